@@ -1,0 +1,157 @@
+//! Owns what a turn wants kept: plain data that the chat makes and the store writes, all of it in
+//! one transaction. Never knows how it is written.
+
+use tcp_chat_protocol::{Colour, Name, RequestId, Seq};
+
+/// A room, or two users' direct messages. Given out by the chat, never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConversationId(pub i64);
+
+/// A login; outlives connections. Given out by the chat, never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub i64);
+
+/// Whose direct messages they are. Where names prove nothing, every session is a user of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserId(pub i64);
+
+/// The messages of one conversation in one turn: numbered next to each other, encoded once. What
+/// is stored is what is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    /// Whose messages.
+    pub conversation: ConversationId,
+    /// The number of the first one.
+    pub first: Seq,
+    /// The number of the last one.
+    pub last: Seq,
+    /// When the turn was, in milliseconds since 1970.
+    pub ts: u64,
+    /// `MSG` events as [`tcp_chat_protocol::event::MsgLine`] writes them, one line each, in order.
+    pub lines: Vec<u8>,
+}
+
+/// What a conversation is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConversationKind {
+    /// A room, with its name as the one who opened it typed it.
+    Room(Name),
+    /// Two users' direct messages, the smaller id first.
+    Direct(UserId, UserId),
+}
+
+/// A `MSG` that called itself something, so that sent again it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// By which session.
+    pub session: SessionId,
+    /// What it called itself.
+    pub id: RequestId,
+    /// Where it was kept.
+    pub conversation: ConversationId,
+    /// As which number.
+    pub seq: Seq,
+}
+
+/// A session as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRow {
+    /// Which.
+    pub id: SessionId,
+    /// SHA-256 of its token. The token itself is never kept.
+    pub token_hash: [u8; 32],
+    /// Whose.
+    pub user: UserId,
+    /// The name as it was typed.
+    pub name: Name,
+    /// The name's colour.
+    pub color: Colour,
+}
+
+/// What happened to a session that must survive a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionChange {
+    /// It began, or its row changed.
+    Put(SessionRow),
+    /// It is in the room and sees what comes after `since`.
+    Join {
+        /// Which session.
+        session: SessionId,
+        /// Which room.
+        room: ConversationId,
+        /// The newest number at that moment.
+        since: Seq,
+    },
+    /// It left the room.
+    Leave {
+        /// Which session.
+        session: SessionId,
+        /// Which room.
+        room: ConversationId,
+    },
+    /// It ended, with its rooms and its sent ids.
+    End(SessionId),
+}
+
+/// All that one turn wants kept, in the order in which it is to be written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Writes {
+    /// Conversations that began.
+    pub conversations: Vec<(ConversationId, ConversationKind)>,
+    /// Conversations that are gone with all their messages (direct messages whose two sessions
+    /// have ended, rooms without members and messages).
+    pub gone: Vec<ConversationId>,
+    /// Messages, in the order of their numbers.
+    pub chunks: Vec<Chunk>,
+    /// What they called themselves.
+    pub sent: Vec<Sent>,
+    /// What happened to sessions, in order.
+    pub sessions: Vec<SessionChange>,
+}
+
+impl Writes {
+    /// Is there nothing to write?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.conversations.is_empty()
+            && self.gone.is_empty()
+            && self.chunks.is_empty()
+            && self.sent.is_empty()
+            && self.sessions.is_empty()
+    }
+}
+
+/// A conversation as it was found at the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredConversation {
+    /// Which.
+    pub id: ConversationId,
+    /// What it is.
+    pub kind: ConversationKind,
+    /// The newest number in it, 0 if none; right even where retention has removed that message.
+    pub head: Seq,
+}
+
+/// A session as it was found at the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredSession {
+    /// Its row.
+    pub row: SessionRow,
+    /// Its rooms, each with the number that it sees from (exclusive).
+    pub rooms: Vec<(ConversationId, Seq)>,
+}
+
+/// What the store held at the start: small, whatever the number of messages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Every conversation.
+    pub conversations: Vec<StoredConversation>,
+    /// Every session.
+    pub sessions: Vec<StoredSession>,
+    /// The newest number on the server, 0 if none.
+    pub head: Seq,
+    /// The highest conversation id ever given out.
+    pub last_conversation: i64,
+    /// The highest session id (and so user id) ever given out.
+    pub last_session: i64,
+}

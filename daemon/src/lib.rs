@@ -1,0 +1,22 @@
+//! `tcp-chatd`: a chat daemon over TLS for a private network.
+//!
+//! The house, from the ground up (imports point down only; `tests/layers.rs` holds it):
+//!
+//! | layer | module | what |
+//! | --- | --- | --- |
+//! | 0 | [`chat`] | rooms, sessions, presence, names in use, rate; the turn as a pure function |
+//! | 0 | [`settings`] | `config.toml`, the environment and the flags as typed sections |
+//! | 1 | [`store`] | the log and the sessions in SQLite |
+//! | 1 | [`tls`] | the own CA and its leaf: minted, loaded, checked |
+//! | 2 | [`hub`] | the thread that owns `chat` and writes through `store` |
+//! | 3 | [`net`] | listener, connections, outboxes |
+//! | 4 | [`admin`], [`systemd`] | the control socket; READY, STATUS, WATCHDOG, handed-over sockets |
+//! | 5 | [`daemon`], [`commands`] | the life of the process; what the command line can ask for |
+//!
+//! `ARCHITECTURE.md` at the top of the repository tells it as a story.
+
+pub mod chat;
+pub mod log;
+pub mod settings;
+pub mod store;
+pub mod tls;

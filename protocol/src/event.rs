@@ -1,0 +1,248 @@
+//! Owns the events: what the daemon sends without being asked. The daemon writes the one hot
+//! event, `MSG`, by hand into a growing chunk ([`MsgLine::write`]; a test holds it against serde);
+//! clients read all of them. Never decides who gets one.
+
+use crate::{Colour, RequestId, Seq, Timestamp, reply};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// The data of a `MSG` event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MsgEvent<'a> {
+    /// The room; `None` for a direct message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<Cow<'a, str>>,
+    /// The user that a direct message is to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Cow<'a, str>>,
+    /// Its number.
+    pub seq: Seq,
+    /// The number of the message before it in the same conversation; 0: it is the first.
+    pub prev: Seq,
+    /// When the daemon took it.
+    pub ts: Timestamp,
+    /// Who said it.
+    pub user: Cow<'a, str>,
+    /// The colour of the name, as the wire writes it.
+    pub color: Cow<'a, str>,
+    /// The text.
+    pub msg: Cow<'a, str>,
+}
+
+/// What happened to a user in a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PresenceState {
+    /// Came in.
+    Joined,
+    /// Lost the connection; the session still lives.
+    Away,
+    /// Resumed.
+    Back,
+    /// Quit, left the room, or was away for too long.
+    Left,
+    /// A state that this version does not know (clients only).
+    #[serde(other)]
+    Other,
+}
+
+/// The data of a `PRESENCE` event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PresenceEvent<'a> {
+    /// Where.
+    pub room: Cow<'a, str>,
+    /// Who.
+    pub user: Cow<'a, str>,
+    /// The colour of the name.
+    pub color: Cow<'a, str>,
+    /// What.
+    pub state: PresenceState,
+}
+
+/// What a notice is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum NoticeKind {
+    /// The daemon is going; come back after `retry_after_ms`.
+    Shutdown,
+    /// The session was resumed on another connection; this one is closed.
+    TakenOver,
+    /// Retention has removed messages between `from` and `to` that were asked for.
+    Gap,
+    /// An operator ended the session.
+    Kicked,
+    /// The operator says something to everyone.
+    Operator,
+    /// A kind that this version does not know (clients only).
+    #[serde(other)]
+    Other,
+}
+
+/// The data of a `NOTICE` event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticeEvent<'a> {
+    /// What it is about.
+    pub kind: NoticeKind,
+    /// The sentence for a person.
+    pub msg: Cow<'a, str>,
+    /// With `SHUTDOWN`: when to come back, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+    /// With `GAP`: the first number that is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Seq>,
+    /// With `GAP`: the last number that is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Seq>,
+}
+
+impl<'a> NoticeEvent<'a> {
+    /// A notice that is only a sentence.
+    pub fn new(kind: NoticeKind, msg: impl Into<Cow<'a, str>>) -> Self {
+        Self { kind, msg: msg.into(), retry_after_ms: None, from: None, to: None }
+    }
+}
+
+/// Where a message is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spoken<'a> {
+    /// In a room.
+    In(&'a str),
+    /// To a user.
+    To(&'a str),
+}
+
+/// The parts of a `MSG` event, ready to be laid into a chunk.
+#[derive(Debug, Clone, Copy)]
+pub struct MsgLine<'a> {
+    /// Room or addressee. Must be a valid name: names need no escaping.
+    pub place: Spoken<'a>,
+    /// Its number.
+    pub seq: Seq,
+    /// The number before it in the conversation.
+    pub prev: Seq,
+    /// The moment, as [`Timestamp`] writes it.
+    pub ts: &'a str,
+    /// The author; a valid name.
+    pub user: &'a str,
+    /// The author's colour as [`Colour`] writes it.
+    pub color: &'a str,
+    /// The text as a JSON string, quotes included ([`json_text`]).
+    pub msg_json: &'a str,
+}
+
+/// How every `MSG` event begins; the author's copy has its `id` behind it.
+const HEAD: &[u8] = br#"{"op":"MSG","status":"OK","#;
+/// How every `MSG` event goes on from there; its data begins with the last byte.
+const DATA: &[u8] = br#""data":"#;
+
+/// A text as a JSON string, quotes included.
+#[must_use]
+pub fn json_text(text: &str) -> Box<str> {
+    // Writing a string into memory cannot fail.
+    serde_json::to_string(text).unwrap_or_default().into()
+}
+
+impl MsgLine<'_> {
+    /// Appends the event and its newline to `out`.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let mut number = itoa::Buffer::new();
+        out.extend_from_slice(HEAD);
+        out.extend_from_slice(DATA);
+        let (key, place): (&[u8], _) = match self.place {
+            Spoken::In(room) => (br#"{"room":""#, room),
+            Spoken::To(user) => (br#"{"to":""#, user),
+        };
+        out.extend_from_slice(key);
+        out.extend_from_slice(place.as_bytes());
+        out.extend_from_slice(br#"","seq":"#);
+        out.extend_from_slice(number.format(self.seq).as_bytes());
+        out.extend_from_slice(br#","prev":"#);
+        out.extend_from_slice(number.format(self.prev).as_bytes());
+        out.extend_from_slice(br#","ts":""#);
+        out.extend_from_slice(self.ts.as_bytes());
+        out.extend_from_slice(br#"","user":""#);
+        out.extend_from_slice(self.user.as_bytes());
+        out.extend_from_slice(br#"","color":""#);
+        out.extend_from_slice(self.color.as_bytes());
+        out.extend_from_slice(br#"","msg":"#);
+        out.extend_from_slice(self.msg_json.as_bytes());
+        out.extend_from_slice(b"}}\n");
+    }
+}
+
+/// The same `MSG` line with the author's `id` in it, appended to `out`.
+pub fn write_with_id(line: &[u8], id: &RequestId, out: &mut Vec<u8>) {
+    let (head, rest) = line.split_at(HEAD.len().min(line.len()));
+    out.extend_from_slice(head);
+    out.extend_from_slice(br#""id":"#);
+    // Writing into memory cannot fail.
+    let _ = serde_json::to_writer(&mut *out, id);
+    out.push(b',');
+    out.extend_from_slice(rest);
+}
+
+/// The `data` object of a `MSG` line that [`MsgLine::write`] wrote, as it lies there.
+#[must_use]
+pub fn data_of(line: &[u8]) -> Option<&[u8]> {
+    line.strip_prefix(HEAD)?.strip_prefix(DATA)?.trim_ascii_end().strip_suffix(b"}")
+}
+
+/// The `seq` of a `MSG` line that [`MsgLine::write`] wrote, without parsing the rest.
+#[must_use]
+pub fn seq_of(line: &[u8]) -> Option<Seq> {
+    // Names hold no quotes, so the first `,"seq":` is the field.
+    const KEY: &[u8] = br#"","seq":"#;
+    let data = data_of(line)?;
+    let at = data.windows(KEY.len()).position(|w| w == KEY)? + KEY.len();
+    let digits = &data[at..at + data[at..].iter().position(|b| !b.is_ascii_digit())?];
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// A presence event as a line.
+#[must_use]
+pub fn presence(room: &str, user: &str, color: Colour, state: PresenceState) -> Vec<u8> {
+    let color = color.to_string();
+    reply::event("PRESENCE", &PresenceEvent { room: room.into(), user: user.into(), color: color.into(), state })
+}
+
+/// A notice as a line.
+#[must_use]
+pub fn notice(notice: &NoticeEvent<'_>) -> Vec<u8> {
+    reply::event("NOTICE", notice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_hand_laid_event_is_what_serde_writes(
+            seq in 1u64.., prev in any::<u64>(), ms in 0u64..4_000_000_000_000, text in any::<String>(), direct in any::<bool>(),
+        ) {
+            let ts = Timestamp(ms);
+            let line = MsgLine {
+                place: if direct { Spoken::To("bo") } else { Spoken::In("lobby") },
+                seq, prev, ts: &ts.to_string(), user: "山田", color: "#00ff7f", msg_json: &json_text(&text),
+            };
+            let mut hand = Vec::new();
+            line.write(&mut hand);
+            let event = MsgEvent {
+                room: (!direct).then_some("lobby".into()),
+                to: direct.then_some("bo".into()),
+                seq, prev, ts, user: "山田".into(), color: "#00ff7f".into(), msg: text.into(),
+            };
+            let serde = reply::event("MSG", &event);
+            prop_assert_eq!(std::str::from_utf8(&hand).unwrap(), std::str::from_utf8(&serde).unwrap());
+            prop_assert_eq!(seq_of(&hand), Some(seq));
+            prop_assert_eq!(serde_json::from_slice::<MsgEvent<'_>>(data_of(&hand).unwrap()).unwrap(), event.clone());
+
+            let id = RequestId::Text("a\"b".into());
+            let mut own = Vec::new();
+            write_with_id(&hand, &id, &mut own);
+            prop_assert_eq!(own, reply::encode("MSG", Some(&id), &event));
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Owns addresses of servers as people paste them: `host`, `host:port`, and
+//! `tcps://host:port/room#pin`, which `tcp-chatd invite` prints and the client reads. Never looks
+//! anything up.
+
+use crate::{DEFAULT_PORT, Name, NameError};
+use std::fmt;
+
+/// Where a server is, and optionally which room to enter and which CA to trust.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invite {
+    /// A name or an address; an IPv6 address without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The room to enter.
+    pub room: Option<Name>,
+    /// The SHA-256 of the CA's certificate.
+    pub pin: Option<Pin>,
+}
+
+/// The SHA-256 of a certificate in DER, written as 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Pin(pub [u8; 32]);
+
+/// Why a text is no address of a server.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum InviteError {
+    /// No host in it.
+    #[error("the address has no host: write HOST, HOST:PORT or tcps://HOST:PORT/ROOM#PIN")]
+    Host,
+    /// The port is no number from 1 to 65535.
+    #[error("{0:?} is no port: 1 to 65535")]
+    Port(String),
+    /// The room is no name.
+    #[error("the room: {0}")]
+    Room(NameError),
+    /// The pin is not 64 hexadecimal digits.
+    #[error("a pin is the SHA-256 of a certificate: 64 hexadecimal digits")]
+    Pin,
+}
+
+impl std::str::FromStr for Invite {
+    type Err = InviteError;
+
+    fn from_str(s: &str) -> Result<Self, InviteError> {
+        let s = s.trim();
+        let rest = s.strip_prefix("tcps://").unwrap_or(s);
+        let (rest, pin) = match rest.split_once('#') {
+            Some((rest, pin)) => (rest, Some(pin.parse()?)),
+            None => (rest, None),
+        };
+        let (rest, room) = match rest.split_once('/') {
+            Some((rest, "")) => (rest, None),
+            Some((rest, room)) => (rest, Some(Name::parse(room).map_err(InviteError::Room)?)),
+            None => (rest, None),
+        };
+        let (host, port) = if let Some(v6) = rest.strip_prefix('[') {
+            let (host, after) = v6.split_once(']').ok_or(InviteError::Host)?;
+            match after {
+                "" => (host, None),
+                _ => (host, Some(after.strip_prefix(':').ok_or(InviteError::Host)?)),
+            }
+        } else {
+            match rest.rsplit_once(':') {
+                // More than one colon and no brackets: an IPv6 address alone.
+                Some((head, _)) if head.contains(':') => (rest, None),
+                Some((host, port)) => (host, Some(port)),
+                None => (rest, None),
+            }
+        };
+        if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control() || c == '@') {
+            return Err(InviteError::Host);
+        }
+        let port = match port {
+            None => DEFAULT_PORT,
+            Some(p) => match p.parse() {
+                Ok(port) if port > 0 => port,
+                _ => return Err(InviteError::Port(p.to_owned())),
+            },
+        };
+        Ok(Self { host: host.to_owned(), port, room, pin })
+    }
+}
+
+impl fmt::Display for Invite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port, .. } = self;
+        if host.contains(':') { write!(f, "tcps://[{host}]:{port}")? } else { write!(f, "tcps://{host}:{port}")? }
+        if let Some(room) = &self.room {
+            write!(f, "/{room}")?;
+        }
+        if let Some(pin) = &self.pin {
+            write!(f, "#{pin}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::str::FromStr for Pin {
+    type Err = InviteError;
+
+    /// Reads 64 hexadecimal digits, in either case; colons between pairs are passed over, since
+    /// that is how `openssl x509 -fingerprint` prints them, and so is a leading `sha256:`.
+    fn from_str(s: &str) -> Result<Self, InviteError> {
+        let s = s.trim();
+        let s = s.strip_prefix("sha256:").or_else(|| s.strip_prefix("SHA256:")).unwrap_or(s);
+        let digits: Vec<u8> = s
+            .chars()
+            .filter(|c| *c != ':')
+            .map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok()).ok_or(InviteError::Pin))
+            .collect::<Result<_, _>>()?;
+        let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair.iter().fold(0, |n, d| n << 4 | d)).collect();
+        if digits.len() != 64 {
+            return Err(InviteError::Pin);
+        }
+        bytes.try_into().map(Self).map_err(|_| InviteError::Pin)
+    }
+}
+
+impl fmt::Display for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+impl fmt::Debug for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_paste() {
+        let pin = "ab".repeat(32);
+        let full = format!("tcps://chat.example:4444/ops#{pin}");
+        for (text, shown) in [
+            ("localhost", "tcps://localhost:3000"),
+            ("localhost:81", "tcps://localhost:81"),
+            ("::1", "tcps://[::1]:3000"),
+            ("[::1]:81", "tcps://[::1]:81"),
+            ("tcps://10.0.0.1/", "tcps://10.0.0.1:3000"),
+            (&full, &full),
+        ] {
+            assert_eq!(text.parse::<Invite>().unwrap().to_string(), shown, "{text}");
+        }
+        for bad in ["", ":3000", "a:0", "a:x", "a:70000", "a/b c", "a#12", "a b", "[::1", "tcps://"] {
+            assert!(bad.parse::<Invite>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn pins_are_read_as_openssl_prints_them() {
+        let plain = "0f".repeat(32);
+        let colons = vec!["0F"; 32].join(":");
+        assert_eq!(plain.parse::<Pin>().unwrap(), colons.parse::<Pin>().unwrap());
+        assert_eq!(plain.parse::<Pin>().unwrap().to_string(), plain);
+        assert!("0f".repeat(31).parse::<Pin>().is_err());
+        assert!("zz".repeat(32).parse::<Pin>().is_err());
+    }
+}

@@ -1,0 +1,234 @@
+//! Owns names of users and rooms: what they may be, and when two of them are the same. Parsed
+//! where a request is read, so that everything behind it holds only valid names. Never changes
+//! how a name is shown.
+//!
+//! The rules are the contract's: 1 to 32 characters, letters, digits and marks, and `_ - .`
+//! inside. Two names are the same without regard to case or to look, so that nobody can pass for
+//! somebody else. "Look" is Unicode's own list of confusables (UTS 39).
+
+use caseless::Caseless;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::sync::Arc;
+use unicode_normalization::UnicodeNormalization;
+use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
+
+/// The longest name, in characters (Unicode scalar values).
+pub const NAME_CHARS: usize = 32;
+
+/// A valid name of a user or a room, as it was typed. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(Arc<str>);
+
+/// What names are compared by. Two names with the same key are the same name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NameKey(Box<str>);
+
+/// Why a text is no name.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum NameError {
+    /// Nothing in it.
+    #[error("a name has at least one character")]
+    Empty,
+    /// Over [`NAME_CHARS`].
+    #[error("a name has at most {NAME_CHARS} characters, and this one has {0}")]
+    TooLong(usize),
+    /// A character that no name may have.
+    #[error("a name is letters, digits and marks, with _ - . inside; U+{0:04X} is not allowed there")]
+    Character(u32),
+    /// Only marks and punctuation: nothing that a person could read or say.
+    #[error("a name begins and ends with a letter, a digit or a mark, and has a letter or a digit")]
+    Shape,
+}
+
+impl Name {
+    /// Reads a name.
+    ///
+    /// # Errors
+    /// The first rule of the contract that the text breaks.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let chars = text.chars().count();
+        if chars == 0 {
+            return Err(NameError::Empty);
+        }
+        if chars > NAME_CHARS {
+            return Err(NameError::TooLong(chars));
+        }
+        if let Some(c) = text.chars().find(|c| !is_name_char(*c)) {
+            return Err(NameError::Character(u32::from(c)));
+        }
+        let starts_well = text.chars().next().is_some_and(is_letter_or_digit);
+        let ends_well = !text.ends_with(['_', '-', '.']);
+        if !starts_well || !ends_well {
+            return Err(NameError::Shape);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The name as it was typed.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What it is compared by: compatibility forms, case and look taken away.
+    #[must_use]
+    pub fn key(&self) -> NameKey {
+        NameKey(fold(&skeleton(&fold(&self.nfkc()))).into())
+    }
+
+    /// What it looks like as typed. `Ivan` and `lvan` differ by [`Name::key`] (an `i` is no `l`),
+    /// yet look the same: a name whose look is another's key or look is too close to it.
+    #[must_use]
+    pub fn look(&self) -> NameKey {
+        NameKey(fold(&skeleton(&self.nfkc())).into())
+    }
+
+    fn nfkc(&self) -> String {
+        self.0.nfkc().collect()
+    }
+}
+
+fn fold(text: &str) -> String {
+    text.chars().default_case_fold().nfkc().collect()
+}
+
+fn skeleton(text: &str) -> String {
+    unicode_security::skeleton(text).collect()
+}
+
+fn is_letter_or_digit(c: char) -> bool {
+    c.is_ascii_alphanumeric()
+        || (!c.is_ascii()
+            && (c.general_category_group() == GeneralCategoryGroup::Letter
+                || c.general_category() == GeneralCategory::DecimalNumber)
+            && !is_invisible(c))
+}
+
+fn is_name_char(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    }
+    if is_invisible(c) {
+        return false;
+    }
+    match c.general_category_group() {
+        GeneralCategoryGroup::Letter => true,
+        // Enclosing marks draw around their neighbours: not in a name.
+        GeneralCategoryGroup::Mark => c.general_category() != GeneralCategory::EnclosingMark,
+        GeneralCategoryGroup::Number => c.general_category() == GeneralCategory::DecimalNumber,
+        _ => false,
+    }
+}
+
+/// Letters and marks by category that show nothing: fillers, joiners, variation selectors.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{034f}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{17b4}'
+            | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{ffa0}'
+            | '\u{1d159}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::str::FromStr for Name {
+    type Err = NameError;
+
+    fn from_str(s: &str) -> Result<Self, NameError> {
+        Self::parse(s)
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let s = std::borrow::Cow::<'de, str>::deserialize(d)?;
+        Self::parse(&s).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn key(s: &str) -> NameKey {
+        Name::parse(s).unwrap().key()
+    }
+
+    #[test]
+    fn what_a_name_may_be() {
+        for good in ["ana", "Ana-Maria", "a", "7", "j.r_r-t", "Ærøskøbing", "Владимир", "山田", "नमस्ते", "e\u{301}va", "x\u{e9}", &"x".repeat(32)] {
+            assert_eq!(Name::parse(good).unwrap().as_str(), good);
+        }
+        let too_long = "x".repeat(33);
+        for bad in [
+            "", "a b", " a", "a\t", "a\n", "-a", "a-", ".", "_", "a/b", "#a", "a@b", "🦀", "a\u{200b}b", "a\u{202e}b", "a\0",
+            "\u{301}a", "a\u{fe0f}", "\u{3164}", "a\u{20dd}", "½", "a\u{ad}b", "\u{7f}", "a\u{9b}", &too_long,
+        ] {
+            assert!(Name::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn case_and_look_do_not_make_another_name() {
+        for (a, b) in [
+            ("ana", "ANA"),
+            ("straße", "STRASSE"),
+            ("paypal", "p\u{430}yp\u{430}l"), // Cyrillic а
+            ("ａｎａ", "ana"),                // full width
+            ("e\u{301}va", "éva"),
+            ("bob", "b0b"),
+            ("modern", "rnodern"),
+        ] {
+            assert_eq!(key(a), key(b), "{a} {b}");
+        }
+        assert_ne!(key("ana"), key("anna"));
+        assert_ne!(key("ivan"), key("lvan"));
+        let (big_i, small_l) = (Name::parse("Ivan").unwrap(), Name::parse("lvan").unwrap());
+        assert_eq!(big_i.look(), small_l.key(), "as typed, they look the same");
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_never_has_what_hides(s in "\\PC{0,40}") {
+            if let Ok(name) = Name::parse(&s) {
+                prop_assert!(!name.as_str().chars().any(|c| c.is_control() || c.is_whitespace()));
+                prop_assert!(name.as_str().chars().count() <= NAME_CHARS);
+                let json = serde_json::to_string(&name).unwrap();
+                prop_assert_eq!(serde_json::from_str::<Name>(&json).unwrap(), name);
+            }
+        }
+
+        #[test]
+        fn case_never_matters(s in "[a-zA-Zα-ωА-я]{1,32}") {
+            let name = Name::parse(&s).unwrap();
+            for other in [s.to_lowercase(), s.to_uppercase()] {
+                if let Ok(other) = Name::parse(&other) {
+                    // The final sigma has its own small letter; folding makes them one.
+                    prop_assert_eq!(name.key(), other.key());
+                }
+            }
+        }
+    }
+}

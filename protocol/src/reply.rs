@@ -1,0 +1,264 @@
+//! Owns the envelopes that go to a client, and the data of every reply. The daemon writes them,
+//! clients read them ([`read`]). Never knows which connection a line is for.
+
+use crate::event::{MsgEvent, NoticeEvent, PresenceEvent};
+use crate::{ErrorKind, Refusal, RequestId, Seq};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+#[derive(Serialize)]
+struct Envelope<'a, T> {
+    op: &'a str,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a RequestId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a T>,
+}
+
+fn line<T: Serialize>(envelope: &Envelope<'_, T>) -> Vec<u8> {
+    // Maps have string keys here and memory does not fail, so this cannot.
+    let mut out = serde_json::to_vec(envelope).unwrap_or_default();
+    out.push(b'\n');
+    out
+}
+
+/// A reply with data, as a line.
+#[must_use]
+pub fn encode<T: Serialize>(op: &str, id: Option<&RequestId>, data: &T) -> Vec<u8> {
+    line(&Envelope { op, status: "OK", id, data: Some(data) })
+}
+
+/// A reply that has nothing to say but OK, as a line.
+#[must_use]
+pub fn done(op: &str, id: Option<&RequestId>) -> Vec<u8> {
+    line::<()>(&Envelope { op, status: "OK", id, data: None })
+}
+
+/// An event, as a line.
+#[must_use]
+pub fn event<T: Serialize>(op: &str, data: &T) -> Vec<u8> {
+    encode(op, None, data)
+}
+
+/// A refusal, as a line.
+#[must_use]
+pub fn error(refusal: &Refusal) -> Vec<u8> {
+    let data = ErrorData { kind: refusal.kind, msg: refusal.msg.to_string(), retry_after_ms: refusal.retry_after_ms };
+    line(&Envelope { op: "ERROR_MSG", status: "ERR", id: refusal.id.as_ref(), data: Some(&data) })
+}
+
+/// The data of an `ERROR_MSG`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorData {
+    /// For programs.
+    pub kind: ErrorKind,
+    /// For a person.
+    pub msg: String,
+    /// With `RATE_LIMITED`: how long to wait, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+/// The data of the reply to `LOGIN`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginReply {
+    /// The name, as it is shown.
+    pub name: String,
+    /// Its colour.
+    pub color: String,
+    /// The secret that resumes the session.
+    pub session: String,
+    /// How long the session outlives its connection, in seconds.
+    pub ttl_s: u64,
+    /// The rooms that the session is in.
+    pub rooms: Vec<String>,
+    /// The newest `seq` that the daemon has kept, 0 if none.
+    pub head: Seq,
+    /// Who is speaking.
+    pub server: ServerInfo,
+    /// What it will take.
+    pub limits: LimitsInfo,
+}
+
+impl std::fmt::Debug for LoginReply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { name, rooms, head, .. } = self;
+        f.debug_struct("LoginReply").field("name", name).field("rooms", rooms).field("head", head).finish_non_exhaustive()
+    }
+}
+
+/// `server` in [`LoginReply`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerInfo {
+    /// The program's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The protocol's version: 1.
+    pub protocol: u32,
+}
+
+/// `limits` in [`LoginReply`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitsInfo {
+    /// The longest line, in bytes.
+    pub line_bytes: usize,
+    /// The longest text, in bytes.
+    pub msg_bytes: usize,
+}
+
+/// Is a user connected?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MemberState {
+    /// Connected.
+    Here,
+    /// Not connected; the session is held.
+    Away,
+    /// A state that this version does not know (clients only).
+    #[serde(other)]
+    Other,
+}
+
+/// A user in `members`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// The name.
+    pub user: String,
+    /// Its colour.
+    pub color: String,
+    /// Connected or not.
+    pub state: MemberState,
+}
+
+/// The data of the reply to `JOIN`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinReply {
+    /// The room, as it is shown.
+    pub room: String,
+    /// The newest `seq` in it.
+    pub head: Seq,
+    /// Who is in it; at most 100.
+    pub members: Vec<Member>,
+    /// How many are in it.
+    pub member_count: usize,
+}
+
+/// The data of the reply to `LEAVE`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaveReply {
+    /// The room, as it is shown.
+    pub room: String,
+}
+
+/// The data of the reply to `WHO`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhoReply {
+    /// The room asked for; left out where the whole server was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<String>,
+    /// Who is there; at most 500.
+    pub members: Vec<Member>,
+    /// How many are there.
+    pub member_count: usize,
+}
+
+/// A room in [`RoomsReply`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomInfo {
+    /// Its name, as it is shown.
+    pub room: String,
+    /// How many are in it.
+    pub members: usize,
+    /// The newest `seq` in it.
+    pub head: Seq,
+}
+
+/// The data of the reply to `ROOMS`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomsReply {
+    /// All of them.
+    pub rooms: Vec<RoomInfo>,
+}
+
+/// The data of the replies to `HISTORY` and `SEARCH`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessagesReply {
+    /// The messages: oldest first in a history, newest first in a search.
+    pub messages: Vec<MsgEvent<'static>>,
+    /// Is there more in the direction that was read?
+    pub more: bool,
+}
+
+/// A line from the daemon, as a client reads it.
+#[derive(Debug)]
+pub enum Incoming {
+    /// A message. With an `id`: one's own, kept.
+    Msg(Option<RequestId>, Box<MsgEvent<'static>>),
+    /// Somebody came or went.
+    Presence(PresenceEvent<'static>),
+    /// The daemon has something to say.
+    Notice(NoticeEvent<'static>),
+    /// A request was refused (without an `id`: the last line, or the connection).
+    Error(Option<RequestId>, ErrorData),
+    /// A request was done; its data still raw ([`Incoming::Reply`]'s reader knows the op).
+    Reply {
+        /// The request's op.
+        op: String,
+        /// The request's id.
+        id: Option<RequestId>,
+        /// Its data; `null` where there is none.
+        data: Box<RawValue>,
+    },
+}
+
+#[derive(Deserialize)]
+struct Raw<'a> {
+    #[serde(borrow)]
+    op: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    status: std::borrow::Cow<'a, str>,
+    id: Option<RequestId>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+/// Reads one line of the daemon's.
+///
+/// # Errors
+/// serde's, where the line is none of the contract's.
+pub fn read(line: &[u8]) -> Result<Incoming, serde_json::Error> {
+    let raw: Raw<'_> = serde_json::from_slice(line)?;
+    let data = raw.data.map_or("null", RawValue::get);
+    let is_reply = raw.id.is_some();
+    Ok(match &*raw.op {
+        _ if raw.status == "ERR" => Incoming::Error(raw.id, serde_json::from_str(data)?),
+        "MSG" => Incoming::Msg(raw.id, Box::new(serde_json::from_str(data)?)),
+        "PRESENCE" if !is_reply => Incoming::Presence(serde_json::from_str(data)?),
+        "NOTICE" if !is_reply => Incoming::Notice(serde_json::from_str(data)?),
+        op => Incoming::Reply { op: op.to_owned(), id: raw.id, data: RawValue::from_string(data.to_owned())? },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn envelopes_are_the_contracts() {
+        let id = RequestId::Number(7);
+        assert_eq!(done("PING", Some(&id)), b"{\"op\":\"PING\",\"status\":\"OK\",\"id\":7}\n");
+        let leave = encode("LEAVE", None, &LeaveReply { room: "ops".into() });
+        assert_eq!(leave, b"{\"op\":\"LEAVE\",\"status\":\"OK\",\"data\":{\"room\":\"ops\"}}\n");
+        let mut refusal = Refusal::new(ErrorKind::RateLimited, "slower").with_id(Some(RequestId::Text("a".into())));
+        refusal.retry_after_ms = Some(40);
+        let text = String::from_utf8(error(&refusal)).unwrap();
+        assert_eq!(
+            text,
+            "{\"op\":\"ERROR_MSG\",\"status\":\"ERR\",\"id\":\"a\",\"data\":{\"kind\":\"RATE_LIMITED\",\"msg\":\"slower\",\"retry_after_ms\":40}}\n"
+        );
+        assert!(matches!(read(text.as_bytes()).unwrap(), Incoming::Error(Some(_), e) if e.kind == ErrorKind::RateLimited));
+        assert!(matches!(read(&leave).unwrap(), Incoming::Reply { op, .. } if op == "LEAVE"));
+    }
+}

@@ -1,0 +1,489 @@
+//! Owns what a client may ask: one line becomes a [`Request`] or a [`Refusal`]. Called by the
+//! daemon for every line. Never decides whether a request is allowed now: that is the chat's.
+//!
+//! Two steps, so that an error keeps the `id`: first the envelope, its fields left raw, then the
+//! data by op, field by field, so that the sentence can name the field.
+
+use crate::{Colour, ErrorKind, Name, NameError, Seq, text};
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+
+/// The longest string that may serve as an `id`, in bytes.
+pub const ID_BYTES: usize = 64;
+
+/// What a request calls itself, echoed in its reply: an unsigned integer or a short string.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RequestId {
+    /// An unsigned integer of 64 bits.
+    Number(u64),
+    /// At most [`ID_BYTES`] bytes.
+    Text(Box<str>),
+}
+
+/// What a request may bring along; from the settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// The longest text of a message, in bytes of UTF-8 (`limits.msg_bytes`).
+    pub msg_bytes: usize,
+}
+
+/// A request, its fields valid as far as that can be told from the line alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request<'a> {
+    /// Open a session, or resume one.
+    Login(Box<Login>),
+    /// Enter a room.
+    Join(Name),
+    /// Leave a room.
+    Leave(Place),
+    /// Say something.
+    Msg {
+        /// To whom.
+        to: Target,
+        /// What; within the bounds of the contract.
+        text: Cow<'a, str>,
+    },
+    /// Who is in the room, or on the server.
+    Who(Option<Place>),
+    /// Which rooms are there.
+    Rooms,
+    /// A page of a conversation.
+    History(History),
+    /// Messages that contain words.
+    Search(Box<Search>),
+    /// Are you there.
+    Ping,
+    /// Goodbye.
+    Quit,
+}
+
+/// A room or user that a request points at. A text that can be no name points at nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place(pub Option<Name>);
+
+/// Where a message goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// The first configured room.
+    Default,
+    /// A room by name.
+    Room(Place),
+    /// A user by name.
+    User(Place),
+}
+
+/// The data of `LOGIN`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The name asked for. `None` only beside a `session`.
+    pub name: Option<Name>,
+    /// The colour of the name; `None`: the daemon's choice (none, or the session's on a resume).
+    pub color: Option<Colour>,
+    /// Rooms to be in; `None`: the configured ones.
+    pub rooms: Option<Vec<Name>>,
+    /// The password, where one is asked for.
+    pub password: Option<String>,
+    /// The token of a session to resume.
+    pub session: Option<String>,
+    /// The last `seq` that the client has seen.
+    pub after: Option<Seq>,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login")
+            .field("name", &self.name)
+            .field("password", &self.password.as_ref().map(|_| "…"))
+            .field("session", &self.session.as_ref().map(|_| "…"))
+            .field("after", &self.after)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which conversation a page is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Conversation {
+    /// A room.
+    Room(Place),
+    /// The direct messages with a user.
+    With(Place),
+}
+
+/// The data of `HISTORY`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    /// Of what.
+    pub of: Conversation,
+    /// Only messages with a smaller `seq`.
+    pub before: Option<Seq>,
+    /// Only messages with a greater `seq`.
+    pub after: Option<Seq>,
+    /// How many at most: 1 to 500.
+    pub limit: usize,
+}
+
+/// The data of `SEARCH`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Search {
+    /// What to look for: 1 to 512 bytes.
+    pub query: String,
+    /// Only in this room.
+    pub room: Option<Place>,
+    /// Only by this user.
+    pub user: Option<Place>,
+    /// Only messages with a smaller `seq`.
+    pub before: Option<Seq>,
+    /// How many at most: 1 to 100.
+    pub limit: usize,
+}
+
+/// Why a line was not done: what goes back as `ERROR_MSG`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The request's `id`, if one could be read.
+    pub id: Option<RequestId>,
+    /// The kind, for programs.
+    pub kind: ErrorKind,
+    /// The sentence, for a person.
+    pub msg: Cow<'static, str>,
+    /// With `RATE_LIMITED`: how long to wait, in milliseconds.
+    pub retry_after_ms: Option<u64>,
+}
+
+impl Refusal {
+    /// A refusal without an id.
+    pub fn new(kind: ErrorKind, msg: impl Into<Cow<'static, str>>) -> Self {
+        Self { id: None, kind, msg: msg.into(), retry_after_ms: None }
+    }
+
+    /// The same for the request that called itself `id`.
+    #[must_use]
+    pub fn with_id(mut self, id: Option<RequestId>) -> Self {
+        self.id = id;
+        self
+    }
+}
+
+type Raw<'a> = Option<&'a RawValue>;
+
+#[derive(serde::Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    op: Raw<'a>,
+    #[serde(borrow)]
+    data: Raw<'a>,
+    #[serde(borrow)]
+    id: Raw<'a>,
+}
+
+/// Reads one line.
+///
+/// # Errors
+/// `PARSE`, `DATA`, `UNKNOWN_OP` or `NAME_INVALID`, with the request's `id` if it could be read.
+pub fn parse<'a>(
+    line: &'a [u8],
+    bounds: &Bounds,
+) -> Result<(Option<RequestId>, Request<'a>), Refusal> {
+    let text = std::str::from_utf8(line).map_err(|e| {
+        let at = e.valid_up_to();
+        Refusal::new(ErrorKind::Parse, format!("the line is not UTF-8 (byte {at} of it)"))
+    })?;
+    // serde would take an array for the envelope.
+    if !text.trim_start_matches([' ', '\t', '\r']).starts_with('{') {
+        return Err(Refusal::new(ErrorKind::Parse, "the line is not a JSON object"));
+    }
+    let envelope: Envelope<'a> = serde_json::from_str(text).map_err(|e| {
+        let kind = if e.is_data() { ErrorKind::Data } else { ErrorKind::Parse };
+        Refusal::new(kind, format!("the line is not a valid request: {e}"))
+    })?;
+    let id = match present(envelope.id) {
+        None => None,
+        Some(raw) => Some(serde_json::from_str(raw.get()).map_err(|_| {
+            let msg = format!("`id` is a string of at most {ID_BYTES} bytes or an unsigned integer");
+            Refusal::new(ErrorKind::Data, msg)
+        })?),
+    };
+    match read(envelope.op, present(envelope.data), bounds) {
+        Ok(request) => Ok((id, request)),
+        Err(refusal) => Err(refusal.with_id(id)),
+    }
+}
+
+fn read<'a>(op: Raw<'a>, data: Raw<'a>, bounds: &Bounds) -> Result<Request<'a>, Refusal> {
+    let op: Cow<'a, str> = field(op, "op").map(|s: Str<'a>| s.0)?;
+    Ok(match &*op {
+        "MSG" => msg(data, bounds)?,
+        "LOGIN" => Request::Login(Box::new(login(data)?)),
+        "JOIN" => Request::Join(name(&object::<RoomData<'a>>(data)?.room, "room")?),
+        "LEAVE" => Request::Leave(place(object::<RoomData<'a>>(data)?.room, "room")?),
+        "WHO" => Request::Who(match data {
+            None => None,
+            Some(_) => present(object::<RoomData<'a>>(data)?.room)
+                .map(|room| place(Some(room), "room"))
+                .transpose()?,
+        }),
+        "ROOMS" => Request::Rooms,
+        "HISTORY" => Request::History(history(data)?),
+        "SEARCH" => Request::Search(Box::new(search(data)?)),
+        "PING" => Request::Ping,
+        "QUIT" => Request::Quit,
+        other => {
+            let shown: String = other.chars().take(32).collect();
+            return Err(Refusal::new(ErrorKind::UnknownOp, format!("there is no op {shown:?}")));
+        }
+    })
+}
+
+#[derive(serde::Deserialize)]
+struct RoomData<'a> {
+    #[serde(borrow)]
+    room: Raw<'a>,
+}
+
+#[derive(serde::Deserialize)]
+struct MsgData<'a> {
+    #[serde(borrow)]
+    room: Raw<'a>,
+    #[serde(borrow)]
+    to: Raw<'a>,
+    #[serde(borrow)]
+    msg: Raw<'a>,
+}
+
+fn msg<'a>(data: Raw<'a>, bounds: &Bounds) -> Result<Request<'a>, Refusal> {
+    let (to, text) = if data.is_some_and(|d| d.get().starts_with('"')) {
+        (Target::Default, field::<Str<'a>>(data, "data")?.0)
+    } else {
+        let parts = object::<MsgData<'a>>(data)?;
+        let to = match (present(parts.room), present(parts.to)) {
+            (Some(room), None) => Target::Room(place(Some(room), "room")?),
+            (None, Some(user)) => Target::User(place(Some(user), "to")?),
+            (None, None) => return Err(bad("`room` or `to` is missing")),
+            (Some(_), Some(_)) => return Err(bad("`room` and `to` exclude each other")),
+        };
+        (to, field::<Str<'a>>(parts.msg, "msg")?.0)
+    };
+    text::check(&text, bounds.msg_bytes).map_err(|e| bad(format!("`msg`: {e}")))?;
+    Ok(Request::Msg { to, text })
+}
+
+#[derive(serde::Deserialize)]
+struct LoginData<'a> {
+    #[serde(borrow)]
+    name: Raw<'a>,
+    #[serde(borrow)]
+    color: Raw<'a>,
+    #[serde(borrow)]
+    rooms: Raw<'a>,
+    #[serde(borrow)]
+    password: Raw<'a>,
+    #[serde(borrow)]
+    session: Raw<'a>,
+    #[serde(borrow)]
+    after: Raw<'a>,
+}
+
+fn login(data: Raw<'_>) -> Result<Login, Refusal> {
+    let parts = object::<LoginData<'_>>(data)?;
+    let session: Option<String> = optional(parts.session, "session")?;
+    let name = match present(parts.name) {
+        None if session.is_some() => None,
+        raw => Some(name(&raw, "name")?),
+    };
+    let color: Option<String> = optional(parts.color, "color")?;
+    let color =
+        color.map(|c| c.parse()).transpose().map_err(|e| bad(format!("`color`: {e}")))?;
+    let rooms: Option<Vec<String>> = optional(parts.rooms, "rooms")?;
+    let rooms = rooms
+        .map(|rooms| rooms.iter().map(|r| Name::parse(r).map_err(|e| invalid("rooms", &e))).collect())
+        .transpose()?;
+    Ok(Login {
+        name,
+        color,
+        rooms,
+        password: optional(parts.password, "password")?,
+        session,
+        after: optional(parts.after, "after")?,
+    })
+}
+
+#[derive(serde::Deserialize)]
+struct HistoryData<'a> {
+    #[serde(borrow)]
+    room: Raw<'a>,
+    #[serde(borrow)]
+    with: Raw<'a>,
+    #[serde(borrow)]
+    before: Raw<'a>,
+    #[serde(borrow)]
+    after: Raw<'a>,
+    #[serde(borrow)]
+    limit: Raw<'a>,
+}
+
+fn history(data: Raw<'_>) -> Result<History, Refusal> {
+    let parts = object::<HistoryData<'_>>(data)?;
+    let of = match (present(parts.room), present(parts.with)) {
+        (Some(room), None) => Conversation::Room(place(Some(room), "room")?),
+        (None, Some(user)) => Conversation::With(place(Some(user), "with")?),
+        (None, None) => return Err(bad("`room` or `with` is missing")),
+        (Some(_), Some(_)) => return Err(bad("`room` and `with` exclude each other")),
+    };
+    Ok(History {
+        of,
+        before: optional(parts.before, "before")?,
+        after: optional(parts.after, "after")?,
+        limit: limit(parts.limit, 50, 500)?,
+    })
+}
+
+#[derive(serde::Deserialize)]
+struct SearchData<'a> {
+    #[serde(borrow)]
+    query: Raw<'a>,
+    #[serde(borrow)]
+    room: Raw<'a>,
+    #[serde(borrow)]
+    user: Raw<'a>,
+    #[serde(borrow)]
+    before: Raw<'a>,
+    #[serde(borrow)]
+    limit: Raw<'a>,
+}
+
+/// The longest query of a `SEARCH`, in bytes.
+const QUERY_BYTES: usize = 512;
+
+fn search(data: Raw<'_>) -> Result<Search, Refusal> {
+    let parts = object::<SearchData<'_>>(data)?;
+    let query: String = field(parts.query, "query")?;
+    if query.trim().is_empty() || query.len() > QUERY_BYTES {
+        return Err(bad(format!("`query`: 1 to {QUERY_BYTES} bytes, not all of them blank")));
+    }
+    let point = |raw, field| present(raw).map(|raw| place(Some(raw), field)).transpose();
+    Ok(Search {
+        query,
+        room: point(parts.room, "room")?,
+        user: point(parts.user, "user")?,
+        before: optional(parts.before, "before")?,
+        limit: limit(parts.limit, 20, 100)?,
+    })
+}
+
+/// `null` counts as left out.
+fn present(raw: Raw<'_>) -> Raw<'_> {
+    raw.filter(|r| r.get() != "null")
+}
+
+fn bad(msg: impl Into<Cow<'static, str>>) -> Refusal {
+    Refusal::new(ErrorKind::Data, msg)
+}
+
+fn invalid(field: &str, why: &NameError) -> Refusal {
+    Refusal::new(ErrorKind::NameInvalid, format!("`{field}`: {why}"))
+}
+
+fn object<'a, T: Deserialize<'a>>(data: Raw<'a>) -> Result<T, Refusal> {
+    let raw = data.ok_or_else(|| bad("`data` is missing"))?;
+    if !raw.get().starts_with('{') {
+        return Err(bad("`data` is not an object"));
+    }
+    serde_json::from_str(raw.get()).map_err(|e| bad(format!("`data`: {}", sentence(&e))))
+}
+
+fn field<'a, T: Deserialize<'a>>(raw: Raw<'a>, name: &str) -> Result<T, Refusal> {
+    optional(raw, name)?.ok_or_else(|| bad(format!("`{name}` is missing")))
+}
+
+fn optional<'a, T: Deserialize<'a>>(raw: Raw<'a>, name: &str) -> Result<Option<T>, Refusal> {
+    present(raw)
+        .map(|raw| serde_json::from_str(raw.get()))
+        .transpose()
+        .map_err(|e| bad(format!("`{name}`: {}", sentence(&e))))
+}
+
+fn limit(raw: Raw<'_>, usual: usize, most: usize) -> Result<usize, Refusal> {
+    let limit = optional(raw, "limit")?.unwrap_or(usual);
+    if limit == 0 || limit > most {
+        return Err(bad(format!("`limit`: 1 to {most}")));
+    }
+    Ok(limit)
+}
+
+fn name(raw: &Raw<'_>, field_name: &str) -> Result<Name, Refusal> {
+    let text: Str<'_> = field(*raw, field_name)?;
+    Name::parse(&text.0).map_err(|e| invalid(field_name, &e))
+}
+
+fn place(raw: Raw<'_>, field_name: &str) -> Result<Place, Refusal> {
+    let text: Str<'_> = field(raw, field_name)?;
+    Ok(Place(Name::parse(&text.0).ok()))
+}
+
+/// serde's message without its position, which is one within the field and would mislead.
+fn sentence(e: &serde_json::Error) -> String {
+    let mut text = e.to_string();
+    if let Some(at) = text.rfind(" at line ") {
+        text.truncate(at);
+    }
+    text.chars().take(200).collect()
+}
+
+/// A string borrowed from the line where it has no escapes.
+struct Str<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct V;
+        impl<'de> Visitor<'de> for V {
+            type Value = Str<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E: de::Error>(self, s: &'de str) -> Result<Self::Value, E> {
+                Ok(Str(Cow::Borrowed(s)))
+            }
+            fn visit_str<E: de::Error>(self, s: &str) -> Result<Self::Value, E> {
+                Ok(Str(Cow::Owned(s.to_owned())))
+            }
+        }
+        d.deserialize_str(V)
+    }
+}
+
+impl Serialize for RequestId {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Number(n) => s.serialize_u64(*n),
+            Self::Text(t) => s.serialize_str(t),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for RequestId {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct V;
+        impl Visitor<'_> for V {
+            type Value = RequestId;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a string of at most {ID_BYTES} bytes or an unsigned integer")
+            }
+            fn visit_u64<E: de::Error>(self, n: u64) -> Result<RequestId, E> {
+                Ok(RequestId::Number(n))
+            }
+            fn visit_str<E: de::Error>(self, s: &str) -> Result<RequestId, E> {
+                if s.len() > ID_BYTES {
+                    return Err(E::invalid_length(s.len(), &self));
+                }
+                Ok(RequestId::Text(s.into()))
+            }
+        }
+        d.deserialize_any(V)
+    }
+}
+
+#[cfg(test)]
+mod tests;
