@@ -203,7 +203,10 @@ pub fn seq_of(line: &[u8]) -> Option<Seq> {
 #[must_use]
 pub fn presence(room: &str, user: &str, color: Colour, state: PresenceState) -> Vec<u8> {
     let color = color.to_string();
-    reply::event("PRESENCE", &PresenceEvent { room: room.into(), user: user.into(), color: color.into(), state })
+    reply::event(
+        "PRESENCE",
+        &PresenceEvent { room: room.into(), user: user.into(), color: color.into(), state },
+    )
 }
 
 /// A notice as a line.

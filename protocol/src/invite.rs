@@ -85,7 +85,11 @@ impl std::str::FromStr for Invite {
 impl fmt::Display for Invite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port, .. } = self;
-        if host.contains(':') { write!(f, "tcps://[{host}]:{port}")? } else { write!(f, "tcps://{host}:{port}")? }
+        if host.contains(':') {
+            write!(f, "tcps://[{host}]:{port}")?
+        } else {
+            write!(f, "tcps://{host}:{port}")?
+        }
         if let Some(room) = &self.room {
             write!(f, "/{room}")?;
         }

@@ -80,11 +80,7 @@ impl Lines<'_> {
                 if line.is_empty() {
                     continue;
                 }
-                return Some(if line.len() > self.decoder.bound {
-                    Line::TooLong
-                } else {
-                    Line::Bytes(line)
-                });
+                return Some(if line.len() > self.decoder.bound { Line::TooLong } else { Line::Bytes(line) });
             }
             // One byte more than the bound may be a `\r` that belongs to the ending.
             if self.decoder.partial.len() + head.len() > self.decoder.bound + 1 {
@@ -164,12 +160,10 @@ mod tests {
     #[test]
     fn lines_endings_and_bounds() {
         let mut d = LineDecoder::new(4);
-        assert_eq!(run(&mut d, b"ab\ncd\r\n\n\r\nabcd\r\nabcde\nx"), vec![
-            Some(b"ab".to_vec()),
-            Some(b"cd".to_vec()),
-            Some(b"abcd".to_vec()),
-            None,
-        ]);
+        assert_eq!(
+            run(&mut d, b"ab\ncd\r\n\n\r\nabcd\r\nabcde\nx"),
+            vec![Some(b"ab".to_vec()), Some(b"cd".to_vec()), Some(b"abcd".to_vec()), None,]
+        );
         assert_eq!(d.kept(), 1);
         assert_eq!(run(&mut d, b"y\n"), vec![Some(b"xy".to_vec())]);
         assert_eq!(d.kept(), 0);

@@ -44,7 +44,11 @@ pub fn event<T: Serialize>(op: &str, data: &T) -> Vec<u8> {
 /// A refusal, as a line.
 #[must_use]
 pub fn error(refusal: &Refusal) -> Vec<u8> {
-    let data = ErrorData { kind: refusal.kind, msg: refusal.msg.to_string(), retry_after_ms: refusal.retry_after_ms };
+    let data = ErrorData {
+        kind: refusal.kind,
+        msg: refusal.msg.to_string(),
+        retry_after_ms: refusal.retry_after_ms,
+    };
     line(&Envelope { op: "ERROR_MSG", status: "ERR", id: refusal.id.as_ref(), data: Some(&data) })
 }
 
@@ -84,7 +88,11 @@ pub struct LoginReply {
 impl std::fmt::Debug for LoginReply {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { name, rooms, head, .. } = self;
-        f.debug_struct("LoginReply").field("name", name).field("rooms", rooms).field("head", head).finish_non_exhaustive()
+        f.debug_struct("LoginReply")
+            .field("name", name)
+            .field("rooms", rooms)
+            .field("head", head)
+            .finish_non_exhaustive()
     }
 }
 
@@ -237,7 +245,9 @@ pub fn read(line: &[u8]) -> Result<Incoming, serde_json::Error> {
         "MSG" => Incoming::Msg(raw.id, Box::new(serde_json::from_str(data)?)),
         "PRESENCE" if !is_reply => Incoming::Presence(serde_json::from_str(data)?),
         "NOTICE" if !is_reply => Incoming::Notice(serde_json::from_str(data)?),
-        op => Incoming::Reply { op: op.to_owned(), id: raw.id, data: RawValue::from_string(data.to_owned())? },
+        op => {
+            Incoming::Reply { op: op.to_owned(), id: raw.id, data: RawValue::from_string(data.to_owned())? }
+        }
     })
 }
 
@@ -251,14 +261,17 @@ mod tests {
         assert_eq!(done("PING", Some(&id)), b"{\"op\":\"PING\",\"status\":\"OK\",\"id\":7}\n");
         let leave = encode("LEAVE", None, &LeaveReply { room: "ops".into() });
         assert_eq!(leave, b"{\"op\":\"LEAVE\",\"status\":\"OK\",\"data\":{\"room\":\"ops\"}}\n");
-        let mut refusal = Refusal::new(ErrorKind::RateLimited, "slower").with_id(Some(RequestId::Text("a".into())));
+        let mut refusal =
+            Refusal::new(ErrorKind::RateLimited, "slower").with_id(Some(RequestId::Text("a".into())));
         refusal.retry_after_ms = Some(40);
         let text = String::from_utf8(error(&refusal)).unwrap();
         assert_eq!(
             text,
             "{\"op\":\"ERROR_MSG\",\"status\":\"ERR\",\"id\":\"a\",\"data\":{\"kind\":\"RATE_LIMITED\",\"msg\":\"slower\",\"retry_after_ms\":40}}\n"
         );
-        assert!(matches!(read(text.as_bytes()).unwrap(), Incoming::Error(Some(_), e) if e.kind == ErrorKind::RateLimited));
+        assert!(
+            matches!(read(text.as_bytes()).unwrap(), Incoming::Error(Some(_), e) if e.kind == ErrorKind::RateLimited)
+        );
         assert!(matches!(read(&leave).unwrap(), Incoming::Reply { op, .. } if op == "LEAVE"));
     }
 }

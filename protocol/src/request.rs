@@ -183,10 +183,7 @@ struct Envelope<'a> {
 ///
 /// # Errors
 /// `PARSE`, `DATA`, `UNKNOWN_OP` or `NAME_INVALID`, with the request's `id` if it could be read.
-pub fn parse<'a>(
-    line: &'a [u8],
-    bounds: &Bounds,
-) -> Result<(Option<RequestId>, Request<'a>), Refusal> {
+pub fn parse<'a>(line: &'a [u8], bounds: &Bounds) -> Result<(Option<RequestId>, Request<'a>), Refusal> {
     let text = std::str::from_utf8(line).map_err(|e| {
         let at = e.valid_up_to();
         Refusal::new(ErrorKind::Parse, format!("the line is not UTF-8 (byte {at} of it)"))
@@ -294,8 +291,7 @@ fn login(data: Raw<'_>) -> Result<Login, Refusal> {
         raw => Some(name(&raw, "name")?),
     };
     let color: Option<String> = optional(parts.color, "color")?;
-    let color =
-        color.map(|c| c.parse()).transpose().map_err(|e| bad(format!("`color`: {e}")))?;
+    let color = color.map(|c| c.parse()).transpose().map_err(|e| bad(format!("`color`: {e}")))?;
     let rooms: Option<Vec<String>> = optional(parts.rooms, "rooms")?;
     let rooms = rooms
         .map(|rooms| rooms.iter().map(|r| Name::parse(r).map_err(|e| invalid("rooms", &e))).collect())

@@ -3,4 +3,7 @@
 
 pub mod writes;
 
-pub use writes::{Chunk, ConversationId, SessionId, UserId, Writes};
+pub use writes::{
+    Chunk, ConversationId, ConversationKind, Found, Sent, SessionChange, SessionId, SessionRow,
+    StoredConversation, StoredSession, UserId, Writes,
+};

@@ -25,6 +25,8 @@ pub struct Chunk {
     pub first: Seq,
     /// The number of the last one.
     pub last: Seq,
+    /// The number of the message before the first one in this conversation, 0 if none.
+    pub prev: Seq,
     /// When the turn was, in milliseconds since 1970.
     pub ts: u64,
     /// `MSG` events as [`tcp_chat_protocol::event::MsgLine`] writes them, one line each, in order.
@@ -99,7 +101,7 @@ pub struct Writes {
     /// Conversations that began.
     pub conversations: Vec<(ConversationId, ConversationKind)>,
     /// Conversations that are gone with all their messages (direct messages whose two sessions
-    /// have ended, rooms without members and messages).
+    /// have ended, rooms without members and messages). Written last.
     pub gone: Vec<ConversationId>,
     /// Messages, in the order of their numbers.
     pub chunks: Vec<Chunk>,

@@ -1,1 +1,244 @@
-//! (being built)
+//! Owns what can be set: one typed section for each table of `config.toml`. Every room of the
+//! daemon is handed its own section and never sees the others. Never reads a clock or a socket.
+//!
+//! The values here are parsed, not validated later: a `Settings` that exists makes sense.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use tcp_chat_protocol::Name;
+
+/// All settings, with where the relative paths in them start already resolved.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// `[listen]`
+    pub listen: Listen,
+    /// `[tls]`
+    pub tls: Tls,
+    /// `[auth]`
+    pub auth: Auth,
+    /// `[rooms]`
+    pub rooms: Rooms,
+    /// `[sessions]`
+    pub sessions: Sessions,
+    /// `[history]`
+    pub history: History,
+    /// `[limits]`
+    pub limits: Limits,
+    /// `[log]`
+    pub log: Log,
+    /// `[admin]`
+    pub admin: Admin,
+    /// `[shutdown]`
+    pub shutdown: Shutdown,
+}
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// The addresses; at least one.
+    pub address: Vec<SocketAddr>,
+}
+
+/// The certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// Where the own CA and its certificate lie, or are made.
+    pub dir: PathBuf,
+    /// Further names and addresses for the own certificate.
+    pub names: Vec<String>,
+    /// An operator's own pair: certificate chain and key.
+    pub own: Option<(PathBuf, PathBuf)>,
+    /// Is TLS 1.2 allowed too?
+    pub allow_1_2: bool,
+}
+
+/// Who may come in.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Auth {
+    /// With a password: its Argon2id hash in PHC form, read from `auth.password_file`.
+    pub password_hash: Option<String>,
+}
+
+/// Rooms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rooms {
+    /// The rooms that a login enters unless it says otherwise; the first takes the bare `MSG`.
+    pub default: Vec<Name>,
+    /// May users open new rooms?
+    pub create: bool,
+    /// The largest room in which presence is announced, in members.
+    pub presence_limit: usize,
+}
+
+/// Sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sessions {
+    /// How long a session outlives its connection.
+    pub ttl: Duration,
+}
+
+/// The log of messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    /// The store; `None`: in memory, nothing is kept (`":memory:"`).
+    pub path: Option<PathBuf>,
+    /// Is every turn synced to the disk?
+    pub durability: Durability,
+    /// How long messages are kept; `None`: for ever.
+    pub retain: Option<Duration>,
+    /// How many messages are kept; `None`: all.
+    pub retain_messages: Option<u64>,
+}
+
+/// What an acknowledged message survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// The death of the process.
+    Crash,
+    /// A power cut, too.
+    Power,
+}
+
+/// Limits. Bytes are bytes, a rate or count of 0 is no limit where its comment says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once; 0: no limit.
+    pub connections: usize,
+    /// Connections at once from one address; 0: no limit.
+    pub connections_per_address: usize,
+    /// The longest line that is taken, in bytes.
+    pub line_bytes: usize,
+    /// The longest text, in bytes of UTF-8.
+    pub msg_bytes: usize,
+    /// What may wait unread for one connection, in bytes.
+    pub outbox_bytes: usize,
+    /// Requests a second that one session may make in the long run; 0: no limit.
+    pub messages_per_second: u32,
+    /// Requests that it may make at once before the rate counts.
+    pub burst: u32,
+    /// Errors in a row before the connection is closed; 0: no limit.
+    pub errors: u32,
+    /// For the TLS handshake.
+    pub handshake: Duration,
+    /// From the handshake to a LOGIN.
+    pub login: Duration,
+    /// How long a reader may take nothing at all.
+    pub stall: Duration,
+    /// Sessions, connected or away; 0: no limit.
+    pub sessions: usize,
+    /// Rooms; 0: no limit.
+    pub rooms: usize,
+    /// Rooms that one session may be in; 0: no limit.
+    pub rooms_per_session: usize,
+}
+
+/// Logging.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// A level or a filter as tracing's `EnvFilter` reads it.
+    pub level: String,
+    /// How it is written.
+    pub format: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// journald under systemd, pretty on a terminal, JSON otherwise.
+    Auto,
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+    /// The journal's own fields.
+    Journald,
+}
+
+/// The control socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// Where; `None`: beside the store, and nowhere if that is in memory.
+    pub socket: Option<PathBuf>,
+}
+
+/// The end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shutdown {
+    /// How long connections may take to be told and flushed.
+    pub grace: Duration,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self { address: vec![SocketAddr::from(([127, 0, 0, 1], tcp_chat_protocol::DEFAULT_PORT))] }
+    }
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self { dir: "certs".into(), names: Vec::new(), own: None, allow_1_2: false }
+    }
+}
+
+impl Default for Rooms {
+    fn default() -> Self {
+        Self { default: "lobby".parse().into_iter().collect(), create: true, presence_limit: 500 }
+    }
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self { ttl: Duration::from_secs(120) }
+    }
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            path: Some("data/chat.db".into()),
+            durability: Durability::Crash,
+            retain: Some(Duration::from_secs(90 * 24 * 3600)),
+            retain_messages: None,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 16_384,
+            connections_per_address: 1_024,
+            line_bytes: 64 * 1024,
+            msg_bytes: 8 * 1024,
+            outbox_bytes: 1024 * 1024,
+            messages_per_second: 100,
+            burst: 1_000,
+            errors: 10_000,
+            handshake: Duration::from_secs(10),
+            login: Duration::from_secs(10),
+            stall: Duration::from_secs(60),
+            sessions: 32_768,
+            rooms: 16_384,
+            rooms_per_session: 1_024,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::Auto }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { socket: None }
+    }
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { grace: Duration::from_secs(10) }
+    }
+}

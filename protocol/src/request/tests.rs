@@ -38,15 +38,32 @@ fn every_op() {
         (r#"{"op":"PING","data":[[1],"x"]}"#, Request::Ping),
         (r#" {"op":"QUIT","unknown":{"a":[1]}} "#, Request::Quit),
         (r#"{"op":"\u0050ING"}"#, Request::Ping),
-        (r#"{"op":"MSG","data":{"room":"ops","msg":"x"}}"#, Request::Msg { to: Target::Room(room("ops")), text: "x".into() }),
-        (r#"{"op":"MSG","data":{"to":"bo","msg":"x\ny"}}"#, Request::Msg { to: Target::User(room("bo")), text: "x\ny".into() }),
+        (
+            r#"{"op":"MSG","data":{"room":"ops","msg":"x"}}"#,
+            Request::Msg { to: Target::Room(room("ops")), text: "x".into() },
+        ),
+        (
+            r#"{"op":"MSG","data":{"to":"bo","msg":"x\ny"}}"#,
+            Request::Msg { to: Target::User(room("bo")), text: "x\ny".into() },
+        ),
         (
             r#"{"op":"HISTORY","data":{"room":"ops","before":9}}"#,
-            Request::History(History { of: Conversation::Room(room("ops")), before: Some(9), after: None, limit: 50 }),
+            Request::History(History {
+                of: Conversation::Room(room("ops")),
+                before: Some(9),
+                after: None,
+                limit: 50,
+            }),
         ),
         (
             r#"{"op":"SEARCH","data":{"query":"a b","user":"bo","limit":100}}"#,
-            Request::Search(Box::new(Search { query: "a b".into(), room: None, user: Some(room("bo")), before: None, limit: 100 })),
+            Request::Search(Box::new(Search {
+                query: "a b".into(),
+                room: None,
+                user: Some(room("bo")),
+                before: None,
+                limit: 100,
+            })),
         ),
     ] {
         assert_eq!(ok(line).1, want, "{line}");
@@ -62,7 +79,13 @@ fn ids_come_back_as_they_were_sent() {
     }
     assert_eq!(ok(r#"{"op":"PING","id":null}"#).0, None);
     let long = format!(r#"{{"op":"PING","id":"{}"}}"#, "x".repeat(65));
-    for line in [&long, r#"{"op":"PING","id":-1}"#, r#"{"op":"PING","id":1.5}"#, r#"{"op":"PING","id":[1]}"#, r#"{"op":"PING","id":18446744073709551616}"#] {
+    for line in [
+        &long,
+        r#"{"op":"PING","id":-1}"#,
+        r#"{"op":"PING","id":1.5}"#,
+        r#"{"op":"PING","id":[1]}"#,
+        r#"{"op":"PING","id":18446744073709551616}"#,
+    ] {
         let refusal = refused(line.as_bytes());
         assert_eq!((refusal.kind, refusal.id), (ErrorKind::Data, None), "{line}");
     }
@@ -108,7 +131,19 @@ fn refusals_have_a_kind_the_id_and_name_the_field() {
 fn what_is_no_object_is_no_request() {
     let deep = "[".repeat(60_000);
     let deep_object = r#"{"a":"#.repeat(9_000);
-    for line in [&b"hello"[..], b"[]", br#"["LOGIN",{"name":"a"}]"#, b"{", b"5", b"\xff\xfe", b"{\"op\":\"PING\"} x", b"\xef\xbb\xbf{}", br#"{"op":"PING",}"#, deep.as_bytes(), deep_object.as_bytes()] {
+    for line in [
+        &b"hello"[..],
+        b"[]",
+        br#"["LOGIN",{"name":"a"}]"#,
+        b"{",
+        b"5",
+        b"\xff\xfe",
+        b"{\"op\":\"PING\"} x",
+        b"\xef\xbb\xbf{}",
+        br#"{"op":"PING",}"#,
+        deep.as_bytes(),
+        deep_object.as_bytes(),
+    ] {
         let refusal = refused(line);
         assert_eq!(refusal.kind, ErrorKind::Parse, "{:?}", String::from_utf8_lossy(line));
     }
