@@ -5,7 +5,7 @@
 //! come. `ana> LINE` is sent by ana, whose connection opens with her first line; `ana< LINE` is what
 //! comes to her next; `ana x` loses her connection without a goodbye; `ana .` says that the daemon
 //! closes it. A line that begins with `#` is for the reader. Moments, tokens and versions differ
-//! from run to run: a token stands for the one that came in its place before.
+//! from run to run: a token stands for the one that came in its place before, and `$any` for any text.
 
 use crate::common::{Daemon, Peer, in_shell};
 use crate::outside::{has, repository};
@@ -48,7 +48,8 @@ fn align(shown: &mut Value, came: &Value, tokens: &mut HashMap<String, String>) 
                         assert_eq!(known, token, "another token than before");
                         *shown = came.clone();
                     }
-                    ("ts", Value::String(_)) | ("version", Value::String(_)) => *shown = came.clone(),
+                    ("ts" | "version", Value::String(_)) => *shown = came.clone(),
+                    (_, Value::String(_)) if shown == "$any" => *shown = came.clone(),
                     _ => align(shown, came, tokens),
                 }
             }
