@@ -3,10 +3,11 @@
 //! who may see what: it is asked for conversations and numbers.
 
 use crate::chat::{Chunk, ConversationId, Found, SessionId, Writes};
+pub use crate::chat::{PageOf, Range, SearchIn};
 use crate::settings::History;
 use std::path::Path;
 use std::sync::Arc;
-use tcp_chat_protocol::{NameKey, RequestId, Seq, Timestamp};
+use tcp_chat_protocol::{RequestId, Seq, Timestamp};
 
 /// A chunk that is in the store. Only the store can make one, and only this can be delivered.
 #[derive(Debug)]
@@ -90,17 +91,6 @@ impl Store {
     }
 }
 
-/// A run of messages of one conversation: `first` and `last` are both in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Range {
-    /// Of which conversation.
-    pub conversation: ConversationId,
-    /// The first number that is wanted.
-    pub first: Seq,
-    /// The last number that is wanted.
-    pub last: Seq,
-}
-
 /// What was read of a gap.
 #[derive(Debug, Default)]
 pub struct Caught {
@@ -112,34 +102,6 @@ pub struct Caught {
     pub rest: Vec<Range>,
     /// Retention has taken messages of the gap: the first and last number that are gone.
     pub lost: Option<(Seq, Seq)>,
-}
-
-/// A page of one conversation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PageOf {
-    /// Of which.
-    pub conversation: ConversationId,
-    /// Only smaller numbers.
-    pub before: Option<Seq>,
-    /// Only greater numbers.
-    pub after: Option<Seq>,
-    /// How many at most.
-    pub limit: usize,
-}
-
-/// What to search for, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SearchIn {
-    /// As the user typed it.
-    pub query: String,
-    /// Only these conversations.
-    pub conversations: Vec<ConversationId>,
-    /// Only this author.
-    pub user: Option<NameKey>,
-    /// Only smaller numbers.
-    pub before: Option<Seq>,
-    /// How many at most.
-    pub limit: usize,
 }
 
 /// The data of a `HISTORY` or `SEARCH` reply: a JSON object `{"messages":[...],"more":...}`.
