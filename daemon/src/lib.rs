@@ -15,8 +15,11 @@
 //!
 //! `ARCHITECTURE.md` at the top of the repository tells it as a story.
 
+pub mod auth;
 pub mod chat;
+pub mod hub;
 pub mod log;
+pub mod net;
 pub mod settings;
 pub mod store;
 pub mod tls;

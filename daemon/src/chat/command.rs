@@ -131,6 +131,8 @@ pub enum Closing {
     Errors,
     /// Too many failed logins.
     AuthFailed,
+    /// No LOGIN in time.
+    Late,
     /// No room for one more session.
     Full,
     /// An operator ended it.
@@ -148,6 +150,7 @@ impl Closing {
             Self::TakenOver => "taken over",
             Self::Errors => "too many errors",
             Self::AuthFailed => "login refused",
+            Self::Late => "no login in time",
             Self::Full => "server full",
             Self::Kicked => "kicked",
             Self::Shutdown => "shutdown",
