@@ -183,7 +183,8 @@ impl Chat {
                 .iter()
                 .filter_map(|(room, _)| Some(self.conversations.get(*room)?.room()?.to_string()))
                 .collect(),
-            head: self.head,
+            // Of what this turn adds it is not known yet whether it will be kept.
+            head: self.turn.head_before(),
             server: ServerInfo {
                 name: "tcp-chatd".into(),
                 version: env!("CARGO_PKG_VERSION").into(),
@@ -250,7 +251,7 @@ impl Chat {
         {
             let data = JoinReply {
                 room: name.to_string(),
-                head: conversation.head,
+                head: self.turn.before(room).unwrap_or(conversation.head),
                 members: self.members(&conversation.members, JOIN_MEMBERS),
                 member_count: conversation.members.len(),
             };

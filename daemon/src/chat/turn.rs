@@ -42,6 +42,18 @@ pub(super) struct Turn {
     pub(super) entered: Vec<(SessionId, ConversationId)>,
 }
 
+impl Turn {
+    /// The newest number when the turn began: what is certainly kept.
+    pub(super) fn head_before(&self) -> Seq {
+        self.head
+    }
+
+    /// The newest number of a conversation when the turn began, if it has spoken since.
+    pub(super) fn before(&self, conversation: ConversationId) -> Option<Seq> {
+        self.heads.iter().find(|(id, _)| *id == conversation).map(|(_, head)| *head)
+    }
+}
+
 /// What a turn came to.
 #[derive(Debug)]
 pub struct Outcome {
