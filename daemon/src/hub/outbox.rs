@@ -124,7 +124,9 @@ impl Outbox {
             && let Some(session) = inner.session
         {
             let range = Range { conversation: chunk.conversation, first: chunk.first, last: chunk.last };
-            inner.items.push_back(Item::Read(Read::Gap(session, vec![range])));
+            let gap = Item::Read(Read::Gap(session, vec![range]));
+            inner.bytes += gap.bytes();
+            inner.items.push_back(gap);
         } else {
             inner.bytes += size;
             let item = if ids.is_empty() { Item::Kept(kept.clone()) } else { Item::Own(kept.clone(), ids) };

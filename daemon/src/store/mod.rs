@@ -21,6 +21,12 @@ impl Kept {
     pub fn chunk(&self) -> &Chunk {
         &self.chunk
     }
+
+    /// A chunk that no store knows.
+    #[cfg(test)]
+    pub(crate) fn for_tests(chunk: Chunk) -> Self {
+        Self { chunk }
+    }
 }
 
 /// What went wrong with the store.
