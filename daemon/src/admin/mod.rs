@@ -109,7 +109,7 @@ pub struct Desk {
 ///
 /// # Errors
 /// The folder may not be written, or something else than a socket lies there.
-pub fn bind(path: &Path) -> io::Result<UnixListener> {
+pub fn bind(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {
     use std::os::unix::fs::FileTypeExt;
     match std::fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path)?,
@@ -121,7 +121,8 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
         }
         Err(_) => {}
     }
-    let listener = UnixListener::bind(path)?;
+    let listener = std::os::unix::net::UnixListener::bind(path)?;
+    listener.set_nonblocking(true)?;
     // The group may be given to operators; others may not even connect.
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
     Ok(listener)
@@ -145,7 +146,7 @@ pub async fn serve(listener: UnixListener, desk: Desk, stop: CancellationToken) 
                 });
             }
             Err(why) => {
-                warn!(error = ?why.to_string(), "control socket: accept failed");
+                warn!(error = why.to_string(), "control socket: accept failed");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }

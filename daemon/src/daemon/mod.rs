@@ -13,11 +13,11 @@ mod watch;
 pub use fatal::Fatal;
 
 use crate::admin::{self, Desk, Wish};
-use crate::chat::Rules;
+use crate::chat::{Found, Rules};
 use crate::hub::{self, Control, Ended, Entry, Inbox};
 use crate::net::{self, Gate};
 use crate::settings::Loaded;
-use crate::store::{Found, Readers, Store};
+use crate::store::{Readers, Store};
 use crate::tls::{TlsNote, TlsState};
 use crate::{commands, log, systemd, tls};
 use std::io::Write;
@@ -119,7 +119,8 @@ impl Daemon {
         let (inbox, entries) = hub::inbox();
         let hub = hub::spawn(Rules::from(settings), store, found, entries).map_err(Fatal::Runtime)?;
         let password = settings.auth.password_hash.clone();
-        let gate = Gate::new(tls.server_config(), settings.limits.clone(), password, inbox.clone(), readers.clone());
+        let gate =
+            Gate::new(tls.server_config(), settings.limits.clone(), password, inbox.clone(), readers.clone());
         let (stop_accepting, stop_control) = (CancellationToken::new(), CancellationToken::new());
         let mut tasks = JoinSet::new();
         let mut addresses = Vec::new();
@@ -134,7 +135,6 @@ impl Daemon {
         let control = match control {
             None => None,
             Some((path, listener)) => {
-                listener.set_nonblocking(true).map_err(Fatal::Runtime)?;
                 let listener = UnixListener::from_std(listener).map_err(Fatal::Runtime)?;
                 let desk = Desk { inbox: inbox.clone(), readers, wishes: sender };
                 tasks.spawn(admin::serve(listener, desk, stop_control.clone()));

@@ -34,7 +34,11 @@ impl Daemon {
                 self.watch.reload_refused(None);
             }
             Err(why) => {
-                error!(event = "reload_refused", reason = why.as_str(), "reload refused: what ran before goes on");
+                error!(
+                    event = "reload_refused",
+                    reason = why.as_str(),
+                    "reload refused: what ran before goes on"
+                );
                 self.watch.reload_refused(Some(why.clone()));
             }
         }

@@ -125,7 +125,8 @@ impl Watch {
             rooms: 0,
             head: 0,
             store_failing: self.health.store_failing.clone(),
-            certificate_expires: humantime::format_rfc3339_seconds(self.certificate.facts.not_after).to_string(),
+            certificate_expires: humantime::format_rfc3339_seconds(self.certificate.facts.not_after)
+                .to_string(),
             warning: self.warning(),
         };
         status.count(self.health.counts);
@@ -147,7 +148,9 @@ mod tests {
         watch.reload_refused(Some("limits.burst: no number".into()));
         assert!(watch.summary().starts_with("reload refused: limits.burst: no number; serving on "));
         watch.healthy(Health { store_failing: Some("disk full".into()), ..Health::default() });
-        assert!(watch.summary().starts_with("messages are refused, the store cannot be written (disk full); "));
+        assert!(
+            watch.summary().starts_with("messages are refused, the store cannot be written (disk full); ")
+        );
         assert_eq!(watch.state(), "store failing");
         watch.stopping();
         assert!(watch.summary().contains("stopping on "));

@@ -29,7 +29,7 @@ impl Hub {
                 }
                 Effect::Read(to, read) => wakers.extend(self.with(to, |o| o.push(Item::Read(read)))),
                 Effect::LoggedIn(to, session, name) => {
-                    debug!(conn = to.0, user = ?name.as_str(), session = session.0, "logged in");
+                    debug!(conn = to.0, user = name.as_str(), session = session.0, "logged in");
                     wakers.extend(self.with(to, |o| o.logged_in(session)));
                 }
                 Effect::Close(to, why) => {

@@ -212,7 +212,11 @@ impl Hub {
 
     fn fail(&mut self, why: &StoreError, effects: Vec<crate::chat::Effect>) -> Vec<crate::chat::Effect> {
         let why = why.to_string();
-        error!(error = ?why, "store failed: messages are refused until it can be written again");
+        error!(
+            event = "store_failing",
+            error = why,
+            "store failed: messages are refused until it can be written again"
+        );
         let effects = self.chat.not_kept(effects, &why);
         self.failing = Some((why, Instant::now() + PROBE_EVERY));
         effects
@@ -227,7 +231,11 @@ impl Hub {
                     Ok(true) => TIDY_AGAIN,
                     Ok(false) => TIDY_EVERY,
                     Err(why) => {
-                        warn!(error = ?why.to_string(), "old messages could not be removed");
+                        warn!(
+                            event = "tidy_failed",
+                            error = why.to_string(),
+                            "old messages could not be removed"
+                        );
                         TIDY_EVERY
                     }
                 };
@@ -239,7 +247,7 @@ impl Hub {
             self.failing = match probed {
                 Ok(()) => {
                     self.chat.keeps_again();
-                    info!("store works again: messages are kept");
+                    info!(event = "store_works", "store works again: messages are kept");
                     None
                 }
                 Err(why) => Some((why.to_string(), now + PROBE_EVERY)),
@@ -270,7 +278,7 @@ impl Past for Sent<'_> {
         id: &RequestId,
     ) -> Result<Option<(ConversationId, Seq)>, PastUnknown> {
         self.0.sent(session, id).map_err(|why| {
-            error!(error = ?why.to_string(), "store failed: it could not be read");
+            error!(error = why.to_string(), "store failed: it could not be read");
             PastUnknown
         })
     }

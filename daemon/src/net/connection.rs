@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use tracing::{Instrument, debug, debug_span};
+use tracing::debug;
 
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -38,13 +38,12 @@ pub(super) async fn run(
     permit: Permit,
 ) {
     let id = gate.next_id();
-    let span = debug_span!("connection", conn = id.0, %peer);
     let cut = gate.0.cut.clone();
     let served = async move {
         // Boxed: a connection that talks does not carry the room that its handshake needed.
-        let Some(stream) = Box::pin(shake_hands(&gate, &limits, stream)).await else { return };
+        let Some(stream) = Box::pin(shake_hands(&gate, &limits, stream, peer)).await else { return };
         if permit.is_spare {
-            Box::pin(tell_full(stream)).await;
+            Box::pin(tell_full(stream, peer)).await;
             return;
         }
         let outbox = Arc::new(Outbox::new(limits.outbox_bytes));
@@ -66,41 +65,46 @@ pub(super) async fn run(
             peer,
         };
         let why = poll_fn(|cx| connection.poll(cx)).await;
-        debug!(reason = why.as_str(), "connection ended");
+        debug!(event = "connection_ended", conn = id.0, peer = %peer, reason = why.as_str(), "connection ended");
         if matches!(why, End::Said(_) | End::StoreFailed) {
             // The peer is gone for the hub from here on.
             connection.present = None;
             Box::pin(say_goodbye(connection.stream)).await;
         }
     };
-    let _ = cut.run_until_cancelled(served.instrument(span)).await;
+    let _ = cut.run_until_cancelled(served).await;
 }
 
-async fn shake_hands(gate: &Gate, limits: &Limits, stream: TcpStream) -> Option<TlsStream<Counted>> {
+async fn shake_hands(
+    gate: &Gate,
+    limits: &Limits,
+    stream: TcpStream,
+    peer: SocketAddr,
+) -> Option<TlsStream<Counted>> {
     if let Err(why) = prepare(&stream, limits.stall) {
-        debug!(error = ?why.to_string(), reason = "socket", "handshake failed");
+        debug!(event = "handshake_failed", peer = %peer, reason = "socket", error = why.to_string(), "handshake failed");
         return None;
     }
     let acceptor = TlsAcceptor::from(gate.0.tls.load_full());
     match timeout(limits.handshake, acceptor.accept(Counted { stream, written: 0 })).await {
         Ok(Ok(stream)) => Some(stream),
         Ok(Err(why)) => {
-            debug!(error = ?why.to_string(), reason = "tls", "handshake failed");
+            debug!(event = "handshake_failed", peer = %peer, reason = "tls", error = why.to_string(), "handshake failed");
             None
         }
         Err(_) => {
-            debug!(reason = "timeout", "handshake failed");
+            debug!(event = "handshake_failed", peer = %peer, reason = "timeout", "handshake failed");
             None
         }
     }
 }
 
-async fn tell_full(mut stream: TlsStream<Counted>) {
+async fn tell_full(mut stream: TlsStream<Counted>, peer: SocketAddr) {
     let full =
         Refusal::new(ErrorKind::ServerFull, "the server has no room for one more connection; try later");
     let told = timeout(GOODBYE, stream.write_all(&reply::error(&full))).await;
     let told = matches!(told, Ok(Ok(())));
-    debug!(reason = "server full", told, "connection refused");
+    debug!(event = "connection_refused", peer = %peer, reason = "server full", told, "connection refused");
     say_goodbye(stream).await;
 }
 

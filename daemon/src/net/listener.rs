@@ -56,10 +56,13 @@ pub async fn serve(gate: Gate, listener: TcpListener, stop: CancellationToken) {
                 let limits: std::sync::Arc<Limits> = gate.0.limits.load_full();
                 gate.0.tasks.spawn(connection::run(gate.clone(), limits, stream, peer, permit));
             }
-            Err(why) if is_the_peers(&why) => debug!(error = ?why.to_string(), "accept failed"),
+            Err(why) if is_the_peers(&why) => debug!(error = why.to_string(), "accept failed"),
             Err(why) => {
                 if !std::mem::replace(&mut is_short, true) {
-                    error!(error = ?why.to_string(), "accept failed: pausing; check LimitNOFILE against limits.connections");
+                    error!(
+                        error = why.to_string(),
+                        "accept failed: pausing; check LimitNOFILE against limits.connections"
+                    );
                 }
                 tokio::select! {
                     () = stop.cancelled() => return,
