@@ -15,8 +15,10 @@
 //!
 //! `ARCHITECTURE.md` at the top of the repository tells it as a story.
 
+pub mod auth;
 pub mod chat;
 pub mod log;
 pub mod settings;
 pub mod store;
+pub mod systemd;
 pub mod tls;
