@@ -16,6 +16,7 @@
 //!
 //! `ARCHITECTURE.md` at the top of the repository tells it as a story.
 
+pub mod admin;
 pub mod auth;
 pub mod chat;
 pub mod commands;
