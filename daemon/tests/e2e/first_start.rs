@@ -123,7 +123,7 @@ fn what_is_no_tls_gets_an_alert_and_a_close() {
         socket.write_all(bytes).unwrap();
         let mut answer = Vec::new();
         let _ = socket.read_to_end(&mut answer);
-        assert_eq!(answer.first(), Some(&0x15), "an alert and nothing else: {answer:?}");
+        assert_eq!(answer.first(), Some(&0x15), "an alert and nothing else to {bytes:?}: {answer:?}");
         assert!(answer.len() < 16, "{answer:?}");
     }
     assert!(daemon.lives());
