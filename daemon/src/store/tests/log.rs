@@ -75,7 +75,7 @@ proptest! {
         let of = |before, after| PageOf { conversation: room(n), before, after, limit };
         let wanted: Vec<Seq> = model.messages.iter().filter(|m| m.conversation == room(n)).map(|m| m.seq).collect();
         runtime().block_on(async {
-            let (mut up, mut after) = (Vec::new(), Some(0));
+            let (mut up, mut after) = (Vec::<Seq>::new(), Some(0));
             while after.is_some() {
                 let (page, more) = numbers(&readers.page(of(None, after)).await.unwrap());
                 up.extend(&page);
@@ -83,7 +83,7 @@ proptest! {
             }
             assert_eq!(up, wanted);
 
-            let (mut down, mut before, mut more) = (Vec::new(), None, true);
+            let (mut down, mut before, mut more) = (Vec::<Seq>::new(), None, true);
             while more {
                 let (mut page, m) = numbers(&readers.page(of(before, None)).await.unwrap());
                 page.reverse();
@@ -123,7 +123,10 @@ proptest! {
 async fn numbers_beyond_all_numbers_are_fine() {
     let (_store, readers, model) = written(&in_memory(), &[vec![(1, 3)]]);
     let of = |before, after| PageOf { conversation: room(1), before, after, limit: 9 };
-    let page = |of| async { numbers(&readers.page(of).await.unwrap()) };
+    let page = |of| {
+        let readers = readers.clone();
+        async move { numbers(&readers.page(of).await.unwrap()) }
+    };
     assert_eq!(page(of(Some(u64::MAX), None)).await, (vec![1, 2, 3], false));
     assert_eq!(page(of(Some(u64::MAX), Some(1))).await, (vec![2, 3], false));
     assert_eq!(page(of(None, Some(u64::MAX))).await, (vec![], false));
@@ -142,7 +145,7 @@ async fn a_page_ends_at_a_mebibyte_and_says_that_there_is_more() {
     store.commit(Model::open(1)).unwrap();
     let long = "x".repeat(60_000);
     for _ in 0..5 {
-        store.commit(model.say(&[(1, &[("ana", &long); 8])])).unwrap();
+        store.commit(model.say(&[(1, &[("ana", long.as_str()); 8])])).unwrap();
     }
     let of = |before, after| PageOf { conversation: room(1), before, after, limit: 500 };
     let newest = readers.page(of(None, None)).await.unwrap();

@@ -13,7 +13,6 @@ use crate::chat::{
 use crate::settings::{Durability, History};
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 use tcp_chat_protocol::event::{self, MsgLine, Spoken, json_text};
 use tcp_chat_protocol::{Colour, Name, RequestId, Timestamp};
 
@@ -131,4 +130,39 @@ fn numbers(page: &Page) -> (Vec<Seq>, bool) {
 
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
+}
+
+impl Store {
+    fn log(&mut self) -> &mut rusqlite::Connection {
+        self.parts().0.as_mut().unwrap()
+    }
+
+    fn count(&mut self, sql: &str) -> i64 {
+        self.log().query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    /// The log must not grow by more than so many pages; `None`: it may again.
+    fn limit_pages(&mut self, more: Option<u32>) {
+        let now = u32::try_from(self.count("PRAGMA page_count")).unwrap();
+        let most = more.map_or(u32::MAX - 1, |more| now + more);
+        self.log().query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(())).unwrap();
+    }
+
+    /// What the disk does when it writes a turn and then fails.
+    fn write_unnoticed(&mut self, writes: &Writes) {
+        rows::write(self.log(), writes).unwrap();
+    }
+
+    fn lose_connection(&mut self) {
+        *self.parts().0 = None;
+    }
+
+    async fn wait_for_index_file(&mut self, n: u64) {
+        self.parts().1.progress().wait_for(|p| p.file >= n).await.unwrap();
+    }
+
+    async fn wait_for_removals_in_index(&mut self) {
+        let wanted = Some(self.parts().1.work().removals);
+        self.parts().1.progress().wait_for(|p| p.removals >= wanted).await.unwrap();
+    }
 }
