@@ -30,9 +30,8 @@ pub use error::StoreError;
 pub use read::Readers;
 pub use write::Store;
 
-use crate::chat::Chunk;
-pub use crate::chat::{PageOf, Range, SearchIn};
-use tcp_chat_protocol::Seq;
+use crate::chat::{Chunk, ConversationId};
+use tcp_chat_protocol::{NameKey, Seq};
 
 /// A chunk that is in the store. Only the store can make one, and only this can be delivered.
 #[derive(Debug)]
@@ -47,11 +46,15 @@ impl Kept {
         &self.chunk
     }
 
-    /// A chunk that no store knows.
-    #[cfg(test)]
-    pub(crate) fn for_tests(chunk: Chunk) -> Self {
-        Self { chunk }
-    }
+/// A run of messages of one conversation: `first` and `last` are both in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    /// Of which conversation.
+    pub conversation: ConversationId,
+    /// The first number that is wanted.
+    pub first: Seq,
+    /// The last number that is wanted.
+    pub last: Seq,
 }
 
 /// What was read of a gap.
