@@ -17,6 +17,7 @@
 
 pub mod auth;
 pub mod chat;
+pub mod commands;
 pub mod log;
 pub mod settings;
 pub mod store;
