@@ -20,6 +20,8 @@ pub mod admin;
 pub mod auth;
 pub mod chat;
 pub mod commands;
+pub mod daemon;
+pub mod hub;
 pub mod log;
 pub mod net;
 pub mod settings;

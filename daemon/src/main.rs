@@ -1,8 +1,19 @@
-//! The binary: hands the life of the daemon to the command line.
+//! The binary: the command line, which runs the daemon, and how it ended.
 
 use std::process::ExitCode;
-use tcp_chatd::commands::{self, StoreCheck, exit};
+use tcp_chatd::{commands, daemon};
 
 fn main() -> ExitCode {
-    commands::main(|_, _| ExitCode::from(exit::INTERNAL), |_| StoreCheck::Fine)
+    commands::main(|loaded, log| match daemon::run(loaded, log) {
+        Ok(()) => ExitCode::from(commands::exit::OK),
+        Err(why) => {
+            tracing::error!(
+                event = "ended",
+                reason = why.to_string(),
+                code = why.exit_code(),
+                "the daemon has ended"
+            );
+            ExitCode::from(why.exit_code())
+        }
+    })
 }

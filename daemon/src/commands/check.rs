@@ -3,24 +3,14 @@
 
 use super::{Failure, exit, print};
 use crate::settings::{History, Loaded};
+use crate::store::Store;
 use crate::tls;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
 
-/// What a try to open the store came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreCheck {
-    /// It can be used.
-    Fine,
-    /// A running daemon has it: so it can be used.
-    InUse,
-    /// It cannot, and why.
-    Broken(String),
-}
-
 /// Reads configuration (the caller did), certificates and store.
-pub(super) fn check(loaded: &Loaded, open_store: impl FnOnce(&History) -> StoreCheck) -> Result<(), Failure> {
+pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {
     let mut good = match &loaded.file {
         Some(file) => format!("{}: fine\n", file.display()),
         None => "configuration: no file, the built-in defaults\n".to_owned(),
@@ -36,7 +26,7 @@ pub(super) fn check(loaded: &Loaded, open_store: impl FnOnce(&History) -> StoreC
             bad.push(e.to_string());
         }
     }
-    match store(&loaded.settings.history, open_store) {
+    match store(&loaded.settings.history) {
         Ok(found) => good.push_str(&format!("{found}\n")),
         Err(reason) => bad.push(reason),
     }
@@ -44,7 +34,7 @@ pub(super) fn check(loaded: &Loaded, open_store: impl FnOnce(&History) -> StoreC
     if bad.is_empty() { Ok(()) } else { Err(Failure::new(exit, bad.join("\n"))) }
 }
 
-fn store(history: &History, open: impl FnOnce(&History) -> StoreCheck) -> Result<String, String> {
+fn store(history: &History) -> Result<String, String> {
     let Some(path) = &history.path else {
         return Ok("store: in memory, nothing is kept".to_owned());
     };
@@ -57,10 +47,9 @@ fn store(history: &History, open: impl FnOnce(&History) -> StoreCheck) -> Result
     if !is_own(path) {
         return Ok(format!("{shown}: not opened, since it belongs to another user; check as that user"));
     }
-    match open(history) {
-        StoreCheck::Fine => Ok(format!("{shown}: fine")),
-        StoreCheck::InUse => Ok(format!("{shown}: in use by a running daemon")),
-        StoreCheck::Broken(reason) => Err(reason),
+    match Store::check(history) {
+        Ok(()) => Ok(format!("{shown}: fine")),
+        Err(why) => Err(why.to_string()),
     }
 }
 

@@ -10,10 +10,9 @@ pub mod exit;
 mod welcome;
 
 pub use args::{Args, Cert, Command, command};
-pub use check::StoreCheck;
 pub use welcome::welcome;
 
-use crate::settings::{self, Environment, History, Inputs, Loaded};
+use crate::settings::{self, Environment, Inputs, Loaded};
 use crate::{auth, log, tls};
 use clap::Parser;
 use std::io::{Read, Write};
@@ -25,13 +24,10 @@ use zeroize::Zeroizing;
 const PASSWORD_BYTES: u64 = 1024;
 
 /// The whole of the program: reads the command line of this process and does what it says.
-/// `run` is the life of the daemon, `open_store` a try to open its store.
-pub fn main(
-    run: impl FnOnce(Loaded, log::Handle) -> ExitCode,
-    open_store: impl FnOnce(&History) -> StoreCheck,
-) -> ExitCode {
+/// `run` is the life of the daemon.
+pub fn main(run: impl FnOnce(Loaded, log::Handle) -> ExitCode) -> ExitCode {
     match Args::try_parse() {
-        Ok(args) => dispatch(args, run, open_store),
+        Ok(args) => dispatch(args, run),
         Err(e) => {
             let _ = e.print();
             // Help and version are no errors.
@@ -41,11 +37,7 @@ pub fn main(
 }
 
 /// Does what the command line says.
-pub fn dispatch(
-    args: Args,
-    run: impl FnOnce(Loaded, log::Handle) -> ExitCode,
-    open_store: impl FnOnce(&History) -> StoreCheck,
-) -> ExitCode {
+pub fn dispatch(args: Args, run: impl FnOnce(Loaded, log::Handle) -> ExitCode) -> ExitCode {
     let Args { config, set, command } = args;
     let command = command.unwrap_or(Command::Run);
     // What needs no settings works with broken ones.
@@ -66,7 +58,7 @@ pub fn dispatch(
             Ok(handle) => run(loaded, handle),
             Err(failure) => ended(Err(failure)),
         },
-        Command::Check => ended(check::check(&loaded, open_store)),
+        Command::Check => ended(check::check(&loaded)),
         other => ended(carry_out(other, &loaded)),
     }
 }

@@ -30,8 +30,10 @@ pub use error::StoreError;
 pub use read::Readers;
 pub use write::Store;
 
-use crate::chat::{Chunk, ConversationId};
-use tcp_chat_protocol::{NameKey, Seq};
+pub use crate::chat::{PageOf, Range, SearchIn};
+
+use crate::chat::Chunk;
+use tcp_chat_protocol::Seq;
 
 /// A chunk that is in the store. Only the store can make one, and only this can be delivered.
 #[derive(Debug)]
@@ -46,15 +48,11 @@ impl Kept {
         &self.chunk
     }
 
-/// A run of messages of one conversation: `first` and `last` are both in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Range {
-    /// Of which conversation.
-    pub conversation: ConversationId,
-    /// The first number that is wanted.
-    pub first: Seq,
-    /// The last number that is wanted.
-    pub last: Seq,
+    /// A chunk that no store knows.
+    #[cfg(test)]
+    pub(crate) fn for_tests(chunk: Chunk) -> Self {
+        Self { chunk }
+    }
 }
 
 /// What was read of a gap.

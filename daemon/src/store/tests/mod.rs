@@ -6,6 +6,7 @@ mod search;
 mod tidy;
 
 use super::*;
+use crate::chat::ConversationId;
 use crate::chat::{
     ConversationKind, Found, Sent, SessionChange, SessionId, SessionRow, StoredConversation, StoredSession,
     UserId, Writes,
