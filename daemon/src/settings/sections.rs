@@ -213,8 +213,8 @@ impl Reader<'_> {
     fn history(&mut self) -> History {
         let defaults = History::default();
         let path = match self.values.text("history.path").as_deref() {
-            Some(":memory:") => None,
-            _ => self.path("history.path"),
+            Some(":memory:") | None => None,
+            Some(_) => self.path("history.path"),
         };
         let durability = [("crash", Durability::Crash), ("power", Durability::Power)];
         let retain = self.values.duration("history.retain", Duration::ZERO..=36_500 * DAY);

@@ -377,7 +377,7 @@ impl TlsState {
     }
 }
 
-/// Warnings at 30, 7 and 1 days, each once for each certificate.
+/// Warnings at 30, 7 and 1 days and at the end, each once for each certificate.
 fn warn_of_the_end(state: &mut State, now: SystemTime) -> Vec<TlsNote> {
     let leaf = Some((state.loaded.certificate.clone(), state.loaded.pair.facts.not_after));
     let ca = state.loaded.ca.as_ref().map(|(file, facts)| (file.clone(), facts.not_after));
@@ -386,10 +386,10 @@ fn warn_of_the_end(state: &mut State, now: SystemTime) -> Vec<TlsNote> {
         let Some((file, until)) = certificate else { continue };
         let left = until.duration_since(now).unwrap_or_default();
         let days = left.as_secs().div_ceil(86_400);
-        let Some(step) = [1, 7, 30].into_iter().find(|step| days <= *step) else { continue };
+        let Some(step) = [0, 1, 7, 30].into_iter().find(|step| days <= *step) else { continue };
         if state.warned[which].is_none_or(|warned| step < warned) {
             state.warned[which] = Some(step);
-            notes.push(TlsNote::Ends { file, until, days: left.as_secs() / 86_400 });
+            notes.push(TlsNote::Ends { file, until, days });
         }
     }
     notes
