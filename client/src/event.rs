@@ -25,6 +25,12 @@ impl Message {
         Self { own: data.user == me, conversation: conversation(&data, me), data, id }
     }
 
+    /// A message from the store (a page of history, say), as `me` would have got it live.
+    #[must_use]
+    pub fn of(data: MsgEvent<'static>, me: &str) -> Self {
+        Self::new(data, None, me)
+    }
+
     /// Its number.
     #[must_use]
     pub fn seq(&self) -> Seq {

@@ -33,6 +33,14 @@ pub(crate) struct Credentials {
     timeout: Duration,
 }
 
+/// The session that is to go on.
+#[derive(Clone, Copy)]
+struct Resume<'a> {
+    name: &'a str,
+    token: &'a str,
+    after: Seq,
+}
+
 pub(crate) struct Life {
     pub(crate) target: Target,
     pub(crate) credentials: Credentials,
@@ -97,7 +105,7 @@ pub(crate) async fn begin(builder: Builder, target: Target) -> Result<(Session, 
     };
     let mut ids = Ids::after(last_id, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
     let mut connection = Connection::new(dial(&target).await?, target.clone());
-    let resume = saved.as_ref().map(|s| (s.token.as_str(), s.after));
+    let resume = saved.as_ref().map(|s| Resume { name: &s.name, token: &s.token, after: s.after });
     let (login, resumed) = log_in(&mut connection, &credentials, resume, &mut ids).await?;
 
     let (commands, commands_in) = mpsc::channel(COMMANDS);
@@ -137,7 +145,7 @@ pub(crate) async fn begin(builder: Builder, target: Target) -> Result<(Session, 
 async fn log_in(
     connection: &mut Connection,
     who: &Credentials,
-    resume: Option<(&str, Seq)>,
+    resume: Option<Resume<'_>>,
     ids: &mut Ids,
 ) -> Result<(LoginReply, bool), Error> {
     let logging_in = async {
@@ -146,12 +154,12 @@ async fn log_in(
             let id = ids.next();
             let fresh = resume.is_none();
             let data = LoginData {
-                name: who.name.as_deref(),
+                name: resume.map(|r| r.name).or(who.name.as_deref()),
                 color: who.color.as_deref().filter(|_| fresh),
                 rooms: who.rooms.as_deref().filter(|_| fresh),
                 password: who.password.as_deref(),
-                session: resume.map(|(token, _)| token),
-                after: resume.map(|(_, after)| after),
+                session: resume.map(|r| r.token),
+                after: resume.map(|r| r.after),
             };
             let line = LoginLine { op: "LOGIN", data, id: &id };
             // Writing into memory cannot fail.
@@ -260,10 +268,11 @@ impl Life {
             };
             let mut connection = Connection::new(stream, self.target.clone());
             let after = self.cursor.seq();
-            let resume = Some((self.login.session.as_str(), after));
-            // The rooms of now, should the session be gone.
+            // The name and rooms of now, should the session be gone.
             self.credentials.rooms = Some(self.login.rooms.clone());
             self.credentials.name = Some(self.login.name.clone());
+            let LoginReply { name, session, .. } = &self.login;
+            let resume = Some(Resume { name, token: session, after });
             match log_in(&mut connection, &self.credentials, resume, &mut self.ids).await {
                 Ok((login, resumed)) => {
                     self.login = login;
