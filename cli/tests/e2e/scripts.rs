@@ -163,7 +163,8 @@ fn wait_finds_its_message() {
     let end = wait.ended();
     assert_eq!(end.code, Some(0), "{end:?}");
     assert!(end.out.ends_with("#lobby bo: all done\n") && end.out.lines().count() == 1, "{end:?}");
-    let end = home.run(&daemon, &["--name", "w", "wait", "--match", "^work", "--after", "0", "--timeout", "1m"]);
+    let end =
+        home.run(&daemon, &["--name", "w", "wait", "--match", "^work", "--after", "0", "--timeout", "1m"]);
     assert_eq!(end.code, Some(0), "{end:?}");
 }
 
