@@ -37,7 +37,11 @@ pub(super) fn status(settings: &Settings, as_json: bool) -> Result<(), Failure> 
 fn for_people(fields: &Map<String, Value>) -> String {
     let width = fields.keys().map(String::len).max().unwrap_or_default();
     let mut out = String::new();
-    for (name, value) in fields {
+    // What matters most first.
+    let first = ["state", "summary", "warning", "store_failing"];
+    let (above, below): (Vec<_>, Vec<_>) =
+        fields.iter().partition(|(name, _)| first.contains(&name.as_str()));
+    for (name, value) in above.into_iter().chain(below) {
         let shown = match value {
             Value::Null => continue,
             Value::String(text) => text.clone(),

@@ -83,7 +83,14 @@ fn carry_out(command: Command, loaded: &Loaded) -> Result<(), Failure> {
             let notes = tls::renew(&settings.tls, SystemTime::now())?;
             notes.iter().try_for_each(|note| print(&format!("{note}\n")))
         }
-        Command::Invite { room } => print(&format!("{}\n", welcome::invite(settings, room.as_deref())?)),
+        Command::Invite { room } => {
+            let line = welcome::invite(settings, room.as_deref())?;
+            if settings.listen.address.iter().all(|address| address.ip().is_loopback()) {
+                let note = "note: listen.address takes connections from this host only";
+                let _ = writeln!(std::io::stderr(), "{note}");
+            }
+            print(&format!("{line}\n"))
+        }
         Command::Status { json } => control::status(settings, json),
         Command::Reload => control::reload(settings),
         Command::Backup { file } => control::backup(settings, &file),

@@ -264,7 +264,7 @@ impl Reader<'_> {
     fn log(&mut self) -> Log {
         let defaults = Log::default();
         let level = self.values.text("log.level").unwrap_or(defaults.level);
-        if let Err(e) = crate::log::parse_level(&level) {
+        if let Err(e) = super::parse_level(&level) {
             self.values.refuse("log.level", e.to_string());
         }
         let formats = [
