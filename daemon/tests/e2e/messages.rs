@@ -96,9 +96,11 @@ fn everyone_sees_one_order_whatever_the_room() {
     let daemon = Daemon::with("limits.messages_per_second = 0");
     let rooms = ["lobby", "ops", "dev"];
     let mut watchers: Vec<Peer> = (0..2).map(|n| daemon.login_to(&format!("watcher{n}"), &rooms)).collect();
-    let talkers: Vec<_> = (0..4)
-        .map(|n| {
-            let mut peer = daemon.login_to(&format!("talker{n}"), &rooms);
+    let entered: Vec<_> = (0..4).map(|n| daemon.login_to(&format!("talker{n}"), &rooms)).collect();
+    let talkers: Vec<_> = entered
+        .into_iter()
+        .enumerate()
+        .map(|(n, mut peer)| {
             std::thread::spawn(move || {
                 for i in 0..EACH {
                     let line =
