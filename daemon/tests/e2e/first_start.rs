@@ -82,7 +82,10 @@ fn a_broken_leaf_of_its_own_is_issued_again_and_that_is_said() {
         daemon.start_again();
         assert_eq!(std::fs::read(daemon.ca()).unwrap(), ca);
         daemon.login("ana").says("verified by the same CA");
-        daemon.log().wait(|l| (l.contains("server.pem") || l.contains(file)).then_some(())).expect("it says so");
+        daemon
+            .log()
+            .wait(|l| (l.contains("server.pem") || l.contains(file)).then_some(()))
+            .expect("it says so");
     }
 }
 
@@ -97,7 +100,9 @@ fn a_broken_pair_of_the_operators_is_refused() {
         (certs.join("server.key"), certs.join("server.key"), "server.key"),
     ];
     for (certificate, key, named) in cases {
-        let config = format!("listen.address = \"127.0.0.1:0\"\ntls.certificate = {certificate:?}\ntls.key = {key:?}\n");
+        let config = format!(
+            "listen.address = \"127.0.0.1:0\"\ntls.certificate = {certificate:?}\ntls.key = {key:?}\n"
+        );
         std::fs::write(folder.path().join("config.toml"), config).unwrap();
         for command in ["run", "check"] {
             let end = run(folder.path(), &[command], "");
