@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Builds the packages. The one command:
 #
-#   packaging/build.sh [--arch amd64|arm64] [--deb-version VERSION] [--no-rpm]
+#   packaging/build.sh [--arch amd64|arm64] [--no-rpm] [--repack FOLDER]
 #
 # leaves tcp-chatd_*.deb and tcp-chat-cli_*.deb in target/debian/, and .rpm files in target/rpm/.
+# With --repack it packs the programs that were built last once more, into FOLDER, and builds nothing.
 #
 # Needs Rust, a C compiler, dpkg-dev (for the computed dependencies) and git; installs cargo-deb and
 # cargo-generate-rpm where they are missing. Two builds of one commit give the same packages, byte by
@@ -18,12 +19,12 @@ set -euo pipefail
 fail() { echo "build.sh: $*" >&2; exit 1; }
 
 arch=$(dpkg --print-architecture)
-version=()
+repack=
 rpm=yes
 while [ $# -gt 0 ]; do
 	case "$1" in
 	--arch) arch=${2:?}; shift 2 ;;
-	--deb-version) version=(--deb-version "${2:?}"); shift 2 ;;
+	--repack) repack=$(realpath "${2:?}"); rpm=no; shift 2 ;;
 	--no-rpm) rpm=no; shift ;;
 	-h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 0 ;;
 	*) fail "unknown argument $1; see --help" ;;
@@ -49,14 +50,14 @@ fi
 
 # The changelog is written by hand: it must know the version that is built.
 workspace_version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version *= *"\(.*\)"/\1/p' Cargo.toml)
-grep -q "^tcp-chat ($workspace_version-1) " packaging/deb/changelog ||
-	fail "packaging/deb/changelog has no entry for $workspace_version-1"
+grep -q "^tcp-chat ($workspace_version) " packaging/deb/changelog ||
+	fail "packaging/deb/changelog has no entry for $workspace_version"
 
 export CARGO_TARGET_DIR=$root/target
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export SOURCE_DATE_EPOCH
 
-packaging/stage.sh
+[ -n "$repack" ] || packaging/stage.sh
 
 # What asks for the machine's paths gets names that are the same everywhere. Of the C code too.
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
@@ -72,13 +73,13 @@ fi
 # Always named, so that the native build and a cross build go the same way and flags do not reach
 # what runs while building.
 export CARGO_BUILD_TARGET=$target
-cargo build --release --locked -p tcp-chatd -p tcp-chat-cli
+[ -n "$repack" ] || cargo build --release --locked -p tcp-chatd -p tcp-chat-cli
 
-mkdir -p target/debian
+debs=${repack:-$root/target/debian}
+mkdir -p "$debs"
 for package in tcp-chatd tcp-chat-cli; do
-	rm -f "target/debian/${package}_"*"_$arch.deb"
-	cargo deb --quiet --no-build --locked --strip --target "$target" -p "$package" \
-		-o target/debian/ "${version[@]}"
+	rm -f "$debs/${package}_"*"_$arch.deb"
+	cargo deb --quiet --no-build --locked --strip --target "$target" -p "$package" -o "$debs/"
 done
 
 if [ "$rpm" = yes ]; then
@@ -90,5 +91,5 @@ if [ "$rpm" = yes ]; then
 	done
 fi
 
-ls -l target/debian/*_"$arch".deb
+ls -l "$debs"/*_"$arch".deb
 [ "$rpm" = no ] || ls -l target/rpm/*.rpm
