@@ -73,7 +73,7 @@ def status_and_journal(machine):
     with_one.quit()
     entries = machine.journal()
     own = [e for e in entries if e.get("_COMM", "").startswith("tcp-chatd") and e.get("_PID") != "1"]
-    fields = {name for entry in own for name in entry if name.startswith("F_")}
+    fields = {name for entry in own for name in entry if name.startswith("CHAT_")}
     check("the journal has fields of its own", own and fields, entries[-3:])
     check("each entry has a priority and a target", all("PRIORITY" in e and "TARGET" in e for e in own), own[:3])
     print(f"        STATUS: {text}\n        journal fields: {' '.join(sorted(fields))}")

@@ -96,8 +96,6 @@ class Machine:
             self.console.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    # Commands in it
-
     def command(self, *words):
         """The words that run a command in it as root."""
         clean = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root", "TERM=dumb"]
@@ -127,8 +125,6 @@ class Machine:
         """Where a file of it lies on this machine."""
         return self.root / inside.lstrip("/")
 
-    # The service in it
-
     def show(self, name, unit="tcp-chatd.service"):
         """One property of a unit."""
         return self.run(f"systemctl show -p {name} --value {unit}").text.strip()
@@ -147,16 +143,25 @@ class Machine:
         """The journal's end as of now, for `journal("--after-cursor", ...)`."""
         return self.run("journalctl --show-cursor -n 0 -q").text.strip().removeprefix("-- cursor: ")
 
-    # Its network
-
     def connect(self, port=3000, address="127.0.0.1", limit=10):
         """A TCP connection from within its network."""
+        return Network(self.init).connect(port, address, limit)
+
+
+class Network:
+    """The network of a process: that of a machine or of a container."""
+
+    def __init__(self, pid):
+        self.namespace = f"/proc/{pid}/ns/net"
+
+    def connect(self, port, address, limit):
+        """A TCP connection from within it."""
         with concurrent.futures.ThreadPoolExecutor(1) as other:
             return other.submit(self._connect, port, address, limit).result()
 
     def _connect(self, port, address, limit):
         # This thread alone moves over, and ends after it; the socket stays where it was made.
-        with open(f"/proc/{self.init}/ns/net", "rb") as net:
+        with open(self.namespace, "rb") as net:
             if _LIBC.setns(net.fileno(), _CLONE_NEWNET) != 0:
                 raise OSError(ctypes.get_errno(), "setns")
         return socket.create_connection((address, port), limit)

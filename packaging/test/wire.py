@@ -23,9 +23,10 @@ class Closed(Exception):
 class Peer:
     """One session. `seen` are the texts of the messages that it received, `last` its cursor."""
 
-    def __init__(self, machine, name, **login):
+    def __init__(self, machine, name, port=3000, **login):
         self.machine = machine
         self.name = name
+        self.port = port
         self.session = None
         self.last = 0
         self.seen = []
@@ -38,7 +39,7 @@ class Peer:
     def connect(self):
         """Opens the connection and verifies the daemon by the certificate authority that it published."""
         trusted = ssl.create_default_context(cafile=self.machine.path("/var/lib/tcp-chatd/certs/ca.pem"))
-        raw = self.machine.connect()
+        raw = self.machine.connect(self.port)
         try:
             self.tls = trusted.wrap_socket(raw, server_hostname="localhost")
         except BaseException:
