@@ -4,19 +4,27 @@
 //!
 //! | layer | module | what |
 //! | --- | --- | --- |
-//! | 0 | [`chat`] | rooms, sessions, presence, names in use, rate; the turn as a pure function |
 //! | 0 | [`settings`] | `config.toml`, the environment and the flags as typed sections |
+//! | 0 | [`chat`] | rooms, sessions, names, rate; the turn as a pure function |
 //! | 1 | [`store`] | the log and the sessions in SQLite |
-//! | 1 | [`tls`] | the own CA and its leaf: minted, loaded, checked |
-//! | 2 | [`hub`] | the thread that owns `chat` and writes through `store` |
-//! | 3 | [`net`] | listener, connections, outboxes |
-//! | 4 | [`admin`], [`systemd`] | the control socket; READY, STATUS, WATCHDOG, handed-over sockets |
+//! | 1 | [`tls`] | the own CA and its leaf: minted, loaded, checked, renewed |
+//! | 1 | [`log`], [`auth`] | how the log is written; how a password is checked |
+//! | 2 | [`hub`] | the thread that owns `chat` and writes through `store`; the outboxes |
+//! | 3 | [`net`] | listener, connections |
+//! | 4 | [`admin`], [`systemd`] | the control socket; the words with the service manager |
 //! | 5 | [`daemon`], [`commands`] | the life of the process; what the command line can ask for |
 //!
 //! `ARCHITECTURE.md` at the top of the repository tells it as a story.
 
+pub mod admin;
+pub mod auth;
 pub mod chat;
+pub mod commands;
+pub mod daemon;
+pub mod hub;
 pub mod log;
+pub mod net;
 pub mod settings;
 pub mod store;
+pub mod systemd;
 pub mod tls;

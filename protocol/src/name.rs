@@ -24,6 +24,14 @@ pub struct Name(Arc<str>);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NameKey(Box<str>);
 
+impl NameKey {
+    /// The key as a text: for what compares keys outside of this process. Never shown to anyone.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Why a text is no name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum NameError {

@@ -29,6 +29,19 @@ pub fn encode<T: Serialize>(op: &str, id: Option<&RequestId>, data: &T) -> Vec<u
     line(&Envelope { op, status: "OK", id, data: Some(data) })
 }
 
+/// A reply whose data is JSON already, as a line. `data` must be one value without a newline.
+#[must_use]
+pub fn encode_raw(op: &str, id: Option<&RequestId>, data: &[u8]) -> Vec<u8> {
+    let mut out = done(op, id);
+    // In front of the closing brace and the newline.
+    out.truncate(out.len() - 2);
+    out.reserve(data.len() + 16);
+    out.extend_from_slice(br#","data":"#);
+    out.extend_from_slice(data);
+    out.extend_from_slice(b"}\n");
+    out
+}
+
 /// A reply that has nothing to say but OK, as a line.
 #[must_use]
 pub fn done(op: &str, id: Option<&RequestId>) -> Vec<u8> {
@@ -259,6 +272,10 @@ mod tests {
     fn envelopes_are_the_contracts() {
         let id = RequestId::Number(7);
         assert_eq!(done("PING", Some(&id)), b"{\"op\":\"PING\",\"status\":\"OK\",\"id\":7}\n");
+        assert_eq!(
+            encode_raw("PING", Some(&id), br#"{"a":1}"#),
+            encode("PING", Some(&id), &serde_json::json!({"a": 1}))
+        );
         let leave = encode("LEAVE", None, &LeaveReply { room: "ops".into() });
         assert_eq!(leave, b"{\"op\":\"LEAVE\",\"status\":\"OK\",\"data\":{\"room\":\"ops\"}}\n");
         let mut refusal =

@@ -1,9 +1,328 @@
 //! Owns what is true of rooms, sessions and names, as pure code: `now` is an argument, there is no
-//! socket, no runtime, no clock and no disk. The hub calls it, one turn at a time.
+//! socket, no runtime, no clock and no disk. The hub calls it, one turn at a time:
+//! [`Chat::begin`], then [`Chat::apply`] for each thing that happened, then [`Chat::end`].
+//!
+//! Never delivers anything: it says what is to be written ([`Writes`]) and, once that is kept, what
+//! is to be done ([`Effect`]).
 
-pub mod writes;
+mod command;
+mod entry;
+mod lookups;
+mod rate;
+mod reads;
+mod restore;
+mod rooms;
+mod sessions;
+mod talk;
+mod turn;
+mod writes;
 
+pub use command::{
+    Ask, Closing, Command, ConnectionId, Effect, Now, Own, Past, PastUnknown, Proof, Read, Recipients, Secret,
+};
+pub use rate::Rate;
+pub use reads::{PageOf, Range, SearchIn};
+pub use turn::Outcome;
 pub use writes::{
     Chunk, ConversationId, ConversationKind, Found, Sent, SessionChange, SessionId, SessionRow,
     StoredConversation, StoredSession, UserId, Writes,
 };
+
+use crate::settings::Settings;
+use rooms::Conversations;
+use sessions::Sessions;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tcp_chat_protocol::event::{NoticeEvent, notice, presence};
+use tcp_chat_protocol::{ErrorKind, Name, NoticeKind, PresenceState, Refusal, RequestId, Seq, reply};
+use turn::Turn;
+
+/// Failed logins on one connection before it is closed.
+const AUTH_FAILURES: u32 = 3;
+
+/// The settings that the chat goes by.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// The rooms of a login that names none; the first takes the bare `MSG`.
+    pub default_rooms: Vec<Name>,
+    /// May users open rooms?
+    pub create: bool,
+    /// The largest room in which presence is announced, in members.
+    pub presence_limit: usize,
+    /// How long a session outlives its connection, in milliseconds.
+    pub ttl_ms: u64,
+    /// How much one session may ask.
+    pub rate: Rate,
+    /// Errors in a row before a connection is closed; 0: no limit.
+    pub errors: u32,
+    /// Sessions at once; 0: no limit.
+    pub sessions: usize,
+    /// Rooms at once; 0: no limit.
+    pub rooms: usize,
+    /// Rooms that one session may be in; 0: no limit.
+    pub rooms_per_session: usize,
+    /// The longest line, for the reply to LOGIN, in bytes.
+    pub line_bytes: usize,
+    /// The longest text, for the reply to LOGIN, in bytes.
+    pub msg_bytes: usize,
+}
+
+impl From<&Settings> for Rules {
+    fn from(settings: &Settings) -> Self {
+        let Settings { rooms, sessions, limits, .. } = settings;
+        Self {
+            default_rooms: rooms.default.clone(),
+            create: rooms.create,
+            presence_limit: rooms.presence_limit,
+            ttl_ms: u64::try_from(sessions.ttl.as_millis()).unwrap_or(u64::MAX),
+            rate: Rate { per_second: limits.messages_per_second, burst: limits.burst },
+            errors: limits.errors,
+            sessions: limits.sessions,
+            rooms: limits.rooms,
+            rooms_per_session: limits.rooms_per_session,
+            line_bytes: limits.line_bytes,
+            msg_bytes: limits.msg_bytes,
+        }
+    }
+}
+
+/// A connection, as far as the chat is concerned.
+#[derive(Debug, Default)]
+struct Connection {
+    session: Option<SessionId>,
+    errors: u32,
+    auth_failures: u32,
+    /// It is being closed: what it still asks is not heard.
+    closing: bool,
+}
+
+/// The whole state of the conversation server.
+#[derive(Debug)]
+pub struct Chat {
+    rules: Rules,
+    conversations: Conversations,
+    sessions: Sessions,
+    connections: HashMap<ConnectionId, Connection>,
+    /// The newest number on the server.
+    head: Seq,
+    /// Can messages be kept? If not, they are refused.
+    keeping: bool,
+    turn: Turn,
+}
+
+/// What there is, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Open connections, logged in or not.
+    pub connections: usize,
+    /// Sessions, connected or not.
+    pub sessions: usize,
+    /// Sessions without a connection.
+    pub away: usize,
+    /// Rooms.
+    pub rooms: usize,
+    /// The newest number.
+    pub head: Seq,
+}
+
+/// How a request ended, for the count of errors in a row.
+type Answer = Result<(), Refusal>;
+
+fn refusal(kind: ErrorKind, msg: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+    Refusal::new(kind, msg)
+}
+
+impl Chat {
+    /// Takes one thing that happened on a connection into the turn.
+    pub fn apply(&mut self, connection: ConnectionId, command: Command, past: &mut dyn Past) {
+        match command {
+            Command::Open => {
+                self.connections.insert(connection, Connection::default());
+            }
+            Command::Lost => self.lost(connection),
+            Command::Refused(refusal) => self.answer(connection, Err(refusal)),
+            Command::Ask(id, ask) => {
+                if self.connections.get(&connection).is_none_or(|c| c.closing) {
+                    return;
+                }
+                let answer = self.ask(connection, id.as_ref(), ask, past);
+                self.answer(connection, answer.map_err(|refusal| refusal.with_id(id)));
+            }
+        }
+    }
+
+    /// What an op needs is checked here, in one place: a login, and a place in the rate.
+    fn ask(
+        &mut self,
+        connection: ConnectionId,
+        id: Option<&RequestId>,
+        ask: Ask,
+        past: &mut dyn Past,
+    ) -> Answer {
+        let session = self.connections.get(&connection).and_then(|c| c.session);
+        let ask = match ask {
+            Ask::Login { login, fresh, resumes, proof } => {
+                self.seal();
+                return self.login(connection, id, *login, fresh, resumes, proof);
+            }
+            Ask::Ping => {
+                self.seal();
+                self.line(connection, reply::done("PING", id));
+                return Ok(());
+            }
+            Ask::Quit => {
+                self.seal();
+                self.line(connection, reply::done("QUIT", id));
+                self.quit(connection, Closing::Quit);
+                return Ok(());
+            }
+            other => other,
+        };
+        let session = session
+            .ok_or_else(|| refusal(ErrorKind::NotLoggedIn, "log in first: send a LOGIN with a name"))?;
+        self.pass_rate(session)?;
+        if let Ask::Say(target, json) = ask {
+            return self.say(connection, session, id, target, json, past);
+        }
+        self.seal();
+        match ask {
+            Ask::Join(name) => self.join(connection, session, id, &name),
+            Ask::Leave(place) => self.leave(connection, session, id, &place),
+            Ask::Who(place) => self.who(connection, id, place),
+            Ask::Rooms => self.rooms(connection, id),
+            Ask::History(history) => self.history(connection, session, id, &history),
+            Ask::Search(search) => self.search(connection, session, id, *search),
+            Ask::Login { .. } | Ask::Say(..) | Ask::Ping | Ask::Quit => Ok(()),
+        }
+    }
+
+    fn pass_rate(&mut self, session: SessionId) -> Answer {
+        let (rate, now) = (self.rules.rate, self.turn.now.mono);
+        let Some(session) = self.sessions.get_mut(session) else { return Ok(()) };
+        session.bucket.take(rate, now).map_err(|wait| {
+            let mut refusal =
+                refusal(ErrorKind::RateLimited, format!("too fast: wait {wait} ms and send it again"));
+            refusal.retry_after_ms = Some(wait);
+            refusal
+        })
+    }
+
+    /// Answers a refusal, and counts errors in a row.
+    fn answer(&mut self, connection: ConnectionId, answer: Answer) {
+        let Some(state) = self.connections.get_mut(&connection) else { return };
+        let Err(refusal) = answer else {
+            state.errors = 0;
+            return;
+        };
+        if state.closing {
+            return;
+        }
+        state.errors = state.errors.saturating_add(1);
+        let closing = match refusal.kind {
+            ErrorKind::ServerFull => Some(Closing::Full),
+            ErrorKind::AuthFailed => {
+                state.auth_failures += 1;
+                (state.auth_failures >= AUTH_FAILURES).then_some(Closing::AuthFailed)
+            }
+            _ => None,
+        };
+        let too_many = self.rules.errors > 0 && state.errors > self.rules.errors;
+        self.seal();
+        self.line(connection, reply::error(&refusal));
+        if let Some(closing) = closing.or(too_many.then_some(Closing::Errors)) {
+            self.close(connection, closing);
+        }
+    }
+
+    /// Tells everyone that the daemon is going, and closes all connections. Sessions stay.
+    /// Clients are told to come back at different moments.
+    pub fn shutdown(&mut self) {
+        /// The first may come back after this, in milliseconds.
+        const FIRST_MS: u64 = 250;
+        /// One more each so many milliseconds: 500 handshakes a second.
+        const STEP_MS: u64 = 2;
+        self.seal();
+        let latest = (self.rules.ttl_ms / 2).max(FIRST_MS);
+        let mut open: Vec<_> =
+            self.connections.iter().filter(|(_, c)| !c.closing).map(|(id, _)| *id).collect();
+        open.sort_unstable();
+        for (at, connection) in (0u64..).zip(open) {
+            let mut going =
+                NoticeEvent::new(NoticeKind::Shutdown, "the server is going down; your session is kept");
+            going.retry_after_ms = Some((FIRST_MS + at * STEP_MS).min(latest));
+            self.line(connection, notice(&going));
+            self.close(connection, Closing::Shutdown);
+        }
+    }
+
+    /// Says something to everyone who is connected.
+    pub fn say_to_all(&mut self, msg: &str) {
+        self.seal();
+        let line: Arc<[u8]> = notice(&NoticeEvent::new(NoticeKind::Operator, msg)).into();
+        let to = self.connections.iter().filter(|(_, c)| c.session.is_some()).map(|(id, _)| *id).collect();
+        self.turn.effects.push(Effect::Event { to: Arc::new(to), except: None, line });
+    }
+
+    /// Ends the session of a user. False: there is no such user.
+    pub fn kick(&mut self, name: &Name) -> bool {
+        self.seal();
+        let Some(id) = self.sessions.by_name(name) else { return false };
+        match self.sessions.get(id).and_then(|s| s.connection) {
+            Some(connection) => {
+                let kicked = NoticeEvent::new(NoticeKind::Kicked, "an operator has ended your session");
+                self.line(connection, notice(&kicked));
+                self.quit(connection, Closing::Kicked);
+            }
+            None => self.end_session(id),
+        }
+        true
+    }
+
+    /// What there is.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts {
+            connections: self.connections.len(),
+            sessions: self.sessions.len(),
+            away: self.sessions.away(),
+            rooms: self.conversations.room_count(),
+            head: self.head,
+        }
+    }
+
+    /// Goes by other settings from now on.
+    pub fn set_rules(&mut self, rules: Rules) {
+        self.rules = rules;
+        self.open_default_rooms();
+    }
+
+    fn line(&mut self, connection: ConnectionId, line: Vec<u8>) {
+        self.turn.effects.push(Effect::Line(connection, line));
+    }
+
+    fn close(&mut self, connection: ConnectionId, why: Closing) {
+        if let Some(state) = self.connections.get_mut(&connection) {
+            state.closing = true;
+            self.turn.effects.push(Effect::Close(connection, why));
+        }
+    }
+
+    /// Announces what happened to a session in a room, to all others there.
+    fn announce(&mut self, room: ConversationId, session: SessionId, state: PresenceState) {
+        let (Some(conversation), Some(session)) = (self.conversations.get(room), self.sessions.get(session))
+        else {
+            return;
+        };
+        let Some(name) = conversation.room() else { return };
+        if conversation.members.len() > self.rules.presence_limit || conversation.here.is_empty() {
+            return;
+        }
+        let line = presence(name.as_str(), session.row.name.as_str(), session.row.color, state);
+        let event =
+            Effect::Event { to: conversation.here.clone(), except: session.connection, line: line.into() };
+        self.turn.effects.push(event);
+    }
+}
+
+#[cfg(test)]
+mod tests;

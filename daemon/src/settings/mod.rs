@@ -2,6 +2,26 @@
 //! daemon is handed its own section and never sees the others. Never reads a clock or a socket.
 //!
 //! The values here are parsed, not validated later: a `Settings` that exists makes sense.
+//!
+//! [`load`] reads them: defaults, file, environment and flags are laid over each other
+//! (`layers`), each value is read strictly (`values`), and its meaning and bounds are in
+//! `sections`. `show` has the keys and turns settings into TOML again.
+
+mod layers;
+mod load;
+mod problem;
+mod sections;
+mod show;
+mod units;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+pub use layers::Environment;
+pub use load::{Inputs, Loaded, SYSTEM_FILE, load};
+pub use problem::{Origin, Problem, Problems};
+pub(crate) use sections::certificate_name;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -54,8 +74,10 @@ pub struct Tls {
 }
 
 /// Who may come in.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Auth {
+    /// With a password: where its hash is kept.
+    pub password_file: Option<PathBuf>,
     /// With a password: its Argon2id hash in PHC form, read from `auth.password_file`.
     pub password_hash: Option<String>,
 }
@@ -136,7 +158,7 @@ pub struct Limits {
 /// Logging.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
-    /// A level or a filter as tracing's `EnvFilter` reads it.
+    /// A level, or several with their targets, as [`crate::log::parse_level`] reads it.
     pub level: String,
     /// How it is written.
     pub format: LogFormat,
@@ -156,7 +178,7 @@ pub enum LogFormat {
 }
 
 /// The control socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Admin {
     /// Where; `None`: beside the store, and nowhere if that is in memory.
     pub socket: Option<PathBuf>,
@@ -167,6 +189,39 @@ pub struct Admin {
 pub struct Shutdown {
     /// How long connections may take to be told and flushed.
     pub grace: Duration,
+}
+
+impl Settings {
+    /// Where the control socket is: where the settings say, else beside the store, else nowhere.
+    #[must_use]
+    pub fn control_socket(&self) -> Option<PathBuf> {
+        self.admin.socket.clone().or_else(|| {
+            let store = self.history.path.as_ref()?;
+            Some(store.with_file_name("control.sock"))
+        })
+    }
+
+    /// The keys whose values differ in `other`, in the order of `config.toml`. The content of
+    /// `auth.password_file` counts as its value.
+    #[must_use]
+    pub fn changed_keys(&self, other: &Self) -> Vec<&'static str> {
+        let before = show::entries(self);
+        let after = show::entries(other);
+        let hash_changed = self.auth.password_hash != other.auth.password_hash;
+        std::iter::zip(before, after)
+            .filter(|(b, a)| b.1 != a.1 || (hash_changed && b.0 == "auth.password_file"))
+            .map(|(before, _)| before.0)
+            .collect()
+    }
+}
+
+impl std::fmt::Debug for Auth {
+    /// The hash is a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let hash = self.password_hash.as_ref().map(|_| "…");
+        let Self { password_file, password_hash: _ } = self;
+        f.debug_struct("Auth").field("password_file", password_file).field("password_hash", &hash).finish()
+    }
 }
 
 impl Default for Listen {
@@ -228,12 +283,6 @@ impl Default for Limits {
 impl Default for Log {
     fn default() -> Self {
         Self { level: "info".into(), format: LogFormat::Auto }
-    }
-}
-
-impl Default for Admin {
-    fn default() -> Self {
-        Self { socket: None }
     }
 }
 

@@ -1,12 +1,38 @@
 //! Owns the log and the sessions in SQLite. The hub owns the [`Store`] (the one writer);
 //! connections hold [`Readers`] (a small pool, read-only, off the async threads). Never decides
 //! who may see what: it is asked for conversations and numbers.
+//!
+//! A row of the log is a [`Chunk`]: what a turn encoded for one conversation, byte for byte as it
+//! was sent. Reading it back is copying it. The search index is a file of its own beside the log,
+//! written by a thread of its own, and made anew whenever it is missing: the log's writer never
+//! waits for it.
 
-use crate::chat::{Chunk, ConversationId, Found, SessionId, Writes};
-use crate::settings::History;
-use std::path::Path;
-use std::sync::Arc;
-use tcp_chat_protocol::{NameKey, RequestId, Seq, Timestamp};
+mod backup;
+mod error;
+mod found;
+mod gap;
+mod index;
+mod page;
+mod place;
+mod read;
+mod replace;
+mod rows;
+mod schema;
+mod search;
+mod shared;
+#[cfg(test)]
+mod tests;
+mod tidy;
+mod words;
+mod write;
+
+pub use error::StoreError;
+pub use read::Readers;
+pub use write::Store;
+
+use crate::chat::Chunk;
+pub use crate::chat::{PageOf, Range, SearchIn};
+use tcp_chat_protocol::Seq;
 
 /// A chunk that is in the store. Only the store can make one, and only this can be delivered.
 #[derive(Debug)]
@@ -20,85 +46,12 @@ impl Kept {
     pub fn chunk(&self) -> &Chunk {
         &self.chunk
     }
-}
 
-/// What went wrong with the store.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// (to be split by the implementation: full, read-only, corrupt, locked, newer, io, bug)
-    #[error("{0}")]
-    Other(String),
-}
-
-/// The writer. One per process and file.
-#[derive(Debug)]
-pub struct Store {}
-
-impl Store {
-    /// Opens or makes the store, migrates it, and reads what is needed to go on.
-    ///
-    /// # Errors
-    /// Where it cannot be used; the sentence names the file and what to do.
-    pub fn open(_history: &History) -> Result<(Self, Readers, Found), StoreError> {
-        unimplemented!()
+    /// A chunk that no store knows.
+    #[cfg(test)]
+    pub(crate) fn for_tests(chunk: Chunk) -> Self {
+        Self { chunk }
     }
-
-    /// Writes all that a turn wants kept, in one transaction.
-    ///
-    /// # Errors
-    /// Nothing of it was kept then.
-    pub fn commit(&mut self, _writes: Writes) -> Result<Vec<Arc<Kept>>, StoreError> {
-        unimplemented!()
-    }
-
-    /// Writes the whole of what there is to know about conversations and sessions in place of
-    /// what the store has: after a time in which turns could not be kept.
-    ///
-    /// # Errors
-    /// Nothing was changed then.
-    pub fn replace(&mut self, _all: &Found) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-
-    /// Where the message lies that the session once called `id`.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn sent(
-        &mut self,
-        _session: SessionId,
-        _id: &RequestId,
-    ) -> Result<Option<(ConversationId, Seq)>, StoreError> {
-        unimplemented!()
-    }
-
-    /// Removes a small slice of what has to go: messages over the age or number, and what gone
-    /// conversations and sessions left behind. True: there is more.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn tidy(&mut self, _now: Timestamp) -> Result<bool, StoreError> {
-        unimplemented!()
-    }
-
-    /// Closes the file in order.
-    ///
-    /// # Errors
-    /// The last checkpoint failed; what was committed is kept all the same.
-    pub fn close(self) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-}
-
-/// A run of messages of one conversation: `first` and `last` are both in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Range {
-    /// Of which conversation.
-    pub conversation: ConversationId,
-    /// The first number that is wanted.
-    pub first: Seq,
-    /// The last number that is wanted.
-    pub last: Seq,
 }
 
 /// What was read of a gap.
@@ -114,34 +67,6 @@ pub struct Caught {
     pub lost: Option<(Seq, Seq)>,
 }
 
-/// A page of one conversation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PageOf {
-    /// Of which.
-    pub conversation: ConversationId,
-    /// Only smaller numbers.
-    pub before: Option<Seq>,
-    /// Only greater numbers.
-    pub after: Option<Seq>,
-    /// How many at most.
-    pub limit: usize,
-}
-
-/// What to search for, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SearchIn {
-    /// As the user typed it.
-    pub query: String,
-    /// Only these conversations.
-    pub conversations: Vec<ConversationId>,
-    /// Only this author.
-    pub user: Option<NameKey>,
-    /// Only smaller numbers.
-    pub before: Option<Seq>,
-    /// How many at most.
-    pub limit: usize,
-}
-
 /// The data of a `HISTORY` or `SEARCH` reply: a JSON object `{"messages":[...],"more":...}`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Page {
@@ -149,57 +74,24 @@ pub struct Page {
     pub data: Vec<u8>,
 }
 
-/// Read-only access for everyone. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Readers {}
+/// How much is in the store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// How many messages.
+    pub messages: u64,
+    /// The smallest number that is there; 0: none.
+    pub oldest: Seq,
+    /// The greatest number that was ever there; 0: none.
+    pub head: Seq,
+    /// The log's files, in bytes; 0 in memory.
+    pub bytes: u64,
+    /// The search index's files, in bytes; 0 in memory.
+    pub index_bytes: u64,
+    /// Messages up to this number can be found by a search.
+    pub indexed: Seq,
+}
 
-impl Readers {
-    /// Reads on in a gap: at most about `bytes`, at least one chunk's worth.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub async fn gap(
-        &self,
-        _session: SessionId,
-        _ranges: Vec<Range>,
-        _bytes: usize,
-    ) -> Result<Caught, StoreError> {
-        unimplemented!()
-    }
-
-    /// A page of a conversation, oldest first; at most a mebibyte.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub async fn page(&self, _of: PageOf) -> Result<Page, StoreError> {
-        unimplemented!()
-    }
-
-    /// Messages that match, newest first.
-    ///
-    /// # Errors
-    /// The file cannot be read. A query that is no expression is no error.
-    pub async fn search(&self, _what: SearchIn) -> Result<Page, StoreError> {
-        unimplemented!()
-    }
-
-    /// One message, as its `MSG` line; `None`: it is gone.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub async fn line(
-        &self,
-        _conversation: ConversationId,
-        _seq: Seq,
-    ) -> Result<Option<Vec<u8>>, StoreError> {
-        unimplemented!()
-    }
-
-    /// Copies the store while it is in use.
-    ///
-    /// # Errors
-    /// The copy could not be made; there is no half copy left.
-    pub async fn backup(&self, _to: &Path) -> Result<(), StoreError> {
-        unimplemented!()
-    }
+/// The lines of a chunk, each with its newline and its number: they follow each other from `first`.
+fn lines(lines: &[u8], first: Seq) -> impl Iterator<Item = (&[u8], Seq)> {
+    lines.split_inclusive(|b| *b == b'\n').zip(first..)
 }

@@ -1,0 +1,250 @@
+//! Owns the control socket: one JSON request a line, one JSON answer a line, for whoever may be
+//! asked by file mode and peer credentials. Called by the daemon; works while it drains. Never
+//! holds state: it asks the hub, the store's readers and the daemon.
+
+mod request;
+
+pub use request::{Reply, Request};
+
+use crate::chat::Counts;
+use crate::hub::{Control, Entry, Inbox};
+use crate::store::Readers;
+use serde::Serialize;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tcp_chat_protocol::{Line, LineDecoder, Name, text};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// Connections to the control socket at once.
+const CONNECTIONS: usize = 16;
+/// The longest request, in bytes.
+const LINE_BYTES: usize = 64 * 1024;
+/// How long a silent connection is kept.
+const IDLE: Duration = Duration::from_secs(60);
+/// How long the hub may take to answer.
+const HUB_ANSWERS: Duration = Duration::from_secs(10);
+
+/// What the daemon itself answers.
+#[derive(Debug)]
+pub enum Wish {
+    /// How is it?
+    Status(oneshot::Sender<Status>),
+    /// Read the configuration again. What changed, or why nothing did.
+    Reload(oneshot::Sender<Result<Reloaded, String>>),
+}
+
+/// What a reload came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reloaded {
+    /// What goes by new values now.
+    pub changed: Vec<String>,
+    /// What has a new value in the file and needs a restart to go by it.
+    pub needs_restart: Vec<String>,
+}
+
+/// How the daemon is.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// `serving`, `store failing` or `stopping`.
+    pub state: &'static str,
+    /// The same as in the service manager's STATUS.
+    pub summary: String,
+    /// The program's version.
+    pub version: &'static str,
+    /// Seconds since the start.
+    pub uptime_s: u64,
+    /// Where it listens.
+    pub addresses: Vec<String>,
+    /// The file that it was configured by.
+    pub config: Option<PathBuf>,
+    /// Connections, logged in or not.
+    pub connections: usize,
+    /// Sessions, connected or away.
+    pub sessions: usize,
+    /// Sessions without a connection.
+    pub away: usize,
+    /// Rooms.
+    pub rooms: usize,
+    /// The newest number.
+    pub head: u64,
+    /// Why messages are not kept, if so.
+    pub store_failing: Option<String>,
+    /// When the certificate ends, in RFC 3339.
+    pub certificate_expires: String,
+    /// What went wrong with certificates or the last reload, if anything.
+    pub warning: Option<String>,
+}
+
+impl Status {
+    /// Takes over the hub's numbers.
+    pub fn count(&mut self, counts: Counts) {
+        self.connections = counts.connections;
+        self.sessions = counts.sessions;
+        self.away = counts.away;
+        self.rooms = counts.rooms;
+        self.head = counts.head;
+    }
+}
+
+/// What the control socket asks others.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    /// The hub.
+    pub inbox: Inbox,
+    /// The store, for copies.
+    pub readers: Readers,
+    /// The daemon itself.
+    pub wishes: mpsc::Sender<Wish>,
+}
+
+/// Makes the socket. A socket that a dead daemon left behind is replaced; the store's lock has
+/// made sure by now that there is no live one.
+///
+/// # Errors
+/// The folder may not be written, or something else than a socket lies there.
+pub fn bind(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {
+    use std::os::unix::fs::FileTypeExt;
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path)?,
+        Ok(_) => {
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "something that is no socket lies there",
+            ));
+        }
+        Err(_) => {}
+    }
+    let listener = std::os::unix::net::UnixListener::bind(path)?;
+    listener.set_nonblocking(true)?;
+    // The group may be given to operators; others may not even connect.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    Ok(listener)
+}
+
+/// Answers on the socket until told to stop.
+pub async fn serve(listener: UnixListener, desk: Desk, stop: CancellationToken) {
+    let places = std::sync::Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let (desk, stop) = (desk.clone(), stop.clone());
+                tokio::spawn(async move {
+                    let _place = place;
+                    let _ = stop.run_until_cancelled(talk(stream, desk)).await;
+                });
+            }
+            Err(why) => {
+                warn!(error = why.to_string(), "control socket: accept failed");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// May this peer ask? Root, the daemon's own user, and who has its group.
+fn may_ask(stream: &UnixStream) -> io::Result<bool> {
+    let peer = stream.peer_cred()?;
+    let own = std::fs::metadata("/proc/self")?;
+    Ok(peer.uid() == 0 || peer.uid() == own.uid() || peer.gid() == own.gid())
+}
+
+async fn talk(mut stream: UnixStream, desk: Desk) -> io::Result<()> {
+    if !may_ask(&stream)? {
+        return stream.write_all(&Reply::error("you are not the daemon's user, nor root").line()).await;
+    }
+    let mut decoder = LineDecoder::new(LINE_BYTES);
+    let mut buffer = vec![0; 4096];
+    loop {
+        let Ok(read) = timeout(IDLE, stream.read(&mut buffer)).await else { return Ok(()) };
+        let requests: Vec<_> = match read? {
+            0 => return Ok(()),
+            n => {
+                let mut requests = Vec::new();
+                let mut lines = decoder.feed(&buffer[..n]);
+                while let Some(line) = lines.next() {
+                    requests.push(match line {
+                        Line::Bytes(line) => Request::read(line),
+                        Line::TooLong => Err("the request is too long".to_owned()),
+                    });
+                }
+                requests
+            }
+        };
+        for request in requests {
+            let reply = match request {
+                Ok(request) => carry_out(request, &desk).await,
+                Err(why) => Reply::error(why),
+            };
+            stream.write_all(&reply.line()).await?;
+        }
+    }
+}
+
+async fn carry_out(request: Request, desk: &Desk) -> Reply {
+    match request {
+        Request::Status => match wish(desk, Wish::Status).await {
+            Some(status) => Reply::ok(&status),
+            None => Reply::error("the daemon did not answer"),
+        },
+        Request::Reload => match wish(desk, Wish::Reload).await {
+            Some(Ok(reloaded)) => Reply::ok(&reloaded),
+            Some(Err(why)) => Reply::error(why),
+            None => Reply::error("the daemon did not answer"),
+        },
+        Request::Backup { file } if !file.is_absolute() => {
+            Reply::error("the file needs a path from the root")
+        }
+        Request::Backup { file } => match desk.readers.backup(&file).await {
+            Ok(()) => {
+                info!(event = "backup", file = ?file, "store copied");
+                Reply::ok(&serde_json::json!({ "file": file }))
+            }
+            Err(why) => Reply::error(why.to_string()),
+        },
+        Request::Say { msg } => match text::check(&msg, LINE_BYTES) {
+            Err(why) => Reply::error(why.to_string()),
+            Ok(()) => match ask_hub(desk, |answer| Control::Say(msg, answer)).await {
+                Some(()) => Reply::ok(&serde_json::json!({})),
+                None => Reply::error("the hub did not answer"),
+            },
+        },
+        Request::Kick { user } => match Name::parse(&user) {
+            Err(why) => Reply::error(why.to_string()),
+            Ok(name) => match ask_hub(desk, |answer| Control::Kick(name, answer)).await {
+                Some(true) => {
+                    info!(event = "kicked", user = user.as_str(), "session ended by an operator");
+                    Reply::ok(&serde_json::json!({}))
+                }
+                Some(false) => Reply::error("there is no such user"),
+                None => Reply::error("the hub did not answer"),
+            },
+        },
+    }
+}
+
+async fn wish<T>(desk: &Desk, make: impl FnOnce(oneshot::Sender<T>) -> Wish) -> Option<T> {
+    let (sender, receiver) = oneshot::channel();
+    desk.wishes.send(make(sender)).await.ok()?;
+    receiver.await.ok()
+}
+
+async fn ask_hub<T>(desk: &Desk, make: impl FnOnce(oneshot::Sender<T>) -> Control) -> Option<T> {
+    let (sender, receiver) = oneshot::channel();
+    let asked = async {
+        desk.inbox.put(Entry::Control(make(sender))).await.ok()?;
+        receiver.await.ok()
+    };
+    timeout(HUB_ANSWERS, asked).await.ok().flatten()
+}

@@ -1,0 +1,89 @@
+//! Owns what the control socket can be asked, and how it answers: plain data, for both ends of it.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// One request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Request {
+    /// How is it?
+    Status,
+    /// Read the configuration again.
+    Reload,
+    /// Copy the store.
+    Backup {
+        /// Where to; a path from the root, since the daemon's working folder is not the caller's.
+        file: PathBuf,
+    },
+    /// Say something to everyone who is connected.
+    Say {
+        /// What.
+        msg: String,
+    },
+    /// End a user's session.
+    Kick {
+        /// Whose.
+        user: String,
+    },
+}
+
+impl Request {
+    /// Reads one line.
+    ///
+    /// # Errors
+    /// A sentence: it is no JSON, or no request.
+    pub fn read(line: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(line).map_err(|why| format!("this is no request: {why}"))
+    }
+}
+
+/// The answer to one request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reply {
+    /// Was it done?
+    pub ok: bool,
+    /// What came of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<serde_json::Value>,
+    /// Why it was not done, for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl Reply {
+    pub(super) fn ok<T: Serialize>(data: &T) -> Self {
+        Self { ok: true, data: serde_json::to_value(data).ok(), error: None }
+    }
+
+    pub(super) fn error(why: impl Into<String>) -> Self {
+        Self { ok: false, data: None, error: Some(why.into()) }
+    }
+
+    /// As a line.
+    pub(super) fn line(&self) -> Vec<u8> {
+        // Maps have string keys here and memory does not fail, so this cannot.
+        let mut line = serde_json::to_vec(self).unwrap_or_default();
+        line.push(b'\n');
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_read_and_others_are_explained() {
+        assert_eq!(Request::read(br#"{"command":"status"}"#), Ok(Request::Status));
+        let backup = Request::Backup { file: "/x".into() };
+        assert_eq!(Request::read(br#"{"command":"backup","file":"/x"}"#), Ok(backup));
+        for bad in
+            ["", "[]", r#"{"command":"format"}"#, r#"{"command":"kick"}"#, r#"{"command":"status","x":1}"#]
+        {
+            assert!(Request::read(bad.as_bytes()).unwrap_err().starts_with("this is no request"), "{bad}");
+        }
+        assert_eq!(Reply::error("no").line(), b"{\"ok\":false,\"error\":\"no\"}\n");
+        assert_eq!(Reply::ok(&serde_json::json!({"a": 1})).line(), b"{\"ok\":true,\"data\":{\"a\":1}}\n");
+    }
+}

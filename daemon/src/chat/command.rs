@@ -1,0 +1,207 @@
+//! Owns what the chat is asked and what it answers: plain data. The hub makes the commands from
+//! what connections read, and carries out the effects once the turn is kept.
+
+use super::reads::{PageOf, Range, SearchIn};
+use super::{ConversationId, SessionId};
+use std::sync::Arc;
+use tcp_chat_protocol::request::{History, Login, Place, Search, Target};
+use tcp_chat_protocol::{Name, Refusal, RequestId, Seq};
+
+/// A connection, from its handshake to its end. Never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// The moment of a turn: an argument, so that the chat has no clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Now {
+    /// Milliseconds that only ever go forward; deadlines are counted in them.
+    pub mono: u64,
+    /// Milliseconds since 1970, as the system's clock has them; messages are stamped with them.
+    pub wall: u64,
+}
+
+/// A fresh secret for a session, in case this login begins one.
+#[derive(Clone)]
+pub struct Secret {
+    /// What the client is told.
+    pub token: Box<str>,
+    /// What is kept.
+    pub hash: [u8; 32],
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// What is known of who is logging in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// None is asked for.
+    NotNeeded,
+    /// The password was right.
+    Accepted,
+    /// The password was missing or wrong.
+    Refused,
+}
+
+/// One thing that happened, in the order in which it happened on its connection.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// A connection is there, its handshake done.
+    Open,
+    /// A client asked something.
+    Ask(Option<RequestId>, Ask),
+    /// A line was no request.
+    Refused(Refusal),
+    /// The connection is gone.
+    Lost,
+}
+
+/// A request, as the chat sees it.
+#[derive(Debug, Clone)]
+pub enum Ask {
+    /// Open a session, or resume one.
+    Login {
+        /// What the client sent.
+        login: Box<Login>,
+        /// A secret for a new session.
+        fresh: Secret,
+        /// SHA-256 of the token that the client sent, if it was one.
+        resumes: Option<[u8; 32]>,
+        /// The password's.
+        proof: Proof,
+    },
+    /// Enter a room.
+    Join(Name),
+    /// Leave a room.
+    Leave(Place),
+    /// Say something; the text as a JSON string, quotes included.
+    Say(Target, Box<str>),
+    /// Who is in the room, or on the server.
+    Who(Option<Place>),
+    /// Which rooms are there.
+    Rooms,
+    /// A page of a conversation.
+    History(History),
+    /// Messages that contain words.
+    Search(Box<Search>),
+    /// Are you there.
+    Ping,
+    /// Goodbye.
+    Quit,
+}
+
+/// Whoever was connected and in a room at one moment.
+pub type Recipients = Arc<Vec<ConnectionId>>;
+
+/// One message in a chunk, as its author has to hear of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Own {
+    /// Where the author was connected.
+    pub connection: ConnectionId,
+    /// Which message.
+    pub seq: Seq,
+    /// What the author called it.
+    pub id: Option<RequestId>,
+}
+
+/// What a connection is to read from the store, when it comes to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Read {
+    /// What the session has missed.
+    Gap(SessionId, Vec<Range>),
+    /// A page of a conversation, as the reply to a `HISTORY`.
+    Page(Option<RequestId>, PageOf),
+    /// What was found, as the reply to a `SEARCH`.
+    Search(Option<RequestId>, Box<SearchIn>),
+    /// A message that was sent again: the first one's event.
+    Again(RequestId, ConversationId, Seq),
+}
+
+/// Why the daemon ends a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Closing {
+    /// The client said goodbye.
+    Quit,
+    /// The session was resumed on another connection.
+    TakenOver,
+    /// Too many errors in a row.
+    Errors,
+    /// Too many failed logins.
+    AuthFailed,
+    /// No LOGIN in time.
+    Late,
+    /// No room for one more session.
+    Full,
+    /// An operator ended it.
+    Kicked,
+    /// The daemon is going.
+    Shutdown,
+}
+
+impl Closing {
+    /// The word for logs and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Quit => "quit",
+            Self::TakenOver => "taken over",
+            Self::Errors => "too many errors",
+            Self::AuthFailed => "login refused",
+            Self::Late => "no login in time",
+            Self::Full => "server full",
+            Self::Kicked => "kicked",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// What is to be done once the turn is kept, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// A line to one connection.
+    Line(ConnectionId, Vec<u8>),
+    /// A chunk of the turn's writes, to all who are to have it.
+    Chunk {
+        /// Its place in [`super::Writes::chunks`].
+        index: usize,
+        /// Who gets it.
+        to: Recipients,
+        /// Its messages, in order.
+        own: Vec<Own>,
+    },
+    /// A line to many.
+    Event {
+        /// Who gets it.
+        to: Recipients,
+        /// But not this one.
+        except: Option<ConnectionId>,
+        /// The line.
+        line: Arc<[u8]>,
+    },
+    /// Something to read from the store.
+    Read(ConnectionId, Read),
+    /// The connection is logged in: its deadline for that is off.
+    LoggedIn(ConnectionId, SessionId, Name),
+    /// Send what waits, then close.
+    Close(ConnectionId, Closing),
+}
+
+/// What was sent before this turn; the store knows.
+pub trait Past {
+    /// Where the message lies that the session once called `id`.
+    ///
+    /// # Errors
+    /// It cannot be told now; nothing may be kept under that `id` then.
+    fn sent(
+        &mut self,
+        session: SessionId,
+        id: &RequestId,
+    ) -> Result<Option<(ConversationId, Seq)>, PastUnknown>;
+}
+
+/// The store could not be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PastUnknown;

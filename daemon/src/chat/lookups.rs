@@ -1,0 +1,123 @@
+//! Owns what can be asked without changing anything: WHO, ROOMS, HISTORY, SEARCH. Called by
+//! [`Chat::ask`]. Never reads the log: it says what the connection is to read.
+
+use super::talk::no_such_room;
+use super::{Answer, Chat, ConnectionId, ConversationId, Effect, PageOf, Read, SearchIn, SessionId, refusal};
+use std::collections::BTreeSet;
+use tcp_chat_protocol::reply::{Member, MemberState, MessagesReply, RoomInfo, RoomsReply, WhoReply};
+use tcp_chat_protocol::request::{Conversation, History, Place, Search};
+use tcp_chat_protocol::{ErrorKind, RequestId, reply};
+
+/// Members that the reply to WHO lists at most.
+const WHO_MEMBERS: usize = 500;
+
+impl Chat {
+    pub(super) fn who(
+        &mut self,
+        connection: ConnectionId,
+        id: Option<&RequestId>,
+        place: Option<Place>,
+    ) -> Answer {
+        let data = match place {
+            None => WhoReply {
+                room: None,
+                members: self.sessions.iter().take(WHO_MEMBERS).map(member).collect(),
+                member_count: self.sessions.len(),
+            },
+            Some(place) => {
+                let name = place.0.as_ref();
+                let room = name.and_then(|name| self.conversations.room(name));
+                let Some(conversation) = room.and_then(|id| self.conversations.get(id)) else {
+                    return Err(no_such_room(name));
+                };
+                WhoReply {
+                    room: conversation.room().map(ToString::to_string),
+                    members: self.members(&conversation.members, WHO_MEMBERS),
+                    member_count: conversation.members.len(),
+                }
+            }
+        };
+        self.line(connection, reply::encode("WHO", id, &data));
+        Ok(())
+    }
+
+    pub(super) fn members(&self, ids: &BTreeSet<SessionId>, most: usize) -> Vec<Member> {
+        ids.iter().take(most).filter_map(|id| self.sessions.get(*id)).map(member).collect()
+    }
+
+    pub(super) fn rooms(&mut self, connection: ConnectionId, id: Option<&RequestId>) -> Answer {
+        let rooms = self
+            .conversations
+            .rooms()
+            .into_iter()
+            .map(|(name, c)| RoomInfo { room: name.to_string(), members: c.members.len(), head: c.head })
+            .collect();
+        self.line(connection, reply::encode("ROOMS", id, &RoomsReply { rooms }));
+        Ok(())
+    }
+
+    pub(super) fn history(
+        &mut self,
+        connection: ConnectionId,
+        session: SessionId,
+        id: Option<&RequestId>,
+        history: &History,
+    ) -> Answer {
+        let conversation = match &history.of {
+            Conversation::Room(place) => Some(self.room_of_member(session, place)?),
+            Conversation::With(place) => {
+                let other = self.user(place)?;
+                let users = self.sessions.get(session).zip(self.sessions.get(other));
+                users.and_then(|(me, them)| self.conversations.direct(me.row.user, them.row.user))
+            }
+        };
+        let Some(conversation) = conversation else {
+            return self.nothing_found("HISTORY", connection, id);
+        };
+        let History { before, after, limit, .. } = *history;
+        let of = PageOf { conversation, before, after, limit };
+        self.turn.effects.push(Effect::Read(connection, Read::Page(id.cloned(), of)));
+        Ok(())
+    }
+
+    pub(super) fn search(
+        &mut self,
+        connection: ConnectionId,
+        session: SessionId,
+        id: Option<&RequestId>,
+        search: Search,
+    ) -> Answer {
+        let Search { query, room, user, before, limit } = search;
+        let conversations: Vec<ConversationId> = match &room {
+            Some(place) => vec![self.room_of_member(session, place)?],
+            None => self
+                .sessions
+                .get(session)
+                .map(|s| s.rooms.iter().map(|(r, _)| *r).chain(s.directs.iter().copied()).collect())
+                .unwrap_or_default(),
+        };
+        let user = match user {
+            None => None,
+            // Whoever said it may be gone by now: only the name has to be one.
+            Some(Place(Some(name))) => Some(name.key()),
+            Some(Place(None)) => return Err(refusal(ErrorKind::NoSuchUser, "nobody can have that name")),
+        };
+        if conversations.is_empty() {
+            return self.nothing_found("SEARCH", connection, id);
+        }
+        let what = SearchIn { query, conversations, user, before, limit };
+        self.turn.effects.push(Effect::Read(connection, Read::Search(id.cloned(), Box::new(what))));
+        Ok(())
+    }
+
+    fn nothing_found(&mut self, op: &str, connection: ConnectionId, id: Option<&RequestId>) -> Answer {
+        let nothing = MessagesReply { messages: Vec::new(), more: false };
+        self.line(connection, reply::encode(op, id, &nothing));
+        Ok(())
+    }
+}
+
+fn member(session: &super::sessions::Session) -> Member {
+    let state = if session.connection.is_some() { MemberState::Here } else { MemberState::Away };
+    Member { user: session.row.name.to_string(), color: session.row.color.to_string(), state }
+}

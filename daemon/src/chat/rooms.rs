@@ -1,0 +1,164 @@
+//! Owns the conversations: rooms by name, direct messages by pair, who is in which, and the newest
+//! number of each. Called by the chat only. Never decides who may come in.
+
+use super::{ConnectionId, ConversationId, ConversationKind, Recipients, SessionId, UserId};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use tcp_chat_protocol::{Name, NameKey, Seq};
+
+/// A room or two users' direct messages.
+#[derive(Debug)]
+pub(super) struct Conversation {
+    pub(super) kind: ConversationKind,
+    /// The number of the newest message in it, 0 if none.
+    pub(super) head: Seq,
+    /// The sessions in it. For direct messages: those of the two that still live.
+    pub(super) members: BTreeSet<SessionId>,
+    /// The connections of those that are here. Shared with the effects of the turn: a chunk goes
+    /// to who was there when it was sealed.
+    pub(super) here: Recipients,
+}
+
+impl Conversation {
+    fn new(kind: ConversationKind, head: Seq) -> Self {
+        Self { kind, head, members: BTreeSet::new(), here: Arc::default() }
+    }
+
+    /// The room's name; `None` for direct messages.
+    pub(super) fn room(&self) -> Option<&Name> {
+        match &self.kind {
+            ConversationKind::Room(name) => Some(name),
+            ConversationKind::Direct(..) => None,
+        }
+    }
+
+    /// The connection takes part from now on.
+    pub(super) fn arrive(&mut self, connection: ConnectionId) {
+        Arc::make_mut(&mut self.here).push(connection);
+    }
+
+    /// The connection takes part no more.
+    pub(super) fn depart(&mut self, connection: ConnectionId) {
+        if let Some(at) = self.here.iter().position(|c| *c == connection) {
+            let here = Arc::make_mut(&mut self.here);
+            here.swap_remove(at);
+            if here.is_empty() {
+                self.here = Arc::default();
+            }
+        }
+    }
+}
+
+/// Every conversation of the server.
+#[derive(Debug, Default)]
+pub(super) struct Conversations {
+    all: HashMap<ConversationId, Conversation>,
+    /// Rooms by what names are compared by, each under its key and under its look.
+    by_key: HashMap<NameKey, ConversationId>,
+    /// The same for names exactly as the room's first member typed them: no folding needed.
+    by_name: HashMap<Name, ConversationId>,
+    directs: HashMap<(UserId, UserId), ConversationId>,
+    /// The highest id ever given out.
+    pub(super) last: i64,
+}
+
+/// A room of another name looks just like the one that was to be opened.
+#[derive(Debug)]
+pub(super) struct LooksLike(pub(super) Name);
+
+impl Conversations {
+    pub(super) fn get(&self, id: ConversationId) -> Option<&Conversation> {
+        self.all.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: ConversationId) -> Option<&mut Conversation> {
+        self.all.get_mut(&id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ConversationId, &Conversation)> {
+        self.all.iter().map(|(id, c)| (*id, c))
+    }
+
+    /// The rooms, by id: in the order in which they were opened.
+    pub(super) fn rooms(&self) -> Vec<(&Name, &Conversation)> {
+        let mut ids: Vec<_> = self.by_name.values().copied().collect();
+        ids.sort_unstable();
+        ids.iter().filter_map(|id| self.all.get(id)).filter_map(|c| Some((c.room()?, c))).collect()
+    }
+
+    pub(super) fn room_count(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// The room of this name, if there is one.
+    pub(super) fn room(&self, name: &Name) -> Option<ConversationId> {
+        if let Some(id) = self.by_name.get(name) {
+            return Some(*id);
+        }
+        let key = name.key();
+        let id = *self.by_key.get(&key)?;
+        let is_same = self.all.get(&id)?.room()?.key() == key;
+        is_same.then_some(id)
+    }
+
+    /// Opens a room.
+    ///
+    /// # Errors
+    /// There is a room of another name that looks like this one.
+    pub(super) fn open_room(&mut self, name: &Name) -> Result<ConversationId, LooksLike> {
+        let twin = self.by_key.get(&name.key()).or_else(|| self.by_key.get(&name.look()));
+        if let Some(other) = twin.and_then(|id| self.all.get(id)).and_then(Conversation::room) {
+            return Err(LooksLike(other.clone()));
+        }
+        self.last += 1;
+        let id = ConversationId(self.last);
+        self.put(id, ConversationKind::Room(name.clone()), 0);
+        Ok(id)
+    }
+
+    /// Two users' direct messages, if they have any.
+    pub(super) fn direct(&self, a: UserId, b: UserId) -> Option<ConversationId> {
+        self.directs.get(&(a.min(b), a.max(b))).copied()
+    }
+
+    /// Begins two users' direct messages.
+    pub(super) fn open_direct(&mut self, a: UserId, b: UserId) -> ConversationId {
+        self.last += 1;
+        let id = ConversationId(self.last);
+        self.put(id, ConversationKind::Direct(a.min(b), a.max(b)), 0);
+        id
+    }
+
+    /// Takes in a conversation that the store knew, or a new one.
+    pub(super) fn put(&mut self, id: ConversationId, kind: ConversationKind, head: Seq) {
+        match &kind {
+            ConversationKind::Room(name) => {
+                self.by_key.insert(name.look(), id);
+                self.by_key.insert(name.key(), id);
+                self.by_name.insert(name.clone(), id);
+            }
+            ConversationKind::Direct(a, b) => {
+                self.directs.insert((*a, *b), id);
+            }
+        }
+        self.all.insert(id, Conversation::new(kind, head));
+    }
+
+    /// Forgets a conversation.
+    pub(super) fn remove(&mut self, id: ConversationId) {
+        let Some(gone) = self.all.remove(&id) else { return };
+        match &gone.kind {
+            ConversationKind::Room(name) => {
+                for key in [name.look(), name.key()] {
+                    if self.by_key.get(&key) == Some(&id) {
+                        self.by_key.remove(&key);
+                    }
+                }
+                self.by_name.remove(name);
+            }
+            ConversationKind::Direct(a, b) => {
+                self.directs.remove(&(*a, *b));
+            }
+        }
+    }
+}

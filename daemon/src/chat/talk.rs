@@ -1,0 +1,161 @@
+//! Owns MSG: where it goes, whether it was sent before, and who hears it. Called by [`Chat::ask`].
+//! Never numbers or encodes: the turn does when it is sealed.
+
+use super::turn::Said;
+use super::{
+    Answer, Chat, ConnectionId, ConversationId, ConversationKind, Effect, Past, Read, Refusal, SessionId,
+    refusal,
+};
+use tcp_chat_protocol::request::{Place, Target};
+use tcp_chat_protocol::{ErrorKind, Name, RequestId};
+
+impl Chat {
+    pub(super) fn say(
+        &mut self,
+        connection: ConnectionId,
+        session: SessionId,
+        id: Option<&RequestId>,
+        target: Target,
+        json: Box<str>,
+        past: &mut dyn Past,
+    ) -> Answer {
+        if let Some(id) = id
+            && let Some((conversation, seq)) = self.sent_before(session, id, past)?
+        {
+            self.seal();
+            self.turn.effects.push(Effect::Read(connection, Read::Again(id.clone(), conversation, seq)));
+            return Ok(());
+        }
+        if !self.keeping {
+            let msg = "the message was not kept: the server's store cannot be written; try again later";
+            return Err(refusal(ErrorKind::Internal, msg));
+        }
+        let (conversation, to) = match target {
+            Target::Default => {
+                let first = self.rules.default_rooms.first().cloned();
+                let first =
+                    first.ok_or_else(|| refusal(ErrorKind::NoSuchRoom, "name a room: none is configured"))?;
+                (self.room_of_member(session, &Place(Some(first)))?, None)
+            }
+            Target::Room(place) => (self.room_of_member(session, &place)?, None),
+            Target::User(place) => {
+                let (conversation, to) = self.direct_with(session, &place)?;
+                (conversation, Some(to))
+            }
+        };
+        let Some(held) = self.sessions.get_mut(session) else { return Ok(()) };
+        if let Some(id) = id {
+            held.used.add(id);
+        }
+        let (user, color) = (held.row.name.clone(), held.row.color);
+        if let Some(id) = id {
+            self.turn.sent.insert((session, id.clone()), (conversation, NOT_NUMBERED));
+        }
+        self.gather(conversation, Said { connection, session, id: id.cloned(), user, color, to, json });
+        Ok(())
+    }
+
+    /// Where the message is that this session has sent under this id before.
+    fn sent_before(
+        &mut self,
+        session: SessionId,
+        id: &RequestId,
+        past: &mut dyn Past,
+    ) -> Result<Option<(ConversationId, u64)>, Refusal> {
+        if !self.sessions.get(session).is_some_and(|s| s.used.may_have(id)) {
+            return Ok(None);
+        }
+        let key = (session, id.clone());
+        if self.turn.sent.get(&key).is_some_and(|(_, seq)| *seq == NOT_NUMBERED) {
+            self.seal();
+        }
+        if let Some(found) = self.turn.sent.get(&key) {
+            return Ok(Some(*found));
+        }
+        past.sent(session, id).map_err(|_| {
+            let msg =
+                "the server's store cannot be read: it is not known whether this was sent before; try again";
+            refusal(ErrorKind::Internal, msg)
+        })
+    }
+
+    /// The room, if there is one and the session is in it.
+    pub(super) fn room_of_member(
+        &self,
+        session: SessionId,
+        place: &Place,
+    ) -> Result<ConversationId, Refusal> {
+        let name = place.0.as_ref();
+        let room = name.and_then(|name| self.conversations.room(name));
+        let Some((room, conversation)) = room.and_then(|id| Some((id, self.conversations.get(id)?))) else {
+            return Err(no_such_room(name));
+        };
+        if !conversation.members.contains(&session) {
+            let shown = conversation.room().map(Name::as_str).unwrap_or_default();
+            return Err(refusal(
+                ErrorKind::NotAMember,
+                format!("you are not in the room {shown}: JOIN it first"),
+            ));
+        }
+        Ok(room)
+    }
+
+    /// The direct messages with a user, begun if need be, and the name as that user has it.
+    fn direct_with(&mut self, session: SessionId, place: &Place) -> Result<(ConversationId, Name), Refusal> {
+        let other = self.user(place)?;
+        let (Some(me), Some(them)) = (self.sessions.get(session), self.sessions.get(other)) else {
+            return Err(no_such_user(place));
+        };
+        let name = them.row.name.clone();
+        let (mine, theirs) = (me.row.user, them.row.user);
+        if let Some(known) = self.conversations.direct(mine, theirs) {
+            return Ok((known, name));
+        }
+        let id = self.conversations.open_direct(mine, theirs);
+        let kind = ConversationKind::Direct(mine.min(theirs), mine.max(theirs));
+        self.turn.writes.conversations.push((id, kind));
+        let mut both = vec![session, other];
+        both.dedup();
+        for one in both {
+            let (Some(held), Some(conversation)) =
+                (self.sessions.get_mut(one), self.conversations.get_mut(id))
+            else {
+                continue;
+            };
+            held.directs.push(id);
+            conversation.members.insert(one);
+            if let Some(connection) = held.connection {
+                conversation.arrive(connection);
+            }
+        }
+        Ok((id, name))
+    }
+
+    /// The session of a user.
+    pub(super) fn user(&self, place: &Place) -> Result<SessionId, Refusal> {
+        place.0.as_ref().and_then(|name| self.sessions.by_name(name)).ok_or_else(|| no_such_user(place))
+    }
+}
+
+/// In the turn's list of ids: said, and waiting for its number.
+const NOT_NUMBERED: u64 = 0;
+
+fn no_such_user(place: &Place) -> Refusal {
+    refusal(
+        ErrorKind::NoSuchUser,
+        match &place.0 {
+            Some(name) => format!("nobody called {name} is here"),
+            None => "nobody can have that name".to_owned(),
+        },
+    )
+}
+
+pub(super) fn no_such_room(name: Option<&Name>) -> Refusal {
+    refusal(
+        ErrorKind::NoSuchRoom,
+        match name {
+            Some(name) => format!("there is no room {name}: JOIN it to open it"),
+            None => "no room can have that name".to_owned(),
+        },
+    )
+}

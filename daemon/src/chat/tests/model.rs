@@ -1,0 +1,218 @@
+//! The promise as a property: under random talk, losses, resumes, takeovers, restarts and a disk
+//! that is full at times, every session hears exactly the log of its conversations, each message
+//! once and in order, whatever it had not read when its connection went.
+
+use super::world::World;
+use crate::chat::{Command, ConnectionId};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use tcp_chat_protocol::reply::{self, Incoming};
+use tcp_chat_protocol::{RequestId, Seq};
+
+const NAMES: [&str; 4] = ["ana", "bo", "cy", "di"];
+const ROOMS: [&str; 3] = ["lobby", "ops", "dev"];
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// Say something in a room.
+    Say(usize, usize),
+    /// Say something to a user.
+    Whisper(usize, usize),
+    /// Send the newest message again, as a client does that heard no answer.
+    Again(usize),
+    /// Read so many of the lines that wait.
+    Read(usize, usize),
+    Lose(usize),
+    Resume(usize),
+    Join(usize, usize),
+    Turn,
+    DiskFull(bool),
+    Restart,
+    Pass(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let who = 0..NAMES.len();
+    let room = 0..ROOMS.len();
+    prop_oneof![
+        8 => (who.clone(), room.clone()).prop_map(|(a, b)| Step::Say(a, b)),
+        2 => (who.clone(), who.clone()).prop_map(|(a, b)| Step::Whisper(a, b)),
+        2 => who.clone().prop_map(Step::Again),
+        4 => (who.clone(), 1usize..6).prop_map(|(a, b)| Step::Read(a, b)),
+        2 => who.clone().prop_map(Step::Lose),
+        3 => who.clone().prop_map(Step::Resume),
+        2 => (who, room).prop_map(|(a, b)| Step::Join(a, b)),
+        4 => Just(Step::Turn),
+        1 => any::<bool>().prop_map(Step::DiskFull),
+        1 => Just(Step::Restart),
+        1 => (0u64..400).prop_map(Step::Pass),
+    ]
+}
+
+/// One who talks, as a careful client would.
+#[derive(Default)]
+struct Talker {
+    connection: Option<ConnectionId>,
+    cursor: Seq,
+    heard: Vec<(Seq, String)>,
+    /// By conversation: the newest number heard, to check the chain.
+    chain: BTreeMap<String, Seq>,
+    next_id: u64,
+    newest: Option<String>,
+    /// Texts that were acknowledged, by id.
+    acknowledged: BTreeMap<u64, Seq>,
+}
+
+struct Run {
+    world: World,
+    talkers: Vec<Talker>,
+}
+
+impl Run {
+    fn new() -> Self {
+        let mut world = World::new(|rules| {
+            rules.rate.per_second = 0;
+            rules.ttl_ms = u64::MAX / 2;
+        });
+        let talkers = NAMES
+            .iter()
+            .map(|name| Talker { connection: Some(world.login(name)), ..Talker::default() })
+            .collect();
+        Self { world, talkers }
+    }
+
+    fn adds(&mut self, who: usize, line: &str) {
+        if let Some(connection) = self.talkers[who].connection {
+            let command = self.world.command(line);
+            self.world.adds(connection, command);
+        }
+    }
+
+    fn says(&mut self, who: usize, data: &str) {
+        let talker = &mut self.talkers[who];
+        talker.next_id += 1;
+        let line = format!(r#"{{"op":"MSG","id":{},"data":{data}}}"#, talker.next_id);
+        talker.newest = Some(line.clone());
+        self.adds(who, &line);
+    }
+
+    fn reads(&mut self, who: usize, most: usize) {
+        let Some(connection) = self.talkers[who].connection else { return };
+        let mut lines = self.world.lines(connection);
+        let talker = &mut self.talkers[who];
+        for line in lines.drain(..lines.len().min(most)) {
+            talker.hear(&line);
+        }
+        for line in lines {
+            self.world.unread(connection, line);
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Say(who, room) => {
+                self.says(who, &format!(r#"{{"room":"{}","msg":"m"}}"#, ROOMS[room]));
+            }
+            Step::Whisper(who, to) => self.says(who, &format!(r#"{{"to":"{}","msg":"w"}}"#, NAMES[to])),
+            Step::Again(who) => {
+                if let Some(line) = self.talkers[who].newest.clone() {
+                    self.adds(who, &line);
+                }
+            }
+            Step::Read(who, most) => self.reads(who, most),
+            Step::Lose(who) => {
+                if let Some(connection) = self.talkers[who].connection.take() {
+                    self.world.adds(connection, Command::Lost);
+                }
+            }
+            Step::Resume(who) => {
+                let cursor = self.talkers[who].cursor;
+                // A takeover, where the old connection still lives.
+                self.talkers[who].connection = Some(self.world.resumes(NAMES[who], Some(cursor)));
+            }
+            Step::Join(who, room) => {
+                self.adds(who, &format!(r#"{{"op":"JOIN","data":{{"room":"{}"}}}}"#, ROOMS[room]))
+            }
+            Step::Turn => self.world.turn(),
+            Step::DiskFull(is_full) => {
+                self.world.disk_is_full = is_full;
+                self.world.recovers();
+            }
+            Step::Restart => {
+                self.world.disk_is_full = false;
+                self.world.restarts();
+                self.talkers.iter_mut().for_each(|t| t.connection = None);
+            }
+            Step::Pass(ms) => self.world.passes(ms),
+        }
+    }
+
+    /// At the end everyone comes back and reads all; then each has heard what the log has for it.
+    fn check(mut self) {
+        self.world.disk_is_full = false;
+        self.world.turn();
+        self.world.recovers();
+        for who in 0..NAMES.len() {
+            self.step(Step::Resume(who));
+            self.reads(who, usize::MAX);
+        }
+        let joined = self.world.memberships();
+        for (who, talker) in self.talkers.iter().enumerate() {
+            let mut expected = BTreeSet::new();
+            for chunk in &self.world.disk.chunks {
+                for line in chunk.lines.split_inclusive(|b| *b == b'\n') {
+                    let Incoming::Msg(_, m) = reply::read(line).unwrap() else { panic!() };
+                    let is_for = match (&m.room, &m.to) {
+                        (Some(room), _) => joined
+                            .get(&(NAMES[who].to_owned(), room.to_string()))
+                            .is_some_and(|since| m.seq > *since),
+                        (None, to) => m.user == NAMES[who] || to.as_deref() == Some(NAMES[who]),
+                    };
+                    if is_for {
+                        expected.insert(m.seq);
+                    }
+                }
+            }
+            let heard: Vec<Seq> = talker.heard.iter().map(|(seq, _)| *seq).collect();
+            assert_eq!(heard, expected.into_iter().collect::<Vec<_>>(), "{} heard its log", NAMES[who]);
+        }
+    }
+}
+
+impl Talker {
+    fn hear(&mut self, line: &[u8]) {
+        let Ok(Incoming::Msg(id, m)) = reply::read(line) else { return };
+        if let Some(RequestId::Number(id)) = id {
+            let first = *self.acknowledged.entry(id).or_insert(m.seq);
+            assert_eq!(first, m.seq, "an id is one message");
+            // An answer to what was sent again may be old.
+            if m.seq <= self.cursor {
+                return;
+            }
+        }
+        assert!(m.seq > self.cursor, "in order and once: {} after {}", m.seq, self.cursor);
+        self.cursor = m.seq;
+        let place = m.room.as_deref().map(str::to_owned).unwrap_or_else(|| {
+            let mut pair = [m.user.to_string(), m.to.clone().unwrap_or_default().to_string()];
+            pair.sort();
+            pair.join("+")
+        });
+        if let Some(before) = self.chain.insert(place, m.seq) {
+            assert_eq!(before, m.prev, "nothing is missing in between");
+        }
+        self.heard.push((m.seq, m.msg.to_string()));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_session_hears_exactly_its_log(steps in proptest::collection::vec(step(), 1..120)) {
+        let mut run = Run::new();
+        for step in steps {
+            run.step(step);
+        }
+        run.check();
+    }
+}

@@ -1,0 +1,203 @@
+//! Owns the turn: what is said in it is gathered by conversation, numbered and encoded once when
+//! the turn is sealed, and handed out with what is to be written. Called by the hub (begin, end)
+//! and by the chat (seal). Never writes: [`Chat::not_kept`] undoes what the store refused.
+
+use super::{
+    Chat, Chunk, ConnectionId, ConversationId, Effect, Now, Own, Read, Sent, SessionId, Writes, refusal,
+};
+use std::collections::HashMap;
+use tcp_chat_protocol::event::{MsgLine, Spoken};
+use tcp_chat_protocol::{Colour, ErrorKind, Name, RequestId, Seq, Timestamp, reply};
+
+/// Something said, not yet numbered.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) connection: ConnectionId,
+    pub(super) session: SessionId,
+    pub(super) id: Option<RequestId>,
+    pub(super) user: Name,
+    pub(super) color: Colour,
+    /// For direct messages: the name of whom it is to.
+    pub(super) to: Option<Name>,
+    /// The text as a JSON string, quotes included.
+    pub(super) json: Box<str>,
+}
+
+/// One turn as it comes together.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    pub(super) now: Now,
+    pub(super) writes: Writes,
+    pub(super) effects: Vec<Effect>,
+    /// What is said and not sealed yet, by conversation, in the order of the first word.
+    open: Vec<(ConversationId, Vec<Said>)>,
+    /// Where in `open` a conversation is. Few conversations speak between two seals.
+    at: HashMap<ConversationId, usize>,
+    /// What was given an id in this turn.
+    pub(super) sent: HashMap<(SessionId, RequestId), (ConversationId, Seq)>,
+    /// The heads before this turn, of the conversations that spoke in it.
+    heads: Vec<(ConversationId, Seq)>,
+    head: Seq,
+    /// Who entered which room in this turn.
+    pub(super) entered: Vec<(SessionId, ConversationId)>,
+}
+
+impl Turn {
+    /// The newest number when the turn began: what is certainly kept.
+    pub(super) fn head_before(&self) -> Seq {
+        self.head
+    }
+
+    /// The newest number of a conversation when the turn began, if it has spoken since.
+    pub(super) fn before(&self, conversation: ConversationId) -> Option<Seq> {
+        self.heads.iter().find(|(id, _)| *id == conversation).map(|(_, head)| *head)
+    }
+}
+
+/// What a turn came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// To be written, all or nothing.
+    pub writes: Writes,
+    /// To be done once it is kept.
+    pub effects: Vec<Effect>,
+}
+
+impl Chat {
+    /// Begins a turn at the moment `now`.
+    pub fn begin(&mut self, now: Now) {
+        self.turn.now = now;
+        self.turn.sent.clear();
+        self.turn.heads.clear();
+        self.turn.entered.clear();
+        self.turn.head = self.head;
+    }
+
+    /// Ends the turn.
+    pub fn end(&mut self) -> Outcome {
+        self.seal();
+        Outcome {
+            writes: std::mem::take(&mut self.turn.writes),
+            effects: std::mem::take(&mut self.turn.effects),
+        }
+    }
+
+    /// Ends sessions whose time is over, at most `most` of them. True: there are more.
+    pub fn expire(&mut self, most: usize) -> bool {
+        for _ in 0..most {
+            let Some(id) = self.sessions.ended(self.turn.now.mono) else { return false };
+            self.seal();
+            self.end_session(id);
+        }
+        self.sessions.ended(self.turn.now.mono).is_some()
+    }
+
+    /// When [`Chat::expire`] has something to do next, in milliseconds of [`Now::mono`].
+    #[must_use]
+    pub fn next_ending(&self) -> Option<u64> {
+        self.sessions.next_ending()
+    }
+
+    /// Takes something said into the turn.
+    pub(super) fn gather(&mut self, conversation: ConversationId, said: Said) {
+        let Turn { open, at, .. } = &mut self.turn;
+        let at = *at.entry(conversation).or_insert_with(|| {
+            open.push((conversation, Vec::new()));
+            open.len() - 1
+        });
+        open[at].1.push(said);
+    }
+
+    /// Numbers and encodes what was said up to here. Anything but a message seals, so that every
+    /// connection sees the order in which things happened.
+    pub(super) fn seal(&mut self) {
+        if self.turn.open.is_empty() {
+            return;
+        }
+        self.turn.at.clear();
+        let ts = Timestamp(self.turn.now.wall).to_string();
+        for (id, said) in std::mem::take(&mut self.turn.open) {
+            self.seal_one(id, said, &ts);
+        }
+    }
+
+    fn seal_one(&mut self, id: ConversationId, said: Vec<Said>, ts: &str) {
+        let Some(conversation) = self.conversations.get_mut(id) else { return };
+        let (first, before) = (self.head + 1, conversation.head);
+        self.turn.heads.push((id, before));
+        let room = conversation.room().cloned();
+        let mut lines = Vec::with_capacity(said.iter().map(|s| s.json.len() + 200).sum());
+        let mut own = Vec::with_capacity(said.len());
+        let (mut seq, mut prev) = (self.head, before);
+        for Said { connection, session, id: name, user, color, to, json } in said {
+            seq += 1;
+            let place = match (&room, &to) {
+                (Some(room), _) => Spoken::In(room.as_str()),
+                (None, to) => Spoken::To(to.as_ref().map_or("", Name::as_str)),
+            };
+            let color = color.to_string();
+            MsgLine { place, seq, prev, ts, user: user.as_str(), color: &color, msg_json: &json }
+                .write(&mut lines);
+            if let Some(name) = &name {
+                self.turn.sent.insert((session, name.clone()), (id, seq));
+                self.turn.writes.sent.push(Sent { session, id: name.clone(), conversation: id, seq });
+            }
+            own.push(Own { connection, seq, id: name });
+            prev = seq;
+        }
+        self.head = seq;
+        conversation.head = seq;
+        let index = self.turn.writes.chunks.len();
+        self.turn.effects.push(Effect::Chunk { index, to: conversation.here.clone(), own });
+        let ts = self.turn.now.wall;
+        self.turn.writes.chunks.push(Chunk { conversation: id, first, last: seq, prev: before, ts, lines });
+    }
+
+    /// The store could not keep the turn: no number of it was seen by anyone, so they are given
+    /// back, and those who spoke are told. What is left of the effects can be done; what happened
+    /// to sessions is true in memory and is to be written with [`Chat::found`] later.
+    #[must_use]
+    pub fn not_kept(&mut self, effects: Vec<Effect>, why: &str) -> Vec<Effect> {
+        self.keeping = false;
+        self.head = self.turn.head;
+        // The first entry of a conversation is the oldest.
+        for (id, head) in self.turn.heads.drain(..).rev() {
+            if let Some(conversation) = self.conversations.get_mut(id) {
+                conversation.head = head;
+            }
+        }
+        for (session, room) in self.turn.entered.drain(..) {
+            let Some(session) = self.sessions.get_mut(session) else { continue };
+            for (_, since) in session.rooms.iter_mut().filter(|(r, _)| *r == room) {
+                *since = (*since).min(self.head);
+            }
+        }
+        let mut out = Vec::with_capacity(effects.len());
+        for effect in effects {
+            match effect {
+                Effect::Chunk { own, .. } => out.extend(own.into_iter().map(|own| {
+                    let refusal = refusal(ErrorKind::Internal, format!("the message was not kept: {why}"));
+                    Effect::Line(own.connection, reply::error(&refusal.with_id(own.id)))
+                })),
+                Effect::Read(connection, Read::Gap(session, mut ranges)) => {
+                    ranges.retain_mut(|range| {
+                        range.last = range.last.min(self.head);
+                        range.first <= range.last
+                    });
+                    out.push(Effect::Read(connection, Read::Gap(session, ranges)));
+                }
+                Effect::Read(connection, Read::Again(id, _, seq)) if seq > self.head => {
+                    let refusal = refusal(ErrorKind::Internal, format!("the message was not kept: {why}"));
+                    out.push(Effect::Line(connection, reply::error(&refusal.with_id(Some(id)))));
+                }
+                other => out.push(other),
+            }
+        }
+        out
+    }
+
+    /// Messages can be kept again.
+    pub fn keeps_again(&mut self) {
+        self.keeping = true;
+    }
+}

@@ -1,0 +1,281 @@
+//! Owns the life of the process: everything bound before READY, then a loop over signals, wishes
+//! and the clock, then the order of death. Called by `main` through [`crate::commands`]. Never
+//! serves anyone itself.
+//!
+//! The order of death: no new connections; everyone is told and flushed; the hub ends because its
+//! inbox closes; the store is closed by the hub. What takes longer than `shutdown.grace` is cut,
+//! but the last two always happen.
+
+mod fatal;
+mod reload;
+mod watch;
+
+pub use fatal::Fatal;
+
+use crate::admin::{self, Desk, Wish};
+use crate::chat::{Found, Rules};
+use crate::hub::{self, Control, Ended, Entry, Inbox};
+use crate::net::{self, Gate};
+use crate::settings::Loaded;
+use crate::store::{Readers, Store};
+use crate::tls::{TlsNote, TlsState};
+use crate::{commands, log, systemd, tls};
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+use tokio::net::UnixListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, interval, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+use watch::Watch;
+
+/// Between two looks at the hub, unless the service manager wants to be fed more often.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Between two looks at the certificates.
+const CERTIFICATES_EVERY: Duration = Duration::from_secs(60);
+/// Wishes of operators that may wait.
+const WISHES: usize = 16;
+/// Threads for what blocks: reads of the store, password checks, copies.
+const BLOCKING_THREADS: usize = 16;
+
+/// Runs the daemon until it is told to end, or cannot go on.
+///
+/// # Errors
+/// What kept it from starting, or made it end.
+pub fn run(loaded: Loaded, log: log::Handle) -> Result<(), Fatal> {
+    // Takes variables out of the environment: before there are other threads.
+    let handed_over = systemd::listen_fds().map_err(Fatal::HandedOver)?;
+    let bound = Bound::new(&loaded, handed_over)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_name("connections")
+        .build()
+        .map_err(Fatal::Runtime)?;
+    runtime.block_on(async { Daemon::start(loaded, log, bound)?.live().await })
+}
+
+/// All that can fail at the start, done.
+struct Bound {
+    tls: TlsState,
+    store: Store,
+    readers: Readers,
+    found: Found,
+    listeners: Vec<TcpListener>,
+    control: Option<(PathBuf, std::os::unix::net::UnixListener)>,
+}
+
+impl Bound {
+    fn new(loaded: &Loaded, handed_over: Vec<TcpListener>) -> Result<Self, Fatal> {
+        let settings = &loaded.settings;
+        let tls = tls::open(&settings.tls, SystemTime::now()).map_err(Fatal::Tls)?;
+        let (store, readers, found) = Store::open(&settings.history).map_err(Fatal::Store)?;
+        let listeners = if handed_over.is_empty() {
+            let bind = |address: &SocketAddr| {
+                net::listen(*address).map_err(|why| Fatal::Listen { address: *address, why })
+            };
+            settings.listen.address.iter().map(bind).collect::<Result<_, _>>()?
+        } else {
+            handed_over
+        };
+        let control = match settings.control_socket() {
+            None => None,
+            Some(path) => match admin::bind(&path) {
+                Ok(listener) => Some((path, listener)),
+                Err(why) => return Err(Fatal::Control { path, why }),
+            },
+        };
+        Ok(Self { tls, store, readers, found, listeners, control })
+    }
+}
+
+/// The running daemon.
+struct Daemon {
+    loaded: Loaded,
+    log: log::Handle,
+    tls: TlsState,
+    gate: Gate,
+    inbox: Inbox,
+    addresses: Vec<SocketAddr>,
+    control: Option<PathBuf>,
+    /// Ends the accept loops.
+    stop_accepting: CancellationToken,
+    /// Ends the control socket.
+    stop_control: CancellationToken,
+    tasks: JoinSet<()>,
+    wishes: mpsc::Receiver<Wish>,
+    hub: oneshot::Receiver<Ended>,
+    watch: Watch,
+}
+
+impl Daemon {
+    fn start(loaded: Loaded, log: log::Handle, bound: Bound) -> Result<Self, Fatal> {
+        let Bound { tls, store, readers, found, listeners, control } = bound;
+        let settings = &loaded.settings;
+        let (inbox, entries) = hub::inbox();
+        let hub = hub::spawn(Rules::from(settings), store, found, entries).map_err(Fatal::Runtime)?;
+        let password = settings.auth.password_hash.clone();
+        let gate =
+            Gate::new(tls.server_config(), settings.limits.clone(), password, inbox.clone(), readers.clone());
+        let (stop_accepting, stop_control) = (CancellationToken::new(), CancellationToken::new());
+        let mut tasks = JoinSet::new();
+        let mut addresses = Vec::new();
+        for listener in listeners {
+            let listener = tokio::net::TcpListener::from_std(listener).map_err(Fatal::Runtime)?;
+            let address = listener.local_addr().map_err(Fatal::Runtime)?;
+            info!(event = "listening", address = %address, "listening");
+            addresses.push(address);
+            tasks.spawn(net::serve(gate.clone(), listener, stop_accepting.clone()));
+        }
+        let (sender, wishes) = mpsc::channel(WISHES);
+        let control = match control {
+            None => None,
+            Some((path, listener)) => {
+                let listener = UnixListener::from_std(listener).map_err(Fatal::Runtime)?;
+                let desk = Desk { inbox: inbox.clone(), readers, wishes: sender };
+                tasks.spawn(admin::serve(listener, desk, stop_control.clone()));
+                Some(path)
+            }
+        };
+        let watch = Watch::new(addresses.clone(), tls.summary());
+        Ok(Self {
+            loaded,
+            log,
+            tls,
+            gate,
+            inbox,
+            addresses,
+            control,
+            stop_accepting,
+            stop_control,
+            tasks,
+            wishes,
+            hub,
+            watch,
+        })
+    }
+
+    /// From READY to the end.
+    async fn live(mut self) -> Result<(), Fatal> {
+        let signals = |kind| signal(kind).map_err(Fatal::Runtime);
+        let mut terminate = signals(SignalKind::terminate())?;
+        let mut interrupt = signals(SignalKind::interrupt())?;
+        let mut hangup = signals(SignalKind::hangup())?;
+        let every = systemd::watchdog().map_or(LOOK_EVERY, |limit| (limit / 3).min(LOOK_EVERY));
+        let (mut look, mut certificates) = (interval(every), interval(CERTIFICATES_EVERY));
+        self.announce();
+        // The first look proves that the hub turns: only then is it true that we serve.
+        self.look().await;
+        systemd::ready();
+        info!(event = "ready", "ready");
+        loop {
+            tokio::select! {
+                biased;
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                ended = &mut self.hub => return Err(self.hub_ended(ended).await),
+                _ = hangup.recv() => drop(self.reload().await),
+                Some(wish) = self.wishes.recv() => self.grant(wish).await,
+                _ = look.tick() => self.look().await,
+                _ = certificates.tick() => self.look_at_certificates(),
+            }
+        }
+        self.die(terminate, interrupt).await
+    }
+
+    /// Tells, for whoever started it by hand, how to join.
+    fn announce(&mut self) {
+        self.tls.first_notes().iter().for_each(TlsNote::log);
+        let summary = self.tls.summary();
+        self.watch.certificate(summary.clone());
+        // Whoever reads it may be gone: that is no reason to end.
+        let mut out = std::io::stdout().lock();
+        let _ = writeln!(out, "{}", commands::welcome(&self.addresses, &summary));
+    }
+
+    async fn look(&mut self) {
+        let health = self.inbox.health(LOOK_EVERY.max(Duration::from_secs(10))).await;
+        let Some(health) = health else {
+            error!(event = "hub_stuck", "the hub does not answer: the watchdog is not fed");
+            return;
+        };
+        systemd::feed();
+        self.watch.healthy(health);
+    }
+
+    fn look_at_certificates(&mut self) {
+        self.tls.check_due(SystemTime::now()).iter().for_each(TlsNote::log);
+        self.watch.certificate(self.tls.summary());
+    }
+
+    async fn grant(&mut self, wish: Wish) {
+        match wish {
+            Wish::Reload(answer) => {
+                let outcome = self.reload().await;
+                // Whoever asked may be gone.
+                let _ = answer.send(outcome);
+            }
+            Wish::Status(answer) => {
+                if let Some(health) = self.inbox.health(LOOK_EVERY).await {
+                    self.watch.healthy(health);
+                }
+                let _ = answer.send(self.watch.status(&self.loaded));
+            }
+        }
+    }
+
+    /// The hub ended although nobody asked it to.
+    async fn hub_ended(&mut self, ended: Result<Ended, oneshot::error::RecvError>) -> Fatal {
+        systemd::stopping();
+        self.stop_accepting.cancel();
+        self.stop_control.cancel();
+        self.gate.cut();
+        let _ = timeout(Duration::from_secs(5), self.gate.drained()).await;
+        match ended {
+            Ok(Ended::StoreFailing(why)) => Fatal::StoreAtEnd(why),
+            Ok(Ended::Clean) | Err(_) => Fatal::Hub,
+        }
+    }
+
+    async fn die(mut self, mut terminate: Signal, mut interrupt: Signal) -> Result<(), Fatal> {
+        let began = Instant::now();
+        let grace = self.loaded.settings.shutdown.grace;
+        systemd::stopping();
+        self.watch.stopping();
+        info!(event = "stopping", "stopping");
+        self.stop_accepting.cancel();
+        let _ = self.inbox.put(Entry::Control(Control::Shutdown)).await;
+        let gate = self.gate.clone();
+        let drained = tokio::select! {
+            () = gate.drained() => true,
+            () = tokio::time::sleep(grace) => false,
+            _ = terminate.recv() => false,
+            _ = interrupt.recv() => false,
+            () = self.grant_while_dying() => false,
+        };
+        if !drained {
+            warn!(event = "cut", "connections that did not end in time are cut");
+            gate.cut();
+            gate.drained().await;
+        }
+        drop(gate);
+        self.stop_control.cancel();
+        while self.tasks.join_next().await.is_some() {}
+        if let Some(path) = &self.control {
+            let _ = std::fs::remove_file(path);
+        }
+        // The last senders: with them the hub's inbox closes.
+        let Self { gate, inbox, hub, wishes, .. } = self;
+        drop((gate, inbox, wishes));
+        let ended = hub.await.map_err(|_| Fatal::Hub)?;
+        info!(event = "stopped", ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(0), "stopped");
+        match ended {
+            Ended::Clean => Ok(()),
+            Ended::StoreFailing(why) => Err(Fatal::StoreAtEnd(why)),
+        }
+    }
+}

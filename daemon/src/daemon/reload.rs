@@ -1,0 +1,83 @@
+//! Owns a reload: everything is read and checked first, then applied whole, or not at all. The
+//! answer goes to the caller, the log and STATUS. Never ends the daemon.
+
+use super::Daemon;
+use crate::admin::Reloaded;
+use crate::chat::Rules;
+use crate::hub::{Control, Entry};
+use crate::systemd;
+use crate::tls::TlsNote;
+use std::time::SystemTime;
+use tokio::sync::oneshot;
+use tracing::{error, info};
+
+/// Keys that are gone by only from the next start on.
+const NEEDS_RESTART: [&str; 7] = [
+    "listen.address",
+    "history.path",
+    "history.durability",
+    "history.retain",
+    "history.retain_messages",
+    "log.format",
+    "admin.socket",
+];
+
+impl Daemon {
+    /// Reads the configuration again and goes by it.
+    pub(super) async fn reload(&mut self) -> Result<Reloaded, String> {
+        systemd::reloading();
+        let outcome = self.try_reload().await;
+        match &outcome {
+            Ok(reloaded) => {
+                let Reloaded { changed, needs_restart } = reloaded;
+                info!(event = "reloaded", changed = ?changed, needs_restart = ?needs_restart, "configuration reloaded");
+                self.watch.reload_refused(None);
+            }
+            Err(why) => {
+                error!(
+                    event = "reload_refused",
+                    reason = why.as_str(),
+                    "reload refused: what ran before goes on"
+                );
+                self.watch.reload_refused(Some(why.clone()));
+            }
+        }
+        systemd::ready();
+        outcome
+    }
+
+    async fn try_reload(&mut self) -> Result<Reloaded, String> {
+        let fresh = self.loaded.again().map_err(|problems| problems.to_string())?;
+        let settings = &fresh.settings;
+        // The last step that can fail; from here on all is applied.
+        let tls = self.tls.reload(&settings.tls, SystemTime::now()).map_err(|why| why.to_string())?;
+        tls.notes.iter().for_each(TlsNote::log);
+        self.watch.certificate(self.tls.summary());
+        self.gate.set_tls(self.tls.server_config());
+        self.gate.reload(settings.limits.clone(), settings.auth.password_hash.clone());
+        self.log.set_level(&settings.log.level).map_err(|why| why.to_string())?;
+        let (sender, receiver) = oneshot::channel();
+        let rules = Control::Rules(Box::new(Rules::from(settings)), sender);
+        self.inbox.put(Entry::Control(rules)).await.map_err(|why| why.to_string())?;
+        receiver.await.map_err(|_| "the hub has ended".to_owned())?;
+        let keys = self.loaded.settings.changed_keys(settings);
+        let (needs_restart, changed) =
+            keys.into_iter().map(str::to_owned).partition(|key| NEEDS_RESTART.contains(&key.as_str()));
+        self.loaded = fresh;
+        Ok(Reloaded { changed, needs_restart })
+    }
+
+    /// While the daemon dies, `status` is still answered, and nothing is reloaded.
+    pub(super) async fn grant_while_dying(&mut self) {
+        use crate::admin::Wish;
+        while let Some(wish) = self.wishes.recv().await {
+            match wish {
+                Wish::Reload(answer) => drop(answer.send(Err("the daemon is stopping".to_owned()))),
+                Wish::Status(answer) => {
+                    drop(answer.send(self.watch.status(&self.loaded)));
+                }
+            }
+        }
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,159 @@
+//! Owns what the daemon says of itself: the line in the service manager's STATUS, told anew only
+//! when it changes, and the answer to `status`. Never looks: it is told.
+
+use crate::admin::Status;
+use crate::hub::Health;
+use crate::settings::Loaded;
+use crate::systemd;
+use crate::tls::Summary;
+use std::net::SocketAddr;
+use tokio::time::Instant;
+
+/// What is known of the daemon's state.
+#[derive(Debug)]
+pub(super) struct Watch {
+    began: Instant,
+    addresses: Vec<SocketAddr>,
+    health: Health,
+    stopping: bool,
+    /// Why the last reload changed nothing.
+    reload: Option<String>,
+    certificate: Summary,
+    told: String,
+}
+
+impl Watch {
+    pub(super) fn new(addresses: Vec<SocketAddr>, certificate: Summary) -> Self {
+        Self {
+            began: Instant::now(),
+            addresses,
+            health: Health::default(),
+            stopping: false,
+            reload: None,
+            certificate,
+            told: String::new(),
+        }
+    }
+
+    pub(super) fn healthy(&mut self, health: Health) {
+        self.health = health;
+        self.tell();
+    }
+
+    pub(super) fn stopping(&mut self) {
+        self.stopping = true;
+        self.tell();
+    }
+
+    /// The last reload was refused, with this reason; `None`: it was applied.
+    pub(super) fn reload_refused(&mut self, why: Option<String>) {
+        self.reload = why;
+        self.tell();
+    }
+
+    pub(super) fn certificate(&mut self, summary: Summary) {
+        self.certificate = summary;
+        self.tell();
+    }
+
+    fn state(&self) -> &'static str {
+        match (self.stopping, &self.health.store_failing) {
+            (true, _) => "stopping",
+            (false, Some(_)) => "store failing",
+            (false, None) => "serving",
+        }
+    }
+
+    fn warning(&self) -> Option<String> {
+        let reload = self.reload.as_ref().map(|why| format!("reload refused: {why}"));
+        let warnings: Vec<_> = [reload, self.certificate.fault.clone()].into_iter().flatten().collect();
+        (!warnings.is_empty()).then(|| warnings.join("; "))
+    }
+
+    /// One line: what is wrong first.
+    pub(super) fn summary(&self) -> String {
+        let counts = self.health.counts;
+        let addresses: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
+        let mut line = String::new();
+        if let Some(why) = &self.health.store_failing {
+            line.push_str(&format!("messages are refused, the store cannot be written ({why}); "));
+        }
+        if let Some(warning) = self.warning() {
+            line.push_str(&warning);
+            line.push_str("; ");
+        }
+        line.push_str(if self.stopping { "stopping" } else { "serving" });
+        line.push_str(&format!(
+            " on {}: {} connections, {} sessions ({} away), {} rooms, {} messages so far; certificate until {}",
+            addresses.join(", "),
+            counts.connections,
+            counts.sessions,
+            counts.away,
+            counts.rooms,
+            counts.head,
+            self.certificate_until(),
+        ));
+        line
+    }
+
+    /// The last day of the certificate.
+    fn certificate_until(&self) -> String {
+        let mut until = humantime::format_rfc3339_seconds(self.certificate.facts.not_after).to_string();
+        until.truncate(10);
+        until
+    }
+
+    fn tell(&mut self) {
+        let summary = self.summary();
+        if summary != self.told {
+            systemd::status(&summary);
+            self.told = summary;
+        }
+    }
+
+    pub(super) fn status(&self, loaded: &Loaded) -> Status {
+        let mut status = Status {
+            state: self.state(),
+            summary: self.summary(),
+            version: env!("CARGO_PKG_VERSION"),
+            uptime_s: self.began.elapsed().as_secs(),
+            addresses: self.addresses.iter().map(ToString::to_string).collect(),
+            config: loaded.file.clone(),
+            connections: 0,
+            sessions: 0,
+            away: 0,
+            rooms: 0,
+            head: 0,
+            store_failing: self.health.store_failing.clone(),
+            certificate_expires: humantime::format_rfc3339_seconds(self.certificate.facts.not_after)
+                .to_string(),
+            warning: self.warning(),
+        };
+        status.count(self.health.counts);
+        status
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_says_what_is_wrong_first() {
+        let mut watch = Watch::new(vec!["127.0.0.1:3000".parse().unwrap()]);
+        assert_eq!(
+            watch.summary(),
+            "serving on 127.0.0.1:3000: 0 connections, 0 sessions (0 away), 0 rooms, 0 messages so far"
+        );
+        watch.reload_refused(Some("limits.burst: no number".into()));
+        assert!(watch.summary().starts_with("reload refused: limits.burst: no number; serving on "));
+        watch.healthy(Health { store_failing: Some("disk full".into()), ..Health::default() });
+        assert!(
+            watch.summary().starts_with("messages are refused, the store cannot be written (disk full); ")
+        );
+        assert_eq!(watch.state(), "store failing");
+        watch.stopping();
+        assert!(watch.summary().contains("stopping on "));
+        assert_eq!(watch.state(), "stopping");
+    }
+}

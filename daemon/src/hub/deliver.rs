@@ -1,0 +1,63 @@
+//! Owns what comes after a commit: effects become items in outboxes, and whoever waits is woken
+//! once the whole turn is there, so that one write carries all of it. Never waits.
+
+use super::{Closed, Hub, Item, Outbox};
+use crate::chat::{ConnectionId, Effect, Own};
+use crate::store::Kept;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::task::Waker;
+use tcp_chat_protocol::{RequestId, Seq};
+use tracing::debug;
+
+impl Hub {
+    /// Carries out the effects of a turn. `kept` are its chunks, in the order of its writes.
+    pub(super) fn deliver(&mut self, effects: Vec<Effect>, kept: &[Arc<Kept>]) {
+        let mut wakers: Vec<Waker> = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Line(to, line) => wakers.extend(self.with(to, |o| o.push(Item::Line(line)))),
+                Effect::Chunk { index, to, own } => {
+                    // The store gives one for each chunk written, so it is there.
+                    let Some(kept) = kept.get(index) else { continue };
+                    self.offer(kept, &to, own, &mut wakers);
+                }
+                Effect::Event { to, except, line } => {
+                    for connection in to.iter().filter(|c| Some(**c) != except) {
+                        wakers.extend(self.with(*connection, |o| o.push_if_room(&line)));
+                    }
+                }
+                Effect::Read(to, read) => wakers.extend(self.with(to, |o| o.push(Item::Read(read)))),
+                Effect::LoggedIn(to, session, name) => {
+                    debug!(conn = to.0, user = name.as_str(), session = session.0, "logged in");
+                    wakers.extend(self.with(to, |o| o.logged_in(session)));
+                }
+                Effect::Close(to, why) => {
+                    debug!(conn = to.0, reason = why.as_str(), "closing");
+                    wakers.extend(self.with(to, |o| o.close(Closed::By(why))));
+                }
+            }
+        }
+        for connection in self.lost.drain(..) {
+            wakers.extend(self.outboxes.remove(&connection).and_then(|o| o.close(Closed::Lost)));
+        }
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    fn with(&self, to: ConnectionId, act: impl FnOnce(&Outbox) -> Option<Waker>) -> Option<Waker> {
+        self.outboxes.get(&to).and_then(|outbox| act(outbox))
+    }
+
+    fn offer(&self, kept: &Arc<Kept>, to: &[ConnectionId], own: Vec<Own>, wakers: &mut Vec<Waker>) {
+        let mut ids: HashMap<ConnectionId, Vec<(Seq, RequestId)>> = HashMap::new();
+        for Own { connection, seq, id } in own {
+            if let Some(id) = id {
+                ids.entry(connection).or_default().push((seq, id));
+            }
+        }
+        for connection in to {
+            let own = if ids.is_empty() { Vec::new() } else { ids.remove(connection).unwrap_or_default() };
+            wakers.extend(self.with(*connection, |o| o.offer(kept, own)));
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Owns the one thread that owns the chat and writes through the store, in turns: take what waits,
+//! decide, commit, deliver. Called by everyone through its [`Inbox`]; it awaits nothing but that
+//! and its commit. Never touches a socket: it puts things into outboxes.
+
+mod deliver;
+mod inbox;
+mod outbox;
+
+pub use inbox::{Control, Entry, Health, HubGone, Inbox, inbox};
+pub use outbox::{Closed, Item, Outbox, Taken};
+
+use crate::chat::{
+    Chat, Command, ConnectionId, ConversationId, Found, Now, Past, PastUnknown, Rules, SessionId,
+};
+use crate::store::{Store, StoreError};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tcp_chat_protocol::{RequestId, Seq, Timestamp};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+/// Commands that one turn takes at most, so that a commit stays short.
+const TURN_COMMANDS: usize = 2048;
+/// Bytes of text that one turn takes at most.
+const TURN_BYTES: usize = 512 * 1024;
+/// Sessions that one turn ends at most because their time is over.
+const TURN_ENDINGS: usize = 256;
+/// Between two looks at what has to go from the store.
+const TIDY_EVERY: Duration = Duration::from_secs(5);
+/// The same while there is more to remove.
+const TIDY_AGAIN: Duration = Duration::from_millis(20);
+/// Between two tries to write to a store that failed.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+
+/// How the hub ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// Its inbox closed; all is in the store.
+    Clean,
+    /// Its inbox closed, and the store could not be written at the end.
+    StoreFailing(String),
+}
+
+struct Hub {
+    chat: Chat,
+    store: Store,
+    outboxes: HashMap<ConnectionId, Arc<Outbox>>,
+    /// Connections that said in this turn that they are gone.
+    lost: Vec<ConnectionId>,
+    began: Instant,
+    tidy_at: Instant,
+    /// The store fails: why, and when to try again.
+    failing: Option<(String, Instant)>,
+    answers: Vec<Answer>,
+}
+
+/// An operator's question, answered when its turn is kept.
+enum Answer {
+    Health(oneshot::Sender<Health>),
+    Done(oneshot::Sender<()>),
+    Kicked(oneshot::Sender<bool>, bool),
+}
+
+/// Starts the hub on a thread of its own. The receiver tells how it ended; it is dropped without a
+/// word if the hub panicked.
+///
+/// # Errors
+/// The thread or its runtime could not be made.
+pub fn spawn(
+    rules: Rules,
+    store: Store,
+    found: Found,
+    entries: mpsc::Receiver<Entry>,
+) -> std::io::Result<oneshot::Receiver<Ended>> {
+    let (sender, receiver) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    std::thread::Builder::new().name("hub".into()).spawn(move || {
+        let _ = sender.send(runtime.block_on(async { Hub::new(rules, store, found).run(entries).await }));
+    })?;
+    Ok(receiver)
+}
+
+impl Hub {
+    fn new(rules: Rules, store: Store, found: Found) -> Self {
+        let began = Instant::now();
+        let now = Now { mono: 0, wall: Timestamp::now().0 };
+        Self {
+            chat: Chat::restore(rules, found, now),
+            store,
+            outboxes: HashMap::new(),
+            lost: Vec::new(),
+            began,
+            tidy_at: began + TIDY_EVERY,
+            failing: None,
+            answers: Vec::new(),
+        }
+    }
+
+    async fn run(mut self, mut entries: mpsc::Receiver<Entry>) -> Ended {
+        let mut taken = Vec::new();
+        let mut waiting = std::collections::VecDeque::new();
+        // What restoring found to write.
+        self.turn(&mut waiting);
+        loop {
+            if waiting.is_empty() {
+                tokio::select! {
+                    biased;
+                    count = entries.recv_many(&mut taken, TURN_COMMANDS) => if count == 0 { break },
+                    () = tokio::time::sleep_until(self.next_due()) => {}
+                }
+                waiting.extend(taken.drain(..));
+            }
+            self.turn(&mut waiting);
+            self.chores();
+        }
+        self.finish()
+    }
+
+    fn now(&self) -> Now {
+        let mono = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Now { mono, wall: Timestamp::now().0 }
+    }
+
+    /// When there is something to do although nobody asks.
+    fn next_due(&self) -> Instant {
+        let ending = self.chat.next_ending().map(|at| self.began + Duration::from_millis(at));
+        let probe = self.failing.as_ref().map(|(_, at)| *at);
+        [ending, probe].into_iter().flatten().fold(self.tidy_at, Instant::min)
+    }
+
+    /// One turn: decide, commit, deliver.
+    fn turn(&mut self, waiting: &mut std::collections::VecDeque<Entry>) {
+        self.chat.begin(self.now());
+        let (mut commands, mut bytes) = (0, 0);
+        while commands < TURN_COMMANDS && bytes < TURN_BYTES {
+            let Some(entry) = waiting.pop_front() else { break };
+            match entry {
+                Entry::Open(connection, outbox) => {
+                    self.outboxes.insert(connection, outbox);
+                    self.chat.apply(connection, Command::Open, &mut Sent(&mut self.store));
+                }
+                Entry::Commands(connection, list) => {
+                    commands += list.len();
+                    for command in list {
+                        bytes += weight(&command);
+                        if matches!(command, Command::Lost) {
+                            self.lost.push(connection);
+                        }
+                        self.chat.apply(connection, command, &mut Sent(&mut self.store));
+                    }
+                }
+                Entry::Control(control) => self.control(control),
+            }
+        }
+        self.chat.expire(TURN_ENDINGS);
+        let outcome = self.chat.end();
+        if self.failing.is_some() {
+            // Messages were refused already; the rest is written when the store works again.
+            self.deliver(outcome.effects, &[]);
+        } else if outcome.writes.is_empty() {
+            self.deliver(outcome.effects, &[]);
+        } else {
+            match self.store.commit(outcome.writes) {
+                Ok(kept) => self.deliver(outcome.effects, &kept),
+                Err(why) => {
+                    let effects = self.fail(&why, outcome.effects);
+                    self.deliver(effects, &[]);
+                }
+            }
+        }
+        self.answer();
+    }
+
+    fn control(&mut self, control: Control) {
+        match control {
+            Control::Health(answer) => self.answers.push(Answer::Health(answer)),
+            Control::Shutdown => self.chat.shutdown(),
+            Control::Say(msg, answer) => {
+                self.chat.say_to_all(&msg);
+                self.answers.push(Answer::Done(answer));
+            }
+            Control::Kick(name, answer) => {
+                let was_there = self.chat.kick(&name);
+                self.answers.push(Answer::Kicked(answer, was_there));
+            }
+            Control::Rules(rules, answer) => {
+                self.chat.set_rules(*rules);
+                self.answers.push(Answer::Done(answer));
+            }
+        }
+    }
+
+    /// Whoever asked and has gone away since is no matter.
+    fn answer(&mut self) {
+        if self.answers.is_empty() {
+            return;
+        }
+        let health = Health {
+            counts: self.chat.counts(),
+            store_failing: self.failing.as_ref().map(|(why, _)| why.clone()),
+        };
+        for answer in self.answers.drain(..) {
+            match answer {
+                Answer::Health(to) => drop(to.send(health.clone())),
+                Answer::Done(to) => drop(to.send(())),
+                Answer::Kicked(to, was_there) => drop(to.send(was_there)),
+            }
+        }
+    }
+
+    fn fail(&mut self, why: &StoreError, effects: Vec<crate::chat::Effect>) -> Vec<crate::chat::Effect> {
+        let why = why.to_string();
+        error!(
+            event = "store_failing",
+            error = why,
+            "store failed: messages are refused until it can be written again"
+        );
+        let effects = self.chat.not_kept(effects, &why);
+        self.failing = Some((why, Instant::now() + PROBE_EVERY));
+        effects
+    }
+
+    /// What is due although nobody asks: removing what is too old, and trying a failed store.
+    fn chores(&mut self) {
+        let now = Instant::now();
+        if now >= self.tidy_at {
+            self.tidy_at = now
+                + match self.store.tidy(Timestamp::now()) {
+                    Ok(true) => TIDY_AGAIN,
+                    Ok(false) => TIDY_EVERY,
+                    Err(why) => {
+                        warn!(
+                            event = "tidy_failed",
+                            error = why.to_string(),
+                            "old messages could not be removed"
+                        );
+                        TIDY_EVERY
+                    }
+                };
+        }
+        if self.failing.as_ref().is_some_and(|(_, at)| now >= *at) {
+            // Room that retention can make is made first.
+            let probed =
+                self.store.tidy(Timestamp::now()).and_then(|_| self.store.replace(&self.chat.found()));
+            self.failing = match probed {
+                Ok(()) => {
+                    self.chat.keeps_again();
+                    info!(event = "store_works", "store works again: messages are kept");
+                    None
+                }
+                Err(why) => Some((why.to_string(), now + PROBE_EVERY)),
+            };
+        }
+    }
+
+    fn finish(self) -> Ended {
+        let mut failing = self.failing.map(|(why, _)| why);
+        let mut store = self.store;
+        if failing.is_some() && store.replace(&self.chat.found()).is_ok() {
+            failing = None;
+        }
+        if let Err(why) = store.close() {
+            failing.get_or_insert(why.to_string());
+        }
+        failing.map_or(Ended::Clean, Ended::StoreFailing)
+    }
+}
+
+/// The store, as the chat asks it.
+struct Sent<'a>(&'a mut Store);
+
+impl Past for Sent<'_> {
+    fn sent(
+        &mut self,
+        session: SessionId,
+        id: &RequestId,
+    ) -> Result<Option<(ConversationId, Seq)>, PastUnknown> {
+        self.0.sent(session, id).map_err(|why| {
+            error!(error = why.to_string(), "store failed: it could not be read");
+            PastUnknown
+        })
+    }
+}
+
+fn weight(command: &Command) -> usize {
+    match command {
+        Command::Ask(_, crate::chat::Ask::Say(_, json)) => json.len() + 200,
+        _ => 64,
+    }
+}

@@ -1,0 +1,206 @@
+//! Owns what waits for one connection. The hub offers, never waiting; the connection takes. Over
+//! its bound the tail turns into a gap that swallows chunks by their numbers, to be read from the
+//! store: so a slow reader holds up nobody and costs no memory. Never writes to a socket.
+
+use crate::chat::{Closing, Range, Read, SessionId};
+use crate::store::Kept;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use tcp_chat_protocol::{RequestId, Seq};
+
+/// One thing to send.
+#[derive(Debug)]
+pub enum Item {
+    /// A line of one's own: a reply, a refusal, a notice.
+    Line(Vec<u8>),
+    /// A line that many get.
+    Shared(Arc<[u8]>),
+    /// Messages, as they were kept.
+    Kept(Arc<Kept>),
+    /// The same where some are one's own and carry their ids.
+    Own(Arc<Kept>, Vec<(Seq, RequestId)>),
+    /// Something to read from the store first.
+    Read(Read),
+}
+
+impl Item {
+    /// What it holds in memory, in bytes.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Line(line) => line.len(),
+            Self::Shared(line) => line.len(),
+            Self::Kept(kept) | Self::Own(kept, _) => kept.chunk().lines.len(),
+            Self::Read(_) => 64,
+        }
+    }
+}
+
+/// What waits for one connection, bounded in bytes.
+#[derive(Debug)]
+pub struct Outbox {
+    /// `limits.outbox_bytes`
+    bound: usize,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    items: VecDeque<Item>,
+    /// What the items hold.
+    bytes: usize,
+    /// Whoever is waiting for an item.
+    waker: Option<Waker>,
+    session: Option<SessionId>,
+    /// Nothing more comes; the reason.
+    closing: Option<Closed>,
+}
+
+/// Why nothing more comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// The daemon ends the connection.
+    By(Closing),
+    /// The connection itself said that it is lost.
+    Lost,
+}
+
+/// What a connection finds when it looks.
+#[derive(Debug)]
+pub enum Taken {
+    /// Things to send, in order.
+    Items(VecDeque<Item>),
+    /// Nothing more comes.
+    Closed(Closed),
+}
+
+impl Outbox {
+    /// An empty outbox that holds at most about `bound` bytes. It owns no memory yet.
+    #[must_use]
+    pub fn new(bound: usize) -> Self {
+        Self { bound, inner: Mutex::default() }
+    }
+
+    /// A panic elsewhere leaves the list whole: every change below is one step.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a line. The waker to wake once the turn is delivered. Bounded because a connection
+    /// reads no further requests while its outbox is over its bound.
+    #[must_use]
+    pub fn push(&self, item: Item) -> Option<Waker> {
+        let mut inner = self.lock();
+        if inner.closing.is_some() {
+            return None;
+        }
+        inner.bytes += item.bytes();
+        inner.items.push_back(item);
+        inner.waker.take()
+    }
+
+    /// Adds a line that is best effort: over the bound it is left out.
+    #[must_use]
+    pub fn push_if_room(&self, line: &Arc<[u8]>) -> Option<Waker> {
+        if self.is_over() {
+            return None;
+        }
+        self.push(Item::Shared(line.clone()))
+    }
+
+    /// Offers messages. Over the bound they are noted by number only.
+    #[must_use]
+    pub fn offer(&self, kept: &Arc<Kept>, ids: Vec<(Seq, RequestId)>) -> Option<Waker> {
+        let mut inner = self.lock();
+        if inner.closing.is_some() {
+            return None;
+        }
+        let chunk = kept.chunk();
+        let size = chunk.lines.len();
+        if let Some(Item::Read(Read::Gap(_, ranges))) = inner.items.back_mut() {
+            widen(ranges, chunk);
+        } else if inner.bytes + size > self.bound
+            && inner.bytes > 0
+            && let Some(session) = inner.session
+        {
+            let range = Range { conversation: chunk.conversation, first: chunk.first, last: chunk.last };
+            let gap = Item::Read(Read::Gap(session, vec![range]));
+            inner.bytes += gap.bytes();
+            inner.items.push_back(gap);
+        } else {
+            inner.bytes += size;
+            let item = if ids.is_empty() { Item::Kept(kept.clone()) } else { Item::Own(kept.clone(), ids) };
+            inner.items.push_back(item);
+        }
+        inner.waker.take()
+    }
+
+    /// The connection is logged in as this session.
+    #[must_use]
+    pub fn logged_in(&self, session: SessionId) -> Option<Waker> {
+        let mut inner = self.lock();
+        inner.session = Some(session);
+        inner.waker.take()
+    }
+
+    /// Is the connection logged in?
+    #[must_use]
+    pub fn is_logged_in(&self) -> bool {
+        self.lock().session.is_some()
+    }
+
+    /// Nothing more comes. The first reason counts.
+    #[must_use]
+    pub fn close(&self, why: Closed) -> Option<Waker> {
+        let mut inner = self.lock();
+        inner.closing.get_or_insert(why);
+        inner.waker.take()
+    }
+
+    /// Does more wait than its bound allows? Then the connection asks nothing further.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.lock().bytes > self.bound
+    }
+
+    /// Takes out what waits, at most about `bytes` and at least one item. With nothing there, the
+    /// task is woken when there is.
+    pub fn poll_take(&self, cx: &Context<'_>, bytes: usize) -> Poll<Taken> {
+        let mut inner = self.lock();
+        if inner.items.is_empty() {
+            // What was there may have been much: an idle connection holds nothing.
+            inner.items = VecDeque::new();
+            return match inner.closing {
+                Some(why) => Poll::Ready(Taken::Closed(why)),
+                None => {
+                    inner.waker = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            };
+        }
+        let (mut size, mut count) = (0, 0);
+        for item in &inner.items {
+            size += item.bytes();
+            count += 1;
+            if size >= bytes {
+                break;
+            }
+        }
+        inner.bytes = inner.bytes.saturating_sub(size);
+        let rest = inner.items.split_off(count);
+        Poll::Ready(Taken::Items(std::mem::replace(&mut inner.items, rest)))
+    }
+}
+
+/// Notes a chunk in a gap. A chunk that follows directly on what is noted of its conversation makes
+/// that range longer; after a time out of the room it is a range of its own.
+fn widen(ranges: &mut Vec<Range>, chunk: &crate::chat::Chunk) {
+    let known = ranges.iter_mut().rev().find(|r| r.conversation == chunk.conversation);
+    match known {
+        Some(range) if range.last == chunk.prev => range.last = chunk.last,
+        _ => ranges.push(Range { conversation: chunk.conversation, first: chunk.first, last: chunk.last }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

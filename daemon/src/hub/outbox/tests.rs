@@ -1,0 +1,144 @@
+//! The outbox as a property: whatever is offered, taken and read from the store, the connection
+//! gets each message once and in order, and what waits stays within the bound.
+
+use super::*;
+use crate::chat::{Chunk, ConversationId};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::task::Context;
+
+const BOUND: usize = 1000;
+
+fn chunk(conversation: i64, first: Seq, count: u64, prev: Seq) -> Arc<Kept> {
+    let lines = (0..count).flat_map(|_| [b'x'; 100]).collect();
+    let conversation = ConversationId(conversation);
+    Arc::new(Kept::for_tests(Chunk { conversation, first, last: first + count - 1, prev, ts: 0, lines }))
+}
+
+fn take(outbox: &Outbox, bytes: usize) -> Vec<Item> {
+    match outbox.poll_take(&Context::from_waker(Waker::noop()), bytes) {
+        Poll::Ready(Taken::Items(items)) => items.into(),
+        Poll::Ready(Taken::Closed(_)) | Poll::Pending => Vec::new(),
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// So many messages in a conversation; heard, or said while the session was not in it.
+    Say(i64, u64, bool),
+    /// A reply.
+    Reply,
+    /// The connection takes up to so many bytes, and reads what is to be read.
+    Take(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        7 => (0i64..3, 1u64..4, prop::bool::weighted(0.9)).prop_map(|(c, n, heard)| Step::Say(c, n, heard)),
+        1 => Just(Step::Reply),
+        2 => (1usize..2000).prop_map(Step::Take),
+    ]
+}
+
+/// A session at the end of an outbox, with a log to read gaps from.
+#[derive(Default)]
+struct Session {
+    log: BTreeMap<Seq, ConversationId>,
+    got: Vec<Seq>,
+}
+
+impl Session {
+    fn receive(&mut self, items: Vec<Item>) {
+        for item in items {
+            match item {
+                Item::Kept(kept) | Item::Own(kept, _) => {
+                    self.got.extend(kept.chunk().first..=kept.chunk().last)
+                }
+                Item::Read(Read::Gap(_, ranges)) => {
+                    let is_in = |seq: &Seq, of: &ConversationId| {
+                        ranges.iter().any(|r| r.conversation == *of && (r.first..=r.last).contains(seq))
+                    };
+                    let read: Vec<_> =
+                        self.log.iter().filter(|(seq, of)| is_in(seq, of)).map(|(seq, _)| *seq).collect();
+                    self.got.extend(read);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn each_message_once_in_order_and_bounded(steps in proptest::collection::vec(step(), 1..200)) {
+        let outbox = Outbox::new(BOUND);
+        let _ = outbox.logged_in(SessionId(1));
+        let mut session = Session::default();
+        let mut heads = BTreeMap::from([(0, 0), (1, 0), (2, 0)]);
+        let (mut head, mut replies, mut offered) = (0, 0, Vec::new());
+        for step in steps {
+            match step {
+                Step::Say(c, count, heard) => {
+                    let kept = chunk(c, head + 1, count, heads[&c]);
+                    let numbers = head + 1..=head + count;
+                    session.log.extend(numbers.clone().map(|seq| (seq, ConversationId(c))));
+                    if heard {
+                        offered.extend(numbers);
+                        let _ = outbox.offer(&kept, Vec::new());
+                    }
+                    head += count;
+                    heads.insert(c, head);
+                }
+                Step::Reply => {
+                    replies += 1;
+                    let _ = outbox.push(Item::Line(vec![b'r'; 10]));
+                }
+                Step::Take(bytes) => session.receive(take(&outbox, bytes)),
+            }
+            // A gap between replies counts for little, and replies are bounded by the read side.
+            prop_assert!(outbox.lock().bytes <= BOUND + replies * (10 + 64) + 64, "bounded");
+        }
+        loop {
+            let items = take(&outbox, usize::MAX);
+            if items.is_empty() {
+                break;
+            }
+            session.receive(items);
+        }
+        prop_assert_eq!(session.got, offered);
+        prop_assert_eq!(outbox.lock().bytes, 0, "what was taken is given back");
+    }
+}
+
+#[test]
+fn an_empty_outbox_wakes_whoever_waits() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    struct Count(AtomicUsize);
+    impl std::task::Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let count = Arc::new(Count(AtomicUsize::new(0)));
+    let waker = Waker::from(count.clone());
+    let outbox = Outbox::new(BOUND);
+    assert!(outbox.poll_take(&Context::from_waker(&waker), 1).is_pending());
+    outbox.push(Item::Line(b"a".to_vec())).into_iter().for_each(Waker::wake);
+    assert!(outbox.push(Item::Line(b"b".to_vec())).is_none(), "woken once");
+    assert_eq!(count.0.load(Ordering::Relaxed), 1);
+    let _ = outbox.close(Closed::Lost);
+    assert!(outbox.push(Item::Line(b"c".to_vec())).is_none());
+    assert_eq!(take(&outbox, usize::MAX).len(), 2, "what was there before is still sent");
+    let end = outbox.poll_take(&Context::from_waker(&waker), 1);
+    assert!(matches!(end, Poll::Ready(Taken::Closed(Closed::Lost))));
+}
+
+#[test]
+fn over_the_bound_nothing_is_asked_and_presence_is_left_out() {
+    let outbox = Outbox::new(10);
+    let _ = outbox.push(Item::Line(vec![0; 11]));
+    assert!(outbox.is_over());
+    let _ = outbox.push_if_room(&Arc::from([0u8; 4]));
+    assert_eq!(take(&outbox, usize::MAX).len(), 1);
+    assert!(!outbox.is_over());
+}

@@ -1,0 +1,168 @@
+//! Owns how the log is written: for people, as JSON, or to the journal. Set up once by the
+//! process; everybody else only says what happened, with a constant message and fields. Never
+//! decides what is logged.
+//!
+//! A law: what comes from a peer cannot forge a line, whatever the format and however the field
+//! was recorded. Controls, line separators, bidi overrides and invisible characters are escaped.
+
+mod journal;
+mod neutral;
+
+use crate::settings::{Log, LogFormat};
+use std::io::{self, IsTerminal};
+use std::os::unix::fs::MetadataExt;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{self, Writer};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, reload};
+
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The journal cannot be reached.
+    #[error("log.format is \"journald\", but the journal cannot be reached: {0}; use \"auto\"")]
+    Journal(#[source] io::Error),
+    /// Two calls of [`init`] in one process.
+    #[error("the log is set up already")]
+    Twice,
+    /// The level is none.
+    #[error("log.level: {0}")]
+    Level(#[from] LevelError),
+}
+
+/// Why a text is no level.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "{0:?} is no level; write one of off, error, warn, info, debug, trace, or several with their \
+     targets, such as \"info,tcp_chatd::net=debug\""
+)]
+pub struct LevelError(String);
+
+/// Keeps the level of a running log changeable.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    reload: reload::Handle<Targets, Registry>,
+}
+
+impl Handle {
+    /// Takes another level at once.
+    ///
+    /// # Errors
+    /// It is no level; the old one goes on.
+    pub fn set_level(&self, level: &str) -> Result<(), LevelError> {
+        let targets = parse_level(level)?;
+        self.reload.reload(targets).map_err(|_| LevelError(level.to_owned()))
+    }
+}
+
+/// Reads a level (`info`), or several with their targets (`info,tcp_chatd::net=debug`).
+///
+/// # Errors
+/// A part that is neither. `Targets` alone would take `inof` for the name of a target.
+pub fn parse_level(text: &str) -> Result<Targets, LevelError> {
+    let mut targets = Targets::new();
+    let bad = |part: &str| LevelError(part.trim().to_owned());
+    for part in text.split(',') {
+        let (target, level) =
+            part.rsplit_once('=').map_or((None, part), |(t, level)| (Some(t.trim()), level));
+        let level = level.trim().to_ascii_lowercase();
+        // LevelFilter would also take numbers.
+        if !["off", "error", "warn", "info", "debug", "trace"].contains(&level.as_str()) {
+            return Err(bad(part));
+        }
+        let level: LevelFilter = level.parse().map_err(|_| bad(part))?;
+        targets = match target {
+            None => targets.with_default(level),
+            Some(t) if !t.is_empty() && t.chars().all(|c| c.is_ascii_alphanumeric() || "_:".contains(c)) => {
+                targets.with_target(t, level)
+            }
+            Some(_) => return Err(bad(part)),
+        };
+    }
+    Ok(targets)
+}
+
+/// Sets the log of this process up.
+///
+/// # Errors
+/// No journal where one was asked for, or a second call.
+pub fn init(log: &Log) -> Result<Handle, LogError> {
+    let (level, reload) = reload::Layer::new(parse_level(&log.level)?);
+    let output = match resolve(log.format) {
+        LogFormat::Journald => journal::Journal::open().map_err(LogError::Journal)?.boxed(),
+        LogFormat::Pretty => pretty(io::stderr, use_color()),
+        LogFormat::Json | LogFormat::Auto => json(io::stderr),
+    };
+    tracing_subscriber::registry().with(level).with(output).try_init().map_err(|_| LogError::Twice)?;
+    Ok(Handle { reload })
+}
+
+/// What `auto` is here: the journal where standard error is the journal's, pretty on a terminal,
+/// JSON otherwise.
+fn resolve(format: LogFormat) -> LogFormat {
+    match format {
+        LogFormat::Auto if stderr_is_the_journal() => LogFormat::Journald,
+        LogFormat::Auto if io::stderr().is_terminal() => LogFormat::Pretty,
+        LogFormat::Auto => LogFormat::Json,
+        given => given,
+    }
+}
+
+/// systemd names device and inode of the stream that it made for standard error. The variable
+/// alone says nothing: it is inherited by whoever was started from a terminal in a session.
+fn stderr_is_the_journal() -> bool {
+    let Ok(named) = std::env::var("JOURNAL_STREAM") else { return false };
+    let Ok(stream) = std::fs::metadata("/proc/self/fd/2") else { return false };
+    named == format!("{}:{}", stream.dev(), stream.ino())
+}
+
+fn use_color() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// For people: time, level, message, fields.
+fn pretty<S, W>(writer: W, color: bool) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    // The stock formatter prints `%field` and the message raw.
+    let fields = format::debug_fn(|writer: &mut Writer<'_>, field: &tracing::field::Field, value| {
+        let value = format!("{value:?}");
+        let value = neutral::neutral(&value);
+        match field.name() {
+            "message" => writer.write_str(&value),
+            name if writer.has_ansi_escapes() => write!(writer, "\x1b[2m{name}=\x1b[0m{value}"),
+            name => write!(writer, "{name}={value}"),
+        }
+    });
+    let fields = tracing_subscriber::field::MakeExt::delimited(fields, " ");
+    tracing_subscriber::fmt::layer()
+        .fmt_fields(fields)
+        .with_target(false)
+        .with_ansi(color)
+        .with_writer(writer)
+        .boxed()
+}
+
+/// One JSON object a line: `timestamp`, `level`, `message` and the fields beside each other.
+fn json<S, W>(writer: W) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_writer(neutral::JsonWriter(writer))
+        .boxed()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+//! Owns making text harmless for a log: one line stays one line, and what is shown is what is
+//! there. Never drops anything: what is dangerous is escaped.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::io;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Controls, line separators, bidi controls, and what shows nothing.
+fn is_dangerous(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e0fff}'
+        )
+}
+
+/// The text with everything dangerous escaped as Rust writes it (`\n`, `\u{1b}`).
+pub(super) fn neutral(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_dangerous) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_dangerous(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Escapes in JSON what JSON itself lets through: it knows only the controls below U+0020.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct JsonWriter<W>(pub(super) W);
+
+impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for JsonWriter<W> {
+    type Writer = JsonLine<W::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        JsonLine(self.0.make_writer())
+    }
+
+    fn make_writer_for(&'a self, meta: &tracing::Metadata<'_>) -> Self::Writer {
+        JsonLine(self.0.make_writer_for(meta))
+    }
+}
+
+/// Gets one whole line at a time.
+#[derive(Debug)]
+pub(super) struct JsonLine<W>(W);
+
+impl<W: io::Write> io::Write for JsonLine<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.write_all(line)?;
+        Ok(line.len())
+    }
+
+    fn write_all(&mut self, line: &[u8]) -> io::Result<()> {
+        let dangerous = |c: char| c != '\n' && is_dangerous(c);
+        match std::str::from_utf8(line) {
+            Ok(text) if text.contains(dangerous) => {
+                let mut out = String::with_capacity(text.len() + 16);
+                for c in text.chars() {
+                    if !dangerous(c) {
+                        out.push(c);
+                        continue;
+                    }
+                    // Such a character can only be inside of a JSON string.
+                    for unit in c.encode_utf16(&mut [0; 2]) {
+                        let _ = write!(out, "\\u{unit:04x}");
+                    }
+                }
+                self.0.write_all(out.as_bytes())
+            }
+            _ => self.0.write_all(line),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}

@@ -1,0 +1,262 @@
+//! Owns one connection from the accepted socket to its end: handshake, login deadline, both sides
+//! at once, stalls, the goodbye. Runs as a task of its own; a panic in it takes only itself along.
+
+use super::Gate;
+use super::permits::Permit;
+use super::reader::{ReadEnd, Reader};
+use super::socket::{Counted, prepare};
+use super::writer::{WriteEnd, Writer};
+use crate::chat::{Command, ConnectionId};
+use crate::hub::{Closed, Entry, Item, Outbox};
+use crate::settings::Limits;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use tcp_chat_protocol::{ErrorKind, Refusal, reply};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tracing::debug;
+
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// Reads of one connection before others have their turn.
+const READS_A_POLL: usize = 8;
+
+/// Serves one connection.
+pub(super) async fn run(
+    gate: Gate,
+    limits: Arc<Limits>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    permit: Permit,
+) {
+    let id = gate.next_id();
+    let cut = gate.0.cut.clone();
+    let served = async move {
+        // Boxed: a connection that talks does not carry the room that its handshake needed.
+        let Some(stream) = Box::pin(shake_hands(&gate, &limits, stream, peer)).await else { return };
+        if permit.is_spare {
+            Box::pin(tell_full(stream, peer)).await;
+            return;
+        }
+        let outbox = Arc::new(Outbox::new(limits.outbox_bytes));
+        if gate.0.inbox.put(Entry::Open(id, outbox.clone())).await.is_err() {
+            return;
+        }
+        let present = Present { gate: gate.clone(), id };
+        let mut connection = Connection {
+            reader: Some(Reader::new(id, &limits)),
+            writer: Writer::new(),
+            deadline: Some(Box::pin(sleep(limits.login))),
+            stall: None,
+            seen_written: 0,
+            present: Some(present),
+            outbox,
+            stream,
+            gate,
+            limits,
+            peer,
+        };
+        let why = poll_fn(|cx| connection.poll(cx)).await;
+        debug!(event = "connection_ended", conn = id.0, peer = %peer, reason = why.as_str(), "connection ended");
+        if matches!(why, End::Said(_) | End::StoreFailed) {
+            // The peer is gone for the hub from here on.
+            connection.present = None;
+            Box::pin(say_goodbye(connection.stream)).await;
+        }
+    };
+    let _ = cut.run_until_cancelled(served).await;
+}
+
+async fn shake_hands(
+    gate: &Gate,
+    limits: &Limits,
+    stream: TcpStream,
+    peer: SocketAddr,
+) -> Option<TlsStream<Counted>> {
+    if let Err(why) = prepare(&stream, limits.stall) {
+        debug!(event = "handshake_failed", peer = %peer, reason = "socket", error = why.to_string(), "handshake failed");
+        return None;
+    }
+    let acceptor = TlsAcceptor::from(gate.0.tls.load_full());
+    match timeout(limits.handshake, acceptor.accept(Counted { stream, written: 0 })).await {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(why)) => {
+            debug!(event = "handshake_failed", peer = %peer, reason = "tls", error = why.to_string(), "handshake failed");
+            None
+        }
+        Err(_) => {
+            debug!(event = "handshake_failed", peer = %peer, reason = "timeout", "handshake failed");
+            None
+        }
+    }
+}
+
+async fn tell_full(mut stream: TlsStream<Counted>, peer: SocketAddr) {
+    let full =
+        Refusal::new(ErrorKind::ServerFull, "the server has no room for one more connection; try later");
+    let told = timeout(GOODBYE, stream.write_all(&reply::error(&full))).await;
+    let told = matches!(told, Ok(Ok(())));
+    debug!(event = "connection_refused", peer = %peer, reason = "server full", told, "connection refused");
+    say_goodbye(stream).await;
+}
+
+/// Says that no more comes, then waits a little for the peer to do the same: closing a socket with
+/// unread bytes would take back what was sent last.
+async fn say_goodbye(mut stream: TlsStream<Counted>) {
+    let goodbye = async {
+        stream.shutdown().await?;
+        let mut unread = [0; 512];
+        while stream.read(&mut unread).await? > 0 {}
+        io::Result::Ok(())
+    };
+    let _ = timeout(GOODBYE, goodbye).await;
+}
+
+/// Tells the hub that the connection is gone, however it ended: by being dropped.
+struct Present {
+    gate: Gate,
+    id: ConnectionId,
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        let lost = Entry::Commands(self.id, vec![Command::Lost]);
+        if let Err(Some(lost)) = self.gate.0.inbox.try_put(lost) {
+            let gate = self.gate.clone();
+            // Not on the connection's own task: that may be ending by a panic.
+            self.gate.0.tasks.spawn(async move { gate.0.inbox.put(lost).await });
+        }
+    }
+}
+
+struct Connection {
+    stream: TlsStream<Counted>,
+    /// `None` once the peer sends no more.
+    reader: Option<Reader>,
+    writer: Writer,
+    outbox: Arc<Outbox>,
+    /// Until the login.
+    deadline: Option<Pin<Box<Sleep>>>,
+    /// Runs while the peer takes nothing.
+    stall: Option<Pin<Box<Sleep>>>,
+    seen_written: u64,
+    present: Option<Present>,
+    gate: Gate,
+    limits: Arc<Limits>,
+    peer: SocketAddr,
+}
+
+/// How a connection ended.
+enum End {
+    /// All was said; the reason.
+    Said(Closed),
+    /// The store could not be read.
+    StoreFailed,
+    /// The peer took nothing for too long.
+    Stalled,
+    /// The socket failed.
+    Io(io::Error),
+    /// The hub has ended.
+    HubGone,
+}
+
+impl End {
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Said(Closed::By(why)) => why.as_str(),
+            Self::Said(Closed::Lost) => "closed by the peer",
+            Self::StoreFailed => "store failed",
+            Self::Stalled => "stalled",
+            Self::Io(why) if why.kind() == io::ErrorKind::UnexpectedEof => {
+                "closed by the peer without a goodbye"
+            }
+            Self::Io(_) => "connection lost",
+            Self::HubGone => "hub gone",
+        }
+    }
+}
+
+impl Connection {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        if let Poll::Ready(end) = self.poll_writer(cx) {
+            return Poll::Ready(end);
+        }
+        if let Poll::Ready(end) = self.poll_reader(cx) {
+            return Poll::Ready(end);
+        }
+        self.poll_deadline(cx);
+        self.poll_stall(cx)
+    }
+
+    fn poll_writer(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        let Self { writer, stream, outbox, gate, .. } = self;
+        match writer.poll(cx, stream, outbox, &gate.0.readers) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(WriteEnd::Done(why))) => Poll::Ready(End::Said(why)),
+            Poll::Ready(Ok(WriteEnd::StoreFailed)) => Poll::Ready(End::StoreFailed),
+            Poll::Ready(Err(why)) => Poll::Ready(End::Io(why)),
+        }
+    }
+
+    fn poll_reader(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        for _ in 0..READS_A_POLL {
+            // One who does not read its answers is not asked for more; the writer wakes us.
+            if self.outbox.is_over() {
+                return Poll::Pending;
+            }
+            let Some(reader) = &mut self.reader else { return Poll::Pending };
+            match reader.poll(cx, &mut self.stream, &self.gate, self.peer) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(None)) => {}
+                Poll::Ready(Ok(Some(ReadEnd::Eof))) => {
+                    // What it asked before is still answered; the hub says when that is done.
+                    self.reader = None;
+                    self.present = None;
+                    self.deadline = None;
+                    return Poll::Pending;
+                }
+                Poll::Ready(Ok(Some(ReadEnd::HubGone))) => return Poll::Ready(End::HubGone),
+                Poll::Ready(Err(why)) => return Poll::Ready(End::Io(why)),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) {
+        let Some(deadline) = &mut self.deadline else { return };
+        if self.outbox.is_logged_in() {
+            self.deadline = None;
+        } else if deadline.as_mut().poll(cx).is_ready() {
+            self.deadline = None;
+            let late = format!("no LOGIN within {} s", self.limits.login.as_secs_f32());
+            let late = Item::Line(reply::error(&Refusal::new(ErrorKind::Timeout, late)));
+            let wakers = [self.outbox.push(late), self.outbox.close(Closed::By(crate::chat::Closing::Late))];
+            wakers.into_iter().flatten().for_each(Waker::wake);
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    /// Counts the time in which the peer takes nothing although something waits for it.
+    fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        if !self.writer.is_blocked() {
+            self.stall = None;
+            return Poll::Pending;
+        }
+        let written = self.stream.get_ref().0.written;
+        let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(self.limits.stall)));
+        if written != self.seen_written {
+            self.seen_written = written;
+            stall.as_mut().reset(Instant::now() + self.limits.stall);
+        }
+        stall.as_mut().poll(cx).map(|()| End::Stalled)
+    }
+}

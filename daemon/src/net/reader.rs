@@ -1,0 +1,150 @@
+//! Owns the read side of a connection: bytes to lines to commands, and those into the hub's inbox,
+//! waiting there when it is full. Never answers: refusals go the same way, so that the order stays.
+
+use super::{Gate, ask};
+use crate::chat::{Ask, Command, ConnectionId, Proof};
+use crate::hub::{Entry, HubGone};
+use crate::settings::Limits;
+use std::cell::RefCell;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tcp_chat_protocol::LineDecoder;
+use tcp_chat_protocol::request::Bounds;
+use tokio::io::{AsyncRead, ReadBuf};
+use tracing::{debug, warn};
+
+/// What one read takes at most: a TLS record.
+const READ_BYTES: usize = 16 * 1024;
+/// Passwords that are checked for one read; the chat closes after as many failures.
+const CHECKS_A_READ: usize = 3;
+
+thread_local! {
+    /// Where a read lands. Between reads a connection owns no buffer, only its partial line.
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
+}
+
+type Putting = Pin<Box<dyn Future<Output = Result<(), HubGone>> + Send>>;
+
+/// The read side of one connection.
+pub(super) struct Reader {
+    id: ConnectionId,
+    decoder: LineDecoder,
+    line_bytes: usize,
+    bounds: Bounds,
+    /// A batch on its way into the inbox, which had no room, or with a password to check first.
+    putting: Option<Putting>,
+}
+
+/// What a read came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum ReadEnd {
+    /// The peer says that it sends no more.
+    Eof,
+    /// The hub has ended.
+    HubGone,
+}
+
+impl Reader {
+    pub(super) fn new(id: ConnectionId, limits: &Limits) -> Self {
+        let bounds = Bounds { msg_bytes: limits.msg_bytes };
+        let decoder = LineDecoder::new(limits.line_bytes);
+        Self { id, decoder, line_bytes: limits.line_bytes, bounds, putting: None }
+    }
+
+    /// Reads once and passes on what it brought. Ready only when there is nothing more to read, ever.
+    pub(super) fn poll<S: AsyncRead + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut S,
+        gate: &Gate,
+        peer: SocketAddr,
+    ) -> Poll<io::Result<Option<ReadEnd>>> {
+        if let Some(putting) = &mut self.putting {
+            let put = ready!(putting.as_mut().poll(cx));
+            self.putting = None;
+            if put.is_err() {
+                return Poll::Ready(Ok(Some(ReadEnd::HubGone)));
+            }
+        }
+        let commands = SCRATCH.with_borrow_mut(|scratch| {
+            let mut buf = ReadBuf::new(scratch);
+            ready!(Pin::new(stream).poll_read(cx, &mut buf))?;
+            Poll::Ready(io::Result::Ok(match buf.filled() {
+                [] => None,
+                filled => Some(self.commands(filled)),
+            }))
+        });
+        let Some(commands) = ready!(commands)? else { return Poll::Ready(Ok(Some(ReadEnd::Eof))) };
+        if commands.is_empty() {
+            return Poll::Ready(Ok(None));
+        }
+        self.pass_on(commands, gate, peer);
+        Poll::Ready(Ok(None))
+    }
+
+    fn commands(&mut self, bytes: &[u8]) -> Vec<Command> {
+        let mut commands = Vec::new();
+        let mut lines = self.decoder.feed(bytes);
+        while let Some(line) = lines.next() {
+            commands.push(ask::command(line, self.line_bytes, &self.bounds));
+        }
+        commands
+    }
+
+    fn pass_on(&mut self, commands: Vec<Command>, gate: &Gate, peer: SocketAddr) {
+        let asks_for_password = gate.0.password.load().is_some() && commands.iter().any(is_fresh_login);
+        let id = self.id;
+        if asks_for_password {
+            let gate = gate.clone();
+            self.putting = Some(Box::pin(async move {
+                let commands = prove(commands, &gate, id, peer).await;
+                gate.0.inbox.put(Entry::Commands(id, commands)).await
+            }));
+        } else if let Err(full) = gate.0.inbox.try_put(Entry::Commands(id, commands)) {
+            let gate = gate.clone();
+            self.putting = Some(Box::pin(async move {
+                match full {
+                    Some(entry) => gate.0.inbox.put(entry).await,
+                    None => Err(HubGone),
+                }
+            }));
+        }
+    }
+}
+
+fn is_fresh_login(command: &Command) -> bool {
+    matches!(command, Command::Ask(_, Ask::Login { login, .. }) if login.session.is_none())
+}
+
+/// Checks the passwords of the logins in a batch, off the async threads.
+async fn prove(mut commands: Vec<Command>, gate: &Gate, id: ConnectionId, peer: SocketAddr) -> Vec<Command> {
+    let mut left = CHECKS_A_READ;
+    for command in &mut commands {
+        let Command::Ask(_, Ask::Login { login, proof, .. }) = command else { continue };
+        if login.session.is_some() {
+            continue;
+        }
+        *proof = Proof::Refused;
+        if let (Some(password), 1..) = (login.password.take(), left) {
+            left -= 1;
+            // Only closed with the process.
+            let Ok(_turn) = gate.0.checks.acquire().await else { continue };
+            let hash = gate.0.password.load_full();
+            let check =
+                move || hash.as_ref().as_ref().is_none_or(|hash| crate::auth::verify(hash, &password));
+            if tokio::task::spawn_blocking(check).await.unwrap_or(false) {
+                *proof = Proof::Accepted;
+            }
+        }
+        if *proof == Proof::Refused {
+            // The one line above debug that a peer can cause: for fail2ban.
+            warn!(event = "login_refused", peer = %peer.ip(), reason = "password", "login refused");
+        } else {
+            debug!(conn = id.0, peer = %peer, "password accepted");
+        }
+    }
+    commands
+}

@@ -1,0 +1,116 @@
+//! Owns what is wrong with a configuration, and how it is told: every problem at once, each with
+//! the place, the key, the reason and what to do. Never decides what is wrong.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The built-in default.
+    Default,
+    /// The configuration file.
+    File {
+        /// Counted from 1.
+        line: usize,
+        /// In characters, counted from 1.
+        column: usize,
+    },
+    /// An environment variable, by its name.
+    Environment(String),
+    /// `--set` on the command line.
+    Flag,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file with line and column, the environment variable, or the flag.
+    pub place: String,
+    /// The key, such as `limits.burst`; empty where no single key is at fault.
+    pub key: String,
+    /// What is wrong and what to do, as a half sentence.
+    pub reason: String,
+    /// The line of the file with a caret under what is meant.
+    pub excerpt: Option<String>,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.place)?;
+        if !self.key.is_empty() {
+            write!(f, "{}: ", self.key)?;
+        }
+        f.write_str(&self.reason)?;
+        self.excerpt.as_ref().map_or(Ok(()), |excerpt| write!(f, "\n{excerpt}"))
+    }
+}
+
+/// Everything that is wrong with a configuration; never empty where it is an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems {
+    /// In the order in which they were found: the file's first.
+    pub list: Vec<Problem>,
+    /// The file, or a file that it names, may not be read: exit code 77 instead of 78.
+    pub permission: bool,
+}
+
+impl Problems {
+    /// A list of one, about a file as a whole.
+    pub(super) fn about(path: &Path, reason: String, permission: bool) -> Self {
+        let place = path.display().to_string();
+        Self { list: vec![Problem { place, key: String::new(), reason, excerpt: None }], permission }
+    }
+}
+
+impl std::error::Error for Problems {}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, problem) in self.list.iter().enumerate() {
+            if i > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A configuration file's path and text: turns byte spans into places and excerpts.
+#[derive(Debug, Clone)]
+pub(super) struct Text {
+    pub(super) path: PathBuf,
+    pub(super) text: String,
+}
+
+impl Text {
+    /// Line and column of a byte, both from 1.
+    pub(super) fn position(&self, byte: usize) -> (usize, usize) {
+        let before = self.text.get(..byte).unwrap_or(&self.text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        (line, column)
+    }
+
+    /// A problem at a span of bytes.
+    pub(super) fn problem(&self, span: Range<usize>, key: &str, reason: String) -> Problem {
+        let (line, column) = self.position(span.start);
+        let shown = self.text.lines().nth(line - 1).unwrap_or_default().replace('\t', " ");
+        // What could move a terminal's cursor does not get there from a file either.
+        let shown: String = shown.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        let marked = self.text.get(span).unwrap_or_default();
+        let width = marked.lines().next().unwrap_or_default().chars().count().max(1);
+        let number = line.to_string();
+        let margin = " ".repeat(number.len());
+        let indent = " ".repeat(column - 1);
+        let carets = "^".repeat(width);
+        Problem {
+            place: format!("{}:{line}:{column}", self.path.display()),
+            key: key.to_owned(),
+            reason,
+            excerpt: Some(format!("  {number} | {shown}\n  {margin} | {indent}{carets}")),
+        }
+    }
+}

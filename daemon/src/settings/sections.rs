@@ -1,0 +1,338 @@
+//! Owns what the values mean: every key's bounds, and what does not go together. Notes all
+//! problems and goes on with the default, so that one run shows them all. Reads no file but the
+//! one with the password's hash.
+
+use super::layers::Environment;
+use super::values::Values;
+use super::{
+    Admin, Auth, Durability, History, Limits, Listen, Log, LogFormat, Rooms, Sessions, Settings, Shutdown,
+    Tls,
+};
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tcp_chat_protocol::Name;
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+/// More than a machine has: bounds typing errors, not use.
+const MANY: u64 = 10_000_000;
+const MIB: u64 = 1 << 20;
+/// The longest path of a Unix socket that Linux takes, in bytes.
+const SOCKET_PATH_BYTES: usize = 107;
+
+/// Turns values into settings.
+pub(super) struct Reader<'a> {
+    pub(super) values: Values,
+    pub(super) environment: &'a Environment,
+    /// What relative paths are relative to.
+    pub(super) base: &'a Path,
+    /// A file could not be read for lack of permission.
+    pub(super) permission: bool,
+}
+
+impl Reader<'_> {
+    /// All sections. The result counts only if no problem was noted.
+    pub(super) fn settings(&mut self) -> Settings {
+        let limits = self.limits();
+        Settings {
+            listen: self.listen(),
+            tls: self.tls(),
+            auth: self.auth(),
+            rooms: self.rooms(&limits),
+            sessions: self.sessions(),
+            history: self.history(),
+            limits,
+            log: self.log(),
+            admin: self.admin(),
+            shutdown: self.shutdown(),
+        }
+    }
+
+    fn listen(&mut self) -> Listen {
+        const KEY: &str = "listen.address";
+        let mut address = Vec::new();
+        for text in self.values.list(KEY).unwrap_or_default() {
+            match text.parse::<SocketAddr>() {
+                Ok(parsed) => address.push(parsed),
+                Err(_) => self.values.refuse(
+                    KEY,
+                    format!(
+                        "{text:?} is no address with a port; write \"127.0.0.1:3000\", \"0.0.0.0:3000\" for \
+                         every IPv4 address of this host, or \"[::]:3000\" for IPv6 too"
+                    ),
+                ),
+            }
+        }
+        if let Some(port) = self.environment.port() {
+            // A flag is nearer to the person than the platform is.
+            if self.values.layers.origin(KEY) != super::Origin::Flag {
+                match port.parse::<u16>() {
+                    Ok(port) => address.iter_mut().for_each(|address| address.set_port(port)),
+                    Err(_) => self.values.layers.problems.push(super::Problem {
+                        place: "environment variable PORT".to_owned(),
+                        key: KEY.to_owned(),
+                        reason: format!("{port:?} is no port: 0 to 65535"),
+                        excerpt: None,
+                    }),
+                }
+            }
+        }
+        let twice = address.iter().enumerate().find(|(i, a)| a.port() != 0 && address[..*i].contains(a));
+        if let Some((_, twice)) = twice {
+            self.values.refuse(KEY, format!("{twice} is in it twice"));
+        } else if address.is_empty() && self.values.list(KEY).is_some_and(|list| list.is_empty()) {
+            self.values.refuse(KEY, "the list is empty; name at least one address");
+        }
+        Listen { address }
+    }
+
+    fn tls(&mut self) -> Tls {
+        let defaults = Tls::default();
+        let dir = self.path("tls.dir").unwrap_or(defaults.dir);
+        let mut names = Vec::new();
+        for text in self.values.list("tls.names").unwrap_or_default() {
+            match certificate_name(&text) {
+                Some(name) if names.contains(&name) => {}
+                Some(name) => names.push(name),
+                None => self.values.refuse(
+                    "tls.names",
+                    format!(
+                        "{text:?} is neither a host name nor an IP address; write it as clients dial it, \
+                         without a port, and other scripts in their xn-- form"
+                    ),
+                ),
+            }
+        }
+        let own = match (self.path("tls.certificate"), self.path("tls.key")) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (Some(_), None) if !self.values.is_set("tls.key") => {
+                self.values.refuse("tls.certificate", "it needs tls.key beside it: the file with its key");
+                None
+            }
+            (None, Some(_)) if !self.values.is_set("tls.certificate") => {
+                self.values.refuse("tls.key", "it needs tls.certificate beside it: the file with its chain");
+                None
+            }
+            _ => None,
+        };
+        if own.is_some() && !names.is_empty() {
+            let reason = "names are for the daemon's own certificate, and tls.certificate replaces that; \
+                          remove one of the two";
+            self.values.refuse("tls.names", reason);
+        }
+        let allow_1_2 = self.values.choice("tls.min_version", &[("1.3", false), ("1.2", true)]);
+        Tls { dir, names, own, allow_1_2: allow_1_2.unwrap_or(defaults.allow_1_2) }
+    }
+
+    fn auth(&mut self) -> Auth {
+        if self.values.text("auth.mode").as_deref() == Some("accounts") {
+            let reason = "this version of tcp-chatd does not have \"accounts\" yet; \
+                          write \"open\" or \"password\"";
+            self.values.refuse("auth.mode", reason);
+            return Auth::default();
+        }
+        let password = self.values.choice("auth.mode", &[("open", false), ("password", true)]);
+        match (password, self.path("auth.password_file")) {
+            (Some(true), Some(file)) => {
+                let hash = self.password_hash(&file);
+                Auth { password_file: Some(file), password_hash: hash }
+            }
+            (Some(true), None) if !self.values.is_set("auth.password_file") => {
+                let reason = "\"password\" needs auth.password_file: a file with what \
+                              `tcp-chatd password` prints";
+                self.values.refuse("auth.mode", reason);
+                Auth::default()
+            }
+            (Some(false), Some(_)) => {
+                let reason = "auth.mode is \"open\", so nobody would be asked for it; \
+                              write mode = \"password\" too, or remove this";
+                self.values.refuse("auth.password_file", reason);
+                Auth::default()
+            }
+            _ => Auth::default(),
+        }
+    }
+
+    fn password_hash(&mut self, file: &Path) -> Option<String> {
+        let read = std::fs::read_to_string(file).map_err(|e| {
+            self.permission |= e.kind() == std::io::ErrorKind::PermissionDenied;
+            format!("{} cannot be read: {e}", file.display())
+        });
+        let checked = read.and_then(|text| {
+            let hash = text.trim().to_owned();
+            // The file's content is a secret even if it is wrong: it may be the bare password.
+            crate::auth::check(&hash)
+                .map(|()| hash)
+                .map_err(|why| format!("{}: {why}; write what `tcp-chatd password` prints", file.display()))
+        });
+        checked.map_err(|reason| self.values.refuse("auth.password_file", reason)).ok()
+    }
+
+    fn rooms(&mut self, limits: &Limits) -> Rooms {
+        const KEY: &str = "rooms.default";
+        let defaults = Rooms::default();
+        let mut default: Vec<Name> = Vec::new();
+        let list = self.values.list(KEY);
+        for text in list.iter().flatten() {
+            match Name::parse(text) {
+                Ok(name) if default.iter().any(|other| other.key() == name.key()) => {
+                    self.values.refuse(KEY, format!("{text:?} is in it twice"));
+                }
+                Ok(name) => default.push(name),
+                Err(e) => self.values.refuse(KEY, format!("{text:?} is no room: {e}")),
+            }
+        }
+        if list.is_some_and(|list| list.is_empty()) {
+            self.values.refuse(KEY, "the list is empty; name at least the room that a login enters");
+        }
+        for (key, limit) in
+            [("limits.rooms", limits.rooms), ("limits.rooms_per_session", limits.rooms_per_session)]
+        {
+            if limit != 0 && default.len() > limit {
+                let reason = format!("{limit} is less than the {} rooms of rooms.default", default.len());
+                self.values.refuse(key, reason);
+            }
+        }
+        Rooms {
+            default,
+            create: self.values.flag("rooms.create").unwrap_or(defaults.create),
+            presence_limit: self
+                .values
+                .number("rooms.presence_limit", 0..=MANY)
+                .unwrap_or(defaults.presence_limit),
+        }
+    }
+
+    fn sessions(&mut self) -> Sessions {
+        let ttl = self.values.duration("sessions.ttl", Duration::ZERO..=30 * DAY);
+        Sessions { ttl: ttl.unwrap_or(Sessions::default().ttl) }
+    }
+
+    fn history(&mut self) -> History {
+        let defaults = History::default();
+        let path = match self.values.text("history.path").as_deref() {
+            Some(":memory:") => None,
+            _ => self.path("history.path"),
+        };
+        let durability = [("crash", Durability::Crash), ("power", Durability::Power)];
+        let retain = self.values.duration("history.retain", Duration::ZERO..=36_500 * DAY);
+        let messages = self.values.count("history.retain_messages", 0..=u64::from(u32::MAX));
+        History {
+            path,
+            durability: self.values.choice("history.durability", &durability).unwrap_or(defaults.durability),
+            retain: retain.filter(|retain| !retain.is_zero()),
+            retain_messages: messages.filter(|messages| *messages != 0),
+        }
+    }
+
+    fn limits(&mut self) -> Limits {
+        let d = Limits::default();
+        let v = &mut self.values;
+        let rate = |n: Option<u64>, default: u32| n.and_then(|n| u32::try_from(n).ok()).unwrap_or(default);
+        let limits = Limits {
+            connections: v.number("limits.connections", 0..=MANY).unwrap_or(d.connections),
+            connections_per_address: v
+                .number("limits.connections_per_address", 0..=MANY)
+                .unwrap_or(d.connections_per_address),
+            line_bytes: v.size("limits.line_bytes", 1024..=16 * MIB).unwrap_or(d.line_bytes),
+            msg_bytes: v.size("limits.msg_bytes", 1..=8 * MIB).unwrap_or(d.msg_bytes),
+            outbox_bytes: v.size("limits.outbox_bytes", 4096..=1024 * MIB).unwrap_or(d.outbox_bytes),
+            messages_per_second: rate(v.count("limits.messages_per_second", 0..=MANY), d.messages_per_second),
+            burst: rate(v.count("limits.burst", 1..=MANY), d.burst),
+            errors: rate(v.count("limits.errors", 0..=MANY), d.errors),
+            handshake: v.duration("limits.handshake", SECOND / 10..=HOUR).unwrap_or(d.handshake),
+            login: v.duration("limits.login", SECOND / 10..=HOUR).unwrap_or(d.login),
+            stall: v.duration("limits.stall", SECOND / 10..=DAY).unwrap_or(d.stall),
+            sessions: v.number("limits.sessions", 0..=MANY).unwrap_or(d.sessions),
+            rooms: v.number("limits.rooms", 0..=MANY).unwrap_or(d.rooms),
+            rooms_per_session: v.number("limits.rooms_per_session", 0..=MANY).unwrap_or(d.rooms_per_session),
+        };
+        // The envelope around a text takes room in the line, too.
+        if limits.msg_bytes + 256 > limits.line_bytes {
+            let key = if v.is_set("limits.msg_bytes") { "limits.msg_bytes" } else { "limits.line_bytes" };
+            let reason = format!(
+                "a text of {} bytes would not fit a line of {}; leave at least 256 bytes around it",
+                limits.msg_bytes, limits.line_bytes
+            );
+            v.refuse(key, reason);
+        }
+        limits
+    }
+
+    fn log(&mut self) -> Log {
+        let defaults = Log::default();
+        let level = self.values.text("log.level").unwrap_or(defaults.level);
+        if let Err(e) = crate::log::parse_level(&level) {
+            self.values.refuse("log.level", e.to_string());
+        }
+        let formats = [
+            ("auto", LogFormat::Auto),
+            ("pretty", LogFormat::Pretty),
+            ("json", LogFormat::Json),
+            ("journald", LogFormat::Journald),
+        ];
+        Log { level, format: self.values.choice("log.format", &formats).unwrap_or(defaults.format) }
+    }
+
+    fn admin(&mut self) -> Admin {
+        let socket = self.path("admin.socket");
+        let length = socket.as_ref().map_or(0, |path| path.as_os_str().len());
+        if length > SOCKET_PATH_BYTES {
+            let reason =
+                format!("a socket's path has at most {SOCKET_PATH_BYTES} bytes, and this one has {length}");
+            self.values.refuse("admin.socket", reason);
+        }
+        Admin { socket }
+    }
+
+    fn shutdown(&mut self) -> Shutdown {
+        let grace = self.values.duration("shutdown.grace", Duration::ZERO..=HOUR);
+        Shutdown { grace: grace.unwrap_or(Shutdown::default().grace) }
+    }
+
+    /// A path: absolute in the end. `$CREDENTIALS_DIRECTORY/` in front is where systemd's
+    /// `LoadCredential=` puts files; nothing else is expanded.
+    fn path(&mut self, key: &str) -> Option<PathBuf> {
+        const CREDENTIALS: &str = "$CREDENTIALS_DIRECTORY/";
+        let text = self.values.text(key)?;
+        if let Some(name) = text.strip_prefix(CREDENTIALS) {
+            return match self.environment.credentials() {
+                Some(directory) => Some(Path::new(directory).join(name)),
+                None => {
+                    let reason = "$CREDENTIALS_DIRECTORY is not set; it is there only when systemd starts the \
+                                  daemon with LoadCredential=";
+                    self.values.refuse(key, reason);
+                    None
+                }
+            };
+        }
+        if text.is_empty() || text.contains('\0') || text.starts_with(['$', '~']) {
+            let reason = format!(
+                "{text:?} is no path; write it out: only $CREDENTIALS_DIRECTORY/ at the start is expanded"
+            );
+            self.values.refuse(key, reason);
+            return None;
+        }
+        Some(self.base.join(text))
+    }
+}
+
+/// A name or an address for a certificate, in the form in which it is compared.
+pub(crate) fn certificate_name(text: &str) -> Option<String> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Some(address.to_string());
+    }
+    let name = text.to_ascii_lowercase();
+    let bare = name.strip_prefix("*.").unwrap_or(&name);
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    // A last label of digits is a mistyped address.
+    let numeric = bare.rsplit('.').next().is_some_and(|l| l.chars().all(|c| c.is_ascii_digit()));
+    (bare.len() <= 253 && !numeric && bare.split('.').all(label)).then_some(name)
+}

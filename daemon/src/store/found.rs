@@ -1,0 +1,131 @@
+//! Owns what is read when the store is opened, and the totals that are kept so that it needs no
+//! scan. Called by the writer. Never reads messages.
+
+use super::rows::{int, number};
+use crate::chat::SessionChange;
+use crate::chat::{
+    ConversationId, ConversationKind, Found, SessionId, SessionRow, StoredConversation, StoredSession,
+    UserId, Writes,
+};
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, params};
+use std::collections::HashMap;
+use tcp_chat_protocol::Seq;
+
+/// What would cost a scan to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Totals {
+    /// The newest number on the server.
+    pub(super) head: Seq,
+    /// How many messages are here.
+    pub(super) messages: u64,
+    /// The highest conversation id ever given out.
+    pub(super) last_conversation: i64,
+    /// The highest session id ever given out.
+    pub(super) last_session: i64,
+}
+
+impl Totals {
+    /// What they are once a turn is written.
+    pub(super) fn after(mut self, writes: &Writes) -> Self {
+        for (id, _) in &writes.conversations {
+            self.last_conversation = self.last_conversation.max(id.0);
+        }
+        for chunk in &writes.chunks {
+            self.head = self.head.max(chunk.last);
+            self.messages += chunk.last - chunk.first + 1;
+        }
+        for change in &writes.sessions {
+            if let SessionChange::Put(row) = change {
+                self.last_session = self.last_session.max(row.id.0).max(row.user.0);
+            }
+        }
+        self
+    }
+
+    /// What they are once `all` has taken the place of what was there.
+    pub(super) fn at_least(mut self, all: &Found) -> Self {
+        self.head = self.head.max(all.head);
+        self.last_conversation = self.last_conversation.max(all.last_conversation);
+        self.last_session = self.last_session.max(all.last_session);
+        self
+    }
+}
+
+/// Writes the totals.
+pub(super) fn put_totals(log: &Connection, totals: &Totals) -> rusqlite::Result<()> {
+    let Totals { head, messages, last_conversation, last_session } = *totals;
+    log.prepare_cached(
+        "UPDATE totals SET head = ?1, messages = ?2, last_conversation = ?3, last_session = ?4",
+    )?
+    .execute(params![int(head), int(messages), last_conversation, last_session])?;
+    Ok(())
+}
+
+/// Reads the totals.
+pub(super) fn totals(log: &Connection) -> rusqlite::Result<Totals> {
+    log.prepare_cached("SELECT head, messages, last_conversation, last_session FROM totals")?.query_row(
+        [],
+        |row| {
+            Ok(Totals {
+                head: number(row, 0)?,
+                messages: number(row, 1)?,
+                last_conversation: row.get(2)?,
+                last_session: row.get(3)?,
+            })
+        },
+    )
+}
+
+/// Reads all that the chat needs to go on.
+pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
+    let totals = totals(log)?;
+    let conversations = log
+        .prepare("SELECT id, room, user_a, user_b, head FROM conversations ORDER BY id")?
+        .query_map([], conversation)?
+        .collect::<rusqlite::Result<_>>()?;
+
+    let mut rooms: HashMap<i64, Vec<(ConversationId, Seq)>> = HashMap::new();
+    let mut members = log.prepare("SELECT session, room, since FROM members ORDER BY session, room")?;
+    let mut rows = members.query([])?;
+    while let Some(row) = rows.next()? {
+        rooms.entry(row.get(0)?).or_default().push((ConversationId(row.get(1)?), number(row, 2)?));
+    }
+    let sessions = log
+        .prepare("SELECT id, token_hash, user, name, color FROM sessions ORDER BY id")?
+        .query_map([], session)?
+        .map(|row| row.map(|row| StoredSession { rooms: rooms.remove(&row.id.0).unwrap_or_default(), row }))
+        .collect::<rusqlite::Result<_>>()?;
+
+    let Totals { head, last_conversation, last_session, .. } = totals;
+    Ok((Found { conversations, sessions, head, last_conversation, last_session }, totals))
+}
+
+fn conversation(row: &Row<'_>) -> rusqlite::Result<StoredConversation> {
+    let kind = match row.get::<_, Option<String>>(1)? {
+        Some(_) => ConversationKind::Room(parsed(row, 1)?),
+        None => ConversationKind::Direct(UserId(row.get(2)?), UserId(row.get(3)?)),
+    };
+    Ok(StoredConversation { id: ConversationId(row.get(0)?), kind, head: number(row, 4)? })
+}
+
+fn session(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
+    Ok(SessionRow {
+        id: SessionId(row.get(0)?),
+        token_hash: row.get(1)?,
+        user: UserId(row.get(2)?),
+        name: parsed(row, 3)?,
+        color: parsed(row, 4)?,
+    })
+}
+
+/// A text that must be what it was when it was written.
+fn parsed<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
+where
+    T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    row.get_ref(column)?
+        .as_str()?
+        .parse()
+        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(e)))
+}

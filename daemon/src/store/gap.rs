@@ -1,0 +1,171 @@
+//! Owns how a gap is read: ranges of many conversations, merged into the one order of the log.
+//! Connections that resume or fell behind ask for it, a part at a time. Never holds more than
+//! what was asked for and one chunk.
+
+use super::rows::{int, number};
+use super::{Caught, Range};
+use crate::chat::SessionId;
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use tcp_chat_protocol::{RequestId, Seq, event};
+
+/// Reads from the beginning of `ranges` on until there are about `bytes`. Inside one read
+/// transaction.
+pub(super) fn read(
+    log: &Connection,
+    session: SessionId,
+    ranges: Vec<Range>,
+    bytes: usize,
+) -> rusqlite::Result<Caught> {
+    let mut caught = Caught::default();
+    let mut own = Own::of(log, session)?;
+    let mut chain = Chain::new(log)?;
+    let mut lines = log.prepare_cached("SELECT lines FROM chunks WHERE first = ?1")?;
+    // The next chunk of each range, the smallest numbers first: chunks do not overlap.
+    let mut next = BinaryHeap::with_capacity(ranges.len());
+    for range in ranges {
+        if let Some((first, last)) = chain.next(&range, &mut caught.lost)? {
+            next.push(Reverse((first, last, range_key(range))));
+        }
+    }
+    while let Some(Reverse((first, last, (conversation, from, to)))) = next.pop() {
+        let mut range =
+            Range { conversation: crate::chat::ConversationId(conversation), first: from, last: to };
+        let mut rows = lines.query([int(first)])?;
+        if let Some(row) = rows.next()? {
+            let chunk = Cut { first, last, from: from.max(first), to: to.min(last) };
+            own.lay(&chunk, row.get_ref(0)?.as_blob()?, &mut caught)?;
+        }
+        drop(rows);
+        if last < to {
+            range.first = last + 1;
+            if let Some((first, last)) = chain.next(&range, &mut caught.lost)? {
+                range.first = range.first.max(first);
+                next.push(Reverse((first, last, range_key(range))));
+            }
+        }
+        if caught.lines.len() >= bytes {
+            break;
+        }
+    }
+    // The loss before these was told; so they go on where their next chunk begins.
+    caught.rest = next
+        .into_sorted_vec()
+        .into_iter()
+        .rev()
+        .map(|Reverse((chunk, _, (conversation, from, to)))| Range {
+            conversation: crate::chat::ConversationId(conversation),
+            first: from.max(chunk),
+            last: to,
+        })
+        .collect();
+    Ok(caught)
+}
+
+fn range_key(range: Range) -> (i64, Seq, Seq) {
+    (range.conversation.0, range.first, range.last)
+}
+
+/// Follows one conversation from chunk to chunk, and knows by `prev` what is missing between.
+struct Chain<'l> {
+    next: CachedStatement<'l>,
+    head: CachedStatement<'l>,
+}
+
+impl<'l> Chain<'l> {
+    fn new(log: &'l Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            next: log.prepare_cached(
+                "SELECT first, last, prev FROM chunks WHERE conversation = ?1 AND last >= ?2 ORDER BY last LIMIT 1",
+            )?,
+            head: log.prepare_cached("SELECT head FROM conversations WHERE id = ?1")?,
+        })
+    }
+
+    /// The first and last number of the first chunk that has something of the range. What the
+    /// range had before it and is gone goes into `lost`.
+    fn next(&mut self, range: &Range, lost: &mut Option<(Seq, Seq)>) -> rusqlite::Result<Option<(Seq, Seq)>> {
+        let found = self
+            .next
+            .query_row(params![range.conversation.0, int(range.first)], |row| {
+                Ok((number(row, 0)?, number(row, 1)?, number(row, 2)?))
+            })
+            .optional()?;
+        let (chunk, before) = match found {
+            Some((first, last, prev)) => ((first <= range.last).then_some((first, last)), prev),
+            // Nothing from here on: then the newest that there was tells.
+            None => {
+                let head = self.head.query_row([range.conversation.0], |row| number(row, 0)).optional()?;
+                (None, head.unwrap_or(0))
+            }
+        };
+        // The message before what was found is in the range, and was not found itself.
+        if before >= range.first {
+            let (from, to) = (range.first, before.min(range.last));
+            *lost = Some(lost.map_or((from, to), |(a, b)| (a.min(from), b.max(to))));
+        }
+        Ok(chunk)
+    }
+}
+
+/// A chunk, and what of it is wanted.
+struct Cut {
+    first: Seq,
+    last: Seq,
+    from: Seq,
+    to: Seq,
+}
+
+/// The session's own messages go out with the `id` that they were sent with.
+struct Own<'l> {
+    ids: Option<(CachedStatement<'l>, SessionId)>,
+}
+
+impl<'l> Own<'l> {
+    fn of(log: &'l Connection, session: SessionId) -> rusqlite::Result<Self> {
+        let any: bool = log
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM sent WHERE session = ?1)")?
+            .query_row([session.0], |row| row.get(0))?;
+        let by_number = "SELECT seq, id, session FROM sent WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+        let ids = if any { Some((log.prepare_cached(by_number)?, session)) } else { None };
+        Ok(Self { ids })
+    }
+
+    /// Appends what is wanted of a chunk.
+    fn lay(&mut self, chunk: &Cut, lines: &[u8], out: &mut Caught) -> rusqlite::Result<()> {
+        let own = self.ids(chunk)?;
+        let whole = chunk.from == chunk.first && chunk.to == chunk.last;
+        if whole && own.is_empty() {
+            out.lines.extend_from_slice(lines);
+            out.count += usize::try_from(chunk.last - chunk.first + 1).unwrap_or(usize::MAX);
+            return Ok(());
+        }
+        let mut own = own.iter().peekable();
+        for (line, seq) in super::lines(lines, chunk.first) {
+            if seq < chunk.from || seq > chunk.to {
+                continue;
+            }
+            match own.next_if(|(own, _)| *own == seq) {
+                Some((_, id)) => event::write_with_id(line, id, &mut out.lines),
+                None => out.lines.extend_from_slice(line),
+            }
+            out.count += 1;
+        }
+        Ok(())
+    }
+
+    /// The session's ids among the wanted numbers, in their order.
+    fn ids(&mut self, chunk: &Cut) -> rusqlite::Result<Vec<(Seq, RequestId)>> {
+        let mut own = Vec::new();
+        if let Some((ids, session)) = &mut self.ids {
+            let mut rows = ids.query([int(chunk.from), int(chunk.to)])?;
+            while let Some(row) = rows.next()? {
+                if row.get::<_, i64>(2)? == session.0 {
+                    own.push((number(row, 0)?, super::rows::id(row, 1)?));
+                }
+            }
+        }
+        Ok(own)
+    }
+}

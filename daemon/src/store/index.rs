@@ -1,0 +1,297 @@
+//! Owns the search index: a database of its own beside the log, and the one thread that writes
+//! it. It follows the log from its own mark, a slice at a time, while there is something new;
+//! what it has can always be made anew from the log, so whatever is wrong with it, it is. Never
+//! writes the log, never makes its writer wait.
+
+use super::StoreError;
+use super::place::Place;
+use super::rows::{int, number};
+use super::shared::{Shared, Work};
+use super::words::{self, Tags};
+use super::{found, schema};
+use rusqlite::{Connection, OpenFlags, params};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tcp_chat_protocol::{MsgEvent, Seq, event};
+
+/// One transaction indexes about this many bytes of lines.
+const SLICE_BYTES: usize = 512 * 1024;
+
+/// One transaction removes this many messages.
+const SLICE_REMOVED: i64 = 2_000;
+
+/// How long new messages may wait for more of them, unless somebody searches.
+const LINGER: Duration = Duration::from_millis(250);
+
+/// How long to wait after an error: the disk may have room again.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// The thread that writes the index. Dropped, it ends.
+#[derive(Debug)]
+pub(super) struct Indexer {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Indexer {
+    /// Starts it. Trouble with the index is logged, and is no trouble for the log.
+    pub(super) fn start(shared: &Arc<Shared>) -> Result<Self, StoreError> {
+        let worker = Worker { shared: Arc::clone(shared), open: None, removals: None, told: false };
+        let thread =
+            std::thread::Builder::new().name("search-index".into()).spawn(move || worker.run()).map_err(
+                |e| StoreError::io("start the thread of the search index for", &shared.log.path(), &e),
+            )?;
+        Ok(Self { shared: Arc::clone(shared), thread: Some(thread) })
+    }
+}
+
+impl Drop for Indexer {
+    fn drop(&mut self) {
+        self.shared.tell(|work| work.stop = true);
+        if let Some(thread) = self.thread.take() {
+            // If it panicked, that was logged, and there is nothing to save.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Worker {
+    shared: Arc<Shared>,
+    open: Option<Open>,
+    /// Up to which removal from the log the index has removed, too.
+    removals: Option<u64>,
+    /// Was it said that there is trouble?
+    told: bool,
+}
+
+struct Open {
+    log: Connection,
+    index: Connection,
+    mark: Seq,
+    /// The conversations that have something in the index.
+    held: HashSet<i64>,
+    tags: Tags,
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // However it ended: nobody need wait for it.
+        self.shared.report(|p| p.failing = true);
+    }
+}
+
+impl Worker {
+    fn run(mut self) {
+        loop {
+            let work = self.shared.work();
+            if work.stop {
+                return;
+            }
+            match self.step(work) {
+                Ok(true) => self.told = false,
+                Ok(false) => {
+                    self.told = false;
+                    self.shared.report(|p| p.failing = false);
+                    self.rest();
+                }
+                Err(e) => self.complain(&e),
+            }
+        }
+    }
+
+    /// Sleeps until there is something to do, and a little longer, so that it is worth it.
+    fn rest(&self) {
+        let mark = self.open.as_ref().map_or(0, |open| open.mark);
+        let removals = self.removals;
+        self.shared.wait(None, |w| w.stop || w.rebuild || w.head > mark || Some(w.removals) != removals);
+        self.shared.wait(Some(LINGER), |w| w.stop || w.rebuild || (w.hurry && w.head > mark));
+    }
+
+    fn complain(&mut self, error: &StoreError) {
+        if !self.told {
+            tracing::warn!(%error, "the search index cannot be written; searches find what was indexed before");
+            self.told = true;
+        }
+        self.open = None;
+        self.shared.report(|p| p.failing = true);
+        self.shared.wait(Some(RETRY), |w| w.stop);
+    }
+
+    /// Does a little of what there is to do. True: there is more.
+    fn step(&mut self, work: Work) -> Result<bool, StoreError> {
+        let shared = &self.shared;
+        let error = |e: rusqlite::Error| StoreError::sqlite("write", &shared.index, &e);
+        // In this order everywhere: the log's gate, then the index's.
+        let _log_gate = shared.log_gate.read();
+        let _index_gate = shared.index_gate.write();
+        if work.rebuild {
+            self.open = None;
+            forget(&shared.index)?;
+            shared.tell(|w| w.rebuild = false);
+        }
+        let open = match &mut self.open {
+            Some(open) => open,
+            closed => {
+                let open = Open::new(shared)?;
+                shared.report(|p| {
+                    p.mark = open.mark;
+                    p.file += 1;
+                });
+                self.removals = None;
+                closed.insert(open)
+            }
+        };
+        if open.index_slice().map_err(error)? {
+            shared.report(|p| p.mark = open.mark);
+            return Ok(true);
+        }
+        shared.report(|p| p.mark = open.mark);
+        let mark = open.mark;
+        shared.tell(|w| w.hurry &= w.head > mark);
+        if self.removals != Some(work.removals) {
+            if open.remove_slice().map_err(error)? {
+                return Ok(true);
+            }
+            self.removals = Some(work.removals);
+        }
+        Ok(false)
+    }
+}
+
+impl Open {
+    fn new(shared: &Shared) -> Result<Self, StoreError> {
+        let log = schema::open_reader(&shared.log)?;
+        let error = |e: rusqlite::Error| StoreError::sqlite("read", &shared.log, &e);
+        let head = found::totals(&log).map_err(error)?.head;
+        let store: Vec<u8> =
+            log.query_row("SELECT store FROM totals", [], |row| row.get(0)).map_err(error)?;
+
+        let found = open_index(&shared.index).and_then(|index| {
+            let fits = words::mark(&index, &store)
+                .map_err(|e| StoreError::sqlite("read", &shared.index, &e))?
+                .is_some_and(|mark| mark <= head);
+            Ok(fits.then_some(index))
+        });
+        let index = match found {
+            Ok(Some(index)) => index,
+            // Not there yet, another log's, an older one's, or damaged: all of them are made anew.
+            Ok(None) | Err(StoreError::Foreign { .. } | StoreError::Corrupt { .. }) => {
+                forget(&shared.index)?;
+                let index = open_index(&shared.index)?;
+                let error = |e: rusqlite::Error| StoreError::sqlite("write", &shared.index, &e);
+                words::make(&index, &store).map_err(error)?;
+                if head > 0 {
+                    tracing::info!(index = %shared.index, messages_to = head, "the search index is being made anew");
+                }
+                index
+            }
+            Err(e) => return Err(e),
+        };
+        let error = |e: rusqlite::Error| StoreError::sqlite("read", &shared.index, &e);
+        let mark = words::mark(&index, &store).map_err(error)?.unwrap_or(0);
+        let held = words::held(&index).map_err(error)?;
+        Ok(Self { log, index, mark, held, tags: Tags::default() })
+    }
+
+    /// Indexes the next messages. True: there are more.
+    fn index_slice(&mut self) -> rusqlite::Result<bool> {
+        let log = self.log.unchecked_transaction()?;
+        let head = found::totals(&log)?.head;
+        if self.mark >= head {
+            return Ok(false);
+        }
+        let turn = self.index.unchecked_transaction()?;
+        let mut put = turn.prepare_cached("INSERT INTO words (rowid, msg, tags) VALUES (?1, ?2, ?3)")?;
+        let mut chunks = log.prepare_cached(
+            "SELECT first, last, conversation, lines FROM chunks WHERE first > ?1 ORDER BY first",
+        )?;
+        let mut rows = chunks.query([int(self.mark)])?;
+        let (mut mark, mut bytes) = (self.mark, 0);
+        let more = loop {
+            let Some(row) = rows.next()? else { break false };
+            let (first, conversation) = (number(row, 0)?, row.get::<_, i64>(2)?);
+            let lines = row.get_ref(3)?.as_blob()?;
+            for (line, seq) in super::lines(lines, first) {
+                let data = event::data_of(line).unwrap_or_default();
+                // What the daemon did not write, it cannot find.
+                if let Ok(message) = serde_json::from_slice::<MsgEvent<'_>>(data) {
+                    put.execute(params![int(seq), message.msg, self.tags.of(conversation, &message.user)])?;
+                }
+            }
+            if !self.held.contains(&conversation) {
+                turn.prepare_cached("INSERT OR IGNORE INTO held VALUES (?1)")?.execute([conversation])?;
+                self.held.insert(conversation);
+            }
+            mark = number(row, 1)?;
+            bytes += lines.len();
+            if bytes >= SLICE_BYTES {
+                break true;
+            }
+        };
+        drop((rows, put));
+        // All of it was read: what has no message there was removed.
+        let mark = if more { mark } else { mark.max(head) };
+        turn.prepare_cached("UPDATE about SET mark = ?1")?.execute([int(mark)])?;
+        turn.commit()?;
+        self.mark = mark;
+        Ok(more)
+    }
+
+    /// Removes some of what is gone from the log. True: there is more.
+    fn remove_slice(&mut self) -> rusqlite::Result<bool> {
+        let oldest: Option<i64> =
+            self.log.query_row("SELECT min(first) FROM chunks", [], |row| row.get(0))?;
+        let oldest = oldest.unwrap_or_else(|| int(self.mark).saturating_add(1));
+        let turn = self.index.unchecked_transaction()?;
+        let removed = turn
+            .prepare_cached(
+                "DELETE FROM words WHERE rowid IN (SELECT rowid FROM words WHERE rowid < ?1 LIMIT ?2)",
+            )?
+            .execute([oldest, SLICE_REMOVED])?;
+        if removed > 0 {
+            turn.commit()?;
+            return Ok(true);
+        }
+        let there: HashSet<i64> = self
+            .log
+            .prepare_cached("SELECT id FROM conversations")?
+            .query_map([], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        let Some(gone) = self.held.iter().copied().find(|id| !there.contains(id)) else { return Ok(false) };
+        let removed = turn
+            .prepare_cached(
+                "DELETE FROM words WHERE rowid IN (SELECT rowid FROM words WHERE words MATCH ?1 LIMIT ?2)",
+            )?
+            .execute(params![words::in_conversations(&[gone]), SLICE_REMOVED])?;
+        if removed == 0 {
+            turn.prepare_cached("DELETE FROM held WHERE conversation = ?1")?.execute([gone])?;
+        }
+        turn.commit()?;
+        if removed == 0 {
+            self.held.remove(&gone);
+        }
+        Ok(true)
+    }
+}
+
+fn open_index(place: &Place) -> Result<Connection, StoreError> {
+    place.make_file()?;
+    let index = schema::open(place, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    words::set_up(&index).map_err(|e| StoreError::sqlite("open", place, &e))?;
+    Ok(index)
+}
+
+/// Removes the index's files. Readers that have them open see that there are others.
+fn forget(place: &Place) -> Result<(), StoreError> {
+    for file in place.files() {
+        match std::fs::remove_file(&file) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(StoreError::io("remove", &file, &e));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! Owns where the store lies: its file and those beside it, the folder, their modes, and the lock
+//! that makes two daemons on one store an error. Used when a store is opened; never reads it.
+
+use super::error::StoreError;
+use crate::settings::History;
+use rusqlite::OpenFlags;
+use std::fmt;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// One database: the log, or what is derived from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In a file.
+    File(PathBuf),
+    /// In this process, under a name that several connections share.
+    Memory(String),
+}
+
+impl Place {
+    /// Where the log lies.
+    pub(super) fn of(history: &History) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        match &history.path {
+            Some(path) => Self::File(path.clone()),
+            None => Self::Memory(format!("tcp-chat-{}", NEXT.fetch_add(1, Ordering::Relaxed))),
+        }
+    }
+
+    /// Where the search index lies: beside the log.
+    pub(super) fn index(&self) -> Self {
+        match self {
+            Self::File(path) => Self::File(beside(path, "-search")),
+            Self::Memory(name) => Self::Memory(format!("{name}-search")),
+        }
+    }
+
+    /// What SQLite opens.
+    pub(super) fn path(&self) -> PathBuf {
+        match self {
+            Self::File(path) => path.clone(),
+            Self::Memory(name) => format!("file:/{name}?vfs=memdb").into(),
+        }
+    }
+
+    /// How SQLite opens it. One thread uses a connection at a time, so SQLite need not lock.
+    pub(super) fn flags(&self, access: OpenFlags) -> OpenFlags {
+        let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        match self {
+            Self::File(_) => flags,
+            Self::Memory(_) => flags | OpenFlags::SQLITE_OPEN_URI,
+        }
+    }
+
+    /// Is it gone with the process?
+    pub(super) fn is_memory(&self) -> bool {
+        matches!(self, Self::Memory(_))
+    }
+
+    /// The files that SQLite has for it.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        match self {
+            Self::File(path) => vec![path.clone(), beside(path, "-wal"), beside(path, "-shm")],
+            Self::Memory(_) => Vec::new(),
+        }
+    }
+
+    /// Makes the file, for its owner alone, if it is not there. A file that is there keeps its mode.
+    pub(super) fn make_file(&self) -> Result<(), StoreError> {
+        let Self::File(path) = self else { return Ok(()) };
+        private(OpenOptions::new().read(true).write(true).create(true), path)?;
+        Ok(())
+    }
+
+    /// Makes the folder, for its owner alone, if it is not there.
+    pub(super) fn make_folder(&self) -> Result<(), StoreError> {
+        let Self::File(path) = self else { return Ok(()) };
+        match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)
+                .map_err(|e| StoreError::io("make the folder", folder, &e)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the store for this process. The lock ends with the process, however it ends.
+    pub(super) fn lock(&self) -> Result<Option<Lock>, StoreError> {
+        let Self::File(store) = self else { return Ok(None) };
+        let path = beside(store, ".lock");
+        let mut file = private(OpenOptions::new().read(true).write(true).create(true), &path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                // Who it is, is only for the person who reads it.
+                let _ = file.take(32).read_to_string(&mut holder);
+                let holder = match holder.trim() {
+                    "" => "another tcp-chatd".to_owned(),
+                    pid => format!("another tcp-chatd (process {pid})"),
+                };
+                return Err(StoreError::InUse { store: self.to_string(), holder, lock: path });
+            }
+            Err(TryLockError::Error(e)) => return Err(StoreError::io("lock", &path, &e)),
+        }
+        // The lock holds, written on or not (the disk may be full).
+        let _ = file
+            .set_len(0)
+            .and_then(|()| file.seek(SeekFrom::Start(0)))
+            .and_then(|_| writeln!(file, "{}", std::process::id()));
+        Ok(Some(Lock { _file: file }))
+    }
+}
+
+/// The store is this process's own for as long as this lives.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Memory(_) => f.write_str("in memory"),
+        }
+    }
+}
+
+fn private(options: &mut OpenOptions, path: &Path) -> Result<File, StoreError> {
+    options.mode(0o600).open(path).map_err(|e| StoreError::io("open", path, &e))
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}

@@ -1,0 +1,188 @@
+//! Owns the readers: a few read-only connections, used on threads that may wait, so that no
+//! async thread ever does. Everyone who reads the log while the daemon runs comes through here.
+//! Never writes, never holds up the writer.
+
+use super::shared::Shared;
+use super::{Caught, Page, PageOf, Range, SearchIn, Stats, StoreError};
+use super::{backup, found, gap, page, schema, search};
+use crate::chat::{ConversationId, SessionId};
+use rusqlite::Connection;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use tcp_chat_protocol::Seq;
+use tokio::sync::Semaphore;
+
+/// How many read at once. More would only wait for each other's pages.
+const READERS: usize = 4;
+
+/// How many of them may search: a search can take long, and must not keep others from catching up.
+const SEARCHERS: usize = 2;
+
+/// Read-only access for everyone. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Readers(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    shared: Arc<Shared>,
+    permits: Arc<Semaphore>,
+    searches: Semaphore,
+    idle: Mutex<Vec<Reader>>,
+}
+
+/// What one reading thread has open.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) log: Connection,
+    /// What a search has open; opened when the first one comes.
+    pub(super) search: Option<search::Open>,
+}
+
+impl Readers {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self(Arc::new(Inner {
+            shared,
+            permits: Arc::new(Semaphore::new(READERS)),
+            searches: Semaphore::new(SEARCHERS),
+            idle: Mutex::default(),
+        }))
+    }
+
+    /// Reads on in a gap: at most about `bytes`, at least one chunk's worth. Of ranges that
+    /// overlap a message comes once for each.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn gap(
+        &self,
+        session: SessionId,
+        ranges: Vec<Range>,
+        bytes: usize,
+    ) -> Result<Caught, StoreError> {
+        self.read(move |_, reader| gap::read(&reader.log, session, ranges, bytes)).await
+    }
+
+    /// A page of a conversation, oldest first; at most a mebibyte.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn page(&self, of: PageOf) -> Result<Page, StoreError> {
+        self.read(move |_, reader| page::read(&reader.log, &of)).await
+    }
+
+    /// Messages that match, newest first; at most a mebibyte. A message that was acknowledged
+    /// before is found, unless the index is more than two seconds behind.
+    ///
+    /// # Errors
+    /// The file cannot be read. A query that is no expression is no error: it is taken as words.
+    pub async fn search(&self, what: SearchIn) -> Result<Page, StoreError> {
+        search::wait_for_index(&self.0.shared).await;
+        let _permit = self.0.searches.acquire().await;
+        let search = move |shared: &Shared, reader: &mut Reader| {
+            at_one_moment(shared, reader, |reader| search::read(shared, reader, &what))?
+        };
+        self.blocking(search).await
+    }
+
+    /// One message, as its `MSG` line; `None`: it is gone.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn line(&self, conversation: ConversationId, seq: Seq) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(move |_, reader| page::line(&reader.log, conversation.0, seq)).await
+    }
+
+    /// How much is in the store. Cheap, whatever that is.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn stats(&self) -> Result<Stats, StoreError> {
+        self.read(|shared, reader| {
+            let totals = found::totals(&reader.log)?;
+            let oldest = "SELECT ifnull((SELECT first FROM chunks ORDER BY first LIMIT 1), 0)";
+            let oldest =
+                reader.log.prepare_cached(oldest)?.query_row([], |row| super::rows::number(row, 0))?;
+            let size = |path: &std::path::PathBuf| path.metadata().map_or(0, |file| file.len());
+            Ok(Stats {
+                messages: totals.messages,
+                oldest,
+                head: totals.head,
+                bytes: shared.log.files().iter().map(size).sum(),
+                index_bytes: shared.index.files().iter().map(size).sum(),
+                indexed: shared.progress().borrow().mark,
+            })
+        })
+        .await
+    }
+
+    /// Copies the store to a new file while it is in use. The copy is whole or not there: it is
+    /// written beside `to` under another name, synced, and then renamed. It can be opened as a
+    /// store. The search index is not copied; it is made anew.
+    ///
+    /// # Errors
+    /// The copy could not be made, or `to` is there already; no half copy is left.
+    pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        let to = to.to_owned();
+        self.blocking(move |shared, reader| backup::write(shared, &reader.log, &to)).await
+    }
+
+    /// Runs `ask` on a thread that may wait, on one moment of the log.
+    async fn read<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Shared, &mut Reader) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.blocking(move |shared, reader| {
+            at_one_moment(shared, reader, |reader| ask(shared, reader))?
+                .map_err(|e| StoreError::sqlite("read", &shared.log, &e))
+        })
+        .await
+    }
+
+    /// Runs `ask` on a thread that may wait.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Shared, &mut Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let permit = Arc::clone(&self.0.permits).acquire_owned().await;
+        let inner = Arc::clone(&self.0);
+        let read = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let _gate = inner.shared.log_gate.read();
+            let idle = inner.idle().pop();
+            let mut reader = match idle {
+                Some(reader) => reader,
+                None => Reader { log: schema::open_reader(&inner.shared.log)?, search: None },
+            };
+            let answer = ask(&inner.shared, &mut reader);
+            let spoiled = answer.as_ref().is_err_and(StoreError::spoils_connection);
+            if !spoiled && reader.log.is_autocommit() {
+                inner.idle().push(reader);
+            }
+            answer
+        });
+        match read.await {
+            Ok(answer) => answer,
+            Err(e) => Err(StoreError::Bug(format!("a reader ended unexpectedly: {e}"))),
+        }
+    }
+}
+
+impl Inner {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Reader>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One read transaction: what is written meanwhile is not seen.
+fn at_one_moment<T>(
+    shared: &Shared,
+    reader: &mut Reader,
+    ask: impl FnOnce(&mut Reader) -> T,
+) -> Result<T, StoreError> {
+    let error = |e: rusqlite::Error| StoreError::sqlite("read", &shared.log, &e);
+    reader.log.execute_batch("BEGIN").map_err(error)?;
+    let answer = ask(reader);
+    // Nothing was written: there is nothing to keep.
+    reader.log.execute_batch("COMMIT").map_err(error)?;
+    Ok(answer)
+}

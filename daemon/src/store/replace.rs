@@ -1,0 +1,37 @@
+//! Owns how the whole of conversations and sessions is written in place of what was there.
+//! Called by the writer inside its transaction, after a time in which turns could not be kept.
+
+use super::rows;
+use crate::chat::Found;
+use rusqlite::Connection;
+use std::collections::HashSet;
+
+/// Makes the tables say what `all` says. What is not in it leaves messages and ids behind, which
+/// then go in slices as if it had ended.
+pub(super) fn write(log: &Connection, all: &Found) -> rusqlite::Result<()> {
+    let stay: HashSet<i64> = all.conversations.iter().map(|c| c.id.0).collect();
+    for id in ids(log, "SELECT id FROM conversations")?.filter(|id| !stay.contains(id)) {
+        log.prepare_cached("INSERT OR IGNORE INTO gone_conversations VALUES (?1)")?.execute([id])?;
+    }
+    let stay: HashSet<i64> = all.sessions.iter().map(|s| s.row.id.0).collect();
+    for id in ids(log, "SELECT id FROM sessions")?.filter(|id| !stay.contains(id)) {
+        rows::leave_ids_behind(log, id)?;
+    }
+    log.execute_batch("DELETE FROM conversations; DELETE FROM sessions; DELETE FROM members")?;
+    for conversation in &all.conversations {
+        rows::put_conversation(log, conversation.id, &conversation.kind, conversation.head)?;
+    }
+    for session in &all.sessions {
+        rows::put_session(log, &session.row)?;
+        for (room, since) in &session.rooms {
+            rows::put_member(log, session.row.id, *room, *since)?;
+        }
+    }
+    Ok(())
+}
+
+fn ids(log: &Connection, sql: &str) -> rusqlite::Result<impl Iterator<Item = i64>> {
+    let ids: Vec<i64> =
+        log.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    Ok(ids.into_iter())
+}

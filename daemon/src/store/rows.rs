@@ -1,0 +1,191 @@
+//! Owns how a turn's writes become rows. Called by the writer inside its transaction; never
+//! begins or ends one.
+
+use super::StoreError;
+use super::found::Totals;
+use crate::chat::{Chunk, ConversationId, ConversationKind, SessionChange, SessionId, SessionRow, Writes};
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use tcp_chat_protocol::{RequestId, Seq};
+
+/// A number as SQLite keeps it. None that is given out comes near the sign; one that is asked for
+/// may be beyond it, and then means "after all of them".
+pub(super) fn int(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Reads such a number.
+pub(super) fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    let number: i64 = row.get(column)?;
+    u64::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, number))
+}
+
+/// What a message called itself: a text stays a text, a number an integer, so they never meet.
+pub(super) struct Id<'a>(pub(super) &'a RequestId);
+
+impl ToSql for Id<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self.0 {
+            RequestId::Number(n) => ToSqlOutput::Owned(Value::Integer(n.cast_signed())),
+            RequestId::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+        })
+    }
+}
+
+/// Reads what a message called itself.
+pub(super) fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<RequestId> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Integer(n) => RequestId::Number(n.cast_unsigned()),
+        text => RequestId::Text(text.as_str()?.into()),
+    })
+}
+
+/// Holds the turn against what everything that reads the log relies on: numbers that only grow,
+/// and a line for each of them.
+pub(super) fn check(writes: &Writes, head: Seq) -> Result<(), StoreError> {
+    let mut newest = head;
+    for chunk in &writes.chunks {
+        let Chunk { conversation, first, last, prev, lines, .. } = chunk;
+        let count = memchr::memchr_iter(b'\n', lines).count();
+        let wanted = last.checked_sub(*first).and_then(|n| usize::try_from(n).ok()).map(|n| n + 1);
+        if *first <= newest || prev >= first || wanted != Some(count) {
+            return Err(StoreError::Bug(format!(
+                "a chunk {first}..{last} (after {prev}, {count} lines) of conversation {} after {newest}",
+                conversation.0
+            )));
+        }
+        newest = *last;
+    }
+    Ok(())
+}
+
+/// Writes a turn.
+pub(super) fn write(log: &Connection, writes: &Writes) -> rusqlite::Result<()> {
+    for (id, kind) in &writes.conversations {
+        put_conversation(log, *id, kind, 0)?;
+    }
+    if !writes.chunks.is_empty() {
+        put_chunks(log, &writes.chunks)?;
+    }
+    if !writes.sent.is_empty() {
+        // An id whose message is gone may be used again.
+        let mut put =
+            log.prepare_cached("INSERT OR REPLACE INTO sent (seq, session, id) VALUES (?1, ?2, ?3)")?;
+        for sent in &writes.sent {
+            put.execute(params![int(sent.seq), sent.session.0, Id(&sent.id)])?;
+        }
+    }
+    for change in &writes.sessions {
+        change_session(log, change)?;
+    }
+    for id in &writes.gone {
+        log.prepare_cached("DELETE FROM conversations WHERE id = ?1")?.execute([id.0])?;
+        log.prepare_cached("INSERT OR IGNORE INTO gone_conversations VALUES (?1)")?.execute([id.0])?;
+    }
+    Ok(())
+}
+
+fn put_chunks(log: &Connection, chunks: &[Chunk]) -> rusqlite::Result<()> {
+    let mut put = log.prepare_cached(
+        "INSERT INTO chunks (first, last, conversation, prev, ts, lines) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    let mut head = log.prepare_cached("UPDATE conversations SET head = ?2 WHERE id = ?1")?;
+    for chunk in chunks {
+        let Chunk { conversation, first, last, prev, ts, lines } = chunk;
+        put.execute(params![int(*first), int(*last), conversation.0, int(*prev), int(*ts), &lines[..]])?;
+        head.execute(params![conversation.0, int(*last)])?;
+    }
+    Ok(())
+}
+
+/// Writes a conversation's row.
+pub(super) fn put_conversation(
+    log: &Connection,
+    id: ConversationId,
+    kind: &ConversationKind,
+    head: Seq,
+) -> rusqlite::Result<()> {
+    let (room, a, b) = match kind {
+        ConversationKind::Room(name) => (Some(name.as_str()), None, None),
+        ConversationKind::Direct(a, b) => (None, Some(a.0), Some(b.0)),
+    };
+    log.prepare_cached(
+        "INSERT INTO conversations (id, room, user_a, user_b, head) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![id.0, room, a, b, int(head)])?;
+    Ok(())
+}
+
+/// Writes a session's row.
+pub(super) fn put_session(log: &Connection, row: &SessionRow) -> rusqlite::Result<()> {
+    let SessionRow { id, token_hash, user, name, color } = row;
+    log.prepare_cached(
+        "INSERT OR REPLACE INTO sessions (id, token_hash, user, name, color) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![id.0, &token_hash[..], user.0, name.as_str(), color.to_string()])?;
+    Ok(())
+}
+
+/// Writes that a session is in a room.
+pub(super) fn put_member(
+    log: &Connection,
+    session: SessionId,
+    room: ConversationId,
+    since: Seq,
+) -> rusqlite::Result<()> {
+    log.prepare_cached("INSERT OR REPLACE INTO members (session, room, since) VALUES (?1, ?2, ?3)")?
+        .execute(params![session.0, room.0, int(since)])?;
+    Ok(())
+}
+
+/// Notes that a session's ids have to go, if it has any.
+pub(super) fn leave_ids_behind(log: &Connection, session: i64) -> rusqlite::Result<()> {
+    log.prepare_cached(
+        "INSERT OR IGNORE INTO gone_sessions SELECT ?1 WHERE EXISTS (SELECT 1 FROM sent WHERE session = ?1)",
+    )?
+    .execute([session])?;
+    Ok(())
+}
+
+fn change_session(log: &Connection, change: &SessionChange) -> rusqlite::Result<()> {
+    match change {
+        SessionChange::Put(row) => put_session(log, row),
+        SessionChange::Join { session, room, since } => put_member(log, *session, *room, *since),
+        SessionChange::Leave { session, room } => {
+            log.prepare_cached("DELETE FROM members WHERE session = ?1 AND room = ?2")?
+                .execute([session.0, room.0])?;
+            Ok(())
+        }
+        SessionChange::End(session) => {
+            log.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([session.0])?;
+            log.prepare_cached("DELETE FROM members WHERE session = ?1")?.execute([session.0])?;
+            leave_ids_behind(log, session.0)
+        }
+    }
+}
+
+/// Where the message lies that the session once called `id`, if it is still there.
+pub(super) fn sent(
+    log: &Connection,
+    session: SessionId,
+    id: &RequestId,
+) -> rusqlite::Result<Option<(ConversationId, Seq)>> {
+    log.prepare_cached(
+        "SELECT c.id, s.seq FROM sent s
+         JOIN chunks k ON k.first = (SELECT max(first) FROM chunks WHERE first <= s.seq) AND k.last >= s.seq
+         JOIN conversations c ON c.id = k.conversation
+         WHERE s.session = ?1 AND s.id = ?2",
+    )?
+    .query_row(params![session.0, Id(id)], |row| Ok((ConversationId(row.get(0)?), number(row, 1)?)))
+    .optional()
+}
+
+/// Removes what is newer than the totals say.
+pub(super) fn forget_after(log: &Connection, totals: &Totals) -> rusqlite::Result<()> {
+    let newer = "SELECT EXISTS (SELECT 1 FROM chunks WHERE first > ?1)";
+    if log.query_row(newer, [int(totals.head)], |row| row.get(0))? {
+        log.execute("DELETE FROM sent WHERE seq > ?1", [int(totals.head)])?;
+        log.execute("DELETE FROM chunks WHERE first > ?1", [int(totals.head)])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,245 @@
+//! Owns a search: what the user typed becomes an expression, the index says which numbers, the
+//! log says what stands there, and the words that were meant are pointed out. Called by
+//! [`super::Readers`] on a thread that may wait. Never shows the user an error of SQLite.
+
+use super::page::{self, Messages};
+use super::read::Reader;
+use super::rows::{int, number};
+use super::shared::Shared;
+use super::words::{self, TOKENIZER};
+use super::{Page, SearchIn, StoreError, schema};
+use rusqlite::{Connection, OpenFlags, params};
+use std::collections::HashSet;
+use std::fmt::Write;
+use std::time::Duration;
+use tcp_chat_protocol::{MsgEvent, Seq, event};
+
+/// How long a search waits for the index to be where the log was when it began.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Words of a query that are taken; the rest is left out.
+const WORDS: usize = 64;
+
+/// What a reader has open to search with.
+#[derive(Debug)]
+pub(super) struct Open {
+    index: Connection,
+    /// Which index file that is.
+    file: u64,
+    /// A table in memory: empty, it tells whether an expression is one; with the texts that were
+    /// found, where the words are.
+    probe: Connection,
+}
+
+/// Waits until everything that is in the log now can be found, or the patience ends.
+pub(super) async fn wait_for_index(shared: &Shared) {
+    let head = shared.work().head;
+    let mut progress = shared.progress();
+    let there = |p: &super::shared::Progress| (p.file > 0 && p.mark >= head) || p.failing;
+    if !there(&progress.borrow()) {
+        shared.tell(|work| work.hurry = true);
+        // Late or not: what can be found now is found.
+        let _ = tokio::time::timeout(PATIENCE, progress.wait_for(there)).await;
+    }
+}
+
+/// Searches. Inside one read transaction of the log.
+pub(super) fn read(shared: &Shared, reader: &mut Reader, what: &SearchIn) -> Result<Page, StoreError> {
+    let _gate = shared.index_gate.read();
+    let file = shared.progress().borrow().file;
+    let open = match reader.search.take().filter(|open| open.file == file) {
+        Some(open) => open,
+        None => Open::new(shared, file)?,
+    };
+    let answer = open.search(&reader.log, what);
+    match answer {
+        Ok(page) => {
+            reader.search = Some(open);
+            Ok(page)
+        }
+        Err(Failed::Log(e)) => Err(StoreError::sqlite("read", &shared.log, &e)),
+        Err(Failed::Index(e)) => Err(broken(shared, &e)),
+    }
+}
+
+/// Whose fault it was.
+enum Failed {
+    Log(rusqlite::Error),
+    Index(rusqlite::Error),
+}
+
+/// Has the index made anew, and says so.
+fn broken(shared: &Shared, error: &rusqlite::Error) -> StoreError {
+    let error = StoreError::sqlite("read", &shared.index, error);
+    if matches!(error, StoreError::Corrupt { .. } | StoreError::Foreign { .. }) {
+        shared.tell(|work| work.rebuild = true);
+    }
+    StoreError::Index { index: shared.index.to_string(), why: error.to_string() }
+}
+
+impl Open {
+    fn new(shared: &Shared, file: u64) -> Result<Self, StoreError> {
+        let why = |e: StoreError| StoreError::Index { index: shared.index.to_string(), why: e.to_string() };
+        let index = schema::open(&shared.index, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(why)?;
+        let probe = (|| {
+            let probe = Connection::open_in_memory()?;
+            probe.execute_batch(&format!("CREATE VIRTUAL TABLE probe USING fts5 (msg, {TOKENIZER})"))?;
+            Ok(probe)
+        })();
+        let probe = probe.map_err(|e: rusqlite::Error| broken(shared, &e))?;
+        Ok(Self { index, file, probe })
+    }
+
+    fn search(&self, log: &Connection, what: &SearchIn) -> Result<Page, Failed> {
+        let meant = self.expression(&what.query).filter(|_| !what.conversations.is_empty());
+        let Some(meant) = meant else { return Ok(Messages::new(0).page()) };
+        let conversations: Vec<i64> = what.conversations.iter().map(|id| id.0).collect();
+        let mut wanted = format!("{} AND {}", in_text(&meant), words::in_conversations(&conversations));
+        if let Some(user) = &what.user {
+            let _ = write!(wanted, " AND {}", words::by(user));
+        }
+        let found = self.find(log, what, &wanted)?;
+        let marked = self.highlights(&meant, &found.texts).map_err(Failed::Index)?;
+
+        let mut messages = Messages::new(what.limit);
+        for (line, highlights) in found.lines.iter().zip(&marked) {
+            let Some(data) = event::data_of(line).and_then(|data| data.strip_suffix(b"}")) else { continue };
+            if !messages.push(&[data, br#","highlights":"#, highlights.as_bytes(), b"}"]) {
+                break;
+            }
+        }
+        Ok(messages.page())
+    }
+
+    /// What the user means, as an expression that is one: as typed, or else as plain words.
+    fn expression(&self, query: &str) -> Option<String> {
+        let typed = query.replace('\0', " ");
+        let plain = plain(&typed);
+        // Alone, so that no parenthesis of it reaches what is put around it; and with that around.
+        [typed, plain].into_iter().find(|text| {
+            !text.trim().is_empty() && self.is_expression(text) && self.is_expression(&in_text(text))
+        })
+    }
+
+    fn is_expression(&self, text: &str) -> bool {
+        let ask = self.probe.prepare_cached("SELECT 1 FROM probe WHERE probe MATCH ?1");
+        ask.and_then(|mut ask| ask.exists([text])).is_ok()
+    }
+
+    /// The lines that are found, newest first, and one more if there is one.
+    fn find(&self, log: &Connection, what: &SearchIn, expression: &str) -> Result<Found, Failed> {
+        let conversations: HashSet<i64> = what.conversations.iter().map(|id| id.0).collect();
+        let oldest: i64 = log
+            .prepare_cached("SELECT ifnull((SELECT first FROM chunks ORDER BY first LIMIT 1), 0)")
+            .and_then(|mut oldest| oldest.query_row([], |row| row.get(0)))
+            .map_err(Failed::Log)?;
+        let mut numbers = self
+            .index
+            .prepare_cached(
+                "SELECT rowid FROM words
+                 WHERE words MATCH ?1 AND rowid < ?2 AND rowid >= ?3 ORDER BY rowid DESC",
+            )
+            .map_err(Failed::Index)?;
+        let before = int(what.before.unwrap_or(Seq::MAX));
+        let mut numbers = numbers.query(params![expression, before, oldest]).map_err(Failed::Index)?;
+        let mut found = Found::default();
+        let mut bytes = 0;
+        while found.lines.len() <= what.limit && bytes <= page::PAGE_BYTES {
+            let Some(row) = numbers.next().map_err(Failed::Index)? else { break };
+            let seq = number(row, 0).map_err(Failed::Index)?;
+            // The log has the last word: what is gone from there, or lies elsewhere, is not found.
+            let Some(line) = line(log, &conversations, seq).map_err(Failed::Log)? else { continue };
+            let Some(Ok(message)) = event::data_of(&line).map(serde_json::from_slice::<MsgEvent<'_>>) else {
+                continue;
+            };
+            found.texts.push(message.msg.into_owned());
+            bytes += line.len();
+            found.lines.push(line);
+        }
+        Ok(found)
+    }
+
+    /// Where in each text what is meant stands: `[[start,length],...]` in characters.
+    fn highlights(&self, meant: &str, texts: &[String]) -> rusqlite::Result<Vec<String>> {
+        let mut marked = vec!["[]".to_owned(); texts.len()];
+        let Some([open, close]) = two_that_are_in_none(texts) else { return Ok(marked) };
+        // Rolled back when it is dropped: the table is empty again.
+        let probe = self.probe.unchecked_transaction()?;
+        let mut put = probe.prepare_cached("INSERT INTO probe (rowid, msg) VALUES (?1, ?2)")?;
+        for (row, text) in (0_i64..).zip(texts) {
+            put.execute(params![row, text])?;
+        }
+        let mut ask = probe
+            .prepare_cached("SELECT rowid, highlight(probe, 0, ?2, ?3) FROM probe WHERE probe MATCH ?1")?;
+        let mut rows = ask.query(params![meant, open.to_string(), close.to_string()])?;
+        while let Some(row) = rows.next()? {
+            let at = usize::try_from(row.get::<_, i64>(0)?).unwrap_or(usize::MAX);
+            if let Some(marked) = marked.get_mut(at) {
+                *marked = ranges(row.get_ref(1)?.as_str()?, open, close);
+            }
+        }
+        Ok(marked)
+    }
+}
+
+/// What was found: whole lines, and the text of each.
+#[derive(Default)]
+struct Found {
+    lines: Vec<Vec<u8>>,
+    texts: Vec<String>,
+}
+
+/// The message `seq`, if it is there and in one of the conversations.
+fn line(log: &Connection, conversations: &HashSet<i64>, seq: Seq) -> rusqlite::Result<Option<Vec<u8>>> {
+    let mut chunk = log.prepare_cached(
+        "SELECT first, conversation, lines FROM chunks WHERE first <= ?1 ORDER BY first DESC LIMIT 1",
+    )?;
+    let mut rows = chunk.query([int(seq)])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    if !conversations.contains(&row.get(1)?) {
+        return Ok(None);
+    }
+    let lines = row.get_ref(2)?.as_blob()?;
+    Ok(super::lines(lines, number(row, 0)?).find(|(_, n)| *n == seq).map(|(line, _)| line.to_vec()))
+}
+
+/// An expression that looks only at the texts, whatever stands in it.
+fn in_text(expression: &str) -> String {
+    format!("({{msg}} : ({expression}))")
+}
+
+/// Each word as FTS5 quotes it, a star behind one kept.
+fn plain(text: &str) -> String {
+    let mut words = String::new();
+    for word in text.split_whitespace().take(WORDS) {
+        let (word, star) = match word.strip_suffix('*') {
+            Some(start) if !start.is_empty() => (start, "*"),
+            _ => (word, ""),
+        };
+        let _ = write!(words, "\"{}\"{star} ", word.replace('"', "\"\""));
+    }
+    words
+}
+
+/// Two characters to mark with: of those for private use, the first that no text has.
+fn two_that_are_in_none(texts: &[String]) -> Option<[char; 2]> {
+    let mut free = ('\u{e000}'..='\u{f8ff}').filter(|c| !texts.iter().any(|text| text.contains(*c)));
+    Some([free.next()?, free.next()?])
+}
+
+/// The ranges between the marks, in characters of the text without them.
+fn ranges(marked: &str, open: char, close: char) -> String {
+    let (mut ranges, mut at, mut start) = (String::from("["), 0, 0);
+    for c in marked.chars() {
+        if c == open {
+            start = at;
+        } else if c == close {
+            let comma = if ranges.len() > 1 { "," } else { "" };
+            let _ = write!(ranges, "{comma}[{start},{}]", at - start);
+        } else {
+            at += 1;
+        }
+    }
+    ranges.push(']');
+    ranges
+}

@@ -1,0 +1,122 @@
+//! Owns what the writer, the readers and the indexer have in common: where the store lies, who
+//! may go at a database in memory, and how far the indexer is. Never touches a database itself.
+
+use super::place::Place;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+use tcp_chat_protocol::Seq;
+use tokio::sync::watch;
+
+/// Shared by everyone who has a part of the store open.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// Where the log lies.
+    pub(super) log: Place,
+    /// Where the search index lies.
+    pub(super) index: Place,
+    /// Around each use of the log.
+    pub(super) log_gate: Gate,
+    /// Around each use of the search index.
+    pub(super) index_gate: Gate,
+    work: Mutex<Work>,
+    bell: Condvar,
+    progress: watch::Sender<Progress>,
+}
+
+/// What there is to do for the indexer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Work {
+    /// The newest number in the log.
+    pub(super) head: Seq,
+    /// How often messages were removed from the log.
+    pub(super) removals: u64,
+    /// Somebody waits for a search.
+    pub(super) hurry: bool,
+    /// The index is damaged.
+    pub(super) rebuild: bool,
+    /// The store is being closed.
+    pub(super) stop: bool,
+}
+
+/// How far the indexer is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// Messages up to this number can be found.
+    pub(super) mark: Seq,
+    /// Counts the index files: another number, another file.
+    pub(super) file: u64,
+    /// The index cannot be written at the moment: waiting for it is of no use.
+    pub(super) failing: bool,
+}
+
+impl Shared {
+    pub(super) fn new(log: Place, head: Seq) -> Self {
+        let memory = log.is_memory();
+        Self {
+            index: log.index(),
+            log,
+            log_gate: Gate::new(memory),
+            index_gate: Gate::new(memory),
+            work: Mutex::new(Work { head, ..Work::default() }),
+            bell: Condvar::new(),
+            progress: watch::Sender::new(Progress::default()),
+        }
+    }
+
+    /// Changes what there is to do, and lets the indexer know.
+    pub(super) fn tell(&self, change: impl FnOnce(&mut Work)) {
+        change(&mut self.lock());
+        self.bell.notify_all();
+    }
+
+    /// What there is to do.
+    pub(super) fn work(&self) -> Work {
+        *self.lock()
+    }
+
+    /// Waits until there is something to do that `enough` takes, for `at_most` if that is given.
+    pub(super) fn wait(&self, at_most: Option<Duration>, enough: impl Fn(&Work) -> bool) -> Work {
+        let work = self.lock();
+        match at_most {
+            None => *self.bell.wait_while(work, |w| !enough(w)).unwrap_or_else(PoisonError::into_inner),
+            Some(time) => {
+                let waited = self.bell.wait_timeout_while(work, time, |w| !enough(w));
+                *waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        }
+    }
+
+    /// Says how far the indexer is.
+    pub(super) fn report(&self, change: impl FnOnce(&mut Progress)) {
+        self.progress.send_modify(change);
+    }
+
+    /// Hears how far the indexer is.
+    pub(super) fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// A panic while it was held leaves plain numbers behind: nothing to be afraid of.
+    fn lock(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// SQLite's databases in memory cannot be read and written at once, those in files can: for them
+/// the gate is always open.
+#[derive(Debug)]
+pub(super) struct Gate(Option<RwLock<()>>);
+
+impl Gate {
+    fn new(memory: bool) -> Self {
+        Self(memory.then(RwLock::default))
+    }
+
+    pub(super) fn read(&self) -> Option<RwLockReadGuard<'_, ()>> {
+        self.0.as_ref().map(|gate| gate.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn write(&self) -> Option<RwLockWriteGuard<'_, ()>> {
+        self.0.as_ref().map(|gate| gate.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}

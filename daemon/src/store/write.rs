@@ -1,0 +1,205 @@
+//! Owns the one writer of the log. The hub calls it: one transaction for each turn. What it says
+//! is kept is kept; after an error nothing of the turn is, and the next turn starts afresh. Never
+//! runs on a thread that serves connections.
+
+use super::found::{self, Totals};
+use super::index::Indexer;
+use super::place::{Lock, Place};
+use super::shared::Shared;
+use super::{Kept, Readers, StoreError, replace, rows, schema, tidy};
+use crate::chat::{ConversationId, Found, SessionId, Writes};
+use crate::settings::History;
+use rusqlite::{Connection, TransactionBehavior};
+use std::sync::Arc;
+use tcp_chat_protocol::{RequestId, Seq, Timestamp};
+
+/// The writer. One per process and file.
+#[derive(Debug)]
+pub struct Store {
+    history: History,
+    shared: Arc<Shared>,
+    /// `None` after an error that the connection may not have survived: the next use opens it.
+    log: Option<Connection>,
+    totals: Totals,
+    indexer: Option<Indexer>,
+    /// Held last: the file is ours until it is closed.
+    _lock: Option<Lock>,
+}
+
+impl Store {
+    /// Opens or makes the store, migrates it, and reads what is needed to go on. Takes as long as
+    /// there are conversations and sessions, however many messages there are.
+    ///
+    /// # Errors
+    /// Where it cannot be used; the sentence names the file and what to do.
+    pub fn open(history: &History) -> Result<(Self, Readers, Found), StoreError> {
+        let place = Place::of(history);
+        place.make_folder()?;
+        let lock = place.lock()?;
+        let log = schema::open_writer(&place, history.durability)?;
+        let (found, totals) = found::read(&log).map_err(|e| StoreError::sqlite("read", &place, &e))?;
+        let shared = Arc::new(Shared::new(place, found.head));
+        let indexer = Indexer::start(&shared)?;
+        let readers = Readers::new(Arc::clone(&shared));
+        let store = Self {
+            history: history.clone(),
+            shared,
+            log: Some(log),
+            totals,
+            indexer: Some(indexer),
+            _lock: lock,
+        };
+        Ok((store, readers, found))
+    }
+
+    /// Reads whether [`Store::open`] would find a store that it can use, changing nothing. It may
+    /// be in use by a running daemon; one that is not there yet is fine.
+    ///
+    /// # Errors
+    /// As [`Store::open`], as far as it can be told without writing.
+    pub fn check(history: &History) -> Result<(), StoreError> {
+        match Place::of(history) {
+            Place::File(path) if path.exists() => schema::check(&Place::File(path)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes all that a turn wants kept, in one transaction. The answer has the chunks in the
+    /// order in which they came.
+    ///
+    /// # Errors
+    /// Nothing of it was kept then. The next call tries afresh.
+    pub fn commit(&mut self, writes: Writes) -> Result<Vec<Arc<Kept>>, StoreError> {
+        rows::check(&writes, self.totals.head)?;
+        let totals = self.totals.after(&writes);
+        self.turn("write", |log| {
+            rows::write(log, &writes)?;
+            found::put_totals(log, &totals)
+        })?;
+        let gone = !writes.gone.is_empty();
+        self.totals = totals;
+        self.shared.tell(|work| {
+            work.head = totals.head;
+            work.removals += u64::from(gone);
+        });
+        Ok(writes.chunks.into_iter().map(|chunk| Arc::new(Kept { chunk })).collect())
+    }
+
+    /// Writes the whole of what there is to know about conversations and sessions in place of
+    /// what the store has: after a time in which turns could not be kept. Messages of
+    /// conversations that are not in it, and ids of sessions that are not, go as if they had ended.
+    ///
+    /// # Errors
+    /// Nothing was changed then.
+    pub fn replace(&mut self, all: &Found) -> Result<(), StoreError> {
+        let totals = self.totals.at_least(all);
+        self.turn("write", |log| {
+            replace::write(log, all)?;
+            found::put_totals(log, &totals)
+        })?;
+        self.totals = totals;
+        self.shared.tell(|work| {
+            work.head = totals.head;
+            work.removals += 1;
+        });
+        Ok(())
+    }
+
+    /// Where the message lies that the session once called `id`; `None` also when it is gone.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn sent(
+        &mut self,
+        session: SessionId,
+        id: &RequestId,
+    ) -> Result<Option<(ConversationId, Seq)>, StoreError> {
+        self.with("read", |log| rows::sent(log, session, id))
+    }
+
+    /// Removes a small slice of what has to go: messages over the age or number, and what gone
+    /// conversations and sessions left behind. True: there is more. Whole chunks go, the oldest
+    /// first: so a few more messages than `history.retain_messages` can be left, never fewer.
+    ///
+    /// # Errors
+    /// The file cannot be written. Nothing was removed then.
+    pub fn tidy(&mut self, now: Timestamp) -> Result<bool, StoreError> {
+        let bounds = tidy::Bounds::new(&self.history, now);
+        let mut totals = self.totals;
+        let Some(slice) = self.with("read", |log| tidy::next(log, &bounds, totals.messages))? else {
+            return Ok(false);
+        };
+        totals.messages = totals.messages.saturating_sub(slice.messages());
+        self.turn("tidy", |log| {
+            slice.remove(log)?;
+            found::put_totals(log, &totals)
+        })?;
+        self.totals = totals;
+        if slice.messages() > 0 {
+            self.shared.tell(|work| work.removals += 1);
+        }
+        Ok(true)
+    }
+
+    /// Closes the file in order.
+    ///
+    /// # Errors
+    /// The last checkpoint failed; what was committed is kept all the same.
+    pub fn close(mut self) -> Result<(), StoreError> {
+        drop(self.indexer.take());
+        let Some(log) = self.log.take() else { return Ok(()) };
+        let place = &self.shared.log;
+        let error = |e: rusqlite::Error| StoreError::sqlite("close", place, &e);
+        if !place.is_memory() {
+            log.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(error)?;
+        }
+        log.close().map_err(|(_, e)| error(e))
+    }
+
+    /// One transaction: all of it or nothing.
+    fn turn(
+        &mut self,
+        what: &'static str,
+        write: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+    ) -> Result<(), StoreError> {
+        self.with(what, |log| {
+            let turn = rusqlite::Transaction::new_unchecked(log, TransactionBehavior::Immediate)?;
+            write(&turn)?;
+            // Where this fails, or has failed before, dropping it rolls back.
+            turn.commit()
+        })
+    }
+
+    /// Uses the connection, opens it if the last error closed it, and closes it if it may be bad.
+    fn with<T>(
+        &mut self,
+        what: &'static str,
+        ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let place = &self.shared.log;
+        let _gate = self.shared.log_gate.write();
+        let log = match self.log.take() {
+            Some(log) => log,
+            None => {
+                let log = schema::reopen_writer(place, self.history.durability)?;
+                // A commit that failed on its way to the disk may stand in the file after all.
+                // Nobody was told of it: it must not come back.
+                rows::forget_after(&log, &self.totals).map_err(|e| StoreError::sqlite("write", place, &e))?;
+                log
+            }
+        };
+        let result = ask(&log).map_err(|e| StoreError::sqlite(what, place, &e));
+        let spoiled = !log.is_autocommit() || result.as_ref().is_err_and(StoreError::spoils_connection);
+        // A database in memory would go with its connection.
+        if !spoiled || place.is_memory() {
+            self.log = Some(log);
+        }
+        result
+    }
+
+    /// For tests: how the file behaves when the disk is full.
+    #[cfg(test)]
+    pub(super) fn log(&self) -> Option<&Connection> {
+        self.log.as_ref()
+    }
+}

@@ -1,0 +1,128 @@
+//! Owns making certificates: the CA, the daemon's own leaf, client certificates. Pure but for
+//! randomness: `now` is an argument, and nothing is written. Never re-makes a CA: it is only asked
+//! when there is none.
+//!
+//! rcgen's own defaults (valid from 1975 to 4096, "rcgen self signed cert") are nowhere left.
+
+use super::{Fault, TlsError};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType, SerialNumber,
+};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+use zeroize::Zeroizing;
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// How long a CA is good for. Every client has to be told of a new one by hand.
+pub(super) const CA_LIFE: Duration = Duration::from_secs(3_650 * 86_400);
+/// How long a leaf is good for. It is renewed without anybody's doing.
+pub(super) const LEAF_LIFE: Duration = Duration::from_secs(90 * 86_400);
+/// How long a client certificate is good for.
+pub(super) const CLIENT_LIFE: Duration = Duration::from_secs(365 * 86_400);
+/// Clocks of clients may be behind by this much.
+pub(super) const BACKDATED: Duration = Duration::from_secs(3_600);
+
+/// A certificate with its key, both as PEM.
+#[derive(Debug)]
+pub struct Minted {
+    /// The certificate.
+    pub certificate: String,
+    /// Its key.
+    pub key: Zeroizing<String>,
+}
+
+/// What signs: the CA's certificate and key.
+pub(super) struct Signer {
+    issuer: Issuer<'static, KeyPair>,
+    /// Nothing that it signs is good for longer than it is itself.
+    not_after: SystemTime,
+}
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Signer").field("key", &"…").field("not_after", &self.not_after).finish()
+    }
+}
+
+/// A new key for a CA.
+pub(super) fn ca_key() -> Result<KeyPair, rcgen::Error> {
+    KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
+}
+
+/// The certificate of a new CA, for `key`, as PEM.
+pub(super) fn ca(key: &KeyPair, host: &str, now: SystemTime) -> Result<String, rcgen::Error> {
+    let mut params = params(&format!("tcp-chat CA of {host}"), now, now + CA_LIFE)?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    Ok(params.self_signed(key)?.pem())
+}
+
+impl Signer {
+    /// Of the CA's certificate and key, which belong together.
+    pub(super) fn new(pem: &str, key: KeyPair, not_after: SystemTime) -> Result<Self, rcgen::Error> {
+        Ok(Self { issuer: Issuer::from_ca_cert_pem(pem, key)?, not_after })
+    }
+
+    /// A leaf for the daemon.
+    pub(super) fn leaf(&self, names: &BTreeSet<String>, now: SystemTime) -> Result<Minted, rcgen::Error> {
+        // Clients go by the names below; this one is for people who look at the certificate.
+        let shown = names.iter().find(|name| name.parse::<IpAddr>().is_err() && *name != "localhost");
+        let shown = shown.map_or("localhost", String::as_str);
+        let mut params = params(shown, now, (now + LEAF_LIFE).min(self.not_after))?;
+        for name in names {
+            params.subject_alt_names.push(match name.parse::<IpAddr>() {
+                Ok(address) => SanType::IpAddress(address),
+                Err(_) => SanType::DnsName(name.as_str().try_into()?),
+            });
+        }
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.sign(params)
+    }
+
+    /// A client certificate: its common name is the user.
+    pub(super) fn client(&self, name: &str, now: SystemTime) -> Result<Minted, rcgen::Error> {
+        let mut params = params(name, now, (now + CLIENT_LIFE).min(self.not_after))?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(params)
+    }
+
+    fn sign(&self, mut params: CertificateParams) -> Result<Minted, rcgen::Error> {
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.use_authority_key_identifier_extension = true;
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let certificate = params.signed_by(&key, &self.issuer)?.pem();
+        Ok(Minted { certificate, key: Zeroizing::new(key.serialize_pem()) })
+    }
+}
+
+/// What all certificates have in common.
+fn params(name: &str, now: SystemTime, not_after: SystemTime) -> Result<CertificateParams, rcgen::Error> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    // X.520 allows 64 characters of a common name.
+    let name: String = name.chars().take(64).collect();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.not_before = whole_seconds(now - BACKDATED).into();
+    params.not_after = whole_seconds(not_after).into();
+    let mut serial = [0; 16];
+    getrandom::fill(&mut serial).map_err(|_| rcgen::Error::RemoteKeyError)?;
+    // Positive, and of the same length whatever the dice say.
+    serial[0] = (serial[0] & 0x7f) | 0x40;
+    params.serial_number = Some(SerialNumber::from_slice(&serial));
+    Ok(params)
+}
+
+/// Certificates know no fractions of a second.
+fn whole_seconds(time: SystemTime) -> SystemTime {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(DAY);
+    SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
+}
+
+/// An error of making, told as one about the file that it was for.
+pub(super) fn failed(file: &Path, error: &rcgen::Error) -> TlsError {
+    TlsError { file: file.to_owned(), reason: format!("it cannot be made: {error}"), fault: Fault::Content }
+}

@@ -1,0 +1,73 @@
+//! Owns what the daemon offers in a handshake: provider, versions, key exchange, ALPN, tickets,
+//! and the certificate that can be swapped while it runs. Never reads a file.
+//!
+//! A client that offers no ALPN is served. One that offers only protocols that are not ours is
+//! refused with `no_application_protocol`, as RFC 7301 asks: it wants to speak something else, and
+//! an HTTPS client that was led here must not get an answer.
+
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use std::sync::Arc;
+
+/// aws-lc-rs, with the post-quantum hybrid first.
+pub(super) fn provider() -> CryptoProvider {
+    let kx_groups = vec![
+        aws_lc_rs::kx_group::X25519MLKEM768,
+        aws_lc_rs::kx_group::X25519,
+        aws_lc_rs::kx_group::SECP256R1,
+        aws_lc_rs::kx_group::SECP384R1,
+    ];
+    CryptoProvider { kx_groups, ..aws_lc_rs::default_provider() }
+}
+
+/// The certificate in use. Connections that are open keep the one they began with.
+#[derive(Debug)]
+pub(super) struct InUse(ArcSwap<CertifiedKey>);
+
+impl InUse {
+    pub(super) fn new(certified: Arc<CertifiedKey>) -> Self {
+        Self(ArcSwap::new(certified))
+    }
+
+    pub(super) fn swap(&self, certified: Arc<CertifiedKey>) {
+        self.0.store(certified);
+    }
+}
+
+impl ResolvesServerCert for InUse {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.load_full())
+    }
+}
+
+/// Tickets for resumed handshakes; the keys are in memory only and change every six hours.
+pub(super) fn ticketer() -> Result<Arc<dyn ProducesTickets>, rustls::Error> {
+    aws_lc_rs::Ticketer::new()
+}
+
+/// The configuration for handshakes.
+pub(super) fn config(
+    in_use: Arc<InUse>,
+    tickets: Arc<dyn ProducesTickets>,
+    allow_1_2: bool,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let versions: &[_] = if allow_1_2 {
+        &[&rustls::version::TLS13, &rustls::version::TLS12]
+    } else {
+        &[&rustls::version::TLS13]
+    };
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
+        .with_protocol_versions(versions)?
+        .with_no_client_auth()
+        .with_cert_resolver(in_use);
+    config.alpn_protocols = vec![tcp_chat_protocol::ALPN.to_vec()];
+    config.ticketer = tickets;
+    // Sessions are resumed by tickets alone: nothing is kept for each client.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    // A first message that can be replayed would be a message twice.
+    config.max_early_data_size = 0;
+    Ok(Arc::new(config))
+}
