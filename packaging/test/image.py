@@ -111,7 +111,9 @@ def run(slim, dockerfile, debs):
         _looks(tools)
         _works(tools)
     finally:
-        tools.podman("system", "reset", "--force")
+        tools.podman("rm", "--all", "--force")
+        subprocess.run([*tools.words("buildah"), "rm", "--all"], stdout=subprocess.DEVNULL, check=False)
+        tools.podman("rmi", "--all", "--force")
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -46,6 +46,8 @@ def fresh(machine, debs):
     effective = machine.run(f"tcp-chatd --config {CONFIG} config")
     paths = (f"{STATE}/certs", f"{STATE}/chat.db", "/run/tcp-chatd/control.sock")
     check("the settings name the installed system's paths", effective.ok and all(path in effective.text for path in paths), effective)
+    strangers = machine.run(f"find {STATE} ! -user tcp-chatd")
+    check("`check`, run by root beside the daemon, left nothing of root's in the state", strangers.ok and not strangers.text.strip(), strangers)
     first = machine.run("tcp-chatd config")
     check("without --config the installed file is found", first.text == effective.text, first)
 

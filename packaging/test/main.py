@@ -4,6 +4,7 @@ Called by `run` once everything is built and the root is there; see there for wh
 """
 
 import argparse
+import subprocess
 from pathlib import Path
 
 import image
@@ -16,8 +17,9 @@ from machine import Machine
 
 
 def _pair(folder):
-    """Both packages of a folder, the daemon's first."""
-    return [_only(folder, "tcp-chatd_*.deb"), _only(folder, "tcp-chat-cli_*.deb")]
+    """Both packages of a folder for this machine, the daemon's first."""
+    arch = subprocess.run(["dpkg", "--print-architecture"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    return [_only(folder, f"{name}_*_{arch}.deb") for name in ("tcp-chatd", "tcp-chat-cli")]
 
 
 def _only(folder, pattern):
