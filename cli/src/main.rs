@@ -1,2 +1,27 @@
-//! x
-fn main() {}
+//! The life of the process: arguments, settings, run, exit code. Everything else is the library's.
+
+use clap::CommandFactory;
+use std::process::ExitCode;
+use tcp_chat_cli::exit::{Exit, Failure};
+use tcp_chat_cli::output::{Stop, complain};
+use tcp_chat_cli::{args, run, settings};
+
+fn main() -> ExitCode {
+    // clap says what is wrong with a command line by itself, and ends with 2.
+    let matches = args::Cli::command().get_matches();
+    let done = settings::settle(&matches).map_err(Stop::Failed).and_then(|(settings, command)| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.map_err(|e| Failure::new(Exit::Other, format!("no runtime: {e}")))?;
+        let done = runtime.block_on(run(settings, command));
+        // A thread that still reads the terminal is not waited for.
+        runtime.shutdown_background();
+        done
+    });
+    match done {
+        Ok(()) | Err(Stop::ReaderGone) => ExitCode::SUCCESS,
+        Err(Stop::Failed(failure)) => {
+            complain(&failure);
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Owns the command line: what can be given, and its help. The man page and the completions are
+//! made from it. Never decides what an option means together with others: that is `settings`.
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::time::Duration;
+
+const EXAMPLES: &str = "\
+Examples:
+  tcp-chat-cli tcps://chat.example:3000/lobby#PIN   join with the line of an invitation
+  tcp-chat-cli chat.example                         join again: the pin is known now
+  tcp-chat-cli --ca certs/ca.pem                    join the server on this machine
+  tcp-chat-cli send --room ops 'deployed'           one message; exit 0 once it is kept
+  make 2>&1 | tcp-chat-cli send --room ops --split  the output of a command
+  tcp-chat-cli tail --room ops --json | jq .msg     messages as they come
+  tcp-chat-cli wait --match 'done|failed' --timeout 10m
+
+Exit codes: 0 done; 1 other; 2 usage; 3 no connection; 4 the certificate was refused;
+5 login refused; 6 the request was refused; 7 timed out.
+
+Files: $XDG_CONFIG_HOME/tcp-chat/config.toml holds defaults for all options and the profiles of
+servers that were joined; $XDG_STATE_HOME/tcp-chat holds sessions, so that a client that is
+started again goes on where it was.";
+
+const LINES: &str = "\
+Without a command, lines from standard input are sent, and messages are printed. A line that begins
+with / is a command (/help lists them); // begins a line with one slash.";
+
+/// The terminal and script client of tcp-chatd.
+#[derive(Debug, Parser)]
+#[command(name = "tcp-chat-cli", version, about, after_help = EXAMPLES, after_long_help = format!("{LINES}\n\n{EXAMPLES}"))]
+#[command(max_term_width = 100)]
+pub struct Cli {
+    /// HOST, HOST:PORT, or the tcps://HOST:PORT/ROOM#PIN line of an invitation [default: localhost:3000]
+    #[arg(value_name = "SERVER", env = "TCP_CHAT_SERVER")]
+    pub server: Option<String>,
+
+    /// The options.
+    #[command(flatten)]
+    pub options: Options,
+
+    /// What to do; without it, chat.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The options, which may stand before or behind the command.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Options")]
+pub struct Options {
+    /// Trust servers whose certificate a CA in this PEM file has signed
+    #[arg(long, global = true, value_name = "FILE", env = "TCP_CHAT_CA")]
+    pub ca: Option<PathBuf>,
+
+    /// Trust the server whose CA has this SHA-256 (64 hexadecimal digits)
+    #[arg(long, global = true, value_name = "SHA256", env = "TCP_CHAT_PIN")]
+    pub pin: Option<String>,
+
+    /// The name to be known by [default: the login name]
+    #[arg(long, global = true, value_name = "NAME", env = "TCP_CHAT_NAME")]
+    pub name: Option<String>,
+
+    /// red, green, yellow, blue, fuchsia, cyan or #rrggbb
+    #[arg(long, global = true, value_name = "COLOR", env = "TCP_CHAT_COLOR")]
+    pub color: Option<String>,
+
+    /// The room to be in; may be given again, the first one is spoken to [default: the server's]
+    #[arg(long, global = true, value_name = "ROOM", env = "TCP_CHAT_ROOM", value_delimiter = ',')]
+    pub room: Vec<String>,
+
+    /// Print one JSON object a line, with the wire's own fields
+    #[arg(long, global = true, env = "TCP_CHAT_JSON", action = ArgAction::SetTrue)]
+    pub json: bool,
+
+    /// Give up after this time (90s, 2m); connecting is tried again until then
+    #[arg(long, global = true, value_name = "DURATION", env = "TCP_CHAT_TIMEOUT", value_parser = duration)]
+    pub timeout: Option<Duration>,
+
+    /// The client certificate, where the server asks for one (PEM)
+    #[arg(long, global = true, value_name = "FILE", env = "TCP_CHAT_CERT")]
+    pub cert: Option<PathBuf>,
+
+    /// The key of the client certificate (PEM)
+    #[arg(long, global = true, value_name = "FILE", env = "TCP_CHAT_KEY")]
+    pub key: Option<PathBuf>,
+
+    /// Read the password from this file's first line (or set TCP_CHAT_PASSWORD)
+    #[arg(long, global = true, value_name = "FILE", env = "TCP_CHAT_PASSWORD_FILE")]
+    pub password_file: Option<PathBuf>,
+
+    /// No colours (NO_COLOR does the same)
+    #[arg(long, global = true, env = "TCP_CHAT_NO_COLOR", action = ArgAction::SetTrue)]
+    pub no_color: bool,
+
+    /// Say on standard error what is going on
+    #[arg(short, long, global = true, env = "TCP_CHAT_VERBOSE", action = ArgAction::SetTrue)]
+    pub verbose: bool,
+}
+
+/// The commands.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Send one message; exit 0 only once it is kept
+    Send(Send),
+    /// Print messages as they come
+    Tail(Tail),
+    /// Print messages from the store, oldest first
+    History(History),
+    /// Print messages that contain words, newest first
+    Search(Search),
+    /// Wait until a message matches; exit 7 when --timeout runs out
+    Wait(Wait),
+    /// Who is in the room (--room), or on the server
+    Who,
+    /// The rooms of the server
+    Rooms,
+}
+
+/// `send`
+#[derive(Debug, Clone, Args)]
+pub struct Send {
+    /// The message; without it, all of standard input
+    #[arg(value_name = "TEXT", allow_hyphen_values = true)]
+    pub text: Option<String>,
+
+    /// Send it to this user instead of a room
+    #[arg(long, value_name = "USER")]
+    pub to: Option<String>,
+
+    /// Standard input may be long: send it as several messages, cut at line ends where possible,
+    /// while it comes
+    #[arg(long)]
+    pub split: bool,
+
+    /// Call the message ID (1 to 64 bytes): sent again with the same ID, from the same account on
+    /// this machine and under the same name, it is kept once
+    #[arg(long, value_name = "ID", conflicts_with = "split")]
+    pub id: Option<String>,
+}
+
+/// `tail`
+#[derive(Debug, Clone, Args)]
+pub struct Tail {
+    /// Begin behind this message number, from the store
+    #[arg(long, value_name = "SEQ")]
+    pub after: Option<u64>,
+
+    /// End after this many messages
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+
+    /// Begin where the last `tail --resume` with this server and name has ended
+    #[arg(long, conflicts_with = "after")]
+    pub resume: bool,
+}
+
+/// `history`
+#[derive(Debug, Clone, Args)]
+pub struct History {
+    /// Only messages before this number
+    #[arg(long, value_name = "SEQ")]
+    pub before: Option<u64>,
+
+    /// Only messages after this number
+    #[arg(long, value_name = "SEQ")]
+    pub after: Option<u64>,
+
+    /// How many at most
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: u64,
+
+    /// The direct messages with this user instead of a room's
+    #[arg(long, value_name = "USER")]
+    pub with: Option<String>,
+}
+
+/// `search`
+#[derive(Debug, Clone, Args)]
+pub struct Search {
+    /// Words, "phrases", prefix*
+    #[arg(value_name = "QUERY", required = true, num_args = 1.., allow_hyphen_values = true)]
+    pub query: Vec<String>,
+
+    /// Only by this user
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+
+    /// Only messages before this number
+    #[arg(long, value_name = "SEQ")]
+    pub before: Option<u64>,
+
+    /// How many at most
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: u64,
+}
+
+/// `wait`
+#[derive(Debug, Clone, Args)]
+pub struct Wait {
+    /// A regular expression that the message's text must match somewhere
+    #[arg(long = "match", value_name = "REGEX")]
+    pub pattern: String,
+
+    /// Look at messages behind this number first, from the store
+    #[arg(long, value_name = "SEQ")]
+    pub after: Option<u64>,
+}
+
+/// A duration as people write it: `90s`, `2m`, `1h 30m`; a number alone is seconds.
+///
+/// # Errors
+/// A sentence with an example.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.trim().parse() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    humantime::parse_duration(text).map_err(|e| format!("{e}; write 90s or 2m"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_server_before_the_command_and_options_behind_it() {
+        let cli = Cli::try_parse_from(["x", "host", "send", "--room", "ops", "hi"]).unwrap();
+        assert_eq!(cli.server.as_deref(), Some("host"));
+        assert_eq!(cli.options.room, ["ops"]);
+        let cli = Cli::try_parse_from(["x", "--json", "send", "hi"]).unwrap();
+        assert_eq!(cli.server, None);
+        assert!(matches!(cli.command, Some(Command::Send(s)) if s.text.as_deref() == Some("hi")));
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("90").unwrap(), Duration::from_secs(90));
+        assert_eq!(duration("2m").unwrap(), Duration::from_secs(120));
+        assert!(duration("soon").is_err());
+    }
+}

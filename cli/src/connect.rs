@@ -1,0 +1,173 @@
+//! Owns how a command gets its session: with the settings, within the time, and under another name
+//! where nobody chose one. Stores the profile of a server that was joined for the first time.
+
+use crate::exit::Failure;
+use crate::output::say;
+use crate::settings::Settings;
+use crate::{neutralise, profile};
+use std::time::Duration;
+use tcp_chat_client::protocol::ErrorKind;
+use tcp_chat_client::{Error, Events, Saved, Session};
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// The wait between two attempts to connect at first, and at most.
+const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// How many other names are tried where nobody chose one.
+const OTHER_NAMES: u32 = 9;
+
+/// When to give up: `--timeout` from now on.
+#[must_use]
+pub fn deadline(timeout: Option<Duration>) -> Option<Instant> {
+    timeout.and_then(|t| Instant::now().checked_add(t))
+}
+
+/// A session for a chat or a script. With a deadline, what can pass is tried again until then.
+///
+/// # Errors
+/// What the last attempt failed with.
+pub async fn connect(
+    settings: &Settings,
+    saved: Option<Saved>,
+    may_rename: bool,
+    deadline: Option<Instant>,
+) -> Result<(Session, Events), Failure> {
+    let mut name = settings.name.clone();
+    let tries = if may_rename && !settings.name_is_chosen { OTHER_NAMES } else { 0 };
+    let mut others = 1..=tries;
+    let mut wait = WAITS.0;
+    let connected = loop {
+        let attempt = builder(settings, &name, saved.clone()).connect();
+        let done = match deadline {
+            Some(at) => match timeout_at(at, attempt).await {
+                Ok(done) => done,
+                Err(_) => {
+                    return Err(Failure::timed_out(format!("no answer from {} in time", settings.server())));
+                }
+            },
+            None => attempt.await,
+        };
+        match done {
+            Ok(connected) => break connected,
+            Err(Error::LoginRefused { kind: ErrorKind::NameTaken, msg }) => match others.next() {
+                Some(n) => name = other_name(&settings.name, n),
+                None => return Err(name_taken(settings, msg)),
+            },
+            Err(e) if e.is_passing() && deadline.is_some_and(|at| Instant::now() + wait < at) => {
+                if settings.verbose {
+                    say(&format!("* {}; trying again", neutralise::line(&e.to_string())));
+                }
+                sleep(wait).await;
+                wait = (wait * 2).min(WAITS.1);
+            }
+            Err(e) => return Err(explained(e, settings)),
+        }
+    };
+    joined(settings, &connected.0);
+    Ok(connected)
+}
+
+fn builder(settings: &Settings, name: &str, saved: Option<Saved>) -> tcp_chat_client::Builder {
+    let mut builder = Session::builder(&settings.host, settings.port, settings.trust.clone()).name(name);
+    if let Some(color) = settings.color {
+        builder = builder.color(color);
+    }
+    for room in &settings.rooms {
+        builder = builder.room(room);
+    }
+    if let Some(password) = &settings.password {
+        builder = builder.password(password);
+    }
+    if let Some(identity) = &settings.identity {
+        builder = builder.identity(identity.clone());
+    }
+    if let Some(saved) = saved {
+        builder = builder.resume(saved);
+    }
+    builder
+}
+
+fn other_name(name: &str, n: u32) -> String {
+    // With the longest of names the number takes the place of its end.
+    let head: String = name.chars().take(30).collect();
+    format!("{}-{n}", head.trim_end_matches(['_', '-', '.']))
+}
+
+fn name_taken(settings: &Settings, msg: String) -> Failure {
+    Failure::from(Error::LoginRefused { kind: ErrorKind::NameTaken, msg })
+        .hint(format!("Somebody is called {} there, or was until a moment ago.", settings.name))
+        .hint("Give another name with --name NAME, or wait until the name is free.")
+}
+
+/// The failure with what to do about it.
+fn explained(e: Error, settings: &Settings) -> Failure {
+    let hint = match &e {
+        Error::CertificateRefused(_) => Some(
+            "Nothing was sent. If the server is right and has a new CA, ask its operator for the new pin or CA.",
+        ),
+        Error::NoConnection { .. } if settings.host.parse::<std::net::IpAddr>().is_err() => {
+            mistyped(&settings.host).map(|_| "Did you mean a command? `tcp-chat-cli --help` lists them.")
+        }
+        Error::LoginRefused { kind: ErrorKind::AuthFailed, .. } if settings.password.is_none() => {
+            Some("The server asks for a password: give it with --password-file FILE.")
+        }
+        _ => None,
+    };
+    let failure = Failure::from(e);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// The command that a host's name is nearly.
+fn mistyped(host: &str) -> Option<&'static str> {
+    const COMMANDS: [&str; 7] = ["send", "tail", "history", "search", "wait", "who", "rooms"];
+    let letters = |s: &str| {
+        let mut letters: Vec<char> = s.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    COMMANDS
+        .into_iter()
+        .find(|c| host.len() + 1 >= c.len() && (host.starts_with(c) || letters(c) == letters(host)))
+}
+
+fn joined(settings: &Settings, session: &Session) {
+    if settings.verbose {
+        let login = session.login();
+        let (name, server) = (neutralise::line(&login.name), neutralise::line(&login.server.name));
+        let version = neutralise::line(&login.server.version);
+        say(&format!(
+            "* {}: certificate verified, logged in as {name} ({server} {version})",
+            settings.server()
+        ));
+    }
+    if let Some((path, key, new)) = &settings.new_profile {
+        match profile::add(path, key, new) {
+            Ok(()) => {
+                let host = if settings.host.contains(':') { key.as_str() } else { &settings.host };
+                say(&format!("* {key} and its pin are known from now on: `tcp-chat-cli {host}` is enough"));
+            }
+            Err(failure) => say(&format!("* the server could not be noted: {failure}")),
+        }
+    }
+}
+
+/// Ends a session in order, but does not wait for ever.
+pub async fn quit(session: &Session) {
+    // The daemon ends a session that said nothing by itself, later.
+    let _ = tokio::time::timeout(Duration::from_secs(5), session.quit()).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_names_are_names() {
+        assert_eq!(other_name("ana", 1), "ana-1");
+        assert_eq!(other_name(&"x".repeat(32), 9).chars().count(), 32);
+        assert_eq!(mistyped("sned"), Some("send"));
+        assert_eq!(mistyped("chat.example"), None);
+    }
+}

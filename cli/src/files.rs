@@ -1,0 +1,69 @@
+//! Owns where the client's files are, and how they are written: whole or not at all, for the user
+//! alone. Never knows what is in them.
+
+use etcetera::BaseStrategy;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+const FOLDER: &str = "tcp-chat";
+
+/// `$XDG_CONFIG_HOME/tcp-chat/config.toml`, or what stands for it on this system.
+#[must_use]
+pub fn config_file() -> Option<PathBuf> {
+    let base = etcetera::choose_base_strategy().ok()?;
+    Some(base.config_dir().join(FOLDER).join("config.toml"))
+}
+
+/// `$XDG_STATE_HOME/tcp-chat`, or what stands for it on this system.
+#[must_use]
+pub fn state_folder() -> Option<PathBuf> {
+    let base = etcetera::choose_base_strategy().ok()?;
+    Some(base.state_dir().unwrap_or_else(|| base.data_dir()).join(FOLDER))
+}
+
+/// Writes a file so that a crash leaves the old one or the new one, with mode 0600, in a folder
+/// that is made with mode 0700 where there is none.
+///
+/// # Errors
+/// The system's.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    make_folder(folder)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let draft = folder.join(format!(".{name}.{}", std::process::id()));
+    let written = private(&draft).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    let done = written.and_then(|()| fs::rename(&draft, path));
+    if done.is_err() {
+        // What went wrong is told below; the draft is of no use to anyone.
+        let _ = fs::remove_file(&draft);
+    }
+    done
+}
+
+/// Makes a folder for the user alone.
+///
+/// # Errors
+/// The system's.
+pub fn make_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// Opens a file to be written by the user alone; it is made where there is none, and emptied.
+///
+/// # Errors
+/// The system's.
+pub fn private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}

@@ -1,0 +1,44 @@
+//! `tcp-chat-cli`: the terminal and script client of `tcp-chatd`.
+//!
+//! | module | what |
+//! | --- | --- |
+//! | [`args`] | the command line; man page and completions are made from it |
+//! | [`settings`], [`profile`], [`files`] | flags, environment, `config.toml`: laid over one another |
+//! | [`connect`], [`state`] | a session within the time; what is saved between two runs |
+//! | [`line_mode`], [`worker`] | the chat without a screen |
+//! | [`scripts`] | `send`, `tail`, `history`, `search`, `wait`, `who`, `rooms` |
+//! | [`neutralise`], [`style`], [`output`] | how things look, and the only way to the terminal |
+//! | [`exit`], [`signals`] | how it ends |
+//!
+//! The connection itself is the crate `tcp-chat-client`'s.
+
+pub mod args;
+pub mod connect;
+pub mod exit;
+pub mod files;
+pub mod line_mode;
+pub mod neutralise;
+pub mod output;
+pub mod profile;
+pub mod scripts;
+pub mod settings;
+pub mod signals;
+pub mod state;
+pub mod style;
+pub mod worker;
+
+use args::Command;
+use output::Stop;
+use settings::Settings;
+
+/// Does what was asked for.
+///
+/// # Errors
+/// What it failed with, and how the program is to end.
+pub async fn run(settings: Settings, command: Option<Command>) -> Result<(), Stop> {
+    match command {
+        // A screen for two terminals has its place here; it would take the same settings.
+        None => line_mode::run(&settings).await,
+        Some(command) => scripts::run(&settings, command).await,
+    }
+}

@@ -1,0 +1,310 @@
+//! Owns the chat without a screen: lines from standard input are sent, messages are printed. Two
+//! halves: this loop prints, and `Worker` does what the lines ask, one after another, so that the
+//! order of input is the order of sending. Never parses the wire.
+
+use crate::connect::{connect, deadline, quit};
+use crate::exit::{Exit, Failure};
+use crate::neutralise::line as clean;
+use crate::output::{self, Stop, say};
+use crate::settings::Settings;
+use crate::signals::{Asked, asked_to_stop};
+use crate::state::State;
+use crate::style::Style;
+use crate::worker::{Done, Worker};
+use std::io::{IsTerminal, Read};
+use std::time::Duration;
+use tcp_chat_client::protocol::{Line, LineDecoder, NoticeKind, PresenceState};
+use tcp_chat_client::{Event, Events, Saved, Session};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+/// The longest line of the input; a message is shorter anyway.
+const LINE_BYTES: usize = 1024 * 1024;
+/// How many lines are read ahead.
+const LINES: usize = 64;
+/// How often the cursor is saved at most.
+const SAVE: Duration = Duration::from_secs(1);
+
+/// Chats until the input ends, `/quit`, or a signal.
+///
+/// # Errors
+/// What ended the session.
+pub async fn run(settings: &Settings) -> Result<(), Stop> {
+    let state = State::open("chat", &settings.server(), &settings.name);
+    let saved: Option<Saved> = state.as_ref().and_then(State::load);
+    let until = deadline(settings.timeout);
+    let (session, events) = connect(settings, saved, false, until).await?;
+    let typed = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let color = std::io::stdout().is_terminal() && !settings.no_color;
+    let chat = Chat {
+        settings,
+        session: session.clone(),
+        state,
+        style: Style::new(color),
+        typed,
+        saved: None,
+        joined: false,
+    };
+    chat.run(events).await
+}
+
+struct Chat<'a> {
+    settings: &'a Settings,
+    session: Session,
+    state: Option<State>,
+    style: Style,
+    /// A person types and reads on the same terminal: what they typed is there already.
+    typed: bool,
+    /// What was saved last.
+    saved: Option<Saved>,
+    joined: bool,
+}
+
+/// How the chat came to its end.
+enum End {
+    /// The input is used up, or `/quit`: all that was asked for is done.
+    Done(Done),
+    /// A signal.
+    Asked(Asked),
+    /// `--timeout` ran out after the input had ended.
+    TimedOut,
+    /// The session is over.
+    Over(tcp_chat_client::Error),
+}
+
+impl Chat<'_> {
+    async fn run(mut self, mut events: Events) -> Result<(), Stop> {
+        self.save();
+        let mut worker: Option<tokio::task::JoinHandle<Done>> = None;
+        let (said, mut says) = mpsc::channel(LINES);
+        let mut said = Some(said);
+        let (eof, mut input_ended) = tokio::sync::oneshot::channel::<()>();
+        let mut eof = Some(eof);
+        let (mut input_over, mut give_up) = (false, None::<Instant>);
+        let mut save = interval(SAVE);
+        save.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let stop = asked_to_stop();
+        let gone = output::reader_gone();
+        tokio::pin!(stop, gone);
+        let end = loop {
+            // The input is read only once the session is ready for it.
+            if self.joined
+                && worker.is_none()
+                && let (Some(said), Some(eof)) = (said.take(), eof.take())
+            {
+                let worker_side =
+                    Worker::new(self.session.clone(), &self.settings.rooms, said, self.style.clone());
+                worker = Some(tokio::spawn(worker_side.run(read_lines(eof))));
+            }
+            tokio::select! {
+                event = events.next() => match event {
+                    Some(Event::Ended(why)) => break End::Over(why),
+                    Some(event) => self.show(event)?,
+                    None => break End::Over(tcp_chat_client::Error::Closed(tcp_chat_client::Closed::Quit)),
+                },
+                Some(line) = says.recv() => match line {
+                    crate::worker::Said::Data(line) => output::data(&line)?,
+                    crate::worker::Said::Else(line) => say(&line),
+                },
+                done = async { match &mut worker { Some(w) => w.await, None => std::future::pending().await } } => {
+                    break match done {
+                        Ok(done) => End::Done(done),
+                        Err(e) => return Err(Failure::new(Exit::Other, format!("the input: {e}")).into()),
+                    };
+                }
+                _ = &mut input_ended, if !input_over => {
+                    input_over = true;
+                    give_up = deadline(self.settings.timeout);
+                }
+                () = sleep_until(give_up.unwrap_or_else(Instant::now)), if give_up.is_some() => break End::TimedOut,
+                asked = &mut stop => break End::Asked(asked),
+                () = &mut gone => return self.leave(Ok(())).await,
+                _ = save.tick() => self.save(),
+            }
+        };
+        // What the worker said last is still in its queue.
+        while let Ok(line) = says.try_recv() {
+            match line {
+                crate::worker::Said::Data(line) => output::data(&line)?,
+                crate::worker::Said::Else(line) => say(&line),
+            }
+        }
+        match end {
+            End::Done(done) => {
+                let result = match done.refused {
+                    Some(failure) if !self.typed => Err(Stop::Failed(failure)),
+                    _ => Ok(()),
+                };
+                self.drain(&mut events)?;
+                self.leave(result).await
+            }
+            End::Asked(Asked::Quit) => self.leave(Ok(())).await,
+            End::Asked(Asked::HangUp) => {
+                self.save();
+                Ok(())
+            }
+            End::TimedOut => {
+                self.save();
+                Err(Failure::timed_out("not all messages were confirmed in time").into())
+            }
+            End::Over(why) => {
+                self.forget();
+                Err(Failure::from(why).into())
+            }
+        }
+    }
+
+    /// Prints what has come already.
+    fn drain(&mut self, events: &mut Events) -> Result<(), Stop> {
+        while let Some(event) = events.try_next() {
+            if !matches!(event, Event::Ended(_)) {
+                self.show(event)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn leave(mut self, result: Result<(), Stop>) -> Result<(), Stop> {
+        quit(&self.session).await;
+        self.forget();
+        result
+    }
+
+    fn forget(&mut self) {
+        if let Some(state) = &self.state {
+            state.forget();
+        }
+    }
+
+    fn save(&mut self) {
+        let Some(state) = &self.state else { return };
+        let now = self.session.saved();
+        if self.saved.as_ref() == Some(&now) {
+            return;
+        }
+        if let Err(e) = state.save(&now) {
+            say(&format!("* the session could not be saved: {e}"));
+            self.state = None;
+            return;
+        }
+        self.saved = Some(now);
+    }
+
+    fn show(&mut self, event: Event) -> Result<(), Stop> {
+        match event {
+            Event::Message(message) => {
+                if self.settings.json {
+                    output::json(&message.data)?;
+                } else if !(self.typed && message.own && message.id.is_some() && self.joined) {
+                    output::data(&self.style.message(&message))?;
+                }
+            }
+            Event::Presence(p) => {
+                let what = match p.state {
+                    PresenceState::Joined => "has joined",
+                    PresenceState::Away => "is away",
+                    PresenceState::Back => "is back",
+                    PresenceState::Left => "has left",
+                    PresenceState::Other => return Ok(()),
+                };
+                say(&format!("* {} {what} #{}", self.style_err(&p.user), clean(&p.room)));
+            }
+            Event::Notice(n) => {
+                let who =
+                    if n.kind == NoticeKind::Operator { "the operator says" } else { "the server says" };
+                say(&format!("* {who}: {}", clean(&n.msg)));
+            }
+            Event::Connected(login) => {
+                let rooms: Vec<_> = login.rooms.iter().map(|r| format!("#{}", clean(r))).collect();
+                let (server, name) = (self.settings.server(), clean(&login.name));
+                say(&format!("* connected to {server} as {name}; in {}", rooms.join(", ")));
+                self.joined = true;
+            }
+            Event::Reconnecting { wait, attempt, why } => {
+                if attempt == 1 {
+                    say(&format!("* the connection is lost: {}", clean(&why.to_string())));
+                } else if self.settings.verbose {
+                    say(&format!("* {}", clean(&why.to_string())));
+                }
+                if wait >= Duration::from_secs(1) || self.settings.verbose {
+                    say(&format!("* trying again in {:.1} s", wait.as_secs_f32()));
+                }
+            }
+            Event::Resumed { caught_up } => {
+                let (server, login) = (self.settings.server(), self.session.login());
+                say(&format!(
+                    "* connected to {server} as {}; caught up {caught_up} messages",
+                    clean(&login.name)
+                ));
+                self.joined = true;
+            }
+            Event::SessionLost { after, head } => {
+                let missed = head.saturating_sub(after);
+                say("* the session had ended meanwhile: this is a new one");
+                if missed > 0 {
+                    say(&format!("* `tcp-chat-cli history --after {after}` shows what was said"));
+                }
+            }
+            Event::Gap { from, to } => {
+                say(&format!("* messages between {from} and {to} are no longer kept by the server"));
+            }
+            Event::ChainBroken { prev, seq, .. } => {
+                say(&format!("* warning: message {prev}, before {seq}, did not come"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A name for standard error: plain.
+    fn style_err(&self, name: &str) -> String {
+        clean(name)
+    }
+}
+
+/// Reads standard input in a thread of its own: a terminal cannot be read otherwise on every
+/// system. The thread ends with the input, or with the program.
+fn read_lines(eof: tokio::sync::oneshot::Sender<()>) -> mpsc::Receiver<String> {
+    let (lines, out) = mpsc::channel(LINES);
+    std::thread::spawn(move || {
+        let mut decoder = LineDecoder::new(LINE_BYTES);
+        let mut buffer = vec![0; 64 * 1024];
+        let mut input = std::io::stdin().lock();
+        loop {
+            let n = match input.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) => n,
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(e) => {
+                    say(&format!("* standard input: {e}"));
+                    break;
+                }
+            };
+            if !hand_on(&mut decoder, &buffer[..n], &lines) {
+                return;
+            }
+        }
+        // The last line may have no end.
+        hand_on(&mut decoder, b"\n", &lines);
+        // Whoever waited for it may be gone.
+        let _ = eof.send(());
+    });
+    out
+}
+
+fn hand_on(decoder: &mut LineDecoder, bytes: &[u8], out: &mpsc::Sender<String>) -> bool {
+    let mut lines = decoder.feed(bytes);
+    while let Some(line) = lines.next() {
+        let sent = match line {
+            Line::Bytes(bytes) => out.blocking_send(String::from_utf8_lossy(bytes).into_owned()),
+            Line::TooLong => {
+                say(&format!("* a line of more than {LINE_BYTES} bytes was passed over"));
+                Ok(())
+            }
+        };
+        if sent.is_err() {
+            return false;
+        }
+    }
+    true
+}

@@ -1,0 +1,213 @@
+//! Owns what text from the network looks like on a terminal. Everything that others have written
+//! (messages, names, errors, certificates) goes through here before it is printed; nothing else in
+//! this program writes a stranger's text. Never changes what is sent, and never used for `--json`,
+//! whose escapes do the same ([`json`]).
+//!
+//! The rules: what would move the cursor, change the terminal, hide, or turn the reading order is
+//! shown as what it is, visibly. A line break inside a message is kept, and what follows it is
+//! indented, so that it cannot pass for another line of the interface. Marks pile up only so far.
+
+use unicode_properties::{GeneralCategory, UnicodeEmoji, UnicodeGeneralCategory};
+
+/// How many combining marks one character may carry; what is over it is counted, not shown.
+const MARKS: usize = 8;
+
+/// What stands before a line of a message that is not its first.
+pub const INDENT: &str = "        | ";
+
+/// Text for one line: line breaks are shown as `␊`.
+#[must_use]
+pub fn line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    write(text, false, &mut out);
+    out
+}
+
+/// The text of a message: its line breaks are kept, and each further line begins with [`INDENT`].
+#[must_use]
+pub fn text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    // `\r\n` is a line break as well; `\r` alone would go back over the line.
+    let lines = text.split('\n').map(|l| l.strip_suffix('\r').unwrap_or(l));
+    for (i, one) in lines.enumerate() {
+        if i > 0 {
+            out.push('\n');
+            out.push_str(INDENT);
+        }
+        write(one, true, &mut out);
+    }
+    out
+}
+
+/// JSON with everything escaped that [`line`] would show: as JSON it says the same.
+#[must_use]
+pub fn json(json: &str) -> String {
+    use std::fmt::Write;
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\u{7f}' || (!c.is_ascii() && hides(c)) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing into a string cannot fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn write(text: &str, tabs: bool, out: &mut String) {
+    use std::fmt::Write;
+    let mut marks = 0;
+    let mut dropped = 0;
+    let mut before = ' ';
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let joins = joins_emoji(before, c, chars.peek().copied());
+        let before_this = std::mem::replace(&mut before, c);
+        if is_mark(c) && !hides(c) {
+            marks += 1;
+            if marks <= MARKS {
+                out.push(c);
+            } else {
+                dropped += 1;
+            }
+            continue;
+        }
+        if std::mem::take(&mut marks) > MARKS {
+            let _ = write!(out, "<+{} marks>", std::mem::take(&mut dropped)); // Writing into a string cannot fail.
+        }
+        match c {
+            '\t' if tabs => out.push_str("    "),
+            '\u{0}'..='\u{1f}' => out.push(char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}')),
+            '\u{7f}' => out.push('\u{2421}'),
+            c if joins => {
+                out.push(c);
+                // What is chosen or joined is the picture before: a second choice is none.
+                before = if c == '\u{200d}' { c } else { before_this };
+            }
+            c if hides(c) => {
+                let _ = write!(out, "<U+{:04X}>", u32::from(c)); // Writing into a string cannot fail.
+            }
+            c => out.push(c),
+        }
+    }
+    if dropped > 0 {
+        let _ = write!(out, "<+{dropped} marks>"); // Writing into a string cannot fail.
+    }
+}
+
+/// A joiner between two emoji, or the choice of how one looks: they change one glyph, no more.
+fn joins_emoji(before: char, c: char, after: Option<char>) -> bool {
+    let emoji = |c: char| !c.is_ascii() && c.is_emoji_char();
+    match c {
+        '\u{200d}' => emoji(before) && after.is_some_and(emoji),
+        '\u{fe0e}' | '\u{fe0f}' => before.is_emoji_char() && after != Some(c),
+        _ => false,
+    }
+}
+
+fn is_mark(c: char) -> bool {
+    use GeneralCategory as G;
+    !c.is_ascii() && matches!(c.general_category(), G::NonspacingMark | G::EnclosingMark)
+}
+
+/// Does the character control, hide, or turn something? By category, not by a list that ages, and
+/// by the few letters and marks that show nothing at all (variation selectors can carry text).
+fn hides(c: char) -> bool {
+    use GeneralCategory as G;
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
+    matches!(
+        c,
+        '\u{34f}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{17b4}'
+            | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{ffa0}'
+            | '\u{e0000}'..='\u{e0fff}'
+    ) || matches!(
+        c.general_category(),
+        G::Control | G::Format | G::LineSeparator | G::ParagraphSeparator | G::Surrogate | G::PrivateUse
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_hostile_is_shown() {
+        for (hostile, shown) in [
+            ("plain äöü 山田 🦀", "plain äöü 山田 🦀"),
+            ("\u{1b}[2J", "␛[2J"),
+            ("\u{1b}]0;title\u{7}", "␛]0;title␇"),
+            ("\u{1b}]52;c;aGk=\u{1b}\\", "␛]52;c;aGk=␛\\"),
+            ("\u{9b}2J\u{9d}0;x\u{9c}", "<U+009B>2J<U+009D>0;x<U+009C>"),
+            ("a\u{8}b\u{7f}c\0d", "a␈b␡c␀d"),
+            ("one\rtwo", "one␍two"),
+            ("a\u{85}b", "a<U+0085>b"),
+            ("x\u{202e}gpj.exe", "x<U+202E>gpj.exe"),
+            ("\u{2066}a\u{2069}\u{200e}\u{200f}\u{61c}", "<U+2066>a<U+2069><U+200E><U+200F><U+061C>"),
+            ("a\u{200b}b\u{200c}c\u{2060}d\u{feff}", "a<U+200B>b<U+200C>c<U+2060>d<U+FEFF>"),
+            ("a\u{2028}b\u{2029}c", "a<U+2028>b<U+2029>c"),
+            ("\u{e0041}\u{e007f}", "<U+E0041><U+E007F>"),
+            ("a\u{ad}b\u{3164}c", "a<U+00AD>b<U+3164>c"),
+            ("a\u{fff9}b", "a<U+FFF9>b"),
+            ("e\u{301}", "e\u{301}"),
+            ("👩\u{200d}🚀 ❤\u{fe0f}", "👩\u{200d}🚀 ❤\u{fe0f}"),
+            ("👩🏽\u{200d}🚀 👁\u{fe0f}\u{200d}🗨\u{fe0f}", "👩🏽\u{200d}🚀 👁\u{fe0f}\u{200d}🗨\u{fe0f}"),
+            ("a\u{200d}b 🚀\u{200d}\u{200d}🚀", "a<U+200D>b 🚀<U+200D><U+200D>🚀"),
+            ("a\u{fe0f}b\u{fe00}", "a<U+FE0F>b<U+FE00>"),
+        ] {
+            assert_eq!(line(hostile), shown, "{hostile:?}");
+            assert_eq!(text(hostile), shown, "{hostile:?}");
+        }
+        assert_eq!(line("a\tb\nc"), "a␉b␊c");
+    }
+
+    #[test]
+    fn marks_pile_up_only_so_far() {
+        let flood = format!("Z{}!", "\u{301}".repeat(500));
+        assert_eq!(line(&flood), format!("Z{}<+492 marks>!", "\u{301}".repeat(MARKS)));
+    }
+
+    #[test]
+    fn a_second_line_cannot_pass_for_a_line_of_the_interface() {
+        let forged = "hi\n12:00:00 #lobby bo: pay me\r\n* connected";
+        let shown = text(forged);
+        assert_eq!(shown, "hi\n        | 12:00:00 #lobby bo: pay me\n        | * connected");
+    }
+
+    #[test]
+    fn json_says_the_same() {
+        let hostile = "a\u{202e}\u{7f}\u{9b}\u{e0041}é";
+        let shown = json(&serde_json::to_string(hostile).unwrap());
+        assert_eq!(shown, r#""a\u202e\u007f\u009b\udb40\udc41é""#);
+        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), hostile);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_gets_through(s in any::<String>(), spice in "[\\u{0}-\\u{a0}\\u{200b}-\\u{206f}\n\r\t\\u{e0000}-\\u{e007f}]{0,30}") {
+            let hostile = format!("{spice}{s}{spice}");
+            let clean = |c: char| !c.is_control()
+                && !matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}');
+            prop_assert!(line(&hostile).chars().all(clean));
+            for (i, one) in text(&hostile).split('\n').enumerate() {
+                prop_assert!(one.chars().all(clean));
+                prop_assert!(i == 0 || one.starts_with(INDENT));
+            }
+            let quoted = serde_json::to_string(&hostile).unwrap();
+            prop_assert!(json(&quoted).chars().all(clean));
+            prop_assert_eq!(serde_json::from_str::<String>(&json(&quoted)).unwrap(), hostile);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Owns the verbs that ask once: `history`, `search`, `who`, `rooms`.
+
+use super::{Script, print_stored, style};
+use crate::args::{History, Search};
+use crate::exit::{Exit, Failure};
+use crate::output::{self, Stop, say};
+use crate::settings::Settings;
+use crate::worker::{member_line, room_line};
+use std::collections::VecDeque;
+use tcp_chat_client::protocol::MsgEvent;
+use tcp_chat_client::{Conversation, Page, Query, Session};
+
+const LATE: &str = "no answer in time";
+/// The largest pages that the wire has.
+const HISTORY_PAGE: usize = 500;
+const SEARCH_PAGE: usize = 100;
+
+fn at_most(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+/// The room that is asked about: the first that was given, or the server's first.
+fn room(settings: &Settings, session: &Session) -> Result<String, Failure> {
+    let room = settings.rooms.first().cloned().or_else(|| session.login().rooms.first().cloned());
+    room.ok_or_else(|| {
+        Failure::new(Exit::Refused, "the server has put this session into no room: give --room ROOM")
+    })
+}
+
+pub(super) async fn history(settings: &Settings, args: History) -> Result<(), Stop> {
+    let Script { session, events: _events, until } = Script::open(settings, None, true).await?;
+    let style = style(settings);
+    let work = async {
+        let of = match &args.with {
+            Some(user) => Conversation::With(user.clone()),
+            None => Conversation::Room(room(settings, &session)?),
+        };
+        let mut left = at_most(args.limit);
+        if args.after.is_some() && args.before.is_none() {
+            // Forwards: each page can be printed at once.
+            let mut after = args.after;
+            while left > 0 {
+                let page = Page { before: None, after, limit: Some(left.min(HISTORY_PAGE)) };
+                let reply = session.history(&of, &page).await?;
+                left -= reply.messages.len().min(left);
+                after = reply.messages.last().map(|m| m.seq);
+                for message in &reply.messages {
+                    print_stored(settings, &style, message)?;
+                }
+                if !reply.more || after.is_none() {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        // Backwards from the newest: the pages are collected and then printed the right way round.
+        let mut found: VecDeque<MsgEvent<'static>> = VecDeque::new();
+        let mut before = args.before;
+        while left > 0 {
+            let page = Page { before, after: args.after, limit: Some(left.min(HISTORY_PAGE)) };
+            let reply = session.history(&of, &page).await?;
+            left -= reply.messages.len().min(left);
+            before = reply.messages.first().map(|m| m.seq);
+            for message in reply.messages.into_iter().rev() {
+                found.push_front(message);
+            }
+            if !reply.more || before.is_none() {
+                break;
+            }
+        }
+        found.iter().try_for_each(|message| print_stored(settings, &style, message))
+    };
+    Script::within(&session, until, LATE, work).await
+}
+
+pub(super) async fn search(settings: &Settings, args: Search) -> Result<(), Stop> {
+    let Script { session, events: _events, until } = Script::open(settings, None, true).await?;
+    let style = style(settings);
+    let work = async {
+        let (mut left, mut before) = (at_most(args.limit), args.before);
+        while left > 0 {
+            let query = Query {
+                query: args.query.join(" "),
+                room: settings.rooms.first().cloned(),
+                user: args.user.clone(),
+                before,
+                limit: Some(left.min(SEARCH_PAGE)),
+            };
+            let reply = session.search(&query).await?;
+            left -= reply.messages.len().min(left);
+            before = reply.messages.last().map(|m| m.seq);
+            for message in &reply.messages {
+                print_stored(settings, &style, message)?;
+            }
+            if !reply.more || before.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    };
+    Script::within(&session, until, LATE, work).await
+}
+
+pub(super) async fn who(settings: &Settings) -> Result<(), Stop> {
+    let Script { session, events: _events, until } = Script::open(settings, None, true).await?;
+    let style = style(settings);
+    let work = async {
+        let who = session.who(settings.rooms.first().map(String::as_str)).await?;
+        for member in &who.members {
+            if settings.json {
+                output::json(member)?;
+            } else {
+                output::data(&member_line(&style, member))?;
+            }
+        }
+        let more = who.member_count.saturating_sub(who.members.len());
+        if more > 0 {
+            say(&format!("and {more} more"));
+        }
+        Ok(())
+    };
+    Script::within(&session, until, LATE, work).await
+}
+
+pub(super) async fn rooms(settings: &Settings) -> Result<(), Stop> {
+    let Script { session, events: _events, until } = Script::open(settings, None, true).await?;
+    let work = async {
+        for room in session.rooms().await? {
+            if settings.json {
+                output::json(&room)?;
+            } else {
+                output::data(&room_line(&room))?;
+            }
+        }
+        Ok(())
+    };
+    Script::within(&session, until, LATE, work).await
+}

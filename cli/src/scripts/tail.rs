@@ -1,0 +1,202 @@
+//! Owns `tail` and `wait`: messages as they come, each once and in order, over restarts of the
+//! server, and from the store where the session did not see them.
+
+use super::backfill::Backfill;
+use super::{Script, at, style};
+use crate::args::{Tail, Wait};
+use crate::connect::quit;
+use crate::exit::{Exit, Failure};
+use crate::neutralise::line as clean;
+use crate::output::{self, Stop, say};
+use crate::settings::Settings;
+use crate::signals::asked_to_stop;
+use crate::state::State;
+use crate::style::Style;
+use regex::Regex;
+use std::ops::ControlFlow::{self, Break, Continue};
+use std::time::Duration;
+use tcp_chat_client::protocol::{MsgEvent, Seq};
+use tcp_chat_client::{Error, Event, Message, Saved};
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often the place is saved at most.
+const SAVE: Duration = Duration::from_secs(1);
+
+pub(super) async fn tail(settings: &Settings, args: Tail) -> Result<(), Stop> {
+    let state = match args.resume {
+        false => None,
+        true => Some(State::open("tail", &settings.server(), &settings.name).ok_or_else(|| {
+            Failure::new(Exit::Other, "another `tail --resume` with this server and name is running")
+                .hint("Give this one another --name.")
+        })?),
+    };
+    let saved: Option<Saved> = state.as_ref().and_then(State::load);
+    let mut left = args.count;
+    let style = style(settings);
+    let mut print = |event: &MsgEvent<'static>| {
+        if settings.json {
+            output::json(event)?;
+        } else {
+            output::data(&line(&style, event, settings))?;
+        }
+        left = left.map(|n| n - 1);
+        Ok(if left == Some(0) { Break(()) } else { Continue(()) })
+    };
+    let after = args.after.or(saved.as_ref().map(|s| s.after));
+    let reader = Reader { settings, state, after, late: "not all messages came in time" };
+    reader.run(saved, &mut print).await
+}
+
+pub(super) async fn wait(settings: &Settings, args: Wait) -> Result<(), Stop> {
+    let pattern = Regex::new(&args.pattern).map_err(|e| Failure::usage(format!("--match: {e}")))?;
+    let style = style(settings);
+    let mut check = |event: &MsgEvent<'static>| {
+        if !pattern.is_match(&event.msg) {
+            return Ok(Continue(()));
+        }
+        if settings.json {
+            output::json(event)?;
+        } else {
+            output::data(&line(&style, event, settings))?;
+        }
+        Ok(Break(()))
+    };
+    let reader = Reader { settings, state: None, after: args.after, late: "no message matched in time" };
+    reader.run(None, &mut check).await
+}
+
+fn line(style: &Style, event: &MsgEvent<'static>, settings: &Settings) -> String {
+    style.message(&Message::of(event.clone(), &settings.name))
+}
+
+type Each<'a> = &'a mut dyn FnMut(&MsgEvent<'static>) -> Result<ControlFlow<()>, Stop>;
+
+struct Reader<'a> {
+    settings: &'a Settings,
+    /// Where to save the place.
+    state: Option<State>,
+    /// Begin behind this number.
+    after: Option<Seq>,
+    late: &'static str,
+}
+
+impl Reader<'_> {
+    async fn run(self, saved: Option<Saved>, each: Each<'_>) -> Result<(), Stop> {
+        let mut script = Script::open(self.settings, saved, false).await?;
+        let session = script.session.clone();
+        let (until, stop) = (script.until, asked_to_stop());
+        let done = tokio::select! {
+            done = self.read(&mut script, each) => done,
+            () = at(until) => Err(Failure::timed_out(self.late).into()),
+            _ = stop => Ok(()),
+            () = output::reader_gone() => Err(Stop::ReaderGone),
+        };
+        match &self.state {
+            // The session is left as it is, to be taken up again.
+            Some(_) => {}
+            None => quit(&session).await,
+        }
+        done
+    }
+
+    async fn read(&self, script: &mut Script, each: Each<'_>) -> Result<(), Stop> {
+        let mut last = self.after;
+        let mut save = interval(SAVE);
+        save.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut unsaved = false;
+        loop {
+            let event = tokio::select! {
+                event = script.events.next() => event,
+                _ = save.tick(), if unsaved => {
+                    self.save(script, last);
+                    unsaved = false;
+                    continue;
+                }
+            };
+            match event {
+                Some(Event::Message(message)) => {
+                    // Asked to begin behind a number that is still to come.
+                    if last.is_some_and(|last| message.data.seq <= last) {
+                        continue;
+                    }
+                    let flow = each(&message.data)?;
+                    last = Some(message.data.seq);
+                    unsaved = true;
+                    if flow.is_break() {
+                        self.save(script, last);
+                        return Ok(());
+                    }
+                }
+                // A session that begins does not see what was before; the store does.
+                Some(Event::Connected(login)) => {
+                    if let Some(after) = last {
+                        if self.catch_up(script, after, login.head, &mut last, each).await?.is_break() {
+                            self.save(script, last);
+                            return Ok(());
+                        }
+                    } else {
+                        last = Some(login.head);
+                    }
+                    unsaved = true;
+                }
+                Some(Event::Gap { from, to }) => {
+                    say(&format!(
+                        "tcp-chat-cli: messages between {from} and {to} are no longer kept by the server"
+                    ));
+                }
+                Some(Event::ChainBroken { prev, seq, .. }) => {
+                    say(&format!("tcp-chat-cli: message {prev}, before {seq}, did not come"));
+                }
+                Some(Event::Reconnecting { wait, why, .. }) if self.settings.verbose => {
+                    say(&format!(
+                        "* {}; trying again in {:.1} s",
+                        clean(&why.to_string()),
+                        wait.as_secs_f32()
+                    ));
+                }
+                Some(Event::Resumed { caught_up }) if self.settings.verbose => {
+                    say(&format!("* caught up {caught_up} messages"));
+                }
+                Some(Event::Ended(why)) => return Err(why.into()),
+                Some(_) => {}
+                None => return Err(Error::Closed(tcp_chat_client::Closed::Quit).into()),
+            }
+        }
+    }
+
+    async fn catch_up(
+        &self,
+        script: &Script,
+        after: Seq,
+        head: Seq,
+        last: &mut Option<Seq>,
+        each: Each<'_>,
+    ) -> Result<ControlFlow<()>, Stop> {
+        let rooms = script.session.login().rooms;
+        let mut stored = Backfill::new(&script.session, &rooms, after, head);
+        while let Some(event) = stored.next().await? {
+            let flow = each(&event)?;
+            *last = Some(event.seq);
+            if flow.is_break() {
+                return Ok(flow);
+            }
+        }
+        for room in &stored.cut {
+            say(&format!(
+                "tcp-chat-cli: the server no longer keeps all messages of #{} after {after}",
+                clean(room)
+            ));
+        }
+        *last = Some(last.unwrap_or(0).max(head));
+        Ok(Continue(()))
+    }
+
+    fn save(&self, script: &Script, last: Option<Seq>) {
+        let Some(state) = &self.state else { return };
+        let mut saved = script.session.saved();
+        saved.after = last.unwrap_or(saved.after);
+        if let Err(e) = state.save(&saved) {
+            say(&format!("tcp-chat-cli: the place could not be saved: {e}"));
+        }
+    }
+}

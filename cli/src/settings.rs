@@ -1,0 +1,288 @@
+//! Owns what was asked for, once flags, environment, profile and configuration file are laid over
+//! one another: flags win, then the SERVER line, then the environment, then the server's profile,
+//! then the file's defaults. Called once at the start. Never connects.
+
+use crate::args::{Cli, Options, duration};
+use crate::exit::{Exit, Failure};
+use crate::profile::{ConfigFile, Profile};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, FromArgMatches};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tcp_chat_client::protocol::{Colour, Invite, Name};
+use tcp_chat_client::{Identity, Pin, Trust};
+
+/// The CA that an installed daemon on this host publishes.
+const INSTALLED_CA: &str = "/var/lib/tcp-chatd/certs/ca.pem";
+
+/// What was asked for.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The server's name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Whom to trust.
+    pub trust: Trust,
+    /// The client certificate.
+    pub identity: Option<Identity>,
+    /// The name.
+    pub name: String,
+    /// Did somebody choose the name, or is it just the login name?
+    pub name_is_chosen: bool,
+    /// The colour of the name.
+    pub color: Option<Colour>,
+    /// The rooms; empty: the server's.
+    pub rooms: Vec<String>,
+    /// The password.
+    pub password: Option<String>,
+    /// Print JSON.
+    pub json: bool,
+    /// No colours.
+    pub no_color: bool,
+    /// Say what is going on.
+    pub verbose: bool,
+    /// Give up after this time.
+    pub timeout: Option<Duration>,
+    /// The profile to be stored once the server was joined, and where.
+    pub new_profile: Option<(PathBuf, String, Profile)>,
+}
+
+impl Settings {
+    /// `host:port`, as profiles and states are filed under.
+    #[must_use]
+    pub fn server(&self) -> String {
+        server_key(&self.host, self.port)
+    }
+}
+
+fn server_key(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// Lays everything over one another.
+///
+/// # Errors
+/// A failure that names what makes no sense, and where it stands.
+pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Command>), Failure> {
+    let cli = Cli::from_arg_matches(matches).map_err(|e| Failure::usage(e.to_string()))?;
+    let file = ConfigFile::load()?;
+    let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let (o, defaults) = (cli.options, &file.defaults);
+
+    let server = cli.server.or_else(|| defaults.server.clone()).unwrap_or_else(|| "localhost".into());
+    let line: Invite = server.parse().map_err(|e| Failure::usage(format!("SERVER {server:?}: {e}")))?;
+    let (port, profile) = file.profile(&line.host, has_port(&server).then_some(line.port))?;
+    let key = server_key(&line.host, port);
+    let profile = profile.cloned().unwrap_or_default();
+
+    if let (Some(new), Some(old)) = (line.pin, profile.pin()?)
+        && new != old
+        && !given("pin")
+        && !given("ca")
+    {
+        return Err(changed_pin(&key, old, new, &file));
+    }
+    let trust = trust(&o, &given, &line, &profile, &file, &key)?;
+    let identity =
+        match (pick(&o.cert, &profile.cert, &defaults.cert), pick(&o.key, &profile.key, &defaults.key)) {
+            (Some(cert), Some(key)) => Some(Identity::from_files(cert, key)?),
+            (None, None) => None,
+            _ => return Err(Failure::usage("--cert and --key belong together: one of them is missing")),
+        };
+
+    let chosen = pick(&o.name, &profile.name, &defaults.name);
+    let name = match chosen.clone() {
+        Some(name) => name,
+        None => {
+            login_name().ok_or_else(|| Failure::usage("this system has no login name: give --name NAME"))?
+        }
+    };
+    Name::parse(&name).map_err(|e| {
+        Failure::usage(format!("the name {name:?} cannot be used: {e}"))
+            .hint("Give another one with --name NAME.")
+    })?;
+    let color = match pick(&o.color, &profile.color, &defaults.color) {
+        None => None,
+        Some(text) => Some(text.parse().map_err(|e| Failure::usage(format!("--color {text:?}: {e}")))?),
+    };
+    let mut rooms: Vec<String> = line.room.iter().map(|r| r.as_str().to_owned()).collect();
+    let more = [&o.room, &profile.room, &defaults.room].into_iter().find(|r| !r.is_empty());
+    for room in more.into_iter().flatten() {
+        Name::parse(room).map_err(|e| Failure::usage(format!("the room {room:?}: {e}")))?;
+        if !rooms.contains(room) {
+            rooms.push(room.clone());
+        }
+    }
+    if !o.room.is_empty() && given("room") {
+        // What --room names first is what is spoken to.
+        rooms.sort_by_key(|room| o.room.iter().position(|r| r == room).unwrap_or(usize::MAX));
+    }
+    let timeout = match (&o.timeout, &defaults.timeout) {
+        (Some(timeout), _) => Some(*timeout),
+        (None, Some(text)) => {
+            Some(duration(text).map_err(|e| Failure::usage(format!("{}: timeout: {e}", file.shown())))?)
+        }
+        (None, None) => None,
+    };
+    let known = file.profiles.contains_key(&key);
+    let new_profile = match (line.pin, &file.path) {
+        (Some(pin), Some(path)) if !known && !given("ca") && !given("pin") => {
+            let room = line.room.iter().map(|r| r.as_str().to_owned()).collect();
+            let name = o.name.clone().filter(|_| given("name"));
+            let profile = Profile { pin: Some(pin.to_string()), room, name, ..Profile::default() };
+            Some((path.clone(), key, profile))
+        }
+        _ => None,
+    };
+    let settings = Settings {
+        trust,
+        identity,
+        name,
+        name_is_chosen: chosen.is_some(),
+        color,
+        rooms,
+        password: password(&o, &profile, defaults.password_file.as_ref())?,
+        json: o.json || defaults.json,
+        no_color: o.no_color
+            || defaults.no_color
+            || std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()),
+        verbose: o.verbose || defaults.verbose,
+        timeout,
+        new_profile,
+        host: line.host,
+        port,
+    };
+    Ok((settings, cli.command))
+}
+
+fn pick<T: Clone>(flag: &Option<T>, profile: &Option<T>, default: &Option<T>) -> Option<T> {
+    flag.as_ref().or(profile.as_ref()).or(default.as_ref()).cloned()
+}
+
+/// Does SERVER name a port itself?
+fn has_port(server: &str) -> bool {
+    let rest = server.trim().trim_start_matches("tcps://");
+    let host = rest.split(['/', '#']).next().unwrap_or(rest);
+    match host.rsplit_once(']') {
+        Some((_, after)) => after.starts_with(':'),
+        None => host.matches(':').count() == 1,
+    }
+}
+
+fn trust(
+    o: &Options,
+    given: &impl Fn(&str) -> bool,
+    line: &Invite,
+    profile: &Profile,
+    file: &ConfigFile,
+    key: &str,
+) -> Result<Trust, Failure> {
+    let flag_or_env = |flag: bool| -> Result<Option<Trust>, Failure> {
+        let (ca, pin) =
+            (o.ca.as_ref().filter(|_| given("ca") == flag), o.pin.as_ref().filter(|_| given("pin") == flag));
+        one_of(ca, pin, if flag { "--ca and --pin" } else { "TCP_CHAT_CA and TCP_CHAT_PIN" })
+    };
+    if let Some(trust) = flag_or_env(true)? {
+        return Ok(trust);
+    }
+    if let Some(pin) = line.pin {
+        return Ok(Trust::Pin(pin));
+    }
+    if let Some(trust) = flag_or_env(false)? {
+        return Ok(trust);
+    }
+    let (pin, ca) = (profile.pin()?.map(|p| p.to_string()), profile.ca.as_ref());
+    if let Some(trust) = one_of(ca, pin.as_ref(), &format!("{}: ca and pin of {key:?}", file.shown()))? {
+        return Ok(trust);
+    }
+    let defaults = &file.defaults;
+    if let Some(trust) =
+        one_of(defaults.ca.as_ref(), defaults.pin.as_ref(), &format!("{}: ca and pin", file.shown()))?
+    {
+        return Ok(trust);
+    }
+    if is_this_host(&line.host) && Path::new(INSTALLED_CA).exists() {
+        return Ok(Trust::ca_file(INSTALLED_CA)?);
+    }
+    Err(Failure::usage(format!("whom to trust for {key} is not known, so nothing was sent"))
+        .hint("Paste the tcps:// line that `tcp-chatd invite` prints on the server,")
+        .hint("or give the server's CA with --ca FILE (on the server: certs/ca.pem), or its pin with --pin SHA256."))
+}
+
+fn one_of(ca: Option<&PathBuf>, pin: Option<&String>, both: &str) -> Result<Option<Trust>, Failure> {
+    match (ca, pin) {
+        (Some(_), Some(_)) => Err(Failure::usage(format!("{both} exclude each other: give one of them"))),
+        (Some(ca), None) => Ok(Some(Trust::ca_file(ca)?)),
+        (None, Some(pin)) => Ok(Some(Trust::pin(pin)?)),
+        (None, None) => Ok(None),
+    }
+}
+
+/// Only this machine's own daemon is vouched for by a file on this machine.
+fn is_this_host(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn changed_pin(key: &str, old: Pin, new: Pin, file: &ConfigFile) -> Failure {
+    Failure::new(Exit::Certificate, format!("the pin of {key} has changed, so nothing was sent"))
+        .hint(format!("  pin known:  {old}"))
+        .hint(format!("  pin given:  {new}"))
+        .hint("Either the server has a new CA, or somebody wants to stand between you and it.")
+        .hint("Ask the server's operator (`tcp-chatd cert show` prints the pin). If the new one is right,")
+        .hint(format!("remove the table [profiles.{key:?}] from {} and join again.", file.shown()))
+}
+
+fn login_name() -> Option<String> {
+    whoami::username().ok().filter(|name| !name.is_empty())
+}
+
+fn password(o: &Options, profile: &Profile, default: Option<&PathBuf>) -> Result<Option<String>, Failure> {
+    let file = pick(&o.password_file, &profile.password_file, &default.cloned());
+    if o.password_file.is_none()
+        && let Ok(password) = std::env::var("TCP_CHAT_PASSWORD")
+    {
+        return Ok(Some(password));
+    }
+    let Some(path) = file else { return Ok(None) };
+    let text = std::fs::read_to_string(&path)
+        .map_err(|e| Failure::usage(format!("--password-file {}: {e}", path.display())))?;
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(Some(line.to_owned())),
+        _ => Err(Failure::usage(format!("--password-file {}: its first line is empty", path.display()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_server_names_a_port() {
+        for (server, port) in [
+            ("localhost", false),
+            ("localhost:3000", true),
+            ("::1", false),
+            ("[::1]", false),
+            ("[::1]:81", true),
+            ("tcps://a/b#c", false),
+            ("tcps://a:1/b#c", true),
+        ] {
+            assert_eq!(has_port(server), port, "{server}");
+        }
+    }
+
+    #[test]
+    fn only_loopback_is_this_host() {
+        for (host, here) in [
+            ("localhost", true),
+            ("127.0.0.9", true),
+            ("::1", true),
+            ("10.0.0.1", false),
+            ("localhost.evil", false),
+        ] {
+            assert_eq!(is_this_host(host), here, "{host}");
+        }
+    }
+}

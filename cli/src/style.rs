@@ -1,0 +1,101 @@
+//! Owns how a message looks as a line: time, place, name in its colour, text. All that comes from
+//! others goes through `neutralise` here. Never prints.
+
+use crate::neutralise;
+use jiff::tz::TimeZone;
+use tcp_chat_client::protocol::{Colour, MsgEvent, Timestamp};
+use tcp_chat_client::{Conversation, Message};
+
+/// How lines are to look.
+#[derive(Debug, Clone)]
+pub struct Style {
+    /// Names in their colours.
+    pub color: bool,
+    /// The time zone of times.
+    pub zone: TimeZone,
+}
+
+impl Style {
+    /// As this system does it; colours only where they are wanted.
+    #[must_use]
+    pub fn new(color: bool) -> Self {
+        Self { color, zone: TimeZone::system() }
+    }
+
+    /// A message as it comes: `14:05:09 #lobby ana: hello`.
+    #[must_use]
+    pub fn message(&self, message: &Message) -> String {
+        let place = match &message.conversation {
+            Conversation::Room(room) => format!("#{}", neutralise::line(room)),
+            Conversation::With(user) => format!("@{}", neutralise::line(user)),
+        };
+        self.line(&message.data, &place, "%H:%M:%S")
+    }
+
+    /// A message from the store, with its day and its number.
+    #[must_use]
+    pub fn stored(&self, event: &MsgEvent<'_>) -> String {
+        let place = match (&event.room, &event.to) {
+            (Some(room), _) => format!("#{}", neutralise::line(room)),
+            (None, to) => format!("@{}", neutralise::line(to.as_deref().unwrap_or_default())),
+        };
+        format!("{} {}", event.seq, self.line(event, &place, "%Y-%m-%d %H:%M:%S"))
+    }
+
+    fn line(&self, event: &MsgEvent<'_>, place: &str, format: &str) -> String {
+        let (time, name) = (self.time(event.ts, format), self.name(&event.user, &event.color));
+        format!("{time} {place} {name}: {}", neutralise::text(&event.msg))
+    }
+
+    /// A name in its colour.
+    #[must_use]
+    pub fn name(&self, name: &str, color: &str) -> String {
+        let name = neutralise::line(name);
+        let code = match color.parse().unwrap_or(Colour::None) {
+            _ if !self.color => return name,
+            Colour::None => return name,
+            Colour::Red => "31".into(),
+            Colour::Green => "32".into(),
+            Colour::Yellow => "33".into(),
+            Colour::Blue => "34".into(),
+            Colour::Fuchsia => "35".into(),
+            Colour::Cyan => "36".into(),
+            Colour::Rgb(r, g, b) => format!("38;2;{r};{g};{b}"),
+        };
+        format!("\u{1b}[{code}m{name}\u{1b}[0m")
+    }
+
+    fn time(&self, ts: Timestamp, format: &str) -> String {
+        let ms = i64::try_from(ts.0).unwrap_or(0);
+        match jiff::Timestamp::from_millisecond(ms) {
+            Ok(moment) => moment.to_zoned_datetime(self.zone.clone()).strftime(format).to_string(),
+            Err(_) => ts.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(user: &str, color: &str, msg: &str) -> MsgEvent<'static> {
+        let (user, color, msg) = (user.to_owned().into(), color.to_owned().into(), msg.to_owned().into());
+        let ts = Timestamp(1_795_468_094_007);
+        MsgEvent { room: Some("lobby".into()), to: None, seq: 7, prev: 0, ts, user, color, msg }
+    }
+
+    #[test]
+    fn lines() {
+        let mut style = Style { color: false, zone: TimeZone::UTC };
+        assert_eq!(
+            style.stored(&event("ana", "red", "hi\nyou")),
+            "7 2026-11-23 21:08:14 #lobby ana: hi\n        | you"
+        );
+        style.color = true;
+        assert_eq!(style.name("ana", "red"), "\u{1b}[31mana\u{1b}[0m");
+        assert_eq!(style.name("ana", "#00ff7f"), "\u{1b}[38;2;0;255;127mana\u{1b}[0m");
+        assert_eq!(style.name("a\u{1b}[0m", "31m\u{7}"), "a␛[0m");
+        style.zone = TimeZone::fixed(jiff::tz::offset(2));
+        assert!(style.stored(&event("ana", "", "x")).contains("23:08:14"));
+    }
+}

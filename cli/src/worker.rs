@@ -1,0 +1,212 @@
+//! Owns what the lines of the line mode ask for: messages and `/commands`, done one after another.
+//! Fed and heard by `line_mode` through bounded queues. Never prints by itself.
+
+use crate::exit::Failure;
+use crate::neutralise::line as clean;
+use crate::style::Style;
+use tcp_chat_client::protocol::reply::{Member, MemberState};
+use tcp_chat_client::{Error, Session, To};
+use tokio::sync::mpsc;
+
+/// What `/help` says.
+const HELP: [&str; 9] = [
+    "/join ROOM       enter a room, and speak to it from now on",
+    "/leave [ROOM]    leave a room",
+    "/room ROOM       speak to another room that you are in",
+    "/msg USER TEXT   say something to one user",
+    "/who [ROOM]      who is in the room; /who * is everyone",
+    "/rooms           the rooms of the server",
+    "/help            this",
+    "/quit            leave (as the end of the input does)",
+    "//TEXT           a message that begins with a slash",
+];
+
+/// Something to be printed.
+#[derive(Debug)]
+pub enum Said {
+    /// Data that was asked for.
+    Data(String),
+    /// Everything else.
+    Else(String),
+}
+
+/// How it ended.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// The first message that was not kept.
+    pub refused: Option<Failure>,
+}
+
+/// Does what the lines ask.
+#[derive(Debug)]
+pub struct Worker {
+    session: Session,
+    said: mpsc::Sender<Said>,
+    style: Style,
+    /// The room that is spoken to; `None`: the server's first.
+    room: Option<String>,
+    /// Rooms to be in.
+    wanted: Vec<String>,
+    done: Done,
+}
+
+enum Next {
+    Line,
+    Quit,
+}
+
+impl Worker {
+    /// Speaks to the first of `rooms`, or else to the first that the session is in.
+    #[must_use]
+    pub fn new(session: Session, rooms: &[String], said: mpsc::Sender<Said>, style: Style) -> Self {
+        let room = rooms.first().cloned().or_else(|| session.login().rooms.first().cloned());
+        Self { session, said, style, room, wanted: rooms.to_vec(), done: Done::default() }
+    }
+
+    /// Until the lines end or one of them is `/quit`.
+    pub async fn run(mut self, mut lines: mpsc::Receiver<String>) -> Done {
+        self.enter_rooms().await;
+        while let Some(line) = lines.recv().await {
+            match self.line(&line).await {
+                Ok(Next::Line) => {}
+                Ok(Next::Quit) => break,
+                Err(e @ Error::Closed(_)) => {
+                    self.done.refused.get_or_insert(e.into());
+                    break;
+                }
+                Err(e) => self.tell(format!("! {}", clean(&e.to_string()))).await,
+            }
+        }
+        self.done
+    }
+
+    /// A resumed session has its own rooms: what was asked for is entered besides.
+    async fn enter_rooms(&mut self) {
+        for room in std::mem::take(&mut self.wanted) {
+            if !self.session.login().rooms.contains(&room)
+                && let Err(e) = self.session.join(&room).await
+            {
+                self.tell(format!("! {}", clean(&e.to_string()))).await;
+            }
+        }
+    }
+
+    async fn tell(&self, line: String) {
+        // Where nobody prints any more, nobody reads.
+        let _ = self.said.send(Said::Else(line)).await;
+    }
+
+    async fn answer(&self, line: String) {
+        let _ = self.said.send(Said::Data(line)).await; // As above.
+    }
+
+    async fn line(&mut self, line: &str) -> Result<Next, Error> {
+        let Some(command) = line.strip_prefix('/') else {
+            self.send(None, line).await;
+            return Ok(Next::Line);
+        };
+        if command.starts_with('/') {
+            self.send(None, command).await;
+            return Ok(Next::Line);
+        }
+        let (word, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
+        let rest = rest.trim();
+        match (word, rest) {
+            ("quit", _) => return Ok(Next::Quit),
+            ("help", _) => {
+                for line in HELP {
+                    self.tell(line.to_owned()).await;
+                }
+            }
+            ("join", room) if !room.is_empty() => {
+                let joined = self.session.join(room).await?;
+                let count = joined.member_count;
+                self.tell(format!("* you are in #{}; {count} members", clean(&joined.room))).await;
+                self.room = Some(joined.room);
+            }
+            ("room", room) if !room.is_empty() => {
+                let rooms = self.session.login().rooms;
+                match rooms.into_iter().find(|r| r == room) {
+                    Some(room) => {
+                        self.tell(format!("* you speak to #{}", clean(&room))).await;
+                        self.room = Some(room);
+                    }
+                    None => self.tell(format!("! you are not in #{}: /join it first", clean(room))).await,
+                }
+            }
+            ("leave", room) => {
+                let room = if room.is_empty() { self.room.clone() } else { Some(room.to_owned()) };
+                let Some(room) = room else {
+                    self.tell("! you are in no room".into()).await;
+                    return Ok(Next::Line);
+                };
+                let left = self.session.leave(&room).await?;
+                self.tell(format!("* you have left #{}", clean(&left.room))).await;
+                self.room = self.session.login().rooms.first().cloned();
+            }
+            ("msg", rest) => match rest.split_once(char::is_whitespace) {
+                Some((user, text)) if !text.trim().is_empty() => {
+                    self.send(Some(user), text.trim_start()).await
+                }
+                _ => self.tell("! /msg USER TEXT".into()).await,
+            },
+            ("who", room) => {
+                let room = match room {
+                    "" => self.room.clone(),
+                    "*" => None,
+                    room => Some(room.to_owned()),
+                };
+                let who = self.session.who(room.as_deref()).await?;
+                for member in &who.members {
+                    self.answer(member_line(&self.style, member)).await;
+                }
+                let more = who.member_count.saturating_sub(who.members.len());
+                if more > 0 {
+                    self.tell(format!("* and {more} more")).await;
+                }
+            }
+            ("rooms", _) => {
+                for room in self.session.rooms().await? {
+                    self.answer(room_line(&room)).await;
+                }
+            }
+            ("join" | "room", _) => self.tell(format!("! /{word} ROOM")).await,
+            _ => self.tell(format!("! there is no /{}: /help lists what there is", clean(word))).await,
+        }
+        Ok(Next::Line)
+    }
+
+    async fn send(&mut self, user: Option<&str>, text: &str) {
+        let to = match (user, &self.room) {
+            (Some(user), _) => To::User(user.to_owned()),
+            (None, Some(room)) => To::Room(room.clone()),
+            (None, None) => To::Default,
+        };
+        if let Err(e) = self.session.send(to, text).await {
+            let failure = match e {
+                // Not the command line's fault, but the message's.
+                Error::Invalid(why) => Failure::new(crate::exit::Exit::Refused, format!("not sent: {why}")),
+                e => Failure::from(e),
+            };
+            self.tell(format!("! {}", clean(&failure.to_string()))).await;
+            self.done.refused.get_or_insert(failure);
+        }
+    }
+}
+
+/// A member as a line: `ana here`.
+#[must_use]
+pub fn member_line(style: &Style, member: &Member) -> String {
+    let state = match member.state {
+        MemberState::Here => "here",
+        MemberState::Away => "away",
+        MemberState::Other => "unknown",
+    };
+    format!("{} {state}", style.name(&member.user, &member.color))
+}
+
+/// A room as a line: `lobby 3 members, head 17`.
+#[must_use]
+pub fn room_line(room: &tcp_chat_client::protocol::reply::RoomInfo) -> String {
+    format!("{} {} members, head {}", clean(&room.room), room.members, room.head)
+}

@@ -1,0 +1,165 @@
+//! Owns the way to the server: look the name up, connect to one of its addresses, shake hands.
+//! Called by `life` and by the first connect. Never logs in, never tries twice.
+
+use crate::explain::{CertificateRefusal, RefusalKind};
+use crate::{Error, trust};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{self, AlertDescription, ClientConfig};
+
+/// How long one address is given before the next one is tried beside it (RFC 8305).
+const STAGGER: Duration = Duration::from_millis(250);
+
+/// Where to go, and with which TLS settings.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) tls: Arc<ClientConfig>,
+    /// For lookup, connecting and handshake together.
+    pub(crate) timeout: Duration,
+}
+
+impl Target {
+    pub(crate) fn shown(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+
+    pub(crate) fn unreachable(&self, why: impl Into<String>) -> Error {
+        Error::NoConnection { server: self.shown(), why: why.into() }
+    }
+}
+
+/// Connects and verifies.
+pub(crate) async fn dial(target: &Target) -> Result<TlsStream<TcpStream>, Error> {
+    match tokio::time::timeout(target.timeout, connect(target)).await {
+        Ok(done) => done,
+        Err(_) => Err(target.unreachable(format!("no answer within {} s", target.timeout.as_secs_f32()))),
+    }
+}
+
+async fn connect(target: &Target) -> Result<TlsStream<TcpStream>, Error> {
+    let found = tokio::net::lookup_host((target.host.as_str(), target.port)).await;
+    let addresses = found.map_err(|e| target.unreachable(format!("the name cannot be looked up: {e}")))?;
+    let tcp = first_of(in_turn(addresses.collect())).await.map_err(|e| target.unreachable(in_words(&e)))?;
+    // Without it every short line waits for the acknowledgement of the one before.
+    tcp.set_nodelay(true).map_err(|e| target.unreachable(e.to_string()))?;
+    let name = ServerName::try_from(target.host.clone())
+        .map_err(|_| Error::Invalid(format!("{:?} is no host name", target.host)))?;
+    let connector = TlsConnector::from(Arc::clone(&target.tls));
+    connector.connect(name, tcp).await.map_err(|e| sorted(target, &e))
+}
+
+/// IPv6 and IPv4 in turn, in the resolver's order otherwise.
+fn in_turn(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (same, other): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|a| a.is_ipv6() == first_is_v6);
+    let (mut same, mut other) = (same.into_iter(), other.into_iter());
+    let mut out = Vec::new();
+    loop {
+        let pair = (same.next(), other.next());
+        if pair == (None, None) {
+            return out;
+        }
+        out.extend(pair.0.into_iter().chain(pair.1));
+    }
+}
+
+/// The first address that answers; each next one starts when the one before failed or is slow.
+async fn first_of(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    let mut rest = addresses.into_iter();
+    let mut attempts = JoinSet::new();
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    loop {
+        let more = match rest.next() {
+            Some(address) => {
+                attempts.spawn(TcpStream::connect(address));
+                true
+            }
+            None => false,
+        };
+        tokio::select! {
+            done = attempts.join_next() => match done {
+                Some(Ok(Ok(tcp))) => return Ok(tcp),
+                Some(Ok(Err(e))) => last = e,
+                Some(Err(e)) => last = io::Error::other(e),
+                None => return Err(last),
+            },
+            () = tokio::time::sleep(STAGGER), if more => {}
+        }
+    }
+}
+
+fn in_words(e: &io::Error) -> String {
+    match e.kind() {
+        io::ErrorKind::ConnectionRefused => "nothing listens there (connection refused)".into(),
+        _ => e.to_string(),
+    }
+}
+
+/// Sorts what TLS reports by whose fault it is. Also for what comes after the handshake, where a
+/// server that misses the client's certificate says so.
+pub(crate) fn sorted(target: &Target, e: &io::Error) -> Error {
+    let inner = e.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match inner {
+        Some(tls @ rustls::Error::InvalidCertificate(why)) => {
+            let refusal = trust::refusal_in(tls).unwrap_or_else(|| {
+                let host = target.host.clone();
+                CertificateRefusal::new(RefusalKind::Other, why.to_string(), host, &[], String::new(), None)
+            });
+            Error::CertificateRefused(Box::new(refusal))
+        }
+        Some(rustls::Error::AlertReceived(AlertDescription::CertificateRequired)) => {
+            target.unreachable("the server asks for a client certificate")
+        }
+        Some(rustls::Error::AlertReceived(
+            alert @ (AlertDescription::BadCertificate
+            | AlertDescription::UnknownCA
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateRevoked),
+        )) => target.unreachable(format!("the server does not accept the client certificate ({alert:?})")),
+        Some(rustls::Error::InvalidMessage(_)) => target.unreachable("what answers there does not speak TLS"),
+        Some(other) => target.unreachable(format!("TLS: {other}")),
+        None if e.kind() == io::ErrorKind::UnexpectedEof => {
+            target.unreachable("the connection was closed by the other side")
+        }
+        None => target.unreachable(e.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_take_turns() {
+        let of = |s: &str| s.parse::<SocketAddr>().unwrap();
+        let given = ["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "2.2.2.2:1"].map(of);
+        let want = ["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"].map(of);
+        assert_eq!(in_turn(given.into()), want);
+        assert_eq!(in_turn(Vec::new()), Vec::new());
+    }
+
+    #[tokio::test]
+    async fn an_address_that_refuses_does_not_hide_one_that_answers() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let good = listener.local_addr().unwrap();
+        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let tcp = first_of(vec![closed, good]).await.unwrap();
+        assert_eq!(tcp.peer_addr().unwrap(), good);
+        assert!(first_of(vec![closed]).await.is_err());
+        assert!(first_of(Vec::new()).await.is_err());
+    }
+}

@@ -1,0 +1,177 @@
+//! Owns the explanation of a refused certificate: what it says of itself, and what was expected.
+//! Called by `trust` when it refuses. Never decides: that was done before.
+//!
+//! Text from a certificate is a stranger's: control and format characters are replaced here.
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tcp_chat_protocol::{Timestamp, invite::Pin};
+use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+/// Why a certificate was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// Nobody who is trusted has signed it.
+    UnknownIssuer,
+    /// It is for other names.
+    WrongName,
+    /// Its time is over.
+    Expired,
+    /// Its time has not come; or this machine's clock is wrong.
+    NotYetValid,
+    /// No certificate in the chain has the pin.
+    WrongPin,
+    /// Something else: the reason says it.
+    Other,
+}
+
+/// A refused certificate, explained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateRefusal {
+    /// For programs.
+    pub kind: RefusalKind,
+    /// The host that was asked for.
+    pub host: String,
+    /// One sentence.
+    pub reason: String,
+    /// The names and addresses that the certificate is for.
+    pub names: Vec<String>,
+    /// Who signed it.
+    pub issuer: String,
+    /// Valid from and until, RFC 3339; empty where it could not be read.
+    pub validity: (String, String),
+    /// The SHA-256 of every certificate that the server sent, the leaf's first.
+    pub seen: Vec<Pin>,
+    /// What is trusted, in words.
+    pub trusted: String,
+    /// The pin that was expected, if trust is by a pin.
+    pub expected: Option<Pin>,
+}
+
+impl CertificateRefusal {
+    /// Reads what the chain says of itself.
+    pub(crate) fn new(
+        kind: RefusalKind,
+        reason: String,
+        host: String,
+        chain: &[&CertificateDer<'_>],
+        trusted: String,
+        expected: Option<Pin>,
+    ) -> Self {
+        let mut refusal = Self {
+            kind,
+            host: plain(&host),
+            reason: plain(&reason),
+            names: Vec::new(),
+            issuer: String::new(),
+            validity: (String::new(), String::new()),
+            seen: chain.iter().map(|der| pin_of(der)).collect(),
+            trusted: plain(&trusted),
+            expected,
+        };
+        if let Some(leaf) = chain.first().and_then(|der| parse(der)) {
+            refusal.names = names(&leaf);
+            refusal.issuer = plain(&leaf.issuer().to_string());
+            let (from, to) = validity(&leaf);
+            refusal.validity = (from.to_string(), to.to_string());
+        }
+        refusal
+    }
+}
+
+/// The SHA-256 of a certificate.
+#[must_use]
+pub fn pin_of(der: &CertificateDer<'_>) -> Pin {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der);
+    let mut pin = [0; 32];
+    pin.copy_from_slice(digest.as_ref());
+    Pin(pin)
+}
+
+/// The subject of a certificate, for a person.
+pub(crate) fn subject(der: &CertificateDer<'_>) -> String {
+    parse(der).map_or_else(|| "an unreadable certificate".into(), |c| plain(&c.subject().to_string()))
+}
+
+/// Is `now` within the certificate's validity? `None` where it cannot be read.
+pub(crate) fn valid_at(der: &CertificateDer<'_>, now: UnixTime) -> Option<Result<(), RefusalKind>> {
+    let (from, to) = validity(&parse(der)?);
+    let now = Timestamp(now.as_secs().saturating_mul(1000));
+    Some(if now < from {
+        Err(RefusalKind::NotYetValid)
+    } else if now > to {
+        Err(RefusalKind::Expired)
+    } else {
+        Ok(())
+    })
+}
+
+fn parse<'a>(der: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
+    X509Certificate::from_der(der).ok().map(|(_, certificate)| certificate)
+}
+
+fn validity(certificate: &X509Certificate<'_>) -> (Timestamp, Timestamp) {
+    let of = |t: x509_parser::time::ASN1Time| {
+        Timestamp(u64::try_from(t.timestamp()).unwrap_or(0).saturating_mul(1000))
+    };
+    (of(certificate.validity().not_before), of(certificate.validity().not_after))
+}
+
+fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let Ok(Some(san)) = certificate.subject_alternative_name() else { return Vec::new() };
+    let shown = san.value.general_names.iter().filter_map(|name| match name {
+        GeneralName::DNSName(name) => Some(plain(name)),
+        GeneralName::IPAddress(bytes) => match *bytes {
+            [a, b, c, d] => Some(std::net::Ipv4Addr::new(*a, *b, *c, *d).to_string()),
+            _ => <[u8; 16]>::try_from(*bytes).ok().map(|b| std::net::Ipv6Addr::from(b).to_string()),
+        },
+        _ => None,
+    });
+    shown.take(50).collect()
+}
+
+/// At most 200 characters, none of which moves the cursor or hides.
+fn plain(text: &str) -> String {
+    let shown = |c: char| {
+        let hides = c.is_control()
+            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
+        if hides { '\u{fffd}' } else { c }
+    };
+    text.chars().take(200).map(shown).collect()
+}
+
+impl fmt::Display for CertificateRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "the certificate of {} was refused: {}", self.host, self.reason)?;
+        let names = if self.names.is_empty() { "none".into() } else { self.names.join(", ") };
+        writeln!(f, "  it is for:    {names}")?;
+        writeln!(f, "  signed by:    {}", if self.issuer.is_empty() { "unknown" } else { &self.issuer })?;
+        if !self.validity.0.is_empty() {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+            let now = Timestamp(u64::try_from(now).unwrap_or(0));
+            writeln!(f, "  valid:        {} to {} (now {now})", self.validity.0, self.validity.1)?;
+        }
+        for (i, pin) in self.seen.iter().take(8).enumerate() {
+            writeln!(f, "  pin seen:     {pin}{}", if i == 0 { " (the server's own)" } else { "" })?;
+        }
+        if let Some(pin) = self.expected {
+            writeln!(f, "  pin expected: {pin}")?;
+        }
+        write!(f, "  trusted:      {}", self.trusted)
+    }
+}
+
+impl std::error::Error for CertificateRefusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_certificate_says_cannot_move_the_cursor() {
+        assert_eq!(plain("CN=a\u{1b}[2J\nb\u{202e}"), "CN=a\u{fffd}[2J\u{fffd}b\u{fffd}");
+        assert_eq!(plain(&"x".repeat(500)).len(), 200);
+    }
+}

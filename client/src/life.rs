@@ -1,0 +1,421 @@
+//! Owns the life of a session: the first login, the connection, and the next one when it is lost.
+//! One task, started by [`begin`], that alone holds the connection and all state; the rest of the
+//! crate talks to it through bounded queues. What happens on one connection is in `converse`.
+
+use crate::backoff::{Backoff, chance};
+use crate::builder::Builder;
+use crate::converse::End;
+use crate::cursor::Cursor;
+use crate::dial::{Target, dial};
+use crate::event::Event;
+use crate::outstanding::{Entry, Ids, Outstanding, What};
+use crate::session::{COMMANDS, Command, Events, Session, Shared, lock};
+use crate::wire::Connection;
+use crate::{Closed, Error};
+use serde::Serialize;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tcp_chat_protocol::reply::{Incoming, LoginReply};
+use tcp_chat_protocol::{ErrorKind, NoticeEvent, NoticeKind, RequestId, Seq};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+/// Happenings (everything but messages) that wait for room in the queue of events at most.
+const WAITING: usize = 64;
+
+/// Who logs in, and how.
+pub(crate) struct Credentials {
+    name: Option<String>,
+    color: Option<String>,
+    rooms: Option<Vec<String>>,
+    password: Option<String>,
+    timeout: Duration,
+}
+
+/// The session that is to go on.
+#[derive(Clone, Copy)]
+struct Resume<'a> {
+    name: &'a str,
+    token: &'a str,
+    after: Seq,
+}
+
+pub(crate) struct Life {
+    pub(crate) target: Target,
+    pub(crate) credentials: Credentials,
+    pub(crate) keep_alive: Duration,
+    /// The login that is in force; its rooms are those of now.
+    pub(crate) login: LoginReply,
+    pub(crate) cursor: Cursor,
+    pub(crate) ids: Ids,
+    pub(crate) outstanding: Outstanding,
+    pub(crate) backoff: Backoff,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) events: mpsc::Sender<Event>,
+    /// Happenings that found no room in `events`; they go before everything that comes later.
+    pub(crate) waiting: VecDeque<Event>,
+    pub(crate) shared: Arc<Mutex<Shared>>,
+    /// Somebody has asked to quit, and waits for it.
+    pub(crate) quitting: Option<oneshot::Sender<()>>,
+    /// While a resume catches up: how many messages have come, and whether to say so.
+    pub(crate) catching_up: Option<CatchUp>,
+}
+
+pub(crate) struct CatchUp {
+    pub(crate) messages: u64,
+    /// No: this side had stopped reading by itself, and the connection was never lost.
+    pub(crate) say_so: bool,
+}
+
+#[derive(Serialize)]
+struct LoginData<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    color: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rooms: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<Seq>,
+}
+
+#[derive(Serialize)]
+struct LoginLine<'a> {
+    op: &'static str,
+    data: LoginData<'a>,
+    id: &'a RequestId,
+}
+
+/// The first connection and login, then the task.
+pub(crate) async fn begin(builder: Builder, target: Target) -> Result<(Session, Events), Error> {
+    let Builder { name, color, rooms, password, saved, .. } = builder;
+    let (old_rooms, old_name, last_id) =
+        saved.as_ref().map_or((None, None, 0), |s| (Some(s.rooms.clone()), Some(s.name.clone()), s.last_id));
+    let credentials = Credentials {
+        name: name.or(old_name),
+        color: color.map(|c| c.to_string()),
+        rooms: rooms.or(old_rooms),
+        password,
+        timeout: builder.request_timeout,
+    };
+    let mut ids = Ids::after(last_id, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+    let mut connection = Connection::new(dial(&target).await?, target.clone());
+    let resume = saved.as_ref().map(|s| Resume { name: &s.name, token: &s.token, after: s.after });
+    let (login, resumed) = log_in(&mut connection, &credentials, resume, &mut ids).await?;
+
+    let (commands, commands_in) = mpsc::channel(COMMANDS);
+    let (events, events_out) = mpsc::channel(builder.events);
+    let after = saved.as_ref().map(|s| s.after);
+    let start = after.filter(|_| resumed).unwrap_or(login.head);
+    let shared = Shared { login: login.clone(), taken: start, last_id: ids.last(), ended: None };
+    let shared = Arc::new(Mutex::new(shared));
+    let mut life = Life {
+        target,
+        credentials,
+        keep_alive: builder.keep_alive,
+        cursor: Cursor::starting_at(start),
+        ids,
+        outstanding: Outstanding::new(builder.in_flight),
+        backoff: Backoff::default(),
+        commands: commands_in,
+        events,
+        waiting: VecDeque::new(),
+        shared: Arc::clone(&shared),
+        quitting: None,
+        catching_up: None,
+        login,
+    };
+    match after {
+        Some(_) if resumed => life.catch_up(true),
+        Some(after) => life.session_lost(after),
+        None => life.tell(Event::Connected(Box::new(life.login.clone()))),
+    }
+    tokio::spawn(life.live(connection));
+    let session = Session { commands, shared: Arc::clone(&shared), request_timeout: builder.request_timeout };
+    Ok((session, Events { events: events_out, shared }))
+}
+
+/// Logs in: with the session where there is one, and anew where the daemon no longer knows it.
+/// Returns whether it was resumed.
+async fn log_in(
+    connection: &mut Connection,
+    who: &Credentials,
+    resume: Option<Resume<'_>>,
+    ids: &mut Ids,
+) -> Result<(LoginReply, bool), Error> {
+    let logging_in = async {
+        let mut resume = resume;
+        loop {
+            let id = ids.next();
+            let fresh = resume.is_none();
+            let data = LoginData {
+                name: resume.map(|r| r.name).or(who.name.as_deref()),
+                color: who.color.as_deref().filter(|_| fresh),
+                rooms: who.rooms.as_deref().filter(|_| fresh),
+                password: who.password.as_deref(),
+                session: resume.map(|r| r.token),
+                after: resume.map(|r| r.after),
+            };
+            let line = LoginLine { op: "LOGIN", data, id: &id };
+            // Writing into memory cannot fail.
+            let _ = serde_json::to_writer(&mut connection.writer.out, &line);
+            connection.writer.out.push(b'\n');
+            match answer(connection, &id).await? {
+                Ok(login) => return Ok((login, !fresh)),
+                Err((ErrorKind::SessionExpired, ..)) if !fresh => resume = None,
+                Err((ErrorKind::RateLimited, _, Some(wait))) => tokio::time::sleep(wait).await,
+                Err((kind, msg, _)) => return Err(Error::LoginRefused { kind, msg }),
+            }
+        }
+    };
+    let after = who.timeout;
+    tokio::time::timeout(after, logging_in).await.map_err(|_| Error::TimedOut { what: "LOGIN", after })?
+}
+
+type Refusal = (ErrorKind, String, Option<Duration>);
+
+async fn answer(
+    connection: &mut Connection,
+    login: &RequestId,
+) -> Result<Result<LoginReply, Refusal>, Error> {
+    if let Err(e) = connection.writer.finish().await {
+        // What the server said before it closed explains more than the failed write.
+        return match connection.reader.next().await {
+            Ok(Incoming::Error(_, e)) => Ok(Err((e.kind, e.msg, None))),
+            Ok(_) => Err(Error::Protocol(format!("the connection broke during the login: {e}"))),
+            Err(why) => Err(why),
+        };
+    }
+    loop {
+        match connection.reader.next().await? {
+            Incoming::Reply { id: Some(id), data, .. } if id == *login => {
+                return serde_json::from_str(data.get())
+                    .map(Ok)
+                    .map_err(|e| Error::Protocol(format!("the answer to LOGIN: {e}")));
+            }
+            // Without an id it is about the connection: full, too late.
+            Incoming::Error(id, e) if id.as_ref().is_none_or(|id| id == login) => {
+                return Ok(Err((e.kind, e.msg, e.retry_after_ms.map(Duration::from_millis))));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Life {
+    async fn live(mut self, mut connection: Connection) {
+        let why = loop {
+            let end = self.converse(&mut connection).await;
+            connection.writer.close().await;
+            let lost = match end {
+                End::Over(error) => break error,
+                End::Lost(why) => Some(why),
+                End::Behind => None,
+            };
+            drop(connection);
+            self.outstanding.connection_lost();
+            self.catching_up = None;
+            match self.reconnect(lost).await {
+                Ok(next) => connection = next,
+                Err(error) => break error,
+            }
+        };
+        self.outstanding.fail_all(&why);
+        lock(&self.shared).ended = Some(why.clone());
+        if let Some(done) = self.quitting.take() {
+            // Whoever asked may have stopped waiting.
+            let _ = done.send(());
+        }
+        // Those who ask from now on are told at once; those who are waiting too.
+        self.commands.close();
+        while let Ok(command) = self.commands.try_recv() {
+            refuse(command, &why);
+        }
+        self.waiting.push_back(Event::Ended(why));
+        while let Some(event) = self.waiting.pop_front() {
+            if self.events.send(event).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The next connection, logged in; attempt after attempt. Without a `why` the connection was not
+    /// lost but left, and the first attempt is made at once and not told.
+    async fn reconnect(&mut self, mut why: Option<Error>) -> Result<Connection, Error> {
+        let mut say_so = false;
+        loop {
+            if let Some(why) = why.take() {
+                let wait = self.backoff.next(chance());
+                let attempt = self.backoff.attempts();
+                self.tell(Event::Reconnecting { wait, attempt, why });
+                self.while_taking_commands(tokio::time::sleep(wait)).await?;
+                say_so = true;
+            }
+            let target = self.target.clone();
+            let attempt = self.while_taking_commands(async move { dial(&target).await }).await?;
+            let stream = match attempt {
+                Ok(stream) => stream,
+                Err(e @ Error::NoConnection { .. }) => {
+                    why = Some(e);
+                    continue;
+                }
+                Err(e) => return Err(e),
+            };
+            let mut connection = Connection::new(stream, self.target.clone());
+            let after = self.cursor.seq();
+            // The name and rooms of now, should the session be gone.
+            self.credentials.rooms = Some(self.login.rooms.clone());
+            self.credentials.name = Some(self.login.name.clone());
+            let LoginReply { name, session, .. } = &self.login;
+            let resume = Some(Resume { name, token: session, after });
+            match log_in(&mut connection, &self.credentials, resume, &mut self.ids).await {
+                Ok((login, resumed)) => {
+                    self.login = login;
+                    self.publish();
+                    if resumed {
+                        self.catch_up(say_so);
+                    } else {
+                        self.outstanding.session_lost();
+                        self.cursor = Cursor::starting_at(self.login.head);
+                        self.session_lost(after);
+                    }
+                    return Ok(connection);
+                }
+                Err(e @ (Error::NoConnection { .. } | Error::Protocol(_))) => why = Some(e),
+                Err(e) if e.is_passing() => why = Some(e),
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Waits for something while there is no connection, and takes in what the program asks.
+    async fn while_taking_commands<T>(&mut self, wait: impl Future<Output = T>) -> Result<T, Error> {
+        tokio::pin!(wait);
+        loop {
+            if self.quitting.is_some() && !self.outstanding.somebody_waits() {
+                // Nothing is left to say: the daemon ends the session when its time is over.
+                return Err(Error::Closed(Closed::Quit));
+            }
+            tokio::select! {
+                done = &mut wait => return Ok(done),
+                Some(command) = self.commands.recv(),
+                    if self.outstanding.has_room() && self.quitting.is_none() => self.take_command(command),
+                // Nobody can ask any more, and nobody listens.
+                () = self.events.closed(), if self.commands.is_closed() => {
+                    return Err(Error::Closed(Closed::Quit));
+                }
+            }
+        }
+    }
+
+    pub(crate) fn take_command(&mut self, command: Command) {
+        match command {
+            Command::Msg { text, data, id, reply } => {
+                let chosen = id.is_some();
+                let id = id.unwrap_or_else(|| self.next_id());
+                if self.outstanding.has(&id) {
+                    let why = "a message with this id is still on its way".to_owned();
+                    // Whoever asked may have stopped waiting.
+                    let _ = reply.send(Err(Error::Invalid(why)));
+                    return;
+                }
+                self.outstanding.push(Entry::new(id, "MSG", Some(data), What::Msg { text, reply, chosen }));
+            }
+            Command::Op { op, data, reply } => {
+                let id = self.next_id();
+                self.outstanding.push(Entry::new(id, op, data, What::Op { op, reply }));
+            }
+            Command::Quit { done } => self.quitting = Some(done),
+        }
+    }
+
+    pub(crate) fn next_id(&mut self) -> RequestId {
+        let id = self.ids.next();
+        lock(&self.shared).last_id = self.ids.last();
+        id
+    }
+
+    /// Asks the daemon for a sign behind all that was missed.
+    fn catch_up(&mut self, say_so: bool) {
+        let id = self.next_id();
+        self.outstanding.push(Entry::new(id, "PING", None, What::CatchUp));
+        self.catching_up = Some(CatchUp { messages: 0, say_so });
+    }
+
+    fn session_lost(&mut self, after: Seq) {
+        self.tell(Event::SessionLost { after, head: self.login.head });
+        self.tell(Event::Connected(Box::new(self.login.clone())));
+        self.backoff.succeeded();
+    }
+
+    /// Makes what is known of the session visible to both ends.
+    pub(crate) fn publish(&self) {
+        lock(&self.shared).login.clone_from(&self.login);
+    }
+
+    /// Tells the reader what happened, without ever waiting for them.
+    pub(crate) fn tell(&mut self, event: Event) {
+        if matches!(event, Event::Reconnecting { .. }) && !self.waiting.is_empty() {
+            return; // Nobody is listening now, and later it is no news.
+        }
+        if self.waiting.len() >= WAITING {
+            self.waiting.pop_front();
+        }
+        self.waiting.push_back(event);
+        self.flush_waiting();
+    }
+
+    pub(crate) fn flush_waiting(&mut self) {
+        while let Some(event) = self.waiting.pop_front() {
+            match self.events.try_send(event) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(event)) => {
+                    self.waiting.push_front(event);
+                    return;
+                }
+                Err(mpsc::error::TrySendError::Closed(_)) => {}
+            }
+        }
+    }
+
+    pub(crate) fn notice(&mut self, notice: NoticeEvent<'static>) -> Option<End> {
+        match notice.kind {
+            NoticeKind::TakenOver => return Some(End::Over(Error::Closed(Closed::TakenOver))),
+            NoticeKind::Kicked => {
+                return Some(End::Over(Error::Closed(Closed::Kicked(notice.msg.into_owned()))));
+            }
+            NoticeKind::Gap => {
+                let (from, to) = (notice.from.unwrap_or(0), notice.to.unwrap_or(self.cursor.seq()));
+                self.cursor.gap(to);
+                self.tell(Event::Gap { from, to });
+            }
+            NoticeKind::Shutdown => {
+                self.backoff.asked(Duration::from_millis(notice.retry_after_ms.unwrap_or(0)));
+                self.tell(Event::Notice(notice));
+            }
+            _ => self.tell(Event::Notice(notice)),
+        }
+        None
+    }
+
+    /// When a silent connection is to be asked, or given up.
+    pub(crate) fn silence_ends(&self, heard: Instant) -> Instant {
+        heard
+            + self.keep_alive
+            + if self.outstanding.pings() { crate::converse::PATIENCE } else { Duration::ZERO }
+    }
+}
+
+fn refuse(command: Command, why: &Error) {
+    // Whoever asked may have stopped waiting.
+    match command {
+        Command::Msg { reply, .. } => drop(reply.send(Err(why.clone()))),
+        Command::Op { reply, .. } => drop(reply.send(Err(why.clone()))),
+        Command::Quit { done } => drop(done.send(())),
+    }
+}

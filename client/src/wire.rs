@@ -1,0 +1,133 @@
+//! Owns one connection: bytes in, lines out and the other way round. Used by `life`. Never knows
+//! what a line means for the session.
+
+use crate::Error;
+use crate::dial::{self, Target};
+use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
+use tcp_chat_protocol::reply::{self, Incoming};
+use tcp_chat_protocol::{Line, LineDecoder};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+/// The longest line that is taken from the daemon: a page of 500 of the longest messages, escaped,
+/// is a part of it.
+const LINE_BYTES: usize = 32 * 1024 * 1024;
+/// How much is read at once.
+const READ_BYTES: usize = 64 * 1024;
+
+/// How long TLS's own goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+type Stream = TlsStream<TcpStream>;
+
+pub(crate) struct Connection {
+    pub(crate) reader: Reader,
+    pub(crate) writer: Writer,
+}
+
+impl Connection {
+    pub(crate) fn new(stream: Stream, target: Target) -> Self {
+        let (read, write) = tokio::io::split(stream);
+        let reader = Reader {
+            read,
+            buffer: vec![0; READ_BYTES].into(),
+            decoder: LineDecoder::new(LINE_BYTES),
+            lines: VecDeque::new(),
+            target,
+        };
+        Self { reader, writer: Writer { write, out: Vec::new(), done: 0, unflushed: false } }
+    }
+}
+
+pub(crate) struct Reader {
+    read: ReadHalf<Stream>,
+    buffer: Box<[u8]>,
+    decoder: LineDecoder,
+    /// Lines of the last read that were not handed out yet.
+    lines: VecDeque<Incoming>,
+    target: Target,
+}
+
+impl Reader {
+    /// The next line of the daemon's. Nothing is lost where the future is dropped.
+    ///
+    /// # Errors
+    /// [`Error::NoConnection`] at the end of the connection, [`Error::Protocol`] for a line that is
+    /// none of the contract's.
+    pub(crate) async fn next(&mut self) -> Result<Incoming, Error> {
+        loop {
+            if let Some(line) = self.lines.pop_front() {
+                return Ok(line);
+            }
+            let n = match self.read.read(&mut self.buffer).await {
+                Ok(0) => return Err(self.target.unreachable("the server closed the connection")),
+                Ok(n) => n,
+                Err(e) => return Err(dial::sorted(&self.target, &e)),
+            };
+            let mut lines = self.decoder.feed(&self.buffer[..n]);
+            while let Some(line) = lines.next() {
+                let Line::Bytes(bytes) = line else {
+                    return Err(Error::Protocol(format!("a line of more than {LINE_BYTES} bytes")));
+                };
+                let read = reply::read(bytes);
+                self.lines
+                    .push_back(read.map_err(|e| Error::Protocol(format!("a line cannot be read: {e}")))?);
+            }
+        }
+    }
+}
+
+pub(crate) struct Writer {
+    write: WriteHalf<Stream>,
+    /// Bytes that are to be written; those before `done` are.
+    pub(crate) out: Vec<u8>,
+    done: usize,
+    unflushed: bool,
+}
+
+impl Writer {
+    /// Is there anything to do for [`Self::work`]?
+    pub(crate) fn has_work(&self) -> bool {
+        self.unflushed || self.done < self.out.len()
+    }
+
+    /// Writes or flushes a part. Nothing is lost or doubled where the future is dropped.
+    pub(crate) async fn work(&mut self) -> io::Result<()> {
+        if self.done < self.out.len() {
+            self.unflushed = true;
+            match self.write.write(&self.out[self.done..]).await? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                n => self.done += n,
+            }
+            if self.done == self.out.len() {
+                (self.out, self.done) = (Vec::new(), 0);
+            }
+            return Ok(());
+        }
+        self.write.flush().await?;
+        self.unflushed = false;
+        Ok(())
+    }
+
+    /// Writes all that is waiting.
+    pub(crate) async fn finish(&mut self) -> io::Result<()> {
+        while self.has_work() {
+            self.work().await?;
+        }
+        Ok(())
+    }
+
+    /// The other side takes nothing more: forget what is waiting.
+    pub(crate) fn give_up(&mut self) {
+        (self.out, self.done, self.unflushed) = (Vec::new(), 0, false);
+    }
+
+    /// Says goodbye to TLS.
+    pub(crate) async fn close(&mut self) {
+        // The other side may be gone already: then there is nobody to say it to.
+        let _ = tokio::time::timeout(GOODBYE, self.write.shutdown()).await;
+    }
+}
