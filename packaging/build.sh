@@ -77,10 +77,17 @@ export CARGO_BUILD_TARGET=$target
 
 debs=${repack:-$root/target/debian}
 mkdir -p "$debs"
+if [ -n "$repack" ]; then
+	# cargo-deb empties the debian/ of its target folder first: here it gets another one.
+	export CARGO_TARGET_DIR=$repack/.target
+	mkdir "$CARGO_TARGET_DIR"
+	ln -s "$root/target/$target" "$CARGO_TARGET_DIR/$target"
+fi
 for package in tcp-chatd tcp-chat-cli; do
 	rm -f "$debs/${package}_"*"_$arch.deb"
 	cargo deb --quiet --no-build --locked --strip --target "$target" -p "$package" -o "$debs/"
 done
+[ -z "$repack" ] || rm -r "$CARGO_TARGET_DIR"
 
 if [ "$rpm" = yes ]; then
 	mkdir -p target/rpm

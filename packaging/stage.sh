@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
-# Makes what the packages carry beside the programs: target/stage/{config.toml,man,completions,third-party}.
+# Makes what the packages carry beside the programs: config.toml, man pages, completions and the
+# list of what is linked in, all in target/stage.
 # Called by build.sh; everything comes from the one source of --help and from config.toml.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
 stage=target/stage
 rm -rf "$stage"
-mkdir -p "$stage/man" "$stage/completions"
+mkdir -p "$stage"
 
 # set_key SECTION KEY VALUE: in the staged config.toml, gives KEY, set or commented out, this value.
 # Anything but exactly one such line is an error, so the copy cannot drift from the reference.
 set_key() {
 	awk -v section="$1" -v key="$2" -v value="$3" '
 		/^\[/ { inside = ($0 ~ "^\\[" section "\\]") }
-		inside && $0 ~ "^#? ?" key " *=" { print key " = \"" value "\""; n++; next }
+		inside && $0 ~ "^#? *" key " *=" { print key " = \"" value "\""; n++; next }
 		{ print }
 		END {
 			if (n != 1) {

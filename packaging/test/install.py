@@ -152,7 +152,7 @@ def set_key(machine, section, key, value):
     for line in path.read_text().splitlines():
         if line.startswith("["):
             inside = line.strip() == f"[{section}]"
-        if inside and not done and re.match(rf"#? ?{key}\s*=", line):
+        if inside and not done and re.match(rf"#? *{key}\s*=", line):
             line, done = f"{key} = {value}", True
         lines.append(line)
     if not done:
