@@ -183,7 +183,7 @@ fn files_are_for_their_owner_alone() {
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(path.parent().unwrap()), 0o700);
     for ending in ["", "-wal", "-shm", ".lock"] {
-        assert_eq!(mode(&format!("{}{ending}", path.display()).as_ref() as &Path), 0o600, "{ending}");
+        assert_eq!(mode(Path::new(&format!("{}{ending}", path.display()))), 0o600, "{ending}");
     }
 }
 
