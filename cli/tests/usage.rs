@@ -50,7 +50,10 @@ fn help_has_examples_and_exit_codes() {
         assert!(text.contains(part), "{part}");
     }
     let version = Home::new().cli(&["--version"]).assert().success().get_output().stdout.clone();
-    assert_eq!(String::from_utf8(version).unwrap().trim(), concat!("tcp-chat-cli ", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        String::from_utf8(version).unwrap().trim(),
+        concat!("tcp-chat-cli ", env!("CARGO_PKG_VERSION"))
+    );
 }
 
 #[test]
@@ -97,7 +100,8 @@ fn no_connection_is_3() {
         let said = fails(home.cli(&args), 3);
         assert!(said.contains(&server) && said.contains("nothing listens"), "{said}");
     }
-    let said = fails(home.cli(&["--pin", PIN, "--name", "ana", "--timeout", "300ms", &server, "send", "x"]), 3);
+    let said =
+        fails(home.cli(&["--pin", PIN, "--name", "ana", "--timeout", "300ms", &server, "send", "x"]), 3);
     assert!(said.contains(&server), "{said}");
 }
 

@@ -18,10 +18,13 @@ async fn sends_and_hears() {
         peer.keep(&msg, 11, 10).await;
         peer.say(12, 11, "hi").await;
     };
-    let (sent, ()) = within(async { tokio::join!(session.send(To::Room("lobby".into()), "hello\n🦀"), serving) }).await;
+    let (sent, ()) =
+        within(async { tokio::join!(session.send(To::Room("lobby".into()), "hello\n🦀"), serving) }).await;
     assert_eq!(sent.unwrap().seq, 11);
     assert!(matches!(next(&mut events).await, Event::Message(m) if m.own && m.id.is_some() && m.seq() == 11));
-    assert!(matches!(next(&mut events).await, Event::Message(m) if !m.own && m.user() == "bo" && m.text() == "hi"));
+    assert!(
+        matches!(next(&mut events).await, Event::Message(m) if !m.own && m.user() == "bo" && m.text() == "hi")
+    );
 }
 
 #[tokio::test]

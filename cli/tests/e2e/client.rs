@@ -78,7 +78,12 @@ impl Text {
             .more
             .wait_timeout_while(lines, LONG, |(text, ended)| !text.contains(part) && !*ended)
             .unwrap();
-        assert!(lines.0.contains(part), "{part:?} did not come (timeout: {}): {}", timeout.timed_out(), lines.0);
+        assert!(
+            lines.0.contains(part),
+            "{part:?} did not come (timeout: {}): {}",
+            timeout.timed_out(),
+            lines.0
+        );
     }
 
     fn all(&self) -> String {

@@ -3,7 +3,8 @@
 use crate::client::Home;
 use crate::daemon::Daemon;
 
-const HOSTILE: &str = "x\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}gnp\u{2028}y\u{200b}z\r* connected\u{feff}\u{e0041}";
+const HOSTILE: &str =
+    "x\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}gnp\u{2028}y\u{200b}z\r* connected\u{feff}\u{e0041}";
 
 fn clean(text: &str) -> bool {
     !text.chars().any(|c| {
