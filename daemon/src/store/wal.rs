@@ -10,35 +10,42 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Pages that are worth a copy: of 4 KiB each, 4 MiB.
-const COPY_PAGES: i64 = 1_000;
-
-/// Pages after which the writer starts over once the rest is less than a copy: 24 MiB. A start
-/// after a crash has to read about as much.
-const RESTART_PAGES: i64 = 6_000;
-
-/// Pages after which it does not wait for that: 96 MiB.
-const TOO_MANY_PAGES: i64 = 24_000;
-
 /// How long a start-over waits for those who read. They are done in a few milliseconds, except a
 /// backup: then the write-ahead log grows until it is done.
 const READERS: Duration = Duration::from_millis(50);
-
-/// After a start-over that somebody prevented: pages until the next try.
-const AGAIN_PAGES: i64 = 2_000;
 
 /// The thread that copies. Dropped, it ends.
 #[derive(Debug, Default)]
 pub(super) struct Checkpoints {
     bell: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
+    pages: Pages,
     restart_at: i64,
+}
+
+/// When to do what, in pages of the write-ahead log.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pages {
+    /// A copy is worth it.
+    pub(super) copy: i64,
+    /// The writer starts over once the rest is less than a copy. A start after a crash has to
+    /// read about as much.
+    pub(super) restart: i64,
+    /// It does not wait for that any more.
+    pub(super) too_many: i64,
+}
+
+impl Default for Pages {
+    /// Of 4 KiB each: 4, 24 and 96 MiB.
+    fn default() -> Self {
+        Self { copy: 1_000, restart: 6_000, too_many: 24_000 }
+    }
 }
 
 impl Checkpoints {
     /// Starts the thread; there is nothing to do for a log in memory.
     pub(super) fn start(place: &Place) -> Result<Self, StoreError> {
-        let mut checkpoints = Self { bell: None, thread: None, restart_at: RESTART_PAGES };
+        let mut checkpoints = Self::default();
         if !place.is_memory() {
             let (bell, rings) = sync_channel(1);
             let log = schema::open_for_checkpoints(place)?;
@@ -57,21 +64,29 @@ impl Checkpoints {
         let Some(bell) = &self.bell else { return };
         let Ok((pages, copied)) = checkpoint(log, "PRAGMA wal_checkpoint(NOOP)") else { return };
         let left = pages - copied;
-        if left >= COPY_PAGES {
+        if left >= self.pages.copy {
             // Full: it was rung already.
             let _ = bell.try_send(());
         }
-        if pages >= self.restart_at && (left < COPY_PAGES || pages >= TOO_MANY_PAGES) {
+        self.restart_at = self.restart_at.max(self.pages.restart);
+        if pages >= self.restart_at && (left < self.pages.copy || pages >= self.pages.too_many) {
             let _ = log.busy_timeout(READERS);
             let done = checkpoint(log, "PRAGMA wal_checkpoint(RESTART)");
             let _ = log.busy_timeout(schema::BUSY);
             self.restart_at = match done {
-                Ok((pages, copied)) if pages == copied => RESTART_PAGES,
-                _ => pages + AGAIN_PAGES,
+                Ok((pages, copied)) if pages == copied => 0,
+                // Somebody prevented it. Not with every turn.
+                _ => pages + self.pages.copy,
             };
-        } else if pages < RESTART_PAGES {
-            self.restart_at = RESTART_PAGES;
+        } else if pages < self.pages.restart {
+            self.restart_at = 0;
         }
+    }
+
+    /// Tests have less time.
+    #[cfg(test)]
+    pub(super) fn set_pages(&mut self, pages: Pages) {
+        self.pages = pages;
     }
 }
 
