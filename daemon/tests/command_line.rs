@@ -306,6 +306,15 @@ fn a_running_daemon_is_asked_through_its_socket() {
 }
 
 #[test]
+fn a_daemon_can_be_asked_although_its_file_is_broken_by_now() {
+    let desk = Desk::with("[limits]\nburst = 0\n");
+    let daemon = desk.answer("{\"ok\":false,\"error\":\"limits.burst: no\"}\n");
+    let ended = desk.run(&["reload"]);
+    assert_eq!(daemon.join().unwrap().trim_end(), "{\"command\":\"reload\"}");
+    assert_eq!((ended.code, ended.err.as_str()), (78, "limits.burst: no\n"));
+}
+
+#[test]
 fn no_daemon_is_69_and_says_what_to_do() {
     let desk = Desk::with("");
     let ended = desk.run(&["status"]);

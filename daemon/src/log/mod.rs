@@ -102,6 +102,7 @@ where
         let value = neutral::neutral(&value);
         match field.name() {
             "message" => writer.write_str(&value),
+            name if neutral::needs_quotes(&value) => write!(writer, "{name}={value:?}"),
             name if writer.has_ansi_escapes() => write!(writer, "\x1b[2m{name}=\x1b[0m{value}"),
             name => write!(writer, "{name}={value}"),
         }

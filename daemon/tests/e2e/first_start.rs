@@ -51,24 +51,64 @@ fn a_leaf_that_is_gone_is_made_again_by_the_same_ca() {
     daemon.login("ana").says("signed by the same");
 }
 
+/// Puts garbage into one of the files while the daemon is not running.
+fn with_garbage_in(file: &str) -> Daemon {
+    let mut daemon = Daemon::start();
+    daemon.signal("TERM");
+    daemon.ended();
+    std::fs::write(daemon.folder().join("certs").join(file), "garbage").unwrap();
+    daemon
+}
+
 #[test]
-fn broken_certificates_are_refused_and_left_alone() {
-    for (file, content) in
-        [("server.pem", "garbage"), ("server.key", "garbage"), ("ca.pem", ""), ("ca.key", "garbage")]
-    {
-        let mut daemon = Daemon::start();
-        daemon.signal("TERM");
-        daemon.ended();
-        let path = daemon.folder().join("certs").join(file);
-        std::fs::write(&path, content).unwrap();
-        if file.starts_with("ca") {
-            // With a whole leaf the CA is not needed; without one it is.
-            std::fs::remove_file(daemon.folder().join("certs/server.pem")).unwrap();
+fn a_broken_ca_is_refused_and_left_alone() {
+    for file in ["ca.pem", "ca.key"] {
+        let daemon = with_garbage_in(file);
+        for command in ["run", "check"] {
+            let end = run(daemon.folder(), &[command], "");
+            assert_eq!(end.code, Some(78), "{file}: {}", end.err);
+            assert!(format!("{}{}", end.out, end.err).contains(file), "{file}: {}", end.err);
         }
-        let end = run(daemon.folder(), &["run"], "");
-        assert_eq!(end.code, Some(78), "{file}: {}", end.err);
-        assert!(end.err.contains(file), "{file}: {}", end.err);
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), content);
+        let path = daemon.folder().join("certs").join(file);
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "garbage");
+    }
+}
+
+#[test]
+fn a_broken_leaf_of_its_own_is_issued_again_and_that_is_said() {
+    for file in ["server.pem", "server.key"] {
+        let mut daemon = with_garbage_in(file);
+        let ca = std::fs::read(daemon.ca()).unwrap();
+        daemon.start_again();
+        assert_eq!(std::fs::read(daemon.ca()).unwrap(), ca);
+        daemon.login("ana").says("verified by the same CA");
+        daemon
+            .log()
+            .wait(|l| (l.contains("server.pem") || l.contains(file)).then_some(()))
+            .expect("it says so");
+    }
+}
+
+#[test]
+fn a_broken_pair_of_the_operators_is_refused() {
+    let other = Daemon::start();
+    let certs = other.folder().join("certs");
+    let folder = tempfile::tempdir().unwrap();
+    let cases = [
+        (certs.join("server.pem"), certs.join("ca.key"), "ca.key"),
+        (certs.join("nowhere.pem"), certs.join("server.key"), "nowhere.pem"),
+        (certs.join("server.key"), certs.join("server.key"), "server.key"),
+    ];
+    for (certificate, key, named) in cases {
+        let config = format!(
+            "listen.address = \"127.0.0.1:0\"\ntls.certificate = {certificate:?}\ntls.key = {key:?}\n"
+        );
+        std::fs::write(folder.path().join("config.toml"), config).unwrap();
+        for command in ["run", "check"] {
+            let end = run(folder.path(), &[command], "");
+            assert_eq!(end.code, Some(78), "{command} {named}: {}", end.err);
+            assert!(format!("{}{}", end.out, end.err).contains(named), "{named}: {}{}", end.out, end.err);
+        }
     }
 }
 
@@ -115,7 +155,7 @@ fn what_is_no_tls_gets_an_alert_and_a_close() {
         b"{\"op\":\"LOGIN\",\"data\":{\"name\":\"ana\"}}\n",
         b"SSH-2.0-OpenSSH_9.2\r\n",
         &[0; 512],
-        &[0x16, 0x03, 0x01, 0x00, 0x05, 1, 2, 3, 4, 5],
+        &[0x16, 0x03, 0x01, 0x00, 0x05, 2, 0, 0, 1, 5],
     ];
     for bytes in records {
         let mut socket = TcpStream::connect(daemon.address()).unwrap();
@@ -123,7 +163,7 @@ fn what_is_no_tls_gets_an_alert_and_a_close() {
         socket.write_all(bytes).unwrap();
         let mut answer = Vec::new();
         let _ = socket.read_to_end(&mut answer);
-        assert_eq!(answer.first(), Some(&0x15), "an alert and nothing else: {answer:?}");
+        assert_eq!(answer.first(), Some(&0x15), "an alert and nothing else to {bytes:?}: {answer:?}");
         assert!(answer.len() < 16, "{answer:?}");
     }
     assert!(daemon.lives());

@@ -9,6 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A message as it arrived.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,8 +77,10 @@ pub(crate) struct Peer {
     /// The newest number of all.
     newest: u64,
     session: Option<Session>,
-    ids: u64,
 }
+
+/// Ids are never used again: not even by the next connection of the same session.
+static IDS: AtomicU64 = AtomicU64::new(1);
 
 impl Peer {
     /// Connects, and verifies the certificate for `localhost`.
@@ -104,7 +107,6 @@ impl Peer {
             chains: HashMap::new(),
             newest: 0,
             session: None,
-            ids: 0,
         })
     }
 
@@ -198,14 +200,13 @@ impl Peer {
     }
 
     /// A further id of its own.
-    pub(crate) fn new_id(&mut self) -> String {
-        self.ids += 1;
-        format!("e2e-{}", self.ids)
+    pub(crate) fn new_id() -> String {
+        format!("e2e-{}", IDS.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Asks, and gets the whole reply, good or bad.
     pub(crate) fn asks_for(&mut self, op: &str, data: Value) -> Value {
-        let id = Value::from(self.new_id());
+        let id = Value::from(Self::new_id());
         self.sends(&json!({"op": op, "data": data, "id": id}));
         let reply = self.next_where(op, |line| line.get("id") == Some(&id));
         assert!(reply["op"] == op || reply["op"] == "ERROR_MSG", "{reply}");
@@ -287,13 +288,13 @@ impl Peer {
 
     /// Says it in a room, and waits until it is kept.
     pub(crate) fn says_in(&mut self, room: &str, text: &str) -> Message {
-        let id = self.new_id();
+        let id = Self::new_id();
         self.says_as(json!(id), json!({"room": room, "msg": text}))
     }
 
     /// Says it to a user, and waits until it is kept.
     pub(crate) fn tells(&mut self, user: &str, text: &str) -> Message {
-        let id = self.new_id();
+        let id = Self::new_id();
         self.says_as(json!(id), json!({"to": user, "msg": text}))
     }
 
