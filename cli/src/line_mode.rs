@@ -79,7 +79,7 @@ impl Chat<'_> {
         let (said, mut says) = mpsc::channel(LINES);
         let mut said = Some(said);
         let (eof, mut input_ended) = tokio::sync::oneshot::channel::<()>();
-        let mut eof = Some(eof);
+        let (mut eof, mut input_open) = (Some(eof), true);
         let mut give_up: Option<Instant> = None;
         let mut save = interval(SAVE);
         save.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -112,7 +112,10 @@ impl Chat<'_> {
                         Err(e) => return Err(Failure::new(Exit::Other, format!("the input: {e}")).into()),
                     };
                 }
-                Ok(()) = &mut input_ended, if give_up.is_none() => give_up = deadline(self.settings.timeout),
+                _ = &mut input_ended, if input_open => {
+                    input_open = false;
+                    give_up = deadline(self.settings.timeout);
+                }
                 () = sleep_until(give_up.unwrap_or_else(Instant::now)), if give_up.is_some() => break End::TimedOut,
                 asked = &mut stop => break End::Asked(asked),
                 () = &mut gone => return self.leave(Ok(())).await,

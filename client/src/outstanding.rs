@@ -161,9 +161,10 @@ impl Outstanding {
         self.entries.iter().filter_map(|e| e.not_before).min()
     }
 
-    /// Takes out the request that is answered.
+    /// Takes out the request that is answered: also one that was written on the connection before,
+    /// since a resume brings the copies of messages that were kept then.
     pub(crate) fn take(&mut self, id: &RequestId) -> Option<Entry> {
-        let at = self.entries.iter().position(|e| e.written && e.id == *id)?;
+        let at = self.entries.iter().position(|e| e.ever_written && e.id == *id)?;
         self.entries.remove(at)
     }
 

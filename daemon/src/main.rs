@@ -1,29 +1,19 @@
-//! x
-fn main() -> std::process::ExitCode {
-    let config = std::env::args().nth(2).map(Into::into);
-    let loaded = match tcp_chatd::settings::load(&tcp_chatd::settings::Inputs {
-        config,
-        environment: Default::default(),
-        flags: Vec::new(),
-    }) {
-        Ok(l) => l,
-        Err(e) => {
-            eprintln!("{e}");
-            return 78.into();
+//! The binary: the command line, which runs the daemon, and how it ended.
+
+use std::process::ExitCode;
+use tcp_chatd::{commands, daemon};
+
+fn main() -> ExitCode {
+    commands::main(|loaded, log| match daemon::run(loaded, log) {
+        Ok(()) => ExitCode::from(commands::exit::OK),
+        Err(why) => {
+            tracing::error!(
+                event = "ended",
+                reason = why.to_string(),
+                code = why.exit_code(),
+                "the daemon has ended"
+            );
+            ExitCode::from(why.exit_code())
         }
-    };
-    let log = match tcp_chatd::log::init(&loaded.settings.log) {
-        Ok(l) => l,
-        Err(e) => {
-            eprintln!("{e}");
-            return 70.into();
-        }
-    };
-    match tcp_chatd::daemon::run(loaded, log) {
-        Ok(()) => 0.into(),
-        Err(e) => {
-            eprintln!("{e}");
-            e.exit_code().into()
-        }
-    }
+    })
 }

@@ -78,9 +78,13 @@ mod tests {
         assert_eq!(Request::read(br#"{"command":"status"}"#), Ok(Request::Status));
         let backup = Request::Backup { file: "/x".into() };
         assert_eq!(Request::read(br#"{"command":"backup","file":"/x"}"#), Ok(backup));
-        for bad in
-            ["", "[]", r#"{"command":"format"}"#, r#"{"command":"kick"}"#, r#"{"command":"status","x":1}"#]
-        {
+        for bad in [
+            "",
+            "[]",
+            r#"{"command":"format"}"#,
+            r#"{"command":"kick"}"#,
+            r#"{"command":"say","msg":"x","to":"y"}"#,
+        ] {
             assert!(Request::read(bad.as_bytes()).unwrap_err().starts_with("this is no request"), "{bad}");
         }
         assert_eq!(Reply::error("no").line(), b"{\"ok\":false,\"error\":\"no\"}\n");

@@ -49,6 +49,7 @@ const BLOCKING_THREADS: usize = 16;
 pub fn run(loaded: Loaded, log: log::Handle) -> Result<(), Fatal> {
     // Takes variables out of the environment: before there are other threads.
     let handed_over = systemd::listen_fds().map_err(Fatal::HandedOver)?;
+    raise_open_files(loaded.settings.limits.connections);
     let bound = Bound::new(&loaded, handed_over)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -57,6 +58,28 @@ pub fn run(loaded: Loaded, log: log::Handle) -> Result<(), Fatal> {
         .build()
         .map_err(Fatal::Runtime)?;
     runtime.block_on(async { Daemon::start(loaded, log, bound)?.live().await })
+}
+
+/// Files that are open beside the connections: the store, its readers, the log, the sockets.
+const OTHER_FILES: u64 = 64;
+
+/// Takes as many open files as the system grants, and says so where they are too few.
+fn raise_open_files(connections: usize) {
+    let wanted = connections as u64 + OTHER_FILES;
+    // Without a number the system is asked for all that it has.
+    let granted = rlimit::increase_nofile_limit(if connections == 0 { u64::MAX } else { wanted });
+    match granted {
+        Ok(granted) if granted < wanted => warn!(
+            event = "few_open_files",
+            granted,
+            wanted,
+            "fewer open files than limits.connections needs: raise LimitNOFILE (ulimit -n) or lower the limit"
+        ),
+        Ok(_) => {}
+        Err(why) => {
+            warn!(event = "few_open_files", error = why.to_string(), "the limit of open files is unknown")
+        }
+    }
 }
 
 /// All that can fail at the start, done.

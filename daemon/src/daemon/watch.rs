@@ -137,16 +137,42 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tls::Facts;
+    use std::collections::BTreeSet;
+    use std::time::{Duration, UNIX_EPOCH};
+    use tcp_chat_protocol::invite::Pin;
+
+    fn certificate() -> Summary {
+        let (pin, day) = (Pin([0; 32]), Duration::from_secs(24 * 3600));
+        let facts = Facts {
+            names: BTreeSet::new(),
+            subject: String::new(),
+            issuer: String::new(),
+            not_before: UNIX_EPOCH,
+            not_after: UNIX_EPOCH + day,
+            pin,
+            is_ca: false,
+            for_servers: true,
+        };
+        Summary { certificate: "server.pem".into(), facts, ca: None, pin, fault: None }
+    }
 
     #[test]
     fn the_line_says_what_is_wrong_first() {
-        let mut watch = Watch::new(vec!["127.0.0.1:3000".parse().unwrap()]);
+        let mut watch = Watch::new(vec!["127.0.0.1:3000".parse().unwrap()], certificate());
         assert_eq!(
             watch.summary(),
-            "serving on 127.0.0.1:3000: 0 connections, 0 sessions (0 away), 0 rooms, 0 messages so far"
+            "serving on 127.0.0.1:3000: 0 connections, 0 sessions (0 away), 0 rooms, 0 messages so far; \
+             certificate until 1970-01-02"
         );
+        watch.certificate(Summary { fault: Some("server.pem: broken".into()), ..certificate() });
+        assert!(watch.summary().starts_with("server.pem: broken; serving on "));
         watch.reload_refused(Some("limits.burst: no number".into()));
-        assert!(watch.summary().starts_with("reload refused: limits.burst: no number; serving on "));
+        assert!(
+            watch
+                .summary()
+                .starts_with("reload refused: limits.burst: no number; server.pem: broken; serving on ")
+        );
         watch.healthy(Health { store_failing: Some("disk full".into()), ..Health::default() });
         assert!(
             watch.summary().starts_with("messages are refused, the store cannot be written (disk full); ")

@@ -38,6 +38,9 @@ impl Hub {
                 }
             }
         }
+        for connection in self.heard.drain(..) {
+            wakers.extend(self.outboxes.get(&connection).and_then(|o| o.taken()));
+        }
         for connection in self.lost.drain(..) {
             wakers.extend(self.outboxes.remove(&connection).and_then(|o| o.close(Closed::Lost)));
         }

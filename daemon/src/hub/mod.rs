@@ -47,6 +47,8 @@ struct Hub {
     chat: Chat,
     store: Store,
     outboxes: HashMap<ConnectionId, Arc<Outbox>>,
+    /// Connections whose batches were taken in this turn.
+    heard: Vec<ConnectionId>,
     /// Connections that said in this turn that they are gone.
     lost: Vec<ConnectionId>,
     began: Instant,
@@ -90,6 +92,7 @@ impl Hub {
             chat: Chat::restore(rules, found, now),
             store,
             outboxes: HashMap::new(),
+            heard: Vec::new(),
             lost: Vec::new(),
             began,
             tidy_at: began + TIDY_EVERY,
@@ -142,6 +145,7 @@ impl Hub {
                     self.chat.apply(connection, Command::Open, &mut Sent(&mut self.store));
                 }
                 Entry::Commands(connection, list) => {
+                    self.heard.push(connection);
                     commands += list.len();
                     for command in list {
                         bytes += weight(&command);

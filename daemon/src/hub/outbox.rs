@@ -9,6 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use tcp_chat_protocol::{RequestId, Seq};
 
+/// Batches of one connection that may wait in the inbox.
+const ASKED: usize = 2;
+
 /// One thing to send.
 #[derive(Debug)]
 pub enum Item {
@@ -52,6 +55,8 @@ struct Inner {
     /// Whoever is waiting for an item.
     waker: Option<Waker>,
     session: Option<SessionId>,
+    /// Batches that the connection has put into the inbox and the hub has not taken yet.
+    asked: usize,
     /// Nothing more comes; the reason.
     closing: Option<Closed>,
 }
@@ -157,10 +162,34 @@ impl Outbox {
         inner.waker.take()
     }
 
-    /// Does more wait than its bound allows? Then the connection asks nothing further.
+    /// Does more wait than its bound allows?
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.lock().bytes > self.bound
+    }
+
+    /// Ready when the connection may ask for more: it has read its answers down to the bound, and
+    /// the hub has taken what it asked before, so that nobody fills the inbox alone.
+    pub fn poll_may_ask(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut inner = self.lock();
+        if inner.bytes <= self.bound && inner.asked < ASKED {
+            return Poll::Ready(());
+        }
+        inner.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// The connection has put a batch into the inbox.
+    pub fn asks(&self) {
+        self.lock().asked += 1;
+    }
+
+    /// The hub has taken a batch out of it.
+    #[must_use]
+    pub fn taken(&self) -> Option<Waker> {
+        let mut inner = self.lock();
+        inner.asked = inner.asked.saturating_sub(1);
+        inner.waker.take()
     }
 
     /// Takes out what waits, at most about `bytes` and at least one item. With nothing there, the

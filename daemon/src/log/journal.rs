@@ -88,7 +88,7 @@ fn entry(level: Level, target: &str, fields: &Fields) -> Vec<u8> {
         message.push_str(value);
     }
     for (name, value) in fields.0.iter().filter(|(name, _)| *name != "message") {
-        let quoted = value.is_empty() || value.contains(|c: char| c == ' ' || c == '"' || c == '=');
+        let quoted = value.is_empty() || value.contains([' ', '"', '=']);
         let _ =
             if quoted { write!(message, " {name}={value:?}") } else { write!(message, " {name}={value}") };
     }
@@ -109,7 +109,8 @@ fn entry(level: Level, target: &str, fields: &Fields) -> Vec<u8> {
 
 /// One field with its length in front of the value: so nothing in a value can end it.
 fn put(entry: &mut Vec<u8>, key: &str, value: &str) {
-    let value = &value[..value.floor_char_boundary(VALUE_BYTES)];
+    let end = (0..=VALUE_BYTES.min(value.len())).rev().find(|end| value.is_char_boundary(*end));
+    let value = &value[..end.unwrap_or_default()];
     entry.extend_from_slice(key.as_bytes());
     entry.push(b'\n');
     entry.extend_from_slice(&(value.len() as u64).to_le_bytes());

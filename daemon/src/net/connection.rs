@@ -208,12 +208,11 @@ impl Connection {
 
     fn poll_reader(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         for _ in 0..READS_A_POLL {
-            // One who does not read its answers is not asked for more; the writer wakes us.
-            if self.outbox.is_over() {
+            let Some(reader) = &mut self.reader else { return Poll::Pending };
+            if self.outbox.poll_may_ask(cx).is_pending() {
                 return Poll::Pending;
             }
-            let Some(reader) = &mut self.reader else { return Poll::Pending };
-            match reader.poll(cx, &mut self.stream, &self.gate, self.peer) {
+            match reader.poll(cx, &mut self.stream, &self.gate, &self.outbox, self.peer) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(None)) => {}
                 Poll::Ready(Ok(Some(ReadEnd::Eof))) => {

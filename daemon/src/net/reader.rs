@@ -3,7 +3,7 @@
 
 use super::{Gate, ask};
 use crate::chat::{Ask, Command, ConnectionId, Proof};
-use crate::hub::{Entry, HubGone};
+use crate::hub::{Entry, HubGone, Outbox};
 use crate::settings::Limits;
 use std::cell::RefCell;
 use std::future::Future;
@@ -60,6 +60,7 @@ impl Reader {
         cx: &mut Context<'_>,
         stream: &mut S,
         gate: &Gate,
+        outbox: &Outbox,
         peer: SocketAddr,
     ) -> Poll<io::Result<Option<ReadEnd>>> {
         if let Some(putting) = &mut self.putting {
@@ -81,6 +82,7 @@ impl Reader {
         if commands.is_empty() {
             return Poll::Ready(Ok(None));
         }
+        outbox.asks();
         self.pass_on(commands, gate, peer);
         Poll::Ready(Ok(None))
     }

@@ -28,6 +28,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tcp_chat_protocol::Name;
 
+/// `config.toml` of the repository: every setting, commented, with its default.
+pub const REFERENCE: &str = include_str!("../../../config.toml");
+
 /// All settings, with where the relative paths in them start already resolved.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {

@@ -155,6 +155,7 @@ impl Worker {
                 return Ok(true);
             }
             self.removals = Some(work.removals);
+            shared.report(|p| p.removals = Some(work.removals));
         }
         Ok(false)
     }

@@ -30,8 +30,9 @@ pub use error::StoreError;
 pub use read::Readers;
 pub use write::Store;
 
-use crate::chat::Chunk;
 pub use crate::chat::{PageOf, Range, SearchIn};
+
+use crate::chat::Chunk;
 use tcp_chat_protocol::Seq;
 
 /// A chunk that is in the store. Only the store can make one, and only this can be delivered.

@@ -43,6 +43,8 @@ pub(super) struct Work {
 pub(super) struct Progress {
     /// Messages up to this number can be found.
     pub(super) mark: Seq,
+    /// Messages that went up to this removal have left the index.
+    pub(super) removals: Option<u64>,
     /// Counts the index files: another number, another file.
     pub(super) file: u64,
     /// The index cannot be written at the moment: waiting for it is of no use.

@@ -197,9 +197,9 @@ impl Store {
         result
     }
 
-    /// For tests: how the file behaves when the disk is full.
+    /// What tests reach for.
     #[cfg(test)]
-    pub(super) fn log(&self) -> Option<&Connection> {
-        self.log.as_ref()
+    pub(super) fn parts(&mut self) -> (&mut Option<Connection>, &Arc<Shared>) {
+        (&mut self.log, &self.shared)
     }
 }

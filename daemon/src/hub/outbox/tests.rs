@@ -136,9 +136,21 @@ fn an_empty_outbox_wakes_whoever_waits() {
 #[test]
 fn over_the_bound_nothing_is_asked_and_presence_is_left_out() {
     let outbox = Outbox::new(10);
+    let cx = Context::from_waker(Waker::noop());
+    assert!(outbox.poll_may_ask(&cx).is_ready());
     let _ = outbox.push(Item::Line(vec![0; 11]));
-    assert!(outbox.is_over());
+    assert!(outbox.is_over() && outbox.poll_may_ask(&cx).is_pending());
     let _ = outbox.push_if_room(&Arc::from([0u8; 4]));
     assert_eq!(take(&outbox, usize::MAX).len(), 1);
     assert!(!outbox.is_over());
+}
+
+#[test]
+fn nobody_fills_the_inbox_alone() {
+    let outbox = Outbox::new(10);
+    let cx = Context::from_waker(Waker::noop());
+    (0..ASKED).for_each(|_| outbox.asks());
+    assert!(outbox.poll_may_ask(&cx).is_pending());
+    assert!(outbox.taken().is_some(), "woken when the hub has taken a batch");
+    assert!(outbox.poll_may_ask(&cx).is_ready());
 }

@@ -1,0 +1,232 @@
+//! The verbs for scripts, with their exit codes.
+
+use crate::client::{Client, Home};
+use crate::daemon::Daemon;
+use serde_json::Value;
+
+fn objects(out: &str) -> Vec<Value> {
+    out.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+}
+
+#[test]
+fn send_is_quiet_and_done_when_it_is_kept() {
+    let daemon = Daemon::start();
+    let home = Home::new();
+    let end = home.run(&daemon, &["--name", "ci", "send", "--room", "ops", "deployed"]);
+    assert_eq!((end.code, end.out.as_str(), end.err.as_str()), (Some(0), "", ""));
+    let mut piped = home.start(&daemon, &["--name", "ci", "send", "--room", "ops", "--json"]);
+    piped.types("two");
+    piped.types("lines");
+    let end = piped.ends();
+    assert_eq!(end.code, Some(0), "{end:?}");
+    assert_eq!(objects(&end.out)[0]["msg"], "two\nlines");
+    let end = home.run(&daemon, &["--name", "r", "history", "--room", "ops", "--json"]);
+    let texts: Vec<_> = objects(&end.out).iter().map(|m| m["msg"].clone()).collect();
+    assert_eq!(texts, ["deployed", "two\nlines"]);
+}
+
+#[test]
+fn refusals_and_timeouts_have_their_codes() {
+    let daemon = Daemon::with("rooms.create = false");
+    let home = Home::new();
+    let end = home.run(&daemon, &["--name", "ci", "send", "--to", "nobody", "x"]);
+    assert_eq!(end.code, Some(6), "{end:?}");
+    assert!(end.err.contains("NO_SUCH_USER"), "{end:?}");
+    let long = "x".repeat(9000);
+    let end = home.run(&daemon, &["--name", "ci", "send", &long]);
+    assert_eq!(end.code, Some(2), "{end:?}");
+    assert!(end.err.contains("--split"), "{end:?}");
+    let end = home.run(&daemon, &["--name", "ci", "wait", "--match", "x", "--timeout", "300ms"]);
+    assert_eq!(end.code, Some(7), "{end:?}");
+    let end = home.run(&daemon, &["--name", "ci", "tail", "--count", "1", "--timeout", "300ms"]);
+    assert_eq!(end.code, Some(7), "{end:?}");
+}
+
+#[test]
+fn send_outlives_a_restart_of_the_daemon() {
+    let mut daemon = Daemon::start();
+    let home = Home::new();
+    daemon.kill();
+    let sending = home.start(&daemon, &["--name", "ci", "send", "patience", "--timeout", "1m", "-v"]);
+    sending.says("trying again");
+    daemon.start_again();
+    let end = sending.ended();
+    assert_eq!(end.code, Some(0), "{end:?}");
+    let end = home.run(&daemon, &["--name", "r", "history", "--json"]);
+    assert_eq!(objects(&end.out).len(), 1);
+}
+
+#[test]
+fn the_same_id_is_one_message() {
+    let daemon = Daemon::with("sessions.ttl = \"1s\"");
+    let home = Home::new();
+    let send = |text| home.run(&daemon, &["--name", "ci", "send", "--id", "build-7", text, "--json"]);
+    let (first, again) = (send("built"), send("built"));
+    assert_eq!((first.code, again.code), (Some(0), Some(0)), "{first:?} {again:?}");
+    assert_eq!(first.out, again.out);
+    let other = send("another text");
+    assert_eq!(other.code, Some(1), "{other:?}");
+    assert!(other.err.contains("build-7"), "{other:?}");
+
+    // Its confirmation was lost with the notes' last line: the history knows it, also when the
+    // session is gone.
+    let file = home.0.path().join(format!("state/tcp-chat/send-localhost_3a{}-ci.json", daemon.port));
+    let mut notes: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    notes["sent"][0]["kept"] = Value::Null;
+    std::fs::write(&file, notes.to_string()).unwrap();
+    let bo = home.start(&daemon, &["--name", "bo", "-v"]);
+    bo.says("connected");
+    let within_the_session = send("built");
+    assert_eq!(within_the_session.out, first.out, "{within_the_session:?}");
+    std::fs::write(&file, notes.to_string()).unwrap();
+    bo.says("ci has left #lobby");
+    let after_it = send("built");
+    assert_eq!(after_it.out, first.out, "{after_it:?}");
+    let end = home.run(&daemon, &["--name", "r", "history", "--json"]);
+    assert_eq!(objects(&end.out).len(), 1, "{}", end.out);
+}
+
+#[test]
+fn long_input_is_split_at_line_ends() {
+    let daemon = Daemon::start();
+    let home = Home::new();
+    let mut sending = home.start(&daemon, &["--name", "ci", "send", "--room", "ops", "--split", "--json"]);
+    let lines: Vec<String> = (0..400).map(|n| format!("{n} {}", "x".repeat(50))).collect();
+    for line in &lines {
+        sending.types(line);
+    }
+    let end = sending.ends();
+    assert_eq!(end.code, Some(0), "{end:?}");
+    let sent = objects(&end.out);
+    assert!(sent.iter().all(|m| m["msg"].as_str().unwrap().len() <= 8192));
+    assert!(sent.len() < 100, "lines go together: {}", sent.len());
+    let all: Vec<_> = sent.iter().flat_map(|m| m["msg"].as_str().unwrap().lines()).collect();
+    assert_eq!(all, lines);
+}
+
+#[test]
+fn tail_has_no_gap_over_a_restart_and_begins_where_it_is_told() {
+    let mut daemon = Daemon::start();
+    let home = Home::new();
+    let mut bo = home.start(&daemon, &["--name", "bo"]);
+    bo.types("m1");
+    bo.types("m2");
+    bo.shows("bo: m2");
+    let tail = home.start(&daemon, &["--name", "t", "tail", "--after", "1", "--count", "4", "--json"]);
+    tail.shows("m2");
+    bo.types("m3");
+    tail.shows("m3");
+    daemon.kill();
+    bo.types("m4");
+    daemon.start_again();
+    tail.shows("m4");
+    bo.types("m5");
+    let end = tail.ended();
+    assert_eq!(end.code, Some(0), "{end:?}");
+    let seen = objects(&end.out);
+    let texts: Vec<_> = seen.iter().map(|m| m["msg"].as_str().unwrap()).collect();
+    assert_eq!(texts, ["m2", "m3", "m4", "m5"]);
+    for pair in seen.windows(2) {
+        assert_eq!(pair[1]["prev"], pair[0]["seq"]);
+    }
+}
+
+#[test]
+fn a_tail_that_resumes_goes_on_behind_what_it_printed() {
+    let daemon = Daemon::with("sessions.ttl = \"1s\"");
+    let home = Home::new();
+    let mut bo = home.start(&daemon, &["--name", "bo"]);
+    bo.says("connected");
+    let args = ["--name", "t", "tail", "--resume", "--count", "1", "--json"];
+    let first = home.start(&daemon, &args);
+    bo.says("t has joined");
+    bo.types("a");
+    assert_eq!(objects(&first.ended().out)[0]["msg"], "a");
+    bo.types("b");
+    bo.types("c");
+    bo.shows("bo: c");
+    assert_eq!(objects(&home.run(&daemon, &args).out)[0]["msg"], "b");
+    bo.says("t has left");
+    assert_eq!(objects(&home.run(&daemon, &args).out)[0]["msg"], "c", "also when the session is gone");
+}
+
+#[test]
+fn wait_finds_its_message() {
+    let daemon = Daemon::start();
+    let home = Home::new();
+    let mut bo = home.start(&daemon, &["--name", "bo"]);
+    bo.says("connected");
+    let wait = home.start(&daemon, &["--name", "w", "wait", "--match", "done|failed", "--timeout", "1m"]);
+    bo.says("w has joined");
+    bo.types("working");
+    bo.types("all done");
+    let end = wait.ended();
+    assert_eq!(end.code, Some(0), "{end:?}");
+    assert!(end.out.ends_with("#lobby bo: all done\n") && end.out.lines().count() == 1, "{end:?}");
+    let end =
+        home.run(&daemon, &["--name", "w", "wait", "--match", "^work", "--after", "0", "--timeout", "1m"]);
+    assert_eq!(end.code, Some(0), "{end:?}");
+}
+
+#[test]
+fn history_search_who_and_rooms() {
+    let daemon = Daemon::start();
+    let home = Home::new();
+    let mut bo = home.start(&daemon, &["--name", "bo"]);
+    for n in 1..=7 {
+        bo.types(&format!("apple {n}"));
+    }
+    bo.shows("apple 7");
+    let texts = |args: &[&str]| -> Vec<String> {
+        let mut all = vec!["--name", "r", "--json"];
+        all.extend(args);
+        let end = home.run(&daemon, &all);
+        assert_eq!(end.code, Some(0), "{end:?}");
+        objects(&end.out).iter().map(|m| m["msg"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(texts(&["history", "--limit", "2"]), ["apple 6", "apple 7"]);
+    assert_eq!(texts(&["history", "--before", "3"]), ["apple 1", "apple 2"]);
+    assert_eq!(texts(&["history", "--after", "2", "--limit", "2"]), ["apple 3", "apple 4"]);
+    // The index is made beside the writing of messages, and follows it.
+    let found = (0..1000)
+        .map(|_| texts(&["search", "apple", "--limit", "2"]))
+        .find(|found| found.first().is_some_and(|newest| newest == "apple 7"));
+    assert_eq!(found.unwrap(), ["apple 7", "apple 6"]);
+    let end = home.run(&daemon, &["--name", "r", "who", "--room", "lobby", "--json"]);
+    assert!(objects(&end.out).iter().any(|m| m["user"] == "bo" && m["state"] == "here"), "{end:?}");
+    let end = home.run(&daemon, &["--name", "r", "rooms", "--json"]);
+    assert!(objects(&end.out).iter().any(|m| m["room"] == "lobby" && m["head"] == 7), "{end:?}");
+}
+
+#[test]
+fn a_login_name_that_is_taken_is_no_obstacle_for_a_script() {
+    let daemon = Daemon::start();
+    let home = Home::new();
+    let mut command = home.command();
+    command.env("USER", "ana").env("LOGNAME", "ana").arg("--ca").arg(daemon.ca()).arg(daemon.server());
+    let ana = Client::start(command);
+    ana.says("connected to");
+    let mut command = home.command();
+    command.env("USER", "ana").env("LOGNAME", "ana").arg("--ca").arg(daemon.ca()).arg(daemon.server());
+    command.args(["send", "x"]);
+    let end = Client::start(command).ends();
+    assert_eq!(end.code, Some(0), "{end:?}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_closed_pipe_ends_it_quietly() {
+    let daemon = Daemon::start();
+    let home = Home::new();
+    let mut bo = home.start(&daemon, &["--name", "bo"]);
+    bo.types("one");
+    bo.types("two");
+    bo.shows("bo: two");
+    let mut shell = std::process::Command::new("sh");
+    let line = "\"$0\" --ca \"$1\" \"$2\" --name t tail --after 0 | head -n 1";
+    shell.env("HOME", home.0.path()).arg("-c").arg(line);
+    shell.arg(assert_cmd::cargo::cargo_bin("tcp-chat-cli")).arg(daemon.ca()).arg(daemon.server());
+    let output = shell.output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("bo: one"));
+}

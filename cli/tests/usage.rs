@@ -1,0 +1,141 @@
+//! The command line without a server: usage, exit codes, and what is said where nothing is sent.
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+struct Home(TempDir);
+
+impl Home {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn cli(&self, args: &[&str]) -> Command {
+        let mut command = Command::cargo_bin("tcp-chat-cli").unwrap();
+        command
+            .env_clear()
+            .env("HOME", self.0.path())
+            .env("XDG_CONFIG_HOME", self.0.path().join("config"))
+            .env("XDG_STATE_HOME", self.0.path().join("state"))
+            .args(args);
+        command
+    }
+
+    fn config(&self, text: &str) {
+        let folder = self.0.path().join("config/tcp-chat");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("config.toml"), text).unwrap();
+    }
+}
+
+/// Runs it to its end; what it says on standard error.
+fn fails(mut command: Command, code: i32) -> String {
+    let output = command.assert().code(code).get_output().clone();
+    assert!(output.stdout.is_empty(), "data goes to standard output, failures do not");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+const PIN: &str = "abababababababababababababababababababababababababababababababab";
+
+/// A port on which nobody listens.
+fn closed_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn help_has_examples_and_exit_codes() {
+    let output = Home::new().cli(&["--help"]).assert().success().get_output().stdout.clone();
+    let text = String::from_utf8(output).unwrap();
+    for part in ["tcps://", "send --room ops", "Exit codes", "TCP_CHAT_PIN", "/help"] {
+        assert!(text.contains(part), "{part}");
+    }
+    let version = Home::new().cli(&["--version"]).assert().success().get_output().stdout.clone();
+    assert_eq!(
+        String::from_utf8(version).unwrap().trim(),
+        concat!("tcp-chat-cli ", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn usage_errors_are_2_and_say_what_to_do() {
+    let home = Home::new();
+    for (args, part) in [
+        (&["host", "sned", "hi"][..], "send"),
+        (&["--rom", "ops"], "--room"),
+        (&["wait"], "--match"),
+        (&["--timeout", "soon", "who"], "90s"),
+        (&["localhost:0"], "port"),
+        (&["tail", "--count", "0"], "0"),
+        (&["--pin", "abc", "who"], "64 hexadecimal"),
+        (&["--ca", "/nowhere.pem", "who"], "/nowhere.pem"),
+        (&["--ca", "x", "--pin", PIN, "who"], "exclude"),
+        (&["--pin", PIN, "--name", "a b", "who"], "--name"),
+        (&["--pin", PIN, "--room", "a/b", "who"], "a/b"),
+        (&["--pin", PIN, "--color", "pink", "who"], "fuchsia"),
+        (&["--pin", PIN, "--cert", "x", "who"], "--key"),
+        (&["--pin", PIN, "wait", "--match", "("], "--match"),
+        (&["--pin", PIN, "send", ""], "empty"),
+    ] {
+        let mut command = home.cli(args);
+        command.env("USER", "ana").write_stdin("");
+        let said = fails(command, 2);
+        assert!(said.contains(part), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn nobody_is_trusted_by_default_but_this_hosts_own_daemon() {
+    let home = Home::new();
+    let said = fails(home.cli(&["chat.example", "--name", "ana", "who"]), 2);
+    assert!(said.contains("--ca") && said.contains("--pin") && said.contains("tcps://"), "{said}");
+}
+
+#[test]
+fn no_connection_is_3() {
+    let server = format!("127.0.0.1:{}", closed_port());
+    let home = Home::new();
+    for verb in [&["send", "hi"][..], &["who"], &["tail"], &[]] {
+        let mut args = vec!["--pin", PIN, "--name", "ana", &server];
+        args.extend(verb);
+        let said = fails(home.cli(&args), 3);
+        assert!(said.contains(&server) && said.contains("nothing listens"), "{said}");
+    }
+    let said =
+        fails(home.cli(&["--pin", PIN, "--name", "ana", "--timeout", "300ms", &server, "send", "x"]), 3);
+    assert!(said.contains(&server), "{said}");
+}
+
+#[test]
+fn a_mistyped_command_is_not_just_an_unknown_host() {
+    let said = fails(Home::new().cli(&["--pin", PIN, "--name", "ana", "sned.invalid"]), 3);
+    assert!(said.contains("sned.invalid"), "{said}");
+}
+
+#[test]
+fn the_file_and_the_environment_are_read_and_checked() {
+    let home = Home::new();
+    let server = format!("127.0.0.1:{}", closed_port());
+    home.config(&format!("server = '{server}'\npin = '{PIN}'\nname = 'ana'\n"));
+    assert!(fails(home.cli(&["who"]), 3).contains(&server));
+    let mut command = home.cli(&["who"]);
+    command.env("TCP_CHAT_SERVER", "127.0.0.1:1");
+    assert!(fails(command, 3).contains("127.0.0.1:1"), "the environment wins over the file");
+    let mut command = home.cli(&["who", "--pin", PIN]);
+    command.env("TCP_CHAT_PIN", "nonsense");
+    fails(command, 3); // flags win
+    home.config("name = 'ana'\ncolour = 'red'\n");
+    let said = fails(home.cli(&["who"]), 2);
+    assert!(said.contains("config.toml") && said.contains("colour"), "{said}");
+}
+
+#[test]
+fn a_changed_pin_is_refused_with_both() {
+    let home = Home::new();
+    home.config(&format!("[profiles.'chat.example:3000']\npin = '{PIN}'\n"));
+    let other = "cd".repeat(32);
+    let line = format!("tcps://chat.example:3000/lobby#{other}");
+    let said = fails(home.cli(&[&line, "--name", "ana"]), 4);
+    for part in [PIN, &other, "config.toml", "chat.example:3000"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}

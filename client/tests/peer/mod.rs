@@ -1,0 +1,259 @@
+//! A scripted server for the library's tests: real TLS on port 0, and a test that says line by line
+//! what the server does. It shares no code with the daemon.
+
+#![allow(dead_code, reason = "each test file uses its part of it")]
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tcp_chat_client::{Builder, Event, Events, Pin, Session, Trust, pin_of};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::server::TlsStream;
+
+/// Nothing in these tests takes longer; it only bounds a test that hangs.
+pub(crate) const LONG: Duration = Duration::from_secs(60);
+
+pub(crate) struct Ca {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Ca {
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, "the test's CA");
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        Self { issuer }
+    }
+
+    pub(crate) fn der(&self) -> CertificateDer<'static> {
+        self.issuer.der().clone()
+    }
+
+    pub(crate) fn pin(&self) -> Pin {
+        pin_of(&self.der())
+    }
+
+    /// A leaf for some names, valid between two years.
+    pub(crate) fn leaf(&self, names: &[&str], years: (i32, i32)) -> Leaf {
+        let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
+        params.not_after = rcgen::date_time_ymd(years.1, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        let leaf = params.signed_by(&key, &self.issuer).unwrap();
+        Leaf { chain: vec![leaf.der().clone(), self.der()], key: key.serialize_der() }
+    }
+}
+
+/// A certificate chain and the key of its first.
+#[derive(Clone)]
+pub(crate) struct Leaf {
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) key: Vec<u8>,
+}
+
+pub(crate) struct Server {
+    pub(crate) ca: Ca,
+    listener: TcpListener,
+    tls: TlsAcceptor,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        let ca = Ca::new();
+        let leaf = ca.leaf(&["localhost"], (2020, 2090));
+        Self::with(ca, leaf).await
+    }
+
+    pub(crate) async fn with(ca: Ca, leaf: Leaf) -> Self {
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(leaf.chain, PrivateKeyDer::try_from(leaf.key).unwrap())
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self { ca, listener, tls: TlsAcceptor::from(Arc::new(config)) }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.listener.local_addr().unwrap().port()
+    }
+
+    /// A client of this server that trusts its CA and calls itself ana.
+    pub(crate) fn client(&self) -> Builder {
+        self.client_trusting(Trust::Ca(vec![self.ca.der()]))
+    }
+
+    pub(crate) fn client_trusting(&self, trust: Trust) -> Builder {
+        Session::builder("localhost", self.port(), trust).name("ana")
+    }
+
+    /// The next connection, its handshake done.
+    pub(crate) async fn accept(&self) -> Peer {
+        within(async {
+            let (tcp, _) = self.listener.accept().await.unwrap();
+            Peer { stream: BufReader::new(self.tls.accept(tcp).await.unwrap()) }
+        })
+        .await
+    }
+
+    /// Serves connections whose handshake is expected to fail, until the client has given up.
+    pub(crate) async fn refused(&self, builder: Builder) -> tcp_chat_client::Error {
+        let serving = async {
+            loop {
+                let (tcp, _) = self.listener.accept().await.unwrap();
+                let _ = self.tls.accept(tcp).await;
+            }
+        };
+        tokio::select! {
+            done = builder.connect() => done.err().unwrap(),
+            () = serving => unreachable!(),
+        }
+    }
+
+    /// A client that is logged in where the newest message is `head`, and the server's side of it.
+    pub(crate) async fn logged_in(&self, builder: Builder, head: u64) -> (Session, Events, Peer) {
+        let serving = async {
+            let mut peer = self.accept().await;
+            let login = peer.expect("LOGIN").await;
+            assert_eq!(login["data"]["name"], "ana");
+            peer.login(&login, head).await;
+            peer
+        };
+        let (connected, peer) = within(async { tokio::join!(builder.connect(), serving) }).await;
+        let (session, mut events) = connected.unwrap();
+        assert!(matches!(next(&mut events).await, Event::Connected(login) if login.head == head));
+        (session, events, peer)
+    }
+
+    /// The next connection resumes behind `after`.
+    pub(crate) async fn resumed(&self, after: u64) -> Peer {
+        let mut peer = self.accept().await;
+        let login = peer.expect("LOGIN").await;
+        assert_eq!(login["data"]["session"], "token", "{login}");
+        assert_eq!(login["data"]["after"], after, "{login}");
+        peer.login(&login, after + 100).await;
+        peer
+    }
+}
+
+/// The server's side of one connection.
+pub(crate) struct Peer {
+    stream: BufReader<TlsStream<TcpStream>>,
+}
+
+impl Peer {
+    /// The next request; `None` at the end of the connection.
+    pub(crate) async fn request(&mut self) -> Option<Value> {
+        within(async {
+            let mut line = String::new();
+            match self.stream.read_line(&mut line).await {
+                Ok(n) if n > 0 => Some(serde_json::from_str(&line).unwrap()),
+                _ => None,
+            }
+        })
+        .await
+    }
+
+    /// The next request, which must have this op.
+    pub(crate) async fn expect(&mut self, op: &str) -> Value {
+        let request = self.request().await.unwrap_or_else(|| panic!("{op} was expected, and the end came"));
+        assert_eq!(request["op"], op, "{request}");
+        request
+    }
+
+    pub(crate) async fn write(&mut self, line: Value) {
+        self.write_raw(format!("{line}\n").as_bytes()).await;
+    }
+
+    pub(crate) async fn write_raw(&mut self, bytes: &[u8]) {
+        // The client may be gone: then the test says so elsewhere.
+        let _ = self.stream.write_all(bytes).await;
+        let _ = self.stream.flush().await;
+    }
+
+    pub(crate) async fn login(&mut self, request: &Value, head: u64) {
+        let data = json!({
+            "name": "ana", "color": "", "session": "token", "ttl_s": 120, "rooms": ["lobby"], "head": head,
+            "server": {"name": "scripted", "version": "0", "protocol": 1},
+            "limits": {"line_bytes": 65536, "msg_bytes": 8192},
+        });
+        self.reply(request, data).await;
+    }
+
+    pub(crate) async fn reply(&mut self, request: &Value, data: Value) {
+        self.write(json!({"op": request["op"], "status": "OK", "id": request["id"], "data": data})).await;
+    }
+
+    pub(crate) async fn refuse(&mut self, request: &Value, kind: &str, retry_after_ms: Option<u64>) {
+        let mut data = json!({"kind": kind, "msg": "because"});
+        if let Some(ms) = retry_after_ms {
+            data["retry_after_ms"] = ms.into();
+        }
+        self.write(json!({"op": "ERROR_MSG", "status": "ERR", "id": request["id"], "data": data})).await;
+    }
+
+    pub(crate) async fn notice(&mut self, data: Value) {
+        self.write(json!({"op": "NOTICE", "status": "OK", "data": data})).await;
+    }
+
+    /// Answers the `PING` that a client sends behind its resume.
+    pub(crate) async fn all_is_here(&mut self) {
+        let ping = self.expect("PING").await;
+        self.write(json!({"op": "PING", "status": "OK", "id": ping["id"]})).await;
+    }
+
+    /// Somebody says something in the lobby.
+    pub(crate) async fn say(&mut self, seq: u64, prev: u64, text: &str) {
+        self.write(json!({"op": "MSG", "status": "OK", "data": message(seq, prev, "bo", text)})).await;
+    }
+
+    /// The author's copy of a message.
+    pub(crate) async fn keep(&mut self, request: &Value, seq: u64, prev: u64) {
+        let text = request["data"].as_str().or(request["data"]["msg"].as_str()).unwrap();
+        let data = message(seq, prev, "ana", text);
+        self.write(json!({"op": "MSG", "status": "OK", "id": request["id"], "data": data})).await;
+    }
+
+    pub(crate) fn tls_was_resumed(&self) -> bool {
+        use tokio_rustls::rustls::HandshakeKind;
+        self.stream.get_ref().get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
+    /// Closes the connection without a word.
+    pub(crate) fn cut(self) {}
+}
+
+pub(crate) fn message(seq: u64, prev: u64, user: &str, text: &str) -> Value {
+    json!({"room": "lobby", "seq": seq, "prev": prev, "ts": "2026-11-24T10:00:00.000Z", "user": user, "color": "", "msg": text})
+}
+
+pub(crate) async fn within<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(LONG, what).await.expect("it takes far too long")
+}
+
+/// The next event, those of reconnecting passed over.
+pub(crate) async fn next(events: &mut Events) -> Event {
+    loop {
+        match within(events.next()).await.expect("the events have ended") {
+            Event::Reconnecting { .. } => {}
+            event => return event,
+        }
+    }
+}
+
+/// The next event is a message: its number and text.
+pub(crate) async fn next_message(events: &mut Events) -> (u64, String) {
+    match next(events).await {
+        Event::Message(message) => (message.seq(), message.text().to_owned()),
+        other => panic!("a message was expected: {other:?}"),
+    }
+}

@@ -1,0 +1,124 @@
+//! Owns what can be written on the command line. `--help`, the man page and the completions are
+//! all made from it. Never does anything.
+
+use clap::{CommandFactory, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Version, commit where it is known, TLS libraries; the build script knows the last two.
+const VERSION: &str =
+    concat!(env!("CARGO_PKG_VERSION"), env!("TCP_CHAT_BUILT_FROM"), "\nTLS: ", env!("TCP_CHAT_TLS"));
+
+const EXAMPLES: &str = "\
+Examples:
+  tcp-chatd                               run in the foreground
+  tcp-chatd --config chat.toml check      look for problems before a start or a reload
+  tcp-chatd --set listen.address=0.0.0.0:3000
+                                          run, and take connections from other hosts
+  tcp-chatd invite --room ops             a line that a colleague can paste
+  tcp-chatd password > password.hash      for auth.password_file
+  tcp-chatd status                        how the running daemon is
+
+Settings come from the configuration file (--config, or ./config.toml, or
+/etc/tcp-chatd/config.toml, or none), then the environment (TCP_CHATD__SECTION__KEY, and PORT),
+then --set. `tcp-chatd config --reference` prints all of them with their defaults.
+
+Exit codes: 0 done, 64 usage, 69 no daemon is running, 70 internal or refused, 74 store or disk,
+77 permission, 78 configuration or certificates.";
+
+/// A chat daemon over TLS for a private network.
+#[derive(Debug, Clone, PartialEq, Eq, Parser)]
+#[command(name = "tcp-chatd", version, long_version = VERSION, after_help = EXAMPLES)]
+pub struct Args {
+    /// The configuration file, instead of looking for one
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// One setting, over file and environment; may be given again
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = setting)]
+    pub set: Vec<(String, String)>,
+    /// What to do; nothing: run.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Run in the foreground (the default)
+    Run,
+    /// Read configuration, certificates and store as a start would, and print every problem
+    Check,
+    /// Print the settings in effect, each with where it came from
+    Config {
+        /// Print the commented reference of all settings instead
+        #[arg(long)]
+        reference: bool,
+    },
+    /// The certificates
+    #[command(subcommand)]
+    Cert(Cert),
+    /// Read a password from standard input and print its Argon2id hash
+    Password,
+    /// Print a line that a colleague can paste to join
+    Invite {
+        /// The room to enter
+        #[arg(long)]
+        room: Option<String>,
+    },
+    /// How the running daemon is
+    Status {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make the running daemon read its configuration again
+    Reload,
+    /// Copy the store of the running daemon
+    Backup {
+        /// Where to
+        file: PathBuf,
+    },
+    /// Say something to everyone who is connected
+    Say {
+        /// What
+        #[arg(required = true)]
+        text: Vec<String>,
+    },
+    /// End a user's session
+    Kick {
+        /// Who
+        user: String,
+    },
+}
+
+/// The certificates.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Cert {
+    /// Print names, expiry and SHA-256 of the certificates
+    Show,
+    /// Issue a client certificate for NAME from the own CA: NAME.pem and NAME.key
+    Issue {
+        /// The user
+        name: String,
+        /// The folder for the two files
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        out: PathBuf,
+        /// Print both to standard output instead
+        #[arg(long, conflicts_with = "out")]
+        print: bool,
+    },
+    /// Issue a new certificate for the daemon now, from the same CA
+    Renew,
+}
+
+/// The command line as clap knows it: for man pages and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    Args::command()
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if key.contains('.') => Ok((key.trim().to_owned(), value.trim().to_owned())),
+        _ => Err("write it as SECTION.KEY=VALUE, such as listen.address=127.0.0.1:4000".to_owned()),
+    }
+}

@@ -1,0 +1,60 @@
+//! Owns `tcp-chatd check`: everything that a start would stumble over, at once. Never makes or
+//! changes anything.
+
+use super::{Failure, exit, print};
+use crate::settings::{History, Loaded};
+use crate::store::Store;
+use crate::tls;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::SystemTime;
+
+/// Reads configuration (the caller did), certificates and store.
+pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {
+    let mut good = match &loaded.file {
+        Some(file) => format!("{}: fine\n", file.display()),
+        None => "configuration: no file, the built-in defaults\n".to_owned(),
+    };
+    let mut bad = Vec::new();
+    let mut exit = exit::CONFIG;
+    match tls::check(&loaded.settings.tls, SystemTime::now()) {
+        Ok(found) => good.push_str(&format!("{found}\n")),
+        Err(e) => {
+            if e.fault == tls::Fault::Permission {
+                exit = exit::PERMISSION;
+            }
+            bad.push(e.to_string());
+        }
+    }
+    match store(&loaded.settings.history) {
+        Ok(found) => good.push_str(&format!("{found}\n")),
+        Err(reason) => bad.push(reason),
+    }
+    print(&good)?;
+    if bad.is_empty() { Ok(()) } else { Err(Failure::new(exit, bad.join("\n"))) }
+}
+
+fn store(history: &History) -> Result<String, String> {
+    let Some(path) = &history.path else {
+        return Ok("store: in memory, nothing is kept".to_owned());
+    };
+    let shown = path.display();
+    if !path.exists() {
+        return Ok(format!("{shown}: not there yet; a start makes it"));
+    }
+    // Opening leaves files behind (SQLite's log, the lock). As root they would be root's, and the
+    // daemon could not open them any more.
+    if !is_own(path) {
+        return Ok(format!("{shown}: not opened, since it belongs to another user; check as that user"));
+    }
+    match Store::check(history) {
+        Ok(()) => Ok(format!("{shown}: fine")),
+        Err(why) => Err(why.to_string()),
+    }
+}
+
+fn is_own(path: &Path) -> bool {
+    let own = std::fs::metadata("/proc/self").map(|process| process.uid());
+    let owner = std::fs::metadata(path).map(|file| file.uid());
+    matches!((own, owner), (Ok(own), Ok(owner)) if own == owner)
+}

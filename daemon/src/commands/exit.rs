@@ -1,0 +1,32 @@
+//! Owns what the exit codes of `tcp-chatd` mean.
+
+/// Done.
+pub const OK: u8 = 0;
+/// The command line is wrong.
+pub const USAGE: u8 = 64;
+/// No daemon answers on the control socket.
+pub const UNAVAILABLE: u8 = 69;
+/// A fault of the program, or the daemon refused a request.
+pub const INTERNAL: u8 = 70;
+/// The store or the disk.
+pub const DISK: u8 = 74;
+/// This user may not.
+pub const PERMISSION: u8 = 77;
+/// The configuration or the certificates.
+pub const CONFIG: u8 = 78;
+
+/// How a process ends over a certificate.
+#[must_use]
+pub fn of_tls(error: &crate::tls::TlsError) -> u8 {
+    match error.fault {
+        crate::tls::Fault::Content => CONFIG,
+        crate::tls::Fault::Permission => PERMISSION,
+        crate::tls::Fault::Disk => DISK,
+    }
+}
+
+/// How a process ends over its configuration.
+#[must_use]
+pub fn of_problems(problems: &crate::settings::Problems) -> u8 {
+    if problems.permission { PERMISSION } else { CONFIG }
+}

@@ -1,0 +1,151 @@
+//! Owns what the command line can ask for: reads it, does it or has it done, and says how it
+//! ended. The binary calls [`main`]. Never holds anything of a running daemon: it is told how to
+//! run one, and asks one through the control socket.
+
+mod args;
+mod certificates;
+mod check;
+mod control;
+pub mod exit;
+mod welcome;
+
+pub use args::{Args, Cert, Command, command};
+pub use welcome::welcome;
+
+use crate::settings::{self, Environment, Inputs, Loaded};
+use crate::{auth, log, tls};
+use clap::Parser;
+use std::io::{Read, Write};
+use std::process::ExitCode;
+use std::time::SystemTime;
+use zeroize::Zeroizing;
+
+/// The longest password that is read, in bytes.
+const PASSWORD_BYTES: u64 = 1024;
+
+/// The whole of the program: reads the command line of this process and does what it says.
+/// `run` is the life of the daemon.
+pub fn main(run: impl FnOnce(Loaded, log::Handle) -> ExitCode) -> ExitCode {
+    match Args::try_parse() {
+        Ok(args) => dispatch(args, run),
+        Err(e) => {
+            let _ = e.print();
+            // Help and version are no errors.
+            ExitCode::from(if e.use_stderr() { exit::USAGE } else { exit::OK })
+        }
+    }
+}
+
+/// Does what the command line says.
+pub fn dispatch(args: Args, run: impl FnOnce(Loaded, log::Handle) -> ExitCode) -> ExitCode {
+    let Args { config, set, command } = args;
+    let command = command.unwrap_or(Command::Run);
+    // What needs no settings works with broken ones.
+    match command {
+        Command::Password => return ended(password()),
+        Command::Config { reference: true } => return ended(print(settings::REFERENCE)),
+        _ => {}
+    }
+    let inputs = Inputs { config, environment: Environment::of_process(), flags: set };
+    let loaded = match settings::load(&inputs) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            return ended(Err(Failure::new(exit::of_problems(&problems), problems.to_string())));
+        }
+    };
+    match command {
+        Command::Run => match start(&loaded) {
+            Ok(handle) => run(loaded, handle),
+            Err(failure) => ended(Err(failure)),
+        },
+        Command::Check => ended(check::check(&loaded)),
+        other => ended(carry_out(other, &loaded)),
+    }
+}
+
+/// Sets the log up; its first line says what the daemon was configured by.
+fn start(loaded: &Loaded) -> Result<log::Handle, Failure> {
+    let handle = log::init(&loaded.settings.log).map_err(|e| Failure::new(exit::CONFIG, e.to_string()))?;
+    let file = loaded.file.as_ref().map_or("none, the built-in defaults".into(), |f| f.display().to_string());
+    tracing::info!(event = "starting", configuration = file, version = env!("CARGO_PKG_VERSION"), "starting");
+    Ok(handle)
+}
+
+fn carry_out(command: Command, loaded: &Loaded) -> Result<(), Failure> {
+    let settings = &loaded.settings;
+    match command {
+        Command::Config { .. } => print(&loaded.to_toml()),
+        Command::Cert(Cert::Show) => certificates::show(&settings.tls),
+        Command::Cert(Cert::Issue { name, out, print }) => {
+            certificates::issue(&settings.tls, &name, (!print).then_some(out))
+        }
+        Command::Cert(Cert::Renew) => {
+            let notes = tls::renew(&settings.tls, SystemTime::now())?;
+            notes.iter().try_for_each(|note| print(&format!("{note}\n")))
+        }
+        Command::Invite { room } => print(&format!("{}\n", welcome::invite(settings, room.as_deref())?)),
+        Command::Status { json } => control::status(settings, json),
+        Command::Reload => control::reload(settings),
+        Command::Backup { file } => control::backup(settings, &file),
+        Command::Say { text } => control::say(settings, &text.join(" ")),
+        Command::Kick { user } => control::kick(settings, &user),
+        // Done before the settings were read, or by the caller.
+        Command::Run | Command::Check | Command::Password => Ok(()),
+    }
+}
+
+/// Reads a password from standard input, up to the end of its line, and prints its hash.
+fn password() -> Result<(), Failure> {
+    let failed = |e: std::io::Error| Failure::new(exit::INTERNAL, format!("standard input: {e}"));
+    let mut text = Zeroizing::new(String::new());
+    std::io::stdin().take(PASSWORD_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
+    let password = text.strip_suffix('\n').unwrap_or(&text);
+    let password = password.strip_suffix('\r').unwrap_or(password);
+    if password.is_empty() || password.contains('\n') || text.len() as u64 > PASSWORD_BYTES {
+        let reason = format!("a password is one line of 1 to {PASSWORD_BYTES} bytes on standard input");
+        return Err(Failure::new(exit::USAGE, reason));
+    }
+    let hash = auth::hash(password).map_err(|e| Failure::new(exit::INTERNAL, e.to_string()))?;
+    print(&format!("{hash}\n"))
+}
+
+/// Why a command was not done.
+#[derive(Debug)]
+struct Failure {
+    exit: u8,
+    /// For standard error.
+    text: String,
+}
+
+impl Failure {
+    fn new(exit: u8, text: impl Into<String>) -> Self {
+        Self { exit, text: text.into() }
+    }
+}
+
+impl From<tls::TlsError> for Failure {
+    fn from(error: tls::TlsError) -> Self {
+        Self::new(exit::of_tls(&error), error.to_string())
+    }
+}
+
+fn ended(result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::from(exit::OK),
+        Err(Failure { exit, text }) => {
+            let _ = writeln!(std::io::stderr(), "{text}");
+            ExitCode::from(exit)
+        }
+    }
+}
+
+/// Prints data; a reader that went away is no fault.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(exit::DISK, format!("standard output: {e}")))
+        }
+        _ => Ok(()),
+    }
+}

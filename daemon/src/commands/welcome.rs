@@ -1,0 +1,175 @@
+//! Owns what people paste to join: the lines that the daemon prints at its start, and the
+//! invitation. Never prints.
+
+use super::{Failure, exit};
+use crate::settings::Settings;
+use crate::tls::{self, Facts, Summary};
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use tcp_chat_protocol::{Invite, Name};
+
+/// Where the daemon listens, whom clients must trust, and the command that joins from this host.
+#[must_use]
+pub fn welcome(addresses: &[SocketAddr], summary: &Summary) -> String {
+    let program = if std::env::var_os("CARGO_MANIFEST_DIR").is_some() {
+        // Started by `cargo run`: then the client is not installed either.
+        "cargo run --release -p tcp-chat-cli --"
+    } else {
+        "tcp-chat-cli"
+    };
+    render(addresses, summary, program)
+}
+
+fn render(addresses: &[SocketAddr], summary: &Summary, program: &str) -> String {
+    let listed: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+    let port = addresses.first().map_or(tcp_chat_protocol::DEFAULT_PORT, SocketAddr::port);
+    let mut out = format!("tcp-chatd listens on {}\n", listed.join(", "));
+    let trust = match &summary.ca {
+        Some(ca) => {
+            out.push_str(&format!("  CA       {}\n", ca.display()));
+            format!("--ca {}", quoted(ca))
+        }
+        None => {
+            out.push_str(&format!("  chain    {}\n", summary.certificate.display()));
+            format!("--pin {}", summary.pin)
+        }
+    };
+    out.push_str(&format!("  SHA-256  {}\n", summary.pin));
+    let host = dialled(addresses, &summary.facts, summary.ca.is_some());
+    let server = Invite { host, port, room: None, pin: None }.to_string();
+    let server = server.trim_start_matches("tcps://");
+    out.push_str(&format!("  join     {program} {trust} {server}"));
+    out
+}
+
+/// The line for a colleague: `tcp-chat-cli tcps://HOST:PORT/ROOM#PIN`.
+fn invitation(
+    addresses: &[SocketAddr],
+    files: &[(PathBuf, Facts)],
+    own: bool,
+    room: Option<Name>,
+    host: Option<&str>,
+) -> Option<String> {
+    // The own CA is listed first, the last of an operator's chain last.
+    let (pinned, leaf) = if own { (files.first()?, files.last()?) } else { (files.last()?, files.first()?) };
+    let host = host.map_or_else(|| dialled_from_elsewhere(addresses, &leaf.1), str::to_owned);
+    let port = addresses.first()?.port();
+    let invite = Invite { host, port, room, pin: Some(pinned.1.pin) };
+    Some(format!("tcp-chat-cli {invite}"))
+}
+
+/// The invitation for the settings and certificates that are there.
+///
+/// # Errors
+/// The room is no name, or there are no certificates yet.
+pub(super) fn invite(settings: &Settings, room: Option<&str>) -> Result<String, Failure> {
+    let room = room
+        .map(|room| Name::parse(room).map_err(|e| Failure::new(exit::USAGE, format!("--room {room:?}: {e}"))))
+        .transpose()?;
+    let files = tls::show(&settings.tls)?;
+    let own = settings.tls.own.is_none();
+    // What the operator wrote first is what people dial.
+    let configured = settings.tls.names.iter().find(|name| !name.starts_with('*')).map(String::as_str);
+    invitation(&settings.listen.address, &files, own, room, configured)
+        .ok_or_else(|| Failure::new(exit::INTERNAL, "there is no certificate to invite with"))
+}
+
+/// What this host's own client dials.
+fn dialled(addresses: &[SocketAddr], leaf: &Facts, own: bool) -> String {
+    let local = addresses.iter().any(|a| a.ip().is_loopback() || a.ip().is_unspecified());
+    if own && (local || addresses.is_empty()) {
+        return "localhost".to_owned();
+    }
+    dialled_from_elsewhere(addresses, leaf)
+}
+
+/// What others dial: something that the certificate says, since all else is refused.
+fn dialled_from_elsewhere(addresses: &[SocketAddr], leaf: &Facts) -> String {
+    let address = addresses.iter().map(|a| a.ip().to_string()).find(|ip| leaf.names.contains(ip));
+    let only_here = addresses.iter().all(|a| a.ip().is_loopback());
+    let is_name =
+        |name: &&String| name.parse::<IpAddr>().is_err() && !name.starts_with('*') && *name != "localhost";
+    let name = leaf.names.iter().find(is_name).cloned();
+    let reachable = if only_here { None } else { name.or(address) };
+    reachable
+        .or_else(|| leaf.names.contains("localhost").then(|| "localhost".to_owned()))
+        .or_else(|| leaf.names.iter().find(|name| !name.starts_with('*')).cloned())
+        .unwrap_or_else(|| "localhost".to_owned())
+}
+
+/// A path for a shell.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::SystemTime;
+    use tcp_chat_protocol::invite::Pin;
+
+    fn facts(names: &[&str], pin: u8) -> Facts {
+        Facts {
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            subject: String::new(),
+            issuer: String::new(),
+            not_before: SystemTime::UNIX_EPOCH,
+            not_after: SystemTime::UNIX_EPOCH,
+            pin: Pin([pin; 32]),
+            is_ca: false,
+            for_servers: true,
+        }
+    }
+
+    fn summary(ca: Option<&str>, names: &[&str]) -> Summary {
+        Summary {
+            certificate: "/c/server.pem".into(),
+            facts: facts(names, 1),
+            ca: ca.map(Into::into),
+            pin: Pin([0xab; 32]),
+            fault: None,
+        }
+    }
+
+    fn at(addresses: &[&str]) -> Vec<SocketAddr> {
+        addresses.iter().map(|a| a.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn the_welcome_has_what_to_paste() {
+        let own = summary(Some("/it's here/ca.pem"), &["localhost", "box"]);
+        let pin = "ab".repeat(32);
+        assert_eq!(
+            render(&at(&["127.0.0.1:3000", "[::1]:3000"]), &own, "tcp-chat-cli"),
+            format!(
+                "tcp-chatd listens on 127.0.0.1:3000, [::1]:3000\n  CA       /it's here/ca.pem\n  SHA-256  {pin}\n  \
+                 join     tcp-chat-cli --ca '/it'\\''s here/ca.pem' localhost:3000"
+            )
+        );
+        let theirs = summary(None, &["chat.example", "*.chat.example"]);
+        let text = render(&at(&["0.0.0.0:4000"]), &theirs, "tcp-chat-cli");
+        assert!(text.ends_with(&format!("join     tcp-chat-cli --pin {pin} chat.example:4000")), "{text}");
+    }
+
+    #[test]
+    fn an_invitation_names_a_host_that_the_certificate_has() {
+        let ca = (PathBuf::from("ca.pem"), facts(&[], 2));
+        let leaf = |names: &[&str]| vec![ca.clone(), (PathBuf::from("server.pem"), facts(names, 3))];
+        let pin = "02".repeat(32);
+        let usual = ["127.0.0.1", "::1", "localhost", "box"];
+        for (addresses, names, given, host) in [
+            (&["127.0.0.1:3000"][..], &usual[..], None, "localhost:3000"),
+            (&["0.0.0.0:81"], &usual, None, "box:81"),
+            (&["0.0.0.0:81"], &usual, Some("chat.lan"), "chat.lan:81"),
+            (&["192.0.2.7:81"], &["localhost", "192.0.2.7"], None, "192.0.2.7:81"),
+            (&["[::]:81"], &["localhost", "::1"], None, "localhost:81"),
+            (&["[2001:db8::1]:81"], &["2001:db8::1"], None, "[2001:db8::1]:81"),
+        ] {
+            let room = Some("ops".parse().unwrap());
+            let line = invitation(&at(addresses), &leaf(names), true, room, given).unwrap();
+            assert_eq!(line, format!("tcp-chat-cli tcps://{host}/ops#{pin}"), "{addresses:?} {names:?}");
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What the store says and does when the file, the disk or somebody else is against it.
+
+use super::*;
+use std::os::unix::fs::PermissionsExt;
+
+/// A store with a few messages, closed.
+fn made(path: &Path) -> Model {
+    let (mut store, ..) = open(&history(path));
+    let mut model = Model::default();
+    store.commit(Model::open(1)).unwrap();
+    for _ in 0..50 {
+        store.commit(model.say(&[(1, &[("ana", "some text that fills pages"); 8])])).unwrap();
+    }
+    store.close().unwrap();
+    model
+}
+
+fn refused(path: &Path) -> StoreError {
+    let error = Store::open(&history(path)).unwrap_err();
+    assert!(error.to_string().contains(path.to_str().unwrap()), "it names the file: {error}");
+    error
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_turns_and_takes_them_again_when_there_is_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = history(dir.path().join("chat.db"));
+    let (mut store, readers, _) = open(&history);
+    let mut model = Model::default();
+    store.commit(Model::open(1)).unwrap();
+    store.commit(model.say(&[(1, &[("ana", "before")])])).unwrap();
+    store.limit_pages(Some(0));
+    let (head, messages) = (model.head, model.messages.len());
+    let long = "x".repeat(5_000);
+    let mut refused = 0;
+    for _ in 0..3 {
+        // Numbers that were refused are given out again, as the chat does.
+        model.head = head;
+        model.heads.insert(room(1), head);
+        model.messages.truncate(messages);
+        let error = store.commit(model.say(&[(1, &[("ana", long.as_str()); 40])])).unwrap_err();
+        assert!(matches!(error, StoreError::Full { .. }), "{error}");
+        assert!(error.may_pass() && !error.is_permission());
+        refused += 1;
+    }
+    assert_eq!(refused, 3);
+    let all = Range { conversation: room(1), first: 1, last: Seq::MAX };
+    assert_eq!(
+        readers.gap(SessionId(1), vec![all], usize::MAX).await.unwrap().count,
+        1,
+        "none of it is there"
+    );
+    // It has not become slower to say so, nor is anything left open.
+    assert_eq!(store.sent(SessionId(1), &RequestId::Number(1)).unwrap(), None);
+    assert!(!store.tidy(Timestamp(START)).unwrap());
+
+    store.limit_pages(None);
+    model.head = head;
+    model.heads.insert(room(1), head);
+    model.messages.truncate(messages);
+    store.commit(model.say(&[(1, &[("ana", long.as_str()); 40])])).unwrap();
+    let caught = readers.gap(SessionId(1), vec![all], usize::MAX).await.unwrap();
+    assert_eq!(caught.lines, model.lines(|_| true));
+}
+
+#[tokio::test]
+async fn a_turn_that_fails_in_the_middle_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chat.db");
+    let (mut store, readers, _) = open(&history(&path));
+    let mut model = Model::default();
+    store.commit(Model::open(1)).unwrap();
+    let mut writes = model.say(&[(1, &[("ana", "a")])]);
+    // The room is there already: the second row cannot be written, after the chunk could.
+    let again = (room(1), ConversationKind::Room(name("again")));
+    writes.conversations = vec![(room(2), ConversationKind::Room(name("new"))), again];
+    assert!(matches!(store.commit(writes.clone()), Err(StoreError::Bug(_))));
+    assert_eq!(store.count("SELECT count(*) FROM conversations"), 1);
+    writes.conversations.pop();
+    store.commit(writes).unwrap();
+    assert_eq!(readers.stats().await.unwrap().messages, 1);
+}
+
+#[test]
+fn what_a_failed_commit_left_in_the_file_does_not_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, ..) = open(&history(dir.path().join("chat.db")));
+    let mut model = Model::default();
+    store.commit(Model::open(1)).unwrap();
+    store.commit(model.say(&[(1, &[("ana", "kept")])])).unwrap();
+    let head = model.head;
+    let refused = model.say(&[(1, &[("ana", "refused")])]);
+    // As when the sync fails after the write: the rows are there, and nobody was told.
+    store.write_unnoticed(&refused);
+    store.lose_connection();
+    model.head = head;
+    model.heads.insert(room(1), head);
+    model.messages.pop();
+    store.commit(model.say(&[(1, &[("bo", "another")])])).unwrap();
+    assert_eq!(store.count("SELECT count(*) FROM chunks"), 2);
+}
+
+#[test]
+fn two_daemons_on_one_store_is_an_error_until_the_first_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chat.db");
+    let (store, ..) = open(&history(&path));
+    let error = refused(&path);
+    assert!(matches!(error, StoreError::InUse { .. }));
+    assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
+    Store::check(&history(&path)).unwrap();
+    drop(store);
+    open(&history(&path));
+}
+
+#[test]
+fn a_newer_store_is_refused_with_both_versions_and_not_touched() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chat.db");
+    made(&path);
+    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 7).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let error = refused(&path);
+    assert!(matches!(error, StoreError::Newer { found: 7, known: 1, .. }), "{error}");
+    assert!(error.to_string().contains("version 7") && error.to_string().contains("up to 1"), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    assert!(Store::check(&history(&path)).is_err());
+}
+
+#[test]
+fn damaged_files_and_files_of_others_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chat.db");
+    made(&path);
+    let whole = std::fs::read(&path).unwrap();
+    let cut = |bytes: usize| whole[..bytes].to_vec();
+    let mut no_header = whole.clone();
+    no_header[..16].fill(b'x');
+    let mut no_schema = whole.clone();
+    no_schema[100..200].fill(0xff);
+    for (what, bytes) in [
+        ("half", cut(whole.len() / 2)),
+        ("a page and a half", cut(6_000)),
+        ("no header", no_header),
+        ("no schema", no_schema),
+        ("text", b"hello, this is a text and no database\n".repeat(40)),
+    ] {
+        std::fs::write(&path, &bytes).unwrap();
+        let error = refused(&path);
+        assert!(matches!(error, StoreError::Corrupt { .. } | StoreError::Foreign { .. }), "{what}: {error}");
+        assert!(!error.may_pass() && Store::check(&history(&path)).is_err(), "{what}");
+        assert_eq!(std::fs::read(&path).unwrap(), bytes, "{what}: it is left as it was");
+    }
+    let _ = std::fs::remove_file(&path);
+    rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
+    assert!(matches!(refused(&path), StoreError::Foreign { .. }));
+    // An empty file is a store that is yet to be made.
+    std::fs::write(&path, b"").unwrap();
+    open(&history(&path));
+}
+
+#[tokio::test]
+async fn damage_found_while_reading_is_an_error_and_writing_goes_on_if_it_can() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chat.db");
+    made(&path);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.windows(8).position(|w| w == b"some tex").unwrap() / 4096 * 4096;
+    bytes[at..at + 64].fill(0xff);
+    std::fs::write(&path, &bytes).unwrap();
+    let (_store, readers, _) = open(&history(&path));
+    let all = Range { conversation: room(1), first: 1, last: Seq::MAX };
+    let error = readers.gap(SessionId(1), vec![all], usize::MAX).await.unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+}
+
+#[test]
+fn files_are_for_their_owner_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("folder/chat.db");
+    let (mut store, ..) = open(&history(&path));
+    store.commit(Model::open(1)).unwrap();
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(path.parent().unwrap()), 0o700);
+    for ending in ["", "-wal", "-shm", ".lock"] {
+        assert_eq!(mode(&format!("{}{ending}", path.display()).as_ref() as &Path), 0o600, "{ending}");
+    }
+}
+
+#[test]
+fn a_path_that_cannot_be_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("file"), "x").unwrap();
+    refused(&dir.path().join("file/chat.db"));
+    std::fs::create_dir(dir.path().join("chat.db")).unwrap();
+    refused(&dir.path().join("chat.db"));
+}
+
+#[test]
+fn a_store_that_may_not_be_written_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chat.db");
+    made(&path);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o400)).unwrap();
+    if std::fs::File::options().write(true).open(&path).is_ok() {
+        println!("skipped: this user may write read-only files");
+        return;
+    }
+    let error = refused(&path);
+    assert!(error.is_permission(), "{error}");
+}
+
+#[tokio::test]
+async fn a_backup_made_under_load_is_a_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, to) = (dir.path().join("chat.db"), dir.path().join("backup.db"));
+    let model = made(&path);
+    let (mut store, readers, _) = open(&history(&path));
+    let mut more = Model { head: model.head, heads: model.heads.clone(), ..Model::default() };
+    let (backup, ()) = tokio::join!(readers.backup(&to), async {
+        for _ in 0..200 {
+            store.commit(more.say(&[(1, &[("ana", "meanwhile")])])).unwrap();
+            tokio::task::yield_now().await;
+        }
+    });
+    backup.unwrap();
+    assert_eq!(to.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let again = readers.backup(&to).await.unwrap_err();
+    assert!(matches!(again, StoreError::Exists { .. }), "{again}");
+    assert!(readers.backup(&dir.path().join("nowhere/backup.db")).await.is_err());
+    let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with('.')), "{left:?}");
+
+    let (mut copy, readers, found) = open(&history(&to));
+    assert!(found.head >= model.head && found.conversations[0].head == found.head);
+    let all = Range { conversation: room(1), first: 1, last: model.head };
+    let caught = readers.gap(SessionId(1), vec![all], usize::MAX).await.unwrap();
+    assert_eq!(text(&caught.lines), text(&model.lines(|_| true)));
+    let mut on = Model { head: found.head, ..Model::default() };
+    on.heads.insert(room(1), found.head);
+    copy.commit(on.say(&[(1, &[("ana", "on")])])).unwrap();
+}
+
+#[tokio::test]
+async fn a_store_in_memory_can_be_backed_up_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, readers, _) = open(&in_memory());
+    let mut model = Model::default();
+    store.commit(Model::open(1)).unwrap();
+    store.commit(model.say(&[(1, &[("ana", "hello")])])).unwrap();
+    readers.backup(&dir.path().join("copy.db")).await.unwrap();
+    let (_, readers, _) = open(&history(dir.path().join("copy.db")));
+    assert_eq!(readers.line(room(1), 1).await.unwrap(), Some(model.lines(|_| true)));
+}

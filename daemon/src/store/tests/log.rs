@@ -1,0 +1,292 @@
+//! The log against a simple model: what was committed is read back, all of it, once, in order.
+
+use super::*;
+use proptest::prelude::*;
+
+/// What a turn says, in which rooms: (room, how many messages).
+fn turns() -> impl Strategy<Value = Vec<Vec<(i64, usize)>>> {
+    prop::collection::vec(prop::collection::vec((1i64..6, 1usize..9), 1..5), 1..30)
+}
+
+fn written(history: &History, turns: &[Vec<(i64, usize)>]) -> (Store, Readers, Model) {
+    let (mut store, readers, _) = open(history);
+    let mut model = Model::default();
+    store.commit(Model::open(5)).unwrap();
+    for turn in turns {
+        let texts: Vec<Vec<(&str, &str)>> =
+            turn.iter().map(|(_, n)| vec![("ana", "hé\n\"llo\" 🦀"); *n]).collect();
+        let said: Vec<_> = turn.iter().zip(&texts).map(|((n, _), texts)| (*n, &texts[..])).collect();
+        let writes = model.say(&said);
+        let kept = store.commit(writes.clone()).unwrap();
+        assert!(kept.iter().map(|kept| kept.chunk()).eq(&writes.chunks));
+    }
+    (store, readers, model)
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// Reads a gap to its end, a part at a time.
+async fn catch_up(readers: &Readers, session: i64, mut ranges: Vec<Range>, bytes: usize) -> Caught {
+    let mut all = Caught::default();
+    while !ranges.is_empty() {
+        let part = readers.gap(SessionId(session), ranges, bytes).await.unwrap();
+        assert_eq!(part.count, part.lines.iter().filter(|b| **b == b'\n').count());
+        assert!(
+            part.rest.is_empty() || part.lines.len() >= bytes.max(1),
+            "a part that is cut has what was asked"
+        );
+        all.lines.extend(part.lines);
+        all.count += part.count;
+        all.lost = all.lost.or(part.lost);
+        ranges = part.rest;
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_gap_is_every_wanted_line_once_and_in_order(
+        turns in turns(), cuts in prop::collection::vec((1u64..400, 0u64..400), 6), bytes in 0usize..20_000, file in any::<bool>(),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let history = if file { history(dir.path().join("chat.db")) } else { in_memory() };
+        let (_store, readers, model) = written(&history, &turns);
+        // Rooms 1 to 5, and one that never was.
+        let ranges: Vec<_> = (1i64..).zip(&cuts)
+            .map(|(n, (first, more))| Range { conversation: room(n), first: *first, last: first + more })
+            .collect();
+        let caught = runtime().block_on(catch_up(&readers, 1, ranges.clone(), bytes));
+        let wanted = model.lines(|m| {
+            ranges.iter().any(|r| r.conversation == m.conversation && (r.first..=r.last).contains(&m.seq))
+        });
+        prop_assert_eq!(text(&caught.lines), text(&wanted));
+        prop_assert_eq!(caught.lost, None);
+    }
+
+    #[test]
+    fn pages_lead_both_ways_through_a_conversation(
+        turns in turns(), limit in 1usize..12, n in 1i64..6, from in 0u64..300, to in 0u64..300,
+    ) {
+        let (_store, readers, model) = written(&in_memory(), &turns);
+        let of = |before, after| PageOf { conversation: room(n), before, after, limit };
+        let wanted: Vec<Seq> = model.messages.iter().filter(|m| m.conversation == room(n)).map(|m| m.seq).collect();
+        runtime().block_on(async {
+            let (mut up, mut after) = (Vec::<Seq>::new(), Some(0));
+            while after.is_some() {
+                let (page, more) = numbers(&readers.page(of(None, after)).await.unwrap());
+                up.extend(&page);
+                after = more.then(|| *page.last().unwrap());
+            }
+            assert_eq!(up, wanted);
+
+            let (mut down, mut before, mut more) = (Vec::<Seq>::new(), None, true);
+            while more {
+                let (mut page, m) = numbers(&readers.page(of(before, None)).await.unwrap());
+                page.reverse();
+                down.extend(&page);
+                (before, more) = (page.last().copied(), m);
+            }
+            down.reverse();
+            assert_eq!(down, wanted);
+
+            let between: Vec<_> = wanted.iter().copied().filter(|seq| *seq > from && *seq < to).collect();
+            let (page, more) = numbers(&readers.page(of(Some(to), Some(from))).await.unwrap());
+            assert_eq!(page, between.iter().copied().take(limit).collect::<Vec<_>>());
+            assert_eq!(more, between.len() > limit);
+
+            let below: Vec<_> = wanted.iter().copied().filter(|seq| *seq < to).collect();
+            let (page, more) = numbers(&readers.page(of(Some(to), None)).await.unwrap());
+            assert_eq!(page, below[below.len().saturating_sub(limit)..]);
+            assert_eq!(more, below.len() > limit);
+        });
+    }
+
+    #[test]
+    fn each_message_can_be_read_alone(turns in turns()) {
+        let (_store, readers, model) = written(&in_memory(), &turns);
+        runtime().block_on(async {
+            for m in &model.messages {
+                assert_eq!(readers.line(m.conversation, m.seq).await.unwrap().as_ref(), Some(&m.line));
+                assert_eq!(readers.line(room(7), m.seq).await.unwrap(), None);
+            }
+            assert_eq!(readers.line(room(1), model.head + 1).await.unwrap(), None);
+            assert_eq!(readers.line(room(1), u64::MAX).await.unwrap(), None);
+        });
+    }
+}
+
+#[tokio::test]
+async fn numbers_beyond_all_numbers_are_fine() {
+    let (_store, readers, model) = written(&in_memory(), &[vec![(1, 3)]]);
+    let of = |before, after| PageOf { conversation: room(1), before, after, limit: 9 };
+    let page = |of| {
+        let readers = readers.clone();
+        async move { numbers(&readers.page(of).await.unwrap()) }
+    };
+    assert_eq!(page(of(Some(u64::MAX), None)).await, (vec![1, 2, 3], false));
+    assert_eq!(page(of(Some(u64::MAX), Some(1))).await, (vec![2, 3], false));
+    assert_eq!(page(of(None, Some(u64::MAX))).await, (vec![], false));
+    assert_eq!(page(of(Some(0), None)).await, (vec![], false));
+    assert_eq!(page(of(Some(2), Some(3))).await, (vec![], false));
+    let all = Range { conversation: room(1), first: 0, last: u64::MAX };
+    let caught = readers.gap(SessionId(1), vec![all], 0).await.unwrap();
+    assert_eq!((caught.lines, caught.count, caught.lost), (model.lines(|_| true), 3, None));
+    assert_eq!(caught.rest, [Range { first: 4, ..all }]);
+}
+
+#[tokio::test]
+async fn a_page_ends_at_a_mebibyte_and_says_that_there_is_more() {
+    let (mut store, readers, _) = open(&in_memory());
+    let mut model = Model::default();
+    store.commit(Model::open(1)).unwrap();
+    let long = "x".repeat(60_000);
+    for _ in 0..5 {
+        store.commit(model.say(&[(1, &[("ana", long.as_str()); 8])])).unwrap();
+    }
+    let of = |before, after| PageOf { conversation: room(1), before, after, limit: 500 };
+    let newest = readers.page(of(None, None)).await.unwrap();
+    let oldest = readers.page(of(None, Some(0))).await.unwrap();
+    for (page, wanted) in [(newest, 24..=40), (oldest, 1..=17)] {
+        assert!(page.data.len() <= 1024 * 1024);
+        assert_eq!(numbers(&page), (wanted.collect(), true));
+    }
+}
+
+#[tokio::test]
+async fn the_sessions_own_messages_carry_their_ids_and_no_others_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, readers, _) = open(&history(dir.path().join("chat.db")));
+    let mut model = Model::default();
+    store.commit(Model::open(2)).unwrap();
+    let ids = [
+        RequestId::Number(u64::MAX),
+        RequestId::Text("18446744073709551615".into()),
+        RequestId::Text("".into()),
+    ];
+    let own = |session, seq, id: &RequestId| Sent {
+        session: SessionId(session),
+        id: id.clone(),
+        conversation: room(1),
+        seq,
+    };
+    let mut writes = model.say(&[(1, &[("ana", "a"), ("bo", "b"), ("ana", "c")]), (2, &[("ana", "d")])]);
+    writes.sent = vec![own(1, 1, &ids[0]), own(2, 2, &ids[0]), own(1, 3, &ids[1]), own(1, 4, &ids[2])];
+    store.commit(writes).unwrap();
+
+    let both = [1, 2].map(|n| Range { conversation: room(n), first: 1, last: 9 });
+    let caught = catch_up(&readers, 1, both.to_vec(), 1).await;
+    let mut wanted = Vec::new();
+    for m in &model.messages {
+        match m.seq {
+            1 => event::write_with_id(&m.line, &ids[0], &mut wanted),
+            3 => event::write_with_id(&m.line, &ids[1], &mut wanted),
+            4 => event::write_with_id(&m.line, &ids[2], &mut wanted),
+            _ => wanted.extend(&m.line),
+        }
+    }
+    assert_eq!(text(&caught.lines), text(&wanted));
+    assert_eq!(store.sent(SessionId(1), &ids[0]).unwrap(), Some((room(1), 1)));
+    assert_eq!(store.sent(SessionId(2), &ids[0]).unwrap(), Some((room(1), 2)));
+    assert_eq!(store.sent(SessionId(1), &ids[2]).unwrap(), Some((room(2), 4)));
+    assert_eq!(store.sent(SessionId(2), &ids[2]).unwrap(), None);
+    assert_eq!(store.sent(SessionId(1), &RequestId::Number(0)).unwrap(), None);
+
+    // The same after a restart.
+    store.close().unwrap();
+    let (mut store, ..) = open(&history(dir.path().join("chat.db")));
+    assert_eq!(store.sent(SessionId(1), &ids[1]).unwrap(), Some((room(1), 3)));
+}
+
+#[test]
+fn a_restart_finds_what_was_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = history(dir.path().join("new/folder/chat.db"));
+    let (mut store, _, found) = open(&history);
+    assert_eq!(found, Found::default());
+    let mut model = Model::default();
+    let mut writes = model.say(&[(1, &[("ana", "a"), ("bo", "b")])]);
+    writes.conversations = vec![
+        (room(1), ConversationKind::Room(name("Lobby"))),
+        (room(2), ConversationKind::Direct(UserId(1), UserId(2))),
+        (room(9), ConversationKind::Room(name("empty"))),
+    ];
+    let join = |session, n, since| SessionChange::Join { session: SessionId(session), room: room(n), since };
+    writes.sessions = vec![
+        SessionChange::Put(session_row(1)),
+        SessionChange::Put(session_row(2)),
+        SessionChange::Put(session_row(7)),
+        join(1, 1, 0),
+        join(1, 9, 2),
+        join(2, 1, 1),
+        join(7, 1, 1),
+        SessionChange::Leave { session: SessionId(2), room: room(1) },
+        SessionChange::End(SessionId(7)),
+    ];
+    writes.gone = vec![room(9)];
+    store.commit(writes).unwrap();
+    drop(store); // as a crash does: nothing is closed in order
+
+    let conversation = |id, kind, head| StoredConversation { id, kind, head };
+    let wanted = Found {
+        conversations: vec![
+            conversation(room(1), ConversationKind::Room(name("Lobby")), 2),
+            conversation(room(2), ConversationKind::Direct(UserId(1), UserId(2)), 0),
+        ],
+        sessions: vec![
+            StoredSession { row: session_row(1), rooms: vec![(room(1), 0), (room(9), 2)] },
+            StoredSession { row: session_row(2), rooms: vec![] },
+        ],
+        head: 2,
+        last_conversation: 9,
+        last_session: 7,
+    };
+    let (mut store, _, found) = open(&history);
+    assert_eq!(found, wanted);
+
+    // And after a time without writing: all of it anew.
+    let anew = Found {
+        conversations: vec![conversation(room(12), ConversationKind::Room(name("x")), 2)],
+        sessions: vec![StoredSession { row: session_row(3), rooms: vec![(room(12), 1)] }],
+        head: 1,
+        last_conversation: 12,
+        last_session: 7,
+    };
+    store.replace(&anew).unwrap();
+    store.close().unwrap();
+    let (_, _, found) = open(&history);
+    assert_eq!(found, Found { head: 2, ..anew });
+}
+
+#[test]
+fn numbers_that_do_not_grow_are_refused() {
+    let (mut store, ..) = open(&in_memory());
+    let mut model = Model::default();
+    let first = model.say(&[(1, &[("ana", "a"), ("ana", "b")])]);
+    let second = model.say(&[(1, &[("ana", "c")])]);
+    store.commit(first.clone()).unwrap();
+    assert!(matches!(store.commit(first), Err(StoreError::Bug(_))), "the same again");
+    let mut no_line = second.clone();
+    no_line.chunks[0].last += 1;
+    assert!(matches!(store.commit(no_line), Err(StoreError::Bug(_))), "a number without a line");
+    store.commit(second).unwrap();
+}
+
+#[tokio::test]
+async fn what_is_in_the_store_is_known_without_counting() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = history(dir.path().join("chat.db"));
+    let (mut store, readers, _) = open(&history);
+    assert_eq!(readers.stats().await.unwrap().messages, 0);
+    let mut model = Model::default();
+    store.commit(Model::open(1)).unwrap();
+    for _ in 0..3 {
+        store.commit(model.say(&[(1, &[("ana", "x"); 4])])).unwrap();
+    }
+    let stats = readers.stats().await.unwrap();
+    assert_eq!((stats.messages, stats.oldest, stats.head), (12, 1, 12));
+    assert!(stats.bytes > 0);
+}

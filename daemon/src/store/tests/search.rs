@@ -1,0 +1,242 @@
+//! What a search finds, and what it says about it.
+
+use super::*;
+use serde_json::Value;
+
+/// A store with some messages in rooms 1 and 2: (room, author, text), numbered from 1.
+const SAID: &[(i64, &str, &str)] = &[
+    (1, "ana", "hello world"),
+    (1, "Bo", "Hello again, worlds"),
+    (2, "ana", "hello from the other room"),
+    (1, "ana", "the café near the river"),
+    (1, "山田", "CAFE \u{1f980}\u{1f980} cafe"),
+    (1, "bo", "col:x is no column, AND is a word"),
+    (1, "bo", "one two three"),
+    (1, "bo", "three two one -"),
+    (1, "bo", "\u{e000}don't\u{e001} panic\n\"quoted\" text"),
+    (2, "bo", "c1 c2 u616e61 tags msg"),
+];
+
+fn said(store: &mut Store) -> Model {
+    let mut model = Model::default();
+    store.commit(Model::open(2)).unwrap();
+    for (n, user, text) in SAID {
+        store.commit(model.say(&[(*n, &[(user, text)])])).unwrap();
+    }
+    model
+}
+
+fn look_for(query: &str, rooms: &[i64]) -> SearchIn {
+    SearchIn {
+        query: query.to_owned(),
+        conversations: rooms.iter().map(|n| room(*n)).collect(),
+        user: None,
+        before: None,
+        limit: 20,
+    }
+}
+
+async fn find(readers: &Readers, what: SearchIn) -> (Vec<Seq>, bool) {
+    numbers(&readers.search(what).await.unwrap())
+}
+
+#[tokio::test]
+async fn words_phrases_prefixes_and_what_is_no_expression() {
+    let dir = tempfile::tempdir().unwrap();
+    for history in [history(dir.path().join("chat.db")), in_memory()] {
+        let (mut store, readers, _) = open(&history);
+        said(&mut store);
+        let table: &[(&str, &[Seq])] = &[
+            // Words: all of them, in any order, without regard to case and accents.
+            ("hello", &[3, 2, 1]),
+            ("HELLO world", &[1]),
+            ("world hello", &[1]),
+            ("cafe", &[5, 4]),
+            ("Café", &[5, 4]),
+            ("hell", &[]),
+            // Phrases and prefixes.
+            ("\"one two\"", &[7]),
+            ("\"two one\"", &[8]),
+            ("wor*", &[2, 1]),
+            ("w*", &[6, 2, 1]),
+            ("pani* don*", &[9]),
+            ("\"one tw\" *", &[7]),
+            // Expressions.
+            ("world OR again", &[2, 1]),
+            ("hello NOT again", &[3, 1]),
+            ("(one OR hello) AND (two OR again)", &[8, 7, 2]),
+            ("NEAR(the river, 3)", &[4]),
+            ("^one", &[7]),
+            // No expressions: plain words.
+            ("\"", &[]),
+            ("\"hello", &[3, 2, 1]),
+            ("AND", &[6]),
+            ("word AND", &[6]),
+            ("hello OR", &[]),
+            ("NEAR(", &[4]),
+            ("*", &[]),
+            ("* hello", &[3, 2, 1]),
+            ("*reads", &[]),
+            ("col:x", &[6]),
+            ("msg:hello", &[]),
+            ("tags:c1", &[]),
+            ("{tags} : c1", &[]),
+            ("-", &[]),
+            ("three - two", &[8, 7]),
+            ("-hello", &[3, 2, 1]),
+            ("don't", &[9]),
+            ("hello, world!", &[1]),
+            ("hello) OR (one", &[]),
+            ("hello)) OR ((one", &[]),
+            (") OR tags:c1 OR (", &[]),
+            ("\u{1f980}", &[]),
+            ("\u{1f980} cafe", &[5, 4]),
+            ("hello\0) OR (one", &[]),
+            ("one\0", &[8, 7]),
+            ("()", &[]),
+            ("((((((((((((", &[]),
+            ("'; DROP TABLE words; --", &[]),
+            ("+", &[]),
+            ("one + two", &[7]),
+            ("C++", &[]),
+            (" ", &[]),
+            ("", &[]),
+        ];
+        for (query, wanted) in table {
+            assert_eq!(find(&readers, look_for(query, &[1, 2])).await, (wanted.to_vec(), false), "{query:?}");
+        }
+        // What stands for rooms and authors is no word of a message.
+        assert_eq!(find(&readers, look_for("c1", &[1, 2])).await.0, [10]);
+        assert_eq!(find(&readers, look_for("c1 OR u616e61", &[1])).await.0, [0; 0]);
+    }
+}
+
+#[tokio::test]
+async fn where_by_whom_and_before() {
+    let (mut store, readers, _) = open(&in_memory());
+    said(&mut store);
+    let hello = |rooms: &[i64]| look_for("hello", rooms);
+    assert_eq!(find(&readers, hello(&[1])).await.0, [2, 1]);
+    assert_eq!(find(&readers, hello(&[2])).await.0, [3]);
+    assert_eq!(find(&readers, hello(&[3])).await.0, [0; 0]);
+    assert_eq!(find(&readers, hello(&[])).await.0, [0; 0]);
+    // More rooms than a handful.
+    let many: Vec<i64> = (1..2_000).collect();
+    assert_eq!(find(&readers, hello(&many)).await.0, [3, 2, 1]);
+
+    let by = |user: &str| SearchIn { user: Some(name(user).key()), ..hello(&[1, 2]) };
+    assert_eq!(find(&readers, by("BO")).await.0, [2]);
+    assert_eq!(find(&readers, by("ana")).await.0, [3, 1]);
+    assert_eq!(find(&readers, by("carla")).await.0, [0; 0]);
+    let by = SearchIn { user: Some(name("山田").key()), ..look_for("cafe", &[1]) };
+    assert_eq!(find(&readers, by).await.0, [5]);
+
+    let page = |before, limit| SearchIn { before, limit, ..hello(&[1, 2]) };
+    assert_eq!(find(&readers, page(Some(3), 20)).await, (vec![2, 1], false));
+    assert_eq!(find(&readers, page(None, 2)).await, (vec![3, 2], true));
+    assert_eq!(find(&readers, page(Some(2), 1)).await, (vec![1], false));
+    assert_eq!(find(&readers, page(Some(u64::MAX), 3)).await, (vec![3, 2, 1], false));
+    assert_eq!(find(&readers, page(Some(1), 3)).await, (vec![], false));
+}
+
+#[tokio::test]
+async fn what_was_found_is_as_it_was_sent_and_its_words_are_pointed_out() {
+    let (mut store, readers, _) = open(&in_memory());
+    said(&mut store);
+    let table = [
+        ("cafe", 5, "[[0,4],[8,4]]"), // behind two crabs, each one character
+        ("cafe", 4, "[[4,4]]"),
+        ("don't", 9, "[[1,5]]"), // behind a character that could have been a mark
+        ("quoted", 9, "[[15,6]]"),
+        ("wor*", 2, "[[13,6]]"),
+        ("\"one two\" three", 7, "[[0,7],[8,5]]"),
+        ("one NOT nothing", 7, "[[0,3]]"),
+    ];
+    for (query, seq, highlights) in table {
+        let page = readers.search(look_for(query, &[1, 2])).await.unwrap();
+        let page: Value = serde_json::from_slice(&page.data).unwrap();
+        let message = page["messages"].as_array().unwrap().iter().find(|m| m["seq"] == seq).unwrap();
+        assert_eq!(message["highlights"].to_string(), highlights, "{query:?}");
+        let (_, user, text) = SAID[usize::try_from(seq - 1).unwrap()];
+        assert_eq!((&message["msg"], &message["user"]), (&text.into(), &user.into()));
+        assert_eq!(message["room"], "room1");
+    }
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_with_the_index_and_makes_a_bad_one_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chat.db");
+    let index = dir.path().join("chat.db-search");
+    let history = history(&path);
+    let (mut store, readers, _) = open(&history);
+    said(&mut store);
+    assert_eq!(find(&readers, look_for("hello", &[1, 2])).await.0, [3, 2, 1]);
+    drop(readers);
+    store.close().unwrap();
+
+    let spoil: [&dyn Fn(); 5] = [
+        &|| {},
+        &|| std::fs::remove_file(&index).unwrap(),
+        &|| {
+            std::fs::write(&index, "this is no database, and it is longer than a header ".repeat(20)).unwrap()
+        },
+        &|| std::fs::File::options().write(true).open(&index).unwrap().set_len(5_000).unwrap(),
+        &|| {
+            // Another log's, or one from after a backup was put back.
+            let other = rusqlite::Connection::open(&index).unwrap();
+            other.execute("UPDATE about SET mark = 999", []).unwrap();
+        },
+    ];
+    for (n, spoil) in spoil.iter().enumerate() {
+        spoil();
+        let (store, readers, _) = open(&history);
+        assert_eq!(find(&readers, look_for("hello", &[1, 2])).await.0, [3, 2, 1], "case {n}");
+        drop(readers);
+        store.close().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_breaks_while_it_is_used_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = history(dir.path().join("chat.db"));
+    let (mut store, readers, _) = open(&history);
+    said(&mut store);
+    assert_eq!(find(&readers, look_for("hello", &[1, 2])).await.0, [3, 2, 1]);
+    let other = rusqlite::Connection::open(dir.path().join("chat.db-search")).unwrap();
+    other.execute("DELETE FROM words_data", []).unwrap();
+    drop(other);
+    let before = readers.stats().await.unwrap();
+    let broken = readers.search(look_for("hello", &[1, 2])).await;
+    assert!(matches!(broken, Err(StoreError::Index { .. })), "{broken:?}");
+    // The log is not touched by that.
+    assert_eq!(readers.stats().await.unwrap().messages, before.messages);
+    store.wait_for_index_file(2).await;
+    assert_eq!(find(&readers, look_for("hello", &[1, 2])).await.0, [3, 2, 1]);
+}
+
+#[tokio::test]
+async fn what_retention_took_is_not_found_and_leaves_the_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut history = history(dir.path().join("chat.db"));
+    history.retain_messages = Some(4);
+    let (mut store, readers, _) = open(&history);
+    said(&mut store);
+    assert_eq!(find(&readers, look_for("hello OR two", &[1, 2])).await.0, [8, 7, 3, 2, 1]);
+    while store.tidy(Timestamp(START)).unwrap() {}
+    assert_eq!(find(&readers, look_for("hello OR two", &[1, 2])).await.0, [8, 7]);
+    store.commit(Writes { gone: vec![room(2)], ..Writes::default() }).unwrap();
+    while store.tidy(Timestamp(START)).unwrap() {}
+    store.wait_for_removals_in_index().await;
+    store.close().unwrap();
+    let index = rusqlite::Connection::open(dir.path().join("chat.db-search")).unwrap();
+    let left: Vec<i64> = index
+        .prepare("SELECT rowid FROM words ORDER BY rowid")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert_eq!(left, [7, 8, 9]);
+}

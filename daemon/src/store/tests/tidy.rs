@@ -1,0 +1,159 @@
+//! What goes, when, and what a reader is told of it.
+
+use super::*;
+
+/// Ten turns, a minute apart: each says one message in room 2 and three in room 1, by session 1.
+fn ten_turns(store: &mut Store) -> Model {
+    let mut model = Model::default();
+    store.commit(Model::open(2)).unwrap();
+    for n in 0..10 {
+        let mut writes = model.say(&[(2, &[("bo", "x")]), (1, &[("ana", "a"), ("ana", "b"), ("ana", "c")])]);
+        let seq = model.head;
+        writes.sent =
+            vec![Sent { session: SessionId(1), id: RequestId::Number(n), conversation: room(1), seq }];
+        if n == 0 {
+            writes.sessions = vec![SessionChange::Put(session_row(1))];
+        }
+        store.commit(writes).unwrap();
+    }
+    model
+}
+
+fn tidy(store: &mut Store, minutes: u64) {
+    while store.tidy(Timestamp(START + minutes * MINUTE)).unwrap() {}
+}
+
+async fn all_of(readers: &Readers, n: i64, first: Seq, last: Seq) -> (Vec<u8>, Option<(Seq, Seq)>) {
+    let range = Range { conversation: room(n), first, last };
+    let caught = readers.gap(SessionId(9), vec![range], usize::MAX).await.unwrap();
+    assert_eq!(caught.rest, []);
+    (caught.lines, caught.lost)
+}
+
+#[tokio::test]
+async fn by_age_and_the_gap_is_told_exactly() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut history = history(dir.path().join("chat.db"));
+    history.retain = Some(std::time::Duration::from_secs(5 * 60));
+    let (mut store, readers, _) = open(&history);
+    let model = ten_turns(&mut store);
+    tidy(&mut store, 5);
+    assert_eq!(readers.stats().await.unwrap().messages, 40, "none is older yet");
+    // Turns 0, 1 and 2 go: 1 to 12.
+    tidy(&mut store, 8);
+    let stats = readers.stats().await.unwrap();
+    assert_eq!((stats.messages, stats.oldest, stats.head), (28, 13, 40));
+
+    let left = |n, first, last| {
+        model.lines(|m| m.conversation == room(n) && m.seq > 12 && (first..=last).contains(&m.seq))
+    };
+    for (n, first, last, lost) in [
+        (1, 1, 40, Some((1, 12))),
+        (1, 3, 40, Some((3, 12))),
+        (1, 12, 12, Some((12, 12))),
+        (1, 13, 40, None), // 13 is room 2's
+        (1, 14, 40, None),
+        (1, 5, 7, Some((5, 7))),
+        (2, 1, 40, Some((1, 9))),
+        (2, 9, 40, Some((9, 9))),
+        (2, 10, 40, None), // 10 to 12 were room 1's
+        (2, 10, 12, None),
+        (2, 17, 17, None),
+        (3, 1, 40, None),
+    ] {
+        assert_eq!(
+            all_of(&readers, n, first, last).await,
+            (left(n, first, last), lost),
+            "{n} {first} {last}"
+        );
+    }
+    // A gap that is read in parts tells it once, whatever the parts.
+    let both: Vec<_> = [1, 2].map(|n| Range { conversation: room(n), first: 2, last: 40 }).to_vec();
+    let first = readers.gap(SessionId(9), both, 0).await.unwrap();
+    assert_eq!(first.lost, Some((2, 12)));
+    let then = readers.gap(SessionId(9), first.rest, usize::MAX).await.unwrap();
+    assert_eq!((then.lost, then.rest), (None, vec![]));
+
+    // All of it gone: the head still tells.
+    tidy(&mut store, 99);
+    assert_eq!(readers.stats().await.unwrap().messages, 0);
+    assert_eq!(all_of(&readers, 1, 30, 40).await, (vec![], Some((30, 40))));
+    assert_eq!(all_of(&readers, 2, 37, 40).await, (vec![], Some((37, 37))));
+    assert_eq!(all_of(&readers, 2, 38, 40).await, (vec![], None));
+    assert_eq!(store.sent(SessionId(1), &RequestId::Number(9)).unwrap(), None);
+    store.close().unwrap();
+    let (_, _, found) = open(&history);
+    assert_eq!((found.head, found.conversations[0].head, found.conversations[1].head), (40, 40, 37));
+}
+
+#[tokio::test]
+async fn by_number_whole_chunks_and_their_ids_with_them() {
+    let (mut store, readers, _) = open(&History { retain_messages: Some(10), ..in_memory() });
+    ten_turns(&mut store);
+    tidy(&mut store, 0);
+    // 29 to 31 go as a chunk or not at all; 10 have to stay.
+    let stats = readers.stats().await.unwrap();
+    assert_eq!((stats.messages, stats.oldest), (11, 30));
+    assert_eq!(store.sent(SessionId(1), &RequestId::Number(6)).unwrap(), None);
+    assert_eq!(store.sent(SessionId(1), &RequestId::Number(7)).unwrap(), Some((room(1), 32)));
+    assert_eq!(store.count("SELECT count(*) FROM sent"), 3);
+    assert!(!store.tidy(Timestamp(START)).unwrap());
+}
+
+#[tokio::test]
+async fn ended_sessions_and_gone_conversations_leave_nothing() {
+    let (mut store, readers, _) = open(&in_memory());
+    let model = ten_turns(&mut store);
+    store
+        .commit(Writes {
+            gone: vec![room(2)],
+            sessions: vec![SessionChange::End(SessionId(1))],
+            ..Writes::default()
+        })
+        .unwrap();
+    assert_eq!(store.count("SELECT count(*) FROM sent"), 10, "in slices, later");
+    tidy(&mut store, 0);
+    assert_eq!(store.count("SELECT count(*) FROM sent"), 0);
+    assert_eq!(store.count("SELECT count(*) FROM chunks"), 10);
+    assert_eq!(store.count("SELECT count(*) FROM gone_sessions"), 0);
+    assert_eq!(store.count("SELECT count(*) FROM gone_conversations"), 0);
+    assert_eq!(readers.stats().await.unwrap().messages, 30);
+    assert_eq!(all_of(&readers, 1, 1, 40).await, (model.lines(|m| m.conversation == room(1)), None));
+}
+
+#[tokio::test]
+async fn an_id_whose_message_went_with_its_conversation_may_be_used_again() {
+    let (mut store, ..) = open(&in_memory());
+    let mut model = Model::default();
+    let id = RequestId::Text("x".into());
+    let sent = |n, seq| Sent { session: SessionId(1), id: id.clone(), conversation: room(n), seq };
+    store.commit(Model::open(2)).unwrap();
+    let mut writes = model.say(&[(2, &[("ana", "a")])]);
+    writes.sent = vec![sent(2, 1)];
+    store.commit(writes).unwrap();
+    store.commit(Writes { gone: vec![room(2)], ..Writes::default() }).unwrap();
+    assert_eq!(store.sent(SessionId(1), &id).unwrap(), None);
+    let mut writes = model.say(&[(1, &[("ana", "a")])]);
+    writes.sent = vec![sent(1, 2)];
+    store.commit(writes).unwrap();
+    assert_eq!(store.sent(SessionId(1), &id).unwrap(), Some((room(1), 2)));
+    tidy(&mut store, 0);
+    assert_eq!(store.sent(SessionId(1), &id).unwrap(), Some((room(1), 2)));
+}
+
+#[test]
+fn slices_are_small() {
+    let (mut store, ..) = open(&History { retain_messages: Some(0), ..in_memory() });
+    let mut model = Model::default();
+    store.commit(Model::open(1)).unwrap();
+    let long = "x".repeat(50_000);
+    for _ in 0..20 {
+        store.commit(model.say(&[(1, &[("ana", long.as_str()); 4])])).unwrap();
+    }
+    let mut slices = 0;
+    while store.tidy(Timestamp(START)).unwrap() {
+        slices += 1;
+    }
+    assert!(slices >= 6, "{slices} slices for 4 MB");
+    assert_eq!(store.count("SELECT messages FROM totals"), 0);
+}
