@@ -37,8 +37,9 @@ type Connected = Result<(Session, Events, Vec<String>), Error>;
 /// What ended it: no login, or the terminal is not to be used.
 pub async fn run(settings: &Settings) -> Result<(), Stop> {
     let stop = asked_to_stop();
-    let mut screen = Screen::take(Palette::detect(!settings.no_color), settings.mouse)
-        .map_err(|e| Failure::new(Exit::Other, format!("the terminal: {e}")).hint("`--line` needs no screen."))?;
+    let mut screen = Screen::take(Palette::detect(!settings.no_color), settings.mouse).map_err(|e| {
+        Failure::new(Exit::Other, format!("the terminal: {e}")).hint("`--line` needs no screen.")
+    })?;
     let mut shell = Shell::new(settings, screen.size()?);
     let ended = shell.run(&mut screen, stop).await;
     // First the terminal: what comes now may take a moment, and may have something to say.
@@ -217,7 +218,8 @@ impl<'a> Shell<'a> {
         let read = State::open("read", &server, &name);
         let saved: Option<Saved> = chat.as_ref().and_then(State::load);
         if let Some(reads) = read.as_ref().and_then(State::load::<BTreeMap<String, Seq>>) {
-            self.model.set_reads(reads.into_iter().map(|(room, seq)| (Conversation::Room(room), seq)).collect());
+            self.model
+                .set_reads(reads.into_iter().map(|(room, seq)| (Conversation::Room(room), seq)).collect());
         }
         self.states = Some((chat, read));
         let logins = self.logins.0.clone();

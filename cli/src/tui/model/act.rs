@@ -15,25 +15,28 @@ use tcp_chat_client::protocol::reply::MemberState;
 impl Model {
     /// Enter: what was typed is done.
     pub(crate) fn enter(&mut self) -> Vec<Effect> {
-        let text = self.editor.text().to_owned();
-        if text.trim().is_empty() {
+        if self.editor.text().trim().is_empty() {
             return Vec::new();
         }
-        let command = match command::read(&text) {
-            Ok(command) => command,
+        // Taken first: a command may show another conversation, with a draft of its own.
+        let text = self.editor.take();
+        let done = match command::read(&text) {
+            Ok(command) => self.act(command),
             Err(how) => {
                 self.error(clean(&how));
-                return Vec::new();
+                None
             }
         };
-        let done = self.act(command);
-        if let Some(effects) = done {
-            self.editor.take();
-            self.editor.remember(&text);
-            // The shown conversation may be another now, and its draft with it.
-            return effects;
+        match done {
+            Some(effects) => {
+                self.editor.remember(&text);
+                effects
+            }
+            None => {
+                self.editor.set(text);
+                Vec::new()
+            }
         }
-        Vec::new()
     }
 
     /// Does a command. `None`: it was not done, and what was typed stays.
@@ -57,17 +60,14 @@ impl Model {
                     Some(text) => self.say(place.clone(), text)?,
                     None => Vec::new(),
                 };
-                let typed = self.editor.take();
                 let at = self.open(&place);
                 let shown = self.show(at);
-                self.editor.remember(&typed);
                 [effects, shown].concat()
             }
             Command::Join(room) => vec![Effect::Join(room)],
             Command::Leave(None) => match self.talk().map(|t| t.place.clone())? {
                 Conversation::Room(room) => vec![Effect::Leave(room)],
                 Conversation::With(_) => {
-                    self.editor.take();
                     self.close(self.current);
                     self.restore_draft();
                     self.look()
@@ -85,10 +85,7 @@ impl Model {
                 None => vec![Effect::Leave(which.trim_start_matches('#').to_owned())],
             },
             Command::Room(which) => match self.named(&which) {
-                Some(at) => {
-                    self.editor.take();
-                    self.show(at)
-                }
+                Some(at) => self.show(at),
                 None => {
                     self.error(format!("you are not in {}: /join it first", clean(&which)));
                     return None;
@@ -252,11 +249,11 @@ impl Model {
         let is_name = |name: &&str| Name::parse(name).is_ok();
         let mut rooms: Vec<&str> = Vec::new();
         let mut names: Vec<&str> = Vec::new();
-        let mut add = |names: &mut Vec<&str>, name| {
-            if !names.contains(&name) && name != self.me {
+        fn add<'a>(names: &mut Vec<&'a str>, name: &'a str) {
+            if !names.contains(&name) {
                 names.push(name);
             }
-        };
+        }
         if let Some(talk) = self.talk() {
             // Who spoke last is likeliest.
             for item in talk.items.iter().rev().take(200) {
@@ -264,7 +261,10 @@ impl Model {
                     add(&mut names, user);
                 }
             }
-            talk.members.iter().filter(|m| m.state == MemberState::Here).for_each(|m| add(&mut names, &m.user));
+            talk.members
+                .iter()
+                .filter(|m| m.state == MemberState::Here)
+                .for_each(|m| add(&mut names, &m.user));
             talk.members.iter().for_each(|m| add(&mut names, &m.user));
         }
         for talk in &self.talks {
@@ -276,7 +276,7 @@ impl Model {
         }
         self.known_rooms.iter().for_each(|room| add(&mut rooms, room));
         rooms.retain(is_name);
-        names.retain(is_name);
+        names.retain(|name| is_name(name) && *name != self.me);
         Candidates { commands: command::COMMANDS.iter().map(|c| c.0).collect(), rooms, names }
     }
 

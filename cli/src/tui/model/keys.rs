@@ -101,9 +101,7 @@ impl Model {
             (KeyCode::Down, _, true) => self.beside(false),
             (KeyCode::Up, false, _) if key.modifiers.contains(KeyModifiers::SHIFT) => self.scroll(-1),
             (KeyCode::Down, false, _) if key.modifiers.contains(KeyModifiers::SHIFT) => self.scroll(1),
-            (KeyCode::Char(digit @ '1'..='9'), false, true) => {
-                self.show(usize::from(digit as u8 - b'1'))
-            }
+            (KeyCode::Char(digit @ '1'..='9'), false, true) => self.show(usize::from(digit as u8 - b'1')),
             (KeyCode::Char('a'), false, true) => self.next_unread(),
             (KeyCode::Char('n'), false, true) => {
                 let new = self.talk().and_then(|t| t.new_from);
@@ -170,7 +168,8 @@ impl Model {
     fn next_unread(&mut self) -> Vec<Effect> {
         let count = self.talks.len();
         let others = (1..count).map(|n| (self.current + n) % count);
-        let best = others.filter(|at| self.talks[*at].unread > 0).min_by_key(|at| self.talks[*at].mentions == 0);
+        let best =
+            others.filter(|at| self.talks[*at].unread > 0).min_by_key(|at| self.talks[*at].mentions == 0);
         best.map_or_else(Vec::new, |at| self.show(at))
     }
 
@@ -203,16 +202,17 @@ impl Model {
 
     pub(super) fn mouse(&mut self, mouse: MouseEvent) -> Vec<Effect> {
         let at = Position::new(mouse.column, mouse.row);
+        let areas = self.areas();
         match (mouse.kind, &mut self.overlay) {
             (MouseEventKind::ScrollUp, Some(overlay)) => overlay.scroll(-1),
             (MouseEventKind::ScrollDown, Some(overlay)) => overlay.scroll(1),
             (MouseEventKind::ScrollUp, None) => return self.scroll(-WHEEL),
             (MouseEventKind::ScrollDown, None) => return self.scroll(WHEEL),
-            (MouseEventKind::Down(MouseButton::Left), None) if self.areas().side.contains(at) => {
-                let shown = layout::side_entry(self.talks.len(), self.current, self.areas().side, mouse.row);
+            (MouseEventKind::Down(MouseButton::Left), None) if areas.side.contains(at) => {
+                let shown = layout::side_entry(self.talks.len(), self.current, areas.side, mouse.row);
                 return shown.map_or_else(Vec::new, |at| self.show(at));
             }
-            (MouseEventKind::Down(MouseButton::Left), None) if self.areas().members.contains(at) => {
+            (MouseEventKind::Down(MouseButton::Left), None) if areas.members.contains(at) => {
                 let row = usize::from(mouse.row).saturating_sub(1);
                 let user = self.talk().and_then(|t| t.members.get(row)).map(|m| m.user.clone());
                 if mouse.row > 0

@@ -4,7 +4,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `keys` | keys, paste, mouse | 
+//! | `keys` | keys, paste, mouse |
 //! | `act` | the commands |
 //! | `net` | what the session tells, and the answers to what was asked |
 //! | `talk`, `item`, `scroll` | a conversation, an entry of it, where the reader is |
@@ -15,14 +15,12 @@ pub(crate) mod command;
 mod complete;
 pub(crate) mod editor;
 pub(crate) mod item;
-mod keys;
+pub(crate) mod keys;
 pub(crate) mod login;
 mod net;
 pub(crate) mod overlay;
 pub(crate) mod scroll;
 pub(crate) mod talk;
-#[cfg(test)]
-mod tests;
 
 use super::layout::{self, Areas};
 use command::Notify;
@@ -84,16 +82,32 @@ pub(crate) enum Part {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Effect {
     Connect(Credentials),
-    Send { local: u64, to: Conversation, text: String },
+    Send {
+        local: u64,
+        to: Conversation,
+        text: String,
+    },
     Join(String),
     Leave(String),
     /// With `show`, somebody asked to see it.
-    Who { room: Option<String>, show: bool },
+    Who {
+        room: Option<String>,
+        show: bool,
+    },
     Rooms,
-    History { of: Conversation, part: Part },
-    Search { query: String, before: Option<Seq> },
+    History {
+        of: Conversation,
+        part: Part,
+    },
+    Search {
+        query: String,
+        before: Option<Seq>,
+    },
     /// Makes itself known outside of the screen.
-    Ring { how: Notify, text: String },
+    Ring {
+        how: Notify,
+        text: String,
+    },
     Mouse(bool),
     Repaint,
     Suspend,
@@ -105,17 +119,39 @@ pub(crate) enum Effect {
 pub(crate) enum Answer {
     LoggedIn(Box<LoginReply>),
     /// `lines` are for a person; without `again` a new attempt makes no sense.
-    NotLoggedIn { lines: Vec<String>, password: bool },
-    Sent { local: u64 },
-    NotSent { local: u64, why: Error },
+    NotLoggedIn {
+        lines: Vec<String>,
+        password: bool,
+    },
+    Sent {
+        local: u64,
+    },
+    NotSent {
+        local: u64,
+        why: Error,
+    },
     Joined(JoinReply),
     Left(String),
-    Who { reply: WhoReply, show: bool },
+    Who {
+        reply: WhoReply,
+        show: bool,
+    },
     Rooms(Vec<RoomInfo>),
-    History { of: Conversation, part: Part, reply: Result<MessagesReply, Error> },
+    History {
+        of: Conversation,
+        part: Part,
+        reply: Result<MessagesReply, Error>,
+    },
     /// Older and newer part.
-    Around { of: Conversation, seq: Seq, reply: Result<(MessagesReply, MessagesReply), Error> },
-    Found { query: String, reply: Result<MessagesReply, Error> },
+    Around {
+        of: Conversation,
+        seq: Seq,
+        reply: Result<(MessagesReply, MessagesReply), Error>,
+    },
+    Found {
+        query: String,
+        reply: Result<MessagesReply, Error>,
+    },
     /// Something that was asked was not done.
     Failed(String),
     /// Something to know.
@@ -405,6 +441,16 @@ impl Model {
         let until = Some(self.now.up + NOTICE);
         self.notice = Some(Notice { text: text.into(), error: false, until });
         self.settle_view();
+    }
+
+    /// As if Enter was pressed in the login prompt.
+    pub(crate) fn begin(&mut self) -> Vec<Effect> {
+        self.log_in()
+    }
+
+    /// Is a message still on its way?
+    pub(crate) fn has_pending(&self) -> bool {
+        self.talks.iter().flat_map(|t| &t.items).any(Item::is_pending)
     }
 
     /// What was read last, for the next run.

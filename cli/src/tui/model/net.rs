@@ -45,14 +45,18 @@ impl Model {
             Event::SessionLost { .. } => {
                 self.note_everywhere("the session had ended meanwhile: this is a new one");
             }
-            Event::Gap { from, to } => self
-                .note_everywhere(&format!("messages between {from} and {to} are no longer kept by the server")),
+            Event::Gap { from, to } => self.note_everywhere(&format!(
+                "messages between {from} and {to} are no longer kept by the server"
+            )),
             Event::ChainBroken { prev, seq, .. } => {
                 self.error(format!("warning: message {prev}, before {seq}, did not come"));
             }
             Event::Ended(why) => {
                 self.link = Link::Over;
-                self.error(format!("{}; /connect begins a new session, /quit leaves", clean(&why.to_string())));
+                self.error(format!(
+                    "{}; /connect begins a new session, /quit leaves",
+                    clean(&why.to_string())
+                ));
                 if let Some(notice) = &mut self.notice {
                     notice.until = None;
                 }
@@ -240,12 +244,7 @@ impl Model {
         messages.map(|m| Item::said(self.id(), &Message::of(m, &me), &me, &self.zone)).collect()
     }
 
-    fn history(
-        &mut self,
-        of: &Conversation,
-        part: Part,
-        reply: Result<MessagesReply, Error>,
-    ) -> Vec<Effect> {
+    fn history(&mut self, of: &Conversation, part: Part, reply: Result<MessagesReply, Error>) -> Vec<Effect> {
         let Some(at) = self.find(of) else { return Vec::new() };
         let talk = &mut self.talks[at];
         talk.loading = false;

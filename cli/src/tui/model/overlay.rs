@@ -11,9 +11,15 @@ pub(crate) const HITS: usize = 500;
 /// What lies over the screen.
 #[derive(Debug)]
 pub(crate) enum Overlay {
-    Help { scroll: usize },
+    Help {
+        scroll: usize,
+    },
     /// The answer to `/who` or `/rooms`; lines are neutralised.
-    List { title: String, lines: Vec<String>, scroll: usize },
+    List {
+        title: String,
+        lines: Vec<String>,
+        scroll: usize,
+    },
     Search(Search),
     /// A paste of many lines.
     Paste(String),

@@ -41,14 +41,19 @@ pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, login: &Login, palette:
         let label = Span::styled(format!("{sign}{label:<LABEL$}"), if chosen { bold() } else { dim() });
         put(buffer, area, row, vec![label, Span::styled(text.clone(), *style)]);
     }
-    let hints = ["", "red, green, yellow, blue, fuchsia, cyan, #rrggbb, or nothing", "only where the server asks for one"];
+    let hints = [
+        "",
+        "red, green, yellow, blue, fuchsia, cyan, #rrggbb, or nothing",
+        "only where the server asks for one",
+    ];
     let hint = hints[match login.field {
         Field::Name => 0,
         Field::Color => 1,
         Field::Password => 2,
     }];
     put(buffer, area, 9, vec![Span::styled(wrap::fit(hint, usize::from(width)), dim())]);
-    let state = if login.trying { "connecting …" } else { "Enter logs in · Tab: next field · Ctrl-C leaves" };
+    let state =
+        if login.trying { "connecting …" } else { "Enter logs in · Tab: next field · Ctrl-C leaves" };
     put(buffer, area, 10, vec![Span::styled(format!(" {state} "), reversed())]);
     let mut row = 12;
     for line in &login.problem {

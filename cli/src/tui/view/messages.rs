@@ -19,7 +19,12 @@ type Row = Vec<Span<'static>>;
 
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model, palette: Palette) {
     let Some(talk) = model.talk() else {
-        put(buffer, area, 0, vec![Span::styled(" You are in no room. /join ROOM enters one, /rooms lists them.", dim())]);
+        put(
+            buffer,
+            area,
+            0,
+            vec![Span::styled(" You are in no room. /join ROOM enters one, /rooms lists them.", dim())],
+        );
         return;
     };
     let screen = usize::from(area.height);

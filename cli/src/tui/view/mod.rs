@@ -32,7 +32,9 @@ pub(crate) fn draw(frame: &mut Frame<'_>, model: &Model, palette: Palette) {
     bar::draw(buffer, areas.bar, model);
     let cursor = input(buffer, areas.input, model);
     match &model.overlay {
-        Some(overlay) => overlay::draw(buffer, areas.side.union(areas.talk).union(areas.members), overlay, palette),
+        Some(overlay) => {
+            overlay::draw(buffer, areas.side.union(areas.talk).union(areas.members), overlay, palette)
+        }
         None => frame.set_cursor_position(cursor),
     }
 }

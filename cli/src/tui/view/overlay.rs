@@ -57,7 +57,8 @@ fn help() -> Vec<(String, Style)> {
     lines.extend(KEYS.iter().map(|(key, does)| (format!("  {key:<30}{does}"), Style::new())));
     lines.push((String::new(), Style::new()));
     lines.push(("Commands (// begins a message with a slash)".into(), bold()));
-    let commands = COMMANDS.iter().map(|(name, args, does)| format!("  {:<30}{does}", format!("/{name} {args}")));
+    let commands =
+        COMMANDS.iter().map(|(name, args, does)| format!("  {:<30}{does}", format!("/{name} {args}")));
     lines.extend(commands.map(|line| (line, Style::new())));
     lines
 }
