@@ -8,6 +8,8 @@ mod layout;
 mod model;
 mod shell;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod view;
 mod wrap;
 

@@ -85,7 +85,7 @@ impl<'a> Shell<'a> {
             login: Login::new(&settings.name, settings.color, settings.password.as_deref()),
             notify: settings.notify,
             mouse: settings.mouse,
-            room: settings.rooms.first().cloned(),
+            rooms: settings.rooms.clone(),
             now: Now { up: Duration::ZERO, wall: Timestamp::now() },
         };
         Self {

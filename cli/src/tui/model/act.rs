@@ -140,8 +140,8 @@ impl Model {
     }
 
     fn say(&mut self, place: Conversation, text: String) -> Option<Vec<Effect>> {
-        if matches!(self.link, Link::Off | Link::Over) {
-            self.error("the session is over: /connect begins a new one");
+        if matches!(self.link, Link::Off | Link::Connecting | Link::Over) {
+            self.error("not sent: the session is over: /connect begins a new one");
             return None;
         }
         if text.len() > self.msg_bytes {
@@ -222,14 +222,13 @@ impl Model {
         self.overlay = None;
         let at = self.open(&place);
         // What it lacks is asked for around the message, not at the end.
-        self.talks[at].loading = true;
+        self.talks[at].asked = Some(Part::Around(seq));
         let shown = self.show(at);
         let talk = &mut self.talks[at];
-        talk.loading = false;
         if talk.items.iter().any(|i| i.seq == Some(seq)) {
+            talk.asked = None;
             return [shown, self.scroll_to(seq)].concat();
         }
-        talk.loading = true;
         [shown, vec![Effect::History { of: place, part: Part::Around(seq) }]].concat()
     }
 

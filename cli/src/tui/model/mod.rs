@@ -118,7 +118,7 @@ pub(crate) enum Effect {
 #[derive(Debug)]
 pub(crate) enum Answer {
     LoggedIn(Box<LoginReply>),
-    /// `lines` are for a person; without `again` a new attempt makes no sense.
+    /// `lines` are for a person; with `password` it is about that.
     NotLoggedIn {
         lines: Vec<String>,
         password: bool,
@@ -214,8 +214,8 @@ pub(crate) struct Model {
     next_id: u64,
     /// What was read in an earlier run.
     reads: Vec<(Conversation, Seq)>,
-    /// The room to show once it is there.
-    wanted: Option<String>,
+    /// The rooms to be in; the first one is shown.
+    wanted: Vec<String>,
     pub(crate) now: Now,
 }
 
@@ -229,7 +229,7 @@ pub(crate) struct Start {
     pub(crate) login: Login,
     pub(crate) notify: Notify,
     pub(crate) mouse: bool,
-    pub(crate) room: Option<String>,
+    pub(crate) rooms: Vec<String>,
     pub(crate) now: Now,
 }
 
@@ -258,7 +258,7 @@ impl Model {
             rang: None,
             next_id: 0,
             reads: Vec::new(),
-            wanted: start.room,
+            wanted: start.rooms,
             now: start.now,
         }
     }
@@ -381,8 +381,8 @@ impl Model {
         if reading && talk.loaded {
             talk.was_read();
         }
-        if !talk.loaded && !talk.loading {
-            talk.loading = true;
+        if !talk.loaded && talk.asked.is_none() {
+            talk.asked = Some(Part::Newest);
             return vec![Effect::History { of: talk.place.clone(), part: Part::Newest }];
         }
         Vec::new()

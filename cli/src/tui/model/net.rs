@@ -71,7 +71,12 @@ impl Model {
             Answer::LoggedIn(login) => {
                 self.login = None;
                 self.notice = None;
+                self.link = Link::Up { caught_up: None };
                 self.logged_in(&login);
+                // A session that goes on has its own rooms: what was asked for is entered besides.
+                let wanted = std::mem::take(&mut self.wanted);
+                let missing = wanted.into_iter().filter(|room| !login.rooms.contains(room));
+                return missing.map(Effect::Join).collect();
             }
             Answer::NotLoggedIn { lines, password } => {
                 let lines: Vec<_> = lines.iter().map(|l| clean(l)).collect();
@@ -120,8 +125,11 @@ impl Model {
             Answer::Rooms(rooms) => self.rooms(rooms),
             Answer::History { of, part, reply } => return self.history(&of, part, reply),
             Answer::Around { of, seq, reply } => {
-                let Some(at) = self.find(&of) else { return Vec::new() };
-                self.talks[at].loading = false;
+                let part = Some(Part::Around(seq));
+                let Some(at) = self.find(&of).filter(|at| self.talks[*at].asked == part) else {
+                    return Vec::new();
+                };
+                self.talks[at].asked = None;
                 match reply {
                     Ok((older, newer)) => {
                         let (before, after) = (older.more, newer.more);
@@ -158,7 +166,7 @@ impl Model {
         while let Some(at) = self.talks.iter().position(gone) {
             self.close(at);
         }
-        let wanted = self.wanted.take().map(Conversation::Room);
+        let wanted = self.wanted.first().cloned().map(Conversation::Room);
         if let Some(at) = wanted.and_then(|w| self.find(&w)) {
             self.current = at;
         } else if self.talks.iter().all(|t| t.items.is_empty()) {
@@ -170,9 +178,9 @@ impl Model {
     fn refresh(&mut self, all: bool) -> Vec<Effect> {
         let mut effects = Vec::new();
         for talk in &mut self.talks {
-            talk.loading = false;
+            talk.asked = None;
             if all || !talk.loaded {
-                talk.loading = true;
+                talk.asked = Some(Part::Newest);
                 effects.push(Effect::History { of: talk.place.clone(), part: Part::Newest });
             }
             if let Conversation::Room(room) = &talk.place {
@@ -228,6 +236,9 @@ impl Model {
             PresenceState::Left => (None, "has left"),
             PresenceState::Other => return,
         };
+        if p.state == PresenceState::Joined {
+            self.talks[at].member_came(&p.user);
+        }
         self.talks[at].member(&p.user, &p.color, state);
         if p.user != self.me {
             self.note(at, format!("{} {what}", clean(&p.user)));
@@ -245,9 +256,10 @@ impl Model {
     }
 
     fn history(&mut self, of: &Conversation, part: Part, reply: Result<MessagesReply, Error>) -> Vec<Effect> {
-        let Some(at) = self.find(of) else { return Vec::new() };
+        let asked = |at: &usize| self.talks[*at].asked == Some(part);
+        let Some(at) = self.find(of).filter(asked) else { return Vec::new() };
         let talk = &mut self.talks[at];
-        talk.loading = false;
+        talk.asked = None;
         let reply = match reply {
             Ok(reply) => reply,
             Err(Error::Refused { .. }) if !talk.is_room() => {

@@ -192,8 +192,8 @@ impl Model {
 
     fn load(&mut self, part: impl Fn(&Talk) -> Option<Part>) -> Vec<Effect> {
         let Some(talk) = self.talks.get_mut(self.current) else { return Vec::new() };
-        let (false, Some(part)) = (talk.loading, part(talk)) else { return Vec::new() };
-        talk.loading = true;
+        let (None, Some(part)) = (talk.asked, part(talk)) else { return Vec::new() };
+        talk.asked = Some(part);
         vec![Effect::History { of: talk.place.clone(), part }]
     }
 }

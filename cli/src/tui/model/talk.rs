@@ -2,6 +2,7 @@
 //! and where the reader has scrolled to. Bounded: over its bound the end that is not being read is
 //! given up, and is loaded again from the daemon when somebody scrolls there. Never asks by itself.
 
+use super::Part;
 use super::item::{Item, Kind};
 use crate::neutralise;
 use std::collections::VecDeque;
@@ -36,8 +37,8 @@ pub(crate) struct Talk {
     pub(crate) at_start: bool,
     /// The window reaches to the newest message.
     pub(crate) at_head: bool,
-    /// A page was asked for and has not come.
-    pub(crate) loading: bool,
+    /// The part that was asked for and has not come. An answer to anything else comes too late.
+    pub(crate) asked: Option<Part>,
     /// It has been filled from the store.
     pub(crate) loaded: bool,
     pub(crate) unread: usize,
@@ -69,7 +70,7 @@ impl Talk {
             bytes: 0,
             at_start: false,
             at_head: true,
-            loading: false,
+            asked: None,
             loaded: false,
             unread: 0,
             mentions: 0,
@@ -207,7 +208,9 @@ impl Talk {
 
     /// A part of the log around one message, in place of what is here.
     pub(crate) fn replace(&mut self, part: Vec<Item>, older: bool, newer: bool) {
-        self.items = part.into();
+        let waiting: Vec<Item> = self.items.drain(..).filter(Item::is_pending).collect();
+        self.items.extend(part);
+        self.items.extend(waiting);
         (self.at_start, self.at_head) = (!older, !newer);
         self.measure();
         self.bound_front();
@@ -217,6 +220,7 @@ impl Talk {
     pub(crate) fn reset(&mut self) {
         self.items.retain(Item::is_pending);
         (self.at_start, self.at_head, self.loaded) = (false, true, false);
+        self.asked = None;
         self.view = None;
         self.measure();
     }
@@ -254,7 +258,14 @@ impl Talk {
         (self.members, self.member_count) = (members, count);
     }
 
-    /// Somebody came, went, or is away. `None`: gone.
+    /// Somebody came: who is not in the list is one more.
+    pub(crate) fn member_came(&mut self, user: &str) {
+        if self.members.iter().all(|m| m.user != user) {
+            self.member_count += 1;
+        }
+    }
+
+    /// Somebody is here, away, or (`None`) gone.
     pub(crate) fn member(&mut self, user: &str, color: &str, state: Option<MemberState>) {
         let at = self.members.iter().position(|m| m.user == user);
         match (at, state) {
@@ -264,9 +275,6 @@ impl Talk {
                 self.member_count = self.member_count.saturating_sub(1);
             }
             (None, Some(state)) => {
-                if state == MemberState::Here {
-                    self.member_count += 1;
-                }
                 if self.members.len() < MEMBERS {
                     let key = user.to_lowercase();
                     let at = self.members.partition_point(|m| m.user.to_lowercase() < key);

@@ -29,7 +29,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model, palette: Pale
     };
     let screen = usize::from(area.height);
     let Some((mut at, below)) = foot(talk) else {
-        let text = if talk.loading { " …" } else { " Nothing has been said here yet." };
+        let text = if talk.asked.is_some() { " …" } else { " Nothing has been said here yet." };
         put(buffer, area, 0, vec![Span::styled(text, dim())]);
         return;
     };
@@ -50,7 +50,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model, palette: Pale
         above = 0;
         at += 1;
     }
-    if talk.loading && !talk.at_start && talk.view.is_some() {
+    if talk.asked.is_some() && !talk.at_start && talk.view.is_some() {
         let text = " loading … ";
         let x = area.x + area.width.saturating_sub(11);
         buffer.set_stringn(x, area.y, text, 11, super::reversed());
