@@ -94,9 +94,8 @@ pub struct Options {
     #[arg(long, global = true, env = "TCP_CHAT_LINE", action = ArgAction::SetTrue)]
     pub line: bool,
 
-    /// How a mention makes itself known on the full screen: bell, osc9 (a notification of the
-    /// desktop) or off [default: bell]
-    #[arg(long, global = true, value_name = "HOW", env = "TCP_CHAT_NOTIFY")]
+    /// How a mention makes itself known on the full screen [default: bell]
+    #[arg(long, global = true, value_name = "HOW", env = "TCP_CHAT_NOTIFY", value_enum)]
     pub notify: Option<Notify>,
 
     /// Leave the mouse to the terminal

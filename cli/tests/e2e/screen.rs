@@ -76,9 +76,9 @@ fn the_size_follows_the_terminal() {
     ana.types("one\r");
     ana.shows("ana │ one");
     ana.resize(140, 40);
-    ana.shows("1 members");
+    ana.shows("1 member");
     ana.resize(40, 10);
-    ana.until("narrow", |s| s.contains("ana │ one") && !s.contains("#lobby    ") && !s.contains("members"));
+    ana.until("narrow", |s| s.contains("ana │ one") && !s.contains("#lobby    ") && !s.contains("1 member"));
 }
 
 #[test]

@@ -20,6 +20,7 @@ impl Model {
         }
         // Taken first: a command may show another conversation, with a draft of its own.
         let text = self.editor.take();
+        self.marked = None;
         let done = match command::read(&text) {
             Ok(command) => self.act(command),
             Err(how) => {
@@ -220,6 +221,7 @@ impl Model {
         let Some(hit) = search.hits.get(search.at) else { return Vec::new() };
         let (place, seq) = (hit.place.clone(), hit.seq);
         self.overlay = None;
+        self.marked = Some(seq);
         let at = self.open(&place);
         // What it lacks is asked for around the message, not at the end.
         self.talks[at].asked = Some(Part::Around(seq));

@@ -18,7 +18,7 @@ pub(crate) const COMMANDS: [(&str, &str, &str); 13] = [
 ];
 
 /// How a mention makes itself known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Notify {
     /// The terminal's bell.
     #[default]

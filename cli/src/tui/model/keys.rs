@@ -95,6 +95,7 @@ impl Model {
             (KeyCode::Home, true, _) => self.scroll_to_top(),
             (KeyCode::End, true, _) | (KeyCode::Esc, ..) => {
                 self.notice = None;
+                self.marked = None;
                 self.scroll_to_end()
             }
             (KeyCode::Up, _, true) => self.beside(true),

@@ -211,6 +211,8 @@ pub(crate) struct Model {
     /// Does the reader look? `None`: the terminal does not say.
     focus: Option<bool>,
     rang: Option<Duration>,
+    /// The message that a search has led to.
+    pub(crate) marked: Option<Seq>,
     next_id: u64,
     /// What was read in an earlier run.
     reads: Vec<(Conversation, Seq)>,
@@ -256,6 +258,7 @@ impl Model {
             known_rooms: Vec::new(),
             focus: None,
             rang: None,
+            marked: None,
             next_id: 0,
             reads: Vec::new(),
             wanted: start.rooms,

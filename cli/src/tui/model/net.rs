@@ -30,12 +30,14 @@ impl Model {
             }
             Event::Connected(login) => {
                 self.link = Link::Up { caught_up: None };
+                self.notice.take_if(|n| n.error);
                 self.logged_in(&login);
                 return self.refresh(true);
             }
             Event::Resumed { caught_up } => {
                 let until = self.now.up + CAUGHT_UP;
                 self.link = Link::Up { caught_up: Some((caught_up, until)) };
+                self.notice.take_if(|n| n.error);
                 return self.refresh(false);
             }
             Event::Reconnecting { wait, attempt, why } => {

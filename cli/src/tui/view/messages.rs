@@ -14,6 +14,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Span;
+use tcp_chat_client::protocol::Seq;
 
 type Row = Vec<Span<'static>>;
 
@@ -43,7 +44,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model, palette: Pale
     let mut above = filled.saturating_sub(screen);
     let mut row = 0;
     while row < screen && at < talk.items.len() {
-        for line in entry(talk, at, area.width, width, palette).into_iter().skip(above) {
+        for line in entry(talk, at, area.width, width, palette, model.marked).into_iter().skip(above) {
             put(buffer, area, row, line);
             row += 1;
         }
@@ -63,7 +64,14 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model, palette: Pale
     }
 }
 
-fn entry(talk: &Talk, at: usize, columns: u16, width: usize, palette: Palette) -> Vec<Row> {
+fn entry(
+    talk: &Talk,
+    at: usize,
+    columns: u16,
+    width: usize,
+    palette: Palette,
+    marked: Option<Seq>,
+) -> Vec<Row> {
     let item = &talk.items[at];
     let lead = lead(talk, at);
     let mut rows = Vec::new();
@@ -75,6 +83,8 @@ fn entry(talk: &Talk, at: usize, columns: u16, width: usize, palette: Palette) -
         rows.push(rule(&text, columns, palette.accent()));
     }
     let (gutter, text_style) = gutter(item, Gutter::of(columns), palette);
+    let marked = marked.is_some() && item.seq == marked;
+    let text_style = if marked { text_style.patch(super::reversed()) } else { text_style };
     let text = item.text();
     for (n, range) in wrap::rows(text, width).into_iter().enumerate() {
         let mut row = if n == 0 { gutter.clone() } else { vec![blank(Gutter::of(columns))] };

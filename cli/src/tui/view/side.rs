@@ -44,7 +44,9 @@ pub(super) fn members(buffer: &mut Buffer, area: Rect, model: &Model, palette: P
     }
     let inner = Rect { x: area.x + 2, width: area.width - 2, ..area };
     if talk.is_room() {
-        put(buffer, inner, 0, vec![Span::styled(format!("{} members", talk.member_count), dim())]);
+        let count = talk.member_count;
+        let members = if count == 1 { "member" } else { "members" };
+        put(buffer, inner, 0, vec![Span::styled(format!("{count} {members}"), dim())]);
     }
     for (n, member) in talk.members.iter().take(usize::from(area.height)).enumerate() {
         let name = wrap::squeeze(&neutralise::line(&member.user), usize::from(inner.width));
