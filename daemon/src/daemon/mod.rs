@@ -57,7 +57,28 @@ pub fn run(loaded: Loaded, log: log::Handle) -> Result<(), Fatal> {
         .thread_name("connections")
         .build()
         .map_err(Fatal::Runtime)?;
-    runtime.block_on(async { Daemon::start(loaded, log, bound)?.live().await })
+    runtime.block_on(async {
+        // First: a signal that comes while it starts is one to end in order, too.
+        let signals = Signals::new().map_err(Fatal::Runtime)?;
+        Daemon::start(loaded, log, bound)?.live(signals).await
+    })
+}
+
+/// What the system tells the process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
 }
 
 /// Files that are open beside the connections: the store, its readers, the log, the sockets.
@@ -80,6 +101,14 @@ fn raise_open_files(connections: usize) {
             warn!(event = "few_open_files", error = why.to_string(), "the limit of open files is unknown")
         }
     }
+}
+
+fn tell_certificate(tls: &TlsState) {
+    tls.first_notes().iter().for_each(TlsNote::log);
+    let summary = tls.summary();
+    let file = summary.ca.as_ref().unwrap_or(&summary.certificate).display().to_string();
+    let until = humantime::format_rfc3339_seconds(summary.facts.not_after).to_string();
+    info!(event = "certificate", trust = file, pin = summary.pin.to_string(), until, "certificate in use");
 }
 
 /// All that can fail at the start, done.
@@ -139,6 +168,7 @@ impl Daemon {
     fn start(loaded: Loaded, log: log::Handle, bound: Bound) -> Result<Self, Fatal> {
         let Bound { tls, store, readers, found, listeners, control } = bound;
         let settings = &loaded.settings;
+        tell_certificate(&tls);
         let (inbox, entries) = hub::inbox();
         let hub = hub::spawn(Rules::from(settings), store, found, entries).map_err(Fatal::Runtime)?;
         let password = settings.auth.password_hash.clone();
@@ -183,11 +213,8 @@ impl Daemon {
     }
 
     /// From READY to the end.
-    async fn live(mut self) -> Result<(), Fatal> {
-        let signals = |kind| signal(kind).map_err(Fatal::Runtime);
-        let mut terminate = signals(SignalKind::terminate())?;
-        let mut interrupt = signals(SignalKind::interrupt())?;
-        let mut hangup = signals(SignalKind::hangup())?;
+    async fn live(mut self, signals: Signals) -> Result<(), Fatal> {
+        let Signals { mut terminate, mut interrupt, mut hangup } = signals;
         let every = systemd::watchdog().map_or(LOOK_EVERY, |limit| (limit / 3).min(LOOK_EVERY));
         let (mut look, mut certificates) = (interval(every), interval(CERTIFICATES_EVERY));
         self.announce();
@@ -212,7 +239,6 @@ impl Daemon {
 
     /// Tells, for whoever started it by hand, how to join.
     fn announce(&mut self) {
-        self.tls.first_notes().iter().for_each(TlsNote::log);
         let summary = self.tls.summary();
         self.watch.certificate(summary.clone());
         // Whoever reads it may be gone: that is no reason to end.

@@ -8,7 +8,7 @@ use super::place::Place;
 use super::rows::{int, number};
 use super::shared::{Shared, Work};
 use super::words::{self, Tags};
-use super::{found, schema};
+use super::{apart, found, schema};
 use rusqlite::{Connection, OpenFlags, params};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -73,6 +73,21 @@ struct Open {
     /// The conversations that have something in the index.
     held: HashSet<i64>,
     tags: Tags,
+}
+
+/// What one transaction indexes.
+struct Slice {
+    pieces: Vec<Piece>,
+    /// The number that the index has reached then.
+    to: Seq,
+    more: bool,
+}
+
+/// What is needed of a chunk.
+struct Piece {
+    first: Seq,
+    conversation: i64,
+    lines: Vec<u8>,
 }
 
 impl Drop for Worker {
@@ -198,46 +213,55 @@ impl Open {
 
     /// Indexes the next messages. True: there are more.
     fn index_slice(&mut self) -> rusqlite::Result<bool> {
+        let Some(slice) = self.next_slice()? else { return Ok(false) };
+        let turn = self.index.unchecked_transaction()?;
+        let mut put = turn.prepare_cached("INSERT INTO words (rowid, _text_, _tags_) VALUES (?1, ?2, ?3)")?;
+        for Piece { first, conversation, lines } in &slice.pieces {
+            for (line, seq) in super::lines(lines, *first) {
+                let data = event::data_of(line).unwrap_or_default();
+                // What the daemon did not write, it cannot find.
+                if let Ok(message) = serde_json::from_slice::<MsgEvent<'_>>(data) {
+                    let tags = self.tags.of(*conversation, &message.user);
+                    put.execute(params![int(seq), apart::text(&message.msg), tags])?;
+                }
+            }
+            if !self.held.contains(conversation) {
+                turn.prepare_cached("INSERT OR IGNORE INTO held VALUES (?1)")?.execute([conversation])?;
+                self.held.insert(*conversation);
+            }
+        }
+        drop(put);
+        turn.prepare_cached("UPDATE about SET mark = ?1")?.execute([int(slice.to)])?;
+        turn.commit()?;
+        self.mark = slice.to;
+        Ok(slice.more)
+    }
+
+    /// Reads the next messages. The log is let go before they are indexed: it can be tidied and
+    /// its write-ahead log copied meanwhile.
+    fn next_slice(&self) -> rusqlite::Result<Option<Slice>> {
         let log = self.log.unchecked_transaction()?;
         let head = found::totals(&log)?.head;
         if self.mark >= head {
-            return Ok(false);
+            return Ok(None);
         }
-        let turn = self.index.unchecked_transaction()?;
-        let mut put = turn.prepare_cached("INSERT INTO words (rowid, msg, tags) VALUES (?1, ?2, ?3)")?;
         let mut chunks = log.prepare_cached(
             "SELECT first, last, conversation, lines FROM chunks WHERE first > ?1 ORDER BY first",
         )?;
         let mut rows = chunks.query([int(self.mark)])?;
-        let (mut mark, mut bytes) = (self.mark, 0);
-        let more = loop {
-            let Some(row) = rows.next()? else { break false };
-            let (first, conversation) = (number(row, 0)?, row.get::<_, i64>(2)?);
-            let lines = row.get_ref(3)?.as_blob()?;
-            for (line, seq) in super::lines(lines, first) {
-                let data = event::data_of(line).unwrap_or_default();
-                // What the daemon did not write, it cannot find.
-                if let Ok(message) = serde_json::from_slice::<MsgEvent<'_>>(data) {
-                    put.execute(params![int(seq), message.msg, self.tags.of(conversation, &message.user)])?;
-                }
-            }
-            if !self.held.contains(&conversation) {
-                turn.prepare_cached("INSERT OR IGNORE INTO held VALUES (?1)")?.execute([conversation])?;
-                self.held.insert(conversation);
-            }
-            mark = number(row, 1)?;
-            bytes += lines.len();
-            if bytes >= SLICE_BYTES {
-                break true;
-            }
-        };
-        drop((rows, put));
-        // All of it was read: what has no message there was removed.
-        let mark = if more { mark } else { mark.max(head) };
-        turn.prepare_cached("UPDATE about SET mark = ?1")?.execute([int(mark)])?;
-        turn.commit()?;
-        self.mark = mark;
-        Ok(more)
+        let (mut slice, mut bytes) = (Slice { pieces: Vec::new(), to: self.mark, more: true }, 0);
+        while bytes < SLICE_BYTES {
+            let Some(row) = rows.next()? else {
+                // All of it was read: a number that has no message here was removed.
+                (slice.to, slice.more) = (head, false);
+                break;
+            };
+            let piece = Piece { first: number(row, 0)?, conversation: row.get(2)?, lines: row.get(3)? };
+            slice.to = number(row, 1)?;
+            bytes += piece.lines.len();
+            slice.pieces.push(piece);
+        }
+        Ok(Some(slice))
     }
 
     /// Removes some of what is gone from the log. True: there is more.

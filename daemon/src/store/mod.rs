@@ -7,10 +7,12 @@
 //! written by a thread of its own, and made anew whenever it is missing: the log's writer never
 //! waits for it.
 
+mod apart;
 mod backup;
 mod error;
 mod found;
 mod gap;
+mod ids;
 mod index;
 mod page;
 mod place;
@@ -23,6 +25,7 @@ mod shared;
 #[cfg(test)]
 mod tests;
 mod tidy;
+mod wal;
 mod words;
 mod write;
 

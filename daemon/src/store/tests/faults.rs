@@ -183,7 +183,7 @@ fn files_are_for_their_owner_alone() {
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(path.parent().unwrap()), 0o700);
     for ending in ["", "-wal", "-shm", ".lock"] {
-        assert_eq!(mode(&format!("{}{ending}", path.display()).as_ref() as &Path), 0o600, "{ending}");
+        assert_eq!(mode(Path::new(&format!("{}{ending}", path.display()))), 0o600, "{ending}");
     }
 }
 
@@ -191,7 +191,8 @@ fn files_are_for_their_owner_alone() {
 fn a_path_that_cannot_be_is_named() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("file"), "x").unwrap();
-    refused(&dir.path().join("file/chat.db"));
+    let error = Store::open(&history(dir.path().join("file/chat.db"))).unwrap_err();
+    assert!(error.to_string().contains(dir.path().join("file").to_str().unwrap()), "{error}");
     std::fs::create_dir(dir.path().join("chat.db")).unwrap();
     refused(&dir.path().join("chat.db"));
 }
