@@ -75,6 +75,10 @@ fn the_size_follows_the_terminal() {
     let mut ana = chat(&home, &daemon, "ana");
     ana.types("one\r");
     ana.shows("ana │ one");
+    // What others have written into the terminal goes with Ctrl-L.
+    ana.types("\x0c");
+    ana.types("two\r");
+    ana.shows("ana │ two");
     ana.resize(140, 40);
     ana.shows("1 member");
     ana.resize(40, 10);
