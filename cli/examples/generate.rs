@@ -19,7 +19,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     clap_mangen::Man::new(command.clone()).render(&mut page)?;
     command.build();
     for verb in command.get_subcommands().filter(|c| c.get_name() != "help") {
-        let verb = verb.clone().name(format!("tcp-chat-cli {}", verb.get_name()));
         let man = clap_mangen::Man::new(verb.clone());
         page.extend(format!(".SH \"{}\"\n", verb.get_name().to_uppercase()).bytes());
         man.render_description_section(&mut page)?;

@@ -1,5 +1,7 @@
 //! The command line without a server: usage, exit codes, and what is said where nothing is sent.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 use assert_cmd::Command;
 use tempfile::TempDir;
 

@@ -1,5 +1,7 @@
 //! What a session does for its user over lost connections, restarts, limits and wrong answers.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 mod peer;
 
 use peer::{Server, message, next, next_message, within};

@@ -1,5 +1,7 @@
 //! Whom the client trusts: the right CA or pin, and nobody else; and what it says where it refuses.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 mod peer;
 
 use peer::{Ca, Leaf, Server};

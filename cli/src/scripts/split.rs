@@ -52,6 +52,9 @@ fn cut(text: &str, bound: usize) -> (&str, &str) {
     while !text.is_char_boundary(at) {
         at -= 1;
     }
+    if text[at..].starts_with(' ') {
+        return (&text[..at], &text[at + 1..]);
+    }
     match text[..at].rfind(' ') {
         Some(space) if space > at / 2 => (&text[..space], &text[space + 1..]),
         _ => text.split_at(at),
@@ -121,7 +124,7 @@ mod tests {
     fn a_long_line_is_cut_between_words_or_characters() {
         assert_eq!(split(10, &["hello dear world"]), ["hello dear", "world"]);
         assert_eq!(split(5, &["ééé"]), ["éé", "é"]);
-        assert_eq!(split(4, &["🦀🦀", "a\0b"]), ["🦀", "🦀", "a␀b"]);
+        assert_eq!(split(5, &["🦀🦀", "a\0b"]), ["🦀", "🦀", "a␀b"]);
     }
 
     #[test]

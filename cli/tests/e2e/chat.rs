@@ -58,6 +58,7 @@ fn a_killed_daemon_comes_back_and_the_talk_goes_on() {
     let mut daemon = Daemon::start();
     let (a, b) = (Home::new(), Home::new());
     let mut ana = a.start(&daemon, &["--name", "ana"]);
+    ana.says("connected to");
     let mut bo = b.start(&daemon, &["--name", "bo"]);
     bo.types("one");
     ana.shows("bo: one\n");

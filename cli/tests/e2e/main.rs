@@ -1,9 +1,14 @@
 //! The real client against the real daemon. The daemon's binary is taken from the same target
 //! folder: `cargo test --workspace` builds it, and so does `cargo build -p tcp-chatd`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 mod chat;
 mod client;
 mod daemon;
 mod hostile;
 mod joining;
+mod picture;
+mod screen;
 mod scripts;
+mod tty;
