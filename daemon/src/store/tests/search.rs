@@ -194,7 +194,7 @@ async fn a_restart_goes_on_with_the_index_and_makes_a_bad_one_anew() {
     let index = dir.path().join("chat.db-search");
     let history = history(&path);
     let (mut store, readers, _) = open(&history);
-    said(&mut store);
+    let mut model = said(&mut store);
     assert_eq!(find(&readers, look_for("hello", &[1, 2])).await.0, [3, 2, 1]);
     drop(readers);
     store.close().unwrap();
@@ -214,8 +214,11 @@ async fn a_restart_goes_on_with_the_index_and_makes_a_bad_one_anew() {
     ];
     for (n, spoil) in spoil.iter().enumerate() {
         spoil();
-        let (store, readers, _) = open(&history);
-        assert_eq!(find(&readers, look_for("hello", &[1, 2])).await.0, [3, 2, 1], "case {n}");
+        let (mut store, readers, _) = open(&history);
+        store.commit(model.say(&[(1, &[("ana", "something new")])])).unwrap();
+        let new = model.head;
+        let found = find(&readers, look_for("hello OR new", &[1, 2])).await.0;
+        assert_eq!((found[0], &found[n + 1..]), (new, &[3, 2, 1][..]), "case {n}");
         drop(readers);
         store.close().unwrap();
     }
