@@ -54,11 +54,11 @@ fn list(buffer: &mut Buffer, area: Rect, title: &str, lines: &[(String, Style)],
 
 fn help() -> Vec<(String, Style)> {
     let mut lines = vec![("Keys".to_owned(), bold())];
-    lines.extend(KEYS.iter().map(|(key, does)| (format!("  {key:<30}{does}"), Style::new())));
+    lines.extend(KEYS.iter().map(|(key, does)| (format!("  {key:<29} {does}"), Style::new())));
     lines.push((String::new(), Style::new()));
     lines.push(("Commands (// begins a message with a slash)".into(), bold()));
     let commands =
-        COMMANDS.iter().map(|(name, args, does)| format!("  {:<30}{does}", format!("/{name} {args}")));
+        COMMANDS.iter().map(|(name, args, does)| format!("  {:<22} {does}", format!("/{name} {args}")));
     lines.extend(commands.map(|line| (line, Style::new())));
     lines
 }
