@@ -45,7 +45,12 @@ fn open(buffer: &mut Buffer, area: Rect, columns: usize, rows: usize, title: &st
 
 fn list(buffer: &mut Buffer, area: Rect, title: &str, lines: &[(String, Style)], scroll: usize) {
     let wide = lines.iter().map(|(l, _)| wrap::width(l)).max().unwrap_or(0).max(wrap::width(title));
-    let inner = open(buffer, area, wide, lines.len(), title, "Esc closes");
+    let foot = if lines.len() + 2 > usize::from(area.height) {
+        "Up, Down scroll · Esc closes"
+    } else {
+        "Esc closes"
+    };
+    let inner = open(buffer, area, wide, lines.len(), title, foot);
     let most = lines.len().saturating_sub(usize::from(inner.height));
     for (n, (line, style)) in lines.iter().skip(scroll.min(most)).enumerate() {
         put(buffer, inner, n, vec![Span::styled(line.as_str(), *style)]);
