@@ -32,24 +32,17 @@ fn cut(text: &str, line: Range<usize>, width: usize, rows: &mut Vec<Range<usize>
     for (at, grapheme) in text[line.clone()].grapheme_indices(true) {
         let at = line.start + at;
         let wide = grapheme.width();
-        if columns + wide > width && at > start {
-            match blank.take() {
-                // A blank that no longer fits is the line's end.
-                _ if grapheme == " " => {
-                    rows.push(start..at);
-                    (start, columns) = (at + 1, 0);
-                    continue;
-                }
-                Some((behind, before)) => {
-                    rows.push(start..behind);
-                    start = behind;
-                    columns -= before;
-                }
-                None => {
-                    rows.push(start..at);
-                    (start, columns) = (at, 0);
-                }
-            }
+        if grapheme == " " && columns + wide > width && at > start {
+            // A blank that no longer fits is the row's end.
+            rows.push(start..at);
+            (start, columns, blank) = (at + 1, 0, None);
+            continue;
+        }
+        // Twice where the rest behind the blank leaves no room either.
+        while columns + wide > width && at > start {
+            let (behind, before) = blank.take().unwrap_or((at, columns));
+            rows.push(start..behind);
+            (start, columns) = (behind, columns - before);
         }
         columns += wide;
         if grapheme == " " {

@@ -6,6 +6,8 @@
 use super::place::Place;
 use super::{StoreError, schema};
 use rusqlite::Connection;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,6 +20,7 @@ const READERS: Duration = Duration::from_millis(50);
 #[derive(Debug, Default)]
 pub(super) struct Checkpoints {
     bell: Option<SyncSender<()>>,
+    copying: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     pages: Pages,
     restart_at: i64,
@@ -48,10 +51,11 @@ impl Checkpoints {
         let mut checkpoints = Self::default();
         if !place.is_memory() {
             let (bell, rings) = sync_channel(1);
+            let copying = Arc::clone(&checkpoints.copying);
             let log = schema::open_for_checkpoints(place)?;
             let thread = std::thread::Builder::new()
                 .name("checkpoints".into())
-                .spawn(move || copy(&log, &rings))
+                .spawn(move || copy(&log, &rings, &copying))
                 .map_err(|e| StoreError::io("start a thread for", &place.path(), &e))?;
             checkpoints.bell = Some(bell);
             checkpoints.thread = Some(thread);
@@ -63,23 +67,27 @@ impl Checkpoints {
     pub(super) fn after_turn(&mut self, log: &Connection) {
         let Some(bell) = &self.bell else { return };
         let Ok((pages, copied)) = checkpoint(log, "PRAGMA wal_checkpoint(NOOP)") else { return };
-        let left = pages - copied;
-        if left >= self.pages.copy {
-            // Full: it was rung already.
-            let _ = bell.try_send(());
+        // Two cannot copy at once. What is written meanwhile is left for the next time.
+        if pages - copied == 0 || self.copying.load(Ordering::Acquire) {
+            return;
         }
+        let few_are_left = pages - copied < self.pages.copy;
         self.restart_at = self.restart_at.max(self.pages.restart);
-        if pages >= self.restart_at && (left < self.pages.copy || pages >= self.pages.too_many) {
+        if pages >= self.restart_at && (few_are_left || pages >= self.pages.too_many) {
             let _ = log.busy_timeout(READERS);
             let done = checkpoint(log, "PRAGMA wal_checkpoint(RESTART)");
             let _ = log.busy_timeout(schema::BUSY);
             self.restart_at = match done {
                 Ok((pages, copied)) if pages == copied => 0,
-                // Somebody prevented it. Not with every turn.
+                // Somebody reads what is old. Not with every turn.
                 _ => pages + self.pages.copy,
             };
-        } else if pages < self.pages.restart {
-            self.restart_at = 0;
+        } else if !few_are_left {
+            self.copying.store(true, Ordering::Release);
+            // There is room for one, and nobody else rings; or else the thread is gone.
+            if bell.try_send(()).is_err() {
+                self.copying.store(false, Ordering::Release);
+            }
         }
     }
 
@@ -100,20 +108,28 @@ impl Drop for Checkpoints {
     }
 }
 
-fn copy(log: &Connection, rings: &Receiver<()>) {
+fn copy(log: &Connection, rings: &Receiver<()>, copying: &AtomicBool) {
     while rings.recv().is_ok() {
+        let _done = Done(copying);
         if let Err(error) = checkpoint(log, "PRAGMA wal_checkpoint(PASSIVE)") {
             tracing::debug!(%error, "the write-ahead log could not be copied into the store");
         }
     }
 }
 
+/// However a copy ended, it did.
+struct Done<'c>(&'c AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
 /// How many pages there are, and how many of them are copied.
 fn checkpoint(log: &Connection, sql: &str) -> rusqlite::Result<(i64, i64)> {
     log.prepare_cached(sql)?.query_row([], |row| {
-        // The first column: somebody prevented it.
-        let whole = row.get::<_, i64>(0)? == 0;
-        let (pages, copied) = (row.get(1)?, row.get(2)?);
-        Ok(if whole { (pages, copied) } else { (pages, copied - 1) })
+        let (prevented, pages, copied): (bool, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok((pages, if prevented { copied.min(pages - 1) } else { copied }))
     })
 }

@@ -1,7 +1,7 @@
 //! Owns completion by Tab: which words fit, and going round through them. Pure; the candidates are
 //! the model's.
 
-use super::editor::Editor;
+use super::editor::{Editor, word_start};
 
 /// A completion that is under way: the next Tab takes the next word.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Completion {
     /// The completion of what stands before the cursor, if anything fits.
     pub(crate) fn begin(editor: &Editor, all: &Candidates<'_>) -> Option<Self> {
         let head = &editor.text()[..editor.cursor()];
-        let from = head.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+        let from = word_start(head);
         let word = &head[from..];
         let command = head.strip_prefix('/').and_then(|c| c.split_whitespace().next()).unwrap_or_default();
         let about_rooms = matches!(command, "join" | "j" | "room" | "r" | "leave" | "part" | "who");
@@ -91,6 +91,7 @@ mod tests {
             ("/j", 1, "/join "),
             ("/join o", 1, "/join ops "),
             ("/msg a", 1, "/msg ana "),
+            ("山\u{3000}a", 1, "山\u{3000}ana "),
         ] {
             assert_eq!(complete(text, tabs).as_deref(), Some(becomes), "{text} {tabs}");
         }

@@ -171,8 +171,7 @@ impl Editor {
     /// As Ctrl-W does: back to the last blank.
     pub(crate) fn kill_to_blank(&mut self) {
         let head = self.text[..self.cursor].trim_end();
-        let from = head.rfind(char::is_whitespace).map_or(0, |at| at + 1);
-        self.kill(from.max(0), self.cursor);
+        self.kill(word_start(head), self.cursor);
     }
 
     pub(crate) fn yank(&mut self) {
@@ -277,6 +276,12 @@ impl Editor {
     }
 }
 
+/// Where the word begins that the text ends with: behind the last blank.
+pub(crate) fn word_start(text: &str) -> usize {
+    // Blanks may be of several bytes.
+    text.char_indices().rev().find(|(_, c)| c.is_whitespace()).map_or(0, |(at, c)| at + c.len_utf8())
+}
+
 fn column_in(text: &str, from: usize, to: usize, column: usize) -> usize {
     text[from..to].grapheme_indices(true).nth(column).map_or(to, |(at, _)| from + at)
 }
@@ -293,8 +298,10 @@ mod tests {
 
     #[test]
     fn readlines_keys() {
-        let table: [(&str, fn(&mut Editor), &str); 12] = [
+        type Does = fn(&mut Editor);
+        let table: [(&str, Does, &str); 13] = [
             ("one two", Editor::kill_to_blank, "one |"),
+            ("one\u{3000}two", Editor::kill_to_blank, "one\u{3000}|"),
             ("one tw-o", Editor::kill_word_before, "one tw-|"),
             ("one two", |e| [e.home(), e.kill_word_after()].into_iter().collect(), "| two"),
             ("one two", |e| [e.word_left(), e.kill_to_end()].into_iter().collect(), "one |"),

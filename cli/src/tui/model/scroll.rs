@@ -96,7 +96,7 @@ impl Model {
         let mut down = by.unsigned_abs();
         while down > below {
             if at + 1 == talk.items.len() {
-                return self.to_the_foot();
+                return self.reach_the_foot();
             }
             down -= below;
             at += 1;
@@ -104,7 +104,7 @@ impl Model {
         }
         below -= down;
         if at + 1 == talk.items.len() && below == 0 && talk.at_head {
-            return self.to_the_foot();
+            return self.reach_the_foot();
         }
         talk.view = Some(Anchor { id: talk.items[at].id, below });
         if at + NEAR + rows > talk.items.len() { self.load_newer() } else { Vec::new() }
@@ -133,10 +133,10 @@ impl Model {
         {
             talk.reset();
         }
-        self.to_the_foot()
+        self.reach_the_foot()
     }
 
-    fn to_the_foot(&mut self) -> Vec<Effect> {
+    fn reach_the_foot(&mut self) -> Vec<Effect> {
         let Some(talk) = self.talks.get_mut(self.current) else { return Vec::new() };
         if !talk.at_head {
             return self.load_newer();
@@ -156,7 +156,7 @@ impl Model {
             under = under.saturating_sub(height(talk, at, width));
         }
         if at + 1 == talk.items.len() && talk.at_head {
-            return self.to_the_foot();
+            return self.reach_the_foot();
         }
         talk.view = Some(Anchor { id: talk.items[at].id, below: 0 });
         self.settle_view();

@@ -8,6 +8,7 @@ mod scrolling;
 use super::model::login::Login;
 use super::model::{Answer, Effect, Input, Model, Now, Part, Start};
 use super::view::{self, palette::Palette};
+use super::wrap;
 use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -155,8 +156,19 @@ impl World {
         let (columns, rows) = self.model.size;
         let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
         terminal.draw(|frame| view::draw(frame, &self.model, Palette::True)).unwrap();
-        let text = terminal.backend().to_string();
-        // The backend puts each row into quotes: what is at its end can be seen.
-        text.lines().map(|l| l.trim_matches('"').trim_end()).collect::<Vec<_>>().join("\n")
+        let buffer = terminal.backend().buffer();
+        let mut lines = Vec::new();
+        for y in 0..rows {
+            let mut row = String::new();
+            let mut x = 0;
+            while x < buffer.area.width {
+                let symbol = buffer[(x, y)].symbol();
+                row.push_str(symbol);
+                // What is wide covers the cell behind it.
+                x += u16::try_from(wrap::width(symbol)).unwrap().max(1);
+            }
+            lines.push(row.trim_end().to_owned());
+        }
+        lines.join("\n")
     }
 }

@@ -22,7 +22,6 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model) {
     let me = neutralise::line(&model.me);
     let who = format!(" {me}@{}", model.server);
     let verified = format!("verified by {}", model.verified);
-    let link = link(model);
     let mut here = String::new();
     if let Some(talk) = model.talk() {
         here = if talk.is_room() && talk.member_count > 0 {
@@ -35,14 +34,20 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model) {
     let others = model.talks.iter().filter(|t| t.unread > 0 && model.areas().side.width == 0);
     let new: Vec<_> = others.map(|t| format!("{}:{}", t.title, t.unread)).collect();
     let new = new.join(" ");
-    // What matters least goes first where there is not enough room.
-    let mut parts = vec![who, verified, link, here, new];
-    parts.retain(|p| !p.is_empty());
-    while wrap::width(&parts.join(" │ ")) > width && parts.len() > 2 {
-        let least = if parts.len() > 3 { 1 } else { 0 };
-        parts.remove(least);
+    // What matters least goes first where there is not enough room; a connection that is not there
+    // matters most.
+    let up = matches!(model.link, Link::Up { .. });
+    let mut parts = vec![(2, who), (1, verified), (if up { 3 } else { 6 }, link(model)), (4, here), (5, new)];
+    parts.retain(|(_, part)| !part.is_empty());
+    let join = |parts: &[(u8, String)]| {
+        let words: Vec<_> = parts.iter().map(|(_, part)| part.as_str()).collect();
+        words.join(" │ ")
+    };
+    while wrap::width(&join(&parts)) > width && parts.len() > 1 {
+        let least = parts.iter().map(|(rank, _)| *rank).min();
+        parts.retain(|(rank, _)| Some(*rank) != least);
     }
-    let text = wrap::fit(&parts.join(" │ "), width);
+    let text = wrap::fit(&join(&parts), width);
     let gap = " ".repeat(width.saturating_sub(wrap::width(&text)));
     put(buffer, area, 0, vec![Span::styled(format!("{text}{gap}"), reversed())]);
 }

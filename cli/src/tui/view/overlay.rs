@@ -45,7 +45,12 @@ fn open(buffer: &mut Buffer, area: Rect, columns: usize, rows: usize, title: &st
 
 fn list(buffer: &mut Buffer, area: Rect, title: &str, lines: &[(String, Style)], scroll: usize) {
     let wide = lines.iter().map(|(l, _)| wrap::width(l)).max().unwrap_or(0).max(wrap::width(title));
-    let inner = open(buffer, area, wide, lines.len(), title, "Esc closes");
+    let foot = if lines.len() + 2 > usize::from(area.height) {
+        "Up, Down scroll · Esc closes"
+    } else {
+        "Esc closes"
+    };
+    let inner = open(buffer, area, wide, lines.len(), title, foot);
     let most = lines.len().saturating_sub(usize::from(inner.height));
     for (n, (line, style)) in lines.iter().skip(scroll.min(most)).enumerate() {
         put(buffer, inner, n, vec![Span::styled(line.as_str(), *style)]);
@@ -54,11 +59,11 @@ fn list(buffer: &mut Buffer, area: Rect, title: &str, lines: &[(String, Style)],
 
 fn help() -> Vec<(String, Style)> {
     let mut lines = vec![("Keys".to_owned(), bold())];
-    lines.extend(KEYS.iter().map(|(key, does)| (format!("  {key:<30}{does}"), Style::new())));
+    lines.extend(KEYS.iter().map(|(key, does)| (format!("  {key:<29} {does}"), Style::new())));
     lines.push((String::new(), Style::new()));
     lines.push(("Commands (// begins a message with a slash)".into(), bold()));
     let commands =
-        COMMANDS.iter().map(|(name, args, does)| format!("  {:<30}{does}", format!("/{name} {args}")));
+        COMMANDS.iter().map(|(name, args, does)| format!("  {:<22} {does}", format!("/{name} {args}")));
     lines.extend(commands.map(|line| (line, Style::new())));
     lines
 }
