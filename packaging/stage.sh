@@ -39,3 +39,5 @@ cargo run --quiet --locked -p tcp-chat-cli --example generate -- "$stage"
 cargo tree --locked --edges normal --prefix none --format '{p}|{l}' -p tcp-chatd -p tcp-chat-cli |
 	awk -F '|' '{ split($1, p, " "); if ($2 != "") print p[1], p[2] ": " $2 }' |
 	grep -v '^tcp-chat' | LC_ALL=C sort -u >"$stage/third-party"
+
+gzip -9n <packaging/deb/changelog >"$stage/changelog.gz"

@@ -192,7 +192,7 @@ pub struct History {
 #[derive(Debug, Clone, Args)]
 pub struct Search {
     /// Words, "phrases", prefix*
-    #[arg(value_name = "QUERY", required = true, num_args = 1.., allow_hyphen_values = true)]
+    #[arg(value_name = "QUERY", required = true, num_args = 1..)]
     pub query: Vec<String>,
 
     /// Only by this user

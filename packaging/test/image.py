@@ -25,8 +25,6 @@ class Container:
     def __init__(self, tools, environment):
         self.tools = tools
         self.name = tools.buildah("from", "--pull-never", TAG).stdout.strip()
-        mounted = tools.buildah("mount", self.name).stdout.strip()
-        self.root = Path(mounted)
         config = tools.config
         words = [*config["Entrypoint"], *config["Cmd"]]
         env = [word for setting in environment for word in ("--env", setting)]
@@ -57,8 +55,8 @@ class Container:
         return False
 
     def path(self, inside):
-        """Where a file of it lies on this machine."""
-        return self.root / inside.lstrip("/")
+        """Where a file of it lies on this machine, as the daemon sees it: the volume too."""
+        return Path(f"/proc/{self.pid}/root") / inside.lstrip("/")
 
     def connect(self, port=3000, address="127.0.0.1", limit=10):
         """A TCP connection from within its network."""

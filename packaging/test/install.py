@@ -74,7 +74,7 @@ def status_and_journal(machine):
     check("STATUS says something, with live counts", before and text and re.search(r"\d", text), f"{before!r} {text!r}")
     with_one.quit()
     entries = machine.journal()
-    own = [e for e in entries if e.get("_COMM", "").startswith("tcp-chatd") and e.get("_PID") != "1"]
+    own = [e for e in entries if e.get("_COMM") == "tcp-chatd" and e["_TRANSPORT"] == "journal"]
     fields = {name for entry in own for name in entry if name.startswith("CHAT_")}
     check("the journal has fields of its own", own and fields, entries[-3:])
     check("each entry has a priority and a target", all("PRIORITY" in e and "TARGET" in e for e in own), own[:3])
@@ -91,8 +91,8 @@ def who_may_what(machine):
     """Its user, its bounds, and what other users may read."""
     pid = machine.main_pid()
     status = machine.run(f"cat /proc/{pid}/status").text
-    user = machine.run(f"ps -o user=,group= -p {pid}").text.split()
-    check("runs as its own user", user == ["tcp-chat+", "tcp-chat+"] or user == ["tcp-chatd", "tcp-chatd"], user)
+    user = machine.run(f"ps -o user:20=,group:20= -p {pid}").text.split()
+    check("runs as its own user", user == ["tcp-chatd", "tcp-chatd"], user)
     bounds = dict(re.findall(r"^(NoNewPrivs|Seccomp|CapEff|CapBnd):\s*(\S+)", status, re.M))
     zero = "0" * 16
     check("no new privileges, a filter on system calls, no capabilities",

@@ -99,6 +99,17 @@ def own_certificates(machine):
     check("own certificate broken: the reload fails, and the old one is kept", not broken.ok and _shown(machine) == shown, broken)
     stays.say("and nobody was disconnected")
     check("own certificate: STATUS says what is wrong", re.search(r"(?i)refused|rejected|failed|certificate", machine.show("StatusText")), machine.show("StatusText"))
+
+    # Another one, without a word to the daemon, which looks at the files by itself.
+    after = machine.cursor()
+    machine.run("""set -e
+        cd /etc/letsencrypt/live/chat
+        openssl req -x509 -key privkey.pem -days 90 -subj /CN=localhost -addext subjectAltName=DNS:localhost -out fullchain.pem
+        install -m 640 -g tcp-chatd fullchain.pem /etc/tcp-chatd/tls/new
+        mv /etc/tcp-chatd/tls/new /etc/tcp-chatd/tls/fullchain.pem""")
+    replaced = wait_for("the daemon to notice", lambda: machine.journal("CHAT_EVENT=certificate_replaced", "--after-cursor", after), 150)
+    check("own certificate repaired: noticed by itself", replaced and _shown(machine) == _file(machine), machine.show("StatusText"))
+    print(f"        STATUS: {machine.show('StatusText')}")
     stays.quit()
     machine.path(CONFIG).write_text(good)
     machine.run(f"rm -r /etc/letsencrypt /etc/tcp-chatd/tls; systemctl restart {UNIT}")

@@ -10,6 +10,7 @@ from pathlib import Path
 import image
 import install
 import life
+import operations
 import packages
 import upgrade
 from checks import close, guarded
@@ -42,7 +43,11 @@ def _fresh(root, new):
             ("reload", install.reload),
             ("man pages and completions", install.documents),
             ("failed logins", install.failed_logins),
+            ("backup and restore", operations.backup_and_restore),
+            ("moving the CA", operations.moving_the_authority),
+            ("what operators do by hand", operations.by_hand),
             ("own certificates", life.own_certificates),
+            ("own certificates as credentials", operations.credentials),
             ("stop", life.stop_in_order),
             ("watchdog", life.hang),
             ("kill", life.kill),

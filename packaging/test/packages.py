@@ -31,7 +31,7 @@ INSTALLED = {
         "./usr/share/zsh/vendor-completions/_tcp-chatd",
         "./usr/share/fish/vendor_completions.d/tcp-chatd.fish",
         "./usr/share/doc/tcp-chatd/README.Debian",
-        "./usr/share/doc/tcp-chatd/changelog.Debian.gz",
+        "./usr/share/doc/tcp-chatd/changelog.gz",
         "./usr/share/doc/tcp-chatd/copyright",
     ],
     "tcp-chat-cli": [
@@ -40,7 +40,7 @@ INSTALLED = {
         "./usr/share/bash-completion/completions/tcp-chat-cli",
         "./usr/share/zsh/vendor-completions/_tcp-chat-cli",
         "./usr/share/fish/vendor_completions.d/tcp-chat-cli.fish",
-        "./usr/share/doc/tcp-chat-cli/changelog.Debian.gz",
+        "./usr/share/doc/tcp-chat-cli/changelog.gz",
         "./usr/share/doc/tcp-chat-cli/copyright",
     ],
 }

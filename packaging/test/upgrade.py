@@ -13,7 +13,7 @@ from wire import Peer
 NOT_OURS = (
     "/var/log", "/var/cache", "/var/lib/dpkg", "/var/lib/apt", "/var/lib/systemd", "/var/lib/ucf", "/root", "/home", "/tmp", "/var/tmp",
     "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/subuid", "/etc/subgid", "/etc/.pwd.lock", "/var/mail", "/var/spool",
-    "/var/lib/fail2ban", "/var/lib/dbus", "/etc/machine-id",
+    "/var/lib/fail2ban", "/var/lib/dbus", "/etc/machine-id", "/run/agetty.reload",
 )
 
 

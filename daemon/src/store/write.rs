@@ -232,7 +232,7 @@ impl Store {
 
     /// What tests reach for.
     #[cfg(test)]
-    pub(super) fn parts(&mut self) -> (&mut Option<Connection>, &Arc<Shared>) {
-        (&mut self.log, &self.shared)
+    pub(super) fn parts(&mut self) -> (&mut Option<Connection>, &Arc<Shared>, &mut Checkpoints) {
+        (&mut self.log, &self.shared, &mut self.checkpoints)
     }
 }
