@@ -75,7 +75,7 @@ fn svg(screen: &Screen, dark: bool) -> String {
                 let (w, h) = (CELL.0 * wide + 0.3, CELL.1 + 0.3);
                 let _ = writeln!(
                     out,
-                    "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{w:.1}\" height=\"{h:.1}\" fill=\"{bg}\"/>"
+                    "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{w:.1}\" height=\"{h:.1}\" fill=\"{bg}\" shape-rendering=\"crispEdges\"/>"
                 );
             }
             let text = cell.contents();
