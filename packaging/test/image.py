@@ -32,7 +32,7 @@ class Container:
         self.process = subprocess.Popen(
             ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh",
              *tools.words("buildah"), "run", "--isolation=chroot", *env, self.name, "--", *words],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log,
         )
         self.pid = wait_for("the daemon in the container", self._find, 20)
         self.network = Network(self.pid) if self.pid else None
@@ -71,7 +71,7 @@ class Container:
         return code
 
     def said(self):
-        """What it printed."""
+        """Its log."""
         return (self.tools.folder / "log").read_text(errors="replace")
 
 

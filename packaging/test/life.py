@@ -107,7 +107,7 @@ def own_certificates(machine):
         openssl req -x509 -key privkey.pem -days 90 -subj /CN=localhost -addext subjectAltName=DNS:localhost -out fullchain.pem
         install -m 640 -g tcp-chatd fullchain.pem /etc/tcp-chatd/tls/new
         mv /etc/tcp-chatd/tls/new /etc/tcp-chatd/tls/fullchain.pem""")
-    replaced = wait_for("the daemon to notice", lambda: machine.journal("CHAT_EVENT=certificate_replaced", "--after-cursor", after), 150)
+    replaced = wait_for("the daemon to notice", lambda: any(entry.get("CHAT_EVENT") == "certificate_replaced" for entry in machine.journal("--after-cursor", after)), 150)
     check("own certificate repaired: noticed by itself", replaced and _shown(machine) == _file(machine), machine.show("StatusText"))
     print(f"        STATUS: {machine.show('StatusText')}")
     stays.quit()
