@@ -53,7 +53,7 @@ fn a_start_replaces_a_leaf_that_no_client_would_take() {
     fs::write(place.path("server.pem"), "garbage").unwrap();
     let refused = place.open().unwrap_err().to_string();
     assert!(refused.contains("there is no certificate in it (PEM); bring it back, or move"), "{refused}");
-    assert_eq!(place.read("server.pem"), "garbage");
+    assert_eq!(place.read("server.pem"), b"garbage");
     replace(&place.path("server.pem"), &whole);
     fs::remove_file(place.path("server.key")).unwrap();
     assert!(reasons(&place).join("\n").contains("server.key: it cannot be read"));
