@@ -140,7 +140,7 @@ impl Worker {
 
     fn complain(&mut self, error: &StoreError) {
         if !self.told {
-            tracing::warn!(%error, "the search index cannot be written; searches find what was indexed before");
+            tracing::warn!(event = "index_failing", %error, "the search index cannot be written; searches find what was indexed before");
             self.told = true;
         }
         self.open = None;
@@ -215,7 +215,7 @@ impl Open {
                 let error = |e: rusqlite::Error| StoreError::sqlite("write", &shared.index, &e);
                 words::make(&index, &store).map_err(error)?;
                 if head > 0 {
-                    tracing::info!(index = %shared.index, messages_to = head, "the search index is being made anew");
+                    tracing::info!(event = "index_made_anew", index = %shared.index, messages_to = head, "the search index is being made anew");
                 }
                 index
             }

@@ -118,7 +118,7 @@ fn migrate(log: &mut Connection, place: &Place, steps: &[&str]) -> Result<(), St
     turn.pragma_update(None, "application_id", APPLICATION_ID).map_err(error)?;
     turn.pragma_update(None, "user_version", version(steps.len())).map_err(error)?;
     turn.commit().map_err(error)?;
-    tracing::info!(store = %place, from = found, to = steps.len(), "store migrated");
+    tracing::info!(event = "store_migrated", store = %place, from = found, to = steps.len(), "store migrated");
     Ok(())
 }
 

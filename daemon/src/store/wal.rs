@@ -112,7 +112,7 @@ fn copy(log: &Connection, rings: &Receiver<()>, copying: &AtomicBool) {
     while rings.recv().is_ok() {
         let _done = Done(copying);
         if let Err(error) = checkpoint(log, "PRAGMA wal_checkpoint(PASSIVE)") {
-            tracing::debug!(%error, "the write-ahead log could not be copied into the store");
+            tracing::debug!(event = "wal_not_copied", %error, "the write-ahead log could not be copied into the store");
         }
     }
 }
