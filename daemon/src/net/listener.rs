@@ -62,6 +62,7 @@ pub async fn serve(gate: Gate, listener: TcpListener, stop: CancellationToken) {
             Err(why) => {
                 if !std::mem::replace(&mut is_short, true) {
                     error!(
+                        event = "accept_failing",
                         error = why.to_string(),
                         "accept failed: pausing; check LimitNOFILE against limits.connections"
                     );
