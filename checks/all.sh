@@ -19,7 +19,8 @@ if command -v npm >/dev/null; then
 else
     missing "npm is not installed"
 fi
-cargo test -p tcp-chatd --test e2e -- hostile outside documents
+# The whole workspace, as the README's command has it: for one package alone all would be built again.
+cargo test --workspace --test e2e -- hostile outside documents
 
 echo "=== fuzzing"
 if command -v cargo-fuzz >/dev/null; then
@@ -30,7 +31,7 @@ fi
 
 echo "=== a peer whose host vanishes"
 if [[ $(id -u) == 0 ]] && command -v ip >/dev/null; then
-    cargo build -p tcp-chatd
+    cargo test --workspace --no-run # makes the daemon, too
     python3 checks/vanish.py "${CARGO_TARGET_DIR:-target}/debug/tcp-chatd"
 else
     missing "that needs root and ip (iproute2)"
