@@ -2,7 +2,6 @@
 //! daemon's side is `admin`. Never waits for ever but for a backup, which takes what it takes.
 
 use super::{Failure, exit, print};
-use crate::settings::Settings;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -25,8 +24,8 @@ struct Answer {
 }
 
 /// How the daemon is: for a person, or as JSON.
-pub(super) fn status(settings: &Settings, as_json: bool) -> Result<(), Failure> {
-    let data = ask(settings, &json!({"command": "status"}), Some(ANSWERS_WITHIN), exit::INTERNAL)?;
+pub(super) fn status(socket: Option<&Path>, as_json: bool) -> Result<(), Failure> {
+    let data = ask(socket, &json!({"command": "status"}), Some(ANSWERS_WITHIN), exit::INTERNAL)?;
     match data {
         Value::Object(fields) if !as_json => print(&for_people(&fields)),
         data => print(&format!("{data}\n")),
@@ -37,7 +36,11 @@ pub(super) fn status(settings: &Settings, as_json: bool) -> Result<(), Failure> 
 fn for_people(fields: &Map<String, Value>) -> String {
     let width = fields.keys().map(String::len).max().unwrap_or_default();
     let mut out = String::new();
-    for (name, value) in fields {
+    // What matters most first.
+    let first = ["state", "summary", "warning", "store_failing"];
+    let (above, below): (Vec<_>, Vec<_>) =
+        fields.iter().partition(|(name, _)| first.contains(&name.as_str()));
+    for (name, value) in above.into_iter().chain(below) {
         let shown = match value {
             Value::Null => continue,
             Value::String(text) => text.clone(),
@@ -55,8 +58,8 @@ fn for_people(fields: &Map<String, Value>) -> String {
 }
 
 /// Reads the configuration again; prints what changed.
-pub(super) fn reload(settings: &Settings) -> Result<(), Failure> {
-    let data = ask(settings, &json!({"command": "reload"}), Some(ANSWERS_WITHIN), exit::CONFIG)?;
+pub(super) fn reload(socket: Option<&Path>) -> Result<(), Failure> {
+    let data = ask(socket, &json!({"command": "reload"}), Some(ANSWERS_WITHIN), exit::CONFIG)?;
     let list = |name: &str| {
         let list = data.get(name).and_then(Value::as_array);
         let list: Vec<&str> = list.into_iter().flatten().filter_map(Value::as_str).collect();
@@ -72,39 +75,39 @@ pub(super) fn reload(settings: &Settings) -> Result<(), Failure> {
 }
 
 /// Copies the store to a file.
-pub(super) fn backup(settings: &Settings, file: &Path) -> Result<(), Failure> {
+pub(super) fn backup(socket: Option<&Path>, file: &Path) -> Result<(), Failure> {
     // The daemon's working folder is not the caller's.
     let file = std::path::absolute(file)
         .map_err(|e| Failure::new(exit::USAGE, format!("{}: {e}", file.display())))?;
     let Some(path) = file.to_str() else {
         return Err(Failure::new(exit::USAGE, format!("{}: the path is no UTF-8", file.display())));
     };
-    ask(settings, &json!({"command": "backup", "file": path}), None, exit::DISK)?;
+    ask(socket, &json!({"command": "backup", "file": path}), None, exit::DISK)?;
     print(&format!("{path}\n"))
 }
 
 /// Says something to everyone.
-pub(super) fn say(settings: &Settings, text: &str) -> Result<(), Failure> {
-    ask(settings, &json!({"command": "say", "msg": text}), Some(ANSWERS_WITHIN), exit::INTERNAL).map(drop)
+pub(super) fn say(socket: Option<&Path>, text: &str) -> Result<(), Failure> {
+    ask(socket, &json!({"command": "say", "msg": text}), Some(ANSWERS_WITHIN), exit::INTERNAL).map(drop)
 }
 
 /// Ends a user's session.
-pub(super) fn kick(settings: &Settings, user: &str) -> Result<(), Failure> {
-    ask(settings, &json!({"command": "kick", "user": user}), Some(ANSWERS_WITHIN), exit::INTERNAL).map(drop)
+pub(super) fn kick(socket: Option<&Path>, user: &str) -> Result<(), Failure> {
+    ask(socket, &json!({"command": "kick", "user": user}), Some(ANSWERS_WITHIN), exit::INTERNAL).map(drop)
 }
 
 /// Asks and gives the answer's data; `refused` is the exit code where the daemon says no.
 fn ask(
-    settings: &Settings,
+    socket: Option<&Path>,
     request: &Value,
     within: Option<Duration>,
     refused: u8,
 ) -> Result<Value, Failure> {
-    let Some(path) = settings.control_socket() else {
+    let Some(path) = socket else {
         let reason = "there is no control socket: history.path is \":memory:\", and admin.socket is not set";
         return Err(Failure::new(exit::CONFIG, reason));
     };
-    let line = talk(&path, request, within).map_err(|e| unanswered(&path, &e))?;
+    let line = talk(path, request, within).map_err(|e| unanswered(path, &e))?;
     let answer: Answer = serde_json::from_str(&line).map_err(|e| {
         let shown = path.display();
         Failure::new(

@@ -16,6 +16,7 @@ use crate::settings::{self, Environment, Inputs, Loaded};
 use crate::{auth, log, tls};
 use clap::Parser;
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 use zeroize::Zeroizing;
@@ -50,6 +51,12 @@ pub fn dispatch(args: Args, run: impl FnOnce(Loaded, log::Handle) -> ExitCode) -
     let loaded = match settings::load(&inputs) {
         Ok(loaded) => loaded,
         Err(problems) => {
+            // A daemon that runs can be asked all the same, and a reload is for it to refuse: so
+            // its status says that it did.
+            let socket = problems.control_socket.as_deref().filter(|socket| socket.exists());
+            if let Some(done) = socket.and_then(|socket| ask(&command, Some(socket))) {
+                return ended(done);
+            }
             return ended(Err(Failure::new(exit::of_problems(&problems), problems.to_string())));
         }
     };
@@ -83,15 +90,28 @@ fn carry_out(command: Command, loaded: &Loaded) -> Result<(), Failure> {
             let notes = tls::renew(&settings.tls, SystemTime::now())?;
             notes.iter().try_for_each(|note| print(&format!("{note}\n")))
         }
-        Command::Invite { room } => print(&format!("{}\n", welcome::invite(settings, room.as_deref())?)),
-        Command::Status { json } => control::status(settings, json),
-        Command::Reload => control::reload(settings),
-        Command::Backup { file } => control::backup(settings, &file),
-        Command::Say { text } => control::say(settings, &text.join(" ")),
-        Command::Kick { user } => control::kick(settings, &user),
-        // Done before the settings were read, or by the caller.
-        Command::Run | Command::Check | Command::Password => Ok(()),
+        Command::Invite { room } => {
+            let line = welcome::invite(settings, room.as_deref())?;
+            if settings.listen.address.iter().all(|address| address.ip().is_loopback()) {
+                let note = "note: listen.address takes connections from this host only";
+                let _ = writeln!(std::io::stderr(), "{note}");
+            }
+            print(&format!("{line}\n"))
+        }
+        command => ask(&command, settings.control_socket().as_deref()).unwrap_or(Ok(())),
     }
+}
+
+/// Does what a running daemon is asked for; `None`: the command is none of those.
+fn ask(command: &Command, socket: Option<&Path>) -> Option<Result<(), Failure>> {
+    Some(match command {
+        Command::Status { json } => control::status(socket, *json),
+        Command::Reload => control::reload(socket),
+        Command::Backup { file } => control::backup(socket, file),
+        Command::Say { text } => control::say(socket, &text.join(" ")),
+        Command::Kick { user } => control::kick(socket, user),
+        _ => return None,
+    })
 }
 
 /// Reads a password from standard input, up to the end of its line, and prints its hash.

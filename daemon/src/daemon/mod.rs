@@ -57,7 +57,28 @@ pub fn run(loaded: Loaded, log: log::Handle) -> Result<(), Fatal> {
         .thread_name("connections")
         .build()
         .map_err(Fatal::Runtime)?;
-    runtime.block_on(async { Daemon::start(loaded, log, bound)?.live().await })
+    runtime.block_on(async {
+        // First: a signal that comes while it starts is one to end in order, too.
+        let signals = Signals::new().map_err(Fatal::Runtime)?;
+        Daemon::start(loaded, log, bound)?.live(signals).await
+    })
+}
+
+/// What the system tells the process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
 }
 
 /// Files that are open beside the connections: the store, its readers, the log, the sockets.
@@ -183,11 +204,8 @@ impl Daemon {
     }
 
     /// From READY to the end.
-    async fn live(mut self) -> Result<(), Fatal> {
-        let signals = |kind| signal(kind).map_err(Fatal::Runtime);
-        let mut terminate = signals(SignalKind::terminate())?;
-        let mut interrupt = signals(SignalKind::interrupt())?;
-        let mut hangup = signals(SignalKind::hangup())?;
+    async fn live(mut self, signals: Signals) -> Result<(), Fatal> {
+        let Signals { mut terminate, mut interrupt, mut hangup } = signals;
         let every = systemd::watchdog().map_or(LOOK_EVERY, |limit| (limit / 3).min(LOOK_EVERY));
         let (mut look, mut certificates) = (interval(every), interval(CERTIFICATES_EVERY));
         self.announce();

@@ -8,10 +8,9 @@
 mod journal;
 mod neutral;
 
-use crate::settings::{Log, LogFormat};
+use crate::settings::{LevelError, Log, LogFormat, parse_level};
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::MetadataExt;
-use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::{self, Writer};
@@ -34,14 +33,6 @@ pub enum LogError {
     Level(#[from] LevelError),
 }
 
-/// Why a text is no level.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error(
-    "{0:?} is no level; write one of off, error, warn, info, debug, trace, or several with their \
-     targets, such as \"info,tcp_chatd::net=debug\""
-)]
-pub struct LevelError(String);
-
 /// Keeps the level of a running log changeable.
 #[derive(Debug, Clone)]
 pub struct Handle {
@@ -55,35 +46,10 @@ impl Handle {
     /// It is no level; the old one goes on.
     pub fn set_level(&self, level: &str) -> Result<(), LevelError> {
         let targets = parse_level(level)?;
-        self.reload.reload(targets).map_err(|_| LevelError(level.to_owned()))
+        // Fails only once the log itself is gone, at the end of the process.
+        let _ = self.reload.reload(targets);
+        Ok(())
     }
-}
-
-/// Reads a level (`info`), or several with their targets (`info,tcp_chatd::net=debug`).
-///
-/// # Errors
-/// A part that is neither. `Targets` alone would take `inof` for the name of a target.
-pub fn parse_level(text: &str) -> Result<Targets, LevelError> {
-    let mut targets = Targets::new();
-    let bad = |part: &str| LevelError(part.trim().to_owned());
-    for part in text.split(',') {
-        let (target, level) =
-            part.rsplit_once('=').map_or((None, part), |(t, level)| (Some(t.trim()), level));
-        let level = level.trim().to_ascii_lowercase();
-        // LevelFilter would also take numbers.
-        if !["off", "error", "warn", "info", "debug", "trace"].contains(&level.as_str()) {
-            return Err(bad(part));
-        }
-        let level: LevelFilter = level.parse().map_err(|_| bad(part))?;
-        targets = match target {
-            None => targets.with_default(level),
-            Some(t) if !t.is_empty() && t.chars().all(|c| c.is_ascii_alphanumeric() || "_:".contains(c)) => {
-                targets.with_target(t, level)
-            }
-            Some(_) => return Err(bad(part)),
-        };
-    }
-    Ok(targets)
 }
 
 /// Sets the log of this process up.
@@ -136,6 +102,7 @@ where
         let value = neutral::neutral(&value);
         match field.name() {
             "message" => writer.write_str(&value),
+            name if neutral::needs_quotes(&value) => write!(writer, "{name}={value:?}"),
             name if writer.has_ansi_escapes() => write!(writer, "\x1b[2m{name}=\x1b[0m{value}"),
             name => write!(writer, "{name}={value}"),
         }

@@ -39,6 +39,22 @@ pub(super) fn neutral(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Could a reader take a part of this value for a field of its own? Not if it is a quoted string
+/// already, as `?value` and plain strings are.
+pub(super) fn needs_quotes(value: &str) -> bool {
+    let inner = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let is_string = inner.is_some_and(|inner| {
+        let mut escaped = false;
+        let ends_early = inner.chars().any(|c| {
+            let ends = c == '"' && !escaped;
+            escaped = c == '\\' && !escaped;
+            ends
+        });
+        !ends_early && !escaped
+    });
+    !is_string && value.contains([' ', '='])
+}
+
 /// Escapes in JSON what JSON itself lets through: it knows only the controls below U+0020.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct JsonWriter<W>(pub(super) W);
@@ -88,5 +104,20 @@ impl<W: io::Write> io::Write for JsonLine<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_strings_go_without_further_quotes() {
+        for fine in ["7", "a:1", "\"a b\"", "\"a \\\" b=c\"", "[\"x\"]", "\"\""] {
+            assert!(!needs_quotes(fine), "{fine}");
+        }
+        for forged in ["a b", "a=b", "\"a\" b=\"c\"", "\"a b", "\"a b\\\"", "\" ", "a b\""] {
+            assert!(needs_quotes(forged), "{forged}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The law of the log, in every format that is text; and what a level is.
+//! The law of the log, in every format that is text.
 
 use super::*;
 use std::sync::{Arc, Mutex};
@@ -66,17 +66,4 @@ fn colour_is_ours_alone() {
     assert_eq!(text.matches('\n').count(), 1, "{text:?}");
     assert!(text.contains("\u{1b}["), "colour was asked for: {text:?}");
     assert!(!text.contains("\u{1b}[2J"), "{text:?}");
-}
-
-#[test]
-fn levels() {
-    for good in ["info", "DEBUG", "off", "warn,tcp_chatd=debug", "info, tcp_chatd::net=trace"] {
-        assert!(parse_level(good).is_ok(), "{good}");
-    }
-    for bad in ["", "inof", "info,", "tcp_chatd=", "=info", "5", "tcp_chatd[x]=info", "a b=info"] {
-        assert!(parse_level(bad).is_err(), "{bad:?}");
-    }
-    let targets = parse_level("warn,tcp_chatd::net=debug").unwrap();
-    assert!(targets.would_enable("tcp_chatd::net::listener", &tracing::Level::DEBUG));
-    assert!(!targets.would_enable("tcp_chatd::hub", &tracing::Level::INFO));
 }

@@ -107,7 +107,7 @@ pub(super) fn load_from(inputs: &Inputs, places: &[&Path]) -> Result<Loaded, Pro
     if layers.problems.is_empty() {
         Ok(Loaded { settings, file, inputs: inputs.clone(), origins })
     } else {
-        Err(Problems { list: layers.problems, permission })
+        Err(Problems { list: layers.problems, permission, control_socket: settings.control_socket() })
     }
 }
 

@@ -8,6 +8,7 @@
 //! `sections`. `show` has the keys and turns settings into TOML again.
 
 mod layers;
+mod level;
 mod load;
 mod problem;
 mod sections;
@@ -19,6 +20,7 @@ mod values;
 mod tests;
 
 pub use layers::Environment;
+pub use level::{LevelError, parse_level};
 pub use load::{Inputs, Loaded, SYSTEM_FILE, load};
 pub use problem::{Origin, Problem, Problems};
 pub(crate) use sections::certificate_name;
@@ -161,7 +163,7 @@ pub struct Limits {
 /// Logging.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
-    /// A level, or several with their targets, as [`crate::log::parse_level`] reads it.
+    /// A level, or several with their targets, as [`parse_level`] reads it.
     pub level: String,
     /// How it is written.
     pub format: LogFormat,

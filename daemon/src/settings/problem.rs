@@ -54,13 +54,20 @@ pub struct Problems {
     pub list: Vec<Problem>,
     /// The file, or a file that it names, may not be read: exit code 77 instead of 78.
     pub permission: bool,
+    /// Where the control socket of a daemon is that runs with what this configuration was before,
+    /// as far as it can still be read: the daemon can be asked although the file is broken.
+    pub control_socket: Option<PathBuf>,
 }
 
 impl Problems {
     /// A list of one, about a file as a whole.
     pub(super) fn about(path: &Path, reason: String, permission: bool) -> Self {
         let place = path.display().to_string();
-        Self { list: vec![Problem { place, key: String::new(), reason, excerpt: None }], permission }
+        Self {
+            list: vec![Problem { place, key: String::new(), reason, excerpt: None }],
+            permission,
+            control_socket: None,
+        }
     }
 }
 

@@ -213,8 +213,8 @@ impl Reader<'_> {
     fn history(&mut self) -> History {
         let defaults = History::default();
         let path = match self.values.text("history.path").as_deref() {
-            Some(":memory:") => None,
-            _ => self.path("history.path"),
+            Some(":memory:") | None => None,
+            Some(_) => self.path("history.path"),
         };
         let durability = [("crash", Durability::Crash), ("power", Durability::Power)];
         let retain = self.values.duration("history.retain", Duration::ZERO..=36_500 * DAY);
@@ -264,7 +264,7 @@ impl Reader<'_> {
     fn log(&mut self) -> Log {
         let defaults = Log::default();
         let level = self.values.text("log.level").unwrap_or(defaults.level);
-        if let Err(e) = crate::log::parse_level(&level) {
+        if let Err(e) = super::parse_level(&level) {
             self.values.refuse("log.level", e.to_string());
         }
         let formats = [

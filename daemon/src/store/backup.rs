@@ -34,7 +34,10 @@ pub(super) fn write(shared: &Shared, log: &Connection, to: &Path) -> Result<(), 
     };
     copy_pages(log, &place).map_err(error)?;
     copy.as_file().sync_all().map_err(|e| StoreError::io("sync", to, &e))?;
-    copy.persist_noclobber(to).map_err(|e| StoreError::io("write", to, &e.error))?;
+    copy.persist_noclobber(to).map_err(|e| match e.error.kind() {
+        std::io::ErrorKind::AlreadyExists => StoreError::Exists { path: to.to_owned() },
+        _ => StoreError::io("write", to, &e.error),
+    })?;
     // The name itself is on the disk only with its folder.
     File::open(folder).and_then(|f| f.sync_all()).map_err(|e| StoreError::io("sync", folder, &e))
 }

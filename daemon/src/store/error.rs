@@ -150,7 +150,6 @@ impl StoreError {
             io::ErrorKind::PermissionDenied => Self::Permission { what, path: path.to_owned() },
             io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { store, why: error.to_string() },
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { store },
-            io::ErrorKind::AlreadyExists => Self::Exists { path: path.to_owned() },
             _ => Self::Io { what, store, why: error.to_string() },
         }
     }

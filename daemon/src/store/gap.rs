@@ -101,8 +101,8 @@ impl<'l> Chain<'l> {
             }
         };
         // The message before what was found is in the range, and was not found itself.
-        if before >= range.first {
-            let (from, to) = (range.first, before.min(range.last));
+        if before >= range.first.max(1) {
+            let (from, to) = (range.first.max(1), before.min(range.last));
             *lost = Some(lost.map_or((from, to), |(a, b)| (a.min(from), b.max(to))));
         }
         Ok(chunk)

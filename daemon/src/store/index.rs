@@ -8,7 +8,7 @@ use super::place::Place;
 use super::rows::{int, number};
 use super::shared::{Shared, Work};
 use super::words::{self, Tags};
-use super::{found, schema};
+use super::{apart, found, schema};
 use rusqlite::{Connection, OpenFlags, params};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -204,7 +204,7 @@ impl Open {
             return Ok(false);
         }
         let turn = self.index.unchecked_transaction()?;
-        let mut put = turn.prepare_cached("INSERT INTO words (rowid, msg, tags) VALUES (?1, ?2, ?3)")?;
+        let mut put = turn.prepare_cached("INSERT INTO words (rowid, _text_, _tags_) VALUES (?1, ?2, ?3)")?;
         let mut chunks = log.prepare_cached(
             "SELECT first, last, conversation, lines FROM chunks WHERE first > ?1 ORDER BY first",
         )?;
@@ -218,7 +218,8 @@ impl Open {
                 let data = event::data_of(line).unwrap_or_default();
                 // What the daemon did not write, it cannot find.
                 if let Ok(message) = serde_json::from_slice::<MsgEvent<'_>>(data) {
-                    put.execute(params![int(seq), message.msg, self.tags.of(conversation, &message.user)])?;
+                    let tags = self.tags.of(conversation, &message.user);
+                    put.execute(params![int(seq), apart::text(&message.msg), tags])?;
                 }
             }
             if !self.held.contains(&conversation) {

@@ -7,6 +7,7 @@
 //! written by a thread of its own, and made anew whenever it is missing: the log's writer never
 //! waits for it.
 
+mod apart;
 mod backup;
 mod error;
 mod found;

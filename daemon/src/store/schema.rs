@@ -88,7 +88,8 @@ fn check_version(log: &Connection, place: &Place, known: usize) -> Result<usize,
     let number = |sql: &str| log.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(error);
     let found = number("PRAGMA user_version")?;
     let application = number("PRAGMA application_id")?;
-    if application != APPLICATION_ID && (found != 0 || number("SELECT count(*) FROM sqlite_schema")? != 0) {
+    let tables = number("SELECT count(*) FROM sqlite_schema")?;
+    if application != APPLICATION_ID && (found != 0 || tables != 0) {
         let why = "it is another program's SQLite database".to_owned();
         return Err(StoreError::Foreign { store: place.to_string(), why });
     }

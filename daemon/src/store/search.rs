@@ -7,7 +7,7 @@ use super::read::Reader;
 use super::rows::{int, number};
 use super::shared::Shared;
 use super::words::{self, TOKENIZER};
-use super::{Page, SearchIn, StoreError, schema};
+use super::{Page, SearchIn, StoreError, apart, schema};
 use rusqlite::{Connection, OpenFlags, params};
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -83,7 +83,7 @@ impl Open {
         let index = schema::open(&shared.index, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(why)?;
         let probe = (|| {
             let probe = Connection::open_in_memory()?;
-            probe.execute_batch(&format!("CREATE VIRTUAL TABLE probe USING fts5 (msg, {TOKENIZER})"))?;
+            probe.execute_batch(&format!("CREATE VIRTUAL TABLE probe USING fts5 (_text_, {TOKENIZER})"))?;
             Ok(probe)
         })();
         let probe = probe.map_err(|e: rusqlite::Error| broken(shared, &e))?;
@@ -116,7 +116,7 @@ impl Open {
         let typed = query.replace('\0', " ");
         let plain = plain(&typed);
         // Alone, so that no parenthesis of it reaches what is put around it; and with that around.
-        [typed, plain].into_iter().find(|text| {
+        [apart::expression(&typed).into_owned(), plain].into_iter().find(|text| {
             !text.trim().is_empty() && self.is_expression(text) && self.is_expression(&in_text(text))
         })
     }
@@ -165,17 +165,17 @@ impl Open {
         let Some([open, close]) = two_that_are_in_none(texts) else { return Ok(marked) };
         // Rolled back when it is dropped: the table is empty again.
         let probe = self.probe.unchecked_transaction()?;
-        let mut put = probe.prepare_cached("INSERT INTO probe (rowid, msg) VALUES (?1, ?2)")?;
+        let mut put = probe.prepare_cached("INSERT INTO probe (rowid, _text_) VALUES (?1, ?2)")?;
         for (row, text) in (0_i64..).zip(texts) {
-            put.execute(params![row, text])?;
+            put.execute(params![row, apart::text(text)])?;
         }
         let mut ask = probe
             .prepare_cached("SELECT rowid, highlight(probe, 0, ?2, ?3) FROM probe WHERE probe MATCH ?1")?;
         let mut rows = ask.query(params![meant, open.to_string(), close.to_string()])?;
         while let Some(row) = rows.next()? {
             let at = usize::try_from(row.get::<_, i64>(0)?).unwrap_or(usize::MAX);
-            if let Some(marked) = marked.get_mut(at) {
-                *marked = ranges(row.get_ref(1)?.as_str()?, open, close);
+            if let (Some(marked), Some(text)) = (marked.get_mut(at), texts.get(at)) {
+                *marked = json(&apart::ranges(text, row.get_ref(1)?.as_str()?, open, close));
             }
         }
         Ok(marked)
@@ -205,7 +205,7 @@ fn line(log: &Connection, conversations: &HashSet<i64>, seq: Seq) -> rusqlite::R
 
 /// An expression that looks only at the texts, whatever stands in it.
 fn in_text(expression: &str) -> String {
-    format!("({{msg}} : ({expression}))")
+    format!("({{_text_}} : ({expression}))")
 }
 
 /// Each word as FTS5 quotes it, a star behind one kept.
@@ -216,7 +216,7 @@ fn plain(text: &str) -> String {
             Some(start) if !start.is_empty() => (start, "*"),
             _ => (word, ""),
         };
-        let _ = write!(words, "\"{}\"{star} ", word.replace('"', "\"\""));
+        let _ = write!(words, "\"{}\"{star} ", apart::text(word).replace('"', "\"\""));
     }
     words
 }
@@ -227,19 +227,13 @@ fn two_that_are_in_none(texts: &[String]) -> Option<[char; 2]> {
     Some([free.next()?, free.next()?])
 }
 
-/// The ranges between the marks, in characters of the text without them.
-fn ranges(marked: &str, open: char, close: char) -> String {
-    let (mut ranges, mut at, mut start) = (String::from("["), 0, 0);
-    for c in marked.chars() {
-        if c == open {
-            start = at;
-        } else if c == close {
-            let comma = if ranges.len() > 1 { "," } else { "" };
-            let _ = write!(ranges, "{comma}[{start},{}]", at - start);
-        } else {
-            at += 1;
-        }
+/// Ranges as JSON.
+fn json(ranges: &[(usize, usize)]) -> String {
+    let mut json = String::from("[");
+    for (i, (start, length)) in ranges.iter().enumerate() {
+        let comma = if i > 0 { "," } else { "" };
+        let _ = write!(json, "{comma}[{start},{length}]");
     }
-    ranges.push(']');
-    ranges
+    json.push(']');
+    json
 }

@@ -32,7 +32,7 @@ pub(super) fn make(index: &Connection, store: &[u8]) -> rusqlite::Result<()> {
          CREATE TABLE about (version INTEGER NOT NULL, store BLOB NOT NULL, mark INTEGER NOT NULL) STRICT;
          CREATE TABLE held (conversation INTEGER PRIMARY KEY) STRICT;
          CREATE VIRTUAL TABLE words USING fts5 (
-             msg, tags, content = '', contentless_delete = 1, {TOKENIZER}, prefix = '1 2 3'
+             _text_, _tags_, content = '', contentless_delete = 1, {TOKENIZER}, prefix = '1 2 3'
          );",
     ))?;
     turn.execute("INSERT INTO about VALUES (?1, ?2, 0)", (VERSION, store))?;
@@ -85,7 +85,7 @@ impl Tags {
 
 /// The part of an expression that says in which conversations.
 pub(super) fn in_conversations(conversations: &[i64]) -> String {
-    let mut tags = String::from("{tags} : (");
+    let mut tags = String::from("{_tags_} : (");
     for (i, id) in conversations.iter().enumerate() {
         let or = if i == 0 { "" } else { " OR " };
         let _ = write!(tags, "{or}c{id}");
@@ -96,7 +96,7 @@ pub(super) fn in_conversations(conversations: &[i64]) -> String {
 
 /// The part of an expression that says by whom.
 pub(super) fn by(user: &NameKey) -> String {
-    format!("{{tags}} : {}", author(user))
+    format!("{{_tags_}} : {}", author(user))
 }
 
 /// One word for an author, whatever letters the name has.

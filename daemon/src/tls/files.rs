@@ -4,8 +4,9 @@
 use super::{Fault, TlsError};
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, fchown};
 use std::path::{Path, PathBuf};
+use tempfile::{NamedTempFile, PersistError};
 
 pub(super) const CA_CERTIFICATE: &str = "ca.pem";
 pub(super) const CA_KEY: &str = "ca.key";
@@ -27,8 +28,9 @@ impl Folder {
     pub(super) fn open(path: &Path) -> Result<Self, TlsError> {
         make(path)?;
         let lock = File::open(path).map_err(|e| failed(path, "the folder cannot be opened", &e))?;
-        // A lock on the folder itself: no file of its own to leave behind.
-        lock.lock().map_err(|e| failed(path, "the folder cannot be locked", &e))?;
+        // A lock on the folder itself: no file of its own to leave behind. Some network file
+        // systems have none: then files are still whole, and a mixed pair is mended at a start.
+        let _ = lock.lock();
         let folder = Self { path: path.to_owned(), lock };
         folder.sweep();
         Ok(folder)
@@ -36,16 +38,31 @@ impl Folder {
 
     /// Writes a file with a mode: afterwards it is there whole, or as it was before.
     pub(super) fn write(&self, name: &str, mode: u32, content: &[u8]) -> Result<(), TlsError> {
+        self.put(name, mode, content, |half, target| half.persist(target))
+    }
+
+    /// The same for a file that is never replaced, not even where the folder cannot be locked.
+    pub(super) fn write_new(&self, name: &str, mode: u32, content: &[u8]) -> Result<(), TlsError> {
+        self.put(name, mode, content, |half, target| half.persist_noclobber(target))
+    }
+
+    fn put(
+        &self,
+        name: &str,
+        mode: u32,
+        content: &[u8],
+        persist: impl FnOnce(NamedTempFile, &Path) -> Result<File, PersistError>,
+    ) -> Result<(), TlsError> {
         let target = self.path.join(name);
         let written = self.write_half(mode, content).and_then(|half| {
-            half.persist(&target).map_err(|e| e.error)?;
+            persist(half, &target).map_err(|e| e.error)?;
             // The name is on the disk, too, before the next step relies on it.
             self.lock.sync_all()
         });
         written.map_err(|e| failed(&target, "it cannot be written", &e))
     }
 
-    fn write_half(&self, mode: u32, content: &[u8]) -> io::Result<tempfile::NamedTempFile> {
+    fn write_half(&self, mode: u32, content: &[u8]) -> io::Result<NamedTempFile> {
         let mut half = tempfile::Builder::new()
             .prefix(HALF)
             .permissions(Permissions::from_mode(0o600))
@@ -53,6 +70,11 @@ impl Folder {
         half.write_all(content)?;
         // Past the umask: the CA's certificate is for everyone to read.
         half.as_file().set_permissions(Permissions::from_mode(mode))?;
+        // Root renews for a daemon that is not root: what it could not read would not help it.
+        let (own, folder) = (half.as_file().metadata()?, self.lock.metadata()?);
+        if own.uid() == 0 && folder.uid() != 0 {
+            let _ = fchown(half.as_file(), Some(folder.uid()), Some(folder.gid()));
+        }
         half.as_file().sync_all()?;
         Ok(half)
     }
@@ -72,8 +94,14 @@ fn make(path: &Path) -> Result<(), TlsError> {
     if path.is_dir() {
         return Ok(());
     }
-    let made =
-        fs::create_dir_all(path).and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o755)));
+    let made = fs::create_dir_all(path).and_then(|()| {
+        fs::set_permissions(path, Permissions::from_mode(0o755))?;
+        let (own, above) = (fs::metadata(path)?, path.parent().map(fs::metadata).transpose()?);
+        if let Some(above) = above.filter(|above| own.uid() == 0 && above.uid() != 0) {
+            let _ = chown(path, Some(above.uid()), Some(above.gid()));
+        }
+        Ok(())
+    });
     made.map_err(|e| failed(path, "the folder of tls.dir cannot be made", &e))
 }
 

@@ -46,7 +46,7 @@ pub enum TlsNote {
         file: PathBuf,
         /// When.
         until: SystemTime,
-        /// Days that are left; 0: less than one, or none.
+        /// Days that are left, rounded up; 0: it has ended.
         days: u64,
     },
     /// A key can be read by others than its owner.
@@ -71,10 +71,15 @@ impl fmt::Display for TlsNote {
             }
             Self::Kept { reason } => write!(f, "the certificate from before is kept: {reason}"),
             Self::Ends { file, until, days: 0 } => {
-                write!(f, "{}: the certificate ends on {}, today or already", file.display(), day(*until))
+                write!(f, "{}: the certificate ended on {}", file.display(), day(*until))
             }
             Self::Ends { file, until, days } => {
-                write!(f, "{}: the certificate ends on {}, in {days} days", file.display(), day(*until))
+                write!(
+                    f,
+                    "{}: the certificate ends on {}, {days} days from now at most",
+                    file.display(),
+                    day(*until)
+                )
             }
             Self::KeyOpen { file } => {
                 write!(f, "{}: others than its owner can read this key; chmod 600 it", file.display())
@@ -112,6 +117,12 @@ impl TlsNote {
             Self::Kept { reason } => {
                 tracing::error!(event = "certificate_kept", reason, "the certificate from before is kept")
             }
+            Self::Ends { file, until, days: 0 } => tracing::error!(
+                event = "certificate_ended",
+                file = ?file,
+                until = day(*until),
+                "the certificate has ended"
+            ),
             Self::Ends { file, until, days } => tracing::warn!(
                 event = "certificate_ends",
                 file = ?file,

@@ -180,12 +180,12 @@ fn make_ca(folder: &Folder, wanted: &Wanted, has_key: bool, now: SystemTime) -> 
         read_ca_key(&file)?
     } else {
         let key = mint::ca_key().map_err(|e| mint::failed(&file, &e))?;
-        folder.write(CA_KEY, 0o600, Zeroizing::new(key.serialize_pem()).as_bytes())?;
+        folder.write_new(CA_KEY, 0o600, Zeroizing::new(key.serialize_pem()).as_bytes())?;
         key
     };
     let file = wanted.dir.join(CA_CERTIFICATE);
     let pem = mint::ca(&key, &wanted.host, now).map_err(|e| mint::failed(&file, &e))?;
-    folder.write(CA_CERTIFICATE, 0o644, pem.as_bytes())
+    folder.write_new(CA_CERTIFICATE, 0o644, pem.as_bytes())
 }
 
 impl Ca {

@@ -191,7 +191,8 @@ fn files_are_for_their_owner_alone() {
 fn a_path_that_cannot_be_is_named() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("file"), "x").unwrap();
-    refused(&dir.path().join("file/chat.db"));
+    let error = Store::open(&history(dir.path().join("file/chat.db"))).unwrap_err();
+    assert!(error.to_string().contains(dir.path().join("file").to_str().unwrap()), "{error}");
     std::fs::create_dir(dir.path().join("chat.db")).unwrap();
     refused(&dir.path().join("chat.db"));
 }

@@ -13,8 +13,10 @@ const SAID: &[(i64, &str, &str)] = &[
     (1, "bo", "col:x is no column, AND is a word"),
     (1, "bo", "one two three"),
     (1, "bo", "three two one -"),
-    (1, "bo", "\u{e000}don't\u{e001} panic\n\"quoted\" text"),
+    (1, "bo", "\u{e000} don't \u{e001} panic\n\"quoted\" text"),
     (2, "bo", "c1 c2 u616e61 tags msg"),
+    (2, "bo", "shine\u{1f600}"),
+    (2, "bo", "明日は東京へ行きます"),
 ];
 
 fn said(store: &mut Store) -> Model {
@@ -57,7 +59,7 @@ async fn words_phrases_prefixes_and_what_is_no_expression() {
             // Phrases and prefixes.
             ("\"one two\"", &[7]),
             ("\"two one\"", &[8]),
-            ("wor*", &[2, 1]),
+            ("wor*", &[6, 2, 1]),
             ("w*", &[6, 2, 1]),
             ("pani* don*", &[9]),
             ("\"one tw\" *", &[7]),
@@ -79,8 +81,10 @@ async fn words_phrases_prefixes_and_what_is_no_expression() {
             ("*reads", &[]),
             ("col:x", &[6]),
             ("msg:hello", &[]),
+            ("words:hello", &[]),
+            ("rank:hello", &[]),
             ("tags:c1", &[]),
-            ("{tags} : c1", &[]),
+            ("{tags} : c1", &[10]),
             ("-", &[]),
             ("three - two", &[8, 7]),
             ("-hello", &[3, 2, 1]),
@@ -89,8 +93,20 @@ async fn words_phrases_prefixes_and_what_is_no_expression() {
             ("hello) OR (one", &[]),
             ("hello)) OR ((one", &[]),
             (") OR tags:c1 OR (", &[]),
-            ("\u{1f980}", &[]),
-            ("\u{1f980} cafe", &[5, 4]),
+            ("\u{1f980}", &[5]),
+            ("\u{1f980}\u{1f980}", &[5]),
+            ("\u{1f980}\u{1f980}\u{1f980}", &[]),
+            ("\"\u{1f980} cafe\" OR \u{1f600}", &[11, 5]),
+            ("\u{1f600}", &[11]),
+            ("shine", &[11]),
+            // Scripts without spaces.
+            ("東京", &[12]),
+            ("京", &[12]),
+            ("京東", &[]),
+            ("京*", &[12]),
+            ("東京 行きます", &[12]),
+            ("東京) 行", &[12]),
+            ("\u{1f980} cafe", &[5]),
             ("hello\0) OR (one", &[]),
             ("one\0", &[8, 7]),
             ("()", &[]),
@@ -102,9 +118,14 @@ async fn words_phrases_prefixes_and_what_is_no_expression() {
             (" ", &[]),
             ("", &[]),
         ];
+        let mut wrong = Vec::new();
         for (query, wanted) in table {
-            assert_eq!(find(&readers, look_for(query, &[1, 2])).await, (wanted.to_vec(), false), "{query:?}");
+            let found = find(&readers, look_for(query, &[1, 2])).await;
+            if found != (wanted.to_vec(), false) {
+                wrong.push((query, wanted, found));
+            }
         }
+        assert!(wrong.is_empty(), "query, wanted, found: {wrong:#?}");
         // What stands for rooms and authors is no word of a message.
         assert_eq!(find(&readers, look_for("c1", &[1, 2])).await.0, [10]);
         assert_eq!(find(&readers, look_for("c1 OR u616e61", &[1])).await.0, [0; 0]);
@@ -146,8 +167,11 @@ async fn what_was_found_is_as_it_was_sent_and_its_words_are_pointed_out() {
     let table = [
         ("cafe", 5, "[[0,4],[8,4]]"), // behind two crabs, each one character
         ("cafe", 4, "[[4,4]]"),
-        ("don't", 9, "[[1,5]]"), // behind a character that could have been a mark
-        ("quoted", 9, "[[15,6]]"),
+        ("\u{1f980}", 5, "[[5,1],[6,1]]"),
+        ("東京", 12, "[[3,2]]"),
+        ("shine*", 11, "[[0,5]]"),
+        ("don't", 9, "[[2,5]]"), // behind a character that could have been a mark
+        ("quoted", 9, "[[17,6]]"),
         ("wor*", 2, "[[13,6]]"),
         ("\"one two\" three", 7, "[[0,7],[8,5]]"),
         ("one NOT nothing", 7, "[[0,3]]"),
@@ -159,7 +183,7 @@ async fn what_was_found_is_as_it_was_sent_and_its_words_are_pointed_out() {
         assert_eq!(message["highlights"].to_string(), highlights, "{query:?}");
         let (_, user, text) = SAID[usize::try_from(seq - 1).unwrap()];
         assert_eq!((&message["msg"], &message["user"]), (&text.into(), &user.into()));
-        assert_eq!(message["room"], "room1");
+        assert!(message["room"] == "room1" || seq > 10);
     }
 }
 
@@ -220,7 +244,7 @@ async fn an_index_that_breaks_while_it_is_used_is_made_anew() {
 async fn what_retention_took_is_not_found_and_leaves_the_index() {
     let dir = tempfile::tempdir().unwrap();
     let mut history = history(dir.path().join("chat.db"));
-    history.retain_messages = Some(4);
+    history.retain_messages = Some(6);
     let (mut store, readers, _) = open(&history);
     said(&mut store);
     assert_eq!(find(&readers, look_for("hello OR two", &[1, 2])).await.0, [8, 7, 3, 2, 1]);

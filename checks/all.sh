@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# What needs more than Rust and a C compiler: python3, openssl, npm, cargo-fuzz with a C++ compiler,
+# and, as root on Debian, a booted system for the packages. What is not there is told and skipped;
+# with TCP_CHAT_TEST_ALL=1 that is a failure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+strict=${TCP_CHAT_TEST_ALL:-}
+missing() {
+    echo "skipped: $*"
+    if [[ -n $strict ]]; then
+        exit 1
+    fi
+}
+
+echo "=== public collections of hostile input, python3, openssl"
+if command -v npm >/dev/null; then
+    TCP_CHAT_HOSTILE_DATA=$(checks/hostile-data.sh)
+    export TCP_CHAT_HOSTILE_DATA
+else
+    missing "npm is not installed"
+fi
+cargo test -p tcp-chatd --test e2e -- hostile outside documents
+
+echo "=== fuzzing"
+if command -v cargo-fuzz >/dev/null; then
+    fuzz/run "${TCP_CHAT_FUZZ_SECONDS:-20}"
+else
+    missing "cargo-fuzz is not installed: cargo install cargo-fuzz --locked"
+fi
+
+echo "=== the packages on a booted system"
+if [[ -x packaging/test/run ]]; then
+    if [[ $(id -u) == 0 ]] && command -v systemd-nspawn >/dev/null; then
+        packaging/test/run
+    else
+        missing "that needs root and systemd-nspawn"
+    fi
+fi

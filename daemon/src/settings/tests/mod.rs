@@ -1,0 +1,307 @@
+//! Configurations, good and bad; the layers over each other. Here: what the tests share.
+
+mod reference;
+mod wrong;
+
+use super::load::load_from;
+use super::*;
+use std::ffi::OsString;
+use std::path::Path;
+
+/// A folder with a configuration file.
+struct Folder {
+    dir: tempfile::TempDir,
+}
+
+impl Folder {
+    fn with(text: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("config.toml"), text).unwrap();
+        Self { dir }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn load(&self, env: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Loaded, Problems> {
+        load(&Inputs {
+            config: Some(self.path("config.toml")),
+            environment: environment(env),
+            flags: flags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        })
+    }
+
+    /// The problems, with the folder's own path taken out.
+    fn problems(&self, env: &[(&str, &str)], flags: &[(&str, &str)]) -> Vec<String> {
+        let problems = self.load(env, flags).map(drop).unwrap_err();
+        let dir = format!("{}/", self.dir.path().display());
+        problems.list.iter().map(|p| p.to_string().replace(&dir, "")).collect()
+    }
+}
+
+fn environment(env: &[(&str, &str)]) -> Environment {
+    env.iter().map(|(k, v)| (OsString::from(k), OsString::from(v))).collect()
+}
+
+/// Paths as `load` resolves them.
+fn defaults_in(base: &Path) -> Settings {
+    let mut settings = Settings::default();
+    settings.tls.dir = base.join(&settings.tls.dir);
+    settings.history.path = settings.history.path.map(|path| base.join(path));
+    settings
+}
+
+#[test]
+fn without_any_file_the_defaults_hold() {
+    let nowhere = tempfile::tempdir().unwrap();
+    let places = [nowhere.path().join("config.toml"), nowhere.path().join("etc.toml")];
+    let loaded = load_from(&Inputs::default(), &[&places[0], &places[1]]).unwrap();
+    assert_eq!(loaded.file, None);
+    assert_eq!(loaded.settings, defaults_in(&std::env::current_dir().unwrap()));
+}
+
+#[test]
+fn the_first_file_that_is_there_is_taken() {
+    let folder = Folder::with("[sessions]\nttl = \"5s\"\n");
+    let (here, there) = (folder.path("absent.toml"), folder.path("config.toml"));
+    let loaded = load_from(&Inputs::default(), &[&here, &there]).unwrap();
+    assert_eq!(loaded.file.as_deref(), Some(there.as_path()));
+    assert_eq!(loaded.settings.sessions.ttl, Duration::from_secs(5));
+    std::fs::write(&here, "[sessions]\nttl = \"6s\"\n").unwrap();
+    let loaded = load_from(&Inputs::default(), &[&here, &there]).unwrap();
+    assert_eq!(loaded.settings.sessions.ttl, Duration::from_secs(6));
+}
+
+#[test]
+fn a_file_that_is_named_must_be_there() {
+    let folder = Folder::with("");
+    let inputs = Inputs { config: Some(folder.path("other.toml")), ..Inputs::default() };
+    let text = load(&inputs).unwrap_err().to_string();
+    assert!(
+        text.ends_with("other.toml: there is no such file; --config names the configuration file"),
+        "{text}"
+    );
+}
+
+#[test]
+fn all_sections_read() {
+    let folder = Folder::with(
+        r#"
+        listen.address = ["0.0.0.0:4000", "[::1]:4001"]
+        [tls]
+        dir = "/var/lib/x/certs"
+        names = ["Chat.Example", "192.0.2.1", "*.lan"]
+        min_version = "1.2"
+        [rooms]
+        default = ["ops", "Lobby"]
+        create = false
+        presence_limit = 0
+        [sessions]
+        ttl = "0s"
+        [history]
+        path = "store/x.db"
+        durability = "power"
+        retain = "0"
+        retain_messages = 5000
+        [limits]
+        line_bytes = 1_000_000
+        msg_bytes = "100 KiB"
+        messages_per_second = 0
+        stall = "1h"
+        [log]
+        level = "warn,tcp_chatd::net=debug"
+        format = "json"
+        [admin]
+        socket = "x.sock"
+        [shutdown]
+        grace = "0s"
+        "#,
+    );
+    let settings = folder.load(&[], &[]).unwrap().settings;
+    let expected = Settings {
+        listen: Listen { address: vec!["0.0.0.0:4000".parse().unwrap(), "[::1]:4001".parse().unwrap()] },
+        tls: Tls {
+            dir: "/var/lib/x/certs".into(),
+            names: vec!["chat.example".into(), "192.0.2.1".into(), "*.lan".into()],
+            own: None,
+            allow_1_2: true,
+        },
+        auth: Auth::default(),
+        rooms: Rooms {
+            default: vec!["ops".parse().unwrap(), "Lobby".parse().unwrap()],
+            create: false,
+            presence_limit: 0,
+        },
+        sessions: Sessions { ttl: Duration::ZERO },
+        history: History {
+            path: Some(folder.path("store/x.db")),
+            durability: Durability::Power,
+            retain: None,
+            retain_messages: Some(5000),
+        },
+        limits: Limits {
+            line_bytes: 1_000_000,
+            msg_bytes: 102_400,
+            messages_per_second: 0,
+            stall: Duration::from_secs(3600),
+            ..Limits::default()
+        },
+        log: Log { level: "warn,tcp_chatd::net=debug".into(), format: LogFormat::Json },
+        admin: Admin { socket: Some(folder.path("x.sock")) },
+        shutdown: Shutdown { grace: Duration::ZERO },
+    };
+    assert_eq!(settings, expected);
+    assert_eq!(settings.control_socket(), Some(folder.path("x.sock")));
+}
+
+#[test]
+fn in_memory_there_is_no_control_socket_beside_the_store() {
+    let folder = Folder::with("[history]\npath = \":memory:\"\n");
+    let settings = folder.load(&[], &[]).unwrap().settings;
+    assert_eq!((settings.history.path.clone(), settings.control_socket()), (None, None));
+    let settings = Folder::with("").load(&[], &[]).unwrap().settings;
+    assert!(settings.control_socket().unwrap().ends_with("data/control.sock"));
+}
+
+#[test]
+fn a_problem_shows_the_line_with_a_caret() {
+    let problems = Folder::with("[limits]\nburst = 1\nerrors = \"none\"  # of them\n").problems(&[], &[]);
+    assert_eq!(
+        problems[0],
+        "config.toml:3:10: limits.errors: \"none\" is no whole number from 0 to 10000000\n  \
+         3 | errors = \"none\"  # of them\n    |          ^^^^^^"
+    );
+}
+
+#[test]
+fn all_problems_come_at_once_whatever_the_layer() {
+    let folder = Folder::with("[limits]\nburst = 0\nnope = 1\n[extra]\nx = 1\n[log]\nlevel = 3\n");
+    let env = [
+        ("TCP_CHATD__SESSIONS__TTL", "soon"),
+        ("TCP_CHATD__SESSION__TTL", "2m"),
+        ("TCP_CHATD__metrics__address", "x"),
+        ("PORT", "http"),
+        ("PATH", "/bin"),
+        ("TCP_CHATD_PORT", "tcp://10.0.0.1:3000"),
+    ];
+    let flags = [("history.durability", "maybe"), ("hist.path", "x")];
+    let mut problems = folder.problems(&env, &flags);
+    problems.iter_mut().for_each(|p| *p = p.lines().next().unwrap().to_owned());
+    problems.sort();
+    let mut expected = [
+        "--set: hist.path: there is no such setting; did you mean history.path?",
+        "--set: history.durability: \"maybe\" is none of \"crash\", \"power\"",
+        "config.toml:2:9: limits.burst: 0 is no whole number from 1 to 10000000",
+        "config.toml:3:1: limits.nope: there is no such setting; config.toml of this version lists all of them",
+        "config.toml:4:2: extra: there is no such setting; config.toml of this version lists all of them",
+        "config.toml:7:9: log.level: 3 is no text; put it in quotes",
+        "environment variable PORT: listen.address: \"http\" is no port: 0 to 65535",
+        "environment variable TCP_CHATD__SESSIONS__TTL: sessions.ttl: \"soon\" is no duration; write a number with a unit, such as \"90s\", \"2m\" or \"30d\"",
+        "environment variable TCP_CHATD__SESSION__TTL: session.ttl: there is no such setting; did you mean sessions.ttl?",
+        "environment variable TCP_CHATD__metrics__address: write it in capitals: TCP_CHATD__METRICS__ADDRESS",
+    ];
+    expected.sort_unstable();
+    assert_eq!(problems, expected);
+}
+
+#[test]
+fn what_is_no_toml_is_shown_where_it_breaks_and_the_rest_is_still_read() {
+    let problems = Folder::with("[limits\nburst = 5\n").problems(&[("TCP_CHATD__LOG__LEVEL", "loud")], &[]);
+    assert!(problems[0].starts_with("config.toml:1:8: this is no TOML: "), "{problems:#?}");
+    assert!(problems.iter().any(|p| p.contains("log.level")), "{problems:#?}");
+    let folder = Folder::with("");
+    std::fs::write(folder.path("config.toml"), b"# \xff").unwrap();
+    assert_eq!(folder.problems(&[], &[]), ["config.toml: byte 2 is no UTF-8; save the file as UTF-8"]);
+}
+
+#[test]
+fn later_layers_win() {
+    let folder =
+        Folder::with("[sessions]\nttl = \"1s\"\n[limits]\nburst = 5\n[rooms]\ndefault = [\"file\"]\n");
+    let env = [
+        ("TCP_CHATD__SESSIONS__TTL", "2s"),
+        ("TCP_CHATD__LIMITS__BURST", "7"),
+        ("TCP_CHATD__LIMITS__LINE_BYTES", "128 KiB"),
+        ("TCP_CHATD__ROOMS__CREATE", "false"),
+        ("TCP_CHATD__ROOMS__DEFAULT", "ops, lobby"),
+        ("TCP_CHATD__LOG__LEVEL", "info,tcp_chatd=debug"),
+    ];
+    let loaded = folder.load(&env, &[("sessions.ttl", "3s")]).unwrap();
+    let Settings { sessions, limits, rooms, log, .. } = &loaded.settings;
+    assert_eq!((sessions.ttl.as_secs(), limits.burst, limits.line_bytes), (3, 7, 128 * 1024));
+    assert!(!rooms.create);
+    assert_eq!(rooms.default.iter().map(Name::as_str).collect::<Vec<_>>(), ["ops", "lobby"]);
+    assert_eq!(log.level, "info,tcp_chatd=debug");
+    assert_eq!(loaded.origin_of("sessions.ttl"), "command line");
+    assert_eq!(loaded.origin_of("limits.burst"), "environment variable TCP_CHATD__LIMITS__BURST");
+    assert_eq!(loaded.origin_of("limits.rooms"), "default");
+    let loaded = folder.load(&[], &[]).unwrap();
+    assert_eq!(loaded.origin_of("limits.burst"), "file, line 4");
+}
+
+#[test]
+fn port_is_the_port_of_every_address() {
+    let port = |file: &str, env: &[(&str, &str)], flags: &[(&str, &str)]| -> Vec<String> {
+        let settings = Folder::with(file).load(env, flags).unwrap().settings;
+        settings.listen.address.iter().map(ToString::to_string).collect()
+    };
+    let address = ("TCP_CHATD__LISTEN__ADDRESS", "0.0.0.0:4444");
+    let two = "listen.address = [\"127.0.0.1:1\", \"[::1]:2\"]";
+    assert_eq!(port("", &[("PORT", "5000")], &[]), ["127.0.0.1:5000"]);
+    assert_eq!(port("", &[("PORT", "")], &[]), ["127.0.0.1:3000"]);
+    assert_eq!(port(two, &[("PORT", "5000")], &[]), ["127.0.0.1:5000", "[::1]:5000"]);
+    assert_eq!(port("", &[address, ("PORT", "5000")], &[]), ["0.0.0.0:5000"]);
+    assert_eq!(port("", &[("PORT", "5000")], &[("listen.address", "[::1]:9")]), ["[::1]:9"]);
+}
+
+#[test]
+fn credentials_of_systemd_and_the_password_file() {
+    let folder =
+        Folder::with("[auth]\nmode = \"password\"\npassword_file = \"$CREDENTIALS_DIRECTORY/hash\"\n");
+    let credentials = folder.dir.path().to_str().unwrap().to_owned();
+    let env = [("CREDENTIALS_DIRECTORY", credentials.as_str())];
+    let hash = crate::auth::hash("sesame").unwrap();
+    std::fs::write(folder.path("hash"), format!("{hash}\n")).unwrap();
+    let auth = folder.load(&env, &[]).unwrap().settings.auth;
+    assert_eq!(auth.password_hash.as_deref(), Some(hash.as_str()));
+    assert!(!format!("{auth:?}").contains("argon2"), "{auth:?}");
+
+    // The file's content stays out of the sentence: it may be the bare password.
+    std::fs::write(folder.path("hash"), "sesame\n").unwrap();
+    let problems = folder.problems(&env, &[]);
+    assert!(problems[0].contains("hash: this is no password hash; write what `tcp-chatd password` prints"));
+    assert!(!problems[0].contains("sesame"), "{problems:?}");
+    std::fs::remove_file(folder.path("hash")).unwrap();
+    assert!(folder.problems(&env, &[])[0].contains("hash cannot be read: No such file"));
+}
+
+#[test]
+fn what_config_prints_is_toml_again_and_the_same() {
+    let folder = Folder::with("[limits]\nburst = 5\n[listen]\naddress = [\"127.0.0.1:1\", \"[::1]:2\"]\n");
+    let loaded = folder.load(&[("PORT", "7"), ("TCP_CHATD__TLS__NAMES", "a,b")], &[]).unwrap();
+    let text = loaded.to_toml();
+    for line in [
+        "burst = 5  # file, line 2",
+        "ttl = \"2m\"  # default",
+        "names = [\"a\", \"b\"]  # environment variable TCP_CHATD__TLS__NAMES",
+        "address = [\"127.0.0.1:7\", \"[::1]:7\"]  # file, line 4; the port: environment variable PORT",
+        "# certificate is not set",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line}\n{text}");
+    }
+    let again = Folder::with(&text).load(&[], &[]).unwrap().settings;
+    // The control socket was shown where it is by default.
+    let expected = Settings { admin: Admin { socket: loaded.settings.control_socket() }, ..loaded.settings };
+    assert_eq!(again, expected);
+}
+
+#[test]
+fn a_reload_sees_what_changed() {
+    let folder = Folder::with("[limits]\nburst = 5\n");
+    let before = folder.load(&[], &[]).unwrap();
+    std::fs::write(folder.path("config.toml"), "[limits]\nburst = 6\n[log]\nlevel = \"debug\"\n").unwrap();
+    let after = before.again().unwrap();
+    assert_eq!(before.settings.changed_keys(&after.settings), ["limits.burst", "log.level"]);
+    assert!(before.settings.changed_keys(&before.settings).is_empty());
+}

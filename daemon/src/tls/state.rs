@@ -1,0 +1,242 @@
+//! Owns the certificate in use while the daemon runs: takes new settings, looks after it as time
+//! goes by, keeps what works when something new does not. Never mints itself, never listens.
+
+use super::files::Signature;
+use super::pair::content;
+use super::{Loaded, Summary, TlsError, TlsNote, host_name, load, own, serve, signatures, wanted};
+use crate::settings;
+use rustls::ServerConfig;
+use rustls::server::ProducesTickets;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+/// What a reload changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// Is another certificate in use?
+    pub certificate: bool,
+    /// Is another [`TlsState::server_config`] to be used for new connections?
+    pub config: bool,
+    /// What to log.
+    pub notes: Vec<TlsNote>,
+}
+
+/// The certificates in use. Cheap to clone; all clones are the same.
+#[derive(Debug, Clone)]
+pub struct TlsState {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    in_use: Arc<serve::InUse>,
+    tickets: Arc<dyn ProducesTickets>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    settings: settings::Tls,
+    host: String,
+    config: Arc<ServerConfig>,
+    loaded: Loaded,
+    /// How the files looked at the last check, if they are not those in use.
+    seen: Option<[Signature; 2]>,
+    /// The files that were refused: said once.
+    refused: Option<[Signature; 2]>,
+    /// The number of days of the last warning, for leaf and CA.
+    warned: [Option<u64>; 2],
+    fault: Option<String>,
+}
+
+impl TlsState {
+    /// Reads or makes the certificates of a host of that name.
+    pub(super) fn open_as(settings: &settings::Tls, host: &str, now: SystemTime) -> Result<Self, TlsError> {
+        let loaded = load(settings, host, now, false)?;
+        let in_use = Arc::new(serve::InUse::new(Arc::clone(&loaded.pair.certified)));
+        let broken = |e: rustls::Error| content(&loaded.certificate, format!("TLS cannot be set up: {e}"));
+        let tickets = serve::ticketer().map_err(broken)?;
+        let config =
+            serve::config(Arc::clone(&in_use), Arc::clone(&tickets), settings.allow_1_2).map_err(broken)?;
+        let state = State {
+            settings: settings.clone(),
+            host: host.to_owned(),
+            config,
+            loaded,
+            seen: None,
+            refused: None,
+            warned: [None, None],
+            fault: None,
+        };
+        Ok(Self { shared: Arc::new(Shared { in_use, tickets, state: Mutex::new(state) }) })
+    }
+
+    /// For new connections. A reload may change it; the certificate in it is swapped by itself.
+    #[must_use]
+    pub fn server_config(&self) -> Arc<ServerConfig> {
+        self.with(|state| Arc::clone(&state.config))
+    }
+
+    /// What was done and found when the certificates were opened; for the log, once.
+    #[must_use]
+    pub fn first_notes(&self) -> Vec<TlsNote> {
+        self.with(|state| std::mem::take(&mut state.loaded.notes))
+    }
+
+    /// What is in use.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        self.with(|state| {
+            let Loaded { certificate, pair, ca, .. } = &state.loaded;
+            Summary {
+                certificate: certificate.clone(),
+                facts: pair.facts.clone(),
+                ca: ca.as_ref().map(|(file, _)| file.clone()),
+                pin: pair.last.pin,
+                fault: state.fault.clone(),
+            }
+        })
+    }
+
+    /// Takes other settings, and whatever certificates they name.
+    ///
+    /// # Errors
+    /// They cannot be used. Everything goes on as before then.
+    pub fn reload(&self, settings: &settings::Tls, now: SystemTime) -> Result<Changed, TlsError> {
+        self.reload_as(settings, &host_name(), now)
+    }
+
+    pub(super) fn reload_as(
+        &self,
+        settings: &settings::Tls,
+        host: &str,
+        now: SystemTime,
+    ) -> Result<Changed, TlsError> {
+        self.with(|state| {
+            let mut loaded = load(settings, host, now, false)?;
+            let config = if settings.allow_1_2 == state.settings.allow_1_2 {
+                None
+            } else {
+                let Shared { in_use, tickets, .. } = &*self.shared;
+                let made = serve::config(Arc::clone(in_use), Arc::clone(tickets), settings.allow_1_2);
+                Some(made.map_err(|e| content(&loaded.certificate, format!("TLS cannot be set up: {e}")))?)
+            };
+            let mut changed = Changed {
+                certificate: loaded.pair.facts.pin != state.loaded.pair.facts.pin,
+                config: config.is_some(),
+                notes: std::mem::take(&mut loaded.notes),
+            };
+            if changed.certificate && !changed.notes.iter().any(|n| matches!(n, TlsNote::LeafIssued { .. })) {
+                let (file, until) = (loaded.certificate.clone(), loaded.pair.facts.not_after);
+                changed.notes.push(TlsNote::Replaced { file, until });
+            }
+            if let Some(config) = config {
+                state.config = config;
+            }
+            state.settings = settings.clone();
+            state.host = host.to_owned();
+            self.take(state, loaded);
+            Ok(changed)
+        })
+    }
+
+    /// What time and other people do to certificates: renews the own leaf, notices files that
+    /// were replaced, warns before the end. Reads a few files' dates; call it about once a
+    /// minute, off the async threads, and log what it returns.
+    ///
+    /// Files that changed are taken at the second check that sees them so: whoever replaces a
+    /// pair does it in two steps.
+    #[must_use]
+    pub fn check_due(&self, now: SystemTime) -> Vec<TlsNote> {
+        self.check_due_as(&host_name(), now)
+    }
+
+    pub(super) fn check_due_as(&self, host: &str, now: SystemTime) -> Vec<TlsNote> {
+        self.with(|state| {
+            let mut notes = self.look_after(state, host, now);
+            notes.extend(warn_of_the_end(state, now));
+            notes
+        })
+    }
+
+    fn look_after(&self, state: &mut State, host: &str, now: SystemTime) -> Vec<TlsNote> {
+        let found = signatures(&state.loaded.certificate, &state.loaded.key);
+        let replaced = found != state.loaded.signatures;
+        let settled = state.seen.replace(found) == Some(found);
+        if replaced && !settled {
+            return Vec::new();
+        }
+        if !replaced {
+            // Whoever broke it brought the old files back.
+            state.refused = None;
+            if state.settings.own.is_some() || !self.is_outdated(state, host, now) {
+                state.fault = None;
+                return Vec::new();
+            }
+        } else if state.refused == Some(found) {
+            return Vec::new();
+        }
+        match load(&state.settings, host, now, false) {
+            Ok(mut loaded) => {
+                let mut notes = std::mem::take(&mut loaded.notes);
+                if !notes.iter().any(|note| matches!(note, TlsNote::LeafIssued { .. })) {
+                    let (file, until) = (loaded.certificate.clone(), loaded.pair.facts.not_after);
+                    notes.push(TlsNote::Replaced { file, until });
+                }
+                state.host = host.to_owned();
+                self.take(state, loaded);
+                notes
+            }
+            Err(e) => {
+                let reason = e.to_string();
+                // The same every minute would bury the rest of the log.
+                let is_news = state.fault.as_ref() != Some(&reason);
+                state.refused = replaced.then_some(found);
+                state.fault = Some(reason.clone());
+                if is_news { vec![TlsNote::Kept { reason }] } else { Vec::new() }
+            }
+        }
+    }
+
+    /// Has the own leaf in use to be issued anew, though nobody touched it?
+    fn is_outdated(&self, state: &State, host: &str, now: SystemTime) -> bool {
+        let Loaded { pair, ca, .. } = &state.loaded;
+        pair.facts.names != wanted(&state.settings, host).names
+            || ca.as_ref().is_some_and(|(_, ca)| own::is_due(&pair.facts, ca, now))
+            || pair.facts.out_of_time(now).is_some()
+    }
+
+    fn take(&self, state: &mut State, loaded: Loaded) {
+        if loaded.pair.facts.pin != state.loaded.pair.facts.pin {
+            state.warned = [None, None];
+        }
+        self.shared.in_use.swap(Arc::clone(&loaded.pair.certified));
+        state.loaded = loaded;
+        state.seen = None;
+        state.refused = None;
+        state.fault = None;
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        // A panic in between leaves whole values: each field is replaced at once.
+        act(&mut self.shared.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Warnings at 30, 7 and 1 days and at the end, each once for each certificate.
+fn warn_of_the_end(state: &mut State, now: SystemTime) -> Vec<TlsNote> {
+    let leaf = Some((state.loaded.certificate.clone(), state.loaded.pair.facts.not_after));
+    let ca = state.loaded.ca.as_ref().map(|(file, facts)| (file.clone(), facts.not_after));
+    let mut notes = Vec::new();
+    for (which, certificate) in [leaf, ca].into_iter().enumerate() {
+        let Some((file, until)) = certificate else { continue };
+        let left = until.duration_since(now).unwrap_or_default();
+        let days = left.as_secs().div_ceil(86_400);
+        let Some(step) = [0, 1, 7, 30].into_iter().find(|step| days <= *step) else { continue };
+        if state.warned[which].is_none_or(|warned| step < warned) {
+            state.warned[which] = Some(step);
+            notes.push(TlsNote::Ends { file, until, days });
+        }
+    }
+    notes
+}

@@ -1,0 +1,107 @@
+//! An operator's own pair: served, refused, replaced while the daemon runs.
+
+use super::*;
+
+#[test]
+fn an_operators_pair_is_served_and_nothing_is_minted() {
+    let (place, other) = (Place::new(), Place::new());
+    let mut settings = place.settings();
+    place.own_pair(&other, &mut settings);
+    let state = TlsState::open_as(&settings, HOST, place.now).unwrap();
+    assert!(!place.path("").exists());
+    let summary = state.summary();
+    assert_eq!((summary.ca, summary.pin), (None, other.open().unwrap().summary().pin));
+    handshake(&state, &other, |_| {}).unwrap();
+    let error = renew(&settings, place.now).unwrap_err().to_string();
+    assert!(error.contains("this certificate is your own (tls.certificate): renew it where it comes from"));
+}
+
+#[test]
+fn an_operators_broken_pair_refuses_the_start() {
+    let (place, other) = (Place::new(), Place::new());
+    let mut settings = place.settings();
+    place.own_pair(&other, &mut settings);
+    let (certificate, key) = settings.own.clone().unwrap();
+    let (good_certificate, good_key) = (fs::read(&certificate).unwrap(), fs::read(&key).unwrap());
+    let client = issue(&other.settings(), &"ana".parse().unwrap(), place.now).unwrap();
+    let encrypted = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    let stranger = Place::new();
+    stranger.open().unwrap();
+    let cases: [(&[u8], &[u8], Duration, &str); 8] = [
+        (b"", &good_key, DAY, "own.pem: there is no certificate in it (PEM)"),
+        (b"-----BEGIN CERTIFICATE-----\n!\n", &good_key, DAY, "own.pem: it is no PEM: "),
+        (&good_certificate, b"", DAY, "own.key: there is no private key in it (PEM)"),
+        (&good_certificate, encrypted, DAY, "own.key: the key in it is encrypted; "),
+        (
+            &good_certificate,
+            &stranger.read("server.key"),
+            DAY,
+            "own.key: it is not the key of the certificate in ",
+        ),
+        (&good_certificate, &good_key, 91 * DAY, "own.pem: it expired on "),
+        (
+            client.certificate.as_bytes(),
+            client.key.as_bytes(),
+            DAY,
+            "own.pem: its first certificate has no names",
+        ),
+        (&other.read("ca.pem"), &other.read("ca.key"), DAY, "own.pem: its first certificate has no names"),
+    ];
+    for (certificate_is, key_is, later, sentence) in cases {
+        replace(&certificate, certificate_is);
+        replace(&key, key_is);
+        let error = TlsState::open_as(&settings, HOST, place.now + later).unwrap_err().to_string();
+        let file = error.rsplit_once("/own.").map(|(_, rest)| format!("own.{rest}")).unwrap();
+        assert!(error.contains(sentence), "{file}\n{sentence}");
+        assert!(!place.path("").exists(), "never one of our own in its place");
+    }
+    fs::remove_file(&key).unwrap();
+    replace(&certificate, &good_certificate);
+    let error = TlsState::open_as(&settings, HOST, place.now).unwrap_err().to_string();
+    assert!(error.contains("own.key: it cannot be read: No such file"), "{error}");
+}
+
+#[test]
+fn while_running_a_replaced_pair_is_taken_and_a_broken_one_is_not() {
+    let (place, other, next) = (Place::new(), Place::new(), Place::new());
+    let mut settings = place.settings();
+    place.own_pair(&other, &mut settings);
+    next.open().unwrap();
+    let (certificate, key) = settings.own.clone().unwrap();
+    let state = TlsState::open_as(&settings, HOST, place.now).unwrap();
+    let first = state.summary();
+    let look = || state.check_due_as(HOST, place.now);
+
+    // Half of it is replaced: the old one stays, and it is said once, at the second look.
+    replace(&certificate, &next.read("server.pem"));
+    assert_eq!(look(), []);
+    let notes = look();
+    let [TlsNote::Kept { reason }] = &notes[..] else { panic!("{notes:?}") };
+    assert!(reason.contains("own.key: it is not the key of the certificate in"), "{reason}");
+    assert_eq!(look(), []);
+    assert_eq!(state.summary().fault.as_ref(), Some(reason));
+    assert_eq!(state.summary().facts, first.facts);
+    handshake(&state, &other, |_| {}).unwrap();
+    // A reload says no as well.
+    assert!(state.reload_as(&settings, HOST, place.now).is_err());
+    assert_eq!(state.summary().facts, first.facts);
+
+    // The other half comes.
+    replace(&key, &next.read("server.key"));
+    assert_eq!(look(), []);
+    let notes = look();
+    assert!(matches!(&notes[..], [TlsNote::Replaced { .. }]), "{notes:?}");
+    assert_eq!((state.summary().fault, look()), (None, vec![]));
+    handshake(&state, &next, |_| {}).unwrap();
+    assert!(handshake(&state, &other, |_| {}).is_err(), "the old CA is not the new one");
+
+    // Broken and brought back: the fault goes away.
+    let good = fs::read(&key).unwrap();
+    let before = fs::metadata(&key).unwrap();
+    fs::rename(&key, key.with_extension("away")).unwrap();
+    assert_eq!((look().len(), look().len()), (0, 1));
+    assert!(state.summary().fault.is_some());
+    fs::rename(key.with_extension("away"), &key).unwrap();
+    assert_eq!((fs::read(&key).unwrap(), fs::metadata(&key).unwrap().len()), (good, before.len()));
+    assert_eq!((look(), state.summary().fault), (vec![], None));
+}

@@ -1,0 +1,24 @@
+//! Owns what all tests share: a daemon in a folder of its own, peers that read like prose, and a
+//! talker that goes on through kills and restarts. Shares no code with the project: not even the
+//! protocol crate, so that a mistake there is seen here.
+
+mod daemon;
+mod dice;
+mod log;
+mod peer;
+mod talker;
+mod tls;
+
+pub(crate) use daemon::{Daemon, Finished, in_shell, run};
+pub(crate) use dice::Dice;
+pub(crate) use peer::{Message, Peer, Session};
+pub(crate) use talker::{Talker, Whereabouts, whole_history};
+pub(crate) use tls::{Trust, client_config};
+
+use std::time::Duration;
+
+/// How long a test waits for what must come. Only a broken daemon makes anyone wait that long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+
+/// The room that everybody is in unless they say otherwise.
+pub(crate) const LOBBY: &str = "lobby";

@@ -1,0 +1,53 @@
+//! Twelve kills under load: what was acknowledged is kept, once, chained, and everyone resumes
+//! exactly.
+
+use crate::common::{Daemon, Dice, Talker, Whereabouts, whole_history};
+use serde_json::json;
+
+const TALKERS: usize = 4;
+const KILLS: usize = 12;
+
+#[test]
+fn acknowledged_is_kept_through_twelve_kills() {
+    let mut dice = Dice::new("crash");
+    let mut daemon = Daemon::with("limits.messages_per_second = 0\nsessions.ttl = \"1h\"");
+    let at = Whereabouts::new(daemon.address(), daemon.client(), false);
+    let entered: Vec<_> = (0..TALKERS).map(|n| Talker::enter(&format!("talker{n}"), &at)).collect();
+    let threads: Vec<_> = entered
+        .into_iter()
+        .map(|(talker, peer)| {
+            let at = at.clone();
+            std::thread::spawn(move || talker.talk(peer, &at))
+        })
+        .collect();
+    for kill in 0..KILLS {
+        let count = 1 + dice.below(400);
+        at.wait_for(count);
+        println!("kill {kill} after {count} more acknowledgements");
+        daemon.kill();
+        daemon.start_again();
+        at.moves_to(daemon.address());
+    }
+    at.wait_for(200);
+    at.is_enough();
+    let (talkers, sessions): (Vec<_>, Vec<_>) = threads.into_iter().map(|t| t.join().unwrap()).unzip();
+
+    let mut reader = daemon.login("reader");
+    let kept = reader.reads_all(&json!({"room": "lobby"}));
+    println!("{} messages kept", kept.len());
+    whole_history(&kept, &talkers);
+    assert!(talkers.iter().all(|t| t.resumed >= KILLS), "everyone came back after every kill");
+
+    // Once more, in quiet: each resumes from where it stands and gets exactly the rest.
+    daemon.kill();
+    daemon.start_again();
+    for session in &sessions {
+        let mut peer = daemon.resume(session);
+        let rest: Vec<_> = kept.iter().filter(|m| m.seq > session.cursor).map(|m| m.seq).collect();
+        if let Some(last) = rest.last() {
+            peer.catches_up_to(*last);
+        }
+        peer.has_nothing("NOTICE");
+        assert_eq!(peer.messages.iter().map(|m| m.seq).collect::<Vec<_>>(), rest);
+    }
+}

@@ -1,0 +1,176 @@
+//! What the documents show is what the program does: the transcript of `docs/PROTOCOL.md` is replayed,
+//! and the examples of `README.md` are run.
+//!
+//! A transcript is a fenced block marked `transcript`, on a fresh daemon with the settings as they
+//! come. `ana> LINE` is sent by ana, whose connection opens with her first line; `ana< LINE` is what
+//! comes to her next; `ana x` loses her connection without a goodbye; `ana .` says that the daemon
+//! closes it. A line that begins with `#` is for the reader. Moments, tokens and versions differ
+//! from run to run: a token stands for the one that came in its place before, and `$any` for any text.
+
+use crate::common::{Daemon, Peer, in_shell};
+use crate::outside::{has, repository};
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// The fenced blocks with that mark.
+fn blocks(file: &str, mark: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(repository().join(file)).unwrap();
+    let mut found = Vec::new();
+    let mut inside: Option<String> = None;
+    for line in text.lines() {
+        match &mut inside {
+            Some(block) if line.starts_with("```") => {
+                found.push(std::mem::take(block));
+                inside = None;
+            }
+            Some(block) => {
+                block.push_str(line);
+                block.push('\n');
+            }
+            None if line.strip_prefix("```") == Some(mark) => inside = Some(String::new()),
+            None => {}
+        }
+    }
+    assert!(!found.is_empty(), "{file} has no block marked {mark}");
+    found
+}
+
+/// What may differ from run to run is made equal; tokens are learnt.
+fn align(shown: &mut Value, came: &Value, tokens: &mut HashMap<String, String>) {
+    match (shown, came) {
+        (Value::Object(shown), Value::Object(came)) => {
+            for (key, shown) in shown {
+                let Some(came) = came.get(key) else { continue };
+                match (key.as_str(), came) {
+                    ("session", Value::String(token)) => {
+                        let old = shown.as_str().unwrap().to_owned();
+                        let known = tokens.entry(old).or_insert_with(|| token.clone());
+                        assert_eq!(known, token, "another token than before");
+                        *shown = came.clone();
+                    }
+                    ("ts" | "version", Value::String(_)) => *shown = came.clone(),
+                    (_, Value::String(_)) if shown == "$any" => *shown = came.clone(),
+                    _ => align(shown, came, tokens),
+                }
+            }
+        }
+        (Value::Array(shown), Value::Array(came)) => {
+            for (shown, came) in shown.iter_mut().zip(came) {
+                align(shown, came, tokens);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_transcript_of_the_protocol_is_true() {
+    for block in blocks("docs/PROTOCOL.md", "transcript") {
+        let daemon = Daemon::start();
+        let mut peers: HashMap<String, Peer> = HashMap::new();
+        let mut tokens: HashMap<String, String> = HashMap::new();
+        for line in block.lines().filter(|l| !l.is_empty() && !l.starts_with('#')) {
+            let (who, rest) = line.split_at(line.find(['>', '<', ' ']).unwrap_or_else(|| panic!("{line}")));
+            let peer = || daemon.connect();
+            match rest.chars().next() {
+                Some('>') => {
+                    let mut text = rest[1..].trim_start().to_owned();
+                    for (shown, real) in &tokens {
+                        text = text.replace(shown, real);
+                    }
+                    peers.entry(who.into()).or_insert_with(peer).sends_bytes(format!("{text}\n").as_bytes());
+                }
+                Some('<') => {
+                    let mut shown: Value =
+                        serde_json::from_str(rest[1..].trim()).unwrap_or_else(|e| panic!("{e}: {line}"));
+                    let came = peers
+                        .get_mut(who)
+                        .unwrap()
+                        .try_next()
+                        .unwrap()
+                        .unwrap_or_else(|| panic!("closed at {line}"));
+                    align(&mut shown, &came, &mut tokens);
+                    assert_eq!(came, shown, "the document says\n{line}\nand the daemon\n{who}< {came}\n");
+                }
+                _ if rest.trim() == "x" => drop(peers.remove(who)),
+                _ if rest.trim() == "." => {
+                    assert!(peers.remove(who).unwrap().try_next().unwrap().is_none(), "{line}")
+                }
+                _ => panic!("what is {line:?}?"),
+            }
+        }
+        for (who, peer) in &mut peers {
+            peer.sends(&serde_json::json!({"op": "PING", "id": "the end"}));
+            let last = peer.try_next().unwrap().unwrap();
+            assert_eq!(last["id"], "the end", "{who} was told more than the document shows: {last}");
+        }
+    }
+}
+
+#[test]
+fn the_readmes_examples_work() {
+    if !has("python3") || !has("openssl") {
+        return;
+    }
+    for (mark, program) in [("python", "python3"), ("sh openssl", "sh")] {
+        for block in blocks("README.md", mark) {
+            let daemon = Daemon::start();
+            let mut bo = daemon.login("bo");
+            assert!(block.contains("3000"), "the example does not say where: {block}");
+            let script = block.replace("3000", &daemon.address().port().to_string());
+            let file = daemon.folder().join("example");
+            std::fs::write(&file, script).unwrap();
+            let end = in_shell(&format!("cd {} && {program} example", daemon.folder().display()));
+            let said =
+                format!("{}{}", String::from_utf8_lossy(&end.stdout), String::from_utf8_lossy(&end.stderr));
+            assert!(end.status.success(), "{said}");
+            assert!(
+                said.contains("\"op\":\"MSG\"") || said.contains("hello"),
+                "it shows nothing of what it does: {said}"
+            );
+            bo.hears("hello");
+        }
+    }
+}
+
+#[test]
+fn every_error_kind_and_op_is_explained() {
+    let text = std::fs::read_to_string(repository().join("docs/PROTOCOL.md")).unwrap();
+    for word in [
+        "PARSE",
+        "DATA",
+        "UNKNOWN_OP",
+        "TOO_LARGE",
+        "NOT_LOGGED_IN",
+        "ALREADY_LOGGED_IN",
+        "NAME_INVALID",
+        "NAME_TAKEN",
+        "SESSION_EXPIRED",
+        "AUTH_FAILED",
+        "NOT_A_MEMBER",
+        "NO_SUCH_USER",
+        "NO_SUCH_ROOM",
+        "RATE_LIMITED",
+        "SERVER_FULL",
+        "TIMEOUT",
+        "INTERNAL",
+        "LOGIN",
+        "JOIN",
+        "LEAVE",
+        "MSG",
+        "WHO",
+        "ROOMS",
+        "HISTORY",
+        "SEARCH",
+        "PING",
+        "QUIT",
+        "PRESENCE",
+        "NOTICE",
+        "SHUTDOWN",
+        "TAKEN_OVER",
+        "GAP",
+        "KICKED",
+    ] {
+        assert!(text.contains(&format!("`{word}`")), "docs/PROTOCOL.md does not explain {word}");
+    }
+}

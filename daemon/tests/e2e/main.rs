@@ -1,0 +1,32 @@
+//! The real daemon, over real TLS, seen from outside: every test starts the binary in a folder of
+//! its own, talks to it through [`common::Peer`] and knows nothing of how the daemon is built. What is
+//! held here is the contract of `docs/PROTOCOL.md`.
+//!
+//! Nothing sleeps: a test waits for what it expects, and gives up after [`common::PATIENCE`]. That is
+//! a limit for a broken daemon, not a speed that is asserted.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should panic")]
+
+mod common;
+
+mod accept;
+mod configuration;
+mod crash;
+mod documents;
+mod first_start;
+mod framing;
+mod history;
+mod hostile;
+mod limits;
+mod login;
+mod messages;
+mod names;
+mod outside;
+mod presence;
+mod restarts;
+mod resume;
+mod rooms;
+mod search;
+mod shutdown;
+mod slow_reader;
+mod systemd;

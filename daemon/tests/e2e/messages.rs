@@ -1,0 +1,181 @@
+//! Messages: to rooms, to users, numbered, chained, in one order for all, and intact.
+
+use crate::common::{Daemon, LOBBY, Peer};
+use serde_json::json;
+
+#[test]
+fn a_room_hears_and_the_author_gets_a_copy_with_the_id() {
+    let daemon = Daemon::start();
+    let mut ana = daemon.login("ana");
+    let mut bo = daemon.login("bo");
+    let own = ana.says_as(json!("mine"), json!({"room": "lobby", "msg": "hello"}));
+    let theirs = bo.hears("hello");
+    assert_eq!(theirs.id, None, "an id is the author's alone");
+    assert_eq!((own.seq, own.prev, theirs.seq, theirs.prev), (1, 0, 1, 0));
+    assert_eq!((theirs.user.as_str(), theirs.conversation.as_str()), ("ana", LOBBY));
+    ana.has_nothing("MSG");
+}
+
+#[test]
+fn a_bare_string_goes_to_the_first_configured_room() {
+    let daemon = Daemon::with("rooms.default = [\"hall\", \"lobby\"]");
+    let mut ana = daemon.login("ana");
+    ana.sends(&json!({"op": "MSG", "data": "hi"}));
+    let event = ana.hears("hi");
+    assert_eq!((event.conversation.as_str(), event.id), ("hall", None));
+    let mut bo = daemon.login_to("bo", &["lobby"]);
+    bo.is_refused("MSG", json!("hi"), "NOT_A_MEMBER");
+}
+
+#[test]
+fn a_direct_message_is_for_two() {
+    let daemon = Daemon::start();
+    let (mut ana, mut bo, mut cy) = (daemon.login("ana"), daemon.login("bo"), daemon.login("cy"));
+    ana.sends(&json!({"op": "MSG", "data": {"to": "bo", "msg": "psst"}, "id": 9}));
+    for (peer, id) in [(&mut ana, Some(json!(9))), (&mut bo, None)] {
+        let event = peer.next_where("MSG", |l| l["op"] == "MSG");
+        assert_eq!(event.get("id"), id.as_ref());
+        assert_eq!((&event["data"]["user"], &event["data"]["to"]), (&json!("ana"), &json!("bo")));
+        assert_eq!(event["data"].get("room"), None);
+    }
+    let answer = bo.tells("ana", "what?");
+    assert_eq!(answer.prev, 1, "both ways are one conversation");
+    ana.hears("what?");
+    cy.has_nothing("MSG");
+    ana.is_refused("MSG", json!({"to": "nobody", "msg": "?"}), "NO_SUCH_USER");
+}
+
+#[test]
+fn what_is_missing_or_too_much_is_data() {
+    let daemon = Daemon::with("limits.msg_bytes = 100");
+    let mut ana = daemon.login("ana");
+    for (data, field) in [
+        (json!(null), "data"),
+        (json!(7), "data"),
+        (json!([]), "data"),
+        (json!({}), "room"),
+        (json!({"msg": "x"}), "room"),
+        (json!({"room": "lobby"}), "msg"),
+        (json!({"room": "lobby", "msg": 7}), "msg"),
+        (json!({"room": 7, "msg": "x"}), "room"),
+        (json!({"to": 7, "msg": "x"}), "to"),
+        (json!({"room": "lobby", "to": "ana", "msg": "x"}), "to"),
+        (json!({"room": "lobby", "msg": ""}), "msg"),
+        (json!(""), "msg"),
+        (json!({"room": "lobby", "msg": "a\u{0}b"}), "msg"),
+        (json!({"room": "lobby", "msg": "x".repeat(101)}), "msg"),
+        (json!({"room": "lobby", "msg": "é".repeat(51)}), "msg"),
+    ] {
+        let sentence = ana.is_refused("MSG", data.clone(), "DATA");
+        assert!(sentence.contains(field), "{data}: {sentence:?} does not name `{field}`");
+    }
+    ana.says(&"x".repeat(100));
+    ana.says(&"é".repeat(50));
+}
+
+#[test]
+fn numbers_rise_and_each_conversation_is_chained() {
+    let daemon = Daemon::start();
+    let mut ana = daemon.login_to("ana", &["lobby", "ops"]);
+    let mut bo = daemon.login_to("bo", &["lobby", "ops"]);
+    let a = ana.says_in("lobby", "a");
+    let b = bo.says_in("ops", "b");
+    let c = ana.tells("bo", "c");
+    let d = bo.says_in("lobby", "d");
+    let e = ana.says_in("ops", "e");
+    let f = bo.tells("ana", "f");
+    let all = [&a, &b, &c, &d, &e, &f];
+    assert!(all.windows(2).all(|p| p[0].seq < p[1].seq));
+    assert_eq!([a.prev, b.prev, c.prev], [0, 0, 0]);
+    assert_eq!([d.prev, e.prev, f.prev], [a.seq, b.seq, c.seq]);
+}
+
+#[test]
+fn everyone_sees_one_order_whatever_the_room() {
+    const EACH: usize = 200;
+    let daemon = Daemon::with("limits.messages_per_second = 0");
+    let rooms = ["lobby", "ops", "dev"];
+    let mut watchers: Vec<Peer> = (0..2).map(|n| daemon.login_to(&format!("watcher{n}"), &rooms)).collect();
+    let entered: Vec<_> = (0..4).map(|n| daemon.login_to(&format!("talker{n}"), &rooms)).collect();
+    let talkers: Vec<_> = entered
+        .into_iter()
+        .enumerate()
+        .map(|(n, mut peer)| {
+            std::thread::spawn(move || {
+                for i in 0..EACH {
+                    let line =
+                        json!({"op": "MSG", "data": {"room": rooms[(i + n) % 3], "msg": format!("{n} {i}")}});
+                    peer.sends_bytes(format!("{line}\n").as_bytes());
+                }
+                (0..4 * EACH).map(|_| peer.next_message()).collect::<Vec<_>>()
+            })
+        })
+        .collect();
+    let mut views: Vec<Vec<_>> = talkers.into_iter().map(|t| t.join().unwrap()).collect();
+    for watcher in &mut watchers {
+        views.push((0..4 * EACH).map(|_| watcher.next_message()).collect());
+    }
+    for view in &views[1..] {
+        assert_eq!(view, &views[0]);
+    }
+    for n in 0..4 {
+        let said: Vec<_> =
+            views[0].iter().filter(|m| m.user == format!("talker{n}")).map(|m| &m.text).collect();
+        let expected: Vec<_> = (0..EACH).map(|i| format!("{n} {i}")).collect();
+        assert_eq!(said, expected.iter().collect::<Vec<_>>(), "each author's order is kept");
+    }
+}
+
+#[test]
+fn text_arrives_code_point_for_code_point() {
+    let daemon = Daemon::start();
+    let (mut ana, mut bo) = (daemon.login("ana"), daemon.login("bo"));
+    let mut texts: Vec<String> = [
+        "plain",
+        " spaces at both ends ",
+        "\n",
+        "two\nlines\r\nand\ta tab",
+        "\"quoted\" \\ back / slash",
+        "🦀👩‍👩‍👧‍👦🏳️‍🌈",
+        "e\u{301} is not é",
+        "\u{feff}a byte order mark",
+        "\u{202e}backwards\u{202c}",
+        "\u{200b}\u{200d}\u{2060}",
+        "\u{1b}[31mred\u{1b}[0m\u{7}\u{9b}5n",
+        "\u{1}\u{8}\u{b}\u{1f}\u{7f}\u{85}\u{9f}",
+        "\u{2028}\u{2029}",
+        "\u{fffd}\u{fffe}\u{ffff}\u{10ffff}\u{e000}",
+        "{\"op\":\"QUIT\"}",
+        "\\u0041 \\n",
+        "null",
+        "z\u{335}\u{321}\u{34b}a\u{338}l\u{337}g\u{334}o\u{336}",
+    ]
+    .map(String::from)
+    .into();
+    // Every code point of the first planes' most interesting blocks, in pieces.
+    let all: Vec<char> =
+        (1..0x3000).chain(0xd7f0..0xe010).chain(0xfdd0..0x10100).filter_map(char::from_u32).collect();
+    texts.extend(all.chunks(500).map(|c| c.iter().collect()));
+    for text in &texts {
+        ana.says(text);
+        bo.hears(text);
+        // The same, escaped to the last letter, surrogate pairs and all.
+        let escaped: String = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+        if escaped.len() < 60_000 {
+            ana.sends_bytes(format!("{{\"op\":\"MSG\",\"data\":\"{escaped}\"}}\n").as_bytes());
+            ana.hears(text);
+            bo.hears(text);
+        }
+    }
+}
+
+#[test]
+fn the_moment_is_written_as_the_contract_says() {
+    let daemon = Daemon::start();
+    let mut ana = daemon.login("ana");
+    ana.sends(&json!({"op": "MSG", "data": "when"}));
+    let event = ana.next_where("MSG", |l| l["op"] == "MSG");
+    let ts = event["data"]["ts"].as_str().unwrap();
+    let shape: String = ts.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    assert_eq!(shape, "0000-00-00T00:00:00.000Z", "{ts}");
+}

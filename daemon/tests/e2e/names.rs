@@ -1,0 +1,151 @@
+//! Names: what they may be, and that nobody can pass for somebody else.
+
+use crate::common::Daemon;
+use serde_json::json;
+
+#[test]
+fn good_names_are_shown_as_typed() {
+    let daemon = Daemon::start();
+    for name in [
+        "ana",
+        "X",
+        "7",
+        "Jean-Luc",
+        "a.b_c-d",
+        "Ærøskøbing",
+        "Владимир",
+        "山田太郎",
+        "नमस्ते",
+        "مريم",
+        "e\u{301}va",
+        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    ] {
+        let mut peer = daemon.connect();
+        assert_eq!(peer.login(name)["name"], name);
+        assert_eq!(peer.says("hi").user, name);
+    }
+}
+
+#[test]
+fn bad_names_are_refused_for_users_and_rooms() {
+    let daemon = Daemon::start();
+    let mut ana = daemon.login("ana");
+    let mut door = daemon.connect();
+    for name in [
+        "",
+        " ",
+        "a b",
+        "a\tb",
+        "a\nb",
+        "a\u{0}",
+        "a\u{7f}",
+        "a\u{9b}b",
+        "a\u{200b}b",
+        "a\u{200d}b",
+        "a\u{2060}b",
+        "a\u{feff}b",
+        "a\u{202e}b",
+        "a\u{2066}b",
+        "a\u{200f}",
+        "a\u{ad}b",
+        "\u{3164}",
+        "a\u{fe0f}",
+        "🦀",
+        "a/b",
+        "a@b",
+        "#a",
+        "a:b",
+        "<a>",
+        "a\"b",
+        "a\\b",
+        "-",
+        "...",
+        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    ] {
+        door.is_refused("LOGIN", json!({ "name": name }), "NAME_INVALID");
+        ana.is_refused("JOIN", json!({ "room": name }), "NAME_INVALID");
+    }
+    door.login("bo");
+}
+
+#[test]
+fn the_length_is_counted_in_characters() {
+    let daemon = Daemon::start();
+    let mut peer = daemon.connect();
+    peer.is_refused("LOGIN", json!({"name": "山".repeat(33)}), "NAME_INVALID");
+    peer.login(&"山".repeat(32));
+}
+
+#[test]
+fn case_and_look_make_no_other_name() {
+    let daemon = Daemon::start();
+    let _taken: Vec<_> = ["Ana", "Straße", "paypal", "éva", "bob"].map(|n| daemon.login(n)).into();
+    for name in [
+        "ana",
+        "ANA",
+        "ＡＮＡ",
+        "\u{410}na", // Cyrillic А
+        "STRASSE",
+        "p\u{430}yp\u{430}l", // Cyrillic а
+        "E\u{301}VA",
+        "b0b",
+    ] {
+        let mut peer = daemon.connect();
+        peer.is_refused("LOGIN", json!({ "name": name }), "NAME_TAKEN");
+        // The door stays open for another try.
+        peer.login("somebody");
+        peer.asks("QUIT", json!(null));
+        peer.is_closed();
+    }
+}
+
+#[test]
+fn a_room_is_the_same_room_however_it_is_typed() {
+    let daemon = Daemon::start();
+    let mut ana = daemon.login_to("ana", &["Ops"]);
+    let mut bo = daemon.login("bo");
+    bo.asks("JOIN", json!({"room": "ｏｐｓ"}));
+    ana.sees("bo", "joined");
+    bo.says_in("OPS", "same place");
+    assert_eq!(ana.hears("same place").conversation, "Ops");
+}
+
+#[test]
+fn a_user_is_found_however_the_name_is_typed() {
+    let daemon = Daemon::start();
+    let mut ana = daemon.login("Ana");
+    let mut bo = daemon.login("bo");
+    bo.tells("ANA", "psst");
+    assert_eq!(ana.hears("psst").user, "bo");
+}
+
+#[test]
+fn a_name_is_free_at_once_after_quit() {
+    let daemon = Daemon::start();
+    for _ in 0..20 {
+        let mut ana = daemon.login("ana");
+        ana.asks("QUIT", json!(null));
+        ana.is_closed();
+    }
+}
+
+#[test]
+fn two_who_ask_at_once_do_not_both_get_it() {
+    let daemon = Daemon::start();
+    for round in 0..10 {
+        let mut peers: Vec<_> = (0..6).map(|_| daemon.connect()).collect();
+        for peer in &mut peers {
+            peer.sends(&json!({"op": "LOGIN", "data": {"name": format!("same{round}")}, "id": 1}));
+        }
+        let mut in_by = 0;
+        for peer in &mut peers {
+            let reply = peer.next_where("LOGIN", |l| l["id"] == 1);
+            if reply["status"] == "OK" {
+                in_by += 1;
+            } else {
+                assert_eq!(reply["data"]["kind"], "NAME_TAKEN", "{reply}");
+            }
+        }
+        assert_eq!(in_by, 1);
+    }
+}

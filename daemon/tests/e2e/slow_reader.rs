@@ -1,0 +1,97 @@
+//! Readers that fall behind: at a bounded cost, to nobody else's harm, and exactly.
+
+use crate::common::{Daemon, PATIENCE};
+use serde_json::json;
+use std::time::Instant;
+
+const MIB: usize = 1024 * 1024;
+/// 3072 texts of 8 KiB: 24 MiB of chat.
+const COUNT: usize = 3072;
+
+fn text(n: usize) -> String {
+    let mut text = format!("{n} ");
+    text.push_str(&"x".repeat(8 * 1024 - text.len()));
+    text
+}
+
+#[test]
+fn twenty_four_mebibytes_unread_cost_little_and_come_exactly() {
+    let daemon = Daemon::with("limits.messages_per_second = 0");
+    let mut slow = daemon.login("slow");
+    let mut quick = daemon.login("quick");
+    let mut bo = daemon.login("bo");
+    // Once around, so that what everybody needs is there before it is measured.
+    for n in 0..64 {
+        bo.says(&text(n));
+        quick.hears(&text(n));
+        slow.hears(&text(n));
+    }
+    let before = daemon.resident();
+    let mut most = before;
+    let mut last = 0;
+    for n in 0..COUNT {
+        last = bo.says(&text(n)).seq;
+        quick.hears(&text(n));
+        if n % 64 == 0 {
+            most = most.max(daemon.resident());
+        }
+    }
+    most = most.max(daemon.resident());
+    let grown = most - before;
+    println!("24 MiB unread: the daemon grew by {:.1} MiB", grown as f64 / MIB as f64);
+    assert!(grown < 24 * MIB, "{grown} bytes");
+
+    for n in 0..COUNT {
+        slow.hears(&text(n));
+    }
+    assert_eq!(slow.messages.last().unwrap().seq, last);
+    bo.says("and live again");
+    slow.hears("and live again");
+    quick.hears("and live again");
+    slow.has_nothing("MSG");
+}
+
+#[test]
+fn a_slow_reader_may_still_ask_and_be_told() {
+    let daemon = Daemon::with("limits.messages_per_second = 0\nlimits.outbox_bytes = \"64 KiB\"");
+    let mut slow = daemon.login("slow");
+    let mut bo = daemon.login("bo");
+    slow.sees("bo", "joined");
+    for n in 0..1024 {
+        bo.says(&text(n));
+    }
+    // What it asks is answered, wherever in the stream the answer comes; then all of it, in order.
+    assert_eq!(slow.asks("WHO", json!({"room": "lobby"}))["member_count"], 2);
+    slow.says("I am slow");
+    bo.hears("I am slow");
+    for n in 0..1024 {
+        slow.hears(&text(n));
+    }
+}
+
+#[test]
+fn who_takes_nothing_at_all_is_cut_and_can_come_back() {
+    let daemon = Daemon::with("limits.messages_per_second = 0\nlimits.stall = \"1s\"");
+    let stalled = daemon.login("stalled");
+    let mut bo = daemon.login("bo");
+    let session = stalled.session();
+    // Enough to fill every buffer between the two.
+    let mut said = 0;
+    let deadline = Instant::now() + 2 * PATIENCE;
+    loop {
+        bo.says(&text(said));
+        said += 1;
+        let who = bo.asks("WHO", json!({"room": "lobby"}));
+        if who["members"].as_array().unwrap().iter().any(|m| m["state"] == "away") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "it is never cut");
+    }
+    bo.sees("stalled", "away");
+    let mut back = daemon.resume(&session);
+    for n in 0..said {
+        back.hears(&text(n));
+    }
+    bo.says("live");
+    back.hears("live");
+}

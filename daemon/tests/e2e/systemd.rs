@@ -1,0 +1,115 @@
+//! What is said to the service manager, and the socket that it hands over.
+
+use crate::common::{Daemon, PATIENCE};
+use std::os::unix::net::UnixDatagram;
+use std::time::Instant;
+
+/// A service manager that listens.
+struct Manager {
+    _folder: tempfile::TempDir,
+    path: String,
+    socket: UnixDatagram,
+}
+
+impl Manager {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { path: path.to_str().unwrap().into(), _folder: folder, socket }
+    }
+
+    /// Waits for a state that begins so.
+    fn is_told(&self, begins: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        let mut all = Vec::new();
+        while Instant::now() < deadline {
+            let mut bytes = [0; 4096];
+            let Ok(count) = self.socket.recv(&mut bytes) else { break };
+            let text = String::from_utf8(bytes[..count].to_vec()).unwrap();
+            for state in text.lines() {
+                if state.starts_with(begins) {
+                    return state.to_owned();
+                }
+                all.push(state.to_owned());
+            }
+        }
+        panic!("never told {begins}, only {all:?}");
+    }
+}
+
+#[test]
+fn ready_status_watchdog_and_stopping() {
+    let manager = Manager::new();
+    let environment = [("NOTIFY_SOCKET", manager.path.as_str()), ("WATCHDOG_USEC", "400000")];
+    let mut daemon = Daemon::with_environment("", &environment);
+    manager.is_told("READY=1");
+    let mut ana = daemon.login("ana");
+    ana.says("it really serves");
+    manager.is_told("STATUS=");
+    // The count in STATUS is a living one.
+    loop {
+        let status = manager.is_told("STATUS=");
+        if status.contains('1') {
+            break;
+        }
+    }
+    for _ in 0..3 {
+        manager.is_told("WATCHDOG=1");
+    }
+    daemon.signal("TERM");
+    manager.is_told("STOPPING=1");
+    assert_eq!(daemon.ended().code(), Some(0));
+}
+
+#[test]
+fn without_a_watchdog_none_is_fed_and_without_a_manager_all_is_well() {
+    let mut daemon = Daemon::start();
+    daemon.login("ana").says("alone");
+    daemon.restart();
+}
+
+#[test]
+fn a_socket_that_is_handed_over_is_used() {
+    let mut daemon = Daemon::activated("");
+    let before = daemon.address();
+    let mut ana = daemon.login("ana");
+    ana.says("over the socket of somebody else");
+    let session = ana.session();
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().code(), Some(0));
+    // While nobody serves, connections wait in the socket, and are served then.
+    let (address, client) = (daemon.address(), daemon.client());
+    let early = std::thread::spawn(move || crate::common::Peer::connect(address, client).unwrap());
+    daemon.start_again();
+    assert_eq!(daemon.address(), before);
+    let mut early = early.join().unwrap();
+    early.login("early");
+    let mut ana = daemon.resume(&session);
+    early.says("I waited");
+    ana.hears("I waited");
+}
+
+#[test]
+fn sighup_reloads_and_a_broken_file_changes_nothing() {
+    let manager = Manager::new();
+    let mut daemon = Daemon::with_environment("", &[("NOTIFY_SOCKET", manager.path.as_str())]);
+    manager.is_told("READY=1");
+    let mut ana = daemon.login("ana");
+    daemon.signal("HUP");
+    manager.is_told("RELOADING=1");
+    manager.is_told("READY=1");
+    ana.says("as before");
+
+    let file = daemon.folder().join("config.toml");
+    let good = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{good}\nlimits.erors = 1\n")).unwrap();
+    daemon.signal("HUP");
+    manager.is_told("RELOADING=1");
+    manager.is_told("READY=1");
+    daemon.log().wait(|l| l.contains("erors").then_some(())).expect("it says why it did not reload");
+    assert!(daemon.lives());
+    ana.says("still as before");
+    daemon.login("bo").says("and for newcomers");
+}

@@ -1,0 +1,120 @@
+//! Imports point down only: every `use crate::…` (and `crate::` path) of a module of the daemon names
+//! a module of its own layer or of one below. The table is the one in `src/lib.rs`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
+use std::path::{Path, PathBuf};
+
+/// The layer of a module, from the ground up.
+const LAYERS: [(&str, u8); 12] = [
+    ("chat", 0),
+    ("settings", 0),
+    ("store", 1),
+    ("tls", 1),
+    ("log", 0),
+    ("auth", 0),
+    ("hub", 2),
+    ("net", 3),
+    ("admin", 4),
+    ("systemd", 4),
+    ("daemon", 5),
+    ("commands", 5),
+];
+
+fn layer(module: &str) -> Option<u8> {
+    LAYERS.iter().find(|(name, _)| *name == module).map(|(_, layer)| *layer)
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The modules that a source names after `crate::`, with groups (`use crate::{a::B, c}`) taken apart.
+/// Comments and what is behind `#[cfg(test)]` at the end of a file do not count.
+fn named(source: &str) -> Vec<String> {
+    let code: String = source
+        .split("\n#[cfg(test)]\nmod tests")
+        .next()
+        .unwrap_or_default()
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join("\n");
+    let mut found = Vec::new();
+    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
+            continue;
+        }
+        let Some(group) = rest.strip_prefix('{') else {
+            found.push(word(rest));
+            continue;
+        };
+        let (mut depth, mut start) = (0, true);
+        for (i, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => start = true,
+                c if start && depth == 0 && c.is_alphabetic() => {
+                    found.push(word(&group[i..]));
+                    start = false;
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_reader_reads() {
+    let source = "use crate::chat::{A, B};\nuse crate::{store::Kept, net::{x, y}, hub};\n// crate::admin\nlet a = crate::tls::b();\n#[cfg(test)]\nmod tests { use crate::daemon; }";
+    assert_eq!(named(source), ["chat", "store", "net", "hub", "tls"]);
+}
+
+#[test]
+fn imports_point_down() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut wrong = Vec::new();
+    let mut modules = std::collections::BTreeSet::new();
+    for path in sources(&root) {
+        let inside = path.strip_prefix(&root).unwrap();
+        let module =
+            inside.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs");
+        if ["lib", "main"].contains(&module) {
+            continue;
+        }
+        modules.insert(module.to_owned());
+        let Some(own) = layer(module) else {
+            wrong.push(format!(
+                "{}: `{module}` has no layer; give it one here and in lib.rs",
+                inside.display()
+            ));
+            continue;
+        };
+        for name in named(&std::fs::read_to_string(&path).unwrap()) {
+            match layer(&name) {
+                Some(other) if other > own => {
+                    wrong.push(format!("{}: {module} ({own}) uses {name} ({other})", inside.display()))
+                }
+                Some(_) => {}
+                None => wrong.push(format!("{}: what is crate::{name}?", inside.display())),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "imports point up:\n{}", wrong.join("\n"));
+    assert!(modules.len() >= 3, "{modules:?}");
+}

@@ -1,0 +1,43 @@
+//! The line decoder against a model: whatever the cut, the lines are the same, and nothing beyond
+//! the bound is ever kept.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tcp_chat_protocol::{Line, LineDecoder};
+
+/// What framing means, said the slow way.
+fn model(bytes: &[u8], bound: usize) -> Vec<Option<Vec<u8>>> {
+    let mut parts: Vec<&[u8]> = bytes.split(|b| *b == b'\n').collect();
+    parts.pop();
+    parts
+        .into_iter()
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+        .filter(|line| !line.is_empty())
+        .map(|line| (line.len() <= bound).then(|| line.to_vec()))
+        .collect()
+}
+
+fuzz_target!(|input: (u8, Vec<u8>, Vec<u8>)| {
+    let (bound, cuts, bytes) = input;
+    let bound = usize::from(bound % 64) + 1;
+    let mut decoder = LineDecoder::new(bound);
+    let mut got = Vec::new();
+    let mut rest = &bytes[..];
+    let mut cuts = cuts.iter().cycle();
+    while !rest.is_empty() {
+        let take = cuts.next().map_or(rest.len(), |c| usize::from(*c) + 1).min(rest.len());
+        let (now, later) = rest.split_at(take);
+        let mut lines = decoder.feed(now);
+        while let Some(line) = lines.next() {
+            got.push(match line {
+                Line::Bytes(bytes) => Some(bytes.to_vec()),
+                Line::TooLong => None,
+            });
+        }
+        drop(lines);
+        assert!(decoder.kept() <= bound + 1);
+        rest = later;
+    }
+    assert_eq!(got, model(&bytes, bound));
+});
