@@ -1,6 +1,7 @@
 //! Owns the command line: what can be given, and its help. The man page and the completions are
 //! made from it. Never decides what an option means together with others: that is `settings`.
 
+use crate::tui::Notify;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,8 +24,9 @@ servers that were joined; $XDG_STATE_HOME/tcp-chat holds sessions, so that a cli
 started again goes on where it was.";
 
 const LINES: &str = "\
-Without a command, lines from standard input are sent, and messages are printed. A line that begins
-with / is a command (/help lists them); // begins a line with one slash.";
+Without a command, on a terminal: the full-screen chat (F1 or /help shows its keys). Otherwise, and
+with --line, lines from standard input are sent, and messages are printed. A line that begins with /
+is a command (/help lists them); // begins a line with one slash.";
 
 /// The terminal and script client of tcp-chatd.
 #[derive(Debug, Parser)]
@@ -87,6 +89,18 @@ pub struct Options {
     /// Read the password from this file's first line (or set TCP_CHAT_PASSWORD)
     #[arg(long, global = true, value_name = "FILE", env = "TCP_CHAT_PASSWORD_FILE")]
     pub password_file: Option<PathBuf>,
+
+    /// Without a command: lines instead of the full screen, also on a terminal
+    #[arg(long, global = true, env = "TCP_CHAT_LINE", action = ArgAction::SetTrue)]
+    pub line: bool,
+
+    /// How a mention makes itself known on the full screen [default: bell]
+    #[arg(long, global = true, value_name = "HOW", env = "TCP_CHAT_NOTIFY", value_enum)]
+    pub notify: Option<Notify>,
+
+    /// Leave the mouse to the terminal
+    #[arg(long, global = true, env = "TCP_CHAT_NO_MOUSE", action = ArgAction::SetTrue)]
+    pub no_mouse: bool,
 
     /// No colours (NO_COLOR does the same)
     #[arg(long, global = true, env = "TCP_CHAT_NO_COLOR", action = ArgAction::SetTrue)]
@@ -178,7 +192,7 @@ pub struct History {
 #[derive(Debug, Clone, Args)]
 pub struct Search {
     /// Words, "phrases", prefix*
-    #[arg(value_name = "QUERY", required = true, num_args = 1.., allow_hyphen_values = true)]
+    #[arg(value_name = "QUERY", required = true, num_args = 1..)]
     pub query: Vec<String>,
 
     /// Only by this user

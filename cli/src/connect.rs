@@ -12,6 +12,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 /// The wait between two attempts to connect at first, and at most.
 const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// What a login that took too long is called.
+const LOGIN: &str = "the login";
 /// How many other names are tried where nobody chose one.
 const OTHER_NAMES: u32 = 9;
 
@@ -31,39 +33,60 @@ pub async fn connect(
     may_rename: bool,
     deadline: Option<Instant>,
 ) -> Result<(Session, Events), Failure> {
+    let connected = establish(settings, saved, may_rename, deadline, &say).await;
+    let connected = connected.map_err(|e| match e {
+        Error::TimedOut { what: LOGIN, .. } => {
+            Failure::timed_out(format!("no answer from {} in time", settings.server()))
+        }
+        e => explained(e, settings),
+    })?;
+    notes(settings, &connected.0).iter().for_each(|note| say(note));
+    Ok(connected)
+}
+
+/// The same, but says nothing itself: what there is to say on the way goes to `tell`.
+///
+/// # Errors
+/// What the last attempt failed with; [`explained`] makes it a failure of the program.
+pub async fn establish(
+    settings: &Settings,
+    saved: Option<Saved>,
+    may_rename: bool,
+    deadline: Option<Instant>,
+    tell: &(impl Fn(&str) + Sync),
+) -> Result<(Session, Events), Error> {
     let mut name = settings.name.clone();
     let tries = if may_rename && !settings.name_is_chosen { OTHER_NAMES } else { 0 };
     let mut others = 1..=tries;
     let mut wait = WAITS.0;
-    let connected = loop {
+    loop {
         let attempt = builder(settings, &name, saved.clone()).connect();
         let done = match deadline {
             Some(at) => match timeout_at(at, attempt).await {
                 Ok(done) => done,
                 Err(_) => {
-                    return Err(Failure::timed_out(format!("no answer from {} in time", settings.server())));
+                    let after = settings.timeout.unwrap_or_default();
+                    return Err(Error::TimedOut { what: LOGIN, after });
                 }
             },
             None => attempt.await,
         };
         match done {
-            Ok(connected) => break connected,
-            Err(Error::LoginRefused { kind: ErrorKind::NameTaken, msg }) => match others.next() {
+            Ok(connected) => return Ok(connected),
+            Err(e @ Error::LoginRefused { kind: ErrorKind::NameTaken, .. }) => match others.next() {
                 Some(n) => name = other_name(&settings.name, n),
-                None => return Err(name_taken(settings, msg)),
+                None => return Err(e),
             },
             Err(e) if e.is_passing() && deadline.is_some_and(|at| Instant::now() + wait < at) => {
                 if settings.verbose {
-                    say(&format!("* {}; trying again", neutralise::line(&e.to_string())));
+                    tell(&format!("* {}; trying again", neutralise::line(&e.to_string())));
                 }
                 sleep(wait).await;
                 wait = (wait * 2).min(WAITS.1);
             }
-            Err(e) => return Err(explained(e, settings)),
+            Err(e) => return Err(e),
         }
-    };
-    joined(settings, &connected.0);
-    Ok(connected)
+    }
 }
 
 fn builder(settings: &Settings, name: &str, saved: Option<Saved>) -> tcp_chat_client::Builder {
@@ -99,7 +122,12 @@ fn name_taken(settings: &Settings, msg: String) -> Failure {
 }
 
 /// The failure with what to do about it.
-fn explained(e: Error, settings: &Settings) -> Failure {
+#[must_use]
+pub fn explained(e: Error, settings: &Settings) -> Failure {
+    let e = match e {
+        Error::LoginRefused { kind: ErrorKind::NameTaken, msg } => return name_taken(settings, msg),
+        e => e,
+    };
     let hint = match &e {
         Error::CertificateRefused(_) => Some(
             "Nothing was sent. If the server is right and has a new CA, ask its operator for the new pin or CA.",
@@ -132,25 +160,28 @@ fn mistyped(host: &str) -> Option<&'static str> {
         .find(|c| host.len() + 1 >= c.len() && (host.starts_with(c) || letters(c) == letters(host)))
 }
 
-fn joined(settings: &Settings, session: &Session) {
+/// What there is to say once the session is there. Stores the profile of a new server.
+pub fn notes(settings: &Settings, session: &Session) -> Vec<String> {
+    let mut notes = Vec::new();
     if settings.verbose {
         let login = session.login();
         let (name, server) = (neutralise::line(&login.name), neutralise::line(&login.server.name));
         let version = neutralise::line(&login.server.version);
-        say(&format!(
+        notes.push(format!(
             "* {}: certificate verified, logged in as {name} ({server} {version})",
             settings.server()
         ));
     }
     if let Some((path, key, new)) = &settings.new_profile {
-        match profile::add(path, key, new) {
+        notes.push(match profile::add(path, key, new) {
             Ok(()) => {
                 let host = if settings.host.contains(':') { key.as_str() } else { &settings.host };
-                say(&format!("* {key} and its pin are known from now on: `tcp-chat-cli {host}` is enough"));
+                format!("* {key} and its pin are known from now on: `tcp-chat-cli {host}` is enough")
             }
-            Err(failure) => say(&format!("* the server could not be noted: {failure}")),
-        }
+            Err(failure) => format!("* the server could not be noted: {failure}"),
+        });
     }
+    notes
 }
 
 /// Ends a session in order, but does not wait for ever.

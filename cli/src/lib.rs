@@ -5,6 +5,7 @@
 //! | [`args`] | the command line; man page and completions are made from it |
 //! | [`settings`], [`profile`], [`files`] | flags, environment, `config.toml`: laid over one another |
 //! | [`connect`], [`state`] | a session within the time; what is saved between two runs |
+//! | [`tui`] | the full-screen chat |
 //! | [`line_mode`], [`worker`] | the chat without a screen |
 //! | [`scripts`] | `send`, `tail`, `history`, `search`, `wait`, `who`, `rooms` |
 //! | [`neutralise`], [`style`], [`output`] | how things look, and the only way to the terminal |
@@ -25,6 +26,7 @@ pub mod settings;
 pub mod signals;
 pub mod state;
 pub mod style;
+pub mod tui;
 pub mod worker;
 
 use args::Command;
@@ -37,7 +39,7 @@ use settings::Settings;
 /// What it failed with, and how the program is to end.
 pub async fn run(settings: Settings, command: Option<Command>) -> Result<(), Stop> {
     match command {
-        // A screen for two terminals has its place here; it would take the same settings.
+        None if !settings.line && !settings.json && tui::fits() => tui::run(&settings).await,
         None => line_mode::run(&settings).await,
         Some(command) => scripts::run(&settings, command).await,
     }

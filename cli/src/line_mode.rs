@@ -79,8 +79,8 @@ impl Chat<'_> {
         let (said, mut says) = mpsc::channel(LINES);
         let mut said = Some(said);
         let (eof, mut input_ended) = tokio::sync::oneshot::channel::<()>();
-        let mut eof = Some(eof);
-        let (mut input_over, mut give_up) = (false, None::<Instant>);
+        let (mut eof, mut input_open) = (Some(eof), true);
+        let mut give_up: Option<Instant> = None;
         let mut save = interval(SAVE);
         save.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let stop = asked_to_stop();
@@ -112,8 +112,8 @@ impl Chat<'_> {
                         Err(e) => return Err(Failure::new(Exit::Other, format!("the input: {e}")).into()),
                     };
                 }
-                _ = &mut input_ended, if !input_over => {
-                    input_over = true;
+                _ = &mut input_ended, if input_open => {
+                    input_open = false;
                     give_up = deadline(self.settings.timeout);
                 }
                 () = sleep_until(give_up.unwrap_or_else(Instant::now)), if give_up.is_some() => break End::TimedOut,

@@ -39,7 +39,7 @@ pub fn text(text: &str) -> String {
     out
 }
 
-/// JSON with everything escaped that [`line`] would show: as JSON it says the same.
+/// JSON with everything escaped that [`line()`] would show: as JSON it says the same.
 #[must_use]
 pub fn json(json: &str) -> String {
     use std::fmt::Write;

@@ -49,6 +49,14 @@ pub struct Defaults {
     pub key: Option<PathBuf>,
     /// `--password-file`
     pub password_file: Option<PathBuf>,
+    /// `--line`
+    #[serde(default)]
+    pub line: bool,
+    /// `--notify`
+    pub notify: Option<String>,
+    /// `--no-mouse`
+    #[serde(default)]
+    pub no_mouse: bool,
     /// `--no-color`
     #[serde(default)]
     pub no_color: bool,

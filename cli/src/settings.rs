@@ -5,6 +5,7 @@
 use crate::args::{Cli, Options, duration};
 use crate::exit::{Exit, Failure};
 use crate::profile::{ConfigFile, Profile};
+use crate::tui::Notify;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, FromArgMatches};
 use std::path::{Path, PathBuf};
@@ -38,6 +39,12 @@ pub struct Settings {
     pub password: Option<String>,
     /// Print JSON.
     pub json: bool,
+    /// Lines instead of the full screen.
+    pub line: bool,
+    /// How a mention makes itself known on the full screen.
+    pub notify: Notify,
+    /// Does the full screen take the mouse?
+    pub mouse: bool,
     /// No colours.
     pub no_color: bool,
     /// Say what is going on.
@@ -125,6 +132,13 @@ pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Com
         }
         (None, None) => None,
     };
+    let notify = match (o.notify, &defaults.notify) {
+        (Some(notify), _) => notify,
+        (None, Some(text)) => {
+            text.parse().map_err(|e| Failure::usage(format!("{}: notify {text:?}: {e}", file.shown())))?
+        }
+        (None, None) => Notify::default(),
+    };
     let known = file.profiles.contains_key(&key);
     let new_profile = match (line.pin, &file.path) {
         (Some(pin), Some(path)) if !known && !given("ca") && !given("pin") => {
@@ -144,6 +158,9 @@ pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Com
         rooms,
         password: password(&o, &profile, defaults.password_file.as_ref())?,
         json: o.json || defaults.json,
+        line: o.line || defaults.line,
+        notify,
+        mouse: !(o.no_mouse || defaults.no_mouse),
         no_color: o.no_color
             || defaults.no_color
             || std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()),

@@ -1,6 +1,6 @@
 //! The language that `tcp-chatd` and its clients speak, version 1.
 //!
-//! Owns: how bytes become lines ([`line`]), lines become requests ([`request`]), answers and
+//! Owns: how bytes become lines ([`mod@line`]), lines become requests ([`request`]), answers and
 //! events become lines ([`reply`], [`event`]), and what a name, a room, a colour and a text may be
 //! ([`name`], [`colour`], [`text`]). Both sides use it, so neither can drift from the other.
 //!

@@ -8,4 +8,7 @@ mod client;
 mod daemon;
 mod hostile;
 mod joining;
+mod picture;
+mod screen;
 mod scripts;
+mod tty;

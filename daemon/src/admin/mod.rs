@@ -146,7 +146,7 @@ pub async fn serve(listener: UnixListener, desk: Desk, stop: CancellationToken) 
                 });
             }
             Err(why) => {
-                warn!(error = why.to_string(), "control socket: accept failed");
+                warn!(event = "control_failed", error = why.to_string(), "control socket: accept failed");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }

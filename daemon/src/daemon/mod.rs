@@ -103,6 +103,14 @@ fn raise_open_files(connections: usize) {
     }
 }
 
+fn tell_certificate(tls: &TlsState) {
+    tls.first_notes().iter().for_each(TlsNote::log);
+    let summary = tls.summary();
+    let file = summary.ca.as_ref().unwrap_or(&summary.certificate).display().to_string();
+    let until = humantime::format_rfc3339_seconds(summary.facts.not_after).to_string();
+    info!(event = "certificate", trust = file, pin = summary.pin.to_string(), until, "certificate in use");
+}
+
 /// All that can fail at the start, done.
 struct Bound {
     tls: TlsState,
@@ -160,6 +168,7 @@ impl Daemon {
     fn start(loaded: Loaded, log: log::Handle, bound: Bound) -> Result<Self, Fatal> {
         let Bound { tls, store, readers, found, listeners, control } = bound;
         let settings = &loaded.settings;
+        tell_certificate(&tls);
         let (inbox, entries) = hub::inbox();
         let hub = hub::spawn(Rules::from(settings), store, found, entries).map_err(Fatal::Runtime)?;
         let password = settings.auth.password_hash.clone();
@@ -230,7 +239,6 @@ impl Daemon {
 
     /// Tells, for whoever started it by hand, how to join.
     fn announce(&mut self) {
-        self.tls.first_notes().iter().for_each(TlsNote::log);
         let summary = self.tls.summary();
         self.watch.certificate(summary.clone());
         // Whoever reads it may be gone: that is no reason to end.

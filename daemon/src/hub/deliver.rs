@@ -29,11 +29,17 @@ impl Hub {
                 }
                 Effect::Read(to, read) => wakers.extend(self.with(to, |o| o.push(Item::Read(read)))),
                 Effect::LoggedIn(to, session, name) => {
-                    debug!(conn = to.0, user = name.as_str(), session = session.0, "logged in");
+                    debug!(
+                        event = "logged_in",
+                        conn = to.0,
+                        user = name.as_str(),
+                        session = session.0,
+                        "logged in"
+                    );
                     wakers.extend(self.with(to, |o| o.logged_in(session)));
                 }
                 Effect::Close(to, why) => {
-                    debug!(conn = to.0, reason = why.as_str(), "closing");
+                    debug!(event = "closing", conn = to.0, reason = why.as_str(), "closing");
                     wakers.extend(self.with(to, |o| o.close(Closed::By(why))));
                 }
             }

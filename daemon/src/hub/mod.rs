@@ -282,7 +282,7 @@ impl Past for Sent<'_> {
         id: &RequestId,
     ) -> Result<Option<(ConversationId, Seq)>, PastUnknown> {
         self.0.sent(session, id).map_err(|why| {
-            error!(error = why.to_string(), "store failed: it could not be read");
+            error!(event = "store_unreadable", error = why.to_string(), "store failed: it could not be read");
             PastUnknown
         })
     }

@@ -47,19 +47,22 @@ pub async fn serve(gate: Gate, listener: TcpListener, stop: CancellationToken) {
         match accepted {
             Ok((stream, peer)) => {
                 if std::mem::take(&mut is_short) {
-                    info!("connections are accepted again");
+                    info!(event = "accept_works", "connections are accepted again");
                 }
                 let Some(permit) = gate.0.permits.take(peer.ip()) else {
-                    debug!(peer = %peer, reason = "server full", "connection refused");
+                    debug!(event = "connection_refused", peer = %peer, reason = "server full", "connection refused");
                     continue;
                 };
                 let limits: std::sync::Arc<Limits> = gate.0.limits.load_full();
                 gate.0.tasks.spawn(connection::run(gate.clone(), limits, stream, peer, permit));
             }
-            Err(why) if is_the_peers(&why) => debug!(error = why.to_string(), "accept failed"),
+            Err(why) if is_the_peers(&why) => {
+                debug!(event = "accept_failed", error = why.to_string(), "accept failed")
+            }
             Err(why) => {
                 if !std::mem::replace(&mut is_short, true) {
                     error!(
+                        event = "accept_failing",
                         error = why.to_string(),
                         "accept failed: pausing; check LimitNOFILE against limits.connections"
                     );

@@ -145,7 +145,7 @@ async fn prove(mut commands: Vec<Command>, gate: &Gate, id: ConnectionId, peer: 
             // The one line above debug that a peer can cause: for fail2ban.
             warn!(event = "login_refused", peer = %peer.ip(), reason = "password", "login refused");
         } else {
-            debug!(conn = id.0, peer = %peer, "password accepted");
+            debug!(event = "password_accepted", conn = id.0, peer = %peer, "password accepted");
         }
     }
     commands

@@ -93,7 +93,11 @@ impl Writer {
                 match got {
                     Ok(got) => self.take_in(got),
                     Err(why) => {
-                        error!(error = why.to_string(), "store failed: a connection could not read on");
+                        error!(
+                            event = "store_unreadable",
+                            error = why.to_string(),
+                            "store failed: a connection could not read on"
+                        );
                         return Poll::Ready(Ok(WriteEnd::StoreFailed));
                     }
                 }
@@ -276,7 +280,12 @@ fn answer(op: &str, id: Option<RequestId>, data: Result<Vec<u8>, StoreError>) ->
     match data {
         Ok(data) => reply::encode_raw(op, id.as_ref(), &data),
         Err(why) => {
-            error!(error = why.to_string(), op, "store failed: a page could not be read");
+            error!(
+                event = "store_unreadable",
+                error = why.to_string(),
+                op,
+                "store failed: a page could not be read"
+            );
             let msg = "the server's store could not be read; try again later";
             reply::error(&Refusal::new(ErrorKind::Internal, msg).with_id(id))
         }

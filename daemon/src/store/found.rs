@@ -23,6 +23,8 @@ pub(super) struct Totals {
     pub(super) last_conversation: i64,
     /// The highest session id ever given out.
     pub(super) last_session: i64,
+    /// Up to which number the ids of messages are filed.
+    pub(super) sent_as_to: Seq,
 }
 
 impl Totals {
@@ -54,27 +56,27 @@ impl Totals {
 
 /// Writes the totals.
 pub(super) fn put_totals(log: &Connection, totals: &Totals) -> rusqlite::Result<()> {
-    let Totals { head, messages, last_conversation, last_session } = *totals;
+    let Totals { head, messages, last_conversation, last_session, sent_as_to } = *totals;
     log.prepare_cached(
-        "UPDATE totals SET head = ?1, messages = ?2, last_conversation = ?3, last_session = ?4",
+        "UPDATE totals SET head = ?1, messages = ?2, last_conversation = ?3, last_session = ?4,
+         sent_as_to = ?5",
     )?
-    .execute(params![int(head), int(messages), last_conversation, last_session])?;
+    .execute(params![int(head), int(messages), last_conversation, last_session, int(sent_as_to)])?;
     Ok(())
 }
 
 /// Reads the totals.
 pub(super) fn totals(log: &Connection) -> rusqlite::Result<Totals> {
-    log.prepare_cached("SELECT head, messages, last_conversation, last_session FROM totals")?.query_row(
-        [],
-        |row| {
+    log.prepare_cached("SELECT head, messages, last_conversation, last_session, sent_as_to FROM totals")?
+        .query_row([], |row| {
             Ok(Totals {
                 head: number(row, 0)?,
                 messages: number(row, 1)?,
                 last_conversation: row.get(2)?,
                 last_session: row.get(3)?,
+                sent_as_to: number(row, 4)?,
             })
-        },
-    )
+        })
 }
 
 /// Reads all that the chat needs to go on.

@@ -19,7 +19,7 @@ pub(super) fn read(
     bytes: usize,
 ) -> rusqlite::Result<Caught> {
     let mut caught = Caught::default();
-    let mut own = Own::of(log, session)?;
+    let mut own = Own::new(log, session)?;
     let mut chain = Chain::new(log)?;
     let mut lines = log.prepare_cached("SELECT lines FROM chunks WHERE first = ?1")?;
     // The next chunk of each range, the smallest numbers first: chunks do not overlap.
@@ -119,17 +119,14 @@ struct Cut {
 
 /// The session's own messages go out with the `id` that they were sent with.
 struct Own<'l> {
-    ids: Option<(CachedStatement<'l>, SessionId)>,
+    ids: CachedStatement<'l>,
+    session: SessionId,
 }
 
 impl<'l> Own<'l> {
-    fn of(log: &'l Connection, session: SessionId) -> rusqlite::Result<Self> {
-        let any: bool = log
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM sent WHERE session = ?1)")?
-            .query_row([session.0], |row| row.get(0))?;
+    fn new(log: &'l Connection, session: SessionId) -> rusqlite::Result<Self> {
         let by_number = "SELECT seq, id, session FROM sent WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
-        let ids = if any { Some((log.prepare_cached(by_number)?, session)) } else { None };
-        Ok(Self { ids })
+        Ok(Self { ids: log.prepare_cached(by_number)?, session })
     }
 
     /// Appends what is wanted of a chunk.
@@ -158,12 +155,10 @@ impl<'l> Own<'l> {
     /// The session's ids among the wanted numbers, in their order.
     fn ids(&mut self, chunk: &Cut) -> rusqlite::Result<Vec<(Seq, RequestId)>> {
         let mut own = Vec::new();
-        if let Some((ids, session)) = &mut self.ids {
-            let mut rows = ids.query([int(chunk.from), int(chunk.to)])?;
-            while let Some(row) = rows.next()? {
-                if row.get::<_, i64>(2)? == session.0 {
-                    own.push((number(row, 0)?, super::rows::id(row, 1)?));
-                }
+        let mut rows = self.ids.query([int(chunk.from), int(chunk.to)])?;
+        while let Some(row) = rows.next()? {
+            if row.get::<_, i64>(2)? == self.session.0 {
+                own.push((number(row, 0)?, super::rows::id(row, 1)?));
             }
         }
         Ok(own)

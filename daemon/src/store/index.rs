@@ -75,6 +75,35 @@ struct Open {
     tags: Tags,
 }
 
+/// What one transaction indexes.
+struct Slice {
+    pieces: Vec<Piece>,
+    /// The number that the index has reached then.
+    to: Seq,
+}
+
+/// What the log still has.
+struct There {
+    /// Messages from this number on.
+    oldest: i64,
+    conversations: HashSet<i64>,
+}
+
+/// A damaged index is made anew at the next try.
+fn spoiled(shared: &Shared, error: StoreError) -> StoreError {
+    if matches!(error, StoreError::Corrupt { .. } | StoreError::Foreign { .. }) {
+        shared.tell(|work| work.rebuild = true);
+    }
+    error
+}
+
+/// What is needed of a chunk.
+struct Piece {
+    first: Seq,
+    conversation: i64,
+    lines: Vec<u8>,
+}
+
 impl Drop for Worker {
     fn drop(&mut self) {
         // However it ended: nobody need wait for it.
@@ -111,7 +140,7 @@ impl Worker {
 
     fn complain(&mut self, error: &StoreError) {
         if !self.told {
-            tracing::warn!(%error, "the search index cannot be written; searches find what was indexed before");
+            tracing::warn!(event = "index_failing", %error, "the search index cannot be written; searches find what was indexed before");
             self.told = true;
         }
         self.open = None;
@@ -122,7 +151,8 @@ impl Worker {
     /// Does a little of what there is to do. True: there is more.
     fn step(&mut self, work: Work) -> Result<bool, StoreError> {
         let shared = &self.shared;
-        let error = |e: rusqlite::Error| StoreError::sqlite("write", &shared.index, &e);
+        let of_log = |e: rusqlite::Error| StoreError::sqlite("read", &shared.log, &e);
+        let of_index = |e: rusqlite::Error| StoreError::sqlite("write", &shared.index, &e);
         // In this order everywhere: the log's gate, then the index's.
         let _log_gate = shared.log_gate.read();
         let _index_gate = shared.index_gate.write();
@@ -143,15 +173,16 @@ impl Worker {
                 closed.insert(open)
             }
         };
-        if open.index_slice().map_err(error)? {
-            shared.report(|p| p.mark = open.mark);
+        if let Some(slice) = open.next_slice().map_err(of_log)? {
+            open.index(&slice).map_err(|e| spoiled(shared, of_index(e)))?;
+            let mark = open.mark;
+            shared.report(|p| p.mark = mark);
+            shared.tell(|w| w.hurry &= w.head > mark);
             return Ok(true);
         }
-        shared.report(|p| p.mark = open.mark);
-        let mark = open.mark;
-        shared.tell(|w| w.hurry &= w.head > mark);
         if self.removals != Some(work.removals) {
-            if open.remove_slice().map_err(error)? {
+            let there = open.what_is_there().map_err(of_log)?;
+            if open.remove_slice(&there).map_err(|e| spoiled(shared, of_index(e)))? {
                 return Ok(true);
             }
             self.removals = Some(work.removals);
@@ -184,7 +215,7 @@ impl Open {
                 let error = |e: rusqlite::Error| StoreError::sqlite("write", &shared.index, &e);
                 words::make(&index, &store).map_err(error)?;
                 if head > 0 {
-                    tracing::info!(index = %shared.index, messages_to = head, "the search index is being made anew");
+                    tracing::info!(event = "index_made_anew", index = %shared.index, messages_to = head, "the search index is being made anew");
                 }
                 index
             }
@@ -196,72 +227,83 @@ impl Open {
         Ok(Self { log, index, mark, held, tags: Tags::default() })
     }
 
-    /// Indexes the next messages. True: there are more.
-    fn index_slice(&mut self) -> rusqlite::Result<bool> {
+    /// Indexes some messages.
+    fn index(&mut self, slice: &Slice) -> rusqlite::Result<()> {
+        let turn = self.index.unchecked_transaction()?;
+        let mut put = turn.prepare_cached("INSERT INTO words (rowid, _text_, _tags_) VALUES (?1, ?2, ?3)")?;
+        for Piece { first, conversation, lines } in &slice.pieces {
+            for (line, seq) in super::lines(lines, *first) {
+                let data = event::data_of(line).unwrap_or_default();
+                // What the daemon did not write, it cannot find.
+                if let Ok(message) = serde_json::from_slice::<MsgEvent<'_>>(data) {
+                    let tags = self.tags.of(*conversation, &message.user);
+                    put.execute(params![int(seq), apart::text(&message.msg), tags])?;
+                }
+            }
+            if !self.held.contains(conversation) {
+                turn.prepare_cached("INSERT OR IGNORE INTO held VALUES (?1)")?.execute([conversation])?;
+                self.held.insert(*conversation);
+            }
+        }
+        drop(put);
+        turn.prepare_cached("UPDATE about SET mark = ?1")?.execute([int(slice.to)])?;
+        turn.commit()?;
+        self.mark = slice.to;
+        Ok(())
+    }
+
+    /// Reads the next messages. The log is let go before they are indexed: it can be tidied and
+    /// its write-ahead log copied meanwhile.
+    fn next_slice(&self) -> rusqlite::Result<Option<Slice>> {
         let log = self.log.unchecked_transaction()?;
         let head = found::totals(&log)?.head;
         if self.mark >= head {
-            return Ok(false);
+            return Ok(None);
         }
-        let turn = self.index.unchecked_transaction()?;
-        let mut put = turn.prepare_cached("INSERT INTO words (rowid, _text_, _tags_) VALUES (?1, ?2, ?3)")?;
         let mut chunks = log.prepare_cached(
             "SELECT first, last, conversation, lines FROM chunks WHERE first > ?1 ORDER BY first",
         )?;
         let mut rows = chunks.query([int(self.mark)])?;
-        let (mut mark, mut bytes) = (self.mark, 0);
-        let more = loop {
-            let Some(row) = rows.next()? else { break false };
-            let (first, conversation) = (number(row, 0)?, row.get::<_, i64>(2)?);
-            let lines = row.get_ref(3)?.as_blob()?;
-            for (line, seq) in super::lines(lines, first) {
-                let data = event::data_of(line).unwrap_or_default();
-                // What the daemon did not write, it cannot find.
-                if let Ok(message) = serde_json::from_slice::<MsgEvent<'_>>(data) {
-                    let tags = self.tags.of(conversation, &message.user);
-                    put.execute(params![int(seq), apart::text(&message.msg), tags])?;
-                }
-            }
-            if !self.held.contains(&conversation) {
-                turn.prepare_cached("INSERT OR IGNORE INTO held VALUES (?1)")?.execute([conversation])?;
-                self.held.insert(conversation);
-            }
-            mark = number(row, 1)?;
-            bytes += lines.len();
-            if bytes >= SLICE_BYTES {
-                break true;
-            }
-        };
-        drop((rows, put));
-        // All of it was read: what has no message there was removed.
-        let mark = if more { mark } else { mark.max(head) };
-        turn.prepare_cached("UPDATE about SET mark = ?1")?.execute([int(mark)])?;
-        turn.commit()?;
-        self.mark = mark;
-        Ok(more)
+        let (mut slice, mut bytes) = (Slice { pieces: Vec::new(), to: self.mark }, 0);
+        while bytes < SLICE_BYTES {
+            let Some(row) = rows.next()? else {
+                // All of it was read: a number that has no message here was removed.
+                slice.to = head;
+                break;
+            };
+            let piece = Piece { first: number(row, 0)?, conversation: row.get(2)?, lines: row.get(3)? };
+            slice.to = number(row, 1)?;
+            bytes += piece.lines.len();
+            slice.pieces.push(piece);
+        }
+        Ok(Some(slice))
     }
 
-    /// Removes some of what is gone from the log. True: there is more.
-    fn remove_slice(&mut self) -> rusqlite::Result<bool> {
-        let oldest: Option<i64> =
-            self.log.query_row("SELECT min(first) FROM chunks", [], |row| row.get(0))?;
-        let oldest = oldest.unwrap_or_else(|| int(self.mark).saturating_add(1));
+    fn what_is_there(&self) -> rusqlite::Result<There> {
+        let log = self.log.unchecked_transaction()?;
+        let oldest: Option<i64> = log.query_row("SELECT min(first) FROM chunks", [], |row| row.get(0))?;
+        let conversations = log
+            .prepare_cached("SELECT id FROM conversations")?
+            .query_map([], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(There { oldest: oldest.unwrap_or_else(|| int(self.mark).saturating_add(1)), conversations })
+    }
+
+    /// Removes some of what is gone from the log. True: there may be more.
+    fn remove_slice(&mut self, there: &There) -> rusqlite::Result<bool> {
         let turn = self.index.unchecked_transaction()?;
         let removed = turn
             .prepare_cached(
                 "DELETE FROM words WHERE rowid IN (SELECT rowid FROM words WHERE rowid < ?1 LIMIT ?2)",
             )?
-            .execute([oldest, SLICE_REMOVED])?;
+            .execute([there.oldest, SLICE_REMOVED])?;
         if removed > 0 {
             turn.commit()?;
             return Ok(true);
         }
-        let there: HashSet<i64> = self
-            .log
-            .prepare_cached("SELECT id FROM conversations")?
-            .query_map([], |row| row.get(0))?
-            .collect::<rusqlite::Result<_>>()?;
-        let Some(gone) = self.held.iter().copied().find(|id| !there.contains(id)) else { return Ok(false) };
+        let Some(gone) = self.held.iter().copied().find(|id| !there.conversations.contains(id)) else {
+            return Ok(false);
+        };
         let removed = turn
             .prepare_cached(
                 "DELETE FROM words WHERE rowid IN (SELECT rowid FROM words WHERE words MATCH ?1 LIMIT ?2)",

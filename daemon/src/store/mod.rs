@@ -12,6 +12,7 @@ mod backup;
 mod error;
 mod found;
 mod gap;
+mod ids;
 mod index;
 mod page;
 mod place;
@@ -24,6 +25,7 @@ mod shared;
 #[cfg(test)]
 mod tests;
 mod tidy;
+mod wal;
 mod words;
 mod write;
 

@@ -138,12 +138,9 @@ pub(super) fn put_member(
     Ok(())
 }
 
-/// Notes that a session's ids have to go, if it has any.
+/// Notes that a session's ids have to go.
 pub(super) fn leave_ids_behind(log: &Connection, session: i64) -> rusqlite::Result<()> {
-    log.prepare_cached(
-        "INSERT OR IGNORE INTO gone_sessions SELECT ?1 WHERE EXISTS (SELECT 1 FROM sent WHERE session = ?1)",
-    )?
-    .execute([session])?;
+    log.prepare_cached("INSERT OR IGNORE INTO gone_sessions VALUES (?1)")?.execute([session])?;
     Ok(())
 }
 
@@ -164,19 +161,13 @@ fn change_session(log: &Connection, change: &SessionChange) -> rusqlite::Result<
     }
 }
 
-/// Where the message lies that the session once called `id`, if it is still there.
-pub(super) fn sent(
-    log: &Connection,
-    session: SessionId,
-    id: &RequestId,
-) -> rusqlite::Result<Option<(ConversationId, Seq)>> {
+/// The conversation that a message is in, if both are still there.
+pub(super) fn conversation_of(log: &Connection, seq: Seq) -> rusqlite::Result<Option<ConversationId>> {
     log.prepare_cached(
-        "SELECT c.id, s.seq FROM sent s
-         JOIN chunks k ON k.first = (SELECT max(first) FROM chunks WHERE first <= s.seq) AND k.last >= s.seq
-         JOIN conversations c ON c.id = k.conversation
-         WHERE s.session = ?1 AND s.id = ?2",
+        "SELECT c.id FROM chunks k JOIN conversations c ON c.id = k.conversation
+         WHERE k.first = (SELECT max(first) FROM chunks WHERE first <= ?1) AND k.last >= ?1",
     )?
-    .query_row(params![session.0, Id(id)], |row| Ok((ConversationId(row.get(0)?), number(row, 1)?)))
+    .query_row([int(seq)], |row| Ok(ConversationId(row.get(0)?)))
     .optional()
 }
 

@@ -16,11 +16,7 @@ const APPLICATION_ID: i64 = 0x7463_4874;
 const STEPS: &[&str] = &[include_str!("schema/1.sql")];
 
 /// How long a connection waits for another program's lock (an operator's `sqlite3`, a backup).
-const BUSY: Duration = Duration::from_secs(5);
-
-/// Pages that may wait in the write-ahead log before the commit that comes to it copies them into
-/// the file: of 4 KiB each, 8 MiB. Also what a start after a crash has to read.
-const CHECKPOINT_PAGES: i64 = 2_000;
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// What the write-ahead log is cut back to, in bytes.
 const WAL_BYTES: i64 = 32 * 1024 * 1024;
@@ -48,6 +44,11 @@ pub(super) fn reopen_writer(place: &Place, durability: Durability) -> Result<Con
     }
     set_up_writer(&log, durability).map_err(|e| StoreError::sqlite("open", place, &e))?;
     Ok(log)
+}
+
+/// Opens the log for copying the write-ahead log into it.
+pub(super) fn open_for_checkpoints(place: &Place) -> Result<Connection, StoreError> {
+    connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE)
 }
 
 /// Opens the log for reading.
@@ -117,7 +118,7 @@ fn migrate(log: &mut Connection, place: &Place, steps: &[&str]) -> Result<(), St
     turn.pragma_update(None, "application_id", APPLICATION_ID).map_err(error)?;
     turn.pragma_update(None, "user_version", version(steps.len())).map_err(error)?;
     turn.commit().map_err(error)?;
-    tracing::info!(store = %place, from = found, to = steps.len(), "store migrated");
+    tracing::info!(event = "store_migrated", store = %place, from = found, to = steps.len(), "store migrated");
     Ok(())
 }
 
@@ -135,7 +136,8 @@ fn set_up_writer(log: &Connection, durability: Durability) -> rusqlite::Result<(
             Durability::Power => "FULL",
         },
     )?;
-    log.query_row(&format!("PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}"), [], |_| Ok(()))?;
+    // `Checkpoints` does that.
+    log.query_row("PRAGMA wal_autocheckpoint = 0", [], |_| Ok(()))?;
     log.query_row(&format!("PRAGMA journal_size_limit = {WAL_BYTES}"), [], |_| Ok(()))?;
     log.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)
 }

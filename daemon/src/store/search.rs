@@ -17,6 +17,12 @@ use tcp_chat_protocol::{MsgEvent, Seq, event};
 /// How long a search waits for the index to be where the log was when it began.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// More conversations than this are many.
+const MANY: usize = 32;
+
+/// How many messages of many conversations are looked at before the index is asked for them.
+const GUESSES: usize = 1_000;
+
 /// Words of a query that are taken; the rest is left out.
 const WORDS: usize = 64;
 
@@ -93,12 +99,7 @@ impl Open {
     fn search(&self, log: &Connection, what: &SearchIn) -> Result<Page, Failed> {
         let meant = self.expression(&what.query).filter(|_| !what.conversations.is_empty());
         let Some(meant) = meant else { return Ok(Messages::new(0).page()) };
-        let conversations: Vec<i64> = what.conversations.iter().map(|id| id.0).collect();
-        let mut wanted = format!("{} AND {}", in_text(&meant), words::in_conversations(&conversations));
-        if let Some(user) = &what.user {
-            let _ = write!(wanted, " AND {}", words::by(user));
-        }
-        let found = self.find(log, what, &wanted)?;
+        let found = self.find(log, what, &meant)?;
         let marked = self.highlights(&meant, &found.texts).map_err(Failed::Index)?;
 
         let mut messages = Messages::new(what.limit);
@@ -127,8 +128,37 @@ impl Open {
     }
 
     /// The lines that are found, newest first, and one more if there is one.
-    fn find(&self, log: &Connection, what: &SearchIn, expression: &str) -> Result<Found, Failed> {
-        let conversations: HashSet<i64> = what.conversations.iter().map(|id| id.0).collect();
+    fn find(&self, log: &Connection, what: &SearchIn, meant: &str) -> Result<Found, Failed> {
+        let conversations: Vec<i64> = what.conversations.iter().map(|id| id.0).collect();
+        let mut anywhere = in_text(meant);
+        if let Some(user) = &what.user {
+            let _ = write!(anywhere, " AND {}", words::by(user));
+        }
+        let before = int(what.before.unwrap_or(Seq::MAX));
+        let mut found = Found { conversations: conversations.iter().copied().collect(), ..Found::default() };
+        let mut rest = Some(before);
+        if conversations.len() > MANY {
+            // Each of them costs a lookup: who is in so many finds enough without, as a rule.
+            rest = self.scan(log, &anywhere, before, Some(GUESSES), what.limit, &mut found)?;
+        }
+        if let Some(before) = rest {
+            let there = format!("{anywhere} AND {}", words::in_conversations(&conversations));
+            self.scan(log, &there, before, None, what.limit, &mut found)?;
+        }
+        Ok(found)
+    }
+
+    /// Looks through what an expression finds below a number until there is enough. After so many
+    /// `guesses`: the number to go on below.
+    fn scan(
+        &self,
+        log: &Connection,
+        expression: &str,
+        before: i64,
+        guesses: Option<usize>,
+        limit: usize,
+        found: &mut Found,
+    ) -> Result<Option<i64>, Failed> {
         let oldest: i64 = log
             .prepare_cached("SELECT ifnull((SELECT first FROM chunks ORDER BY first LIMIT 1), 0)")
             .and_then(|mut oldest| oldest.query_row([], |row| row.get(0)))
@@ -140,23 +170,22 @@ impl Open {
                  WHERE words MATCH ?1 AND rowid < ?2 AND rowid >= ?3 ORDER BY rowid DESC",
             )
             .map_err(Failed::Index)?;
-        let before = int(what.before.unwrap_or(Seq::MAX));
         let mut numbers = numbers.query(params![expression, before, oldest]).map_err(Failed::Index)?;
-        let mut found = Found::default();
-        let mut bytes = 0;
-        while found.lines.len() <= what.limit && bytes <= page::PAGE_BYTES {
+        let mut looked_at = 0;
+        // Lines are longer than what is shown of them: at twice a page, a page is full.
+        while found.lines.len() <= limit && found.bytes <= 2 * page::PAGE_BYTES {
             let Some(row) = numbers.next().map_err(Failed::Index)? else { break };
             let seq = number(row, 0).map_err(Failed::Index)?;
+            if guesses == Some(looked_at) {
+                return Ok(Some(int(seq).saturating_add(1)));
+            }
+            looked_at += 1;
             // The log has the last word: what is gone from there, or lies elsewhere, is not found.
-            let Some(line) = line(log, &conversations, seq).map_err(Failed::Log)? else { continue };
-            let Some(Ok(message)) = event::data_of(&line).map(serde_json::from_slice::<MsgEvent<'_>>) else {
-                continue;
-            };
-            found.texts.push(message.msg.into_owned());
-            bytes += line.len();
-            found.lines.push(line);
+            if let Some(line) = line(log, &found.conversations, seq).map_err(Failed::Log)? {
+                found.take(line);
+            }
         }
-        Ok(found)
+        Ok(None)
     }
 
     /// Where in each text what is meant stands: `[[start,length],...]` in characters.
@@ -185,8 +214,21 @@ impl Open {
 /// What was found: whole lines, and the text of each.
 #[derive(Default)]
 struct Found {
+    conversations: HashSet<i64>,
     lines: Vec<Vec<u8>>,
     texts: Vec<String>,
+    bytes: usize,
+}
+
+impl Found {
+    fn take(&mut self, line: Vec<u8>) {
+        let message = event::data_of(&line).map(serde_json::from_slice::<MsgEvent<'_>>);
+        if let Some(Ok(message)) = message {
+            self.texts.push(message.msg.into_owned());
+            self.bytes += line.len();
+            self.lines.push(line);
+        }
+    }
 }
 
 /// The message `seq`, if it is there and in one of the conversations.

@@ -1,13 +1,17 @@
 //! Owns what has to go from the log, in slices so small that a turn that waits for one does not
 //! notice. Called by the writer. Never decides when: the hub does.
 
+use super::ids;
 use super::rows::{int, number};
 use crate::settings::History;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 use tcp_chat_protocol::{Seq, Timestamp};
 
-/// How many chunks, or ids, one slice removes at most.
-const SLICE_ROWS: usize = 128;
+/// How many chunks one slice removes at most.
+const SLICE_CHUNKS: usize = 128;
+
+/// How many messages, or ids, one slice removes at most (but always one chunk).
+const SLICE_ROWS: u64 = 2_048;
 
 /// How many bytes of messages one slice removes at most (but always one chunk).
 const SLICE_BYTES: i64 = 512 * 1024;
@@ -43,8 +47,8 @@ pub(super) enum Slice {
     /// Chunks, by their first and last numbers, and the ids of their messages. `ended`: the
     /// conversation that is gone and has nothing left after this.
     Chunks { chunks: Vec<(Seq, Seq)>, ended: Option<i64> },
-    /// Ids of an ended session, by number. `ended`: it has nothing left after this.
-    Ids { seqs: Vec<Seq>, ended: Option<i64> },
+    /// Ids of this ended session.
+    Ids { session: i64 },
 }
 
 /// The next slice, if something has to go. `messages`: how many there are.
@@ -61,12 +65,7 @@ pub(super) fn next(log: &Connection, bounds: &Bounds, messages: u64) -> rusqlite
         return Ok(Some(Slice::Chunks { chunks, ended }));
     }
     if let Some(session) = gone("SELECT id FROM gone_sessions LIMIT 1")? {
-        let seqs = log
-            .prepare_cached("SELECT seq FROM sent WHERE session = ?1 LIMIT ?2")?
-            .query_map(params![session, SLICE_ROWS as i64], |row| number(row, 0))?
-            .collect::<rusqlite::Result<Vec<_>>>()?;
-        let ended = (seqs.len() < SLICE_ROWS).then_some(session);
-        return Ok(Some(Slice::Ids { seqs, ended }));
+        return Ok(Some(Slice::Ids { session }));
     }
     let mut left = messages;
     let mut too_big = match bounds.bytes {
@@ -98,7 +97,7 @@ fn oldest(
 ) -> rusqlite::Result<Vec<(Seq, Seq)>> {
     let mut query = log.prepare_cached(sql)?;
     let mut rows = query.query(of)?;
-    let (mut chunks, mut bytes) = (Vec::new(), 0);
+    let (mut chunks, mut bytes, mut messages) = (Vec::new(), 0, 0);
     while let Some(row) = rows.next()? {
         let (chunk, size) = ((number(row, 0)?, number(row, 1)?), row.get::<_, i64>(2)?);
         if !go(chunk, (size, number(row, 3)?)) {
@@ -106,7 +105,8 @@ fn oldest(
         }
         chunks.push(chunk);
         bytes += size;
-        if chunks.len() == SLICE_ROWS || bytes >= SLICE_BYTES {
+        messages += chunk.1 - chunk.0 + 1;
+        if chunks.len() >= SLICE_CHUNKS || bytes >= SLICE_BYTES || messages >= SLICE_ROWS {
             break;
         }
     }
@@ -120,38 +120,44 @@ fn used(log: &Connection) -> rusqlite::Result<i64> {
 }
 
 impl Slice {
+    /// The chunks that it removes, in order.
+    pub(super) fn chunks(&self) -> &[(Seq, Seq)] {
+        match self {
+            Self::Chunks { chunks, .. } => chunks,
+            Self::Ids { .. } => &[],
+        }
+    }
+
     /// How many messages it removes.
     pub(super) fn messages(&self) -> u64 {
-        match self {
-            Self::Chunks { chunks, .. } => chunks.iter().map(|(first, last)| last - first + 1).sum(),
-            Self::Ids { .. } => 0,
-        }
+        self.chunks().iter().map(|(first, last)| last - first + 1).sum()
     }
 
     /// Removes it.
     pub(super) fn remove(&self, log: &Connection) -> rusqlite::Result<()> {
         match self {
             Self::Chunks { chunks, ended } => {
-                for (first, last) in chunks {
-                    log.prepare_cached("DELETE FROM chunks WHERE first = ?1")?.execute([int(*first)])?;
-                    log.prepare_cached("DELETE FROM sent WHERE seq BETWEEN ?1 AND ?2")?
-                        .execute([int(*first), int(*last)])?;
+                let mut chunk = log.prepare_cached("DELETE FROM chunks WHERE first = ?1")?;
+                for (first, _) in chunks {
+                    chunk.execute([int(*first)])?;
                 }
-                end(log, "DELETE FROM gone_conversations WHERE id = ?1", *ended)
+                ids::remove(log, chunks)?;
+                if let Some(id) = ended {
+                    log.prepare_cached("DELETE FROM gone_conversations WHERE id = ?1")?.execute([id])?;
+                }
             }
-            Self::Ids { seqs, ended } => {
-                for seq in seqs {
-                    log.prepare_cached("DELETE FROM sent WHERE seq = ?1")?.execute([int(*seq)])?;
+            Self::Ids { session } => {
+                let some = log
+                    .prepare_cached(
+                        "DELETE FROM sent_as WHERE session = ?1
+                         AND id IN (SELECT id FROM sent_as WHERE session = ?1 LIMIT ?2)",
+                    )?
+                    .execute([*session, int(SLICE_ROWS)])?;
+                if some == 0 {
+                    log.prepare_cached("DELETE FROM gone_sessions WHERE id = ?1")?.execute([session])?;
                 }
-                end(log, "DELETE FROM gone_sessions WHERE id = ?1", *ended)
             }
         }
+        Ok(())
     }
-}
-
-fn end(log: &Connection, sql: &str, id: Option<i64>) -> rusqlite::Result<()> {
-    if let Some(id) = id {
-        log.prepare_cached(sql)?.execute([id])?;
-    }
-    Ok(())
 }

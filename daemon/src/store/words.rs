@@ -32,7 +32,7 @@ pub(super) fn make(index: &Connection, store: &[u8]) -> rusqlite::Result<()> {
          CREATE TABLE about (version INTEGER NOT NULL, store BLOB NOT NULL, mark INTEGER NOT NULL) STRICT;
          CREATE TABLE held (conversation INTEGER PRIMARY KEY) STRICT;
          CREATE VIRTUAL TABLE words USING fts5 (
-             _text_, _tags_, content = '', contentless_delete = 1, {TOKENIZER}, prefix = '1 2 3'
+             _text_, _tags_, content = '', contentless_delete = 1, {TOKENIZER}, prefix = '1 2 3 4'
          );",
     ))?;
     turn.execute("INSERT INTO about VALUES (?1, ?2, 0)", (VERSION, store))?;

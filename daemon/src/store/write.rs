@@ -3,13 +3,16 @@
 //! runs on a thread that serves connections.
 
 use super::found::{self, Totals};
+use super::ids::Ids;
 use super::index::Indexer;
 use super::place::{Lock, Place};
 use super::shared::Shared;
+use super::wal::Checkpoints;
 use super::{Kept, Readers, StoreError, replace, rows, schema, tidy};
-use crate::chat::{ConversationId, Found, SessionId, Writes};
+use crate::chat::{ConversationId, Found, SessionChange, SessionId, Writes};
 use crate::settings::History;
 use rusqlite::{Connection, TransactionBehavior};
+use std::collections::HashSet;
 use std::sync::Arc;
 use tcp_chat_protocol::{RequestId, Seq, Timestamp};
 
@@ -21,6 +24,8 @@ pub struct Store {
     /// `None` after an error that the connection may not have survived: the next use opens it.
     log: Option<Connection>,
     totals: Totals,
+    ids: Ids,
+    checkpoints: Checkpoints,
     indexer: Option<Indexer>,
     /// Held last: the file is ours until it is closed.
     _lock: Option<Lock>,
@@ -37,7 +42,10 @@ impl Store {
         place.make_folder()?;
         let lock = place.lock()?;
         let log = schema::open_writer(&place, history.durability)?;
-        let (found, totals) = found::read(&log).map_err(|e| StoreError::sqlite("read", &place, &e))?;
+        let error = |e: rusqlite::Error| StoreError::sqlite("read", &place, &e);
+        let (found, totals) = found::read(&log).map_err(error)?;
+        let ids = Ids::read(&log, totals.sent_as_to).map_err(error)?;
+        let checkpoints = Checkpoints::start(&place)?;
         let shared = Arc::new(Shared::new(place, found.head));
         let indexer = Indexer::start(&shared)?;
         let readers = Readers::new(Arc::clone(&shared));
@@ -46,6 +54,8 @@ impl Store {
             shared,
             log: Some(log),
             totals,
+            ids,
+            checkpoints,
             indexer: Some(indexer),
             _lock: lock,
         };
@@ -71,17 +81,29 @@ impl Store {
     /// Nothing of it was kept then. The next call tries afresh.
     pub fn commit(&mut self, writes: Writes) -> Result<Vec<Arc<Kept>>, StoreError> {
         rows::check(&writes, self.totals.head)?;
-        let totals = self.totals.after(&writes);
-        self.turn("write", |log| {
+        let mut totals = self.totals.after(&writes);
+        let share = self.ids.share(writes.sent.len());
+        totals.sent_as_to = self.ids.filed_to(share, totals.sent_as_to);
+        self.turn("write", |log, ids| {
             rows::write(log, &writes)?;
+            ids.file(log, share)?;
             found::put_totals(log, &totals)
         })?;
-        let gone = !writes.gone.is_empty();
         self.totals = totals;
+        self.ids.kept(share, writes.sent, totals.head);
+        for change in &writes.sessions {
+            if let SessionChange::End(session) = change {
+                self.ids.end(*session);
+            }
+        }
+        let removals = u64::from(!writes.gone.is_empty());
         self.shared.tell(|work| {
             work.head = totals.head;
-            work.removals += u64::from(gone);
+            work.removals += removals;
         });
+        if let Some(log) = &self.log {
+            self.checkpoints.after_turn(log);
+        }
         Ok(writes.chunks.into_iter().map(|chunk| Arc::new(Kept { chunk })).collect())
     }
 
@@ -93,11 +115,13 @@ impl Store {
     /// Nothing was changed then.
     pub fn replace(&mut self, all: &Found) -> Result<(), StoreError> {
         let totals = self.totals.at_least(all);
-        self.turn("write", |log| {
+        self.turn("write", |log, _| {
             replace::write(log, all)?;
             found::put_totals(log, &totals)
         })?;
         self.totals = totals;
+        let there: HashSet<SessionId> = all.sessions.iter().map(|session| session.row.id).collect();
+        self.ids.keep_only(|session| there.contains(&session));
         self.shared.tell(|work| {
             work.head = totals.head;
             work.removals += 1;
@@ -114,7 +138,10 @@ impl Store {
         session: SessionId,
         id: &RequestId,
     ) -> Result<Option<(ConversationId, Seq)>, StoreError> {
-        self.with("read", |log| rows::sent(log, session, id))
+        self.with("read", |log, ids| {
+            let Some(seq) = ids.find(log, session, id)? else { return Ok(None) };
+            Ok(rows::conversation_of(log, seq)?.map(|conversation| (conversation, seq)))
+        })
     }
 
     /// Removes a small slice of what has to go: messages over the age or number, and what gone
@@ -126,15 +153,19 @@ impl Store {
     pub fn tidy(&mut self, now: Timestamp) -> Result<bool, StoreError> {
         let bounds = tidy::Bounds::new(&self.history, now);
         let mut totals = self.totals;
-        let Some(slice) = self.with("read", |log| tidy::next(log, &bounds, totals.messages))? else {
+        let Some(slice) = self.with("read", |log, _| tidy::next(log, &bounds, totals.messages))? else {
             return Ok(false);
         };
         totals.messages = totals.messages.saturating_sub(slice.messages());
-        self.turn("tidy", |log| {
+        self.turn("tidy", |log, _| {
             slice.remove(log)?;
             found::put_totals(log, &totals)
         })?;
         self.totals = totals;
+        self.ids.forget(slice.chunks());
+        if let Some(log) = &self.log {
+            self.checkpoints.after_turn(log);
+        }
         if slice.messages() > 0 {
             self.shared.tell(|work| work.removals += 1);
         }
@@ -147,6 +178,8 @@ impl Store {
     /// The last checkpoint failed; what was committed is kept all the same.
     pub fn close(mut self) -> Result<(), StoreError> {
         drop(self.indexer.take());
+        // Before the last connection closes, which copies what is left.
+        drop(std::mem::take(&mut self.checkpoints));
         let Some(log) = self.log.take() else { return Ok(()) };
         let place = &self.shared.log;
         let error = |e: rusqlite::Error| StoreError::sqlite("close", place, &e);
@@ -160,11 +193,11 @@ impl Store {
     fn turn(
         &mut self,
         what: &'static str,
-        write: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+        write: impl FnOnce(&Connection, &Ids) -> rusqlite::Result<()>,
     ) -> Result<(), StoreError> {
-        self.with(what, |log| {
+        self.with(what, |log, ids| {
             let turn = rusqlite::Transaction::new_unchecked(log, TransactionBehavior::Immediate)?;
-            write(&turn)?;
+            write(&turn, ids)?;
             // Where this fails, or has failed before, dropping it rolls back.
             turn.commit()
         })
@@ -174,7 +207,7 @@ impl Store {
     fn with<T>(
         &mut self,
         what: &'static str,
-        ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        ask: impl FnOnce(&Connection, &Ids) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         let place = &self.shared.log;
         let _gate = self.shared.log_gate.write();
@@ -188,7 +221,7 @@ impl Store {
                 log
             }
         };
-        let result = ask(&log).map_err(|e| StoreError::sqlite(what, place, &e));
+        let result = ask(&log, &self.ids).map_err(|e| StoreError::sqlite(what, place, &e));
         let spoiled = !log.is_autocommit() || result.as_ref().is_err_and(StoreError::spoils_connection);
         // A database in memory would go with its connection.
         if !spoiled || place.is_memory() {
@@ -199,7 +232,7 @@ impl Store {
 
     /// What tests reach for.
     #[cfg(test)]
-    pub(super) fn parts(&mut self) -> (&mut Option<Connection>, &Arc<Shared>) {
-        (&mut self.log, &self.shared)
+    pub(super) fn parts(&mut self) -> (&mut Option<Connection>, &Arc<Shared>, &mut Checkpoints) {
+        (&mut self.log, &self.shared, &mut self.checkpoints)
     }
 }

@@ -4,7 +4,8 @@
 //! The order of writing makes every crash recoverable: `ca.key`, `ca.pem`, `server.key`,
 //! `server.pem`, each whole or not there. `ca.key` alone is a first start that was cut short (no
 //! client can have its certificate yet): it is finished. A key without its new certificate is a
-//! leaf that does not fit together: it is issued again.
+//! leaf that does not fit together: it is issued again. A file that is no PEM at all is no crash's
+//! doing, and is refused.
 
 use super::files::{self, CA_CERTIFICATE, CA_KEY, CERTIFICATE, Folder, KEY};
 use super::mint::{self, Minted, Signer};
@@ -118,7 +119,20 @@ fn leaf_of(wanted: &Wanted, ca: &Ca, now: SystemTime) -> Result<Result<Pair, Rea
         Ok(pair) => pair,
         // Not to be read is not the same as broken.
         Err(e) if e.fault != Fault::Content => return Err(e),
-        Err(e) => return Ok(Err(Reason::Broken(e.to_string()))),
+        Err(e) => {
+            // Two good files that do not fit, or one of the two, are a crash between writing them.
+            // Garbage is somebody's doing: never a silent new certificate beside it.
+            for (file, fault) in
+                [(&certificate, pair::read_chain(&certificate).err()), (&key, pair::read_key(&key).err())]
+            {
+                if let Some(fault) = fault.filter(|_| files::is_there(file).unwrap_or(true)) {
+                    let remedy =
+                        "bring it back, or move server.pem and server.key away: then the CA signs a new one";
+                    return Err(content(file, format!("{}; {remedy}", fault.reason)));
+                }
+            }
+            return Ok(Err(Reason::Broken(e.to_string())));
+        }
     };
     if let Some(why) = pair.facts.out_of_time(now) {
         return Ok(Err(Reason::Broken(format!("{}: {why}", certificate.display()))));

@@ -149,16 +149,15 @@ fn the_store_is_one_daemons_alone() {
 
 #[test]
 fn a_store_that_cannot_be_is_told() {
-    for (name, bytes) in [("garbage.db", &b"this is no database, whatever its name says. ".repeat(200)[..])] {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(name), bytes).unwrap();
-        let config = format!("listen.address = \"127.0.0.1:0\"\nhistory.path = \"{name}\"\n");
-        std::fs::write(folder.path().join("config.toml"), config).unwrap();
-        let end = run(folder.path(), &["run"], "");
-        assert_eq!(end.code, Some(74), "{}", end.err);
-        assert!(end.err.contains(name), "{}", end.err);
-        assert_eq!(std::fs::read(folder.path().join(name)).unwrap(), bytes, "it is left as it was");
-    }
+    let (name, bytes) = ("garbage.db", b"this is no database, whatever its name says. ".repeat(200));
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(name), &bytes).unwrap();
+    let config = format!("listen.address = \"127.0.0.1:0\"\nhistory.path = \"{name}\"\n");
+    std::fs::write(folder.path().join("config.toml"), config).unwrap();
+    let end = run(folder.path(), &["run"], "");
+    assert_eq!(end.code, Some(74), "{}", end.err);
+    assert!(end.err.contains(name), "{}", end.err);
+    assert_eq!(std::fs::read(folder.path().join(name)).unwrap(), bytes, "it is left as it was");
 }
 
 #[test]

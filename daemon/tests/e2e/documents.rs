@@ -174,3 +174,17 @@ fn every_error_kind_and_op_is_explained() {
         assert!(text.contains(&format!("`{word}`")), "docs/PROTOCOL.md does not explain {word}");
     }
 }
+
+#[test]
+fn every_dependency_has_its_line() {
+    let read = |file: &str| std::fs::read_to_string(repository().join(file)).unwrap();
+    let manifest: toml::Table = read("Cargo.toml").parse().unwrap();
+    let reasons = read("CONTRIBUTING.md");
+    let reasons: Vec<&str> =
+        reasons.lines().filter_map(|l| l.strip_prefix("| ")?.split(" | ").next()).collect();
+    let named: Vec<&str> = reasons.iter().flat_map(|crates| crates.split(", ")).collect();
+    for name in manifest["workspace"]["dependencies"].as_table().unwrap().keys() {
+        let own = name.starts_with("tcp-chat");
+        assert!(own || named.contains(&name.as_str()), "CONTRIBUTING.md does not say what {name} is for");
+    }
+}

@@ -78,13 +78,13 @@ fn the_bound_is_held_to_the_byte() {
 
 #[test]
 fn the_bound_is_what_the_configuration_says() {
-    let daemon = Daemon::with("limits.line_bytes = 20000\nlimits.msg_bytes = 1000");
+    let daemon = Daemon::with("limits.line_bytes = 8000\nlimits.msg_bytes = 1000");
     let mut ana = daemon.connect();
     let reply = ana.login("ana");
-    assert_eq!(reply["limits"], json!({"line_bytes": 20000, "msg_bytes": 1000}));
-    ana.sends_bytes(format!("{}\n", ping_of(20_000, 1)).as_bytes());
+    assert_eq!(reply["limits"], json!({"line_bytes": 8000, "msg_bytes": 1000}));
+    ana.sends_bytes(format!("{}\n", ping_of(8_000, 1)).as_bytes());
     answers(&mut ana, 1);
-    ana.sends_bytes(format!("{}\n{}\n", ping_of(20_001, 2), ping_of(100, 3)).as_bytes());
+    ana.sends_bytes(format!("{}\n{}\n", ping_of(8_001, 2), ping_of(100, 3)).as_bytes());
     ana.hears_error("TOO_LARGE");
     answers(&mut ana, 3);
 }

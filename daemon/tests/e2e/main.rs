@@ -12,6 +12,7 @@ mod common;
 mod accept;
 mod configuration;
 mod crash;
+mod disk;
 mod documents;
 mod first_start;
 mod framing;

@@ -29,7 +29,8 @@ fn talk_through_restarts(mut daemon: Daemon, held: bool) {
     whole_history(&kept, &talkers);
     let resumed: usize = talkers.iter().map(|t| t.resumed).sum();
     println!("{} messages, {resumed} resumes, {} connections refused", kept.len(), at.refused());
-    assert!(resumed >= TALKERS * RESTARTS);
+    // One who is slow may sleep through a whole restart; none can have missed most of them.
+    assert!(talkers.iter().all(|t| t.resumed > RESTARTS / 2));
     if held {
         assert_eq!(at.refused(), 0);
     }

@@ -37,14 +37,20 @@ CREATE TABLE members (
     PRIMARY KEY (session, room)
 ) STRICT, WITHOUT ROWID;
 
--- What messages called themselves. By number first: new ones go to the end, the oldest leave
--- with their messages, and those of one chunk lie side by side.
+-- What messages called themselves, by number: new ones go to the end, and those of one chunk lie
+-- side by side and leave with it.
 CREATE TABLE sent (
     seq     INTEGER PRIMARY KEY,
     session INTEGER NOT NULL,
     id      ANY     NOT NULL -- a text, or an unsigned number in the bits of a signed one
 ) STRICT;
-CREATE UNIQUE INDEX sent_as ON sent (session, id);
+-- The way back: of living sessions, all with numbers up to totals.sent_as_to, and a few more.
+CREATE TABLE sent_as (
+    session INTEGER NOT NULL,
+    id      ANY     NOT NULL,
+    seq     INTEGER NOT NULL,
+    PRIMARY KEY (session, id)
+) STRICT, WITHOUT ROWID;
 
 -- What ended and has left rows behind that go in slices.
 CREATE TABLE gone_conversations (id INTEGER PRIMARY KEY) STRICT;
@@ -56,6 +62,7 @@ CREATE TABLE totals (
     head              INTEGER NOT NULL, -- the newest number on the server
     messages          INTEGER NOT NULL, -- how many are here
     last_conversation INTEGER NOT NULL, -- the highest ids ever given out
-    last_session      INTEGER NOT NULL
+    last_session      INTEGER NOT NULL,
+    sent_as_to        INTEGER NOT NULL
 ) STRICT;
-INSERT INTO totals VALUES (randomblob(16), 0, 0, 0, 0);
+INSERT INTO totals VALUES (randomblob(16), 0, 0, 0, 0, 0);

@@ -183,7 +183,7 @@ fn files_are_for_their_owner_alone() {
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(path.parent().unwrap()), 0o700);
     for ending in ["", "-wal", "-shm", ".lock"] {
-        assert_eq!(mode(&format!("{}{ending}", path.display()).as_ref() as &Path), 0o600, "{ending}");
+        assert_eq!(mode(Path::new(&format!("{}{ending}", path.display()))), 0o600, "{ending}");
     }
 }
 
@@ -252,4 +252,77 @@ async fn a_store_in_memory_can_be_backed_up_too() {
     readers.backup(&dir.path().join("copy.db")).await.unwrap();
     let (_, readers, _) = open(&history(dir.path().join("copy.db")));
     assert_eq!(readers.line(room(1), 1).await.unwrap(), Some(model.lines(|_| true)));
+}
+
+#[tokio::test]
+async fn the_write_ahead_log_starts_over_while_others_write_and_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, readers, _) = open(&history(dir.path().join("chat.db")));
+    store.parts().2.set_pages(wal::Pages { copy: 20, restart: 100, too_many: 200 });
+    let mut model = Model::default();
+    store.commit(Model::open(1)).unwrap();
+    let long = "x".repeat(8_000);
+    let page = PageOf { conversation: room(1), before: None, after: None, limit: 1 };
+    let (mut pages, mut starts) = (0, 0);
+    for turn in 0.. {
+        store.commit(model.say(&[(1, &[("ana", long.as_str()); 5])])).unwrap();
+        readers.page(page).await.unwrap();
+        let sql = "PRAGMA wal_checkpoint(NOOP)";
+        let now: i64 = store.log().query_row(sql, [], |row| row.get(1)).unwrap();
+        starts += u32::from(now < pages);
+        pages = now;
+        if starts == 3 {
+            break;
+        }
+        assert!(turn < 5_000, "it started over {starts} times, and has {pages} pages");
+    }
+}
+
+/// `TCP_CHATD_SMALL_DISK` names a folder on a disk of a few megabytes that the test may fill:
+/// `mount -t tmpfs -o size=8m tmpfs FOLDER`.
+#[tokio::test]
+async fn a_disk_that_is_really_full_refuses_turns_and_takes_them_again_when_there_is_room() {
+    let Some(disk) = std::env::var_os("TCP_CHATD_SMALL_DISK") else {
+        println!("skipped: TCP_CHATD_SMALL_DISK names no small disk");
+        return;
+    };
+    let dir = tempfile::tempdir_in(disk).unwrap();
+    let ballast = dir.path().join("ballast");
+    std::fs::write(&ballast, vec![1; 2_000_000]).unwrap();
+    let history = history(dir.path().join("chat.db"));
+    let (mut store, readers, _) = open(&history);
+    let mut model = Model::default();
+    store.commit(Model::open(1)).unwrap();
+    let long = "x".repeat(5_000);
+    let all = Range { conversation: room(1), first: 1, last: Seq::MAX };
+    let (mut kept, mut refused) = (0, 0);
+    while refused < 20 {
+        let (head, messages) = (model.head, model.messages.len());
+        match store.commit(model.say(&[(1, &[("ana", long.as_str()); 4])])) {
+            Ok(_) => kept += 4,
+            Err(error) => {
+                assert!(matches!(error, StoreError::Full { .. }), "{error}");
+                refused += 1;
+                model.head = head;
+                model.heads.insert(room(1), head);
+                model.messages.truncate(messages);
+            }
+        }
+        assert!(kept < 10_000, "this is no small disk");
+    }
+    let caught = readers.gap(SessionId(1), vec![all], usize::MAX).await.unwrap();
+    assert_eq!((caught.count, caught.lines == model.lines(|_| true)), (kept, true));
+    let backup = readers.backup(&dir.path().join("backup.db")).await;
+    assert!(matches!(backup, Err(StoreError::Full { .. })), "{backup:?}");
+    // Killed in this state, it starts again, reads, and goes on when there is room.
+    drop((store, readers));
+    let (mut store, readers, _) = open(&history);
+    let caught = readers.gap(SessionId(1), vec![all], usize::MAX).await.unwrap();
+    assert_eq!((caught.count, caught.lines == model.lines(|_| true)), (kept, true));
+    std::fs::remove_file(&ballast).unwrap();
+    for _ in 0..10 {
+        store.commit(model.say(&[(1, &[("ana", long.as_str()); 4])])).unwrap();
+    }
+    let caught = readers.gap(SessionId(1), vec![all], usize::MAX).await.unwrap();
+    assert_eq!((caught.count, caught.lines == model.lines(|_| true)), (kept + 40, true));
 }

@@ -28,7 +28,12 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 /// Reads a gap to its end, a part at a time.
-async fn catch_up(readers: &Readers, session: i64, mut ranges: Vec<Range>, bytes: usize) -> Caught {
+pub(super) async fn catch_up(
+    readers: &Readers,
+    session: i64,
+    mut ranges: Vec<Range>,
+    bytes: usize,
+) -> Caught {
     let mut all = Caught::default();
     while !ranges.is_empty() {
         let part = readers.gap(SessionId(session), ranges, bytes).await.unwrap();
@@ -154,51 +159,6 @@ async fn a_page_ends_at_a_mebibyte_and_says_that_there_is_more() {
         assert!(page.data.len() <= 1024 * 1024);
         assert_eq!(numbers(&page), (wanted.collect(), true));
     }
-}
-
-#[tokio::test]
-async fn the_sessions_own_messages_carry_their_ids_and_no_others_do() {
-    let dir = tempfile::tempdir().unwrap();
-    let (mut store, readers, _) = open(&history(dir.path().join("chat.db")));
-    let mut model = Model::default();
-    store.commit(Model::open(2)).unwrap();
-    let ids = [
-        RequestId::Number(u64::MAX),
-        RequestId::Text("18446744073709551615".into()),
-        RequestId::Text("".into()),
-    ];
-    let own = |session, seq, id: &RequestId| Sent {
-        session: SessionId(session),
-        id: id.clone(),
-        conversation: room(1),
-        seq,
-    };
-    let mut writes = model.say(&[(1, &[("ana", "a"), ("bo", "b"), ("ana", "c")]), (2, &[("ana", "d")])]);
-    writes.sent = vec![own(1, 1, &ids[0]), own(2, 2, &ids[0]), own(1, 3, &ids[1]), own(1, 4, &ids[2])];
-    store.commit(writes).unwrap();
-
-    let both = [1, 2].map(|n| Range { conversation: room(n), first: 1, last: 9 });
-    let caught = catch_up(&readers, 1, both.to_vec(), 1).await;
-    let mut wanted = Vec::new();
-    for m in &model.messages {
-        match m.seq {
-            1 => event::write_with_id(&m.line, &ids[0], &mut wanted),
-            3 => event::write_with_id(&m.line, &ids[1], &mut wanted),
-            4 => event::write_with_id(&m.line, &ids[2], &mut wanted),
-            _ => wanted.extend(&m.line),
-        }
-    }
-    assert_eq!(text(&caught.lines), text(&wanted));
-    assert_eq!(store.sent(SessionId(1), &ids[0]).unwrap(), Some((room(1), 1)));
-    assert_eq!(store.sent(SessionId(2), &ids[0]).unwrap(), Some((room(1), 2)));
-    assert_eq!(store.sent(SessionId(1), &ids[2]).unwrap(), Some((room(2), 4)));
-    assert_eq!(store.sent(SessionId(2), &ids[2]).unwrap(), None);
-    assert_eq!(store.sent(SessionId(1), &RequestId::Number(0)).unwrap(), None);
-
-    // The same after a restart.
-    store.close().unwrap();
-    let (mut store, ..) = open(&history(dir.path().join("chat.db")));
-    assert_eq!(store.sent(SessionId(1), &ids[1]).unwrap(), Some((room(1), 3)));
 }
 
 #[test]

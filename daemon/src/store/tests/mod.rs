@@ -1,6 +1,7 @@
 //! What the tests of the store share: a model of the log that makes chunks as the chat does.
 
 mod faults;
+mod ids;
 mod log;
 mod search;
 mod tidy;

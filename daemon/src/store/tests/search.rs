@@ -194,7 +194,7 @@ async fn a_restart_goes_on_with_the_index_and_makes_a_bad_one_anew() {
     let index = dir.path().join("chat.db-search");
     let history = history(&path);
     let (mut store, readers, _) = open(&history);
-    said(&mut store);
+    let mut model = said(&mut store);
     assert_eq!(find(&readers, look_for("hello", &[1, 2])).await.0, [3, 2, 1]);
     drop(readers);
     store.close().unwrap();
@@ -214,8 +214,11 @@ async fn a_restart_goes_on_with_the_index_and_makes_a_bad_one_anew() {
     ];
     for (n, spoil) in spoil.iter().enumerate() {
         spoil();
-        let (store, readers, _) = open(&history);
-        assert_eq!(find(&readers, look_for("hello", &[1, 2])).await.0, [3, 2, 1], "case {n}");
+        let (mut store, readers, _) = open(&history);
+        store.commit(model.say(&[(1, &[("ana", "something new")])])).unwrap();
+        let new = model.head;
+        let found = find(&readers, look_for("hello OR new", &[1, 2])).await.0;
+        assert_eq!((found[0], &found[n + 1..]), (new, &[3, 2, 1][..]), "case {n}");
         drop(readers);
         store.close().unwrap();
     }
@@ -263,4 +266,37 @@ async fn what_retention_took_is_not_found_and_leaves_the_index() {
         .collect::<Result<_, _>>()
         .unwrap();
     assert_eq!(left, [7, 8, 9]);
+}
+
+#[tokio::test]
+async fn many_conversations_of_which_few_have_it() {
+    let (mut store, readers, _) = open(&in_memory());
+    let mut model = Model::default();
+    store.commit(Model::open(2)).unwrap();
+    store.commit(model.say(&[(1, &[("ana", "word"), ("ana", "word")])])).unwrap();
+    // More than are looked at one by one.
+    store.commit(model.say(&[(2, &[("bo", "word"); 1_200])])).unwrap();
+    store.commit(model.say(&[(1, &[("ana", "word")])])).unwrap();
+    let without_2: Vec<i64> = (1..100).filter(|n| *n != 2).collect();
+    assert_eq!(find(&readers, look_for("word", &without_2)).await, (vec![1_203, 2, 1], false));
+    let with_2: Vec<i64> = (1..100).collect();
+    let two = SearchIn { limit: 2, ..look_for("word", &with_2) };
+    assert_eq!(find(&readers, two).await, (vec![1_203, 1_202], true));
+    let two = SearchIn { limit: 2, ..look_for("word", &without_2) };
+    assert_eq!(find(&readers, two).await, (vec![1_203, 2], true));
+}
+
+#[tokio::test]
+async fn long_messages_end_a_page_of_results() {
+    let (mut store, readers, _) = open(&in_memory());
+    let mut model = Model::default();
+    store.commit(Model::open(1)).unwrap();
+    let long = "word ".repeat(8_000);
+    for _ in 0..10 {
+        store.commit(model.say(&[(1, &[("ana", long.as_str()); 10])])).unwrap();
+    }
+    let page = readers.search(SearchIn { limit: 100, ..look_for("word", &[1]) }).await.unwrap();
+    assert!(page.data.len() <= 1024 * 1024);
+    let (found, more) = numbers(&page);
+    assert!(more && found.len() > 2 && found[0] == 100, "{found:?}");
 }

@@ -48,8 +48,13 @@ fn a_start_replaces_a_leaf_that_no_client_would_take() {
     }
     let text = reasons(&place).join("\n");
     assert!(text.contains("of no use: "), "{text}");
+    // Garbage is somebody's doing: it is refused, and left as it is.
+    let whole = place.read("server.pem");
     fs::write(place.path("server.pem"), "garbage").unwrap();
-    assert!(reasons(&place).join("\n").contains("there is no certificate in it (PEM)"));
+    let refused = place.open().unwrap_err().to_string();
+    assert!(refused.contains("there is no certificate in it (PEM); bring it back, or move"), "{refused}");
+    assert_eq!(place.read("server.pem"), b"garbage");
+    replace(&place.path("server.pem"), &whole);
     fs::remove_file(place.path("server.key")).unwrap();
     assert!(reasons(&place).join("\n").contains("server.key: it cannot be read"));
     place.now += 91 * DAY;

@@ -1,0 +1,117 @@
+//! Owns what the model asks of the server: each question in a task of its own, messages one after
+//! another, answers back through a bounded queue. Called by `shell`. Never touches the screen.
+
+use super::model::{Answer, Effect, Part};
+use tcp_chat_client::{Conversation, Error, Page, Query, Session, To};
+use tokio::sync::mpsc;
+
+/// Messages that wait to be handed to the session.
+const OUTBOX: usize = 64;
+/// The size of a page of history.
+const PAGE: usize = 100;
+/// The size of one side around a message.
+const SIDE: usize = 60;
+/// Results of a search at once.
+const HITS: usize = 50;
+
+/// One session's questions.
+pub(crate) struct Asks {
+    session: Session,
+    answers: mpsc::Sender<Answer>,
+    outbox: mpsc::Sender<(u64, To, String)>,
+}
+
+impl Asks {
+    pub(crate) fn new(session: Session, answers: mpsc::Sender<Answer>) -> Self {
+        let (outbox, mut messages) = mpsc::channel::<(u64, To, String)>(OUTBOX);
+        let (out, said) = (session.clone(), answers.clone());
+        tokio::spawn(async move {
+            while let Some((local, to, text)) = messages.recv().await {
+                // In order up to here; each is then waited for by itself.
+                let queued = out.queue(to, text).await;
+                let said = said.clone();
+                tokio::spawn(async move {
+                    let kept = match queued {
+                        Ok(queued) => queued.kept().await.map(|_| ()),
+                        Err(e) => Err(e),
+                    };
+                    let answer = match kept {
+                        Ok(()) => Answer::Sent { local },
+                        Err(why) => Answer::NotSent { local, why },
+                    };
+                    // Where nobody listens any more, the program ends.
+                    let _ = said.send(answer).await;
+                });
+            }
+        });
+        Self { session, answers, outbox }
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Asks what an effect is about. Others than questions to the server are not for here.
+    pub(crate) fn ask(&self, effect: Effect) {
+        if let Effect::Send { local, to, text } = effect {
+            let to = match to {
+                Conversation::Room(room) => To::Room(room),
+                Conversation::With(user) => To::User(user),
+            };
+            if self.outbox.try_send((local, to, text)).is_err() {
+                let why = Error::Invalid("too many messages are on their way".into());
+                self.say(Answer::NotSent { local, why });
+            }
+            return;
+        }
+        let (session, answers) = (self.session.clone(), self.answers.clone());
+        tokio::spawn(async move {
+            if let Some(answer) = answer(&session, effect).await {
+                let _ = answers.send(answer).await; // As above.
+            }
+        });
+    }
+
+    fn say(&self, answer: Answer) {
+        let answers = self.answers.clone();
+        tokio::spawn(async move { answers.send(answer).await });
+    }
+}
+
+async fn answer(session: &Session, effect: Effect) -> Option<Answer> {
+    let failed = |e: Error| Answer::Failed(e.to_string());
+    Some(match effect {
+        Effect::Join(room) => session.join(&room).await.map_or_else(failed, Answer::Joined),
+        Effect::Leave(room) => session.leave(&room).await.map_or_else(failed, |left| Answer::Left(left.room)),
+        Effect::Who { room, show } => match session.who(room.as_deref()).await {
+            Ok(reply) => Answer::Who { reply, show },
+            Err(e) if show => failed(e),
+            Err(_) => return None, // Nobody asked to see it.
+        },
+        Effect::Rooms => session.rooms().await.map_or_else(failed, Answer::Rooms),
+        Effect::History { of, part: Part::Around(seq) } => {
+            let reply = async {
+                let older = Page { before: Some(seq.saturating_add(1)), after: None, limit: Some(SIDE) };
+                let newer = Page { before: None, after: Some(seq), limit: Some(SIDE) };
+                Ok((session.history(&of, &older).await?, session.history(&of, &newer).await?))
+            };
+            let reply = reply.await;
+            Answer::Around { of, seq, reply }
+        }
+        Effect::History { of, part } => {
+            let page = match part {
+                Part::Before(seq) => Page { before: Some(seq), ..Page::default() },
+                Part::After(seq) => Page { after: Some(seq), ..Page::default() },
+                Part::Newest | Part::Around(_) => Page::default(),
+            };
+            let reply = session.history(&of, &Page { limit: Some(PAGE), ..page }).await;
+            Answer::History { of, part, reply }
+        }
+        Effect::Search { query, before } => {
+            let asked = Query { query: query.clone(), before, limit: Some(HITS), ..Query::default() };
+            let reply = session.search(&asked).await;
+            Answer::Found { query, reply }
+        }
+        _ => return None,
+    })
+}

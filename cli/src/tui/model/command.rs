@@ -1,0 +1,144 @@
+//! Owns what an input means: something to say, or a command that begins with `/`. Pure. Never acts.
+
+/// The commands, with what stands behind them and what they do; `/help` shows them.
+pub(crate) const COMMANDS: [(&str, &str, &str); 13] = [
+    ("join", "ROOM", "enter a room"),
+    ("leave", "[ROOM]", "leave a room, or close direct messages"),
+    ("room", "ROOM", "show another conversation (also #room or @user)"),
+    ("msg", "USER [TEXT]", "direct messages with a user"),
+    ("who", "[ROOM|*]", "who is in the room; * is everyone"),
+    ("rooms", "", "the rooms of the server"),
+    ("search", "WORDS", "search the messages: words, \"phrases\", prefix*"),
+    ("unread", "", "go to the first message that you have not read"),
+    ("notify", "bell|osc9|off", "how a mention makes itself known"),
+    ("mouse", "on|off", "off: the terminal selects text by itself"),
+    ("connect", "", "log in again after the session has ended"),
+    ("help", "", "keys and commands"),
+    ("quit", "", "leave"),
+];
+
+/// How a mention makes itself known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Notify {
+    /// The terminal's bell.
+    #[default]
+    Bell,
+    /// A notification of the desktop, by the terminal (OSC 9).
+    Osc9,
+    /// Not at all.
+    Off,
+}
+
+impl std::str::FromStr for Notify {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "bell" => Ok(Self::Bell),
+            "osc9" => Ok(Self::Osc9),
+            "off" => Ok(Self::Off),
+            _ => Err("write bell, osc9 or off".into()),
+        }
+    }
+}
+
+/// An input, understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Command {
+    Say(String),
+    Join(String),
+    Leave(Option<String>),
+    Room(String),
+    Msg(String, Option<String>),
+    Who(Option<String>),
+    Everyone,
+    Rooms,
+    Search(String),
+    Unread,
+    Notify(Notify),
+    Mouse(bool),
+    Connect,
+    Help,
+    Quit,
+}
+
+/// Reads an input.
+///
+/// # Errors
+/// A sentence that says how it is written.
+pub(crate) fn read(input: &str) -> Result<Command, String> {
+    let Some(command) = input.strip_prefix('/') else { return Ok(Command::Say(input.to_owned())) };
+    if command.starts_with('/') {
+        return Ok(Command::Say(command.to_owned()));
+    }
+    let (word, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
+    let rest = rest.trim();
+    let room = |rest: &str| rest.strip_prefix('#').unwrap_or(rest).to_owned();
+    let some = |rest: &str| (!rest.is_empty()).then(|| rest.to_owned());
+    let read = match (word.to_lowercase().as_str(), rest) {
+        ("join" | "j", rest) if !rest.is_empty() => Command::Join(room(rest)),
+        ("leave" | "part" | "close", rest) => Command::Leave(some(rest)),
+        ("room" | "r", rest) if !rest.is_empty() => Command::Room(rest.to_owned()),
+        ("msg" | "m" | "query", rest) if !rest.is_empty() => {
+            let (user, text) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+            Command::Msg(user.strip_prefix('@').unwrap_or(user).to_owned(), some(text.trim_start()))
+        }
+        ("who", "*") => Command::Everyone,
+        ("who", rest) => Command::Who(some(&room(rest))),
+        ("rooms", _) => Command::Rooms,
+        ("search" | "s", rest) if !rest.is_empty() => Command::Search(rest.to_owned()),
+        ("unread", _) => Command::Unread,
+        ("notify", rest) => Command::Notify(rest.parse().map_err(|e| format!("/notify: {e}"))?),
+        ("mouse", "on") => Command::Mouse(true),
+        ("mouse", "off") => Command::Mouse(false),
+        ("connect", _) => Command::Connect,
+        ("help" | "h" | "?", _) => Command::Help,
+        ("quit" | "q" | "exit", _) => Command::Quit,
+        (word, _) => {
+            return Err(match COMMANDS.iter().find(|(name, ..)| *name == word) {
+                Some((name, args, _)) => format!("/{name} {args}"),
+                None => format!("there is no /{word}: /help lists what there is; // begins a text with /"),
+            });
+        }
+    };
+    Ok(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs() {
+        let own = str::to_owned;
+        for (input, command) in [
+            ("hi /there", Command::Say(own("hi /there"))),
+            ("//etc", Command::Say(own("/etc"))),
+            ("/join #ops", Command::Join(own("ops"))),
+            ("/msg @bo one\ntwo", Command::Msg(own("bo"), Some(own("one\ntwo")))),
+            ("/msg bo", Command::Msg(own("bo"), None)),
+            ("/who", Command::Who(None)),
+            ("/who *", Command::Everyone),
+            ("/leave", Command::Leave(None)),
+            ("/NOTIFY osc9", Command::Notify(Notify::Osc9)),
+            ("/search \"a b\" c*", Command::Search(own("\"a b\" c*"))),
+        ] {
+            assert_eq!(read(input), Ok(command), "{input}");
+        }
+        assert_eq!(read("/join"), Err(own("/join ROOM")));
+        assert_eq!(read("/mouse maybe"), Err(own("/mouse on|off")));
+        assert!(read("/sned x").unwrap_err().contains("no /sned"));
+    }
+
+    #[test]
+    fn every_command_of_the_help_is_there() {
+        for (name, args, _) in COMMANDS {
+            let args = match args {
+                "on|off" => "on",
+                "bell|osc9|off" => "off",
+                _ => "x",
+            };
+            assert!(read(&format!("/{name} {args}")).is_ok(), "{name}");
+        }
+    }
+}

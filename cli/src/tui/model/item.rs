@@ -1,0 +1,129 @@
+//! Owns one entry of a conversation as it is shown: a message, a note of the interface, or a message
+//! that is still on its way. All that others wrote is neutralised here, on the way in; nothing of
+//! theirs is kept otherwise. Never knows where it is drawn.
+
+use crate::neutralise;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use tcp_chat_client::Message;
+use tcp_chat_client::protocol::{Colour, Seq, Timestamp};
+
+/// A moment in local time, as far as it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) day: Date,
+    pub(crate) hour: i8,
+    pub(crate) minute: i8,
+}
+
+impl Stamp {
+    pub(crate) fn of(ts: Timestamp, zone: &TimeZone) -> Self {
+        let ms = i64::try_from(ts.0).unwrap_or(0);
+        let moment = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
+        let local = zone.to_datetime(moment);
+        Self { day: local.date(), hour: local.hour(), minute: local.minute() }
+    }
+}
+
+/// One entry.
+#[derive(Debug, Clone)]
+pub(crate) struct Item {
+    /// Unique in this program's life.
+    pub(crate) id: u64,
+    /// The message's number; `None` for what the daemon does not number.
+    pub(crate) seq: Option<Seq>,
+    pub(crate) stamp: Stamp,
+    pub(crate) kind: Kind,
+}
+
+/// What it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A message. Name and text are neutralised.
+    Said { user: String, color: Colour, text: String, own: bool, mention: bool },
+    /// The interface itself says something.
+    Note(String),
+    /// A message of ours that is not confirmed yet. `sent` is the text as it was sent.
+    Pending { local: u64, text: String, sent: String },
+}
+
+impl Item {
+    /// A message.
+    pub(crate) fn said(id: u64, message: &Message, me: &str, zone: &TimeZone) -> Self {
+        let text = clean_text(message.text());
+        let mention = !message.own && (message.room().is_none() || mentions(message.text(), me));
+        let kind = Kind::Said {
+            user: neutralise::line(message.user()),
+            color: message.data.color.parse().unwrap_or(Colour::None),
+            own: message.own,
+            mention,
+            text,
+        };
+        Self { id, seq: Some(message.seq()), stamp: Stamp::of(message.data.ts, zone), kind }
+    }
+
+    /// The text that is shown.
+    pub(crate) fn text(&self) -> &str {
+        match &self.kind {
+            Kind::Said { text, .. } | Kind::Note(text) | Kind::Pending { text, .. } => text,
+        }
+    }
+
+    /// About how many bytes of memory it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        let own = std::mem::size_of::<Self>();
+        own + match &self.kind {
+            Kind::Said { user, text, .. } => user.len() + text.len(),
+            Kind::Note(text) => text.len(),
+            Kind::Pending { text, sent, .. } => text.len() + sent.len(),
+        }
+    }
+
+    pub(crate) fn is_pending(&self) -> bool {
+        matches!(self.kind, Kind::Pending { .. })
+    }
+}
+
+/// A text with its line breaks; each line neutralised by itself. (The indent that the line mode
+/// needs is not: here the column of the names keeps lines apart.)
+pub(crate) fn clean_text(text: &str) -> String {
+    let lines = text.split('\n').map(|l| neutralise::text(l.strip_suffix('\r').unwrap_or(l)));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Is the name said in the text, as a word of its own?
+pub(crate) fn mentions(text: &str, name: &str) -> bool {
+    let (text, name) = (text.to_lowercase(), name.to_lowercase());
+    let within = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    !name.is_empty()
+        && text.match_indices(&name).any(|(at, _)| {
+            !text[..at].chars().next_back().is_some_and(within)
+                && !text[at + name.len()..].chars().next().is_some_and(within)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mention_is_a_word() {
+        for (text, is) in [
+            ("ana: hi", true),
+            ("hi @Ana.", true),
+            ("(ana)", true),
+            ("banana", false),
+            ("ana-maria", false),
+            ("ana_", false),
+            ("", false),
+        ] {
+            assert_eq!(mentions(text, "ana"), is, "{text}");
+        }
+        assert!(!mentions("x", ""));
+    }
+
+    #[test]
+    fn a_text_keeps_its_lines_and_nothing_else() {
+        assert_eq!(clean_text("a\r\n\u{1b}[2Jb\n\tc"), "a\n␛[2Jb\n    c");
+    }
+}

@@ -1,0 +1,358 @@
+//! Owns what the session tells and what the server answers: how they change the screen. Part of the
+//! model. Every text of others is neutralised here, or in `item`, before it is kept.
+
+use super::item::{Item, clean_text};
+use super::overlay::{HITS, Hit, Overlay};
+use super::talk::{Talk, is_mention};
+use super::{Answer, Effect, Link, Model, Part};
+use crate::neutralise::line as clean;
+use crate::tui::wrap;
+use std::time::Duration;
+use tcp_chat_client::protocol::reply::{LoginReply, MemberState, MessagesReply, RoomInfo, WhoReply};
+use tcp_chat_client::protocol::{MsgEvent, NoticeKind, PresenceEvent, PresenceState};
+use tcp_chat_client::{Conversation, Error, Event, Message};
+
+/// How long "caught up" stands in the bar.
+const CAUGHT_UP: Duration = Duration::from_secs(10);
+/// Between two rings.
+const RING: Duration = Duration::from_secs(2);
+/// Rooms of the server that are remembered for completion.
+const ROOMS: usize = 500;
+
+impl Model {
+    pub(super) fn net(&mut self, event: Event) -> Vec<Effect> {
+        match event {
+            Event::Message(message) => return self.message(&message),
+            Event::Presence(presence) => self.presence(&presence),
+            Event::Notice(n) => {
+                let who = if n.kind == NoticeKind::Operator { "the operator" } else { "the server" };
+                self.note_everywhere(&format!("{who} says: {}", clean_text(&n.msg)));
+            }
+            Event::Connected(login) => {
+                self.link = Link::Up { caught_up: None };
+                self.notice.take_if(|n| n.error);
+                self.logged_in(&login);
+                return self.refresh(true);
+            }
+            Event::Resumed { caught_up } => {
+                let until = self.now.up + CAUGHT_UP;
+                self.link = Link::Up { caught_up: Some((caught_up, until)) };
+                self.notice.take_if(|n| n.error);
+                return self.refresh(false);
+            }
+            Event::Reconnecting { wait, attempt, why } => {
+                self.link = Link::Waiting { until: self.now.up + wait, attempt };
+                self.error(clean(&why.to_string()));
+            }
+            Event::SessionLost { .. } => {
+                self.note_everywhere("the session had ended meanwhile: this is a new one");
+            }
+            Event::Gap { from, to } => self.note_everywhere(&format!(
+                "messages between {from} and {to} are no longer kept by the server"
+            )),
+            Event::ChainBroken { prev, seq, .. } => {
+                self.error(format!("warning: message {prev}, before {seq}, did not come"));
+            }
+            Event::Ended(why) => {
+                self.link = Link::Over;
+                self.error(format!(
+                    "{}; /connect begins a new session, /quit leaves",
+                    clean(&why.to_string())
+                ));
+                if let Some(notice) = &mut self.notice {
+                    notice.until = None;
+                }
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    pub(super) fn answer(&mut self, answer: Answer) -> Vec<Effect> {
+        match answer {
+            Answer::LoggedIn(login) => {
+                self.login = None;
+                self.notice = None;
+                self.link = Link::Up { caught_up: None };
+                self.logged_in(&login);
+                // A session that goes on has its own rooms: what was asked for is entered besides.
+                let wanted = std::mem::take(&mut self.wanted);
+                let missing = wanted.into_iter().filter(|room| !login.rooms.contains(room));
+                return missing.map(Effect::Join).collect();
+            }
+            Answer::NotLoggedIn { lines, password } => {
+                let lines: Vec<_> = lines.iter().map(|l| clean(l)).collect();
+                self.link = if self.login.is_some() { Link::Off } else { Link::Over };
+                match &mut self.login {
+                    Some(login) => {
+                        login.trying = false;
+                        login.problem = lines;
+                        login.field = Self::field_of(password);
+                    }
+                    None => self.error(lines.join(" ")),
+                }
+            }
+            Answer::Sent { local } => {
+                // The message itself may have come already, and taken this one's place.
+                self.pending(local);
+            }
+            Answer::NotSent { local, why } => {
+                let why = clean(&why.to_string());
+                if let Some((at, item)) = self.pending(local) {
+                    self.note(at, format!("not sent ({why}): {}", item.text()));
+                }
+                self.error(format!("not sent: {why}"));
+            }
+            Answer::Joined(joined) => {
+                let at = self.open(&Conversation::Room(joined.room));
+                self.talks[at].set_members(joined.members, joined.member_count);
+                self.talks[at].loaded = false;
+                self.talks[at].read = self.talks[at].read.max(joined.head);
+                return self.show(at);
+            }
+            Answer::Left(room) => {
+                if let Some(at) = self.find(&Conversation::Room(room)) {
+                    let was_shown = at == self.current;
+                    if was_shown {
+                        self.editor.take();
+                    }
+                    self.close(at);
+                    if was_shown {
+                        self.restore_draft();
+                    }
+                    return self.look();
+                }
+            }
+            Answer::Who { reply, show } => self.who(reply, show),
+            Answer::Rooms(rooms) => self.rooms(rooms),
+            Answer::History { of, part, reply } => return self.history(&of, part, reply),
+            Answer::Around { of, seq, reply } => {
+                let part = Some(Part::Around(seq));
+                let Some(at) = self.find(&of).filter(|at| self.talks[*at].asked == part) else {
+                    return Vec::new();
+                };
+                self.talks[at].asked = None;
+                match reply {
+                    Ok((older, newer)) => {
+                        let (before, after) = (older.more, newer.more);
+                        let items = self.items(older.messages.into_iter().chain(newer.messages));
+                        self.talks[at].replace(items, before, after);
+                        self.talks[at].loaded = true;
+                        if at == self.current {
+                            return self.scroll_to(seq);
+                        }
+                    }
+                    Err(e) => self.error(clean(&e.to_string())),
+                }
+            }
+            Answer::Found { query, reply } => self.found(&query, reply),
+            Answer::Failed(why) => self.error(clean(&why)),
+            Answer::Told(what) => self.hint(clean(&what)),
+        }
+        Vec::new()
+    }
+
+    fn logged_in(&mut self, login: &LoginReply) {
+        self.me = login.name.clone();
+        self.msg_bytes = login.limits.msg_bytes;
+        for room in &login.rooms {
+            let known = self.reads.iter().any(|(p, _)| matches!(p, Conversation::Room(r) if r == room));
+            let new = self.find(&Conversation::Room(room.clone())).is_none();
+            let at = self.open(&Conversation::Room(room.clone()));
+            if new && !known {
+                // Nothing is known of what was read here: all of it counts as read.
+                self.talks[at].read = login.head;
+            }
+        }
+        let gone = |t: &Talk| matches!(&t.place, Conversation::Room(r) if !login.rooms.contains(r));
+        while let Some(at) = self.talks.iter().position(gone) {
+            self.close(at);
+        }
+        let wanted = self.wanted.first().cloned().map(Conversation::Room);
+        if let Some(at) = wanted.and_then(|w| self.find(&w)) {
+            self.current = at;
+        } else if self.talks.iter().all(|t| t.items.is_empty()) {
+            self.current = 0;
+        }
+    }
+
+    /// Asks for what the conversations lack after a connect.
+    fn refresh(&mut self, all: bool) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for talk in &mut self.talks {
+            talk.asked = None;
+            if all || !talk.loaded {
+                talk.asked = Some(Part::Newest);
+                effects.push(Effect::History { of: talk.place.clone(), part: Part::Newest });
+            }
+            if let Conversation::Room(room) = &talk.place {
+                effects.push(Effect::Who { room: Some(room.clone()), show: false });
+            }
+        }
+        effects
+    }
+
+    fn message(&mut self, message: &Message) -> Vec<Effect> {
+        let at = self.open(&message.conversation);
+        let reading = self.is_reading(at);
+        let id = self.id();
+        let item = Item::said(id, message, &self.me, &self.zone);
+        let talk = &mut self.talks[at];
+        talk.active = id;
+        if talk.newest().is_some_and(|n| n >= message.seq()) {
+            return Vec::new(); // It came with a page of the history already.
+        }
+        if talk.read == 0 {
+            talk.read = message.data.prev; // What was said before is not news.
+        }
+        if message.id.is_some() {
+            talk.take_pending(|_, sent| sent == message.text());
+        }
+        let mention = is_mention(&item);
+        if reading || message.own {
+            talk.read = message.seq();
+        } else {
+            if talk.unread == 0 {
+                talk.new_from = Some(message.seq());
+            }
+            talk.unread += 1;
+            talk.mentions += usize::from(mention);
+        }
+        let ring = mention && !(reading && self.focus.is_some());
+        let text = format!("{} in {}: {}", clean(message.user()), talk.title, clean(message.text()));
+        talk.push(item);
+        let quiet = self.rang.is_some_and(|rang| self.now.up < rang + RING);
+        if !ring || quiet || self.notify == super::Notify::Off {
+            return Vec::new();
+        }
+        self.rang = Some(self.now.up);
+        vec![Effect::Ring { how: self.notify, text: wrap::fit(&text, 120) }]
+    }
+
+    fn presence(&mut self, p: &PresenceEvent<'_>) {
+        let Some(at) = self.find(&Conversation::Room(p.room.clone().into_owned())) else { return };
+        let (state, what) = match p.state {
+            PresenceState::Joined => (Some(MemberState::Here), "has joined"),
+            PresenceState::Away => (Some(MemberState::Away), "is away"),
+            PresenceState::Back => (Some(MemberState::Here), "is back"),
+            PresenceState::Left => (None, "has left"),
+            PresenceState::Other => return,
+        };
+        if p.state == PresenceState::Joined {
+            self.talks[at].member_came(&p.user);
+        }
+        self.talks[at].member(&p.user, &p.color, state);
+        if p.user != self.me {
+            self.note(at, format!("{} {what}", clean(&p.user)));
+        }
+    }
+
+    fn pending(&mut self, local: u64) -> Option<(usize, Item)> {
+        let mut talks = self.talks.iter_mut().enumerate();
+        talks.find_map(|(at, talk)| Some((at, talk.take_pending(|l, _| l == local)?)))
+    }
+
+    fn items(&mut self, messages: impl Iterator<Item = MsgEvent<'static>>) -> Vec<Item> {
+        let me = self.me.clone();
+        messages.map(|m| Item::said(self.id(), &Message::of(m, &me), &me, &self.zone)).collect()
+    }
+
+    fn history(&mut self, of: &Conversation, part: Part, reply: Result<MessagesReply, Error>) -> Vec<Effect> {
+        let asked = |at: &usize| self.talks[*at].asked == Some(part);
+        let Some(at) = self.find(of).filter(asked) else { return Vec::new() };
+        let talk = &mut self.talks[at];
+        talk.asked = None;
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(Error::Refused { .. }) if !talk.is_room() => {
+                // Nobody of that name is here, so there is no history with them either.
+                (talk.loaded, talk.at_start) = (true, true);
+                return Vec::new();
+            }
+            Err(e) => {
+                self.error(format!("the history of {}: {}", self.talks[at].title, clean(&e.to_string())));
+                return Vec::new();
+            }
+        };
+        let more = reply.more;
+        let items = self.items(reply.messages.into_iter());
+        let reading = self.is_reading(at);
+        let talk = &mut self.talks[at];
+        match part {
+            Part::Newest => {
+                talk.merge_newest(items, more);
+                if talk.read == 0 && talk.unread == 0 {
+                    talk.was_read(); // A conversation that was opened just now.
+                }
+                talk.count();
+                if reading {
+                    talk.was_read();
+                }
+            }
+            Part::Before(_) => talk.prepend(items, more),
+            Part::After(_) | Part::Around(_) => talk.append(items, more),
+        }
+        self.settle_view();
+        Vec::new()
+    }
+
+    fn who(&mut self, reply: WhoReply, show: bool) {
+        if show {
+            let place = reply.room.as_ref().map_or_else(|| "the server".into(), |r| format!("#{}", clean(r)));
+            let title = format!("{} on {place}", reply.member_count);
+            let line = |m: &tcp_chat_client::protocol::reply::Member| match m.state {
+                MemberState::Here => clean(&m.user),
+                MemberState::Away => format!("{} (away)", clean(&m.user)),
+                MemberState::Other => format!("{} (?)", clean(&m.user)),
+            };
+            let mut lines: Vec<_> = reply.members.iter().map(line).collect();
+            let more = reply.member_count.saturating_sub(reply.members.len());
+            if more > 0 {
+                lines.push(format!("and {more} more"));
+            }
+            self.overlay = Some(Overlay::List { title, lines, scroll: 0 });
+        }
+        if let Some(at) = reply.room.and_then(|room| self.find(&Conversation::Room(room))) {
+            self.talks[at].set_members(reply.members, reply.member_count);
+        }
+    }
+
+    fn rooms(&mut self, rooms: Vec<RoomInfo>) {
+        let line = |r: &RoomInfo| {
+            let here = self.find(&Conversation::Room(r.room.clone())).is_some();
+            let here = if here { "  (you are in it)" } else { "" };
+            format!("#{}  {} members{here}", clean(&r.room), r.members)
+        };
+        let lines: Vec<_> = rooms.iter().map(line).collect();
+        let title = format!("{} rooms; /join ROOM enters one", rooms.len());
+        self.known_rooms = rooms.into_iter().map(|r| r.room).take(ROOMS).collect();
+        self.overlay = Some(Overlay::List { title, lines, scroll: 0 });
+    }
+
+    fn found(&mut self, query: &str, reply: Result<MessagesReply, Error>) {
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(e) => {
+                self.overlay.take_if(|o| matches!(o, Overlay::Search(s) if s.query == query));
+                return self.error(format!("search: {}", clean(&e.to_string())));
+            }
+        };
+        let more = reply.more;
+        let me = self.me.clone();
+        let mut hits = Vec::new();
+        for event in reply.messages {
+            let message = Message::of(event, &me);
+            let title = Talk::new(message.conversation.clone()).title;
+            let item = Item::said(self.id(), &message, &me, &self.zone);
+            hits.push(Hit { seq: message.seq(), place: message.conversation, title, item });
+        }
+        // Somebody may have closed it meanwhile, or search for something else.
+        let Some(Overlay::Search(search)) = &mut self.overlay else { return };
+        if search.query == query {
+            search.loading = false;
+            search.hits.extend(hits);
+            search.hits.truncate(HITS);
+            search.more = more;
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Owns what lies over the screen: help, lists, search results, the question before a long paste.
+//! Never asks the server: `act` does.
+
+use super::item::Item;
+use tcp_chat_client::Conversation;
+use tcp_chat_client::protocol::Seq;
+
+/// Results that are kept of one search.
+pub(crate) const HITS: usize = 500;
+
+/// What lies over the screen.
+#[derive(Debug)]
+pub(crate) enum Overlay {
+    Help {
+        scroll: usize,
+    },
+    /// The answer to `/who` or `/rooms`; lines are neutralised.
+    List {
+        title: String,
+        lines: Vec<String>,
+        scroll: usize,
+    },
+    Search(Search),
+    /// A paste of many lines.
+    Paste(String),
+}
+
+/// A message that was found.
+#[derive(Debug)]
+pub(crate) struct Hit {
+    pub(crate) place: Conversation,
+    pub(crate) title: String,
+    pub(crate) seq: Seq,
+    pub(crate) item: Item,
+}
+
+/// A search.
+#[derive(Debug)]
+pub(crate) struct Search {
+    pub(crate) query: String,
+    /// Newest first.
+    pub(crate) hits: Vec<Hit>,
+    /// The one that is chosen.
+    pub(crate) at: usize,
+    pub(crate) more: bool,
+    pub(crate) loading: bool,
+}
+
+impl Overlay {
+    /// Moves by so many lines.
+    pub(crate) fn scroll(&mut self, by: isize) {
+        match self {
+            Self::Help { scroll } => *scroll = moved(*scroll, by, usize::MAX),
+            Self::List { scroll, lines, .. } => *scroll = moved(*scroll, by, lines.len().saturating_sub(1)),
+            Self::Search(search) => search.at = moved(search.at, by, search.hits.len().saturating_sub(1)),
+            Self::Paste(_) => {}
+        }
+    }
+}
+
+fn moved(at: usize, by: isize, most: usize) -> usize {
+    at.saturating_add_signed(by).min(most)
+}

@@ -1,0 +1,334 @@
+//! Owns the full-screen chat while it runs: it waits for keys, the session, answers, signals and the
+//! next change by time, hands each to the model, does what comes back, and draws. Nothing is drawn
+//! and nothing runs while nothing happens. The only part of `tui` that does I/O.
+
+use super::asks::Asks;
+use super::model::login::{Credentials, Login};
+use super::model::{Answer, Effect, Input, Model, Now, Start};
+use super::terminal::{Screen, inputs};
+use super::view::palette::Palette;
+use crate::connect::{self, deadline};
+use crate::exit::{Exit, Failure};
+use crate::output::{Stop, say};
+use crate::settings::Settings;
+use crate::signals::{Asked, asked_to_stop};
+use crate::state::State;
+use jiff::tz::TimeZone;
+use ratatui::crossterm::event::Event as Typed;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tcp_chat_client::protocol::{ErrorKind, Seq, Timestamp};
+use tcp_chat_client::{Conversation, Error, Event, Events, Saved, Session, Trust};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+/// Answers that wait to be taken.
+const ANSWERS: usize = 256;
+/// How much is taken in before the next draw.
+const AT_ONCE: usize = 1000;
+/// How often the session is saved at most.
+const SAVE: Duration = Duration::from_secs(1);
+
+type Connected = Result<(Session, Events, Vec<String>), Error>;
+
+/// Chats until the reader leaves or a signal comes.
+///
+/// # Errors
+/// What ended it: no login, or the terminal is not to be used.
+pub async fn run(settings: &Settings) -> Result<(), Stop> {
+    let stop = asked_to_stop();
+    let mut screen = Screen::take(Palette::detect(!settings.no_color), settings.mouse).map_err(|e| {
+        Failure::new(Exit::Other, format!("the terminal: {e}")).hint("`--line` needs no screen.")
+    })?;
+    let mut shell = Shell::new(settings, screen.size()?);
+    let ended = shell.run(&mut screen, stop).await;
+    // First the terminal: what comes now may take a moment, and may have something to say.
+    drop(screen);
+    shell.leave(ended?).await
+}
+
+struct Shell<'a> {
+    settings: &'a Settings,
+    started: Instant,
+    model: Model,
+    asks: Option<Asks>,
+    events: Option<Events>,
+    answers: (mpsc::Sender<Answer>, mpsc::Receiver<Answer>),
+    logins: (mpsc::Sender<Connected>, mpsc::Receiver<Connected>),
+    /// The session's file, and the one of what was read.
+    states: Option<(Option<State>, Option<State>)>,
+    /// What was saved last.
+    saved: Option<(Saved, Vec<(Conversation, Seq)>)>,
+    save_at: Option<Instant>,
+    /// Why the last login failed, while there is none.
+    failed: Option<Failure>,
+}
+
+/// How it ended.
+enum End {
+    /// The reader leaves.
+    Quit,
+    /// The terminal is gone, the session stays.
+    HangUp,
+    /// Nothing else can be done.
+    Failed(Failure),
+}
+
+impl<'a> Shell<'a> {
+    fn new(settings: &'a Settings, size: (u16, u16)) -> Self {
+        let started = Instant::now();
+        let start = Start {
+            size,
+            zone: TimeZone::system(),
+            server: settings.server(),
+            verified: if matches!(settings.trust, Trust::Pin(_)) { "pin" } else { "CA" },
+            login: Login::new(&settings.name, settings.color, settings.password.as_deref()),
+            notify: settings.notify,
+            mouse: settings.mouse,
+            rooms: settings.rooms.clone(),
+            now: Now { up: Duration::ZERO, wall: Timestamp::now() },
+        };
+        Self {
+            settings,
+            started,
+            model: Model::new(start),
+            asks: None,
+            events: None,
+            answers: mpsc::channel(ANSWERS),
+            logins: mpsc::channel(1),
+            states: None,
+            saved: None,
+            save_at: None,
+            failed: None,
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { up: self.started.elapsed(), wall: Timestamp::now() }
+    }
+
+    async fn run(&mut self, screen: &mut Screen, stop: impl Future<Output = Asked>) -> Result<End, Stop> {
+        let mut typed = inputs();
+        tokio::pin!(stop);
+        // Whose name is known needs no prompt: it is as if Enter was pressed.
+        if self.settings.name_is_chosen || self.has_session() {
+            let effects = self.model.begin();
+            if let Some(end) = self.perform(effects, screen)? {
+                return Ok(end);
+            }
+        }
+        loop {
+            screen.draw(&self.model)?;
+            let wake = self.model.wake().map(|at| self.started + at);
+            let timer = [wake, self.save_at].into_iter().flatten().min();
+            let input = tokio::select! {
+                typed = typed.recv() => match typed {
+                    Some(typed) => input_of(typed),
+                    None => return Ok(End::HangUp),
+                },
+                event = next(&mut self.events) => event.map(Input::Net),
+                Some(answer) = self.answers.1.recv() => Some(Input::Answer(answer)),
+                Some(connected) = self.logins.1.recv() => match self.connected(connected) {
+                    Ok(input) => Some(input),
+                    Err(failure) => return Ok(End::Failed(failure)),
+                },
+                asked = &mut stop => return Ok(if asked == Asked::HangUp { End::HangUp } else { End::Quit }),
+                () = sleep_until(timer.unwrap_or(self.started)), if timer.is_some() => Some(Input::Tick),
+            };
+            let mut input = input;
+            for _ in 0..AT_ONCE {
+                if let Some(input) = input.take() {
+                    let now = self.now();
+                    if matches!(input, Input::Net(_) | Input::Answer(_)) && self.save_at.is_none() {
+                        self.save_at = Some(Instant::now() + SAVE);
+                    }
+                    let effects = self.model.update(input, now);
+                    if let Some(end) = self.perform(effects, screen)? {
+                        return Ok(end);
+                    }
+                }
+                // What else has happened already goes into the same picture.
+                input = match (typed.try_recv(), self.answers.1.try_recv()) {
+                    (Ok(typed), Ok(answer)) => {
+                        let now = self.now();
+                        let effects = self.model.update(Input::Answer(answer), now);
+                        if let Some(end) = self.perform(effects, screen)? {
+                            return Ok(end);
+                        }
+                        input_of(typed)
+                    }
+                    (Ok(typed), Err(_)) => input_of(typed),
+                    (Err(_), Ok(answer)) => Some(Input::Answer(answer)),
+                    (Err(_), Err(_)) => match self.events.as_mut().and_then(Events::try_next) {
+                        Some(event) => Some(Input::Net(event)),
+                        None => break,
+                    },
+                };
+            }
+            if self.save_at.is_some_and(|at| at <= Instant::now()) {
+                self.save();
+            }
+        }
+    }
+
+    /// Does what the model returned. `Some`: it is over.
+    fn perform(&mut self, effects: Vec<Effect>, screen: &mut Screen) -> Result<Option<End>, Stop> {
+        for effect in effects {
+            match effect {
+                Effect::Quit => return Ok(Some(self.quit())),
+                Effect::Connect(credentials) => self.connect(credentials),
+                Effect::Ring { how, text } => screen.ring(how, &text)?,
+                Effect::Mouse(ours) => screen.mouse(ours)?,
+                Effect::Repaint => screen.repaint()?,
+                Effect::Suspend => screen.suspend()?,
+                ask => {
+                    if let Some(asks) = &self.asks {
+                        asks.ask(ask);
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn quit(&mut self) -> End {
+        match self.failed.take() {
+            Some(failure) if self.asks.is_none() => End::Failed(failure),
+            _ => End::Quit,
+        }
+    }
+
+    /// Is there a session to go on with, under the name that would be taken?
+    fn has_session(&self) -> bool {
+        let state = State::open("chat", &self.settings.server(), &self.settings.name);
+        state.is_some_and(|s| s.load::<Saved>().is_some())
+    }
+
+    fn connect(&mut self, credentials: Credentials) {
+        let mut settings = self.settings.clone();
+        settings.name = credentials.name;
+        settings.name_is_chosen = true;
+        settings.color = credentials.color;
+        settings.password = credentials.password;
+        (self.asks, self.events) = (None, None);
+        let (server, name) = (settings.server(), settings.name.clone());
+        // The lock of the last name is given up first: it may be the same.
+        self.states = None;
+        let chat = State::open("chat", &server, &name);
+        let read = State::open("read", &server, &name);
+        let saved: Option<Saved> = chat.as_ref().and_then(State::load);
+        if let Some(reads) = read.as_ref().and_then(State::load::<BTreeMap<String, Seq>>) {
+            self.model
+                .set_reads(reads.into_iter().map(|(room, seq)| (Conversation::Room(room), seq)).collect());
+        }
+        self.states = Some((chat, read));
+        let logins = self.logins.0.clone();
+        tokio::spawn(async move {
+            let until = deadline(settings.timeout);
+            let done = connect::establish(&settings, saved, false, until, &|_| ()).await;
+            let done = done.map(|(session, events)| {
+                let notes = connect::notes(&settings, &session);
+                (session, events, notes)
+            });
+            // Where nobody listens any more, the program ends.
+            let _ = logins.send(done).await;
+        });
+    }
+
+    /// An attempt to log in has come to its end.
+    fn connected(&mut self, done: Connected) -> Result<Input, Failure> {
+        match done {
+            Ok((session, events, notes)) => {
+                let login = Box::new(session.login());
+                self.asks = Some(Asks::new(session, self.answers.0.clone()));
+                self.events = Some(events);
+                self.failed = None;
+                self.save_at = Some(Instant::now());
+                let now = self.now();
+                if let Some(note) = notes.into_iter().next_back() {
+                    self.model.update(Input::Answer(Answer::LoggedIn(login)), now);
+                    return Ok(Input::Answer(Answer::Told(note)));
+                }
+                Ok(Input::Answer(Answer::LoggedIn(login)))
+            }
+            Err(e) => {
+                let password = matches!(&e, Error::LoginRefused { kind: ErrorKind::AuthFailed, .. });
+                let refused = matches!(&e, Error::CertificateRefused(_));
+                let failure = connect::explained(e, self.settings);
+                if refused && self.model.login.is_some() {
+                    // Nothing that could be typed makes it better, and it has much to say.
+                    return Err(failure);
+                }
+                let lines = failure.lines.clone();
+                self.failed = Some(failure);
+                Ok(Input::Answer(Answer::NotLoggedIn { lines, password }))
+            }
+        }
+    }
+
+    fn save(&mut self) {
+        self.save_at = None;
+        let (Some((chat, read)), Some(asks)) = (&self.states, &self.asks) else { return };
+        let now = (asks.session().saved(), self.model.reads());
+        if self.saved.as_ref() == Some(&now) {
+            return;
+        }
+        let rooms = now.1.iter().filter_map(|(place, seq)| match place {
+            Conversation::Room(room) => Some((room.clone(), *seq)),
+            Conversation::With(_) => None,
+        });
+        let reads: BTreeMap<String, Seq> = rooms.collect();
+        let done = chat.as_ref().map_or(Ok(()), |state| state.save(&now.0));
+        let done = done.and(read.as_ref().map_or(Ok(()), |state| state.save(&reads)));
+        if let Err(e) = done {
+            let text = format!("the session could not be saved: {e}");
+            self.model.update(Input::Answer(Answer::Failed(text)), self.now());
+            self.states = None;
+            return;
+        }
+        self.saved = Some(now);
+    }
+
+    /// Says goodbye; the terminal is given back already.
+    async fn leave(mut self, end: End) -> Result<(), Stop> {
+        self.save();
+        match end {
+            End::HangUp => Ok(()),
+            End::Failed(failure) => Err(failure.into()),
+            End::Quit => {
+                if let Some(asks) = &self.asks {
+                    if self.model.has_pending() {
+                        say("* waiting until all messages are kept …");
+                    }
+                    connect::quit(asks.session()).await;
+                    if let Some((Some(chat), _)) = &self.states {
+                        chat.forget();
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The next event of the session; never where there is none.
+async fn next(events: &mut Option<Events>) -> Option<Event> {
+    let Some(open) = events else { return std::future::pending().await };
+    let event = open.next().await;
+    if event.is_none() {
+        *events = None;
+    }
+    event
+}
+
+/// What was typed, as the model takes it.
+fn input_of(typed: Typed) -> Option<Input> {
+    Some(match typed {
+        Typed::Key(key) => Input::Key(key),
+        Typed::Mouse(mouse) => Input::Mouse(mouse),
+        Typed::Paste(text) => Input::Paste(text),
+        Typed::Resize(columns, rows) => Input::Resize(columns, rows),
+        Typed::FocusGained => Input::Focus(true),
+        Typed::FocusLost => Input::Focus(false),
+    })
+}

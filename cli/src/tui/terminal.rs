@@ -1,0 +1,184 @@
+//! Owns the terminal: how it is taken over and given back, also where the program panics, and what
+//! comes from it. Used by `shell`. Never knows what is drawn.
+
+use super::model::Model;
+use super::model::command::Notify;
+use super::view::{self, palette::Palette};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::event::{
+    DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste, EnableFocusChange,
+    EnableMouseCapture, Event, read,
+};
+use ratatui::crossterm::terminal::{
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
+};
+use ratatui::crossterm::{cursor, execute};
+use ratatui::layout::Rect;
+use std::io::{self, Stdout, Write};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::mpsc;
+
+/// What was typed and not taken yet, at most.
+const TYPED: usize = 256;
+
+/// Is the terminal taken over?
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// The terminal while it is taken over; dropped, it is given back.
+pub(crate) struct Screen {
+    terminal: Terminal<CrosstermBackend<Stdout>>,
+    palette: Palette,
+    mouse: bool,
+}
+
+impl Screen {
+    /// Takes the terminal over.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn take(palette: Palette, mouse: bool) -> io::Result<Self> {
+        static HOOK: Once = Once::new();
+        HOOK.call_once(|| {
+            let before = std::panic::take_hook();
+            // First the terminal, then the words: on the screen that is left nobody would read them.
+            std::panic::set_hook(Box::new(move |info| {
+                give_back();
+                before(info);
+            }));
+        });
+        take_over(mouse)?;
+        let terminal = Terminal::new(CrosstermBackend::new(io::stdout()));
+        match terminal {
+            Ok(terminal) => Ok(Self { terminal, palette, mouse }),
+            Err(e) => {
+                give_back();
+                Err(e)
+            }
+        }
+    }
+
+    /// Columns and rows.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn size(&self) -> io::Result<(u16, u16)> {
+        self.terminal.size().map(|size| (size.width, size.height))
+    }
+
+    /// Draws what has changed, as one update.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn draw(&mut self, model: &Model) -> io::Result<()> {
+        let palette = self.palette;
+        execute!(io::stdout(), BeginSynchronizedUpdate)?;
+        self.terminal.draw(|frame| view::draw(frame, model, palette))?;
+        execute!(io::stdout(), EndSynchronizedUpdate)
+    }
+
+    /// Forgets what is on the screen, so that the next draw paints all of it.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn repaint(&mut self) -> io::Result<()> {
+        // Not `clear`, which asks the terminal where the cursor is: the answer would be typed input.
+        let (width, height) = self.size()?;
+        self.terminal.resize(Rect::new(0, 0, width, height))
+    }
+
+    /// The mouse is the program's, or the terminal's.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn mouse(&mut self, ours: bool) -> io::Result<()> {
+        self.mouse = ours;
+        if ours {
+            execute!(io::stdout(), EnableMouseCapture)
+        } else {
+            execute!(io::stdout(), DisableMouseCapture)
+        }
+    }
+
+    /// Makes something known outside of the screen. The text must be neutralised.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn ring(&mut self, how: Notify, text: &str) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        match how {
+            Notify::Bell => out.write_all(b"\x07")?,
+            Notify::Osc9 => write!(out, "\x1b]9;{text}\x07")?,
+            Notify::Off => {}
+        }
+        out.flush()
+    }
+
+    /// Stops the program as Ctrl-Z does elsewhere, until the shell lets it go on.
+    ///
+    /// # Errors
+    /// The system's.
+    #[cfg(unix)]
+    pub(crate) fn suspend(&mut self) -> io::Result<()> {
+        give_back();
+        let stopped = signal_hook::low_level::raise(signal_hook::consts::SIGTSTP);
+        take_over(self.mouse)?;
+        self.repaint()?;
+        stopped
+    }
+
+    /// There is no such thing on this system.
+    #[cfg(not(unix))]
+    pub(crate) fn suspend(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+fn take_over(mouse: bool) -> io::Result<()> {
+    enable_raw_mode()?;
+    TAKEN.store(true, Ordering::SeqCst);
+    execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange)?;
+    if mouse {
+        execute!(io::stdout(), EnableMouseCapture)?;
+    }
+    Ok(())
+}
+
+/// Gives the terminal back as it was. Once: what is not taken is left alone.
+fn give_back() {
+    if TAKEN.swap(false, Ordering::SeqCst) {
+        // Where the terminal is gone there is nothing to give back.
+        let _ = execute!(
+            io::stdout(),
+            EndSynchronizedUpdate,
+            DisableMouseCapture,
+            DisableFocusChange,
+            DisableBracketedPaste,
+            LeaveAlternateScreen,
+            cursor::Show
+        );
+        let _ = disable_raw_mode(); // As above.
+    }
+}
+
+/// What comes from the terminal, read in a thread of its own, which ends with the program or the
+/// terminal.
+pub(crate) fn inputs() -> mpsc::Receiver<Event> {
+    let (inputs, out) = mpsc::channel(TYPED);
+    std::thread::spawn(move || {
+        while let Ok(event) = read() {
+            if inputs.blocking_send(event).is_err() {
+                break;
+            }
+        }
+    });
+    out
+}

@@ -1,0 +1,229 @@
+//! What happens, and what is done about it.
+
+use super::*;
+use crate::tui::model::Link;
+use crate::tui::model::overlay::Overlay;
+use std::sync::Arc;
+use tcp_chat_client::{Closed, Error};
+
+fn lost(wait: Duration) -> Input {
+    let why = Error::NoConnection { server: "localhost:3000".into(), why: "it is gone".into() };
+    Input::Net(Event::Reconnecting { wait, attempt: 1, why })
+}
+
+#[test]
+fn what_is_typed_is_sent_and_takes_its_place_once_it_is_kept() {
+    let mut w = World::chatting((80, 24));
+    let effects = w.keys("hello\n");
+    let [Effect::Send { local, to, text }] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!((to, text.as_str()), (&room("lobby"), "hello"));
+    assert!(w.picture().contains("sending │ hello"), "{}", w.picture());
+    let local = *local;
+    w.kept("lobby", "hello");
+    assert!(w.picture().contains("ana │ hello") && !w.picture().contains("sending"), "{}", w.picture());
+    w.does(Input::Answer(Answer::Sent { local }));
+    assert_eq!(w.picture().matches("hello").count(), 1);
+    assert!(!w.model.has_pending());
+}
+
+#[test]
+fn what_is_refused_is_said_and_nobody_is_logged_out() {
+    let mut w = World::chatting((80, 24));
+    let effects = w.keys("hello\n");
+    let [Effect::Send { local, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    let why = Error::Refused { kind: tcp_chat_client::protocol::ErrorKind::Data, msg: "no\u{1b}[2J".into() };
+    w.does(Input::Answer(Answer::NotSent { local: *local, why }));
+    let picture = w.picture();
+    assert!(picture.contains("! not sent: the request was refused (DATA): no␛[2J"), "{picture}");
+    assert!(w.model.login.is_none());
+    w.keys("x\n");
+    assert!(matches!(w.effects.last(), Some(Effect::Send { .. })), "it goes on");
+}
+
+#[test]
+fn the_countdown_wakes_by_the_second_and_nothing_else_does() {
+    let mut w = World::chatting((80, 24));
+    assert_eq!(w.model.wake(), None, "idle is idle");
+    w.does(lost(Duration::from_millis(3500)));
+    assert!(w.picture().contains("reconnecting in 4 s"));
+    let wake = w.model.wake().unwrap();
+    assert!(wake > Duration::from_millis(500) && wake < Duration::from_millis(510), "{wake:?}");
+    w.up = wake;
+    w.does(Input::Tick);
+    assert!(w.picture().contains("reconnecting in 3 s"), "{}", w.picture());
+    w.after(10).does(Input::Tick);
+    assert!(w.picture().contains("reconnecting …"));
+    w.does(Input::Net(Event::Resumed { caught_up: 42 }));
+    assert!(w.picture().contains("connected, caught up 42"));
+    w.after(11).does(Input::Tick);
+    assert_eq!(w.model.link, Link::Up { caught_up: None });
+    w.after(30).does(Input::Tick);
+    assert_eq!(w.model.wake(), None);
+}
+
+#[test]
+fn an_end_of_the_session_is_told_and_can_be_begun_again() {
+    let mut w = World::chatting((100, 24));
+    w.does(Input::Net(Event::Ended(Error::Closed(Closed::Kicked("be nice".into())))));
+    assert!(w.picture().contains("be nice; /connect begins a new session"), "{}", w.picture());
+    assert!(w.keys("hello\n").is_empty());
+    assert_eq!(w.model.editor.text(), "hello", "what was typed is not lost");
+    w.key(KeyCode::Char('u'), KeyModifiers::CONTROL);
+    let effects = w.keys("/connect\n");
+    assert!(matches!(effects.as_slice(), [Effect::Connect(c)] if c.name == "ana"));
+}
+
+#[test]
+fn unread_and_mentions_are_counted_where_nobody_looks() {
+    let mut w = World::chatting((80, 24));
+    assert_eq!(w.said("lobby", "bo", "hi"), []);
+    assert_eq!(w.said("ops", "bo", "one"), []);
+    let rings = w.said("ops", "bo", "ana: look");
+    assert!(matches!(rings.as_slice(), [Effect::Ring { .. }]), "{rings:?}");
+    w.said("@ana", "eve", "psst");
+    let counts: Vec<_> = w.model.talks.iter().map(|t| (t.title.as_str(), t.unread, t.mentions)).collect();
+    assert_eq!(counts, [("#lobby", 0, 0), ("#ops", 2, 1), ("@eve", 1, 1)]);
+    w.key(KeyCode::Char('a'), KeyModifiers::ALT);
+    assert_eq!(w.model.talk().unwrap().title, "#ops", "what means the reader is first");
+    assert!(w.picture().contains("── new since"));
+    assert_eq!(w.model.talk().unwrap().unread, 0);
+    w.key(KeyCode::Up, KeyModifiers::ALT);
+    w.key(KeyCode::Down, KeyModifiers::ALT);
+    assert!(!w.picture().contains("new since"), "it was read");
+}
+
+#[test]
+fn bells_do_not_ring_in_a_row_and_not_for_what_is_seen() {
+    let mut w = World::chatting((80, 24));
+    w.does(Input::Focus(true));
+    assert_eq!(w.said("lobby", "bo", "ana?"), [], "it is before the reader's eyes");
+    w.does(Input::Focus(false));
+    assert_eq!(w.said("lobby", "bo", "ana??").len(), 1);
+    assert_eq!(w.said("lobby", "bo", "ana???").len(), 0);
+    w.after(3);
+    assert_eq!(w.said("lobby", "bo", "ana????").len(), 1);
+    assert_eq!(w.model.talks[0].unread, 3);
+    w.does(Input::Focus(true));
+    assert_eq!(w.model.talks[0].unread, 0);
+    w.keys("/notify off\n");
+    w.after(3).does(Input::Focus(false));
+    assert_eq!(w.said("lobby", "bo", "ana").len(), 0);
+}
+
+#[test]
+fn keys_and_what_they_ask_for() {
+    let none = KeyModifiers::NONE;
+    let ctrl = KeyModifiers::CONTROL;
+    for (code, modifiers, expected) in [
+        (KeyCode::Char('c'), ctrl, vec![Effect::Quit]),
+        (KeyCode::Char('d'), ctrl, vec![Effect::Quit]),
+        (KeyCode::Char('l'), ctrl, vec![Effect::Repaint]),
+        (KeyCode::Char('z'), ctrl, vec![Effect::Suspend]),
+        (KeyCode::Enter, none, vec![]),
+        (KeyCode::PageUp, none, vec![]),
+        (KeyCode::Tab, none, vec![]),
+    ] {
+        let mut w = World::chatting((80, 24));
+        assert_eq!(w.key(code, modifiers), expected, "{code:?}");
+    }
+    for (typed, expected) in [
+        ("/quit\n", vec![Effect::Quit]),
+        ("/join #dev\n", vec![Effect::Join("dev".into())]),
+        ("/leave\n", vec![Effect::Leave("lobby".into())]),
+        ("/rooms\n", vec![Effect::Rooms]),
+        ("/who\n", vec![Effect::Who { room: Some("lobby".into()), show: true }]),
+        ("/who *\n", vec![Effect::Who { room: None, show: true }]),
+        ("/mouse off\n", vec![Effect::Mouse(false)]),
+        ("/search x\n", vec![Effect::Search { query: "x".into(), before: None }]),
+    ] {
+        let mut w = World::chatting((80, 24));
+        assert_eq!(w.keys(typed), expected, "{typed}");
+        assert_eq!(w.model.editor.text(), "", "{typed}");
+    }
+    let mut w = World::chatting((80, 24));
+    w.keys("half");
+    assert_eq!(w.key(KeyCode::Char('c'), ctrl), [], "first what is typed, then the program");
+    assert_eq!(w.key(KeyCode::Char('c'), ctrl), [Effect::Quit]);
+}
+
+#[test]
+fn drafts_stay_with_their_conversation() {
+    let mut w = World::chatting((80, 24));
+    w.keys("to the lobby");
+    w.key(KeyCode::Char('2'), KeyModifiers::ALT);
+    assert_eq!(w.model.editor.text(), "");
+    w.keys("/room lobby\n");
+    assert_eq!(w.model.editor.text(), "to the lobby");
+}
+
+#[test]
+fn a_long_paste_asks_first() {
+    let mut w = World::chatting((80, 24));
+    w.does(Input::Paste("one\r\ntwo\n".into()));
+    assert_eq!(w.model.editor.text(), "one\ntwo", "a short one does not");
+    w.key(KeyCode::Char('c'), KeyModifiers::CONTROL);
+    w.does(Input::Paste("1\n2\n3\n4\n\u{1b}[31m5".into()));
+    assert!(matches!(w.model.overlay, Some(Overlay::Paste(_))));
+    w.keys("n");
+    assert_eq!((w.model.overlay.is_none(), w.model.editor.text()), (true, ""));
+    w.does(Input::Paste("1\n2\n3\n4\n\u{1b}[31m5".into()));
+    w.keys("y");
+    assert_eq!(w.model.editor.text(), "1\n2\n3\n4\n[31m5");
+}
+
+#[test]
+fn completion_knows_who_spoke() {
+    let mut w = World::chatting((80, 24));
+    w.said("lobby", "chris", "hi");
+    w.keys("ch\t");
+    assert_eq!(w.model.editor.text(), "chris: ");
+    w.keys("\t");
+    assert_eq!(w.model.editor.text(), "Chloé: ");
+    assert!(w.picture().contains("chris  Chloé"));
+    w.keys("x");
+    assert!(!w.picture().contains("chris  Chloé"), "the hint goes with the next key");
+}
+
+#[test]
+fn a_refused_login_comes_back_to_the_field_that_it_is_about() {
+    let mut w = World::new((80, 24));
+    assert!(matches!(w.keys("\n").as_slice(), [Effect::Connect(_)]));
+    assert_eq!(w.keys("\n"), [], "one attempt at a time");
+    let lines = vec!["the login was refused".to_owned()];
+    w.does(Input::Answer(Answer::NotLoggedIn { lines, password: true }));
+    w.keys("secret");
+    assert!(!w.picture().contains("secret"));
+    let effects = w.keys("\n");
+    assert!(
+        matches!(effects.as_slice(), [Effect::Connect(c)] if c.password.as_deref() == Some("secret")),
+        "{effects:?}"
+    );
+}
+
+#[test]
+fn a_message_that_is_too_long_stays_in_the_input() {
+    let mut w = World::chatting((80, 24));
+    w.model.msg_bytes = 4;
+    assert_eq!(w.keys("hello\n"), []);
+    assert_eq!(w.model.editor.text(), "hello");
+    assert!(w.picture().contains("not sent: 5 bytes; the server takes 4"));
+}
+
+#[test]
+fn memory_is_bounded() {
+    let mut w = World::chatting((80, 24));
+    for n in 0..3000 {
+        w.said("lobby", "bo", "x");
+        w.said("@ana", &format!("user{n}"), "y");
+    }
+    let big: Arc<str> = "z".repeat(8192).into();
+    for _ in 0..200 {
+        w.said("lobby", "bo", &big);
+    }
+    assert!(w.model.talks.len() <= 128, "{}", w.model.talks.len());
+    let lobby = &w.model.talks[0];
+    assert_eq!(lobby.title, "#lobby");
+    assert!(lobby.items.len() <= 1000);
+    assert!(lobby.items.iter().map(|i| i.text().len()).sum::<usize>() <= 512 * 1024);
+    assert!(!lobby.at_start, "what was given up can be loaded again");
+}

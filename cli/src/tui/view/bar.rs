@@ -1,0 +1,68 @@
+//! Owns the bar (who, where, how the server is known, the connection, the conversation) and the line
+//! above it for errors and hints.
+
+use super::palette::Palette;
+use super::{dim, put, reversed};
+use crate::neutralise;
+use crate::tui::model::{Link, Model};
+use crate::tui::wrap;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Span;
+
+pub(super) fn notice(buffer: &mut Buffer, area: Rect, model: &Model, palette: Palette) {
+    let Some(notice) = &model.notice else { return };
+    let (sign, style) = if notice.error { ("! ", palette.error()) } else { ("  ", dim()) };
+    let text = wrap::fit(&notice.text.replace('\n', " "), usize::from(area.width).saturating_sub(2));
+    put(buffer, area, 0, vec![Span::styled(format!("{sign}{text}"), style)]);
+}
+
+pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model) {
+    let width = usize::from(area.width);
+    let me = neutralise::line(&model.me);
+    let who = format!(" {me}@{}", model.server);
+    let verified = format!("verified by {}", model.verified);
+    let mut here = String::new();
+    if let Some(talk) = model.talk() {
+        here = if talk.is_room() && talk.member_count > 0 {
+            format!("{} ({})", talk.title, talk.member_count)
+        } else {
+            talk.title.clone()
+        };
+    }
+    // Without the list beside, the bar says what is new elsewhere.
+    let others = model.talks.iter().filter(|t| t.unread > 0 && model.areas().side.width == 0);
+    let new: Vec<_> = others.map(|t| format!("{}:{}", t.title, t.unread)).collect();
+    let new = new.join(" ");
+    // What matters least goes first where there is not enough room; a connection that is not there
+    // matters most.
+    let up = matches!(model.link, Link::Up { .. });
+    let mut parts = vec![(2, who), (1, verified), (if up { 3 } else { 6 }, link(model)), (4, here), (5, new)];
+    parts.retain(|(_, part)| !part.is_empty());
+    let join = |parts: &[(u8, String)]| {
+        let words: Vec<_> = parts.iter().map(|(_, part)| part.as_str()).collect();
+        words.join(" │ ")
+    };
+    while wrap::width(&join(&parts)) > width && parts.len() > 1 {
+        let least = parts.iter().map(|(rank, _)| *rank).min();
+        parts.retain(|(rank, _)| Some(*rank) != least);
+    }
+    let text = wrap::fit(&join(&parts), width);
+    let gap = " ".repeat(width.saturating_sub(wrap::width(&text)));
+    put(buffer, area, 0, vec![Span::styled(format!("{text}{gap}"), reversed())]);
+}
+
+/// The connection in words.
+pub(super) fn link(model: &Model) -> String {
+    match &model.link {
+        Link::Off => "not connected".into(),
+        Link::Connecting => "connecting …".into(),
+        Link::Up { caught_up: Some((count, _)) } => format!("connected, caught up {count}"),
+        Link::Up { caught_up: None } => "connected".into(),
+        Link::Waiting { until, .. } => {
+            let left = until.saturating_sub(model.now.up).as_millis().div_ceil(1000);
+            if left == 0 { "reconnecting …".into() } else { format!("reconnecting in {left} s") }
+        }
+        Link::Over => "session over".into(),
+    }
+}

@@ -1,0 +1,155 @@
+//! Owns the way from what a message called itself to its number: what makes sending it again
+//! harmless. The writer asks and adds.
+//!
+//! Every message that calls itself something leaves a row in `sent`, by number: written at the
+//! end, read with its chunk. The way back, `sent_as`, is ordered by session and id, so each
+//! session that speaks in a turn would touch a page of its own; at fifty sessions that is more
+//! than the messages themselves. So ids wait here until there are [`BATCH`] of them, and go into
+//! `sent_as` sorted, a few with each turn. What waits can be read again from `sent` at a start.
+
+use super::rows::{Id, id, int, number};
+use crate::chat::{Sent, SessionId};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::BTreeMap;
+use tcp_chat_protocol::{RequestId, Seq};
+
+/// How many are sorted at once. Twice as many may wait, and are read at a start.
+const BATCH: usize = 8_192;
+
+/// Filed with each turn, at least.
+const AT_LEAST: usize = 32;
+
+type Waiting = BTreeMap<(SessionId, RequestId), Seq>;
+
+/// What is not in `sent_as` yet.
+#[derive(Debug, Default)]
+pub(super) struct Ids {
+    /// Those of the newest messages.
+    open: Waiting,
+    /// How many came since the last batch; those of ended sessions count.
+    came: usize,
+    /// The batch that is being filed, in its order.
+    batch: Waiting,
+    /// All numbers up to here are in the batch or filed.
+    batch_to: Seq,
+}
+
+impl Ids {
+    /// Reads what waited when the store was closed: what is newer than `filed_to`.
+    pub(super) fn read(log: &Connection, filed_to: Seq) -> rusqlite::Result<Self> {
+        let mut sent = log.prepare(
+            "SELECT s.seq, s.session, s.id FROM sent s JOIN sessions ON sessions.id = s.session WHERE s.seq > ?1",
+        )?;
+        let mut ids = Self { batch_to: filed_to, ..Self::default() };
+        let mut rows = sent.query([int(filed_to)])?;
+        while let Some(row) = rows.next()? {
+            ids.open.insert((SessionId(row.get(1)?), id(row, 2)?), number(row, 0)?);
+        }
+        ids.came = ids.open.len();
+        Ok(ids)
+    }
+
+    /// The number that the session called `id`, as far as is known; the message may be gone.
+    pub(super) fn find(
+        &self,
+        log: &Connection,
+        session: SessionId,
+        id: &RequestId,
+    ) -> rusqlite::Result<Option<Seq>> {
+        let key = (session, id.clone());
+        if let Some(seq) = self.open.get(&key).or_else(|| self.batch.get(&key)) {
+            return Ok(Some(*seq));
+        }
+        log.prepare_cached("SELECT seq FROM sent_as WHERE session = ?1 AND id = ?2")?
+            .query_row(params![session.0, Id(id)], |row| number(row, 0))
+            .optional()
+    }
+
+    /// How many of the batch a turn with so many new ids files.
+    pub(super) fn share(&self, new: usize) -> usize {
+        // Two for each new one: the batch is done when the next one is half full.
+        new.saturating_mul(2).max(AT_LEAST).min(self.batch.len())
+    }
+
+    /// Up to which number all are filed once such a share is.
+    pub(super) fn filed_to(&self, share: usize, before: Seq) -> Seq {
+        if share == self.batch.len() { self.batch_to } else { before }
+    }
+
+    /// Files a share of the batch. Inside the turn's transaction.
+    pub(super) fn file(&self, log: &Connection, share: usize) -> rusqlite::Result<()> {
+        if share > 0 {
+            // An id whose message is gone may have been used again.
+            let mut put =
+                log.prepare_cached("INSERT OR REPLACE INTO sent_as (session, id, seq) VALUES (?1, ?2, ?3)")?;
+            for ((session, id), seq) in self.batch.iter().take(share) {
+                put.execute(params![session.0, Id(id), int(*seq)])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The turn is kept: its share is filed, and its own ids wait. `head`: its newest number.
+    pub(super) fn kept(&mut self, share: usize, sent: Vec<Sent>, head: Seq) {
+        for _ in 0..share {
+            self.batch.pop_first();
+        }
+        self.came += sent.len();
+        self.open.extend(sent.into_iter().map(|sent| ((sent.session, sent.id), sent.seq)));
+        if self.batch.is_empty() && self.came >= BATCH {
+            self.batch = std::mem::take(&mut self.open);
+            (self.came, self.batch_to) = (0, head);
+        }
+    }
+
+    /// The session has ended.
+    pub(super) fn end(&mut self, session: SessionId) {
+        for waiting in [&mut self.open, &mut self.batch] {
+            let first = (session, RequestId::Number(0));
+            let next = (SessionId(session.0.saturating_add(1)), RequestId::Number(0));
+            let of: Vec<_> = waiting.range(first..next).map(|(key, _)| key.clone()).collect();
+            for key in of {
+                waiting.remove(&key);
+            }
+        }
+    }
+
+    /// Messages are gone: those of the chunks, each its first and last number, in order.
+    pub(super) fn forget(&mut self, chunks: &[(Seq, Seq)]) {
+        let is_gone = |seq: Seq| {
+            let after = chunks.partition_point(|(first, _)| *first <= seq);
+            after > 0 && chunks[after - 1].1 >= seq
+        };
+        for waiting in [&mut self.open, &mut self.batch] {
+            waiting.retain(|_, seq| !is_gone(*seq));
+        }
+    }
+
+    /// Only those of the sessions that are still there.
+    pub(super) fn keep_only(&mut self, is_there: impl Fn(SessionId) -> bool) {
+        for waiting in [&mut self.open, &mut self.batch] {
+            waiting.retain(|(session, _), _| is_there(*session));
+        }
+    }
+}
+
+/// Removes the ids of messages that go: those of the chunks, each its first and last number.
+pub(super) fn remove(log: &Connection, chunks: &[(Seq, Seq)]) -> rusqlite::Result<()> {
+    let mut sent = log.prepare_cached("SELECT session, id, seq FROM sent WHERE seq BETWEEN ?1 AND ?2")?;
+    let mut gone = Vec::new();
+    for (first, last) in chunks {
+        let mut rows = sent.query([int(*first), int(*last)])?;
+        while let Some(row) = rows.next()? {
+            gone.push((row.get::<_, i64>(0)?, id(row, 1)?, number(row, 2)?));
+        }
+        log.prepare_cached("DELETE FROM sent WHERE seq BETWEEN ?1 AND ?2")?
+            .execute([int(*first), int(*last)])?;
+    }
+    // In their order: each page once.
+    gone.sort();
+    let mut of = log.prepare_cached("DELETE FROM sent_as WHERE session = ?1 AND id = ?2 AND seq = ?3")?;
+    for (session, id, seq) in &gone {
+        of.execute(params![session, Id(id), int(*seq)])?;
+    }
+    Ok(())
+}

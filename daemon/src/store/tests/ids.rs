@@ -1,0 +1,109 @@
+//! What messages called themselves: found again, however long ago, and shown to their author.
+
+use super::*;
+
+#[tokio::test]
+async fn the_sessions_own_messages_carry_their_ids_and_no_others_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, readers, _) = open(&history(dir.path().join("chat.db")));
+    let mut model = Model::default();
+    store.commit(Model::open(2)).unwrap();
+    let ids = [
+        RequestId::Number(u64::MAX),
+        RequestId::Text("18446744073709551615".into()),
+        RequestId::Text("".into()),
+    ];
+    let own = |session, seq, id: &RequestId| Sent {
+        session: SessionId(session),
+        id: id.clone(),
+        conversation: room(1),
+        seq,
+    };
+    let mut writes = model.say(&[(1, &[("ana", "a"), ("bo", "b"), ("ana", "c")]), (2, &[("ana", "d")])]);
+    writes.sessions = vec![SessionChange::Put(session_row(1))];
+    writes.sent = vec![own(1, 1, &ids[0]), own(2, 2, &ids[0]), own(1, 3, &ids[1]), own(1, 4, &ids[2])];
+    store.commit(writes).unwrap();
+
+    let both = [1, 2].map(|n| Range { conversation: room(n), first: 1, last: 9 });
+    let caught = super::log::catch_up(&readers, 1, both.to_vec(), 1).await;
+    let mut wanted = Vec::new();
+    for m in &model.messages {
+        match m.seq {
+            1 => event::write_with_id(&m.line, &ids[0], &mut wanted),
+            3 => event::write_with_id(&m.line, &ids[1], &mut wanted),
+            4 => event::write_with_id(&m.line, &ids[2], &mut wanted),
+            _ => wanted.extend(&m.line),
+        }
+    }
+    assert_eq!(text(&caught.lines), text(&wanted));
+    assert_eq!(store.sent(SessionId(1), &ids[0]).unwrap(), Some((room(1), 1)));
+    assert_eq!(store.sent(SessionId(2), &ids[0]).unwrap(), Some((room(1), 2)));
+    assert_eq!(store.sent(SessionId(1), &ids[2]).unwrap(), Some((room(2), 4)));
+    assert_eq!(store.sent(SessionId(2), &ids[2]).unwrap(), None);
+    assert_eq!(store.sent(SessionId(1), &RequestId::Number(0)).unwrap(), None);
+
+    // The same after a restart.
+    store.close().unwrap();
+    let (mut store, ..) = open(&history(dir.path().join("chat.db")));
+    assert_eq!(store.sent(SessionId(1), &ids[1]).unwrap(), Some((room(1), 3)));
+}
+
+#[test]
+fn ids_are_known_while_they_wait_when_they_are_filed_and_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = history(dir.path().join("chat.db"));
+    let (mut store, ..) = open(&history);
+    let mut model = Model::default();
+    let mut first = Model::open(1);
+    first.sessions = (1..=9).map(|n| SessionChange::Put(session_row(n))).collect();
+    store.commit(first).unwrap();
+    // Three sessions count from 0 in turns of 200, so that two batches are filed and a third waits.
+    let id = |n: u64| {
+        if n.is_multiple_of(5) { RequestId::Text(n.to_string().into()) } else { RequestId::Number(n) }
+    };
+    let session = |n: u64| SessionId(i64::try_from(n % 3).unwrap() + 1);
+    let say = |store: &mut Store, model: &mut Model| {
+        let from = model.head;
+        let mut writes = model.say(&[(1, &[("ana", "x"); 200])]);
+        let sent = |n| Sent { session: session(n), id: id(n / 3), conversation: room(1), seq: n + 1 };
+        writes.sent = (from..model.head).map(sent).collect();
+        store.commit(writes).unwrap();
+    };
+    let check = |store: &mut Store, head: u64| {
+        for n in (0..head).step_by(97).chain([head - 1]) {
+            let found = store.sent(session(n), &id(n / 3)).unwrap();
+            let wanted = (session(n) != SessionId(3) || head < 20_000).then_some((room(1), n + 1));
+            assert_eq!(found, wanted, "{n} of {head}");
+        }
+        assert_eq!(store.sent(session(head), &id(head / 3)).unwrap(), None);
+    };
+    while model.head < 19_000 {
+        say(&mut store, &mut model);
+    }
+    check(&mut store, model.head);
+    let filed = store.count("SELECT count(*) FROM sent_as");
+    assert!((8_192..19_000).contains(&filed), "{filed} are filed, the others wait");
+    drop(store);
+    let (mut store, ..) = open(&history);
+    check(&mut store, model.head);
+    say(&mut store, &mut model);
+    // A session ends: its ids end with it, those that wait too.
+    let end = vec![SessionChange::End(SessionId(3))];
+    store.commit(Writes { sessions: end, ..Writes::default() }).unwrap();
+    while store.tidy(Timestamp(START)).unwrap() {}
+    while model.head < 30_000 {
+        let from = model.head;
+        let mut writes = model.say(&[(1, &[("ana", "x"); 200])]);
+        let sent = |n| Sent { session: session(n), id: id(n / 3), conversation: room(1), seq: n + 1 };
+        writes.sent = (from..model.head).filter(|n| session(*n) != SessionId(3)).map(sent).collect();
+        store.commit(writes).unwrap();
+    }
+    check(&mut store, model.head);
+    assert_eq!(store.count("SELECT count(*) FROM sent_as WHERE session = 3"), 0);
+    // The messages go: so do their ids, filed or not.
+    drop(store);
+    let (mut store, ..) = open(&History { retain_messages: Some(0), ..history });
+    while store.tidy(Timestamp(START)).unwrap() {}
+    assert_eq!(store.count("SELECT (SELECT count(*) FROM sent) + (SELECT count(*) FROM sent_as)"), 0);
+    assert_eq!(store.sent(SessionId(1), &id(0)).unwrap(), None);
+}

@@ -1,0 +1,113 @@
+//! A disk that is full, for real: the store on a small tmpfs. Nothing is acknowledged that is not
+//! kept, everyone is told, and it goes on by itself when there is room again. Needs root for the
+//! mount; without it the test says so and passes.
+
+use crate::common::{Daemon, Peer, in_shell, run};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// A small disk of its own, gone with the test.
+struct Disk {
+    at: TempDir,
+}
+
+impl Disk {
+    fn small() -> Option<Self> {
+        let at = tempfile::tempdir().unwrap();
+        let mounted = in_shell(&format!("mount -t tmpfs -o size=4m,mode=0700 none {}", at.path().display()));
+        if !mounted.status.success() {
+            eprintln!(
+                "skipped: no tmpfs can be mounted here ({})",
+                String::from_utf8_lossy(&mounted.stderr).trim()
+            );
+            return None;
+        }
+        Some(Self { at })
+    }
+
+    fn path(&self) -> &Path {
+        self.at.path()
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.path().join("filler")
+    }
+
+    fn fill(&self) {
+        let mut file = std::fs::File::create(self.filler()).unwrap();
+        while file.write_all(&[0; 512]).is_ok() {}
+    }
+
+    fn has_room_again(&self) {
+        std::fs::remove_file(self.filler()).unwrap();
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        in_shell(&format!("umount -l {}", self.path().display()));
+    }
+}
+
+/// Speaks until a message is refused; the numbers and texts of those that were kept.
+fn speaks_until_refused(peer: &mut Peer, round: &str, kept: &mut Vec<(u64, String)>) -> Value {
+    for n in 0..20_000 {
+        let text = format!("{round} {n} {}", "x".repeat(2_000));
+        let reply = peer.asks_for("MSG", json!({"room": "lobby", "msg": text}));
+        if reply["status"] == "ERR" {
+            return reply;
+        }
+        kept.push((reply["data"]["seq"].as_u64().unwrap(), text));
+    }
+    panic!("20,000 messages of 2,000 bytes fit into 4 MiB");
+}
+
+fn history(peer: &mut Peer) -> Vec<(u64, String)> {
+    peer.reads_all(&json!({"room": "lobby"})).into_iter().map(|m| (m.seq, m.text)).collect()
+}
+
+#[test]
+fn a_full_disk_refuses_and_loses_nothing_and_works_again_by_itself() {
+    let Some(disk) = Disk::small() else { return };
+    let store = disk.path().join("chat.db");
+    let settings =
+        format!("history.path = {store:?}\nlimits.messages_per_second = 0\nadmin.socket = \"control.sock\"");
+    let mut daemon = Daemon::with(&settings);
+    let (mut ana, mut bo) = (daemon.login("ana"), daemon.login("bo"));
+    let mut kept = Vec::new();
+    kept.push((ana.says("before").seq, "before".to_owned()));
+
+    disk.fill();
+    let refused = speaks_until_refused(&mut ana, "first", &mut kept);
+    assert_eq!(refused["data"]["kind"], "INTERNAL", "{refused}");
+    assert!(refused["data"]["msg"].as_str().unwrap().contains("not kept"), "{refused}");
+    assert!(daemon.log().event("store failed: messages are refused until it can be written again").is_some());
+    let status = run(daemon.folder(), &["status", "--json"], "");
+    let status: Value =
+        serde_json::from_str(&status.out).unwrap_or_else(|e| panic!("{e}: {}{}", status.out, status.err));
+    assert_eq!(status["state"], "store failing", "{status}");
+    // Coming and going works on.
+    let cy = daemon.login("cy");
+    bo.sees("cy", "joined");
+
+    disk.has_room_again();
+    assert!(daemon.log().event("store works again: messages are kept").is_some());
+    kept.push((ana.says("after").seq, "after".to_owned()));
+    for (seq, text) in &kept {
+        assert_eq!(bo.hears(text).seq, *seq);
+    }
+    assert_eq!(history(&mut bo), kept, "acknowledged is kept, refused is not there");
+    drop(cy);
+
+    disk.fill();
+    speaks_until_refused(&mut ana, "second", &mut kept);
+    daemon.signal("TERM");
+    let status = daemon.ended();
+    assert_eq!(status.code(), Some(74), "the store had not recovered: {status}\n{}", daemon.log().text());
+    disk.has_room_again();
+    daemon.start_again();
+    let mut dora = daemon.login("dora");
+    assert_eq!(history(&mut dora), kept);
+}

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Makes what the packages carry beside the programs: config.toml, man pages, completions and the
+# list of what is linked in, all in target/stage.
+# Called by build.sh; everything comes from the one source of --help and from config.toml.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+stage=target/stage
+rm -rf "$stage"
+mkdir -p "$stage"
+
+# set_key SECTION KEY VALUE: in the staged config.toml, gives KEY, set or commented out, this value.
+# Anything but exactly one such line is an error, so the copy cannot drift from the reference.
+set_key() {
+	awk -v section="$1" -v key="$2" -v value="$3" '
+		/^\[/ { inside = ($0 ~ "^\\[" section "\\]") }
+		inside && $0 ~ "^#? *" key " *=" { print key " = \"" value "\""; n++; next }
+		{ print }
+		END {
+			if (n != 1) {
+				printf "stage.sh: config.toml has %d lines for %s in [%s], not 1\n", n, key, section > "/dev/stderr"
+				exit 1
+			}
+		}' "$stage/config.toml" >"$stage/config.toml.new"
+	mv "$stage/config.toml.new" "$stage/config.toml"
+}
+
+# The installed system's paths. All else is the reference as it is.
+cp config.toml "$stage/config.toml"
+set_key tls dir /var/lib/tcp-chatd/certs
+set_key history path /var/lib/tcp-chatd/chat.db
+set_key admin socket /run/tcp-chatd/control.sock
+
+# For the machine that builds, whatever the target is: they only print text.
+cargo run --quiet --locked -p tcp-chatd --example generate -- "$stage"
+cargo run --quiet --locked -p tcp-chat-cli --example generate -- "$stage"
+
+# Every crate that is linked in, with its licence.
+cargo tree --locked --edges normal --prefix none --format '{p}|{l}' -p tcp-chatd -p tcp-chat-cli |
+	awk -F '|' '{ split($1, p, " "); if ($2 != "") print p[1], p[2] ": " $2 }' |
+	grep -v '^tcp-chat' | LC_ALL=C sort -u >"$stage/third-party"
+
+gzip -9n <packaging/deb/changelog >"$stage/changelog.gz"

@@ -1,0 +1,92 @@
+"""Owns the checks of the package files themselves, before anything is installed.
+
+Called first by the run. It never starts a machine.
+"""
+
+import re
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+from checks import check
+
+
+def _out(*words):
+    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+
+
+INSTALLED = {
+    "tcp-chatd": [
+        "./usr/bin/tcp-chatd",
+        "./etc/tcp-chatd/config.toml",
+        "./usr/lib/systemd/system/tcp-chatd.service",
+        "./usr/lib/systemd/system/tcp-chatd.socket",
+        "./usr/lib/sysusers.d/tcp-chatd.conf",
+        "./usr/lib/tmpfiles.d/tcp-chatd.conf",
+        "./etc/fail2ban/filter.d/tcp-chatd.conf",
+        "./usr/share/man/man8/tcp-chatd.8.gz",
+        "./usr/share/man/man5/tcp-chatd.toml.5.gz",
+        "./usr/share/bash-completion/completions/tcp-chatd",
+        "./usr/share/zsh/vendor-completions/_tcp-chatd",
+        "./usr/share/fish/vendor_completions.d/tcp-chatd.fish",
+        "./usr/share/doc/tcp-chatd/README.Debian",
+        "./usr/share/doc/tcp-chatd/changelog.gz",
+        "./usr/share/doc/tcp-chatd/copyright",
+    ],
+    "tcp-chat-cli": [
+        "./usr/bin/tcp-chat-cli",
+        "./usr/share/man/man1/tcp-chat-cli.1.gz",
+        "./usr/share/bash-completion/completions/tcp-chat-cli",
+        "./usr/share/zsh/vendor-completions/_tcp-chat-cli",
+        "./usr/share/fish/vendor_completions.d/tcp-chat-cli.fish",
+        "./usr/share/doc/tcp-chat-cli/changelog.gz",
+        "./usr/share/doc/tcp-chat-cli/copyright",
+    ],
+}
+
+
+def run(debs, again, rpms):
+    """`debs` and `again`: the packages by name, packed twice from the same programs; `rpms`: the .rpm files."""
+    for name, deb in debs.items():
+        _one(name, deb)
+        check(f"{name}: packed twice, the same bytes", deb.read_bytes() == again[name].read_bytes())
+    conffiles = _out("dpkg-deb", "-I", str(debs["tcp-chatd"]), "conffiles").stdout.split()
+    check("tcp-chatd: config.toml is a conffile", "/etc/tcp-chatd/config.toml" in conffiles, conffiles)
+    listed = _out("rpm", "-qlp", *map(str, rpms)).stdout.split()
+    for path in ("/usr/bin/tcp-chatd", "/etc/tcp-chatd/config.toml", "/usr/bin/tcp-chat-cli"):
+        check(f"rpm: has {path}", path in listed, "\n".join(listed))
+    needs = _out("rpm", "-qRp", *map(str, rpms)).stdout
+    check("rpm: needs the C library and a shell for its scripts", "libc.so.6" in needs and "/bin/sh" in needs, needs)
+
+
+def _one(name, deb):
+    said = _out("lintian", "--allow-root", "--fail-on", "error,warning", "--tag-display-limit", "0", str(deb))
+    check(f"{name}: lintian has no error and no warning", said.returncode == 0, said.stdout)
+
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["dpkg-deb", "-x", str(deb), folder], check=True)
+        files = {f"./{path.relative_to(folder)}" for path in Path(folder).rglob("*")}
+        missing = [path for path in INSTALLED[name] if path not in files]
+        check(f"{name}: has every file that it promises", not missing, missing)
+        program = Path(folder) / "usr/bin" / name
+        kind = _out("file", str(program)).stdout
+        check(f"{name}: the program is stripped and position-independent", ", stripped" in kind and "pie" in kind, kind)
+        paths = re.findall(rb"/(?:root|home|tmp|work|build)/[ -~]{0,80}", program.read_bytes())
+        check(f"{name}: no path of the building machine is in it", not paths, paths[:5])
+
+    depends = _out("dpkg-deb", "-f", str(deb), "Depends").stdout
+    check(f"{name}: dependencies are computed (libc6 with its version)", re.search(r"libc6 \(>= [\d.]+\)", depends), depends)
+    with tarfile.open(fileobj=_data(deb)) as data:
+        owners = {(entry.uname or entry.uid, entry.gname or entry.gid) for entry in data}
+        writable = [entry.name for entry in data if entry.mode & 0o022 and not entry.issym()]
+    check(f"{name}: everything belongs to root and nobody else can write it", owners <= {("root", "root"), (0, 0)} and not writable,
+          f"{owners} {writable}")
+
+
+def _data(deb):
+    archive = subprocess.run(["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE, check=True).stdout
+    holder = tempfile.TemporaryFile()
+    holder.write(archive)
+    holder.seek(0)
+    return holder
