@@ -184,10 +184,10 @@ pub fn notes(settings: &Settings, session: &Session) -> Vec<String> {
     notes
 }
 
-/// Ends a session in order, but does not wait for ever.
-pub async fn quit(session: &Session) {
-    // The daemon ends a session that said nothing by itself, later.
-    let _ = tokio::time::timeout(Duration::from_secs(5), session.quit()).await;
+/// Ends a session in order, but does not wait for ever. Returns whether the daemon has confirmed it;
+/// otherwise the session is worth keeping, since the daemon may hold its name.
+pub async fn quit(session: &Session) -> bool {
+    tokio::time::timeout(Duration::from_secs(5), session.quit()).await.unwrap_or(false)
 }
 
 #[cfg(test)]

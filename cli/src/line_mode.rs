@@ -148,7 +148,10 @@ impl Chat<'_> {
                 Err(Failure::timed_out("not all messages were confirmed in time").into())
             }
             End::Over(why) => {
-                self.forget();
+                // A certificate that was refused, say, has not ended the session.
+                if matches!(why, tcp_chat_client::Error::Closed(_)) {
+                    self.forget();
+                }
                 Err(Failure::from(why).into())
             }
         }
@@ -165,8 +168,12 @@ impl Chat<'_> {
     }
 
     async fn leave(mut self, result: Result<(), Stop>) -> Result<(), Stop> {
-        quit(&self.session).await;
-        self.forget();
+        // Unless the daemon has confirmed it, it holds the session: the next start takes it up again.
+        if quit(&self.session).await {
+            self.forget();
+        } else {
+            self.save();
+        }
         result
     }
 

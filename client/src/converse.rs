@@ -201,7 +201,10 @@ impl Life {
                 let _ = reply.send(Ok(data));
             }
             What::CatchUp => self.caught_up(),
-            What::Quit => return Some(End::Over(Error::Closed(Closed::Quit))),
+            What::Quit => {
+                self.said_goodbye = true;
+                return Some(End::Over(Error::Closed(Closed::Quit)));
+            }
             What::KeepAlive | What::Msg { .. } => {}
         }
         None

@@ -57,7 +57,9 @@ pub(crate) struct Life {
     pub(crate) waiting: VecDeque<Event>,
     pub(crate) shared: Arc<Mutex<Shared>>,
     /// Somebody has asked to quit, and waits for it.
-    pub(crate) quitting: Option<oneshot::Sender<()>>,
+    pub(crate) quitting: Option<oneshot::Sender<bool>>,
+    /// The daemon has confirmed the goodbye.
+    pub(crate) said_goodbye: bool,
     /// While a resume catches up: how many messages have come, and whether to say so.
     pub(crate) catching_up: Option<CatchUp>,
 }
@@ -127,6 +129,7 @@ pub(crate) async fn begin(builder: Builder, target: Target) -> Result<(Session, 
         waiting: VecDeque::new(),
         shared: Arc::clone(&shared),
         quitting: None,
+        said_goodbye: false,
         catching_up: None,
         login,
     };
@@ -229,7 +232,7 @@ impl Life {
         lock(&self.shared).ended = Some(why.clone());
         if let Some(done) = self.quitting.take() {
             // Whoever asked may have stopped waiting.
-            let _ = done.send(());
+            let _ = done.send(self.said_goodbye);
         }
         // Those who ask from now on are told at once; those who are waiting too.
         self.commands.close();
@@ -416,6 +419,6 @@ fn refuse(command: Command, why: &Error) {
     match command {
         Command::Msg { reply, .. } => drop(reply.send(Err(why.clone()))),
         Command::Op { reply, .. } => drop(reply.send(Err(why.clone()))),
-        Command::Quit { done } => drop(done.send(())),
+        Command::Quit { done } => drop(done.send(false)),
     }
 }

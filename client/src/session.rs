@@ -89,7 +89,7 @@ pub struct Query {
 pub(crate) enum Command {
     Msg { text: String, data: Box<RawValue>, id: Option<RequestId>, reply: MsgReply },
     Op { op: &'static str, data: Option<Box<RawValue>>, reply: OpReply },
-    Quit { done: oneshot::Sender<()> },
+    Quit { done: oneshot::Sender<bool> },
 }
 
 /// What the task and both ends know of the session.
@@ -333,13 +333,15 @@ impl Session {
     /// Waits until all messages are kept, then says goodbye: the name is free at once, and the
     /// session cannot be resumed. Without a connection it ends when there is nothing left to send.
     ///
+    /// Returns whether the daemon has confirmed it. Where it has not (there was no connection, or it
+    /// was lost at that moment), the daemon may hold the session for its TTL: it is worth keeping
+    /// what [`Session::saved`] gives.
+    ///
     /// Bound it with a timeout where waiting for messages for ever makes no sense.
-    pub async fn quit(&self) {
+    pub async fn quit(&self) -> bool {
         let (done, wait) = oneshot::channel();
-        if self.command(Command::Quit { done }).await.is_ok() {
-            // An end for another reason is an end too.
-            let _ = wait.await;
-        }
+        // An end for another reason is an end too.
+        self.command(Command::Quit { done }).await.is_ok() && wait.await.unwrap_or(false)
     }
 
     async fn ask<T: DeserializeOwned>(&self, op: &'static str, data: &impl Serialize) -> Result<T, Error> {

@@ -316,7 +316,8 @@ async fn quit_waits_for_what_is_on_its_way() {
         peer.write(json!({"op": "QUIT", "status": "OK", "id": quit["id"]})).await;
         assert!(peer.request().await.is_none());
     };
-    within(async { tokio::join!(serving, session.quit()) }).await;
+    let ((), confirmed) = within(async { tokio::join!(serving, session.quit()) }).await;
+    assert!(confirmed);
     assert_eq!(within(queued.kept()).await.unwrap().seq, 11);
     assert_eq!(next_message(&mut events).await.0, 11);
     assert!(matches!(next(&mut events).await, Event::Ended(Error::Closed(Closed::Quit))));
@@ -332,4 +333,17 @@ async fn nonsense_from_the_server_costs_the_connection_only() {
     peer.write_raw(b"{\"op\":\"MSG\",\"status\":\"OK\",\"data\":{}}\n").await;
     server.resumed(11).await.all_is_here().await;
     assert!(matches!(next(&mut events).await, Event::Resumed { .. }));
+}
+
+#[tokio::test]
+async fn a_goodbye_that_nobody_heard_is_not_taken_for_one() {
+    let server = Server::start().await;
+    let (session, mut events, mut peer) = server.logged_in(server.client(), 10).await;
+    let serving = async {
+        peer.expect("QUIT").await;
+        peer.cut();
+    };
+    let ((), confirmed) = within(async { tokio::join!(serving, session.quit()) }).await;
+    assert!(!confirmed, "the daemon may hold the session");
+    assert!(matches!(next(&mut events).await, Event::Ended(Error::Closed(Closed::Quit))));
 }

@@ -70,6 +70,7 @@ impl Script {
             () = output::reader_gone() => Err(Stop::ReaderGone),
         };
         if !matches!(&done, Err(Stop::Failed(f)) if f.exit == Exit::TimedOut) {
+            // Where it was not confirmed, the daemon ends the session by itself, later.
             quit(session).await;
         } else {
             // What was not confirmed in time would be waited for: only a moment is left for it.

@@ -94,7 +94,7 @@ impl Reader<'_> {
         match &self.state {
             // The session is left as it is, to be taken up again.
             Some(_) => {}
-            None => quit(&session).await,
+            None => drop(quit(&session).await),
         }
         done
     }

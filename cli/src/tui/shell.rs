@@ -300,8 +300,8 @@ impl<'a> Shell<'a> {
                     if self.model.has_pending() {
                         say("* waiting until all messages are kept …");
                     }
-                    connect::quit(asks.session()).await;
-                    if let Some((Some(chat), _)) = &self.states {
+                    let ended = connect::quit(asks.session()).await;
+                    if ended && let Some((Some(chat), _)) = &self.states {
                         chat.forget();
                     }
                 }

@@ -117,6 +117,23 @@ fn signals_say_goodbye() {
 
 #[test]
 #[cfg(unix)]
+fn who_leaves_while_the_daemon_is_away_comes_back_as_the_same() {
+    let mut daemon = Daemon::start();
+    let home = Home::new();
+    let ana = home.start(&daemon, &["--name", "ana"]);
+    ana.says("connected to");
+    daemon.kill();
+    ana.says("the connection is lost");
+    ana.signal("TERM");
+    assert_eq!(ana.ended().code, Some(0));
+    daemon.start_again();
+    let ana = home.start(&daemon, &["--name", "ana"]);
+    ana.says("caught up 0 messages");
+    assert_eq!(ana.ends().code, Some(0));
+}
+
+#[test]
+#[cfg(unix)]
 fn the_state_is_for_the_user_alone() {
     use std::os::unix::fs::PermissionsExt;
     let daemon = Daemon::start();
