@@ -214,7 +214,7 @@ impl Chat<'_> {
                     PresenceState::Left => "has left",
                     PresenceState::Other => return Ok(()),
                 };
-                say(&format!("* {} {what} #{}", self.style_err(&p.user), clean(&p.room)));
+                say(&format!("* {} {what} #{}", clean(&p.user), clean(&p.room)));
             }
             Event::Notice(n) => {
                 let who =
@@ -228,10 +228,15 @@ impl Chat<'_> {
                 self.joined = true;
             }
             Event::Reconnecting { wait, attempt, why } => {
+                // Which server is known here.
+                let why = match why {
+                    tcp_chat_client::Error::NoConnection { why, .. } => why,
+                    other => other.to_string(),
+                };
                 if attempt == 1 {
-                    say(&format!("* the connection is lost: {}", clean(&why.to_string())));
+                    say(&format!("* the connection is lost: {}", clean(&why)));
                 } else if self.settings.verbose {
-                    say(&format!("* {}", clean(&why.to_string())));
+                    say(&format!("* {}", clean(&why)));
                 }
                 if wait >= Duration::from_secs(1) || self.settings.verbose {
                     say(&format!("* trying again in {:.1} s", wait.as_secs_f32()));
@@ -261,11 +266,6 @@ impl Chat<'_> {
             _ => {}
         }
         Ok(())
-    }
-
-    /// A name for standard error: plain.
-    fn style_err(&self, name: &str) -> String {
-        clean(name)
     }
 }
 
