@@ -208,7 +208,7 @@ async fn carry_out(request: Request, desk: &Desk) -> Reply {
         }
         Request::Backup { file } => match desk.readers.backup(&file).await {
             Ok(()) => {
-                info!(event = "backup", file = ?file, "store copied");
+                info!(event = "backup", file = %file.display(), "store copied");
                 Reply::ok(&serde_json::json!({ "file": file }))
             }
             Err(why) => Reply::error(why.to_string()),

@@ -241,6 +241,10 @@ impl Daemon {
     fn announce(&mut self) {
         let summary = self.tls.summary();
         self.watch.certificate(summary.clone());
+        // In the journal it would stand as plain lines between the events, which say the same.
+        if log::stderr_is_the_journal() {
+            return;
+        }
         // Whoever reads it may be gone: that is no reason to end.
         let mut out = std::io::stdout().lock();
         let _ = writeln!(out, "{}", commands::welcome(&self.addresses, &summary));

@@ -22,6 +22,26 @@ const NEEDS_RESTART: [&str; 7] = [
     "admin.socket",
 ];
 
+/// Why nothing was changed.
+enum Refused {
+    /// The certificate cannot be used.
+    Certificate(String),
+    /// Anything else.
+    Other(String),
+}
+
+impl Refused {
+    fn other(why: impl std::fmt::Display) -> Self {
+        Self::Other(why.to_string())
+    }
+
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Certificate(why) | Self::Other(why) => why,
+        }
+    }
+}
+
 impl Daemon {
     /// Reads the configuration again and goes by it.
     pub(super) async fn reload(&mut self) -> Result<Reloaded, String> {
@@ -39,27 +59,33 @@ impl Daemon {
                     reason = why.as_str(),
                     "reload refused: what ran before goes on"
                 );
-                self.watch.reload_refused(Some(why.clone()));
+                match why {
+                    Refused::Certificate(why) => self.watch.certificate_refused(why.clone()),
+                    Refused::Other(why) => self.watch.reload_refused(Some(why.clone())),
+                }
             }
         }
         systemd::ready();
-        outcome
+        outcome.map_err(|why| why.as_str().to_owned())
     }
 
-    async fn try_reload(&mut self) -> Result<Reloaded, String> {
-        let fresh = self.loaded.again().map_err(|problems| problems.to_string())?;
+    async fn try_reload(&mut self) -> Result<Reloaded, Refused> {
+        let fresh = self.loaded.again().map_err(Refused::other)?;
         let settings = &fresh.settings;
         // The last step that can fail; from here on all is applied.
-        let tls = self.tls.reload(&settings.tls, SystemTime::now()).map_err(|why| why.to_string())?;
+        let tls = self
+            .tls
+            .reload(&settings.tls, SystemTime::now())
+            .map_err(|why| Refused::Certificate(why.to_string()))?;
         tls.notes.iter().for_each(TlsNote::log);
         self.watch.certificate(self.tls.summary());
         self.gate.set_tls(self.tls.server_config());
         self.gate.reload(settings.limits.clone(), settings.auth.password_hash.clone());
-        self.log.set_level(&settings.log.level).map_err(|why| why.to_string())?;
+        self.log.set_level(&settings.log.level).map_err(Refused::other)?;
         let (sender, receiver) = oneshot::channel();
         let rules = Control::Rules(Box::new(Rules::from(settings)), sender);
-        self.inbox.put(Entry::Control(rules)).await.map_err(|why| why.to_string())?;
-        receiver.await.map_err(|_| "the hub has ended".to_owned())?;
+        self.inbox.put(Entry::Control(rules)).await.map_err(Refused::other)?;
+        receiver.await.map_err(|_| Refused::other("the hub has ended"))?;
         let keys = self.loaded.settings.changed_keys(settings);
         let (needs_restart, changed) =
             keys.into_iter().map(str::to_owned).partition(|key| NEEDS_RESTART.contains(&key.as_str()));

@@ -18,6 +18,7 @@ pub(super) struct Watch {
     stopping: bool,
     /// Why the last reload changed nothing.
     reload: Option<String>,
+    reload_waits_for_certificate: bool,
     certificate: Summary,
     told: String,
 }
@@ -30,6 +31,7 @@ impl Watch {
             health: Health::default(),
             stopping: false,
             reload: None,
+            reload_waits_for_certificate: false,
             certificate,
             told: String::new(),
         }
@@ -48,10 +50,24 @@ impl Watch {
     /// The last reload was refused, with this reason; `None`: it was applied.
     pub(super) fn reload_refused(&mut self, why: Option<String>) {
         self.reload = why;
+        self.reload_waits_for_certificate = false;
         self.tell();
     }
 
+    /// The last reload was refused because of the certificate: that is over once another is in use.
+    pub(super) fn certificate_refused(&mut self, why: String) {
+        self.reload = Some(why);
+        self.reload_waits_for_certificate = true;
+        self.tell();
+    }
+
+    /// What is in use now.
     pub(super) fn certificate(&mut self, summary: Summary) {
+        let is_another = summary.facts.pin != self.certificate.facts.pin;
+        if is_another && summary.fault.is_none() && self.reload_waits_for_certificate {
+            self.reload = None;
+            self.reload_waits_for_certificate = false;
+        }
         self.certificate = summary;
         self.tell();
     }
@@ -181,5 +197,23 @@ mod tests {
         watch.stopping();
         assert!(watch.summary().contains("stopping on "));
         assert_eq!(watch.state(), "stopping");
+    }
+
+    #[test]
+    fn a_reload_refused_for_its_certificate_is_over_with_another_certificate() {
+        let mut watch = Watch::new(vec!["127.0.0.1:3000".parse().unwrap()], certificate());
+        watch.certificate_refused("fullchain.pem: broken".into());
+        watch.certificate(certificate());
+        assert!(
+            watch.summary().starts_with("reload refused: fullchain.pem: broken; "),
+            "the same is no news"
+        );
+        let mut other = certificate();
+        other.facts.pin = Pin([1; 32]);
+        watch.certificate(other.clone());
+        assert!(watch.summary().starts_with("serving on "));
+        watch.reload_refused(Some("limits.burst: no number".into()));
+        watch.certificate(certificate());
+        assert!(watch.summary().starts_with("reload refused: limits.burst"), "that has another cause");
     }
 }

@@ -80,7 +80,7 @@ fn resolve(format: LogFormat) -> LogFormat {
 
 /// systemd names device and inode of the stream that it made for standard error. The variable
 /// alone says nothing: it is inherited by whoever was started from a terminal in a session.
-fn stderr_is_the_journal() -> bool {
+pub(crate) fn stderr_is_the_journal() -> bool {
     let Ok(named) = std::env::var("JOURNAL_STREAM") else { return false };
     let Ok(stream) = std::fs::metadata("/proc/self/fd/2") else { return false };
     named == format!("{}:{}", stream.dev(), stream.ino())

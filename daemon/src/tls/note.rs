@@ -99,18 +99,18 @@ impl TlsNote {
     pub fn log(&self) {
         match self {
             Self::CaMade { file, pin } => {
-                tracing::info!(event = "ca_made", file = ?file, pin = %pin, "a new CA was made");
+                tracing::info!(event = "ca_made", file = %file.display(), pin = %pin, "a new CA was made");
             }
             Self::LeafIssued { file, reason, until } => tracing::info!(
                 event = "certificate_issued",
-                file = ?file,
+                file = %file.display(),
                 reason = %reason,
                 until = day(*until),
                 "a new certificate was issued"
             ),
             Self::Replaced { file, until } => tracing::info!(
                 event = "certificate_replaced",
-                file = ?file,
+                file = %file.display(),
                 until = day(*until),
                 "the new certificate is in use"
             ),
@@ -119,20 +119,20 @@ impl TlsNote {
             }
             Self::Ends { file, until, days: 0 } => tracing::error!(
                 event = "certificate_ended",
-                file = ?file,
+                file = %file.display(),
                 until = day(*until),
                 "the certificate has ended"
             ),
             Self::Ends { file, until, days } => tracing::warn!(
                 event = "certificate_ends",
-                file = ?file,
+                file = %file.display(),
                 until = day(*until),
                 days,
                 "the certificate ends soon"
             ),
             Self::KeyOpen { file } => tracing::warn!(
                 event = "key_open",
-                file = ?file,
+                file = %file.display(),
                 "others than its owner can read this key"
             ),
         }
