@@ -17,6 +17,7 @@ pub mod args;
 pub mod connect;
 pub mod exit;
 pub mod files;
+mod input;
 pub mod line_mode;
 pub mod neutralise;
 pub mod output;

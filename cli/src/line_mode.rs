@@ -4,6 +4,7 @@
 
 use crate::connect::{connect, deadline, quit};
 use crate::exit::{Exit, Failure};
+use crate::input;
 use crate::neutralise::line as clean;
 use crate::output::{self, Stop, say};
 use crate::settings::Settings;
@@ -11,7 +12,7 @@ use crate::signals::{Asked, asked_to_stop};
 use crate::state::State;
 use crate::style::Style;
 use crate::worker::{Done, Worker};
-use std::io::{IsTerminal, Read};
+use std::io::IsTerminal;
 use std::time::Duration;
 use tcp_chat_client::protocol::{Line, LineDecoder, NoticeKind, PresenceState};
 use tcp_chat_client::{Event, Events, Saved, Session};
@@ -275,21 +276,8 @@ fn read_lines(eof: tokio::sync::oneshot::Sender<()>) -> mpsc::Receiver<String> {
     let (lines, out) = mpsc::channel(LINES);
     std::thread::spawn(move || {
         let mut decoder = LineDecoder::new(LINE_BYTES);
-        let mut buffer = vec![0; 64 * 1024];
-        let mut input = std::io::stdin().lock();
-        loop {
-            let n = match input.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(n) => n,
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(e) => {
-                    say(&format!("* standard input: {e}"));
-                    break;
-                }
-            };
-            if !hand_on(&mut decoder, &buffer[..n], &lines) {
-                return;
-            }
+        if !input::read_all(|bytes| hand_on(&mut decoder, bytes, &lines)) {
+            return;
         }
         // The last line may have no end.
         hand_on(&mut decoder, b"\n", &lines);

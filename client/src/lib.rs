@@ -66,6 +66,7 @@ mod error;
 mod event;
 mod explain;
 mod life;
+mod login;
 mod outstanding;
 mod saved;
 mod session;

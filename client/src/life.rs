@@ -8,38 +8,21 @@ use crate::converse::End;
 use crate::cursor::Cursor;
 use crate::dial::{Target, dial};
 use crate::event::Event;
+use crate::login::{Credentials, Resume, log_in};
 use crate::outstanding::{Entry, Ids, Outstanding, What};
 use crate::session::{COMMANDS, Command, Events, Session, Shared, lock};
 use crate::wire::Connection;
 use crate::{Closed, Error};
-use serde::Serialize;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tcp_chat_protocol::reply::{Incoming, LoginReply};
-use tcp_chat_protocol::{ErrorKind, NoticeEvent, NoticeKind, RequestId, Seq};
+use tcp_chat_protocol::reply::LoginReply;
+use tcp_chat_protocol::{NoticeEvent, NoticeKind, RequestId, Seq};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 /// Happenings (everything but messages) that wait for room in the queue of events at most.
 const WAITING: usize = 64;
-
-/// Who logs in, and how.
-pub(crate) struct Credentials {
-    name: Option<String>,
-    color: Option<String>,
-    rooms: Option<Vec<String>>,
-    password: Option<String>,
-    timeout: Duration,
-}
-
-/// The session that is to go on.
-#[derive(Clone, Copy)]
-struct Resume<'a> {
-    name: &'a str,
-    token: &'a str,
-    after: Seq,
-}
 
 pub(crate) struct Life {
     pub(crate) target: Target,
@@ -68,29 +51,6 @@ pub(crate) struct CatchUp {
     pub(crate) messages: u64,
     /// No: this side had stopped reading by itself, and the connection was never lost.
     pub(crate) say_so: bool,
-}
-
-#[derive(Serialize)]
-struct LoginData<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    color: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rooms: Option<&'a [String]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    password: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    session: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<Seq>,
-}
-
-#[derive(Serialize)]
-struct LoginLine<'a> {
-    op: &'static str,
-    data: LoginData<'a>,
-    id: &'a RequestId,
 }
 
 /// The first connection and login, then the task.
@@ -141,73 +101,6 @@ pub(crate) async fn begin(builder: Builder, target: Target) -> Result<(Session, 
     tokio::spawn(life.live(connection));
     let session = Session { commands, shared: Arc::clone(&shared), request_timeout: builder.request_timeout };
     Ok((session, Events { events: events_out, shared }))
-}
-
-/// Logs in: with the session where there is one, and anew where the daemon no longer knows it.
-/// Returns whether it was resumed.
-async fn log_in(
-    connection: &mut Connection,
-    who: &Credentials,
-    resume: Option<Resume<'_>>,
-    ids: &mut Ids,
-) -> Result<(LoginReply, bool), Error> {
-    let logging_in = async {
-        let mut resume = resume;
-        loop {
-            let id = ids.next();
-            let fresh = resume.is_none();
-            let data = LoginData {
-                name: resume.map(|r| r.name).or(who.name.as_deref()),
-                color: who.color.as_deref().filter(|_| fresh),
-                rooms: who.rooms.as_deref().filter(|_| fresh),
-                password: who.password.as_deref(),
-                session: resume.map(|r| r.token),
-                after: resume.map(|r| r.after),
-            };
-            let line = LoginLine { op: "LOGIN", data, id: &id };
-            // Writing into memory cannot fail.
-            let _ = serde_json::to_writer(&mut connection.writer.out, &line);
-            connection.writer.out.push(b'\n');
-            match answer(connection, &id).await? {
-                Ok(login) => return Ok((login, !fresh)),
-                Err((ErrorKind::SessionExpired, ..)) if !fresh => resume = None,
-                Err((ErrorKind::RateLimited, _, Some(wait))) => tokio::time::sleep(wait).await,
-                Err((kind, msg, _)) => return Err(Error::LoginRefused { kind, msg }),
-            }
-        }
-    };
-    let after = who.timeout;
-    tokio::time::timeout(after, logging_in).await.map_err(|_| Error::TimedOut { what: "LOGIN", after })?
-}
-
-type Refusal = (ErrorKind, String, Option<Duration>);
-
-async fn answer(
-    connection: &mut Connection,
-    login: &RequestId,
-) -> Result<Result<LoginReply, Refusal>, Error> {
-    if let Err(e) = connection.writer.finish().await {
-        // What the server said before it closed explains more than the failed write.
-        return match connection.reader.next().await {
-            Ok(Incoming::Error(_, e)) => Ok(Err((e.kind, e.msg, None))),
-            Ok(_) => Err(Error::Protocol(format!("the connection broke during the login: {e}"))),
-            Err(why) => Err(why),
-        };
-    }
-    loop {
-        match connection.reader.next().await? {
-            Incoming::Reply { id: Some(id), data, .. } if id == *login => {
-                return serde_json::from_str(data.get())
-                    .map(Ok)
-                    .map_err(|e| Error::Protocol(format!("the answer to LOGIN: {e}")));
-            }
-            // Without an id it is about the connection: full, too late.
-            Incoming::Error(id, e) if id.as_ref().is_none_or(|id| id == login) => {
-                return Ok(Err((e.kind, e.msg, e.retry_after_ms.map(Duration::from_millis))));
-            }
-            _ => {}
-        }
-    }
 }
 
 impl Life {

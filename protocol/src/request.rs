@@ -4,24 +4,17 @@
 //! Two steps, so that an error keeps the `id`: first the envelope, its fields left raw, then the
 //! data by op, field by field, so that the sentence can name the field.
 
-use crate::{Colour, ErrorKind, Name, NameError, Seq, text};
-use serde::de::{self, Deserialize, Deserializer, Visitor};
-use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
+mod fields;
+mod id;
+#[cfg(test)]
+mod tests;
+
+pub use id::{ID_BYTES, RequestId};
+
+use crate::{Colour, ErrorKind, Name, Seq, text};
+use fields::{Raw, Str, bad, field, invalid, limit, name, object, optional, place, present};
 use std::borrow::Cow;
 use std::fmt;
-
-/// The longest string that may serve as an `id`, in bytes.
-pub const ID_BYTES: usize = 64;
-
-/// What a request calls itself, echoed in its reply: an unsigned integer or a short string.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum RequestId {
-    /// An unsigned integer of 64 bits.
-    Number(u64),
-    /// At most [`ID_BYTES`] bytes.
-    Text(Box<str>),
-}
 
 /// What a request may bring along; from the settings.
 #[derive(Debug, Clone, Copy)]
@@ -166,8 +159,6 @@ impl Refusal {
         self
     }
 }
-
-type Raw<'a> = Option<&'a RawValue>;
 
 #[derive(serde::Deserialize)]
 struct Envelope<'a> {
@@ -368,118 +359,3 @@ fn search(data: Raw<'_>) -> Result<Search, Refusal> {
         limit: limit(parts.limit, 20, 100)?,
     })
 }
-
-/// `null` counts as left out.
-fn present(raw: Raw<'_>) -> Raw<'_> {
-    raw.filter(|r| r.get() != "null")
-}
-
-fn bad(msg: impl Into<Cow<'static, str>>) -> Refusal {
-    Refusal::new(ErrorKind::Data, msg)
-}
-
-fn invalid(field: &str, why: &NameError) -> Refusal {
-    Refusal::new(ErrorKind::NameInvalid, format!("`{field}`: {why}"))
-}
-
-fn object<'a, T: Deserialize<'a>>(data: Raw<'a>) -> Result<T, Refusal> {
-    let raw = data.ok_or_else(|| bad("`data` is missing"))?;
-    if !raw.get().starts_with('{') {
-        return Err(bad("`data` is not an object"));
-    }
-    serde_json::from_str(raw.get()).map_err(|e| bad(format!("`data`: {}", sentence(&e))))
-}
-
-fn field<'a, T: Deserialize<'a>>(raw: Raw<'a>, name: &str) -> Result<T, Refusal> {
-    optional(raw, name)?.ok_or_else(|| bad(format!("`{name}` is missing")))
-}
-
-fn optional<'a, T: Deserialize<'a>>(raw: Raw<'a>, name: &str) -> Result<Option<T>, Refusal> {
-    present(raw)
-        .map(|raw| serde_json::from_str(raw.get()))
-        .transpose()
-        .map_err(|e| bad(format!("`{name}`: {}", sentence(&e))))
-}
-
-fn limit(raw: Raw<'_>, usual: usize, most: usize) -> Result<usize, Refusal> {
-    let limit = optional(raw, "limit")?.unwrap_or(usual);
-    if limit == 0 || limit > most {
-        return Err(bad(format!("`limit`: 1 to {most}")));
-    }
-    Ok(limit)
-}
-
-fn name(raw: &Raw<'_>, field_name: &str) -> Result<Name, Refusal> {
-    let text: Str<'_> = field(*raw, field_name)?;
-    Name::parse(&text.0).map_err(|e| invalid(field_name, &e))
-}
-
-fn place(raw: Raw<'_>, field_name: &str) -> Result<Place, Refusal> {
-    let text: Str<'_> = field(raw, field_name)?;
-    Ok(Place(Name::parse(&text.0).ok()))
-}
-
-/// serde's message without its position, which is one within the field and would mislead.
-fn sentence(e: &serde_json::Error) -> String {
-    let mut text = e.to_string();
-    if let Some(at) = text.rfind(" at line ") {
-        text.truncate(at);
-    }
-    text.chars().take(200).collect()
-}
-
-/// A string borrowed from the line where it has no escapes.
-struct Str<'a>(Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct V;
-        impl<'de> Visitor<'de> for V {
-            type Value = Str<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_borrowed_str<E: de::Error>(self, s: &'de str) -> Result<Self::Value, E> {
-                Ok(Str(Cow::Borrowed(s)))
-            }
-            fn visit_str<E: de::Error>(self, s: &str) -> Result<Self::Value, E> {
-                Ok(Str(Cow::Owned(s.to_owned())))
-            }
-        }
-        d.deserialize_str(V)
-    }
-}
-
-impl Serialize for RequestId {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Number(n) => s.serialize_u64(*n),
-            Self::Text(t) => s.serialize_str(t),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for RequestId {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct V;
-        impl Visitor<'_> for V {
-            type Value = RequestId;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "a string of at most {ID_BYTES} bytes or an unsigned integer")
-            }
-            fn visit_u64<E: de::Error>(self, n: u64) -> Result<RequestId, E> {
-                Ok(RequestId::Number(n))
-            }
-            fn visit_str<E: de::Error>(self, s: &str) -> Result<RequestId, E> {
-                if s.len() > ID_BYTES {
-                    return Err(E::invalid_length(s.len(), &self));
-                }
-                Ok(RequestId::Text(s.into()))
-            }
-        }
-        d.deserialize_any(V)
-    }
-}
-
-#[cfg(test)]
-mod tests;

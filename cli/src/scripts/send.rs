@@ -5,6 +5,7 @@ use super::split::{Pieces, Splitter};
 use super::{Script, once};
 use crate::args::Send;
 use crate::exit::{Exit, Failure};
+use crate::input;
 use crate::output::{self, Stop, say};
 use crate::settings::Settings;
 use std::io::{IsTerminal, Read};
@@ -127,24 +128,11 @@ async fn say_it(settings: &Settings, session: &Session, args: &Send, text: Strin
 fn read_lines() -> mpsc::Receiver<String> {
     let (lines, out) = mpsc::channel(64);
     std::thread::spawn(move || {
-        let mut buffer = vec![0; 64 * 1024];
         let mut pieces = Pieces::default();
-        let mut input = std::io::stdin().lock();
-        loop {
-            let n = match input.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(n) => n,
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(e) => {
-                    say(&format!("* standard input: {e}"));
-                    break;
-                }
-            };
-            for line in pieces.feed(&buffer[..n]) {
-                if lines.blocking_send(line).is_err() {
-                    return;
-                }
-            }
+        if !input::read_all(|bytes| {
+            pieces.feed(bytes).into_iter().all(|line| lines.blocking_send(line).is_ok())
+        }) {
+            return;
         }
         // Where nobody takes it, nobody misses it.
         if let Some(line) = pieces.rest() {
