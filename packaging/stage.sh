@@ -32,8 +32,8 @@ set_key history path /var/lib/tcp-chatd/chat.db
 set_key admin socket /run/tcp-chatd/control.sock
 
 # For the machine that builds, whatever the target is: they only print text.
-cargo run --quiet --locked -p tcp-chatd --example generate -- "$stage"
-cargo run --quiet --locked -p tcp-chat-cli --example generate -- "$stage"
+cargo run --quiet --locked -p tcp-chatd --example generate_daemon -- "$stage"
+cargo run --quiet --locked -p tcp-chat-cli --example generate_cli -- "$stage"
 
 # Every crate that is linked in, with its licence.
 cargo tree --locked --edges normal --prefix none --format '{p}|{l}' -p tcp-chatd -p tcp-chat-cli |

@@ -1,6 +1,6 @@
 //! Writes the man pages and the completions of `tcp-chatd` into a folder: `tcp-chatd.8` and the
 //! completions from the command line's own definition, `tcp-chatd.toml.5` from `config.toml`.
-//! Called by packaging: `cargo run -p tcp-chatd --example generate -- FOLDER`.
+//! Called by packaging: `cargo run -p tcp-chatd --example generate_daemon -- FOLDER`.
 
 use anyhow::{Context, Result};
 use clap_complete::Shell;

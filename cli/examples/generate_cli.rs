@@ -2,7 +2,7 @@
 //! that is given, all of them made from the command line's own definition.
 //!
 //! ```text
-//! cargo run -p tcp-chat-cli --example generate -- FOLDER
+//! cargo run -p tcp-chat-cli --example generate_cli -- FOLDER
 //! ```
 
 use clap::CommandFactory;
