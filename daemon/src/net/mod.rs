@@ -8,6 +8,7 @@ mod listener;
 mod permits;
 mod reader;
 mod socket;
+mod stream;
 mod writer;
 
 pub use listener::{listen, serve};
