@@ -41,6 +41,8 @@ pub(crate) use words::{Answer, Effect, Input, Link, Notice, Now, Part};
 const TALKS: usize = 128;
 /// Messages on their way at once.
 const PENDING: usize = 64;
+/// Direct messages that are opened again at a start.
+const RETURNING: usize = 32;
 /// How long an error or a hint stands.
 const NOTICE: Duration = Duration::from_secs(20);
 
@@ -78,6 +80,8 @@ pub(crate) struct Model {
     next_id: u64,
     /// What was read in an earlier run.
     reads: Vec<(Conversation, Seq)>,
+    /// Direct messages of an earlier run, to be opened once the session is there.
+    returning: Vec<Conversation>,
     /// The rooms to be in; the first one is shown.
     wanted: Vec<String>,
     pub(crate) now: Now,
@@ -123,6 +127,7 @@ impl Model {
             marked: None,
             next_id: 0,
             reads: Vec::new(),
+            returning: Vec::new(),
             wanted: start.rooms,
             now: start.now,
         }
@@ -202,7 +207,9 @@ impl Model {
             }
         }
         let mut talk = Talk::new(place.clone());
-        talk.read = self.reads.iter().find(|(p, _)| p == place).map_or(0, |(_, seq)| *seq);
+        if let Some((_, seq)) = self.reads.iter().find(|(p, _)| p == place) {
+            talk.read_up_to(*seq);
+        }
         let at = match place {
             Conversation::Room(_) => self.talks.iter().position(|t| !t.is_room()).unwrap_or(self.talks.len()),
             Conversation::With(_) => self.talks.len(),
@@ -318,14 +325,42 @@ impl Model {
         self.talks.iter().flat_map(|t| &t.items).any(Item::is_pending)
     }
 
-    /// What was read last, for the next run.
+    /// What was read last, for the next run: what is open, and the direct messages with those who
+    /// are not here now.
     pub(crate) fn reads(&self) -> Vec<(Conversation, Seq)> {
-        let rooms = self.talks.iter().filter(|t| t.is_room() && t.read > 0);
-        rooms.map(|t| (t.place.clone(), t.read)).collect()
+        let open = self.talks.iter().filter(|t| !t.fresh).map(|t| (t.place.clone(), t.read));
+        let closed = self.reads.iter().filter(|(place, _)| is_direct(place) && self.find(place).is_none());
+        let mut reads: Vec<_> = open.chain(closed.cloned()).collect();
+        reads.sort_by_key(|(place, seq)| (is_direct(place), std::cmp::Reverse(*seq)));
+        reads.truncate(TALKS);
+        reads
     }
 
     /// What was read in an earlier run.
     pub(crate) fn set_reads(&mut self, reads: Vec<(Conversation, Seq)>) {
+        let mut directs: Vec<_> = reads.iter().filter(|(place, _)| is_direct(place)).cloned().collect();
+        directs.sort_by_key(|(_, seq)| std::cmp::Reverse(*seq));
+        directs.truncate(RETURNING);
+        self.returning = directs.into_iter().map(|(place, _)| place).collect();
         self.reads = reads;
     }
+
+    /// Opens the direct messages of an earlier run.
+    fn return_directs(&mut self) {
+        for place in std::mem::take(&mut self.returning) {
+            if self.find(&place).is_none() {
+                let at = self.open(&place);
+                self.talks[at].returning = true;
+            }
+        }
+    }
+
+    /// What was read there is of no use any more.
+    fn forget(&mut self, place: &Conversation) {
+        self.reads.retain(|(p, _)| p != place);
+    }
+}
+
+fn is_direct(place: &Conversation) -> bool {
+    matches!(place, Conversation::With(_))
 }

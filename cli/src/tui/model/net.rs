@@ -107,7 +107,7 @@ impl Model {
                 let at = self.open(&Conversation::Room(joined.room));
                 self.talks[at].set_members(joined.members, joined.member_count);
                 self.talks[at].loaded = false;
-                self.talks[at].read = self.talks[at].read.max(joined.head);
+                self.talks[at].read_up_to(joined.head);
                 return self.show(at);
             }
             Answer::Left(room) => {
@@ -161,7 +161,7 @@ impl Model {
             let at = self.open(&Conversation::Room(room.clone()));
             if new && !known {
                 // Nothing is known of what was read here: all of it counts as read.
-                self.talks[at].read = login.head;
+                self.talks[at].read_up_to(login.head);
             }
         }
         let gone = |t: &Talk| matches!(&t.place, Conversation::Room(r) if !login.rooms.contains(r));
@@ -178,6 +178,7 @@ impl Model {
 
     /// Asks for what the conversations lack after a connect.
     fn refresh(&mut self, all: bool) -> Vec<Effect> {
+        self.return_directs();
         let mut effects = Vec::new();
         for talk in &mut self.talks {
             talk.asked = None;
@@ -202,15 +203,15 @@ impl Model {
         if talk.newest().is_some_and(|n| n >= message.seq()) {
             return Vec::new(); // It came with a page of the history already.
         }
-        if talk.read == 0 {
-            talk.read = message.data.prev; // What was said before is not news.
+        if talk.fresh {
+            talk.read_up_to(message.data.prev); // What was said before is not news.
         }
         if message.id.is_some() {
             talk.take_pending(|_, sent| sent == message.text());
         }
         let mention = is_mention(&item);
         if reading || message.own {
-            talk.read = message.seq();
+            talk.read_up_to(message.seq());
         } else {
             if talk.unread == 0 {
                 talk.new_from = Some(message.seq());
@@ -267,6 +268,7 @@ impl Model {
             Err(Error::Refused { .. }) if !talk.is_room() => {
                 // Nobody of that name is here, so there is no history with them either.
                 (talk.loaded, talk.at_start) = (true, true);
+                self.close_if_nothing_returned(at);
                 return Vec::new();
             }
             Err(e) => {
@@ -281,19 +283,33 @@ impl Model {
         match part {
             Part::Newest => {
                 talk.merge_newest(items, more);
-                if talk.read == 0 && talk.unread == 0 {
+                if talk.fresh && talk.unread == 0 {
                     talk.was_read(); // A conversation that was opened just now.
                 }
                 talk.count();
                 if reading {
                     talk.was_read();
                 }
+                if talk.returning && talk.items.is_empty() {
+                    // It was another session's: this one will never see it.
+                    let place = talk.place.clone();
+                    self.forget(&place);
+                }
+                self.close_if_nothing_returned(at);
             }
             Part::Before(_) => talk.prepend(items, more),
             Part::After(_) | Part::Around(_) => talk.append(items, more),
         }
         self.settle_view();
         Vec::new()
+    }
+
+    /// Direct messages of an earlier run of which nothing is left go again, unless somebody looks.
+    fn close_if_nothing_returned(&mut self, at: usize) {
+        let talk = &mut self.talks[at];
+        if std::mem::take(&mut talk.returning) && talk.items.is_empty() && at != self.current {
+            self.close(at);
+        }
     }
 
     fn who(&mut self, reply: WhoReply, show: bool) {
