@@ -21,7 +21,7 @@ fn the_man_page_names_every_verb_key_and_command() {
         assert!(page.contains(&entry), "/{name}");
     }
     for verb in ["SEND", "TAIL", "HISTORY", "SEARCH", "WAIT", "WHO", "ROOMS", "EXIT CODES"] {
-        assert!(page.to_uppercase().contains(&verb.replace(' ', "\u{20}")), "{verb}");
+        assert!(page.to_uppercase().contains(verb), "{verb}");
     }
 }
 

@@ -4,6 +4,7 @@
 
 use super::asks::Asks;
 use super::model::login::{Credentials, Login};
+use super::model::reads::{key_of, place_of};
 use super::model::{Answer, Effect, Input, Model, Now, Start};
 use super::terminal::{Screen, inputs};
 use super::view::palette::Palette;
@@ -332,21 +333,6 @@ async fn next(events: &mut Option<Events>) -> Option<Event> {
         *events = None;
     }
     event
-}
-
-/// How a conversation is called in the file of what was read: `lobby`, `@bo`. No room has an `@`.
-fn key_of(place: &Conversation) -> String {
-    match place {
-        Conversation::Room(room) => room.clone(),
-        Conversation::With(user) => format!("@{user}"),
-    }
-}
-
-fn place_of(key: &str) -> Conversation {
-    match key.strip_prefix('@') {
-        Some(user) => Conversation::With(user.to_owned()),
-        None => Conversation::Room(key.to_owned()),
-    }
 }
 
 /// What was typed, as the model takes it.

@@ -6,7 +6,8 @@
 //! | --- | --- |
 //! | `keys` | keys, paste, mouse |
 //! | `act` | the commands |
-//! | `net` | what the session tells, and the answers to what was asked |
+//! | `net`, `lists` | what the session tells, and the answers to what was asked |
+//! | `reads` | what was read, from one run to the next |
 //! | `talk`, `item`, `scroll` | a conversation, an entry of it, where the reader is |
 //! | `editor`, `complete`, `command`, `login`, `overlay` | what is typed, and what lies over the screen |
 
@@ -16,9 +17,11 @@ mod complete;
 pub(crate) mod editor;
 pub(crate) mod item;
 pub(crate) mod keys;
+mod lists;
 pub(crate) mod login;
 mod net;
 pub(crate) mod overlay;
+pub(crate) mod reads;
 pub(crate) mod scroll;
 pub(crate) mod talk;
 mod words;
@@ -41,8 +44,6 @@ pub(crate) use words::{Answer, Effect, Input, Link, Notice, Now, Part};
 const TALKS: usize = 128;
 /// Messages on their way at once.
 const PENDING: usize = 64;
-/// Direct messages that are opened again at a start.
-const RETURNING: usize = 32;
 /// How long an error or a hint stands.
 const NOTICE: Duration = Duration::from_secs(20);
 
@@ -324,43 +325,4 @@ impl Model {
     pub(crate) fn has_pending(&self) -> bool {
         self.talks.iter().flat_map(|t| &t.items).any(Item::is_pending)
     }
-
-    /// What was read last, for the next run: what is open, and the direct messages with those who
-    /// are not here now.
-    pub(crate) fn reads(&self) -> Vec<(Conversation, Seq)> {
-        let open = self.talks.iter().filter(|t| !t.fresh).map(|t| (t.place.clone(), t.read));
-        let closed = self.reads.iter().filter(|(place, _)| is_direct(place) && self.find(place).is_none());
-        let mut reads: Vec<_> = open.chain(closed.cloned()).collect();
-        reads.sort_by_key(|(place, seq)| (is_direct(place), std::cmp::Reverse(*seq)));
-        reads.truncate(TALKS);
-        reads
-    }
-
-    /// What was read in an earlier run.
-    pub(crate) fn set_reads(&mut self, reads: Vec<(Conversation, Seq)>) {
-        let mut directs: Vec<_> = reads.iter().filter(|(place, _)| is_direct(place)).cloned().collect();
-        directs.sort_by_key(|(_, seq)| std::cmp::Reverse(*seq));
-        directs.truncate(RETURNING);
-        self.returning = directs.into_iter().map(|(place, _)| place).collect();
-        self.reads = reads;
-    }
-
-    /// Opens the direct messages of an earlier run.
-    fn return_directs(&mut self) {
-        for place in std::mem::take(&mut self.returning) {
-            if self.find(&place).is_none() {
-                let at = self.open(&place);
-                self.talks[at].returning = true;
-            }
-        }
-    }
-
-    /// What was read there is of no use any more.
-    fn forget(&mut self, place: &Conversation) {
-        self.reads.retain(|(p, _)| p != place);
-    }
-}
-
-fn is_direct(place: &Conversation) -> bool {
-    matches!(place, Conversation::With(_))
 }
