@@ -132,9 +132,6 @@ pub fn explained(e: Error, settings: &Settings) -> Failure {
         Error::CertificateRefused(_) => Some(
             "Nothing was sent. If the server is right and has a new CA, ask its operator for the new pin or CA.",
         ),
-        Error::NoConnection { .. } if settings.host.parse::<std::net::IpAddr>().is_err() => {
-            mistyped(&settings.host).map(|_| "Did you mean a command? `tcp-chat-cli --help` lists them.")
-        }
         Error::LoginRefused { kind: ErrorKind::AuthFailed, .. } if settings.password.is_none() => {
             Some("The server asks for a password: give it with --password-file FILE.")
         }
@@ -145,19 +142,6 @@ pub fn explained(e: Error, settings: &Settings) -> Failure {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
-}
-
-/// The command that a host's name is nearly.
-fn mistyped(host: &str) -> Option<&'static str> {
-    const COMMANDS: [&str; 7] = ["send", "tail", "history", "search", "wait", "who", "rooms"];
-    let letters = |s: &str| {
-        let mut letters: Vec<char> = s.chars().collect();
-        letters.sort_unstable();
-        letters
-    };
-    COMMANDS
-        .into_iter()
-        .find(|c| host.len() + 1 >= c.len() && (host.starts_with(c) || letters(c) == letters(host)))
 }
 
 /// What there is to say once the session is there. Stores the profile of a new server.
@@ -198,7 +182,5 @@ mod tests {
     fn other_names_are_names() {
         assert_eq!(other_name("ana", 1), "ana-1");
         assert_eq!(other_name(&"x".repeat(32), 9).chars().count(), 32);
-        assert_eq!(mistyped("sned"), Some("send"));
-        assert_eq!(mistyped("chat.example"), None);
     }
 }

@@ -9,6 +9,7 @@
 //! | [`line_mode`], [`worker`] | the chat without a screen |
 //! | [`scripts`] | `send`, `tail`, `history`, `search`, `wait`, `who`, `rooms` |
 //! | [`neutralise`], [`style`], [`output`] | how things look, and the only way to the terminal |
+//! | [`suggest`] | "did you mean" |
 //! | [`exit`], [`signals`] | how it ends |
 //!
 //! The connection itself is the crate `tcp-chat-client`'s.
@@ -27,6 +28,7 @@ pub mod settings;
 pub mod signals;
 pub mod state;
 pub mod style;
+pub mod suggest;
 pub mod tui;
 pub mod worker;
 

@@ -5,12 +5,14 @@
 use crate::args::{Cli, Options, duration};
 use crate::exit::{Exit, Failure};
 use crate::profile::{ConfigFile, Profile};
+use crate::suggest::nearest;
 use crate::tui::Notify;
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, FromArgMatches};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tcp_chat_client::protocol::{Colour, Invite, Name};
+use tcp_chat_client::protocol::{Colour, DEFAULT_PORT, Invite, Name};
 use tcp_chat_client::{Identity, Pin, Trust};
 
 /// The CA that an installed daemon on this host publishes.
@@ -75,6 +77,11 @@ pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Com
     let cli = Cli::from_arg_matches(matches).map_err(|e| Failure::usage(e.to_string()))?;
     let file = ConfigFile::load()?;
     let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    if let Some(server) = cli.server.as_ref().filter(|_| given("server") && cli.command.is_none())
+        && let Some(failure) = mistyped(server, &file)
+    {
+        return Err(failure);
+    }
     let (o, defaults) = (cli.options, &file.defaults);
 
     let server = cli.server.or_else(|| defaults.server.clone()).unwrap_or_else(|| "localhost".into());
@@ -171,6 +178,36 @@ pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Com
         port,
     };
     Ok((settings, cli.command))
+}
+
+/// A command line that clap does not understand because its verb is mistyped, and so was taken for
+/// the server: `sned hello`. `None`: it is something else, and clap says what.
+#[must_use]
+pub fn misread(e: &clap::Error) -> Option<Failure> {
+    if !matches!(e.kind(), ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument) {
+        return None;
+    }
+    let matches = Cli::command().ignore_errors(true).try_get_matches().ok()?;
+    if matches.value_source("server") != Some(ValueSource::CommandLine) || matches.subcommand().is_some() {
+        return None;
+    }
+    mistyped(matches.get_one::<String>("server")?, &ConfigFile::load().unwrap_or_default())
+}
+
+/// A word in the server's place that is nearly a verb. A server that is known, or that is plainly an
+/// address, is not meant.
+fn mistyped(server: &str, file: &ConfigFile) -> Option<Failure> {
+    let plain = server.contains(['.', ':', '/']) || server.eq_ignore_ascii_case("localhost");
+    let known = !matches!(file.profile(server, None), Ok((_, None)));
+    if plain || known {
+        return None;
+    }
+    let command = Cli::command();
+    let verb = nearest(server, command.get_subcommands().map(clap::Command::get_name))?;
+    Some(
+        Failure::usage(format!("there is no command {server:?}: did you mean `{verb}`?"))
+            .hint(format!("If {server} is a server, write it with its port: {server}:{DEFAULT_PORT}")),
+    )
 }
 
 fn pick<T: Clone>(flag: &Option<T>, profile: &Option<T>, default: &Option<T>) -> Option<T> {
