@@ -15,6 +15,7 @@ use crate::{Colour, ErrorKind, Name, Seq, text};
 use fields::{Raw, Str, bad, field, invalid, limit, name, object, optional, place, present};
 use std::borrow::Cow;
 use std::fmt;
+use zeroize::Zeroizing;
 
 /// What a request may bring along; from the settings.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +29,8 @@ pub struct Bounds {
 pub enum Request<'a> {
     /// Open a session, or resume one.
     Login(Box<Login>),
+    /// Turn a code into a password or a certificate.
+    Enrol(Box<Enrol>),
     /// Enter a room.
     Join(Name),
     /// Leave a room.
@@ -78,9 +81,9 @@ pub struct Login {
     /// Rooms to be in; `None`: the configured ones.
     pub rooms: Option<Vec<Name>>,
     /// The password, where one is asked for.
-    pub password: Option<String>,
+    pub password: Option<Zeroizing<String>>,
     /// The token of a session to resume.
-    pub session: Option<String>,
+    pub session: Option<Zeroizing<String>>,
     /// The last `seq` that the client has seen.
     pub after: Option<Seq>,
 }
@@ -93,6 +96,35 @@ impl fmt::Debug for Login {
             .field("session", &self.session.as_ref().map(|_| "…"))
             .field("after", &self.after)
             .finish_non_exhaustive()
+    }
+}
+
+/// The data of `ENROL`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Enrol {
+    /// The user that was registered.
+    pub name: Name,
+    /// The code of the join line.
+    pub code: Zeroizing<String>,
+    /// What is asked for.
+    pub wants: Wants,
+}
+
+/// What an [`Enrol`] asks for.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Wants {
+    /// This password is to be the user's: 1 to [`PASSWORD_BYTES`] bytes.
+    Password(Zeroizing<String>),
+    /// A certificate for this request (PKCS #10), in PEM.
+    Certificate(String),
+}
+
+/// The longest password, in bytes.
+pub const PASSWORD_BYTES: usize = 1024;
+
+impl fmt::Debug for Enrol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Enrol").field("name", &self.name).field("code", &"…").finish_non_exhaustive()
     }
 }
 
@@ -205,6 +237,7 @@ fn read<'a>(op: Raw<'a>, data: Raw<'a>, bounds: &Bounds) -> Result<Request<'a>, 
     Ok(match &*op {
         "MSG" => msg(data, bounds)?,
         "LOGIN" => Request::Login(Box::new(login(data)?)),
+        "ENROL" => Request::Enrol(Box::new(enrol(data)?)),
         "JOIN" => Request::Join(name(&object::<RoomData<'a>>(data)?.room, "room")?),
         "LEAVE" => Request::Leave(place(object::<RoomData<'a>>(data)?.room, "room")?),
         "WHO" => Request::Who(match data {
@@ -291,10 +324,39 @@ fn login(data: Raw<'_>) -> Result<Login, Refusal> {
         name,
         color,
         rooms,
-        password: optional(parts.password, "password")?,
-        session,
+        password: optional(parts.password, "password")?.map(Zeroizing::new),
+        session: session.map(Zeroizing::new),
         after: optional(parts.after, "after")?,
     })
+}
+
+#[derive(serde::Deserialize)]
+struct EnrolData<'a> {
+    #[serde(borrow)]
+    name: Raw<'a>,
+    #[serde(borrow)]
+    code: Raw<'a>,
+    #[serde(borrow)]
+    password: Raw<'a>,
+    #[serde(borrow)]
+    csr: Raw<'a>,
+}
+
+fn enrol(data: Raw<'_>) -> Result<Enrol, Refusal> {
+    let parts = object::<EnrolData<'_>>(data)?;
+    let name = name(&parts.name, "name")?;
+    let code = field(parts.code, "code").map(Zeroizing::new)?;
+    let password: Option<String> = optional(parts.password, "password")?;
+    let wants = match (password.map(Zeroizing::new), optional(parts.csr, "csr")?) {
+        (Some(password), None) if password.is_empty() || password.len() > PASSWORD_BYTES => {
+            return Err(bad(format!("`password`: 1 to {PASSWORD_BYTES} bytes")));
+        }
+        (Some(password), None) => Wants::Password(password),
+        (None, Some(csr)) => Wants::Certificate(csr),
+        (None, None) => return Err(bad("`password` or `csr` is missing")),
+        (Some(_), Some(_)) => return Err(bad("`password` and `csr` exclude each other")),
+    };
+    Ok(Enrol { name, code, wants })
 }
 
 #[derive(serde::Deserialize)]

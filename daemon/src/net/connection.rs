@@ -2,6 +2,7 @@
 //! at once, stalls, the goodbye. Runs as a task of its own; a panic in it takes only itself along.
 
 use super::Gate;
+use super::identity::Identity;
 use super::permits::Permit;
 use super::reader::{ReadEnd, Reader};
 use super::socket::{Counted, prepare};
@@ -51,8 +52,9 @@ pub(super) async fn run(
             return;
         }
         let present = Present { gate: gate.clone(), id };
+        let identity = Identity::of(stream.get_ref().1);
         let mut connection = Connection {
-            reader: Some(Reader::new(id, &limits)),
+            reader: Some(Reader::new(id, &limits, identity)),
             writer: Writer::new(),
             deadline: Some(Box::pin(sleep(limits.login))),
             stall: None,

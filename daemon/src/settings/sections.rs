@@ -5,8 +5,8 @@
 use super::layers::Environment;
 use super::values::Values;
 use super::{
-    Admin, Auth, Durability, History, Limits, Listen, Log, LogFormat, Rooms, Sessions, Settings, Shutdown,
-    Tls,
+    Admin, Auth, AuthMode, ClientAuth, Durability, History, Limits, Listen, Log, LogFormat, Rooms, Sessions,
+    Settings, Shutdown, Tls,
 };
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -123,35 +123,57 @@ impl Reader<'_> {
             self.values.refuse("tls.names", reason);
         }
         let allow_1_2 = self.values.choice("tls.min_version", &[("1.3", false), ("1.2", true)]);
-        Tls { dir, names, own, allow_1_2: allow_1_2.unwrap_or(defaults.allow_1_2) }
+        let (client_auth, client_ca) = self.client_auth(own.is_some());
+        Tls { dir, names, own, allow_1_2: allow_1_2.unwrap_or(defaults.allow_1_2), client_auth, client_ca }
+    }
+
+    fn client_auth(&mut self, has_own: bool) -> (ClientAuth, Option<PathBuf>) {
+        use ClientAuth::{Off, Optional, Required};
+        let words = [("off", Off), ("optional", Optional), ("required", Required)];
+        let client_auth = self.values.choice("tls.client_auth", &words).unwrap_or_default();
+        let client_ca = self.path("tls.client_ca");
+        match (client_auth, &client_ca) {
+            (Off, Some(_)) => {
+                let reason = "tls.client_auth is \"off\", so nobody is asked for a certificate; write \
+                              client_auth = \"optional\" or \"required\", or remove this";
+                self.values.refuse("tls.client_ca", reason);
+            }
+            (Optional | Required, None) if has_own && !self.values.is_set("tls.client_ca") => {
+                let reason = "with tls.certificate there is no CA of the daemon's own; write tls.client_ca \
+                              too: the file with the CA that signs the users' certificates";
+                self.values.refuse("tls.client_auth", reason);
+            }
+            _ => {}
+        }
+        (client_auth, client_ca)
     }
 
     fn auth(&mut self) -> Auth {
-        if self.values.text("auth.mode").as_deref() == Some("accounts") {
-            let reason = "this version of tcp-chatd does not have \"accounts\" yet; \
-                          write \"open\" or \"password\"";
-            self.values.refuse("auth.mode", reason);
-            return Auth::default();
-        }
-        let password = self.values.choice("auth.mode", &[("open", false), ("password", true)]);
-        match (password, self.path("auth.password_file")) {
-            (Some(true), Some(file)) => {
+        use AuthMode::{Accounts, Open, Password};
+        let words = [("open", Open), ("password", Password), ("accounts", Accounts)];
+        let mode = self.values.choice("auth.mode", &words);
+        match (mode, self.path("auth.password_file")) {
+            (Some(Password), Some(file)) => {
                 let hash = self.password_hash(&file);
-                Auth { password_file: Some(file), password_hash: hash }
+                Auth { mode: Password, password_file: Some(file), password_hash: hash }
             }
-            (Some(true), None) if !self.values.is_set("auth.password_file") => {
+            (Some(Password), None) if !self.values.is_set("auth.password_file") => {
                 let reason = "\"password\" needs auth.password_file: a file with what \
                               `tcp-chatd password` prints";
                 self.values.refuse("auth.mode", reason);
                 Auth::default()
             }
-            (Some(false), Some(_)) => {
-                let reason = "auth.mode is \"open\", so nobody would be asked for it; \
-                              write mode = \"password\" too, or remove this";
+            (Some(mode @ (Open | Accounts)), Some(_)) => {
+                let shown = if mode == Open { "open" } else { "accounts" };
+                let reason = format!(
+                    "auth.mode is \"{shown}\", so nobody would be asked for it; write mode = \"password\" \
+                     too, or remove this"
+                );
                 self.values.refuse("auth.password_file", reason);
                 Auth::default()
             }
-            _ => Auth::default(),
+            (Some(mode), None) => Auth { mode, ..Auth::default() },
+            (None, _) => Auth::default(),
         }
     }
 
@@ -246,6 +268,7 @@ impl Reader<'_> {
             login: v.duration("limits.login", SECOND / 10..=HOUR).unwrap_or(d.login),
             stall: v.duration("limits.stall", SECOND / 10..=DAY).unwrap_or(d.stall),
             sessions: v.number("limits.sessions", 0..=MANY).unwrap_or(d.sessions),
+            sessions_per_user: v.number("limits.sessions_per_user", 0..=MANY).unwrap_or(d.sessions_per_user),
             rooms: v.number("limits.rooms", 0..=MANY).unwrap_or(d.rooms),
             rooms_per_session: v.number("limits.rooms_per_session", 0..=MANY).unwrap_or(d.rooms_per_session),
         };
