@@ -135,15 +135,27 @@ pub fn explained(e: Error, settings: &Settings) -> Failure {
         Error::NoConnection { .. } if settings.host.parse::<std::net::IpAddr>().is_err() => {
             mistyped(&settings.host).map(|_| "Did you mean a command? `tcp-chat-cli --help` lists them.")
         }
-        Error::LoginRefused { kind: ErrorKind::AuthFailed, .. } if settings.password.is_none() => {
-            Some("The server asks for a password: give it with --password-file FILE.")
-        }
+        Error::LoginRefused { kind: ErrorKind::AuthFailed, msg } => Some(not_let_in(msg, settings)),
         _ => None,
     };
     let failure = Failure::from(e);
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
+    }
+}
+
+/// What whoever was not let in can do about it.
+fn not_let_in(msg: &str, settings: &Settings) -> &'static str {
+    let about_certificate = msg.contains("certificate");
+    if settings.identity.is_some() {
+        "The certificate may have expired or been revoked: ask the operator for a new join line."
+    } else if msg.contains("asks for a client certificate") {
+        "Give yours with --cert FILE --key FILE, or ask the operator for a join line (user add NAME --cert)."
+    } else if settings.password.is_none() && about_certificate {
+        "Give the password with --password-file FILE; if you have none yet, ask the operator for a join line."
+    } else {
+        "Look at --name and the password; the operator can give you a new join line."
     }
 }
 

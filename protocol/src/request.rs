@@ -4,11 +4,13 @@
 //! Two steps, so that an error keeps the `id`: first the envelope, its fields left raw, then the
 //! data by op, field by field, so that the sentence can name the field.
 
+mod enrol;
 mod fields;
 mod id;
 #[cfg(test)]
 mod tests;
 
+pub use enrol::{Enrol, PASSWORD_BYTES, Wants};
 pub use id::{ID_BYTES, RequestId};
 
 use crate::{Colour, ErrorKind, Name, Seq, text};
@@ -96,35 +98,6 @@ impl fmt::Debug for Login {
             .field("session", &self.session.as_ref().map(|_| "…"))
             .field("after", &self.after)
             .finish_non_exhaustive()
-    }
-}
-
-/// The data of `ENROL`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Enrol {
-    /// The user that was registered.
-    pub name: Name,
-    /// The code of the join line.
-    pub code: Zeroizing<String>,
-    /// What is asked for.
-    pub wants: Wants,
-}
-
-/// What an [`Enrol`] asks for.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Wants {
-    /// This password is to be the user's: 1 to [`PASSWORD_BYTES`] bytes.
-    Password(Zeroizing<String>),
-    /// A certificate for this request (PKCS #10), in PEM.
-    Certificate(String),
-}
-
-/// The longest password, in bytes.
-pub const PASSWORD_BYTES: usize = 1024;
-
-impl fmt::Debug for Enrol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Enrol").field("name", &self.name).field("code", &"…").finish_non_exhaustive()
     }
 }
 
@@ -237,7 +210,7 @@ fn read<'a>(op: Raw<'a>, data: Raw<'a>, bounds: &Bounds) -> Result<Request<'a>, 
     Ok(match &*op {
         "MSG" => msg(data, bounds)?,
         "LOGIN" => Request::Login(Box::new(login(data)?)),
-        "ENROL" => Request::Enrol(Box::new(enrol(data)?)),
+        "ENROL" => Request::Enrol(Box::new(enrol::enrol(data)?)),
         "JOIN" => Request::Join(name(&object::<RoomData<'a>>(data)?.room, "room")?),
         "LEAVE" => Request::Leave(place(object::<RoomData<'a>>(data)?.room, "room")?),
         "WHO" => Request::Who(match data {
@@ -328,35 +301,6 @@ fn login(data: Raw<'_>) -> Result<Login, Refusal> {
         session: session.map(Zeroizing::new),
         after: optional(parts.after, "after")?,
     })
-}
-
-#[derive(serde::Deserialize)]
-struct EnrolData<'a> {
-    #[serde(borrow)]
-    name: Raw<'a>,
-    #[serde(borrow)]
-    code: Raw<'a>,
-    #[serde(borrow)]
-    password: Raw<'a>,
-    #[serde(borrow)]
-    csr: Raw<'a>,
-}
-
-fn enrol(data: Raw<'_>) -> Result<Enrol, Refusal> {
-    let parts = object::<EnrolData<'_>>(data)?;
-    let name = name(&parts.name, "name")?;
-    let code = field(parts.code, "code").map(Zeroizing::new)?;
-    let password: Option<String> = optional(parts.password, "password")?;
-    let wants = match (password.map(Zeroizing::new), optional(parts.csr, "csr")?) {
-        (Some(password), None) if password.is_empty() || password.len() > PASSWORD_BYTES => {
-            return Err(bad(format!("`password`: 1 to {PASSWORD_BYTES} bytes")));
-        }
-        (Some(password), None) => Wants::Password(password),
-        (None, Some(csr)) => Wants::Certificate(csr),
-        (None, None) => return Err(bad("`password` or `csr` is missing")),
-        (Some(_), Some(_)) => return Err(bad("`password` and `csr` exclude each other")),
-    };
-    Ok(Enrol { name, code, wants })
 }
 
 #[derive(serde::Deserialize)]

@@ -12,6 +12,7 @@ mod lookups;
 mod presence;
 mod rate;
 mod reads;
+mod registry;
 mod restore;
 mod rooms;
 mod sessions;
@@ -20,12 +21,13 @@ mod turn;
 mod users;
 mod writes;
 
-pub use access::{CertificateInfo, Made, NotGranted, UserInfo, UserWish};
+pub use access::Made;
 pub use command::{
     Ask, Closing, Command, ConnectionId, Effect, Now, Own, Past, PastUnknown, Proof, Read, Recipients, Secret,
 };
 pub use rate::Rate;
 pub use reads::{PageOf, Range, SearchIn};
+pub use registry::{CertificateInfo, NotGranted, UserInfo, UserWish};
 pub use turn::Outcome;
 pub use users::{Certificate, Code, Digest, Gives, User, UserChange, Users};
 pub use writes::{

@@ -6,6 +6,7 @@
 //! inbox closes; the store is closed by the hub. What takes longer than `shutdown.grace` is cut,
 //! but the last two always happen.
 
+mod exposure;
 mod fatal;
 mod reload;
 mod watch;
@@ -16,12 +17,12 @@ use crate::admin::{self, Desk, Wish};
 use crate::chat::{Found, Rules};
 use crate::hub::{self, Control, Directory, Ended, Entry, Inbox};
 use crate::net::{self, Gate};
-use crate::settings::{AuthMode, ClientAuth, Loaded, Settings};
+use crate::settings::Loaded;
 use crate::store::{Readers, Store};
 use crate::tls::{TlsNote, TlsState};
 use crate::{commands, log, systemd, tls};
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 use tokio::net::UnixListener;
@@ -99,63 +100,6 @@ fn raise_open_files(connections: usize) {
         Ok(_) => {}
         Err(why) => {
             warn!(event = "few_open_files", error = why.to_string(), "the limit of open files is unknown")
-        }
-    }
-}
-
-/// An address that strangers may reach, where everyone may log in, is seldom what was meant.
-fn warn_if_open_to_all(settings: &Settings, addresses: &[SocketAddr]) {
-    let is_guarded = settings.auth.mode != AuthMode::Open || settings.tls.client_auth == ClientAuth::Required;
-    if is_guarded {
-        return;
-    }
-    for address in addresses.iter().filter(|address| is_public(address.ip())) {
-        warn!(
-            event = "open_to_all",
-            address = %address,
-            "everyone who reaches this address may log in: set auth.mode to \"accounts\" or \"password\", or \
-             listen on a private address"
-        );
-    }
-}
-
-/// May others than this host and its private network reach the address? Every address of a host is
-/// taken to be such a one.
-fn is_public(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => {
-            let is_shared = v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64;
-            !(v4.is_loopback() || v4.is_private() || v4.is_link_local() || is_shared)
-        }
-        IpAddr::V6(v6) => !(v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_that_strangers_reach() {
-        for (address, public) in [
-            ("127.0.0.1", false),
-            ("10.1.2.3", false),
-            ("192.168.0.1", false),
-            ("172.31.0.1", false),
-            ("169.254.1.1", false),
-            ("100.64.0.1", false),
-            ("::1", false),
-            ("fd00::1", false),
-            ("fe80::1", false),
-            ("::ffff:10.0.0.1", false),
-            ("0.0.0.0", true),
-            ("::", true),
-            ("172.32.0.1", true),
-            ("100.128.0.1", true),
-            ("2001:db8::1", true),
-            ("198.51.100.7", true),
-        ] {
-            assert_eq!(is_public(address.parse().unwrap()), public, "{address}");
         }
     }
 }
@@ -241,7 +185,7 @@ impl Daemon {
             addresses.push(address);
             tasks.spawn(net::serve(gate.clone(), listener, stop_accepting.clone()));
         }
-        warn_if_open_to_all(settings, &addresses);
+        exposure::warn_if_open_to_all(settings, &addresses);
         let (sender, wishes) = mpsc::channel(WISHES);
         let control = match control {
             None => None,

@@ -7,6 +7,7 @@
 //! (`layers`), each value is read strictly (`values`), and its meaning and bounds are in
 //! `sections`. `show` has the keys and turns settings into TOML again.
 
+mod access;
 mod layers;
 mod level;
 mod load;

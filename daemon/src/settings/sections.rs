@@ -1,12 +1,10 @@
 //! Owns what the values mean: every key's bounds, and what does not go together. Notes all
-//! problems and goes on with the default, so that one run shows them all. Reads no file but the
-//! one with the password's hash.
+//! problems and goes on with the default, so that one run shows them all. Reads no file.
 
 use super::layers::Environment;
 use super::values::Values;
 use super::{
-    Admin, Auth, AuthMode, ClientAuth, Durability, History, Limits, Listen, Log, LogFormat, Rooms, Sessions,
-    Settings, Shutdown, Tls,
+    Admin, Durability, History, Limits, Listen, Log, LogFormat, Rooms, Sessions, Settings, Shutdown, Tls,
 };
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -125,71 +123,6 @@ impl Reader<'_> {
         let allow_1_2 = self.values.choice("tls.min_version", &[("1.3", false), ("1.2", true)]);
         let (client_auth, client_ca) = self.client_auth(own.is_some());
         Tls { dir, names, own, allow_1_2: allow_1_2.unwrap_or(defaults.allow_1_2), client_auth, client_ca }
-    }
-
-    fn client_auth(&mut self, has_own: bool) -> (ClientAuth, Option<PathBuf>) {
-        use ClientAuth::{Off, Optional, Required};
-        let words = [("off", Off), ("optional", Optional), ("required", Required)];
-        let client_auth = self.values.choice("tls.client_auth", &words).unwrap_or_default();
-        let client_ca = self.path("tls.client_ca");
-        match (client_auth, &client_ca) {
-            (Off, Some(_)) => {
-                let reason = "tls.client_auth is \"off\", so nobody is asked for a certificate; write \
-                              client_auth = \"optional\" or \"required\", or remove this";
-                self.values.refuse("tls.client_ca", reason);
-            }
-            (Optional | Required, None) if has_own && !self.values.is_set("tls.client_ca") => {
-                let reason = "with tls.certificate there is no CA of the daemon's own; write tls.client_ca \
-                              too: the file with the CA that signs the users' certificates";
-                self.values.refuse("tls.client_auth", reason);
-            }
-            _ => {}
-        }
-        (client_auth, client_ca)
-    }
-
-    fn auth(&mut self) -> Auth {
-        use AuthMode::{Accounts, Open, Password};
-        let words = [("open", Open), ("password", Password), ("accounts", Accounts)];
-        let mode = self.values.choice("auth.mode", &words);
-        match (mode, self.path("auth.password_file")) {
-            (Some(Password), Some(file)) => {
-                let hash = self.password_hash(&file);
-                Auth { mode: Password, password_file: Some(file), password_hash: hash }
-            }
-            (Some(Password), None) if !self.values.is_set("auth.password_file") => {
-                let reason = "\"password\" needs auth.password_file: a file with what \
-                              `tcp-chatd password` prints";
-                self.values.refuse("auth.mode", reason);
-                Auth::default()
-            }
-            (Some(mode @ (Open | Accounts)), Some(_)) => {
-                let shown = if mode == Open { "open" } else { "accounts" };
-                let reason = format!(
-                    "auth.mode is \"{shown}\", so nobody would be asked for it; write mode = \"password\" \
-                     too, or remove this"
-                );
-                self.values.refuse("auth.password_file", reason);
-                Auth::default()
-            }
-            (Some(mode), None) => Auth { mode, ..Auth::default() },
-            (None, _) => Auth::default(),
-        }
-    }
-
-    fn password_hash(&mut self, file: &Path) -> Option<String> {
-        let read = std::fs::read_to_string(file).map_err(|e| {
-            self.permission |= e.kind() == std::io::ErrorKind::PermissionDenied;
-            format!("{} cannot be read: {e}", file.display())
-        });
-        let checked = read.and_then(|text| {
-            let hash = text.trim().to_owned();
-            // The file's content is a secret even if it is wrong: it may be the bare password.
-            crate::auth::check(&hash)
-                .map(|()| hash)
-                .map_err(|why| format!("{}: {why}; write what `tcp-chatd password` prints", file.display()))
-        });
-        checked.map_err(|reason| self.values.refuse("auth.password_file", reason)).ok()
     }
 
     fn rooms(&mut self, limits: &Limits) -> Rooms {
@@ -317,7 +250,7 @@ impl Reader<'_> {
 
     /// A path: absolute in the end. `$CREDENTIALS_DIRECTORY/` in front is where systemd's
     /// `LoadCredential=` puts files; nothing else is expanded.
-    fn path(&mut self, key: &str) -> Option<PathBuf> {
+    pub(super) fn path(&mut self, key: &str) -> Option<PathBuf> {
         const CREDENTIALS: &str = "$CREDENTIALS_DIRECTORY/";
         let text = self.values.text(key)?;
         if let Some(name) = text.strip_prefix(CREDENTIALS) {
