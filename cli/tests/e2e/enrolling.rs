@@ -2,6 +2,7 @@
 
 use crate::client::{Client, Ended, Home};
 use crate::daemon::Daemon;
+use crate::tty::Tty;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
@@ -46,9 +47,27 @@ fn a_join_line_and_a_password_of_ones_own() {
     let end = run(&home, &["localhost", "who"]);
     assert_eq!(end.code, Some(5), "{end:?}");
     assert!(end.err.contains("--password-file"), "{end:?}");
-    for left in ["AUTH_FAILED", "panicked"] {
-        assert!(!end.err.contains("panicked"), "{left}: {end:?}");
-    }
+}
+
+#[test]
+fn a_terminal_is_asked_for_a_new_password_twice_and_does_not_show_it() {
+    let daemon = Daemon::with("auth.mode = \"accounts\"");
+    let home = Home::new();
+    let mut command = home.command();
+    command.args([&line(&daemon, &["user", "add", "ana"]), "--line"]);
+    let mut tty = Tty::start(&command, 100, 30);
+    tty.shows("A new password for ana:");
+    tty.types("sesame\r");
+    tty.shows("The same again:");
+    tty.types("sesamee\r");
+    tty.shows("not the same");
+    tty.until("it asks once more", |screen| screen.matches("A new password for ana:").count() == 2);
+    tty.types("sesame\r");
+    tty.until("it asks once more", |screen| screen.matches("The same again:").count() == 2);
+    tty.types("sesame\r");
+    tty.shows("your password is set");
+    let screen = tty.until("she is in", |screen| screen.contains("as ana; in #lobby"));
+    assert!(!screen.contains("sesame"), "{screen}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 use tcp_chat_protocol::request::{Enrol, Login, Wants};
 use tcp_chat_protocol::{ErrorKind, Refusal, Timestamp};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, warn};
 use zeroize::Zeroizing;
 
@@ -28,7 +28,7 @@ const CHECKS_A_READ: usize = 3;
 /// What checking needs beside the directory.
 #[derive(Debug)]
 pub(super) struct Checks {
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     waiting: AtomicUsize,
     attempts: Mutex<Attempts>,
     began: Instant,
@@ -37,7 +37,7 @@ pub(super) struct Checks {
 impl Checks {
     pub(super) fn new() -> Self {
         Self {
-            turns: Semaphore::new(AT_ONCE),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
             waiting: AtomicUsize::new(0),
             attempts: Mutex::default(),
             began: Instant::now(),
@@ -50,8 +50,9 @@ impl Checks {
         act(&mut self.attempts.lock().unwrap_or_else(PoisonError::into_inner), now)
     }
 
-    /// A turn at hashing. `None`: too many wait already.
-    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+    /// A turn at hashing, to be held by the thread that does it: who asked may be gone before it is
+    /// done. `None`: too many wait already.
+    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
         struct Place<'a>(&'a AtomicUsize);
         impl Drop for Place<'_> {
             fn drop(&mut self) {
@@ -64,7 +65,7 @@ impl Checks {
             return None;
         }
         // Only closed with the process.
-        self.turns.acquire().await.ok()
+        Arc::clone(&self.turns).acquire_owned().await.ok()
     }
 }
 
@@ -169,20 +170,24 @@ async fn check(login: &mut Login, left: &mut usize, gate: &Gate, peer: Peer<'_>)
         // Those that were before it may have failed meanwhile.
         wait(gate, peer, key.as_ref())?;
         let (hash, proof) = question(login, gate, &gate.0.door.load());
-        // Where there is nothing to be right against it takes as long all the same.
-        let verify = move || match hash {
-            Some(hash) => auth::verify(&hash, &password),
-            None => auth::verify_nobodys(&password),
+        let gate = gate.clone();
+        let verify = move || {
+            let _turn = turn;
+            // Where there is nothing to be right against it takes as long all the same.
+            let is_right = match hash {
+                Some(hash) => auth::verify(&hash, &password),
+                None => auth::verify_nobodys(&password),
+            };
+            gate.0.checks.attempts(|attempts, now| match (is_right, &key) {
+                (false, key) => attempts.failed(address, key.as_ref(), now),
+                (true, Some(key)) => attempts.right(address, key, now),
+                (true, None) => {}
+            });
+            is_right
         };
         if tokio::task::spawn_blocking(verify).await.unwrap_or(false) {
             found = proof;
         }
-        drop(turn);
-        gate.0.checks.attempts(|attempts, now| match (&found, &key) {
-            (Proof::Refused, key) => attempts.failed(address, key.as_ref(), now),
-            (_, Some(key)) => attempts.right(address, key, now),
-            (_, None) => {}
-        });
     }
     if found == Proof::Refused {
         refused(peer, "password");
@@ -244,16 +249,22 @@ async fn make(
             }
         })?
     };
-    let _turn = gate.0.checks.turn().await.ok_or_else(crowded)?;
+    let turn = gate.0.checks.turn().await.ok_or_else(crowded)?;
     let done = match &mut enrol.wants {
         Wants::Password(password) => {
             let password: Zeroizing<String> = std::mem::take(password);
-            let hash = move || auth::hash(&password).map_err(|e| e.to_string());
+            let hash = move || {
+                let _turn = turn;
+                auth::hash(&password).map_err(|e| e.to_string())
+            };
             tokio::task::spawn_blocking(hash).await.map(|made| made.map(|hash| Made::Password(hash.into())))
         }
         Wants::Certificate(request) => {
             let (tls, request) = (gate.0.certificates.clone(), std::mem::take(request));
-            let sign = move || tls.sign(&request, &name, SystemTime::now());
+            let sign = move || {
+                let _turn = turn;
+                tls.sign(&request, &name, SystemTime::now())
+            };
             match tokio::task::spawn_blocking(sign).await {
                 Ok(Err(crate::tls::NotSigned::Request(why))) => {
                     return Err(Refusal::new(ErrorKind::Data, format!("`csr`: {why}")));

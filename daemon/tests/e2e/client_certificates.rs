@@ -151,6 +151,39 @@ fn a_revoked_certificate_is_over_at_once_and_for_good() {
     again.says("with a new one");
 }
 
+#[test]
+fn a_reload_asks_for_certificates_and_takes_other_cas() {
+    let daemon = Daemon::start();
+    let of_ana = issued(&daemon, "ana");
+    let mut bo = daemon.login("bo");
+    let file = daemon.folder().join("config.toml");
+    let before = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{before}\n{REQUIRED}\n")).unwrap();
+    done(&daemon, &["reload"]);
+    bo.says("those who are in stay in");
+    let stranger =
+        Peer::connect(daemon.address(), daemon.client()).and_then(|mut peer| peer.try_line().map(drop));
+    assert!(stranger.unwrap_err().to_string().contains("CertificateRequired"));
+    shows(&daemon, &of_ana).login("ana");
+
+    // Another CA of the operator's own: what the daemon's has signed counts no more.
+    let other = Daemon::with(REQUIRED);
+    let theirs = issued(&other, "cy");
+    let ca = format!("tls.client_ca = {:?}", other.ca());
+    std::fs::write(&file, format!("{before}\n{REQUIRED}\n{ca}\n")).unwrap();
+    done(&daemon, &["reload"]);
+    shows(&daemon, &theirs).login("cy");
+    let old = Peer::connect(daemon.address(), identified(&daemon.ca(), &of_ana.0, &of_ana.1));
+    assert!(old.and_then(|mut peer| peer.try_line().map(drop)).is_err());
+    let end = run(daemon.folder(), &["user", "add", "di", "--cert"], "");
+    assert!(end.code == Some(70) && end.err.contains("tls.client_ca"), "{}", end.err);
+    // A file that is none is refused, and what ran before goes on.
+    std::fs::write(&file, format!("{before}\n{REQUIRED}\ntls.client_ca = \"none.pem\"\n")).unwrap();
+    assert_eq!(run(daemon.folder(), &["reload"], "").code, Some(78));
+    assert_eq!(run(daemon.folder(), &["check"], "").code, Some(78));
+    shows(&daemon, &theirs).login("cy");
+}
+
 fn issued_anew(daemon: &Daemon, name: &str) -> (PathBuf, PathBuf) {
     std::fs::remove_dir_all(daemon.folder().join(format!("of {name}"))).unwrap();
     issued(daemon, name)
