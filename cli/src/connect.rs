@@ -4,7 +4,7 @@
 use crate::exit::Failure;
 use crate::output::say;
 use crate::settings::Settings;
-use crate::{neutralise, profile};
+use crate::{enrol, neutralise, profile};
 use std::time::Duration;
 use tcp_chat_client::protocol::ErrorKind;
 use tcp_chat_client::{Error, Events, Saved, Session};
@@ -23,7 +23,8 @@ pub fn deadline(timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|t| Instant::now().checked_add(t))
 }
 
-/// A session for a chat or a script. With a deadline, what can pass is tried again until then.
+/// A session for a chat or a script. Whoever sits at a terminal and is not let in without a
+/// password is asked for it. With a deadline, what can pass is tried again until then.
 ///
 /// # Errors
 /// What the last attempt failed with.
@@ -33,7 +34,15 @@ pub async fn connect(
     may_rename: bool,
     deadline: Option<Instant>,
 ) -> Result<(Session, Events), Failure> {
-    let connected = establish(settings, saved, may_rename, deadline, &say).await;
+    let mut connected = establish(settings, saved.clone(), may_rename, deadline, &say).await;
+    if let Err(Error::LoginRefused { kind: ErrorKind::AuthFailed, .. }) = &connected
+        && settings.password.is_none()
+        && settings.identity.is_none()
+        && let Some(password) = enrol::ask_for_password(settings)
+    {
+        let asked = Settings { password: Some(password), ..settings.clone() };
+        connected = establish(&asked, saved, may_rename, deadline, &say).await;
+    }
     let connected = connected.map_err(|e| match e {
         Error::TimedOut { what: LOGIN, .. } => {
             Failure::timed_out(format!("no answer from {} in time", settings.server()))

@@ -51,6 +51,16 @@ async fn set_password(settings: &mut Settings, asked: &Enrolment) -> Result<(), 
     Ok(())
 }
 
+/// Asks whoever sits at the terminal for the password. `None`: nobody does, or gave one.
+#[must_use]
+pub fn ask_for_password(settings: &Settings) -> Option<String> {
+    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+        return None;
+    }
+    let prompt = format!("The password of {} at {}: ", settings.name, settings.server());
+    rpassword::prompt_password(prompt).ok().filter(|password| !password.is_empty())
+}
+
 fn new_password(asked: &Enrolment) -> Result<String, Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::usage("the join line sets a password, and there is none")

@@ -68,6 +68,15 @@ fn a_terminal_is_asked_for_a_new_password_twice_and_does_not_show_it() {
     tty.shows("your password is set");
     let screen = tty.until("she is in", |screen| screen.contains("as ana; in #lobby"));
     assert!(!screen.contains("sesame"), "{screen}");
+    drop(tty);
+
+    // From then on she is asked for it.
+    let mut command = home.command();
+    command.args(["localhost", "who"]);
+    let mut tty = Tty::start(&command, 100, 30);
+    tty.shows("The password of ana at");
+    tty.types("sesame\r");
+    tty.shows("ana here");
 }
 
 #[test]
