@@ -5,13 +5,11 @@
 use crate::exit::{Exit, Failure};
 use crate::output::say;
 use crate::settings::Settings;
-use crate::{connect, files};
-use std::io::IsTerminal;
+use crate::{ask, connect, files};
 use std::path::PathBuf;
 use std::time::Duration;
 use tcp_chat_client::protocol::invite::Join;
 use tcp_chat_client::{Enrolment, Identity, NewKey};
-use zeroize::Zeroizing;
 
 /// How long connecting and the answer may take where `--timeout` does not say.
 const USUAL: Duration = Duration::from_secs(30);
@@ -47,6 +45,10 @@ async fn set_password(settings: &mut Settings, asked: &Enrolment) -> Result<(), 
     };
     asked.password(&password).await.map_err(|e| connect::explained(e, settings))?;
     say(&format!("* your password is set; you are {} there from now on", asked.join.user));
+    if settings.new_profile.is_none() {
+        // The server was known before, perhaps under another name: its profile is not touched.
+        say(&format!("* log in with --name {0}, or write name = \"{0}\" into config.toml", asked.join.user));
+    }
     settings.password = Some(password);
     Ok(())
 }
@@ -54,20 +56,21 @@ async fn set_password(settings: &mut Settings, asked: &Enrolment) -> Result<(), 
 /// Asks whoever sits at the terminal for the password. `None`: nobody does, or gave one.
 #[must_use]
 pub fn ask_for_password(settings: &Settings) -> Option<String> {
-    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+    if !ask::can_be_asked() {
         return None;
     }
     let prompt = format!("The password of {} at {}: ", settings.name, settings.server());
-    rpassword::prompt_password(prompt).ok().filter(|password| !password.is_empty())
+    let said = ask::secret(&prompt).ok().flatten()?;
+    (!said.is_empty()).then(|| said.to_string())
 }
 
 fn new_password(asked: &Enrolment) -> Result<String, Failure> {
-    if !std::io::stdin().is_terminal() {
+    if !ask::can_be_asked() {
         return Err(Failure::usage("the join line sets a password, and there is none")
             .hint("Give it with --password-file FILE, or in TCP_CHAT_PASSWORD."));
     }
     let ask = |prompt: &str| {
-        rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(|e| {
+        ask::secret(prompt).map(Option::unwrap_or_default).map_err(|e| {
             Failure::usage(format!("the terminal cannot be asked for a password: {e}"))
                 .hint("Give it with --password-file FILE.")
         })

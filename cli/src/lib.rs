@@ -5,7 +5,7 @@
 //! | [`args`] | the command line; man page and completions are made from it |
 //! | [`settings`], [`profile`], [`files`] | flags, environment, `config.toml`: laid over one another |
 //! | [`connect`], [`state`] | a session within the time; what is saved between two runs |
-//! | [`enrol`] | the first time of a registered user: a password or a certificate |
+//! | [`enrol`], [`ask`] | the first time of a registered user: a password or a certificate |
 //! | [`tui`] | the full-screen chat |
 //! | [`line_mode`], [`worker`] | the chat without a screen |
 //! | [`scripts`] | `send`, `tail`, `history`, `search`, `wait`, `who`, `rooms` |
@@ -15,6 +15,7 @@
 //! The connection itself is the crate `tcp-chat-client`'s.
 
 pub mod args;
+pub mod ask;
 pub mod connect;
 pub mod enrol;
 pub mod exit;
