@@ -3,12 +3,14 @@
 //! holds state: it asks the hub, the store's readers and the daemon.
 
 mod request;
+mod users;
 
-pub use request::{Reply, Request};
+pub use request::{ClientCertificate, Reply, Request, Revoked};
 
 use crate::chat::Counts;
 use crate::hub::{Control, Entry, Inbox};
 use crate::store::Readers;
+use crate::tls::TlsState;
 use serde::Serialize;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -100,6 +102,8 @@ pub struct Desk {
     pub inbox: Inbox,
     /// The store, for copies.
     pub readers: Readers,
+    /// The certificates.
+    pub tls: TlsState,
     /// The daemon itself.
     pub wishes: mpsc::Sender<Wish>,
 }
@@ -193,6 +197,9 @@ async fn talk(mut stream: UnixStream, desk: Desk) -> io::Result<()> {
 }
 
 async fn carry_out(request: Request, desk: &Desk) -> Reply {
+    if let Some(reply) = users::carry_out(&request, desk).await {
+        return reply;
+    }
     match request {
         Request::Status => match wish(desk, Wish::Status).await {
             Some(status) => Reply::ok(&status),
@@ -231,6 +238,12 @@ async fn carry_out(request: Request, desk: &Desk) -> Reply {
                 None => Reply::error("the hub did not answer"),
             },
         },
+        Request::UserAdd { .. }
+        | Request::UserRemove { .. }
+        | Request::UserList
+        | Request::UserPassword { .. }
+        | Request::CertRevoke(_)
+        | Request::CertIssued(_) => Reply::error("this was to be answered before"),
     }
 }
 

@@ -1,10 +1,10 @@
 //! Owns what can be asked without changing anything: WHO, ROOMS, HISTORY, SEARCH. Called by
 //! [`Chat::ask`]. Never reads the log: it says what the connection is to read.
 
+use super::rooms::Members;
 use super::talk::no_such_room;
 use super::{Answer, Chat, ConnectionId, ConversationId, Effect, PageOf, Read, SearchIn, SessionId, refusal};
-use std::collections::BTreeSet;
-use tcp_chat_protocol::reply::{Member, MemberState, MessagesReply, RoomInfo, RoomsReply, WhoReply};
+use tcp_chat_protocol::reply::{Member, MessagesReply, RoomInfo, RoomsReply, WhoReply};
 use tcp_chat_protocol::request::{Conversation, History, Place, Search};
 use tcp_chat_protocol::{ErrorKind, RequestId, reply};
 
@@ -21,8 +21,13 @@ impl Chat {
         let data = match place {
             None => WhoReply {
                 room: None,
-                members: self.sessions.iter().take(WHO_MEMBERS).map(member).collect(),
-                member_count: self.sessions.len(),
+                members: self
+                    .sessions
+                    .users()
+                    .take(WHO_MEMBERS)
+                    .filter_map(|(_, sessions)| self.member(sessions.iter().copied()))
+                    .collect(),
+                member_count: self.sessions.users().len(),
             },
             Some(place) => {
                 let name = place.0.as_ref();
@@ -41,8 +46,8 @@ impl Chat {
         Ok(())
     }
 
-    pub(super) fn members(&self, ids: &BTreeSet<SessionId>, most: usize) -> Vec<Member> {
-        ids.iter().take(most).filter_map(|id| self.sessions.get(*id)).map(member).collect()
+    pub(super) fn members(&self, members: &Members, most: usize) -> Vec<Member> {
+        members.users().take(most).filter_map(|user| self.member(members.of(user))).collect()
     }
 
     pub(super) fn rooms(&mut self, connection: ConnectionId, id: Option<&RequestId>) -> Answer {
@@ -66,9 +71,8 @@ impl Chat {
         let conversation = match &history.of {
             Conversation::Room(place) => Some(self.room_of_member(session, place)?),
             Conversation::With(place) => {
-                let other = self.user(place)?;
-                let users = self.sessions.get(session).zip(self.sessions.get(other));
-                users.and_then(|(me, them)| self.conversations.direct(me.row.user, them.row.user))
+                let (other, _) = self.user(place)?;
+                self.sessions.get(session).and_then(|me| self.conversations.direct(me.row.user, other))
             }
         };
         let Some(conversation) = conversation else {
@@ -93,7 +97,8 @@ impl Chat {
             None => self
                 .sessions
                 .get(session)
-                .map(|s| s.rooms.iter().map(|(r, _)| *r).chain(s.directs.iter().copied()).collect())
+                .map(|s| (s.rooms.iter().map(|(r, _)| *r), self.conversations.directs_of(s.row.user)))
+                .map(|(rooms, directs)| rooms.chain(directs.iter().copied()).collect())
                 .unwrap_or_default(),
         };
         let user = match user {
@@ -115,9 +120,4 @@ impl Chat {
         self.line(connection, reply::encode(op, id, &nothing));
         Ok(())
     }
-}
-
-fn member(session: &super::sessions::Session) -> Member {
-    let state = if session.connection.is_some() { MemberState::Here } else { MemberState::Away };
-    Member { user: session.row.name.to_string(), color: session.row.color.to_string(), state }
 }

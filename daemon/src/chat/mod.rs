@@ -5,36 +5,43 @@
 //! Never delivers anything: it says what is to be written ([`Writes`]) and, once that is kept, what
 //! is to be done ([`Effect`]).
 
+mod access;
 mod command;
 mod entry;
 mod lookups;
+mod presence;
 mod rate;
 mod reads;
+mod registry;
 mod restore;
 mod rooms;
 mod sessions;
 mod talk;
 mod turn;
+mod users;
 mod writes;
 
+pub use access::Made;
 pub use command::{
     Ask, Closing, Command, ConnectionId, Effect, Now, Own, Past, PastUnknown, Proof, Read, Recipients, Secret,
 };
 pub use rate::Rate;
 pub use reads::{PageOf, Range, SearchIn};
+pub use registry::{CertificateInfo, NotGranted, UserInfo, UserWish};
 pub use turn::Outcome;
+pub use users::{Certificate, Code, Digest, Gives, User, UserChange, Users};
 pub use writes::{
     Chunk, ConversationId, ConversationKind, Found, Sent, SessionChange, SessionId, SessionRow,
     StoredConversation, StoredSession, UserId, Writes,
 };
 
-use crate::settings::Settings;
+use crate::settings::{AuthMode, Settings};
 use rooms::Conversations;
 use sessions::Sessions;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tcp_chat_protocol::event::{NoticeEvent, notice, presence};
-use tcp_chat_protocol::{ErrorKind, Name, NoticeKind, PresenceState, Refusal, RequestId, Seq, reply};
+use tcp_chat_protocol::event::{NoticeEvent, notice};
+use tcp_chat_protocol::{ErrorKind, Name, NoticeKind, Refusal, RequestId, Seq, reply};
 use turn::Turn;
 
 /// Failed logins on one connection before it is closed.
@@ -57,6 +64,10 @@ pub struct Rules {
     pub errors: u32,
     /// Sessions at once; 0: no limit.
     pub sessions: usize,
+    /// Sessions of one registered user at once; 0: no limit.
+    pub sessions_per_user: usize,
+    /// Do only registered users come in?
+    pub accounts: bool,
     /// Rooms at once; 0: no limit.
     pub rooms: usize,
     /// Rooms that one session may be in; 0: no limit.
@@ -69,7 +80,7 @@ pub struct Rules {
 
 impl From<&Settings> for Rules {
     fn from(settings: &Settings) -> Self {
-        let Settings { rooms, sessions, limits, .. } = settings;
+        let Settings { auth, rooms, sessions, limits, .. } = settings;
         Self {
             default_rooms: rooms.default.clone(),
             create: rooms.create,
@@ -78,6 +89,8 @@ impl From<&Settings> for Rules {
             rate: Rate { per_second: limits.messages_per_second, burst: limits.burst },
             errors: limits.errors,
             sessions: limits.sessions,
+            sessions_per_user: limits.sessions_per_user,
+            accounts: auth.mode == AuthMode::Accounts,
             rooms: limits.rooms,
             rooms_per_session: limits.rooms_per_session,
             line_bytes: limits.line_bytes,
@@ -102,6 +115,8 @@ pub struct Chat {
     rules: Rules,
     conversations: Conversations,
     sessions: Sessions,
+    /// Who is registered. Shared with whoever checks passwords, and copied when it changes.
+    users: Arc<Users>,
     connections: HashMap<ConnectionId, Connection>,
     /// The newest number on the server.
     head: Seq,
@@ -165,6 +180,10 @@ impl Chat {
                 self.seal();
                 return self.login(connection, id, *login, fresh, resumes, proof);
             }
+            Ask::Enrol { enrol, code, made } => {
+                self.seal();
+                return self.enrol(connection, id, &enrol.name, code, made);
+            }
             Ask::Ping => {
                 self.seal();
                 self.line(connection, reply::done("PING", id));
@@ -192,7 +211,7 @@ impl Chat {
             Ask::Rooms => self.rooms(connection, id),
             Ask::History(history) => self.history(connection, session, id, &history),
             Ask::Search(search) => self.search(connection, session, id, *search),
-            Ask::Login { .. } | Ask::Say(..) | Ask::Ping | Ask::Quit => Ok(()),
+            Ask::Login { .. } | Ask::Enrol { .. } | Ask::Say(..) | Ask::Ping | Ask::Quit => Ok(()),
         }
     }
 
@@ -263,19 +282,11 @@ impl Chat {
         self.turn.effects.push(Effect::Event { to: Arc::new(to), except: None, line });
     }
 
-    /// Ends the session of a user. False: there is no such user.
+    /// Ends the sessions of a user. False: there is no such user here.
     pub fn kick(&mut self, name: &Name) -> bool {
         self.seal();
-        let Some(id) = self.sessions.by_name(name) else { return false };
-        match self.sessions.get(id).and_then(|s| s.connection) {
-            Some(connection) => {
-                let kicked = NoticeEvent::new(NoticeKind::Kicked, "an operator has ended your session");
-                self.line(connection, notice(&kicked));
-                self.quit(connection, Closing::Kicked);
-            }
-            None => self.end_session(id),
-        }
-        true
+        let Some(user) = self.sessions.by_name(name) else { return false };
+        self.end_sessions_of(user, "an operator has ended your session") > 0
     }
 
     /// What there is.
@@ -294,6 +305,7 @@ impl Chat {
     pub fn set_rules(&mut self, rules: Rules) {
         self.rules = rules;
         self.open_default_rooms();
+        self.strangers_leave();
     }
 
     fn line(&mut self, connection: ConnectionId, line: Vec<u8>) {
@@ -305,22 +317,6 @@ impl Chat {
             state.closing = true;
             self.turn.effects.push(Effect::Close(connection, why));
         }
-    }
-
-    /// Announces what happened to a session in a room, to all others there.
-    fn announce(&mut self, room: ConversationId, session: SessionId, state: PresenceState) {
-        let (Some(conversation), Some(session)) = (self.conversations.get(room), self.sessions.get(session))
-        else {
-            return;
-        };
-        let Some(name) = conversation.room() else { return };
-        if conversation.members.len() > self.rules.presence_limit || conversation.here.is_empty() {
-            return;
-        }
-        let line = presence(name.as_str(), session.row.name.as_str(), session.row.color, state);
-        let event =
-            Effect::Event { to: conversation.here.clone(), except: session.connection, line: line.into() };
-        self.turn.effects.push(event);
     }
 }
 

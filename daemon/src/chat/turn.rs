@@ -3,9 +3,11 @@
 //! and by the chat (seal). Never writes: [`Chat::not_kept`] undoes what the store refused.
 
 use super::{
-    Chat, Chunk, ConnectionId, ConversationId, Effect, Now, Own, Read, Sent, SessionId, Writes, refusal,
+    Chat, Chunk, ConnectionId, ConversationId, Effect, Now, Own, Read, Sent, SessionId, User, UserId, Writes,
+    refusal,
 };
 use std::collections::HashMap;
+use std::sync::Arc;
 use tcp_chat_protocol::event::{MsgLine, Spoken};
 use tcp_chat_protocol::{Colour, ErrorKind, Name, RequestId, Seq, Timestamp, reply};
 
@@ -40,6 +42,8 @@ pub(super) struct Turn {
     head: Seq,
     /// Who entered which room in this turn.
     pub(super) entered: Vec<(SessionId, ConversationId)>,
+    /// Users as they were before they were changed in this turn; `None`: they were not there.
+    pub(super) users_before: Vec<(UserId, Option<User>)>,
 }
 
 impl Turn {
@@ -70,6 +74,7 @@ impl Chat {
         self.turn.sent.clear();
         self.turn.heads.clear();
         self.turn.entered.clear();
+        self.turn.users_before.clear();
         self.turn.head = self.head;
     }
 
@@ -172,6 +177,15 @@ impl Chat {
                 *since = (*since).min(self.head);
             }
         }
+        for (id, before) in self.turn.users_before.drain(..).rev() {
+            // One who is in by a certificate is registered by it, kept or not.
+            let users = Arc::make_mut(&mut self.users);
+            match before {
+                Some(user) => users.put(user),
+                None if self.sessions.of(id).is_empty() => drop(users.remove(id)),
+                None => {}
+            }
+        }
         let mut out = Vec::with_capacity(effects.len());
         for effect in effects {
             match effect {
@@ -179,6 +193,10 @@ impl Chat {
                     let refusal = refusal(ErrorKind::Internal, format!("the message was not kept: {why}"));
                     Effect::Line(own.connection, reply::error(&refusal.with_id(own.id)))
                 })),
+                Effect::IfKept(connection, id, _) => {
+                    let refusal = refusal(ErrorKind::Internal, format!("nothing was changed: {why}"));
+                    out.push(Effect::Line(connection, reply::error(&refusal.with_id(id))));
+                }
                 Effect::Read(connection, Read::Gap(session, mut ranges)) => {
                     ranges.retain_mut(|range| {
                         range.last = range.last.min(self.head);

@@ -12,7 +12,7 @@ use std::time::Duration;
 /// The longest answer, in bytes.
 const ANSWER_BYTES: u64 = 1 << 20;
 /// How long the daemon may take to answer.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Deserialize)]
 struct Answer {
@@ -97,7 +97,7 @@ pub(super) fn kick(socket: Option<&Path>, user: &str) -> Result<(), Failure> {
 }
 
 /// Asks and gives the answer's data; `refused` is the exit code where the daemon says no.
-fn ask(
+pub(super) fn ask(
     socket: Option<&Path>,
     request: &Value,
     within: Option<Duration>,

@@ -1,7 +1,7 @@
 //! Owns the way into the hub: what connections and operators put in, bounded in entries. The only
 //! place where a connection waits for the hub, so that the back-pressure falls on who sends.
 
-use crate::chat::{Command, ConnectionId, Counts, Rules};
+use crate::chat::{Command, ConnectionId, Counts, NotGranted, Rules, UserInfo, UserWish};
 use crate::hub::Outbox;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +33,10 @@ pub enum Control {
     Say(String, oneshot::Sender<()>),
     /// End a user's session. Answers whether there was one.
     Kick(Name, oneshot::Sender<bool>),
+    /// Change who is registered, or which certificates are good. Answers how many it touched.
+    User(UserWish, oneshot::Sender<Result<usize, NotGranted>>),
+    /// Who is registered?
+    Users(oneshot::Sender<Vec<UserInfo>>),
     /// Go by other settings.
     Rules(Box<Rules>, oneshot::Sender<()>),
 }

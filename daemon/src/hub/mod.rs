@@ -3,14 +3,17 @@
 //! and its commit. Never touches a socket: it puts things into outboxes.
 
 mod deliver;
+mod directory;
 mod inbox;
 mod outbox;
 
+pub use directory::Directory;
 pub use inbox::{Control, Entry, Health, HubGone, Inbox, inbox};
 pub use outbox::{Closed, Item, Outbox, Taken};
 
 use crate::chat::{
-    Chat, Command, ConnectionId, ConversationId, Found, Now, Past, PastUnknown, Rules, SessionId,
+    Chat, Command, ConnectionId, ConversationId, Found, NotGranted, Now, Past, PastUnknown, Rules, SessionId,
+    UserInfo,
 };
 use crate::store::{Store, StoreError};
 use std::collections::HashMap;
@@ -56,6 +59,7 @@ struct Hub {
     /// The store fails: why, and when to try again.
     failing: Option<(String, Instant)>,
     answers: Vec<Answer>,
+    directory: Directory,
 }
 
 /// An operator's question, answered when its turn is kept.
@@ -63,6 +67,8 @@ enum Answer {
     Health(oneshot::Sender<Health>),
     Done(oneshot::Sender<()>),
     Kicked(oneshot::Sender<bool>, bool),
+    User(oneshot::Sender<Result<usize, NotGranted>>, Result<usize, NotGranted>),
+    Users(oneshot::Sender<Vec<UserInfo>>),
 }
 
 /// Starts the hub on a thread of its own. The receiver tells how it ended; it is dropped without a
@@ -75,21 +81,26 @@ pub fn spawn(
     store: Store,
     found: Found,
     entries: mpsc::Receiver<Entry>,
+    directory: Directory,
 ) -> std::io::Result<oneshot::Receiver<Ended>> {
     let (sender, receiver) = oneshot::channel();
+    let hub = Hub::new(rules, store, found, directory);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     std::thread::Builder::new().name("hub".into()).spawn(move || {
-        let _ = sender.send(runtime.block_on(async { Hub::new(rules, store, found).run(entries).await }));
+        let _ = sender.send(runtime.block_on(hub.run(entries)));
     })?;
     Ok(receiver)
 }
 
 impl Hub {
-    fn new(rules: Rules, store: Store, found: Found) -> Self {
+    fn new(rules: Rules, store: Store, found: Found, directory: Directory) -> Self {
         let began = Instant::now();
         let now = Now { mono: 0, wall: Timestamp::now().0 };
+        let chat = Chat::restore(rules, found, now);
+        directory.publish(chat.users());
         Self {
-            chat: Chat::restore(rules, found, now),
+            chat,
+            directory,
             store,
             outboxes: HashMap::new(),
             heard: Vec::new(),
@@ -167,13 +178,18 @@ impl Hub {
             self.deliver(outcome.effects, &[]);
         } else {
             match self.store.commit(outcome.writes) {
-                Ok(kept) => self.deliver(outcome.effects, &kept),
+                Ok(kept) => {
+                    // Before anyone hears of it: who may log in now, may.
+                    self.directory.publish(self.chat.users());
+                    self.deliver(outcome.effects, &kept);
+                }
                 Err(why) => {
                     let effects = self.fail(&why, outcome.effects);
                     self.deliver(effects, &[]);
                 }
             }
         }
+        self.directory.publish(self.chat.users());
         self.answer();
     }
 
@@ -189,6 +205,11 @@ impl Hub {
                 let was_there = self.chat.kick(&name);
                 self.answers.push(Answer::Kicked(answer, was_there));
             }
+            Control::User(wish, answer) => {
+                let done = self.chat.grant(wish);
+                self.answers.push(Answer::User(answer, done));
+            }
+            Control::Users(answer) => self.answers.push(Answer::Users(answer)),
             Control::Rules(rules, answer) => {
                 self.chat.set_rules(*rules);
                 self.answers.push(Answer::Done(answer));
@@ -210,6 +231,11 @@ impl Hub {
                 Answer::Health(to) => drop(to.send(health.clone())),
                 Answer::Done(to) => drop(to.send(())),
                 Answer::Kicked(to, was_there) => drop(to.send(was_there)),
+                Answer::User(to, done) => {
+                    let failing = health.store_failing.clone();
+                    drop(to.send(failing.map_or(done, |why| Err(NotGranted::NotKept(why)))));
+                }
+                Answer::Users(to) => drop(to.send(self.chat.registered_users())),
             }
         }
     }

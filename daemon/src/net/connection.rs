@@ -2,6 +2,7 @@
 //! at once, stalls, the goodbye. Runs as a task of its own; a panic in it takes only itself along.
 
 use super::Gate;
+use super::identity::Identity;
 use super::permits::Permit;
 use super::reader::{ReadEnd, Reader};
 use super::socket::prepare;
@@ -178,8 +179,9 @@ impl Connection {
         let outbox = Arc::new(Outbox::new(limits.outbox_bytes));
         gate.0.inbox.put(Entry::Open(id, outbox.clone())).await.ok()?;
         let present = Present { gate: gate.clone(), id };
+        let identity = Identity::of(stream.peer_certificates());
         Some(Box::new(Self {
-            reader: Some(Reader::new(id, &limits)),
+            reader: Some(Reader::new(id, &limits, identity)),
             writer: Writer::new(),
             deadline: Some(Box::pin(sleep(limits.login))),
             stall: None,

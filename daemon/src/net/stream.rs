@@ -7,6 +7,7 @@
 //! connection keeps only what is incomplete (a record's beginning) or refused by the kernel.
 
 use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{
     ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus,
@@ -130,6 +131,11 @@ impl TlsStream {
     /// Bytes that the kernel took, ever.
     pub(super) fn written(&self) -> u64 {
         self.written
+    }
+
+    /// The certificates that the peer has shown, verified; its own first.
+    pub(super) fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
+        self.tls.peer_certificates()
     }
 
     /// Hands over what the kernel has not taken yet.

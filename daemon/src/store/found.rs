@@ -2,11 +2,12 @@
 //! scan. Called by the writer. Never reads messages.
 
 use super::rows::{int, number};
-use crate::chat::SessionChange;
+use super::users;
 use crate::chat::{
     ConversationId, ConversationKind, Found, SessionId, SessionRow, StoredConversation, StoredSession,
     UserId, Writes,
 };
+use crate::chat::{SessionChange, UserChange};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
 use std::collections::HashMap;
@@ -40,6 +41,11 @@ impl Totals {
         for change in &writes.sessions {
             if let SessionChange::Put(row) = change {
                 self.last_session = self.last_session.max(row.id.0).max(row.user.0);
+            }
+        }
+        for change in &writes.users {
+            if let UserChange::Put(user) = change {
+                self.last_session = self.last_session.max(user.id.0);
             }
         }
         self
@@ -99,8 +105,12 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
         .map(|row| row.map(|row| StoredSession { rooms: rooms.remove(&row.id.0).unwrap_or_default(), row }))
         .collect::<rusqlite::Result<_>>()?;
 
+    let (users, certificates) = users::read(log)?;
     let Totals { head, last_conversation, last_session, .. } = totals;
-    Ok((Found { conversations, sessions, head, last_conversation, last_session }, totals))
+    Ok((
+        Found { conversations, sessions, users, certificates, head, last_conversation, last_session },
+        totals,
+    ))
 }
 
 fn conversation(row: &Row<'_>) -> rusqlite::Result<StoredConversation> {
@@ -122,7 +132,7 @@ fn session(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
 }
 
 /// A text that must be what it was when it was written.
-fn parsed<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
+pub(super) fn parsed<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
 where
     T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
 {

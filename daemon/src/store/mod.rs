@@ -25,6 +25,7 @@ mod shared;
 #[cfg(test)]
 mod tests;
 mod tidy;
+mod users;
 mod wal;
 mod words;
 mod write;

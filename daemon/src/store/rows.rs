@@ -1,8 +1,8 @@
 //! Owns how a turn's writes become rows. Called by the writer inside its transaction; never
 //! begins or ends one.
 
-use super::StoreError;
 use super::found::Totals;
+use super::{StoreError, users};
 use crate::chat::{Chunk, ConversationId, ConversationKind, SessionChange, SessionId, SessionRow, Writes};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
@@ -77,6 +77,9 @@ pub(super) fn write(log: &Connection, writes: &Writes) -> rusqlite::Result<()> {
     }
     for change in &writes.sessions {
         change_session(log, change)?;
+    }
+    for change in &writes.users {
+        users::change(log, change)?;
     }
     for id in &writes.gone {
         log.prepare_cached("DELETE FROM conversations WHERE id = ?1")?.execute([id.0])?;
