@@ -63,7 +63,7 @@ def short():
         Task("rate-20", "rate", "--members", "20", "--rate", "40", *fan),
         Task("rate-200", "rate", "--members", "20", "--rate", "200", *fan),
         Task("idle", "idle", "--steps", "50,100", "--per-room", "10"),
-        Task("logins", "logins", "--count", "50", "--at-once", "8"),
+        Task("logins", "logins", "--count", "50"),
         Task("start", "start"),
         Task("growth-rooms", "growth", "--what", "rooms", "--size", "200", **growth),
         Task("growth-expiry", "growth", "--what", "expiry", "--size", "100", "--ttl", "1", ttl="1s", **growth),
@@ -140,7 +140,7 @@ class Runner:
         """Runs the load on its own processor; what it found, and how busy everything else was."""
         words = [
             "taskset", "-c", LOAD_CPU, self.load, *arguments, "--speech", server.kind.speech,
-            "--address", f"127.0.0.1:{server.port}", "--certificate", str(self.certs / "server.pem"),
+            "--at-once", str(server.kind.at_once), "--address", f"127.0.0.1:{server.port}", "--certificate", str(self.certs / "server.pem"),
         ]  # fmt: skip
         if command:
             words += ["--", *command]

@@ -78,7 +78,7 @@ impl Load<'_> {
 /// Runs it; the figures as JSON.
 pub(crate) fn run(server: &Server, plan: &Plan) -> Result<Value> {
     let mut crowd = Crowd::new(server)?;
-    crowd.open(0..plan.members, 16, true, |_| None)?;
+    crowd.open(0..plan.members, true, |_| None)?;
     crowd.settle(Duration::from_millis(300), Duration::from_secs(20))?;
     let mut message = Vec::new();
     server.speech.message(0, plan.bytes, &mut message);
@@ -123,8 +123,7 @@ pub(crate) fn run(server: &Server, plan: &Plan) -> Result<Value> {
             last = Instant::now();
         }
     }
-    let missing: u64 =
-        (0..plan.members).map(|m| load.due(m).saturating_sub(load.watch.counts[m])).sum();
+    let missing: u64 = (0..plan.members).map(|m| load.due(m).saturating_sub(load.watch.counts[m])).sum();
     let seconds = (to.at - from.at).as_secs_f64().max(f64::EPSILON);
     let deliveries = (to.deliveries - from.deliveries) as f64;
     let server_cpu = to.server - from.server;

@@ -22,6 +22,8 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) speech: Speech,
     pub(crate) tls: Arc<ClientConfig>,
+    /// How many log in at a time.
+    pub(crate) at_once: usize,
 }
 
 pub(crate) struct Crowd {
@@ -62,12 +64,11 @@ impl Crowd {
         self.conns.iter().flatten().filter(|c| c.closed).count()
     }
 
-    /// Dials and logs in, `at_once` at a time: each as a number, and with the rooms that `rooms` says.
+    /// Dials and logs in: each as a number, and with the rooms that `rooms` says.
     /// `keep`: they stay; otherwise each leaves as soon as it is in.
     pub(crate) fn open(
         &mut self,
         numbers: std::ops::Range<usize>,
-        at_once: usize,
         keep: bool,
         rooms: impl Fn(usize) -> Option<String>,
     ) -> Result<Vec<Done>> {
@@ -77,7 +78,7 @@ impl Crowd {
         let mut done = Vec::with_capacity(numbers.len());
         let mut progress = Instant::now();
         loop {
-            while busy < at_once {
+            while busy < self.server.at_once {
                 let Some(number) = numbers.next() else { break };
                 let mut script = self.server.speech.opening(number, rooms(number).as_deref());
                 let first = script.begin();
@@ -122,7 +123,7 @@ impl Crowd {
     }
 
     fn dial(&mut self, first: &[u8]) -> Result<()> {
-        let Server { address, speech, tls } = &self.server;
+        let Server { address, speech, tls, .. } = &self.server;
         let mut conn = Conn::dial(*address, tls, speech.greets())?;
         let token = Token(self.conns.len());
         self.poll.registry().register(&mut conn.sock, token, Interest::READABLE | Interest::WRITABLE)?;

@@ -73,7 +73,7 @@ impl Actors {
             What::User => (1, 1),
             What::Crowd => (size, 1),
         };
-        crowd.open(0..people, 32, true, |n| Some(format!("home{}", n / per_room)))?;
+        crowd.open(0..people, true, |n| Some(format!("home{}", n / per_room)))?;
         Ok(Self { crowd, server: server.clone() })
     }
 
@@ -97,7 +97,7 @@ impl Actors {
                 self.crowd.leave(0);
                 // The first one's name stays taken while the session is held.
                 let mut again = Crowd::new(&self.server)?;
-                again.open(1..2, 1, true, |_| Some("home1".into()))?;
+                again.open(1..2, true, |_| Some("home1".into()))?;
                 std::mem::swap(&mut again, &mut self.crowd);
                 self.all_ask("JOIN", size, |_, nth| join(nth))?;
                 self.all_ask("QUIT", 1, |_, _| "{\"op\":\"QUIT\"}\n".into())

@@ -68,8 +68,11 @@ fn parse_round() -> impl FnMut() -> Result<()> {
     let mut bytes = Vec::new();
     for id in 0..MESSAGES {
         bytes.extend_from_slice(
-            format!("{{\"op\":\"MSG\",\"data\":{{\"room\":\"lobby\",\"msg\":{}}},\"id\":{id}}}\n", json_text(TEXT))
-                .as_bytes(),
+            format!(
+                "{{\"op\":\"MSG\",\"data\":{{\"room\":\"lobby\",\"msg\":{}}},\"id\":{id}}}\n",
+                json_text(TEXT)
+            )
+            .as_bytes(),
         );
     }
     // The read ends within a line, as reads do.
@@ -139,11 +142,7 @@ struct Talk {
 struct NoPast;
 
 impl Past for NoPast {
-    fn sent(
-        &mut self,
-        _: SessionId,
-        _: &RequestId,
-    ) -> Result<Option<(ConversationId, u64)>, PastUnknown> {
+    fn sent(&mut self, _: SessionId, _: &RequestId) -> Result<Option<(ConversationId, u64)>, PastUnknown> {
         Ok(None)
     }
 }

@@ -47,6 +47,9 @@ struct At {
     /// The server's process: its processor time and memory are read from /proc
     #[arg(long, default_value_t = 0)]
     pid: u32,
+    /// How many log in at a time
+    #[arg(long, default_value_t = 32)]
+    at_once: usize,
 }
 
 #[derive(Args)]
@@ -111,9 +114,6 @@ enum Kind {
         /// How many
         #[arg(long, default_value_t = 2000)]
         count: usize,
-        /// How many at a time
-        #[arg(long, default_value_t = 32)]
-        at_once: usize,
     },
     /// From the start of a server to the first login
     Start {
@@ -151,7 +151,7 @@ enum Kind {
 impl At {
     fn server(&self) -> Result<Server> {
         let tls = tls::settings(&self.certificate, self.speech == Speech::Chat)?;
-        Ok(Server { address: self.address, speech: self.speech, tls })
+        Ok(Server { address: self.address, speech: self.speech, tls, at_once: self.at_once })
     }
 }
 
@@ -178,7 +178,7 @@ fn main() -> Result<()> {
             paced::run(&at.server()?, plan, warmup, time, at.pid)?
         }
         Kind::Idle { at, steps, per_room } => people::idle(&at.server()?, &steps, per_room, at.pid)?,
-        Kind::Logins { at, count, at_once } => people::logins(&at.server()?, count, at_once, at.pid)?,
+        Kind::Logins { at, count } => people::logins(&at.server()?, count, at.pid)?,
         Kind::Start { at, command } => start::run(&at.server()?, &command)?,
         Kind::Growth { at, what, size, ttl } => {
             growth::run(&at.server()?, what, size, Duration::from_secs_f64(ttl), at.pid)?

@@ -48,7 +48,7 @@ impl Room {
     /// Everyone comes in, with numbers from `first`.
     pub(crate) fn open(server: &Server, plan: Plan, first: usize) -> Result<Self> {
         let mut crowd = Crowd::new(server)?;
-        crowd.open(first..first + plan.members, 16, true, |_| None)?;
+        crowd.open(first..first + plan.members, true, |_| None)?;
         crowd.settle(Duration::from_millis(300), Duration::from_secs(20))?;
         Ok(Self { crowd, plan })
     }

@@ -20,7 +20,7 @@ pub(crate) fn idle(server: &Server, steps: &[usize], per_room: usize, pid: u32) 
     let mut found = Vec::new();
     for &step in steps {
         let rooms = |number: usize| Some(format!("room{}", number / per_room.max(1)));
-        crowd.open(crowd.len()..step, 32, true, rooms)?;
+        crowd.open(crowd.len()..step, true, rooms)?;
         crowd.settle(REST, Duration::from_secs(20))?;
         let now = process::memory(pid)?;
         let cpu = process::cpu(pid)?;
@@ -42,15 +42,16 @@ pub(crate) fn idle(server: &Server, steps: &[usize], per_room: usize, pid: u32) 
     }))
 }
 
-/// So many come, log in and leave, `at_once` at a time: each with a full handshake.
-pub(crate) fn logins(server: &Server, count: usize, at_once: usize, pid: u32) -> Result<Value> {
+/// So many come, log in and leave: each with a full handshake.
+pub(crate) fn logins(server: &Server, count: usize, pid: u32) -> Result<Value> {
     // A login to tcp-chatd enters the default room; the others know logins without a room.
     let rooms = |_| (server.speech != Speech::Chat).then(String::new);
     let mut crowd = Crowd::new(server)?;
     // Code and caches are warm then, on both sides.
-    crowd.open(0..at_once, at_once, false, rooms)?;
+    let warm = server.at_once;
+    crowd.open(0..warm, false, rooms)?;
     let (began, cpu, load) = (Instant::now(), process::cpu(pid)?, process::cpu(std::process::id())?);
-    let done = crowd.open(at_once..at_once + count, at_once, false, rooms)?;
+    let done = crowd.open(warm..warm + count, false, rooms)?;
     let seconds = began.elapsed().as_secs_f64();
     let (cpu, load) = (process::cpu(pid)? - cpu, process::cpu(std::process::id())? - load);
     let mut us: Vec<u32> = done.iter().filter_map(|d| u32::try_from(d.took.as_micros()).ok()).collect();

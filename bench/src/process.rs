@@ -33,7 +33,8 @@ pub(crate) fn memory(pid: u32) -> Result<Memory> {
     let path = format!("/proc/{pid}/status");
     let status = fs::read_to_string(&path).with_context(|| format!("{path}: is the server running?"))?;
     let field = |name: &str| -> Result<f64> {
-        let line = status.lines().find_map(|l| l.strip_prefix(name)).with_context(|| format!("{path}: {name}"))?;
+        let line =
+            status.lines().find_map(|l| l.strip_prefix(name)).with_context(|| format!("{path}: {name}"))?;
         let number = line.split_whitespace().next().unwrap_or_default();
         number.parse().with_context(|| format!("{path}: {name}"))
     };

@@ -45,7 +45,9 @@ impl Speech {
         }
         match self {
             Self::Chat => {
-                out.extend_from_slice(format!("{{\"op\":\"MSG\",\"data\":{}}}\n", json_text(&text)).as_bytes());
+                out.extend_from_slice(
+                    format!("{{\"op\":\"MSG\",\"data\":{}}}\n", json_text(&text)).as_bytes(),
+                );
             }
             Self::Nats => {
                 out.extend_from_slice(format!("PUB {ROOM} {}\r\n{text}\r\n", text.len()).as_bytes());

@@ -60,7 +60,7 @@ pub(crate) fn run(server: &Server, command: &[String]) -> Result<Value> {
         }
     }
     // Those who filled the store may still be away, their names taken.
-    Crowd::new(server)?.open(NUMBER..NUMBER + 1, 1, true, |_| None)?;
+    Crowd::new(server)?.open(NUMBER..NUMBER + 1, true, |_| None)?;
     let login = began.elapsed();
     ready = ready.or(heard(&socket, began));
     // What a start leaves to do goes on for a moment.
