@@ -23,7 +23,7 @@ fn all(criterion: &mut Criterion) {
                 || prepare(path, PREPARED),
                 |round| {
                     for _ in 0..PREPARED {
-                        round.as_mut().map(|round| round()).is_ok();
+                        assert!(round.as_mut().is_ok_and(|round| round().is_ok()));
                     }
                 },
                 BatchSize::PerIteration,

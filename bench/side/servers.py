@@ -139,5 +139,6 @@ class Server:
         return (self.folder / "output").read_text(errors="replace")[-2000:]
 
     def stored_bytes(self):
-        """What the files of the store hold."""
-        return sum(file.stat().st_size for file in self.folder.glob("chat.db*"))
+        """What the files of the log hold; the search index, whose size depends on the words, is left out."""
+        files = [file for file in self.folder.glob("chat.db*") if "-search" not in file.name]
+        return sum(file.stat().st_size for file in files)

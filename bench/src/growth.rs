@@ -117,8 +117,8 @@ impl Actors {
         let (mut asked, mut had) = (vec![0; people], vec![0; people]);
         let mut rest: Vec<Vec<u8>> = vec![Vec::new(); people];
         let (mut open, mut progress) = (people, Instant::now());
-        for user in 0..people {
-            self.ask(user, &mut asked[user], each, &line)?;
+        for (user, asked) in asked.iter_mut().enumerate() {
+            self.ask(user, asked, each, &line)?;
         }
         while open > 0 {
             let mut heard: Vec<(usize, Vec<u8>)> = Vec::new();

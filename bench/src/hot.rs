@@ -171,7 +171,7 @@ impl Talk {
             chat.apply(ConnectionId(at), Command::Ask(None, ask), &mut NoPast);
         }
         let entered = chat.end().writes;
-        Ok(Self { chat, json: json_text(TEXT).into(), next: 0, entered })
+        Ok(Self { chat, json: json_text(TEXT), next: 0, entered })
     }
 
     fn turn(&mut self) -> (Writes, Vec<Effect>) {

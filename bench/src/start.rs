@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// How long a server may take.
@@ -34,8 +35,11 @@ pub(crate) fn run(server: &Server, command: &[String]) -> Result<Value> {
     let dir = tempfile::tempdir()?;
     let notices = dir.path().join("notify");
     let socket = UnixDatagram::bind(&notices)?;
-    socket.set_nonblocking(true)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
     let began = Instant::now();
+    let (tell, told) = mpsc::channel();
+    // Ends with READY, or with the patience.
+    std::thread::spawn(move || heard(&socket).then(|| tell.send(began.elapsed())));
     let child = Command::new(program)
         .args(arguments)
         .env("NOTIFY_SOCKET", &notices)
@@ -45,7 +49,7 @@ pub(crate) fn run(server: &Server, command: &[String]) -> Result<Value> {
         .spawn()
         .with_context(|| format!("starting {program}"))?;
     let mut child = Running(child);
-    let (mut ready, mut taken) = (None, None);
+    let mut taken = None;
     while taken.is_none() {
         if began.elapsed() > PATIENCE {
             bail!("{program} takes no connection after {} s", PATIENCE.as_secs());
@@ -53,7 +57,6 @@ pub(crate) fn run(server: &Server, command: &[String]) -> Result<Value> {
         if let Some(status) = child.0.try_wait()? {
             bail!("{program} has ended: {status}");
         }
-        ready = ready.or(heard(&socket, began));
         match TcpStream::connect(server.address) {
             Ok(_) => taken = Some(began.elapsed()),
             Err(_) => std::thread::sleep(Duration::from_micros(200)),
@@ -62,9 +65,9 @@ pub(crate) fn run(server: &Server, command: &[String]) -> Result<Value> {
     // Those who filled the store may still be away, their names taken.
     Crowd::new(server)?.open(NUMBER..NUMBER + 1, true, |_| None)?;
     let login = began.elapsed();
-    ready = ready.or(heard(&socket, began));
     // What a start leaves to do goes on for a moment.
     std::thread::sleep(Duration::from_secs(1));
+    let ready = told.try_recv().ok();
     let memory = process::memory(child.0.id())?;
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     Ok(json!({
@@ -73,13 +76,13 @@ pub(crate) fn run(server: &Server, command: &[String]) -> Result<Value> {
     }))
 }
 
-/// Since when READY is there, if it is.
-fn heard(socket: &UnixDatagram, began: Instant) -> Option<Duration> {
+/// Waits for READY. False: it does not come.
+fn heard(socket: &UnixDatagram) -> bool {
     let mut text = [0; 512];
     while let Ok(n) = socket.recv(&mut text) {
         if String::from_utf8_lossy(&text[..n]).lines().any(|line| line == "READY=1") {
-            return Some(began.elapsed());
+            return true;
         }
     }
-    None
+    false
 }
