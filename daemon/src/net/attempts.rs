@@ -40,7 +40,7 @@ impl Tally {
     /// How long the next attempt has to wait, in milliseconds.
     fn wait(self, free: u32, now: u64) -> u64 {
         let Some(over) = self.failures.checked_sub(free) else { return 0 };
-        let pause = FIRST_MS.checked_shl(over).unwrap_or(LONGEST_MS).min(LONGEST_MS);
+        let pause = FIRST_MS.saturating_mul(1 << over.min(32)).min(LONGEST_MS);
         (self.last + pause).saturating_sub(now)
     }
 }
@@ -108,7 +108,7 @@ mod tests {
         let (mut attempts, ana) = (Attempts::default(), key("ana"));
         let mut waits = Vec::new();
         let mut now = 0;
-        for _ in 0..FREE_NAME + 8 {
+        for _ in 0..FREE_NAME + 70 {
             attempts.failed(at(1), Some(&ana), now);
             let wait = attempts.wait(at(2), Some(&ana), now);
             waits.push(wait);
@@ -116,7 +116,8 @@ mod tests {
         }
         let free = FREE_NAME as usize - 1;
         assert!(waits[..free].iter().all(|wait| *wait == 0), "{waits:?}");
-        assert_eq!(waits[free..], [1, 2, 4, 8, 16, 32, 60, 60, 60].map(|s| s * 1_000));
+        assert_eq!(waits[free..free + 6], [1, 2, 4, 8, 16, 32].map(|s| s * 1_000));
+        assert!(waits[free + 6..].iter().all(|wait| *wait == LONGEST_MS), "{waits:?}");
         assert_eq!(attempts.wait(at(2), Some(&key("bo")), now), 0, "another name from elsewhere");
         assert_eq!(attempts.wait(at(2), Some(&ana), now + FORGOTTEN_MS), 0);
         attempts.failed(at(2), Some(&ana), now + FORGOTTEN_MS);
