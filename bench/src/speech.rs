@@ -108,8 +108,9 @@ impl Speech {
             }
             Self::Irc => {
                 let hello = format!("NICK {name}\r\nUSER u 0 * :u\r\n");
-                // The end of the message of the day, or that there is none.
-                step(hello.into(), Until::Line(&[" 376 ", " 422 "], &["ERROR ", " 433 "]));
+                // The end of the message of the day, or that there is none. The star stands for a
+                // name that one has not got: "There are 433 users" is no refusal.
+                step(hello.into(), Until::Line(&[" 376 ", " 422 "], &["ERROR ", " 433 * "]));
                 for room in rooms {
                     step(
                         format!("JOIN #{room}\r\n").into(),
