@@ -139,8 +139,11 @@ impl Screen {
     /// # Errors
     /// The system's.
     pub(crate) fn resume(&mut self) -> io::Result<()> {
-        // Raw mode is only entered where it was left before.
-        disable_raw_mode()?;
+        // Raw mode is only entered where it was left before. Never without need: a key that comes
+        // in between is read as a shell's, Enter as Ctrl-J (after Ctrl-Z this runs twice).
+        if !is_raw() {
+            disable_raw_mode()?;
+        }
         take_over(self.mouse)?;
         self.repaint()
     }
@@ -156,6 +159,15 @@ impl Drop for Screen {
     fn drop(&mut self) {
         give_back();
     }
+}
+
+/// Is the terminal in raw mode, whatever was done to it behind our back?
+fn is_raw() -> bool {
+    #[cfg(unix)]
+    return rustix::termios::tcgetattr(io::stdin())
+        .is_ok_and(|modes| !modes.local_modes.contains(rustix::termios::LocalModes::ICANON));
+    #[cfg(not(unix))]
+    false
 }
 
 fn take_over(mouse: bool) -> io::Result<()> {
