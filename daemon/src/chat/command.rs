@@ -2,7 +2,8 @@
 //! what connections read, and carries out the effects once the turn is kept.
 
 use super::reads::{PageOf, Range, SearchIn};
-use super::{ConversationId, SessionId};
+use super::{Act, Barred, ConversationId, SessionId};
+use std::net::IpAddr;
 use std::sync::Arc;
 use tcp_chat_protocol::request::{History, Login, Place, Search, Target};
 use tcp_chat_protocol::{Name, Refusal, RequestId, Seq};
@@ -44,13 +45,15 @@ pub enum Proof {
     Accepted,
     /// The password was missing or wrong.
     Refused,
+    /// The name is theirs: roles count for it.
+    Proven,
 }
 
 /// One thing that happened, in the order in which it happened on its connection.
 #[derive(Debug, Clone)]
 pub enum Command {
-    /// A connection is there, its handshake done.
-    Open,
+    /// A connection is there, its handshake done; where it comes from.
+    Open(IpAddr),
     /// A client asked something.
     Ask(Option<RequestId>, Ask),
     /// A line was no request.
@@ -87,6 +90,8 @@ pub enum Ask {
     History(History),
     /// Messages that contain words.
     Search(Box<Search>),
+    /// Keep order.
+    Act(Box<Act>),
     /// Are you there.
     Ping,
     /// Goodbye.
@@ -185,6 +190,8 @@ pub enum Effect {
     Read(ConnectionId, Read),
     /// The connection is logged in: its deadline for that is off.
     LoggedIn(ConnectionId, SessionId, Name),
+    /// Who comes from there is not let in from now on.
+    Barred(Barred),
     /// Send what waits, then close.
     Close(ConnectionId, Closing),
 }

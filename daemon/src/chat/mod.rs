@@ -5,21 +5,33 @@
 //! Never delivers anything: it says what is to be written ([`Writes`]) and, once that is kept, what
 //! is to be done ([`Effect`]).
 
+mod acts;
+mod banned;
+mod book;
+mod checks;
 mod command;
+mod doors;
 mod entry;
+mod look;
 mod lookups;
+mod order;
+mod out;
 mod rate;
 mod reads;
 mod restore;
+mod rights;
 mod rooms;
 mod sessions;
 mod talk;
 mod turn;
 mod writes;
 
+pub use banned::{Banned, Fingerprint, NothingToBan, is_in, range_of};
 pub use command::{
     Ask, Closing, Command, ConnectionId, Effect, Now, Own, Past, PastUnknown, Proof, Read, Recipients, Secret,
 };
+pub use look::Look;
+pub use order::{Act, Audit, Ban, Barred, By, Penalty, RightsChange, Scope, StoredRights, Undo};
 pub use rate::Rate;
 pub use reads::{PageOf, Range, SearchIn};
 pub use turn::Outcome;
@@ -29,9 +41,11 @@ pub use writes::{
 };
 
 use crate::settings::Settings;
+use book::Book;
 use rooms::Conversations;
 use sessions::Sessions;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use tcp_chat_protocol::event::{NoticeEvent, notice, presence};
 use tcp_chat_protocol::{ErrorKind, Name, NoticeKind, PresenceState, Refusal, RequestId, Seq, reply};
@@ -87,8 +101,10 @@ impl From<&Settings> for Rules {
 }
 
 /// A connection, as far as the chat is concerned.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Connection {
+    /// Where it comes from.
+    address: IpAddr,
     session: Option<SessionId>,
     errors: u32,
     auth_failures: u32,
@@ -102,6 +118,10 @@ pub struct Chat {
     rules: Rules,
     conversations: Conversations,
     sessions: Sessions,
+    /// Who may do what.
+    book: Book,
+    /// Lines of the audit log that could not be written yet.
+    unaudited: Vec<Audit>,
     connections: HashMap<ConnectionId, Connection>,
     /// The newest number on the server.
     head: Seq,
@@ -136,8 +156,10 @@ impl Chat {
     /// Takes one thing that happened on a connection into the turn.
     pub fn apply(&mut self, connection: ConnectionId, command: Command, past: &mut dyn Past) {
         match command {
-            Command::Open => {
-                self.connections.insert(connection, Connection::default());
+            Command::Open(address) => {
+                let fresh =
+                    Connection { address, session: None, errors: 0, auth_failures: 0, closing: false };
+                self.connections.insert(connection, fresh);
             }
             Command::Lost => self.lost(connection),
             Command::Refused(refusal) => self.answer(connection, Err(refusal)),
@@ -188,10 +210,11 @@ impl Chat {
         match ask {
             Ask::Join(name) => self.join(connection, session, id, &name),
             Ask::Leave(place) => self.leave(connection, session, id, &place),
-            Ask::Who(place) => self.who(connection, id, place),
-            Ask::Rooms => self.rooms(connection, id),
+            Ask::Who(place) => self.who(connection, session, id, place),
+            Ask::Rooms => self.rooms(connection, session, id),
             Ask::History(history) => self.history(connection, session, id, &history),
             Ask::Search(search) => self.search(connection, session, id, *search),
+            Ask::Act(act) => self.act_for(connection, session, id, *act),
             Ask::Login { .. } | Ask::Say(..) | Ask::Ping | Ask::Quit => Ok(()),
         }
     }
@@ -261,21 +284,6 @@ impl Chat {
         let line: Arc<[u8]> = notice(&NoticeEvent::new(NoticeKind::Operator, msg)).into();
         let to = self.connections.iter().filter(|(_, c)| c.session.is_some()).map(|(id, _)| *id).collect();
         self.turn.effects.push(Effect::Event { to: Arc::new(to), except: None, line });
-    }
-
-    /// Ends the session of a user. False: there is no such user.
-    pub fn kick(&mut self, name: &Name) -> bool {
-        self.seal();
-        let Some(id) = self.sessions.by_name(name) else { return false };
-        match self.sessions.get(id).and_then(|s| s.connection) {
-            Some(connection) => {
-                let kicked = NoticeEvent::new(NoticeKind::Kicked, "an operator has ended your session");
-                self.line(connection, notice(&kicked));
-                self.quit(connection, Closing::Kicked);
-            }
-            None => self.end_session(id),
-        }
-        true
     }
 
     /// What there is.

@@ -10,6 +10,10 @@ use tcp_chat_protocol::{Name, NameKey, RequestId, Seq};
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) row: SessionRow,
+    /// What its name is compared by.
+    pub(super) key: NameKey,
+    /// Is the name certainly theirs? Only then roles count.
+    pub(super) is_proven: bool,
     /// Its rooms, in the order in which it entered them, each with the number that it sees from
     /// (exclusive).
     pub(super) rooms: Vec<(ConversationId, Seq)>,
@@ -56,7 +60,17 @@ impl UsedIds {
 impl Session {
     pub(super) fn new(row: SessionRow, rate: Rate, now: u64, used: UsedIds) -> Self {
         let bucket = Bucket::full(rate, now);
-        Self { row, rooms: Vec::new(), directs: Vec::new(), connection: None, ends: None, bucket, used }
+        Self {
+            key: row.name.key(),
+            row,
+            is_proven: false,
+            rooms: Vec::new(),
+            directs: Vec::new(),
+            connection: None,
+            ends: None,
+            bucket,
+            used,
+        }
     }
 
     pub(super) fn is_in(&self, room: ConversationId) -> bool {
@@ -108,7 +122,12 @@ impl Sessions {
     pub(super) fn by_name(&self, name: &Name) -> Option<SessionId> {
         let key = name.key();
         let id = *self.by_name.get(&key)?;
-        (self.all.get(&id)?.row.name.key() == key).then_some(id)
+        (self.all.get(&id)?.key == key).then_some(id)
+    }
+
+    /// All sessions of the user with this name.
+    pub(super) fn of(&self, name: &Name) -> Vec<SessionId> {
+        self.by_name(name).into_iter().collect()
     }
 
     /// The name that stands in the way of this one: the same, or one that looks like it.

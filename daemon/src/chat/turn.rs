@@ -3,7 +3,8 @@
 //! and by the chat (seal). Never writes: [`Chat::not_kept`] undoes what the store refused.
 
 use super::{
-    Chat, Chunk, ConnectionId, ConversationId, Effect, Now, Own, Read, Sent, SessionId, Writes, refusal,
+    Audit, Chat, Chunk, ConnectionId, ConversationId, Effect, Now, Own, Read, Sent, SessionId, Writes,
+    refusal,
 };
 use std::collections::HashMap;
 use tcp_chat_protocol::event::{MsgLine, Spoken};
@@ -40,6 +41,8 @@ pub(super) struct Turn {
     head: Seq,
     /// Who entered which room in this turn.
     pub(super) entered: Vec<(SessionId, ConversationId)>,
+    /// What this turn has for the audit log.
+    pub(super) audited: Vec<Audit>,
 }
 
 impl Turn {
@@ -70,6 +73,7 @@ impl Chat {
         self.turn.sent.clear();
         self.turn.heads.clear();
         self.turn.entered.clear();
+        self.turn.audited.clear();
         self.turn.head = self.head;
     }
 
@@ -160,6 +164,7 @@ impl Chat {
     pub fn not_kept(&mut self, effects: Vec<Effect>, why: &str) -> Vec<Effect> {
         self.keeping = false;
         self.head = self.turn.head;
+        self.unaudited.append(&mut self.turn.audited);
         // The first entry of a conversation is the oldest.
         for (id, head) in self.turn.heads.drain(..).rev() {
             if let Some(conversation) = self.conversations.get_mut(id) {
@@ -196,8 +201,9 @@ impl Chat {
         out
     }
 
-    /// Messages can be kept again.
+    /// Messages can be kept again: all that [`Chat::found`] said was written.
     pub fn keeps_again(&mut self) {
         self.keeping = true;
+        self.unaudited.clear();
     }
 }

@@ -13,9 +13,11 @@ use crate::chat::{
     Chat, Command, ConnectionId, ConversationId, Found, Now, Past, PastUnknown, Rules, SessionId,
 };
 use crate::store::{Store, StoreError};
+use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tcp_chat_protocol::reply::ActReply;
 use tcp_chat_protocol::{RequestId, Seq, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -56,14 +58,19 @@ struct Hub {
     /// The store fails: why, and when to try again.
     failing: Option<(String, Instant)>,
     answers: Vec<Answer>,
+    bars: Bars,
 }
 
 /// An operator's question, answered when its turn is kept.
 enum Answer {
     Health(oneshot::Sender<Health>),
     Done(oneshot::Sender<()>),
-    Kicked(oneshot::Sender<bool>, bool),
+    Acted(oneshot::Sender<Result<ActReply, String>>, Result<ActReply, String>),
+    Seen(oneshot::Sender<Vec<serde_json::Value>>, Vec<serde_json::Value>),
 }
+
+/// The addresses that are not let in. The hub writes it; the listeners read it. Cheap to clone.
+pub type Bars = Arc<ArcSwap<Vec<(ipnet::IpNet, Option<u64>)>>>;
 
 /// Starts the hub on a thread of its own. The receiver tells how it ended; it is dropped without a
 /// word if the hub panicked.
@@ -75,17 +82,21 @@ pub fn spawn(
     store: Store,
     found: Found,
     entries: mpsc::Receiver<Entry>,
-) -> std::io::Result<oneshot::Receiver<Ended>> {
+) -> std::io::Result<(oneshot::Receiver<Ended>, Bars)> {
     let (sender, receiver) = oneshot::channel();
+    // Before anyone is let in.
+    let bars: Bars = Arc::new(ArcSwap::new(found.rights.barred()));
+    let own = bars.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     std::thread::Builder::new().name("hub".into()).spawn(move || {
-        let _ = sender.send(runtime.block_on(async { Hub::new(rules, store, found).run(entries).await }));
+        let _ =
+            sender.send(runtime.block_on(async { Hub::new(rules, store, found, own).run(entries).await }));
     })?;
-    Ok(receiver)
+    Ok((receiver, bars))
 }
 
 impl Hub {
-    fn new(rules: Rules, store: Store, found: Found) -> Self {
+    fn new(rules: Rules, store: Store, found: Found, bars: Bars) -> Self {
         let began = Instant::now();
         let now = Now { mono: 0, wall: Timestamp::now().0 };
         Self {
@@ -98,6 +109,7 @@ impl Hub {
             tidy_at: began + TIDY_EVERY,
             failing: None,
             answers: Vec::new(),
+            bars,
         }
     }
 
@@ -140,9 +152,9 @@ impl Hub {
         while commands < TURN_COMMANDS && bytes < TURN_BYTES {
             let Some(entry) = waiting.pop_front() else { break };
             match entry {
-                Entry::Open(connection, outbox) => {
+                Entry::Open(connection, address, outbox) => {
                     self.outboxes.insert(connection, outbox);
-                    self.chat.apply(connection, Command::Open, &mut Sent(&mut self.store));
+                    self.chat.apply(connection, Command::Open(address), &mut Sent(&mut self.store));
                 }
                 Entry::Commands(connection, list) => {
                     self.heard.push(connection);
@@ -185,10 +197,11 @@ impl Hub {
                 self.chat.say_to_all(&msg);
                 self.answers.push(Answer::Done(answer));
             }
-            Control::Kick(name, answer) => {
-                let was_there = self.chat.kick(&name);
-                self.answers.push(Answer::Kicked(answer, was_there));
+            Control::Act(uid, act, answer) => {
+                let done = self.chat.operate(uid, *act).map_err(|refusal| refusal.msg.into_owned());
+                self.answers.push(Answer::Acted(answer, done));
             }
+            Control::Look(at, answer) => self.answers.push(Answer::Seen(answer, self.chat.look(at))),
             Control::Rules(rules, answer) => {
                 self.chat.set_rules(*rules);
                 self.answers.push(Answer::Done(answer));
@@ -209,7 +222,16 @@ impl Hub {
             match answer {
                 Answer::Health(to) => drop(to.send(health.clone())),
                 Answer::Done(to) => drop(to.send(())),
-                Answer::Kicked(to, was_there) => drop(to.send(was_there)),
+                Answer::Acted(to, done) => {
+                    let done = match (done, &self.failing) {
+                        (Ok(_), Some((why, _))) => {
+                            Err(format!("it is done, but not kept: the store cannot be written ({why})"))
+                        }
+                        (done, _) => done,
+                    };
+                    drop(to.send(done));
+                }
+                Answer::Seen(to, seen) => drop(to.send(seen)),
             }
         }
     }

@@ -47,7 +47,7 @@ pub(super) async fn run(
             return;
         }
         let outbox = Arc::new(Outbox::new(limits.outbox_bytes));
-        if gate.0.inbox.put(Entry::Open(id, outbox.clone())).await.is_err() {
+        if gate.0.inbox.put(Entry::Open(id, peer.ip(), outbox.clone())).await.is_err() {
             return;
         }
         let present = Present { gate: gate.clone(), id };

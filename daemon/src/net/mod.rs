@@ -13,12 +13,15 @@ mod writer;
 pub use listener::{listen, serve};
 pub use permits::Permits;
 
-use crate::hub::Inbox;
+use crate::chat::is_in;
+use crate::hub::{Bars, Inbox};
 use crate::settings::Limits;
 use crate::store::Readers;
 use arc_swap::ArcSwap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tcp_chat_protocol::Timestamp;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -40,6 +43,7 @@ struct Shared {
     inbox: Inbox,
     readers: Readers,
     permits: Permits,
+    bars: Bars,
     next: AtomicU64,
     /// Cuts every connection off.
     cut: CancellationToken,
@@ -54,6 +58,7 @@ impl Gate {
         limits: Limits,
         password: Option<String>,
         inbox: Inbox,
+        bars: Bars,
         readers: Readers,
     ) -> Self {
         let permits = Permits::new(&limits);
@@ -65,6 +70,7 @@ impl Gate {
             inbox,
             readers,
             permits,
+            bars,
             next: AtomicU64::new(1),
             cut: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -92,6 +98,16 @@ impl Gate {
     pub async fn drained(&self) {
         self.0.tasks.close();
         self.0.tasks.wait().await;
+    }
+
+    /// Are connections from that address banned now?
+    fn is_barred(&self, address: IpAddr) -> bool {
+        let bars = self.0.bars.load();
+        // Without bans the clock is not asked.
+        !bars.is_empty() && {
+            let now = Timestamp::now().0;
+            bars.iter().any(|(range, until)| until.is_none_or(|until| now < until) && is_in(range, address))
+        }
     }
 
     fn next_id(&self) -> crate::chat::ConnectionId {

@@ -1,6 +1,7 @@
 //! Owns what is read when the store is opened, and the totals that are kept so that it needs no
 //! scan. Called by the writer. Never reads messages.
 
+use super::rights;
 use super::rows::{int, number};
 use crate::chat::SessionChange;
 use crate::chat::{
@@ -100,7 +101,8 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
         .collect::<rusqlite::Result<_>>()?;
 
     let Totals { head, last_conversation, last_session, .. } = totals;
-    Ok((Found { conversations, sessions, head, last_conversation, last_session }, totals))
+    let (rights, audit) = (rights::read(log)?, Vec::new());
+    Ok((Found { conversations, sessions, rights, audit, head, last_conversation, last_session }, totals))
 }
 
 fn conversation(row: &Row<'_>) -> rusqlite::Result<StoredConversation> {
@@ -122,7 +124,7 @@ fn session(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
 }
 
 /// A text that must be what it was when it was written.
-fn parsed<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
+pub(super) fn parsed<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
 where
     T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
 {

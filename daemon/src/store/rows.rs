@@ -1,8 +1,8 @@
 //! Owns how a turn's writes become rows. Called by the writer inside its transaction; never
 //! begins or ends one.
 
-use super::StoreError;
 use super::found::Totals;
+use super::{StoreError, rights};
 use crate::chat::{Chunk, ConversationId, ConversationKind, SessionChange, SessionId, SessionRow, Writes};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
@@ -78,9 +78,12 @@ pub(super) fn write(log: &Connection, writes: &Writes) -> rusqlite::Result<()> {
     for change in &writes.sessions {
         change_session(log, change)?;
     }
+    rights::change(log, &writes.rights)?;
+    rights::audit(log, &writes.audit)?;
     for id in &writes.gone {
         log.prepare_cached("DELETE FROM conversations WHERE id = ?1")?.execute([id.0])?;
         log.prepare_cached("INSERT OR IGNORE INTO gone_conversations VALUES (?1)")?.execute([id.0])?;
+        rights::forget(log, *id)?;
     }
     Ok(())
 }

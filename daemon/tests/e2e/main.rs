@@ -22,6 +22,7 @@ mod limits;
 mod login;
 mod messages;
 mod names;
+mod order;
 mod outside;
 mod presence;
 mod restarts;
