@@ -14,8 +14,10 @@ use tcp_chat_protocol::reply::ActReply;
 use tcp_chat_protocol::request::{Against, Place};
 use tcp_chat_protocol::{ErrorKind, Name, RequestId, Role, Timestamp, reply};
 
-/// Grants, mutes and bans at most, together.
-const MOST_WRITTEN_DOWN: usize = 20_000;
+/// Grants, mutes and bans that users may write down in one room.
+const MOST_IN_ROOM: usize = 1_000;
+/// The same for all rooms together. Operators, and those who keep order on the server, are not bound.
+const MOST_IN_ROOMS: usize = 20_000;
 
 impl Chat {
     /// A user keeps order.
@@ -102,7 +104,7 @@ impl Chat {
         let Against { user, room, for_s, reason } = against;
         let scope = self.scope(actor, room.as_ref())?;
         self.allow(actor, scope, Deed::Moderate(self.rank_of(scope, user)))?;
-        let mute = self.penalty(actor, *for_s, reason, undo)?;
+        let mute = self.penalty(actor, scope, *for_s, reason, undo)?;
         let until = mute.as_ref().and_then(|p| p.until);
         let change = self.book.set_mute(scope, user, mute);
         self.write_down(change, || format!("{user} is not muted there"))?;
@@ -128,7 +130,7 @@ impl Chat {
             _ => Deed::Govern,
         };
         self.allow(actor, scope, deed)?;
-        let penalty = self.penalty(actor, *for_s, reason, undo)?;
+        let penalty = self.penalty(actor, scope, *for_s, reason, undo)?;
         let until = penalty.as_ref().and_then(|p| p.until);
         let change = self.book.ban(scope, whom, penalty);
         self.write_down(change, || format!("{whom} is not banned there"))?;
@@ -191,7 +193,7 @@ impl Chat {
         let scope = self.scope(actor, place)?;
         self.allow(actor, scope, Deed::Grant(self.rank_of(scope, user), role))?;
         if role.is_some() {
-            self.has_room()?;
+            self.has_room(actor, scope)?;
         }
         let change = self.book.grant(scope, user, role);
         self.turn.writes.rights.extend(change);
@@ -211,6 +213,7 @@ impl Chat {
     fn penalty(
         &self,
         actor: Actor,
+        scope: Scope,
         for_s: Option<u64>,
         reason: &str,
         undo: Undo,
@@ -218,19 +221,21 @@ impl Chat {
         if undo == Undo::Yes {
             return Ok(None);
         }
-        self.has_room()?;
+        self.has_room(actor, scope)?;
         let since = self.turn.now.wall;
         let until = for_s.map(|s| since.saturating_add(s.saturating_mul(1000)));
         let by = self.by(actor).map(|by| by.to_string()).unwrap_or_default();
         Ok(Some(Penalty { until, reason: reason.into(), by: by.into(), since }))
     }
 
-    fn has_room(&self) -> Answer {
-        if self.book.len() < MOST_WRITTEN_DOWN {
+    /// Is there room for one more line in the book?
+    fn has_room(&self, actor: Actor, scope: Scope) -> Answer {
+        let (Actor::Session(_), Some(room)) = (actor, scope) else { return Ok(()) };
+        if self.book.len_in(room) < MOST_IN_ROOM && self.book.len() < MOST_IN_ROOMS {
             return Ok(());
         }
         let msg = format!(
-            "the server holds {MOST_WRITTEN_DOWN} grants, mutes and bans, and no more: take some back"
+            "a room holds {MOST_IN_ROOM} grants, mutes and bans, and all together {MOST_IN_ROOMS}: take some back"
         );
         Err(refusal(ErrorKind::Data, msg))
     }

@@ -55,6 +55,10 @@ impl<T> ByUser<T> {
         all.into_iter()
     }
 
+    fn len_in(&self, scope: Scope) -> usize {
+        self.0.get(&scope).map_or(0, HashMap::len)
+    }
+
     fn len(&self) -> usize {
         self.0.values().map(HashMap::len).sum()
     }
@@ -69,6 +73,8 @@ pub(super) struct Book {
     bans: ByUser<Penalty>,
     certificates: BTreeMap<Fingerprint, Penalty>,
     addresses: BTreeMap<IpNet, Penalty>,
+    /// Before this moment no mute and no ban ends by itself.
+    soonest: Option<u64>,
 }
 
 impl Book {
@@ -205,6 +211,7 @@ impl Book {
         user: &Name,
         mute: Option<Penalty>,
     ) -> Option<RightsChange> {
+        self.ends(mute.as_ref());
         let user = match &mute {
             Some(penalty) => self.mutes.put(scope, user, penalty.clone()),
             None => self.mutes.remove(scope, &user.key())?,
@@ -214,6 +221,7 @@ impl Book {
 
     /// Bans, or with `None` lets in again. `None`: there was nothing to take back.
     pub(super) fn ban(&mut self, scope: Scope, whom: &Banned, ban: Option<Penalty>) -> Option<RightsChange> {
+        self.ends(ban.as_ref());
         let banned = match (whom, &ban) {
             (Banned::User(user), Some(penalty)) => Banned::User(self.bans.put(scope, user, penalty.clone())),
             (Banned::User(user), None) => Banned::User(self.bans.remove(scope, &user.key())?),
@@ -231,8 +239,15 @@ impl Book {
         Some(RightsChange::Ban { scope, banned, ban })
     }
 
-    /// Takes back what is over by itself.
+    fn ends(&mut self, penalty: Option<&Penalty>) {
+        self.soonest = [self.soonest, penalty.and_then(|p| p.until)].into_iter().flatten().min();
+    }
+
+    /// Takes back what is over by itself. Costs nothing while nothing is.
     pub(super) fn expire(&mut self, now: u64) -> Vec<RightsChange> {
+        if self.soonest.is_none_or(|soonest| now < soonest) {
+            return Vec::new();
+        }
         let over = |p: &Penalty| !p.is_in_force(now);
         let mutes: Vec<_> =
             self.mutes.iter().filter(|(.., p)| over(p)).map(|(s, user, _)| (s, user.clone())).collect();
@@ -241,6 +256,8 @@ impl Book {
         let mut changes: Vec<_> =
             mutes.iter().filter_map(|(scope, user)| self.set_mute(*scope, user, None)).collect();
         changes.extend(bans.iter().filter_map(|(scope, banned)| self.ban(*scope, banned, None)));
+        let mutes = self.mutes.iter().filter_map(|(.., p)| p.until);
+        self.soonest = mutes.chain(self.bans().into_iter().filter_map(|(.., p)| p.until)).min();
         changes
     }
 
@@ -258,7 +275,13 @@ impl Book {
         self.bans.0.remove(&Some(room));
     }
 
-    /// How many grants, mutes and bans there are.
+    /// How many grants, mutes and bans there are in a room.
+    pub(super) fn len_in(&self, room: ConversationId) -> usize {
+        let room = Some(room);
+        self.grants.len_in(room) + self.mutes.len_in(room) + self.bans.len_in(room)
+    }
+
+    /// How many there are in all.
     pub(super) fn len(&self) -> usize {
         self.grants.len()
             + self.mutes.len()

@@ -87,15 +87,19 @@ impl Chat {
         self.allow(Actor::Session(session), None, Deed::Whisper)
     }
 
-    /// Whether a login of that name may enter the room.
+    /// Whether a login of that name may enter the room, which it called `asked`.
     pub(super) fn may_enter(
         &self,
         room: ConversationId,
+        asked: &Name,
         user: &NameKey,
         is_proven: bool,
     ) -> Result<(), Refusal> {
         let standing = self.book.in_room(room, user, is_proven, false, self.turn.now.wall);
-        may(standing, Deed::Enter).map_err(|no| self.refused(no, Some(room), user))
+        may(standing, Deed::Enter).map_err(|no| match no {
+            No::Unknown => not_to_enter(Some(asked)),
+            no => self.refused(no, Some(room), user),
+        })
     }
 
     /// Why not, for the one who asked.
@@ -104,7 +108,7 @@ impl Chat {
         let shown = room.map_or_else(|| "the server".to_owned(), |room| format!("the room {room}"));
         let now = self.turn.now.wall;
         let msg = match no {
-            No::Unknown => return not_to_enter(room),
+            No::Unknown => return not_to_enter(None),
             No::NotIn => {
                 return refusal(ErrorKind::NotAMember, format!("you are not in {shown}: JOIN it first"));
             }
@@ -114,8 +118,8 @@ impl Chat {
             }
             No::Muted => return penalised("you are muted", self.book.mute(scope, user, now)),
             No::ReadOnly => format!("you may read in {shown}, and not write"),
-            No::NoModerator => format!("that is for the moderators and owners of {shown}"),
-            No::NoOwner => format!("that is for the owners of {shown}"),
+            No::ForModerators => format!("that is for the moderators and owners of {shown}"),
+            No::ForOwners => format!("that is for the owners of {shown}"),
             No::NotAbove => format!("that user stands as high in {shown} as you, or higher"),
         };
         refusal(ErrorKind::Forbidden, msg)

@@ -35,7 +35,7 @@ impl Chat {
         for name in &names {
             let known = self.conversations.room(name);
             let room = match known {
-                Some(room) => self.may_enter(room, &key, is_proven).map(|()| room),
+                Some(room) => self.may_enter(room, name, &key, is_proven).map(|()| room),
                 None => self.open_room(name, user, is_proven),
             };
             let room = match room {
@@ -153,7 +153,7 @@ impl Chat {
         let room = self.conversations.open_room(name).map_err(|LooksLike(other)| {
             let twin = self.conversations.room(&other);
             // Not even by its look is a private room found.
-            if twin.is_none_or(|room| self.may_enter(room, &user.key(), is_proven).is_err()) {
+            if twin.is_none_or(|room| self.may_enter(room, name, &user.key(), is_proven).is_err()) {
                 return not_to_enter(Some(name));
             }
             refusal(

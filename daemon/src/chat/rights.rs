@@ -74,9 +74,9 @@ pub(super) enum No {
     Muted,
     ReadOnly,
     /// Only those who keep order do that.
-    NoModerator,
+    ForModerators,
     /// Only owners do that.
-    NoOwner,
+    ForOwners,
     /// The other one stands as high or higher.
     NotAbove,
 }
@@ -96,15 +96,15 @@ pub(super) fn may(who: Standing, deed: Deed) -> Result<(), No> {
         }
         Deed::Whisper => unless(who.is_muted, No::Muted),
         Deed::Moderate(whom) => {
-            unless(role < Role::Moderator, No::NoModerator)?;
+            unless(role < Role::Moderator, No::ForModerators)?;
             unless(whom >= who.rank, No::NotAbove)
         }
-        Deed::Govern => unless(role < Role::Owner, No::NoOwner),
+        Deed::Govern => unless(role < Role::Owner, No::ForOwners),
         Deed::Grant(whom, new) => {
-            unless(role < Role::Moderator, No::NoModerator)?;
+            unless(role < Role::Moderator, No::ForModerators)?;
             // Owners are among themselves: each may name and unname others.
             let is_owner = role == Role::Owner;
-            unless(!is_owner && new >= Some(Role::Moderator), No::NoOwner)?;
+            unless(!is_owner && new >= Some(Role::Moderator), No::ForOwners)?;
             unless(whom > who.rank || (whom == who.rank && !is_owner), No::NotAbove)
         }
     }
@@ -220,7 +220,7 @@ mod tests {
         let server_moderator = stands(Some(Moderator), ServerModerator);
         for (who, deed, answer) in [
             (stranger, Deed::Moderate(Nobody), Err(Unknown)),
-            (member, Deed::Moderate(Nobody), Err(NoModerator)),
+            (member, Deed::Moderate(Nobody), Err(ForModerators)),
             (moderator, Deed::Moderate(Nobody), Ok(())),
             (moderator, Deed::Moderate(RoomModerator), Err(NotAbove)),
             (owner, Deed::Moderate(RoomModerator), Ok(())),
@@ -228,12 +228,12 @@ mod tests {
             (owner, Deed::Moderate(ServerModerator), Err(NotAbove)),
             (server_moderator, Deed::Moderate(RoomOwner), Ok(())),
             (Standing::OPERATOR, Deed::Moderate(ServerOwner), Ok(())),
-            (moderator, Deed::Govern, Err(NoOwner)),
+            (moderator, Deed::Govern, Err(ForOwners)),
             (owner, Deed::Govern, Ok(())),
-            (member, grant(Nobody, Role::ReadOnly), Err(NoModerator)),
+            (member, grant(Nobody, Role::ReadOnly), Err(ForModerators)),
             (moderator, grant(Nobody, Member), Ok(())),
             (moderator, Deed::Grant(Nobody, None), Ok(())),
-            (moderator, grant(Nobody, Moderator), Err(NoOwner)),
+            (moderator, grant(Nobody, Moderator), Err(ForOwners)),
             (moderator, grant(RoomModerator, Member), Err(NotAbove)),
             (owner, grant(Nobody, Owner), Ok(())),
             (owner, grant(RoomOwner, Member), Ok(())),

@@ -394,3 +394,26 @@ fn while_nothing_can_be_kept_only_a_kick_is_done_and_its_line_waits() {
     world.sends(bo, r#"{"op":"MSG","data":"x"}"#);
     assert_eq!(world.hears(bo)[1], "ERROR_MSG FORBIDDEN", "what was done in memory was kept in the end");
 }
+
+#[test]
+fn one_room_does_not_fill_the_book() {
+    let mut world = World::new(|rules| rules.rate = Rate { per_second: 0, burst: 1 });
+    world.proven = vec!["ana"];
+    let ana = world.login("ana");
+    world.sends(ana, r#"{"op":"JOIN","data":{"room":"hers"}}"#);
+    for n in 0..999 {
+        let line = format!(r#"{{"op":"MUTE","data":{{"user":"u{n}","room":"hers","for_s":60}}}}"#);
+        let command = world.command(&line);
+        world.adds(ana, command);
+    }
+    world.turn();
+    world.skips(&[ana]);
+    let ban = r#"{"op":"BAN","data":{"user":"bo","room":"hers"}}"#;
+    world.sends(ana, ban);
+    assert_eq!(world.hears(ana), ["ERROR_MSG DATA"]);
+    world.operates(ban).unwrap();
+    world.passes(60_000);
+    world.sends(ana, r#"{"op":"BAN","data":{"user":"cy","room":"hers"}}"#);
+    assert_eq!(world.hears(ana), ["BAN"], "what is over makes room");
+    assert!(world.disk.found().rights.mutes.is_empty());
+}
