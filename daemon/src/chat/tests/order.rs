@@ -225,10 +225,12 @@ fn a_room_that_becomes_private_puts_out_those_who_were_granted_nothing() {
     world.operates(r#"{"op":"ROOM","data":{"room":"ops","private":true}}"#).unwrap();
     assert_eq!(world.hears(sam), ["NOTICE REMOVED ops"]);
     assert_eq!(world.hears(bo), ["PRESENCE ops sam left"]);
+    world.sends(bo, r#"{"op":"MSG","data":{"room":"ops","msg":"among us"}}"#);
+    assert!(world.hears(sam).is_empty(), "what is said from then on is not for him");
     // Of the configured rooms a login enters those that are open to it.
     world.operates(r#"{"op":"ROOM","data":{"room":"lobby","private":true}}"#).unwrap();
     let cy = world.login("cy");
-    assert_eq!(world.hears(cy), ["LOGIN cy  head 1"]);
+    assert_eq!(world.hears(cy), ["LOGIN cy  head 2"]);
     world.sends(cy, r#"{"op":"MSG","data":"x"}"#);
     assert_eq!(world.hears(cy), ["ERROR_MSG NO_SUCH_ROOM"]);
 }
