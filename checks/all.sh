@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What needs more than Rust and a C compiler: python3, openssl, npm, cargo-fuzz with a C++ compiler,
+# What needs more than Rust and a C compiler: python3, openssl, npm, cargo-fuzz with a C++ compiler, rustup,
 # and, as root on Debian, iproute2 for hosts that vanish and a booted system for the packages. What is not there is told and skipped;
 # with TCP_CHAT_TEST_ALL=1 that is a failure.
 set -euo pipefail
@@ -27,6 +27,13 @@ if command -v cargo-fuzz >/dev/null; then
     fuzz/run "${TCP_CHAT_FUZZ_SECONDS:-20}"
 else
     missing "cargo-fuzz is not installed: cargo install cargo-fuzz --locked"
+fi
+
+echo "=== the client for Windows and macOS"
+if command -v rustup >/dev/null; then
+    checks/portable.sh
+else
+    missing "rustup is not installed"
 fi
 
 echo "=== a peer whose host vanishes"

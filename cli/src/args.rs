@@ -33,7 +33,8 @@ is a command (/help lists them); // begins a line with one slash.";
 #[command(name = "tcp-chat-cli", version, about, after_help = EXAMPLES, after_long_help = format!("{LINES}\n\n{EXAMPLES}"))]
 #[command(max_term_width = 100)]
 pub struct Cli {
-    /// HOST, HOST:PORT, or the tcps://HOST:PORT/ROOM#PIN line of an invitation [default: localhost:3000]
+    /// HOST, HOST:PORT, the tcps:// line of an invitation, or - to read that line from standard input
+    /// [default: localhost:3000]
     #[arg(value_name = "SERVER", env = "TCP_CHAT_SERVER")]
     pub server: Option<String>,
 

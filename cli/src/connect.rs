@@ -4,7 +4,7 @@
 use crate::exit::Failure;
 use crate::output::say;
 use crate::settings::Settings;
-use crate::{neutralise, profile};
+use crate::{enrol, neutralise, profile};
 use std::time::Duration;
 use tcp_chat_client::protocol::ErrorKind;
 use tcp_chat_client::{Error, Events, Saved, Session};
@@ -23,7 +23,8 @@ pub fn deadline(timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|t| Instant::now().checked_add(t))
 }
 
-/// A session for a chat or a script. With a deadline, what can pass is tried again until then.
+/// A session for a chat or a script. Whoever sits at a terminal and is not let in without a
+/// password is asked for it. With a deadline, what can pass is tried again until then.
 ///
 /// # Errors
 /// What the last attempt failed with.
@@ -33,7 +34,15 @@ pub async fn connect(
     may_rename: bool,
     deadline: Option<Instant>,
 ) -> Result<(Session, Events), Failure> {
-    let connected = establish(settings, saved, may_rename, deadline, &say).await;
+    let mut connected = establish(settings, saved.clone(), may_rename, deadline, &say).await;
+    if let Err(Error::LoginRefused { kind: ErrorKind::AuthFailed, .. }) = &connected
+        && settings.password.is_none()
+        && settings.identity.is_none()
+        && let Some(password) = enrol::ask_for_password(settings)
+    {
+        let asked = Settings { password: Some(password), ..settings.clone() };
+        connected = establish(&asked, saved, may_rename, deadline, &say).await;
+    }
     let connected = connected.map_err(|e| match e {
         Error::TimedOut { what: LOGIN, .. } => {
             Failure::timed_out(format!("no answer from {} in time", settings.server()))
@@ -132,12 +141,7 @@ pub fn explained(e: Error, settings: &Settings) -> Failure {
         Error::CertificateRefused(_) => Some(
             "Nothing was sent. If the server is right and has a new CA, ask its operator for the new pin or CA.",
         ),
-        Error::NoConnection { .. } if settings.host.parse::<std::net::IpAddr>().is_err() => {
-            mistyped(&settings.host).map(|_| "Did you mean a command? `tcp-chat-cli --help` lists them.")
-        }
-        Error::LoginRefused { kind: ErrorKind::AuthFailed, .. } if settings.password.is_none() => {
-            Some("The server asks for a password: give it with --password-file FILE.")
-        }
+        Error::LoginRefused { kind: ErrorKind::AuthFailed, msg } => Some(not_let_in(msg, settings)),
         _ => None,
     };
     let failure = Failure::from(e);
@@ -147,17 +151,18 @@ pub fn explained(e: Error, settings: &Settings) -> Failure {
     }
 }
 
-/// The command that a host's name is nearly.
-fn mistyped(host: &str) -> Option<&'static str> {
-    const COMMANDS: [&str; 7] = ["send", "tail", "history", "search", "wait", "who", "rooms"];
-    let letters = |s: &str| {
-        let mut letters: Vec<char> = s.chars().collect();
-        letters.sort_unstable();
-        letters
-    };
-    COMMANDS
-        .into_iter()
-        .find(|c| host.len() + 1 >= c.len() && (host.starts_with(c) || letters(c) == letters(host)))
+/// What whoever was not let in can do about it.
+fn not_let_in(msg: &str, settings: &Settings) -> &'static str {
+    let about_certificate = msg.contains("certificate");
+    if settings.identity.is_some() {
+        "The certificate may have expired or been revoked: ask the operator for a new join line."
+    } else if msg.contains("asks for a client certificate") {
+        "Give yours with --cert FILE --key FILE, or ask the operator for a join line (user add NAME --cert)."
+    } else if settings.password.is_none() && about_certificate {
+        "Give the password with --password-file FILE; if you have none yet, ask the operator for a join line."
+    } else {
+        "Look at --name and the password; the operator can give you a new join line."
+    }
 }
 
 /// What there is to say once the session is there. Stores the profile of a new server.
@@ -198,7 +203,5 @@ mod tests {
     fn other_names_are_names() {
         assert_eq!(other_name("ana", 1), "ana-1");
         assert_eq!(other_name(&"x".repeat(32), 9).chars().count(), 32);
-        assert_eq!(mistyped("sned"), Some("send"));
-        assert_eq!(mistyped("chat.example"), None);
     }
 }

@@ -22,6 +22,29 @@ pub fn state_folder() -> Option<PathBuf> {
     Some(base.state_dir().unwrap_or_else(|| base.data_dir()).join(FOLDER))
 }
 
+/// `$XDG_DATA_HOME/tcp-chat`, or what stands for it on this system.
+#[must_use]
+pub fn data_folder() -> Option<PathBuf> {
+    let base = etcetera::choose_base_strategy().ok()?;
+    Some(base.data_dir().join(FOLDER))
+}
+
+/// A text as a part of a file's name: small letters, digits, `-` and `.` as they are, the rest by
+/// number.
+#[must_use]
+pub fn plain_name(text: &str) -> String {
+    use std::fmt::Write;
+    let mut out = String::new();
+    for c in text.chars() {
+        if (c.is_alphanumeric() && c.to_lowercase().eq([c])) || matches!(c, '.' | '-') {
+            out.push(c);
+        } else {
+            let _ = write!(out, "_{:02x}", u32::from(c)); // Writing into a string cannot fail.
+        }
+    }
+    out
+}
+
 /// Writes a file so that a crash leaves the old one or the new one, with mode 0600, in a folder
 /// that is made with mode 0700 where there is none.
 ///
@@ -66,4 +89,16 @@ pub fn private(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain_name;
+
+    #[test]
+    fn names_of_files_are_plain_and_differ() {
+        assert_eq!(plain_name("localhost:3000"), "localhost_3a3000");
+        assert_eq!(plain_name("../a/B"), ".._2fa_2f_42");
+        assert_ne!(plain_name("Ana"), plain_name("ana"), "also where file names have no case");
+    }
 }

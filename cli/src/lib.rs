@@ -5,16 +5,20 @@
 //! | [`args`] | the command line; man page and completions are made from it |
 //! | [`settings`], [`profile`], [`files`] | flags, environment, `config.toml`: laid over one another |
 //! | [`connect`], [`state`] | a session within the time; what is saved between two runs |
+//! | [`enrol`], [`ask`] | the first time of a registered user: a password or a certificate |
 //! | [`tui`] | the full-screen chat |
 //! | [`line_mode`], [`worker`] | the chat without a screen |
 //! | [`scripts`] | `send`, `tail`, `history`, `search`, `wait`, `who`, `rooms` |
 //! | [`neutralise`], [`style`], [`output`] | how things look, and the only way to the terminal |
+//! | [`suggest`] | "did you mean" |
 //! | [`exit`], [`signals`] | how it ends |
 //!
 //! The connection itself is the crate `tcp-chat-client`'s.
 
 pub mod args;
+pub mod ask;
 pub mod connect;
+pub mod enrol;
 pub mod exit;
 pub mod files;
 mod input;
@@ -27,6 +31,7 @@ pub mod settings;
 pub mod signals;
 pub mod state;
 pub mod style;
+pub mod suggest;
 pub mod tui;
 pub mod worker;
 
@@ -38,7 +43,10 @@ use settings::Settings;
 ///
 /// # Errors
 /// What it failed with, and how the program is to end.
-pub async fn run(settings: Settings, command: Option<Command>) -> Result<(), Stop> {
+pub async fn run(mut settings: Settings, command: Option<Command>) -> Result<(), Stop> {
+    if let Some(join) = settings.join.take() {
+        enrol::enrol(&mut settings, join).await?;
+    }
     match command {
         None if !settings.line && !settings.json && tui::fits() => tui::run(&settings).await,
         None => line_mode::run(&settings).await,

@@ -6,9 +6,19 @@ use tcp_chat_cli::exit::{Exit, Failure};
 use tcp_chat_cli::output::{Stop, complain};
 use tcp_chat_cli::{args, run, settings};
 
+/// clap says by itself what is wrong with a command line, and ends with 2; of a mistyped verb it
+/// knows only that it stands where a server may stand.
+fn misread(e: &clap::Error) -> ExitCode {
+    let Some(failure) = settings::misread(e) else { e.exit() };
+    complain(&failure);
+    ExitCode::from(failure.exit as u8)
+}
+
 fn main() -> ExitCode {
-    // clap says what is wrong with a command line by itself, and ends with 2.
-    let matches = args::Cli::command().get_matches();
+    let matches = match args::Cli::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(e) => return misread(&e),
+    };
     let done = settings::settle(&matches).map_err(Stop::Failed).and_then(|(settings, command)| {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(|e| Failure::new(Exit::Other, format!("no runtime: {e}")))?;

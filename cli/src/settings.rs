@@ -5,12 +5,15 @@
 use crate::args::{Cli, Options, duration};
 use crate::exit::{Exit, Failure};
 use crate::profile::{ConfigFile, Profile};
+use crate::suggest::nearest;
 use crate::tui::Notify;
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, FromArgMatches};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tcp_chat_client::protocol::{Colour, Invite, Name};
+use tcp_chat_client::protocol::invite::Join;
+use tcp_chat_client::protocol::{Colour, DEFAULT_PORT, Invite, Name};
 use tcp_chat_client::{Identity, Pin, Trust};
 
 /// The CA that an installed daemon on this host publishes.
@@ -27,6 +30,8 @@ pub struct Settings {
     pub trust: Trust,
     /// The client certificate.
     pub identity: Option<Identity>,
+    /// What is to be done first: a registered user's first time.
+    pub join: Option<Join>,
     /// The name.
     pub name: String,
     /// Did somebody choose the name, or is it just the login name?
@@ -75,10 +80,19 @@ pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Com
     let cli = Cli::from_arg_matches(matches).map_err(|e| Failure::usage(e.to_string()))?;
     let file = ConfigFile::load()?;
     let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    if let Some(server) = cli.server.as_ref().filter(|_| given("server") && cli.command.is_none())
+        && let Some(failure) = mistyped(server, &file)
+    {
+        return Err(failure);
+    }
     let (o, defaults) = (cli.options, &file.defaults);
 
     let server = cli.server.or_else(|| defaults.server.clone()).unwrap_or_else(|| "localhost".into());
-    let line: Invite = server.parse().map_err(|e| Failure::usage(format!("SERVER {server:?}: {e}")))?;
+    let server = if server == "-" { pasted()? } else { server };
+    // A join line is a secret: it is not shown again.
+    let shown = if server.contains('@') { "(a join line)" } else { server.as_str() };
+    let mut line: Invite = server.parse().map_err(|e| Failure::usage(format!("SERVER {shown:?}: {e}")))?;
+    let join = line.join.take();
     let (port, profile) = file.profile(&line.host, has_port(&server).then_some(line.port))?;
     let key = server_key(&line.host, port);
     let profile = profile.cloned().unwrap_or_default();
@@ -94,11 +108,21 @@ pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Com
     let identity =
         match (pick(&o.cert, &profile.cert, &defaults.cert), pick(&o.key, &profile.key, &defaults.key)) {
             (Some(cert), Some(key)) => Some(Identity::from_files(cert, key)?),
-            (None, None) => None,
+            (None, None) => own_identity(&key)?,
             _ => return Err(Failure::usage("--cert and --key belong together: one of them is missing")),
         };
 
-    let chosen = pick(&o.name, &profile.name, &defaults.name);
+    let mut chosen = pick(&o.name, &profile.name, &defaults.name);
+    if let Some(join) = &join {
+        if given("name") && o.name.as_deref() != Some(join.user.as_str()) {
+            let text = format!("the join line is for {}, and --name is another", join.user);
+            return Err(Failure::usage(text));
+        }
+        chosen = Some(join.user.to_string());
+    } else if chosen.is_none() {
+        // Nobody else's name would be let in with it.
+        chosen = identity.as_ref().and_then(Identity::user);
+    }
     let name = match chosen.clone() {
         Some(name) => name,
         None => {
@@ -143,7 +167,8 @@ pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Com
     let new_profile = match (line.pin, &file.path) {
         (Some(pin), Some(path)) if !known && !given("ca") && !given("pin") => {
             let room = line.room.iter().map(|r| r.as_str().to_owned()).collect();
-            let name = o.name.clone().filter(|_| given("name"));
+            let joined = join.as_ref().map(|join| join.user.to_string());
+            let name = joined.or_else(|| o.name.clone().filter(|_| given("name")));
             let profile = Profile { pin: Some(pin.to_string()), room, name, ..Profile::default() };
             Some((path.clone(), key, profile))
         }
@@ -152,6 +177,7 @@ pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Com
     let settings = Settings {
         trust,
         identity,
+        join,
         name,
         name_is_chosen: chosen.is_some(),
         color,
@@ -173,14 +199,68 @@ pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Com
     Ok((settings, cli.command))
 }
 
+/// A command line that clap does not understand because its verb is mistyped, and so was taken for
+/// the server: `sned hello`. `None`: it is something else, and clap says what.
+#[must_use]
+pub fn misread(e: &clap::Error) -> Option<Failure> {
+    if !matches!(e.kind(), ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument) {
+        return None;
+    }
+    let matches = Cli::command().ignore_errors(true).try_get_matches().ok()?;
+    if matches.value_source("server") != Some(ValueSource::CommandLine) || matches.subcommand().is_some() {
+        return None;
+    }
+    mistyped(matches.get_one::<String>("server")?, &ConfigFile::load().unwrap_or_default())
+}
+
+/// A word in the server's place that is nearly a verb. A server that is known, or that is plainly an
+/// address, is not meant.
+fn mistyped(server: &str, file: &ConfigFile) -> Option<Failure> {
+    let plain = server.contains(['.', ':', '/']) || server.eq_ignore_ascii_case("localhost");
+    let known = !matches!(file.profile(server, None), Ok((_, None)));
+    if plain || known {
+        return None;
+    }
+    let command = Cli::command();
+    let verb = nearest(server, command.get_subcommands().map(clap::Command::get_name))?;
+    Some(
+        Failure::usage(format!("there is no command {server:?}: did you mean `{verb}`?"))
+            .hint(format!("If {server} is a server, write it with its port: {server}:{DEFAULT_PORT}")),
+    )
+}
+
 fn pick<T: Clone>(flag: &Option<T>, profile: &Option<T>, default: &Option<T>) -> Option<T> {
     flag.as_ref().or(profile.as_ref()).or(default.as_ref()).cloned()
+}
+
+/// The line of an invitation from standard input: so it stands in no list of processes.
+fn pasted() -> Result<String, Failure> {
+    use std::io::{BufRead, IsTerminal};
+    if std::io::stdin().is_terminal() {
+        crate::output::say("Paste the line:");
+    }
+    let mut line = String::new();
+    let failed = |e: std::io::Error| Failure::usage(format!("SERVER is -, and standard input: {e}"));
+    std::io::stdin().lock().read_line(&mut line).map_err(failed)?;
+    let line = line.trim();
+    Ok(line.strip_prefix("tcp-chat-cli ").unwrap_or(line).trim().to_owned())
+}
+
+/// The certificate that was fetched from this server before.
+fn own_identity(server: &str) -> Result<Option<Identity>, Failure> {
+    match crate::enrol::identity_files(server) {
+        Some((certificate, key)) if certificate.exists() && key.exists() => {
+            Ok(Some(Identity::from_files(certificate, key)?))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Does SERVER name a port itself?
 fn has_port(server: &str) -> bool {
     let rest = server.trim().trim_start_matches("tcps://");
     let host = rest.split(['/', '#']).next().unwrap_or(rest);
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
     match host.rsplit_once(']') {
         Some((_, after)) => after.starts_with(':'),
         None => host.matches(':').count() == 1,
@@ -285,6 +365,8 @@ mod tests {
             ("[::1]:81", true),
             ("tcps://a/b#c", false),
             ("tcps://a:1/b#c", true),
+            ("tcps://ana:code@a/b#c", false),
+            ("tcps://ana:cert:code@a:1#c", true),
         ] {
             assert_eq!(has_port(server), port, "{server}");
         }

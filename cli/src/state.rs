@@ -43,7 +43,7 @@ impl State {
             io::Error::new(io::ErrorKind::NotFound, "there is no folder for the user's state")
         })?;
         files::make_folder(&folder)?;
-        let stem = format!("{purpose}-{}-{}", file_name(server), file_name(name));
+        let stem = format!("{purpose}-{}-{}", files::plain_name(server), files::plain_name(name));
         let lock = files::private(&folder.join(format!("{stem}.lock")))?;
         Ok((folder.join(format!("{stem}.json")), lock))
     }
@@ -66,32 +66,5 @@ impl State {
     pub fn forget(&self) {
         // Where it is not there, it is forgotten already.
         let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-/// A text as a part of a file's name: small letters, digits, `-` and `.` as they are, the rest by
-/// number.
-fn file_name(text: &str) -> String {
-    use std::fmt::Write;
-    let mut out = String::new();
-    for c in text.chars() {
-        if (c.is_alphanumeric() && c.to_lowercase().eq([c])) || matches!(c, '.' | '-') {
-            out.push(c);
-        } else {
-            let _ = write!(out, "_{:02x}", u32::from(c)); // Writing into a string cannot fail.
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::file_name;
-
-    #[test]
-    fn names_of_files_are_plain_and_differ() {
-        assert_eq!(file_name("localhost:3000"), "localhost_3a3000");
-        assert_eq!(file_name("../a/B"), ".._2fa_2f_42");
-        assert_ne!(file_name("Ana"), file_name("ana"), "also where file names have no case");
     }
 }

@@ -4,21 +4,21 @@
 use crate::exit::Failure;
 use crate::neutralise::line as clean;
 use crate::style::Style;
+use crate::suggest::nearest;
 use tcp_chat_client::protocol::reply::{Member, MemberState};
 use tcp_chat_client::{Error, Session, To};
 use tokio::sync::mpsc;
 
-/// What `/help` says.
-const HELP: [&str; 9] = [
-    "/join ROOM       enter a room, and speak to it from now on",
-    "/leave [ROOM]    leave a room",
-    "/room ROOM       speak to another room that you are in",
-    "/msg USER TEXT   say something to one user",
-    "/who [ROOM]      who is in the room; /who * is everyone",
-    "/rooms           the rooms of the server",
-    "/help            this",
-    "/quit            leave (as the end of the input does)",
-    "//TEXT           a message that begins with a slash",
+/// The commands, with what stands behind them and what they do; `/help` and the man page show them.
+pub const COMMANDS: [(&str, &str, &str); 8] = [
+    ("join", "ROOM", "enter a room, and speak to it from now on"),
+    ("leave", "[ROOM]", "leave a room"),
+    ("room", "ROOM", "speak to another room that you are in"),
+    ("msg", "USER TEXT", "say something to one user"),
+    ("who", "[ROOM|*]", "who is in the room; * is everyone"),
+    ("rooms", "", "the rooms of the server"),
+    ("help", "", "this"),
+    ("quit", "", "leave (as the end of the input does)"),
 ];
 
 /// Something to be printed.
@@ -114,9 +114,10 @@ impl Worker {
         match (word, rest) {
             ("quit", _) => return Ok(Next::Quit),
             ("help", _) => {
-                for line in HELP {
-                    self.tell(line.to_owned()).await;
+                for (name, args, does) in COMMANDS {
+                    self.tell(format!("{:<17}{does}", format!("/{name} {args}"))).await;
                 }
+                self.tell(format!("{:<17}a message that begins with a slash", "//TEXT")).await;
             }
             ("join", room) if !room.is_empty() => {
                 let joined = self.session.join(room).await?;
@@ -171,7 +172,13 @@ impl Worker {
                 }
             }
             ("join" | "room", _) => self.tell(format!("! /{word} ROOM")).await,
-            _ => self.tell(format!("! there is no /{}: /help lists what there is", clean(word))).await,
+            _ => {
+                let how = match nearest(word, COMMANDS.iter().map(|(name, ..)| *name)) {
+                    Some(meant) => format!("did you mean /{meant}?"),
+                    None => "/help lists what there is".to_owned(),
+                };
+                self.tell(format!("! there is no /{}: {how}", clean(word))).await;
+            }
         }
         Ok(Next::Line)
     }

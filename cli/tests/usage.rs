@@ -108,9 +108,31 @@ fn no_connection_is_3() {
 }
 
 #[test]
-fn a_mistyped_command_is_not_just_an_unknown_host() {
-    let said = fails(Home::new().cli(&["--pin", PIN, "--name", "ana", "sned.invalid"]), 3);
-    assert!(said.contains("sned.invalid"), "{said}");
+fn a_mistyped_verb_is_not_taken_for_a_server() {
+    let home = Home::new();
+    for (args, meant) in [
+        (&["sned", "hello"][..], "`send`"),
+        (&["sned"], "`send`"),
+        (&["--room", "ops", "tial"], "`tail`"),
+        (&["tial", "--count", "5"], "`tail`"),
+        (&["hist"], "`history`"),
+        (&["--pin", PIN, "--name", "ana", "serach", "words"], "`search`"),
+    ] {
+        let said = fails(home.cli(args), 2);
+        assert!(said.contains("did you mean") && said.contains(meant), "{args:?}: {said}");
+        assert!(said.contains(":3000"), "and how a server of that name is written: {said}");
+    }
+    // What has a port, a dot or a profile is a server, whatever it is called.
+    for server in ["sned:1", "sned.invalid", "localhost:1"] {
+        let said = fails(home.cli(&["--pin", PIN, "--name", "ana", server]), 3);
+        assert!(said.contains(server), "{said}");
+    }
+    home.config(&format!("[profiles.'mail:1']\npin = '{PIN}'\n"));
+    let said = fails(home.cli(&["--name", "ana", "mail"]), 3);
+    assert!(said.contains("mail:1"), "{said}");
+    // What clap knows better, it says.
+    let said = fails(home.cli(&["mail", "sned", "x"]), 2);
+    assert!(said.contains("unrecognized subcommand 'sned'") && said.contains("'send'"), "{said}");
 }
 
 #[test]

@@ -121,7 +121,7 @@ pub(crate) fn sorted(target: &Target, e: &io::Error) -> Error {
             Error::CertificateRefused(Box::new(refusal))
         }
         Some(rustls::Error::AlertReceived(AlertDescription::CertificateRequired)) => {
-            target.unreachable("the server asks for a client certificate")
+            refused("the server asks for a client certificate".to_owned())
         }
         Some(rustls::Error::AlertReceived(
             alert @ (AlertDescription::BadCertificate
@@ -129,7 +129,7 @@ pub(crate) fn sorted(target: &Target, e: &io::Error) -> Error {
             | AlertDescription::CertificateUnknown
             | AlertDescription::CertificateExpired
             | AlertDescription::CertificateRevoked),
-        )) => target.unreachable(format!("the server does not accept the client certificate ({alert:?})")),
+        )) => refused(format!("the server does not accept the client certificate ({alert:?})")),
         Some(rustls::Error::InvalidMessage(_)) => target.unreachable("what answers there does not speak TLS"),
         Some(other) => target.unreachable(format!("TLS: {other}")),
         None if e.kind() == io::ErrorKind::UnexpectedEof => {
@@ -137,6 +137,11 @@ pub(crate) fn sorted(target: &Target, e: &io::Error) -> Error {
         }
         None => target.unreachable(e.to_string()),
     }
+}
+
+/// Who somebody is was not enough: as at a login.
+fn refused(msg: String) -> Error {
+    Error::LoginRefused { kind: tcp_chat_protocol::ErrorKind::AuthFailed, msg }
 }
 
 #[cfg(test)]

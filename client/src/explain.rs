@@ -94,6 +94,13 @@ pub(crate) fn subject(der: &CertificateDer<'_>) -> String {
     parse(der).map_or_else(|| "an unreadable certificate".into(), |c| plain(&c.subject().to_string()))
 }
 
+/// The first common name of a certificate.
+pub(crate) fn common_name(der: &CertificateDer<'_>) -> Option<String> {
+    let certificate = parse(der)?;
+    let name = certificate.subject().iter_common_name().next()?.as_str().ok()?.to_owned();
+    Some(name)
+}
+
 /// Is `now` within the certificate's validity? `None` where it cannot be read.
 pub(crate) fn valid_at(der: &CertificateDer<'_>, now: UnixTime) -> Option<Result<(), RefusalKind>> {
     let (from, to) = validity(&parse(der)?);

@@ -62,6 +62,7 @@ mod builder;
 mod converse;
 mod cursor;
 mod dial;
+mod enrol;
 mod error;
 mod event;
 mod explain;
@@ -75,6 +76,7 @@ mod wire;
 
 pub use builder::Builder;
 pub use cursor::Conversation;
+pub use enrol::{Enrolment, NewKey};
 pub use error::{Closed, Error};
 pub use event::{Event, Message};
 pub use explain::{CertificateRefusal, RefusalKind, pin_of};

@@ -13,7 +13,7 @@
 //!   costs one full handshake; the chat session resumes all the same.
 //! * TLS 1.3 is spoken wherever the server can; 1.2 only with a server that was configured for it.
 
-use crate::explain::{CertificateRefusal, RefusalKind, pin_of, subject, valid_at};
+use crate::explain::{CertificateRefusal, RefusalKind, common_name, pin_of, subject, valid_at};
 use crate::{Error, Pin};
 use std::path::Path;
 use std::sync::Arc;
@@ -105,6 +105,14 @@ impl Identity {
         let key = PrivateKeyDer::from_pem_slice(&read(key)?)
             .map_err(|e| Error::Invalid(format!("{}: no private key in PEM form: {e}", key.display())))?;
         Ok(Self { chain, key })
+    }
+}
+
+impl Identity {
+    /// The user that the certificate is for: its common name.
+    #[must_use]
+    pub fn user(&self) -> Option<String> {
+        self.chain.first().and_then(common_name)
     }
 }
 

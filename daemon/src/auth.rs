@@ -1,9 +1,19 @@
-//! Owns the shared password: made into an Argon2id hash, checked against one. A check takes tens
-//! of milliseconds and 19 MiB on purpose: the caller bounds how many run at once and keeps them
-//! off the async threads. Never logs or keeps a password.
+//! Owns secrets: passwords made into Argon2id hashes and checked against them, and the random
+//! tokens and codes that are kept only as their SHA-256. A check of a password takes tens of
+//! milliseconds and 19 MiB on purpose: the caller bounds how many run at once and keeps them off
+//! the async threads. Never logs or keeps a password.
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier};
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use zeroize::Zeroizing;
+
+use crate::chat::Digest;
+
+/// Bytes of randomness in a session's token, or in a code.
+const TOKEN_BYTES: usize = 32;
 
 /// Why a text is no hash that can be checked against.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -52,9 +62,63 @@ pub fn hash(password: &str) -> Result<String, argon2::password_hash::Error> {
     Ok(Argon2::default().hash_password(password.as_bytes())?.to_string())
 }
 
+/// Of a password that was made of chance and never written down.
+const NOBODYS: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$By/uHXed2pgXlbXvW2s4kw$0BjQhRYsb86n8uykYG0FcdfANkEg+ix3QWp9NcNehwY";
+
+/// Checks a password where there is no hash: false, after as long as [`verify`] takes. So nobody can
+/// tell a user who does not exist from a wrong password.
+#[must_use]
+pub fn verify_nobodys(password: &str) -> bool {
+    let _ = verify(NOBODYS, password);
+    false
+}
+
+/// A new secret of 256 random bits as text, and what is kept of it. `None`: the system has no
+/// randomness.
+#[must_use]
+pub fn token() -> Option<(Zeroizing<String>, Digest)> {
+    let mut token = Zeroizing::new([0; TOKEN_BYTES]);
+    getrandom::fill(&mut *token).ok()?;
+    Some((Zeroizing::new(BASE64.encode(*token)), sha256(&*token)))
+}
+
+/// What is kept of such a secret. `None`: it can be none.
+#[must_use]
+pub fn token_hash(token: &str) -> Option<Digest> {
+    let bytes = Zeroizing::new(BASE64.decode(token).ok()?);
+    (bytes.len() == TOKEN_BYTES).then(|| sha256(&bytes))
+}
+
+/// The SHA-256 of some bytes.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> Digest {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    Digest(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_is_random_and_known_by_its_hash() {
+        let ((a, kept), (b, _)) = (token().unwrap(), token().unwrap());
+        assert_ne!(a, b);
+        assert_eq!(token_hash(&a), Some(kept));
+        assert_eq!(a.len(), 43);
+        for bad in ["", "x", "AAAA", &"A".repeat(44), "é"] {
+            assert_eq!(token_hash(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn nobodys_hash_costs_what_ours_cost() {
+        let parameters = |hash: &str| hash.rsplitn(3, '$').last().map(str::to_owned);
+        assert_eq!(parameters(NOBODYS), parameters(&hash("x").unwrap()));
+        assert!(check(NOBODYS).is_ok() && !verify_nobodys(""));
+    }
 
     #[test]
     fn a_hash_knows_its_password_and_no_other() {

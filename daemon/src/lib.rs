@@ -6,7 +6,7 @@
 //! | --- | --- | --- |
 //! | 0 | [`settings`] | `config.toml`, the environment and the flags as typed sections |
 //! | 0 | [`chat`] | rooms, sessions, names, rate; the turn as a pure function |
-//! | 0 | [`log`], [`auth`] | how the log is written; how a password is checked |
+//! | 0 | [`log`], [`auth`] | how the log is written; passwords, tokens and codes |
 //! | 1 | [`store`] | the log and the sessions in SQLite |
 //! | 1 | [`tls`] | the own CA and its leaf: minted, loaded, checked, renewed |
 //! | 2 | [`hub`] | the thread that owns `chat` and writes through `store`; the outboxes |

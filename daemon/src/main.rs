@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use tcp_chatd::{commands, daemon};
 
 fn main() -> ExitCode {
-    commands::main(|loaded, log| match daemon::run(loaded, log) {
+    commands::main(|loaded, log| match daemon::run(loaded, log.clone()) {
         Ok(()) => ExitCode::from(commands::exit::OK),
         Err(why) => {
             tracing::error!(
@@ -13,6 +13,7 @@ fn main() -> ExitCode {
                 code = why.exit_code(),
                 "the daemon has ended"
             );
+            log.last_word(&why.to_string());
             ExitCode::from(why.exit_code())
         }
     })

@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
-use tcp_chat_protocol::request::{Bounds, Conversation, Place, Request, Target, parse};
+use tcp_chat_protocol::request::{Bounds, Conversation, Place, Request, Target, parse, Wants};
 
 const BOUNDS: Bounds = Bounds { msg_bytes: 8192 };
 
@@ -22,8 +22,17 @@ fn written(request: &Request<'_>) -> Option<Value> {
         }
         Request::Login(login) => json!({"op": "LOGIN", "data": {
             "name": login.name, "color": login.color.map(|c| c.to_string()), "rooms": login.rooms,
-            "password": login.password, "session": login.session, "after": login.after,
+            "password": login.password.as_deref(), "session": login.session.as_deref(), "after": login.after,
         }}),
+        Request::Enrol(enrol) => {
+            let (password, csr) = match &enrol.wants {
+                Wants::Password(password) => (Some(password.as_str()), None),
+                Wants::Certificate(csr) => (None, Some(csr.as_str())),
+            };
+            json!({"op": "ENROL", "data": {
+                "name": enrol.name, "code": enrol.code.as_str(), "password": password, "csr": csr,
+            }})
+        }
         Request::Join(room) => json!({"op": "JOIN", "data": {"room": room}}),
         Request::Leave(room) => json!({"op": "LEAVE", "data": {"room": place(room)?}}),
         Request::Who(None) => json!({"op": "WHO"}),

@@ -1,9 +1,11 @@
-//! Owns addresses of servers as people paste them: `host`, `host:port`, and
-//! `tcps://host:port/room#pin`, which `tcp-chatd invite` prints and the client reads. Never looks
-//! anything up.
+//! Owns addresses of servers as people paste them: `host`, `host:port`,
+//! `tcps://host:port/room#pin`, which `tcp-chatd invite` prints, and the join line of `tcp-chatd
+//! user add`, `tcps://user:code@host:port#pin`, or with `user:cert:code` for a certificate. The
+//! client reads them. Never looks anything up.
 
 use crate::{DEFAULT_PORT, Name, NameError};
 use std::fmt;
+use zeroize::Zeroizing;
 
 /// Where a server is, and optionally which room to enter and which CA to trust.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +18,25 @@ pub struct Invite {
     pub room: Option<Name>,
     /// The SHA-256 of the CA's certificate.
     pub pin: Option<Pin>,
+    /// A registered user's first time.
+    pub join: Option<Join>,
+}
+
+/// What lets a registered user set a password or get a certificate, once.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Join {
+    /// The user.
+    pub user: Name,
+    /// The code: a secret until it is used.
+    pub code: Zeroizing<String>,
+    /// It is for a certificate, not for a password.
+    pub certificate: bool,
+}
+
+impl fmt::Debug for Join {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Join").field("user", &self.user).field("code", &"…").finish_non_exhaustive()
+    }
 }
 
 /// The SHA-256 of a certificate in DER, written as 64 hexadecimal digits.
@@ -34,6 +55,9 @@ pub enum InviteError {
     /// The room is no name.
     #[error("the room: {0}")]
     Room(NameError),
+    /// What stands before the `@` is no user with a code.
+    #[error("a join line is tcps://USER:CODE@HOST:PORT#PIN, as `tcp-chatd user add` prints it")]
+    Join,
     /// The pin is not 64 hexadecimal digits.
     #[error("a pin is the SHA-256 of a certificate: 64 hexadecimal digits")]
     Pin,
@@ -54,6 +78,10 @@ impl std::str::FromStr for Invite {
             Some((rest, room)) => (rest, Some(Name::parse(room).map_err(InviteError::Room)?)),
             None => (rest, None),
         };
+        let (join, rest) = match rest.rsplit_once('@') {
+            Some((join, rest)) => (Some(join.parse()?), rest),
+            None => (None, rest),
+        };
         let (host, port) = if let Some(v6) = rest.strip_prefix('[') {
             let (host, after) = v6.split_once(']').ok_or(InviteError::Host)?;
             match after {
@@ -68,7 +96,7 @@ impl std::str::FromStr for Invite {
                 None => (rest, None),
             }
         };
-        if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control() || c == '@') {
+        if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(InviteError::Host);
         }
         let port = match port {
@@ -78,17 +106,22 @@ impl std::str::FromStr for Invite {
                 _ => return Err(InviteError::Port(p.to_owned())),
             },
         };
-        Ok(Self { host: host.to_owned(), port, room, pin })
+        Ok(Self { host: host.to_owned(), port, room, pin, join })
     }
 }
 
 impl fmt::Display for Invite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port, .. } = self;
+        f.write_str("tcps://")?;
+        if let Some(Join { user, code, certificate }) = &self.join {
+            let kind = if *certificate { "cert:" } else { "" };
+            write!(f, "{user}:{kind}{}@", code.as_str())?;
+        }
         if host.contains(':') {
-            write!(f, "tcps://[{host}]:{port}")?
+            write!(f, "[{host}]:{port}")?
         } else {
-            write!(f, "tcps://{host}:{port}")?
+            write!(f, "{host}:{port}")?
         }
         if let Some(room) = &self.room {
             write!(f, "/{room}")?;
@@ -97,6 +130,24 @@ impl fmt::Display for Invite {
             write!(f, "#{pin}")?;
         }
         Ok(())
+    }
+}
+
+impl std::str::FromStr for Join {
+    type Err = InviteError;
+
+    fn from_str(s: &str) -> Result<Self, InviteError> {
+        let (user, code) = s.split_once(':').ok_or(InviteError::Join)?;
+        let (certificate, code) = match code.strip_prefix("cert:") {
+            Some(code) => (true, code),
+            None => (false, code),
+        };
+        let is_code = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if code.is_empty() || !code.chars().all(is_code) {
+            return Err(InviteError::Join);
+        }
+        let user = Name::parse(user).map_err(|_| InviteError::Join)?;
+        Ok(Self { user, code: Zeroizing::new(code.to_owned()), certificate })
     }
 }
 
@@ -153,6 +204,25 @@ mod tests {
         }
         for bad in ["", ":3000", "a:0", "a:x", "a:70000", "a/b c", "a#12", "a b", "[::1", "tcps://"] {
             assert!(bad.parse::<Invite>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_join_line_has_a_user_and_a_code() {
+        let pin = "ab".repeat(32);
+        for (text, certificate) in [
+            (format!("tcps://ana:c0-d_e@chat.example:3000/ops#{pin}"), false),
+            (format!("tcps://山田:cert:c0-d_e@[::1]:3000#{pin}"), true),
+        ] {
+            let read: Invite = text.parse().unwrap();
+            assert_eq!(read.to_string(), text);
+            let join = read.join.unwrap();
+            assert_eq!((join.code.as_str(), join.certificate), ("c0-d_e", certificate));
+            assert!(!format!("{join:?}").contains("c0"));
+        }
+        for bad in ["ana@host", "ana:@host", ":code@host", "a b:code@host", "ana:cert:@host", "ana:c:d@host"]
+        {
+            assert_eq!(bad.parse::<Invite>(), Err(InviteError::Join), "{bad}");
         }
     }
 

@@ -113,6 +113,16 @@ impl std::fmt::Debug for LoginReply {
     }
 }
 
+/// The data of the reply to `ENROL`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnrolReply {
+    /// The user, as the name is shown.
+    pub name: String,
+    /// The certificate, in PEM, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+}
+
 /// `server` in [`LoginReply`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerInfo {

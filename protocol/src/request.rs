@@ -5,18 +5,21 @@
 //! data by op, field by field, so that the sentence can name the field.
 
 mod act;
+mod enrol;
 mod fields;
 mod id;
 #[cfg(test)]
 mod tests;
 
 pub use act::{Act, Against, MOST_SECONDS, REASON_BYTES, check as check_act};
+pub use enrol::{Enrol, PASSWORD_BYTES, Wants};
 pub use id::{ID_BYTES, RequestId};
 
 use crate::{Colour, ErrorKind, Name, Seq, Timestamp, text};
 use fields::{Raw, Str, bad, field, invalid, limit, name, object, optional, place, present};
 use std::borrow::Cow;
 use std::fmt;
+use zeroize::Zeroizing;
 
 /// What a request may bring along; from the settings.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +33,8 @@ pub struct Bounds {
 pub enum Request<'a> {
     /// Open a session, or resume one.
     Login(Box<Login>),
+    /// Turn a code into a password or a certificate.
+    Enrol(Box<Enrol>),
     /// Enter a room.
     Join(Name),
     /// Leave a room.
@@ -82,9 +87,9 @@ pub struct Login {
     /// Rooms to be in; `None`: the configured ones.
     pub rooms: Option<Vec<Name>>,
     /// The password, where one is asked for.
-    pub password: Option<String>,
+    pub password: Option<Zeroizing<String>>,
     /// The token of a session to resume.
-    pub session: Option<String>,
+    pub session: Option<Zeroizing<String>>,
     /// The last `seq` that the client has seen.
     pub after: Option<Seq>,
 }
@@ -211,6 +216,7 @@ fn read<'a>(op: Raw<'a>, data: Raw<'a>, bounds: &Bounds) -> Result<Request<'a>, 
     Ok(match &*op {
         "MSG" => msg(data, bounds)?,
         "LOGIN" => Request::Login(Box::new(login(data)?)),
+        "ENROL" => Request::Enrol(Box::new(enrol::enrol(data)?)),
         "JOIN" => Request::Join(name(&object::<RoomData<'a>>(data)?.room, "room")?),
         "LEAVE" => Request::Leave(place(object::<RoomData<'a>>(data)?.room, "room")?),
         "WHO" => Request::Who(match data {
@@ -300,8 +306,8 @@ fn login(data: Raw<'_>) -> Result<Login, Refusal> {
         name,
         color,
         rooms,
-        password: optional(parts.password, "password")?,
-        session,
+        password: optional(parts.password, "password")?.map(Zeroizing::new),
+        session: session.map(Zeroizing::new),
         after: optional(parts.after, "after")?,
     })
 }

@@ -13,7 +13,8 @@ mod tests;
 mod view;
 mod wrap;
 
-pub use model::command::Notify;
+pub use model::command::{COMMANDS, Notify};
+pub use model::keys::KEYS;
 pub use shell::run;
 
 /// Can this terminal show it? Both ends have to be one, and it has to know how to place a cursor.

@@ -4,6 +4,7 @@
 
 use super::asks::Asks;
 use super::model::login::{Credentials, Login};
+use super::model::reads::{key_of, place_of};
 use super::model::{Answer, Effect, Input, Model, Now, Start};
 use super::terminal::{Screen, inputs};
 use super::view::palette::Palette;
@@ -11,7 +12,7 @@ use crate::connect::{self, deadline};
 use crate::exit::{Exit, Failure};
 use crate::output::{Stop, say};
 use crate::settings::Settings;
-use crate::signals::{Asked, asked_to_stop};
+use crate::signals::{Asked, Continued, asked_to_stop};
 use crate::state::State;
 use jiff::tz::TimeZone;
 use ratatui::crossterm::event::Event as Typed;
@@ -109,6 +110,7 @@ impl<'a> Shell<'a> {
 
     async fn run(&mut self, screen: &mut Screen, stop: impl Future<Output = Asked>) -> Result<End, Stop> {
         let mut typed = inputs();
+        let mut continued = Continued::new();
         tokio::pin!(stop);
         // Whose name is known needs no prompt: it is as if Enter was pressed.
         if self.settings.name_is_chosen || self.has_session() {
@@ -132,6 +134,10 @@ impl<'a> Shell<'a> {
                     Ok(input) => Some(input),
                     Err(failure) => return Ok(End::Failed(failure)),
                 },
+                () = continued.next() => {
+                    screen.resume()?;
+                    None
+                }
                 asked = &mut stop => return Ok(if asked == Asked::HangUp { End::HangUp } else { End::Quit }),
                 () = sleep_until(timer.unwrap_or(self.started)), if timer.is_some() => Some(Input::Tick),
             };
@@ -218,8 +224,7 @@ impl<'a> Shell<'a> {
         let read = State::open("read", &server, &name);
         let saved: Option<Saved> = chat.as_ref().and_then(State::load);
         if let Some(reads) = read.as_ref().and_then(State::load::<BTreeMap<String, Seq>>) {
-            self.model
-                .set_reads(reads.into_iter().map(|(room, seq)| (Conversation::Room(room), seq)).collect());
+            self.model.set_reads(reads.into_iter().map(|(key, seq)| (place_of(&key), seq)).collect());
         }
         self.states = Some((chat, read));
         let logins = self.logins.0.clone();
@@ -244,6 +249,8 @@ impl<'a> Shell<'a> {
                 self.events = Some(events);
                 self.failed = None;
                 self.save_at = Some(Instant::now());
+                #[cfg(debug_assertions)]
+                crash_if_asked();
                 let now = self.now();
                 if let Some(note) = notes.into_iter().next_back() {
                     self.model.update(Input::Answer(Answer::LoggedIn(login)), now);
@@ -273,11 +280,7 @@ impl<'a> Shell<'a> {
         if self.saved.as_ref() == Some(&now) {
             return;
         }
-        let rooms = now.1.iter().filter_map(|(place, seq)| match place {
-            Conversation::Room(room) => Some((room.clone(), *seq)),
-            Conversation::With(_) => None,
-        });
-        let reads: BTreeMap<String, Seq> = rooms.collect();
+        let reads: BTreeMap<String, Seq> = now.1.iter().map(|(place, seq)| (key_of(place), *seq)).collect();
         let done = chat.as_ref().map_or(Ok(()), |state| state.save(&now.0));
         let done = done.and(read.as_ref().map_or(Ok(()), |state| state.save(&reads)));
         if let Err(e) = done {
@@ -308,6 +311,17 @@ impl<'a> Shell<'a> {
                 Ok(())
             }
         }
+    }
+}
+
+/// For the test of what a crash leaves behind; no release has it.
+#[cfg(debug_assertions)]
+fn crash_if_asked() {
+    let why = "a test asked for it";
+    match std::env::var("TCP_CHAT_TEST_CRASH").as_deref() {
+        Ok("screen") => panic!("{why}"),
+        Ok("task") => drop(tokio::spawn(async move { panic!("{why}") })),
+        _ => {}
     }
 }
 

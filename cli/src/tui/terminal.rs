@@ -4,6 +4,7 @@
 use super::model::Model;
 use super::model::command::Notify;
 use super::view::{self, palette::Palette};
+use crate::exit::Exit;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::{
@@ -44,9 +45,14 @@ impl Screen {
         HOOK.call_once(|| {
             let before = std::panic::take_hook();
             // First the terminal, then the words: on the screen that is left nobody would read them.
+            // Then the end: whichever thread it was, the others would draw over the words.
             std::panic::set_hook(Box::new(move |info| {
-                give_back();
+                let _out = io::stdout().lock();
+                let taken = give_back();
                 before(info);
+                if taken {
+                    std::process::exit(i32::from(Exit::Other as u8));
+                }
             }));
         });
         take_over(mouse)?;
@@ -124,9 +130,19 @@ impl Screen {
     pub(crate) fn suspend(&mut self) -> io::Result<()> {
         give_back();
         let stopped = signal_hook::low_level::raise(signal_hook::consts::SIGTSTP);
-        take_over(self.mouse)?;
-        self.repaint()?;
+        self.resume()?;
         stopped
+    }
+
+    /// Takes the terminal again and paints all of it: after a stop it is as the shell left it.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn resume(&mut self) -> io::Result<()> {
+        // Raw mode is only entered where it was left before.
+        disable_raw_mode()?;
+        take_over(self.mouse)?;
+        self.repaint()
     }
 
     /// There is no such thing on this system.
@@ -152,9 +168,10 @@ fn take_over(mouse: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives the terminal back as it was. Once: what is not taken is left alone.
-fn give_back() {
-    if TAKEN.swap(false, Ordering::SeqCst) {
+/// Gives the terminal back as it was. Once: what is not taken is left alone. Was it taken?
+fn give_back() -> bool {
+    let taken = TAKEN.swap(false, Ordering::SeqCst);
+    if taken {
         // Where the terminal is gone there is nothing to give back.
         let _ = execute!(
             io::stdout(),
@@ -167,6 +184,7 @@ fn give_back() {
         );
         let _ = disable_raw_mode(); // As above.
     }
+    taken
 }
 
 /// What comes from the terminal, read in a thread of its own, which ends with the program or the

@@ -26,6 +26,8 @@ fn two_people_talk() {
     bo.shows("ops 1 members");
     bo.types("/nonsense");
     bo.says("/help");
+    bo.types("/jion a");
+    bo.says("there is no /jion: did you mean /join?");
     bo.types("/join a/b");
     bo.says("NAME_INVALID");
     let end = ana.ends();

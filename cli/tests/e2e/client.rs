@@ -73,17 +73,14 @@ impl Text {
     }
 
     fn wait_for(&self, part: &str) {
+        self.wait_until(part, |text| text.contains(part));
+    }
+
+    fn wait_until(&self, part: &str, is: impl Fn(&str) -> bool) {
         let lines = self.lines.lock().unwrap();
-        let (lines, timeout) = self
-            .more
-            .wait_timeout_while(lines, LONG, |(text, ended)| !text.contains(part) && !*ended)
-            .unwrap();
-        assert!(
-            lines.0.contains(part),
-            "{part:?} did not come (timeout: {}): {}",
-            timeout.timed_out(),
-            lines.0
-        );
+        let (lines, timeout) =
+            self.more.wait_timeout_while(lines, LONG, |(text, ended)| !is(text) && !*ended).unwrap();
+        assert!(is(&lines.0), "{part:?} did not come (timeout: {}): {}", timeout.timed_out(), lines.0);
     }
 
     fn all(&self) -> String {
@@ -129,6 +126,11 @@ impl Client {
     /// Waits until this is on standard error.
     pub(crate) fn says(&self, part: &str) {
         self.err.wait_for(part);
+    }
+
+    /// Waits until this was said so many times.
+    pub(crate) fn says_times(&self, part: &str, times: usize) {
+        self.err.wait_until(part, |text| text.matches(part).count() >= times);
     }
 
     pub(crate) fn so_far(&self) -> String {

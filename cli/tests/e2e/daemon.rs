@@ -41,6 +41,14 @@ impl Daemon {
         tcp_chat_client::pin_of(&ca[0]).to_string()
     }
 
+    /// What an operator asks of it; it has to be done.
+    pub(crate) fn operator(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin("tcp-chatd"));
+        let out = command.env_clear().current_dir(self.folder.path()).args(arguments).output().unwrap();
+        assert!(out.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();

@@ -6,6 +6,7 @@
 mod chat;
 mod client;
 mod daemon;
+mod enrolling;
 mod hostile;
 mod joining;
 mod picture;

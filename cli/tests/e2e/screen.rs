@@ -139,6 +139,115 @@ fn however_it_ends_the_terminal_is_as_it_was() {
 }
 
 #[test]
+#[cfg(unix)]
+fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back() {
+    let daemon = Daemon::start();
+    let home = Home::new();
+    let client = command(&home, &daemon, &["--name", "ana"]);
+    let mut line = client.get_program().to_str().unwrap().to_owned();
+    for word in client.get_args() {
+        line.push_str(&format!(" '{}'", word.to_str().unwrap()));
+    }
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-i").env("PATH", "/usr/bin:/bin").env("PS1", "sh> ");
+    for (name, value) in client.get_envs() {
+        shell.env(name, value.unwrap());
+    }
+    let mut tty = Tty::start(&shell, 100, 24);
+    tty.shows("sh> ");
+    tty.types(&format!("{line}\r"));
+    tty.shows("│ connected");
+    tty.types("half");
+    tty.shows("> half");
+    tty.types("\x1a");
+    tty.until("the shell", |s| s.contains("Stopped") && !s.contains("│ connected"));
+    assert!(!tty.screen().alternate_screen() && !tty.screen().bracketed_paste());
+    let pid = home.0.path().join("pid");
+    tty.types(&format!("jobs -p > {}; echo $((40+2))\r", pid.display()));
+    tty.until("the answer", |s| s.lines().any(|l| l.trim_start_matches("sh> ").trim_end() == "42"));
+    tty.types("fg\r");
+    tty.until("all of it again", |s| s.contains("> half") && s.contains("│ connected"));
+    tty.types(" a sentence\r");
+    tty.shows("ana │ half a sentence");
+    // Stopped by others, it could not give anything back; going on, it paints all of it anew.
+    let pid = std::fs::read_to_string(pid).unwrap();
+    assert!(Command::new("kill").args(["-STOP", pid.trim()]).status().unwrap().success());
+    tty.shows("Stopped");
+    // Not every shell makes the terminal right by itself: a newline it understands in any mode.
+    tty.types("printf '\\033[2J\\033[?1049l'; echo $((50+3))\n");
+    tty.until("the shell's own", |s| s.contains("53") && !s.contains("│ connected"));
+    tty.types("fg\n");
+    tty.until("all of it again", |s| s.contains("│ half a sentence") && s.contains("│ connected"));
+    tty.types("/quit\r");
+    tty.until("the shell", |s| s.contains("sh> ") && !s.contains("│ connected"));
+}
+
+#[test]
+#[cfg(debug_assertions)] // No release can be asked to crash.
+fn after_a_crash_the_terminal_is_as_it_was() {
+    let daemon = Daemon::start();
+    for how in ["screen", "task"] {
+        let home = Home::new();
+        let mut command = command(&home, &daemon, &["--name", how]);
+        command.env("TCP_CHAT_TEST_CRASH", how);
+        let mut ana = Tty::start(&command, 100, 30);
+        assert_eq!(ana.ends().exit_code(), 1, "{how}");
+        let screen = ana.shows("panicked at");
+        assert!(screen.contains("a test asked for it"), "{how}: {screen}");
+        let after = ana.raw();
+        let after = after.rsplit_once("panicked at").unwrap().1;
+        assert!(!after.contains('│'), "{how}: nothing is drawn over it: {after}");
+        let (before, after) = ana.modes();
+        assert_eq!(before, after, "{how}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn direct_messages_come_back_after_a_crash() {
+    let daemon = Daemon::start();
+    let home = Home::new();
+    let mut bo = Home::new().start(&daemon, &["--name", "bo"]);
+    bo.says("connected to");
+    let mut ana = chat(&home, &daemon, "ana");
+    // The very first message of a server is one, too.
+    bo.types("/msg ana one");
+    ana.shows("@bo");
+    let unread = |n: usize| {
+        move |s: &str| s.lines().any(|l| l.starts_with("@bo ") && l.contains(&format!(" {n}!{n}│")))
+    };
+    ana.until("one unread", unread(1));
+    for round in 1..=2 {
+        saved(&home, "@bo");
+        ana.is_killed();
+        bo.says_times("ana is away", round);
+        if round == 2 {
+            bo.types("/msg ana two");
+            bo.shows("two");
+        }
+        ana = chat(&home, &daemon, "ana");
+        ana.until("what is unread", unread(round));
+    }
+    ana.types("\x1ba");
+    let screen = ana.shows("bo │ two");
+    assert!(screen.contains("bo │ one") && screen.contains("new since"), "{screen}");
+}
+
+/// Waits until a conversation stands in the file of what was read.
+#[cfg(unix)]
+fn saved(home: &Home, key: &str) {
+    let folder = home.0.path().join("state/tcp-chat");
+    let is_there = || {
+        let files = std::fs::read_dir(&folder).unwrap().map(|f| f.unwrap().path());
+        let mut reads = files.filter(|f| f.to_string_lossy().contains("/read-"));
+        reads.any(|f| std::fs::read_to_string(f).is_ok_and(|text| text.contains(key)))
+    };
+    while !is_there() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
 fn a_refused_certificate_is_explained_outside_of_the_screen() {
     let daemon = Daemon::start();
     let other = Daemon::start();

@@ -91,6 +91,14 @@ impl Tty {
         self.child.process_id().unwrap()
     }
 
+    /// `kill -9`, and waits until nothing of it is left.
+    #[cfg(unix)]
+    pub(crate) fn is_killed(&mut self) {
+        let killed = Command::new("kill").args(["-KILL", &self.pid().to_string()]).status();
+        assert!(killed.unwrap().success());
+        self.child.wait().unwrap();
+    }
+
     /// Waits for its end; the terminal has to be as it was.
     pub(crate) fn ends(&mut self) -> ExitStatus {
         let out = self.out.0.lock().unwrap();

@@ -1,7 +1,7 @@
 //! Owns what each request of the control socket comes to: whom it asks, and what is answered. Called
 //! for one line after the other. Never holds state.
 
-use super::{Desk, Reply, Request, Wish};
+use super::{Desk, Reply, Request, Wish, users};
 use crate::chat::{Act, Audit, Ban, By, Look, Undo};
 use crate::hub::{Control, Entry};
 use serde_json::{Value, json};
@@ -25,6 +25,9 @@ pub(super) async fn carry_out(request: Request, uid: u32, desk: &Desk) -> Reply 
 }
 
 async fn answer(request: Request, uid: u32, desk: &Desk) -> Result<Value, String> {
+    if let Some(done) = users::answer(&request, desk).await {
+        return done;
+    }
     let look = |at| see(desk, at);
     match request {
         Request::Status => {
@@ -87,10 +90,16 @@ async fn answer(request: Request, uid: u32, desk: &Desk) -> Result<Value, String
             let room = room.as_deref().map(place).transpose()?;
             act(desk, uid, Act::Grant { user: name(&user)?, role, room }).await
         }
+        Request::UserAdd { .. }
+        | Request::UserRemove { .. }
+        | Request::UserList
+        | Request::UserPassword { .. }
+        | Request::CertRevoke(_)
+        | Request::CertIssued(_) => Err("this was to be answered before".to_owned()),
     }
 }
 
-fn name(text: &str) -> Result<Name, String> {
+pub(super) fn name(text: &str) -> Result<Name, String> {
     Name::parse(text).map_err(|why| format!("{text:?}: {why}"))
 }
 
@@ -154,7 +163,10 @@ async fn wish<T>(desk: &Desk, make: impl FnOnce(oneshot::Sender<T>) -> Wish) -> 
     receiver.await.map_err(|_| none.to_owned())
 }
 
-async fn ask_hub<T>(desk: &Desk, make: impl FnOnce(oneshot::Sender<T>) -> Control) -> Result<T, String> {
+pub(super) async fn ask_hub<T>(
+    desk: &Desk,
+    make: impl FnOnce(oneshot::Sender<T>) -> Control,
+) -> Result<T, String> {
     let (sender, receiver) = oneshot::channel();
     let asked = async {
         desk.inbox.put(Entry::Control(make(sender))).await.ok()?;

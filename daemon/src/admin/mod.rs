@@ -4,12 +4,14 @@
 
 mod answers;
 mod request;
+mod users;
 
-pub use request::{Reply, Request, VERSION};
+pub use request::{ClientCertificate, Reply, Request, Revoked, VERSION};
 
 use crate::chat::Counts;
 use crate::hub::Inbox;
 use crate::store::Readers;
+use crate::tls::TlsState;
 use serde::Serialize;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -103,6 +105,8 @@ pub struct Desk {
     pub inbox: Inbox,
     /// The store, for copies.
     pub readers: Readers,
+    /// The certificates.
+    pub tls: TlsState,
     /// The daemon itself.
     pub wishes: mpsc::Sender<Wish>,
 }

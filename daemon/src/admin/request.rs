@@ -1,5 +1,7 @@
 //! Owns what the control socket can be asked, and how it answers: plain data, for both ends of it.
 
+use crate::chat::Digest;
+use crate::tls::Shown;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -122,6 +124,67 @@ pub enum Request {
         /// As `log.level` has it.
         level: String,
     },
+    /// Register a user. Answers the code of a join line.
+    #[serde(rename = "user add")]
+    UserAdd {
+        /// Who.
+        user: String,
+        /// The code is for a certificate, not for a password.
+        certificate: bool,
+    },
+    /// Register a user no more.
+    #[serde(rename = "user remove")]
+    UserRemove {
+        /// Who.
+        user: String,
+    },
+    /// Who is registered?
+    #[serde(rename = "user list")]
+    UserList,
+    /// Give a user a new password or one more certificate. Answers the code of a join line.
+    #[serde(rename = "user password")]
+    UserPassword {
+        /// Who.
+        user: String,
+        /// The code is for a certificate, not for a password.
+        certificate: bool,
+    },
+    /// Accept a certificate no more.
+    #[serde(rename = "cert revoke")]
+    CertRevoke(Revoked),
+    /// A certificate was issued beside the daemon.
+    #[serde(rename = "cert issued")]
+    CertIssued(ClientCertificate),
+}
+
+/// Which certificates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Revoked {
+    /// All that are known of a user.
+    User(String),
+    /// The one whose public key has this SHA-256.
+    Key(String),
+    /// This one, known or not.
+    Certificate(ClientCertificate),
+}
+
+/// What is said of a client certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientCertificate {
+    /// Its user.
+    pub user: String,
+    /// SHA-256 of its public key.
+    pub key: String,
+    /// When it ends, in milliseconds since 1970.
+    pub until: u64,
+}
+
+impl From<Shown> for ClientCertificate {
+    fn from(shown: Shown) -> Self {
+        let Shown { key, name, until } = shown;
+        Self { user: name.to_string(), key: Digest(key).to_string(), until }
+    }
 }
 
 impl Request {

@@ -55,7 +55,7 @@ impl Chat {
             Act::Mute(against, undo) => self.mute(actor, &against, undo),
             Act::Ban(ban, undo) => self.ban(actor, &ban, undo),
             Act::Room(place, private) => self.set_room(actor, &place, private),
-            Act::Grant { user, role, room } => self.grant(actor, &user, role, room.as_ref()),
+            Act::Grant { user, role, room } => self.grant_role(actor, &user, role, room.as_ref()),
         }
     }
 
@@ -93,7 +93,8 @@ impl Chat {
 
     /// The sessions of a user, or those of them that are in the room.
     pub(super) fn sessions_there(&self, user: &Name, scope: Scope) -> Vec<SessionId> {
-        let mut sessions = self.sessions.of(user);
+        let user = self.sessions.by_name(user);
+        let mut sessions = user.map_or_else(Vec::new, |user| self.sessions.of(user).to_vec());
         if let Some(room) = scope {
             sessions.retain(|id| self.sessions.get(*id).is_some_and(|s| s.is_in(room)));
         }
@@ -175,7 +176,7 @@ impl Chat {
         let reply =
             ActReply { room: self.room_name(Some(room)), private: Some(private), ..ActReply::default() };
         let members: Vec<_> =
-            self.conversations.get(room).map(|c| c.members.iter().copied().collect()).unwrap_or_default();
+            self.conversations.get(room).map(|c| c.members.sessions().collect()).unwrap_or_default();
         for session in members {
             self.sweep(session, room);
         }
@@ -183,7 +184,7 @@ impl Chat {
         Ok(reply)
     }
 
-    fn grant(
+    fn grant_role(
         &mut self,
         actor: Actor,
         user: &Name,

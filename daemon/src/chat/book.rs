@@ -194,6 +194,13 @@ impl Book {
         Some(RightsChange::Grant { scope, user, role })
     }
 
+    /// What a user was granted, and where.
+    pub(super) fn grants_of(&self, user: &Name) -> Vec<(Scope, Name, Role)> {
+        let key = user.key();
+        let theirs = self.grants.iter().filter(|(_, name, _)| name.key() == key);
+        theirs.map(|(scope, name, role)| (scope, name.clone(), *role)).collect()
+    }
+
     /// Makes a room private, or public.
     pub(super) fn set_private(&mut self, room: ConversationId, private: bool) -> RightsChange {
         if private {

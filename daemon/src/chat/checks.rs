@@ -5,7 +5,7 @@
 use super::order::Penalty;
 use super::rights::{Deed, No, Rank, Standing, may};
 use super::talk::no_such_room;
-use super::{By, Chat, ConversationId, Refusal, Scope, SessionId, refusal};
+use super::{By, Chat, ConversationId, Fingerprint, Proof, Refusal, Scope, SessionId, refusal};
 use tcp_chat_protocol::request::Place;
 use tcp_chat_protocol::{ErrorKind, Name, NameKey, Timestamp};
 
@@ -19,9 +19,12 @@ pub(super) enum Actor {
 impl Chat {
     /// How a session stands to a room.
     pub(super) fn standing(&self, session: SessionId, room: ConversationId) -> Standing {
-        let is_in = self.conversations.get(room).is_some_and(|c| c.members.contains(&session));
         match self.sessions.get(session) {
-            Some(s) => self.book.in_room(room, &s.key, s.is_proven, is_in, self.turn.now.wall),
+            Some(s) => {
+                let conversation = self.conversations.get(room);
+                let is_in = conversation.is_some_and(|c| c.members.contains(s.row.user, session));
+                self.book.in_room(room, &s.key, s.proven, is_in, self.turn.now.wall)
+            }
             None => {
                 Standing { role: None, rank: Rank::Nobody, is_in: false, is_banned: false, is_muted: false }
             }
@@ -34,7 +37,7 @@ impl Chat {
             (Actor::Operator(_), _) => Standing::OPERATOR,
             (Actor::Session(session), Some(room)) => self.standing(session, room),
             (Actor::Session(session), None) => match self.sessions.get(session) {
-                Some(s) => self.book.on_server(&s.key, s.is_proven, self.turn.now.wall),
+                Some(s) => self.book.on_server(&s.key, s.proven, self.turn.now.wall),
                 None => Standing {
                     role: None,
                     rank: Rank::Nobody,
@@ -49,9 +52,8 @@ impl Chat {
     /// How high a user stands there. The name counts for what it was granted unless those who have it
     /// now have not proven it.
     pub(super) fn rank_of(&self, scope: Scope, user: &Name) -> Rank {
-        let mut sessions =
-            self.sessions.of(user).into_iter().filter_map(|id| self.sessions.get(id)).peekable();
-        let is_proven = sessions.peek().is_none() || sessions.any(|s| s.is_proven);
+        let here = self.sessions.by_name(user).and_then(|user| self.sessions.first_of(user));
+        let is_proven = here.is_none_or(|session| session.proven);
         self.book.rank(scope, &user.key(), is_proven)
     }
 
@@ -100,6 +102,18 @@ impl Chat {
             No::Unknown => not_to_enter(Some(asked)),
             no => self.refused(no, Some(room), user),
         })
+    }
+
+    /// May somebody of that name, with that certificate, come in at all?
+    pub(super) fn is_not_banned(&self, name: &Name, proof: &Proof) -> Result<(), Refusal> {
+        let shown = match proof {
+            Proof::Certificate(shown) => Some(Fingerprint(shown.key.0)),
+            _ => None,
+        };
+        match self.book.ban_of(&name.key(), shown.as_ref(), self.turn.now.wall) {
+            Some(ban) => Err(penalised(&format!("{name} is banned"), Some(ban))),
+            None => Ok(()),
+        }
     }
 
     /// Why not, for the one who asked.

@@ -2,11 +2,12 @@
 //! what connections read, and carries out the effects once the turn is kept.
 
 use super::reads::{PageOf, Range, SearchIn};
-use super::{Act, Barred, ConversationId, SessionId};
+use super::{Act, Barred, Certificate, ConversationId, Digest, Made, SessionId, UserId};
 use std::net::IpAddr;
 use std::sync::Arc;
-use tcp_chat_protocol::request::{History, Login, Place, Search, Target};
+use tcp_chat_protocol::request::{Enrol, History, Login, Place, Search, Target};
 use tcp_chat_protocol::{Name, Refusal, RequestId, Seq};
+use zeroize::Zeroizing;
 
 /// A connection, from its handshake to its end. Never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,7 +26,7 @@ pub struct Now {
 #[derive(Clone)]
 pub struct Secret {
     /// What the client is told.
-    pub token: Box<str>,
+    pub token: Zeroizing<String>,
     /// What is kept.
     pub hash: [u8; 32],
 }
@@ -37,16 +38,31 @@ impl std::fmt::Debug for Secret {
 }
 
 /// What is known of who is logging in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Proof {
     /// None is asked for.
     NotNeeded,
-    /// The password was right.
+    /// The shared password was right.
     Accepted,
     /// The password was missing or wrong.
     Refused,
-    /// The name is theirs: roles count for it.
-    Proven,
+    /// The user's own password was right: the one with this hash.
+    Password(UserId, Arc<str>),
+    /// The certificate that the connection has shown, verified.
+    Certificate(Box<Certificate>),
+}
+
+impl std::fmt::Debug for Proof {
+    /// A hash is a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotNeeded => f.write_str("NotNeeded"),
+            Self::Accepted => f.write_str("Accepted"),
+            Self::Refused => f.write_str("Refused"),
+            Self::Password(user, _) => f.debug_tuple("Password").field(user).finish(),
+            Self::Certificate(shown) => f.debug_tuple("Certificate").field(shown).finish(),
+        }
+    }
 }
 
 /// One thing that happened, in the order in which it happened on its connection.
@@ -75,6 +91,15 @@ pub enum Ask {
         resumes: Option<[u8; 32]>,
         /// The password's.
         proof: Proof,
+    },
+    /// Turn a code into a password or a certificate.
+    Enrol {
+        /// What the client sent.
+        enrol: Box<Enrol>,
+        /// SHA-256 of the code, if it can be one.
+        code: Option<Digest>,
+        /// What was made for it.
+        made: Made,
     },
     /// Enter a room.
     Join(Name),
@@ -168,6 +193,8 @@ impl Closing {
 pub enum Effect {
     /// A line to one connection.
     Line(ConnectionId, Vec<u8>),
+    /// The reply to a request, true only if the turn is kept.
+    IfKept(ConnectionId, Option<RequestId>, Vec<u8>),
     /// A chunk of the turn's writes, to all who are to have it.
     Chunk {
         /// Its place in [`super::Writes::chunks`].

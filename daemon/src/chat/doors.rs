@@ -5,11 +5,11 @@ use super::checks::not_to_enter;
 use super::rights::Deed;
 use super::rooms::LooksLike;
 use super::{
-    Answer, Chat, ConnectionId, ConversationId, ConversationKind, SessionChange, SessionId, refusal,
+    Answer, Chat, ConnectionId, ConversationId, ConversationKind, SessionChange, SessionId, UserId, refusal,
 };
 use tcp_chat_protocol::reply::{JoinReply, LeaveReply};
 use tcp_chat_protocol::request::Place;
-use tcp_chat_protocol::{ErrorKind, Name, PresenceState, RequestId, Role, reply};
+use tcp_chat_protocol::{ErrorKind, Name, RequestId, Role, reply};
 
 /// Members that the reply to JOIN lists at most.
 const JOIN_MEMBERS: usize = 100;
@@ -81,11 +81,13 @@ impl Chat {
                 self.room_for(session, &place, Deed::Enter)?
             }
             (None, Some(held)) => {
-                let (user, is_proven) = (held.row.name.clone(), held.is_proven);
+                let (user, is_proven) = (held.row.name.clone(), held.proven);
                 self.open_room(name, &user, is_proven)?
             }
             (None, None) => return Ok(()),
         };
+        let who = self.sessions.get(session).map_or(UserId(session.0), |s| s.row.user);
+        let before = self.seen(who, &[room]);
         if !is_in {
             self.enter(session, room);
         }
@@ -100,9 +102,7 @@ impl Chat {
             };
             self.line(connection, reply::encode("JOIN", id, &data));
         }
-        if !is_in {
-            self.announce(room, session, PresenceState::Joined);
-        }
+        self.announce(before, self.face(session));
         Ok(())
     }
 
@@ -113,7 +113,7 @@ impl Chat {
             return;
         };
         held.rooms.push((room, self.head));
-        conversation.members.insert(session);
+        conversation.members.insert(held.row.user, session);
         if let Some(connection) = held.connection {
             conversation.arrive(connection);
         }
@@ -186,31 +186,41 @@ impl Chat {
 
     /// The session is in the room no more.
     pub(super) fn go_out(&mut self, session: SessionId, room: ConversationId) {
+        let Some(user) = self.sessions.get(session).map(|s| s.row.user) else { return };
+        let before = self.seen(user, &[room]);
         let Some(held) = self.sessions.get_mut(session) else { return };
         held.rooms.retain(|(r, _)| *r != room);
         let connection = held.connection;
         if let Some(conversation) = self.conversations.get_mut(room) {
-            conversation.members.remove(&session);
+            conversation.members.remove(user, session);
             if let Some(connection) = connection {
                 conversation.depart(connection);
             }
         }
         self.turn.writes.sessions.push(SessionChange::Leave { session, room });
-        self.announce(room, session, PresenceState::Left);
+        self.announce(before, self.face(session));
         self.drop_if_empty(room);
     }
 
     /// Forgets direct messages that nobody can read any more, and rooms with neither members nor
-    /// messages. The configured rooms stay, and those of which something is written down.
+    /// messages. The configured rooms stay, those of which something is written down, and what two
+    /// registered users have said to each other.
     pub(super) fn drop_if_empty(&mut self, id: ConversationId) {
         let Some(conversation) = self.conversations.get(id) else { return };
-        if !conversation.members.is_empty() {
-            return;
-        }
-        if let Some(name) = conversation.room()
-            && (conversation.head > 0 || self.rules.default_rooms.contains(name) || self.book.holds(id))
-        {
-            return;
+        match &conversation.kind {
+            ConversationKind::Room(name) => {
+                let stays = conversation.head > 0 || self.rules.default_rooms.contains(name);
+                if stays || self.book.holds(id) || !conversation.members.is_empty() {
+                    return;
+                }
+            }
+            ConversationKind::Direct(a, b) => {
+                let is_here = |user: &UserId| !self.sessions.of(*user).is_empty();
+                let is_known = |user: &UserId| self.users.get(*user).is_some();
+                if is_here(a) || is_here(b) || (is_known(a) && is_known(b)) {
+                    return;
+                }
+            }
         }
         self.conversations.remove(id);
         self.book.forget(id);

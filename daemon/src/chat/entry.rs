@@ -1,7 +1,6 @@
 //! Owns coming and going: LOGIN fresh and resumed, lost connections, and the end of a session. Called
 //! by [`Chat::ask`] and by the turn. Never sends: it adds to the turn.
 
-use super::checks::penalised;
 use super::sessions::{Session, UsedIds};
 use super::{
     Answer, Chat, Closing, ConnectionId, ConversationId, Effect, Proof, Range, Read, Secret, SessionChange,
@@ -10,7 +9,7 @@ use super::{
 use tcp_chat_protocol::event::{NoticeEvent, notice};
 use tcp_chat_protocol::reply::{LimitsInfo, LoginReply, ServerInfo};
 use tcp_chat_protocol::request::Login;
-use tcp_chat_protocol::{Colour, ErrorKind, NoticeKind, PresenceState, RequestId, Seq, VERSION, reply};
+use tcp_chat_protocol::{Colour, ErrorKind, NoticeKind, RequestId, Seq, VERSION, reply};
 
 impl Chat {
     pub(super) fn login(
@@ -25,6 +24,9 @@ impl Chat {
         if self.connections.get(&connection).is_some_and(|c| c.session.is_some()) {
             return Err(refusal(ErrorKind::AlreadyLoggedIn, "this connection is logged in already"));
         }
+        if proof == Proof::Refused {
+            return Err(Self::not_let_in());
+        }
         if let Some(token) = &login.session {
             let session = resumes.and_then(|hash| self.sessions.by_token(&hash)).ok_or_else(|| {
                 refusal(
@@ -32,53 +34,44 @@ impl Chat {
                     "there is no such session any more: log in without `session`",
                 )
             })?;
+            self.may_resume(session, &proof)?;
+            if let Some(held) = self.sessions.get(session) {
+                self.is_not_banned(&held.row.name, &proof)?;
+            }
             self.resume(connection, id, session, token, login.color, login.after);
             return Ok(());
         }
-        if proof == Proof::Refused {
-            return Err(refusal(ErrorKind::AuthFailed, "the password is missing or wrong"));
-        }
         let Some(name) = login.name else { return Err(refusal(ErrorKind::Data, "`name` is missing")) };
-        if let Some(ban) = self.book.ban_of(&name.key(), None, self.turn.now.wall) {
-            return Err(penalised(&format!("{name} is banned"), Some(ban)));
-        }
-        if let Some(twin) = self.sessions.twin(&name) {
-            let msg = match twin.key() == name.key() {
-                true => format!("the name {twin} is in use"),
-                false => format!("the name {name} looks like {twin}, which is in use"),
-            };
-            return Err(refusal(ErrorKind::NameTaken, msg));
-        }
+        self.is_not_banned(&name, &proof)?;
+        let who = self.identify(name, proof)?;
         if self.rules.sessions > 0 && self.sessions.len() >= self.rules.sessions {
             return Err(refusal(
                 ErrorKind::ServerFull,
                 "the server has no room for one more session; try later",
             ));
         }
-        let is_proven = proof == Proof::Proven;
-        let rooms = self.rooms_of_login(login.rooms, &name, is_proven)?;
+        let proven = who.user.is_some();
+        let rooms = self.rooms_of_login(login.rooms, &who.name, proven)?;
 
         self.sessions.last += 1;
         let session = SessionId(self.sessions.last);
+        let user = who.user.unwrap_or(UserId(session.0));
         let row = SessionRow {
             id: session,
             token_hash: fresh.hash,
-            user: UserId(session.0),
-            name,
+            user,
+            name: who.name,
             color: login.color.unwrap_or_default(),
         };
+        let before = self.seen(user, &rooms);
         self.turn.writes.sessions.push(SessionChange::Put(row.clone()));
-        let mut begun = Session::new(row, self.rules.rate, self.turn.now.mono, UsedIds::NONE);
-        begun.is_proven = is_proven;
-        self.sessions.put(begun);
+        self.sessions.put(Session::new(row, proven, self.rules.rate, self.turn.now.mono, UsedIds::NONE));
         self.arrive(connection, session);
         for room in &rooms {
             self.enter(session, *room);
         }
         self.login_reply(connection, id, session, fresh.token.to_string());
-        for room in rooms {
-            self.announce(room, session, PresenceState::Joined);
-        }
+        self.announce(before, self.face(session));
         Ok(())
     }
 
@@ -98,6 +91,7 @@ impl Chat {
             held.row.color = color;
             self.turn.writes.sessions.push(SessionChange::Put(held.row.clone()));
         }
+        let before = self.seen_everywhere(session);
         let old = self.arrive(connection, session);
         self.login_reply(connection, id, session, token.to_owned());
         if let Some(after) = after {
@@ -113,19 +107,15 @@ impl Chat {
             let taken = NoticeEvent::new(NoticeKind::TakenOver, "your session goes on at another connection");
             self.line(old, notice(&taken));
             self.close(old, Closing::TakenOver);
-        } else {
-            let rooms = self.rooms_of(session);
-            for room in rooms {
-                self.announce(room, session, PresenceState::Back);
-            }
         }
+        self.announce(before, self.face(session));
     }
 
     /// What the session's conversations have after `after`, each from where the session sees it.
     fn missed(&self, session: SessionId, after: Seq) -> Vec<Range> {
         let Some(session) = self.sessions.get(session) else { return Vec::new() };
         let rooms = session.rooms.iter().copied();
-        let directs = session.directs.iter().map(|d| (*d, 0));
+        let directs = self.conversations.directs_of(session.row.user).iter().map(|d| (*d, 0));
         rooms
             .chain(directs)
             .filter_map(|(conversation, since)| {
@@ -137,6 +127,12 @@ impl Chat {
 
     pub(super) fn rooms_of(&self, session: SessionId) -> Vec<ConversationId> {
         self.sessions.get(session).map(|s| s.rooms.iter().map(|(r, _)| *r).collect()).unwrap_or_default()
+    }
+
+    /// How the session's user is seen in the session's rooms now.
+    fn seen_everywhere(&self, session: SessionId) -> super::presence::Seen {
+        let user = self.sessions.get(session).map_or(UserId(session.0), |s| s.row.user);
+        self.seen(user, &self.rooms_of(session))
     }
 
     fn login_reply(
@@ -193,8 +189,10 @@ impl Chat {
         mut act: impl FnMut(&mut super::rooms::Conversation),
     ) {
         let Some(held) = self.sessions.get(session) else { return };
-        for id in held.rooms.iter().map(|(r, _)| r).chain(&held.directs) {
-            if let Some(conversation) = self.conversations.get_mut(*id) {
+        let directs = self.conversations.directs_of(held.row.user).iter().copied();
+        let all: Vec<_> = held.rooms.iter().map(|(r, _)| *r).chain(directs).collect();
+        for id in all {
+            if let Some(conversation) = self.conversations.get_mut(id) {
                 act(conversation);
             }
         }
@@ -204,11 +202,10 @@ impl Chat {
     pub(super) fn lost(&mut self, connection: ConnectionId) {
         let Some(session) = self.connections.remove(&connection).and_then(|c| c.session) else { return };
         self.seal();
+        let before = self.seen_everywhere(session);
         self.each_conversation(session, |conversation| conversation.depart(connection));
         self.sessions.is_away(session, self.turn.now.mono.saturating_add(self.rules.ttl_ms));
-        for room in self.rooms_of(session) {
-            self.announce(room, session, PresenceState::Away);
-        }
+        self.announce(before, self.face(session));
     }
 
     /// Ends the connection and its session, if it has one.
@@ -220,25 +217,23 @@ impl Chat {
         }
     }
 
-    /// The session is over: its name is free, its rooms are told.
+    /// The session is over: with a user's last one its name is free, and its rooms are told.
     pub(super) fn end_session(&mut self, id: SessionId) {
-        let Some(connection) = self.sessions.get(id).map(|s| s.connection) else { return };
+        let Some(held) = self.sessions.get(id) else { return };
+        let (user, connection) = (held.row.user, held.connection);
+        let (rooms, face, before) = (self.rooms_of(id), self.face(id), self.seen_everywhere(id));
         if let Some(connection) = connection {
             self.each_conversation(id, |conversation| conversation.depart(connection));
         }
-        for room in self.rooms_of(id) {
-            if let Some(conversation) = self.conversations.get_mut(room) {
-                conversation.members.remove(&id);
+        for room in &rooms {
+            if let Some(conversation) = self.conversations.get_mut(*room) {
+                conversation.members.remove(user, id);
             }
-            self.announce(room, id, PresenceState::Left);
-            self.drop_if_empty(room);
         }
-        let Some(gone) = self.sessions.remove(id) else { return };
-        for direct in gone.directs {
-            if let Some(conversation) = self.conversations.get_mut(direct) {
-                conversation.members.remove(&id);
-            }
-            self.drop_if_empty(direct);
+        self.sessions.remove(id);
+        self.announce(before, face);
+        for conversation in rooms.into_iter().chain(self.conversations.directs_of(user).to_vec()) {
+            self.drop_if_empty(conversation);
         }
         self.turn.writes.sessions.push(SessionChange::End(id));
     }

@@ -56,12 +56,12 @@ impl Chat {
     fn user_seen(&self, session: &super::sessions::Session) -> Value {
         let rooms: Vec<_> = session.rooms.iter().filter_map(|(room, _)| self.shown(Some(*room))).collect();
         let connection = session.connection.and_then(|c| self.connections.get(&c));
-        let role = self.book.grants.get(None, &session.key).filter(|_| session.is_proven);
+        let role = self.book.grants.get(None, &session.key).filter(|_| session.proven);
         json!({
             "user": session.row.name,
             "state": if connection.is_some() { "here" } else { "away" },
             "address": connection.map(|c| c.address.to_canonical()),
-            "proven": session.is_proven,
+            "proven": session.proven,
             "role": role,
             "rooms": rooms,
         })

@@ -2,9 +2,9 @@
 //! [`Chat::ask`]. Never reads the log: it says what the connection is to read.
 
 use super::rights::{Deed, may};
+use super::rooms::Members;
 use super::{Answer, Chat, ConnectionId, ConversationId, Effect, PageOf, Read, SearchIn, SessionId, refusal};
-use std::collections::BTreeSet;
-use tcp_chat_protocol::reply::{Member, MemberState, MessagesReply, RoomInfo, RoomsReply, WhoReply};
+use tcp_chat_protocol::reply::{Member, MessagesReply, RoomInfo, RoomsReply, WhoReply};
 use tcp_chat_protocol::request::{Conversation, History, Place, Search};
 use tcp_chat_protocol::{ErrorKind, RequestId, Seq, reply};
 
@@ -22,8 +22,13 @@ impl Chat {
         let data = match place {
             None => WhoReply {
                 room: None,
-                members: self.sessions.iter().take(WHO_MEMBERS).map(member).collect(),
-                member_count: self.sessions.len(),
+                members: self
+                    .sessions
+                    .users()
+                    .take(WHO_MEMBERS)
+                    .filter_map(|(_, sessions)| self.member(sessions.iter().copied()))
+                    .collect(),
+                member_count: self.sessions.users().len(),
             },
             Some(place) => {
                 let room = self.room_for(session, &place, Deed::Know)?;
@@ -39,8 +44,8 @@ impl Chat {
         Ok(())
     }
 
-    pub(super) fn members(&self, ids: &BTreeSet<SessionId>, most: usize) -> Vec<Member> {
-        ids.iter().take(most).filter_map(|id| self.sessions.get(*id)).map(member).collect()
+    pub(super) fn members(&self, members: &Members, most: usize) -> Vec<Member> {
+        members.users().take(most).filter_map(|user| self.member(members.of(user))).collect()
     }
 
     pub(super) fn rooms(
@@ -75,9 +80,8 @@ impl Chat {
         let conversation = match &history.of {
             Conversation::Room(place) => Some(self.room_for(session, place, Deed::Read)?),
             Conversation::With(place) => {
-                let other = self.user(place)?;
-                let users = self.sessions.get(session).zip(self.sessions.get(other));
-                users.and_then(|(me, them)| self.conversations.direct(me.row.user, them.row.user))
+                let (other, _) = self.user(place)?;
+                self.sessions.get(session).and_then(|me| self.conversations.direct(me.row.user, other))
             }
         };
         let Some(conversation) = conversation else {
@@ -102,7 +106,8 @@ impl Chat {
             None => self
                 .sessions
                 .get(session)
-                .map(|s| s.rooms.iter().map(|(r, _)| *r).chain(s.directs.iter().copied()).collect())
+                .map(|s| (s.rooms.iter().map(|(r, _)| *r), self.conversations.directs_of(s.row.user)))
+                .map(|(rooms, directs)| rooms.chain(directs.iter().copied()).collect())
                 .unwrap_or_default(),
         };
         let user = match user {
@@ -130,9 +135,4 @@ impl Chat {
         self.line(connection, reply::encode(op, id, &nothing));
         Ok(())
     }
-}
-
-fn member(session: &super::sessions::Session) -> Member {
-    let state = if session.connection.is_some() { MemberState::Here } else { MemberState::Away };
-    Member { user: session.row.name.to_string(), color: session.row.color.to_string(), state }
 }

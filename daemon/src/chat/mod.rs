@@ -5,6 +5,7 @@
 //! Never delivers anything: it says what is to be written ([`Writes`]) and, once that is kept, what
 //! is to be done ([`Effect`]).
 
+mod access;
 mod acts;
 mod banned;
 mod book;
@@ -16,16 +17,20 @@ mod look;
 mod lookups;
 mod order;
 mod out;
+mod presence;
 mod rate;
 mod reads;
+mod registry;
 mod restore;
 mod rights;
 mod rooms;
 mod sessions;
 mod talk;
 mod turn;
+mod users;
 mod writes;
 
+pub use access::Made;
 pub use banned::{Banned, Fingerprint, NothingToBan, is_in, range_of};
 pub use command::{
     Ask, Closing, Command, ConnectionId, Effect, Now, Own, Past, PastUnknown, Proof, Read, Recipients, Secret,
@@ -34,21 +39,23 @@ pub use look::Look;
 pub use order::{Act, Audit, Ban, Barred, By, Penalty, RightsChange, Scope, StoredRights, Undo};
 pub use rate::Rate;
 pub use reads::{PageOf, Range, SearchIn};
+pub use registry::{CertificateInfo, NotGranted, UserInfo, UserWish};
 pub use turn::Outcome;
+pub use users::{Certificate, Code, Digest, Gives, User, UserChange, Users};
 pub use writes::{
     Chunk, ConversationId, ConversationKind, Found, Sent, SessionChange, SessionId, SessionRow,
     StoredConversation, StoredSession, UserId, Writes,
 };
 
-use crate::settings::Settings;
+use crate::settings::{AuthMode, Settings};
 use book::Book;
 use rooms::Conversations;
 use sessions::Sessions;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use tcp_chat_protocol::event::{NoticeEvent, notice, presence};
-use tcp_chat_protocol::{ErrorKind, Name, NoticeKind, PresenceState, Refusal, RequestId, Seq, reply};
+use tcp_chat_protocol::event::{NoticeEvent, notice};
+use tcp_chat_protocol::{ErrorKind, Name, NoticeKind, Refusal, RequestId, Seq, reply};
 use turn::Turn;
 
 /// Failed logins on one connection before it is closed.
@@ -71,6 +78,10 @@ pub struct Rules {
     pub errors: u32,
     /// Sessions at once; 0: no limit.
     pub sessions: usize,
+    /// Sessions of one registered user at once; 0: no limit.
+    pub sessions_per_user: usize,
+    /// Do only registered users come in?
+    pub accounts: bool,
     /// Rooms at once; 0: no limit.
     pub rooms: usize,
     /// Rooms that one session may be in; 0: no limit.
@@ -83,7 +94,7 @@ pub struct Rules {
 
 impl From<&Settings> for Rules {
     fn from(settings: &Settings) -> Self {
-        let Settings { rooms, sessions, limits, .. } = settings;
+        let Settings { auth, rooms, sessions, limits, .. } = settings;
         Self {
             default_rooms: rooms.default.clone(),
             create: rooms.create,
@@ -92,6 +103,8 @@ impl From<&Settings> for Rules {
             rate: Rate { per_second: limits.messages_per_second, burst: limits.burst },
             errors: limits.errors,
             sessions: limits.sessions,
+            sessions_per_user: limits.sessions_per_user,
+            accounts: auth.mode == AuthMode::Accounts,
             rooms: limits.rooms,
             rooms_per_session: limits.rooms_per_session,
             line_bytes: limits.line_bytes,
@@ -122,6 +135,8 @@ pub struct Chat {
     book: Book,
     /// Lines of the audit log that could not be written yet.
     unaudited: Vec<Audit>,
+    /// Who is registered. Shared with whoever checks passwords, and copied when it changes.
+    users: Arc<Users>,
     connections: HashMap<ConnectionId, Connection>,
     /// The newest number on the server.
     head: Seq,
@@ -187,6 +202,10 @@ impl Chat {
                 self.seal();
                 return self.login(connection, id, *login, fresh, resumes, proof);
             }
+            Ask::Enrol { enrol, code, made } => {
+                self.seal();
+                return self.enrol(connection, id, &enrol.name, code, made);
+            }
             Ask::Ping => {
                 self.seal();
                 self.line(connection, reply::done("PING", id));
@@ -215,7 +234,7 @@ impl Chat {
             Ask::History(history) => self.history(connection, session, id, &history),
             Ask::Search(search) => self.search(connection, session, id, *search),
             Ask::Act(act) => self.act_for(connection, session, id, *act),
-            Ask::Login { .. } | Ask::Say(..) | Ask::Ping | Ask::Quit => Ok(()),
+            Ask::Login { .. } | Ask::Enrol { .. } | Ask::Say(..) | Ask::Ping | Ask::Quit => Ok(()),
         }
     }
 
@@ -302,6 +321,7 @@ impl Chat {
     pub fn set_rules(&mut self, rules: Rules) {
         self.rules = rules;
         self.open_default_rooms();
+        self.strangers_leave();
     }
 
     fn line(&mut self, connection: ConnectionId, line: Vec<u8>) {
@@ -313,22 +333,6 @@ impl Chat {
             state.closing = true;
             self.turn.effects.push(Effect::Close(connection, why));
         }
-    }
-
-    /// Announces what happened to a session in a room, to all others there.
-    fn announce(&mut self, room: ConversationId, session: SessionId, state: PresenceState) {
-        let (Some(conversation), Some(session)) = (self.conversations.get(room), self.sessions.get(session))
-        else {
-            return;
-        };
-        let Some(name) = conversation.room() else { return };
-        if conversation.members.len() > self.rules.presence_limit || conversation.here.is_empty() {
-            return;
-        }
-        let line = presence(name.as_str(), session.row.name.as_str(), session.row.color, state);
-        let event =
-            Effect::Event { to: conversation.here.clone(), except: session.connection, line: line.into() };
-        self.turn.effects.push(event);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::banned::is_in;
 use super::rights::{Deed, may};
-use super::{Banned, Chat, Closing, ConversationId, Scope, SessionId};
+use super::{Banned, Chat, Closing, ConversationId, Digest, Scope, SessionId};
 use tcp_chat_protocol::event::{NoticeEvent, notice};
 use tcp_chat_protocol::{Name, NoticeKind};
 
@@ -37,7 +37,7 @@ impl Chat {
 
     /// Takes out of the rooms of a user those that it may be in no more.
     pub(super) fn sweep_user(&mut self, user: &Name) {
-        for session in self.sessions.of(user) {
+        for session in self.sessions_there(user, None) {
             for room in self.rooms_of(session) {
                 self.sweep(session, room);
             }
@@ -58,8 +58,15 @@ impl Chat {
                     self.throw_out(session, scope, who, reason);
                 }
             }
-            // Which session came with which certificate is known where certificates are.
-            Banned::Certificate(_) => {}
+            // A token does not tell how its session began: as with one that is revoked, all sessions of
+            // the certificate's user end. Those who have another way in come back by it.
+            Banned::Certificate(fingerprint) => {
+                let known = self.users.certificate(&Digest(fingerprint.0));
+                let Some(user) = known.map(|certificate| certificate.name.clone()) else { return };
+                for session in self.sessions_there(&user, None) {
+                    self.throw_out(session, None, who, reason);
+                }
+            }
             Banned::Address(range) => {
                 let mut there: Vec<_> = self
                     .connections

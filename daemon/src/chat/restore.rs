@@ -5,14 +5,16 @@ use super::book::Book;
 use super::rooms::Conversations;
 use super::sessions::{Session, Sessions, UsedIds};
 use super::turn::Turn;
-use super::{Chat, ConversationKind, Found, Now, Rules, StoredConversation, StoredSession};
+use super::{Chat, Found, Now, Rules, StoredConversation, StoredSession, Users};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 impl Chat {
     /// The state as the store knew it. Every session is away, its time counting from `now`.
     #[must_use]
     pub fn restore(rules: Rules, found: Found, now: Now) -> Self {
         let Found { conversations: stored, sessions: held, rights, head, .. } = found;
+        let users = Users::new(found.users, found.certificates);
         let mut conversations = Conversations::default();
         conversations.last = found.last_conversation;
         for StoredConversation { id, kind, head } in stored {
@@ -20,36 +22,18 @@ impl Chat {
         }
         let mut sessions = Sessions::default();
         sessions.last = found.last_session;
-        let mut by_user = HashMap::new();
         for StoredSession { row, rooms } in held {
             let id = row.id;
-            by_user.insert(row.user, id);
-            let mut session = Session::new(row, rules.rate, now.mono, UsedIds::UNKNOWN);
+            let (user, proven) = (row.user, users.get(row.user).is_some());
+            let mut session = Session::new(row, proven, rules.rate, now.mono, UsedIds::UNKNOWN);
             session.ends = Some(now.mono.saturating_add(rules.ttl_ms));
             for (room, since) in rooms {
                 if let Some(conversation) = conversations.get_mut(room) {
-                    conversation.members.insert(id);
+                    conversation.members.insert(user, id);
                     session.rooms.push((room, since));
                 }
             }
             sessions.put(session);
-        }
-        let directs: Vec<_> = conversations
-            .iter()
-            .filter_map(|(id, c)| match c.kind {
-                ConversationKind::Direct(a, b) => Some((id, a, b)),
-                ConversationKind::Room(_) => None,
-            })
-            .collect();
-        for (id, a, b) in directs {
-            let mut both: Vec<_> = [a, b].iter().filter_map(|user| by_user.get(user).copied()).collect();
-            both.dedup();
-            for one in both {
-                if let (Some(session), Some(direct)) = (sessions.get_mut(one), conversations.get_mut(id)) {
-                    session.directs.push(id);
-                    direct.members.insert(one);
-                }
-            }
         }
         let mut turn = Turn::default();
         turn.now = now;
@@ -57,6 +41,7 @@ impl Chat {
             rules,
             conversations,
             sessions,
+            users: Arc::new(users),
             book: Book::restore(rights),
             unaudited: Vec::new(),
             connections: HashMap::new(),
@@ -65,6 +50,8 @@ impl Chat {
             turn,
         };
         chat.open_default_rooms();
+        chat.forget_expired();
+        chat.strangers_leave();
         chat
     }
 
@@ -87,6 +74,8 @@ impl Chat {
             sessions,
             rights: self.book.stored(),
             audit: self.unaudited.clone(),
+            users: self.users.iter().cloned().collect(),
+            certificates: self.users.certificates().cloned().collect(),
             head: self.head,
             last_conversation: self.conversations.last,
             last_session: self.sessions.last,

@@ -12,8 +12,8 @@ pub(super) struct Conversation {
     pub(super) kind: ConversationKind,
     /// The number of the newest message in it, 0 if none.
     pub(super) head: Seq,
-    /// The sessions in it. For direct messages: those of the two that still live.
-    pub(super) members: BTreeSet<SessionId>,
+    /// Who is in the room. Of direct messages their kind says it.
+    pub(super) members: Members,
     /// The connections of those that are here. Shared with the effects of the turn: a chunk goes
     /// to who was there when it was sealed.
     pub(super) here: Recipients,
@@ -21,7 +21,7 @@ pub(super) struct Conversation {
 
 impl Conversation {
     fn new(kind: ConversationKind, head: Seq) -> Self {
-        Self { kind, head, members: BTreeSet::new(), here: Arc::default() }
+        Self { kind, head, members: Members::default(), here: Arc::default() }
     }
 
     /// The room's name; `None` for direct messages.
@@ -49,6 +49,58 @@ impl Conversation {
     }
 }
 
+/// The sessions in a room, by user: a user with several counts once.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    all: BTreeSet<(UserId, SessionId)>,
+    users: usize,
+}
+
+impl Members {
+    pub(super) fn insert(&mut self, user: UserId, session: SessionId) {
+        let is_new = self.of(user).next().is_none();
+        self.all.insert((user, session));
+        self.users += usize::from(is_new);
+    }
+
+    pub(super) fn remove(&mut self, user: UserId, session: SessionId) {
+        let was_there = self.all.remove(&(user, session));
+        if was_there && self.of(user).next().is_none() {
+            self.users -= 1;
+        }
+    }
+
+    pub(super) fn contains(&self, user: UserId, session: SessionId) -> bool {
+        self.all.contains(&(user, session))
+    }
+
+    /// The user's sessions in the room.
+    pub(super) fn of(&self, user: UserId) -> impl Iterator<Item = SessionId> + Clone {
+        let (first, last) = ((user, SessionId(i64::MIN)), (user, SessionId(i64::MAX)));
+        self.all.range(first..=last).map(|(_, session)| *session)
+    }
+
+    /// The users, each with its first session in the room, in the order of their ids.
+    pub(super) fn users(&self) -> impl Iterator<Item = UserId> {
+        let mut last = None;
+        self.all.iter().map(|(user, _)| *user).filter(move |user| last.replace(*user) != Some(*user))
+    }
+
+    /// Every session in the room, by user.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = SessionId> {
+        self.all.iter().map(|(_, session)| *session)
+    }
+
+    /// How many users there are.
+    pub(super) fn len(&self) -> usize {
+        self.users
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+}
+
 /// Every conversation of the server.
 #[derive(Debug, Default)]
 pub(super) struct Conversations {
@@ -58,6 +110,8 @@ pub(super) struct Conversations {
     /// The same for names exactly as the room's first member typed them: no folding needed.
     by_name: HashMap<Name, ConversationId>,
     directs: HashMap<(UserId, UserId), ConversationId>,
+    /// The direct messages of each user, the oldest first.
+    directs_of: HashMap<UserId, Vec<ConversationId>>,
     /// The highest id ever given out.
     pub(super) last: i64,
 }
@@ -121,6 +175,11 @@ impl Conversations {
         self.directs.get(&(a.min(b), a.max(b))).copied()
     }
 
+    /// A user's direct messages with anyone, the oldest first.
+    pub(super) fn directs_of(&self, user: UserId) -> &[ConversationId] {
+        self.directs_of.get(&user).map_or(&[], Vec::as_slice)
+    }
+
     /// Begins two users' direct messages.
     pub(super) fn open_direct(&mut self, a: UserId, b: UserId) -> ConversationId {
         self.last += 1;
@@ -139,6 +198,10 @@ impl Conversations {
             }
             ConversationKind::Direct(a, b) => {
                 self.directs.insert((*a, *b), id);
+                self.directs_of.entry(*a).or_default().push(id);
+                if a != b {
+                    self.directs_of.entry(*b).or_default().push(id);
+                }
             }
         }
         self.all.insert(id, Conversation::new(kind, head));
@@ -158,6 +221,15 @@ impl Conversations {
             }
             ConversationKind::Direct(a, b) => {
                 self.directs.remove(&(*a, *b));
+                for user in [a, b] {
+                    let left = self.directs_of.get_mut(user).map(|directs| {
+                        directs.retain(|direct| *direct != id);
+                        directs.len()
+                    });
+                    if left == Some(0) {
+                        self.directs_of.remove(user);
+                    }
+                }
             }
         }
     }

@@ -1,8 +1,8 @@
-//! Owns the sessions: by id, by token, by name, and when those that are away run out. Called by
-//! the chat only. Never decides who may have a name.
+//! Owns the sessions: by id, by token, by user, by name, and when those that are away run out.
+//! Called by the chat only. Never decides who may have a name, or how many sessions.
 
 use super::rate::{Bucket, Rate};
-use super::{ConnectionId, ConversationId, SessionId, SessionRow};
+use super::{ConnectionId, ConversationId, SessionId, SessionRow, UserId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tcp_chat_protocol::{Name, NameKey, RequestId, Seq};
 
@@ -12,13 +12,11 @@ pub(super) struct Session {
     pub(super) row: SessionRow,
     /// What its name is compared by.
     pub(super) key: NameKey,
-    /// Is the name certainly theirs? Only then roles count.
-    pub(super) is_proven: bool,
+    /// Its user is a registered one, and has proven to be it: only then roles count.
+    pub(super) proven: bool,
     /// Its rooms, in the order in which it entered them, each with the number that it sees from
     /// (exclusive).
     pub(super) rooms: Vec<(ConversationId, Seq)>,
-    /// Its direct messages.
-    pub(super) directs: Vec<ConversationId>,
     pub(super) connection: Option<ConnectionId>,
     /// When it ends, unless it is resumed; in milliseconds of [`super::Now::mono`].
     pub(super) ends: Option<u64>,
@@ -58,14 +56,13 @@ impl UsedIds {
 }
 
 impl Session {
-    pub(super) fn new(row: SessionRow, rate: Rate, now: u64, used: UsedIds) -> Self {
+    pub(super) fn new(row: SessionRow, proven: bool, rate: Rate, now: u64, used: UsedIds) -> Self {
         let bucket = Bucket::full(rate, now);
         Self {
             key: row.name.key(),
             row,
-            is_proven: false,
+            proven,
             rooms: Vec::new(),
-            directs: Vec::new(),
             connection: None,
             ends: None,
             bucket,
@@ -83,10 +80,12 @@ impl Session {
 pub(super) struct Sessions {
     all: BTreeMap<SessionId, Session>,
     by_token: HashMap<[u8; 32], SessionId>,
-    /// Each name under its key and under its look.
-    by_name: HashMap<NameKey, SessionId>,
+    /// Those of each user, in the order in which they began. Only a registered user has several.
+    by_user: BTreeMap<UserId, Vec<SessionId>>,
+    /// Each name under its key and under its look. All sessions of a user have one name.
+    by_name: HashMap<NameKey, UserId>,
     endings: BTreeSet<(u64, SessionId)>,
-    /// The highest id ever given out.
+    /// The highest id ever given out, to a session or a user.
     pub(super) last: i64,
 }
 
@@ -118,29 +117,44 @@ impl Sessions {
         self.by_token.get(hash).copied()
     }
 
-    /// The session of the user with this name.
-    pub(super) fn by_name(&self, name: &Name) -> Option<SessionId> {
+    /// The user of this name who has a session.
+    pub(super) fn by_name(&self, name: &Name) -> Option<UserId> {
         let key = name.key();
-        let id = *self.by_name.get(&key)?;
-        (self.all.get(&id)?.key == key).then_some(id)
+        let user = *self.by_name.get(&key)?;
+        (self.first_of(user)?.key == key).then_some(user)
     }
 
-    /// All sessions of the user with this name.
-    pub(super) fn of(&self, name: &Name) -> Vec<SessionId> {
-        self.by_name(name).into_iter().collect()
+    /// The user that stands in the way of this name: of the same, or of one that looks like it.
+    pub(super) fn twin(&self, name: &Name) -> Option<UserId> {
+        self.by_name.get(&name.key()).or_else(|| self.by_name.get(&name.look())).copied()
     }
 
-    /// The name that stands in the way of this one: the same, or one that looks like it.
-    pub(super) fn twin(&self, name: &Name) -> Option<&Name> {
-        let id = self.by_name.get(&name.key()).or_else(|| self.by_name.get(&name.look()))?;
-        self.all.get(id).map(|s| &s.row.name)
+    /// A user's sessions, in the order in which they began.
+    pub(super) fn of(&self, user: UserId) -> &[SessionId] {
+        self.by_user.get(&user).map_or(&[], Vec::as_slice)
+    }
+
+    /// The first of a user's sessions: what it shows, all show.
+    pub(super) fn first_of(&self, user: UserId) -> Option<&Session> {
+        self.all.get(self.of(user).first()?)
+    }
+
+    /// The users who have a session, in the order of their ids.
+    pub(super) fn users(&self) -> impl ExactSizeIterator<Item = (UserId, &[SessionId])> {
+        self.by_user.iter().map(|(user, sessions)| (*user, sessions.as_slice()))
+    }
+
+    /// Where the user is connected.
+    pub(super) fn connections_of(&self, user: UserId) -> Vec<ConnectionId> {
+        self.of(user).iter().filter_map(|id| self.all.get(id)?.connection).collect()
     }
 
     pub(super) fn put(&mut self, session: Session) {
         let id = session.row.id;
         self.by_token.insert(session.row.token_hash, id);
-        self.by_name.insert(session.row.name.look(), id);
-        self.by_name.insert(session.row.name.key(), id);
+        self.by_user.entry(session.row.user).or_default().push(id);
+        self.by_name.insert(session.row.name.look(), session.row.user);
+        self.by_name.insert(session.row.name.key(), session.row.user);
         if let Some(ends) = session.ends {
             self.endings.insert((ends, id));
         }
@@ -150,9 +164,17 @@ impl Sessions {
     pub(super) fn remove(&mut self, id: SessionId) -> Option<Session> {
         let session = self.all.remove(&id)?;
         self.by_token.remove(&session.row.token_hash);
-        for key in [session.row.name.look(), session.row.name.key()] {
-            if self.by_name.get(&key) == Some(&id) {
-                self.by_name.remove(&key);
+        let user = session.row.user;
+        let left = self.by_user.get_mut(&user).map(|sessions| {
+            sessions.retain(|session| *session != id);
+            sessions.len()
+        });
+        if left == Some(0) {
+            self.by_user.remove(&user);
+            for key in [session.row.name.look(), session.row.name.key()] {
+                if self.by_name.get(&key) == Some(&user) {
+                    self.by_name.remove(&key);
+                }
             }
         }
         if let Some(ends) = session.ends {

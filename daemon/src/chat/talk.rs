@@ -5,7 +5,7 @@ use super::rights::Deed;
 use super::turn::Said;
 use super::{
     Answer, Chat, ConnectionId, ConversationId, ConversationKind, Effect, Past, Read, Refusal, SessionId,
-    refusal,
+    UserId, refusal,
 };
 use tcp_chat_protocol::request::{Place, Target};
 use tcp_chat_protocol::{ErrorKind, Name, RequestId};
@@ -83,38 +83,37 @@ impl Chat {
 
     /// The direct messages with a user, begun if need be, and the name as that user has it.
     fn direct_with(&mut self, session: SessionId, place: &Place) -> Result<(ConversationId, Name), Refusal> {
-        let other = self.user(place)?;
-        let (Some(me), Some(them)) = (self.sessions.get(session), self.sessions.get(other)) else {
+        let (theirs, name) = self.user(place)?;
+        let Some(me) = self.sessions.get(session) else { return Err(no_such_user(place)) };
+        let mine = me.row.user;
+        // What a passer-by tells a user who is not here would go with the passer-by.
+        if !me.proven && self.sessions.of(theirs).is_empty() {
             return Err(no_such_user(place));
-        };
-        let name = them.row.name.clone();
-        let (mine, theirs) = (me.row.user, them.row.user);
+        }
         if let Some(known) = self.conversations.direct(mine, theirs) {
             return Ok((known, name));
         }
         let id = self.conversations.open_direct(mine, theirs);
         let kind = ConversationKind::Direct(mine.min(theirs), mine.max(theirs));
         self.turn.writes.conversations.push((id, kind));
-        let mut both = vec![session, other];
-        both.dedup();
-        for one in both {
-            let (Some(held), Some(conversation)) =
-                (self.sessions.get_mut(one), self.conversations.get_mut(id))
-            else {
-                continue;
-            };
-            held.directs.push(id);
-            conversation.members.insert(one);
-            if let Some(connection) = held.connection {
-                conversation.arrive(connection);
-            }
+        let mut connections = self.sessions.connections_of(mine);
+        if mine != theirs {
+            connections.extend(self.sessions.connections_of(theirs));
+        }
+        if let Some(conversation) = self.conversations.get_mut(id) {
+            connections.into_iter().for_each(|connection| conversation.arrive(connection));
         }
         Ok((id, name))
     }
 
-    /// The session of a user.
-    pub(super) fn user(&self, place: &Place) -> Result<SessionId, Refusal> {
-        place.0.as_ref().and_then(|name| self.sessions.by_name(name)).ok_or_else(|| no_such_user(place))
+    /// A user, here or registered, and the name as that user has it.
+    pub(super) fn user(&self, place: &Place) -> Result<(UserId, Name), Refusal> {
+        let name = place.0.as_ref().ok_or_else(|| no_such_user(place))?;
+        if let Some(user) = self.users.by_name(name) {
+            return Ok((user.id, user.name.clone()));
+        }
+        let here = self.sessions.by_name(name).and_then(|user| self.sessions.first_of(user));
+        here.map(|held| (held.row.user, held.row.name.clone())).ok_or_else(|| no_such_user(place))
     }
 }
 

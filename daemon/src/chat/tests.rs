@@ -1,6 +1,7 @@
 //! The chat as tables: what is asked, and what everyone hears. `model.rs` holds it against a simple
 //! model under random commands.
 
+mod access;
 mod model;
 mod order;
 mod world;

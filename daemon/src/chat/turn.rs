@@ -3,12 +3,13 @@
 //! and by the chat (seal). Never writes: [`Chat::not_kept`] undoes what the store refused.
 
 use super::{
-    Audit, Chat, Chunk, ConnectionId, ConversationId, Effect, Now, Own, Read, Sent, SessionId, Writes,
-    refusal,
+    Audit, Chat, Chunk, ConnectionId, ConversationId, Effect, Now, Own, Read, Scope, Sent, SessionId, User,
+    UserId, Writes, refusal,
 };
 use std::collections::HashMap;
+use std::sync::Arc;
 use tcp_chat_protocol::event::{MsgLine, Spoken};
-use tcp_chat_protocol::{Colour, ErrorKind, Name, RequestId, Seq, Timestamp, reply};
+use tcp_chat_protocol::{Colour, ErrorKind, Name, RequestId, Role, Seq, Timestamp, reply};
 
 /// Something said, not yet numbered.
 #[derive(Debug)]
@@ -43,6 +44,10 @@ pub(super) struct Turn {
     pub(super) entered: Vec<(SessionId, ConversationId)>,
     /// What this turn has for the audit log.
     pub(super) audited: Vec<Audit>,
+    /// Users as they were before they were changed in this turn; `None`: they were not there.
+    pub(super) users_before: Vec<(UserId, Option<User>)>,
+    /// The grants of users who were removed in this turn.
+    pub(super) grants_before: Vec<(Scope, Name, Role)>,
 }
 
 impl Turn {
@@ -74,6 +79,8 @@ impl Chat {
         self.turn.heads.clear();
         self.turn.entered.clear();
         self.turn.audited.clear();
+        self.turn.users_before.clear();
+        self.turn.grants_before.clear();
         self.turn.head = self.head;
     }
 
@@ -177,6 +184,20 @@ impl Chat {
                 *since = (*since).min(self.head);
             }
         }
+        for (id, before) in self.turn.users_before.drain(..).rev() {
+            // One who is in by a certificate is registered by it, kept or not.
+            let users = Arc::make_mut(&mut self.users);
+            match before {
+                Some(user) => users.put(user),
+                None if self.sessions.of(id).is_empty() => drop(users.remove(id)),
+                None => {}
+            }
+        }
+        for (scope, user, role) in self.turn.grants_before.drain(..) {
+            if scope.is_none_or(|room| self.conversations.get(room).is_some()) {
+                self.book.grant(scope, &user, Some(role));
+            }
+        }
         let mut out = Vec::with_capacity(effects.len());
         for effect in effects {
             match effect {
@@ -184,6 +205,10 @@ impl Chat {
                     let refusal = refusal(ErrorKind::Internal, format!("the message was not kept: {why}"));
                     Effect::Line(own.connection, reply::error(&refusal.with_id(own.id)))
                 })),
+                Effect::IfKept(connection, id, _) => {
+                    let refusal = refusal(ErrorKind::Internal, format!("nothing was changed: {why}"));
+                    out.push(Effect::Line(connection, reply::error(&refusal.with_id(id))));
+                }
                 Effect::Read(connection, Read::Gap(session, mut ranges)) => {
                     ranges.retain_mut(|range| {
                         range.last = range.last.min(self.head);

@@ -1,7 +1,7 @@
 //! Owns what a turn wants kept: plain data that the chat makes and the store writes, all of it in
 //! one transaction. Never knows how it is written.
 
-use super::{Audit, RightsChange, StoredRights};
+use super::{Audit, Certificate, RightsChange, StoredRights, User, UserChange};
 use tcp_chat_protocol::{Colour, Name, RequestId, Seq};
 
 /// A room, or two users' direct messages. Given out by the chat, never used again.
@@ -12,7 +12,8 @@ pub struct ConversationId(pub i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub i64);
 
-/// Whose direct messages they are. Where names prove nothing, every session is a user of its own.
+/// A registered user; for a name that nobody owns, the one session that has it. Of the same
+/// numbering as sessions, so that the two never meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(pub i64);
 
@@ -114,6 +115,8 @@ pub struct Writes {
     pub rights: Vec<RightsChange>,
     /// Lines of the audit log.
     pub audit: Vec<Audit>,
+    /// What happened to registered users, in order.
+    pub users: Vec<UserChange>,
 }
 
 impl Writes {
@@ -127,6 +130,7 @@ impl Writes {
             && self.sessions.is_empty()
             && self.rights.is_empty()
             && self.audit.is_empty()
+            && self.users.is_empty()
     }
 }
 
@@ -161,6 +165,10 @@ pub struct Found {
     pub rights: StoredRights,
     /// Lines that the audit log has not yet; none at the start.
     pub audit: Vec<Audit>,
+    /// Every registered user.
+    pub users: Vec<User>,
+    /// Every client certificate that is known.
+    pub certificates: Vec<Certificate>,
     /// The newest number on the server, 0 if none.
     pub head: Seq,
     /// The highest conversation id ever given out.

@@ -16,6 +16,7 @@ Examples:
   tcp-chatd --set listen.address=0.0.0.0:3000
                                           run, and take connections from other hosts
   tcp-chatd invite --room ops             a line that a colleague can paste
+  tcp-chatd user add ana                  register ana; prints a join line for her
   tcp-chatd password > password.hash      for auth.password_file
   tcp-chatd status                        how the running daemon is
   tcp-chatd ban 192.0.2.0/24 --for 1d     nobody comes in from there for a day
@@ -128,6 +129,47 @@ pub enum Command {
         /// The level
         level: String,
     },
+    /// Registered users
+    #[command(subcommand)]
+    User(User),
+}
+
+/// Registered users.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum User {
+    /// Register NAME and print a join line, which works once within a day
+    Add {
+        /// The user
+        name: String,
+        /// The line fetches a certificate, instead of setting a password
+        #[arg(long)]
+        cert: bool,
+        /// The room to enter
+        #[arg(long)]
+        room: Option<String>,
+    },
+    /// Register NAME no more: sessions end at once, certificates are revoked
+    Remove {
+        /// The user
+        name: String,
+    },
+    /// Who is registered
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take NAME's password away, end the sessions, and print a new join line
+    Password {
+        /// The user
+        name: String,
+        /// The line fetches one more certificate; password and sessions stay
+        #[arg(long)]
+        cert: bool,
+        /// The room to enter
+        #[arg(long)]
+        room: Option<String>,
+    },
 }
 
 /// The certificates.
@@ -148,6 +190,13 @@ pub enum Cert {
     },
     /// Issue a new certificate for the daemon now, from the same CA
     Renew,
+    /// Make the running daemon accept a client certificate no more, and end its user's sessions
+    Revoke {
+        /// Its file, the SHA-256 of its public key as `user list` shows it, or a user: then all
+        /// that are known of that user
+        #[arg(value_name = "FILE|SHA256|NAME")]
+        which: String,
+    },
 }
 
 /// The command line as clap knows it: for man pages and completions.

@@ -3,7 +3,7 @@
 
 use super::{Failure, exit, print};
 use crate::settings;
-use crate::tls::{self, Facts};
+use crate::tls::{self, Facts, Shown};
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -45,10 +45,17 @@ fn text(file: &Path, facts: &Facts, now: SystemTime) -> String {
 }
 
 /// A client certificate: into `NAME.pem` and `NAME.key` of a folder, or printed.
-pub(super) fn issue(settings: &settings::Tls, name: &str, out: Option<PathBuf>) -> Result<(), Failure> {
+/// A daemon that runs is told of it, so that it can be revoked by the user's name.
+pub(super) fn issue(
+    settings: &settings::Tls,
+    name: &str,
+    out: Option<PathBuf>,
+    socket: Option<&Path>,
+) -> Result<(), Failure> {
     let name = Name::parse(name).map_err(|e| Failure::new(exit::USAGE, format!("{name:?}: {e}")))?;
     let Some(folder) = out else {
         let minted = tls::issue(settings, &name, SystemTime::now())?;
+        tell(&minted, socket);
         return print(&minted.key).and_then(|()| print(&minted.certificate));
     };
     let [certificate, key] = ["pem", "key"].map(|end| folder.join(format!("{name}.{end}")));
@@ -64,7 +71,14 @@ pub(super) fn issue(settings: &settings::Tls, name: &str, out: Option<PathBuf>) 
         let _ = std::fs::remove_file(&key);
         return Err(failed(&certificate, &e));
     }
+    tell(&minted, socket);
     print(&format!("{}\n{}\n", certificate.display(), key.display()))
+}
+
+fn tell(minted: &tls::Minted, socket: Option<&Path>) {
+    if let Some(shown) = Shown::of_pem(minted.certificate.as_bytes()) {
+        super::users::tell_issued(socket, shown.into());
+    }
 }
 
 fn write(file: &Path, mode: u32, content: &[u8]) -> io::Result<()> {

@@ -13,7 +13,7 @@ use std::time::Duration;
 /// The longest answer, in bytes.
 const ANSWER_BYTES: u64 = 64 << 20;
 /// How long the daemon may take to answer.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Deserialize)]
 struct Answer {
@@ -155,7 +155,7 @@ fn shown(value: &Value) -> String {
 }
 
 /// Asks and gives the answer's data; `refused` is the exit code where the daemon says no.
-fn ask(
+pub(super) fn ask(
     socket: Option<&Path>,
     request: &Request,
     within: Option<Duration>,

@@ -9,9 +9,10 @@ mod control;
 pub mod exit;
 mod order;
 mod order_args;
+mod users;
 mod welcome;
 
-pub use args::{Args, Cert, Command, command};
+pub use args::{Args, Cert, Command, User, command};
 pub use welcome::welcome;
 
 use crate::settings::{self, Environment, Inputs, Loaded};
@@ -86,18 +87,17 @@ fn carry_out(command: Command, loaded: &Loaded) -> Result<(), Failure> {
         Command::Config { .. } => print(&loaded.to_toml()),
         Command::Cert(Cert::Show) => certificates::show(&settings.tls),
         Command::Cert(Cert::Issue { name, out, print }) => {
-            certificates::issue(&settings.tls, &name, (!print).then_some(out))
+            let socket = settings.control_socket();
+            certificates::issue(&settings.tls, &name, (!print).then_some(out), socket.as_deref())
         }
+        Command::User(user) => users::user(user, settings),
         Command::Cert(Cert::Renew) => {
             let notes = tls::renew(&settings.tls, SystemTime::now())?;
             notes.iter().try_for_each(|note| print(&format!("{note}\n")))
         }
         Command::Invite { room } => {
-            let line = welcome::invite(settings, room.as_deref())?;
-            if settings.listen.address.iter().all(|address| address.ip().is_loopback()) {
-                let note = "note: listen.address takes connections from this host only";
-                let _ = writeln!(std::io::stderr(), "{note}");
-            }
+            let line = welcome::invite(settings, room.as_deref(), None)?;
+            welcome::note_if_only_here(settings);
             print(&format!("{line}\n"))
         }
         command => ask(&command, settings.control_socket().as_deref()).unwrap_or(Ok(())),
@@ -110,6 +110,7 @@ fn ask(command: &Command, socket: Option<&Path>) -> Option<Result<(), Failure>> 
         Command::Status { json } => control::status(socket, *json),
         Command::Reload => control::reload(socket),
         Command::Backup { file } => control::backup(socket, file),
+        Command::Cert(Cert::Revoke { which }) => users::revoke(socket, which),
         other => return order::ask(other, socket),
     })
 }

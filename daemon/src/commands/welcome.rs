@@ -1,11 +1,13 @@
 //! Owns what people paste to join: the lines that the daemon prints at its start, and the
-//! invitation. Never prints.
+//! invitation. Prints nothing but a note.
 
 use super::{Failure, exit};
 use crate::settings::Settings;
 use crate::tls::{self, Facts, Summary};
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use tcp_chat_protocol::invite::Join;
 use tcp_chat_protocol::{Invite, Name};
 
 /// Where the daemon listens, whom clients must trust, and the command that joins from this host.
@@ -36,7 +38,7 @@ fn render(addresses: &[SocketAddr], summary: &Summary, program: &str) -> String 
     };
     out.push_str(&format!("  SHA-256  {}\n", summary.pin));
     let host = dialled(addresses, &summary.facts, summary.ca.is_some());
-    let server = Invite { host, port, room: None, pin: None }.to_string();
+    let server = Invite { host, port, room: None, pin: None, join: None }.to_string();
     let server = server.trim_start_matches("tcps://");
     out.push_str(&format!("  join     {program} {trust} {server}"));
     out
@@ -49,20 +51,29 @@ fn invitation(
     own: bool,
     room: Option<Name>,
     host: Option<&str>,
+    join: Option<Join>,
 ) -> Option<String> {
     // The own CA is listed first, the last of an operator's chain last.
     let (pinned, leaf) = if own { (files.first()?, files.last()?) } else { (files.last()?, files.first()?) };
     let host = host.map_or_else(|| dialled_from_elsewhere(addresses, &leaf.1), str::to_owned);
     let port = addresses.first()?.port();
-    let invite = Invite { host, port, room, pin: Some(pinned.1.pin) };
+    let invite = Invite { host, port, room, pin: Some(pinned.1.pin), join };
     Some(format!("tcp-chat-cli {invite}"))
 }
 
-/// The invitation for the settings and certificates that are there.
+/// Says so where nobody but this host could follow an invitation.
+pub(super) fn note_if_only_here(settings: &Settings) {
+    if settings.listen.address.iter().all(|address| address.ip().is_loopback()) {
+        let note = "note: listen.address takes connections from this host only";
+        let _ = writeln!(std::io::stderr(), "{note}");
+    }
+}
+
+/// The invitation for the settings and certificates that are there; with `join`, for one user.
 ///
 /// # Errors
 /// The room is no name, or there are no certificates yet.
-pub(super) fn invite(settings: &Settings, room: Option<&str>) -> Result<String, Failure> {
+pub(super) fn invite(settings: &Settings, room: Option<&str>, join: Option<Join>) -> Result<String, Failure> {
     let room = room
         .map(|room| Name::parse(room).map_err(|e| Failure::new(exit::USAGE, format!("--room {room:?}: {e}"))))
         .transpose()?;
@@ -70,7 +81,7 @@ pub(super) fn invite(settings: &Settings, room: Option<&str>) -> Result<String, 
     let own = settings.tls.own.is_none();
     // What the operator wrote first is what people dial.
     let configured = settings.tls.names.iter().find(|name| !name.starts_with('*')).map(String::as_str);
-    invitation(&settings.listen.address, &files, own, room, configured)
+    invitation(&settings.listen.address, &files, own, room, configured, join)
         .ok_or_else(|| Failure::new(exit::INTERNAL, "there is no certificate to invite with"))
 }
 
@@ -168,7 +179,7 @@ mod tests {
             (&["[2001:db8::1]:81"], &["2001:db8::1"], None, "[2001:db8::1]:81"),
         ] {
             let room = Some("ops".parse().unwrap());
-            let line = invitation(&at(addresses), &leaf(names), true, room, given).unwrap();
+            let line = invitation(&at(addresses), &leaf(names), true, room, given, None).unwrap();
             assert_eq!(line, format!("tcp-chat-cli tcps://{host}/ops#{pin}"), "{addresses:?} {names:?}");
         }
     }

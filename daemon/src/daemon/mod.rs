@@ -6,6 +6,7 @@
 //! inbox closes; the store is closed by the hub. What takes longer than `shutdown.grace` is cut,
 //! but the last two always happen.
 
+mod exposure;
 mod fatal;
 mod reload;
 mod watch;
@@ -14,7 +15,7 @@ pub use fatal::Fatal;
 
 use crate::admin::{self, Desk, Wish};
 use crate::chat::{Found, Rules};
-use crate::hub::{self, Control, Ended, Entry, Inbox};
+use crate::hub::{self, Control, Directory, Ended, Entry, Inbox};
 use crate::net::{self, Gate};
 use crate::settings::Loaded;
 use crate::store::{Readers, Store};
@@ -170,16 +171,10 @@ impl Daemon {
         let settings = &loaded.settings;
         tell_certificate(&tls);
         let (inbox, entries) = hub::inbox();
-        let (hub, bars) = hub::spawn(Rules::from(settings), store, found, entries).map_err(Fatal::Runtime)?;
-        let password = settings.auth.password_hash.clone();
-        let gate = Gate::new(
-            tls.server_config(),
-            settings.limits.clone(),
-            password,
-            inbox.clone(),
-            bars,
-            readers.clone(),
-        );
+        let directory = Directory::new(tls.fetching_until());
+        let (hub, bars) = hub::spawn(Rules::from(settings), store, found, entries, directory.clone())
+            .map_err(Fatal::Runtime)?;
+        let gate = Gate::new(settings, tls.clone(), directory, inbox.clone(), bars, readers.clone());
         let (stop_accepting, stop_control) = (CancellationToken::new(), CancellationToken::new());
         let mut tasks = JoinSet::new();
         let mut addresses = Vec::new();
@@ -190,12 +185,13 @@ impl Daemon {
             addresses.push(address);
             tasks.spawn(net::serve(gate.clone(), listener, stop_accepting.clone()));
         }
+        exposure::warn_if_open_to_all(settings, &addresses);
         let (sender, wishes) = mpsc::channel(WISHES);
         let control = match control {
             None => None,
             Some((path, listener)) => {
                 let listener = UnixListener::from_std(listener).map_err(Fatal::Runtime)?;
-                let desk = Desk { inbox: inbox.clone(), readers, wishes: sender };
+                let desk = Desk { inbox: inbox.clone(), readers, tls: tls.clone(), wishes: sender };
                 tasks.spawn(admin::serve(listener, desk, stop_control.clone()));
                 Some(path)
             }

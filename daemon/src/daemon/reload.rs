@@ -80,7 +80,7 @@ impl Daemon {
         tls.notes.iter().for_each(TlsNote::log);
         self.watch.certificate(self.tls.summary());
         self.gate.set_tls(self.tls.server_config());
-        self.gate.reload(settings.limits.clone(), settings.auth.password_hash.clone());
+        self.gate.reload(settings);
         self.log.set_level(&settings.log.level).map_err(Refused::other)?;
         let (sender, receiver) = oneshot::channel();
         let rules = Control::Rules(Box::new(Rules::from(settings)), sender);

@@ -16,7 +16,9 @@ impl Hub {
         let mut wakers: Vec<Waker> = Vec::new();
         for effect in effects {
             match effect {
-                Effect::Line(to, line) => wakers.extend(self.with(to, |o| o.push(Item::Line(line)))),
+                Effect::Line(to, line) | Effect::IfKept(to, _, line) => {
+                    wakers.extend(self.with(to, |o| o.push(Item::Line(line))))
+                }
                 Effect::Chunk { index, to, own } => {
                     // The store gives one for each chunk written, so it is there.
                     let Some(kept) = kept.get(index) else { continue };

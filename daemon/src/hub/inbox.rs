@@ -1,7 +1,7 @@
 //! Owns the way into the hub: what connections and operators put in, bounded in entries. The only
 //! place where a connection waits for the hub, so that the back-pressure falls on who sends.
 
-use crate::chat::{Act, Command, ConnectionId, Counts, Look, Rules};
+use crate::chat::{Act, Command, ConnectionId, Counts, Look, NotGranted, Rules, UserInfo, UserWish};
 use crate::hub::Outbox;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -36,6 +36,10 @@ pub enum Control {
     Act(u32, Box<Act>, oneshot::Sender<Result<ActReply, String>>),
     /// Look at something: a list of objects.
     Look(Look, oneshot::Sender<Vec<serde_json::Value>>),
+    /// Change who is registered, or which certificates are good. Answers how many it touched.
+    User(UserWish, oneshot::Sender<Result<usize, NotGranted>>),
+    /// Who is registered?
+    Users(oneshot::Sender<Vec<UserInfo>>),
     /// Go by other settings.
     Rules(Box<Rules>, oneshot::Sender<()>),
 }

@@ -3,14 +3,17 @@
 //! and its commit. Never touches a socket: it puts things into outboxes.
 
 mod deliver;
+mod directory;
 mod inbox;
 mod outbox;
 
+pub use directory::Directory;
 pub use inbox::{Control, Entry, Health, HubGone, Inbox, inbox};
 pub use outbox::{Closed, Item, Outbox, Taken};
 
 use crate::chat::{
-    Chat, Command, ConnectionId, ConversationId, Found, Now, Past, PastUnknown, Rules, SessionId,
+    Chat, Command, ConnectionId, ConversationId, Found, NotGranted, Now, Past, PastUnknown, Rules, SessionId,
+    UserInfo,
 };
 use crate::store::{Store, StoreError};
 use arc_swap::ArcSwap;
@@ -59,6 +62,7 @@ struct Hub {
     failing: Option<(String, Instant)>,
     answers: Vec<Answer>,
     bars: Bars,
+    directory: Directory,
 }
 
 /// An operator's question, answered when its turn is kept.
@@ -67,6 +71,8 @@ enum Answer {
     Done(oneshot::Sender<()>),
     Acted(oneshot::Sender<Result<ActReply, String>>, Result<ActReply, String>),
     Seen(oneshot::Sender<Vec<serde_json::Value>>, Vec<serde_json::Value>),
+    User(oneshot::Sender<Result<usize, NotGranted>>, Result<usize, NotGranted>),
+    Users(oneshot::Sender<Vec<UserInfo>>),
 }
 
 /// The addresses that are not let in. The hub writes it; the listeners read it. Cheap to clone.
@@ -82,25 +88,28 @@ pub fn spawn(
     store: Store,
     found: Found,
     entries: mpsc::Receiver<Entry>,
+    directory: Directory,
 ) -> std::io::Result<(oneshot::Receiver<Ended>, Bars)> {
     let (sender, receiver) = oneshot::channel();
     // Before anyone is let in.
     let bars: Bars = Arc::new(ArcSwap::new(found.rights.barred()));
-    let own = bars.clone();
+    let hub = Hub::new(rules, store, found, directory, bars.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     std::thread::Builder::new().name("hub".into()).spawn(move || {
-        let _ =
-            sender.send(runtime.block_on(async { Hub::new(rules, store, found, own).run(entries).await }));
+        let _ = sender.send(runtime.block_on(hub.run(entries)));
     })?;
     Ok((receiver, bars))
 }
 
 impl Hub {
-    fn new(rules: Rules, store: Store, found: Found, bars: Bars) -> Self {
+    fn new(rules: Rules, store: Store, found: Found, directory: Directory, bars: Bars) -> Self {
         let began = Instant::now();
         let now = Now { mono: 0, wall: Timestamp::now().0 };
+        let chat = Chat::restore(rules, found, now);
+        directory.publish(chat.users());
         Self {
-            chat: Chat::restore(rules, found, now),
+            chat,
+            directory,
             store,
             outboxes: HashMap::new(),
             heard: Vec::new(),
@@ -179,13 +188,18 @@ impl Hub {
             self.deliver(outcome.effects, &[]);
         } else {
             match self.store.commit(outcome.writes) {
-                Ok(kept) => self.deliver(outcome.effects, &kept),
+                Ok(kept) => {
+                    // Before anyone hears of it: who may log in now, may.
+                    self.directory.publish(self.chat.users());
+                    self.deliver(outcome.effects, &kept);
+                }
                 Err(why) => {
                     let effects = self.fail(&why, outcome.effects);
                     self.deliver(effects, &[]);
                 }
             }
         }
+        self.directory.publish(self.chat.users());
         self.answer();
     }
 
@@ -202,6 +216,11 @@ impl Hub {
                 self.answers.push(Answer::Acted(answer, done));
             }
             Control::Look(at, answer) => self.answers.push(Answer::Seen(answer, self.chat.look(at))),
+            Control::User(wish, answer) => {
+                let done = self.chat.grant(wish);
+                self.answers.push(Answer::User(answer, done));
+            }
+            Control::Users(answer) => self.answers.push(Answer::Users(answer)),
             Control::Rules(rules, answer) => {
                 self.chat.set_rules(*rules);
                 self.answers.push(Answer::Done(answer));
@@ -232,6 +251,11 @@ impl Hub {
                     drop(to.send(done));
                 }
                 Answer::Seen(to, seen) => drop(to.send(seen)),
+                Answer::User(to, done) => {
+                    let failing = health.store_failing.clone();
+                    drop(to.send(failing.map_or(done, |why| Err(NotGranted::NotKept(why)))));
+                }
+                Answer::Users(to) => drop(to.send(self.chat.registered_users())),
             }
         }
     }

@@ -9,7 +9,7 @@ mod journal;
 mod neutral;
 
 use crate::settings::{LevelError, Log, LogFormat, parse_level};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write as _};
 use std::os::unix::fs::MetadataExt;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
@@ -37,6 +37,7 @@ pub enum LogError {
 #[derive(Debug, Clone)]
 pub struct Handle {
     reload: reload::Handle<Targets, Registry>,
+    to_journal: bool,
 }
 
 impl Handle {
@@ -50,6 +51,17 @@ impl Handle {
         let _ = self.reload.reload(targets);
         Ok(())
     }
+
+    /// Says why the process ends where the log alone may not be found. The journal looks up whose
+    /// an entry is when it reads it: of a process that is gone by then it does not know the unit,
+    /// and `journalctl -u` does not show it. What came by standard error has its unit in any case.
+    pub fn last_word(&self, why: &str) {
+        if self.to_journal {
+            // To the journal a leading `<3>` is the priority of an error.
+            let level = if stderr_is_the_journal() { "<3>" } else { "" };
+            let _ = writeln!(io::stderr(), "{level}tcp-chatd: {}", neutral::neutral(why));
+        }
+    }
 }
 
 /// Sets the log of this process up.
@@ -58,13 +70,14 @@ impl Handle {
 /// No journal where one was asked for, or a second call.
 pub fn init(log: &Log) -> Result<Handle, LogError> {
     let (level, reload) = reload::Layer::new(parse_level(&log.level)?);
-    let output = match resolve(log.format) {
+    let format = resolve(log.format);
+    let output = match format {
         LogFormat::Journald => journal::Journal::open().map_err(LogError::Journal)?.boxed(),
         LogFormat::Pretty => pretty(io::stderr, use_color()),
         LogFormat::Json | LogFormat::Auto => json(io::stderr),
     };
     tracing_subscriber::registry().with(level).with(output).try_init().map_err(|_| LogError::Twice)?;
-    Ok(Handle { reload })
+    Ok(Handle { reload, to_journal: format == LogFormat::Journald })
 }
 
 /// What `auto` is here: the journal where standard error is the journal's, pretty on a terminal,

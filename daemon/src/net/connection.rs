@@ -2,9 +2,11 @@
 //! at once, stalls, the goodbye. Runs as a task of its own; a panic in it takes only itself along.
 
 use super::Gate;
+use super::identity::Identity;
 use super::permits::Permit;
 use super::reader::{ReadEnd, Reader};
-use super::socket::{Counted, prepare};
+use super::socket::prepare;
+use super::stream::TlsStream;
 use super::writer::{WriteEnd, Writer};
 use crate::chat::{Command, ConnectionId};
 use crate::hub::{Closed, Entry, Item, Outbox};
@@ -20,8 +22,6 @@ use tcp_chat_protocol::{ErrorKind, Refusal, reply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, timeout};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
 /// How long a goodbye may take.
@@ -29,65 +29,47 @@ const GOODBYE: Duration = Duration::from_secs(2);
 /// Reads of one connection before others have their turn.
 const READS_A_POLL: usize = 8;
 
-/// Serves one connection.
+/// Serves one connection. Each stage is boxed, so that a connection that talks does not carry the
+/// room that its handshake needed.
 pub(super) async fn run(
     gate: Gate,
     limits: Arc<Limits>,
-    stream: TcpStream,
+    socket: TcpStream,
     peer: SocketAddr,
     permit: Permit,
 ) {
-    let id = gate.next_id();
     let cut = gate.0.cut.clone();
     let served = async move {
-        // Boxed: a connection that talks does not carry the room that its handshake needed.
-        let Some(stream) = Box::pin(shake_hands(&gate, &limits, stream, peer)).await else { return };
+        let Some(stream) = Box::pin(shake_hands(&gate, &limits, socket, peer)).await else { return };
         if permit.is_spare {
             Box::pin(tell_full(stream, peer)).await;
             return;
         }
-        let outbox = Arc::new(Outbox::new(limits.outbox_bytes));
-        if gate.0.inbox.put(Entry::Open(id, peer.ip(), outbox.clone())).await.is_err() {
-            return;
-        }
-        let present = Present { gate: gate.clone(), id };
-        let mut connection = Connection {
-            reader: Some(Reader::new(id, &limits)),
-            writer: Writer::new(),
-            deadline: Some(Box::pin(sleep(limits.login))),
-            stall: None,
-            seen_written: 0,
-            present: Some(present),
-            outbox,
-            stream,
-            gate,
-            limits,
-            peer,
-        };
+        let Some(mut connection) = Connection::enter(gate, limits, stream, peer).await else { return };
         let why = poll_fn(|cx| connection.poll(cx)).await;
-        debug!(event = "connection_ended", conn = id.0, peer = %peer, reason = why.as_str(), "connection ended");
+        debug!(event = "connection_ended", conn = connection.id.0, peer = %peer, reason = why.as_str(), "connection ended");
         if matches!(why, End::Said(_) | End::StoreFailed) {
             // The peer is gone for the hub from here on.
             connection.present = None;
             Box::pin(say_goodbye(connection.stream)).await;
         }
     };
-    let _ = cut.run_until_cancelled(served).await;
+    let _ = cut.run_until_cancelled(Box::pin(served)).await;
 }
 
+/// The stream is boxed: it is large, and moved.
 async fn shake_hands(
     gate: &Gate,
     limits: &Limits,
-    stream: TcpStream,
+    socket: TcpStream,
     peer: SocketAddr,
-) -> Option<TlsStream<Counted>> {
-    if let Err(why) = prepare(&stream, limits.stall) {
+) -> Option<Box<TlsStream>> {
+    if let Err(why) = prepare(&socket, limits.stall) {
         debug!(event = "handshake_failed", peer = %peer, reason = "socket", error = why.to_string(), "handshake failed");
         return None;
     }
-    let acceptor = TlsAcceptor::from(gate.0.tls.load_full());
-    match timeout(limits.handshake, acceptor.accept(Counted { stream, written: 0 })).await {
-        Ok(Ok(stream)) => Some(stream),
+    match timeout(limits.handshake, TlsStream::accept(gate.0.tls.load_full(), socket)).await {
+        Ok(Ok(stream)) => Some(Box::new(stream)),
         Ok(Err(why)) => {
             debug!(event = "handshake_failed", peer = %peer, reason = "tls", error = why.to_string(), "handshake failed");
             None
@@ -99,7 +81,7 @@ async fn shake_hands(
     }
 }
 
-async fn tell_full(mut stream: TlsStream<Counted>, peer: SocketAddr) {
+async fn tell_full(mut stream: Box<TlsStream>, peer: SocketAddr) {
     let full =
         Refusal::new(ErrorKind::ServerFull, "the server has no room for one more connection; try later");
     let told = timeout(GOODBYE, stream.write_all(&reply::error(&full))).await;
@@ -110,7 +92,7 @@ async fn tell_full(mut stream: TlsStream<Counted>, peer: SocketAddr) {
 
 /// Says that no more comes, then waits a little for the peer to do the same: closing a socket with
 /// unread bytes would take back what was sent last.
-async fn say_goodbye(mut stream: TlsStream<Counted>) {
+async fn say_goodbye(mut stream: Box<TlsStream>) {
     let goodbye = async {
         stream.shutdown().await?;
         let mut unread = [0; 512];
@@ -138,7 +120,8 @@ impl Drop for Present {
 }
 
 struct Connection {
-    stream: TlsStream<Counted>,
+    id: ConnectionId,
+    stream: Box<TlsStream>,
     /// `None` once the peer sends no more.
     reader: Option<Reader>,
     writer: Writer,
@@ -185,6 +168,34 @@ impl End {
 }
 
 impl Connection {
+    /// Tells the hub that it is there. `None`: the hub has ended.
+    async fn enter(
+        gate: Gate,
+        limits: Arc<Limits>,
+        stream: Box<TlsStream>,
+        peer: SocketAddr,
+    ) -> Option<Box<Self>> {
+        let id = gate.next_id();
+        let outbox = Arc::new(Outbox::new(limits.outbox_bytes));
+        gate.0.inbox.put(Entry::Open(id, peer.ip(), outbox.clone())).await.ok()?;
+        let present = Present { gate: gate.clone(), id };
+        let identity = Identity::of(stream.peer_certificates());
+        Some(Box::new(Self {
+            reader: Some(Reader::new(id, &limits, identity)),
+            writer: Writer::new(),
+            deadline: Some(Box::pin(sleep(limits.login))),
+            stall: None,
+            seen_written: 0,
+            id,
+            present: Some(present),
+            outbox,
+            stream,
+            gate,
+            limits,
+            peer,
+        }))
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         if let Poll::Ready(end) = self.poll_writer(cx) {
             return Poll::Ready(end);
@@ -250,7 +261,7 @@ impl Connection {
             self.stall = None;
             return Poll::Pending;
         }
-        let written = self.stream.get_ref().0.written;
+        let written = self.stream.written();
         let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(self.limits.stall)));
         if written != self.seen_written {
             self.seen_written = written;

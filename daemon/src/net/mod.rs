@@ -3,31 +3,58 @@
 //! means: the chat does.
 
 mod ask;
+mod attempts;
 mod connection;
+mod identity;
 mod listener;
 mod permits;
+mod prove;
 mod reader;
 mod socket;
+mod stream;
 mod writer;
 
 pub use listener::{listen, serve};
 pub use permits::Permits;
 
 use crate::chat::is_in;
-use crate::hub::{Bars, Inbox};
-use crate::settings::Limits;
+use crate::hub::{Bars, Directory, Inbox};
+use crate::settings::{AuthMode, ClientAuth, Limits, Settings};
 use crate::store::Readers;
+use crate::tls::TlsState;
 use arc_swap::ArcSwap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tcp_chat_protocol::Timestamp;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Passwords that are checked at once: each costs 19 MiB and tens of milliseconds.
-const PASSWORD_CHECKS: usize = 2;
+/// Who is let in, by the settings.
+#[derive(Clone)]
+pub struct Door {
+    /// Who may log in.
+    pub mode: AuthMode,
+    /// The shared password's hash, where one is asked for.
+    pub password: Option<Arc<str>>,
+    /// Are clients asked for a certificate?
+    pub client_auth: ClientAuth,
+}
+
+impl std::fmt::Debug for Door {
+    /// The hash is a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Door").field("mode", &self.mode).finish_non_exhaustive()
+    }
+}
+
+impl From<&Settings> for Door {
+    fn from(settings: &Settings) -> Self {
+        let Settings { auth, tls, .. } = settings;
+        let password = auth.password_hash.as_deref().map(Into::into);
+        Self { mode: auth.mode, password, client_auth: tls.client_auth }
+    }
+}
 
 /// What every connection needs, in one place. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -36,10 +63,12 @@ pub struct Gate(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     tls: ArcSwap<rustls::ServerConfig>,
+    /// Signs what is enrolled.
+    certificates: TlsState,
     limits: ArcSwap<Limits>,
-    /// The password's hash, where one is asked for.
-    password: ArcSwap<Option<String>>,
-    checks: Semaphore,
+    door: ArcSwap<Door>,
+    checks: prove::Checks,
+    directory: Directory,
     inbox: Inbox,
     readers: Readers,
     permits: Permits,
@@ -54,19 +83,21 @@ impl Gate {
     /// A gate that lets in by these settings.
     #[must_use]
     pub fn new(
-        tls: Arc<rustls::ServerConfig>,
-        limits: Limits,
-        password: Option<String>,
+        settings: &Settings,
+        tls: TlsState,
+        directory: Directory,
         inbox: Inbox,
         bars: Bars,
         readers: Readers,
     ) -> Self {
-        let permits = Permits::new(&limits);
+        let permits = Permits::new(&settings.limits);
         Self(Arc::new(Shared {
-            tls: ArcSwap::new(tls),
-            limits: ArcSwap::from_pointee(limits),
-            password: ArcSwap::from_pointee(password),
-            checks: Semaphore::new(PASSWORD_CHECKS),
+            tls: ArcSwap::new(tls.server_config()),
+            certificates: tls,
+            limits: ArcSwap::from_pointee(settings.limits.clone()),
+            door: ArcSwap::from_pointee(Door::from(settings)),
+            checks: prove::Checks::new(),
+            directory,
             inbox,
             readers,
             permits,
@@ -78,10 +109,10 @@ impl Gate {
     }
 
     /// Goes by other settings for connections that come from now on.
-    pub fn reload(&self, limits: Limits, password: Option<String>) {
-        self.0.permits.set(&limits);
-        self.0.limits.store(Arc::new(limits));
-        self.0.password.store(Arc::new(password));
+    pub fn reload(&self, settings: &Settings) {
+        self.0.permits.set(&settings.limits);
+        self.0.limits.store(Arc::new(settings.limits.clone()));
+        self.0.door.store(Arc::new(Door::from(settings)));
     }
 
     /// Offers other certificates or versions from now on.

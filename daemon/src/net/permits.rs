@@ -92,7 +92,7 @@ impl Drop for Permit {
 
 /// What counts as one address: an IPv4 address, also when it comes mapped into IPv6, and of IPv6
 /// the /64, which is what one customer gets.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();

@@ -1,8 +1,10 @@
 //! Owns the read side of a connection: bytes to lines to commands, and those into the hub's inbox,
 //! waiting there when it is full. Never answers: refusals go the same way, so that the order stays.
 
+use super::identity::Identity;
+use super::prove::{self, Peer};
 use super::{Gate, ask};
-use crate::chat::{Ask, Command, ConnectionId, Proof};
+use crate::chat::{Command, ConnectionId};
 use crate::hub::{Entry, HubGone, Outbox};
 use crate::settings::Limits;
 use std::cell::RefCell;
@@ -14,12 +16,9 @@ use std::task::{Context, Poll, ready};
 use tcp_chat_protocol::LineDecoder;
 use tcp_chat_protocol::request::Bounds;
 use tokio::io::{AsyncRead, ReadBuf};
-use tracing::{debug, warn};
 
 /// What one read takes at most: a TLS record.
 const READ_BYTES: usize = 16 * 1024;
-/// Passwords that are checked for one read; the chat closes after as many failures.
-const CHECKS_A_READ: usize = 3;
 
 thread_local! {
     /// Where a read lands. Between reads a connection owns no buffer, only its partial line.
@@ -34,6 +33,7 @@ pub(super) struct Reader {
     decoder: LineDecoder,
     line_bytes: usize,
     bounds: Bounds,
+    identity: Identity,
     /// A batch on its way into the inbox, which had no room, or with a password to check first.
     putting: Option<Putting>,
 }
@@ -48,10 +48,10 @@ pub(super) enum ReadEnd {
 }
 
 impl Reader {
-    pub(super) fn new(id: ConnectionId, limits: &Limits) -> Self {
+    pub(super) fn new(id: ConnectionId, limits: &Limits, identity: Identity) -> Self {
         let bounds = Bounds { msg_bytes: limits.msg_bytes };
         let decoder = LineDecoder::new(limits.line_bytes);
-        Self { id, decoder, line_bytes: limits.line_bytes, bounds, putting: None }
+        Self { id, decoder, line_bytes: limits.line_bytes, bounds, identity, putting: None }
     }
 
     /// Reads once and passes on what it brought. Ready only when there is nothing more to read, ever.
@@ -96,13 +96,13 @@ impl Reader {
         commands
     }
 
-    fn pass_on(&mut self, commands: Vec<Command>, gate: &Gate, peer: SocketAddr) {
-        let asks_for_password = gate.0.password.load().is_some() && commands.iter().any(is_fresh_login);
+    fn pass_on(&mut self, mut commands: Vec<Command>, gate: &Gate, address: SocketAddr) {
+        let takes_time = prove::at_once(&mut commands, gate, &self.identity);
         let id = self.id;
-        if asks_for_password {
-            let gate = gate.clone();
+        if takes_time {
+            let (gate, identity) = (gate.clone(), self.identity.clone());
             self.putting = Some(Box::pin(async move {
-                let commands = prove(commands, &gate, id, peer).await;
+                let commands = prove::prove(commands, &gate, Peer { id, address, identity: &identity }).await;
                 gate.0.inbox.put(Entry::Commands(id, commands)).await
             }));
         } else if let Err(full) = gate.0.inbox.try_put(Entry::Commands(id, commands)) {
@@ -115,38 +115,4 @@ impl Reader {
             }));
         }
     }
-}
-
-fn is_fresh_login(command: &Command) -> bool {
-    matches!(command, Command::Ask(_, Ask::Login { login, .. }) if login.session.is_none())
-}
-
-/// Checks the passwords of the logins in a batch, off the async threads.
-async fn prove(mut commands: Vec<Command>, gate: &Gate, id: ConnectionId, peer: SocketAddr) -> Vec<Command> {
-    let mut left = CHECKS_A_READ;
-    for command in &mut commands {
-        let Command::Ask(_, Ask::Login { login, proof, .. }) = command else { continue };
-        if login.session.is_some() {
-            continue;
-        }
-        *proof = Proof::Refused;
-        if let (Some(password), 1..) = (login.password.take(), left) {
-            left -= 1;
-            // Only closed with the process.
-            let Ok(_turn) = gate.0.checks.acquire().await else { continue };
-            let hash = gate.0.password.load_full();
-            let check =
-                move || hash.as_ref().as_ref().is_none_or(|hash| crate::auth::verify(hash, &password));
-            if tokio::task::spawn_blocking(check).await.unwrap_or(false) {
-                *proof = Proof::Accepted;
-            }
-        }
-        if *proof == Proof::Refused {
-            // The one line above debug that a peer can cause: for fail2ban.
-            warn!(event = "login_refused", peer = %peer.ip(), reason = "password", "login refused");
-        } else {
-            debug!(event = "password_accepted", conn = id.0, peer = %peer, "password accepted");
-        }
-    }
-    commands
 }

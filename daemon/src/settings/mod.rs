@@ -7,6 +7,7 @@
 //! (`layers`), each value is read strictly (`values`), and its meaning and bounds are in
 //! `sections`. `show` has the keys and turns settings into TOML again.
 
+mod access;
 mod layers;
 mod level;
 mod load;
@@ -76,11 +77,41 @@ pub struct Tls {
     pub own: Option<(PathBuf, PathBuf)>,
     /// Is TLS 1.2 allowed too?
     pub allow_1_2: bool,
+    /// Are clients asked for a certificate?
+    pub client_auth: ClientAuth,
+    /// The CAs of client certificates; `None`: the own one.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// Are clients asked for a certificate?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClientAuth {
+    /// No.
+    #[default]
+    Off,
+    /// Who has one may show it.
+    Optional,
+    /// Who has none does not get in.
+    Required,
 }
 
 /// Who may come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AuthMode {
+    /// Everyone.
+    #[default]
+    Open,
+    /// Who knows the one shared password.
+    Password,
+    /// Registered users.
+    Accounts,
+}
+
+/// Who may come in, and how it is checked.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Auth {
+    /// Who.
+    pub mode: AuthMode,
     /// With a password: where its hash is kept.
     pub password_file: Option<PathBuf>,
     /// With a password: its Argon2id hash in PHC form, read from `auth.password_file`.
@@ -154,6 +185,8 @@ pub struct Limits {
     pub stall: Duration,
     /// Sessions, connected or away; 0: no limit.
     pub sessions: usize,
+    /// Sessions of one registered user; 0: no limit.
+    pub sessions_per_user: usize,
     /// Rooms; 0: no limit.
     pub rooms: usize,
     /// Rooms that one session may be in; 0: no limit.
@@ -224,8 +257,12 @@ impl std::fmt::Debug for Auth {
     /// The hash is a secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let hash = self.password_hash.as_ref().map(|_| "…");
-        let Self { password_file, password_hash: _ } = self;
-        f.debug_struct("Auth").field("password_file", password_file).field("password_hash", &hash).finish()
+        let Self { mode, password_file, password_hash: _ } = self;
+        f.debug_struct("Auth")
+            .field("mode", mode)
+            .field("password_file", password_file)
+            .field("password_hash", &hash)
+            .finish()
     }
 }
 
@@ -237,7 +274,14 @@ impl Default for Listen {
 
 impl Default for Tls {
     fn default() -> Self {
-        Self { dir: "certs".into(), names: Vec::new(), own: None, allow_1_2: false }
+        Self {
+            dir: "certs".into(),
+            names: Vec::new(),
+            own: None,
+            allow_1_2: false,
+            client_auth: ClientAuth::Off,
+            client_ca: None,
+        }
     }
 }
 
@@ -279,6 +323,7 @@ impl Default for Limits {
             login: Duration::from_secs(10),
             stall: Duration::from_secs(60),
             sessions: 32_768,
+            sessions_per_user: 8,
             rooms: 16_384,
             rooms_per_session: 1_024,
         }

@@ -1,12 +1,10 @@
 //! Owns what the values mean: every key's bounds, and what does not go together. Notes all
-//! problems and goes on with the default, so that one run shows them all. Reads no file but the
-//! one with the password's hash.
+//! problems and goes on with the default, so that one run shows them all. Reads no file.
 
 use super::layers::Environment;
 use super::values::Values;
 use super::{
-    Admin, Auth, Durability, History, Limits, Listen, Log, LogFormat, Rooms, Sessions, Settings, Shutdown,
-    Tls,
+    Admin, Durability, History, Limits, Listen, Log, LogFormat, Rooms, Sessions, Settings, Shutdown, Tls,
 };
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -123,51 +121,8 @@ impl Reader<'_> {
             self.values.refuse("tls.names", reason);
         }
         let allow_1_2 = self.values.choice("tls.min_version", &[("1.3", false), ("1.2", true)]);
-        Tls { dir, names, own, allow_1_2: allow_1_2.unwrap_or(defaults.allow_1_2) }
-    }
-
-    fn auth(&mut self) -> Auth {
-        if self.values.text("auth.mode").as_deref() == Some("accounts") {
-            let reason = "this version of tcp-chatd does not have \"accounts\" yet; \
-                          write \"open\" or \"password\"";
-            self.values.refuse("auth.mode", reason);
-            return Auth::default();
-        }
-        let password = self.values.choice("auth.mode", &[("open", false), ("password", true)]);
-        match (password, self.path("auth.password_file")) {
-            (Some(true), Some(file)) => {
-                let hash = self.password_hash(&file);
-                Auth { password_file: Some(file), password_hash: hash }
-            }
-            (Some(true), None) if !self.values.is_set("auth.password_file") => {
-                let reason = "\"password\" needs auth.password_file: a file with what \
-                              `tcp-chatd password` prints";
-                self.values.refuse("auth.mode", reason);
-                Auth::default()
-            }
-            (Some(false), Some(_)) => {
-                let reason = "auth.mode is \"open\", so nobody would be asked for it; \
-                              write mode = \"password\" too, or remove this";
-                self.values.refuse("auth.password_file", reason);
-                Auth::default()
-            }
-            _ => Auth::default(),
-        }
-    }
-
-    fn password_hash(&mut self, file: &Path) -> Option<String> {
-        let read = std::fs::read_to_string(file).map_err(|e| {
-            self.permission |= e.kind() == std::io::ErrorKind::PermissionDenied;
-            format!("{} cannot be read: {e}", file.display())
-        });
-        let checked = read.and_then(|text| {
-            let hash = text.trim().to_owned();
-            // The file's content is a secret even if it is wrong: it may be the bare password.
-            crate::auth::check(&hash)
-                .map(|()| hash)
-                .map_err(|why| format!("{}: {why}; write what `tcp-chatd password` prints", file.display()))
-        });
-        checked.map_err(|reason| self.values.refuse("auth.password_file", reason)).ok()
+        let (client_auth, client_ca) = self.client_auth(own.is_some());
+        Tls { dir, names, own, allow_1_2: allow_1_2.unwrap_or(defaults.allow_1_2), client_auth, client_ca }
     }
 
     fn rooms(&mut self, limits: &Limits) -> Rooms {
@@ -246,6 +201,7 @@ impl Reader<'_> {
             login: v.duration("limits.login", SECOND / 10..=HOUR).unwrap_or(d.login),
             stall: v.duration("limits.stall", SECOND / 10..=DAY).unwrap_or(d.stall),
             sessions: v.number("limits.sessions", 0..=MANY).unwrap_or(d.sessions),
+            sessions_per_user: v.number("limits.sessions_per_user", 0..=MANY).unwrap_or(d.sessions_per_user),
             rooms: v.number("limits.rooms", 0..=MANY).unwrap_or(d.rooms),
             rooms_per_session: v.number("limits.rooms_per_session", 0..=MANY).unwrap_or(d.rooms_per_session),
         };
@@ -294,7 +250,7 @@ impl Reader<'_> {
 
     /// A path: absolute in the end. `$CREDENTIALS_DIRECTORY/` in front is where systemd's
     /// `LoadCredential=` puts files; nothing else is expanded.
-    fn path(&mut self, key: &str) -> Option<PathBuf> {
+    pub(super) fn path(&mut self, key: &str) -> Option<PathBuf> {
         const CREDENTIALS: &str = "$CREDENTIALS_DIRECTORY/";
         let text = self.values.text(key)?;
         if let Some(name) = text.strip_prefix(CREDENTIALS) {

@@ -6,8 +6,8 @@
 use super::problem::Origin;
 use super::units::{show_duration, show_size};
 use super::{
-    Admin, Auth, Durability, History, Limits, Listen, Loaded, Log, LogFormat, Rooms, Sessions, Settings,
-    Shutdown, Tls,
+    Admin, Auth, AuthMode, ClientAuth, Durability, History, Limits, Listen, Loaded, Log, LogFormat, Rooms,
+    Sessions, Settings, Shutdown, Tls,
 };
 use std::path::Path;
 use std::sync::LazyLock;
@@ -27,7 +27,7 @@ pub(super) fn keys() -> impl Iterator<Item = &'static str> {
 
 /// Keys and sections of later versions: to be refused by a better sentence than "no such setting".
 pub(super) fn not_yet(key: &str) -> Option<String> {
-    matches!(key, "metrics" | "metrics.address" | "tls.client_auth" | "tls.client_ca")
+    matches!(key, "metrics" | "metrics.address")
         .then(|| "this version of tcp-chatd does not have it yet; remove it".to_owned())
 }
 
@@ -62,16 +62,28 @@ pub(super) fn entries(settings: &Settings) -> Vec<Entry> {
     };
     all.push(("listen.address", Some(address)));
 
-    let Tls { dir, names, own, allow_1_2 } = tls;
+    let Tls { dir, names, own, allow_1_2, client_auth, client_ca } = tls;
     all.push(("tls.dir", Some(path(dir))));
     all.push(("tls.names", Some(Value::Array(names.iter().map(text).collect()))));
     all.push(("tls.certificate", own.as_ref().map(|(certificate, _)| path(certificate))));
     all.push(("tls.key", own.as_ref().map(|(_, key)| path(key))));
     all.push(("tls.min_version", Some(text(if *allow_1_2 { "1.2" } else { "1.3" }))));
+    let client_auth = match client_auth {
+        ClientAuth::Off => "off",
+        ClientAuth::Optional => "optional",
+        ClientAuth::Required => "required",
+    };
+    all.push(("tls.client_auth", Some(text(client_auth))));
+    all.push(("tls.client_ca", client_ca.as_deref().map(path)));
 
     // The hash itself is a secret: the file is what is shown.
-    let Auth { password_file, password_hash: _ } = auth;
-    all.push(("auth.mode", Some(text(if password_file.is_some() { "password" } else { "open" }))));
+    let Auth { mode, password_file, password_hash: _ } = auth;
+    let mode = match mode {
+        AuthMode::Open => "open",
+        AuthMode::Password => "password",
+        AuthMode::Accounts => "accounts",
+    };
+    all.push(("auth.mode", Some(text(mode))));
     all.push(("auth.password_file", password_file.as_deref().map(path)));
 
     let Rooms { default, create, presence_limit } = rooms;
@@ -125,12 +137,14 @@ fn show_limits(limits: &Limits, all: &mut Vec<Entry>) {
         login,
         stall,
         sessions,
+        sessions_per_user,
         rooms,
         rooms_per_session,
     } = limits;
     all.push(("limits.connections", count(*connections as u64)));
     all.push(("limits.connections_per_address", count(*connections_per_address as u64)));
     all.push(("limits.sessions", count(*sessions as u64)));
+    all.push(("limits.sessions_per_user", count(*sessions_per_user as u64)));
     all.push(("limits.rooms", count(*rooms as u64)));
     all.push(("limits.rooms_per_session", count(*rooms_per_session as u64)));
     all.push(("limits.line_bytes", size(*line_bytes)));

@@ -3,11 +3,12 @@
 
 use super::rights;
 use super::rows::{int, number};
-use crate::chat::SessionChange;
+use super::users;
 use crate::chat::{
     ConversationId, ConversationKind, Found, SessionId, SessionRow, StoredConversation, StoredSession,
     UserId, Writes,
 };
+use crate::chat::{SessionChange, UserChange};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
 use std::collections::HashMap;
@@ -41,6 +42,11 @@ impl Totals {
         for change in &writes.sessions {
             if let SessionChange::Put(row) = change {
                 self.last_session = self.last_session.max(row.id.0).max(row.user.0);
+            }
+        }
+        for change in &writes.users {
+            if let UserChange::Put(user) = change {
+                self.last_session = self.last_session.max(user.id.0);
             }
         }
         self
@@ -100,9 +106,21 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
         .map(|row| row.map(|row| StoredSession { rooms: rooms.remove(&row.id.0).unwrap_or_default(), row }))
         .collect::<rusqlite::Result<_>>()?;
 
+    let (users, certificates) = users::read(log)?;
     let Totals { head, last_conversation, last_session, .. } = totals;
     let (rights, audit) = (rights::read(log)?, Vec::new());
-    Ok((Found { conversations, sessions, rights, audit, head, last_conversation, last_session }, totals))
+    let found = Found {
+        conversations,
+        sessions,
+        users,
+        certificates,
+        rights,
+        audit,
+        head,
+        last_conversation,
+        last_session,
+    };
+    Ok((found, totals))
 }
 
 fn conversation(row: &Row<'_>) -> rusqlite::Result<StoredConversation> {

@@ -26,6 +26,7 @@ mod shared;
 #[cfg(test)]
 mod tests;
 mod tidy;
+mod users;
 mod wal;
 mod words;
 mod write;

@@ -2,7 +2,7 @@
 //! begins or ends one.
 
 use super::found::Totals;
-use super::{StoreError, rights};
+use super::{StoreError, rights, users};
 use crate::chat::{Chunk, ConversationId, ConversationKind, SessionChange, SessionId, SessionRow, Writes};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
@@ -80,6 +80,9 @@ pub(super) fn write(log: &Connection, writes: &Writes) -> rusqlite::Result<()> {
     }
     rights::change(log, &writes.rights)?;
     rights::audit(log, &writes.audit)?;
+    for change in &writes.users {
+        users::change(log, change)?;
+    }
     for id in &writes.gone {
         log.prepare_cached("DELETE FROM conversations WHERE id = ?1")?.execute([id.0])?;
         log.prepare_cached("INSERT OR IGNORE INTO gone_conversations VALUES (?1)")?.execute([id.0])?;

@@ -6,8 +6,8 @@
 
 use super::{Fault, TlsError};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType, SerialNumber,
+    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType, SerialNumber,
 };
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -89,14 +89,32 @@ impl Signer {
         self.sign(params)
     }
 
+    /// A client certificate for a key that is not here.
+    pub(super) fn client_for(
+        &self,
+        key: &impl PublicKeyData,
+        name: &str,
+        now: SystemTime,
+    ) -> Result<Certificate, rcgen::Error> {
+        let mut params = params(name, now, (now + CLIENT_LIFE).min(self.not_after))?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        usual(&mut params);
+        params.signed_by(key, &self.issuer)
+    }
+
     fn sign(&self, mut params: CertificateParams) -> Result<Minted, rcgen::Error> {
-        params.is_ca = IsCa::ExplicitNoCa;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.use_authority_key_identifier_extension = true;
+        usual(&mut params);
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let certificate = params.signed_by(&key, &self.issuer)?.pem();
         Ok(Minted { certificate, key: Zeroizing::new(key.serialize_pem()) })
     }
+}
+
+/// What all certificates have in common that are no CA's.
+fn usual(params: &mut CertificateParams) {
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.use_authority_key_identifier_extension = true;
 }
 
 /// What all certificates have in common.

@@ -3,6 +3,7 @@
 //! opens it once, and calls [`TlsState::check_due`] about once a minute. Never listens, never
 //! speaks to a peer.
 
+mod clients;
 mod files;
 mod mint;
 mod note;
@@ -14,6 +15,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use clients::{NotSigned, Shown};
 pub use mint::Minted;
 pub use note::TlsNote;
 pub use own::Reason;
@@ -95,6 +97,10 @@ pub fn open(settings: &settings::Tls, now: SystemTime) -> Result<TlsState, TlsEr
 /// What would make a start fail.
 pub fn check(settings: &settings::Tls, now: SystemTime) -> Result<String, TlsError> {
     let host = host_name();
+    // The own CA may not be there yet.
+    if settings.client_ca.is_some() {
+        clients::verifier(settings, &Default::default())?;
+    }
     if settings.own.is_some() {
         let loaded = load(settings, &host, now, false)?;
         return Ok(format!(

@@ -236,6 +236,16 @@ impl Ca {
         Ok(Self { der: der.clone(), pem, facts, signer })
     }
 
+    /// A client certificate for a user's own key.
+    pub(super) fn sign(
+        &self,
+        key: &impl PublicKeyData,
+        name: &str,
+        now: SystemTime,
+    ) -> Result<rcgen::Certificate, rcgen::Error> {
+        self.signer.client_for(key, name, now)
+    }
+
     /// A client certificate for a user, with the CA's behind it.
     pub(super) fn client(&self, name: &str, now: SystemTime) -> Result<Minted, rcgen::Error> {
         let mut minted = self.signer.client(name, now)?;

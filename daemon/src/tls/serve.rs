@@ -8,7 +8,10 @@
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{
+    ClientHello, NoClientAuth, NoServerSessionStorage, ProducesTickets, ResolvesServerCert,
+};
 use rustls::sign::CertifiedKey;
 use std::sync::Arc;
 
@@ -44,14 +47,14 @@ impl ResolvesServerCert for InUse {
 }
 
 /// Tickets for resumed handshakes; the keys are in memory only and change every six hours.
-pub(super) fn ticketer() -> Result<Arc<dyn ProducesTickets>, rustls::Error> {
+fn ticketer() -> Result<Arc<dyn ProducesTickets>, rustls::Error> {
     aws_lc_rs::Ticketer::new()
 }
 
 /// The configuration for handshakes.
 pub(super) fn config(
     in_use: Arc<InUse>,
-    tickets: Arc<dyn ProducesTickets>,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
     allow_1_2: bool,
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
     let versions: &[_] = if allow_1_2 {
@@ -61,10 +64,12 @@ pub(super) fn config(
     };
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_protocol_versions(versions)?
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients.unwrap_or_else(|| Arc::new(NoClientAuth)))
         .with_cert_resolver(in_use);
     config.alpn_protocols = vec![tcp_chat_protocol::ALPN.to_vec()];
-    config.ticketer = tickets;
+    // Its own for each configuration: a ticket says that the client's certificate was good, and
+    // must not outlive the CA that said so.
+    config.ticketer = ticketer()?;
     // Sessions are resumed by tickets alone: nothing is kept for each client.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     // A first message that can be replayed would be a message twice.

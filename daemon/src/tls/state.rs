@@ -3,12 +3,14 @@
 
 use super::files::Signature;
 use super::pair::content;
-use super::{Loaded, Summary, TlsError, TlsNote, host_name, load, own, serve, signatures, wanted};
+use super::{Loaded, NotSigned, Shown, Summary, TlsError, TlsNote};
+use super::{clients, host_name, load, own, serve, signatures, wanted};
 use crate::settings;
 use rustls::ServerConfig;
-use rustls::server::ProducesTickets;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
+use tcp_chat_protocol::Name;
 
 /// What a reload changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +32,8 @@ pub struct TlsState {
 #[derive(Debug)]
 struct Shared {
     in_use: Arc<serve::InUse>,
-    tickets: Arc<dyn ProducesTickets>,
+    /// Until when somebody may come to fetch a certificate, in milliseconds since 1970.
+    fetching_until: Arc<AtomicU64>,
     state: Mutex<State>,
 }
 
@@ -55,9 +58,9 @@ impl TlsState {
         let loaded = load(settings, host, now, false)?;
         let in_use = Arc::new(serve::InUse::new(Arc::clone(&loaded.pair.certified)));
         let broken = |e: rustls::Error| content(&loaded.certificate, format!("TLS cannot be set up: {e}"));
-        let tickets = serve::ticketer().map_err(broken)?;
-        let config =
-            serve::config(Arc::clone(&in_use), Arc::clone(&tickets), settings.allow_1_2).map_err(broken)?;
+        let fetching_until = Arc::default();
+        let clients = clients::verifier(settings, &fetching_until)?;
+        let config = serve::config(Arc::clone(&in_use), clients, settings.allow_1_2).map_err(broken)?;
         let state = State {
             settings: settings.clone(),
             host: host.to_owned(),
@@ -68,7 +71,7 @@ impl TlsState {
             warned: [None, None],
             fault: None,
         };
-        Ok(Self { shared: Arc::new(Shared { in_use, tickets, state: Mutex::new(state) }) })
+        Ok(Self { shared: Arc::new(Shared { in_use, fetching_until, state: Mutex::new(state) }) })
     }
 
     /// For new connections. A reload may change it; the certificate in it is swapped by itself.
@@ -98,6 +101,31 @@ impl TlsState {
         })
     }
 
+    /// Until when somebody without a certificate is let through the handshake, where one is
+    /// required, to fetch it; in milliseconds since 1970. Set by whoever gives out codes.
+    #[must_use]
+    pub fn fetching_until(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.shared.fetching_until)
+    }
+
+    /// Would a certificate from the own CA be accepted?
+    ///
+    /// # Errors
+    /// Why not, and what to do.
+    pub fn may_sign(&self) -> Result<(), TlsError> {
+        self.with(|state| clients::may_sign(&state.settings))
+    }
+
+    /// Signs a client's request with the own CA, for the user `name`. Reads files, and computes:
+    /// not for async threads.
+    ///
+    /// # Errors
+    /// The request is none, or there is no CA that could.
+    pub fn sign(&self, request: &str, name: &Name, now: SystemTime) -> Result<(Shown, String), NotSigned> {
+        let settings = self.with(|state| state.settings.clone());
+        clients::sign(&settings, request, name, now)
+    }
+
     /// Takes other settings, and whatever certificates they name.
     ///
     /// # Errors
@@ -114,11 +142,16 @@ impl TlsState {
     ) -> Result<Changed, TlsError> {
         self.with(|state| {
             let mut loaded = load(settings, host, now, false)?;
-            let config = if settings.allow_1_2 == state.settings.allow_1_2 {
+            let is_same = settings.allow_1_2 == state.settings.allow_1_2
+                && settings.client_auth == state.settings.client_auth
+                // The file with the CAs may be another one by now.
+                && settings.client_auth == settings::ClientAuth::Off;
+            let config = if is_same {
                 None
             } else {
-                let Shared { in_use, tickets, .. } = &*self.shared;
-                let made = serve::config(Arc::clone(in_use), Arc::clone(tickets), settings.allow_1_2);
+                let Shared { in_use, fetching_until, .. } = &*self.shared;
+                let clients = clients::verifier(settings, fetching_until)?;
+                let made = serve::config(Arc::clone(in_use), clients, settings.allow_1_2);
                 Some(made.map_err(|e| content(&loaded.certificate, format!("TLS cannot be set up: {e}")))?)
             };
             let mut changed = Changed {

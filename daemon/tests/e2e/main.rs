@@ -10,6 +10,8 @@
 mod common;
 
 mod accept;
+mod accounts;
+mod client_certificates;
 mod configuration;
 mod crash;
 mod disk;

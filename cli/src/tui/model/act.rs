@@ -68,7 +68,8 @@ impl Model {
             Command::Join(room) => vec![Effect::Join(room)],
             Command::Leave(None) => match self.talk().map(|t| t.place.clone())? {
                 Conversation::Room(room) => vec![Effect::Leave(room)],
-                Conversation::With(_) => {
+                place @ Conversation::With(_) => {
+                    self.forget(&place);
                     self.close(self.current);
                     self.restore_draft();
                     self.look()
@@ -76,6 +77,8 @@ impl Model {
             },
             Command::Leave(Some(which)) => match self.named(&which) {
                 Some(at) if !self.talks[at].is_room() => {
+                    let place = self.talks[at].place.clone();
+                    self.forget(&place);
                     self.close(at);
                     self.look()
                 }

@@ -1,7 +1,10 @@
 //! Owns what an input means: something to say, or a command that begins with `/`. Pure. Never acts.
 
-/// The commands, with what stands behind them and what they do; `/help` shows them.
-pub(crate) const COMMANDS: [(&str, &str, &str); 13] = [
+use crate::suggest::nearest;
+
+/// The commands, with what stands behind them and what they do; `/help`, the man page and
+/// `docs/CLIENT.md` show them.
+pub const COMMANDS: [(&str, &str, &str); 13] = [
     ("join", "ROOM", "enter a room"),
     ("leave", "[ROOM]", "leave a room, or close direct messages"),
     ("room", "ROOM", "show another conversation (also #room or @user)"),
@@ -97,7 +100,12 @@ pub(crate) fn read(input: &str) -> Result<Command, String> {
         (word, _) => {
             return Err(match COMMANDS.iter().find(|(name, ..)| *name == word) {
                 Some((name, args, _)) => format!("/{name} {args}"),
-                None => format!("there is no /{word}: /help lists what there is; // begins a text with /"),
+                None => match nearest(word, COMMANDS.iter().map(|(name, ..)| *name)) {
+                    Some(meant) => format!("there is no /{word}: did you mean /{meant}?"),
+                    None => {
+                        format!("there is no /{word}: /help lists what there is; // begins a text with /")
+                    }
+                },
             });
         }
     };
@@ -127,7 +135,8 @@ mod tests {
         }
         assert_eq!(read("/join"), Err(own("/join ROOM")));
         assert_eq!(read("/mouse maybe"), Err(own("/mouse on|off")));
-        assert!(read("/sned x").unwrap_err().contains("no /sned"));
+        assert_eq!(read("/jion ops"), Err(own("there is no /jion: did you mean /join?")));
+        assert!(read("/etc/passwd").unwrap_err().contains("// begins a text"));
     }
 
     #[test]

@@ -15,13 +15,14 @@ const PASTE_LINES: usize = 3;
 /// Rows that the mouse wheel moves.
 const WHEEL: isize = 3;
 
-/// The keys, as `/help` shows them.
-pub(crate) const KEYS: [(&str, &str); 22] = [
+/// The keys, as `/help`, the man page and `docs/CLIENT.md` show them.
+pub const KEYS: [(&str, &str); 23] = [
     ("Enter", "send"),
     ("Alt-Enter, Ctrl-J", "a new line in the message"),
     ("Tab, Shift-Tab", "complete names, rooms, commands"),
     ("Up, Down (Ctrl-P, Ctrl-N)", "what was typed before; lines of the input"),
-    ("PageUp, PageDown, wheel", "scroll; older messages are loaded"),
+    ("PageUp, PageDown", "scroll; older messages are loaded"),
+    ("Shift-Up, Shift-Down, wheel", "scroll by a few lines"),
     ("Ctrl-Home, Ctrl-End, Esc", "the oldest that is here; the newest"),
     ("Alt-Up, Alt-Down", "the conversation before, the next"),
     ("Alt-1 to Alt-9", "the conversation of that number"),

@@ -6,7 +6,8 @@
 //! | --- | --- |
 //! | `keys` | keys, paste, mouse |
 //! | `act` | the commands |
-//! | `net` | what the session tells, and the answers to what was asked |
+//! | `net`, `lists` | what the session tells, and the answers to what was asked |
+//! | `reads` | what was read, from one run to the next |
 //! | `talk`, `item`, `scroll` | a conversation, an entry of it, where the reader is |
 //! | `editor`, `complete`, `command`, `login`, `overlay` | what is typed, and what lies over the screen |
 
@@ -16,9 +17,11 @@ mod complete;
 pub(crate) mod editor;
 pub(crate) mod item;
 pub(crate) mod keys;
+mod lists;
 pub(crate) mod login;
 mod net;
 pub(crate) mod overlay;
+pub(crate) mod reads;
 pub(crate) mod scroll;
 pub(crate) mod talk;
 mod words;
@@ -78,6 +81,8 @@ pub(crate) struct Model {
     next_id: u64,
     /// What was read in an earlier run.
     reads: Vec<(Conversation, Seq)>,
+    /// Direct messages of an earlier run, to be opened once the session is there.
+    returning: Vec<Conversation>,
     /// The rooms to be in; the first one is shown.
     wanted: Vec<String>,
     pub(crate) now: Now,
@@ -123,6 +128,7 @@ impl Model {
             marked: None,
             next_id: 0,
             reads: Vec::new(),
+            returning: Vec::new(),
             wanted: start.rooms,
             now: start.now,
         }
@@ -202,7 +208,9 @@ impl Model {
             }
         }
         let mut talk = Talk::new(place.clone());
-        talk.read = self.reads.iter().find(|(p, _)| p == place).map_or(0, |(_, seq)| *seq);
+        if let Some((_, seq)) = self.reads.iter().find(|(p, _)| p == place) {
+            talk.read_up_to(*seq);
+        }
         let at = match place {
             Conversation::Room(_) => self.talks.iter().position(|t| !t.is_room()).unwrap_or(self.talks.len()),
             Conversation::With(_) => self.talks.len(),
@@ -316,16 +324,5 @@ impl Model {
     /// Is a message still on its way?
     pub(crate) fn has_pending(&self) -> bool {
         self.talks.iter().flat_map(|t| &t.items).any(Item::is_pending)
-    }
-
-    /// What was read last, for the next run.
-    pub(crate) fn reads(&self) -> Vec<(Conversation, Seq)> {
-        let rooms = self.talks.iter().filter(|t| t.is_room() && t.read > 0);
-        rooms.map(|t| (t.place.clone(), t.read)).collect()
-    }
-
-    /// What was read in an earlier run.
-    pub(crate) fn set_reads(&mut self, reads: Vec<(Conversation, Seq)>) {
-        self.reads = reads;
     }
 }

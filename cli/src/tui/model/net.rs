@@ -2,13 +2,12 @@
 //! model. Every text of others is neutralised here, or in `item`, before it is kept.
 
 use super::item::{Item, clean_text};
-use super::overlay::{HITS, Hit, Overlay};
 use super::talk::{Talk, is_mention};
 use super::{Answer, Effect, Link, Model, Part};
 use crate::neutralise::line as clean;
 use crate::tui::wrap;
 use std::time::Duration;
-use tcp_chat_client::protocol::reply::{LoginReply, MemberState, MessagesReply, RoomInfo, WhoReply};
+use tcp_chat_client::protocol::reply::{LoginReply, MemberState, MessagesReply};
 use tcp_chat_client::protocol::{MsgEvent, NoticeEvent, NoticeKind, PresenceEvent, PresenceState};
 use tcp_chat_client::{Conversation, Error, Event, Message};
 
@@ -16,8 +15,6 @@ use tcp_chat_client::{Conversation, Error, Event, Message};
 const CAUGHT_UP: Duration = Duration::from_secs(10);
 /// Between two rings.
 const RING: Duration = Duration::from_secs(2);
-/// Rooms of the server that are remembered for completion.
-const ROOMS: usize = 500;
 
 impl Model {
     pub(super) fn net(&mut self, event: Event) -> Vec<Effect> {
@@ -113,7 +110,7 @@ impl Model {
                 let at = self.open(&Conversation::Room(joined.room));
                 self.talks[at].set_members(joined.members, joined.member_count);
                 self.talks[at].loaded = false;
-                self.talks[at].read = self.talks[at].read.max(joined.head);
+                self.talks[at].read_up_to(joined.head);
                 return self.show(at);
             }
             Answer::Left(room) => {
@@ -167,7 +164,7 @@ impl Model {
             let at = self.open(&Conversation::Room(room.clone()));
             if new && !known {
                 // Nothing is known of what was read here: all of it counts as read.
-                self.talks[at].read = login.head;
+                self.talks[at].read_up_to(login.head);
             }
         }
         let gone = |t: &Talk| matches!(&t.place, Conversation::Room(r) if !login.rooms.contains(r));
@@ -184,6 +181,7 @@ impl Model {
 
     /// Asks for what the conversations lack after a connect.
     fn refresh(&mut self, all: bool) -> Vec<Effect> {
+        self.return_directs();
         let mut effects = Vec::new();
         for talk in &mut self.talks {
             talk.asked = None;
@@ -208,15 +206,15 @@ impl Model {
         if talk.newest().is_some_and(|n| n >= message.seq()) {
             return Vec::new(); // It came with a page of the history already.
         }
-        if talk.read == 0 {
-            talk.read = message.data.prev; // What was said before is not news.
+        if talk.fresh {
+            talk.read_up_to(message.data.prev); // What was said before is not news.
         }
         if message.id.is_some() {
             talk.take_pending(|_, sent| sent == message.text());
         }
         let mention = is_mention(&item);
         if reading || message.own {
-            talk.read = message.seq();
+            talk.read_up_to(message.seq());
         } else {
             if talk.unread == 0 {
                 talk.new_from = Some(message.seq());
@@ -273,6 +271,7 @@ impl Model {
             Err(Error::Refused { .. }) if !talk.is_room() => {
                 // Nobody of that name is here, so there is no history with them either.
                 (talk.loaded, talk.at_start) = (true, true);
+                self.close_if_nothing_returned(at);
                 return Vec::new();
             }
             Err(e) => {
@@ -287,78 +286,24 @@ impl Model {
         match part {
             Part::Newest => {
                 talk.merge_newest(items, more);
-                if talk.read == 0 && talk.unread == 0 {
+                if talk.fresh && talk.unread == 0 {
                     talk.was_read(); // A conversation that was opened just now.
                 }
                 talk.count();
                 if reading {
                     talk.was_read();
                 }
+                if talk.returning && talk.items.is_empty() {
+                    // It was another session's: this one will never see it.
+                    let place = talk.place.clone();
+                    self.forget(&place);
+                }
+                self.close_if_nothing_returned(at);
             }
             Part::Before(_) => talk.prepend(items, more),
             Part::After(_) | Part::Around(_) => talk.append(items, more),
         }
         self.settle_view();
         Vec::new()
-    }
-
-    fn who(&mut self, reply: WhoReply, show: bool) {
-        if show {
-            let place = reply.room.as_ref().map_or_else(|| "the server".into(), |r| format!("#{}", clean(r)));
-            let title = format!("{} on {place}", reply.member_count);
-            let line = |m: &tcp_chat_client::protocol::reply::Member| match m.state {
-                MemberState::Here => clean(&m.user),
-                MemberState::Away => format!("{} (away)", clean(&m.user)),
-                MemberState::Other => format!("{} (?)", clean(&m.user)),
-            };
-            let mut lines: Vec<_> = reply.members.iter().map(line).collect();
-            let more = reply.member_count.saturating_sub(reply.members.len());
-            if more > 0 {
-                lines.push(format!("and {more} more"));
-            }
-            self.overlay = Some(Overlay::List { title, lines, scroll: 0 });
-        }
-        if let Some(at) = reply.room.and_then(|room| self.find(&Conversation::Room(room))) {
-            self.talks[at].set_members(reply.members, reply.member_count);
-        }
-    }
-
-    fn rooms(&mut self, rooms: Vec<RoomInfo>) {
-        let line = |r: &RoomInfo| {
-            let here = self.find(&Conversation::Room(r.room.clone())).is_some();
-            let here = if here { "  (you are in it)" } else { "" };
-            format!("#{}  {} members{here}", clean(&r.room), r.members)
-        };
-        let lines: Vec<_> = rooms.iter().map(line).collect();
-        let title = format!("{} rooms; /join ROOM enters one", rooms.len());
-        self.known_rooms = rooms.into_iter().map(|r| r.room).take(ROOMS).collect();
-        self.overlay = Some(Overlay::List { title, lines, scroll: 0 });
-    }
-
-    fn found(&mut self, query: &str, reply: Result<MessagesReply, Error>) {
-        let reply = match reply {
-            Ok(reply) => reply,
-            Err(e) => {
-                self.overlay.take_if(|o| matches!(o, Overlay::Search(s) if s.query == query));
-                return self.error(format!("search: {}", clean(&e.to_string())));
-            }
-        };
-        let more = reply.more;
-        let me = self.me.clone();
-        let mut hits = Vec::new();
-        for event in reply.messages {
-            let message = Message::of(event, &me);
-            let title = Talk::new(message.conversation.clone()).title;
-            let item = Item::said(self.id(), &message, &me, &self.zone);
-            hits.push(Hit { seq: message.seq(), place: message.conversation, title, item });
-        }
-        // Somebody may have closed it meanwhile, or search for something else.
-        let Some(Overlay::Search(search)) = &mut self.overlay else { return };
-        if search.query == query {
-            search.loading = false;
-            search.hits.extend(hits);
-            search.hits.truncate(HITS);
-            search.more = more;
-        }
     }
 }

@@ -47,6 +47,10 @@ pub(crate) struct Talk {
     pub(crate) new_from: Option<Seq>,
     /// The newest message that was read.
     pub(crate) read: Seq,
+    /// Nothing is known of what was read here.
+    pub(crate) fresh: bool,
+    /// It is here because it was in an earlier run; where nothing of it is left, it goes again.
+    pub(crate) returning: bool,
     /// `None`: at the newest message, and staying there.
     pub(crate) view: Option<Anchor>,
     pub(crate) members: Vec<Member>,
@@ -76,6 +80,8 @@ impl Talk {
             mentions: 0,
             new_from: None,
             read: 0,
+            fresh: true,
+            returning: false,
             view: None,
             members: Vec::new(),
             member_count: 0,
@@ -239,7 +245,13 @@ impl Talk {
     /// All of it was seen.
     pub(crate) fn was_read(&mut self) {
         (self.unread, self.mentions) = (0, 0);
-        self.read = self.newest().unwrap_or(0).max(self.read);
+        self.read_up_to(self.newest().unwrap_or(0));
+    }
+
+    /// What came up to here is no news.
+    pub(crate) fn read_up_to(&mut self, seq: Seq) {
+        self.read = seq.max(self.read);
+        self.fresh = false;
     }
 
     /// Counts what is unread by what was read last.

@@ -4,6 +4,7 @@ use super::*;
 use crate::tui::model::Link;
 use crate::tui::model::overlay::Overlay;
 use std::sync::Arc;
+use tcp_chat_client::protocol::ErrorKind;
 use tcp_chat_client::{Closed, Error};
 
 fn lost(wait: Duration) -> Input {
@@ -90,6 +91,37 @@ fn unread_and_mentions_are_counted_where_nobody_looks() {
     w.key(KeyCode::Up, KeyModifiers::ALT);
     w.key(KeyCode::Down, KeyModifiers::ALT);
     assert!(!w.picture().contains("new since"), "it was read");
+}
+
+#[test]
+fn direct_messages_of_an_earlier_run_come_back() {
+    let mut w = World::new((80, 24));
+    let with = |user: &str| Conversation::With(user.into());
+    w.model.set_reads(vec![(room("lobby"), 100), (with("bo"), 93), (with("eve"), 80), (with("gone"), 70)]);
+    w.keys("\n");
+    let login = login_reply(&["lobby"], 100);
+    w.does(Input::Answer(Answer::LoggedIn(Box::new(login))));
+    // One that came while the reader was away; it is before what is asked for.
+    w.said("@ana", "kim", "psst");
+    let effects = w.does(Input::Net(Event::Resumed { caught_up: 1 }));
+    for user in ["bo", "eve", "gone", "kim"] {
+        let asked = Effect::History { of: with(user), part: Part::Newest };
+        assert!(effects.contains(&asked), "{user}: {effects:?}");
+    }
+    let nothing = Ok(MessagesReply { messages: Vec::new(), more: false });
+    let refused = Err(Error::Refused { kind: ErrorKind::NoSuchUser, msg: "nobody".into() });
+    for (user, reply) in [("bo", Ok(page("@ana", 85..=95, false))), ("eve", nothing), ("gone", refused)] {
+        w.does(Input::Answer(Answer::History { of: with(user), part: Part::Newest, reply }));
+    }
+    let counts: Vec<_> = w.model.talks.iter().map(|t| (t.title.as_str(), t.unread)).collect();
+    assert_eq!(counts, [("#lobby", 0), ("@kim", 1), ("@bo", 2)], "what is left of them, and no more");
+    let kept = w.model.reads();
+    assert!(kept.contains(&(with("bo"), 93)), "{kept:?}");
+    assert!(kept.contains(&(with("gone"), 70)), "they may be here the next time: {kept:?}");
+    assert!(!kept.iter().any(|(place, _)| *place == with("eve")), "another session's: {kept:?}");
+    // What is closed by hand does not come back.
+    w.keys("/leave @bo\n");
+    assert!(!w.model.reads().iter().any(|(place, _)| *place == with("bo")));
 }
 
 #[test]

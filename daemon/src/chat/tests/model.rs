@@ -1,15 +1,26 @@
 //! The promise as a property: under random talk, losses, resumes, takeovers, restarts and a disk
 //! that is full at times, every session hears exactly the log of its conversations, each message
-//! once and in order, whatever it had not read when its connection went.
+//! once and in order, whatever it had not read when its connection went. Some of the users are
+//! registered and have several sessions; what others hear of their presence is as of one.
 
 use super::world::World;
 use crate::chat::{Command, ConnectionId};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use tcp_chat_protocol::reply::{self, Incoming};
-use tcp_chat_protocol::{RequestId, Seq};
+use tcp_chat_protocol::{PresenceEvent, PresenceState, RequestId, Seq};
 
-const NAMES: [&str; 4] = ["ana", "bo", "cy", "di"];
+/// Sessions, with the user that each is of. From [`OWNED`] on they are registered users'.
+const SESSIONS: [(&str, &str); 7] = [
+    ("ana", "ana"),
+    ("bo", "bo"),
+    ("cy at the desk", "cy"),
+    ("cy on the phone", "cy"),
+    ("cy's script", "cy"),
+    ("di at the desk", "di"),
+    ("di on the phone", "di"),
+];
+const OWNED: usize = 2;
 const ROOMS: [&str; 3] = ["lobby", "ops", "dev"];
 
 #[derive(Debug, Clone)]
@@ -24,6 +35,10 @@ enum Step {
     Read(usize, usize),
     Lose(usize),
     Resume(usize),
+    /// A registered user's session ends in order.
+    Quit(usize),
+    /// It begins anew.
+    Login(usize),
     Join(usize, usize),
     Turn,
     DiskFull(bool),
@@ -32,7 +47,8 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let who = 0..NAMES.len();
+    let who = 0..SESSIONS.len();
+    let owned = OWNED..SESSIONS.len();
     let room = 0..ROOMS.len();
     prop_oneof![
         8 => (who.clone(), room.clone()).prop_map(|(a, b)| Step::Say(a, b)),
@@ -41,6 +57,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (who.clone(), 1usize..6).prop_map(|(a, b)| Step::Read(a, b)),
         2 => who.clone().prop_map(Step::Lose),
         3 => who.clone().prop_map(Step::Resume),
+        1 => owned.clone().prop_map(Step::Quit),
+        2 => owned.prop_map(Step::Login),
         2 => (who, room).prop_map(|(a, b)| Step::Join(a, b)),
         4 => Just(Step::Turn),
         1 => any::<bool>().prop_map(Step::DiskFull),
@@ -53,7 +71,13 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Default)]
 struct Talker {
     connection: Option<ConnectionId>,
+    /// There is a session, connected or not.
+    lives: bool,
+    /// The newest number when its session began.
+    began: Seq,
     cursor: Seq,
+    /// What was heard last of a user's presence in a room, on this connection.
+    presence: BTreeMap<(String, String), PresenceState>,
     heard: Vec<(Seq, String)>,
     /// By conversation: the newest number heard, to check the chain.
     chain: BTreeMap<String, Seq>,
@@ -74,11 +98,23 @@ impl Run {
             rules.rate.per_second = 0;
             rules.ttl_ms = u64::MAX / 2;
         });
-        let talkers = NAMES
-            .iter()
-            .map(|name| Talker { connection: Some(world.login(name)), ..Talker::default() })
-            .collect();
-        Self { world, talkers }
+        world.registers("cy");
+        world.registers("di");
+        let mut run = Self { world, talkers: SESSIONS.iter().map(|_| Talker::default()).collect() };
+        for who in 0..SESSIONS.len() {
+            run.begins(who);
+        }
+        run
+    }
+
+    /// A session begins, with all that was said before behind it.
+    fn begins(&mut self, who: usize) {
+        self.world.turn();
+        let (called, name) = SESSIONS[who];
+        let connection = if who < OWNED { self.world.login(name) } else { self.world.logs_in(called, name) };
+        let began = self.world.disk.found().head;
+        self.talkers[who] =
+            Talker { connection: Some(connection), lives: true, began, cursor: began, ..Talker::default() };
     }
 
     fn adds(&mut self, who: usize, line: &str) {
@@ -113,7 +149,9 @@ impl Run {
             Step::Say(who, room) => {
                 self.says(who, &format!(r#"{{"room":"{}","msg":"m"}}"#, ROOMS[room]));
             }
-            Step::Whisper(who, to) => self.says(who, &format!(r#"{{"to":"{}","msg":"w"}}"#, NAMES[to])),
+            Step::Whisper(who, to) => {
+                self.says(who, &format!(r#"{{"to":"{}","msg":"w"}}"#, SESSIONS[to].1));
+            }
             Step::Again(who) => {
                 if let Some(line) = self.talkers[who].newest.clone() {
                     self.adds(who, &line);
@@ -125,10 +163,25 @@ impl Run {
                     self.world.adds(connection, Command::Lost);
                 }
             }
-            Step::Resume(who) => {
+            Step::Resume(who) if self.talkers[who].lives => {
                 let cursor = self.talkers[who].cursor;
                 // A takeover, where the old connection still lives.
-                self.talkers[who].connection = Some(self.world.resumes(NAMES[who], Some(cursor)));
+                self.talkers[who].connection = Some(self.world.resumes(SESSIONS[who].0, Some(cursor)));
+                self.talkers[who].presence.clear();
+            }
+            Step::Resume(_) => {}
+            Step::Quit(who) => {
+                self.adds(who, r#"{"op":"QUIT"}"#);
+                if self.talkers[who].connection.is_some() {
+                    self.world.turn();
+                    self.talkers[who] = Talker::default();
+                }
+            }
+            Step::Login(who) => {
+                if !self.talkers[who].lives && !self.world.disk_is_full {
+                    self.world.recovers();
+                    self.begins(who);
+                }
             }
             Step::Join(who, room) => {
                 self.adds(who, &format!(r#"{{"op":"JOIN","data":{{"room":"{}"}}}}"#, ROOMS[room]))
@@ -152,21 +205,23 @@ impl Run {
         self.world.disk_is_full = false;
         self.world.turn();
         self.world.recovers();
-        for who in 0..NAMES.len() {
+        for who in 0..SESSIONS.len() {
             self.step(Step::Resume(who));
             self.reads(who, usize::MAX);
         }
+        self.everyone_is_shown_once();
         let joined = self.world.memberships();
-        for (who, talker) in self.talkers.iter().enumerate() {
+        for (who, talker) in self.talkers.iter().enumerate().filter(|(_, talker)| talker.lives) {
+            let (called, name) = SESSIONS[who];
             let mut expected = BTreeSet::new();
             for chunk in &self.world.disk.chunks {
                 for line in chunk.lines.split_inclusive(|b| *b == b'\n') {
                     let Incoming::Msg(_, m) = reply::read(line).unwrap() else { panic!() };
                     let is_for = match (&m.room, &m.to) {
                         (Some(room), _) => joined
-                            .get(&(NAMES[who].to_owned(), room.to_string()))
+                            .get(&(called.to_owned(), room.to_string()))
                             .is_some_and(|since| m.seq > *since),
-                        (None, to) => m.user == NAMES[who] || to.as_deref() == Some(NAMES[who]),
+                        (None, to) => m.seq > talker.began && (m.user == name || to.as_deref() == Some(name)),
                     };
                     if is_for {
                         expected.insert(m.seq);
@@ -174,14 +229,47 @@ impl Run {
                 }
             }
             let heard: Vec<Seq> = talker.heard.iter().map(|(seq, _)| *seq).collect();
-            assert_eq!(heard, expected.into_iter().collect::<Vec<_>>(), "{} heard its log", NAMES[who]);
+            assert_eq!(heard, expected.into_iter().collect::<Vec<_>>(), "{called} heard its log");
         }
+    }
+
+    /// All sessions that live are connected now.
+    fn everyone_is_shown_once(&mut self) {
+        let expected: BTreeSet<String> = std::iter::zip(&self.talkers, SESSIONS)
+            .filter(|(talker, _)| talker.lives)
+            .map(|(_, (_, name))| format!("{name} here"))
+            .collect();
+        let ana = self.talkers[0].connection.expect("she never quits");
+        self.world.sends(ana, r#"{"op":"WHO"}"#);
+        let answer = self.world.hears(ana).pop().expect("an answer");
+        let (shown, count) = answer.trim_start_matches("WHO * [").split_once("] of ").expect("a count");
+        let shown: Vec<&str> = shown.split(", ").collect();
+        assert_eq!(shown.iter().map(|s| (*s).to_owned()).collect::<BTreeSet<_>>(), expected);
+        assert_eq!((shown.len(), count.parse()), (expected.len(), Ok(expected.len())));
     }
 }
 
 impl Talker {
+    /// What is told of somebody follows from what was told before.
+    fn see(&mut self, p: &PresenceEvent<'_>) {
+        use PresenceState::{Away, Back, Joined, Left};
+        let before = self.presence.insert((p.room.to_string(), p.user.to_string()), p.state);
+        let follows = match before {
+            None => true,
+            Some(Joined | Back) => matches!(p.state, Away | Left),
+            Some(Away) => matches!(p.state, Back | Left),
+            Some(Left) => p.state == Joined,
+            Some(_) => false,
+        };
+        assert!(follows, "{} in {}: {:?} after {before:?}", p.user, p.room, p.state);
+    }
+
     fn hear(&mut self, line: &[u8]) {
-        let Ok(Incoming::Msg(id, m)) = reply::read(line) else { return };
+        let (id, m) = match reply::read(line) {
+            Ok(Incoming::Msg(id, m)) => (id, m),
+            Ok(Incoming::Presence(p)) => return self.see(&p),
+            _ => return,
+        };
         if let Some(RequestId::Number(id)) = id {
             let first = *self.acknowledged.entry(id).or_insert(m.seq);
             assert_eq!(first, m.seq, "an id is one message");

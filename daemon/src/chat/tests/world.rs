@@ -9,7 +9,7 @@ use tcp_chat_protocol::event::{seq_of, write_with_id};
 use tcp_chat_protocol::reply::{
     self, ActReply, Incoming, JoinReply, LeaveReply, LoginReply, RoomsReply, WhoReply,
 };
-use tcp_chat_protocol::request::{Bounds, Request, parse};
+use tcp_chat_protocol::request::{Bounds, Login, Request, Wants, parse};
 
 /// The store, as simple as it can be said.
 #[derive(Debug, Default, Clone)]
@@ -20,6 +20,8 @@ pub(super) struct Disk {
     sent: HashMap<(SessionId, RequestId), (ConversationId, Seq)>,
     rights: StoredRights,
     pub(super) audit: Vec<Audit>,
+    users: BTreeMap<UserId, User>,
+    certificates: BTreeMap<Digest, Certificate>,
     last: (i64, i64),
 }
 
@@ -61,6 +63,17 @@ impl Disk {
         }
         writes.rights.into_iter().for_each(|change| self.change(change));
         self.audit.extend(writes.audit);
+        for change in writes.users {
+            match change {
+                UserChange::Put(user) => {
+                    self.last.1 = self.last.1.max(user.id.0);
+                    self.users.insert(user.id, user);
+                }
+                UserChange::Gone(id) => drop(self.users.remove(&id)),
+                UserChange::Certificate(c) => drop(self.certificates.insert(c.key, c)),
+                UserChange::Forget(key) => drop(self.certificates.remove(&key)),
+            }
+        }
         for id in writes.gone {
             let StoredRights { grants, private, mutes, bans } = &mut self.rights;
             grants.retain(|(scope, ..)| *scope != Some(id));
@@ -99,6 +112,8 @@ impl Disk {
         self.audit.extend(found.audit);
         self.conversations = found.conversations.into_iter().map(|c| (c.id, (c.kind, c.head))).collect();
         self.sessions = found.sessions.into_iter().map(|s| (s.row.id, (s.row, s.rooms))).collect();
+        self.users = found.users.into_iter().map(|u| (u.id, u)).collect();
+        self.certificates = found.certificates.into_iter().map(|c| (c.key, c)).collect();
         self.last = (found.last_conversation, found.last_session);
     }
 
@@ -116,6 +131,8 @@ impl Disk {
                 .collect(),
             rights: self.rights.clone(),
             audit: Vec::new(),
+            users: self.users.values().cloned().collect(),
+            certificates: self.certificates.values().cloned().collect(),
             head: self.chunks.last().map_or(0, |c| c.last),
             last_conversation: self.last.0,
             last_session: self.last.1,
@@ -145,6 +162,20 @@ impl Disk {
     }
 }
 
+/// What stands for the hash of a password.
+fn hash_of(password: &str) -> std::sync::Arc<str> {
+    format!("hash of {password}").into()
+}
+
+fn code_hash(code: &str) -> Digest {
+    crate::auth::sha256(code.as_bytes())
+}
+
+/// A code for a password.
+pub(super) fn code(text: &str, until: u64) -> Code {
+    Code { hash: code_hash(text), until, gives: Gives::Password }
+}
+
 struct DiskPast<'a>(&'a Disk);
 
 impl Past for DiskPast<'_> {
@@ -171,7 +202,13 @@ pub(super) struct World {
     /// Who proves their names when they log in.
     pub(super) proven: Vec<&'static str>,
     heard: BTreeMap<ConnectionId, VecDeque<Vec<u8>>>,
-    tokens: HashMap<String, (Box<str>, [u8; 32])>,
+    /// By what the session is called here: its name, unless it is one of several.
+    tokens: HashMap<String, (String, [u8; 32])>,
+    logins: u8,
+    /// What the next login is called.
+    pub(super) called: Option<String>,
+    /// What the next login shows in its handshake.
+    pub(super) shows: Option<Certificate>,
     batch: Vec<(ConnectionId, Command)>,
     /// What the last turn did.
     pub(super) effects: Vec<Effect>,
@@ -194,6 +231,9 @@ impl World {
             proven: Vec::new(),
             heard: BTreeMap::new(),
             tokens: HashMap::new(),
+            logins: 0,
+            called: None,
+            shows: None,
             batch: Vec::new(),
             effects: Vec::new(),
         };
@@ -258,7 +298,7 @@ impl World {
 
     fn carry_out(&mut self, effect: Effect, chunks: &[Chunk]) {
         match effect {
-            Effect::Line(to, line) => self.tell(to, line),
+            Effect::Line(to, line) | Effect::IfKept(to, _, line) => self.tell(to, line),
             Effect::Event { to, except, line } => {
                 for c in to.iter().filter(|c| Some(**c) != except) {
                     self.tell(*c, line.to_vec());
@@ -330,21 +370,28 @@ impl World {
                 id,
                 match request {
                     Request::Login(login) => {
-                        let n = u8::try_from(self.tokens.len() + 1).expect("few logins");
+                        self.logins = self.logins.checked_add(1).expect("few logins");
+                        let n = self.logins;
                         let fresh = Secret { token: format!("token{n}").into(), hash: [n; 32] };
                         if let (Some(name), None) = (&login.name, &login.session) {
-                            self.tokens.insert(name.to_string(), (fresh.token.clone(), fresh.hash));
+                            let called = self.called.take().unwrap_or_else(|| name.to_string());
+                            self.tokens.insert(called, (fresh.token.to_string(), fresh.hash));
                         }
                         let resumes = login.session.as_deref().map(|token| {
                             self.tokens
                                 .values()
-                                .find(|(t, _)| **t == *token)
+                                .find(|(t, _)| *t == *token)
                                 .map_or([0; 32], |(_, hash)| *hash)
                         });
-                        let name = login.name.as_ref().map_or("", Name::as_str);
-                        let proof =
-                            if self.proven.contains(&name) { Proof::Proven } else { Proof::NotNeeded };
+                        let proof = self.proof(&login);
                         Ask::Login { login, fresh, resumes, proof }
+                    }
+                    Request::Enrol(enrol) => {
+                        let made = match &enrol.wants {
+                            Wants::Password(password) => Made::Password(hash_of(password)),
+                            Wants::Certificate(_) => Made::Nothing,
+                        };
+                        Ask::Enrol { code: Some(code_hash(&enrol.code)), enrol, made }
                     }
                     Request::Join(name) => Ask::Join(name),
                     Request::Leave(place) => Ask::Leave(place),
@@ -359,6 +406,64 @@ impl World {
                 },
             ),
         }
+    }
+
+    /// What the net finds out of a login.
+    fn proof(&mut self, login: &Login) -> Proof {
+        if let Some(shown) = self.shows.take() {
+            return Proof::Certificate(Box::new(shown));
+        }
+        let proven = login.name.as_ref().filter(|name| self.proven.contains(&name.as_str()));
+        if let Some(name) = proven {
+            return Proof::Certificate(Box::new(self.certificate_of(name)));
+        }
+        let user = login.name.as_ref().and_then(|name| self.chat.users().by_name(name));
+        match (user, &login.password) {
+            (Some(user), Some(password)) if user.password == Some(hash_of(password)) => {
+                Proof::Password(user.id, hash_of(password))
+            }
+            (Some(_), _) if login.session.is_none() => Proof::Refused,
+            _ => Proof::NotNeeded,
+        }
+    }
+
+    /// The certificate by which a user proves a name.
+    pub(super) fn certificate_of(&self, name: &Name) -> Certificate {
+        let year = 365 * 24 * 3600 * 1000;
+        Certificate {
+            key: code_hash(name.as_str()),
+            name: name.clone(),
+            until: self.now.wall + year,
+            revoked: false,
+        }
+    }
+
+    /// An operator's wish that can be granted.
+    pub(super) fn grants(&mut self, wish: UserWish) {
+        self.operator(|chat| assert!(chat.grant(wish).is_ok()));
+    }
+
+    /// Registers a user with the password `pw`.
+    pub(super) fn registers(&mut self, name: &str) {
+        let code = code(&format!("code of {name}"), self.now.wall + 1);
+        self.grants(UserWish::Add(name.parse().unwrap(), code));
+        let who = self.connect();
+        self.sends(
+            who,
+            &format!(
+                r#"{{"op":"ENROL","data":{{"name":"{name}","code":"code of {name}","password":"pw"}}}}"#
+            ),
+        );
+        assert_eq!(self.hears(who), ["ENROL"]);
+        self.loses(who);
+    }
+
+    /// Another session of a registered user, known here by `called`.
+    pub(super) fn logs_in(&mut self, called: &str, name: &str) -> ConnectionId {
+        let who = self.connect();
+        self.called = Some(called.to_owned());
+        self.sends(who, &format!(r#"{{"op":"LOGIN","data":{{"name":"{name}","password":"pw"}}}}"#));
+        who
     }
 
     pub(super) fn sends(&mut self, who: ConnectionId, line: &str) {
@@ -398,11 +503,6 @@ impl World {
         self.heard.clear();
         self.batch.clear();
         self.chat = Chat::restore(self.rules.clone(), self.disk.found(), self.now);
-        let proven: Vec<_> = self.proven.iter().map(|name| name.parse().unwrap()).collect();
-        let theirs: Vec<_> = proven.iter().flat_map(|name| self.chat.sessions.of(name)).collect();
-        for id in theirs {
-            self.chat.sessions.get_mut(id).unwrap().is_proven = true;
-        }
         self.turn();
     }
 
@@ -411,7 +511,8 @@ impl World {
         self.tell(who, line);
     }
 
-    /// Who is in which room, and from which number on it sees the room.
+    /// Which session, by what it is called here, is in which room, and from which number on it sees
+    /// the room.
     pub(super) fn memberships(&self) -> BTreeMap<(String, String), Seq> {
         let found = self.chat.found();
         let room = |id: ConversationId| {
@@ -420,11 +521,14 @@ impl World {
                 ConversationKind::Direct(..) => None,
             })
         };
+        let called = |hash: [u8; 32]| {
+            self.tokens.iter().find(|(_, (_, h))| *h == hash).map(|(called, _)| called.clone())
+        };
         found
             .sessions
             .iter()
-            .flat_map(|s| s.rooms.iter().map(|(r, since)| (s.row.name.to_string(), *r, *since)))
-            .filter_map(|(name, r, since)| Some(((name, room(r)?), since)))
+            .flat_map(|s| s.rooms.iter().map(|(r, since)| (called(s.row.token_hash), *r, *since)))
+            .filter_map(|(called, r, since)| Some(((called?, room(r)?), since)))
             .collect()
     }
 

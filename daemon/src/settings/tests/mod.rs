@@ -93,6 +93,10 @@ fn all_sections_read() {
         dir = "/var/lib/x/certs"
         names = ["Chat.Example", "192.0.2.1", "*.lan"]
         min_version = "1.2"
+        client_auth = "required"
+        client_ca = "users.pem"
+        [auth]
+        mode = "accounts"
         [rooms]
         default = ["ops", "Lobby"]
         create = false
@@ -126,8 +130,10 @@ fn all_sections_read() {
             names: vec!["chat.example".into(), "192.0.2.1".into(), "*.lan".into()],
             own: None,
             allow_1_2: true,
+            client_auth: ClientAuth::Required,
+            client_ca: Some(folder.path("users.pem")),
         },
-        auth: Auth::default(),
+        auth: Auth { mode: AuthMode::Accounts, ..Auth::default() },
         rooms: Rooms {
             default: vec!["ops".parse().unwrap(), "Lobby".parse().unwrap()],
             create: false,

@@ -13,14 +13,25 @@ const WRONG: &[(&str, &str)] = &[
         "1:2: metrics: this version of tcp-chatd does not have it yet; remove it",
     ),
     (
-        "[tls]\nclient_auth = \"off\"",
-        "2:1: tls.client_auth: this version of tcp-chatd does not have it yet; remove it",
+        "[tls]\nclient_auth = \"maybe\"",
+        "2:15: tls.client_auth: \"maybe\" is none of \"off\", \"optional\", \"required\"",
     ),
     (
-        "[auth]\nmode = \"accounts\"",
-        "2:8: auth.mode: this version of tcp-chatd does not have \"accounts\" yet; write \"open\" or \"password\"",
+        "[auth]\nmode = \"accounts\"\npassword_file = \"x\"",
+        "3:17: auth.password_file: auth.mode is \"accounts\", so nobody would be asked for it; write mode = \"password\" too, or remove this",
     ),
-    ("[auth]\nmode = \"closed\"", "2:8: auth.mode: \"closed\" is none of \"open\", \"password\""),
+    (
+        "[tls]\nclient_ca = \"ca.pem\"",
+        "2:13: tls.client_ca: tls.client_auth is \"off\", so nobody is asked for a certificate; write client_auth = \"optional\" or \"required\", or remove this",
+    ),
+    (
+        "[tls]\ncertificate = \"a\"\nkey = \"b\"\nclient_auth = \"required\"",
+        "4:15: tls.client_auth: with tls.certificate there is no CA of the daemon's own; write tls.client_ca too: the file with the CA that signs the users' certificates",
+    ),
+    (
+        "[auth]\nmode = \"closed\"",
+        "2:8: auth.mode: \"closed\" is none of \"open\", \"password\", \"accounts\"",
+    ),
     (
         "[auth]\nmode = \"password\"",
         "2:8: auth.mode: \"password\" needs auth.password_file: a file with what `tcp-chatd password` prints",

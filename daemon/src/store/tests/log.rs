@@ -1,6 +1,7 @@
 //! The log against a simple model: what was committed is read back, all of it, once, in order.
 
 use super::*;
+use crate::chat::{Certificate, Code, Digest, Gives, User, UserChange};
 use proptest::prelude::*;
 
 /// What a turn says, in which rooms: (room, how many messages).
@@ -187,6 +188,22 @@ fn a_restart_finds_what_was_kept() {
         SessionChange::End(SessionId(7)),
     ];
     writes.gone = vec![room(9)];
+    let code = Code { hash: Digest([9; 32]), until: 77, gives: Gives::Certificate };
+    let ana = User { id: UserId(30), name: name("Ana"), password: None, code: Some(code), added: 5 };
+    let bo = User { id: UserId(31), name: name("bo"), password: Some("$hash".into()), code: None, added: 6 };
+    let certificate =
+        |key, revoked| Certificate { key: Digest([key; 32]), name: name("Ana"), until: 88, revoked };
+    writes.users = vec![
+        UserChange::Put(User { code: None, ..ana.clone() }),
+        UserChange::Put(User { id: UserId(33), name: name("cy"), ..bo.clone() }),
+        UserChange::Put(bo.clone()),
+        UserChange::Put(ana.clone()),
+        UserChange::Gone(UserId(33)),
+        UserChange::Certificate(certificate(1, false)),
+        UserChange::Certificate(certificate(2, false)),
+        UserChange::Certificate(certificate(1, true)),
+        UserChange::Forget(Digest([2; 32])),
+    ];
     store.commit(writes).unwrap();
     drop(store); // as a crash does: nothing is closed in order
 
@@ -202,9 +219,11 @@ fn a_restart_finds_what_was_kept() {
         ],
         rights: StoredRights::default(),
         audit: vec![],
+        users: vec![ana, bo.clone()],
+        certificates: vec![certificate(1, true)],
         head: 2,
         last_conversation: 9,
-        last_session: 7,
+        last_session: 33,
     };
     let (mut store, _, found) = open(&history);
     assert_eq!(found, wanted);
@@ -215,9 +234,11 @@ fn a_restart_finds_what_was_kept() {
         sessions: vec![StoredSession { row: session_row(3), rooms: vec![(room(12), 1)] }],
         rights: StoredRights::default(),
         audit: vec![],
+        users: vec![bo],
+        certificates: vec![certificate(3, false)],
         head: 1,
         last_conversation: 12,
-        last_session: 7,
+        last_session: 33,
     };
     store.replace(&anew).unwrap();
     store.close().unwrap();

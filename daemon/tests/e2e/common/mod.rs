@@ -13,7 +13,7 @@ pub(crate) use daemon::{Daemon, Finished, in_shell, run};
 pub(crate) use dice::Dice;
 pub(crate) use peer::{Message, Peer, Session};
 pub(crate) use talker::{Talker, Whereabouts, whole_history};
-pub(crate) use tls::{Trust, client_config};
+pub(crate) use tls::{Trust, client_config, identified};
 
 use std::time::Duration;
 

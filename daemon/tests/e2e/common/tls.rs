@@ -1,7 +1,7 @@
 //! Owns how the tests trust: the CA that the daemon made, and nothing else.
 
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use std::path::Path;
 use std::sync::Arc;
@@ -23,6 +23,21 @@ fn trust(ca: &Path) -> RootCertStore {
     }
     assert!(!roots.is_empty(), "{} holds no certificate", ca.display());
     roots
+}
+
+/// A client that trusts `ca` alone and shows a certificate of its own.
+pub(crate) fn identified(ca: &Path, certificate: &Path, key: &Path) -> Arc<ClientConfig> {
+    let chain = CertificateDer::pem_file_iter(certificate).unwrap().map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_file(key).unwrap();
+    let mut config =
+        ClientConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(trust(ca))
+            .with_client_auth_cert(chain, key)
+            .unwrap();
+    config.resumption = rustls::client::Resumption::disabled();
+    Arc::new(config)
 }
 
 /// A client that trusts `ca` alone.

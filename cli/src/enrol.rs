@@ -1,0 +1,112 @@
+//! Owns a registered user's first time on this machine: the join line of `tcp-chatd user add` becomes
+//! a password, or a key and a certificate that are stored here and used by themselves from then on.
+//! Called before anything else is done. Never sends a key anywhere.
+
+use crate::exit::{Exit, Failure};
+use crate::output::say;
+use crate::settings::Settings;
+use crate::{ask, connect, files};
+use std::path::PathBuf;
+use std::time::Duration;
+use tcp_chat_client::protocol::invite::Join;
+use tcp_chat_client::{Enrolment, Identity, NewKey};
+
+/// How long connecting and the answer may take where `--timeout` does not say.
+const USUAL: Duration = Duration::from_secs(30);
+
+/// Where the certificate and key for a server are, or would be.
+#[must_use]
+pub fn identity_files(server: &str) -> Option<(PathBuf, PathBuf)> {
+    let folder = files::data_folder()?.join("identities");
+    let stem = files::plain_name(server);
+    Some((folder.join(format!("{stem}.pem")), folder.join(format!("{stem}.key"))))
+}
+
+/// Turns the code in. The settings have what it gave afterwards.
+///
+/// # Errors
+/// The code was refused, there is no password, or the files cannot be written.
+pub async fn enrol(settings: &mut Settings, join: Join) -> Result<(), Failure> {
+    let certificate = join.certificate;
+    let asked = Enrolment {
+        host: settings.host.clone(),
+        port: settings.port,
+        trust: settings.trust.clone(),
+        join,
+        timeout: settings.timeout.unwrap_or(USUAL),
+    };
+    if certificate { fetch(settings, &asked).await } else { set_password(settings, &asked).await }
+}
+
+async fn set_password(settings: &mut Settings, asked: &Enrolment) -> Result<(), Failure> {
+    let password = match settings.password.take() {
+        Some(password) => password,
+        None => new_password(asked)?,
+    };
+    asked.password(&password).await.map_err(|e| connect::explained(e, settings))?;
+    say(&format!("* your password is set; you are {} there from now on", asked.join.user));
+    if settings.new_profile.is_none() {
+        // The server was known before, perhaps under another name: its profile is not touched.
+        say(&format!("* log in with --name {0}, or write name = \"{0}\" into config.toml", asked.join.user));
+    }
+    settings.password = Some(password);
+    Ok(())
+}
+
+/// Asks whoever sits at the terminal for the password. `None`: nobody does, or gave one.
+#[must_use]
+pub fn ask_for_password(settings: &Settings) -> Option<String> {
+    if !ask::can_be_asked() {
+        return None;
+    }
+    let prompt = format!("The password of {} at {}: ", settings.name, settings.server());
+    let said = ask::secret(&prompt).ok().flatten()?;
+    (!said.is_empty()).then(|| said.to_string())
+}
+
+fn new_password(asked: &Enrolment) -> Result<String, Failure> {
+    if !ask::can_be_asked() {
+        return Err(Failure::usage("the join line sets a password, and there is none")
+            .hint("Give it with --password-file FILE, or in TCP_CHAT_PASSWORD."));
+    }
+    let ask = |prompt: &str| {
+        ask::secret(prompt).map(Option::unwrap_or_default).map_err(|e| {
+            Failure::usage(format!("the terminal cannot be asked for a password: {e}"))
+                .hint("Give it with --password-file FILE.")
+        })
+    };
+    loop {
+        let first = ask(&format!("A new password for {}: ", asked.join.user))?;
+        if first.is_empty() {
+            return Err(Failure::usage(
+                "no password was given, so nothing was sent; the line can be used again",
+            ));
+        }
+        if *first == *ask("The same again: ")? {
+            return Ok(first.to_string());
+        }
+        say("* the two are not the same; once more");
+    }
+}
+
+async fn fetch(settings: &mut Settings, asked: &Enrolment) -> Result<(), Failure> {
+    let (certificate, key) = identity_files(&settings.server())
+        .ok_or_else(|| Failure::new(Exit::Other, "this system has no folder for the user's data"))?;
+    let failed = |file: &PathBuf, e: std::io::Error| {
+        Failure::new(Exit::Other, format!("{} cannot be written: {e}", file.display()))
+    };
+    let made = NewKey::make(&asked.join.user)?;
+    // Before the code is used up: a disk that is full must not cost it.
+    let draft = key.with_extension("key.new");
+    files::write(&draft, made.key.as_bytes()).map_err(|e| failed(&draft, e))?;
+    let fetched = asked.certificate(&made).await.map_err(|e| connect::explained(e, settings));
+    let pem = fetched.inspect_err(|_| {
+        // Of no use without its certificate.
+        let _ = std::fs::remove_file(&draft);
+    })?;
+    files::write(&certificate, pem.as_bytes()).map_err(|e| failed(&certificate, e))?;
+    std::fs::rename(&draft, &key).map_err(|e| failed(&key, e))?;
+    settings.identity = Some(Identity::from_files(&certificate, &key)?);
+    say(&format!("* your certificate is {}; it is used by itself from now on", certificate.display()));
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! Owns "did you mean": which known word a mistyped one is nearest to. Called where words of the
+//! reader are read: verbs (`settings`), commands of the full screen and of the line mode. Pure.
+
+/// The known word that is nearest, if it is near: a letter or two are wrong, or it is begun.
+#[must_use]
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let length = word.chars().count();
+    let distance = |known: &'a str| {
+        if length >= 3 && known.starts_with(&word) {
+            return Some((0, known));
+        }
+        // In short words one wrong letter is much already.
+        let most = if known.len() < 6 { 1 } else { 2 };
+        let distance = strsim::damerau_levenshtein(known, &word);
+        (length >= 2 && distance <= most).then_some((distance, known))
+    };
+    known.into_iter().filter_map(distance).min().map(|(_, known)| known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn what_is_near_and_what_is_not() {
+        let known = ["send", "tail", "history", "search", "wait", "who", "rooms"];
+        for (word, meant) in [
+            ("sned", Some("send")),
+            ("SEND", Some("send")),
+            ("sen", Some("send")),
+            ("hist", Some("history")),
+            ("hsitroy", Some("history")),
+            ("serach", Some("search")),
+            ("room", Some("rooms")),
+            ("whoo", Some("who")),
+            ("chathost", None),
+            ("s", None),
+            ("ww", None),
+            ("", None),
+            ("山田", None),
+        ] {
+            assert_eq!(nearest(word, known), meant, "{word}");
+        }
+    }
+}

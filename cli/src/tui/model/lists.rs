@@ -1,0 +1,75 @@
+//! Owns how answers that are lists become what lies over the screen: who is there, the rooms, what
+//! was found. Part of the model; called by `net`. All of it is neutralised here.
+
+use super::Model;
+use super::item::Item;
+use super::overlay::{HITS, Hit, Overlay};
+use super::talk::Talk;
+use crate::neutralise::line as clean;
+use tcp_chat_client::protocol::reply::{MemberState, MessagesReply, RoomInfo, WhoReply};
+use tcp_chat_client::{Conversation, Error, Message};
+
+/// Rooms of the server that are remembered for completion.
+const ROOMS: usize = 500;
+
+impl Model {
+    pub(super) fn who(&mut self, reply: WhoReply, show: bool) {
+        if show {
+            let place = reply.room.as_ref().map_or_else(|| "the server".into(), |r| format!("#{}", clean(r)));
+            let title = format!("{} on {place}", reply.member_count);
+            let line = |m: &tcp_chat_client::protocol::reply::Member| match m.state {
+                MemberState::Here => clean(&m.user),
+                MemberState::Away => format!("{} (away)", clean(&m.user)),
+                MemberState::Other => format!("{} (?)", clean(&m.user)),
+            };
+            let mut lines: Vec<_> = reply.members.iter().map(line).collect();
+            let more = reply.member_count.saturating_sub(reply.members.len());
+            if more > 0 {
+                lines.push(format!("and {more} more"));
+            }
+            self.overlay = Some(Overlay::List { title, lines, scroll: 0 });
+        }
+        if let Some(at) = reply.room.and_then(|room| self.find(&Conversation::Room(room))) {
+            self.talks[at].set_members(reply.members, reply.member_count);
+        }
+    }
+
+    pub(super) fn rooms(&mut self, rooms: Vec<RoomInfo>) {
+        let line = |r: &RoomInfo| {
+            let here = self.find(&Conversation::Room(r.room.clone())).is_some();
+            let here = if here { "  (you are in it)" } else { "" };
+            format!("#{}  {} members{here}", clean(&r.room), r.members)
+        };
+        let lines: Vec<_> = rooms.iter().map(line).collect();
+        let title = format!("{} rooms; /join ROOM enters one", rooms.len());
+        self.known_rooms = rooms.into_iter().map(|r| r.room).take(ROOMS).collect();
+        self.overlay = Some(Overlay::List { title, lines, scroll: 0 });
+    }
+
+    pub(super) fn found(&mut self, query: &str, reply: Result<MessagesReply, Error>) {
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(e) => {
+                self.overlay.take_if(|o| matches!(o, Overlay::Search(s) if s.query == query));
+                return self.error(format!("search: {}", clean(&e.to_string())));
+            }
+        };
+        let more = reply.more;
+        let me = self.me.clone();
+        let mut hits = Vec::new();
+        for event in reply.messages {
+            let message = Message::of(event, &me);
+            let title = Talk::new(message.conversation.clone()).title;
+            let item = Item::said(self.id(), &message, &me, &self.zone);
+            hits.push(Hit { seq: message.seq(), place: message.conversation, title, item });
+        }
+        // Somebody may have closed it meanwhile, or search for something else.
+        let Some(Overlay::Search(search)) = &mut self.overlay else { return };
+        if search.query == query {
+            search.loading = false;
+            search.hits.extend(hits);
+            search.hits.truncate(HITS);
+            search.more = more;
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Owns what was read, from one run of the program to the next, and which direct messages come back.
+//! Part of the model. Never touches the file: `shell` does.
+
+use super::{Model, TALKS};
+use tcp_chat_client::Conversation;
+use tcp_chat_client::protocol::Seq;
+
+/// Direct messages that are opened again at a start.
+const RETURNING: usize = 32;
+
+impl Model {
+    /// What was read last, for the next run: what is open, and the direct messages with those who
+    /// are not here now.
+    pub(crate) fn reads(&self) -> Vec<(Conversation, Seq)> {
+        let open = self.talks.iter().filter(|t| !t.fresh).map(|t| (t.place.clone(), t.read));
+        let closed = self.reads.iter().filter(|(place, _)| is_direct(place) && self.find(place).is_none());
+        let mut reads: Vec<_> = open.chain(closed.cloned()).collect();
+        reads.sort_by_key(|(place, seq)| (is_direct(place), std::cmp::Reverse(*seq)));
+        reads.truncate(TALKS);
+        reads
+    }
+
+    /// What was read in an earlier run.
+    pub(crate) fn set_reads(&mut self, reads: Vec<(Conversation, Seq)>) {
+        let mut directs: Vec<_> = reads.iter().filter(|(place, _)| is_direct(place)).cloned().collect();
+        directs.sort_by_key(|(_, seq)| std::cmp::Reverse(*seq));
+        directs.truncate(RETURNING);
+        self.returning = directs.into_iter().map(|(place, _)| place).collect();
+        self.reads = reads;
+    }
+
+    /// Opens the direct messages of an earlier run.
+    pub(super) fn return_directs(&mut self) {
+        for place in std::mem::take(&mut self.returning) {
+            if self.find(&place).is_none() {
+                let at = self.open(&place);
+                self.talks[at].returning = true;
+            }
+        }
+    }
+
+    /// What was read there is of no use any more.
+    pub(super) fn forget(&mut self, place: &Conversation) {
+        self.reads.retain(|(p, _)| p != place);
+    }
+
+    /// Direct messages of an earlier run of which nothing is left go again, unless somebody looks.
+    pub(super) fn close_if_nothing_returned(&mut self, at: usize) {
+        let talk = &mut self.talks[at];
+        if std::mem::take(&mut talk.returning) && talk.items.is_empty() && at != self.current {
+            self.close(at);
+        }
+    }
+}
+
+/// How a conversation is called in the file of what was read: `lobby`, `@bo`. No room has an `@`.
+pub(crate) fn key_of(place: &Conversation) -> String {
+    match place {
+        Conversation::Room(room) => room.clone(),
+        Conversation::With(user) => format!("@{user}"),
+    }
+}
+
+pub(crate) fn place_of(key: &str) -> Conversation {
+    match key.strip_prefix('@') {
+        Some(user) => Conversation::With(user.to_owned()),
+        None => Conversation::Room(key.to_owned()),
+    }
+}
+
+fn is_direct(place: &Conversation) -> bool {
+    matches!(place, Conversation::With(_))
+}

@@ -1,0 +1,126 @@
+//! Owns a registered user's first time: the code of a join line becomes a password or a certificate.
+//! A connection of its own, before any session. The key of a certificate is made here and never
+//! leaves this side. Never stores anything.
+
+use crate::dial::{Target, dial};
+use crate::trust::client_config;
+use crate::wire::Connection;
+use crate::{Error, Trust};
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Duration;
+use tcp_chat_protocol::invite::Join;
+use tcp_chat_protocol::reply::{EnrolReply, Incoming};
+use tcp_chat_protocol::{Name, RequestId};
+use zeroize::Zeroizing;
+
+/// Where a code is turned in.
+#[derive(Debug, Clone)]
+pub struct Enrolment {
+    /// The server's name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Whom to trust.
+    pub trust: Trust,
+    /// The user and the code.
+    pub join: Join,
+    /// For connecting, and again for the answer.
+    pub timeout: Duration,
+}
+
+/// A new key, and the request for a certificate for it.
+#[derive(Debug)]
+pub struct NewKey {
+    /// The key as PEM: to be stored for its user alone.
+    pub key: Zeroizing<String>,
+    request: String,
+}
+
+impl NewKey {
+    /// Makes an ECDSA key on P-256.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where this system has no randomness.
+    pub fn make(user: &Name) -> Result<Self, Error> {
+        let broken = |e: rcgen::Error| Error::Invalid(format!("a key cannot be made: {e}"));
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(broken)?;
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, user.as_str());
+        let request = params.serialize_request(&key).and_then(|request| request.pem()).map_err(broken)?;
+        Ok(Self { key: Zeroizing::new(key.serialize_pem()), request })
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    op: &'static str,
+    data: Data<'a>,
+    id: &'a RequestId,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    name: &'a str,
+    code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    csr: Option<&'a str>,
+}
+
+impl Enrolment {
+    /// Sets the password.
+    ///
+    /// # Errors
+    /// As for a login; [`Error::LoginRefused`] where the code is wrong, used or too old.
+    pub async fn password(&self, password: &str) -> Result<(), Error> {
+        self.ask(Some(password), None).await.map(drop)
+    }
+
+    /// Gets the certificate for a new key, as PEM.
+    ///
+    /// # Errors
+    /// As for [`Enrolment::password`].
+    pub async fn certificate(&self, key: &NewKey) -> Result<String, Error> {
+        let reply = self.ask(None, Some(&key.request)).await?;
+        reply.certificate.ok_or_else(|| Error::Protocol("the answer to ENROL has no certificate".into()))
+    }
+
+    async fn ask(&self, password: Option<&str>, csr: Option<&str>) -> Result<EnrolReply, Error> {
+        let tls = Arc::new(client_config(&self.trust, None)?);
+        let target = Target { host: self.host.clone(), port: self.port, tls, timeout: self.timeout };
+        let mut connection = Connection::new(dial(&target).await?, target.clone());
+        let id = RequestId::Number(1);
+        let data = Data { name: self.join.user.as_str(), code: &self.join.code, password, csr };
+        // Writing into memory cannot fail.
+        let _ = serde_json::to_writer(&mut connection.writer.out, &Line { op: "ENROL", data, id: &id });
+        connection.writer.out.push(b'\n');
+        let asking = async {
+            if let Err(e) = connection.writer.finish().await {
+                // What the server said before it closed explains more than the failed write.
+                return match connection.reader.next().await {
+                    Ok(Incoming::Error(_, e)) => Err(Error::LoginRefused { kind: e.kind, msg: e.msg }),
+                    Ok(_) => Err(Error::Protocol(format!("the connection broke during ENROL: {e}"))),
+                    Err(why) => Err(why),
+                };
+            }
+            loop {
+                match connection.reader.next().await? {
+                    Incoming::Reply { id: Some(answered), data, .. } if answered == id => {
+                        return serde_json::from_str(data.get())
+                            .map_err(|e| Error::Protocol(format!("the answer to ENROL: {e}")));
+                    }
+                    Incoming::Error(_, e) => return Err(Error::LoginRefused { kind: e.kind, msg: e.msg }),
+                    _ => {}
+                }
+            }
+        };
+        let after = self.timeout;
+        let reply = tokio::time::timeout(after, asking).await;
+        connection.writer.close().await;
+        reply.map_err(|_| Error::TimedOut { what: "ENROL", after })?
+    }
+}

@@ -1,0 +1,86 @@
+//! Owns what the control socket is asked about users and their certificates: texts become wishes,
+//! codes are made, the hub is asked. Never keeps a code: it goes into the answer, once.
+
+use super::Desk;
+use super::answers::{ask_hub, name};
+use super::request::{ClientCertificate, Request, Revoked};
+use crate::auth;
+use crate::chat::{Certificate, Code, Digest, Gives, UserWish};
+use crate::hub::Control;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tcp_chat_protocol::invite::Pin;
+use tcp_chat_protocol::{Name, Timestamp};
+use tracing::info;
+
+/// How long a join line works.
+const JOIN_WITHIN: Duration = Duration::from_secs(24 * 3600);
+
+/// Does what is asked; `None`: it is about something else.
+pub(super) async fn answer(request: &Request, desk: &Desk) -> Option<Result<Value, String>> {
+    Some(match request {
+        Request::UserAdd { user, certificate } => join(desk, user, *certificate, UserWish::Add).await,
+        Request::UserPassword { user, certificate } => join(desk, user, *certificate, UserWish::Reset).await,
+        Request::UserRemove { user } => remove(desk, user).await,
+        Request::UserList => ask_hub(desk, Control::Users).await.map(|users| json!({ "users": users })),
+        Request::CertRevoke(which) => revoke(desk, which).await,
+        Request::CertIssued(issued) => match certificate(issued) {
+            Ok(issued) => grant(desk, UserWish::Issued(issued)).await.map(|_| json!({})),
+            Err(why) => Err(why),
+        },
+        _ => return None,
+    })
+}
+
+/// Registers a user, or gives one a new code.
+async fn join(
+    desk: &Desk,
+    user: &str,
+    for_certificate: bool,
+    wish: impl FnOnce(Name, Code) -> UserWish,
+) -> Result<Value, String> {
+    let user = name(user)?;
+    if for_certificate {
+        desk.tls.may_sign().map_err(|why| why.to_string())?;
+    }
+    let (text, hash) =
+        auth::token().ok_or("the system has no randomness to make a code of; try again later")?;
+    let gives = if for_certificate { Gives::Certificate } else { Gives::Password };
+    let day = u64::try_from(JOIN_WITHIN.as_millis()).unwrap_or(u64::MAX);
+    let until = Timestamp::now().0.saturating_add(day);
+    let sessions = grant(desk, wish(user.clone(), Code { hash, until, gives })).await?;
+    info!(event = "join_line", user = user.as_str(), gives = ?gives, sessions, "a join line was given out");
+    Ok(json!({ "user": user, "code": *text, "until": until, "sessions": sessions }))
+}
+
+async fn remove(desk: &Desk, user: &str) -> Result<Value, String> {
+    let user = name(user)?;
+    let sessions = grant(desk, UserWish::Remove(user.clone())).await?;
+    info!(event = "user_removed", user = user.as_str(), sessions, "user removed");
+    Ok(json!({ "sessions": sessions }))
+}
+
+async fn revoke(desk: &Desk, which: &Revoked) -> Result<Value, String> {
+    let (wish, shown) = match which {
+        Revoked::User(user) => (UserWish::RevokeAll(name(user)?), user.clone()),
+        Revoked::Key(key) => (UserWish::RevokeKey(digest(key)?), key.clone()),
+        Revoked::Certificate(shown) => (UserWish::Revoke(certificate(shown)?), shown.key.clone()),
+    };
+    let count = grant(desk, wish).await?;
+    info!(event = "certificate_revoked", which = shown, count, "certificate revoked");
+    Ok(json!({ "revoked": count }))
+}
+
+fn certificate(shown: &ClientCertificate) -> Result<Certificate, String> {
+    let ClientCertificate { user, key, until } = shown;
+    Ok(Certificate { key: digest(key)?, name: name(user)?, until: *until, revoked: false })
+}
+
+fn digest(text: &str) -> Result<Digest, String> {
+    let pin: Result<Pin, _> = text.parse();
+    pin.map(|pin| Digest(pin.0)).map_err(|_| format!("{text:?} is no SHA-256: 64 hexadecimal digits"))
+}
+
+async fn grant(desk: &Desk, wish: UserWish) -> Result<usize, String> {
+    ask_hub(desk, |answer| Control::User(wish, answer)).await?.map_err(|why| why.to_string())
+}

@@ -1,0 +1,172 @@
+//! Owns who somebody is: whose name a LOGIN may have, and ENROL. Called by [`Chat::login`] and
+//! [`Chat::ask`]. Never checks a password or a signature: the net has, and says so as [`Proof`].
+
+use super::users::{Certificate, Digest, Gives, User};
+use super::{Answer, Chat, ConnectionId, Effect, Proof, Refusal, SessionId, UserId, refusal};
+use std::sync::Arc;
+use tcp_chat_protocol::reply::{self, EnrolReply};
+use tcp_chat_protocol::{ErrorKind, Name, RequestId};
+
+/// Who logs in.
+#[derive(Debug)]
+pub(super) struct Who {
+    /// The registered user, proven; `None`: a name that nobody owns.
+    pub(super) user: Option<UserId>,
+    pub(super) name: Name,
+}
+
+/// What an ENROL gets, made by the net.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Made {
+    /// The code was not good: nothing was made.
+    Nothing,
+    /// The Argon2id hash of the new password.
+    Password(Arc<str>),
+    /// The new certificate, and as PEM.
+    Certificate(Box<Certificate>, String),
+}
+
+impl std::fmt::Debug for Made {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "Nothing",
+            Self::Password(_) => "Password(…)",
+            Self::Certificate(..) => "Certificate(…)",
+        })
+    }
+}
+
+impl Chat {
+    /// The one answer to everybody who is not let in, whatever the reason.
+    pub(super) fn not_let_in() -> Refusal {
+        refusal(ErrorKind::AuthFailed, "the name, its password or its certificate is missing or wrong")
+    }
+
+    /// Whose name this LOGIN may have.
+    pub(super) fn identify(&mut self, name: Name, proof: Proof) -> Result<Who, Refusal> {
+        let owner = self.users.by_name(&name);
+        let who = match proof {
+            Proof::Refused => return Err(Self::not_let_in()),
+            Proof::Password(user, hash) => {
+                let owner = owner.filter(|o| o.id == user && o.password.as_ref() == Some(&hash));
+                owner.map(|o| Who { user: Some(o.id), name: o.name.clone() }).ok_or_else(Self::not_let_in)?
+            }
+            Proof::Certificate(shown) => {
+                if shown.name.key() != name.key() {
+                    let msg = format!("your certificate is for {}: log in under that name", shown.name);
+                    return Err(refusal(ErrorKind::AuthFailed, msg));
+                }
+                let owner = owner.map(|o| (o.id, o.name.clone()));
+                self.by_certificate(*shown, owner)?
+            }
+            Proof::NotNeeded | Proof::Accepted => {
+                if owner.is_some() || self.rules.accounts {
+                    return Err(Self::not_let_in());
+                }
+                self.is_nobodys(&name)?;
+                Who { user: None, name }
+            }
+        };
+        let most = self.rules.sessions_per_user;
+        if let Some(user) = who.user
+            && most > 0
+            && self.sessions.of(user).len() >= most
+        {
+            let msg = format!("{} has {most} sessions already: end one of them first", who.name);
+            return Err(refusal(ErrorKind::NameTaken, msg));
+        }
+        Ok(who)
+    }
+
+    /// A certificate proves the name that is in it, whether it is registered or not.
+    fn by_certificate(&mut self, shown: Certificate, owner: Option<(UserId, Name)>) -> Result<Who, Refusal> {
+        self.is_accepted(&shown)?;
+        let who = match owner {
+            Some((id, name)) => Who { user: Some(id), name },
+            None if self.rules.accounts => return Err(Self::not_let_in()),
+            None => {
+                if let Some(twin) = self.users.twin(&shown.name) {
+                    return Err(looks_like(&shown.name, &twin.name));
+                }
+                Who { user: Some(self.register(shown.name.clone(), None)), name: shown.name.clone() }
+            }
+        };
+        self.know(shown);
+        Ok(who)
+    }
+
+    /// Is the certificate one that counts now?
+    fn is_accepted(&self, shown: &Certificate) -> Result<(), Refusal> {
+        let is_revoked = self.users.certificate(&shown.key).is_some_and(|known| known.revoked);
+        if is_revoked || shown.until < self.turn.now.wall {
+            return Err(Self::not_let_in());
+        }
+        Ok(())
+    }
+
+    /// Is the name free for somebody who proves nothing?
+    fn is_nobodys(&self, name: &Name) -> Result<(), Refusal> {
+        if let Some(twin) = self.users.twin(name) {
+            return Err(looks_like(name, &twin.name));
+        }
+        let twin = self.sessions.twin(name).and_then(|user| self.sessions.first_of(user));
+        let Some(twin) = twin.map(|session| &session.row.name) else { return Ok(()) };
+        let msg = match twin.key() == name.key() {
+            true => format!("the name {twin} is in use"),
+            false => format!("the name {name} looks like {twin}, which is in use"),
+        };
+        Err(refusal(ErrorKind::NameTaken, msg))
+    }
+
+    /// May a session be taken up by somebody who has its token? Not with another's certificate.
+    pub(super) fn may_resume(&self, session: SessionId, proof: &Proof) -> Result<(), Refusal> {
+        let Proof::Certificate(shown) = proof else { return Ok(()) };
+        self.is_accepted(shown)?;
+        match self.sessions.get(session).is_some_and(|held| held.row.name.key() == shown.name.key()) {
+            true => Ok(()),
+            false => Err(Self::not_let_in()),
+        }
+    }
+
+    /// A code is turned into a password or a certificate.
+    pub(super) fn enrol(
+        &mut self,
+        connection: ConnectionId,
+        id: Option<&RequestId>,
+        name: &Name,
+        code: Option<Digest>,
+        made: Made,
+    ) -> Answer {
+        if self.connections.get(&connection).is_some_and(|c| c.session.is_some()) {
+            return Err(refusal(ErrorKind::AlreadyLoggedIn, "this connection is logged in already"));
+        }
+        let gives = match &made {
+            Made::Nothing => return Err(Self::not_let_in()),
+            Made::Password(_) => Gives::Password,
+            Made::Certificate(..) => Gives::Certificate,
+        };
+        let user = self.users.admits(name, code, gives, self.turn.now.wall)?.clone();
+        if !self.keeping {
+            let msg = "nothing was changed: the server's store cannot be written; try again later";
+            return Err(refusal(ErrorKind::Internal, msg));
+        }
+        let mut changed = User { code: None, ..user };
+        let mut data = EnrolReply { name: changed.name.to_string(), certificate: None };
+        match made {
+            Made::Password(hash) => changed.password = Some(hash),
+            Made::Certificate(certificate, pem) => {
+                self.know(*certificate);
+                data.certificate = Some(pem);
+            }
+            Made::Nothing => {}
+        }
+        self.put_user(changed);
+        let line = reply::encode("ENROL", id, &data);
+        self.turn.effects.push(Effect::IfKept(connection, id.cloned(), line));
+        Ok(())
+    }
+}
+
+fn looks_like(name: &Name, other: &Name) -> Refusal {
+    refusal(ErrorKind::NameTaken, format!("the name {name} looks like {other}, who is registered"))
+}

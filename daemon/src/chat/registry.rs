@@ -1,0 +1,270 @@
+//! Owns what an operator does to users and certificates, and what it comes to for sessions that are
+//! there: a name that is registered, a user who is removed, a certificate that is revoked. Called
+//! by the hub, and by [`Chat::login`] for who comes with a certificate. Never makes a code.
+
+use super::users::{Certificate, Code, Digest, Gives, User, UserChange};
+use super::{Chat, Closing, UserId};
+use std::sync::Arc;
+use tcp_chat_protocol::event::{NoticeEvent, notice};
+use tcp_chat_protocol::{Name, NoticeKind};
+
+/// How long an expired certificate is remembered: a clock that is wrong for a while must not
+/// bring a revoked one back.
+const REMEMBER_MS: u64 = 90 * 24 * 3600 * 1000;
+
+/// What an operator wants done to a user or a certificate.
+#[derive(Debug, Clone)]
+pub enum UserWish {
+    /// Register the name.
+    Add(Name, Code),
+    /// Register it no more: its certificates are revoked, its sessions end.
+    Remove(Name),
+    /// Give a new code. With one for a password, the old password is gone and the sessions end.
+    Reset(Name, Code),
+    /// Accept this certificate no more; the sessions of its user end.
+    Revoke(Certificate),
+    /// The same for all certificates of a user that are known.
+    RevokeAll(Name),
+    /// The same for the one with this key.
+    RevokeKey(Digest),
+    /// A certificate was issued.
+    Issued(Certificate),
+}
+
+/// Why an operator's wish was not granted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotGranted {
+    /// It is registered already.
+    #[error("there is a user {0} already; `user password {0}` gives a new join line")]
+    Exists(Name),
+    /// Its name cannot be told from another's.
+    #[error("{0} looks like {1}, who is registered: nobody could tell them apart")]
+    LooksLike(Name, Name),
+    /// Nobody of that name is registered.
+    #[error("no user {0} is registered; `user list` shows who is")]
+    NoSuchUser(Name),
+    /// No such certificate.
+    #[error("no certificate of {0} is known that is not revoked; give its file instead")]
+    NoCertificate(String),
+    /// It could not be kept.
+    #[error("it was not kept, since the store cannot be written: {0}")]
+    NotKept(String),
+}
+
+/// A registered user, as an operator sees it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct UserInfo {
+    /// The name.
+    pub user: Name,
+    /// Is there a password?
+    pub password: bool,
+    /// Until when a join line is open, in milliseconds since 1970.
+    pub join_until: Option<u64>,
+    /// Sessions, connected or away.
+    pub sessions: usize,
+    /// The certificates that are known.
+    pub certificates: Vec<CertificateInfo>,
+}
+
+/// A client certificate, as an operator sees it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct CertificateInfo {
+    /// SHA-256 of its public key.
+    pub key: String,
+    /// When it ends, in milliseconds since 1970.
+    pub until: u64,
+    /// Is it revoked?
+    pub revoked: bool,
+}
+
+impl Chat {
+    /// Does what an operator wants. The number of certificates or sessions that it touched.
+    ///
+    /// # Errors
+    /// Why it is not done.
+    pub fn grant(&mut self, wish: UserWish) -> Result<usize, NotGranted> {
+        self.seal();
+        if !self.keeping {
+            return Err(NotGranted::NotKept("it is tried again every second".to_owned()));
+        }
+        match wish {
+            UserWish::Add(name, code) => self.add_user(name, code).map(|()| 0),
+            UserWish::Remove(name) => self.remove_user(&name),
+            UserWish::Reset(name, code) => {
+                let mut user = self.registered(&name)?.clone();
+                user.code = Some(code);
+                let mut ended = 0;
+                if code.gives == Gives::Password {
+                    user.password = None;
+                    ended = self.end_sessions_of(user.id, "an operator has reset your password");
+                }
+                self.put_user(user);
+                Ok(ended)
+            }
+            UserWish::Revoke(certificate) => {
+                self.revoke(certificate);
+                Ok(1)
+            }
+            UserWish::RevokeKey(key) => {
+                let known = self.users.certificate(&key).cloned();
+                let known = known.ok_or_else(|| NotGranted::NoCertificate(key.to_string()))?;
+                self.revoke(known);
+                Ok(1)
+            }
+            UserWish::RevokeAll(name) => match self.revoke_all(&name) {
+                0 => Err(NotGranted::NoCertificate(name.to_string())),
+                count => Ok(count),
+            },
+            UserWish::Issued(certificate) => {
+                self.know(certificate);
+                Ok(1)
+            }
+        }
+    }
+
+    fn registered(&self, name: &Name) -> Result<&User, NotGranted> {
+        self.users.by_name(name).ok_or_else(|| NotGranted::NoSuchUser(name.clone()))
+    }
+
+    fn add_user(&mut self, name: Name, code: Code) -> Result<(), NotGranted> {
+        if let Some(twin) = self.users.twin(&name) {
+            return Err(match twin.name.key() == name.key() {
+                true => NotGranted::Exists(twin.name.clone()),
+                false => NotGranted::LooksLike(name, twin.name.clone()),
+            });
+        }
+        self.register(name, Some(code));
+        Ok(())
+    }
+
+    fn remove_user(&mut self, name: &Name) -> Result<usize, NotGranted> {
+        let user = self.registered(name)?.clone();
+        self.revoke_all(&user.name);
+        let ended = self.end_sessions_of(user.id, "an operator has removed you from this server");
+        Arc::make_mut(&mut self.users).remove(user.id);
+        self.turn.writes.users.push(UserChange::Gone(user.id));
+        for direct in self.conversations.directs_of(user.id).to_vec() {
+            self.drop_if_empty(direct);
+        }
+        self.take_grants_of(&user.name);
+        self.turn.users_before.push((user.id, Some(user)));
+        Ok(ended)
+    }
+
+    /// Whoever has the name later is somebody else.
+    fn take_grants_of(&mut self, name: &Name) {
+        for (scope, user, role) in self.book.grants_of(name) {
+            self.turn.writes.rights.extend(self.book.grant(scope, &user, None));
+            self.turn.grants_before.push((scope, user, role));
+            if let Some(room) = scope {
+                self.drop_if_empty(room);
+            }
+        }
+    }
+
+    fn revoke_all(&mut self, name: &Name) -> usize {
+        let known: Vec<_> = self.users.certificates_of(name).filter(|c| !c.revoked).cloned().collect();
+        let count = known.len();
+        known.into_iter().for_each(|certificate| self.revoke(certificate));
+        count
+    }
+
+    fn revoke(&mut self, certificate: Certificate) {
+        if let Some(user) = self.users.by_name(&certificate.name) {
+            self.end_sessions_of(user.id, "an operator has revoked your certificate");
+        }
+        let certificate = Certificate { revoked: true, ..certificate };
+        Arc::make_mut(&mut self.users).put_certificate(certificate.clone());
+        self.turn.writes.users.push(UserChange::Certificate(certificate));
+    }
+
+    /// Notes a certificate that was not seen before.
+    pub(super) fn know(&mut self, certificate: Certificate) {
+        if self.users.certificate(&certificate.key).is_none() {
+            Arc::make_mut(&mut self.users).put_certificate(certificate.clone());
+            self.turn.writes.users.push(UserChange::Certificate(certificate));
+        }
+    }
+
+    /// The name has an owner from now on. Whoever has it, or one that looks like it, without being
+    /// that owner has to go.
+    pub(super) fn register(&mut self, name: Name, code: Option<Code>) -> UserId {
+        while let Some(twin) = self.sessions.twin(&name) {
+            self.end_sessions_of(twin, "this name is registered from now on: log in as its owner");
+        }
+        self.sessions.last += 1;
+        let id = UserId(self.sessions.last);
+        self.put_user(User { id, name, password: None, code, added: self.turn.now.wall });
+        id
+    }
+
+    pub(super) fn put_user(&mut self, user: User) {
+        self.turn.users_before.push((user.id, self.users.get(user.id).cloned()));
+        Arc::make_mut(&mut self.users).put(user.clone());
+        self.turn.writes.users.push(UserChange::Put(user));
+    }
+
+    /// Ends all sessions of a user, and says why. How many there were.
+    pub(super) fn end_sessions_of(&mut self, user: UserId, why: &str) -> usize {
+        let sessions = self.sessions.of(user).to_vec();
+        for id in &sessions {
+            match self.sessions.get(*id).and_then(|session| session.connection) {
+                Some(connection) => {
+                    self.line(connection, notice(&NoticeEvent::new(NoticeKind::Kicked, why)));
+                    self.quit(connection, Closing::Kicked);
+                }
+                None => self.end_session(*id),
+            }
+        }
+        sessions.len()
+    }
+
+    /// Where only registered users come in, nobody else stays.
+    pub(super) fn strangers_leave(&mut self) {
+        if !self.rules.accounts {
+            return;
+        }
+        self.seal();
+        let users = self.sessions.users().map(|(user, _)| user);
+        let strangers: Vec<_> = users.filter(|user| self.users.get(*user).is_none()).collect();
+        for user in strangers {
+            self.end_sessions_of(user, "only registered users may be here from now on");
+        }
+    }
+
+    /// Everyone who is registered, for an operator.
+    #[must_use]
+    pub fn registered_users(&self) -> Vec<UserInfo> {
+        let certificate =
+            |c: &Certificate| CertificateInfo { key: c.key.to_string(), until: c.until, revoked: c.revoked };
+        let info = |user: &User| UserInfo {
+            user: user.name.clone(),
+            password: user.password.is_some(),
+            join_until: user.code.map(|code| code.until).filter(|until| *until >= self.turn.now.wall),
+            sessions: self.sessions.of(user.id).len(),
+            certificates: self.users.certificates_of(&user.name).map(certificate).collect(),
+        };
+        self.users.iter().map(info).collect()
+    }
+
+    /// Everyone who is registered, for whoever checks passwords. Another one after each change.
+    #[must_use]
+    pub fn users(&self) -> &Arc<super::users::Users> {
+        &self.users
+    }
+
+    /// Forgets certificates that have expired long ago.
+    pub(super) fn forget_expired(&mut self) {
+        let now = self.turn.now.wall;
+        let old: Vec<Digest> = self
+            .users
+            .certificates()
+            .filter(|c| c.until.saturating_add(REMEMBER_MS) < now)
+            .map(|c| c.key)
+            .collect();
+        for key in old {
+            Arc::make_mut(&mut self.users).forget_certificate(&key);
+            self.turn.writes.users.push(UserChange::Forget(key));
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Who somebody is, as tables: registered names, codes, certificates, and several sessions of one
+//! user that look like one to everyone else.
+
+use super::world::{World, code};
+use crate::chat::*;
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn login(name: &str, password: &str) -> String {
+    format!(r#"{{"op":"LOGIN","data":{{"name":"{name}","password":"{password}"}}}}"#)
+}
+
+fn enrol(code: &str, password: &str) -> String {
+    format!(r#"{{"op":"ENROL","data":{{"name":"cy","code":"{code}","password":"{password}"}}}}"#)
+}
+
+fn certificate(key: u8, name: &str) -> Certificate {
+    Certificate { key: Digest([key; 32]), name: name.parse().unwrap(), until: u64::MAX, revoked: false }
+}
+
+#[test]
+fn a_registered_name_is_its_owners_in_every_mode() {
+    for accounts in [false, true] {
+        let mut world = World::new(|rules| rules.accounts = accounts);
+        world.registers("Ivan");
+        for (line, answer) in [
+            (login("ivan", "wrong"), "ERROR_MSG AUTH_FAILED"),
+            (r#"{"op":"LOGIN","data":{"name":"IVAN"}}"#.to_owned(), "ERROR_MSG AUTH_FAILED"),
+            (login("IVAN", "pw"), "LOGIN Ivan lobby head 0"),
+            // It looks like it.
+            (
+                r#"{"op":"LOGIN","data":{"name":"lvan"}}"#.to_owned(),
+                if accounts { "ERROR_MSG AUTH_FAILED" } else { "ERROR_MSG NAME_TAKEN" },
+            ),
+            (
+                r#"{"op":"LOGIN","data":{"name":"bo"}}"#.to_owned(),
+                if accounts { "ERROR_MSG AUTH_FAILED" } else { "LOGIN bo lobby head 0" },
+            ),
+        ] {
+            let who = world.connect();
+            world.sends(who, &line);
+            assert_eq!(world.hears(who), [answer], "{line}, accounts: {accounts}");
+        }
+    }
+}
+
+#[test]
+fn a_code_works_once_and_for_a_day() {
+    let mut world = World::new(|_| {});
+    let until = world.now.wall + 1_000;
+    world.grants(UserWish::Add(name("cy"), code("c1", until)));
+    let who = world.connect();
+    for (line, answer) in [
+        (enrol("c2", "pw"), "ERROR_MSG AUTH_FAILED"),
+        (enrol("c1", "pw"), "ENROL"),
+        (enrol("c1", "other"), "ERROR_MSG AUTH_FAILED"),
+        (login("cy", "pw"), "LOGIN cy lobby head 0"),
+        (enrol("c1", "pw"), "ERROR_MSG ALREADY_LOGGED_IN"),
+    ] {
+        world.sends(who, &line);
+        assert_eq!(world.hears(who), [answer], "{line}");
+    }
+    world.grants(UserWish::Reset(name("cy"), code("c3", until)));
+    assert_eq!(world.hears(who), ["NOTICE KICKED", "(closed: kicked)"]);
+    world.passes(1_001);
+    let who = world.connect();
+    world.sends(who, &enrol("c3", "pw"));
+    assert_eq!(world.hears(who), ["ERROR_MSG AUTH_FAILED"], "too old");
+    world.sends(who, &login("cy", "pw"));
+    assert_eq!(world.hears(who), ["ERROR_MSG AUTH_FAILED"], "the old password is gone");
+}
+
+#[test]
+fn a_code_is_not_used_up_by_a_turn_that_was_not_kept() {
+    let mut world = World::new(|_| {});
+    let until = world.now.wall + 1_000;
+    world.grants(UserWish::Add(name("cy"), code("c1", until)));
+    let who = world.connect();
+    world.turn();
+    world.disk_is_full = true;
+    world.sends(who, &enrol("c1", "pw"));
+    assert_eq!(world.hears(who), ["ERROR_MSG INTERNAL"]);
+    world.operator(|chat| {
+        let refused = chat.grant(UserWish::Remove(name("cy")));
+        assert!(matches!(refused, Err(NotGranted::NotKept(_))), "{refused:?}");
+    });
+    world.disk_is_full = false;
+    world.recovers();
+    world.sends(who, &enrol("c1", "pw"));
+    assert_eq!(world.hears(who), ["ENROL"]);
+    world.restarts();
+    let cy = world.logs_in("cy", "cy");
+    assert_eq!(world.hears(cy), ["LOGIN cy lobby head 0"], "a restart keeps it");
+}
+
+#[test]
+fn registering_a_name_sends_away_who_only_has_it() {
+    let mut world = World::new(|_| {});
+    let [ivan, bo] = [world.login("lvan"), world.login("bo")];
+    world.skips(&[ivan, bo]);
+    world.registers("Ivan");
+    assert_eq!(world.hears(ivan), ["NOTICE KICKED", "(closed: kicked)"]);
+    assert_eq!(world.hears(bo), ["PRESENCE lobby lvan left"]);
+    world.operator(|chat| {
+        let until = u64::MAX;
+        assert_eq!(
+            chat.grant(UserWish::Add(name("IVAN"), code("x", until))),
+            Err(NotGranted::Exists(name("Ivan")))
+        );
+        let twin = chat.grant(UserWish::Add(name("lvan"), code("x", until)));
+        assert_eq!(twin, Err(NotGranted::LooksLike(name("lvan"), name("Ivan"))));
+        assert_eq!(chat.grant(UserWish::Remove(name("bo"))), Err(NotGranted::NoSuchUser(name("bo"))));
+    });
+}
+
+#[test]
+fn several_sessions_are_one_user_to_everyone_else() {
+    let mut world = World::new(|_| {});
+    world.registers("cy");
+    let bo = world.login("bo");
+    world.skips(&[bo]);
+    let desk = world.logs_in("desk", "cy");
+    assert_eq!(world.hears(bo), ["PRESENCE lobby cy joined"]);
+    let phone = world.logs_in("phone", "cy");
+    assert_eq!(world.hears(bo), Vec::<String>::new());
+    world.skips(&[desk, phone]);
+
+    world.sends(desk, r#"{"op":"MSG","data":"hello","id":1}"#);
+    world.sends(bo, r#"{"op":"MSG","data":{"to":"cy","msg":"psst"}}"#);
+    world.sends(phone, r#"{"op":"MSG","data":{"to":"bo","msg":"what"},"id":1}"#);
+    assert_eq!(
+        world.hears(desk),
+        ["MSG#1 1<0 lobby cy: hello", "MSG 2<0 @cy bo: psst", "MSG 3<2 @bo cy: what"]
+    );
+    assert_eq!(
+        world.hears(phone),
+        ["MSG 1<0 lobby cy: hello", "MSG 2<0 @cy bo: psst", "MSG#1 3<2 @bo cy: what"]
+    );
+    world.skips(&[bo]);
+
+    world.sends(bo, r#"{"op":"WHO","data":{"room":"lobby"}}"#);
+    world.sends(bo, r#"{"op":"WHO"}"#);
+    assert_eq!(world.hears(bo), ["WHO lobby [cy here, bo here] of 2", "WHO * [cy here, bo here] of 2"]);
+    world.loses(desk);
+    assert_eq!(world.hears(bo), Vec::<String>::new(), "the other is here");
+    world.loses(phone);
+    assert_eq!(world.hears(bo), ["PRESENCE lobby cy away"]);
+    let desk = world.resumes("desk", Some(3));
+    assert_eq!(world.hears(bo), ["PRESENCE lobby cy back"]);
+    world.passes(200_000);
+    assert_eq!(world.hears(bo), Vec::<String>::new(), "the phone's session ran out; the user is here");
+    let phone = world.logs_in("phone", "cy");
+    world.sends(phone, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
+    world.sends(bo, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
+    world.skips(&[bo]);
+    world.sends(phone, r#"{"op":"QUIT"}"#);
+    assert_eq!(world.hears(bo), ["PRESENCE ops cy left"], "of the lobby the desk is still in");
+    world.sends(desk, r#"{"op":"QUIT"}"#);
+    assert_eq!(world.hears(bo), ["PRESENCE lobby cy left"]);
+}
+
+#[test]
+fn a_user_has_so_many_sessions_and_no_more() {
+    let mut world = World::new(|rules| rules.sessions_per_user = 2);
+    world.registers("cy");
+    let first = world.logs_in("1", "cy");
+    world.logs_in("2", "cy");
+    let third = world.logs_in("3", "cy");
+    assert_eq!(world.hears(third), ["ERROR_MSG NAME_TAKEN"]);
+    world.sends(first, r#"{"op":"QUIT"}"#);
+    world.sends(third, &login("cy", "pw"));
+    assert_eq!(world.hears(third), ["LOGIN cy lobby head 0"]);
+}
+
+#[test]
+fn what_registered_users_told_each_other_outlives_their_sessions() {
+    let mut world = World::new(|_| {});
+    world.registers("cy");
+    world.registers("di");
+    let [cy, bo] = [world.logs_in("cy", "cy"), world.login("bo")];
+    world.skips(&[cy, bo]);
+    world.sends(bo, r#"{"op":"MSG","data":{"to":"di","msg":"x"}}"#);
+    assert_eq!(world.hears(bo), ["ERROR_MSG NO_SUCH_USER"], "she is not here, and bo is nobody");
+    world.sends(cy, r#"{"op":"MSG","data":{"to":"DI","msg":"for later"},"id":1}"#);
+    assert_eq!(world.hears(cy), ["MSG#1 1<0 @di cy: for later"]);
+    world.sends(cy, r#"{"op":"QUIT"}"#);
+    world.restarts();
+    let di = world.logs_in("di", "di");
+    world.skips(&[di]);
+    world.sends(di, r#"{"op":"HISTORY","data":{"with":"cy"}}"#);
+    assert!(world.hears(di)[0].starts_with("Page(None, PageOf"), "it is there");
+    world.grants(UserWish::Remove(name("cy")));
+    world.sends(di, r#"{"op":"HISTORY","data":{"with":"cy"}}"#);
+    assert_eq!(world.hears(di), ["ERROR_MSG NO_SUCH_USER"]);
+}
+
+#[test]
+fn a_certificate_proves_its_name_until_it_is_revoked() {
+    let mut world = World::new(|_| {});
+    let as_cy = r#"{"op":"LOGIN","data":{"name":"cy"}}"#;
+    let shows = |world: &mut World, shown: Certificate, line: &str| {
+        let who = world.connect();
+        world.shows = Some(shown);
+        world.sends(who, line);
+        who
+    };
+    let other = shows(&mut world, certificate(1, "bo"), as_cy);
+    assert_eq!(world.hears(other), ["ERROR_MSG AUTH_FAILED"], "it is for bo");
+    let yesterday = world.now.wall - 1;
+    let over = shows(&mut world, Certificate { until: yesterday, ..certificate(1, "cy") }, as_cy);
+    assert_eq!(world.hears(over), ["ERROR_MSG AUTH_FAILED"], "its time is over");
+    let cy = shows(&mut world, certificate(1, "Cy"), as_cy);
+    assert_eq!(world.hears(cy), ["LOGIN Cy lobby head 0"]);
+    let nobody = world.connect();
+    world.sends(nobody, as_cy);
+    assert_eq!(world.hears(nobody), ["ERROR_MSG AUTH_FAILED"], "the name has an owner from then on");
+    let second = shows(&mut world, certificate(2, "cy"), as_cy);
+    world.skips(&[cy, second]);
+
+    world.grants(UserWish::RevokeKey(Digest([1; 32])));
+    assert_eq!(world.hears(cy), ["NOTICE KICKED", "(closed: kicked)"]);
+    let again = shows(&mut world, certificate(1, "cy"), as_cy);
+    assert_eq!(world.hears(again), ["ERROR_MSG AUTH_FAILED"]);
+    world.restarts();
+    let again = shows(&mut world, certificate(1, "cy"), as_cy);
+    assert_eq!(world.hears(again), ["ERROR_MSG AUTH_FAILED"], "a restart keeps it");
+    let second = shows(&mut world, certificate(2, "cy"), as_cy);
+    assert_eq!(world.hears(second), ["LOGIN Cy lobby head 0"], "the other one is good");
+}
+
+#[test]
+fn a_token_is_of_no_use_with_anothers_certificate_or_a_revoked_one() {
+    let mut world = World::new(|_| {});
+    world.registers("cy");
+    world.registers("di");
+    let cy = world.logs_in("cy", "cy");
+    world.loses(cy);
+    world.shows = Some(certificate(4, "di"));
+    let thief = world.resumes("cy", None);
+    assert_eq!(world.hears(thief), ["ERROR_MSG AUTH_FAILED"]);
+    world.grants(UserWish::Revoke(certificate(5, "bo")));
+    world.shows = Some(Certificate { name: name("cy"), ..certificate(5, "cy") });
+    let thief = world.resumes("cy", None);
+    assert_eq!(world.hears(thief), ["ERROR_MSG AUTH_FAILED"]);
+    world.shows = Some(certificate(6, "CY"));
+    let cy = world.resumes("cy", None);
+    assert_eq!(world.hears(cy), ["LOGIN cy lobby head 0"]);
+}
+
+#[test]
+fn where_only_registered_users_come_in_nobody_else_stays() {
+    let mut world = World::new(|_| {});
+    world.registers("cy");
+    let [cy, bo] = [world.logs_in("cy", "cy"), world.login("bo")];
+    world.skips(&[cy, bo]);
+    let mut rules = Rules::from(&crate::settings::Settings::default());
+    rules.accounts = true;
+    world.operator(|chat| chat.set_rules(rules));
+    assert_eq!(world.hears(bo), ["NOTICE KICKED", "(closed: kicked)"]);
+    assert_eq!(world.hears(cy), ["PRESENCE lobby bo left"]);
+}
+
+#[test]
+fn removing_a_user_is_over_at_once_and_frees_the_name() {
+    let mut world = World::new(|_| {});
+    world.registers("cy");
+    let cy = world.logs_in("cy", "cy");
+    let away = world.logs_in("away", "cy");
+    world.loses(away);
+    world.skips(&[cy]);
+    world.operator(|chat| assert_eq!(chat.grant(UserWish::Remove(name("CY"))), Ok(2)));
+    assert_eq!(world.hears(cy), ["NOTICE KICKED", "(closed: kicked)"]);
+    let gone = world.resumes("away", None);
+    assert_eq!(world.hears(gone), ["ERROR_MSG SESSION_EXPIRED"]);
+    let other = world.login("cy");
+    assert_eq!(world.hears(other), ["LOGIN cy lobby head 0"], "anyone's again, where all may come");
+    world.restarts();
+    assert_eq!(world.chat.users().iter().count(), 0);
+}

@@ -1,0 +1,261 @@
+//! Owns who is registered: names that have an owner, how an owner proves to be it, the codes that
+//! let one begin, and which certificates are known or revoked. The chat changes it; the net reads
+//! a shared copy to check passwords against. Never decides what a user may do.
+
+use super::UserId;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use tcp_chat_protocol::{ErrorKind, Name, NameKey, Refusal};
+
+/// A registered user.
+#[derive(Clone, PartialEq, Eq)]
+pub struct User {
+    /// Which. Of the same numbering as sessions, and never used again.
+    pub id: UserId,
+    /// The name, as it is shown.
+    pub name: Name,
+    /// The Argon2id hash of the password, in PHC form; `None`: there is none yet.
+    pub password: Option<Arc<str>>,
+    /// What lets the user set a password or get a certificate, once.
+    pub code: Option<Code>,
+    /// When it was registered, in milliseconds since 1970.
+    pub added: u64,
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A code that was given out, as it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    /// SHA-256 of it. The code itself is never kept.
+    pub hash: Digest,
+    /// Until when it works, in milliseconds since 1970.
+    pub until: u64,
+    /// What it is good for.
+    pub gives: Gives,
+}
+
+/// What a code is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gives {
+    /// Setting a password.
+    Password,
+    /// Getting a certificate.
+    Certificate,
+}
+
+/// A client certificate that was issued here, or that somebody has logged in with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// SHA-256 of its public key. Not of the certificate: a signature can be written in more than
+    /// one way, and its owner must not get past a revocation by that.
+    pub key: Digest,
+    /// The user that it is for.
+    pub name: Name,
+    /// Until when it is good, in milliseconds since 1970.
+    pub until: u64,
+    /// It is accepted no more.
+    pub revoked: bool,
+}
+
+/// A SHA-256 that prints as hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// Is it the same? Takes as long whatever the answer is.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        std::iter::zip(self.0, other.0).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What happened to users that must survive a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UserChange {
+    /// It was registered, or its row changed.
+    Put(User),
+    /// It is registered no more.
+    Gone(UserId),
+    /// A certificate is known, or its row changed.
+    Certificate(Certificate),
+    /// A certificate has expired long ago.
+    Forget(Digest),
+}
+
+/// Everyone who is registered.
+#[derive(Debug, Clone, Default)]
+pub struct Users {
+    all: BTreeMap<UserId, User>,
+    /// Each name under its key and under its look.
+    by_name: HashMap<NameKey, UserId>,
+    certificates: BTreeMap<Digest, Certificate>,
+}
+
+impl Users {
+    /// Those that the store knew.
+    #[must_use]
+    pub fn new(
+        users: impl IntoIterator<Item = User>,
+        certificates: impl IntoIterator<Item = Certificate>,
+    ) -> Self {
+        let mut all = Self::default();
+        users.into_iter().for_each(|user| all.put(user));
+        certificates.into_iter().for_each(|certificate| all.put_certificate(certificate));
+        all
+    }
+
+    /// The user of this name.
+    #[must_use]
+    pub fn by_name(&self, name: &Name) -> Option<&User> {
+        let key = name.key();
+        self.all.get(self.by_name.get(&key)?).filter(|user| user.name.key() == key)
+    }
+
+    /// The user.
+    #[must_use]
+    pub fn get(&self, id: UserId) -> Option<&User> {
+        self.all.get(&id)
+    }
+
+    /// The user of this name, or of one that looks like it.
+    #[must_use]
+    pub fn twin(&self, name: &Name) -> Option<&User> {
+        let id = self.by_name.get(&name.key()).or_else(|| self.by_name.get(&name.look()))?;
+        self.all.get(id)
+    }
+
+    /// The user that this code lets begin.
+    ///
+    /// # Errors
+    /// `AUTH_FAILED`: there is no such user, or the code is wrong, used or too old: nobody is told
+    /// which. `DATA`: it is good, but for something else.
+    pub fn admits(
+        &self,
+        name: &Name,
+        code: Option<Digest>,
+        gives: Gives,
+        now: u64,
+    ) -> Result<&User, Refusal> {
+        let user = self.by_name(name);
+        // Whoever is unknown is compared with as well.
+        let kept = user.and_then(|user| user.code);
+        let hash = kept.map_or(Digest([0; 32]), |code| code.hash);
+        let is_right = code.is_some_and(|code| code.is(&hash));
+        match (user, kept) {
+            (Some(user), Some(kept)) if is_right && now <= kept.until => {
+                if kept.gives == gives {
+                    return Ok(user);
+                }
+                let msg = match kept.gives {
+                    Gives::Password => "this code is for a password: send `password`, not `csr`",
+                    Gives::Certificate => "this code is for a certificate: send `csr`, not `password`",
+                };
+                Err(Refusal::new(ErrorKind::Data, msg))
+            }
+            _ => Err(Refusal::new(
+                ErrorKind::AuthFailed,
+                "the code is wrong, used or too old: ask the operator for a new join line",
+            )),
+        }
+    }
+
+    /// All of them, in the order in which they were registered.
+    pub fn iter(&self) -> impl Iterator<Item = &User> {
+        self.all.values()
+    }
+
+    /// All certificates that are known.
+    pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
+        self.certificates.values()
+    }
+
+    /// Those of one user.
+    pub fn certificates_of<'a>(&'a self, name: &Name) -> impl Iterator<Item = &'a Certificate> + use<'a> {
+        let key = name.key();
+        self.certificates.values().filter(move |certificate| certificate.name.key() == key)
+    }
+
+    /// The certificate with this key.
+    #[must_use]
+    pub fn certificate(&self, key: &Digest) -> Option<&Certificate> {
+        self.certificates.get(key)
+    }
+
+    /// Until when somebody may come in without a certificate to fetch the first one, in
+    /// milliseconds since 1970; 0: nobody may.
+    #[must_use]
+    pub fn fetching_until(&self) -> u64 {
+        let codes = self.all.values().filter_map(|user| user.code);
+        codes.filter(|code| code.gives == Gives::Certificate).map(|code| code.until).max().unwrap_or(0)
+    }
+
+    pub(super) fn put(&mut self, user: User) {
+        self.by_name.insert(user.name.look(), user.id);
+        self.by_name.insert(user.name.key(), user.id);
+        self.all.insert(user.id, user);
+    }
+
+    pub(super) fn remove(&mut self, id: UserId) -> Option<User> {
+        let gone = self.all.remove(&id)?;
+        for key in [gone.name.look(), gone.name.key()] {
+            if self.by_name.get(&key) == Some(&id) {
+                self.by_name.remove(&key);
+            }
+        }
+        Some(gone)
+    }
+
+    pub(super) fn put_certificate(&mut self, certificate: Certificate) {
+        self.certificates.insert(certificate.key, certificate);
+    }
+
+    pub(super) fn forget_certificate(&mut self, key: &Digest) {
+        self.certificates.remove(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(id: i64, name: &str) -> User {
+        User { id: UserId(id), name: name.parse().unwrap(), password: None, code: None, added: 0 }
+    }
+
+    #[test]
+    fn a_user_is_found_by_every_way_of_writing_the_name() {
+        let mut users = Users::new([user(1, "Ivan"), user(2, "bo")], []);
+        let find = |users: &Users, name: &str| users.by_name(&name.parse().unwrap()).map(|u| u.id.0);
+        assert_eq!(find(&users, "IVAN"), Some(1));
+        assert_eq!(find(&users, "B0"), Some(2), "it looks the same");
+        assert_eq!(find(&users, "lvan"), None, "another name");
+        assert_eq!(users.twin(&"lvan".parse().unwrap()).map(|u| u.id.0), Some(1), "that looks like it");
+        users.remove(UserId(1));
+        assert_eq!((find(&users, "Ivan"), users.twin(&"lvan".parse().unwrap())), (None, None));
+    }
+
+    #[test]
+    fn nothing_secret_is_printed() {
+        let mut ana = user(1, "ana");
+        ana.password = Some("$argon2id$secret".into());
+        assert!(!format!("{ana:?}").contains("argon"));
+    }
+}

@@ -1,0 +1,155 @@
+//! Owns `tcp-chatd user` and `cert revoke`: asks the running daemon, and says what came of it. Never
+//! changes anything itself.
+
+use super::control::{ANSWERS_WITHIN, ask};
+use super::{Failure, User, exit, print, welcome};
+use crate::admin::{ClientCertificate, Request, Revoked};
+use crate::settings::Settings;
+use crate::tls::Shown;
+use serde::Deserialize;
+use serde_json::Value;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+use tcp_chat_protocol::Name;
+use tcp_chat_protocol::invite::{Join, Pin};
+use zeroize::Zeroizing;
+
+/// Does what is wanted of users.
+pub(super) fn user(wanted: User, settings: &Settings) -> Result<(), Failure> {
+    let socket = settings.control_socket();
+    let socket = socket.as_deref();
+    match wanted {
+        User::Add { name, cert, room } => {
+            let request = Request::UserAdd { user: name, certificate: cert };
+            join(settings, &request, cert, room.as_deref())
+        }
+        User::Password { name, cert, room } => {
+            let request = Request::UserPassword { user: name, certificate: cert };
+            join(settings, &request, cert, room.as_deref())
+        }
+        User::Remove { name } => wish(socket, &Request::UserRemove { user: name }).map(drop),
+        User::List { json } => {
+            let data = wish(socket, &Request::UserList)?;
+            if json {
+                return print(&format!("{data}\n"));
+            }
+            let users: Users = serde_json::from_value(data).map_err(|e| {
+                Failure::new(exit::INTERNAL, format!("the daemon is of another version: {e}"))
+            })?;
+            print(&table(&users.users))
+        }
+    }
+}
+
+/// Accepts certificates no more: a file, the SHA-256 of a public key, or all of a user.
+pub(super) fn revoke(socket: Option<&Path>, which: &str) -> Result<(), Failure> {
+    let revoked = if Path::new(which).is_file() {
+        Revoked::Certificate(Shown::of_file(Path::new(which))?.into())
+    } else if which.parse::<Pin>().is_ok() {
+        Revoked::Key(which.to_owned())
+    } else {
+        Revoked::User(which.to_owned())
+    };
+    let data = wish(socket, &Request::CertRevoke(revoked))?;
+    let count = data.get("revoked").and_then(Value::as_u64).unwrap_or_default();
+    print(&format!("revoked: {count}\n"))
+}
+
+/// Tells a daemon, if one runs, of a certificate that was issued beside it.
+pub(super) fn tell_issued(socket: Option<&Path>, issued: ClientCertificate) {
+    // One that does not run, or may not be asked, hears of it when the certificate is shown.
+    if socket.is_some_and(Path::exists) {
+        let _ = wish(socket, &Request::CertIssued(issued));
+    }
+}
+
+fn wish(socket: Option<&Path>, request: &Request) -> Result<Value, Failure> {
+    ask(socket, request, Some(ANSWERS_WITHIN), exit::INTERNAL)
+}
+
+/// Asks for a code and prints the line that it makes.
+fn join(settings: &Settings, request: &Request, cert: bool, room: Option<&str>) -> Result<(), Failure> {
+    // First what may fail, so that no code is given out for nothing.
+    welcome::invite(settings, room, None)?;
+    let socket = settings.control_socket();
+    let data = wish(socket.as_deref(), request)?;
+    let text = |field: &str| data.get(field).and_then(Value::as_str).unwrap_or_default();
+    let user = Name::parse(text("user")).map_err(|e| Failure::new(exit::INTERNAL, e.to_string()))?;
+    let join = Join { user, code: Zeroizing::new(text("code").to_owned()), certificate: cert };
+    let line = welcome::invite(settings, room, Some(join))?;
+    welcome::note_if_only_here(settings);
+    print(&format!("{line}\n"))
+}
+
+#[derive(Deserialize)]
+struct Users {
+    users: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    user: String,
+    password: bool,
+    join_until: Option<u64>,
+    sessions: usize,
+    certificates: Vec<CertificateRow>,
+}
+
+#[derive(Deserialize)]
+struct CertificateRow {
+    key: String,
+    until: u64,
+    revoked: bool,
+}
+
+fn table(users: &[Row]) -> String {
+    let width = users.iter().map(|row| row.user.chars().count()).max().unwrap_or_default();
+    let mut out = String::new();
+    for Row { user, password, join_until, sessions, certificates } in users {
+        let password = if *password { "password" } else { "no password" };
+        out.push_str(&format!("{user:width$}  {password:11}  {sessions} sessions"));
+        if let Some(until) = join_until {
+            out.push_str(&format!("  join line open until {}", moment(*until)));
+        }
+        out.push('\n');
+        for CertificateRow { key, until, revoked } in certificates {
+            let state = if *revoked { "REVOKED".to_owned() } else { format!("until {}", moment(*until)) };
+            out.push_str(&format!("{:width$}  certificate  {key}  {state}\n", ""));
+        }
+    }
+    out
+}
+
+fn moment(ms: u64) -> String {
+    // RFC 3339 ends with the year 9999, and some certificates do, too.
+    let latest = Duration::from_secs(253_402_300_799);
+    let since = Duration::from_millis(ms).min(latest);
+    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_a_table() {
+        let certificate = |revoked| CertificateRow { key: "ab12".into(), until: u64::MAX, revoked };
+        let row = |user: &str, password, join_until, certificates| Row {
+            user: user.to_owned(),
+            password,
+            join_until,
+            sessions: 2,
+            certificates,
+        };
+        let rows = [
+            row("ana", true, None, vec![]),
+            row("bo", false, Some(0), vec![certificate(false), certificate(true)]),
+        ];
+        assert_eq!(
+            table(&rows),
+            "ana  password     2 sessions\n\
+             bo   no password  2 sessions  join line open until 1970-01-01T00:00:00Z\n     \
+             certificate  ab12  until 9999-12-31T23:59:59Z\n     certificate  ab12  REVOKED\n"
+        );
+    }
+}

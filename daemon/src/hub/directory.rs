@@ -1,0 +1,37 @@
+//! Owns the copy of who is registered that others may look into at any time. The hub publishes it
+//! once a change is kept; connections check passwords and codes against it. Never the last word:
+//! the chat looks again when the login comes to it.
+
+use crate::chat::Users;
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Who is registered. Cheap to clone; all clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct Directory {
+    users: Arc<ArcSwap<Users>>,
+    /// Until when somebody may come to fetch a certificate, in milliseconds since 1970.
+    fetching_until: Arc<AtomicU64>,
+}
+
+impl Directory {
+    /// Everyone, as it is now.
+    #[must_use]
+    pub fn users(&self) -> Arc<Users> {
+        self.users.load_full()
+    }
+
+    /// An empty one, which also tells TLS until when somebody may come to fetch a certificate.
+    #[must_use]
+    pub fn new(fetching_until: Arc<AtomicU64>) -> Self {
+        Self { users: Arc::default(), fetching_until }
+    }
+
+    pub(super) fn publish(&self, users: &Arc<Users>) {
+        if !Arc::ptr_eq(&self.users.load(), users) {
+            self.fetching_until.store(users.fetching_until(), Ordering::Relaxed);
+            self.users.store(Arc::clone(users));
+        }
+    }
+}

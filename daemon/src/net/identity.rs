@@ -1,0 +1,38 @@
+//! Owns what a connection's handshake says about who is there: the certificate that the peer has
+//! shown and TLS has verified. Never decides whether it is accepted: it may be revoked.
+
+use crate::chat::{Certificate, Digest};
+use crate::tls::Shown;
+use rustls::pki_types::CertificateDer;
+use tcp_chat_protocol::Name;
+
+/// Who is there, as far as the handshake says.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Identity {
+    /// It does not say.
+    #[default]
+    None,
+    /// A certificate for a user.
+    Certificate(Box<Certificate>),
+    /// A certificate whose common name nobody can have.
+    Unusable,
+}
+
+impl Identity {
+    /// By what the peer has shown in a handshake that is done.
+    pub(super) fn of(chain: Option<&[CertificateDer<'_>]>) -> Self {
+        let Some(first) = chain.and_then(<[_]>::first) else { return Self::None };
+        match Shown::read(first) {
+            Some(shown) => Self::Certificate(Box::new(shown.into())),
+            None => Self::Unusable,
+        }
+    }
+}
+
+impl From<Shown> for Certificate {
+    fn from(shown: Shown) -> Self {
+        let Shown { key, name, until } = shown;
+        let name: Name = name;
+        Self { key: Digest(key), name, until, revoked: false }
+    }
+}

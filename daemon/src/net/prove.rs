@@ -1,0 +1,291 @@
+//! Owns who the net says somebody is: checks passwords and codes, makes what an ENROL asks for,
+//! and writes it into the commands of a batch before the chat hears them. Slow things run off the
+//! async threads, few at once. Never lets anybody in: the chat does, and looks again.
+
+use super::attempts::Attempts;
+use super::identity::Identity;
+use super::{Door, Gate};
+use crate::auth;
+use crate::chat::{Ask, Command, ConnectionId, Gives, Made, Proof, UserId};
+use crate::settings::{AuthMode, ClientAuth};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Instant, SystemTime};
+use tcp_chat_protocol::request::{Enrol, Login, Wants};
+use tcp_chat_protocol::{ErrorKind, Refusal, Timestamp};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::{debug, warn};
+use zeroize::Zeroizing;
+
+/// Passwords that are hashed at once: each costs 19 MiB and tens of milliseconds.
+const AT_ONCE: usize = 2;
+/// Those that may wait for it. More would wait past their deadline anyway.
+const WAITING: usize = 256;
+/// Logins that are checked for one read; the chat closes after as many failures.
+const CHECKS_A_READ: usize = 3;
+
+/// What checking needs beside the directory.
+#[derive(Debug)]
+pub(super) struct Checks {
+    turns: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    attempts: Mutex<Attempts>,
+    began: Instant,
+}
+
+impl Checks {
+    pub(super) fn new() -> Self {
+        Self {
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            waiting: AtomicUsize::new(0),
+            attempts: Mutex::default(),
+            began: Instant::now(),
+        }
+    }
+
+    fn attempts<T>(&self, act: impl FnOnce(&mut Attempts, u64) -> T) -> T {
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        // Counts: a panic elsewhere leaves them whole.
+        act(&mut self.attempts.lock().unwrap_or_else(PoisonError::into_inner), now)
+    }
+
+    /// A turn at hashing, to be held by the thread that does it: who asked may be gone before it is
+    /// done. `None`: too many wait already.
+    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        struct Place<'a>(&'a AtomicUsize);
+        impl Drop for Place<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _place = Place(&self.waiting);
+        if before >= WAITING {
+            return None;
+        }
+        // Only closed with the process.
+        Arc::clone(&self.turns).acquire_owned().await.ok()
+    }
+}
+
+/// Who is asking.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer<'a> {
+    pub(super) id: ConnectionId,
+    pub(super) address: SocketAddr,
+    pub(super) identity: &'a Identity,
+}
+
+/// Settles what can be said of a batch at once. True: something is left that takes time.
+pub(super) fn at_once(commands: &mut [Command], gate: &Gate, identity: &Identity) -> bool {
+    let mut takes_time = false;
+    for command in commands {
+        takes_time |= match command {
+            Command::Ask(_, Ask::Enrol { .. }) => true,
+            Command::Ask(_, Ask::Login { login, proof, .. }) => match known_already(login, gate, identity) {
+                Some(known) => {
+                    *proof = known;
+                    false
+                }
+                None => true,
+            },
+            _ => false,
+        };
+    }
+    takes_time
+}
+
+/// What can be said of a login without hashing anything.
+fn known_already(login: &Login, gate: &Gate, identity: &Identity) -> Option<Proof> {
+    let door = gate.0.door.load();
+    match identity {
+        Identity::Certificate(shown) => return Some(Proof::Certificate(shown.clone())),
+        Identity::Unusable => return Some(Proof::Refused),
+        // Let through the handshake to fetch a certificate, and for nothing else.
+        Identity::None if door.client_auth == ClientAuth::Required => return Some(Proof::Refused),
+        Identity::None => {}
+    }
+    if login.session.is_some() {
+        return Some(Proof::NotNeeded);
+    }
+    let is_open = door.mode == AuthMode::Open;
+    let is_owned =
+        || login.name.as_ref().is_some_and(|name| gate.0.directory.users().by_name(name).is_some());
+    (is_open && !is_owned()).then_some(Proof::NotNeeded)
+}
+
+/// Checks and makes what takes time.
+pub(super) async fn prove(mut commands: Vec<Command>, gate: &Gate, peer: Peer<'_>) -> Vec<Command> {
+    let mut left = CHECKS_A_READ;
+    for command in &mut commands {
+        let outcome = match command {
+            Command::Ask(_, Ask::Login { login, proof, .. }) => {
+                match known_already(login, gate, peer.identity) {
+                    Some(known) => {
+                        *proof = known;
+                        continue;
+                    }
+                    None => check(login, &mut left, gate, peer).await.map(|found| *proof = found),
+                }
+            }
+            Command::Ask(_, Ask::Enrol { enrol, code, made }) => {
+                make(enrol, *code, &mut left, gate, peer).await.map(|done| *made = done)
+            }
+            _ => continue,
+        };
+        if let (Err(refusal), Command::Ask(id, _)) = (outcome, &mut *command) {
+            let refusal = refusal.with_id(id.take());
+            *command = Command::Refused(refusal);
+        }
+    }
+    commands
+}
+
+/// What a password is checked against, and what it proves.
+fn question(login: &Login, gate: &Gate, door: &Door) -> (Option<Arc<str>>, Proof) {
+    let users = gate.0.directory.users();
+    let user = login.name.as_ref().and_then(|name| users.by_name(name));
+    match (user, door.mode) {
+        (Some(user), _) => {
+            let proof = |hash: &Arc<str>| Proof::Password(UserId(user.id.0), Arc::clone(hash));
+            let proof = user.password.as_ref().map_or(Proof::Refused, proof);
+            (user.password.clone(), proof)
+        }
+        (None, AuthMode::Password) => (door.password.clone(), Proof::Accepted),
+        // Nobody: it takes as long all the same.
+        (None, AuthMode::Accounts | AuthMode::Open) => (None, Proof::Refused),
+    }
+}
+
+async fn check(login: &mut Login, left: &mut usize, gate: &Gate, peer: Peer<'_>) -> Result<Proof, Refusal> {
+    let key = login.name.as_ref().map(|name| name.key());
+    let address = peer.address.ip();
+    let password = login.password.take().filter(|_| *left > 0);
+    let mut found = Proof::Refused;
+    if let Some(password) = password {
+        *left -= 1;
+        wait(gate, peer, key.as_ref())?;
+        let turn = gate.0.checks.turn().await.ok_or_else(crowded)?;
+        // Those that were before it may have failed meanwhile.
+        wait(gate, peer, key.as_ref())?;
+        let (hash, proof) = question(login, gate, &gate.0.door.load());
+        let gate = gate.clone();
+        let verify = move || {
+            let _turn = turn;
+            // Where there is nothing to be right against it takes as long all the same.
+            let is_right = match hash {
+                Some(hash) => auth::verify(&hash, &password),
+                None => auth::verify_nobodys(&password),
+            };
+            gate.0.checks.attempts(|attempts, now| match (is_right, &key) {
+                (false, key) => attempts.failed(address, key.as_ref(), now),
+                (true, Some(key)) => attempts.right(address, key, now),
+                (true, None) => {}
+            });
+            is_right
+        };
+        if tokio::task::spawn_blocking(verify).await.unwrap_or(false) {
+            found = proof;
+        }
+    }
+    if found == Proof::Refused {
+        refused(peer, "password");
+    } else {
+        debug!(event = "password_accepted", conn = peer.id.0, peer = %peer.address, "password accepted");
+    }
+    Ok(found)
+}
+
+/// The one line above debug that a peer can cause: for fail2ban.
+fn refused(peer: Peer<'_>, reason: &'static str) {
+    warn!(event = "login_refused", peer = %peer.address.ip(), reason, "login refused");
+}
+
+fn wait(gate: &Gate, peer: Peer<'_>, key: Option<&tcp_chat_protocol::NameKey>) -> Result<(), Refusal> {
+    let wait = gate.0.checks.attempts(|attempts, now| attempts.wait(peer.address.ip(), key, now));
+    if wait == 0 {
+        return Ok(());
+    }
+    refused(peer, "too many failures");
+    let msg = format!("too many logins have failed: wait {} s and try again", wait.div_ceil(1_000));
+    Err(later(msg, wait))
+}
+
+fn crowded() -> Refusal {
+    later("too many are logging in at once: try again in a moment".to_owned(), 2_000)
+}
+
+fn later(msg: String, ms: u64) -> Refusal {
+    let mut refusal = Refusal::new(ErrorKind::RateLimited, msg);
+    refusal.retry_after_ms = Some(ms);
+    refusal
+}
+
+/// Makes what an ENROL asks for, if its code is good.
+async fn make(
+    enrol: &mut Enrol,
+    code: Option<crate::chat::Digest>,
+    left: &mut usize,
+    gate: &Gate,
+    peer: Peer<'_>,
+) -> Result<Made, Refusal> {
+    wait(gate, peer, None)?;
+    if *left == 0 {
+        return Ok(Made::Nothing);
+    }
+    *left -= 1;
+    let gives = match &enrol.wants {
+        Wants::Password(_) => Gives::Password,
+        Wants::Certificate(_) => Gives::Certificate,
+    };
+    let name = {
+        let users = gate.0.directory.users();
+        let admitted = users.admits(&enrol.name, code, gives, Timestamp::now().0);
+        admitted.map(|user| user.name.clone()).inspect_err(|refusal| {
+            if refusal.kind == ErrorKind::AuthFailed {
+                gate.0.checks.attempts(|attempts, now| attempts.failed(peer.address.ip(), None, now));
+                refused(peer, "code");
+            }
+        })?
+    };
+    let turn = gate.0.checks.turn().await.ok_or_else(crowded)?;
+    let done = match &mut enrol.wants {
+        Wants::Password(password) => {
+            let password: Zeroizing<String> = std::mem::take(password);
+            let hash = move || {
+                let _turn = turn;
+                auth::hash(&password).map_err(|e| e.to_string())
+            };
+            tokio::task::spawn_blocking(hash).await.map(|made| made.map(|hash| Made::Password(hash.into())))
+        }
+        Wants::Certificate(request) => {
+            let (tls, request) = (gate.0.certificates.clone(), std::mem::take(request));
+            let sign = move || {
+                let _turn = turn;
+                tls.sign(&request, &name, SystemTime::now())
+            };
+            match tokio::task::spawn_blocking(sign).await {
+                Ok(Err(crate::tls::NotSigned::Request(why))) => {
+                    return Err(Refusal::new(ErrorKind::Data, format!("`csr`: {why}")));
+                }
+                Ok(Err(crate::tls::NotSigned::Ca(why))) => Ok(Err(why.to_string())),
+                Ok(Ok((shown, pem))) => Ok(Ok(Made::Certificate(Box::new(shown.into()), pem))),
+                Err(why) => Err(why),
+            }
+        }
+    };
+    match done {
+        Ok(Ok(made)) => Ok(made),
+        why => {
+            let why = match why {
+                Ok(Err(why)) => why,
+                Err(why) => why.to_string(),
+                Ok(Ok(_)) => String::new(),
+            };
+            tracing::error!(event = "enrol_failed", error = why, "what an ENROL asks for could not be made");
+            let msg = "the server could not make it; its log says why";
+            Err(Refusal::new(ErrorKind::Internal, msg))
+        }
+    }
+}

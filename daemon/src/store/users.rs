@@ -1,0 +1,111 @@
+//! Owns how registered users and certificates become rows and come back. Called by the writer
+//! inside its transaction, and when the store is opened. Never knows what they may do.
+
+use super::found::parsed;
+use super::rows::{int, number};
+use crate::chat::{Certificate, Code, Digest, Gives, User, UserChange, UserId};
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, params};
+
+/// Writes what happened to users.
+pub(super) fn change(log: &Connection, change: &UserChange) -> rusqlite::Result<()> {
+    match change {
+        UserChange::Put(user) => put(log, user),
+        UserChange::Gone(id) => {
+            log.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([id.0])?;
+            Ok(())
+        }
+        UserChange::Certificate(certificate) => put_certificate(log, certificate),
+        UserChange::Forget(key) => {
+            log.prepare_cached("DELETE FROM certificates WHERE key = ?1")?.execute([&key.0[..]])?;
+            Ok(())
+        }
+    }
+}
+
+/// Makes the tables say that these are all.
+pub(super) fn replace(
+    log: &Connection,
+    users: &[User],
+    certificates: &[Certificate],
+) -> rusqlite::Result<()> {
+    log.execute_batch("DELETE FROM users; DELETE FROM certificates")?;
+    users.iter().try_for_each(|user| put(log, user))?;
+    certificates.iter().try_for_each(|certificate| put_certificate(log, certificate))
+}
+
+fn put(log: &Connection, user: &User) -> rusqlite::Result<()> {
+    let User { id, name, password, code, added } = user;
+    let gives = code.map(|code| match code.gives {
+        Gives::Password => "password",
+        Gives::Certificate => "certificate",
+    });
+    log.prepare_cached(
+        "INSERT OR REPLACE INTO users (id, name, password, added, code, code_until, code_gives)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?
+    .execute(params![
+        id.0,
+        name.as_str(),
+        password.as_deref(),
+        int(*added),
+        code.as_ref().map(|code| &code.hash.0[..]),
+        code.map(|code| int(code.until)),
+        gives,
+    ])?;
+    Ok(())
+}
+
+fn put_certificate(log: &Connection, certificate: &Certificate) -> rusqlite::Result<()> {
+    let Certificate { key, name, until, revoked } = certificate;
+    log.prepare_cached(
+        "INSERT OR REPLACE INTO certificates (key, name, until, revoked) VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute(params![&key.0[..], name.as_str(), int(*until), revoked])?;
+    Ok(())
+}
+
+/// Reads all of both.
+pub(super) fn read(log: &Connection) -> rusqlite::Result<(Vec<User>, Vec<Certificate>)> {
+    let users = log
+        .prepare("SELECT id, name, password, added, code, code_until, code_gives FROM users ORDER BY id")?
+        .query_map([], user)?
+        .collect::<rusqlite::Result<_>>()?;
+    let certificates = log
+        .prepare("SELECT key, name, until, revoked FROM certificates ORDER BY key")?
+        .query_map([], |row| {
+            Ok(Certificate {
+                key: Digest(row.get(0)?),
+                name: parsed(row, 1)?,
+                until: number(row, 2)?,
+                revoked: row.get(3)?,
+            })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok((users, certificates))
+}
+
+fn user(row: &Row<'_>) -> rusqlite::Result<User> {
+    let code = match row.get::<_, Option<[u8; 32]>>(4)? {
+        None => None,
+        Some(hash) => Some(Code {
+            hash: Digest(hash),
+            until: number(row, 5)?,
+            gives: match row.get_ref(6)?.as_str()? {
+                "password" => Gives::Password,
+                "certificate" => Gives::Certificate,
+                other => {
+                    let why = format!("{other:?} is nothing that a code gives");
+                    return Err(rusqlite::Error::FromSqlConversionFailure(6, Type::Text, why.into()));
+                }
+            },
+        }),
+    };
+    Ok(User {
+        id: UserId(row.get(0)?),
+        name: parsed(row, 1)?,
+        password: row.get::<_, Option<String>>(2)?.map(Into::into),
+        code,
+        added: number(row, 3)?,
+    })
+}

@@ -1,0 +1,189 @@
+//! Owns the certificates of clients: who may sign them, what one says, and the signing of what a
+//! client asks for. Called by the handshake's configuration and by the net. Never decides whether
+//! a certificate that is good is still accepted: the chat knows what is revoked.
+
+use super::files::CA_CERTIFICATE;
+use super::pair::{self, content};
+use super::{TlsError, mint, own, refuse_own, serve};
+use crate::settings::{self, ClientAuth};
+use rcgen::{CertificateSigningRequestParams, PKCS_ECDSA_P256_SHA256};
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureScheme};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+use tcp_chat_protocol::{Name, Timestamp};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// What a client's certificate says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// SHA-256 of its public key, as SubjectPublicKeyInfo.
+    pub key: [u8; 32],
+    /// Its common name.
+    pub name: Name,
+    /// Until when it is good, in milliseconds since 1970.
+    pub until: u64,
+}
+
+impl Shown {
+    /// Reads a certificate. `None`: its common name is no name of a user, or there are several.
+    #[must_use]
+    pub fn read(certificate: &CertificateDer<'_>) -> Option<Self> {
+        let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+        let mut names = parsed.subject().iter_common_name();
+        let name = Name::parse(names.next()?.as_str().ok()?).ok()?;
+        if names.next().is_some() {
+            return None;
+        }
+        let until = u64::try_from(parsed.validity().not_after.timestamp()).ok()?.saturating_mul(1000);
+        Some(Self { key: crate::auth::sha256(parsed.public_key().raw).0, name, until })
+    }
+
+    /// Reads the first certificate of a PEM text.
+    #[must_use]
+    pub fn of_pem(text: &[u8]) -> Option<Self> {
+        CertificateDer::from_pem_slice(text).ok().and_then(|certificate| Self::read(&certificate))
+    }
+
+    /// Reads the first certificate of a PEM file.
+    ///
+    /// # Errors
+    /// There is none in it, or it is for nobody.
+    pub fn of_file(file: &std::path::Path) -> Result<Self, TlsError> {
+        let chain = pair::read_chain(file)?;
+        let shown = chain.first().and_then(Self::read);
+        shown.ok_or_else(|| content(file, "the common name of the certificate is no user's name".into()))
+    }
+}
+
+/// Why a client's request was not signed.
+#[derive(Debug)]
+pub enum NotSigned {
+    /// The request's fault.
+    Request(String),
+    /// The CA's.
+    Ca(TlsError),
+}
+
+/// Signs a client's request with the own CA: a certificate for `name`, whatever the request says
+/// of it. The key in it is the client's, and never was here.
+pub(super) fn sign(
+    settings: &settings::Tls,
+    request: &str,
+    name: &Name,
+    now: SystemTime,
+) -> Result<(Shown, String), NotSigned> {
+    may_sign(settings).map_err(NotSigned::Ca)?;
+    let request = CertificateSigningRequestParams::from_pem(request).map_err(|why| {
+        NotSigned::Request(format!("this is no certificate request in PEM (PKCS #10): {why}"))
+    })?;
+    if request.public_key.algorithm() != &PKCS_ECDSA_P256_SHA256 {
+        return Err(NotSigned::Request("the key is not an ECDSA key on P-256".into()));
+    }
+    let ca = own::Ca::read(&settings.dir, now).map_err(NotSigned::Ca)?;
+    let file = settings.dir.join(CA_CERTIFICATE);
+    let made = ca.sign(&request.public_key, name.as_str(), now);
+    let made = made.map_err(|why| NotSigned::Ca(mint::failed(&file, &why)))?;
+    let shown = Shown::read(made.der());
+    let shown = shown.ok_or_else(|| NotSigned::Request("the key in it is none".into()))?;
+    Ok((shown, made.pem()))
+}
+
+/// Would a certificate from the own CA be accepted here? Else why not, and what to do.
+pub(super) fn may_sign(settings: &settings::Tls) -> Result<(), TlsError> {
+    refuse_own(settings, "client certificates come from the daemon's own CA, and it has none")?;
+    if let Some(file) = &settings.client_ca {
+        let reason = "this CA signs the users' certificates (tls.client_ca): ask there for one";
+        return Err(content(file, reason.into()));
+    }
+    if settings.client_auth == ClientAuth::Off {
+        let file = settings.dir.join(CA_CERTIFICATE);
+        let reason = "tls.client_auth is \"off\", so a certificate would be of no use; write \
+                      client_auth = \"optional\" or \"required\", and reload";
+        return Err(content(&file, reason.into()));
+    }
+    Ok(())
+}
+
+/// The file with the CAs of clients.
+fn ca_file(settings: &settings::Tls) -> PathBuf {
+    settings.client_ca.clone().unwrap_or_else(|| settings.dir.join(CA_CERTIFICATE))
+}
+
+/// What verifies clients' certificates; `None`: nobody is asked for one.
+pub(super) fn verifier(
+    settings: &settings::Tls,
+    fetching_until: &Arc<AtomicU64>,
+) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
+    if settings.client_auth == ClientAuth::Off {
+        return Ok(None);
+    }
+    let file = ca_file(settings);
+    let mut roots = RootCertStore::empty();
+    for ca in pair::read_chain(&file)? {
+        roots.add(ca).map_err(|why| content(&file, format!("it cannot be used as a CA: {why}")))?;
+    }
+    let provider = Arc::new(serve::provider());
+    let by_ca = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .map_err(|why| content(&file, format!("it cannot be used as a CA: {why}")))?;
+    let is_required = settings.client_auth == ClientAuth::Required;
+    Ok(Some(Arc::new(Verifier { by_ca, is_required, fetching_until: Arc::clone(fetching_until) })))
+}
+
+/// webpki's verification. Where a certificate is required, somebody without one is let through
+/// the handshake only while a code is out that fetches one.
+#[derive(Debug)]
+struct Verifier {
+    by_ca: Arc<dyn ClientCertVerifier>,
+    is_required: bool,
+    /// In milliseconds since 1970.
+    fetching_until: Arc<AtomicU64>,
+}
+
+impl ClientCertVerifier for Verifier {
+    fn client_auth_mandatory(&self) -> bool {
+        self.is_required && self.fetching_until.load(Ordering::Relaxed) < Timestamp::now().0
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.by_ca.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        self.by_ca.verify_client_cert(end_entity, intermediates, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.by_ca.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.by_ca.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.by_ca.supported_verify_schemes()
+    }
+}

@@ -1,0 +1,214 @@
+//! Client certificates: who is asked for one, what it proves, how one is fetched and how it ends.
+
+use crate::accounts::code;
+use crate::common::{Daemon, Peer, identified, in_shell, run};
+use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+const OPTIONAL: &str = "tls.client_auth = \"optional\"";
+const REQUIRED: &str = "tls.client_auth = \"required\"";
+
+fn done(daemon: &Daemon, arguments: &[&str]) -> String {
+    let end = run(daemon.folder(), arguments, "");
+    assert_eq!(end.code, Some(0), "{arguments:?}: {}", end.err);
+    end.out
+}
+
+/// A certificate and its key, issued by the operator.
+fn issued(daemon: &Daemon, name: &str) -> (PathBuf, PathBuf) {
+    let folder = daemon.folder().join(format!("of {name}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    done(daemon, &["cert", "issue", name, "--out", folder.to_str().unwrap()]);
+    (folder.join(format!("{name}.pem")), folder.join(format!("{name}.key")))
+}
+
+fn shows(daemon: &Daemon, (certificate, key): &(PathBuf, PathBuf)) -> Peer {
+    Peer::connect(daemon.address(), identified(&daemon.ca(), certificate, key)).unwrap()
+}
+
+/// Asks for a certificate for a key of one's own.
+fn fetches(daemon: &Daemon, name: &str, code: &str, into: &Path) -> (PathBuf, PathBuf) {
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+    // What the request says of the name is not asked.
+    let request =
+        CertificateParams::new(vec!["somebody.else".into()]).unwrap().serialize_request(&key).unwrap();
+    let data = json!({"name": name, "code": code, "csr": request.pem().unwrap()});
+    let reply = daemon.connect().asks("ENROL", data);
+    let files = (into.join(format!("{name}.pem")), into.join(format!("{name}.key")));
+    std::fs::write(&files.0, reply["certificate"].as_str().unwrap()).unwrap();
+    std::fs::write(&files.1, key.serialize_pem()).unwrap();
+    files
+}
+
+#[test]
+fn optional_is_a_proof_for_who_has_one() {
+    let daemon = Daemon::with(OPTIONAL);
+    let of_ana = issued(&daemon, "ana");
+    let mut ana = shows(&daemon, &of_ana);
+    let not_hers = ana.is_refused("LOGIN", json!({"name": "bo"}), "AUTH_FAILED");
+    assert!(not_hers.contains("ana"), "{not_hers}");
+    assert_eq!(ana.login("Ana")["name"], "ana", "as in the certificate");
+    let mut bo = daemon.login("bo");
+    bo.says("without one");
+    ana.hears("without one");
+    // From then on the name is hers.
+    daemon.connect().is_refused("LOGIN", json!({"name": "ANA"}), "AUTH_FAILED");
+    // And a second session is one more of hers.
+    let mut phone = shows(&daemon, &of_ana);
+    phone.login("ana");
+    let said = ana.says("to my phone");
+    phone.catches_up_to(said.seq);
+    assert_eq!(bo.asks("WHO", Value::Null)["member_count"], 2);
+}
+
+#[test]
+fn required_lets_nobody_else_through_the_handshake() {
+    let daemon = Daemon::with(REQUIRED);
+    let mut ana = shows(&daemon, &issued(&daemon, "ana"));
+    ana.login("ana");
+    let refused = match Peer::connect(daemon.address(), daemon.client()) {
+        // In TLS 1.3 the client is done before it hears of it.
+        Ok(mut peer) => peer.try_line().expect_err("an alert"),
+        Err(e) => e,
+    };
+    assert!(refused.to_string().contains("CertificateRequired"), "{refused}");
+    // Nor one that another CA has signed.
+    let other = Daemon::with(REQUIRED);
+    let stranger = issued(&other, "ana");
+    let refused = match Peer::connect(daemon.address(), identified(&daemon.ca(), &stranger.0, &stranger.1)) {
+        Ok(mut peer) => peer.try_line().expect_err("an alert"),
+        Err(e) => e,
+    };
+    assert!(refused.to_string().contains("received fatal alert"), "{refused}");
+    ana.says("alone");
+}
+
+#[test]
+fn a_join_line_fetches_a_certificate_even_where_one_is_required() {
+    let daemon = Daemon::with(&format!("{REQUIRED}\nauth.mode = \"accounts\""));
+    let line = done(&daemon, &["user", "add", "ana", "--cert"]);
+    assert!(line.contains("tcps://ana:cert:"), "{line}");
+    let code = code(&line);
+    // The door is open for that alone.
+    let mut early = daemon.connect();
+    early.is_refused("LOGIN", json!({"name": "ana"}), "AUTH_FAILED");
+    early.is_refused("ENROL", json!({"name": "ana", "code": code, "password": "x"}), "DATA");
+    early.is_refused("ENROL", json!({"name": "ana", "code": code, "csr": "x"}), "DATA");
+    let weak = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+    let weak = CertificateParams::default().serialize_request(&weak).unwrap().pem().unwrap();
+    let sentence = early.is_refused("ENROL", json!({"name": "ana", "code": code, "csr": weak}), "DATA");
+    assert!(sentence.contains("P-256"), "{sentence}");
+
+    let of_ana = fetches(&daemon, "ana", &code, daemon.folder());
+    let mut ana = shows(&daemon, &of_ana);
+    ana.login("ana");
+    ana.says("in, with a key that the server never saw");
+    let list: Value = serde_json::from_str(&done(&daemon, &["user", "list", "--json"])).unwrap();
+    assert_eq!(list["users"][0]["certificates"].as_array().unwrap().len(), 1, "{list}");
+    // With the code used up the door is shut again.
+    let shut =
+        Peer::connect(daemon.address(), daemon.client()).and_then(|mut peer| peer.try_line().map(drop));
+    assert!(shut.unwrap_err().to_string().contains("CertificateRequired"));
+    // Only users that are known: a certificate alone is not enough.
+    let mut zoe = shows(&daemon, &issued(&daemon, "zoe"));
+    zoe.is_refused("LOGIN", json!({"name": "zoe"}), "AUTH_FAILED");
+}
+
+#[test]
+fn a_revoked_certificate_is_over_at_once_and_for_good() {
+    let mut daemon = Daemon::with(OPTIONAL);
+    let (of_ana, of_bo, unseen) = (issued(&daemon, "ana"), issued(&daemon, "bo"), issued(&daemon, "cy"));
+    let mut ana = shows(&daemon, &of_ana);
+    ana.login("ana");
+    let token = ana.session();
+    let mut bo = shows(&daemon, &of_bo);
+    bo.login("bo");
+
+    let out = done(&daemon, &["cert", "revoke", of_ana.0.to_str().unwrap()]);
+    assert_eq!(out.trim_end(), "revoked: 1");
+    ana.is_noticed("KICKED");
+    ana.is_closed();
+    shows(&daemon, &of_ana).is_refused("LOGIN", json!({"name": "ana"}), "AUTH_FAILED");
+    shows(&daemon, &of_ana).is_refused(
+        "LOGIN",
+        json!({"name": "ana", "session": token.token}),
+        "SESSION_EXPIRED",
+    );
+
+    done(&daemon, &["cert", "revoke", "bo"]);
+    bo.is_noticed("KICKED");
+    // One that was issued beside the daemon and never shown is known, too.
+    done(&daemon, &["cert", "revoke", "cy"]);
+    let end = run(daemon.folder(), &["cert", "revoke", "nobody"], "");
+    assert_eq!(end.code, Some(70), "{}", end.err);
+    daemon.restart();
+    for (files, name) in [(&of_ana, "ana"), (&of_bo, "bo"), (&unseen, "cy")] {
+        shows(&daemon, files).is_refused("LOGIN", json!({"name": name}), "AUTH_FAILED");
+    }
+    let mut again = shows(&daemon, &issued_anew(&daemon, "ana"));
+    again.login("ana");
+    again.says("with a new one");
+}
+
+#[test]
+fn a_reload_asks_for_certificates_and_takes_other_cas() {
+    let daemon = Daemon::start();
+    let of_ana = issued(&daemon, "ana");
+    let mut bo = daemon.login("bo");
+    let file = daemon.folder().join("config.toml");
+    let before = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{before}\n{REQUIRED}\n")).unwrap();
+    done(&daemon, &["reload"]);
+    bo.says("those who are in stay in");
+    let stranger =
+        Peer::connect(daemon.address(), daemon.client()).and_then(|mut peer| peer.try_line().map(drop));
+    assert!(stranger.unwrap_err().to_string().contains("CertificateRequired"));
+    shows(&daemon, &of_ana).login("ana");
+
+    // Another CA of the operator's own: what the daemon's has signed counts no more.
+    let other = Daemon::with(REQUIRED);
+    let theirs = issued(&other, "cy");
+    let ca = format!("tls.client_ca = {:?}", other.ca());
+    std::fs::write(&file, format!("{before}\n{REQUIRED}\n{ca}\n")).unwrap();
+    done(&daemon, &["reload"]);
+    shows(&daemon, &theirs).login("cy");
+    let old = Peer::connect(daemon.address(), identified(&daemon.ca(), &of_ana.0, &of_ana.1));
+    assert!(old.and_then(|mut peer| peer.try_line().map(drop)).is_err());
+    let end = run(daemon.folder(), &["user", "add", "di", "--cert"], "");
+    assert!(end.code == Some(70) && end.err.contains("tls.client_ca"), "{}", end.err);
+    // A file that is none is refused, and what ran before goes on.
+    std::fs::write(&file, format!("{before}\n{REQUIRED}\ntls.client_ca = \"none.pem\"\n")).unwrap();
+    assert_eq!(run(daemon.folder(), &["reload"], "").code, Some(78));
+    assert_eq!(run(daemon.folder(), &["check"], "").code, Some(78));
+    shows(&daemon, &theirs).login("cy");
+}
+
+fn issued_anew(daemon: &Daemon, name: &str) -> (PathBuf, PathBuf) {
+    std::fs::remove_dir_all(daemon.folder().join(format!("of {name}"))).unwrap();
+    issued(daemon, name)
+}
+
+#[test]
+fn openssl_shows_its_certificate() {
+    if in_shell("command -v openssl").stdout.is_empty() {
+        eprintln!("openssl is not installed: nothing was tested");
+        return;
+    }
+    let daemon = Daemon::with(REQUIRED);
+    let (certificate, key) = issued(&daemon, "ana");
+    let talk = |options: &str| {
+        let out = in_shell(&format!(
+            r#"printf '{{"op":"LOGIN","data":{{"name":"ana"}}}}\n{{"op":"QUIT"}}\n' |
+               timeout 20 openssl s_client -quiet -ign_eof -verify_return_error -CAfile {:?} -connect {} {options} 2>&1"#,
+            daemon.ca(),
+            daemon.address(),
+        ));
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    };
+    let with = talk(&format!("-cert {certificate:?} -key {key:?}"));
+    assert!(with.contains(r#""op":"LOGIN","status":"OK""#), "{with}");
+    let without = talk("");
+    assert!(!without.contains(r#""op":"LOGIN""#), "{without}");
+    assert!(without.contains("certificate required"), "{without}");
+}
