@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use tcp_chat_protocol::Name;
 
-/// The SHA-256 of a client's certificate.
+/// The SHA-256 of the public key in a client's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(pub [u8; 32]);
 

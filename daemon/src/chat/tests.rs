@@ -4,6 +4,7 @@
 mod access;
 mod model;
 mod order;
+mod roles;
 mod world;
 
 use super::*;

@@ -79,7 +79,7 @@ pub struct Ban {
     #[command(subcommand)]
     pub list: Option<List>,
     /// A user, an address (192.0.2.7, 192.0.2.0/24, 2001:db8::/48; of IPv6 at least a /64), or the SHA-256
-    /// of a client certificate; user:NAME where a name looks like one of those
+    /// of a client certificate's public key as `user list` shows it; user:NAME where a name looks like one of those
     #[arg(required = true)]
     pub whom: Option<String>,
     #[command(flatten)]

@@ -29,6 +29,7 @@ mod outside;
 mod presence;
 mod restarts;
 mod resume;
+mod roles;
 mod rooms;
 mod search;
 mod shutdown;
