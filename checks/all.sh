@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What needs more than Rust and a C compiler: python3, openssl, npm, cargo-fuzz with a C++ compiler, rustup,
-# and, as root on Debian, iproute2 for hosts that vanish and a booted system for the packages. What is not there is told and skipped;
-# with TCP_CHAT_TEST_ALL=1 that is a failure.
+# What needs more than Rust and a C compiler: python3, openssl, npm, valgrind, rustup, cargo-fuzz with a C++ compiler,
+# and, as root on Debian, iproute2 for hosts that vanish, other servers to run beside (it installs them), and a booted system for the
+# packages. What is not there is told and skipped; with TCP_CHAT_TEST_ALL=1 that is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 strict=${TCP_CHAT_TEST_ALL:-}
@@ -34,6 +34,22 @@ if command -v rustup >/dev/null; then
     checks/portable.sh
 else
     missing "rustup is not installed"
+fi
+
+echo "=== what a message costs, in instructions"
+if command -v valgrind >/dev/null; then
+    cargo build --release --workspace --locked
+    bench/guard
+else
+    missing "valgrind is not installed"
+fi
+
+echo "=== beside other servers, in short"
+if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null && (($(nproc) > 1)); then
+    cargo build --release --workspace --locked
+    bench/compare --short
+else
+    missing "that needs root, Debian and two processors"
 fi
 
 echo "=== a peer whose host vanishes"

@@ -242,11 +242,7 @@ fn process(
     let mut processed = Processed { consumed: 0, peer_closed: false };
     let mut fault = None;
     loop {
-        // After a fault only its alert is taken out.
-        let rest = match fault {
-            None => arrived.get_mut(processed.consumed..).unwrap_or_default(),
-            Some(_) => &mut [],
-        };
+        let rest = arrived.get_mut(processed.consumed..).unwrap_or_default();
         let UnbufferedStatus { mut discard, state, .. } = tls.process_tls_records(rest);
         let mut is_over = false;
         match state {
@@ -293,10 +289,12 @@ fn process(
             Ok(ConnectionState::BlockedHandshake | ConnectionState::Closed) => is_over = true,
             // Early data is never offered.
             Ok(_) => return Err(invalid(rustls::Error::HandshakeNotComplete)),
-            Err(why) if fault.is_none() => fault = Some(why),
-            Err(_) => is_over = true,
+            Err(why) => fault = Some(why),
         }
         processed.consumed += discard;
+        // After a fault only what is queued is taken out, its alert: what has arrived is not looked at
+        // again, and rustls does not once something is queued.
+        is_over |= fault.is_some() && !tls.wants_write();
         if is_over {
             return match fault {
                 None => Ok(processed),

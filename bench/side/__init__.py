@@ -1,0 +1,1 @@
+"""The parts of bench/compare: servers, runs, plots, the report. Standard library only."""

@@ -1,0 +1,255 @@
+"""Owns docs/BENCHMARKS.md and its plots: made from what was found, so that no figure in it is typed by
+hand. Called by compare."""
+
+import os
+import platform
+import subprocess
+from datetime import date
+
+from . import plots
+from .figures import OURS, Figures, digits, field, mib, millions, ms_of_us, step, table
+
+PER_SECOND, CPU = field("per_second"), field("cpu_per_million")
+P50, P99 = field("p50_us"), field("p99_us")
+FANOUT = [("fanout-10", "10 members"), ("fanout-100", "100 members"), ("fanout-1000", "1,000 members"),
+          ("closed-8", "100 members, 8 in flight")]  # fmt: skip
+RATES = [("rate-20", "20 a second"), ("rate-200", "200 a second")]
+GROWTH = [
+    ("growth-rooms", "{size:,} rooms are opened"),
+    ("growth-expiry", "{size:,} connections are cut, and their sessions expire at once"),
+    ("growth-user", "a user enters {size:,} rooms and is lost, another enters them and leaves"),
+    ("growth-crowd", "{size:,} enter one room and leave it"),
+]
+
+
+def machine():
+    """Where it ran, as the system tells."""
+    model = "unknown"
+    with open("/proc/cpuinfo", encoding="utf-8") as info:
+        for line in info:
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    system = platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
+    said = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return {
+        "processor": model, "processors": os.cpu_count(), "memory_gib": round(memory),
+        "system": system, "kernel": platform.release(), "date": date.today().isoformat(),
+        "commit": said.stdout.strip() or "unknown",
+    }  # fmt: skip
+
+
+def write(results, out):
+    figures = Figures(results)
+    out.mkdir(parents=True, exist_ok=True)
+    for name, svg in _plots(figures).items():
+        (out / name).write_text(svg)
+    parts = [_head(results), _fanout(figures), _latency(figures), _people(figures, results), _start(figures),
+             _ratios(figures), _growth(figures), _not_said(results, figures)]  # fmt: skip
+    (out / "BENCHMARKS.md").write_text("\n".join(parts))
+
+
+def _steps(figures):
+    for run in figures.found:
+        if run["task"] == "idle":
+            return [s["connections"] for s in run["steps"]]
+    return []
+
+
+def _plots(figures):
+    def medians(name, tasks, read):
+        return [figures.median(task, name, read) for task, _ in tasks]
+
+    def p99_ms(run):
+        return run["p99_us"] / 1e3
+
+    fan, steps = FANOUT[:3], _steps(figures)
+    idle = [(n, [figures.median("idle", n, step(s, "kib_each")) for s in steps]) for n in figures.names]
+    return {
+        "bench-fanout.svg": plots.lines(
+            "Fan-out, saturated", "deliveries a second", "members of the room", [x.split()[0] for _, x in fan],
+            [(name, medians(name, fan, PER_SECOND)) for name in figures.names]),
+        "bench-memory.svg": plots.lines(
+            "Memory of an idle connection", "KiB each", "connections, logged in, in rooms of 100",
+            [f"{s:,}" for s in steps], idle),
+        "bench-latency.svg": plots.bars(
+            "Latency, p99, 100 members", "milliseconds", [f"{x} messages" for _, x in RATES],
+            [(name, medians(name, RATES, p99_ms)) for name in figures.names]),
+    }  # fmt: skip
+
+
+def _head(results):
+    m = results["machine"]
+    servers = table(
+        ["server", "version", "keeps"], [[s["name"], s["version"], s["keeps"]] for s in results["servers"]]
+    )
+    return f"""# Benchmarks
+
+tcp-chatd beside four servers that one might take instead, all under the same load on the same machine, by turns.
+Written by `bench/compare`; nothing in here is typed by hand. To make it anew (about 15 minutes, as root on Debian,
+which is where the peers come from):
+
+```sh
+cargo build --release --workspace && sudo bench/compare
+```
+
+**Machine:** {m["processor"]}, {m["processors"]} processors, {m["memory_gib"]} GiB, {m["system"]}, Linux {m["kernel"]};
+{m["date"]}, commit {m["commit"]}, {results["runs"]} rounds. The server had processor 0, the load processor 1.
+
+{servers}
+
+All of them: TLS 1.3 with AES-128-GCM and X25519, the same ECDSA P-256 certificate, texts of 80 bytes, throttling and
+look-ups off; every setting stands in `bench/peers/` with its reason. tcp-chatd has its defaults (store on disk,
+`durability = "crash"`) but for the rate limits. Figures are medians, smallest and largest in brackets. *CPU* is
+the server's processor seconds for a million deliveries: the steadiest figure there is here.
+"""
+
+
+def _fanout(figures):
+    def rows(read, shown):
+        return [[n, *(figures.cell(task, n, read, shown) for task, _ in FANOUT)] for n in figures.names]
+
+    head = ["server", *(x for _, x in FANOUT)]
+    return f"""## Fan-out
+One room; 8 members talk, as fast as it goes. So many messages are in flight at once, all senders together: 1,024 with 10 and
+100 members, 256 with 1,000. One is in flight until the *slowest* member has it. A delivery is one message at one member.
+
+Deliveries a second:
+
+{table(head, rows(PER_SECOND, millions))}
+
+CPU:
+
+{table(head, rows(CPU, digits(2)))}
+
+![deliveries a second over members](bench-fanout.svg)
+"""
+
+
+def _latency(figures):
+    rows = []
+    for name in figures.names:
+        row = [name]
+        for task, _ in RATES:
+            row += [figures.cell(task, name, P50, ms_of_us), figures.cell(task, name, P99, ms_of_us),
+                    figures.cell(task, name, CPU, digits(1))]  # fmt: skip
+        rows.append(row)
+    head = ["server"]
+    for _, shown in RATES:
+        head += [f"{shown}: p50 ms", "p99 ms", "CPU"]
+    return f"""## Latency
+100 members, messages at a fixed rate: from before it is encrypted by its sender until it is decrypted by each member.
+Most of it is 100 writes and 100 reads, one after the other.
+
+{table(head, rows)}
+
+![p99 latency](bench-latency.svg)
+"""
+
+
+def _people(figures, results):
+    steps = _steps(figures)
+    idle = [
+        [name, *(figures.cell("idle", name, step(s, "kib_each"), digits(1)) for s in steps),
+         figures.cell("idle", name, field("empty_kib"), mib), figures.cell("idle", name, field("after_kib"), mib)]
+        for name in figures.names
+    ]  # fmt: skip
+    logins = [
+        [name, figures.cell("logins", name, PER_SECOND, digits(0)),
+         figures.cell("logins", name, field("cpu_ms_each"), digits(2))]
+        for name in figures.names
+    ]  # fmt: skip
+    disk = results["disk"]
+    return f"""## Memory
+KiB of resident memory for each connection: logged in, in a room of 100, idle. Then the whole server in MiB, empty and
+after all have gone.
+
+{table(["server", *(f"{s:,} connections" for s in steps), "empty, MiB", "after, MiB"], idle)}
+
+![memory over connections](bench-memory.svg)
+
+On disk tcp-chatd took {disk["bytes"] / disk["messages"]:.0f} bytes for each of {disk["messages"]:,} messages of 80 bytes,
+the search index not counted.
+
+## Logins
+A new connection, a full TLS handshake, a login; 32 at a time, but 512 with inspircd, which lets in whoever waits once a second.
+
+{table(["server", "logins a second", "CPU ms each"], logins)}
+"""
+
+
+def _start(figures):
+    rows = [
+        [name, figures.cell("start", name, field("ready_ms"), digits(0)),
+         figures.cell("start", name, field("login_ms"), digits(0)),
+         figures.cell("start", name, field("resident_kib"), mib)]
+        for name in figures.names
+    ]  # fmt: skip
+    return f"""## Start
+From nothing to READY (for a server that tells the service manager) and to the first login; memory a second later.
+tcp-chatd starts with a million messages in its store, the others have none.
+
+{table(["server", "READY, ms", "first login, ms", "memory, MiB"], rows)}
+"""
+
+
+def _ratios(figures):
+    wanted = [(f"deliveries, {x}", task, PER_SECOND, True) for task, x in FANOUT]
+    wanted += [(f"CPU, {x}", task, CPU, False) for task, x in FANOUT]
+    wanted += [(f"p99, {x}", task, P99, False) for task, x in RATES]
+    wanted += [(f"CPU, {x}", task, CPU, False) for task, x in RATES]
+    steps = _steps(figures)
+    if steps:
+        wanted.append((f"memory of {steps[-1]:,} connections", "idle", step(steps[-1], "kib_each"), False))
+    wanted += [("logins a second", "logins", PER_SECOND, True), ("CPU of a login", "logins", field("cpu_ms_each"), False)]
+    rows = []
+    for shown, task, read, more in wanted:
+        ours = figures.median(task, OURS, read)
+        best, whose = figures.best_peer(task, read, more)
+        nats = figures.median(task, "nats-server", read)
+        if ours is None or not best:
+            continue
+        rows.append([shown, "more" if more else "less", f"{ours / best:.2f} ({whose})", f"{ours / nats:.2f}" if nats else "–"])
+    return f"""## tcp-chatd against the best of the others
+The quotient of the medians of the same rounds.
+
+{table(["figure", "better is", "to the best peer", "to nats-server"], rows)}
+"""
+
+
+def _growth(figures):
+    rows = []
+    for task, sentence in GROWTH:
+        for run in (run for run in figures.found if run["task"] == task):
+            before, during = run["before"], run["while"]
+            rows.append([sentence.format(size=run["size"]), f"{run['seconds']:.1f}", f"{run['cpu_seconds']:.2f}",
+                         ms_of_us(before["p99_us"]), ms_of_us(during["p99_us"]), ms_of_us(during["max_us"])])  # fmt: skip
+    head = ["what happens", "seconds", "CPU seconds", "others' p99 before, ms", "others' p99 meanwhile, ms", "longest, ms"]
+    return f"""## Growth
+Something large happens to tcp-chatd while a room of 100 others goes on talking, 200 messages a second. What do they feel
+of it? (The load for both is made on the same processor: a part of what they feel is the load's own.)
+
+{table(head, rows)}
+"""
+
+
+def _not_said(results, figures):
+    busy = sorted(run.get("others_busy", 0) for run in figures.found) or [0]
+    load = max((run.get("load_busy", 0) for run in figures.found if run["server"] == OURS), default=0)
+    failures = "".join(f"\n* {failure}" for failure in results["failures"]) or " none."
+    return f"""## What the figures do not say
+* **Noise.** Everything else on the machine took {busy[len(busy) // 2]:.0%} of a processor (median of all runs; {busy[-1]:.0%} in the
+  worst). Differences that are smaller than the brackets mean nothing. Absolute figures move with the machine; ratios less.
+* **One machine, loopback.** No network, no loss, no distance; the kernel's work for the load's side is on the same
+  machine. One processor for each server: nats-server and mosquitto's bridges would use more, if there were more.
+* **The servers do not do the same.** A line of JSON with number, time, name and colour has about twice the bytes of what
+  the others deliver. tcp-chatd keeps each message before anyone sees it, and indexes it for search; the others keep none. They do
+  things that tcp-chatd does not: wildcards and clustering, QoS, services and modes.
+* **Who falls behind** is served from the store by tcp-chatd; the others cut or drop. In these runs nobody is let fall behind.
+* **The load** is the same program for all ({load:.0%} of its processor at most with tcp-chatd). It decrypts everything and counts
+  each delivery by a mark in its text; it does not verify the server's signature in the handshake, which clients do.
+* **TLS resumption** is off: each login is a full handshake, as of a client that comes for the first time.
+
+Deliveries that were missing at the end, connections that were cut, runs that failed:{failures}
+"""

@@ -1,0 +1,162 @@
+//! Owns what grows: something large happens to tcp-chatd while a room of others goes on talking, and
+//! what those others feel of it is measured. Called by `main`. Only for tcp-chatd: the peers know no
+//! sessions.
+
+use crate::crowd::{Crowd, Server};
+use crate::paced::{self, Room};
+use crate::process;
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// What happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum What {
+    /// So many rooms are opened, by a hundredth as many users.
+    Rooms,
+    /// So many sessions lose their connection at once, and then expire at once; the daemon's
+    /// `sessions.ttl` has to be the one of `--ttl`.
+    Expiry,
+    /// One user enters so many rooms and is lost; another enters them and says goodbye.
+    User,
+    /// So many enter one room, and leave it again.
+    Crowd,
+}
+
+/// The others: a room of a hundred, two hundred messages a second.
+const OTHERS: paced::Plan = paced::Plan { members: 100, senders: 8, rate: 200.0, bytes: 80 };
+/// Nothing more comes: the server hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How many requests one sends before it waits for the answers.
+const AT_ONCE: usize = 50;
+
+pub(crate) fn run(server: &Server, what: What, size: usize, ttl: Duration, pid: u32) -> Result<Value> {
+    let mut others = Room::open(server, OTHERS, 5_000_000)?;
+    let phase = AtomicUsize::new(0);
+    let (talked, done) = std::thread::scope(|scope| -> Result<_> {
+        let talk = scope.spawn(|| others.talk(&phase, 3));
+        // 0: those who act come in. 1: all is quiet. 2: it happens.
+        let act = || -> Result<_> {
+            let mut actors = Actors::open(server, what, size)?;
+            phase.store(1, Ordering::Relaxed);
+            actors.crowd.settle(Duration::from_secs(2), Duration::from_secs(2))?;
+            phase.store(2, Ordering::Relaxed);
+            let (began, cpu) = (Instant::now(), process::cpu(pid)?);
+            actors.act(what, size, ttl)?;
+            Ok((began.elapsed().as_secs_f64(), process::cpu(pid)? - cpu))
+        };
+        let done = act();
+        phase.store(3, Ordering::Relaxed);
+        let talked = talk.join().ok().context("the load has panicked")?;
+        Ok((talked?, done?))
+    })?;
+    let ((mut phases, missing), (seconds, cpu)) = (talked, done);
+    Ok(json!({
+        "kind": "growth", "what": format!("{what:?}").to_lowercase(), "size": size,
+        "seconds": seconds, "cpu_seconds": cpu, "missing": missing,
+        "before": phases[1].told(), "while": phases[2].told(),
+    }))
+}
+
+struct Actors {
+    crowd: Crowd,
+    server: Server,
+}
+
+impl Actors {
+    fn open(server: &Server, what: What, size: usize) -> Result<Self> {
+        let mut crowd = Crowd::new(server)?;
+        let (people, per_room) = match what {
+            What::Rooms => (size.div_ceil(100), 1),
+            What::Expiry => (size, 100),
+            What::User => (1, 1),
+            What::Crowd => (size, 1),
+        };
+        crowd.open(0..people, true, |n| Some(format!("home{}", n / per_room)))?;
+        Ok(Self { crowd, server: server.clone() })
+    }
+
+    fn act(&mut self, what: What, size: usize, ttl: Duration) -> Result<()> {
+        let join = |room: usize| format!("{{\"op\":\"JOIN\",\"data\":{{\"room\":\"r{room}\"}}}}\n");
+        match what {
+            What::Rooms => {
+                let each = size.div_ceil(self.crowd.len());
+                self.all_ask("JOIN", each, |user, nth| join(user * each + nth))
+            }
+            What::Expiry => {
+                for token in 0..self.crowd.len() {
+                    self.crowd.leave(token);
+                }
+                // One second more: all of them are to be over.
+                std::thread::sleep(ttl + Duration::from_secs(1));
+                Ok(())
+            }
+            What::User => {
+                self.all_ask("JOIN", size, |_, nth| join(nth))?;
+                self.crowd.leave(0);
+                // The first one's name stays taken while the session is held.
+                let mut again = Crowd::new(&self.server)?;
+                again.open(1..2, true, |_| Some("home1".into()))?;
+                std::mem::swap(&mut again, &mut self.crowd);
+                self.all_ask("JOIN", size, |_, nth| join(nth))?;
+                self.all_ask("QUIT", 1, |_, _| "{\"op\":\"QUIT\"}\n".into())
+            }
+            What::Crowd => {
+                self.all_ask("JOIN", 1, |_, _| join(0))?;
+                self.all_ask("LEAVE", 1, |_, _| "{\"op\":\"LEAVE\",\"data\":{\"room\":\"r0\"}}\n".into())
+            }
+        }
+    }
+
+    /// Each asks so many times, and all wait for all of the answers.
+    fn all_ask(&mut self, op: &str, each: usize, line: impl Fn(usize, usize) -> String) -> Result<()> {
+        let reply = format!("{{\"op\":\"{op}\",\"status\":\"OK\"");
+        let finder = memchr::memmem::Finder::new(reply.as_bytes());
+        let people = self.crowd.len();
+        let (mut asked, mut had) = (vec![0; people], vec![0; people]);
+        let mut rest: Vec<Vec<u8>> = vec![Vec::new(); people];
+        let (mut open, mut progress) = (people, Instant::now());
+        for (user, asked) in asked.iter_mut().enumerate() {
+            self.ask(user, asked, each, &line)?;
+        }
+        while open > 0 {
+            let mut heard: Vec<(usize, Vec<u8>)> = Vec::new();
+            self.crowd.turn(Duration::from_millis(50), |user, text| heard.push((user, text.to_vec())))?;
+            for (user, text) in heard {
+                let rest = &mut rest[user];
+                rest.extend_from_slice(&text);
+                let end = memchr::memrchr(b'\n', rest).map_or(0, |at| at + 1);
+                let lines = rest[..end].split_inclusive(|b| *b == b'\n');
+                let answers = lines.filter(|line| finder.find(line) == Some(0)).count();
+                rest.drain(..end);
+                had[user] += answers;
+                if answers > 0 {
+                    progress = Instant::now();
+                    if had[user] == each {
+                        open -= 1;
+                    } else if had[user] == asked[user] {
+                        self.ask(user, &mut asked[user], each, &line)?;
+                    }
+                }
+            }
+            if progress.elapsed() > PATIENCE {
+                bail!("{open} users wait in vain for answers to {op}");
+            }
+        }
+        Ok(())
+    }
+
+    fn ask(
+        &mut self,
+        user: usize,
+        asked: &mut usize,
+        each: usize,
+        line: &impl Fn(usize, usize) -> String,
+    ) -> Result<()> {
+        let to = each.min(*asked + AT_ONCE);
+        let lines: String = (*asked..to).map(|nth| line(user, nth)).collect();
+        *asked = to;
+        self.crowd.send(user, lines.as_bytes())
+    }
+}

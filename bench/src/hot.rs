@@ -1,0 +1,215 @@
+//! Owns what a message costs the daemon apart from sockets and encryption, path by path. One round is
+//! [`MESSAGES`] messages, as a busy turn has them. Called by the criterion benches and, through
+//! `tcp-chat-bench hot`, by the guard. Never measures anything itself.
+
+use anyhow::{Context, Result};
+use std::hint::black_box;
+use tcp_chat_protocol::event::{MsgLine, Spoken, json_text};
+use tcp_chat_protocol::request::{Bounds, Login, Request, Target, parse};
+use tcp_chat_protocol::{Line, LineDecoder, Name, RequestId, Timestamp};
+use tcp_chatd::chat::{
+    Ask, Chat, Command, ConnectionId, ConversationId, Effect, Found, Now, Past, PastUnknown, Proof, Rules,
+    Secret, SessionId, Writes,
+};
+use tcp_chatd::settings::{Durability, History, Settings};
+use tcp_chatd::store::Store;
+
+/// Messages of a round.
+pub const MESSAGES: usize = 64;
+/// Members of the room.
+const MEMBERS: u64 = 100;
+/// How many of them talk.
+const SENDERS: u64 = 8;
+/// 80 bytes, as most messages are: words, something to escape, something that is not ASCII.
+const TEXT: &str = "the quick brown fox says \"good morning\" to the lazy dog, who is half asleep — ok";
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Path {
+    /// Bytes of one read become lines, requests, and texts as JSON.
+    Parse,
+    /// Events are laid out for the wire.
+    Encode,
+    /// A turn: rates, membership, ids, numbers, the chunk, and who gets it.
+    Turn,
+    /// A turn is written to the store.
+    Store,
+}
+
+impl Path {
+    /// All of them, with their names.
+    pub const ALL: [(&str, Self); 4] =
+        [("parse", Self::Parse), ("encode", Self::Encode), ("turn", Self::Turn), ("store", Self::Store)];
+}
+
+/// A path, ready to be gone.
+pub type Round = Box<dyn FnMut() -> Result<()>>;
+
+/// Everything that is not to be counted is done here. It can be gone `rounds` times.
+///
+/// # Errors
+/// The store cannot be opened in the temporary folder.
+pub fn prepare(path: Path, rounds: usize) -> Result<Round> {
+    match path {
+        Path::Parse => Ok(Box::new(parse_round())),
+        Path::Encode => Ok(Box::new(encode_round())),
+        Path::Turn => {
+            let mut talk = Talk::new()?;
+            Ok(Box::new(move || {
+                black_box(talk.turn());
+                Ok(())
+            }))
+        }
+        Path::Store => store_round(rounds),
+    }
+}
+
+fn parse_round() -> impl FnMut() -> Result<()> {
+    let mut bytes = Vec::new();
+    for id in 0..MESSAGES {
+        bytes.extend_from_slice(
+            format!(
+                "{{\"op\":\"MSG\",\"data\":{{\"room\":\"lobby\",\"msg\":{}}},\"id\":{id}}}\n",
+                json_text(TEXT)
+            )
+            .as_bytes(),
+        );
+    }
+    // The read ends within a line, as reads do.
+    let cut = bytes.len() / 2 + 7;
+    let mut decoder = LineDecoder::new(64 * 1024);
+    let bounds = Bounds { msg_bytes: 8 * 1024 };
+    move || {
+        for part in [&bytes[..cut], &bytes[cut..]] {
+            let mut lines = decoder.feed(black_box(part));
+            while let Some(Line::Bytes(line)) = lines.next() {
+                if let Ok((id, Request::Msg { to, text })) = parse(line, &bounds) {
+                    black_box((id, to, json_text(&text)));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn encode_round() -> impl FnMut() -> Result<()> {
+    let json = json_text(TEXT);
+    let ts = Timestamp(1_800_000_000_000).to_string();
+    let mut seq = 1_000_000;
+    move || {
+        let mut lines = Vec::with_capacity(MESSAGES * (json.len() + 200));
+        for _ in 0..MESSAGES {
+            seq += 1;
+            let place = Spoken::In("lobby");
+            MsgLine { place, seq, prev: seq - 1, ts: &ts, user: "ana", color: "red", msg_json: &json }
+                .write(&mut lines);
+        }
+        black_box(lines);
+        Ok(())
+    }
+}
+
+fn store_round(rounds: usize) -> Result<Round> {
+    let dir = tempfile::tempdir()?;
+    let history = History {
+        path: Some(dir.path().join("chat.db")),
+        durability: Durability::Crash,
+        retain: None,
+        retain_messages: None,
+    };
+    let (mut store, _, _) = Store::open(&history)?;
+    let mut talk = Talk::new()?;
+    store.commit(std::mem::take(&mut talk.entered))?;
+    let mut turns = (0..rounds).map(|_| talk.turn().0).collect::<Vec<_>>().into_iter();
+    Ok(Box::new(move || {
+        let _in_use = &dir;
+        let writes = turns.next().context("more rounds than were prepared")?;
+        black_box(store.commit(writes)?);
+        Ok(())
+    }))
+}
+
+/// A room where some talk.
+struct Talk {
+    chat: Chat,
+    json: Box<str>,
+    next: u64,
+    /// What the logins wanted written.
+    entered: Writes,
+}
+
+/// Nothing was ever said before.
+struct NoPast;
+
+impl Past for NoPast {
+    fn sent(&mut self, _: SessionId, _: &RequestId) -> Result<Option<(ConversationId, u64)>, PastUnknown> {
+        Ok(None)
+    }
+}
+
+impl Talk {
+    fn new() -> Result<Self> {
+        let mut rules = Rules::from(&Settings::default());
+        rules.rate.per_second = 0;
+        let now = Now { mono: 0, wall: 1_800_000_000_000 };
+        let mut chat = Chat::restore(rules, Found::default(), now);
+        chat.begin(now);
+        for at in 0..MEMBERS {
+            let mut hash = [0; 32];
+            hash[..8].copy_from_slice(&at.to_be_bytes());
+            let login = Login {
+                name: Some(Name::parse(&format!("user{at}"))?),
+                color: None,
+                rooms: None,
+                password: None,
+                session: None,
+                after: None,
+            };
+            let fresh = Secret { token: format!("{at}").into(), hash };
+            let ask = Ask::Login { login: Box::new(login), fresh, resumes: None, proof: Proof::NotNeeded };
+            chat.apply(ConnectionId(at), Command::Open, &mut NoPast);
+            chat.apply(ConnectionId(at), Command::Ask(None, ask), &mut NoPast);
+        }
+        let entered = chat.end().writes;
+        Ok(Self { chat, json: json_text(TEXT), next: 0, entered })
+    }
+
+    fn turn(&mut self) -> (Writes, Vec<Effect>) {
+        let Self { chat, json, next, .. } = self;
+        chat.begin(Now { mono: *next, wall: 1_800_000_000_000 + *next });
+        for _ in 0..MESSAGES {
+            *next += 1;
+            let ask = Ask::Say(Target::Default, json.clone());
+            let command = Command::Ask(Some(RequestId::Number(*next)), ask);
+            chat.apply(ConnectionId(*next % SENDERS), command, &mut NoPast);
+        }
+        let outcome = chat.end();
+        (outcome.writes, outcome.effects)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_says_what_it_is_said_to_cost() {
+        let mut talk = Talk::new().unwrap();
+        let (writes, effects) = talk.turn();
+        assert_eq!(writes.chunks.len(), 1);
+        assert_eq!(writes.sent.len(), MESSAGES);
+        let [Effect::Chunk { to, own, .. }] = &effects[..] else { panic!("{effects:?}") };
+        assert_eq!((to.len() as u64, own.len()), (MEMBERS, MESSAGES));
+    }
+
+    #[test]
+    fn every_path_can_be_gone_as_often_as_it_was_prepared_for() {
+        for (name, path) in Path::ALL {
+            let mut round = prepare(path, 3).unwrap();
+            for _ in 0..3 {
+                round().unwrap_or_else(|e| panic!("{name}: {e}"));
+            }
+        }
+        assert_eq!(TEXT.len(), 82);
+    }
+}

@@ -1,0 +1,209 @@
+//! `tcp-chat-bench`: the load that `bench/compare` puts on tcp-chatd and on its peers, and the
+//! counts of instructions that `bench/guard` compares. One result is one line of JSON.
+//!
+//! One thread, sockets that never block, one epoll: the load has to be cheaper than the servers. It
+//! says how busy it was itself (`load_busy`); near 1 it is the limit, not the server.
+
+mod closed;
+mod conn;
+mod crowd;
+mod growth;
+mod paced;
+mod people;
+mod process;
+mod speech;
+mod start;
+mod tls;
+mod watch;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use crowd::Server;
+use speech::Speech;
+use std::hint::black_box;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use tcp_chat_bench::hot::{self, Path, Round};
+
+#[derive(Parser)]
+#[command(name = "tcp-chat-bench", about = "Load for tcp-chatd and its peers", version)]
+struct Cli {
+    #[command(subcommand)]
+    kind: Kind,
+}
+
+#[derive(Args)]
+struct At {
+    /// How the server is spoken to
+    #[arg(long, value_enum, default_value = "chat")]
+    speech: Speech,
+    /// Where it listens
+    #[arg(long)]
+    address: SocketAddr,
+    /// The certificate that it shows, in PEM: the only one that is trusted
+    #[arg(long)]
+    certificate: PathBuf,
+    /// The server's process: its processor time and memory are read from /proc
+    #[arg(long, default_value_t = 0)]
+    pid: u32,
+    /// How many log in at a time
+    #[arg(long, default_value_t = 32)]
+    at_once: usize,
+}
+
+#[derive(Args)]
+struct Said {
+    /// Members of the room
+    #[arg(long, default_value_t = 100)]
+    members: usize,
+    /// How many of them talk
+    #[arg(long, default_value_t = 8)]
+    senders: usize,
+    /// Length of a text
+    #[arg(long, default_value_t = 80)]
+    bytes: usize,
+    /// Seconds before anything counts
+    #[arg(long, default_value_t = 1.0)]
+    warmup: f64,
+    /// Seconds that count
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+}
+
+#[derive(Subcommand)]
+enum Kind {
+    /// As many messages as go, with so many in flight
+    Fanout {
+        #[command(flatten)]
+        at: At,
+        #[command(flatten)]
+        said: Said,
+        /// Messages in flight, of all senders together
+        #[arg(long, default_value_t = 1024)]
+        window: u64,
+        /// End after so many messages instead: fills a store
+        #[arg(long)]
+        messages: Option<u64>,
+    },
+    /// Messages at a fixed rate, and how long they take
+    Rate {
+        #[command(flatten)]
+        at: At,
+        #[command(flatten)]
+        said: Said,
+        /// Messages a second, of all senders together
+        #[arg(long, default_value_t = 200.0)]
+        rate: f64,
+    },
+    /// Memory of idle connections
+    Idle {
+        #[command(flatten)]
+        at: At,
+        /// Connections at which it is read
+        #[arg(long, value_delimiter = ',', default_value = "1000,5000,10000")]
+        steps: Vec<usize>,
+        /// How many are in one room
+        #[arg(long, default_value_t = 100)]
+        per_room: usize,
+    },
+    /// Full handshakes and logins
+    Logins {
+        #[command(flatten)]
+        at: At,
+        /// How many
+        #[arg(long, default_value_t = 2000)]
+        count: usize,
+    },
+    /// From the start of a server to the first login
+    Start {
+        #[command(flatten)]
+        at: At,
+        /// The server and its arguments
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// What others feel while something large happens to tcp-chatd
+    Growth {
+        #[command(flatten)]
+        at: At,
+        /// What happens
+        #[arg(long, value_enum)]
+        what: growth::What,
+        /// How large it is
+        #[arg(long, default_value_t = 10_000)]
+        size: usize,
+        /// The daemon's sessions.ttl, in seconds
+        #[arg(long, default_value_t = 120.0)]
+        ttl: f64,
+    },
+    /// One hot path, so many times, for an instruction counter
+    Hot {
+        /// Which one
+        #[arg(value_enum)]
+        path: Path,
+        /// How many times
+        #[arg(long, default_value_t = 100)]
+        rounds: usize,
+    },
+}
+
+impl At {
+    fn server(&self) -> Result<Server> {
+        let tls = tls::settings(&self.certificate, self.speech == Speech::Chat)?;
+        Ok(Server { address: self.address, speech: self.speech, tls, at_once: self.at_once })
+    }
+}
+
+fn main() -> Result<()> {
+    let result = match Cli::parse().kind {
+        Kind::Fanout { at, said, window, messages } => {
+            let plan = closed::Plan {
+                members: said.members,
+                senders: said.senders.clamp(1, said.members),
+                window,
+                bytes: said.bytes,
+                warmup: Duration::from_secs_f64(said.warmup),
+                seconds: Duration::from_secs_f64(said.seconds),
+                messages,
+                pid: at.pid,
+            };
+            closed::run(&at.server()?, &plan)?
+        }
+        Kind::Rate { at, said, rate } => {
+            let senders = said.senders.clamp(1, said.members);
+            let plan = paced::Plan { members: said.members, senders, rate, bytes: said.bytes };
+            let (warmup, time) =
+                (Duration::from_secs_f64(said.warmup), Duration::from_secs_f64(said.seconds));
+            paced::run(&at.server()?, plan, warmup, time, at.pid)?
+        }
+        Kind::Idle { at, steps, per_room } => people::idle(&at.server()?, &steps, per_room, at.pid)?,
+        Kind::Logins { at, count } => people::logins(&at.server()?, count, at.pid)?,
+        Kind::Start { at, command } => start::run(&at.server()?, &command)?,
+        Kind::Growth { at, what, size, ttl } => {
+            growth::run(&at.server()?, what, size, Duration::from_secs_f64(ttl), at.pid)?
+        }
+        Kind::Hot { path, rounds } => {
+            let mut round = hot::prepare(path, rounds + WARM)?;
+            for _ in 0..WARM {
+                round()?;
+            }
+            counted(&mut round, rounds)?;
+            serde_json::json!({ "kind": "hot", "rounds": rounds, "messages": rounds * hot::MESSAGES })
+        }
+    };
+    println!("{result}");
+    Ok(())
+}
+
+/// Rounds that are not counted: what is set up once is set up in them.
+const WARM: usize = 10;
+
+/// What `bench/guard` has counted: by this name, and nothing outside of it.
+#[inline(never)]
+fn counted(round: &mut Round, rounds: usize) -> Result<()> {
+    for _ in 0..rounds {
+        black_box(round()?);
+    }
+    Ok(())
+}
