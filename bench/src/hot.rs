@@ -4,6 +4,7 @@
 
 use anyhow::{Context, Result};
 use std::hint::black_box;
+use std::net::Ipv4Addr;
 use tcp_chat_protocol::event::{MsgLine, Spoken, json_text};
 use tcp_chat_protocol::request::{Bounds, Login, Request, Target, parse};
 use tcp_chat_protocol::{Line, LineDecoder, Name, RequestId, Timestamp};
@@ -167,7 +168,7 @@ impl Talk {
             };
             let fresh = Secret { token: format!("{at}").into(), hash };
             let ask = Ask::Login { login: Box::new(login), fresh, resumes: None, proof: Proof::NotNeeded };
-            chat.apply(ConnectionId(at), Command::Open, &mut NoPast);
+            chat.apply(ConnectionId(at), Command::Open(Ipv4Addr::LOCALHOST.into()), &mut NoPast);
             chat.apply(ConnectionId(at), Command::Ask(None, ask), &mut NoPast);
         }
         let entered = chat.end().writes;

@@ -294,6 +294,14 @@ impl Life {
                 self.backoff.asked(Duration::from_millis(notice.retry_after_ms.unwrap_or(0)));
                 self.tell(Event::Notice(notice));
             }
+            NoticeKind::Removed => {
+                if let Some(room) = &notice.room {
+                    self.cursor.left(room);
+                    self.login.rooms.retain(|held| held != room);
+                    self.publish();
+                }
+                self.tell(Event::Notice(notice));
+            }
             _ => self.tell(Event::Notice(notice)),
         }
         None

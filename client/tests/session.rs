@@ -221,6 +221,16 @@ async fn comes_back_when_the_server_said() {
 }
 
 #[tokio::test]
+async fn a_room_that_one_is_put_out_of_is_not_asked_for_again() {
+    let server = Server::start().await;
+    let (session, mut events, mut peer) = server.logged_in(server.client(), 10).await;
+    let room = session.login().rooms[0].clone();
+    peer.notice(json!({"kind": "REMOVED", "msg": "you may no longer be in it", "room": room})).await;
+    assert!(matches!(within(events.next()).await, Some(Event::Notice(_))));
+    assert!(!session.login().rooms.contains(&room));
+}
+
+#[tokio::test]
 async fn a_later_process_takes_the_session_up() {
     let server = Server::start().await;
     let (session, mut events, mut peer) = server.logged_in(server.client(), 10).await;

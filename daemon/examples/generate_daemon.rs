@@ -57,9 +57,17 @@ fn man_page(mut command: clap::Command) -> Result<Vec<u8>> {
 /// A command with its arguments, and the commands below it.
 fn describe(command: &clap::Command, name: &str, page: &mut Vec<u8>) -> Result<()> {
     let below: Vec<_> = command.get_subcommands().filter(|sub| sub.get_name() != "help").collect();
+    let own = command.get_positionals().next().is_some();
     if !below.is_empty() {
+        if own {
+            describe_one(command, name, page)?;
+        }
         return below.iter().try_for_each(|sub| describe(sub, &format!("{name} {}", sub.get_name()), page));
     }
+    describe_one(command, name, page)
+}
+
+fn describe_one(command: &clap::Command, name: &str, page: &mut Vec<u8>) -> Result<()> {
     let mut usage = format!("\\fB{}\\fR", escaped(name));
     let mut options = String::new();
     for arg in command.get_arguments().filter(|arg| !arg.is_global_set() && arg.get_id() != "help") {

@@ -76,6 +76,7 @@ fn ask(request: Request<'_>, step: u64) -> Ask {
         Request::Rooms => Ask::Rooms,
         Request::History(history) => Ask::History(history),
         Request::Search(search) => Ask::Search(search),
+        Request::Act(act) => Ask::Act(Box::new((*act).into())),
         Request::Ping => Ask::Ping,
         Request::Quit => Ask::Quit,
     }
@@ -98,7 +99,7 @@ fuzz_target!(|input: &[u8]| {
         let Some((what, rest)) = line.split_first() else { continue };
         let connection = *open.entry(what & 3).or_insert_with(|| {
             next += 1;
-            chat.apply(ConnectionId(next), Command::Open, &mut disk);
+            chat.apply(ConnectionId(next), Command::Open(std::net::Ipv4Addr::LOCALHOST.into()), &mut disk);
             ConnectionId(next)
         });
         let ended = match what >> 2 {
@@ -134,6 +135,7 @@ fuzz_target!(|input: &[u8]| {
                     to.iter().for_each(one);
                 }
                 Effect::Event { to, except, .. } => to.iter().filter(|c| Some(**c) != *except).for_each(one),
+                Effect::Barred(_) => {}
                 Effect::Close(c, _) => assert!(closing.insert(*c), "closed twice"),
             }
         }

@@ -71,6 +71,8 @@ pub enum NoticeKind {
     Gap,
     /// An operator ended the session.
     Kicked,
+    /// You are no longer in the room `room`: somebody who keeps order there has seen to it.
+    Removed,
     /// The operator says something to everyone.
     Operator,
     /// A kind that this version does not know (clients only).
@@ -94,12 +96,15 @@ pub struct NoticeEvent<'a> {
     /// With `GAP`: the last number that is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Seq>,
+    /// With `REMOVED`: the room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<Cow<'a, str>>,
 }
 
 impl<'a> NoticeEvent<'a> {
     /// A notice that is only a sentence.
     pub fn new(kind: NoticeKind, msg: impl Into<Cow<'a, str>>) -> Self {
-        Self { kind, msg: msg.into(), retry_after_ms: None, from: None, to: None }
+        Self { kind, msg: msg.into(), retry_after_ms: None, from: None, to: None, room: None }
     }
 }
 

@@ -33,6 +33,8 @@ pub enum ErrorKind {
     NoSuchUser,
     /// No such room, and it may not be made.
     NoSuchRoom,
+    /// You may not do that: your role, a mute or a ban is in the way.
+    Forbidden,
     /// Too fast: wait `retry_after_ms`.
     RateLimited,
     /// No room for one more connection, session or room.
@@ -48,7 +50,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind that the daemon can send, for tables and metrics.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Parse,
         Self::Data,
         Self::UnknownOp,
@@ -62,6 +64,7 @@ impl ErrorKind {
         Self::NotAMember,
         Self::NoSuchUser,
         Self::NoSuchRoom,
+        Self::Forbidden,
         Self::RateLimited,
         Self::ServerFull,
         Self::Timeout,
@@ -85,6 +88,7 @@ impl ErrorKind {
             Self::NotAMember => "NOT_A_MEMBER",
             Self::NoSuchUser => "NO_SUCH_USER",
             Self::NoSuchRoom => "NO_SUCH_ROOM",
+            Self::Forbidden => "FORBIDDEN",
             Self::RateLimited => "RATE_LIMITED",
             Self::ServerFull => "SERVER_FULL",
             Self::Timeout => "TIMEOUT",

@@ -17,6 +17,7 @@ pub mod line;
 pub mod name;
 pub mod reply;
 pub mod request;
+pub mod role;
 pub mod text;
 pub mod time;
 
@@ -27,6 +28,7 @@ pub use kind::ErrorKind;
 pub use line::{Line, LineDecoder};
 pub use name::{Name, NameError, NameKey};
 pub use request::{Refusal, Request, RequestId};
+pub use role::Role;
 pub use time::Timestamp;
 
 /// The version of the protocol that `LOGIN` reports.

@@ -2,7 +2,7 @@
 //! clients read them ([`read`]). Never knows which connection a line is for.
 
 use crate::event::{MsgEvent, NoticeEvent, PresenceEvent};
-use crate::{ErrorKind, Refusal, RequestId, Seq};
+use crate::{ErrorKind, Refusal, RequestId, Role, Seq, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -61,6 +61,7 @@ pub fn error(refusal: &Refusal) -> Vec<u8> {
         kind: refusal.kind,
         msg: refusal.msg.to_string(),
         retry_after_ms: refusal.retry_after_ms,
+        until: refusal.until,
     };
     line(&Envelope { op: "ERROR_MSG", status: "ERR", id: refusal.id.as_ref(), data: Some(&data) })
 }
@@ -75,6 +76,9 @@ pub struct ErrorData {
     /// With `RATE_LIMITED`: how long to wait, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
+    /// With `FORBIDDEN`: until when, where it will not be for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 /// The data of the reply to `LOGIN`.
@@ -204,13 +208,43 @@ pub struct RoomInfo {
     pub members: usize,
     /// The newest `seq` in it.
     pub head: Seq,
+    /// Only those who were granted a role in it know of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub private: bool,
 }
 
 /// The data of the reply to `ROOMS`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomsReply {
-    /// All of them.
+    /// All that the asker may know of.
     pub rooms: Vec<RoomInfo>,
+}
+
+/// The data of the replies to `KICK`, `MUTE`, `UNMUTE`, `BAN`, `UNBAN`, `ROOM` and `GRANT`: what was
+/// done.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ActReply {
+    /// To whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// To which addresses (the control socket only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// To whom has which certificate (the control socket only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// In which room; left out: on the whole server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<String>,
+    /// With `GRANT`: the role; left out: none in particular.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// With `ROOM`: is it private?
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private: Option<bool>,
+    /// With `MUTE` and `BAN`: until when; left out: until it is taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 /// The data of the replies to `HISTORY` and `SEARCH`.

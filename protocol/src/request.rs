@@ -4,16 +4,18 @@
 //! Two steps, so that an error keeps the `id`: first the envelope, its fields left raw, then the
 //! data by op, field by field, so that the sentence can name the field.
 
+mod act;
 mod enrol;
 mod fields;
 mod id;
 #[cfg(test)]
 mod tests;
 
+pub use act::{Act, Against, MOST_SECONDS, REASON_BYTES, check as check_act};
 pub use enrol::{Enrol, PASSWORD_BYTES, Wants};
 pub use id::{ID_BYTES, RequestId};
 
-use crate::{Colour, ErrorKind, Name, Seq, text};
+use crate::{Colour, ErrorKind, Name, Seq, Timestamp, text};
 use fields::{Raw, Str, bad, field, invalid, limit, name, object, optional, place, present};
 use std::borrow::Cow;
 use std::fmt;
@@ -52,6 +54,8 @@ pub enum Request<'a> {
     History(History),
     /// Messages that contain words.
     Search(Box<Search>),
+    /// Keep order.
+    Act(Box<Act>),
     /// Are you there.
     Ping,
     /// Goodbye.
@@ -149,12 +153,14 @@ pub struct Refusal {
     pub msg: Cow<'static, str>,
     /// With `RATE_LIMITED`: how long to wait, in milliseconds.
     pub retry_after_ms: Option<u64>,
+    /// With `FORBIDDEN`: until when, where it will not be for ever.
+    pub until: Option<Timestamp>,
 }
 
 impl Refusal {
     /// A refusal without an id.
     pub fn new(kind: ErrorKind, msg: impl Into<Cow<'static, str>>) -> Self {
-        Self { id: None, kind, msg: msg.into(), retry_after_ms: None }
+        Self { id: None, kind, msg: msg.into(), retry_after_ms: None, until: None }
     }
 
     /// The same for the request that called itself `id`.
@@ -225,6 +231,9 @@ fn read<'a>(op: Raw<'a>, data: Raw<'a>, bounds: &Bounds) -> Result<Request<'a>, 
         "PING" => Request::Ping,
         "QUIT" => Request::Quit,
         other => {
+            if let Some(act) = act::read(other, data) {
+                return act.map(|act| Request::Act(Box::new(act)));
+            }
             let shown: String = other.chars().take(32).collect();
             return Err(Refusal::new(ErrorKind::UnknownOp, format!("there is no op {shown:?}")));
         }

@@ -2,13 +2,14 @@
 //! asked by file mode and peer credentials. Called by the daemon; works while it drains. Never
 //! holds state: it asks the hub, the store's readers and the daemon.
 
+mod answers;
 mod request;
 mod users;
 
-pub use request::{ClientCertificate, Reply, Request, Revoked};
+pub use request::{ClientCertificate, Reply, Request, Revoked, VERSION};
 
 use crate::chat::Counts;
-use crate::hub::{Control, Entry, Inbox};
+use crate::hub::Inbox;
 use crate::store::Readers;
 use crate::tls::TlsState;
 use serde::Serialize;
@@ -16,13 +17,13 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tcp_chat_protocol::{Line, LineDecoder, Name, text};
+use tcp_chat_protocol::{Line, LineDecoder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
 /// Connections to the control socket at once.
 const CONNECTIONS: usize = 16;
@@ -30,8 +31,6 @@ const CONNECTIONS: usize = 16;
 const LINE_BYTES: usize = 64 * 1024;
 /// How long a silent connection is kept.
 const IDLE: Duration = Duration::from_secs(60);
-/// How long the hub may take to answer.
-const HUB_ANSWERS: Duration = Duration::from_secs(10);
 
 /// What the daemon itself answers.
 #[derive(Debug)]
@@ -40,6 +39,10 @@ pub enum Wish {
     Status(oneshot::Sender<Status>),
     /// Read the configuration again. What changed, or why nothing did.
     Reload(oneshot::Sender<Result<Reloaded, String>>),
+    /// End in order. Answered at once.
+    Drain(oneshot::Sender<()>),
+    /// Log at another level.
+    Log(String, oneshot::Sender<Result<(), String>>),
 }
 
 /// What a reload came to.
@@ -157,17 +160,18 @@ pub async fn serve(listener: UnixListener, desk: Desk, stop: CancellationToken) 
     }
 }
 
-/// May this peer ask? Root, the daemon's own user, and who has its group.
-fn may_ask(stream: &UnixStream) -> io::Result<bool> {
+/// Who asks, if they may: root, the daemon's own user, and who has its group.
+fn who_asks(stream: &UnixStream) -> io::Result<Option<u32>> {
     let peer = stream.peer_cred()?;
     let own = std::fs::metadata("/proc/self")?;
-    Ok(peer.uid() == 0 || peer.uid() == own.uid() || peer.gid() == own.gid())
+    let may_ask = peer.uid() == 0 || peer.uid() == own.uid() || peer.gid() == own.gid();
+    Ok(may_ask.then(|| peer.uid()))
 }
 
 async fn talk(mut stream: UnixStream, desk: Desk) -> io::Result<()> {
-    if !may_ask(&stream)? {
+    let Some(uid) = who_asks(&stream)? else {
         return stream.write_all(&Reply::error("you are not the daemon's user, nor root").line()).await;
-    }
+    };
     let mut decoder = LineDecoder::new(LINE_BYTES);
     let mut buffer = vec![0; 4096];
     loop {
@@ -188,76 +192,10 @@ async fn talk(mut stream: UnixStream, desk: Desk) -> io::Result<()> {
         };
         for request in requests {
             let reply = match request {
-                Ok(request) => carry_out(request, &desk).await,
+                Ok(request) => answers::carry_out(request, uid, &desk).await,
                 Err(why) => Reply::error(why),
             };
             stream.write_all(&reply.line()).await?;
         }
     }
-}
-
-async fn carry_out(request: Request, desk: &Desk) -> Reply {
-    if let Some(reply) = users::carry_out(&request, desk).await {
-        return reply;
-    }
-    match request {
-        Request::Status => match wish(desk, Wish::Status).await {
-            Some(status) => Reply::ok(&status),
-            None => Reply::error("the daemon did not answer"),
-        },
-        Request::Reload => match wish(desk, Wish::Reload).await {
-            Some(Ok(reloaded)) => Reply::ok(&reloaded),
-            Some(Err(why)) => Reply::error(why),
-            None => Reply::error("the daemon did not answer"),
-        },
-        Request::Backup { file } if !file.is_absolute() => {
-            Reply::error("the file needs a path from the root")
-        }
-        Request::Backup { file } => match desk.readers.backup(&file).await {
-            Ok(()) => {
-                info!(event = "backup", file = %file.display(), "store copied");
-                Reply::ok(&serde_json::json!({ "file": file }))
-            }
-            Err(why) => Reply::error(why.to_string()),
-        },
-        Request::Say { msg } => match text::check(&msg, LINE_BYTES) {
-            Err(why) => Reply::error(why.to_string()),
-            Ok(()) => match ask_hub(desk, |answer| Control::Say(msg, answer)).await {
-                Some(()) => Reply::ok(&serde_json::json!({})),
-                None => Reply::error("the hub did not answer"),
-            },
-        },
-        Request::Kick { user } => match Name::parse(&user) {
-            Err(why) => Reply::error(why.to_string()),
-            Ok(name) => match ask_hub(desk, |answer| Control::Kick(name, answer)).await {
-                Some(true) => {
-                    info!(event = "kicked", user = user.as_str(), "session ended by an operator");
-                    Reply::ok(&serde_json::json!({}))
-                }
-                Some(false) => Reply::error("there is no such user"),
-                None => Reply::error("the hub did not answer"),
-            },
-        },
-        Request::UserAdd { .. }
-        | Request::UserRemove { .. }
-        | Request::UserList
-        | Request::UserPassword { .. }
-        | Request::CertRevoke(_)
-        | Request::CertIssued(_) => Reply::error("this was to be answered before"),
-    }
-}
-
-async fn wish<T>(desk: &Desk, make: impl FnOnce(oneshot::Sender<T>) -> Wish) -> Option<T> {
-    let (sender, receiver) = oneshot::channel();
-    desk.wishes.send(make(sender)).await.ok()?;
-    receiver.await.ok()
-}
-
-async fn ask_hub<T>(desk: &Desk, make: impl FnOnce(oneshot::Sender<T>) -> Control) -> Option<T> {
-    let (sender, receiver) = oneshot::channel();
-    let asked = async {
-        desk.inbox.put(Entry::Control(make(sender))).await.ok()?;
-        receiver.await.ok()
-    };
-    timeout(HUB_ANSWERS, asked).await.ok().flatten()
 }

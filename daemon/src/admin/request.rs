@@ -3,7 +3,13 @@
 use crate::chat::Digest;
 use crate::tls::Shown;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::path::PathBuf;
+use tcp_chat_protocol::Role;
+
+/// The version of what the control socket speaks. A request may say which it means (`"version": 1`);
+/// answers say it always.
+pub const VERSION: u64 = 1;
 
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,10 +29,100 @@ pub enum Request {
         /// What.
         msg: String,
     },
-    /// End a user's sessions.
+    /// Who is here?
+    Who,
+    /// Which rooms are there?
+    Rooms,
+    /// End a user's sessions, or their time in a room.
     Kick {
         /// Whose.
         user: String,
+        /// In which room; left out: on the whole server.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<String>,
+        /// Why.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
+    /// A user may say nothing for a while.
+    Mute {
+        /// Who.
+        user: String,
+        /// In which room; left out: on the whole server.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<String>,
+        /// For how many seconds; left out: until it is taken back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        for_s: Option<u64>,
+        /// Why.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
+    /// A user may speak again.
+    Unmute {
+        /// Who.
+        user: String,
+        /// In which room.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<String>,
+    },
+    /// Who is muted?
+    Mutes,
+    /// A user, a certificate or a range of addresses may not come in for a while.
+    Ban {
+        /// Whom, as [`crate::chat::Banned`] reads it.
+        whom: String,
+        /// From which room; left out: from the whole server.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<String>,
+        /// For how many seconds; left out: until it is taken back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        for_s: Option<u64>,
+        /// Why.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
+    /// They may come in again.
+    Unban {
+        /// Whom.
+        whom: String,
+        /// To which room.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<String>,
+    },
+    /// Who is banned?
+    Bans,
+    /// Make a room private or public; a private one is opened if it is not there.
+    Room {
+        /// Which.
+        room: String,
+        /// Which of the two.
+        private: bool,
+    },
+    /// What a user is.
+    Grant {
+        /// Who.
+        user: String,
+        /// What; left out: nothing in particular.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<Role>,
+        /// In which room; left out: on the whole server.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<String>,
+    },
+    /// Who is what?
+    Grants,
+    /// Who did what to whom?
+    Audit {
+        /// How many lines at most, the newest.
+        limit: usize,
+    },
+    /// End in order, as at SIGTERM.
+    Drain,
+    /// Log at another level, until the next reload.
+    Log {
+        /// As `log.level` has it.
+        level: String,
     },
     /// Register a user. Answers the code of a join line.
     #[serde(rename = "user add")]
@@ -97,13 +193,31 @@ impl Request {
     /// # Errors
     /// A sentence: it is no JSON, or no request.
     pub fn read(line: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice(line).map_err(|why| format!("this is no request: {why}"))
+        let no_request = |why: serde_json::Error| format!("this is no request: {why}");
+        let mut request: Value = serde_json::from_slice(line).map_err(no_request)?;
+        match request.as_object_mut().and_then(|fields| fields.remove("version")) {
+            None => {}
+            Some(version) if version == VERSION => {}
+            Some(other) => return Err(format!("this daemon speaks version {VERSION}, not {other}")),
+        }
+        serde_json::from_value(request).map_err(no_request)
+    }
+
+    /// As the object that is sent.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        // Every field is text, number or truth, so this cannot fail.
+        let mut request = serde_json::to_value(self).unwrap_or_default();
+        request["version"] = VERSION.into();
+        request
     }
 }
 
 /// The answer to one request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reply {
+    /// [`VERSION`]
+    pub version: u64,
     /// Was it done?
     pub ok: bool,
     /// What came of it.
@@ -116,11 +230,11 @@ pub struct Reply {
 
 impl Reply {
     pub(super) fn ok<T: Serialize>(data: &T) -> Self {
-        Self { ok: true, data: serde_json::to_value(data).ok(), error: None }
+        Self { version: VERSION, ok: true, data: serde_json::to_value(data).ok(), error: None }
     }
 
     pub(super) fn error(why: impl Into<String>) -> Self {
-        Self { ok: false, data: None, error: Some(why.into()) }
+        Self { version: VERSION, ok: false, data: None, error: Some(why.into()) }
     }
 
     /// As a line.
@@ -139,6 +253,11 @@ mod tests {
     #[test]
     fn requests_are_read_and_others_are_explained() {
         assert_eq!(Request::read(br#"{"command":"status"}"#), Ok(Request::Status));
+        assert_eq!(Request::read(br#"{"command":"status","version":1}"#), Ok(Request::Status));
+        let newer = Request::read(br#"{"command":"status","version":2}"#);
+        assert_eq!(newer, Err("this daemon speaks version 1, not 2".to_owned()));
+        let kick = Request::Kick { user: "bo".into(), room: None, reason: String::new() };
+        assert_eq!(kick.to_json().to_string(), r#"{"command":"kick","user":"bo","version":1}"#);
         let backup = Request::Backup { file: "/x".into() };
         assert_eq!(Request::read(br#"{"command":"backup","file":"/x"}"#), Ok(backup));
         for bad in [
@@ -146,11 +265,15 @@ mod tests {
             "[]",
             r#"{"command":"format"}"#,
             r#"{"command":"kick"}"#,
+            r#"{"command":"grant","user":"bo","role":"king"}"#,
             r#"{"command":"say","msg":"x","to":"y"}"#,
         ] {
             assert!(Request::read(bad.as_bytes()).unwrap_err().starts_with("this is no request"), "{bad}");
         }
-        assert_eq!(Reply::error("no").line(), b"{\"ok\":false,\"error\":\"no\"}\n");
-        assert_eq!(Reply::ok(&serde_json::json!({"a": 1})).line(), b"{\"ok\":true,\"data\":{\"a\":1}}\n");
+        assert_eq!(Reply::error("no").line(), b"{\"version\":1,\"ok\":false,\"error\":\"no\"}\n");
+        assert_eq!(
+            Reply::ok(&serde_json::json!({"a": 1})).line(),
+            b"{\"version\":1,\"ok\":true,\"data\":{\"a\":1}}\n"
+        );
     }
 }

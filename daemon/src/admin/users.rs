@@ -1,12 +1,13 @@
 //! Owns what the control socket is asked about users and their certificates: texts become wishes,
 //! codes are made, the hub is asked. Never keeps a code: it goes into the answer, once.
 
-use super::request::{ClientCertificate, Reply, Request, Revoked};
-use super::{Desk, ask_hub};
+use super::Desk;
+use super::answers::{ask_hub, name};
+use super::request::{ClientCertificate, Request, Revoked};
 use crate::auth;
 use crate::chat::{Certificate, Code, Digest, Gives, UserWish};
 use crate::hub::Control;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 use tcp_chat_protocol::invite::Pin;
 use tcp_chat_protocol::{Name, Timestamp};
@@ -16,27 +17,19 @@ use tracing::info;
 const JOIN_WITHIN: Duration = Duration::from_secs(24 * 3600);
 
 /// Does what is asked; `None`: it is about something else.
-pub(super) async fn carry_out(request: &Request, desk: &Desk) -> Option<Reply> {
-    let done = match request {
+pub(super) async fn answer(request: &Request, desk: &Desk) -> Option<Result<Value, String>> {
+    Some(match request {
         Request::UserAdd { user, certificate } => join(desk, user, *certificate, UserWish::Add).await,
         Request::UserPassword { user, certificate } => join(desk, user, *certificate, UserWish::Reset).await,
         Request::UserRemove { user } => remove(desk, user).await,
-        Request::UserList => match ask_hub(desk, Control::Users).await {
-            Some(users) => Ok(Reply::ok(&json!({ "users": users }))),
-            None => Err("the hub did not answer".to_owned()),
-        },
+        Request::UserList => ask_hub(desk, Control::Users).await.map(|users| json!({ "users": users })),
         Request::CertRevoke(which) => revoke(desk, which).await,
         Request::CertIssued(issued) => match certificate(issued) {
-            Ok(issued) => grant(desk, UserWish::Issued(issued)).await.map(|_| Reply::ok(&json!({}))),
+            Ok(issued) => grant(desk, UserWish::Issued(issued)).await.map(|_| json!({})),
             Err(why) => Err(why),
         },
         _ => return None,
-    };
-    Some(done.unwrap_or_else(Reply::error))
-}
-
-fn name(text: &str) -> Result<Name, String> {
-    Name::parse(text).map_err(|why| format!("{text:?}: {why}"))
+    })
 }
 
 /// Registers a user, or gives one a new code.
@@ -45,7 +38,7 @@ async fn join(
     user: &str,
     for_certificate: bool,
     wish: impl FnOnce(Name, Code) -> UserWish,
-) -> Result<Reply, String> {
+) -> Result<Value, String> {
     let user = name(user)?;
     if for_certificate {
         desk.tls.may_sign().map_err(|why| why.to_string())?;
@@ -57,17 +50,17 @@ async fn join(
     let until = Timestamp::now().0.saturating_add(day);
     let sessions = grant(desk, wish(user.clone(), Code { hash, until, gives })).await?;
     info!(event = "join_line", user = user.as_str(), gives = ?gives, sessions, "a join line was given out");
-    Ok(Reply::ok(&json!({ "user": user, "code": *text, "until": until, "sessions": sessions })))
+    Ok(json!({ "user": user, "code": *text, "until": until, "sessions": sessions }))
 }
 
-async fn remove(desk: &Desk, user: &str) -> Result<Reply, String> {
+async fn remove(desk: &Desk, user: &str) -> Result<Value, String> {
     let user = name(user)?;
     let sessions = grant(desk, UserWish::Remove(user.clone())).await?;
     info!(event = "user_removed", user = user.as_str(), sessions, "user removed");
-    Ok(Reply::ok(&json!({ "sessions": sessions })))
+    Ok(json!({ "sessions": sessions }))
 }
 
-async fn revoke(desk: &Desk, which: &Revoked) -> Result<Reply, String> {
+async fn revoke(desk: &Desk, which: &Revoked) -> Result<Value, String> {
     let (wish, shown) = match which {
         Revoked::User(user) => (UserWish::RevokeAll(name(user)?), user.clone()),
         Revoked::Key(key) => (UserWish::RevokeKey(digest(key)?), key.clone()),
@@ -75,7 +68,7 @@ async fn revoke(desk: &Desk, which: &Revoked) -> Result<Reply, String> {
     };
     let count = grant(desk, wish).await?;
     info!(event = "certificate_revoked", which = shown, count, "certificate revoked");
-    Ok(Reply::ok(&json!({ "revoked": count })))
+    Ok(json!({ "revoked": count }))
 }
 
 fn certificate(shown: &ClientCertificate) -> Result<Certificate, String> {
@@ -89,8 +82,5 @@ fn digest(text: &str) -> Result<Digest, String> {
 }
 
 async fn grant(desk: &Desk, wish: UserWish) -> Result<usize, String> {
-    match ask_hub(desk, |answer| Control::User(wish, answer)).await {
-        Some(done) => done.map_err(|why| why.to_string()),
-        None => Err("the hub did not answer".to_owned()),
-    }
+    ask_hub(desk, |answer| Control::User(wish, answer)).await?.map_err(|why| why.to_string())
 }

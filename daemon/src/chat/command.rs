@@ -2,7 +2,8 @@
 //! what connections read, and carries out the effects once the turn is kept.
 
 use super::reads::{PageOf, Range, SearchIn};
-use super::{Certificate, ConversationId, Digest, Made, SessionId, UserId};
+use super::{Act, Barred, Certificate, ConversationId, Digest, Made, SessionId, UserId};
+use std::net::IpAddr;
 use std::sync::Arc;
 use tcp_chat_protocol::request::{Enrol, History, Login, Place, Search, Target};
 use tcp_chat_protocol::{Name, Refusal, RequestId, Seq};
@@ -67,8 +68,8 @@ impl std::fmt::Debug for Proof {
 /// One thing that happened, in the order in which it happened on its connection.
 #[derive(Debug, Clone)]
 pub enum Command {
-    /// A connection is there, its handshake done.
-    Open,
+    /// A connection is there, its handshake done; where it comes from.
+    Open(IpAddr),
     /// A client asked something.
     Ask(Option<RequestId>, Ask),
     /// A line was no request.
@@ -114,6 +115,8 @@ pub enum Ask {
     History(History),
     /// Messages that contain words.
     Search(Box<Search>),
+    /// Keep order.
+    Act(Box<Act>),
     /// Are you there.
     Ping,
     /// Goodbye.
@@ -214,6 +217,8 @@ pub enum Effect {
     Read(ConnectionId, Read),
     /// The connection is logged in: its deadline for that is off.
     LoggedIn(ConnectionId, SessionId, Name),
+    /// Who comes from there is not let in from now on.
+    Barred(Barred),
     /// Send what waits, then close.
     Close(ConnectionId, Closing),
 }

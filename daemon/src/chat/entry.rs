@@ -1,19 +1,15 @@
-//! Owns coming and going: LOGIN fresh and resumed, JOIN, LEAVE, lost connections, and the end of a
-//! session. Called by [`Chat::ask`] and by the turn. Never sends: it adds to the turn.
+//! Owns coming and going: LOGIN fresh and resumed, lost connections, and the end of a session. Called
+//! by [`Chat::ask`] and by the turn. Never sends: it adds to the turn.
 
-use super::rooms::LooksLike;
 use super::sessions::{Session, UsedIds};
 use super::{
-    Answer, Chat, Closing, ConnectionId, ConversationId, ConversationKind, Effect, Proof, Range, Read,
-    Secret, SessionChange, SessionId, SessionRow, UserId, refusal,
+    Answer, Chat, Closing, ConnectionId, ConversationId, Effect, Proof, Range, Read, Secret, SessionChange,
+    SessionId, SessionRow, UserId, refusal,
 };
 use tcp_chat_protocol::event::{NoticeEvent, notice};
-use tcp_chat_protocol::reply::{JoinReply, LeaveReply, LimitsInfo, LoginReply, ServerInfo};
-use tcp_chat_protocol::request::{Login, Place};
-use tcp_chat_protocol::{Colour, ErrorKind, Name, NoticeKind, RequestId, Seq, VERSION, reply};
-
-/// Members that the reply to JOIN lists at most.
-const JOIN_MEMBERS: usize = 100;
+use tcp_chat_protocol::reply::{LimitsInfo, LoginReply, ServerInfo};
+use tcp_chat_protocol::request::Login;
+use tcp_chat_protocol::{Colour, ErrorKind, NoticeKind, RequestId, Seq, VERSION, reply};
 
 impl Chat {
     pub(super) fn login(
@@ -39,10 +35,14 @@ impl Chat {
                 )
             })?;
             self.may_resume(session, &proof)?;
+            if let Some(held) = self.sessions.get(session) {
+                self.is_not_banned(&held.row.name, &proof)?;
+            }
             self.resume(connection, id, session, token, login.color, login.after);
             return Ok(());
         }
         let Some(name) = login.name else { return Err(refusal(ErrorKind::Data, "`name` is missing")) };
+        self.is_not_banned(&name, &proof)?;
         let who = self.identify(name, proof)?;
         if self.rules.sessions > 0 && self.sessions.len() >= self.rules.sessions {
             return Err(refusal(
@@ -50,11 +50,12 @@ impl Chat {
                 "the server has no room for one more session; try later",
             ));
         }
-        let rooms = self.rooms_of_login(login.rooms)?;
+        let proven = who.user.is_some();
+        let rooms = self.rooms_of_login(login.rooms, &who.name, proven)?;
 
         self.sessions.last += 1;
         let session = SessionId(self.sessions.last);
-        let (proven, user) = (who.user.is_some(), who.user.unwrap_or(UserId(session.0)));
+        let user = who.user.unwrap_or(UserId(session.0));
         let row = SessionRow {
             id: session,
             token_hash: fresh.hash,
@@ -72,34 +73,6 @@ impl Chat {
         self.login_reply(connection, id, session, fresh.token.to_string());
         self.announce(before, self.face(session));
         Ok(())
-    }
-
-    /// The rooms that a fresh login enters, opened where need be. All or none.
-    fn rooms_of_login(&mut self, asked: Option<Vec<Name>>) -> Result<Vec<ConversationId>, super::Refusal> {
-        let names = asked.unwrap_or_else(|| self.rules.default_rooms.clone());
-        let limit = self.rules.rooms_per_session;
-        if limit > 0 && names.len() > limit {
-            return Err(refusal(ErrorKind::Data, format!("`rooms`: a session may be in {limit} rooms")));
-        }
-        let mut rooms = Vec::with_capacity(names.len());
-        let mut opened = Vec::new();
-        for name in &names {
-            let known = self.conversations.room(name);
-            let room = match known.map_or_else(|| self.open_room(name), Ok) {
-                Ok(room) => room,
-                Err(refusal) => {
-                    opened.into_iter().for_each(|room| self.drop_if_empty(room));
-                    return Err(refusal);
-                }
-            };
-            if known.is_none() {
-                opened.push(room);
-            }
-            if !rooms.contains(&room) {
-                rooms.push(room);
-            }
-        }
-        Ok(rooms)
     }
 
     fn resume(
@@ -152,7 +125,7 @@ impl Chat {
             .collect()
     }
 
-    fn rooms_of(&self, session: SessionId) -> Vec<ConversationId> {
+    pub(super) fn rooms_of(&self, session: SessionId) -> Vec<ConversationId> {
         self.sessions.get(session).map(|s| s.rooms.iter().map(|(r, _)| *r).collect()).unwrap_or_default()
     }
 
@@ -225,118 +198,6 @@ impl Chat {
         }
     }
 
-    pub(super) fn join(
-        &mut self,
-        connection: ConnectionId,
-        session: SessionId,
-        id: Option<&RequestId>,
-        name: &Name,
-    ) -> Answer {
-        let known = self.conversations.room(name);
-        let is_in = known.is_some_and(|room| self.sessions.get(session).is_some_and(|s| s.is_in(room)));
-        let limit = self.rules.rooms_per_session;
-        let count = self.sessions.get(session).map_or(0, |s| s.rooms.len());
-        if !is_in && limit > 0 && count >= limit {
-            return Err(refusal(
-                ErrorKind::Data,
-                format!("`room`: a session may be in {limit} rooms; LEAVE one first"),
-            ));
-        }
-        let room = known.map_or_else(|| self.open_room(name), Ok)?;
-        let user = self.sessions.get(session).map_or(UserId(session.0), |s| s.row.user);
-        let before = self.seen(user, &[room]);
-        if !is_in {
-            self.enter(session, room);
-        }
-        if let Some(conversation) = self.conversations.get(room)
-            && let Some(name) = conversation.room()
-        {
-            let data = JoinReply {
-                room: name.to_string(),
-                head: self.turn.before(room).unwrap_or(conversation.head),
-                members: self.members(&conversation.members, JOIN_MEMBERS),
-                member_count: conversation.members.len(),
-            };
-            self.line(connection, reply::encode("JOIN", id, &data));
-        }
-        self.announce(before, self.face(session));
-        Ok(())
-    }
-
-    fn enter(&mut self, session: SessionId, room: ConversationId) {
-        let (Some(held), Some(conversation)) =
-            (self.sessions.get_mut(session), self.conversations.get_mut(room))
-        else {
-            return;
-        };
-        held.rooms.push((room, self.head));
-        conversation.members.insert(held.row.user, session);
-        if let Some(connection) = held.connection {
-            conversation.arrive(connection);
-        }
-        self.turn.entered.push((session, room));
-        self.turn.writes.sessions.push(SessionChange::Join { session, room, since: self.head });
-    }
-
-    pub(super) fn open_default_rooms(&mut self) {
-        for name in self.rules.default_rooms.clone() {
-            if self.conversations.room(&name).is_none()
-                && let Ok(room) = self.conversations.open_room(&name)
-            {
-                self.turn.writes.conversations.push((room, ConversationKind::Room(name)));
-            }
-        }
-    }
-
-    fn open_room(&mut self, name: &Name) -> Result<ConversationId, super::Refusal> {
-        if !self.rules.create {
-            return Err(refusal(
-                ErrorKind::NoSuchRoom,
-                format!("there is no room {name}, and users may not open rooms"),
-            ));
-        }
-        if self.rules.rooms > 0 && self.conversations.room_count() >= self.rules.rooms {
-            return Err(refusal(
-                ErrorKind::NoSuchRoom,
-                format!("there is no room {name}, and the server has no room for one more"),
-            ));
-        }
-        let room = self.conversations.open_room(name).map_err(|LooksLike(other)| {
-            refusal(
-                ErrorKind::NameTaken,
-                format!("the room {name} looks like the room {other}: use that or another"),
-            )
-        })?;
-        self.turn.writes.conversations.push((room, ConversationKind::Room(name.clone())));
-        Ok(room)
-    }
-
-    pub(super) fn leave(
-        &mut self,
-        connection: ConnectionId,
-        session: SessionId,
-        id: Option<&RequestId>,
-        place: &Place,
-    ) -> Answer {
-        let room = self.room_of_member(session, place)?;
-        let shown =
-            self.conversations.get(room).and_then(|c| c.room()).map(Name::to_string).unwrap_or_default();
-        let user = self.sessions.get(session).map_or(UserId(session.0), |s| s.row.user);
-        let before = self.seen(user, &[room]);
-        if let Some(held) = self.sessions.get_mut(session) {
-            held.rooms.retain(|(r, _)| *r != room);
-        }
-        if let Some(conversation) = self.conversations.get_mut(room) {
-            conversation.members.remove(user, session);
-            conversation.depart(connection);
-        }
-        self.turn.writes.sessions.push(SessionChange::Leave { session, room });
-        self.line(connection, reply::encode("LEAVE", id, &LeaveReply { room: shown }));
-        self.announce(before, self.face(session));
-        self.drop_if_empty(room);
-        Ok(())
-    }
-
     /// The connection is gone: its session is away from now on.
     pub(super) fn lost(&mut self, connection: ConnectionId) {
         let Some(session) = self.connections.remove(&connection).and_then(|c| c.session) else { return };
@@ -375,28 +236,5 @@ impl Chat {
             self.drop_if_empty(conversation);
         }
         self.turn.writes.sessions.push(SessionChange::End(id));
-    }
-
-    /// Forgets direct messages that nobody can read any more, and rooms with neither members nor
-    /// messages. The configured rooms stay, and what two registered users have said to each other.
-    pub(super) fn drop_if_empty(&mut self, id: ConversationId) {
-        let Some(conversation) = self.conversations.get(id) else { return };
-        match &conversation.kind {
-            ConversationKind::Room(name) => {
-                let stays = conversation.head > 0 || self.rules.default_rooms.contains(name);
-                if stays || !conversation.members.is_empty() {
-                    return;
-                }
-            }
-            ConversationKind::Direct(a, b) => {
-                let is_here = |user: &UserId| !self.sessions.of(*user).is_empty();
-                let is_known = |user: &UserId| self.users.get(*user).is_some();
-                if is_here(a) || is_here(b) || (is_known(a) && is_known(b)) {
-                    return;
-                }
-            }
-        }
-        self.conversations.remove(id);
-        self.turn.writes.gone.push(id);
     }
 }

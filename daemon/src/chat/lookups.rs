@@ -1,12 +1,12 @@
 //! Owns what can be asked without changing anything: WHO, ROOMS, HISTORY, SEARCH. Called by
 //! [`Chat::ask`]. Never reads the log: it says what the connection is to read.
 
+use super::rights::{Deed, may};
 use super::rooms::Members;
-use super::talk::no_such_room;
 use super::{Answer, Chat, ConnectionId, ConversationId, Effect, PageOf, Read, SearchIn, SessionId, refusal};
 use tcp_chat_protocol::reply::{Member, MessagesReply, RoomInfo, RoomsReply, WhoReply};
 use tcp_chat_protocol::request::{Conversation, History, Place, Search};
-use tcp_chat_protocol::{ErrorKind, RequestId, reply};
+use tcp_chat_protocol::{ErrorKind, RequestId, Seq, reply};
 
 /// Members that the reply to WHO lists at most.
 const WHO_MEMBERS: usize = 500;
@@ -15,6 +15,7 @@ impl Chat {
     pub(super) fn who(
         &mut self,
         connection: ConnectionId,
+        session: SessionId,
         id: Option<&RequestId>,
         place: Option<Place>,
     ) -> Answer {
@@ -30,11 +31,8 @@ impl Chat {
                 member_count: self.sessions.users().len(),
             },
             Some(place) => {
-                let name = place.0.as_ref();
-                let room = name.and_then(|name| self.conversations.room(name));
-                let Some(conversation) = room.and_then(|id| self.conversations.get(id)) else {
-                    return Err(no_such_room(name));
-                };
+                let room = self.room_for(session, &place, Deed::Know)?;
+                let Some(conversation) = self.conversations.get(room) else { return Ok(()) };
                 WhoReply {
                     room: conversation.room().map(ToString::to_string),
                     members: self.members(&conversation.members, WHO_MEMBERS),
@@ -50,12 +48,23 @@ impl Chat {
         members.users().take(most).filter_map(|user| self.member(members.of(user))).collect()
     }
 
-    pub(super) fn rooms(&mut self, connection: ConnectionId, id: Option<&RequestId>) -> Answer {
+    pub(super) fn rooms(
+        &mut self,
+        connection: ConnectionId,
+        session: SessionId,
+        id: Option<&RequestId>,
+    ) -> Answer {
         let rooms = self
             .conversations
             .rooms()
             .into_iter()
-            .map(|(name, c)| RoomInfo { room: name.to_string(), members: c.members.len(), head: c.head })
+            .filter(|(id, ..)| may(self.standing(session, *id), Deed::Know).is_ok())
+            .map(|(id, name, c)| RoomInfo {
+                room: name.to_string(),
+                members: c.members.len(),
+                head: c.head,
+                private: self.book.is_private(id),
+            })
             .collect();
         self.line(connection, reply::encode("ROOMS", id, &RoomsReply { rooms }));
         Ok(())
@@ -69,7 +78,7 @@ impl Chat {
         history: &History,
     ) -> Answer {
         let conversation = match &history.of {
-            Conversation::Room(place) => Some(self.room_of_member(session, place)?),
+            Conversation::Room(place) => Some(self.room_for(session, place, Deed::Read)?),
             Conversation::With(place) => {
                 let (other, _) = self.user(place)?;
                 self.sessions.get(session).and_then(|me| self.conversations.direct(me.row.user, other))
@@ -79,7 +88,7 @@ impl Chat {
             return self.nothing_found("HISTORY", connection, id);
         };
         let History { before, after, limit, .. } = *history;
-        let of = PageOf { conversation, before, after, limit };
+        let of = PageOf { conversation, before: self.up_to_now(before), after, limit };
         self.turn.effects.push(Effect::Read(connection, Read::Page(id.cloned(), of)));
         Ok(())
     }
@@ -93,7 +102,7 @@ impl Chat {
     ) -> Answer {
         let Search { query, room, user, before, limit } = search;
         let conversations: Vec<ConversationId> = match &room {
-            Some(place) => vec![self.room_of_member(session, place)?],
+            Some(place) => vec![self.room_for(session, place, Deed::Read)?],
             None => self
                 .sessions
                 .get(session)
@@ -110,9 +119,15 @@ impl Chat {
         if conversations.is_empty() {
             return self.nothing_found("SEARCH", connection, id);
         }
-        let what = SearchIn { query, conversations, user, before, limit };
+        let what = SearchIn { query, conversations, user, before: self.up_to_now(before), limit };
         self.turn.effects.push(Effect::Read(connection, Read::Search(id.cloned(), Box::new(what))));
         Ok(())
+    }
+
+    /// It is read later, when the connection comes to it: what is said until then is not in it, since
+    /// by then the asker may have been taken out of the room.
+    fn up_to_now(&self, before: Option<Seq>) -> Option<Seq> {
+        Some(before.unwrap_or(Seq::MAX).min(self.head + 1))
     }
 
     fn nothing_found(&mut self, op: &str, connection: ConnectionId, id: Option<&RequestId>) -> Answer {

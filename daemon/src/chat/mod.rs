@@ -6,14 +6,23 @@
 //! is to be done ([`Effect`]).
 
 mod access;
+mod acts;
+mod banned;
+mod book;
+mod checks;
 mod command;
+mod doors;
 mod entry;
+mod look;
 mod lookups;
+mod order;
+mod out;
 mod presence;
 mod rate;
 mod reads;
 mod registry;
 mod restore;
+mod rights;
 mod rooms;
 mod sessions;
 mod talk;
@@ -22,9 +31,12 @@ mod users;
 mod writes;
 
 pub use access::Made;
+pub use banned::{Banned, Fingerprint, NothingToBan, is_in, range_of};
 pub use command::{
     Ask, Closing, Command, ConnectionId, Effect, Now, Own, Past, PastUnknown, Proof, Read, Recipients, Secret,
 };
+pub use look::Look;
+pub use order::{Act, Audit, Ban, Barred, By, Penalty, RightsChange, Scope, StoredRights, Undo};
 pub use rate::Rate;
 pub use reads::{PageOf, Range, SearchIn};
 pub use registry::{CertificateInfo, NotGranted, UserInfo, UserWish};
@@ -36,9 +48,11 @@ pub use writes::{
 };
 
 use crate::settings::{AuthMode, Settings};
+use book::Book;
 use rooms::Conversations;
 use sessions::Sessions;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use tcp_chat_protocol::event::{NoticeEvent, notice};
 use tcp_chat_protocol::{ErrorKind, Name, NoticeKind, Refusal, RequestId, Seq, reply};
@@ -100,8 +114,10 @@ impl From<&Settings> for Rules {
 }
 
 /// A connection, as far as the chat is concerned.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Connection {
+    /// Where it comes from.
+    address: IpAddr,
     session: Option<SessionId>,
     errors: u32,
     auth_failures: u32,
@@ -115,6 +131,10 @@ pub struct Chat {
     rules: Rules,
     conversations: Conversations,
     sessions: Sessions,
+    /// Who may do what.
+    book: Book,
+    /// Lines of the audit log that could not be written yet.
+    unaudited: Vec<Audit>,
     /// Who is registered. Shared with whoever checks passwords, and copied when it changes.
     users: Arc<Users>,
     connections: HashMap<ConnectionId, Connection>,
@@ -151,8 +171,10 @@ impl Chat {
     /// Takes one thing that happened on a connection into the turn.
     pub fn apply(&mut self, connection: ConnectionId, command: Command, past: &mut dyn Past) {
         match command {
-            Command::Open => {
-                self.connections.insert(connection, Connection::default());
+            Command::Open(address) => {
+                let fresh =
+                    Connection { address, session: None, errors: 0, auth_failures: 0, closing: false };
+                self.connections.insert(connection, fresh);
             }
             Command::Lost => self.lost(connection),
             Command::Refused(refusal) => self.answer(connection, Err(refusal)),
@@ -207,10 +229,11 @@ impl Chat {
         match ask {
             Ask::Join(name) => self.join(connection, session, id, &name),
             Ask::Leave(place) => self.leave(connection, session, id, &place),
-            Ask::Who(place) => self.who(connection, id, place),
-            Ask::Rooms => self.rooms(connection, id),
+            Ask::Who(place) => self.who(connection, session, id, place),
+            Ask::Rooms => self.rooms(connection, session, id),
             Ask::History(history) => self.history(connection, session, id, &history),
             Ask::Search(search) => self.search(connection, session, id, *search),
+            Ask::Act(act) => self.act_for(connection, session, id, *act),
             Ask::Login { .. } | Ask::Enrol { .. } | Ask::Say(..) | Ask::Ping | Ask::Quit => Ok(()),
         }
     }
@@ -280,13 +303,6 @@ impl Chat {
         let line: Arc<[u8]> = notice(&NoticeEvent::new(NoticeKind::Operator, msg)).into();
         let to = self.connections.iter().filter(|(_, c)| c.session.is_some()).map(|(id, _)| *id).collect();
         self.turn.effects.push(Effect::Event { to: Arc::new(to), except: None, line });
-    }
-
-    /// Ends the sessions of a user. False: there is no such user here.
-    pub fn kick(&mut self, name: &Name) -> bool {
-        self.seal();
-        let Some(user) = self.sessions.by_name(name) else { return false };
-        self.end_sessions_of(user, "an operator has ended your session") > 0
     }
 
     /// What there is.

@@ -146,8 +146,20 @@ impl Chat {
         for direct in self.conversations.directs_of(user.id).to_vec() {
             self.drop_if_empty(direct);
         }
+        self.take_grants_of(&user.name);
         self.turn.users_before.push((user.id, Some(user)));
         Ok(ended)
+    }
+
+    /// Whoever has the name later is somebody else.
+    fn take_grants_of(&mut self, name: &Name) {
+        for (scope, user, role) in self.book.grants_of(name) {
+            self.turn.writes.rights.extend(self.book.grant(scope, &user, None));
+            self.turn.grants_before.push((scope, user, role));
+            if let Some(room) = scope {
+                self.drop_if_empty(room);
+            }
+        }
     }
 
     fn revoke_all(&mut self, name: &Name) -> usize {

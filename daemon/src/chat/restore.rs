@@ -1,6 +1,7 @@
 //! Owns the way from the store into memory at the start, and back when the store has to be told
 //! everything anew. Never reads messages: they stay where they are.
 
+use super::book::Book;
 use super::rooms::Conversations;
 use super::sessions::{Session, Sessions, UsedIds};
 use super::turn::Turn;
@@ -12,16 +13,15 @@ impl Chat {
     /// The state as the store knew it. Every session is away, its time counting from `now`.
     #[must_use]
     pub fn restore(rules: Rules, found: Found, now: Now) -> Self {
-        let Found { conversations: stored, sessions: held, head, last_conversation, last_session, .. } =
-            found;
+        let Found { conversations: stored, sessions: held, rights, head, .. } = found;
         let users = Users::new(found.users, found.certificates);
         let mut conversations = Conversations::default();
-        conversations.last = last_conversation;
+        conversations.last = found.last_conversation;
         for StoredConversation { id, kind, head } in stored {
             conversations.put(id, kind, head);
         }
         let mut sessions = Sessions::default();
-        sessions.last = last_session;
+        sessions.last = found.last_session;
         for StoredSession { row, rooms } in held {
             let id = row.id;
             let (user, proven) = (row.user, users.get(row.user).is_some());
@@ -37,9 +37,18 @@ impl Chat {
         }
         let mut turn = Turn::default();
         turn.now = now;
-        let users = Arc::new(users);
-        let connections = HashMap::new();
-        let mut chat = Self { rules, conversations, sessions, users, connections, head, keeping: true, turn };
+        let mut chat = Self {
+            rules,
+            conversations,
+            sessions,
+            users: Arc::new(users),
+            book: Book::restore(rights),
+            unaudited: Vec::new(),
+            connections: HashMap::new(),
+            head,
+            keeping: true,
+            turn,
+        };
         chat.open_default_rooms();
         chat.forget_expired();
         chat.strangers_leave();
@@ -63,6 +72,8 @@ impl Chat {
         Found {
             conversations,
             sessions,
+            rights: self.book.stored(),
+            audit: self.unaudited.clone(),
             users: self.users.iter().cloned().collect(),
             certificates: self.users.certificates().cloned().collect(),
             head: self.head,

@@ -86,6 +86,11 @@ impl Members {
         self.all.iter().map(|(user, _)| *user).filter(move |user| last.replace(*user) != Some(*user))
     }
 
+    /// Every session in the room, by user.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = SessionId> {
+        self.all.iter().map(|(_, session)| *session)
+    }
+
     /// How many users there are.
     pub(super) fn len(&self) -> usize {
         self.users
@@ -129,10 +134,10 @@ impl Conversations {
     }
 
     /// The rooms, by id: in the order in which they were opened.
-    pub(super) fn rooms(&self) -> Vec<(&Name, &Conversation)> {
+    pub(super) fn rooms(&self) -> Vec<(ConversationId, &Name, &Conversation)> {
         let mut ids: Vec<_> = self.by_name.values().copied().collect();
         ids.sort_unstable();
-        ids.iter().filter_map(|id| self.all.get(id)).filter_map(|c| Some((c.room()?, c))).collect()
+        ids.into_iter().filter_map(|id| self.all.get(&id).and_then(|c| Some((id, c.room()?, c)))).collect()
     }
 
     pub(super) fn room_count(&self) -> usize {

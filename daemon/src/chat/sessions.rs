@@ -10,7 +10,9 @@ use tcp_chat_protocol::{Name, NameKey, RequestId, Seq};
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) row: SessionRow,
-    /// Its user is a registered one, and has proven to be it.
+    /// What its name is compared by.
+    pub(super) key: NameKey,
+    /// Its user is a registered one, and has proven to be it: only then roles count.
     pub(super) proven: bool,
     /// Its rooms, in the order in which it entered them, each with the number that it sees from
     /// (exclusive).
@@ -56,7 +58,16 @@ impl UsedIds {
 impl Session {
     pub(super) fn new(row: SessionRow, proven: bool, rate: Rate, now: u64, used: UsedIds) -> Self {
         let bucket = Bucket::full(rate, now);
-        Self { row, proven, rooms: Vec::new(), connection: None, ends: None, bucket, used }
+        Self {
+            key: row.name.key(),
+            row,
+            proven,
+            rooms: Vec::new(),
+            connection: None,
+            ends: None,
+            bucket,
+            used,
+        }
     }
 
     pub(super) fn is_in(&self, room: ConversationId) -> bool {
@@ -110,7 +121,7 @@ impl Sessions {
     pub(super) fn by_name(&self, name: &Name) -> Option<UserId> {
         let key = name.key();
         let user = *self.by_name.get(&key)?;
-        (self.first_of(user)?.row.name.key() == key).then_some(user)
+        (self.first_of(user)?.key == key).then_some(user)
     }
 
     /// The user that stands in the way of this name: of the same, or of one that looks like it.

@@ -1,6 +1,7 @@
 //! Owns MSG: where it goes, whether it was sent before, and who hears it. Called by [`Chat::ask`].
 //! Never numbers or encodes: the turn does when it is sealed.
 
+use super::rights::Deed;
 use super::turn::Said;
 use super::{
     Answer, Chat, ConnectionId, ConversationId, ConversationKind, Effect, Past, Read, Refusal, SessionId,
@@ -35,10 +36,11 @@ impl Chat {
                 let first = self.rules.default_rooms.first().cloned();
                 let first =
                     first.ok_or_else(|| refusal(ErrorKind::NoSuchRoom, "name a room: none is configured"))?;
-                (self.room_of_member(session, &Place(Some(first)))?, None)
+                (self.room_for(session, &Place(Some(first)), Deed::Write)?, None)
             }
-            Target::Room(place) => (self.room_of_member(session, &place)?, None),
+            Target::Room(place) => (self.room_for(session, &place, Deed::Write)?, None),
             Target::User(place) => {
+                self.may_whisper(session)?;
                 let (conversation, to) = self.direct_with(session, &place)?;
                 (conversation, Some(to))
             }
@@ -77,28 +79,6 @@ impl Chat {
                 "the server's store cannot be read: it is not known whether this was sent before; try again";
             refusal(ErrorKind::Internal, msg)
         })
-    }
-
-    /// The room, if there is one and the session is in it.
-    pub(super) fn room_of_member(
-        &self,
-        session: SessionId,
-        place: &Place,
-    ) -> Result<ConversationId, Refusal> {
-        let name = place.0.as_ref();
-        let room = name.and_then(|name| self.conversations.room(name));
-        let Some((room, conversation)) = room.and_then(|id| Some((id, self.conversations.get(id)?))) else {
-            return Err(no_such_room(name));
-        };
-        let user = self.sessions.get(session).map_or(UserId(session.0), |s| s.row.user);
-        if !conversation.members.contains(user, session) {
-            let shown = conversation.room().map(Name::as_str).unwrap_or_default();
-            return Err(refusal(
-                ErrorKind::NotAMember,
-                format!("you are not in the room {shown}: JOIN it first"),
-            ));
-        }
-        Ok(room)
     }
 
     /// The direct messages with a user, begun if need be, and the name as that user has it.

@@ -3,6 +3,8 @@
 
 mod access;
 mod model;
+mod order;
+mod roles;
 mod world;
 
 use super::*;
@@ -20,6 +22,8 @@ fn what_needs_a_login_says_so() {
         r#"{"op":"ROOMS","id":1}"#,
         r#"{"op":"HISTORY","data":{"room":"lobby"},"id":1}"#,
         r#"{"op":"SEARCH","data":{"query":"x"},"id":1}"#,
+        r#"{"op":"KICK","data":{"user":"x"},"id":1}"#,
+        r#"{"op":"GRANT","data":{"user":"x","role":"owner"},"id":1}"#,
     ] {
         world.sends(ana, line);
         assert_eq!(world.hears(ana), ["ERROR_MSG#1 NOT_LOGGED_IN"], "{line}");
@@ -269,10 +273,10 @@ fn operators_speak_kick_and_shut_down() {
     world.skips(&[ana, bo]);
     world.operator(|chat| chat.say_to_all("lunch"));
     assert_eq!(world.hears(bo), ["NOTICE OPERATOR"]);
-    world.operator(|chat| assert!(chat.kick(&"bo".parse().unwrap())));
+    assert!(world.operates(r#"{"op":"KICK","data":{"user":"BO"}}"#).is_ok());
     assert_eq!(world.hears(bo), ["NOTICE KICKED", "(closed: kicked)"]);
     assert_eq!(world.hears(ana), ["NOTICE OPERATOR", "PRESENCE lobby bo left"]);
-    world.operator(|chat| assert!(!chat.kick(&"bo".parse().unwrap())));
+    assert_eq!(world.operates(r#"{"op":"KICK","data":{"user":"bo"}}"#), Err(ErrorKind::NoSuchUser));
     world.operator(Chat::shutdown);
     assert_eq!(world.hears(ana), ["NOTICE SHUTDOWN 250 ms", "(closed: shutdown)"]);
     assert_eq!(world.chat.counts().sessions, 1, "sessions stay");

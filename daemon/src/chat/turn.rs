@@ -3,13 +3,13 @@
 //! and by the chat (seal). Never writes: [`Chat::not_kept`] undoes what the store refused.
 
 use super::{
-    Chat, Chunk, ConnectionId, ConversationId, Effect, Now, Own, Read, Sent, SessionId, User, UserId, Writes,
-    refusal,
+    Audit, Chat, Chunk, ConnectionId, ConversationId, Effect, Now, Own, Read, Scope, Sent, SessionId, User,
+    UserId, Writes, refusal,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
 use tcp_chat_protocol::event::{MsgLine, Spoken};
-use tcp_chat_protocol::{Colour, ErrorKind, Name, RequestId, Seq, Timestamp, reply};
+use tcp_chat_protocol::{Colour, ErrorKind, Name, RequestId, Role, Seq, Timestamp, reply};
 
 /// Something said, not yet numbered.
 #[derive(Debug)]
@@ -42,8 +42,12 @@ pub(super) struct Turn {
     head: Seq,
     /// Who entered which room in this turn.
     pub(super) entered: Vec<(SessionId, ConversationId)>,
+    /// What this turn has for the audit log.
+    pub(super) audited: Vec<Audit>,
     /// Users as they were before they were changed in this turn; `None`: they were not there.
     pub(super) users_before: Vec<(UserId, Option<User>)>,
+    /// The grants of users who were removed in this turn.
+    pub(super) grants_before: Vec<(Scope, Name, Role)>,
 }
 
 impl Turn {
@@ -74,7 +78,9 @@ impl Chat {
         self.turn.sent.clear();
         self.turn.heads.clear();
         self.turn.entered.clear();
+        self.turn.audited.clear();
         self.turn.users_before.clear();
+        self.turn.grants_before.clear();
         self.turn.head = self.head;
     }
 
@@ -165,6 +171,7 @@ impl Chat {
     pub fn not_kept(&mut self, effects: Vec<Effect>, why: &str) -> Vec<Effect> {
         self.keeping = false;
         self.head = self.turn.head;
+        self.unaudited.append(&mut self.turn.audited);
         // The first entry of a conversation is the oldest.
         for (id, head) in self.turn.heads.drain(..).rev() {
             if let Some(conversation) = self.conversations.get_mut(id) {
@@ -184,6 +191,11 @@ impl Chat {
                 Some(user) => users.put(user),
                 None if self.sessions.of(id).is_empty() => drop(users.remove(id)),
                 None => {}
+            }
+        }
+        for (scope, user, role) in self.turn.grants_before.drain(..) {
+            if scope.is_none_or(|room| self.conversations.get(room).is_some()) {
+                self.book.grant(scope, &user, Some(role));
             }
         }
         let mut out = Vec::with_capacity(effects.len());
@@ -214,8 +226,9 @@ impl Chat {
         out
     }
 
-    /// Messages can be kept again.
+    /// Messages can be kept again: all that [`Chat::found`] said was written.
     pub fn keeps_again(&mut self) {
         self.keeping = true;
+        self.unaudited.clear();
     }
 }

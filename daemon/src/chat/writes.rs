@@ -1,7 +1,7 @@
 //! Owns what a turn wants kept: plain data that the chat makes and the store writes, all of it in
 //! one transaction. Never knows how it is written.
 
-use super::{Certificate, User, UserChange};
+use super::{Audit, Certificate, RightsChange, StoredRights, User, UserChange};
 use tcp_chat_protocol::{Colour, Name, RequestId, Seq};
 
 /// A room, or two users' direct messages. Given out by the chat, never used again.
@@ -111,6 +111,10 @@ pub struct Writes {
     pub sent: Vec<Sent>,
     /// What happened to sessions, in order.
     pub sessions: Vec<SessionChange>,
+    /// Who may do what from now on, in order.
+    pub rights: Vec<RightsChange>,
+    /// Lines of the audit log.
+    pub audit: Vec<Audit>,
     /// What happened to registered users, in order.
     pub users: Vec<UserChange>,
 }
@@ -124,6 +128,8 @@ impl Writes {
             && self.chunks.is_empty()
             && self.sent.is_empty()
             && self.sessions.is_empty()
+            && self.rights.is_empty()
+            && self.audit.is_empty()
             && self.users.is_empty()
     }
 }
@@ -155,6 +161,10 @@ pub struct Found {
     pub conversations: Vec<StoredConversation>,
     /// Every session.
     pub sessions: Vec<StoredSession>,
+    /// Who may do what.
+    pub rights: StoredRights,
+    /// Lines that the audit log has not yet; none at the start.
+    pub audit: Vec<Audit>,
     /// Every registered user.
     pub users: Vec<User>,
     /// Every client certificate that is known.

@@ -1,6 +1,7 @@
 //! Owns what can be written on the command line. `--help`, the man page and the completions are
 //! all made from it. Never does anything.
 
+use super::order_args::{Ban, Grant, Kick, Mute, Room, Unban, Unmute};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -18,6 +19,7 @@ Examples:
   tcp-chatd user add ana                  register ana; prints a join line for her
   tcp-chatd password > password.hash      for auth.password_file
   tcp-chatd status                        how the running daemon is
+  tcp-chatd ban 192.0.2.0/24 --for 1d     nobody comes in from there for a day
 
 Settings come from the configuration file (--config, or ./config.toml, or
 /etc/tcp-chatd/config.toml, or none), then the environment (TCP_CHATD__SECTION__KEY, and PORT),
@@ -84,10 +86,48 @@ pub enum Command {
         #[arg(required = true)]
         text: Vec<String>,
     },
-    /// End a user's sessions
-    Kick {
-        /// Who
-        user: String,
+    /// Who is here: connected, or away with a session that is held
+    Who {
+        /// As JSON, one object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// The rooms
+    Rooms {
+        /// As JSON, one object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// End a user's sessions, or their time in a room
+    Kick(Kick),
+    /// Let a user say nothing, for a while or until it is taken back
+    Mute(Mute),
+    /// Let a muted user speak again
+    Unmute(Unmute),
+    /// Keep out a user, an address or a range of them, or a client certificate
+    Ban(Ban),
+    /// Let in again who was banned
+    Unban(Unban),
+    /// Settings of a room
+    #[command(subcommand)]
+    Room(Room),
+    /// Make a user owner, moderator, member or read-only, on the server or in a room
+    Grant(Grant),
+    /// Who did what to whom: the audit log, the newest lines last
+    Audit {
+        /// How many lines
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: usize,
+        /// As JSON, one object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Begin to end in order, as at SIGTERM: everyone is told, and nothing is lost
+    Drain,
+    /// Log at another level until the next reload, such as debug or info,tcp_chatd::net=debug
+    Log {
+        /// The level
+        level: String,
     },
     /// Registered users
     #[command(subcommand)]

@@ -2,15 +2,16 @@
 //! daemon's side is `admin`. Never waits for ever but for a backup, which takes what it takes.
 
 use super::{Failure, exit, print};
+use crate::admin::Request;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
 /// The longest answer, in bytes.
-const ANSWER_BYTES: u64 = 1 << 20;
+const ANSWER_BYTES: u64 = 64 << 20;
 /// How long the daemon may take to answer.
 pub(super) const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
@@ -25,11 +26,7 @@ struct Answer {
 
 /// How the daemon is: for a person, or as JSON.
 pub(super) fn status(socket: Option<&Path>, as_json: bool) -> Result<(), Failure> {
-    let data = ask(socket, &json!({"command": "status"}), Some(ANSWERS_WITHIN), exit::INTERNAL)?;
-    match data {
-        Value::Object(fields) if !as_json => print(&for_people(&fields)),
-        data => print(&format!("{data}\n")),
-    }
+    act(socket, &Request::Status, as_json)
 }
 
 /// The fields below each other; what is nothing is left out.
@@ -41,25 +38,18 @@ fn for_people(fields: &Map<String, Value>) -> String {
     let (above, below): (Vec<_>, Vec<_>) =
         fields.iter().partition(|(name, _)| first.contains(&name.as_str()));
     for (name, value) in above.into_iter().chain(below) {
-        let shown = match value {
-            Value::Null => continue,
-            Value::String(text) => text.clone(),
-            Value::Array(list) => {
-                let list: Vec<String> =
-                    list.iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).collect();
-                list.join(", ")
-            }
-            other => other.to_string(),
-        };
+        if value.is_null() {
+            continue;
+        }
         let name = name.replace('_', " ");
-        out.push_str(&format!("{name:width$}  {}\n", shown.replace(char::is_control, " ")));
+        out.push_str(&format!("{name:width$}  {}\n", shown(value)));
     }
     out
 }
 
 /// Reads the configuration again; prints what changed.
 pub(super) fn reload(socket: Option<&Path>) -> Result<(), Failure> {
-    let data = ask(socket, &json!({"command": "reload"}), Some(ANSWERS_WITHIN), exit::CONFIG)?;
+    let data = ask(socket, &Request::Reload, Some(ANSWERS_WITHIN), exit::CONFIG)?;
     let list = |name: &str| {
         let list = data.get(name).and_then(Value::as_array);
         let list: Vec<&str> = list.into_iter().flatten().filter_map(Value::as_str).collect();
@@ -79,27 +69,95 @@ pub(super) fn backup(socket: Option<&Path>, file: &Path) -> Result<(), Failure> 
     // The daemon's working folder is not the caller's.
     let file = std::path::absolute(file)
         .map_err(|e| Failure::new(exit::USAGE, format!("{}: {e}", file.display())))?;
-    let Some(path) = file.to_str() else {
+    let Some(shown) = file.to_str() else {
         return Err(Failure::new(exit::USAGE, format!("{}: the path is no UTF-8", file.display())));
     };
-    ask(socket, &json!({"command": "backup", "file": path}), None, exit::DISK)?;
-    print(&format!("{path}\n"))
+    let printed = format!("{shown}\n");
+    ask(socket, &Request::Backup { file }, None, exit::DISK)?;
+    print(&printed)
 }
 
-/// Says something to everyone.
-pub(super) fn say(socket: Option<&Path>, text: &str) -> Result<(), Failure> {
-    ask(socket, &json!({"command": "say", "msg": text}), Some(ANSWERS_WITHIN), exit::INTERNAL).map(drop)
+/// Does something that needs no answer but whether it was done.
+pub(super) fn tell(socket: Option<&Path>, request: &Request) -> Result<(), Failure> {
+    ask(socket, request, Some(ANSWERS_WITHIN), exit::INTERNAL).map(drop)
 }
 
-/// Ends a user's session.
-pub(super) fn kick(socket: Option<&Path>, user: &str) -> Result<(), Failure> {
-    ask(socket, &json!({"command": "kick", "user": user}), Some(ANSWERS_WITHIN), exit::INTERNAL).map(drop)
+/// Does something, and prints what was done.
+pub(super) fn act(socket: Option<&Path>, request: &Request, as_json: bool) -> Result<(), Failure> {
+    let data = ask(socket, request, Some(ANSWERS_WITHIN), exit::INTERNAL)?;
+    match data {
+        Value::Object(fields) if !as_json => print(&for_people(&fields)),
+        data => print(&format!("{data}\n")),
+    }
+}
+
+/// Prints a list of objects: as a table of these fields, or as one object a line.
+pub(super) fn list(
+    socket: Option<&Path>,
+    request: &Request,
+    as_json: bool,
+    fields: &[&str],
+) -> Result<(), Failure> {
+    let data = ask(socket, request, Some(ANSWERS_WITHIN), exit::INTERNAL)?;
+    let rows = data.as_array().map(Vec::as_slice).unwrap_or_default();
+    if as_json {
+        return print(&rows.iter().map(|row| format!("{row}\n")).collect::<String>());
+    }
+    print(&table(rows, fields))
+}
+
+/// Aligned columns, with the names of the fields above them; nothing where there are no rows.
+fn table(rows: &[Value], fields: &[&str]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let head = fields.iter().map(|field| field.to_uppercase()).collect();
+    let rows = rows.iter().map(|row| fields.iter().map(|field| cell(row, field)).collect());
+    let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..fields.len()).map(width).collect();
+    let mut out = String::new();
+    for row in rows {
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        out.push_str(cells.join("  ").trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+/// A field for a person. `by` and `whom` are whichever of several fields is there.
+fn cell(row: &Value, field: &str) -> String {
+    let names: &[&str] = match field {
+        "whom" => &["whom", "user", "address", "certificate"],
+        "by" => &["by", "user", "uid"],
+        other => &[other],
+    };
+    let found = names.iter().find_map(|name| row.get(name).filter(|v| !v.is_null()).map(|v| (name, v)));
+    match found {
+        None => "-".to_owned(),
+        Some((&"uid", uid)) => format!("operator (uid {uid})"),
+        Some((_, value)) => shown(value),
+    }
+}
+
+/// A value for a person; what could move the cursor is a blank.
+fn shown(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Array(list) => list.iter().map(shown).collect::<Vec<_>>().join(", "),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        other => other.to_string(),
+    };
+    let text = text.replace(char::is_control, " ");
+    if text.is_empty() { "-".to_owned() } else { text }
 }
 
 /// Asks and gives the answer's data; `refused` is the exit code where the daemon says no.
 pub(super) fn ask(
     socket: Option<&Path>,
-    request: &Value,
+    request: &Request,
     within: Option<Duration>,
     refused: u8,
 ) -> Result<Value, Failure> {
@@ -118,11 +176,11 @@ pub(super) fn ask(
     if answer.ok { Ok(answer.data) } else { Err(Failure::new(refused, answer.error)) }
 }
 
-fn talk(path: &Path, request: &Value, within: Option<Duration>) -> io::Result<String> {
+fn talk(path: &Path, request: &Request, within: Option<Duration>) -> io::Result<String> {
     let mut stream = UnixStream::connect(path)?;
     stream.set_read_timeout(within)?;
     stream.set_write_timeout(Some(ANSWERS_WITHIN))?;
-    stream.write_all(format!("{request}\n").as_bytes())?;
+    stream.write_all(format!("{}\n", request.to_json()).as_bytes())?;
     let mut line = String::new();
     BufReader::new(stream.take(ANSWER_BYTES)).read_line(&mut line)?;
     if line.ends_with('\n') { Ok(line) } else { Err(io::ErrorKind::UnexpectedEof.into()) }

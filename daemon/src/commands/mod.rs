@@ -7,6 +7,8 @@ mod certificates;
 mod check;
 mod control;
 pub mod exit;
+mod order;
+mod order_args;
 mod users;
 mod welcome;
 
@@ -108,10 +110,8 @@ fn ask(command: &Command, socket: Option<&Path>) -> Option<Result<(), Failure>> 
         Command::Status { json } => control::status(socket, *json),
         Command::Reload => control::reload(socket),
         Command::Backup { file } => control::backup(socket, file),
-        Command::Say { text } => control::say(socket, &text.join(" ")),
-        Command::Kick { user } => control::kick(socket, user),
         Command::Cert(Cert::Revoke { which }) => users::revoke(socket, which),
-        _ => return None,
+        other => return order::ask(other, socket),
     })
 }
 

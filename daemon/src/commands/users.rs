@@ -64,8 +64,7 @@ pub(super) fn tell_issued(socket: Option<&Path>, issued: ClientCertificate) {
 }
 
 fn wish(socket: Option<&Path>, request: &Request) -> Result<Value, Failure> {
-    let request = serde_json::to_value(request).map_err(|e| Failure::new(exit::INTERNAL, e.to_string()))?;
-    ask(socket, &request, Some(ANSWERS_WITHIN), exit::INTERNAL)
+    ask(socket, request, Some(ANSWERS_WITHIN), exit::INTERNAL)
 }
 
 /// Asks for a code and prints the line that it makes.

@@ -172,9 +172,9 @@ impl Daemon {
         tell_certificate(&tls);
         let (inbox, entries) = hub::inbox();
         let directory = Directory::new(tls.fetching_until());
-        let hub = hub::spawn(Rules::from(settings), store, found, entries, directory.clone())
+        let (hub, bars) = hub::spawn(Rules::from(settings), store, found, entries, directory.clone())
             .map_err(Fatal::Runtime)?;
-        let gate = Gate::new(settings, tls.clone(), directory, inbox.clone(), readers.clone());
+        let gate = Gate::new(settings, tls.clone(), directory, inbox.clone(), bars, readers.clone());
         let (stop_accepting, stop_control) = (CancellationToken::new(), CancellationToken::new());
         let mut tasks = JoinSet::new();
         let mut addresses = Vec::new();
@@ -231,7 +231,7 @@ impl Daemon {
                 _ = interrupt.recv() => break,
                 ended = &mut self.hub => return Err(self.hub_ended(ended).await),
                 _ = hangup.recv() => drop(self.reload().await),
-                Some(wish) = self.wishes.recv() => self.grant(wish).await,
+                Some(wish) = self.wishes.recv() => if self.grant(wish).await { break },
                 _ = look.tick() => self.look().await,
                 _ = certificates.tick() => self.look_at_certificates(),
             }
@@ -267,8 +267,14 @@ impl Daemon {
         self.watch.certificate(self.tls.summary());
     }
 
-    async fn grant(&mut self, wish: Wish) {
+    /// True: it is to end.
+    async fn grant(&mut self, wish: Wish) -> bool {
         match wish {
+            Wish::Drain(answer) => {
+                let _ = answer.send(());
+                return true;
+            }
+            Wish::Log(level, answer) => drop(answer.send(self.set_log_level(&level))),
             Wish::Reload(answer) => {
                 let outcome = self.reload().await;
                 // Whoever asked may be gone.
@@ -281,6 +287,11 @@ impl Daemon {
                 let _ = answer.send(self.watch.status(&self.loaded));
             }
         }
+        false
+    }
+
+    fn set_log_level(&self, level: &str) -> Result<(), String> {
+        self.log.set_level(level).map_err(|why| why.to_string())
     }
 
     /// The hub ended although nobody asked it to.

@@ -93,12 +93,15 @@ impl Daemon {
         Ok(Reloaded { changed, needs_restart })
     }
 
-    /// While the daemon dies, `status` is still answered, and nothing is reloaded.
+    /// While the daemon dies, wishes are still granted, but nothing is reloaded.
     pub(super) async fn grant_while_dying(&mut self) {
         use crate::admin::Wish;
         while let Some(wish) = self.wishes.recv().await {
             match wish {
                 Wish::Reload(answer) => drop(answer.send(Err("the daemon is stopping".to_owned()))),
+                // It does already.
+                Wish::Drain(answer) => drop(answer.send(())),
+                Wish::Log(level, answer) => drop(answer.send(self.set_log_level(&level))),
                 Wish::Status(answer) => {
                     drop(answer.send(self.watch.status(&self.loaded)));
                 }

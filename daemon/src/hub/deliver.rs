@@ -40,6 +40,7 @@ impl Hub {
                     );
                     wakers.extend(self.with(to, |o| o.logged_in(session)));
                 }
+                Effect::Barred(barred) => self.bars.store(barred),
                 Effect::Close(to, why) => {
                     debug!(event = "closing", conn = to.0, reason = why.as_str(), "closing");
                     wakers.extend(self.with(to, |o| o.close(Closed::By(why))));

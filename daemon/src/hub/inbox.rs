@@ -1,11 +1,12 @@
 //! Owns the way into the hub: what connections and operators put in, bounded in entries. The only
 //! place where a connection waits for the hub, so that the back-pressure falls on who sends.
 
-use crate::chat::{Command, ConnectionId, Counts, NotGranted, Rules, UserInfo, UserWish};
+use crate::chat::{Act, Command, ConnectionId, Counts, Look, NotGranted, Rules, UserInfo, UserWish};
 use crate::hub::Outbox;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tcp_chat_protocol::Name;
+use tcp_chat_protocol::reply::ActReply;
 use tokio::sync::{mpsc, oneshot};
 
 /// Entries that may wait. Each is at most what one read of a connection brought.
@@ -14,8 +15,8 @@ const ENTRIES: usize = 1024;
 /// One entry of the inbox.
 #[derive(Debug)]
 pub enum Entry {
-    /// A connection is there; where to answer.
-    Open(ConnectionId, Arc<Outbox>),
+    /// A connection is there: where it comes from, and where to answer.
+    Open(ConnectionId, IpAddr, Arc<Outbox>),
     /// What a connection read, in order.
     Commands(ConnectionId, Vec<Command>),
     /// What an operator or the daemon itself wants.
@@ -31,8 +32,10 @@ pub enum Control {
     Shutdown,
     /// Say something to everyone.
     Say(String, oneshot::Sender<()>),
-    /// End a user's session. Answers whether there was one.
-    Kick(Name, oneshot::Sender<bool>),
+    /// Keep order, on behalf of the system's user of that number. What was done, or why not.
+    Act(u32, Box<Act>, oneshot::Sender<Result<ActReply, String>>),
+    /// Look at something: a list of objects.
+    Look(Look, oneshot::Sender<Vec<serde_json::Value>>),
     /// Change who is registered, or which certificates are good. Answers how many it touched.
     User(UserWish, oneshot::Sender<Result<usize, NotGranted>>),
     /// Who is registered?

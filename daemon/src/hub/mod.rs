@@ -16,9 +16,11 @@ use crate::chat::{
     UserInfo,
 };
 use crate::store::{Store, StoreError};
+use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tcp_chat_protocol::reply::ActReply;
 use tcp_chat_protocol::{RequestId, Seq, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -59,6 +61,7 @@ struct Hub {
     /// The store fails: why, and when to try again.
     failing: Option<(String, Instant)>,
     answers: Vec<Answer>,
+    bars: Bars,
     directory: Directory,
 }
 
@@ -66,10 +69,14 @@ struct Hub {
 enum Answer {
     Health(oneshot::Sender<Health>),
     Done(oneshot::Sender<()>),
-    Kicked(oneshot::Sender<bool>, bool),
+    Acted(oneshot::Sender<Result<ActReply, String>>, Result<ActReply, String>),
+    Seen(oneshot::Sender<Vec<serde_json::Value>>, Vec<serde_json::Value>),
     User(oneshot::Sender<Result<usize, NotGranted>>, Result<usize, NotGranted>),
     Users(oneshot::Sender<Vec<UserInfo>>),
 }
+
+/// The addresses that are not let in. The hub writes it; the listeners read it. Cheap to clone.
+pub type Bars = Arc<ArcSwap<Vec<(ipnet::IpNet, Option<u64>)>>>;
 
 /// Starts the hub on a thread of its own. The receiver tells how it ended; it is dropped without a
 /// word if the hub panicked.
@@ -82,18 +89,20 @@ pub fn spawn(
     found: Found,
     entries: mpsc::Receiver<Entry>,
     directory: Directory,
-) -> std::io::Result<oneshot::Receiver<Ended>> {
+) -> std::io::Result<(oneshot::Receiver<Ended>, Bars)> {
     let (sender, receiver) = oneshot::channel();
-    let hub = Hub::new(rules, store, found, directory);
+    // Before anyone is let in.
+    let bars: Bars = Arc::new(ArcSwap::new(found.rights.barred()));
+    let hub = Hub::new(rules, store, found, directory, bars.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     std::thread::Builder::new().name("hub".into()).spawn(move || {
         let _ = sender.send(runtime.block_on(hub.run(entries)));
     })?;
-    Ok(receiver)
+    Ok((receiver, bars))
 }
 
 impl Hub {
-    fn new(rules: Rules, store: Store, found: Found, directory: Directory) -> Self {
+    fn new(rules: Rules, store: Store, found: Found, directory: Directory, bars: Bars) -> Self {
         let began = Instant::now();
         let now = Now { mono: 0, wall: Timestamp::now().0 };
         let chat = Chat::restore(rules, found, now);
@@ -109,6 +118,7 @@ impl Hub {
             tidy_at: began + TIDY_EVERY,
             failing: None,
             answers: Vec::new(),
+            bars,
         }
     }
 
@@ -151,9 +161,9 @@ impl Hub {
         while commands < TURN_COMMANDS && bytes < TURN_BYTES {
             let Some(entry) = waiting.pop_front() else { break };
             match entry {
-                Entry::Open(connection, outbox) => {
+                Entry::Open(connection, address, outbox) => {
                     self.outboxes.insert(connection, outbox);
-                    self.chat.apply(connection, Command::Open, &mut Sent(&mut self.store));
+                    self.chat.apply(connection, Command::Open(address), &mut Sent(&mut self.store));
                 }
                 Entry::Commands(connection, list) => {
                     self.heard.push(connection);
@@ -201,10 +211,11 @@ impl Hub {
                 self.chat.say_to_all(&msg);
                 self.answers.push(Answer::Done(answer));
             }
-            Control::Kick(name, answer) => {
-                let was_there = self.chat.kick(&name);
-                self.answers.push(Answer::Kicked(answer, was_there));
+            Control::Act(uid, act, answer) => {
+                let done = self.chat.operate(uid, *act).map_err(|refusal| refusal.msg.into_owned());
+                self.answers.push(Answer::Acted(answer, done));
             }
+            Control::Look(at, answer) => self.answers.push(Answer::Seen(answer, self.chat.look(at))),
             Control::User(wish, answer) => {
                 let done = self.chat.grant(wish);
                 self.answers.push(Answer::User(answer, done));
@@ -230,7 +241,16 @@ impl Hub {
             match answer {
                 Answer::Health(to) => drop(to.send(health.clone())),
                 Answer::Done(to) => drop(to.send(())),
-                Answer::Kicked(to, was_there) => drop(to.send(was_there)),
+                Answer::Acted(to, done) => {
+                    let done = match (done, &self.failing) {
+                        (Ok(_), Some((why, _))) => {
+                            Err(format!("it is done, but not kept: the store cannot be written ({why})"))
+                        }
+                        (done, _) => done,
+                    };
+                    drop(to.send(done));
+                }
+                Answer::Seen(to, seen) => drop(to.send(seen)),
                 Answer::User(to, done) => {
                     let failing = health.store_failing.clone();
                     drop(to.send(failing.map_or(done, |why| Err(NotGranted::NotKept(why)))));

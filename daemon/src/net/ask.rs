@@ -40,6 +40,7 @@ fn ask(request: Request<'_>) -> Result<Ask, Refusal> {
         Request::Rooms => Ask::Rooms,
         Request::History(history) => Ask::History(history),
         Request::Search(search) => Ask::Search(search),
+        Request::Act(act) => Ask::Act(Box::new((*act).into())),
         Request::Ping => Ask::Ping,
         Request::Quit => Ask::Quit,
     })

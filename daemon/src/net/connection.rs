@@ -177,7 +177,7 @@ impl Connection {
     ) -> Option<Box<Self>> {
         let id = gate.next_id();
         let outbox = Arc::new(Outbox::new(limits.outbox_bytes));
-        gate.0.inbox.put(Entry::Open(id, outbox.clone())).await.ok()?;
+        gate.0.inbox.put(Entry::Open(id, peer.ip(), outbox.clone())).await.ok()?;
         let present = Present { gate: gate.clone(), id };
         let identity = Identity::of(stream.peer_certificates());
         Some(Box::new(Self {

@@ -49,6 +49,10 @@ pub async fn serve(gate: Gate, listener: TcpListener, stop: CancellationToken) {
                 if std::mem::take(&mut is_short) {
                     info!(event = "accept_works", "connections are accepted again");
                 }
+                if gate.is_barred(peer.ip()) {
+                    debug!(event = "connection_refused", peer = %peer, reason = "banned", "connection refused");
+                    continue;
+                }
                 let Some(permit) = gate.0.permits.take(peer.ip()) else {
                     debug!(event = "connection_refused", peer = %peer, reason = "server full", "connection refused");
                     continue;

@@ -17,13 +17,16 @@ mod writer;
 pub use listener::{listen, serve};
 pub use permits::Permits;
 
-use crate::hub::{Directory, Inbox};
+use crate::chat::is_in;
+use crate::hub::{Bars, Directory, Inbox};
 use crate::settings::{AuthMode, ClientAuth, Limits, Settings};
 use crate::store::Readers;
 use crate::tls::TlsState;
 use arc_swap::ArcSwap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tcp_chat_protocol::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -69,6 +72,7 @@ struct Shared {
     inbox: Inbox,
     readers: Readers,
     permits: Permits,
+    bars: Bars,
     next: AtomicU64,
     /// Cuts every connection off.
     cut: CancellationToken,
@@ -83,6 +87,7 @@ impl Gate {
         tls: TlsState,
         directory: Directory,
         inbox: Inbox,
+        bars: Bars,
         readers: Readers,
     ) -> Self {
         let permits = Permits::new(&settings.limits);
@@ -96,6 +101,7 @@ impl Gate {
             inbox,
             readers,
             permits,
+            bars,
             next: AtomicU64::new(1),
             cut: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -123,6 +129,16 @@ impl Gate {
     pub async fn drained(&self) {
         self.0.tasks.close();
         self.0.tasks.wait().await;
+    }
+
+    /// Are connections from that address banned now?
+    fn is_barred(&self, address: IpAddr) -> bool {
+        let bars = self.0.bars.load();
+        // Without bans the clock is not asked.
+        !bars.is_empty() && {
+            let now = Timestamp::now().0;
+            bars.iter().any(|(range, until)| until.is_none_or(|until| now < until) && is_in(range, address))
+        }
     }
 
     fn next_id(&self) -> crate::chat::ConnectionId {

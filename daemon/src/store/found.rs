@@ -1,6 +1,7 @@
 //! Owns what is read when the store is opened, and the totals that are kept so that it needs no
 //! scan. Called by the writer. Never reads messages.
 
+use super::rights;
 use super::rows::{int, number};
 use super::users;
 use crate::chat::{
@@ -107,10 +108,19 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
 
     let (users, certificates) = users::read(log)?;
     let Totals { head, last_conversation, last_session, .. } = totals;
-    Ok((
-        Found { conversations, sessions, users, certificates, head, last_conversation, last_session },
-        totals,
-    ))
+    let (rights, audit) = (rights::read(log)?, Vec::new());
+    let found = Found {
+        conversations,
+        sessions,
+        users,
+        certificates,
+        rights,
+        audit,
+        head,
+        last_conversation,
+        last_session,
+    };
+    Ok((found, totals))
 }
 
 fn conversation(row: &Row<'_>) -> rusqlite::Result<StoredConversation> {

@@ -18,6 +18,7 @@ mod page;
 mod place;
 mod read;
 mod replace;
+mod rights;
 mod rows;
 mod schema;
 mod search;

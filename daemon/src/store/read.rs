@@ -4,8 +4,8 @@
 
 use super::shared::Shared;
 use super::{Caught, Page, PageOf, Range, SearchIn, Stats, StoreError};
-use super::{backup, found, gap, page, schema, search};
-use crate::chat::{ConversationId, SessionId};
+use super::{backup, found, gap, page, rights, schema, search};
+use crate::chat::{Audit, ConversationId, SessionId};
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -90,6 +90,14 @@ impl Readers {
     /// The file cannot be read.
     pub async fn line(&self, conversation: ConversationId, seq: Seq) -> Result<Option<Vec<u8>>, StoreError> {
         self.read(move |_, reader| page::line(&reader.log, conversation.0, seq)).await
+    }
+
+    /// The newest lines of the audit log, the oldest of them first.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn audit(&self, limit: usize) -> Result<Vec<Audit>, StoreError> {
+        self.read(move |_, reader| rights::audited(&reader.log, limit)).await
     }
 
     /// How much is in the store. Cheap, whatever that is.

@@ -1,7 +1,7 @@
 //! Owns how the whole of conversations and sessions is written in place of what was there.
 //! Called by the writer inside its transaction, after a time in which turns could not be kept.
 
-use super::{rows, users};
+use super::{rights, rows, users};
 use crate::chat::Found;
 use rusqlite::Connection;
 use std::collections::HashSet;
@@ -27,7 +27,9 @@ pub(super) fn write(log: &Connection, all: &Found) -> rusqlite::Result<()> {
             rows::put_member(log, session.row.id, *room, *since)?;
         }
     }
-    users::replace(log, &all.users, &all.certificates)
+    users::replace(log, &all.users, &all.certificates)?;
+    rights::replace(log, &all.rights)?;
+    rights::audit(log, &all.audit)
 }
 
 fn ids(log: &Connection, sql: &str) -> rusqlite::Result<impl Iterator<Item = i64>> {

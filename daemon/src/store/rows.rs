@@ -2,7 +2,7 @@
 //! begins or ends one.
 
 use super::found::Totals;
-use super::{StoreError, users};
+use super::{StoreError, rights, users};
 use crate::chat::{Chunk, ConversationId, ConversationKind, SessionChange, SessionId, SessionRow, Writes};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
@@ -78,12 +78,15 @@ pub(super) fn write(log: &Connection, writes: &Writes) -> rusqlite::Result<()> {
     for change in &writes.sessions {
         change_session(log, change)?;
     }
+    rights::change(log, &writes.rights)?;
+    rights::audit(log, &writes.audit)?;
     for change in &writes.users {
         users::change(log, change)?;
     }
     for id in &writes.gone {
         log.prepare_cached("DELETE FROM conversations WHERE id = ?1")?.execute([id.0])?;
         log.prepare_cached("INSERT OR IGNORE INTO gone_conversations VALUES (?1)")?.execute([id.0])?;
+        rights::forget(log, *id)?;
     }
     Ok(())
 }

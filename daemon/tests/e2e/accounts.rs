@@ -3,13 +3,13 @@
 use crate::common::{Daemon, Finished, Peer, run};
 use serde_json::{Value, json};
 
-const ACCOUNTS: &str = "auth.mode = \"accounts\"";
+pub(crate) const ACCOUNTS: &str = "auth.mode = \"accounts\"";
 
 fn operator(daemon: &Daemon, arguments: &[&str]) -> Finished {
     run(daemon.folder(), arguments, "")
 }
 
-fn done(daemon: &Daemon, arguments: &[&str]) -> String {
+pub(crate) fn done(daemon: &Daemon, arguments: &[&str]) -> String {
     let end = operator(daemon, arguments);
     assert_eq!(end.code, Some(0), "{arguments:?}: {}", end.err);
     end.out
@@ -25,13 +25,13 @@ fn enrol(daemon: &Daemon, name: &str, code: &str, password: &str) -> Value {
     daemon.connect().asks_for("ENROL", json!({"name": name, "code": code, "password": password}))
 }
 
-fn registered(daemon: &Daemon, name: &str) {
+pub(crate) fn registered(daemon: &Daemon, name: &str) {
     let line = done(daemon, &["user", "add", name]);
     let reply = enrol(daemon, name, &code(&line), "her own");
     assert_eq!(reply["data"], json!({ "name": name }), "{reply}");
 }
 
-fn logs_in(daemon: &Daemon, name: &str, password: &str) -> Peer {
+pub(crate) fn logs_in(daemon: &Daemon, name: &str, password: &str) -> Peer {
     let mut peer = daemon.connect();
     peer.logs_in_with(json!({"name": name, "password": password}));
     peer

@@ -150,6 +150,7 @@ fn every_error_kind_and_op_is_explained() {
         "NOT_A_MEMBER",
         "NO_SUCH_USER",
         "NO_SUCH_ROOM",
+        "FORBIDDEN",
         "RATE_LIMITED",
         "SERVER_FULL",
         "TIMEOUT",
@@ -162,6 +163,13 @@ fn every_error_kind_and_op_is_explained() {
         "ROOMS",
         "HISTORY",
         "SEARCH",
+        "KICK",
+        "MUTE",
+        "UNMUTE",
+        "BAN",
+        "UNBAN",
+        "ROOM",
+        "GRANT",
         "PING",
         "QUIT",
         "PRESENCE",
@@ -170,6 +178,8 @@ fn every_error_kind_and_op_is_explained() {
         "TAKEN_OVER",
         "GAP",
         "KICKED",
+        "REMOVED",
+        "OPERATOR",
     ] {
         assert!(text.contains(&format!("`{word}`")), "docs/PROTOCOL.md does not explain {word}");
     }

@@ -1,6 +1,7 @@
 //! The request parser as tables, and as a property over arbitrary bytes.
 
 use super::*;
+use crate::Role;
 use proptest::prelude::*;
 
 const BOUNDS: Bounds = Bounds { msg_bytes: 64 };
@@ -179,5 +180,69 @@ proptest! {
             Ok(other) => prop_assert!(false, "{:?}", other),
             Err(_) => prop_assert!(text.is_empty() || text.contains('\0')),
         }
+    }
+}
+
+#[test]
+fn keeping_order() {
+    let against = |room: Option<&str>, for_s, reason: &str| Against {
+        user: Name::parse("bo").unwrap(),
+        room: room.map(|room| Place(Name::parse(room).ok())),
+        for_s,
+        reason: reason.into(),
+    };
+    let grant = |role, room: Option<&str>| Act::Grant {
+        user: Name::parse("bo").unwrap(),
+        role,
+        room: room.map(|room| Place(Name::parse(room).ok())),
+    };
+    for (line, want) in [
+        (r#"{"op":"KICK","data":{"user":"bo"}}"#, Act::Kick(against(None, None, ""))),
+        (
+            r#"{"op":"KICK","data":{"user":"bo","room":"ops","reason":"spam","for_s":"not read"}}"#,
+            Act::Kick(against(Some("ops"), None, "spam")),
+        ),
+        (
+            r#"{"op":"MUTE","data":{"user":"bo","room":"ops","for_s":60}}"#,
+            Act::Mute(against(Some("ops"), Some(60), "")),
+        ),
+        (r#"{"op":"UNMUTE","data":{"user":"bo"}}"#, Act::Unmute(against(None, None, ""))),
+        (r#"{"op":"BAN","data":{"user":"bo","room":null,"for_s":null}}"#, Act::Ban(against(None, None, ""))),
+        (
+            r#"{"op":"UNBAN","data":{"user":"bo","room":"no name"}}"#,
+            Act::Unban(against(Some("no name"), None, "")),
+        ),
+        (
+            r#"{"op":"ROOM","data":{"room":"ops","private":true}}"#,
+            Act::Room { room: Place(Name::parse("ops").ok()), private: true },
+        ),
+        (r#"{"op":"GRANT","data":{"user":"bo","role":"owner"}}"#, grant(Some(Role::Owner), None)),
+        (
+            r#"{"op":"GRANT","data":{"user":"bo","role":"read-only","room":"ops"}}"#,
+            grant(Some(Role::ReadOnly), Some("ops")),
+        ),
+        (r#"{"op":"GRANT","data":{"user":"bo","role":"none"}}"#, grant(None, None)),
+    ] {
+        assert_eq!(ok(line).1, Request::Act(Box::new(want)), "{line}");
+    }
+    let long = format!(r#"{{"op":"KICK","data":{{"user":"bo","reason":"{}"}}}}"#, "x".repeat(257));
+    for (line, kind, word) in [
+        (r#"{"op":"KICK"}"#, ErrorKind::Data, "data"),
+        (r#"{"op":"KICK","data":{}}"#, ErrorKind::Data, "user"),
+        (r#"{"op":"MUTE","data":{"user":"no name"}}"#, ErrorKind::NameInvalid, "user"),
+        (r#"{"op":"MUTE","data":{"user":"bo","for_s":0}}"#, ErrorKind::Data, "for_s"),
+        (r#"{"op":"BAN","data":{"user":"bo","for_s":1e9}}"#, ErrorKind::Data, "for_s"),
+        (r#"{"op":"BAN","data":{"user":"bo","for_s":999999999999}}"#, ErrorKind::Data, "for_s"),
+        (r#"{"op":"BAN","data":{"user":"bo","reason":"a\u0000"}}"#, ErrorKind::Data, "reason"),
+        (&long, ErrorKind::Data, "reason"),
+        (r#"{"op":"ROOM","data":{"room":"ops"}}"#, ErrorKind::Data, "private"),
+        (r#"{"op":"ROOM","data":{"room":"ops","private":1}}"#, ErrorKind::Data, "private"),
+        (r#"{"op":"GRANT","data":{"user":"bo"}}"#, ErrorKind::Data, "role"),
+        (r#"{"op":"GRANT","data":{"user":"bo","role":"king"}}"#, ErrorKind::Data, "role"),
+        (r#"{"op":"GRANT","data":{"user":"bo","role":"member","room":7}}"#, ErrorKind::Data, "room"),
+    ] {
+        let refusal = refused(line.as_bytes());
+        assert_eq!(refusal.kind, kind, "{line}");
+        assert!(refusal.msg.contains(word), "{line}: {}", refusal.msg);
     }
 }

@@ -8,7 +8,7 @@ use crate::neutralise::line as clean;
 use crate::tui::wrap;
 use std::time::Duration;
 use tcp_chat_client::protocol::reply::{LoginReply, MemberState, MessagesReply};
-use tcp_chat_client::protocol::{MsgEvent, NoticeKind, PresenceEvent, PresenceState};
+use tcp_chat_client::protocol::{MsgEvent, NoticeEvent, NoticeKind, PresenceEvent, PresenceState};
 use tcp_chat_client::{Conversation, Error, Event, Message};
 
 /// How long "caught up" stands in the bar.
@@ -21,6 +21,12 @@ impl Model {
         match event {
             Event::Message(message) => return self.message(&message),
             Event::Presence(presence) => self.presence(&presence),
+            Event::Notice(NoticeEvent { kind: NoticeKind::Removed, room: Some(room), msg, .. }) => {
+                let note = format!("the server says: {}", clean_text(&msg));
+                let effects = self.answer(Answer::Left(room.into_owned()));
+                self.note_everywhere(&note);
+                return effects;
+            }
             Event::Notice(n) => {
                 let who = if n.kind == NoticeKind::Operator { "the operator" } else { "the server" };
                 self.note_everywhere(&format!("{who} says: {}", clean_text(&n.msg)));

@@ -259,3 +259,17 @@ fn memory_is_bounded() {
     assert!(lobby.items.iter().map(|i| i.text().len()).sum::<usize>() <= 512 * 1024);
     assert!(!lobby.at_start, "what was given up can be loaded again");
 }
+
+#[test]
+fn a_room_that_one_is_put_out_of_closes_and_it_is_said_why() {
+    let mut w = World::chatting((120, 24));
+    assert!(w.picture().contains("#ops"));
+    let msg = "a moderator has removed you from the room ops: spam";
+    let mut removed =
+        tcp_chat_client::protocol::NoticeEvent::new(tcp_chat_client::protocol::NoticeKind::Removed, msg);
+    removed.room = Some("ops".into());
+    w.does(Input::Net(Event::Notice(removed)));
+    let picture = w.picture();
+    assert!(picture.contains("a moderator has removed you from the room"), "{picture}");
+    assert!(!picture.contains("#ops"), "{picture}");
+}

@@ -4,8 +4,11 @@
 use crate::chat::*;
 use crate::settings::Settings;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::event::{seq_of, write_with_id};
-use tcp_chat_protocol::reply::{self, Incoming, JoinReply, LeaveReply, LoginReply, RoomsReply, WhoReply};
+use tcp_chat_protocol::reply::{
+    self, ActReply, Incoming, JoinReply, LeaveReply, LoginReply, RoomsReply, WhoReply,
+};
 use tcp_chat_protocol::request::{Bounds, Login, Request, Wants, parse};
 
 /// The store, as simple as it can be said.
@@ -15,6 +18,8 @@ pub(super) struct Disk {
     sessions: BTreeMap<SessionId, (SessionRow, Vec<(ConversationId, Seq)>)>,
     pub(super) chunks: Vec<Chunk>,
     sent: HashMap<(SessionId, RequestId), (ConversationId, Seq)>,
+    rights: StoredRights,
+    pub(super) audit: Vec<Audit>,
     users: BTreeMap<UserId, User>,
     certificates: BTreeMap<Digest, Certificate>,
     last: (i64, i64),
@@ -56,6 +61,8 @@ impl Disk {
                 }
             }
         }
+        writes.rights.into_iter().for_each(|change| self.change(change));
+        self.audit.extend(writes.audit);
         for change in writes.users {
             match change {
                 UserChange::Put(user) => {
@@ -68,12 +75,41 @@ impl Disk {
             }
         }
         for id in writes.gone {
+            let StoredRights { grants, private, mutes, bans } = &mut self.rights;
+            grants.retain(|(scope, ..)| *scope != Some(id));
+            private.retain(|room| *room != id);
+            mutes.retain(|(scope, ..)| *scope != Some(id));
+            bans.retain(|(scope, ..)| *scope != Some(id));
             self.conversations.remove(&id);
             self.chunks.retain(|c| c.conversation != id);
         }
     }
 
+    fn change(&mut self, change: RightsChange) {
+        let StoredRights { grants, private, mutes, bans } = &mut self.rights;
+        match change {
+            RightsChange::Grant { scope, user, role } => {
+                grants.retain(|(s, u, _)| (*s, u) != (scope, &user));
+                grants.extend(role.map(|role| (scope, user, role)));
+            }
+            RightsChange::Private { room, private: is_private } => {
+                private.retain(|r| *r != room);
+                private.extend(is_private.then_some(room));
+            }
+            RightsChange::Mute { scope, user, mute } => {
+                mutes.retain(|(s, u, _)| (*s, u) != (scope, &user));
+                mutes.extend(mute.map(|mute| (scope, user, mute)));
+            }
+            RightsChange::Ban { scope, banned, ban } => {
+                bans.retain(|(s, b, _)| (*s, b) != (scope, &banned));
+                bans.extend(ban.map(|ban| (scope, banned, ban)));
+            }
+        }
+    }
+
     fn replace(&mut self, found: Found) {
+        self.rights = found.rights;
+        self.audit.extend(found.audit);
         self.conversations = found.conversations.into_iter().map(|c| (c.id, (c.kind, c.head))).collect();
         self.sessions = found.sessions.into_iter().map(|s| (s.row.id, (s.row, s.rooms))).collect();
         self.users = found.users.into_iter().map(|u| (u.id, u)).collect();
@@ -93,6 +129,8 @@ impl Disk {
                 .values()
                 .map(|(row, rooms)| StoredSession { row: row.clone(), rooms: rooms.clone() })
                 .collect(),
+            rights: self.rights.clone(),
+            audit: Vec::new(),
             users: self.users.values().cloned().collect(),
             certificates: self.certificates.values().cloned().collect(),
             head: self.chunks.last().map_or(0, |c| c.last),
@@ -159,6 +197,10 @@ pub(super) struct World {
     rules: Rules,
     pub(super) now: Now,
     next: u64,
+    /// Where connections come from.
+    pub(super) address: IpAddr,
+    /// Who proves their names when they log in.
+    pub(super) proven: Vec<&'static str>,
     heard: BTreeMap<ConnectionId, VecDeque<Vec<u8>>>,
     /// By what the session is called here: its name, unless it is one of several.
     tokens: HashMap<String, (String, [u8; 32])>,
@@ -185,6 +227,8 @@ impl World {
             rules,
             now,
             next: 1,
+            address: Ipv4Addr::LOCALHOST.into(),
+            proven: Vec::new(),
             heard: BTreeMap::new(),
             tokens: HashMap::new(),
             logins: 0,
@@ -219,6 +263,19 @@ impl World {
         self.chat.begin(self.now);
         act(&mut self.chat);
         self.finish();
+    }
+
+    /// An operator does what that request asks for.
+    pub(super) fn operates(&mut self, line: &str) -> Result<ActReply, ErrorKind> {
+        let Command::Ask(_, Ask::Act(act)) = self.command(line) else { panic!("{line}") };
+        self.acts(*act)
+    }
+
+    pub(super) fn acts(&mut self, act: Act) -> Result<ActReply, ErrorKind> {
+        self.chat.begin(self.now);
+        let done = self.chat.operate(0, act).map_err(|refusal| refusal.kind);
+        self.finish();
+        done
     }
 
     fn finish(&mut self) {
@@ -272,7 +329,7 @@ impl World {
                 self.tell(to, out);
             }
             Effect::Read(to, read) => self.tell(to, format!("{read:?}").into()),
-            Effect::LoggedIn(..) => {}
+            Effect::LoggedIn(..) | Effect::Barred(..) => {}
             Effect::Close(to, why) => self.tell(to, format!("(closed: {})", why.as_str()).into()),
         }
     }
@@ -287,7 +344,7 @@ impl World {
         let id = ConnectionId(self.next);
         self.next += 1;
         self.heard.insert(id, VecDeque::new());
-        self.adds(id, Command::Open);
+        self.adds(id, Command::Open(self.address));
         id
     }
 
@@ -343,6 +400,7 @@ impl World {
                     Request::Rooms => Ask::Rooms,
                     Request::History(history) => Ask::History(history),
                     Request::Search(search) => Ask::Search(search),
+                    Request::Act(act) => Ask::Act(Box::new((*act).into())),
                     Request::Ping => Ask::Ping,
                     Request::Quit => Ask::Quit,
                 },
@@ -355,6 +413,10 @@ impl World {
         if let Some(shown) = self.shows.take() {
             return Proof::Certificate(Box::new(shown));
         }
+        let proven = login.name.as_ref().filter(|name| self.proven.contains(&name.as_str()));
+        if let Some(name) = proven {
+            return Proof::Certificate(Box::new(self.certificate_of(name)));
+        }
         let user = login.name.as_ref().and_then(|name| self.chat.users().by_name(name));
         match (user, &login.password) {
             (Some(user), Some(password)) if user.password == Some(hash_of(password)) => {
@@ -362,6 +424,17 @@ impl World {
             }
             (Some(_), _) if login.session.is_none() => Proof::Refused,
             _ => Proof::NotNeeded,
+        }
+    }
+
+    /// The certificate by which a user proves a name.
+    pub(super) fn certificate_of(&self, name: &Name) -> Certificate {
+        let year = 365 * 24 * 3600 * 1000;
+        Certificate {
+            key: code_hash(name.as_str()),
+            name: name.clone(),
+            until: self.now.wall + year,
+            revoked: false,
         }
     }
 
@@ -496,11 +569,13 @@ fn short(line: &[u8]) -> String {
         Incoming::Notice(n) => {
             let kind = serde_json::to_string(&n.kind).unwrap();
             let wait = n.retry_after_ms.map_or(String::new(), |ms| format!(" {ms} ms"));
-            format!("NOTICE {}{wait}", kind.trim_matches('"'))
+            let room = n.room.map_or(String::new(), |room| format!(" {room}"));
+            format!("NOTICE {}{room}{wait}", kind.trim_matches('"'))
         }
         Incoming::Error(id, e) => {
             let wait = e.retry_after_ms.map_or(String::new(), |ms| format!(" {ms} ms"));
-            format!("ERROR_MSG{} {}{wait}", with(id), e.kind)
+            let until = e.until.map_or(String::new(), |until| format!(" until {until}"));
+            format!("ERROR_MSG{} {}{wait}{until}", with(id), e.kind)
         }
         Incoming::Reply { op, id, data } => {
             let data = data.get();
@@ -522,7 +597,10 @@ fn short(line: &[u8]) -> String {
                     .unwrap()
                     .rooms
                     .iter()
-                    .map(|r| format!(" {}({},{})", r.room, r.members, r.head))
+                    .map(|r| {
+                        let private = if r.private { ",private" } else { "" };
+                        format!(" {}({},{}{private})", r.room, r.members, r.head)
+                    })
                     .collect(),
                 _ => String::new(),
             };

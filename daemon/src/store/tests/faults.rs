@@ -132,6 +132,7 @@ fn a_store_of_version_1_is_brought_along_with_all_that_is_in_it() {
     let (_, _, found) = open(&history(&path));
     assert_eq!((found.conversations.len(), found.sessions.len(), found.last_session), (1, 1, 7));
     assert_eq!((found.users.len(), found.certificates.len()), (0, 0));
+    assert_eq!(found.rights, crate::chat::StoredRights::default());
 }
 
 #[test]
@@ -142,8 +143,8 @@ fn a_newer_store_is_refused_with_both_versions_and_not_touched() {
     rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 7).unwrap();
     let before = std::fs::read(&path).unwrap();
     let error = refused(&path);
-    assert!(matches!(error, StoreError::Newer { found: 7, known: 2, .. }), "{error}");
-    assert!(error.to_string().contains("version 7") && error.to_string().contains("up to 2"), "{error}");
+    assert!(matches!(error, StoreError::Newer { found: 7, known: 3, .. }), "{error}");
+    assert!(error.to_string().contains("version 7") && error.to_string().contains("up to 3"), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
     assert!(Store::check(&history(&path)).is_err());
 }

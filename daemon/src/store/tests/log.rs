@@ -217,6 +217,8 @@ fn a_restart_finds_what_was_kept() {
             StoredSession { row: session_row(1), rooms: vec![(room(1), 0), (room(9), 2)] },
             StoredSession { row: session_row(2), rooms: vec![] },
         ],
+        rights: StoredRights::default(),
+        audit: vec![],
         users: vec![ana, bo.clone()],
         certificates: vec![certificate(1, true)],
         head: 2,
@@ -230,6 +232,8 @@ fn a_restart_finds_what_was_kept() {
     let anew = Found {
         conversations: vec![conversation(room(12), ConversationKind::Room(name("x")), 2)],
         sessions: vec![StoredSession { row: session_row(3), rooms: vec![(room(12), 1)] }],
+        rights: StoredRights::default(),
+        audit: vec![],
         users: vec![bo],
         certificates: vec![certificate(3, false)],
         head: 1,

@@ -3,14 +3,15 @@
 mod faults;
 mod ids;
 mod log;
+mod rights;
 mod search;
 mod tidy;
 
 use super::*;
 use crate::chat::ConversationId;
 use crate::chat::{
-    ConversationKind, Found, Sent, SessionChange, SessionId, SessionRow, StoredConversation, StoredSession,
-    UserId, Writes,
+    ConversationKind, Found, Sent, SessionChange, SessionId, SessionRow, StoredConversation, StoredRights,
+    StoredSession, UserId, Writes,
 };
 use crate::settings::{Durability, History};
 use std::collections::HashMap;

@@ -1,0 +1,176 @@
+//! Owns what each request of the control socket comes to: whom it asks, and what is answered. Called
+//! for one line after the other. Never holds state.
+
+use super::{Desk, Reply, Request, Wish, users};
+use crate::chat::{Act, Audit, Ban, By, Look, Undo};
+use crate::hub::{Control, Entry};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tcp_chat_protocol::request::{Against, Place, check_act};
+use tcp_chat_protocol::{Name, Timestamp, text};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tracing::info;
+
+/// How long the hub may take to answer.
+const HUB_ANSWERS: Duration = Duration::from_secs(10);
+/// The longest text that is said to everyone, in bytes.
+const SAY_BYTES: usize = 64 * 1024;
+/// Lines of the audit log that are given at once.
+const AUDIT_LINES: usize = 10_000;
+
+/// Does what is asked by the system's user `uid`.
+pub(super) async fn carry_out(request: Request, uid: u32, desk: &Desk) -> Reply {
+    answer(request, uid, desk).await.map_or_else(Reply::error, |data| Reply::ok(&data))
+}
+
+async fn answer(request: Request, uid: u32, desk: &Desk) -> Result<Value, String> {
+    if let Some(done) = users::answer(&request, desk).await {
+        return done;
+    }
+    let look = |at| see(desk, at);
+    match request {
+        Request::Status => {
+            let status = wish(desk, Wish::Status).await?;
+            serde_json::to_value(&status).map_err(|why| why.to_string())
+        }
+        Request::Reload => {
+            let reloaded = wish(desk, Wish::Reload).await??;
+            serde_json::to_value(&reloaded).map_err(|why| why.to_string())
+        }
+        Request::Drain => {
+            wish(desk, Wish::Drain).await?;
+            info!(event = "drain", uid, "told to end in order");
+            Ok(json!({}))
+        }
+        Request::Log { level } => {
+            wish(desk, |answer| Wish::Log(level.clone(), answer)).await??;
+            info!(event = "log_level", uid, level, "log level set until the next reload");
+            Ok(json!({ "level": level }))
+        }
+        Request::Backup { file } if !file.is_absolute() => {
+            Err("the file needs a path from the root".to_owned())
+        }
+        Request::Backup { file } => {
+            desk.readers.backup(&file).await.map_err(|why| why.to_string())?;
+            info!(event = "backup", file = %file.display(), "store copied");
+            Ok(json!({ "file": file }))
+        }
+        Request::Say { msg } => {
+            text::check(&msg, SAY_BYTES).map_err(|why| why.to_string())?;
+            ask_hub(desk, |answer| Control::Say(msg, answer)).await?;
+            Ok(json!({}))
+        }
+        Request::Who => look(Look::Users).await,
+        Request::Rooms => look(Look::Rooms).await,
+        Request::Mutes => look(Look::Mutes).await,
+        Request::Bans => look(Look::Bans).await,
+        Request::Grants => look(Look::Grants).await,
+        Request::Audit { limit } => {
+            let lines = desk.readers.audit(limit.min(AUDIT_LINES)).await.map_err(|why| why.to_string())?;
+            Ok(lines.iter().map(audited).collect())
+        }
+        Request::Kick { user, room, reason } => {
+            act(desk, uid, Act::Kick(against(&user, room, None, reason)?)).await
+        }
+        Request::Mute { user, room, for_s, reason } => {
+            act(desk, uid, Act::Mute(against(&user, room, for_s, reason)?, Undo::No)).await
+        }
+        Request::Unmute { user, room } => {
+            act(desk, uid, Act::Mute(against(&user, room, None, String::new())?, Undo::Yes)).await
+        }
+        Request::Ban { whom, room, for_s, reason } => {
+            act(desk, uid, Act::Ban(ban(&whom, room, for_s, reason)?, Undo::No)).await
+        }
+        Request::Unban { whom, room } => {
+            act(desk, uid, Act::Ban(ban(&whom, room, None, String::new())?, Undo::Yes)).await
+        }
+        Request::Room { room, private } => act(desk, uid, Act::Room(place(&room)?, private)).await,
+        Request::Grant { user, role, room } => {
+            let room = room.as_deref().map(place).transpose()?;
+            act(desk, uid, Act::Grant { user: name(&user)?, role, room }).await
+        }
+        Request::UserAdd { .. }
+        | Request::UserRemove { .. }
+        | Request::UserList
+        | Request::UserPassword { .. }
+        | Request::CertRevoke(_)
+        | Request::CertIssued(_) => Err("this was to be answered before".to_owned()),
+    }
+}
+
+pub(super) fn name(text: &str) -> Result<Name, String> {
+    Name::parse(text).map_err(|why| format!("{text:?}: {why}"))
+}
+
+fn place(room: &str) -> Result<Place, String> {
+    Ok(Place(Some(name(room)?)))
+}
+
+fn against(user: &str, room: Option<String>, for_s: Option<u64>, reason: String) -> Result<Against, String> {
+    check_act(for_s, &reason)?;
+    Ok(Against { user: name(user)?, room: room.as_deref().map(place).transpose()?, for_s, reason })
+}
+
+fn ban(whom: &str, room: Option<String>, for_s: Option<u64>, reason: String) -> Result<Ban, String> {
+    check_act(for_s, &reason)?;
+    let whom = whom.parse().map_err(|why: crate::chat::NothingToBan| why.to_string())?;
+    Ok(Ban { whom, room: room.as_deref().map(place).transpose()?, for_s, reason })
+}
+
+/// A line of the audit log, for a script.
+fn audited(line: &Audit) -> Value {
+    let Audit { at, by, did, whom, room, what, until, reason } = line;
+    let mut shown = json!({
+        "at": Timestamp(*at),
+        "did": did,
+        "whom": whom,
+        "room": room,
+        "what": what,
+        "until": until.map(Timestamp),
+        "reason": reason,
+    });
+    match by {
+        By::User(user) => shown["user"] = json!(user),
+        By::Operator(uid) => shown["uid"] = json!(uid),
+    }
+    shown
+}
+
+async fn act(desk: &Desk, uid: u32, act: Act) -> Result<Value, String> {
+    let did = act.op().to_lowercase();
+    let done = ask_hub(desk, |answer| Control::Act(uid, Box::new(act), answer)).await??;
+    let whom = done.user.as_ref().or(done.address.as_ref()).or(done.certificate.as_ref());
+    info!(
+        event = "acted",
+        did,
+        whom = whom.map(String::as_str),
+        room = done.room.as_deref(),
+        uid,
+        "an operator acted"
+    );
+    serde_json::to_value(&done).map_err(|why| why.to_string())
+}
+
+async fn see(desk: &Desk, at: Look) -> Result<Value, String> {
+    ask_hub(desk, |answer| Control::Look(at, answer)).await.map(Value::Array)
+}
+
+async fn wish<T>(desk: &Desk, make: impl FnOnce(oneshot::Sender<T>) -> Wish) -> Result<T, String> {
+    let (sender, receiver) = oneshot::channel();
+    let none = "the daemon did not answer";
+    desk.wishes.send(make(sender)).await.map_err(|_| none)?;
+    receiver.await.map_err(|_| none.to_owned())
+}
+
+pub(super) async fn ask_hub<T>(
+    desk: &Desk,
+    make: impl FnOnce(oneshot::Sender<T>) -> Control,
+) -> Result<T, String> {
+    let (sender, receiver) = oneshot::channel();
+    let asked = async {
+        desk.inbox.put(Entry::Control(make(sender))).await.ok()?;
+        receiver.await.ok()
+    };
+    timeout(HUB_ANSWERS, asked).await.ok().flatten().ok_or_else(|| "the hub did not answer".to_owned())
+}

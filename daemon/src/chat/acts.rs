@@ -1,0 +1,287 @@
+//! Owns the acts of those who keep order: kick, mute, ban, who may know of a room, who is what. Asked
+//! for over the wire and through the control socket alike, and written into the audit log. Never
+//! decides who may: `checks` asks that.
+
+use super::checks::{Actor, not_to_enter};
+use super::order::Penalty;
+use super::rights::{Deed, may};
+use super::talk::no_such_room;
+use super::{
+    Act, Answer, Audit, Ban, Banned, Chat, ConnectionId, ConversationKind, Effect, Refusal, RightsChange,
+    Scope, SessionId, Undo, refusal,
+};
+use tcp_chat_protocol::reply::ActReply;
+use tcp_chat_protocol::request::{Against, Place};
+use tcp_chat_protocol::{ErrorKind, Name, RequestId, Role, Timestamp, reply};
+
+/// Grants, mutes and bans that users may write down in one room.
+const MOST_IN_ROOM: usize = 1_000;
+/// The same for all rooms together. Operators, and those who keep order on the server, are not bound.
+const MOST_IN_ROOMS: usize = 20_000;
+
+impl Chat {
+    /// A user keeps order.
+    pub(super) fn act_for(
+        &mut self,
+        connection: ConnectionId,
+        session: SessionId,
+        id: Option<&RequestId>,
+        act: Act,
+    ) -> Answer {
+        let op = act.op();
+        let done = self.act(Actor::Session(session), act)?;
+        self.line(connection, reply::encode(op, id, &done));
+        Ok(())
+    }
+
+    /// An operator keeps order: the system's user of that number.
+    ///
+    /// # Errors
+    /// Why it was not done; nothing was changed then.
+    pub fn operate(&mut self, uid: u32, act: Act) -> Result<ActReply, Refusal> {
+        self.seal();
+        self.act(Actor::Operator(uid), act)
+    }
+
+    fn act(&mut self, actor: Actor, act: Act) -> Result<ActReply, Refusal> {
+        let over = self.book.expire(self.turn.now.wall);
+        self.turn.writes.rights.extend(over);
+        if !self.keeping && !matches!(act, Act::Kick(_)) {
+            let msg = "it was not done: the server's store cannot be written; try again later";
+            return Err(refusal(ErrorKind::Internal, msg));
+        }
+        match act {
+            Act::Kick(against) => self.kick(actor, &against),
+            Act::Mute(against, undo) => self.mute(actor, &against, undo),
+            Act::Ban(ban, undo) => self.ban(actor, &ban, undo),
+            Act::Room(place, private) => self.set_room(actor, &place, private),
+            Act::Grant { user, role, room } => self.grant_role(actor, &user, role, room.as_ref()),
+        }
+    }
+
+    /// Where it is to hold: a room that the asker may know of, or the server.
+    fn scope(&self, actor: Actor, place: Option<&Place>) -> Result<Scope, Refusal> {
+        let Some(place) = place else { return Ok(None) };
+        let room = place.0.as_ref().and_then(|name| self.conversations.room(name));
+        match room.filter(|room| may(self.stands(actor, Some(*room)), Deed::Know).is_ok()) {
+            Some(room) => Ok(Some(room)),
+            None => Err(no_such_room(place.0.as_ref())),
+        }
+    }
+
+    pub(super) fn room_name(&self, scope: Scope) -> Option<String> {
+        scope.and_then(|room| Some(self.conversations.get(room)?.room()?.to_string()))
+    }
+
+    fn kick(&mut self, actor: Actor, against: &Against) -> Result<ActReply, Refusal> {
+        let Against { user, room, reason, .. } = against;
+        let scope = self.scope(actor, room.as_ref())?;
+        self.allow(actor, scope, Deed::Moderate(self.rank_of(scope, user)))?;
+        let sessions = self.sessions_there(user, scope);
+        let Some(name) = sessions.first().and_then(|id| self.sessions.get(*id)).map(|s| s.row.name.clone())
+        else {
+            return Err(refusal(ErrorKind::NoSuchUser, format!("nobody called {user} is here")));
+        };
+        self.record(actor, "kick", Some(name.to_string()), scope, None, None, reason);
+        let reply =
+            ActReply { user: Some(name.to_string()), room: self.room_name(scope), ..ActReply::default() };
+        for session in sessions {
+            self.throw_out(session, scope, title(actor), reason);
+        }
+        Ok(reply)
+    }
+
+    /// The sessions of a user, or those of them that are in the room.
+    pub(super) fn sessions_there(&self, user: &Name, scope: Scope) -> Vec<SessionId> {
+        let user = self.sessions.by_name(user);
+        let mut sessions = user.map_or_else(Vec::new, |user| self.sessions.of(user).to_vec());
+        if let Some(room) = scope {
+            sessions.retain(|id| self.sessions.get(*id).is_some_and(|s| s.is_in(room)));
+        }
+        sessions
+    }
+
+    fn mute(&mut self, actor: Actor, against: &Against, undo: Undo) -> Result<ActReply, Refusal> {
+        let Against { user, room, for_s, reason } = against;
+        let scope = self.scope(actor, room.as_ref())?;
+        self.allow(actor, scope, Deed::Moderate(self.rank_of(scope, user)))?;
+        let mute = self.penalty(actor, scope, *for_s, reason, undo)?;
+        let until = mute.as_ref().and_then(|p| p.until);
+        let change = self.book.set_mute(scope, user, mute);
+        self.write_down(change, || format!("{user} is not muted there"))?;
+        let did = if undo == Undo::No { "mute" } else { "unmute" };
+        self.record(actor, did, Some(user.to_string()), scope, None, until, reason);
+        let room = self.room_name(scope);
+        Ok(ActReply {
+            user: Some(user.to_string()),
+            room,
+            until: until.map(Timestamp),
+            ..ActReply::default()
+        })
+    }
+
+    fn ban(&mut self, actor: Actor, ban: &Ban, undo: Undo) -> Result<ActReply, Refusal> {
+        let Ban { whom, room, for_s, reason } = ban;
+        let scope = self.scope(actor, room.as_ref())?;
+        let deed = match whom {
+            Banned::User(user) => Deed::Moderate(self.rank_of(scope, user)),
+            _ if scope.is_some() => {
+                return Err(refusal(ErrorKind::Data, "`room`: only users can be banned from a room"));
+            }
+            _ => Deed::Govern,
+        };
+        self.allow(actor, scope, deed)?;
+        let penalty = self.penalty(actor, scope, *for_s, reason, undo)?;
+        let until = penalty.as_ref().and_then(|p| p.until);
+        let change = self.book.ban(scope, whom, penalty);
+        self.write_down(change, || format!("{whom} is not banned there"))?;
+        let (did, shown) = (if undo == Undo::No { "ban" } else { "unban" }, self.room_name(scope));
+        let audited = match whom {
+            Banned::User(user) => user.to_string(),
+            other => other.to_string(),
+        };
+        self.record(actor, did, Some(audited), scope, None, until, reason);
+        let mut reply = ActReply { room: shown, until: until.map(Timestamp), ..ActReply::default() };
+        match whom {
+            Banned::User(user) => reply.user = Some(user.to_string()),
+            Banned::Certificate(fingerprint) => reply.certificate = Some(fingerprint.to_string()),
+            Banned::Address(range) => {
+                reply.address = Some(range.to_string());
+                self.turn.effects.push(Effect::Barred(self.book.barred()));
+            }
+        }
+        if undo == Undo::No {
+            self.cut(whom, scope, &format!("{} has banned you and", title(actor)), reason);
+        }
+        Ok(reply)
+    }
+
+    fn set_room(&mut self, actor: Actor, place: &Place, private: bool) -> Result<ActReply, Refusal> {
+        let known = place.0.as_ref().is_some_and(|name| self.conversations.room(name).is_some());
+        let room = match (&place.0, actor) {
+            (Some(name), Actor::Operator(_)) if !known && private => {
+                let room = self.conversations.open_room(name).map_err(|twin| {
+                    refusal(ErrorKind::NameTaken, format!("the room {name} looks like the room {}", twin.0))
+                })?;
+                self.turn.writes.conversations.push((room, ConversationKind::Room(name.clone())));
+                room
+            }
+            _ => self.scope(actor, Some(place))?.ok_or_else(|| not_to_enter(None))?,
+        };
+        self.allow(actor, Some(room), Deed::Govern)?;
+        let change = self.book.set_private(room, private);
+        self.turn.writes.rights.push(change);
+        let what = if private { "private" } else { "public" };
+        self.record(actor, "room", None, Some(room), Some(what), None, "");
+        let reply =
+            ActReply { room: self.room_name(Some(room)), private: Some(private), ..ActReply::default() };
+        let members: Vec<_> =
+            self.conversations.get(room).map(|c| c.members.sessions().collect()).unwrap_or_default();
+        for session in members {
+            self.sweep(session, room);
+        }
+        self.drop_if_empty(room);
+        Ok(reply)
+    }
+
+    fn grant_role(
+        &mut self,
+        actor: Actor,
+        user: &Name,
+        role: Option<Role>,
+        place: Option<&Place>,
+    ) -> Result<ActReply, Refusal> {
+        let scope = self.scope(actor, place)?;
+        self.allow(actor, scope, Deed::Grant(self.rank_of(scope, user), role))?;
+        if role.is_some() {
+            self.has_room(actor, scope)?;
+        }
+        let change = self.book.grant(scope, user, role);
+        self.turn.writes.rights.extend(change);
+        let what = role.map_or("none", Role::as_str);
+        self.record(actor, "grant", Some(user.to_string()), scope, Some(what), None, "");
+        let reply = ActReply {
+            user: Some(user.to_string()),
+            room: self.room_name(scope),
+            role,
+            ..ActReply::default()
+        };
+        self.sweep_user(user);
+        Ok(reply)
+    }
+
+    /// How a mute or a ban is written down; `None`: it is taken back.
+    fn penalty(
+        &self,
+        actor: Actor,
+        scope: Scope,
+        for_s: Option<u64>,
+        reason: &str,
+        undo: Undo,
+    ) -> Result<Option<Penalty>, Refusal> {
+        if undo == Undo::Yes {
+            return Ok(None);
+        }
+        self.has_room(actor, scope)?;
+        let since = self.turn.now.wall;
+        let until = for_s.map(|s| since.saturating_add(s.saturating_mul(1000)));
+        let by = self.by(actor).map(|by| by.to_string()).unwrap_or_default();
+        Ok(Some(Penalty { until, reason: reason.into(), by: by.into(), since }))
+    }
+
+    /// Is there room for one more line in the book?
+    fn has_room(&self, actor: Actor, scope: Scope) -> Answer {
+        let (Actor::Session(_), Some(room)) = (actor, scope) else { return Ok(()) };
+        if self.book.len_in(room) < MOST_IN_ROOM && self.book.len() < MOST_IN_ROOMS {
+            return Ok(());
+        }
+        let msg = format!(
+            "a room holds {MOST_IN_ROOM} grants, mutes and bans, and all together {MOST_IN_ROOMS}: take some back"
+        );
+        Err(refusal(ErrorKind::Data, msg))
+    }
+
+    fn write_down(&mut self, change: Option<RightsChange>, none: impl FnOnce() -> String) -> Answer {
+        let change = change.ok_or_else(|| refusal(ErrorKind::NoSuchUser, none()))?;
+        self.turn.writes.rights.push(change);
+        Ok(())
+    }
+
+    /// A line for the audit log. While the store fails it waits until it can be written.
+    #[allow(clippy::too_many_arguments, reason = "the columns of one line")]
+    fn record(
+        &mut self,
+        actor: Actor,
+        did: &str,
+        whom: Option<String>,
+        scope: Scope,
+        what: Option<&str>,
+        until: Option<u64>,
+        reason: &str,
+    ) {
+        let Some(by) = self.by(actor) else { return };
+        let audit = Audit {
+            at: self.turn.now.wall,
+            by,
+            did: did.into(),
+            whom: whom.map(Into::into),
+            room: self.room_name(scope).map(Into::into),
+            what: what.map(Into::into),
+            until,
+            reason: reason.into(),
+        };
+        if self.keeping {
+            self.turn.audited.push(audit.clone());
+            self.turn.writes.audit.push(audit);
+        } else {
+            self.unaudited.push(audit);
+        }
+    }
+}
+
+fn title(actor: Actor) -> &'static str {
+    match actor {
+        Actor::Operator(_) => "an operator",
+        Actor::Session(_) => "a moderator",
+    }
+}

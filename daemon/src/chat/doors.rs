@@ -1,0 +1,229 @@
+//! Owns the doors of rooms: JOIN, LEAVE, the rooms of a login, rooms that open and rooms that go. Called
+//! by [`Chat::ask`], by entry and by the acts. Never sends: it adds to the turn.
+
+use super::checks::not_to_enter;
+use super::rights::Deed;
+use super::rooms::LooksLike;
+use super::{
+    Answer, Chat, ConnectionId, ConversationId, ConversationKind, SessionChange, SessionId, UserId, refusal,
+};
+use tcp_chat_protocol::reply::{JoinReply, LeaveReply};
+use tcp_chat_protocol::request::Place;
+use tcp_chat_protocol::{ErrorKind, Name, RequestId, Role, reply};
+
+/// Members that the reply to JOIN lists at most.
+const JOIN_MEMBERS: usize = 100;
+
+impl Chat {
+    /// The rooms that a fresh login enters, opened where need be. All or none; but of the configured
+    /// ones only those that are open to it.
+    pub(super) fn rooms_of_login(
+        &mut self,
+        asked: Option<Vec<Name>>,
+        user: &Name,
+        is_proven: bool,
+    ) -> Result<Vec<ConversationId>, super::Refusal> {
+        let key = user.key();
+        let is_asked = asked.is_some();
+        let names = asked.unwrap_or_else(|| self.rules.default_rooms.clone());
+        let limit = self.rules.rooms_per_session;
+        if limit > 0 && names.len() > limit {
+            return Err(refusal(ErrorKind::Data, format!("`rooms`: a session may be in {limit} rooms")));
+        }
+        let mut rooms = Vec::with_capacity(names.len());
+        let mut opened = Vec::new();
+        for name in &names {
+            let known = self.conversations.room(name);
+            let room = match known {
+                Some(room) => self.may_enter(room, name, &key, is_proven).map(|()| room),
+                None => self.open_room(name, user, is_proven),
+            };
+            let room = match room {
+                Ok(room) => room,
+                Err(_) if known.is_some() && !is_asked => continue,
+                Err(refusal) => {
+                    opened.into_iter().for_each(|room| self.drop_if_empty(room));
+                    return Err(refusal);
+                }
+            };
+            if known.is_none() {
+                opened.push(room);
+            }
+            if !rooms.contains(&room) {
+                rooms.push(room);
+            }
+        }
+        Ok(rooms)
+    }
+
+    pub(super) fn join(
+        &mut self,
+        connection: ConnectionId,
+        session: SessionId,
+        id: Option<&RequestId>,
+        name: &Name,
+    ) -> Answer {
+        let known = self.conversations.room(name);
+        let is_in = known.is_some_and(|room| self.sessions.get(session).is_some_and(|s| s.is_in(room)));
+        let limit = self.rules.rooms_per_session;
+        let count = self.sessions.get(session).map_or(0, |s| s.rooms.len());
+        if !is_in && limit > 0 && count >= limit {
+            return Err(refusal(
+                ErrorKind::Data,
+                format!("`room`: a session may be in {limit} rooms; LEAVE one first"),
+            ));
+        }
+        let room = match (known, self.sessions.get(session)) {
+            (Some(_), _) => {
+                // What may not be known is told as if it could not be opened.
+                let place = Place(Some(name.clone()));
+                self.room_for(session, &place, Deed::Know).map_err(|_| not_to_enter(Some(name)))?;
+                self.room_for(session, &place, Deed::Enter)?
+            }
+            (None, Some(held)) => {
+                let (user, is_proven) = (held.row.name.clone(), held.proven);
+                self.open_room(name, &user, is_proven)?
+            }
+            (None, None) => return Ok(()),
+        };
+        let who = self.sessions.get(session).map_or(UserId(session.0), |s| s.row.user);
+        let before = self.seen(who, &[room]);
+        if !is_in {
+            self.enter(session, room);
+        }
+        if let Some(conversation) = self.conversations.get(room)
+            && let Some(name) = conversation.room()
+        {
+            let data = JoinReply {
+                room: name.to_string(),
+                head: self.turn.before(room).unwrap_or(conversation.head),
+                members: self.members(&conversation.members, JOIN_MEMBERS),
+                member_count: conversation.members.len(),
+            };
+            self.line(connection, reply::encode("JOIN", id, &data));
+        }
+        self.announce(before, self.face(session));
+        Ok(())
+    }
+
+    pub(super) fn enter(&mut self, session: SessionId, room: ConversationId) {
+        let (Some(held), Some(conversation)) =
+            (self.sessions.get_mut(session), self.conversations.get_mut(room))
+        else {
+            return;
+        };
+        held.rooms.push((room, self.head));
+        conversation.members.insert(held.row.user, session);
+        if let Some(connection) = held.connection {
+            conversation.arrive(connection);
+        }
+        self.turn.entered.push((session, room));
+        self.turn.writes.sessions.push(SessionChange::Join { session, room, since: self.head });
+    }
+
+    pub(super) fn open_default_rooms(&mut self) {
+        for name in self.rules.default_rooms.clone() {
+            if self.conversations.room(&name).is_none()
+                && let Ok(room) = self.conversations.open_room(&name)
+            {
+                self.turn.writes.conversations.push((room, ConversationKind::Room(name)));
+            }
+        }
+    }
+
+    /// Opens a room for a user, whose it is if the name is proven.
+    fn open_room(
+        &mut self,
+        name: &Name,
+        user: &Name,
+        is_proven: bool,
+    ) -> Result<ConversationId, super::Refusal> {
+        if !self.rules.create {
+            return Err(refusal(
+                ErrorKind::NoSuchRoom,
+                format!("there is no room {name}, and users may not open rooms"),
+            ));
+        }
+        if self.rules.rooms > 0 && self.conversations.room_count() >= self.rules.rooms {
+            return Err(refusal(
+                ErrorKind::NoSuchRoom,
+                format!("there is no room {name}, and the server has no room for one more"),
+            ));
+        }
+        let room = self.conversations.open_room(name).map_err(|LooksLike(other)| {
+            let twin = self.conversations.room(&other);
+            // Not even by its look is a private room found.
+            if twin.is_none_or(|room| self.may_enter(room, name, &user.key(), is_proven).is_err()) {
+                return not_to_enter(Some(name));
+            }
+            refusal(
+                ErrorKind::NameTaken,
+                format!("the room {name} looks like the room {other}: use that or another"),
+            )
+        })?;
+        self.turn.writes.conversations.push((room, ConversationKind::Room(name.clone())));
+        if is_proven {
+            let change = self.book.grant(Some(room), user, Some(Role::Owner));
+            self.turn.writes.rights.extend(change);
+        }
+        Ok(room)
+    }
+
+    pub(super) fn leave(
+        &mut self,
+        connection: ConnectionId,
+        session: SessionId,
+        id: Option<&RequestId>,
+        place: &Place,
+    ) -> Answer {
+        let room = self.room_for(session, place, Deed::Leave)?;
+        let shown =
+            self.conversations.get(room).and_then(|c| c.room()).map(Name::to_string).unwrap_or_default();
+        self.line(connection, reply::encode("LEAVE", id, &LeaveReply { room: shown }));
+        self.go_out(session, room);
+        Ok(())
+    }
+
+    /// The session is in the room no more.
+    pub(super) fn go_out(&mut self, session: SessionId, room: ConversationId) {
+        let Some(user) = self.sessions.get(session).map(|s| s.row.user) else { return };
+        let before = self.seen(user, &[room]);
+        let Some(held) = self.sessions.get_mut(session) else { return };
+        held.rooms.retain(|(r, _)| *r != room);
+        let connection = held.connection;
+        if let Some(conversation) = self.conversations.get_mut(room) {
+            conversation.members.remove(user, session);
+            if let Some(connection) = connection {
+                conversation.depart(connection);
+            }
+        }
+        self.turn.writes.sessions.push(SessionChange::Leave { session, room });
+        self.announce(before, self.face(session));
+        self.drop_if_empty(room);
+    }
+
+    /// Forgets direct messages that nobody can read any more, and rooms with neither members nor
+    /// messages. The configured rooms stay, those of which something is written down, and what two
+    /// registered users have said to each other.
+    pub(super) fn drop_if_empty(&mut self, id: ConversationId) {
+        let Some(conversation) = self.conversations.get(id) else { return };
+        match &conversation.kind {
+            ConversationKind::Room(name) => {
+                let stays = conversation.head > 0 || self.rules.default_rooms.contains(name);
+                if stays || self.book.holds(id) || !conversation.members.is_empty() {
+                    return;
+                }
+            }
+            ConversationKind::Direct(a, b) => {
+                let is_here = |user: &UserId| !self.sessions.of(*user).is_empty();
+                let is_known = |user: &UserId| self.users.get(*user).is_some();
+                if is_here(a) || is_here(b) || (is_known(a) && is_known(b)) {
+                    return;
+                }
+            }
+        }
+        self.conversations.remove(id);
+        self.book.forget(id);
+        self.turn.writes.gone.push(id);
+    }
+}

@@ -1,0 +1,219 @@
+//! Owns the plain data of keeping order: what can be asked for, by whom, what is written down of it,
+//! and the line that the audit log keeps. The chat makes it, the store keeps it. Never decides.
+
+use super::{Banned, ConversationId};
+use ipnet::IpNet;
+use std::sync::Arc;
+use tcp_chat_protocol::request::{self, Against, Place};
+use tcp_chat_protocol::{Name, Role};
+
+/// Where something holds: in a room, or (`None`) on the whole server.
+pub type Scope = Option<ConversationId>;
+
+/// Ranges of addresses that are banned, each with the moment until when, in milliseconds since 1970.
+pub type Barred = Arc<Vec<(IpNet, Option<u64>)>>;
+
+/// Who did something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum By {
+    /// A user, over the wire.
+    User(Name),
+    /// The system's user of that number, through the control socket.
+    Operator(u32),
+}
+
+impl std::fmt::Display for By {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::User(name) => name.fmt(f),
+            Self::Operator(uid) => write!(f, "operator (uid {uid})"),
+        }
+    }
+}
+
+/// What is to be done to keep order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// Out of the room, or off the server.
+    Kick(Against),
+    /// May say nothing, or may speak again.
+    Mute(Against, Undo),
+    /// May not come in, or may come in again.
+    Ban(Ban, Undo),
+    /// Who may know of a room.
+    Room(Place, bool),
+    /// What a user is.
+    Grant {
+        /// Who.
+        user: Name,
+        /// What from now on.
+        role: Option<Role>,
+        /// Where.
+        room: Option<Place>,
+    },
+}
+
+/// Is something done, or taken back?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undo {
+    /// It is done.
+    No,
+    /// It is taken back.
+    Yes,
+}
+
+/// A ban, as it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ban {
+    /// Whom.
+    pub whom: Banned,
+    /// Where; only for users.
+    pub room: Option<Place>,
+    /// For how long, in seconds.
+    pub for_s: Option<u64>,
+    /// Why.
+    pub reason: String,
+}
+
+impl From<Against> for Ban {
+    fn from(against: Against) -> Self {
+        let Against { user, room, for_s, reason } = against;
+        Self { whom: Banned::User(user), room, for_s, reason }
+    }
+}
+
+impl From<request::Act> for Act {
+    fn from(act: request::Act) -> Self {
+        match act {
+            request::Act::Kick(against) => Self::Kick(against),
+            request::Act::Mute(against) => Self::Mute(against, Undo::No),
+            request::Act::Unmute(against) => Self::Mute(against, Undo::Yes),
+            request::Act::Ban(against) => Self::Ban(against.into(), Undo::No),
+            request::Act::Unban(against) => Self::Ban(against.into(), Undo::Yes),
+            request::Act::Room { room, private } => Self::Room(room, private),
+            request::Act::Grant { user, role, room } => Self::Grant { user, role, room },
+        }
+    }
+}
+
+impl Act {
+    /// The op of the wire that asks for it.
+    #[must_use]
+    pub fn op(&self) -> &'static str {
+        match self {
+            Self::Kick(_) => "KICK",
+            Self::Mute(_, Undo::No) => "MUTE",
+            Self::Mute(_, Undo::Yes) => "UNMUTE",
+            Self::Ban(_, Undo::No) => "BAN",
+            Self::Ban(_, Undo::Yes) => "UNBAN",
+            Self::Room(..) => "ROOM",
+            Self::Grant { .. } => "GRANT",
+        }
+    }
+}
+
+/// A mute or a ban, as it is written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Penalty {
+    /// Until when, in milliseconds since 1970; `None`: until it is taken back.
+    pub until: Option<u64>,
+    /// Why; may be empty.
+    pub reason: Box<str>,
+    /// Who did it.
+    pub by: Box<str>,
+    /// When, in milliseconds since 1970.
+    pub since: u64,
+}
+
+impl Penalty {
+    /// Does it hold at that moment, in milliseconds since 1970?
+    #[must_use]
+    pub fn is_in_force(&self, now: u64) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+}
+
+/// What changes in what is written down. A name is the one under which it was first written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RightsChange {
+    /// The user is that there; `None`: nothing in particular.
+    Grant {
+        /// Where.
+        scope: Scope,
+        /// Who.
+        user: Name,
+        /// What.
+        role: Option<Role>,
+    },
+    /// The room is private, or public.
+    Private {
+        /// Which.
+        room: ConversationId,
+        /// Which of the two.
+        private: bool,
+    },
+    /// The user is muted there; `None`: no more.
+    Mute {
+        /// Where.
+        scope: Scope,
+        /// Who.
+        user: Name,
+        /// How.
+        mute: Option<Penalty>,
+    },
+    /// They are banned there; `None`: no more.
+    Ban {
+        /// Where.
+        scope: Scope,
+        /// Who.
+        banned: Banned,
+        /// How.
+        ban: Option<Penalty>,
+    },
+}
+
+/// All that is written down of who may do what.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoredRights {
+    /// Who is what, where.
+    pub grants: Vec<(Scope, Name, Role)>,
+    /// The private rooms.
+    pub private: Vec<ConversationId>,
+    /// Who is muted, where.
+    pub mutes: Vec<(Scope, Name, Penalty)>,
+    /// Who is banned, where.
+    pub bans: Vec<(Scope, Banned, Penalty)>,
+}
+
+/// A line of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audit {
+    /// When, in milliseconds since 1970.
+    pub at: u64,
+    /// By whom.
+    pub by: By,
+    /// What: an op of the wire in small letters.
+    pub did: Box<str>,
+    /// To whom: a user's name, or what a [`Banned`] is written as.
+    pub whom: Option<Box<str>>,
+    /// In which room.
+    pub room: Option<Box<str>>,
+    /// The role that was granted, `private` or `public`.
+    pub what: Option<Box<str>>,
+    /// Until when, in milliseconds since 1970.
+    pub until: Option<u64>,
+    /// Why.
+    pub reason: Box<str>,
+}
+
+impl StoredRights {
+    /// The addresses that are banned.
+    #[must_use]
+    pub fn barred(&self) -> Barred {
+        let address = |(_, banned, penalty): &(Scope, Banned, Penalty)| match banned {
+            Banned::Address(range) => Some((*range, penalty.until)),
+            _ => None,
+        };
+        Arc::new(self.bans.iter().filter_map(address).collect())
+    }
+}

@@ -1,0 +1,87 @@
+//! Owns how somebody is put out: off the server or out of a room, and told why. Called by the acts.
+//! Never decides who has to go.
+
+use super::banned::is_in;
+use super::rights::{Deed, may};
+use super::{Banned, Chat, Closing, ConversationId, Digest, Scope, SessionId};
+use tcp_chat_protocol::event::{NoticeEvent, notice};
+use tcp_chat_protocol::{Name, NoticeKind};
+
+impl Chat {
+    /// Ends the session, or its time in the room.
+    pub(super) fn throw_out(&mut self, session: SessionId, scope: Scope, who: &str, reason: &str) {
+        let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+        match (scope, self.sessions.get(session).and_then(|s| s.connection)) {
+            (Some(room), _) => self.remove(session, room, &format!("{who} has removed you from"), &why),
+            (None, None) => self.end_session(session),
+            (None, Some(connection)) => {
+                let msg = format!("{who} has ended your session{why}");
+                self.line(connection, notice(&NoticeEvent::new(NoticeKind::Kicked, msg)));
+                self.quit(connection, Closing::Kicked);
+            }
+        }
+    }
+
+    /// Takes the session out of a room, and tells it why.
+    fn remove(&mut self, session: SessionId, room: ConversationId, what: &str, why: &str) {
+        let connection = self.sessions.get(session).and_then(|s| s.connection);
+        let name = self.room_name(Some(room));
+        self.go_out(session, room);
+        if let (Some(connection), Some(name)) = (connection, name) {
+            let msg = format!("{what} the room {name}{why}");
+            let mut removed = NoticeEvent::new(NoticeKind::Removed, msg);
+            removed.room = Some(name.into());
+            self.line(connection, notice(&removed));
+        }
+    }
+
+    /// Takes out of the rooms of a user those that it may be in no more.
+    pub(super) fn sweep_user(&mut self, user: &Name) {
+        for session in self.sessions_there(user, None) {
+            for room in self.rooms_of(session) {
+                self.sweep(session, room);
+            }
+        }
+    }
+
+    pub(super) fn sweep(&mut self, session: SessionId, room: ConversationId) {
+        if may(self.standing(session, room), Deed::Enter).is_err() {
+            self.remove(session, room, "you may no longer be in", "");
+        }
+    }
+
+    /// Whoever is banned from now on is not here any more.
+    pub(super) fn cut(&mut self, whom: &Banned, scope: Scope, who: &str, reason: &str) {
+        match whom {
+            Banned::User(user) => {
+                for session in self.sessions_there(user, scope) {
+                    self.throw_out(session, scope, who, reason);
+                }
+            }
+            // A token does not tell how its session began: as with one that is revoked, all sessions of
+            // the certificate's user end. Those who have another way in come back by it.
+            Banned::Certificate(fingerprint) => {
+                let known = self.users.certificate(&Digest(fingerprint.0));
+                let Some(user) = known.map(|certificate| certificate.name.clone()) else { return };
+                for session in self.sessions_there(&user, None) {
+                    self.throw_out(session, None, who, reason);
+                }
+            }
+            Banned::Address(range) => {
+                let mut there: Vec<_> = self
+                    .connections
+                    .iter()
+                    .filter(|(_, c)| !c.closing && is_in(range, c.address))
+                    .map(|(id, c)| (*id, c.session))
+                    .collect();
+                there.sort_unstable_by_key(|(id, _)| *id);
+                for (connection, session) in there {
+                    match session {
+                        Some(session) => self.throw_out(session, None, who, reason),
+                        None => self.close(connection, Closing::Kicked),
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Roles, mutes and bans where a user is registered: of all sessions alike, by certificate, and when the
+//! name is given up.
+
+use super::super::order::Ban;
+use super::world::World;
+use super::*;
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+/// `cy`, registered, with two sessions in the lobby, and `bo`, who looks on.
+fn cy_twice() -> (World, [ConnectionId; 3]) {
+    let mut world = World::new(|_| {});
+    world.registers("cy");
+    let all = [world.logs_in("desk", "cy"), world.logs_in("phone", "cy"), world.login("bo")];
+    world.skips(&all);
+    (world, all)
+}
+
+#[test]
+fn all_sessions_of_a_user_leave_a_room_and_others_see_one_user_go() {
+    for line in [
+        r#"{"op":"KICK","data":{"user":"CY","room":"lobby"}}"#,
+        r#"{"op":"BAN","data":{"user":"cy","room":"lobby"}}"#,
+    ] {
+        let (mut world, [desk, phone, bo]) = cy_twice();
+        world.operates(line).unwrap();
+        assert_eq!(world.hears(desk), ["NOTICE REMOVED lobby"], "{line}");
+        assert_eq!(world.hears(phone), ["NOTICE REMOVED lobby"], "{line}");
+        assert_eq!(world.hears(bo), ["PRESENCE lobby cy left"], "{line}");
+        world.sends(bo, r#"{"op":"MSG","data":"among us"}"#);
+        assert!(world.hears(desk).is_empty() && world.hears(phone).is_empty(), "{line}");
+    }
+}
+
+#[test]
+fn a_room_that_becomes_private_is_left_by_all_sessions_that_may_not_be_in_it() {
+    let (mut world, [desk, phone, bo]) = cy_twice();
+    world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"member","room":"lobby"}}"#).unwrap();
+    world.operates(r#"{"op":"ROOM","data":{"room":"lobby","private":true}}"#).unwrap();
+    assert_eq!(world.hears(bo), ["NOTICE REMOVED lobby"], "who proves nothing goes");
+    assert_eq!(world.hears(desk), ["PRESENCE lobby bo left"]);
+    assert_eq!(world.hears(phone), ["PRESENCE lobby bo left"]);
+    world.restarts();
+    let desk = world.resumes("desk", None);
+    world.sends(desk, r#"{"op":"MSG","data":"still a member"}"#);
+    assert!(world.hears(desk)[1].starts_with("MSG "), "a restart keeps who is proven");
+    world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"none","room":"lobby"}}"#).unwrap();
+    assert_eq!(world.hears(desk), ["NOTICE REMOVED lobby"]);
+    let phone = world.resumes("phone", Some(0));
+    assert_eq!(world.hears(phone), ["LOGIN cy  head 1"], "nothing of the room, not even what was said");
+}
+
+#[test]
+fn what_was_granted_to_a_user_goes_with_the_user() {
+    let (mut world, [desk, ..]) = cy_twice();
+    world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"owner"}}"#).unwrap();
+    world.sends(desk, r#"{"op":"JOIN","data":{"room":"hers"}}"#);
+    assert_eq!(world.chat.look(Look::Grants).len(), 2);
+    world.grants(UserWish::Remove(name("CY")));
+    assert!(world.chat.look(Look::Grants).is_empty());
+    assert!(world.disk.found().rights.grants.is_empty(), "nor after a restart");
+    world.registers("cy");
+    let another = world.logs_in("another", "cy");
+    world.skips(&[another]);
+    world.sends(another, r#"{"op":"KICK","data":{"user":"bo"}}"#);
+    assert_eq!(world.hears(another), ["ERROR_MSG FORBIDDEN"]);
+}
+
+#[test]
+fn a_user_whose_removal_was_not_kept_has_what_was_granted() {
+    let (mut world, _) = cy_twice();
+    world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"moderator"}}"#).unwrap();
+    world.disk_is_full = true;
+    world.grants(UserWish::Remove(name("cy")));
+    world.disk_is_full = false;
+    world.recovers();
+    assert_eq!((world.chat.users().iter().count(), world.chat.look(Look::Grants).len()), (1, 1));
+    world.restarts();
+    let cy = world.logs_in("again", "cy");
+    world.skips(&[cy]);
+    world.sends(cy, r#"{"op":"KICK","data":{"user":"bo"}}"#);
+    assert_eq!(world.hears(cy).last().unwrap(), "KICK");
+}
+
+#[test]
+fn a_banned_certificate_ends_its_users_sessions_and_opens_nothing_until_it_is_over() {
+    let (mut world, [desk, phone, bo]) = cy_twice();
+    let banned = world.certificate_of(&name("cy"));
+    let shown = |world: &mut World| {
+        world.shows = Some(banned.clone());
+        world.login("cy")
+    };
+    let by_certificate = shown(&mut world);
+    world.skips(&[desk, phone, by_certificate, bo]);
+    let whom = format!("certificate:{}", banned.key).parse().unwrap();
+    let ban = Ban { whom, room: None, for_s: Some(60), reason: "stolen".into() };
+    world.acts(Act::Ban(ban, Undo::No)).unwrap();
+    for session in [desk, phone, by_certificate] {
+        assert_eq!(world.hears(session).last().unwrap(), "(closed: kicked)");
+    }
+    assert_eq!(world.hears(bo), ["PRESENCE lobby cy left"]);
+    world.restarts();
+    let again = shown(&mut world);
+    assert!(world.hears(again)[0].starts_with("ERROR_MSG FORBIDDEN until "));
+    // The password is as good as before; a token does not help the certificate.
+    let with_password = world.logs_in("pass", "cy");
+    assert_eq!(world.hears(with_password), ["LOGIN cy lobby head 0"]);
+    world.loses(with_password);
+    world.shows = Some(banned.clone());
+    let resumed = world.resumes("pass", None);
+    assert!(world.hears(resumed)[0].starts_with("ERROR_MSG FORBIDDEN until "));
+    world.passes(60_000);
+    let over = shown(&mut world);
+    assert_eq!(world.hears(over), ["LOGIN cy lobby head 0"]);
+}

@@ -1,0 +1,159 @@
+//! Owns what the commands that keep order take on the command line. Part of `args`.
+
+use clap::{Args, Subcommand, ValueEnum};
+use tcp_chat_protocol::Role;
+
+/// Where, why and how it is told.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Where {
+    /// In this room; without it, on the whole server
+    #[arg(long, value_name = "ROOM")]
+    pub room: Option<String>,
+    /// Print what was done as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// For how long, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Penalty {
+    /// For how long, such as 30m or 7d; without it, until it is taken back
+    #[arg(long = "for", value_name = "DURATION", value_parser = seconds)]
+    pub for_s: Option<u64>,
+    /// Why; they are told
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub reason: String,
+}
+
+/// All of them, instead.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum List {
+    /// Print all of them instead
+    List {
+        /// As JSON, one object a line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `kick`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Kick {
+    /// Who
+    pub user: String,
+    /// Why; they are told
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub reason: String,
+    #[command(flatten)]
+    pub place: Where,
+}
+
+/// `mute`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Mute {
+    #[command(subcommand)]
+    pub list: Option<List>,
+    /// Who
+    #[arg(required = true)]
+    pub user: Option<String>,
+    #[command(flatten)]
+    pub penalty: Penalty,
+    #[command(flatten)]
+    pub place: Where,
+}
+
+/// `unmute`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Unmute {
+    /// Who
+    pub user: String,
+    #[command(flatten)]
+    pub place: Where,
+}
+
+/// `ban`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Ban {
+    #[command(subcommand)]
+    pub list: Option<List>,
+    /// A user, an address (192.0.2.7, 192.0.2.0/24, 2001:db8::/48; of IPv6 at least a /64), or the SHA-256
+    /// of a client certificate's public key as `user list` shows it; user:NAME where a name looks like one of those
+    #[arg(required = true)]
+    pub whom: Option<String>,
+    #[command(flatten)]
+    pub penalty: Penalty,
+    #[command(flatten)]
+    pub place: Where,
+}
+
+/// `unban`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Unban {
+    /// As it was banned
+    pub whom: String,
+    #[command(flatten)]
+    pub place: Where,
+}
+
+/// `room`
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Room {
+    /// Make a room private (only who was granted a role in it knows of it) or public; a private one is
+    /// opened if it is not there
+    Set {
+        /// Which
+        room: String,
+        /// Who may know of it
+        access: Access,
+        /// Print what was done as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Who may know of a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Access {
+    /// Who was granted a role in it.
+    Private,
+    /// Everyone.
+    Public,
+}
+
+/// `grant`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Grant {
+    #[command(subcommand)]
+    pub list: Option<List>,
+    /// Who
+    #[arg(required = true)]
+    pub user: Option<String>,
+    /// owner, moderator, member, read-only, or none
+    #[arg(required = true, value_parser = role)]
+    pub role: Option<RoleOrNone>,
+    #[command(flatten)]
+    pub place: Where,
+}
+
+/// A role, or none in particular.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoleOrNone(pub Option<Role>);
+
+fn role(text: &str) -> Result<RoleOrNone, String> {
+    match text {
+        "none" => Ok(RoleOrNone(None)),
+        role => role.parse().map(|role| RoleOrNone(Some(role))).map_err(|e| format!("{e}, or none")),
+    }
+}
+
+fn seconds(text: &str) -> Result<u64, String> {
+    let wanted = "write a number with a unit, such as 30m or 7d";
+    let duration = humantime::parse_duration(text).map_err(|_| wanted.to_owned())?;
+    match duration.as_secs() {
+        0 => Err("at least one second".to_owned()),
+        seconds => Ok(seconds),
+    }
+}

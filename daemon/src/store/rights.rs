@@ -1,0 +1,185 @@
+//! Owns how grants, private rooms, mutes, bans and the audit log become rows, and how they are read
+//! back. Called by the writer inside its transaction, and by readers for the audit log. Never decides
+//! who may do what.
+
+use super::found::parsed;
+use super::rows::{int, number};
+use crate::chat::{Audit, By, ConversationId, Penalty, RightsChange, Scope, StoredRights};
+use rusqlite::{Connection, Row, params};
+
+/// A scope as a number: rooms count from 1.
+fn room(scope: Scope) -> i64 {
+    scope.map_or(0, |room| room.0)
+}
+
+fn scope(row: &Row<'_>, column: usize) -> rusqlite::Result<Scope> {
+    let room: i64 = row.get(column)?;
+    Ok((room != 0).then_some(ConversationId(room)))
+}
+
+/// Writes what changed, in order.
+pub(super) fn change(log: &Connection, changes: &[RightsChange]) -> rusqlite::Result<()> {
+    for change in changes {
+        match change {
+            RightsChange::Grant { scope, user, role: Some(role) } => {
+                let sql = "INSERT OR REPLACE INTO grants (room, user, role) VALUES (?1, ?2, ?3)";
+                log.prepare_cached(sql)?.execute(params![room(*scope), user.as_str(), role.as_str()])?;
+            }
+            RightsChange::Grant { scope, user, role: None } => {
+                let sql = "DELETE FROM grants WHERE room = ?1 AND user = ?2";
+                log.prepare_cached(sql)?.execute(params![room(*scope), user.as_str()])?;
+            }
+            RightsChange::Private { room, private: true } => {
+                log.prepare_cached("INSERT OR IGNORE INTO private_rooms VALUES (?1)")?.execute([room.0])?;
+            }
+            RightsChange::Private { room, private: false } => {
+                log.prepare_cached("DELETE FROM private_rooms WHERE room = ?1")?.execute([room.0])?;
+            }
+            RightsChange::Mute { scope, user, mute: Some(mute) } => {
+                put_mute(log, *scope, user.as_str(), mute)?;
+            }
+            RightsChange::Mute { scope, user, mute: None } => {
+                let sql = "DELETE FROM mutes WHERE room = ?1 AND user = ?2";
+                log.prepare_cached(sql)?.execute(params![room(*scope), user.as_str()])?;
+            }
+            RightsChange::Ban { scope, banned, ban: Some(ban) } => {
+                put_ban(log, *scope, &banned.to_string(), ban)?;
+            }
+            RightsChange::Ban { scope, banned, ban: None } => {
+                let sql = "DELETE FROM bans WHERE room = ?1 AND whom = ?2";
+                log.prepare_cached(sql)?.execute(params![room(*scope), banned.to_string()])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn put_mute(log: &Connection, scope: Scope, user: &str, mute: &Penalty) -> rusqlite::Result<()> {
+    let Penalty { until, reason, by, since } = mute;
+    let sql =
+        "INSERT OR REPLACE INTO mutes (room, user, until, reason, by, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    log.prepare_cached(sql)?.execute(params![room(scope), user, until.map(int), reason, by, int(*since)])?;
+    Ok(())
+}
+
+fn put_ban(log: &Connection, scope: Scope, whom: &str, ban: &Penalty) -> rusqlite::Result<()> {
+    let Penalty { until, reason, by, since } = ban;
+    let sql =
+        "INSERT OR REPLACE INTO bans (room, whom, until, reason, by, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    log.prepare_cached(sql)?.execute(params![room(scope), whom, until.map(int), reason, by, int(*since)])?;
+    Ok(())
+}
+
+/// A room is gone, and with it what was written down of it.
+pub(super) fn forget(log: &Connection, room: ConversationId) -> rusqlite::Result<()> {
+    for sql in [
+        "DELETE FROM grants WHERE room = ?1",
+        "DELETE FROM private_rooms WHERE room = ?1",
+        "DELETE FROM mutes WHERE room = ?1",
+        "DELETE FROM bans WHERE room = ?1",
+    ] {
+        log.prepare_cached(sql)?.execute([room.0])?;
+    }
+    Ok(())
+}
+
+/// Makes the tables say what `all` says.
+pub(super) fn replace(log: &Connection, all: &StoredRights) -> rusqlite::Result<()> {
+    log.execute_batch("DELETE FROM grants; DELETE FROM private_rooms; DELETE FROM mutes; DELETE FROM bans")?;
+    let StoredRights { grants, private, mutes, bans } = all;
+    for (scope, user, role) in grants {
+        change(log, &[RightsChange::Grant { scope: *scope, user: user.clone(), role: Some(*role) }])?;
+    }
+    for room in private {
+        change(log, &[RightsChange::Private { room: *room, private: true }])?;
+    }
+    mutes.iter().try_for_each(|(scope, user, mute)| put_mute(log, *scope, user.as_str(), mute))?;
+    bans.iter().try_for_each(|(scope, banned, ban)| put_ban(log, *scope, &banned.to_string(), ban))
+}
+
+/// Reads all of it.
+pub(super) fn read(log: &Connection) -> rusqlite::Result<StoredRights> {
+    let grants = log
+        .prepare("SELECT room, user, role FROM grants")?
+        .query_map([], |row| Ok((scope(row, 0)?, parsed(row, 1)?, parsed(row, 2)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let private = log
+        .prepare("SELECT room FROM private_rooms")?
+        .query_map([], |row| row.get(0).map(ConversationId))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mutes = log
+        .prepare("SELECT room, user, until, reason, by, since FROM mutes")?
+        .query_map([], |row| Ok((scope(row, 0)?, parsed(row, 1)?, penalty(row)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let bans = log
+        .prepare("SELECT room, whom, until, reason, by, since FROM bans")?
+        .query_map([], |row| Ok((scope(row, 0)?, parsed(row, 1)?, penalty(row)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(StoredRights { grants, private, mutes, bans })
+}
+
+fn penalty(row: &Row<'_>) -> rusqlite::Result<Penalty> {
+    Ok(Penalty {
+        until: moment(row, 2)?,
+        reason: row.get::<_, String>(3)?.into(),
+        by: row.get::<_, String>(4)?.into(),
+        since: number(row, 5)?,
+    })
+}
+
+fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<u64>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(|ms| u64::try_from(ms).unwrap_or(0)))
+}
+
+/// Adds lines to the audit log.
+pub(super) fn audit(log: &Connection, lines: &[Audit]) -> rusqlite::Result<()> {
+    for Audit { at, by, did, whom, room, what, until, reason } in lines {
+        let (user, uid) = match by {
+            By::User(name) => (Some(name.as_str()), None),
+            By::Operator(uid) => (None, Some(*uid)),
+        };
+        // A clock does not number it: it goes back at times.
+        let sql = "INSERT INTO audit (id, at, user, uid, did, whom, room, what, until, reason)
+             VALUES ((SELECT ifnull(max(id), 0) + 1 FROM audit), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        log.prepare_cached(sql)?.execute(params![
+            int(*at),
+            user,
+            uid,
+            did,
+            whom,
+            room,
+            what,
+            until.map(int),
+            reason
+        ])?;
+    }
+    Ok(())
+}
+
+/// The newest lines of the audit log, the oldest of them first.
+pub(super) fn audited(log: &Connection, limit: usize) -> rusqlite::Result<Vec<Audit>> {
+    let sql =
+        "SELECT at, user, uid, did, whom, room, what, until, reason FROM audit ORDER BY id DESC LIMIT ?1";
+    let mut lines: Vec<Audit> = log
+        .prepare_cached(sql)?
+        .query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+            let text = |column| row.get::<_, Option<String>>(column).map(|text| text.map(Into::into));
+            let by = match row.get::<_, Option<u32>>(2)? {
+                Some(uid) => By::Operator(uid),
+                None => By::User(parsed(row, 1)?),
+            };
+            Ok(Audit {
+                at: number(row, 0)?,
+                by,
+                did: row.get::<_, String>(3)?.into(),
+                whom: text(4)?,
+                room: text(5)?,
+                what: text(6)?,
+                until: moment(row, 7)?,
+                reason: row.get::<_, String>(8)?.into(),
+            })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    lines.reverse();
+    Ok(lines)
+}

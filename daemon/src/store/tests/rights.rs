@@ -1,0 +1,123 @@
+//! Grants, private rooms, mutes, bans and the audit log, as they are kept over a restart.
+
+use super::*;
+use crate::chat::{Audit, By, Penalty, RightsChange};
+use tcp_chat_protocol::Role;
+
+fn penalty(until: Option<u64>) -> Penalty {
+    Penalty { until, reason: "spam".into(), by: "operator (uid 0)".into(), since: START }
+}
+
+fn line(by: By, did: &str) -> Audit {
+    let whom = Some("bo".into());
+    Audit {
+        at: START,
+        by,
+        did: did.into(),
+        whom,
+        room: None,
+        what: None,
+        until: Some(START + 1),
+        reason: "".into(),
+    }
+}
+
+fn changes() -> Vec<RightsChange> {
+    let (ana, bo) = (name("ana"), name("bo"));
+    let (here, server) = (Some(room(1)), None);
+    let ban = |whom: &str, ban| RightsChange::Ban { scope: server, banned: whom.parse().unwrap(), ban };
+    vec![
+        RightsChange::Grant { scope: here, user: ana.clone(), role: Some(Role::Member) },
+        RightsChange::Grant { scope: here, user: ana.clone(), role: Some(Role::Owner) },
+        RightsChange::Grant { scope: server, user: ana.clone(), role: Some(Role::ReadOnly) },
+        RightsChange::Grant { scope: server, user: bo.clone(), role: Some(Role::ReadOnly) },
+        RightsChange::Grant { scope: server, user: bo.clone(), role: None },
+        RightsChange::Private { room: room(1), private: true },
+        RightsChange::Private { room: room(2), private: true },
+        RightsChange::Mute { scope: here, user: bo.clone(), mute: Some(penalty(None)) },
+        ban("mallory", Some(penalty(Some(START + MINUTE)))),
+        ban("10.0.0.0/8", Some(penalty(None))),
+        ban("2001:db8::1", Some(penalty(None))),
+        ban("2001:db8::/64", None),
+        ban(&"ab".repeat(32), Some(penalty(None))),
+    ]
+}
+
+#[tokio::test]
+async fn who_may_do_what_is_kept_and_goes_with_its_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = history(folder.path().join("chat.db"));
+    let (mut store, ..) = open(&history);
+    let audit = vec![line(By::Operator(0), "ban"), line(By::User(name("ana")), "kick")];
+    let writes = Writes { rights: changes(), audit: audit.clone(), ..Model::open(2) };
+    store.commit(writes).unwrap();
+    drop(store); // as a crash does
+
+    let (mut store, readers, found) = open(&history);
+    let (ana, bo) = (name("ana"), name("bo"));
+    let wanted = StoredRights {
+        grants: vec![(None, ana.clone(), Role::ReadOnly), (Some(room(1)), ana, Role::Owner)],
+        private: vec![room(1), room(2)],
+        mutes: vec![(Some(room(1)), bo, penalty(None))],
+        bans: vec![
+            (None, "10.0.0.0/8".parse().unwrap(), penalty(None)),
+            (None, "ab".repeat(32).parse().unwrap(), penalty(None)),
+            (None, "mallory".parse().unwrap(), penalty(Some(START + MINUTE))),
+        ],
+    };
+    assert_eq!(found.rights, wanted);
+    assert_eq!(found.rights.barred().len(), 1);
+    assert_eq!(readers.audit(10).await.unwrap(), audit);
+    assert_eq!(readers.audit(1).await.unwrap(), audit[1..], "the newest");
+
+    let gone = Writes { gone: vec![room(1)], ..Writes::default() };
+    store.commit(gone).unwrap();
+    let after = StoredRights {
+        grants: wanted.grants[..1].to_vec(),
+        private: vec![room(2)],
+        mutes: vec![],
+        bans: wanted.bans.clone(),
+    };
+    // After a time without writing all is written anew, and the lines that waited are added.
+    let all = Found { rights: after.clone(), audit: vec![line(By::Operator(7), "kick")], ..found };
+    store.replace(&all).unwrap();
+    drop((store, readers));
+    let (_, readers, found) = open(&history);
+    assert_eq!(found.rights, after);
+    let did: Vec<_> = readers.audit(10).await.unwrap().into_iter().map(|a| a.by).collect();
+    assert_eq!(did, [By::Operator(0), By::User(name("ana")), By::Operator(7)]);
+}
+
+#[test]
+fn the_audit_log_is_only_added_to() {
+    let (mut store, ..) = open(&in_memory());
+    let audit = vec![line(By::Operator(0), "ban"), line(By::Operator(0), "unban")];
+    store.commit(Writes { audit, ..Writes::default() }).unwrap();
+    let all = "(id, at, uid, did, reason) VALUES (2, 0, 0, 'x', '')";
+    for sql in [
+        "UPDATE audit SET whom = 'cy'".to_owned(),
+        "DELETE FROM audit".to_owned(),
+        "DELETE FROM audit WHERE id = 1".to_owned(),
+        format!("INSERT OR REPLACE INTO audit {all}"),
+        format!("REPLACE INTO audit {all}"),
+        format!("INSERT INTO audit {all} ON CONFLICT DO UPDATE SET did = 'x'"),
+    ] {
+        let refused = store.log().execute_batch(&sql).unwrap_err().to_string();
+        assert!(refused.contains("the audit log is only added to"), "{sql}: {refused}");
+    }
+    assert_eq!(store.count("SELECT count(*) FROM audit WHERE did IN ('ban', 'unban')"), 2);
+}
+
+#[test]
+fn a_store_of_the_first_version_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("../schema/1.sql")).unwrap();
+    old.execute_batch("PRAGMA application_id = 0x74634874; PRAGMA user_version = 1").unwrap();
+    old.execute_batch("INSERT INTO conversations (id, room, head) VALUES (1, 'lobby', 0)").unwrap();
+    drop(old);
+    let (mut store, _, found) = open(&history(&path));
+    assert_eq!((found.conversations.len(), found.rights), (1, StoredRights::default()));
+    store.commit(Writes { rights: changes(), ..Writes::default() }).unwrap();
+}

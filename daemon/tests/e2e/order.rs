@@ -1,0 +1,227 @@
+//! Keeping order in a running daemon, through its control socket and the real commands: who is put
+//! out, who does not come in, what is hidden, and what is still so after a restart.
+
+use crate::common::{Daemon, Finished, run};
+use serde_json::{Value, json};
+use std::io::Read;
+use std::net::TcpStream;
+
+impl Daemon {
+    /// `tcp-chatd ARGUMENTS`, which is done.
+    fn does(&self, arguments: &[&str]) -> String {
+        let Finished { code, out, err } = run(self.folder(), arguments, "");
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{arguments:?}: {out}");
+        out
+    }
+
+    /// The same, refused; what it says.
+    fn does_not(&self, arguments: &[&str]) -> String {
+        let Finished { code, out, err } = run(self.folder(), arguments, "");
+        assert_eq!((code, out.as_str()), (Some(70), ""), "{arguments:?}: {err}");
+        err
+    }
+
+    /// The lines that a command prints as JSON.
+    fn lists(&self, arguments: &[&str]) -> Vec<Value> {
+        self.does(arguments).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+#[test]
+fn a_kick_ends_the_session_or_the_time_in_a_room() {
+    let daemon = Daemon::start();
+    let mut ana = daemon.login_to("ana", &["lobby", "ops"]);
+    let mut bo = daemon.login_to("bo", &["lobby", "ops"]);
+    daemon.does(&["kick", "bo", "--room", "ops", "--reason", "off topic"]);
+    let notice = bo.is_noticed("REMOVED");
+    assert_eq!(notice["room"], "ops");
+    assert!(notice["msg"].as_str().unwrap().ends_with(": off topic"), "{notice}");
+    assert_eq!(ana.sees("bo", "joined")["room"], "lobby");
+    assert_eq!(ana.sees("bo", "joined")["room"], "ops");
+    assert_eq!(ana.sees("bo", "left")["room"], "ops");
+    bo.is_refused("MSG", json!({"room": "ops", "msg": "?"}), "NOT_A_MEMBER");
+    let session = bo.session();
+    daemon.does(&["kick", "BO"]);
+    bo.is_noticed("KICKED");
+    bo.is_closed();
+    let mut again = daemon.connect();
+    again.is_refused("LOGIN", json!({"session": session.token}), "SESSION_EXPIRED");
+    assert!(daemon.does_not(&["kick", "bo"]).contains("nobody called bo"));
+    daemon.login("bo");
+}
+
+#[test]
+fn the_muted_read_on_and_speak_again_when_it_is_over() {
+    let mut daemon = Daemon::start();
+    let mut ana = daemon.login("ana");
+    let done = daemon.does(&["mute", "ana", "--for", "1h", "--reason", "caps", "--json"]);
+    let until = serde_json::from_str::<Value>(&done).unwrap()["until"].clone();
+    let reply = ana.asks_for("MSG", json!({"room": "lobby", "msg": "AAA"}));
+    assert_eq!((&reply["data"]["kind"], &reply["data"]["until"]), (&json!("FORBIDDEN"), &until), "{reply}");
+    let session = ana.session();
+    daemon.restart();
+    let mut ana = daemon.resume(&session);
+    ana.is_refused("MSG", json!("still?"), "FORBIDDEN");
+    daemon.login("bo").says("one who may");
+    ana.hears("one who may");
+    assert_eq!(daemon.lists(&["mute", "list", "--json"])[0]["user"], "ana");
+    daemon.does(&["unmute", "ana"]);
+    ana.says("aaa");
+    assert!(daemon.does_not(&["unmute", "ana"]).contains("ana is not muted"));
+}
+
+#[test]
+fn bans_of_users_cut_and_hold_over_a_restart() {
+    let mut daemon = Daemon::start();
+    let mut mallory = daemon.login("mallory");
+    daemon.does(&["ban", "mallory", "--for", "1d", "--reason", "spam"]);
+    assert!(mallory.is_noticed("KICKED")["msg"].as_str().unwrap().ends_with(": spam"));
+    mallory.is_closed();
+    daemon.kill();
+    daemon.start_again();
+    let said = daemon.connect().is_refused("LOGIN", json!({"name": "MALLORY"}), "FORBIDDEN");
+    assert!(said.contains("banned") && said.contains("spam"), "{said}");
+    let bans = daemon.lists(&["ban", "list", "--json"]);
+    assert_eq!((bans.len(), &bans[0]["user"], &bans[0]["reason"]), (1, &json!("mallory"), &json!("spam")));
+    daemon.does(&["unban", "mallory"]);
+    daemon.login("mallory");
+}
+
+#[test]
+fn a_banned_address_is_not_even_shaken_hands_with() {
+    let mut daemon = Daemon::with("log.level = \"debug\"");
+    let mut ana = daemon.login("ana");
+    daemon.does(&["ban", "127.0.0.0/8"]);
+    ana.is_noticed("KICKED");
+    ana.is_closed();
+    daemon.restart();
+    let mut socket = TcpStream::connect(daemon.address()).unwrap();
+    let mut bytes = Vec::new();
+    // Closed, in order or not, with nothing said.
+    let _ = socket.read_to_end(&mut bytes);
+    assert!(bytes.is_empty());
+    let refused = daemon.log().event("connection refused").expect("it is logged");
+    assert_eq!(refused["reason"], "banned");
+    daemon.does(&["unban", "127.0.0.1/8"]);
+    daemon.login("ana");
+}
+
+#[test]
+fn a_private_room_is_nobodys_who_was_granted_nothing() {
+    let mut daemon = Daemon::start();
+    let mut ana = daemon.login_to("ana", &["lobby", "ops"]);
+    ana.says_in("ops", "a secret");
+    daemon.does(&["room", "set", "ops", "private"]);
+    assert_eq!(ana.is_noticed("REMOVED")["room"], "ops");
+    let session = ana.session();
+    daemon.restart();
+    let mut ana = daemon.connect();
+    let reply = ana.resumes(&session, Some(0));
+    assert_eq!(reply["rooms"], json!(["lobby"]));
+    ana.has_nothing("MSG");
+    for (op, data) in [
+        ("JOIN", json!({"room": "ops"})),
+        ("LEAVE", json!({"room": "ops"})),
+        ("MSG", json!({"room": "ops", "msg": "?"})),
+        ("WHO", json!({"room": "ops"})),
+        ("HISTORY", json!({"room": "ops"})),
+        ("SEARCH", json!({"room": "ops", "query": "secret"})),
+        ("KICK", json!({"room": "ops", "user": "bo"})),
+        ("GRANT", json!({"room": "ops", "user": "ana", "role": "owner"})),
+        ("ROOM", json!({"room": "ops", "private": false})),
+    ] {
+        ana.is_refused(op, data, "NO_SUCH_ROOM");
+    }
+    ana.is_refused("KICK", json!({"user": "bo"}), "FORBIDDEN");
+    assert_eq!(ana.asks("SEARCH", json!({"query": "secret"}))["messages"], json!([]));
+    assert_eq!(ana.asks("ROOMS", Value::Null)["rooms"].as_array().unwrap().len(), 1);
+    // A grant to a name that nobody has proven opens nothing.
+    daemon.does(&["grant", "ana", "owner", "--room", "ops"]);
+    ana.is_refused("JOIN", json!({"room": "ops"}), "NO_SUCH_ROOM");
+    assert_eq!(
+        daemon.lists(&["grant", "list", "--json"]),
+        [json!({"user": "ana", "role": "owner", "room": "ops"})]
+    );
+    daemon.does(&["room", "set", "ops", "public"]);
+    ana.asks("JOIN", json!({"room": "ops"}));
+    assert_eq!(ana.asks("SEARCH", json!({"query": "secret"}))["messages"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn what_was_done_stands_in_the_audit_log() {
+    let mut daemon = Daemon::start();
+    let _bo = daemon.login("bo");
+    daemon.does(&["mute", "bo", "--reason", "noise"]);
+    daemon.does(&["kick", "bo"]);
+    daemon.does_not(&["kick", "bo"]);
+    daemon.restart();
+    daemon.does(&["ban", "10.0.0.1", "--for", "1m"]);
+    let lines = daemon.lists(&["audit", "--json"]);
+    let shown: Vec<_> = lines.iter().map(|l| json!([l["did"], l["whom"], l["reason"]])).collect();
+    assert_eq!(
+        json!(shown),
+        json!([["mute", "bo", "noise"], ["kick", "bo", ""], ["ban", "address:10.0.0.1/32", ""]])
+    );
+    assert!(
+        lines.iter().all(|l| l["uid"].is_u64() && l["at"].is_string() && l["user"].is_null()),
+        "{lines:?}"
+    );
+    assert_eq!(daemon.lists(&["audit", "--limit", "1", "--json"]), lines[2..]);
+    let table = daemon.does(&["audit"]);
+    assert!(table.starts_with("AT ") && table.lines().count() == 4, "{table}");
+}
+
+#[test]
+fn an_operator_sees_who_is_here_changes_the_level_and_drains() {
+    let mut daemon = Daemon::start();
+    let mut ana = daemon.login_to("ana", &["lobby", "ops"]);
+    let bo = daemon.login("bo");
+    ana.sees("bo", "joined");
+    drop(bo);
+    ana.sees("bo", "away");
+    let users = daemon.lists(&["who", "--json"]);
+    assert_eq!(
+        users[0],
+        json!({"user": "ana", "state": "here", "address": "127.0.0.1", "proven": false, "role": null, "rooms": ["lobby", "ops"]})
+    );
+    assert_eq!((&users[1]["state"], &users[1]["address"]), (&json!("away"), &Value::Null));
+    assert!(daemon.does(&["who"]).starts_with("USER  STATE  ADDRESS"));
+    let rooms = daemon.lists(&["rooms", "--json"]);
+    assert_eq!(
+        rooms[0],
+        json!({"room": "lobby", "members": 2, "here": 1, "head": 0, "private": false, "owners": []})
+    );
+    daemon.does(&["log", "debug"]);
+    daemon.login("cy");
+    daemon.log().event("logged in").expect("it logs more now");
+    assert!(daemon.does_not(&["log", "loud"]).contains("loud"));
+    daemon.does(&["drain"]);
+    ana.is_noticed("SHUTDOWN");
+    ana.is_closed();
+    assert_eq!(daemon.ended().code(), Some(0));
+}
+
+#[test]
+fn the_control_socket_says_which_version_it_speaks() {
+    use std::io::{BufRead, BufReader, Write};
+    let daemon = Daemon::start();
+    let socket = std::os::unix::net::UnixStream::connect(daemon.folder().join("data/control.sock")).unwrap();
+    let mut lines = BufReader::new(&socket).lines();
+    let mut asks = |line: &str| -> Value {
+        (&socket).write_all(format!("{line}\n").as_bytes()).unwrap();
+        serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap()
+    };
+    for (line, ok) in [
+        (r#"{"command":"who"}"#, true),
+        (r#"{"command":"who","version":1}"#, true),
+        (r#"{"command":"who","version":2}"#, false),
+        (r#"{"command":"mute","user":"a b"}"#, false),
+        (r#"{"command":"ban","whom":"a b"}"#, false),
+        (r#"{"command":"mute","user":"ana","for_s":0}"#, false),
+        (r#"{"command":"kick","user":"ana","room":"nowhere"}"#, false),
+    ] {
+        let answer = asks(line);
+        assert_eq!((&answer["ok"], &answer["version"]), (&json!(ok), &json!(1)), "{line}: {answer}");
+        assert_eq!(answer["error"].is_string(), !ok, "{answer}");
+    }
+}

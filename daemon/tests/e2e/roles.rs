@@ -1,0 +1,85 @@
+//! Roles of registered users: who proves a name has what was granted to it, in every session and after a
+//! restart, and nobody else has.
+
+use crate::accounts::{ACCOUNTS, done, logs_in, registered};
+use crate::common::{Daemon, Peer};
+use serde_json::{Value, json};
+
+fn is_hidden_from(peer: &mut Peer, room: &str) {
+    for (op, data) in [
+        ("JOIN", json!({"room": room})),
+        ("WHO", json!({"room": room})),
+        ("HISTORY", json!({"room": room})),
+        ("MSG", json!({"room": room, "msg": "?"})),
+    ] {
+        peer.is_refused(op, data, "NO_SUCH_ROOM");
+    }
+    let rooms = peer.asks("ROOMS", Value::Null)["rooms"].clone();
+    assert!(rooms.as_array().unwrap().iter().all(|r| r["room"] != room), "{rooms}");
+}
+
+#[test]
+fn roles_hold_for_registered_users_and_over_a_restart() {
+    let mut daemon = Daemon::with(ACCOUNTS);
+    for name in ["ana", "bo", "cy"] {
+        registered(&daemon, name);
+    }
+    done(&daemon, &["grant", "ana", "moderator"]);
+    done(&daemon, &["room", "set", "board", "private"]);
+    done(&daemon, &["grant", "bo", "member", "--room", "board"]);
+    let mut ana = logs_in(&daemon, "ana", "her own");
+    let mut cy = logs_in(&daemon, "cy", "her own");
+
+    cy.is_refused("KICK", json!({"user": "ana"}), "FORBIDDEN");
+    assert_eq!(ana.asks("KICK", json!({"user": "CY", "reason": "cool down"})), json!({"user": "cy"}));
+    assert!(cy.is_noticed("KICKED")["msg"].as_str().unwrap().ends_with(": cool down"));
+    cy.is_closed();
+    let mut cy = logs_in(&daemon, "cy", "her own");
+    is_hidden_from(&mut cy, "board");
+
+    let mut desk = logs_in(&daemon, "bo", "her own");
+    let mut phone = logs_in(&daemon, "bo", "her own");
+    desk.asks("JOIN", json!({"room": "board"}));
+    assert_eq!(phone.asks("JOIN", json!({"room": "board"}))["member_count"], 1, "one user");
+    desk.says_in("board", "the minutes");
+    phone.hears("the minutes");
+
+    let (ana, cy) = (ana.vanishes(), cy.vanishes());
+    let (desk, phone) = (desk.vanishes(), phone.vanishes());
+    daemon.restart();
+    let mut ana = daemon.resume(&ana);
+    let mut cy = daemon.resume(&cy);
+    let (mut desk, mut phone) = (daemon.resume(&desk), daemon.resume(&phone));
+    is_hidden_from(&mut cy, "board");
+    desk.says_in("board", "more of them");
+    phone.hears("more of them");
+    ana.asks("MUTE", json!({"user": "cy", "for_s": 3600}));
+    cy.is_refused("MSG", json!("?"), "FORBIDDEN");
+    ana.asks("KICK", json!({"user": "cy"}));
+    cy.is_noticed("KICKED");
+    cy.is_closed();
+
+    // What is taken away is gone in every session.
+    done(&daemon, &["grant", "bo", "none", "--room", "board"]);
+    for session in [&mut desk, &mut phone] {
+        assert_eq!(session.is_noticed("REMOVED")["room"], "board");
+        is_hidden_from(session, "board");
+    }
+}
+
+#[test]
+fn whoever_has_a_name_next_inherits_nothing() {
+    let daemon = Daemon::with(ACCOUNTS);
+    registered(&daemon, "ana");
+    registered(&daemon, "bo");
+    done(&daemon, &["grant", "ana", "owner"]);
+    let mut ana = logs_in(&daemon, "ana", "her own");
+    ana.asks("JOIN", json!({"room": "hers"}));
+    ana.asks("ROOM", json!({"room": "hers", "private": true}));
+    done(&daemon, &["user", "remove", "ana"]);
+    assert_eq!(done(&daemon, &["grant", "list", "--json"]), "");
+    registered(&daemon, "ana");
+    let mut another = logs_in(&daemon, "ana", "her own");
+    another.is_refused("KICK", json!({"user": "bo"}), "FORBIDDEN");
+    is_hidden_from(&mut another, "hers");
+}
