@@ -19,7 +19,10 @@ pub(super) struct Shared {
     /// Around each use of the search index.
     pub(super) index_gate: Gate,
     work: Mutex<Work>,
+    /// Rings for everything that there is to do,
     bell: Condvar,
+    /// and this one not for new messages: they come a thousand times a second.
+    alarm: Condvar,
     progress: watch::Sender<Progress>,
 }
 
@@ -61,6 +64,7 @@ impl Shared {
             index_gate: Gate::new(memory),
             work: Mutex::new(Work { head, ..Work::default() }),
             bell: Condvar::new(),
+            alarm: Condvar::new(),
             progress: watch::Sender::new(Progress::default()),
         }
     }
@@ -69,6 +73,17 @@ impl Shared {
     pub(super) fn tell(&self, change: impl FnOnce(&mut Work)) {
         change(&mut self.lock());
         self.bell.notify_all();
+        self.alarm.notify_all();
+    }
+
+    /// The log has messages up to this number now, and so many more removals. Lets an indexer know
+    /// that has nothing to do.
+    pub(super) fn grown(&self, head: Seq, removals: u64) {
+        let mut work = self.lock();
+        work.head = head;
+        work.removals += removals;
+        drop(work);
+        self.bell.notify_all();
     }
 
     /// What there is to do.
@@ -76,16 +91,16 @@ impl Shared {
         *self.lock()
     }
 
-    /// Waits until there is something to do that `enough` takes, for `at_most` if that is given.
-    pub(super) fn wait(&self, at_most: Option<Duration>, enough: impl Fn(&Work) -> bool) -> Work {
-        let work = self.lock();
-        match at_most {
-            None => *self.bell.wait_while(work, |w| !enough(w)).unwrap_or_else(PoisonError::into_inner),
-            Some(time) => {
-                let waited = self.bell.wait_timeout_while(work, time, |w| !enough(w));
-                *waited.unwrap_or_else(PoisonError::into_inner).0
-            }
-        }
+    /// Waits until there is something to do that `enough` takes.
+    pub(super) fn wait(&self, enough: impl Fn(&Work) -> bool) {
+        drop(self.bell.wait_while(self.lock(), |w| !enough(w)));
+    }
+
+    /// Pauses for this time, or until something comes up that `enough` takes and that is more than
+    /// new messages.
+    pub(super) fn pause(&self, time: Duration, enough: impl Fn(&Work) -> bool) -> Work {
+        let paused = self.alarm.wait_timeout_while(self.lock(), time, |w| !enough(w));
+        *paused.unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Says how far the indexer is.

@@ -24,11 +24,14 @@ pub(super) struct Checkpoints {
     thread: Option<JoinHandle<()>>,
     pages: Pages,
     restart_at: i64,
+    turns: u64,
 }
 
 /// When to do what, in pages of the write-ahead log.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pages {
+    /// Turns between two looks, which cost a fifth of a small turn.
+    pub(super) look_every: u64,
     /// A copy is worth it.
     pub(super) copy: i64,
     /// The writer starts over once the rest is less than a copy. A start after a crash has to
@@ -41,7 +44,7 @@ pub(super) struct Pages {
 impl Default for Pages {
     /// Of 4 KiB each: 4, 24 and 96 MiB.
     fn default() -> Self {
-        Self { copy: 1_000, restart: 6_000, too_many: 24_000 }
+        Self { look_every: 8, copy: 1_000, restart: 6_000, too_many: 24_000 }
     }
 }
 
@@ -66,6 +69,10 @@ impl Checkpoints {
     /// After each turn of the writer. What fails here is tried again: the turn is kept.
     pub(super) fn after_turn(&mut self, log: &Connection) {
         let Some(bell) = &self.bell else { return };
+        self.turns += 1;
+        if self.turns % self.pages.look_every != 0 {
+            return;
+        }
         let Ok((pages, copied)) = checkpoint(log, "PRAGMA wal_checkpoint(NOOP)") else { return };
         // Two cannot copy at once. What is written meanwhile is left for the next time.
         if pages - copied == 0 || self.copying.load(Ordering::Acquire) {

@@ -97,10 +97,7 @@ impl Store {
             }
         }
         let removals = u64::from(!writes.gone.is_empty());
-        self.shared.tell(|work| {
-            work.head = totals.head;
-            work.removals += removals;
-        });
+        self.shared.grown(totals.head, removals);
         if let Some(log) = &self.log {
             self.checkpoints.after_turn(log);
         }

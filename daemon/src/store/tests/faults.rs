@@ -280,7 +280,7 @@ async fn a_store_in_memory_can_be_backed_up_too() {
 async fn the_write_ahead_log_starts_over_while_others_write_and_read() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, readers, _) = open(&history(dir.path().join("chat.db")));
-    store.parts().2.set_pages(wal::Pages { copy: 20, restart: 100, too_many: 200 });
+    store.parts().2.set_pages(wal::Pages { look_every: 1, copy: 20, restart: 100, too_many: 200 });
     let mut model = Model::default();
     store.commit(Model::open(1)).unwrap();
     let long = "x".repeat(8_000);
