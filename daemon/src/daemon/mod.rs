@@ -8,6 +8,7 @@
 
 mod exposure;
 mod fatal;
+mod loopback;
 mod reload;
 mod watch;
 
@@ -15,15 +16,19 @@ pub use fatal::Fatal;
 
 use crate::admin::{self, Desk, Wish};
 use crate::chat::{Found, Rules};
+use crate::http::Observed;
 use crate::hub::{self, Control, Directory, Ended, Entry, Inbox};
+use crate::metrics::Metrics;
 use crate::net::{self, Gate};
 use crate::settings::Loaded;
 use crate::store::{Readers, Store};
 use crate::tls::{TlsNote, TlsState};
 use crate::{commands, log, systemd, tls};
+use loopback::Loopback;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -119,6 +124,7 @@ struct Bound {
     readers: Readers,
     found: Found,
     listeners: Vec<TcpListener>,
+    loopback: Loopback,
     control: Option<(PathBuf, std::os::unix::net::UnixListener)>,
 }
 
@@ -135,6 +141,7 @@ impl Bound {
         } else {
             handed_over
         };
+        let loopback = Loopback::bind(settings)?;
         let control = match settings.control_socket() {
             None => None,
             Some(path) => match admin::bind(&path) {
@@ -142,7 +149,7 @@ impl Bound {
                 Err(why) => return Err(Fatal::Control { path, why }),
             },
         };
-        Ok(Self { tls, store, readers, found, listeners, control })
+        Ok(Self { tls, store, readers, found, listeners, loopback, control })
     }
 }
 
@@ -157,7 +164,7 @@ struct Daemon {
     control: Option<PathBuf>,
     /// Ends the accept loops.
     stop_accepting: CancellationToken,
-    /// Ends the control socket.
+    /// Ends the control socket, and HTTP.
     stop_control: CancellationToken,
     tasks: JoinSet<()>,
     wishes: mpsc::Receiver<Wish>,
@@ -167,14 +174,24 @@ struct Daemon {
 
 impl Daemon {
     fn start(loaded: Loaded, log: log::Handle, bound: Bound) -> Result<Self, Fatal> {
-        let Bound { tls, store, readers, found, listeners, control } = bound;
+        let Bound { tls, store, readers, found, listeners, loopback, control } = bound;
         let settings = &loaded.settings;
         tell_certificate(&tls);
         let (inbox, entries) = hub::inbox();
         let directory = Directory::new(tls.fetching_until());
-        let (hub, bars) = hub::spawn(Rules::from(settings), store, found, entries, directory.clone())
-            .map_err(Fatal::Runtime)?;
-        let gate = Gate::new(settings, tls.clone(), directory, inbox.clone(), bars, readers.clone());
+        let metrics = Arc::new(Metrics::new().map_err(Fatal::Metrics)?);
+        let (hub, bars) =
+            hub::spawn(Rules::from(settings), store, found, entries, directory.clone(), metrics.clone())
+                .map_err(Fatal::Runtime)?;
+        let gate = Gate::new(
+            settings,
+            tls.clone(),
+            directory,
+            inbox.clone(),
+            bars,
+            readers.clone(),
+            metrics.clone(),
+        );
         let (stop_accepting, stop_control) = (CancellationToken::new(), CancellationToken::new());
         let mut tasks = JoinSet::new();
         let mut addresses = Vec::new();
@@ -186,6 +203,14 @@ impl Daemon {
             tasks.spawn(net::serve(gate.clone(), listener, stop_accepting.clone()));
         }
         exposure::warn_if_open_to_all(settings, &addresses);
+        let observed = Observed {
+            metrics,
+            inbox: inbox.clone(),
+            readers: readers.clone(),
+            tls: tls.clone(),
+            stopping: stop_accepting.clone(),
+        };
+        loopback.serve(&settings.http, &gate, observed, &stop_control, &mut tasks)?;
         let (sender, wishes) = mpsc::channel(WISHES);
         let control = match control {
             None => None,

@@ -15,6 +15,7 @@ use crate::chat::{
     Chat, Command, ConnectionId, ConversationId, Found, NotGranted, Now, Past, PastUnknown, Rules, SessionId,
     UserInfo,
 };
+use crate::metrics::{HubNow, Metrics};
 use crate::store::{Store, StoreError};
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
@@ -63,11 +64,13 @@ struct Hub {
     answers: Vec<Answer>,
     bars: Bars,
     directory: Directory,
+    metrics: Arc<Metrics>,
 }
 
 /// An operator's question, answered when its turn is kept.
 enum Answer {
     Health(oneshot::Sender<Health>),
+    Measured(oneshot::Sender<HubNow>),
     Done(oneshot::Sender<()>),
     Acted(oneshot::Sender<Result<ActReply, String>>, Result<ActReply, String>),
     Seen(oneshot::Sender<Vec<serde_json::Value>>, Vec<serde_json::Value>),
@@ -89,11 +92,12 @@ pub fn spawn(
     found: Found,
     entries: mpsc::Receiver<Entry>,
     directory: Directory,
+    metrics: Arc<Metrics>,
 ) -> std::io::Result<(oneshot::Receiver<Ended>, Bars)> {
     let (sender, receiver) = oneshot::channel();
     // Before anyone is let in.
     let bars: Bars = Arc::new(ArcSwap::new(found.rights.barred()));
-    let hub = Hub::new(rules, store, found, directory, bars.clone());
+    let hub = Hub::new(rules, store, found, directory, bars.clone(), metrics);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     std::thread::Builder::new().name("hub".into()).spawn(move || {
         let _ = sender.send(runtime.block_on(hub.run(entries)));
@@ -102,7 +106,14 @@ pub fn spawn(
 }
 
 impl Hub {
-    fn new(rules: Rules, store: Store, found: Found, directory: Directory, bars: Bars) -> Self {
+    fn new(
+        rules: Rules,
+        store: Store,
+        found: Found,
+        directory: Directory,
+        bars: Bars,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let began = Instant::now();
         let now = Now { mono: 0, wall: Timestamp::now().0 };
         let chat = Chat::restore(rules, found, now);
@@ -119,6 +130,7 @@ impl Hub {
             failing: None,
             answers: Vec::new(),
             bars,
+            metrics,
         }
     }
 
@@ -187,25 +199,53 @@ impl Hub {
         } else if outcome.writes.is_empty() {
             self.deliver(outcome.effects, &[]);
         } else {
+            let began = std::time::Instant::now();
             match self.store.commit(outcome.writes) {
                 Ok(kept) => {
+                    self.metrics.hub.committed(began.elapsed());
                     // Before anyone hears of it: who may log in now, may.
                     self.directory.publish(self.chat.users());
                     self.deliver(outcome.effects, &kept);
                 }
                 Err(why) => {
+                    self.metrics.hub.not_kept();
                     let effects = self.fail(&why, outcome.effects);
                     self.deliver(effects, &[]);
                 }
             }
         }
         self.directory.publish(self.chat.users());
+        if commands > 0 {
+            self.metrics.hub.turn(commands);
+        }
+        if let Some(tally) = self.chat.take_tally() {
+            self.metrics.tally(&tally);
+        }
         self.answer();
+    }
+
+    /// What is there to be measured, now.
+    fn measure(&self) -> HubNow {
+        let counts = self.chat.counts();
+        let bytes = self.outboxes.values().map(|outbox| outbox.bytes());
+        let (all, most) = bytes.fold((0, 0), |(all, most), bytes| (all + bytes, bytes.max(most)));
+        HubNow {
+            connections: counts.connections,
+            sessions: counts.sessions,
+            away: counts.away,
+            rooms: counts.rooms,
+            users: counts.users,
+            head: counts.head,
+            outbox_bytes: all,
+            outbox_bytes_max: most,
+            store_failing: self.failing.is_some(),
+        }
     }
 
     fn control(&mut self, control: Control) {
         match control {
             Control::Health(answer) => self.answers.push(Answer::Health(answer)),
+            Control::Measure(answer) => self.answers.push(Answer::Measured(answer)),
             Control::Shutdown => self.chat.shutdown(),
             Control::Say(msg, answer) => {
                 self.chat.say_to_all(&msg);
@@ -237,9 +277,10 @@ impl Hub {
             counts: self.chat.counts(),
             store_failing: self.failing.as_ref().map(|(why, _)| why.clone()),
         };
-        for answer in self.answers.drain(..) {
+        for answer in std::mem::take(&mut self.answers) {
             match answer {
                 Answer::Health(to) => drop(to.send(health.clone())),
+                Answer::Measured(to) => drop(to.send(self.measure())),
                 Answer::Done(to) => drop(to.send(())),
                 Answer::Acted(to, done) => {
                     let done = match (done, &self.failing) {

@@ -16,6 +16,7 @@ mod sections;
 mod show;
 mod units;
 mod values;
+mod watched;
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use load::{Inputs, Loaded, SYSTEM_FILE, load};
 pub use problem::{Origin, Problem, Problems};
 pub(crate) use sections::certificate_name;
 
+use crate::chat::Digest;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -55,6 +57,10 @@ pub struct Settings {
     pub log: Log,
     /// `[admin]`
     pub admin: Admin,
+    /// `[metrics]`
+    pub metrics: Metrics,
+    /// `[http]`
+    pub http: Http,
     /// `[shutdown]`
     pub shutdown: Shutdown,
 }
@@ -222,6 +228,28 @@ pub struct Admin {
     pub socket: Option<PathBuf>,
 }
 
+/// What may be seen over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Metrics {
+    /// Where, on loopback; `None`: nowhere.
+    pub address: Option<SocketAddr>,
+}
+
+/// The way in for machines.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Http {
+    /// Where, on loopback; `None`: there is none.
+    pub address: Option<SocketAddr>,
+    /// Where the token is kept.
+    pub token_file: Option<PathBuf>,
+    /// The SHA-256 of the token, read from `http.token_file`.
+    pub token: Option<Digest>,
+    /// The rooms that may be posted to.
+    pub rooms: Vec<Name>,
+    /// The name that machines speak under; there is a default.
+    pub name: Option<Name>,
+}
+
 /// The end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shutdown {
@@ -240,14 +268,19 @@ impl Settings {
     }
 
     /// The keys whose values differ in `other`, in the order of `config.toml`. The content of
-    /// `auth.password_file` counts as its value.
+    /// `auth.password_file` counts as its value, and so does that of `http.token_file`.
     #[must_use]
     pub fn changed_keys(&self, other: &Self) -> Vec<&'static str> {
         let before = show::entries(self);
         let after = show::entries(other);
         let hash_changed = self.auth.password_hash != other.auth.password_hash;
+        let token_changed = self.http.token != other.http.token;
         std::iter::zip(before, after)
-            .filter(|(b, a)| b.1 != a.1 || (hash_changed && b.0 == "auth.password_file"))
+            .filter(|(b, a)| {
+                b.1 != a.1
+                    || (hash_changed && b.0 == "auth.password_file")
+                    || (token_changed && b.0 == "http.token_file")
+            })
             .map(|(before, _)| before.0)
             .collect()
     }
@@ -262,6 +295,20 @@ impl std::fmt::Debug for Auth {
             .field("mode", mode)
             .field("password_file", password_file)
             .field("password_hash", &hash)
+            .finish()
+    }
+}
+
+impl std::fmt::Debug for Http {
+    /// The token's hash is nobody's business.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { address, token_file, token, rooms, name } = self;
+        f.debug_struct("Http")
+            .field("address", address)
+            .field("token_file", token_file)
+            .field("token", &token.as_ref().map(|_| "…"))
+            .field("rooms", rooms)
+            .field("name", name)
             .finish()
     }
 }
