@@ -130,8 +130,8 @@ impl Reader<'_> {
     fn rooms(&mut self, limits: &Limits) -> Rooms {
         const KEY: &str = "rooms.default";
         let defaults = Rooms::default();
-        let default = self.room_list(KEY);
         let list = self.values.list(KEY);
+        let default = self.room_names(KEY, list.as_deref().unwrap_or_default());
         if list.is_some_and(|list| list.is_empty()) {
             self.values.refuse(KEY, "the list is empty; name at least the room that a login enters");
         }
@@ -154,10 +154,10 @@ impl Reader<'_> {
     }
 
     /// Rooms, each once.
-    pub(super) fn room_list(&mut self, key: &str) -> Vec<Name> {
+    pub(super) fn room_names(&mut self, key: &str, list: &[String]) -> Vec<Name> {
         let mut rooms: Vec<Name> = Vec::new();
-        for text in self.values.list(key).unwrap_or_default() {
-            match Name::parse(&text) {
+        for text in list {
+            match Name::parse(text) {
                 Ok(name) if rooms.iter().any(|other| other.key() == name.key()) => {
                     self.values.refuse(key, format!("{text:?} is in it twice"));
                 }

@@ -27,7 +27,8 @@ impl Reader<'_> {
     pub(super) fn http(&mut self) -> Http {
         let address = self.loopback("http.address");
         let token_file = self.path("http.token_file");
-        let rooms = self.room_list("http.rooms");
+        let list = self.values.list("http.rooms");
+        let rooms = self.room_names("http.rooms", list.as_deref().unwrap_or_default());
         let name = self.values.text("http.name").and_then(|text| {
             let name = Name::parse(&text);
             name.map_err(|why| self.values.refuse("http.name", format!("{text:?} is no name: {why}"))).ok()
@@ -38,7 +39,7 @@ impl Reader<'_> {
                 let reason = "it needs http.token_file beside it: a file with the token that machines send";
                 self.values.refuse("http.address", reason);
             }
-            if rooms.is_empty() && !self.values.is_set("http.rooms") {
+            if list.is_some_and(|list| list.is_empty()) {
                 let reason = "it needs http.rooms beside it: the rooms that machines may post to";
                 self.values.refuse("http.address", reason);
             }

@@ -13,11 +13,14 @@ const WRONG: &[(&str, &str)] = &[
         "2:11: metrics.address: 0.0.0.0:9 can be reached from other hosts, and what is said there is not encrypted; write a loopback address such as \"127.0.0.1:9464\", and let a proxy with TLS reach it from outside",
     ),
     (
-        "[http]\naddress = \"[::]:9\"\ntoken_file = \"nowhere\"",
+        "[http]\naddress = \"[::]:9\"",
         "2:11: http.address: [::]:9 can be reached from other hosts, and what is said there is not encrypted; write a loopback address such as \"127.0.0.1:9464\", and let a proxy with TLS reach it from outside",
     ),
     ("[http]\nrooms = [\"ops\", \"OPS\"]", "2:9: http.rooms: \"OPS\" is in it twice"),
-    ("[http]\nname = \"a b\"", "2:8: http.name: \"a b\" is no name: U+0020 is not allowed in a name"),
+    (
+        "[http]\nname = \"a b\"",
+        "2:8: http.name: \"a b\" is no name: a name is letters, digits and marks, with _ - . inside; U+0020 is not allowed there",
+    ),
     (
         "[http]\naddress = \"127.0.0.1:9\"\nrooms = [\"ops\"]",
         "2:11: http.address: it needs http.token_file beside it: a file with the token that machines send",
