@@ -10,6 +10,7 @@ mod exposure;
 mod fatal;
 mod loopback;
 mod reload;
+mod system;
 mod watch;
 
 pub use fatal::Fatal;
@@ -30,8 +31,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use system::{Signals, raise_open_files};
 use tokio::net::UnixListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout};
@@ -68,45 +70,6 @@ pub fn run(loaded: Loaded, log: log::Handle) -> Result<(), Fatal> {
         let signals = Signals::new().map_err(Fatal::Runtime)?;
         Daemon::start(loaded, log, bound)?.live(signals).await
     })
-}
-
-/// What the system tells the process.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-}
-
-/// Files that are open beside the connections: the store, its readers, the log, the sockets.
-const OTHER_FILES: u64 = 64;
-
-/// Takes as many open files as the system grants, and says so where they are too few.
-fn raise_open_files(connections: usize) {
-    let wanted = connections as u64 + OTHER_FILES;
-    // Without a number the system is asked for all that it has.
-    let granted = rlimit::increase_nofile_limit(if connections == 0 { u64::MAX } else { wanted });
-    match granted {
-        Ok(granted) if granted < wanted => warn!(
-            event = "few_open_files",
-            granted,
-            wanted,
-            "fewer open files than limits.connections needs: raise LimitNOFILE (ulimit -n) or lower the limit"
-        ),
-        Ok(_) => {}
-        Err(why) => {
-            warn!(event = "few_open_files", error = why.to_string(), "the limit of open files is unknown")
-        }
-    }
 }
 
 fn tell_certificate(tls: &TlsState) {

@@ -26,8 +26,8 @@ pub use level::{LevelError, parse_level};
 pub use load::{Inputs, Loaded, SYSTEM_FILE, load};
 pub use problem::{Origin, Problem, Problems};
 pub(crate) use sections::certificate_name;
+pub use watched::{Http, Metrics};
 
-use crate::chat::Digest;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -228,28 +228,6 @@ pub struct Admin {
     pub socket: Option<PathBuf>,
 }
 
-/// What may be seen over HTTP.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Metrics {
-    /// Where, on loopback; `None`: nowhere.
-    pub address: Option<SocketAddr>,
-}
-
-/// The way in for machines.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Http {
-    /// Where, on loopback; `None`: there is none.
-    pub address: Option<SocketAddr>,
-    /// Where the token is kept.
-    pub token_file: Option<PathBuf>,
-    /// The SHA-256 of the token, read from `http.token_file`.
-    pub token: Option<Digest>,
-    /// The rooms that may be posted to.
-    pub rooms: Vec<Name>,
-    /// The name that machines speak under; there is a default.
-    pub name: Option<Name>,
-}
-
 /// The end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shutdown {
@@ -295,20 +273,6 @@ impl std::fmt::Debug for Auth {
             .field("mode", mode)
             .field("password_file", password_file)
             .field("password_hash", &hash)
-            .finish()
-    }
-}
-
-impl std::fmt::Debug for Http {
-    /// The token's hash is nobody's business.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { address, token_file, token, rooms, name } = self;
-        f.debug_struct("Http")
-            .field("address", address)
-            .field("token_file", token_file)
-            .field("token", &token.as_ref().map(|_| "…"))
-            .field("rooms", rooms)
-            .field("name", name)
             .finish()
     }
 }

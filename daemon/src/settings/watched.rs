@@ -2,16 +2,51 @@
 //! [`super::sections`] does. Reads no file but the one with the token.
 
 use super::sections::Reader;
-use super::{Http, Metrics};
 use crate::auth;
 use crate::chat::Digest;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tcp_chat_protocol::Name;
 use zeroize::Zeroizing;
 
 /// The shortest token, in characters: 32 of hex are 128 random bits.
 const TOKEN_CHARS: std::ops::RangeInclusive<usize> = 32..=512;
+
+/// What may be seen over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Metrics {
+    /// Where, on loopback; `None`: nowhere.
+    pub address: Option<SocketAddr>,
+}
+
+/// The way in for machines.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Http {
+    /// Where, on loopback; `None`: there is none.
+    pub address: Option<SocketAddr>,
+    /// Where the token is kept.
+    pub token_file: Option<PathBuf>,
+    /// The SHA-256 of the token, read from `http.token_file`.
+    pub token: Option<Digest>,
+    /// The rooms that may be posted to.
+    pub rooms: Vec<Name>,
+    /// The name that machines speak under; there is a default.
+    pub name: Option<Name>,
+}
+
+impl std::fmt::Debug for Http {
+    /// The token's hash is nobody's business.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { address, token_file, token, rooms, name } = self;
+        f.debug_struct("Http")
+            .field("address", address)
+            .field("token_file", token_file)
+            .field("token", &token.as_ref().map(|_| "…"))
+            .field("rooms", rooms)
+            .field("name", name)
+            .finish()
+    }
+}
 
 impl Default for Http {
     fn default() -> Self {
