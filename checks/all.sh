@@ -52,6 +52,13 @@ else
     missing "that needs root, Debian and two processors"
 fi
 
+echo "=== monitoring with Prometheus and Alertmanager"
+if command -v apt-get >/dev/null && command -v python3 >/dev/null; then
+    checks/monitoring.sh
+else
+    missing "that needs Debian and python3"
+fi
+
 echo "=== a peer whose host vanishes"
 if [[ $(id -u) == 0 ]] && command -v ip >/dev/null; then
     cargo test --workspace --no-run # makes the daemon, too

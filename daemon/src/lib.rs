@@ -6,12 +6,13 @@
 //! | --- | --- | --- |
 //! | 0 | [`settings`] | `config.toml`, the environment and the flags as typed sections |
 //! | 0 | [`chat`] | rooms, sessions, names, rate; the turn as a pure function |
+//! | 0 | [`metrics`] | the figures that Prometheus scrapes; who counts adds to them |
 //! | 0 | [`log`], [`auth`] | how the log is written; passwords, tokens and codes |
 //! | 1 | [`store`] | the log and the sessions in SQLite |
 //! | 1 | [`tls`] | the own CA and its leaf: minted, loaded, checked, renewed |
 //! | 2 | [`hub`] | the thread that owns `chat` and writes through `store`; the outboxes |
 //! | 3 | [`net`] | listener, connections |
-//! | 4 | [`admin`], [`systemd`] | the control socket; the words with the service manager |
+//! | 4 | [`admin`], [`http`], [`systemd`] | the control socket; metrics, health and posts by machines; the words with the service manager |
 //! | 5 | [`daemon`], [`commands`] | the life of the process; what the command line can ask for |
 //!
 //! `ARCHITECTURE.md` at the top of the repository tells it as a story.
@@ -21,8 +22,10 @@ pub mod auth;
 pub mod chat;
 pub mod commands;
 pub mod daemon;
+pub mod http;
 pub mod hub;
 pub mod log;
+pub mod metrics;
 pub mod net;
 pub mod settings;
 pub mod store;

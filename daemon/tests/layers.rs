@@ -6,16 +6,18 @@
 use std::path::{Path, PathBuf};
 
 /// The layer of a module, from the ground up.
-const LAYERS: [(&str, u8); 12] = [
+const LAYERS: [(&str, u8); 14] = [
     ("chat", 0),
     ("settings", 0),
     ("store", 1),
     ("tls", 1),
     ("log", 0),
+    ("metrics", 0),
     ("auth", 0),
     ("hub", 2),
     ("net", 3),
     ("admin", 4),
+    ("http", 4),
     ("systemd", 4),
     ("daemon", 5),
     ("commands", 5),

@@ -30,6 +30,8 @@ INSTALLED = {
         "./usr/share/bash-completion/completions/tcp-chatd",
         "./usr/share/zsh/vendor-completions/_tcp-chatd",
         "./usr/share/fish/vendor_completions.d/tcp-chatd.fish",
+        "./usr/share/tcp-chatd/prometheus/tcp-chatd.rules.yml",
+        "./usr/share/tcp-chatd/grafana/tcp-chatd.json",
         "./usr/share/doc/tcp-chatd/README.Debian",
         "./usr/share/doc/tcp-chatd/changelog.gz",
         "./usr/share/doc/tcp-chatd/copyright",

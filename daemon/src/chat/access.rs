@@ -59,6 +59,15 @@ impl Chat {
                 let owner = owner.map(|o| (o.id, o.name.clone()));
                 self.by_certificate(*shown, owner)?
             }
+            Proof::Endpoint => match owner {
+                Some(owner) => Who { user: Some(owner.id), name: owner.name.clone() },
+                None => {
+                    if let Some(twin) = self.users.twin(&name) {
+                        return Err(looks_like(&name, &twin.name));
+                    }
+                    Who { user: Some(self.register(name.clone(), None)), name }
+                }
+            },
             Proof::NotNeeded | Proof::Accepted => {
                 if owner.is_some() || self.rules.accounts {
                     return Err(Self::not_let_in());

@@ -50,6 +50,8 @@ pub enum Proof {
     Password(UserId, Arc<str>),
     /// The certificate that the connection has shown, verified.
     Certificate(Box<Certificate>),
+    /// It is the daemon's own endpoint for machines: the operator has given it that name.
+    Endpoint,
 }
 
 impl std::fmt::Debug for Proof {
@@ -59,6 +61,7 @@ impl std::fmt::Debug for Proof {
             Self::NotNeeded => f.write_str("NotNeeded"),
             Self::Accepted => f.write_str("Accepted"),
             Self::Refused => f.write_str("Refused"),
+            Self::Endpoint => f.write_str("Endpoint"),
             Self::Password(user, _) => f.debug_tuple("Password").field(user).finish(),
             Self::Certificate(shown) => f.debug_tuple("Certificate").field(shown).finish(),
         }

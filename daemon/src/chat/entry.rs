@@ -3,8 +3,8 @@
 
 use super::sessions::{Session, UsedIds};
 use super::{
-    Answer, Chat, Closing, ConnectionId, ConversationId, Effect, Proof, Range, Read, Secret, SessionChange,
-    SessionId, SessionRow, UserId, refusal,
+    Answer, Chat, Closing, ConnectionId, ConversationId, Effect, Proof, Range, Read, Refusal, ResumeOutcome,
+    Secret, SessionChange, SessionId, SessionRow, UserId, refusal,
 };
 use tcp_chat_protocol::event::{NoticeEvent, notice};
 use tcp_chat_protocol::reply::{LimitsInfo, LoginReply, ServerInfo};
@@ -28,16 +28,7 @@ impl Chat {
             return Err(Self::not_let_in());
         }
         if let Some(token) = &login.session {
-            let session = resumes.and_then(|hash| self.sessions.by_token(&hash)).ok_or_else(|| {
-                refusal(
-                    ErrorKind::SessionExpired,
-                    "there is no such session any more: log in without `session`",
-                )
-            })?;
-            self.may_resume(session, &proof)?;
-            if let Some(held) = self.sessions.get(session) {
-                self.is_not_banned(&held.row.name, &proof)?;
-            }
+            let session = self.resumable(resumes, &proof)?;
             self.resume(connection, id, session, token, login.color, login.after);
             return Ok(());
         }
@@ -70,9 +61,24 @@ impl Chat {
         for room in &rooms {
             self.enter(session, *room);
         }
+        self.tally.logged_in();
         self.login_reply(connection, id, session, fresh.token.to_string());
         self.announce(before, self.face(session));
         Ok(())
+    }
+
+    /// The session that a token is for, if whoever has it may go on with it.
+    fn resumable(&mut self, token: Option<[u8; 32]>, proof: &Proof) -> Result<SessionId, Refusal> {
+        let Some(session) = token.and_then(|hash| self.sessions.by_token(&hash)) else {
+            self.tally.resume(ResumeOutcome::Expired, 0);
+            let msg = "there is no such session any more: log in without `session`";
+            return Err(refusal(ErrorKind::SessionExpired, msg));
+        };
+        let may = self.may_resume(session, proof).and_then(|()| match self.sessions.get(session) {
+            Some(held) => self.is_not_banned(&held.row.name, proof),
+            None => Ok(()),
+        });
+        may.inspect_err(|_| self.tally.resume(ResumeOutcome::Refused, 0)).map(|()| session)
     }
 
     fn resume(
@@ -92,7 +98,12 @@ impl Chat {
             self.turn.writes.sessions.push(SessionChange::Put(held.row.clone()));
         }
         let before = self.seen_everywhere(session);
+        let (now, ttl) = (self.turn.now.mono, self.rules.ttl_ms);
+        let ends = self.sessions.get(session).and_then(|held| held.ends);
+        let away_ms = ends.map_or(0, |ends| now.saturating_sub(ends.saturating_sub(ttl)));
         let old = self.arrive(connection, session);
+        let outcome = if old.is_some() { ResumeOutcome::TakenOver } else { ResumeOutcome::Resumed };
+        self.tally.resume(outcome, away_ms);
         self.login_reply(connection, id, session, token.to_owned());
         if let Some(after) = after {
             let ranges = self.missed(session, after);

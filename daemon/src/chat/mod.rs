@@ -26,6 +26,7 @@ mod rights;
 mod rooms;
 mod sessions;
 mod talk;
+mod tally;
 mod turn;
 mod users;
 mod writes;
@@ -40,6 +41,7 @@ pub use order::{Act, Audit, Ban, Barred, By, Penalty, RightsChange, Scope, Store
 pub use rate::Rate;
 pub use reads::{PageOf, Range, SearchIn};
 pub use registry::{CertificateInfo, NotGranted, UserInfo, UserWish};
+pub use tally::{ResumeOutcome, Tally};
 pub use turn::Outcome;
 pub use users::{Certificate, Code, Digest, Gives, User, UserChange, Users};
 pub use writes::{
@@ -143,6 +145,8 @@ pub struct Chat {
     /// Can messages be kept? If not, they are refused.
     keeping: bool,
     turn: Turn,
+    /// What is counted, until the hub takes it.
+    tally: Tally,
 }
 
 /// What there is, in numbers.
@@ -156,6 +160,8 @@ pub struct Counts {
     pub away: usize,
     /// Rooms.
     pub rooms: usize,
+    /// Registered users.
+    pub users: usize,
     /// The newest number.
     pub head: Seq,
 }
@@ -259,6 +265,7 @@ impl Chat {
         if state.closing {
             return;
         }
+        self.tally.refused(refusal.kind);
         state.errors = state.errors.saturating_add(1);
         let closing = match refusal.kind {
             ErrorKind::ServerFull => Some(Closing::Full),
@@ -313,6 +320,7 @@ impl Chat {
             sessions: self.sessions.len(),
             away: self.sessions.away(),
             rooms: self.conversations.room_count(),
+            users: self.users.iter().count(),
             head: self.head,
         }
     }

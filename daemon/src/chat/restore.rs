@@ -5,7 +5,7 @@ use super::book::Book;
 use super::rooms::Conversations;
 use super::sessions::{Session, Sessions, UsedIds};
 use super::turn::Turn;
-use super::{Chat, Found, Now, Rules, StoredConversation, StoredSession, Users};
+use super::{Chat, Found, Now, Rules, StoredConversation, StoredSession, Tally, Users};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -48,6 +48,7 @@ impl Chat {
             head,
             keeping: true,
             turn,
+            tally: Tally::default(),
         };
         chat.open_default_rooms();
         chat.forget_expired();

@@ -202,10 +202,12 @@ impl Chat {
         for effect in effects {
             match effect {
                 Effect::Chunk { own, .. } => out.extend(own.into_iter().map(|own| {
+                    self.tally.refused(ErrorKind::Internal);
                     let refusal = refusal(ErrorKind::Internal, format!("the message was not kept: {why}"));
                     Effect::Line(own.connection, reply::error(&refusal.with_id(own.id)))
                 })),
                 Effect::IfKept(connection, id, _) => {
+                    self.tally.refused(ErrorKind::Internal);
                     let refusal = refusal(ErrorKind::Internal, format!("nothing was changed: {why}"));
                     out.push(Effect::Line(connection, reply::error(&refusal.with_id(id))));
                 }
@@ -217,6 +219,7 @@ impl Chat {
                     out.push(Effect::Read(connection, Read::Gap(session, ranges)));
                 }
                 Effect::Read(connection, Read::Again(id, _, seq)) if seq > self.head => {
+                    self.tally.refused(ErrorKind::Internal);
                     let refusal = refusal(ErrorKind::Internal, format!("the message was not kept: {why}"));
                     out.push(Effect::Line(connection, reply::error(&refusal.with_id(Some(id)))));
                 }

@@ -27,6 +27,19 @@ pub enum Fatal {
         /// What the system says.
         why: io::Error,
     },
+    /// An address for HTTP cannot be listened on.
+    #[error("{key}: cannot listen on {address}: {why}; is another server running there?")]
+    Http {
+        /// By which setting.
+        key: &'static str,
+        /// Which.
+        address: SocketAddr,
+        /// What the system says.
+        why: io::Error,
+    },
+    /// Our bug: a figure that cannot be made.
+    #[error("the metrics could not be made: {0}; this is a bug, please report it")]
+    Metrics(prometheus::Error),
     /// The service manager handed over something else than TCP sockets.
     #[error("the sockets that the service manager handed over cannot be used: {0}; check tcp-chatd.socket")]
     HandedOver(io::Error),
@@ -54,11 +67,17 @@ impl Fatal {
         match self {
             Self::Tls(why) if why.fault == Fault::Permission => 77,
             Self::Store(why) if why.is_permission() => 77,
-            Self::Listen { why, .. } | Self::Control { why, .. } if denied(why) => 77,
+            Self::Listen { why, .. } | Self::Control { why, .. } | Self::Http { why, .. } if denied(why) => {
+                77
+            }
             Self::Tls(why) if why.fault == Fault::Disk => 74,
-            Self::Tls(_) | Self::Listen { .. } | Self::HandedOver(_) | Self::Control { .. } => 78,
+            Self::Tls(_)
+            | Self::Listen { .. }
+            | Self::Http { .. }
+            | Self::HandedOver(_)
+            | Self::Control { .. } => 78,
             Self::Store(_) | Self::StoreAtEnd(_) => 74,
-            Self::Runtime(_) | Self::Hub => 70,
+            Self::Runtime(_) | Self::Metrics(_) | Self::Hub => 70,
         }
     }
 }

@@ -8,25 +8,32 @@
 
 mod exposure;
 mod fatal;
+mod loopback;
 mod reload;
+mod system;
 mod watch;
 
 pub use fatal::Fatal;
 
 use crate::admin::{self, Desk, Wish};
 use crate::chat::{Found, Rules};
+use crate::http::Observed;
 use crate::hub::{self, Control, Directory, Ended, Entry, Inbox};
+use crate::metrics::Metrics;
 use crate::net::{self, Gate};
 use crate::settings::Loaded;
 use crate::store::{Readers, Store};
 use crate::tls::{TlsNote, TlsState};
 use crate::{commands, log, systemd, tls};
+use loopback::Loopback;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use system::{Signals, raise_open_files};
 use tokio::net::UnixListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout};
@@ -65,45 +72,6 @@ pub fn run(loaded: Loaded, log: log::Handle) -> Result<(), Fatal> {
     })
 }
 
-/// What the system tells the process.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-}
-
-/// Files that are open beside the connections: the store, its readers, the log, the sockets.
-const OTHER_FILES: u64 = 64;
-
-/// Takes as many open files as the system grants, and says so where they are too few.
-fn raise_open_files(connections: usize) {
-    let wanted = connections as u64 + OTHER_FILES;
-    // Without a number the system is asked for all that it has.
-    let granted = rlimit::increase_nofile_limit(if connections == 0 { u64::MAX } else { wanted });
-    match granted {
-        Ok(granted) if granted < wanted => warn!(
-            event = "few_open_files",
-            granted,
-            wanted,
-            "fewer open files than limits.connections needs: raise LimitNOFILE (ulimit -n) or lower the limit"
-        ),
-        Ok(_) => {}
-        Err(why) => {
-            warn!(event = "few_open_files", error = why.to_string(), "the limit of open files is unknown")
-        }
-    }
-}
-
 fn tell_certificate(tls: &TlsState) {
     tls.first_notes().iter().for_each(TlsNote::log);
     let summary = tls.summary();
@@ -119,6 +87,7 @@ struct Bound {
     readers: Readers,
     found: Found,
     listeners: Vec<TcpListener>,
+    loopback: Loopback,
     control: Option<(PathBuf, std::os::unix::net::UnixListener)>,
 }
 
@@ -135,6 +104,7 @@ impl Bound {
         } else {
             handed_over
         };
+        let loopback = Loopback::bind(settings)?;
         let control = match settings.control_socket() {
             None => None,
             Some(path) => match admin::bind(&path) {
@@ -142,7 +112,7 @@ impl Bound {
                 Err(why) => return Err(Fatal::Control { path, why }),
             },
         };
-        Ok(Self { tls, store, readers, found, listeners, control })
+        Ok(Self { tls, store, readers, found, listeners, loopback, control })
     }
 }
 
@@ -157,7 +127,7 @@ struct Daemon {
     control: Option<PathBuf>,
     /// Ends the accept loops.
     stop_accepting: CancellationToken,
-    /// Ends the control socket.
+    /// Ends the control socket, and HTTP.
     stop_control: CancellationToken,
     tasks: JoinSet<()>,
     wishes: mpsc::Receiver<Wish>,
@@ -167,14 +137,24 @@ struct Daemon {
 
 impl Daemon {
     fn start(loaded: Loaded, log: log::Handle, bound: Bound) -> Result<Self, Fatal> {
-        let Bound { tls, store, readers, found, listeners, control } = bound;
+        let Bound { tls, store, readers, found, listeners, loopback, control } = bound;
         let settings = &loaded.settings;
         tell_certificate(&tls);
         let (inbox, entries) = hub::inbox();
         let directory = Directory::new(tls.fetching_until());
-        let (hub, bars) = hub::spawn(Rules::from(settings), store, found, entries, directory.clone())
-            .map_err(Fatal::Runtime)?;
-        let gate = Gate::new(settings, tls.clone(), directory, inbox.clone(), bars, readers.clone());
+        let metrics = Arc::new(Metrics::new().map_err(Fatal::Metrics)?);
+        let (hub, bars) =
+            hub::spawn(Rules::from(settings), store, found, entries, directory.clone(), metrics.clone())
+                .map_err(Fatal::Runtime)?;
+        let gate = Gate::new(
+            settings,
+            tls.clone(),
+            directory,
+            inbox.clone(),
+            bars,
+            readers.clone(),
+            metrics.clone(),
+        );
         let (stop_accepting, stop_control) = (CancellationToken::new(), CancellationToken::new());
         let mut tasks = JoinSet::new();
         let mut addresses = Vec::new();
@@ -186,6 +166,14 @@ impl Daemon {
             tasks.spawn(net::serve(gate.clone(), listener, stop_accepting.clone()));
         }
         exposure::warn_if_open_to_all(settings, &addresses);
+        let observed = Observed {
+            metrics,
+            inbox: inbox.clone(),
+            readers: readers.clone(),
+            tls: tls.clone(),
+            stopping: stop_accepting.clone(),
+        };
+        loopback.serve(&settings.http, &gate, observed, &stop_control, &mut tasks)?;
         let (sender, wishes) = mpsc::channel(WISHES);
         let control = match control {
             None => None,

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tracing::{error, info};
 
 /// Keys that are gone by only from the next start on.
-const NEEDS_RESTART: [&str; 7] = [
+const NEEDS_RESTART: [&str; 12] = [
     "listen.address",
     "history.path",
     "history.durability",
@@ -20,6 +20,11 @@ const NEEDS_RESTART: [&str; 7] = [
     "history.retain_messages",
     "log.format",
     "admin.socket",
+    "metrics.address",
+    "http.address",
+    "http.token_file",
+    "http.rooms",
+    "http.name",
 ];
 
 /// Why nothing was changed.

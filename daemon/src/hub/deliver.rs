@@ -7,13 +7,24 @@ use crate::store::Kept;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Instant;
 use tcp_chat_protocol::{RequestId, Seq};
 use tracing::debug;
+
+/// What one turn handed out; told to the metrics once.
+#[derive(Debug, Default)]
+struct Count {
+    messages: u64,
+    copies: u64,
+    fell_behind: u64,
+}
 
 impl Hub {
     /// Carries out the effects of a turn. `kept` are its chunks, in the order of its writes.
     pub(super) fn deliver(&mut self, effects: Vec<Effect>, kept: &[Arc<Kept>]) {
+        let began = Instant::now();
         let mut wakers: Vec<Waker> = Vec::new();
+        let mut count = Count::default();
         for effect in effects {
             match effect {
                 Effect::Line(to, line) | Effect::IfKept(to, _, line) => {
@@ -22,7 +33,9 @@ impl Hub {
                 Effect::Chunk { index, to, own } => {
                     // The store gives one for each chunk written, so it is there.
                     let Some(kept) = kept.get(index) else { continue };
-                    self.offer(kept, &to, own, &mut wakers);
+                    count.messages += own.len() as u64;
+                    count.copies += (own.len() * to.len()) as u64;
+                    self.offer(kept, &to, own, &mut wakers, &mut count);
                 }
                 Effect::Event { to, except, line } => {
                     for connection in to.iter().filter(|c| Some(**c) != except) {
@@ -54,13 +67,23 @@ impl Hub {
             wakers.extend(self.outboxes.remove(&connection).and_then(|o| o.close(Closed::Lost)));
         }
         wakers.into_iter().for_each(Waker::wake);
+        if count.messages > 0 {
+            self.metrics.hub.fanned_out(count.messages, count.copies, count.fell_behind, began.elapsed());
+        }
     }
 
     fn with(&self, to: ConnectionId, act: impl FnOnce(&Outbox) -> Option<Waker>) -> Option<Waker> {
         self.outboxes.get(&to).and_then(|outbox| act(outbox))
     }
 
-    fn offer(&self, kept: &Arc<Kept>, to: &[ConnectionId], own: Vec<Own>, wakers: &mut Vec<Waker>) {
+    fn offer(
+        &self,
+        kept: &Arc<Kept>,
+        to: &[ConnectionId],
+        own: Vec<Own>,
+        wakers: &mut Vec<Waker>,
+        count: &mut Count,
+    ) {
         let mut ids: HashMap<ConnectionId, Vec<(Seq, RequestId)>> = HashMap::new();
         for Own { connection, seq, id } in own {
             if let Some(id) = id {
@@ -69,7 +92,10 @@ impl Hub {
         }
         for connection in to {
             let own = if ids.is_empty() { Vec::new() } else { ids.remove(connection).unwrap_or_default() };
-            wakers.extend(self.with(*connection, |o| o.offer(kept, own)));
+            let Some(outbox) = self.outboxes.get(connection) else { continue };
+            let (waker, falls_behind) = outbox.offer(kept, own);
+            wakers.extend(waker);
+            count.fell_behind += u64::from(falls_behind);
         }
     }
 }

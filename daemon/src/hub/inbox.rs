@@ -3,6 +3,7 @@
 
 use crate::chat::{Act, Command, ConnectionId, Counts, Look, NotGranted, Rules, UserInfo, UserWish};
 use crate::hub::Outbox;
+use crate::metrics::HubNow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub enum Entry {
 pub enum Control {
     /// How is it? Answered by a turn: also the proof that the hub turns.
     Health(oneshot::Sender<Health>),
+    /// What is there to be measured, now?
+    Measure(oneshot::Sender<HubNow>),
     /// Tell everyone that the daemon is going, and close all connections.
     Shutdown,
     /// Say something to everyone.
@@ -91,9 +94,22 @@ impl Inbox {
 
     /// Asks the hub how it is, and waits at most `limit` for the answer. `None`: it did not turn.
     pub async fn health(&self, limit: Duration) -> Option<Health> {
+        self.ask(Control::Health, limit).await
+    }
+
+    /// Asks the hub what there is to be measured, as [`Inbox::health`] asks.
+    pub async fn measure(&self, limit: Duration) -> Option<HubNow> {
+        self.ask(Control::Measure, limit).await
+    }
+
+    async fn ask<T>(
+        &self,
+        question: impl FnOnce(oneshot::Sender<T>) -> Control,
+        limit: Duration,
+    ) -> Option<T> {
         let (sender, receiver) = oneshot::channel();
         let ask = async {
-            self.put(Entry::Control(Control::Health(sender))).await.ok()?;
+            self.put(Entry::Control(question(sender))).await.ok()?;
             receiver.await.ok()
         };
         tokio::time::timeout(limit, ask).await.ok().flatten()

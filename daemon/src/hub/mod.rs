@@ -2,6 +2,7 @@
 //! decide, commit, deliver. Called by everyone through its [`Inbox`]; it awaits nothing but that
 //! and its commit. Never touches a socket: it puts things into outboxes.
 
+mod answers;
 mod deliver;
 mod directory;
 mod inbox;
@@ -12,15 +13,15 @@ pub use inbox::{Control, Entry, Health, HubGone, Inbox, inbox};
 pub use outbox::{Closed, Item, Outbox, Taken};
 
 use crate::chat::{
-    Chat, Command, ConnectionId, ConversationId, Found, NotGranted, Now, Past, PastUnknown, Rules, SessionId,
-    UserInfo,
+    Chat, Command, ConnectionId, ConversationId, Found, Now, Past, PastUnknown, Rules, SessionId,
 };
+use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
+use answers::Answer;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tcp_chat_protocol::reply::ActReply;
 use tcp_chat_protocol::{RequestId, Seq, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -66,16 +67,7 @@ struct Hub {
     answers: Vec<Answer>,
     bars: Bars,
     directory: Directory,
-}
-
-/// An operator's question, answered when its turn is kept.
-enum Answer {
-    Health(oneshot::Sender<Health>),
-    Done(oneshot::Sender<()>),
-    Acted(oneshot::Sender<Result<ActReply, String>>, Result<ActReply, String>),
-    Seen(oneshot::Sender<Vec<serde_json::Value>>, Vec<serde_json::Value>),
-    User(oneshot::Sender<Result<usize, NotGranted>>, Result<usize, NotGranted>),
-    Users(oneshot::Sender<Vec<UserInfo>>),
+    metrics: Arc<Metrics>,
 }
 
 /// The addresses that are not let in. The hub writes it; the listeners read it. Cheap to clone.
@@ -92,11 +84,12 @@ pub fn spawn(
     found: Found,
     entries: mpsc::Receiver<Entry>,
     directory: Directory,
+    metrics: Arc<Metrics>,
 ) -> std::io::Result<(oneshot::Receiver<Ended>, Bars)> {
     let (sender, receiver) = oneshot::channel();
     // Before anyone is let in.
     let bars: Bars = Arc::new(ArcSwap::new(found.rights.barred()));
-    let hub = Hub::new(rules, store, found, directory, bars.clone());
+    let hub = Hub::new(rules, store, found, directory, bars.clone(), metrics);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     std::thread::Builder::new().name("hub".into()).spawn(move || {
         let _ = sender.send(runtime.block_on(hub.run(entries)));
@@ -105,7 +98,14 @@ pub fn spawn(
 }
 
 impl Hub {
-    fn new(rules: Rules, store: Store, found: Found, directory: Directory, bars: Bars) -> Self {
+    fn new(
+        rules: Rules,
+        store: Store,
+        found: Found,
+        directory: Directory,
+        bars: Bars,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let began = Instant::now();
         let now = Now { mono: 0, wall: Timestamp::now().0 };
         let chat = Chat::restore(rules, found, now);
@@ -122,6 +122,7 @@ impl Hub {
             failing: None,
             answers: Vec::new(),
             bars,
+            metrics,
         }
     }
 
@@ -191,77 +192,29 @@ impl Hub {
         } else if outcome.writes.is_empty() {
             self.deliver(outcome.effects, &[]);
         } else {
+            let began = std::time::Instant::now();
             match self.store.commit(outcome.writes) {
                 Ok(kept) => {
+                    self.metrics.hub.committed(began.elapsed());
                     // Before anyone hears of it: who may log in now, may.
                     self.directory.publish(self.chat.users());
                     self.deliver(outcome.effects, &kept);
                 }
                 Err(why) => {
+                    self.metrics.hub.not_kept();
                     let effects = self.fail(&why, outcome.effects);
                     self.deliver(effects, &[]);
                 }
             }
         }
         self.directory.publish(self.chat.users());
+        if commands > 0 {
+            self.metrics.hub.turn(commands);
+        }
+        if let Some(tally) = self.chat.take_tally() {
+            self.metrics.tally(&tally);
+        }
         self.answer();
-    }
-
-    fn control(&mut self, control: Control) {
-        match control {
-            Control::Health(answer) => self.answers.push(Answer::Health(answer)),
-            Control::Shutdown => self.chat.shutdown(),
-            Control::Say(msg, answer) => {
-                self.chat.say_to_all(&msg);
-                self.answers.push(Answer::Done(answer));
-            }
-            Control::Act(uid, act, answer) => {
-                let done = self.chat.operate(uid, *act).map_err(|refusal| refusal.msg.into_owned());
-                self.answers.push(Answer::Acted(answer, done));
-            }
-            Control::Look(at, answer) => self.answers.push(Answer::Seen(answer, self.chat.look(at))),
-            Control::User(wish, answer) => {
-                let done = self.chat.grant(wish);
-                self.answers.push(Answer::User(answer, done));
-            }
-            Control::Users(answer) => self.answers.push(Answer::Users(answer)),
-            Control::Rules(rules, answer) => {
-                self.chat.set_rules(*rules);
-                self.answers.push(Answer::Done(answer));
-            }
-        }
-    }
-
-    /// Whoever asked and has gone away since is no matter.
-    fn answer(&mut self) {
-        if self.answers.is_empty() {
-            return;
-        }
-        let health = Health {
-            counts: self.chat.counts(),
-            store_failing: self.failing.as_ref().map(|(why, _)| why.clone()),
-        };
-        for answer in self.answers.drain(..) {
-            match answer {
-                Answer::Health(to) => drop(to.send(health.clone())),
-                Answer::Done(to) => drop(to.send(())),
-                Answer::Acted(to, done) => {
-                    let done = match (done, &self.failing) {
-                        (Ok(_), Some((why, _))) => {
-                            Err(format!("it is done, but not kept: the store cannot be written ({why})"))
-                        }
-                        (done, _) => done,
-                    };
-                    drop(to.send(done));
-                }
-                Answer::Seen(to, seen) => drop(to.send(seen)),
-                Answer::User(to, done) => {
-                    let failing = health.store_failing.clone();
-                    drop(to.send(failing.map_or(done, |why| Err(NotGranted::NotKept(why)))));
-                }
-                Answer::Users(to) => drop(to.send(self.chat.registered_users())),
-            }
-        }
     }
 
     fn fail(&mut self, why: &StoreError, effects: Vec<crate::chat::Effect>) -> Vec<crate::chat::Effect> {

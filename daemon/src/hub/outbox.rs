@@ -113,12 +113,13 @@ impl Outbox {
         self.push(Item::Shared(line.clone()))
     }
 
-    /// Offers messages. Over the bound they are noted by number only.
+    /// Offers messages. Over the bound they are noted by number only; true: that began with these.
     #[must_use]
-    pub fn offer(&self, kept: &Arc<Kept>, ids: Vec<(Seq, RequestId)>) -> Option<Waker> {
+    pub fn offer(&self, kept: &Arc<Kept>, ids: Vec<(Seq, RequestId)>) -> (Option<Waker>, bool) {
         let mut inner = self.lock();
+        let mut falls_behind = false;
         if inner.closing.is_some() {
-            return None;
+            return (None, false);
         }
         let chunk = kept.chunk();
         let size = chunk.lines.len();
@@ -132,12 +133,13 @@ impl Outbox {
             let gap = Item::Read(Read::Gap(session, vec![range]));
             inner.bytes += gap.bytes();
             inner.items.push_back(gap);
+            falls_behind = true;
         } else {
             inner.bytes += size;
             let item = if ids.is_empty() { Item::Kept(kept.clone()) } else { Item::Own(kept.clone(), ids) };
             inner.items.push_back(item);
         }
-        inner.waker.take()
+        (inner.waker.take(), falls_behind)
     }
 
     /// The connection is logged in as this session.
@@ -160,6 +162,18 @@ impl Outbox {
         let mut inner = self.lock();
         inner.closing.get_or_insert(why);
         inner.waker.take()
+    }
+
+    /// Does nothing more come?
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.lock().closing.is_some()
+    }
+
+    /// What waits, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.lock().bytes
     }
 
     /// Does more wait than its bound allows?

@@ -10,6 +10,7 @@ use super::stream::TlsStream;
 use super::writer::{WriteEnd, Writer};
 use crate::chat::{Command, ConnectionId};
 use crate::hub::{Closed, Entry, Item, Outbox};
+use crate::metrics::{self, Handshake};
 use crate::settings::Limits;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -42,12 +43,15 @@ pub(super) async fn run(
     let served = async move {
         let Some(stream) = Box::pin(shake_hands(&gate, &limits, socket, peer)).await else { return };
         if permit.is_spare {
+            gate.0.metrics.net.full();
+            gate.0.metrics.net.refused(ErrorKind::ServerFull);
             Box::pin(tell_full(stream, peer)).await;
             return;
         }
         let Some(mut connection) = Connection::enter(gate, limits, stream, peer).await else { return };
         let why = poll_fn(|cx| connection.poll(cx)).await;
         debug!(event = "connection_ended", conn = connection.id.0, peer = %peer, reason = why.as_str(), "connection ended");
+        connection.gate.0.metrics.net.ended(why.as_str());
         if matches!(why, End::Said(_) | End::StoreFailed) {
             // The peer is gone for the hub from here on.
             connection.present = None;
@@ -64,18 +68,25 @@ async fn shake_hands(
     socket: TcpStream,
     peer: SocketAddr,
 ) -> Option<Box<TlsStream>> {
+    let counts = &gate.0.metrics.net;
     if let Err(why) = prepare(&socket, limits.stall) {
         debug!(event = "handshake_failed", peer = %peer, reason = "socket", error = why.to_string(), "handshake failed");
         return None;
     }
     match timeout(limits.handshake, TlsStream::accept(gate.0.tls.load_full(), socket)).await {
-        Ok(Ok(stream)) => Some(Box::new(stream)),
+        Ok(Ok(stream)) => {
+            let version = if stream.is_1_3() { metrics::Tls::V1_3 } else { metrics::Tls::V1_2 };
+            counts.handshake(version, Handshake::Done);
+            Some(Box::new(stream))
+        }
         Ok(Err(why)) => {
             debug!(event = "handshake_failed", peer = %peer, reason = "tls", error = why.to_string(), "handshake failed");
+            counts.handshake(metrics::Tls::None, Handshake::Failed);
             None
         }
         Err(_) => {
             debug!(event = "handshake_failed", peer = %peer, reason = "timeout", "handshake failed");
+            counts.handshake(metrics::Tls::None, Handshake::TimedOut);
             None
         }
     }
@@ -247,6 +258,7 @@ impl Connection {
             self.deadline = None;
         } else if deadline.as_mut().poll(cx).is_ready() {
             self.deadline = None;
+            self.gate.0.metrics.net.refused(ErrorKind::Timeout);
             let late = format!("no LOGIN within {} s", self.limits.login.as_secs_f32());
             let late = Item::Line(reply::error(&Refusal::new(ErrorKind::Timeout, late)));
             let wakers = [self.outbox.push(late), self.outbox.close(Closed::By(crate::chat::Closing::Late))];

@@ -49,12 +49,15 @@ pub async fn serve(gate: Gate, listener: TcpListener, stop: CancellationToken) {
                 if std::mem::take(&mut is_short) {
                     info!(event = "accept_works", "connections are accepted again");
                 }
+                gate.0.metrics.net.accepted();
                 if gate.is_barred(peer.ip()) {
                     debug!(event = "connection_refused", peer = %peer, reason = "banned", "connection refused");
+                    gate.0.metrics.net.barred();
                     continue;
                 }
                 let Some(permit) = gate.0.permits.take(peer.ip()) else {
                     debug!(event = "connection_refused", peer = %peer, reason = "server full", "connection refused");
+                    gate.0.metrics.net.full();
                     continue;
                 };
                 let limits: std::sync::Arc<Limits> = gate.0.limits.load_full();

@@ -19,6 +19,7 @@ pub use permits::Permits;
 
 use crate::chat::is_in;
 use crate::hub::{Bars, Directory, Inbox};
+use crate::metrics::Metrics;
 use crate::settings::{AuthMode, ClientAuth, Limits, Settings};
 use crate::store::Readers;
 use crate::tls::TlsState;
@@ -73,6 +74,7 @@ struct Shared {
     readers: Readers,
     permits: Permits,
     bars: Bars,
+    metrics: Arc<Metrics>,
     next: AtomicU64,
     /// Cuts every connection off.
     cut: CancellationToken,
@@ -89,6 +91,7 @@ impl Gate {
         inbox: Inbox,
         bars: Bars,
         readers: Readers,
+        metrics: Arc<Metrics>,
     ) -> Self {
         let permits = Permits::new(&settings.limits);
         Self(Arc::new(Shared {
@@ -102,6 +105,7 @@ impl Gate {
             readers,
             permits,
             bars,
+            metrics,
             next: AtomicU64::new(1),
             cut: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -141,7 +145,15 @@ impl Gate {
         }
     }
 
-    fn next_id(&self) -> crate::chat::ConnectionId {
+    /// The longest text that a message may have now, in bytes.
+    #[must_use]
+    pub fn msg_bytes(&self) -> usize {
+        self.0.limits.load().msg_bytes
+    }
+
+    /// What the next connection is called: also one that does not come through a socket.
+    #[must_use]
+    pub fn next_id(&self) -> crate::chat::ConnectionId {
         crate::chat::ConnectionId(self.0.next.fetch_add(1, Ordering::Relaxed))
     }
 }

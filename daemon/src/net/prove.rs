@@ -7,6 +7,7 @@ use super::identity::Identity;
 use super::{Door, Gate};
 use crate::auth;
 use crate::chat::{Ask, Command, ConnectionId, Gives, Made, Proof, UserId};
+use crate::metrics::Reason;
 use crate::settings::{AuthMode, ClientAuth};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -85,6 +86,9 @@ pub(super) fn at_once(commands: &mut [Command], gate: &Gate, identity: &Identity
             Command::Ask(_, Ask::Enrol { .. }) => true,
             Command::Ask(_, Ask::Login { login, proof, .. }) => match known_already(login, gate, identity) {
                 Some(known) => {
+                    if known == Proof::Refused {
+                        gate.0.metrics.net.not_let_in(Reason::Certificate);
+                    }
                     *proof = known;
                     false
                 }
@@ -101,10 +105,9 @@ fn known_already(login: &Login, gate: &Gate, identity: &Identity) -> Option<Proo
     let door = gate.0.door.load();
     match identity {
         Identity::Certificate(shown) => return Some(Proof::Certificate(shown.clone())),
-        Identity::Unusable => return Some(Proof::Refused),
-        // Let through the handshake to fetch a certificate, and for nothing else.
-        Identity::None if door.client_auth == ClientAuth::Required => return Some(Proof::Refused),
-        Identity::None => {}
+        // One without was let through the handshake to fetch a certificate, and for nothing else.
+        Identity::None if door.client_auth != ClientAuth::Required => {}
+        Identity::Unusable | Identity::None => return Some(Proof::Refused),
     }
     if login.session.is_some() {
         return Some(Proof::NotNeeded);
@@ -170,7 +173,7 @@ async fn check(login: &mut Login, left: &mut usize, gate: &Gate, peer: Peer<'_>)
         // Those that were before it may have failed meanwhile.
         wait(gate, peer, key.as_ref())?;
         let (hash, proof) = question(login, gate, &gate.0.door.load());
-        let gate = gate.clone();
+        let checks = gate.clone();
         let verify = move || {
             let _turn = turn;
             // Where there is nothing to be right against it takes as long all the same.
@@ -178,7 +181,7 @@ async fn check(login: &mut Login, left: &mut usize, gate: &Gate, peer: Peer<'_>)
                 Some(hash) => auth::verify(&hash, &password),
                 None => auth::verify_nobodys(&password),
             };
-            gate.0.checks.attempts(|attempts, now| match (is_right, &key) {
+            checks.0.checks.attempts(|attempts, now| match (is_right, &key) {
                 (false, key) => attempts.failed(address, key.as_ref(), now),
                 (true, Some(key)) => attempts.right(address, key, now),
                 (true, None) => {}
@@ -190,7 +193,7 @@ async fn check(login: &mut Login, left: &mut usize, gate: &Gate, peer: Peer<'_>)
         }
     }
     if found == Proof::Refused {
-        refused(peer, "password");
+        refused(gate, peer, Reason::Password);
     } else {
         debug!(event = "password_accepted", conn = peer.id.0, peer = %peer.address, "password accepted");
     }
@@ -198,8 +201,9 @@ async fn check(login: &mut Login, left: &mut usize, gate: &Gate, peer: Peer<'_>)
 }
 
 /// The one line above debug that a peer can cause: for fail2ban.
-fn refused(peer: Peer<'_>, reason: &'static str) {
-    warn!(event = "login_refused", peer = %peer.address.ip(), reason, "login refused");
+fn refused(gate: &Gate, peer: Peer<'_>, reason: Reason) {
+    gate.0.metrics.net.not_let_in(reason);
+    warn!(event = "login_refused", peer = %peer.address.ip(), reason = reason.as_text(), "login refused");
 }
 
 fn wait(gate: &Gate, peer: Peer<'_>, key: Option<&tcp_chat_protocol::NameKey>) -> Result<(), Refusal> {
@@ -207,7 +211,7 @@ fn wait(gate: &Gate, peer: Peer<'_>, key: Option<&tcp_chat_protocol::NameKey>) -
     if wait == 0 {
         return Ok(());
     }
-    refused(peer, "too many failures");
+    refused(gate, peer, Reason::TooManyFailures);
     let msg = format!("too many logins have failed: wait {} s and try again", wait.div_ceil(1_000));
     Err(later(msg, wait))
 }
@@ -245,7 +249,7 @@ async fn make(
         admitted.map(|user| user.name.clone()).inspect_err(|refusal| {
             if refusal.kind == ErrorKind::AuthFailed {
                 gate.0.checks.attempts(|attempts, now| attempts.failed(peer.address.ip(), None, now));
-                refused(peer, "code");
+                refused(gate, peer, Reason::Code);
             }
         })?
     };

@@ -133,6 +133,11 @@ impl TlsStream {
         self.written
     }
 
+    /// Is it TLS 1.3? If not, 1.2.
+    pub(super) fn is_1_3(&self) -> bool {
+        self.tls.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3)
+    }
+
     /// The certificates that the peer has shown, verified; its own first.
     pub(super) fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
         self.tls.peer_certificates()

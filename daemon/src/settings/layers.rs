@@ -181,10 +181,6 @@ impl Layers {
         }
         for (section, content) in table.get_ref() {
             let name: &str = section.get_ref();
-            if let Some(reason) = show::not_yet(name) {
-                self.problems.push(text.problem(section.span(), name, reason));
-                continue;
-            }
             if !show::keys().any(|key| key.split_once('.').is_some_and(|(s, _)| s == name)) {
                 self.problems.push(text.problem(section.span(), name, no_setting(name)));
                 continue;
@@ -203,9 +199,7 @@ impl Layers {
     fn look_through_section(&mut self, text: &Text, section: &str, keys: &DeTable<'_>) {
         for (name, value) in keys {
             let key = format!("{section}.{}", name.get_ref());
-            if let Some(reason) = show::not_yet(&key) {
-                self.problems.push(text.problem(name.span(), &key, reason));
-            } else if show::keys().any(|known| known == key) {
+            if show::keys().any(|known| known == key) {
                 self.spans.insert(key, Spanned::span(value));
             } else {
                 self.problems.push(text.problem(name.span(), &key, no_setting(&key)));
@@ -223,8 +217,6 @@ impl Layers {
             if *name != name.to_uppercase() {
                 let reason = format!("write it in capitals: {}", name.to_uppercase());
                 self.problems.push(at(place(), "", reason));
-            } else if let Some(reason) = show::not_yet(&key) {
-                self.problems.push(at(place(), &key, reason));
             } else if show::keys().any(|k| k == key) {
                 self.environment.insert(key, name.clone());
                 known.insert(name.clone(), value.clone());
@@ -240,9 +232,7 @@ impl Layers {
 
     fn take_flags(&mut self, flags: &[(String, String)]) {
         for (key, value) in flags {
-            if let Some(reason) = show::not_yet(key) {
-                self.problems.push(at("--set".to_owned(), key, reason));
-            } else if show::keys().any(|known| known == key) {
+            if show::keys().any(|known| known == key) {
                 self.flags.insert(key.clone(), value.clone());
             } else {
                 self.problems.push(at("--set".to_owned(), key, no_setting(key)));

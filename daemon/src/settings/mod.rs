@@ -16,6 +16,7 @@ mod sections;
 mod show;
 mod units;
 mod values;
+mod watched;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use level::{LevelError, parse_level};
 pub use load::{Inputs, Loaded, SYSTEM_FILE, load};
 pub use problem::{Origin, Problem, Problems};
 pub(crate) use sections::certificate_name;
+pub use watched::{Http, Metrics};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -55,6 +57,10 @@ pub struct Settings {
     pub log: Log,
     /// `[admin]`
     pub admin: Admin,
+    /// `[metrics]`
+    pub metrics: Metrics,
+    /// `[http]`
+    pub http: Http,
     /// `[shutdown]`
     pub shutdown: Shutdown,
 }
@@ -240,14 +246,19 @@ impl Settings {
     }
 
     /// The keys whose values differ in `other`, in the order of `config.toml`. The content of
-    /// `auth.password_file` counts as its value.
+    /// `auth.password_file` counts as its value, and so does that of `http.token_file`.
     #[must_use]
     pub fn changed_keys(&self, other: &Self) -> Vec<&'static str> {
         let before = show::entries(self);
         let after = show::entries(other);
         let hash_changed = self.auth.password_hash != other.auth.password_hash;
+        let token_changed = self.http.token != other.http.token;
         std::iter::zip(before, after)
-            .filter(|(b, a)| b.1 != a.1 || (hash_changed && b.0 == "auth.password_file"))
+            .filter(|(b, a)| {
+                b.1 != a.1
+                    || (hash_changed && b.0 == "auth.password_file")
+                    || (token_changed && b.0 == "http.token_file")
+            })
             .map(|(before, _)| before.0)
             .collect()
     }

@@ -44,6 +44,8 @@ impl Reader<'_> {
             limits,
             log: self.log(),
             admin: self.admin(),
+            metrics: self.metrics(),
+            http: self.http(),
             shutdown: self.shutdown(),
         }
     }
@@ -128,17 +130,8 @@ impl Reader<'_> {
     fn rooms(&mut self, limits: &Limits) -> Rooms {
         const KEY: &str = "rooms.default";
         let defaults = Rooms::default();
-        let mut default: Vec<Name> = Vec::new();
         let list = self.values.list(KEY);
-        for text in list.iter().flatten() {
-            match Name::parse(text) {
-                Ok(name) if default.iter().any(|other| other.key() == name.key()) => {
-                    self.values.refuse(KEY, format!("{text:?} is in it twice"));
-                }
-                Ok(name) => default.push(name),
-                Err(e) => self.values.refuse(KEY, format!("{text:?} is no room: {e}")),
-            }
-        }
+        let default = self.room_names(KEY, list.as_deref().unwrap_or_default());
         if list.is_some_and(|list| list.is_empty()) {
             self.values.refuse(KEY, "the list is empty; name at least the room that a login enters");
         }
@@ -158,6 +151,21 @@ impl Reader<'_> {
                 .number("rooms.presence_limit", 0..=MANY)
                 .unwrap_or(defaults.presence_limit),
         }
+    }
+
+    /// Rooms, each once.
+    pub(super) fn room_names(&mut self, key: &str, list: &[String]) -> Vec<Name> {
+        let mut rooms: Vec<Name> = Vec::new();
+        for text in list {
+            match Name::parse(text) {
+                Ok(name) if rooms.iter().any(|other| other.key() == name.key()) => {
+                    self.values.refuse(key, format!("{text:?} is in it twice"));
+                }
+                Ok(name) => rooms.push(name),
+                Err(e) => self.values.refuse(key, format!("{text:?} is no room: {e}")),
+            }
+        }
+        rooms
     }
 
     fn sessions(&mut self) -> Sessions {

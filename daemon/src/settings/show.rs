@@ -6,8 +6,8 @@
 use super::problem::Origin;
 use super::units::{show_duration, show_size};
 use super::{
-    Admin, Auth, AuthMode, ClientAuth, Durability, History, Limits, Listen, Loaded, Log, LogFormat, Rooms,
-    Sessions, Settings, Shutdown, Tls,
+    Admin, Auth, AuthMode, ClientAuth, Durability, History, Http, Limits, Listen, Loaded, Log, LogFormat,
+    Metrics, Rooms, Sessions, Settings, Shutdown, Tls,
 };
 use std::path::Path;
 use std::sync::LazyLock;
@@ -23,12 +23,6 @@ static KEYS: LazyLock<Vec<&'static str>> =
 /// All keys, in the order of `config.toml`.
 pub(super) fn keys() -> impl Iterator<Item = &'static str> {
     KEYS.iter().copied()
-}
-
-/// Keys and sections of later versions: to be refused by a better sentence than "no such setting".
-pub(super) fn not_yet(key: &str) -> Option<String> {
-    matches!(key, "metrics" | "metrics.address")
-        .then(|| "this version of tcp-chatd does not have it yet; remove it".to_owned())
 }
 
 /// The defaults, for the lowest layer.
@@ -53,7 +47,8 @@ fn as_config(value: Value) -> config::Value {
 
 /// Every key with its value in `settings`.
 pub(super) fn entries(settings: &Settings) -> Vec<Entry> {
-    let Settings { listen, tls, auth, rooms, sessions, history, limits, log, admin, shutdown } = settings;
+    let Settings { listen, tls, auth, rooms, sessions, history, limits, log, admin, metrics, http, shutdown } =
+        settings;
     let mut all = Vec::new();
     let Listen { address } = listen;
     let address = match address.as_slice() {
@@ -118,6 +113,14 @@ pub(super) fn entries(settings: &Settings) -> Vec<Entry> {
 
     let Admin { socket } = admin;
     all.push(("admin.socket", socket.as_deref().map(path)));
+    let Metrics { address } = metrics;
+    all.push(("metrics.address", address.map(|address| text(address.to_string()))));
+    // The token itself is a secret: the file is what is shown.
+    let Http { address, token_file, token: _, rooms, name } = http;
+    all.push(("http.address", address.map(|address| text(address.to_string()))));
+    all.push(("http.token_file", token_file.as_deref().map(path)));
+    all.push(("http.rooms", Some(Value::Array(rooms.iter().map(|room| text(room.as_str())).collect()))));
+    all.push(("http.name", name.as_ref().map(|name| text(name.as_str()))));
     let Shutdown { grace } = shutdown;
     all.push(("shutdown.grace", duration(*grace)));
     all

@@ -2,7 +2,9 @@
 //! kept, everyone is told, and it goes on by itself when there is room again. Needs root for the
 //! mount; without it the test says so and passes.
 
+use crate::common::http::{Scrape, address, get, request};
 use crate::common::{Daemon, Peer, in_shell, run};
+use crate::posts::TOKEN;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -110,4 +112,43 @@ fn a_full_disk_refuses_and_loses_nothing_and_works_again_by_itself() {
     daemon.start_again();
     let mut dora = daemon.login("dora");
     assert_eq!(history(&mut dora), kept);
+}
+
+#[test]
+fn while_the_disk_is_full_it_is_not_ready_and_machines_are_told_to_try_again() {
+    let Some(disk) = Disk::small() else { return };
+    let store = disk.path().join("chat.db");
+    let settings = format!(
+        "history.path = {store:?}\nlimits.messages_per_second = 0\nadmin.socket = \"control.sock\"\n\
+         metrics.address = \"127.0.0.1:0\"\nhttp.address = \"127.0.0.1:0\"\nhttp.token_file = \"http.token\"\n\
+         http.rooms = [\"lobby\"]"
+    );
+    let daemon = Daemon::after(&format!("echo {TOKEN} >http.token"), &settings);
+    let (seen, machines) = (address(&daemon, "metrics_listening"), address(&daemon, "http_listening"));
+    let post = || {
+        let token = format!("Bearer {TOKEN}");
+        let headers = [("Authorization", token.as_str()), ("Idempotency-Key", "backup")];
+        request(machines, "POST", "/rooms/lobby/messages", &headers, r#"{"text": "backup done"}"#)
+    };
+    let mut ana = daemon.login("ana");
+    disk.fill();
+    speaks_until_refused(&mut ana, "filling", &mut Vec::new());
+    let ready = get(seen, "/readyz");
+    assert_eq!(ready.status, 503, "{ready:?}");
+    assert!(ready.body.starts_with("the store cannot be written: "), "{ready:?}");
+    assert_eq!(get(seen, "/healthz").status, 200, "a restart would not help");
+    let refused = post();
+    assert_eq!((refused.status, refused.json()["error"]["kind"].clone()), (503, json!("INTERNAL")));
+    Scrape::of(seen).says(&[
+        ("ready", 0.0),
+        ("store_failing", 1.0),
+        ("store_errors_total", 1.0),
+        ("refusals_total{kind=\"INTERNAL\"}", 2.0),
+        ("http_posts_total{outcome=\"refused\"}", 1.0),
+    ]);
+    disk.has_room_again();
+    assert!(daemon.log().event("store works again: messages are kept").is_some());
+    assert_eq!(get(seen, "/readyz").status, 200);
+    assert_eq!(post().status, 201);
+    assert_eq!(post().status, 200);
 }

@@ -118,10 +118,18 @@ fn all_sections_read() {
         format = "json"
         [admin]
         socket = "x.sock"
+        [metrics]
+        address = "127.0.0.1:9464"
+        [http]
+        address = "[::1]:9465"
+        token_file = "token"
+        rooms = ["ops"]
+        name = "monitor"
         [shutdown]
         grace = "0s"
         "#,
     );
+    std::fs::write(folder.path("token"), format!("{}\n", "a".repeat(32))).unwrap();
     let settings = folder.load(&[], &[]).unwrap().settings;
     let expected = Settings {
         listen: Listen { address: vec!["0.0.0.0:4000".parse().unwrap(), "[::1]:4001".parse().unwrap()] },
@@ -155,6 +163,14 @@ fn all_sections_read() {
         },
         log: Log { level: "warn,tcp_chatd::net=debug".into(), format: LogFormat::Json },
         admin: Admin { socket: Some(folder.path("x.sock")) },
+        metrics: Metrics { address: Some("127.0.0.1:9464".parse().unwrap()) },
+        http: Http {
+            address: Some("[::1]:9465".parse().unwrap()),
+            token_file: Some(folder.path("token")),
+            token: Some(crate::auth::sha256("a".repeat(32).as_bytes())),
+            rooms: vec!["ops".parse().unwrap()],
+            name: Some("monitor".parse().unwrap()),
+        },
         shutdown: Shutdown { grace: Duration::ZERO },
     };
     assert_eq!(settings, expected);

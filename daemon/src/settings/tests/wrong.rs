@@ -9,8 +9,21 @@ const WRONG: &[(&str, &str)] = &[
     ("colour = 1", "1:1: colour: there is no such setting; config.toml of this version lists all of them"),
     ("limits = 5", "1:10: limits: this is a section: write [limits] and its keys below it"),
     (
-        "[metrics]\naddress = \"127.0.0.1:9\"",
-        "1:2: metrics: this version of tcp-chatd does not have it yet; remove it",
+        "[metrics]\naddress = \"0.0.0.0:9\"",
+        "2:11: metrics.address: 0.0.0.0:9 can be reached from other hosts, and what is said there is not encrypted; write a loopback address such as \"127.0.0.1:9464\", and let a proxy with TLS reach it from outside",
+    ),
+    (
+        "[http]\naddress = \"[::]:9\"",
+        "2:11: http.address: [::]:9 can be reached from other hosts, and what is said there is not encrypted; write a loopback address such as \"127.0.0.1:9464\", and let a proxy with TLS reach it from outside",
+    ),
+    ("[http]\nrooms = [\"ops\", \"OPS\"]", "2:9: http.rooms: \"OPS\" is in it twice"),
+    (
+        "[http]\nname = \"a b\"",
+        "2:8: http.name: \"a b\" is no name: a name is letters, digits and marks, with _ - . inside; U+0020 is not allowed there",
+    ),
+    (
+        "[http]\naddress = \"127.0.0.1:9\"\nrooms = [\"ops\"]",
+        "2:11: http.address: it needs http.token_file beside it: a file with the token that machines send",
     ),
     (
         "[tls]\nclient_auth = \"maybe\"",

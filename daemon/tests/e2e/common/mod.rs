@@ -4,6 +4,7 @@
 
 mod daemon;
 mod dice;
+pub(crate) mod http;
 mod log;
 mod peer;
 mod talker;

@@ -1,0 +1,54 @@
+//! Owns the beginning of HTTP on loopback: its sockets bound before READY, then its tasks. Called at the
+//! start. Never serves anything itself: `http` does.
+
+use super::Fatal;
+use crate::http::{self, Observed, Posts, Service};
+use crate::net::{self, Gate};
+use crate::settings::{Http, Settings};
+use std::net::{SocketAddr, TcpListener};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+/// The sockets for HTTP, if any are wanted.
+#[derive(Debug)]
+pub(super) struct Loopback {
+    metrics: Option<TcpListener>,
+    posts: Option<TcpListener>,
+}
+
+impl Loopback {
+    pub(super) fn bind(settings: &Settings) -> Result<Self, Fatal> {
+        let bind = |key, address: Option<SocketAddr>| match address {
+            None => Ok(None),
+            Some(address) => net::listen(address).map(Some).map_err(|why| Fatal::Http { key, address, why }),
+        };
+        Ok(Self {
+            metrics: bind("metrics.address", settings.metrics.address)?,
+            posts: bind("http.address", settings.http.address)?,
+        })
+    }
+
+    pub(super) fn serve(
+        self,
+        settings: &Http,
+        gate: &Gate,
+        observed: Observed,
+        stop: &CancellationToken,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<(), Fatal> {
+        let (metrics, inbox) = (observed.metrics.clone(), observed.inbox.clone());
+        let posts = self.posts.and_then(|listener| {
+            let posts = Posts::start(settings, gate.clone(), inbox, metrics.clone(), stop.clone())?;
+            Some((listener, "http_listening", Service::Post(posts)))
+        });
+        let seen = self.metrics.map(|listener| (listener, "metrics_listening", Service::Observe(observed)));
+        for (listener, event, service) in [seen, posts].into_iter().flatten() {
+            let listener = tokio::net::TcpListener::from_std(listener).map_err(Fatal::Runtime)?;
+            let address = listener.local_addr().map_err(Fatal::Runtime)?;
+            info!(event = event, address = %address, "listening for HTTP");
+            tasks.spawn(http::serve(listener, service, metrics.clone(), stop.clone()));
+        }
+        Ok(())
+    }
+}

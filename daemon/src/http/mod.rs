@@ -1,0 +1,126 @@
+//! Owns HTTP, on loopback alone: what may be seen of the daemon (`metrics.address`), and the way in for
+//! machines (`http.address`). Called by the daemon, which binds the sockets and says when to stop; works
+//! while it drains, and says so. Bounded: connections, bodies, and how long anything may take.
+
+mod answer;
+mod observe;
+mod post;
+mod poster;
+mod said;
+
+pub use observe::Observed;
+pub use post::Posts;
+
+use crate::metrics::Metrics;
+use answer::Answer;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+
+/// Connections at once, to each of the two; more wait in the kernel.
+const CONNECTIONS: usize = 32;
+/// How long a request's head may take, and a connection may be silent.
+const HEAD: Duration = Duration::from_secs(30);
+/// How long a whole request may take. What it asks has limits of its own.
+const REQUEST: Duration = Duration::from_secs(30);
+/// What is answered still after it was told to stop.
+const LAST: Duration = Duration::from_secs(1);
+/// The pause after an accept that failed.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What a listener serves.
+#[derive(Debug, Clone)]
+pub enum Service {
+    /// Metrics and health.
+    Observe(Observed),
+    /// Messages by machines.
+    Post(Posts),
+}
+
+/// Serves until it is told to stop; then what is being answered is still answered.
+pub async fn serve(listener: TcpListener, service: Service, metrics: Arc<Metrics>, stop: CancellationToken) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let tasks = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let Some((stream, place)) = accepted else { continue };
+        let (service, metrics, stop) = (service.clone(), metrics.clone(), stop.clone());
+        tasks.spawn(async move {
+            let _place = place;
+            converse(stream, service, metrics, stop).await;
+        });
+    }
+    tasks.close();
+    tasks.wait().await;
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    // Only closed with the process.
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => Some((stream, place)),
+        Err(why) => {
+            warn!(
+                event = "http_accept_failed",
+                error = why.to_string(),
+                "an HTTP connection was not accepted"
+            );
+            tokio::time::sleep(PAUSE).await;
+            None
+        }
+    }
+}
+
+async fn converse(stream: TcpStream, service: Service, metrics: Arc<Metrics>, stop: CancellationToken) {
+    let respond = |request: Request<Incoming>| {
+        let (service, metrics) = (service.clone(), metrics.clone());
+        async move {
+            let answer = respond(service, request).await;
+            metrics.http.answered(answer.status().as_u16());
+            Ok::<_, Infallible>(answer)
+        }
+    };
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(64 * 1024)
+        .serve_connection(TokioIo::new(stream), service_fn(respond));
+    tokio::pin!(connection);
+    // How a peer leaves is no matter.
+    tokio::select! {
+        _ = &mut connection => return,
+        () = stop.cancelled() => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = timeout(LAST, connection).await;
+}
+
+async fn respond(service: Service, request: Request<Incoming>) -> Answer {
+    let answered = async {
+        match service {
+            Service::Observe(observed) => observed.answer(request.method(), request.uri().path()).await,
+            Service::Post(posts) => posts.answer(request).await,
+        }
+    };
+    timeout(REQUEST, answered).await.unwrap_or_else(|_| {
+        answer::plain(hyper::StatusCode::SERVICE_UNAVAILABLE, "it took too long; try again\n")
+    })
+}

@@ -1,0 +1,92 @@
+//! Owns the making of figures: every name gets the prefix, every label all of its words at once, so
+//! that a figure is there, at zero, before anything happens. Called by [`super::Metrics::new`].
+
+use prometheus::core::Collector;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{
+    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, Result,
+};
+
+/// In front of every name.
+const PREFIX: &str = "tcp_chatd_";
+
+/// Bounds for durations, in seconds.
+pub(super) const LATENCIES: [f64; 14] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
+
+/// Makes figures and puts them into a registry.
+pub(super) struct Make(Registry);
+
+impl Make {
+    pub(super) fn new() -> Self {
+        Self(Registry::new())
+    }
+
+    /// The registry, with what the system says of the process.
+    pub(super) fn done(self) -> Result<Registry> {
+        self.0.register(Box::new(ProcessCollector::for_self()))?;
+        Ok(self.0)
+    }
+
+    fn put<C: Collector + Clone + 'static>(&self, made: C) -> Result<C> {
+        self.0.register(Box::new(made.clone()))?;
+        Ok(made)
+    }
+
+    pub(super) fn counter(&self, name: &str, help: &str) -> Result<IntCounter> {
+        self.put(IntCounter::with_opts(opts(name, help))?)
+    }
+
+    pub(super) fn counters<const N: usize>(
+        &self,
+        name: &str,
+        help: &str,
+        label: &str,
+        words: [&str; N],
+    ) -> Result<IntCounterVec> {
+        let made = self.put(IntCounterVec::new(opts(name, help), &[label])?)?;
+        words.iter().for_each(|word| drop(made.with_label_values(&[*word])));
+        Ok(made)
+    }
+
+    pub(super) fn counters_by_two(
+        &self,
+        name: &str,
+        help: &str,
+        labels: [&str; 2],
+        words: impl Iterator<Item = [&'static str; 2]>,
+    ) -> Result<IntCounterVec> {
+        let made = self.put(IntCounterVec::new(opts(name, help), &labels)?)?;
+        words.for_each(|pair| drop(made.with_label_values(&pair)));
+        Ok(made)
+    }
+
+    pub(super) fn gauge(&self, name: &str, help: &str) -> Result<IntGauge> {
+        self.put(IntGauge::with_opts(opts(name, help))?)
+    }
+
+    pub(super) fn float(&self, name: &str, help: &str) -> Result<Gauge> {
+        self.put(Gauge::with_opts(opts(name, help))?)
+    }
+
+    pub(super) fn gauges<const N: usize>(
+        &self,
+        name: &str,
+        help: &str,
+        label: &str,
+        words: [&str; N],
+    ) -> Result<IntGaugeVec> {
+        let made = self.put(IntGaugeVec::new(opts(name, help), &[label])?)?;
+        words.iter().for_each(|word| drop(made.with_label_values(&[*word])));
+        Ok(made)
+    }
+
+    pub(super) fn histogram(&self, name: &str, help: &str, bounds: &[f64]) -> Result<Histogram> {
+        let opts = HistogramOpts::from(opts(name, help)).buckets(bounds.to_vec());
+        self.put(Histogram::with_opts(opts)?)
+    }
+}
+
+fn opts(name: &str, help: &str) -> Opts {
+    Opts::new(format!("{PREFIX}{name}"), help)
+}

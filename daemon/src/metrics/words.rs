@@ -1,0 +1,147 @@
+//! Owns the words that labels may have: lists, so that nothing that a peer sends becomes one.
+
+/// How a handshake ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handshake {
+    /// It is done.
+    Done,
+    /// The peer does not speak TLS as the daemon wants it, or went away.
+    Failed,
+    /// It took too long.
+    TimedOut,
+}
+
+impl Handshake {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "ok",
+            Self::Failed => "failed",
+            Self::TimedOut => "timeout",
+        }
+    }
+}
+
+/// Which TLS was agreed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    /// 1.3
+    V1_3,
+    /// 1.2
+    V1_2,
+    /// None.
+    None,
+}
+
+impl Tls {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::V1_3 => "1.3",
+            Self::V1_2 => "1.2",
+            Self::None => "none",
+        }
+    }
+}
+
+/// All pairs of version and outcome that there can be.
+pub(super) fn handshakes() -> impl Iterator<Item = [&'static str; 2]> {
+    [
+        (Tls::V1_3, Handshake::Done),
+        (Tls::V1_2, Handshake::Done),
+        (Tls::None, Handshake::Failed),
+        (Tls::None, Handshake::TimedOut),
+    ]
+    .into_iter()
+    .map(|(version, outcome)| [version.as_str(), outcome.as_str()])
+}
+
+/// What was wrong when somebody was not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The password was missing or wrong.
+    Password,
+    /// The code of an ENROL was wrong.
+    Code,
+    /// The certificate was missing, or names nobody.
+    Certificate,
+    /// Too many had failed before: it was not looked at.
+    TooManyFailures,
+    /// The token of an HTTP request was missing or wrong.
+    Token,
+}
+
+impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Password, Self::Code, Self::Certificate, Self::TooManyFailures, Self::Token];
+
+    /// The word for the log.
+    #[must_use]
+    pub fn as_text(self) -> &'static str {
+        match self {
+            Self::TooManyFailures => "too many failures",
+            other => other.as_str(),
+        }
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Code => "code",
+            Self::Certificate => "certificate",
+            Self::TooManyFailures => "too_many_failures",
+            Self::Token => "token",
+        }
+    }
+}
+
+/// Why connections end, as labels.
+pub(super) const ENDS: [&str; 14] = [
+    "quit",
+    "taken_over",
+    "too_many_errors",
+    "login_refused",
+    "no_login_in_time",
+    "server_full",
+    "kicked",
+    "shutdown",
+    "closed_by_the_peer",
+    "closed_by_the_peer_without_a_goodbye",
+    "connection_lost",
+    "stalled",
+    "store_failed",
+    "other",
+];
+
+/// The label for a reason in the log's words.
+pub(super) fn end(reason: &str) -> &'static str {
+    let is_it = |word: &&&str| word.bytes().eq(reason.bytes().map(|b| if b == b' ' { b'_' } else { b }));
+    ENDS.iter().find(is_it).copied().unwrap_or("other")
+}
+
+/// Classes of HTTP status.
+pub(super) const STATUSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
+
+pub(super) fn status(code: u16) -> &'static str {
+    match code {
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        _ => "5xx",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::Closing;
+
+    #[test]
+    fn every_way_to_close_a_connection_has_its_label() {
+        use Closing::{AuthFailed, Errors, Full, Kicked, Late, Quit, Shutdown, TakenOver};
+        for closing in [Quit, TakenOver, Errors, AuthFailed, Late, Full, Kicked, Shutdown] {
+            assert_ne!(end(closing.as_str()), "other", "{closing:?}");
+        }
+        assert_eq!(end("closed by the peer without a goodbye"), "closed_by_the_peer_without_a_goodbye");
+        assert_eq!(end("whatever"), "other");
+    }
+}

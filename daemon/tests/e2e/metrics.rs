@@ -1,0 +1,229 @@
+//! What a scrape says is what was done; and the health that load balancers and people look at.
+
+use crate::accounts::{ACCOUNTS, code, done, logs_in, registered};
+use crate::common::http::{Scrape, address, get, request};
+use crate::common::{Daemon, Peer, Trust, client_config, run};
+use crate::outside::repository;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+const METRICS: &str = "metrics.address = \"127.0.0.1:0\"\n";
+
+fn daemon(settings: &str) -> (Daemon, std::net::SocketAddr) {
+    let daemon = Daemon::with(&format!("{METRICS}{settings}"));
+    let at = address(&daemon, "metrics_listening");
+    (daemon, at)
+}
+
+#[test]
+fn a_scrape_says_what_was_done() {
+    let (daemon, at) = daemon("limits.connections = 5\ntls.min_version = \"1.2\"");
+    let mut ana = daemon.login("ana");
+    let mut bo = daemon.login_to("bo", &["lobby", "a-room-of-his"]);
+    for text in ["one", "two", "three"] {
+        ana.says(text);
+        bo.hears(text);
+    }
+    ana.tells("bo", "psst");
+    ana.is_refused("MSG", json!({"room": "a-room-of-his", "msg": "?"}), "NOT_A_MEMBER");
+    ana.is_refused("MSG", json!({"room": "nowhere", "msg": "?"}), "NO_SUCH_ROOM");
+    ana.is_refused("NONSENSE", json!(1), "UNKNOWN_OP");
+    ana.sends_bytes(b"nonsense\nmore of it\n");
+    ana.hears_error("PARSE");
+    ana.hears_error("PARSE");
+
+    let scrape = Scrape::of(at);
+    scrape.says(&[
+        ("connections", 2.0),
+        ("sessions{state=\"here\"}", 2.0),
+        ("sessions{state=\"away\"}", 0.0),
+        ("rooms", 2.0),
+        ("head", 4.0),
+        ("logins_total", 2.0),
+        ("messages_in_total", 4.0),
+        ("messages_out_total", 8.0),
+        ("refusals_total{kind=\"NOT_A_MEMBER\"}", 1.0),
+        ("refusals_total{kind=\"NO_SUCH_ROOM\"}", 1.0),
+        ("refusals_total{kind=\"UNKNOWN_OP\"}", 1.0),
+        ("refusals_total{kind=\"PARSE\"}", 2.0),
+        ("refusals_total{kind=\"INTERNAL\"}", 0.0),
+        ("connections_accepted_total", 2.0),
+        ("tls_handshakes_total{outcome=\"ok\",version=\"1.3\"}", 2.0),
+        ("tls_handshakes_total{outcome=\"ok\",version=\"1.2\"}", 0.0),
+        ("fan_out_seconds_count", 4.0),
+        ("commit_seconds_bucket{le=\"+Inf\"}", scrape.get("commit_seconds_count")),
+        ("store_failing", 0.0),
+        ("store_errors_total", 0.0),
+        ("store_messages", 4.0),
+        ("catch_ups_total", 0.0),
+        ("hub_up", 1.0),
+        ("ready", 1.0),
+    ]);
+    assert!(scrape.get("turn_commands_sum") >= 11.0 && scrape.get("turn_commands_count") <= 11.0);
+    assert!(scrape.get("store_bytes{file=\"log\"}") > 4096.0);
+    assert!(scrape.0["process_resident_memory_bytes"] > 1e6);
+    let day = 86_400.0;
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
+    let left = (scrape.get("certificate_expiry_timestamp_seconds") - now) / day;
+    assert!((88.0..=91.0).contains(&left), "{left} days");
+    let text = get(at, "/metrics").body;
+    assert!(!text.contains("a-room-of-his") && !text.contains("ana"), "names are no labels");
+
+    // Coming back, in every way.
+    let gone = bo.vanishes();
+    let scrape = Scrape::until(at, "sessions{state=\"away\"}", 1.0);
+    assert_eq!(scrape.get("sessions{state=\"here\"}"), 1.0);
+    let bo = daemon.resume(&gone);
+    let mut again = daemon.resume(&bo.session());
+    let mut stranger = daemon.connect();
+    stranger.is_refused("LOGIN", json!({"session": "A".repeat(43)}), "SESSION_EXPIRED");
+    again.asks("QUIT", json!(null));
+    again.is_closed();
+    drop(bo);
+    stranger.asks_for("QUIT", json!(null));
+    drop((stranger, again));
+    // An old client, and one that speaks no TLS.
+    let old = client_config(&daemon.ca(), Trust { alpn: true, only_1_2: true });
+    drop(Peer::connect(daemon.address(), old).unwrap());
+    let mut plain = TcpStream::connect(daemon.address()).unwrap();
+    plain.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let _ = plain.read_to_end(&mut Vec::new());
+    Scrape::until(at, "tls_handshakes_total{outcome=\"failed\",version=\"none\"}", 1.0);
+    Scrape::until(at, "connections", 1.0).says(&[
+        ("tls_handshakes_total{outcome=\"ok\",version=\"1.2\"}", 1.0),
+        ("resumes_total{outcome=\"resumed\"}", 1.0),
+        ("resumes_total{outcome=\"taken_over\"}", 1.0),
+        ("resumes_total{outcome=\"expired\"}", 1.0),
+        ("resumes_total{outcome=\"refused\"}", 0.0),
+        ("resume_age_seconds_count", 1.0),
+        ("refusals_total{kind=\"SESSION_EXPIRED\"}", 1.0),
+        ("disconnects_total{reason=\"quit\"}", 2.0),
+        ("disconnects_total{reason=\"taken_over\"}", 1.0),
+        ("disconnects_total{reason=\"other\"}", 0.0),
+    ]);
+
+    // Full: the next ones are told.
+    let held: Vec<_> = (0..4).map(|_| daemon.connect()).collect();
+    let mut over = daemon.connect();
+    over.hears_error("SERVER_FULL");
+    let scrape = Scrape::until(at, "connections_turned_away_total{reason=\"full\"}", 1.0);
+    assert_eq!(scrape.get("refusals_total{kind=\"SERVER_FULL\"}"), 1.0);
+    drop((held, ana));
+}
+
+#[test]
+fn who_was_not_let_in_is_counted_by_what_was_wrong() {
+    let (daemon, at) = daemon(ACCOUNTS);
+    registered(&daemon, "ana");
+    let mut wrong = daemon.connect();
+    wrong.is_refused("LOGIN", json!({"name": "ana", "password": "no"}), "AUTH_FAILED");
+    wrong.is_refused("LOGIN", json!({"name": "nobody"}), "AUTH_FAILED");
+    let line = done(&daemon, &["user", "add", "bo"]);
+    assert_eq!(code(&line).len(), 43);
+    let enrol = json!({"name": "bo", "code": "A".repeat(43), "password": "x"});
+    daemon.connect().is_refused("ENROL", enrol, "AUTH_FAILED");
+    drop(logs_in(&daemon, "ana", "her own"));
+    Scrape::of(at).says(&[
+        ("authentication_failures_total{reason=\"password\"}", 2.0),
+        ("authentication_failures_total{reason=\"code\"}", 1.0),
+        ("authentication_failures_total{reason=\"certificate\"}", 0.0),
+        ("refusals_total{kind=\"AUTH_FAILED\"}", 3.0),
+        ("logins_total", 1.0),
+        ("users", 2.0),
+    ]);
+}
+
+#[test]
+fn a_reader_who_falls_behind_is_counted_once_and_so_is_what_waits() {
+    let (daemon, at) =
+        daemon("limits.outbox_bytes = \"64 KiB\"\nlimits.messages_per_second = 0\nlimits.stall = \"1h\"");
+    let mut ana = daemon.login("ana");
+    let slow = daemon.login("slow");
+    let text = "x".repeat(8_000);
+    // Once what waits is over its bound; how much the kernels hold on the way is theirs to say.
+    while Scrape::of(at).get("catch_ups_total") < 1.0 {
+        for _ in 0..50 {
+            ana.says(&text);
+        }
+    }
+    let scrape = Scrape::of(at);
+    assert_eq!(scrape.get("catch_ups_total"), 1.0);
+    assert!(scrape.get("outbox_bytes_max") > 32.0 * 1024.0);
+    assert!(scrape.get("outbox_bytes") >= scrape.get("outbox_bytes_max"));
+    drop(slow);
+}
+
+#[test]
+fn every_figure_is_in_the_handbook_and_nothing_else_is() {
+    let (_daemon, at) = daemon("");
+    let body = get(at, "/metrics").body;
+    let typed = |line: &str| {
+        let mut words = line.strip_prefix("# TYPE ")?.split(' ').map(str::to_owned);
+        Some((words.next()?, words.next()?))
+    };
+    let scraped: BTreeMap<String, String> = body.lines().filter_map(typed).collect();
+    let handbook = std::fs::read_to_string(repository().join("docs/OPERATIONS.md")).unwrap();
+    let row = |line: &str| {
+        let mut cells =
+            line.strip_prefix("| `")?.split('|').map(|cell| cell.trim().trim_matches('`').to_owned());
+        let name = cells.next()?;
+        (name.starts_with("tcp_chatd_") || name.starts_with("process_")).then_some(())?;
+        let name = name.split('{').next()?.to_owned();
+        Some((name, cells.next()?))
+    };
+    let told: BTreeMap<String, String> = handbook.lines().filter_map(row).collect();
+    assert_eq!(told, scraped);
+    for name in told.keys() {
+        assert!(body.contains(&format!("# HELP {name} ")), "{name} is explained");
+    }
+}
+
+#[test]
+fn nothing_else_is_there_to_be_seen() {
+    let (_daemon, at) = daemon("");
+    assert_eq!(get(at, "/").status, 404);
+    assert_eq!(get(at, "/rooms/lobby/messages").status, 404);
+    let post = request(at, "POST", "/metrics", &[], "");
+    assert_eq!((post.status, post.headers["allow"].as_str()), (405, "GET, HEAD"));
+    let head = request(at, "HEAD", "/healthz", &[], "");
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+    let kind = get(at, "/metrics").headers["content-type"].clone();
+    assert_eq!(kind, "text/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(Scrape::of(at).get("http_requests_total{status=\"4xx\"}"), 3.0);
+}
+
+#[test]
+fn while_it_drains_it_is_alive_and_not_ready() {
+    let (mut daemon, at) =
+        daemon("shutdown.grace = \"1h\"\nlimits.stall = \"1h\"\nlimits.messages_per_second = 0");
+    assert_eq!((get(at, "/healthz").status, get(at, "/readyz").status), (200, 200));
+    // Somebody who reads nothing holds up the end.
+    let mut ana = daemon.login("ana");
+    let slow = daemon.login("slow");
+    let text = "x".repeat(8_000);
+    for _ in 0..1_500 {
+        ana.says(&text);
+    }
+    daemon.signal("TERM");
+    let ready = Scrape::until(at, "ready", 0.0);
+    assert_eq!(ready.get("hub_up"), 1.0);
+    let answer = get(at, "/readyz");
+    assert_eq!((answer.status, answer.body.as_str()), (503, "the daemon is stopping\n"));
+    assert_eq!(get(at, "/healthz").status, 200);
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().code(), Some(0));
+    drop(slow);
+}
+
+#[test]
+fn a_port_that_is_taken_is_said_with_its_key() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let address = taken.local_addr().unwrap();
+    let setting = format!("metrics.address={address}");
+    let end = run(folder.path(), &["--set", &setting, "--set", "listen.address=127.0.0.1:0"], "");
+    assert_eq!(end.code, Some(78), "{}", end.err);
+    assert!(end.err.contains("metrics.address: cannot listen on"), "{}", end.err);
+}
