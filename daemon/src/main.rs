@@ -3,6 +3,12 @@
 use std::process::ExitCode;
 use tcp_chatd::{commands, daemon};
 
+/// What 10,000 connections held goes back to the system within seconds after they left: the C
+/// library keeps it.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     commands::main(|loaded, log| match daemon::run(loaded, log.clone()) {
         Ok(()) => ExitCode::from(commands::exit::OK),
