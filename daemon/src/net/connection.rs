@@ -36,11 +36,12 @@ pub(super) async fn run(
     limits: Arc<Limits>,
     socket: TcpStream,
     peer: SocketAddr,
-    permit: Permit,
+    mut permit: Permit,
 ) {
     let cut = gate.0.cut.clone();
     let served = async move {
         let Some(stream) = Box::pin(shake_hands(&gate, &limits, socket, peer)).await else { return };
+        permit.has_shaken();
         if permit.is_spare {
             Box::pin(tell_full(stream, peer)).await;
             return;
@@ -128,6 +129,8 @@ struct Connection {
     outbox: Arc<Outbox>,
     /// Until the login.
     deadline: Option<Pin<Box<Sleep>>>,
+    /// Runs while nothing is read because the peer has sent too much.
+    pause: Option<Pin<Box<Sleep>>>,
     /// Runs while the peer takes nothing.
     stall: Option<Pin<Box<Sleep>>>,
     seen_written: u64,
@@ -184,6 +187,7 @@ impl Connection {
             reader: Some(Reader::new(id, &limits, identity)),
             writer: Writer::new(),
             deadline: Some(Box::pin(sleep(limits.login))),
+            pause: None,
             stall: None,
             seen_written: 0,
             id,
@@ -220,8 +224,19 @@ impl Connection {
     fn poll_reader(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         for _ in 0..READS_A_POLL {
             let Some(reader) = &mut self.reader else { return Poll::Pending };
-            if self.outbox.poll_may_ask(cx).is_pending() {
-                return Poll::Pending;
+            if let Some(pause) = &mut self.pause {
+                if pause.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                self.pause = None;
+            }
+            match self.outbox.poll_may_ask(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Duration::ZERO) => {}
+                Poll::Ready(slow) => {
+                    self.pause = Some(Box::pin(sleep(slow)));
+                    continue;
+                }
             }
             match reader.poll(cx, &mut self.stream, &self.gate, &self.outbox, self.peer) {
                 Poll::Pending => return Poll::Pending,

@@ -16,6 +16,7 @@ mod configuration;
 mod crash;
 mod disk;
 mod documents;
+mod door;
 mod first_start;
 mod framing;
 mod history;

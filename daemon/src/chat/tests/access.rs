@@ -83,7 +83,7 @@ fn a_code_is_not_used_up_by_a_turn_that_was_not_kept() {
     world.sends(who, &enrol("c1", "pw"));
     assert_eq!(world.hears(who), ["ERROR_MSG INTERNAL"]);
     world.operator(|chat| {
-        let refused = chat.grant(UserWish::Remove(name("cy")));
+        let refused = chat.grant(0, UserWish::Remove(name("cy")));
         assert!(matches!(refused, Err(NotGranted::NotKept(_))), "{refused:?}");
     });
     world.disk_is_full = false;
@@ -106,12 +106,12 @@ fn registering_a_name_sends_away_who_only_has_it() {
     world.operator(|chat| {
         let until = u64::MAX;
         assert_eq!(
-            chat.grant(UserWish::Add(name("IVAN"), code("x", until))),
+            chat.grant(0, UserWish::Add(name("IVAN"), code("x", until))),
             Err(NotGranted::Exists(name("Ivan")))
         );
-        let twin = chat.grant(UserWish::Add(name("lvan"), code("x", until)));
+        let twin = chat.grant(0, UserWish::Add(name("lvan"), code("x", until)));
         assert_eq!(twin, Err(NotGranted::LooksLike(name("lvan"), name("Ivan"))));
-        assert_eq!(chat.grant(UserWish::Remove(name("bo"))), Err(NotGranted::NoSuchUser(name("bo"))));
+        assert_eq!(chat.grant(0, UserWish::Remove(name("bo"))), Err(NotGranted::NoSuchUser(name("bo"))));
     });
 }
 
@@ -270,7 +270,7 @@ fn removing_a_user_is_over_at_once_and_frees_the_name() {
     let away = world.logs_in("away", "cy");
     world.loses(away);
     world.skips(&[cy]);
-    world.operator(|chat| assert_eq!(chat.grant(UserWish::Remove(name("CY"))), Ok(2)));
+    world.operator(|chat| assert_eq!(chat.grant(0, UserWish::Remove(name("CY"))), Ok(2)));
     assert_eq!(world.hears(cy), ["NOTICE KICKED", "(closed: kicked)"]);
     let gone = world.resumes("away", None);
     assert_eq!(world.hears(gone), ["ERROR_MSG SESSION_EXPIRED"]);
