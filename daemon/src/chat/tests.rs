@@ -415,3 +415,33 @@ fn a_turn_that_was_not_kept_leaves_no_trace_in_what_is_seen_later() {
         "its number is used anew"
     );
 }
+
+#[test]
+fn a_clock_that_jumps_ends_no_session_and_breaks_no_order() {
+    const YEAR: u64 = 366 * 24 * 3600 * 1000;
+    let mut world = World::new(|rules| rules.ttl_ms = 10_000);
+    let [ana, bo] = [world.login("ana"), world.login("bo")];
+    world.hears(ana);
+    world.loses(bo);
+    world.hears(ana);
+    for (at, jump) in [YEAR, 0, 3 * YEAR, 1].into_iter().enumerate() {
+        world.now.wall = jump;
+        world.now.mono += 1_000;
+        world.turn();
+        world.sends(ana, &format!(r#"{{"op":"MSG","data":"{at}"}}"#));
+        let (seq, prev) = (at + 1, at);
+        assert_eq!(world.hears(ana), [format!("MSG {seq}<{prev} lobby ana: {at}")], "nobody has left");
+    }
+    let bo = world.resumes("bo", Some(0));
+    assert_eq!(world.hears(bo).len(), 5, "still there, with all that was said");
+    world.loses(bo);
+    world.hears(ana);
+    world.now.wall = 0;
+    world.now.mono += 10_000;
+    world.turn();
+    assert_eq!(
+        world.hears(ana),
+        ["PRESENCE lobby bo left"],
+        "the TTL goes by the clock that only goes forward"
+    );
+}

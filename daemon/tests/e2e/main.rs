@@ -18,6 +18,7 @@ mod disk;
 mod documents;
 mod door;
 mod first_start;
+mod forging;
 mod framing;
 mod history;
 mod hostile;

@@ -279,3 +279,46 @@ fn removing_a_user_is_over_at_once_and_frees_the_name() {
     world.restarts();
     assert_eq!(world.chat.users().iter().count(), 0);
 }
+
+#[test]
+fn a_code_is_of_no_use_to_who_is_banned() {
+    let mut world = World::new(|_| {});
+    let until = world.now.wall + 100_000;
+    world.grants(UserWish::Add(name("cy"), code("c1", until)));
+    world.operator(|chat| {
+        let ban = |for_s| Ban { whom: Banned::User(name("CY")), room: None, for_s, reason: String::new() };
+        chat.operate(0, Act::Ban(ban(Some(50)), Undo::No)).unwrap();
+    });
+    let who = world.connect();
+    world.sends(who, &enrol("c2", "pw"));
+    assert_eq!(world.hears(who), ["ERROR_MSG AUTH_FAILED"], "who does not have the code learns nothing");
+    world.sends(who, &enrol("c1", "pw"));
+    assert!(world.hears(who)[0].starts_with("ERROR_MSG FORBIDDEN"));
+    world.passes(50_001);
+    world.sends(who, &enrol("c1", "pw"));
+    assert_eq!(world.hears(who), ["ENROL"], "it was not used up");
+}
+
+#[test]
+fn what_operators_do_to_users_is_on_record() {
+    let mut world = World::new(|_| {});
+    let (wish, until) = (|wish| move |chat: &mut Chat| drop(chat.grant(7, wish)), u64::MAX);
+    world.operator(wish(UserWish::Add(name("cy"), code("c1", until))));
+    world.operator(wish(UserWish::Reset(name("cy"), code("c2", until))));
+    world.operator(wish(UserWish::Issued(certificate(1, "cy"))));
+    world.operator(wish(UserWish::RevokeAll(name("cy"))));
+    world.operator(wish(UserWish::Remove(name("nobody"))));
+    world.disk_is_full = true;
+    world.operator(wish(UserWish::Remove(name("cy"))));
+    world.disk_is_full = false;
+    world.recovers();
+    world.operator(wish(UserWish::Remove(name("cy"))));
+    let lines = world
+        .disk
+        .audit
+        .iter()
+        .map(|a| (a.by.to_string(), format!("{} {}", a.did, a.whom.as_deref().unwrap())));
+    let expected = ["user add cy", "user password cy", "cert issue cy", "cert revoke cy", "user remove cy"];
+    let expected = expected.map(|did| ("operator (uid 7)".to_owned(), did.to_owned()));
+    assert_eq!(lines.collect::<Vec<_>>(), expected, "what was done, and nothing else");
+}
