@@ -226,7 +226,8 @@ impl Chat {
         ask: Ask,
         past: &mut dyn Past,
     ) -> Answer {
-        let session = self.connections.get(&connection).and_then(|c| c.session);
+        let state = self.connections.get(&connection);
+        let (session, owes) = state.map_or((None, 0), |c| (c.session, c.owes));
         let is_counted_only = matches!(ask, Ask::Login { .. } | Ask::Enrol { .. } | Ask::Ping | Ask::Quit);
         if is_counted_only || session.is_none() {
             self.count(connection);
@@ -255,7 +256,7 @@ impl Chat {
         };
         let session = session
             .ok_or_else(|| refusal(ErrorKind::NotLoggedIn, "log in first: send a LOGIN with a name"))?;
-        self.pass_rate(connection, session)?;
+        self.pass_rate(connection, session, owes)?;
         if let Ask::Say(target, json) = ask {
             return self.say(connection, session, id, target, json, past);
         }

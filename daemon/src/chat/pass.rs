@@ -12,10 +12,10 @@ const LINE_MS: u64 = 1;
 pub const SLOWEST_MS: u64 = 1_000;
 
 impl Chat {
-    /// A request that is refused where there are too many.
-    pub(super) fn pass_rate(&mut self, connection: ConnectionId, session: SessionId) -> Answer {
+    /// A request that is refused where there are too many, or too many bytes: then it `owes` that
+    /// many milliseconds.
+    pub(super) fn pass_rate(&mut self, connection: ConnectionId, session: SessionId, owes: u64) -> Answer {
         let (rates, now) = (self.rules.rates(), self.turn.now.mono);
-        let owes = self.connections.get(&connection).map_or(0, |c| c.owes);
         if owes > 0 {
             return Err(too_fast(owes, format!("too much: wait {owes} ms and send it again")));
         }
