@@ -234,6 +234,7 @@ impl Connection {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Duration::ZERO) => {}
                 Poll::Ready(slow) => {
+                    reader.is_careful();
                     self.pause = Some(Box::pin(sleep(slow)));
                     continue;
                 }

@@ -19,6 +19,10 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 /// What one read takes at most: a TLS record.
 const READ_BYTES: usize = 16 * 1024;
+/// The same from a peer that has sent too much: so few lines that a turn with them holds up nobody.
+const CAREFUL_BYTES: usize = 1024;
+/// How many reads a peer is read that carefully after it was last too fast.
+const CAREFUL_READS: u8 = 16;
 /// What is read without a whole line before the hub is told of it all the same.
 const UNTOLD_BYTES: usize = 64 * 1024;
 
@@ -38,6 +42,8 @@ pub(super) struct Reader {
     identity: Identity,
     /// Bytes that the hub has not been told of.
     untold: usize,
+    /// Reads that are to be small.
+    careful: u8,
     /// A batch on its way into the inbox, which had no room, or with a password to check first.
     putting: Option<Putting>,
 }
@@ -55,7 +61,21 @@ impl Reader {
     pub(super) fn new(id: ConnectionId, limits: &Limits, identity: Identity) -> Self {
         let bounds = Bounds { msg_bytes: limits.msg_bytes };
         let decoder = LineDecoder::new(limits.line_bytes);
-        Self { id, decoder, line_bytes: limits.line_bytes, bounds, identity, untold: 0, putting: None }
+        Self {
+            id,
+            decoder,
+            line_bytes: limits.line_bytes,
+            bounds,
+            identity,
+            untold: 0,
+            careful: 0,
+            putting: None,
+        }
+    }
+
+    /// The peer has sent too much.
+    pub(super) fn is_careful(&mut self) {
+        self.careful = CAREFUL_READS;
     }
 
     /// Reads once and passes on what it brought. Ready only when there is nothing more to read, ever.
@@ -75,8 +95,10 @@ impl Reader {
             }
         }
         let commands = SCRATCH.with_borrow_mut(|scratch| {
-            let mut buf = ReadBuf::new(scratch);
+            let most = if self.careful > 0 { CAREFUL_BYTES } else { READ_BYTES };
+            let mut buf = ReadBuf::new(scratch.get_mut(..most).unwrap_or_default());
             ready!(Pin::new(stream).poll_read(cx, &mut buf))?;
+            self.careful = self.careful.saturating_sub(1);
             Poll::Ready(io::Result::Ok(match buf.filled() {
                 [] => None,
                 filled => Some(self.commands(filled)),
