@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What needs more than Rust and a C compiler: python3, openssl, npm, valgrind, rustup, cargo-fuzz with a C++ compiler,
+# What needs more than Rust and a C compiler: python3, openssl, npm, git, valgrind, rustup, cargo-fuzz with a C++ compiler,
 # and, as root on Debian, iproute2 for hosts that vanish, other servers to run beside (it installs them), and a booted system for the
 # packages. What is not there is told and skipped; with TCP_CHAT_TEST_ALL=1 that is a failure.
 set -euo pipefail
@@ -58,6 +58,13 @@ if command -v apt-get >/dev/null && command -v python3 >/dev/null; then
 else
     missing "that needs Debian and python3"
 fi
+
+echo "=== TLS, by testssl.sh and tlsfuzzer"
+cargo build --workspace --locked
+checks/tls.sh "${CARGO_TARGET_DIR:-target}/debug/tcp-chatd"
+
+echo "=== churn, in short"
+python3 checks/soak.py "${CARGO_TARGET_DIR:-target}/debug/tcp-chatd" --minutes "${TCP_CHAT_SOAK_MINUTES:-4}"
 
 echo "=== a peer whose host vanishes"
 if [[ $(id -u) == 0 ]] && command -v ip >/dev/null; then

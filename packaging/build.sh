@@ -6,8 +6,9 @@
 # leaves tcp-chatd_*.deb and tcp-chat-cli_*.deb in target/debian/, and .rpm files in target/rpm/.
 # With --repack it packs the programs that were built last once more, into FOLDER, and builds nothing.
 #
-# Needs Rust, a C compiler, dpkg-dev (for the computed dependencies) and git; installs cargo-deb and
-# cargo-generate-rpm where they are missing. Two builds of one commit give the same packages, byte by
+# Needs Rust, a C compiler, dpkg-dev (for the computed dependencies) and git; installs cargo-deb,
+# cargo-generate-rpm and cargo-auditable where they are missing. What each program was made of, with versions,
+# is in it: `cargo audit bin tcp-chatd` reads it. Two builds of one commit give the same packages, byte by
 # byte: all times are the last commit's, and no path of the building machine is in the programs.
 #
 # For arm64 on amd64, once, beforehand:
@@ -44,6 +45,7 @@ for tool in cargo dpkg-shlibdeps; do
 	command -v "$tool" >/dev/null || fail "$tool is missing; see the top of this file"
 done
 command -v cargo-deb >/dev/null || cargo install --locked cargo-deb --version 3.8.0
+command -v cargo-auditable >/dev/null || cargo install --locked cargo-auditable --version 0.7.7
 if [ "$rpm" = yes ]; then
 	command -v cargo-generate-rpm >/dev/null || cargo install --locked cargo-generate-rpm --version 0.21.1
 fi
@@ -73,7 +75,7 @@ fi
 # Always named, so that the native build and a cross build go the same way and flags do not reach
 # what runs while building.
 export CARGO_BUILD_TARGET=$target
-[ -n "$repack" ] || cargo build --release --locked -p tcp-chatd -p tcp-chat-cli
+[ -n "$repack" ] || cargo auditable build --release --locked -p tcp-chatd -p tcp-chat-cli
 
 debs=${repack:-$root/target/debian}
 mkdir -p "$debs"

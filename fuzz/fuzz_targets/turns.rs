@@ -135,7 +135,7 @@ fuzz_target!(|input: &[u8]| {
                     to.iter().for_each(one);
                 }
                 Effect::Event { to, except, .. } => to.iter().filter(|c| Some(**c) != *except).for_each(one),
-                Effect::Barred(_) => {}
+                Effect::Barred(_) | Effect::Slow(..) => {}
                 Effect::Close(c, _) => assert!(closing.insert(*c), "closed twice"),
             }
         }

@@ -99,6 +99,8 @@ def who_may_what(machine):
           bounds == {"NoNewPrivs": "1", "Seccomp": "2", "CapEff": zero, "CapBnd": zero}, bounds)
     limits = machine.run(f"cat /proc/{pid}/limits").text
     check("no core files", re.search(r"core file size\s+0\s+0", limits), limits)
+    denied = machine.run(f"systemctl show {UNIT} -p MemoryDenyWriteExecute --value").text
+    check("no memory that is written and run", denied.strip() == "yes", denied)
     check("it has an empty root of its own, without a shell", not machine.run(f"ls /proc/{pid}/root/bin/sh").ok)
 
     for secret in ("certs/ca.key", "certs/server.key", "chat.db"):

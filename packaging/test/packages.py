@@ -3,10 +3,13 @@
 Called first by the run. It never starts a machine.
 """
 
+import json
 import re
+import struct
 import subprocess
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 
 from checks import check
@@ -74,6 +77,8 @@ def _one(name, deb):
         program = Path(folder) / "usr/bin" / name
         kind = _out("file", str(program)).stdout
         check(f"{name}: the program is stripped and position-independent", ", stripped" in kind and "pie" in kind, kind)
+        made_of = {package["name"] for package in _made_of(program.read_bytes())}
+        check(f"{name}: says what it was made of, for cargo audit", {"rustls", "tokio", name} <= made_of, sorted(made_of))
         paths = re.findall(rb"/(?:root|home|tmp|work|build)/[ -~]{0,80}", program.read_bytes())
         check(f"{name}: no path of the building machine is in it", not paths, paths[:5])
 
@@ -84,6 +89,17 @@ def _one(name, deb):
         writable = [entry.name for entry in data if entry.mode & 0o022 and not entry.issym()]
     check(f"{name}: everything belongs to root and nobody else can write it", owners <= {("root", "root"), (0, 0)} and not writable,
           f"{owners} {writable}")
+
+
+def _made_of(program):
+    """What cargo-auditable has put into a program (ELF, 64 bits): the section .dep-v0, packed JSON."""
+    at, size, count, names = struct.unpack_from("<Q", program, 0x28) + struct.unpack_from("<HHH", program, 0x3A)
+    sections = [struct.unpack_from("<IIQQQQ", program, at + size * n) for n in range(count)]
+    text = sections[names][4]
+    for name, _, _, _, offset, length in sections:
+        if program[text + name:].split(b"\0", 1)[0] == b".dep-v0":
+            return json.loads(zlib.decompress(program[offset:offset + length]))["packages"]
+    return []
 
 
 def _data(deb):

@@ -235,6 +235,66 @@ mod tests {
     }
 
     #[test]
+    fn nothing_invisible_is_in_a_name() {
+        // Unicode's Default_Ignorable_Code_Point, and what looks like a space, turns or ends a line.
+        let ranges = [
+            0x00..=0x20,
+            0x7f..=0xa0,
+            0xad..=0xad,
+            0x34f..=0x34f,
+            0x61c..=0x61c,
+            0x115f..=0x1160,
+            0x1680..=0x1680,
+            0x17b4..=0x17b5,
+            0x180b..=0x180f,
+            0x2000..=0x200f,
+            0x2028..=0x202f,
+            0x205f..=0x206f,
+            0x2800..=0x2800,
+            0x3000..=0x3000,
+            0x3164..=0x3164,
+            0xe000..=0xf8ff,
+            0xfe00..=0xfe0f,
+            0xfeff..=0xfeff,
+            0xffa0..=0xffa0,
+            0xfff0..=0xffff,
+            0x1bca0..=0x1bca3,
+            0x1d173..=0x1d17a,
+            0xe0000..=0xe0fff,
+            0xf0000..=0x10_ffff,
+        ];
+        for c in ranges.into_iter().flatten().filter_map(char::from_u32) {
+            for name in [format!("a{c}b"), format!("{c}a"), format!("a{c}"), c.to_string()] {
+                assert!(Name::parse(&name).is_err(), "U+{:04X} in {name:?}", u32::from(c));
+            }
+        }
+    }
+
+    #[test]
+    fn scripts_mixed_or_whole_make_no_twin() {
+        for (a, b) in [
+            ("scope", "ѕсоре"),           // all Cyrillic
+            ("admin", "аdmіn"),           // two Cyrillic letters
+            ("admin", "admιn"),           // a Greek iota
+            ("Omega", "Οmega"),           // a Greek capital
+            ("lobby", "ⅼobby"),           // a Roman numeral
+            ("paypal", "ｐaypal"),        // full width
+            ("ops", "ορs"),               // Greek omicron and rho
+            ("cafe\u{301}", "caf\u{e9}"), // composed or not
+            ("ﬁle", "file"),              // a ligature
+        ] {
+            let (a, b) = (Name::parse(a).unwrap(), Name::parse(b));
+            // A numeral is no letter: whoever cannot be a name is no twin either.
+            if let Ok(b) = b {
+                assert!(
+                    a.key() == b.key() || a.look() == b.look() || a.key() == b.look(),
+                    "{a} and {b} look the same"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn case_and_look_do_not_make_another_name() {
         for (a, b) in [
             ("ana", "ANA"),

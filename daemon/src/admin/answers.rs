@@ -25,7 +25,7 @@ pub(super) async fn carry_out(request: Request, uid: u32, desk: &Desk) -> Reply 
 }
 
 async fn answer(request: Request, uid: u32, desk: &Desk) -> Result<Value, String> {
-    if let Some(done) = users::answer(&request, desk).await {
+    if let Some(done) = users::answer(&request, uid, desk).await {
         return done;
     }
     let look = |at| see(desk, at);

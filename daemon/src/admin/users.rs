@@ -17,15 +17,17 @@ use tracing::info;
 const JOIN_WITHIN: Duration = Duration::from_secs(24 * 3600);
 
 /// Does what is asked; `None`: it is about something else.
-pub(super) async fn answer(request: &Request, desk: &Desk) -> Option<Result<Value, String>> {
+pub(super) async fn answer(request: &Request, uid: u32, desk: &Desk) -> Option<Result<Value, String>> {
     Some(match request {
-        Request::UserAdd { user, certificate } => join(desk, user, *certificate, UserWish::Add).await,
-        Request::UserPassword { user, certificate } => join(desk, user, *certificate, UserWish::Reset).await,
-        Request::UserRemove { user } => remove(desk, user).await,
+        Request::UserAdd { user, certificate } => join(desk, uid, user, *certificate, UserWish::Add).await,
+        Request::UserPassword { user, certificate } => {
+            join(desk, uid, user, *certificate, UserWish::Reset).await
+        }
+        Request::UserRemove { user } => remove(desk, uid, user).await,
         Request::UserList => ask_hub(desk, Control::Users).await.map(|users| json!({ "users": users })),
-        Request::CertRevoke(which) => revoke(desk, which).await,
+        Request::CertRevoke(which) => revoke(desk, uid, which).await,
         Request::CertIssued(issued) => match certificate(issued) {
-            Ok(issued) => grant(desk, UserWish::Issued(issued)).await.map(|_| json!({})),
+            Ok(issued) => grant(desk, uid, UserWish::Issued(issued)).await.map(|_| json!({})),
             Err(why) => Err(why),
         },
         _ => return None,
@@ -35,6 +37,7 @@ pub(super) async fn answer(request: &Request, desk: &Desk) -> Option<Result<Valu
 /// Registers a user, or gives one a new code.
 async fn join(
     desk: &Desk,
+    uid: u32,
     user: &str,
     for_certificate: bool,
     wish: impl FnOnce(Name, Code) -> UserWish,
@@ -48,25 +51,25 @@ async fn join(
     let gives = if for_certificate { Gives::Certificate } else { Gives::Password };
     let day = u64::try_from(JOIN_WITHIN.as_millis()).unwrap_or(u64::MAX);
     let until = Timestamp::now().0.saturating_add(day);
-    let sessions = grant(desk, wish(user.clone(), Code { hash, until, gives })).await?;
+    let sessions = grant(desk, uid, wish(user.clone(), Code { hash, until, gives })).await?;
     info!(event = "join_line", user = user.as_str(), gives = ?gives, sessions, "a join line was given out");
     Ok(json!({ "user": user, "code": *text, "until": until, "sessions": sessions }))
 }
 
-async fn remove(desk: &Desk, user: &str) -> Result<Value, String> {
+async fn remove(desk: &Desk, uid: u32, user: &str) -> Result<Value, String> {
     let user = name(user)?;
-    let sessions = grant(desk, UserWish::Remove(user.clone())).await?;
+    let sessions = grant(desk, uid, UserWish::Remove(user.clone())).await?;
     info!(event = "user_removed", user = user.as_str(), sessions, "user removed");
     Ok(json!({ "sessions": sessions }))
 }
 
-async fn revoke(desk: &Desk, which: &Revoked) -> Result<Value, String> {
+async fn revoke(desk: &Desk, uid: u32, which: &Revoked) -> Result<Value, String> {
     let (wish, shown) = match which {
         Revoked::User(user) => (UserWish::RevokeAll(name(user)?), user.clone()),
         Revoked::Key(key) => (UserWish::RevokeKey(digest(key)?), key.clone()),
         Revoked::Certificate(shown) => (UserWish::Revoke(certificate(shown)?), shown.key.clone()),
     };
-    let count = grant(desk, wish).await?;
+    let count = grant(desk, uid, wish).await?;
     info!(event = "certificate_revoked", which = shown, count, "certificate revoked");
     Ok(json!({ "revoked": count }))
 }
@@ -81,6 +84,6 @@ fn digest(text: &str) -> Result<Digest, String> {
     pin.map(|pin| Digest(pin.0)).map_err(|_| format!("{text:?} is no SHA-256: 64 hexadecimal digits"))
 }
 
-async fn grant(desk: &Desk, wish: UserWish) -> Result<usize, String> {
-    ask_hub(desk, |answer| Control::User(wish, answer)).await?.map_err(|why| why.to_string())
+async fn grant(desk: &Desk, uid: u32, wish: UserWish) -> Result<usize, String> {
+    ask_hub(desk, |answer| Control::User(uid, wish, answer)).await?.map_err(|why| why.to_string())
 }

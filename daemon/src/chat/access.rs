@@ -155,6 +155,8 @@ impl Chat {
             Made::Certificate(..) => Gives::Certificate,
         };
         let user = self.users.admits(name, code, gives, self.turn.now.wall)?.clone();
+        // Only who has the code learns of it.
+        self.is_not_banned(&user.name, &Proof::NotNeeded)?;
         if !self.keeping {
             let msg = "nothing was changed: the server's store cannot be written; try again later";
             return Err(refusal(ErrorKind::Internal, msg));

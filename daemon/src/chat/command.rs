@@ -73,6 +73,8 @@ impl std::fmt::Debug for Proof {
 pub enum Command {
     /// A connection is there, its handshake done; where it comes from.
     Open(IpAddr),
+    /// So many bytes were read; what they say comes next.
+    Read(usize),
     /// A client asked something.
     Ask(Option<RequestId>, Ask),
     /// A line was no request.
@@ -222,6 +224,8 @@ pub enum Effect {
     LoggedIn(ConnectionId, SessionId, Name),
     /// Who comes from there is not let in from now on.
     Barred(Barred),
+    /// It has sent too much: for so many milliseconds more nothing is read from it.
+    Slow(ConnectionId, u64),
     /// Send what waits, then close.
     Close(ConnectionId, Closing),
 }

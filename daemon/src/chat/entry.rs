@@ -56,7 +56,7 @@ impl Chat {
         };
         let before = self.seen(user, &rooms);
         self.turn.writes.sessions.push(SessionChange::Put(row.clone()));
-        self.sessions.put(Session::new(row, proven, self.rules.rate, self.turn.now.mono, UsedIds::NONE));
+        self.sessions.put(Session::new(row, proven, self.rules.rates(), self.turn.now.mono, UsedIds::NONE));
         self.arrive(connection, session);
         for room in &rooms {
             self.enter(session, *room);

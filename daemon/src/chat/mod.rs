@@ -17,6 +17,7 @@ mod look;
 mod lookups;
 mod order;
 mod out;
+mod pass;
 mod presence;
 mod rate;
 mod reads;
@@ -38,7 +39,8 @@ pub use command::{
 };
 pub use look::Look;
 pub use order::{Act, Audit, Ban, Barred, By, Penalty, RightsChange, Scope, StoredRights, Undo};
-pub use rate::Rate;
+pub use pass::SLOWEST_MS;
+pub use rate::{Flow, Rate};
 pub use reads::{PageOf, Range, SearchIn};
 pub use registry::{CertificateInfo, NotGranted, UserInfo, UserWish};
 pub use tally::{ResumeOutcome, Tally};
@@ -51,6 +53,7 @@ pub use writes::{
 
 use crate::settings::{AuthMode, Settings};
 use book::Book;
+use rate::{Purse, Rates};
 use rooms::Conversations;
 use sessions::Sessions;
 use std::collections::HashMap;
@@ -76,6 +79,10 @@ pub struct Rules {
     pub ttl_ms: u64,
     /// How much one session may ask.
     pub rate: Rate,
+    /// The same in bytes.
+    pub flow: Flow,
+    /// Users a minute whom one session may write to first; 0: no limit.
+    pub strangers_per_minute: u32,
     /// Errors in a row before a connection is closed; 0: no limit.
     pub errors: u32,
     /// Sessions at once; 0: no limit.
@@ -103,6 +110,8 @@ impl From<&Settings> for Rules {
             presence_limit: rooms.presence_limit,
             ttl_ms: u64::try_from(sessions.ttl.as_millis()).unwrap_or(u64::MAX),
             rate: Rate { per_second: limits.messages_per_second, burst: limits.burst },
+            flow: Flow { per_second: limits.bytes_per_second as u64, burst: limits.burst_bytes as u64 },
+            strangers_per_minute: limits.strangers_per_minute,
             errors: limits.errors,
             sessions: limits.sessions,
             sessions_per_user: limits.sessions_per_user,
@@ -115,6 +124,12 @@ impl From<&Settings> for Rules {
     }
 }
 
+impl Rules {
+    fn rates(&self) -> Rates {
+        Rates { requests: self.rate, bytes: self.flow, strangers: self.strangers_per_minute }
+    }
+}
+
 /// A connection, as far as the chat is concerned.
 #[derive(Debug)]
 struct Connection {
@@ -123,6 +138,10 @@ struct Connection {
     session: Option<SessionId>,
     errors: u32,
     auth_failures: u32,
+    /// What it may ask before it has a session.
+    purse: Purse,
+    /// It has sent too many bytes: for how long what it asks is refused, in milliseconds.
+    owes: u64,
     /// It is being closed: what it still asks is not heard.
     closing: bool,
 }
@@ -178,12 +197,23 @@ impl Chat {
     pub fn apply(&mut self, connection: ConnectionId, command: Command, past: &mut dyn Past) {
         match command {
             Command::Open(address) => {
-                let fresh =
-                    Connection { address, session: None, errors: 0, auth_failures: 0, closing: false };
+                let fresh = Connection {
+                    address,
+                    session: None,
+                    errors: 0,
+                    auth_failures: 0,
+                    purse: Purse::full(self.rules.rates(), self.turn.now.mono),
+                    owes: 0,
+                    closing: false,
+                };
                 self.connections.insert(connection, fresh);
             }
             Command::Lost => self.lost(connection),
-            Command::Refused(refusal) => self.answer(connection, Err(refusal)),
+            Command::Read(bytes) => self.weigh(connection, bytes),
+            Command::Refused(refusal) => {
+                self.count(connection);
+                self.answer(connection, Err(refusal));
+            }
             Command::Ask(id, ask) => {
                 if self.connections.get(&connection).is_none_or(|c| c.closing) {
                     return;
@@ -202,7 +232,12 @@ impl Chat {
         ask: Ask,
         past: &mut dyn Past,
     ) -> Answer {
-        let session = self.connections.get(&connection).and_then(|c| c.session);
+        let state = self.connections.get(&connection);
+        let (session, owes) = state.map_or((None, 0), |c| (c.session, c.owes));
+        let is_counted_only = matches!(ask, Ask::Login { .. } | Ask::Enrol { .. } | Ask::Ping | Ask::Quit);
+        if is_counted_only || session.is_none() {
+            self.count(connection);
+        }
         let ask = match ask {
             Ask::Login { login, fresh, resumes, proof } => {
                 self.seal();
@@ -227,7 +262,7 @@ impl Chat {
         };
         let session = session
             .ok_or_else(|| refusal(ErrorKind::NotLoggedIn, "log in first: send a LOGIN with a name"))?;
-        self.pass_rate(session)?;
+        self.pass_rate(connection, session, owes)?;
         if let Ask::Say(target, json) = ask {
             return self.say(connection, session, id, target, json, past);
         }
@@ -242,17 +277,6 @@ impl Chat {
             Ask::Act(act) => self.act_for(connection, session, id, *act),
             Ask::Login { .. } | Ask::Enrol { .. } | Ask::Say(..) | Ask::Ping | Ask::Quit => Ok(()),
         }
-    }
-
-    fn pass_rate(&mut self, session: SessionId) -> Answer {
-        let (rate, now) = (self.rules.rate, self.turn.now.mono);
-        let Some(session) = self.sessions.get_mut(session) else { return Ok(()) };
-        session.bucket.take(rate, now).map_err(|wait| {
-            let mut refusal =
-                refusal(ErrorKind::RateLimited, format!("too fast: wait {wait} ms and send it again"));
-            refusal.retry_after_ms = Some(wait);
-            refusal
-        })
     }
 
     /// Answers a refusal, and counts errors in a row.

@@ -192,7 +192,7 @@ pub struct Audit {
     pub at: u64,
     /// By whom.
     pub by: By,
-    /// What: an op of the wire in small letters.
+    /// What: an op of the wire in small letters, or the command of an operator.
     pub did: Box<str>,
     /// To whom: a user's name, or what a [`Banned`] is written as.
     pub whom: Option<Box<str>>,

@@ -1,4 +1,5 @@
-//! Owns the token bucket that bounds what one session may ask. Pure: the moment is an argument.
+//! Owns what bounds how much one session may ask: requests, bytes, and strangers written to, each a
+//! token bucket. Pure: the moment is an argument.
 
 /// A rate in requests a second, and how many may come at once. A rate of 0 is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,17 +10,116 @@ pub struct Rate {
     pub burst: u32,
 }
 
-/// What is left to one session. Counted in thousandths of a request, so that nothing is lost to
+/// A rate in bytes a second, and how many may come at once. A rate of 0 is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flow {
+    /// Bytes a second in the long run; 0: no limit.
+    pub per_second: u64,
+    /// Bytes that may come at once.
+    pub burst: u64,
+}
+
+/// The three rates together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rates {
+    pub(super) requests: Rate,
+    pub(super) bytes: Flow,
+    /// Users a minute whom one may write to first; 0: no limit.
+    pub(super) strangers: u32,
+}
+
+/// What is left to one session, or to a connection without one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Purse {
+    requests: Bucket,
+    bytes: Debt,
+    strangers: Bucket,
+}
+
+impl Purse {
+    /// All of it, at the moment `now`, in milliseconds.
+    pub(super) fn full(rates: Rates, now: u64) -> Self {
+        Self {
+            requests: Bucket::full(rates.requests, now),
+            bytes: Debt { milli: i64::MAX, at: now },
+            strangers: Bucket::full(minutely(rates.strangers), now / 60),
+        }
+    }
+
+    /// Takes one request out.
+    ///
+    /// # Errors
+    /// How many milliseconds to wait until there is one.
+    pub(super) fn request(&mut self, rates: Rates, now: u64) -> Result<(), u64> {
+        self.requests.take(rates.requests, now)
+    }
+
+    /// Takes out the bytes of one read. So that no read is too long for ever, it may cost more than
+    /// there is: how many milliseconds until that is paid off.
+    ///
+    /// # Errors
+    /// The same for what was read before: nothing is taken out then.
+    pub(super) fn read(&mut self, rates: Rates, bytes: usize, now: u64) -> Result<u64, u64> {
+        self.bytes.charge(rates.bytes, bytes, now)
+    }
+
+    /// Takes out one stranger.
+    ///
+    /// # Errors
+    /// How many milliseconds to wait until there is one.
+    pub(super) fn stranger(&mut self, rates: Rates, now: u64) -> Result<(), u64> {
+        self.strangers.take(minutely(rates.strangers), now / 60).map_err(|wait| wait * 60)
+    }
+
+    /// A stranger has answered, and was none.
+    pub(super) fn is_no_stranger(&mut self) {
+        // What is too much is taken away when it is next looked at.
+        self.strangers.milli = self.strangers.milli.saturating_add(1000);
+    }
+}
+
+/// With a sixtieth of the time, a rate a second is a rate a minute.
+fn minutely(rate: u32) -> Rate {
+    Rate { per_second: rate, burst: rate }
+}
+
+/// Bytes that are left, or owed. Counted in thousandths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Debt {
+    milli: i64,
+    at: u64,
+}
+
+impl Debt {
+    fn charge(&mut self, flow: Flow, bytes: usize, now: u64) -> Result<u64, u64> {
+        let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        if flow.per_second == 0 {
+            return Ok(0);
+        }
+        let earned = signed(now.saturating_sub(self.at).saturating_mul(flow.per_second));
+        let most = signed(flow.burst.saturating_mul(1000));
+        self.milli = self.milli.saturating_add(earned).min(most);
+        self.at = self.at.max(now);
+        let owed = |milli: i64| milli.min(0).unsigned_abs().div_ceil(flow.per_second);
+        if self.milli < 0 {
+            return Err(owed(self.milli));
+        }
+        self.milli = self.milli.saturating_sub(signed((bytes as u64).saturating_mul(1000)));
+        Ok(owed(self.milli))
+    }
+}
+
+/// What is left of a rate. Counted in thousandths of a request, so that nothing is lost to
 /// rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Bucket {
+struct Bucket {
     milli: u64,
     at: u64,
 }
 
 impl Bucket {
     /// A full bucket at the moment `now`, in milliseconds.
-    pub(super) fn full(rate: Rate, now: u64) -> Self {
+    fn full(rate: Rate, now: u64) -> Self {
         Self { milli: u64::from(rate.burst.max(1)) * 1000, at: now }
     }
 
@@ -27,7 +127,7 @@ impl Bucket {
     ///
     /// # Errors
     /// How many milliseconds to wait until there is one.
-    pub(super) fn take(&mut self, rate: Rate, now: u64) -> Result<(), u64> {
+    fn take(&mut self, rate: Rate, now: u64) -> Result<(), u64> {
         if rate.per_second == 0 {
             return Ok(());
         }
@@ -70,6 +170,39 @@ mod tests {
         let rate = Rate { per_second: 0, burst: 0 };
         let mut bucket = Bucket::full(rate, 0);
         assert!((0..10_000).all(|_| bucket.take(rate, 0).is_ok()));
+    }
+
+    fn rates(bytes: Flow, strangers: u32) -> Rates {
+        Rates { requests: Rate { per_second: 0, burst: 1 }, bytes, strangers }
+    }
+
+    #[test]
+    fn a_read_may_cost_more_than_there_is_and_the_next_waits_for_it() {
+        let rates = rates(Flow { per_second: 1_000, burst: 2_000 }, 0);
+        let mut purse = Purse::full(rates, 0);
+        assert_eq!(purse.read(rates, 2_000, 0), Ok(0), "the burst");
+        assert_eq!(purse.read(rates, 500, 0), Ok(500), "and more, on credit");
+        assert_eq!(purse.read(rates, 500, 100), Err(400));
+        assert_eq!(purse.read(rates, 500, 499), Err(1));
+        assert_eq!(purse.read(rates, 1, 500), Ok(1), "the wait was true");
+        assert_eq!(purse.read(rates, 2_000, 1_000_000), Ok(0), "what is saved up is bounded");
+        assert_eq!(purse.read(rates, 1, 1_000_000), Ok(1));
+        let free = self::rates(Flow { per_second: 0, burst: 1 }, 0);
+        assert_eq!(purse.read(free, usize::MAX, 1_000_000), Ok(0), "no rate is no limit");
+    }
+
+    #[test]
+    fn strangers_are_counted_by_the_minute_unless_they_answer() {
+        let rates = rates(Flow { per_second: 0, burst: 1 }, 2);
+        let mut purse = Purse::full(rates, 0);
+        assert_eq!((purse.stranger(rates, 0), purse.stranger(rates, 0)), (Ok(()), Ok(())));
+        assert_eq!(purse.stranger(rates, 0), Err(30_000));
+        assert_eq!(purse.stranger(rates, 30_000), Ok(()));
+        purse.is_no_stranger();
+        assert_eq!(purse.stranger(rates, 30_000), Ok(()));
+        (0..9).for_each(|_| purse.is_no_stranger());
+        let more = (0..9).filter(|_| purse.stranger(rates, 30_000).is_ok()).count();
+        assert_eq!(more, 2, "never more than the burst");
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 //! by the hub, and by [`Chat::login`] for who comes with a certificate. Never makes a code.
 
 use super::users::{Certificate, Code, Digest, Gives, User, UserChange};
-use super::{Chat, Closing, UserId};
+use super::{Audit, By, Chat, Closing, UserId};
 use std::sync::Arc;
 use tcp_chat_protocol::event::{NoticeEvent, notice};
 use tcp_chat_protocol::{Name, NoticeKind};
@@ -29,6 +29,21 @@ pub enum UserWish {
     RevokeKey(Digest),
     /// A certificate was issued.
     Issued(Certificate),
+}
+
+impl UserWish {
+    /// What it is called in the audit log, and to whom it is done.
+    fn audited(&self) -> (&'static str, String) {
+        match self {
+            Self::Add(name, _) => ("user add", name.to_string()),
+            Self::Remove(name) => ("user remove", name.to_string()),
+            Self::Reset(name, _) => ("user password", name.to_string()),
+            Self::Revoke(certificate) => ("cert revoke", certificate.name.to_string()),
+            Self::RevokeAll(name) => ("cert revoke", name.to_string()),
+            Self::RevokeKey(key) => ("cert revoke", key.to_string()),
+            Self::Issued(certificate) => ("cert issue", certificate.name.to_string()),
+        }
+    }
 }
 
 /// Why an operator's wish was not granted.
@@ -78,15 +93,33 @@ pub struct CertificateInfo {
 }
 
 impl Chat {
-    /// Does what an operator wants. The number of certificates or sessions that it touched.
+    /// Does what an operator wants: the system's user of that number. How many certificates or
+    /// sessions it touched.
     ///
     /// # Errors
     /// Why it is not done.
-    pub fn grant(&mut self, wish: UserWish) -> Result<usize, NotGranted> {
+    pub fn grant(&mut self, uid: u32, wish: UserWish) -> Result<usize, NotGranted> {
         self.seal();
         if !self.keeping {
             return Err(NotGranted::NotKept("it is tried again every second".to_owned()));
         }
+        let (did, whom) = wish.audited();
+        let touched = self.grant_wish(wish)?;
+        // Undone with the turn where it is not kept, and the line with it.
+        self.turn.writes.audit.push(Audit {
+            at: self.turn.now.wall,
+            by: By::Operator(uid),
+            did: did.into(),
+            whom: Some(whom.into()),
+            room: None,
+            what: None,
+            until: None,
+            reason: "".into(),
+        });
+        Ok(touched)
+    }
+
+    fn grant_wish(&mut self, wish: UserWish) -> Result<usize, NotGranted> {
         match wish {
             UserWish::Add(name, code) => self.add_user(name, code).map(|()| 0),
             UserWish::Remove(name) => self.remove_user(&name),

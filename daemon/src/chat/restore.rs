@@ -25,7 +25,7 @@ impl Chat {
         for StoredSession { row, rooms } in held {
             let id = row.id;
             let (user, proven) = (row.user, users.get(row.user).is_some());
-            let mut session = Session::new(row, proven, rules.rate, now.mono, UsedIds::UNKNOWN);
+            let mut session = Session::new(row, proven, rules.rates(), now.mono, UsedIds::UNKNOWN);
             session.ends = Some(now.mono.saturating_add(rules.ttl_ms));
             for (room, since) in rooms {
                 if let Some(conversation) = conversations.get_mut(room) {

@@ -17,11 +17,13 @@ pub(super) struct Conversation {
     /// The connections of those that are here. Shared with the effects of the turn: a chunk goes
     /// to who was there when it was sealed.
     pub(super) here: Recipients,
+    /// Of direct messages: the session that began them, until the other one answers.
+    pub(super) unanswered: Option<SessionId>,
 }
 
 impl Conversation {
     fn new(kind: ConversationKind, head: Seq) -> Self {
-        Self { kind, head, members: Members::default(), here: Arc::default() }
+        Self { kind, head, members: Members::default(), here: Arc::default(), unanswered: None }
     }
 
     /// The room's name; `None` for direct messages.

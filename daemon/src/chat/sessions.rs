@@ -1,7 +1,7 @@
 //! Owns the sessions: by id, by token, by user, by name, and when those that are away run out.
 //! Called by the chat only. Never decides who may have a name, or how many sessions.
 
-use super::rate::{Bucket, Rate};
+use super::rate::{Purse, Rates};
 use super::{ConnectionId, ConversationId, SessionId, SessionRow, UserId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tcp_chat_protocol::{Name, NameKey, RequestId, Seq};
@@ -20,7 +20,7 @@ pub(super) struct Session {
     pub(super) connection: Option<ConnectionId>,
     /// When it ends, unless it is resumed; in milliseconds of [`super::Now::mono`].
     pub(super) ends: Option<u64>,
-    pub(super) bucket: Bucket,
+    pub(super) purse: Purse,
     pub(super) used: UsedIds,
 }
 
@@ -56,8 +56,7 @@ impl UsedIds {
 }
 
 impl Session {
-    pub(super) fn new(row: SessionRow, proven: bool, rate: Rate, now: u64, used: UsedIds) -> Self {
-        let bucket = Bucket::full(rate, now);
+    pub(super) fn new(row: SessionRow, proven: bool, rates: Rates, now: u64, used: UsedIds) -> Self {
         Self {
             key: row.name.key(),
             row,
@@ -65,7 +64,7 @@ impl Session {
             rooms: Vec::new(),
             connection: None,
             ends: None,
-            bucket,
+            purse: Purse::full(rates, now),
             used,
         }
     }

@@ -42,6 +42,7 @@ impl Chat {
             Target::User(place) => {
                 self.may_whisper(session)?;
                 let (conversation, to) = self.direct_with(session, &place)?;
+                self.is_answer(conversation, session);
                 (conversation, Some(to))
             }
         };
@@ -93,6 +94,9 @@ impl Chat {
         if let Some(known) = self.conversations.direct(mine, theirs) {
             return Ok((known, name));
         }
+        if mine != theirs {
+            self.pass_stranger(session)?;
+        }
         let id = self.conversations.open_direct(mine, theirs);
         let kind = ConversationKind::Direct(mine.min(theirs), mine.max(theirs));
         self.turn.writes.conversations.push((id, kind));
@@ -102,8 +106,23 @@ impl Chat {
         }
         if let Some(conversation) = self.conversations.get_mut(id) {
             connections.into_iter().for_each(|connection| conversation.arrive(connection));
+            conversation.unanswered = (mine != theirs).then_some(session);
         }
         Ok((id, name))
+    }
+
+    /// The first answer to somebody who wrote first: then the two are no strangers.
+    fn is_answer(&mut self, conversation: ConversationId, session: SessionId) {
+        let Some(direct) = self.conversations.get_mut(conversation) else { return };
+        let Some(first) = direct.unanswered.filter(|first| *first != session) else { return };
+        let user = |sessions: &super::sessions::Sessions, id| sessions.get(id).map(|s| s.row.user);
+        if user(&self.sessions, first) == user(&self.sessions, session) {
+            return;
+        }
+        direct.unanswered = None;
+        if let Some(first) = self.sessions.get_mut(first) {
+            first.purse.is_no_stranger();
+        }
     }
 
     /// A user, here or registered, and the name as that user has it.

@@ -240,6 +240,86 @@ fn limits_are_errors_that_name_themselves() {
 }
 
 #[test]
+fn every_line_counts_and_who_goes_on_is_read_more_slowly() {
+    let mut world = World::new(|rules| {
+        rules.rate = Rate { per_second: 1, burst: 3 };
+        rules.errors = 0;
+    });
+    let ana = world.login("ana");
+    world.hears(ana);
+    for line in [r#"{"op":"PING"}"#, "nonsense", r#"{"op":"WHO"}"#] {
+        world.sends(ana, line);
+        world.hears(ana);
+    }
+    assert_eq!(world.slowed.get(&ana), None);
+    // What keeps a connection in order is answered all the same, and an error stays the one that it is.
+    for (line, heard) in [
+        (r#"{"op":"MSG","data":"x"}"#, "ERROR_MSG RATE_LIMITED 1000 ms"),
+        (r#"{"op":"PING"}"#, "PING"),
+        ("nonsense", "ERROR_MSG PARSE"),
+    ] {
+        world.sends(ana, line);
+        assert_eq!(world.hears(ana), [heard]);
+    }
+    assert_eq!(world.slowed.get(&ana), Some(&3));
+    // Before a login the connection itself is counted.
+    let door = world.connect();
+    for _ in 0..5 {
+        world.sends(door, r#"{"op":"WHO"}"#);
+    }
+    assert_eq!(world.hears(door), ["ERROR_MSG NOT_LOGGED_IN"; 5]);
+    assert_eq!(world.slowed.get(&door), Some(&2));
+}
+
+#[test]
+fn bytes_are_paid_for_later_and_refused_when_that_takes_long() {
+    let mut world = World::new(|rules| rules.flow = Flow { per_second: 1_000, burst: 1_000 });
+    let ana = world.login("ana");
+    world.hears(ana);
+    world.adds(ana, Command::Read(4_000));
+    world.sends(ana, r#"{"op":"MSG","data":"x"}"#);
+    assert_eq!(world.hears(ana), ["MSG 1<0 lobby ana: x"]);
+    assert_eq!(world.slowed.get(&ana), Some(&1_000), "three seconds are owed, one is the longest");
+    world.passes(1_000);
+    world.adds(ana, Command::Read(4_000));
+    world.sends(ana, r#"{"op":"MSG","data":"x"}"#);
+    world.sends(ana, r#"{"op":"PING"}"#);
+    assert_eq!(world.hears(ana), ["ERROR_MSG RATE_LIMITED 2000 ms", "PING"]);
+    world.passes(2_000);
+    world.adds(ana, Command::Read(10));
+    world.sends(ana, r#"{"op":"MSG","data":"y"}"#);
+    assert_eq!(world.hears(ana), ["MSG 2<1 lobby ana: y"], "the wait was true");
+}
+
+#[test]
+fn strangers_are_written_to_so_many_a_minute_and_whoever_answers_is_none() {
+    let mut world = World::new(|rules| rules.strangers_per_minute = 2);
+    let [spam, bo, cy, dee] = ["spam", "bo", "cy", "dee"].map(|name| world.login(name));
+    let tell = |to: &str| format!(r#"{{"op":"MSG","data":{{"to":"{to}","msg":"buy"}}}}"#);
+    for who in [spam, bo, cy, dee] {
+        world.hears(who);
+    }
+    world.sends(spam, &tell("bo"));
+    world.sends(spam, &tell("bo"));
+    world.sends(spam, &tell("spam"));
+    world.sends(spam, &tell("cy"));
+    assert_eq!(world.hears(spam).len(), 4, "the same one again, or oneself, is nobody new");
+    world.sends(spam, &tell("dee"));
+    assert_eq!(world.hears(spam), ["ERROR_MSG RATE_LIMITED 30000 ms"]);
+    assert_eq!(world.hears(dee), [""; 0]);
+    world.sends(bo, &tell("spam"));
+    world.sends(bo, &tell("spam"));
+    world.hears(spam);
+    world.sends(spam, &tell("dee"));
+    assert_eq!(world.hears(dee).len(), 1, "an answer makes room for one");
+    world.sends(dee, &tell("bo"));
+    world.hears(bo);
+    world.sends(dee, &tell("cy"));
+    world.sends(dee, &tell("spam"));
+    assert!(world.hears(dee).iter().all(|line| !line.contains("ERROR")), "answering costs nothing");
+}
+
+#[test]
 fn rooms_that_may_not_be_made_are_not() {
     let mut world = World::new(|rules| rules.create = false);
     let ana = world.login("ana");
@@ -333,5 +413,35 @@ fn a_turn_that_was_not_kept_leaves_no_trace_in_what_is_seen_later() {
         world.hears(bo),
         ["LOGIN bo lobby,ops head 1", "MSG 1<0 ops ana: kept"],
         "its number is used anew"
+    );
+}
+
+#[test]
+fn a_clock_that_jumps_ends_no_session_and_breaks_no_order() {
+    const YEAR: u64 = 366 * 24 * 3600 * 1000;
+    let mut world = World::new(|rules| rules.ttl_ms = 10_000);
+    let [ana, bo] = [world.login("ana"), world.login("bo")];
+    world.hears(ana);
+    world.loses(bo);
+    world.hears(ana);
+    for (at, jump) in [YEAR, 0, 3 * YEAR, 1].into_iter().enumerate() {
+        world.now.wall = jump;
+        world.now.mono += 1_000;
+        world.turn();
+        world.sends(ana, &format!(r#"{{"op":"MSG","data":"{at}"}}"#));
+        let (seq, prev) = (at + 1, at);
+        assert_eq!(world.hears(ana), [format!("MSG {seq}<{prev} lobby ana: {at}")], "nobody has left");
+    }
+    let bo = world.resumes("bo", Some(0));
+    assert_eq!(world.hears(bo).len(), 5, "still there, with all that was said");
+    world.loses(bo);
+    world.hears(ana);
+    world.now.wall = 0;
+    world.now.mono += 10_000;
+    world.turn();
+    assert_eq!(
+        world.hears(ana),
+        ["PRESENCE lobby bo left"],
+        "the TTL goes by the clock that only goes forward"
     );
 }

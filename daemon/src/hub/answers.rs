@@ -33,8 +33,8 @@ impl Hub {
                 self.answers.push(Answer::Acted(answer, done));
             }
             Control::Look(at, answer) => self.answers.push(Answer::Seen(answer, self.chat.look(at))),
-            Control::User(wish, answer) => {
-                let done = self.chat.grant(wish);
+            Control::User(uid, wish, answer) => {
+                let done = self.chat.grant(uid, wish);
                 self.answers.push(Answer::User(answer, done));
             }
             Control::Users(answer) => self.answers.push(Answer::Users(answer)),

@@ -54,6 +54,12 @@ impl Hub {
                     wakers.extend(self.with(to, |o| o.logged_in(session)));
                 }
                 Effect::Barred(barred) => self.bars.store(barred),
+                // Whoever is slowed finds out before its next read.
+                Effect::Slow(to, ms) => {
+                    if let Some(outbox) = self.outboxes.get(&to) {
+                        outbox.slow(ms);
+                    }
+                }
                 Effect::Close(to, why) => {
                     debug!(event = "closing", conn = to.0, reason = why.as_str(), "closing");
                     wakers.extend(self.with(to, |o| o.close(Closed::By(why))));

@@ -39,8 +39,9 @@ pub enum Control {
     Act(u32, Box<Act>, oneshot::Sender<Result<ActReply, String>>),
     /// Look at something: a list of objects.
     Look(Look, oneshot::Sender<Vec<serde_json::Value>>),
-    /// Change who is registered, or which certificates are good. Answers how many it touched.
-    User(UserWish, oneshot::Sender<Result<usize, NotGranted>>),
+    /// Change who is registered, or which certificates are good, on behalf of the system's user of
+    /// that number. Answers how many it touched.
+    User(u32, UserWish, oneshot::Sender<Result<usize, NotGranted>>),
     /// Who is registered?
     Users(oneshot::Sender<Vec<UserInfo>>),
     /// Go by other settings.

@@ -61,6 +61,8 @@ struct Hub {
     /// Connections that said in this turn that they are gone.
     lost: Vec<ConnectionId>,
     began: Instant,
+    /// The system's clock at that moment.
+    began_wall: Timestamp,
     tidy_at: Instant,
     /// The store fails: why, and when to try again.
     failing: Option<(String, Instant)>,
@@ -107,7 +109,8 @@ impl Hub {
         metrics: Arc<Metrics>,
     ) -> Self {
         let began = Instant::now();
-        let now = Now { mono: 0, wall: Timestamp::now().0 };
+        let began_wall = Timestamp::now();
+        let now = Now { mono: 0, wall: began_wall.0 };
         let chat = Chat::restore(rules, found, now);
         directory.publish(chat.users());
         Self {
@@ -118,6 +121,7 @@ impl Hub {
             heard: Vec::new(),
             lost: Vec::new(),
             began,
+            began_wall,
             tidy_at: began + TIDY_EVERY,
             failing: None,
             answers: Vec::new(),
@@ -150,6 +154,13 @@ impl Hub {
     fn now(&self) -> Now {
         let mono = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         Now { mono, wall: Timestamp::now().0 }
+    }
+
+    /// The moment that it is at least: a clock that jumps ahead while we run must not make messages
+    /// old, and take them away.
+    fn certainly(&self) -> Timestamp {
+        let Now { mono, wall } = self.now();
+        Timestamp(wall.min(self.began_wall.0.saturating_add(mono)))
     }
 
     /// When there is something to do although nobody asks.
@@ -234,7 +245,7 @@ impl Hub {
         let now = Instant::now();
         if now >= self.tidy_at {
             self.tidy_at = now
-                + match self.store.tidy(Timestamp::now()) {
+                + match self.store.tidy(self.certainly()) {
                     Ok(true) => TIDY_AGAIN,
                     Ok(false) => TIDY_EVERY,
                     Err(why) => {
@@ -250,7 +261,7 @@ impl Hub {
         if self.failing.as_ref().is_some_and(|(_, at)| now >= *at) {
             // Room that retention can make is made first.
             let probed =
-                self.store.tidy(Timestamp::now()).and_then(|_| self.store.replace(&self.chat.found()));
+                self.store.tidy(self.certainly()).and_then(|_| self.store.replace(&self.chat.found()));
             self.failing = match probed {
                 Ok(()) => {
                     self.chat.keeps_again();

@@ -2,11 +2,12 @@
 //! its bound the tail turns into a gap that swallows chunks by their numbers, to be read from the
 //! store: so a slow reader holds up nobody and costs no memory. Never writes to a socket.
 
-use crate::chat::{Closing, Range, Read, SessionId};
+use crate::chat::{Closing, Range, Read, SLOWEST_MS, SessionId};
 use crate::store::Kept;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 use tcp_chat_protocol::{RequestId, Seq};
 
 /// Batches of one connection that may wait in the inbox.
@@ -57,6 +58,8 @@ struct Inner {
     session: Option<SessionId>,
     /// Batches that the connection has put into the inbox and the hub has not taken yet.
     asked: usize,
+    /// For how long nothing is to be read from the connection, in milliseconds.
+    slow: u64,
     /// Nothing more comes; the reason.
     closing: Option<Closed>,
 }
@@ -183,14 +186,21 @@ impl Outbox {
     }
 
     /// Ready when the connection may ask for more: it has read its answers down to the bound, and
-    /// the hub has taken what it asked before, so that nobody fills the inbox alone.
-    pub fn poll_may_ask(&self, cx: &Context<'_>) -> Poll<()> {
+    /// the hub has taken what it asked before, so that nobody fills the inbox alone. And for how long
+    /// it is to wait because it has asked too much.
+    pub fn poll_may_ask(&self, cx: &Context<'_>) -> Poll<Duration> {
         let mut inner = self.lock();
         if inner.bytes <= self.bound && inner.asked < ASKED {
-            return Poll::Ready(());
+            return Poll::Ready(Duration::from_millis(std::mem::take(&mut inner.slow)));
         }
         inner.waker = Some(cx.waker().clone());
         Poll::Pending
+    }
+
+    /// The connection has asked too much: it is to wait for so many milliseconds more.
+    pub fn slow(&self, ms: u64) {
+        let mut inner = self.lock();
+        inner.slow = (inner.slow + ms).min(SLOWEST_MS);
     }
 
     /// The connection has put a batch into the inbox.

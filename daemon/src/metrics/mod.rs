@@ -11,7 +11,7 @@ mod now;
 mod words;
 
 pub use now::{HubNow, Now};
-pub use words::{Handshake, Reason, Tls};
+pub use words::{Handshake, Reason, TURNED_AWAY, Tls};
 
 use crate::chat::{ResumeOutcome, Tally};
 use make::Make;
@@ -137,7 +137,7 @@ impl Net {
                 "connections_turned_away_total",
                 "Connections that were closed before their handshake or told that there is no room, by reason.",
                 "reason",
-                ["banned", "full"],
+                TURNED_AWAY,
             )?,
             ended: make.counters(
                 "disconnects_total",
@@ -166,14 +166,10 @@ impl Net {
         self.accepted.inc();
     }
 
-    /// A connection was closed at once: its address is banned.
-    pub fn barred(&self) {
-        self.turned_away.with_label_values(&["banned"]).inc();
-    }
-
-    /// A connection was closed at once, or told so: there is no room.
-    pub fn full(&self) {
-        self.turned_away.with_label_values(&["full"]).inc();
+    /// A connection was closed at once, or told that there is no room, for one of the reasons in
+    /// [`TURNED_AWAY`].
+    pub fn turned_away(&self, reason: &'static str) {
+        self.turned_away.with_label_values(&[reason]).inc();
     }
 
     /// A connection ended, for a reason in the log's words.

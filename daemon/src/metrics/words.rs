@@ -1,5 +1,8 @@
 //! Owns the words that labels may have: lists, so that nothing that a peer sends becomes one.
 
+/// Why a connection was turned away.
+pub const TURNED_AWAY: [&str; 4] = ["banned", "full", "handshakes", "too_fast"];
+
 /// How a handshake ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handshake {

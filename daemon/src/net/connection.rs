@@ -37,13 +37,14 @@ pub(super) async fn run(
     limits: Arc<Limits>,
     socket: TcpStream,
     peer: SocketAddr,
-    permit: Permit,
+    mut permit: Permit,
 ) {
     let cut = gate.0.cut.clone();
     let served = async move {
         let Some(stream) = Box::pin(shake_hands(&gate, &limits, socket, peer)).await else { return };
+        permit.has_shaken();
         if permit.is_spare {
-            gate.0.metrics.net.full();
+            gate.0.metrics.net.turned_away("full");
             gate.0.metrics.net.refused(ErrorKind::ServerFull);
             Box::pin(tell_full(stream, peer)).await;
             return;
@@ -139,6 +140,8 @@ struct Connection {
     outbox: Arc<Outbox>,
     /// Until the login.
     deadline: Option<Pin<Box<Sleep>>>,
+    /// Runs while nothing is read because the peer has sent too much.
+    pause: Option<Pin<Box<Sleep>>>,
     /// Runs while the peer takes nothing.
     stall: Option<Pin<Box<Sleep>>>,
     seen_written: u64,
@@ -195,6 +198,7 @@ impl Connection {
             reader: Some(Reader::new(id, &limits, identity)),
             writer: Writer::new(),
             deadline: Some(Box::pin(sleep(limits.login))),
+            pause: None,
             stall: None,
             seen_written: 0,
             id,
@@ -231,8 +235,20 @@ impl Connection {
     fn poll_reader(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         for _ in 0..READS_A_POLL {
             let Some(reader) = &mut self.reader else { return Poll::Pending };
-            if self.outbox.poll_may_ask(cx).is_pending() {
-                return Poll::Pending;
+            if let Some(pause) = &mut self.pause {
+                if pause.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                self.pause = None;
+            }
+            match self.outbox.poll_may_ask(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Duration::ZERO) => {}
+                Poll::Ready(slow) => {
+                    reader.is_careful();
+                    self.pause = Some(Box::pin(sleep(slow)));
+                    continue;
+                }
             }
             match reader.poll(cx, &mut self.stream, &self.gate, &self.outbox, self.peer) {
                 Poll::Pending => return Poll::Pending,

@@ -1,12 +1,12 @@
 //! Owns the accept loop, one for all listeners. An error of accept neither ends nor spins it. Never
 //! reads from what it accepts: each connection is a task of its own.
 
-use super::{Gate, connection};
+use super::{Gate, NotLetIn, connection};
 use crate::settings::Limits;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
@@ -50,15 +50,18 @@ pub async fn serve(gate: Gate, listener: TcpListener, stop: CancellationToken) {
                     info!(event = "accept_works", "connections are accepted again");
                 }
                 gate.0.metrics.net.accepted();
-                if gate.is_barred(peer.ip()) {
-                    debug!(event = "connection_refused", peer = %peer, reason = "banned", "connection refused");
-                    gate.0.metrics.net.barred();
-                    continue;
-                }
-                let Some(permit) = gate.0.permits.take(peer.ip()) else {
-                    debug!(event = "connection_refused", peer = %peer, reason = "server full", "connection refused");
-                    gate.0.metrics.net.full();
-                    continue;
+                let leave = if gate.is_barred(peer.ip()) {
+                    Err(NotLetIn::Banned)
+                } else {
+                    gate.0.permits.take(peer.ip(), Instant::now())
+                };
+                let permit = match leave {
+                    Ok(permit) => permit,
+                    Err(why) => {
+                        debug!(event = "connection_refused", peer = %peer, reason = why.as_str(), "connection refused");
+                        gate.0.metrics.net.turned_away(why.as_label());
+                        continue;
+                    }
                 };
                 let limits: std::sync::Arc<Limits> = gate.0.limits.load_full();
                 gate.0.tasks.spawn(connection::run(gate.clone(), limits, stream, peer, permit));

@@ -7,6 +7,7 @@ mod attempts;
 mod connection;
 mod identity;
 mod listener;
+mod pace;
 mod permits;
 mod prove;
 mod reader;
@@ -15,7 +16,7 @@ mod stream;
 mod writer;
 
 pub use listener::{listen, serve};
-pub use permits::Permits;
+pub use permits::{NotLetIn, Permits};
 
 use crate::chat::is_in;
 use crate::hub::{Bars, Directory, Inbox};

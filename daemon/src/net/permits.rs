@@ -1,10 +1,12 @@
-//! Owns how many connections there may be, in all and from one address. A permit is taken before
-//! anything is spent on a connection, and given back by being dropped.
+//! Owns how many connections and handshakes there may be, in all and from one address. A permit is
+//! taken before anything is spent on a connection, and given back by being dropped.
 
+use super::pace::Pace;
 use crate::settings::Limits;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 /// Connections over the limit that are still told so; beyond them they are closed at once.
 const SPARE: usize = 64;
@@ -17,9 +19,49 @@ pub struct Permits(Arc<Mutex<Counts>>);
 struct Counts {
     most: usize,
     most_per_address: usize,
+    most_handshakes: usize,
     all: usize,
+    handshakes: usize,
     spare: usize,
     by_address: HashMap<IpAddr, usize>,
+    pace: Pace,
+}
+
+/// Why a connection is not let in, before anything was read from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NotLetIn {
+    /// Its address is banned.
+    Banned,
+    /// No more connections, in all or from its address, and too many that were to be told so.
+    Full,
+    /// Too many handshakes are under way.
+    Handshakes,
+    /// Its address begins too many handshakes.
+    TooFast,
+}
+
+impl NotLetIn {
+    /// The word for metrics, of [`crate::metrics::TURNED_AWAY`].
+    #[must_use]
+    pub fn as_label(self) -> &'static str {
+        match self {
+            Self::Banned => "banned",
+            Self::Full => "full",
+            Self::Handshakes => "handshakes",
+            Self::TooFast => "too_fast",
+        }
+    }
+
+    /// The word for logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Banned => "banned",
+            Self::Full => "server full",
+            Self::Handshakes => "too many handshakes",
+            Self::TooFast => "too fast",
+        }
+    }
 }
 
 /// Leave for one connection. Dropped, it makes room for another.
@@ -29,6 +71,16 @@ pub struct Permit {
     address: IpAddr,
     /// Only to be told that there is no room.
     pub(super) is_spare: bool,
+    is_shaking: bool,
+}
+
+impl Permit {
+    /// Its handshake is done.
+    pub(super) fn has_shaken(&mut self) {
+        if std::mem::take(&mut self.is_shaking) {
+            self.counts.with(|counts| counts.handshakes -= 1);
+        }
+    }
 }
 
 impl Permits {
@@ -45,6 +97,8 @@ impl Permits {
         self.with(|counts| {
             counts.most = limits.connections;
             counts.most_per_address = limits.connections_per_address;
+            counts.most_handshakes = limits.handshakes;
+            counts.pace.set(limits.handshakes_per_second);
         });
     }
 
@@ -53,27 +107,40 @@ impl Permits {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Leave for a connection from this address. `None`: not even to be told.
-    #[must_use]
-    pub fn take(&self, address: IpAddr) -> Option<Permit> {
+    /// Leave for a connection from this address, which begins with a handshake.
+    ///
+    /// # Errors
+    /// Why there is none: not even to be told.
+    pub fn take(&self, address: IpAddr, now: Instant) -> Result<Permit, NotLetIn> {
         let address = network(address);
         self.with(|counts| {
+            if counts.most_handshakes > 0 && counts.handshakes >= counts.most_handshakes {
+                return Err(NotLetIn::Handshakes);
+            }
+            if !counts.pace.take(address, now) {
+                return Err(NotLetIn::TooFast);
+            }
             let here = counts.by_address.get(&address).copied().unwrap_or(0);
             let is_full = (counts.most > 0 && counts.all >= counts.most)
                 || (counts.most_per_address > 0 && here >= counts.most_per_address);
             if is_full {
-                (counts.spare < SPARE).then(|| counts.spare += 1)?;
+                if counts.spare >= SPARE {
+                    return Err(NotLetIn::Full);
+                }
+                counts.spare += 1;
             } else {
                 counts.all += 1;
                 *counts.by_address.entry(address).or_insert(0) += 1;
             }
-            Some(Permit { counts: self.clone(), address, is_spare: is_full })
+            counts.handshakes += 1;
+            Ok(Permit { counts: self.clone(), address, is_spare: is_full, is_shaking: true })
         })
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        self.has_shaken();
         self.counts.with(|counts| {
             if self.is_spare {
                 counts.spare -= 1;
@@ -110,31 +177,68 @@ mod tests {
         Permits::new(&Limits { connections, connections_per_address, ..Limits::default() })
     }
 
+    impl Permits {
+        fn leave(&self, address: IpAddr) -> Result<Permit, NotLetIn> {
+            self.take(address, Instant::now())
+        }
+    }
+
     #[test]
     fn full_is_told_and_then_not_even_that() {
         let permits = permits(2, 0);
         let a = "127.0.0.1".parse().unwrap();
-        let held = [permits.take(a).unwrap(), permits.take(a).unwrap()];
+        let held = [permits.leave(a).unwrap(), permits.leave(a).unwrap()];
         assert!(held.iter().all(|p| !p.is_spare));
-        let spare: Vec<_> = (0..SPARE).map(|_| permits.take(a).unwrap()).collect();
+        let spare: Vec<_> = (0..SPARE).map(|_| permits.leave(a).unwrap()).collect();
         assert!(spare.iter().all(|p| p.is_spare));
-        assert!(permits.take(a).is_none());
+        assert_eq!(permits.leave(a).unwrap_err(), NotLetIn::Full);
         drop(held);
-        assert!(!permits.take(a).unwrap().is_spare);
+        assert!(!permits.leave(a).unwrap().is_spare);
     }
 
     #[test]
     fn one_address_does_not_take_it_all() {
         let permits = permits(0, 1);
         let [a, b]: [IpAddr; 2] = ["10.0.0.1".parse().unwrap(), "::ffff:10.0.0.1".parse().unwrap()];
-        let held = permits.take(a).unwrap();
-        assert!(permits.take(b).unwrap().is_spare, "the same address, mapped");
-        assert!(!permits.take("10.0.0.2".parse().unwrap()).unwrap().is_spare);
-        let v6 = permits.take("2001:db8::1".parse().unwrap()).unwrap();
-        assert!(permits.take("2001:db8::2".parse().unwrap()).unwrap().is_spare, "the same /64");
-        assert!(!permits.take("2001:db8:0:1::1".parse().unwrap()).unwrap().is_spare);
+        let held = permits.leave(a).unwrap();
+        assert!(permits.leave(b).unwrap().is_spare, "the same address, mapped");
+        assert!(!permits.leave("10.0.0.2".parse().unwrap()).unwrap().is_spare);
+        let v6 = permits.leave("2001:db8::1".parse().unwrap()).unwrap();
+        assert!(permits.leave("2001:db8::2".parse().unwrap()).unwrap().is_spare, "the same /64");
+        assert!(!permits.leave("2001:db8:0:1::1".parse().unwrap()).unwrap().is_spare);
         drop((held, v6));
-        assert!(!permits.take(a).unwrap().is_spare);
+        assert!(!permits.leave(a).unwrap().is_spare);
         assert!(permits.with(|c| c.by_address.len()) <= 1, "nothing is kept of who is gone");
+    }
+
+    #[test]
+    fn handshakes_under_way_are_counted_until_they_are_done() {
+        let permits = Permits::new(&Limits { handshakes: 2, ..Limits::default() });
+        let a = "10.0.0.1".parse().unwrap();
+        let (mut first, second) = (permits.leave(a).unwrap(), permits.leave(a).unwrap());
+        assert_eq!(permits.leave(a).unwrap_err(), NotLetIn::Handshakes);
+        first.has_shaken();
+        let third = permits.leave(a).unwrap();
+        assert_eq!(permits.leave(a).unwrap_err(), NotLetIn::Handshakes);
+        drop((first, second));
+        assert!(permits.leave(a).is_ok(), "given back once, by being dropped");
+        drop(third);
+        permits.set(&Limits { handshakes: 0, ..Limits::default() });
+        let all: Vec<_> = (0..100).map(|_| permits.leave(a).unwrap()).collect();
+        assert_eq!(permits.with(|counts| counts.handshakes), all.len());
+    }
+
+    #[test]
+    fn one_address_does_not_begin_handshakes_without_end() {
+        let permits = Permits::new(&Limits { handshakes_per_second: 1, ..Limits::default() });
+        let now = Instant::now();
+        let [a, b]: [IpAddr; 2] = ["2001:db8::1".parse().unwrap(), "2001:db8::2".parse().unwrap()];
+        for _ in 0..4 {
+            assert!(permits.take(a, now).is_ok());
+        }
+        assert_eq!(permits.take(b, now).unwrap_err(), NotLetIn::TooFast, "the same /64");
+        assert!(permits.take("2001:db8:0:1::1".parse().unwrap(), now).is_ok());
+        permits.set(&Limits { handshakes_per_second: 0, ..Limits::default() });
+        assert!(permits.take(a, now).is_ok());
     }
 }

@@ -19,6 +19,12 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 /// What one read takes at most: a TLS record.
 const READ_BYTES: usize = 16 * 1024;
+/// The same from a peer that has sent too much: so few lines that a turn with them holds up nobody.
+const CAREFUL_BYTES: usize = 1024;
+/// How many reads a peer is read that carefully after it was last too fast.
+const CAREFUL_READS: u8 = 16;
+/// What is read without a whole line before the hub is told of it all the same.
+const UNTOLD_BYTES: usize = 64 * 1024;
 
 thread_local! {
     /// Where a read lands. Between reads a connection owns no buffer, only its partial line.
@@ -34,6 +40,10 @@ pub(super) struct Reader {
     line_bytes: usize,
     bounds: Bounds,
     identity: Identity,
+    /// Bytes that the hub has not been told of.
+    untold: usize,
+    /// Reads that are to be small.
+    careful: u8,
     /// A batch on its way into the inbox, which had no room, or with a password to check first.
     putting: Option<Putting>,
 }
@@ -51,7 +61,21 @@ impl Reader {
     pub(super) fn new(id: ConnectionId, limits: &Limits, identity: Identity) -> Self {
         let bounds = Bounds { msg_bytes: limits.msg_bytes };
         let decoder = LineDecoder::new(limits.line_bytes);
-        Self { id, decoder, line_bytes: limits.line_bytes, bounds, identity, putting: None }
+        Self {
+            id,
+            decoder,
+            line_bytes: limits.line_bytes,
+            bounds,
+            identity,
+            untold: 0,
+            careful: 0,
+            putting: None,
+        }
+    }
+
+    /// The peer has sent too much.
+    pub(super) fn is_careful(&mut self) {
+        self.careful = CAREFUL_READS;
     }
 
     /// Reads once and passes on what it brought. Ready only when there is nothing more to read, ever.
@@ -71,8 +95,10 @@ impl Reader {
             }
         }
         let commands = SCRATCH.with_borrow_mut(|scratch| {
-            let mut buf = ReadBuf::new(scratch);
+            let most = if self.careful > 0 { CAREFUL_BYTES } else { READ_BYTES };
+            let mut buf = ReadBuf::new(scratch.get_mut(..most).unwrap_or_default());
             ready!(Pin::new(stream).poll_read(cx, &mut buf))?;
+            self.careful = self.careful.saturating_sub(1);
             Poll::Ready(io::Result::Ok(match buf.filled() {
                 [] => None,
                 filled => Some(self.commands(filled)),
@@ -88,10 +114,19 @@ impl Reader {
     }
 
     fn commands(&mut self, bytes: &[u8]) -> Vec<Command> {
+        self.untold += bytes.len();
         let mut commands = Vec::new();
         let mut lines = self.decoder.feed(bytes);
         while let Some(line) = lines.next() {
+            if commands.is_empty() {
+                commands.push(Command::Read(std::mem::take(&mut self.untold)));
+            }
             commands.push(ask::command(line, self.line_bytes, &self.bounds));
+        }
+        drop(lines);
+        // Of a line that does not end, too.
+        if self.untold >= UNTOLD_BYTES {
+            commands.push(Command::Read(std::mem::take(&mut self.untold)));
         }
         commands
     }

@@ -171,6 +171,10 @@ pub struct Limits {
     pub connections: usize,
     /// Connections at once from one address; 0: no limit.
     pub connections_per_address: usize,
+    /// TLS handshakes under way at once; 0: no limit.
+    pub handshakes: usize,
+    /// Handshakes a second that one address may begin in the long run; 0: no limit.
+    pub handshakes_per_second: u32,
     /// The longest line that is taken, in bytes.
     pub line_bytes: usize,
     /// The longest text, in bytes of UTF-8.
@@ -181,6 +185,12 @@ pub struct Limits {
     pub messages_per_second: u32,
     /// Requests that it may make at once before the rate counts.
     pub burst: u32,
+    /// Bytes a second that one session may send in the long run; 0: no limit.
+    pub bytes_per_second: usize,
+    /// Bytes that it may send at once before that rate counts.
+    pub burst_bytes: usize,
+    /// Users a minute whom one session may write to first; 0: no limit.
+    pub strangers_per_minute: u32,
     /// Errors in a row before the connection is closed; 0: no limit.
     pub errors: u32,
     /// For the TLS handshake.
@@ -324,11 +334,16 @@ impl Default for Limits {
         Self {
             connections: 16_384,
             connections_per_address: 1_024,
+            handshakes: 4_096,
+            handshakes_per_second: 500,
             line_bytes: 64 * 1024,
             msg_bytes: 8 * 1024,
             outbox_bytes: 1024 * 1024,
             messages_per_second: 100,
             burst: 1_000,
+            bytes_per_second: 16 * 1024 * 1024,
+            burst_bytes: 64 * 1024 * 1024,
+            strangers_per_minute: 100,
             errors: 10_000,
             handshake: Duration::from_secs(10),
             login: Duration::from_secs(10),

@@ -199,11 +199,22 @@ impl Reader<'_> {
             connections_per_address: v
                 .number("limits.connections_per_address", 0..=MANY)
                 .unwrap_or(d.connections_per_address),
+            handshakes: v.number("limits.handshakes", 0..=MANY).unwrap_or(d.handshakes),
+            handshakes_per_second: rate(
+                v.count("limits.handshakes_per_second", 0..=MANY),
+                d.handshakes_per_second,
+            ),
             line_bytes: v.size("limits.line_bytes", 1024..=16 * MIB).unwrap_or(d.line_bytes),
             msg_bytes: v.size("limits.msg_bytes", 1..=8 * MIB).unwrap_or(d.msg_bytes),
             outbox_bytes: v.size("limits.outbox_bytes", 4096..=1024 * MIB).unwrap_or(d.outbox_bytes),
             messages_per_second: rate(v.count("limits.messages_per_second", 0..=MANY), d.messages_per_second),
             burst: rate(v.count("limits.burst", 1..=MANY), d.burst),
+            bytes_per_second: v.size("limits.bytes_per_second", 0..=1024 * MIB).unwrap_or(d.bytes_per_second),
+            burst_bytes: v.size("limits.burst_bytes", 1024..=1024 * MIB).unwrap_or(d.burst_bytes),
+            strangers_per_minute: rate(
+                v.count("limits.strangers_per_minute", 0..=MANY),
+                d.strangers_per_minute,
+            ),
             errors: rate(v.count("limits.errors", 0..=MANY), d.errors),
             handshake: v.duration("limits.handshake", SECOND / 10..=HOUR).unwrap_or(d.handshake),
             login: v.duration("limits.login", SECOND / 10..=HOUR).unwrap_or(d.login),

@@ -130,11 +130,16 @@ fn show_limits(limits: &Limits, all: &mut Vec<Entry>) {
     let Limits {
         connections,
         connections_per_address,
+        handshakes,
+        handshakes_per_second,
         line_bytes,
         msg_bytes,
         outbox_bytes,
         messages_per_second,
         burst,
+        bytes_per_second,
+        burst_bytes,
+        strangers_per_minute,
         errors,
         handshake,
         login,
@@ -146,6 +151,8 @@ fn show_limits(limits: &Limits, all: &mut Vec<Entry>) {
     } = limits;
     all.push(("limits.connections", count(*connections as u64)));
     all.push(("limits.connections_per_address", count(*connections_per_address as u64)));
+    all.push(("limits.handshakes", count(*handshakes as u64)));
+    all.push(("limits.handshakes_per_second", count(u64::from(*handshakes_per_second))));
     all.push(("limits.sessions", count(*sessions as u64)));
     all.push(("limits.sessions_per_user", count(*sessions_per_user as u64)));
     all.push(("limits.rooms", count(*rooms as u64)));
@@ -155,6 +162,9 @@ fn show_limits(limits: &Limits, all: &mut Vec<Entry>) {
     all.push(("limits.outbox_bytes", size(*outbox_bytes)));
     all.push(("limits.messages_per_second", count(u64::from(*messages_per_second))));
     all.push(("limits.burst", count(u64::from(*burst))));
+    all.push(("limits.bytes_per_second", size(*bytes_per_second)));
+    all.push(("limits.burst_bytes", size(*burst_bytes)));
+    all.push(("limits.strangers_per_minute", count(u64::from(*strangers_per_minute))));
     all.push(("limits.errors", count(u64::from(*errors))));
     all.push(("limits.handshake", duration(*handshake)));
     all.push(("limits.login", duration(*login)));

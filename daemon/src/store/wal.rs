@@ -70,7 +70,7 @@ impl Checkpoints {
     pub(super) fn after_turn(&mut self, log: &Connection) {
         let Some(bell) = &self.bell else { return };
         self.turns += 1;
-        if self.turns % self.pages.look_every != 0 {
+        if !self.turns.is_multiple_of(self.pages.look_every) {
             return;
         }
         let Ok((pages, copied)) = checkpoint(log, "PRAGMA wal_checkpoint(NOOP)") else { return };

@@ -66,6 +66,8 @@ pub(super) fn config(
         .with_protocol_versions(versions)?
         .with_client_cert_verifier(clients.unwrap_or_else(|| Arc::new(NoClientAuth)))
         .with_cert_resolver(in_use);
+    // Of what a client offers the strongest is taken, not the first.
+    config.ignore_client_order = true;
     config.alpn_protocols = vec![tcp_chat_protocol::ALPN.to_vec()];
     // Its own for each configuration: a ticket says that the client's certificate was good, and
     // must not outlive the CA that said so.

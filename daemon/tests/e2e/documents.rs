@@ -198,3 +198,39 @@ fn every_dependency_has_its_line() {
         assert!(own || named.contains(&name.as_str()), "CONTRIBUTING.md does not say what {name} is for");
     }
 }
+
+#[test]
+fn every_test_that_a_promise_or_a_limit_names_is_there() {
+    let read = |file: &str| std::fs::read_to_string(repository().join(file));
+    let mut named = 0;
+    for document in ["docs/SECURITY-MODEL.md", "docs/OPERATIONS.md"] {
+        let text = read(document).unwrap();
+        for quoted in
+            text.lines().filter(|l| l.starts_with('|')).flat_map(|l| l.split('`').skip(1).step_by(2))
+        {
+            let (file, test) = quoted.split_once("::").unwrap_or((quoted, ""));
+            let is_code = [".rs", ".py", ".sh"].iter().any(|ending| file.ends_with(ending));
+            if !is_code || !file.contains('/') {
+                continue;
+            }
+            let source = read(file).unwrap_or_else(|e| panic!("{document} names {file}: {e}"));
+            let is_there = ["fn", "def"].iter().any(|word| source.contains(&format!("{word} {test}(")));
+            assert!(test.is_empty() || is_there, "{document} names {quoted}, which is not there");
+            named += 1;
+        }
+    }
+    assert!(named > 50, "{named} found");
+}
+
+#[test]
+fn every_limit_is_in_the_table_of_limits() {
+    let text = std::fs::read_to_string(repository().join("docs/OPERATIONS.md")).unwrap();
+    let table = text.split("## Limits").nth(1).unwrap().split("\n## ").next().unwrap();
+    let config = std::fs::read_to_string(repository().join("config.toml")).unwrap();
+    let section = config.split("[limits]").nth(1).unwrap().split("\n[").next().unwrap();
+    let is_key = |l: &&str| l.starts_with(|c: char| c.is_ascii_lowercase());
+    for line in section.lines().filter_map(|l| l.strip_prefix('#')).filter(is_key) {
+        let key = line.split(" = ").next().unwrap();
+        assert!(table.contains(&format!("`{key}`")), "{key} is not in the table");
+    }
+}

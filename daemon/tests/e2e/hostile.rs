@@ -253,6 +253,46 @@ fn lines_that_are_hostile_by_design() {
     daemon.login("ana").says("nobody noticed");
 }
 
+/// Twice as long takes twice as long: with a square of four mebibytes nobody would see the end.
+#[test]
+fn the_longest_lines_cost_what_their_length_costs() {
+    const LONG: usize = 4 << 20;
+    let mut daemon = Daemon::with(&format!(
+        "{SETTINGS}\nlimits.line_bytes = \"8 MiB\"\nlimits.msg_bytes = \"4 MiB\"\n\
+         limits.bytes_per_second = 0"
+    ));
+    let mut eve = daemon.login("eve");
+    let fill = |piece: &str| piece.repeat(LONG / piece.len());
+    for (n, line) in [
+        "[".repeat(LONG),
+        format!(r#"{{"op":"PING","data":{}"#, fill(r#"{"a":"#)),
+        format!(r#"{{{}"op":"PING"}}"#, fill(r#""a":1,"#)),
+        format!(r#"{{{}"op":"PING"}}"#, fill(r#""op":"PING","#)),
+        format!(r#"{{"op":"MSG","data":{{{}"msg":"x"}}}}"#, fill(r#""msg":"x","#)),
+        format!(r#"{{"op":"MSG","data":{{"room":"lobby",{}"msg":"x"}}}}"#, fill(r#""k":[],"#)),
+        format!(r#"{{"op":"PING","id":{}}}"#, fill("9")),
+        format!(r#"{{"op":"PING","data":-0.{}e99999}}"#, fill("1")),
+        format!(r#"{{"op":"PING","id":"{}"}}"#, fill(r"\u0041")),
+        format!(r#"{{"op":"{}"}}"#, fill(r"\ud83e\udd80")),
+        format!(r#"{{"op":"MSG","data":"{}"}}"#, fill(r"\ud800")),
+        format!(r#"{{"op":"MSG","data":"{}\ud800"}}"#, fill(r"\\")),
+        format!(r#"{{"op":"SEARCH","data":{{"query":"{}"}}}}"#, fill("a b ")),
+        format!(r#"{{"op":"LOGIN","data":{{"name":"x","rooms":[{}"lobby"]}}}}"#, fill(r#""lobby","#)),
+        format!(r#"{{"op":"JOIN","data":{{"room":"{}"}}}}"#, fill("\u{301}")),
+        fill(" \t\r"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let shown: String = line.chars().take(60).collect();
+        for answer in all_is_answered(&mut eve, &format!("mark {n}"), line.as_bytes()) {
+            assert_ne!(answer["data"]["kind"], "INTERNAL", "{shown}: {answer}");
+        }
+    }
+    assert!(daemon.lives());
+    eve.says("no harm done");
+}
+
 #[test]
 fn six_thousand_spoiled_lines() {
     let mut dice = Dice::new("hostile");

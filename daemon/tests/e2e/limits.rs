@@ -161,3 +161,65 @@ fn errors_in_a_row_end_in_a_closed_door() {
     let session = ana.session();
     daemon.resume(&session).says("sorry");
 }
+
+#[test]
+fn who_sends_too_many_bytes_is_told_for_how_long() {
+    let daemon = Daemon::with("limits.bytes_per_second = \"1 KiB\"\nlimits.burst_bytes = \"1 KiB\"");
+    let mut ana = daemon.login("ana");
+    let mut bo = daemon.login("bo");
+    ana.says(&"x".repeat(6_000));
+    ana.sends(&json!({"op": "MSG", "data": "patience", "id": "p"}));
+    let refused = ana.next_where("an answer", |l| l["id"] == "p");
+    assert_eq!(refused["data"]["kind"], "RATE_LIMITED", "{refused}");
+    let wait = refused["data"]["retry_after_ms"].as_u64().unwrap();
+    assert!((1..=6_000).contains(&wait), "{refused}");
+    // Others are not concerned.
+    bo.hears(&"x".repeat(6_000));
+    bo.says("as fast as ever");
+    std::thread::park_timeout(std::time::Duration::from_millis(wait));
+    loop {
+        ana.sends(&json!({"op": "MSG", "data": "patience", "id": "p"}));
+        if ana.next_where("an answer", |l| l["id"] == "p")["op"] == "MSG" {
+            break;
+        }
+    }
+    bo.hears("patience");
+}
+
+#[test]
+fn strangers_are_written_to_only_so_often() {
+    let daemon = Daemon::with("limits.strangers_per_minute = 1");
+    let [mut spam, mut bo, mut cy] = ["spam", "bo", "cy"].map(|name| daemon.login(name));
+    spam.tells("bo", "buy");
+    spam.tells("bo", "buy now");
+    spam.sends(&json!({"op": "MSG", "data": {"to": "cy", "msg": "buy"}, "id": "c"}));
+    let refused = spam.next_where("an answer", |l| l["id"] == "c");
+    assert_eq!(refused["data"]["kind"], "RATE_LIMITED", "{refused}");
+    assert!(refused["data"]["retry_after_ms"].as_u64().unwrap() > 1_000, "{refused}");
+    cy.has_nothing("MSG");
+    bo.hears("buy");
+    bo.hears("buy now");
+    bo.tells("spam", "how much?");
+    spam.tells("cy", "who answers is no stranger");
+    cy.hears("who answers is no stranger");
+}
+
+#[test]
+fn who_floods_is_read_slowly_and_answered_line_by_line() {
+    let daemon = Daemon::with("limits.messages_per_second = 1\nlimits.burst = 10\nlimits.errors = 0");
+    let mut bo = daemon.login("bo");
+    let mut flood = daemon.login("flood");
+    bo.sees("flood", "joined");
+    for n in 0..400 {
+        flood.sends(&json!({"op": "MSG", "data": "x", "id": n}));
+        flood.sends_bytes(b"nonsense\n");
+        flood.sends(&json!({"op": "PING", "id": format!("ping {n}")}));
+    }
+    bo.says("nobody else is slowed");
+    for n in 0..400 {
+        let answer = flood.next_where("an answer", |l| l["id"] == n);
+        assert!(answer["op"] == "MSG" || answer["data"]["kind"] == "RATE_LIMITED", "{answer}");
+        flood.hears_error("PARSE");
+        flood.next_where("a pong", |l| l["id"] == format!("ping {n}"));
+    }
+}

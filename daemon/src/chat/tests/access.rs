@@ -83,7 +83,7 @@ fn a_code_is_not_used_up_by_a_turn_that_was_not_kept() {
     world.sends(who, &enrol("c1", "pw"));
     assert_eq!(world.hears(who), ["ERROR_MSG INTERNAL"]);
     world.operator(|chat| {
-        let refused = chat.grant(UserWish::Remove(name("cy")));
+        let refused = chat.grant(0, UserWish::Remove(name("cy")));
         assert!(matches!(refused, Err(NotGranted::NotKept(_))), "{refused:?}");
     });
     world.disk_is_full = false;
@@ -106,12 +106,12 @@ fn registering_a_name_sends_away_who_only_has_it() {
     world.operator(|chat| {
         let until = u64::MAX;
         assert_eq!(
-            chat.grant(UserWish::Add(name("IVAN"), code("x", until))),
+            chat.grant(0, UserWish::Add(name("IVAN"), code("x", until))),
             Err(NotGranted::Exists(name("Ivan")))
         );
-        let twin = chat.grant(UserWish::Add(name("lvan"), code("x", until)));
+        let twin = chat.grant(0, UserWish::Add(name("lvan"), code("x", until)));
         assert_eq!(twin, Err(NotGranted::LooksLike(name("lvan"), name("Ivan"))));
-        assert_eq!(chat.grant(UserWish::Remove(name("bo"))), Err(NotGranted::NoSuchUser(name("bo"))));
+        assert_eq!(chat.grant(0, UserWish::Remove(name("bo"))), Err(NotGranted::NoSuchUser(name("bo"))));
     });
 }
 
@@ -270,7 +270,7 @@ fn removing_a_user_is_over_at_once_and_frees_the_name() {
     let away = world.logs_in("away", "cy");
     world.loses(away);
     world.skips(&[cy]);
-    world.operator(|chat| assert_eq!(chat.grant(UserWish::Remove(name("CY"))), Ok(2)));
+    world.operator(|chat| assert_eq!(chat.grant(0, UserWish::Remove(name("CY"))), Ok(2)));
     assert_eq!(world.hears(cy), ["NOTICE KICKED", "(closed: kicked)"]);
     let gone = world.resumes("away", None);
     assert_eq!(world.hears(gone), ["ERROR_MSG SESSION_EXPIRED"]);
@@ -278,4 +278,47 @@ fn removing_a_user_is_over_at_once_and_frees_the_name() {
     assert_eq!(world.hears(other), ["LOGIN cy lobby head 0"], "anyone's again, where all may come");
     world.restarts();
     assert_eq!(world.chat.users().iter().count(), 0);
+}
+
+#[test]
+fn a_code_is_of_no_use_to_who_is_banned() {
+    let mut world = World::new(|_| {});
+    let until = world.now.wall + 100_000;
+    world.grants(UserWish::Add(name("cy"), code("c1", until)));
+    world.operator(|chat| {
+        let ban = |for_s| Ban { whom: Banned::User(name("CY")), room: None, for_s, reason: String::new() };
+        chat.operate(0, Act::Ban(ban(Some(50)), Undo::No)).unwrap();
+    });
+    let who = world.connect();
+    world.sends(who, &enrol("c2", "pw"));
+    assert_eq!(world.hears(who), ["ERROR_MSG AUTH_FAILED"], "who does not have the code learns nothing");
+    world.sends(who, &enrol("c1", "pw"));
+    assert!(world.hears(who)[0].starts_with("ERROR_MSG FORBIDDEN"));
+    world.passes(50_001);
+    world.sends(who, &enrol("c1", "pw"));
+    assert_eq!(world.hears(who), ["ENROL"], "it was not used up");
+}
+
+#[test]
+fn what_operators_do_to_users_is_on_record() {
+    let mut world = World::new(|_| {});
+    let (wish, until) = (|wish| move |chat: &mut Chat| drop(chat.grant(7, wish)), u64::MAX);
+    world.operator(wish(UserWish::Add(name("cy"), code("c1", until))));
+    world.operator(wish(UserWish::Reset(name("cy"), code("c2", until))));
+    world.operator(wish(UserWish::Issued(certificate(1, "cy"))));
+    world.operator(wish(UserWish::RevokeAll(name("cy"))));
+    world.operator(wish(UserWish::Remove(name("nobody"))));
+    world.disk_is_full = true;
+    world.operator(wish(UserWish::Remove(name("cy"))));
+    world.disk_is_full = false;
+    world.recovers();
+    world.operator(wish(UserWish::Remove(name("cy"))));
+    let lines = world
+        .disk
+        .audit
+        .iter()
+        .map(|a| (a.by.to_string(), format!("{} {}", a.did, a.whom.as_deref().unwrap())));
+    let expected = ["user add cy", "user password cy", "cert issue cy", "cert revoke cy", "user remove cy"];
+    let expected = expected.map(|did| ("operator (uid 7)".to_owned(), did.to_owned()));
+    assert_eq!(lines.collect::<Vec<_>>(), expected, "what was done, and nothing else");
 }

@@ -201,6 +201,8 @@ pub(super) struct World {
     pub(super) address: IpAddr,
     /// Who proves their names when they log in.
     pub(super) proven: Vec<&'static str>,
+    /// For how long nothing is read from whom because of what was sent, in milliseconds.
+    pub(super) slowed: HashMap<ConnectionId, u64>,
     heard: BTreeMap<ConnectionId, VecDeque<Vec<u8>>>,
     /// By what the session is called here: its name, unless it is one of several.
     tokens: HashMap<String, (String, [u8; 32])>,
@@ -229,6 +231,7 @@ impl World {
             next: 1,
             address: Ipv4Addr::LOCALHOST.into(),
             proven: Vec::new(),
+            slowed: HashMap::new(),
             heard: BTreeMap::new(),
             tokens: HashMap::new(),
             logins: 0,
@@ -330,6 +333,7 @@ impl World {
             }
             Effect::Read(to, read) => self.tell(to, format!("{read:?}").into()),
             Effect::LoggedIn(..) | Effect::Barred(..) => {}
+            Effect::Slow(to, ms) => *self.slowed.entry(to).or_default() += ms,
             Effect::Close(to, why) => self.tell(to, format!("(closed: {})", why.as_str()).into()),
         }
     }
@@ -440,7 +444,7 @@ impl World {
 
     /// An operator's wish that can be granted.
     pub(super) fn grants(&mut self, wish: UserWish) {
-        self.operator(|chat| assert!(chat.grant(wish).is_ok()));
+        self.operator(|chat| assert!(chat.grant(0, wish).is_ok()));
     }
 
     /// Registers a user with the password `pw`.

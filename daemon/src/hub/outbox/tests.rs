@@ -154,3 +154,14 @@ fn nobody_fills_the_inbox_alone() {
     assert!(outbox.taken().is_some(), "woken when the hub has taken a batch");
     assert!(outbox.poll_may_ask(&cx).is_ready());
 }
+
+#[test]
+fn who_asks_too_much_waits_before_the_next_read_once_and_not_for_ever() {
+    let outbox = Outbox::new(10);
+    let cx = Context::from_waker(Waker::noop());
+    (0..3).for_each(|_| outbox.slow(2));
+    assert_eq!(outbox.poll_may_ask(&cx), Poll::Ready(Duration::from_millis(6)));
+    assert_eq!(outbox.poll_may_ask(&cx), Poll::Ready(Duration::ZERO));
+    (0..10_000).for_each(|_| outbox.slow(1));
+    assert_eq!(outbox.poll_may_ask(&cx), Poll::Ready(Duration::from_millis(SLOWEST_MS)));
+}

@@ -19,6 +19,23 @@ fn a_handshake_is_tls_1_3_with_the_hybrid_the_ca_in_the_chain_and_tickets() {
 }
 
 #[test]
+fn tickets_rotate_end_with_their_configuration_and_carry_no_early_data() {
+    let place = Place::new();
+    let state = place.open().unwrap();
+    let config = state.server_config();
+    // rustls changes the key after half of that.
+    assert!((1..=12 * 3600).contains(&config.ticketer.lifetime()), "{}", config.ticketer.lifetime());
+    assert_eq!((config.max_early_data_size, config.send_half_rtt_data), (0, false));
+    assert!(config.ignore_client_order);
+    let client = Arc::new(client_config(&place, |_| {}));
+    handshake_with(&state, &client).unwrap();
+    let settings = settings::Tls { allow_1_2: true, ..place.settings() };
+    assert!(state.reload_as(&settings, HOST, place.now).unwrap().config);
+    assert!(!handshake_with(&state, &client).unwrap().resumed, "a ticket of the configuration before");
+    assert!(handshake_with(&state, &client).unwrap().resumed);
+}
+
+#[test]
 fn who_offers_no_alpn_is_served_and_who_offers_only_others_is_not() {
     let place = Place::new();
     let state = place.open().unwrap();

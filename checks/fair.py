@@ -1,0 +1,191 @@
+#!/usr/bin/env python3
+"""One client at full speed, and what the others notice of it: nothing, or next to nothing.
+
+    python3 checks/fair.py DAEMON [--seconds 4] [--only KIND]
+
+Starts the daemon DAEMON with the settings as they come. Ten people talk in the lobby, each a message every
+50 ms, and the time until each has its own message back is taken: alone, and beside one client that does one
+thing as fast as it can, of each kind below. It fails where the 99th percentile beside it is more than twice
+of that alone (and more than 2 ms longer: below that it is the machine that is measured). Daemon, people and
+the one get a processor to share as the system sees fit; run it on a quiet machine of two or more. Needs
+Python 3.8 and nothing else.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import shutil
+import socket
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+PEOPLE, PAUSE = 10, 0.05
+
+KINDS = {
+    "messages in their room": b'{"op":"MSG","data":"flood"}\n' * 500,
+    "messages in a room of its own": b'{"op":"MSG","data":{"room":"flood","msg":"flood"}}\n' * 300,
+    "texts of 8 KiB": b'{"op":"MSG","data":{"room":"flood","msg":"' + b"x" * 8192 + b'"}}\n',
+    "garbage": b"nonsense\n" * 1500,
+    "PING": b'{"op":"PING"}\n' * 1000,
+    "pages of history": b'{"op":"HISTORY","data":{"room":"lobby","limit":500}}\n' * 20,
+    "searches": b'{"op":"SEARCH","data":{"query":"hello","limit":100}}\n' * 20,
+    "one endless line": b"x" * 16384,
+    "handshakes": None,
+}
+
+
+def flood(kind, port, ca):
+    """Does one thing until it is killed, and reads what comes."""
+    # It stands for another host: what it costs itself is not to be measured.
+    os.nice(19)
+    context = ssl.create_default_context(cafile=ca)
+    line = KINDS[kind]
+
+    def connect():
+        return context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="localhost")
+
+    while line is None:
+        try:
+            connect().close()
+        except OSError:
+            pass
+    while True:
+        try:
+            chat = connect()
+            chat.sendall(json.dumps({"op": "LOGIN", "data": {"name": f"flood{os.getpid()}x{time.monotonic_ns()}",
+                                                             "rooms": ["lobby", "flood"]}}).encode() + b"\n")
+
+            def read():
+                try:
+                    while chat.recv(1 << 20):
+                        pass
+                except OSError:
+                    pass
+
+            threading.Thread(target=read, daemon=True).start()
+            while True:
+                chat.sendall(line)
+        except OSError:
+            time.sleep(0.01)
+
+
+async def person(port, context, number, until, took):
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", port, ssl=context, server_hostname="localhost", limit=1 << 20)
+    login = {"op": "LOGIN", "data": {"name": f"p{number}x{time.monotonic_ns()}"}}
+    writer.write(json.dumps(login).encode() + b"\n")
+    await reader.readline()
+    sent = {}
+
+    async def listen():
+        while True:
+            line = await reader.readline()
+            if not line:
+                raise SystemExit("a person was disconnected")
+            # Only one's own copies carry an id, at a place that is known: the rest is not parsed.
+            if b'"id":' in line[:200]:
+                line = json.loads(line)
+                assert line["op"] == "MSG", line
+                took.append(time.perf_counter() - sent.pop(line["id"]))
+
+    listening = asyncio.ensure_future(listen())
+    await asyncio.sleep(PAUSE * number / PEOPLE)
+    at = 0
+    while time.monotonic() < until:
+        at += 1
+        sent[at] = time.perf_counter()
+        writer.write(b'{"op":"MSG","data":"hello","id":%d}\n' % at)
+        await asyncio.sleep(PAUSE)
+    await asyncio.sleep(0.5)
+    listening.cancel()
+    took.extend([0.5] * len(sent))  # what never came back took at least so long
+    writer.transport.abort()
+
+
+async def talk(port, context, seconds):
+    took = []
+    until = time.monotonic() + seconds
+    await asyncio.gather(*(person(port, context, n, until, took) for n in range(PEOPLE)))
+    return sorted(took)
+
+
+def p99(took):
+    return took[int(len(took) * 0.99)] * 1000
+
+
+def processor_of(pid):
+    with open(f"/proc/{pid}/stat") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def main():
+    if sys.argv[1] == "--flood":
+        return flood(sys.argv[2], int(sys.argv[3]), sys.argv[4])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("daemon")
+    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--only")
+    arguments = parser.parse_args()
+    # In memory where there is such a place: what the disk of this machine does is another question.
+    folder = tempfile.mkdtemp(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
+    process = one = None
+    failed = []
+    try:
+        with open(os.path.join(folder, "config.toml"), "w") as config:
+            config.write('[listen]\naddress = "127.0.0.1:0"\n[log]\nformat = "json"\n')
+        log = open(os.path.join(folder, "log"), "w+")
+        process = subprocess.Popen([os.path.abspath(arguments.daemon)], cwd=folder, stdout=subprocess.DEVNULL, stderr=log)
+        port = None
+        for _ in range(200):
+            text = open(log.name).read()
+            port = re.search(r'"address":"127\.0\.0\.1:(\d+)"', text)
+            if port and '"event":"ready"' in text:
+                break
+            time.sleep(0.1)
+        port, ca = int(port[1]), os.path.join(folder, "certs", "ca.pem")
+        context = ssl.create_default_context(cafile=ca)
+        asyncio.run(talk(port, context, 1))
+        kinds = [arguments.only] if arguments.only else list(KINDS)
+        print(f"{'beside one client at full speed':34} {'p50':>8} {'p99':>8}  {'daemon':>7}")
+        alone, all_beside = [], []
+        for kind in kinds:
+            cpu = processor_of(process.pid)
+            before = asyncio.run(talk(port, context, arguments.seconds))
+            idle = (processor_of(process.pid) - cpu) / (arguments.seconds + 0.5)
+            one = subprocess.Popen([sys.executable, __file__, "--flood", kind, str(port), ca])
+            time.sleep(0.7)
+            cpu = processor_of(process.pid)
+            beside = asyncio.run(talk(port, context, arguments.seconds))
+            busy = (processor_of(process.pid) - cpu) / (arguments.seconds + 0.5)
+            one.kill()
+            one.wait()
+            alone += before
+            all_beside.append((kind, p99(beside)))
+            print(f"{'  alone':34} {statistics.median(before) * 1000:5.2f} ms {p99(before):5.2f} ms  {idle:6.1%}")
+            print(f"{kind:34} {statistics.median(beside) * 1000:5.2f} ms {p99(beside):5.2f} ms  {busy:6.1%}", flush=True)
+        # Alone is alone: the many short looks at it are one long one.
+        base = p99(sorted(alone))
+        for kind, there in all_beside:
+            print(f"{kind:34} {there / base:4.1f} times the p99 of {base:.2f} ms alone")
+            if there > max(2 * base, base + 2):
+                failed.append(kind)
+    finally:
+        for child in (one, process):
+            if child and child.poll() is None:
+                child.kill()
+                child.wait()
+        shutil.rmtree(folder)
+    print("passed" if not failed else "FAILED: " + ", ".join(failed))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+//! Owns who is too fast: every line and every byte counts against its session, or its connection
+//! where there is none yet. Called for each. Never refuses what keeps a connection in order (LOGIN,
+//! PING, QUIT) or what was no request: those count too, and cost only that the peer is read more
+//! slowly, so that refusing a flood costs next to nothing.
+
+use super::{Answer, Chat, ConnectionId, Effect, Refusal, SessionId, refusal};
+use tcp_chat_protocol::ErrorKind;
+
+/// For how long a line too many keeps its peer from being read, in milliseconds.
+const LINE_MS: u64 = 1;
+/// The longest that a peer is not read because of what it has sent, in milliseconds.
+pub const SLOWEST_MS: u64 = 1_000;
+
+impl Chat {
+    /// A request that is refused where there are too many, or too many bytes: then it `owes` that
+    /// many milliseconds.
+    pub(super) fn pass_rate(&mut self, connection: ConnectionId, session: SessionId, owes: u64) -> Answer {
+        let (rates, now) = (self.rules.rates(), self.turn.now.mono);
+        if owes > 0 {
+            return Err(too_fast(owes, format!("too much: wait {owes} ms and send it again")));
+        }
+        let Some(session) = self.sessions.get_mut(session) else { return Ok(()) };
+        session.purse.request(rates, now).map_err(|wait| {
+            self.turn.effects.push(Effect::Slow(connection, LINE_MS));
+            too_fast(wait, format!("too fast: wait {wait} ms and send it again"))
+        })
+    }
+
+    /// A line that only counts.
+    pub(super) fn count(&mut self, connection: ConnectionId) {
+        let (rates, now) = (self.rules.rates(), self.turn.now.mono);
+        let Some(state) = self.connections.get_mut(&connection) else { return };
+        let session = state.session.and_then(|session| self.sessions.get_mut(session));
+        let purse = session.map_or(&mut state.purse, |session| &mut session.purse);
+        if purse.request(rates, now).is_err() {
+            self.turn.effects.push(Effect::Slow(connection, LINE_MS));
+        }
+    }
+
+    /// What a read of the connection has brought, in bytes.
+    pub(super) fn weigh(&mut self, connection: ConnectionId, bytes: usize) {
+        let (rates, now) = (self.rules.rates(), self.turn.now.mono);
+        let Some(state) = self.connections.get_mut(&connection) else { return };
+        let session = state.session.and_then(|session| self.sessions.get_mut(session));
+        let purse = session.map_or(&mut state.purse, |session| &mut session.purse);
+        let read = purse.read(rates, bytes, now);
+        state.owes = read.err().unwrap_or(0);
+        let (Ok(wait) | Err(wait)) = read;
+        if wait > 0 {
+            self.turn.effects.push(Effect::Slow(connection, wait.min(SLOWEST_MS)));
+        }
+    }
+
+    /// May the session write to one more user who has not written to it?
+    pub(super) fn pass_stranger(&mut self, session: SessionId) -> Answer {
+        let (rates, now) = (self.rules.rates(), self.turn.now.mono);
+        let Some(session) = self.sessions.get_mut(session) else { return Ok(()) };
+        session.purse.stranger(rates, now).map_err(|wait| {
+            let seconds = wait.div_ceil(1_000);
+            too_fast(wait, format!("too many who never wrote to you: wait {seconds} s and send it again"))
+        })
+    }
+}
+
+fn too_fast(wait: u64, msg: String) -> Refusal {
+    let mut refusal = refusal(ErrorKind::RateLimited, msg);
+    refusal.retry_after_ms = Some(wait);
+    refusal
+}
