@@ -7,8 +7,9 @@
 # Fails on anything that testssl.sh rates LOW or worse, but for what is named below with its reason, and where
 # a conversation of tlsfuzzer is answered in another way than by what it expects or by a refusal. About three
 # minutes. Installs testssl.sh with apt-get where it is missing (as root). tlsfuzzer is run where git can
-# clone it, or from the folder that TLSFUZZER names; else that half is told to be skipped (with
-# TCP_CHAT_TEST_ALL=1 that is a failure). Servers run on loopback and end with the script.
+# clone it, or from the folder that TLSFUZZER names; else that half is told to be skipped, for no registry of
+# packages has its scripts. Without testssl.sh TCP_CHAT_TEST_ALL=1 is a failure. Servers run on loopback and end
+# with the script.
 set -euo pipefail
 daemon=$(realpath "${1:?the daemon}")
 cd "$(dirname "$0")/.."
@@ -42,10 +43,10 @@ if [[ -z $testssl && $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
 fi
 if [[ -n $testssl ]]; then
     serve "$work/old" <<<'tls.min_version = "1.2"'
-    timeout 240 "$testssl" --quiet --warnings off --color 0 --add-ca "$work/old/certs/ca.pem" \
+    timeout 900 "$testssl" --quiet --warnings off --color 0 --add-ca "$work/old/certs/ca.pem" \
         -p -s -f -P -S -U --jsonfile "$work/old.json" "localhost:$port" >"$work/old.txt" 2>&1 || true
     serve "$work/new" </dev/null
-    timeout 60 "$testssl" --quiet --warnings off --color 0 -p --jsonfile "$work/new.json" \
+    timeout 300 "$testssl" --quiet --warnings off --color 0 -p --jsonfile "$work/new.json" \
         "localhost:$port" >"$work/new.txt" 2>&1 || true
     python3 - "$work" <<'END'
 import json, sys
@@ -78,7 +79,7 @@ fi
 
 fuzzer=${TLSFUZZER:-}
 if [[ -z $fuzzer ]]; then
-    git clone -q --depth 1 https://github.com/tlsfuzzer/tlsfuzzer "$work/tlsfuzzer" 2>/dev/null && fuzzer=$work/tlsfuzzer
+    GIT_TERMINAL_PROMPT=0 timeout 60 git clone -q --depth 1 https://github.com/tlsfuzzer/tlsfuzzer "$work/tlsfuzzer" 2>/dev/null && fuzzer=$work/tlsfuzzer
 fi
 if [[ -n $fuzzer ]] && python3 -m venv "$work/venv" && "$work/venv/bin/pip" install -q "tlslite-ng==0.9.0b2"; then
     # Its scripts offer RSA alone.
@@ -111,6 +112,6 @@ END
     done
     [[ $failed == 0 ]] || { echo "tlsfuzzer found something"; exit 1; }
 else
-    missing "tlsfuzzer cannot be had: set TLSFUZZER to its folder"
+    echo "skipped: tlsfuzzer cannot be had; set TLSFUZZER to its folder"
 fi
 echo "passed"
