@@ -124,7 +124,8 @@ fn a_wrong_command_line_is_64() {
 
 #[test]
 fn check_is_fine_before_the_first_start_and_makes_nothing() {
-    let desk = Desk::with("");
+    // Whatever has the usual port here, and however few files may be open.
+    let desk = Desk::with("listen.address = \"127.0.0.1:0\"\nlimits.connections = 10\n");
     let ended = desk.run(&["check"]);
     let dir = desk.dir.path().display();
     assert_eq!(
@@ -136,6 +137,32 @@ fn check_is_fine_before_the_first_start_and_makes_nothing() {
     );
     assert_eq!((ended.code, ended.err.as_str()), (0, ""));
     assert_eq!(fs::read_dir(desk.dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn check_warns_of_what_will_not_work_on_this_host_and_says_what_to_do() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let desk = Desk::with(&format!(
+        "listen.address = \"{address}\"\nlimits.connections = 10\ntls.names = [\"chat.invalid\"]\n"
+    ))
+    .with_certificates();
+    fs::set_permissions(desk.path("certs/server.key"), fs::Permissions::from_mode(0o644)).unwrap();
+    let ended = desk.run(&["check"]);
+    for part in [
+        &format!("warning: listen.address: {address} is taken, and no daemon answers"),
+        "server.pem: it is not good for chat.invalid (tls.names) yet",
+        "warning: tls.names: chat.invalid cannot be looked up from here",
+        "certs/server.key: everyone on this host may use it (mode 644): chmod o=",
+    ] {
+        assert!(ended.err.contains(part), "{part}\n{ended:?}");
+    }
+    assert_eq!(ended.code, 0, "it would start: {ended:?}");
+    // An address of nobody here is no start at all.
+    let desk = Desk::with("listen.address = \"192.0.2.1:3000\"\nlimits.connections = 10\n");
+    let ended = desk.run(&["check"]);
+    assert!(ended.err.contains("192.0.2.1:3000 is not an address of this host"), "{ended:?}");
+    assert_eq!(ended.code, 78, "{ended:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! Owns `tcp-chatd check`: everything that a start would stumble over, at once. Never makes or
-//! changes anything.
+//! Owns `tcp-chatd check`: everything that a start would stumble over, at once, and what is worth a look
+//! on this host. Never makes or changes anything.
 
-use super::{Failure, exit, print};
+use super::{Failure, exit, host, print};
 use crate::settings::{History, Loaded};
 use crate::store::Store;
 use crate::tls;
@@ -30,7 +30,12 @@ pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {
         Ok(found) => good.push_str(&format!("{found}\n")),
         Err(reason) => bad.push(reason),
     }
+    let host = host::look(&loaded.settings);
+    bad.extend(host.bad);
     print(&good)?;
+    for warning in host.warnings {
+        eprintln!("warning: {warning}");
+    }
     if bad.is_empty() { Ok(()) } else { Err(Failure::new(exit, bad.join("\n"))) }
 }
 

@@ -7,6 +7,7 @@ mod certificates;
 mod check;
 mod control;
 pub mod exit;
+mod host;
 mod order;
 mod order_args;
 mod users;

@@ -1,0 +1,213 @@
+//! Owns what `check` looks at beyond the settings: how they meet this host. Ports, names, clock, disk,
+//! modes of files, open files: each finding with its remedy. Called by `check`; never changes anything,
+//! and never says that a start would fail where it might not.
+
+use crate::settings::Settings;
+use crate::tls;
+use rustix::fs::statvfs;
+use std::io::ErrorKind;
+use std::net::{TcpListener, ToSocketAddrs};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::{Duration, SystemTime};
+
+/// A disk with less room than this fills soon: a day of busy chat.
+const ROOM: u64 = 256 << 20;
+/// How long names may take to be looked up, all together.
+const LOOK_UP: Duration = Duration::from_secs(5);
+/// No clock that is right shows less: 2026-01-01.
+const CLOCK: Duration = Duration::from_secs(1_767_225_600);
+/// A certificate that ends sooner is worth a word.
+const ENDS_SOON: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Files that are open beside the connections.
+const OTHER_FILES: u64 = 64;
+
+/// What a start would stumble over, and what is only worth a look.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    /// A start fails.
+    pub(super) bad: Vec<String>,
+    /// It starts, and something will not work as it should.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Looks at everything.
+pub(super) fn look(settings: &Settings) -> Findings {
+    let mut found = Findings::default();
+    ports(settings, &mut found);
+    clock(SystemTime::now(), &mut found);
+    certificate(settings, &mut found);
+    look_up(&settings.tls.names, &mut found);
+    modes(settings, &mut found);
+    disk(settings, &mut found);
+    open_files(settings.limits.connections as u64, &mut found);
+    found
+}
+
+fn ports(settings: &Settings, found: &mut Findings) {
+    // The daemon that runs has its ports: nothing is wrong with that.
+    let runs = settings.admin.socket.as_ref().is_some_and(|path| UnixStream::connect(path).is_ok());
+    for address in &settings.listen.address {
+        match TcpListener::bind(address) {
+            Err(e) if e.kind() == ErrorKind::AddrInUse && !runs => found.warnings.push(format!(
+                "listen.address: {address} is taken, and no daemon answers; unless tcp-chatd.socket holds it, a \
+                 start fails: see who it is with `ss -ltnp sport = :{}`",
+                address.port()
+            )),
+            Err(e) if e.kind() == ErrorKind::AddrNotAvailable => found
+                .bad
+                .push(format!("listen.address: {address} is not an address of this host: see `ip addr`")),
+            _ => {}
+        }
+    }
+}
+
+fn clock(now: SystemTime, found: &mut Findings) {
+    if now.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since < CLOCK) {
+        found.warnings.push(
+            "clock: it shows a day before this program was made; certificates and retention go by it: see \
+             `timedatectl`"
+                .into(),
+        );
+    }
+}
+
+/// What was found wrong with the files was said already: here is only what is in them.
+fn certificate(settings: &Settings, found: &mut Findings) {
+    let Some((file, leaf)) =
+        tls::show(&settings.tls).ok().and_then(|all| all.into_iter().find(|(_, facts)| !facts.is_ca))
+    else {
+        return;
+    };
+    let file = file.display();
+    let own = settings.tls.own.is_some();
+    for name in settings.tls.names.iter().filter(|name| !leaf.names.contains(*name)) {
+        found.warnings.push(if own {
+            format!("{file}: it is not good for {name} (tls.names): get one that is, or take the name out")
+        } else {
+            format!(
+                "{file}: it is not good for {name} (tls.names) yet: a start or a reload makes one that is"
+            )
+        });
+    }
+    let left = leaf.not_after.duration_since(SystemTime::now()).unwrap_or_default();
+    if own && left < ENDS_SOON {
+        found.warnings.push(format!(
+            "{file}: it ends in {} days: renew it where it comes from, and reload",
+            left.as_secs() / 86_400
+        ));
+    }
+}
+
+fn look_up(names: &[String], found: &mut Findings) {
+    let (answers, heard) = mpsc::channel();
+    let wanted: Vec<&String> = names.iter().filter(|name| !name.contains('*')).collect();
+    for name in &wanted {
+        let (name, answers) = ((*name).clone(), answers.clone());
+        // The system's look-up cannot be given up: a thread of its own can be left behind.
+        std::thread::spawn(move || {
+            let known = (name.as_str(), 0).to_socket_addrs().is_ok_and(|mut all| all.next().is_some());
+            let _ = answers.send((name, known)); // Who has waited long enough has gone.
+        });
+    }
+    drop(answers);
+    let until = std::time::Instant::now() + LOOK_UP;
+    let mut known = Vec::new();
+    while let Ok((name, is_known)) =
+        heard.recv_timeout(until.saturating_duration_since(std::time::Instant::now()))
+    {
+        if is_known {
+            known.push(name);
+        }
+    }
+    for name in wanted.into_iter().filter(|name| !known.contains(name)) {
+        found.warnings.push(format!(
+            "tls.names: {name} cannot be looked up from here; clients that use it need it in DNS or /etc/hosts"
+        ));
+    }
+}
+
+fn modes(settings: &Settings, found: &mut Findings) {
+    let (tls, http) = (&settings.tls, &settings.http);
+    let key = tls.own.as_ref().map_or_else(|| tls.dir.join("server.key"), |(_, key)| key.clone());
+    let mut files: Vec<PathBuf> = vec![key];
+    if tls.own.is_none() {
+        files.push(tls.dir.join("ca.key"));
+    }
+    files.extend(http.token_file.clone());
+    files.extend(settings.history.path.clone());
+    for file in files {
+        let Ok(facts) = std::fs::metadata(&file) else { continue };
+        if facts.mode() & 0o007 != 0 {
+            found.warnings.push(format!(
+                "{file}: everyone on this host may use it (mode {mode:03o}): chmod o= {file}",
+                file = file.display(),
+                mode = facts.mode() & 0o777
+            ));
+        }
+    }
+}
+
+fn disk(settings: &Settings, found: &mut Findings) {
+    let Some(path) = &settings.history.path else { return };
+    let there = path.ancestors().skip(1).find(|folder| folder.exists() || folder.as_os_str().is_empty());
+    let folder = match there {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let Ok(disk) = statvfs(folder) else { return };
+    let left = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if left < ROOM {
+        found.warnings.push(format!(
+            "{}: {} MiB are left on its disk; when it is full, messages are refused: make room, or shorten \
+             history.retain",
+            path.display(),
+            left >> 20
+        ));
+    }
+}
+
+fn open_files(connections: u64, found: &mut Findings) {
+    let wanted = connections + OTHER_FILES;
+    if let Ok((_, most)) = rlimit::Resource::NOFILE.get()
+        && most < wanted
+    {
+        found.warnings.push(format!(
+            "limits.connections: {connections} need {wanted} open files, and here are at most {most}: raise \
+             LimitNOFILE (ulimit -Hn), or lower the limit"
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_from_before_this_program_is_said() {
+        let mut found = Findings::default();
+        clock(SystemTime::now(), &mut found);
+        assert!(found.warnings.is_empty());
+        clock(SystemTime::UNIX_EPOCH + Duration::from_secs(86_400), &mut found);
+        assert!(found.warnings[0].starts_with("clock: "), "{found:?}");
+    }
+
+    #[test]
+    fn more_connections_than_open_files_are_said_with_both_numbers() {
+        let mut found = Findings::default();
+        open_files(8, &mut found);
+        assert!(found.warnings.is_empty());
+        open_files(1 << 50, &mut found);
+        assert!(found.warnings[0].contains("1125899906842624 need 1125899906842688 open files"), "{found:?}");
+    }
+
+    #[test]
+    fn names_that_nobody_knows_are_said_and_known_ones_are_not() {
+        let mut found = Findings::default();
+        look_up(&["localhost".into(), "127.0.0.1".into(), "no-such-host.invalid".into()], &mut found);
+        assert_eq!(found.warnings.len(), 1, "{found:?}");
+        assert!(found.warnings[0].starts_with("tls.names: no-such-host.invalid "), "{found:?}");
+    }
+}
