@@ -2,7 +2,7 @@
 //! modes of files, open files: each finding with its remedy. Called by `check`; never changes anything,
 //! and never says that a start would fail where it might not.
 
-use crate::settings::Settings;
+use crate::settings::{OTHER_FILES, Settings};
 use crate::tls;
 use rustix::fs::statvfs;
 use std::io::ErrorKind;
@@ -21,8 +21,6 @@ const LOOK_UP: Duration = Duration::from_secs(5);
 const CLOCK: Duration = Duration::from_secs(1_767_225_600);
 /// A certificate that ends sooner is worth a word.
 const ENDS_SOON: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Files that are open beside the connections.
-const OTHER_FILES: u64 = 64;
 
 /// What a start would stumble over, and what is only worth a look.
 #[derive(Debug, Default)]

@@ -1,6 +1,7 @@
 //! Owns what the process asks of the system at its start: to hear its signals, and enough open files.
 //! Called once. Never acts on a signal.
 
+use crate::settings::OTHER_FILES;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::warn;
 
@@ -20,9 +21,6 @@ impl Signals {
         })
     }
 }
-
-/// Files that are open beside the connections: the store, its readers, the log, the sockets.
-const OTHER_FILES: u64 = 64;
 
 /// Takes as many open files as the system grants, and says so where they are too few.
 pub(super) fn raise_open_files(connections: usize) {

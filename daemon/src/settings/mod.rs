@@ -65,6 +65,9 @@ pub struct Settings {
     pub shutdown: Shutdown,
 }
 
+/// Files that are open beside `limits.connections`: the store, its readers, the log, the sockets.
+pub const OTHER_FILES: u64 = 64;
+
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listen {
