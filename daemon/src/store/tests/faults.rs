@@ -190,6 +190,8 @@ async fn damage_found_while_reading_is_an_error_and_writing_goes_on_if_it_can() 
     let at = bytes.windows(8).position(|w| w == b"some tex").unwrap() / 4096 * 4096;
     bytes[at..at + 64].fill(0xff);
     std::fs::write(&path, &bytes).unwrap();
+    let error = Store::check(&history(&path)).unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "a start does not see it, a check does: {error}");
     let (_store, readers, _) = open(&history(&path));
     let all = Range { conversation: room(1), first: 1, last: Seq::MAX };
     let error = readers.gap(SessionId(1), vec![all], usize::MAX).await.unwrap_err();
