@@ -16,9 +16,11 @@ FANOUT = [("fanout-10", "10 members"), ("fanout-100", "100 members"), ("fanout-1
 RATES = [("rate-20", "20 a second"), ("rate-200", "200 a second")]
 GROWTH = [
     ("growth-rooms", "{size:,} rooms are opened"),
-    ("growth-expiry", "{size:,} connections are cut, and their sessions expire at once"),
+    ("growth-expiry", "{size:,} connections are cut within one second, and their sessions expire within one"),
     ("growth-user", "a user enters {size:,} rooms and is lost, another enters them and leaves"),
-    ("growth-crowd", "{size:,} enter one room and leave it"),
+    ("growth-crowd", "{size:,} enter one room within four seconds, and leave it within four"),
+    ("growth-expiry-burst", "{size:,} connections are cut at the same moment, and their sessions expire at once"),
+    ("growth-crowd-burst", "{size:,} ask to enter one room at the same moment, then to leave it"),
 ]
 
 
@@ -163,7 +165,7 @@ def _people(figures, results):
     disk = results["disk"]
     return f"""## Memory
 KiB of resident memory for each connection: logged in, in a room of 100, idle. Then the whole server in MiB, empty and
-after all have gone.
+a quarter of a minute after all have gone (sessions of tcp-chatd had ended by then).
 
 {table(["server", *(f"{s:,} connections" for s in steps), "empty, MiB", "after, MiB"], idle)}
 
@@ -228,7 +230,8 @@ def _growth(figures):
     head = ["what happens", "seconds", "CPU seconds", "others' p99 before, ms", "others' p99 meanwhile, ms", "longest, ms"]
     return f"""## Growth
 Something large happens to tcp-chatd while a room of 100 others goes on talking, 200 messages a second. What do they feel
-of it? (The load for both is made on the same processor: a part of what they feel is the load's own.)
+of it? (Server and
+load have a processor each: where ten thousand act at the same moment, reading what they ask is what the others wait for.)
 
 {table(head, rows)}
 """

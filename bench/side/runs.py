@@ -41,13 +41,17 @@ def whole():
         Task("closed-8", "fanout", "--members", "100", "--window", "8", *fan),
         Task("rate-20", "rate", "--rate", "20", *rate),
         Task("rate-200", "rate", "--rate", "200", *rate),
-        Task("idle", "idle", "--steps", "2000,5000,10000"),
+        # Our sessions end four seconds after their connections.
+        Task("idle", "idle", "--steps", "2000,5000,10000", "--after", "15", ttl="4s"),
         Task("logins", "logins", "--count", "2000"),
         Task("start", "start"),
         Task("growth-rooms", "growth", "--what", "rooms", "--size", "10000", **growth),
-        Task("growth-expiry", "growth", "--what", "expiry", "--size", "10000", "--ttl", "4", ttl="4s", **growth),
+        Task("growth-expiry", "growth", "--what", "expiry", "--size", "10000", "--over", "1", "--ttl", "4",
+             ttl="4s", **growth),
         Task("growth-user", "growth", "--what", "user", "--size", "1000", **growth),
-        Task("growth-crowd", "growth", "--what", "crowd", "--size", "10000", **growth),
+        Task("growth-crowd", "growth", "--what", "crowd", "--size", "10000", "--over", "4", **growth),
+        Task("growth-expiry-burst", "growth", "--what", "expiry", "--size", "10000", "--ttl", "4", ttl="4s", **growth),
+        Task("growth-crowd-burst", "growth", "--what", "crowd", "--size", "10000", **growth),
     ]
 
 
@@ -69,6 +73,8 @@ def short():
         Task("growth-expiry", "growth", "--what", "expiry", "--size", "100", "--ttl", "1", ttl="1s", **growth),
         Task("growth-user", "growth", "--what", "user", "--size", "60", **growth),
         Task("growth-crowd", "growth", "--what", "crowd", "--size", "100", **growth),
+        Task("growth-expiry-burst", "growth", "--what", "expiry", "--size", "60", "--ttl", "1", ttl="1s", **growth),
+        Task("growth-crowd-burst", "growth", "--what", "crowd", "--size", "60", **growth),
     ]
 
 

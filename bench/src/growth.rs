@@ -31,7 +31,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How many requests one sends before it waits for the answers.
 const AT_ONCE: usize = 50;
 
-pub(crate) fn run(server: &Server, what: What, size: usize, ttl: Duration, pid: u32) -> Result<Value> {
+/// How much of it, and how fast.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) what: What,
+    pub(crate) size: usize,
+    /// Over how long those who act begin; zero: all at the same moment.
+    pub(crate) over: Duration,
+    /// The daemon's `sessions.ttl`.
+    pub(crate) ttl: Duration,
+}
+
+pub(crate) fn run(server: &Server, plan: Plan, pid: u32) -> Result<Value> {
+    let Plan { what, size, over, .. } = plan;
     let mut others = Room::open(server, OTHERS, 5_000_000)?;
     let phase = AtomicUsize::new(0);
     let (talked, done) = std::thread::scope(|scope| -> Result<_> {
@@ -43,7 +55,7 @@ pub(crate) fn run(server: &Server, what: What, size: usize, ttl: Duration, pid: 
             actors.crowd.settle(Duration::from_secs(2), Duration::from_secs(2))?;
             phase.store(2, Ordering::Relaxed);
             let (began, cpu) = (Instant::now(), process::cpu(pid)?);
-            actors.act(what, size, ttl)?;
+            actors.act(plan)?;
             Ok((began.elapsed().as_secs_f64(), process::cpu(pid)? - cpu))
         };
         let done = act();
@@ -53,7 +65,7 @@ pub(crate) fn run(server: &Server, what: What, size: usize, ttl: Duration, pid: 
     })?;
     let ((mut phases, missing), (seconds, cpu)) = (talked, done);
     Ok(json!({
-        "kind": "growth", "what": format!("{what:?}").to_lowercase(), "size": size,
+        "kind": "growth", "what": format!("{what:?}").to_lowercase(), "size": size, "over_seconds": over.as_secs_f64(),
         "seconds": seconds, "cpu_seconds": cpu, "missing": missing,
         "before": phases[1].told(), "while": phases[2].told(),
     }))
@@ -62,6 +74,7 @@ pub(crate) fn run(server: &Server, what: What, size: usize, ttl: Duration, pid: 
 struct Actors {
     crowd: Crowd,
     server: Server,
+    over: Duration,
 }
 
 impl Actors {
@@ -74,10 +87,12 @@ impl Actors {
             What::Crowd => (size, 1),
         };
         crowd.open(0..people, true, |n| Some(format!("home{}", n / per_room)))?;
-        Ok(Self { crowd, server: server.clone() })
+        Ok(Self { crowd, server: server.clone(), over: Duration::ZERO })
     }
 
-    fn act(&mut self, what: What, size: usize, ttl: Duration) -> Result<()> {
+    fn act(&mut self, plan: Plan) -> Result<()> {
+        let Plan { what, size, over, ttl } = plan;
+        self.over = over;
         let join = |room: usize| format!("{{\"op\":\"JOIN\",\"data\":{{\"room\":\"r{room}\"}}}}\n");
         match what {
             What::Rooms => {
@@ -85,8 +100,11 @@ impl Actors {
                 self.all_ask("JOIN", each, |user, nth| join(user * each + nth))
             }
             What::Expiry => {
-                for token in 0..self.crowd.len() {
+                let (began, all) = (Instant::now(), self.crowd.len());
+                for token in 0..all {
                     self.crowd.leave(token);
+                    let due = over.mul_f64(token as f64 / all as f64);
+                    std::thread::sleep(due.saturating_sub(began.elapsed()));
                 }
                 // One second more: all of them are to be over.
                 std::thread::sleep(ttl + Duration::from_secs(1));
@@ -116,13 +134,16 @@ impl Actors {
         let people = self.crowd.len();
         let (mut asked, mut had) = (vec![0; people], vec![0; people]);
         let mut rest: Vec<Vec<u8>> = vec![Vec::new(); people];
-        let (mut open, mut progress) = (people, Instant::now());
-        for (user, asked) in asked.iter_mut().enumerate() {
-            self.ask(user, asked, each, &line)?;
-        }
+        let (mut open, mut progress, mut begun) = (people, Instant::now(), 0);
+        let began = Instant::now();
         while open > 0 {
+            while begun < people && began.elapsed() >= self.over.mul_f64(begun as f64 / people as f64) {
+                self.ask(begun, &mut asked[begun], each, &line)?;
+                begun += 1;
+            }
             let mut heard: Vec<(usize, Vec<u8>)> = Vec::new();
-            self.crowd.turn(Duration::from_millis(50), |user, text| heard.push((user, text.to_vec())))?;
+            let wait = Duration::from_millis(if begun < people { 1 } else { 50 });
+            self.crowd.turn(wait, |user, text| heard.push((user, text.to_vec())))?;
             for (user, text) in heard {
                 let rest = &mut rest[user];
                 rest.extend_from_slice(&text);

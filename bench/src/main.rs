@@ -106,6 +106,9 @@ enum Kind {
         /// How many are in one room
         #[arg(long, default_value_t = 100)]
         per_room: usize,
+        /// How many seconds after all have gone it is read again
+        #[arg(long, default_value_t = 2.0)]
+        after: f64,
     },
     /// Full handshakes and logins
     Logins {
@@ -133,6 +136,9 @@ enum Kind {
         /// How large it is
         #[arg(long, default_value_t = 10_000)]
         size: usize,
+        /// Over how many seconds those who act begin; 0: all at the same moment
+        #[arg(long, default_value_t = 0.0)]
+        over: f64,
         /// The daemon's sessions.ttl, in seconds
         #[arg(long, default_value_t = 120.0)]
         ttl: f64,
@@ -177,11 +183,14 @@ fn main() -> Result<()> {
                 (Duration::from_secs_f64(said.warmup), Duration::from_secs_f64(said.seconds));
             paced::run(&at.server()?, plan, warmup, time, at.pid)?
         }
-        Kind::Idle { at, steps, per_room } => people::idle(&at.server()?, &steps, per_room, at.pid)?,
+        Kind::Idle { at, steps, per_room, after } => {
+            people::idle(&at.server()?, &steps, per_room, Duration::from_secs_f64(after), at.pid)?
+        }
         Kind::Logins { at, count } => people::logins(&at.server()?, count, at.pid)?,
         Kind::Start { at, command } => start::run(&at.server()?, &command)?,
-        Kind::Growth { at, what, size, ttl } => {
-            growth::run(&at.server()?, what, size, Duration::from_secs_f64(ttl), at.pid)?
+        Kind::Growth { at, what, size, over, ttl } => {
+            let (over, ttl) = (Duration::from_secs_f64(over), Duration::from_secs_f64(ttl));
+            growth::run(&at.server()?, growth::Plan { what, size, over, ttl }, at.pid)?
         }
         Kind::Hot { path, rounds } => {
             let mut round = hot::prepare(path, rounds + WARM)?;

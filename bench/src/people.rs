@@ -13,8 +13,14 @@ use std::time::{Duration, Instant};
 const REST: Duration = Duration::from_secs(1);
 
 /// Memory with so many idle connections, each logged in and in a room of `per_room`; at the end, what
-/// is left of it after all have gone.
-pub(crate) fn idle(server: &Server, steps: &[usize], per_room: usize, pid: u32) -> Result<Value> {
+/// is left of it a time after all have gone.
+pub(crate) fn idle(
+    server: &Server,
+    steps: &[usize],
+    per_room: usize,
+    after: Duration,
+    pid: u32,
+) -> Result<Value> {
     let before = process::memory(pid)?;
     let mut crowd = Crowd::new(server)?;
     let mut found = Vec::new();
@@ -35,10 +41,10 @@ pub(crate) fn idle(server: &Server, steps: &[usize], per_room: usize, pid: u32) 
         }));
     }
     drop(crowd);
-    std::thread::sleep(2 * REST);
-    let after = process::memory(pid)?;
+    std::thread::sleep(after);
+    let left = process::memory(pid)?;
     Ok(json!({
-        "kind": "idle", "steps": found, "empty_kib": before.resident, "after_kib": after.resident,
+        "kind": "idle", "steps": found, "empty_kib": before.resident, "after_kib": left.resident,
     }))
 }
 

@@ -3,6 +3,7 @@
 
 use super::reads::{PageOf, Range, SearchIn};
 use super::{Act, Barred, Certificate, ConversationId, Digest, Made, SessionId, UserId};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tcp_chat_protocol::request::{Enrol, History, Login, Place, Search, Target};
@@ -12,6 +13,10 @@ use zeroize::Zeroizing;
 /// A connection, from its handshake to its end. Never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
+
+/// A table by numbers that the daemon gives out itself: nobody can choose them to collide, so
+/// hashing may be cheap. Names keep the standard hasher.
+pub type IdMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// The moment of a turn: an argument, so that the chat has no clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

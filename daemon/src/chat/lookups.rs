@@ -44,8 +44,16 @@ impl Chat {
         Ok(())
     }
 
+    /// The first `most` members, in the order of their users' ids.
     pub(super) fn members(&self, members: &Members, most: usize) -> Vec<Member> {
-        members.users().take(most).filter_map(|user| self.member(members.of(user))).collect()
+        let mut all = members.iter().peekable();
+        let next = || {
+            let (user, first) = all.next()?;
+            let others = std::iter::from_fn(|| all.next_if(|(of, _)| *of == user));
+            let sessions: Vec<SessionId> = others.map(|(_, session)| session).collect();
+            Some(self.member(std::iter::once(first).chain(sessions)))
+        };
+        std::iter::from_fn(next).take(most).flatten().collect()
     }
 
     pub(super) fn rooms(

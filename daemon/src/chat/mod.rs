@@ -35,7 +35,8 @@ mod writes;
 pub use access::Made;
 pub use banned::{Banned, Fingerprint, NothingToBan, is_in, range_of};
 pub use command::{
-    Ask, Closing, Command, ConnectionId, Effect, Now, Own, Past, PastUnknown, Proof, Read, Recipients, Secret,
+    Ask, Closing, Command, ConnectionId, Effect, IdMap, Now, Own, Past, PastUnknown, Proof, Read, Recipients,
+    Secret,
 };
 pub use look::Look;
 pub use order::{Act, Audit, Ban, Barred, By, Penalty, RightsChange, Scope, StoredRights, Undo};
@@ -56,7 +57,6 @@ use book::Book;
 use rate::{Purse, Rates};
 use rooms::Conversations;
 use sessions::Sessions;
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tcp_chat_protocol::event::{NoticeEvent, notice};
@@ -158,7 +158,7 @@ pub struct Chat {
     unaudited: Vec<Audit>,
     /// Who is registered. Shared with whoever checks passwords, and copied when it changes.
     users: Arc<Users>,
-    connections: HashMap<ConnectionId, Connection>,
+    connections: IdMap<ConnectionId, Connection>,
     /// The newest number on the server.
     head: Seq,
     /// Can messages be kept? If not, they are refused.

@@ -81,14 +81,11 @@ impl Chat {
 
     /// The user as WHO shows it, by those of its sessions that count here. The colour is that of
     /// the first session that is connected.
-    pub(super) fn member(&self, sessions: impl Iterator<Item = SessionId> + Clone) -> Option<Member> {
-        let state = self.state_of(sessions.clone())?;
+    pub(super) fn member(&self, sessions: impl Iterator<Item = SessionId>) -> Option<Member> {
         let mut held = sessions.filter_map(|id| self.sessions.get(id));
         let first = held.next()?;
-        let shown = match first.connection {
-            Some(_) => first,
-            None => held.find(|session| session.connection.is_some()).unwrap_or(first),
-        };
+        let here = std::iter::once(first).chain(held).find(|session| session.connection.is_some());
+        let (shown, state) = here.map_or((first, MemberState::Away), |here| (here, MemberState::Here));
         Some(Member { user: shown.row.name.to_string(), color: shown.row.color.to_string(), state })
     }
 }

@@ -5,8 +5,7 @@ use super::book::Book;
 use super::rooms::Conversations;
 use super::sessions::{Session, Sessions, UsedIds};
 use super::turn::Turn;
-use super::{Chat, Found, Now, Rules, StoredConversation, StoredSession, Tally, Users};
-use std::collections::HashMap;
+use super::{Chat, Found, IdMap, Now, Rules, StoredConversation, StoredSession, Tally, Users};
 use std::sync::Arc;
 
 impl Chat {
@@ -44,7 +43,7 @@ impl Chat {
             users: Arc::new(users),
             book: Book::restore(rights),
             unaudited: Vec::new(),
-            connections: HashMap::new(),
+            connections: IdMap::default(),
             head,
             keeping: true,
             turn,

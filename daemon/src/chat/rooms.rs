@@ -1,7 +1,7 @@
 //! Owns the conversations: rooms by name, direct messages by pair, who is in which, and the newest
 //! number of each. Called by the chat only. Never decides who may come in.
 
-use super::{ConnectionId, ConversationId, ConversationKind, Recipients, SessionId, UserId};
+use super::{ConnectionId, ConversationId, ConversationKind, IdMap, Recipients, SessionId, UserId};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use tcp_chat_protocol::{Name, NameKey, Seq};
@@ -82,10 +82,9 @@ impl Members {
         self.all.range(first..=last).map(|(_, session)| *session)
     }
 
-    /// The users, each with its first session in the room, in the order of their ids.
-    pub(super) fn users(&self) -> impl Iterator<Item = UserId> {
-        let mut last = None;
-        self.all.iter().map(|(user, _)| *user).filter(move |user| last.replace(*user) != Some(*user))
+    /// The sessions, those of one user next to each other, in the order of the users' ids.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (UserId, SessionId)> {
+        self.all.iter().copied()
     }
 
     /// Every session in the room, by user.
@@ -106,14 +105,14 @@ impl Members {
 /// Every conversation of the server.
 #[derive(Debug, Default)]
 pub(super) struct Conversations {
-    all: HashMap<ConversationId, Conversation>,
+    all: IdMap<ConversationId, Conversation>,
     /// Rooms by what names are compared by, each under its key and under its look.
     by_key: HashMap<NameKey, ConversationId>,
     /// The same for names exactly as the room's first member typed them: no folding needed.
     by_name: HashMap<Name, ConversationId>,
-    directs: HashMap<(UserId, UserId), ConversationId>,
+    directs: IdMap<(UserId, UserId), ConversationId>,
     /// The direct messages of each user, the oldest first.
-    directs_of: HashMap<UserId, Vec<ConversationId>>,
+    directs_of: IdMap<UserId, Vec<ConversationId>>,
     /// The highest id ever given out.
     pub(super) last: i64,
 }

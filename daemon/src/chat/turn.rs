@@ -3,8 +3,8 @@
 //! and by the chat (seal). Never writes: [`Chat::not_kept`] undoes what the store refused.
 
 use super::{
-    Audit, Chat, Chunk, ConnectionId, ConversationId, Effect, Now, Own, Read, Scope, Sent, SessionId, User,
-    UserId, Writes, refusal,
+    Audit, Chat, Chunk, ConnectionId, ConversationId, Effect, IdMap, Now, Own, Read, Scope, Sent, SessionId,
+    User, UserId, Writes, refusal,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub(super) struct Turn {
     /// What is said and not sealed yet, by conversation, in the order of the first word.
     open: Vec<(ConversationId, Vec<Said>)>,
     /// Where in `open` a conversation is. Few conversations speak between two seals.
-    at: HashMap<ConversationId, usize>,
+    at: IdMap<ConversationId, usize>,
     /// What was given an id in this turn.
     pub(super) sent: HashMap<(SessionId, RequestId), (ConversationId, Seq)>,
     /// The heads before this turn, of the conversations that spoke in it.

@@ -2,14 +2,18 @@
 //! once the whole turn is there, so that one write carries all of it. Never waits.
 
 use super::{Closed, Hub, Item, Outbox};
-use crate::chat::{ConnectionId, Effect, Own};
+use crate::chat::{ConnectionId, Effect, IdMap, Own};
 use crate::store::Kept;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::Duration;
 use tcp_chat_protocol::{RequestId, Seq};
+use tokio::time::Instant;
 use tracing::debug;
+
+/// How long who comes and goes may wait to be told, where much of that happens: who is told by each
+/// of a thousand who leave then writes a few times and not a thousand.
+const UNHURRIED: Duration = Duration::from_millis(100);
 
 /// What one turn handed out; told to the metrics once.
 #[derive(Debug, Default)]
@@ -22,7 +26,7 @@ struct Count {
 impl Hub {
     /// Carries out the effects of a turn. `kept` are its chunks, in the order of its writes.
     pub(super) fn deliver(&mut self, effects: Vec<Effect>, kept: &[Arc<Kept>]) {
-        let began = Instant::now();
+        let began = std::time::Instant::now();
         let mut wakers: Vec<Waker> = Vec::new();
         let mut count = Count::default();
         for effect in effects {
@@ -39,7 +43,11 @@ impl Hub {
                 }
                 Effect::Event { to, except, line } => {
                     for connection in to.iter().filter(|c| Some(**c) != except) {
-                        wakers.extend(self.with(*connection, |o| o.push_if_room(&line)));
+                        if let Some(outbox) = self.outboxes.get(connection)
+                            && outbox.push_unhurried(&line)
+                        {
+                            self.unhurried.push(*connection);
+                        }
                     }
                 }
                 Effect::Read(to, read) => wakers.extend(self.with(to, |o| o.push(Item::Read(read)))),
@@ -78,6 +86,16 @@ impl Hub {
         }
     }
 
+    /// Wakes those who have something that was in no hurry, unless it is too soon after the last time.
+    pub(super) fn wake_unhurried(&mut self, now: Instant) {
+        if self.unhurried.is_empty() || now < self.unhurried_at {
+            return;
+        }
+        self.unhurried_at = now + UNHURRIED;
+        let outboxes = &self.outboxes;
+        self.unhurried.drain(..).filter_map(|id| outboxes.get(&id)?.wake()).for_each(Waker::wake);
+    }
+
     fn with(&self, to: ConnectionId, act: impl FnOnce(&Outbox) -> Option<Waker>) -> Option<Waker> {
         self.outboxes.get(&to).and_then(|outbox| act(outbox))
     }
@@ -90,7 +108,7 @@ impl Hub {
         wakers: &mut Vec<Waker>,
         count: &mut Count,
     ) {
-        let mut ids: HashMap<ConnectionId, Vec<(Seq, RequestId)>> = HashMap::new();
+        let mut ids: IdMap<ConnectionId, Vec<(Seq, RequestId)>> = IdMap::default();
         for Own { connection, seq, id } in own {
             if let Some(id) = id {
                 ids.entry(connection).or_default().push((seq, id));

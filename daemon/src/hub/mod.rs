@@ -7,32 +7,35 @@ mod deliver;
 mod directory;
 mod inbox;
 mod outbox;
+mod waiting;
 
 pub use directory::Directory;
 pub use inbox::{Control, Entry, Health, HubGone, Inbox, inbox};
 pub use outbox::{Closed, Item, Outbox, Taken};
 
 use crate::chat::{
-    Chat, Command, ConnectionId, ConversationId, Found, Now, Past, PastUnknown, Rules, SessionId,
+    Chat, Command, ConnectionId, ConversationId, Found, IdMap, Now, Past, PastUnknown, Rules, SessionId,
 };
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 use answers::Answer;
 use arc_swap::ArcSwap;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tcp_chat_protocol::{RequestId, Seq, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
+use waiting::Waiting;
 
 /// Commands that one turn takes at most, so that a commit stays short.
 const TURN_COMMANDS: usize = 2048;
 /// Bytes of text that one turn takes at most.
 const TURN_BYTES: usize = 512 * 1024;
-/// Sessions that one turn ends at most because their time is over.
-const TURN_ENDINGS: usize = 256;
+/// How long one turn decides at most on what is not talk, so that talk waits no longer than that.
+const TURN_TIME: Duration = Duration::from_millis(1);
+/// Sessions that are ended before the time is looked at again.
+const ENDINGS: usize = 16;
 /// Between two looks at what has to go from the store.
 const TIDY_EVERY: Duration = Duration::from_secs(5);
 /// The same while there is more to remove.
@@ -55,11 +58,15 @@ pub enum Ended {
 struct Hub {
     chat: Chat,
     store: Store,
-    outboxes: HashMap<ConnectionId, Arc<Outbox>>,
+    outboxes: IdMap<ConnectionId, Arc<Outbox>>,
     /// Connections whose batches were taken in this turn.
     heard: Vec<ConnectionId>,
     /// Connections that said in this turn that they are gone.
     lost: Vec<ConnectionId>,
+    /// Connections that nobody has woken yet for what they have,
+    unhurried: Vec<ConnectionId>,
+    /// and when they are to be woken.
+    unhurried_at: Instant,
     began: Instant,
     /// The system's clock at that moment.
     began_wall: Timestamp,
@@ -117,9 +124,11 @@ impl Hub {
             chat,
             directory,
             store,
-            outboxes: HashMap::new(),
+            outboxes: IdMap::default(),
             heard: Vec::new(),
             lost: Vec::new(),
+            unhurried: Vec::new(),
+            unhurried_at: began,
             began,
             began_wall,
             tidy_at: began + TIDY_EVERY,
@@ -132,7 +141,7 @@ impl Hub {
 
     async fn run(mut self, mut entries: mpsc::Receiver<Entry>) -> Ended {
         let mut taken = Vec::new();
-        let mut waiting = std::collections::VecDeque::new();
+        let mut waiting = Waiting::default();
         // What restoring found to write.
         self.turn(&mut waiting);
         loop {
@@ -142,9 +151,9 @@ impl Hub {
                     count = entries.recv_many(&mut taken, TURN_COMMANDS) => if count == 0 { break },
                     () = tokio::time::sleep_until(self.next_due()) => {}
                 }
-                waiting.extend(taken.drain(..));
-                gather(&mut entries, &mut waiting);
+                taken.drain(..).for_each(|entry| waiting.add(entry));
             }
+            gather(&mut entries, &mut waiting);
             self.turn(&mut waiting);
             self.chores();
         }
@@ -167,15 +176,16 @@ impl Hub {
     fn next_due(&self) -> Instant {
         let ending = self.chat.next_ending().map(|at| self.began + Duration::from_millis(at));
         let probe = self.failing.as_ref().map(|(_, at)| *at);
-        [ending, probe].into_iter().flatten().fold(self.tidy_at, Instant::min)
+        let unhurried = (!self.unhurried.is_empty()).then_some(self.unhurried_at);
+        [ending, probe, unhurried].into_iter().flatten().fold(self.tidy_at, Instant::min)
     }
 
     /// One turn: decide, commit, deliver.
-    fn turn(&mut self, waiting: &mut std::collections::VecDeque<Entry>) {
+    fn turn(&mut self, waiting: &mut Waiting) {
         self.chat.begin(self.now());
         let (mut commands, mut bytes) = (0, 0);
         while commands < TURN_COMMANDS && bytes < TURN_BYTES {
-            let Some(entry) = waiting.pop_front() else { break };
+            let Some(entry) = waiting.next_first() else { break };
             match entry {
                 Entry::Open(connection, address, outbox) => {
                     self.outboxes.insert(connection, outbox);
@@ -186,16 +196,13 @@ impl Hub {
                     commands += list.len();
                     for command in list {
                         bytes += weight(&command);
-                        if matches!(command, Command::Lost) {
-                            self.lost.push(connection);
-                        }
-                        self.chat.apply(connection, command, &mut Sent(&mut self.store));
+                        self.apply(connection, command);
                     }
                 }
                 Entry::Control(control) => self.control(control),
             }
         }
-        self.chat.expire(TURN_ENDINGS);
+        commands += self.steps(waiting);
         let outcome = self.chat.end();
         if self.failing.is_some() {
             // Messages were refused already; the rest is written when the store works again.
@@ -228,6 +235,33 @@ impl Hub {
         self.answer();
     }
 
+    fn apply(&mut self, connection: ConnectionId, command: Command) {
+        if matches!(command, Command::Lost) {
+            self.lost.push(connection);
+        }
+        self.chat.apply(connection, command, &mut Sent(&mut self.store));
+    }
+
+    /// What is not talk: some of it in every turn. How many commands it was.
+    fn steps(&mut self, waiting: &mut Waiting) -> usize {
+        let began = std::time::Instant::now();
+        let mut commands = 0;
+        while let Some(step) = waiting.next_step() {
+            if step.ends_batch {
+                self.heard.push(step.connection);
+            }
+            if let Some(command) = step.command {
+                commands += 1;
+                self.apply(step.connection, command);
+            }
+            if began.elapsed() >= TURN_TIME {
+                break;
+            }
+        }
+        while self.chat.expire(ENDINGS) && began.elapsed() < TURN_TIME {}
+        commands
+    }
+
     fn fail(&mut self, why: &StoreError, effects: Vec<crate::chat::Effect>) -> Vec<crate::chat::Effect> {
         let why = why.to_string();
         error!(
@@ -243,6 +277,7 @@ impl Hub {
     /// What is due although nobody asks: removing what is too old, and trying a failed store.
     fn chores(&mut self) {
         let now = Instant::now();
+        self.wake_unhurried(now);
         if now >= self.tidy_at {
             self.tidy_at = now
                 + match self.store.tidy(self.certainly()) {
@@ -288,16 +323,17 @@ impl Hub {
 
 /// Lets those who are about to say something say it first: a commit costs much the same for one
 /// message and for a hundred. Where nobody is running, this is nothing.
-fn gather(entries: &mut mpsc::Receiver<Entry>, waiting: &mut std::collections::VecDeque<Entry>) {
+fn gather(entries: &mut mpsc::Receiver<Entry>, waiting: &mut Waiting) {
     for _ in 0..LOOKS {
         std::thread::yield_now();
-        let before = waiting.len();
-        while waiting.len() < TURN_COMMANDS
+        let mut came = 0;
+        while came < TURN_COMMANDS
             && let Ok(entry) = entries.try_recv()
         {
-            waiting.push_back(entry);
+            came += 1;
+            waiting.add(entry);
         }
-        if waiting.len() == before {
+        if came == 0 {
             return;
         }
     }

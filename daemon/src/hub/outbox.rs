@@ -55,6 +55,8 @@ struct Inner {
     bytes: usize,
     /// Whoever is waiting for an item.
     waker: Option<Waker>,
+    /// There is something for which nobody has been woken.
+    unhurried: bool,
     session: Option<SessionId>,
     /// Batches that the connection has put into the inbox and the hub has not taken yet.
     asked: usize,
@@ -107,13 +109,25 @@ impl Outbox {
         inner.waker.take()
     }
 
-    /// Adds a line that is best effort: over the bound it is left out.
+    /// Adds a line that is best effort and in no hurry: over the bound it is left out, and nobody is
+    /// woken for it before [`Outbox::wake`]. True: that is still to be done.
     #[must_use]
-    pub fn push_if_room(&self, line: &Arc<[u8]>) -> Option<Waker> {
-        if self.is_over() {
-            return None;
+    pub fn push_unhurried(&self, line: &Arc<[u8]>) -> bool {
+        let mut inner = self.lock();
+        if inner.closing.is_some() || inner.bytes > self.bound {
+            return false;
         }
-        self.push(Item::Shared(line.clone()))
+        inner.bytes += line.len();
+        inner.items.push_back(Item::Shared(line.clone()));
+        !std::mem::replace(&mut inner.unhurried, true)
+    }
+
+    /// The waker for what was put in without hurry.
+    #[must_use]
+    pub fn wake(&self) -> Option<Waker> {
+        let mut inner = self.lock();
+        inner.unhurried = false;
+        inner.waker.take()
     }
 
     /// Offers messages. Over the bound they are noted by number only; true: that began with these.

@@ -24,6 +24,8 @@ const WAL_BYTES: i64 = 32 * 1024 * 1024;
 
 /// The writer's page cache in KiB: the leaves of the ids that are being sent stay in it.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
+/// The page cache of each connection that only reads, in KiB.
+const READER_CACHE_KIB: i64 = 512;
 
 /// Opens the log for writing: made, checked, and brought to the newest version.
 pub(super) fn open_writer(place: &Place, durability: Durability) -> Result<Connection, StoreError> {
@@ -56,6 +58,9 @@ pub(super) fn open_for_checkpoints(place: &Place) -> Result<Connection, StoreErr
 pub(super) fn open_reader(place: &Place) -> Result<Connection, StoreError> {
     let log = open(place, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     log.set_prepared_statement_cache_capacity(32);
+    // Enough for the inner pages of the trees; messages are read once, and the system has them too.
+    log.pragma_update(None, "cache_size", -READER_CACHE_KIB)
+        .map_err(|e| StoreError::sqlite("open", place, &e))?;
     Ok(log)
 }
 

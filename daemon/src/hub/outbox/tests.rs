@@ -140,9 +140,24 @@ fn over_the_bound_nothing_is_asked_and_presence_is_left_out() {
     assert!(outbox.poll_may_ask(&cx).is_ready());
     let _ = outbox.push(Item::Line(vec![0; 11]));
     assert!(outbox.is_over() && outbox.poll_may_ask(&cx).is_pending());
-    let _ = outbox.push_if_room(&Arc::from([0u8; 4]));
+    assert!(!outbox.push_unhurried(&Arc::from([0u8; 4])));
     assert_eq!(take(&outbox, usize::MAX).len(), 1);
     assert!(!outbox.is_over());
+}
+
+#[test]
+fn what_is_in_no_hurry_wakes_nobody_until_it_is_time_and_goes_out_before_what_comes_after_it() {
+    let outbox = Outbox::new(1000);
+    let waits = || outbox.poll_take(&Context::from_waker(Waker::noop()), usize::MAX).is_pending();
+    assert!(waits());
+    assert!(outbox.push_unhurried(&Arc::from(*b"a")), "somebody is to be woken for it");
+    assert!(!outbox.push_unhurried(&Arc::from(*b"b")), "once for both");
+    assert!(outbox.wake().is_some());
+    assert_eq!(take(&outbox, usize::MAX).len(), 2);
+    assert!(waits());
+    assert!(outbox.push_unhurried(&Arc::from(*b"c")), "and anew for what comes later");
+    assert!(outbox.push(Item::Line(b"d".to_vec())).is_some(), "what is in a hurry wakes at once");
+    assert_eq!(take(&outbox, usize::MAX).len(), 2, "and takes along what waits");
 }
 
 #[test]

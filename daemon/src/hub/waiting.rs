@@ -1,0 +1,160 @@
+//! Owns what waits for a turn, and who comes first: talk before everything else, and of those who
+//! ask for more than talk each one thing at a time. So ten thousand who enter a room at once wait
+//! for each other, and a message does not wait for them. Each connection's own order is kept.
+//! Called by the hub. Never holds more than the batches that each connection may have asked.
+
+use super::Entry;
+use crate::chat::{Ask, Command, ConnectionId, IdMap};
+use std::collections::VecDeque;
+use std::vec::IntoIter;
+
+/// What waits.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    /// What comes first, in the order in which it came.
+    first: VecDeque<Entry>,
+    /// The batches of those who wait for their turn among each other, and all that they say after it.
+    rest: IdMap<ConnectionId, VecDeque<IntoIter<Command>>>,
+    /// Whose turn it is, each once.
+    line: VecDeque<ConnectionId>,
+}
+
+/// One thing of one of those who wait among each other.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) connection: ConnectionId,
+    /// `None`: the batch was empty.
+    pub(super) command: Option<Command>,
+    /// With it the batch is done.
+    pub(super) ends_batch: bool,
+}
+
+impl Waiting {
+    pub(super) fn add(&mut self, entry: Entry) {
+        match entry {
+            Entry::Commands(connection, list) => {
+                // Whoever has to wait speaks after what it asked before.
+                if let Some(batches) = self.rest.get_mut(&connection) {
+                    batches.push_back(list.into_iter());
+                } else if list.iter().all(is_light) {
+                    self.first.push_back(Entry::Commands(connection, list));
+                } else {
+                    self.rest.insert(connection, VecDeque::from([list.into_iter()]));
+                    self.line.push_back(connection);
+                }
+            }
+            Entry::Open(..) | Entry::Control(_) => self.first.push_back(entry),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_empty() && self.line.is_empty()
+    }
+
+    /// The next of what comes first.
+    pub(super) fn next_first(&mut self) -> Option<Entry> {
+        self.first.pop_front()
+    }
+
+    /// The next thing of the one whose turn it is; then it is another one's.
+    pub(super) fn next_step(&mut self) -> Option<Step> {
+        let connection = self.line.pop_front()?;
+        let batches = self.rest.get_mut(&connection)?;
+        let batch = batches.front_mut()?;
+        let command = batch.next();
+        let ends_batch = batch.len() == 0;
+        if ends_batch {
+            batches.pop_front();
+        }
+        if batches.is_empty() {
+            self.rest.remove(&connection);
+        } else {
+            self.line.push_back(connection);
+        }
+        Some(Step { connection, command, ends_batch })
+    }
+}
+
+/// Costs much the same whatever there is on the server.
+fn is_light(command: &Command) -> bool {
+    match command {
+        Command::Read(_) | Command::Refused(_) | Command::Ask(_, Ask::Say(..) | Ask::Ping) => true,
+        Command::Open(_) | Command::Lost | Command::Ask(..) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tcp_chat_protocol::Name;
+
+    const A: ConnectionId = ConnectionId(1);
+    const B: ConnectionId = ConnectionId(2);
+
+    fn ping() -> Command {
+        Command::Ask(None, Ask::Ping)
+    }
+
+    fn join(room: &str) -> Command {
+        Command::Ask(None, Ask::Join(Name::parse(room).expect("a name")))
+    }
+
+    fn told(command: Option<Command>) -> String {
+        match command {
+            Some(Command::Ask(_, Ask::Join(name))) => name.to_string(),
+            Some(Command::Ask(_, Ask::Ping)) => "ping".into(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// All that is left of those who wait among each other.
+    fn steps(waiting: &mut Waiting) -> Vec<(u64, String, bool)> {
+        std::iter::from_fn(|| waiting.next_step())
+            .map(|s| (s.connection.0, told(s.command), s.ends_batch))
+            .collect()
+    }
+
+    #[test]
+    fn talk_goes_before_those_who_enter() {
+        let mut waiting = Waiting::default();
+        waiting.add(Entry::Commands(A, vec![join("r1")]));
+        waiting.add(Entry::Commands(B, vec![Command::Read(9), ping()]));
+        assert!(matches!(waiting.next_first(), Some(Entry::Commands(B, _))));
+        assert!(waiting.next_first().is_none());
+        assert_eq!(steps(&mut waiting), [(1, "r1".into(), true)]);
+        assert!(waiting.is_empty());
+    }
+
+    #[test]
+    fn ones_own_order_is_kept() {
+        let mut waiting = Waiting::default();
+        waiting.add(Entry::Commands(A, vec![join("r1"), join("r2")]));
+        waiting.add(Entry::Commands(A, vec![ping()]));
+        assert!(waiting.next_first().is_none(), "the ping came after the rooms");
+        assert_eq!(
+            steps(&mut waiting),
+            [(1, "r1".into(), false), (1, "r2".into(), true), (1, "ping".into(), true)]
+        );
+        // Once all is done, its talk goes first again.
+        waiting.add(Entry::Commands(A, vec![ping()]));
+        assert!(waiting.next_first().is_some());
+    }
+
+    #[test]
+    fn a_long_list_waits_for_the_lists_of_others() {
+        let mut waiting = Waiting::default();
+        waiting.add(Entry::Commands(A, vec![join("r1"), join("r2"), join("r3")]));
+        waiting.add(Entry::Commands(B, vec![join("r4")]));
+        let order: Vec<_> = steps(&mut waiting).into_iter().map(|(_, what, _)| what).collect();
+        assert_eq!(order, ["r1", "r4", "r2", "r3"]);
+    }
+
+    #[test]
+    fn an_empty_batch_ends_too() {
+        let mut waiting = Waiting::default();
+        waiting.add(Entry::Commands(A, vec![join("r1")]));
+        waiting.add(Entry::Commands(A, Vec::new()));
+        assert_eq!(steps(&mut waiting).len(), 2);
+        assert!(waiting.is_empty());
+    }
+}
