@@ -1,12 +1,15 @@
 //! Owns what can be asked without changing anything: WHO, ROOMS, HISTORY, SEARCH. Called by
 //! [`Chat::ask`]. Never reads the log: it says what the connection is to read.
 
+use super::checks::Actor;
 use super::rights::{Deed, may};
 use super::rooms::Members;
-use super::{Answer, Chat, ConnectionId, ConversationId, Effect, PageOf, Read, SearchIn, SessionId, refusal};
+use super::{
+    Answer, Chat, ConnectionId, ConversationId, Effect, PageOf, Read, Scope, SearchIn, SessionId, refusal,
+};
 use tcp_chat_protocol::reply::{Member, MessagesReply, RoomInfo, RoomsReply, WhoReply};
 use tcp_chat_protocol::request::{Conversation, History, Place, Search};
-use tcp_chat_protocol::{ErrorKind, RequestId, Seq, reply};
+use tcp_chat_protocol::{ErrorKind, RequestId, Role, Seq, reply};
 
 /// Members that the reply to WHO lists at most.
 const WHO_MEMBERS: usize = 500;
@@ -26,7 +29,7 @@ impl Chat {
                     .sessions
                     .users()
                     .take(WHO_MEMBERS)
-                    .filter_map(|(_, sessions)| self.member(sessions.iter().copied()))
+                    .filter_map(|(_, sessions)| self.member_of(None, sessions.iter().copied()))
                     .collect(),
                 member_count: self.sessions.users().len(),
             },
@@ -35,7 +38,7 @@ impl Chat {
                 let Some(conversation) = self.conversations.get(room) else { return Ok(()) };
                 WhoReply {
                     room: conversation.room().map(ToString::to_string),
-                    members: self.members(&conversation.members, WHO_MEMBERS),
+                    members: self.members(room, &conversation.members, WHO_MEMBERS),
                     member_count: conversation.members.len(),
                 }
             }
@@ -44,8 +47,16 @@ impl Chat {
         Ok(())
     }
 
-    pub(super) fn members(&self, members: &Members, most: usize) -> Vec<Member> {
-        members.users().take(most).filter_map(|user| self.member(members.of(user))).collect()
+    pub(super) fn members(&self, room: ConversationId, members: &Members, most: usize) -> Vec<Member> {
+        let users = members.users().take(most);
+        users.filter_map(|user| self.member_of(Some(room), members.of(user))).collect()
+    }
+
+    /// The user as WHO shows it, with its role there.
+    fn member_of(&self, scope: Scope, sessions: impl Iterator<Item = SessionId> + Clone) -> Option<Member> {
+        let first = sessions.clone().next()?;
+        let role = self.stands(Actor::Session(first), scope).role.filter(|role| *role != Role::Member);
+        Some(Member { role, ..self.member(sessions)? })
     }
 
     pub(super) fn rooms(

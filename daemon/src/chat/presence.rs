@@ -80,7 +80,7 @@ impl Chat {
     }
 
     /// The user as WHO shows it, by those of its sessions that count here. The colour is that of
-    /// the first session that is connected.
+    /// the first session that is connected; the role depends on where is asked, and is put in there.
     pub(super) fn member(&self, sessions: impl Iterator<Item = SessionId> + Clone) -> Option<Member> {
         let state = self.state_of(sessions.clone())?;
         let mut held = sessions.filter_map(|id| self.sessions.get(id));
@@ -89,6 +89,11 @@ impl Chat {
             Some(_) => first,
             None => held.find(|session| session.connection.is_some()).unwrap_or(first),
         };
-        Some(Member { user: shown.row.name.to_string(), color: shown.row.color.to_string(), state })
+        Some(Member {
+            user: shown.row.name.to_string(),
+            color: shown.row.color.to_string(),
+            state,
+            role: None,
+        })
     }
 }

@@ -182,7 +182,7 @@ fn whoever_opens_a_room_with_a_proven_name_owns_it() {
     world.sends(ana, r#"{"op":"ROOM","data":{"room":"hers","private":false}}"#);
     assert_eq!(
         world.hears(ana),
-        ["LOGIN ana lobby head 1", "JOIN hers head 1 [ana here] of 1", "ROOM"]
+        ["LOGIN ana lobby head 1", "JOIN hers head 1 [ana here owner] of 1", "ROOM"]
     );
 }
 

@@ -66,7 +66,9 @@ pub(super) fn short(line: &[u8]) -> String {
 }
 
 fn members(members: &[reply::Member]) -> String {
-    let all: Vec<_> =
-        members.iter().map(|m| format!("{} {}", m.user, format!("{:?}", m.state).to_lowercase())).collect();
-    format!("[{}]", all.join(", "))
+    let member = |m: &reply::Member| {
+        let role = m.role.map_or(String::new(), |role| format!(" {role}"));
+        format!("{} {}{role}", m.user, format!("{:?}", m.state).to_lowercase())
+    };
+    format!("[{}]", members.iter().map(member).collect::<Vec<_>>().join(", "))
 }
