@@ -15,16 +15,15 @@ import argparse
 import asyncio
 import json
 import os
-import re
-import shutil
 import socket
 import ssl
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
+
+from running import end, running, verdict
 
 PEOPLE, PAUSE = 10, 0.05
 
@@ -135,56 +134,44 @@ def main():
     parser.add_argument("--only")
     arguments = parser.parse_args()
     # In memory where there is such a place: what the disk of this machine does is another question.
-    folder = tempfile.mkdtemp(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
-    process = one = None
-    failed = []
-    try:
-        with open(os.path.join(folder, "config.toml"), "w") as config:
-            config.write('[listen]\naddress = "127.0.0.1:0"\n[log]\nformat = "json"\n')
-        log = open(os.path.join(folder, "log"), "w+")
-        process = subprocess.Popen([os.path.abspath(arguments.daemon)], cwd=folder, stdout=subprocess.DEVNULL, stderr=log)
-        port = None
-        for _ in range(200):
-            text = open(log.name).read()
-            port = re.search(r'"address":"127\.0\.0\.1:(\d+)"', text)
-            if port and '"event":"ready"' in text:
-                break
-            time.sleep(0.1)
-        port, ca = int(port[1]), os.path.join(folder, "certs", "ca.pem")
-        context = ssl.create_default_context(cafile=ca)
-        asyncio.run(talk(port, context, 1))
-        kinds = [arguments.only] if arguments.only else list(KINDS)
-        print(f"{'beside one client at full speed':34} {'p50':>8} {'p99':>8}  {'daemon':>7}")
-        alone, all_beside = [], []
-        for kind in kinds:
-            cpu = processor_of(process.pid)
-            before = asyncio.run(talk(port, context, arguments.seconds))
-            idle = (processor_of(process.pid) - cpu) / (arguments.seconds + 0.5)
-            one = subprocess.Popen([sys.executable, __file__, "--flood", kind, str(port), ca])
+    where = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    settings = '[listen]\naddress = "127.0.0.1:0"\n[log]\nformat = "json"\n'
+    with running(arguments.daemon, settings, where) as daemon:
+        return verdict(measure(daemon, [arguments.only] if arguments.only else list(KINDS), arguments.seconds))
+
+
+def measure(daemon, kinds, seconds):
+    """Those kinds beside which people waited too long."""
+    context = ssl.create_default_context(cafile=daemon.ca)
+
+    def look():
+        cpu = processor_of(daemon.process.pid)
+        took = asyncio.run(talk(daemon.port, context, seconds))
+        return took, (processor_of(daemon.process.pid) - cpu) / (seconds + 0.5)
+
+    asyncio.run(talk(daemon.port, context, 1))
+    print(f"{'beside one client at full speed':34} {'p50':>8} {'p99':>8}  {'daemon':>7}")
+    alone, all_beside = [], []
+    for kind in kinds:
+        before, idle = look()
+        one = subprocess.Popen([sys.executable, __file__, "--flood", kind, str(daemon.port), daemon.ca])
+        try:
             time.sleep(0.7)
-            cpu = processor_of(process.pid)
-            beside = asyncio.run(talk(port, context, arguments.seconds))
-            busy = (processor_of(process.pid) - cpu) / (arguments.seconds + 0.5)
-            one.kill()
-            one.wait()
-            alone += before
-            all_beside.append((kind, p99(beside)))
-            print(f"{'  alone':34} {statistics.median(before) * 1000:5.2f} ms {p99(before):5.2f} ms  {idle:6.1%}")
-            print(f"{kind:34} {statistics.median(beside) * 1000:5.2f} ms {p99(beside):5.2f} ms  {busy:6.1%}", flush=True)
-        # Alone is alone: the many short looks at it are one long one.
-        base = p99(sorted(alone))
-        for kind, there in all_beside:
-            print(f"{kind:34} {there / base:4.1f} times the p99 of {base:.2f} ms alone")
-            if there > max(2 * base, base + 2):
-                failed.append(kind)
-    finally:
-        for child in (one, process):
-            if child and child.poll() is None:
-                child.kill()
-                child.wait()
-        shutil.rmtree(folder)
-    print("passed" if not failed else "FAILED: " + ", ".join(failed))
-    return 1 if failed else 0
+            beside, busy = look()
+        finally:
+            end(one)
+        alone += before
+        all_beside.append((kind, p99(beside)))
+        print(f"{'  alone':34} {statistics.median(before) * 1000:5.2f} ms {p99(before):5.2f} ms  {idle:6.1%}")
+        print(f"{kind:34} {statistics.median(beside) * 1000:5.2f} ms {p99(beside):5.2f} ms  {busy:6.1%}", flush=True)
+    # Alone is alone: the many short looks at it are one long one.
+    base = p99(sorted(alone))
+    failed = []
+    for kind, there in all_beside:
+        print(f"{kind:34} {there / base:4.1f} times the p99 of {base:.2f} ms alone")
+        if there > max(2 * base, base + 2):
+            failed.append(kind)
+    return failed
 
 
 if __name__ == "__main__":

@@ -18,14 +18,13 @@ import json
 import os
 import random
 import re
-import shutil
 import signal
 import ssl
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
+
+from running import running, verdict
 
 SETTINGS = """
 [listen]
@@ -311,51 +310,36 @@ def main():
     parser.add_argument("daemon")
     parser.add_argument("--minutes", type=float, default=20)
     arguments = parser.parse_args()
-    folder = tempfile.mkdtemp()
-    process = None
-    try:
-        with open(os.path.join(folder, "config.toml"), "w") as config:
-            config.write(SETTINGS)
-        log = open(os.path.join(folder, "log"), "w+")
-        process = subprocess.Popen([os.path.abspath(arguments.daemon)], cwd=folder, stdout=subprocess.DEVNULL, stderr=log)
-        for _ in range(200):
-            text = open(log.name).read()
-            port = re.search(r'"address":"127\.0\.0\.1:(\d+)"', text)
-            if port and '"event":"ready"' in text:
-                break
-            time.sleep(0.1)
-        files_before = look(process.pid)[1]
-        ca = os.path.join(folder, "certs", "ca.pem")
-        world, samples, (memory_after, files_after) = asyncio.run(
-            soak(process, int(port[1]), ca, arguments.minutes * 60))
-        faults = world.faults
-        # The first fifth fills caches and pools.
-        memory = [memory for memory, _ in samples][len(samples) // 5:]
-        half = len(memory) // 2
-        first, second = statistics.median(memory[:half]), statistics.median(memory[half:])
-        if second > first * 1.1 + 1024:
-            faults.append(f"memory grows: {first:.0f} KiB in the first half, {second:.0f} KiB in the second")
-        # Readers of the store open theirs when they are needed: two files each.
-        if files_after > files_before + 20:
-            faults.append(f"{files_before} files were open before, {files_after} after")
-        process.send_signal(signal.SIGTERM)
-        code = process.wait(30)
-        if code != 0:
-            faults.append(f"it ended with {code}")
-        for line in open(log.name):
-            if '"level":"ERROR"' in line:
-                faults.append(line.strip())
-        print(json.dumps({"minutes": arguments.minutes, "acknowledged": sum(world.acknowledged), **world.counts}))
-        print(f"anonymous memory: {first:.0f} KiB (median of the first half), {second:.0f} KiB (of the second), "
-              f"{max(memory)} KiB (most), {memory_after} KiB (after all had left); "
-              f"open files: {files_before} before, {max(files for _, files in samples)} at most, {files_after} after")
-    finally:
-        if process and process.poll() is None:
-            process.kill()
-            process.wait()
-        shutil.rmtree(folder)
-    print("passed" if not faults else "FAILED: " + "; ".join(faults[:10]))
-    return 1 if faults else 0
+    with running(arguments.daemon, SETTINGS) as daemon:
+        return verdict(look_at(daemon, arguments.minutes))
+
+
+def look_at(daemon, minutes):
+    """What did not hold."""
+    process = daemon.process
+    files_before = look(process.pid)[1]
+    world, samples, (memory_after, files_after) = asyncio.run(soak(process, daemon.port, daemon.ca, minutes * 60))
+    faults = world.faults
+    # The first fifth fills caches and pools.
+    memory = [memory for memory, _ in samples][len(samples) // 5:]
+    half = len(memory) // 2
+    first, second = statistics.median(memory[:half]), statistics.median(memory[half:])
+    if second > first * 1.1 + 1024:
+        faults.append(f"memory grows: {first:.0f} KiB in the first half, {second:.0f} KiB in the second")
+    # Readers of the store open theirs when they are needed: two files each.
+    if files_after > files_before + 20:
+        faults.append(f"{files_before} files were open before, {files_after} after")
+    process.send_signal(signal.SIGTERM)
+    code = process.wait(30)
+    if code != 0:
+        faults.append(f"it ended with {code}")
+    with open(daemon.log) as log:
+        faults += [line.strip() for line in log if '"level":"ERROR"' in line]
+    print(json.dumps({"minutes": minutes, "acknowledged": sum(world.acknowledged), **world.counts}))
+    print(f"anonymous memory: {first:.0f} KiB (median of the first half), {second:.0f} KiB (of the second), "
+          f"{max(memory)} KiB (most), {memory_after} KiB (after all had left); "
+          f"open files: {files_before} before, {max(files for _, files in samples)} at most, {files_after} after")
+    return faults
 
 
 if __name__ == "__main__":

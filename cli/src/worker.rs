@@ -201,7 +201,7 @@ impl Worker {
     }
 }
 
-/// A member as a line: `ana here`.
+/// A member as a line: `ana here`, `ana here, owner`.
 #[must_use]
 pub fn member_line(style: &Style, member: &Member) -> String {
     let state = match member.state {
@@ -209,7 +209,8 @@ pub fn member_line(style: &Style, member: &Member) -> String {
         MemberState::Away => "away",
         MemberState::Other => "unknown",
     };
-    format!("{} {state}", style.name(&member.user, &member.color))
+    let role = member.role.map_or(String::new(), |role| format!(", {role}"));
+    format!("{} {state}{role}", style.name(&member.user, &member.color))
 }
 
 /// A room as a line: `lobby 3 members, head 17`.

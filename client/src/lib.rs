@@ -57,6 +57,7 @@
 //! `life` owns the connection and all state; [`Session`] and [`Events`] talk to it through bounded
 //! queues. Pure parts (`cursor`, `outstanding`, `backoff`) decide, `wire` and `dial` do I/O.
 
+mod act;
 mod backoff;
 mod builder;
 mod converse;
@@ -74,6 +75,7 @@ mod session;
 mod trust;
 mod wire;
 
+pub use act::{Act, Against};
 pub use builder::Builder;
 pub use cursor::Conversation;
 pub use enrol::{Enrolment, NewKey};

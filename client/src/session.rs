@@ -4,14 +4,14 @@
 use crate::builder::Builder;
 use crate::event::Event;
 use crate::outstanding::{MsgReply, OpReply};
-use crate::{Error, Saved, Trust};
+use crate::{Act, Error, Saved, Trust};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tcp_chat_protocol::reply::{
-    JoinReply, LeaveReply, LoginReply, MessagesReply, RoomInfo, RoomsReply, WhoReply,
+    ActReply, JoinReply, LeaveReply, LoginReply, MessagesReply, RoomInfo, RoomsReply, WhoReply,
 };
 use tcp_chat_protocol::{MsgEvent, RequestId, Seq, text};
 use tokio::sync::{mpsc, oneshot};
@@ -279,6 +279,14 @@ impl Session {
     pub async fn rooms(&self) -> Result<Vec<RoomInfo>, Error> {
         let reply: RoomsReply = self.ask_with("ROOMS", None).await?;
         Ok(reply.rooms)
+    }
+
+    /// Keeps order: needs a role that may. Returns what was done.
+    ///
+    /// # Errors
+    /// As [`Session::join`].
+    pub async fn act(&self, act: &Act) -> Result<ActReply, Error> {
+        self.ask(act.op(), act).await
     }
 
     /// A page of a conversation, oldest first.

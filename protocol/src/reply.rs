@@ -165,6 +165,9 @@ pub struct Member {
     pub color: String,
     /// Connected or not.
     pub state: MemberState,
+    /// What they are there, where that is more or less than a member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
 }
 
 /// The data of the reply to `JOIN`.

@@ -6,14 +6,14 @@ use crate::tty::Tty;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-fn run(home: &Home, args: &[&str]) -> Ended {
+pub(crate) fn run(home: &Home, args: &[&str]) -> Ended {
     let mut command = home.command();
     command.args(args);
     Client::start(command).ends()
 }
 
 /// What the operator hands over, for the port that the daemon has.
-fn line(daemon: &Daemon, arguments: &[&str]) -> String {
+pub(crate) fn line(daemon: &Daemon, arguments: &[&str]) -> String {
     let line = daemon.operator(arguments);
     let line = line.trim().strip_prefix("tcp-chat-cli ").unwrap();
     line.replace(":0#", &format!(":{}#", daemon.port))

@@ -9,6 +9,7 @@ mod daemon;
 mod enrolling;
 mod hostile;
 mod joining;
+mod order;
 mod picture;
 mod screen;
 mod scripts;

@@ -152,7 +152,7 @@ async fn act(desk: &Desk, uid: u32, act: Act) -> Result<Value, String> {
     serde_json::to_value(&done).map_err(|why| why.to_string())
 }
 
-async fn see(desk: &Desk, at: Look) -> Result<Value, String> {
+pub(super) async fn see(desk: &Desk, at: Look) -> Result<Value, String> {
     ask_hub(desk, |answer| Control::Look(at, answer)).await.map(Value::Array)
 }
 

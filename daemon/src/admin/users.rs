@@ -2,10 +2,10 @@
 //! codes are made, the hub is asked. Never keeps a code: it goes into the answer, once.
 
 use super::Desk;
-use super::answers::{ask_hub, name};
+use super::answers::{ask_hub, name, see};
 use super::request::{ClientCertificate, Request, Revoked};
 use crate::auth;
-use crate::chat::{Certificate, Code, Digest, Gives, UserWish};
+use crate::chat::{Certificate, Code, Digest, Gives, Look, UserWish};
 use crate::hub::Control;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -58,9 +58,31 @@ async fn join(
 
 async fn remove(desk: &Desk, uid: u32, user: &str) -> Result<Value, String> {
     let user = name(user)?;
+    let rooms = see(desk, Look::Rooms).await?;
     let sessions = grant(desk, uid, UserWish::Remove(user.clone())).await?;
     info!(event = "user_removed", user = user.as_str(), sessions, "user removed");
-    Ok(json!({ "sessions": sessions }))
+    // It is done, whether or not the rooms can be looked at again.
+    let after = see(desk, Look::Rooms).await.unwrap_or_default();
+    let ownerless = left_without_owner(&user, &rooms, &after);
+    Ok(json!({ "sessions": sessions, "without_owner": ownerless }))
+}
+
+/// The rooms that only this user owned, and that are still there: who owns them next is the
+/// operator's to say, nobody becomes owner by being left over.
+fn left_without_owner<'a>(user: &Name, before: &'a Value, after: &Value) -> Vec<&'a str> {
+    let list = |rooms: &'a Value| rooms.as_array().into_iter().flatten();
+    let owners =
+        |room: &Value| -> Vec<Name> { serde_json::from_value(room["owners"].clone()).unwrap_or_default() };
+    let is_theirs = |room: &&Value| matches!(&owners(room)[..], [owner] if owner.key() == user.key());
+    let is_nobodys = |room: &Value| {
+        let mut now = after.as_array().into_iter().flatten();
+        now.any(|left| left["room"] == room["room"] && owners(left).is_empty())
+    };
+    list(before)
+        .filter(is_theirs)
+        .filter(|room| is_nobodys(room))
+        .filter_map(|room| room["room"].as_str())
+        .collect()
 }
 
 async fn revoke(desk: &Desk, uid: u32, which: &Revoked) -> Result<Value, String> {

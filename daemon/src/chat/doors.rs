@@ -97,7 +97,7 @@ impl Chat {
             let data = JoinReply {
                 room: name.to_string(),
                 head: self.turn.before(room).unwrap_or(conversation.head),
-                members: self.members(&conversation.members, JOIN_MEMBERS),
+                members: self.members(room, &conversation.members, JOIN_MEMBERS),
                 member_count: conversation.members.len(),
             };
             self.line(connection, reply::encode("JOIN", id, &data));

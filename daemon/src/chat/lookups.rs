@@ -1,12 +1,15 @@
 //! Owns what can be asked without changing anything: WHO, ROOMS, HISTORY, SEARCH. Called by
 //! [`Chat::ask`]. Never reads the log: it says what the connection is to read.
 
+use super::checks::Actor;
 use super::rights::{Deed, may};
 use super::rooms::Members;
-use super::{Answer, Chat, ConnectionId, ConversationId, Effect, PageOf, Read, SearchIn, SessionId, refusal};
+use super::{
+    Answer, Chat, ConnectionId, ConversationId, Effect, PageOf, Read, Scope, SearchIn, SessionId, refusal,
+};
 use tcp_chat_protocol::reply::{Member, MessagesReply, RoomInfo, RoomsReply, WhoReply};
 use tcp_chat_protocol::request::{Conversation, History, Place, Search};
-use tcp_chat_protocol::{ErrorKind, RequestId, Seq, reply};
+use tcp_chat_protocol::{ErrorKind, RequestId, Role, Seq, reply};
 
 /// Members that the reply to WHO lists at most.
 const WHO_MEMBERS: usize = 500;
@@ -26,7 +29,7 @@ impl Chat {
                     .sessions
                     .users()
                     .take(WHO_MEMBERS)
-                    .filter_map(|(_, sessions)| self.member(sessions.iter().copied()))
+                    .filter_map(|(_, sessions)| self.member_of(None, sessions.iter().copied()))
                     .collect(),
                 member_count: self.sessions.users().len(),
             },
@@ -35,7 +38,7 @@ impl Chat {
                 let Some(conversation) = self.conversations.get(room) else { return Ok(()) };
                 WhoReply {
                     room: conversation.room().map(ToString::to_string),
-                    members: self.members(&conversation.members, WHO_MEMBERS),
+                    members: self.members(room, &conversation.members, WHO_MEMBERS),
                     member_count: conversation.members.len(),
                 }
             }
@@ -45,15 +48,25 @@ impl Chat {
     }
 
     /// The first `most` members, in the order of their users' ids.
-    pub(super) fn members(&self, members: &Members, most: usize) -> Vec<Member> {
+    pub(super) fn members(&self, room: ConversationId, members: &Members, most: usize) -> Vec<Member> {
         let mut all = members.iter().peekable();
         let next = || {
             let (user, first) = all.next()?;
             let others = std::iter::from_fn(|| all.next_if(|(of, _)| *of == user));
-            let sessions: Vec<SessionId> = others.map(|(_, session)| session).collect();
-            Some(self.member(std::iter::once(first).chain(sessions)))
+            let others: Vec<SessionId> = others.map(|(_, session)| session).collect();
+            Some(self.member_of(Some(room), std::iter::once(first).chain(others)))
         };
         std::iter::from_fn(next).take(most).flatten().collect()
+    }
+
+    /// The user as WHO shows it, with its role there.
+    fn member_of(&self, scope: Scope, mut sessions: impl Iterator<Item = SessionId>) -> Option<Member> {
+        let first = sessions.next()?;
+        // Most names have none.
+        let is_proven = self.sessions.get(first).is_some_and(|session| session.proven);
+        let role = if is_proven { self.stands(Actor::Session(first), scope).role } else { None };
+        let member = self.member(std::iter::once(first).chain(sessions))?;
+        Some(Member { role: role.filter(|role| *role != Role::Member), ..member })
     }
 
     pub(super) fn rooms(

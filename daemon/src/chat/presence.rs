@@ -80,12 +80,13 @@ impl Chat {
     }
 
     /// The user as WHO shows it, by those of its sessions that count here. The colour is that of
-    /// the first session that is connected.
+    /// the first session that is connected; the role depends on where is asked, and is put in there.
     pub(super) fn member(&self, sessions: impl Iterator<Item = SessionId>) -> Option<Member> {
         let mut held = sessions.filter_map(|id| self.sessions.get(id));
         let first = held.next()?;
         let here = std::iter::once(first).chain(held).find(|session| session.connection.is_some());
         let (shown, state) = here.map_or((first, MemberState::Away), |here| (here, MemberState::Here));
-        Some(Member { user: shown.row.name.to_string(), color: shown.row.color.to_string(), state })
+        let (user, color) = (shown.row.name.to_string(), shown.row.color.to_string());
+        Some(Member { user, color, state, role: None })
     }
 }

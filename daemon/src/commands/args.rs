@@ -148,7 +148,8 @@ pub enum User {
         #[arg(long)]
         room: Option<String>,
     },
-    /// Register NAME no more: sessions end at once, certificates are revoked
+    /// Register NAME no more: sessions end at once, certificates are revoked, and the rooms that have no owner now
+    /// are printed
     Remove {
         /// The user
         name: String,

@@ -27,7 +27,13 @@ pub(super) fn user(wanted: User, settings: &Settings) -> Result<(), Failure> {
             let request = Request::UserPassword { user: name, certificate: cert };
             join(settings, &request, cert, room.as_deref())
         }
-        User::Remove { name } => wish(socket, &Request::UserRemove { user: name }).map(drop),
+        User::Remove { name } => {
+            let data = wish(socket, &Request::UserRemove { user: name })?;
+            let rooms = data.get("without_owner").and_then(Value::as_array).into_iter().flatten();
+            rooms.filter_map(Value::as_str).try_for_each(|room| {
+                print(&format!("{room} has no owner now: tcp-chatd grant NAME owner --room {room}\n"))
+            })
+        }
         User::List { json } => {
             let data = wish(socket, &Request::UserList)?;
             if json {

@@ -13,11 +13,12 @@ use rustls::unbuffered::{
     ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus,
 };
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// What one read takes from the socket at most: a record of the greatest size, and its overhead.
@@ -112,14 +113,17 @@ impl TlsStream {
             if arrived.len() > INCOMPLETE_BYTES {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "a handshake message is too long"));
             }
-            if stream.socket.read_buf(&mut arrived).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+            match stream.socket.read_buf(&mut arrived).await {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Err(why) if why.kind() == io::ErrorKind::Interrupted => continue,
+                arrived => drop(arrived?),
             }
             let unread = &mut stream.unread.0;
             let keep = |data: &[u8]| unread.extend_from_slice(data);
             let done = process(&mut stream.tls, &mut arrived, &mut sealed, Wish::Nothing, keep);
-            stream.socket.write_all(sealed.filled()).await?;
-            stream.written += std::mem::take(&mut sealed.len) as u64;
+            stream.unsent.0.extend_from_slice(sealed.filled());
+            sealed.len = 0;
+            poll_fn(|cx| stream.poll_unsent(cx)).await?;
             let done = done?;
             stream.peer_closed |= done.peer_closed;
             arrived.drain(..done.consumed);
@@ -151,7 +155,7 @@ impl TlsStream {
                 self.unsent = Default::default();
                 return Poll::Ready(Ok(()));
             };
-            let n = ready!(Pin::new(&mut self.socket).poll_write(cx, left))?;
+            let n = ready!(again(|| Pin::new(&mut self.socket).poll_write(cx, left)))?;
             if n == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -164,7 +168,7 @@ impl TlsStream {
     fn send(&mut self, cx: &mut Context<'_>, sealed: &[u8]) -> io::Result<()> {
         let mut left = sealed;
         while !left.is_empty() && self.unsent.0.is_empty() {
-            match Pin::new(&mut self.socket).poll_write(cx, left) {
+            match again(|| Pin::new(&mut self.socket).poll_write(cx, left)) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(n)) => {
                     self.written += n as u64;
@@ -201,7 +205,7 @@ impl TlsStream {
                 arrived.resize(held + READ_BYTES, 0);
             }
             let mut room = ReadBuf::new(arrived.get_mut(held..held + READ_BYTES).unwrap_or_default());
-            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut room))?;
+            ready!(again(|| Pin::new(&mut self.socket).poll_read(cx, &mut room)))?;
             let filled = held + room.filled().len();
             if filled == held {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
@@ -226,6 +230,16 @@ impl TlsStream {
                 Poll::Ready(Ok(()))
             })
         })
+    }
+}
+
+/// A call that was interrupted is made again.
+fn again<T>(mut call: impl FnMut() -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    loop {
+        match call() {
+            Poll::Ready(Err(why)) if why.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
     }
 }
 

@@ -13,8 +13,12 @@ const APPLICATION_ID: i64 = 0x7463_4874;
 
 /// Each step makes the next version out of the one before it; the first makes version 1 out of
 /// nothing. A step that was ever released is never changed.
-const STEPS: &[&str] =
-    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/rights.sql")];
+const STEPS: &[&str] = &[
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/rights.sql"),
+    include_str!("schema/audit.sql"),
+];
 
 /// How long a connection waits for another program's lock (an operator's `sqlite3`, a backup).
 pub(super) const BUSY: Duration = Duration::from_secs(5);

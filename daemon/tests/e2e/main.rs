@@ -17,6 +17,7 @@ mod crash;
 mod disk;
 mod documents;
 mod door;
+mod faults;
 mod first_start;
 mod forging;
 mod framing;

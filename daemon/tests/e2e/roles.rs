@@ -31,6 +31,12 @@ fn roles_hold_for_registered_users_and_over_a_restart() {
     let mut cy = logs_in(&daemon, "cy", "her own");
 
     cy.is_refused("KICK", json!({"user": "ana"}), "FORBIDDEN");
+    // Everybody sees whom to turn to.
+    for place in [Value::Null, json!({"room": "lobby"})] {
+        let who = cy.asks("WHO", place)["members"].clone();
+        let roles: Vec<_> = who.as_array().unwrap().iter().map(|m| (&m["user"], m.get("role"))).collect();
+        assert_eq!(roles, [(&json!("ana"), Some(&json!("moderator"))), (&json!("cy"), None)]);
+    }
     assert_eq!(ana.asks("KICK", json!({"user": "CY", "reason": "cool down"})), json!({"user": "cy"}));
     assert!(cy.is_noticed("KICKED")["msg"].as_str().unwrap().ends_with(": cool down"));
     cy.is_closed();
@@ -82,4 +88,37 @@ fn whoever_has_a_name_next_inherits_nothing() {
     let mut another = logs_in(&daemon, "ana", "her own");
     another.is_refused("KICK", json!({"user": "bo"}), "FORBIDDEN");
     is_hidden_from(&mut another, "hers");
+}
+
+#[test]
+fn whoever_removes_the_only_owner_is_told_which_rooms_have_none_and_can_give_them_one() {
+    let daemon = Daemon::with(ACCOUNTS);
+    for name in ["ana", "bo"] {
+        registered(&daemon, name);
+    }
+    let mut ana = logs_in(&daemon, "ana", "her own");
+    let mut bo = logs_in(&daemon, "bo", "her own");
+    for room in ["board", "shared"] {
+        bo.asks("JOIN", json!({"room": room}));
+        bo.asks("ROOM", json!({"room": room, "private": true}));
+    }
+    bo.asks("GRANT", json!({"room": "shared", "user": "ana", "role": "owner"}));
+    // This one goes with its last member.
+    bo.asks("JOIN", json!({"room": "passing"}));
+
+    let said = done(&daemon, &["user", "remove", "BO"]);
+    assert_eq!(said, "board has no owner now: tcp-chatd grant NAME owner --room board");
+    let lines = done(&daemon, &["rooms", "--json"]);
+    let board: Value = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .find(|room: &Value| room["room"] == "board")
+        .unwrap();
+    assert_eq!((&board["private"], &board["owners"]), (&json!(true), &json!([])));
+
+    is_hidden_from(&mut ana, "board");
+    done(&daemon, &["grant", "ana", "owner", "--room", "board"]);
+    ana.asks("JOIN", json!({"room": "board"}));
+    ana.asks("ROOM", json!({"room": "board", "private": true}));
+    assert_eq!(done(&daemon, &["user", "remove", "ana"]).lines().count(), 2, "shared, too");
 }

@@ -5,12 +5,13 @@ use super::command::{self, Command, Notify};
 use super::complete::{Candidates, Completion};
 use super::item::{Item, Kind, Stamp, clean_text};
 use super::login::Field;
+use super::order;
 use super::overlay::{HITS, Overlay, Search};
 use super::{Effect, Link, Model, PENDING, Part};
 use crate::neutralise::line as clean;
 use tcp_chat_client::Conversation;
-use tcp_chat_client::protocol::Name;
 use tcp_chat_client::protocol::reply::MemberState;
+use tcp_chat_client::protocol::{Name, Role};
 
 impl Model {
     /// Enter: what was typed is done.
@@ -104,6 +105,13 @@ impl Model {
             }
             Command::Everyone => vec![Effect::Who { room: None, show: true }],
             Command::Rooms => vec![Effect::Rooms],
+            Command::Act(act) => match self.talk().map(|t| &t.place) {
+                Some(Conversation::Room(room)) => vec![Effect::Act(order::within(act, room))],
+                _ => {
+                    self.error("that is about a room: show one first, /room ROOM");
+                    return None;
+                }
+            },
             Command::Search(query) => self.search(query),
             Command::Unread => match self.talk().and_then(|t| t.new_from) {
                 Some(seq) => self.scroll_to(seq),
@@ -281,7 +289,9 @@ impl Model {
         self.known_rooms.iter().for_each(|room| add(&mut rooms, room));
         rooms.retain(is_name);
         names.retain(|name| is_name(name) && *name != self.me);
-        Candidates { commands: command::COMMANDS.iter().map(|c| c.0).collect(), rooms, names }
+        let commands = command::COMMANDS.iter().map(|c| c.0).collect();
+        let roles = Role::ALL.iter().map(|role| role.as_str()).chain(["none"]).collect();
+        Candidates { commands, roles, rooms, names }
     }
 
     /// Enter in the login prompt.

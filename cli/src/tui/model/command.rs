@@ -1,10 +1,12 @@
 //! Owns what an input means: something to say, or a command that begins with `/`. Pure. Never acts.
 
+use super::order;
 use crate::suggest::nearest;
+use tcp_chat_client::Act;
 
 /// The commands, with what stands behind them and what they do; `/help`, the man page and
 /// `docs/CLIENT.md` show them.
-pub const COMMANDS: [(&str, &str, &str); 13] = [
+pub const COMMANDS: [(&str, &str, &str); 20] = [
     ("join", "ROOM", "enter a room"),
     ("leave", "[ROOM]", "leave a room, or close direct messages"),
     ("room", "ROOM", "show another conversation (also #room or @user)"),
@@ -12,6 +14,13 @@ pub const COMMANDS: [(&str, &str, &str); 13] = [
     ("who", "[ROOM|*]", "who is in the room; * is everyone"),
     ("rooms", "", "the rooms of the server"),
     ("search", "WORDS", "search the messages: words, \"phrases\", prefix*"),
+    ("kick", "USER [WHY]", "put a user out of this room (moderators)"),
+    ("mute", "USER [TIME] [WHY]", "let a user say nothing here, for 10m, 2h, 7d"),
+    ("unmute", "USER", "let a user speak again"),
+    ("ban", "USER [TIME] [WHY]", "keep a user out of this room"),
+    ("unban", "USER", "let a user in again"),
+    ("role", "USER ROLE", "owner, moderator, member, read-only or none"),
+    ("private", "on|off", "on: only who has a role here knows of this room"),
     ("unread", "", "go to the first message that you have not read"),
     ("notify", "bell|osc9|off", "how a mention makes itself known"),
     ("mouse", "on|off", "off: the terminal selects text by itself"),
@@ -57,6 +66,8 @@ pub(crate) enum Command {
     Everyone,
     Rooms,
     Search(String),
+    /// Whom and how; where is put in by who knows.
+    Act(Act),
     Unread,
     Notify(Notify),
     Mouse(bool),
@@ -78,7 +89,11 @@ pub(crate) fn read(input: &str) -> Result<Command, String> {
     let rest = rest.trim();
     let room = |rest: &str| rest.strip_prefix('#').unwrap_or(rest).to_owned();
     let some = |rest: &str| (!rest.is_empty()).then(|| rest.to_owned());
-    let read = match (word.to_lowercase().as_str(), rest) {
+    let word = word.to_lowercase();
+    if let Some(act) = order::read(&word, rest) {
+        return Ok(Command::Act(act));
+    }
+    let read = match (word.as_str(), rest) {
         ("join" | "j", rest) if !rest.is_empty() => Command::Join(room(rest)),
         ("leave" | "part" | "close", rest) => Command::Leave(some(rest)),
         ("room" | "r", rest) if !rest.is_empty() => Command::Room(rest.to_owned()),
@@ -144,6 +159,7 @@ mod tests {
         for (name, args, _) in COMMANDS {
             let args = match args {
                 "on|off" => "on",
+                "USER ROLE" => "x owner",
                 "bell|osc9|off" => "off",
                 _ => "x",
             };

@@ -17,6 +17,7 @@ pub(crate) struct Completion {
 #[derive(Debug, Default)]
 pub(crate) struct Candidates<'a> {
     pub(crate) commands: Vec<&'a str>,
+    pub(crate) roles: Vec<&'a str>,
     /// Without `#`.
     pub(crate) rooms: Vec<&'a str>,
     /// The likeliest first.
@@ -30,6 +31,8 @@ impl Completion {
         let from = word_start(head);
         let word = &head[from..];
         let command = head.strip_prefix('/').and_then(|c| c.split_whitespace().next()).unwrap_or_default();
+        let words = head.split_whitespace().count();
+        let is_role = command == "role" && words + usize::from(word.is_empty()) == 3;
         let about_rooms = matches!(command, "join" | "j" | "room" | "r" | "leave" | "part" | "who");
         let (sign, pool, end) = match word.chars().next() {
             Some('/') if from == 0 => ("/", &all.commands, " "),
@@ -37,6 +40,7 @@ impl Completion {
             Some('@') => ("@", &all.names, " "),
             None if from == 0 => return None,
             _ if from > 0 && about_rooms => ("", &all.rooms, " "),
+            _ if is_role => ("", &all.roles, " "),
             _ if from == 0 => ("", &all.names, ": "),
             _ => ("", &all.names, " "),
         };
@@ -71,6 +75,7 @@ mod tests {
             commands: vec!["join", "quit"],
             rooms: vec!["lobby", "ops"],
             names: vec!["bo", "Bob", "ana"],
+            roles: vec!["member", "moderator"],
         };
         let mut completion = Completion::begin(&editor, &all)?;
         for _ in 0..tabs {
@@ -91,6 +96,10 @@ mod tests {
             ("/j", 1, "/join "),
             ("/join o", 1, "/join ops "),
             ("/msg a", 1, "/msg ana "),
+            ("/kick b", 2, "/kick Bob "),
+            ("/role b", 1, "/role bo "),
+            ("/role bo mo", 1, "/role bo moderator "),
+            ("/role bo ", 1, "/role bo member "),
             ("山\u{3000}a", 1, "山\u{3000}ana "),
         ] {
             assert_eq!(complete(text, tabs).as_deref(), Some(becomes), "{text} {tabs}");

@@ -17,10 +17,14 @@ impl Model {
         if show {
             let place = reply.room.as_ref().map_or_else(|| "the server".into(), |r| format!("#{}", clean(r)));
             let title = format!("{} on {place}", reply.member_count);
-            let line = |m: &tcp_chat_client::protocol::reply::Member| match m.state {
-                MemberState::Here => clean(&m.user),
-                MemberState::Away => format!("{} (away)", clean(&m.user)),
-                MemberState::Other => format!("{} (?)", clean(&m.user)),
+            let line = |m: &tcp_chat_client::protocol::reply::Member| {
+                let role = m.role.map_or(String::new(), |role| format!(", {role}"));
+                let state = match m.state {
+                    MemberState::Here => "",
+                    MemberState::Away => " (away)",
+                    MemberState::Other => " (?)",
+                };
+                format!("{}{role}{state}", clean(&m.user))
             };
             let mut lines: Vec<_> = reply.members.iter().map(line).collect();
             let more = reply.member_count.saturating_sub(reply.members.len());

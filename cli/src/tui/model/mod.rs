@@ -9,7 +9,7 @@
 //! | `net`, `lists` | what the session tells, and the answers to what was asked |
 //! | `reads` | what was read, from one run to the next |
 //! | `talk`, `item`, `scroll` | a conversation, an entry of it, where the reader is |
-//! | `editor`, `complete`, `command`, `login`, `overlay` | what is typed, and what lies over the screen |
+//! | `editor`, `complete`, `command`, `order`, `login`, `overlay` | what is typed, and what lies over the screen |
 
 mod act;
 pub(crate) mod command;
@@ -20,6 +20,7 @@ pub(crate) mod keys;
 mod lists;
 pub(crate) mod login;
 mod net;
+mod order;
 pub(crate) mod overlay;
 pub(crate) mod reads;
 pub(crate) mod scroll;

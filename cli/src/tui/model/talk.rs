@@ -290,7 +290,7 @@ impl Talk {
                 if self.members.len() < MEMBERS {
                     let key = user.to_lowercase();
                     let at = self.members.partition_point(|m| m.user.to_lowercase() < key);
-                    let member = Member { user: user.into(), color: color.into(), state };
+                    let member = Member { user: user.into(), color: color.into(), state, role: None };
                     self.members.insert(at, member);
                 }
             }

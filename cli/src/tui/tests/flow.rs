@@ -5,7 +5,7 @@ use crate::tui::model::Link;
 use crate::tui::model::overlay::Overlay;
 use std::sync::Arc;
 use tcp_chat_client::protocol::ErrorKind;
-use tcp_chat_client::{Closed, Error};
+use tcp_chat_client::{Act, Against, Closed, Error};
 
 fn lost(wait: Duration) -> Input {
     let why = Error::NoConnection { server: "localhost:3000".into(), why: "it is gone".into() };
@@ -158,6 +158,12 @@ fn keys_and_what_they_ask_for() {
         let mut w = World::chatting((80, 24));
         assert_eq!(w.key(code, modifiers), expected, "{code:?}");
     }
+    let bo = |for_s, reason: &str| Against {
+        user: "bo".into(),
+        room: Some("lobby".into()),
+        for_s,
+        reason: reason.into(),
+    };
     for (typed, expected) in [
         ("/quit\n", vec![Effect::Quit]),
         ("/join #dev\n", vec![Effect::Join("dev".into())]),
@@ -166,6 +172,9 @@ fn keys_and_what_they_ask_for() {
         ("/who\n", vec![Effect::Who { room: Some("lobby".into()), show: true }]),
         ("/who *\n", vec![Effect::Who { room: None, show: true }]),
         ("/mouse off\n", vec![Effect::Mouse(false)]),
+        ("/kick bo\n", vec![Effect::Act(Act::Kick(bo(None, "")))]),
+        ("/MUTE bo 1h 30m of it\n", vec![Effect::Act(Act::Mute(bo(Some(3600), "30m of it")))]),
+        ("/private on\n", vec![Effect::Act(Act::Room { room: "lobby".into(), private: true })]),
         ("/search x\n", vec![Effect::Search { query: "x".into(), before: None }]),
     ] {
         let mut w = World::chatting((80, 24));

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tcp_chat_client::protocol::reply::{
     LimitsInfo, LoginReply, Member, MemberState, MessagesReply, ServerInfo, WhoReply,
 };
-use tcp_chat_client::protocol::{MsgEvent, RequestId, Seq, Timestamp};
+use tcp_chat_client::protocol::{MsgEvent, RequestId, Role, Seq, Timestamp};
 use tcp_chat_client::{Conversation, Event, Message};
 
 /// 2026-11-23 21:08:14 UTC.
@@ -100,6 +100,7 @@ impl World {
             user: user.into(),
             color: String::new(),
             state: if user == "bo" { MemberState::Away } else { MemberState::Here },
+            role: (user == "ana").then_some(Role::Owner),
         });
         let reply = WhoReply { room: Some("lobby".into()), members: members.into(), member_count: 3 };
         world.does(Input::Answer(Answer::Who { reply, show: false }));

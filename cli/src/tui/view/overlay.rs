@@ -63,7 +63,7 @@ fn help() -> Vec<(String, Style)> {
     lines.push((String::new(), Style::new()));
     lines.push(("Commands (// begins a message with a slash)".into(), bold()));
     let commands =
-        COMMANDS.iter().map(|(name, args, does)| format!("  {:<22} {does}", format!("/{name} {args}")));
+        COMMANDS.iter().map(|(name, args, does)| format!("  {:<23} {does}", format!("/{name} {args}")));
     lines.extend(commands.map(|line| (line, Style::new())));
     lines
 }

@@ -1,7 +1,8 @@
 //! Who somebody is, as tables: registered names, codes, certificates, and several sessions of one
 //! user that look like one to everyone else.
 
-use super::world::{World, code};
+use super::asks::code;
+use super::world::World;
 use crate::chat::*;
 
 fn name(text: &str) -> Name {

@@ -3,6 +3,7 @@
 use super::*;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream as Client;

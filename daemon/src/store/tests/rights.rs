@@ -108,6 +108,49 @@ fn the_audit_log_is_only_added_to() {
     assert_eq!(store.count("SELECT count(*) FROM audit WHERE did IN ('ban', 'unban')"), 2);
 }
 
+/// Adds lines of that moment until there have been `last`.
+fn lines_until(store: &mut Store, last: i64, at: u64) {
+    let sql = format!(
+        "WITH RECURSIVE n(id) AS (SELECT 1 + (SELECT ifnull(max(id), 0) FROM audit)
+             UNION ALL SELECT id + 1 FROM n WHERE id < {last})
+         INSERT INTO audit (id, at, uid, did, reason) SELECT id, {at}, 0, 'kick', '' FROM n"
+    );
+    store.log().execute_batch(&sql).unwrap();
+}
+
+#[test]
+fn of_the_audit_log_goes_only_what_is_both_old_and_not_among_the_newest() {
+    const OLD: u64 = START - 367 * 24 * 3600 * 1000;
+    let (mut store, ..) = open(&in_memory());
+    let oldest = |store: &mut Store| store.count("SELECT min(id) FROM audit");
+    lines_until(&mut store, 100_005, OLD);
+    assert_eq!(oldest(&mut store), 1, "none of the last year's is pushed out by many");
+    let add = |store: &mut Store| {
+        let audit = vec![line(By::Operator(0), "ban")];
+        store.commit(Writes { audit, ..Writes::default() }).unwrap();
+    };
+    let mut seen = Vec::new();
+    for _ in 0..8 {
+        add(&mut store);
+        seen.push(oldest(&mut store));
+    }
+    assert_eq!(seen, [3, 5, 7, 9, 11, 12, 13, 14], "two at a time, until the newest 100,000 are left");
+    assert_eq!(store.count("SELECT count(*) FROM audit"), 100_000);
+
+    // A year of silence ends nothing that is among the newest, and nobody else takes a line out.
+    for sql in ["DELETE FROM audit WHERE id = 14", "DELETE FROM audit WHERE id = 15", "DELETE FROM audit"] {
+        let refused = store.log().execute_batch(sql).unwrap_err().to_string();
+        assert!(refused.contains("the audit log is only added to"), "{sql}: {refused}");
+    }
+    lines_until(&mut store, 200_200, START);
+    assert_eq!(oldest(&mut store), 100_006, "all that were old are gone");
+    add(&mut store);
+    assert_eq!(oldest(&mut store), 100_006, "of the last year all are there, however many");
+    for id in [100_006, 100_007, 200_201] {
+        store.log().execute(&format!("DELETE FROM audit WHERE id = {id}"), []).unwrap_err();
+    }
+}
+
 #[test]
 fn a_store_of_the_first_version_is_brought_up_to_date() {
     let folder = tempfile::tempdir().unwrap();

@@ -121,6 +121,14 @@ impl Daemon {
         line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
     }
 
+    /// How many sockets it holds now.
+    pub(crate) fn sockets(&self) -> usize {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap();
+        // One may be closed while they are looked at.
+        let what = open.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
+        what.filter(|what| what.to_string_lossy().starts_with("socket:")).count()
+    }
+
     /// Does it still run?
     pub(crate) fn lives(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()

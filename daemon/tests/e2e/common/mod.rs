@@ -1,18 +1,22 @@
-//! Owns what all tests share: a daemon in a folder of its own, peers that read like prose, and a
-//! talker that goes on through kills and restarts. Shares no code with the project: not even the
+//! Owns what all tests share: a daemon in a folder of its own, peers that read like prose, a
+//! talker that goes on through kills and restarts, and what makes that hard. Shares no code with the project: not even the
 //! protocol crate, so that a mistake there is seen here.
 
 mod daemon;
 mod dice;
+mod faults;
 pub(crate) mod http;
 mod log;
 mod peer;
+mod road;
 mod talker;
 mod tls;
 
 pub(crate) use daemon::{Daemon, Finished, in_shell, run};
 pub(crate) use dice::Dice;
+pub(crate) use faults::{Call, Fault, Faults};
 pub(crate) use peer::{Message, Peer, Session};
+pub(crate) use road::{Fate, Harm, Road, Way};
 pub(crate) use talker::{Talker, Whereabouts, whole_history};
 pub(crate) use tls::{Trust, client_config, identified};
 

@@ -115,6 +115,11 @@ impl Peer {
         self.tls.conn.alpn_protocol().map(<[u8]>::to_vec)
     }
 
+    /// The port that it comes from.
+    pub(crate) fn port(&self) -> u16 {
+        self.tls.sock.local_addr().unwrap().port()
+    }
+
     /// Bytes as they are, in as many writes as TLS likes.
     pub(crate) fn sends_bytes(&mut self, bytes: &[u8]) {
         self.try_send_bytes(bytes).unwrap();
@@ -348,6 +353,17 @@ impl Peer {
                 Ok(None) => return,
                 Ok(Some(line)) => self.waiting.push_back(line),
                 Err(e) => panic!("{e} instead of close_notify; waiting: {:?}", self.waiting),
+            }
+        }
+    }
+
+    /// It is told no more: true where that came without `close_notify`.
+    pub(crate) fn ends_in_error(&mut self) -> bool {
+        loop {
+            match self.try_next() {
+                Ok(None) => return false,
+                Ok(Some(line)) => self.waiting.push_back(line),
+                Err(e) => return e.kind() != io::ErrorKind::WouldBlock,
             }
         }
     }

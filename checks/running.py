@@ -1,0 +1,59 @@
+"""A daemon that runs for as long as a check needs it, and how the check says what came of it. Used by fair.py
+and soak.py. Needs Python 3.8 and nothing else."""
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+
+
+class Running:
+    """Its process, its port, its CA and the file that it logs to."""
+
+    def __init__(self, process, port, ca, log):
+        self.process, self.port, self.ca, self.log = process, port, ca, log
+
+
+@contextlib.contextmanager
+def running(daemon, settings, where=None):
+    """Starts it in a folder of its own, under `where` if that is said, and waits until it is ready; ends it, and
+    removes the folder, however the check ends."""
+    folder = tempfile.mkdtemp(dir=where)
+    process = None
+    try:
+        with open(os.path.join(folder, "config.toml"), "w") as config:
+            config.write(settings)
+        log = os.path.join(folder, "log")
+        with open(log, "w") as to:
+            process = subprocess.Popen([os.path.abspath(daemon)], cwd=folder, stdout=subprocess.DEVNULL, stderr=to)
+        for _ in range(200):
+            with open(log) as said:
+                text = said.read()
+            port = re.search(r'"address":"127\.0\.0\.1:(\d+)"', text)
+            if port and '"event":"ready"' in text:
+                break
+            if process.poll() is not None:
+                raise SystemExit(f"the daemon ended with {process.returncode}:\n{text}")
+            time.sleep(0.1)
+        else:
+            raise SystemExit(f"the daemon is not ready after 20 s:\n{text}")
+        yield Running(process, int(port[1]), os.path.join(folder, "certs", "ca.pem"), log)
+    finally:
+        end(process)
+        shutil.rmtree(folder)
+
+
+def end(process):
+    """Ends a process that may have ended, or never begun."""
+    if process and process.poll() is None:
+        process.kill()
+        process.wait()
+
+
+def verdict(faults):
+    """The last line of a check, and its exit code."""
+    print("passed" if not faults else "FAILED: " + "; ".join(faults[:10]))
+    return 1 if faults else 0

@@ -1,0 +1,125 @@
+//! What stands for the net: lines become commands, and who proves a name, or enrols, has done so.
+
+use super::world::World;
+use crate::chat::*;
+use tcp_chat_protocol::request::{Bounds, Login, Request, Wants, parse};
+
+/// What stands for the hash of a password.
+fn hash_of(password: &str) -> std::sync::Arc<str> {
+    format!("hash of {password}").into()
+}
+
+fn code_hash(code: &str) -> Digest {
+    crate::auth::sha256(code.as_bytes())
+}
+
+/// A code for a password.
+pub(super) fn code(text: &str, until: u64) -> Code {
+    Code { hash: code_hash(text), until, gives: Gives::Password }
+}
+
+impl World {
+    /// A line, as the connection's read side would pass it on.
+    pub(super) fn command(&mut self, line: &str) -> Command {
+        match parse(line.as_bytes(), &Bounds { msg_bytes: 8192 }) {
+            Err(refusal) => Command::Refused(refusal),
+            Ok((id, request)) => Command::Ask(
+                id,
+                match request {
+                    Request::Login(login) => {
+                        self.logins = self.logins.checked_add(1).expect("few logins");
+                        let n = self.logins;
+                        let fresh = Secret { token: format!("token{n}").into(), hash: [n; 32] };
+                        if let (Some(name), None) = (&login.name, &login.session) {
+                            let called = self.called.take().unwrap_or_else(|| name.to_string());
+                            self.tokens.insert(called, (fresh.token.to_string(), fresh.hash));
+                        }
+                        let resumes = login.session.as_deref().map(|token| {
+                            self.tokens
+                                .values()
+                                .find(|(t, _)| *t == *token)
+                                .map_or([0; 32], |(_, hash)| *hash)
+                        });
+                        let proof = self.proof(&login);
+                        Ask::Login { login, fresh, resumes, proof }
+                    }
+                    Request::Enrol(enrol) => {
+                        let made = match &enrol.wants {
+                            Wants::Password(password) => Made::Password(hash_of(password)),
+                            Wants::Certificate(_) => Made::Nothing,
+                        };
+                        Ask::Enrol { code: Some(code_hash(&enrol.code)), enrol, made }
+                    }
+                    Request::Join(name) => Ask::Join(name),
+                    Request::Leave(place) => Ask::Leave(place),
+                    Request::Msg { to, text } => Ask::Say(to, tcp_chat_protocol::event::json_text(&text)),
+                    Request::Who(place) => Ask::Who(place),
+                    Request::Rooms => Ask::Rooms,
+                    Request::History(history) => Ask::History(history),
+                    Request::Search(search) => Ask::Search(search),
+                    Request::Act(act) => Ask::Act(Box::new((*act).into())),
+                    Request::Ping => Ask::Ping,
+                    Request::Quit => Ask::Quit,
+                },
+            ),
+        }
+    }
+
+    /// What the net finds out of a login.
+    fn proof(&mut self, login: &Login) -> Proof {
+        if let Some(shown) = self.shows.take() {
+            return Proof::Certificate(Box::new(shown));
+        }
+        let proven = login.name.as_ref().filter(|name| self.proven.contains(&name.as_str()));
+        if let Some(name) = proven {
+            return Proof::Certificate(Box::new(self.certificate_of(name)));
+        }
+        let user = login.name.as_ref().and_then(|name| self.chat.users().by_name(name));
+        match (user, &login.password) {
+            (Some(user), Some(password)) if user.password == Some(hash_of(password)) => {
+                Proof::Password(user.id, hash_of(password))
+            }
+            (Some(_), _) if login.session.is_none() => Proof::Refused,
+            _ => Proof::NotNeeded,
+        }
+    }
+
+    /// The certificate by which a user proves a name.
+    pub(super) fn certificate_of(&self, name: &Name) -> Certificate {
+        let year = 365 * 24 * 3600 * 1000;
+        Certificate {
+            key: code_hash(name.as_str()),
+            name: name.clone(),
+            until: self.now.wall + year,
+            revoked: false,
+        }
+    }
+
+    /// An operator's wish that can be granted.
+    pub(super) fn grants(&mut self, wish: UserWish) {
+        self.operator(|chat| assert!(chat.grant(0, wish).is_ok()));
+    }
+
+    /// Registers a user with the password `pw`.
+    pub(super) fn registers(&mut self, name: &str) {
+        let code = code(&format!("code of {name}"), self.now.wall + 1);
+        self.grants(UserWish::Add(name.parse().unwrap(), code));
+        let who = self.connect();
+        self.sends(
+            who,
+            &format!(
+                r#"{{"op":"ENROL","data":{{"name":"{name}","code":"code of {name}","password":"pw"}}}}"#
+            ),
+        );
+        assert_eq!(self.hears(who), ["ENROL"]);
+        self.loses(who);
+    }
+
+    /// Another session of a registered user, known here by `called`.
+    pub(super) fn logs_in(&mut self, called: &str, name: &str) -> ConnectionId {
+        let who = self.connect();
+        self.called = Some(called.to_owned());
+        self.sends(who, &format!(r#"{{"op":"LOGIN","data":{{"name":"{name}","password":"pw"}}}}"#));
+        who
+    }
+}

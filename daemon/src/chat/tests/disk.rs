@@ -1,0 +1,170 @@
+//! A disk for the chat: the store, as simple as it can be said. It keeps what a turn writes, holds it
+//! against what must be so, and gives it back as the store does.
+
+use crate::chat::*;
+use std::collections::{BTreeMap, HashMap};
+use tcp_chat_protocol::event::{seq_of, write_with_id};
+
+/// The store, as simple as it can be said.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Disk {
+    conversations: BTreeMap<ConversationId, (ConversationKind, Seq)>,
+    sessions: BTreeMap<SessionId, (SessionRow, Vec<(ConversationId, Seq)>)>,
+    pub(super) chunks: Vec<Chunk>,
+    sent: HashMap<(SessionId, RequestId), (ConversationId, Seq)>,
+    rights: StoredRights,
+    pub(super) audit: Vec<Audit>,
+    users: BTreeMap<UserId, User>,
+    certificates: BTreeMap<Digest, Certificate>,
+    last: (i64, i64),
+}
+
+impl Disk {
+    pub(super) fn write(&mut self, writes: Writes) {
+        for (id, kind) in writes.conversations {
+            self.last.0 = self.last.0.max(id.0);
+            self.conversations.insert(id, (kind, 0));
+        }
+        for chunk in writes.chunks {
+            let (_, head) = self.conversations.get_mut(&chunk.conversation).expect("a conversation");
+            assert_eq!(*head, chunk.prev, "the chain has no hole");
+            *head = chunk.last;
+            assert!(self.chunks.last().is_none_or(|c| c.last < chunk.first), "numbers only grow");
+            self.chunks.push(chunk);
+        }
+        for sent in writes.sent {
+            let old = self.sent.insert((sent.session, sent.id), (sent.conversation, sent.seq));
+            assert_eq!(old, None, "an id is used once");
+        }
+        for change in writes.sessions {
+            match change {
+                SessionChange::Put(row) => {
+                    self.last.1 = self.last.1.max(row.id.0);
+                    let rooms = self.sessions.remove(&row.id).map(|(_, rooms)| rooms).unwrap_or_default();
+                    self.sessions.insert(row.id, (row, rooms));
+                }
+                SessionChange::Join { session, room, since } => {
+                    self.sessions.get_mut(&session).expect("a session").1.push((room, since));
+                }
+                SessionChange::Leave { session, room } => {
+                    self.sessions.get_mut(&session).expect("a session").1.retain(|(r, _)| *r != room);
+                }
+                SessionChange::End(id) => {
+                    self.sessions.remove(&id);
+                    self.sent.retain(|(s, _), _| *s != id);
+                }
+            }
+        }
+        writes.rights.into_iter().for_each(|change| self.change(change));
+        self.audit.extend(writes.audit);
+        for change in writes.users {
+            match change {
+                UserChange::Put(user) => {
+                    self.last.1 = self.last.1.max(user.id.0);
+                    self.users.insert(user.id, user);
+                }
+                UserChange::Gone(id) => drop(self.users.remove(&id)),
+                UserChange::Certificate(c) => drop(self.certificates.insert(c.key, c)),
+                UserChange::Forget(key) => drop(self.certificates.remove(&key)),
+            }
+        }
+        for id in writes.gone {
+            let StoredRights { grants, private, mutes, bans } = &mut self.rights;
+            grants.retain(|(scope, ..)| *scope != Some(id));
+            private.retain(|room| *room != id);
+            mutes.retain(|(scope, ..)| *scope != Some(id));
+            bans.retain(|(scope, ..)| *scope != Some(id));
+            self.conversations.remove(&id);
+            self.chunks.retain(|c| c.conversation != id);
+        }
+    }
+
+    fn change(&mut self, change: RightsChange) {
+        let StoredRights { grants, private, mutes, bans } = &mut self.rights;
+        match change {
+            RightsChange::Grant { scope, user, role } => {
+                grants.retain(|(s, u, _)| (*s, u) != (scope, &user));
+                grants.extend(role.map(|role| (scope, user, role)));
+            }
+            RightsChange::Private { room, private: is_private } => {
+                private.retain(|r| *r != room);
+                private.extend(is_private.then_some(room));
+            }
+            RightsChange::Mute { scope, user, mute } => {
+                mutes.retain(|(s, u, _)| (*s, u) != (scope, &user));
+                mutes.extend(mute.map(|mute| (scope, user, mute)));
+            }
+            RightsChange::Ban { scope, banned, ban } => {
+                bans.retain(|(s, b, _)| (*s, b) != (scope, &banned));
+                bans.extend(ban.map(|ban| (scope, banned, ban)));
+            }
+        }
+    }
+
+    pub(super) fn replace(&mut self, found: Found) {
+        self.rights = found.rights;
+        self.audit.extend(found.audit);
+        self.conversations = found.conversations.into_iter().map(|c| (c.id, (c.kind, c.head))).collect();
+        self.sessions = found.sessions.into_iter().map(|s| (s.row.id, (s.row, s.rooms))).collect();
+        self.users = found.users.into_iter().map(|u| (u.id, u)).collect();
+        self.certificates = found.certificates.into_iter().map(|c| (c.key, c)).collect();
+        self.last = (found.last_conversation, found.last_session);
+    }
+
+    pub(super) fn found(&self) -> Found {
+        Found {
+            conversations: self
+                .conversations
+                .iter()
+                .map(|(id, (kind, head))| StoredConversation { id: *id, kind: kind.clone(), head: *head })
+                .collect(),
+            sessions: self
+                .sessions
+                .values()
+                .map(|(row, rooms)| StoredSession { row: row.clone(), rooms: rooms.clone() })
+                .collect(),
+            rights: self.rights.clone(),
+            audit: Vec::new(),
+            users: self.users.values().cloned().collect(),
+            certificates: self.certificates.values().cloned().collect(),
+            head: self.chunks.last().map_or(0, |c| c.last),
+            last_conversation: self.last.0,
+            last_session: self.last.1,
+        }
+    }
+
+    /// The lines of a gap, in order, one's own with their ids.
+    pub(super) fn gap(&self, session: SessionId, ranges: &[Range]) -> Vec<Vec<u8>> {
+        let mut lines = Vec::new();
+        for chunk in &self.chunks {
+            for line in chunk.lines.split_inclusive(|b| *b == b'\n') {
+                let seq = seq_of(line).expect("a number");
+                let wanted =
+                    |r: &Range| r.conversation == chunk.conversation && r.first <= seq && seq <= r.last;
+                if ranges.iter().any(wanted) {
+                    let own = self.sent.iter().find(|((s, _), (_, q))| *s == session && *q == seq);
+                    let mut out = Vec::new();
+                    match own {
+                        Some(((_, id), _)) => write_with_id(line, id, &mut out),
+                        None => out.extend_from_slice(line),
+                    }
+                    lines.push(out);
+                }
+            }
+        }
+        lines
+    }
+}
+
+/// What was said before, read from the disk.
+pub(super) struct DiskPast<'a>(pub(super) &'a Disk);
+
+impl Past for DiskPast<'_> {
+    fn sent(
+        &mut self,
+        session: SessionId,
+        id: &RequestId,
+    ) -> Result<Option<(ConversationId, Seq)>, PastUnknown> {
+        Ok(self.0.sent.get(&(session, id.clone())).copied())
+    }
+}

@@ -1,0 +1,147 @@
+//! What is bounded: who is too fast, too many or too much, and what they are told.
+
+use super::*;
+
+#[test]
+fn limits_are_errors_that_name_themselves() {
+    let mut world = World::new(|rules| {
+        rules.rate = Rate { per_second: 1, burst: 2 };
+        rules.errors = 3;
+        rules.sessions = 2;
+        rules.rooms_per_session = 2;
+        rules.create = true;
+    });
+    let ana = world.login("ana");
+    world.hears(ana);
+    for heard in ["MSG 1<0 lobby ana: x", "MSG 2<1 lobby ana: x", "ERROR_MSG RATE_LIMITED 1000 ms"] {
+        world.sends(ana, r#"{"op":"MSG","data":"x"}"#);
+        assert_eq!(world.hears(ana), [heard]);
+    }
+    world.passes(10_000);
+    world.sends(ana, r#"{"op":"JOIN","data":{"room":"a"}}"#);
+    world.hears(ana);
+    world.sends(ana, r#"{"op":"JOIN","data":{"room":"b"}}"#);
+    assert_eq!(world.hears(ana), ["ERROR_MSG DATA"]);
+    let bo = world.login("bo");
+    world.hears(bo);
+    let cy = world.login("cy");
+    assert_eq!(world.hears(cy), ["ERROR_MSG SERVER_FULL", "(closed: server full)"]);
+    for _ in 0..2 {
+        world.sends(bo, "nonsense");
+    }
+    world.sends(bo, r#"{"op":"PING"}"#);
+    assert_eq!(world.hears(bo), ["ERROR_MSG PARSE", "ERROR_MSG PARSE", "PING"]);
+    for _ in 0..5 {
+        world.sends(bo, "nonsense");
+    }
+    let heard = world.hears(bo);
+    assert_eq!(heard.len(), 5, "{heard:?}");
+    assert_eq!(heard.last().unwrap(), "(closed: too many errors)");
+}
+
+#[test]
+fn every_line_counts_and_who_goes_on_is_read_more_slowly() {
+    let mut world = World::new(|rules| {
+        rules.rate = Rate { per_second: 1, burst: 3 };
+        rules.errors = 0;
+    });
+    let ana = world.login("ana");
+    world.hears(ana);
+    for line in [r#"{"op":"PING"}"#, "nonsense", r#"{"op":"WHO"}"#] {
+        world.sends(ana, line);
+        world.hears(ana);
+    }
+    assert_eq!(world.slowed.get(&ana), None);
+    // What keeps a connection in order is answered all the same, and an error stays the one that it is.
+    for (line, heard) in [
+        (r#"{"op":"MSG","data":"x"}"#, "ERROR_MSG RATE_LIMITED 1000 ms"),
+        (r#"{"op":"PING"}"#, "PING"),
+        ("nonsense", "ERROR_MSG PARSE"),
+    ] {
+        world.sends(ana, line);
+        assert_eq!(world.hears(ana), [heard]);
+    }
+    assert_eq!(world.slowed.get(&ana), Some(&3));
+    // Before a login the connection itself is counted.
+    let door = world.connect();
+    for _ in 0..5 {
+        world.sends(door, r#"{"op":"WHO"}"#);
+    }
+    assert_eq!(world.hears(door), ["ERROR_MSG NOT_LOGGED_IN"; 5]);
+    assert_eq!(world.slowed.get(&door), Some(&2));
+}
+
+#[test]
+fn bytes_are_paid_for_later_and_refused_when_that_takes_long() {
+    let mut world = World::new(|rules| rules.flow = Flow { per_second: 1_000, burst: 1_000 });
+    let ana = world.login("ana");
+    world.hears(ana);
+    world.adds(ana, Command::Read(4_000));
+    world.sends(ana, r#"{"op":"MSG","data":"x"}"#);
+    assert_eq!(world.hears(ana), ["MSG 1<0 lobby ana: x"]);
+    assert_eq!(world.slowed.get(&ana), Some(&1_000), "three seconds are owed, one is the longest");
+    world.passes(1_000);
+    world.adds(ana, Command::Read(4_000));
+    world.sends(ana, r#"{"op":"MSG","data":"x"}"#);
+    world.sends(ana, r#"{"op":"PING"}"#);
+    assert_eq!(world.hears(ana), ["ERROR_MSG RATE_LIMITED 2000 ms", "PING"]);
+    world.passes(2_000);
+    world.adds(ana, Command::Read(10));
+    world.sends(ana, r#"{"op":"MSG","data":"y"}"#);
+    assert_eq!(world.hears(ana), ["MSG 2<1 lobby ana: y"], "the wait was true");
+}
+
+#[test]
+fn strangers_are_written_to_so_many_a_minute_and_whoever_answers_is_none() {
+    let mut world = World::new(|rules| rules.strangers_per_minute = 2);
+    let [spam, bo, cy, dee] = ["spam", "bo", "cy", "dee"].map(|name| world.login(name));
+    let tell = |to: &str| format!(r#"{{"op":"MSG","data":{{"to":"{to}","msg":"buy"}}}}"#);
+    for who in [spam, bo, cy, dee] {
+        world.hears(who);
+    }
+    world.sends(spam, &tell("bo"));
+    world.sends(spam, &tell("bo"));
+    world.sends(spam, &tell("spam"));
+    world.sends(spam, &tell("cy"));
+    assert_eq!(world.hears(spam).len(), 4, "the same one again, or oneself, is nobody new");
+    world.sends(spam, &tell("dee"));
+    assert_eq!(world.hears(spam), ["ERROR_MSG RATE_LIMITED 30000 ms"]);
+    assert_eq!(world.hears(dee), [""; 0]);
+    world.sends(bo, &tell("spam"));
+    world.sends(bo, &tell("spam"));
+    world.hears(spam);
+    world.sends(spam, &tell("dee"));
+    assert_eq!(world.hears(dee).len(), 1, "an answer makes room for one");
+    world.sends(dee, &tell("bo"));
+    world.hears(bo);
+    world.sends(dee, &tell("cy"));
+    world.sends(dee, &tell("spam"));
+    assert!(world.hears(dee).iter().all(|line| !line.contains("ERROR")), "answering costs nothing");
+}
+
+#[test]
+fn rooms_that_may_not_be_made_are_not() {
+    let mut world = World::new(|rules| rules.create = false);
+    let ana = world.login("ana");
+    world.hears(ana);
+    world.sends(ana, r#"{"op":"JOIN","data":{"room":"x"}}"#);
+    assert_eq!(world.hears(ana), ["ERROR_MSG NO_SUCH_ROOM"]);
+    let bo = world.connect();
+    world.sends(bo, r#"{"op":"LOGIN","data":{"name":"bo","rooms":["lobby","x"]}}"#);
+    assert_eq!(world.hears(bo), ["ERROR_MSG NO_SUCH_ROOM"]);
+    world.sends(bo, r#"{"op":"LOGIN","data":{"name":"bo","rooms":[]}}"#);
+    assert_eq!(world.hears(bo), ["LOGIN bo  head 0"]);
+    world.sends(bo, r#"{"op":"MSG","data":"x"}"#);
+    assert_eq!(world.hears(bo), ["ERROR_MSG NOT_A_MEMBER"]);
+}
+
+#[test]
+fn large_rooms_are_quiet_about_who_comes() {
+    let mut world = World::new(|rules| rules.presence_limit = 2);
+    let [ana, bo] = [world.login("ana"), world.login("bo")];
+    let cy = world.login("cy");
+    assert_eq!(world.hears(ana), ["LOGIN ana lobby head 0", "PRESENCE lobby bo joined"]);
+    world.skips(&[bo, cy]);
+    world.sends(ana, r#"{"op":"WHO","data":{"room":"lobby"}}"#);
+    assert_eq!(world.hears(ana), ["WHO lobby [ana here, bo here, cy here] of 3"]);
+}

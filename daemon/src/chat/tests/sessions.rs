@@ -1,0 +1,160 @@
+//! Sessions that outlive connections, restarts, a full disk and a clock that jumps.
+
+use super::*;
+
+#[test]
+fn lost_is_away_then_back_or_left() {
+    let mut world = World::new(|rules| rules.ttl_ms = 1000);
+    let [ana, bo] = [world.login("ana"), world.login("bo")];
+    world.skips(&[ana, bo]);
+    world.loses(bo);
+    assert_eq!(world.hears(ana), ["PRESENCE lobby bo away"]);
+    world.passes(999);
+    assert!(world.hears(ana).is_empty());
+    let bo = world.resumes("bo", None);
+    assert_eq!(world.hears(ana), ["PRESENCE lobby bo back"]);
+    world.loses(bo);
+    world.hears(ana);
+    world.passes(1000);
+    assert_eq!(world.hears(ana), ["PRESENCE lobby bo left"]);
+    let bo = world.resumes("bo", None);
+    assert_eq!(world.hears(bo), ["ERROR_MSG SESSION_EXPIRED"]);
+}
+
+#[test]
+fn a_takeover_ends_the_old_connection_and_announces_nothing() {
+    let mut world = World::new(|_| {});
+    let [ana, bo] = [world.login("ana"), world.login("bo")];
+    world.skips(&[ana, bo]);
+    let again = world.resumes("bo", None);
+    assert_eq!(world.hears(bo), ["NOTICE TAKEN_OVER", "(closed: taken over)"]);
+    world.loses(bo);
+    assert!(world.hears(ana).is_empty());
+    world.sends(ana, r#"{"op":"MSG","data":"x"}"#);
+    assert_eq!(world.hears(again), ["LOGIN bo lobby head 0", "MSG 1<0 lobby ana: x"]);
+    assert!(world.hears(bo).is_empty());
+}
+
+#[test]
+fn what_was_sent_before_is_answered_with_the_first() {
+    let mut world = World::new(|_| {});
+    let ana = world.login("ana");
+    world.hears(ana);
+    world.in_one_turn(ana, &[r#"{"op":"MSG","data":"x","id":5}"#, r#"{"op":"MSG","data":"x","id":5}"#]);
+    assert_eq!(world.hears(ana), ["MSG#5 1<0 lobby ana: x", "MSG#5 1<0 lobby ana: x"]);
+    world.sends(ana, r#"{"op":"MSG","data":"other","id":5}"#);
+    assert_eq!(world.hears(ana), ["MSG#5 1<0 lobby ana: x"]);
+    world.restarts();
+    let ana = world.resumes("ana", Some(1));
+    world.sends(ana, r#"{"op":"MSG","data":"x","id":5}"#);
+    world.sends(ana, r#"{"op":"MSG","data":"y","id":6}"#);
+    assert_eq!(
+        world.hears(ana),
+        ["LOGIN ana lobby head 1", "MSG#5 1<0 lobby ana: x", "MSG#6 2<1 lobby ana: y"]
+    );
+}
+
+#[test]
+fn what_could_not_be_kept_was_not_said() {
+    let mut world = World::new(|_| {});
+    let [ana, bo] = [world.login("ana"), world.login("bo")];
+    world.skips(&[ana, bo]);
+    world.disk_is_full = true;
+    world.sends(ana, r#"{"op":"MSG","data":"x","id":1}"#);
+    assert_eq!(world.hears(ana), ["ERROR_MSG#1 INTERNAL"]);
+    world.sends(ana, r#"{"op":"MSG","data":"x","id":2}"#);
+    assert_eq!(world.hears(ana), ["ERROR_MSG#2 INTERNAL"]);
+    let cy = world.login("cy");
+    assert_eq!(world.hears(cy), ["LOGIN cy lobby head 0"], "coming and going goes on");
+    world.disk_is_full = false;
+    world.recovers();
+    world.sends(ana, r#"{"op":"MSG","data":"y","id":1}"#);
+    assert_eq!(world.hears(bo), ["PRESENCE lobby cy joined", "MSG 1<0 lobby ana: y"]);
+    world.restarts();
+    let cy = world.resumes("cy", Some(0));
+    assert_eq!(world.hears(cy), ["LOGIN cy lobby head 1", "MSG 1<0 lobby ana: y"]);
+}
+
+#[test]
+fn many_endings_are_spread_over_turns() {
+    let mut world = World::new(|rules| {
+        rules.ttl_ms = 10;
+        rules.presence_limit = 0;
+    });
+    for n in 0..10 {
+        let c = world.login(&format!("u{n}x"));
+        world.loses(c);
+    }
+    world.now.mono += 100;
+    world.chat.begin(world.now);
+    assert!(world.chat.expire(4));
+    assert_eq!(world.chat.counts().sessions, 6);
+    assert!(world.chat.expire(4));
+    assert!(!world.chat.expire(4));
+    assert_eq!(world.chat.counts().sessions, 0);
+    assert_eq!(world.chat.next_ending(), None);
+}
+
+#[test]
+fn a_turn_that_was_not_kept_leaves_no_trace_in_what_is_seen_later() {
+    let mut world = World::new(|_| {});
+    let [ana, bo] = [world.login("ana"), world.login("bo")];
+    world.sends(ana, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
+    world.loses(bo);
+    world.skips(&[ana]);
+    // In one turn: something is said, and behind it bo resumes and joins. The disk is full.
+    world.disk_is_full = true;
+    let said = world.command(r#"{"op":"MSG","data":"lost"}"#);
+    world.adds(ana, said);
+    let bo = world.resumes("bo", Some(0));
+    let gap = world.effects.iter().find(|e| matches!(e, Effect::Read(..)));
+    assert!(matches!(gap, Some(Effect::Read(_, Read::Gap(_, ranges))) if ranges.is_empty()), "{gap:?}");
+    world.disk_is_full = false;
+    world.recovers();
+    assert_eq!(world.hears(bo), ["LOGIN bo lobby head 0"], "nothing of it is told or replayed");
+
+    world.disk_is_full = true;
+    let said = world.command(r#"{"op":"MSG","data":"lost"}"#);
+    world.adds(ana, said);
+    world.sends(bo, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
+    world.disk_is_full = false;
+    world.recovers();
+    world.loses(bo);
+    world.sends(ana, r#"{"op":"MSG","data":{"room":"ops","msg":"kept"}}"#);
+    let bo = world.resumes("bo", Some(0));
+    assert_eq!(
+        world.hears(bo),
+        ["LOGIN bo lobby,ops head 1", "MSG 1<0 ops ana: kept"],
+        "its number is used anew"
+    );
+}
+
+#[test]
+fn a_clock_that_jumps_ends_no_session_and_breaks_no_order() {
+    const YEAR: u64 = 366 * 24 * 3600 * 1000;
+    let mut world = World::new(|rules| rules.ttl_ms = 10_000);
+    let [ana, bo] = [world.login("ana"), world.login("bo")];
+    world.hears(ana);
+    world.loses(bo);
+    world.hears(ana);
+    for (at, jump) in [YEAR, 0, 3 * YEAR, 1].into_iter().enumerate() {
+        world.now.wall = jump;
+        world.now.mono += 1_000;
+        world.turn();
+        world.sends(ana, &format!(r#"{{"op":"MSG","data":"{at}"}}"#));
+        let (seq, prev) = (at + 1, at);
+        assert_eq!(world.hears(ana), [format!("MSG {seq}<{prev} lobby ana: {at}")], "nobody has left");
+    }
+    let bo = world.resumes("bo", Some(0));
+    assert_eq!(world.hears(bo).len(), 5, "still there, with all that was said");
+    world.loses(bo);
+    world.hears(ana);
+    world.now.wall = 0;
+    world.now.mono += 10_000;
+    world.turn();
+    assert_eq!(
+        world.hears(ana),
+        ["PRESENCE lobby bo left"],
+        "the TTL goes by the clock that only goes forward"
+    );
+}

@@ -1,0 +1,82 @@
+//! `check`, and what a broken configuration stops.
+
+use crate::{Desk, Ended};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+#[test]
+fn check_is_fine_before_the_first_start_and_makes_nothing() {
+    // Whatever has the usual port here, and however few files may be open.
+    let desk = Desk::with("listen.address = \"127.0.0.1:0\"\nlimits.connections = 10\n");
+    let ended = desk.run(&["check"]);
+    let dir = desk.dir.path().display();
+    assert_eq!(
+        ended.out,
+        format!(
+            "{dir}/config.toml: fine\n{dir}/certs: none there yet; a start makes a CA and a certificate\n\
+             {dir}/data/chat.db: not there yet; a start makes it\n"
+        )
+    );
+    assert_eq!((ended.code, ended.err.as_str()), (0, ""));
+    assert_eq!(fs::read_dir(desk.dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn check_warns_of_what_will_not_work_on_this_host_and_says_what_to_do() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let desk = Desk::with(&format!(
+        "listen.address = \"{address}\"\nlimits.connections = 10\ntls.names = [\"chat.invalid\"]\n"
+    ))
+    .with_certificates();
+    fs::set_permissions(desk.path("certs/server.key"), fs::Permissions::from_mode(0o644)).unwrap();
+    let ended = desk.run(&["check"]);
+    for part in [
+        &format!("warning: listen.address: {address} is taken, and no daemon answers"),
+        "server.pem: it is not good for chat.invalid (tls.names) yet",
+        "warning: tls.names: chat.invalid cannot be looked up from here",
+        "certs/server.key: everyone on this host may use it (mode 644): chmod o=",
+    ] {
+        assert!(ended.err.contains(part), "{part}\n{ended:?}");
+    }
+    assert_eq!(ended.code, 0, "it would start: {ended:?}");
+    // An address of nobody here is no start at all.
+    let desk = Desk::with("listen.address = \"192.0.2.1:3000\"\nlimits.connections = 10\n");
+    let ended = desk.run(&["check"]);
+    assert!(ended.err.contains("192.0.2.1:3000 is not an address of this host"), "{ended:?}");
+    assert_eq!(ended.code, 78, "{ended:?}");
+}
+
+#[test]
+fn check_says_everything_that_is_wrong_at_once_with_78() {
+    let desk = Desk::with("[limits]\nburst = 0\n[log]\nlevl = \"info\"\n");
+    let ended = Ended::of(desk.command(&["check"]).env("TCP_CHATD__SESSIONS__TTL", "x"));
+    assert_eq!((ended.code, ended.out.as_str()), (78, ""));
+    for part in [
+        "config.toml:2:9: limits.burst: 0 is no whole number from 1 to 10000000",
+        "config.toml:4:1: log.levl: there is no such setting; did you mean log.level?",
+        "environment variable TCP_CHATD__SESSIONS__TTL: sessions.ttl: \"x\" is no duration",
+    ] {
+        assert!(ended.err.contains(part), "{part}\n{}", ended.err);
+    }
+    // Broken certificates are the same to a caller.
+    let desk = Desk::with("").with_certificates();
+    fs::remove_file(desk.path("certs/ca.key")).unwrap();
+    let ended = desk.run(&["check"]);
+    assert_eq!(ended.code, 78, "{ended:?}");
+    assert!(ended.err.contains("certs/ca.key: it is missing, and ca.pem is there"), "{}", ended.err);
+    assert!(ended.out.contains("config.toml: fine"), "what is fine is said, too: {}", ended.out);
+}
+
+#[test]
+fn a_broken_configuration_refuses_to_run_with_78() {
+    let desk = Desk::with("[limits]\nburst = 0\n");
+    for args in [&[][..], &["run"], &["config"], &["cert", "show"], &["status"]] {
+        let ended = desk.run(args);
+        assert_eq!((ended.code, ended.out.as_str()), (78, ""), "{args:?}");
+        assert!(ended.err.contains("limits.burst"), "{args:?}: {}", ended.err);
+    }
+    let ended = desk.run(&["--config", "other.toml", "check"]);
+    assert_eq!(ended.code, 78);
+    assert!(ended.err.starts_with("other.toml: there is no such file"), "{}", ended.err);
+}
