@@ -15,6 +15,7 @@ pub use outbox::{Closed, Item, Outbox, Taken};
 use crate::chat::{
     Chat, Command, ConnectionId, ConversationId, Found, Now, Past, PastUnknown, Rules, SessionId,
 };
+use crate::log;
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 use answers::Answer;
@@ -244,6 +245,7 @@ impl Hub {
     fn chores(&mut self) {
         let now = Instant::now();
         if now >= self.tidy_at {
+            log::tell_left_out();
             self.tidy_at = now
                 + match self.store.tidy(self.certainly()) {
                     Ok(true) => TIDY_AGAIN,
@@ -274,6 +276,7 @@ impl Hub {
     }
 
     fn finish(self) -> Ended {
+        log::tell_left_out();
         let mut failing = self.failing.map(|(why, _)| why);
         let mut store = self.store;
         if failing.is_some() && store.replace(&self.chat.found()).is_ok() {
@@ -313,7 +316,13 @@ impl Past for Sent<'_> {
         id: &RequestId,
     ) -> Result<Option<(ConversationId, Seq)>, PastUnknown> {
         self.0.sent(session, id).map_err(|why| {
-            error!(event = "store_unreadable", error = why.to_string(), "store failed: it could not be read");
+            if log::has_room() {
+                error!(
+                    event = "store_unreadable",
+                    error = why.to_string(),
+                    "store failed: it could not be read"
+                );
+            }
             PastUnknown
         })
     }

@@ -17,6 +17,8 @@ mod crash;
 mod disk;
 mod documents;
 mod door;
+mod events;
+mod events_for_real;
 mod first_start;
 mod forging;
 mod framing;

@@ -12,6 +12,7 @@ mod tls;
 
 pub(crate) use daemon::{Daemon, Finished, in_shell, run};
 pub(crate) use dice::Dice;
+pub(crate) use log::Log;
 pub(crate) use peer::{Message, Peer, Session};
 pub(crate) use talker::{Talker, Whereabouts, whole_history};
 pub(crate) use tls::{Trust, client_config, identified};
