@@ -7,6 +7,7 @@ use crate::common::{Daemon, Log, in_shell, run};
 use crate::disk::{Disk, speaks_until_refused};
 use crate::events::{documented, held};
 use crate::posts::TOKEN;
+use crate::refused::refused_as;
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -251,15 +252,6 @@ fn store() -> BTreeSet<String> {
     seen
 }
 
-/// The line that a client's error leads to.
-fn refused_as(log: &Log, id: &Value) -> Value {
-    let found = log.wait(|line| {
-        let line: Value = serde_json::from_str(line).ok()?;
-        (line["event"] == "refused" && line["id"] == *id).then_some(line)
-    });
-    found.unwrap_or_else(|| panic!("no refusal of {id}:\n{}", log.text()))
-}
-
 /// No descriptors are left.
 fn descriptors() -> BTreeSet<String> {
     let settings = format!(
@@ -314,51 +306,4 @@ fn every_event_is_written_as_documented() {
     }
     seen.extend(NOT_HERE.map(|(event, _)| event.to_owned()));
     assert_eq!(seen, documented(), "on the left what was written, on the right what is documented");
-}
-
-#[test]
-fn the_id_of_a_clients_error_finds_its_line() {
-    let daemon = Daemon::with(DEBUG);
-    let mut ana = daemon.login("ana");
-    for id in [json!("build-7"), json!(17), json!(u64::MAX), json!("two\nlines \u{202e}and\u{1b}[2J more")] {
-        ana.sends(&json!({"op": "MSG", "id": id, "data": {"room": "nowhere", "msg": "a secret"}}));
-        let error = ana.next_where("the error", |line| line.get("id") == Some(&id));
-        assert_eq!(error["data"]["kind"], "NO_SUCH_ROOM");
-    }
-    for id in [json!("build-7"), json!(17), json!(u64::MAX)] {
-        let line = refused_as(daemon.log(), &id);
-        assert_eq!((&line["user"], &line["op"]), (&json!("ana"), &json!("MSG")), "{line}");
-        assert_eq!((&line["peer"], &line["kind"]), (&json!("127.0.0.1"), &json!("NO_SUCH_ROOM")), "{line}");
-        assert_eq!(line["level"], "DEBUG");
-        assert_eq!(line["conn"], daemon.tells("logged_in")["conn"]);
-    }
-    // What was not understood, and who is nobody yet, too.
-    let mut door = daemon.connect();
-    door.sends(&json!({"op": "DANCE", "id": "waltz"}));
-    door.hears_error("UNKNOWN_OP");
-    let line = refused_as(daemon.log(), &json!("waltz"));
-    assert_eq!((line.get("user"), line.get("op")), (None, None), "{line}");
-    door.sends_bytes(b"no JSON\n");
-    door.hears_error("PARSE");
-    door.asks("PING", Value::Null);
-    let text = daemon.log().text();
-    assert!(text.contains("\"kind\":\"PARSE\""), "{text}");
-    assert!(!text.contains("a secret") && !text.contains('\u{1b}') && !text.contains('\u{202e}'), "{text}");
-}
-
-#[test]
-fn at_the_usual_level_refusals_write_nothing() {
-    let mut daemon = Daemon::start();
-    let mut ana = daemon.login("ana");
-    for _ in 0..100 {
-        ana.is_refused("MSG", json!({"room": "nowhere", "msg": "?"}), "NO_SUCH_ROOM");
-        ana.sends_bytes(b"nonsense\n");
-        ana.hears_error("PARSE");
-    }
-    drop(ana);
-    daemon.ends();
-    assert!(daemon.log().ends());
-    let text = daemon.log().text();
-    let told: Vec<&str> = text.lines().filter(|line| !line.contains("\"level\":\"INFO\"")).collect();
-    assert!(told.is_empty() && !held(daemon.log()).contains("refused"), "{text}");
 }

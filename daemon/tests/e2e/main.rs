@@ -33,6 +33,7 @@ mod order;
 mod outside;
 mod posts;
 mod presence;
+mod refused;
 mod restarts;
 mod resume;
 mod roles;
