@@ -3,6 +3,7 @@
 
 use std::fmt;
 use tcp_chat_client::Error;
+use tcp_chat_client::protocol::RequestId;
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +77,13 @@ impl From<Error> for Failure {
             // Its lines are its own: the text of others in it has none.
             Error::CertificateRefused(refusal) => {
                 Self { exit, lines: refusal.to_string().lines().map(str::to_owned).collect() }
+            }
+            Error::Refused { ref id, .. } => {
+                let id = match id {
+                    RequestId::Number(number) => number.to_string(),
+                    RequestId::Text(text) => text.to_string(),
+                };
+                Self::new(exit, e.to_string()).hint(format!("its id, for the server's log: {id}"))
             }
             e => Self::new(exit, e.to_string()),
         }

@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                     // Kept by the server when this returns, or refused for a reason.
                     match session.send(to, text).await {
                         Ok(sent) => println!("answered as message {}", sent.seq),
-                        Err(Error::Refused { kind, msg }) => println!("refused ({kind}): {msg:?}"),
+                        Err(Error::Refused { kind, msg, .. }) => println!("refused ({kind}): {msg:?}"),
                         Err(e) => return Err(e.into()),
                     }
                 }

@@ -188,7 +188,7 @@ impl Life {
         match entry.what {
             What::CatchUp => self.caught_up(),
             What::Quit => return Some(End::Over(Error::Closed(Closed::Quit))),
-            _ => entry.fail(Error::Refused { kind: error.kind, msg: error.msg }),
+            _ => entry.fail(Error::Refused { id: id.clone(), kind: error.kind, msg: error.msg }),
         }
         None
     }

@@ -3,7 +3,7 @@
 
 use crate::explain::CertificateRefusal;
 use std::time::Duration;
-use tcp_chat_protocol::ErrorKind;
+use tcp_chat_protocol::{ErrorKind, RequestId};
 
 /// Why something was not done.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -30,6 +30,8 @@ pub enum Error {
     /// The daemon refused a request.
     #[error("the request was refused ({kind}): {msg}")]
     Refused {
+        /// What the request was called: the daemon's log has it beside the refusal.
+        id: RequestId,
         /// For programs.
         kind: ErrorKind,
         /// The daemon's sentence. Untrusted text.

@@ -46,6 +46,7 @@ def _fresh(root, new):
             ("backup and restore", operations.backup_and_restore),
             ("moving the CA", operations.moving_the_authority),
             ("what operators do by hand", operations.by_hand),
+            ("keeping order", operations.keeping_order),
             ("own certificates", life.own_certificates),
             ("own certificates as credentials", operations.credentials),
             ("stop", life.stop_in_order),

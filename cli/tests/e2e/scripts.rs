@@ -87,6 +87,16 @@ fn the_same_id_is_one_message() {
 }
 
 #[test]
+fn a_refused_request_tells_the_id_under_which_the_servers_log_has_it() {
+    let daemon = Daemon::start();
+    let home = Home::new();
+    let args = ["--name", "ci", "send", "--to", "nobody", "--id", "build-7", "built", "--json"];
+    let end = home.run(&daemon, &args);
+    assert_eq!((end.code, end.out.as_str()), (Some(6), ""), "{end:?}");
+    assert!(end.err.contains("NO_SUCH_USER") && end.err.contains("build-7"), "{end:?}");
+}
+
+#[test]
 fn long_input_is_split_at_line_ends() {
     let daemon = Daemon::start();
     let home = Home::new();

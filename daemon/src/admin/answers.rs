@@ -45,7 +45,7 @@ async fn answer(request: Request, uid: u32, desk: &Desk) -> Result<Value, String
         }
         Request::Log { level } => {
             wish(desk, |answer| Wish::Log(level.clone(), answer)).await??;
-            info!(event = "log_level", uid, level, "log level set until the next reload");
+            info!(event = "log_level", uid, to = level, "log level set until the next reload");
             Ok(json!({ "level": level }))
         }
         Request::Backup { file } if !file.is_absolute() => {

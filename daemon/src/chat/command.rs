@@ -2,7 +2,7 @@
 //! what connections read, and carries out the effects once the turn is kept.
 
 use super::reads::{PageOf, Range, SearchIn};
-use super::{Act, Barred, Certificate, ConversationId, Digest, Made, SessionId, UserId};
+use super::{Act, Barred, Certificate, ConversationId, Digest, Made, Refused, SessionId, UserId};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -205,6 +205,8 @@ pub enum Effect {
     Line(ConnectionId, Vec<u8>),
     /// The reply to a request, true only if the turn is kept.
     IfKept(ConnectionId, Option<RequestId>, Vec<u8>),
+    /// The line that refuses a request, and what the log is told.
+    Refused(Box<Refused>),
     /// A chunk of the turn's writes, to all who are to have it.
     Chunk {
         /// Its place in [`super::Writes::chunks`].

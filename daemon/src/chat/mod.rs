@@ -21,6 +21,7 @@ mod pass;
 mod presence;
 mod rate;
 mod reads;
+mod refused;
 mod registry;
 mod restore;
 mod rights;
@@ -43,6 +44,7 @@ pub use order::{Act, Audit, Ban, Barred, By, Penalty, RightsChange, Scope, Store
 pub use pass::SLOWEST_MS;
 pub use rate::{Flow, Rate};
 pub use reads::{PageOf, Range, SearchIn};
+pub use refused::Refused;
 pub use registry::{CertificateInfo, NotGranted, UserInfo, UserWish};
 pub use tally::{ResumeOutcome, Tally};
 pub use turn::Outcome;
@@ -212,14 +214,15 @@ impl Chat {
             Command::Read(bytes) => self.weigh(connection, bytes),
             Command::Refused(refusal) => {
                 self.count(connection);
-                self.answer(connection, Err(refusal));
+                self.answer(connection, None, Err(refusal));
             }
             Command::Ask(id, ask) => {
                 if self.connections.get(&connection).is_none_or(|c| c.closing) {
                     return;
                 }
+                let op = ask.op();
                 let answer = self.ask(connection, id.as_ref(), ask, past);
-                self.answer(connection, answer.map_err(|refusal| refusal.with_id(id)));
+                self.answer(connection, Some(op), answer.map_err(|refusal| refusal.with_id(id)));
             }
         }
     }
@@ -280,7 +283,7 @@ impl Chat {
     }
 
     /// Answers a refusal, and counts errors in a row.
-    fn answer(&mut self, connection: ConnectionId, answer: Answer) {
+    fn answer(&mut self, connection: ConnectionId, op: Option<&'static str>, answer: Answer) {
         let Some(state) = self.connections.get_mut(&connection) else { return };
         let Err(refusal) = answer else {
             state.errors = 0;
@@ -289,7 +292,6 @@ impl Chat {
         if state.closing {
             return;
         }
-        self.tally.refused(refusal.kind);
         state.errors = state.errors.saturating_add(1);
         let closing = match refusal.kind {
             ErrorKind::ServerFull => Some(Closing::Full),
@@ -301,7 +303,8 @@ impl Chat {
         };
         let too_many = self.rules.errors > 0 && state.errors > self.rules.errors;
         self.seal();
-        self.line(connection, reply::error(&refusal));
+        let refused = self.refuse(connection, op, refusal);
+        self.turn.effects.push(refused);
         if let Some(closing) = closing.or(too_many.then_some(Closing::Errors)) {
             self.close(connection, closing);
         }

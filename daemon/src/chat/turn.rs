@@ -4,12 +4,12 @@
 
 use super::{
     Audit, Chat, Chunk, ConnectionId, ConversationId, Effect, IdMap, Now, Own, Read, Scope, Sent, SessionId,
-    User, UserId, Writes, refusal,
+    User, UserId, Writes,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
 use tcp_chat_protocol::event::{MsgLine, Spoken};
-use tcp_chat_protocol::{Colour, ErrorKind, Name, RequestId, Role, Seq, Timestamp, reply};
+use tcp_chat_protocol::{Colour, Name, RequestId, Role, Seq, Timestamp};
 
 /// Something said, not yet numbered.
 #[derive(Debug)]
@@ -202,14 +202,12 @@ impl Chat {
         for effect in effects {
             match effect {
                 Effect::Chunk { own, .. } => out.extend(own.into_iter().map(|own| {
-                    self.tally.refused(ErrorKind::Internal);
-                    let refusal = refusal(ErrorKind::Internal, format!("the message was not kept: {why}"));
-                    Effect::Line(own.connection, reply::error(&refusal.with_id(own.id)))
+                    let msg = format!("the message was not kept: {why}");
+                    self.refuse_unkept(own.connection, Some("MSG"), own.id, msg)
                 })),
                 Effect::IfKept(connection, id, _) => {
-                    self.tally.refused(ErrorKind::Internal);
-                    let refusal = refusal(ErrorKind::Internal, format!("nothing was changed: {why}"));
-                    out.push(Effect::Line(connection, reply::error(&refusal.with_id(id))));
+                    let msg = format!("nothing was changed: {why}");
+                    out.push(self.refuse_unkept(connection, None, id, msg));
                 }
                 Effect::Read(connection, Read::Gap(session, mut ranges)) => {
                     ranges.retain_mut(|range| {
@@ -219,9 +217,8 @@ impl Chat {
                     out.push(Effect::Read(connection, Read::Gap(session, ranges)));
                 }
                 Effect::Read(connection, Read::Again(id, _, seq)) if seq > self.head => {
-                    self.tally.refused(ErrorKind::Internal);
-                    let refusal = refusal(ErrorKind::Internal, format!("the message was not kept: {why}"));
-                    out.push(Effect::Line(connection, reply::error(&refusal.with_id(Some(id)))));
+                    let msg = format!("the message was not kept: {why}");
+                    out.push(self.refuse_unkept(connection, Some("MSG"), Some(id), msg));
                 }
                 other => out.push(other),
             }

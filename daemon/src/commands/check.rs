@@ -8,6 +8,7 @@ use crate::tls;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
+use tcp_chat_protocol::Timestamp;
 
 /// Reads configuration (the caller did), certificates and store.
 pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {
@@ -26,11 +27,15 @@ pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {
             bad.push(e.to_string());
         }
     }
+    let mut newest = None;
     match store(&loaded.settings.history) {
-        Ok(found) => good.push_str(&format!("{found}\n")),
+        Ok((found, of)) => {
+            good.push_str(&format!("{found}\n"));
+            newest = of;
+        }
         Err(reason) => bad.push(reason),
     }
-    let host = host::look(&loaded.settings);
+    let host = host::look(&loaded.settings, newest);
     bad.extend(host.bad);
     print(&good)?;
     for warning in host.warnings {
@@ -39,21 +44,23 @@ pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {
     if bad.is_empty() { Ok(()) } else { Err(Failure::new(exit, bad.join("\n"))) }
 }
 
-fn store(history: &History) -> Result<String, String> {
+/// What is to be said of it, and of when its newest message is.
+fn store(history: &History) -> Result<(String, Option<Timestamp>), String> {
     let Some(path) = &history.path else {
-        return Ok("store: in memory, nothing is kept".to_owned());
+        return Ok(("store: in memory, nothing is kept".to_owned(), None));
     };
     let shown = path.display();
     if !path.exists() {
-        return Ok(format!("{shown}: not there yet; a start makes it"));
+        return Ok((format!("{shown}: not there yet; a start makes it"), None));
     }
     // Opening leaves files behind (SQLite's log, the lock). As root they would be root's, and the
     // daemon could not open them any more.
     if !is_own(path) {
-        return Ok(format!("{shown}: not opened, since it belongs to another user; check as that user"));
+        let said = format!("{shown}: not opened, since it belongs to another user; check as that user");
+        return Ok((said, None));
     }
     match Store::check(history) {
-        Ok(()) => Ok(format!("{shown}: fine")),
+        Ok(newest) => Ok((format!("{shown}: fine"), newest)),
         Err(why) => Err(why.to_string()),
     }
 }

@@ -12,13 +12,14 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
+use tcp_chat_protocol::Timestamp;
 
 /// A disk with less room than this fills soon: a day of busy chat.
 const ROOM: u64 = 256 << 20;
 /// How long names may take to be looked up, all together.
 const LOOK_UP: Duration = Duration::from_secs(5);
 /// No clock that is right shows less: 2026-01-01.
-const CLOCK: Duration = Duration::from_secs(1_767_225_600);
+const CLOCK: Timestamp = Timestamp(1_767_225_600_000);
 /// A certificate that ends sooner is worth a word.
 const ENDS_SOON: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -31,11 +32,11 @@ pub(super) struct Findings {
     pub(super) warnings: Vec<String>,
 }
 
-/// Looks at everything.
-pub(super) fn look(settings: &Settings) -> Findings {
+/// Looks at everything; `newest` is when the newest message in the store was said.
+pub(super) fn look(settings: &Settings, newest: Option<Timestamp>) -> Findings {
     let mut found = Findings::default();
     ports(settings, &mut found);
-    clock(SystemTime::now(), &mut found);
+    clock(Timestamp::now(), newest, &mut found);
     certificate(settings, &mut found);
     look_up(&settings.tls.names, &mut found);
     modes(settings, &mut found);
@@ -62,13 +63,20 @@ fn ports(settings: &Settings, found: &mut Findings) {
     }
 }
 
-fn clock(now: SystemTime, found: &mut Findings) {
-    if now.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since < CLOCK) {
+fn clock(now: Timestamp, newest: Option<Timestamp>, found: &mut Findings) {
+    if now < CLOCK {
         found.warnings.push(
             "clock: it shows a day before this program was made; certificates and retention go by it: see \
              `timedatectl`"
                 .into(),
         );
+    }
+    if let Some(newest) = newest.filter(|newest| now < *newest) {
+        found.warnings.push(format!(
+            "clock: it shows {now}, and the newest message in the store is of {newest}: the next ones would \
+             seem older than it, though their order stays; set the clock (`timedatectl`), or, where it was \
+             ahead then and is right now, leave it"
+        ));
     }
 }
 
@@ -186,10 +194,21 @@ mod tests {
     #[test]
     fn a_clock_from_before_this_program_is_said() {
         let mut found = Findings::default();
-        clock(SystemTime::now(), &mut found);
+        clock(Timestamp::now(), None, &mut found);
         assert!(found.warnings.is_empty());
-        clock(SystemTime::UNIX_EPOCH + Duration::from_secs(86_400), &mut found);
+        clock(Timestamp(86_400_000), None, &mut found);
         assert!(found.warnings[0].starts_with("clock: "), "{found:?}");
+    }
+
+    #[test]
+    fn a_clock_behind_the_newest_message_is_said_with_both_moments() {
+        let (now, mut found) = (Timestamp(1_800_000_000_000), Findings::default());
+        clock(now, Some(now), &mut found);
+        assert!(found.warnings.is_empty());
+        clock(now, Some(Timestamp(now.0 + 3_600_000)), &mut found);
+        let both =
+            "it shows 2027-01-15T08:00:00.000Z, and the newest message in the store is of 2027-01-15T09:00";
+        assert!(found.warnings[0].contains(both), "{found:?}");
     }
 
     #[test]

@@ -40,13 +40,18 @@ impl Loopback {
         let (metrics, inbox) = (observed.metrics.clone(), observed.inbox.clone());
         let posts = self.posts.and_then(|listener| {
             let posts = Posts::start(settings, gate.clone(), inbox, metrics.clone(), stop.clone())?;
-            Some((listener, "http_listening", Service::Post(posts)))
+            Some((listener, Service::Post(posts)))
         });
-        let seen = self.metrics.map(|listener| (listener, "metrics_listening", Service::Observe(observed)));
-        for (listener, event, service) in [seen, posts].into_iter().flatten() {
+        let seen = self.metrics.map(|listener| (listener, Service::Observe(observed)));
+        for (listener, service) in [seen, posts].into_iter().flatten() {
             let listener = tokio::net::TcpListener::from_std(listener).map_err(Fatal::Runtime)?;
             let address = listener.local_addr().map_err(Fatal::Runtime)?;
-            info!(event = event, address = %address, "listening for HTTP");
+            match &service {
+                Service::Observe(_) => {
+                    info!(event = "metrics_listening", address = %address, "listening for HTTP");
+                }
+                Service::Post(_) => info!(event = "http_listening", address = %address, "listening for HTTP"),
+            }
             tasks.spawn(http::serve(listener, service, metrics.clone(), stop.clone()));
         }
         Ok(())

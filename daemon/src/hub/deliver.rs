@@ -2,12 +2,13 @@
 //! once the whole turn is there, so that one write carries all of it. Never waits.
 
 use super::{Closed, Hub, Item, Outbox};
-use crate::chat::{ConnectionId, Effect, IdMap, Own};
+use crate::chat::{ConnectionId, Effect, IdMap, Own, Refused};
+use crate::log;
 use crate::store::Kept;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
-use tcp_chat_protocol::{RequestId, Seq};
+use tcp_chat_protocol::{Name, RequestId, Seq, reply};
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -33,6 +34,13 @@ impl Hub {
             match effect {
                 Effect::Line(to, line) | Effect::IfKept(to, _, line) => {
                     wakers.extend(self.with(to, |o| o.push(Item::Line(line))))
+                }
+                Effect::Refused(refused) => {
+                    let Refused { to, from, user, op, refusal } = &*refused;
+                    let user = user.as_ref().map(Name::as_str);
+                    let (id, kind) = (refusal.id.as_ref(), refusal.kind);
+                    log::Refused { conn: to.0, peer: *from, user, op: *op, id, kind }.tell();
+                    wakers.extend(self.with(*to, |o| o.push(Item::Line(reply::error(refusal)))));
                 }
                 Effect::Chunk { index, to, own } => {
                     // The store gives one for each chunk written, so it is there.

@@ -16,6 +16,7 @@ pub use outbox::{Closed, Item, Outbox, Taken};
 use crate::chat::{
     Chat, Command, ConnectionId, ConversationId, Found, IdMap, Now, Past, PastUnknown, Rules, SessionId,
 };
+use crate::log;
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 use answers::Answer;
@@ -279,6 +280,7 @@ impl Hub {
         let now = Instant::now();
         self.wake_unhurried(now);
         if now >= self.tidy_at {
+            log::tell_left_out();
             self.tidy_at = now
                 + match self.store.tidy(self.certainly()) {
                     Ok(true) => TIDY_AGAIN,
@@ -309,6 +311,7 @@ impl Hub {
     }
 
     fn finish(self) -> Ended {
+        log::tell_left_out();
         let mut failing = self.failing.map(|(why, _)| why);
         let mut store = self.store;
         if failing.is_some() && store.replace(&self.chat.found()).is_ok() {
@@ -349,7 +352,13 @@ impl Past for Sent<'_> {
         id: &RequestId,
     ) -> Result<Option<(ConversationId, Seq)>, PastUnknown> {
         self.0.sent(session, id).map_err(|why| {
-            error!(event = "store_unreadable", error = why.to_string(), "store failed: it could not be read");
+            if log::has_room() {
+                error!(
+                    event = "store_unreadable",
+                    error = why.to_string(),
+                    "store failed: it could not be read"
+                );
+            }
             PastUnknown
         })
     }

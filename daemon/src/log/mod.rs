@@ -7,6 +7,9 @@
 
 mod journal;
 mod neutral;
+mod refused;
+
+pub use refused::{Refused, has_room, tell_left_out};
 
 use crate::settings::{LevelError, Log, LogFormat, parse_level};
 use std::io::{self, IsTerminal, Write as _};

@@ -10,6 +10,7 @@ use super::stream::TlsStream;
 use super::writer::{WriteEnd, Writer};
 use crate::chat::{Command, ConnectionId};
 use crate::hub::{Closed, Entry, Item, Outbox};
+use crate::log;
 use crate::metrics::{self, Handshake};
 use crate::settings::Limits;
 use std::future::{Future, poll_fn};
@@ -196,7 +197,7 @@ impl Connection {
         let identity = Identity::of(stream.peer_certificates());
         Some(Box::new(Self {
             reader: Some(Reader::new(id, &limits, identity)),
-            writer: Writer::new(),
+            writer: Writer::new(id),
             deadline: Some(Box::pin(sleep(limits.login))),
             pause: None,
             stall: None,
@@ -275,6 +276,8 @@ impl Connection {
         } else if deadline.as_mut().poll(cx).is_ready() {
             self.deadline = None;
             self.gate.0.metrics.net.refused(ErrorKind::Timeout);
+            let (conn, peer, kind) = (self.id.0, Some(self.peer.ip()), ErrorKind::Timeout);
+            log::Refused { conn, peer, user: None, op: None, id: None, kind }.tell();
             let late = format!("no LOGIN within {} s", self.limits.login.as_secs_f32());
             let late = Item::Line(reply::error(&Refusal::new(ErrorKind::Timeout, late)));
             let wakers = [self.outbox.push(late), self.outbox.close(Closed::By(crate::chat::Closing::Late))];

@@ -2,8 +2,9 @@
 //! an item says so, and writes into as few TLS records as the bytes need. Never waits for anyone
 //! but the socket and the store.
 
-use crate::chat::Read;
+use crate::chat::{ConnectionId, Read};
 use crate::hub::{Closed, Item, Outbox, Taken};
+use crate::log;
 use crate::store::{Caught, Kept, Readers, StoreError};
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -44,6 +45,7 @@ enum Rest {
 
 /// The write side of one connection.
 pub(super) struct Writer {
+    id: ConnectionId,
     items: VecDeque<Item>,
     rest: Rest,
     reading: Option<Reading>,
@@ -61,8 +63,8 @@ pub(super) enum WriteEnd {
 }
 
 impl Writer {
-    pub(super) fn new() -> Self {
-        Self { items: VecDeque::new(), rest: Rest::None, reading: None, unflushed: false }
+    pub(super) fn new(id: ConnectionId) -> Self {
+        Self { id, items: VecDeque::new(), rest: Rest::None, reading: None, unflushed: false }
     }
 
     /// Does the socket owe us room?
@@ -167,7 +169,7 @@ impl Writer {
     ) -> io::Result<()> {
         match self.items.pop_front() {
             None => {}
-            Some(Item::Read(read)) => self.reading = Some(start(read, readers.clone())),
+            Some(Item::Read(read)) => self.reading = Some(start(self.id, read, readers.clone())),
             Some(Item::Kept(kept)) if kept.chunk().lines.len() >= ALONE_BYTES => {
                 self.rest = Rest::Kept(kept, 0)
             }
@@ -248,15 +250,15 @@ fn with_ids(kept: &Kept, ids: &[(Seq, RequestId)], out: &mut Vec<u8>) {
     }
 }
 
-fn start(read: Read, readers: Readers) -> Reading {
+fn start(conn: ConnectionId, read: Read, readers: Readers) -> Reading {
     Box::pin(async move {
         Ok(match read {
             Read::Gap(session, ranges) => Got::Gap(session, readers.gap(session, ranges, TAKE_BYTES).await?),
             Read::Page(id, of) => {
-                Got::Lines(answer("HISTORY", id, readers.page(of).await.map(|page| page.data)))
+                Got::Lines(answer(conn, "HISTORY", id, readers.page(of).await.map(|page| page.data)))
             }
             Read::Search(id, what) => {
-                Got::Lines(answer("SEARCH", id, readers.search(*what).await.map(|page| page.data)))
+                Got::Lines(answer(conn, "SEARCH", id, readers.search(*what).await.map(|page| page.data)))
             }
             Read::Again(id, conversation, seq) => {
                 let mut lines = Vec::new();
@@ -265,7 +267,7 @@ fn start(read: Read, readers: Readers) -> Reading {
                     None => {
                         let msg =
                             "this was sent before and kept, and has been removed since because of its age";
-                        lines = reply::error(&Refusal::new(ErrorKind::Data, msg).with_id(Some(id)));
+                        lines = refuse(conn, "MSG", Refusal::new(ErrorKind::Data, msg).with_id(Some(id)));
                     }
                 }
                 Got::Lines(lines)
@@ -276,18 +278,26 @@ fn start(read: Read, readers: Readers) -> Reading {
 
 /// A page as the reply to its request. A store that cannot be read is told: nothing else depends
 /// on it.
-fn answer(op: &str, id: Option<RequestId>, data: Result<Vec<u8>, StoreError>) -> Vec<u8> {
+fn answer(conn: ConnectionId, op: &str, id: Option<RequestId>, data: Result<Vec<u8>, StoreError>) -> Vec<u8> {
     match data {
         Ok(data) => reply::encode_raw(op, id.as_ref(), &data),
         Err(why) => {
-            error!(
-                event = "store_unreadable",
-                error = why.to_string(),
-                op,
-                "store failed: a page could not be read"
-            );
+            if log::has_room() {
+                error!(
+                    event = "store_unreadable",
+                    error = why.to_string(),
+                    op,
+                    "store failed: a page could not be read"
+                );
+            }
             let msg = "the server's store could not be read; try again later";
-            reply::error(&Refusal::new(ErrorKind::Internal, msg).with_id(id))
+            refuse(conn, op, Refusal::new(ErrorKind::Internal, msg).with_id(id))
         }
     }
+}
+
+fn refuse(conn: ConnectionId, op: &str, refusal: Refusal) -> Vec<u8> {
+    let (id, kind) = (refusal.id.as_ref(), refusal.kind);
+    log::Refused { conn: conn.0, peer: None, user: None, op: Some(op), id, kind }.tell();
+    reply::error(&refusal)
 }

@@ -5,8 +5,9 @@
 use super::error::StoreError;
 use super::place::Place;
 use crate::settings::Durability;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 use std::time::Duration;
+use tcp_chat_protocol::Timestamp;
 
 /// "tcHt": what marks the file as ours.
 const APPLICATION_ID: i64 = 0x7463_4874;
@@ -77,14 +78,23 @@ pub(super) fn open(place: &Place, access: OpenFlags) -> Result<Connection, Store
     Ok(database)
 }
 
-/// Reads whether the log could be opened as it lies there, and changes nothing.
-pub(super) fn check(place: &Place) -> Result<(), StoreError> {
+/// Reads whether the log could be opened as it lies there, and changes nothing. Of when its newest
+/// message is, if there is one.
+pub(super) fn check(place: &Place) -> Result<Option<Timestamp>, StoreError> {
     let log = open(place, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    check_version(&log, place, STEPS.len())?;
+    let found = check_version(&log, place, STEPS.len())?;
     let error = |e: rusqlite::Error| StoreError::sqlite("read", place, &e);
     // All pages are read; the indexes are not compared with their tables, which takes ten times as long.
     let said: String = log.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(error)?;
-    if said == "ok" { Ok(()) } else { Err(StoreError::Corrupt { store: place.to_string(), why: said }) }
+    if said != "ok" {
+        return Err(StoreError::Corrupt { store: place.to_string(), why: said });
+    }
+    if found == 0 {
+        return Ok(None);
+    }
+    let newest = "SELECT ts FROM chunks ORDER BY first DESC LIMIT 1";
+    let newest: Option<i64> = log.query_row(newest, [], |row| row.get(0)).optional().map_err(error)?;
+    Ok(newest.and_then(|ts| u64::try_from(ts).ok()).map(Timestamp))
 }
 
 fn connect(place: &Place, access: OpenFlags) -> Result<Connection, StoreError> {

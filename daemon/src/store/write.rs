@@ -63,14 +63,15 @@ impl Store {
     }
 
     /// Reads whether [`Store::open`] would find a store that it can use, changing nothing. It may
-    /// be in use by a running daemon; one that is not there yet is fine.
+    /// be in use by a running daemon; one that is not there yet is fine. Of when its newest message
+    /// is, if there is one.
     ///
     /// # Errors
     /// As [`Store::open`], as far as it can be told without writing.
-    pub fn check(history: &History) -> Result<(), StoreError> {
+    pub fn check(history: &History) -> Result<Option<Timestamp>, StoreError> {
         match Place::of(history) {
             Place::File(path) if path.exists() => schema::check(&Place::File(path)),
-            _ => Ok(()),
+            _ => Ok(None),
         }
     }
 

@@ -190,3 +190,23 @@ fn nothing_is_kept_in_memory() {
     assert_eq!(cy.login("cy")["head"], 0);
     assert!(!daemon.folder().join("data").exists());
 }
+
+#[test]
+fn a_clock_behind_the_newest_message_is_warned_of() {
+    let mut daemon = Daemon::with("limits.connections = 10");
+    daemon.login("ana").says("an hour from now");
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().code(), Some(0));
+    let end = run(daemon.folder(), &["check"], "");
+    assert_eq!((end.code, end.err.as_str()), (Some(0), ""));
+    let store = rusqlite::Connection::open(daemon.folder().join("data/chat.db")).unwrap();
+    store.execute("UPDATE chunks SET ts = ts + 3600000", []).unwrap();
+    drop(store);
+    let end = run(daemon.folder(), &["check"], "");
+    assert_eq!(end.code, Some(0), "it would start: {}", end.err);
+    assert!(
+        end.err.contains("warning: clock: it shows ") && end.err.contains("`timedatectl`"),
+        "{}",
+        end.err
+    );
+}

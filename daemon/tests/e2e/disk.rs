@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// A small disk of its own, gone with the test.
-struct Disk {
+pub(crate) struct Disk {
     at: TempDir,
 }
 
 impl Disk {
-    fn small() -> Option<Self> {
+    pub(crate) fn small() -> Option<Self> {
         let at = tempfile::tempdir().unwrap();
         let mounted = in_shell(&format!("mount -t tmpfs -o size=4m,mode=0700 none {}", at.path().display()));
         if !mounted.status.success() {
@@ -29,7 +29,7 @@ impl Disk {
         Some(Self { at })
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.at.path()
     }
 
@@ -37,12 +37,12 @@ impl Disk {
         self.path().join("filler")
     }
 
-    fn fill(&self) {
+    pub(crate) fn fill(&self) {
         let mut file = std::fs::File::create(self.filler()).unwrap();
         while file.write_all(&[0; 512]).is_ok() {}
     }
 
-    fn has_room_again(&self) {
+    pub(crate) fn has_room_again(&self) {
         std::fs::remove_file(self.filler()).unwrap();
     }
 }
@@ -54,7 +54,7 @@ impl Drop for Disk {
 }
 
 /// Speaks until a message is refused; the numbers and texts of those that were kept.
-fn speaks_until_refused(peer: &mut Peer, round: &str, kept: &mut Vec<(u64, String)>) -> Value {
+pub(crate) fn speaks_until_refused(peer: &mut Peer, round: &str, kept: &mut Vec<(u64, String)>) -> Value {
     for n in 0..20_000 {
         let text = format!("{round} {n} {}", "x".repeat(2_000));
         let reply = peer.asks_for("MSG", json!({"room": "lobby", "msg": text}));

@@ -234,3 +234,47 @@ fn every_limit_is_in_the_table_of_limits() {
         assert!(table.contains(&format!("`{key}`")), "{key} is not in the table");
     }
 }
+
+#[test]
+fn every_alert_has_its_entry_in_the_runbook() {
+    let read = |file: &str| std::fs::read_to_string(repository().join(file)).unwrap();
+    let text = read("docs/OPERATIONS.md");
+    let runbook = text.split("\n## What to do when\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let entries: HashMap<&str, &str> =
+        runbook.split("\n### ").skip(1).filter_map(|e| e.split_once('\n')).collect();
+    let rules = read("packaging/prometheus/tcp-chatd.rules.yml");
+    let mut alerts = 0;
+    for rule in rules.split("- alert: ").skip(1) {
+        let alert = rule.lines().next().unwrap();
+        let named = rule.split("runbook: \"OPERATIONS.md, What to do when: ").nth(1);
+        let named =
+            named.and_then(|n| n.split('"').next()).unwrap_or_else(|| panic!("{alert} names no entry"));
+        let entry = entries.get(named).unwrap_or_else(|| panic!("{alert} names {named}, which is not there"));
+        assert!(
+            entry.lines().next().unwrap().contains(&format!("`{alert}`")),
+            "{named} does not name {alert}"
+        );
+        alerts += 1;
+    }
+    assert!(alerts > 10, "{alerts}");
+    assert_eq!(runbook.matches("`TcpChatd").count(), alerts, "an entry names an alert that is not there");
+    for (title, entry) in entries {
+        assert!(entry.contains("* See: ") && entry.contains("\n* Do: "), "{title}");
+    }
+}
+
+#[test]
+fn links_within_the_operators_document_lead_somewhere() {
+    let text = std::fs::read_to_string(repository().join("docs/OPERATIONS.md")).unwrap();
+    let anchor = |title: &str| {
+        let kept = title.to_lowercase().replace(' ', "-");
+        kept.chars().filter(|c| c.is_alphanumeric() || *c == '-').collect::<String>()
+    };
+    let headings = text.lines().filter(|line| line.starts_with("##"));
+    let anchors: Vec<String> = headings.map(|line| anchor(line.trim_start_matches('#').trim())).collect();
+    let links: Vec<&str> = text.split("](#").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    assert!(links.len() > 30, "{}", links.len());
+    for link in links {
+        assert!(anchors.iter().any(|anchor| anchor == link), "#{link} leads nowhere");
+    }
+}

@@ -4,7 +4,7 @@ use super::*;
 use crate::tui::model::Link;
 use crate::tui::model::overlay::Overlay;
 use std::sync::Arc;
-use tcp_chat_client::protocol::ErrorKind;
+use tcp_chat_client::protocol::{ErrorKind, RequestId};
 use tcp_chat_client::{Act, Against, Closed, Error};
 
 fn lost(wait: Duration) -> Input {
@@ -32,7 +32,8 @@ fn what_is_refused_is_said_and_nobody_is_logged_out() {
     let mut w = World::chatting((80, 24));
     let effects = w.keys("hello\n");
     let [Effect::Send { local, .. }] = effects.as_slice() else { panic!("{effects:?}") };
-    let why = Error::Refused { kind: tcp_chat_client::protocol::ErrorKind::Data, msg: "no\u{1b}[2J".into() };
+    let (id, kind) = (RequestId::Number(1), ErrorKind::Data);
+    let why = Error::Refused { id, kind, msg: "no\u{1b}[2J".into() };
     w.does(Input::Answer(Answer::NotSent { local: *local, why }));
     let picture = w.picture();
     assert!(picture.contains("! not sent: the request was refused (DATA): no␛[2J"), "{picture}");
@@ -109,7 +110,8 @@ fn direct_messages_of_an_earlier_run_come_back() {
         assert!(effects.contains(&asked), "{user}: {effects:?}");
     }
     let nothing = Ok(MessagesReply { messages: Vec::new(), more: false });
-    let refused = Err(Error::Refused { kind: ErrorKind::NoSuchUser, msg: "nobody".into() });
+    let refused =
+        Err(Error::Refused { id: RequestId::Number(1), kind: ErrorKind::NoSuchUser, msg: "nobody".into() });
     for (user, reply) in [("bo", Ok(page("@ana", 85..=95, false))), ("eve", nothing), ("gone", refused)] {
         w.does(Input::Answer(Answer::History { of: with(user), part: Part::Newest, reply }));
     }

@@ -124,6 +124,7 @@ impl World {
     fn carry_out(&mut self, effect: Effect, chunks: &[Chunk]) {
         match effect {
             Effect::Line(to, line) | Effect::IfKept(to, _, line) => self.tell(to, line),
+            Effect::Refused(refused) => self.tell(refused.to, reply::error(&refused.refusal)),
             Effect::Event { to, except, line } => {
                 for c in to.iter().filter(|c| Some(**c) != except) {
                     self.tell(*c, line.to_vec());

@@ -192,6 +192,8 @@ impl Drop for Daemon {
         let _ = self.child.wait();
         if std::thread::panicking() {
             eprintln!("--- what the daemon said ---\n{}\n---", self.log.text());
+        } else {
+            crate::events::held(&self.log);
         }
     }
 }

@@ -70,6 +70,14 @@ impl Log {
         self.0.0.lock().unwrap().ended
     }
 
+    /// Waits for the first line of the JSON log with that event; `None`: it ended without one.
+    pub(crate) fn emits(&self, event: &str) -> Option<Value> {
+        self.wait(|line| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            (line["event"] == event).then_some(line)
+        })
+    }
+
     /// Waits for the line of the JSON log whose message is `message`.
     pub(crate) fn event(&self, message: &str) -> Option<Value> {
         self.wait(|line| {

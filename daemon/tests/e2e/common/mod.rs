@@ -15,6 +15,7 @@ mod tls;
 pub(crate) use daemon::{Daemon, Finished, in_shell, run};
 pub(crate) use dice::Dice;
 pub(crate) use faults::{Call, Fault, Faults};
+pub(crate) use log::Log;
 pub(crate) use peer::{Message, Peer, Session};
 pub(crate) use road::{Fate, Harm, Road, Way};
 pub(crate) use talker::{Talker, Whereabouts, whole_history};
