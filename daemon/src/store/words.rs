@@ -21,7 +21,7 @@ const AUTHORS: usize = 4_096;
 pub(super) fn set_up(index: &Connection) -> rusqlite::Result<()> {
     index.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0))?;
     index.query_row("PRAGMA journal_size_limit = 16777216", [], |_| Ok(()))?;
-    index.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -2048")
+    index.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -1024")
 }
 
 /// Makes an empty index of the log that is called `store`.
