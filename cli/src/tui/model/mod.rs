@@ -303,6 +303,11 @@ impl Model {
                 self.note(at, text.to_owned());
             }
         }
+        if self.talks.is_empty() {
+            // Nowhere else: it stays until there is something newer to say.
+            self.notice = Some(Notice { text: text.to_owned(), error: false, until: None });
+            self.settle_view();
+        }
     }
 
     fn error(&mut self, text: impl Into<String>) {

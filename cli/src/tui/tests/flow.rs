@@ -275,12 +275,18 @@ fn memory_is_bounded() {
 fn a_room_that_one_is_put_out_of_closes_and_it_is_said_why() {
     let mut w = World::chatting((120, 24));
     assert!(w.picture().contains("#ops"));
-    let msg = "a moderator has removed you from the room ops: spam";
-    let mut removed =
-        tcp_chat_client::protocol::NoticeEvent::new(tcp_chat_client::protocol::NoticeKind::Removed, msg);
-    removed.room = Some("ops".into());
-    w.does(Input::Net(Event::Notice(removed)));
-    let picture = w.picture();
+    let mut removed = |room: &'static str, why: &str| {
+        let msg = format!("a moderator has removed you from the room {room}: {why}");
+        let mut removed =
+            tcp_chat_client::protocol::NoticeEvent::new(tcp_chat_client::protocol::NoticeKind::Removed, msg);
+        removed.room = Some(room.into());
+        w.does(Input::Net(Event::Notice(removed)));
+        w.picture()
+    };
+    let picture = removed("ops", "spam");
     assert!(picture.contains("a moderator has removed you from the room"), "{picture}");
     assert!(!picture.contains("#ops"), "{picture}");
+    // Where no conversation is left, too.
+    let picture = removed("lobby", "noise");
+    assert!(picture.contains("the room lobby: noise"), "{picture}");
 }
