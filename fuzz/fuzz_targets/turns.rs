@@ -129,6 +129,7 @@ fuzz_target!(|input: &[u8]| {
             let one = |c: &ConnectionId| assert!(c.0 <= next && !closing.contains(c), "{effect:?} after the end");
             match effect {
                 Effect::Line(c, _) | Effect::IfKept(c, ..) | Effect::Read(c, _) | Effect::LoggedIn(c, ..) => one(c),
+                Effect::Refused(refused) => one(&refused.to),
                 Effect::Chunk { index, to, own } => {
                     let chunk = &outcome.writes.chunks[*index];
                     assert!(own.iter().all(|o| chunk.first <= o.seq && o.seq <= chunk.last));
