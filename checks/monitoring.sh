@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Metrics and the way in for machines, with a real Prometheus and a real Alertmanager from Debian: the rules by promtool, a scrape, every
 # query of the rules and of the dashboard, and an alert that arrives in a room. They are unpacked into a folder that is removed again,
-# not installed: nothing of them is left, and no service is started. Needs Debian's apt and python3. checks/monitoring.py does it.
+# not installed: nothing of them is left, and no service is started. Needs Debian's apt and python3, and root unless Alertmanager is
+# installed. checks/monitoring.py does it.
 #
 #     checks/monitoring.sh [FOLDER WITH tcp-chatd AND tcp-chat-cli]
 set -euo pipefail
@@ -25,4 +26,11 @@ done
 for package in "$fetched"/*.deb; do
     dpkg-deb --extract "$package" "$work/root"
 done
+# Debian's Alertmanager reads its templates from there and nowhere else.
+templates=/usr/share/prometheus/alertmanager
+if [[ ! -e $templates ]]; then
+    trap 'rm -f "$templates"; rmdir --ignore-fail-on-non-empty "${templates%/*}"; rm -rf "$work"' EXIT
+    mkdir -p "${templates%/*}"
+    ln -s "$work/root$templates" "$templates"
+fi
 timeout --kill-after=10 300 python3 checks/monitoring.py "$binaries" "$work/root/usr/bin" "$work"
