@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """One client at full speed, and what the others notice of it: nothing, or next to nothing.
 
-    python3 checks/fair.py DAEMON [--seconds 4] [--only KIND]
+    python3 checks/fair.py DAEMON [--seconds 4] [--only KIND] [--store FOLDER]
 
 Starts the daemon DAEMON with the settings as they come. Ten people talk in the lobby, each a message every
 50 ms, and the time until each has its own message back is taken: alone, and beside one client that does one
@@ -132,9 +132,10 @@ def main():
     parser.add_argument("daemon")
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--only")
+    parser.add_argument("--store", help="where its files lie; in memory, where that can be, if it is not said")
     arguments = parser.parse_args()
     # In memory where there is such a place: what the disk of this machine does is another question.
-    where = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    where = arguments.store or ("/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
     settings = '[listen]\naddress = "127.0.0.1:0"\n[log]\nformat = "json"\n'
     with running(arguments.daemon, settings, where) as daemon:
         return verdict(measure(daemon, [arguments.only] if arguments.only else list(KINDS), arguments.seconds))

@@ -1,156 +1,240 @@
-//! The hub's commands, in any order, from any connection: the chat never panics, its numbers rise,
-//! its chains have no hole, an id is kept once, it speaks only to connections that are open, and
-//! what it would be restored from is what it wrote.
+//! The hub's commands, in any order, from any connection, with a disk that is full at times, operators
+//! and restarts: the chat never panics, its numbers rise, its chains have no hole, an id is kept once,
+//! it speaks only to connections that are open, and what it would be restored from is what it wrote.
 //!
 //! Each line of the input is one step: its first byte picks the connection and what happens, the
 //! rest is a request.
 
 #![no_main]
 
+/// The disk of the chat's own tests: the store, as simple as it can be said.
+#[path = "../../daemon/src/chat/tests/disk.rs"]
+#[allow(dead_code, reason = "the tests read what was said, too")]
+mod disk;
+
+use disk::{Disk, DiskPast};
 use libfuzzer_sys::fuzz_target;
 use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::event::json_text;
 use tcp_chat_protocol::request::{Bounds, Request, parse};
-use tcp_chat_protocol::{RequestId, Seq};
+use tcp_chat_protocol::{Name, Role};
 use tcp_chatd::chat::{
-    Ask, Chat, Command, ConnectionId, ConversationId, Effect, Found, Made, Now, Outcome, Past, PastUnknown, Proof,
-    Rules, Secret, SessionId,
+    self, Act, Ask, Certificate, Chat, Command, ConnectionId, Digest, Effect, Found, Made, Now, Outcome, Proof, Rules,
+    Secret,
 };
 use tcp_chatd::settings::Settings;
 
-/// What was written, as simple as it can be said.
-#[derive(Default)]
-struct Disk {
-    heads: HashMap<ConversationId, Seq>,
-    sent: HashMap<(SessionId, RequestId), (ConversationId, Seq)>,
-    head: Seq,
+/// Connections that are open at once; the last two come with these certificates.
+const SLOTS: u8 = 4;
+const PROVEN: [(u8, &str); 2] = [(2, "mo"), (3, "op")];
+
+struct World {
+    chat: Chat,
+    disk: Disk,
+    rules: Rules,
+    now: Now,
+    full: bool,
+    failing: bool,
+    open: HashMap<u8, ConnectionId>,
+    closing: HashSet<ConnectionId>,
+    connections: u64,
+    logins: u64,
 }
 
-impl Past for Disk {
-    fn sent(&mut self, session: SessionId, id: &RequestId) -> Result<Option<(ConversationId, Seq)>, PastUnknown> {
-        Ok(self.sent.get(&(session, id.clone())).copied())
+impl World {
+    fn new() -> Self {
+        let mut rules = Rules::from(&Settings::default());
+        rules.ttl_ms = 1_000;
+        rules.rooms = 6;
+        rules.rooms_per_session = 4;
+        rules.sessions = 6;
+        let now = Now { mono: 0, wall: 1_795_468_094_007 };
+        let mut world = Self {
+            chat: Chat::restore(rules.clone(), Found::default(), now),
+            disk: Disk::default(),
+            rules,
+            now,
+            full: false,
+            failing: false,
+            open: HashMap::new(),
+            closing: HashSet::new(),
+            connections: 0,
+            logins: 0,
+        };
+        world.chat.begin(now);
+        let owner = Act::Grant { user: name("op"), role: Some(Role::Owner), room: None };
+        world.chat.operate(0, owner).expect("an operator may");
+        world
+    }
+
+    fn connection(&mut self, slot: u8) -> ConnectionId {
+        if let Some(open) = self.open.get(&slot) {
+            return *open;
+        }
+        self.connections += 1;
+        let connection = ConnectionId(self.connections);
+        self.open.insert(slot, connection);
+        let address = IpAddr::from(Ipv4Addr::new(127, 0, 0, slot));
+        self.apply(connection, Command::Open(address));
+        connection
+    }
+
+    fn apply(&mut self, connection: ConnectionId, command: Command) {
+        self.chat.apply(connection, command, &mut DiskPast(&self.disk));
+    }
+
+    fn step(&mut self, what: u8, rest: &[u8]) {
+        let slot = what % SLOTS;
+        match what / SLOTS {
+            0 => self.ends(rest),
+            1 => {
+                if let Some(connection) = self.open.remove(&slot) {
+                    self.apply(connection, Command::Lost);
+                }
+            }
+            2 => self.full = slot > 1,
+            3 => {
+                if let Ok((_, Request::Act(act))) = parse(rest, &BOUNDS) {
+                    // Refused or not: both are fine for what only may not break.
+                    let _ = self.chat.operate(0, (*act).into());
+                }
+            }
+            _ => {
+                let connection = self.connection(slot);
+                self.apply(connection, Command::Read(rest.len() + 1));
+                let command = match parse(rest, &BOUNDS) {
+                    Ok((id, request)) => Command::Ask(id, self.ask(slot, request)),
+                    Err(refusal) => Command::Refused(refusal),
+                };
+                self.apply(connection, command);
+            }
+        }
+    }
+
+    fn ask(&mut self, slot: u8, request: Request<'_>) -> Ask {
+        match request {
+            Request::Login(login) => {
+                // Tokens are the numbers of the logins that gave them out.
+                self.logins += 1;
+                let fresh = Secret { token: self.logins.to_string().into(), hash: digest(self.logins).0 };
+                let resumes = login.session.as_ref().and_then(|token| token.parse().ok()).map(|n| digest(n).0);
+                let shown = PROVEN.into_iter().find(|(s, _)| *s == slot);
+                let proof = shown.map_or(Proof::NotNeeded, |(slot, user)| {
+                    let key = digest(u64::from(slot));
+                    Proof::Certificate(Box::new(Certificate { key, name: name(user), until: u64::MAX, revoked: false }))
+                });
+                Ask::Login { login, fresh, resumes, proof }
+            }
+            // The code is not good here: what it would give is the net's to make.
+            Request::Enrol(enrol) => Ask::Enrol { enrol, code: None, made: Made::Nothing },
+            Request::Join(room) => Ask::Join(room),
+            Request::Leave(room) => Ask::Leave(room),
+            Request::Msg { to, text } => Ask::Say(to, json_text(&text)),
+            Request::Who(room) => Ask::Who(room),
+            Request::Rooms => Ask::Rooms,
+            Request::History(history) => Ask::History(history),
+            Request::Search(search) => Ask::Search(search),
+            Request::Act(act) => Ask::Act(Box::new((*act).into())),
+            Request::Ping => Ask::Ping,
+            Request::Quit => Ask::Quit,
+        }
+    }
+
+    /// The turn ends, and time goes on.
+    fn ends(&mut self, rest: &[u8]) {
+        while self.chat.expire(2) {}
+        let Outcome { writes, mut effects } = self.chat.end();
+        let chunks: Vec<_> = writes.chunks.iter().map(|c| (c.first, c.last)).collect();
+        if self.failing || (self.full && !writes.is_empty()) {
+            if !self.failing {
+                effects = self.chat.not_kept(effects, "full");
+                self.failing = true;
+            }
+            assert!(!effects.iter().any(|e| matches!(e, Effect::Chunk { .. })), "what is not kept is not told");
+        } else {
+            self.disk.write(writes);
+        }
+        effects.iter().for_each(|effect| self.carry_out(effect, &chunks));
+        if self.failing && !self.full {
+            self.disk.replace(self.chat.found());
+            self.chat.keeps_again();
+            self.failing = false;
+        }
+        self.now.mono += 100 * rest.len() as u64;
+        self.now.wall += 100 * rest.len() as u64;
+        if rest.first() == Some(&b'r') {
+            self.restarts();
+        }
+        self.chat.begin(self.now);
+    }
+
+    /// The daemon is killed and started again, with what the disk has.
+    fn restarts(&mut self) {
+        if !self.failing {
+            assert_eq!(sorted(self.chat.found()), sorted(self.disk.found()));
+        }
+        self.chat = Chat::restore(self.rules.clone(), self.disk.found(), self.now);
+        self.open.clear();
+        self.failing = false;
+    }
+
+    fn carry_out(&mut self, effect: &Effect, chunks: &[(u64, u64)]) {
+        let one = |c: &ConnectionId| {
+            assert!(c.0 <= self.connections && !self.closing.contains(c), "{effect:?} after the end");
+        };
+        match effect {
+            Effect::Line(c, _) | Effect::IfKept(c, ..) | Effect::Read(c, _) | Effect::LoggedIn(c, ..) => one(c),
+            Effect::Refused(refused) => one(&refused.to),
+            Effect::Chunk { index, to, own } => {
+                let (first, last) = chunks[*index];
+                assert!(own.iter().all(|o| first <= o.seq && o.seq <= last));
+                to.iter().for_each(one);
+            }
+            Effect::Event { to, except, .. } => to.iter().filter(|c| Some(**c) != *except).for_each(one),
+            Effect::Barred(_) | Effect::Slow(..) => {}
+            Effect::Close(c, _) => assert!(self.closing.insert(*c), "closed twice"),
+        }
     }
 }
 
-impl Disk {
-    fn write(&mut self, outcome: &Outcome) {
-        let writes = &outcome.writes;
-        for (id, _) in &writes.conversations {
-            assert!(self.heads.insert(*id, 0).is_none(), "a conversation begins once");
-        }
-        for chunk in &writes.chunks {
-            assert_eq!(chunk.first, self.head + 1, "numbers rise by one");
-            assert_eq!(chunk.lines.iter().filter(|b| **b == b'\n').count() as u64, chunk.last - chunk.first + 1);
-            assert_eq!(self.heads.insert(chunk.conversation, chunk.last), Some(chunk.prev), "the chain");
-            self.head = chunk.last;
-        }
-        for sent in &writes.sent {
-            let old = self.sent.insert((sent.session, sent.id.clone()), (sent.conversation, sent.seq));
-            assert_eq!(old, None, "an id is kept once");
-        }
-        for gone in &writes.gone {
-            assert!(self.heads.remove(gone).is_some(), "what goes was there");
-        }
-    }
+const BOUNDS: Bounds = Bounds { msg_bytes: 64 };
+
+fn name(text: &str) -> Name {
+    text.parse().expect("a name")
 }
 
-fn ask(request: Request<'_>, step: u64) -> Ask {
-    match request {
-        Request::Login(login) => {
-            // Tokens are the numbers of the logins that gave them out.
-            let hash = |n: u64| {
-                let mut hash = [0; 32];
-                hash[..8].copy_from_slice(&n.to_le_bytes());
-                hash
-            };
-            let resumes = login.session.as_ref().and_then(|token| token.parse().ok()).map(hash);
-            let fresh = Secret { token: step.to_string().into(), hash: hash(step) };
-            Ask::Login { login, fresh, resumes, proof: Proof::NotNeeded }
-        }
-        // The code is not good here: what it would give is the net's to make.
-        Request::Enrol(enrol) => Ask::Enrol { enrol, code: None, made: Made::Nothing },
-        Request::Join(room) => Ask::Join(room),
-        Request::Leave(room) => Ask::Leave(room),
-        Request::Msg { to, text } => Ask::Say(to, json_text(&text)),
-        Request::Who(room) => Ask::Who(room),
-        Request::Rooms => Ask::Rooms,
-        Request::History(history) => Ask::History(history),
-        Request::Search(search) => Ask::Search(search),
-        Request::Act(act) => Ask::Act(Box::new((*act).into())),
-        Request::Ping => Ask::Ping,
-        Request::Quit => Ask::Quit,
-    }
+fn digest(number: u64) -> Digest {
+    let mut digest = [0; 32];
+    digest[..8].copy_from_slice(&number.to_le_bytes());
+    Digest(digest)
+}
+
+/// Neither side promises an order.
+fn sorted(mut found: Found) -> Found {
+    found.conversations.sort_by_key(|c| c.id);
+    found.sessions.sort_by_key(|s| s.row.id);
+    found.sessions.iter_mut().for_each(|s| s.rooms.sort());
+    found.users.sort_by_key(|u| u.id);
+    found.certificates.sort_by_key(|c| c.key);
+    let rights = &mut found.rights;
+    rights.grants.sort_by_cached_key(|g| format!("{g:?}"));
+    rights.private.sort();
+    rights.mutes.sort_by_cached_key(|m| format!("{m:?}"));
+    rights.bans.sort_by_cached_key(|b| format!("{b:?}"));
+    found.audit.clear();
+    found
 }
 
 fuzz_target!(|input: &[u8]| {
-    let mut rules = Rules::from(&Settings::default());
-    rules.ttl_ms = 1_000;
-    rules.rooms = 6;
-    rules.rooms_per_session = 4;
-    rules.sessions = 6;
-    let mut now = Now { mono: 0, wall: 1_795_468_094_007 };
-    let mut chat = Chat::restore(rules.clone(), Found::default(), now);
-    let mut disk = Disk::default();
-    let mut open: HashMap<u8, ConnectionId> = HashMap::new();
-    let mut closing: HashSet<ConnectionId> = HashSet::new();
-    let mut next = 0;
-    chat.begin(now);
-    for (step, line) in (1u64..).zip(input.split(|b| *b == b'\n')) {
-        let Some((what, rest)) = line.split_first() else { continue };
-        let connection = *open.entry(what & 3).or_insert_with(|| {
-            next += 1;
-            chat.apply(ConnectionId(next), Command::Open(std::net::Ipv4Addr::LOCALHOST.into()), &mut disk);
-            ConnectionId(next)
-        });
-        let ended = match what >> 2 {
-            // The turn ends, and time goes on.
-            0 => true,
-            1 => {
-                open.remove(&(what & 3));
-                chat.apply(connection, Command::Lost, &mut disk);
-                false
-            }
-            _ => {
-                let command = match parse(rest, &Bounds { msg_bytes: 64 }) {
-                    Ok((id, request)) => Command::Ask(id, ask(request, step)),
-                    Err(refusal) => Command::Refused(refusal),
-                };
-                chat.apply(connection, command, &mut disk);
-                false
-            }
-        };
-        if !ended {
-            continue;
+    let mut world = World::new();
+    for line in input.split(|b| *b == b'\n') {
+        if let Some((what, rest)) = line.split_first() {
+            world.step(*what % (SLOTS * 8), rest);
         }
-        while chat.expire(2) {}
-        let outcome = chat.end();
-        disk.write(&outcome);
-        for effect in &outcome.effects {
-            let one = |c: &ConnectionId| assert!(c.0 <= next && !closing.contains(c), "{effect:?} after the end");
-            match effect {
-                Effect::Line(c, _) | Effect::IfKept(c, ..) | Effect::Read(c, _) | Effect::LoggedIn(c, ..) => one(c),
-                Effect::Refused(refused) => one(&refused.to),
-                Effect::Chunk { index, to, own } => {
-                    let chunk = &outcome.writes.chunks[*index];
-                    assert!(own.iter().all(|o| chunk.first <= o.seq && o.seq <= chunk.last));
-                    to.iter().for_each(one);
-                }
-                Effect::Event { to, except, .. } => to.iter().filter(|c| Some(**c) != *except).for_each(one),
-                Effect::Barred(_) | Effect::Slow(..) => {}
-                Effect::Close(c, _) => assert!(closing.insert(*c), "closed twice"),
-            }
-        }
-        let found = chat.found();
-        assert_eq!(found.head, disk.head);
-        for conversation in &found.conversations {
-            assert_eq!(disk.heads.get(&conversation.id), Some(&conversation.head));
-        }
-        now.mono += 100 * rest.len() as u64;
-        if rest.first() == Some(&b'r') {
-            // The daemon is started again.
-            chat = Chat::restore(rules.clone(), chat.found(), now);
-            open.clear();
-        }
-        chat.begin(now);
+    }
+    world.ends(b"");
+    if !world.failing {
+        assert_eq!(sorted(world.chat.found()), sorted(world.disk.found()));
     }
 });

@@ -1,20 +1,23 @@
 //! Owns when the write-ahead log is copied into the file. SQLite would do it in the commit that
 //! crosses a line, and while others read it would try in each one from there on; a turn would wait
-//! for the disk. So a thread of its own copies while the writer goes on, and the writer only
-//! starts the write-ahead log over when little is left to copy. Never touches a row.
+//! for the disk. So a thread of its own copies while the writer goes on. All of it copied in a lull,
+//! SQLite starts the write-ahead log over with the next turn; where none comes for long, the writer
+//! does it, and waits. Never touches a row.
 
 use super::place::Place;
 use super::{StoreError, schema};
 use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// How long a start-over waits for those who read. They are done in a few milliseconds, except a
 /// backup: then the write-ahead log grows until it is done.
 const READERS: Duration = Duration::from_millis(50);
+/// So long without a turn is a lull. Two syncs take as long on a fair disk.
+const LULL: Duration = Duration::from_millis(20);
 
 /// The thread that copies. Dropped, it ends.
 #[derive(Debug, Default)]
@@ -34,31 +37,31 @@ pub(super) struct Pages {
     pub(super) look_every: u64,
     /// A copy is worth it.
     pub(super) copy: i64,
-    /// The writer starts over once the rest is less than a copy. A start after a crash has to
-    /// read about as much.
-    pub(super) restart: i64,
-    /// It does not wait for that any more.
-    pub(super) too_many: i64,
+    /// It should start over: from here on a lull is waited for, to copy all that is left.
+    pub(super) long: i64,
+    /// None came: the writer starts over itself. A start after a crash has to read about as much.
+    pub(super) too_long: i64,
 }
 
 impl Default for Pages {
     /// Of 4 KiB each: 4, 24 and 96 MiB.
     fn default() -> Self {
-        Self { look_every: 8, copy: 1_000, restart: 6_000, too_many: 24_000 }
+        Self { look_every: 8, copy: 1_000, long: 6_000, too_long: 24_000 }
     }
 }
 
 impl Checkpoints {
     /// Starts the thread; there is nothing to do for a log in memory.
-    pub(super) fn start(place: &Place) -> Result<Self, StoreError> {
+    pub(super) fn start(place: &Place, pages: Pages) -> Result<Self, StoreError> {
         let mut checkpoints = Self::default();
+        checkpoints.pages = pages;
         if !place.is_memory() {
             let (bell, rings) = sync_channel(1);
             let copying = Arc::clone(&checkpoints.copying);
             let log = schema::open_for_checkpoints(place)?;
             let thread = std::thread::Builder::new()
                 .name("checkpoints".into())
-                .spawn(move || copy(&log, &rings, &copying))
+                .spawn(move || Copier { log, pages, copying }.run(&rings))
                 .map_err(|e| StoreError::io("start a thread for", &place.path(), &e))?;
             checkpoints.bell = Some(bell);
             checkpoints.thread = Some(thread);
@@ -73,35 +76,27 @@ impl Checkpoints {
         if !self.turns.is_multiple_of(self.pages.look_every) {
             return;
         }
-        let Ok((pages, copied)) = checkpoint(log, "PRAGMA wal_checkpoint(NOOP)") else { return };
+        let Ok(now) = checkpoint(log, "NOOP") else { return };
         // Two cannot copy at once. What is written meanwhile is left for the next time.
-        if pages - copied == 0 || self.copying.load(Ordering::Acquire) {
+        if now.left() == 0 || self.copying.load(Ordering::Acquire) {
             return;
         }
-        let few_are_left = pages - copied < self.pages.copy;
-        self.restart_at = self.restart_at.max(self.pages.restart);
-        if pages >= self.restart_at && (few_are_left || pages >= self.pages.too_many) {
-            let _ = log.busy_timeout(READERS);
-            let done = checkpoint(log, "PRAGMA wal_checkpoint(RESTART)");
-            let _ = log.busy_timeout(schema::BUSY);
-            self.restart_at = match done {
-                Ok((pages, copied)) if pages == copied => 0,
-                // Somebody reads what is old. Not with every turn.
-                _ => pages + self.pages.copy,
-            };
-        } else if !few_are_left {
-            self.copying.store(true, Ordering::Release);
-            // There is room for one, and nobody else rings; or else the thread is gone.
-            if bell.try_send(()).is_err() {
-                self.copying.store(false, Ordering::Release);
+        self.restart_at = self.restart_at.max(self.pages.too_long);
+        if now.pages < self.restart_at {
+            if now.left() >= self.pages.copy || now.pages >= self.pages.long {
+                // It rings already, or the thread is gone.
+                let _ = bell.try_send(());
             }
+            return;
         }
-    }
-
-    /// Tests have less time.
-    #[cfg(test)]
-    pub(super) fn set_pages(&mut self, pages: Pages) {
-        self.pages = pages;
+        let _ = log.busy_timeout(READERS);
+        let done = checkpoint(log, "RESTART");
+        let _ = log.busy_timeout(schema::BUSY);
+        self.restart_at = match done {
+            Ok(now) if now.left() == 0 => 0,
+            // Somebody reads what is old. Not with every turn.
+            _ => now.pages + self.pages.copy,
+        };
     }
 }
 
@@ -115,10 +110,41 @@ impl Drop for Checkpoints {
     }
 }
 
-fn copy(log: &Connection, rings: &Receiver<()>, copying: &AtomicBool) {
-    while rings.recv().is_ok() {
-        let _done = Done(copying);
-        if let Err(error) = checkpoint(log, "PRAGMA wal_checkpoint(PASSIVE)") {
+/// What the thread has.
+struct Copier {
+    log: Connection,
+    pages: Pages,
+    copying: Arc<AtomicBool>,
+}
+
+impl Copier {
+    fn run(self, rings: &Receiver<()>) {
+        while rings.recv().is_ok() {
+            let mut before = 0;
+            // Until there is nothing more to do for now.
+            while let Ok(now) = checkpoint(&self.log, "NOOP")
+                && now.left() > 0
+            {
+                let is_lull = now.pages >= self.pages.long && now.pages == before;
+                if now.left() >= self.pages.copy || is_lull {
+                    self.copy();
+                } else if now.pages < self.pages.long {
+                    break;
+                }
+                before = match rings.recv_timeout(LULL) {
+                    // There was a turn.
+                    Ok(()) => 0,
+                    Err(RecvTimeoutError::Timeout) => now.pages,
+                    Err(RecvTimeoutError::Disconnected) => return,
+                };
+            }
+        }
+    }
+
+    fn copy(&self) {
+        self.copying.store(true, Ordering::Release);
+        let _done = Done(&self.copying);
+        if let Err(error) = checkpoint(&self.log, "PASSIVE") {
             tracing::debug!(event = "wal_not_copied", %error, "the write-ahead log could not be copied into the store");
         }
     }
@@ -133,10 +159,23 @@ impl Drop for Done<'_> {
     }
 }
 
-/// How many pages there are, and how many of them are copied.
-fn checkpoint(log: &Connection, sql: &str) -> rusqlite::Result<(i64, i64)> {
-    log.prepare_cached(sql)?.query_row([], |row| {
+/// The write-ahead log, in pages.
+#[derive(Debug, Clone, Copy)]
+struct Length {
+    pages: i64,
+    copied: i64,
+}
+
+impl Length {
+    fn left(self) -> i64 {
+        self.pages - self.copied
+    }
+}
+
+/// Copies as `how` says, and tells what there is then.
+fn checkpoint(log: &Connection, how: &str) -> rusqlite::Result<Length> {
+    log.prepare_cached(&format!("PRAGMA wal_checkpoint({how})"))?.query_row([], |row| {
         let (prevented, pages, copied): (bool, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok((pages, if prevented { copied.min(pages - 1) } else { copied }))
+        Ok(Length { pages, copied: if prevented { copied.min(pages - 1) } else { copied } })
     })
 }

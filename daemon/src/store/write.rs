@@ -7,7 +7,7 @@ use super::ids::Ids;
 use super::index::Indexer;
 use super::place::{Lock, Place};
 use super::shared::Shared;
-use super::wal::Checkpoints;
+use super::wal::{Checkpoints, Pages};
 use super::{Kept, Readers, StoreError, replace, rows, schema, tidy};
 use crate::chat::{ConversationId, Found, SessionChange, SessionId, Writes};
 use crate::settings::History;
@@ -45,7 +45,7 @@ impl Store {
         let error = |e: rusqlite::Error| StoreError::sqlite("read", &place, &e);
         let (found, totals) = found::read(&log).map_err(error)?;
         let ids = Ids::read(&log, totals.sent_as_to).map_err(error)?;
-        let checkpoints = Checkpoints::start(&place)?;
+        let checkpoints = Checkpoints::start(&place, Pages::default())?;
         let shared = Arc::new(Shared::new(place, found.head));
         let indexer = Indexer::start(&shared)?;
         let readers = Readers::new(Arc::clone(&shared));

@@ -4,6 +4,7 @@
 use crate::chat::*;
 use std::collections::{BTreeMap, HashMap};
 use tcp_chat_protocol::event::{seq_of, write_with_id};
+use tcp_chat_protocol::{RequestId, Seq};
 
 /// The store, as simple as it can be said.
 #[derive(Debug, Default, Clone)]
@@ -17,6 +18,7 @@ pub(super) struct Disk {
     users: BTreeMap<UserId, User>,
     certificates: BTreeMap<Digest, Certificate>,
     last: (i64, i64),
+    head: Seq,
 }
 
 impl Disk {
@@ -29,7 +31,13 @@ impl Disk {
             let (_, head) = self.conversations.get_mut(&chunk.conversation).expect("a conversation");
             assert_eq!(*head, chunk.prev, "the chain has no hole");
             *head = chunk.last;
-            assert!(self.chunks.last().is_none_or(|c| c.last < chunk.first), "numbers only grow");
+            assert_eq!(chunk.first, self.head + 1, "numbers rise by one");
+            assert_eq!(
+                chunk.lines.iter().filter(|b| **b == b'\n').count() as u64,
+                chunk.last - self.head,
+                "a line for each"
+            );
+            self.head = chunk.last;
             self.chunks.push(chunk);
         }
         for sent in writes.sent {
@@ -109,6 +117,7 @@ impl Disk {
         self.users = found.users.into_iter().map(|u| (u.id, u)).collect();
         self.certificates = found.certificates.into_iter().map(|c| (c.key, c)).collect();
         self.last = (found.last_conversation, found.last_session);
+        self.head = found.head;
     }
 
     pub(super) fn found(&self) -> Found {
@@ -127,7 +136,7 @@ impl Disk {
             audit: Vec::new(),
             users: self.users.values().cloned().collect(),
             certificates: self.certificates.values().cloned().collect(),
-            head: self.chunks.last().map_or(0, |c| c.last),
+            head: self.head,
             last_conversation: self.last.0,
             last_session: self.last.1,
         }

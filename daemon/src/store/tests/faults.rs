@@ -1,7 +1,9 @@
 //! What the store says and does when the file, the disk or somebody else is against it.
 
+use super::super::place::Place;
 use super::*;
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
 
 /// A store with a few messages, closed.
 fn made(path: &Path) -> Model {
@@ -278,11 +280,24 @@ async fn a_store_in_memory_can_be_backed_up_too() {
     assert_eq!(readers.line(room(1), 1).await.unwrap(), Some(model.lines(|_| true)));
 }
 
+/// A store that has such a write-ahead log.
+fn with_pages(path: &Path, pages: wal::Pages) -> (Store, Readers) {
+    let (mut store, readers, _) = open(&history(path));
+    *store.parts().2 = wal::Checkpoints::start(&Place::File(path.to_owned()), pages).unwrap();
+    (store, readers)
+}
+
+/// How many pages that has, and how many of them are not copied.
+fn length(store: &mut Store) -> (i64, i64) {
+    let pages = |row: &rusqlite::Row<'_>| Ok((row.get(1)?, row.get::<_, i64>(1)? - row.get::<_, i64>(2)?));
+    store.log().query_row("PRAGMA wal_checkpoint(NOOP)", [], pages).unwrap()
+}
+
 #[tokio::test]
 async fn the_write_ahead_log_starts_over_while_others_write_and_read() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut store, readers, _) = open(&history(dir.path().join("chat.db")));
-    store.parts().2.set_pages(wal::Pages { look_every: 1, copy: 20, restart: 100, too_many: 200 });
+    let pages = wal::Pages { look_every: 1, copy: 20, long: 100, too_long: 200 };
+    let (mut store, readers) = with_pages(&dir.path().join("chat.db"), pages);
     let mut model = Model::default();
     store.commit(Model::open(1)).unwrap();
     let long = "x".repeat(8_000);
@@ -291,8 +306,7 @@ async fn the_write_ahead_log_starts_over_while_others_write_and_read() {
     for turn in 0.. {
         store.commit(model.say(&[(1, &[("ana", long.as_str()); 5])])).unwrap();
         readers.page(page).await.unwrap();
-        let sql = "PRAGMA wal_checkpoint(NOOP)";
-        let now: i64 = store.log().query_row(sql, [], |row| row.get(1)).unwrap();
+        let (now, _) = length(&mut store);
         starts += u32::from(now < pages);
         pages = now;
         if starts == 3 {
@@ -300,6 +314,30 @@ async fn the_write_ahead_log_starts_over_while_others_write_and_read() {
         }
         assert!(turn < 5_000, "it started over {starts} times, and has {pages} pages");
     }
+}
+
+#[test]
+fn in_a_lull_all_is_copied_and_the_next_turn_starts_over_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    // The writer would never do it.
+    let pages = wal::Pages { look_every: 1, copy: 20, long: 100, too_long: i64::MAX };
+    let (mut store, _readers) = with_pages(&dir.path().join("chat.db"), pages);
+    let mut model = Model::default();
+    store.commit(Model::open(1)).unwrap();
+    let long = "x".repeat(8_000);
+    while length(&mut store).0 < 100 {
+        store.commit(model.say(&[(1, &[("ana", long.as_str()); 5])])).unwrap();
+    }
+    let (before, mut left) = length(&mut store);
+    let until = Instant::now() + Duration::from_secs(20);
+    while left > 0 {
+        assert!(Instant::now() < until, "{left} of {before} pages are not copied");
+        std::thread::yield_now();
+        left = length(&mut store).1;
+    }
+    store.commit(model.say(&[(1, &[("ana", "hello")])])).unwrap();
+    let (after, _) = length(&mut store);
+    assert!(after < before, "{after} pages, {before} before");
 }
 
 /// `TCP_CHATD_SMALL_DISK` names a folder on a disk of a few megabytes that the test may fill:
