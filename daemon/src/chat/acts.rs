@@ -28,6 +28,7 @@ impl Chat {
         id: Option<&RequestId>,
         act: Act,
     ) -> Answer {
+        self.pass_act(session)?;
         let op = act.op();
         let done = self.act(Actor::Session(session), act)?;
         self.line(connection, reply::encode(op, id, &done));

@@ -1,11 +1,13 @@
 //! Owns what is written down of who may do what: grants, private rooms, mutes and bans. Called by
 //! the chat only. Never decides what follows from it: `rights` does.
 
+use super::banned::is_in;
 use super::rights::{self, Granted, Rank, Standing};
 use super::{Banned, Barred, ConversationId, Fingerprint, Penalty, RightsChange, Scope, StoredRights};
 use ipnet::IpNet;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use tcp_chat_protocol::{Name, NameKey, Role};
 
@@ -178,6 +180,11 @@ impl Book {
         let certificates = self.certificates.iter().map(|(c, p)| (None, Banned::Certificate(*c), p));
         let addresses = self.addresses.iter().map(|(a, p)| (None, Banned::Address(*a), p));
         users.chain(certificates).chain(addresses).collect()
+    }
+
+    /// Is the address banned?
+    pub(super) fn bars(&self, address: IpAddr, now: u64) -> bool {
+        self.addresses.iter().any(|(range, ban)| ban.is_in_force(now) && is_in(range, address))
     }
 
     /// The addresses that are banned, and until when.

@@ -3,10 +3,11 @@
 
 use super::checks::not_to_enter;
 use super::rights::Deed;
-use super::rooms::LooksLike;
+use super::rooms::{Conversation, Conversations, LooksLike};
 use super::{
     Answer, Chat, ConnectionId, ConversationId, ConversationKind, SessionChange, SessionId, UserId, refusal,
 };
+use std::net::IpAddr;
 use tcp_chat_protocol::reply::{JoinReply, LeaveReply};
 use tcp_chat_protocol::request::Place;
 use tcp_chat_protocol::{ErrorKind, Name, RequestId, Role, reply};
@@ -22,6 +23,7 @@ impl Chat {
         asked: Option<Vec<Name>>,
         user: &Name,
         is_proven: bool,
+        address: IpAddr,
     ) -> Result<Vec<ConversationId>, super::Refusal> {
         let key = user.key();
         let is_asked = asked.is_some();
@@ -30,30 +32,44 @@ impl Chat {
         if limit > 0 && names.len() > limit {
             return Err(refusal(ErrorKind::Data, format!("`rooms`: a session may be in {limit} rooms")));
         }
+        self.may_enter_all(&names, is_asked, user, is_proven, address)?;
         let mut rooms = Vec::with_capacity(names.len());
-        let mut opened = Vec::new();
         for name in &names {
-            let known = self.conversations.room(name);
-            let room = match known {
-                Some(room) => self.may_enter(room, name, &key, is_proven).map(|()| room),
-                None => self.open_room(name, user, is_proven),
+            let room = match self.conversations.room(name) {
+                Some(room) if self.may_enter(room, name, &key, is_proven).is_ok() => room,
+                Some(_) => continue,
+                None => self.open_room(name, user, is_proven, address)?,
             };
-            let room = match room {
-                Ok(room) => room,
-                Err(_) if known.is_some() && !is_asked => continue,
-                Err(refusal) => {
-                    opened.into_iter().for_each(|room| self.drop_if_empty(room));
-                    return Err(refusal);
-                }
-            };
-            if known.is_none() {
-                opened.push(room);
-            }
             if !rooms.contains(&room) {
                 rooms.push(room);
             }
         }
         Ok(rooms)
+    }
+
+    /// Could a login enter these rooms, opened where need be? Asked before any is opened: a login that
+    /// is refused must not cost what many rooms cost.
+    fn may_enter_all(
+        &self,
+        names: &[Name],
+        is_asked: bool,
+        user: &Name,
+        is_proven: bool,
+        address: IpAddr,
+    ) -> Result<(), super::Refusal> {
+        let key = user.key();
+        let mut new = Conversations::default();
+        for name in names {
+            match self.conversations.room(name) {
+                Some(room) if is_asked => self.may_enter(room, name, &key, is_proven)?,
+                None if new.room(name).is_none() => {
+                    self.may_open(name, user, is_proven, address, new.room_count() + 1)?;
+                    new.open_room(name).map_err(|LooksLike(other)| looks_like(name, &other))?;
+                }
+                Some(_) | None => {}
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn join(
@@ -63,7 +79,7 @@ impl Chat {
         id: Option<&RequestId>,
         name: &Name,
     ) -> Answer {
-        let known = self.conversations.room(name);
+        let (known, address) = (self.conversations.room(name), self.address_of(connection));
         let is_in = known.is_some_and(|room| self.sessions.get(session).is_some_and(|s| s.is_in(room)));
         let limit = self.rules.rooms_per_session;
         let count = self.sessions.get(session).map_or(0, |s| s.rooms.len());
@@ -77,12 +93,14 @@ impl Chat {
             (Some(_), _) => {
                 // What may not be known is told as if it could not be opened.
                 let place = Place(Some(name.clone()));
-                self.room_for(session, &place, Deed::Know).map_err(|_| not_to_enter(Some(name)))?;
+                self.room_for(session, &place, Deed::Know).map_err(|_| {
+                    self.may_open_any(name, address, 1).err().unwrap_or_else(|| not_to_enter(Some(name)))
+                })?;
                 self.room_for(session, &place, Deed::Enter)?
             }
             (None, Some(held)) => {
                 let (user, is_proven) = (held.row.name.clone(), held.proven);
-                self.open_room(name, &user, is_proven)?
+                self.open_room(name, &user, is_proven, address)?
             }
             (None, None) => return Ok(()),
         };
@@ -137,36 +155,42 @@ impl Chat {
         name: &Name,
         user: &Name,
         is_proven: bool,
+        address: IpAddr,
     ) -> Result<ConversationId, super::Refusal> {
-        if !self.rules.create {
-            return Err(refusal(
-                ErrorKind::NoSuchRoom,
-                format!("there is no room {name}, and users may not open rooms"),
-            ));
-        }
-        if self.rules.rooms > 0 && self.conversations.room_count() >= self.rules.rooms {
-            return Err(refusal(
-                ErrorKind::NoSuchRoom,
-                format!("there is no room {name}, and the server has no room for one more"),
-            ));
-        }
-        let room = self.conversations.open_room(name).map_err(|LooksLike(other)| {
-            let twin = self.conversations.room(&other);
-            // Not even by its look is a private room found.
-            if twin.is_none_or(|room| self.may_enter(room, name, &user.key(), is_proven).is_err()) {
-                return not_to_enter(Some(name));
-            }
-            refusal(
-                ErrorKind::NameTaken,
-                format!("the room {name} looks like the room {other}: use that or another"),
-            )
-        })?;
+        self.may_open(name, user, is_proven, address, 1)?;
+        let room = self.conversations.open_room(name).map_err(|LooksLike(other)| looks_like(name, &other))?;
+        self.room_shares.add(room, address);
         self.turn.writes.conversations.push((room, ConversationKind::Room(name.clone())));
         if is_proven {
             let change = self.book.grant(Some(room), user, Some(Role::Owner));
             self.turn.writes.rights.extend(change);
         }
         Ok(room)
+    }
+
+    /// Could the room be opened, as the last of so `many`?
+    fn may_open(&self, name: &Name, user: &Name, is_proven: bool, address: IpAddr, many: usize) -> Answer {
+        self.may_open_any(name, address, many)?;
+        let Some(twin) = self.conversations.twin(name) else { return Ok(()) };
+        // Not even by its look is a private room found.
+        self.may_enter(twin, name, &user.key(), is_proven).map_err(|_| not_to_enter(Some(name)))?;
+        let other = self.conversations.get(twin).and_then(Conversation::room).unwrap_or(name);
+        Err(looks_like(name, other))
+    }
+
+    /// Could so `many` rooms be opened from there, whatever they are called?
+    fn may_open_any(&self, name: &Name, address: IpAddr, many: usize) -> Answer {
+        let (rooms, limit) = (self.conversations.room_count(), self.rules.rooms);
+        let why = if !self.rules.create {
+            "users may not open rooms"
+        } else if limit > 0 && rooms + many > limit {
+            "the server has no room for one more"
+        } else if !self.room_shares.may_have(address, many, limit) {
+            "your network has opened half of those that the server allows"
+        } else {
+            return Ok(());
+        };
+        Err(refusal(ErrorKind::NoSuchRoom, format!("there is no room {name}, and {why}")))
     }
 
     pub(super) fn leave(
@@ -223,7 +247,12 @@ impl Chat {
             }
         }
         self.conversations.remove(id);
+        self.room_shares.remove(&id);
         self.book.forget(id);
         self.turn.writes.gone.push(id);
     }
+}
+
+fn looks_like(name: &Name, other: &Name) -> super::Refusal {
+    refusal(ErrorKind::NameTaken, format!("the room {name} looks like the room {other}: use that or another"))
 }

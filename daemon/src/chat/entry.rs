@@ -41,8 +41,13 @@ impl Chat {
                 "the server has no room for one more session; try later",
             ));
         }
+        let address = self.address_of(connection);
+        if !self.session_shares.may_have(address, 1, self.rules.sessions) {
+            let msg = "your network has half of the sessions that the server allows; try later";
+            return Err(refusal(ErrorKind::ServerFull, msg));
+        }
         let proven = who.user.is_some();
-        let rooms = self.rooms_of_login(login.rooms, &who.name, proven)?;
+        let rooms = self.rooms_of_login(login.rooms, &who.name, proven, address)?;
 
         self.sessions.last += 1;
         let session = SessionId(self.sessions.last);
@@ -57,6 +62,7 @@ impl Chat {
         let before = self.seen(user, &rooms);
         self.turn.writes.sessions.push(SessionChange::Put(row.clone()));
         self.sessions.put(Session::new(row, proven, self.rules.rates(), self.turn.now.mono, UsedIds::NONE));
+        self.session_shares.add(session, address);
         self.arrive(connection, session);
         for room in &rooms {
             self.enter(session, *room);
@@ -130,7 +136,8 @@ impl Chat {
         rooms
             .chain(directs)
             .filter_map(|(conversation, since)| {
-                let (first, last) = (after.max(since) + 1, self.conversations.get(conversation)?.head);
+                let first = after.max(since).saturating_add(1);
+                let last = self.conversations.get(conversation)?.head;
                 (first <= last).then_some(Range { conversation, first, last })
             })
             .collect()
@@ -242,6 +249,7 @@ impl Chat {
             }
         }
         self.sessions.remove(id);
+        self.session_shares.remove(&id);
         self.announce(before, face);
         for conversation in rooms.into_iter().chain(self.conversations.directs_of(user).to_vec()) {
             self.drop_if_empty(conversation);

@@ -12,7 +12,7 @@ use tcp_chat_protocol::request::{Conversation, History, Place, Search};
 use tcp_chat_protocol::{ErrorKind, RequestId, Role, Seq, reply};
 
 /// Members that the reply to WHO lists at most.
-const WHO_MEMBERS: usize = 500;
+pub(super) const WHO_MEMBERS: usize = 500;
 
 impl Chat {
     pub(super) fn who(

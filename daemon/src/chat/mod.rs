@@ -27,6 +27,7 @@ mod restore;
 mod rights;
 mod rooms;
 mod sessions;
+mod shares;
 mod talk;
 mod tally;
 mod turn;
@@ -46,6 +47,7 @@ pub use rate::{Flow, Rate};
 pub use reads::{PageOf, Range, SearchIn};
 pub use refused::Refused;
 pub use registry::{CertificateInfo, NotGranted, UserInfo, UserWish};
+pub use shares::network;
 pub use tally::{ResumeOutcome, Tally};
 pub use turn::Outcome;
 pub use users::{Certificate, Code, Digest, Gives, User, UserChange, Users};
@@ -59,7 +61,8 @@ use book::Book;
 use rate::{Purse, Rates};
 use rooms::Conversations;
 use sessions::Sessions;
-use std::net::IpAddr;
+use shares::Shares;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use tcp_chat_protocol::event::{NoticeEvent, notice};
 use tcp_chat_protocol::{ErrorKind, Name, NoticeKind, Refusal, RequestId, Seq, reply};
@@ -154,6 +157,9 @@ pub struct Chat {
     rules: Rules,
     conversations: Conversations,
     sessions: Sessions,
+    /// From where sessions came, and from where rooms were opened.
+    session_shares: Shares<SessionId>,
+    room_shares: Shares<ConversationId>,
     /// Who may do what.
     book: Book,
     /// Lines of the audit log that could not be written yet.
@@ -209,11 +215,15 @@ impl Chat {
                     closing: false,
                 };
                 self.connections.insert(connection, fresh);
+                // It was let in before the ban, and was not known yet when those from there were cut.
+                if self.book.bars(address, self.turn.now.wall) {
+                    self.close(connection, Closing::Kicked);
+                }
             }
             Command::Lost => self.lost(connection),
             Command::Read(bytes) => self.weigh(connection, bytes),
             Command::Refused(refusal) => {
-                self.count(connection);
+                self.count(connection, 1);
                 self.answer(connection, None, Err(refusal));
             }
             Command::Ask(id, ask) => {
@@ -238,8 +248,9 @@ impl Chat {
         let state = self.connections.get(&connection);
         let (session, owes) = state.map_or((None, 0), |c| (c.session, c.owes));
         let is_counted_only = matches!(ask, Ask::Login { .. } | Ask::Enrol { .. } | Ask::Ping | Ask::Quit);
+        let lines = self.lines(&ask);
         if is_counted_only || session.is_none() {
-            self.count(connection);
+            self.count(connection, lines);
         }
         let ask = match ask {
             Ask::Login { login, fresh, resumes, proof } => {
@@ -265,7 +276,7 @@ impl Chat {
         };
         let session = session
             .ok_or_else(|| refusal(ErrorKind::NotLoggedIn, "log in first: send a LOGIN with a name"))?;
-        self.pass_rate(connection, session, owes)?;
+        self.pass_rate(connection, session, owes, lines)?;
         if let Ask::Say(target, json) = ask {
             return self.say(connection, session, id, target, json, past);
         }
@@ -280,6 +291,11 @@ impl Chat {
             Ask::Act(act) => self.act_for(connection, session, id, *act),
             Ask::Login { .. } | Ask::Enrol { .. } | Ask::Say(..) | Ask::Ping | Ask::Quit => Ok(()),
         }
+    }
+
+    /// Where the connection comes from.
+    fn address_of(&self, connection: ConnectionId) -> IpAddr {
+        self.connections.get(&connection).map_or(Ipv4Addr::UNSPECIFIED.into(), |c| c.address)
     }
 
     /// Answers a refusal, and counts errors in a row.

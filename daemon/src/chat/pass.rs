@@ -3,37 +3,46 @@
 //! PING, QUIT) or what was no request: those count too, and cost only that the peer is read more
 //! slowly, so that refusing a flood costs next to nothing.
 
-use super::{Answer, Chat, ConnectionId, Effect, Refusal, SessionId, refusal};
+use super::lookups::WHO_MEMBERS;
+use super::{Answer, Ask, Chat, ConnectionId, Effect, Refusal, SessionId, refusal};
 use tcp_chat_protocol::ErrorKind;
 
 /// For how long a line too many keeps its peer from being read, in milliseconds.
 const LINE_MS: u64 = 1;
+/// Members or rooms that a reply lists for the price of a line.
+const LISTED_A_LINE: usize = 100;
 /// The longest that a peer is not read because of what it has sent, in milliseconds.
 pub const SLOWEST_MS: u64 = 1_000;
 
 impl Chat {
-    /// A request that is refused where there are too many, or too many bytes: then it `owes` that
-    /// many milliseconds.
-    pub(super) fn pass_rate(&mut self, connection: ConnectionId, session: SessionId, owes: u64) -> Answer {
+    /// A request that counts as so many lines, and is refused where there are too many, or too many
+    /// bytes: then it `owes` that many milliseconds.
+    pub(super) fn pass_rate(
+        &mut self,
+        connection: ConnectionId,
+        session: SessionId,
+        owes: u64,
+        lines: u32,
+    ) -> Answer {
         let (rates, now) = (self.rules.rates(), self.turn.now.mono);
         if owes > 0 {
             return Err(too_fast(owes, format!("too much: wait {owes} ms and send it again")));
         }
         let Some(session) = self.sessions.get_mut(session) else { return Ok(()) };
-        session.purse.request(rates, now).map_err(|wait| {
+        session.purse.request(rates, lines, now).map_err(|wait| {
             self.turn.effects.push(Effect::Slow(connection, LINE_MS));
             too_fast(wait, format!("too fast: wait {wait} ms and send it again"))
         })
     }
 
-    /// A line that only counts.
-    pub(super) fn count(&mut self, connection: ConnectionId) {
+    /// A request that only counts, as so many lines.
+    pub(super) fn count(&mut self, connection: ConnectionId, lines: u32) {
         let (rates, now) = (self.rules.rates(), self.turn.now.mono);
         let Some(state) = self.connections.get_mut(&connection) else { return };
         let session = state.session.and_then(|session| self.sessions.get_mut(session));
         let purse = session.map_or(&mut state.purse, |session| &mut session.purse);
-        if purse.request(rates, now).is_err() {
-            self.turn.effects.push(Effect::Slow(connection, LINE_MS));
+        if purse.request(rates, lines, now).is_err() {
+            self.turn.effects.push(Effect::Slow(connection, LINE_MS * u64::from(lines)));
         }
     }
 
@@ -49,6 +58,28 @@ impl Chat {
         if wait > 0 {
             self.turn.effects.push(Effect::Slow(connection, wait.min(SLOWEST_MS)));
         }
+    }
+
+    /// As how many lines a request counts: what names many rooms, or is answered by a long list, is
+    /// many.
+    pub(super) fn lines(&self, ask: &Ask) -> u32 {
+        let more = match ask {
+            Ask::Login { login, .. } => login.rooms.as_ref().map_or(0, Vec::len),
+            Ask::Who(_) => self.sessions.users().len().min(WHO_MEMBERS) / LISTED_A_LINE,
+            Ask::Rooms => self.conversations.room_count() / LISTED_A_LINE,
+            _ => 0,
+        };
+        u32::try_from(more).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    /// May the session keep order once more? Operators may always.
+    pub(super) fn pass_act(&mut self, session: SessionId) -> Answer {
+        let (rates, now) = (self.rules.rates(), self.turn.now.mono);
+        let Some(session) = self.sessions.get_mut(session) else { return Ok(()) };
+        session.purse.act(rates, now).map_err(|wait| {
+            let seconds = wait.div_ceil(1_000);
+            too_fast(wait, format!("too much order for a minute: wait {seconds} s and send it again"))
+        })
     }
 
     /// May the session write to one more user who has not written to it?

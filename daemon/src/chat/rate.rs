@@ -1,5 +1,5 @@
-//! Owns what bounds how much one session may ask: requests, bytes, and strangers written to, each a
-//! token bucket. Pure: the moment is an argument.
+//! Owns what bounds how much one session may ask: requests, bytes, strangers written to, and acts of
+//! keeping order, each a token bucket. Pure: the moment is an argument.
 
 /// A rate in requests a second, and how many may come at once. A rate of 0 is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,12 +28,16 @@ pub(super) struct Rates {
     pub(super) strangers: u32,
 }
 
+/// Acts of those who keep order: each is a line of the audit log, which is kept. By hand nobody is so fast.
+const ACTS_A_MINUTE: Rate = Rate { per_second: 30, burst: 300 };
+
 /// What is left to one session, or to a connection without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Purse {
     requests: Bucket,
     bytes: Debt,
     strangers: Bucket,
+    acts: Bucket,
 }
 
 impl Purse {
@@ -43,15 +47,16 @@ impl Purse {
             requests: Bucket::full(rates.requests, now),
             bytes: Debt { milli: i64::MAX, at: now },
             strangers: Bucket::full(minutely(rates.strangers), now / 60),
+            acts: Bucket::full(ACTS_A_MINUTE, now / 60),
         }
     }
 
-    /// Takes one request out.
+    /// Takes a request out that counts as so many.
     ///
     /// # Errors
-    /// How many milliseconds to wait until there is one.
-    pub(super) fn request(&mut self, rates: Rates, now: u64) -> Result<(), u64> {
-        self.requests.take(rates.requests, now)
+    /// How many milliseconds to wait until they are there.
+    pub(super) fn request(&mut self, rates: Rates, many: u32, now: u64) -> Result<(), u64> {
+        self.requests.take(rates.requests, many, now)
     }
 
     /// Takes out the bytes of one read. So that no read is too long for ever, it may cost more than
@@ -68,7 +73,18 @@ impl Purse {
     /// # Errors
     /// How many milliseconds to wait until there is one.
     pub(super) fn stranger(&mut self, rates: Rates, now: u64) -> Result<(), u64> {
-        self.strangers.take(minutely(rates.strangers), now / 60).map_err(|wait| wait * 60)
+        self.strangers.take(minutely(rates.strangers), 1, now / 60).map_err(|wait| wait * 60)
+    }
+
+    /// Takes out one act of keeping order; where requests have no limit, nor have these.
+    ///
+    /// # Errors
+    /// How many milliseconds to wait until there is one.
+    pub(super) fn act(&mut self, rates: Rates, now: u64) -> Result<(), u64> {
+        if rates.requests.per_second == 0 {
+            return Ok(());
+        }
+        self.acts.take(ACTS_A_MINUTE, 1, now / 60).map_err(|wait| wait * 60)
     }
 
     /// A stranger has answered, and was none.
@@ -123,11 +139,11 @@ impl Bucket {
         Self { milli: u64::from(rate.burst.max(1)) * 1000, at: now }
     }
 
-    /// Takes one request out.
+    /// Takes so many out; of more than can ever be there, all.
     ///
     /// # Errors
-    /// How many milliseconds to wait until there is one.
-    fn take(&mut self, rate: Rate, now: u64) -> Result<(), u64> {
+    /// How many milliseconds to wait until they are there.
+    fn take(&mut self, rate: Rate, many: u32, now: u64) -> Result<(), u64> {
         if rate.per_second == 0 {
             return Ok(());
         }
@@ -137,11 +153,12 @@ impl Bucket {
         let earned = now.saturating_sub(self.at).saturating_mul(per_second);
         self.milli = self.milli.saturating_add(earned).min(most);
         self.at = self.at.max(now);
-        if self.milli >= 1000 {
-            self.milli -= 1000;
+        let wanted = (u64::from(many) * 1000).min(most);
+        if self.milli >= wanted {
+            self.milli -= wanted;
             Ok(())
         } else {
-            Err((1000 - self.milli).div_ceil(per_second))
+            Err((wanted - self.milli).div_ceil(per_second))
         }
     }
 }
@@ -155,21 +172,33 @@ mod tests {
     fn burst_then_rate_and_the_wait_is_true() {
         let rate = Rate { per_second: 4, burst: 2 };
         let mut bucket = Bucket::full(rate, 1_000);
-        assert_eq!(bucket.take(rate, 1_000), Ok(()));
-        assert_eq!(bucket.take(rate, 1_000), Ok(()));
-        assert_eq!(bucket.take(rate, 1_000), Err(250));
-        assert_eq!(bucket.take(rate, 1_249), Err(1));
-        assert_eq!(bucket.take(rate, 1_250), Ok(()));
-        assert_eq!(bucket.take(rate, 60_000), Ok(()));
-        assert_eq!(bucket.take(rate, 60_000), Ok(()));
-        assert_eq!(bucket.take(rate, 60_000), Err(250), "what is saved up is bounded by the burst");
+        assert_eq!(bucket.take(rate, 1, 1_000), Ok(()));
+        assert_eq!(bucket.take(rate, 1, 1_000), Ok(()));
+        assert_eq!(bucket.take(rate, 1, 1_000), Err(250));
+        assert_eq!(bucket.take(rate, 1, 1_249), Err(1));
+        assert_eq!(bucket.take(rate, 1, 1_250), Ok(()));
+        assert_eq!(bucket.take(rate, 1, 60_000), Ok(()));
+        assert_eq!(bucket.take(rate, 1, 60_000), Ok(()));
+        assert_eq!(bucket.take(rate, 1, 60_000), Err(250), "what is saved up is bounded by the burst");
+    }
+
+    #[test]
+    fn what_counts_as_many_waits_for_as_many_but_never_for_ever() {
+        let rate = Rate { per_second: 4, burst: 8 };
+        let mut bucket = Bucket::full(rate, 0);
+        assert_eq!(bucket.take(rate, 6, 0), Ok(()));
+        assert_eq!(bucket.take(rate, 6, 0), Err(1_000));
+        assert_eq!(bucket.take(rate, 6, 1_000), Ok(()));
+        assert_eq!(bucket.take(rate, 100, 1_000), Err(2_000), "as if it were the burst");
+        assert_eq!(bucket.take(rate, 100, 3_000), Ok(()));
+        assert_eq!(bucket.take(rate, 1, 3_000), Err(250));
     }
 
     #[test]
     fn no_rate_is_no_limit() {
         let rate = Rate { per_second: 0, burst: 0 };
         let mut bucket = Bucket::full(rate, 0);
-        assert!((0..10_000).all(|_| bucket.take(rate, 0).is_ok()));
+        assert!((0..10_000).all(|_| bucket.take(rate, 1, 0).is_ok()));
     }
 
     fn rates(bytes: Flow, strangers: u32) -> Rates {
@@ -215,11 +244,11 @@ mod tests {
             let (mut now, mut taken) = (0u64, 0u64);
             for step in steps {
                 now += step;
-                match bucket.take(rate, now) {
+                match bucket.take(rate, 1, now) {
                     Ok(()) => taken += 1,
                     Err(wait) => {
                         let mut later = bucket;
-                        prop_assert!(later.take(rate, now + wait).is_ok());
+                        prop_assert!(later.take(rate, 1, now + wait).is_ok());
                     }
                 }
                 prop_assert!(taken <= u64::from(burst) + now * u64::from(per_second) / 1000);

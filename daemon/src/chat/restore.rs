@@ -4,6 +4,7 @@
 use super::book::Book;
 use super::rooms::Conversations;
 use super::sessions::{Session, Sessions, UsedIds};
+use super::shares::Shares;
 use super::turn::Turn;
 use super::{Chat, Found, IdMap, Now, Rules, StoredConversation, StoredSession, Tally, Users};
 use std::sync::Arc;
@@ -40,6 +41,8 @@ impl Chat {
             rules,
             conversations,
             sessions,
+            session_shares: Shares::default(),
+            room_shares: Shares::default(),
             users: Arc::new(users),
             book: Book::restore(rights),
             unaudited: Vec::new(),

@@ -156,13 +156,18 @@ impl Conversations {
         is_same.then_some(id)
     }
 
+    /// The room that stands in the way of a new one of this name: of the same, or of one that looks
+    /// like it.
+    pub(super) fn twin(&self, name: &Name) -> Option<ConversationId> {
+        self.by_key.get(&name.key()).or_else(|| self.by_key.get(&name.look())).copied()
+    }
+
     /// Opens a room.
     ///
     /// # Errors
     /// There is a room of another name that looks like this one.
     pub(super) fn open_room(&mut self, name: &Name) -> Result<ConversationId, LooksLike> {
-        let twin = self.by_key.get(&name.key()).or_else(|| self.by_key.get(&name.look()));
-        if let Some(other) = twin.and_then(|id| self.all.get(id)).and_then(Conversation::room) {
+        if let Some(other) = self.twin(name).and_then(|id| self.get(id)?.room()) {
             return Err(LooksLike(other.clone()));
         }
         self.last += 1;

@@ -37,6 +37,8 @@ const TURN_BYTES: usize = 512 * 1024;
 const TURN_TIME: Duration = Duration::from_millis(1);
 /// Sessions that are ended before the time is looked at again.
 const ENDINGS: usize = 16;
+/// Between two looks whether those have read who were told nothing more until they do.
+const HELD: Duration = Duration::from_millis(20);
 /// Between two looks at what has to go from the store.
 const TIDY_EVERY: Duration = Duration::from_secs(5);
 /// The same while there is more to remove.
@@ -68,6 +70,8 @@ struct Hub {
     unhurried: Vec<ConnectionId>,
     /// and when they are to be woken.
     unhurried_at: Instant,
+    /// When to look again at those who are held.
+    held_at: Instant,
     began: Instant,
     /// The system's clock at that moment.
     began_wall: Timestamp,
@@ -130,6 +134,7 @@ impl Hub {
             lost: Vec::new(),
             unhurried: Vec::new(),
             unhurried_at: began,
+            held_at: began,
             began,
             began_wall,
             tidy_at: began + TIDY_EVERY,
@@ -150,7 +155,7 @@ impl Hub {
                 tokio::select! {
                     biased;
                     count = entries.recv_many(&mut taken, TURN_COMMANDS) => if count == 0 { break },
-                    () = tokio::time::sleep_until(self.next_due()) => {}
+                    () = tokio::time::sleep_until(self.next_due(&waiting)) => {}
                 }
                 taken.drain(..).for_each(|entry| waiting.add(entry));
             }
@@ -174,11 +179,12 @@ impl Hub {
     }
 
     /// When there is something to do although nobody asks.
-    fn next_due(&self) -> Instant {
+    fn next_due(&self, waiting: &Waiting) -> Instant {
         let ending = self.chat.next_ending().map(|at| self.began + Duration::from_millis(at));
         let probe = self.failing.as_ref().map(|(_, at)| *at);
         let unhurried = (!self.unhurried.is_empty()).then_some(self.unhurried_at);
-        [ending, probe, unhurried].into_iter().flatten().fold(self.tidy_at, Instant::min)
+        let held = waiting.holds().then_some(self.held_at);
+        [ending, probe, unhurried, held].into_iter().flatten().fold(self.tidy_at, Instant::min)
     }
 
     /// One turn: decide, commit, deliver.
@@ -247,7 +253,13 @@ impl Hub {
     fn steps(&mut self, waiting: &mut Waiting) -> usize {
         let began = std::time::Instant::now();
         let mut commands = 0;
-        while let Some(step) = waiting.next_step() {
+        let is_full = |outboxes: &IdMap<_, Arc<Outbox>>, c| outboxes.get(&c).is_some_and(|o| o.is_over());
+        let now = Instant::now();
+        if waiting.holds() && now >= self.held_at {
+            self.held_at = now + HELD;
+            waiting.release(|c| is_full(&self.outboxes, c));
+        }
+        while let Some(step) = waiting.next_step(|c| is_full(&self.outboxes, c)) {
             if step.ends_batch {
                 self.heard.push(step.connection);
             }

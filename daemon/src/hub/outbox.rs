@@ -193,10 +193,11 @@ impl Outbox {
         self.lock().bytes
     }
 
-    /// Does more wait than its bound allows?
+    /// Does more wait than its bound allows? Where nothing more comes it does not matter.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.lock().bytes > self.bound
+        let inner = self.lock();
+        inner.closing.is_none() && inner.bytes > self.bound
     }
 
     /// Ready when the connection may ask for more: it has read its answers down to the bound, and

@@ -1,6 +1,7 @@
 //! Owns what waits for a turn, and who comes first: talk before everything else, and of those who
 //! ask for more than talk each one thing at a time. So ten thousand who enter a room at once wait
-//! for each other, and a message does not wait for them. Each connection's own order is kept.
+//! for each other, and a message does not wait for them. Each connection's own order is kept. Who does
+//! not read its answers gets no further ones until it does.
 //! Called by the hub. Never holds more than the batches that each connection may have asked.
 
 use super::Entry;
@@ -17,6 +18,8 @@ pub(super) struct Waiting {
     rest: IdMap<ConnectionId, VecDeque<IntoIter<Command>>>,
     /// Whose turn it is, each once.
     line: VecDeque<ConnectionId>,
+    /// Those that come back into the line once they have read.
+    held: Vec<ConnectionId>,
 }
 
 /// One thing of one of those who wait among each other.
@@ -56,9 +59,16 @@ impl Waiting {
         self.first.pop_front()
     }
 
-    /// The next thing of the one whose turn it is; then it is another one's.
-    pub(super) fn next_step(&mut self) -> Option<Step> {
-        let connection = self.line.pop_front()?;
+    /// The next thing of the one whose turn it is; then it is another one's. Whoever `is_full` of
+    /// answers is held.
+    pub(super) fn next_step(&mut self, is_full: impl Fn(ConnectionId) -> bool) -> Option<Step> {
+        let connection = loop {
+            let connection = self.line.pop_front()?;
+            if !is_full(connection) {
+                break connection;
+            }
+            self.held.push(connection);
+        };
         let batches = self.rest.get_mut(&connection)?;
         let batch = batches.front_mut()?;
         let command = batch.next();
@@ -72,6 +82,22 @@ impl Waiting {
             self.line.push_back(connection);
         }
         Some(Step { connection, command, ends_batch })
+    }
+
+    pub(super) fn holds(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Who has read, and who is gone, comes back into the line.
+    pub(super) fn release(&mut self, is_full: impl Fn(ConnectionId) -> bool) {
+        let line = &mut self.line;
+        self.held.retain(|connection| {
+            let stays = is_full(*connection);
+            if !stays {
+                line.push_back(*connection);
+            }
+            stays
+        });
     }
 }
 
@@ -109,7 +135,7 @@ mod tests {
 
     /// All that is left of those who wait among each other.
     fn steps(waiting: &mut Waiting) -> Vec<(u64, String, bool)> {
-        std::iter::from_fn(|| waiting.next_step())
+        std::iter::from_fn(|| waiting.next_step(|_| false))
             .map(|s| (s.connection.0, told(s.command), s.ends_batch))
             .collect()
     }
@@ -147,6 +173,25 @@ mod tests {
         waiting.add(Entry::Commands(B, vec![join("r4")]));
         let order: Vec<_> = steps(&mut waiting).into_iter().map(|(_, what, _)| what).collect();
         assert_eq!(order, ["r1", "r4", "r2", "r3"]);
+    }
+
+    #[test]
+    fn who_does_not_read_is_held_and_holds_up_nobody() {
+        let mut waiting = Waiting::default();
+        waiting.add(Entry::Commands(A, vec![join("r1"), join("r2")]));
+        waiting.add(Entry::Commands(B, vec![join("r3")]));
+        let mut next =
+            |full: Option<ConnectionId>| waiting.next_step(|c| Some(c) == full).map(|s| told(s.command));
+        assert_eq!(next(None), Some("r1".into()));
+        assert_eq!(next(Some(A)), Some("r3".into()));
+        assert_eq!(next(Some(A)), None);
+        assert!(waiting.holds() && waiting.is_empty(), "there is nothing to do for now");
+        waiting.release(|_| true);
+        waiting.add(Entry::Commands(A, vec![ping()]));
+        assert!(waiting.next_first().is_none() && waiting.is_empty(), "what it says next comes after that");
+        waiting.release(|_| false);
+        assert_eq!(steps(&mut waiting), [(1, "r2".into(), true), (1, "ping".into(), true)]);
+        assert!(!waiting.holds());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! taken before anything is spent on a connection, and given back by being dropped.
 
 use super::pace::Pace;
+pub(super) use crate::chat::network;
 use crate::settings::Limits;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -154,18 +155,6 @@ impl Drop for Permit {
                 }
             }
         });
-    }
-}
-
-/// What counts as one address: an IPv4 address, also when it comes mapped into IPv6, and of IPv6
-/// the /64, which is what one customer gets.
-pub(super) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::V6([a, b, c, d, 0, 0, 0, 0].into())
-        }
-        v4 => v4,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Readers that fall behind: at a bounded cost, to nobody else's harm, and exactly.
 
+use crate::common::http::{Scrape, address};
 use crate::common::{Daemon, PATIENCE};
 use serde_json::json;
 use std::time::Instant;
@@ -67,6 +68,31 @@ fn a_slow_reader_may_still_ask_and_be_told() {
     for n in 0..1024 {
         slow.hears(&text(n));
     }
+}
+
+#[test]
+fn who_asks_much_and_reads_nothing_is_answered_when_it_does() {
+    let daemon = Daemon::with(
+        "limits.messages_per_second = 0\nlimits.outbox_bytes = \"64 KiB\"\nmetrics.address = \"127.0.0.1:0\"",
+    );
+    let metrics = address(&daemon, "metrics_listening");
+    let rooms: Vec<String> = (0..500).map(|n| format!("a-room-with-a-long-name-{n}")).collect();
+    let rooms: Vec<&str> = rooms.iter().map(String::as_str).collect();
+    let mut ana = daemon.login_to("ana", &rooms);
+    let mut deaf = daemon.login("deaf");
+    let answer = deaf.asks("ROOMS", json!(null)).to_string().len();
+    // Many times what the system takes in for a connection that is not read.
+    const ASKED: usize = 600;
+    deaf.sends_bytes(&b"{\"op\":\"ROOMS\"}\n".repeat(ASKED));
+    for n in 0..200 {
+        ana.says_in(rooms[0], &format!("turn {n}"));
+    }
+    let most = Scrape::of(metrics).get("outbox_bytes_max");
+    assert!(most <= (64 * 1024 + 2 * answer) as f64, "{most} bytes wait, one answer has {answer}");
+    for _ in 0..ASKED {
+        deaf.next_where("ROOMS", |line| line["op"] == "ROOMS" && line["status"] == "OK");
+    }
+    deaf.says("and live again");
 }
 
 #[test]

@@ -145,3 +145,114 @@ fn large_rooms_are_quiet_about_who_comes() {
     world.sends(ana, r#"{"op":"WHO","data":{"room":"lobby"}}"#);
     assert_eq!(world.hears(ana), ["WHO lobby [ana here, bo here, cy here] of 3"]);
 }
+
+#[test]
+fn what_names_or_lists_much_counts_as_many_lines() {
+    let mut world = World::new(|rules| {
+        rules.rate = Rate { per_second: 1, burst: 10 };
+        rules.create = true;
+    });
+    let ana = world.login("ana");
+    world.operator(|chat| {
+        for n in 0..450 {
+            chat.conversations.open_room(&format!("room{n}").parse().unwrap()).unwrap();
+        }
+    });
+    world.hears(ana);
+    // 451 rooms are as much as five lines.
+    for expected in ["ROOMS", "ROOMS", "ERROR_MSG RATE_LIMITED 5000 ms"] {
+        world.sends(ana, r#"{"op":"ROOMS"}"#);
+        let heard = world.hears(ana);
+        assert!(heard.len() == 1 && heard[0].starts_with(expected), "{heard:?}");
+    }
+    // A login is not refused for it, but its connection is read more slowly.
+    let bo = world.connect();
+    for _ in 0..2 {
+        world.sends(
+            bo,
+            r#"{"op":"LOGIN","data":{"name":"bo","rooms":["a","b","c","d","e","f","l\u006fbby","I0bby"]}}"#,
+        );
+    }
+    assert_eq!(world.hears(bo), ["ERROR_MSG NAME_TAKEN"; 2]);
+    assert_eq!(world.slowed.get(&bo), Some(&9));
+}
+
+#[test]
+fn a_login_that_is_refused_for_one_room_opens_none() {
+    let mut world = World::new(|rules| rules.rooms = 4);
+    let (rooms, last) = (world.chat.counts().rooms, world.chat.found().last_conversation);
+    for (names, heard) in [
+        (r#""a","b","I0bby""#, "ERROR_MSG NAME_TAKEN"),
+        (r#""rooml","b","roomI""#, "ERROR_MSG NAME_TAKEN"),
+        (r#""a","b","c","d""#, "ERROR_MSG NO_SUCH_ROOM"),
+    ] {
+        let bo = world.connect();
+        world.sends(bo, &format!(r#"{{"op":"LOGIN","data":{{"name":"bo","rooms":[{names}]}}}}"#));
+        assert_eq!(world.hears(bo), [heard], "{names}");
+        assert_eq!((world.chat.counts().rooms, world.chat.found().last_conversation), (rooms, last));
+    }
+    let bo = world.connect();
+    world.sends(bo, r#"{"op":"LOGIN","data":{"name":"bo","rooms":["a","A","b","a","lobby"]}}"#);
+    assert_eq!(world.hears(bo), ["LOGIN bo a,b,lobby head 0"]);
+}
+
+#[test]
+fn no_network_takes_more_than_half_of_the_sessions_or_rooms() {
+    let mut world = World::new(|rules| {
+        rules.sessions = 4;
+        rules.rooms = 5;
+    });
+    world.address = "192.0.2.1".parse().unwrap();
+    let [ana, bo] = ["ana", "bo"].map(|name| world.login(name));
+    let cy = world.login("cy");
+    assert_eq!(world.hears(cy), ["ERROR_MSG SERVER_FULL", "(closed: server full)"]);
+    for (who, room, answer) in
+        [(ana, "a", "JOIN a"), (ana, "b", "JOIN b"), (bo, "c", "JOIN c"), (bo, "d", "ERROR_MSG")]
+    {
+        world.skips(&[ana, bo]);
+        world.sends(who, &format!(r#"{{"op":"JOIN","data":{{"room":"{room}"}}}}"#));
+        let heard = world.hears(who);
+        assert!(heard[0].starts_with(answer), "{heard:?}");
+    }
+    // Others have the rest.
+    world.address = "192.0.2.2".parse().unwrap();
+    let dee = world.connect();
+    world.sends(dee, r#"{"op":"LOGIN","data":{"name":"dee","rooms":["lobby","d"]}}"#);
+    assert_eq!(world.hears(dee), ["LOGIN dee lobby,d head 0"]);
+    // What is given back can be had again.
+    world.sends(ana, r#"{"op":"LEAVE","data":{"room":"a"}}"#);
+    world.sends(ana, r#"{"op":"QUIT"}"#);
+    world.address = "192.0.2.1".parse().unwrap();
+    let cy = world.login("cy");
+    world.sends(cy, r#"{"op":"JOIN","data":{"room":"e"}}"#);
+    assert_eq!(world.hears(cy).last().unwrap(), "JOIN e head 0 [cy here] of 1");
+}
+
+#[test]
+fn keeping_order_has_a_pace_that_nobody_reaches_by_hand() {
+    let mut world = World::new(|_| {});
+    world.proven = vec!["ana"];
+    let ana = world.login("ana");
+    world.sends(ana, r#"{"op":"JOIN","data":{"room":"hers"}}"#);
+    world.hears(ana);
+    let mute = r#"{"op":"MUTE","data":{"user":"bo","room":"hers"}}"#;
+    let lines: Vec<_> = std::iter::repeat_n(mute, 301).collect();
+    world.in_one_turn(ana, &lines);
+    let heard = world.hears(ana);
+    assert_eq!(heard.iter().filter(|line| *line == "MUTE").count(), 300);
+    assert_eq!(heard.last().unwrap(), "ERROR_MSG RATE_LIMITED 2040 ms");
+    assert_eq!(world.disk.audit.len(), 300);
+    world.passes(2_040);
+    world.sends(ana, mute);
+    assert_eq!(world.hears(ana), ["MUTE"], "the wait was true");
+}
+
+#[test]
+fn a_cursor_beyond_everything_misses_nothing_and_breaks_nothing() {
+    let mut world = World::new(|_| {});
+    let ana = world.login("ana");
+    world.sends(ana, r#"{"op":"MSG","data":"x"}"#);
+    world.loses(ana);
+    let ana = world.resumes("ana", Some(u64::MAX));
+    assert_eq!(world.hears(ana), ["LOGIN ana lobby head 1"]);
+}

@@ -56,8 +56,10 @@ fn every_op_by_every_role_in_public_and_private_rooms() {
     const NO: &str = "FORBIDDEN";
     const NR: &str = "NO_SUCH_ROOM";
     const OK: &str = "ok";
+    // There is nothing to take back.
+    const NU: &str = "NO_SUCH_USER";
     #[rustfmt::skip]
-    let table: [(&str, [&str; 9], [&str; 9]); 15] = [
+    let table: [(&str, [&str; 9], [&str; 9]); 22] = [
         //                                                        public: sam nob rea mem mod own srv smo sow            private
         (r#"{"op":"JOIN","data":{"room":"ops"}}"#,                       [OK, OK, OK, OK, OK, OK, OK, OK, OK],  [NR, NR, OK, OK, OK, OK, NR, OK, OK]),
         (r#"{"op":"LEAVE","data":{"room":"ops"}}"#,                      [OK, OK, OK, OK, OK, OK, OK, OK, OK],  [NR, NR, OK, OK, OK, OK, NR, OK, OK]),
@@ -69,11 +71,18 @@ fn every_op_by_every_role_in_public_and_private_rooms() {
         (r#"{"op":"KICK","data":{"user":"bo","room":"ops"}}"#,           [NO, NO, NO, NO, OK, OK, NO, OK, OK],  [NR, NR, NO, NO, OK, OK, NR, OK, OK]),
         (r#"{"op":"MUTE","data":{"user":"bo","room":"ops"}}"#,           [NO, NO, NO, NO, OK, OK, NO, OK, OK],  [NR, NR, NO, NO, OK, OK, NR, OK, OK]),
         (r#"{"op":"BAN","data":{"user":"bo","room":"ops"}}"#,            [NO, NO, NO, NO, OK, OK, NO, OK, OK],  [NR, NR, NO, NO, OK, OK, NR, OK, OK]),
+        (r#"{"op":"UNMUTE","data":{"user":"bo","room":"ops"}}"#,         [NO, NO, NO, NO, NU, NU, NO, NU, NU],  [NR, NR, NO, NO, NU, NU, NR, NU, NU]),
+        (r#"{"op":"UNBAN","data":{"user":"bo","room":"ops"}}"#,          [NO, NO, NO, NO, NU, NU, NO, NU, NU],  [NR, NR, NO, NO, NU, NU, NR, NU, NU]),
+        (r#"{"op":"GRANT","data":{"user":"bo","role":"none","room":"ops"}}"#, [NO, NO, NO, NO, OK, OK, NO, OK, OK], [NR, NR, NO, NO, OK, OK, NR, OK, OK]),
         (r#"{"op":"ROOM","data":{"room":"ops","private":true}}"#,        [NO, NO, NO, NO, NO, OK, NO, NO, OK],  [NR, NR, NO, NO, NO, OK, NR, NO, OK]),
         (r#"{"op":"GRANT","data":{"user":"x1","role":"member","room":"ops"}}"#,    [NO, NO, NO, NO, OK, OK, NO, OK, OK], [NR, NR, NO, NO, OK, OK, NR, OK, OK]),
         (r#"{"op":"GRANT","data":{"user":"x1","role":"moderator","room":"ops"}}"#, [NO, NO, NO, NO, NO, OK, NO, NO, OK], [NR, NR, NO, NO, NO, OK, NR, NO, OK]),
         // On the server as a whole.
         (r#"{"op":"BAN","data":{"user":"bo","for_s":60}}"#,              [NO, NO, NO, NO, NO, NO, NO, OK, OK],  [NO, NO, NO, NO, NO, NO, NO, OK, OK]),
+        (r#"{"op":"KICK","data":{"user":"bo"}}"#,                        [NO, NO, NO, NO, NO, NO, NO, OK, OK],  [NO, NO, NO, NO, NO, NO, NO, OK, OK]),
+        (r#"{"op":"MUTE","data":{"user":"bo"}}"#,                        [NO, NO, NO, NO, NO, NO, NO, OK, OK],  [NO, NO, NO, NO, NO, NO, NO, OK, OK]),
+        (r#"{"op":"UNMUTE","data":{"user":"bo"}}"#,                      [NO, NO, NO, NO, NO, NO, NO, NU, NU],  [NO, NO, NO, NO, NO, NO, NO, NU, NU]),
+        (r#"{"op":"UNBAN","data":{"user":"bo"}}"#,                       [NO, NO, NO, NO, NO, NO, NO, NU, NU],  [NO, NO, NO, NO, NO, NO, NO, NU, NU]),
         (r#"{"op":"GRANT","data":{"user":"bo","role":"moderator"}}"#,    [NO, NO, NO, NO, NO, NO, NO, NO, OK],  [NO, NO, NO, NO, NO, NO, NO, NO, OK]),
     ];
     for (line, public, private) in table {
@@ -134,6 +143,24 @@ fn a_hidden_room_is_told_as_one_that_is_not_there() {
         let hidden = told(&mut world, "ops");
         assert!(hidden.contains("NO_SUCH_ROOM"), "{hidden}");
         assert_eq!(hidden, told(&mut world, "qqq"), "{op}: to the letter");
+    }
+    // Nor by JOIN where no room can be opened.
+    for full in [false, true] {
+        let (mut world, nob, _) = room_with("nob", true);
+        if full {
+            world.rules.rooms = 2
+        } else {
+            world.rules.create = false
+        }
+        let rules = world.rules.clone();
+        world.operator(|chat| chat.set_rules(rules));
+        let mut told = |room: &str| {
+            world.sends(nob, &format!(r#"{{"op":"JOIN","data":{{"room":"{room}"}}}}"#));
+            String::from_utf8(world.lines(nob).pop_front().unwrap()).unwrap().replace(room, "...")
+        };
+        let hidden = told("ops");
+        assert!(hidden.contains("NO_SUCH_ROOM"), "{hidden}");
+        assert_eq!(hidden, told("qqq"), "to the letter");
     }
     // Nor is it found by a name that looks like it, or by logging in to it.
     for name in ["0ps", "OPS", "\u{43e}ps"] {

@@ -189,3 +189,20 @@ fn one_room_does_not_fill_the_book() {
     assert_eq!(world.hears(ana), ["BAN"], "what is over makes room");
     assert!(world.disk.found().rights.mutes.is_empty());
 }
+
+#[test]
+fn a_handshake_that_was_under_way_when_its_address_was_banned_opens_nothing() {
+    let mut world = World::new(|_| {});
+    let ban =
+        Ban { whom: "192.0.2.0/24".parse().unwrap(), room: None, for_s: Some(60), reason: String::new() };
+    world.acts(Act::Ban(ban, Undo::No)).unwrap();
+    world.address = "192.0.2.7".parse().unwrap();
+    let late = world.connect();
+    world.turn();
+    assert_eq!(world.hears(late), ["(closed: kicked)"]);
+    world.sends(late, r#"{"op":"LOGIN","data":{"name":"ana"}}"#);
+    assert!(world.hears(late).is_empty());
+    world.passes(60_000);
+    let later = world.login("ana");
+    assert_eq!(world.hears(later), ["LOGIN ana lobby head 0"]);
+}

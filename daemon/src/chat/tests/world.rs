@@ -16,7 +16,7 @@ pub(super) struct World {
     pub(super) disk: Disk,
     pub(super) disk_is_full: bool,
     failing: bool,
-    rules: Rules,
+    pub(super) rules: Rules,
     pub(super) now: Now,
     next: u64,
     /// Where connections come from.
