@@ -143,6 +143,7 @@ fn is_invisible(c: char) -> bool {
             | '\u{3164}'
             | '\u{fe00}'..='\u{fe0f}'
             | '\u{ffa0}'
+            | '\u{16fe4}'
             | '\u{1d159}'
             | '\u{e0000}'..='\u{e0fff}'
     )
@@ -236,7 +237,7 @@ mod tests {
 
     #[test]
     fn nothing_invisible_is_in_a_name() {
-        // Unicode's Default_Ignorable_Code_Point, and what looks like a space, turns or ends a line.
+        // Unicode's Default_Ignorable_Code_Point, a filler that is none of them, and what looks like a space, turns or ends a line.
         let ranges = [
             0x00..=0x20,
             0x7f..=0xa0,
@@ -258,6 +259,7 @@ mod tests {
             0xfeff..=0xfeff,
             0xffa0..=0xffa0,
             0xfff0..=0xffff,
+            0x16fe4..=0x16fe4,
             0x1bca0..=0x1bca3,
             0x1d173..=0x1d17a,
             0xe0000..=0xe0fff,
