@@ -88,10 +88,11 @@ if [[ -n $fuzzer ]] && python3 -m venv "$work/venv" && "$work/venv/bin/pip" inst
         -subj /CN=localhost -addext subjectAltName=DNS:localhost 2>/dev/null
     serve "$work/rsa" <<<$'tls.certificate = "cert.pem"\ntls.key = "key.pem"'
     failed=0
-    # ccs: ChangeCipherSpec where it may and may not be; 0rtt-garbage: early data; hrr: a second hello; and so on.
+    # Why not the other 29: docs/SECURITY-MODEL.md. ccs: ChangeCipherSpec where it may and may not be; 0rtt-garbage: early data; hrr: a second hello; and so on.
     for script in ccs conversation count-tickets hrr invalid-ciphers keyupdate large-number-of-extensions nociphers \
         record-padding unencrypted-alert finished finished-plaintext 0rtt-garbage empty-alert zero-content-type \
-        zero-length-data keyshare-omitted crfg-curves; do
+        zero-length-data keyshare-omitted crfg-curves ecdhe-curves ecdhe-brainpool-curves ffdhe-groups ffdhe-sanity \
+        psk_ke psk_dhe_ke signature-algorithms symetric-ciphers unrecognised-groups version-negotiation; do
         (cd "$fuzzer" && PYTHONPATH=. timeout 60 "$work/venv/bin/python" "scripts/test-tls13-$script.py" \
             -h localhost -p "$port") >"$work/$script.out" 2>&1 || true
         # A refusal is a refusal, whatever alert it is told by: rustls chooses others than OpenSSL here and there.
@@ -103,8 +104,11 @@ if not total:
     sys.exit(f"{script}: it did not run to its end: {text[-300:]}")
 faults = re.findall(r"^\w*Error: .*", text, re.M)
 other = [f for f in faults if not re.search(
-    r"Expected alert description|Unexpected closure|Alert\(fatal|reset by peer|Broken pipe|timed out", f)]
+    r"Expected alert description|Unexpected closure|Alert\(fatal|reset by peer|Broken pipe|timed out|Timeout when waiting", f)]
 waits = [f for f in faults if "Timeout when waiting" in f]
+# A KeyUpdate is answered before the next data (RFC 8446, 4.6.3); one conversation has none, and waits for it.
+if script == "keyupdate":
+    waits = waits[1:]
 print(f"tlsfuzzer {script}: {total[1]} conversations, {passed[1]} as expected, "
       f"{int(total[1]) - int(passed[1])} refused by another alert or a close")
 sys.exit("\n".join(other + waits) if other or waits else 0)
