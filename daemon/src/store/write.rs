@@ -8,7 +8,7 @@ use super::index::Indexer;
 use super::place::{Lock, Place};
 use super::shared::Shared;
 use super::wal::{Checkpoints, Pages};
-use super::{Kept, Readers, StoreError, replace, rows, schema, tidy};
+use super::{Kept, Readers, StoreError, replace, rows, schema, search, tidy};
 use crate::chat::{ConversationId, Found, SessionChange, SessionId, Writes};
 use crate::settings::History;
 use rusqlite::{Connection, TransactionBehavior};
@@ -48,7 +48,7 @@ impl Store {
         let checkpoints = Checkpoints::start(&place, Pages::default())?;
         let shared = Arc::new(Shared::new(place, found.head));
         let indexer = Indexer::start(&shared)?;
-        let readers = Readers::new(Arc::clone(&shared));
+        let readers = Readers::new(Arc::clone(&shared), search::TIME);
         let store = Self {
             history: history.clone(),
             shared,
