@@ -4,7 +4,7 @@ use super::*;
 use serde_json::Value;
 
 /// A store with some messages in rooms 1 and 2: (room, author, text), numbered from 1.
-const SAID: &[(i64, &str, &str)] = &[
+pub(super) const SAID: &[(i64, &str, &str)] = &[
     (1, "ana", "hello world"),
     (1, "Bo", "Hello again, worlds"),
     (2, "ana", "hello from the other room"),
@@ -19,7 +19,7 @@ const SAID: &[(i64, &str, &str)] = &[
     (2, "bo", "明日は東京へ行きます"),
 ];
 
-fn said(store: &mut Store) -> Model {
+pub(super) fn said(store: &mut Store) -> Model {
     let mut model = Model::default();
     store.commit(Model::open(2)).unwrap();
     for (n, user, text) in SAID {
@@ -28,7 +28,7 @@ fn said(store: &mut Store) -> Model {
     model
 }
 
-fn look_for(query: &str, rooms: &[i64]) -> SearchIn {
+pub(super) fn look_for(query: &str, rooms: &[i64]) -> SearchIn {
     SearchIn {
         query: query.to_owned(),
         conversations: rooms.iter().map(|n| room(*n)).collect(),
@@ -38,7 +38,7 @@ fn look_for(query: &str, rooms: &[i64]) -> SearchIn {
     }
 }
 
-async fn find(readers: &Readers, what: SearchIn) -> (Vec<Seq>, bool) {
+pub(super) async fn find(readers: &Readers, what: SearchIn) -> (Vec<Seq>, bool) {
     numbers(&readers.search(what).await.unwrap())
 }
 
@@ -251,10 +251,10 @@ async fn what_retention_took_is_not_found_and_leaves_the_index() {
     let (mut store, readers, _) = open(&history);
     said(&mut store);
     assert_eq!(find(&readers, look_for("hello OR two", &[1, 2])).await.0, [8, 7, 3, 2, 1]);
-    while store.tidy(Timestamp(START)).unwrap() {}
+    while store.tidy(Timestamp(START)).unwrap().is_some() {}
     assert_eq!(find(&readers, look_for("hello OR two", &[1, 2])).await.0, [8, 7]);
     store.commit(Writes { gone: vec![room(2)], ..Writes::default() }).unwrap();
-    while store.tidy(Timestamp(START)).unwrap() {}
+    while store.tidy(Timestamp(START)).unwrap().is_some() {}
     store.wait_for_removals_in_index().await;
     store.close().unwrap();
     let index = rusqlite::Connection::open(dir.path().join("chat.db-search")).unwrap();
@@ -299,62 +299,4 @@ async fn long_messages_end_a_page_of_results() {
     assert!(page.data.len() <= 1024 * 1024);
     let (found, more) = numbers(&page);
     assert!(more && found.len() > 2 && found[0] == 100, "{found:?}");
-}
-
-#[tokio::test]
-async fn a_search_that_takes_too_long_is_ended_and_nothing_else_is() {
-    let dir = tempfile::tempdir().unwrap();
-    for history in [history(dir.path().join("chat.db")), in_memory()] {
-        let (mut store, readers, _) = open(&history);
-        let mut model = Model::default();
-        store.commit(Model::open(1)).unwrap();
-        for _ in 0..300 {
-            store.commit(model.say(&[(1, &[("ana", "alpha beta gamma"); 4])])).unwrap();
-        }
-        // It finds nothing, and looks at every message.
-        let letters: Vec<String> = ('a'..='z').map(|c| format!("{c}*")).collect();
-        let letters = letters.join(" OR ");
-        let hostile = || look_for(&format!("({letters}) NOT ({letters})"), &[1]);
-        assert_eq!(find(&readers, hostile()).await.0, [0; 0]);
-
-        let hasty = Readers::new(std::sync::Arc::clone(store.parts().1), std::time::Duration::ZERO);
-        for what in [hostile(), look_for("alpha", &[1])] {
-            let ended = hasty.search(what).await;
-            assert!(matches!(ended, Err(StoreError::TooLong)), "{ended:?}");
-        }
-        // The same connections, and far more work than a search is looked at after.
-        let all = Range { conversation: room(1), first: 1, last: model.head };
-        assert_eq!(hasty.gap(SessionId(9), vec![all], usize::MAX).await.unwrap().count, 1_200);
-        assert_eq!(find(&readers, look_for("alpha", &[1])).await.0.len(), 20);
-    }
-}
-
-/// In memory: whoever commits would wait for the search, and the search for the one who commits.
-#[tokio::test]
-async fn a_search_in_memory_holds_up_nobody_who_writes() {
-    let (mut store, readers, _) = open(&in_memory());
-    said(&mut store);
-    assert_eq!(find(&readers, look_for("hello", &[1])).await.0, [2, 1]);
-    let shared = std::sync::Arc::clone(store.parts().1);
-    // As a search that goes on holds it.
-    let searching = shared.index_gate.read();
-    let mut model = Model { head: SAID.len() as u64, ..Model::default() };
-    store.commit(model.say(&[(1, &[("ana", "not held up")])])).unwrap();
-    // The indexer has noticed by now or will: it must not take the log's gate along while it waits.
-    std::thread::yield_now();
-    store.commit(model.say(&[(1, &[("ana", "nor is this")])])).unwrap();
-    drop(searching);
-    assert_eq!(find(&readers, look_for("held OR nor", &[1])).await.0, [14, 13]);
-}
-
-#[tokio::test]
-async fn texts_that_have_every_mark_are_read_once_and_come_without_highlights() {
-    let (mut store, readers, _) = open(&in_memory());
-    let mut model = Model::default();
-    store.commit(Model::open(1)).unwrap();
-    let marks: String = ('\u{e000}'..='\u{f8ff}').collect();
-    store.commit(model.say(&[(1, &[("ana", "word"), ("ana", &format!("word {marks}"))])])).unwrap();
-    let page = readers.search(look_for("word", &[1])).await.unwrap();
-    assert_eq!(numbers(&page), (vec![2, 1], false));
-    assert!(text(&page.data).contains(r#""highlights":[]"#) && !text(&page.data).contains("[[0,4]]"));
 }
