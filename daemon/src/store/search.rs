@@ -248,7 +248,7 @@ impl Open {
     /// Where in each text what is meant stands: `[[start,length],...]` in characters; empty: it cannot be
     /// said of any.
     fn highlights(&self, meant: &str, texts: &[String]) -> rusqlite::Result<Vec<String>> {
-        let Some([open, close]) = two_that_are_in_none(texts) else { return Ok(Vec::new()) };
+        let Some([open, close]) = apart::two_that_are_in_none(texts) else { return Ok(Vec::new()) };
         let mut marked = vec!["[]".to_owned(); texts.len()];
         // Rolled back when it is dropped: the table is empty again.
         let probe = self.probe.unchecked_transaction()?;
@@ -336,16 +336,6 @@ fn plain(text: &str) -> String {
         let _ = write!(words, "\"{}\"{star} ", apart::text(word).replace('"', "\"\""));
     }
     words
-}
-
-/// Two characters to mark with: of those for private use, the first that no text has. The texts are
-/// read once, whatever is in them.
-fn two_that_are_in_none(texts: &[String]) -> Option<[char; 2]> {
-    let private = '\u{e000}'..='\u{f8ff}';
-    let there: HashSet<char> =
-        texts.iter().flat_map(|text| text.chars()).filter(|c| private.contains(c)).collect();
-    let mut free = private.filter(|c| !there.contains(c));
-    Some([free.next()?, free.next()?])
 }
 
 /// Ranges as JSON.
