@@ -13,11 +13,13 @@ Python 3.8 and nothing else.
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import socket
 import ssl
 import statistics
+import string
 import subprocess
 import sys
 import threading
@@ -27,6 +29,20 @@ from running import end, running, verdict
 
 PEOPLE, PAUSE = 10, 0.05
 
+# Finds nothing, and has to look at everything for that.
+EVERY_LETTER = " OR ".join(letter + "*" for letter in string.ascii_lowercase)
+HOSTILE = json.dumps({"op": "SEARCH", "data": {"query": f"({EVERY_LETTER}) NOT ({EVERY_LETTER})"}})
+
+MANY_ROOMS = json.dumps({"op": "LOGIN", "data": {"name": "flood", "rooms": [f"many{n}" for n in range(5000)]}})
+
+
+def fresh_rooms():
+    for first in itertools.count(0, 100):
+        yield "".join(f'{{"op":"{op}","data":{{"room":"fresh{number}"}}}}\n'
+                      for number in range(first, first + 100) for op in ("JOIN", "LEAVE")).encode()
+
+
+# What is sent again and again, or what makes it.
 KINDS = {
     "messages in their room": b'{"op":"MSG","data":"flood"}\n' * 500,
     "messages in a room of its own": b'{"op":"MSG","data":{"room":"flood","msg":"flood"}}\n' * 300,
@@ -34,6 +50,11 @@ KINDS = {
     "garbage": b"nonsense\n" * 1500,
     "PING": b'{"op":"PING"}\n' * 1000,
     "pages of history": b'{"op":"HISTORY","data":{"room":"lobby","limit":500}}\n' * 20,
+    "WHO": b'{"op":"WHO"}\n' * 500,
+    "ROOMS": b'{"op":"ROOMS"}\n' * 500,
+    "fresh rooms": fresh_rooms,
+    "LOGIN with many rooms": MANY_ROOMS.encode() + b"\n",
+    "searches that find nothing": HOSTILE.encode() + b"\n",
     "searches": b'{"op":"SEARCH","data":{"query":"hello","limit":100}}\n' * 20,
     "one endless line": b"x" * 16384,
     "handshakes": None,
@@ -69,8 +90,8 @@ def flood(kind, port, ca):
                     pass
 
             threading.Thread(target=read, daemon=True).start()
-            while True:
-                chat.sendall(line)
+            for lines in line() if callable(line) else itertools.repeat(line):
+                chat.sendall(lines)
         except OSError:
             time.sleep(0.01)
 

@@ -10,7 +10,7 @@ use super::{
 use std::net::IpAddr;
 use tcp_chat_protocol::reply::{JoinReply, LeaveReply};
 use tcp_chat_protocol::request::Place;
-use tcp_chat_protocol::{ErrorKind, Name, RequestId, Role, reply};
+use tcp_chat_protocol::{ErrorKind, Name, RequestId, Role, Seq, reply};
 
 /// Members that the reply to JOIN lists at most.
 const JOIN_MEMBERS: usize = 100;
@@ -226,6 +226,20 @@ impl Chat {
         self.drop_if_empty(room);
     }
 
+    /// Retention has removed all messages below `oldest`, some of them from these conversations: rooms
+    /// of which nothing is left go, or their names would be taken for good.
+    pub fn forgets(&mut self, oldest: Seq, of: &[ConversationId]) {
+        self.seal();
+        self.oldest = self.oldest.max(oldest);
+        of.iter().for_each(|id| self.drop_if_empty(*id));
+    }
+
+    /// The same for all rooms: of a start, or of other settings.
+    pub(super) fn empty_rooms_go(&mut self) {
+        let rooms: Vec<_> = self.conversations.rooms().into_iter().map(|(id, ..)| id).collect();
+        rooms.into_iter().for_each(|room| self.drop_if_empty(room));
+    }
+
     /// Forgets direct messages that nobody can read any more, and rooms with neither members nor
     /// messages. The configured rooms stay, those of which something is written down, and what two
     /// registered users have said to each other.
@@ -233,7 +247,9 @@ impl Chat {
         let Some(conversation) = self.conversations.get(id) else { return };
         match &conversation.kind {
             ConversationKind::Room(name) => {
-                let stays = conversation.head > 0 || self.rules.default_rooms.contains(name);
+                // Retention takes the oldest first: as long as the newest is there, some are.
+                let has_messages = conversation.head > 0 && conversation.head >= self.oldest;
+                let stays = has_messages || self.rules.default_rooms.contains(name);
                 if stays || self.book.holds(id) || !conversation.members.is_empty() {
                     return;
                 }

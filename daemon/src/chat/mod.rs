@@ -169,6 +169,8 @@ pub struct Chat {
     connections: IdMap<ConnectionId, Connection>,
     /// The newest number on the server.
     head: Seq,
+    /// Retention has removed every message below this number.
+    oldest: Seq,
     /// Can messages be kept? If not, they are refused.
     keeping: bool,
     turn: Turn,
@@ -372,6 +374,7 @@ impl Chat {
     pub fn set_rules(&mut self, rules: Rules) {
         self.rules = rules;
         self.open_default_rooms();
+        self.empty_rooms_go();
         self.strangers_leave();
     }
 

@@ -13,7 +13,7 @@ impl Chat {
     /// The state as the store knew it. Every session is away, its time counting from `now`.
     #[must_use]
     pub fn restore(rules: Rules, found: Found, now: Now) -> Self {
-        let Found { conversations: stored, sessions: held, rights, head, .. } = found;
+        let Found { conversations: stored, sessions: held, rights, head, oldest, .. } = found;
         let users = Users::new(found.users, found.certificates);
         let mut conversations = Conversations::default();
         conversations.last = found.last_conversation;
@@ -48,11 +48,13 @@ impl Chat {
             unaudited: Vec::new(),
             connections: IdMap::default(),
             head,
+            oldest,
             keeping: true,
             turn,
             tally: Tally::default(),
         };
         chat.open_default_rooms();
+        chat.empty_rooms_go();
         chat.forget_expired();
         chat.strangers_leave();
         chat
@@ -80,6 +82,7 @@ impl Chat {
             users: self.users.iter().cloned().collect(),
             certificates: self.users.certificates().cloned().collect(),
             head: self.head,
+            oldest: self.oldest,
             last_conversation: self.conversations.last,
             last_session: self.sessions.last,
         }

@@ -4,6 +4,7 @@
 mod access;
 mod asks;
 mod disk;
+mod forgotten;
 mod limits;
 mod model;
 mod order;

@@ -171,6 +171,8 @@ pub struct Found {
     pub certificates: Vec<Certificate>,
     /// The newest number on the server, 0 if none.
     pub head: Seq,
+    /// Every message below this number is gone; at most one more than `head`.
+    pub oldest: Seq,
     /// The highest conversation id ever given out.
     pub last_conversation: i64,
     /// The highest session id (and so user id) ever given out.

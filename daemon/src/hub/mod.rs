@@ -3,6 +3,7 @@
 //! and its commit. Never touches a socket: it puts things into outboxes.
 
 mod answers;
+mod chores;
 mod deliver;
 mod directory;
 mod inbox;
@@ -21,12 +22,13 @@ use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 use answers::Answer;
 use arc_swap::ArcSwap;
+use chores::{PROBE_EVERY, TIDY_EVERY};
 use std::sync::Arc;
 use std::time::Duration;
 use tcp_chat_protocol::{RequestId, Seq, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::error;
 use waiting::Waiting;
 
 /// Commands that one turn takes at most, so that a commit stays short.
@@ -39,12 +41,6 @@ const TURN_TIME: Duration = Duration::from_millis(1);
 const ENDINGS: usize = 16;
 /// Between two looks whether those have read who were told nothing more until they do.
 const HELD: Duration = Duration::from_millis(20);
-/// Between two looks at what has to go from the store.
-const TIDY_EVERY: Duration = Duration::from_secs(5);
-/// The same while there is more to remove.
-const TIDY_AGAIN: Duration = Duration::from_millis(20);
-/// Between two tries to write to a store that failed.
-const PROBE_EVERY: Duration = Duration::from_secs(1);
 
 /// How often the hub looks again whether somebody was about to say something.
 const LOOKS: u32 = 8;
@@ -76,6 +72,9 @@ struct Hub {
     /// The system's clock at that moment.
     began_wall: Timestamp,
     tidy_at: Instant,
+    /// What retention took and the chat does not know yet: below which number, and of which
+    /// conversations.
+    forgotten: Option<(Seq, Vec<ConversationId>)>,
     /// The store fails: why, and when to try again.
     failing: Option<(String, Instant)>,
     answers: Vec<Answer>,
@@ -138,6 +137,7 @@ impl Hub {
             began,
             began_wall,
             tidy_at: began + TIDY_EVERY,
+            forgotten: None,
             failing: None,
             answers: Vec::new(),
             bars,
@@ -190,6 +190,9 @@ impl Hub {
     /// One turn: decide, commit, deliver.
     fn turn(&mut self, waiting: &mut Waiting) {
         self.chat.begin(self.now());
+        if let Some((oldest, of)) = self.forgotten.take() {
+            self.chat.forgets(oldest, &of);
+        }
         let (mut commands, mut bytes) = (0, 0);
         while commands < TURN_COMMANDS && bytes < TURN_BYTES {
             let Some(entry) = waiting.next_first() else { break };
@@ -285,41 +288,6 @@ impl Hub {
         let effects = self.chat.not_kept(effects, &why);
         self.failing = Some((why, Instant::now() + PROBE_EVERY));
         effects
-    }
-
-    /// What is due although nobody asks: removing what is too old, and trying a failed store.
-    fn chores(&mut self) {
-        let now = Instant::now();
-        self.wake_unhurried(now);
-        if now >= self.tidy_at {
-            log::tell_left_out();
-            self.tidy_at = now
-                + match self.store.tidy(self.certainly()) {
-                    Ok(true) => TIDY_AGAIN,
-                    Ok(false) => TIDY_EVERY,
-                    Err(why) => {
-                        warn!(
-                            event = "tidy_failed",
-                            error = why.to_string(),
-                            "old messages could not be removed"
-                        );
-                        TIDY_EVERY
-                    }
-                };
-        }
-        if self.failing.as_ref().is_some_and(|(_, at)| now >= *at) {
-            // Room that retention can make is made first.
-            let probed =
-                self.store.tidy(self.certainly()).and_then(|_| self.store.replace(&self.chat.found()));
-            self.failing = match probed {
-                Ok(()) => {
-                    self.chat.keeps_again();
-                    info!(event = "store_works", "store works again: messages are kept");
-                    None
-                }
-                Err(why) => Some((why.to_string(), now + PROBE_EVERY)),
-            };
-        }
     }
 
     fn finish(self) -> Ended {

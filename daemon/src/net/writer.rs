@@ -281,6 +281,11 @@ fn start(conn: ConnectionId, read: Read, readers: Readers) -> Reading {
 fn answer(conn: ConnectionId, op: &str, id: Option<RequestId>, data: Result<Vec<u8>, StoreError>) -> Vec<u8> {
     match data {
         Ok(data) => reply::encode_raw(op, id.as_ref(), &data),
+        // Asked again it would take as long: so it is the request, and no matter of waiting.
+        Err(why @ StoreError::TooLong) => {
+            let msg = format!("`query`: {why}");
+            refuse(conn, op, Refusal::new(ErrorKind::Data, msg).with_id(id))
+        }
         Err(why) => {
             if log::has_room() {
                 error!(

@@ -4,6 +4,7 @@
 //! Used by the indexer and the searches. Never changes what is shown.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// Is it a word of its own?
 fn is_alone(c: char) -> bool {
@@ -75,6 +76,16 @@ pub(super) fn expression(typed: &str) -> Cow<'_, str> {
         last = c;
     }
     Cow::Owned(apart)
+}
+
+/// Two characters to mark with: of those for private use, the first that no text has. The texts are
+/// read once, whatever is in them.
+pub(super) fn two_that_are_in_none(texts: &[String]) -> Option<[char; 2]> {
+    let private = '\u{e000}'..='\u{f8ff}';
+    let there: HashSet<char> =
+        texts.iter().flat_map(|text| text.chars()).filter(|c| private.contains(c)).collect();
+    let mut free = private.filter(|c| !there.contains(c));
+    Some([free.next()?, free.next()?])
 }
 
 /// The ranges of `original` that are between the marks in `marked`, which is [`text`] of it with

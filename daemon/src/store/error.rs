@@ -101,6 +101,9 @@ pub enum StoreError {
         /// What it was.
         why: String,
     },
+    /// A search was ended before it was done.
+    #[error("the search took too long: use longer words, or name a room")]
+    TooLong,
     /// A file that must not be there is there.
     #[error("{} is there already: name another file, or move it away", path.display())]
     Exists {
@@ -139,7 +142,12 @@ impl StoreError {
     pub(super) fn spoils_connection(&self) -> bool {
         !matches!(
             self,
-            Self::Full { .. } | Self::Busy { .. } | Self::Bug(_) | Self::Exists { .. } | Self::Index { .. }
+            Self::Full { .. }
+                | Self::Busy { .. }
+                | Self::Bug(_)
+                | Self::Exists { .. }
+                | Self::Index { .. }
+                | Self::TooLong
         )
     }
 

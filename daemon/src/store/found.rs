@@ -3,7 +3,7 @@
 
 use super::rights;
 use super::rows::{int, number};
-use super::users;
+use super::{tidy, users};
 use crate::chat::{
     ConversationId, ConversationKind, Found, SessionId, SessionRow, StoredConversation, StoredSession,
     UserId, Writes,
@@ -117,6 +117,8 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
         rights,
         audit,
         head,
+        // Damage among the messages keeps nobody from starting: then nothing is known to be gone.
+        oldest: tidy::first(log).map_or(0, |first| first.unwrap_or(head + 1)),
         last_conversation,
         last_session,
     };

@@ -133,6 +133,17 @@ impl Ids {
     }
 }
 
+/// Removes ids of a session that has ended, so many at most. How many it were.
+pub(super) fn remove_of(log: &Connection, session: i64, most: u64) -> rusqlite::Result<u64> {
+    let removed = log
+        .prepare_cached(
+            "DELETE FROM sent_as WHERE session = ?1
+             AND id IN (SELECT id FROM sent_as WHERE session = ?1 LIMIT ?2)",
+        )?
+        .execute(params![session, int(most)])?;
+    Ok(removed as u64)
+}
+
 /// Removes the ids of messages that go: those of the chunks, each its first and last number.
 pub(super) fn remove(log: &Connection, chunks: &[(Seq, Seq)]) -> rusqlite::Result<()> {
     let mut sent = log.prepare_cached("SELECT session, id, seq FROM sent WHERE seq BETWEEN ?1 AND ?2")?;

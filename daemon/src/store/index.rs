@@ -179,9 +179,10 @@ impl Worker {
         let shared = &self.shared;
         let of_log = |e: rusqlite::Error| StoreError::sqlite("read", &shared.log, &e);
         let of_index = |e: rusqlite::Error| StoreError::sqlite("write", &shared.index, &e);
-        // In this order everywhere: the log's gate, then the index's.
-        let _log_gate = shared.log_gate.read();
+        // In this order everywhere: the index's gate, then the log's. Who waits for a search to end
+        // must not hold up the log's writer meanwhile.
         let _index_gate = shared.index_gate.write();
+        let _log_gate = shared.log_gate.read();
         if work.rebuild {
             self.open = None;
             forget(&shared.index)?;

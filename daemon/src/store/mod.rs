@@ -37,7 +37,7 @@ pub use write::Store;
 
 pub use crate::chat::{PageOf, Range, SearchIn};
 
-use crate::chat::Chunk;
+use crate::chat::{Chunk, ConversationId};
 use tcp_chat_protocol::Seq;
 
 /// A chunk that is in the store. Only the store can make one, and only this can be delivered.
@@ -58,6 +58,15 @@ impl Kept {
     pub(crate) fn for_tests(chunk: Chunk) -> Self {
         Self { chunk }
     }
+}
+
+/// What one slice of tidying up came to.
+#[derive(Debug)]
+pub struct Tidied {
+    /// Every message below this number is gone.
+    pub oldest: Seq,
+    /// The conversations whose oldest messages went because of their age or number, each once.
+    pub of: Vec<ConversationId>,
 }
 
 /// What was read of a gap.

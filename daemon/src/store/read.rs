@@ -9,6 +9,7 @@ use crate::chat::{Audit, ConversationId, SessionId};
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tcp_chat_protocol::Seq;
 use tokio::sync::Semaphore;
 
@@ -27,6 +28,8 @@ struct Inner {
     shared: Arc<Shared>,
     permits: Arc<Semaphore>,
     searches: Semaphore,
+    /// How long one of them may take.
+    search_time: Duration,
     idle: Mutex<Vec<Reader>>,
 }
 
@@ -39,11 +42,13 @@ pub(super) struct Reader {
 }
 
 impl Readers {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    /// `search_time`: how long one search may take.
+    pub(super) fn new(shared: Arc<Shared>, search_time: Duration) -> Self {
         Self(Arc::new(Inner {
             shared,
             permits: Arc::new(Semaphore::new(READERS)),
             searches: Semaphore::new(SEARCHERS),
+            search_time,
             idle: Mutex::default(),
         }))
     }
@@ -74,14 +79,13 @@ impl Readers {
     /// before is found, unless the index is more than two seconds behind.
     ///
     /// # Errors
-    /// The file cannot be read. A query that is no expression is no error: it is taken as words.
+    /// The file cannot be read, or the search took too long. A query that is no expression is no
+    /// error: it is taken as words.
     pub async fn search(&self, what: SearchIn) -> Result<Page, StoreError> {
         search::wait_for_index(&self.0.shared).await;
         let _permit = self.0.searches.acquire().await;
-        let search = move |shared: &Shared, reader: &mut Reader| {
-            at_one_moment(shared, reader, |reader| search::read(shared, reader, &what))?
-        };
-        self.blocking(search).await
+        let time = self.0.search_time;
+        self.blocking(move |shared, reader| search::read(shared, reader, &what, time)).await
     }
 
     /// One message, as its `MSG` line; `None`: it is gone.
@@ -131,7 +135,11 @@ impl Readers {
     /// The copy could not be made, or `to` is there already; no half copy is left.
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         let to = to.to_owned();
-        self.blocking(move |shared, reader| backup::write(shared, &reader.log, &to)).await
+        self.blocking(move |shared, reader| {
+            let _gate = shared.log_gate.read();
+            backup::write(shared, &reader.log, &to)
+        })
+        .await
     }
 
     /// Runs `ask` on a thread that may wait, on one moment of the log.
@@ -146,7 +154,7 @@ impl Readers {
         .await
     }
 
-    /// Runs `ask` on a thread that may wait.
+    /// Runs `ask` on a thread that may wait. It goes through the log's gate itself.
     async fn blocking<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&Shared, &mut Reader) -> Result<T, StoreError> + Send + 'static,
@@ -155,11 +163,13 @@ impl Readers {
         let inner = Arc::clone(&self.0);
         let read = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let _gate = inner.shared.log_gate.read();
             let idle = inner.idle().pop();
             let mut reader = match idle {
                 Some(reader) => reader,
-                None => Reader { log: schema::open_reader(&inner.shared.log)?, search: None },
+                None => {
+                    let _gate = inner.shared.log_gate.read();
+                    Reader { log: schema::open_reader(&inner.shared.log)?, search: None }
+                }
             };
             let answer = ask(&inner.shared, &mut reader);
             let spoiled = answer.as_ref().is_err_and(StoreError::spoils_connection);
@@ -187,6 +197,7 @@ fn at_one_moment<T>(
     reader: &mut Reader,
     ask: impl FnOnce(&mut Reader) -> T,
 ) -> Result<T, StoreError> {
+    let _gate = shared.log_gate.read();
     let error = |e: rusqlite::Error| StoreError::sqlite("read", &shared.log, &e);
     reader.log.execute_batch("BEGIN").map_err(error)?;
     let answer = ask(reader);

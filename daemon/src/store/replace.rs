@@ -11,7 +11,7 @@ use std::collections::HashSet;
 pub(super) fn write(log: &Connection, all: &Found) -> rusqlite::Result<()> {
     let stay: HashSet<i64> = all.conversations.iter().map(|c| c.id.0).collect();
     for id in ids(log, "SELECT id FROM conversations")?.filter(|id| !stay.contains(id)) {
-        log.prepare_cached("INSERT OR IGNORE INTO gone_conversations VALUES (?1)")?.execute([id])?;
+        rows::leave_messages_behind(log, id)?;
     }
     let stay: HashSet<i64> = all.sessions.iter().map(|s| s.row.id.0).collect();
     for id in ids(log, "SELECT id FROM sessions")?.filter(|id| !stay.contains(id)) {

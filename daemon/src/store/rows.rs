@@ -85,7 +85,7 @@ pub(super) fn write(log: &Connection, writes: &Writes) -> rusqlite::Result<()> {
     }
     for id in &writes.gone {
         log.prepare_cached("DELETE FROM conversations WHERE id = ?1")?.execute([id.0])?;
-        log.prepare_cached("INSERT OR IGNORE INTO gone_conversations VALUES (?1)")?.execute([id.0])?;
+        leave_messages_behind(log, id.0)?;
         rights::forget(log, *id)?;
     }
     Ok(())
@@ -144,9 +144,23 @@ pub(super) fn put_member(
     Ok(())
 }
 
-/// Notes that a session's ids have to go.
+/// Notes that a conversation's messages have to go, if it has some: rooms come and go without.
+pub(super) fn leave_messages_behind(log: &Connection, conversation: i64) -> rusqlite::Result<()> {
+    log.prepare_cached(
+        "INSERT OR IGNORE INTO gone_conversations
+         SELECT ?1 WHERE EXISTS (SELECT 1 FROM chunks WHERE conversation = ?1)",
+    )?
+    .execute([conversation])?;
+    Ok(())
+}
+
+/// Notes that a session's ids have to go, if some are filed. Those of this turn must be by now.
 pub(super) fn leave_ids_behind(log: &Connection, session: i64) -> rusqlite::Result<()> {
-    log.prepare_cached("INSERT OR IGNORE INTO gone_sessions VALUES (?1)")?.execute([session])?;
+    log.prepare_cached(
+        "INSERT OR IGNORE INTO gone_sessions
+         SELECT ?1 WHERE EXISTS (SELECT 1 FROM sent_as WHERE session = ?1)",
+    )?
+    .execute([session])?;
     Ok(())
 }
 

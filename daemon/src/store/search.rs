@@ -1,6 +1,7 @@
 //! Owns a search: what the user typed becomes an expression, the index says which numbers, the
 //! log says what stands there, and the words that were meant are pointed out. Called by
-//! [`super::Readers`] on a thread that may wait. Never shows the user an error of SQLite.
+//! [`super::Readers`] on a thread that may wait. Never shows the user an error of SQLite, and never
+//! goes on for longer than it may.
 
 use super::page::{self, Messages};
 use super::read::Reader;
@@ -8,14 +9,22 @@ use super::rows::{int, number};
 use super::shared::Shared;
 use super::words::{self, TOKENIZER};
 use super::{Page, SearchIn, StoreError, apart, schema};
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use std::collections::HashSet;
 use std::fmt::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tcp_chat_protocol::{MsgEvent, Seq, event};
 
 /// How long a search waits for the index to be where the log was when it began.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long one search may take. What people look for is there in milliseconds; an expression can be
+/// made that finds nothing and looks at every message, and few can search at once.
+pub(super) const TIME: Duration = Duration::from_secs(1);
+
+/// So many steps of SQLite's machine between two looks at the clock. Each may be a page of the index
+/// that is read: a few milliseconds in all.
+const STEPS: i32 = 100;
 
 /// More conversations than this are many.
 const MANY: usize = 32;
@@ -49,20 +58,30 @@ pub(super) async fn wait_for_index(shared: &Shared) {
     }
 }
 
-/// Searches. Inside one read transaction of the log.
-pub(super) fn read(shared: &Shared, reader: &mut Reader, what: &SearchIn) -> Result<Page, StoreError> {
+/// Searches, for at most that time.
+///
+/// In memory, the index's gate is held all the while, which only the indexer minds. The log's, at
+/// which the hub waits with its turn, is held for each message that is looked up, and no longer.
+pub(super) fn read(
+    shared: &Shared,
+    reader: &mut Reader,
+    what: &SearchIn,
+    time: Duration,
+) -> Result<Page, StoreError> {
     let _gate = shared.index_gate.read();
     let file = shared.progress().borrow().file;
-    let open = match reader.search.take().filter(|open| open.file == file) {
+    let mut open = match reader.search.take().filter(|open| open.file == file) {
         Some(open) => open,
         None => Open::new(shared, file)?,
     };
-    let answer = open.search(&reader.log, what);
-    match answer {
+    let until = Instant::now() + time;
+    match open.search(&Log { shared, log: &reader.log }, what, until) {
         Ok(page) => {
-            reader.search = Some(open);
+            // What was cut short is not used again.
+            reader.search = Some(open).filter(|_| Instant::now() < until);
             Ok(page)
         }
+        Err(Failed::TooLong) => Err(StoreError::TooLong),
         Err(Failed::Log(e)) => Err(StoreError::sqlite("read", &shared.log, &e)),
         Err(Failed::Index(e)) => Err(broken(shared, &e)),
     }
@@ -72,6 +91,23 @@ pub(super) fn read(shared: &Shared, reader: &mut Reader, what: &SearchIn) -> Res
 enum Failed {
     Log(rusqlite::Error),
     Index(rusqlite::Error),
+    /// Its own: the time is over.
+    TooLong,
+}
+
+impl Failed {
+    fn index(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::OperationInterrupted) => Self::TooLong,
+            _ => Self::Index(error),
+        }
+    }
+}
+
+/// The log, as a search looks into it: a message at a time.
+struct Log<'r> {
+    shared: &'r Shared,
+    log: &'r Connection,
 }
 
 /// Has the index made anew, and says so.
@@ -96,14 +132,35 @@ impl Open {
         Ok(Self { index, file, probe })
     }
 
-    fn search(&self, log: &Connection, what: &SearchIn) -> Result<Page, Failed> {
+    /// From that moment on what it asks of SQLite ends with an error; `None`: no longer so.
+    fn stop_at(&mut self, until: Option<Instant>) -> rusqlite::Result<()> {
+        for database in [&mut self.index, &mut self.probe] {
+            database.progress_handler(STEPS, until.map(|until| move || Instant::now() >= until))?;
+        }
+        Ok(())
+    }
+
+    fn search(&mut self, log: &Log<'_>, what: &SearchIn, until: Instant) -> Result<Page, Failed> {
         let meant = self.expression(&what.query).filter(|_| !what.conversations.is_empty());
         let Some(meant) = meant else { return Ok(Messages::new(0).page()) };
-        let found = self.find(log, what, &meant)?;
-        let marked = self.highlights(&meant, &found.texts).map_err(Failed::Index)?;
+        self.stop_at(Some(until)).map_err(Failed::Index)?;
+        let page = self.look_for(log, what, &meant, until);
+        // The next search begins with all of its time.
+        self.stop_at(None).map_err(Failed::Index)?;
+        page
+    }
+
+    fn look_for(&self, log: &Log<'_>, what: &SearchIn, meant: &str, until: Instant) -> Result<Page, Failed> {
+        let found = self.find(log, what, meant, until)?;
+        let marked = match self.highlights(meant, &found.texts).map_err(Failed::index) {
+            // It was found: that is what was asked for.
+            Err(Failed::TooLong) => Vec::new(),
+            marked => marked?,
+        };
+        let marked = marked.iter().map(String::as_str).chain(std::iter::repeat("[]"));
 
         let mut messages = Messages::new(what.limit);
-        for (line, highlights) in found.lines.iter().zip(&marked) {
+        for (line, highlights) in found.lines.iter().zip(marked) {
             let Some(data) = event::data_of(line).and_then(|data| data.strip_suffix(b"}")) else { continue };
             if !messages.push(&[data, br#","highlights":"#, highlights.as_bytes(), b"}"]) {
                 break;
@@ -128,14 +185,14 @@ impl Open {
     }
 
     /// The lines that are found, newest first, and one more if there is one.
-    fn find(&self, log: &Connection, what: &SearchIn, meant: &str) -> Result<Found, Failed> {
+    fn find(&self, log: &Log<'_>, what: &SearchIn, meant: &str, until: Instant) -> Result<Found, Failed> {
         let conversations: Vec<i64> = what.conversations.iter().map(|id| id.0).collect();
         let mut anywhere = in_text(meant);
         if let Some(user) = &what.user {
             let _ = write!(anywhere, " AND {}", words::by(user));
         }
         let before = int(what.before.unwrap_or(Seq::MAX));
-        let mut found = Found { conversations: conversations.iter().copied().collect(), ..Found::default() };
+        let mut found = Found::new(&conversations, until);
         let mut rest = Some(before);
         if conversations.len() > MANY {
             // Each of them costs a lookup: who is in so many finds enough without, as a rule.
@@ -152,46 +209,47 @@ impl Open {
     /// `guesses`: the number to go on below.
     fn scan(
         &self,
-        log: &Connection,
+        log: &Log<'_>,
         expression: &str,
         before: i64,
         guesses: Option<usize>,
         limit: usize,
         found: &mut Found,
     ) -> Result<Option<i64>, Failed> {
-        let oldest: i64 = log
-            .prepare_cached("SELECT ifnull((SELECT first FROM chunks ORDER BY first LIMIT 1), 0)")
-            .and_then(|mut oldest| oldest.query_row([], |row| row.get(0)))
-            .map_err(Failed::Log)?;
+        let oldest = log.oldest().map_err(Failed::Log)?;
         let mut numbers = self
             .index
             .prepare_cached(
                 "SELECT rowid FROM words
                  WHERE words MATCH ?1 AND rowid < ?2 AND rowid >= ?3 ORDER BY rowid DESC",
             )
-            .map_err(Failed::Index)?;
-        let mut numbers = numbers.query(params![expression, before, oldest]).map_err(Failed::Index)?;
+            .map_err(Failed::index)?;
+        let mut numbers = numbers.query(params![expression, before, oldest]).map_err(Failed::index)?;
         let mut looked_at = 0;
         // Lines are longer than what is shown of them: at twice a page, a page is full.
         while found.lines.len() <= limit && found.bytes <= 2 * page::PAGE_BYTES {
-            let Some(row) = numbers.next().map_err(Failed::Index)? else { break };
-            let seq = number(row, 0).map_err(Failed::Index)?;
+            let Some(row) = numbers.next().map_err(Failed::index)? else { break };
+            if Instant::now() >= found.until {
+                return Err(Failed::TooLong);
+            }
+            let seq = number(row, 0).map_err(Failed::index)?;
             if guesses == Some(looked_at) {
                 return Ok(Some(int(seq).saturating_add(1)));
             }
             looked_at += 1;
             // The log has the last word: what is gone from there, or lies elsewhere, is not found.
-            if let Some(line) = line(log, &found.conversations, seq).map_err(Failed::Log)? {
+            if let Some(line) = log.line(&found.conversations, seq).map_err(Failed::Log)? {
                 found.take(line);
             }
         }
         Ok(None)
     }
 
-    /// Where in each text what is meant stands: `[[start,length],...]` in characters.
+    /// Where in each text what is meant stands: `[[start,length],...]` in characters; empty: it cannot be
+    /// said of any.
     fn highlights(&self, meant: &str, texts: &[String]) -> rusqlite::Result<Vec<String>> {
+        let Some([open, close]) = apart::two_that_are_in_none(texts) else { return Ok(Vec::new()) };
         let mut marked = vec!["[]".to_owned(); texts.len()];
-        let Some([open, close]) = two_that_are_in_none(texts) else { return Ok(marked) };
         // Rolled back when it is dropped: the table is empty again.
         let probe = self.probe.unchecked_transaction()?;
         let mut put = probe.prepare_cached("INSERT INTO probe (rowid, _text_) VALUES (?1, ?2)")?;
@@ -212,15 +270,21 @@ impl Open {
 }
 
 /// What was found: whole lines, and the text of each.
-#[derive(Default)]
 struct Found {
     conversations: HashSet<i64>,
+    /// When the search has to end.
+    until: Instant,
     lines: Vec<Vec<u8>>,
     texts: Vec<String>,
     bytes: usize,
 }
 
 impl Found {
+    fn new(conversations: &[i64], until: Instant) -> Self {
+        let conversations = conversations.iter().copied().collect();
+        Self { conversations, until, lines: Vec::new(), texts: Vec::new(), bytes: 0 }
+    }
+
     fn take(&mut self, line: Vec<u8>) {
         let message = event::data_of(&line).map(serde_json::from_slice::<MsgEvent<'_>>);
         if let Some(Ok(message)) = message {
@@ -231,18 +295,29 @@ impl Found {
     }
 }
 
-/// The message `seq`, if it is there and in one of the conversations.
-fn line(log: &Connection, conversations: &HashSet<i64>, seq: Seq) -> rusqlite::Result<Option<Vec<u8>>> {
-    let mut chunk = log.prepare_cached(
-        "SELECT first, conversation, lines FROM chunks WHERE first <= ?1 ORDER BY first DESC LIMIT 1",
-    )?;
-    let mut rows = chunk.query([int(seq)])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    if !conversations.contains(&row.get(1)?) {
-        return Ok(None);
+impl Log<'_> {
+    /// The smallest number that is there; 0: none.
+    fn oldest(&self) -> rusqlite::Result<i64> {
+        let _gate = self.shared.log_gate.read();
+        self.log
+            .prepare_cached("SELECT ifnull((SELECT first FROM chunks ORDER BY first LIMIT 1), 0)")?
+            .query_row([], |row| row.get(0))
     }
-    let lines = row.get_ref(2)?.as_blob()?;
-    Ok(super::lines(lines, number(row, 0)?).find(|(_, n)| *n == seq).map(|(line, _)| line.to_vec()))
+
+    /// The message `seq`, if it is there and in one of the conversations.
+    fn line(&self, conversations: &HashSet<i64>, seq: Seq) -> rusqlite::Result<Option<Vec<u8>>> {
+        let _gate = self.shared.log_gate.read();
+        let mut chunk = self.log.prepare_cached(
+            "SELECT first, conversation, lines FROM chunks WHERE first <= ?1 ORDER BY first DESC LIMIT 1",
+        )?;
+        let mut rows = chunk.query([int(seq)])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        if !conversations.contains(&row.get(1)?) {
+            return Ok(None);
+        }
+        let lines = row.get_ref(2)?.as_blob()?;
+        Ok(super::lines(lines, number(row, 0)?).find(|(_, n)| *n == seq).map(|(line, _)| line.to_vec()))
+    }
 }
 
 /// An expression that looks only at the texts, whatever stands in it.
@@ -261,12 +336,6 @@ fn plain(text: &str) -> String {
         let _ = write!(words, "\"{}\"{star} ", apart::text(word).replace('"', "\"\""));
     }
     words
-}
-
-/// Two characters to mark with: of those for private use, the first that no text has.
-fn two_that_are_in_none(texts: &[String]) -> Option<[char; 2]> {
-    let mut free = ('\u{e000}'..='\u{f8ff}').filter(|c| !texts.iter().any(|text| text.contains(*c)));
-    Some([free.next()?, free.next()?])
 }
 
 /// Ranges as JSON.

@@ -136,4 +136,16 @@ impl Gate {
     pub(super) fn write(&self) -> Option<RwLockWriteGuard<'_, ()>> {
         self.0.as_ref().map(|gate| gate.write().unwrap_or_else(PoisonError::into_inner))
     }
+
+    /// Does somebody wait to write, while others read?
+    #[cfg(test)]
+    pub(super) fn is_awaited(&self) -> bool {
+        self.0.as_ref().is_some_and(|gate| gate.try_read().is_err())
+    }
+
+    /// Could somebody write at once?
+    #[cfg(test)]
+    pub(super) fn is_free(&self) -> bool {
+        self.0.as_ref().is_none_or(|gate| gate.try_write().is_ok())
+    }
 }

@@ -3,6 +3,7 @@
 
 use super::ids;
 use super::rows::{int, number};
+use crate::chat::ConversationId;
 use crate::settings::History;
 use rusqlite::{Connection, OptionalExtension};
 use tcp_chat_protocol::{Seq, Timestamp};
@@ -15,6 +16,9 @@ const SLICE_ROWS: u64 = 2_048;
 
 /// How many bytes of messages one slice removes at most (but always one chunk).
 const SLICE_BYTES: i64 = 512 * 1024;
+
+/// How many conversations or sessions that are gone one slice looks at: each costs a look-up.
+const SLICE_GONE: usize = 256;
 
 /// What a log in memory may take, in bytes: SQLite ends it at 1 GiB.
 const MEMORY_BYTES: i64 = 256 * 1024 * 1024;
@@ -41,40 +45,102 @@ impl Bounds {
     }
 }
 
-/// What one slice removes.
-#[derive(Debug)]
-pub(super) enum Slice {
-    /// Chunks, by their first and last numbers, and the ids of their messages. `ended`: the
-    /// conversation that is gone and has nothing left after this.
-    Chunks { chunks: Vec<(Seq, Seq)>, ended: Option<i64> },
-    /// Ids of this ended session.
-    Ids { session: i64 },
+/// What there is to remove. They take turns, so that none waits for as long as another has more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The oldest messages.
+    #[default]
+    Old,
+    /// The messages of conversations that are gone.
+    Conversations,
+    /// The ids of sessions that have ended.
+    Sessions,
 }
 
-/// The next slice, if something has to go. `messages`: how many there are.
-pub(super) fn next(log: &Connection, bounds: &Bounds, messages: u64) -> rusqlite::Result<Option<Slice>> {
-    let gone = |sql| log.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0)).optional();
-    if let Some(conversation) = gone("SELECT id FROM gone_conversations LIMIT 1")? {
-        let chunks = oldest(
+impl Kind {
+    fn next(self) -> Self {
+        match self {
+            Self::Old => Self::Conversations,
+            Self::Conversations => Self::Sessions,
+            Self::Sessions => Self::Old,
+        }
+    }
+}
+
+/// What one slice removes.
+#[derive(Debug)]
+pub(super) struct Slice {
+    pub(super) kind: Kind,
+    /// Chunks, by their first and last numbers, in order. The ids of their messages go, too.
+    pub(super) chunks: Vec<(Seq, Seq)>,
+    /// Whose chunks: for the oldest messages.
+    pub(super) of: Vec<ConversationId>,
+    /// The conversations that have nothing left after this, or the sessions, that are gone.
+    gone: Vec<i64>,
+}
+
+/// The next slice, if something has to go: of the kind that comes after `last`, if there is some.
+/// `messages`: how many there are.
+pub(super) fn next(
+    log: &Connection,
+    bounds: &Bounds,
+    messages: u64,
+    last: Kind,
+) -> rusqlite::Result<Option<Slice>> {
+    let mut kind = last;
+    for _ in 0..3 {
+        kind = kind.next();
+        let slice = match kind {
+            Kind::Old => oldest(log, bounds, messages)?,
+            Kind::Conversations => of_conversations(log)?,
+            Kind::Sessions => Slice { gone: gone(log, "gone_sessions")?, ..Slice::new(kind) },
+        };
+        if !slice.chunks.is_empty() || !slice.gone.is_empty() {
+            return Ok(Some(slice));
+        }
+    }
+    Ok(None)
+}
+
+/// Some of what is gone.
+fn gone(log: &Connection, table: &str) -> rusqlite::Result<Vec<i64>> {
+    log.prepare_cached(&format!("SELECT id FROM {table} LIMIT {SLICE_GONE}"))?
+        .query_map([], |row| row.get(0))?
+        .collect()
+}
+
+fn of_conversations(log: &Connection) -> rusqlite::Result<Slice> {
+    let mut slice = Slice::new(Kind::Conversations);
+    let mut room = Room::new();
+    for id in gone(log, "gone_conversations")? {
+        let all = room.take(
+            &mut slice,
             log,
-            "SELECT first, last, length(lines), ts FROM chunks WHERE conversation = ?1 ORDER BY last",
-            [conversation],
+            "SELECT first, last, length(lines), ts, conversation FROM chunks WHERE conversation = ?1 ORDER BY last",
+            [id],
             |_, _| true,
         )?;
-        let ended = chunks.is_empty().then_some(conversation);
-        return Ok(Some(Slice::Chunks { chunks, ended }));
+        if !all {
+            break;
+        }
+        slice.gone.push(id);
     }
-    if let Some(session) = gone("SELECT id FROM gone_sessions LIMIT 1")? {
-        return Ok(Some(Slice::Ids { session }));
-    }
+    slice.of.clear();
+    slice.chunks.sort_unstable();
+    Ok(slice)
+}
+
+fn oldest(log: &Connection, bounds: &Bounds, messages: u64) -> rusqlite::Result<Slice> {
+    let mut slice = Slice::new(Kind::Old);
     let mut left = messages;
     let mut too_big = match bounds.bytes {
         Some(bytes) => used(log)? - bytes,
         None => 0,
     };
-    let chunks = oldest(
+    Room::new().take(
+        &mut slice,
         log,
-        "SELECT first, last, length(lines), ts FROM chunks ORDER BY first",
+        "SELECT first, last, length(lines), ts, conversation FROM chunks ORDER BY first",
         [],
         |(first, last), (bytes, ts)| {
             left = left.saturating_sub(last - first + 1);
@@ -85,32 +151,58 @@ pub(super) fn next(log: &Connection, bounds: &Bounds, messages: u64) -> rusqlite
             goes
         },
     )?;
-    Ok((!chunks.is_empty()).then_some(Slice::Chunks { chunks, ended: None }))
+    slice.of.sort_unstable();
+    slice.of.dedup();
+    Ok(slice)
 }
 
-/// The first chunks of a query that all `go`, as many as fit into a slice.
-fn oldest(
-    log: &Connection,
-    sql: &str,
-    of: impl rusqlite::Params,
-    mut go: impl FnMut((Seq, Seq), (i64, u64)) -> bool,
-) -> rusqlite::Result<Vec<(Seq, Seq)>> {
-    let mut query = log.prepare_cached(sql)?;
-    let mut rows = query.query(of)?;
-    let (mut chunks, mut bytes, mut messages) = (Vec::new(), 0, 0);
-    while let Some(row) = rows.next()? {
-        let (chunk, size) = ((number(row, 0)?, number(row, 1)?), row.get::<_, i64>(2)?);
-        if !go(chunk, (size, number(row, 3)?)) {
-            break;
-        }
-        chunks.push(chunk);
-        bytes += size;
-        messages += chunk.1 - chunk.0 + 1;
-        if chunks.len() >= SLICE_CHUNKS || bytes >= SLICE_BYTES || messages >= SLICE_ROWS {
-            break;
-        }
+/// What a slice has room for.
+struct Room {
+    chunks: usize,
+    rows: u64,
+    bytes: i64,
+}
+
+impl Room {
+    fn new() -> Self {
+        Self { chunks: SLICE_CHUNKS, rows: SLICE_ROWS, bytes: SLICE_BYTES }
     }
-    Ok(chunks)
+
+    /// Takes the first chunks of a query that all `go`, as many as there is room for. True: it saw
+    /// the last one of them.
+    fn take(
+        &mut self,
+        slice: &mut Slice,
+        log: &Connection,
+        sql: &str,
+        of: impl rusqlite::Params,
+        mut go: impl FnMut((Seq, Seq), (i64, u64)) -> bool,
+    ) -> rusqlite::Result<bool> {
+        let mut query = log.prepare_cached(sql)?;
+        let mut rows = query.query(of)?;
+        while let Some(row) = rows.next()? {
+            if self.chunks == 0 || self.rows == 0 || self.bytes <= 0 {
+                return Ok(false);
+            }
+            let (chunk, size) = ((number(row, 0)?, number(row, 1)?), row.get::<_, i64>(2)?);
+            if !go(chunk, (size, number(row, 3)?)) {
+                break;
+            }
+            slice.chunks.push(chunk);
+            slice.of.push(ConversationId(row.get(4)?));
+            self.chunks -= 1;
+            self.rows = self.rows.saturating_sub(chunk.1 - chunk.0 + 1);
+            self.bytes -= size;
+        }
+        Ok(true)
+    }
+}
+
+/// The smallest number that is there, if there is one.
+pub(super) fn first(log: &Connection) -> rusqlite::Result<Option<Seq>> {
+    log.prepare_cached("SELECT first FROM chunks ORDER BY first LIMIT 1")?
+        .query_row([], |row| number(row, 0))
+        .optional()
 }
 
 /// What the log takes, in bytes.
@@ -120,43 +212,34 @@ fn used(log: &Connection) -> rusqlite::Result<i64> {
 }
 
 impl Slice {
-    /// The chunks that it removes, in order.
-    pub(super) fn chunks(&self) -> &[(Seq, Seq)] {
-        match self {
-            Self::Chunks { chunks, .. } => chunks,
-            Self::Ids { .. } => &[],
-        }
+    fn new(kind: Kind) -> Self {
+        Self { kind, chunks: Vec::new(), of: Vec::new(), gone: Vec::new() }
     }
 
     /// How many messages it removes.
     pub(super) fn messages(&self) -> u64 {
-        self.chunks().iter().map(|(first, last)| last - first + 1).sum()
+        self.chunks.iter().map(|(first, last)| last - first + 1).sum()
     }
 
     /// Removes it.
     pub(super) fn remove(&self, log: &Connection) -> rusqlite::Result<()> {
-        match self {
-            Self::Chunks { chunks, ended } => {
-                let mut chunk = log.prepare_cached("DELETE FROM chunks WHERE first = ?1")?;
-                for (first, _) in chunks {
-                    chunk.execute([int(*first)])?;
-                }
-                ids::remove(log, chunks)?;
-                if let Some(id) = ended {
-                    log.prepare_cached("DELETE FROM gone_conversations WHERE id = ?1")?.execute([id])?;
-                }
-            }
-            Self::Ids { session } => {
-                let some = log
-                    .prepare_cached(
-                        "DELETE FROM sent_as WHERE session = ?1
-                         AND id IN (SELECT id FROM sent_as WHERE session = ?1 LIMIT ?2)",
-                    )?
-                    .execute([*session, int(SLICE_ROWS)])?;
-                if some == 0 {
-                    log.prepare_cached("DELETE FROM gone_sessions WHERE id = ?1")?.execute([session])?;
+        let mut chunk = log.prepare_cached("DELETE FROM chunks WHERE first = ?1")?;
+        for (first, _) in &self.chunks {
+            chunk.execute([int(*first)])?;
+        }
+        ids::remove(log, &self.chunks)?;
+        let table = if self.kind == Kind::Sessions { "gone_sessions" } else { "gone_conversations" };
+        let mut forget = log.prepare_cached(&format!("DELETE FROM {table} WHERE id = ?1"))?;
+        let mut room = SLICE_ROWS;
+        for id in &self.gone {
+            if self.kind == Kind::Sessions {
+                room -= ids::remove_of(log, *id, room)?.min(room);
+                // There may be more of it: the next slice goes on.
+                if room == 0 {
+                    break;
                 }
             }
+            forget.execute([id])?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::index::Indexer;
 use super::place::{Lock, Place};
 use super::shared::Shared;
 use super::wal::{Checkpoints, Pages};
-use super::{Kept, Readers, StoreError, replace, rows, schema, tidy};
+use super::{Kept, Readers, StoreError, Tidied, replace, rows, schema, search, tidy};
 use crate::chat::{ConversationId, Found, SessionChange, SessionId, Writes};
 use crate::settings::History;
 use rusqlite::{Connection, TransactionBehavior};
@@ -25,6 +25,8 @@ pub struct Store {
     log: Option<Connection>,
     totals: Totals,
     ids: Ids,
+    /// What was removed last.
+    tidied: tidy::Kind,
     checkpoints: Checkpoints,
     indexer: Option<Indexer>,
     /// Held last: the file is ours until it is closed.
@@ -48,13 +50,14 @@ impl Store {
         let checkpoints = Checkpoints::start(&place, Pages::default())?;
         let shared = Arc::new(Shared::new(place, found.head));
         let indexer = Indexer::start(&shared)?;
-        let readers = Readers::new(Arc::clone(&shared));
+        let readers = Readers::new(Arc::clone(&shared), search::TIME);
         let store = Self {
             history: history.clone(),
             shared,
             log: Some(log),
             totals,
             ids,
+            tidied: tidy::Kind::default(),
             checkpoints,
             indexer: Some(indexer),
             _lock: lock,
@@ -86,8 +89,9 @@ impl Store {
         let share = self.ids.share(writes.sent.len());
         totals.sent_as_to = self.ids.filed_to(share, totals.sent_as_to);
         self.turn("write", |log, ids| {
-            rows::write(log, &writes)?;
+            // First, so that sessions that end in this turn leave behind what is filed of them.
             ids.file(log, share)?;
+            rows::write(log, &writes)?;
             found::put_totals(log, &totals)
         })?;
         self.totals = totals;
@@ -142,32 +146,37 @@ impl Store {
         })
     }
 
-    /// Removes a small slice of what has to go: messages over the age or number, and what gone
-    /// conversations and sessions left behind. True: there is more. Whole chunks go, the oldest
-    /// first: so a few more messages than `history.retain_messages` can be left, never fewer.
+    /// Removes a small slice of what has to go: messages over the age or number, or what gone
+    /// conversations or sessions left behind, by turns. Whole chunks go, the oldest first: so a few
+    /// more messages than `history.retain_messages` can be left, never fewer. `None`: there is
+    /// nothing more.
     ///
     /// # Errors
     /// The file cannot be written. Nothing was removed then.
-    pub fn tidy(&mut self, now: Timestamp) -> Result<bool, StoreError> {
+    pub fn tidy(&mut self, now: Timestamp) -> Result<Option<Tidied>, StoreError> {
         let bounds = tidy::Bounds::new(&self.history, now);
-        let mut totals = self.totals;
-        let Some(slice) = self.with("read", |log, _| tidy::next(log, &bounds, totals.messages))? else {
-            return Ok(false);
+        let (mut totals, last) = (self.totals, self.tidied);
+        let Some(slice) = self.with("read", |log, _| tidy::next(log, &bounds, totals.messages, last))? else {
+            return Ok(None);
         };
+        // Whatever comes of it: what fails must not keep the others waiting.
+        self.tidied = slice.kind;
         totals.messages = totals.messages.saturating_sub(slice.messages());
+        let mut first = None;
         self.turn("tidy", |log, _| {
             slice.remove(log)?;
+            first = tidy::first(log)?;
             found::put_totals(log, &totals)
         })?;
         self.totals = totals;
-        self.ids.forget(slice.chunks());
+        self.ids.forget(&slice.chunks);
         if let Some(log) = &self.log {
             self.checkpoints.after_turn(log);
         }
         if slice.messages() > 0 {
             self.shared.tell(|work| work.removals += 1);
         }
-        Ok(true)
+        Ok(Some(Tidied { oldest: first.unwrap_or(totals.head + 1), of: slice.of }))
     }
 
     /// Closes the file in order.

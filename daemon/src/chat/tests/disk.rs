@@ -19,6 +19,7 @@ pub(super) struct Disk {
     certificates: BTreeMap<Digest, Certificate>,
     last: (i64, i64),
     head: Seq,
+    oldest: Seq,
 }
 
 impl Disk {
@@ -137,9 +138,18 @@ impl Disk {
             users: self.users.values().cloned().collect(),
             certificates: self.certificates.values().cloned().collect(),
             head: self.head,
+            oldest: self.oldest,
             last_conversation: self.last.0,
             last_session: self.last.1,
         }
+    }
+
+    /// Retention: what is below this number goes. Of which conversations something went.
+    pub(super) fn forget(&mut self, oldest: Seq) -> Vec<ConversationId> {
+        let of = self.chunks.iter().filter(|c| c.first < oldest).map(|c| c.conversation).collect();
+        self.chunks.retain(|c| c.first >= oldest);
+        self.oldest = oldest;
+        of
     }
 
     /// The lines of a gap, in order, one's own with their ids.

@@ -220,6 +220,13 @@ impl World {
         }
     }
 
+    /// Retention takes all that was said so far, and the chat is told, as the hub does it.
+    pub(super) fn forgets_all(&mut self) {
+        let oldest = self.disk.found().head + 1;
+        let of = self.disk.forget(oldest);
+        self.operator(|chat| chat.forgets(oldest, &of));
+    }
+
     /// The daemon's process ends, in order or not, and another begins with the same disk.
     pub(super) fn restarts(&mut self) {
         self.recovers();

@@ -54,7 +54,7 @@ async fn a_full_disk_refuses_turns_and_takes_them_again_when_there_is_room() {
     );
     // It has not become slower to say so, nor is anything left open.
     assert_eq!(store.sent(SessionId(1), &RequestId::Number(1)).unwrap(), None);
-    assert!(!store.tidy(Timestamp(START)).unwrap());
+    assert!(store.tidy(Timestamp(START)).unwrap().is_none());
 
     store.limit_pages(None);
     model.head = head;

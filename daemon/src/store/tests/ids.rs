@@ -90,7 +90,7 @@ fn ids_are_known_while_they_wait_when_they_are_filed_and_after_a_restart() {
     // A session ends: its ids end with it, those that wait too.
     let end = vec![SessionChange::End(SessionId(3))];
     store.commit(Writes { sessions: end, ..Writes::default() }).unwrap();
-    while store.tidy(Timestamp(START)).unwrap() {}
+    while store.tidy(Timestamp(START)).unwrap().is_some() {}
     while model.head < 30_000 {
         let from = model.head;
         let mut writes = model.say(&[(1, &[("ana", "x"); 200])]);
@@ -103,7 +103,26 @@ fn ids_are_known_while_they_wait_when_they_are_filed_and_after_a_restart() {
     // The messages go: so do their ids, filed or not.
     drop(store);
     let (mut store, ..) = open(&History { retain_messages: Some(0), ..history });
-    while store.tidy(Timestamp(START)).unwrap() {}
+    while store.tidy(Timestamp(START)).unwrap().is_some() {}
     assert_eq!(store.count("SELECT (SELECT count(*) FROM sent) + (SELECT count(*) FROM sent_as)"), 0);
     assert_eq!(store.sent(SessionId(1), &id(0)).unwrap(), None);
+}
+
+#[test]
+fn what_is_filed_in_the_turn_in_which_its_session_ends_goes_too() {
+    let (mut store, ..) = open(&in_memory());
+    let mut model = Model::default();
+    store.commit(Model::open(1)).unwrap();
+    // As many as make a batch: the next turn files some of them.
+    let mut writes = model.say(&[(1, &[("ana", "x"); 8_192])]);
+    writes.sessions = vec![SessionChange::Put(session_row(1))];
+    writes.sent = (1..=8_192)
+        .map(|seq| Sent { session: SessionId(1), id: RequestId::Number(seq), conversation: room(1), seq })
+        .collect();
+    store.commit(writes).unwrap();
+    assert_eq!(store.count("SELECT count(*) FROM sent_as"), 0);
+    store.commit(Writes { sessions: vec![SessionChange::End(SessionId(1))], ..Writes::default() }).unwrap();
+    assert!(store.count("SELECT count(*) FROM sent_as") > 0);
+    while store.tidy(Timestamp(START)).unwrap().is_some() {}
+    assert_eq!(store.count("SELECT count(*) FROM sent_as"), 0);
 }

@@ -167,7 +167,7 @@ fn a_restart_finds_what_was_kept() {
     let dir = tempfile::tempdir().unwrap();
     let history = history(dir.path().join("new/folder/chat.db"));
     let (mut store, _, found) = open(&history);
-    assert_eq!(found, Found::default());
+    assert_eq!(found, Found { oldest: 1, ..Found::default() });
     let mut model = Model::default();
     let mut writes = model.say(&[(1, &[("ana", "a"), ("bo", "b")])]);
     writes.conversations = vec![
@@ -222,6 +222,7 @@ fn a_restart_finds_what_was_kept() {
         users: vec![ana, bo.clone()],
         certificates: vec![certificate(1, true)],
         head: 2,
+        oldest: 1,
         last_conversation: 9,
         last_session: 33,
     };
@@ -237,6 +238,7 @@ fn a_restart_finds_what_was_kept() {
         users: vec![bo],
         certificates: vec![certificate(3, false)],
         head: 1,
+        oldest: 1,
         last_conversation: 12,
         last_session: 33,
     };

@@ -1,5 +1,6 @@
 //! What the tests of the store share: a model of the log that makes chunks as the chat does.
 
+mod costly;
 mod faults;
 mod ids;
 mod log;

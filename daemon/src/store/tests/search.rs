@@ -4,7 +4,7 @@ use super::*;
 use serde_json::Value;
 
 /// A store with some messages in rooms 1 and 2: (room, author, text), numbered from 1.
-const SAID: &[(i64, &str, &str)] = &[
+pub(super) const SAID: &[(i64, &str, &str)] = &[
     (1, "ana", "hello world"),
     (1, "Bo", "Hello again, worlds"),
     (2, "ana", "hello from the other room"),
@@ -19,7 +19,7 @@ const SAID: &[(i64, &str, &str)] = &[
     (2, "bo", "明日は東京へ行きます"),
 ];
 
-fn said(store: &mut Store) -> Model {
+pub(super) fn said(store: &mut Store) -> Model {
     let mut model = Model::default();
     store.commit(Model::open(2)).unwrap();
     for (n, user, text) in SAID {
@@ -28,7 +28,7 @@ fn said(store: &mut Store) -> Model {
     model
 }
 
-fn look_for(query: &str, rooms: &[i64]) -> SearchIn {
+pub(super) fn look_for(query: &str, rooms: &[i64]) -> SearchIn {
     SearchIn {
         query: query.to_owned(),
         conversations: rooms.iter().map(|n| room(*n)).collect(),
@@ -38,7 +38,7 @@ fn look_for(query: &str, rooms: &[i64]) -> SearchIn {
     }
 }
 
-async fn find(readers: &Readers, what: SearchIn) -> (Vec<Seq>, bool) {
+pub(super) async fn find(readers: &Readers, what: SearchIn) -> (Vec<Seq>, bool) {
     numbers(&readers.search(what).await.unwrap())
 }
 
@@ -251,10 +251,10 @@ async fn what_retention_took_is_not_found_and_leaves_the_index() {
     let (mut store, readers, _) = open(&history);
     said(&mut store);
     assert_eq!(find(&readers, look_for("hello OR two", &[1, 2])).await.0, [8, 7, 3, 2, 1]);
-    while store.tidy(Timestamp(START)).unwrap() {}
+    while store.tidy(Timestamp(START)).unwrap().is_some() {}
     assert_eq!(find(&readers, look_for("hello OR two", &[1, 2])).await.0, [8, 7]);
     store.commit(Writes { gone: vec![room(2)], ..Writes::default() }).unwrap();
-    while store.tidy(Timestamp(START)).unwrap() {}
+    while store.tidy(Timestamp(START)).unwrap().is_some() {}
     store.wait_for_removals_in_index().await;
     store.close().unwrap();
     let index = rusqlite::Connection::open(dir.path().join("chat.db-search")).unwrap();

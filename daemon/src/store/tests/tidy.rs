@@ -20,7 +20,7 @@ fn ten_turns(store: &mut Store) -> Model {
 }
 
 fn tidy(store: &mut Store, minutes: u64) {
-    while store.tidy(Timestamp(START + minutes * MINUTE)).unwrap() {}
+    while store.tidy(Timestamp(START + minutes * MINUTE)).unwrap().is_some() {}
 }
 
 async fn all_of(readers: &Readers, n: i64, first: Seq, last: Seq) -> (Vec<u8>, Option<(Seq, Seq)>) {
@@ -97,7 +97,7 @@ async fn by_number_whole_chunks_and_their_ids_with_them() {
     assert_eq!(store.sent(SessionId(1), &RequestId::Number(6)).unwrap(), None);
     assert_eq!(store.sent(SessionId(1), &RequestId::Number(7)).unwrap(), Some((room(1), 32)));
     assert_eq!(store.count("SELECT count(*) FROM sent"), 3);
-    assert!(!store.tidy(Timestamp(START)).unwrap());
+    assert!(store.tidy(Timestamp(START)).unwrap().is_none());
 }
 
 #[tokio::test]
@@ -150,9 +150,99 @@ fn slices_are_small() {
         store.commit(model.say(&[(1, &[("ana", long.as_str()); 4])])).unwrap();
     }
     let mut slices = 0;
-    while store.tidy(Timestamp(START)).unwrap() {
+    while store.tidy(Timestamp(START)).unwrap().is_some() {
         slices += 1;
     }
     assert!(slices >= 6, "{slices} slices for 4 MB");
     assert_eq!(store.count("SELECT messages FROM totals"), 0);
+}
+
+#[test]
+fn what_is_gone_and_what_is_too_old_do_not_wait_for_each_other() {
+    let (mut store, ..) = open(&History { retain_messages: Some(0), ..in_memory() });
+    let mut model = Model::default();
+    store.commit(Model::open(2_001)).unwrap();
+    // Old messages for some slices, and as many gone rooms as come in a minute of JOIN and LEAVE.
+    let long = "x".repeat(50_000);
+    for _ in 0..20 {
+        store.commit(model.say(&[(1, &[("ana", long.as_str()); 4])])).unwrap();
+    }
+    let each: Vec<(i64, &[(&str, &str)])> = (2..=2_001).map(|n| (n, &[("bo", "x")][..])).collect();
+    store.commit(model.say(&each)).unwrap();
+    store.commit(Writes { gone: (2..=2_001).map(room).collect(), ..Writes::default() }).unwrap();
+    let (mut old, mut gone) = (20, 2_000);
+    for _ in 0..6 {
+        store.tidy(Timestamp(START)).unwrap();
+        let now = store.count("SELECT count(*) FROM chunks WHERE conversation = 1");
+        let rows = store.count("SELECT count(*) FROM gone_conversations");
+        assert!(now < old || rows < gone - 50, "{now} of {old} old, {rows} of {gone} gone");
+        (old, gone) = (now, rows);
+    }
+    assert!(old < 12 && gone < 1_700, "{old} old messages, {gone} gone rooms are left");
+    tidy(&mut store, 0);
+    assert_eq!(store.count("SELECT count(*) FROM chunks") + store.count("SELECT count(*) FROM sent"), 0);
+    assert_eq!(store.count("SELECT messages FROM totals"), 0);
+}
+
+#[test]
+fn many_sessions_that_ended_go_in_one_slice_and_one_with_many_ids_in_several() {
+    let (mut store, ..) = open(&in_memory());
+    let of = |session: i64, ids: i64| {
+        format!(
+            "INSERT OR IGNORE INTO gone_sessions VALUES ({session});
+             WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {ids})
+             INSERT INTO sent_as SELECT {session}, n, n FROM n;"
+        )
+    };
+    for session in 1..=100 {
+        store.log().execute_batch(&of(session, 2)).unwrap();
+    }
+    store.tidy(Timestamp(START)).unwrap();
+    assert_eq!(store.count("SELECT count(*) FROM gone_sessions"), 0);
+    assert_eq!(store.count("SELECT count(*) FROM sent_as"), 0);
+    store.log().execute_batch(&of(1, 5_000)).unwrap();
+    store.log().execute_batch(&of(2, 1)).unwrap();
+    let mut left = Vec::new();
+    while store.tidy(Timestamp(START)).unwrap().is_some() {
+        left.push(store.count("SELECT count(*) FROM sent_as"));
+    }
+    assert_eq!(left, [2_953, 905, 0]);
+}
+
+#[test]
+fn what_leaves_nothing_behind_is_not_written_down_as_gone() {
+    let (mut store, ..) = open(&in_memory());
+    store.commit(Model::open(3)).unwrap();
+    let mut model = Model::default();
+    store.commit(model.say(&[(3, &[("ana", "x")])])).unwrap();
+    let sessions = vec![SessionChange::Put(session_row(1))];
+    store.commit(Writes { sessions, ..Writes::default() }).unwrap();
+    let sessions = vec![SessionChange::End(SessionId(1))];
+    store.commit(Writes { gone: vec![room(1), room(3)], sessions, ..Writes::default() }).unwrap();
+    assert_eq!(store.count("SELECT ifnull(max(id), 0) FROM gone_conversations"), 3);
+    assert_eq!(store.count("SELECT count(*) FROM gone_conversations"), 1);
+    assert_eq!(store.count("SELECT count(*) FROM gone_sessions"), 0);
+}
+
+#[test]
+fn it_is_told_which_conversations_may_have_lost_their_last_message() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut history = history(dir.path().join("chat.db"));
+    history.retain = Some(std::time::Duration::from_secs(5 * 60));
+    let (mut store, _, found) = open(&history);
+    assert_eq!(found.oldest, 1);
+    ten_turns(&mut store);
+    let tidied = store.tidy(Timestamp(START + 8 * MINUTE)).unwrap().unwrap();
+    assert_eq!((tidied.oldest, tidied.of), (13, vec![room(1), room(2)]));
+    let sessions = vec![SessionChange::End(SessionId(1))];
+    store.commit(Writes { gone: vec![room(2)], sessions, ..Writes::default() }).unwrap();
+    let tidied = store.tidy(Timestamp(START + 8 * MINUTE)).unwrap().unwrap();
+    // Room 2's are not retention's; 13 was one of them.
+    assert_eq!((tidied.oldest, tidied.of), (14, vec![]));
+    store.close().unwrap();
+    let (mut store, _, found) = open(&history);
+    assert_eq!(found.oldest, 14);
+    tidy(&mut store, 99);
+    store.close().unwrap();
+    assert_eq!(open(&history).2.oldest, 41, "as if the next message were the oldest");
 }

@@ -1,0 +1,100 @@
+//! Rooms of which retention has left nothing: they go, and nothing else does.
+
+use super::world::World;
+use crate::chat::*;
+
+const JOIN: &str = r#"{"op":"JOIN","data":{"room":"ops"}}"#;
+const SAY: &str = r#"{"op":"MSG","data":{"room":"ops","msg":"x"}}"#;
+const LEAVE: &str = r#"{"op":"LEAVE","data":{"room":"ops"}}"#;
+
+/// The rooms that ana is shown.
+fn rooms(world: &mut World, ana: ConnectionId) -> String {
+    world.skips(&[ana]);
+    world.sends(ana, r#"{"op":"ROOMS"}"#);
+    world.hears(ana).remove(0)
+}
+
+#[test]
+fn a_room_goes_when_its_last_message_and_its_last_member_have() {
+    for leaves_first in [true, false] {
+        let mut world = World::new(|rules| rules.rooms = 2);
+        let ana = world.login("ana");
+        world.in_one_turn(ana, &[JOIN, SAY]);
+        if leaves_first {
+            world.sends(ana, LEAVE);
+            assert_eq!(rooms(&mut world, ana), "ROOMS lobby(1,0) ops(0,1)", "its message is there");
+            world.forgets_all();
+        } else {
+            world.forgets_all();
+            assert_eq!(rooms(&mut world, ana), "ROOMS lobby(1,0) ops(1,1)", "ana is there");
+            world.sends(ana, LEAVE);
+        }
+        assert_eq!(rooms(&mut world, ana), "ROOMS lobby(1,0)");
+        assert_eq!(world.disk.found(), world.chat.found());
+        // There is place for another, and its name is free.
+        world.sends(ana, JOIN);
+        world.skips(&[ana]);
+        world.sends(ana, SAY);
+        assert_eq!(world.hears(ana), ["MSG 2<0 ops ana: x"]);
+    }
+}
+
+#[test]
+fn a_room_with_members_goes_on_where_it_was() {
+    let mut world = World::new(|_| {});
+    let [ana, bo] = ["ana", "bo"].map(|name| world.login(name));
+    world.in_one_turn(ana, &[JOIN, SAY]);
+    world.sends(bo, JOIN);
+    world.loses(bo);
+    world.forgets_all();
+    world.skips(&[ana]);
+    world.sends(ana, SAY);
+    assert_eq!(world.hears(ana), ["MSG 2<1 ops ana: x"], "the chain has no hole");
+    // What was said since keeps it, through a restart, and a resume brings it.
+    world.sends(ana, LEAVE);
+    world.restarts();
+    let bo = world.resumes("bo", Some(1));
+    assert!(world.hears(bo).contains(&"MSG 2<1 ops ana: x".to_owned()));
+}
+
+#[test]
+fn what_is_configured_or_written_down_stays() {
+    let mut world = World::new(|_| {});
+    let ana = world.login("ana");
+    world.sends(ana, r#"{"op":"MSG","data":"x"}"#);
+    world.in_one_turn(ana, &[JOIN, SAY]);
+    assert!(world.operates(r#"{"op":"ROOM","data":{"room":"board","private":true}}"#).is_ok());
+    let grant = r#"{"op":"GRANT","data":{"room":"ops","user":"mo","role":"moderator"}}"#;
+    assert!(world.operates(grant).is_ok());
+    world.sends(ana, r#"{"op":"QUIT"}"#);
+    world.forgets_all();
+    world.restarts();
+    assert_eq!(world.chat.counts().rooms, 3);
+}
+
+#[test]
+fn a_start_finds_rooms_of_which_nothing_is_left() {
+    let mut world = World::new(|_| {});
+    let ana = world.login("ana");
+    world.in_one_turn(ana, &[JOIN, SAY, LEAVE]);
+    // It was killed before the chat heard of it.
+    world.disk.forget(2);
+    world.restarts();
+    assert_eq!(world.chat.counts().rooms, 1);
+    assert_eq!(world.disk.found(), world.chat.found(), "and has written so");
+}
+
+#[test]
+fn a_turn_that_is_not_kept_takes_back_what_was_said_and_the_room_goes_all_the_same() {
+    let mut world = World::new(|_| {});
+    let ana = world.login("ana");
+    world.in_one_turn(ana, &[JOIN, SAY]);
+    world.forgets_all();
+    world.disk_is_full = true;
+    world.sends(ana, SAY);
+    world.sends(ana, LEAVE);
+    assert_eq!(world.chat.counts().rooms, 1);
+    world.disk_is_full = false;
+    world.recovers();
+    assert_eq!(world.disk.found(), world.chat.found());
+}

@@ -1,0 +1,67 @@
+//! Searches that are made to cost much.
+
+use super::search::{SAID, find, look_for, said};
+use super::*;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[tokio::test]
+async fn a_search_that_takes_too_long_is_ended_and_nothing_else_is() {
+    let dir = tempfile::tempdir().unwrap();
+    for history in [history(dir.path().join("chat.db")), in_memory()] {
+        let (mut store, readers, _) = open(&history);
+        let mut model = Model::default();
+        store.commit(Model::open(1)).unwrap();
+        for _ in 0..300 {
+            store.commit(model.say(&[(1, &[("ana", "alpha beta gamma"); 4])])).unwrap();
+        }
+        // It finds nothing, and looks at every message.
+        let letters: Vec<String> = ('a'..='z').map(|c| format!("{c}*")).collect();
+        let letters = letters.join(" OR ");
+        let hostile = || look_for(&format!("({letters}) NOT ({letters})"), &[1]);
+        assert_eq!(find(&readers, hostile()).await.0, [0; 0]);
+
+        let hasty = Readers::new(Arc::clone(store.parts().1), Duration::ZERO);
+        for what in [hostile(), look_for("alpha", &[1])] {
+            let ended = hasty.search(what).await;
+            assert!(matches!(ended, Err(StoreError::TooLong)), "{ended:?}");
+        }
+        // The same connections, and far more work than a search is looked at after.
+        let all = Range { conversation: room(1), first: 1, last: model.head };
+        assert_eq!(hasty.gap(SessionId(9), vec![all], usize::MAX).await.unwrap().count, 1_200);
+        assert_eq!(find(&readers, look_for("alpha", &[1])).await.0.len(), 20);
+    }
+}
+
+/// In memory: whoever commits would wait for the search, and the search for the one who commits.
+#[tokio::test]
+async fn a_search_in_memory_holds_up_nobody_who_writes() {
+    let (mut store, readers, _) = open(&in_memory());
+    said(&mut store);
+    assert_eq!(find(&readers, look_for("hello", &[1])).await.0, [2, 1]);
+    let shared = Arc::clone(store.parts().1);
+    // As a search that goes on holds it.
+    let searching = shared.index_gate.read();
+    let mut model = Model { head: SAID.len() as u64, ..Model::default() };
+    store.commit(model.say(&[(1, &[("ana", "not held up")])])).unwrap();
+    // The indexer waits for the search to end, and must not take the log's gate along.
+    while !shared.index_gate.is_awaited() {
+        std::thread::yield_now();
+    }
+    assert!(shared.log_gate.is_free());
+    store.commit(model.say(&[(1, &[("ana", "nor is this")])])).unwrap();
+    drop(searching);
+    assert_eq!(find(&readers, look_for("held OR nor", &[1])).await.0, [14, 13]);
+}
+
+#[tokio::test]
+async fn texts_that_have_every_mark_are_read_once_and_come_without_highlights() {
+    let (mut store, readers, _) = open(&in_memory());
+    let mut model = Model::default();
+    store.commit(Model::open(1)).unwrap();
+    let marks: String = ('\u{e000}'..='\u{f8ff}').collect();
+    store.commit(model.say(&[(1, &[("ana", "word"), ("ana", &format!("word {marks}"))])])).unwrap();
+    let page = readers.search(look_for("word", &[1])).await.unwrap();
+    assert_eq!(numbers(&page), (vec![2, 1], false));
+    assert!(text(&page.data).contains(r#""highlights":[]"#) && !text(&page.data).contains("[[0,4]]"));
+}
