@@ -12,6 +12,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tcp_chat_protocol::LineDecoder;
 use tcp_chat_protocol::request::Bounds;
@@ -84,7 +85,7 @@ impl Reader {
         cx: &mut Context<'_>,
         stream: &mut S,
         gate: &Gate,
-        outbox: &Outbox,
+        outbox: &Arc<Outbox>,
         peer: SocketAddr,
     ) -> Poll<io::Result<Option<ReadEnd>>> {
         if let Some(putting) = &mut self.putting {
@@ -109,7 +110,7 @@ impl Reader {
             return Poll::Ready(Ok(None));
         }
         outbox.asks();
-        self.pass_on(commands, gate, peer);
+        self.pass_on(commands, gate, outbox, peer);
         Poll::Ready(Ok(None))
     }
 
@@ -131,13 +132,20 @@ impl Reader {
         commands
     }
 
-    fn pass_on(&mut self, mut commands: Vec<Command>, gate: &Gate, address: SocketAddr) {
-        let takes_time = prove::at_once(&mut commands, gate, &self.identity);
+    fn pass_on(
+        &mut self,
+        mut commands: Vec<Command>,
+        gate: &Gate,
+        outbox: &Arc<Outbox>,
+        address: SocketAddr,
+    ) {
+        let takes_time = prove::at_once(&mut commands, gate, &self.identity, outbox);
         let id = self.id;
         if takes_time {
-            let (gate, identity) = (gate.clone(), self.identity.clone());
+            let (gate, identity, outbox) = (gate.clone(), self.identity.clone(), outbox.clone());
             self.putting = Some(Box::pin(async move {
-                let commands = prove::prove(commands, &gate, Peer { id, address, identity: &identity }).await;
+                let peer = Peer { id, address, identity: &identity, outbox: &outbox };
+                let commands = prove::prove(commands, &gate, peer).await;
                 gate.0.inbox.put(Entry::Commands(id, commands)).await
             }));
         } else if let Err(full) = gate.0.inbox.try_put(Entry::Commands(id, commands)) {
