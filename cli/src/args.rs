@@ -8,6 +8,7 @@ use std::time::Duration;
 
 const EXAMPLES: &str = "\
 Examples:
+  tcp-chat-cli -                                    your first time: paste the line with your code
   tcp-chat-cli tcps://chat.example:3000/lobby#PIN   join with the line of an invitation
   tcp-chat-cli chat.example                         join again: the pin is known now
   tcp-chat-cli --ca certs/ca.pem                    join the server on this machine
@@ -33,7 +34,8 @@ is a command (/help lists them); // begins a line with one slash.";
 #[command(name = "tcp-chat-cli", version, about, after_help = EXAMPLES, after_long_help = format!("{LINES}\n\n{EXAMPLES}"))]
 #[command(max_term_width = 100)]
 pub struct Cli {
-    /// HOST, HOST:PORT, the tcps:// line of an invitation, or - to read that line from standard input
+    /// HOST, HOST:PORT, the tcps:// line of an invitation, or - to read that line from standard input:
+    /// so one with a code in it belongs, since others see command lines
     /// [default: localhost:3000]
     #[arg(value_name = "SERVER", env = "TCP_CHAT_SERVER")]
     pub server: Option<String>,

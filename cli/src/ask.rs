@@ -7,6 +7,9 @@ use ratatui::crossterm::terminal;
 use std::io::{self, IsTerminal, Write};
 use zeroize::Zeroizing;
 
+/// So long a password grows without leaving a copy behind.
+const USUAL: usize = 256;
+
 /// Does somebody sit there who can be asked?
 #[must_use]
 pub fn can_be_asked() -> bool {
@@ -23,7 +26,7 @@ pub fn secret(prompt: &str) -> io::Result<Option<Zeroizing<String>>> {
     let mut err = io::stderr().lock();
     write!(err, "{prompt}")?;
     err.flush()?;
-    let mut typed = Zeroizing::new(String::new());
+    let mut typed = Zeroizing::new(String::with_capacity(USUAL));
     let is_said = loop {
         let Event::Key(key) = event::read()? else { continue };
         if key.kind == KeyEventKind::Release {

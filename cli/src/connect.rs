@@ -107,7 +107,7 @@ fn builder(settings: &Settings, name: &str, saved: Option<Saved>) -> tcp_chat_cl
         builder = builder.room(room);
     }
     if let Some(password) = &settings.password {
-        builder = builder.password(password);
+        builder = builder.password(password.as_str());
     }
     if let Some(identity) = &settings.identity {
         builder = builder.identity(identity.clone());

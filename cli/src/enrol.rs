@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tcp_chat_client::protocol::invite::Join;
 use tcp_chat_client::{Enrolment, Identity, NewKey};
+use zeroize::Zeroizing;
 
 /// How long connecting and the answer may take where `--timeout` does not say.
 const USUAL: Duration = Duration::from_secs(30);
@@ -55,16 +56,16 @@ async fn set_password(settings: &mut Settings, asked: &Enrolment) -> Result<(), 
 
 /// Asks whoever sits at the terminal for the password. `None`: nobody does, or gave one.
 #[must_use]
-pub fn ask_for_password(settings: &Settings) -> Option<String> {
+pub fn ask_for_password(settings: &Settings) -> Option<Zeroizing<String>> {
     if !ask::can_be_asked() {
         return None;
     }
     let prompt = format!("The password of {} at {}: ", settings.name, settings.server());
     let said = ask::secret(&prompt).ok().flatten()?;
-    (!said.is_empty()).then(|| said.to_string())
+    (!said.is_empty()).then_some(said)
 }
 
-fn new_password(asked: &Enrolment) -> Result<String, Failure> {
+fn new_password(asked: &Enrolment) -> Result<Zeroizing<String>, Failure> {
     if !ask::can_be_asked() {
         return Err(Failure::usage("the join line sets a password, and there is none")
             .hint("Give it with --password-file FILE, or in TCP_CHAT_PASSWORD."));
@@ -83,7 +84,7 @@ fn new_password(asked: &Enrolment) -> Result<String, Failure> {
             ));
         }
         if *first == *ask("The same again: ")? {
-            return Ok(first.to_string());
+            return Ok(first);
         }
         say("* the two are not the same; once more");
     }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use tcp_chat_client::protocol::invite::Join;
 use tcp_chat_client::protocol::{Colour, DEFAULT_PORT, Invite, Name};
 use tcp_chat_client::{Identity, Pin, Trust};
+use zeroize::Zeroizing;
 
 /// The CA that an installed daemon on this host publishes.
 const INSTALLED_CA: &str = "/var/lib/tcp-chatd/certs/ca.pem";
@@ -41,7 +42,7 @@ pub struct Settings {
     /// The rooms; empty: the server's.
     pub rooms: Vec<String>,
     /// The password.
-    pub password: Option<String>,
+    pub password: Option<Zeroizing<String>>,
     /// Print JSON.
     pub json: bool,
     /// Lines instead of the full screen.
@@ -85,6 +86,7 @@ pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Com
     {
         return Err(failure);
     }
+    let is_argument = given("server") && cli.server.as_deref() != Some("-");
     let (o, defaults) = (cli.options, &file.defaults);
 
     let server = cli.server.or_else(|| defaults.server.clone()).unwrap_or_else(|| "localhost".into());
@@ -93,6 +95,12 @@ pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Com
     let shown = if server.contains('@') { "(a join line)" } else { server.as_str() };
     let mut line: Invite = server.parse().map_err(|e| Failure::usage(format!("SERVER {shown:?}: {e}")))?;
     let join = line.join.take();
+    if join.is_some() && is_argument {
+        // It works all the same, and once.
+        crate::output::say(
+            "* others on this machine could read that line: `tcp-chat-cli -` reads it from here",
+        );
+    }
     let (port, profile) = file.profile(&line.host, has_port(&server).then_some(line.port))?;
     let key = server_key(&line.host, port);
     let profile = profile.cloned().unwrap_or_default();
@@ -335,18 +343,23 @@ fn login_name() -> Option<String> {
     whoami::username().ok().filter(|name| !name.is_empty())
 }
 
-fn password(o: &Options, profile: &Profile, default: Option<&PathBuf>) -> Result<Option<String>, Failure> {
+fn password(
+    o: &Options,
+    profile: &Profile,
+    default: Option<&PathBuf>,
+) -> Result<Option<Zeroizing<String>>, Failure> {
     let file = pick(&o.password_file, &profile.password_file, &default.cloned());
     if o.password_file.is_none()
         && let Ok(password) = std::env::var("TCP_CHAT_PASSWORD")
     {
-        return Ok(Some(password));
+        return Ok(Some(Zeroizing::new(password)));
     }
     let Some(path) = file else { return Ok(None) };
     let text = std::fs::read_to_string(&path)
+        .map(Zeroizing::new)
         .map_err(|e| Failure::usage(format!("--password-file {}: {e}", path.display())))?;
     match text.lines().next() {
-        Some(line) if !line.is_empty() => Ok(Some(line.to_owned())),
+        Some(line) if !line.is_empty() => Ok(Some(Zeroizing::new(line.to_owned()))),
         _ => Err(Failure::usage(format!("--password-file {}: its first line is empty", path.display()))),
     }
 }

@@ -9,6 +9,7 @@ use crate::{Error, Saved};
 use std::sync::Arc;
 use std::time::Duration;
 use tcp_chat_protocol::{Colour, Name};
+use zeroize::Zeroizing;
 
 /// How a session is to be; see [`Session::builder`].
 #[derive(Clone)]
@@ -20,7 +21,7 @@ pub struct Builder {
     pub(crate) name: Option<String>,
     pub(crate) color: Option<Colour>,
     pub(crate) rooms: Option<Vec<String>>,
-    pub(crate) password: Option<String>,
+    pub(crate) password: Option<Zeroizing<String>>,
     pub(crate) saved: Option<Saved>,
     pub(crate) connect_timeout: Duration,
     pub(crate) request_timeout: Duration,
@@ -83,10 +84,10 @@ impl Builder {
         self
     }
 
-    /// The password, where the server asks for one.
+    /// The password, where the server asks for one. Wiped with the session.
     #[must_use]
     pub fn password(mut self, password: impl Into<String>) -> Self {
-        self.password = Some(password.into());
+        self.password = Some(Zeroizing::new(password.into()));
         self
     }
 

@@ -8,13 +8,14 @@ use serde::Serialize;
 use std::time::Duration;
 use tcp_chat_protocol::reply::{Incoming, LoginReply};
 use tcp_chat_protocol::{ErrorKind, RequestId, Seq};
+use zeroize::Zeroizing;
 
 /// Who logs in, and how.
 pub(crate) struct Credentials {
     pub(crate) name: Option<String>,
     pub(crate) color: Option<String>,
     pub(crate) rooms: Option<Vec<String>>,
-    pub(crate) password: Option<String>,
+    pub(crate) password: Option<Zeroizing<String>>,
     pub(crate) timeout: Duration,
 }
 
@@ -66,7 +67,7 @@ pub(crate) async fn log_in(
                 name: resume.map(|r| r.name).or(who.name.as_deref()),
                 color: who.color.as_deref().filter(|_| fresh),
                 rooms: who.rooms.as_deref().filter(|_| fresh),
-                password: who.password.as_deref(),
+                password: who.password.as_deref().map(String::as_str),
                 session: resume.map(|r| r.token),
                 after: resume.map(|r| r.after),
             };

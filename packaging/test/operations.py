@@ -237,7 +237,7 @@ def _rooms_and_roles(machine, ana):
 def _users_and_certificates(machine):
     good = machine.path(CONFIG).read_text()
     added = machine.run("tcp-chatd user add gil --room board 2>/dev/null")
-    check("user add: prints a line to join by", added.ok and added.text.startswith("tcp-chat-cli tcps://gil:") and "/board#" in added.text, added)
+    check("user add: prints a line to join by", added.ok and added.text.startswith("tcps://gil:") and "/board#" in added.text, added)
     again = machine.run("tcp-chatd user add gil")
     check("user add of one who is there: exit 70, and why", again.code == 70 and "gil" in again.text, again)
     listed, found = machine.run("tcp-chatd user list"), _json(machine, "user list")

@@ -2,6 +2,8 @@
 //! client library. Never holds more than one partial line, and never more than its bound: the
 //! rest of a line that is too long is skipped, not stored.
 
+use zeroize::Zeroize;
+
 /// One line, without its ending.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line<'a> {
@@ -21,18 +23,45 @@ pub struct LineDecoder {
     bound: usize,
     partial: Vec<u8>,
     skipping: bool,
+    /// Is a partial line wiped before its memory is given back?
+    wiping: bool,
 }
 
 impl LineDecoder {
     /// A decoder for lines of at most `bound` bytes, the ending (`\n` or `\r\n`) not counted.
     #[must_use]
     pub fn new(bound: usize) -> Self {
-        Self { bound, partial: Vec::new(), skipping: false }
+        Self { bound, partial: Vec::new(), skipping: false, wiping: false }
     }
 
     /// Changes the bound from the next line on.
     pub fn set_bound(&mut self, bound: usize) {
         self.bound = bound;
+    }
+
+    /// From now on what is kept of a line is wiped, or no longer, before its memory is given back: for as
+    /// long as lines may hold secrets.
+    pub fn set_wiping(&mut self, wiping: bool) {
+        self.wiping = wiping;
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let length = self.partial.len() + bytes.len();
+        if self.wiping && length > self.partial.capacity() {
+            // A vector that grows by itself leaves what it held behind.
+            let mut longer = Vec::with_capacity(length.max(2 * self.partial.capacity()));
+            longer.extend_from_slice(&self.partial);
+            self.forget();
+            self.partial = longer;
+        }
+        self.partial.extend_from_slice(bytes);
+    }
+
+    fn forget(&mut self) {
+        let mut partial = std::mem::take(&mut self.partial);
+        if self.wiping {
+            partial.zeroize();
+        }
     }
 
     /// How many bytes of an unfinished line are kept.
@@ -46,6 +75,12 @@ impl LineDecoder {
     /// The iterator is to be driven to its end (dropping it early drops the lines not yet seen).
     pub fn feed<'a>(&'a mut self, bytes: &'a [u8]) -> Lines<'a> {
         Lines { decoder: self, rest: bytes, spent: false }
+    }
+}
+
+impl Drop for LineDecoder {
+    fn drop(&mut self) {
+        self.forget();
     }
 }
 
@@ -63,7 +98,7 @@ impl Lines<'_> {
     #[expect(clippy::should_implement_trait, reason = "a line borrows from the iterator itself")]
     pub fn next(&mut self) -> Option<Line<'_>> {
         if std::mem::take(&mut self.spent) {
-            self.decoder.partial = Vec::new();
+            self.decoder.forget();
         }
         loop {
             let Some(end) = memchr::memchr(b'\n', self.rest) else {
@@ -84,13 +119,13 @@ impl Lines<'_> {
             }
             // One byte more than the bound may be a `\r` that belongs to the ending.
             if self.decoder.partial.len() + head.len() > self.decoder.bound + 1 {
-                self.decoder.partial = Vec::new();
+                self.decoder.forget();
                 return Some(Line::TooLong);
             }
-            self.decoder.partial.extend_from_slice(head);
+            self.decoder.keep(head);
             let length = without_cr(&self.decoder.partial).len();
             if length == 0 || length > self.decoder.bound {
-                self.decoder.partial = Vec::new();
+                self.decoder.forget();
                 if length == 0 {
                     continue;
                 }
@@ -109,9 +144,9 @@ impl Lines<'_> {
         }
         if self.decoder.partial.len() + rest.len() > self.decoder.bound + 1 {
             self.decoder.skipping = true;
-            self.decoder.partial = Vec::new();
+            self.decoder.forget();
         } else {
-            self.decoder.partial.extend_from_slice(rest);
+            self.decoder.keep(rest);
         }
     }
 }
@@ -119,7 +154,7 @@ impl Lines<'_> {
 impl Drop for Lines<'_> {
     fn drop(&mut self) {
         if self.spent {
-            self.decoder.partial = Vec::new();
+            self.decoder.forget();
         }
     }
 }
@@ -185,8 +220,10 @@ mod tests {
             text in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), Just(b'a'), any::<u8>()], 0..200),
             cuts in proptest::collection::vec(1usize..20, 1..50),
             bound in 1usize..12,
+            wiping: bool,
         ) {
             let mut d = LineDecoder::new(bound);
+            d.set_wiping(wiping);
             let mut got = Vec::new();
             let (mut at, mut i) = (0, 0);
             while at < text.len() {

@@ -83,7 +83,11 @@ impl<'a> Shell<'a> {
             zone: TimeZone::system(),
             server: settings.server(),
             verified: if matches!(settings.trust, Trust::Pin(_)) { "pin" } else { "CA" },
-            login: Login::new(&settings.name, settings.color, settings.password.as_deref()),
+            login: Login::new(
+                &settings.name,
+                settings.color,
+                settings.password.as_deref().map(String::as_str),
+            ),
             notify: settings.notify,
             mouse: settings.mouse,
             rooms: settings.rooms.clone(),

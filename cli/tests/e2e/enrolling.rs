@@ -15,8 +15,7 @@ pub(crate) fn run(home: &Home, args: &[&str]) -> Ended {
 /// What the operator hands over, for the port that the daemon has.
 pub(crate) fn line(daemon: &Daemon, arguments: &[&str]) -> String {
     let line = daemon.operator(arguments);
-    let line = line.trim().strip_prefix("tcp-chat-cli ").unwrap();
-    line.replace(":0#", &format!(":{}#", daemon.port))
+    line.trim().replace(":0#", &format!(":{}#", daemon.port))
 }
 
 #[test]
@@ -37,7 +36,9 @@ fn a_join_line_and_a_password_of_ones_own() {
     let end = run(&home, &[&join, "--password-file", file, "send", "first"]);
     assert_eq!(end.code, Some(0), "{end:?}");
     assert!(end.err.contains("your password is set"), "{end:?}");
+    assert_eq!(end.err.matches("others on this machine could read that line").count(), 1, "{end:?}");
     let end = run(&home, &["localhost", "--password-file", file, "history"]);
+    assert!(!end.err.contains("could read that line"), "{end:?}");
     assert_eq!(end.code, Some(0), "host, pin and name are known: {end:?}");
     assert!(end.out.contains("ana: first"), "{end:?}");
 
@@ -98,6 +99,7 @@ fn a_join_line_and_a_certificate_for_a_key_that_stays_here() {
     let end = client.ends();
     assert_eq!(end.code, Some(0), "{end:?}");
     assert_eq!(end.out, "ana here\n");
+    assert!(!end.err.contains("could read that line"), "{end:?}");
 
     let files = identity(&home);
     assert_eq!(files.len(), 2, "{files:?}");

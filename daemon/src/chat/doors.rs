@@ -226,18 +226,20 @@ impl Chat {
         self.drop_if_empty(room);
     }
 
-    /// Retention has removed all messages below `oldest`, some of them from these conversations: rooms
-    /// of which nothing is left go, or their names would be taken for good.
+    /// Retention has removed all messages below `oldest`, some of them from these conversations: those
+    /// of which nothing is left go, or rooms would be taken for good, and who stays long would be left
+    /// with the direct messages of everybody who ever came by.
     pub fn forgets(&mut self, oldest: Seq, of: &[ConversationId]) {
         self.seal();
         self.oldest = self.oldest.max(oldest);
         of.iter().for_each(|id| self.drop_if_empty(*id));
     }
 
-    /// The same for all rooms: of a start, or of other settings.
-    pub(super) fn empty_rooms_go(&mut self) {
-        let rooms: Vec<_> = self.conversations.rooms().into_iter().map(|(id, ..)| id).collect();
-        rooms.into_iter().for_each(|room| self.drop_if_empty(room));
+    /// The same for all of them: of a start, or of other settings.
+    pub(super) fn empty_ones_go(&mut self) {
+        let mut all: Vec<_> = self.conversations.iter().map(|(id, _)| id).collect();
+        all.sort_unstable();
+        all.into_iter().for_each(|id| self.drop_if_empty(id));
     }
 
     /// Forgets direct messages that nobody can read any more, and rooms with neither members nor
@@ -245,10 +247,10 @@ impl Chat {
     /// registered users have said to each other.
     pub(super) fn drop_if_empty(&mut self, id: ConversationId) {
         let Some(conversation) = self.conversations.get(id) else { return };
+        // Retention takes the oldest first: as long as the newest is there, some are.
+        let has_messages = conversation.head > 0 && conversation.head >= self.oldest;
         match &conversation.kind {
             ConversationKind::Room(name) => {
-                // Retention takes the oldest first: as long as the newest is there, some are.
-                let has_messages = conversation.head > 0 && conversation.head >= self.oldest;
                 let stays = has_messages || self.rules.default_rooms.contains(name);
                 if stays || self.book.holds(id) || !conversation.members.is_empty() {
                     return;
@@ -257,7 +259,9 @@ impl Chat {
             ConversationKind::Direct(a, b) => {
                 let is_here = |user: &UserId| !self.sessions.of(*user).is_empty();
                 let is_known = |user: &UserId| self.users.get(*user).is_some();
-                if is_here(a) || is_here(b) || (is_known(a) && is_known(b)) {
+                // Of who is gone for good the other one may still have messages to read.
+                let stays = if has_messages { is_here(a) || is_here(b) } else { is_here(a) && is_here(b) };
+                if stays || (is_known(a) && is_known(b)) {
                     return;
                 }
             }

@@ -10,6 +10,7 @@ use tcp_chat_protocol::event::{NoticeEvent, notice};
 use tcp_chat_protocol::reply::{LimitsInfo, LoginReply, ServerInfo};
 use tcp_chat_protocol::request::Login;
 use tcp_chat_protocol::{Colour, ErrorKind, NoticeKind, RequestId, Seq, VERSION, reply};
+use zeroize::{Zeroize, Zeroizing};
 
 impl Chat {
     pub(super) fn login(
@@ -68,7 +69,7 @@ impl Chat {
             self.enter(session, *room);
         }
         self.tally.logged_in();
-        self.login_reply(connection, id, session, fresh.token.to_string());
+        self.login_reply(connection, id, session, fresh.token);
         self.announce(before, self.face(session));
         Ok(())
     }
@@ -92,7 +93,7 @@ impl Chat {
         connection: ConnectionId,
         id: Option<&RequestId>,
         session: SessionId,
-        token: &str,
+        token: &Zeroizing<String>,
         color: Option<Colour>,
         after: Option<Seq>,
     ) {
@@ -110,7 +111,7 @@ impl Chat {
         let old = self.arrive(connection, session);
         let outcome = if old.is_some() { ResumeOutcome::TakenOver } else { ResumeOutcome::Resumed };
         self.tally.resume(outcome, away_ms);
-        self.login_reply(connection, id, session, token.to_owned());
+        self.login_reply(connection, id, session, token.clone());
         if let Some(after) = after {
             let ranges = self.missed(session, after);
             if !ranges.is_empty() {
@@ -158,14 +159,14 @@ impl Chat {
         connection: ConnectionId,
         id: Option<&RequestId>,
         session: SessionId,
-        token: String,
+        mut token: Zeroizing<String>,
     ) {
         let Some(held) = self.sessions.get(session) else { return };
         let name = held.row.name.clone();
-        let data = LoginReply {
+        let mut data = LoginReply {
             name: name.to_string(),
             color: held.row.color.to_string(),
-            session: token,
+            session: std::mem::take(&mut token),
             ttl_s: self.rules.ttl_ms / 1000,
             rooms: held
                 .rooms
@@ -182,6 +183,7 @@ impl Chat {
             limits: LimitsInfo { line_bytes: self.rules.line_bytes, msg_bytes: self.rules.msg_bytes },
         };
         self.line(connection, reply::encode("LOGIN", id, &data));
+        data.session.zeroize();
         self.turn.effects.push(Effect::LoggedIn(connection, session, name));
     }
 

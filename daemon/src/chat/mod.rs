@@ -47,7 +47,7 @@ pub use rate::{Flow, Rate};
 pub use reads::{PageOf, Range, SearchIn};
 pub use refused::Refused;
 pub use registry::{CertificateInfo, NotGranted, UserInfo, UserWish};
-pub use shares::network;
+pub use shares::{is_this_host, network};
 pub use tally::{ResumeOutcome, Tally};
 pub use turn::Outcome;
 pub use users::{Certificate, Code, Digest, Gives, User, UserChange, Users};
@@ -374,7 +374,7 @@ impl Chat {
     pub fn set_rules(&mut self, rules: Rules) {
         self.rules = rules;
         self.open_default_rooms();
-        self.empty_rooms_go();
+        self.empty_ones_go();
         self.strangers_leave();
     }
 

@@ -54,7 +54,7 @@ impl Chat {
             tally: Tally::default(),
         };
         chat.open_default_rooms();
-        chat.empty_rooms_go();
+        chat.empty_ones_go();
         chat.forget_expired();
         chat.strangers_leave();
         chat

@@ -56,7 +56,9 @@ impl<K: Eq + Hash> Shares<K> {
     }
 }
 
-fn is_this_host(address: IpAddr) -> bool {
+/// Does it come from the daemon's own host?
+#[must_use]
+pub fn is_this_host(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 

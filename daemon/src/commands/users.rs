@@ -81,9 +81,10 @@ fn join(settings: &Settings, request: &Request, cert: bool, room: Option<&str>) 
     let data = wish(socket.as_deref(), request)?;
     let text = |field: &str| data.get(field).and_then(Value::as_str).unwrap_or_default();
     let user = Name::parse(text("user")).map_err(|e| Failure::new(exit::INTERNAL, e.to_string()))?;
-    let join = Join { user, code: Zeroizing::new(text("code").to_owned()), certificate: cert };
+    let join = Join { user: user.clone(), code: Zeroizing::new(text("code").to_owned()), certificate: cert };
     let line = welcome::invite(settings, room, Some(join))?;
     welcome::note_if_only_here(settings);
+    welcome::note_what_to_do(&user);
     print(&format!("{line}\n"))
 }
 

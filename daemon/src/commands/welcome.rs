@@ -44,7 +44,8 @@ fn render(addresses: &[SocketAddr], summary: &Summary, program: &str) -> String 
     out
 }
 
-/// The line for a colleague: `tcp-chat-cli tcps://HOST:PORT/ROOM#PIN`.
+/// The line for a colleague: `tcp-chat-cli tcps://HOST:PORT/ROOM#PIN`. One with a code in it is no
+/// command: those are there for all to see.
 fn invitation(
     addresses: &[SocketAddr],
     files: &[(PathBuf, Facts)],
@@ -57,8 +58,15 @@ fn invitation(
     let (pinned, leaf) = if own { (files.first()?, files.last()?) } else { (files.last()?, files.first()?) };
     let host = host.map_or_else(|| dialled_from_elsewhere(addresses, &leaf.1), str::to_owned);
     let port = addresses.first()?.port();
+    let command = if join.is_some() { "" } else { "tcp-chat-cli " };
     let invite = Invite { host, port, room, pin: Some(pinned.1.pin), join };
-    Some(format!("tcp-chat-cli {invite}"))
+    Some(format!("{command}{invite}"))
+}
+
+/// Says what a line with a code is for: on standard error, so that programs are given the line alone.
+pub(super) fn note_what_to_do(user: &Name) {
+    let note = format!("for {user}, who runs `tcp-chat-cli -` and pastes this line, once within a day:");
+    let _ = writeln!(std::io::stderr(), "{note}");
 }
 
 /// Says so where nobody but this host could follow an invitation.

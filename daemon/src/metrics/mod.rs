@@ -42,6 +42,7 @@ pub struct Net {
     ended: IntCounterVec,
     handshakes: IntCounterVec,
     auth_failures: IntCounterVec,
+    hashes: IntCounter,
     refusals: IntCounterVec,
 }
 
@@ -157,6 +158,10 @@ impl Net {
                 "reason",
                 Reason::ALL.map(Reason::as_str),
             )?,
+            hashes: make.counter(
+                "password_hashes_total",
+                "Passwords that were hashed, to be checked or to be kept: each tens of milliseconds of a processor.",
+            )?,
             refusals,
         })
     }
@@ -185,6 +190,11 @@ impl Net {
     /// Somebody was not let in.
     pub fn not_let_in(&self, reason: Reason) {
         self.auth_failures.with_label_values(&[reason.as_str()]).inc();
+    }
+
+    /// A password was hashed.
+    pub fn password_hashed(&self) {
+        self.hashes.inc();
     }
 
     /// A connection was refused something that the chat was not asked for.

@@ -273,6 +273,10 @@ impl Connection {
         let Some(deadline) = &mut self.deadline else { return };
         if self.outbox.is_logged_in() {
             self.deadline = None;
+            self.stream.is_logged_in();
+            if let Some(reader) = &mut self.reader {
+                reader.is_logged_in();
+            }
         } else if deadline.as_mut().poll(cx).is_ready() {
             self.deadline = None;
             self.gate.0.metrics.net.refused(ErrorKind::Timeout);

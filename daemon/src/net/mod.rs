@@ -4,6 +4,7 @@
 
 mod ask;
 mod attempts;
+mod checks;
 mod connection;
 mod identity;
 mod listener;
@@ -69,7 +70,7 @@ struct Shared {
     certificates: TlsState,
     limits: ArcSwap<Limits>,
     door: ArcSwap<Door>,
-    checks: prove::Checks,
+    checks: checks::Checks,
     directory: Directory,
     inbox: Inbox,
     readers: Readers,
@@ -100,7 +101,7 @@ impl Gate {
             certificates: tls,
             limits: ArcSwap::from_pointee(settings.limits.clone()),
             door: ArcSwap::from_pointee(Door::from(settings)),
-            checks: prove::Checks::new(),
+            checks: checks::Checks::new(),
             directory,
             inbox,
             readers,

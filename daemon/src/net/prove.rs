@@ -2,73 +2,23 @@
 //! and writes it into the commands of a batch before the chat hears them. Slow things run off the
 //! async threads, few at once. Never lets anybody in: the chat does, and looks again.
 
-use super::attempts::Attempts;
 use super::identity::Identity;
 use super::{Door, Gate};
 use crate::auth;
 use crate::chat::{Ask, Command, ConnectionId, Gives, Made, Proof, UserId};
+use crate::hub::Outbox;
 use crate::metrics::Reason;
 use crate::settings::{AuthMode, ClientAuth};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Instant, SystemTime};
+use std::sync::Arc;
+use std::time::SystemTime;
 use tcp_chat_protocol::request::{Enrol, Login, Wants};
 use tcp_chat_protocol::{ErrorKind, Refusal, Timestamp};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, warn};
 use zeroize::Zeroizing;
 
-/// Passwords that are hashed at once: each costs 19 MiB and tens of milliseconds.
-const AT_ONCE: usize = 2;
-/// Those that may wait for it. More would wait past their deadline anyway.
-const WAITING: usize = 256;
 /// Logins that are checked for one read; the chat closes after as many failures.
 const CHECKS_A_READ: usize = 3;
-
-/// What checking needs beside the directory.
-#[derive(Debug)]
-pub(super) struct Checks {
-    turns: Arc<Semaphore>,
-    waiting: AtomicUsize,
-    attempts: Mutex<Attempts>,
-    began: Instant,
-}
-
-impl Checks {
-    pub(super) fn new() -> Self {
-        Self {
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
-            waiting: AtomicUsize::new(0),
-            attempts: Mutex::default(),
-            began: Instant::now(),
-        }
-    }
-
-    fn attempts<T>(&self, act: impl FnOnce(&mut Attempts, u64) -> T) -> T {
-        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        // Counts: a panic elsewhere leaves them whole.
-        act(&mut self.attempts.lock().unwrap_or_else(PoisonError::into_inner), now)
-    }
-
-    /// A turn at hashing, to be held by the thread that does it: who asked may be gone before it is
-    /// done. `None`: too many wait already.
-    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
-        struct Place<'a>(&'a AtomicUsize);
-        impl Drop for Place<'_> {
-            fn drop(&mut self) {
-                self.0.fetch_sub(1, Ordering::Relaxed);
-            }
-        }
-        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
-        let _place = Place(&self.waiting);
-        if before >= WAITING {
-            return None;
-        }
-        // Only closed with the process.
-        Arc::clone(&self.turns).acquire_owned().await.ok()
-    }
-}
 
 /// Who is asking.
 #[derive(Debug, Clone, Copy)]
@@ -76,14 +26,29 @@ pub(super) struct Peer<'a> {
     pub(super) id: ConnectionId,
     pub(super) address: SocketAddr,
     pub(super) identity: &'a Identity,
+    /// Knows whether it is logged in.
+    pub(super) outbox: &'a Outbox,
+}
+
+/// What is left to the lines of one read.
+struct Read {
+    /// Checks.
+    checks: usize,
+    /// Has the log been told that one was refused?
+    told: bool,
 }
 
 /// Settles what can be said of a batch at once. True: something is left that takes time.
-pub(super) fn at_once(commands: &mut [Command], gate: &Gate, identity: &Identity) -> bool {
+pub(super) fn at_once(commands: &mut [Command], gate: &Gate, identity: &Identity, outbox: &Outbox) -> bool {
     let mut takes_time = false;
     for command in commands {
         takes_time |= match command {
-            Command::Ask(_, Ask::Enrol { .. }) => true,
+            // The chat refuses it whatever it proves, so nothing is spent on it.
+            Command::Ask(_, Ask::Login { proof, .. }) if outbox.is_logged_in() => {
+                *proof = Proof::Refused;
+                false
+            }
+            Command::Ask(_, Ask::Enrol { .. }) => !outbox.is_logged_in(),
             Command::Ask(_, Ask::Login { login, proof, .. }) => match known_already(login, gate, identity) {
                 Some(known) => {
                     if known == Proof::Refused {
@@ -120,7 +85,7 @@ fn known_already(login: &Login, gate: &Gate, identity: &Identity) -> Option<Proo
 
 /// Checks and makes what takes time.
 pub(super) async fn prove(mut commands: Vec<Command>, gate: &Gate, peer: Peer<'_>) -> Vec<Command> {
-    let mut left = CHECKS_A_READ;
+    let mut read = Read { checks: CHECKS_A_READ, told: false };
     for command in &mut commands {
         let outcome = match command {
             Command::Ask(_, Ask::Login { login, proof, .. }) => {
@@ -129,11 +94,11 @@ pub(super) async fn prove(mut commands: Vec<Command>, gate: &Gate, peer: Peer<'_
                         *proof = known;
                         continue;
                     }
-                    None => check(login, &mut left, gate, peer).await.map(|found| *proof = found),
+                    None => check(login, &mut read, gate, peer).await.map(|found| *proof = found),
                 }
             }
             Command::Ask(_, Ask::Enrol { enrol, code, made }) => {
-                make(enrol, *code, &mut left, gate, peer).await.map(|done| *made = done)
+                make(enrol, *code, &mut read, gate, peer).await.map(|done| *made = done)
             }
             _ => continue,
         };
@@ -161,25 +126,30 @@ fn question(login: &Login, gate: &Gate, door: &Door) -> (Option<Arc<str>>, Proof
     }
 }
 
-async fn check(login: &mut Login, left: &mut usize, gate: &Gate, peer: Peer<'_>) -> Result<Proof, Refusal> {
+async fn check(login: &mut Login, read: &mut Read, gate: &Gate, peer: Peer<'_>) -> Result<Proof, Refusal> {
     let key = login.name.as_ref().map(|name| name.key());
     let address = peer.address.ip();
-    let password = login.password.take().filter(|_| *left > 0);
+    let password = login.password.take().filter(|_| read.checks > 0);
     let mut found = Proof::Refused;
     if let Some(password) = password {
-        *left -= 1;
-        wait(gate, peer, key.as_ref())?;
-        let turn = gate.0.checks.turn().await.ok_or_else(crowded)?;
+        read.checks -= 1;
+        wait(read, gate, peer, key.as_ref())?;
+        let turn = gate.0.checks.turn(address).await.ok_or_else(crowded)?;
+        // What it asked before may have let it in meanwhile.
+        if peer.outbox.is_logged_in() {
+            return Ok(Proof::Refused);
+        }
         // Those that were before it may have failed meanwhile.
-        wait(gate, peer, key.as_ref())?;
+        wait(read, gate, peer, key.as_ref())?;
         let (hash, proof) = question(login, gate, &gate.0.door.load());
         let checks = gate.clone();
         let verify = move || {
             let _turn = turn;
+            let ran = || checks.0.metrics.net.password_hashed();
             // Where there is nothing to be right against it takes as long all the same.
             let is_right = match hash {
-                Some(hash) => auth::verify(&hash, &password),
-                None => auth::verify_nobodys(&password),
+                Some(hash) => auth::verify(&hash, &password, ran),
+                None => auth::verify_nobodys(&password, ran),
             };
             checks.0.checks.attempts(|attempts, now| match (is_right, &key) {
                 (false, key) => attempts.failed(address, key.as_ref(), now),
@@ -193,25 +163,33 @@ async fn check(login: &mut Login, left: &mut usize, gate: &Gate, peer: Peer<'_>)
         }
     }
     if found == Proof::Refused {
-        refused(gate, peer, Reason::Password);
+        refused(read, gate, peer, Reason::Password);
     } else {
         debug!(event = "password_accepted", conn = peer.id.0, peer = %peer.address, "password accepted");
     }
     Ok(found)
 }
 
-/// The one line above debug that a peer can cause: for fail2ban.
-fn refused(gate: &Gate, peer: Peer<'_>, reason: Reason) {
+/// The one line above debug that a peer can cause: for fail2ban. Of one read the first is told, which
+/// is enough for that: a read holds hundreds.
+fn refused(read: &mut Read, gate: &Gate, peer: Peer<'_>, reason: Reason) {
     gate.0.metrics.net.not_let_in(reason);
-    warn!(event = "login_refused", peer = %peer.address.ip(), reason = reason.as_text(), "login refused");
+    if !std::mem::replace(&mut read.told, true) {
+        warn!(event = "login_refused", peer = %peer.address.ip(), reason = reason.as_text(), "login refused");
+    }
 }
 
-fn wait(gate: &Gate, peer: Peer<'_>, key: Option<&tcp_chat_protocol::NameKey>) -> Result<(), Refusal> {
+fn wait(
+    read: &mut Read,
+    gate: &Gate,
+    peer: Peer<'_>,
+    key: Option<&tcp_chat_protocol::NameKey>,
+) -> Result<(), Refusal> {
     let wait = gate.0.checks.attempts(|attempts, now| attempts.wait(peer.address.ip(), key, now));
     if wait == 0 {
         return Ok(());
     }
-    refused(gate, peer, Reason::TooManyFailures);
+    refused(read, gate, peer, Reason::TooManyFailures);
     let msg = format!("too many logins have failed: wait {} s and try again", wait.div_ceil(1_000));
     Err(later(msg, wait))
 }
@@ -230,15 +208,15 @@ fn later(msg: String, ms: u64) -> Refusal {
 async fn make(
     enrol: &mut Enrol,
     code: Option<crate::chat::Digest>,
-    left: &mut usize,
+    read: &mut Read,
     gate: &Gate,
     peer: Peer<'_>,
 ) -> Result<Made, Refusal> {
-    wait(gate, peer, None)?;
-    if *left == 0 {
+    wait(read, gate, peer, None)?;
+    if read.checks == 0 {
         return Ok(Made::Nothing);
     }
-    *left -= 1;
+    read.checks -= 1;
     let gives = match &enrol.wants {
         Wants::Password(_) => Gives::Password,
         Wants::Certificate(_) => Gives::Certificate,
@@ -249,16 +227,21 @@ async fn make(
         admitted.map(|user| user.name.clone()).inspect_err(|refusal| {
             if refusal.kind == ErrorKind::AuthFailed {
                 gate.0.checks.attempts(|attempts, now| attempts.failed(peer.address.ip(), None, now));
-                refused(gate, peer, Reason::Code);
+                refused(read, gate, peer, Reason::Code);
             }
         })?
     };
-    let turn = gate.0.checks.turn().await.ok_or_else(crowded)?;
+    let turn = gate.0.checks.turn(peer.address.ip()).await.ok_or_else(crowded)?;
+    if peer.outbox.is_logged_in() {
+        return Ok(Made::Nothing);
+    }
     let done = match &mut enrol.wants {
         Wants::Password(password) => {
             let password: Zeroizing<String> = std::mem::take(password);
+            let metrics = gate.0.metrics.clone();
             let hash = move || {
                 let _turn = turn;
+                metrics.net.password_hashed();
                 auth::hash(&password).map_err(|e| e.to_string())
             };
             tokio::task::spawn_blocking(hash).await.map(|made| made.map(|hash| Made::Password(hash.into())))

@@ -12,10 +12,12 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tcp_chat_protocol::LineDecoder;
 use tcp_chat_protocol::request::Bounds;
 use tokio::io::{AsyncRead, ReadBuf};
+use zeroize::Zeroize;
 
 /// What one read takes at most: a TLS record.
 const READ_BYTES: usize = 16 * 1024;
@@ -44,6 +46,8 @@ pub(super) struct Reader {
     untold: usize,
     /// Reads that are to be small.
     careful: u8,
+    /// What was read is wiped: until the login it may hold a password, a code or a token.
+    wiping: bool,
     /// A batch on its way into the inbox, which had no room, or with a password to check first.
     putting: Option<Putting>,
 }
@@ -60,7 +64,8 @@ pub(super) enum ReadEnd {
 impl Reader {
     pub(super) fn new(id: ConnectionId, limits: &Limits, identity: Identity) -> Self {
         let bounds = Bounds { msg_bytes: limits.msg_bytes };
-        let decoder = LineDecoder::new(limits.line_bytes);
+        let mut decoder = LineDecoder::new(limits.line_bytes);
+        decoder.set_wiping(true);
         Self {
             id,
             decoder,
@@ -69,6 +74,7 @@ impl Reader {
             identity,
             untold: 0,
             careful: 0,
+            wiping: true,
             putting: None,
         }
     }
@@ -78,13 +84,19 @@ impl Reader {
         self.careful = CAREFUL_READS;
     }
 
+    /// The peer is logged in: what it sends from now on holds no secret of its own.
+    pub(super) fn is_logged_in(&mut self) {
+        self.wiping = false;
+        self.decoder.set_wiping(false);
+    }
+
     /// Reads once and passes on what it brought. Ready only when there is nothing more to read, ever.
     pub(super) fn poll<S: AsyncRead + Unpin>(
         &mut self,
         cx: &mut Context<'_>,
         stream: &mut S,
         gate: &Gate,
-        outbox: &Outbox,
+        outbox: &Arc<Outbox>,
         peer: SocketAddr,
     ) -> Poll<io::Result<Option<ReadEnd>>> {
         if let Some(putting) = &mut self.putting {
@@ -94,23 +106,37 @@ impl Reader {
                 return Poll::Ready(Ok(Some(ReadEnd::HubGone)));
             }
         }
-        let commands = SCRATCH.with_borrow_mut(|scratch| {
-            let most = if self.careful > 0 { CAREFUL_BYTES } else { READ_BYTES };
-            let mut buf = ReadBuf::new(scratch.get_mut(..most).unwrap_or_default());
-            ready!(Pin::new(stream).poll_read(cx, &mut buf))?;
-            self.careful = self.careful.saturating_sub(1);
-            Poll::Ready(io::Result::Ok(match buf.filled() {
-                [] => None,
-                filled => Some(self.commands(filled)),
-            }))
-        });
-        let Some(commands) = ready!(commands)? else { return Poll::Ready(Ok(Some(ReadEnd::Eof))) };
+        let Some(commands) = ready!(self.poll_commands(cx, stream))? else {
+            return Poll::Ready(Ok(Some(ReadEnd::Eof)));
+        };
         if commands.is_empty() {
             return Poll::Ready(Ok(None));
         }
         outbox.asks();
-        self.pass_on(commands, gate, peer);
+        self.pass_on(commands, gate, outbox, peer);
         Poll::Ready(Ok(None))
+    }
+
+    /// Reads once. `None`: the peer sends no more.
+    fn poll_commands<S: AsyncRead + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut S,
+    ) -> Poll<io::Result<Option<Vec<Command>>>> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let most = if self.careful > 0 { CAREFUL_BYTES } else { READ_BYTES };
+            let mut buf = ReadBuf::new(scratch.get_mut(..most).unwrap_or_default());
+            ready!(Pin::new(stream).poll_read(cx, &mut buf))?;
+            self.careful = self.careful.saturating_sub(1);
+            if buf.filled().is_empty() {
+                return Poll::Ready(Ok(None));
+            }
+            let commands = self.commands(buf.filled());
+            if self.wiping {
+                buf.filled_mut().zeroize();
+            }
+            Poll::Ready(Ok(Some(commands)))
+        })
     }
 
     fn commands(&mut self, bytes: &[u8]) -> Vec<Command> {
@@ -131,13 +157,20 @@ impl Reader {
         commands
     }
 
-    fn pass_on(&mut self, mut commands: Vec<Command>, gate: &Gate, address: SocketAddr) {
-        let takes_time = prove::at_once(&mut commands, gate, &self.identity);
+    fn pass_on(
+        &mut self,
+        mut commands: Vec<Command>,
+        gate: &Gate,
+        outbox: &Arc<Outbox>,
+        address: SocketAddr,
+    ) {
+        let takes_time = prove::at_once(&mut commands, gate, &self.identity, outbox);
         let id = self.id;
         if takes_time {
-            let (gate, identity) = (gate.clone(), self.identity.clone());
+            let (gate, identity, outbox) = (gate.clone(), self.identity.clone(), outbox.clone());
             self.putting = Some(Box::pin(async move {
-                let commands = prove::prove(commands, &gate, Peer { id, address, identity: &identity }).await;
+                let peer = Peer { id, address, identity: &identity, outbox: &outbox };
+                let commands = prove::prove(commands, &gate, peer).await;
                 gate.0.inbox.put(Entry::Commands(id, commands)).await
             }));
         } else if let Err(full) = gate.0.inbox.try_put(Entry::Commands(id, commands)) {
@@ -149,5 +182,27 @@ impl Reader {
                 }
             }));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    #[test]
+    fn what_is_read_before_the_login_is_wiped() {
+        let mut reader = Reader::new(ConnectionId(1), &Limits::default(), Identity::None);
+        let read = |reader: &mut Reader, mut bytes: &[u8]| {
+            let mut cx = Context::from_waker(Waker::noop());
+            let Poll::Ready(Ok(Some(commands))) = reader.poll_commands(&mut cx, &mut bytes) else { panic!() };
+            (commands.len(), SCRATCH.with_borrow(|scratch| scratch.iter().any(|byte| *byte != 0)))
+        };
+        let login = br#"{"op":"LOGIN","data":{"name":"ana","password":"sesame"}}"#;
+        assert_eq!(read(&mut reader, login), (0, false), "of a line that has not ended, too");
+        assert_eq!(read(&mut reader, b"\n"), (2, false), "what was read, and the LOGIN");
+        assert_eq!(reader.decoder.kept(), 0);
+        reader.is_logged_in();
+        assert_eq!(read(&mut reader, b"{\"op\":\"PING\"}\n"), (2, true), "nothing more is spent on it");
     }
 }

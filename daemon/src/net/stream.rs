@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use zeroize::{Zeroize, Zeroizing};
 
 /// What one read takes from the socket at most: a record of the greatest size, and its overhead.
 const READ_BYTES: usize = 17 * 1024;
@@ -79,7 +80,7 @@ pub(super) struct TlsStream {
     /// Ciphertext that is no whole record yet.
     incomplete: Vec<u8>,
     /// Plaintext that the reader had no room for, from `.1` on.
-    unread: (Vec<u8>, usize),
+    unread: (Zeroizing<Vec<u8>>, usize),
     /// Ciphertext that the kernel has not taken, from `.1` on.
     unsent: (Vec<u8>, usize),
     /// Bytes that the kernel took, ever.
@@ -87,6 +88,8 @@ pub(super) struct TlsStream {
     /// The peer said that it sends no more.
     peer_closed: bool,
     said_goodbye: bool,
+    /// Plaintext is wiped from the thread's buffer once it was handed over: until the login it may hold secrets.
+    wiping: bool,
 }
 
 impl TlsStream {
@@ -106,14 +109,16 @@ impl TlsStream {
             written: 0,
             peer_closed: false,
             said_goodbye: false,
+            wiping: true,
         };
-        let mut arrived = Vec::with_capacity(4096);
+        // What comes right behind the handshake may be a login.
+        let mut arrived = Zeroizing::new(Vec::with_capacity(4096));
         let mut sealed = Sealed::default();
         while stream.tls.is_handshaking() {
             if arrived.len() > INCOMPLETE_BYTES {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "a handshake message is too long"));
             }
-            match stream.socket.read_buf(&mut arrived).await {
+            match stream.socket.read_buf(&mut *arrived).await {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Err(why) if why.kind() == io::ErrorKind::Interrupted => continue,
                 arrived => drop(arrived?),
@@ -130,6 +135,11 @@ impl TlsStream {
         }
         stream.incomplete = arrived.as_slice().into();
         Ok(stream)
+    }
+
+    /// The peer is logged in: what it sends from now on holds no secret of its own.
+    pub(super) fn is_logged_in(&mut self) {
+        self.wiping = false;
     }
 
     /// Bytes that the kernel took, ever.
@@ -222,11 +232,15 @@ impl TlsStream {
                     unread.extend_from_slice(later);
                 };
                 let done = process(&mut self.tls, arrived, sealed, Wish::Nothing, keep);
+                let consumed = done.as_ref().map_or(filled, |done| done.consumed);
+                self.incomplete = arrived.get(consumed..).unwrap_or_default().into();
+                if self.wiping {
+                    // Records are opened where they lie.
+                    arrived.zeroize();
+                }
                 // An alert, or the answer to a change of keys.
                 self.send(cx, sealed.filled())?;
-                let done = done?;
-                self.peer_closed |= done.peer_closed;
-                self.incomplete = arrived.get(done.consumed..).unwrap_or_default().into();
+                self.peer_closed |= done?.peer_closed;
                 Poll::Ready(Ok(()))
             })
         })

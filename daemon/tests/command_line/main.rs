@@ -152,7 +152,7 @@ fn password_prints_a_hash_that_the_configuration_takes() {
     let desk = Desk::with("[auth]\nmode = \"password\"\npassword_file = \"hash\"\n");
     let ended = Ended::of(desk.command(&["password"]).write_stdin("open sesame\n"));
     assert_eq!((ended.code, ended.err.as_str()), (0, ""));
-    assert!(tcp_chatd::auth::verify(ended.out.trim_end(), "open sesame"), "{}", ended.out);
+    assert!(tcp_chatd::auth::verify(ended.out.trim_end(), "open sesame", || {}), "{}", ended.out);
     fs::write(desk.path("hash"), &ended.out).unwrap();
     assert_eq!(desk.run(&["check"]).code, 0);
     for bad in ["", "\n", "two\nlines\n", &"x".repeat(2000)] {

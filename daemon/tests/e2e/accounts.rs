@@ -40,11 +40,14 @@ pub(crate) fn logs_in(daemon: &Daemon, name: &str, password: &str) -> Peer {
 #[test]
 fn a_join_line_sets_a_password_once() {
     let daemon = Daemon::with(&format!("{ACCOUNTS}\nlog.level = \"trace\""));
-    let line = done(&daemon, &["user", "add", "Ana", "--room", "ops"]);
+    let added = operator(&daemon, &["user", "add", "Ana", "--room", "ops"]);
+    let line = added.out;
+    assert!(added.err.contains("for Ana, who runs `tcp-chat-cli -`"), "{}", added.err);
     let code = code(&line);
     let pin = done(&daemon, &["invite"]);
     let pin = pin.trim().rsplit_once('#').unwrap().1.to_owned();
-    assert!(line.starts_with("tcp-chat-cli tcps://Ana:") && line.contains("/ops#") && line.contains(&pin));
+    assert!(line.starts_with("tcps://Ana:") && line.lines().count() == 1);
+    assert!(line.contains("/ops#") && line.contains(&pin));
     assert_eq!(code.len(), 43, "256 bits");
 
     let wrong = enrol(&daemon, "Ana", &"A".repeat(43), "x");

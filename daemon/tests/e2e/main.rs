@@ -34,6 +34,7 @@ mod order;
 mod outside;
 mod posts;
 mod presence;
+mod proving;
 mod refused;
 mod restarts;
 mod resume;

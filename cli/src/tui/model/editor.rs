@@ -5,6 +5,7 @@ use super::item::clean_text;
 use crate::tui::wrap;
 use std::collections::VecDeque;
 use unicode_segmentation::UnicodeSegmentation;
+use zeroize::Zeroize;
 
 /// The longest input, in bytes; a message is shorter.
 const LONGEST: usize = 64 * 1024;
@@ -40,6 +41,13 @@ impl Editor {
     pub(crate) fn set(&mut self, text: String) {
         self.cursor = text.len();
         self.text = text;
+    }
+
+    /// Empties the input and wipes what it held.
+    pub(crate) fn wipe(&mut self) {
+        self.cursor = 0;
+        self.text.zeroize();
+        self.killed.zeroize();
     }
 
     /// Hands the text out and empties the input.

@@ -2,6 +2,7 @@
 
 use super::editor::Editor;
 use tcp_chat_client::protocol::{Colour, Name};
+use zeroize::Zeroizing;
 
 /// The fields, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub(crate) enum Field {
 pub(crate) struct Credentials {
     pub(crate) name: String,
     pub(crate) color: Option<Colour>,
-    pub(crate) password: Option<String>,
+    pub(crate) password: Option<Zeroizing<String>>,
 }
 
 impl std::fmt::Debug for Credentials {
@@ -36,6 +37,12 @@ pub(crate) struct Login {
     pub(crate) trying: bool,
     /// What the last one failed with; lines.
     pub(crate) problem: Vec<String>,
+}
+
+impl Drop for Login {
+    fn drop(&mut self) {
+        self.password.wipe();
+    }
 }
 
 impl Login {
@@ -86,7 +93,7 @@ impl Login {
                 (Field::Color, "a colour is red, green, yellow, blue, fuchsia, cyan or #rrggbb".to_owned())
             })?),
         };
-        let password = Some(self.password.text().to_owned()).filter(|p| !p.is_empty());
+        let password = Some(Zeroizing::new(self.password.text().to_owned())).filter(|p| !p.is_empty());
         Ok(Credentials { name, color, password })
     }
 }

@@ -1,4 +1,4 @@
-//! Rooms of which retention has left nothing: they go, and nothing else does.
+//! Conversations of which retention has left nothing: they go, and nothing else does.
 
 use super::world::World;
 use crate::chat::*;
@@ -96,5 +96,30 @@ fn a_turn_that_is_not_kept_takes_back_what_was_said_and_the_room_goes_all_the_sa
     assert_eq!(world.chat.counts().rooms, 1);
     world.disk_is_full = false;
     world.recovers();
+    assert_eq!(world.disk.found(), world.chat.found());
+}
+
+#[test]
+fn direct_messages_with_who_is_gone_go_with_their_last_message() {
+    let mut world = World::new(|_| {});
+    let [ana, bo, guest] = ["ana", "bo", "guest"].map(|name| world.login(name));
+    for (from, to) in [(guest, "ana"), (bo, "ana")] {
+        world.sends(from, &format!(r#"{{"op":"MSG","data":{{"to":"{to}","msg":"x"}}}}"#));
+    }
+    world.sends(guest, r#"{"op":"QUIT"}"#);
+    let directs = |world: &World| {
+        let found = world.chat.found().conversations;
+        found.iter().filter(|c| matches!(c.kind, ConversationKind::Direct(..))).count()
+    };
+    assert_eq!(directs(&world), 2, "ana may not have read it");
+    world.skips(&[ana]);
+    world.forgets_all();
+    assert_eq!(directs(&world), 1, "bo may write again");
+    world.sends(bo, r#"{"op":"MSG","data":{"to":"ana","msg":"y"}}"#);
+    assert_eq!(world.hears(ana), ["MSG 3<2 @ana bo: y"]);
+    // The other way round: first the messages, then who wrote them.
+    world.forgets_all();
+    world.sends(bo, r#"{"op":"QUIT"}"#);
+    assert_eq!(directs(&world), 0);
     assert_eq!(world.disk.found(), world.chat.found());
 }

@@ -176,3 +176,18 @@ async fn what_was_tampered_with_is_refused_with_an_alert() {
     }
     assert!(rest.is_empty() && records >= 1, "{told:?}");
 }
+
+#[tokio::test]
+async fn what_arrives_before_the_login_is_wiped() {
+    let (mut client, mut server) = pair().await;
+    let mut read = async |server: &mut TlsStream, text: &[u8]| {
+        client.write_all(text).await.unwrap();
+        let mut got = vec![0; text.len()];
+        server.read_exact(&mut got).await.unwrap();
+        assert_eq!(got, text);
+        ARRIVED.with_borrow(|arrived| arrived.windows(text.len()).any(|held| held == text))
+    };
+    assert!(!read(&mut server, b"sesame").await);
+    server.is_logged_in();
+    assert!(read(&mut server, b"not a secret").await, "nothing more is spent on it");
+}
