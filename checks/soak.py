@@ -336,6 +336,9 @@ def look_at(daemon, minutes):
     with open(daemon.log) as log:
         faults += [line.strip() for line in log if '"level":"ERROR"' in line]
     print(json.dumps({"minutes": minutes, "acknowledged": sum(world.acknowledged), **world.counts}))
+    tenth = max(1, len(samples) // 10)
+    tenths = [statistics.median(m for m, _ in samples[at:at + tenth]) for at in range(0, len(samples), tenth)]
+    print("anonymous memory, by tenths of the time:", ", ".join(f"{m:.0f}" for m in tenths[:10]), "KiB")
     print(f"anonymous memory: {first:.0f} KiB (median of the first half), {second:.0f} KiB (of the second), "
           f"{max(memory)} KiB (most), {memory_after} KiB (after all had left); "
           f"open files: {files_before} before, {max(files for _, files in samples)} at most, {files_after} after")
