@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
-use tcp_chat_protocol::request::{Bounds, Conversation, Place, Request, Target, parse, Wants};
+use tcp_chat_protocol::request::{Bounds, Conversation, Place, Request, Target, Wants, parse};
 
 const BOUNDS: Bounds = Bounds { msg_bytes: 8192 };
 

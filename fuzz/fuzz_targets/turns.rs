@@ -16,12 +16,11 @@ use disk::{Disk, DiskPast};
 use libfuzzer_sys::fuzz_target;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
-use tcp_chat_protocol::event::json_text;
 use tcp_chat_protocol::request::{Bounds, Request, parse};
 use tcp_chat_protocol::{Name, Role};
 use tcp_chatd::chat::{
-    self, Act, Ask, Certificate, Chat, Command, ConnectionId, Digest, Effect, Found, Made, Now, Outcome, Proof, Rules,
-    Secret,
+    self, Act, Ask, Certificate, Chat, Command, ConnectionId, Digest, Effect, Found, Made, Now, Outcome,
+    Proof, Proving, Rules, Secret,
 };
 use tcp_chatd::settings::Settings;
 
@@ -113,32 +112,28 @@ impl World {
     }
 
     fn ask(&mut self, slot: u8, request: Request<'_>) -> Ask {
-        match request {
-            Request::Login(login) => {
+        Ask::of(request).unwrap_or_else(|proving| match proving {
+            Proving::Login(login) => {
                 // Tokens are the numbers of the logins that gave them out.
                 self.logins += 1;
                 let fresh = Secret { token: self.logins.to_string().into(), hash: digest(self.logins).0 };
-                let resumes = login.session.as_ref().and_then(|token| token.parse().ok()).map(|n| digest(n).0);
+                let resumes =
+                    login.session.as_ref().and_then(|token| token.parse().ok()).map(|n| digest(n).0);
                 let shown = PROVEN.into_iter().find(|(s, _)| *s == slot);
                 let proof = shown.map_or(Proof::NotNeeded, |(slot, user)| {
                     let key = digest(u64::from(slot));
-                    Proof::Certificate(Box::new(Certificate { key, name: name(user), until: u64::MAX, revoked: false }))
+                    Proof::Certificate(Box::new(Certificate {
+                        key,
+                        name: name(user),
+                        until: u64::MAX,
+                        revoked: false,
+                    }))
                 });
                 Ask::Login { login, fresh, resumes, proof }
             }
             // The code is not good here: what it would give is the net's to make.
-            Request::Enrol(enrol) => Ask::Enrol { enrol, code: None, made: Made::Nothing },
-            Request::Join(room) => Ask::Join(room),
-            Request::Leave(room) => Ask::Leave(room),
-            Request::Msg { to, text } => Ask::Say(to, json_text(&text)),
-            Request::Who(room) => Ask::Who(room),
-            Request::Rooms => Ask::Rooms,
-            Request::History(history) => Ask::History(history),
-            Request::Search(search) => Ask::Search(search),
-            Request::Act(act) => Ask::Act(Box::new((*act).into())),
-            Request::Ping => Ask::Ping,
-            Request::Quit => Ask::Quit,
-        }
+            Proving::Enrol(enrol) => Ask::Enrol { enrol, code: None, made: Made::Nothing },
+        })
     }
 
     /// The turn ends, and time goes on.
@@ -151,7 +146,10 @@ impl World {
                 effects = self.chat.not_kept(effects, "full");
                 self.failing = true;
             }
-            assert!(!effects.iter().any(|e| matches!(e, Effect::Chunk { .. })), "what is not kept is not told");
+            assert!(
+                !effects.iter().any(|e| matches!(e, Effect::Chunk { .. })),
+                "what is not kept is not told"
+            );
         } else {
             self.disk.write(writes);
         }
@@ -184,7 +182,9 @@ impl World {
             assert!(c.0 <= self.connections && !self.closing.contains(c), "{effect:?} after the end");
         };
         match effect {
-            Effect::Line(c, _) | Effect::IfKept(c, ..) | Effect::Read(c, _) | Effect::LoggedIn(c, ..) => one(c),
+            Effect::Line(c, _) | Effect::IfKept(c, ..) | Effect::Read(c, _) | Effect::LoggedIn(c, ..) => {
+                one(c)
+            }
             Effect::Refused(refused) => one(&refused.to),
             Effect::Chunk { index, to, own } => {
                 let (first, last) = chunks[*index];

@@ -6,7 +6,8 @@ use super::{Act, Barred, Certificate, ConversationId, Digest, Made, Refused, Ses
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use tcp_chat_protocol::request::{Enrol, History, Login, Place, Search, Target};
+use tcp_chat_protocol::event::json_text;
+use tcp_chat_protocol::request::{Enrol, History, Login, Place, Request, Search, Target};
 use tcp_chat_protocol::{Name, Refusal, RequestId, Seq};
 use zeroize::Zeroizing;
 
@@ -131,6 +132,38 @@ pub enum Ask {
     Ping,
     /// Goodbye.
     Quit,
+}
+
+/// What a request asks that needs more than was sent: secrets, and proofs.
+#[derive(Debug)]
+pub enum Proving {
+    /// It becomes an [`Ask::Login`].
+    Login(Box<Login>),
+    /// It becomes an [`Ask::Enrol`].
+    Enrol(Box<Enrol>),
+}
+
+impl Ask {
+    /// A request, its text encoded as it will be stored.
+    ///
+    /// # Errors
+    /// It proves something, and more is needed.
+    pub fn of(request: Request<'_>) -> Result<Self, Proving> {
+        Ok(match request {
+            Request::Login(login) => return Err(Proving::Login(login)),
+            Request::Enrol(enrol) => return Err(Proving::Enrol(enrol)),
+            Request::Join(name) => Self::Join(name),
+            Request::Leave(place) => Self::Leave(place),
+            Request::Msg { to, text } => Self::Say(to, json_text(&text)),
+            Request::Who(place) => Self::Who(place),
+            Request::Rooms => Self::Rooms,
+            Request::History(history) => Self::History(history),
+            Request::Search(search) => Self::Search(search),
+            Request::Act(act) => Self::Act(Box::new((*act).into())),
+            Request::Ping => Self::Ping,
+            Request::Quit => Self::Quit,
+        })
+    }
 }
 
 /// Whoever was connected and in a room at one moment.

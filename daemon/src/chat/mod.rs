@@ -26,6 +26,7 @@ mod registry;
 mod restore;
 mod rights;
 mod rooms;
+mod rules;
 mod sessions;
 mod shares;
 mod talk;
@@ -37,8 +38,8 @@ mod writes;
 pub use access::Made;
 pub use banned::{Banned, Fingerprint, NothingToBan, is_in, range_of};
 pub use command::{
-    Ask, Closing, Command, ConnectionId, Effect, IdMap, Now, Own, Past, PastUnknown, Proof, Read, Recipients,
-    Secret,
+    Ask, Closing, Command, ConnectionId, Effect, IdMap, Now, Own, Past, PastUnknown, Proof, Proving, Read,
+    Recipients, Secret,
 };
 pub use look::Look;
 pub use order::{Act, Audit, Ban, Barred, By, Penalty, RightsChange, Scope, StoredRights, Undo};
@@ -47,6 +48,7 @@ pub use rate::{Flow, Rate};
 pub use reads::{PageOf, Range, SearchIn};
 pub use refused::Refused;
 pub use registry::{CertificateInfo, NotGranted, UserInfo, UserWish};
+pub use rules::Rules;
 pub use shares::{is_this_host, network};
 pub use tally::{ResumeOutcome, Tally};
 pub use turn::Outcome;
@@ -56,9 +58,8 @@ pub use writes::{
     StoredConversation, StoredSession, UserId, Writes,
 };
 
-use crate::settings::{AuthMode, Settings};
 use book::Book;
-use rate::{Purse, Rates};
+use rate::Purse;
 use rooms::Conversations;
 use sessions::Sessions;
 use shares::Shares;
@@ -70,70 +71,6 @@ use turn::Turn;
 
 /// Failed logins on one connection before it is closed.
 const AUTH_FAILURES: u32 = 3;
-
-/// The settings that the chat goes by.
-#[derive(Debug, Clone)]
-pub struct Rules {
-    /// The rooms of a login that names none; the first takes the bare `MSG`.
-    pub default_rooms: Vec<Name>,
-    /// May users open rooms?
-    pub create: bool,
-    /// The largest room in which presence is announced, in members.
-    pub presence_limit: usize,
-    /// How long a session outlives its connection, in milliseconds.
-    pub ttl_ms: u64,
-    /// How much one session may ask.
-    pub rate: Rate,
-    /// The same in bytes.
-    pub flow: Flow,
-    /// Users a minute whom one session may write to first; 0: no limit.
-    pub strangers_per_minute: u32,
-    /// Errors in a row before a connection is closed; 0: no limit.
-    pub errors: u32,
-    /// Sessions at once; 0: no limit.
-    pub sessions: usize,
-    /// Sessions of one registered user at once; 0: no limit.
-    pub sessions_per_user: usize,
-    /// Do only registered users come in?
-    pub accounts: bool,
-    /// Rooms at once; 0: no limit.
-    pub rooms: usize,
-    /// Rooms that one session may be in; 0: no limit.
-    pub rooms_per_session: usize,
-    /// The longest line, for the reply to LOGIN, in bytes.
-    pub line_bytes: usize,
-    /// The longest text, for the reply to LOGIN, in bytes.
-    pub msg_bytes: usize,
-}
-
-impl From<&Settings> for Rules {
-    fn from(settings: &Settings) -> Self {
-        let Settings { auth, rooms, sessions, limits, .. } = settings;
-        Self {
-            default_rooms: rooms.default.clone(),
-            create: rooms.create,
-            presence_limit: rooms.presence_limit,
-            ttl_ms: u64::try_from(sessions.ttl.as_millis()).unwrap_or(u64::MAX),
-            rate: Rate { per_second: limits.messages_per_second, burst: limits.burst },
-            flow: Flow { per_second: limits.bytes_per_second as u64, burst: limits.burst_bytes as u64 },
-            strangers_per_minute: limits.strangers_per_minute,
-            errors: limits.errors,
-            sessions: limits.sessions,
-            sessions_per_user: limits.sessions_per_user,
-            accounts: auth.mode == AuthMode::Accounts,
-            rooms: limits.rooms,
-            rooms_per_session: limits.rooms_per_session,
-            line_bytes: limits.line_bytes,
-            msg_bytes: limits.msg_bytes,
-        }
-    }
-}
-
-impl Rules {
-    fn rates(&self) -> Rates {
-        Rates { requests: self.rate, bytes: self.flow, strangers: self.strangers_per_minute }
-    }
-}
 
 /// A connection, as far as the chat is concerned.
 #[derive(Debug)]

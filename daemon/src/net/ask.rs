@@ -2,8 +2,7 @@
 //! text encoded, so that the hub has little left to do. Never decides whether it is allowed.
 
 use crate::auth;
-use crate::chat::{Ask, Command, Made, Proof, Secret};
-use tcp_chat_protocol::event::json_text;
+use crate::chat::{Ask, Command, Made, Proof, Proving, Secret};
 use tcp_chat_protocol::request::{self, Bounds, Login, Request};
 use tcp_chat_protocol::{ErrorKind, Line, Refusal};
 use zeroize::Zeroizing;
@@ -27,22 +26,12 @@ pub(super) fn command(line: Line<'_>, line_bytes: usize, bounds: &Bounds) -> Com
 }
 
 fn ask(request: Request<'_>) -> Result<Ask, Refusal> {
-    Ok(match request {
-        Request::Login(login) => login_ask(login)?,
-        Request::Enrol(enrol) => {
+    Ask::of(request).or_else(|proving| match proving {
+        Proving::Login(login) => login_ask(login),
+        Proving::Enrol(enrol) => {
             let code = auth::token_hash(&enrol.code);
-            Ask::Enrol { enrol, code, made: Made::Nothing }
+            Ok(Ask::Enrol { enrol, code, made: Made::Nothing })
         }
-        Request::Join(name) => Ask::Join(name),
-        Request::Leave(place) => Ask::Leave(place),
-        Request::Msg { to, text } => Ask::Say(to, json_text(&text)),
-        Request::Who(place) => Ask::Who(place),
-        Request::Rooms => Ask::Rooms,
-        Request::History(history) => Ask::History(history),
-        Request::Search(search) => Ask::Search(search),
-        Request::Act(act) => Ask::Act(Box::new((*act).into())),
-        Request::Ping => Ask::Ping,
-        Request::Quit => Ask::Quit,
     })
 }
 

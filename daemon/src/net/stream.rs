@@ -1,17 +1,15 @@
-//! Owns TLS on one socket, over rustls's interface without buffers: an idle connection holds its
-//! keys and no buffer. The connection reads and writes through it as through any stream. Never
+//! Owns TLS on one socket: an idle connection holds its keys and no buffer. The connection reads and
+//! writes through it as through any stream; `records` has the step between bytes and records. Never
 //! knows what the bytes mean.
 //!
 //! `tokio-rustls` would do the same with a read buffer of 4 KiB for each connection, for as long as
 //! it lasts: half of what an idle connection costs. Here bytes land in buffers of the thread, and a
 //! connection keeps only what is incomplete (a record's beginning) or refused by the kernel.
 
+use super::records::{Sealed, Wish, process};
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::server::UnbufferedServerConnection;
-use rustls::unbuffered::{
-    ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus,
-};
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
@@ -33,44 +31,7 @@ thread_local! {
     /// Where ciphertext lands, behind what was incomplete before.
     static ARRIVED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     /// Where ciphertext is made.
-    static SEALED: RefCell<Sealed> = const { RefCell::new(Sealed { bytes: Vec::new(), len: 0 }) };
-}
-
-/// Ciphertext on its way out; the buffer never shrinks.
-#[derive(Debug, Default)]
-struct Sealed {
-    bytes: Vec<u8>,
-    len: usize,
-}
-
-impl Sealed {
-    /// Has `put` write behind what is there; it says how much, or how much room it needs.
-    fn append(
-        &mut self,
-        mut put: impl FnMut(&mut [u8]) -> Result<usize, Result<usize, rustls::Error>>,
-    ) -> Result<(), rustls::Error> {
-        loop {
-            match put(self.bytes.get_mut(self.len..).unwrap_or_default()) {
-                Ok(written) => {
-                    self.len += written;
-                    return Ok(());
-                }
-                Err(Ok(needed)) => self.bytes.resize(self.len + needed, 0),
-                Err(Err(why)) => return Err(why),
-            }
-        }
-    }
-
-    fn filled(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
-    }
-}
-
-/// What is to be sealed once the connection can.
-enum Wish<'a> {
-    Nothing,
-    Data(&'a [u8]),
-    Goodbye,
+    static SEALED: RefCell<Sealed> = const { RefCell::new(Sealed::EMPTY) };
 }
 
 /// TLS on a socket.
@@ -113,7 +74,7 @@ impl TlsStream {
         };
         // What comes right behind the handshake may be a login.
         let mut arrived = Zeroizing::new(Vec::with_capacity(4096));
-        let mut sealed = Sealed::default();
+        let mut sealed = Sealed::EMPTY;
         while stream.tls.is_handshaking() {
             if arrived.len() > INCOMPLETE_BYTES {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "a handshake message is too long"));
@@ -127,7 +88,7 @@ impl TlsStream {
             let keep = |data: &[u8]| unread.extend_from_slice(data);
             let done = process(&mut stream.tls, &mut arrived, &mut sealed, Wish::Nothing, keep);
             stream.unsent.0.extend_from_slice(sealed.filled());
-            sealed.len = 0;
+            sealed.clear();
             poll_fn(|cx| stream.poll_unsent(cx)).await?;
             let done = done?;
             stream.peer_closed |= done.peer_closed;
@@ -195,7 +156,7 @@ impl TlsStream {
     /// Seals and hands over.
     fn seal(&mut self, cx: &mut Context<'_>, wish: Wish<'_>) -> io::Result<()> {
         SEALED.with_borrow_mut(|sealed| {
-            sealed.len = 0;
+            sealed.clear();
             // Only whole records hold plaintext, and there are none.
             let done = process(&mut self.tls, &mut self.incomplete, sealed, wish, |_| {});
             self.send(cx, sealed.filled())?;
@@ -223,7 +184,7 @@ impl TlsStream {
             let arrived = arrived.get_mut(..filled).unwrap_or_default();
             arrived[..held].copy_from_slice(&self.incomplete);
             SEALED.with_borrow_mut(|sealed| {
-                sealed.len = 0;
+                sealed.clear();
                 let unread = &mut self.unread.0;
                 let keep = |data: &[u8]| {
                     let fits = if unread.is_empty() { data.len().min(buf.remaining()) } else { 0 };
@@ -255,90 +216,6 @@ fn again<T>(mut call: impl FnMut() -> Poll<io::Result<T>>) -> Poll<io::Result<T>
             done => return done,
         }
     }
-}
-
-/// What [`process`] came to.
-struct Processed {
-    /// Bytes that are not needed any more.
-    consumed: usize,
-    peer_closed: bool,
-}
-
-/// Goes through what has arrived until more is needed, and fulfils the wish.
-fn process(
-    tls: &mut UnbufferedServerConnection,
-    arrived: &mut [u8],
-    sealed: &mut Sealed,
-    wish: Wish<'_>,
-    mut keep: impl FnMut(&[u8]),
-) -> io::Result<Processed> {
-    let mut processed = Processed { consumed: 0, peer_closed: false };
-    let mut fault = None;
-    loop {
-        let rest = arrived.get_mut(processed.consumed..).unwrap_or_default();
-        let UnbufferedStatus { mut discard, state, .. } = tls.process_tls_records(rest);
-        let mut is_over = false;
-        match state {
-            Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-                while let Some(record) = traffic.next_record() {
-                    let record = record.map_err(invalid)?;
-                    discard += record.discard;
-                    keep(record.payload);
-                }
-            }
-            Ok(ConnectionState::EncodeTlsData(mut data)) => sealed
-                .append(|room| {
-                    data.encode(room).map_err(|why| match why {
-                        EncodeError::InsufficientSize(InsufficientSizeError { required_size }) => {
-                            Ok(required_size)
-                        }
-                        EncodeError::AlreadyEncoded => Err(rustls::Error::General(why.to_string())),
-                    })
-                })
-                .map_err(invalid)?,
-            // Sent as soon as this is over.
-            Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
-            Ok(ConnectionState::PeerClosed) => processed.peer_closed = true,
-            Ok(ConnectionState::WriteTraffic(mut traffic)) => {
-                is_over = true;
-                if fault.is_none() {
-                    sealed
-                        .append(|room| {
-                            let put = match wish {
-                                Wish::Nothing => Ok(0),
-                                Wish::Data(data) => traffic.encrypt(data, room),
-                                Wish::Goodbye => traffic.queue_close_notify(room),
-                            };
-                            put.map_err(|why| match why {
-                                EncryptError::InsufficientSize(InsufficientSizeError { required_size }) => {
-                                    Ok(required_size)
-                                }
-                                EncryptError::EncryptExhausted => Err(rustls::Error::EncryptError),
-                            })
-                        })
-                        .map_err(invalid)?;
-                }
-            }
-            Ok(ConnectionState::BlockedHandshake | ConnectionState::Closed) => is_over = true,
-            // Early data is never offered.
-            Ok(_) => return Err(invalid(rustls::Error::HandshakeNotComplete)),
-            Err(why) => fault = Some(why),
-        }
-        processed.consumed += discard;
-        // After a fault only what is queued is taken out, its alert: what has arrived is not looked at
-        // again, and rustls does not once something is queued.
-        is_over |= fault.is_some() && !tls.wants_write();
-        if is_over {
-            return match fault {
-                None => Ok(processed),
-                Some(why) => Err(invalid(why)),
-            };
-        }
-    }
-}
-
-fn invalid(why: rustls::Error) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
 impl AsyncRead for TlsStream {

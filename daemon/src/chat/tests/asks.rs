@@ -2,7 +2,7 @@
 
 use super::world::World;
 use crate::chat::*;
-use tcp_chat_protocol::request::{Bounds, Login, Request, Wants, parse};
+use tcp_chat_protocol::request::{Bounds, Login, Wants, parse};
 
 /// What stands for the hash of a password.
 fn hash_of(password: &str) -> std::sync::Arc<str> {
@@ -23,45 +23,36 @@ impl World {
     pub(super) fn command(&mut self, line: &str) -> Command {
         match parse(line.as_bytes(), &Bounds { msg_bytes: 8192 }) {
             Err(refusal) => Command::Refused(refusal),
-            Ok((id, request)) => Command::Ask(
-                id,
-                match request {
-                    Request::Login(login) => {
-                        self.logins = self.logins.checked_add(1).expect("few logins");
-                        let n = self.logins;
-                        let fresh = Secret { token: format!("token{n}").into(), hash: [n; 32] };
-                        if let (Some(name), None) = (&login.name, &login.session) {
-                            let called = self.called.take().unwrap_or_else(|| name.to_string());
-                            self.tokens.insert(called, (fresh.token.to_string(), fresh.hash));
-                        }
-                        let resumes = login.session.as_deref().map(|token| {
-                            self.tokens
-                                .values()
-                                .find(|(t, _)| *t == *token)
-                                .map_or([0; 32], |(_, hash)| *hash)
-                        });
-                        let proof = self.proof(&login);
-                        Ask::Login { login, fresh, resumes, proof }
-                    }
-                    Request::Enrol(enrol) => {
-                        let made = match &enrol.wants {
-                            Wants::Password(password) => Made::Password(hash_of(password)),
-                            Wants::Certificate(_) => Made::Nothing,
-                        };
-                        Ask::Enrol { code: Some(code_hash(&enrol.code)), enrol, made }
-                    }
-                    Request::Join(name) => Ask::Join(name),
-                    Request::Leave(place) => Ask::Leave(place),
-                    Request::Msg { to, text } => Ask::Say(to, tcp_chat_protocol::event::json_text(&text)),
-                    Request::Who(place) => Ask::Who(place),
-                    Request::Rooms => Ask::Rooms,
-                    Request::History(history) => Ask::History(history),
-                    Request::Search(search) => Ask::Search(search),
-                    Request::Act(act) => Ask::Act(Box::new((*act).into())),
-                    Request::Ping => Ask::Ping,
-                    Request::Quit => Ask::Quit,
-                },
-            ),
+            Ok((id, request)) => {
+                Command::Ask(id, Ask::of(request).unwrap_or_else(|proving| self.proving(proving)))
+            }
+        }
+    }
+
+    fn proving(&mut self, proving: Proving) -> Ask {
+        match proving {
+            Proving::Login(login) => {
+                self.logins = self.logins.checked_add(1).expect("few logins");
+                let n = self.logins;
+                let fresh = Secret { token: format!("token{n}").into(), hash: [n; 32] };
+                if let (Some(name), None) = (&login.name, &login.session) {
+                    let called = self.called.take().unwrap_or_else(|| name.to_string());
+                    self.tokens.insert(called, (fresh.token.to_string(), fresh.hash));
+                }
+                let known = |token: &str| {
+                    self.tokens.values().find(|(t, _)| *t == *token).map_or([0; 32], |(_, hash)| *hash)
+                };
+                let resumes = login.session.as_deref().map(|token| known(token));
+                let proof = self.proof(&login);
+                Ask::Login { login, fresh, resumes, proof }
+            }
+            Proving::Enrol(enrol) => {
+                let made = match &enrol.wants {
+                    Wants::Password(password) => Made::Password(hash_of(password)),
+                    Wants::Certificate(_) => Made::Nothing,
+                };
+                Ask::Enrol { code: Some(code_hash(&enrol.code)), enrol, made }
+            }
         }
     }
 

@@ -1,0 +1,70 @@
+//! Owns the settings that the chat goes by, made from the daemon's. Read everywhere in the chat. Never
+//! changes by itself: a reload brings other ones.
+
+use super::rate::{Flow, Rate, Rates};
+use crate::settings::{AuthMode, Settings};
+use tcp_chat_protocol::Name;
+
+/// The settings that the chat goes by.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// The rooms of a login that names none; the first takes the bare `MSG`.
+    pub default_rooms: Vec<Name>,
+    /// May users open rooms?
+    pub create: bool,
+    /// The largest room in which presence is announced, in members.
+    pub presence_limit: usize,
+    /// How long a session outlives its connection, in milliseconds.
+    pub ttl_ms: u64,
+    /// How much one session may ask.
+    pub rate: Rate,
+    /// The same in bytes.
+    pub flow: Flow,
+    /// Users a minute whom one session may write to first; 0: no limit.
+    pub strangers_per_minute: u32,
+    /// Errors in a row before a connection is closed; 0: no limit.
+    pub errors: u32,
+    /// Sessions at once; 0: no limit.
+    pub sessions: usize,
+    /// Sessions of one registered user at once; 0: no limit.
+    pub sessions_per_user: usize,
+    /// Do only registered users come in?
+    pub accounts: bool,
+    /// Rooms at once; 0: no limit.
+    pub rooms: usize,
+    /// Rooms that one session may be in; 0: no limit.
+    pub rooms_per_session: usize,
+    /// The longest line, for the reply to LOGIN, in bytes.
+    pub line_bytes: usize,
+    /// The longest text, for the reply to LOGIN, in bytes.
+    pub msg_bytes: usize,
+}
+
+impl From<&Settings> for Rules {
+    fn from(settings: &Settings) -> Self {
+        let Settings { auth, rooms, sessions, limits, .. } = settings;
+        Self {
+            default_rooms: rooms.default.clone(),
+            create: rooms.create,
+            presence_limit: rooms.presence_limit,
+            ttl_ms: u64::try_from(sessions.ttl.as_millis()).unwrap_or(u64::MAX),
+            rate: Rate { per_second: limits.messages_per_second, burst: limits.burst },
+            flow: Flow { per_second: limits.bytes_per_second as u64, burst: limits.burst_bytes as u64 },
+            strangers_per_minute: limits.strangers_per_minute,
+            errors: limits.errors,
+            sessions: limits.sessions,
+            sessions_per_user: limits.sessions_per_user,
+            accounts: auth.mode == AuthMode::Accounts,
+            rooms: limits.rooms,
+            rooms_per_session: limits.rooms_per_session,
+            line_bytes: limits.line_bytes,
+            msg_bytes: limits.msg_bytes,
+        }
+    }
+}
+
+impl Rules {
+    pub(super) fn rates(&self) -> Rates {
+        Rates { requests: self.rate, bytes: self.flow, strangers: self.strangers_per_minute }
+    }
+}
