@@ -9,13 +9,16 @@ use crate::chat::{Ask, Command, ConnectionId, IdMap};
 use std::collections::VecDeque;
 use std::vec::IntoIter;
 
+/// The batches of each connection.
+type Rest = IdMap<ConnectionId, VecDeque<IntoIter<Command>>>;
+
 /// What waits.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     /// What comes first, in the order in which it came.
     first: VecDeque<Entry>,
     /// The batches of those who wait for their turn among each other, and all that they say after it.
-    rest: IdMap<ConnectionId, VecDeque<IntoIter<Command>>>,
+    rest: Rest,
     /// Whose turn it is, each once.
     line: VecDeque<ConnectionId>,
     /// Those that come back into the line once they have read.
@@ -64,7 +67,7 @@ impl Waiting {
     pub(super) fn next_step(&mut self, is_full: impl Fn(ConnectionId) -> bool) -> Option<Step> {
         let connection = loop {
             let connection = self.line.pop_front()?;
-            if !is_full(connection) {
+            if !is_full(connection) || is_gone(&self.rest, connection) {
                 break connection;
             }
             self.held.push(connection);
@@ -90,15 +93,21 @@ impl Waiting {
 
     /// Who has read, and who is gone, comes back into the line.
     pub(super) fn release(&mut self, is_full: impl Fn(ConnectionId) -> bool) {
-        let line = &mut self.line;
+        let (line, rest) = (&mut self.line, &self.rest);
         self.held.retain(|connection| {
-            let stays = is_full(*connection);
+            let stays = is_full(*connection) && !is_gone(rest, *connection);
             if !stays {
                 line.push_back(*connection);
             }
             stays
         });
     }
+}
+
+/// Is the connection gone? It will read nothing more, and the chat has to hear of it.
+fn is_gone(rest: &Rest, connection: ConnectionId) -> bool {
+    let last = rest.get(&connection).and_then(|batches| batches.back());
+    last.is_some_and(|batch| matches!(batch.as_slice().last(), Some(Command::Lost)))
 }
 
 /// Costs much the same whatever there is on the server.
@@ -192,6 +201,26 @@ mod tests {
         waiting.release(|_| false);
         assert_eq!(steps(&mut waiting), [(1, "r2".into(), true), (1, "ping".into(), true)]);
         assert!(!waiting.holds());
+    }
+
+    #[test]
+    fn who_is_gone_is_not_held() {
+        for lost_while_held in [true, false] {
+            let mut waiting = Waiting::default();
+            waiting.add(Entry::Commands(A, vec![join("r1")]));
+            let lost = Entry::Commands(A, vec![Command::Lost]);
+            if lost_while_held {
+                assert!(waiting.next_step(|_| true).is_none());
+                waiting.add(lost);
+                waiting.release(|_| true);
+            } else {
+                waiting.add(lost);
+            }
+            assert!(waiting.next_step(|_| true).is_some());
+            let last = waiting.next_step(|_| true);
+            assert!(matches!(last, Some(Step { command: Some(Command::Lost), .. })), "{last:?}");
+            assert!(waiting.is_empty() && !waiting.holds());
+        }
     }
 
     #[test]

@@ -93,6 +93,18 @@ fn who_asks_much_and_reads_nothing_is_answered_when_it_does() {
         deaf.next_where("ROOMS", |line| line["op"] == "ROOMS" && line["status"] == "OK");
     }
     deaf.says("and live again");
+    // Who vanishes without having read is away, and can come back.
+    let mut bo = daemon.login("bo");
+    deaf.sends_bytes(&b"{\"op\":\"ROOMS\"}\n".repeat(ASKED));
+    for n in 0..50 {
+        bo.says(&format!("turn {n}"));
+    }
+    let session = deaf.vanishes();
+    bo.sees("deaf", "away");
+    let mut back = daemon.resume(&session);
+    for n in 0..50 {
+        back.hears(&format!("turn {n}"));
+    }
 }
 
 #[test]
