@@ -61,7 +61,9 @@ impl Chat {
         let mut new = Conversations::default();
         for name in names {
             match self.conversations.room(name) {
-                Some(room) if is_asked => self.may_enter(room, name, &key, is_proven)?,
+                Some(room) if is_asked => {
+                    self.may_enter(room, name, &key, is_proven).map_err(|no| self.told(no, name, address))?;
+                }
                 None if new.room(name).is_none() => {
                     self.may_open(name, user, is_proven, address, new.room_count() + 1)?;
                     new.open_room(name).map_err(|LooksLike(other)| looks_like(name, &other))?;
@@ -93,9 +95,8 @@ impl Chat {
             (Some(_), _) => {
                 // What may not be known is told as if it could not be opened.
                 let place = Place(Some(name.clone()));
-                self.room_for(session, &place, Deed::Know).map_err(|_| {
-                    self.may_open_any(name, address, 1).err().unwrap_or_else(|| not_to_enter(Some(name)))
-                })?;
+                self.room_for(session, &place, Deed::Know)
+                    .map_err(|_| self.told(not_to_enter(Some(name)), name, address))?;
                 self.room_for(session, &place, Deed::Enter)?
             }
             (None, Some(held)) => {
@@ -176,6 +177,14 @@ impl Chat {
         self.may_enter(twin, name, &user.key(), is_proven).map_err(|_| not_to_enter(Some(name)))?;
         let other = self.conversations.get(twin).and_then(Conversation::room).unwrap_or(name);
         Err(looks_like(name, other))
+    }
+
+    /// Why a room cannot be entered, as it is told: one that may not be known as if it could not be opened.
+    fn told(&self, no: super::Refusal, name: &Name, address: IpAddr) -> super::Refusal {
+        match no.kind {
+            ErrorKind::NoSuchRoom => self.may_open_any(name, address, 1).err().unwrap_or(no),
+            _ => no,
+        }
     }
 
     /// Could so `many` rooms be opened from there, whatever they are called?

@@ -161,6 +161,12 @@ fn a_hidden_room_is_told_as_one_that_is_not_there() {
         let hidden = told("ops");
         assert!(hidden.contains("NO_SUCH_ROOM"), "{hidden}");
         assert_eq!(hidden, told("qqq"), "to the letter");
+        let [hidden, none] = ["ops", "qqq"].map(|room| {
+            let who = world.connect();
+            world.sends(who, &format!(r#"{{"op":"LOGIN","data":{{"name":"xy","rooms":["{room}"]}}}}"#));
+            String::from_utf8(world.lines(who).pop_front().unwrap()).unwrap().replace(room, "...")
+        });
+        assert_eq!(hidden, none, "to the letter, by LOGIN too");
     }
     // Nor is it found by a name that looks like it, or by logging in to it.
     for name in ["0ps", "OPS", "\u{43e}ps"] {
