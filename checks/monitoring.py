@@ -106,6 +106,8 @@ seen, am = f"http://127.0.0.1:{prometheus}", f"http://127.0.0.1:{alertmanager}"
 
 
 def main():
+    # SIGTERM ends it by an exception, so that what it has started ends, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
     (WORK / "config.toml").write_text(
         f"""[listen]
 address = "127.0.0.1:{chat}"

@@ -9,8 +9,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 binaries=${1:-}
 if [[ -z $binaries ]]; then
-    cargo build --workspace --locked
-    binaries=${CARGO_TARGET_DIR:-target}/debug
+    packaging/programs.sh
+    binaries=$(packaging/programs.sh --where)
 fi
 binaries=$(realpath "$binaries")
 work=$(mktemp -d)
@@ -33,4 +33,4 @@ if [[ ! -e $templates ]]; then
     mkdir -p "${templates%/*}"
     ln -s "$work/root$templates" "$templates"
 fi
-timeout --kill-after=10 300 python3 checks/monitoring.py "$binaries" "$work/root/usr/bin" "$work"
+timeout --foreground --kill-after=10 300 python3 checks/monitoring.py "$binaries" "$work/root/usr/bin" "$work"

@@ -1,6 +1,12 @@
 #!/usr/bin/env bash
-# Type-checks the crates `client` and `cli` for Windows and macOS on any machine with rustup. Nothing is linked and nothing runs:
-# in place of a C compiler for those systems (the crypto wants one) this script stands in for itself, and leaves empty files.
+# Type-checks the crates `client` and `cli` for Windows and macOS, on any machine with rustup:
+#
+#   checks/portable.sh [TARGET...]
+#
+# It has a target folder of its own, so that no other build waits for it. A system whose standard library rustup
+# cannot fetch is skipped, in the gate too: not every machine reaches the place that has it. Nothing is linked and
+# nothing runs. The crypto library asks for a C compiler of those systems: this script takes its place and leaves
+# empty files.
 set -euo pipefail
 
 if [[ ${TCP_CHAT_STANDS_IN:-} ]]; then
@@ -17,10 +23,11 @@ fi
 
 cd "$(dirname "$0")/.."
 self=$PWD/checks/portable.sh
-for target in x86_64-pc-windows-gnu aarch64-apple-darwin; do
+targets=("$@")
+((${#targets[@]})) || targets=(x86_64-pc-windows-gnu aarch64-apple-darwin)
+for target in "${targets[@]}"; do
     echo "--- $target"
-    # Not every machine reaches the place that has the standard library of other systems.
-    if ! timeout 120 rustup target add "$target" >/dev/null 2>&1; then
+    if ! timeout --foreground 120 rustup target add "$target"; then
         echo "skipped: rustup cannot fetch $target here"
         continue
     fi

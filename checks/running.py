@@ -5,7 +5,9 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -21,6 +23,8 @@ class Running:
 def running(daemon, settings, where=None):
     """Starts it in a folder of its own, under `where` if that is said, and waits until it is ready; ends it, and
     removes the folder, however the check ends."""
+    # SIGTERM ends the check by an exception, so that what it has started ends, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
     folder = tempfile.mkdtemp(dir=where)
     process = None
     try:

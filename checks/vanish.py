@@ -13,6 +13,7 @@ Needs root, `ip` and Python 3.8. The last line is `N passed, N failed`.
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -94,6 +95,8 @@ def check(daemon, folder, owes):
 
 
 def main():
+    # SIGTERM ends it by an exception, so that the namespace and the cable are removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
     daemon = os.path.abspath(sys.argv[1])
     folder = tempfile.mkdtemp()
     process = None

@@ -31,12 +31,15 @@ set_key tls dir /var/lib/tcp-chatd/certs
 set_key history path /var/lib/tcp-chatd/chat.db
 set_key admin socket /run/tcp-chatd/control.sock
 
-# For the machine that builds, whatever the target is: they only print text.
-cargo run --quiet --locked -p tcp-chatd --example generate_daemon -- "$stage"
-cargo run --quiet --locked -p tcp-chat-cli --example generate_cli -- "$stage"
+# For the machine that builds, whatever the target is: they only print text. `--workspace` asks for the same
+# features of the dependencies as `cargo test --workspace` does, so that nothing is compiled twice.
+cargo build --quiet --locked --workspace --example generate_daemon --example generate_cli
+for generate in generate_daemon generate_cli; do
+	"${CARGO_TARGET_DIR:-target}/debug/examples/$generate" "$stage"
+done
 
 # Every crate that is linked in, with its licence.
-cargo tree --locked --edges normal --prefix none --format '{p}|{l}' -p tcp-chatd -p tcp-chat-cli |
+cargo tree --locked --features tcp-chatd/jemalloc --edges normal --prefix none --format '{p}|{l}' -p tcp-chatd -p tcp-chat-cli |
 	awk -F '|' '{ split($1, p, " "); if ($2 != "") print p[1], p[2] ": " $2 }' |
 	grep -v '^tcp-chat' | LC_ALL=C sort -u >"$stage/third-party"
 

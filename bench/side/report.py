@@ -93,7 +93,7 @@ Written by `bench/compare`; nothing in here is typed by hand. To make it anew (a
 which is where the peers come from):
 
 ```sh
-cargo build --release --workspace && sudo bench/compare
+packaging/programs.sh --bench && sudo bench/compare
 ```
 
 **Machine:** {m["processor"]}, {m["processors"]} processors, {m["memory_gib"]} GiB, {m["system"]}, Linux {m["kernel"]};

@@ -4,7 +4,9 @@ Called by `run` once everything is built and the root is there; see there for wh
 """
 
 import argparse
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import image
@@ -68,8 +70,10 @@ def _upgraded(root, old, new):
 
 def main():
     """Runs every part; the exit code tells whether all checks passed."""
+    # SIGTERM ends it by an exception, so that machines and images are removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
     options = argparse.ArgumentParser()
-    for name in ("root", "slim", "debs", "again", "old", "rpms", "dockerfile"):
+    for name in ("root", "slim", "debs", "again", "old", "dockerfile"):
         options.add_argument(f"--{name}", type=Path, required=True)
     given = options.parse_args()
     new, again = _pair(given.debs), _pair(given.again)
@@ -77,7 +81,7 @@ def main():
     def by_name(pair):
         return dict(zip(("tcp-chatd", "tcp-chat-cli"), pair, strict=True))
 
-    guarded("the packages", lambda: packages.run(by_name(new), by_name(again), sorted(given.rpms.glob("*.rpm"))))
+    guarded("the packages", lambda: packages.run(by_name(new), by_name(again)))
     guarded("a fresh machine", lambda: _fresh(given.root, new))
     guarded("upgrade, remove, purge", lambda: _upgraded(given.root, _pair(given.old), new))
     guarded("the image", lambda: image.run(given.slim, given.dockerfile, given.debs))

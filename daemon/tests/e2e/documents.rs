@@ -199,6 +199,19 @@ fn every_dependency_has_its_line() {
     }
 }
 
+/// `dist` inherits what makes `release` quick to build: each such setting has to be taken back.
+#[test]
+fn the_distributed_build_is_optimised_throughout() {
+    let manifest = std::fs::read_to_string(repository().join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let (release, dist) = (&manifest["profile"]["release"], &manifest["profile"]["dist"]);
+    assert_eq!(dist["opt-level"].as_integer(), Some(3));
+    for (name, package) in release["package"].as_table().unwrap() {
+        let own = dist["package"].get(name).unwrap_or(package);
+        assert_eq!(own["opt-level"].as_integer(), Some(3), "{name} in the profile dist");
+    }
+}
+
 #[test]
 fn every_test_that_a_promise_or_a_limit_names_is_there() {
     let read = |file: &str| std::fs::read_to_string(repository().join(file));

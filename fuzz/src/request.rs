@@ -1,9 +1,6 @@
 //! The request parser: no line makes it panic, what it accepts is what any JSON reader reads, and a
 //! request written again from what was read is the same request.
 
-#![no_main]
-
-use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 use tcp_chat_protocol::request::{Bounds, Conversation, Place, Request, Target, Wants, parse};
 
@@ -61,7 +58,12 @@ fn written(request: &Request<'_>) -> Option<Value> {
     })
 }
 
-fuzz_target!(|line: &[u8]| {
+/// Parses one line as the daemon does.
+///
+/// # Panics
+/// Where the parser reads something else than a strict JSON reader, or a request does not survive
+/// being written and read again.
+pub fn run(line: &[u8]) {
     if line.contains(&b'\n') {
         return;
     }
@@ -80,4 +82,4 @@ fuzz_target!(|line: &[u8]| {
     }
     let again = again.to_string();
     assert_eq!(parse(again.as_bytes(), &BOUNDS).as_ref(), Ok(&(id, request)));
-});
+}

@@ -5,23 +5,20 @@
 //! Each line of the input is one step: its first byte picks the connection and what happens, the
 //! rest is a request.
 
-#![no_main]
-
 /// The disk of the chat's own tests: the store, as simple as it can be said.
 #[path = "../../daemon/src/chat/tests/disk.rs"]
 #[allow(dead_code, reason = "the tests read what was said, too")]
 mod disk;
 
+use crate::chat::{
+    Act, Ask, Certificate, Chat, Command, ConnectionId, Digest, Effect, Found, Made, Now, Outcome, Proof,
+    Proving, Rules, Secret,
+};
 use disk::{Disk, DiskPast};
-use libfuzzer_sys::fuzz_target;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::request::{Bounds, Request, parse};
 use tcp_chat_protocol::{Name, Role};
-use tcp_chatd::chat::{
-    self, Act, Ask, Certificate, Chat, Command, ConnectionId, Digest, Effect, Found, Made, Now, Outcome,
-    Proof, Proving, Rules, Secret,
-};
 use tcp_chatd::settings::Settings;
 
 /// Connections that are open at once; the last two come with these certificates.
@@ -226,7 +223,11 @@ fn sorted(mut found: Found) -> Found {
     found
 }
 
-fuzz_target!(|input: &[u8]| {
+/// Carries out one step a line.
+///
+/// # Panics
+/// Where one of the promises above is broken.
+pub fn run(input: &[u8]) {
     let mut world = World::new();
     for line in input.split(|b| *b == b'\n') {
         if let Some((what, rest)) = line.split_first() {
@@ -237,4 +238,4 @@ fuzz_target!(|input: &[u8]| {
     if !world.failing {
         assert_eq!(sorted(world.chat.found()), sorted(world.disk.found()));
     }
-});
+}

@@ -1,9 +1,7 @@
 //! The line decoder against a model: whatever the cut, the lines are the same, and nothing beyond
 //! the bound is ever kept.
 
-#![no_main]
-
-use libfuzzer_sys::fuzz_target;
+use arbitrary::{Arbitrary, Unstructured};
 use tcp_chat_protocol::{Line, LineDecoder};
 
 /// What framing means, said the slow way.
@@ -18,8 +16,15 @@ fn model(bytes: &[u8], bound: usize) -> Vec<Option<Vec<u8>>> {
         .collect()
 }
 
-fuzz_target!(|input: (u8, Vec<u8>, Vec<u8>)| {
-    let (bound, cuts, bytes) = input;
+/// Takes a bound, the sizes of the pieces and the bytes from the input, and decodes them.
+///
+/// # Panics
+/// Where the decoder and the model disagree, or more than the bound is kept.
+pub fn run(input: &[u8]) {
+    let Ok((bound, cuts, bytes)) = <(u8, Vec<u8>, Vec<u8>)>::arbitrary_take_rest(Unstructured::new(input))
+    else {
+        return;
+    };
     let bound = usize::from(bound % 64) + 1;
     let mut decoder = LineDecoder::new(bound);
     let mut got = Vec::new();
@@ -40,4 +45,4 @@ fuzz_target!(|input: (u8, Vec<u8>, Vec<u8>)| {
         rest = later;
     }
     assert_eq!(got, model(&bytes, bound));
-});
+}

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# The checks that take too long for every change; CONTRIBUTING.md says when to run them.
+#
+#   checks/slow.sh [NAME...]
+#
+# Runs the named ones, or all of them: about four hours on two processors, which should have nothing else to do.
+# As root on Debian: it installs what is missing (prepare.sh). A check that cannot run is a failure. The gate runs
+# a short form of each, except for `advisories`; of `rpm` it compares only the lists of files.
+#
+#   soak        churn for an hour: memory, descriptors, order             TCP_CHAT_SOAK_MINUTES=60
+#   fuzz        an hour of fuzzing on each target                         TCP_CHAT_FUZZ_SECONDS=3600
+#   tls         testssl.sh in full, and tlsfuzzer
+#   fair        one client at full speed, and what the others notice
+#   compare     beside the other servers, three rounds; writes docs/BENCHMARKS.md
+#   rpm         packages for the RPM world, and what is in them
+#   portable    the client, type-checked for Windows and macOS
+#   advisories  known vulnerabilities of the dependencies; needs the network, so the gate leaves it out
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source checks/sections.sh
+export TCP_CHAT_TEST_ALL=1
+
+soak() {
+    python3 checks/soak.py "$programs/tcp-chatd" --minutes "${TCP_CHAT_SOAK_MINUTES:-60}"
+}
+
+fuzz() {
+    fuzz/run "${TCP_CHAT_FUZZ_SECONDS:-3600}"
+}
+
+tls() {
+    checks/tls.sh "$programs/tcp-chatd"
+}
+
+fair() {
+    python3 checks/fair.py "$programs/tcp-chatd"
+}
+
+compare() {
+    bench/compare
+}
+
+rpm() {
+    packaging/build.sh
+    python3 packaging/test/rpm.py target/rpm
+}
+
+portable() {
+    checks/portable.sh
+}
+
+advisories() {
+    packaging/tool.sh cargo-deny
+    if timeout 120 cargo deny --locked fetch db; then
+        cargo deny --locked --offline check advisories
+    else
+        missing "the advisory database cannot be fetched"
+    fi
+}
+
+names=("$@")
+((${#names[@]})) || names=(soak fuzz tls fair compare rpm portable advisories)
+for name in "${names[@]}"; do
+    case $name in
+    soak | fuzz | tls | fair | compare | rpm | portable | advisories) ;;
+    *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 64 ;;
+    esac
+done
+programs=$(packaging/programs.sh --where)
+section "what the checks need" checks/prepare.sh
+for name in "${names[@]}"; do
+    case $name in
+    soak | tls | fair | compare)
+        section "the distributed programs" packaging/programs.sh --bench
+        break
+        ;;
+    esac
+done
+for name in "${names[@]}"; do
+    section "$name" "$name"
+done
