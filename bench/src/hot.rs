@@ -12,7 +12,7 @@ use tcp_chatd::chat::{
     Ask, Chat, Command, ConnectionId, ConversationId, Effect, Found, Now, Past, PastUnknown, Proof, Rules,
     Secret, SessionId, Writes,
 };
-use tcp_chatd::settings::{Durability, History, Settings};
+use tcp_chatd::settings::{Durability, History, MaxBytes, Settings};
 use tcp_chatd::store::Store;
 
 /// Messages of a round.
@@ -117,6 +117,7 @@ fn store_round(rounds: usize) -> Result<Round> {
         durability: Durability::Crash,
         retain: None,
         retain_messages: None,
+        max_bytes: MaxBytes::Unlimited,
     };
     let (mut store, _, _) = Store::open(&history)?;
     let mut talk = Talk::new()?;

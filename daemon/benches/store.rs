@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tcp_chat_protocol::event::{MsgLine, Spoken, json_text};
 use tcp_chat_protocol::{Name, RequestId, Timestamp};
 use tcp_chatd::chat::{Chunk, ConversationId, ConversationKind, Sent, SessionId, Writes};
-use tcp_chatd::settings::{Durability, History};
+use tcp_chatd::settings::{Durability, History, MaxBytes};
 use tcp_chatd::store::{PageOf, Range, Readers, SearchIn, Store};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -123,7 +123,13 @@ fn word(mut rank: u64) -> String {
 }
 
 fn history(path: &Path, durability: Durability) -> History {
-    History { path: Some(path.to_owned()), durability, retain: None, retain_messages: None }
+    History {
+        path: Some(path.to_owned()),
+        durability,
+        retain: None,
+        retain_messages: None,
+        max_bytes: MaxBytes::Unlimited,
+    }
 }
 
 /// The best of three rounds: others use the machine, too.

@@ -81,6 +81,10 @@ pub struct Status {
     pub head: u64,
     /// Why messages are not kept, if so.
     pub store_failing: Option<String>,
+    /// Bytes that messages and search index take of `history.max_bytes`.
+    pub history_bytes: u64,
+    /// How many they may take before the oldest messages go; none: there is no bound.
+    pub history_max_bytes: Option<u64>,
     /// When the certificate ends, in RFC 3339.
     pub certificate_expires: String,
     /// What went wrong with certificates or the last reload, if anything.

@@ -12,12 +12,13 @@ use tokio::sync::oneshot;
 use tracing::{error, info};
 
 /// Keys that are gone by only from the next start on.
-const NEEDS_RESTART: [&str; 12] = [
+const NEEDS_RESTART: [&str; 13] = [
     "listen.address",
     "history.path",
     "history.durability",
     "history.retain",
     "history.retain_messages",
+    "history.max_bytes",
     "log.format",
     "admin.socket",
     "metrics.address",

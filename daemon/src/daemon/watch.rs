@@ -4,6 +4,7 @@
 use crate::admin::Status;
 use crate::hub::Health;
 use crate::settings::Loaded;
+use crate::store::HistoryBytes;
 use crate::systemd;
 use crate::tls::Summary;
 use std::net::SocketAddr;
@@ -82,7 +83,15 @@ impl Watch {
 
     fn warning(&self) -> Option<String> {
         let reload = self.reload.as_ref().map(|why| format!("reload refused: {why}"));
-        let warnings: Vec<_> = [reload, self.certificate.fault.clone()].into_iter().flatten().collect();
+        let HistoryBytes { taken, most } = self.health.history;
+        let full = most.filter(|most| taken > most / 10 * 9).map(|most| {
+            format!(
+                "the history takes {} of {} (history.max_bytes), beyond which the oldest messages go",
+                bytes(taken),
+                bytes(most)
+            )
+        });
+        let warnings: Vec<_> = [reload, self.certificate.fault.clone(), full].into_iter().flatten().collect();
         (!warnings.is_empty()).then(|| warnings.join("; "))
     }
 
@@ -100,15 +109,18 @@ impl Watch {
         }
         line.push_str(if self.stopping { "stopping" } else { "serving" });
         line.push_str(&format!(
-            " on {}: {} connections, {} sessions ({} away), {} rooms, {} messages so far; certificate until {}",
+            " on {}: {} connections, {} sessions ({} away), {} rooms, {} messages so far",
             addresses.join(", "),
             counts.connections,
             counts.sessions,
             counts.away,
             counts.rooms,
             counts.head,
-            self.certificate_until(),
         ));
+        if let Some(most) = self.health.history.most {
+            line.push_str(&format!(", of which up to {} are kept", bytes(most)));
+        }
+        line.push_str(&format!("; certificate until {}", self.certificate_until()));
         line
     }
 
@@ -141,6 +153,8 @@ impl Watch {
             rooms: 0,
             head: 0,
             store_failing: self.health.store_failing.clone(),
+            history_bytes: self.health.history.taken,
+            history_max_bytes: self.health.history.most,
             certificate_expires: humantime::format_rfc3339_seconds(self.certificate.facts.not_after)
                 .to_string(),
             warning: self.warning(),
@@ -148,6 +162,15 @@ impl Watch {
         status.count(self.health.counts);
         status
     }
+}
+
+/// Bytes, as people read them: two digits or more, in a unit of 1,024s.
+fn bytes(bytes: u64) -> String {
+    let units = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    units
+        .into_iter()
+        .find(|(unit, _)| bytes >= 10 * unit)
+        .map_or_else(|| format!("{bytes} bytes"), |(unit, name)| format!("{} {name}", bytes / unit))
 }
 
 #[cfg(test)]
@@ -189,6 +212,17 @@ mod tests {
                 .summary()
                 .starts_with("reload refused: limits.burst: no number; server.pem: broken; serving on ")
         );
+        watch.reload_refused(None);
+        watch.certificate(certificate());
+        let (mib, gib) = (1 << 20, 1 << 30);
+        let most = Some(12 * gib);
+        watch.healthy(Health { history: HistoryBytes { taken: 20 * mib, most }, ..Health::default() });
+        assert_eq!(watch.warning(), None);
+        assert!(
+            watch.summary().contains("0 messages so far, of which up to 12 GiB are kept; certificate until ")
+        );
+        watch.healthy(Health { history: HistoryBytes { taken: 12 * gib, most }, ..Health::default() });
+        assert!(watch.summary().starts_with("the history takes 12 GiB of 12 GiB (history.max_bytes), "));
         watch.healthy(Health { store_failing: Some("disk full".into()), ..Health::default() });
         assert!(
             watch.summary().starts_with("messages are refused, the store cannot be written (disk full); ")

@@ -64,12 +64,15 @@ impl Observed {
 
     async fn metrics(&self) -> Answer {
         let (hub, store) = tokio::join!(self.inbox.measure(LIMIT), timeout(LIMIT, self.readers.stats()));
-        let store = store.ok().and_then(Result::ok).map(|s| (s.bytes, s.index_bytes, s.messages));
+        let store = store.ok().and_then(Result::ok);
+        let history = store.map(|s| (s.history.taken, s.history.most.unwrap_or(0)));
+        let store = store.map(|s| (s.bytes, s.index_bytes, s.messages));
         let works = hub.as_ref().is_some_and(|hub| !hub.store_failing);
         let now = Now {
             ready: works && !self.stopping.is_cancelled(),
             hub,
             store,
+            history,
             certificate: Some(self.tls.summary().facts.not_after),
         };
         match self.metrics.text(&now) {

@@ -53,6 +53,7 @@ impl Hub {
         let health = Health {
             counts: self.chat.counts(),
             store_failing: self.failing.as_ref().map(|(why, _)| why.clone()),
+            history: self.store.history_bytes(),
         };
         for answer in std::mem::take(&mut self.answers) {
             match answer {

@@ -3,16 +3,24 @@
 //! each turn. Never decides what goes: the store does, a small slice at a time.
 
 use super::Hub;
+use crate::chat::Effect;
 use crate::log;
-use crate::store::StoreError;
+use crate::store::{HistoryBytes, Removed, StoreError};
 use std::time::Duration;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// Between two looks at what has to go from the store.
 pub(super) const TIDY_EVERY: Duration = Duration::from_secs(5);
 /// The same while there is more to remove.
 const TIDY_AGAIN: Duration = Duration::from_millis(20);
+/// Slices that are removed one after the other where the history takes more than it may: a turn must not
+/// write more than goes.
+const SLICES: usize = 8;
+/// For so long at most.
+const SLICES_TIME: Duration = Duration::from_millis(3);
+/// Between two looks whether the store's files are still the ones that were opened.
+pub(super) const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// Between two tries to write to a store that failed.
 pub(super) const PROBE_EVERY: Duration = Duration::from_secs(1);
 
@@ -25,6 +33,7 @@ impl Hub {
             log::tell_left_out();
             self.tidy_at = now
                 + match self.tidy() {
+                    Ok(true) if self.is_over() => Duration::ZERO,
                     Ok(true) => TIDY_AGAIN,
                     Ok(false) => TIDY_EVERY,
                     Err(why) => {
@@ -37,9 +46,14 @@ impl Hub {
                     }
                 };
         }
+        if now >= self.check_at {
+            self.check_at = now + CHECK_EVERY;
+            self.check_files();
+        }
         if self.failing.as_ref().is_some_and(|(_, at)| now >= *at) {
             // Room that retention can make is made first.
-            let probed = self.tidy().and_then(|_| self.store.replace(&self.chat.found()));
+            let probed = self.store.probe().and_then(|()| self.tidy());
+            let probed = probed.and_then(|_| self.store.replace(&self.chat.found()));
             self.failing = match probed {
                 Ok(()) => {
                     self.chat.keeps_again();
@@ -51,12 +65,75 @@ impl Hub {
         }
     }
 
-    /// Removes a slice. True: there may be more. The chat hears in the next turn of what is gone.
+    /// Nobody says anything, perhaps: the store fails all the same if its files are not there.
+    fn check_files(&mut self) {
+        if self.failing.is_some() {
+            return;
+        }
+        if let Err(why) = self.store.check_files() {
+            self.chat.begin(self.now());
+            let effects = self.chat.end().effects;
+            let effects = self.fail(&why, effects);
+            self.deliver(effects, &[]);
+        }
+    }
+
+    /// The store could not keep a turn, or lost its files: from now on messages are refused.
+    pub(super) fn fail(&mut self, why: &StoreError, effects: Vec<Effect>) -> Vec<Effect> {
+        let why = why.to_string();
+        error!(
+            event = "store_failing",
+            error = why,
+            "store failed: messages are refused until it can be written again"
+        );
+        let effects = self.chat.not_kept(effects, &why);
+        self.failing = Some((why, Instant::now() + PROBE_EVERY));
+        effects
+    }
+
+    fn is_over(&self) -> bool {
+        let bytes = self.store.history_bytes();
+        bytes.most.is_some_and(|most| bytes.taken > most)
+    }
+
+    /// Removes a slice, or some where the history takes more than it may. True: there may be more.
     fn tidy(&mut self) -> Result<bool, StoreError> {
+        let began = std::time::Instant::now();
+        let mut is_more = self.tidy_once()?;
+        for _ in 1..SLICES {
+            if !is_more || !self.is_over() || began.elapsed() >= SLICES_TIME {
+                break;
+            }
+            is_more = self.tidy_once()?;
+        }
+        self.tell_if_full();
+        Ok(is_more)
+    }
+
+    fn tell_if_full(&mut self) {
+        let HistoryBytes { taken, most } = self.store.history_bytes();
+        let Some(most) = most else { return };
+        if taken > most && !self.is_full_told {
+            self.is_full_told = true;
+            warn!(
+                event = "history_full",
+                bytes = taken,
+                max_bytes = most,
+                "the history takes all of history.max_bytes: the oldest messages go before history.retain"
+            );
+        } else if taken < most / 10 * 9 {
+            self.is_full_told = false;
+        }
+    }
+
+    /// Removes a slice. True: there may be more. The chat hears in the next turn of what is gone.
+    fn tidy_once(&mut self) -> Result<bool, StoreError> {
         let Some(tidied) = self.store.tidy(self.certainly())? else { return Ok(false) };
         let (oldest, of) = self.forgotten.get_or_insert_default();
         *oldest = tidied.oldest;
         of.extend(tidied.of);
+        let Removed { age, number, bytes, gone } = tidied.removed;
+        self.metrics.hub.removed([age, number, bytes, gone]);
         Ok(true)
     }
 }

@@ -4,6 +4,7 @@
 use crate::chat::{Act, Command, ConnectionId, Counts, Look, NotGranted, Rules, UserInfo, UserWish};
 use crate::hub::Outbox;
 use crate::metrics::HubNow;
+use crate::store::HistoryBytes;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +56,8 @@ pub struct Health {
     pub counts: Counts,
     /// Why messages cannot be kept now; `None`: they can.
     pub store_failing: Option<String>,
+    /// What the history takes, and what it may.
+    pub history: HistoryBytes,
 }
 
 /// The sending side. Cheap to clone.

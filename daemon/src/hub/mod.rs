@@ -19,10 +19,10 @@ use crate::chat::{
 };
 use crate::log;
 use crate::metrics::Metrics;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use answers::Answer;
 use arc_swap::ArcSwap;
-use chores::{PROBE_EVERY, TIDY_EVERY};
+use chores::CHECK_EVERY;
 use std::sync::Arc;
 use std::time::Duration;
 use tcp_chat_protocol::{RequestId, Seq, Timestamp};
@@ -72,6 +72,10 @@ struct Hub {
     /// The system's clock at that moment.
     began_wall: Timestamp,
     tidy_at: Instant,
+    /// When to look whether the store's files are still there.
+    check_at: Instant,
+    /// It was said that the oldest messages go for the room that they take.
+    is_full_told: bool,
     /// What retention took and the chat does not know yet: below which number, and of which
     /// conversations.
     forgotten: Option<(Seq, Vec<ConversationId>)>,
@@ -136,7 +140,10 @@ impl Hub {
             held_at: began,
             began,
             began_wall,
-            tidy_at: began + TIDY_EVERY,
+            // At once: how much there is, is part of the first STATUS.
+            tidy_at: began,
+            check_at: began + CHECK_EVERY,
+            is_full_told: false,
             forgotten: None,
             failing: None,
             answers: Vec::new(),
@@ -184,7 +191,10 @@ impl Hub {
         let probe = self.failing.as_ref().map(|(_, at)| *at);
         let unhurried = (!self.unhurried.is_empty()).then_some(self.unhurried_at);
         let held = waiting.holds().then_some(self.held_at);
-        [ending, probe, unhurried, held].into_iter().flatten().fold(self.tidy_at, Instant::min)
+        [ending, probe, unhurried, held]
+            .into_iter()
+            .flatten()
+            .fold(self.tidy_at.min(self.check_at), Instant::min)
     }
 
     /// One turn: decide, commit, deliver.
@@ -278,23 +288,12 @@ impl Hub {
         commands
     }
 
-    fn fail(&mut self, why: &StoreError, effects: Vec<crate::chat::Effect>) -> Vec<crate::chat::Effect> {
-        let why = why.to_string();
-        error!(
-            event = "store_failing",
-            error = why,
-            "store failed: messages are refused until it can be written again"
-        );
-        let effects = self.chat.not_kept(effects, &why);
-        self.failing = Some((why, Instant::now() + PROBE_EVERY));
-        effects
-    }
-
     fn finish(self) -> Ended {
         log::tell_left_out();
         let mut failing = self.failing.map(|(why, _)| why);
         let mut store = self.store;
-        if failing.is_some() && store.replace(&self.chat.found()).is_ok() {
+        store.be_patient();
+        if failing.is_some() && store.check_files().and_then(|()| store.replace(&self.chat.found())).is_ok() {
             failing = None;
         }
         if let Err(why) = store.close() {

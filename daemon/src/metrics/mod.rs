@@ -56,6 +56,7 @@ pub struct Hub {
     commit: Histogram,
     fan_out: Histogram,
     store_errors: IntCounter,
+    removed: IntCounterVec,
 }
 
 /// What the chat counts, turn by turn, as a [`Tally`].
@@ -231,6 +232,12 @@ impl Hub {
                 &make::LATENCIES,
             )?,
             store_errors: make.counter("store_errors_total", "Turns that the store could not keep.")?,
+            removed: make.counters(
+                "messages_removed_total",
+                "Messages that were removed from the store, by reason.",
+                "reason",
+                words::REMOVALS,
+            )?,
         })
     }
 
@@ -247,6 +254,14 @@ impl Hub {
     /// A turn was not kept.
     pub fn not_kept(&self) {
         self.store_errors.inc();
+    }
+
+    /// Messages were removed from the store: so many because of their age, their number and the bytes
+    /// that they took, and so many of conversations that are gone.
+    pub fn removed(&self, [age, number, bytes, gone]: [u64; 4]) {
+        for (reason, count) in words::REMOVALS.into_iter().zip([age, number, bytes, gone]) {
+            self.removed.with_label_values(&[reason]).inc_by(count);
+        }
     }
 
     /// A turn's messages were handed out: how many there were, how many copies, how many readers fell

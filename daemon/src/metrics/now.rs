@@ -18,6 +18,8 @@ pub(super) struct Gauges {
     store_bytes: IntGaugeVec,
     store_messages: IntGauge,
     store_failing: IntGauge,
+    history_bytes: IntGauge,
+    history_max_bytes: IntGauge,
     certificate: Gauge,
     hub_up: IntGauge,
     ready: IntGauge,
@@ -30,6 +32,8 @@ pub struct Now {
     pub hub: Option<HubNow>,
     /// Bytes of the log and of the search index, and messages in the store.
     pub store: Option<(u64, u64, u64)>,
+    /// Bytes that the history takes of its bound, and the bound; 0: it has none.
+    pub history: Option<(u64, u64)>,
     /// When the certificate in use ends.
     pub certificate: Option<SystemTime>,
     /// Is the daemon ready for clients?
@@ -89,6 +93,10 @@ impl Gauges {
                 "store_failing",
                 "1 while messages are refused because the store cannot be written.",
             )?,
+            history_bytes: make
+                .gauge("history_bytes", "Bytes that messages and search index take of history.max_bytes.")?,
+            history_max_bytes: make
+                .gauge("history_max_bytes", "Bytes that they may take; 0: there is no bound.")?,
             certificate: make.float(
                 "certificate_expiry_timestamp_seconds",
                 "When the certificate in use ends, in seconds since 1970.",
@@ -118,6 +126,10 @@ impl Gauges {
             self.store_bytes.with_label_values(&["log"]).set(long(log));
             self.store_bytes.with_label_values(&["index"]).set(long(index));
             self.store_messages.set(long(messages));
+        }
+        if let Some((taken, most)) = now.history {
+            self.history_bytes.set(long(taken));
+            self.history_max_bytes.set(long(most));
         }
         if let Some(ends) = now.certificate.and_then(|ends| ends.duration_since(UNIX_EPOCH).ok()) {
             self.certificate.set(ends.as_secs_f64());

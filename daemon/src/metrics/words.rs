@@ -148,3 +148,6 @@ mod tests {
         assert_eq!(end("whatever"), "other");
     }
 }
+
+/// Why messages are removed from the store.
+pub(super) const REMOVALS: [&str; 4] = ["age", "number", "bytes", "gone"];

@@ -156,6 +156,19 @@ pub struct History {
     pub retain: Option<Duration>,
     /// How many messages are kept; `None`: all.
     pub retain_messages: Option<u64>,
+    /// How many bytes they may take.
+    pub max_bytes: MaxBytes,
+}
+
+/// How many bytes the history may take, with its search index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaxBytes {
+    /// Half of what is free on the disk at the first start.
+    HalfOfDisk,
+    /// All that there are.
+    Unlimited,
+    /// So many.
+    Bytes(u64),
 }
 
 /// What an acknowledged message survives.
@@ -328,6 +341,7 @@ impl Default for History {
             durability: Durability::Crash,
             retain: Some(Duration::from_secs(90 * 24 * 3600)),
             retain_messages: None,
+            max_bytes: MaxBytes::HalfOfDisk,
         }
     }
 }

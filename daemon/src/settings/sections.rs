@@ -4,7 +4,8 @@
 use super::layers::Environment;
 use super::values::Values;
 use super::{
-    Admin, Durability, History, Limits, Listen, Log, LogFormat, Rooms, Sessions, Settings, Shutdown, Tls,
+    Admin, Durability, History, Limits, Listen, Log, LogFormat, MaxBytes, Rooms, Sessions, Settings,
+    Shutdown, Tls,
 };
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -182,11 +183,22 @@ impl Reader<'_> {
         let durability = [("crash", Durability::Crash), ("power", Durability::Power)];
         let retain = self.values.duration("history.retain", Duration::ZERO..=36_500 * DAY);
         let messages = self.values.count("history.retain_messages", 0..=u64::from(u32::MAX));
+        let max_bytes = match self.values.size("history.max_bytes", 0..=1 << 53) {
+            None => MaxBytes::HalfOfDisk,
+            Some(0) => MaxBytes::Unlimited,
+            Some(bytes) if (bytes as u64) < MIB => {
+                let reason = "it is less than 1 MiB, which an empty store may take; 0: no bound";
+                self.values.refuse("history.max_bytes", reason);
+                MaxBytes::HalfOfDisk
+            }
+            Some(bytes) => MaxBytes::Bytes(bytes as u64),
+        };
         History {
             path,
             durability: self.values.choice("history.durability", &durability).unwrap_or(defaults.durability),
             retain: retain.filter(|retain| !retain.is_zero()),
             retain_messages: messages.filter(|messages| *messages != 0),
+            max_bytes,
         }
     }
 

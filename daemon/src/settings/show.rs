@@ -7,7 +7,7 @@ use super::problem::Origin;
 use super::units::{show_duration, show_size};
 use super::{
     Admin, Auth, AuthMode, ClientAuth, Durability, History, Http, Limits, Listen, Loaded, Log, LogFormat,
-    Metrics, Rooms, Sessions, Settings, Shutdown, Tls,
+    MaxBytes, Metrics, Rooms, Sessions, Settings, Shutdown, Tls,
 };
 use std::path::Path;
 use std::sync::LazyLock;
@@ -89,7 +89,7 @@ pub(super) fn entries(settings: &Settings) -> Vec<Entry> {
     let Sessions { ttl } = sessions;
     all.push(("sessions.ttl", duration(*ttl)));
 
-    let History { path: store, durability, retain, retain_messages } = history;
+    let History { path: store, durability, retain, retain_messages, max_bytes } = history;
     all.push(("history.path", Some(store.as_deref().map_or_else(|| text(":memory:"), path))));
     let durability = match durability {
         Durability::Crash => "crash",
@@ -98,6 +98,12 @@ pub(super) fn entries(settings: &Settings) -> Vec<Entry> {
     all.push(("history.durability", Some(text(durability))));
     all.push(("history.retain", Some(retain.map_or_else(|| text("0"), |d| text(show_duration(d))))));
     all.push(("history.retain_messages", count(retain_messages.unwrap_or(0))));
+    let max_bytes = match max_bytes {
+        MaxBytes::HalfOfDisk => None,
+        MaxBytes::Unlimited => count(0),
+        MaxBytes::Bytes(bytes) => show_size(*bytes).map(text).or_else(|| count(*bytes)),
+    };
+    all.push(("history.max_bytes", max_bytes));
 
     show_limits(limits, &mut all);
 
@@ -210,6 +216,11 @@ pub(super) fn as_toml(loaded: &Loaded) -> String {
             // What is not set may still have an effect that can be shown.
             (None, "admin.socket", Some(socket)) => {
                 format!("{name} = {}  # default: beside the store", path(&socket))
+            }
+            (None, "history.max_bytes", _) => {
+                format!(
+                    "# {name} is not set: half of what is free on the disk at the first start; see `tcp-chatd status`"
+                )
             }
             (None, ..) => format!("# {name} is not set"),
         };

@@ -1,5 +1,6 @@
 //! Owns the copy of the log that an operator asks for, made while it is in use. Called by
-//! [`super::Readers`] on a thread that may wait. Never leaves half a copy behind.
+//! [`super::Readers`] on a thread that may wait. Never leaves half a copy behind; what a killed daemon
+//! left of one goes with the next backup to that folder, or, beside the store, at the next start.
 
 use super::StoreError;
 use super::place::Place;
@@ -8,12 +9,19 @@ use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use std::fs::File;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 /// Pages that are copied in one step.
 const STEP_PAGES: i32 = 1_000;
 
+/// How the name of a copy begins until it is whole.
+const HIDDEN: &str = ".tcp-chatd-backup-";
+
 /// Copies the log to `to`.
 pub(super) fn write(shared: &Shared, log: &Connection, to: &Path) -> Result<(), StoreError> {
+    if shared.closing.load(Ordering::Acquire) {
+        return Err(StoreError::Closing);
+    }
     if to.symlink_metadata().is_ok() {
         return Err(StoreError::Exists { path: to.to_owned() });
     }
@@ -21,18 +29,23 @@ pub(super) fn write(shared: &Shared, log: &Connection, to: &Path) -> Result<(), 
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
+    remove_left_behind(folder);
     // For its owner alone, and removed if anything goes wrong from here on.
     let copy = tempfile::Builder::new()
-        .prefix(".tcp-chatd-backup-")
+        .prefix(HIDDEN)
         .tempfile_in(folder)
         .map_err(|e| StoreError::io("write a backup in", folder, &e))?;
+    // For as long as this lives, nobody takes it for a dead one's.
+    copy.as_file().lock().map_err(|e| StoreError::io("lock", copy.path(), &e))?;
     let place = Place::File(copy.path().to_owned());
     let error = |e: rusqlite::Error| {
         let target = Place::File(to.to_owned());
         let whose = if is_about_reading(&e) { &shared.log } else { &target };
         StoreError::sqlite("back up", whose, &e)
     };
-    copy_pages(log, &place).map_err(error)?;
+    if !copy_pages(shared, log, &place).map_err(error)? {
+        return Err(StoreError::Closing);
+    }
     copy.as_file().sync_all().map_err(|e| StoreError::io("sync", to, &e))?;
     copy.persist_noclobber(to).map_err(|e| match e.error.kind() {
         std::io::ErrorKind::AlreadyExists => StoreError::Exists { path: to.to_owned() },
@@ -42,19 +55,47 @@ pub(super) fn write(shared: &Shared, log: &Connection, to: &Path) -> Result<(), 
     File::open(folder).and_then(|f| f.sync_all()).map_err(|e| StoreError::io("sync", folder, &e))
 }
 
-/// One moment of the log, however much is written meanwhile.
-fn copy_pages(log: &Connection, to: &Place) -> rusqlite::Result<()> {
+/// Removes what a daemon that was killed left of its copies in a folder. The lock on one that is being
+/// written is held.
+pub(super) fn remove_left_behind(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.filter_map(Result::ok) {
+        let is_copy = entry.file_name().to_string_lossy().starts_with(HIDDEN)
+            && entry.file_type().is_ok_and(|kind| kind.is_file());
+        if !is_copy {
+            continue;
+        }
+        let path = entry.path();
+        // What belongs to another user stays.
+        let is_dead = File::options().write(true).open(&path).is_ok_and(|copy| copy.try_lock().is_ok());
+        if is_dead && std::fs::remove_file(&path).is_ok() {
+            tracing::info!(event = "backup_removed", file = %path.display(), "removed what a killed backup left");
+        }
+    }
+}
+
+/// One moment of the log, however much is written meanwhile. False: the store is being closed.
+fn copy_pages(shared: &Shared, log: &Connection, to: &Place) -> rusqlite::Result<bool> {
     let mut copy = Connection::open(to.path())?;
     // It has no readers and no past: what a crash leaves of it is thrown away.
     copy.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")?;
     log.execute_batch("BEGIN; SELECT 1 FROM totals")?;
     let copied = (|| {
         let backup = Backup::new(log, &mut copy)?;
-        while backup.step(STEP_PAGES)? != StepResult::Done {}
-        Ok(())
+        while backup.step(STEP_PAGES)? != StepResult::Done {
+            if shared.closing.load(Ordering::Acquire) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     })();
-    log.execute_batch("COMMIT").and(copied)?;
-    copy.close().map_err(|(_, e)| e)
+    let copied = log.execute_batch("COMMIT").and(copied)?;
+    if copied {
+        // Its bound was made for the disk of this store.
+        copy.execute("UPDATE totals SET max_bytes = NULL", [])?;
+    }
+    copy.close().map_err(|(_, e)| e)?;
+    Ok(copied)
 }
 
 /// Errors that come from what is read rather than from what is written.

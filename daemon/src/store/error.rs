@@ -2,6 +2,7 @@
 //! sorted by whose move it is. Everything in the store ends here; the daemon reads it for its
 //! log, its STATUS and its exit code. Never decides what happens then.
 
+use super::files::Which;
 use super::place::Place;
 use rusqlite::ErrorCode;
 use std::io;
@@ -54,6 +55,30 @@ pub enum StoreError {
         store: String,
         /// What SQLite said.
         why: String,
+    },
+    /// Somebody removed or replaced a file while it was in use. SQLite would go on in a file that nobody
+    /// finds again.
+    #[error("{} was {how} while tcp-chatd was using it: {advice}", path.display())]
+    Lost {
+        /// What it is.
+        which: Which,
+        /// Which file.
+        path: PathBuf,
+        /// What happened to it.
+        how: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The store is not there, and its write-ahead log is.
+    #[error(
+        "{} is not there, and {} is, which may hold messages of it: put the store back beside it, or move it away \
+         to begin an empty store", store.display(), wal.display()
+    )]
+    Alone {
+        /// The store that is missing.
+        store: PathBuf,
+        /// The write-ahead log.
+        wal: PathBuf,
     },
     /// The disk, or the quota, is full.
     #[error("there is no room left on the disk for {store}: free some, or shorten `history.retain`")]
@@ -110,6 +135,9 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The daemon ends.
+    #[error("the daemon is stopping: nothing was copied")]
+    Closing,
     /// The program asked for something that makes no sense, or has a mistake.
     #[error(
         "the store refused what it was asked to do: {0} (this is a mistake in tcp-chatd: please report it)"
@@ -133,6 +161,7 @@ impl StoreError {
                 | Self::ReadOnly { .. }
                 | Self::Busy { .. }
                 | Self::Io { .. }
+                | Self::Lost { .. }
                 | Self::Permission { .. }
                 | Self::Index { .. }
         )
@@ -146,6 +175,7 @@ impl StoreError {
                 | Self::Busy { .. }
                 | Self::Bug(_)
                 | Self::Exists { .. }
+                | Self::Closing
                 | Self::Index { .. }
                 | Self::TooLong
         )

@@ -221,6 +221,7 @@ impl Worker {
 
 impl Open {
     fn new(shared: &Shared) -> Result<Self, StoreError> {
+        shared.check_log()?;
         let log = schema::open_reader(&shared.log)?;
         let error = |e: rusqlite::Error| StoreError::sqlite("read", &shared.log, &e);
         let head = found::totals(&log).map_err(error)?.head;

@@ -9,9 +9,12 @@
 
 mod apart;
 mod backup;
+mod bytes;
 mod error;
+mod files;
 mod found;
 mod gap;
+mod guard;
 mod ids;
 mod index;
 mod page;
@@ -23,6 +26,7 @@ mod rows;
 mod schema;
 mod search;
 mod shared;
+mod stamps;
 #[cfg(test)]
 mod tests;
 mod tidy;
@@ -32,7 +36,9 @@ mod words;
 mod write;
 
 pub use error::StoreError;
+pub use files::Which;
 pub use read::Readers;
+pub use tidy::Removed;
 pub use write::Store;
 
 pub use crate::chat::{PageOf, Range, SearchIn};
@@ -67,6 +73,17 @@ pub struct Tidied {
     pub oldest: Seq,
     /// The conversations whose oldest messages went because of their age or number, each once.
     pub of: Vec<ConversationId>,
+    /// How many messages went, and why.
+    pub removed: Removed,
+}
+
+/// How many bytes the history takes, with its search index, and how many it may.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HistoryBytes {
+    /// It takes so many.
+    pub taken: u64,
+    /// It may take so many; `None`: there is no bound.
+    pub most: Option<u64>,
 }
 
 /// What was read of a gap.
@@ -104,6 +121,8 @@ pub struct Stats {
     pub index_bytes: u64,
     /// Messages up to this number can be found by a search.
     pub indexed: Seq,
+    /// What counts for `history.max_bytes`.
+    pub history: HistoryBytes,
 }
 
 /// The lines of a chunk, each with its newline and its number: they follow each other from `first`.

@@ -68,11 +68,30 @@ impl Place {
         }
     }
 
+    /// SQLite removes a write-ahead log beside an empty store without a word. It may hold messages: the store
+    /// may be on a disk that is not mounted, or was removed by mistake.
+    pub(super) fn check_not_alone(&self) -> Result<(), StoreError> {
+        let Self::File(store) = self else { return Ok(()) };
+        let (wal, bytes) =
+            (beside(store, "-wal"), |path: &Path| path.metadata().map_or(0, |file| file.len()));
+        if bytes(store) == 0 && bytes(&wal) > 0 {
+            return Err(StoreError::Alone { store: store.clone(), wal });
+        }
+        Ok(())
+    }
+
     /// Makes the file, for its owner alone, if it is not there. A file that is there keeps its mode.
     pub(super) fn make_file(&self) -> Result<(), StoreError> {
         let Self::File(path) = self else { return Ok(()) };
         private(OpenOptions::new().read(true).write(true).create(true), path)?;
         Ok(())
+    }
+
+    /// The folder in which it lies.
+    pub(super) fn folder(&self) -> PathBuf {
+        let Self::File(path) = self else { return PathBuf::new() };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        folder.unwrap_or(Path::new(".")).to_owned()
     }
 
     /// Makes the folder, for its owner alone, if it is not there.
@@ -129,6 +148,12 @@ impl fmt::Display for Place {
             Self::Memory(_) => f.write_str("in memory"),
         }
     }
+}
+
+/// Bytes that this user may still write to the disk of a folder; `None`: the system does not say.
+pub(super) fn free(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 fn private(options: &mut OpenOptions, path: &Path) -> Result<File, StoreError> {

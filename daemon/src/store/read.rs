@@ -3,8 +3,8 @@
 //! Never writes, never holds up the writer.
 
 use super::shared::Shared;
-use super::{Caught, Page, PageOf, Range, SearchIn, Stats, StoreError};
-use super::{backup, found, gap, page, rights, schema, search};
+use super::{Caught, HistoryBytes, Page, PageOf, Range, SearchIn, Stats, StoreError};
+use super::{backup, bytes, found, gap, page, rights, schema, search};
 use crate::chat::{Audit, ConversationId, SessionId};
 use rusqlite::Connection;
 use std::path::Path;
@@ -30,6 +30,8 @@ struct Inner {
     searches: Semaphore,
     /// How long one of them may take.
     search_time: Duration,
+    /// One backup at a time, beside the readers: it may take minutes, and nobody waits for it.
+    backups: Semaphore,
     idle: Mutex<Vec<Reader>>,
 }
 
@@ -49,8 +51,21 @@ impl Readers {
             permits: Arc::new(Semaphore::new(READERS)),
             searches: Semaphore::new(SEARCHERS),
             search_time,
+            backups: Semaphore::new(1),
             idle: Mutex::default(),
         }))
+    }
+
+    /// Opens one for later. If the store's file is removed while it is in use, no other can be opened, and a
+    /// backup through this one is what saves the messages.
+    pub(super) fn open_first(&self) -> Result<(), StoreError> {
+        let shared = &self.0.shared;
+        let _gate = shared.log_gate.read();
+        let reader = Reader { log: schema::open_reader(&shared.log)?, search: None };
+        // SQLite opens the write-ahead log with the first page that is read.
+        found::totals(&reader.log).map_err(|e| StoreError::sqlite("read", &shared.log, &e))?;
+        self.0.idle().push(reader);
+        Ok(())
     }
 
     /// Reads on in a gap: at most about `bytes`, at least one chunk's worth. Of ranges that
@@ -122,6 +137,7 @@ impl Readers {
                 bytes: shared.log.files().iter().map(size).sum(),
                 index_bytes: shared.index.files().iter().map(size).sum(),
                 indexed: shared.progress().borrow().mark,
+                history: HistoryBytes { taken: bytes::taken(&reader.log, shared)?, most: shared.max_bytes },
             })
         })
         .await
@@ -129,17 +145,26 @@ impl Readers {
 
     /// Copies the store to a new file while it is in use. The copy is whole or not there: it is
     /// written beside `to` under another name, synced, and then renamed. It can be opened as a
-    /// store. The search index is not copied; it is made anew.
+    /// store. The search index is not copied; it is made anew. One runs at a time; others wait for it.
     ///
     /// # Errors
-    /// The copy could not be made, or `to` is there already; no half copy is left.
+    /// The copy could not be made, `to` is there already, or the store is being closed; no half copy
+    /// is left.
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         let to = to.to_owned();
-        self.blocking(move |shared, reader| {
+        let _permit = self.0.backups.acquire().await;
+        self.on_a_thread(move |shared, reader| {
+            let _running = shared.backing_up.lock().unwrap_or_else(PoisonError::into_inner);
             let _gate = shared.log_gate.read();
             backup::write(shared, &reader.log, &to)
         })
         .await
+    }
+
+    /// What tests reach for.
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.0.shared)
     }
 
     /// Runs `ask` on a thread that may wait, on one moment of the log.
@@ -160,13 +185,25 @@ impl Readers {
         ask: impl FnOnce(&Shared, &mut Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let permit = Arc::clone(&self.0.permits).acquire_owned().await;
+        self.on_a_thread(move |shared, reader| {
+            let _permit = permit;
+            ask(shared, reader)
+        })
+        .await
+    }
+
+    /// Runs `ask` on a thread that may wait, however many do.
+    async fn on_a_thread<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Shared, &mut Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let inner = Arc::clone(&self.0);
         let read = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
             let idle = inner.idle().pop();
             let mut reader = match idle {
                 Some(reader) => reader,
                 None => {
+                    inner.shared.check_log()?;
                     let _gate = inner.shared.log_gate.read();
                     Reader { log: schema::open_reader(&inner.shared.log)?, search: None }
                 }

@@ -19,10 +19,14 @@ const STEPS: &[&str] = &[
     include_str!("schema/2.sql"),
     include_str!("schema/rights.sql"),
     include_str!("schema/audit.sql"),
+    include_str!("schema/bytes.sql"),
 ];
 
 /// How long a connection waits for another program's lock (an operator's `sqlite3`, a backup).
 pub(super) const BUSY: Duration = Duration::from_secs(5);
+
+/// How long a turn waits for such a lock. The hub stands still meanwhile, and with it everyone.
+pub(super) const WRITER_BUSY: Duration = Duration::from_millis(100);
 
 /// What the write-ahead log is cut back to, in bytes.
 const WAL_BYTES: i64 = 32 * 1024 * 1024;
@@ -35,6 +39,7 @@ const READER_CACHE_KIB: i64 = 512;
 /// Opens the log for writing: made, checked, and brought to the newest version.
 pub(super) fn open_writer(place: &Place, durability: Durability) -> Result<Connection, StoreError> {
     let error = |e: rusqlite::Error| StoreError::sqlite("open", place, &e);
+    place.check_not_alone()?;
     place.make_file()?;
     let mut log = connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     migrate(&mut log, place, STEPS)?;
@@ -45,6 +50,7 @@ pub(super) fn open_writer(place: &Place, durability: Durability) -> Result<Conne
 /// Opens the log for writing again after a failure: what is there, or nothing.
 pub(super) fn reopen_writer(place: &Place, durability: Durability) -> Result<Connection, StoreError> {
     let log = connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    log.busy_timeout(WRITER_BUSY).map_err(|e| StoreError::sqlite("open", place, &e))?;
     let found = check_version(&log, place, STEPS.len())?;
     if found != STEPS.len() {
         let why = format!("its version was {} and is {found}", STEPS.len());
@@ -148,6 +154,7 @@ fn migrate(log: &mut Connection, place: &Place, steps: &[&str]) -> Result<(), St
 
 fn set_up_writer(log: &Connection, durability: Durability) -> rusqlite::Result<()> {
     log.set_prepared_statement_cache_capacity(64);
+    log.busy_timeout(WRITER_BUSY)?;
     // A database in memory keeps its own journal and answers "memory".
     log.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0))?;
     // NORMAL: a commit is in the system's hands when it returns, and survives this process; the

@@ -1,7 +1,10 @@
 //! Owns what the writer, the readers and the indexer have in common: where the store lies, who
 //! may go at a database in memory, and how far the indexer is. Never touches a database itself.
 
+use super::StoreError;
+use super::files::Files;
 use super::place::Place;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use tcp_chat_protocol::Seq;
@@ -24,6 +27,14 @@ pub(super) struct Shared {
     /// and this one not for new messages: they come a thousand times a second.
     alarm: Condvar,
     progress: watch::Sender<Progress>,
+    /// How many bytes the history may take; `None`: there is no bound.
+    pub(super) max_bytes: Option<u64>,
+    /// What the log's files were; `None`: it is in memory.
+    pub(super) files: Option<Files>,
+    /// The running backup, if there is one, holds it.
+    pub(super) backing_up: Mutex<()>,
+    /// No backup is to begin or to go on.
+    pub(super) closing: AtomicBool,
 }
 
 /// What there is to do for the indexer.
@@ -55,7 +66,7 @@ pub(super) struct Progress {
 }
 
 impl Shared {
-    pub(super) fn new(log: Place, head: Seq) -> Self {
+    pub(super) fn new(log: Place, files: Option<Files>, max_bytes: Option<u64>, head: Seq) -> Self {
         let memory = log.is_memory();
         Self {
             index: log.index(),
@@ -66,7 +77,16 @@ impl Shared {
             bell: Condvar::new(),
             alarm: Condvar::new(),
             progress: watch::Sender::new(Progress::default()),
+            max_bytes,
+            files,
+            backing_up: Mutex::default(),
+            closing: AtomicBool::new(false),
         }
+    }
+
+    /// Is the file at the log's path still the one that was opened? Whoever opens it once more asks.
+    pub(super) fn check_log(&self) -> Result<(), StoreError> {
+        self.files.as_ref().map_or(Ok(()), Files::check_store)
     }
 
     /// Changes what there is to do, and lets the indexer know.

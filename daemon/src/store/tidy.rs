@@ -3,6 +3,7 @@
 
 use super::ids;
 use super::rows::{int, number};
+use super::stamps::Stamps;
 use crate::chat::ConversationId;
 use crate::settings::History;
 use rusqlite::{Connection, OptionalExtension};
@@ -20,29 +21,43 @@ const SLICE_BYTES: i64 = 512 * 1024;
 /// How many conversations or sessions that are gone one slice looks at: each costs a look-up.
 const SLICE_GONE: usize = 256;
 
-/// What a log in memory may take, in bytes: SQLite ends it at 1 GiB.
-const MEMORY_BYTES: i64 = 256 * 1024 * 1024;
-
 /// What may stay.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     /// Only chunks of this moment and later ones.
     since: Option<u64>,
+    /// The moment that it is at least.
+    now: u64,
     /// Only so many messages.
     messages: Option<u64>,
-    /// Only so many bytes.
-    bytes: Option<i64>,
+    /// The messages take so many bytes more than they may.
+    too_big: u64,
 }
 
 impl Bounds {
-    pub(super) fn new(history: &History, now: Timestamp) -> Self {
+    /// `too_big`: how many bytes of messages have to go.
+    pub(super) fn new(history: &History, now: Timestamp, too_big: u64) -> Self {
         let age = history.retain.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
         Self {
             since: age.map(|age| now.0.saturating_sub(age)),
+            now: now.0,
             messages: history.retain_messages,
-            bytes: history.path.is_none().then_some(MEMORY_BYTES),
+            too_big,
         }
     }
+}
+
+/// How many messages went, by the reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// They were older than `history.retain`.
+    pub age: u64,
+    /// There were more than `history.retain_messages`.
+    pub number: u64,
+    /// They took more than `history.max_bytes`.
+    pub bytes: u64,
+    /// Their conversation is gone.
+    pub gone: u64,
 }
 
 /// What there is to remove. They take turns, so that none waits for as long as another has more.
@@ -75,6 +90,8 @@ pub(super) struct Slice {
     pub(super) chunks: Vec<(Seq, Seq)>,
     /// Whose chunks: for the oldest messages.
     pub(super) of: Vec<ConversationId>,
+    /// How many messages, and why.
+    pub(super) removed: Removed,
     /// The conversations that have nothing left after this, or the sessions, that are gone.
     gone: Vec<i64>,
 }
@@ -86,12 +103,13 @@ pub(super) fn next(
     bounds: &Bounds,
     messages: u64,
     last: Kind,
+    stamps: &mut Stamps,
 ) -> rusqlite::Result<Option<Slice>> {
     let mut kind = last;
     for _ in 0..3 {
         kind = kind.next();
         let slice = match kind {
-            Kind::Old => oldest(log, bounds, messages)?,
+            Kind::Old => oldest(log, bounds, messages, stamps)?,
             Kind::Conversations => of_conversations(log)?,
             Kind::Sessions => Slice { gone: gone(log, "gone_sessions")?, ..Slice::new(kind) },
         };
@@ -116,7 +134,7 @@ fn of_conversations(log: &Connection) -> rusqlite::Result<Slice> {
         let all = room.take(
             &mut slice,
             log,
-            "SELECT first, last, length(lines), ts, conversation FROM chunks WHERE conversation = ?1 ORDER BY last",
+            "SELECT first, last, length(lines), conversation FROM chunks WHERE conversation = ?1 ORDER BY last",
             [id],
             |_, _| true,
         )?;
@@ -127,30 +145,40 @@ fn of_conversations(log: &Connection) -> rusqlite::Result<Slice> {
     }
     slice.of.clear();
     slice.chunks.sort_unstable();
+    slice.removed.gone = slice.messages();
     Ok(slice)
 }
 
-fn oldest(log: &Connection, bounds: &Bounds, messages: u64) -> rusqlite::Result<Slice> {
+fn oldest(log: &Connection, bounds: &Bounds, messages: u64, stamps: &mut Stamps) -> rusqlite::Result<Slice> {
     let mut slice = Slice::new(Kind::Old);
-    let mut left = messages;
-    let mut too_big = match bounds.bytes {
-        Some(bytes) => used(log)? - bytes,
-        None => 0,
+    let overdue = match (bounds.since, first(log)?) {
+        (Some(since), Some(first)) => stamps.overdue(log, first, since, bounds.now)?,
+        _ => 0,
     };
+    let (mut left, mut too_big, mut removed) = (messages, bounds.too_big, Removed::default());
     Room::new().take(
         &mut slice,
         log,
-        "SELECT first, last, length(lines), ts, conversation FROM chunks ORDER BY first",
+        "SELECT first, last, length(lines), conversation FROM chunks ORDER BY first",
         [],
-        |(first, last), (bytes, ts)| {
-            left = left.saturating_sub(last - first + 1);
-            let goes = bounds.since.is_some_and(|since| ts < since)
-                || bounds.messages.is_some_and(|most| left >= most)
-                || too_big > 0;
-            too_big -= bytes;
-            goes
+        |(first, last), bytes| {
+            let count = last - first + 1;
+            left = left.saturating_sub(count);
+            let reason = if last <= overdue {
+                &mut removed.age
+            } else if bounds.messages.is_some_and(|most| left >= most) {
+                &mut removed.number
+            } else if too_big > 0 {
+                &mut removed.bytes
+            } else {
+                return false;
+            };
+            *reason += count;
+            too_big = too_big.saturating_sub(u64::try_from(bytes).unwrap_or(0));
+            true
         },
     )?;
+    slice.removed = removed;
     slice.of.sort_unstable();
     slice.of.dedup();
     Ok(slice)
@@ -176,7 +204,7 @@ impl Room {
         log: &Connection,
         sql: &str,
         of: impl rusqlite::Params,
-        mut go: impl FnMut((Seq, Seq), (i64, u64)) -> bool,
+        mut go: impl FnMut((Seq, Seq), i64) -> bool,
     ) -> rusqlite::Result<bool> {
         let mut query = log.prepare_cached(sql)?;
         let mut rows = query.query(of)?;
@@ -185,11 +213,11 @@ impl Room {
                 return Ok(false);
             }
             let (chunk, size) = ((number(row, 0)?, number(row, 1)?), row.get::<_, i64>(2)?);
-            if !go(chunk, (size, number(row, 3)?)) {
+            if !go(chunk, size) {
                 break;
             }
             slice.chunks.push(chunk);
-            slice.of.push(ConversationId(row.get(4)?));
+            slice.of.push(ConversationId(row.get(3)?));
             self.chunks -= 1;
             self.rows = self.rows.saturating_sub(chunk.1 - chunk.0 + 1);
             self.bytes -= size;
@@ -205,15 +233,9 @@ pub(super) fn first(log: &Connection) -> rusqlite::Result<Option<Seq>> {
         .optional()
 }
 
-/// What the log takes, in bytes.
-fn used(log: &Connection) -> rusqlite::Result<i64> {
-    let of = |sql| log.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0));
-    Ok((of("PRAGMA page_count")? - of("PRAGMA freelist_count")?) * of("PRAGMA page_size")?)
-}
-
 impl Slice {
     fn new(kind: Kind) -> Self {
-        Self { kind, chunks: Vec::new(), of: Vec::new(), gone: Vec::new() }
+        Self { kind, chunks: Vec::new(), of: Vec::new(), removed: Removed::default(), gone: Vec::new() }
     }
 
     /// How many messages it removes.

@@ -4,9 +4,10 @@
 //! SQLite starts the write-ahead log over with the next turn; where none comes for long, the writer
 //! does it, and waits. Never touches a row.
 
-use super::place::Place;
+use super::place::{self, Place};
 use super::{StoreError, schema};
 use rusqlite::Connection;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -19,14 +20,22 @@ const READERS: Duration = Duration::from_millis(50);
 /// So long without a turn is a lull. Two syncs take as long on a fair disk.
 const LULL: Duration = Duration::from_millis(20);
 
+/// With less room than this on the disk, each turn looks.
+const TIGHT: u64 = 64 << 20;
+/// Bytes of a page of a store that this program made.
+const PAGE_BYTES: u64 = 4096;
+
 /// The thread that copies. Dropped, it ends.
 #[derive(Debug, Default)]
 pub(super) struct Checkpoints {
+    folder: PathBuf,
+    is_tight: bool,
     bell: Option<SyncSender<()>>,
     copying: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     pages: Pages,
     restart_at: i64,
+    tight_at: i64,
     turns: u64,
 }
 
@@ -63,6 +72,7 @@ impl Checkpoints {
                 .name("checkpoints".into())
                 .spawn(move || Copier { log, pages, copying }.run(&rings))
                 .map_err(|e| StoreError::io("start a thread for", &place.path(), &e))?;
+            checkpoints.folder = place.folder();
             checkpoints.bell = Some(bell);
             checkpoints.thread = Some(thread);
         }
@@ -73,29 +83,30 @@ impl Checkpoints {
     pub(super) fn after_turn(&mut self, log: &Connection) {
         let Some(bell) = &self.bell else { return };
         self.turns += 1;
-        if !self.turns.is_multiple_of(self.pages.look_every) {
+        if !self.is_tight && !self.turns.is_multiple_of(self.pages.look_every) {
             return;
         }
         let Ok(now) = checkpoint(log, "NOOP") else { return };
+        let room = place::free(&self.folder).unwrap_or(u64::MAX);
+        self.is_tight = room < TIGHT;
+        // A write-ahead log that grew beyond the room that its copy needs could never be copied.
+        let needs_room = self.is_tight && u64::try_from(now.left()).unwrap_or(0) * PAGE_BYTES > room / 2;
         // Two cannot copy at once. What is written meanwhile is left for the next time.
         if now.left() == 0 || self.copying.load(Ordering::Acquire) {
             return;
         }
-        self.restart_at = self.restart_at.max(self.pages.too_long);
-        if now.pages < self.restart_at {
+        let from = if needs_room { self.tight_at } else { self.restart_at.max(self.pages.too_long) };
+        if now.pages < from {
             if now.left() >= self.pages.copy || now.pages >= self.pages.long {
                 // It rings already, or the thread is gone.
                 let _ = bell.try_send(());
             }
             return;
         }
-        let _ = log.busy_timeout(READERS);
-        let done = checkpoint(log, "RESTART");
-        let _ = log.busy_timeout(schema::BUSY);
-        self.restart_at = match done {
-            Ok(now) if now.left() == 0 => 0,
+        (self.restart_at, self.tight_at) = match start_over(log) {
+            Ok(now) if now.left() == 0 => (0, 0),
             // Somebody reads what is old. Not with every turn.
-            _ => now.pages + self.pages.copy,
+            _ => (now.pages + self.pages.copy, now.pages + self.pages.copy / 4),
         };
     }
 }
@@ -145,6 +156,7 @@ impl Copier {
         self.copying.store(true, Ordering::Release);
         let _done = Done(&self.copying);
         if let Err(error) = checkpoint(&self.log, "PASSIVE") {
+            // Tried again with the next turns; what is in it is kept meanwhile.
             tracing::debug!(event = "wal_not_copied", %error, "the write-ahead log could not be copied into the store");
         }
     }
@@ -161,8 +173,8 @@ impl Drop for Done<'_> {
 
 /// The write-ahead log, in pages.
 #[derive(Debug, Clone, Copy)]
-struct Length {
-    pages: i64,
+pub(super) struct Length {
+    pub(super) pages: i64,
     copied: i64,
 }
 
@@ -172,8 +184,16 @@ impl Length {
     }
 }
 
+/// Copies all that readers let it copy, so that the next turn begins at the front of the write-ahead log.
+pub(super) fn start_over(log: &Connection) -> rusqlite::Result<Length> {
+    log.busy_timeout(READERS)?;
+    let done = checkpoint(log, "RESTART");
+    log.busy_timeout(schema::WRITER_BUSY)?;
+    done
+}
+
 /// Copies as `how` says, and tells what there is then.
-fn checkpoint(log: &Connection, how: &str) -> rusqlite::Result<Length> {
+pub(super) fn checkpoint(log: &Connection, how: &str) -> rusqlite::Result<Length> {
     log.prepare_cached(&format!("PRAGMA wal_checkpoint({how})"))?.query_row([], |row| {
         let (prevented, pages, copied): (bool, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         Ok(Length { pages, copied: if prevented { copied.min(pages - 1) } else { copied } })

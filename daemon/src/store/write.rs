@@ -2,13 +2,18 @@
 //! is kept is kept; after an error nothing of the turn is, and the next turn starts afresh. Never
 //! runs on a thread that serves connections.
 
+use super::files::Files;
 use super::found::{self, Totals};
 use super::ids::Ids;
 use super::index::Indexer;
 use super::place::{Lock, Place};
 use super::shared::Shared;
-use super::wal::{Checkpoints, Pages};
-use super::{Kept, Readers, StoreError, Tidied, replace, rows, schema, search, tidy};
+use super::stamps::Stamps;
+use super::wal::Checkpoints;
+use super::{
+    HistoryBytes, Kept, Readers, StoreError, Tidied, backup, bytes, guard, replace, rows, schema, search,
+    tidy,
+};
 use crate::chat::{ConversationId, Found, SessionChange, SessionId, Writes};
 use crate::settings::History;
 use rusqlite::{Connection, TransactionBehavior};
@@ -19,16 +24,19 @@ use tcp_chat_protocol::{RequestId, Seq, Timestamp};
 /// The writer. One per process and file.
 #[derive(Debug)]
 pub struct Store {
-    history: History,
-    shared: Arc<Shared>,
+    pub(super) history: History,
+    pub(super) shared: Arc<Shared>,
     /// `None` after an error that the connection may not have survived: the next use opens it.
-    log: Option<Connection>,
+    pub(super) log: Option<Connection>,
     totals: Totals,
     ids: Ids,
     /// What was removed last.
     tidied: tidy::Kind,
-    checkpoints: Checkpoints,
-    indexer: Option<Indexer>,
+    stamps: Stamps,
+    /// What the history took when it was last looked at.
+    history_bytes: u64,
+    pub(super) checkpoints: Checkpoints,
+    pub(super) indexer: Option<Indexer>,
     /// Held last: the file is ours until it is closed.
     _lock: Option<Lock>,
 }
@@ -47,10 +55,14 @@ impl Store {
         let error = |e: rusqlite::Error| StoreError::sqlite("read", &place, &e);
         let (found, totals) = found::read(&log).map_err(error)?;
         let ids = Ids::read(&log, totals.sent_as_to).map_err(error)?;
-        let checkpoints = Checkpoints::start(&place, Pages::default())?;
-        let shared = Arc::new(Shared::new(place, found.head));
+        let files = Files::of(&place)?;
+        let max_bytes = bytes::bound(&log, &place, history.max_bytes).map_err(error)?;
+        backup::remove_left_behind(&place.folder());
+        let shared = Arc::new(Shared::new(place, files, max_bytes, found.head));
+        let checkpoints = guard::checked_checkpoints(&shared)?;
         let indexer = Indexer::start(&shared)?;
         let readers = Readers::new(Arc::clone(&shared), search::TIME);
+        readers.open_first()?;
         let store = Self {
             history: history.clone(),
             shared,
@@ -58,6 +70,8 @@ impl Store {
             totals,
             ids,
             tidied: tidy::Kind::default(),
+            stamps: Stamps::default(),
+            history_bytes: 0,
             checkpoints,
             indexer: Some(indexer),
             _lock: lock,
@@ -73,8 +87,12 @@ impl Store {
     /// As [`Store::open`], as far as it can be told without writing.
     pub fn check(history: &History) -> Result<Option<Timestamp>, StoreError> {
         match Place::of(history) {
-            Place::File(path) if path.exists() => schema::check(&Place::File(path)),
-            _ => Ok(None),
+            Place::File(path) if path.exists() => {
+                let place = Place::File(path);
+                place.check_not_alone()?;
+                schema::check(&place)
+            }
+            place => place.check_not_alone().map(|()| None),
         }
     }
 
@@ -94,6 +112,16 @@ impl Store {
             rows::write(log, &writes)?;
             found::put_totals(log, &totals)
         })?;
+        // Acknowledged is only what can be found again.
+        if let Some(Err(lost)) = self.shared.files.as_ref().map(Files::have_names) {
+            let before = self.totals;
+            // If it cannot be taken back either, nobody finds it.
+            let _ = self.turn("write", |log, _| {
+                rows::forget_after(log, &before)?;
+                found::put_totals(log, &before)
+            });
+            return Err(lost);
+        }
         self.totals = totals;
         self.ids.kept(share, writes.sent, totals.head);
         for change in &writes.sessions {
@@ -154,11 +182,14 @@ impl Store {
     /// # Errors
     /// The file cannot be written. Nothing was removed then.
     pub fn tidy(&mut self, now: Timestamp) -> Result<Option<Tidied>, StoreError> {
-        let bounds = tidy::Bounds::new(&self.history, now);
+        let too_big = self.too_big()?;
+        let bounds = tidy::Bounds::new(&self.history, now, too_big);
         let (mut totals, last) = (self.totals, self.tidied);
-        let Some(slice) = self.with("read", |log, _| tidy::next(log, &bounds, totals.messages, last))? else {
-            return Ok(None);
-        };
+        // Taken out, so that the search that it may be in survives an error.
+        let mut stamps = std::mem::take(&mut self.stamps);
+        let slice = self.with("read", |log, _| tidy::next(log, &bounds, totals.messages, last, &mut stamps));
+        self.stamps = stamps;
+        let Some(slice) = slice? else { return Ok(None) };
         // Whatever comes of it: what fails must not keep the others waiting.
         self.tidied = slice.kind;
         totals.messages = totals.messages.saturating_sub(slice.messages());
@@ -176,24 +207,24 @@ impl Store {
         if slice.messages() > 0 {
             self.shared.tell(|work| work.removals += 1);
         }
-        Ok(Some(Tidied { oldest: first.unwrap_or(totals.head + 1), of: slice.of }))
+        Ok(Some(Tidied { oldest: first.unwrap_or(totals.head + 1), of: slice.of, removed: slice.removed }))
     }
 
-    /// Closes the file in order.
-    ///
-    /// # Errors
-    /// The last checkpoint failed; what was committed is kept all the same.
-    pub fn close(mut self) -> Result<(), StoreError> {
-        drop(self.indexer.take());
-        // Before the last connection closes, which copies what is left.
-        drop(std::mem::take(&mut self.checkpoints));
-        let Some(log) = self.log.take() else { return Ok(()) };
-        let place = &self.shared.log;
-        let error = |e: rusqlite::Error| StoreError::sqlite("close", place, &e);
-        if !place.is_memory() {
-            log.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(error)?;
-        }
-        log.close().map_err(|(_, e)| error(e))
+    /// How many bytes the history took when [`Store::tidy`] last looked, and how many it may take.
+    #[must_use]
+    pub fn history_bytes(&self) -> HistoryBytes {
+        HistoryBytes { taken: self.history_bytes, most: self.shared.max_bytes }
+    }
+
+    /// How many bytes of messages have to go.
+    fn too_big(&mut self) -> Result<u64, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let (messages, taken) =
+            self.with("read", |log, _| Ok((bytes::used(log)?, bytes::taken(log, &shared)?)))?;
+        self.history_bytes = taken;
+        let over = shared.max_bytes.map_or(0, |most| taken.saturating_sub(most));
+        // With a message its words leave the index.
+        Ok(if taken > messages { over.div_ceil(2) } else { over })
     }
 
     /// One transaction: all of it or nothing.
@@ -211,7 +242,7 @@ impl Store {
     }
 
     /// Uses the connection, opens it if the last error closed it, and closes it if it may be bad.
-    fn with<T>(
+    pub(super) fn with<T>(
         &mut self,
         what: &'static str,
         ask: impl FnOnce(&Connection, &Ids) -> rusqlite::Result<T>,
@@ -221,6 +252,7 @@ impl Store {
         let log = match self.log.take() {
             Some(log) => log,
             None => {
+                self.shared.check_log()?;
                 let log = schema::reopen_writer(place, self.history.durability)?;
                 // A commit that failed on its way to the disk may stand in the file after all.
                 // Nobody was told of it: it must not come back.

@@ -220,7 +220,8 @@ fn store() -> BTreeSet<String> {
     // Version 1 knew no users and no rights.
     let old = rusqlite::Connection::open(&store).unwrap();
     let younger = "DROP TABLE users; DROP TABLE certificates; DROP TABLE grants; DROP TABLE private_rooms;
-                   DROP TABLE mutes; DROP TABLE bans; DROP TABLE audit; PRAGMA user_version = 1";
+                   DROP TABLE mutes; DROP TABLE bans; DROP TABLE audit;
+                   ALTER TABLE totals DROP COLUMN max_bytes; PRAGMA user_version = 1";
     old.execute_batch(younger).unwrap();
     drop(old);
     std::fs::remove_file(&index).unwrap();
@@ -250,6 +251,29 @@ fn store() -> BTreeSet<String> {
     daemon.kill();
     seen.extend(held(daemon.log()));
     seen
+}
+
+/// A history that is too big, half a backup from before, and a whole one that is copied over the store.
+fn history() -> BTreeSet<String> {
+    let settings =
+        "history.max_bytes = \"1 MiB\"\nlimits.messages_per_second = 0\nadmin.socket = \"control.sock\"";
+    let mut daemon = Daemon::with(settings);
+    let mut ana = daemon.login("ana");
+    for _ in 0..500 {
+        ana.says(&"x".repeat(4_000));
+    }
+    assert_eq!(daemon.tells("history_full")["max_bytes"], 1 << 20);
+    std::fs::write(daemon.folder().join(".tcp-chatd-backup-dead"), "half").unwrap();
+    let backup = daemon.folder().join("backup.db");
+    daemon.done(&["backup", backup.to_str().unwrap()]);
+    daemon.tells("backup_removed");
+    ana.says("after the backup");
+    std::fs::copy(&backup, daemon.folder().join("data/chat.db")).unwrap();
+    daemon.tells("store_failing");
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().code(), Some(74), "{}", daemon.log().text());
+    daemon.tells("wal_set_aside");
+    held(daemon.log())
 }
 
 /// No descriptors are left.
@@ -297,7 +321,8 @@ fn full_disk() -> Option<BTreeSet<String>> {
 
 #[test]
 fn every_event_is_written_as_documented() {
-    let scenes: [fn() -> BTreeSet<String>; 6] = [life, people, machines, certificates, store, descriptors];
+    let scenes: [fn() -> BTreeSet<String>; 7] =
+        [life, people, machines, certificates, store, history, descriptors];
     let scenes: Vec<_> = scenes.into_iter().map(std::thread::spawn).collect();
     let mut seen: BTreeSet<String> = scenes.into_iter().flat_map(|scene| scene.join().unwrap()).collect();
     match full_disk() {

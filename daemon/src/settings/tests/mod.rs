@@ -108,6 +108,7 @@ fn all_sections_read() {
         durability = "power"
         retain = "0"
         retain_messages = 5000
+        max_bytes = "2 GiB"
         [limits]
         line_bytes = 1_000_000
         msg_bytes = "100 KiB"
@@ -153,6 +154,7 @@ fn all_sections_read() {
             durability: Durability::Power,
             retain: None,
             retain_messages: Some(5000),
+            max_bytes: MaxBytes::Bytes(2 << 30),
         },
         limits: Limits {
             line_bytes: 1_000_000,

@@ -1,11 +1,14 @@
 //! What the tests of the store share: a model of the log that makes chunks as the chat does.
 
+mod bytes;
 mod costly;
 mod faults;
+mod files;
 mod ids;
 mod log;
 mod rights;
 mod search;
+mod stamps;
 mod tidy;
 
 use super::*;
@@ -14,7 +17,7 @@ use crate::chat::{
     ConversationKind, Found, Sent, SessionChange, SessionId, SessionRow, StoredConversation, StoredRights,
     StoredSession, UserId, Writes,
 };
-use crate::settings::{Durability, History};
+use crate::settings::{Durability, History, MaxBytes};
 use std::collections::HashMap;
 use std::path::Path;
 use tcp_chat_protocol::event::{self, MsgLine, Spoken, json_text};
@@ -30,6 +33,7 @@ fn history(path: impl AsRef<Path>) -> History {
         durability: Durability::Crash,
         retain: None,
         retain_messages: None,
+        max_bytes: MaxBytes::Unlimited,
     }
 }
 

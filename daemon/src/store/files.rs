@@ -1,0 +1,295 @@
+//! Owns the question whether the store's files are still the ones that were opened. Someone may
+//! remove them, put others in their place, cut them, or write over them. SQLite notices none of it: it
+//! goes on in files that nobody finds again. The writer asks after each turn and in between. Never
+//! writes to a file.
+//!
+//! The file descriptors here stay open until the last connection has closed. A process that closes
+//! any descriptor of a database loses SQLite's locks on it.
+
+use super::StoreError;
+use super::place::Place;
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Bytes of the header of a SQLite database.
+const HEADER: usize = 100;
+/// What such a header begins with.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// Bytes of the header of a write-ahead log, and of the header of each of its frames.
+const WAL_HEADER: u64 = 32;
+const FRAME_HEADER: u64 = 24;
+
+const REMOVED: &str = "removed";
+const REPLACED: &str = "replaced by another one";
+const OVERWRITTEN: &str = "cut or written over";
+
+/// One of the store's files, or their folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// The store's own file.
+    Store,
+    /// Its write-ahead log.
+    Wal,
+    /// The index of that.
+    WalIndex,
+    /// The folder in which they lie.
+    Folder,
+}
+
+/// What the store's files were when they were opened.
+#[derive(Debug)]
+pub(super) struct Files {
+    store: Opened,
+    wal: Opened,
+    /// The index of the write-ahead log: SQLite's locks are on it, so it is not opened here.
+    shm: (PathBuf, Identity),
+    folder: (PathBuf, Identity),
+    content: Mutex<Content>,
+}
+
+/// Which file it is, whatever its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    fn of(facts: &Metadata) -> Self {
+        Self { device: facts.dev(), inode: facts.ino() }
+    }
+}
+
+#[derive(Debug)]
+struct Opened {
+    which: Which,
+    path: PathBuf,
+    file: File,
+    identity: Identity,
+}
+
+/// What is known of the bytes of the store's file.
+#[derive(Debug)]
+struct Content {
+    newest: Header,
+    /// Whose bytes were found to be another's. That does not heal.
+    lost: Option<Which>,
+}
+
+/// What the first bytes of a database say. In a file that only SQLite writes, `changes` falls only with a
+/// new `schema`, which never falls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Header {
+    changes: u32,
+    schema: u32,
+    pages: u64,
+    page_bytes: u64,
+    file_bytes: u64,
+}
+
+impl Header {
+    /// `None`: these are not the first bytes of a database.
+    fn read(file: &File) -> io::Result<Option<Self>> {
+        let mut bytes = [0; HEADER];
+        match file.read_exact_at(&mut bytes, 0) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(e) => return Err(e),
+        }
+        if !bytes.starts_with(MAGIC) {
+            return Ok(None);
+        }
+        let number = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let page_bytes = match u64::from(u16::from_be_bytes([bytes[16], bytes[17]])) {
+            1 => 65_536,
+            bytes => bytes,
+        };
+        let file_bytes = file.metadata()?.len();
+        Ok(Some(Self {
+            changes: number(24),
+            schema: number(40),
+            pages: u64::from(number(28)),
+            page_bytes,
+            file_bytes,
+        }))
+    }
+
+    /// Can SQLite have made this out of `before`? It grows. A `VACUUM` counts anew and may cut it; it is a new
+    /// version of the schema.
+    fn follows(self, before: Self) -> bool {
+        let grows = self.changes >= before.changes && self.file_bytes >= before.file_bytes;
+        let is_vacuumed = self.schema > before.schema && self.pages * self.page_bytes <= self.file_bytes;
+        self.page_bytes == before.page_bytes && ((grows && self.schema >= before.schema) || is_vacuumed)
+    }
+}
+
+impl Files {
+    /// The files of an open store; `None`: it is in memory.
+    pub(super) fn of(place: &Place) -> Result<Option<Self>, StoreError> {
+        let [store, wal, shm] = match <[PathBuf; 3]>::try_from(place.files()) {
+            Ok(files) => files,
+            Err(_) => return Ok(None),
+        };
+        let parent = store.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = parent.unwrap_or(Path::new(".")).to_owned();
+        let identity = |path: &Path| {
+            let facts = path.metadata().map_err(|e| StoreError::io("look at", path, &e))?;
+            Ok(Identity::of(&facts))
+        };
+        let (shm_is, folder_is) = (identity(&shm)?, identity(&folder)?);
+        let store = Opened::new(Which::Store, store)?;
+        let wal = Opened::new(Which::Wal, wal)?;
+        let header = Header::read(&store.file).map_err(|e| StoreError::io("read", &store.path, &e))?;
+        let Some(newest) = header else {
+            let why = "its first bytes are not a database's".to_owned();
+            return Err(StoreError::Corrupt { store: place.to_string(), why });
+        };
+        let content = Mutex::new(Content { newest, lost: None });
+        Ok(Some(Self { store, wal, shm: (shm, shm_is), folder: (folder, folder_is), content }))
+    }
+
+    /// Has a turn that was written just now a name to be found by? Asked for each turn: two system
+    /// calls, without a look at a folder.
+    pub(super) fn have_names(&self) -> Result<(), StoreError> {
+        for opened in [&self.store, &self.wal] {
+            let facts = opened.file.metadata().map_err(|e| StoreError::io("look at", &opened.path, &e))?;
+            if facts.nlink() == 0 {
+                return Err(self.lost(opened.which, opened.how()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Are all of them what they were, where they were?
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        let (folder, is) = &self.folder;
+        if let Some(how) = how_other(folder, *is)? {
+            return Err(self.lost(Which::Folder, how));
+        }
+        for opened in [&self.store, &self.wal] {
+            if let Some(how) = how_other(&opened.path, opened.identity)? {
+                return Err(self.lost(opened.which, how));
+            }
+        }
+        let (shm, is) = &self.shm;
+        if let Some(how) = how_other(shm, *is)? {
+            return Err(self.lost(Which::WalIndex, how));
+        }
+        self.check_content()
+    }
+
+    /// Is the file at the store's path the one that was opened? To be asked before another connection
+    /// opens it by its path.
+    pub(super) fn check_store(&self) -> Result<(), StoreError> {
+        match how_other(&self.store.path, self.store.identity)? {
+            Some(how) => Err(self.lost(Which::Store, how)),
+            None => Ok(()),
+        }
+    }
+
+    /// May the write-ahead log be copied into the store's file, as far as one can know?
+    pub(super) fn may_copy(&self) -> bool {
+        let same = |path: &Path, is| matches!(how_other(path, is), Ok(None));
+        same(&self.store.path, self.store.identity)
+            && same(&self.shm.0, self.shm.1)
+            && self.check_content().is_ok()
+    }
+
+    /// Does another database stand in the bytes of the store's own file? A restore wrote over it then.
+    pub(super) fn is_restored_over(&self) -> bool {
+        self.check_store().is_ok()
+            && self.content().lost == Some(Which::Store)
+            && matches!(Header::read(&self.store.file), Ok(Some(_)))
+    }
+
+    /// The write-ahead log has so many pages, as SQLite knows. Is it as long?
+    pub(super) fn check_wal(&self, pages: impl Fn() -> Option<i64>) -> Result<(), StoreError> {
+        let page_bytes = self.content().newest.page_bytes;
+        let is_short = || {
+            let pages = pages().and_then(|pages| u64::try_from(pages).ok()).unwrap_or(0);
+            let bytes = WAL_HEADER + pages * (FRAME_HEADER + page_bytes);
+            pages > 0 && self.wal.file.metadata().is_ok_and(|wal| wal.len() < bytes)
+        };
+        // Another program may start it over between the two looks; it does not do so twice.
+        if is_short() && is_short() {
+            self.content().lost = Some(Which::Wal);
+            return self.check_content();
+        }
+        Ok(())
+    }
+
+    fn check_content(&self) -> Result<(), StoreError> {
+        let mut content = self.content();
+        if let Some(which) = content.lost {
+            return Err(self.lost(which, OVERWRITTEN));
+        }
+        let read = || {
+            let header = Header::read(&self.store.file);
+            let header = header.map_err(|e| StoreError::io("read", &self.store.path, &e))?;
+            Ok::<_, StoreError>(header.filter(|header| header.follows(content.newest)))
+        };
+        // It may have been read while SQLite was writing it: then it is read again.
+        match read()?.map_or_else(read, |header| Ok(Some(header)))? {
+            Some(header) => {
+                content.newest = header;
+                Ok(())
+            }
+            None => {
+                content.lost = Some(Which::Store);
+                Err(self.lost(Which::Store, OVERWRITTEN))
+            }
+        }
+    }
+
+    fn lost(&self, which: Which, how: &'static str) -> StoreError {
+        let path = match which {
+            Which::Store => &self.store.path,
+            Which::Wal => &self.wal.path,
+            Which::WalIndex => &self.shm.0,
+            Which::Folder => &self.folder.0,
+        };
+        let advice = match (which, how) {
+            (_, OVERWRITTEN) => {
+                "stop tcp-chatd and put a backup in its place (OPERATIONS.md, \"The store is lost or damaged\")"
+            }
+            (Which::Store | Which::Folder, _) => {
+                "put it back; or save what there is with `tcp-chatd backup FILE`, stop tcp-chatd, and put that file \
+                 in its place"
+            }
+            // What was acknowledged is in the store's file, or in a write-ahead log that is whole.
+            (Which::Wal | Which::WalIndex, _) => "restart tcp-chatd",
+        };
+        StoreError::Lost { which, path: path.to_owned(), how, advice }
+    }
+
+    fn content(&self) -> MutexGuard<'_, Content> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Opened {
+    fn new(which: Which, path: PathBuf) -> Result<Self, StoreError> {
+        let file = File::open(&path).map_err(|e| StoreError::io("open", &path, &e))?;
+        let facts = file.metadata().map_err(|e| StoreError::io("look at", &path, &e))?;
+        Ok(Self { which, path, file, identity: Identity::of(&facts) })
+    }
+
+    /// It has no name any longer. Is another file where it was?
+    fn how(&self) -> &'static str {
+        if self.path.exists() { REPLACED } else { REMOVED }
+    }
+}
+
+/// What became of the file at `path` that was `opened`; `None`: it is there.
+fn how_other(path: &Path, opened: Identity) -> Result<Option<&'static str>, StoreError> {
+    match path.metadata() {
+        Ok(facts) if Identity::of(&facts) == opened => Ok(None),
+        Ok(_) => Ok(Some(REPLACED)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Some(REMOVED)),
+        Err(e) if e.kind() == io::ErrorKind::NotADirectory => Ok(Some(REPLACED)),
+        Err(e) => Err(StoreError::io("look at", path, &e)),
+    }
+}

@@ -1,0 +1,139 @@
+//! Owns how the writer guards the log: against files that are removed or replaced while they are in
+//! use, against a lock of another program, and at its end. The hub calls it between turns, when the
+//! store fails, and when the daemon ends. Never writes a message.
+
+use super::files::Files;
+use super::shared::Shared;
+use super::wal::{self, Checkpoints};
+use super::{Store, StoreError, schema};
+use rusqlite::config::DbConfig;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tracing::warn;
+
+impl Store {
+    /// Are the files still the ones that were opened, where they were? To be asked often, and before
+    /// the end. If only the write-ahead log was taken away, what is in it goes into the store's file.
+    ///
+    /// # Errors
+    /// They are not. The connection is opened again by the next use, if they are there again.
+    pub fn check_files(&mut self) -> Result<(), StoreError> {
+        let Some(files) = &self.shared.files else { return Ok(()) };
+        let checked = files.check().and_then(|()| match &self.log {
+            Some(log) => files.check_wal(|| wal::checkpoint(log, "NOOP").ok().map(|now| now.pages)),
+            None => Ok(()),
+        });
+        if checked.is_err()
+            && files.may_copy()
+            && let Some(log) = self.log.take()
+        {
+            // All of it, or nothing is lost by the try.
+            let _ = wal::checkpoint(&log, "FULL");
+            // It stays open: with the last connection SQLite would remove the files by their names.
+            self.log = Some(log);
+        }
+        checked
+    }
+
+    /// Could a turn be kept now? Cheap: it writes nothing, and waits for nobody.
+    ///
+    /// # Errors
+    /// It could not.
+    pub fn probe(&mut self) -> Result<(), StoreError> {
+        self.check_files()?;
+        let is_file = !self.shared.log.is_memory();
+        self.with("write", |log, _| {
+            log.busy_timeout(Duration::ZERO)?;
+            let could = log.execute_batch("BEGIN IMMEDIATE; ROLLBACK");
+            log.busy_timeout(schema::WRITER_BUSY)?;
+            could?;
+            // On a full disk the write-ahead log takes the room that retention could write in.
+            if is_file {
+                let _ = wal::start_over(log);
+            }
+            Ok(())
+        })
+    }
+
+    /// Nobody waits for the hub any longer: a turn may wait longer for another program's lock.
+    pub fn be_patient(&mut self) {
+        if let Some(log) = &self.log {
+            let _ = log.busy_timeout(schema::BUSY);
+        }
+    }
+
+    /// Closes the file in order. A backup that runs is ended.
+    ///
+    /// # Errors
+    /// The last checkpoint failed, and what was committed is kept all the same; or the files are not
+    /// the ones that were opened.
+    pub fn close(mut self) -> Result<(), StoreError> {
+        end_backup(&self.shared);
+        drop(self.indexer.take());
+        // Before the last connection closes, which copies what is left.
+        drop(std::mem::take(&mut self.checkpoints));
+        let checked = self.check_files();
+        let Some(log) = self.log.take() else { return checked };
+        let place = &self.shared.log;
+        let error = |e: rusqlite::Error| StoreError::sqlite("close", place, &e);
+        if let Err(why) = checked {
+            // What lies there now is not to be written to, nor its write-ahead log removed.
+            if !self.shared.files.as_ref().is_some_and(Files::may_copy) {
+                log.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(error)?;
+            }
+            log.close().map_err(|(_, e)| error(e))?;
+            set_aside_foreign_wal(&self.shared);
+            return Err(why);
+        }
+        if !place.is_memory() {
+            log.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(error)?;
+        }
+        log.close().map_err(|(_, e)| error(e))
+    }
+}
+
+/// Opens the writer's threads' own connections after a look at the file that they open by its path.
+pub(super) fn checked_checkpoints(shared: &Shared) -> Result<Checkpoints, StoreError> {
+    shared.check_log()?;
+    Checkpoints::start(&shared.log, wal::Pages::default())
+}
+
+/// No backup begins from here on; one that runs ends after its step.
+fn end_backup(shared: &Shared) {
+    shared.closing.store(true, Ordering::Release);
+    drop(shared.backing_up.lock().unwrap_or_else(PoisonError::into_inner));
+}
+
+/// A backup was written over the store while it was in use. The next start would mix into it what our
+/// write-ahead log has: that one gets another name.
+fn set_aside_foreign_wal(shared: &Shared) {
+    if !shared.files.as_ref().is_some_and(Files::is_restored_over) {
+        return;
+    }
+    let [store, wal, shm] = match <[std::path::PathBuf; 3]>::try_from(shared.log.files()) {
+        Ok(files) => files,
+        Err(_) => return,
+    };
+    let mut aside = wal.clone().into_os_string();
+    aside.push(".of-the-store-before");
+    match std::fs::rename(&wal, &aside) {
+        Ok(()) => {
+            let _ = std::fs::remove_file(shm);
+            warn!(
+                event = "wal_set_aside",
+                store = %store.display(),
+                to = %aside.display(),
+                "the store was written over while it was in use: the write-ahead log of the one before is set aside"
+            );
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+        Err(e) => warn!(
+            event = "wal_set_aside",
+            store = %store.display(),
+            error = %e,
+            "the store was written over while it was in use, and its write-ahead log could not be set aside: \
+             remove it before the next start"
+        ),
+    }
+}

@@ -1,0 +1,74 @@
+//! Which messages are too old where clocks were set.
+
+use super::*;
+
+const DAY: u64 = 24 * 3_600_000;
+const YEAR: u64 = 365 * DAY;
+
+/// A store that keeps messages for ten days, with one message for each stamp.
+fn with_stamps(stamps: &[u64]) -> Store {
+    let retain = Some(std::time::Duration::from_millis(10 * DAY));
+    let (mut store, ..) = open(&History { retain, ..in_memory() });
+    let mut model = Model::default();
+    store.commit(Model::open(1)).unwrap();
+    for ts in stamps {
+        let mut writes = model.say(&[(1, &[("ana", "x")])]);
+        writes.chunks[0].ts = *ts;
+        store.commit(writes).unwrap();
+    }
+    store
+}
+
+/// The first message that is left, at that moment, after some calls that may have found nothing.
+fn first_left(store: &mut Store, now: u64) -> i64 {
+    for _ in 0..8 {
+        while store.tidy(Timestamp(now)).unwrap().is_some() {}
+    }
+    store.count("SELECT ifnull(min(first), 0) FROM chunks")
+}
+
+#[test]
+fn a_stamp_of_the_future_keeps_nothing_that_came_after_it() {
+    let now = START + 20 * DAY;
+    let mut store = with_stamps(&[START + 10 * YEAR, START, START + DAY, START + 15 * DAY]);
+    assert_eq!(first_left(&mut store, now), 4);
+    // Alone, it stays: nothing says when it was said.
+    let mut store = with_stamps(&[START + 10 * YEAR]);
+    assert_eq!(first_left(&mut store, now), 1);
+    // Before what is not old it stays, too.
+    let mut store = with_stamps(&[START + 10 * YEAR, START + 15 * DAY]);
+    assert_eq!(first_left(&mut store, now), 1);
+    assert_eq!(first_left(&mut store, START + 26 * DAY), 0);
+}
+
+#[test]
+fn many_stamps_of_the_future_are_searched_through_in_several_calls() {
+    let mut stamps = vec![START + 10 * YEAR; 1_500];
+    stamps.extend([START, START + DAY, START + 15 * DAY]);
+    let mut store = with_stamps(&stamps);
+    assert!(
+        store.tidy(Timestamp(START + 20 * DAY)).unwrap().is_none(),
+        "one call does not look at all of it"
+    );
+    assert_eq!(first_left(&mut store, START + 20 * DAY), 1_503);
+}
+
+#[test]
+fn a_stamp_that_was_ahead_and_is_over_by_now_does_not_outvote_what_came_after_it() {
+    let mut store = with_stamps(&[START + 15 * DAY, START, START, START + 15 * DAY]);
+    assert_eq!(first_left(&mut store, START + 20 * DAY), 4);
+}
+
+#[test]
+fn a_clock_that_was_behind_takes_nothing_that_came_before_it() {
+    let now = START + 20 * DAY;
+    let young = START + 15 * DAY;
+    for behind in [1_000, START] {
+        let mut store = with_stamps(&[young, young, young, behind, behind, young]);
+        assert_eq!(first_left(&mut store, now), 1, "{behind}");
+    }
+    // However many there are from a clock that had no battery.
+    let mut stamps = vec![young; 2];
+    stamps.extend([1_000; 100]);
+    assert_eq!(first_left(&mut with_stamps(&stamps), now), 1);
+}

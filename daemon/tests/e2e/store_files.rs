@@ -1,0 +1,151 @@
+//! What is done to the store's files, and to the room that they take, while the daemon runs: whatever it
+//! acknowledges is there afterwards, and whoever looks is told what is wrong.
+
+use crate::common::http::{Scrape, address};
+use crate::common::{Daemon, Peer, run};
+use crate::disk::Disk;
+use serde_json::{Value, json};
+
+const ADMIN: &str = "admin.socket = \"control.sock\"\n";
+
+fn status(daemon: &Daemon) -> Value {
+    let status = run(daemon.folder(), &["status", "--json"], "");
+    serde_json::from_str(&status.out).unwrap_or_else(|e| panic!("{e}: {}{}", status.out, status.err))
+}
+
+fn texts(peer: &mut Peer) -> Vec<String> {
+    peer.reads_all(&json!({"room": "lobby"})).into_iter().map(|m| m.text).collect()
+}
+
+#[test]
+fn a_store_that_is_removed_or_replaced_is_said_and_nothing_is_lost() {
+    for how in ["removed", "replaced by another one"] {
+        let mut daemon = Daemon::with(ADMIN);
+        let (store, saved) = (daemon.folder().join("data/chat.db"), daemon.folder().join("saved.db"));
+        let mut ana = daemon.login("ana");
+        ana.says("before");
+        if how == "removed" {
+            for ending in ["", "-wal", "-shm"] {
+                std::fs::remove_file(format!("{}{ending}", store.display())).unwrap();
+            }
+        } else {
+            let other = daemon.folder().join("other.db");
+            let copied = run(daemon.folder(), &["backup", other.to_str().unwrap()], "");
+            assert_eq!(copied.code, Some(0), "{}", copied.err);
+            std::fs::rename(other, &store).unwrap();
+        }
+        let why = ana.is_refused("MSG", json!("after"), "INTERNAL");
+        assert!(why.contains(how) && why.contains("chat.db"), "{why}");
+        let said = daemon.log().emits("store_failing").expect("a line of the log");
+        assert!(said["error"].as_str().unwrap().contains(how), "{said}");
+        let status = status(&daemon);
+        assert_eq!(status["state"], "store failing", "{status}");
+        assert!(status["summary"].as_str().unwrap().contains(how), "{status}");
+        // People come and go, and read what there is.
+        let mut bo = daemon.login("bo");
+        assert_eq!(texts(&mut bo), ["before"]);
+        let copied = run(daemon.folder(), &["backup", saved.to_str().unwrap()], "");
+        assert_eq!(copied.code, Some(0), "{}", copied.err);
+
+        daemon.signal("TERM");
+        let ended = daemon.ended();
+        assert_eq!(ended.code(), Some(74), "{ended}");
+        let last = daemon.log().emits("ended").expect("its last word");
+        assert!(last["reason"].as_str().unwrap().contains(how), "{last}");
+        for ending in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{ending}", store.display()));
+        }
+        std::fs::rename(saved, store).unwrap();
+        daemon.start_again();
+        let mut cy = daemon.login("cy");
+        cy.says("after");
+        assert_eq!(texts(&mut cy), ["before", "after"]);
+    }
+}
+
+#[test]
+fn a_store_that_vanishes_while_nobody_speaks_is_said_too() {
+    let daemon = Daemon::with(ADMIN);
+    let data = daemon.folder().join("data");
+    std::fs::rename(&data, daemon.folder().join("elsewhere")).unwrap();
+    let said = daemon.log().emits("store_failing").expect("a line of the log");
+    assert!(said["error"].as_str().unwrap().contains("was removed"), "{said}");
+    std::fs::rename(daemon.folder().join("elsewhere"), data).unwrap();
+    assert!(daemon.log().emits("store_works").is_some());
+    daemon.login("ana").says("kept");
+}
+
+#[test]
+fn while_another_program_holds_the_lock_people_come_and_read_and_then_speak() {
+    let mut daemon = Daemon::with(ADMIN);
+    let (mut ana, mut bo) = (daemon.login("ana"), daemon.login("bo"));
+    ana.says("before");
+    let other = rusqlite::Connection::open(daemon.folder().join("data/chat.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let why = ana.is_refused("MSG", json!("meanwhile"), "INTERNAL");
+    assert!(why.contains("another program holds"), "{why}");
+    for _ in 0..20 {
+        bo.asks("PING", Value::Null);
+    }
+    assert_eq!(texts(&mut daemon.login("cy")), ["before"]);
+    assert!(status(&daemon)["store_failing"].as_str().unwrap().contains("locked"));
+    other.execute_batch("ROLLBACK").unwrap();
+    assert!(daemon.log().emits("store_works").is_some());
+    ana.says("after");
+    assert_eq!(texts(&mut bo), ["before", "after"]);
+
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    ana.is_refused("MSG", json!("too late"), "INTERNAL");
+    drop((ana, bo));
+    daemon.signal("TERM");
+    let ended = daemon.ended();
+    assert_eq!(ended.code(), Some(74), "the lock was held to the end: {ended}");
+}
+
+#[test]
+fn beyond_the_bound_the_oldest_messages_go_and_all_who_look_are_told() {
+    let settings = format!(
+        "{ADMIN}history.max_bytes = \"1 MiB\"\nlimits.messages_per_second = 0\nmetrics.address = \"127.0.0.1:0\""
+    );
+    let daemon = Daemon::with(&settings);
+    let at = address(&daemon, "metrics_listening");
+    let mut ana = daemon.login("ana");
+    let text = "x".repeat(4_000);
+    for _ in 0..500 {
+        ana.says(&text);
+    }
+    let full = daemon.log().emits("history_full").expect("a line of the log");
+    assert_eq!(full["max_bytes"], 1 << 20, "{full}");
+    // It is looked at every few seconds.
+    while Scrape::of(at).get("messages_removed_total{reason=\"bytes\"}") == 0.0 {
+        std::thread::yield_now();
+    }
+    let scrape = Scrape::of(at);
+    assert_eq!(scrape.get("history_max_bytes"), f64::from(1 << 20));
+    assert_eq!(scrape.get("messages_removed_total{reason=\"age\"}"), 0.0);
+    let status = status(&daemon);
+    assert_eq!((&status["state"], &status["history_max_bytes"]), (&json!("serving"), &json!(1 << 20)));
+    assert!(status["warning"].as_str().unwrap().contains("history.max_bytes"), "{status}");
+    ana.says("and more");
+    let left = texts(&mut ana);
+    assert!(left.len() < 400 && left.last().is_some_and(|last| last == "and more"), "{} are left", left.len());
+}
+
+#[test]
+fn a_small_disk_is_not_filled_by_its_own_store_and_nothing_is_refused() {
+    let Some(disk) = Disk::small() else { return };
+    let store = disk.path().join("chat.db");
+    let daemon = Daemon::with(&format!(
+        "{ADMIN}history.path = {store:?}\nlimits.messages_per_second = 0\nlimits.bytes_per_second = 0"
+    ));
+    let mut ana = daemon.login("ana");
+    let text = "many words that are found again ".repeat(60);
+    // Four times what the disk has room for.
+    for n in 0..8_000 {
+        let reply = ana.asks_for("MSG", json!({"room": "lobby", "msg": format!("{n} {text}")}));
+        assert_eq!(reply["status"], "OK", "{n}: {reply}");
+    }
+    let status = status(&daemon);
+    assert!(status["history_max_bytes"].as_u64().is_some_and(|most| most <= 2 << 20), "{status}");
+    assert!(daemon.log().emits("history_full").is_some());
+}
