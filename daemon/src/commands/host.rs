@@ -2,7 +2,7 @@
 //! modes of files, open files: each finding with its remedy. Called by `check`; never changes anything,
 //! and never says that a start would fail where it might not.
 
-use crate::settings::{OTHER_FILES, Settings};
+use crate::settings::{MaxBytes, OTHER_FILES, Settings};
 use crate::tls;
 use rustix::fs::statvfs;
 use std::io::ErrorKind;
@@ -165,6 +165,18 @@ fn disk(settings: &Settings, found: &mut Findings) {
     };
     let Ok(disk) = statvfs(folder) else { return };
     let left = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let taken = path.metadata().map_or(0, |file| file.len());
+    if let MaxBytes::Bytes(most) = settings.history.max_bytes
+        && most > left.saturating_add(taken)
+    {
+        found.warnings.push(format!(
+            "history.max_bytes: {} MiB are more than the {} MiB that the disk of {} has for it; when that is \
+             full, messages are refused: lower it, or make room",
+            most >> 20,
+            left.saturating_add(taken) >> 20,
+            path.display()
+        ));
+    }
     if left < ROOM {
         found.warnings.push(format!(
             "{}: {} MiB are left on its disk; when it is full, messages are refused: make room, or shorten \
@@ -209,6 +221,21 @@ mod tests {
         let both =
             "it shows 2027-01-15T08:00:00.000Z, and the newest message in the store is of 2027-01-15T09:00";
         assert!(found.warnings[0].contains(both), "{found:?}");
+    }
+
+    #[test]
+    fn a_history_that_may_grow_beyond_its_disk_is_said_with_both_sizes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = Settings::default();
+        settings.history.path = Some(folder.path().join("chat.db"));
+        for (most, is_said) in [(MaxBytes::Bytes(1 << 20), false), (MaxBytes::Bytes(1 << 60), true)] {
+            settings.history.max_bytes = most;
+            let mut found = Findings::default();
+            disk(&settings, &mut found);
+            let said =
+                found.warnings.iter().any(|w| w.starts_with("history.max_bytes: 1099511627776 MiB are "));
+            assert_eq!(said, is_said, "{found:?}");
+        }
     }
 
     #[test]

@@ -29,10 +29,13 @@ impl Hub {
     pub(super) fn chores(&mut self) {
         let now = Instant::now();
         self.wake_unhurried(now);
-        if now >= self.tidy_at {
+        let fails = self.failing.is_some();
+        if now >= self.tidy_at || (!fails && self.store.has_grown()) {
             log::tell_left_out();
+            // A store that fails is probed, and nothing else waits for it.
+            let tidied = if fails { Ok(false) } else { self.tidy() };
             self.tidy_at = now
-                + match self.tidy() {
+                + match tidied {
                     Ok(true) if self.is_over() => Duration::ZERO,
                     Ok(true) => TIDY_AGAIN,
                     Ok(false) => TIDY_EVERY,
@@ -121,7 +124,7 @@ impl Hub {
                 max_bytes = most,
                 "the history takes all of history.max_bytes: the oldest messages go before history.retain"
             );
-        } else if taken < most / 10 * 9 {
+        } else if taken < most / 2 {
             self.is_full_told = false;
         }
     }

@@ -133,6 +133,9 @@ pub(super) fn status(code: u16) -> &'static str {
     }
 }
 
+/// Why messages are removed from the store.
+pub(super) const REMOVALS: [&str; 4] = ["age", "number", "bytes", "gone"];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,6 +151,3 @@ mod tests {
         assert_eq!(end("whatever"), "other");
     }
 }
-
-/// Why messages are removed from the store.
-pub(super) const REMOVALS: [&str; 4] = ["age", "number", "bytes", "gone"];

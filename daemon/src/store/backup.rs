@@ -14,6 +14,8 @@ use std::sync::atomic::Ordering;
 /// Pages that are copied in one step.
 const STEP_PAGES: i32 = 1_000;
 
+/// Steps after which what was written is synced: 64 MiB.
+const STEPS_A_SYNC: u64 = 16;
 /// How the name of a copy begins until it is whole.
 const HIDDEN: &str = ".tcp-chatd-backup-";
 
@@ -43,10 +45,11 @@ pub(super) fn write(shared: &Shared, log: &Connection, to: &Path) -> Result<(), 
         let whose = if is_about_reading(&e) { &shared.log } else { &target };
         StoreError::sqlite("back up", whose, &e)
     };
-    if !copy_pages(shared, log, &place).map_err(error)? {
+    let sync = || copy.as_file().sync_all().map_err(|e| StoreError::io("sync", to, &e));
+    if !copy_pages(shared, log, &place, error, sync)? {
         return Err(StoreError::Closing);
     }
-    copy.as_file().sync_all().map_err(|e| StoreError::io("sync", to, &e))?;
+    sync()?;
     copy.persist_noclobber(to).map_err(|e| match e.error.kind() {
         std::io::ErrorKind::AlreadyExists => StoreError::Exists { path: to.to_owned() },
         _ => StoreError::io("write", to, &e.error),
@@ -75,27 +78,41 @@ pub(super) fn remove_left_behind(folder: &Path) {
 }
 
 /// One moment of the log, however much is written meanwhile. False: the store is being closed.
-fn copy_pages(shared: &Shared, log: &Connection, to: &Place) -> rusqlite::Result<bool> {
-    let mut copy = Connection::open(to.path())?;
+fn copy_pages(
+    shared: &Shared,
+    log: &Connection,
+    to: &Place,
+    error: impl Fn(rusqlite::Error) -> StoreError,
+    sync: impl Fn() -> Result<(), StoreError>,
+) -> Result<bool, StoreError> {
+    let mut copy = Connection::open(to.path()).map_err(&error)?;
     // It has no readers and no past: what a crash leaves of it is thrown away.
-    copy.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")?;
-    log.execute_batch("BEGIN; SELECT 1 FROM totals")?;
+    copy.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF").map_err(&error)?;
+    log.execute_batch("BEGIN; SELECT 1 FROM totals").map_err(&error)?;
     let copied = (|| {
-        let backup = Backup::new(log, &mut copy)?;
-        while backup.step(STEP_PAGES)? != StepResult::Done {
+        let backup = Backup::new(log, &mut copy).map_err(&error)?;
+        for steps in 1_u64.. {
             if shared.closing.load(Ordering::Acquire) {
                 return Ok(false);
+            }
+            if backup.step(STEP_PAGES).map_err(&error)? == StepResult::Done {
+                break;
+            }
+            // Bit by bit: the end of the daemon would wait for one long sync.
+            if steps.is_multiple_of(STEPS_A_SYNC) {
+                sync()?;
             }
         }
         Ok(true)
     })();
-    let copied = log.execute_batch("COMMIT").and(copied)?;
-    if copied {
+    log.execute_batch("COMMIT").map_err(&error)?;
+    if copied? {
         // Its bound was made for the disk of this store.
-        copy.execute("UPDATE totals SET max_bytes = NULL", [])?;
+        copy.execute("UPDATE totals SET max_bytes = NULL", []).map_err(&error)?;
+        copy.close().map_err(|(_, e)| error(e))?;
+        return Ok(true);
     }
-    copy.close().map_err(|(_, e)| e)?;
-    Ok(copied)
+    Ok(false)
 }
 
 /// Errors that come from what is read rather than from what is written.

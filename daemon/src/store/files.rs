@@ -46,7 +46,7 @@ pub(super) struct Files {
     wal: Opened,
     /// The index of the write-ahead log: SQLite's locks are on it, so it is not opened here.
     shm: (PathBuf, Identity),
-    folder: (PathBuf, Identity),
+    folder: Opened,
     content: Mutex<Content>,
 }
 
@@ -63,6 +63,7 @@ impl Identity {
     }
 }
 
+/// A file that is held open, so that its inode is its own for as long.
 #[derive(Debug)]
 struct Opened {
     which: Which,
@@ -139,7 +140,8 @@ impl Files {
             let facts = path.metadata().map_err(|e| StoreError::io("look at", path, &e))?;
             Ok(Identity::of(&facts))
         };
-        let (shm_is, folder_is) = (identity(&shm)?, identity(&folder)?);
+        let shm_is = identity(&shm)?;
+        let folder = Opened::new(Which::Folder, folder)?;
         let store = Opened::new(Which::Store, store)?;
         let wal = Opened::new(Which::Wal, wal)?;
         let header = Header::read(&store.file).map_err(|e| StoreError::io("read", &store.path, &e))?;
@@ -148,10 +150,10 @@ impl Files {
             return Err(StoreError::Corrupt { store: place.to_string(), why });
         };
         let content = Mutex::new(Content { newest, lost: None });
-        Ok(Some(Self { store, wal, shm: (shm, shm_is), folder: (folder, folder_is), content }))
+        Ok(Some(Self { store, wal, shm: (shm, shm_is), folder, content }))
     }
 
-    /// Has a turn that was written just now a name to be found by? Asked for each turn: two system
+    /// Has what a turn writes a name to be found by? Asked for each turn, before it is committed: two system
     /// calls, without a look at a folder.
     pub(super) fn have_names(&self) -> Result<(), StoreError> {
         for opened in [&self.store, &self.wal] {
@@ -165,11 +167,7 @@ impl Files {
 
     /// Are all of them what they were, where they were?
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        let (folder, is) = &self.folder;
-        if let Some(how) = how_other(folder, *is)? {
-            return Err(self.lost(Which::Folder, how));
-        }
-        for opened in [&self.store, &self.wal] {
+        for opened in [&self.folder, &self.store, &self.wal] {
             if let Some(how) = how_other(&opened.path, opened.identity)? {
                 return Err(self.lost(opened.which, how));
             }
@@ -249,7 +247,7 @@ impl Files {
             Which::Store => &self.store.path,
             Which::Wal => &self.wal.path,
             Which::WalIndex => &self.shm.0,
-            Which::Folder => &self.folder.0,
+            Which::Folder => &self.folder.path,
         };
         let advice = match (which, how) {
             (_, OVERWRITTEN) => {

@@ -4,7 +4,7 @@
 //! writes the log, never makes its writer wait.
 
 use super::StoreError;
-use super::place::Place;
+use super::place::{self, Place};
 use super::rows::{int, number};
 use super::shared::{Shared, Work};
 use super::words::{self, Tags};
@@ -348,10 +348,21 @@ impl Open {
     }
 }
 
+/// Pages after which the index's write-ahead log is copied.
+const LEAST: u64 = 16;
+const MOST: u64 = 1_000;
+
 fn open_index(place: &Place) -> Result<Connection, StoreError> {
     place.make_file()?;
     let index = schema::open(place, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
-    words::set_up(&index).map_err(|e| StoreError::sqlite("open", place, &e))?;
+    let set_up = || {
+        words::set_up(&index)?;
+        // On a small disk its write-ahead log must leave room for messages.
+        let pages = place::free(&place.folder()).map_or(MOST, |room| room / 8 / place::PAGE_BYTES);
+        let pages = pages.clamp(LEAST, MOST);
+        index.query_row(&format!("PRAGMA wal_autocheckpoint = {pages}"), [], |_| Ok(()))
+    };
+    set_up().map_err(|e| StoreError::sqlite("open", place, &e))?;
     Ok(index)
 }
 

@@ -150,6 +150,9 @@ impl fmt::Display for Place {
     }
 }
 
+/// Bytes of a page of a database that this program made.
+pub(super) const PAGE_BYTES: u64 = 4096;
+
 /// Bytes that this user may still write to the disk of a folder; `None`: the system does not say.
 pub(super) fn free(folder: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;

@@ -22,8 +22,6 @@ const LULL: Duration = Duration::from_millis(20);
 
 /// With less room than this on the disk, each turn looks.
 const TIGHT: u64 = 64 << 20;
-/// Bytes of a page of a store that this program made.
-const PAGE_BYTES: u64 = 4096;
 
 /// The thread that copies. Dropped, it ends.
 #[derive(Debug, Default)]
@@ -89,8 +87,10 @@ impl Checkpoints {
         let Ok(now) = checkpoint(log, "NOOP") else { return };
         let room = place::free(&self.folder).unwrap_or(u64::MAX);
         self.is_tight = room < TIGHT;
-        // A write-ahead log that grew beyond the room that its copy needs could never be copied.
-        let needs_room = self.is_tight && u64::try_from(now.left()).unwrap_or(0) * PAGE_BYTES > room / 2;
+        // A write-ahead log that grew beyond the room that its copy needs could never be copied; and the
+        // search index needs room, too.
+        let needs_room =
+            self.is_tight && u64::try_from(now.left()).unwrap_or(0) * place::PAGE_BYTES > room / 4;
         // Two cannot copy at once. What is written meanwhile is left for the next time.
         if now.left() == 0 || self.copying.load(Ordering::Acquire) {
             return;

@@ -35,6 +35,8 @@ pub struct Store {
     stamps: Stamps,
     /// What the history took when it was last looked at.
     history_bytes: u64,
+    /// Bytes of messages that came since then.
+    grown: u64,
     pub(super) checkpoints: Checkpoints,
     pub(super) indexer: Option<Indexer>,
     /// Held last: the file is ours until it is closed.
@@ -72,6 +74,7 @@ impl Store {
             tidied: tidy::Kind::default(),
             stamps: Stamps::default(),
             history_bytes: 0,
+            grown: 0,
             checkpoints,
             indexer: Some(indexer),
             _lock: lock,
@@ -112,16 +115,7 @@ impl Store {
             rows::write(log, &writes)?;
             found::put_totals(log, &totals)
         })?;
-        // Acknowledged is only what can be found again.
-        if let Some(Err(lost)) = self.shared.files.as_ref().map(Files::have_names) {
-            let before = self.totals;
-            // If it cannot be taken back either, nobody finds it.
-            let _ = self.turn("write", |log, _| {
-                rows::forget_after(log, &before)?;
-                found::put_totals(log, &before)
-            });
-            return Err(lost);
-        }
+        self.grown += writes.chunks.iter().map(|chunk| chunk.lines.len() as u64).sum::<u64>();
         self.totals = totals;
         self.ids.kept(share, writes.sent, totals.head);
         for change in &writes.sessions {
@@ -182,6 +176,7 @@ impl Store {
     /// # Errors
     /// The file cannot be written. Nothing was removed then.
     pub fn tidy(&mut self, now: Timestamp) -> Result<Option<Tidied>, StoreError> {
+        self.grown = 0;
         let too_big = self.too_big()?;
         let bounds = tidy::Bounds::new(&self.history, now, too_big);
         let (mut totals, last) = (self.totals, self.tidied);
@@ -216,6 +211,12 @@ impl Store {
         HistoryBytes { taken: self.history_bytes, most: self.shared.max_bytes }
     }
 
+    /// Did so much come since [`Store::tidy`] last looked that it should look again?
+    #[must_use]
+    pub fn has_grown(&self) -> bool {
+        self.shared.max_bytes.is_some_and(|most| self.grown > most / 64)
+    }
+
     /// How many bytes of messages have to go.
     fn too_big(&mut self) -> Result<u64, StoreError> {
         let shared = Arc::clone(&self.shared);
@@ -233,12 +234,17 @@ impl Store {
         what: &'static str,
         write: impl FnOnce(&Connection, &Ids) -> rusqlite::Result<()>,
     ) -> Result<(), StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let mut lost = Ok(());
         self.with(what, |log, ids| {
             let turn = rusqlite::Transaction::new_unchecked(log, TransactionBehavior::Immediate)?;
             write(&turn, ids)?;
+            // Acknowledged is only what can be found again.
+            lost = shared.files.as_ref().map_or(Ok(()), Files::have_names);
             // Where this fails, or has failed before, dropping it rolls back.
-            turn.commit()
-        })
+            if lost.is_ok() { turn.commit() } else { turn.rollback() }
+        })?;
+        lost
     }
 
     /// Uses the connection, opens it if the last error closed it, and closes it if it may be bad.

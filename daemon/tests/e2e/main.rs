@@ -43,4 +43,5 @@ mod rooms;
 mod search;
 mod shutdown;
 mod slow_reader;
+mod store_files;
 mod systemd;

@@ -275,33 +275,28 @@ async fn what_a_killed_backup_left_goes_and_what_another_writes_stays() {
     assert!(!beside.exists());
 }
 
-#[tokio::test]
-async fn a_backup_takes_no_place_of_those_who_read_and_the_end_takes_its_own() {
+#[test]
+fn a_backup_takes_no_place_of_those_who_read_and_the_end_ends_it() {
     let case = Case::new();
     let page = PageOf { conversation: room(1), before: None, after: None, limit: 1 };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let shared = case.readers.shared();
     // A backup that does not get on.
-    let shared = case.shared();
     let running = shared.backing_up.lock().unwrap();
     let backups: Vec<_> = (0..6)
         .map(|n| {
             let (readers, to) = (case.readers.clone(), case.dir.path().join(format!("{n}.db")));
-            tokio::spawn(async move { readers.backup(&to).await })
+            runtime.spawn(async move { readers.backup(&to).await })
         })
         .collect();
     for _ in 0..20 {
-        case.readers.page(page).await.unwrap();
+        runtime.block_on(case.readers.page(page)).unwrap();
     }
     shared.closing.store(true, std::sync::atomic::Ordering::Release);
     drop(running);
     for backup in backups {
-        let ended = backup.await.unwrap().unwrap_err();
+        let ended = runtime.block_on(backup).unwrap().unwrap_err();
         assert!(matches!(ended, StoreError::Closing), "{ended}");
     }
     case.store.close().unwrap();
-}
-
-impl Case {
-    fn shared(&self) -> std::sync::Arc<shared::Shared> {
-        self.readers.shared()
-    }
 }
