@@ -199,6 +199,7 @@ impl StoreError {
         let Some(code) = error.sqlite_error_code() else {
             // A value that is not what the schema says: the file was written by somebody else.
             return match error {
+                rusqlite::Error::StatementChangedRows(_) => super::files::overwritten(&place.path()),
                 rusqlite::Error::FromSqlConversionFailure(..)
                 | rusqlite::Error::IntegralValueOutOfRange(..)
                 | rusqlite::Error::InvalidColumnType(..)

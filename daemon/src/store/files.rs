@@ -26,6 +26,14 @@ const REMOVED: &str = "removed";
 const REPLACED: &str = "replaced by another one";
 const OVERWRITTEN: &str = "cut or written over";
 
+const RESTORE: &str =
+    "stop tcp-chatd and put a backup in its place (OPERATIONS.md, \"The store's files were touched\")";
+
+/// Another program wrote to the store, through SQLite: what is in it is not what was kept.
+pub(super) fn overwritten(store: &Path) -> StoreError {
+    StoreError::Lost { which: Which::Store, path: store.to_owned(), how: OVERWRITTEN, advice: RESTORE }
+}
+
 /// One of the store's files, or their folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
@@ -43,6 +51,8 @@ pub enum Which {
 #[derive(Debug)]
 pub(super) struct Files {
     store: Opened,
+    /// What the settings name: a link to it, perhaps.
+    link: PathBuf,
     wal: Opened,
     /// The index of the write-ahead log: SQLite's locks are on it, so it is not opened here.
     shm: (PathBuf, Identity),
@@ -150,7 +160,7 @@ impl Files {
             return Err(StoreError::Corrupt { store: place.to_string(), why });
         };
         let content = Mutex::new(Content { newest, lost: None });
-        Ok(Some(Self { store, wal, shm: (shm, shm_is), folder, content }))
+        Ok(Some(Self { store, link: place.path(), wal, shm: (shm, shm_is), folder, content }))
     }
 
     /// Has what a turn writes a name to be found by? Asked for each turn, before it is committed: two system
@@ -172,6 +182,7 @@ impl Files {
                 return Err(self.lost(opened.which, how));
             }
         }
+        self.check_store()?;
         let (shm, is) = &self.shm;
         if let Some(how) = how_other(shm, *is)? {
             return Err(self.lost(Which::WalIndex, how));
@@ -182,7 +193,11 @@ impl Files {
     /// Is the file at the store's path the one that was opened? To be asked before another connection
     /// opens it by its path.
     pub(super) fn check_store(&self) -> Result<(), StoreError> {
-        match how_other(&self.store.path, self.store.identity)? {
+        // A link to the same file under another name counts: the next start would look for another
+        // write-ahead log there.
+        let is_elsewhere = || self.link.canonicalize().is_ok_and(|path| path != self.store.path);
+        let how = how_other(&self.link, self.store.identity)?;
+        match how.or_else(|| is_elsewhere().then_some(REPLACED)) {
             Some(how) => Err(self.lost(Which::Store, how)),
             None => Ok(()),
         }
@@ -250,9 +265,7 @@ impl Files {
             Which::Folder => &self.folder.path,
         };
         let advice = match (which, how) {
-            (_, OVERWRITTEN) => {
-                "stop tcp-chatd and put a backup in its place (OPERATIONS.md, \"The store is lost or damaged\")"
-            }
+            (_, OVERWRITTEN) => RESTORE,
             (Which::Store | Which::Folder, _) => {
                 "put it back; or save what there is with `tcp-chatd backup FILE`, stop tcp-chatd, and put that file \
                  in its place"

@@ -61,14 +61,36 @@ impl Totals {
     }
 }
 
-/// Writes the totals.
-pub(super) fn put_totals(log: &Connection, totals: &Totals) -> rusqlite::Result<()> {
+/// Writes the totals, if they are still what they were `before`. If not, another program wrote them:
+/// somebody restored a backup into the store while it was in use.
+pub(super) fn put_totals(log: &Connection, before: &Totals, totals: &Totals) -> rusqlite::Result<()> {
     let Totals { head, messages, last_conversation, last_session, sent_as_to } = *totals;
     log.prepare_cached(
         "UPDATE totals SET head = ?1, messages = ?2, last_conversation = ?3, last_session = ?4,
-         sent_as_to = ?5",
+         sent_as_to = ?5
+         WHERE head = ?6 AND messages = ?7",
     )?
-    .execute(params![int(head), int(messages), last_conversation, last_session, int(sent_as_to)])?;
+    .execute(params![
+        int(head),
+        int(messages),
+        last_conversation,
+        last_session,
+        int(sent_as_to),
+        int(before.head),
+        int(before.messages)
+    ])
+    .and_then(|changed| match changed {
+        0 => Err(rusqlite::Error::StatementChangedRows(0)),
+        _ => Ok(()),
+    })
+}
+
+/// Takes back what a turn wrote that failed on its way to the disk: no number beyond the last one that was kept.
+pub(super) fn take_back_totals(log: &Connection, kept: &Totals) -> rusqlite::Result<()> {
+    let found = totals(log)?;
+    if found.head > kept.head {
+        put_totals(log, &found, kept)?;
+    }
     Ok(())
 }
 

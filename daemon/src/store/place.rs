@@ -63,7 +63,12 @@ impl Place {
     /// The files that SQLite has for it.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         match self {
-            Self::File(path) => vec![path.clone(), beside(path, "-wal"), beside(path, "-shm")],
+            Self::File(path) => {
+                // SQLite follows symbolic links, and names the others after what they lead to.
+                let path = path.canonicalize().unwrap_or_else(|_| path.clone());
+                let [wal, shm] = ["-wal", "-shm"].map(|ending| beside(&path, ending));
+                vec![path, wal, shm]
+            }
             Self::Memory(_) => Vec::new(),
         }
     }
@@ -71,13 +76,13 @@ impl Place {
     /// SQLite removes a write-ahead log beside an empty store without a word. It may hold messages: the store
     /// may be on a disk that is not mounted, or was removed by mistake.
     pub(super) fn check_not_alone(&self) -> Result<(), StoreError> {
-        let Self::File(store) = self else { return Ok(()) };
-        let (wal, bytes) =
-            (beside(store, "-wal"), |path: &Path| path.metadata().map_or(0, |file| file.len()));
-        if bytes(store) == 0 && bytes(&wal) > 0 {
-            return Err(StoreError::Alone { store: store.clone(), wal });
+        let bytes = |path: &Path| path.metadata().map_or(0, |file| file.len());
+        match self.files().as_slice() {
+            [store, wal, _] if bytes(store) == 0 && bytes(wal) > 0 => {
+                Err(StoreError::Alone { store: store.clone(), wal: wal.clone() })
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Makes the file, for its owner alone, if it is not there. A file that is there keeps its mode.

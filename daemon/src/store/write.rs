@@ -109,11 +109,12 @@ impl Store {
         let mut totals = self.totals.after(&writes);
         let share = self.ids.share(writes.sent.len());
         totals.sent_as_to = self.ids.filed_to(share, totals.sent_as_to);
+        let before = self.totals;
         self.turn("write", |log, ids| {
             // First, so that sessions that end in this turn leave behind what is filed of them.
             ids.file(log, share)?;
             rows::write(log, &writes)?;
-            found::put_totals(log, &totals)
+            found::put_totals(log, &before, &totals)
         })?;
         self.grown += writes.chunks.iter().map(|chunk| chunk.lines.len() as u64).sum::<u64>();
         self.totals = totals;
@@ -138,10 +139,10 @@ impl Store {
     /// # Errors
     /// Nothing was changed then.
     pub fn replace(&mut self, all: &Found) -> Result<(), StoreError> {
-        let totals = self.totals.at_least(all);
+        let (before, totals) = (self.totals, self.totals.at_least(all));
         self.turn("write", |log, _| {
             replace::write(log, all)?;
-            found::put_totals(log, &totals)
+            found::put_totals(log, &before, &totals)
         })?;
         self.totals = totals;
         let there: HashSet<SessionId> = all.sessions.iter().map(|session| session.row.id).collect();
@@ -179,7 +180,7 @@ impl Store {
         self.grown = 0;
         let too_big = self.too_big()?;
         let bounds = tidy::Bounds::new(&self.history, now, too_big);
-        let (mut totals, last) = (self.totals, self.tidied);
+        let (before, mut totals, last) = (self.totals, self.totals, self.tidied);
         // Taken out, so that the search that it may be in survives an error.
         let mut stamps = std::mem::take(&mut self.stamps);
         let slice = self.with("read", |log, _| tidy::next(log, &bounds, totals.messages, last, &mut stamps));
@@ -192,7 +193,7 @@ impl Store {
         self.turn("tidy", |log, _| {
             slice.remove(log)?;
             first = tidy::first(log)?;
-            found::put_totals(log, &totals)
+            found::put_totals(log, &before, &totals)
         })?;
         self.totals = totals;
         self.ids.forget(&slice.chunks);
@@ -262,7 +263,9 @@ impl Store {
                 let log = schema::reopen_writer(place, self.history.durability)?;
                 // A commit that failed on its way to the disk may stand in the file after all.
                 // Nobody was told of it: it must not come back.
-                rows::forget_after(&log, &self.totals).map_err(|e| StoreError::sqlite("write", place, &e))?;
+                rows::forget_after(&log, &self.totals)
+                    .and_then(|()| found::take_back_totals(&log, &self.totals))
+                    .map_err(|e| StoreError::sqlite("write", place, &e))?;
                 log
             }
         };

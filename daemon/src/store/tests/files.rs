@@ -181,6 +181,44 @@ async fn a_backup_that_was_copied_over_the_store_is_what_the_next_start_finds() 
     assert_eq!(texts(&store), ["before"]);
 }
 
+#[tokio::test]
+async fn a_backup_that_was_restored_into_the_store_is_found_out_by_the_next_turn() {
+    let mut case = Case::new();
+    let (store, backup) = (case.path(""), case.dir.path().join("backup.db"));
+    case.readers.backup(&backup).await.unwrap();
+    case.says("after the backup").unwrap();
+    // As `.restore` of the sqlite3 command does it: by the rules, with all the locks.
+    let mut other = rusqlite::Connection::open(&store).unwrap();
+    other.restore(rusqlite::MAIN_DB, &backup, None::<fn(rusqlite::backup::Progress)>).unwrap();
+    drop(other);
+    for _ in 0..2 {
+        let refused = case.says("refused").unwrap_err();
+        assert!(matches!(refused, StoreError::Lost { which: Which::Store, .. }), "{refused}");
+    }
+    assert!(case.store.replace(&Found::default()).is_err(), "it does not heal");
+    drop((case.store, case.readers));
+    assert_eq!(texts(&store), ["before"]);
+}
+
+#[test]
+fn a_store_behind_a_link_is_followed_and_a_link_that_comes_later_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let (real, link) = (dir.path().join("real.db"), dir.path().join("chat.db"));
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    let (mut store, ..) = open(&history(&link));
+    store.commit(Model::open(1)).unwrap();
+    store.check_files().unwrap();
+    let moved = dir.path().join("moved.db");
+    std::fs::rename(&real, &moved).unwrap();
+    assert!(store.check_files().is_err());
+    std::os::unix::fs::symlink(&moved, &real).unwrap();
+    assert!(store.check_files().is_err(), "its write-ahead log would be looked for elsewhere");
+    std::fs::remove_file(&real).unwrap();
+    std::fs::rename(&moved, &real).unwrap();
+    store.check_files().unwrap();
+    store.close().unwrap();
+}
+
 #[test]
 fn a_write_ahead_log_that_is_cut_is_found_out() {
     let mut case = Case::new();
