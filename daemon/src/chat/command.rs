@@ -1,7 +1,7 @@
 //! Owns what the chat is asked and what it answers: plain data. The hub makes the commands from
 //! what connections read, and carries out the effects once the turn is kept.
 
-use super::reads::{PageOf, Range, SearchIn};
+use super::reads::{PageOf, Range, Resent, SearchIn};
 use super::{Act, Barred, Certificate, ConversationId, Digest, Made, Refused, SessionId, UserId};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -189,8 +189,8 @@ pub enum Read {
     Page(Option<RequestId>, PageOf),
     /// What was found, as the reply to a `SEARCH`.
     Search(Option<RequestId>, Box<SearchIn>),
-    /// A message that was sent again: the first one's event.
-    Again(RequestId, ConversationId, Seq),
+    /// A `MSG` under an id that was used before: the first one's event, if it says the same.
+    Again(Box<Resent>),
 }
 
 /// Why the daemon ends a connection.

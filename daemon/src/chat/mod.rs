@@ -45,7 +45,7 @@ pub use look::Look;
 pub use order::{Act, Audit, Ban, Barred, By, Penalty, RightsChange, Scope, StoredRights, Undo};
 pub use pass::SLOWEST_MS;
 pub use rate::{Flow, Rate};
-pub use reads::{PageOf, Range, SearchIn};
+pub use reads::{PageOf, Range, Resent, ResentTo, SearchIn};
 pub use refused::Refused;
 pub use registry::{CertificateInfo, NotGranted, UserInfo, UserWish};
 pub use rules::Rules;

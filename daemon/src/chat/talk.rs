@@ -4,8 +4,8 @@
 use super::rights::Deed;
 use super::turn::Said;
 use super::{
-    Answer, Chat, ConnectionId, ConversationId, ConversationKind, Effect, Past, Read, Refusal, SessionId,
-    UserId, refusal,
+    Answer, Chat, ConnectionId, ConversationId, ConversationKind, Effect, Past, Read, Refusal, Resent,
+    ResentTo, SessionId, UserId, refusal,
 };
 use tcp_chat_protocol::request::{Place, Target};
 use tcp_chat_protocol::{ErrorKind, Name, RequestId};
@@ -24,7 +24,8 @@ impl Chat {
             && let Some((conversation, seq)) = self.sent_before(session, id, past)?
         {
             self.seal();
-            self.turn.effects.push(Effect::Read(connection, Read::Again(id.clone(), conversation, seq)));
+            let resent = Resent { id: id.clone(), conversation, seq, target: self.resent_to(&target), json };
+            self.turn.effects.push(Effect::Read(connection, Read::Again(Box::new(resent))));
             return Ok(());
         }
         if !self.keeping {
@@ -56,6 +57,15 @@ impl Chat {
         }
         self.gather(conversation, Said { connection, session, id: id.cloned(), user, color, to, json });
         Ok(())
+    }
+
+    fn resent_to(&self, target: &Target) -> ResentTo {
+        let key = |place: &Place| place.0.as_ref().map(Name::key);
+        match target {
+            Target::Default => ResentTo::Room(self.rules.default_rooms.first().map(Name::key)),
+            Target::Room(place) => ResentTo::Room(key(place)),
+            Target::User(place) => ResentTo::User(key(place)),
+        }
     }
 
     /// Where the message is that this session has sent under this id before.

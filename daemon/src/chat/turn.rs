@@ -216,9 +216,9 @@ impl Chat {
                     });
                     out.push(Effect::Read(connection, Read::Gap(session, ranges)));
                 }
-                Effect::Read(connection, Read::Again(id, _, seq)) if seq > self.head => {
+                Effect::Read(connection, Read::Again(resent)) if resent.seq > self.head => {
                     let msg = format!("the message was not kept: {why}");
-                    out.push(self.refuse_unkept(connection, Some("MSG"), Some(id), msg));
+                    out.push(self.refuse_unkept(connection, Some("MSG"), Some(resent.id), msg));
                 }
                 other => out.push(other),
             }

@@ -2,7 +2,7 @@
 //! kept. Called by [`super::serve`]; says it through [`super::poster`]. Never logs a token or a text.
 
 use super::answer::{Answer, method_not_allowed, not_found, object, refused};
-use super::poster::{Posted, Poster};
+use super::poster::{Names, Posted, Poster};
 use super::said::{self, Said};
 use crate::auth;
 use crate::chat::Digest;
@@ -124,7 +124,8 @@ impl Posts {
             Refusal::new(kind, why.to_string())
         })?;
         let id = self.id(room, key.as_deref(), same)?;
-        match self.0.poster.post(room.clone(), id, json_text(&text)).await {
+        let names = if key.is_none() && same.is_some() { Names::Occasion } else { Names::Text };
+        match self.0.poster.post(room.clone(), id, names, json_text(&text)).await {
             Posted::Kept(seq) => {
                 self.0.metrics.http.kept(false);
                 Ok(object(StatusCode::CREATED, &json!({"room": room.as_str(), "seq": seq})))
@@ -132,6 +133,13 @@ impl Posts {
             Posted::Again(seq) => {
                 self.0.metrics.http.kept(true);
                 Ok(object(StatusCode::OK, &json!({"room": room.as_str(), "seq": seq, "again": true})))
+            }
+            Posted::Reused => {
+                self.0.metrics.http.refused();
+                debug!(event = "post_refused", reason = "idempotency key", "post refused");
+                let msg = "`Idempotency-Key`: this key was used for another message in this room; this one was \
+                           not kept: post it under a key of its own";
+                Ok(refused(StatusCode::UNPROCESSABLE_ENTITY, "DATA", msg))
             }
             Posted::Refused(why) => Err(why),
         }

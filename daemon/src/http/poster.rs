@@ -6,9 +6,10 @@
 //! the same id is kept once. One task owns it; posts wait for it, and for their turn.
 
 use crate::auth;
-use crate::chat::{Ask, Command, ConnectionId, Digest, Proof, Read, Secret};
+use crate::chat::{Ask, Command, ConnectionId, Digest, Proof, Read, Resent, Secret};
 use crate::hub::{Entry, Inbox, Item, Outbox, Taken};
 use crate::net::Gate;
+use crate::store::Resend;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr};
@@ -39,8 +40,19 @@ pub(super) enum Posted {
     Kept(Seq),
     /// It had been kept before, under this number.
     Again(Seq),
+    /// Another message had been kept under its id: this one is not.
+    Reused,
     /// It was not kept, and why not.
     Refused(Refusal),
+}
+
+/// What the id of a post names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Names {
+    /// One text: another one under the same id is refused.
+    Text,
+    /// An occasion, which may be told in other words: it is told once.
+    Occasion,
 }
 
 /// One message to be said.
@@ -48,6 +60,8 @@ pub(super) enum Posted {
 struct Post {
     room: Name,
     id: RequestId,
+    /// Does the id stand for this text alone?
+    names: Names,
     /// The text as a JSON string.
     json: Box<str>,
     answer: oneshot::Sender<Posted>,
@@ -73,10 +87,10 @@ impl Poster {
     }
 
     /// Says something in a room, and waits until it is kept or refused.
-    pub(super) async fn post(&self, room: Name, id: RequestId, json: Box<str>) -> Posted {
+    pub(super) async fn post(&self, room: Name, id: RequestId, names: Names, json: Box<str>) -> Posted {
         let (answer, answered) = oneshot::channel();
         let going = || Posted::Refused(Refusal::new(ErrorKind::Internal, "the server is going down"));
-        if self.0.send(Post { room, id, json, answer }).await.is_err() {
+        if self.0.send(Post { room, id, names, json, answer }).await.is_err() {
             return going();
         }
         answered.await.unwrap_or_else(|_| going())
@@ -107,7 +121,7 @@ struct Held {
 enum Heard {
     Done,
     Kept(Seq),
-    Again(Seq),
+    Again(Box<Resent>),
     Refused(Refusal),
     /// The connection is over, or its answers went by: ask again.
     Lost,
@@ -157,6 +171,8 @@ impl Seat {
     }
 
     async fn post(&mut self, post: &Post) -> Posted {
+        // An answer that went by: the message may be kept already, by this post.
+        let mut may_be_ours = false;
         for _ in 0..TRIES {
             if let Err(refusal) = self.come_in().await {
                 return Posted::Refused(refusal);
@@ -164,7 +180,7 @@ impl Seat {
             let room = Place(Some(post.room.clone()));
             match self.ask(&post.id, Ask::Say(Target::Room(room), post.json.clone())).await {
                 Heard::Kept(seq) => return Posted::Kept(seq),
-                Heard::Again(seq) => return Posted::Again(seq),
+                Heard::Again(resent) => return self.again(&resent, post.names, may_be_ours).await,
                 Heard::Refused(why) if is_outside(why.kind) => {
                     let joining = RequestId::Text("join".into());
                     match self.ask(&joining, Ask::Join(post.room.clone())).await {
@@ -173,11 +189,35 @@ impl Seat {
                     }
                 }
                 Heard::Refused(why) => return Posted::Refused(why),
-                Heard::Done | Heard::Lost => continue,
+                Heard::Done => {}
+                Heard::Lost => may_be_ours = true,
             }
         }
         let msg = "the message was not kept: the endpoint's session is being ended again and again";
         Posted::Refused(Refusal::new(ErrorKind::Internal, msg))
+    }
+
+    /// The id was used before: for the same message?
+    async fn again(&self, resent: &Resent, names: Names, may_be_ours: bool) -> Posted {
+        let same = if may_be_ours { Posted::Kept } else { Posted::Again };
+        if names == Names::Occasion {
+            return same(resent.seq);
+        }
+        match self.gate.readers().resent(resent).await {
+            Ok(Resend::Same(_)) => same(resent.seq),
+            Ok(Resend::Other) => Posted::Reused,
+            // What it said is gone with it, because of its age.
+            Ok(Resend::Gone) => Posted::Again(resent.seq),
+            Err(why) => {
+                warn!(
+                    event = "store_unreadable",
+                    error = why.to_string(),
+                    "store failed: a post could not be compared with the one before"
+                );
+                let msg = "it is not known whether this was kept before: the server's store cannot be read; try again";
+                Posted::Refused(Refusal::new(ErrorKind::Internal, msg))
+            }
+        }
     }
 
     /// Makes sure that there is a session and a connection for it.
@@ -294,7 +334,7 @@ fn going() -> Refusal {
 fn concerns(item: Item, id: &RequestId) -> Option<Heard> {
     match item {
         Item::Own(_, ids) => ids.into_iter().find(|(_, own)| own == id).map(|(seq, _)| Heard::Kept(seq)),
-        Item::Read(Read::Again(of, _, seq)) => (of == *id).then_some(Heard::Again(seq)),
+        Item::Read(Read::Again(resent)) => (resent.id == *id).then_some(Heard::Again(resent)),
         // What was swallowed by it may have been ours; asked again, it is answered by its number.
         Item::Read(Read::Gap(..)) => Some(Heard::Lost),
         Item::Line(line) => match reply::read(&line) {

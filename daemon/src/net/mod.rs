@@ -115,6 +115,12 @@ impl Gate {
         }))
     }
 
+    /// The way to the store, for whoever speaks without a socket.
+    #[must_use]
+    pub fn readers(&self) -> &Readers {
+        &self.0.readers
+    }
+
     /// Goes by other settings for connections that come from now on.
     pub fn reload(&self, settings: &Settings) {
         self.0.permits.set(&settings.limits);

@@ -5,7 +5,7 @@
 use crate::chat::{ConnectionId, Read};
 use crate::hub::{Closed, Item, Outbox, Taken};
 use crate::log;
-use crate::store::{Caught, Kept, Readers, StoreError};
+use crate::store::{Caught, Kept, Readers, Resend, StoreError};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::Future;
@@ -260,14 +260,13 @@ fn start(conn: ConnectionId, read: Read, readers: Readers) -> Reading {
             Read::Search(id, what) => {
                 Got::Lines(answer(conn, "SEARCH", id, readers.search(*what).await.map(|page| page.data)))
             }
-            Read::Again(id, conversation, seq) => {
+            Read::Again(resent) => {
                 let mut lines = Vec::new();
-                match readers.line(conversation, seq).await? {
-                    Some(line) => write_with_id(&line, &id, &mut lines),
-                    None => {
-                        let msg =
-                            "this was sent before and kept, and has been removed since because of its age";
-                        lines = refuse(conn, "MSG", Refusal::new(ErrorKind::Data, msg).with_id(Some(id)));
+                match readers.resent(&resent).await? {
+                    Resend::Same(line) => write_with_id(&line, &resent.id, &mut lines),
+                    other => {
+                        let refusal = Refusal::new(ErrorKind::Data, other.why()).with_id(Some(resent.id));
+                        lines = refuse(conn, "MSG", refusal);
                     }
                 }
                 Got::Lines(lines)

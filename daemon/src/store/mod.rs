@@ -37,7 +37,7 @@ mod write;
 
 pub use error::StoreError;
 pub use files::Which;
-pub use read::Readers;
+pub use read::{Readers, Resend};
 pub use tidy::Removed;
 pub use write::Store;
 

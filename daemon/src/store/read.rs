@@ -5,7 +5,7 @@
 use super::shared::Shared;
 use super::{Caught, HistoryBytes, Page, PageOf, Range, SearchIn, Stats, StoreError};
 use super::{backup, bytes, found, gap, page, rights, schema, search};
-use crate::chat::{Audit, ConversationId, SessionId};
+use crate::chat::{Audit, ConversationId, Resent, SessionId};
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +18,31 @@ const READERS: usize = 4;
 
 /// How many of them may search: a search can take long, and must not keep others from catching up.
 const SEARCHERS: usize = 2;
+
+/// What a message that was sent again under its id turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resend {
+    /// The message that is kept: its `MSG` line.
+    Same(Vec<u8>),
+    /// Another one: the id was used for another target or another text.
+    Other,
+    /// What was kept under this id is gone.
+    Gone,
+}
+
+impl Resend {
+    /// Why it is refused, for a person.
+    #[must_use]
+    pub fn why(&self) -> &'static str {
+        match self {
+            Self::Same(_) => "this message is kept already",
+            Self::Other => {
+                "`id`: this id was used for another message; nothing was kept: send it under an id of its own"
+            }
+            Self::Gone => "this was sent before and kept, and has been removed since because of its age",
+        }
+    }
+}
 
 /// Read-only access for everyone. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -109,6 +134,18 @@ impl Readers {
     /// The file cannot be read.
     pub async fn line(&self, conversation: ConversationId, seq: Seq) -> Result<Option<Vec<u8>>, StoreError> {
         self.read(move |_, reader| page::line(&reader.log, conversation.0, seq)).await
+    }
+
+    /// The first message of an id that was used again.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn resent(&self, resent: &Resent) -> Result<Resend, StoreError> {
+        Ok(match self.line(resent.conversation, resent.seq).await? {
+            Some(line) if resent.is(&line) => Resend::Same(line),
+            Some(_) => Resend::Other,
+            None => Resend::Gone,
+        })
     }
 
     /// The newest lines of the audit log, the oldest of them first.

@@ -1,7 +1,7 @@
 //! Messages: to rooms, to users, numbered, chained, in one order for all, and intact.
 
 use crate::common::{Daemon, LOBBY, Peer};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn a_room_hears_and_the_author_gets_a_copy_with_the_id() {
@@ -184,4 +184,64 @@ fn the_moment_is_written_as_the_contract_says() {
     let ts = event["data"]["ts"].as_str().unwrap();
     let shape: String = ts.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     assert_eq!(shape, "0000-00-00T00:00:00.000Z", "{ts}");
+}
+
+/// What a client with a counter that starts again at 1 would lose: the second message is refused, not swallowed.
+#[test]
+fn an_id_names_one_message() {
+    let mut daemon = Daemon::start();
+    let mut ana = daemon.login_to("ana", &["lobby", "ops"]);
+    let bo = daemon.login("bo");
+    let said = |room: &str, text: &str, id: Value| json!({"op": "MSG", "data": {"room": room, "msg": text}, "id": id});
+    let text = "the \u{e9}clair,\n\"kept\"";
+    let asks = |ana: &mut Peer, line: &Value| {
+        ana.sends(line);
+        ana.next_where("the answer", |answer| answer["id"] == line["id"])
+    };
+    let first = asks(&mut ana, &said("lobby", text, json!(1)));
+    let by_name = asks(&mut ana, &said("ops", text, json!("m-1")));
+    let direct = json!({"op": "MSG", "data": {"to": "bo", "msg": text}, "id": 7});
+    let to_bo = asks(&mut ana, &direct);
+    let session = ana.session();
+    for how in ["at once", "after a reconnect", "after kill -9"] {
+        for (line, event) in [
+            (said("lobby", text, json!(1)), &first),
+            (json!({"op": "MSG", "data": text, "id": 1}), &first),
+            (said("Lobby", text, json!(1)), &first),
+            (said("ops", text, json!("m-1")), &by_name),
+            (direct.clone(), &to_bo),
+        ] {
+            assert_eq!(asks(&mut ana, &line), *event, "{how}: {line}");
+        }
+        for line in [
+            said("lobby", "the second message", json!(1)),
+            said("ops", text, json!(1)),
+            json!({"op": "MSG", "data": "the second message", "id": 1}),
+            json!({"op": "MSG", "data": {"to": "bo", "msg": text}, "id": 1}),
+            said("nowhere", text, json!(1)),
+            json!({"op": "MSG", "data": {"to": "nobody", "msg": text}, "id": 1}),
+            said("ops", "the \u{65}\u{301}clair,\n\"kept\"", json!("m-1")),
+            json!({"op": "MSG", "data": {"to": "ana", "msg": text}, "id": 7}),
+        ] {
+            let refused = asks(&mut ana, &line);
+            assert_eq!(refused["data"]["kind"], "DATA", "{how}: {line}: {refused}");
+            let msg = refused["data"]["msg"].as_str().unwrap();
+            assert!(msg.contains("this id was used for another message"), "{msg}");
+        }
+        drop(ana);
+        if how == "after a reconnect" {
+            daemon.signal("KILL");
+            daemon.ended();
+            daemon.start_again();
+        }
+        ana = daemon.resume(&session);
+    }
+    drop(bo);
+    let kept = ana.asks("HISTORY", json!({"room": "lobby"}));
+    assert_eq!(kept["messages"].as_array().unwrap().len(), 1);
+    // Two with one id in one write: the first is kept, the second refused.
+    ana.sends(&said("lobby", "one", json!(90)));
+    ana.sends(&said("lobby", "two", json!(90)));
+    ana.hears("one");
+    ana.hears_error("DATA");
 }

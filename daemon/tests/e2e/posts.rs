@@ -138,6 +138,37 @@ fn what_is_posted_again_is_kept_once_also_over_a_restart() {
     ]);
 }
 
+/// The second backup of a day under the key of the first one: it was answered 200 and never said.
+#[test]
+fn a_key_names_one_message() {
+    let mut daemon = daemon("");
+    let mut machine = Machine::of(&daemon);
+    let keyed = |machine: &Machine, text: &str| {
+        machine.posts_with(
+            "ops",
+            &[("Idempotency-Key", "backup-2026-11-29")],
+            &json!({"text": text}).to_string(),
+        )
+    };
+    assert_eq!(keyed(&machine, "the backup is done").status, 201);
+    for how in ["TERM", "KILL"] {
+        let other = keyed(&machine, "the backup has failed");
+        assert_eq!(other.status, 422, "{other:?}");
+        assert!(
+            other.json()["error"]["msg"].as_str().unwrap().contains("used for another message"),
+            "{other:?}"
+        );
+        let same = keyed(&machine, "the backup is done");
+        assert_eq!((same.status, &same.json()["again"]), (200, &json!(true)));
+        daemon.signal(how);
+        daemon.ended();
+        daemon.start_again();
+        machine = Machine::of(&daemon);
+    }
+    let mut ana = daemon.login_to("ana", &["ops"]);
+    assert_eq!(texts(&mut ana, "ops"), ["the backup is done"]);
+}
+
 #[test]
 fn webhooks_are_told_in_a_line_or_two_and_once() {
     let daemon = daemon("");

@@ -148,10 +148,14 @@ impl World {
                     self.tell(to, line);
                 }
             }
-            Effect::Read(to, Read::Again(id, conversation, seq)) => {
-                let range = Range { conversation, first: seq, last: seq };
+            Effect::Read(to, Read::Again(resent)) => {
+                let range = Range { conversation: resent.conversation, first: resent.seq, last: resent.seq };
+                let first = &self.disk.gap(SessionId(0), &[range])[0];
                 let mut out = Vec::new();
-                write_with_id(&self.disk.gap(SessionId(0), &[range])[0], &id, &mut out);
+                match resent.is(first) {
+                    true => write_with_id(first, &resent.id, &mut out),
+                    false => out.extend_from_slice(b"(another message)"),
+                }
                 self.tell(to, out);
             }
             Effect::Read(to, read) => self.tell(to, format!("{read:?}").into()),
