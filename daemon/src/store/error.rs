@@ -71,7 +71,7 @@ pub enum StoreError {
     },
     /// The store is not there, and its write-ahead log is.
     #[error(
-        "{} is not there, and {} is, which may hold messages of it: put the store back beside it, or move it away \
+        "{} is not there or empty, and {} may hold messages of it: put the store back beside it, or move it away \
          to begin an empty store", store.display(), wal.display()
     )]
     Alone {

@@ -12,6 +12,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes of the header of a SQLite database.
@@ -58,6 +59,7 @@ pub(super) struct Files {
     shm: (PathBuf, Identity),
     folder: Opened,
     content: Mutex<Content>,
+    wal_bytes: AtomicU64,
 }
 
 /// Which file it is, whatever its name.
@@ -88,6 +90,8 @@ struct Content {
     newest: Header,
     /// Whose bytes were found to be another's. That does not heal.
     lost: Option<Which>,
+    /// Is all of the write-ahead log in it, since that one was removed?
+    is_copied: bool,
 }
 
 /// What the first bytes of a database say. In a file that only SQLite writes, `changes` falls only with a
@@ -159,13 +163,25 @@ impl Files {
             let why = "its first bytes are not a database's".to_owned();
             return Err(StoreError::Corrupt { store: place.to_string(), why });
         };
-        let content = Mutex::new(Content { newest, lost: None });
-        Ok(Some(Self { store, link: place.path(), wal, shm: (shm, shm_is), folder, content }))
+        let content = Mutex::new(Content { newest, lost: None, is_copied: false });
+        Ok(Some(Self {
+            store,
+            link: place.path(),
+            wal,
+            shm: (shm, shm_is),
+            folder,
+            content,
+            wal_bytes: AtomicU64::new(0),
+        }))
     }
 
     /// Has what a turn writes a name to be found by? Asked for each turn, before it is committed: two system
     /// calls, without a look at a folder.
     pub(super) fn have_names(&self) -> Result<(), StoreError> {
+        let lost = self.content().lost;
+        if let Some(which) = lost {
+            return Err(self.lost(which, OVERWRITTEN));
+        }
         for opened in [&self.store, &self.wal] {
             let facts = opened.file.metadata().map_err(|e| StoreError::io("look at", &opened.path, &e))?;
             if facts.nlink() == 0 {
@@ -177,6 +193,7 @@ impl Files {
 
     /// Are all of them what they were, where they were?
     pub(super) fn check(&self) -> Result<(), StoreError> {
+        self.check_content()?;
         for opened in [&self.folder, &self.store, &self.wal] {
             if let Some(how) = how_other(&opened.path, opened.identity)? {
                 return Err(self.lost(opened.which, how));
@@ -187,12 +204,14 @@ impl Files {
         if let Some(how) = how_other(shm, *is)? {
             return Err(self.lost(Which::WalIndex, how));
         }
-        self.check_content()
+        Ok(())
     }
 
-    /// Is the file at the store's path the one that was opened? To be asked before another connection
-    /// opens it by its path.
+    /// Is the file at the store's path the one that was opened, with bytes of its own? To be asked before
+    /// another connection opens it by its path. Of a file that was cut to nothing, that one would remove
+    /// the write-ahead log.
     pub(super) fn check_store(&self) -> Result<(), StoreError> {
+        self.check_content()?;
         // A link to the same file under another name counts: the next start would look for another
         // write-ahead log there.
         let is_elsewhere = || self.link.canonicalize().is_ok_and(|path| path != self.store.path);
@@ -205,15 +224,26 @@ impl Files {
 
     /// May the write-ahead log be copied into the store's file, as far as one can know?
     pub(super) fn may_copy(&self) -> bool {
-        let same = |path: &Path, is| matches!(how_other(path, is), Ok(None));
-        same(&self.store.path, self.store.identity)
-            && same(&self.shm.0, self.shm.1)
-            && self.check_content().is_ok()
+        // Where another index lies, another program may be at work in another write-ahead log.
+        let is_alone = matches!(how_other(&self.shm.0, self.shm.1), Ok(None | Some(REMOVED)));
+        is_alone && self.check_store().is_ok()
+    }
+
+    /// All of the write-ahead log is in the store's file.
+    pub(super) fn copied(&self) {
+        self.content().is_copied = true;
+    }
+
+    /// Is the write-ahead log shorter than it was at the turn before? It may have started over, or have been
+    /// cut. Asked for each turn: one system call.
+    pub(super) fn has_wal_shrunk(&self) -> bool {
+        let Ok(facts) = self.wal.file.metadata() else { return true };
+        self.wal_bytes.swap(facts.len(), Ordering::Relaxed) > facts.len()
     }
 
     /// Does another database stand in the bytes of the store's own file? A restore wrote over it then.
     pub(super) fn is_restored_over(&self) -> bool {
-        self.check_store().is_ok()
+        matches!(how_other(&self.link, self.store.identity), Ok(None))
             && self.content().lost == Some(Which::Store)
             && matches!(Header::read(&self.store.file), Ok(Some(_)))
     }
@@ -224,7 +254,7 @@ impl Files {
         let is_short = || {
             let pages = pages().and_then(|pages| u64::try_from(pages).ok()).unwrap_or(0);
             let bytes = WAL_HEADER + pages * (FRAME_HEADER + page_bytes);
-            pages > 0 && self.wal.file.metadata().is_ok_and(|wal| wal.len() < bytes)
+            pages > 0 && (self.wal.file.metadata().is_ok_and(|wal| wal.len() < bytes) || !self.is_wal())
         };
         // Another program may start it over between the two looks; it does not do so twice.
         if is_short() && is_short() {
@@ -234,9 +264,17 @@ impl Files {
         Ok(())
     }
 
+    /// Does it begin as a write-ahead log does? What is written behind a cut makes it as long as it was.
+    fn is_wal(&self) -> bool {
+        let mut magic = [0; 4];
+        let read = self.wal.file.read_exact_at(&mut magic, 0);
+        read.is_ok() && matches!(u32::from_be_bytes(magic), 0x377f_0682 | 0x377f_0683)
+    }
+
     fn check_content(&self) -> Result<(), StoreError> {
         let mut content = self.content();
         if let Some(which) = content.lost {
+            drop(content);
             return Err(self.lost(which, OVERWRITTEN));
         }
         let read = || {
@@ -252,6 +290,7 @@ impl Files {
             }
             None => {
                 content.lost = Some(Which::Store);
+                drop(content);
                 Err(self.lost(Which::Store, OVERWRITTEN))
             }
         }
@@ -266,12 +305,16 @@ impl Files {
         };
         let advice = match (which, how) {
             (_, OVERWRITTEN) => RESTORE,
+            (Which::Wal | Which::WalIndex, _) if self.content().is_copied => {
+                "what was acknowledged is in the store all the same: restart tcp-chatd"
+            }
             (Which::Store | Which::Folder, _) => {
                 "put it back; or save what there is with `tcp-chatd backup FILE`, stop tcp-chatd, and put that file \
                  in its place"
             }
-            // What was acknowledged is in the store's file, or in a write-ahead log that is whole.
-            (Which::Wal | Which::WalIndex, _) => "restart tcp-chatd",
+            (Which::Wal | Which::WalIndex, _) => {
+                "save what there is with `tcp-chatd backup FILE`, stop tcp-chatd, and put that file in the place of the store"
+            }
         };
         StoreError::Lost { which, path: path.to_owned(), how, advice }
     }

@@ -9,8 +9,11 @@ use super::{Store, StoreError, schema};
 use rusqlite::config::DbConfig;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tracing::warn;
+
+/// Between two looks at the store's path, where turns are frequent.
+const BETWEEN_CHECKS: Duration = Duration::from_millis(20);
 
 impl Store {
     /// Are the files still the ones that were opened, where they were? To be asked often, and before
@@ -20,20 +23,42 @@ impl Store {
     /// They are not. The connection is opened again by the next use, if they are there again.
     pub fn check_files(&mut self) -> Result<(), StoreError> {
         let Some(files) = &self.shared.files else { return Ok(()) };
-        let checked = files.check().and_then(|()| match &self.log {
+        let checked = files.check().and_then(|()| self.check_wal(files));
+        if checked.is_ok() {
+            return checked;
+        }
+        if files.may_copy()
+            && let Some(log) = &self.log
+            && wal::checkpoint(log, "FULL").is_ok_and(|now| now.left() == 0)
+        {
+            files.copied();
+        }
+        set_aside_foreign_wal(&self.shared);
+        // Once more: the sentence says what was saved.
+        files.check().and(checked)
+    }
+
+    /// Before a turn writes: what costs next to nothing at each, and the rest where turns are rare.
+    ///
+    /// # Errors
+    /// The files are not the ones that were opened.
+    pub(super) fn check_before_turn(&mut self) -> Result<(), StoreError> {
+        let Some(files) = &self.shared.files else { return Ok(()) };
+        if files.has_wal_shrunk() {
+            self.check_wal(files)?;
+        }
+        if self.checked_at.elapsed() >= BETWEEN_CHECKS {
+            files.check_store()?;
+            self.checked_at = Instant::now();
+        }
+        Ok(())
+    }
+
+    fn check_wal(&self, files: &Files) -> Result<(), StoreError> {
+        match &self.log {
             Some(log) => files.check_wal(|| wal::checkpoint(log, "NOOP").ok().map(|now| now.pages)),
             None => Ok(()),
-        });
-        if checked.is_err()
-            && files.may_copy()
-            && let Some(log) = self.log.take()
-        {
-            // All of it, or nothing is lost by the try.
-            let _ = wal::checkpoint(&log, "FULL");
-            // It stays open: with the last connection SQLite would remove the files by their names.
-            self.log = Some(log);
         }
-        checked
     }
 
     /// Could a turn be kept now? Cheap: it writes nothing, and waits for nobody.
@@ -83,7 +108,6 @@ impl Store {
                 log.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(error)?;
             }
             log.close().map_err(|(_, e)| error(e))?;
-            set_aside_foreign_wal(&self.shared);
             return Err(why);
         }
         if !place.is_memory() {
@@ -111,22 +135,19 @@ fn set_aside_foreign_wal(shared: &Shared) {
     if !shared.files.as_ref().is_some_and(Files::is_restored_over) {
         return;
     }
-    let [store, wal, shm] = match <[std::path::PathBuf; 3]>::try_from(shared.log.files()) {
+    let [store, wal, _] = match <[std::path::PathBuf; 3]>::try_from(shared.log.files()) {
         Ok(files) => files,
         Err(_) => return,
     };
     let mut aside = wal.clone().into_os_string();
     aside.push(".of-the-store-before");
     match std::fs::rename(&wal, &aside) {
-        Ok(()) => {
-            let _ = std::fs::remove_file(shm);
-            warn!(
-                event = "wal_set_aside",
-                store = %store.display(),
-                to = %aside.display(),
-                "the store was written over while it was in use: the write-ahead log of the one before is set aside"
-            );
-        }
+        Ok(()) => warn!(
+            event = "wal_set_aside",
+            store = %store.display(),
+            to = %aside.display(),
+            "the store was written over while it was in use: the write-ahead log of the one before is set aside"
+        ),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
         Err(e) => warn!(
             event = "wal_set_aside",

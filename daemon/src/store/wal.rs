@@ -179,7 +179,7 @@ pub(super) struct Length {
 }
 
 impl Length {
-    fn left(self) -> i64 {
+    pub(super) fn left(self) -> i64 {
         self.pages - self.copied
     }
 }

@@ -19,6 +19,7 @@ use crate::settings::History;
 use rusqlite::{Connection, TransactionBehavior};
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Instant;
 use tcp_chat_protocol::{RequestId, Seq, Timestamp};
 
 /// The writer. One per process and file.
@@ -38,6 +39,8 @@ pub struct Store {
     /// Bytes of messages that came since then.
     grown: u64,
     pub(super) checkpoints: Checkpoints,
+    /// When the store's path was last looked at.
+    pub(super) checked_at: Instant,
     pub(super) indexer: Option<Indexer>,
     /// Held last: the file is ours until it is closed.
     _lock: Option<Lock>,
@@ -76,6 +79,7 @@ impl Store {
             history_bytes: 0,
             grown: 0,
             checkpoints,
+            checked_at: Instant::now(),
             indexer: Some(indexer),
             _lock: lock,
         };
@@ -235,6 +239,7 @@ impl Store {
         what: &'static str,
         write: impl FnOnce(&Connection, &Ids) -> rusqlite::Result<()>,
     ) -> Result<(), StoreError> {
+        self.check_before_turn()?;
         let shared = Arc::clone(&self.shared);
         let mut lost = Ok(());
         self.with(what, |log, ids| {
