@@ -2,7 +2,7 @@
 //! for one line after the other. Never holds state.
 
 use super::{Desk, Reply, Request, Wish, users};
-use crate::chat::{Act, Audit, Ban, By, Look, Undo};
+use crate::chat::{Act, Audit, Ban, By, Cursor, Look, Undo};
 use crate::hub::{Control, Entry};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -153,7 +153,15 @@ async fn act(desk: &Desk, uid: u32, act: Act) -> Result<Value, String> {
 }
 
 pub(super) async fn see(desk: &Desk, at: Look) -> Result<Value, String> {
-    ask_hub(desk, |answer| Control::Look(at, answer)).await.map(Value::Array)
+    let (mut rows, mut from) = (Vec::new(), Cursor::default());
+    loop {
+        let page = ask_hub(desk, |answer| Control::Look(at, from, answer)).await?;
+        rows.extend(page.rows);
+        match page.next {
+            Some(next) => from = next,
+            None => return Ok(Value::Array(rows)),
+        }
+    }
 }
 
 async fn wish<T>(desk: &Desk, make: impl FnOnce(oneshot::Sender<T>) -> Wish) -> Result<T, String> {

@@ -5,6 +5,7 @@
 use super::checks::{Actor, not_to_enter};
 use super::order::Penalty;
 use super::rights::{Deed, may};
+use super::sweeps::Sweep;
 use super::talk::no_such_room;
 use super::{
     Act, Answer, Audit, Ban, Banned, Chat, ConnectionId, ConversationKind, Effect, Refusal, RightsChange,
@@ -18,6 +19,8 @@ use tcp_chat_protocol::{ErrorKind, Name, RequestId, Role, Timestamp, reply};
 const MOST_IN_ROOM: usize = 1_000;
 /// The same for all rooms together. Operators, and those who keep order on the server, are not bound.
 const MOST_IN_ROOMS: usize = 20_000;
+/// Mutes and bans that have ended by themselves and are taken back before an act; more of them wait their turn.
+const OVER_AT_ONCE: usize = 16;
 
 impl Chat {
     /// A user keeps order.
@@ -45,8 +48,11 @@ impl Chat {
     }
 
     fn act(&mut self, actor: Actor, act: Act) -> Result<ActReply, Refusal> {
-        let over = self.book.expire(self.turn.now.wall);
+        let over = self.book.expire(OVER_AT_ONCE, self.turn.now.wall);
         self.turn.writes.rights.extend(over);
+        if self.book.is_over(self.turn.now.wall) {
+            self.sweep_later(Sweep::Over);
+        }
         if !self.keeping && !matches!(act, Act::Kick(_)) {
             let msg = "it was not done: the server's store cannot be written; try again later";
             return Err(refusal(ErrorKind::Internal, msg));
@@ -176,11 +182,7 @@ impl Chat {
         self.record(actor, "room", None, Some(room), Some(what), None, "");
         let reply =
             ActReply { room: self.room_name(Some(room)), private: Some(private), ..ActReply::default() };
-        let members: Vec<_> =
-            self.conversations.get(room).map(|c| c.members.sessions().collect()).unwrap_or_default();
-        for session in members {
-            self.sweep(session, room);
-        }
+        self.sweep_members(room);
         self.drop_if_empty(room);
         Ok(reply)
     }

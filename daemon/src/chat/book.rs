@@ -3,66 +3,118 @@
 
 use super::banned::is_in;
 use super::rights::{self, Granted, Rank, Standing};
+use super::steps::tick;
 use super::{Banned, Barred, ConversationId, Fingerprint, Penalty, RightsChange, Scope, StoredRights};
 use ipnet::IpNet;
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
+use std::ops::Bound;
 use std::sync::Arc;
 use tcp_chat_protocol::{Name, NameKey, Role};
 
 /// Something about users, by where it holds.
 #[derive(Debug)]
-pub(super) struct ByUser<T>(HashMap<Scope, HashMap<NameKey, (Name, T)>>);
+pub(super) struct ByUser<T> {
+    all: BTreeMap<Scope, BTreeMap<NameKey, (Name, T)>>,
+    /// Where something is written down of a user.
+    scopes: HashMap<NameKey, BTreeSet<Scope>>,
+    count: usize,
+}
 
 impl<T> Default for ByUser<T> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self { all: BTreeMap::new(), scopes: HashMap::new(), count: 0 }
     }
 }
 
+/// Up to which entry a listing has come.
+pub(super) type At = (Scope, NameKey);
+
 impl<T> ByUser<T> {
     pub(super) fn get(&self, scope: Scope, user: &NameKey) -> Option<&T> {
-        self.0.get(&scope)?.get(user).map(|(_, what)| what)
+        self.all.get(&scope)?.get(user).map(|(_, what)| what)
     }
 
     /// Writes it down, and gives the name under which it stands: as it was first written.
     fn put(&mut self, scope: Scope, user: &Name, what: T) -> Name {
-        match self.0.entry(scope).or_default().entry(user.key()) {
+        match self.all.entry(scope).or_default().entry(user.key()) {
             Entry::Occupied(mut held) => {
                 held.get_mut().1 = what;
                 held.get().0.clone()
             }
-            Entry::Vacant(free) => free.insert((user.clone(), what)).0.clone(),
+            Entry::Vacant(free) => {
+                self.scopes.entry(free.key().clone()).or_default().insert(scope);
+                self.count += 1;
+                free.insert((user.clone(), what)).0.clone()
+            }
         }
     }
 
     fn remove(&mut self, scope: Scope, user: &NameKey) -> Option<Name> {
-        let there = self.0.get_mut(&scope)?;
+        let there = self.all.get_mut(&scope)?;
         let (name, _) = there.remove(user)?;
         if there.is_empty() {
-            self.0.remove(&scope);
+            self.all.remove(&scope);
         }
+        self.is_nowhere(scope, user);
         Some(name)
+    }
+
+    /// All that is written down of one scope goes.
+    fn remove_all(&mut self, scope: Scope) {
+        for user in self.all.remove(&scope).unwrap_or_default().into_keys() {
+            self.is_nowhere(scope, &user);
+        }
+    }
+
+    fn is_nowhere(&mut self, scope: Scope, user: &NameKey) {
+        self.count -= 1;
+        if let Some(scopes) = self.scopes.get_mut(user) {
+            scopes.remove(&scope);
+            if scopes.is_empty() {
+                self.scopes.remove(user);
+            }
+        }
     }
 
     /// All of it, in an order that is the same each time.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Scope, &Name, &T)> {
-        let mut all: Vec<_> = self
-            .0
-            .iter()
-            .flat_map(|(scope, there)| there.values().map(|(name, what)| (*scope, name, what)))
-            .collect();
-        all.sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
-        all.into_iter()
+        self.after(None).map(|(_, scope, name, what)| (scope, name, what))
+    }
+
+    /// What comes after one entry, each with where to go on.
+    pub(super) fn after(&self, at: Option<At>) -> impl Iterator<Item = (At, Scope, &Name, &T)> {
+        let first = at.as_ref().map_or(Bound::Unbounded, |(scope, _)| Bound::Included(*scope));
+        self.all.range((first, Bound::Unbounded)).flat_map(move |(scope, there)| {
+            let from = match &at {
+                Some((first, user)) if first == scope => Bound::Excluded(user.clone()),
+                _ => Bound::Unbounded,
+            };
+            let scope = *scope;
+            there.range((from, Bound::Unbounded)).map(move |(key, (name, what))| {
+                tick();
+                ((scope, key.clone()), scope, name, what)
+            })
+        })
+    }
+
+    /// What is written down of one scope.
+    pub(super) fn there(&self, scope: Scope) -> impl Iterator<Item = (&Name, &T)> {
+        self.all.get(&scope).into_iter().flat_map(BTreeMap::values).map(|(name, what)| {
+            tick();
+            (name, what)
+        })
+    }
+
+    /// The first of what is written down of a user.
+    fn first_of(&self, user: &NameKey) -> Option<(Scope, &Name, &T)> {
+        let scope = *self.scopes.get(user)?.first()?;
+        self.all.get(&scope)?.get(user).map(|(name, what)| (scope, name, what))
     }
 
     fn len_in(&self, scope: Scope) -> usize {
-        self.0.get(&scope).map_or(0, HashMap::len)
-    }
-
-    fn len(&self) -> usize {
-        self.0.values().map(HashMap::len).sum()
+        self.all.get(&scope).map_or(0, BTreeMap::len)
     }
 }
 
@@ -75,8 +127,16 @@ pub(super) struct Book {
     bans: ByUser<Penalty>,
     certificates: BTreeMap<Fingerprint, Penalty>,
     addresses: BTreeMap<IpNet, Penalty>,
-    /// Before this moment no mute and no ban ends by itself.
-    soonest: Option<u64>,
+    /// Which mutes and bans end by themselves, and when. What was taken back or changed since is still in it:
+    /// whoever comes to it looks.
+    endings: BTreeSet<(u64, Kind, Scope, Banned)>,
+}
+
+/// What ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Mute,
+    Ban,
 }
 
 impl Book {
@@ -88,7 +148,7 @@ impl Book {
             book.grants.put(scope, &user, role);
         }
         for (scope, user, penalty) in mutes {
-            book.mutes.put(scope, &user, penalty);
+            drop(book.set_mute(scope, &user, Some(penalty)));
         }
         for (scope, banned, penalty) in bans {
             drop(book.ban(scope, &banned, Some(penalty)));
@@ -182,6 +242,17 @@ impl Book {
         users.chain(certificates).chain(addresses).collect()
     }
 
+    /// The bans of users.
+    pub(super) fn user_bans(&self) -> &ByUser<Penalty> {
+        &self.bans
+    }
+
+    /// The bans of certificates and addresses.
+    pub(super) fn other_bans(&self) -> impl Iterator<Item = (Banned, &Penalty)> {
+        let certificates = self.certificates.iter().map(|(c, p)| (Banned::Certificate(*c), p));
+        certificates.chain(self.addresses.iter().map(|(a, p)| (Banned::Address(*a), p)))
+    }
+
     /// Is the address banned?
     pub(super) fn bars(&self, address: IpAddr, now: u64) -> bool {
         self.addresses.iter().any(|(range, ban)| ban.is_in_force(now) && is_in(range, address))
@@ -201,11 +272,10 @@ impl Book {
         Some(RightsChange::Grant { scope, user, role })
     }
 
-    /// What a user was granted, and where.
-    pub(super) fn grants_of(&self, user: &Name) -> Vec<(Scope, Name, Role)> {
-        let key = user.key();
-        let theirs = self.grants.iter().filter(|(_, name, _)| name.key() == key);
-        theirs.map(|(scope, name, role)| (scope, name.clone(), *role)).collect()
+    /// One of the roles that a user was granted, and where.
+    pub(super) fn a_grant_of(&self, user: &Name) -> Option<(Scope, Name, Role)> {
+        let (scope, name, role) = self.grants.first_of(&user.key())?;
+        Some((scope, name.clone(), *role))
     }
 
     /// Makes a room private, or public.
@@ -225,7 +295,7 @@ impl Book {
         user: &Name,
         mute: Option<Penalty>,
     ) -> Option<RightsChange> {
-        self.ends(mute.as_ref());
+        self.ends(Kind::Mute, scope, || Banned::User(user.clone()), mute.as_ref());
         let user = match &mute {
             Some(penalty) => self.mutes.put(scope, user, penalty.clone()),
             None => self.mutes.remove(scope, &user.key())?,
@@ -235,7 +305,7 @@ impl Book {
 
     /// Bans, or with `None` lets in again. `None`: there was nothing to take back.
     pub(super) fn ban(&mut self, scope: Scope, whom: &Banned, ban: Option<Penalty>) -> Option<RightsChange> {
-        self.ends(ban.as_ref());
+        self.ends(Kind::Ban, scope, || whom.clone(), ban.as_ref());
         let banned = match (whom, &ban) {
             (Banned::User(user), Some(penalty)) => Banned::User(self.bans.put(scope, user, penalty.clone())),
             (Banned::User(user), None) => Banned::User(self.bans.remove(scope, &user.key())?),
@@ -253,40 +323,56 @@ impl Book {
         Some(RightsChange::Ban { scope, banned, ban })
     }
 
-    fn ends(&mut self, penalty: Option<&Penalty>) {
-        self.soonest = [self.soonest, penalty.and_then(|p| p.until)].into_iter().flatten().min();
+    fn ends(&mut self, kind: Kind, scope: Scope, whom: impl FnOnce() -> Banned, penalty: Option<&Penalty>) {
+        if let Some(until) = penalty.and_then(|p| p.until) {
+            self.endings.insert((until, kind, scope, whom()));
+        }
     }
 
-    /// Takes back what is over by itself. Costs nothing while nothing is.
-    pub(super) fn expire(&mut self, now: u64) -> Vec<RightsChange> {
-        if self.soonest.is_none_or(|soonest| now < soonest) {
-            return Vec::new();
+    /// Is there something that is over by itself?
+    pub(super) fn is_over(&self, now: u64) -> bool {
+        self.endings.first().is_some_and(|(until, ..)| *until <= now)
+    }
+
+    /// Takes back what is over by itself, so many at most. Costs nothing while nothing is.
+    pub(super) fn expire(&mut self, most: usize, now: u64) -> Vec<RightsChange> {
+        let mut changes = Vec::new();
+        for _ in 0..most {
+            if !self.is_over(now) {
+                break;
+            }
+            let Some((_, kind, scope, whom)) = self.endings.pop_first() else { break };
+            let is_over = |penalty: Option<&Penalty>| penalty.is_some_and(|p| !p.is_in_force(now));
+            changes.extend(match (kind, &whom) {
+                (Kind::Mute, Banned::User(user)) if is_over(self.mutes.get(scope, &user.key())) => {
+                    self.set_mute(scope, user, None)
+                }
+                (Kind::Ban, _) if is_over(self.ban_on(scope, &whom)) => self.ban(scope, &whom, None),
+                _ => None,
+            });
         }
-        let over = |p: &Penalty| !p.is_in_force(now);
-        let mutes: Vec<_> =
-            self.mutes.iter().filter(|(.., p)| over(p)).map(|(s, user, _)| (s, user.clone())).collect();
-        let bans: Vec<_> =
-            self.bans().into_iter().filter(|(.., p)| over(p)).map(|(s, banned, _)| (s, banned)).collect();
-        let mut changes: Vec<_> =
-            mutes.iter().filter_map(|(scope, user)| self.set_mute(*scope, user, None)).collect();
-        changes.extend(bans.iter().filter_map(|(scope, banned)| self.ban(*scope, banned, None)));
-        let mutes = self.mutes.iter().filter_map(|(.., p)| p.until);
-        self.soonest = mutes.chain(self.bans().into_iter().filter_map(|(.., p)| p.until)).min();
         changes
+    }
+
+    fn ban_on(&self, scope: Scope, whom: &Banned) -> Option<&Penalty> {
+        match whom {
+            Banned::User(user) => self.bans.get(scope, &user.key()),
+            Banned::Certificate(fingerprint) => self.certificates.get(fingerprint),
+            Banned::Address(range) => self.addresses.get(range),
+        }
     }
 
     /// Is there something about the room that must outlive its members? Its one owner alone does not.
     pub(super) fn holds(&self, room: ConversationId) -> bool {
-        let there = self.grants.0.get(&Some(room));
-        self.is_private(room) || there.is_some_and(|g| g.values().any(|(_, role)| *role != Role::Owner))
+        self.is_private(room) || self.grants.there(Some(room)).any(|(_, role)| *role != Role::Owner)
     }
 
     /// The room is gone.
     pub(super) fn forget(&mut self, room: ConversationId) {
         self.private.remove(&room);
-        self.grants.0.remove(&Some(room));
-        self.mutes.0.remove(&Some(room));
-        self.bans.0.remove(&Some(room));
+        self.grants.remove_all(Some(room));
+        self.mutes.remove_all(Some(room));
+        self.bans.remove_all(Some(room));
     }
 
     /// How many grants, mutes and bans there are in a room.
@@ -297,9 +383,9 @@ impl Book {
 
     /// How many there are in all.
     pub(super) fn len(&self) -> usize {
-        self.grants.len()
-            + self.mutes.len()
-            + self.bans.len()
+        self.grants.count
+            + self.mutes.count
+            + self.bans.count
             + self.certificates.len()
             + self.addresses.len()
     }

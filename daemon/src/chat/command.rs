@@ -2,6 +2,7 @@
 //! what connections read, and carries out the effects once the turn is kept.
 
 use super::reads::{PageOf, Range, Resent, SearchIn};
+use super::steps::counted_id;
 use super::{Act, Barred, Certificate, ConversationId, Digest, Made, Refused, SessionId, UserId};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -11,9 +12,10 @@ use tcp_chat_protocol::request::{Enrol, History, Login, Place, Request, Search, 
 use tcp_chat_protocol::{Name, Refusal, RequestId, Seq};
 use zeroize::Zeroizing;
 
-/// A connection, from its handshake to its end. Never used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectionId(pub u64);
+counted_id! {
+    /// A connection, from its handshake to its end. Never used again.
+    ConnectionId(u64)
+}
 
 /// A table by numbers that the daemon gives out itself: nobody can choose them to collide, so
 /// hashing may be cheap. Names keep the standard hasher.

@@ -4,6 +4,7 @@
 use super::checks::not_to_enter;
 use super::rights::Deed;
 use super::rooms::{Conversation, Conversations, LooksLike};
+use super::sweeps::Sweep;
 use super::{
     Answer, Chat, ConnectionId, ConversationId, ConversationKind, SessionChange, SessionId, UserId, refusal,
 };
@@ -244,11 +245,11 @@ impl Chat {
         of.iter().for_each(|id| self.drop_if_empty(*id));
     }
 
-    /// The same for all of them: of a start, or of other settings.
+    /// The same for all of them, after a start: a slice in each turn.
     pub(super) fn empty_ones_go(&mut self) {
         let mut all: Vec<_> = self.conversations.iter().map(|(id, _)| id).collect();
         all.sort_unstable();
-        all.into_iter().for_each(|id| self.drop_if_empty(id));
+        self.sweep_later(Sweep::Conversations(all.into_iter()));
     }
 
     /// Forgets direct messages that nobody can read any more, and rooms with neither members nor

@@ -2,6 +2,7 @@
 //! by [`Chat::ask`] and by the turn. Never sends: it adds to the turn.
 
 use super::sessions::{Session, UsedIds};
+use super::sweeps::Sweep;
 use super::{
     Answer, Chat, Closing, ConnectionId, ConversationId, Effect, Proof, Range, Read, Refusal, ResumeOutcome,
     Secret, SessionChange, SessionId, SessionRow, UserId, refusal,
@@ -132,15 +133,15 @@ impl Chat {
     /// What the session's conversations have after `after`, each from where the session sees it.
     fn missed(&self, session: SessionId, after: Seq) -> Vec<Range> {
         let Some(session) = self.sessions.get(session) else { return Vec::new() };
-        let rooms = session.rooms.iter().copied();
-        let directs = self.conversations.directs_of(session.row.user).iter().map(|d| (*d, 0));
+        let rooms = session.rooms.iter().filter_map(|(room, since)| {
+            Some((*room, after.max(*since), self.conversations.get(*room)?.head))
+        });
+        let newer = Some((after, ConversationId(i64::MAX)));
+        let directs = self.conversations.directs_of(session.row.user, newer);
         rooms
-            .chain(directs)
-            .filter_map(|(conversation, since)| {
-                let first = after.max(since).saturating_add(1);
-                let last = self.conversations.get(conversation)?.head;
-                (first <= last).then_some(Range { conversation, first, last })
-            })
+            .chain(directs.map(|(head, direct)| (direct, after, head)))
+            .map(|(conversation, seen, last)| Range { conversation, first: seen.saturating_add(1), last })
+            .filter(|range| range.first <= range.last)
             .collect()
     }
 
@@ -187,14 +188,14 @@ impl Chat {
         self.turn.effects.push(Effect::LoggedIn(connection, session, name));
     }
 
-    /// The session is on this connection from now on, in all its conversations. The connection
+    /// The session is on this connection from now on, in all its rooms. The connection
     /// that it was on before.
     fn arrive(&mut self, connection: ConnectionId, session: SessionId) -> Option<ConnectionId> {
         let old = self.sessions.is_here(session, connection);
         if let Some(state) = self.connections.get_mut(&connection) {
             state.session = Some(session);
         }
-        self.each_conversation(session, |conversation| {
+        self.each_room(session, |conversation| {
             if let Some(old) = old {
                 conversation.depart(old);
             }
@@ -203,16 +204,10 @@ impl Chat {
         old
     }
 
-    fn each_conversation(
-        &mut self,
-        session: SessionId,
-        mut act: impl FnMut(&mut super::rooms::Conversation),
-    ) {
+    fn each_room(&mut self, session: SessionId, mut act: impl FnMut(&mut super::rooms::Conversation)) {
         let Some(held) = self.sessions.get(session) else { return };
-        let directs = self.conversations.directs_of(held.row.user).iter().copied();
-        let all: Vec<_> = held.rooms.iter().map(|(r, _)| *r).chain(directs).collect();
-        for id in all {
-            if let Some(conversation) = self.conversations.get_mut(id) {
+        for (id, _) in &held.rooms {
+            if let Some(conversation) = self.conversations.get_mut(*id) {
                 act(conversation);
             }
         }
@@ -223,7 +218,7 @@ impl Chat {
         let Some(session) = self.connections.remove(&connection).and_then(|c| c.session) else { return };
         self.seal();
         let before = self.seen_everywhere(session);
-        self.each_conversation(session, |conversation| conversation.depart(connection));
+        self.each_room(session, |conversation| conversation.depart(connection));
         self.sessions.is_away(session, self.turn.now.mono.saturating_add(self.rules.ttl_ms));
         self.announce(before, self.face(session));
     }
@@ -243,7 +238,7 @@ impl Chat {
         let (user, connection) = (held.row.user, held.connection);
         let (rooms, face, before) = (self.rooms_of(id), self.face(id), self.seen_everywhere(id));
         if let Some(connection) = connection {
-            self.each_conversation(id, |conversation| conversation.depart(connection));
+            self.each_room(id, |conversation| conversation.depart(connection));
         }
         for room in &rooms {
             if let Some(conversation) = self.conversations.get_mut(*room) {
@@ -253,8 +248,11 @@ impl Chat {
         self.sessions.remove(id);
         self.session_shares.remove(&id);
         self.announce(before, face);
-        for conversation in rooms.into_iter().chain(self.conversations.directs_of(user).to_vec()) {
-            self.drop_if_empty(conversation);
+        for room in rooms {
+            self.drop_if_empty(room);
+        }
+        if self.sessions.of(user).is_empty() {
+            self.sweep_later(Sweep::directs_of(user));
         }
         self.turn.writes.sessions.push(SessionChange::End(id));
     }

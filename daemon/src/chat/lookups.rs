@@ -78,7 +78,6 @@ impl Chat {
         let rooms = self
             .conversations
             .rooms()
-            .into_iter()
             .filter(|(id, ..)| may(self.standing(session, *id), Deed::Know).is_ok())
             .map(|(id, name, c)| RoomInfo {
                 room: name.to_string(),
@@ -127,8 +126,8 @@ impl Chat {
             None => self
                 .sessions
                 .get(session)
-                .map(|s| (s.rooms.iter().map(|(r, _)| *r), self.conversations.directs_of(s.row.user)))
-                .map(|(rooms, directs)| rooms.chain(directs.iter().copied()).collect())
+                .map(|s| (s.rooms.iter().map(|(r, _)| *r), self.conversations.directs_of(s.row.user, None)))
+                .map(|(rooms, directs)| rooms.chain(directs.map(|(_, direct)| direct)).collect())
                 .unwrap_or_default(),
         };
         let user = match user {

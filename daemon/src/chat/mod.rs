@@ -29,6 +29,8 @@ mod rooms;
 mod rules;
 mod sessions;
 mod shares;
+mod steps;
+mod sweeps;
 mod talk;
 mod tally;
 mod turn;
@@ -41,13 +43,13 @@ pub use command::{
     Ask, Closing, Command, ConnectionId, Effect, IdMap, Now, Own, Past, PastUnknown, Proof, Proving, Read,
     Recipients, Secret,
 };
-pub use look::Look;
+pub use look::{Cursor, Look, Page};
 pub use order::{Act, Audit, Ban, Barred, By, Penalty, RightsChange, Scope, StoredRights, Undo};
 pub use pass::SLOWEST_MS;
 pub use rate::{Flow, Rate};
 pub use reads::{PageOf, Range, Resent, ResentTo, SearchIn};
 pub use refused::Refused;
-pub use registry::{CertificateInfo, NotGranted, UserInfo, UserWish};
+pub use registry::{CertificateInfo, NotGranted, Registered, UserInfo, UserWish};
 pub use rules::Rules;
 pub use shares::{is_this_host, network};
 pub use tally::{ResumeOutcome, Tally};
@@ -65,6 +67,7 @@ use sessions::Sessions;
 use shares::Shares;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use sweeps::Sweeps;
 use tcp_chat_protocol::event::{NoticeEvent, notice};
 use tcp_chat_protocol::{ErrorKind, Name, NoticeKind, Refusal, RequestId, Seq, reply};
 use turn::Turn;
@@ -113,6 +116,8 @@ pub struct Chat {
     turn: Turn,
     /// What is counted, until the hub takes it.
     tally: Tally,
+    /// What is still to be looked at, a slice in each turn.
+    sweeps: Sweeps,
 }
 
 /// What there is, in numbers.
@@ -187,7 +192,7 @@ impl Chat {
         let state = self.connections.get(&connection);
         let (session, owes) = state.map_or((None, 0), |c| (c.session, c.owes));
         let is_counted_only = matches!(ask, Ask::Login { .. } | Ask::Enrol { .. } | Ask::Ping | Ask::Quit);
-        let lines = self.lines(&ask);
+        let lines = self.lines(session, &ask);
         if is_counted_only || session.is_none() {
             self.count(connection, lines);
         }
@@ -302,16 +307,21 @@ impl Chat {
             sessions: self.sessions.len(),
             away: self.sessions.away(),
             rooms: self.conversations.room_count(),
-            users: self.users.iter().count(),
+            users: self.users.len(),
             head: self.head,
         }
     }
 
     /// Goes by other settings from now on.
     pub fn set_rules(&mut self, rules: Rules) {
-        self.rules = rules;
+        let before = std::mem::replace(&mut self.rules, rules);
         self.open_default_rooms();
-        self.empty_ones_go();
+        // Other settings let only rooms go that were configured.
+        for name in &before.default_rooms {
+            if let Some(room) = self.conversations.room(name) {
+                self.drop_if_empty(room);
+            }
+        }
         self.strangers_leave();
     }
 

@@ -1,7 +1,6 @@
 //! Owns how somebody is put out: off the server or out of a room, and told why. Called by the acts.
 //! Never decides who has to go.
 
-use super::banned::is_in;
 use super::rights::{Deed, may};
 use super::{Banned, Chat, Closing, ConversationId, Digest, Scope, SessionId};
 use tcp_chat_protocol::event::{NoticeEvent, notice};
@@ -67,21 +66,7 @@ impl Chat {
                     self.throw_out(session, None, who, reason);
                 }
             }
-            Banned::Address(range) => {
-                let mut there: Vec<_> = self
-                    .connections
-                    .iter()
-                    .filter(|(_, c)| !c.closing && is_in(range, c.address))
-                    .map(|(id, c)| (*id, c.session))
-                    .collect();
-                there.sort_unstable_by_key(|(id, _)| *id);
-                for (connection, session) in there {
-                    match session {
-                        Some(session) => self.throw_out(session, None, who, reason),
-                        None => self.close(connection, Closing::Kicked),
-                    }
-                }
-            }
+            Banned::Address(range) => self.sweep_barred(range, who, reason),
         }
     }
 }

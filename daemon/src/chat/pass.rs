@@ -62,14 +62,21 @@ impl Chat {
 
     /// As how many lines a request counts: what names many rooms, or is answered by a long list, is
     /// many.
-    pub(super) fn lines(&self, ask: &Ask) -> u32 {
+    pub(super) fn lines(&self, session: Option<SessionId>, ask: &Ask) -> u32 {
         let more = match ask {
             Ask::Login { login, .. } => login.rooms.as_ref().map_or(0, Vec::len),
             Ask::Who(_) => self.sessions.users().len().min(WHO_MEMBERS) / LISTED_A_LINE,
             Ask::Rooms => self.conversations.room_count() / LISTED_A_LINE,
+            // It names all of its user's direct messages.
+            Ask::Search(search) if search.room.is_none() => self.direct_count(session) / LISTED_A_LINE,
             _ => 0,
         };
         u32::try_from(more).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    fn direct_count(&self, session: Option<SessionId>) -> usize {
+        let held = session.and_then(|session| self.sessions.get(session));
+        held.map_or(0, |held| self.conversations.direct_count(held.row.user))
     }
 
     /// May the session keep order once more? Operators may always.

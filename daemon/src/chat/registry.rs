@@ -2,8 +2,9 @@
 //! there: a name that is registered, a user who is removed, a certificate that is revoked. Called
 //! by the hub, and by [`Chat::login`] for who comes with a certificate. Never makes a code.
 
-use super::users::{Certificate, Code, Digest, Gives, User, UserChange};
-use super::{Audit, By, Chat, Closing, UserId};
+use super::sweeps::Sweep;
+use super::users::{Certificate, Code, Digest, Gives, User, UserChange, Users};
+use super::{Audit, By, Chat, Closing, IdMap, UserId};
 use std::sync::Arc;
 use tcp_chat_protocol::event::{NoticeEvent, notice};
 use tcp_chat_protocol::{Name, NoticeKind};
@@ -92,6 +93,32 @@ pub struct CertificateInfo {
     pub revoked: bool,
 }
 
+/// Who is registered at one moment.
+#[derive(Debug)]
+pub struct Registered {
+    users: Arc<Users>,
+    /// How many sessions the users have that have any.
+    sessions: IdMap<UserId, usize>,
+    now: u64,
+}
+
+impl Registered {
+    /// The list.
+    #[must_use]
+    pub fn list(&self) -> Vec<UserInfo> {
+        let certificate =
+            |c: &Certificate| CertificateInfo { key: c.key.to_string(), until: c.until, revoked: c.revoked };
+        let info = |user: &User| UserInfo {
+            user: user.name.clone(),
+            password: user.password.is_some(),
+            join_until: user.code.map(|code| code.until).filter(|until| *until >= self.now),
+            sessions: self.sessions.get(&user.id).copied().unwrap_or(0),
+            certificates: self.users.certificates_of(&user.name).map(certificate).collect(),
+        };
+        self.users.iter().map(info).collect()
+    }
+}
+
 impl Chat {
     /// Does what an operator wants: the system's user of that number. How many certificates or
     /// sessions it touched.
@@ -175,24 +202,14 @@ impl Chat {
         self.revoke_all(&user.name);
         let ended = self.end_sessions_of(user.id, "an operator has removed you from this server");
         Arc::make_mut(&mut self.users).remove(user.id);
-        self.turn.writes.users.push(UserChange::Gone(user.id));
-        for direct in self.conversations.directs_of(user.id).to_vec() {
-            self.drop_if_empty(direct);
-        }
-        self.take_grants_of(&user.name);
+        // With no way in it stays in the store until its last grant is gone, for whoever has the name later is
+        // somebody else.
+        let locked = User { password: None, code: None, ..user.clone() };
+        self.turn.writes.users.push(UserChange::Put(locked));
+        self.sweep_later(Sweep::directs_of(user.id));
+        self.sweep_later(Sweep::Grants(user.id, user.name.clone()));
         self.turn.users_before.push((user.id, Some(user)));
         Ok(ended)
-    }
-
-    /// Whoever has the name later is somebody else.
-    fn take_grants_of(&mut self, name: &Name) {
-        for (scope, user, role) in self.book.grants_of(name) {
-            self.turn.writes.rights.extend(self.book.grant(scope, &user, None));
-            self.turn.grants_before.push((scope, user, role));
-            if let Some(room) = scope {
-                self.drop_if_empty(room);
-            }
-        }
     }
 
     fn revoke_all(&mut self, name: &Name) -> usize {
@@ -222,6 +239,7 @@ impl Chat {
     /// The name has an owner from now on. Whoever has it, or one that looks like it, without being
     /// that owner has to go.
     pub(super) fn register(&mut self, name: Name, code: Option<Code>) -> UserId {
+        self.finish_grants_of(&name);
         while let Some(twin) = self.sessions.twin(&name) {
             self.end_sessions_of(twin, "this name is registered from now on: log in as its owner");
         }
@@ -257,27 +275,18 @@ impl Chat {
         if !self.rules.accounts {
             return;
         }
-        self.seal();
-        let users = self.sessions.users().map(|(user, _)| user);
-        let strangers: Vec<_> = users.filter(|user| self.users.get(*user).is_none()).collect();
-        for user in strangers {
-            self.end_sessions_of(user, "only registered users may be here from now on");
-        }
+        self.sweep_later(Sweep::Strangers(UserId(i64::MIN)));
     }
 
-    /// Everyone who is registered, for an operator.
+    /// Everyone who is registered, for an operator: what is needed to make the list, which costs too much to
+    /// be made where the hub decides.
     #[must_use]
-    pub fn registered_users(&self) -> Vec<UserInfo> {
-        let certificate =
-            |c: &Certificate| CertificateInfo { key: c.key.to_string(), until: c.until, revoked: c.revoked };
-        let info = |user: &User| UserInfo {
-            user: user.name.clone(),
-            password: user.password.is_some(),
-            join_until: user.code.map(|code| code.until).filter(|until| *until >= self.turn.now.wall),
-            sessions: self.sessions.of(user.id).len(),
-            certificates: self.users.certificates_of(&user.name).map(certificate).collect(),
-        };
-        self.users.iter().map(info).collect()
+    pub fn registered_users(&self) -> Registered {
+        Registered {
+            users: Arc::clone(&self.users),
+            sessions: self.sessions.users().map(|(user, sessions)| (user, sessions.len())).collect(),
+            now: self.turn.now.wall,
+        }
     }
 
     /// Everyone who is registered, for whoever checks passwords. Another one after each change.

@@ -5,6 +5,7 @@ use super::book::Book;
 use super::rooms::Conversations;
 use super::sessions::{Session, Sessions, UsedIds};
 use super::shares::Shares;
+use super::sweeps::Sweeps;
 use super::turn::Turn;
 use super::{Chat, Found, IdMap, Now, Rules, StoredConversation, StoredSession, Tally, Users};
 use std::sync::Arc;
@@ -52,6 +53,7 @@ impl Chat {
             keeping: true,
             turn,
             tally: Tally::default(),
+            sweeps: Sweeps::default(),
         };
         chat.open_default_rooms();
         chat.empty_ones_go();

@@ -3,6 +3,7 @@
 
 use super::{ConnectionId, ConversationId, ConversationKind, IdMap, Recipients, SessionId, UserId};
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 use tcp_chat_protocol::{Name, NameKey, Seq};
 
@@ -14,8 +15,9 @@ pub(super) struct Conversation {
     pub(super) head: Seq,
     /// Who is in the room. Of direct messages their kind says it.
     pub(super) members: Members,
-    /// The connections of those that are here. Shared with the effects of the turn: a chunk goes
-    /// to who was there when it was sealed.
+    /// The connections of those that are in the room and here, in order. Shared with the effects of the turn: a chunk
+    /// goes to those that were there when it was sealed. Of direct messages it is empty: their kind says who
+    /// has them, so that nobody who comes or goes has to be noted in all of them.
     pub(super) here: Recipients,
     /// Of direct messages: the session that began them, until the other one answers.
     pub(super) unanswered: Option<SessionId>,
@@ -36,14 +38,16 @@ impl Conversation {
 
     /// The connection takes part from now on.
     pub(super) fn arrive(&mut self, connection: ConnectionId) {
-        Arc::make_mut(&mut self.here).push(connection);
+        if let Err(at) = self.here.binary_search(&connection) {
+            Arc::make_mut(&mut self.here).insert(at, connection);
+        }
     }
 
     /// The connection takes part no more.
     pub(super) fn depart(&mut self, connection: ConnectionId) {
-        if let Some(at) = self.here.iter().position(|c| *c == connection) {
+        if let Ok(at) = self.here.binary_search(&connection) {
             let here = Arc::make_mut(&mut self.here);
-            here.swap_remove(at);
+            here.remove(at);
             if here.is_empty() {
                 self.here = Arc::default();
             }
@@ -111,8 +115,10 @@ pub(super) struct Conversations {
     /// The same for names exactly as the room's first member typed them: no folding needed.
     by_name: HashMap<Name, ConversationId>,
     directs: IdMap<(UserId, UserId), ConversationId>,
-    /// The direct messages of each user, the oldest first.
-    directs_of: IdMap<UserId, Vec<ConversationId>>,
+    /// The rooms, in the order in which they were opened.
+    rooms: BTreeSet<ConversationId>,
+    /// The direct messages of each user by their newest number: a user may have as many as there are users.
+    directs_of: IdMap<UserId, BTreeSet<(Seq, ConversationId)>>,
     /// The highest id ever given out.
     pub(super) last: i64,
 }
@@ -135,10 +141,17 @@ impl Conversations {
     }
 
     /// The rooms, by id: in the order in which they were opened.
-    pub(super) fn rooms(&self) -> Vec<(ConversationId, &Name, &Conversation)> {
-        let mut ids: Vec<_> = self.by_name.values().copied().collect();
-        ids.sort_unstable();
-        ids.into_iter().filter_map(|id| self.all.get(&id).and_then(|c| Some((id, c.room()?, c)))).collect()
+    pub(super) fn rooms(&self) -> impl Iterator<Item = (ConversationId, &Name, &Conversation)> {
+        self.rooms_after(None)
+    }
+
+    /// The same, of those that were opened after one.
+    pub(super) fn rooms_after(
+        &self,
+        after: Option<ConversationId>,
+    ) -> impl Iterator<Item = (ConversationId, &Name, &Conversation)> {
+        let ids = self.rooms.range((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded));
+        ids.filter_map(|id| self.all.get(id).and_then(|c| Some((*id, c.room()?, c))))
     }
 
     pub(super) fn room_count(&self) -> usize {
@@ -181,9 +194,34 @@ impl Conversations {
         self.directs.get(&(a.min(b), a.max(b))).copied()
     }
 
-    /// A user's direct messages with anyone, the oldest first.
-    pub(super) fn directs_of(&self, user: UserId) -> &[ConversationId] {
-        self.directs_of.get(&user).map_or(&[], Vec::as_slice)
+    /// A user's direct messages with anyone that have something newer than `after`, the newest last.
+    pub(super) fn directs_of(
+        &self,
+        user: UserId,
+        after: Option<(Seq, ConversationId)>,
+    ) -> impl Iterator<Item = (Seq, ConversationId)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let theirs = self.directs_of.get(&user);
+        theirs.into_iter().flat_map(move |directs| directs.range((from, Bound::Unbounded)).copied())
+    }
+
+    /// With how many a user has direct messages.
+    pub(super) fn direct_count(&self, user: UserId) -> usize {
+        self.directs_of.get(&user).map_or(0, BTreeSet::len)
+    }
+
+    /// The newest number in a conversation is another one now.
+    pub(super) fn set_head(&mut self, id: ConversationId, head: Seq) {
+        let Some(conversation) = self.all.get_mut(&id) else { return };
+        let before = std::mem::replace(&mut conversation.head, head);
+        if let ConversationKind::Direct(a, b) = conversation.kind {
+            for user in [a, b] {
+                if let Some(directs) = self.directs_of.get_mut(&user) {
+                    directs.remove(&(before, id));
+                    directs.insert((head, id));
+                }
+            }
+        }
     }
 
     /// Begins two users' direct messages.
@@ -201,12 +239,12 @@ impl Conversations {
                 self.by_key.insert(name.look(), id);
                 self.by_key.insert(name.key(), id);
                 self.by_name.insert(name.clone(), id);
+                self.rooms.insert(id);
             }
             ConversationKind::Direct(a, b) => {
                 self.directs.insert((*a, *b), id);
-                self.directs_of.entry(*a).or_default().push(id);
-                if a != b {
-                    self.directs_of.entry(*b).or_default().push(id);
+                for user in [a, b] {
+                    self.directs_of.entry(*user).or_default().insert((head, id));
                 }
             }
         }
@@ -224,12 +262,13 @@ impl Conversations {
                     }
                 }
                 self.by_name.remove(name);
+                self.rooms.remove(&id);
             }
             ConversationKind::Direct(a, b) => {
                 self.directs.remove(&(*a, *b));
                 for user in [a, b] {
                     let left = self.directs_of.get_mut(user).map(|directs| {
-                        directs.retain(|direct| *direct != id);
+                        directs.remove(&(gone.head, id));
                         directs.len()
                     });
                     if left == Some(0) {

@@ -4,6 +4,7 @@
 use super::rate::{Purse, Rates};
 use super::{ConnectionId, ConversationId, SessionId, SessionRow, UserId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use tcp_chat_protocol::{Name, NameKey, RequestId, Seq};
 
 /// A login; outlives connections.
@@ -141,6 +142,16 @@ impl Sessions {
     /// The users who have a session, in the order of their ids.
     pub(super) fn users(&self) -> impl ExactSizeIterator<Item = (UserId, &[SessionId])> {
         self.by_user.iter().map(|(user, sessions)| (*user, sessions.as_slice()))
+    }
+
+    /// The user with the next id that has a session.
+    pub(super) fn user_after(&self, user: UserId) -> Option<UserId> {
+        self.by_user.range((Bound::Excluded(user), Bound::Unbounded)).next().map(|(user, _)| *user)
+    }
+
+    /// The sessions that began after that one.
+    pub(super) fn after(&self, id: SessionId) -> impl Iterator<Item = &Session> {
+        self.all.range((Bound::Excluded(id), Bound::Unbounded)).map(|(_, session)| session)
     }
 
     /// Where the user is connected.

@@ -110,12 +110,7 @@ impl Chat {
         let id = self.conversations.open_direct(mine, theirs);
         let kind = ConversationKind::Direct(mine.min(theirs), mine.max(theirs));
         self.turn.writes.conversations.push((id, kind));
-        let mut connections = self.sessions.connections_of(mine);
-        if mine != theirs {
-            connections.extend(self.sessions.connections_of(theirs));
-        }
         if let Some(conversation) = self.conversations.get_mut(id) {
-            connections.into_iter().for_each(|connection| conversation.arrive(connection));
             conversation.unanswered = (mine != theirs).then_some(session);
         }
         Ok((id, name))

@@ -12,6 +12,7 @@ mod penalties;
 mod roles;
 mod sessions;
 mod short;
+mod steps;
 mod world;
 
 use super::*;

@@ -3,8 +3,8 @@
 //! and by the chat (seal). Never writes: [`Chat::not_kept`] undoes what the store refused.
 
 use super::{
-    Audit, Chat, Chunk, ConnectionId, ConversationId, Effect, IdMap, Now, Own, Read, Scope, Sent, SessionId,
-    User, UserId, Writes,
+    Audit, Chat, Chunk, ConnectionId, ConversationId, ConversationKind, Effect, IdMap, Now, Own, Read, Scope,
+    Sent, SessionId, User, UserId, Writes,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -157,9 +157,22 @@ impl Chat {
             prev = seq;
         }
         self.head = seq;
-        conversation.head = seq;
+        let to = match conversation.kind {
+            ConversationKind::Room(_) => {
+                conversation.head = seq;
+                conversation.here.clone()
+            }
+            ConversationKind::Direct(a, b) => {
+                self.conversations.set_head(id, seq);
+                let mut to = self.sessions.connections_of(a);
+                if a != b {
+                    to.extend(self.sessions.connections_of(b));
+                }
+                Arc::new(to)
+            }
+        };
         let index = self.turn.writes.chunks.len();
-        self.turn.effects.push(Effect::Chunk { index, to: conversation.here.clone(), own });
+        self.turn.effects.push(Effect::Chunk { index, to, own });
         let ts = self.turn.now.wall;
         self.turn.writes.chunks.push(Chunk { conversation: id, first, last: seq, prev: before, ts, lines });
     }
@@ -174,9 +187,7 @@ impl Chat {
         self.unaudited.append(&mut self.turn.audited);
         // The first entry of a conversation is the oldest.
         for (id, head) in self.turn.heads.drain(..).rev() {
-            if let Some(conversation) = self.conversations.get_mut(id) {
-                conversation.head = head;
-            }
+            self.conversations.set_head(id, head);
         }
         for (session, room) in self.turn.entered.drain(..) {
             let Some(session) = self.sessions.get_mut(session) else { continue };
@@ -193,6 +204,8 @@ impl Chat {
                 None => {}
             }
         }
+        let users = &self.users;
+        self.sweeps.cancel_grants(|id| users.get(id).is_some());
         for (scope, user, role) in self.turn.grants_before.drain(..) {
             if scope.is_none_or(|room| self.conversations.get(room).is_some()) {
                 self.book.grant(scope, &user, Some(role));

@@ -3,7 +3,8 @@
 //! a shared copy to check passwords against. Never decides what a user may do.
 
 use super::UserId;
-use std::collections::{BTreeMap, HashMap};
+use super::steps::tick;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use tcp_chat_protocol::{ErrorKind, Name, NameKey, Refusal};
@@ -107,6 +108,10 @@ pub struct Users {
     /// Each name under its key and under its look.
     by_name: HashMap<NameKey, UserId>,
     certificates: BTreeMap<Digest, Certificate>,
+    /// The certificates of each name.
+    by_owner: HashMap<NameKey, BTreeSet<Digest>>,
+    /// Who may fetch a certificate, and until when.
+    fetching: BTreeSet<(u64, UserId)>,
 }
 
 impl Users {
@@ -179,18 +184,34 @@ impl Users {
 
     /// All of them, in the order in which they were registered.
     pub fn iter(&self) -> impl Iterator<Item = &User> {
-        self.all.values()
+        self.all.values().inspect(|_| tick())
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Is nobody registered?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
     }
 
     /// All certificates that are known.
     pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
-        self.certificates.values()
+        self.certificates.values().inspect(|_| tick())
     }
 
     /// Those of one user.
     pub fn certificates_of<'a>(&'a self, name: &Name) -> impl Iterator<Item = &'a Certificate> + use<'a> {
-        let key = name.key();
-        self.certificates.values().filter(move |certificate| certificate.name.key() == key)
+        let keys = self.by_owner.get(&name.key());
+        let certificates = &self.certificates;
+        keys.into_iter().flatten().filter_map(move |key| {
+            tick();
+            certificates.get(key)
+        })
     }
 
     /// The certificate with this key.
@@ -203,18 +224,28 @@ impl Users {
     /// milliseconds since 1970; 0: nobody may.
     #[must_use]
     pub fn fetching_until(&self) -> u64 {
-        let codes = self.all.values().filter_map(|user| user.code);
-        codes.filter(|code| code.gives == Gives::Certificate).map(|code| code.until).max().unwrap_or(0)
+        self.fetching.last().map_or(0, |(until, _)| *until)
     }
 
     pub(super) fn put(&mut self, user: User) {
         self.by_name.insert(user.name.look(), user.id);
         self.by_name.insert(user.name.key(), user.id);
-        self.all.insert(user.id, user);
+        self.fetching.extend(fetches(&user).map(|until| (until, user.id)));
+        if let Some(before) = self.all.insert(user.id, user) {
+            self.fetches_no_more(&before);
+        }
+    }
+
+    fn fetches_no_more(&mut self, before: &User) {
+        let now = self.all.get(&before.id).and_then(fetches);
+        if let Some(until) = fetches(before).filter(|until| now != Some(*until)) {
+            self.fetching.remove(&(until, before.id));
+        }
     }
 
     pub(super) fn remove(&mut self, id: UserId) -> Option<User> {
         let gone = self.all.remove(&id)?;
+        self.fetches_no_more(&gone);
         for key in [gone.name.look(), gone.name.key()] {
             if self.by_name.get(&key) == Some(&id) {
                 self.by_name.remove(&key);
@@ -224,12 +255,26 @@ impl Users {
     }
 
     pub(super) fn put_certificate(&mut self, certificate: Certificate) {
+        self.forget_certificate(&certificate.key);
+        self.by_owner.entry(certificate.name.key()).or_default().insert(certificate.key);
         self.certificates.insert(certificate.key, certificate);
     }
 
     pub(super) fn forget_certificate(&mut self, key: &Digest) {
-        self.certificates.remove(key);
+        let Some(gone) = self.certificates.remove(key) else { return };
+        let owner = gone.name.key();
+        if let Some(keys) = self.by_owner.get_mut(&owner) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.by_owner.remove(&owner);
+            }
+        }
     }
+}
+
+/// Until when a user may fetch a certificate, if it may.
+fn fetches(user: &User) -> Option<u64> {
+    user.code.filter(|code| code.gives == Gives::Certificate).map(|code| code.until)
 }
 
 #[cfg(test)]

@@ -1,21 +1,25 @@
 //! Owns what a turn wants kept: plain data that the chat makes and the store writes, all of it in
 //! one transaction. Never knows how it is written.
 
+use super::steps::counted_id;
 use super::{Audit, Certificate, RightsChange, StoredRights, User, UserChange};
 use tcp_chat_protocol::{Colour, Name, RequestId, Seq};
 
-/// A room, or two users' direct messages. Given out by the chat, never used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConversationId(pub i64);
+counted_id! {
+    /// A room, or two users' direct messages. Given out by the chat, never used again.
+    ConversationId(i64)
+}
 
-/// A login; outlives connections. Given out by the chat, never used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionId(pub i64);
+counted_id! {
+    /// A login; outlives connections. Given out by the chat, never used again.
+    SessionId(i64)
+}
 
-/// A registered user; for a name that nobody owns, the one session that has it. Of the same
-/// numbering as sessions, so that the two never meet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UserId(pub i64);
+counted_id! {
+    /// A registered user; for a name that nobody owns, the one session that has it. Of the same
+    /// numbering as sessions, so that the two never meet.
+    UserId(i64)
+}
 
 /// The messages of one conversation in one turn: numbered next to each other, encoded once. What
 /// is stored is what is sent.

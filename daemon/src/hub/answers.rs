@@ -2,7 +2,7 @@
 //! kept. Called by the turn. Never waits for whoever asked.
 
 use super::{Control, Health, Hub};
-use crate::chat::{NotGranted, UserInfo};
+use crate::chat::{NotGranted, Page, Registered};
 use crate::metrics::HubNow;
 use tcp_chat_protocol::reply::ActReply;
 use tokio::sync::oneshot;
@@ -13,9 +13,9 @@ pub(super) enum Answer {
     Measured(oneshot::Sender<HubNow>),
     Done(oneshot::Sender<()>),
     Acted(oneshot::Sender<Result<ActReply, String>>, Result<ActReply, String>),
-    Seen(oneshot::Sender<Vec<serde_json::Value>>, Vec<serde_json::Value>),
+    Seen(oneshot::Sender<Page>, Page),
     User(oneshot::Sender<Result<usize, NotGranted>>, Result<usize, NotGranted>),
-    Users(oneshot::Sender<Vec<UserInfo>>),
+    Users(oneshot::Sender<Registered>),
 }
 
 impl Hub {
@@ -32,7 +32,9 @@ impl Hub {
                 let done = self.chat.operate(uid, *act).map_err(|refusal| refusal.msg.into_owned());
                 self.answers.push(Answer::Acted(answer, done));
             }
-            Control::Look(at, answer) => self.answers.push(Answer::Seen(answer, self.chat.look(at))),
+            Control::Look(at, from, answer) => {
+                self.answers.push(Answer::Seen(answer, self.chat.look(at, &from)));
+            }
             Control::User(uid, wish, answer) => {
                 let done = self.chat.grant(uid, wish);
                 self.answers.push(Answer::User(answer, done));
@@ -57,6 +59,10 @@ impl Hub {
         };
         for answer in std::mem::take(&mut self.answers) {
             match answer {
+                // All that the user was granted goes first.
+                Answer::User(to, Ok(touched)) if self.chat.is_removing() => {
+                    self.answers.push(Answer::User(to, Ok(touched)));
+                }
                 Answer::Health(to) => drop(to.send(health.clone())),
                 Answer::Measured(to) => drop(to.send(self.measure())),
                 Answer::Done(to) => drop(to.send(())),

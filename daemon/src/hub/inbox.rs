@@ -1,7 +1,9 @@
 //! Owns the way into the hub: what connections and operators put in, bounded in entries. The only
 //! place where a connection waits for the hub, so that the back-pressure falls on who sends.
 
-use crate::chat::{Act, Command, ConnectionId, Counts, Look, NotGranted, Rules, UserInfo, UserWish};
+use crate::chat::{
+    Act, Command, ConnectionId, Counts, Cursor, Look, NotGranted, Page, Registered, Rules, UserWish,
+};
 use crate::hub::Outbox;
 use crate::metrics::HubNow;
 use crate::store::HistoryBytes;
@@ -38,13 +40,13 @@ pub enum Control {
     Say(String, oneshot::Sender<()>),
     /// Keep order, on behalf of the system's user of that number. What was done, or why not.
     Act(u32, Box<Act>, oneshot::Sender<Result<ActReply, String>>),
-    /// Look at something: a list of objects.
-    Look(Look, oneshot::Sender<Vec<serde_json::Value>>),
+    /// Look at something: a page of a list of objects.
+    Look(Look, Cursor, oneshot::Sender<Page>),
     /// Change who is registered, or which certificates are good, on behalf of the system's user of
     /// that number. Answers how many it touched.
     User(u32, UserWish, oneshot::Sender<Result<usize, NotGranted>>),
     /// Who is registered?
-    Users(oneshot::Sender<Vec<UserInfo>>),
+    Users(oneshot::Sender<Registered>),
     /// Go by other settings.
     Rules(Box<Rules>, oneshot::Sender<()>),
 }

@@ -158,7 +158,7 @@ impl Hub {
         // What restoring found to write.
         self.turn(&mut waiting);
         loop {
-            if waiting.is_empty() {
+            if waiting.is_empty() && !self.chat.is_sweeping() {
                 tokio::select! {
                     biased;
                     count = entries.recv_many(&mut taken, TURN_COMMANDS) => if count == 0 { break },
@@ -285,6 +285,7 @@ impl Hub {
             }
         }
         while self.chat.expire(ENDINGS) && began.elapsed() < TURN_TIME {}
+        while self.chat.sweep_on(ENDINGS) && began.elapsed() < TURN_TIME {}
         commands
     }
 

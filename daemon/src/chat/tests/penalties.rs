@@ -68,7 +68,7 @@ fn bans_cut_and_keep_out_until_they_are_over() {
     world.operates(r#"{"op":"UNBAN","data":{"user":"ana","room":"lobby"}}"#).unwrap();
     world.sends(ana, r#"{"op":"JOIN","data":{"room":"lobby"}}"#);
     assert!(world.hears(ana)[0].starts_with("JOIN lobby"));
-    assert!(world.chat.look(Look::Bans).is_empty());
+    assert!(world.sees(Look::Bans).is_empty());
 }
 
 #[test]

@@ -57,9 +57,9 @@ fn what_was_granted_to_a_user_goes_with_the_user() {
     let (mut world, [desk, ..]) = cy_twice();
     world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"owner"}}"#).unwrap();
     world.sends(desk, r#"{"op":"JOIN","data":{"room":"hers"}}"#);
-    assert_eq!(world.chat.look(Look::Grants).len(), 2);
+    assert_eq!(world.sees(Look::Grants).len(), 2);
     world.grants(UserWish::Remove(name("CY")));
-    assert!(world.chat.look(Look::Grants).is_empty());
+    assert!(world.sees(Look::Grants).is_empty());
     assert!(world.disk.found().rights.grants.is_empty(), "nor after a restart");
     world.registers("cy");
     let another = world.logs_in("another", "cy");
@@ -76,7 +76,7 @@ fn a_user_whose_removal_was_not_kept_has_what_was_granted() {
     world.grants(UserWish::Remove(name("cy")));
     world.disk_is_full = false;
     world.recovers();
-    assert_eq!((world.chat.users().iter().count(), world.chat.look(Look::Grants).len()), (1, 1));
+    assert_eq!((world.chat.users().iter().count(), world.sees(Look::Grants).len()), (1, 1));
     world.restarts();
     let cy = world.logs_in("again", "cy");
     world.skips(&[cy]);

@@ -16,6 +16,8 @@ pub(super) struct World {
     pub(super) disk: Disk,
     pub(super) disk_is_full: bool,
     failing: bool,
+    /// Does a turn look at all that is left from before?
+    pub(super) sweeps: bool,
     pub(super) rules: Rules,
     pub(super) now: Now,
     next: u64,
@@ -28,7 +30,7 @@ pub(super) struct World {
     heard: BTreeMap<ConnectionId, VecDeque<Vec<u8>>>,
     /// By what the session is called here: its name, unless it is one of several.
     pub(super) tokens: HashMap<String, (String, [u8; 32])>,
-    pub(super) logins: u8,
+    pub(super) logins: u16,
     /// What the next login is called.
     pub(super) called: Option<String>,
     /// What the next login shows in its handshake.
@@ -48,6 +50,7 @@ impl World {
             disk: Disk::default(),
             disk_is_full: false,
             failing: false,
+            sweeps: true,
             rules,
             now,
             next: 1,
@@ -90,6 +93,17 @@ impl World {
         self.finish();
     }
 
+    /// What an operator sees, page by page.
+    pub(super) fn sees(&self, at: Look) -> Vec<serde_json::Value> {
+        let mut page = self.chat.look(at, &Cursor::default());
+        let mut rows = page.rows;
+        while let Some(next) = page.next {
+            page = self.chat.look(at, &next);
+            rows.append(&mut page.rows);
+        }
+        rows
+    }
+
     /// An operator does what that request asks for.
     pub(super) fn operates(&mut self, line: &str) -> Result<ActReply, ErrorKind> {
         let Command::Ask(_, Ask::Act(act)) = self.command(line) else { panic!("{line}") };
@@ -105,6 +119,7 @@ impl World {
 
     fn finish(&mut self) {
         self.chat.expire(usize::MAX);
+        while self.sweeps && self.chat.sweep_on(usize::MAX) {}
         let Outcome { writes, mut effects } = self.chat.end();
         let chunks = writes.chunks.clone();
         if self.failing || (self.disk_is_full && !writes.is_empty()) {
@@ -113,12 +128,10 @@ impl World {
                 self.failing = true;
             }
         } else {
-            self.disk.write(writes);
+            steps::uncounted(|| self.disk.write(writes));
         }
         self.effects.clone_from(&effects);
-        for effect in effects {
-            self.carry_out(effect, &chunks);
-        }
+        steps::uncounted(|| effects.into_iter().for_each(|effect| self.carry_out(effect, &chunks)));
     }
 
     fn carry_out(&mut self, effect: Effect, chunks: &[Chunk]) {
@@ -226,8 +239,8 @@ impl World {
 
     /// Retention takes all that was said so far, and the chat is told, as the hub does it.
     pub(super) fn forgets_all(&mut self) {
-        let oldest = self.disk.found().head + 1;
-        let of = self.disk.forget(oldest);
+        let oldest = steps::uncounted(|| self.disk.found().head + 1);
+        let of = steps::uncounted(|| self.disk.forget(oldest));
         self.operator(|chat| chat.forgets(oldest, &of));
     }
 
@@ -236,7 +249,8 @@ impl World {
         self.recovers();
         self.heard.clear();
         self.batch.clear();
-        self.chat = Chat::restore(self.rules.clone(), self.disk.found(), self.now);
+        let found = steps::uncounted(|| self.disk.found());
+        self.chat = Chat::restore(self.rules.clone(), found, self.now);
         self.turn();
     }
 

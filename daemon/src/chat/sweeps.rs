@@ -1,0 +1,171 @@
+//! Owns what has to be looked at one after the other because of one thing that happened: the direct messages
+//! of a user that is gone, the members of a room that may no longer be there, the grants of a removed user.
+//! It is done in slices: the hub asks for as many steps as a turn has time for. Added to by entry, doors and
+//! acts. Never decides what becomes of one of them.
+
+use super::rights::{Deed, may};
+use super::users::UserChange;
+use super::{Chat, Closing, ConnectionId, ConversationId, SessionId, UserId};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::vec::IntoIter;
+use tcp_chat_protocol::{Name, Seq};
+
+/// What one thing that happened leaves to be looked at.
+#[derive(Debug)]
+pub(super) enum Sweep {
+    /// Conversations of which nothing may be left.
+    Conversations(IntoIter<ConversationId>),
+    /// The direct messages of a user that is gone, from that one on.
+    Directs(UserId, Option<(Seq, ConversationId)>),
+    /// Users that are not registered where only registered ones may be, from that one on.
+    Strangers(UserId),
+    /// Members of a room that may no longer be in it.
+    Members(ConversationId, IntoIter<SessionId>),
+    /// Connections and sessions of a range of addresses that is banned; who says so, and why.
+    Barred(IntoIter<(ConnectionId, Option<SessionId>)>, Box<(String, String)>),
+    /// Mutes and bans that have ended by themselves.
+    Over,
+    /// The grants of a user that is removed. The user itself is gone in memory already, and in the store when
+    /// the last grant is: so a later user of that name never has them, not even after a crash.
+    Grants(UserId, Name),
+}
+
+impl Sweep {
+    pub(super) fn directs_of(user: UserId) -> Self {
+        Self::Directs(user, None)
+    }
+}
+
+/// What is still to be looked at, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Sweeps(VecDeque<Sweep>);
+
+impl Sweeps {
+    /// Forgets the grants of those users: they are not removed after all.
+    pub(super) fn cancel_grants(&mut self, of: impl Fn(UserId) -> bool) {
+        self.0.retain(|sweep| !matches!(sweep, Sweep::Grants(user, _) if of(*user)));
+    }
+}
+
+impl Chat {
+    /// Looks at it in this turn as far as there is time, and in the next ones.
+    pub(super) fn sweep_later(&mut self, sweep: Sweep) {
+        self.sweeps.0.push_back(sweep);
+    }
+
+    /// Is something left for [`Chat::sweep_on`]?
+    #[must_use]
+    pub fn is_sweeping(&self) -> bool {
+        !self.sweeps.0.is_empty()
+    }
+
+    /// Is something left of a user that is removed?
+    #[must_use]
+    pub fn is_removing(&self) -> bool {
+        self.sweeps.0.iter().any(|sweep| matches!(sweep, Sweep::Grants(..)))
+    }
+
+    /// Looks at what is left, at most `most` of it. True: there is more.
+    pub fn sweep_on(&mut self, most: usize) -> bool {
+        for _ in 0..most {
+            let Some(mut sweep) = self.sweeps.0.pop_front() else { return false };
+            self.seal();
+            if self.sweep_one(&mut sweep) {
+                // By turns, so that none waits for as long as another has more.
+                self.sweeps.0.push_back(sweep);
+            }
+        }
+        self.is_sweeping()
+    }
+
+    /// Looks at one. True: there may be more.
+    fn sweep_one(&mut self, sweep: &mut Sweep) -> bool {
+        match sweep {
+            Sweep::Conversations(all) => all.next().map(|id| self.drop_if_empty(id)).is_some(),
+            Sweep::Directs(user, after) => {
+                let Some(next) = self.conversations.directs_of(*user, *after).next() else { return false };
+                *after = Some(next);
+                self.drop_if_empty(next.1);
+                true
+            }
+            Sweep::Strangers(after) => {
+                let Some(user) = self.sessions.user_after(*after) else { return false };
+                *after = user;
+                if self.rules.accounts && self.users.get(user).is_none() {
+                    self.end_sessions_of(user, "only registered users may be here from now on");
+                }
+                true
+            }
+            Sweep::Members(room, all) => all.next().map(|session| self.sweep(session, *room)).is_some(),
+            Sweep::Barred(all, said) => {
+                let Some((connection, session)) = all.next() else { return false };
+                match session.filter(|session| self.sessions.get(*session).is_some()) {
+                    Some(session) => self.throw_out(session, None, &said.0, &said.1),
+                    None => self.close(connection, Closing::Kicked),
+                }
+                true
+            }
+            Sweep::Over => {
+                let over = self.book.expire(1, self.turn.now.wall);
+                self.turn.writes.rights.extend(over);
+                self.book.is_over(self.turn.now.wall)
+            }
+            Sweep::Grants(user, name) => self.take_grant_of(*user, name),
+        }
+    }
+
+    /// Takes one grant of a removed user; with the last one the user goes from the store.
+    fn take_grant_of(&mut self, user: UserId, name: &Name) -> bool {
+        let Some((scope, name, role)) = self.book.a_grant_of(name) else {
+            self.turn.writes.users.push(UserChange::Gone(user));
+            return false;
+        };
+        self.turn.writes.rights.extend(self.book.grant(scope, &name, None));
+        self.turn.grants_before.push((scope, name, role));
+        if let Some(room) = scope {
+            self.drop_if_empty(room);
+        }
+        true
+    }
+
+    /// A name gets an owner: what a removed user of that name was granted goes before.
+    pub(super) fn finish_grants_of(&mut self, name: &Name) {
+        let key = name.key();
+        let all = std::mem::take(&mut self.sweeps.0);
+        for sweep in all {
+            match sweep {
+                Sweep::Grants(user, name) if name.key() == key => while self.take_grant_of(user, &name) {},
+                other => self.sweeps.0.push_back(other),
+            }
+        }
+    }
+
+    /// The connections that come from a banned range are closed, and the sessions on them end.
+    pub(super) fn sweep_barred(&mut self, range: &ipnet::IpNet, who: &str, reason: &str) {
+        let mut there: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|(_, c)| !c.closing && super::is_in(range, c.address))
+            .map(|(id, c)| (*id, c.session))
+            .collect();
+        there.sort_unstable_by_key(|(id, _)| *id);
+        let said = Box::new((who.to_owned(), reason.to_owned()));
+        self.sweep_later(Sweep::Barred(there.into_iter(), said));
+    }
+
+    /// Those who may no longer be in a room are taken out of it.
+    pub(super) fn sweep_members(&mut self, room: ConversationId) {
+        let members: Vec<_> =
+            self.conversations.get(room).map(|c| c.members.sessions().collect()).unwrap_or_default();
+        // Nobody reads on meanwhile: membership alone decides what is delivered.
+        let out = |session: &SessionId| may(self.standing(*session, room), Deed::Enter).is_err();
+        let members: Vec<_> = members.into_iter().filter(out).collect();
+        if let Some(conversation) = self.conversations.get_mut(room) {
+            let gone: std::collections::HashSet<_> =
+                members.iter().filter_map(|session| self.sessions.get(*session)?.connection).collect();
+            Arc::make_mut(&mut conversation.here).retain(|connection| !gone.contains(connection));
+        }
+        self.sweep_later(Sweep::Members(room, members.into_iter()));
+    }
+}
