@@ -26,7 +26,7 @@ pub use event::{MsgEvent, NoticeEvent, NoticeKind, PresenceEvent, PresenceState}
 pub use invite::Invite;
 pub use kind::ErrorKind;
 pub use line::{Line, LineDecoder};
-pub use name::{Name, NameError, NameKey};
+pub use name::{Name, NameError, NameKey, NameLook};
 pub use request::{Refusal, Request, RequestId};
 pub use role::Role;
 pub use time::Timestamp;

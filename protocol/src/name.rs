@@ -1,14 +1,16 @@
-//! Owns names of users and rooms: what they may be, and when two of them are the same. Parsed
-//! where a request is read, so that everything behind it holds only valid names. Never changes
-//! how a name is shown.
+//! Owns names of users and rooms: what they may be, when two of them are the same name, and when they
+//! only look the same. Parsed where a request is read, so that everything behind it holds only valid
+//! names. Never changes how a name is shown.
 //!
-//! The rules are the contract's: 1 to 32 characters, letters, digits and marks, and `_ - .`
-//! inside. Two names are the same without regard to case or to look, so that nobody can pass for
-//! somebody else. "Look" is Unicode's own list of confusables (UTS 39).
+//! The rules are the contract's: 1 to 32 characters, letters, digits and marks, and `_ - .` inside. Two
+//! names are the same name when NFKC and case fold agree: that is the identity ([`Name::key`]), and
+//! everything is found by it. The look ([`Name::looks`], by Unicode's list of confusables, UTS 39) only
+//! decides whether a new name may be taken.
 
 use caseless::Caseless;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
@@ -16,13 +18,34 @@ use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCa
 /// The longest name, in characters (Unicode scalar values).
 pub const NAME_CHARS: usize = 32;
 
-/// A valid name of a user or a room, as it was typed. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(Arc<str>);
+/// The longest name without compatibility forms, in characters: U+FDFA alone stands for 18. What names are
+/// compared by has a bound by this.
+const PLAIN_CHARS: usize = 2 * NAME_CHARS;
+
+/// A valid name of a user or a room, as it was typed. Cheap to clone. Two of them are equal when they
+/// were typed the same; whether they are the same name, their keys say.
+#[derive(Debug, Clone)]
+pub struct Name {
+    text: Arc<str>,
+    /// Where they were computed already.
+    keys: Option<Arc<Keys>>,
+}
+
+/// What a name is compared by.
+#[derive(Debug, PartialEq, Eq)]
+struct Keys {
+    key: NameKey,
+    looks: [NameLook; 2],
+}
 
 /// What names are compared by. Two names with the same key are the same name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NameKey(Box<str>);
+pub struct NameKey(Arc<str>);
+
+/// What a name looks like: two names that have a look in common cannot be told apart. Nothing is ever
+/// found by it: it says that a new name cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NameLook(Arc<str>);
 
 impl NameKey {
     /// The key as a text: for what compares keys outside of this process. Never shown to anyone.
@@ -41,6 +64,11 @@ pub enum NameError {
     /// Over [`NAME_CHARS`].
     #[error("a name has at most {NAME_CHARS} characters, and this one has {0}")]
     TooLong(usize),
+    /// Its characters stand for more than [`PLAIN_CHARS`].
+    #[error(
+        "the characters of this name stand for {0} letters; {PLAIN_CHARS} are allowed: use plain letters"
+    )]
+    TooLongPlain(usize),
     /// A character that no name may have.
     #[error("a name is letters, digits and marks, with _ - . inside; U+{0:04X} is not allowed there")]
     Character(u32),
@@ -55,6 +83,21 @@ impl Name {
     /// # Errors
     /// The first rule of the contract that the text breaks.
     pub fn parse(text: &str) -> Result<Self, NameError> {
+        let name = Self::parse_kept(text)?;
+        // An ASCII character stands for itself.
+        let plain = if text.is_ascii() { 0 } else { text.nfkc().count() };
+        if plain > PLAIN_CHARS {
+            return Err(NameError::TooLongPlain(plain));
+        }
+        Ok(name)
+    }
+
+    /// Reads a name that a store holds: an earlier version took characters that stand for any number of
+    /// letters.
+    ///
+    /// # Errors
+    /// As [`Name::parse`], but for [`NameError::TooLongPlain`].
+    pub fn parse_kept(text: &str) -> Result<Self, NameError> {
         let chars = text.chars().count();
         if chars == 0 {
             return Err(NameError::Empty);
@@ -70,30 +113,57 @@ impl Name {
         if !starts_well || !ends_well {
             return Err(NameError::Shape);
         }
-        Ok(Self(text.into()))
+        Ok(Self { text: text.into(), keys: None })
+    }
+
+    /// The same name, which holds what it is compared by: whoever compares it next, and whoever has a
+    /// copy, need not compute it. For names that are looked up more than once.
+    #[must_use]
+    pub fn prepared(mut self) -> Self {
+        if self.keys.is_none() {
+            self.keys = Some(Arc::new(Keys { key: self.key(), looks: self.looks() }));
+        }
+        self
     }
 
     /// The name as it was typed.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
-    /// What it is compared by: compatibility forms, case and look taken away.
+    /// What it is: compatibility forms and case taken away.
     #[must_use]
     pub fn key(&self) -> NameKey {
-        NameKey(fold(&skeleton(&fold(&self.nfkc()))).into())
+        if let Some(keys) = &self.keys {
+            return keys.key.clone();
+        }
+        NameKey(match self.text.is_ascii() {
+            true => self.text.to_ascii_lowercase().into(),
+            false => fold(&self.nfkc()).into(),
+        })
     }
 
-    /// What it looks like as typed. `Ivan` and `lvan` differ by [`Name::key`] (an `i` is no `l`),
-    /// yet look the same: a name whose look is another's key or look is too close to it.
+    /// What it looks like: without regard to case, and as typed. `Ivan` and `lvan` differ in the first (an
+    /// `i` is no `l`), yet look the same.
     #[must_use]
-    pub fn look(&self) -> NameKey {
-        NameKey(fold(&skeleton(&self.nfkc())).into())
+    pub fn looks(&self) -> [NameLook; 2] {
+        if let Some(keys) = &self.keys {
+            return keys.looks.clone();
+        }
+        let plain = self.nfkc();
+        [look(&fold(&plain)), look(&plain)]
+    }
+
+    /// Can nobody tell the two names apart?
+    #[must_use]
+    pub fn looks_like(&self, other: &Self) -> bool {
+        let theirs = other.looks();
+        self.key() == other.key() || self.looks().iter().any(|look| theirs.contains(look))
     }
 
     fn nfkc(&self) -> String {
-        self.0.nfkc().collect()
+        self.text.nfkc().collect()
     }
 }
 
@@ -101,8 +171,72 @@ fn fold(text: &str) -> String {
     text.chars().default_case_fold().nfkc().collect()
 }
 
-fn skeleton(text: &str) -> String {
-    unicode_security::skeleton(text).collect()
+fn look(text: &str) -> NameLook {
+    let mut out = String::with_capacity(text.len());
+    // A dot above an i or a j changes nothing that one sees: these have one (Unicode: Soft_Dotted), which
+    // such a mark replaces. Their relatives of other scripts have become i and j by now.
+    let mut is_dotted = false;
+    for c in unicode_security::skeleton(text) {
+        if c == '\u{307}' && is_dotted {
+            continue;
+        }
+        if c.general_category_group() != GeneralCategoryGroup::Mark {
+            is_dotted = is_soft_dotted(c);
+        }
+        out.push(c);
+    }
+    NameLook(fold(&out).into())
+}
+
+/// The letters with the property Soft_Dotted (PropList.txt) that names may have.
+fn is_soft_dotted(c: char) -> bool {
+    matches!(
+        c,
+        'i' | 'j'
+            | '\u{131}'
+            | '\u{237}'
+            | '\u{249}'
+            | '\u{268}'
+            | '\u{29d}'
+            | '\u{2b2}'
+            | '\u{3f3}'
+            | '\u{456}'
+            | '\u{458}'
+            | '\u{1d62}'
+            | '\u{1d96}'
+            | '\u{1da4}'
+            | '\u{1da8}'
+            | '\u{1e2d}'
+            | '\u{1ecb}'
+            | '\u{2071}'
+            | '\u{2c7c}'
+    )
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Name {}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
 }
 
 fn is_letter_or_digit(c: char) -> bool {
@@ -151,7 +285,7 @@ fn is_invisible(c: char) -> bool {
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -165,7 +299,7 @@ impl std::str::FromStr for Name {
 
 impl Serialize for Name {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str(&self.0)
+        s.serialize_str(&self.text)
     }
 }
 
@@ -288,31 +422,67 @@ mod tests {
             let (a, b) = (Name::parse(a).unwrap(), Name::parse(b));
             // A numeral is no letter: whoever cannot be a name is no twin either.
             if let Ok(b) = b {
-                assert!(
-                    a.key() == b.key() || a.look() == b.look() || a.key() == b.look(),
-                    "{a} and {b} look the same"
-                );
+                assert!(a.looks_like(&b) && b.looks_like(&a), "{a} and {b} look the same");
             }
         }
     }
 
     #[test]
-    fn case_and_look_do_not_make_another_name() {
+    fn case_and_form_do_not_make_another_name() {
         for (a, b) in [
             ("ana", "ANA"),
             ("straße", "STRASSE"),
-            ("paypal", "p\u{430}yp\u{430}l"), // Cyrillic а
-            ("ａｎａ", "ana"),                // full width
+            ("ａｎａ", "ana"), // full width
             ("e\u{301}va", "éva"),
-            ("bob", "b0b"),
-            ("modern", "rnodern"),
+            ("ΣΊΣΥΦΟΣ", "σίσυφος"),
+            ("ﬁle", "FILE"), // a ligature
         ] {
             assert_eq!(key(a), key(b), "{a} {b}");
+            assert_eq!(Name::parse(a).unwrap().prepared().key(), key(b), "{a} {b}");
         }
         assert_ne!(key("ana"), key("anna"));
-        assert_ne!(key("ivan"), key("lvan"));
-        let (big_i, small_l) = (Name::parse("Ivan").unwrap(), Name::parse("lvan").unwrap());
-        assert_eq!(big_i.look(), small_l.key(), "as typed, they look the same");
+    }
+
+    /// The look says that a new name cannot be taken. It is not the identity: `bom` is not `born`.
+    #[test]
+    fn what_only_looks_the_same_is_another_name() {
+        for (a, b) in [
+            ("born", "bom"),
+            ("modern", "modem"),
+            ("bob", "b0b"),
+            ("Ivan", "lvan"),
+            ("paypal", "p\u{430}yp\u{430}l"), // Cyrillic а
+            ("admin", "admi\u{307}n"),        // a dot above a letter that has one
+            ("admin", "adm\u{131}\u{307}n"),  // and above one that has lost it
+            ("jan", "j\u{307}an"),
+            ("istanbul", "\u{130}stanbul"),
+            ("i\u{323}n", "i\u{323}\u{307}n"), // with another mark between them
+            ("\u{456}mage", "i\u{307}mage"),
+        ] {
+            let [one, other] = [a, b].map(|name| Name::parse(name).unwrap());
+            assert!(one.looks_like(&other) && other.looks_like(&one), "{a} {b}");
+            assert!(one.clone().prepared().looks_like(&other.clone().prepared()), "{a} {b}");
+            assert_ne!(one.key(), other.key(), "{a} {b}");
+        }
+        for (a, b) in [("ivan", "lvan"), ("e\u{307}va", "eva"), ("ana", "anna"), ("z\u{307}", "z")] {
+            let [one, other] = [a, b].map(|name| Name::parse(name).unwrap());
+            assert!(!one.looks_like(&other), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn what_a_name_is_compared_by_has_a_bound() {
+        let long = "\u{fdfa}".repeat(32);
+        assert_eq!(Name::parse(&long), Err(NameError::TooLongPlain(576)));
+        assert_eq!(Name::parse_kept(&long).unwrap().as_str(), long, "a store may hold it");
+        assert!(Name::parse("\u{fdfa}\u{fdfa}\u{fdfa}").is_ok());
+        let most = |c: char| Name::parse(&c.to_string().repeat(NAME_CHARS)).ok();
+        let is_long =
+            |c: &char| c.nfkc().count() > 1 || unicode_security::skeleton(&c.to_string()).count() > 1;
+        for name in (0..=0x10_ffff).filter_map(char::from_u32).filter(is_long).filter_map(most) {
+            assert!(name.key().as_str().chars().count() <= 4 * NAME_CHARS, "{name}");
+            assert!(name.looks().iter().all(|look| look.0.chars().count() <= 8 * NAME_CHARS), "{name}");
+        }
     }
 
     proptest! {

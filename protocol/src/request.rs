@@ -300,7 +300,12 @@ fn login(data: Raw<'_>) -> Result<Login, Refusal> {
     let color = color.map(|c| c.parse()).transpose().map_err(|e| bad(format!("`color`: {e}")))?;
     let rooms: Option<Vec<String>> = optional(parts.rooms, "rooms")?;
     let rooms = rooms
-        .map(|rooms| rooms.iter().map(|r| Name::parse(r).map_err(|e| invalid("rooms", &e))).collect())
+        .map(|rooms| {
+            rooms
+                .iter()
+                .map(|r| Name::parse(r).map(Name::prepared).map_err(|e| invalid("rooms", &e)))
+                .collect()
+        })
         .transpose()?;
     Ok(Login {
         name,

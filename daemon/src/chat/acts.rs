@@ -6,7 +6,6 @@ use super::checks::{Actor, not_to_enter};
 use super::order::Penalty;
 use super::rights::{Deed, may};
 use super::sweeps::Sweep;
-use super::talk::no_such_room;
 use super::{
     Act, Answer, Audit, Ban, Banned, Chat, ConnectionId, ConversationKind, Effect, Refusal, RightsChange,
     Scope, SessionId, Undo, refusal,
@@ -72,7 +71,7 @@ impl Chat {
         let room = place.0.as_ref().and_then(|name| self.conversations.room(name));
         match room.filter(|room| may(self.stands(actor, Some(*room)), Deed::Know).is_ok()) {
             Some(room) => Ok(Some(room)),
-            None => Err(no_such_room(place.0.as_ref())),
+            None => Err(self.no_room(actor, place.0.as_ref())),
         }
     }
 
@@ -87,6 +86,7 @@ impl Chat {
         let sessions = self.sessions_there(user, scope);
         let Some(name) = sessions.first().and_then(|id| self.sessions.get(*id)).map(|s| s.row.name.clone())
         else {
+            self.is_meant(user)?;
             return Err(refusal(ErrorKind::NoSuchUser, format!("nobody called {user} is here")));
         };
         self.record(actor, "kick", Some(name.to_string()), scope, None, None, reason);
@@ -112,6 +112,9 @@ impl Chat {
         let Against { user, room, for_s, reason } = against;
         let scope = self.scope(actor, room.as_ref())?;
         self.allow(actor, scope, Deed::Moderate(self.rank_of(scope, user)))?;
+        if undo == Undo::No {
+            self.is_meant(user)?;
+        }
         let mute = self.penalty(actor, scope, *for_s, reason, undo)?;
         let until = mute.as_ref().and_then(|p| p.until);
         let change = self.book.set_mute(scope, user, mute);
@@ -138,6 +141,9 @@ impl Chat {
             _ => Deed::Govern,
         };
         self.allow(actor, scope, deed)?;
+        if let (Banned::User(user), Undo::No) = (whom, undo) {
+            self.is_meant(user)?;
+        }
         let penalty = self.penalty(actor, scope, *for_s, reason, undo)?;
         let until = penalty.as_ref().and_then(|p| p.until);
         let change = self.book.ban(scope, whom, penalty);
@@ -197,6 +203,7 @@ impl Chat {
         let scope = self.scope(actor, place)?;
         self.allow(actor, scope, Deed::Grant(self.rank_of(scope, user), role))?;
         if role.is_some() {
+            self.is_meant(user)?;
             self.has_room(actor, scope)?;
         }
         let change = self.book.grant(scope, user, role);

@@ -65,12 +65,26 @@ impl Chat {
         deed: Deed,
     ) -> Result<ConversationId, Refusal> {
         let name = place.0.as_ref();
-        let room = name.and_then(|name| self.conversations.room(name)).ok_or_else(|| no_such_room(name))?;
+        let room = name.and_then(|name| self.conversations.room(name));
+        let room = room.ok_or_else(|| self.no_room(Actor::Session(session), name))?;
         may(self.standing(session, room), deed).map_err(|no| match (no, self.sessions.get(session)) {
             (No::Unknown, _) | (_, None) => no_such_room(name),
             (no, Some(s)) => self.refused(no, Some(room), &s.key),
         })?;
         Ok(room)
+    }
+
+    /// There is no room of this name. One that looks the same is named, unless it is hidden.
+    pub(super) fn no_room(&self, actor: Actor, name: Option<&Name>) -> Refusal {
+        let twin = name.and_then(|name| self.conversations.twin(name));
+        let twin = twin.filter(|twin| may(self.stands(actor, Some(*twin)), Deed::Know).is_ok());
+        match (name, twin.and_then(|twin| self.conversations.get(twin)?.room())) {
+            (Some(name), Some(twin)) => refusal(
+                ErrorKind::NoSuchRoom,
+                format!("there is no room {name}: the room {twin} only looks the same"),
+            ),
+            _ => no_such_room(name),
+        }
     }
 
     /// May somebody do that there?

@@ -15,6 +15,7 @@ mod doors;
 mod entry;
 mod look;
 mod lookups;
+mod names;
 mod order;
 mod out;
 mod pass;

@@ -59,6 +59,9 @@ pub enum NotGranted {
     /// Nobody of that name is registered.
     #[error("no user {0} is registered; `user list` shows who is")]
     NoSuchUser(Name),
+    /// Nobody of that name is registered, but one who looks like it.
+    #[error("no user {0} is registered: {1} only looks the same")]
+    OnlyLooksLike(Name, Name),
     /// No such certificate.
     #[error("no certificate of {0} is known that is not revoked; give its file instead")]
     NoCertificate(String),
@@ -183,7 +186,10 @@ impl Chat {
     }
 
     fn registered(&self, name: &Name) -> Result<&User, NotGranted> {
-        self.users.by_name(name).ok_or_else(|| NotGranted::NoSuchUser(name.clone()))
+        self.users.by_name(name).ok_or_else(|| match self.users.twin(name) {
+            Some(twin) => NotGranted::OnlyLooksLike(name.clone(), twin.name.clone()),
+            None => NotGranted::NoSuchUser(name.clone()),
+        })
     }
 
     fn add_user(&mut self, name: Name, code: Code) -> Result<(), NotGranted> {

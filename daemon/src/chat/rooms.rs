@@ -1,11 +1,12 @@
 //! Owns the conversations: rooms by name, direct messages by pair, who is in which, and the newest
 //! number of each. Called by the chat only. Never decides who may come in.
 
+use super::names::Names;
 use super::{ConnectionId, ConversationId, ConversationKind, IdMap, Recipients, SessionId, UserId};
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
-use tcp_chat_protocol::{Name, NameKey, Seq};
+use tcp_chat_protocol::{Name, Seq};
 
 /// A room or two users' direct messages.
 #[derive(Debug)]
@@ -110,8 +111,7 @@ impl Members {
 #[derive(Debug, Default)]
 pub(super) struct Conversations {
     all: IdMap<ConversationId, Conversation>,
-    /// Rooms by what names are compared by, each under its key and under its look.
-    by_key: HashMap<NameKey, ConversationId>,
+    by_key: Names<ConversationId>,
     /// The same for names exactly as the room's first member typed them: no folding needed.
     by_name: HashMap<Name, ConversationId>,
     directs: IdMap<(UserId, UserId), ConversationId>,
@@ -163,16 +163,13 @@ impl Conversations {
         if let Some(id) = self.by_name.get(name) {
             return Some(*id);
         }
-        let key = name.key();
-        let id = *self.by_key.get(&key)?;
-        let is_same = self.all.get(&id)?.room()?.key() == key;
-        is_same.then_some(id)
+        self.by_key.get(name)
     }
 
     /// The room that stands in the way of a new one of this name: of the same, or of one that looks
     /// like it.
     pub(super) fn twin(&self, name: &Name) -> Option<ConversationId> {
-        self.by_key.get(&name.key()).or_else(|| self.by_key.get(&name.look())).copied()
+        self.by_key.twin(name)
     }
 
     /// Opens a room.
@@ -236,8 +233,7 @@ impl Conversations {
     pub(super) fn put(&mut self, id: ConversationId, kind: ConversationKind, head: Seq) {
         match &kind {
             ConversationKind::Room(name) => {
-                self.by_key.insert(name.look(), id);
-                self.by_key.insert(name.key(), id);
+                self.by_key.put(name, id);
                 self.by_name.insert(name.clone(), id);
                 self.rooms.insert(id);
             }
@@ -256,11 +252,7 @@ impl Conversations {
         let Some(gone) = self.all.remove(&id) else { return };
         match &gone.kind {
             ConversationKind::Room(name) => {
-                for key in [name.look(), name.key()] {
-                    if self.by_key.get(&key) == Some(&id) {
-                        self.by_key.remove(&key);
-                    }
-                }
+                self.by_key.remove(name, id);
                 self.by_name.remove(name);
                 self.rooms.remove(&id);
             }

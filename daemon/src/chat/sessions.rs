@@ -1,6 +1,7 @@
 //! Owns the sessions: by id, by token, by user, by name, and when those that are away run out.
 //! Called by the chat only. Never decides who may have a name, or how many sessions.
 
+use super::names::Names;
 use super::rate::{Purse, Rates};
 use super::{ConnectionId, ConversationId, SessionId, SessionRow, UserId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -82,8 +83,8 @@ pub(super) struct Sessions {
     by_token: HashMap<[u8; 32], SessionId>,
     /// Those of each user, in the order in which they began. Only a registered user has several.
     by_user: BTreeMap<UserId, Vec<SessionId>>,
-    /// Each name under its key and under its look. All sessions of a user have one name.
-    by_name: HashMap<NameKey, UserId>,
+    /// All sessions of a user have one name.
+    by_name: Names<UserId>,
     endings: BTreeSet<(u64, SessionId)>,
     /// The highest id ever given out, to a session or a user.
     pub(super) last: i64,
@@ -119,14 +120,12 @@ impl Sessions {
 
     /// The user of this name who has a session.
     pub(super) fn by_name(&self, name: &Name) -> Option<UserId> {
-        let key = name.key();
-        let user = *self.by_name.get(&key)?;
-        (self.first_of(user)?.key == key).then_some(user)
+        self.by_name.get(name)
     }
 
     /// The user that stands in the way of this name: of the same, or of one that looks like it.
     pub(super) fn twin(&self, name: &Name) -> Option<UserId> {
-        self.by_name.get(&name.key()).or_else(|| self.by_name.get(&name.look())).copied()
+        self.by_name.twin(name)
     }
 
     /// A user's sessions, in the order in which they began.
@@ -163,8 +162,7 @@ impl Sessions {
         let id = session.row.id;
         self.by_token.insert(session.row.token_hash, id);
         self.by_user.entry(session.row.user).or_default().push(id);
-        self.by_name.insert(session.row.name.look(), session.row.user);
-        self.by_name.insert(session.row.name.key(), session.row.user);
+        self.by_name.put(&session.row.name, session.row.user);
         if let Some(ends) = session.ends {
             self.endings.insert((ends, id));
         }
@@ -181,11 +179,7 @@ impl Sessions {
         });
         if left == Some(0) {
             self.by_user.remove(&user);
-            for key in [session.row.name.look(), session.row.name.key()] {
-                if self.by_name.get(&key) == Some(&user) {
-                    self.by_name.remove(&key);
-                }
-            }
+            self.by_name.remove(&session.row.name, user);
         }
         if let Some(ends) = session.ends {
             self.endings.remove(&(ends, id));

@@ -137,12 +137,35 @@ impl Chat {
             return Ok((user.id, user.name.clone()));
         }
         let here = self.sessions.by_name(name).and_then(|user| self.sessions.first_of(user));
-        here.map(|held| (held.row.user, held.row.name.clone())).ok_or_else(|| no_such_user(place))
+        here.map(|held| (held.row.user, held.row.name.clone())).ok_or_else(|| match self.user_alike(name) {
+            Some(twin) => only_looks_like(name, &twin),
+            None => no_such_user(place),
+        })
+    }
+
+    /// Somebody else, here or registered, whose name cannot be told from this one.
+    fn user_alike(&self, name: &Name) -> Option<Name> {
+        let registered = self.users.twin(name).map(|user| user.name.clone());
+        let here = || Some(self.sessions.first_of(self.sessions.twin(name)?)?.row.name.clone());
+        registered.or_else(here).filter(|twin| twin.key() != name.key())
+    }
+
+    /// Is it clear who is meant by a name that need not be anybody's yet? Not if only another one is there who
+    /// looks the same.
+    pub(super) fn is_meant(&self, name: &Name) -> Result<(), Refusal> {
+        match self.user_alike(name) {
+            Some(twin) if self.user(&Place(Some(name.clone()))).is_err() => Err(only_looks_like(name, &twin)),
+            _ => Ok(()),
+        }
     }
 }
 
 /// In the turn's list of ids: said, and waiting for its number.
 const NOT_NUMBERED: u64 = 0;
+
+fn only_looks_like(name: &Name, twin: &Name) -> Refusal {
+    refusal(ErrorKind::NoSuchUser, format!("nobody called {name} is here: {twin} only looks the same"))
+}
 
 fn no_such_user(place: &Place) -> Refusal {
     refusal(

@@ -3,6 +3,7 @@
 //! a shared copy to check passwords against. Never decides what a user may do.
 
 use super::UserId;
+use super::names::Names;
 use super::steps::tick;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -105,8 +106,7 @@ pub enum UserChange {
 #[derive(Debug, Clone, Default)]
 pub struct Users {
     all: BTreeMap<UserId, User>,
-    /// Each name under its key and under its look.
-    by_name: HashMap<NameKey, UserId>,
+    by_name: Names<UserId>,
     certificates: BTreeMap<Digest, Certificate>,
     /// The certificates of each name.
     by_owner: HashMap<NameKey, BTreeSet<Digest>>,
@@ -130,8 +130,7 @@ impl Users {
     /// The user of this name.
     #[must_use]
     pub fn by_name(&self, name: &Name) -> Option<&User> {
-        let key = name.key();
-        self.all.get(self.by_name.get(&key)?).filter(|user| user.name.key() == key)
+        self.all.get(&self.by_name.get(name)?)
     }
 
     /// The user.
@@ -143,8 +142,7 @@ impl Users {
     /// The user of this name, or of one that looks like it.
     #[must_use]
     pub fn twin(&self, name: &Name) -> Option<&User> {
-        let id = self.by_name.get(&name.key()).or_else(|| self.by_name.get(&name.look()))?;
-        self.all.get(id)
+        self.all.get(&self.by_name.twin(name)?)
     }
 
     /// The user that this code lets begin.
@@ -228,8 +226,7 @@ impl Users {
     }
 
     pub(super) fn put(&mut self, user: User) {
-        self.by_name.insert(user.name.look(), user.id);
-        self.by_name.insert(user.name.key(), user.id);
+        self.by_name.put(&user.name, user.id);
         self.fetching.extend(fetches(&user).map(|until| (until, user.id)));
         if let Some(before) = self.all.insert(user.id, user) {
             self.fetches_no_more(&before);
@@ -246,11 +243,7 @@ impl Users {
     pub(super) fn remove(&mut self, id: UserId) -> Option<User> {
         let gone = self.all.remove(&id)?;
         self.fetches_no_more(&gone);
-        for key in [gone.name.look(), gone.name.key()] {
-            if self.by_name.get(&key) == Some(&id) {
-                self.by_name.remove(&key);
-            }
-        }
+        self.by_name.remove(&gone.name, id);
         Some(gone)
     }
 
@@ -290,7 +283,8 @@ mod tests {
         let mut users = Users::new([user(1, "Ivan"), user(2, "bo")], []);
         let find = |users: &Users, name: &str| users.by_name(&name.parse().unwrap()).map(|u| u.id.0);
         assert_eq!(find(&users, "IVAN"), Some(1));
-        assert_eq!(find(&users, "B0"), Some(2), "it looks the same");
+        assert_eq!(find(&users, "B0"), None, "it only looks the same");
+        assert_eq!(users.twin(&"B0".parse().unwrap()).map(|u| u.id.0), Some(2));
         assert_eq!(find(&users, "lvan"), None, "another name");
         assert_eq!(users.twin(&"lvan".parse().unwrap()).map(|u| u.id.0), Some(1), "that looks like it");
         users.remove(UserId(1));

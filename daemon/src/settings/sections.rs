@@ -159,10 +159,16 @@ impl Reader<'_> {
         let mut rooms: Vec<Name> = Vec::new();
         for text in list {
             match Name::parse(text) {
-                Ok(name) if rooms.iter().any(|other| other.key() == name.key()) => {
-                    self.values.refuse(key, format!("{text:?} is in it twice"));
-                }
-                Ok(name) => rooms.push(name),
+                Ok(name) => match rooms.iter().find(|other| other.looks_like(&name)) {
+                    Some(other) if other.key() == name.key() => {
+                        self.values.refuse(key, format!("{text:?} is in it twice"));
+                    }
+                    Some(other) => {
+                        let why = format!("{text:?} looks like {other}, which is in it too: rename one");
+                        self.values.refuse(key, why);
+                    }
+                    None => rooms.push(name),
+                },
                 Err(e) => self.values.refuse(key, format!("{text:?} is no room: {e}")),
             }
         }

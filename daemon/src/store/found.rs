@@ -12,7 +12,7 @@ use crate::chat::{SessionChange, UserChange};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
 use std::collections::HashMap;
-use tcp_chat_protocol::Seq;
+use tcp_chat_protocol::{Name, Seq};
 
 /// What would cost a scan to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,7 +149,7 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
 
 fn conversation(row: &Row<'_>) -> rusqlite::Result<StoredConversation> {
     let kind = match row.get::<_, Option<String>>(1)? {
-        Some(_) => ConversationKind::Room(parsed(row, 1)?),
+        Some(_) => ConversationKind::Room(name(row, 1)?),
         None => ConversationKind::Direct(UserId(row.get(2)?), UserId(row.get(3)?)),
     };
     Ok(StoredConversation { id: ConversationId(row.get(0)?), kind, head: number(row, 4)? })
@@ -160,9 +160,15 @@ fn session(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         id: SessionId(row.get(0)?),
         token_hash: row.get(1)?,
         user: UserId(row.get(2)?),
-        name: parsed(row, 3)?,
+        name: name(row, 3)?,
         color: parsed(row, 4)?,
     })
+}
+
+/// A name. It may be one that cannot be taken any longer.
+pub(super) fn name(row: &Row<'_>, column: usize) -> rusqlite::Result<Name> {
+    let wrong = |e| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(e));
+    Name::parse_kept(row.get_ref(column)?.as_str()?).map_err(wrong)
 }
 
 /// A text that must be what it was when it was written.

@@ -2,7 +2,7 @@
 //! back. Called by the writer inside its transaction, and by readers for the audit log. Never decides
 //! who may do what.
 
-use super::found::parsed;
+use super::found::{name, parsed};
 use super::rows::{int, number};
 use crate::chat::{Audit, By, ConversationId, Penalty, RightsChange, Scope, StoredRights};
 use rusqlite::{Connection, Row, params};
@@ -101,7 +101,7 @@ pub(super) fn replace(log: &Connection, all: &StoredRights) -> rusqlite::Result<
 pub(super) fn read(log: &Connection) -> rusqlite::Result<StoredRights> {
     let grants = log
         .prepare("SELECT room, user, role FROM grants")?
-        .query_map([], |row| Ok((scope(row, 0)?, parsed(row, 1)?, parsed(row, 2)?)))?
+        .query_map([], |row| Ok((scope(row, 0)?, name(row, 1)?, parsed(row, 2)?)))?
         .collect::<rusqlite::Result<_>>()?;
     let private = log
         .prepare("SELECT room FROM private_rooms")?
@@ -109,7 +109,7 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<StoredRights> {
         .collect::<rusqlite::Result<_>>()?;
     let mutes = log
         .prepare("SELECT room, user, until, reason, by, since FROM mutes")?
-        .query_map([], |row| Ok((scope(row, 0)?, parsed(row, 1)?, penalty(row)?)))?
+        .query_map([], |row| Ok((scope(row, 0)?, name(row, 1)?, penalty(row)?)))?
         .collect::<rusqlite::Result<_>>()?;
     let bans = log
         .prepare("SELECT room, whom, until, reason, by, since FROM bans")?
@@ -166,7 +166,7 @@ pub(super) fn audited(log: &Connection, limit: usize) -> rusqlite::Result<Vec<Au
             let text = |column| row.get::<_, Option<String>>(column).map(|text| text.map(Into::into));
             let by = match row.get::<_, Option<u32>>(2)? {
                 Some(uid) => By::Operator(uid),
-                None => By::User(parsed(row, 1)?),
+                None => By::User(name(row, 1)?),
             };
             Ok(Audit {
                 at: number(row, 0)?,

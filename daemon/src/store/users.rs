@@ -1,7 +1,7 @@
 //! Owns how registered users and certificates become rows and come back. Called by the writer
 //! inside its transaction, and when the store is opened. Never knows what they may do.
 
-use super::found::parsed;
+use super::found::name;
 use super::rows::{int, number};
 use crate::chat::{Certificate, Code, Digest, Gives, User, UserChange, UserId};
 use rusqlite::types::Type;
@@ -76,7 +76,7 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Vec<User>, Vec<Certifi
         .query_map([], |row| {
             Ok(Certificate {
                 key: Digest(row.get(0)?),
-                name: parsed(row, 1)?,
+                name: name(row, 1)?,
                 until: number(row, 2)?,
                 revoked: row.get(3)?,
             })
@@ -103,7 +103,7 @@ fn user(row: &Row<'_>) -> rusqlite::Result<User> {
     };
     Ok(User {
         id: UserId(row.get(0)?),
-        name: parsed(row, 1)?,
+        name: name(row, 1)?,
         password: row.get::<_, Option<String>>(2)?.map(Into::into),
         code,
         added: number(row, 3)?,

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use tcp_chat_protocol::{Name, NameKey, Seq};
 
 /// Another number makes every index anew.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// How texts become words: without regard to case and to marks on letters.
 pub(super) const TOKENIZER: &str = "tokenize = 'unicode61 remove_diacritics 2'";
@@ -72,7 +72,7 @@ impl Tags {
             if self.authors.len() >= AUTHORS {
                 self.authors.clear();
             }
-            let author = Name::parse(user).map(|name| author(&name.key())).unwrap_or_default();
+            let author = Name::parse_kept(user).map(|name| author(&name.key())).unwrap_or_default();
             self.authors.insert(user.to_owned(), author);
         }
         self.line.clear();

@@ -189,6 +189,25 @@ fn issued_anew(daemon: &Daemon, name: &str) -> (PathBuf, PathBuf) {
     issued(daemon, name)
 }
 
+/// A company's certificate for `bom` was `born`: his name, his roles, his direct messages.
+#[test]
+fn a_certificate_is_nobody_elses_who_looks_the_same() {
+    for mode in ["open", "accounts"] {
+        let daemon = Daemon::with(&format!("{REQUIRED}\nauth.mode = \"{mode}\""));
+        done(&daemon, &["user", "add", "born"]);
+        done(&daemon, &["grant", "born", "owner"]);
+        let mut born = shows(&daemon, &issued(&daemon, "born"));
+        born.login("born");
+        let mut bom = shows(&daemon, &issued(&daemon, "bom"));
+        let kind = if mode == "open" { "NAME_TAKEN" } else { "AUTH_FAILED" };
+        let why = bom.is_refused("LOGIN", json!({"name": "bom"}), kind);
+        assert_eq!(why.contains("looks like born"), mode == "open", "{why}");
+        bom.is_refused("LOGIN", json!({"name": "born"}), "AUTH_FAILED");
+        let token = born.session().token;
+        bom.is_refused("LOGIN", json!({"session": token}), "AUTH_FAILED");
+    }
+}
+
 #[test]
 fn openssl_shows_its_certificate() {
     if in_shell("command -v openssl").stdout.is_empty() {

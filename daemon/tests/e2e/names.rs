@@ -1,6 +1,6 @@
 //! Names: what they may be, and that nobody can pass for somebody else.
 
-use crate::common::Daemon;
+use crate::common::{Daemon, run};
 use serde_json::json;
 
 #[test]
@@ -148,4 +148,57 @@ fn two_who_ask_at_once_do_not_both_get_it() {
         }
         assert_eq!(in_by, 1);
     }
+}
+
+/// What only looks like another's name is an address of nobody: it is refused, and the other one is named.
+#[test]
+fn a_look_alike_addresses_nobody() {
+    let daemon = Daemon::start();
+    let mut born = daemon.login_to("born", &["lobby", "modern"]);
+    let mut ana = daemon.login_to("ana", &["lobby"]);
+    ana.tells("BORN", "the same name");
+    born.hears("the same name");
+    for (op, data) in [("MSG", json!({"to": "bom", "msg": "psst"})), ("HISTORY", json!({"with": "bom"}))] {
+        let why = ana.is_refused(op, data, "NO_SUCH_USER");
+        assert_eq!(why, "nobody called bom is here: born only looks the same");
+    }
+    let why = ana.is_refused("JOIN", json!({"room": "modem"}), "NAME_TAKEN");
+    assert!(why.contains("modern"), "{why}");
+    for (op, data) in [
+        ("MSG", json!({"room": "modem", "msg": "psst"})),
+        ("HISTORY", json!({"room": "modem"})),
+        ("WHO", json!({"room": "modem"})),
+        ("LEAVE", json!({"room": "modem"})),
+        ("SEARCH", json!({"query": "psst", "room": "modem"})),
+    ] {
+        let why = ana.is_refused(op, data, "NO_SUCH_ROOM");
+        assert_eq!(why, "there is no room modem: the room modern only looks the same", "{op}");
+    }
+    // What operators do is done to nobody else either.
+    done(&daemon, &["user", "add", "ivo"], 0, "");
+    for (command, why) in [
+        (vec!["kick", "bom"], "born only looks the same"),
+        (vec!["mute", "bom", "--for", "1h"], "born only looks the same"),
+        (vec!["ban", "bom"], "born only looks the same"),
+        (vec!["grant", "bom", "moderator"], "born only looks the same"),
+        (vec!["kick", "born", "--room", "modem"], "the room modern only looks the same"),
+        (vec!["user", "remove", "iv0"], "ivo only looks the same"),
+        (vec!["user", "password", "iv0"], "ivo only looks the same"),
+        (vec!["user", "add", "iv0"], "looks like ivo"),
+    ] {
+        done(&daemon, &command, 70, why);
+    }
+    // A private room is not found by its look.
+    done(&daemon, &["room", "set", "modern", "private"], 0, "");
+    let why = ana.is_refused("HISTORY", json!({"room": "modem"}), "NO_SUCH_ROOM");
+    assert!(!why.contains("modern"), "{why}");
+    // Once nobody is in the way, the name is free.
+    born.asks("QUIT", json!(null));
+    daemon.login("bom");
+}
+
+fn done(daemon: &Daemon, arguments: &[&str], code: i32, says: &str) {
+    let end = run(daemon.folder(), arguments, "");
+    assert_eq!(end.code, Some(code), "{arguments:?}: {}", end.err);
+    assert!(end.err.contains(says), "{arguments:?}: {}", end.err);
 }

@@ -53,7 +53,8 @@ pub(super) fn limit(raw: Raw<'_>, usual: usize, most: usize) -> Result<usize, Re
 
 pub(super) fn name(raw: &Raw<'_>, field_name: &str) -> Result<Name, Refusal> {
     let text: Str<'_> = field(*raw, field_name)?;
-    Name::parse(&text.0).map_err(|e| invalid(field_name, &e))
+    // Off the thread that decides, and once.
+    Name::parse(&text.0).map(Name::prepared).map_err(|e| invalid(field_name, &e))
 }
 
 pub(super) fn place(raw: Raw<'_>, field_name: &str) -> Result<Place, Refusal> {

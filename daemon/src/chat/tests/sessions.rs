@@ -43,7 +43,7 @@ fn what_was_sent_before_is_answered_with_the_first() {
     world.in_one_turn(ana, &[r#"{"op":"MSG","data":"x","id":5}"#, r#"{"op":"MSG","data":"x","id":5}"#]);
     assert_eq!(world.hears(ana), ["MSG#5 1<0 lobby ana: x", "MSG#5 1<0 lobby ana: x"]);
     world.sends(ana, r#"{"op":"MSG","data":"other","id":5}"#);
-    assert_eq!(world.hears(ana), ["MSG#5 1<0 lobby ana: x"]);
+    assert_eq!(world.hears(ana), ["ERROR_MSG#5 DATA"]);
     world.restarts();
     let ana = world.resumes("ana", Some(1));
     world.sends(ana, r#"{"op":"MSG","data":"x","id":5}"#);

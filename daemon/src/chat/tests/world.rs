@@ -8,7 +8,7 @@ use crate::settings::Settings;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::event::write_with_id;
-use tcp_chat_protocol::reply::ActReply;
+use tcp_chat_protocol::reply::{self, ActReply};
 
 /// The chat, its disk, and those who talk.
 pub(super) struct World {
@@ -167,7 +167,10 @@ impl World {
                 let mut out = Vec::new();
                 match resent.is(first) {
                     true => write_with_id(first, &resent.id, &mut out),
-                    false => out.extend_from_slice(b"(another message)"),
+                    false => {
+                        let refusal = Refusal::new(ErrorKind::Data, "another message");
+                        out = reply::error(&refusal.with_id(Some(resent.id.clone())));
+                    }
                 }
                 self.tell(to, out);
             }
