@@ -2,7 +2,7 @@
 //! made from it. Never decides what an option means together with others: that is `settings`.
 
 use crate::tui::Notify;
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,8 +26,10 @@ started again goes on where it was.";
 
 const LINES: &str = "\
 Without a command, on a terminal: the full-screen chat (F1 or /help shows its keys). Otherwise, and
-with --line, lines from standard input are sent, and messages are printed. A line that begins with /
-is a command (/help lists them); // begins a line with one slash.";
+with --line, lines from standard input are sent, and messages are printed. Where standard input is a
+terminal, or with --commands, a line that begins with / is a command (/help lists them), and // begins
+a line with one slash. From a pipe or a file every line is text. Empty lines are skipped. Whatever else
+is not sent is named, and makes the exit code non-zero.";
 
 /// The terminal and script client of tcp-chatd.
 #[derive(Debug, Parser)]
@@ -47,6 +49,17 @@ pub struct Cli {
     /// What to do; without it, chat.
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+/// The command line as clap is to read it: a variable that is empty counts as one that is not set.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command().mut_args(without_empty)
+}
+
+fn without_empty(arg: clap::Arg) -> clap::Arg {
+    let is_empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    if is_empty { arg.env(clap::builder::Resettable::Reset) } else { arg }
 }
 
 /// The options, which may stand before or behind the command.
@@ -74,10 +87,10 @@ pub struct Options {
     pub room: Vec<String>,
 
     /// Print one JSON object a line, with the wire's own fields
-    #[arg(long, global = true, env = "TCP_CHAT_JSON", action = ArgAction::SetTrue)]
+    #[arg(long, global = true, env = "TCP_CHAT_JSON", action = ArgAction::SetTrue, value_parser = switch)]
     pub json: bool,
 
-    /// Give up after this time (90s, 2m); connecting is tried again until then
+    /// Give up after this time (90s, 2m), counted from the start; what can pass is tried again until then
     #[arg(long, global = true, value_name = "DURATION", env = "TCP_CHAT_TIMEOUT", value_parser = duration)]
     pub timeout: Option<Duration>,
 
@@ -94,23 +107,27 @@ pub struct Options {
     pub password_file: Option<PathBuf>,
 
     /// Without a command: lines instead of the full screen, also on a terminal
-    #[arg(long, global = true, env = "TCP_CHAT_LINE", action = ArgAction::SetTrue)]
+    #[arg(long, global = true, env = "TCP_CHAT_LINE", action = ArgAction::SetTrue, value_parser = switch)]
     pub line: bool,
+
+    /// A line that begins with / is a command, also where standard input is no terminal
+    #[arg(long, global = true, env = "TCP_CHAT_COMMANDS", action = ArgAction::SetTrue, value_parser = switch)]
+    pub commands: bool,
 
     /// How a mention makes itself known on the full screen [default: bell]
     #[arg(long, global = true, value_name = "HOW", env = "TCP_CHAT_NOTIFY", value_enum)]
     pub notify: Option<Notify>,
 
     /// Leave the mouse to the terminal
-    #[arg(long, global = true, env = "TCP_CHAT_NO_MOUSE", action = ArgAction::SetTrue)]
+    #[arg(long, global = true, env = "TCP_CHAT_NO_MOUSE", action = ArgAction::SetTrue, value_parser = switch)]
     pub no_mouse: bool,
 
     /// No colours (NO_COLOR does the same)
-    #[arg(long, global = true, env = "TCP_CHAT_NO_COLOR", action = ArgAction::SetTrue)]
+    #[arg(long, global = true, env = "TCP_CHAT_NO_COLOR", action = ArgAction::SetTrue, value_parser = switch)]
     pub no_color: bool,
 
     /// Say on standard error what is going on
-    #[arg(short, long, global = true, env = "TCP_CHAT_VERBOSE", action = ArgAction::SetTrue)]
+    #[arg(short, long, global = true, env = "TCP_CHAT_VERBOSE", action = ArgAction::SetTrue, value_parser = switch)]
     pub verbose: bool,
 }
 
@@ -223,6 +240,18 @@ pub struct Wait {
     pub after: Option<u64>,
 }
 
+/// A switch as people write it into the environment. Empty is as good as not set.
+///
+/// # Errors
+/// A sentence with what can be written.
+pub fn switch(text: &str) -> Result<bool, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "" | "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err("write 1, true, yes or on; or 0, false, no or off".into()),
+    }
+}
+
 /// A duration as people write it: `90s`, `2m`, `1h 30m`; a number alone is seconds.
 ///
 /// # Errors
@@ -237,7 +266,6 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -252,6 +280,17 @@ mod tests {
         let cli = Cli::try_parse_from(["x", "--json", "send", "hi"]).unwrap();
         assert_eq!(cli.server, None);
         assert!(matches!(cli.command, Some(Command::Send(s)) if s.text.as_deref() == Some("hi")));
+    }
+
+    #[test]
+    fn switches() {
+        for on in ["1", "true", "YES", "on"] {
+            assert_eq!(switch(on), Ok(true), "{on}");
+        }
+        for off in ["", " ", "0", "False", "no", "off"] {
+            assert_eq!(switch(off), Ok(false), "{off}");
+        }
+        assert!(switch("maybe").is_err());
     }
 
     #[test]

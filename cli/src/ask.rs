@@ -5,6 +5,7 @@
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use ratatui::crossterm::terminal;
 use std::io::{self, IsTerminal, Write};
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 /// So long a password grows without leaving a copy behind.
@@ -16,11 +17,11 @@ pub fn can_be_asked() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// Asks. `None`: whoever was asked does not want to say.
+/// Asks. `None`: nothing was said, or not in time.
 ///
 /// # Errors
 /// The terminal's.
-pub fn secret(prompt: &str) -> io::Result<Option<Zeroizing<String>>> {
+pub fn secret(prompt: &str, until: Option<Instant>) -> io::Result<Option<Zeroizing<String>>> {
     terminal::enable_raw_mode()?;
     let _as_it_was = AsItWas;
     let mut err = io::stderr().lock();
@@ -28,6 +29,11 @@ pub fn secret(prompt: &str) -> io::Result<Option<Zeroizing<String>>> {
     err.flush()?;
     let mut typed = Zeroizing::new(String::with_capacity(USUAL));
     let is_said = loop {
+        if let Some(until) = until
+            && !event::poll(until.saturating_duration_since(Instant::now()))?
+        {
+            break false;
+        }
         let Event::Key(key) = event::read()? else { continue };
         if key.kind == KeyEventKind::Release {
             continue;

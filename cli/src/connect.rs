@@ -8,16 +8,35 @@ use crate::{enrol, neutralise, profile};
 use std::time::Duration;
 use tcp_chat_client::protocol::ErrorKind;
 use tcp_chat_client::{Error, Events, Saved, Session};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 /// The wait between two attempts to connect at first, and at most.
 const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// What a login that took too long is called.
 const LOGIN: &str = "the login";
+/// The time for one request where `--timeout` is shorter or not there.
+const REQUEST: Duration = Duration::from_secs(30);
+/// Before the deadline so much time is left for the last attempt.
+const LAST: Duration = Duration::from_millis(100);
 /// How many other names are tried where nobody chose one.
 const OTHER_NAMES: u32 = 9;
+/// How long a name that is taken is waited for where `--timeout` does not say, and the longest wait
+/// between two attempts at it.
+const TAKEN: (Duration, Duration) = (Duration::from_secs(10), Duration::from_millis(500));
 
-/// When to give up: `--timeout` from now on.
+/// How long the goodbye may take once the time is up: a twentieth of it, within these bounds.
+const MOMENT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// What is done where the name is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It is an error.
+    Refuse,
+    /// Other names are tried where nobody chose one, and then it is waited for until the deadline.
+    Wait,
+}
+
+/// So long from now on.
 #[must_use]
 pub fn deadline(timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|t| Instant::now().checked_add(t))
@@ -31,17 +50,17 @@ pub fn deadline(timeout: Option<Duration>) -> Option<Instant> {
 pub async fn connect(
     settings: &Settings,
     saved: Option<Saved>,
-    may_rename: bool,
-    deadline: Option<Instant>,
+    taken: Taken,
 ) -> Result<(Session, Events), Failure> {
-    let mut connected = establish(settings, saved.clone(), may_rename, deadline, &say).await;
+    let deadline = settings.deadline();
+    let mut connected = establish(settings, saved.clone(), taken, deadline, &say).await;
     if let Err(Error::LoginRefused { kind: ErrorKind::AuthFailed, .. }) = &connected
         && settings.password.is_none()
         && settings.identity.is_none()
         && let Some(password) = enrol::ask_for_password(settings)
     {
         let asked = Settings { password: Some(password), ..settings.clone() };
-        connected = establish(&asked, saved, may_rename, deadline, &say).await;
+        connected = establish(&asked, saved, taken, deadline, &say).await;
     }
     let connected = connected.map_err(|e| match e {
         Error::TimedOut { what: LOGIN, .. } => {
@@ -60,14 +79,16 @@ pub async fn connect(
 pub async fn establish(
     settings: &Settings,
     saved: Option<Saved>,
-    may_rename: bool,
+    taken: Taken,
     deadline: Option<Instant>,
     tell: &(impl Fn(&str) + Sync),
 ) -> Result<(Session, Events), Error> {
     let mut name = settings.name.clone();
-    let tries = if may_rename && !settings.name_is_chosen { OTHER_NAMES } else { 0 };
+    let is_patient = taken == Taken::Wait;
+    let tries = if is_patient && !settings.name_is_chosen { OTHER_NAMES } else { 0 };
     let mut others = 1..=tries;
-    let mut wait = WAITS.0;
+    let patience = if is_patient { deadline.or_else(|| self::deadline(Some(TAKEN.0))) } else { None };
+    let (mut wait, mut last) = (WAITS.0, None);
     loop {
         let attempt = builder(settings, &name, saved.clone()).connect();
         let done = match deadline {
@@ -75,31 +96,64 @@ pub async fn establish(
                 Ok(done) => done,
                 Err(_) => {
                     let after = settings.timeout.unwrap_or_default();
-                    return Err(Error::TimedOut { what: LOGIN, after });
+                    return Err(last.unwrap_or(Error::TimedOut { what: LOGIN, after }));
                 }
             },
             None => attempt.await,
         };
-        match done {
+        let error = match done {
             Ok(connected) => return Ok(connected),
-            Err(e @ Error::LoginRefused { kind: ErrorKind::NameTaken, .. }) => match others.next() {
-                Some(n) => name = other_name(&settings.name, n),
-                None => return Err(e),
-            },
-            Err(e) if e.is_passing() && deadline.is_some_and(|at| Instant::now() + wait < at) => {
-                if settings.verbose {
-                    tell(&format!("* {}; trying again", neutralise::line(&e.to_string())));
-                }
-                sleep(wait).await;
-                wait = (wait * 2).min(WAITS.1);
-            }
-            Err(e) => return Err(e),
+            Err(error) => error,
+        };
+        let is_taken = is_name_taken(&error);
+        if is_taken && let Some(n) = others.next() {
+            name = other_name(&settings.name, n);
+            continue;
         }
+        let until = if is_taken || error.is_passing() && last.as_ref().is_some_and(is_name_taken) {
+            patience
+        } else {
+            deadline.filter(|_| error.is_passing())
+        };
+        let Some(until) = until else { return Err(error) };
+        if settings.verbose {
+            tell(&format!("* {}; trying again", neutralise::line(&error.to_string())));
+        }
+        let nap = if is_taken { some_of(wait.min(TAKEN.1)) } else { wait };
+        let Some(nap) = nap_before(until.saturating_duration_since(Instant::now()), nap) else {
+            // Nothing can be tried any more. The time is used up all the same.
+            sleep_until(until).await;
+            return Err(error);
+        };
+        sleep(nap).await;
+        wait = (wait * 2).min(WAITS.1);
+        (name, others) = (settings.name.clone(), 1..=tries);
+        last = Some(error);
     }
+}
+
+fn is_name_taken(e: &Error) -> bool {
+    matches!(e, Error::LoginRefused { kind: ErrorKind::NameTaken, .. })
+}
+
+/// How long to wait for the next attempt, where so much time is left. `None`: too little for one.
+fn nap_before(left: Duration, wait: Duration) -> Option<Duration> {
+    (left > LAST).then(|| wait.min(left - LAST))
+}
+
+/// Half of the wait or more, by chance: jobs that began together do not come back together.
+fn some_of(wait: Duration) -> Duration {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    let chance = RandomState::new().build_hasher().finish() as u32;
+    wait / 2 + (wait / 2).mul_f64(f64::from(chance) / f64::from(u32::MAX))
 }
 
 fn builder(settings: &Settings, name: &str, saved: Option<Saved>) -> tcp_chat_client::Builder {
     let mut builder = Session::builder(&settings.host, settings.port, settings.trust.clone()).name(name);
+    if let Some(timeout) = settings.timeout {
+        // The time is the caller's: no request gives up before.
+        builder = builder.request_timeout(timeout.max(REQUEST));
+    }
     if let Some(color) = settings.color {
         builder = builder.color(color);
     }
@@ -189,6 +243,14 @@ pub fn notes(settings: &Settings, session: &Session) -> Vec<String> {
     notes
 }
 
+/// Ends a session in order within the time that is left, or a moment later. Returns as [`quit`].
+pub async fn quit_by(session: &Session, until: Option<Instant>, settings: &Settings) -> bool {
+    let Some(until) = until else { return quit(session).await };
+    let moment = settings.timeout.map_or(MOMENT.1, |t| (t / 20).clamp(MOMENT.0, MOMENT.1));
+    let left = until.saturating_duration_since(Instant::now()).max(moment);
+    tokio::time::timeout(left, quit(session)).await.unwrap_or(false)
+}
+
 /// Ends a session in order, but does not wait for ever. Returns whether the daemon has confirmed it;
 /// otherwise the session is worth keeping, since the daemon may hold its name.
 pub async fn quit(session: &Session) -> bool {
@@ -198,6 +260,28 @@ pub async fn quit(session: &Session) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_is_used_up_and_the_last_attempt_is_near_its_end() {
+        for timeout in [1, 3, 5, 60].map(Duration::from_secs) {
+            let (mut left, mut wait, mut attempts) = (timeout, WAITS.0, 0);
+            while let Some(nap) = nap_before(left, wait) {
+                left -= nap;
+                wait = (wait * 2).min(WAITS.1);
+                attempts += 1;
+            }
+            assert_eq!(left, LAST, "{timeout:?}");
+            assert!((4..40).contains(&attempts), "{attempts}");
+        }
+        assert_eq!(nap_before(LAST, WAITS.0), None);
+    }
+
+    #[test]
+    fn jobs_that_wait_do_not_come_back_together() {
+        let wait = Duration::from_secs(1);
+        let waits: std::collections::BTreeSet<_> = (0..20).map(|_| some_of(wait)).collect();
+        assert!(waits.len() > 1 && waits.iter().all(|w| (wait / 2..=wait).contains(w)), "{waits:?}");
+    }
 
     #[test]
     fn other_names_are_names() {

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tcp_chat_client::protocol::invite::Join;
 use tcp_chat_client::{Enrolment, Identity, NewKey};
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 /// How long connecting and the answer may take where `--timeout` does not say.
@@ -20,7 +21,24 @@ const USUAL: Duration = Duration::from_secs(30);
 pub fn identity_files(server: &str) -> Option<(PathBuf, PathBuf)> {
     let folder = files::data_folder()?.join("identities");
     let stem = files::plain_name(server);
-    Some((folder.join(format!("{stem}.pem")), folder.join(format!("{stem}.key"))))
+    let pair = |stem: &str| (folder.join(format!("{stem}.pem")), folder.join(format!("{stem}.key")));
+    let (certificate, key) = pair(&stem);
+    if certificate.exists() {
+        return Some((certificate, key));
+    }
+    // Older versions kept the capital letters of the server's name as they were typed.
+    let stored = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+    let stems = stored.filter_map(|file| Some(file.file_name().to_str()?.strip_suffix(".pem")?.to_owned()));
+    let older = stems.into_iter().find(|older| without_capitals(older) == stem);
+    Some(older.map_or((certificate, key), |older| pair(&older)))
+}
+
+/// The name of a file, as it would be with small letters.
+fn without_capitals(stem: &str) -> String {
+    (b'A'..=b'Z').fold(stem.to_owned(), |stem, capital| {
+        let small = char::from(capital).to_ascii_lowercase().to_string();
+        stem.replace(&files::plain_name(&char::from(capital).to_string()), &small)
+    })
 }
 
 /// Turns the code in. The settings have what it gave afterwards.
@@ -34,7 +52,7 @@ pub async fn enrol(settings: &mut Settings, join: Join) -> Result<(), Failure> {
         port: settings.port,
         trust: settings.trust.clone(),
         join,
-        timeout: settings.timeout.unwrap_or(USUAL),
+        timeout: settings.deadline().map_or(USUAL, |at| at.saturating_duration_since(Instant::now())),
     };
     if certificate { fetch(settings, &asked).await } else { set_password(settings, &asked).await }
 }
@@ -42,7 +60,7 @@ pub async fn enrol(settings: &mut Settings, join: Join) -> Result<(), Failure> {
 async fn set_password(settings: &mut Settings, asked: &Enrolment) -> Result<(), Failure> {
     let password = match settings.password.take() {
         Some(password) => password,
-        None => new_password(asked)?,
+        None => new_password(asked, settings.deadline())?,
     };
     asked.password(&password).await.map_err(|e| connect::explained(e, settings))?;
     say(&format!("* your password is set; you are {} there from now on", asked.join.user));
@@ -61,17 +79,17 @@ pub fn ask_for_password(settings: &Settings) -> Option<Zeroizing<String>> {
         return None;
     }
     let prompt = format!("The password of {} at {}: ", settings.name, settings.server());
-    let said = ask::secret(&prompt).ok().flatten()?;
+    let said = ask::secret(&prompt, settings.deadline()).ok().flatten()?;
     (!said.is_empty()).then_some(said)
 }
 
-fn new_password(asked: &Enrolment) -> Result<Zeroizing<String>, Failure> {
+fn new_password(asked: &Enrolment, until: Option<Instant>) -> Result<Zeroizing<String>, Failure> {
     if !ask::can_be_asked() {
         return Err(Failure::usage("the join line sets a password, and there is none")
             .hint("Give it with --password-file FILE, or in TCP_CHAT_PASSWORD."));
     }
     let ask = |prompt: &str| {
-        ask::secret(prompt).map(Option::unwrap_or_default).map_err(|e| {
+        ask::secret(prompt, until).map(Option::unwrap_or_default).map_err(|e| {
             Failure::usage(format!("the terminal cannot be asked for a password: {e}"))
                 .hint("Give it with --password-file FILE.")
         })
@@ -110,4 +128,17 @@ async fn fetch(settings: &mut Settings, asked: &Enrolment) -> Result<(), Failure
     settings.identity = Some(Identity::from_files(&certificate, &key)?);
     say(&format!("* your certificate is {}; it is used by itself from now on", certificate.display()));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_was_stored_under_capital_letters_is_found() {
+        let stored = files::plain_name("Chat.EXAMPLE:3000");
+        assert_ne!(stored, files::plain_name("chat.example:3000"));
+        assert_eq!(without_capitals(&stored), files::plain_name("chat.example:3000"));
+        assert_ne!(without_capitals(&stored), files::plain_name("chat.example:3001"));
+    }
 }

@@ -1,27 +1,238 @@
-//! Owns reading standard input to its end. Called by line mode and by `send`, each from a thread of
-//! its own, since a terminal cannot be read otherwise on every system. Never cuts lines.
+//! Owns standard input as text: how it is read, and the one rule for all of it. Bytes that are not
+//! UTF-8 are refused, one byte order mark at the start is dropped, and nothing is cut in silence.
+//! Called by `settings`, by line mode and by `send`. Never sends anything.
 
-use crate::output::say;
-use std::io::Read;
+use crate::exit::{Exit, Failure};
+use std::io::{self, Read};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// What one read takes at most, in bytes.
 const READ_BYTES: usize = 64 * 1024;
+/// No server takes a longer message: what is longer is counted, not kept.
+pub(crate) const LONGEST: usize = 8 * 1024 * 1024;
+/// Beyond this an input is not counted to its end. It may have none.
+const COUNTED: u64 = 1024 * 1024 * 1024;
+const BOM: char = '\u{feff}';
 
-/// Hands every read to `take`, until the input ends (true) or `take` wants no more (false). An
-/// input that cannot be read is told, and ends.
-pub(crate) fn read_all(mut take: impl FnMut(&[u8]) -> bool) -> bool {
+/// Hands every read to `take`, until the input ends (true) or `take` wants no more (false).
+///
+/// # Errors
+/// The system's, where the input cannot be read.
+pub(crate) fn read_all(from: &mut impl Read, mut take: impl FnMut(&[u8]) -> bool) -> io::Result<bool> {
     let mut buffer = vec![0; READ_BYTES];
-    let mut input = std::io::stdin().lock();
     loop {
-        match input.read(&mut buffer) {
-            Ok(0) => return true,
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(true),
             Ok(n) if take(&buffer[..n]) => {}
-            Ok(_) => return false,
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(e) => {
-                say(&format!("* standard input: {e}"));
-                return true;
+            Ok(_) => return Ok(false),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// Standard input that cannot be read.
+pub(crate) fn unreadable(e: &io::Error) -> Failure {
+    Failure::new(Exit::Other, format!("standard input cannot be read: {e}"))
+}
+
+/// The text without one byte order mark at its start.
+#[must_use]
+pub(crate) fn without_bom(text: &str) -> &str {
+    text.strip_prefix(BOM).unwrap_or(text)
+}
+
+/// Reads one message: the whole input without its last line end.
+///
+/// # Errors
+/// An input that cannot be read, is not UTF-8, or is longer than any server's limit.
+pub(crate) fn message(from: &mut impl Read) -> Result<String, Failure> {
+    let (mut bytes, mut size) = (Vec::new(), 0u64);
+    let ended = read_all(from, |read| {
+        size += read.len() as u64;
+        // One mark and one line end are no part of the message.
+        let room = (LONGEST + 8).saturating_sub(bytes.len());
+        bytes.extend_from_slice(&read[..read.len().min(room)]);
+        size <= COUNTED
+    })
+    .map_err(|e| unreadable(&e))?;
+    if size > bytes.len() as u64 {
+        let more = if ended { "" } else { "more than " };
+        let text = format!("standard input has {more}{size} bytes, and no server takes more than {LONGEST}");
+        return Err(
+            Failure::usage(text).hint("Nothing was sent. Use --split to send it as several messages.")
+        );
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|e| {
+        Failure::usage(format!("standard input is not UTF-8: byte {} cannot be read", e.valid_up_to() + 1))
+            .hint("Nothing was sent. Convert it first, with `iconv -t UTF-8` for example.")
+    })?;
+    let text = without_bom(text);
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
+}
+
+/// A line of the input.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// Counted from 1.
+    pub(crate) number: u64,
+    pub(crate) what: What,
+}
+
+/// What a line holds.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// Its text, without the line end.
+    Text(String),
+    /// It is not UTF-8.
+    NotUtf8,
+    /// It has so many bytes: more than the bound.
+    TooLong(u64),
+}
+
+impl Line {
+    /// Why the line cannot be sent.
+    pub(crate) fn not_utf8(number: u64) -> Failure {
+        Failure::usage(format!("line {number} of the input was not sent: it is not UTF-8"))
+    }
+
+    /// As above.
+    pub(crate) fn too_long(number: u64, bytes: u64, bound: usize) -> Failure {
+        let text =
+            format!("line {number} of the input was not sent: it has {bytes} bytes of {bound} allowed");
+        Failure::new(Exit::Refused, text)
+    }
+}
+
+/// Cuts bytes in any cut into lines. Keeps no more of a line than its bound.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    bound: usize,
+    partial: Vec<u8>,
+    /// How many bytes of the line were read; also those that are not kept.
+    bytes: u64,
+    number: u64,
+}
+
+impl Lines {
+    /// Lines of at most `bound` bytes.
+    pub(crate) fn new(bound: usize) -> Self {
+        Self { bound, partial: Vec::new(), bytes: 0, number: 0 }
+    }
+
+    /// Takes the bytes of one read; returns the lines that they complete.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<Line> {
+        let mut lines = Vec::new();
+        let mut parts = bytes.split(|b| *b == b'\n').peekable();
+        while let Some(part) = parts.next() {
+            // A mark and a carriage return are no part of the text.
+            let room = (self.bound + 4).saturating_sub(self.partial.len());
+            self.partial.extend_from_slice(&part[..part.len().min(room)]);
+            self.bytes += part.len() as u64;
+            if parts.peek().is_some() {
+                lines.push(self.line());
             }
         }
+        lines
+    }
+
+    /// The last line, where it has no end.
+    pub(crate) fn rest(&mut self) -> Option<Line> {
+        (self.bytes > 0).then(|| self.line())
+    }
+
+    fn line(&mut self) -> Line {
+        self.number += 1;
+        let (bytes, partial) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.partial));
+        let is_whole = bytes == partial.len() as u64;
+        let text = partial.strip_suffix(b"\r").unwrap_or(&partial);
+        let what = match as_text(text, self.number == 1) {
+            _ if !is_whole => What::TooLong(bytes),
+            Some(text) if text.len() > self.bound => What::TooLong(text.len() as u64),
+            Some(text) => What::Text(text),
+            None => What::NotUtf8,
+        };
+        Line { number: self.number, what }
+    }
+}
+
+/// The text of a line's bytes. `None`: they are not UTF-8.
+pub(crate) fn as_text(bytes: &[u8], is_first: bool) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    Some(if is_first { without_bom(text) } else { text }.to_owned())
+}
+
+/// Does blocking work in a thread of its own, for as long as there is time. `None`: the time is
+/// over. The thread then ends with the program.
+pub(crate) fn within<T: Send + 'static>(
+    until: Option<Instant>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let Some(until) = until else { return Some(work()) };
+    let (done, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        // Nobody waits for it any longer where the time is over.
+        let _ = done.send(work());
+    });
+    wait.recv_timeout(until.checked_duration_since(Instant::now()).unwrap_or(Duration::ZERO)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8]) -> Result<String, Failure> {
+        message(&mut &*bytes)
+    }
+
+    #[test]
+    fn a_message_is_the_whole_input_or_nothing() {
+        assert_eq!(read(b"two\nlines\r\n").unwrap(), "two\nlines");
+        assert_eq!(
+            read("\u{feff}\u{feff}x\n\n".as_bytes()).unwrap(),
+            "\u{feff}x\n",
+            "one mark, one line end"
+        );
+        let longest = vec![b'x'; LONGEST];
+        assert_eq!(read(&longest).unwrap().len(), LONGEST);
+        let failure = read(&vec![b'x'; LONGEST + 1000]).unwrap_err();
+        assert!(failure.to_string().contains(&format!("has {} bytes", LONGEST + 1000)), "{failure}");
+        let failure = read(b"caf\xe9\n").unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(failure.to_string().contains("byte 4"), "{failure}");
+    }
+
+    #[test]
+    fn an_input_without_an_end_is_not_counted_for_ever() {
+        let failure = message(&mut io::repeat(b'x')).unwrap_err();
+        assert!(failure.to_string().contains("more than"), "{failure}");
+    }
+
+    #[test]
+    fn every_line_is_accounted_for() {
+        let mut lines = Lines::new(5);
+        let mut all = Vec::new();
+        for part in "\u{feff}one\r\n\n\u{feff}\n123456\nab".as_bytes().chunks(2) {
+            all.extend(lines.feed(part));
+        }
+        all.extend(lines.feed(b"c\xff\n1234567890123\n12345"));
+        all.extend(lines.rest());
+        let all: Vec<_> = all.into_iter().map(|line| (line.number, line.what)).collect();
+        let text = |text: &str| What::Text(text.into());
+        assert_eq!(
+            all,
+            [
+                (1, text("one")),
+                (2, text("")),
+                (3, text("\u{feff}")),
+                (4, What::TooLong(6)),
+                (5, What::NotUtf8),
+                (6, What::TooLong(13)),
+                (7, text("12345")),
+            ]
+        );
+        assert_eq!(lines.rest(), None);
     }
 }

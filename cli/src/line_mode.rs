@@ -2,27 +2,27 @@
 //! halves: this loop prints, and `Worker` does what the lines ask, one after another, so that the
 //! order of input is the order of sending. Never parses the wire.
 
-use crate::connect::{connect, deadline, quit};
+use crate::connect::{Taken, connect, deadline, quit_by};
 use crate::exit::{Exit, Failure};
-use crate::input;
+use crate::input::{self, LONGEST, Lines};
 use crate::neutralise::line as clean;
 use crate::output::{self, Stop, say};
 use crate::settings::Settings;
 use crate::signals::{Asked, asked_to_stop};
 use crate::state::State;
 use crate::style::Style;
-use crate::worker::{Done, Worker};
+use crate::worker::{Done, Read, Worker};
 use std::io::IsTerminal;
 use std::time::Duration;
-use tcp_chat_client::protocol::{Line, LineDecoder, NoticeKind, PresenceState};
+use tcp_chat_client::protocol::{NoticeKind, PresenceState};
 use tcp_chat_client::{Event, Events, Saved, Session};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-/// The longest line of the input; a message is shorter anyway.
-const LINE_BYTES: usize = 1024 * 1024;
-/// How many lines are read ahead.
+/// How many lines wait to be printed at most.
 const LINES: usize = 64;
+/// How many reads of the input wait to be dealt with at most.
+const READS: usize = 4;
 /// How often the cursor is saved at most.
 const SAVE: Duration = Duration::from_secs(1);
 
@@ -31,10 +31,12 @@ const SAVE: Duration = Duration::from_secs(1);
 /// # Errors
 /// What ended the session.
 pub async fn run(settings: &Settings) -> Result<(), Stop> {
-    let state = State::open("chat", &settings.server(), &settings.name);
+    let state = State::claim("chat", &settings.server(), &settings.name).unwrap_or_else(|e| {
+        say(&format!("* the session will not be saved: {e}"));
+        None
+    });
     let saved: Option<Saved> = state.as_ref().and_then(State::load);
-    let until = deadline(settings.timeout);
-    let (session, events) = connect(settings, saved, false, until).await?;
+    let (session, events) = connect(settings, saved, Taken::Refuse).await?;
     let typed = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let color = std::io::stdout().is_terminal() && !settings.no_color;
     let chat = Chat {
@@ -67,7 +69,7 @@ enum End {
     Done(Done),
     /// A signal.
     Asked(Asked),
-    /// `--timeout` ran out after the input had ended.
+    /// `--timeout` ran out.
     TimedOut,
     /// The session is over.
     Over(tcp_chat_client::Error),
@@ -81,7 +83,9 @@ impl Chat<'_> {
         let mut said = Some(said);
         let (eof, mut input_ended) = tokio::sync::oneshot::channel::<()>();
         let (mut eof, mut input_open) = (Some(eof), true);
-        let mut give_up: Option<Instant> = None;
+        // A person may type for as long as they like. After the end of the input the time counts anew.
+        let is_terminal = std::io::stdin().is_terminal();
+        let mut give_up = self.settings.deadline().filter(|_| !is_terminal);
         let mut save = interval(SAVE);
         save.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let stop = asked_to_stop();
@@ -94,7 +98,8 @@ impl Chat<'_> {
                 && let (Some(said), Some(eof)) = (said.take(), eof.take())
             {
                 let worker_side =
-                    Worker::new(self.session.clone(), &self.settings.rooms, said, self.style.clone());
+                    Worker::new(self.session.clone(), &self.settings.rooms, said, self.style.clone())
+                        .with_commands(self.settings.commands || is_terminal);
                 worker = Some(tokio::spawn(worker_side.run(read_lines(eof))));
             }
             tokio::select! {
@@ -115,7 +120,7 @@ impl Chat<'_> {
                 }
                 _ = &mut input_ended, if input_open => {
                     input_open = false;
-                    give_up = deadline(self.settings.timeout);
+                    give_up = give_up.or_else(|| deadline(self.settings.timeout));
                 }
                 () = sleep_until(give_up.unwrap_or_else(Instant::now)), if give_up.is_some() => break End::TimedOut,
                 asked = &mut stop => break End::Asked(asked),
@@ -142,11 +147,16 @@ impl Chat<'_> {
             End::Asked(Asked::Quit) => self.leave(Ok(())).await,
             End::Asked(Asked::HangUp) => {
                 self.save();
-                Ok(())
+                // A session that could not be saved cannot be taken up again.
+                if self.state.is_none() { self.leave(Ok(())).await } else { Ok(()) }
             }
             End::TimedOut => {
-                self.save();
-                Err(Failure::timed_out("not all messages were confirmed in time").into())
+                let late = if input_open {
+                    "the input did not end in time: what came later was not sent"
+                } else {
+                    "not all messages were confirmed in time"
+                };
+                self.leave(Err(Failure::timed_out(late).into())).await
             }
             End::Over(why) => {
                 // A certificate that was refused, say, has not ended the session.
@@ -170,7 +180,11 @@ impl Chat<'_> {
 
     async fn leave(mut self, result: Result<(), Stop>) -> Result<(), Stop> {
         // Unless the daemon has confirmed it, it holds the session: the next start takes it up again.
-        if quit(&self.session).await {
+        let until = match &result {
+            Err(Stop::Failed(f)) if f.exit == Exit::TimedOut => Some(Instant::now()),
+            _ => None,
+        };
+        if quit_by(&self.session, until, self.settings).await {
             self.forget();
         } else {
             self.save();
@@ -272,34 +286,23 @@ impl Chat<'_> {
 
 /// Reads standard input in a thread of its own: a terminal cannot be read otherwise on every
 /// system. The thread ends with the input, or with the program.
-fn read_lines(eof: tokio::sync::oneshot::Sender<()>) -> mpsc::Receiver<String> {
-    let (lines, out) = mpsc::channel(LINES);
+fn read_lines(eof: tokio::sync::oneshot::Sender<()>) -> mpsc::Receiver<Read> {
+    let (reads, out) = mpsc::channel(READS);
     std::thread::spawn(move || {
-        let mut decoder = LineDecoder::new(LINE_BYTES);
-        if !input::read_all(|bytes| hand_on(&mut decoder, bytes, &lines)) {
-            return;
+        let mut lines = Lines::new(LONGEST);
+        let is_taken =
+            |read: Read| read.as_ref().is_ok_and(Vec::is_empty) || reads.blocking_send(read).is_ok();
+        let ended = input::read_all(&mut std::io::stdin().lock(), |bytes| is_taken(Ok(lines.feed(bytes))));
+        let is_heard = match ended {
+            // The last line may have no end.
+            Ok(true) => is_taken(Ok(lines.rest().into_iter().collect())),
+            Ok(false) => false,
+            Err(e) => is_taken(Err(input::unreadable(&e))),
+        };
+        if is_heard {
+            // The session may be over.
+            let _ = eof.send(());
         }
-        // The last line may have no end.
-        hand_on(&mut decoder, b"\n", &lines);
-        // Whoever waited for it may be gone.
-        let _ = eof.send(());
     });
     out
-}
-
-fn hand_on(decoder: &mut LineDecoder, bytes: &[u8], out: &mpsc::Sender<String>) -> bool {
-    let mut lines = decoder.feed(bytes);
-    while let Some(line) = lines.next() {
-        let sent = match line {
-            Line::Bytes(bytes) => out.blocking_send(String::from_utf8_lossy(bytes).into_owned()),
-            Line::TooLong => {
-                say(&format!("* a line of more than {LINE_BYTES} bytes was passed over"));
-                Ok(())
-            }
-        };
-        if sent.is_err() {
-            return false;
-        }
-    }
-    true
 }

@@ -1,6 +1,5 @@
 //! The life of the process: arguments, settings, run, exit code. Everything else is the library's.
 
-use clap::CommandFactory;
 use std::process::ExitCode;
 use tcp_chat_cli::exit::{Exit, Failure};
 use tcp_chat_cli::output::{Stop, complain};
@@ -15,7 +14,7 @@ fn misread(e: &clap::Error) -> ExitCode {
 }
 
 fn main() -> ExitCode {
-    let matches = match args::Cli::command().try_get_matches() {
+    let matches = match args::command().try_get_matches() {
         Ok(matches) => matches,
         Err(e) => return misread(&e),
     };

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tcp_chat_client::Pin;
 use tcp_chat_client::protocol::DEFAULT_PORT;
+use tcp_chat_client::protocol::host::ascii;
 
 /// The file as it was read.
 #[derive(Debug, Clone, Default)]
@@ -52,6 +53,9 @@ pub struct Defaults {
     /// `--line`
     #[serde(default)]
     pub line: bool,
+    /// `--commands`
+    #[serde(default)]
+    pub commands: bool,
     /// `--notify`
     pub notify: Option<String>,
     /// `--no-mouse`
@@ -138,8 +142,8 @@ impl ConfigFile {
     }
 
     fn parse(text: &str, path: PathBuf) -> Result<Self, Failure> {
-        let mut defaults: Defaults =
-            toml::from_str(text).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))?;
+        let mut defaults: Defaults = toml::from_str(crate::input::without_bom(text))
+            .map_err(|e| Failure::usage(format!("{}: {e}", path.display())))?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let place = |file: &mut Option<PathBuf>| {
             if let Some(file) = file {
@@ -152,6 +156,8 @@ impl ConfigFile {
         for p in profiles.values_mut() {
             [&mut p.ca, &mut p.cert, &mut p.key, &mut p.password_file].into_iter().for_each(place);
         }
+        // Hosts are compared as they are looked up, however they were written.
+        let profiles = profiles.into_iter().map(|(key, profile)| (plain_key(key), profile)).collect();
         Ok(Self { path: Some(path), defaults, profiles })
     }
 
@@ -186,6 +192,14 @@ impl ConfigFile {
             }
         }
     }
+}
+
+fn plain_key(key: String) -> String {
+    let plain = key.rsplit_once(':').and_then(|(host, port)| {
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        Some(format!("{}:{port}", bracketed(&ascii(host).ok()?)))
+    });
+    plain.unwrap_or(key)
 }
 
 fn bracketed(host: &str) -> String {

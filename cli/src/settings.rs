@@ -15,6 +15,7 @@ use std::time::Duration;
 use tcp_chat_client::protocol::invite::Join;
 use tcp_chat_client::protocol::{Colour, DEFAULT_PORT, Invite, Name};
 use tcp_chat_client::{Identity, Pin, Trust};
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 /// The CA that an installed daemon on this host publishes.
@@ -47,6 +48,8 @@ pub struct Settings {
     pub json: bool,
     /// Lines instead of the full screen.
     pub line: bool,
+    /// Lines that begin with a slash are commands, also from a pipe.
+    pub commands: bool,
     /// How a mention makes itself known on the full screen.
     pub notify: Notify,
     /// Does the full screen take the mouse?
@@ -57,6 +60,8 @@ pub struct Settings {
     pub verbose: bool,
     /// Give up after this time.
     pub timeout: Option<Duration>,
+    /// When the program began: from here on the time counts.
+    pub began: Instant,
     /// The profile to be stored once the server was joined, and where.
     pub new_profile: Option<(PathBuf, String, Profile)>,
 }
@@ -66,6 +71,12 @@ impl Settings {
     #[must_use]
     pub fn server(&self) -> String {
         server_key(&self.host, self.port)
+    }
+
+    /// When to give up.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.timeout.and_then(|timeout| self.began.checked_add(timeout))
     }
 }
 
@@ -78,6 +89,7 @@ fn server_key(host: &str, port: u16) -> String {
 /// # Errors
 /// A failure that names what makes no sense, and where it stands.
 pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Command>), Failure> {
+    let began = Instant::now();
     let cli = Cli::from_arg_matches(matches).map_err(|e| Failure::usage(e.to_string()))?;
     let file = ConfigFile::load()?;
     let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
@@ -89,11 +101,19 @@ pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Com
     let is_argument = given("server") && cli.server.as_deref() != Some("-");
     let (o, defaults) = (cli.options, &file.defaults);
 
+    let timeout = match (&o.timeout, &defaults.timeout) {
+        (Some(timeout), _) => Some(*timeout),
+        (None, Some(text)) => {
+            Some(duration(text).map_err(|e| Failure::usage(format!("{}: timeout: {e}", file.shown())))?)
+        }
+        (None, None) => None,
+    };
     let server = cli.server.or_else(|| defaults.server.clone()).unwrap_or_else(|| "localhost".into());
-    let server = if server == "-" { pasted()? } else { server };
+    let server = if server == "-" { pasted(timeout.and_then(|t| began.checked_add(t)))? } else { server };
     // A join line is a secret: it is not shown again.
     let shown = if server.contains('@') { "(a join line)" } else { server.as_str() };
-    let mut line: Invite = server.parse().map_err(|e| Failure::usage(format!("SERVER {shown:?}: {e}")))?;
+    let read = Invite::read(&server).map_err(|e| Failure::usage(format!("SERVER {shown:?}: {e}")));
+    let (mut line, port) = read?;
     let join = line.join.take();
     if join.is_some() && is_argument {
         // It works all the same, and once.
@@ -101,7 +121,7 @@ pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Com
             "* others on this machine could read that line: `tcp-chat-cli -` reads it from here",
         );
     }
-    let (port, profile) = file.profile(&line.host, has_port(&server).then_some(line.port))?;
+    let (port, profile) = file.profile(&line.host, port)?;
     let key = server_key(&line.host, port);
     let profile = profile.cloned().unwrap_or_default();
 
@@ -157,13 +177,6 @@ pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Com
         // What --room names first is what is spoken to.
         rooms.sort_by_key(|room| o.room.iter().position(|r| r == room).unwrap_or(usize::MAX));
     }
-    let timeout = match (&o.timeout, &defaults.timeout) {
-        (Some(timeout), _) => Some(*timeout),
-        (None, Some(text)) => {
-            Some(duration(text).map_err(|e| Failure::usage(format!("{}: timeout: {e}", file.shown())))?)
-        }
-        (None, None) => None,
-    };
     let notify = match (o.notify, &defaults.notify) {
         (Some(notify), _) => notify,
         (None, Some(text)) => {
@@ -182,6 +195,9 @@ pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Com
         }
         _ => None,
     };
+    // The environment can turn off what the file turns on.
+    let is_set = |id: &str| given(id) || matches.value_source(id) == Some(ValueSource::EnvVariable);
+    let switch = |id: &str, asked: bool, default: bool| if is_set(id) { asked } else { default };
     let settings = Settings {
         trust,
         identity,
@@ -191,15 +207,16 @@ pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Com
         color,
         rooms,
         password: password(&o, &profile, defaults.password_file.as_ref())?,
-        json: o.json || defaults.json,
-        line: o.line || defaults.line,
+        json: switch("json", o.json, defaults.json),
+        line: switch("line", o.line, defaults.line),
+        commands: switch("commands", o.commands, defaults.commands),
         notify,
-        mouse: !(o.no_mouse || defaults.no_mouse),
-        no_color: o.no_color
-            || defaults.no_color
+        mouse: !switch("no_mouse", o.no_mouse, defaults.no_mouse),
+        no_color: switch("no_color", o.no_color, defaults.no_color)
             || std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()),
-        verbose: o.verbose || defaults.verbose,
+        verbose: switch("verbose", o.verbose, defaults.verbose),
         timeout,
+        began,
         new_profile,
         host: line.host,
         port,
@@ -214,7 +231,7 @@ pub fn misread(e: &clap::Error) -> Option<Failure> {
     if !matches!(e.kind(), ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument) {
         return None;
     }
-    let matches = Cli::command().ignore_errors(true).try_get_matches().ok()?;
+    let matches = crate::args::command().ignore_errors(true).try_get_matches().ok()?;
     if matches.value_source("server") != Some(ValueSource::CommandLine) || matches.subcommand().is_some() {
         return None;
     }
@@ -242,16 +259,19 @@ fn pick<T: Clone>(flag: &Option<T>, profile: &Option<T>, default: &Option<T>) ->
 }
 
 /// The line of an invitation from standard input: so it stands in no list of processes.
-fn pasted() -> Result<String, Failure> {
+fn pasted(until: Option<Instant>) -> Result<String, Failure> {
     use std::io::{BufRead, IsTerminal};
     if std::io::stdin().is_terminal() {
         crate::output::say("Paste the line:");
     }
-    let mut line = String::new();
     let failed = |e: std::io::Error| Failure::usage(format!("SERVER is -, and standard input: {e}"));
-    std::io::stdin().lock().read_line(&mut line).map_err(failed)?;
-    let line = line.trim();
-    Ok(line.strip_prefix("tcp-chat-cli ").unwrap_or(line).trim().to_owned())
+    let read = || {
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line).map(|_| line)
+    };
+    let late = || Failure::timed_out("SERVER is -, and no line came on standard input in time");
+    let line = crate::input::within(until, read).ok_or_else(late)?.map_err(failed)?;
+    Ok(line.trim().to_owned())
 }
 
 /// The certificate that was fetched from this server before.
@@ -261,17 +281,6 @@ fn own_identity(server: &str) -> Result<Option<Identity>, Failure> {
             Ok(Some(Identity::from_files(certificate, key)?))
         }
         _ => Ok(None),
-    }
-}
-
-/// Does SERVER name a port itself?
-fn has_port(server: &str) -> bool {
-    let rest = server.trim().trim_start_matches("tcps://");
-    let host = rest.split(['/', '#']).next().unwrap_or(rest);
-    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-    match host.rsplit_once(']') {
-        Some((_, after)) => after.starts_with(':'),
-        None => host.matches(':').count() == 1,
     }
 }
 
@@ -350,15 +359,16 @@ fn password(
 ) -> Result<Option<Zeroizing<String>>, Failure> {
     let file = pick(&o.password_file, &profile.password_file, &default.cloned());
     if o.password_file.is_none()
-        && let Ok(password) = std::env::var("TCP_CHAT_PASSWORD")
+        && let Some(password) = std::env::var_os("TCP_CHAT_PASSWORD").filter(|password| !password.is_empty())
     {
-        return Ok(Some(Zeroizing::new(password)));
+        let not_text = |_| Failure::usage("TCP_CHAT_PASSWORD is not UTF-8");
+        return password.into_string().map(|password| Some(Zeroizing::new(password))).map_err(not_text);
     }
     let Some(path) = file else { return Ok(None) };
     let text = std::fs::read_to_string(&path)
         .map(Zeroizing::new)
         .map_err(|e| Failure::usage(format!("--password-file {}: {e}", path.display())))?;
-    match text.lines().next() {
+    match crate::input::without_bom(&text).lines().next() {
         Some(line) if !line.is_empty() => Ok(Some(Zeroizing::new(line.to_owned()))),
         _ => Err(Failure::usage(format!("--password-file {}: its first line is empty", path.display()))),
     }
@@ -367,23 +377,6 @@ fn password(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn which_server_names_a_port() {
-        for (server, port) in [
-            ("localhost", false),
-            ("localhost:3000", true),
-            ("::1", false),
-            ("[::1]", false),
-            ("[::1]:81", true),
-            ("tcps://a/b#c", false),
-            ("tcps://a:1/b#c", true),
-            ("tcps://ana:code@a/b#c", false),
-            ("tcps://ana:cert:code@a:1#c", true),
-        ] {
-            assert_eq!(has_port(server), port, "{server}");
-        }
-    }
 
     #[test]
     fn only_loopback_is_this_host() {

@@ -1,7 +1,8 @@
 //! Owns what the lines of the line mode ask for: messages and `/commands`, done one after another.
 //! Fed and heard by `line_mode` through bounded queues. Never prints by itself.
 
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
+use crate::input::{LONGEST, Line, What};
 use crate::neutralise::line as clean;
 use crate::style::Style;
 use crate::suggest::nearest;
@@ -47,8 +48,13 @@ pub struct Worker {
     room: Option<String>,
     /// Rooms to be in.
     wanted: Vec<String>,
+    /// Is a line that begins with a slash a command? Otherwise it is text like any other.
+    commands: bool,
     done: Done,
 }
+
+/// The lines of one read, or why the input cannot be read.
+pub(crate) type Read = Result<Vec<Line>, Failure>;
 
 enum Next {
     Line,
@@ -60,24 +66,84 @@ impl Worker {
     #[must_use]
     pub fn new(session: Session, rooms: &[String], said: mpsc::Sender<Said>, style: Style) -> Self {
         let room = rooms.first().cloned().or_else(|| session.login().rooms.first().cloned());
-        Self { session, said, style, room, wanted: rooms.to_vec(), done: Done::default() }
+        let (wanted, done) = (rooms.to_vec(), Done::default());
+        Self { session, said, style, room, wanted, commands: false, done }
+    }
+
+    /// The same, but lines that begin with a slash are commands.
+    #[must_use]
+    pub fn with_commands(self, commands: bool) -> Self {
+        Self { commands, ..self }
     }
 
     /// Until the lines end or one of them is `/quit`.
-    pub async fn run(mut self, mut lines: mpsc::Receiver<String>) -> Done {
+    pub(crate) async fn run(mut self, mut reads: mpsc::Receiver<Read>) -> Done {
         self.enter_rooms().await;
-        while let Some(line) = lines.recv().await {
-            match self.line(&line).await {
-                Ok(Next::Line) => {}
-                Ok(Next::Quit) => break,
-                Err(e @ Error::Closed(_)) => {
-                    self.done.refused.get_or_insert(e.into());
+        while let Some(read) = reads.recv().await {
+            let lines = match read {
+                Ok(lines) => lines,
+                Err(failure) => {
+                    self.fail(failure).await;
                     break;
                 }
-                Err(e) => self.tell(format!("! {}", clean(&e.to_string()))).await,
+            };
+            let mut lines = lines.into_iter();
+            while let Some(line) = lines.next() {
+                match self.take(line).await {
+                    Ok(Next::Line) => {}
+                    Ok(Next::Quit) => {
+                        self.left_over(lines, &mut reads).await;
+                        return self.done;
+                    }
+                    Err(e @ Error::Closed(_)) => {
+                        self.done.refused.get_or_insert(e.into());
+                        return self.done;
+                    }
+                    // The lines behind it may have been meant for the room that it asked for.
+                    Err(e) => self.fail(e.into()).await,
+                }
             }
         }
         self.done
+    }
+
+    /// Says what went wrong, and keeps the first of it for the exit code.
+    async fn fail(&mut self, failure: Failure) {
+        self.tell(format!("! {}", clean(&failure.lines.join("; ")))).await;
+        self.done.refused.get_or_insert(failure);
+    }
+
+    /// What stands behind `/quit` is not sent, and that is said.
+    async fn left_over(&mut self, lines: std::vec::IntoIter<Line>, reads: &mut mpsc::Receiver<Read>) {
+        let mut left = lines.filter(|line| line.what != What::Text(String::new())).count();
+        while let Ok(read) = reads.try_recv() {
+            left += read.map_or(0, |lines| lines.len());
+        }
+        if left > 0 {
+            let text = format!("lines behind /quit were not sent: {left}");
+            self.fail(Failure::new(Exit::Refused, text)).await;
+        }
+    }
+
+    async fn take(&mut self, line: Line) -> Result<Next, Error> {
+        match line.what {
+            // A message has at least one character.
+            What::Text(text) if text.is_empty() => Ok(Next::Line),
+            What::Text(text) if self.commands => self.line(&text).await,
+            What::Text(text) => {
+                self.send(None, &text).await;
+                Ok(Next::Line)
+            }
+            What::NotUtf8 => {
+                self.fail(Line::not_utf8(line.number)).await;
+                Ok(Next::Line)
+            }
+            What::TooLong(bytes) => {
+                let bound = self.session.login().limits.msg_bytes.min(LONGEST);
+                self.fail(Line::too_long(line.number, bytes, bound)).await;
+                Ok(Next::Line)
+            }
+        }
     }
 
     /// A resumed session has its own rooms: what was asked for is entered besides.
@@ -86,7 +152,7 @@ impl Worker {
             if !self.session.login().rooms.contains(&room)
                 && let Err(e) = self.session.join(&room).await
             {
-                self.tell(format!("! {}", clean(&e.to_string()))).await;
+                self.fail(e.into()).await;
             }
         }
     }
@@ -132,13 +198,16 @@ impl Worker {
                         self.tell(format!("* you speak to #{}", clean(&room))).await;
                         self.room = Some(room);
                     }
-                    None => self.tell(format!("! you are not in #{}: /join it first", clean(room))).await,
+                    None => {
+                        let text = format!("you are not in #{}: /join it first", clean(room));
+                        self.fail(Failure::new(Exit::Refused, text)).await;
+                    }
                 }
             }
             ("leave", room) => {
                 let room = if room.is_empty() { self.room.clone() } else { Some(room.to_owned()) };
                 let Some(room) = room else {
-                    self.tell("! you are in no room".into()).await;
+                    self.fail(Failure::new(Exit::Refused, "you are in no room")).await;
                     return Ok(Next::Line);
                 };
                 let left = self.session.leave(&room).await?;
@@ -149,7 +218,7 @@ impl Worker {
                 Some((user, text)) if !text.trim().is_empty() => {
                     self.send(Some(user), text.trim_start()).await
                 }
-                _ => self.tell("! /msg USER TEXT".into()).await,
+                _ => self.fail(Failure::usage("/msg USER TEXT")).await,
             },
             ("who", room) => {
                 let room = match room {
@@ -171,13 +240,13 @@ impl Worker {
                     self.answer(room_line(&room)).await;
                 }
             }
-            ("join" | "room", _) => self.tell(format!("! /{word} ROOM")).await,
+            ("join" | "room", _) => self.fail(Failure::usage(format!("/{word} ROOM"))).await,
             _ => {
                 let how = match nearest(word, COMMANDS.iter().map(|(name, ..)| *name)) {
                     Some(meant) => format!("did you mean /{meant}?"),
                     None => "/help lists what there is".to_owned(),
                 };
-                self.tell(format!("! there is no /{}: {how}", clean(word))).await;
+                self.fail(Failure::usage(format!("there is no /{}: {how}", clean(word)))).await;
             }
         }
         Ok(Next::Line)
@@ -192,11 +261,10 @@ impl Worker {
         if let Err(e) = self.session.send(to, text).await {
             let failure = match e {
                 // Not the command line's fault, but the message's.
-                Error::Invalid(why) => Failure::new(crate::exit::Exit::Refused, format!("not sent: {why}")),
+                Error::Invalid(why) => Failure::new(Exit::Refused, format!("not sent: {why}")),
                 e => Failure::from(e),
             };
-            self.tell(format!("! {}", clean(&failure.to_string()))).await;
-            self.done.refused.get_or_insert(failure);
+            self.fail(failure).await;
         }
     }
 }

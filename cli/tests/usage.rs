@@ -108,6 +108,81 @@ fn no_connection_is_3() {
 }
 
 #[test]
+fn switches_in_the_environment_are_written_in_many_ways() {
+    let home = Home::new();
+    let server = format!("127.0.0.1:{}", closed_port());
+    for switch in ["JSON", "LINE", "COMMANDS", "NO_MOUSE", "NO_COLOR", "VERBOSE"] {
+        for value in ["1", "0", "yes", "No", "on", "off", "true", "false", ""] {
+            let mut command = home.cli(&["--pin", PIN, "--name", "ana", &server, "who"]);
+            command.env(format!("TCP_CHAT_{switch}"), value);
+            fails(command, 3);
+        }
+        let mut command = home.cli(&["--pin", PIN, "--name", "ana", &server, "who"]);
+        command.env(format!("TCP_CHAT_{switch}"), "maybe");
+        assert!(fails(command, 2).contains("yes or on"), "{switch}");
+    }
+    // The environment turns off what the file turns on, unless it is empty.
+    home.config("verbose = true\n");
+    for (value, is_on) in [("0", false), ("", true)] {
+        let mut command = home.cli(&["--pin", PIN, "--name", "ana", "--timeout", "1", &server, "who"]);
+        command.env("TCP_CHAT_VERBOSE", value);
+        assert_eq!(fails(command, 3).contains("trying again"), is_on, "{value:?}");
+    }
+}
+
+#[test]
+fn an_empty_variable_is_as_good_as_none() {
+    let home = Home::new();
+    let server = format!("127.0.0.1:{}", closed_port());
+    for variable in [
+        "CA",
+        "PIN",
+        "NAME",
+        "COLOR",
+        "ROOM",
+        "TIMEOUT",
+        "CERT",
+        "KEY",
+        "PASSWORD_FILE",
+        "PASSWORD",
+        "NOTIFY",
+    ] {
+        let mut command = home.cli(&[&server, "who"]);
+        command.env("TCP_CHAT_PIN", PIN).env("USER", "ana").env(format!("TCP_CHAT_{variable}"), "");
+        let code = if variable == "PIN" { 2 } else { 3 };
+        let said = fails(command, code);
+        assert!(code == 3 || said.contains("whom to trust"), "{variable}: {said}");
+    }
+    let mut command = home.cli(&["--pin", PIN, "--name", "ana", "who"]);
+    command.env("TCP_CHAT_SERVER", "");
+    home.config(&format!("server = '{server}'\n"));
+    assert!(fails(command, 3).contains(&server));
+}
+
+#[test]
+fn hosts_are_read_as_people_paste_them() {
+    let home = Home::new();
+    let port = closed_port();
+    for pasted in [
+        format!("TCPS://LocalHost:{port}/ops#{PIN}"),
+        format!("<tcps://localhost:{port}/ops#{PIN}>."),
+        format!("\u{201c}tcp-chat-cli tcps://localhost.:{port}#{PIN}\u{201d}"),
+    ] {
+        let said = fails(home.cli(&[&pasted, "--name", "ana", "who"]), 3);
+        assert!(said.contains(&format!("localhost:{port}")) && said.contains("nothing listens"), "{said}");
+    }
+    for (host, part) in [("b\u{fc}cher .example", "U+0020"), ("\u{1f4ac}.example", "U+1F4AC")] {
+        let said = fails(home.cli(&[host, "--pin", PIN, "--name", "ana", "who"]), 2);
+        assert!(said.contains("no host name") && said.contains(part), "{said}");
+    }
+    let said = fails(home.cli(&["b\u{fc}cher.invalid", "--pin", PIN, "--name", "ana", "who"]), 3);
+    assert!(said.contains("xn--bcher-kva.invalid"), "{said}");
+    // A profile that was written with capital letters is the same server's.
+    home.config(&format!("[profiles.'LocalHost:{port}']\npin = '{PIN}'\n"));
+    fails(home.cli(&["localhost", "--name", "ana", "who"]), 3);
+}
+
+#[test]
 fn a_mistyped_verb_is_not_taken_for_a_server() {
     let home = Home::new();
     for (args, meant) in [

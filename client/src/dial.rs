@@ -4,9 +4,10 @@
 use crate::explain::{CertificateRefusal, RefusalKind};
 use crate::{Error, trust};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use tcp_chat_protocol::host;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
@@ -50,15 +51,33 @@ pub(crate) async fn dial(target: &Target) -> Result<TlsStream<TcpStream>, Error>
 }
 
 async fn connect(target: &Target) -> Result<TlsStream<TcpStream>, Error> {
-    let found = tokio::net::lookup_host((target.host.as_str(), target.port)).await;
-    let addresses = found.map_err(|e| target.unreachable(format!("the name cannot be looked up: {e}")))?;
-    let tcp = first_of(in_turn(addresses.collect())).await.map_err(|e| target.unreachable(in_words(&e)))?;
+    // Before anything else: a name that no certificate can have is not asked for either.
+    let no_host = |why: &dyn std::fmt::Display| {
+        Error::Invalid(format!("{:?} is no host name and no address: {why}", target.host))
+    };
+    let host = host::ascii(&target.host).map_err(|e| no_host(&e))?;
+    let certified = host.split_once('%').map_or(host.as_str(), |(address, _)| address);
+    let name = ServerName::try_from(certified.to_owned()).map_err(|e| no_host(&e))?;
+    let addresses = match loopback(&host, target.port) {
+        Some(addresses) => addresses.into(),
+        None => {
+            let found = tokio::net::lookup_host((host.as_str(), target.port)).await;
+            let found = found.map_err(|e| target.unreachable(format!("the name cannot be looked up: {e}")));
+            in_turn(found?.collect())
+        }
+    };
+    let tcp = first_of(addresses).await.map_err(|e| target.unreachable(in_words(&e)))?;
     // Without it every short line waits for the acknowledgement of the one before.
     tcp.set_nodelay(true).map_err(|e| target.unreachable(e.to_string()))?;
-    let name = ServerName::try_from(target.host.clone())
-        .map_err(|_| Error::Invalid(format!("{:?} is no host name", target.host)))?;
     let connector = TlsConnector::from(Arc::clone(&target.tls));
     connector.connect(name, tcp).await.map_err(|e| sorted(target, &e))
+}
+
+/// `localhost` is this machine, whatever a resolver says, and also where there is none (RFC 6761).
+/// The daemon listens on the first of the two unless it is told otherwise.
+fn loopback(host: &str, port: u16) -> Option<[SocketAddr; 2]> {
+    let is_local = host == "localhost" || host.ends_with(".localhost");
+    is_local.then(|| [(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()])
 }
 
 /// IPv6 and IPv4 in turn, in the resolver's order otherwise.
@@ -155,6 +174,26 @@ mod tests {
         let want = ["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"].map(of);
         assert_eq!(in_turn(given.into()), want);
         assert_eq!(in_turn(Vec::new()), Vec::new());
+    }
+
+    #[test]
+    fn localhost_needs_no_resolver() {
+        let both = Some(["127.0.0.1:81", "[::1]:81"].map(|s| s.parse().unwrap()));
+        assert_eq!(loopback("localhost", 81), both);
+        assert_eq!(loopback("chat.localhost", 81), both);
+        assert_eq!(loopback("localhost.example", 81), None);
+        assert_eq!(loopback("notlocalhost", 81), None);
+    }
+
+    #[tokio::test]
+    async fn a_host_that_is_none_is_refused_before_anything_is_looked_up() {
+        let tls =
+            Arc::new(crate::trust::client_config(&crate::Trust::Pin(crate::Pin([7; 32])), None).unwrap());
+        for host in ["a b", "1.2.3", "💬.example", "a:b"] {
+            let target = Target { host: host.into(), port: 1, tls: Arc::clone(&tls), timeout: Duration::MAX };
+            let error = dial(&target).await.unwrap_err();
+            assert!(matches!(&error, Error::Invalid(why) if why.contains("no host name")), "{error}");
+        }
     }
 
     #[tokio::test]

@@ -26,7 +26,7 @@ pub struct Enrolment {
     pub trust: Trust,
     /// The user and the code.
     pub join: Join,
-    /// For connecting, and again for the answer.
+    /// For connecting and the answer together.
     pub timeout: Duration,
 }
 
@@ -92,6 +92,7 @@ impl Enrolment {
     async fn ask(&self, password: Option<&str>, csr: Option<&str>) -> Result<EnrolReply, Error> {
         let tls = Arc::new(client_config(&self.trust, None)?);
         let target = Target { host: self.host.clone(), port: self.port, tls, timeout: self.timeout };
+        let began = tokio::time::Instant::now();
         let mut connection = Connection::new(dial(&target).await?, target.clone());
         let id = RequestId::Number(1);
         let data = Data { name: self.join.user.as_str(), code: &self.join.code, password, csr };
@@ -119,7 +120,7 @@ impl Enrolment {
             }
         };
         let after = self.timeout;
-        let reply = tokio::time::timeout(after, asking).await;
+        let reply = tokio::time::timeout(after.saturating_sub(began.elapsed()), asking).await;
         connection.writer.close().await;
         reply.map_err(|_| Error::TimedOut { what: "ENROL", after })?
     }

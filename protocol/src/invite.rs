@@ -3,6 +3,8 @@
 //! user add`, `tcps://user:code@host:port#pin`, or with `user:cert:code` for a certificate. The
 //! client reads them. Never looks anything up.
 
+use crate::host::{self, HostError};
+use crate::paste::{without_scheme, without_surroundings};
 use crate::{DEFAULT_PORT, Name, NameError};
 use std::fmt;
 use zeroize::Zeroizing;
@@ -49,6 +51,12 @@ pub enum InviteError {
     /// No host in it.
     #[error("the address has no host: write HOST, HOST:PORT or tcps://HOST:PORT/ROOM#PIN")]
     Host,
+    /// What stands where the host belongs is none.
+    #[error("{0:?} is no host name and no address: {1}")]
+    NoHost(String, HostError),
+    /// It is an address of something else.
+    #[error("an address of a server begins with tcps:// or with its host")]
+    Scheme,
     /// The port is no number from 1 to 65535.
     #[error("{0:?} is no port: 1 to 65535")]
     Port(String),
@@ -67,8 +75,23 @@ impl std::str::FromStr for Invite {
     type Err = InviteError;
 
     fn from_str(s: &str) -> Result<Self, InviteError> {
-        let s = s.trim();
-        let rest = s.strip_prefix("tcps://").unwrap_or(s);
+        Self::read(s).map(|(invite, _)| invite)
+    }
+}
+
+impl Invite {
+    /// Reads an address, and which port stands in it, if any does.
+    ///
+    /// # Errors
+    /// What makes it none.
+    pub fn read(text: &str) -> Result<(Self, Option<u16>), InviteError> {
+        let s = without_surroundings(text);
+        // The whole command of the invitation is pasted too.
+        let s = s.strip_prefix("tcp-chat-cli ").map_or(s, without_surroundings);
+        let rest = without_scheme(s);
+        if rest.contains("://") {
+            return Err(InviteError::Scheme);
+        }
         let (rest, pin) = match rest.split_once('#') {
             Some((rest, pin)) => (rest, Some(pin.parse()?)),
             None => (rest, None),
@@ -96,17 +119,18 @@ impl std::str::FromStr for Invite {
                 None => (rest, None),
             }
         };
-        if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        if host.is_empty() {
             return Err(InviteError::Host);
         }
-        let port = match port {
-            None => DEFAULT_PORT,
+        let given = match port {
+            None => None,
             Some(p) => match p.parse() {
-                Ok(port) if port > 0 => port,
+                Ok(port) if port > 0 => Some(port),
                 _ => return Err(InviteError::Port(p.to_owned())),
             },
         };
-        Ok(Self { host: host.to_owned(), port, room, pin, join })
+        let host = host::ascii(host).map_err(|e| InviteError::NoHost(host.to_owned(), e))?;
+        Ok((Self { host, port: given.unwrap_or(DEFAULT_PORT), room, pin, join }, given))
     }
 }
 
@@ -204,6 +228,23 @@ mod tests {
         }
         for bad in ["", ":3000", "a:0", "a:x", "a:70000", "a/b c", "a#12", "a b", "[::1", "tcps://"] {
             assert!(bad.parse::<Invite>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_port_that_is_given_is_told_from_the_usual_one() {
+        for (text, port) in [
+            ("localhost", None),
+            ("localhost:3000", Some(3000)),
+            ("::1", None),
+            ("[::1]", None),
+            ("<[::1]:81>", Some(81)),
+            ("TCPS://a/b", None),
+            ("tcps://a:1/b", Some(1)),
+            ("tcps://ana:code@a/b", None),
+            ("tcps://ana:cert:code@a:1", Some(1)),
+        ] {
+            assert_eq!(Invite::read(text).unwrap().1, port, "{text}");
         }
     }
 

@@ -11,10 +11,12 @@
 
 pub mod colour;
 pub mod event;
+pub mod host;
 pub mod invite;
 pub mod kind;
 pub mod line;
 pub mod name;
+mod paste;
 pub mod reply;
 pub mod request;
 pub mod role;

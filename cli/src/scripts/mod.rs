@@ -10,7 +10,7 @@ mod split;
 mod tail;
 
 use crate::args::Command;
-use crate::connect::{connect, deadline, quit};
+use crate::connect::{Taken, connect, deadline, quit_by};
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Stop};
 use crate::settings::Settings;
@@ -39,6 +39,15 @@ pub async fn run(settings: &Settings, command: Command) -> Result<(), Stop> {
     }
 }
 
+/// When a verb ends where `--timeout` does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    /// Within the usual time.
+    Soon,
+    /// Nobody knows.
+    Never,
+}
+
 /// A session for one verb.
 struct Script {
     session: Session,
@@ -48,16 +57,16 @@ struct Script {
 }
 
 impl Script {
-    /// Connects. With `ends`, the verb has an end, and a usual time in which it comes.
-    async fn open(settings: &Settings, saved: Option<Saved>, ends: bool) -> Result<Self, Failure> {
-        let asked = deadline(settings.timeout);
-        let (session, events) = connect(settings, saved, true, asked).await?;
-        let until = asked.or_else(|| deadline(ends.then_some(USUAL)));
+    /// Connects.
+    async fn open(settings: &Settings, saved: Option<Saved>, ends: Ends) -> Result<Self, Failure> {
+        let (session, events) = connect(settings, saved, Taken::Wait).await?;
+        let until = settings.deadline().or_else(|| deadline((ends == Ends::Soon).then_some(USUAL)));
         Ok(Self { session, events, until })
     }
 
     /// Does the work within the time, unless a signal comes; says goodbye either way.
     async fn within<T>(
+        settings: &Settings,
         session: &Session,
         until: Option<Instant>,
         late: &str,
@@ -69,13 +78,13 @@ impl Script {
             _ = asked_to_stop() => Err(Failure::new(Exit::Other, "stopped by a signal").into()),
             () = output::reader_gone() => Err(Stop::ReaderGone),
         };
-        if !matches!(&done, Err(Stop::Failed(f)) if f.exit == Exit::TimedOut) {
-            // Where it was not confirmed, the daemon ends the session by itself, later.
-            quit(session).await;
+        // Where it was not confirmed, the daemon ends the session by itself, later.
+        let until = if matches!(&done, Err(Stop::Failed(f)) if f.exit == Exit::TimedOut) {
+            until
         } else {
-            // What was not confirmed in time would be waited for: only a moment is left for it.
-            let _ = tokio::time::timeout(Duration::from_millis(200), session.quit()).await;
-        }
+            settings.deadline()
+        };
+        quit_by(session, until, settings).await;
         done
     }
 }

@@ -12,16 +12,15 @@
 //! before its session ended cannot be found again and is sent a second time.
 
 use super::send::{explained, to};
-use super::{Script, at};
+use super::{Ends, Script, at};
 use crate::args::Send;
-use crate::connect::deadline;
+use crate::connect::{deadline, quit_by};
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Stop, say};
 use crate::settings::Settings;
 use crate::signals::asked_to_stop;
-use crate::state::State;
+use crate::state::{State, StateError};
 use serde::{Deserialize, Serialize};
-use std::io;
 use tcp_chat_client::protocol::{MsgEvent, Seq};
 use tcp_chat_client::{Conversation, Error, Event, Page, Saved, To};
 
@@ -58,12 +57,10 @@ enum Place {
 
 pub(super) async fn run(settings: &Settings, args: &Send, text: &str, id: &str) -> Result<(), Stop> {
     let (server, name) = (settings.server(), settings.name.clone());
-    let until = deadline(Some(settings.timeout.unwrap_or(super::USUAL)));
+    let until = settings.deadline().or_else(|| deadline(Some(super::USUAL)));
     let lock = tokio::task::spawn_blocking(move || State::wait_for("send", &server, &name));
     let state = tokio::select! {
-        done = lock => done.map_err(io::Error::other).flatten().map_err(|e| {
-            Failure::new(Exit::Other, format!("the notes that make --id safe cannot be kept: {e}"))
-        })?,
+        done = lock => done.map_err(|e| Failure::new(Exit::Other, e.to_string()))?.map_err(not_noted)?,
         () = at(until) => return Err(Failure::timed_out("another `send --id` is still running").into()),
     };
     let mut notes: Notes = state.load().unwrap_or_default();
@@ -101,7 +98,7 @@ async fn deliver(
             return Ok(event.clone());
         }
     }
-    let mut script = Script::open(settings, notes.session.clone(), true).await?;
+    let mut script = Script::open(settings, notes.session.clone(), Ends::Soon).await?;
     let resumed = resumed(&mut script).await?;
     let login = script.session.login();
     if let Some(note) = note.filter(|_| !resumed)
@@ -137,14 +134,19 @@ async fn deliver(
     };
     remember(notes, note.clone());
     notes.session = Some(script.session.saved());
-    state.save(notes)?;
+    if let Err(e) = state.save(notes) {
+        // Without its notes the session cannot be taken up again.
+        quit_by(&script.session, settings.deadline(), settings).await;
+        return Err(not_noted(e).hint("Nothing was sent.").into());
+    }
     let queued = script.session.queue_with_id(to, text, id).await.map_err(explained)?;
     match queued.kept().await {
         Ok(sent) => {
             note.kept = Some(sent.message.clone());
             remember(notes, note);
             notes.session = Some(script.session.saved());
-            state.save(notes)?;
+            let kept = format!("The message is kept, as number {}.", sent.seq);
+            state.save(notes).map_err(|e| not_noted(e).hint(kept))?;
             Ok(sent.message)
         }
         Err(e) => {
@@ -156,6 +158,11 @@ async fn deliver(
             Err(e.into())
         }
     }
+}
+
+/// The notes cannot be written.
+fn not_noted(e: StateError) -> Failure {
+    Failure::new(Exit::Other, format!("the notes that make --id safe cannot be kept: {e}"))
 }
 
 /// Puts a note last, in place of the one with the same id.

@@ -1,6 +1,6 @@
 //! Owns the verbs that ask once: `history`, `search`, `who`, `rooms`.
 
-use super::{Script, print_stored, style};
+use super::{Ends, Script, print_stored, style};
 use crate::args::{History, Search};
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Stop, say};
@@ -28,7 +28,7 @@ fn room(settings: &Settings, session: &Session) -> Result<String, Failure> {
 }
 
 pub(super) async fn history(settings: &Settings, args: History) -> Result<(), Stop> {
-    let Script { session, events: _events, until } = Script::open(settings, None, true).await?;
+    let Script { session, events: _events, until } = Script::open(settings, None, Ends::Soon).await?;
     let style = style(settings);
     let work = async {
         let of = match &args.with {
@@ -70,11 +70,11 @@ pub(super) async fn history(settings: &Settings, args: History) -> Result<(), St
         }
         found.iter().try_for_each(|message| print_stored(settings, &style, message))
     };
-    Script::within(&session, until, LATE, work).await
+    Script::within(settings, &session, until, LATE, work).await
 }
 
 pub(super) async fn search(settings: &Settings, args: Search) -> Result<(), Stop> {
-    let Script { session, events: _events, until } = Script::open(settings, None, true).await?;
+    let Script { session, events: _events, until } = Script::open(settings, None, Ends::Soon).await?;
     let style = style(settings);
     let work = async {
         let (mut left, mut before) = (at_most(args.limit), args.before);
@@ -98,11 +98,11 @@ pub(super) async fn search(settings: &Settings, args: Search) -> Result<(), Stop
         }
         Ok(())
     };
-    Script::within(&session, until, LATE, work).await
+    Script::within(settings, &session, until, LATE, work).await
 }
 
 pub(super) async fn who(settings: &Settings) -> Result<(), Stop> {
-    let Script { session, events: _events, until } = Script::open(settings, None, true).await?;
+    let Script { session, events: _events, until } = Script::open(settings, None, Ends::Soon).await?;
     let style = style(settings);
     let work = async {
         let who = session.who(settings.rooms.first().map(String::as_str)).await?;
@@ -119,11 +119,11 @@ pub(super) async fn who(settings: &Settings) -> Result<(), Stop> {
         }
         Ok(())
     };
-    Script::within(&session, until, LATE, work).await
+    Script::within(settings, &session, until, LATE, work).await
 }
 
 pub(super) async fn rooms(settings: &Settings) -> Result<(), Stop> {
-    let Script { session, events: _events, until } = Script::open(settings, None, true).await?;
+    let Script { session, events: _events, until } = Script::open(settings, None, Ends::Soon).await?;
     let work = async {
         for room in session.rooms().await? {
             if settings.json {
@@ -134,5 +134,5 @@ pub(super) async fn rooms(settings: &Settings) -> Result<(), Stop> {
         }
         Ok(())
     };
-    Script::within(&session, until, LATE, work).await
+    Script::within(settings, &session, until, LATE, work).await
 }

@@ -1,21 +1,20 @@
 //! Owns `send`: one message, or with `--split` as many as the input needs; done only once they are
 //! kept.
 
-use super::split::{Pieces, Splitter};
-use super::{Script, once};
+use super::split::{Piece, Pieces, Splitter};
+use super::{Ends, Script, at, once};
 use crate::args::Send;
 use crate::exit::{Exit, Failure};
-use crate::input;
-use crate::output::{self, Stop, say};
+use crate::input::{self, Line};
+use crate::output::{self, Stop, complain, say};
 use crate::settings::Settings;
-use std::io::{IsTerminal, Read};
+use std::io::IsTerminal;
 use std::time::Duration;
 use tcp_chat_client::{Error, Queued, Session, To};
 use tokio::sync::mpsc;
 
 const LATE: &str = "the message was not confirmed in time: it may or may not be kept";
-/// More than any server takes in one message.
-const INPUT_BYTES: u64 = 1024 * 1024;
+const SPLIT_LATE: &str = "the input did not end in time, or its last message was not confirmed";
 /// A pause of the input that lets what was collected go.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -24,10 +23,16 @@ pub(super) async fn run(settings: &Settings, args: Send) -> Result<(), Stop> {
         return split(settings, &args).await;
     }
     let text = match args.text.as_deref() {
-        Some(text) if text != "-" => text.to_owned(),
-        _ => tokio::task::spawn_blocking(read_all)
-            .await
-            .map_err(|e| Failure::new(Exit::Other, e.to_string()))??,
+        Some(text) if text != "-" => input::without_bom(text).to_owned(),
+        _ => tokio::select! {
+            read = tokio::task::spawn_blocking(read_all) => {
+                read.map_err(|e| Failure::new(Exit::Other, e.to_string()))??
+            }
+            () = at(settings.deadline()) => {
+                let late = "standard input did not end in time, so nothing was sent";
+                return Err(Failure::timed_out(late).hint("--split sends while the input comes.").into());
+            }
+        },
     };
     if text.is_empty() {
         return Err(Failure::usage("there is nothing to send: the text is empty").into());
@@ -35,13 +40,13 @@ pub(super) async fn run(settings: &Settings, args: Send) -> Result<(), Stop> {
     if let Some(id) = args.id.clone() {
         return once::run(settings, &args, &text, &id).await;
     }
-    let script = Script::open(settings, None, true).await?;
+    let script = Script::open(settings, None, Ends::Soon).await?;
     let session = &script.session;
     let work = async {
         let queued = session.queue(to(settings, &args), text).await.map_err(explained)?;
         kept(settings, queued).await
     };
-    Script::within(session, script.until, LATE, work).await
+    Script::within(settings, session, script.until, LATE, work).await
 }
 
 /// To whom it goes.
@@ -79,12 +84,7 @@ fn read_all() -> Result<String, Failure> {
     if std::io::stdin().is_terminal() {
         say("(the message, then Ctrl-D)");
     }
-    let mut bytes = Vec::new();
-    let read = std::io::stdin().lock().take(INPUT_BYTES).read_to_end(&mut bytes);
-    read.map_err(|e| Failure::new(Exit::Other, format!("standard input: {e}")))?;
-    let text = String::from_utf8_lossy(&bytes);
-    let text = text.strip_suffix('\n').unwrap_or(&text);
-    Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
+    input::message(&mut std::io::stdin().lock())
 }
 
 async fn split(settings: &Settings, args: &Send) -> Result<(), Stop> {
@@ -92,17 +92,31 @@ async fn split(settings: &Settings, args: &Send) -> Result<(), Stop> {
         return Err(Failure::usage("--split is for standard input: leave TEXT out").into());
     }
     // How long the input takes is not known: only --timeout bounds it.
-    let script = Script::open(settings, None, false).await?;
+    let script = Script::open(settings, None, Ends::Never).await?;
     let session = &script.session;
     let work = async {
-        let mut splitter = Splitter::new(session.login().limits.msg_bytes);
-        let mut lines = read_lines();
+        let bound = session.login().limits.msg_bytes;
+        let mut splitter = Splitter::new(bound);
+        let mut reads = read_pieces();
+        let mut not_sent = None;
         loop {
-            match tokio::time::timeout(PAUSE, lines.recv()).await {
-                Ok(Some(line)) => {
-                    for message in splitter.push(&line) {
+            match tokio::time::timeout(PAUSE, reads.recv()).await {
+                Ok(Some(Ok(piece))) => {
+                    let Some(text) = &piece.text else {
+                        // What follows is sent all the same: less is missing.
+                        let failure = Line::not_utf8(piece.number);
+                        complain(&failure);
+                        not_sent.get_or_insert(failure);
+                        continue;
+                    };
+                    tell_changes(&piece, text, bound);
+                    let full = if piece.begins { splitter.push(text) } else { splitter.push_more(text) };
+                    for message in full {
                         say_it(settings, session, args, message).await?;
                     }
+                }
+                Ok(Some(Err(e))) => {
+                    not_sent.get_or_insert(input::unreadable(&e));
                 }
                 // A pause: what is there is worth reading.
                 Err(_) => {
@@ -113,31 +127,50 @@ async fn split(settings: &Settings, args: &Send) -> Result<(), Stop> {
                 Ok(None) => break,
             }
         }
-        match splitter.take() {
-            Some(message) => say_it(settings, session, args, message).await,
+        if let Some(message) = splitter.take() {
+            say_it(settings, session, args, message).await?;
+        }
+        match not_sent {
+            Some(failure) => Err(failure.hint("All other lines were sent.").into()),
             None => Ok(()),
         }
     };
-    Script::within(session, script.until, LATE, work).await
+    Script::within(settings, session, script.until, SPLIT_LATE, work).await
+}
+
+/// A line that does not arrive as it is: said, since the exit code does not tell it.
+fn tell_changes(piece: &Piece, text: &str, bound: usize) {
+    let number = piece.number;
+    if piece.begins && text.len() > bound {
+        say(&format!("* line {number} is longer than {bound} bytes: it is sent as several messages"));
+    }
+    if text.contains('\0') {
+        say(&format!(
+            "* line {number} has a NUL (U+0000), which cannot be sent: \u{2400} stands in its place"
+        ));
+    }
 }
 
 async fn say_it(settings: &Settings, session: &Session, args: &Send, text: String) -> Result<(), Stop> {
     kept(settings, session.queue(to(settings, args), text).await?).await
 }
 
-fn read_lines() -> mpsc::Receiver<String> {
-    let (lines, out) = mpsc::channel(64);
+fn read_pieces() -> mpsc::Receiver<std::io::Result<Piece>> {
+    let (out, pieces) = mpsc::channel(64);
     std::thread::spawn(move || {
-        let mut pieces = Pieces::default();
-        if !input::read_all(|bytes| {
-            pieces.feed(bytes).into_iter().all(|line| lines.blocking_send(line).is_ok())
-        }) {
-            return;
-        }
-        // Where nobody takes it, nobody misses it.
-        if let Some(line) = pieces.rest() {
-            let _ = lines.blocking_send(line);
+        let mut cut = Pieces::new();
+        let ended = input::read_all(&mut std::io::stdin().lock(), |bytes| {
+            cut.feed(bytes).into_iter().all(|piece| out.blocking_send(Ok(piece)).is_ok())
+        });
+        let last = match ended {
+            Ok(true) => cut.rest().map(Ok),
+            Ok(false) => None,
+            Err(e) => Some(Err(e)),
+        };
+        if let Some(last) = last {
+            // The session may be over.
+            let _ = out.blocking_send(last);
         }
     });
-    out
+    pieces
 }

@@ -1,6 +1,8 @@
 //! Owns cutting long input into messages: at line ends where possible, else between words, else
 //! between characters; never over the bound, and nothing lost but the line breaks at the cuts.
 
+use crate::input::as_text;
+
 /// Collects lines until a message is full.
 #[derive(Debug)]
 pub(super) struct Splitter {
@@ -12,6 +14,13 @@ impl Splitter {
     /// Messages of at most `bound` bytes.
     pub(super) fn new(bound: usize) -> Self {
         Self { bound: bound.max(4), collected: String::new() }
+    }
+
+    /// Takes the next piece of the line that was pushed last; as [`Splitter::push`].
+    pub(super) fn push_more(&mut self, piece: &str) -> Vec<String> {
+        // A line in pieces was cut already: what is collected is its end, and nothing else.
+        let line = std::mem::take(&mut self.collected) + piece;
+        self.push(&line)
     }
 
     /// Takes a line; returns the messages that are full now.
@@ -61,44 +70,70 @@ fn cut(text: &str, bound: usize) -> (&str, &str) {
     }
 }
 
-/// Bytes in any cut become lines; a line without an end is cut where it is too long to be kept.
-#[derive(Debug, Default)]
+/// Bytes in any cut become lines; a line that is too long to be kept comes in several pieces.
+#[derive(Debug)]
 pub(super) struct Pieces {
     partial: Vec<u8>,
+    number: u64,
+    /// The next piece begins a line.
+    begins: bool,
 }
 
-/// The longest line that is kept whole; any message is shorter.
+/// A line, or a part of a long one.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    /// The line, counted from 1.
+    pub(super) number: u64,
+    /// `None`: it is not UTF-8.
+    pub(super) text: Option<String>,
+    /// It is the first piece of its line.
+    pub(super) begins: bool,
+}
+
+/// The longest line that is kept whole.
 const LINE_BYTES: usize = 256 * 1024;
 
 impl Pieces {
-    /// Takes the bytes of one read; returns the lines that they complete.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Vec<String> {
-        let mut lines = Vec::new();
+    pub(super) fn new() -> Self {
+        Self { partial: Vec::new(), number: 1, begins: true }
+    }
+
+    /// Takes the bytes of one read; returns the pieces that are whole now.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Vec<Piece> {
+        let mut pieces = Vec::new();
         let mut parts = bytes.split(|b| *b == b'\n').peekable();
         while let Some(part) = parts.next() {
             self.partial.extend_from_slice(part);
             if parts.peek().is_some() {
-                lines.push(as_line(&self.partial));
-                self.partial.clear();
+                pieces.push(self.piece(true));
+                self.number += 1;
+                self.begins = true;
             }
         }
         if self.partial.len() > LINE_BYTES {
             // Not within a character: its later bytes are 10xxxxxx.
             let last = self.partial.iter().rposition(|b| b & 0xc0 != 0x80).unwrap_or(0);
             let rest = self.partial.split_off(if last == 0 { self.partial.len() } else { last });
-            lines.push(as_line(&std::mem::replace(&mut self.partial, rest)));
+            pieces.push(self.piece(false));
+            self.partial = rest;
+            self.begins = false;
         }
-        lines
+        pieces
     }
 
     /// The last line, where it has no end.
-    pub(super) fn rest(self) -> Option<String> {
-        (!self.partial.is_empty()).then(|| as_line(&self.partial))
+    pub(super) fn rest(mut self) -> Option<Piece> {
+        (!self.partial.is_empty()).then(|| self.piece(true))
     }
-}
 
-fn as_line(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes.strip_suffix(b"\r").unwrap_or(bytes)).into_owned()
+    fn piece(&mut self, ends: bool) -> Piece {
+        let mut bytes = std::mem::take(&mut self.partial);
+        if ends && bytes.ends_with(b"\r") {
+            bytes.pop();
+        }
+        let (number, begins) = (self.number, self.begins);
+        Piece { number, text: as_text(&bytes, begins && number == 1), begins }
+    }
 }
 
 #[cfg(test)]
@@ -127,17 +162,42 @@ mod tests {
         assert_eq!(split(5, &["🦀🦀", "a\0b"]), ["🦀", "🦀", "a␀b"]);
     }
 
+    fn texts(pieces: Vec<Piece>) -> Vec<String> {
+        pieces.into_iter().map(|piece| piece.text.unwrap()).collect()
+    }
+
     #[test]
     fn lines_from_any_cut() {
-        let mut p = Pieces::default();
-        assert_eq!(p.feed("one\r\n\nt\u{e9}".as_bytes()), ["one", ""]);
-        assert_eq!(p.feed(b"wo\nx"), ["t\u{e9}wo"]);
-        assert_eq!(p.rest().as_deref(), Some("x"));
-        let mut p = Pieces::default();
-        let long = "\u{e9}".repeat(LINE_BYTES);
-        let mut out: Vec<String> = long.as_bytes().chunks(1001).flat_map(|c| p.feed(c)).collect();
-        out.extend(p.rest());
-        assert_eq!(out.concat(), long);
+        let mut p = Pieces::new();
+        assert_eq!(texts(p.feed("\u{feff}one\r\n\nt\u{e9}".as_bytes())), ["one", ""]);
+        assert_eq!(texts(p.feed(b"wo\n\xff\xfe\nx")[..1].iter().map(copy).collect()), ["t\u{e9}wo"]);
+        assert_eq!(p.rest().map(|x| (x.number, x.text)), Some((5, Some("x".into()))));
+        let mut p = Pieces::new();
+        assert_eq!(p.feed(b"caf\xe9\n"), [Piece { number: 1, text: None, begins: true }]);
+    }
+
+    fn copy(piece: &Piece) -> Piece {
+        Piece { text: piece.text.clone(), ..*piece }
+    }
+
+    #[test]
+    fn a_line_in_pieces_gets_no_line_break_at_their_borders() {
+        // Messages may be longer than a piece.
+        for bound in [1000, LINE_BYTES, 3 * LINE_BYTES] {
+            let (mut p, mut s) = (Pieces::new(), Splitter::new(bound));
+            let long = "\u{e9}".repeat(LINE_BYTES);
+            let mut pieces: Vec<_> = long.as_bytes().chunks(1001).flat_map(|c| p.feed(c)).collect();
+            pieces.extend(p.rest());
+            assert!(pieces.len() > 1 && pieces.iter().filter(|piece| piece.begins).count() == 1);
+            let mut out = Vec::new();
+            for piece in pieces {
+                let text = piece.text.unwrap();
+                out.extend(if piece.begins { s.push(&text) } else { s.push_more(&text) });
+            }
+            out.extend(s.take());
+            assert!(out.iter().all(|m| m.len() <= bound));
+            assert_eq!(out.concat(), long, "{bound}");
+        }
     }
 
     proptest! {

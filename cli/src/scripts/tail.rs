@@ -2,17 +2,18 @@
 //! server, and from the store where the session did not see them.
 
 use super::backfill::Backfill;
-use super::{Script, at, style};
+use super::{Ends, Script, at, style};
 use crate::args::{Tail, Wait};
-use crate::connect::quit;
+use crate::connect::quit_by;
 use crate::exit::{Exit, Failure};
 use crate::neutralise::line as clean;
-use crate::output::{self, Stop, say};
+use crate::output::{self, Stop, complain, say};
 use crate::settings::Settings;
 use crate::signals::asked_to_stop;
 use crate::state::State;
 use crate::style::Style;
 use regex::Regex;
+use std::cell::RefCell;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::Duration;
 use tcp_chat_client::protocol::{MsgEvent, Seq};
@@ -25,7 +26,7 @@ const SAVE: Duration = Duration::from_secs(1);
 pub(super) async fn tail(settings: &Settings, args: Tail) -> Result<(), Stop> {
     let state = match args.resume {
         false => None,
-        true => Some(State::open("tail", &settings.server(), &settings.name).ok_or_else(|| {
+        true => Some(State::claim("tail", &settings.server(), &settings.name)?.ok_or_else(|| {
             Failure::new(Exit::Other, "another `tail --resume` with this server and name is running")
                 .hint("Give this one another --name.")
         })?),
@@ -43,7 +44,8 @@ pub(super) async fn tail(settings: &Settings, args: Tail) -> Result<(), Stop> {
         Ok(if left == Some(0) { Break(()) } else { Continue(()) })
     };
     let after = args.after.or(saved.as_ref().map(|s| s.after));
-    let reader = Reader { settings, state, after, late: "not all messages came in time" };
+    let late = "not all messages came in time";
+    let reader = Reader { settings, state, after, late, not_saved: RefCell::default() };
     reader.run(saved, &mut print).await
 }
 
@@ -61,7 +63,8 @@ pub(super) async fn wait(settings: &Settings, args: Wait) -> Result<(), Stop> {
         }
         Ok(Break(()))
     };
-    let reader = Reader { settings, state: None, after: args.after, late: "no message matched in time" };
+    let late = "no message matched in time";
+    let reader = Reader { settings, state: None, after: args.after, late, not_saved: RefCell::default() };
     reader.run(None, &mut check).await
 }
 
@@ -78,11 +81,13 @@ struct Reader<'a> {
     /// Begin behind this number.
     after: Option<Seq>,
     late: &'static str,
+    /// Why the place could not be saved the last time.
+    not_saved: RefCell<Option<Failure>>,
 }
 
 impl Reader<'_> {
     async fn run(self, saved: Option<Saved>, each: Each<'_>) -> Result<(), Stop> {
-        let mut script = Script::open(self.settings, saved, false).await?;
+        let mut script = Script::open(self.settings, saved, Ends::Never).await?;
         let session = script.session.clone();
         let (until, stop) = (script.until, asked_to_stop());
         let done = tokio::select! {
@@ -91,12 +96,14 @@ impl Reader<'_> {
             _ = stop => Ok(()),
             () = output::reader_gone() => Err(Stop::ReaderGone),
         };
-        match &self.state {
-            // The session is left as it is, to be taken up again.
-            Some(_) => {}
-            None => drop(quit(&session).await),
+        let not_saved = self.not_saved.take();
+        if self.state.is_none() || not_saved.is_some() {
+            quit_by(&session, until, self.settings).await;
+        } // Otherwise the session is left as it is, to be taken up again.
+        match not_saved {
+            Some(failure) if done.is_ok() => Err(failure.into()),
+            _ => done,
         }
-        done
     }
 
     async fn read(&self, script: &mut Script, each: Each<'_>) -> Result<(), Stop> {
@@ -195,8 +202,12 @@ impl Reader<'_> {
         let Some(state) = &self.state else { return };
         let mut saved = script.session.saved();
         saved.after = last.unwrap_or(saved.after);
-        if let Err(e) = state.save(&saved) {
-            say(&format!("tcp-chat-cli: the place could not be saved: {e}"));
+        let failure = state.save(&saved).err().map(Failure::from);
+        if let Some(failure) = &failure
+            && self.not_saved.borrow().is_none()
+        {
+            complain(failure);
         }
+        self.not_saved.replace(failure);
     }
 }

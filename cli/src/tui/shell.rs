@@ -8,7 +8,7 @@ use super::model::reads::{key_of, place_of};
 use super::model::{Answer, Effect, Input, Model, Now, Start};
 use super::terminal::{Screen, inputs};
 use super::view::palette::Palette;
-use crate::connect::{self, deadline};
+use crate::connect::{self, Taken, deadline};
 use crate::exit::{Exit, Failure};
 use crate::output::{Stop, say};
 use crate::settings::Settings;
@@ -234,7 +234,7 @@ impl<'a> Shell<'a> {
         let logins = self.logins.0.clone();
         tokio::spawn(async move {
             let until = deadline(settings.timeout);
-            let done = connect::establish(&settings, saved, false, until, &|_| ()).await;
+            let done = connect::establish(&settings, saved, Taken::Refuse, until, &|_| ()).await;
             let done = done.map(|(session, events)| {
                 let notes = connect::notes(&settings, &session);
                 (session, events, notes)
@@ -300,9 +300,10 @@ impl<'a> Shell<'a> {
     async fn leave(mut self, end: End) -> Result<(), Stop> {
         self.save();
         match end {
-            End::HangUp => Ok(()),
+            End::HangUp if matches!(&self.states, Some((Some(_), _))) => Ok(()),
             End::Failed(failure) => Err(failure.into()),
-            End::Quit => {
+            // A session that could not be saved cannot be taken up again.
+            End::Quit | End::HangUp => {
                 if let Some(asks) = &self.asks {
                     if self.model.has_pending() {
                         say("* waiting until all messages are kept …");

@@ -7,9 +7,9 @@ use crate::daemon::Daemon;
 fn two_people_talk() {
     let daemon = Daemon::start();
     let (a, b) = (Home::new(), Home::new());
-    let mut ana = a.start(&daemon, &["--name", "ana", "--color", "red"]);
+    let mut ana = a.start(&daemon, &["--name", "ana", "--color", "red", "--commands"]);
     ana.says("connected to");
-    let mut bo = b.start(&daemon, &["--name", "bo"]);
+    let mut bo = b.start(&daemon, &["--name", "bo", "--commands"]);
     ana.says("bo has joined #lobby");
     ana.types("hello bo\u{1b}[2J");
     bo.shows("#lobby ana: hello bo␛[2J\n");
@@ -35,7 +35,7 @@ fn two_people_talk() {
     assert!(!end.out.contains('\u{1b}'), "no colours where no terminal is");
     bo.says("ana has left #lobby");
     bo.types("/quit");
-    assert_eq!(bo.ended().code, Some(0));
+    assert_eq!(bo.ended().code, Some(2), "a command that does not exist did nothing");
 }
 
 #[test]

@@ -118,6 +118,11 @@ impl Client {
         writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
     }
 
+    /// Gives it these bytes. It may have ended before it has taken all of them.
+    pub(crate) fn feeds(&mut self, bytes: &[u8]) {
+        let _ = self.input.as_mut().unwrap().write_all(bytes);
+    }
+
     /// Waits until this is on standard output.
     pub(crate) fn shows(&self, part: &str) {
         self.out.wait_for(part);

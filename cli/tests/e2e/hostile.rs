@@ -16,7 +16,7 @@ fn clean(text: &str) -> bool {
 fn messages_in_every_verb() {
     let daemon = Daemon::start();
     let home = Home::new();
-    let mut bo = home.start(&daemon, &["--name", "bo"]);
+    let mut bo = home.start(&daemon, &["--name", "bo", "--commands"]);
     bo.says("connected");
     assert_eq!(home.run(&daemon, &["--name", "eve", "send", HOSTILE]).code, Some(0));
     bo.shows("␛]0;owned␇<U+009B>2J<U+202E>gnp<U+2028>y<U+200B>z␍* connected<U+FEFF><U+E0041>");

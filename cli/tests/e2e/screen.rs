@@ -207,7 +207,7 @@ fn after_a_crash_the_terminal_is_as_it_was() {
 fn direct_messages_come_back_after_a_crash() {
     let daemon = Daemon::start();
     let home = Home::new();
-    let mut bo = Home::new().start(&daemon, &["--name", "bo"]);
+    let mut bo = Home::new().start(&daemon, &["--name", "bo", "--commands"]);
     bo.says("connected to");
     let mut ana = chat(&home, &daemon, "ana");
     // The very first message of a server is one, too.

@@ -1,0 +1,145 @@
+//! Standard input: nothing of it is lost without a word and an exit code.
+
+use crate::client::{Ended, Home};
+use crate::daemon::Daemon;
+use serde_json::Value;
+
+fn fed(home: &Home, daemon: &Daemon, args: &[&str], input: &[u8]) -> Ended {
+    let mut client = home.start(daemon, args);
+    client.feeds(input);
+    client.ends()
+}
+
+fn kept(home: &Home, daemon: &Daemon) -> Vec<String> {
+    let end = home.run(daemon, &["--name", "reader", "history", "--json", "--limit", "100"]);
+    assert_eq!(end.code, Some(0), "{end:?}");
+    let text = |line: &str| serde_json::from_str::<Value>(line).unwrap()["msg"].as_str().unwrap().to_owned();
+    end.out.lines().map(text).collect()
+}
+
+#[test]
+fn a_message_from_standard_input_arrives_whole_or_is_refused_with_its_size() {
+    let limits = "[limits]\nmsg_bytes = \"4 MiB\"\nline_bytes = \"16 MiB\"";
+    let daemon = Daemon::with(limits);
+    let home = Home::new();
+    let long = "x".repeat(2_000_000) + "END";
+    for args in [&["--name", "ci", "send"][..], &["--name", "cd", "send", "--id", "build-7"]] {
+        let end = fed(&home, &daemon, args, long.as_bytes());
+        assert_eq!(end.code, Some(0), "{:?}", end.err);
+        assert!(kept(&home, &daemon).last() == Some(&long), "{args:?}");
+        let end = fed(&home, &daemon, args, "y".repeat(4 * 1024 * 1024 + 3).as_bytes());
+        assert_eq!(end.code, Some(if args.len() == 3 { 2 } else { 1 }), "{end:?}");
+        let size = if args.len() == 3 { "4194307 bytes" } else { "another text" };
+        assert!(end.err.contains(size), "{end:?}");
+        let end = fed(&home, &daemon, args, &vec![b'z'; 9_000_000]);
+        assert_eq!(end.code, Some(2), "{end:?}");
+        assert!(end.err.contains("9000000 bytes"), "{end:?}");
+    }
+    assert_eq!(kept(&home, &daemon).len(), 2);
+}
+
+#[test]
+fn lines_of_a_pipe_are_text_whatever_they_begin_with() {
+    let daemon = Daemon::start();
+    let home = Home::new();
+    let lines =
+        ["build started", "/usr/bin/make: *** [all] Error 2", "/quit the job", "//x", "/help", "last"];
+    let end = fed(&home, &daemon, &["--name", "ci"], (lines.join("\n") + "\n").as_bytes());
+    assert_eq!(end.code, Some(0), "{end:?}");
+    assert_eq!(kept(&home, &daemon), lines);
+}
+
+#[test]
+fn with_commands_what_is_not_sent_is_said() {
+    let daemon = Daemon::start();
+    let home = Home::new();
+    let args = ["--name", "ci", "--commands"];
+    let end = fed(&home, &daemon, &args, b"one\n/usr/bin/make: Error\ntwo\n");
+    assert_eq!(end.code, Some(2), "{end:?}");
+    assert!(end.err.contains("there is no /usr/bin/make:"), "{end:?}");
+    let end = fed(&home, &daemon, &args, b"three\n/quit\nfour\nfive\n");
+    assert_eq!(end.code, Some(6), "{end:?}");
+    assert!(end.err.contains("behind /quit were not sent: 2"), "{end:?}");
+    let end = fed(&home, &daemon, &args, b"six\n/quit\n");
+    assert_eq!(end.code, Some(0), "{end:?}");
+    let end = fed(&home, &daemon, &args, b"/join a/b\n");
+    assert_eq!(end.code, Some(6), "what follows goes to another room than was meant: {end:?}");
+    assert_eq!(kept(&home, &daemon), ["one", "two", "three", "six"]);
+}
+
+#[test]
+fn lines_that_are_too_long_are_named_and_the_others_are_sent() {
+    let daemon = Daemon::start();
+    let home = Home::new();
+    for bytes in [9000, 3_000_000, 9_000_000] {
+        let input = format!("before\n{}\nafter\n", "x".repeat(bytes));
+        let end = fed(&home, &daemon, &["--name", "ci"], input.as_bytes());
+        assert_eq!(end.code, Some(6), "{end:?}");
+        assert!(end.err.contains(&format!("{bytes} bytes")), "{end:?}");
+    }
+    assert_eq!(kept(&home, &daemon), ["before", "after"].repeat(3));
+}
+
+#[test]
+fn bytes_that_are_no_text_are_refused_everywhere() {
+    let daemon = Daemon::start();
+    let home = Home::new();
+    for args in [&["--name", "ci", "send"][..], &["--name", "ci", "send", "--id", "1"]] {
+        let end = fed(&home, &daemon, args, b"caf\xe9\n");
+        assert_eq!(end.code, Some(2), "{end:?}");
+        assert!(end.err.contains("not UTF-8"), "{end:?}");
+    }
+    assert_eq!(kept(&home, &daemon), Vec::<String>::new());
+    for args in [&["--name", "ci", "send", "--split"][..], &["--name", "ci"]] {
+        let end = fed(&home, &daemon, args, b"one\ncaf\xe9\ntwo\n");
+        assert_eq!(end.code, Some(2), "{end:?}");
+        assert!(end.err.contains("line 2 of the input was not sent"), "{end:?}");
+    }
+    assert_eq!(kept(&home, &daemon), ["one\ntwo", "one", "two"]);
+}
+
+#[test]
+fn one_byte_order_mark_at_the_start_is_no_part_of_the_text() {
+    let daemon = Daemon::start();
+    let home = Home::new();
+    let input = "\u{feff}a\u{feff}\n".as_bytes();
+    for args in [&["send"][..], &["send", "--id", "1"], &["send", "--split"], &[]] {
+        let end = fed(&home, &daemon, &[&["--name", "ci"], args].concat(), input);
+        // `send --id` keeps its name.
+        assert_eq!(end.code, Some(0), "{args:?} {end:?}");
+        if args.contains(&"--id") {
+            daemon.operator(&["kick", "ci"]);
+        }
+    }
+    let end = home.run(&daemon, &["--name", "ci", "send", "\u{feff}a\u{feff}"]);
+    assert_eq!(end.code, Some(0), "{end:?}");
+    assert_eq!(kept(&home, &daemon), vec!["a\u{feff}"; 5]);
+}
+
+#[test]
+fn split_says_where_a_line_does_not_arrive_as_it_is() {
+    let daemon = Daemon::start();
+    let home = Home::new();
+    let args = ["--name", "ci", "send", "--split"];
+    let end = fed(&home, &daemon, &args, format!("short\n{}\na\0b\n", "x".repeat(20_000)).as_bytes());
+    assert_eq!(end.code, Some(0), "{end:?}");
+    assert!(end.err.contains("line 2 is longer than 8192 bytes"), "{end:?}");
+    assert!(end.err.contains("line 3 has a NUL"), "{end:?}");
+    assert_eq!(end.err.lines().count(), 2, "{end:?}");
+    let all = kept(&home, &daemon).concat();
+    assert_eq!(all.matches('x').count(), 20_000);
+}
+
+#[test]
+fn an_input_that_cannot_be_read_is_a_failure() {
+    let daemon = Daemon::start();
+    let home = Home::new();
+    for args in [&["send"][..], &["send", "--split"], &["--line"]] {
+        let mut command = home.command();
+        command.arg("--ca").arg(daemon.ca()).args([&daemon.server(), "--name", "ci"]).args(args);
+        command.stdin(std::fs::File::open(home.0.path()).unwrap());
+        let end = crate::client::Client::start(command).ended();
+        assert_eq!(end.code, Some(1), "{args:?} {end:?}");
+        assert!(end.err.contains("standard input cannot be read"), "{end:?}");
+    }
+}
