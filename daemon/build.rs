@@ -5,10 +5,16 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+/// When the program was made, where nobody says: 2026-01-01, in seconds since 1970.
+const MADE: u64 = 1_767_225_600;
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=TCP_CHAT_COMMIT");
     println!("cargo::rustc-env=TCP_CHAT_TLS={}", tls());
+    println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
+    let made = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|seconds| seconds.parse().ok());
+    println!("cargo::rustc-env=TCP_CHAT_MADE={}", made.unwrap_or(MADE));
     let commit = std::env::var("TCP_CHAT_COMMIT").ok().or_else(commit);
     let built_from = commit.map_or_else(String::new, |commit| format!(" (commit {commit})"));
     println!("cargo::rustc-env=TCP_CHAT_BUILT_FROM={built_from}");

@@ -7,7 +7,7 @@
 //! | 0 | [`settings`] | `config.toml`, the environment and the flags as typed sections |
 //! | 0 | [`chat`] | rooms, sessions, names, rate; the turn as a pure function |
 //! | 0 | [`metrics`] | the figures that Prometheus scrapes; who counts adds to them |
-//! | 0 | [`log`], [`auth`] | how the log is written; passwords, tokens and codes |
+//! | 0 | [`log`], [`auth`], [`clock`] | how the log is written; passwords, tokens and codes; whether the clock can be right |
 //! | 1 | [`store`] | the log and the sessions in SQLite |
 //! | 1 | [`tls`] | the own CA and its leaf: minted, loaded, checked, renewed |
 //! | 2 | [`hub`] | the thread that owns `chat` and writes through `store`; the outboxes |
@@ -20,6 +20,7 @@
 pub mod admin;
 pub mod auth;
 pub mod chat;
+pub mod clock;
 pub mod commands;
 pub mod daemon;
 pub mod http;

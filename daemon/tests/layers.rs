@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 /// The layer of a module, from the ground up.
-const LAYERS: [(&str, u8); 14] = [
+const LAYERS: [(&str, u8); 15] = [
     ("chat", 0),
     ("settings", 0),
     ("store", 1),
@@ -14,6 +14,7 @@ const LAYERS: [(&str, u8); 14] = [
     ("log", 0),
     ("metrics", 0),
     ("auth", 0),
+    ("clock", 0),
     ("hub", 2),
     ("net", 3),
     ("admin", 4),

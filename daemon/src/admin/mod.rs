@@ -4,9 +4,11 @@
 
 mod answers;
 mod request;
+mod socket;
 mod users;
 
 pub use request::{ClientCertificate, Reply, Request, Revoked, VERSION};
+pub use socket::{CannotBind, ControlSocket, bind, check_path};
 
 use crate::chat::Counts;
 use crate::hub::Inbox;
@@ -14,8 +16,8 @@ use crate::store::Readers;
 use crate::tls::TlsState;
 use serde::Serialize;
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::time::Duration;
 use tcp_chat_protocol::{Line, LineDecoder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -113,30 +115,6 @@ pub struct Desk {
     pub tls: TlsState,
     /// The daemon itself.
     pub wishes: mpsc::Sender<Wish>,
-}
-
-/// Makes the socket. A socket that a dead daemon left behind is replaced; the store's lock has
-/// made sure by now that there is no live one.
-///
-/// # Errors
-/// The folder may not be written, or something else than a socket lies there.
-pub fn bind(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {
-    use std::os::unix::fs::FileTypeExt;
-    match std::fs::symlink_metadata(path) {
-        Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path)?,
-        Ok(_) => {
-            return Err(io::Error::new(
-                io::ErrorKind::AlreadyExists,
-                "something that is no socket lies there",
-            ));
-        }
-        Err(_) => {}
-    }
-    let listener = std::os::unix::net::UnixListener::bind(path)?;
-    listener.set_nonblocking(true)?;
-    // The group may be given to operators; others may not even connect.
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
-    Ok(listener)
 }
 
 /// Answers on the socket until told to stop.

@@ -10,6 +10,8 @@ pub const UNAVAILABLE: u8 = 69;
 pub const INTERNAL: u8 = 70;
 /// The store or the disk.
 pub const DISK: u8 = 74;
+/// It heals by itself, and is tried again: an address that is not there yet or still in use, a clock that is not set.
+pub const TEMPORARY: u8 = 75;
 /// This user may not.
 pub const PERMISSION: u8 = 77;
 /// The configuration or the certificates.

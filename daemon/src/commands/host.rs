@@ -3,7 +3,7 @@
 //! and never says that a start would fail where it might not.
 
 use crate::settings::{MaxBytes, OTHER_FILES, Settings};
-use crate::tls;
+use crate::{admin, clock, tls};
 use rustix::fs::statvfs;
 use std::io::ErrorKind;
 use std::net::{TcpListener, ToSocketAddrs};
@@ -11,15 +11,13 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tcp_chat_protocol::Timestamp;
 
 /// A disk with less room than this fills soon: a day of busy chat.
 const ROOM: u64 = 256 << 20;
 /// How long names may take to be looked up, all together.
 const LOOK_UP: Duration = Duration::from_secs(5);
-/// No clock that is right shows less: 2026-01-01.
-const CLOCK: Timestamp = Timestamp(1_767_225_600_000);
 /// A certificate that ends sooner is worth a word.
 const ENDS_SOON: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -36,7 +34,8 @@ pub(super) struct Findings {
 pub(super) fn look(settings: &Settings, newest: Option<Timestamp>) -> Findings {
     let mut found = Findings::default();
     ports(settings, &mut found);
-    clock(Timestamp::now(), newest, &mut found);
+    control_socket(settings, &mut found);
+    clocks(Timestamp::now(), newest, &mut found);
     certificate(settings, &mut found);
     look_up(&settings.tls.names, &mut found);
     modes(settings, &mut found);
@@ -55,21 +54,32 @@ fn ports(settings: &Settings, found: &mut Findings) {
                  start fails: see who it is with `ss -ltnp sport = :{}`",
                 address.port()
             )),
-            Err(e) if e.kind() == ErrorKind::AddrNotAvailable => found
-                .bad
-                .push(format!("listen.address: {address} is not an address of this host: see `ip addr`")),
+            Err(e) if e.kind() == ErrorKind::AddrNotAvailable => found.bad.push(format!(
+                "listen.address: {address} is not an address of this host now; a start is tried again until it is: \
+                 see `ip addr`"
+            )),
+            Err(e) if e.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error()) => {
+                found.bad.push(format!(
+                    "listen.address: {address}: this host's kernel has no IPv6: give an IPv4 address, such as \
+                     \"0.0.0.0:{}\"",
+                    address.port()
+                ));
+            }
             _ => {}
         }
     }
 }
 
-fn clock(now: Timestamp, newest: Option<Timestamp>, found: &mut Findings) {
-    if now < CLOCK {
-        found.warnings.push(
-            "clock: it shows a day before this program was made; certificates and retention go by it: see \
-             `timedatectl`"
-                .into(),
-        );
+fn control_socket(settings: &Settings, found: &mut Findings) {
+    let Some(path) = settings.control_socket() else { return };
+    if let Err(why) = admin::check_path(&path) {
+        found.bad.push(format!("admin.socket: {}: {why}", path.display()));
+    }
+}
+
+fn clocks(now: Timestamp, newest: Option<Timestamp>, found: &mut Findings) {
+    if let Err(why) = clock::check(UNIX_EPOCH + Duration::from_millis(now.0)) {
+        found.bad.push(why.to_string());
     }
     if let Some(newest) = newest.filter(|newest| now < *newest) {
         found.warnings.push(format!(
@@ -206,18 +216,18 @@ mod tests {
     #[test]
     fn a_clock_from_before_this_program_is_said() {
         let mut found = Findings::default();
-        clock(Timestamp::now(), None, &mut found);
-        assert!(found.warnings.is_empty());
-        clock(Timestamp(86_400_000), None, &mut found);
-        assert!(found.warnings[0].starts_with("clock: "), "{found:?}");
+        clocks(Timestamp::now(), None, &mut found);
+        assert!(found.warnings.is_empty() && found.bad.is_empty());
+        clocks(Timestamp(86_400_000), None, &mut found);
+        assert!(found.bad[0].starts_with("clock: "), "{found:?}");
     }
 
     #[test]
     fn a_clock_behind_the_newest_message_is_said_with_both_moments() {
         let (now, mut found) = (Timestamp(1_800_000_000_000), Findings::default());
-        clock(now, Some(now), &mut found);
+        clocks(now, Some(now), &mut found);
         assert!(found.warnings.is_empty());
-        clock(now, Some(Timestamp(now.0 + 3_600_000)), &mut found);
+        clocks(now, Some(Timestamp(now.0 + 3_600_000)), &mut found);
         let both =
             "it shows 2027-01-15T08:00:00.000Z, and the newest message in the store is of 2027-01-15T09:00";
         assert!(found.warnings[0].contains(both), "{found:?}");

@@ -21,7 +21,9 @@ impl Loopback {
     pub(super) fn bind(settings: &Settings) -> Result<Self, Fatal> {
         let bind = |key, address: Option<SocketAddr>| match address {
             None => Ok(None),
-            Some(address) => net::listen(address).map(Some).map_err(|why| Fatal::Http { key, address, why }),
+            Some(address) => {
+                net::listen(address).map(Some).map_err(|why| Fatal::Listen { key, address, why })
+            }
         };
         Ok(Self {
             metrics: bind("metrics.address", settings.metrics.address)?,

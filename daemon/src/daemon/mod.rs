@@ -15,7 +15,7 @@ mod watch;
 
 pub use fatal::Fatal;
 
-use crate::admin::{self, Desk, Wish};
+use crate::admin::{self, ControlSocket, Desk, Wish};
 use crate::chat::{Found, Rules};
 use crate::http::Observed;
 use crate::hub::{self, Control, Directory, Ended, Entry, Inbox};
@@ -24,11 +24,10 @@ use crate::net::{self, Gate};
 use crate::settings::Loaded;
 use crate::store::{Readers, Store};
 use crate::tls::{TlsNote, TlsState};
-use crate::{commands, log, systemd, tls};
+use crate::{clock, commands, log, systemd, tls};
 use loopback::Loopback;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use system::{Signals, raise_open_files};
@@ -88,17 +87,19 @@ struct Bound {
     found: Found,
     listeners: Vec<TcpListener>,
     loopback: Loopback,
-    control: Option<(PathBuf, std::os::unix::net::UnixListener)>,
+    control: Option<(ControlSocket, std::os::unix::net::UnixListener)>,
 }
 
 impl Bound {
     fn new(loaded: &Loaded, handed_over: Vec<TcpListener>) -> Result<Self, Fatal> {
         let settings = &loaded.settings;
+        clock::check(SystemTime::now())?;
         let tls = tls::open(&settings.tls, SystemTime::now()).map_err(Fatal::Tls)?;
         let (store, readers, found) = Store::open(&settings.history).map_err(Fatal::Store)?;
         let listeners = if handed_over.is_empty() {
             let bind = |address: &SocketAddr| {
-                net::listen(*address).map_err(|why| Fatal::Listen { address: *address, why })
+                let key = "listen.address";
+                net::listen(*address).map_err(|why| Fatal::Listen { key, address: *address, why })
             };
             settings.listen.address.iter().map(bind).collect::<Result<_, _>>()?
         } else {
@@ -108,7 +109,7 @@ impl Bound {
         let control = match settings.control_socket() {
             None => None,
             Some(path) => match admin::bind(&path) {
-                Ok(listener) => Some((path, listener)),
+                Ok(bound) => Some(bound),
                 Err(why) => return Err(Fatal::Control { path, why }),
             },
         };
@@ -124,7 +125,7 @@ struct Daemon {
     gate: Gate,
     inbox: Inbox,
     addresses: Vec<SocketAddr>,
-    control: Option<PathBuf>,
+    control: Option<ControlSocket>,
     /// Ends the accept loops.
     stop_accepting: CancellationToken,
     /// Ends the control socket, and HTTP.
@@ -177,11 +178,11 @@ impl Daemon {
         let (sender, wishes) = mpsc::channel(WISHES);
         let control = match control {
             None => None,
-            Some((path, listener)) => {
+            Some((socket, listener)) => {
                 let listener = UnixListener::from_std(listener).map_err(Fatal::Runtime)?;
                 let desk = Desk { inbox: inbox.clone(), readers, tls: tls.clone(), wishes: sender };
                 tasks.spawn(admin::serve(listener, desk, stop_control.clone()));
-                Some(path)
+                Some(socket)
             }
         };
         let watch = Watch::new(addresses.clone(), tls.summary());
@@ -319,8 +320,8 @@ impl Daemon {
         drop(gate);
         self.stop_control.cancel();
         while self.tasks.join_next().await.is_some() {}
-        if let Some(path) = &self.control {
-            let _ = std::fs::remove_file(path);
+        if let Some(socket) = self.control.take() {
+            socket.remove();
         }
         // The last senders: with them the hub's inbox closes.
         let Self { gate, inbox, hub, wishes, .. } = self;

@@ -115,7 +115,9 @@ impl Place {
     /// Takes the store for this process. The lock ends with the process, however it ends.
     pub(super) fn lock(&self) -> Result<Option<Lock>, StoreError> {
         let Self::File(store) = self else { return Ok(None) };
-        let path = beside(store, ".lock");
+        // A symbolic link leads to the same store, and so to the same lock.
+        let real = store.canonicalize().unwrap_or_else(|_| store.clone());
+        let path = beside(&real, ".lock");
         let mut file = private(OpenOptions::new().read(true).write(true).create(true), &path)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -131,12 +133,27 @@ impl Place {
             }
             Err(TryLockError::Error(e)) => return Err(StoreError::io("lock", &path, &e)),
         }
+        let of_store = self.lock_file(&real, &path)?;
         // The lock holds, written on or not (the disk may be full).
         let _ = file
             .set_len(0)
             .and_then(|()| file.seek(SeekFrom::Start(0)))
             .and_then(|_| writeln!(file, "{}", std::process::id()));
-        Ok(Some(Lock { _file: file }))
+        Ok(Some(Lock { _file: file, _store: of_store }))
+    }
+
+    /// The same for the file itself: a hard link under another name is the same store. This is a lock of its own kind
+    /// (flock(2)), beside those that SQLite takes.
+    fn lock_file(&self, store: &Path, lock: &Path) -> Result<File, StoreError> {
+        let file = private(OpenOptions::new().read(true).write(true).create(true), store)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => {
+                let holder = "another tcp-chatd, which has it under another name,".to_owned();
+                Err(StoreError::InUse { store: self.to_string(), holder, lock: lock.to_owned() })
+            }
+            Err(TryLockError::Error(e)) => Err(StoreError::io("lock", store, &e)),
+        }
     }
 }
 
@@ -144,6 +161,8 @@ impl Place {
 #[derive(Debug)]
 pub(super) struct Lock {
     _file: File,
+    /// The store's own file, which stays open: to close it would end SQLite's locks on it (fcntl(2)).
+    _store: File,
 }
 
 impl fmt::Display for Place {

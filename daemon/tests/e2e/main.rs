@@ -32,6 +32,7 @@ mod metrics;
 mod names;
 mod order;
 mod outside;
+mod owners;
 mod posts;
 mod presence;
 mod proving;
