@@ -51,6 +51,8 @@ fn store(history: &History) -> Result<(String, Option<Timestamp>), String> {
     };
     let shown = path.display();
     if !path.exists() {
+        // Its write-ahead log may be there.
+        Store::check(history).map_err(|why| why.to_string())?;
         return Ok((format!("{shown}: not there yet; a start makes it"), None));
     }
     // Opening leaves files behind (SQLite's log, the lock). As root they would be root's, and the

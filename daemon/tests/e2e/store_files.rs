@@ -76,6 +76,25 @@ fn a_store_that_vanishes_while_nobody_speaks_is_said_too() {
 }
 
 #[test]
+fn a_store_that_is_gone_beside_its_write_ahead_log_is_named_by_check_and_by_a_start() {
+    let mut daemon = Daemon::with(ADMIN);
+    daemon.login("ana").says("kept");
+    daemon.kill();
+    let store = daemon.folder().join("data/chat.db");
+    let away = daemon.folder().join("away.db");
+    std::fs::rename(&store, &away).unwrap();
+    let checked = run(daemon.folder(), &["check"], "");
+    assert_eq!(checked.code, Some(78), "{}{}", checked.out, checked.err);
+    assert!(checked.err.contains("data/chat.db-wal may hold messages of it"), "{}", checked.err);
+    let started = run(daemon.folder(), &["run"], "");
+    assert_eq!(started.code, Some(74), "{}", started.err);
+    assert!(started.err.contains("data/chat.db-wal may hold messages of it"), "{}", started.err);
+    std::fs::rename(away, store).unwrap();
+    daemon.start_again();
+    assert_eq!(texts(&mut daemon.login("bo")), ["kept"]);
+}
+
+#[test]
 fn while_another_program_holds_the_lock_people_come_and_read_and_then_speak() {
     let mut daemon = Daemon::with(ADMIN);
     let (mut ana, mut bo) = (daemon.login("ana"), daemon.login("bo"));
