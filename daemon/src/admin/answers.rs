@@ -86,6 +86,7 @@ async fn answer(request: Request, uid: u32, desk: &Desk) -> Result<Value, String
             act(desk, uid, Act::Ban(ban(&whom, room, None, String::new())?, Undo::Yes)).await
         }
         Request::Room { room, private } => act(desk, uid, Act::Room(place(&room)?, private)).await,
+        Request::RoomRemove { room } => act(desk, uid, Act::RemoveRoom(place(&room)?)).await,
         Request::Grant { user, role, room } => {
             let room = room.as_deref().map(place).transpose()?;
             act(desk, uid, Act::Grant { user: name(&user)?, role, room }).await

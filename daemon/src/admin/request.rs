@@ -99,6 +99,12 @@ pub enum Request {
         /// Which of the two.
         private: bool,
     },
+    /// Remove a room, its members' places and all that was said in it.
+    #[serde(rename = "room remove")]
+    RoomRemove {
+        /// Which.
+        room: String,
+    },
     /// What a user is.
     Grant {
         /// Who.

@@ -61,6 +61,7 @@ impl Chat {
             Act::Mute(against, undo) => self.mute(actor, &against, undo),
             Act::Ban(ban, undo) => self.ban(actor, &ban, undo),
             Act::Room(place, private) => self.set_room(actor, &place, private),
+            Act::RemoveRoom(place) => self.remove_room(actor, &place),
             Act::Grant { user, role, room } => self.grant_role(actor, &user, role, room.as_ref()),
         }
     }
@@ -191,6 +192,24 @@ impl Chat {
         self.sweep_members(room);
         self.drop_if_empty(room);
         Ok(reply)
+    }
+
+    /// The room is nobody's to enter from now on; its members are told one after the other, and with the last
+    /// one it is gone.
+    fn remove_room(&mut self, actor: Actor, place: &Place) -> Result<ActReply, Refusal> {
+        let room = self.scope(actor, Some(place))?.ok_or_else(|| not_to_enter(None))?;
+        self.allow(actor, Some(room), Deed::Govern)?;
+        let name = self.room_name(Some(room));
+        if self.conversations.get(room).and_then(|c| c.room()).is_some_and(|name| self.is_configured(name)) {
+            let msg = format!(
+                "the room {} stays: it is in rooms.default; take it out there and reload first",
+                name.unwrap_or_default()
+            );
+            return Err(refusal(ErrorKind::Forbidden, msg));
+        }
+        self.record(actor, "room remove", None, Some(room), None, None, "");
+        self.sweep_room(room, title(actor));
+        Ok(ActReply { room: name, ..ActReply::default() })
     }
 
     fn grant_role(

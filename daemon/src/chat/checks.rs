@@ -145,6 +145,7 @@ impl Chat {
                 return penalised(&format!("you are banned from {shown}"), ban);
             }
             No::Muted => return penalised("you are muted", self.book.mute(scope, user, now)),
+            No::ReadOnly if scope.is_none() => "you may read on this server, and not write".to_owned(),
             No::ReadOnly => format!("you may read in {shown}, and not write"),
             No::ForModerators => format!("that is for the moderators and owners of {shown}"),
             No::ForOwners => format!("that is for the owners of {shown}"),

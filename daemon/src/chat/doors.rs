@@ -2,8 +2,9 @@
 //! by [`Chat::ask`], by entry and by the acts. Never sends: it adds to the turn.
 
 use super::checks::not_to_enter;
-use super::rights::Deed;
+use super::rights::{Deed, may};
 use super::rooms::{Conversation, Conversations, LooksLike};
+use super::shares::{is_this_host, network};
 use super::sweeps::Sweep;
 use super::{
     Answer, Chat, ConnectionId, ConversationId, ConversationKind, SessionChange, SessionId, UserId, refusal,
@@ -11,7 +12,7 @@ use super::{
 use std::net::IpAddr;
 use tcp_chat_protocol::reply::{JoinReply, LeaveReply};
 use tcp_chat_protocol::request::Place;
-use tcp_chat_protocol::{ErrorKind, Name, RequestId, Role, Seq, reply};
+use tcp_chat_protocol::{ErrorKind, Name, NameKey, RequestId, Role, Seq, reply};
 
 /// Members that the reply to JOIN lists at most.
 const JOIN_MEMBERS: usize = 100;
@@ -63,7 +64,8 @@ impl Chat {
         for name in names {
             match self.conversations.room(name) {
                 Some(room) if is_asked => {
-                    self.may_enter(room, name, &key, is_proven).map_err(|no| self.told(no, name, address))?;
+                    self.may_enter(room, name, &key, is_proven)
+                        .map_err(|no| self.told(no, name, (&key, is_proven), address))?;
                 }
                 None if new.room(name).is_none() => {
                     self.may_open(name, user, is_proven, address, new.room_count() + 1)?;
@@ -96,8 +98,14 @@ impl Chat {
             (Some(_), _) => {
                 // What may not be known is told as if it could not be opened.
                 let place = Place(Some(name.clone()));
-                self.room_for(session, &place, Deed::Know)
-                    .map_err(|_| self.told(not_to_enter(Some(name)), name, address))?;
+                self.room_for(session, &place, Deed::Know).map_err(|_| {
+                    let user = self.sessions.get(session).map(|s| (s.key.clone(), s.proven));
+                    let no = not_to_enter(Some(name));
+                    match &user {
+                        Some((key, is_proven)) => self.told(no, name, (key, *is_proven), address),
+                        None => no,
+                    }
+                })?;
                 self.room_for(session, &place, Deed::Enter)?
             }
             (None, Some(held)) => {
@@ -141,6 +149,11 @@ impl Chat {
         self.turn.writes.sessions.push(SessionChange::Join { session, room, since: self.head });
     }
 
+    /// Is it one of the configured rooms?
+    pub(super) fn is_configured(&self, name: &Name) -> bool {
+        self.rules.default_rooms.iter().any(|room| room.key() == name.key())
+    }
+
     pub(super) fn open_default_rooms(&mut self) {
         for name in self.rules.default_rooms.clone() {
             if self.conversations.room(&name).is_none()
@@ -161,7 +174,13 @@ impl Chat {
     ) -> Result<ConversationId, super::Refusal> {
         self.may_open(name, user, is_proven, address, 1)?;
         let room = self.conversations.open_room(name).map_err(|LooksLike(other)| looks_like(name, &other))?;
-        self.room_shares.add(room, address);
+        if !is_this_host(address) {
+            self.room_shares.add(room, address);
+        }
+        if !is_proven {
+            self.opened.add(room, address);
+            self.turn.writes.opened.push((room, network(address)));
+        }
         self.turn.writes.conversations.push((room, ConversationKind::Room(name.clone())));
         if is_proven {
             let change = self.book.grant(Some(room), user, Some(Role::Owner));
@@ -172,7 +191,7 @@ impl Chat {
 
     /// Could the room be opened, as the last of so `many`?
     fn may_open(&self, name: &Name, user: &Name, is_proven: bool, address: IpAddr, many: usize) -> Answer {
-        self.may_open_any(name, address, many)?;
+        self.may_open_any(name, (&user.key(), is_proven), address, many)?;
         let Some(twin) = self.conversations.twin(name) else { return Ok(()) };
         // Not even by its look is a private room found.
         self.may_enter(twin, name, &user.key(), is_proven).map_err(|_| not_to_enter(Some(name)))?;
@@ -181,22 +200,38 @@ impl Chat {
     }
 
     /// Why a room cannot be entered, as it is told: one that may not be known as if it could not be opened.
-    fn told(&self, no: super::Refusal, name: &Name, address: IpAddr) -> super::Refusal {
+    fn told(
+        &self,
+        no: super::Refusal,
+        name: &Name,
+        user: (&NameKey, bool),
+        address: IpAddr,
+    ) -> super::Refusal {
         match no.kind {
-            ErrorKind::NoSuchRoom => self.may_open_any(name, address, 1).err().unwrap_or(no),
+            ErrorKind::NoSuchRoom => self.may_open_any(name, user, address, 1).err().unwrap_or(no),
             _ => no,
         }
     }
 
     /// Could so `many` rooms be opened from there, whatever they are called?
-    fn may_open_any(&self, name: &Name, address: IpAddr, many: usize) -> Answer {
+    fn may_open_any(
+        &self,
+        name: &Name,
+        (user, is_proven): (&NameKey, bool),
+        address: IpAddr,
+        many: usize,
+    ) -> Answer {
         let (rooms, limit) = (self.conversations.room_count(), self.rules.rooms);
         let why = if !self.rules.create {
             "users may not open rooms"
+        } else if may(self.book.on_server(user, is_proven, self.turn.now.wall), Deed::Open).is_err() {
+            "you may read on this server, and not write"
         } else if limit > 0 && rooms + many > limit {
             "the server has no room for one more"
         } else if !self.room_shares.may_have(address, many, limit) {
             "your network has opened half of those that the server allows"
+        } else if !is_proven && !self.opened.is_within(address, many, self.rules.rooms_per_network) {
+            "your network has opened as many as it may: use one that is there, or log in with a name of your own"
         } else {
             return Ok(());
         };
@@ -261,7 +296,7 @@ impl Chat {
         let has_messages = conversation.head > 0 && conversation.head >= self.oldest;
         match &conversation.kind {
             ConversationKind::Room(name) => {
-                let stays = has_messages || self.rules.default_rooms.contains(name);
+                let stays = has_messages || self.is_configured(name);
                 if stays || self.book.holds(id) || !conversation.members.is_empty() {
                     return;
                 }
@@ -276,8 +311,17 @@ impl Chat {
                 }
             }
         }
+        self.remove_conversation(id);
+    }
+
+    /// The conversation is gone, with all that is written down of it; what was said goes in slices.
+    pub(super) fn remove_conversation(&mut self, id: ConversationId) {
+        if self.conversations.get(id).is_none() {
+            return;
+        }
         self.conversations.remove(id);
         self.room_shares.remove(&id);
+        self.opened.remove(&id);
         self.book.forget(id);
         self.turn.writes.gone.push(id);
     }

@@ -2,6 +2,7 @@
 //! by [`Chat::ask`] and by the turn. Never sends: it adds to the turn.
 
 use super::sessions::{Session, UsedIds};
+use super::shares::is_this_host;
 use super::sweeps::Sweep;
 use super::{
     Answer, Chat, Closing, ConnectionId, ConversationId, Effect, Proof, Range, Read, Refusal, ResumeOutcome,
@@ -64,7 +65,9 @@ impl Chat {
         let before = self.seen(user, &rooms);
         self.turn.writes.sessions.push(SessionChange::Put(row.clone()));
         self.sessions.put(Session::new(row, proven, self.rules.rates(), self.turn.now.mono, UsedIds::NONE));
-        self.session_shares.add(session, address);
+        if !is_this_host(address) {
+            self.session_shares.add(session, address);
+        }
         self.arrive(connection, session);
         for room in &rooms {
             self.enter(session, *room);

@@ -16,6 +16,7 @@ mod entry;
 mod look;
 mod lookups;
 mod names;
+mod networks;
 mod order;
 mod out;
 mod pass;
@@ -62,6 +63,7 @@ pub use writes::{
 };
 
 use book::Book;
+use networks::Networks;
 use rate::Purse;
 use rooms::Conversations;
 use sessions::Sessions;
@@ -88,6 +90,10 @@ struct Connection {
     purse: Purse,
     /// It has sent too many bytes: for how long what it asks is refused, in milliseconds.
     owes: u64,
+    /// Bytes of what it said that its network has not been charged for.
+    said: usize,
+    /// Its network has stored too much: for how long what it says is refused, in milliseconds.
+    full: u64,
     /// It is being closed: what it still asks is not heard.
     closing: bool,
 }
@@ -101,6 +107,9 @@ pub struct Chat {
     /// From where sessions came, and from where rooms were opened.
     session_shares: Shares<SessionId>,
     room_shares: Shares<ConversationId>,
+    /// From where names without an owner opened rooms. The store keeps it.
+    opened: Shares<ConversationId>,
+    networks: Networks,
     /// Who may do what.
     book: Book,
     /// Lines of the audit log that could not be written yet.
@@ -157,6 +166,8 @@ impl Chat {
                     auth_failures: 0,
                     purse: Purse::full(self.rules.rates(), self.turn.now.mono),
                     owes: 0,
+                    said: 0,
+                    full: 0,
                     closing: false,
                 };
                 self.connections.insert(connection, fresh);
@@ -223,6 +234,7 @@ impl Chat {
             .ok_or_else(|| refusal(ErrorKind::NotLoggedIn, "log in first: send a LOGIN with a name"))?;
         self.pass_rate(connection, session, owes, lines)?;
         if let Ask::Say(target, json) = ask {
+            self.pass_stored(connection, session, json.len())?;
             return self.say(connection, session, id, target, json, past);
         }
         self.seal();

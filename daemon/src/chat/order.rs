@@ -42,6 +42,8 @@ pub enum Act {
     Ban(Ban, Undo),
     /// Who may know of a room.
     Room(Place, bool),
+    /// A room goes, with its members' places and all that was said in it.
+    RemoveRoom(Place),
     /// What a user is.
     Grant {
         /// Who.
@@ -107,6 +109,7 @@ impl Act {
             Self::Ban(_, Undo::No) => "BAN",
             Self::Ban(_, Undo::Yes) => "UNBAN",
             Self::Room(..) => "ROOM",
+            Self::RemoveRoom(_) => "ROOM REMOVE",
             Self::Grant { .. } => "GRANT",
         }
     }

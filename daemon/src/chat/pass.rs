@@ -4,11 +4,14 @@
 //! slowly, so that refusing a flood costs next to nothing.
 
 use super::lookups::WHO_MEMBERS;
+use super::networks::{Bounds, Owes};
 use super::{Answer, Ask, Chat, ConnectionId, Effect, Refusal, SessionId, refusal};
 use tcp_chat_protocol::ErrorKind;
 
 /// For how long a line too many keeps its peer from being read, in milliseconds.
 const LINE_MS: u64 = 1;
+/// What is stored of a message beside its text, in bytes, about.
+const AROUND_BYTES: usize = 150;
 /// Members or rooms that a reply lists for the price of a line.
 const LISTED_A_LINE: usize = 100;
 /// The longest that a peer is not read because of what it has sent, in milliseconds.
@@ -35,6 +38,28 @@ impl Chat {
         })
     }
 
+    /// What a name without an owner says counts against what its network may have stored.
+    pub(super) fn pass_stored(
+        &mut self,
+        connection: ConnectionId,
+        session: SessionId,
+        bytes: usize,
+    ) -> Answer {
+        if self.sessions.get(session).is_none_or(|session| session.proven) {
+            return Ok(());
+        }
+        let Some(state) = self.connections.get_mut(&connection) else { return Ok(()) };
+        if state.full > 0 {
+            let seconds = state.full.div_ceil(1_000);
+            let msg = format!(
+                "your network has stored as much as it may in a day: wait {seconds} s, or log in with a name of your own"
+            );
+            return Err(too_fast(state.full, msg));
+        }
+        state.said = state.said.saturating_add(bytes + AROUND_BYTES);
+        Ok(())
+    }
+
     /// A request that only counts, as so many lines.
     pub(super) fn count(&mut self, connection: ConnectionId, lines: u32) {
         let (rates, now) = (self.rules.rates(), self.turn.now.mono);
@@ -53,8 +78,13 @@ impl Chat {
         let session = state.session.and_then(|session| self.sessions.get_mut(session));
         let purse = session.map_or(&mut state.purse, |session| &mut session.purse);
         let read = purse.read(rates, bytes, now);
-        state.owes = read.err().unwrap_or(0);
-        let (Ok(wait) | Err(wait)) = read;
+        let bounds = Bounds { sent: self.rules.network_flow, stored: self.rules.network_stored };
+        let Owes { sent, stored } = self.networks.charge(state.address, bounds, bytes, &mut state.said, now);
+        state.full = stored;
+        state.owes = read.err().max(sent.err()).unwrap_or(0);
+        let (Ok(own) | Err(own)) = read;
+        let (Ok(all) | Err(all)) = sent;
+        let wait = own.max(all);
         if wait > 0 {
             self.turn.effects.push(Effect::Slow(connection, wait.min(SLOWEST_MS)));
         }

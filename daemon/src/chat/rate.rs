@@ -45,7 +45,7 @@ impl Purse {
     pub(super) fn full(rates: Rates, now: u64) -> Self {
         Self {
             requests: Bucket::full(rates.requests, now),
-            bytes: Debt { milli: i64::MAX, at: now },
+            bytes: Debt::none(now),
             strangers: Bucket::full(minutely(rates.strangers), now / 60),
             acts: Bucket::full(ACTS_A_MINUTE, now / 60),
         }
@@ -101,13 +101,30 @@ fn minutely(rate: u32) -> Rate {
 
 /// Bytes that are left, or owed. Counted in thousandths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Debt {
+pub(super) struct Debt {
     milli: i64,
     at: u64,
 }
 
 impl Debt {
-    fn charge(&mut self, flow: Flow, bytes: usize, now: u64) -> Result<u64, u64> {
+    /// All of it is left.
+    pub(super) fn none(now: u64) -> Self {
+        Self { milli: i64::MAX, at: now }
+    }
+
+    /// Is all of it left again?
+    pub(super) fn is_none(&self, flow: Flow, now: u64) -> bool {
+        let mut later = *self;
+        let untouched = later.charge(flow, 0, now).is_ok();
+        let most = i64::try_from(flow.burst.saturating_mul(1000)).unwrap_or(i64::MAX);
+        flow.per_second == 0 || (untouched && later.milli >= most)
+    }
+
+    /// Takes the bytes out. More than there are may be taken: for how many milliseconds it is owed then.
+    ///
+    /// # Errors
+    /// It is owed from before, for so many milliseconds: nothing is taken out.
+    pub(super) fn charge(&mut self, flow: Flow, bytes: usize, now: u64) -> Result<u64, u64> {
         let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         if flow.per_second == 0 {
             return Ok(0);

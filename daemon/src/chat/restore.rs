@@ -2,6 +2,7 @@
 //! everything anew. Never reads messages: they stay where they are.
 
 use super::book::Book;
+use super::networks::Networks;
 use super::rooms::Conversations;
 use super::sessions::{Session, Sessions, UsedIds};
 use super::shares::Shares;
@@ -36,6 +37,12 @@ impl Chat {
             }
             sessions.put(session);
         }
+        let mut opened = Shares::default();
+        for (room, address) in found.opened {
+            if conversations.get(room).is_some() {
+                opened.add(room, address);
+            }
+        }
         let mut turn = Turn::default();
         turn.now = now;
         let mut chat = Self {
@@ -44,6 +51,8 @@ impl Chat {
             sessions,
             session_shares: Shares::default(),
             room_shares: Shares::default(),
+            opened,
+            networks: Networks::default(),
             users: Arc::new(users),
             book: Book::restore(rights),
             unaudited: Vec::new(),
@@ -76,7 +85,10 @@ impl Chat {
             .iter()
             .map(|s| StoredSession { row: s.row.clone(), rooms: s.rooms.clone() })
             .collect();
+        let mut opened: Vec<_> = self.opened.iter().map(|(room, network)| (*room, network)).collect();
+        opened.sort_unstable();
         Found {
+            opened,
             conversations,
             sessions,
             rights: self.book.stored(),

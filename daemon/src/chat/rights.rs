@@ -56,6 +56,8 @@ pub(super) enum Deed {
     Write,
     /// MSG to a user.
     Whisper,
+    /// JOIN, and the rooms of a LOGIN, where the room is not there yet; asked of the server.
+    Open,
     /// KICK, MUTE, UNMUTE, BAN, UNBAN, of somebody who stands there.
     Moderate(Rank),
     /// ROOM.
@@ -94,7 +96,11 @@ pub(super) fn may(who: Standing, deed: Deed) -> Result<(), No> {
             unless(role < Role::Member, No::ReadOnly)?;
             unless(who.is_muted, No::Muted)
         }
-        Deed::Whisper => unless(who.is_muted, No::Muted),
+        Deed::Whisper => {
+            unless(role < Role::Member, No::ReadOnly)?;
+            unless(who.is_muted, No::Muted)
+        }
+        Deed::Open => unless(role < Role::Member, No::ReadOnly),
         Deed::Moderate(whom) => {
             unless(role < Role::Moderator, No::ForModerators)?;
             unless(whom >= who.rank, No::NotAbove)
@@ -203,7 +209,7 @@ mod tests {
         let table = [
             // who            Know          Enter          Leave         Read          Write          Whisper
             (stranger,  [Err(Unknown), Err(Unknown), Err(Unknown), Err(Unknown), Err(Unknown),  Err(Unknown)]),
-            (reader,    [Ok(()),       Ok(()),       Ok(()),       Ok(()),       Err(ReadOnly), Ok(())]),
+            (reader,    [Ok(()),       Ok(()),       Ok(()),       Ok(()),       Err(ReadOnly), Err(ReadOnly)]),
             (member,    [Ok(()),       Ok(()),       Ok(()),       Ok(()),       Ok(()),        Ok(())]),
             (moderator, [Ok(()),       Ok(()),       Ok(()),       Ok(()),       Ok(()),        Ok(())]),
             (owner,     [Ok(()),       Ok(()),       Ok(()),       Ok(()),       Ok(()),        Ok(())]),
@@ -219,6 +225,8 @@ mod tests {
         }
         let server_moderator = stands(Some(Moderator), ServerModerator);
         for (who, deed, answer) in [
+            (reader, Deed::Open, Err(ReadOnly)),
+            (member, Deed::Open, Ok(())),
             (stranger, Deed::Moderate(Nobody), Err(Unknown)),
             (member, Deed::Moderate(Nobody), Err(ForModerators)),
             (moderator, Deed::Moderate(Nobody), Ok(())),

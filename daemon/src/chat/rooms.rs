@@ -247,15 +247,22 @@ impl Conversations {
         self.all.insert(id, Conversation::new(kind, head));
     }
 
+    /// A room is no longer found by its name, which is free.
+    pub(super) fn unname(&mut self, id: ConversationId) {
+        let Some(name) = self.all.get(&id).and_then(Conversation::room).cloned() else { return };
+        self.by_key.remove(&name, id);
+        if self.by_name.get(&name) == Some(&id) {
+            self.by_name.remove(&name);
+        }
+        self.rooms.remove(&id);
+    }
+
     /// Forgets a conversation.
     pub(super) fn remove(&mut self, id: ConversationId) {
+        self.unname(id);
         let Some(gone) = self.all.remove(&id) else { return };
         match &gone.kind {
-            ConversationKind::Room(name) => {
-                self.by_key.remove(name, id);
-                self.by_name.remove(name);
-                self.rooms.remove(&id);
-            }
+            ConversationKind::Room(_) => {}
             ConversationKind::Direct(a, b) => {
                 self.directs.remove(&(*a, *b));
                 for user in [a, b] {

@@ -34,6 +34,13 @@ pub struct Rules {
     pub rooms: usize,
     /// Rooms that one session may be in; 0: no limit.
     pub rooms_per_session: usize,
+    /// Rooms that names without an owner may have opened from one network; 0: no limit.
+    pub rooms_per_network: usize,
+    /// How much may come from one network.
+    pub network_flow: Flow,
+    /// How much of what is said by names without an owner is stored from one network: so much at once, and
+    /// again within a day.
+    pub network_stored: Flow,
     /// The longest line, for the reply to LOGIN, in bytes.
     pub line_bytes: usize,
     /// The longest text, for the reply to LOGIN, in bytes.
@@ -57,10 +64,21 @@ impl From<&Settings> for Rules {
             accounts: auth.mode == AuthMode::Accounts,
             rooms: limits.rooms,
             rooms_per_session: limits.rooms_per_session,
+            rooms_per_network: limits.rooms_per_network,
+            network_flow: Flow {
+                per_second: limits.network_bytes_per_second as u64,
+                burst: limits.network_burst_bytes as u64,
+            },
+            network_stored: daily(limits.stored_bytes_per_network as u64),
             line_bytes: limits.line_bytes,
             msg_bytes: limits.msg_bytes,
         }
     }
+}
+
+/// So much at once, and again within a day; 0: no limit.
+fn daily(bytes: u64) -> Flow {
+    Flow { per_second: if bytes == 0 { 0 } else { bytes.div_ceil(24 * 3600) }, burst: bytes }
 }
 
 impl Rules {

@@ -1,6 +1,7 @@
 //! Owns how much of what all share came from which network: sessions and rooms. No network may have
-//! more than half, so that no host fills the server for the others alone. Called by the chat. Never
-//! counts this host itself: behind it there may be many, by a tunnel.
+//! more than half, so that no host fills the server for the others alone, and of some things no more than a
+//! quota. Called by the chat. This host itself has no half, and several quotas: behind it there may be many, by
+//! a tunnel.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -19,7 +20,10 @@ pub fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Who has how many of one kind. After a restart it begins anew.
+/// As how many networks this host counts where it counts.
+pub(super) const THIS_HOST_IS: usize = 4;
+
+/// Who has how many of one kind.
 #[derive(Debug)]
 pub(super) struct Shares<K> {
     of: HashMap<K, IpAddr>,
@@ -39,8 +43,20 @@ impl<K: Eq + Hash> Shares<K> {
         limit == 0 || has + more <= limit.div_ceil(2) || is_this_host(address)
     }
 
+    /// May so many more come from there, where each network may have a `quota`? A quota of 0 is none.
+    pub(super) fn is_within(&self, address: IpAddr, more: usize, quota: usize) -> bool {
+        let has = self.counts.get(&network(address)).copied().unwrap_or(0);
+        let networks = if is_this_host(address) { THIS_HOST_IS } else { 1 };
+        quota == 0 || has + more <= quota.saturating_mul(networks)
+    }
+
+    /// From which network what came.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, IpAddr)> {
+        self.of.iter().map(|(what, network)| (what, *network))
+    }
+
     pub(super) fn add(&mut self, what: K, address: IpAddr) {
-        if !is_this_host(address) && self.of.insert(what, network(address)).is_none() {
+        if self.of.insert(what, network(address)).is_none() {
             *self.counts.entry(network(address)).or_default() += 1;
         }
     }
@@ -96,10 +112,18 @@ mod tests {
         shares.add(1, from("2001:db8::1"));
         assert!(!shares.may_have(from("2001:db8::2:0:0:1"), 1, 2));
         assert!(shares.may_have(from("2001:db8:0:1::1"), 1, 2));
-        for (n, here) in [(2, "127.0.0.1"), (3, "::1"), (4, "::ffff:127.0.0.9")] {
+        for (n, here) in [(2, "127.0.0.1"), (3, "::1"), (4, "::ffff:127.0.0.1")] {
             shares.add(n, from(here));
             assert!(shares.may_have(from(here), 9, 2), "{here}");
         }
-        assert_eq!(shares.counts.len(), 1);
+    }
+
+    #[test]
+    fn a_quota_is_one_networks_and_this_host_has_four() {
+        let mut shares = Shares::default();
+        let (one, here) = (from("192.0.2.1"), from("127.0.0.1"));
+        shares.add(1, one);
+        assert!(shares.is_within(one, 1, 2) && !shares.is_within(one, 2, 2) && shares.is_within(one, 9, 0));
+        assert!(shares.is_within(here, 8, 2) && !shares.is_within(here, 9, 2));
     }
 }

@@ -22,6 +22,8 @@ pub(super) enum Sweep {
     Strangers(UserId),
     /// Members of a room that may no longer be in it.
     Members(ConversationId, IntoIter<SessionId>),
+    /// Members of a room that is removed; who does it. The room goes with the last one.
+    Room(ConversationId, IntoIter<SessionId>, &'static str),
     /// Connections and sessions of a range of addresses that is banned; who says so, and why.
     Barred(IntoIter<(ConnectionId, Option<SessionId>)>, Box<(String, String)>),
     /// Mutes and bans that have ended by themselves.
@@ -60,10 +62,10 @@ impl Chat {
         !self.sweeps.0.is_empty()
     }
 
-    /// Is something left of a user that is removed?
+    /// Is something left of a user or a room that is removed?
     #[must_use]
     pub fn is_removing(&self) -> bool {
-        self.sweeps.0.iter().any(|sweep| matches!(sweep, Sweep::Grants(..)))
+        self.sweeps.0.iter().any(|sweep| matches!(sweep, Sweep::Grants(..) | Sweep::Room(..)))
     }
 
     /// Looks at what is left, at most `most` of it. True: there is more.
@@ -98,6 +100,16 @@ impl Chat {
                 true
             }
             Sweep::Members(room, all) => all.next().map(|session| self.sweep(session, *room)).is_some(),
+            Sweep::Room(room, all, who) => match all.next() {
+                Some(session) => {
+                    self.throw_out(session, Some(*room), who, "it is removed");
+                    true
+                }
+                None => {
+                    self.remove_conversation(*room);
+                    false
+                }
+            },
             Sweep::Barred(all, said) => {
                 let Some((connection, session)) = all.next() else { return false };
                 match session.filter(|session| self.sessions.get(*session).is_some()) {
@@ -152,6 +164,15 @@ impl Chat {
         there.sort_unstable_by_key(|(id, _)| *id);
         let said = Box::new((who.to_owned(), reason.to_owned()));
         self.sweep_later(Sweep::Barred(there.into_iter(), said));
+    }
+
+    /// A room is removed: nobody enters it, writes or reads in it any more, and its members are told in turn.
+    pub(super) fn sweep_room(&mut self, room: ConversationId, who: &'static str) {
+        let Some(conversation) = self.conversations.get_mut(room) else { return };
+        let members: Vec<_> = conversation.members.sessions().collect();
+        conversation.here = Arc::default();
+        self.conversations.unname(room);
+        self.sweep_later(Sweep::Room(room, members.into_iter(), who));
     }
 
     /// Those who may no longer be in a room are taken out of it.

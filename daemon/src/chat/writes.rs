@@ -3,6 +3,7 @@
 
 use super::steps::counted_id;
 use super::{Audit, Certificate, RightsChange, StoredRights, User, UserChange};
+use std::net::IpAddr;
 use tcp_chat_protocol::{Colour, Name, RequestId, Seq};
 
 counted_id! {
@@ -106,6 +107,8 @@ pub enum SessionChange {
 pub struct Writes {
     /// Conversations that began.
     pub conversations: Vec<(ConversationId, ConversationKind)>,
+    /// From which network a name without an owner opened a room.
+    pub opened: Vec<(ConversationId, IpAddr)>,
     /// Conversations that are gone with all their messages (direct messages whose two sessions
     /// have ended, rooms without members and messages). Written last.
     pub gone: Vec<ConversationId>,
@@ -128,6 +131,7 @@ impl Writes {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.conversations.is_empty()
+            && self.opened.is_empty()
             && self.gone.is_empty()
             && self.chunks.is_empty()
             && self.sent.is_empty()
@@ -163,6 +167,8 @@ pub struct StoredSession {
 pub struct Found {
     /// Every conversation.
     pub conversations: Vec<StoredConversation>,
+    /// From which network a name without an owner opened a room.
+    pub opened: Vec<(ConversationId, IpAddr)>,
     /// Every session.
     pub sessions: Vec<StoredSession>,
     /// Who may do what.

@@ -108,7 +108,7 @@ pub enum Command {
     Ban(Ban),
     /// Let in again who was banned
     Unban(Unban),
-    /// Settings of a room
+    /// Settings of a room, and its end
     #[command(subcommand)]
     Room(Room),
     /// Make a user owner, moderator, member or read-only, on the server or in a room

@@ -49,6 +49,9 @@ pub(super) fn ask(command: &Command, socket: Option<&Path>) -> Option<Result<(),
         Command::Room(Room::Set { room, access, json }) => {
             control::act(socket, &Request::Room { room, private: access == Access::Private }, json)
         }
+        Command::Room(Room::Remove { room, json }) => {
+            control::act(socket, &Request::RoomRemove { room }, json)
+        }
         Command::Grant(Grant { list: Some(List::List { json }), .. }) => {
             control::list(socket, &Request::Grants, json, &GRANTS)
         }

@@ -111,6 +111,15 @@ pub enum Room {
         #[arg(long)]
         json: bool,
     },
+    /// Remove a room for good: its members are taken out of it and told, and what was said in it goes.
+    /// A room of rooms.default stays
+    Remove {
+        /// Which
+        room: String,
+        /// Print what was done as JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Who may know of a room.

@@ -59,9 +59,12 @@ impl Hub {
         };
         for answer in std::mem::take(&mut self.answers) {
             match answer {
-                // All that the user was granted goes first.
+                // All of the user, or of the room, goes first.
                 Answer::User(to, Ok(touched)) if self.chat.is_removing() => {
                     self.answers.push(Answer::User(to, Ok(touched)));
+                }
+                Answer::Acted(to, Ok(done)) if self.chat.is_removing() => {
+                    self.answers.push(Answer::Acted(to, Ok(done)));
                 }
                 Answer::Health(to) => drop(to.send(health.clone())),
                 Answer::Measured(to) => drop(to.send(self.measure())),

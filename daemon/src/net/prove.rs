@@ -5,7 +5,7 @@
 use super::identity::Identity;
 use super::{Door, Gate};
 use crate::auth;
-use crate::chat::{Ask, Command, ConnectionId, Gives, Made, Proof, UserId};
+use crate::chat::{Ask, Command, ConnectionId, Digest, Gives, Made, Proof, UserId};
 use crate::hub::Outbox;
 use crate::metrics::Reason;
 use crate::settings::{AuthMode, ClientAuth};
@@ -30,8 +30,20 @@ pub(super) struct Peer<'a> {
     pub(super) outbox: &'a Outbox,
 }
 
+/// A password that an ENROL on this connection has set, if the chat agrees. A LOGIN that comes behind it is
+/// checked against it: the directory hears of it only once the turn is kept.
+#[derive(Clone)]
+pub(super) struct Enrolled {
+    /// The code that it used up: as long as the directory has it, the ENROL has not come through.
+    code: Digest,
+    user: UserId,
+    hash: Arc<str>,
+}
+
 /// What is left to the lines of one read.
 struct Read {
+    /// What an ENROL before has set.
+    enrolled: Option<Enrolled>,
     /// Checks.
     checks: usize,
     /// Has the log been told that one was refused?
@@ -84,8 +96,13 @@ fn known_already(login: &Login, gate: &Gate, identity: &Identity) -> Option<Proo
 }
 
 /// Checks and makes what takes time.
-pub(super) async fn prove(mut commands: Vec<Command>, gate: &Gate, peer: Peer<'_>) -> Vec<Command> {
-    let mut read = Read { checks: CHECKS_A_READ, told: false };
+pub(super) async fn prove(
+    mut commands: Vec<Command>,
+    gate: &Gate,
+    peer: Peer<'_>,
+    enrolled: Option<Enrolled>,
+) -> (Vec<Command>, Option<Enrolled>) {
+    let mut read = Read { enrolled, checks: CHECKS_A_READ, told: false };
     for command in &mut commands {
         let outcome = match command {
             Command::Ask(_, Ask::Login { login, proof, .. }) => {
@@ -107,13 +124,21 @@ pub(super) async fn prove(mut commands: Vec<Command>, gate: &Gate, peer: Peer<'_
             *command = Command::Refused(refusal);
         }
     }
-    commands
+    (commands, read.enrolled)
 }
 
 /// What a password is checked against, and what it proves.
-fn question(login: &Login, gate: &Gate, door: &Door) -> (Option<Arc<str>>, Proof) {
+fn question(login: &Login, read: &Read, gate: &Gate, door: &Door) -> (Option<Arc<str>>, Proof) {
     let users = gate.0.directory.users();
     let user = login.name.as_ref().and_then(|name| users.by_name(name));
+    let enrolled = read.enrolled.as_ref().filter(|enrolled| {
+        user.is_some_and(|user| {
+            user.id == enrolled.user && user.code.is_some_and(|code| code.hash == enrolled.code)
+        })
+    });
+    if let Some(Enrolled { user, hash, .. }) = enrolled {
+        return (Some(Arc::clone(hash)), Proof::Password(*user, Arc::clone(hash)));
+    }
     match (user, door.mode) {
         (Some(user), _) => {
             let proof = |hash: &Arc<str>| Proof::Password(UserId(user.id.0), Arc::clone(hash));
@@ -141,7 +166,7 @@ async fn check(login: &mut Login, read: &mut Read, gate: &Gate, peer: Peer<'_>) 
         }
         // Those that were before it may have failed meanwhile.
         wait(read, gate, peer, key.as_ref())?;
-        let (hash, proof) = question(login, gate, &gate.0.door.load());
+        let (hash, proof) = question(login, read, gate, &gate.0.door.load());
         let checks = gate.clone();
         let verify = move || {
             let _turn = turn;
@@ -207,7 +232,7 @@ fn later(msg: String, ms: u64) -> Refusal {
 /// Makes what an ENROL asks for, if its code is good.
 async fn make(
     enrol: &mut Enrol,
-    code: Option<crate::chat::Digest>,
+    code: Option<Digest>,
     read: &mut Read,
     gate: &Gate,
     peer: Peer<'_>,
@@ -221,10 +246,10 @@ async fn make(
         Wants::Password(_) => Gives::Password,
         Wants::Certificate(_) => Gives::Certificate,
     };
-    let name = {
+    let (name, user) = {
         let users = gate.0.directory.users();
         let admitted = users.admits(&enrol.name, code, gives, Timestamp::now().0);
-        admitted.map(|user| user.name.clone()).inspect_err(|refusal| {
+        admitted.map(|user| (user.name.clone(), user.id)).inspect_err(|refusal| {
             if refusal.kind == ErrorKind::AuthFailed {
                 gate.0.checks.attempts(|attempts, now| attempts.failed(peer.address.ip(), None, now));
                 refused(read, gate, peer, Reason::Code);
@@ -263,7 +288,12 @@ async fn make(
         }
     };
     match done {
-        Ok(Ok(made)) => Ok(made),
+        Ok(Ok(made)) => {
+            if let (Made::Password(hash), Some(code)) = (&made, code) {
+                read.enrolled = Some(Enrolled { code, user, hash: Arc::clone(hash) });
+            }
+            Ok(made)
+        }
         why => {
             let why = match why {
                 Ok(Err(why)) => why,

@@ -2,7 +2,7 @@
 //! waiting there when it is full. Never answers: refusals go the same way, so that the order stays.
 
 use super::identity::Identity;
-use super::prove::{self, Peer};
+use super::prove::{self, Enrolled, Peer};
 use super::{Gate, ask};
 use crate::chat::{Command, ConnectionId};
 use crate::hub::{Entry, HubGone, Outbox};
@@ -33,7 +33,7 @@ thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
 }
 
-type Putting = Pin<Box<dyn Future<Output = Result<(), HubGone>> + Send>>;
+type Putting = Pin<Box<dyn Future<Output = Result<Option<Enrolled>, HubGone>> + Send>>;
 
 /// The read side of one connection.
 pub(super) struct Reader {
@@ -50,6 +50,8 @@ pub(super) struct Reader {
     wiping: bool,
     /// A batch on its way into the inbox, which had no room, or with a password to check first.
     putting: Option<Putting>,
+    /// What an ENROL has set: the next read may have the LOGIN.
+    enrolled: Option<Enrolled>,
 }
 
 /// What a read came to.
@@ -76,6 +78,7 @@ impl Reader {
             careful: 0,
             wiping: true,
             putting: None,
+            enrolled: None,
         }
     }
 
@@ -87,6 +90,7 @@ impl Reader {
     /// The peer is logged in: what it sends from now on holds no secret of its own.
     pub(super) fn is_logged_in(&mut self) {
         self.wiping = false;
+        self.enrolled = None;
         self.decoder.set_wiping(false);
     }
 
@@ -102,8 +106,9 @@ impl Reader {
         if let Some(putting) = &mut self.putting {
             let put = ready!(putting.as_mut().poll(cx));
             self.putting = None;
-            if put.is_err() {
-                return Poll::Ready(Ok(Some(ReadEnd::HubGone)));
+            match put {
+                Ok(enrolled) => self.enrolled = enrolled,
+                Err(HubGone) => return Poll::Ready(Ok(Some(ReadEnd::HubGone))),
             }
         }
         let Some(commands) = ready!(self.poll_commands(cx, stream))? else {
@@ -168,16 +173,17 @@ impl Reader {
         let id = self.id;
         if takes_time {
             let (gate, identity, outbox) = (gate.clone(), self.identity.clone(), outbox.clone());
+            let enrolled = self.enrolled.take();
             self.putting = Some(Box::pin(async move {
                 let peer = Peer { id, address, identity: &identity, outbox: &outbox };
-                let commands = prove::prove(commands, &gate, peer).await;
-                gate.0.inbox.put(Entry::Commands(id, commands)).await
+                let (commands, enrolled) = prove::prove(commands, &gate, peer, enrolled).await;
+                gate.0.inbox.put(Entry::Commands(id, commands)).await.map(|()| enrolled)
             }));
         } else if let Err(full) = gate.0.inbox.try_put(Entry::Commands(id, commands)) {
-            let gate = gate.clone();
+            let (gate, enrolled) = (gate.clone(), self.enrolled.take());
             self.putting = Some(Box::pin(async move {
                 match full {
-                    Some(entry) => gate.0.inbox.put(entry).await,
+                    Some(entry) => gate.0.inbox.put(entry).await.map(|()| enrolled),
                     None => Err(HubGone),
                 }
             }));

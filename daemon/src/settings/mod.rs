@@ -223,6 +223,14 @@ pub struct Limits {
     pub rooms: usize,
     /// Rooms that one session may be in; 0: no limit.
     pub rooms_per_session: usize,
+    /// Rooms that names without an owner may have opened from one network; 0: no limit.
+    pub rooms_per_network: usize,
+    /// Bytes a second from one network; 0: no limit.
+    pub network_bytes_per_second: usize,
+    /// Bytes from one network at once.
+    pub network_burst_bytes: usize,
+    /// Bytes that names without an owner may have stored from one network in a day; 0: no limit.
+    pub stored_bytes_per_network: usize,
 }
 
 /// Logging.
@@ -369,6 +377,10 @@ impl Default for Limits {
             sessions_per_user: 8,
             rooms: 16_384,
             rooms_per_session: 1_024,
+            rooms_per_network: 1_024,
+            network_bytes_per_second: 64 * 1024 * 1024,
+            network_burst_bytes: 256 * 1024 * 1024,
+            stored_bytes_per_network: 1024 * 1024 * 1024,
         }
     }
 }

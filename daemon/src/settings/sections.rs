@@ -241,6 +241,16 @@ impl Reader<'_> {
             sessions_per_user: v.number("limits.sessions_per_user", 0..=MANY).unwrap_or(d.sessions_per_user),
             rooms: v.number("limits.rooms", 0..=MANY).unwrap_or(d.rooms),
             rooms_per_session: v.number("limits.rooms_per_session", 0..=MANY).unwrap_or(d.rooms_per_session),
+            rooms_per_network: v.number("limits.rooms_per_network", 0..=MANY).unwrap_or(d.rooms_per_network),
+            network_bytes_per_second: v
+                .size("limits.network_bytes_per_second", 0..=16 * 1024 * MIB)
+                .unwrap_or(d.network_bytes_per_second),
+            network_burst_bytes: v
+                .size("limits.network_burst_bytes", 1024..=16 * 1024 * MIB)
+                .unwrap_or(d.network_burst_bytes),
+            stored_bytes_per_network: v
+                .size("limits.stored_bytes_per_network", 0..=1024 * 1024 * MIB)
+                .unwrap_or(d.stored_bytes_per_network),
         };
         // The envelope around a text takes room in the line, too.
         if limits.msg_bytes + 256 > limits.line_bytes {

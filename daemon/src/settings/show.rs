@@ -154,6 +154,10 @@ fn show_limits(limits: &Limits, all: &mut Vec<Entry>) {
         sessions_per_user,
         rooms,
         rooms_per_session,
+        rooms_per_network,
+        network_bytes_per_second,
+        network_burst_bytes,
+        stored_bytes_per_network,
     } = limits;
     all.push(("limits.connections", count(*connections as u64)));
     all.push(("limits.connections_per_address", count(*connections_per_address as u64)));
@@ -163,6 +167,7 @@ fn show_limits(limits: &Limits, all: &mut Vec<Entry>) {
     all.push(("limits.sessions_per_user", count(*sessions_per_user as u64)));
     all.push(("limits.rooms", count(*rooms as u64)));
     all.push(("limits.rooms_per_session", count(*rooms_per_session as u64)));
+    all.push(("limits.rooms_per_network", count(*rooms_per_network as u64)));
     all.push(("limits.line_bytes", size(*line_bytes)));
     all.push(("limits.msg_bytes", size(*msg_bytes)));
     all.push(("limits.outbox_bytes", size(*outbox_bytes)));
@@ -170,6 +175,9 @@ fn show_limits(limits: &Limits, all: &mut Vec<Entry>) {
     all.push(("limits.burst", count(u64::from(*burst))));
     all.push(("limits.bytes_per_second", size(*bytes_per_second)));
     all.push(("limits.burst_bytes", size(*burst_bytes)));
+    all.push(("limits.network_bytes_per_second", size(*network_bytes_per_second)));
+    all.push(("limits.network_burst_bytes", size(*network_burst_bytes)));
+    all.push(("limits.stored_bytes_per_network", size(*stored_bytes_per_network)));
     all.push(("limits.strangers_per_minute", count(u64::from(*strangers_per_minute))));
     all.push(("limits.errors", count(u64::from(*errors))));
     all.push(("limits.handshake", duration(*handshake)));

@@ -131,7 +131,12 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
     let (users, certificates) = users::read(log)?;
     let Totals { head, last_conversation, last_session, .. } = totals;
     let (rights, audit) = (rights::read(log)?, Vec::new());
+    let opened = log
+        .prepare("SELECT room, network FROM opened ORDER BY room")?
+        .query_map([], |row| Ok((ConversationId(row.get(0)?), parsed(row, 1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
     let found = Found {
+        opened,
         conversations,
         sessions,
         users,

@@ -17,7 +17,10 @@ pub(super) fn write(log: &Connection, all: &Found) -> rusqlite::Result<()> {
     for id in ids(log, "SELECT id FROM sessions")?.filter(|id| !stay.contains(id)) {
         rows::leave_ids_behind(log, id)?;
     }
-    log.execute_batch("DELETE FROM conversations; DELETE FROM sessions; DELETE FROM members")?;
+    log.execute_batch(
+        "DELETE FROM conversations; DELETE FROM sessions; DELETE FROM members; DELETE FROM opened",
+    )?;
+    rows::put_opened(log, &all.opened)?;
     for conversation in &all.conversations {
         rows::put_conversation(log, conversation.id, &conversation.kind, conversation.head)?;
     }

@@ -77,6 +77,7 @@ pub(super) fn forget(log: &Connection, room: ConversationId) -> rusqlite::Result
         "DELETE FROM private_rooms WHERE room = ?1",
         "DELETE FROM mutes WHERE room = ?1",
         "DELETE FROM bans WHERE room = ?1",
+        "DELETE FROM opened WHERE room = ?1",
     ] {
         log.prepare_cached(sql)?.execute([room.0])?;
     }

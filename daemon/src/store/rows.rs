@@ -6,6 +6,7 @@ use super::{StoreError, rights, users};
 use crate::chat::{Chunk, ConversationId, ConversationKind, SessionChange, SessionId, SessionRow, Writes};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use std::net::IpAddr;
 use tcp_chat_protocol::{RequestId, Seq};
 
 /// A number as SQLite keeps it. None that is given out comes near the sign; one that is asked for
@@ -64,6 +65,7 @@ pub(super) fn write(log: &Connection, writes: &Writes) -> rusqlite::Result<()> {
     for (id, kind) in &writes.conversations {
         put_conversation(log, *id, kind, 0)?;
     }
+    put_opened(log, &writes.opened)?;
     if !writes.chunks.is_empty() {
         put_chunks(log, &writes.chunks)?;
     }
@@ -100,6 +102,18 @@ fn put_chunks(log: &Connection, chunks: &[Chunk]) -> rusqlite::Result<()> {
         let Chunk { conversation, first, last, prev, ts, lines } = chunk;
         put.execute(params![int(*first), int(*last), conversation.0, int(*prev), int(*ts), &lines[..]])?;
         head.execute(params![conversation.0, int(*last)])?;
+    }
+    Ok(())
+}
+
+/// Writes from which networks rooms were opened.
+pub(super) fn put_opened(log: &Connection, opened: &[(ConversationId, IpAddr)]) -> rusqlite::Result<()> {
+    if opened.is_empty() {
+        return Ok(());
+    }
+    let mut put = log.prepare_cached("INSERT OR REPLACE INTO opened (room, network) VALUES (?1, ?2)")?;
+    for (room, network) in opened {
+        put.execute(params![room.0, network.to_string()])?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::Desk;
 
 #[test]
 fn a_running_daemon_is_asked_through_its_socket() {
-    let cases: [(&[&str], &str, &str, i32, &str); 15] = [
+    let cases: [(&[&str], &str, &str, i32, &str); 17] = [
         (
             &["status", "--json"],
             "{\"ok\":true,\"data\":{\"state\":\"serving\"}}\n",
@@ -77,6 +77,20 @@ fn a_running_daemon_is_asked_through_its_socket() {
             "{\"command\":\"room\",\"private\":true,\"room\":\"ops\",\"version\":1}",
             0,
             "{\"private\":true,\"room\":\"ops\"}\n",
+        ),
+        (
+            &["room", "remove", "ops", "--json"],
+            "{\"ok\":true,\"data\":{\"room\":\"ops\"}}\n",
+            "{\"command\":\"room remove\",\"room\":\"ops\",\"version\":1}",
+            0,
+            "{\"room\":\"ops\"}\n",
+        ),
+        (
+            &["room", "remove", "lobby"],
+            "{\"ok\":false,\"error\":\"the room lobby stays\"}\n",
+            "{\"command\":\"room remove\",\"room\":\"lobby\",\"version\":1}",
+            70,
+            "",
         ),
         (
             &["grant", "ana", "read-only", "--room", "ops"],

@@ -38,6 +38,35 @@ pub(crate) fn logs_in(daemon: &Daemon, name: &str, password: &str) -> Peer {
 }
 
 #[test]
+fn a_login_may_come_right_behind_the_enrol_that_makes_it_possible() {
+    let daemon = Daemon::with(ACCOUNTS);
+    for (name, cuts) in [("ana", false), ("bo", true)] {
+        let code = code(&done(&daemon, &["user", "add", name]));
+        let enrol = json!({"op": "ENROL", "data": {"name": name, "code": code, "password": "sesame"}});
+        let login = json!({"op": "LOGIN", "data": {"name": name, "password": "sesame"}});
+        let mut peer = daemon.connect();
+        if cuts {
+            peer.sends(&enrol);
+            peer.sends(&login);
+        } else {
+            peer.sends_bytes(format!("{enrol}\n{login}\n").as_bytes());
+        }
+        assert_eq!(peer.next_where("the ENROL's reply", |_| true)["op"], "ENROL");
+        assert_eq!(peer.next_where("the LOGIN's reply", |_| true)["data"]["name"], *name);
+    }
+    // A code that is not good does not make one good.
+    let code = code(&done(&daemon, &["user", "add", "cy"]));
+    let mut peer = daemon.connect();
+    let wrong = code.chars().rev().collect::<String>();
+    let enrol = json!({"op": "ENROL", "data": {"name": "cy", "code": wrong, "password": "sesame"}});
+    let login = json!({"op": "LOGIN", "data": {"name": "cy", "password": "sesame"}});
+    peer.sends_bytes(format!("{enrol}\n{login}\n").as_bytes());
+    for _ in 0..2 {
+        assert_eq!(peer.next_where("a refusal", |_| true)["data"]["kind"], "AUTH_FAILED");
+    }
+}
+
+#[test]
 fn a_join_line_sets_a_password_once() {
     let daemon = Daemon::with(&format!("{ACCOUNTS}\nlog.level = \"trace\""));
     let added = operator(&daemon, &["user", "add", "Ana", "--room", "ops"]);

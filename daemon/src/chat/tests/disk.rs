@@ -10,6 +10,7 @@ use tcp_chat_protocol::{RequestId, Seq};
 #[derive(Debug, Default, Clone)]
 pub(super) struct Disk {
     conversations: BTreeMap<ConversationId, (ConversationKind, Seq)>,
+    opened: BTreeMap<ConversationId, std::net::IpAddr>,
     sessions: BTreeMap<SessionId, (SessionRow, Vec<(ConversationId, Seq)>)>,
     pub(super) chunks: Vec<Chunk>,
     sent: HashMap<(SessionId, RequestId), (ConversationId, Seq)>,
@@ -28,6 +29,7 @@ impl Disk {
             self.last.0 = self.last.0.max(id.0);
             self.conversations.insert(id, (kind, 0));
         }
+        self.opened.extend(writes.opened);
         for chunk in writes.chunks {
             let (_, head) = self.conversations.get_mut(&chunk.conversation).expect("a conversation");
             assert_eq!(*head, chunk.prev, "the chain has no hole");
@@ -84,6 +86,7 @@ impl Disk {
             mutes.retain(|(scope, ..)| *scope != Some(id));
             bans.retain(|(scope, ..)| *scope != Some(id));
             self.conversations.remove(&id);
+            self.opened.remove(&id);
             self.chunks.retain(|c| c.conversation != id);
         }
     }
@@ -112,6 +115,7 @@ impl Disk {
 
     pub(super) fn replace(&mut self, found: Found) {
         self.rights = found.rights;
+        self.opened = found.opened.into_iter().collect();
         self.audit.extend(found.audit);
         self.conversations = found.conversations.into_iter().map(|c| (c.id, (c.kind, c.head))).collect();
         self.sessions = found.sessions.into_iter().map(|s| (s.row.id, (s.row, s.rooms))).collect();
@@ -133,6 +137,7 @@ impl Disk {
                 .values()
                 .map(|(row, rooms)| StoredSession { row: row.clone(), rooms: rooms.clone() })
                 .collect(),
+            opened: self.opened.iter().map(|(room, network)| (*room, *network)).collect(),
             rights: self.rights.clone(),
             audit: Vec::new(),
             users: self.users.values().cloned().collect(),

@@ -256,3 +256,99 @@ fn a_cursor_beyond_everything_misses_nothing_and_breaks_nothing() {
     let ana = world.resumes("ana", Some(u64::MAX));
     assert_eq!(world.hears(ana), ["LOGIN ana lobby head 1"]);
 }
+
+#[test]
+fn a_network_has_only_so_many_rooms_even_where_nobody_is_in_them_any_more() {
+    let mut world = World::new(|rules| rules.rooms_per_network = 2);
+    world.proven = vec!["pro"];
+    world.address = "192.0.2.1".parse().unwrap();
+    let joins = |world: &mut World, who, room: &str| {
+        world.skips(&[who]);
+        world.sends(who, &format!(r#"{{"op":"JOIN","data":{{"room":"{room}"}}}}"#));
+        world.hears(who).remove(0).starts_with("JOIN")
+    };
+    let ana = world.login("ana");
+    for room in ["a", "b"] {
+        assert!(joins(&mut world, ana, room));
+        world.sends(ana, &format!(r#"{{"op":"MSG","data":{{"room":"{room}","msg":"."}}}}"#));
+        world.sends(ana, &format!(r#"{{"op":"LEAVE","data":{{"room":"{room}"}}}}"#));
+    }
+    assert!(!joins(&mut world, ana, "c"), "both are there");
+    world.sends(ana, r#"{"op":"QUIT"}"#);
+    world.restarts();
+    let bo = world.login("bo");
+    assert!(!joins(&mut world, bo, "c"), "a restart and another session change nothing");
+    assert!(joins(&mut world, bo, "a"), "what is there may be entered");
+    let login = world.connect();
+    world.sends(login, r#"{"op":"LOGIN","data":{"name":"cy","rooms":["lobby","c"]}}"#);
+    assert_eq!(world.hears(login), ["ERROR_MSG NO_SUCH_ROOM"]);
+    let pro = world.login("pro");
+    assert!(joins(&mut world, pro, "c"), "a proven name counts for itself");
+    world.address = "192.0.2.2".parse().unwrap();
+    let dee = world.login("dee");
+    assert!(joins(&mut world, dee, "d"), "another network has its own");
+    // Behind this host there may be many.
+    world.address = "127.0.0.1".parse().unwrap();
+    let eve = world.login("eve");
+    assert!((0..8).all(|n| joins(&mut world, eve, &format!("here{n}"))));
+    assert!(!joins(&mut world, eve, "here8"));
+    // What goes is given back.
+    world.sends(bo, r#"{"op":"LEAVE","data":{"room":"a"}}"#);
+    world.forgets_all();
+    assert!(joins(&mut world, bo, "c2"));
+    assert_eq!(world.disk.found().opened, world.chat.found().opened);
+}
+
+#[test]
+fn a_new_session_has_no_new_burst() {
+    let mut world = World::new(|rules| {
+        rules.network_flow = Flow { per_second: 1_000, burst: 2_000 };
+    });
+    world.address = "2001:db8::1".parse().unwrap();
+    let ana = world.login("ana");
+    let reads = |world: &mut World, who, bytes| {
+        world.skips(&[who]);
+        world.adds(who, Command::Read(bytes));
+        world.sends(who, r#"{"op":"MSG","data":"x"}"#);
+        world.hears(who).remove(0)
+    };
+    assert!(reads(&mut world, ana, 3_000).starts_with("MSG "), "on credit");
+    assert_eq!(world.slowed.remove(&ana), Some(1_000));
+    world.address = "2001:db8::2".parse().unwrap();
+    let bo = world.login("bo");
+    assert_eq!(
+        reads(&mut world, bo, 10),
+        "ERROR_MSG RATE_LIMITED 1000 ms",
+        "another session, the same network"
+    );
+    world.address = "2001:db8:1::1".parse().unwrap();
+    let cy = world.login("cy");
+    assert!(reads(&mut world, cy, 10).starts_with("MSG "));
+    world.passes(1_000);
+    assert!(reads(&mut world, bo, 10).starts_with("MSG "), "the wait was true");
+}
+
+#[test]
+fn a_network_stores_only_so_much_in_a_day() {
+    let mut world = World::new(|rules| {
+        rules.network_stored = Flow { per_second: 1, burst: 200 };
+    });
+    world.proven = vec!["pro"];
+    world.address = "192.0.2.1".parse().unwrap();
+    let [ana, pro] = ["ana", "pro"].map(|name| world.login(name));
+    let says = |world: &mut World, who| {
+        world.skips(&[who]);
+        world.adds(who, Command::Read(30));
+        world.sends(who, r#"{"op":"MSG","data":"x"}"#);
+        world.hears(who).remove(0)
+    };
+    assert!(says(&mut world, ana).starts_with("MSG "));
+    assert!(says(&mut world, ana).starts_with("MSG "), "it is charged with the next read");
+    assert!(says(&mut world, ana).starts_with("ERROR_MSG RATE_LIMITED "));
+    assert!(says(&mut world, pro).starts_with("MSG "), "a proven name counts for itself");
+    world.sends(ana, r#"{"op":"QUIT"}"#);
+    let bo = world.login("bo");
+    assert!(says(&mut world, bo).starts_with("ERROR_MSG RATE_LIMITED "), "a new session changes nothing");
+    world.passes(3_600_000);
+    assert!(says(&mut world, bo).starts_with("MSG "));
+}

@@ -3,6 +3,7 @@
 
 use super::world::World;
 use super::*;
+use tcp_chat_protocol::request::Place;
 
 /// Everyone whom the tables ask about, with what they were granted on the server and in the room.
 /// `sam` proves nothing, and so has nothing of what was granted to the name.
@@ -64,7 +65,7 @@ fn every_op_by_every_role_in_public_and_private_rooms() {
         (r#"{"op":"JOIN","data":{"room":"ops"}}"#,                       [OK, OK, OK, OK, OK, OK, OK, OK, OK],  [NR, NR, OK, OK, OK, OK, NR, OK, OK]),
         (r#"{"op":"LEAVE","data":{"room":"ops"}}"#,                      [OK, OK, OK, OK, OK, OK, OK, OK, OK],  [NR, NR, OK, OK, OK, OK, NR, OK, OK]),
         (r#"{"op":"MSG","data":{"room":"ops","msg":"x"}}"#,              [OK, OK, NO, OK, OK, OK, NO, OK, OK],  [NR, NR, NO, OK, OK, OK, NR, OK, OK]),
-        (r#"{"op":"MSG","data":{"to":"bo","msg":"x"}}"#,                 [OK, OK, OK, OK, OK, OK, OK, OK, OK],  [OK, OK, OK, OK, OK, OK, OK, OK, OK]),
+        (r#"{"op":"MSG","data":{"to":"bo","msg":"x"}}"#,                 [OK, OK, OK, OK, OK, OK, NO, OK, OK],  [OK, OK, OK, OK, OK, OK, NO, OK, OK]),
         (r#"{"op":"WHO","data":{"room":"ops"}}"#,                        [OK, OK, OK, OK, OK, OK, OK, OK, OK],  [NR, NR, OK, OK, OK, OK, NR, OK, OK]),
         (r#"{"op":"HISTORY","data":{"room":"ops"}}"#,                    [OK, OK, OK, OK, OK, OK, OK, OK, OK],  [NR, NR, OK, OK, OK, OK, NR, OK, OK]),
         (r#"{"op":"SEARCH","data":{"query":"secret","room":"ops"}}"#,    [OK, OK, OK, OK, OK, OK, OK, OK, OK],  [NR, NR, OK, OK, OK, OK, NR, OK, OK]),
@@ -264,4 +265,53 @@ fn a_room_that_becomes_private_puts_out_those_who_were_granted_nothing() {
     assert_eq!(world.hears(cy), ["LOGIN cy  head 2"]);
     world.sends(cy, r#"{"op":"MSG","data":"x"}"#);
     assert_eq!(world.hears(cy), ["ERROR_MSG NO_SUCH_ROOM"]);
+}
+
+#[test]
+fn a_removed_room_is_gone_with_all_that_was_in_it() {
+    let (mut world, mem, bo) = room_with("mem", true);
+    let nob = world.login("nob");
+    world.skips(&[nob, bo, mem]);
+    let room = Place(Some("OPS".parse().unwrap()));
+    let done = world.acts(Act::RemoveRoom(room.clone())).unwrap();
+    assert_eq!(done.room.as_deref(), Some("ops"));
+    for member in [mem, bo] {
+        assert!(world.hears(member).contains(&"NOTICE REMOVED ops".to_owned()));
+    }
+    assert!(world.disk.chunks.is_empty(), "what was said is gone");
+    assert_eq!(
+        world.disk.audit.last().map(|line| (&*line.did, line.room.as_deref())),
+        Some(("room remove", Some("ops")))
+    );
+    assert_eq!(world.acts(Act::RemoveRoom(room)), Err(ErrorKind::NoSuchRoom));
+    let lobby = Act::RemoveRoom(Place(Some("LOBBY".parse().unwrap())));
+    assert_eq!(world.acts(lobby), Err(ErrorKind::Forbidden), "it is configured");
+    let found = world.disk.found();
+    assert!(found.rights.private.is_empty() && found.rights.grants.iter().all(|(scope, ..)| scope.is_none()));
+    assert_eq!(found.conversations, world.chat.found().conversations);
+    // Its name is free, and nothing of what it was is in the new one.
+    world.sends(nob, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
+    assert_eq!(world.hears(nob), ["JOIN ops head 0 [nob here owner] of 1"]);
+    world.loses(mem);
+    let mem = world.resumes("mem", Some(0));
+    assert!(!world.hears(mem).iter().any(|line| line.contains("a secret")));
+}
+
+#[test]
+fn in_a_room_that_is_being_removed_nobody_says_anything() {
+    let (mut world, mem, bo) = room_with("mem", false);
+    world.sweeps = false;
+    world.acts(Act::RemoveRoom(Place(Some("ops".parse().unwrap())))).unwrap();
+    world.skips(&[mem, bo]);
+    world.sends(mem, r#"{"op":"MSG","data":{"room":"ops","msg":"x"}}"#);
+    assert_eq!(world.hears(mem), ["ERROR_MSG NO_SUCH_ROOM"]);
+    // Another of that name is another one.
+    world.sends(mem, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
+    assert_eq!(world.hears(mem), ["JOIN ops head 0 [mem here owner] of 1"]);
+    world.sweeps = true;
+    world.operator(|_| {});
+    world.skips(&[mem]);
+    world.sends(mem, r#"{"op":"MSG","data":{"room":"ops","msg":"x"}}"#);
+    assert!(world.hears(mem)[0].starts_with("MSG "));
+    assert_eq!(world.disk.found().conversations, world.chat.found().conversations);
 }

@@ -115,3 +115,31 @@ fn a_banned_certificate_ends_its_users_sessions_and_opens_nothing_until_it_is_ov
     let over = shown(&mut world);
     assert_eq!(world.hears(over), ["LOGIN cy lobby head 0"]);
 }
+
+#[test]
+fn who_may_only_read_on_the_server_writes_to_nobody_and_opens_no_room() {
+    let (mut world, [desk, _, bo]) = cy_twice();
+    world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"read-only"}}"#).unwrap();
+    world.skips(&[desk, bo]);
+    for line in [
+        r#"{"op":"MSG","data":{"to":"bo","msg":"x"}}"#,
+        r#"{"op":"MSG","data":{"to":"cy","msg":"x"}}"#,
+        r#"{"op":"MSG","data":"x"}"#,
+    ] {
+        world.sends(desk, line);
+        assert_eq!(world.hears(desk), ["ERROR_MSG FORBIDDEN"], "{line}");
+    }
+    world.sends(desk, r#"{"op":"JOIN","data":{"room":"hers"}}"#);
+    assert_eq!(world.hears(desk), ["ERROR_MSG NO_SUCH_ROOM"]);
+    let another = world.connect();
+    world.sends(another, r#"{"op":"LOGIN","data":{"name":"cy","password":"pw","rooms":["hers"]}}"#);
+    assert_eq!(world.hears(another), ["ERROR_MSG NO_SUCH_ROOM"]);
+    assert!(world.hears(bo).is_empty());
+    // What is there is read, and where more was granted more is done.
+    world.sends(bo, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
+    world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"member","room":"ops"}}"#).unwrap();
+    world.sends(desk, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
+    world.skips(&[desk]);
+    world.sends(desk, r#"{"op":"MSG","data":{"room":"ops","msg":"x"}}"#);
+    assert_eq!(world.hears(desk), ["MSG 1<0 ops cy: x"]);
+}

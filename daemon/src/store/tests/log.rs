@@ -204,11 +204,13 @@ fn a_restart_finds_what_was_kept() {
         UserChange::Certificate(certificate(1, true)),
         UserChange::Forget(Digest([2; 32])),
     ];
+    writes.opened = vec![(room(1), [192, 0, 2, 1].into())];
     store.commit(writes).unwrap();
     drop(store); // as a crash does: nothing is closed in order
 
     let conversation = |id, kind, head| StoredConversation { id, kind, head };
     let wanted = Found {
+        opened: vec![(room(1), [192, 0, 2, 1].into())],
         conversations: vec![
             conversation(room(1), ConversationKind::Room(name("Lobby")), 2),
             conversation(room(2), ConversationKind::Direct(UserId(1), UserId(2)), 0),
@@ -231,6 +233,7 @@ fn a_restart_finds_what_was_kept() {
 
     // And after a time without writing: all of it anew.
     let anew = Found {
+        opened: vec![(room(12), "2001:db8::".parse().unwrap())],
         conversations: vec![conversation(room(12), ConversationKind::Room(name("x")), 2)],
         sessions: vec![StoredSession { row: session_row(3), rooms: vec![(room(12), 1)] }],
         rights: StoredRights::default(),
