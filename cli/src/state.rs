@@ -50,6 +50,25 @@ impl From<StateError> for Failure {
     }
 }
 
+/// Where a state belongs, before it is locked.
+struct Place {
+    folder: PathBuf,
+    stem: String,
+}
+
+impl Place {
+    /// The state, once its lock is held and something could be written.
+    fn locked(self, lock: File) -> Result<State, StateError> {
+        let Self { folder, stem } = self;
+        let trial = folder.join(format!("{stem}.trial"));
+        // A full disk still lets an empty file be made.
+        let tried = files::write(&trial, &[b' '; TRIAL_BYTES]).and_then(|()| std::fs::remove_file(&trial));
+        tried.map_err(|why| StateError { folder: Some(folder.clone()), why })?;
+        let path = folder.join(format!("{stem}.json"));
+        Ok(State { folder, path, _lock: lock })
+    }
+}
+
 impl State {
     /// The state for a purpose (`chat`, `tail`, `send`), a server and a name. `None` where another
     /// client uses it, or there is no place for it: then nothing is saved.
@@ -63,9 +82,9 @@ impl State {
     /// # Errors
     /// The folder cannot be made or written, or its disk is full.
     pub fn claim(purpose: &str, server: &str, name: &str) -> Result<Option<Self>, StateError> {
-        let (state, lock) = Self::files(purpose, server, name)?;
+        let (place, lock) = Self::files(purpose, server, name)?;
         match lock.try_lock() {
-            Ok(()) => state(lock).map(Some),
+            Ok(()) => place.locked(lock).map(Some),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(why)) => Err(StateError { folder: files::state_folder(), why }),
         }
@@ -76,34 +95,22 @@ impl State {
     /// # Errors
     /// As [`State::claim`].
     pub fn wait_for(purpose: &str, server: &str, name: &str) -> Result<Self, StateError> {
-        let (state, lock) = Self::files(purpose, server, name)?;
+        let (place, lock) = Self::files(purpose, server, name)?;
         lock.lock().map_err(|why| StateError { folder: files::state_folder(), why })?;
-        state(lock)
+        place.locked(lock)
     }
 
-    /// The lock's file, and what makes a state of it once it is locked.
-    fn files(
-        purpose: &str,
-        server: &str,
-        name: &str,
-    ) -> Result<(impl FnOnce(File) -> Result<Self, StateError>, File), StateError> {
+    /// The place, and the file that locks it.
+    fn files(purpose: &str, server: &str, name: &str) -> Result<(Place, File), StateError> {
         let folder = files::state_folder().ok_or_else(|| {
             let why = "this user has no home folder";
             StateError { folder: None, why: io::Error::new(io::ErrorKind::NotFound, why) }
         })?;
         let stem = format!("{purpose}-{}-{}", files::plain_name(server), files::plain_name(name));
-        let (trial, path) = (folder.join(format!("{stem}.trial")), folder.join(format!("{stem}.json")));
         let lock = files::make_folder(&folder)
             .and_then(|()| files::private(&folder.join(format!("{stem}.lock"))))
             .map_err(|why| StateError { folder: Some(folder.clone()), why })?;
-        let state = move |lock| {
-            // A full disk still lets an empty file be made.
-            let tried =
-                files::write(&trial, &[b' '; TRIAL_BYTES]).and_then(|()| std::fs::remove_file(&trial));
-            tried.map_err(|why| StateError { folder: Some(folder.clone()), why })?;
-            Ok(Self { folder, path, _lock: lock })
-        };
-        Ok((state, lock))
+        Ok((Place { folder, stem }, lock))
     }
 
     /// What was saved, if it is there and can be read.
