@@ -83,9 +83,9 @@ fn life() -> BTreeSet<String> {
     let taken = format!("listen.address = \"{}\"\nlog.format = \"json\"", daemon.address());
     std::fs::write(folder.path().join("config.toml"), taken).unwrap();
     let end = run(folder.path(), &["run"], "");
-    assert_eq!(end.code, Some(78), "{}", end.err);
+    assert_eq!(end.code, Some(75), "{}", end.err);
     let log = Log::follow(std::io::Cursor::new(end.err));
-    assert_eq!(log.emits("ended").expect("its last word")["code"], 78);
+    assert_eq!(log.emits("ended").expect("its last word")["code"], 75);
     seen.extend(held(&log));
     seen
 }

@@ -224,6 +224,6 @@ fn a_port_that_is_taken_is_said_with_its_key() {
     let address = taken.local_addr().unwrap();
     let setting = format!("metrics.address={address}");
     let end = run(folder.path(), &["--set", &setting, "--set", "listen.address=127.0.0.1:0"], "");
-    assert_eq!(end.code, Some(78), "{}", end.err);
+    assert_eq!(end.code, Some(75), "{}", end.err);
     assert!(end.err.contains("metrics.address: cannot listen on"), "{}", end.err);
 }
