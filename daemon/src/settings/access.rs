@@ -57,16 +57,17 @@ impl Reader<'_> {
     }
 
     fn password_hash(&mut self, file: &Path) -> Option<String> {
+        let shown = self.shown_file("auth.password_file", file);
         let read = std::fs::read_to_string(file).map_err(|e| {
             self.permission |= e.kind() == std::io::ErrorKind::PermissionDenied;
-            format!("{} cannot be read: {e}", file.display())
+            format!("{shown} cannot be read: {e}")
         });
         let checked = read.and_then(|text| {
             let hash = text.trim().to_owned();
             // The file's content is a secret even if it is wrong: it may be the bare password.
             crate::auth::check(&hash)
                 .map(|()| hash)
-                .map_err(|why| format!("{}: {why}; write what `tcp-chatd password` prints", file.display()))
+                .map_err(|why| format!("{shown}: {why}; write what `tcp-chatd password` prints"))
         });
         checked.map_err(|reason| self.values.refuse("auth.password_file", reason)).ok()
     }
