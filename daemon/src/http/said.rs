@@ -1,10 +1,10 @@
 //! Owns what the bodies of posts mean: a text, or an alert of Alertmanager or Grafana told in a line or
 //! two. Pure: called by [`super::post`] with the bytes, and never says anything to anyone.
 
+use super::payload::{self, Alert, Alerts, Body};
 use crate::auth;
 use crate::chat::Digest;
-use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Alerts of one notification that get a line each.
@@ -22,83 +22,71 @@ pub(super) struct Said {
     pub(super) same: Option<Digest>,
 }
 
-/// Every shape that is understood; a field that is not there is the default.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Body {
-    text: Option<String>,
-    /// Alertmanager, and Grafana since its version 8.
-    alerts: Option<Vec<Alert>>,
-    #[serde(rename = "groupKey")]
-    group_key: String,
-    status: String,
-    #[serde(rename = "truncatedAlerts")]
-    truncated: u64,
-    /// Grafana before that.
-    #[serde(rename = "ruleName")]
-    rule_name: Option<String>,
-    #[serde(rename = "ruleUrl")]
-    rule_url: String,
-    state: String,
-    title: String,
-    message: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Alert {
-    status: String,
-    labels: BTreeMap<String, String>,
-    annotations: BTreeMap<String, String>,
-    #[serde(rename = "startsAt")]
-    starts: String,
-    #[serde(rename = "endsAt")]
-    ends: String,
-    #[serde(rename = "panelURL")]
-    panel: String,
-    #[serde(rename = "dashboardURL")]
-    dashboard: String,
-}
-
 /// Reads a body; the text has at most `most` bytes if it is made here.
 ///
 /// # Errors
 /// What is wrong with it, and what would be right.
 pub(super) fn read(body: &[u8], most: usize) -> Result<Said, String> {
+    // Some programs begin a file with a mark of the byte order.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     // serde takes a list for a struct, field by field.
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(format!("the body is no JSON object; {EXPECTED}"));
     }
-    let body: Body =
-        serde_json::from_slice(body).map_err(|why| format!("the body cannot be read: {why}; {EXPECTED}"))?;
-    if let Some(alerts) = &body.alerts {
-        if alerts.is_empty() {
+    let wrong = |why: serde_json::Error| format!("the body cannot be read: {why}; {EXPECTED}");
+    // A label with bytes that are no text must not lose the alert.
+    let sent = String::from_utf8_lossy(body);
+    let body: Body = serde_json::from_str(&sent).map_err(wrong)?;
+    if let Some(Alerts(alerts)) = &body.alerts {
+        let truncated = body.truncated.number();
+        if alerts.is_empty() && truncated == 0 {
             return Err("`alerts` is empty: there is nothing to say".to_owned());
         }
-        return Ok(Said { text: tell_alerts(&body, alerts, most), same: Some(same(&body, alerts)) });
+        let ending = |left: u64| match left.saturating_add(truncated) {
+            0 => None,
+            left => Some(format!("and {left} more")),
+        };
+        return Ok(Said { text: tell_alerts(&body, alerts, most, ending), same: Some(same(&body, alerts)) });
     }
     if let Some(rule) = &body.rule_name {
         let state = if body.state.is_empty() { "alerting" } else { &body.state };
-        let mut line = format!("{} {}", state.to_uppercase(), one_line(rule));
+        let name = [&**rule, &body.title].into_iter().find(|name| !name.is_empty()).unwrap_or("an alert");
+        let mut line = format!("{} {}", one_line(state).to_uppercase(), one_line(name));
         add(&mut line, ": ", &body.message);
         let mut text = cut(line, LINE_BYTES);
         if !body.rule_url.is_empty() {
             text = format!("{text}\n{}", cut(one_line(&body.rule_url), LINE_BYTES));
         }
-        let same = auth::sha256(format!("{rule}\0{state}\0{}", body.message).as_bytes());
+        let same = auth::sha256(format!("{}\0{state}\0{}", &**rule, &*body.message).as_bytes());
         return Ok(Said { text: cut(text, most), same: Some(same) });
     }
-    match body.text {
-        Some(text) => Ok(Said { text, same: None }),
-        None => Err(format!("`text` is missing; {EXPECTED}")),
+    let Some(text) = body.text else { return Err(format!("`text` is missing; {EXPECTED}")) };
+    if matches!(sent, Cow::Owned(_)) {
+        return Err(format!("the body is no UTF-8; {EXPECTED}"));
     }
+    Ok(Said { text: serde_json::from_str(text.get()).map_err(wrong)?, same: None })
+}
+
+/// What is said of a notification that is too long to be kept whole: it `begins` so. `None`: it is no
+/// notification. A room must not be silent because there are too many alerts.
+pub(super) fn read_cut(begins: &[u8], most: usize) -> Option<Said> {
+    let alerts = payload::first_alerts(begins)?;
+    let body = Body::default();
+    let same = Some(same(&body, &alerts));
+    if alerts.is_empty() {
+        let text = "FIRING an alert that is too long to be read; look at what sent it".to_owned();
+        // What it is known by is not known.
+        return Some(Said { text: cut(text, most), same: Some(auth::sha256(begins)) });
+    }
+    let ending = |left: u64| Some(format!("and more than {left} more"));
+    Some(Said { text: tell_alerts(&body, &alerts, most, ending), same })
 }
 
 const EXPECTED: &str = r#"send {"text": "..."}, or what Alertmanager's or Grafana's webhook sends"#;
 
-/// A line for each alert, while there is room.
-fn tell_alerts(body: &Body, alerts: &[Alert], most: usize) -> String {
-    const MORE: usize = 40;
+/// A line for each alert, while there is room; then how many are left, as `ending` says it.
+fn tell_alerts(body: &Body, alerts: &[Alert], most: usize, ending: impl Fn(u64) -> Option<String>) -> String {
+    const MORE: usize = 48;
     let mut text = String::new();
     let mut told = 0;
     for alert in alerts.iter().take(ALERTS) {
@@ -117,19 +105,19 @@ fn tell_alerts(body: &Body, alerts: &[Alert], most: usize) -> String {
         text.push_str(&line);
         told += 1;
     }
-    let left = (alerts.len() - told) as u64 + body.truncated;
-    if left > 0 {
-        // Writing into a string cannot fail.
-        let _ = write!(text, "\nand {left} more");
+    if text.is_empty() {
+        text = tell(body, &Alert::default());
+    }
+    if let Some(ending) = ending((alerts.len() - told) as u64) {
+        text = format!("{text}\n{ending}");
     }
     cut(text, most)
 }
 
 fn tell(body: &Body, alert: &Alert) -> String {
-    let status = if alert.status.is_empty() { &body.status } else { &alert.status };
-    let status = if status.is_empty() { "firing" } else { status };
-    let label = |name: &str| alert.labels.get(name).map(String::as_str).unwrap_or_default();
-    let note = |name: &str| alert.annotations.get(name).map(String::as_str).unwrap_or_default();
+    let status = [&*alert.status, &body.status].into_iter().find(|s| !s.is_empty()).unwrap_or("firing");
+    let label = |name: &str| alert.labels.get(name);
+    let note = |name: &str| alert.annotations.get(name);
     let name = [label("alertname"), &body.title].into_iter().find(|n| !n.is_empty()).unwrap_or("an alert");
     let mut line = format!("{} {}", one_line(status).to_uppercase(), one_line(name));
     if !label("severity").is_empty() {
@@ -142,8 +130,9 @@ fn tell(body: &Body, alert: &Alert) -> String {
 }
 
 fn link(alert: &Alert) -> Option<String> {
-    let runbook = alert.annotations.get("runbook_url").map(String::as_str).unwrap_or_default();
-    let link = [runbook, &alert.panel, &alert.dashboard].into_iter().find(|link| !link.is_empty())?;
+    let link = [alert.annotations.get("runbook_url"), &alert.panel, &alert.dashboard]
+        .into_iter()
+        .find(|link| !link.is_empty())?;
     Some(cut(one_line(link), LINE_BYTES))
 }
 
@@ -153,12 +142,12 @@ fn same(body: &Body, alerts: &[Alert]) -> Digest {
         .iter()
         .map(|alert| {
             // A firing alert has no end, or one that moves.
-            let ends = if alert.status == "resolved" { &*alert.ends } else { "" };
-            format!("{:?}\0{}\0{}\0{ends}", alert.labels, alert.status, alert.starts)
+            let ends = if &*alert.status == "resolved" { &*alert.ends } else { "" };
+            format!("{:?}\0{}\0{}\0{ends}", alert.labels, &*alert.status, &*alert.starts)
         })
         .collect();
     parts.sort_unstable();
-    let whole = format!("{}\0{}\0{}\0{}", body.group_key, body.status, body.truncated, parts.join("\0\0"));
+    let whole = [&*body.group_key, &body.status, &body.truncated, &parts.join("\0\0")].join("\0");
     auth::sha256(whole.as_bytes())
 }
 
@@ -252,6 +241,121 @@ mod tests {
         let ok = json!({"ruleName": "CPU", "state": "ok"});
         assert_eq!(said(&ok).text, "OK CPU");
         assert_ne!(said(&ok).same, said(&old).same);
+    }
+
+    /// Each was refused with 400, which no alerting system sends again: the alert was lost.
+    #[test]
+    fn no_field_of_a_webhook_loses_an_alert() {
+        let odd = [
+            json!(null),
+            json!(7),
+            json!(-1.5),
+            json!(true),
+            json!(["a"]),
+            json!({"a": 1}),
+            json!(""),
+            json!("text"),
+        ];
+        let whole = [
+            json!({"status": "firing", "groupKey": "g", "truncatedAlerts": 0, "title": "t", "message": "m", "state": "s",
+                "receiver": "r", "version": "4", "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {},
+                "externalURL": "http://am", "orgId": 1, "text": "x"}),
+            json!({"status": "firing", "labels": {"alertname": "Down", "instance": "web1", "severity": "page"},
+                "annotations": {"summary": "gone", "description": "gone", "message": "gone", "runbook_url": "u"},
+                "startsAt": "2026-01-01T00:00:00Z", "endsAt": "2026-01-01T00:00:00Z", "generatorURL": "u",
+                "fingerprint": "1", "panelURL": "u", "dashboardURL": "u", "silenceURL": "u", "imageURL": "u",
+                "values": {"A": 1}, "valueString": "v", "labels2": 1}),
+            json!({"ruleName": "CPU", "ruleUrl": "u", "state": "alerting", "title": "t", "message": "m", "ruleId": 1,
+                "dashboardId": 1, "panelId": 1, "orgId": 1, "evalMatches": [], "tags": {}, "imageUrl": "u"}),
+        ];
+        for (which, part) in whole.iter().enumerate() {
+            for field in part.as_object().unwrap().keys() {
+                for odd in &odd {
+                    let mut part = part.clone();
+                    part[field] = odd.clone();
+                    let body = match which {
+                        0 => {
+                            part["alerts"] = json!([whole[1].clone()]);
+                            part
+                        }
+                        1 => json!({"alerts": [null, part, null], "groupKey": null}),
+                        _ => part,
+                    };
+                    let read = read(body.to_string().as_bytes(), 8192);
+                    if which == 2 && field == "ruleName" && odd.is_null() {
+                        continue; // Then it is no alert of Grafana.
+                    }
+                    let said = read.unwrap_or_else(|why| panic!("{field} = {odd}: {why}"));
+                    assert!(said.same.is_some() && !said.text.is_empty(), "{field} = {odd}");
+                }
+            }
+        }
+        for name in ["alertname", "instance", "severity", "summary"] {
+            for odd in &odd {
+                let mut alert = whole[1].clone();
+                alert["labels"][name] = odd.clone();
+                alert["annotations"][name] = odd.clone();
+                said(&json!({ "alerts": [alert] }));
+            }
+        }
+        let numbers = json!({"alerts": [{"labels": {"alertname": "Down", "instance": 9100, "severity": true},
+            "annotations": {"summary": 1.5}}]});
+        assert_eq!(said(&numbers).text, "FIRING Down (true) on 9100: 1.5");
+    }
+
+    #[test]
+    fn how_many_were_left_out_never_overflows() {
+        for (truncated, end) in [
+            ("18446744073709551615", "\nand 18446744073709551615 more"),
+            ("99999999999999999999999", "\nand 18446744073709551615 more"),
+            ("1e400", "\nand 18446744073709551615 more"),
+            ("-5", "\nand 1 more"),
+            ("\"2\"", "\nand 3 more"),
+            ("1.9", "\nand 2 more"),
+            ("null", "\nand 1 more"),
+        ] {
+            let alerts = vec![r#"{"labels":{"alertname":"A"}}"#; 11].join(",");
+            let body = format!(r#"{{"truncatedAlerts":{truncated},"alerts":[{alerts}]}}"#);
+            let text = read(body.as_bytes(), 8192).unwrap().text;
+            assert!(text.ends_with(end), "{truncated}: {text}");
+        }
+        let none = read(br#"{"alerts":[],"truncatedAlerts":7,"title":"Storm"}"#, 8192).unwrap();
+        assert_eq!(none.text, "FIRING Storm\nand 7 more");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_lose_no_alert() {
+        let said = read(
+            b"\xef\xbb\xbf{\"alerts\":[{\"labels\":{\"alertname\":\"A\xff\",\"instance\":\"\\ud800\"}}]}",
+            99,
+        );
+        assert_eq!(said.unwrap().text, "FIRING A\u{fffd} on \\ud800");
+        assert!(read(b"{\"text\":\"A\xff\"}", 99).unwrap_err().contains("UTF-8"));
+    }
+
+    #[test]
+    fn a_notification_that_is_too_long_is_told_by_how_it_begins() {
+        let alert = |n| {
+            format!(
+                r#"{{"status":"firing","labels":{{"alertname":"Pod","instance":"p{n}"}},"annotations":null}}"#
+            )
+        };
+        let body = format!(
+            r#"{{"receiver":"\"alerts\":[","x":"alerts","alerts": [{}]}}"#,
+            (0..40).map(alert).collect::<Vec<_>>().join(",")
+        );
+        for (end, left) in [(body.len(), 30), (body.len() / 2, 9)] {
+            let said = read_cut(&body.as_bytes()[..end], 8192).unwrap();
+            assert!(said.text.starts_with("FIRING Pod on p0\nFIRING Pod on p1\n"), "{}", said.text);
+            assert!(said.text.ends_with(&format!("\nand more than {left} more")), "{}", said.text);
+        }
+        assert!(
+            read_cut(&body.as_bytes()[..60], 8192)
+                .unwrap()
+                .text
+                .starts_with("FIRING an alert that is too long")
+        );
+        assert!(read_cut(br#"{"text":"\"alerts\":[ xxxx"#, 8192).is_none());
     }
 
     #[test]
