@@ -21,7 +21,7 @@ use tcp_chat_protocol::{ErrorKind, Name, Refusal, RequestId, Seq};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{error, warn};
 use zeroize::Zeroizing;
 
 /// Posts that may wait for their turn.
@@ -209,7 +209,7 @@ impl Seat {
             // What it said is gone with it, because of its age.
             Ok(Resend::Gone) => Posted::Again(resent.seq),
             Err(why) => {
-                warn!(
+                error!(
                     event = "store_unreadable",
                     error = why.to_string(),
                     "store failed: a post could not be compared with the one before"

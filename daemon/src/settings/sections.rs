@@ -325,17 +325,6 @@ impl Reader<'_> {
     }
 }
 
-impl Reader<'_> {
-    /// A file with a secret, for a sentence: its path, unless what was written may be the secret itself.
-    pub(super) fn shown_file(&self, key: &str, file: &Path) -> String {
-        let written = self.values.layers.get(key).map(|(value, _)| value.to_string());
-        if file.exists() || written.is_some_and(|written| masked::may_show(key, &written)) {
-            return file.display().to_string();
-        }
-        format!("the file that it names, in {},", self.base.display())
-    }
-}
-
 /// A name or an address for a certificate, in the form in which it is compared.
 pub(crate) fn certificate_name(text: &str) -> Option<String> {
     if let Ok(address) = text.parse::<IpAddr>() {
