@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 /// The layer of a module, from the ground up.
-const LAYERS: [(&str, u8); 15] = [
+const LAYERS: [(&str, u8); 16] = [
     ("chat", 0),
     ("settings", 0),
     ("store", 1),
@@ -15,6 +15,7 @@ const LAYERS: [(&str, u8); 15] = [
     ("metrics", 0),
     ("auth", 0),
     ("clock", 0),
+    ("places", 0),
     ("hub", 2),
     ("net", 3),
     ("admin", 4),

@@ -12,6 +12,7 @@ pub use socket::{CannotBind, ControlSocket, bind, check_path};
 
 use crate::chat::Counts;
 use crate::hub::Inbox;
+use crate::places::{Place, Places};
 use crate::store::Readers;
 use crate::tls::TlsState;
 use serde::Serialize;
@@ -22,12 +23,12 @@ use std::time::Duration;
 use tcp_chat_protocol::{Line, LineDecoder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-/// Connections to the control socket at once.
+/// Connections to the control socket at once. One more, and one that waits for its peer gives way.
 const CONNECTIONS: usize = 16;
 /// The longest request, in bytes.
 const LINE_BYTES: usize = 64 * 1024;
@@ -119,19 +120,22 @@ pub struct Desk {
 
 /// Answers on the socket until told to stop.
 pub async fn serve(listener: UnixListener, desk: Desk, stop: CancellationToken) {
-    let places = std::sync::Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Places::new(CONNECTIONS);
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, _)) => {
+                let Some(place) = stop.run_until_cancelled(places.take()).await else { return };
                 let (desk, stop) = (desk.clone(), stop.clone());
                 tokio::spawn(async move {
-                    let _place = place;
-                    let _ = stop.run_until_cancelled(talk(stream, desk)).await;
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = place.gives_way() => {}
+                        _ = talk(stream, &place, desk) => {}
+                    }
                 });
             }
             Err(why) => {
@@ -150,7 +154,7 @@ fn who_asks(stream: &UnixStream) -> io::Result<Option<u32>> {
     Ok(may_ask.then(|| peer.uid()))
 }
 
-async fn talk(mut stream: UnixStream, desk: Desk) -> io::Result<()> {
+async fn talk(mut stream: UnixStream, place: &Place, desk: Desk) -> io::Result<()> {
     let Some(uid) = who_asks(&stream)? else {
         return stream.write_all(&Reply::error("you are not the daemon's user, nor root").line()).await;
     };
@@ -174,7 +178,10 @@ async fn talk(mut stream: UnixStream, desk: Desk) -> io::Result<()> {
         };
         for request in requests {
             let reply = match request {
-                Ok(request) => answers::carry_out(request, uid, &desk).await,
+                Ok(request) => {
+                    let Some(_work) = place.work() else { return Ok(()) };
+                    answers::carry_out(request, uid, &desk).await
+                }
                 Err(why) => Reply::error(why),
             };
             stream.write_all(&reply.line()).await?;

@@ -4,6 +4,7 @@
 
 mod answer;
 mod observe;
+mod payload;
 mod post;
 mod poster;
 mod said;
@@ -12,6 +13,7 @@ pub use observe::Observed;
 pub use post::Posts;
 
 use crate::metrics::Metrics;
+use crate::places::{Place, Places};
 use answer::Answer;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -22,13 +24,12 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
-/// Connections at once, to each of the two; more wait in the kernel.
+/// Connections at once, to each of the two. One more, and one that waits for its peer gives way.
 const CONNECTIONS: usize = 32;
 /// How long a request's head may take, and a connection may be silent.
 const HEAD: Duration = Duration::from_secs(30);
@@ -50,33 +51,28 @@ pub enum Service {
 
 /// Serves until it is told to stop; then what is being answered is still answered.
 pub async fn serve(listener: TcpListener, service: Service, metrics: Arc<Metrics>, stop: CancellationToken) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Places::new(CONNECTIONS);
     let tasks = TaskTracker::new();
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            () = stop.cancelled() => break,
-            accepted = accept(&listener, &places) => accepted,
-        };
-        let Some((stream, place)) = accepted else { continue };
-        let (service, metrics, stop) = (service.clone(), metrics.clone(), stop.clone());
-        tasks.spawn(async move {
-            let _place = place;
-            converse(stream, service, metrics, stop).await;
-        });
+    let served = async {
+        loop {
+            let Some(stream) = accept(&listener).await else { continue };
+            let place = places.take().await;
+            let (service, metrics, stop) = (service.clone(), metrics.clone(), stop.clone());
+            tasks.spawn(converse(stream, place, service, metrics, stop));
+        }
+    };
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => {}
+        () = served => {}
     }
     tasks.close();
     tasks.wait().await;
 }
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    // Only closed with the process.
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
+async fn accept(listener: &TcpListener) -> Option<TcpStream> {
     match listener.accept().await {
-        Ok((stream, _)) => Some((stream, place)),
+        Ok((stream, _)) => Some(stream),
         Err(why) => {
             warn!(
                 event = "http_accept_failed",
@@ -89,10 +85,19 @@ async fn accept(
     }
 }
 
-async fn converse(stream: TcpStream, service: Service, metrics: Arc<Metrics>, stop: CancellationToken) {
+async fn converse(
+    stream: TcpStream,
+    place: Place,
+    service: Service,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+) {
+    let place = &place;
     let respond = |request: Request<Incoming>| {
         let (service, metrics) = (service.clone(), metrics.clone());
         async move {
+            // It gives way at once; what it asked is not done.
+            let Some(_work) = place.work() else { return std::future::pending().await };
             let answer = respond(service, request).await;
             metrics.http.answered(answer.status().as_u16());
             Ok::<_, Infallible>(answer)
@@ -107,6 +112,7 @@ async fn converse(stream: TcpStream, service: Service, metrics: Arc<Metrics>, st
     // How a peer leaves is no matter.
     tokio::select! {
         _ = &mut connection => return,
+        () = place.gives_way() => return,
         () = stop.cancelled() => {}
     }
     connection.as_mut().graceful_shutdown();
@@ -116,7 +122,7 @@ async fn converse(stream: TcpStream, service: Service, metrics: Arc<Metrics>, st
 async fn respond(service: Service, request: Request<Incoming>) -> Answer {
     let answered = async {
         match service {
-            Service::Observe(observed) => observed.answer(request.method(), request.uri().path()).await,
+            Service::Observe(observed) => observed.answer(&request).await,
             Service::Post(posts) => posts.answer(request).await,
         }
     };

@@ -6,7 +6,10 @@ use crate::hub::Inbox;
 use crate::metrics::{Metrics, Now};
 use crate::store::Readers;
 use crate::tls::TlsState;
-use hyper::{Method, StatusCode};
+use hyper::header::HOST;
+use hyper::http::uri::Authority;
+use hyper::{Method, Request, StatusCode};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -32,12 +35,21 @@ pub struct Observed {
 }
 
 impl Observed {
-    pub(super) async fn answer(&self, method: &Method, path: &str) -> Answer {
+    pub(super) async fn answer<B>(&self, request: &Request<B>) -> Answer {
+        let (method, path) = (request.method(), request.uri().path());
         if !matches!(path, "/metrics" | "/healthz" | "/readyz") {
             return not_found("there is /metrics, /healthz and /readyz here");
         }
         if method != Method::GET && method != Method::HEAD {
             return method_not_allowed("GET, HEAD");
+        }
+        // A page in a browser on this host can give its own name this address (DNS rebinding), and would
+        // read what is here. `/healthz` tells nothing, and load balancers ask it by any name.
+        if path != "/healthz" && !is_asked_as_local(request) {
+            return plain(
+                StatusCode::MISDIRECTED_REQUEST,
+                "ask for this by an IP address or as localhost; a proxy has to send `Host: localhost`\n",
+            );
         }
         match path {
             "/metrics" => self.metrics().await,
@@ -82,5 +94,50 @@ impl Observed {
                 plain(StatusCode::INTERNAL_SERVER_ERROR, "the figures could not be written\n")
             }
         }
+    }
+}
+
+/// Is the daemon asked for by an address, or as `localhost`? Nobody can make those mean another host. What
+/// names no host is no browser.
+fn is_asked_as_local<B>(request: &Request<B>) -> bool {
+    let named = request.headers().get_all(HOST).iter();
+    let named = named.map(|host| host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()));
+    named.chain(request.uri().authority().cloned().map(Some)).all(|host| {
+        host.is_some_and(|host| {
+            let host = host.host();
+            let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+            v6.is_some_and(|host| host.parse::<Ipv6Addr>().is_ok())
+                || host.parse::<Ipv4Addr>().is_ok()
+                || host.trim_end_matches('.').eq_ignore_ascii_case("localhost")
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_nobody_can_rebind() {
+        for (host, local) in [
+            ("localhost", true),
+            ("LOCALHOST.:9464", true),
+            ("127.0.0.1:9464", true),
+            ("[::1]:9464", true),
+            ("10.0.0.7", true),
+            ("evil.example", false),
+            ("localhost.evil.example:9464", false),
+            ("evil.example@localhost", true),
+            ("127.0.0.1.evil.example", false),
+            ("::1", false),
+            ("", false),
+            ("2130706433", false),
+        ] {
+            let request = Request::builder().uri("/metrics").header(HOST, host).body(()).unwrap();
+            assert_eq!(is_asked_as_local(&request), local, "{host}");
+        }
+        let absolute = Request::builder().uri("http://evil.example/metrics").header(HOST, "localhost");
+        assert!(!is_asked_as_local(&absolute.body(()).unwrap()));
+        assert!(is_asked_as_local(&Request::builder().uri("/metrics").body(()).unwrap()));
     }
 }

@@ -10,7 +10,7 @@ use crate::hub::Inbox;
 use crate::metrics::{Metrics, Reason};
 use crate::net::Gate;
 use crate::settings::Http;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Method, Request, StatusCode};
@@ -25,8 +25,11 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-/// The largest body, in bytes: a notification of some thousand alerts.
-const BODY_BYTES: usize = 1024 * 1024;
+/// The largest body that is kept whole, in bytes: a notification of some thousand alerts. Of a longer
+/// notification the beginning is told.
+const BODY_BYTES: usize = 4 * 1024 * 1024;
+/// So much of a longer one is taken from the network: what sends it would not hear the answer otherwise.
+const DRAINED_BYTES: usize = 64 * 1024 * 1024;
 /// How long a body may take to come.
 const BODY: Duration = Duration::from_secs(10);
 /// The longest `Idempotency-Key`, in bytes.
@@ -113,8 +116,13 @@ impl Posts {
         })?;
         let key = key(request.headers())?;
         let most = self.0.gate.msg_bytes();
-        let Said { text, same } =
-            said::read(&body(request).await?, most).map_err(|why| Refusal::new(ErrorKind::Data, why))?;
+        let Said { text, same } = match body(request).await? {
+            Arrived::Whole(body) => {
+                said::read(&body, most).map_err(|why| Refusal::new(ErrorKind::Data, why))?
+            }
+            Arrived::Cut(begins) => said::read_cut(&begins, most).ok_or_else(too_long)?,
+        };
+        let is_notification = same.is_some();
         text::check(&text, most).map_err(|why| {
             let kind = if matches!(why, text::TextError::TooLong { .. }) {
                 ErrorKind::TooLarge
@@ -140,6 +148,14 @@ impl Posts {
                 let msg = "`Idempotency-Key`: this key was used for another message in this room; this one was \
                            not kept: post it under a key of its own";
                 Ok(refused(StatusCode::UNPROCESSABLE_ENTITY, "DATA", msg))
+            }
+            // Alertmanager and Grafana send again what is answered with 503, and drop all else.
+            Posted::Refused(why) if is_notification && why.kind == ErrorKind::RateLimited => {
+                self.0.metrics.http.refused();
+                debug!(event = "post_refused", reason = why.kind.as_str(), "post refused");
+                let mut answer = tell(&why);
+                *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+                Ok(answer)
             }
             Posted::Refused(why) => Err(why),
         }
@@ -185,17 +201,42 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     Ok(Some(key.to_owned()))
 }
 
-async fn body(request: Request<Incoming>) -> Result<hyper::body::Bytes, Refusal> {
-    let read = Limited::new(request.into_body(), BODY_BYTES).collect();
-    match timeout(BODY, read).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(why)) if why.is::<LengthLimitError>() => {
-            let msg = format!("the body is longer than {BODY_BYTES} bytes");
-            Err(Refusal::new(ErrorKind::TooLarge, msg))
-        }
-        Ok(Err(_)) => Err(Refusal::new(ErrorKind::Data, "the body did not come whole")),
+/// What came of a body.
+enum Arrived {
+    Whole(Vec<u8>),
+    /// The beginning of a notification that is longer than is kept.
+    Cut(Vec<u8>),
+}
+
+async fn body(request: Request<Incoming>) -> Result<Arrived, Refusal> {
+    match timeout(BODY, take(request.into_body())).await {
+        Ok(taken) => taken,
         Err(_) => Err(Refusal::new(ErrorKind::Timeout, "the body took too long to come")),
     }
+}
+
+async fn take(mut body: Incoming) -> Result<Arrived, Refusal> {
+    let mut kept = Vec::new();
+    let mut taken = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Refusal::new(ErrorKind::Data, "the body did not come whole"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        let fitted = taken <= BODY_BYTES;
+        taken += data.len();
+        kept.extend_from_slice(data.get(..BODY_BYTES - kept.len()).unwrap_or(&data));
+        // Asked once: it reads all of what is kept.
+        if fitted && taken > BODY_BYTES && said::read_cut(&kept, 0).is_none() {
+            return Err(too_long());
+        }
+        if taken > DRAINED_BYTES {
+            break;
+        }
+    }
+    Ok(if taken > BODY_BYTES { Arrived::Cut(kept) } else { Arrived::Whole(kept) })
+}
+
+fn too_long() -> Refusal {
+    Refusal::new(ErrorKind::TooLarge, format!("the body is longer than {BODY_BYTES} bytes"))
 }
 
 /// A refusal as HTTP says it.

@@ -12,6 +12,8 @@ pub enum Handshake {
     Failed,
     /// It took too long.
     TimedOut,
+    /// The peer connected and went away without a byte: a health check of a load balancer.
+    Empty,
 }
 
 impl Handshake {
@@ -20,6 +22,7 @@ impl Handshake {
             Self::Done => "ok",
             Self::Failed => "failed",
             Self::TimedOut => "timeout",
+            Self::Empty => "empty",
         }
     }
 }
@@ -52,6 +55,7 @@ pub(super) fn handshakes() -> impl Iterator<Item = [&'static str; 2]> {
         (Tls::V1_2, Handshake::Done),
         (Tls::None, Handshake::Failed),
         (Tls::None, Handshake::TimedOut),
+        (Tls::None, Handshake::Empty),
     ]
     .into_iter()
     .map(|(version, outcome)| [version.as_str(), outcome.as_str()])

@@ -6,7 +6,7 @@ use super::identity::Identity;
 use super::permits::Permit;
 use super::reader::{ReadEnd, Reader};
 use super::socket::prepare;
-use super::stream::TlsStream;
+use super::stream::{NoTls, TlsStream};
 use super::writer::{WriteEnd, Writer};
 use crate::chat::{Command, ConnectionId};
 use crate::hub::{Closed, Entry, Item, Outbox};
@@ -81,7 +81,12 @@ async fn shake_hands(
             counts.handshake(version, Handshake::Done);
             Some(Box::new(stream))
         }
-        Ok(Err(why)) => {
+        Ok(Err(NoTls::Silent(why))) => {
+            debug!(event = "connection_empty", peer = %peer, error = why.to_string(), "connected and sent nothing");
+            counts.handshake(metrics::Tls::None, Handshake::Empty);
+            None
+        }
+        Ok(Err(NoTls::Failed(why))) => {
             debug!(event = "handshake_failed", peer = %peer, reason = "tls", error = why.to_string(), "handshake failed");
             counts.handshake(metrics::Tls::None, Handshake::Failed);
             None

@@ -46,6 +46,7 @@ pub async fn serve(gate: Gate, listener: TcpListener, stop: CancellationToken) {
         };
         match accepted {
             Ok((stream, peer)) => {
+                let peer = canonical(peer);
                 if std::mem::take(&mut is_short) {
                     info!(event = "accept_works", "connections are accepted again");
                 }
@@ -86,8 +87,30 @@ pub async fn serve(gate: Gate, listener: TcpListener, stop: CancellationToken) {
     }
 }
 
+/// An IPv4 peer as IPv4, also on a socket for both that the service manager handed over: in each log field,
+/// in `who`, for bans and for limits.
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    SocketAddr::new(peer.ip().to_canonical(), peer.port())
+}
+
 /// Is it only that the peer went away before we looked?
 fn is_the_peers(why: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, WouldBlock};
     matches!(why.kind(), ConnectionAborted | ConnectionReset | Interrupted | WouldBlock)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_over_ipv4_is_shown_as_such() {
+        for (seen, shown) in [
+            ("[::ffff:192.0.2.1]:7", "192.0.2.1:7"),
+            ("192.0.2.1:7", "192.0.2.1:7"),
+            ("[2001:db8::1]:7", "[2001:db8::1]:7"),
+        ] {
+            assert_eq!(canonical(seen.parse().unwrap()).to_string(), shown);
+        }
+    }
 }

@@ -34,6 +34,15 @@ thread_local! {
     static SEALED: RefCell<Sealed> = const { RefCell::new(Sealed::EMPTY) };
 }
 
+/// Why there is no TLS.
+#[derive(Debug)]
+pub(super) enum NoTls {
+    /// The peer went away without a byte: it only looked whether somebody listens.
+    Silent(io::Error),
+    /// The peer said something, and it was no handshake, or not one that is wanted.
+    Failed(io::Error),
+}
+
 /// TLS on a socket.
 pub(super) struct TlsStream {
     socket: TcpStream,
@@ -59,7 +68,17 @@ impl TlsStream {
     /// # Errors
     /// The peer does not speak TLS as `config` wants it, in which case it was sent an alert; or the
     /// socket failed.
-    pub(super) async fn accept(config: Arc<ServerConfig>, socket: TcpStream) -> io::Result<Self> {
+    pub(super) async fn accept(config: Arc<ServerConfig>, socket: TcpStream) -> Result<Self, NoTls> {
+        let mut has_spoken = false;
+        let shaken = Self::shake_hands(config, socket, &mut has_spoken).await;
+        shaken.map_err(|why| if has_spoken { NoTls::Failed(why) } else { NoTls::Silent(why) })
+    }
+
+    async fn shake_hands(
+        config: Arc<ServerConfig>,
+        socket: TcpStream,
+        has_spoken: &mut bool,
+    ) -> io::Result<Self> {
         let tls = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;
         let mut stream = Self {
             socket,
@@ -84,6 +103,7 @@ impl TlsStream {
                 Err(why) if why.kind() == io::ErrorKind::Interrupted => continue,
                 arrived => drop(arrived?),
             }
+            *has_spoken = true;
             let unread = &mut stream.unread.0;
             let keep = |data: &[u8]| unread.extend_from_slice(data);
             let done = process(&mut stream.tls, &mut arrived, &mut sealed, Wish::Nothing, keep);

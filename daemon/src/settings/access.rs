@@ -1,6 +1,7 @@
 //! Owns what the settings say of who may come in: `[auth]`, and client certificates in `[tls]`. Notes
 //! problems as all of [`super::sections`] does. Reads no file but the one with the password's hash.
 
+use super::masked;
 use super::sections::Reader;
 use super::{Auth, AuthMode, ClientAuth};
 use std::path::{Path, PathBuf};
@@ -57,17 +58,27 @@ impl Reader<'_> {
     }
 
     fn password_hash(&mut self, file: &Path) -> Option<String> {
+        let shown = self.shown_file("auth.password_file", file);
         let read = std::fs::read_to_string(file).map_err(|e| {
             self.permission |= e.kind() == std::io::ErrorKind::PermissionDenied;
-            format!("{} cannot be read: {e}", file.display())
+            format!("{shown} cannot be read: {e}")
         });
         let checked = read.and_then(|text| {
             let hash = text.trim().to_owned();
             // The file's content is a secret even if it is wrong: it may be the bare password.
             crate::auth::check(&hash)
                 .map(|()| hash)
-                .map_err(|why| format!("{}: {why}; write what `tcp-chatd password` prints", file.display()))
+                .map_err(|why| format!("{shown}: {why}; write what `tcp-chatd password` prints"))
         });
         checked.map_err(|reason| self.values.refuse("auth.password_file", reason)).ok()
+    }
+
+    /// A file with a secret, for a sentence: its path, unless what was written may be the secret itself.
+    pub(super) fn shown_file(&self, key: &str, file: &Path) -> String {
+        let written = self.values.layers.get(key).map(|(value, _)| value.to_string());
+        if file.exists() || written.is_some_and(|written| masked::may_show(key, &written)) {
+            return file.display().to_string();
+        }
+        format!("the file that it names, in {},", self.base.display())
     }
 }

@@ -99,7 +99,7 @@ impl Layers {
         for (key, value) in show::defaults() {
             match builder.clone().set_default(key, value) {
                 Ok(set) => builder = set,
-                Err(e) => failures.push(e),
+                Err(e) => failures.push(not_laid(&e)),
             }
         }
         if let Some(text) = layers.text.as_ref().filter(|_| readable) {
@@ -113,18 +113,18 @@ impl Layers {
         for (key, value) in &layers.flags {
             match builder.clone().set_override(key, value.as_str()) {
                 Ok(set) => builder = set,
-                Err(e) => failures.push(e),
+                Err(e) => failures.push(not_laid(&e)),
             }
         }
         match builder.build().and_then(|config| config.collect()) {
             Ok(values) => layers.values = values,
-            Err(e) => failures.push(e),
+            Err(e) => failures.push(not_laid(&e)),
         }
         for failure in failures {
             layers.problems.push(Problem {
                 place: "settings".to_owned(),
                 key: String::new(),
-                reason: failure.to_string(),
+                reason: failure,
                 excerpt: None,
             });
         }
@@ -173,8 +173,8 @@ impl Layers {
     fn look_through(&mut self, text: &Text) -> bool {
         let (table, errors) = DeTable::parse_recoverable(&text.text);
         for error in &errors {
-            let span = error.span().unwrap_or_default();
-            self.problems.push(text.problem(span, "", format!("this is no TOML: {}", error.message())));
+            let at = error.span().unwrap_or_default().start;
+            self.problems.push(text.no_toml(at, format!("this is no TOML: {}", error.message())));
         }
         if !errors.is_empty() {
             return false;
@@ -239,6 +239,17 @@ impl Layers {
             }
         }
     }
+}
+
+/// The file, the environment and the flags do not fit over each other. What `config` says of it may hold a
+/// value.
+fn not_laid(error: &config::ConfigError) -> String {
+    let what = match error {
+        config::ConfigError::PathParse { .. } => "a key is none",
+        config::ConfigError::FileParse { .. } => "the file is no TOML",
+        _ => "a value has another shape than its default",
+    };
+    format!("file, environment and flags do not fit together: {what}; `tcp-chatd config` without them works")
 }
 
 fn at(place: String, key: &str, reason: String) -> Problem {

@@ -11,6 +11,7 @@ mod access;
 mod layers;
 mod level;
 mod load;
+mod masked;
 mod problem;
 mod sections;
 mod show;

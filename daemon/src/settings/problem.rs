@@ -1,6 +1,8 @@
 //! Owns what is wrong with a configuration, and how it is told: every problem at once, each with
-//! the place, the key, the reason and what to do. Never decides what is wrong.
+//! the place, the key, the reason and what to do. Never decides what is wrong, and shows of a line only what
+//! [`masked`] lets through.
 
+use super::masked;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -101,23 +103,50 @@ impl Text {
         (line, column)
     }
 
-    /// A problem at a span of bytes.
+    /// A problem at a span of bytes: of a value that is wrong, or of a key that is no setting.
     pub(super) fn problem(&self, span: Range<usize>, key: &str, reason: String) -> Problem {
-        let (line, column) = self.position(span.start);
-        let shown = self.text.lines().nth(line - 1).unwrap_or_default().replace('\t', " ");
+        let (start, line) = self.line_at(span.start);
+        let end = span.end.clamp(span.start, start + line.len());
+        let shown = masked::readable(line, span.start - start..end - start, key);
+        self.with_excerpt(span.start, key, reason, shown)
+    }
+
+    /// A problem at a place from which on it is no TOML.
+    pub(super) fn no_toml(&self, at: usize, reason: String) -> Problem {
+        let (start, line) = self.line_at(at);
+        let above = self.text.get(..start).unwrap_or_default();
+        let shown = masked::broken(above, line, self.position(at).1 - 1);
+        self.with_excerpt(at, "", reason, shown)
+    }
+
+    /// The line that a byte is in, and where it begins.
+    fn line_at(&self, byte: usize) -> (usize, &str) {
+        let before = self.text.get(..byte).unwrap_or(&self.text);
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        (start, self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default())
+    }
+
+    fn with_excerpt(&self, at: usize, key: &str, reason: String, shown: masked::Shown) -> Problem {
+        let (line, column) = self.position(at);
         // What could move a terminal's cursor does not get there from a file either.
-        let shown: String = shown.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-        let marked = self.text.get(span).unwrap_or_default();
-        let width = marked.lines().next().unwrap_or_default().chars().count().max(1);
+        let text: String = shown
+            .line
+            .chars()
+            .map(|c| match c {
+                '\t' => ' ',
+                c if c.is_control() => '\u{fffd}',
+                c => c,
+            })
+            .collect();
         let number = line.to_string();
         let margin = " ".repeat(number.len());
-        let indent = " ".repeat(column - 1);
-        let carets = "^".repeat(width);
+        let indent = " ".repeat(shown.carets.start);
+        let carets = "^".repeat(shown.carets.len());
         Problem {
             place: format!("{}:{line}:{column}", self.path.display()),
             key: key.to_owned(),
             reason,
-            excerpt: Some(format!("  {number} | {shown}\n  {margin} | {indent}{carets}")),
+            excerpt: Some(format!("  {number} | {text}\n  {margin} | {indent}{carets}")),
         }
     }
 }

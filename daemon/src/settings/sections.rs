@@ -2,6 +2,7 @@
 //! problems and goes on with the default, so that one run shows them all. Reads no file.
 
 use super::layers::Environment;
+use super::masked;
 use super::values::Values;
 use super::{
     Admin, Durability, History, Limits, Listen, Log, LogFormat, MaxBytes, Rooms, Sessions, Settings,
@@ -311,9 +312,11 @@ impl Reader<'_> {
                 }
             };
         }
-        if text.is_empty() || text.contains('\0') || text.starts_with(['$', '~']) {
+        if text.is_empty() || text.contains(['\0', '\n']) || text.starts_with(['$', '~']) {
+            let shown =
+                if masked::may_show(key, &text) { format!("{text:?}") } else { "what it is".to_owned() };
             let reason = format!(
-                "{text:?} is no path; write it out: only $CREDENTIALS_DIRECTORY/ at the start is expanded"
+                "{shown} is no path; write it out: only $CREDENTIALS_DIRECTORY/ at the start is expanded"
             );
             self.values.refuse(key, reason);
             return None;

@@ -109,9 +109,10 @@ impl Reader<'_> {
     }
 
     fn token(&mut self, file: &Path) -> Option<Digest> {
+        let shown = self.shown_file("http.token_file", file);
         let read = std::fs::read_to_string(file).map(Zeroizing::new).map_err(|e| {
             self.permission |= e.kind() == std::io::ErrorKind::PermissionDenied;
-            format!("{} cannot be read: {e}", file.display())
+            format!("{shown} cannot be read: {e}")
         });
         let checked = read.and_then(|text| {
             let token = text.trim();
@@ -119,9 +120,8 @@ impl Reader<'_> {
             is_one.then(|| auth::sha256(token.as_bytes())).ok_or_else(|| {
                 let (low, high) = (TOKEN_CHARS.start(), TOKEN_CHARS.end());
                 format!(
-                    "{} holds no token: {low} to {high} visible ASCII characters are one, as `openssl rand -hex \
-                     32` prints them",
-                    file.display()
+                    "{shown} holds no token: {low} to {high} visible ASCII characters are one, as `openssl rand -hex \
+                     32` prints them"
                 )
             })
         });

@@ -26,12 +26,6 @@ pub(super) const TIME: Duration = Duration::from_secs(1);
 /// that is read: a few milliseconds in all.
 const STEPS: i32 = 100;
 
-/// More conversations than this are many.
-const MANY: usize = 32;
-
-/// How many messages of many conversations are looked at before the index is asked for them.
-const GUESSES: usize = 1_000;
-
 /// Words of a query that are taken; the rest is left out.
 const WORDS: usize = 64;
 
@@ -187,35 +181,27 @@ impl Open {
     /// The lines that are found, newest first, and one more if there is one.
     fn find(&self, log: &Log<'_>, what: &SearchIn, meant: &str, until: Instant) -> Result<Found, Failed> {
         let conversations: Vec<i64> = what.conversations.iter().map(|id| id.0).collect();
-        let mut anywhere = in_text(meant);
+        let mut there = in_text(meant);
         if let Some(user) = &what.user {
-            let _ = write!(anywhere, " AND {}", words::by(user));
+            let _ = write!(there, " AND {}", words::by(user));
         }
-        let before = int(what.before.unwrap_or(Seq::MAX));
+        // Always asked of the index, however many they are: a look at what others said would take time, and
+        // the time would tell of it.
+        let _ = write!(there, " AND {}", words::in_conversations(&conversations));
         let mut found = Found::new(&conversations, until);
-        let mut rest = Some(before);
-        if conversations.len() > MANY {
-            // Each of them costs a lookup: who is in so many finds enough without, as a rule.
-            rest = self.scan(log, &anywhere, before, Some(GUESSES), what.limit, &mut found)?;
-        }
-        if let Some(before) = rest {
-            let there = format!("{anywhere} AND {}", words::in_conversations(&conversations));
-            self.scan(log, &there, before, None, what.limit, &mut found)?;
-        }
+        self.scan(log, &there, int(what.before.unwrap_or(Seq::MAX)), what.limit, &mut found)?;
         Ok(found)
     }
 
-    /// Looks through what an expression finds below a number until there is enough. After so many
-    /// `guesses`: the number to go on below.
+    /// Looks through what an expression finds below a number until there is enough.
     fn scan(
         &self,
         log: &Log<'_>,
         expression: &str,
         before: i64,
-        guesses: Option<usize>,
         limit: usize,
         found: &mut Found,
-    ) -> Result<Option<i64>, Failed> {
+    ) -> Result<(), Failed> {
         let oldest = log.oldest().map_err(Failed::Log)?;
         let mut numbers = self
             .index
@@ -225,7 +211,6 @@ impl Open {
             )
             .map_err(Failed::index)?;
         let mut numbers = numbers.query(params![expression, before, oldest]).map_err(Failed::index)?;
-        let mut looked_at = 0;
         // Lines are longer than what is shown of them: at twice a page, a page is full.
         while found.lines.len() <= limit && found.bytes <= 2 * page::PAGE_BYTES {
             let Some(row) = numbers.next().map_err(Failed::index)? else { break };
@@ -233,16 +218,12 @@ impl Open {
                 return Err(Failed::TooLong);
             }
             let seq = number(row, 0).map_err(Failed::index)?;
-            if guesses == Some(looked_at) {
-                return Ok(Some(int(seq).saturating_add(1)));
-            }
-            looked_at += 1;
             // The log has the last word: what is gone from there, or lies elsewhere, is not found.
             if let Some(line) = log.line(&found.conversations, seq).map_err(Failed::Log)? {
                 found.take(line);
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     /// Where in each text what is meant stands: `[[start,length],...]` in characters; empty: it cannot be
@@ -306,6 +287,8 @@ impl Log<'_> {
 
     /// The message `seq`, if it is there and in one of the conversations.
     fn line(&self, conversations: &HashSet<i64>, seq: Seq) -> rusqlite::Result<Option<Vec<u8>>> {
+        #[cfg(test)]
+        self.shared.looked_up.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let _gate = self.shared.log_gate.read();
         let mut chunk = self.log.prepare_cached(
             "SELECT first, conversation, lines FROM chunks WHERE first <= ?1 ORDER BY first DESC LIMIT 1",

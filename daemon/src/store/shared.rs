@@ -35,6 +35,9 @@ pub(super) struct Shared {
     pub(super) backing_up: Mutex<()>,
     /// No backup is to begin or to go on.
     pub(super) closing: AtomicBool,
+    /// Messages that searches have looked up in the log.
+    #[cfg(test)]
+    pub(super) looked_up: std::sync::atomic::AtomicUsize,
 }
 
 /// What there is to do for the indexer.
@@ -81,6 +84,8 @@ impl Shared {
             files,
             backing_up: Mutex::default(),
             closing: AtomicBool::new(false),
+            #[cfg(test)]
+            looked_up: Default::default(),
         }
     }
 

@@ -112,6 +112,8 @@ fn people() -> BTreeSet<String> {
     daemon.tells("connection_ended");
     speaks_no_tls(&daemon);
     daemon.tells("handshake_failed");
+    drop(TcpStream::connect(daemon.address()).unwrap());
+    daemon.tells("connection_empty");
 
     daemon.done(&["ban", "127.0.0.0/8"]);
     assert_eq!(daemon.tells("acted")["whom"], "127.0.0.0/8");

@@ -43,6 +43,7 @@ mod roles;
 mod rooms;
 mod search;
 mod shutdown;
+mod silent_peers;
 mod slow_reader;
 mod store_files;
 mod systemd;

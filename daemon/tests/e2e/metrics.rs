@@ -227,3 +227,48 @@ fn a_port_that_is_taken_is_said_with_its_key() {
     assert_eq!(end.code, Some(75), "{}", end.err);
     assert!(end.err.contains("metrics.address: cannot listen on"), "{}", end.err);
 }
+
+/// Load balancers look whether somebody listens, and say nothing. The shipped alert must not fire for it.
+#[test]
+fn a_bare_connect_is_no_failed_handshake() {
+    let (daemon, at) = daemon("");
+    for _ in 0..5 {
+        drop(TcpStream::connect(daemon.address()).unwrap());
+    }
+    let empty = "tls_handshakes_total{outcome=\"empty\",version=\"none\"}";
+    Scrape::until(at, empty, 5.0).says(&[
+        ("tls_handshakes_total{outcome=\"failed\",version=\"none\"}", 0.0),
+        ("tls_handshakes_total{outcome=\"timeout\",version=\"none\"}", 0.0),
+    ]);
+    // One byte is an attempt.
+    TcpStream::connect(daemon.address()).unwrap().write_all(&[22]).unwrap();
+    Scrape::until(at, "tls_handshakes_total{outcome=\"failed\",version=\"none\"}", 1.0).says(&[(empty, 5.0)]);
+    let rules = include_str!("../../../packaging/prometheus/tcp-chatd.rules.yml");
+    let counted: Vec<_> = rules.lines().filter(|line| line.contains("tls_handshakes_total{")).collect();
+    assert_eq!(counted.len(), 3);
+    for line in counted {
+        assert!(
+            line.contains("{outcome=~\"failed|timeout\"}") || line.contains("{outcome=\"ok\"}"),
+            "an alert counts health checks: {line}"
+        );
+    }
+}
+
+/// A page in a browser on this host gives its own name the address of the metrics (DNS rebinding).
+#[test]
+fn the_figures_are_for_those_who_ask_by_address() {
+    let (_daemon, at) = daemon("");
+    let ask = |path: &str, host: &str| {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        crate::common::http::sends(at, head.as_bytes()).status
+    };
+    for (host, status) in
+        [("localhost", 200), ("127.0.0.1:9464", 200), ("evil.example", 421), ("evil.example:9464", 421)]
+    {
+        assert_eq!((ask("/metrics", host), ask("/readyz", host)), (status, status), "{host}");
+        assert_eq!(ask("/healthz", host), 200, "{host}");
+    }
+    let absolute =
+        b"GET http://evil.example/metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    assert_eq!(crate::common::http::sends(at, absolute).status, 421);
+}

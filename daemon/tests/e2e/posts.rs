@@ -195,6 +195,37 @@ fn webhooks_are_told_in_a_line_or_two_and_once() {
     ana.has_nothing("MSG");
 }
 
+/// Over 1 MiB: it was 413, which Alertmanager does not send again.
+#[test]
+fn a_storm_of_alerts_is_heard() {
+    let daemon = daemon("limits.messages_per_second = 1\nlimits.burst = 40");
+    let machine = Machine::of(&daemon);
+    let mut ana = daemon.login_to("ana", &["ops"]);
+    let alert = |n: usize| {
+        json!({"status": "firing", "labels": {"alertname": "Pod", "instance": format!("p{n}")},
+            "annotations": {"description": "x".repeat(700)}, "startsAt": "2026-11-28T22:00:00Z"})
+    };
+    for (count, end) in [(1_300, "\nand 1290 more"), (9_000, " more")] {
+        let alerts: Vec<_> = (0..count).map(alert).collect();
+        let body = json!({"alerts": alerts, "groupKey": count, "receiver": "chat"});
+        assert_eq!(machine.posts("ops", &body).status, 201);
+        assert_eq!(machine.posts("ops", &body).status, 200, "sent again, it is the same");
+        let told = ana.next_message().text;
+        assert!(told.starts_with("FIRING Pod on p0: x") && told.ends_with(end), "{told}");
+    }
+    ana.has_nothing("MSG");
+    machine.is_refused("ops", &json!({"text": "\"alerts\":[".repeat(1_000_000)}), 413, "TOO_LARGE");
+    // What is too fast comes again only after 503.
+    let mut last = 0;
+    for n in 0..60 {
+        last = machine.posts("ops", &json!({"groupKey": n, "alerts": [alert(0)]})).status;
+        if last != 201 {
+            break;
+        }
+    }
+    assert_eq!(last, 503);
+}
+
 #[test]
 fn what_cannot_be_said_is_refused_with_a_sentence() {
     let daemon = daemon("limits.msg_bytes = 100");

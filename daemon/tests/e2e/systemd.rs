@@ -88,6 +88,20 @@ fn a_socket_that_is_handed_over_is_used() {
     ana.hears("I waited");
 }
 
+/// systemd's sockets are for IPv4 and IPv6 at once, and the kernel shows an IPv4 peer as `::ffff:127.0.0.1` there.
+#[test]
+fn on_a_socket_for_both_an_ipv4_peer_is_shown_as_ipv4() {
+    let settings = "log.level = \"debug\"\nauth.mode = \"accounts\"";
+    let daemon = Daemon::activated_on("[::]:0", settings);
+    let there = std::net::SocketAddr::from(([127, 0, 0, 1], daemon.address().port()));
+    let mut ana = crate::common::Peer::connect(there, daemon.client()).unwrap();
+    ana.is_refused("LOGIN", serde_json::json!({"name": "ana", "password": "no"}), "AUTH_FAILED");
+    drop(ana);
+    let ended = daemon.log().wait(|line| line.contains("connection_ended").then(|| line.to_owned()));
+    let log = daemon.log().text() + &ended.expect("it says that the connection ended");
+    assert!(log.contains("127.0.0.1") && !log.contains("::ffff"), "{log}");
+}
+
 #[test]
 fn sighup_reloads_and_a_broken_file_changes_nothing() {
     let manager = Manager::new();

@@ -1,6 +1,7 @@
 //! Configurations, good and bad; the layers over each other. Here: what the tests share.
 
 mod reference;
+mod secrets;
 mod wrong;
 
 use super::load::load_from;

@@ -274,7 +274,6 @@ async fn many_conversations_of_which_few_have_it() {
     let mut model = Model::default();
     store.commit(Model::open(2)).unwrap();
     store.commit(model.say(&[(1, &[("ana", "word"), ("ana", "word")])])).unwrap();
-    // More than are looked at one by one.
     store.commit(model.say(&[(2, &[("bo", "word"); 1_200])])).unwrap();
     store.commit(model.say(&[(1, &[("ana", "word")])])).unwrap();
     let without_2: Vec<i64> = (1..100).filter(|n| *n != 2).collect();
@@ -284,6 +283,30 @@ async fn many_conversations_of_which_few_have_it() {
     assert_eq!(find(&readers, two).await, (vec![1_203, 1_202], true));
     let two = SearchIn { limit: 2, ..look_for("word", &without_2) };
     assert_eq!(find(&readers, two).await, (vec![1_203, 2], true));
+}
+
+/// How long it takes would tell how often a word stands where one may not read.
+#[tokio::test]
+async fn only_what_may_be_read_is_looked_at() {
+    let mut looked_up = Vec::new();
+    for elsewhere in [0, 50, 3_000] {
+        let (mut store, readers, _) = open(&in_memory());
+        let mut model = Model::default();
+        store.commit(Model::open(2)).unwrap();
+        store.commit(model.say(&[(1, &[("ana", "word"), ("ana", "word")])])).unwrap();
+        for _ in 0..elsewhere / 50 {
+            store.commit(model.say(&[(2, &[("bo", "word"); 50])])).unwrap();
+        }
+        let shared = std::sync::Arc::clone(store.parts().1);
+        for rooms in [vec![1], (1..500).filter(|n| *n != 2).collect()] {
+            assert_eq!(find(&readers, look_for("word", &rooms)).await, (vec![2, 1], false));
+            assert_eq!(find(&readers, look_for("wor*", &rooms)).await, (vec![2, 1], false));
+            let by = SearchIn { user: Some("bo".parse::<Name>().unwrap().key()), ..look_for("word", &rooms) };
+            assert_eq!(find(&readers, by).await, (vec![], false));
+        }
+        looked_up.push(shared.looked_up.load(std::sync::atomic::Ordering::Relaxed));
+    }
+    assert_eq!(looked_up, [8; 3], "two messages in each of four searches, whatever is said elsewhere");
 }
 
 #[tokio::test]

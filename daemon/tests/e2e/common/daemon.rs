@@ -56,7 +56,12 @@ impl Daemon {
 
     /// A daemon that is handed a listening socket, as systemd does; the socket outlives it.
     pub(crate) fn activated(settings: &str) -> Self {
-        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::activated_on("127.0.0.1:0", settings)
+    }
+
+    /// The same, on that address.
+    pub(crate) fn activated_on(address: &str, settings: &str) -> Self {
+        let socket = TcpListener::bind(address).unwrap();
         Self::launch(settings, &[], "", Some(socket))
     }
 

@@ -1,0 +1,183 @@
+//! Owns the places of a local endpoint: how many connections it serves at once, and which one gives way
+//! to a new one. Called by `http` and `admin`. Layer 0. Never touches a socket.
+//!
+//! A connection that waits for its peer (for a request, or for room to write an answer) gives way as soon
+//! as somebody else comes: the one that never asked anything first, then the one that waits longest. A
+//! connection whose request is being carried out never gives way.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// The places of one endpoint. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Places(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    most: usize,
+    taken: Mutex<Taken>,
+    /// A place became free, or its connection waits again.
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    /// Counts what happens: a smaller number was earlier.
+    clock: u64,
+    by_id: BTreeMap<u64, Slot>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    has_asked: bool,
+    /// Since when it waits for its peer; `None`: its request is being carried out.
+    waits_since: Option<u64>,
+    gives_way: CancellationToken,
+}
+
+impl Taken {
+    fn tick(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+
+    /// Has the connection that is the first to go give way. False: all are being served.
+    fn evict(&mut self) -> bool {
+        let waiting = self.by_id.iter().filter_map(|(id, s)| Some((s.has_asked, s.waits_since?, *id)));
+        let Some((_, _, id)) = waiting.min() else { return false };
+        if let Some(slot) = self.by_id.remove(&id) {
+            slot.gives_way.cancel();
+        }
+        true
+    }
+}
+
+impl Places {
+    /// So many.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self(Arc::new(Shared { most, taken: Mutex::default(), changed: Notify::new() }))
+    }
+
+    /// Takes a place for a connection that has come. Waits only while every place is taken by a
+    /// connection whose request is being carried out.
+    pub async fn take(&self) -> Place {
+        loop {
+            // Before the look: a change in between is not missed.
+            let changed = self.0.changed.notified();
+            if let Some(place) = self.try_take() {
+                return place;
+            }
+            changed.await;
+        }
+    }
+
+    fn try_take(&self) -> Option<Place> {
+        let mut taken = self.0.lock();
+        if taken.by_id.len() >= self.0.most && !taken.evict() {
+            return None;
+        }
+        let id = taken.tick();
+        let gives_way = CancellationToken::new();
+        let slot = Slot { has_asked: false, waits_since: Some(id), gives_way: gives_way.clone() };
+        taken.by_id.insert(id, slot);
+        Some(Place { id, gives_way, shared: Arc::clone(&self.0) })
+    }
+}
+
+impl Shared {
+    /// Whole after a panic elsewhere: every change is one step.
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of one connection; free again once it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    id: u64,
+    gives_way: CancellationToken,
+    shared: Arc<Shared>,
+}
+
+impl Place {
+    /// Ends when the connection has to give way.
+    pub async fn gives_way(&self) {
+        self.gives_way.cancelled().await;
+    }
+
+    /// A request has come whole and is carried out until the result is dropped. `None`: the connection
+    /// has given way, and nothing may be carried out for it.
+    #[must_use]
+    pub fn work(&self) -> Option<Work<'_>> {
+        let mut taken = self.shared.lock();
+        let slot = taken.by_id.get_mut(&self.id)?;
+        slot.has_asked = true;
+        slot.waits_since = None;
+        Some(Work(self))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.lock().by_id.remove(&self.id);
+        self.shared.changed.notify_one();
+    }
+}
+
+/// A request that is being carried out.
+#[derive(Debug)]
+pub struct Work<'p>(&'p Place);
+
+impl Drop for Work<'_> {
+    fn drop(&mut self) {
+        let shared = &self.0.shared;
+        let mut taken = shared.lock();
+        let now = taken.tick();
+        if let Some(slot) = taken.by_id.get_mut(&self.0.id) {
+            slot.waits_since = Some(now);
+        }
+        drop(taken);
+        shared.changed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gave_way(places: &[&Place]) -> Vec<bool> {
+        places.iter().map(|place| place.gives_way.is_cancelled()).collect()
+    }
+
+    #[test]
+    fn the_silent_give_way_first_and_the_served_never() {
+        let places = Places::new(3);
+        let [a, b, c] = [(); 3].map(|()| places.try_take().unwrap());
+        // `a` has asked before and waits; `b` is served; `c` never said anything.
+        drop(a.work().unwrap());
+        let serving = b.work().unwrap();
+        let d = places.try_take().unwrap();
+        assert_eq!(gave_way(&[&a, &b, &c, &d]), [false, false, true, false]);
+        assert!(c.work().is_none(), "nothing is carried out for one that gave way");
+        let e = places.try_take().unwrap();
+        assert_eq!(gave_way(&[&a, &b, &d, &e]), [false, false, true, false]);
+        let (asks, _also) = (e.work().unwrap(), places.try_take().unwrap());
+        assert_eq!(gave_way(&[&a, &b, &e]), [true, false, false]);
+        drop((asks, serving));
+    }
+
+    #[tokio::test]
+    async fn while_all_are_served_a_new_one_waits() {
+        let places = Places::new(1);
+        let one = places.take().await;
+        let serving = one.work().unwrap();
+        assert!(places.try_take().is_none());
+        let (_two, ()) = tokio::join!(places.take(), async { drop(serving) });
+        assert_eq!(gave_way(&[&one]), [true]);
+        drop(one);
+        assert!(places.try_take().is_some());
+    }
+}

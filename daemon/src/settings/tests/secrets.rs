@@ -1,0 +1,102 @@
+//! A secret that was written into the configuration by mistake is never shown, whatever is wrong with it.
+
+use super::*;
+
+const SECRET: &str = "hunter2";
+
+/// Files in which the secret is no setting's value.
+const FILES: &[&str] = &[
+    "[auth]\npassword = \"hunter2\"",
+    "[auth]\nmode = \"password\"\npasword_file = \"hunter2\"",
+    "password = \"hunter2\"",
+    "password = [\"hunter2\"]",
+    "password = { is = \"hunter2\" }",
+    "auth.password = \"hunter2\"",
+    "auth = { mode = \"open\", password = \"hunter2\" }",
+    "limits = { password = \"hunter2\", burst = 1.5 }",
+    "limits = { burst = 1.5, password = \"hunter2\" }",
+    "limits = { burts = 1, password = \"hunter2\" }",
+    "limits = \"hunter2\"",
+    "[auth.password]\nvalue = \"hunter2\"",
+    "[log]\nlevel = { password = \"hunter2\" }",
+    "[auth]\npassword = \"\"\"\nhunter2\n\"\"\"",
+    // No TOML.
+    "[auth]\npassword = hunter2",
+    "[auth]\npassword = \"hunter2",
+    "[auth]\npassword = 'hunter2",
+    "[auth]\npassword = \"hunter2\\q\"",
+    "[auth]\npassword = \"hunter2\" \"x\"",
+    "[auth]\npassword: hunter2",
+    "[auth]\npassword hunter2",
+    "[auth]\nhunter2",
+    "[auth]\npassword =\nhunter2",
+    "[auth]\npassword = \"x\"\npassword = \"hunter2\"",
+    "[auth]\npassword_file = hunter2",
+    "[auth]\npassword_file = /hunter2",
+    "[auth]\npassword_file = \"x\" password = hunter2",
+    "[listen]\naddress = \"127.0.0.1:1\" password = \"hunter2\"",
+    "[listen]\naddress = 127.0.0.1:1 # hunter2",
+    "[listen]\naddress = { hunter2",
+    "[auth]\npassword = \"\"\"hunter2",
+    "[auth]\npassword = [\n  \"hunter2\"\n  \"x\"\n]",
+    "[auth]\npassword = 0xhunter2",
+    "[auth]\npassword = 12hunter2",
+    "[auth]\npassword = \"a\\uhunter2\"",
+    "[auth]\npassword = \"hunter2\u{7f}\"",
+    "address = hunter2",
+    // The secret where a file with it belongs.
+    "[auth]\nmode = \"password\"\npassword_file = \"hunter2\"",
+    "[auth]\nmode = \"password\"\npassword_file = \"$hunter2\"",
+    "[auth]\npassword_file = \"hunter2\"",
+    "[http]\ntoken_file = \"hunter2\"",
+    "[tls]\nkey = \"hunter2\"",
+    "[tls]\nkey = \"\"\"\n-----BEGIN PRIVATE KEY-----\nhunter2\n\"\"\"\ncertificate = \"x\"",
+];
+
+#[test]
+fn a_secret_in_the_wrong_place_is_never_shown() {
+    for text in FILES {
+        let problems = Folder::with(text).problems(&[], &[]);
+        assert!(!problems.is_empty(), "{text}");
+        for problem in problems {
+            assert!(!problem.contains(SECRET), "{text}\n{problem}");
+            assert!(problem.starts_with("config.toml"), "the place is told: {text}\n{problem}");
+        }
+    }
+}
+
+#[test]
+fn nor_one_of_the_environment_or_the_command_line() {
+    let folder = Folder::with("");
+    for (name, key) in [
+        ("TCP_CHATD__AUTH__PASSWORD", "auth.password"),
+        ("TCP_CHATD__PASSWORD", "password"),
+        ("TCP_CHATD__AUTH", "auth"),
+        ("TCP_CHATD__auth__password_file", "AUTH.password_file"),
+        ("TCP_CHATD__HTTP__TOKEN_FILE", "http.token_file"),
+        ("TCP_CHATD__LISTEN__ADDRESS__X", "listen.address.x"),
+    ] {
+        for problem in
+            folder.problems(&[(name, SECRET)], &[]).into_iter().chain(folder.problems(&[], &[(key, SECRET)]))
+        {
+            assert!(!problem.contains(SECRET), "{problem}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_secret_is_still_shown() {
+    for (text, excerpt) in [
+        ("[listen]\naddress = 127.0.0.1:1", "  2 | address = 127.0.0.1:1\n    |                ^"),
+        ("[limits]\nburts = 5", "  2 | burts = …\n    | ^^^^^"),
+        ("[limit]\nburst = 5", "  1 | [limit]\n    |  ^^^^^"),
+        (
+            "[auth]\nmode = \"password\"\npassword_file = \"./none\"",
+            "  3 | password_file = \"./none\"\n    |                 ^^^^^^^^",
+        ),
+        ("limits = { burst = 0, errors = 1 }", "  1 | limits = { burst = 0…\n    |                    ^"),
+    ] {
+        let problems = Folder::with(text).problems(&[], &[]);
+        assert!(problems[0].ends_with(excerpt), "{text}\n{}", problems[0]);
+    }
+}
