@@ -10,10 +10,7 @@ use std::os::unix::net::UnixStream;
 
 /// Is the socket still open, with nothing to read?
 fn is_open(socket: &mut impl Read) -> bool {
-    match socket.read(&mut [0; 64]) {
-        Err(why) => why.kind() == ErrorKind::WouldBlock,
-        Ok(_) => false,
-    }
+    socket.read(&mut [0; 64]).is_err_and(|why| why.kind() == ErrorKind::WouldBlock)
 }
 
 /// Connections of that kind of silence to an endpoint of 32 places.

@@ -130,7 +130,7 @@ fn how_many_were_left_out_never_overflows() {
         ("1.9", "\nand 2 more"),
         ("null", "\nand 1 more"),
     ] {
-        let alerts = vec![r#"{"labels":{"alertname":"A"}}"#; 11].join(",");
+        let alerts = [r#"{"labels":{"alertname":"A"}}"#; 11].join(",");
         let body = format!(r#"{{"truncatedAlerts":{truncated},"alerts":[{alerts}]}}"#);
         let text = read(body.as_bytes(), 8192).unwrap().text;
         assert!(text.ends_with(end), "{truncated}: {text}");
