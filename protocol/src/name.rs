@@ -64,7 +64,7 @@ pub enum NameError {
     /// Over [`NAME_CHARS`].
     #[error("a name has at most {NAME_CHARS} characters, and this one has {0}")]
     TooLong(usize),
-    /// Its characters stand for more than [`PLAIN_CHARS`].
+    /// Its characters stand for more than 64 letters under NFKC.
     #[error(
         "the characters of this name stand for {0} letters; {PLAIN_CHARS} are allowed: use plain letters"
     )]
