@@ -6,7 +6,6 @@ use super::files::Files;
 use super::shared::Shared;
 use super::wal::{self, Checkpoints};
 use super::{Store, StoreError, schema};
-use rusqlite::config::DbConfig;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -104,15 +103,15 @@ impl Store {
         let error = |e: rusqlite::Error| StoreError::sqlite("close", place, &e);
         if let Err(why) = checked {
             // What lies there now is not to be written to, nor its write-ahead log removed.
-            if !self.shared.files.as_ref().is_some_and(Files::may_copy) {
-                log.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(error)?;
-            }
+            let may_copy = self.shared.files.as_ref().is_some_and(Files::may_copy);
+            schema::keep_wal(&log, !may_copy).map_err(error)?;
             log.close().map_err(|(_, e)| error(e))?;
             return Err(why);
         }
         if !place.is_memory() {
             log.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(error)?;
         }
+        schema::keep_wal(&log, false).map_err(error)?;
         log.close().map_err(|(_, e)| error(e))
     }
 }

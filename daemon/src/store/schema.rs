@@ -5,6 +5,7 @@
 use super::error::StoreError;
 use super::place::Place;
 use crate::settings::Durability;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 use std::time::Duration;
 use tcp_chat_protocol::Timestamp;
@@ -111,7 +112,15 @@ fn connect(place: &Place, access: OpenFlags) -> Result<Connection, StoreError> {
         let why = "it is read-only".to_owned();
         return Err(StoreError::ReadOnly { store: place.to_string(), why });
     }
+    // The last connection that closes would remove the write-ahead log. The writer closes its connection after a
+    // failure, too, and must find the same file again. `Store::close` turns this off.
+    keep_wal(&log, true).map_err(|e| StoreError::sqlite("open", place, &e))?;
     Ok(log)
+}
+
+/// Does the write-ahead log stay as it is when the last connection closes?
+pub(super) fn keep_wal(log: &Connection, keep: bool) -> rusqlite::Result<()> {
+    log.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep).map(|_| ())
 }
 
 /// Which version the file has; 0: there is nothing in it.

@@ -18,6 +18,8 @@ impl Case {
         std::fs::create_dir(dir.path().join("data")).unwrap();
         let (mut store, readers, _) = open(&history(dir.path().join("data/chat.db")));
         let mut model = Model::default();
+        // Later it might open what a test has put in the store's place.
+        store.wait_for_index();
         store.commit(Model::open(1)).unwrap();
         store.commit(model.say(&[(1, &[("ana", "before")])])).unwrap();
         store.check_files().unwrap();

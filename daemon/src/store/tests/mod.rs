@@ -165,6 +165,13 @@ impl Store {
         *self.parts().0 = None;
     }
 
+    /// Waits until the thread of the index has opened its files.
+    fn wait_for_index(&mut self) {
+        while self.parts().1.progress().borrow().file == 0 {
+            std::thread::yield_now();
+        }
+    }
+
     async fn wait_for_index_file(&mut self, n: u64) {
         self.parts().1.progress().wait_for(|p| p.file >= n).await.unwrap();
     }
