@@ -11,12 +11,13 @@ use crate::settings::Settings;
 use crate::signals::{Asked, asked_to_stop};
 use crate::state::State;
 use crate::style::Style;
-use crate::worker::{Done, Read, Worker};
+use crate::worker::{Done, Read, Said, Worker};
 use std::io::IsTerminal;
 use std::time::Duration;
 use tcp_chat_client::protocol::{NoticeKind, PresenceState};
 use tcp_chat_client::{Event, Events, Saved, Session};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 /// How many lines wait to be printed at most.
@@ -63,12 +64,20 @@ struct Chat<'a> {
     joined: bool,
 }
 
+/// The task that does what the lines ask.
+struct Working {
+    ended: JoinHandle<Done>,
+    stop: oneshot::Sender<&'static str>,
+}
+
 /// How the chat came to its end.
 enum End {
     /// The input is used up, or `/quit`: all that was asked for is done.
     Done(Done),
     /// A signal.
     Asked(Asked),
+    /// Standard output cannot be written.
+    Unheard(Stop),
     /// `--timeout` ran out.
     TimedOut,
     /// The session is over.
@@ -78,10 +87,10 @@ enum End {
 impl Chat<'_> {
     async fn run(mut self, mut events: Events) -> Result<(), Stop> {
         self.save();
-        let mut worker: Option<tokio::task::JoinHandle<Done>> = None;
+        let mut worker: Option<Working> = None;
         let (said, mut says) = mpsc::channel(LINES);
         let mut said = Some(said);
-        let (eof, mut input_ended) = tokio::sync::oneshot::channel::<()>();
+        let (eof, mut input_ended) = oneshot::channel::<()>();
         let (mut eof, mut input_open) = (Some(eof), true);
         // A person may type for as long as they like. After the end of the input the time counts anew.
         let is_terminal = std::io::stdin().is_terminal();
@@ -100,19 +109,18 @@ impl Chat<'_> {
                 let worker_side =
                     Worker::new(self.session.clone(), &self.settings.rooms, said, self.style.clone())
                         .with_commands(self.settings.commands || is_terminal);
-                worker = Some(tokio::spawn(worker_side.run(read_lines(eof))));
+                let (stop, stopped) = oneshot::channel();
+                let ended = tokio::spawn(worker_side.run(read_lines(eof), stopped));
+                worker = Some(Working { ended, stop });
             }
             tokio::select! {
                 event = events.next() => match event {
                     Some(Event::Ended(why)) => break End::Over(why),
-                    Some(event) => self.show(event)?,
+                    Some(event) => if let Err(unheard) = self.show(event) { break End::Unheard(unheard) },
                     None => break End::Over(tcp_chat_client::Error::Closed(tcp_chat_client::Closed::Quit)),
                 },
-                Some(line) = says.recv() => match line {
-                    crate::worker::Said::Data(line) => output::data(&line)?,
-                    crate::worker::Said::Else(line) => say(&line),
-                },
-                done = async { match &mut worker { Some(w) => w.await, None => std::future::pending().await } } => {
+                Some(line) = says.recv() => if let Err(unheard) = print(line) { break End::Unheard(unheard) },
+                done = async { match &mut worker { Some(w) => (&mut w.ended).await, None => std::future::pending().await } } => {
                     break match done {
                         Ok(done) => End::Done(done),
                         Err(e) => return Err(Failure::new(Exit::Other, format!("the input: {e}")).into()),
@@ -124,32 +132,38 @@ impl Chat<'_> {
                 }
                 () = sleep_until(give_up.unwrap_or_else(Instant::now)), if give_up.is_some() => break End::TimedOut,
                 asked = &mut stop => break End::Asked(asked),
-                () = &mut gone => return self.leave(Ok(())).await,
+                () = &mut gone => break End::Unheard(Stop::ReaderGone),
                 _ = save.tick() => self.save(),
             }
         };
+        let left = match &end {
+            // A person sees what was not sent.
+            _ if is_terminal => None,
+            End::Asked(_) => interrupted(worker, "stopped by a signal").await,
+            End::Unheard(_) => interrupted(worker, "standard output was closed").await,
+            End::Done(_) | End::TimedOut | End::Over(_) => None,
+        };
         // What the worker said last is still in its queue.
+        let mut heard = Ok(());
         while let Ok(line) = says.try_recv() {
-            match line {
-                crate::worker::Said::Data(line) => output::data(&line)?,
-                crate::worker::Said::Else(line) => say(&line),
-            }
+            heard = heard.and(print(line));
         }
+        let result = left.map_or(Ok(()), |failure| Err(Stop::Failed(failure)));
         match end {
             End::Done(done) => {
                 let result = match done.refused {
                     Some(failure) if !self.typed => Err(Stop::Failed(failure)),
-                    _ => Ok(()),
+                    _ => heard.and(self.drain(&mut events)),
                 };
-                self.drain(&mut events)?;
                 self.leave(result).await
             }
-            End::Asked(Asked::Quit) => self.leave(Ok(())).await,
+            End::Asked(Asked::Quit) => self.leave(result).await,
             End::Asked(Asked::HangUp) => {
                 self.save();
                 // A session that could not be saved cannot be taken up again.
-                if self.state.is_none() { self.leave(Ok(())).await } else { Ok(()) }
+                if self.state.is_none() { self.leave(result).await } else { result }
             }
+            End::Unheard(unheard) => self.leave(result.and(Err(unheard))).await,
             End::TimedOut => {
                 let late = if input_open {
                     "the input did not end in time: what came later was not sent"
@@ -284,9 +298,35 @@ impl Chat<'_> {
     }
 }
 
+fn print(line: Said) -> Result<(), Stop> {
+    match line {
+        Said::Data(line) => output::data(&line),
+        Said::Else(line) => {
+            say(&line);
+            Ok(())
+        }
+    }
+}
+
+/// Stops before the end of the input. What of it was not sent, if anything.
+async fn interrupted(worker: Option<Working>, why: &'static str) -> Option<Failure> {
+    let Some(Working { ended, stop }) = worker else {
+        return Some(Failure::new(
+            Exit::Other,
+            format!("{why}: the input was not read, and nothing was sent"),
+        ));
+    };
+    // Where it has ended meanwhile, nothing is left.
+    let _ = stop.send(why);
+    match ended.await {
+        Ok(done) => done.refused,
+        Err(e) => Some(Failure::new(Exit::Other, format!("the input: {e}"))),
+    }
+}
+
 /// Reads standard input in a thread of its own: a terminal cannot be read otherwise on every
 /// system. The thread ends with the input, or with the program.
-fn read_lines(eof: tokio::sync::oneshot::Sender<()>) -> mpsc::Receiver<Read> {
+fn read_lines(eof: oneshot::Sender<()>) -> mpsc::Receiver<Read> {
     let (reads, out) = mpsc::channel(READS);
     std::thread::spawn(move || {
         let mut lines = Lines::new(LONGEST);

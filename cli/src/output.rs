@@ -35,6 +35,17 @@ pub fn data(line: &str) -> Result<(), Stop> {
     })
 }
 
+/// For what is done all the same where nobody reads the answer.
+///
+/// # Errors
+/// Those of `printed` but for [`Stop::ReaderGone`].
+pub fn if_read(printed: Result<(), Stop>) -> Result<(), Stop> {
+    match printed {
+        Err(Stop::ReaderGone) => Ok(()),
+        other => other,
+    }
+}
+
 /// Prints a piece of data as one line of JSON.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use crate::style::Style;
 use crate::suggest::nearest;
 use tcp_chat_client::protocol::reply::{Member, MemberState};
 use tcp_chat_client::{Error, Session, To};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// The commands, with what stands behind them and what they do; `/help` and the man page show them.
 pub const COMMANDS: [(&str, &str, &str); 8] = [
@@ -50,6 +50,8 @@ pub struct Worker {
     wanted: Vec<String>,
     /// Is a line that begins with a slash a command? Otherwise it is text like any other.
     commands: bool,
+    /// The line that is being done.
+    at: Option<u64>,
     done: Done,
 }
 
@@ -67,7 +69,7 @@ impl Worker {
     pub fn new(session: Session, rooms: &[String], said: mpsc::Sender<Said>, style: Style) -> Self {
         let room = rooms.first().cloned().or_else(|| session.login().rooms.first().cloned());
         let (wanted, done) = (rooms.to_vec(), Done::default());
-        Self { session, said, style, room, wanted, commands: false, done }
+        Self { session, said, style, room, wanted, commands: false, at: None, done }
     }
 
     /// The same, but lines that begin with a slash are commands.
@@ -76,35 +78,55 @@ impl Worker {
         Self { commands, ..self }
     }
 
-    /// Until the lines end or one of them is `/quit`.
-    pub(crate) async fn run(mut self, mut reads: mpsc::Receiver<Read>) -> Done {
+    /// Until the lines end, one of them is `/quit`, or `stop` says why not to go on.
+    pub(crate) async fn run(
+        mut self,
+        mut reads: mpsc::Receiver<Read>,
+        stop: oneshot::Receiver<&'static str>,
+    ) -> Done {
+        let why = tokio::select! {
+            () = self.work(&mut reads) => return self.done,
+            Ok(why) = stop => why,
+        };
+        let left = match self.at {
+            Some(line) => Some(Ok(line)),
+            None => reads.try_recv().ok().map(|read| read.map(|lines| lines.first().map_or(1, |l| l.number))),
+        };
+        let failure = match left {
+            None => return self.done,
+            Some(Err(unreadable)) => unreadable,
+            Some(Ok(line)) => {
+                let text = format!("{why}: line {line} was not confirmed, and what follows it was not sent");
+                Failure::new(Exit::Other, text)
+            }
+        };
+        self.done.refused.get_or_insert(failure);
+        self.done
+    }
+
+    async fn work(&mut self, reads: &mut mpsc::Receiver<Read>) {
         self.enter_rooms().await;
         while let Some(read) = reads.recv().await {
             let lines = match read {
                 Ok(lines) => lines,
-                Err(failure) => {
-                    self.fail(failure).await;
-                    break;
-                }
+                Err(failure) => return self.fail(failure).await,
             };
             let mut lines = lines.into_iter();
             while let Some(line) = lines.next() {
+                self.at = Some(line.number);
                 match self.take(line).await {
                     Ok(Next::Line) => {}
-                    Ok(Next::Quit) => {
-                        self.left_over(lines, &mut reads).await;
-                        return self.done;
-                    }
+                    Ok(Next::Quit) => return self.left_over(lines, reads).await,
                     Err(e @ Error::Closed(_)) => {
                         self.done.refused.get_or_insert(e.into());
-                        return self.done;
+                        return;
                     }
                     // The lines behind it may have been meant for the room that it asked for.
                     Err(e) => self.fail(e.into()).await,
                 }
             }
+            self.at = None;
         }
-        self.done
     }
 
     /// Says what went wrong, and keeps the first of it for the exit code.

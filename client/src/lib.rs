@@ -67,6 +67,7 @@ mod enrol;
 mod error;
 mod event;
 mod explain;
+mod length;
 mod life;
 mod login;
 mod outstanding;

@@ -3,6 +3,7 @@
 
 use crate::builder::Builder;
 use crate::event::Event;
+use crate::length;
 use crate::outstanding::{MsgReply, OpReply};
 use crate::{Act, Error, Saved, Trust};
 use serde::Serialize;
@@ -225,6 +226,7 @@ impl Session {
         self.hand_over(to, text.into(), Some(RequestId::Text(id.into()))).await
     }
 
+    /// Refuses what the server would answer with `TOO_LARGE`: it cannot say then which request it was.
     async fn hand_over(&self, to: To, text: String, id: Option<RequestId>) -> Result<Queued, Error> {
         #[derive(Serialize)]
         #[serde(untagged)]
@@ -233,13 +235,14 @@ impl Session {
             Room { room: &'a str, msg: &'a str },
             User { to: &'a str, msg: &'a str },
         }
-        let bound = lock(&self.shared).login.limits.msg_bytes;
-        text::check(&text, bound).map_err(|e| Error::Invalid(e.to_string()))?;
+        let limits = lock(&self.shared).login.limits;
+        text::check(&text, limits.msg_bytes).map_err(|e| Error::Invalid(e.to_string()))?;
         let data = raw(&match &to {
             To::Default => Data::Bare(&text),
             To::Room(room) => Data::Room { room, msg: &text },
             To::User(to) => Data::User { to, msg: &text },
         })?;
+        length::check(&data, id.as_ref(), limits.line_bytes)?;
         let (reply, kept) = oneshot::channel();
         self.command(Command::Msg { text, data, id, reply }).await?;
         Ok(Queued { kept, shared: Arc::clone(&self.shared) })

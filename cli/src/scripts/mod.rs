@@ -76,7 +76,6 @@ impl Script {
             done = work => done,
             () = at(until) => Err(Failure::timed_out(late).into()),
             _ = asked_to_stop() => Err(Failure::new(Exit::Other, "stopped by a signal").into()),
-            () = output::reader_gone() => Err(Stop::ReaderGone),
         };
         // Where it was not confirmed, the daemon ends the session by itself, later.
         let until = if matches!(&done, Err(Stop::Failed(f)) if f.exit == Exit::TimedOut) {
@@ -86,6 +85,14 @@ impl Script {
         };
         quit_by(session, until, settings).await;
         done
+    }
+}
+
+/// For work that is only an answer: it ends when nobody reads it.
+async fn while_read<T>(work: impl Future<Output = Result<T, Stop>>) -> Result<T, Stop> {
+    tokio::select! {
+        done = work => done,
+        () = output::reader_gone() => Err(Stop::ReaderGone),
     }
 }
 

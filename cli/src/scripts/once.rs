@@ -21,7 +21,7 @@ use crate::settings::Settings;
 use crate::signals::asked_to_stop;
 use crate::state::{State, StateError};
 use serde::{Deserialize, Serialize};
-use tcp_chat_client::protocol::{MsgEvent, Seq};
+use tcp_chat_client::protocol::{ErrorKind, MsgEvent, Name, Seq};
 use tcp_chat_client::{Conversation, Error, Event, Page, Saved, To};
 
 /// How many ids are noted.
@@ -40,6 +40,9 @@ struct Notes {
 struct Note {
     id: String,
     conversation: Option<Place>,
+    /// The server chose the room; `None`: that was not noted (before 0.2).
+    #[serde(default)]
+    by_default: Option<bool>,
     text: String,
     /// Under which name.
     name: String,
@@ -53,6 +56,38 @@ struct Note {
 enum Place {
     Room(String),
     User(String),
+}
+
+impl Place {
+    fn of(to: &To) -> Option<Self> {
+        match to {
+            To::Default => None,
+            To::Room(room) => Some(Self::Room(room.clone())),
+            To::User(user) => Some(Self::User(user.clone())),
+        }
+    }
+
+    /// The same room or user, as the daemon compares names.
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Room(a), Self::Room(b)) | (Self::User(a), Self::User(b)) => {
+                a == b || matches!((Name::parse(a), Name::parse(b)), (Ok(a), Ok(b)) if a.key() == b.key())
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Note {
+    /// Was the id used for another message than this one?
+    fn differs(&self, text: &str, to: &To) -> Option<&'static str> {
+        let is_there = match (Place::of(to), &self.conversation) {
+            (None, _) => self.by_default != Some(false),
+            (Some(place), Some(noted)) => place.is(noted),
+            (Some(_), None) => false,
+        };
+        (self.text != text).then_some("text").or((!is_there).then_some("room or user"))
+    }
 }
 
 pub(super) async fn run(settings: &Settings, args: &Send, text: &str, id: &str) -> Result<(), Stop> {
@@ -71,7 +106,7 @@ pub(super) async fn run(settings: &Settings, args: &Send, text: &str, id: &str) 
         _ = asked_to_stop() => return Err(Failure::new(Exit::Other, format!("stopped by a signal; {LATE}")).into()),
     };
     if settings.json {
-        output::json(&event)?;
+        output::if_read(output::json(&event))?;
     } else if settings.verbose {
         say(&format!("* kept as message {}", event.seq));
     }
@@ -86,10 +121,11 @@ async fn deliver(
     state: &State,
     notes: &mut Notes,
 ) -> Result<MsgEvent<'static>, Stop> {
+    let to = to(settings, args);
     let note = notes.sent.iter().find(|n| n.id == id).cloned();
     if let Some(note) = &note {
-        if note.text != text {
-            let why = format!("the id {id:?} was already used for another text");
+        if let Some(other) = note.differs(text, &to) {
+            let why = format!("the id {id:?} was already used for another {other}");
             return Err(Failure::new(Exit::Other, why)
                 .hint("Nothing was sent. Give each message its own id.")
                 .into());
@@ -98,20 +134,24 @@ async fn deliver(
             return Ok(event.clone());
         }
     }
+    // A session without rooms of its own is in the server's: the first of them is where a message without a room goes.
+    let settings = &Settings { rooms: Vec::new(), ..settings.clone() };
     let mut script = Script::open(settings, notes.session.clone(), Ends::Soon).await?;
     let resumed = resumed(&mut script).await?;
     let login = script.session.login();
     if let Some(note) = note.filter(|_| !resumed)
-        && let Some(event) = find(&script, &note).await?
+        && let Some(event) = find(&script, &note, &notes.sent).await?
     {
         remember(notes, Note { kept: Some(event.clone()), ..note });
         notes.session = Some(script.session.saved());
         state.save(notes)?;
         return Ok(event);
     }
-    // The id holds for the room that is meant now, also where the server's first is another later.
-    let to = match (to(settings, args), login.rooms.first()) {
-        (To::Default, Some(room)) => To::Room(room.clone()),
+    // The id holds for the room that is meant now, also where the server's first is another later. A session that
+    // goes on may be in other rooms: the server knows its first.
+    let by_default = matches!(to, To::Default);
+    let to = match (to, login.rooms.first()) {
+        (To::Default, Some(room)) if !resumed => To::Room(room.clone()),
         (to, _) => to,
     };
     if let To::Room(room) = &to
@@ -119,14 +159,10 @@ async fn deliver(
     {
         script.session.join(room).await?;
     }
-    let conversation = match &to {
-        To::Default => None,
-        To::Room(room) => Some(Place::Room(room.clone())),
-        To::User(user) => Some(Place::User(user.clone())),
-    };
     let mut note = Note {
         id: id.into(),
-        conversation,
+        conversation: Place::of(&to),
+        by_default: Some(by_default),
         text: text.into(),
         name: login.name,
         after: login.head,
@@ -143,6 +179,7 @@ async fn deliver(
     match queued.kept().await {
         Ok(sent) => {
             note.kept = Some(sent.message.clone());
+            note.conversation = note.conversation.or(sent.message.room.as_ref().map(|r| Place::Room(r.to_string())));
             remember(notes, note);
             notes.session = Some(script.session.saved());
             let kept = format!("The message is kept, as number {}.", sent.seq);
@@ -151,8 +188,13 @@ async fn deliver(
         }
         Err(e) => {
             // What was refused was not kept: the id is free.
-            if matches!(e, Error::Refused { .. }) {
+            if let Error::Refused { kind, .. } = &e {
                 notes.sent.retain(|n| n.id != id);
+                if by_default && *kind == ErrorKind::NotAMember {
+                    // The server's first room is another since the session began: the next run begins a new one.
+                    quit_by(&script.session, settings.deadline(), settings).await;
+                    notes.session = None;
+                }
                 state.save(notes)?;
             }
             Err(e.into())
@@ -186,12 +228,12 @@ async fn resumed(script: &mut Script) -> Result<bool, Stop> {
     }
 }
 
-/// Looks for a message that was sent and not confirmed.
-async fn find(script: &Script, note: &Note) -> Result<Option<MsgEvent<'static>>, Stop> {
-    let of = match &note.conversation {
-        Some(Place::Room(room)) => Conversation::Room(room.clone()),
-        Some(Place::User(user)) => Conversation::With(user.clone()),
-        None => return Ok(None),
+/// Looks for a message that was sent and not confirmed. Those that `others` have are not it.
+async fn find(script: &Script, note: &Note, others: &[Note]) -> Result<Option<MsgEvent<'static>>, Stop> {
+    let of = match (&note.conversation, script.session.login().rooms.first()) {
+        (Some(Place::Room(room)), _) | (None, Some(room)) => Conversation::Room(room.clone()),
+        (Some(Place::User(user)), _) => Conversation::With(user.clone()),
+        (None, None) => return Ok(None),
     };
     if let Conversation::Room(room) = &of
         && !script.session.login().rooms.contains(room)
@@ -207,7 +249,9 @@ async fn find(script: &Script, note: &Note) -> Result<Option<MsgEvent<'static>>,
             Err(Error::Refused { .. }) => return Ok(None),
             Err(e) => return Err(e.into()),
         };
-        if let Some(found) = reply.messages.iter().find(|m| m.user == note.name && m.msg == note.text) {
+        let is_another = |seq| others.iter().any(|o| o.kept.as_ref().is_some_and(|kept| kept.seq == seq));
+        let is_it = |m: &&MsgEvent<'static>| m.user == note.name && m.msg == note.text && !is_another(m.seq);
+        if let Some(found) = reply.messages.iter().find(is_it) {
             return Ok(Some(found.clone()));
         }
         match reply.messages.last() {

@@ -1,6 +1,6 @@
 //! Owns the verbs that ask once: `history`, `search`, `who`, `rooms`.
 
-use super::{Ends, Script, print_stored, style};
+use super::{Ends, Script, print_stored, style, while_read};
 use crate::args::{History, Search};
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Stop, say};
@@ -70,7 +70,7 @@ pub(super) async fn history(settings: &Settings, args: History) -> Result<(), St
         }
         found.iter().try_for_each(|message| print_stored(settings, &style, message))
     };
-    Script::within(settings, &session, until, LATE, work).await
+    Script::within(settings, &session, until, LATE, while_read(work)).await
 }
 
 pub(super) async fn search(settings: &Settings, args: Search) -> Result<(), Stop> {
@@ -98,7 +98,7 @@ pub(super) async fn search(settings: &Settings, args: Search) -> Result<(), Stop
         }
         Ok(())
     };
-    Script::within(settings, &session, until, LATE, work).await
+    Script::within(settings, &session, until, LATE, while_read(work)).await
 }
 
 pub(super) async fn who(settings: &Settings) -> Result<(), Stop> {
@@ -119,7 +119,7 @@ pub(super) async fn who(settings: &Settings) -> Result<(), Stop> {
         }
         Ok(())
     };
-    Script::within(settings, &session, until, LATE, work).await
+    Script::within(settings, &session, until, LATE, while_read(work)).await
 }
 
 pub(super) async fn rooms(settings: &Settings) -> Result<(), Stop> {
@@ -134,5 +134,5 @@ pub(super) async fn rooms(settings: &Settings) -> Result<(), Stop> {
         }
         Ok(())
     };
-    Script::within(settings, &session, until, LATE, work).await
+    Script::within(settings, &session, until, LATE, while_read(work)).await
 }

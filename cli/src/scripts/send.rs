@@ -62,7 +62,7 @@ pub(super) fn to(settings: &Settings, args: &Send) -> To {
 pub(super) async fn kept(settings: &Settings, queued: Queued) -> Result<(), Stop> {
     let sent = queued.kept().await?;
     if settings.json {
-        output::json(&sent.message)?;
+        output::if_read(output::json(&sent.message))?;
     } else if settings.verbose {
         say(&format!("* kept as message {}", sent.seq));
     }

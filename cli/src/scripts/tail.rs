@@ -13,12 +13,12 @@ use crate::signals::asked_to_stop;
 use crate::state::State;
 use crate::style::Style;
 use regex::Regex;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::Duration;
 use tcp_chat_client::protocol::{MsgEvent, Seq};
-use tcp_chat_client::{Error, Event, Message, Saved};
-use tokio::time::{MissedTickBehavior, interval};
+use tcp_chat_client::{Error, Event, Message, Saved, Session};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// How often the place is saved at most.
 const SAVE: Duration = Duration::from_secs(1);
@@ -45,7 +45,7 @@ pub(super) async fn tail(settings: &Settings, args: Tail) -> Result<(), Stop> {
     };
     let after = args.after.or(saved.as_ref().map(|s| s.after));
     let late = "not all messages came in time";
-    let reader = Reader { settings, state, after, late, not_saved: RefCell::default() };
+    let reader = Reader::new(settings, state, after, late);
     reader.run(saved, &mut print).await
 }
 
@@ -64,7 +64,7 @@ pub(super) async fn wait(settings: &Settings, args: Wait) -> Result<(), Stop> {
         Ok(Break(()))
     };
     let late = "no message matched in time";
-    let reader = Reader { settings, state: None, after: args.after, late, not_saved: RefCell::default() };
+    let reader = Reader::new(settings, None, args.after, late);
     reader.run(None, &mut check).await
 }
 
@@ -78,14 +78,30 @@ struct Reader<'a> {
     settings: &'a Settings,
     /// Where to save the place.
     state: Option<State>,
-    /// Begin behind this number.
-    after: Option<Seq>,
     late: &'static str,
+    /// The number behind which it goes on: of what was printed last.
+    last: Cell<Option<Seq>>,
+    /// What was saved last.
+    saved: RefCell<Option<Saved>>,
+    saved_at: Cell<Instant>,
     /// Why the place could not be saved the last time.
     not_saved: RefCell<Option<Failure>>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// Begins behind `after`.
+    fn new(settings: &'a Settings, state: Option<State>, after: Option<Seq>, late: &'static str) -> Self {
+        Self {
+            settings,
+            state,
+            late,
+            last: Cell::new(after),
+            saved: RefCell::default(),
+            saved_at: Cell::new(Instant::now()),
+            not_saved: RefCell::default(),
+        }
+    }
+
     async fn run(self, saved: Option<Saved>, each: Each<'_>) -> Result<(), Stop> {
         let mut script = Script::open(self.settings, saved, Ends::Never).await?;
         let session = script.session.clone();
@@ -96,6 +112,8 @@ impl Reader<'_> {
             _ = stop => Ok(()),
             () = output::reader_gone() => Err(Stop::ReaderGone),
         };
+        // However it ended: the next one goes on behind what was printed.
+        self.save(&session);
         let not_saved = self.not_saved.take();
         if self.state.is_none() || not_saved.is_some() {
             quit_by(&session, until, self.settings).await;
@@ -107,45 +125,37 @@ impl Reader<'_> {
     }
 
     async fn read(&self, script: &mut Script, each: Each<'_>) -> Result<(), Stop> {
-        let mut last = self.after;
         let mut save = interval(SAVE);
         save.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut unsaved = false;
         loop {
             let event = tokio::select! {
                 event = script.events.next() => event,
-                _ = save.tick(), if unsaved => {
-                    self.save(script, last);
-                    unsaved = false;
+                _ = save.tick() => {
+                    self.save(&script.session);
                     continue;
                 }
             };
             match event {
                 Some(Event::Message(message)) => {
                     // Asked to begin behind a number that is still to come.
-                    if last.is_some_and(|last| message.data.seq <= last) {
+                    if self.last.get().is_some_and(|last| message.data.seq <= last) {
                         continue;
                     }
                     let flow = each(&message.data)?;
-                    last = Some(message.data.seq);
-                    unsaved = true;
+                    self.last.set(Some(message.data.seq));
                     if flow.is_break() {
-                        self.save(script, last);
                         return Ok(());
                     }
                 }
                 // A session that begins does not see what was before; the store does.
-                Some(Event::Connected(login)) => {
-                    if let Some(after) = last {
-                        if self.catch_up(script, after, login.head, &mut last, each).await?.is_break() {
-                            self.save(script, last);
+                Some(Event::Connected(login)) => match self.last.get() {
+                    Some(after) => {
+                        if self.catch_up(script, after, login.head, each).await?.is_break() {
                             return Ok(());
                         }
-                    } else {
-                        last = Some(login.head);
                     }
-                    unsaved = true;
-                }
+                    None => self.last.set(Some(login.head)),
+                },
                 Some(Event::Gap { from, to }) => {
                     say(&format!(
                         "tcp-chat-cli: messages between {from} and {to} are no longer kept by the server"
@@ -176,16 +186,18 @@ impl Reader<'_> {
         script: &Script,
         after: Seq,
         head: Seq,
-        last: &mut Option<Seq>,
         each: Each<'_>,
     ) -> Result<ControlFlow<()>, Stop> {
         let rooms = script.session.login().rooms;
         let mut stored = Backfill::new(&script.session, &rooms, after, head);
         while let Some(event) = stored.next().await? {
             let flow = each(&event)?;
-            *last = Some(event.seq);
+            self.last.set(Some(event.seq));
             if flow.is_break() {
                 return Ok(flow);
+            }
+            if self.saved_at.get().elapsed() >= SAVE {
+                self.save(&script.session);
             }
         }
         for room in &stored.cut {
@@ -194,20 +206,25 @@ impl Reader<'_> {
                 clean(room)
             ));
         }
-        *last = Some(last.unwrap_or(0).max(head));
+        self.last.set(Some(self.last.get().unwrap_or(0).max(head)));
         Ok(Continue(()))
     }
 
-    fn save(&self, script: &Script, last: Option<Seq>) {
+    fn save(&self, session: &Session) {
         let Some(state) = &self.state else { return };
-        let mut saved = script.session.saved();
-        saved.after = last.unwrap_or(saved.after);
+        let Some(last) = self.last.get() else { return };
+        let saved = Saved { after: last, ..session.saved() };
+        if self.saved.borrow().as_ref() == Some(&saved) {
+            return;
+        }
         let failure = state.save(&saved).err().map(Failure::from);
         if let Some(failure) = &failure
             && self.not_saved.borrow().is_none()
         {
             complain(failure);
         }
+        self.saved.replace(failure.is_none().then_some(saved));
+        self.saved_at.set(Instant::now());
         self.not_saved.replace(failure);
     }
 }

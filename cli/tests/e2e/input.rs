@@ -3,6 +3,7 @@
 use crate::client::{Ended, Home};
 use crate::daemon::Daemon;
 use serde_json::Value;
+use std::io::Write;
 
 fn fed(home: &Home, daemon: &Daemon, args: &[&str], input: &[u8]) -> Ended {
     let mut client = home.start(daemon, args);
@@ -141,5 +142,81 @@ fn an_input_that_cannot_be_read_is_a_failure() {
         let end = crate::client::Client::start(command).ended();
         assert_eq!(end.code, Some(1), "{args:?} {end:?}");
         assert!(end.err.contains("standard input cannot be read"), "{end:?}");
+    }
+}
+
+/// The client, with its standard output closed by a reader that has had enough.
+fn unread(home: &Home, daemon: &Daemon, args: &[&str]) -> (std::process::Child, std::process::ChildStdin) {
+    let mut command = home.command();
+    command.arg("--ca").arg(daemon.ca()).arg(daemon.server()).args(args);
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    let input = child.stdin.take().unwrap();
+    (child, input)
+}
+
+fn err_of(child: std::process::Child) -> (Option<i32>, String) {
+    let out = child.wait_with_output().unwrap();
+    (out.status.code(), String::from_utf8(out.stderr).unwrap())
+}
+
+#[test]
+fn messages_are_sent_also_where_nobody_reads_the_answer() {
+    let daemon = Daemon::start();
+    let home = Home::new();
+    for (n, args) in
+        [&["send", "-v"][..], &["send", "--json"], &["send", "--split", "--json"]].iter().enumerate()
+    {
+        let args = [&["--name", "ci"], *args].concat();
+        let (child, mut input) = unread(&home, &daemon, &args);
+        input.write_all(format!("message {n}").as_bytes()).unwrap();
+        drop(input);
+        let (code, err) = err_of(child);
+        assert_eq!(code, Some(0), "{args:?} {err}");
+        assert_eq!(kept(&home, &daemon).last(), Some(&format!("message {n}")));
+    }
+    let args = ["--name", "ci", "send", "--json", "--id", "a"];
+    let (child, mut input) = unread(&home, &daemon, &args);
+    input.write_all(b"under an id").unwrap();
+    drop(input);
+    assert_eq!(err_of(child).0, Some(0));
+    assert_eq!(kept(&home, &daemon).last().unwrap(), "under an id");
+}
+
+#[test]
+fn lines_that_nobody_sends_because_the_reader_is_gone_are_a_failure() {
+    let daemon = Daemon::start();
+    let home = Home::new();
+    let (child, mut input) = unread(&home, &daemon, &["--name", "ci"]);
+    let lines: String = (0..50_000).map(|n| format!("line {n}\n")).collect();
+    // It may have ended before it has taken all of them.
+    let _ = input.write_all(lines.as_bytes());
+    drop(input);
+    let (code, err) = err_of(child);
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.contains("standard output was closed"), "{err}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_in_the_middle_of_the_input_is_a_failure_and_at_rest_it_is_not() {
+    let daemon = Daemon::start();
+    let home = Home::new();
+    for signal in ["TERM", "INT", "HUP"] {
+        let mut client = home.start(&daemon, &["--name", &format!("ci-{signal}")]);
+        client.types("one");
+        client.shows("one");
+        client.signal(signal);
+        let end = client.ended();
+        assert_eq!(end.code, Some(0), "{signal}: all of it was sent: {end:?}");
+        let mut client = home.start(&daemon, &["--name", &format!("ci2-{signal}")]);
+        let lines: String = (0..4_000).map(|n| format!("line {n}\n")).collect();
+        client.feeds(lines.as_bytes());
+        client.shows("line 9\n");
+        client.signal(signal);
+        let end = client.ended();
+        assert_eq!(end.code, Some(1), "{signal}: {:?}", end.err);
+        assert!(end.err.contains("stopped by a signal: line "), "{signal}: {:?}", end.err);
+        assert!(!end.out.contains("line 3999"), "{signal}");
     }
 }

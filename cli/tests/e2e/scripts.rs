@@ -87,6 +87,66 @@ fn the_same_id_is_one_message() {
 }
 
 #[test]
+fn an_id_is_one_message_to_one_place() {
+    let daemon = Daemon::start();
+    let home = Home::new();
+    let bo = home.start(&daemon, &["--name", "bo"]);
+    bo.says("connected");
+    let send = |to: &[&str]| {
+        home.run(&daemon, &[&["--name", "ci", "send", "--id", "7", "full", "--json"], to].concat())
+    };
+    let first = send(&["--room", "a"]);
+    assert_eq!(first.code, Some(0), "{first:?}");
+    assert_eq!(send(&["--room", "A"]).out, first.out, "the same room");
+    for other in [&["--room", "b"][..], &["--to", "bo"], &[]] {
+        let refused = send(other);
+        assert_eq!(refused.code, Some(1), "{other:?} {refused:?}");
+        assert!(refused.err.contains("another room or user"), "{refused:?}");
+    }
+    let by_default = |to: &[&str]| {
+        home.run(&daemon, &[&["--name", "ci", "send", "--id", "8", "x", "--json"], to].concat())
+    };
+    let first = by_default(&[]);
+    assert_eq!((by_default(&[]).out, by_default(&["--room", "lobby"]).out), (first.out.clone(), first.out));
+    assert_eq!(by_default(&["--room", "a"]).code, Some(1));
+}
+
+#[test]
+fn what_was_sent_under_another_id_is_not_taken_for_it() {
+    let daemon = Daemon::with("sessions.ttl = \"1s\"");
+    let home = Home::new();
+    let bo = home.start(&daemon, &["--name", "bo", "-v"]);
+    bo.says("connected");
+    let send = |id| home.run(&daemon, &["--name", "ci", "send", "--id", id, "disk full", "--json"]);
+    let seq = |end: crate::client::Ended| objects(&end.out)[0]["seq"].as_u64().unwrap();
+    let other = seq(send("b"));
+    // A run under another id, before that one, that got no answer and whose message did not arrive.
+    let file = home.0.path().join(format!("state/tcp-chat/send-localhost_3a{}-ci.json", daemon.port));
+    let mut notes: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let mut note = notes["sent"][0].clone();
+    (note["id"], note["kept"]) = ("a".into(), Value::Null);
+    notes["sent"].as_array_mut().unwrap().insert(0, note);
+    std::fs::write(&file, notes.to_string()).unwrap();
+    bo.says("ci has left #lobby");
+    assert!(seq(send("a")) > other, "it is sent");
+}
+
+#[test]
+fn a_text_whose_line_is_too_long_is_refused_before_it_is_sent() {
+    let daemon = Daemon::with("[limits]\nmsg_bytes = \"60 KiB\"");
+    let home = Home::new();
+    let quotes = "\"".repeat(40_000);
+    let end = home.run(&daemon, &["--name", "ci", "send", &quotes]);
+    assert_eq!(end.code, Some(2), "{}", end.err);
+    assert!(end.err.contains("a line of 800") && end.err.contains("65536"), "{}", end.err);
+    let mut client = home.start(&daemon, &["--name", "ci"]);
+    client.feeds(format!("{quotes}\nnext\n").as_bytes());
+    let end = client.ends();
+    assert_eq!(end.code, Some(6), "{}", end.err);
+    assert!(end.out.contains("next"), "{}", end.out);
+}
+
+#[test]
 fn a_refused_request_tells_the_id_under_which_the_servers_log_has_it() {
     let daemon = Daemon::start();
     let home = Home::new();
@@ -158,6 +218,34 @@ fn a_tail_that_resumes_goes_on_behind_what_it_printed() {
     assert_eq!(objects(&home.run(&daemon, &args).out)[0]["msg"], "b");
     bo.says("t has left");
     assert_eq!(objects(&home.run(&daemon, &args).out)[0]["msg"], "c", "also when the session is gone");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_tail_that_resumes_prints_nothing_twice_however_it_was_stopped() {
+    let daemon = Daemon::start();
+    let home = Home::new();
+    let mut bo = home.start(&daemon, &["--name", "bo"]);
+    bo.says("connected");
+    let args = ["--name", "t", "tail", "--resume", "--json"];
+    let mut all = Vec::new();
+    for (n, signal) in ["TERM", "INT", "HUP"].iter().enumerate() {
+        let tail = home.start(&daemon, &args);
+        // The first one begins with what comes next.
+        if n == 0 {
+            bo.says("t has joined");
+        }
+        for k in 0..20 {
+            bo.types(&format!("{n}-{k}"));
+        }
+        tail.shows(&format!("\"{n}-19\""));
+        tail.signal(signal);
+        let end = tail.ended();
+        assert_eq!(end.code, Some(0), "{end:?}");
+        all.extend(objects(&end.out).into_iter().map(|m| m["msg"].as_str().unwrap().to_owned()));
+    }
+    let said: Vec<_> = (0..3).flat_map(|n| (0..20).map(move |k| format!("{n}-{k}"))).collect();
+    assert_eq!(all, said);
 }
 
 #[test]
