@@ -179,7 +179,8 @@ async fn deliver(
     match queued.kept().await {
         Ok(sent) => {
             note.kept = Some(sent.message.clone());
-            note.conversation = note.conversation.or(sent.message.room.as_ref().map(|r| Place::Room(r.to_string())));
+            note.conversation =
+                note.conversation.or(sent.message.room.as_ref().map(|r| Place::Room(r.to_string())));
             remember(notes, note);
             notes.session = Some(script.session.saved());
             let kept = format!("The message is kept, as number {}.", sent.seq);

@@ -7,18 +7,14 @@
 //! any descriptor of a database loses SQLite's locks on it.
 
 use super::StoreError;
+use super::header::Header;
 use super::place::Place;
 use std::fs::{File, Metadata};
-use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Bytes of the header of a SQLite database.
-const HEADER: usize = 100;
-/// What such a header begins with.
-const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// Bytes of the header of a write-ahead log, and of the header of each of its frames.
 const WAL_HEADER: u64 = 32;
 const FRAME_HEADER: u64 = 24;
@@ -26,6 +22,7 @@ const FRAME_HEADER: u64 = 24;
 const REMOVED: &str = "removed";
 const REPLACED: &str = "replaced by another one";
 const OVERWRITTEN: &str = "cut or written over";
+const DAMAGED: &str = "damaged (or written over)";
 
 const RESTORE: &str =
     "stop tcp-chatd and put a backup in its place (OPERATIONS.md, \"The store's files were touched\")";
@@ -88,57 +85,10 @@ struct Opened {
 #[derive(Debug)]
 struct Content {
     newest: Header,
-    /// Whose bytes were found to be another's. That does not heal.
-    lost: Option<Which>,
+    /// Whose bytes were found to be another's, and how. That does not heal.
+    lost: Option<(Which, &'static str)>,
     /// Is all of the write-ahead log in it, since that one was removed?
     is_copied: bool,
-}
-
-/// What the first bytes of a database say. In a file that only SQLite writes, `changes` falls only with a
-/// new `schema`, which never falls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Header {
-    changes: u32,
-    schema: u32,
-    pages: u64,
-    page_bytes: u64,
-    file_bytes: u64,
-}
-
-impl Header {
-    /// `None`: these are not the first bytes of a database.
-    fn read(file: &File) -> io::Result<Option<Self>> {
-        let mut bytes = [0; HEADER];
-        match file.read_exact_at(&mut bytes, 0) {
-            Ok(()) => {}
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-            Err(e) => return Err(e),
-        }
-        if !bytes.starts_with(MAGIC) {
-            return Ok(None);
-        }
-        let number = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-        let page_bytes = match u64::from(u16::from_be_bytes([bytes[16], bytes[17]])) {
-            1 => 65_536,
-            bytes => bytes,
-        };
-        let file_bytes = file.metadata()?.len();
-        Ok(Some(Self {
-            changes: number(24),
-            schema: number(40),
-            pages: u64::from(number(28)),
-            page_bytes,
-            file_bytes,
-        }))
-    }
-
-    /// Can SQLite have made this out of `before`? It grows. A `VACUUM` counts anew and may cut it; it is a new
-    /// version of the schema.
-    fn follows(self, before: Self) -> bool {
-        let grows = self.changes >= before.changes && self.file_bytes >= before.file_bytes;
-        let is_vacuumed = self.schema > before.schema && self.pages * self.page_bytes <= self.file_bytes;
-        self.page_bytes == before.page_bytes && ((grows && self.schema >= before.schema) || is_vacuumed)
-    }
 }
 
 impl Files {
@@ -179,8 +129,8 @@ impl Files {
     /// calls, without a look at a folder.
     pub(super) fn have_names(&self) -> Result<(), StoreError> {
         let lost = self.content().lost;
-        if let Some(which) = lost {
-            return Err(self.lost(which, OVERWRITTEN));
+        if let Some((which, how)) = lost {
+            return Err(self.lost(which, how));
         }
         for opened in [&self.store, &self.wal] {
             let facts = opened.file.metadata().map_err(|e| StoreError::io("look at", &opened.path, &e))?;
@@ -222,6 +172,20 @@ impl Files {
         }
     }
 
+    /// Is the write-ahead log at its path the one that was opened? Of one that was moved away, the next start would
+    /// know nothing.
+    pub(super) fn check_wal_name(&self) -> Result<(), StoreError> {
+        match how_other(&self.wal.path, self.wal.identity)? {
+            Some(how) => Err(self.lost(Which::Wal, how)),
+            None => Ok(()),
+        }
+    }
+
+    /// A connection found pages in the store that cannot be right.
+    pub(super) fn found_damaged(&self) {
+        self.content().lost.get_or_insert((Which::Store, DAMAGED));
+    }
+
     /// May the write-ahead log be copied into the store's file, as far as one can know?
     pub(super) fn may_copy(&self) -> bool {
         // Where another index lies, another program may be at work in another write-ahead log.
@@ -244,7 +208,7 @@ impl Files {
     /// Does another database stand in the bytes of the store's own file? A restore wrote over it then.
     pub(super) fn is_restored_over(&self) -> bool {
         matches!(how_other(&self.link, self.store.identity), Ok(None))
-            && self.content().lost == Some(Which::Store)
+            && self.content().lost.is_some_and(|(which, _)| which == Which::Store)
             && matches!(Header::read(&self.store.file), Ok(Some(_)))
     }
 
@@ -258,7 +222,7 @@ impl Files {
         };
         // Another program may start it over between the two looks; it does not do so twice.
         if is_short() && is_short() {
-            self.content().lost = Some(Which::Wal);
+            self.content().lost = Some((Which::Wal, OVERWRITTEN));
             return self.check_content();
         }
         Ok(())
@@ -273,9 +237,9 @@ impl Files {
 
     fn check_content(&self) -> Result<(), StoreError> {
         let mut content = self.content();
-        if let Some(which) = content.lost {
+        if let Some((which, how)) = content.lost {
             drop(content);
-            return Err(self.lost(which, OVERWRITTEN));
+            return Err(self.lost(which, how));
         }
         let read = || {
             let header = Header::read(&self.store.file);
@@ -289,7 +253,7 @@ impl Files {
                 Ok(())
             }
             None => {
-                content.lost = Some(Which::Store);
+                content.lost = Some((Which::Store, OVERWRITTEN));
                 drop(content);
                 Err(self.lost(Which::Store, OVERWRITTEN))
             }
@@ -304,7 +268,7 @@ impl Files {
             Which::Folder => &self.folder.path,
         };
         let advice = match (which, how) {
-            (_, OVERWRITTEN) => RESTORE,
+            (_, OVERWRITTEN | DAMAGED) => RESTORE,
             (Which::Wal | Which::WalIndex, _) if self.content().is_copied => {
                 "what was acknowledged is in the store all the same: restart tcp-chatd"
             }
@@ -342,8 +306,8 @@ fn how_other(path: &Path, opened: Identity) -> Result<Option<&'static str>, Stor
     match path.metadata() {
         Ok(facts) if Identity::of(&facts) == opened => Ok(None),
         Ok(_) => Ok(Some(REPLACED)),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Some(REMOVED)),
-        Err(e) if e.kind() == io::ErrorKind::NotADirectory => Ok(Some(REPLACED)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Some(REMOVED)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotADirectory => Ok(Some(REPLACED)),
         Err(e) => Err(StoreError::io("look at", path, &e)),
     }
 }

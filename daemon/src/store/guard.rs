@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 
 /// Between two looks at the store's path, where turns are frequent.
-const BETWEEN_CHECKS: Duration = Duration::from_millis(20);
+pub(super) const BETWEEN_CHECKS: Duration = Duration::from_millis(20);
 
 impl Store {
     /// Are the files still the ones that were opened, where they were? To be asked often, and before
@@ -43,11 +43,13 @@ impl Store {
     /// The files are not the ones that were opened.
     pub(super) fn check_before_turn(&mut self) -> Result<(), StoreError> {
         let Some(files) = &self.shared.files else { return Ok(()) };
-        if files.has_wal_shrunk() {
+        let is_due = self.checked_at.elapsed() >= BETWEEN_CHECKS;
+        if is_due || files.has_wal_shrunk() {
             self.check_wal(files)?;
         }
-        if self.checked_at.elapsed() >= BETWEEN_CHECKS {
+        if is_due {
             files.check_store()?;
+            files.check_wal_name()?;
             self.checked_at = Instant::now();
         }
         Ok(())

@@ -165,6 +165,7 @@ impl Worker {
     }
 
     fn complain(&mut self, error: &StoreError) {
+        self.shared.note(error);
         if !self.told {
             tracing::warn!(event = "index_failing", %error, "the search index cannot be written; searches find what was indexed before");
             self.told = true;

@@ -246,6 +246,9 @@ impl Readers {
                 }
             };
             let answer = ask(&inner.shared, &mut reader);
+            if let Err(error) = &answer {
+                inner.shared.note(error);
+            }
             let spoiled = answer.as_ref().is_err_and(StoreError::spoils_connection);
             if !spoiled && reader.log.is_autocommit() {
                 inner.idle().push(reader);

@@ -69,6 +69,15 @@ pub(super) struct Progress {
 }
 
 impl Shared {
+    /// Takes notice of an error of a reader: a log that is damaged takes no more messages, whoever finds it.
+    pub(super) fn note(&self, error: &StoreError) {
+        if let (StoreError::Corrupt { store, .. }, Some(files)) = (error, &self.files)
+            && *store == self.log.to_string()
+        {
+            files.found_damaged();
+        }
+    }
+
     pub(super) fn new(log: Place, files: Option<Files>, max_bytes: Option<u64>, head: Seq) -> Self {
         let memory = log.is_memory();
         Self {

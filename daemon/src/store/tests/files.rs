@@ -286,6 +286,44 @@ async fn of_a_store_that_was_cut_to_nothing_nobody_removes_the_write_ahead_log()
     assert!(matches!(Store::open(&history(store)), Err(StoreError::Alone { .. })));
 }
 
+#[tokio::test]
+async fn damage_that_a_reader_finds_stops_the_writer() {
+    let mut case = Case::new();
+    for _ in 0..50 {
+        case.says("some text that fills pages".repeat(100).as_str()).unwrap();
+    }
+    let other = rusqlite::Connection::open(case.path("")).unwrap();
+    other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    drop(other);
+    case.says("after").unwrap();
+    // All pages but the first, which the writer knows by heart: as of a copy that is put over it.
+    let file = std::fs::File::options().write(true).open(case.path("")).unwrap();
+    let bytes = file.metadata().unwrap().len();
+    std::os::unix::fs::FileExt::write_all_at(&file, &vec![0x55; bytes as usize - 4096], 4096).unwrap();
+    let page = PageOf { conversation: room(1), before: None, after: None, limit: 50 };
+    assert!(matches!(case.readers.page(page).await, Err(StoreError::Corrupt { .. })));
+    let store = case.path("");
+    case.is_lost(Which::Store, &store);
+    let refused = case.says("refused").unwrap_err();
+    assert!(refused.to_string().contains("damaged"), "{refused}");
+}
+
+#[test]
+fn a_write_ahead_log_that_was_moved_away_stops_the_turns() {
+    let mut case = Case::new();
+    std::fs::rename(case.path("-wal"), case.path("-away")).unwrap();
+    case.store.checked_at -= super::super::guard::BETWEEN_CHECKS;
+    assert!(matches!(case.says("refused"), Err(StoreError::Lost { which: Which::Wal, .. })));
+    let mut case = Case::new();
+    let wal = std::fs::File::options().write(true).open(case.path("-wal")).unwrap();
+    let bytes = wal.metadata().unwrap().len();
+    // Cut and written on meanwhile, so that it is as long again.
+    wal.set_len(0).unwrap();
+    wal.set_len(bytes).unwrap();
+    case.store.checked_at -= super::super::guard::BETWEEN_CHECKS;
+    assert!(matches!(case.says("refused"), Err(StoreError::Lost { which: Which::Wal, .. })));
+}
+
 #[test]
 fn what_other_programs_may_do_is_no_loss() {
     let mut case = Case::new();
