@@ -16,7 +16,7 @@ mod state;
 mod tests;
 
 pub use clients::{NotSigned, Shown};
-pub use mint::Minted;
+pub use mint::{BACKDATED_MS, Minted};
 pub use note::TlsNote;
 pub use own::Reason;
 pub use pair::Facts;
