@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`args`] | the command line; man page and completions are made from it |
 //! | [`settings`], [`profile`], [`files`] | flags, environment, `config.toml`: laid over one another |
+//! | `credentials` | whom to trust, and what proves who somebody is |
 //! | [`connect`], [`state`] | a session within the time; what is saved between two runs |
 //! | [`enrol`], [`ask`] | the first time of a registered user: a password or a certificate |
 //! | [`tui`] | the full-screen chat |
@@ -18,6 +19,7 @@
 pub mod args;
 pub mod ask;
 pub mod connect;
+mod credentials;
 pub mod enrol;
 pub mod exit;
 pub mod files;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use tcp_chat_client::Pin;
 use tcp_chat_client::protocol::DEFAULT_PORT;
 use tcp_chat_client::protocol::host::ascii;
+use tokio::time::Instant;
 
 /// The file as it was read.
 #[derive(Debug, Clone, Default)]
@@ -126,13 +127,16 @@ impl Profile {
 }
 
 impl ConfigFile {
-    /// Reads the user's file; none is as good as an empty one.
+    /// Reads the user's file, for as long as there is time; none is as good as an empty one.
     ///
     /// # Errors
     /// With the file, the line and the key.
-    pub fn load() -> Result<Self, Failure> {
+    pub fn load(until: Option<Instant>) -> Result<Self, Failure> {
         let Some(path) = files::config_file() else { return Ok(Self::default()) };
-        match std::fs::read_to_string(&path) {
+        let file = path.clone();
+        let late =
+            || Failure::timed_out(format!("{}: it could not be read to its end in time", path.display()));
+        match crate::input::within(until, || std::fs::read_to_string(file)).ok_or_else(late)? {
             Ok(text) => Self::parse(&text, path),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
                 Ok(Self { path: Some(path), ..Self::default() })

@@ -2,24 +2,22 @@
 //! one another: flags win, then the SERVER line, then the environment, then the server's profile,
 //! then the file's defaults. Called once at the start. Never connects.
 
-use crate::args::{Cli, Options, duration};
-use crate::exit::{Exit, Failure};
+use crate::args::{Cli, duration};
+use crate::credentials::{self, Files};
+use crate::exit::Failure;
 use crate::profile::{ConfigFile, Profile};
 use crate::suggest::nearest;
 use crate::tui::Notify;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use tcp_chat_client::protocol::invite::Join;
 use tcp_chat_client::protocol::{Colour, DEFAULT_PORT, Invite, Name};
-use tcp_chat_client::{Identity, Pin, Trust};
+use tcp_chat_client::{Identity, Trust};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
-
-/// The CA that an installed daemon on this host publishes.
-const INSTALLED_CA: &str = "/var/lib/tcp-chatd/certs/ca.pem";
 
 /// What was asked for.
 #[derive(Debug, Clone)]
@@ -91,7 +89,8 @@ fn server_key(host: &str, port: u16) -> String {
 pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Command>), Failure> {
     let began = Instant::now();
     let cli = Cli::from_arg_matches(matches).map_err(|e| Failure::usage(e.to_string()))?;
-    let file = ConfigFile::load()?;
+    let flagged = cli.options.timeout.and_then(|timeout| began.checked_add(timeout));
+    let file = ConfigFile::load(flagged)?;
     let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     if let Some(server) = cli.server.as_ref().filter(|_| given("server") && cli.command.is_none())
         && let Some(failure) = mistyped(server, &file)
@@ -109,7 +108,8 @@ pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Com
         (None, None) => None,
     };
     let server = cli.server.or_else(|| defaults.server.clone()).unwrap_or_else(|| "localhost".into());
-    let server = if server == "-" { pasted(timeout.and_then(|t| began.checked_add(t)))? } else { server };
+    let until = timeout.and_then(|timeout| began.checked_add(timeout));
+    let server = if server == "-" { pasted(until)? } else { server };
     // A join line is a secret: it is not shown again.
     let shown = if server.contains('@') { "(a join line)" } else { server.as_str() };
     let read = Invite::read(&server).map_err(|e| Failure::usage(format!("SERVER {shown:?}: {e}")));
@@ -130,13 +130,14 @@ pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Com
         && !given("pin")
         && !given("ca")
     {
-        return Err(changed_pin(&key, old, new, &file));
+        return Err(credentials::changed_pin(&key, old, new, &file));
     }
-    let trust = trust(&o, &given, &line, &profile, &file, &key)?;
+    let files = Files { until };
+    let trust = files.trust(&o, &given, &line, &profile, &file, &key)?;
     let identity =
         match (pick(&o.cert, &profile.cert, &defaults.cert), pick(&o.key, &profile.key, &defaults.key)) {
-            (Some(cert), Some(key)) => Some(Identity::from_files(cert, key)?),
-            (None, None) => own_identity(&key)?,
+            (Some(cert), Some(key)) => Some(files.identity(cert, key)?),
+            (None, None) => files.own_identity(&key)?,
             _ => return Err(Failure::usage("--cert and --key belong together: one of them is missing")),
         };
 
@@ -206,7 +207,7 @@ pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Com
         name_is_chosen: chosen.is_some(),
         color,
         rooms,
-        password: password(&o, &profile, defaults.password_file.as_ref())?,
+        password: files.password(&o, &profile, defaults.password_file.as_ref())?,
         json: switch("json", o.json, defaults.json),
         line: switch("line", o.line, defaults.line),
         commands: switch("commands", o.commands, defaults.commands),
@@ -235,7 +236,7 @@ pub fn misread(e: &clap::Error) -> Option<Failure> {
     if matches.value_source("server") != Some(ValueSource::CommandLine) || matches.subcommand().is_some() {
         return None;
     }
-    mistyped(matches.get_one::<String>("server")?, &ConfigFile::load().unwrap_or_default())
+    mistyped(matches.get_one::<String>("server")?, &ConfigFile::load(None).unwrap_or_default())
 }
 
 /// A word in the server's place that is nearly a verb. A server that is known, or that is plainly an
@@ -254,7 +255,7 @@ fn mistyped(server: &str, file: &ConfigFile) -> Option<Failure> {
     )
 }
 
-fn pick<T: Clone>(flag: &Option<T>, profile: &Option<T>, default: &Option<T>) -> Option<T> {
+pub(crate) fn pick<T: Clone>(flag: &Option<T>, profile: &Option<T>, default: &Option<T>) -> Option<T> {
     flag.as_ref().or(profile.as_ref()).or(default.as_ref()).cloned()
 }
 
@@ -274,120 +275,6 @@ fn pasted(until: Option<Instant>) -> Result<String, Failure> {
     Ok(line.trim().to_owned())
 }
 
-/// The certificate that was fetched from this server before.
-fn own_identity(server: &str) -> Result<Option<Identity>, Failure> {
-    match crate::enrol::identity_files(server) {
-        Some((certificate, key)) if certificate.exists() && key.exists() => {
-            Ok(Some(Identity::from_files(certificate, key)?))
-        }
-        _ => Ok(None),
-    }
-}
-
-fn trust(
-    o: &Options,
-    given: &impl Fn(&str) -> bool,
-    line: &Invite,
-    profile: &Profile,
-    file: &ConfigFile,
-    key: &str,
-) -> Result<Trust, Failure> {
-    let flag_or_env = |flag: bool| -> Result<Option<Trust>, Failure> {
-        let (ca, pin) =
-            (o.ca.as_ref().filter(|_| given("ca") == flag), o.pin.as_ref().filter(|_| given("pin") == flag));
-        one_of(ca, pin, if flag { "--ca and --pin" } else { "TCP_CHAT_CA and TCP_CHAT_PIN" })
-    };
-    if let Some(trust) = flag_or_env(true)? {
-        return Ok(trust);
-    }
-    if let Some(pin) = line.pin {
-        return Ok(Trust::Pin(pin));
-    }
-    if let Some(trust) = flag_or_env(false)? {
-        return Ok(trust);
-    }
-    let (pin, ca) = (profile.pin()?.map(|p| p.to_string()), profile.ca.as_ref());
-    if let Some(trust) = one_of(ca, pin.as_ref(), &format!("{}: ca and pin of {key:?}", file.shown()))? {
-        return Ok(trust);
-    }
-    let defaults = &file.defaults;
-    if let Some(trust) =
-        one_of(defaults.ca.as_ref(), defaults.pin.as_ref(), &format!("{}: ca and pin", file.shown()))?
-    {
-        return Ok(trust);
-    }
-    if is_this_host(&line.host) && Path::new(INSTALLED_CA).exists() {
-        return Ok(Trust::ca_file(INSTALLED_CA)?);
-    }
-    Err(Failure::usage(format!("whom to trust for {key} is not known, so nothing was sent"))
-        .hint("Paste the tcps:// line that `tcp-chatd invite` prints on the server,")
-        .hint("or give the server's CA with --ca FILE (on the server: certs/ca.pem), or its pin with --pin SHA256."))
-}
-
-fn one_of(ca: Option<&PathBuf>, pin: Option<&String>, both: &str) -> Result<Option<Trust>, Failure> {
-    match (ca, pin) {
-        (Some(_), Some(_)) => Err(Failure::usage(format!("{both} exclude each other: give one of them"))),
-        (Some(ca), None) => Ok(Some(Trust::ca_file(ca)?)),
-        (None, Some(pin)) => Ok(Some(Trust::pin(pin)?)),
-        (None, None) => Ok(None),
-    }
-}
-
-/// Only this machine's own daemon is vouched for by a file on this machine.
-fn is_this_host(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-fn changed_pin(key: &str, old: Pin, new: Pin, file: &ConfigFile) -> Failure {
-    Failure::new(Exit::Certificate, format!("the pin of {key} has changed, so nothing was sent"))
-        .hint(format!("  pin known:  {old}"))
-        .hint(format!("  pin given:  {new}"))
-        .hint("Either the server has a new CA, or somebody wants to stand between you and it.")
-        .hint("Ask the server's operator (`tcp-chatd cert show` prints the pin). If the new one is right,")
-        .hint(format!("remove the table [profiles.{key:?}] from {} and join again.", file.shown()))
-}
-
 fn login_name() -> Option<String> {
     whoami::username().ok().filter(|name| !name.is_empty())
-}
-
-fn password(
-    o: &Options,
-    profile: &Profile,
-    default: Option<&PathBuf>,
-) -> Result<Option<Zeroizing<String>>, Failure> {
-    let file = pick(&o.password_file, &profile.password_file, &default.cloned());
-    if o.password_file.is_none()
-        && let Some(password) = std::env::var_os("TCP_CHAT_PASSWORD").filter(|password| !password.is_empty())
-    {
-        let not_text = |_| Failure::usage("TCP_CHAT_PASSWORD is not UTF-8");
-        return password.into_string().map(|password| Some(Zeroizing::new(password))).map_err(not_text);
-    }
-    let Some(path) = file else { return Ok(None) };
-    let text = std::fs::read_to_string(&path)
-        .map(Zeroizing::new)
-        .map_err(|e| Failure::usage(format!("--password-file {}: {e}", path.display())))?;
-    match crate::input::without_bom(&text).lines().next() {
-        Some(line) if !line.is_empty() => Ok(Some(Zeroizing::new(line.to_owned()))),
-        _ => Err(Failure::usage(format!("--password-file {}: its first line is empty", path.display()))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_loopback_is_this_host() {
-        for (host, here) in [
-            ("localhost", true),
-            ("127.0.0.9", true),
-            ("::1", true),
-            ("10.0.0.1", false),
-            ("localhost.evil", false),
-        ] {
-            assert_eq!(is_this_host(host), here, "{host}");
-        }
-    }
 }

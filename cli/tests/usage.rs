@@ -58,6 +58,40 @@ fn help_has_examples_and_exit_codes() {
     );
 }
 
+/// A pipe that nobody writes into.
+#[cfg(unix)]
+fn silent_pipe(home: &Home, name: &str) -> String {
+    let path = home.0.path().join(name).to_str().unwrap().to_owned();
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    path
+}
+
+#[cfg(unix)]
+#[test]
+fn the_time_covers_the_files_that_are_read_at_the_start() {
+    let home = Home::new();
+    let pipe = silent_pipe(&home, "pipe");
+    let real = home.0.path().join("real.pem").to_str().unwrap().to_owned();
+    std::fs::write(&real, "").unwrap();
+    for args in [
+        &["--ca", &pipe, "who"][..],
+        &["--pin", PIN, "--password-file", &pipe, "who"],
+        &["--pin", PIN, "--cert", &pipe, "--key", &real, "send", "x"],
+    ] {
+        let mut command = home.cli(&["--timeout", "300ms", "--name", "ana"]);
+        command.args(args);
+        let said = fails(command, 7);
+        assert!(said.contains(&pipe) && said.contains("in time"), "{said}");
+    }
+    // The configuration, too.
+    home.config("");
+    let config = home.0.path().join("config/tcp-chat/config.toml");
+    std::fs::remove_file(&config).unwrap();
+    std::fs::rename(&pipe, &config).unwrap();
+    let said = fails(home.cli(&["--timeout", "300ms", "--pin", PIN, "who"]), 7);
+    assert!(said.contains("config.toml") && said.contains("in time"), "{said}");
+}
+
 #[test]
 fn usage_errors_are_2_and_say_what_to_do() {
     let home = Home::new();
@@ -67,6 +101,8 @@ fn usage_errors_are_2_and_say_what_to_do() {
         (&["wait"], "--match"),
         (&["--timeout", "soon", "who"], "90s"),
         (&["localhost:0"], "port"),
+        (&["localhost:"], "no port stands behind the colon"),
+        (&["--pin", PIN, "localhost:", "who"], "no port stands behind the colon"),
         (&["tail", "--count", "0"], "0"),
         (&["--pin", "abc", "who"], "64 hexadecimal"),
         (&["--ca", "/nowhere.pem", "who"], "/nowhere.pem"),

@@ -57,6 +57,9 @@ pub enum InviteError {
     /// It is an address of something else.
     #[error("an address of a server begins with tcps:// or with its host")]
     Scheme,
+    /// A colon, and no port.
+    #[error("no port stands behind the colon: write 1 to 65535 there, or leave the colon out")]
+    NoPort,
     /// The port is no number from 1 to 65535.
     #[error("{0:?} is no port: 1 to 65535")]
     Port(String),
@@ -124,6 +127,7 @@ impl Invite {
         }
         let given = match port {
             None => None,
+            Some("") => return Err(InviteError::NoPort),
             Some(p) => match p.parse() {
                 Ok(port) if port > 0 => Some(port),
                 _ => return Err(InviteError::Port(p.to_owned())),
@@ -228,6 +232,21 @@ mod tests {
         }
         for bad in ["", ":3000", "a:0", "a:x", "a:70000", "a/b c", "a#12", "a b", "[::1", "tcps://"] {
             assert!(bad.parse::<Invite>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_colon_without_a_port_is_refused() {
+        for bad in [
+            "localhost:",
+            "LOCALHOST:.",
+            "<localhost:>",
+            "[::1]:",
+            "tcps://a:/ops",
+            "tcps://a:",
+            "tcps://ana:code@a:",
+        ] {
+            assert_eq!(bad.parse::<Invite>(), Err(InviteError::NoPort), "{bad}");
         }
     }
 

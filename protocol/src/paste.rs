@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 /// What stands around an address where it is copied from a mail, a chat or a shell.
 const AROUND: &str = "<>()[]{}\"'`\u{2018}\u{2019}\u{201a}\u{201b}\u{201c}\u{201d}\u{201e}\u{201f}\u{ab}\u{bb}\u{2039}\u{203a}\u{feff}\u{200b}\u{200e}\u{200f}\u{2060}";
 /// What ends the sentence that an address stands in.
-const ENDS: &str = ".,;:!?\u{3002}\u{ff0c}\u{ff0e}\u{2026}";
+const ENDS: &str = ".,;!?\u{3002}\u{ff0c}\u{ff0e}\u{2026}";
 
 /// The address without what was pasted with it. An IPv6 address keeps its brackets and its colons.
 pub(crate) fn without_surroundings(text: &str) -> &str {
@@ -26,9 +26,9 @@ pub(crate) fn without_surroundings(text: &str) -> &str {
             Some(inner) if !inner.contains('[') => inner,
             _ => rest,
         };
-        if !rest.ends_with("::") {
-            rest = rest.trim_end_matches(|c| ENDS.contains(c));
-        }
+        // Directly behind a host a colon is the beginning of a port.
+        let has_more = without_scheme(rest).contains(['/', '#']);
+        rest = rest.trim_end_matches(|c| ENDS.contains(c) || (c == ':' && has_more));
         if rest == before {
             return rest;
         }
@@ -64,6 +64,8 @@ mod tests {
             ("tcp-chat-cli ", ""),
             ("`tcp-chat-cli '", "'`."),
             ("", "."),
+            ("", ":"),
+            ("", ".:"),
         ] {
             let pasted = format!("{before}{plain}{after}");
             assert_eq!(pasted.parse::<Invite>().unwrap().to_string(), plain, "{pasted}");

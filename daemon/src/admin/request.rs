@@ -188,7 +188,7 @@ pub struct ClientCertificate {
 
 impl From<Shown> for ClientCertificate {
     fn from(shown: Shown) -> Self {
-        let Shown { key, name, until } = shown;
+        let Shown { key, name, until, from: _ } = shown;
         Self { user: name.to_string(), key: Digest(key).to_string(), until }
     }
 }

@@ -1,7 +1,7 @@
 //! Owns who somebody is: whose name a LOGIN may have, and ENROL. Called by [`Chat::login`] and
 //! [`Chat::ask`]. Never checks a password or a signature: the net has, and says so as [`Proof`].
 
-use super::users::{Certificate, Digest, Gives, User};
+use super::users::{Certificate, Digest, Gives, Presented, User};
 use super::{Answer, Chat, ConnectionId, Effect, Proof, Refusal, SessionId, UserId, refusal};
 use std::sync::Arc;
 use tcp_chat_protocol::reply::{self, EnrolReply};
@@ -52,8 +52,9 @@ impl Chat {
                 owner.map(|o| Who { user: Some(o.id), name: o.name.clone() }).ok_or_else(Self::not_let_in)?
             }
             Proof::Certificate(shown) => {
-                if shown.name.key() != name.key() {
-                    let msg = format!("your certificate is for {}: log in under that name", shown.name);
+                let holder = &shown.certificate.name;
+                if holder.key() != name.key() {
+                    let msg = format!("your certificate is for {holder}: log in under that name");
                     return Err(refusal(ErrorKind::AuthFailed, msg));
                 }
                 let owner = owner.map(|o| (o.id, o.name.clone()));
@@ -88,8 +89,9 @@ impl Chat {
     }
 
     /// A certificate proves the name that is in it, whether it is registered or not.
-    fn by_certificate(&mut self, shown: Certificate, owner: Option<(UserId, Name)>) -> Result<Who, Refusal> {
+    fn by_certificate(&mut self, shown: Presented, owner: Option<(UserId, Name)>) -> Result<Who, Refusal> {
         self.is_accepted(&shown)?;
+        let shown = shown.certificate;
         let who = match owner {
             Some((id, name)) => Who { user: Some(id), name },
             None if self.rules.accounts => return Err(Self::not_let_in()),
@@ -105,10 +107,20 @@ impl Chat {
     }
 
     /// Is the certificate one that counts now?
-    fn is_accepted(&self, shown: &Certificate) -> Result<(), Refusal> {
-        let is_revoked = self.users.certificate(&shown.key).is_some_and(|known| known.revoked);
-        if is_revoked || shown.until < self.turn.now.wall {
+    fn is_accepted(&self, shown: &Presented) -> Result<(), Refusal> {
+        let Presented { certificate, issued } = shown;
+        let known = self.users.certificate(&certificate.key);
+        if known.is_some_and(|known| known.revoked) || certificate.until < self.turn.now.wall {
             return Err(Self::not_let_in());
+        }
+        // Revoked with the user are those that were known.
+        if known.is_none() && self.removed.is_since(&certificate.name, *issued) {
+            let name = &certificate.name;
+            let msg = format!(
+                "this certificate was issued before {name} was removed from this server, and counts no more: ask the \
+                 operator for a new one"
+            );
+            return Err(refusal(ErrorKind::AuthFailed, msg));
         }
         Ok(())
     }
@@ -131,7 +143,8 @@ impl Chat {
     pub(super) fn may_resume(&self, session: SessionId, proof: &Proof) -> Result<(), Refusal> {
         let Proof::Certificate(shown) = proof else { return Ok(()) };
         self.is_accepted(shown)?;
-        match self.sessions.get(session).is_some_and(|held| held.row.name.key() == shown.name.key()) {
+        let holder = &shown.certificate.name;
+        match self.sessions.get(session).is_some_and(|held| held.row.name.key() == holder.key()) {
             true => Ok(()),
             false => Err(Self::not_let_in()),
         }

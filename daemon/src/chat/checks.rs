@@ -121,7 +121,7 @@ impl Chat {
     /// May somebody of that name, with that certificate, come in at all?
     pub(super) fn is_not_banned(&self, name: &Name, proof: &Proof) -> Result<(), Refusal> {
         let shown = match proof {
-            Proof::Certificate(shown) => Some(Fingerprint(shown.key.0)),
+            Proof::Certificate(shown) => Some(Fingerprint(shown.certificate.key.0)),
             _ => None,
         };
         match self.book.ban_of(&name.key(), shown.as_ref(), self.turn.now.wall) {

@@ -3,7 +3,7 @@
 
 use super::reads::{PageOf, Range, Resent, SearchIn};
 use super::steps::counted_id;
-use super::{Act, Barred, Certificate, ConversationId, Digest, Made, Refused, SessionId, UserId};
+use super::{Act, Barred, ConversationId, Digest, Made, Presented, Refused, SessionId, UserId};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ pub enum Proof {
     /// The user's own password was right: the one with this hash.
     Password(UserId, Arc<str>),
     /// The certificate that the connection has shown, verified.
-    Certificate(Box<Certificate>),
+    Certificate(Box<Presented>),
     /// It is the daemon's own endpoint for machines: the operator has given it that name.
     Endpoint,
 }

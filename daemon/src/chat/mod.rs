@@ -25,6 +25,7 @@ mod rate;
 mod reads;
 mod refused;
 mod registry;
+mod removed;
 mod restore;
 mod rights;
 mod rooms;
@@ -52,11 +53,12 @@ pub use rate::{Flow, Rate};
 pub use reads::{PageOf, Range, Resent, ResentTo, SearchIn};
 pub use refused::Refused;
 pub use registry::{CertificateInfo, NotGranted, Registered, UserInfo, UserWish};
+pub use removed::Removed;
 pub use rules::Rules;
 pub use shares::{is_this_host, network};
 pub use tally::{ResumeOutcome, Tally};
 pub use turn::Outcome;
-pub use users::{Certificate, Code, Digest, Gives, User, UserChange, Users};
+pub use users::{Certificate, Code, Digest, Gives, Presented, User, UserChange, Users};
 pub use writes::{
     Chunk, ConversationId, ConversationKind, Found, Sent, SessionChange, SessionId, SessionRow,
     StoredConversation, StoredSession, UserId, Writes,
@@ -65,6 +67,7 @@ pub use writes::{
 use book::Book;
 use networks::Networks;
 use rate::Purse;
+use removed::RemovedUsers;
 use rooms::Conversations;
 use sessions::Sessions;
 use shares::Shares;
@@ -116,6 +119,8 @@ pub struct Chat {
     unaudited: Vec<Audit>,
     /// Who is registered. Shared with whoever checks passwords, and copied when it changes.
     users: Arc<Users>,
+    /// Who was removed: certificates from before do not count.
+    removed: RemovedUsers,
     connections: IdMap<ConnectionId, Connection>,
     /// The newest number on the server.
     head: Seq,

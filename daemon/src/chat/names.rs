@@ -1,5 +1,7 @@
 //! Owns an index by name: what is called so, by the exact name alone; and what a new name could not be told
-//! apart from. Used by rooms, sessions and users. Never finds anything by its look.
+//! apart from. Used by rooms, sessions and users. Never finds anything by its look. A store of an earlier version may
+//! hold names that look the same, and names that are the same: of those the oldest has the name, and when it is
+//! gone the next one.
 
 use super::{ConversationId, UserId};
 use std::collections::{BTreeSet, HashMap};
@@ -10,13 +12,15 @@ use tcp_chat_protocol::{Name, NameKey, NameLook};
 #[derive(Debug, Clone)]
 pub(super) struct Names<T> {
     by_key: HashMap<NameKey, T>,
+    /// What is called the same as something older.
+    younger: BTreeSet<(NameKey, T)>,
     /// Names of an earlier version may look the same.
     by_look: BTreeSet<(NameLook, T)>,
 }
 
 impl<T> Default for Names<T> {
     fn default() -> Self {
-        Self { by_key: HashMap::new(), by_look: BTreeSet::new() }
+        Self { by_key: HashMap::new(), younger: BTreeSet::new(), by_look: BTreeSet::new() }
     }
 }
 
@@ -42,16 +46,17 @@ impl<T: Least> Names<T> {
 
     /// What stands in the way of a new one of this name: what is called so, or looks like it.
     pub(super) fn twin(&self, name: &Name) -> Option<T> {
-        let alike = |look: NameLook| {
-            let first =
-                self.by_look.range((Bound::Included((look.clone(), T::LEAST)), Bound::Unbounded)).next();
-            first.filter(|(of, _)| *of == look).map(|(_, what)| *what)
-        };
+        let alike = |look: NameLook| first_of(&self.by_look, &look);
         self.get(name).or_else(|| name.looks().into_iter().find_map(alike))
     }
 
     pub(super) fn put(&mut self, name: &Name, what: T) {
-        self.by_key.insert(name.key(), what);
+        let held = self.by_key.entry(name.key()).or_insert(what);
+        if *held != what {
+            let younger = (*held).max(what);
+            *held = (*held).min(what);
+            self.younger.insert((name.key(), younger));
+        }
         self.by_look.extend(name.looks().map(|look| (look, what)));
     }
 
@@ -59,10 +64,51 @@ impl<T: Least> Names<T> {
     pub(super) fn remove(&mut self, name: &Name, what: T) {
         let key = name.key();
         if self.by_key.get(&key) == Some(&what) {
-            self.by_key.remove(&key);
+            match first_of(&self.younger, &key) {
+                Some(next) => {
+                    self.younger.remove(&(key.clone(), next));
+                    self.by_key.insert(key, next);
+                }
+                None => drop(self.by_key.remove(&key)),
+            }
+        } else {
+            self.younger.remove(&(key, what));
         }
         for look in name.looks() {
             self.by_look.remove(&(look, what));
+        }
+    }
+}
+
+/// The oldest of what is filed under `of`.
+fn first_of<K: Ord + Clone, T: Least>(filed: &BTreeSet<(K, T)>, of: &K) -> Option<T> {
+    let first = filed.range((Bound::Included((of.clone(), T::LEAST)), Bound::Unbounded)).next();
+    first.filter(|(key, _)| key == of).map(|(_, what)| *what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_those_that_are_called_the_same_the_oldest_has_the_name() {
+        let name = |text: &str| text.parse::<Name>().unwrap();
+        let all = [("stra\u{df}e", 1), ("STRASSE", 2), ("strasse", 3)];
+        for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+            let mut names = Names::default();
+            for at in order {
+                // What is put twice is there once.
+                names.put(&name(all[at].0), UserId(all[at].1));
+                names.put(&name(all[at].0), UserId(all[at].1));
+            }
+            let has = |names: &Names<UserId>| names.get(&name("Strasse")).map(|user| user.0);
+            assert_eq!(has(&names), Some(1));
+            names.remove(&name(all[1].0), UserId(2));
+            assert_eq!(has(&names), Some(1));
+            names.remove(&name(all[0].0), UserId(1));
+            assert_eq!((has(&names), names.twin(&name("Strasse"))), (Some(3), Some(UserId(3))));
+            names.remove(&name(all[2].0), UserId(3));
+            assert_eq!((has(&names), names.twin(&name("Strasse"))), (None, None));
         }
     }
 }

@@ -2,6 +2,7 @@
 //! there: a name that is registered, a user who is removed, a certificate that is revoked. Called
 //! by the hub, and by [`Chat::login`] for who comes with a certificate. Never makes a code.
 
+use super::removed::Removed;
 use super::sweeps::Sweep;
 use super::users::{Certificate, Code, Digest, Gives, User, UserChange, Users};
 use super::{Audit, By, Chat, Closing, IdMap, UserId};
@@ -206,6 +207,7 @@ impl Chat {
     fn remove_user(&mut self, name: &Name) -> Result<usize, NotGranted> {
         let user = self.registered(name)?.clone();
         self.revoke_all(&user.name);
+        self.note_removed(&user.name);
         let ended = self.end_sessions_of(user.id, "an operator has removed you from this server");
         Arc::make_mut(&mut self.users).remove(user.id);
         // With no way in it stays in the store until its last grant is gone, for whoever has the name later is
@@ -216,6 +218,17 @@ impl Chat {
         self.sweep_later(Sweep::Grants(user.id, user.name.clone()));
         self.turn.users_before.push((user.id, Some(user)));
         Ok(ended)
+    }
+
+    /// From now on no certificate counts that was issued before to that name.
+    fn note_removed(&mut self, name: &Name) {
+        let removed = Removed { name: name.clone(), at: self.turn.now.wall };
+        let before = self.removed.put(removed.clone());
+        let other = before.as_ref().filter(|before| before.name.as_str() != name.as_str());
+        let forget = other.map(|before| UserChange::ForgetRemoved(before.name.clone()));
+        self.turn.writes.users.extend(forget);
+        self.turn.writes.users.push(UserChange::Removed(removed));
+        self.turn.removed_before.push((name.clone(), before));
     }
 
     fn revoke_all(&mut self, name: &Name) -> usize {
@@ -301,7 +314,7 @@ impl Chat {
         &self.users
     }
 
-    /// Forgets certificates that have expired long ago.
+    /// Forgets certificates that have expired long ago, and removed users of whom there can be no other.
     pub(super) fn forget_expired(&mut self) {
         let now = self.turn.now.wall;
         let old: Vec<Digest> = self
@@ -314,5 +327,7 @@ impl Chat {
             Arc::make_mut(&mut self.users).forget_certificate(&key);
             self.turn.writes.users.push(UserChange::Forget(key));
         }
+        let removed = self.removed.forget(now);
+        self.turn.writes.users.extend(removed.into_iter().map(UserChange::ForgetRemoved));
     }
 }

@@ -3,6 +3,7 @@
 
 use super::book::Book;
 use super::networks::Networks;
+use super::removed::RemovedUsers;
 use super::rooms::Conversations;
 use super::sessions::{Session, Sessions, UsedIds};
 use super::shares::Shares;
@@ -54,6 +55,7 @@ impl Chat {
             opened,
             networks: Networks::default(),
             users: Arc::new(users),
+            removed: RemovedUsers::new(found.removed),
             book: Book::restore(rights),
             unaudited: Vec::new(),
             connections: IdMap::default(),
@@ -95,6 +97,7 @@ impl Chat {
             audit: self.unaudited.clone(),
             users: self.users.iter().cloned().collect(),
             certificates: self.users.certificates().cloned().collect(),
+            removed: self.removed.iter().cloned().collect(),
             head: self.head,
             oldest: self.oldest,
             last_conversation: self.conversations.last,

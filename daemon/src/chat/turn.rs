@@ -2,6 +2,7 @@
 //! the turn is sealed, and handed out with what is to be written. Called by the hub (begin, end)
 //! and by the chat (seal). Never writes: [`Chat::not_kept`] undoes what the store refused.
 
+use super::removed::Removed;
 use super::{
     Audit, Chat, Chunk, ConnectionId, ConversationId, ConversationKind, Effect, IdMap, Now, Own, Read, Scope,
     Sent, SessionId, User, UserId, Writes,
@@ -46,6 +47,8 @@ pub(super) struct Turn {
     pub(super) audited: Vec<Audit>,
     /// Users as they were before they were changed in this turn; `None`: they were not there.
     pub(super) users_before: Vec<(UserId, Option<User>)>,
+    /// What was known of the names of removed users.
+    pub(super) removed_before: Vec<(Name, Option<Removed>)>,
     /// The grants of users who were removed in this turn.
     pub(super) grants_before: Vec<(Scope, Name, Role)>,
 }
@@ -80,6 +83,7 @@ impl Chat {
         self.turn.entered.clear();
         self.turn.audited.clear();
         self.turn.users_before.clear();
+        self.turn.removed_before.clear();
         self.turn.grants_before.clear();
         self.turn.head = self.head;
     }
@@ -203,6 +207,9 @@ impl Chat {
                 None if self.sessions.of(id).is_empty() => drop(users.remove(id)),
                 None => {}
             }
+        }
+        for (name, before) in self.turn.removed_before.drain(..).rev() {
+            self.removed.put_back(&name, before);
         }
         let users = &self.users;
         self.sweeps.cancel_grants(|id| users.get(id).is_some());

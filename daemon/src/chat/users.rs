@@ -4,6 +4,7 @@
 
 use super::UserId;
 use super::names::Names;
+use super::removed::Removed;
 use super::steps::tick;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -65,6 +66,15 @@ pub struct Certificate {
     pub revoked: bool,
 }
 
+/// A client certificate, as the peer of a connection has shown it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Presented {
+    /// What it says.
+    pub certificate: Certificate,
+    /// When it was issued, in milliseconds since 1970, as far as it tells.
+    pub issued: u64,
+}
+
 /// A SHA-256 that prints as hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Digest(pub [u8; 32]);
@@ -100,6 +110,10 @@ pub enum UserChange {
     Certificate(Certificate),
     /// A certificate has expired long ago.
     Forget(Digest),
+    /// One was removed.
+    Removed(Removed),
+    /// It was removed so long ago that no certificate can be left.
+    ForgetRemoved(Name),
 }
 
 /// Everyone who is registered.

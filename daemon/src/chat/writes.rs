@@ -2,7 +2,7 @@
 //! one transaction. Never knows how it is written.
 
 use super::steps::counted_id;
-use super::{Audit, Certificate, RightsChange, StoredRights, User, UserChange};
+use super::{Audit, Certificate, Removed, RightsChange, StoredRights, User, UserChange};
 use std::net::IpAddr;
 use tcp_chat_protocol::{Colour, Name, RequestId, Seq};
 
@@ -179,6 +179,8 @@ pub struct Found {
     pub users: Vec<User>,
     /// Every client certificate that is known.
     pub certificates: Vec<Certificate>,
+    /// The names of removed users.
+    pub removed: Vec<Removed>,
     /// The newest number on the server, 0 if none.
     pub head: Seq,
     /// Every message below this number is gone; at most one more than `head`.

@@ -8,6 +8,7 @@
 
 mod exposure;
 mod fatal;
+mod files;
 mod loopback;
 mod reload;
 mod system;
@@ -25,6 +26,7 @@ use crate::settings::Loaded;
 use crate::store::{Readers, Store};
 use crate::tls::{TlsNote, TlsState};
 use crate::{clock, commands, log, systemd, tls};
+use files::NamedFiles;
 use loopback::Loopback;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
@@ -134,6 +136,7 @@ struct Daemon {
     wishes: mpsc::Receiver<Wish>,
     hub: oneshot::Receiver<Ended>,
     watch: Watch,
+    files: NamedFiles,
 }
 
 impl Daemon {
@@ -141,6 +144,8 @@ impl Daemon {
         let Bound { tls, store, readers, found, listeners, loopback, control } = bound;
         let settings = &loaded.settings;
         tell_certificate(&tls);
+        let mut files = NamedFiles::default();
+        files.look(&loaded);
         let (inbox, entries) = hub::inbox();
         let directory = Directory::new(tls.fetching_until());
         let metrics = Arc::new(Metrics::new().map_err(Fatal::Metrics)?);
@@ -200,6 +205,7 @@ impl Daemon {
             wishes,
             hub,
             watch,
+            files,
         })
     }
 
@@ -248,7 +254,13 @@ impl Daemon {
             return;
         };
         systemd::feed();
+        self.look_at_files();
         self.watch.healthy(health);
+    }
+
+    fn look_at_files(&mut self) {
+        self.files.look(&self.loaded);
+        self.watch.files(self.files.warnings());
     }
 
     fn look_at_certificates(&mut self) {

@@ -21,6 +21,8 @@ pub(super) struct Watch {
     reload: Option<String>,
     reload_waits_for_certificate: bool,
     certificate: Summary,
+    /// What is wrong with files that the configuration names.
+    files: Vec<String>,
     told: String,
 }
 
@@ -34,6 +36,7 @@ impl Watch {
             reload: None,
             reload_waits_for_certificate: false,
             certificate,
+            files: Vec::new(),
             told: String::new(),
         }
     }
@@ -73,6 +76,11 @@ impl Watch {
         self.tell();
     }
 
+    /// What is wrong with files that the configuration names. [`Watch::healthy`] tells it.
+    pub(super) fn files(&mut self, warnings: Vec<String>) {
+        self.files = warnings;
+    }
+
     fn state(&self) -> &'static str {
         match (self.stopping, &self.health.store_failing) {
             (true, _) => "stopping",
@@ -91,7 +99,8 @@ impl Watch {
                 bytes(most)
             )
         });
-        let warnings: Vec<_> = [reload, self.certificate.fault.clone(), full].into_iter().flatten().collect();
+        let first = [reload, self.certificate.fault.clone()].into_iter().flatten();
+        let warnings: Vec<_> = first.chain(self.files.iter().cloned()).chain(full).collect();
         (!warnings.is_empty()).then(|| warnings.join("; "))
     }
 

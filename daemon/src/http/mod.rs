@@ -3,6 +3,7 @@
 //! while it drains, and says so. Bounded: connections, bodies, and how long anything may take.
 
 mod answer;
+mod held;
 mod observe;
 mod payload;
 mod post;

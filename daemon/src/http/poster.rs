@@ -5,17 +5,14 @@
 //! Its session is found again after a restart of the daemon, and so a message that is posted again with
 //! the same id is kept once. One task owns it; posts wait for it, and for their turn.
 
+use super::held::{Heard, Held, concerns};
 use crate::auth;
-use crate::chat::{Ask, Command, ConnectionId, Digest, Proof, Read, Resent, Secret};
-use crate::hub::{Entry, Inbox, Item, Outbox, Taken};
+use crate::chat::{Ask, Command, Digest, Proof, Resent, Secret};
+use crate::hub::{Entry, Inbox};
 use crate::net::Gate;
 use crate::store::Resend;
-use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 use std::time::Duration;
-use tcp_chat_protocol::reply::{self, Incoming};
 use tcp_chat_protocol::request::{Login, Place, Target};
 use tcp_chat_protocol::{ErrorKind, Name, Refusal, RequestId, Seq};
 use tokio::sync::{mpsc, oneshot};
@@ -28,8 +25,6 @@ use zeroize::Zeroizing;
 const WAITING: usize = 64;
 /// How long the hub may take for one request.
 const ANSWER: Duration = Duration::from_secs(10);
-/// What may wait in memory for the session; it reads only what is for itself.
-const OUTBOX_BYTES: usize = 64 * 1024;
 /// How often one post is tried anew after the session had ended, or had to enter the room.
 const TRIES: usize = 4;
 
@@ -107,26 +102,6 @@ fn session_hash(name: &Name, token: &Digest) -> [u8; 32] {
     auth::sha256(&of).0
 }
 
-/// A connection to the hub.
-#[derive(Debug)]
-struct Held {
-    id: ConnectionId,
-    outbox: Arc<Outbox>,
-    /// Taken out of the outbox, and not looked at yet.
-    items: VecDeque<Item>,
-}
-
-/// Something that concerns one request.
-#[derive(Debug)]
-enum Heard {
-    Done,
-    Kept(Seq),
-    Again(Box<Resent>),
-    Refused(Refusal),
-    /// The connection is over, or its answers went by: ask again.
-    Lost,
-}
-
 /// The owner of the session.
 struct Seat {
     gate: Gate,
@@ -180,7 +155,11 @@ impl Seat {
             let room = Place(Some(post.room.clone()));
             match self.ask(&post.id, Ask::Say(Target::Room(room), post.json.clone())).await {
                 Heard::Kept(seq) => return Posted::Kept(seq),
-                Heard::Again(resent) => return self.again(&resent, post.names, may_be_ours).await,
+                Heard::Again(resent) => match self.again(&resent, post.names, may_be_ours).await {
+                    Some(posted) => return posted,
+                    // Its id is free again, too.
+                    None => may_be_ours = false,
+                },
                 Heard::Refused(why) if is_outside(why.kind) => {
                     let joining = RequestId::Text("join".into());
                     match self.ask(&joining, Ask::Join(post.room.clone())).await {
@@ -197,17 +176,13 @@ impl Seat {
         Posted::Refused(Refusal::new(ErrorKind::Internal, msg))
     }
 
-    /// The id was used before: for the same message?
-    async fn again(&self, resent: &Resent, names: Names, may_be_ours: bool) -> Posted {
-        let same = if may_be_ours { Posted::Kept } else { Posted::Again };
+    /// The id was used before: for the same message? `None`: what it was used for is gone because of its age.
+    async fn again(&self, resent: &Resent, names: Names, may_be_ours: bool) -> Option<Posted> {
         if names == Names::Occasion {
-            return same(resent.seq);
+            return Some(same(resent.seq, may_be_ours));
         }
         match self.gate.readers().resent(resent).await {
-            Ok(Resend::Same(_)) => same(resent.seq),
-            Ok(Resend::Other) => Posted::Reused,
-            // What it said is gone with it, because of its age.
-            Ok(Resend::Gone) => Posted::Again(resent.seq),
+            Ok(found) => compared(&found, resent.seq, may_be_ours),
             Err(why) => {
                 error!(
                     event = "store_unreadable",
@@ -215,7 +190,7 @@ impl Seat {
                     "store failed: a post could not be compared with the one before"
                 );
                 let msg = "it is not known whether this was kept before: the server's store cannot be read; try again";
-                Posted::Refused(Refusal::new(ErrorKind::Internal, msg))
+                Some(Posted::Refused(Refusal::new(ErrorKind::Internal, msg)))
             }
         }
     }
@@ -227,11 +202,7 @@ impl Seat {
         }
         for resumes in [true, false] {
             self.leave();
-            let held = Held {
-                id: self.gate.next_id(),
-                outbox: Arc::new(Outbox::new(OUTBOX_BYTES)),
-                items: VecDeque::new(),
-            };
+            let held = Held::new(self.gate.next_id());
             let open = Entry::Open(held.id, IpAddr::V4(Ipv4Addr::LOCALHOST), held.outbox.clone());
             self.inbox.put(open).await.map_err(|_| going())?;
             self.held = Some(held);
@@ -306,21 +277,6 @@ impl Seat {
     }
 }
 
-impl Held {
-    /// The next thing that the hub has for us. `None`: nothing more comes.
-    async fn next(&mut self) -> Option<Item> {
-        loop {
-            if let Some(item) = self.items.pop_front() {
-                return Some(item);
-            }
-            match poll_fn(|cx| self.outbox.poll_take(cx, usize::MAX)).await {
-                Taken::Items(items) => self.items = items,
-                Taken::Closed(_) => return None,
-            }
-        }
-    }
-}
-
 /// Must the room be entered first?
 fn is_outside(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::NotAMember | ErrorKind::NoSuchRoom)
@@ -330,22 +286,33 @@ fn going() -> Refusal {
     Refusal::new(ErrorKind::Internal, "the server is going down")
 }
 
-/// What an item says of the request `id`.
-fn concerns(item: Item, id: &RequestId) -> Option<Heard> {
-    match item {
-        Item::Own(_, ids) => ids.into_iter().find(|(_, own)| own == id).map(|(seq, _)| Heard::Kept(seq)),
-        Item::Read(Read::Again(resent)) => (resent.id == *id).then_some(Heard::Again(resent)),
-        // What was swallowed by it may have been ours; asked again, it is answered by its number.
-        Item::Read(Read::Gap(..)) => Some(Heard::Lost),
-        Item::Line(line) => match reply::read(&line) {
-            Ok(Incoming::Error(Some(of), error)) if of == *id => {
-                let mut refusal = Refusal::new(error.kind, error.msg);
-                refusal.retry_after_ms = error.retry_after_ms;
-                Some(Heard::Refused(refusal))
-            }
-            Ok(Incoming::Reply { id: Some(of), .. }) if of == *id => Some(Heard::Done),
-            _ => None,
-        },
-        Item::Shared(_) | Item::Kept(_) | Item::Read(_) => None,
+/// The same message was kept under this number. A post whose answer went by is never told that it came again.
+fn same(seq: Seq, may_be_ours: bool) -> Posted {
+    if may_be_ours { Posted::Kept(seq) } else { Posted::Again(seq) }
+}
+
+/// What a post is whose id was used before. `None`: that message is gone, and the id names nothing any more.
+fn compared(found: &Resend, seq: Seq, may_be_ours: bool) -> Option<Posted> {
+    match found {
+        Resend::Same(_) => Some(same(seq, may_be_ours)),
+        Resend::Other => Some(Posted::Reused),
+        Resend::Gone => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_gone_is_not_answered_as_if_it_were_there() {
+        let told = |found: &Resend, ours| format!("{:?}", compared(found, 7, ours));
+        let same = Resend::Same(Vec::new());
+        assert_eq!(told(&same, false), "Some(Again(7))");
+        assert_eq!(told(&same, true), "Some(Kept(7))", "the first post is never answered again");
+        for ours in [false, true] {
+            assert_eq!(told(&Resend::Other, ours), "Some(Reused)");
+            assert_eq!(told(&Resend::Gone, ours), "None", "asked again it is a message like a new one");
+        }
     }
 }

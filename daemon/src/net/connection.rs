@@ -199,7 +199,7 @@ impl Connection {
         let outbox = Arc::new(Outbox::new(limits.outbox_bytes));
         gate.0.inbox.put(Entry::Open(id, peer.ip(), outbox.clone())).await.ok()?;
         let present = Present { gate: gate.clone(), id };
-        let identity = Identity::of(stream.peer_certificates());
+        let identity = Identity::of(stream.peer_certificates(), gate.0.door.load().backdated_ms);
         Some(Box::new(Self {
             reader: Some(Reader::new(id, &limits, identity)),
             writer: Writer::new(id),

@@ -1,7 +1,7 @@
 //! Owns what a connection's handshake says about who is there: the certificate that the peer has
 //! shown and TLS has verified. Never decides whether it is accepted: it may be revoked.
 
-use crate::chat::{Certificate, Digest};
+use crate::chat::{Certificate, Digest, Presented};
 use crate::tls::Shown;
 use rustls::pki_types::CertificateDer;
 use tcp_chat_protocol::Name;
@@ -13,17 +13,21 @@ pub(super) enum Identity {
     #[default]
     None,
     /// A certificate for a user.
-    Certificate(Box<Certificate>),
+    Certificate(Box<Presented>),
     /// A certificate whose common name nobody can have.
     Unusable,
 }
 
 impl Identity {
-    /// By what the peer has shown in a handshake that is done.
-    pub(super) fn of(chain: Option<&[CertificateDer<'_>]>) -> Self {
+    /// By what the peer has shown in a handshake that is done. The CA issues certificates that are good since
+    /// so many milliseconds before.
+    pub(super) fn of(chain: Option<&[CertificateDer<'_>]>, backdated_ms: u64) -> Self {
         let Some(first) = chain.and_then(<[_]>::first) else { return Self::None };
         match Shown::read(first) {
-            Some(shown) => Self::Certificate(Box::new(shown.into())),
+            Some(shown) => {
+                let issued = shown.from.saturating_add(backdated_ms);
+                Self::Certificate(Box::new(Presented { certificate: shown.into(), issued }))
+            }
             None => Self::Unusable,
         }
     }
@@ -31,7 +35,7 @@ impl Identity {
 
 impl From<Shown> for Certificate {
     fn from(shown: Shown) -> Self {
-        let Shown { key, name, until } = shown;
+        let Shown { key, name, until, from: _ } = shown;
         let name: Name = name;
         Self { key: Digest(key), name, until, revoked: false }
     }

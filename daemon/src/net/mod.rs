@@ -25,7 +25,7 @@ use crate::hub::{Bars, Directory, Inbox};
 use crate::metrics::Metrics;
 use crate::settings::{AuthMode, ClientAuth, Limits, Settings};
 use crate::store::Readers;
-use crate::tls::TlsState;
+use crate::tls::{BACKDATED_MS, TlsState};
 use arc_swap::ArcSwap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -43,6 +43,8 @@ pub struct Door {
     pub password: Option<Arc<str>>,
     /// Are clients asked for a certificate?
     pub client_auth: ClientAuth,
+    /// For how long a client's certificate is good when its CA issues it, in milliseconds.
+    pub backdated_ms: u64,
 }
 
 impl std::fmt::Debug for Door {
@@ -56,7 +58,9 @@ impl From<&Settings> for Door {
     fn from(settings: &Settings) -> Self {
         let Settings { auth, tls, .. } = settings;
         let password = auth.password_hash.as_deref().map(Into::into);
-        Self { mode: auth.mode, password, client_auth: tls.client_auth }
+        // Of another CA that is not known.
+        let backdated_ms = if tls.client_ca.is_some() { 0 } else { BACKDATED_MS };
+        Self { mode: auth.mode, password, client_auth: tls.client_auth, backdated_ms }
     }
 }
 

@@ -141,6 +141,7 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
         sessions,
         users,
         certificates,
+        removed: users::read_removed(log)?,
         rights,
         audit,
         head,

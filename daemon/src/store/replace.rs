@@ -30,7 +30,7 @@ pub(super) fn write(log: &Connection, all: &Found) -> rusqlite::Result<()> {
             rows::put_member(log, session.row.id, *room, *since)?;
         }
     }
-    users::replace(log, &all.users, &all.certificates)?;
+    users::replace(log, &all.users, &all.certificates, &all.removed)?;
     rights::replace(log, &all.rights)?;
     rights::audit(log, &all.audit)
 }

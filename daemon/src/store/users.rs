@@ -1,9 +1,9 @@
-//! Owns how registered users and certificates become rows and come back. Called by the writer
+//! Owns how registered and removed users and certificates become rows and come back. Called by the writer
 //! inside its transaction, and when the store is opened. Never knows what they may do.
 
 use super::found::name;
 use super::rows::{int, number};
-use crate::chat::{Certificate, Code, Digest, Gives, User, UserChange, UserId};
+use crate::chat::{Certificate, Code, Digest, Gives, Removed, User, UserChange, UserId};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
 
@@ -20,6 +20,11 @@ pub(super) fn change(log: &Connection, change: &UserChange) -> rusqlite::Result<
             log.prepare_cached("DELETE FROM certificates WHERE key = ?1")?.execute([&key.0[..]])?;
             Ok(())
         }
+        UserChange::Removed(removed) => put_removed(log, removed),
+        UserChange::ForgetRemoved(name) => {
+            log.prepare_cached("DELETE FROM removed_users WHERE name = ?1")?.execute([name.as_str()])?;
+            Ok(())
+        }
     }
 }
 
@@ -28,8 +33,10 @@ pub(super) fn replace(
     log: &Connection,
     users: &[User],
     certificates: &[Certificate],
+    removed: &[Removed],
 ) -> rusqlite::Result<()> {
-    log.execute_batch("DELETE FROM users; DELETE FROM certificates")?;
+    log.execute_batch("DELETE FROM users; DELETE FROM certificates; DELETE FROM removed_users")?;
+    removed.iter().try_for_each(|removed| put_removed(log, removed))?;
     users.iter().try_for_each(|user| put(log, user))?;
     certificates.iter().try_for_each(|certificate| put_certificate(log, certificate))
 }
@@ -65,7 +72,21 @@ fn put_certificate(log: &Connection, certificate: &Certificate) -> rusqlite::Res
     Ok(())
 }
 
-/// Reads all of both.
+fn put_removed(log: &Connection, removed: &Removed) -> rusqlite::Result<()> {
+    let Removed { name, at } = removed;
+    log.prepare_cached("INSERT OR REPLACE INTO removed_users (name, at) VALUES (?1, ?2)")?
+        .execute(params![name.as_str(), int(*at)])?;
+    Ok(())
+}
+
+/// Reads who was removed.
+pub(super) fn read_removed(log: &Connection) -> rusqlite::Result<Vec<Removed>> {
+    log.prepare("SELECT name, at FROM removed_users ORDER BY name")?
+        .query_map([], |row| Ok(Removed { name: name(row, 0)?, at: number(row, 1)? }))?
+        .collect()
+}
+
+/// Reads all users and certificates.
 pub(super) fn read(log: &Connection) -> rusqlite::Result<(Vec<User>, Vec<Certificate>)> {
     let users = log
         .prepare("SELECT id, name, password, added, code, code_until, code_gives FROM users ORDER BY id")?

@@ -27,7 +27,9 @@ pub struct Shown {
     pub key: [u8; 32],
     /// Its common name.
     pub name: Name,
-    /// Until when it is good, in milliseconds since 1970.
+    /// Since when it is good, in milliseconds since 1970.
+    pub from: u64,
+    /// Until when.
     pub until: u64,
 }
 
@@ -41,8 +43,11 @@ impl Shown {
         if names.next().is_some() {
             return None;
         }
-        let until = u64::try_from(parsed.validity().not_after.timestamp()).ok()?.saturating_mul(1000);
-        Some(Self { key: crate::auth::sha256(parsed.public_key().raw).0, name, until })
+        let validity = parsed.validity();
+        let until = u64::try_from(validity.not_after.timestamp()).ok()?.saturating_mul(1000);
+        // One that is good since before 1970 is as old as can be.
+        let from = u64::try_from(validity.not_before.timestamp()).unwrap_or(0).saturating_mul(1000);
+        Some(Self { key: crate::auth::sha256(parsed.public_key().raw).0, name, from, until })
     }
 
     /// Reads the first certificate of a PEM text.

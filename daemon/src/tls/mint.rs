@@ -23,7 +23,9 @@ pub(super) const LEAF_LIFE: Duration = Duration::from_secs(90 * 86_400);
 /// How long a client certificate is good for.
 pub(super) const CLIENT_LIFE: Duration = Duration::from_secs(365 * 86_400);
 /// Clocks of clients may be behind by this much.
-pub(super) const BACKDATED: Duration = Duration::from_secs(3_600);
+pub(super) const BACKDATED: Duration = Duration::from_millis(BACKDATED_MS);
+/// The same, in milliseconds.
+pub const BACKDATED_MS: u64 = 3_600_000;
 
 /// A certificate with its key, both as PEM.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ mod state;
 mod tests;
 
 pub use clients::{NotSigned, Shown};
-pub use mint::Minted;
+pub use mint::{BACKDATED_MS, Minted};
 pub use note::TlsNote;
 pub use own::Reason;
 pub use pair::Facts;
@@ -141,6 +141,19 @@ pub fn show(settings: &settings::Tls) -> Result<Vec<(PathBuf, Facts)>, TlsError>
         }
     }
     Ok(all)
+}
+
+/// The files that a start or a reload with these settings reads, each with the setting that names it.
+#[must_use]
+pub fn files_of(settings: &settings::Tls) -> Vec<(&'static str, PathBuf)> {
+    let mut all = match &settings.own {
+        Some((certificate, key)) => vec![("tls.certificate", certificate.clone()), ("tls.key", key.clone())],
+        None => [files::CA_CERTIFICATE, files::CA_KEY, files::CERTIFICATE, files::KEY]
+            .map(|name| ("tls.dir", settings.dir.join(name)))
+            .into(),
+    };
+    all.extend(settings.client_ca.iter().map(|file| ("tls.client_ca", file.clone())));
+    all
 }
 
 /// Issues a new leaf from the own CA at once. A running daemon takes it within two checks.

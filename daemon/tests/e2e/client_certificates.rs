@@ -189,6 +189,47 @@ fn issued_anew(daemon: &Daemon, name: &str) -> (PathBuf, PathBuf) {
     issued(daemon, name)
 }
 
+/// Nobody here had seen it, so it could not be revoked with the others.
+#[test]
+fn a_certificate_that_was_issued_while_the_daemon_was_down_goes_with_its_user() {
+    let mut daemon = Daemon::with(OPTIONAL);
+    let of_ana = issued(&daemon, "ana");
+    shows(&daemon, &of_ana).login("ana");
+    let stops = |daemon: &mut Daemon| {
+        daemon.signal("TERM");
+        assert_eq!(daemon.ended().code(), Some(0));
+    };
+    stops(&mut daemon);
+    let unseen = ["pem", "key"].map(|end| daemon.folder().join(format!("unseen.{end}")));
+    let files = issued_anew(&daemon, "ana");
+    std::fs::copy(files.0, &unseen[0]).unwrap();
+    std::fs::copy(files.1, &unseen[1]).unwrap();
+    let unseen = unseen.into();
+    daemon.start_again();
+    done(&daemon, &["user", "remove", "ana"]);
+    let removed = seconds();
+    let why = shows(&daemon, &unseen).is_refused("LOGIN", json!({"name": "ana"}), "AUTH_FAILED");
+    assert!(why.contains("before ana was removed"), "{why}");
+    daemon.restart();
+    shows(&daemon, &unseen).is_refused("LOGIN", json!({"name": "ana"}), "AUTH_FAILED");
+    assert!(!done(&daemon, &["user", "list"]).contains("ana"), "nobody is registered by it");
+
+    // One that is issued later registers her again. Certificates have whole seconds.
+    stops(&mut daemon);
+    while seconds() <= removed {
+        std::thread::park_timeout(std::time::Duration::from_millis(20));
+    }
+    let newer = issued_anew(&daemon, "ana");
+    daemon.start_again();
+    shows(&daemon, &newer).login("ana");
+    shows(&daemon, &unseen).is_refused("LOGIN", json!({"name": "ana"}), "AUTH_FAILED");
+    assert!(done(&daemon, &["user", "list"]).contains("ana"));
+}
+
+fn seconds() -> u64 {
+    std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()
+}
+
 /// A company's certificate for `bom` was `born`: his name, his roles, his direct messages.
 #[test]
 fn a_certificate_is_nobody_elses_who_looks_the_same() {

@@ -278,6 +278,17 @@ fn history() -> BTreeSet<String> {
     held(daemon.log())
 }
 
+/// A file that the configuration names goes, and comes back.
+fn files() -> BTreeSet<String> {
+    let daemon = Daemon::start();
+    let (file, away) = (daemon.folder().join("config.toml"), daemon.folder().join("away.toml"));
+    std::fs::rename(&file, &away).unwrap();
+    assert_eq!(daemon.tells("file_gone")["key"], "config");
+    std::fs::rename(&away, &file).unwrap();
+    daemon.tells("file_back");
+    held(daemon.log())
+}
+
 /// No descriptors are left.
 fn descriptors() -> BTreeSet<String> {
     let settings = format!(
@@ -323,8 +334,8 @@ fn full_disk() -> Option<BTreeSet<String>> {
 
 #[test]
 fn every_event_is_written_as_documented() {
-    let scenes: [fn() -> BTreeSet<String>; 7] =
-        [life, people, machines, certificates, store, history, descriptors];
+    let scenes: [fn() -> BTreeSet<String>; 8] =
+        [life, people, machines, certificates, store, history, files, descriptors];
     let scenes: Vec<_> = scenes.into_iter().map(std::thread::spawn).collect();
     let mut seen: BTreeSet<String> = scenes.into_iter().flat_map(|scene| scene.join().unwrap()).collect();
     match full_disk() {

@@ -29,6 +29,7 @@ mod limits;
 mod login;
 mod messages;
 mod metrics;
+mod named_files;
 mod names;
 mod order;
 mod outside;

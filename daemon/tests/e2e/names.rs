@@ -202,3 +202,51 @@ fn done(daemon: &Daemon, arguments: &[&str], code: i32, says: &str) {
     assert_eq!(end.code, Some(code), "{arguments:?}: {}", end.err);
     assert!(end.err.contains(says), "{arguments:?}: {}", end.err);
 }
+
+/// Before names were exact, a name was what it looks like; and a store may come from another Unicode.
+#[test]
+fn twins_in_an_old_store_are_found_by_their_exact_names_and_the_oldest_of_equal_ones() {
+    let mut daemon = Daemon::start();
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().code(), Some(0));
+    let path = daemon.folder().join("data/chat.db");
+    for ending in ["", "-wal", "-shm", "-search"] {
+        let _ = std::fs::remove_file(format!("{}{ending}", path.display()));
+    }
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("../../src/store/schema/1.sql")).unwrap();
+    old.execute_batch(include_str!("../../src/store/schema/2.sql")).unwrap();
+    old.execute_batch(
+        "PRAGMA application_id = 0x74634874; PRAGMA user_version = 2;
+         INSERT INTO conversations (id, room, head) VALUES
+             (1, 'modern', 0), (2, 'modem', 0), (3, 'stra\u{df}e', 0), (4, 'STRASSE', 0);
+         INSERT INTO users (id, name, added) VALUES (5, 'born', 1), (6, 'bom', 2), (7, 'gro\u{df}', 3), (8, 'GROSS', 4);
+         INSERT INTO sessions VALUES (9, zeroblob(32), 9, 'ana', 'red');
+         INSERT INTO members VALUES (9, 1, 0), (9, 2, 0), (9, 3, 0), (9, 4, 0);
+         UPDATE totals SET last_conversation = 4, last_session = 9",
+    )
+    .unwrap();
+    drop(old);
+    daemon.start_again();
+    let mut cy = daemon.login("cy");
+    for (asked, room) in [
+        ("modern", "modern"),
+        ("MODEM", "modem"),
+        // Exactly as it is written there, or else the oldest.
+        ("STRASSE", "STRASSE"),
+        ("stra\u{df}e", "stra\u{df}e"),
+        ("Strasse", "stra\u{df}e"),
+    ] {
+        assert_eq!(cy.asks("JOIN", json!({"room": asked}))["room"], room, "{asked}");
+    }
+    cy.is_refused("JOIN", json!({"room": "m0dern"}), "NAME_TAKEN");
+    let users = || run(daemon.folder(), &["user", "list"], "").out;
+    assert!(["born", "bom", "gro\u{df}", "GROSS"].iter().all(|name| users().contains(name)), "{}", users());
+    done(&daemon, &["user", "remove", "bom"], 0, "");
+    assert!(users().contains("born") && !users().contains("bom"), "{}", users());
+    // Of equal ones the oldest has the name, and then the next one.
+    done(&daemon, &["user", "remove", "gross"], 0, "");
+    assert!(!users().contains("gro\u{df}") && users().contains("GROSS"), "{}", users());
+    done(&daemon, &["user", "remove", "gross"], 0, "");
+    assert!(!users().contains("GROSS"), "{}", users());
+}

@@ -5,7 +5,7 @@ use super::asks::code;
 use super::world::World;
 use crate::chat::*;
 
-fn name(text: &str) -> Name {
+pub(super) fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
@@ -17,7 +17,7 @@ fn enrol(code: &str, password: &str) -> String {
     format!(r#"{{"op":"ENROL","data":{{"name":"cy","code":"{code}","password":"{password}"}}}}"#)
 }
 
-fn certificate(key: u8, name: &str) -> Certificate {
+pub(super) fn certificate(key: u8, name: &str) -> Certificate {
     Certificate { key: Digest([key; 32]), name: name.parse().unwrap(), until: u64::MAX, revoked: false }
 }
 

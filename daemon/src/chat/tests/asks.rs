@@ -61,11 +61,12 @@ impl World {
     /// What the net finds out of a login.
     fn proof(&mut self, login: &Login) -> Proof {
         if let Some(shown) = self.shows.take() {
-            return Proof::Certificate(Box::new(shown));
+            return Proof::Certificate(Box::new(Presented { certificate: shown, issued: self.issued }));
         }
         let proven = login.name.as_ref().filter(|name| self.proven.contains(&name.as_str()));
         if let Some(name) = proven {
-            return Proof::Certificate(Box::new(self.certificate_of(name)));
+            let certificate = self.certificate_of(name);
+            return Proof::Certificate(Box::new(Presented { certificate, issued: self.issued }));
         }
         let user = login.name.as_ref().and_then(|name| self.chat.users().by_name(name));
         match (user, &login.password) {

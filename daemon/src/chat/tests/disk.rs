@@ -18,6 +18,7 @@ pub(super) struct Disk {
     pub(super) audit: Vec<Audit>,
     users: BTreeMap<UserId, User>,
     certificates: BTreeMap<Digest, Certificate>,
+    removed: BTreeMap<String, Removed>,
     last: (i64, i64),
     head: Seq,
     oldest: Seq,
@@ -77,6 +78,10 @@ impl Disk {
                 UserChange::Gone(id) => drop(self.users.remove(&id)),
                 UserChange::Certificate(c) => drop(self.certificates.insert(c.key, c)),
                 UserChange::Forget(key) => drop(self.certificates.remove(&key)),
+                UserChange::Removed(removed) => {
+                    self.removed.insert(removed.name.to_string(), removed);
+                }
+                UserChange::ForgetRemoved(name) => drop(self.removed.remove(name.as_str())),
             }
         }
         for id in writes.gone {
@@ -121,6 +126,7 @@ impl Disk {
         self.sessions = found.sessions.into_iter().map(|s| (s.row.id, (s.row, s.rooms))).collect();
         self.users = found.users.into_iter().map(|u| (u.id, u)).collect();
         self.certificates = found.certificates.into_iter().map(|c| (c.key, c)).collect();
+        self.removed = found.removed.into_iter().map(|r| (r.name.to_string(), r)).collect();
         self.last = (found.last_conversation, found.last_session);
         self.head = found.head;
     }
@@ -142,6 +148,7 @@ impl Disk {
             audit: Vec::new(),
             users: self.users.values().cloned().collect(),
             certificates: self.certificates.values().cloned().collect(),
+            removed: self.removed.values().cloned().collect(),
             head: self.head,
             oldest: self.oldest,
             last_conversation: self.last.0,

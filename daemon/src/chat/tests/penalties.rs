@@ -191,6 +191,31 @@ fn one_room_does_not_fill_the_book() {
 }
 
 #[test]
+fn what_was_written_down_before_a_restart_ends_after_it_and_makes_room() {
+    let mut world = World::new(|rules| rules.rate = Rate { per_second: 0, burst: 1 });
+    world.proven = vec!["ana"];
+    let ana = world.login("ana");
+    world.sends(ana, r#"{"op":"JOIN","data":{"room":"hers"}}"#);
+    for n in 0..998 {
+        let line = format!(r#"{{"op":"MUTE","data":{{"user":"u{n}","room":"hers","for_s":60}}}}"#);
+        let command = world.command(&line);
+        world.adds(ana, command);
+    }
+    world.sends(ana, r#"{"op":"BAN","data":{"user":"bo","room":"hers","for_s":60}}"#);
+    world.restarts();
+    let ana = world.resumes("ana", None);
+    world.skips(&[ana]);
+    let ban = r#"{"op":"BAN","data":{"user":"cy","room":"hers"}}"#;
+    world.sends(ana, ban);
+    assert_eq!(world.hears(ana), ["ERROR_MSG DATA"], "the room is full, as before the restart");
+    world.passes(60_000);
+    world.sends(ana, ban);
+    assert_eq!(world.hears(ana), ["BAN"], "what is over makes room");
+    let kept = world.disk.found().rights;
+    assert_eq!((kept.mutes.len(), kept.bans.len()), (0, 1), "and is gone from the store");
+}
+
+#[test]
 fn a_handshake_that_was_under_way_when_its_address_was_banned_opens_nothing() {
     let mut world = World::new(|_| {});
     let ban =

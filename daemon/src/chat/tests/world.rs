@@ -35,6 +35,8 @@ pub(super) struct World {
     pub(super) called: Option<String>,
     /// What the next login shows in its handshake.
     pub(super) shows: Option<Certificate>,
+    /// When the certificates were issued that are shown.
+    pub(super) issued: u64,
     batch: Vec<(ConnectionId, Command)>,
     /// What the last turn did.
     pub(super) effects: Vec<Effect>,
@@ -62,6 +64,7 @@ impl World {
             logins: 0,
             called: None,
             shows: None,
+            issued: 0,
             batch: Vec::new(),
             effects: Vec::new(),
         };

@@ -1,7 +1,7 @@
 //! The log against a simple model: what was committed is read back, all of it, once, in order.
 
 use super::*;
-use crate::chat::{Certificate, Code, Digest, Gives, User, UserChange};
+use crate::chat::{Certificate, Code, Digest, Gives, Removed, User, UserChange};
 use proptest::prelude::*;
 
 /// What a turn says, in which rooms: (room, how many messages).
@@ -193,6 +193,7 @@ fn a_restart_finds_what_was_kept() {
     let bo = User { id: UserId(31), name: name("bo"), password: Some("$hash".into()), code: None, added: 6 };
     let certificate =
         |key, revoked| Certificate { key: Digest([key; 32]), name: name("Ana"), until: 88, revoked };
+    let removed = |who, at| Removed { name: name(who), at };
     writes.users = vec![
         UserChange::Put(User { code: None, ..ana.clone() }),
         UserChange::Put(User { id: UserId(33), name: name("cy"), ..bo.clone() }),
@@ -203,6 +204,10 @@ fn a_restart_finds_what_was_kept() {
         UserChange::Certificate(certificate(2, false)),
         UserChange::Certificate(certificate(1, true)),
         UserChange::Forget(Digest([2; 32])),
+        UserChange::Removed(removed("Cy", 3)),
+        UserChange::Removed(removed("di", 3)),
+        UserChange::Removed(removed("di", 4)),
+        UserChange::ForgetRemoved(name("Cy")),
     ];
     writes.opened = vec![(room(1), [192, 0, 2, 1].into())];
     store.commit(writes).unwrap();
@@ -223,6 +228,7 @@ fn a_restart_finds_what_was_kept() {
         audit: vec![],
         users: vec![ana, bo.clone()],
         certificates: vec![certificate(1, true)],
+        removed: vec![removed("di", 4)],
         head: 2,
         oldest: 1,
         last_conversation: 9,
@@ -239,6 +245,7 @@ fn a_restart_finds_what_was_kept() {
         rights: StoredRights::default(),
         audit: vec![],
         users: vec![bo],
+        removed: vec![removed("ana", 5)],
         certificates: vec![certificate(3, false)],
         head: 1,
         oldest: 1,

@@ -99,6 +99,8 @@ fn while_running_a_replaced_pair_is_taken_and_a_broken_one_is_not() {
     let good = fs::read(&key).unwrap();
     let before = fs::metadata(&key).unwrap();
     fs::rename(&key, key.with_extension("away")).unwrap();
+    assert_eq!((look(), look(), state.summary().fault), (vec![], vec![], None), "that is said elsewhere");
+    fs::write(&key, "broken").unwrap();
     assert_eq!((look().len(), look().len()), (0, 1));
     assert!(state.summary().fault.is_some());
     fs::rename(key.with_extension("away"), &key).unwrap();

@@ -1,0 +1,84 @@
+//! Owns the names of removed users, and since when they are removed: a certificate of such a name that was issued
+//! before, and that nobody here has seen, is refused. The known ones are revoked with the user. Changed by the
+//! registry, asked by access, kept by the store. Never knows who is registered: the name may have an owner again,
+//! and is then somebody else's.
+
+use std::collections::BTreeMap;
+use tcp_chat_protocol::{Name, NameKey};
+
+/// No client certificate is good for so long: the daemon's own CA issues them for a year, other CAs for some years.
+const LONGEST_LIFE_MS: u64 = 10 * 366 * 24 * 3600 * 1000;
+
+/// A user that was removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// The name.
+    pub name: Name,
+    /// When, in milliseconds since 1970.
+    pub at: u64,
+}
+
+/// All of them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RemovedUsers(BTreeMap<NameKey, Removed>);
+
+impl RemovedUsers {
+    /// As the store knew them.
+    pub(super) fn new(all: Vec<Removed>) -> Self {
+        Self(all.into_iter().map(|removed| (removed.name.key(), removed)).collect())
+    }
+
+    /// The user is removed. What was known of the name before.
+    pub(super) fn put(&mut self, removed: Removed) -> Option<Removed> {
+        self.0.insert(removed.name.key(), removed)
+    }
+
+    /// The user is not removed after all: what was known before is true again.
+    pub(super) fn put_back(&mut self, name: &Name, before: Option<Removed>) {
+        self.0.remove(&name.key());
+        self.0.extend(before.map(|before| (name.key(), before)));
+    }
+
+    /// Was a user of that name removed at that moment or later? Certificates have whole seconds.
+    pub(super) fn is_since(&self, name: &Name, moment: u64) -> bool {
+        self.0.get(&name.key()).is_some_and(|removed| moment / 1000 <= removed.at / 1000)
+    }
+
+    /// Forgets those of whom no certificate can be good any more. Which.
+    pub(super) fn forget(&mut self, now: u64) -> Vec<Name> {
+        let is_old = |removed: &Removed| removed.at.saturating_add(LONGEST_LIFE_MS) < now;
+        let old =
+            self.0.values().filter(|removed| is_old(removed)).map(|removed| removed.name.clone()).collect();
+        self.0.retain(|_, removed| !is_old(removed));
+        old
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Removed> {
+        self.0.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn removed(name: &str, at: u64) -> Removed {
+        Removed { name: name.parse().unwrap(), at }
+    }
+
+    #[test]
+    fn a_name_is_remembered_for_as_long_as_a_certificate_can_be_good() {
+        let mut all = RemovedUsers::new(vec![removed("Ana", 5_900), removed("bo", 9_000)]);
+        let ana = "ANA".parse().unwrap();
+        assert!(all.is_since(&ana, 4_000) && all.is_since(&ana, 5_000), "of the same second: refused");
+        assert!(!all.is_since(&ana, 6_000) && !all.is_since(&"cy".parse().unwrap(), 0));
+        let before = all.put(removed("ana", 8_000));
+        assert!(all.is_since(&ana, 7_000));
+        all.put_back(&ana, before);
+        assert!(!all.is_since(&ana, 7_000) && all.is_since(&ana, 5_000));
+        assert!(all.forget(5_900 + LONGEST_LIFE_MS).is_empty());
+        assert_eq!(all.forget(5_901 + LONGEST_LIFE_MS), ["Ana".parse::<Name>().unwrap()]);
+        assert_eq!(all.iter().map(|r| r.name.as_str()).collect::<Vec<_>>(), ["bo"]);
+    }
+}
