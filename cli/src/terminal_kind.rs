@@ -80,9 +80,9 @@ fn is_ascii_of(says: Environment<'_>) -> bool {
 
 fn without_cursor_of(says: Environment<'_>) -> Option<&'static str> {
     match says("TERM").as_deref() {
-        Some("dumb") => Some("TERM is `dumb`: the terminal cannot place a cursor"),
-        Some("unknown") => Some("TERM is `unknown`: nobody knows what the terminal can do"),
-        None if IS_UNIX => Some("TERM is not set: nobody knows what the terminal can do"),
+        Some("dumb") => Some("TERM is `dumb`"),
+        Some("unknown") => Some("TERM is `unknown`"),
+        None if IS_UNIX => Some("TERM is not set"),
         _ => None,
     }
 }

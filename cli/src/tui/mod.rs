@@ -29,7 +29,7 @@ pub fn is_wanted() -> bool {
     }
     let without = crate::terminal_kind::without_cursor();
     if let Some(why) = without {
-        crate::output::say(&format!("* {why}. This is the line mode (`--line`)."));
+        crate::output::say(&format!("* {why}: no full screen, but lines (as with `--line`)"));
     }
     without.is_none()
 }
