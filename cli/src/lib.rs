@@ -10,6 +10,7 @@
 //! | [`tui`] | the full-screen chat |
 //! | [`line_mode`], [`worker`] | the chat without a screen |
 //! | [`scripts`] | `send`, `tail`, `history`, `search`, `wait`, `who`, `rooms` |
+//! | [`terminal_kind`] | what the terminal can show |
 //! | [`neutralise`], [`style`], [`output`] | how things look, and the only way to the terminal |
 //! | [`suggest`] | "did you mean" |
 //! | [`exit`], [`signals`] | how it ends |
@@ -34,6 +35,7 @@ pub mod signals;
 pub mod state;
 pub mod style;
 pub mod suggest;
+pub mod terminal_kind;
 pub mod tui;
 pub mod worker;
 
@@ -50,7 +52,7 @@ pub async fn run(mut settings: Settings, command: Option<Command>) -> Result<(),
         enrol::enrol(&mut settings, join).await?;
     }
     match command {
-        None if !settings.line && !settings.json && tui::fits() => tui::run(&settings).await,
+        None if !settings.line && !settings.json && tui::is_wanted() => tui::run(&settings).await,
         None => line_mode::run(&settings).await,
         Some(command) => scripts::run(&settings, command).await,
     }

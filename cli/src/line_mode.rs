@@ -39,12 +39,11 @@ pub async fn run(settings: &Settings) -> Result<(), Stop> {
     let saved: Option<Saved> = state.as_ref().and_then(State::load);
     let (session, events) = connect(settings, saved, Taken::Refuse).await?;
     let typed = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    let color = std::io::stdout().is_terminal() && !settings.no_color;
     let chat = Chat {
         settings,
         session: session.clone(),
         state,
-        style: Style::new(color),
+        style: Style::new(settings.no_color),
         typed,
         saved: None,
         joined: false,

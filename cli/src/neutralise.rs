@@ -4,10 +4,13 @@
 //! whose escapes do the same ([`json`]).
 //!
 //! The rules: what would move the cursor, change the terminal, hide, or turn the reading order is
-//! shown as what it is, visibly. A line break inside a message is kept, and what follows it is
-//! indented, so that it cannot pass for another line of the interface. Marks pile up only so far.
+//! shown as what it is, visibly; of what is invisible, only what writing needs is left (`invisible`).
+//! A line break inside a message is kept, and what follows it is indented, so that it cannot pass for
+//! another line of the interface. Marks pile up only so far.
 
-use unicode_properties::{GeneralCategory, UnicodeEmoji, UnicodeGeneralCategory};
+mod invisible;
+
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 /// How many combining marks one character may carry; what is over it is counted, not shown.
 const MARKS: usize = 8;
@@ -61,12 +64,13 @@ fn write(text: &str, tabs: bool, out: &mut String) {
     use std::fmt::Write;
     let mut marks = 0;
     let mut dropped = 0;
-    let mut before = ' ';
-    let mut chars = text.chars().peekable();
+    let mut chars = text.chars();
     while let Some(c) = chars.next() {
-        let joins = joins_emoji(before, c, chars.peek().copied());
-        let before_this = std::mem::replace(&mut before, c);
-        if is_mark(c) && !hides(c) {
+        let after = chars.as_str();
+        let before = &text[..text.len() - after.len() - c.len_utf8()];
+        // What is invisible and changes the character before it counts as a mark on it.
+        let is_on_it = if hides(c) { invisible::is_written(before, c, after) } else { is_mark(c) };
+        if is_on_it {
             marks += 1;
             if marks <= MARKS {
                 out.push(c);
@@ -82,10 +86,12 @@ fn write(text: &str, tabs: bool, out: &mut String) {
             '\t' if tabs => out.push_str("    "),
             '\u{0}'..='\u{1f}' => out.push(char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}')),
             '\u{7f}' => out.push('\u{2421}'),
-            c if joins => {
+            '🏴' => {
                 out.push(c);
-                // What is chosen or joined is the picture before: a second choice is none.
-                before = if c == '\u{200d}' { c } else { before_this };
+                if let Some(tags) = invisible::region_tags(after) {
+                    out.push_str(tags);
+                    chars = after[tags.len()..].chars();
+                }
             }
             c if hides(c) => {
                 let _ = write!(out, "<U+{:04X}>", u32::from(c)); // Writing into a string cannot fail.
@@ -95,16 +101,6 @@ fn write(text: &str, tabs: bool, out: &mut String) {
     }
     if dropped > 0 {
         let _ = write!(out, "<+{dropped} marks>"); // Writing into a string cannot fail.
-    }
-}
-
-/// A joiner between two emoji, or the choice of how one looks: they change one glyph, no more.
-fn joins_emoji(before: char, c: char, after: Option<char>) -> bool {
-    let emoji = |c: char| !c.is_ascii() && c.is_emoji_char();
-    match c {
-        '\u{200d}' => emoji(before) && after.is_some_and(emoji),
-        '\u{fe0e}' | '\u{fe0f}' => before.is_emoji_char() && after != Some(c),
-        _ => false,
     }
 }
 

@@ -2,24 +2,27 @@
 //! others goes through `neutralise` here. Never prints.
 
 use crate::neutralise;
+use crate::terminal_kind::{self, Colors, basic};
 use jiff::tz::TimeZone;
+use std::io::IsTerminal;
 use tcp_chat_client::protocol::{Colour, MsgEvent, Timestamp};
 use tcp_chat_client::{Conversation, Message};
 
 /// How lines are to look.
 #[derive(Debug, Clone)]
 pub struct Style {
-    /// Names in their colours.
-    pub color: bool,
+    /// The colours of names.
+    pub colors: Colors,
     /// The time zone of times.
     pub zone: TimeZone,
 }
 
 impl Style {
-    /// As this system does it; colours only where they are wanted.
+    /// As this system does it; colours only where they are wanted and standard output has them.
     #[must_use]
-    pub fn new(color: bool) -> Self {
-        Self { color, zone: TimeZone::system() }
+    pub fn new(no_color: bool) -> Self {
+        let colors = terminal_kind::colors(!no_color && std::io::stdout().is_terminal());
+        Self { colors, zone: TimeZone::system() }
     }
 
     /// A message as it comes: `14:05:09 #lobby ana: hello`.
@@ -52,7 +55,7 @@ impl Style {
     pub fn name(&self, name: &str, color: &str) -> String {
         let name = neutralise::line(name);
         let code = match color.parse().unwrap_or(Colour::None) {
-            _ if !self.color => return name,
+            _ if self.colors == Colors::None => return name,
             Colour::None => return name,
             Colour::Red => "31".into(),
             Colour::Green => "32".into(),
@@ -60,7 +63,11 @@ impl Style {
             Colour::Blue => "34".into(),
             Colour::Fuchsia => "35".into(),
             Colour::Cyan => "36".into(),
-            Colour::Rgb(r, g, b) => format!("38;2;{r};{g};{b}"),
+            Colour::Rgb(r, g, b) if self.colors == Colors::True => format!("38;2;{r};{g};{b}"),
+            Colour::Rgb(r, g, b) => match basic((r, g, b)) {
+                Some(hue) => format!("3{hue}"),
+                None => return name,
+            },
         };
         format!("\u{1b}[{code}m{name}\u{1b}[0m")
     }
@@ -86,13 +93,16 @@ mod tests {
 
     #[test]
     fn lines() {
-        let mut style = Style { color: false, zone: TimeZone::UTC };
+        let mut style = Style { colors: Colors::None, zone: TimeZone::UTC };
         assert_eq!(
             style.stored(&event("ana", "red", "hi\nyou")),
             "7 2026-11-23 21:08:14 #lobby ana: hi\n        | you"
         );
-        style.color = true;
+        style.colors = Colors::Basic;
         assert_eq!(style.name("ana", "red"), "\u{1b}[31mana\u{1b}[0m");
+        assert_eq!(style.name("ana", "#00ff7f"), "\u{1b}[32mana\u{1b}[0m");
+        assert_eq!(style.name("ana", "#808080"), "ana");
+        style.colors = Colors::True;
         assert_eq!(style.name("ana", "#00ff7f"), "\u{1b}[38;2;0;255;127mana\u{1b}[0m");
         assert_eq!(style.name("a\u{1b}[0m", "31m\u{7}"), "a␛[0m");
         style.zone = TimeZone::fixed(jiff::tz::offset(2));

@@ -110,6 +110,5 @@ fn print_stored(settings: &Settings, style: &crate::style::Style, event: &MsgEve
 
 /// How lines are to look on this standard output.
 fn style(settings: &Settings) -> crate::style::Style {
-    use std::io::IsTerminal;
-    crate::style::Style::new(std::io::stdout().is_terminal() && !settings.no_color)
+    crate::style::Style::new(settings.no_color)
 }

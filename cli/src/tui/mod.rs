@@ -4,6 +4,9 @@
 //! `run` where both ends are a terminal.
 
 mod asks;
+mod basic;
+#[cfg(unix)]
+mod dying;
 mod layout;
 mod model;
 mod shell;
@@ -17,10 +20,16 @@ pub use model::command::{COMMANDS, Notify};
 pub use model::keys::KEYS;
 pub use shell::run;
 
-/// Can this terminal show it? Both ends have to be one, and it has to know how to place a cursor.
+/// Are both ends a terminal that can place a cursor? Says so where only that is missing.
 #[must_use]
-pub fn fits() -> bool {
+pub fn is_wanted() -> bool {
     use std::io::IsTerminal;
-    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !dumb
+    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        return false;
+    }
+    let without = crate::terminal_kind::without_cursor();
+    if let Some(why) = without {
+        crate::output::say(&format!("* {why}: no full screen, but lines (as with `--line`)"));
+    }
+    without.is_none()
 }

@@ -7,15 +7,14 @@ use super::model::login::{Credentials, Login};
 use super::model::reads::{key_of, place_of};
 use super::model::{Answer, Effect, Input, Model, Now, Start};
 use super::terminal::{Screen, inputs};
-use super::view::palette::Palette;
 use crate::connect::{self, Taken, deadline};
 use crate::exit::{Exit, Failure};
 use crate::output::{Stop, say};
 use crate::settings::Settings;
 use crate::signals::{Asked, Continued, asked_to_stop};
 use crate::state::State;
+use crate::terminal_kind::colors;
 use jiff::tz::TimeZone;
-use ratatui::crossterm::event::Event as Typed;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tcp_chat_client::protocol::{ErrorKind, Seq, Timestamp};
@@ -38,7 +37,7 @@ type Connected = Result<(Session, Events, Vec<String>), Error>;
 /// What ended it: no login, or the terminal is not to be used.
 pub async fn run(settings: &Settings) -> Result<(), Stop> {
     let stop = asked_to_stop();
-    let mut screen = Screen::take(Palette::detect(!settings.no_color), settings.mouse).map_err(|e| {
+    let mut screen = Screen::take(colors(!settings.no_color), settings.mouse).map_err(|e| {
         Failure::new(Exit::Other, format!("the terminal: {e}")).hint("`--line` needs no screen.")
     })?;
     let mut shell = Shell::new(settings, screen.size()?);
@@ -129,7 +128,7 @@ impl<'a> Shell<'a> {
             let timer = [wake, self.save_at].into_iter().flatten().min();
             let input = tokio::select! {
                 typed = typed.recv() => match typed {
-                    Some(typed) => input_of(typed),
+                    Some(typed) => Some(typed),
                     None => return Ok(End::HangUp),
                 },
                 event = next(&mut self.events) => event.map(Input::Net),
@@ -165,9 +164,9 @@ impl<'a> Shell<'a> {
                         if let Some(end) = self.perform(effects, screen)? {
                             return Ok(end);
                         }
-                        input_of(typed)
+                        Some(typed)
                     }
-                    (Ok(typed), Err(_)) => input_of(typed),
+                    (Ok(typed), Err(_)) => Some(typed),
                     (Err(_), Ok(answer)) => Some(Input::Answer(answer)),
                     (Err(_), Err(_)) => match self.events.as_mut().and_then(Events::try_next) {
                         Some(event) => Some(Input::Net(event)),
@@ -338,16 +337,4 @@ async fn next(events: &mut Option<Events>) -> Option<Event> {
         *events = None;
     }
     event
-}
-
-/// What was typed, as the model takes it.
-fn input_of(typed: Typed) -> Option<Input> {
-    Some(match typed {
-        Typed::Key(key) => Input::Key(key),
-        Typed::Mouse(mouse) => Input::Mouse(mouse),
-        Typed::Paste(text) => Input::Paste(text),
-        Typed::Resize(columns, rows) => Input::Resize(columns, rows),
-        Typed::FocusGained => Input::Focus(true),
-        Typed::FocusLost => Input::Focus(false),
-    })
 }

@@ -1,19 +1,22 @@
 //! Owns the terminal: how it is taken over and given back, also where the program panics, and what
 //! comes from it. Used by `shell`. Never knows what is drawn.
 
-use super::model::Model;
+use super::basic::Out;
 use super::model::command::Notify;
-use super::view::{self, palette::Palette};
+use super::model::{Input, Model};
+use super::view::{self, ascii::to_ascii, palette::Palette};
 use crate::exit::Exit;
+use crate::terminal_kind::is_ascii;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste, EnableFocusChange,
     EnableMouseCapture, Event, read,
 };
+use ratatui::crossterm::style::ResetColor;
 use ratatui::crossterm::terminal::{
-    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
-    disable_raw_mode, enable_raw_mode,
+    BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen,
+    LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::crossterm::{cursor, execute};
 use ratatui::layout::Rect;
@@ -30,8 +33,9 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The terminal while it is taken over; dropped, it is given back.
 pub(crate) struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    terminal: Terminal<CrosstermBackend<Out<Stdout>>>,
     palette: Palette,
+    ascii: bool,
     mouse: bool,
 }
 
@@ -55,10 +59,12 @@ impl Screen {
                 }
             }));
         });
+        #[cfg(unix)]
+        super::dying::give_back_first();
         take_over(mouse)?;
-        let terminal = Terminal::new(CrosstermBackend::new(io::stdout()));
-        match terminal {
-            Ok(terminal) => Ok(Self { terminal, palette, mouse }),
+        let out = Out::new(io::stdout(), palette == Palette::Basic);
+        match Terminal::new(CrosstermBackend::new(out)) {
+            Ok(terminal) => Ok(Self { terminal, palette, ascii: is_ascii(), mouse }),
             Err(e) => {
                 give_back();
                 Err(e)
@@ -79,9 +85,14 @@ impl Screen {
     /// # Errors
     /// The system's.
     pub(crate) fn draw(&mut self, model: &Model) -> io::Result<()> {
-        let palette = self.palette;
+        let (palette, ascii) = (self.palette, self.ascii);
         execute!(io::stdout(), BeginSynchronizedUpdate)?;
-        self.terminal.draw(|frame| view::draw(frame, model, palette))?;
+        self.terminal.draw(|frame| {
+            view::draw(frame, model, palette);
+            if ascii {
+                to_ascii(frame.buffer_mut());
+            }
+        })?;
         execute!(io::stdout(), EndSynchronizedUpdate)
     }
 
@@ -173,7 +184,15 @@ fn is_raw() -> bool {
 fn take_over(mouse: bool) -> io::Result<()> {
     enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
-    execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange)?;
+    // Where there is no alternate screen, what stood there would shine through.
+    execute!(
+        io::stdout(),
+        EnterAlternateScreen,
+        ResetColor,
+        Clear(ClearType::All),
+        EnableBracketedPaste,
+        EnableFocusChange
+    )?;
     if mouse {
         execute!(io::stdout(), EnableMouseCapture)?;
     }
@@ -181,7 +200,7 @@ fn take_over(mouse: bool) -> io::Result<()> {
 }
 
 /// Gives the terminal back as it was. Once: what is not taken is left alone. Was it taken?
-fn give_back() -> bool {
+pub(super) fn give_back() -> bool {
     let taken = TAKEN.swap(false, Ordering::SeqCst);
     if taken {
         // Where the terminal is gone there is nothing to give back.
@@ -191,6 +210,10 @@ fn give_back() -> bool {
             DisableMouseCapture,
             DisableFocusChange,
             DisableBracketedPaste,
+            // Where there is no alternate screen, the chat would stay, with the prompt in its midst.
+            ResetColor,
+            Clear(ClearType::All),
+            cursor::MoveTo(0, 0),
             LeaveAlternateScreen,
             cursor::Show
         );
@@ -201,14 +224,26 @@ fn give_back() -> bool {
 
 /// What comes from the terminal, read in a thread of its own, which ends with the program or the
 /// terminal.
-pub(crate) fn inputs() -> mpsc::Receiver<Event> {
+pub(crate) fn inputs() -> mpsc::Receiver<Input> {
     let (inputs, out) = mpsc::channel(TYPED);
     std::thread::spawn(move || {
         while let Ok(event) = read() {
-            if inputs.blocking_send(event).is_err() {
+            if inputs.blocking_send(input_of(event)).is_err() {
                 break;
             }
         }
     });
     out
+}
+
+/// What was typed, as the model takes it.
+fn input_of(typed: Event) -> Input {
+    match typed {
+        Event::Key(key) => Input::Key(key),
+        Event::Mouse(mouse) => Input::Mouse(mouse),
+        Event::Paste(text) => Input::Paste(text),
+        Event::Resize(columns, rows) => Input::Resize(columns, rows),
+        Event::FocusGained => Input::Focus(true),
+        Event::FocusLost => Input::Focus(false),
+    }
 }

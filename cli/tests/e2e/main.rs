@@ -14,5 +14,6 @@ mod order;
 mod picture;
 mod screen;
 mod scripts;
+mod terminals;
 mod tty;
 mod waiting;

@@ -10,10 +10,44 @@ use std::time::Duration;
 /// Only bounds a test that hangs.
 const LONG: Duration = Duration::from_secs(60);
 
+/// How many screens a terminal has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Screens {
+    /// One, as GNU screen has it without `altscreen`.
+    One,
+    /// A second one for programs, as nearly all have it.
+    Two,
+}
+
 struct Out {
     parser: vt100::Parser,
+    screens: Screens,
+    /// Of the last bytes, an escape sequence that has only begun.
+    unshown: Vec<u8>,
     raw: Vec<u8>,
     ended: bool,
+}
+
+impl Out {
+    fn show(&mut self, bytes: &[u8]) {
+        if self.screens == Screens::Two {
+            self.parser.process(bytes);
+            return;
+        }
+        self.unshown.extend_from_slice(bytes);
+        let escape = self.unshown.iter().rposition(|byte| *byte == 0x1b);
+        let whole = match escape {
+            Some(at) if !self.unshown[at + 1..].iter().any(u8::is_ascii_alphabetic) => at,
+            _ => self.unshown.len(),
+        };
+        let mut left: Vec<u8> = self.unshown.drain(..whole).collect();
+        for switch in [b"\x1b[?1049h", b"\x1b[?1049l"] {
+            while let Some(at) = left.windows(switch.len()).position(|bytes| bytes == switch) {
+                left.drain(at..at + switch.len());
+            }
+        }
+        self.parser.process(&left);
+    }
 }
 
 type Shared = Arc<(Mutex<Out>, Condvar)>;
@@ -31,21 +65,39 @@ fn size(columns: u16, rows: u16) -> PtySize {
 }
 
 impl Tty {
-    /// Starts the command in a terminal of this size.
+    /// Starts the command in a terminal of this size: with all colours and UTF-8, unless the command's
+    /// environment says otherwise.
     pub(crate) fn start(command: &Command, columns: u16, rows: u16) -> Self {
+        Self::start_with(command, columns, rows, Screens::Two, "")
+    }
+
+    /// The same, in a terminal that shows something and may have no alternate screen.
+    pub(crate) fn start_with(
+        command: &Command,
+        columns: u16,
+        rows: u16,
+        screens: Screens,
+        shown: &str,
+    ) -> Self {
         let pair = native_pty_system().openpty(size(columns, rows)).unwrap();
         let before = modes(&*pair.master);
         let mut builder = CommandBuilder::new(command.get_program());
         builder.args(command.get_args());
         builder.env_clear();
-        for (name, value) in command.get_envs() {
-            builder.env(name, value.unwrap());
+        for (name, value) in [("TERM", "xterm-256color"), ("COLORTERM", "truecolor"), ("LANG", "C.UTF-8")] {
+            builder.env(name, value);
         }
-        builder.env("TERM", "xterm-256color");
-        builder.env("COLORTERM", "truecolor");
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => builder.env(name, value),
+                None => builder.env_remove(name),
+            }
+        }
         let child = pair.slave.spawn_command(builder).unwrap();
         drop(pair.slave);
-        let out = Out { parser: vt100::Parser::new(rows, columns, 0), raw: Vec::new(), ended: false };
+        let mut parser = vt100::Parser::new(rows, columns, 0);
+        parser.process(shown.as_bytes());
+        let out = Out { parser, screens, unshown: Vec::new(), raw: Vec::new(), ended: false };
         let out: Shared = Arc::new((Mutex::new(out), Condvar::new()));
         follow(pair.master.try_clone_reader().unwrap(), Arc::clone(&out));
         let input = pair.master.take_writer().unwrap();
@@ -101,12 +153,8 @@ impl Tty {
 
     /// Waits for its end; the terminal has to be as it was.
     pub(crate) fn ends(&mut self) -> ExitStatus {
-        let out = self.out.0.lock().unwrap();
-        let (out, _) = self.out.1.wait_timeout_while(out, LONG, |out| !out.ended).unwrap();
-        assert!(out.ended, "it does not end:\n{}", out.parser.screen().contents());
-        let raw = String::from_utf8_lossy(&out.raw).into_owned();
-        drop(out);
-        let status = self.child.wait().unwrap();
+        let status = self.ends_without_screen();
+        let raw = self.raw();
         for (on, off) in
             [("[?1049h", "[?1049l"), ("[?2004h", "[?2004l"), ("[?1000h", "[?1000l"), ("[?1004h", "[?1004l")]
         {
@@ -117,6 +165,15 @@ impl Tty {
         }
         assert!(raw.rfind("[?25h") > raw.rfind("[?25l"), "the cursor is back");
         status
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ends_without_screen(&mut self) -> ExitStatus {
+        let out = self.out.0.lock().unwrap();
+        let (out, _) = self.out.1.wait_timeout_while(out, LONG, |out| !out.ended).unwrap();
+        assert!(out.ended, "it does not end:\n{}", out.parser.screen().contents());
+        drop(out);
+        self.child.wait().unwrap()
     }
 
     /// The modes of the terminal before the program and now.
@@ -149,7 +206,7 @@ fn follow(mut from: Box<dyn Read + Send>, out: Shared) {
             // At the end of the program a pseudo-terminal says so by an error.
             let n = from.read(&mut buffer).unwrap_or(0);
             let mut now = out.0.lock().unwrap();
-            now.parser.process(&buffer[..n]);
+            now.show(&buffer[..n]);
             now.raw.extend_from_slice(&buffer[..n]);
             now.ended = n == 0;
             out.1.notify_all();

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use tcp_chat_protocol::{Name, NameKey, Seq};
 
 /// Another number makes every index anew.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// How texts become words: without regard to case and to marks on letters.
 pub(super) const TOKENIZER: &str = "tokenize = 'unicode61 remove_diacritics 2'";

@@ -1,6 +1,7 @@
 //! Owns how the state looks: a pure function from [`Model`] to a frame. Everything of others that it
 //! draws was neutralised on the way into the model. Never changes anything.
 
+pub(crate) mod ascii;
 mod bar;
 mod login;
 mod messages;

@@ -1,20 +1,13 @@
 //! Owns the colours. Names keep their hue and get a lightness at which they can be read on a white
 //! and on a black ground alike (a contrast of 4.5 on both), so that nobody has to find out which
-//! ground a terminal has. Everything else is the terminal's own colours, bold, dim or reversed.
+//! ground a terminal has; of eight colours, those are the terminal's own. Everything else is, too, bold,
+//! dim or reversed.
 
+pub(crate) use crate::terminal_kind::Colors as Palette;
+
+use crate::terminal_kind::basic;
 use ratatui::style::{Color, Modifier, Style};
 use tcp_chat_client::protocol::Colour;
-
-/// How many colours the terminal shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Palette {
-    /// None are wanted.
-    None,
-    /// The 256 of xterm.
-    Indexed,
-    /// All.
-    True,
-}
 
 type Rgb = (u8, u8, u8);
 
@@ -36,18 +29,6 @@ const HUES: [Rgb; 10] = [
 ];
 
 impl Palette {
-    /// By what the environment says. `wanted`: nobody asked for none.
-    pub(crate) fn detect(wanted: bool) -> Self {
-        let says = |name: &str, words: &[&str]| {
-            std::env::var(name).is_ok_and(|v| words.iter().any(|w| v.contains(w)))
-        };
-        match () {
-            () if !wanted => Self::None,
-            () if says("COLORTERM", &["truecolor", "24bit"]) => Self::True,
-            () => Self::Indexed,
-        }
-    }
-
     /// The colour of a name.
     pub(crate) fn name(self, name: &str, color: Colour) -> Style {
         let rgb = match color {
@@ -76,6 +57,7 @@ impl Palette {
     fn style(self, (r, g, b): Rgb) -> Style {
         match self {
             Self::None => Style::new(),
+            Self::Basic => basic((r, g, b)).map_or(Style::new(), |n| Style::new().fg(Color::Indexed(n))),
             Self::Indexed => Style::new().fg(Color::Indexed(nearest((r, g, b)))),
             Self::True => Style::new().fg(Color::Rgb(r, g, b)),
         }
@@ -158,7 +140,7 @@ mod tests {
     #[test]
     fn the_named_colours_stay_apart() {
         use Colour as C;
-        for palette in [Palette::Indexed, Palette::True] {
+        for palette in [Palette::Basic, Palette::Indexed, Palette::True] {
             let all = [C::Red, C::Green, C::Yellow, C::Blue, C::Fuchsia, C::Cyan];
             let shown: std::collections::HashSet<_> =
                 all.into_iter().map(|c| format!("{:?}", palette.name("x", c).fg)).collect();

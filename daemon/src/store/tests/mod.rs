@@ -8,6 +8,7 @@ mod ids;
 mod log;
 mod rights;
 mod search;
+mod spaceless;
 mod stamps;
 mod tidy;
 

@@ -199,7 +199,7 @@ async fn a_restart_goes_on_with_the_index_and_makes_a_bad_one_anew() {
     drop(readers);
     store.close().unwrap();
 
-    let spoil: [&dyn Fn(); 5] = [
+    let spoil: [&dyn Fn(); 6] = [
         &|| {},
         &|| std::fs::remove_file(&index).unwrap(),
         &|| {
@@ -210,6 +210,12 @@ async fn a_restart_goes_on_with_the_index_and_makes_a_bad_one_anew() {
             // Another log's, or one from after a backup was put back.
             let other = rusqlite::Connection::open(&index).unwrap();
             other.execute("UPDATE about SET mark = 999", []).unwrap();
+        },
+        &|| {
+            // From before the words were cut as they are now: nothing of it would be found.
+            let older = rusqlite::Connection::open(&index).unwrap();
+            older.execute("UPDATE about SET version = version - 1", []).unwrap();
+            older.execute("DELETE FROM words", []).unwrap();
         },
     ];
     for (n, spoil) in spoil.iter().enumerate() {
