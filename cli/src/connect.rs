@@ -7,7 +7,7 @@ use crate::settings::Settings;
 use crate::{enrol, neutralise, profile};
 use std::time::Duration;
 use tcp_chat_client::protocol::ErrorKind;
-use tcp_chat_client::{Error, Events, Saved, Session};
+use tcp_chat_client::{Error, Events, RefusalKind, Saved, Session};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 /// The wait between two attempts to connect at first, and at most.
@@ -192,9 +192,15 @@ pub fn explained(e: Error, settings: &Settings) -> Failure {
         e => e,
     };
     let hint = match &e {
-        Error::CertificateRefused(_) => Some(
-            "Nothing was sent. If the server is right and has a new CA, ask its operator for the new pin or CA.",
-        ),
+        Error::CertificateRefused(refusal) => Some(match refusal.kind {
+            RefusalKind::UnknownIssuer | RefusalKind::WrongPin => {
+                "Nothing was sent. If the server is right and has a new CA, ask its operator for the new pin or CA."
+            }
+            RefusalKind::WrongName => {
+                "Nothing was sent. Use a name that it is for, or ask the operator to add this one (tls.names)."
+            }
+            _ => "Nothing was sent. Only the server's operator can mend it: `tcp-chatd check` says how.",
+        }),
         Error::LoginRefused { kind: ErrorKind::AuthFailed, msg } => Some(not_let_in(msg, settings)),
         _ => None,
     };
@@ -208,7 +214,12 @@ pub fn explained(e: Error, settings: &Settings) -> Failure {
 /// What whoever was not let in can do about it.
 fn not_let_in(msg: &str, settings: &Settings) -> &'static str {
     let about_certificate = msg.contains("certificate");
-    if settings.identity.is_some() {
+    if settings.identity.is_some()
+        && (msg.contains("is for no user") || msg.contains("not accept the client"))
+        && !(msg.contains("expired") || msg.contains("revoked"))
+    {
+        "Ask for another certificate: its common name (CN) is your name, and it is for clients (clientAuth)."
+    } else if settings.identity.is_some() {
         "The certificate may have expired or been revoked: ask the operator for a new join line."
     } else if msg.contains("asks for a client certificate") {
         "Give yours with --cert FILE --key FILE, or ask the operator for a join line (user add NAME --cert)."

@@ -1,6 +1,7 @@
 //! Owns the way to the server: look the name up, connect to one of its addresses, shake hands.
 //! Called by `life` and by the first connect. Never logs in, never tries twice.
 
+use crate::diagnose::Diagnosis;
 use crate::explain::{CertificateRefusal, RefusalKind};
 use crate::{Error, trust};
 use std::io;
@@ -13,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{self, AlertDescription, ClientConfig};
+use tokio_rustls::rustls::{self, AlertDescription, CertificateError, ClientConfig};
 
 /// How long one address is given before the next one is tried beside it (RFC 8305).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -134,28 +135,66 @@ pub(crate) fn sorted(target: &Target, e: &io::Error) -> Error {
     match inner {
         Some(tls @ rustls::Error::InvalidCertificate(why)) => {
             let refusal = trust::refusal_in(tls).unwrap_or_else(|| {
-                let host = target.host.clone();
-                CertificateRefusal::new(RefusalKind::Other, why.to_string(), host, &[], String::new(), None)
+                // The certificate is trusted, but the handshake is not signed with its key.
+                let reason = match why {
+                    CertificateError::BadSignature => "the server has not the key of its certificate",
+                    _ => "it cannot be read: it is damaged, or its key is of a kind that is not known here",
+                };
+                let diagnosis = Diagnosis::new(RefusalKind::Other, reason);
+                CertificateRefusal::new(diagnosis, target.host.clone(), &[], String::new(), None)
             });
             Error::CertificateRefused(Box::new(refusal))
         }
-        Some(rustls::Error::AlertReceived(AlertDescription::CertificateRequired)) => {
-            refused("the server asks for a client certificate".to_owned())
-        }
-        Some(rustls::Error::AlertReceived(
-            alert @ (AlertDescription::BadCertificate
-            | AlertDescription::UnknownCA
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateRevoked),
-        )) => refused(format!("the server does not accept the client certificate ({alert:?})")),
+        Some(rustls::Error::AlertReceived(alert)) => match about_the_client(*alert, shows_one(target)) {
+            Some(why) => refused(why),
+            None => target.unreachable(format!(
+                "the server ended the TLS handshake (alert {}, RFC 8446, 6.2): is it a tcp-chatd of the same age?",
+                u8::from(*alert)
+            )),
+        },
         Some(rustls::Error::InvalidMessage(_)) => target.unreachable("what answers there does not speak TLS"),
-        Some(other) => target.unreachable(format!("TLS: {other}")),
+        Some(rustls::Error::PeerIncompatible(_)) => {
+            target.unreachable("what answers there speaks no version of TLS, or no cipher, that this client does")
+        }
+        Some(rustls::Error::NoApplicationProtocol) => {
+            target.unreachable("what answers there does not speak tcp-chat (ALPN)")
+        }
+        Some(_) => target.unreachable("the TLS connection was damaged on the way, or the server's TLS is faulty"),
         None if e.kind() == io::ErrorKind::UnexpectedEof => {
             target.unreachable("the connection was closed by the other side")
         }
         None => target.unreachable(e.to_string()),
     }
+}
+
+fn shows_one(target: &Target) -> bool {
+    target.tls.client_auth_cert_resolver.has_certs()
+}
+
+/// What a server says of the client's certificate, if the alert is about it (RFC 8446, 6.2).
+fn about_the_client(alert: AlertDescription, shows_one: bool) -> Option<String> {
+    use AlertDescription as A;
+    let why = match alert {
+        A::CertificateRequired => return Some("the server asks for a client certificate".into()),
+        A::UnknownCA => "the CA that has signed it is not the server's CA for users (tls.client_ca)",
+        A::CertificateExpired => "it has expired, or its time has not come yet by the server's clock",
+        A::CertificateRevoked => "it was revoked",
+        A::UnsupportedCertificate => {
+            "it is not for clients: have it signed with `extendedKeyUsage=clientAuth`, and without other critical \
+             extensions"
+        }
+        A::BadCertificate | A::AccessDenied => "it is damaged, or its CA may not sign such a one",
+        A::CertificateUnknown => {
+            "it is a CA's own (basicConstraints CA:TRUE), of X.509 version 1, or its CA may not sign such a one"
+        }
+        // It may be about something else where no certificate was shown.
+        A::DecryptError if shows_one => {
+            "its signature does not hold: the CA that has signed it has the name of the server's CA for users, but \
+             another key, or it is signed with a hash that is no longer safe (SHA-1 or older)"
+        }
+        _ => return None,
+    };
+    Some(format!("the server does not accept the client certificate: {why}"))
 }
 
 /// Who somebody is was not enough: as at a login.
@@ -174,6 +213,31 @@ mod tests {
         let want = ["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"].map(of);
         assert_eq!(in_turn(given.into()), want);
         assert_eq!(in_turn(Vec::new()), Vec::new());
+    }
+
+    #[test]
+    fn what_a_server_says_of_a_clients_certificate_is_no_passing_fault() {
+        use AlertDescription as A;
+        let of = |alert| about_the_client(alert, true);
+        for alert in [
+            A::CertificateRequired,
+            A::UnknownCA,
+            A::CertificateExpired,
+            A::CertificateRevoked,
+            A::UnsupportedCertificate,
+            A::BadCertificate,
+            A::AccessDenied,
+            A::CertificateUnknown,
+            A::DecryptError,
+        ] {
+            let why = of(alert).unwrap();
+            assert!(!why.contains(&format!("{alert:?}")), "the library's word for it: {why}");
+            assert!(!refused(why).is_passing());
+        }
+        assert!(of(A::UnsupportedCertificate).unwrap().contains("extendedKeyUsage=clientAuth"));
+        assert_eq!(about_the_client(A::DecryptError, false), None, "no certificate was shown");
+        assert_eq!(of(A::HandshakeFailure), None);
+        assert_eq!(of(A::InternalError), None);
     }
 
     #[test]

@@ -3,11 +3,12 @@
 //!
 //! Text from a certificate is a stranger's: control and format characters are replaced here.
 
+use crate::diagnose::Diagnosis;
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tcp_chat_protocol::{Timestamp, invite::Pin};
 use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Version};
 
 /// Why a certificate was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,10 @@ pub struct CertificateRefusal {
     pub host: String,
     /// One sentence.
     pub reason: String,
+    /// Which of the certificates that the server sent is at fault; 0 is its own. What follows is about it.
+    pub at: usize,
+    /// Whose it is.
+    pub subject: String,
     /// The names and addresses that the certificate is for.
     pub names: Vec<String>,
     /// Who signed it.
@@ -52,17 +57,19 @@ pub struct CertificateRefusal {
 impl CertificateRefusal {
     /// Reads what the chain says of itself.
     pub(crate) fn new(
-        kind: RefusalKind,
-        reason: String,
+        diagnosis: Diagnosis,
         host: String,
         chain: &[&CertificateDer<'_>],
         trusted: String,
         expected: Option<Pin>,
     ) -> Self {
+        let Diagnosis { kind, reason, at } = diagnosis;
         let mut refusal = Self {
             kind,
             host: plain(&host),
             reason: plain(&reason),
+            at,
+            subject: String::new(),
             names: Vec::new(),
             issuer: String::new(),
             validity: (String::new(), String::new()),
@@ -70,10 +77,11 @@ impl CertificateRefusal {
             trusted: plain(&trusted),
             expected,
         };
-        if let Some(leaf) = chain.first().and_then(|der| parse(der)) {
-            refusal.names = names(&leaf);
-            refusal.issuer = plain(&leaf.issuer().to_string());
-            let (from, to) = validity(&leaf);
+        if let Some(faulty) = chain.get(at).and_then(|der| parse(der)) {
+            refusal.subject = plain(&faulty.subject().to_string());
+            refusal.names = names(&faulty);
+            refusal.issuer = plain(&faulty.issuer().to_string());
+            let (from, to) = validity(&faulty);
             refusal.validity = (from.to_string(), to.to_string());
         }
         refusal
@@ -114,7 +122,16 @@ pub(crate) fn valid_at(der: &CertificateDer<'_>, now: UnixTime) -> Option<Result
     })
 }
 
-fn parse<'a>(der: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
+/// Is the one named as the signer of the other?
+pub(crate) fn is_named(signed: &X509Certificate<'_>, signer: &X509Certificate<'_>) -> bool {
+    signed.issuer() == signer.subject()
+}
+
+pub(crate) fn is_version_1(der: &CertificateDer<'_>) -> bool {
+    parse(der).is_some_and(|certificate| certificate.version() != X509Version::V3)
+}
+
+pub(crate) fn parse<'a>(der: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
     X509Certificate::from_der(der).ok().map(|(_, certificate)| certificate)
 }
 
@@ -128,6 +145,8 @@ fn validity(certificate: &X509Certificate<'_>) -> (Timestamp, Timestamp) {
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(san)) = certificate.subject_alternative_name() else { return Vec::new() };
     let shown = san.value.general_names.iter().filter_map(|name| match name {
+        // It is no address to a client: not to be shown as one.
+        GeneralName::DNSName(name) if name.parse::<std::net::IpAddr>().is_ok() => Some(format!("DNS:{name}")),
         GeneralName::DNSName(name) => Some(plain(name)),
         GeneralName::IPAddress(bytes) => match *bytes {
             [a, b, c, d] => Some(std::net::Ipv4Addr::new(*a, *b, *c, *d).to_string()),
@@ -151,17 +170,31 @@ fn plain(text: &str) -> String {
 
 impl fmt::Display for CertificateRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "the certificate of {} was refused: {}", self.host, self.reason)?;
-        let names = if self.names.is_empty() { "none".into() } else { self.names.join(", ") };
-        writeln!(f, "  it is for:    {names}")?;
+        if self.at == 0 {
+            writeln!(f, "the certificate of {} was refused: {}", self.host, self.reason)?;
+            let names = if self.names.is_empty() { "none".into() } else { self.names.join(", ") };
+            writeln!(f, "  it is for:    {names}")?;
+        } else {
+            let (host, number, of) = (&self.host, self.at + 1, self.seen.len());
+            writeln!(f, "certificate {number} of the {of} of {host} was refused: {}", self.reason)?;
+            writeln!(
+                f,
+                "  it is:        {}",
+                if self.subject.is_empty() { "unknown" } else { &self.subject }
+            )?;
+        }
         writeln!(f, "  signed by:    {}", if self.issuer.is_empty() { "unknown" } else { &self.issuer })?;
         if !self.validity.0.is_empty() {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
             let now = Timestamp(u64::try_from(now).unwrap_or(0));
             writeln!(f, "  valid:        {} to {} (now {now})", self.validity.0, self.validity.1)?;
         }
-        for (i, pin) in self.seen.iter().take(8).enumerate() {
-            writeln!(f, "  pin seen:     {pin}{}", if i == 0 { " (the server's own)" } else { "" })?;
+        for (i, pin) in self.seen.iter().enumerate().filter(|(i, pin)| *i < 8 || Some(**pin) == self.expected)
+        {
+            let own = if i == 0 { " (the server's own)" } else { "" };
+            let refused = if i == self.at && i > 0 { " (this one)" } else { "" };
+            let expected = if Some(*pin) == self.expected { " (the expected one)" } else { "" };
+            writeln!(f, "  pin seen:     {pin}{own}{refused}{expected}")?;
         }
         if let Some(pin) = self.expected {
             writeln!(f, "  pin expected: {pin}")?;

@@ -62,6 +62,7 @@ mod backoff;
 mod builder;
 mod converse;
 mod cursor;
+mod diagnose;
 mod dial;
 mod enrol;
 mod error;

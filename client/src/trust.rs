@@ -13,11 +13,13 @@
 //!   costs one full handshake; the chat session resumes all the same.
 //! * TLS 1.3 is spoken wherever the server can; 1.2 only with a server that was configured for it.
 
-use crate::explain::{CertificateRefusal, RefusalKind, common_name, pin_of, subject, valid_at};
+use crate::diagnose::{self, Case, Diagnosis};
+use crate::explain::{CertificateRefusal, RefusalKind, common_name, is_version_1, pin_of, subject, valid_at};
 use crate::{Error, Pin};
 use std::path::Path;
 use std::sync::Arc;
 use tcp_chat_protocol::ALPN;
+use tcp_chat_protocol::pem::{self, Wanted};
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::client::{Resumption, WebPkiServerVerifier, verify_server_name};
 use tokio_rustls::rustls::crypto::{
@@ -29,6 +31,7 @@ use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::{
     self, CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
 };
+use zeroize::Zeroizing;
 
 /// Whom to trust: what is given here, and nothing else.
 #[derive(Debug, Clone)]
@@ -58,7 +61,7 @@ impl Trust {
     /// # Errors
     /// [`Error::Invalid`] where there is no certificate in it.
     pub fn ca_pem(pem: &[u8]) -> Result<Self, Error> {
-        Ok(Self::Ca(certificates(pem).map_err(Error::Invalid)?))
+        Ok(Self::Ca(certificates(pem, "FILE").map_err(Error::Invalid)?))
     }
 
     /// Reads CA certificates from a PEM file.
@@ -68,8 +71,9 @@ impl Trust {
     pub fn ca_file(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let pem = read(path)?;
-        let certificates = certificates(&pem);
-        Ok(Self::Ca(certificates.map_err(|e| Error::Invalid(format!("{}: {e}", path.display())))?))
+        let shown = path.display().to_string();
+        let certificates = certificates(&pem, &shown);
+        Ok(Self::Ca(certificates.map_err(|e| Error::Invalid(format!("{shown}: {e}")))?))
     }
 
     /// Reads a pin: 64 hexadecimal digits, with or without colons.
@@ -100,10 +104,15 @@ impl Identity {
     /// [`Error::Invalid`], with the file's name.
     pub fn from_files(certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self, Error> {
         let (certificate, key) = (certificate.as_ref(), key.as_ref());
-        let chain = certificates(&read(certificate)?)
-            .map_err(|e| Error::Invalid(format!("{}: {e}", certificate.display())))?;
-        let key = PrivateKeyDer::from_pem_slice(&read(key)?)
-            .map_err(|e| Error::Invalid(format!("{}: no private key in PEM form: {e}", key.display())))?;
+        let shown = certificate.display().to_string();
+        let chain =
+            certificates(&read(certificate)?, &shown).map_err(|e| Error::Invalid(format!("{shown}: {e}")))?;
+        let (text, shown) = (Zeroizing::new(read(key)?), key.display().to_string());
+        let key = match pem::fault(&text, Wanted::Key, &shown) {
+            Some(why) => Err(why),
+            None => PrivateKeyDer::from_pem_slice(&text).map_err(|_| pem::DAMAGED.to_owned()),
+        };
+        let key = key.map_err(|why| Error::Invalid(format!("{shown}: {why}")))?;
         Ok(Self { chain, key })
     }
 }
@@ -120,33 +129,31 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(|e| Error::Invalid(format!("{}: cannot be read: {e}", path.display())))
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    match found {
-        Ok(found) if !found.is_empty() => Ok(found),
-        Ok(_) => Err("no certificate in PEM form (-----BEGIN CERTIFICATE-----) in it".into()),
-        Err(e) => Err(format!("a certificate in it cannot be read: {e}")),
+fn certificates(text: &[u8], file: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    if let Some(why) = pem::fault(text, Wanted::Certificates, file) {
+        return Err(why);
     }
+    CertificateDer::pem_slice_iter(text).collect::<Result<_, _>>().map_err(|_| pem::DAMAGED.to_owned())
 }
 
 /// The TLS settings for one trust.
 pub(crate) fn client_config(trust: &Trust, identity: Option<&Identity>) -> Result<ClientConfig, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let by_ca = match trust {
-        Trust::Ca(cas) => Some(web_pki(cas, &provider).map_err(Error::Invalid)?),
+        Trust::Ca(cas) => Some(web_pki(cas, &provider).map_err(|()| Error::Invalid(NO_CA.into()))?),
         Trust::Pin(_) => None,
     };
     let verifier = Verifier { trust: trust.clone(), by_ca, provider: Arc::clone(&provider) };
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|e| Error::Invalid(e.to_string()))?
+        .map_err(|_| Error::Invalid("TLS cannot be set up: this build has no version of it".into()))?
         .dangerous() // rustls's word for a verifier of one's own; ours only adds to webpki's.
         .with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = match identity {
         None => builder.with_no_client_auth(),
         Some(Identity { chain, key }) => builder
             .with_client_auth_cert(chain.clone(), key.clone_key())
-            .map_err(|e| Error::Invalid(format!("the client certificate and its key: {e}")))?,
+            .map_err(|e| Error::Invalid(unusable(&e, chain).into()))?,
     };
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.resumption = Resumption::disabled();
@@ -156,16 +163,35 @@ pub(crate) fn client_config(trust: &Trust, identity: Option<&Identity>) -> Resul
 fn web_pki(
     cas: &[CertificateDer<'_>],
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<WebPkiServerVerifier>, String> {
+) -> Result<Arc<WebPkiServerVerifier>, ()> {
     let mut roots = RootCertStore::empty();
     for ca in cas {
-        roots
-            .add(ca.clone().into_owned())
-            .map_err(|e| format!("the CA's certificate cannot be used: {e}"))?;
+        roots.add(ca.clone().into_owned()).map_err(drop)?;
     }
-    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
-        .build()
-        .map_err(|e| format!("the CA's certificate cannot be used: {e}"))
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build().map_err(drop)
+}
+
+const NO_CA: &str =
+    "the certificate of the CA that is to be trusted is damaged: copy it again from the server";
+
+/// Why a certificate of the user's own cannot be shown.
+fn unusable(e: &rustls::Error, chain: &[CertificateDer<'_>]) -> &'static str {
+    match e {
+        rustls::Error::InconsistentKeys(_) => {
+            "the key is not that of the client certificate: give the two that were made together"
+        }
+        rustls::Error::InvalidCertificate(_) if chain.first().is_some_and(is_version_1) => {
+            "the client certificate is of X.509 version 1, which TLS does not take: have it signed again, with \
+             `extendedKeyUsage=clientAuth`"
+        }
+        rustls::Error::InvalidCertificate(_) => {
+            "the client certificate is damaged: copy it again from where it was made"
+        }
+        _ => {
+            "the client's key is none that TLS here can use (RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, \
+             Ed25519), or it is damaged"
+        }
+    }
 }
 
 /// webpki's verification against what is trusted, with an explanation where it refuses.
@@ -176,8 +202,6 @@ struct Verifier {
     provider: Arc<CryptoProvider>,
 }
 
-type Refused = (RefusalKind, String);
-
 impl Verifier {
     fn check(
         &self,
@@ -185,53 +209,40 @@ impl Verifier {
         rest: &[CertificateDer<'_>],
         name: &ServerName<'_>,
         now: UnixTime,
-    ) -> Result<(), Refused> {
-        let against = |verifier: &WebPkiServerVerifier| {
-            verifier.verify_server_cert(leaf, rest, name, &[], now).map(|_| ()).map_err(|e| sorted(&e))
+    ) -> Result<(), Diagnosis> {
+        let chain: Vec<_> = std::iter::once(leaf).chain(rest).collect();
+        let diagnose = |e: &rustls::Error, trusted: &[CertificateDer<'_>], is_pinned| {
+            Case { chain: &chain, trusted, is_pinned, name, now }.diagnose(e)
         };
         let pin = match (&self.by_ca, &self.trust) {
-            (Some(verifier), _) => return against(verifier),
-            (None, Trust::Pin(pin)) => *pin,
-            (None, Trust::Ca(_)) => return Err((RefusalKind::UnknownIssuer, "nobody is trusted".into())),
+            (Some(verifier), Trust::Ca(cas)) => {
+                let verified = verifier.verify_server_cert(leaf, rest, name, &[], now);
+                return verified.map(drop).map_err(|e| diagnose(&e, cas, false));
+            }
+            (_, Trust::Pin(pin)) => *pin,
+            (None, Trust::Ca(_)) => {
+                return Err(Diagnosis::new(RefusalKind::UnknownIssuer, "nobody is trusted"));
+            }
         };
-        if let Some(pinned) = rest.iter().find(|der| pin_of(der) == pin) {
-            let verifier = web_pki(std::slice::from_ref(pinned), &self.provider)
-                .map_err(|why| (RefusalKind::Other, why))?;
-            return against(&verifier);
+        if let Some(at) = rest.iter().position(|der| pin_of(der) == pin) {
+            let trusted = &rest[at..=at];
+            let verifier = web_pki(trusted, &self.provider)
+                .map_err(|()| Diagnosis { at: at + 1, ..diagnose::unreadable() })?;
+            let verified = verifier.verify_server_cert(leaf, rest, name, &[], now);
+            return verified.map(drop).map_err(|e| diagnose(&e, trusted, true));
         }
         if pin_of(leaf) != pin {
-            return Err((
-                RefusalKind::WrongPin,
-                "no certificate that the server sent has the expected pin".into(),
-            ));
+            let reason = "no certificate that the server sent has the expected pin";
+            return Err(Diagnosis::new(RefusalKind::WrongPin, reason));
         }
         match valid_at(leaf, now) {
             Some(Ok(())) => {}
-            Some(Err(RefusalKind::NotYetValid)) => return Err((RefusalKind::NotYetValid, NOT_YET.into())),
-            Some(Err(kind)) => return Err((kind, EXPIRED.into())),
-            None => return Err((RefusalKind::Other, "it cannot be read".into())),
+            Some(Err(kind)) => return Err(diagnose::out_of_time(kind)),
+            None => return Err(diagnose::unreadable()),
         }
-        let parsed = ParsedCertificate::try_from(leaf).map_err(|e| sorted(&e))?;
-        verify_server_name(&parsed, name).map_err(|e| sorted(&e))
-    }
-}
-
-const EXPIRED: &str = "its time is over (the server has to renew it, or this machine's clock is wrong)";
-const NOT_YET: &str = "its time has not come yet (is this machine's clock right?)";
-
-fn sorted(e: &rustls::Error) -> Refused {
-    use CertificateError as C;
-    let rustls::Error::InvalidCertificate(why) = e else { return (RefusalKind::Other, e.to_string()) };
-    match why {
-        C::UnknownIssuer | C::BadSignature => {
-            (RefusalKind::UnknownIssuer, "no CA that is trusted has signed it".into())
-        }
-        C::NotValidForName | C::NotValidForNameContext { .. } => {
-            (RefusalKind::WrongName, "it is not for the name that was asked for".into())
-        }
-        C::Expired | C::ExpiredContext { .. } => (RefusalKind::Expired, EXPIRED.into()),
-        C::NotValidYet | C::NotValidYetContext { .. } => (RefusalKind::NotYetValid, NOT_YET.into()),
-        other => (RefusalKind::Other, other.to_string()),
+        ParsedCertificate::try_from(leaf)
+            .and_then(|parsed| verify_server_name(&parsed, name))
+            .map_err(|e| diagnose(&e, &[], true))
     }
 }
 
@@ -244,12 +255,11 @@ impl ServerCertVerifier for Verifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        self.check(end_entity, intermediates, server_name, now).map_err(|(kind, reason)| {
+        self.check(end_entity, intermediates, server_name, now).map_err(|diagnosis| {
             let chain: Vec<_> = std::iter::once(end_entity).chain(intermediates).collect();
             let expected = if let Trust::Pin(pin) = &self.trust { Some(*pin) } else { None };
             let host = server_name.to_str().into_owned();
-            let refusal =
-                CertificateRefusal::new(kind, reason, host, &chain, self.trust.in_words(), expected);
+            let refusal = CertificateRefusal::new(diagnosis, host, &chain, self.trust.in_words(), expected);
             rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(refusal))))
         })?;
         Ok(ServerCertVerified::assertion())
@@ -285,3 +295,6 @@ pub(crate) fn refusal_in(e: &rustls::Error) -> Option<CertificateRefusal> {
     };
     inner.downcast_ref::<CertificateRefusal>().cloned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! Owns: how bytes become lines ([`mod@line`]), lines become requests ([`request`]), answers and
 //! events become lines ([`reply`], [`event`]), and what a name, a room, a colour and a text may be
-//! ([`name`], [`colour`], [`text`]). Both sides use it, so neither can drift from the other.
+//! ([`name`], [`colour`], [`text`]); what is wrong with a PEM file ([`pem`]). Both sides use it, so neither can drift from the other.
 //!
 //! Never: opens a socket, reads a clock, keeps state about who is connected. Everything here is a
 //! function of its arguments and is tested as a table or as a property.
@@ -17,6 +17,7 @@ pub mod kind;
 pub mod line;
 pub mod name;
 mod paste;
+pub mod pem;
 pub mod reply;
 pub mod request;
 pub mod role;

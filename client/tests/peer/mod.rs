@@ -25,9 +25,13 @@ pub(crate) struct Ca {
 
 impl Ca {
     pub(crate) fn new() -> Self {
+        Self::named("the test's CA")
+    }
+
+    pub(crate) fn named(name: &str) -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(rcgen::DnType::CommonName, "the test's CA");
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         Self { issuer }
     }
@@ -38,6 +42,11 @@ impl Ca {
 
     pub(crate) fn pin(&self) -> Pin {
         pin_of(&self.der())
+    }
+
+    /// A certificate, as PEM.
+    pub(crate) fn signs(&self, params: &CertificateParams, key: &KeyPair) -> String {
+        params.signed_by(key, &self.issuer).unwrap().pem()
     }
 
     /// A leaf for some names, valid between two years.

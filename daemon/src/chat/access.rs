@@ -42,11 +42,17 @@ impl Chat {
         refusal(ErrorKind::AuthFailed, "the name, its password or its certificate is missing or wrong")
     }
 
+    /// To the owner of a certificate that names no user. It says nothing that is not in the certificate.
+    pub(super) fn is_for_nobody(why: &str) -> Refusal {
+        refusal(ErrorKind::AuthFailed, format!("your certificate is for no user: {why}"))
+    }
+
     /// Whose name this LOGIN may have.
     pub(super) fn identify(&mut self, name: Name, proof: Proof) -> Result<Who, Refusal> {
         let owner = self.users.by_name(&name);
         let who = match proof {
             Proof::Refused => return Err(Self::not_let_in()),
+            Proof::Unusable(why) => return Err(Self::is_for_nobody(&why)),
             Proof::Password(user, hash) => {
                 let owner = owner.filter(|o| o.id == user && o.password.as_ref() == Some(&hash));
                 owner.map(|o| Who { user: Some(o.id), name: o.name.clone() }).ok_or_else(Self::not_let_in)?

@@ -54,6 +54,8 @@ pub enum Proof {
     Accepted,
     /// The password was missing or wrong.
     Refused,
+    /// The certificate that the connection has shown is for no user, and why.
+    Unusable(Arc<str>),
     /// The user's own password was right: the one with this hash.
     Password(UserId, Arc<str>),
     /// The certificate that the connection has shown, verified.
@@ -69,6 +71,7 @@ impl std::fmt::Debug for Proof {
             Self::NotNeeded => f.write_str("NotNeeded"),
             Self::Accepted => f.write_str("Accepted"),
             Self::Refused => f.write_str("Refused"),
+            Self::Unusable(_) => f.write_str("Unusable"),
             Self::Endpoint => f.write_str("Endpoint"),
             Self::Password(user, _) => f.debug_tuple("Password").field(user).finish(),
             Self::Certificate(shown) => f.debug_tuple("Certificate").field(shown).finish(),

@@ -27,8 +27,10 @@ impl Chat {
         if self.connections.get(&connection).is_some_and(|c| c.session.is_some()) {
             return Err(refusal(ErrorKind::AlreadyLoggedIn, "this connection is logged in already"));
         }
-        if proof == Proof::Refused {
-            return Err(Self::not_let_in());
+        match &proof {
+            Proof::Refused => return Err(Self::not_let_in()),
+            Proof::Unusable(why) => return Err(Self::is_for_nobody(why)),
+            _ => {}
         }
         if let Some(token) = &login.session {
             let session = self.resumable(resumes, &proof)?;

@@ -1,5 +1,5 @@
-//! Owns `tcp-chatd check`: everything that a start would stumble over, at once, and what is worth a look
-//! on this host. Never makes or changes anything.
+//! Owns `tcp-chatd check`: everything that a start would stumble over or clients refuse, at once, and what
+//! is worth a look on this host. Never makes or changes anything.
 
 use super::{Failure, exit, host, print};
 use crate::settings::{History, Loaded};
@@ -16,10 +16,14 @@ pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {
         Some(file) => format!("{}: fine\n", file.display()),
         None => "configuration: no file, the built-in defaults\n".to_owned(),
     };
-    let mut bad = Vec::new();
+    let (mut bad, mut warnings) = (Vec::new(), Vec::new());
     let mut exit = exit::CONFIG;
     match tls::check(&loaded.settings.tls, SystemTime::now()) {
-        Ok(found) => good.push_str(&format!("{found}\n")),
+        Ok(found) => {
+            good.push_str(&found.good);
+            bad.extend(found.refused);
+            warnings = found.doubts;
+        }
         Err(e) => {
             if e.fault == tls::Fault::Permission {
                 exit = exit::PERMISSION;
@@ -38,7 +42,7 @@ pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {
     let host = host::look(&loaded.settings, newest);
     bad.extend(host.bad);
     print(&good)?;
-    for warning in host.warnings {
+    for warning in warnings.into_iter().chain(host.warnings) {
         eprintln!("warning: {warning}");
     }
     if bad.is_empty() { Ok(()) } else { Err(Failure::new(exit, bad.join("\n"))) }

@@ -2,8 +2,8 @@
 //! modes of files, open files: each finding with its remedy. Called by `check`; never changes anything,
 //! and never says that a start would fail where it might not.
 
-use crate::settings::{MaxBytes, OTHER_FILES, Settings};
-use crate::{admin, clock, tls};
+use crate::settings::{Log, MaxBytes, OTHER_FILES, Settings, unknown_targets};
+use crate::{admin, clock, log, tls};
 use rustix::fs::statvfs;
 use std::io::ErrorKind;
 use std::net::{TcpListener, ToSocketAddrs};
@@ -35,6 +35,7 @@ pub(super) fn look(settings: &Settings, newest: Option<Timestamp>) -> Findings {
     let mut found = Findings::default();
     ports(settings, &mut found);
     control_socket(settings, &mut found);
+    log_target(&settings.log, &mut found);
     clocks(Timestamp::now(), newest, &mut found);
     certificate(settings, &mut found);
     look_up(&settings.tls.names, &mut found);
@@ -75,6 +76,13 @@ fn control_socket(settings: &Settings, found: &mut Findings) {
     if let Err(why) = admin::check_path(&path) {
         found.bad.push(format!("admin.socket: {}: {why}", path.display()));
     }
+}
+
+fn log_target(wanted: &Log, found: &mut Findings) {
+    if let Err(why) = log::check(wanted) {
+        found.bad.push(why.to_string());
+    }
+    found.warnings.extend(unknown_targets(&wanted.level).into_iter().map(|why| format!("log.level: {why}")));
 }
 
 fn clocks(now: Timestamp, newest: Option<Timestamp>, found: &mut Findings) {
@@ -212,6 +220,29 @@ fn open_files(connections: u64, found: &mut Findings) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_target_that_is_not_there_is_said() {
+        let mut found = Findings::default();
+        let mut wanted = Log::default();
+        log_target(&wanted, &mut found);
+        assert!(found.bad.is_empty() && found.warnings.is_empty(), "{found:?}");
+        wanted.level = "info,tcp_chatd::stor=debug".into();
+        log_target(&wanted, &mut found);
+        assert!(
+            found.warnings[0].starts_with("log.level: the program has no part tcp_chatd::stor"),
+            "{found:?}"
+        );
+        // Where there is no journal, a start fails.
+        wanted.format = crate::settings::LogFormat::Journald;
+        let mut found = Findings::default();
+        log_target(&wanted, &mut found);
+        assert_eq!(
+            found.bad.len(),
+            usize::from(!Path::new("/run/systemd/journal/socket").exists()),
+            "{found:?}"
+        );
+    }
 
     #[test]
     fn a_clock_from_before_this_program_is_said() {

@@ -79,6 +79,13 @@ fn start(loaded: &Loaded) -> Result<log::Handle, Failure> {
     let handle = log::init(&loaded.settings.log).map_err(|e| Failure::new(exit::CONFIG, e.to_string()))?;
     let file = loaded.file.as_ref().map_or("none, the built-in defaults".into(), |f| f.display().to_string());
     tracing::info!(event = "starting", configuration = file, version = env!("CARGO_PKG_VERSION"), "starting");
+    for reason in settings::unknown_targets(&loaded.settings.log.level) {
+        tracing::warn!(
+            event = "log_target_unknown",
+            reason,
+            "log.level names what the program does not have"
+        );
+    }
     Ok(handle)
 }
 

@@ -67,6 +67,17 @@ impl Handle {
     }
 }
 
+/// Could the log be set up?
+///
+/// # Errors
+/// No journal where one was asked for.
+pub fn check(log: &Log) -> Result<(), LogError> {
+    match log.format {
+        LogFormat::Journald => journal::Journal::open().map(drop).map_err(LogError::Journal),
+        _ => Ok(()),
+    }
+}
+
 /// Sets the log of this process up.
 ///
 /// # Errors

@@ -4,6 +4,7 @@
 use crate::chat::{Certificate, Digest, Presented};
 use crate::tls::Shown;
 use rustls::pki_types::CertificateDer;
+use std::sync::Arc;
 use tcp_chat_protocol::Name;
 
 /// Who is there, as far as the handshake says.
@@ -14,8 +15,8 @@ pub(super) enum Identity {
     None,
     /// A certificate for a user.
     Certificate(Box<Presented>),
-    /// A certificate whose common name nobody can have.
-    Unusable,
+    /// A certificate that is for no user, and why: a sentence about it.
+    Unusable(Arc<str>),
 }
 
 impl Identity {
@@ -24,11 +25,11 @@ impl Identity {
     pub(super) fn of(chain: Option<&[CertificateDer<'_>]>, backdated_ms: u64) -> Self {
         let Some(first) = chain.and_then(<[_]>::first) else { return Self::None };
         match Shown::read(first) {
-            Some(shown) => {
+            Ok(shown) => {
                 let issued = shown.from.saturating_add(backdated_ms);
                 Self::Certificate(Box::new(Presented { certificate: shown.into(), issued }))
             }
-            None => Self::Unusable,
+            Err(why) => Self::Unusable(why.into()),
         }
     }
 }

@@ -51,8 +51,9 @@ struct Read {
 }
 
 /// Settles what can be said of a batch at once. True: something is left that takes time.
-pub(super) fn at_once(commands: &mut [Command], gate: &Gate, identity: &Identity, outbox: &Outbox) -> bool {
-    let mut takes_time = false;
+pub(super) fn at_once(commands: &mut [Command], gate: &Gate, peer: Peer<'_>) -> bool {
+    let Peer { identity, outbox, .. } = peer;
+    let (mut takes_time, mut told) = (false, false);
     for command in commands {
         takes_time |= match command {
             // The chat refuses it whatever it proves, so nothing is spent on it.
@@ -63,8 +64,11 @@ pub(super) fn at_once(commands: &mut [Command], gate: &Gate, identity: &Identity
             Command::Ask(_, Ask::Enrol { .. }) => !outbox.is_logged_in(),
             Command::Ask(_, Ask::Login { login, proof, .. }) => match known_already(login, gate, identity) {
                 Some(known) => {
-                    if known == Proof::Refused {
+                    if matches!(known, Proof::Refused | Proof::Unusable(_)) {
                         gate.0.metrics.net.not_let_in(Reason::Certificate);
+                        if !std::mem::replace(&mut told, true) {
+                            tell_certificate(peer, &known);
+                        }
                     }
                     *proof = known;
                     false
@@ -84,7 +88,8 @@ fn known_already(login: &Login, gate: &Gate, identity: &Identity) -> Option<Proo
         Identity::Certificate(shown) => return Some(Proof::Certificate(shown.clone())),
         // One without was let through the handshake to fetch a certificate, and for nothing else.
         Identity::None if door.client_auth != ClientAuth::Required => {}
-        Identity::Unusable | Identity::None => return Some(Proof::Refused),
+        Identity::Unusable(why) => return Some(Proof::Unusable(Arc::clone(why))),
+        Identity::None => return Some(Proof::Refused),
     }
     if login.session.is_some() {
         return Some(Proof::NotNeeded);
@@ -193,6 +198,13 @@ async fn check(login: &mut Login, read: &mut Read, gate: &Gate, peer: Peer<'_>) 
         debug!(event = "password_accepted", conn = peer.id.0, peer = %peer.address, "password accepted");
     }
     Ok(found)
+}
+
+/// The same line for a certificate, with what is wrong with it.
+fn tell_certificate(peer: Peer<'_>, proof: &Proof) {
+    let why = if let Proof::Unusable(why) = proof { why } else { "none was shown, and one is required" };
+    let (peer, reason) = (peer.address.ip(), Reason::Certificate.as_text());
+    warn!(event = "login_refused", peer = %peer, reason, why, "login refused");
 }
 
 /// The one line above debug that a peer can cause: for fail2ban. Of one read the first is told, which

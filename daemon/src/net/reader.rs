@@ -169,8 +169,9 @@ impl Reader {
         outbox: &Arc<Outbox>,
         address: SocketAddr,
     ) {
-        let takes_time = prove::at_once(&mut commands, gate, &self.identity, outbox);
         let id = self.id;
+        let peer = Peer { id, address, identity: &self.identity, outbox };
+        let takes_time = prove::at_once(&mut commands, gate, peer);
         if takes_time {
             let (gate, identity, outbox) = (gate.clone(), self.identity.clone(), outbox.clone());
             let enrolled = self.enrolled.take();

@@ -39,9 +39,62 @@ pub fn parse_level(text: &str) -> Result<Targets, LevelError> {
     Ok(targets)
 }
 
+/// Parts of the program that log: the modules of this crate.
+const PARTS: [&str; 16] = [
+    "admin", "auth", "chat", "clock", "commands", "daemon", "http", "hub", "log", "metrics", "net", "places",
+    "settings", "store", "systemd", "tls",
+];
+/// Libraries that may log something.
+const LIBRARIES: [&str; 5] = ["hyper", "hyper_util", "mio", "rustls", "tokio"];
+
+/// The targets in a level that nothing logs under: a mistyped one would be silent. Each with what to write.
+#[must_use]
+pub fn unknown_targets(text: &str) -> Vec<String> {
+    let targets = text.split(',').filter_map(|part| part.rsplit_once('=')).map(|(target, _)| target.trim());
+    let unknown = targets.filter(|target| {
+        let mut parts = target.split("::");
+        match (parts.next(), parts.next()) {
+            (Some("tcp_chatd"), part) => part.is_some_and(|part| !PARTS.contains(&part)),
+            (first, _) => first.is_none_or(|first| !LIBRARIES.contains(&first)),
+        }
+    });
+    let said = |target: &str| {
+        let part = target.trim_start_matches("tcp_chatd").trim_matches(':');
+        let near = PARTS.iter().find(|known| strsim::damerau_levenshtein(known, part) <= 1);
+        let near = near.map_or("for example tcp_chatd::net".to_owned(), |near| {
+            format!("did you mean tcp_chatd::{near}")
+        });
+        format!("the program has no part {target}, so nothing is logged for it: {near}?")
+    };
+    unknown.map(said).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_module_is_a_target_and_others_are_told() {
+        let modules = include_str!("../lib.rs")
+            .lines()
+            .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+        assert_eq!(modules.collect::<Vec<_>>(), PARTS);
+        for good in ["info", "info,tcp_chatd=debug", "info, tcp_chatd::net::prove=trace", "warn,hyper=debug"]
+        {
+            assert_eq!(unknown_targets(good), [""; 0], "{good}");
+        }
+        for (bad, sentence) in [
+            (
+                "info,tcp_chatd::nett=debug",
+                "no part tcp_chatd::nett, so nothing is logged for it: did you mean tcp_chatd::net?",
+            ),
+            ("info,net=debug", "no part net, so nothing is logged for it: did you mean tcp_chatd::net?"),
+            ("tcp_chat=debug", "no part tcp_chat, so nothing is logged"),
+        ] {
+            let said = unknown_targets(bad);
+            assert!(said.len() == 1 && said[0].contains(sentence), "{said:?}");
+        }
+    }
 
     #[test]
     fn levels() {

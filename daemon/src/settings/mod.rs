@@ -23,7 +23,7 @@ mod watched;
 mod tests;
 
 pub use layers::Environment;
-pub use level::{LevelError, parse_level};
+pub use level::{LevelError, parse_level, unknown_targets};
 pub use load::{Inputs, Loaded, SYSTEM_FILE, load};
 pub use problem::{Origin, Problem, Problems};
 pub(crate) use sections::certificate_name;

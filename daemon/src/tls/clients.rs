@@ -20,6 +20,8 @@ use std::time::SystemTime;
 use tcp_chat_protocol::{Name, Timestamp};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+const NO_CA: &str = "a certificate in it is damaged, so it is of no use as a CA: copy it again";
+
 /// What a client's certificate says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown {
@@ -34,26 +36,34 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// Reads a certificate. `None`: its common name is no name of a user, or there are several.
-    #[must_use]
-    pub fn read(certificate: &CertificateDer<'_>) -> Option<Self> {
-        let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
-        let mut names = parsed.subject().iter_common_name();
-        let name = Name::parse(names.next()?.as_str().ok()?).ok()?;
-        if names.next().is_some() {
-            return None;
-        }
+    /// Reads a certificate.
+    ///
+    /// # Errors
+    /// Why it is for no user, as a sentence about it.
+    pub fn read(certificate: &CertificateDer<'_>) -> Result<Self, String> {
+        let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| "it is damaged".to_owned())?;
+        let names: Vec<_> = parsed.subject().iter_common_name().collect();
+        let name = match names[..] {
+            [name] => name.as_str().map_err(|_| "its common name (CN) is no text".to_owned())?,
+            [] => return Err("it has no common name (CN), which has to be the user's name".into()),
+            _ => return Err(format!("it has {} common names (CN); one is the user's name", names.len())),
+        };
+        let name = Name::parse(name).map_err(|why| {
+            // A stranger's text: no longer than a name, and with its controls escaped.
+            let shown: String = name.chars().take(64).collect();
+            format!("its common name (CN) {shown:?} is no user's name: {why}")
+        })?;
         let validity = parsed.validity();
-        let until = u64::try_from(validity.not_after.timestamp()).ok()?.saturating_mul(1000);
+        let until = u64::try_from(validity.not_after.timestamp()).unwrap_or(0).saturating_mul(1000);
         // One that is good since before 1970 is as old as can be.
         let from = u64::try_from(validity.not_before.timestamp()).unwrap_or(0).saturating_mul(1000);
-        Some(Self { key: crate::auth::sha256(parsed.public_key().raw).0, name, from, until })
+        Ok(Self { key: crate::auth::sha256(parsed.public_key().raw).0, name, from, until })
     }
 
     /// Reads the first certificate of a PEM text.
     #[must_use]
     pub fn of_pem(text: &[u8]) -> Option<Self> {
-        CertificateDer::from_pem_slice(text).ok().and_then(|certificate| Self::read(&certificate))
+        CertificateDer::from_pem_slice(text).ok().and_then(|certificate| Self::read(&certificate).ok())
     }
 
     /// Reads the first certificate of a PEM file.
@@ -62,8 +72,8 @@ impl Shown {
     /// There is none in it, or it is for nobody.
     pub fn of_file(file: &std::path::Path) -> Result<Self, TlsError> {
         let chain = pair::read_chain(file)?;
-        let shown = chain.first().and_then(Self::read);
-        shown.ok_or_else(|| content(file, "the common name of the certificate is no user's name".into()))
+        let first = chain.first().ok_or_else(|| content(file, "there is no certificate in it".into()))?;
+        Self::read(first).map_err(|why| content(file, why))
     }
 }
 
@@ -85,9 +95,8 @@ pub(super) fn sign(
     now: SystemTime,
 ) -> Result<(Shown, String), NotSigned> {
     may_sign(settings).map_err(NotSigned::Ca)?;
-    let request = CertificateSigningRequestParams::from_pem(request).map_err(|why| {
-        NotSigned::Request(format!("this is no certificate request in PEM (PKCS #10): {why}"))
-    })?;
+    let request = CertificateSigningRequestParams::from_pem(request)
+        .map_err(|_| NotSigned::Request("this is no certificate request in PEM (PKCS #10)".into()))?;
     if request.public_key.algorithm() != &PKCS_ECDSA_P256_SHA256 {
         return Err(NotSigned::Request("the key is not an ECDSA key on P-256".into()));
     }
@@ -96,7 +105,7 @@ pub(super) fn sign(
     let made = ca.sign(&request.public_key, name.as_str(), now);
     let made = made.map_err(|why| NotSigned::Ca(mint::failed(&file, &why)))?;
     let shown = Shown::read(made.der());
-    let shown = shown.ok_or_else(|| NotSigned::Request("the key in it is none".into()))?;
+    let shown = shown.map_err(|_| NotSigned::Request("the key in it is none".into()))?;
     Ok((shown, made.pem()))
 }
 
@@ -132,12 +141,12 @@ pub(super) fn verifier(
     let file = ca_file(settings);
     let mut roots = RootCertStore::empty();
     for ca in pair::read_chain(&file)? {
-        roots.add(ca).map_err(|why| content(&file, format!("it cannot be used as a CA: {why}")))?;
+        roots.add(ca).map_err(|_| content(&file, NO_CA.into()))?;
     }
     let provider = Arc::new(serve::provider());
     let by_ca = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
         .build()
-        .map_err(|why| content(&file, format!("it cannot be used as a CA: {why}")))?;
+        .map_err(|_| content(&file, NO_CA.into()))?;
     let is_required = settings.client_auth == ClientAuth::Required;
     Ok(Some(Arc::new(Verifier { by_ca, is_required, fetching_until: Arc::clone(fetching_until) })))
 }

@@ -144,5 +144,16 @@ fn whole_seconds(time: SystemTime) -> SystemTime {
 
 /// An error of making, told as one about the file that it was for.
 pub(super) fn failed(file: &Path, error: &rcgen::Error) -> TlsError {
-    TlsError { file: file.to_owned(), reason: format!("it cannot be made: {error}"), fault: Fault::Content }
+    use rcgen::Error as E;
+    let why = match error {
+        E::InvalidAsn1String(_) => "a name for it has letters that no certificate can have (tls.names)",
+        E::RemoteKeyError | E::RingUnspecified => {
+            "the system gave no random numbers, or the key could not sign"
+        }
+        E::UnsupportedSignatureAlgorithm | E::KeyGenerationUnavailable => {
+            "the CA's key is of a kind that cannot sign here"
+        }
+        _ => "the CA's certificate or key is not one that tcp-chatd made: bring ca.pem and ca.key back",
+    };
+    TlsError { file: file.to_owned(), reason: format!("it cannot be made: {why}"), fault: Fault::Content }
 }

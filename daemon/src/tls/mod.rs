@@ -3,6 +3,7 @@
 //! opens it once, and calls [`TlsState::check_due`] about once a minute. Never listens, never
 //! speaks to a peer.
 
+mod chain;
 mod clients;
 mod files;
 mod mint;
@@ -70,6 +71,17 @@ pub struct Summary {
     pub fault: Option<String>,
 }
 
+/// What [`check`] found where a start would succeed. Each sentence begins with a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// What a start does, and until when the certificate is good: a line, or nothing.
+    pub good: String,
+    /// Clients that trust a CA refuse the server for it.
+    pub refused: Vec<String>,
+    /// Some clients do, or something is not as it was meant.
+    pub doubts: Vec<String>,
+}
+
 /// A certificate that was read and found good.
 #[derive(Debug)]
 struct Loaded {
@@ -95,28 +107,35 @@ pub fn open(settings: &settings::Tls, now: SystemTime) -> Result<TlsState, TlsEr
 ///
 /// # Errors
 /// What would make a start fail.
-pub fn check(settings: &settings::Tls, now: SystemTime) -> Result<String, TlsError> {
+pub fn check(settings: &settings::Tls, now: SystemTime) -> Result<Checked, TlsError> {
     let host = host_name();
     // The own CA may not be there yet.
     if settings.client_ca.is_some() {
         clients::verifier(settings, &Default::default())?;
     }
+    let mut checked = Checked::default();
     if settings.own.is_some() {
         let loaded = load(settings, &host, now, false)?;
-        return Ok(format!(
-            "{}: good until {}",
-            loaded.certificate.display(),
-            pair::day(loaded.pair.facts.not_after)
-        ));
+        let file = loaded.certificate.display();
+        let chain::Findings { refused, doubts } = loaded.pair.findings(now);
+        let said = |why: String| format!("{file}: {why}");
+        checked.refused = refused.into_iter().map(said).collect();
+        checked.doubts = doubts.into_iter().map(said).collect();
+        if checked.refused.is_empty() {
+            checked.good = format!("{file}: good until {}\n", pair::day(loaded.pair.facts.not_after));
+        }
+        return Ok(checked);
     }
     let file = settings.dir.join(files::CERTIFICATE);
-    Ok(match own::survey(&wanted(settings, &host), now)? {
+    let good = match own::survey(&wanted(settings, &host), now)? {
         Found::Nothing | Found::OnlyCaKey => {
             format!("{}: none there yet; a start makes a CA and a certificate", settings.dir.display())
         }
         Found::Ca(_, reason) => format!("{}: a start issues a new one: {reason}", file.display()),
         Found::All(_, pair) => format!("{}: good until {}", file.display(), pair::day(pair.facts.not_after)),
-    })
+    };
+    checked.good = good + "\n";
+    Ok(checked)
 }
 
 /// The certificates that are there, each with its file: the CA first where it is the own one.
@@ -198,7 +217,10 @@ fn load(settings: &settings::Tls, host: &str, now: SystemTime, asked: bool) -> R
             return Err(content(certificate, fault));
         }
         let (certificate, key) = (certificate.clone(), key.clone());
-        return Ok(Loaded { certificate, key, pair, ca: None, signatures, notes: Vec::new() });
+        let chain::Findings { refused, doubts } = pair.findings(now);
+        let note = |reason| TlsNote::Doubtful { file: certificate.clone(), reason };
+        let notes = refused.into_iter().chain(doubts).map(note).collect();
+        return Ok(Loaded { certificate, key, pair, ca: None, signatures, notes });
     }
     let (ca, pair, mut notes) = own::ensure(&wanted(settings, host), now, asked)?;
     let path = |name| settings.dir.join(name);

@@ -49,6 +49,13 @@ pub enum TlsNote {
         /// Days that are left, rounded up; 0: it has ended.
         days: u64,
     },
+    /// Clients refuse an operator's certificate, or some do.
+    Doubtful {
+        /// Which file.
+        file: PathBuf,
+        /// What is wrong with it, and the remedy.
+        reason: String,
+    },
     /// A key can be read by others than its owner.
     KeyOpen {
         /// The key.
@@ -81,6 +88,7 @@ impl fmt::Display for TlsNote {
                     day(*until)
                 )
             }
+            Self::Doubtful { file, reason } => write!(f, "{}: {reason}", file.display()),
             Self::KeyOpen { file } => {
                 write!(f, "{}: others than its owner can read this key; chmod 600 it", file.display())
             }
@@ -92,7 +100,7 @@ impl TlsNote {
     /// Is it trouble, or just news?
     #[must_use]
     pub fn is_trouble(&self) -> bool {
-        matches!(self, Self::Kept { .. } | Self::Ends { .. } | Self::KeyOpen { .. })
+        matches!(self, Self::Kept { .. } | Self::Ends { .. } | Self::KeyOpen { .. } | Self::Doubtful { .. })
     }
 
     /// Says it in the log.
@@ -129,6 +137,12 @@ impl TlsNote {
                 until = day(*until),
                 days,
                 "the certificate ends soon"
+            ),
+            Self::Doubtful { file, reason } => tracing::warn!(
+                event = "certificate_doubtful",
+                file = %file.display(),
+                reason,
+                "clients may refuse the certificate"
             ),
             Self::KeyOpen { file } => tracing::warn!(
                 event = "key_open",

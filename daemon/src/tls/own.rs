@@ -17,8 +17,11 @@ use rustls::pki_types::CertificateDer;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+use tcp_chat_protocol::pem;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
+
+const NO_CA_KEY: &str = "its key is none that can sign here, or it is damaged: bring it back from a backup";
 
 /// What the leaf shall be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -225,8 +228,7 @@ impl Ca {
             return Err(content(&file, reason));
         }
         let key = read_ca_key(&key_file)?;
-        let (_, parsed) =
-            X509Certificate::from_der(der).map_err(|e| content(&file, format!("it cannot be read: {e}")))?;
+        let (_, parsed) = X509Certificate::from_der(der).map_err(|_| content(&file, pem::DAMAGED.into()))?;
         if parsed.public_key().raw != key.subject_public_key_info().as_slice() {
             return Err(content(&key_file, "it is not the key of the certificate in ca.pem".into()));
         }
@@ -255,7 +257,6 @@ impl Ca {
 }
 
 fn read_ca_key(file: &Path) -> Result<KeyPair, TlsError> {
-    let text = Zeroizing::new(files::read(file)?);
-    let text = std::str::from_utf8(&text).map_err(|_| content(file, "it is no text, so no PEM".into()))?;
-    KeyPair::from_pem(text).map_err(|e| content(file, format!("the CA's key cannot be read: {e}")))
+    let der = pair::read_key(file)?;
+    KeyPair::try_from(&der).map_err(|_| content(file, NO_CA_KEY.into()))
 }

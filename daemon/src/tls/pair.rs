@@ -1,10 +1,10 @@
 //! Owns reading certificates and keys: what they say, whether they belong together, whether a
 //! client would accept them. Never writes, never decides what to do about it.
 
-use super::{Fault, TlsError, files};
-use rustls::client::WebPkiServerVerifier;
+use super::{Fault, TlsError, chain, files};
+use rustls::InconsistentKeys;
 use rustls::client::danger::ServerCertVerifier;
-use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use std::collections::BTreeSet;
@@ -13,7 +13,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tcp_chat_protocol::invite::Pin;
+use tcp_chat_protocol::pem::{self, Wanted};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+/// For a key that the TLS library refuses.
+const NO_KEY: &str = "its key is none that TLS here can use (RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, \
+     Ed25519), or it is damaged: make another one, `openssl ecparam -name prime256v1 -genkey -noout -out NEW.key`, and \
+     a certificate for it";
 
 /// What a certificate says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,12 +56,14 @@ impl Facts {
     /// Reads a certificate.
     pub(super) fn read(certificate: &CertificateDer<'_>) -> Result<Self, String> {
         let (_, parsed) = X509Certificate::from_der(certificate)
-            .map_err(|e| format!("a certificate in it cannot be read: {e}"))?;
+            .map_err(|_| "a certificate in it is damaged: copy it again from where it was made".to_owned())?;
         let mut names = BTreeSet::new();
         let alternative = parsed.subject_alternative_name().ok().flatten();
         for name in alternative.iter().flat_map(|names| &names.value.general_names) {
             match name {
-                GeneralName::DNSName(name) => drop(names.insert(name.to_ascii_lowercase())),
+                GeneralName::DNSName(name) if chain::is_host(name) => {
+                    names.insert(name.to_ascii_lowercase());
+                }
                 GeneralName::IPAddress(bytes) => drop(address(bytes).map(|a| names.insert(a.to_string()))),
                 _ => {}
             }
@@ -94,14 +102,33 @@ impl Pair {
     pub(super) fn read(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
         let chain = read_chain(certificate)?;
         let key_der = read_key(key)?;
-        let provider = super::serve::provider();
-        let certified = CertifiedKey::from_der(chain, key_der, &provider).map_err(|e| match e {
-            rustls::Error::InconsistentKeys(_) => {
-                let file = certificate.display();
-                content(key, format!("it is not the key of the certificate in {file}"))
+        if let Some(why) = chain.first().and_then(chain::unusable) {
+            return Err(content(certificate, why));
+        }
+        let Ok(loaded) = super::serve::provider().key_provider.load_private_key(key_der) else {
+            return Err(content(key, NO_KEY.into()));
+        };
+        let certified = CertifiedKey::new(chain, loaded);
+        match certified.keys_match() {
+            Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
+            Err(rustls::Error::InconsistentKeys(_)) => {
+                return Err(match place_of(&certified) {
+                    Some(at) => content(
+                        certificate,
+                        format!(
+                            "the key is that of certificate {at} in it: the server's own has to stand first"
+                        ),
+                    ),
+                    None => {
+                        let file = certificate.display();
+                        content(key, format!("it is not the key of the certificate in {file}"))
+                    }
+                });
             }
-            other => content(key, format!("it cannot be used as a key: {other}")),
-        })?;
+            Err(_) => {
+                return Err(content(certificate, format!("its first certificate: {}", chain::NOT_AS_ASKED)));
+            }
+        }
         Self::of(certified).map_err(|reason| content(certificate, reason))
     }
 
@@ -123,53 +150,70 @@ impl Pair {
     pub(super) fn fault(&self, now: SystemTime) -> Option<String> {
         let Facts { names, for_servers, .. } = &self.facts;
         if names.is_empty() {
-            return Some("its first certificate has no names (subjectAltName), so clients refuse it".into());
+            let why =
+                self.certified.cert.first().and_then(|first| chain::useless_names(first).into_iter().next());
+            let why = why.unwrap_or_else(|| {
+                "have it signed with `subjectAltName=DNS:chat.example`, or `IP:192.0.2.1` for an address"
+                    .into()
+            });
+            let lacks =
+                "its first certificate has no names (subjectAltName) that clients can use, so they refuse it";
+            return Some(format!("{lacks}: {why}"));
         }
         if !for_servers {
-            return Some("its first certificate is not for servers (extendedKeyUsage)".into());
+            return Some(
+                "its first certificate is not for servers (extendedKeyUsage), so clients refuse it: have it signed \
+                 with `extendedKeyUsage=serverAuth`"
+                    .into(),
+            );
         }
         self.facts.out_of_time(now)
     }
 
+    /// What makes clients refuse it, or is doubtful, though the daemon starts with it.
+    pub(super) fn findings(&self, now: SystemTime) -> chain::Findings {
+        chain::look(&self.certified.cert, &self.facts, now)
+    }
+
     /// Would a client that trusts only `ca` take it for `localhost`?
     pub(super) fn verify(&self, ca: &CertificateDer<'static>, now: SystemTime) -> Result<(), String> {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(ca.clone()).map_err(|e| e.to_string())?;
-        let verifier =
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::new(super::serve::provider()))
-                .build()
-                .map_err(|e| e.to_string())?;
+        let verifier = chain::trusting(ca)?;
         let first = self.certified.cert.first().ok_or("it has no certificate")?;
-        let name = ServerName::try_from("localhost").map_err(|e| e.to_string())?;
+        let name = ServerName::try_from("localhost").map_err(|_| chain::NOT_AS_ASKED)?;
         let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         verifier
             .verify_server_cert(first, &[], &name, &[], UnixTime::since_unix_epoch(now))
             .map(drop)
-            .map_err(|e| e.to_string())
+            .map_err(|e| chain::refusal(&e).to_owned())
     }
 }
 
 /// All certificates of a PEM file; at least one.
 pub(super) fn read_chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let text = files::read(file)?;
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    match chain {
-        Ok(chain) if chain.is_empty() => Err(content(file, "there is no certificate in it (PEM)".into())),
-        Ok(chain) => Ok(chain),
-        Err(e) => Err(content(file, format!("it is no PEM: {e}"))),
+    if let Some(why) = pem::fault(&text, Wanted::Certificates, &file.display().to_string()) {
+        return Err(content(file, why));
     }
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| content(file, pem::DAMAGED.into()))
 }
 
+/// The first private key of a PEM file.
 pub(super) fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let text = zeroize::Zeroizing::new(files::read(file)?);
-    PrivateKeyDer::from_pem_slice(&text).map_err(|e| match e {
-        pem::Error::NoItemsFound if text.windows(9).any(|w| w == b"ENCRYPTED") => content(
-            file,
-            "the key in it is encrypted; the daemon has nobody to ask for the password: decrypt it".into(),
-        ),
-        pem::Error::NoItemsFound => content(file, "there is no private key in it (PEM)".into()),
-        other => content(file, format!("it is no PEM: {other}")),
-    })
+    if let Some(why) = pem::fault(&text, Wanted::Key, &file.display().to_string()) {
+        return Err(content(file, why));
+    }
+    PrivateKeyDer::from_pem_slice(&text).map_err(|_| content(file, pem::DAMAGED.into()))
+}
+
+/// Where in the chain the certificate of its key stands, counted from 1.
+fn place_of(certified: &CertifiedKey) -> Option<usize> {
+    let key = certified.key.public_key()?;
+    let is_its = |der: &CertificateDer<'_>| {
+        X509Certificate::from_der(der).is_ok_and(|(_, parsed)| parsed.public_key().raw == key.as_ref())
+    };
+    certified.cert.iter().position(is_its).map(|at| at + 1)
 }
 
 /// The SHA-256 of a certificate.
@@ -186,7 +230,7 @@ pub(super) fn day(time: SystemTime) -> String {
     text.split('T').next().unwrap_or_default().to_owned()
 }
 
-fn address(bytes: &[u8]) -> Option<IpAddr> {
+pub(super) fn address(bytes: &[u8]) -> Option<IpAddr> {
     match bytes.len() {
         4 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
         16 => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),

@@ -12,6 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 use tcp_chat_protocol::Name;
 
+/// Not the certificate's fault: it was read before.
+const NOT_SET_UP: &str = "TLS cannot be set up with it: the system gave no random numbers (getrandom)";
+
 /// What a reload changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
@@ -57,7 +60,7 @@ impl TlsState {
     pub(super) fn open_as(settings: &settings::Tls, host: &str, now: SystemTime) -> Result<Self, TlsError> {
         let loaded = load(settings, host, now, false)?;
         let in_use = Arc::new(serve::InUse::new(Arc::clone(&loaded.pair.certified)));
-        let broken = |e: rustls::Error| content(&loaded.certificate, format!("TLS cannot be set up: {e}"));
+        let broken = |_| content(&loaded.certificate, NOT_SET_UP.into());
         let fetching_until = Arc::default();
         let clients = clients::verifier(settings, &fetching_until)?;
         let config = serve::config(Arc::clone(&in_use), clients, settings.allow_1_2).map_err(broken)?;
@@ -152,7 +155,7 @@ impl TlsState {
                 let Shared { in_use, fetching_until, .. } = &*self.shared;
                 let clients = clients::verifier(settings, fetching_until)?;
                 let made = serve::config(Arc::clone(in_use), clients, settings.allow_1_2);
-                Some(made.map_err(|e| content(&loaded.certificate, format!("TLS cannot be set up: {e}")))?)
+                Some(made.map_err(|_| content(&loaded.certificate, NOT_SET_UP.into()))?)
             };
             let mut changed = Changed {
                 certificate: loaded.pair.facts.pin != state.loaded.pair.facts.pin,

@@ -8,7 +8,7 @@ use crate::disk::{Disk, speaks_until_refused};
 use crate::events::{documented, held};
 use crate::posts::TOKEN;
 use crate::refused::refused_as;
-use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
+use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, SanType};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -33,6 +33,8 @@ const NOT_HERE: [(&str, &str); 7] = [
 const WITH_A_DISK: [&str; 3] = ["store_failing", "store_works", "refused_more"];
 
 const DEBUG: &str = "log.level = \"debug\"\n";
+/// With a mistyped target.
+const MISTYPED: &str = "log.level = \"debug,tcp_chatd::nett=info\"\n";
 
 impl Daemon {
     /// Waits for an event.
@@ -182,6 +184,8 @@ fn machines() -> BTreeSet<String> {
 /// A pair of the operator's that ends in `days`.
 fn own_pair(folder: &Path, days: u64) {
     let mut params = CertificateParams::new(vec!["localhost".into()]).unwrap();
+    // No client looks at an address there.
+    params.subject_alt_names.push(SanType::DnsName("192.0.2.1".try_into().unwrap()));
     params.not_before = (SystemTime::now() - std::time::Duration::from_secs(86_400)).into();
     params.not_after = (SystemTime::now() + std::time::Duration::from_secs(86_400 * days)).into();
     let key = KeyPair::generate().unwrap();
@@ -191,7 +195,8 @@ fn own_pair(folder: &Path, days: u64) {
 }
 
 fn certificates() -> BTreeSet<String> {
-    let daemon = Daemon::with(&format!("{DEBUG}admin.socket = \"control.sock\""));
+    let daemon = Daemon::with(&format!("{MISTYPED}admin.socket = \"control.sock\""));
+    daemon.tells("log_target_unknown");
     own_pair(daemon.folder(), 5);
     let text = std::fs::read_to_string(daemon.folder().join("config.toml")).unwrap();
     let text = format!("{text}\ntls.certificate = \"own.pem\"\ntls.key = \"own.key\"\n");
@@ -206,6 +211,7 @@ fn certificates() -> BTreeSet<String> {
     daemon.ended();
     daemon.start_again();
     assert_eq!(daemon.tells("certificate_ends")["days"], 5);
+    daemon.tells("certificate_doubtful");
     seen.extend(held(daemon.log()));
     seen
 }

@@ -20,6 +20,7 @@ mod door;
 mod events;
 mod events_for_real;
 mod faults;
+mod faulty_certificates;
 mod first_start;
 mod forging;
 mod framing;

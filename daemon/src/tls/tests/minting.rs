@@ -147,8 +147,8 @@ fn the_ca_is_never_made_again_while_any_part_of_it_or_a_leaf_is_there() {
             },
             &missing_ca,
         ),
-        (|p, _| fs::write(p.path("ca.pem"), "").unwrap(), "ca.pem: there is no certificate in it (PEM)"),
-        (|p, _| fs::write(p.path("ca.key"), "x").unwrap(), "ca.key: the CA's key cannot be read: "),
+        (|p, _| fs::write(p.path("ca.pem"), "").unwrap(), "ca.pem: there is no certificate in it (PEM, "),
+        (|p, _| fs::write(p.path("ca.key"), "x").unwrap(), "ca.key: there is no private key in it (PEM, "),
         (
             |p, o| fs::write(p.path("ca.key"), o.read("ca.key")).unwrap(),
             "ca.key: it is not the key of the certificate in ca.pem",
@@ -231,11 +231,11 @@ fn a_client_certificate_is_for_a_client_and_signed_by_the_ca() {
 #[test]
 fn check_makes_nothing() {
     let place = Place::new();
-    let said = check(&place.settings(), place.now).unwrap();
-    assert!(said.ends_with("certs: none there yet; a start makes a CA and a certificate"), "{said}");
+    let said = check(&place.settings(), place.now).unwrap().good;
+    assert!(said.ends_with("certs: none there yet; a start makes a CA and a certificate\n"), "{said}");
     assert!(!place.path("").exists());
     TlsState::open_as(&place.settings(), &host_name(), place.now).unwrap();
-    assert!(check(&place.settings(), place.now).unwrap().contains("server.pem: good until 20"));
-    let said = check(&place.settings(), place.now + 61 * DAY).unwrap();
-    assert!(said.ends_with("a start issues a new one: two thirds of the life of the one before were over"));
+    assert!(check(&place.settings(), place.now).unwrap().good.contains("server.pem: good until 20"));
+    let said = check(&place.settings(), place.now + 61 * DAY).unwrap().good;
+    assert!(said.ends_with("a start issues a new one: two thirds of the life of the one before were over\n"));
 }

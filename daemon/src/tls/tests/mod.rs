@@ -1,6 +1,8 @@
 //! Minting, recovery from every crash, renewal, an operator's own pair, and real handshakes in
 //! memory. `now` is an argument everywhere: nothing here waits. Here: what the tests share.
 
+mod faults;
+mod faulty;
 mod handshakes;
 mod minting;
 mod operators;

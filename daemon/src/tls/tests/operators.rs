@@ -28,10 +28,10 @@ fn an_operators_broken_pair_refuses_the_start() {
     let stranger = Place::new();
     stranger.open().unwrap();
     let cases: [(&[u8], &[u8], Duration, &str); 8] = [
-        (b"", &good_key, DAY, "own.pem: there is no certificate in it (PEM)"),
-        (b"-----BEGIN CERTIFICATE-----\n!\n", &good_key, DAY, "own.pem: it is no PEM: "),
-        (&good_certificate, b"", DAY, "own.key: there is no private key in it (PEM)"),
-        (&good_certificate, encrypted, DAY, "own.key: the key in it is encrypted; "),
+        (b"", &good_key, DAY, "own.pem: there is no certificate in it (PEM, "),
+        (b"-----BEGIN CERTIFICATE-----\n!\n", &good_key, DAY, "own.pem: line 2: `!` has no place"),
+        (&good_certificate, b"", DAY, "own.key: there is no private key in it (PEM, "),
+        (&good_certificate, encrypted, DAY, "own.key: the key in it is encrypted, and nobody"),
         (
             &good_certificate,
             &stranger.read("server.key"),

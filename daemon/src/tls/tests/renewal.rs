@@ -52,7 +52,12 @@ fn a_start_replaces_a_leaf_that_no_client_would_take() {
     let whole = place.read("server.pem");
     fs::write(place.path("server.pem"), "garbage").unwrap();
     let refused = place.open().unwrap_err().to_string();
-    assert!(refused.contains("there is no certificate in it (PEM); bring it back, or move"), "{refused}");
+    assert!(
+        refused.contains(
+            "there is no certificate in it (PEM, -----BEGIN CERTIFICATE-----); bring it back, or move"
+        ),
+        "{refused}"
+    );
     assert_eq!(place.read("server.pem"), b"garbage");
     replace(&place.path("server.pem"), &whole);
     fs::remove_file(place.path("server.key")).unwrap();
