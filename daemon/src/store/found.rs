@@ -10,9 +10,9 @@ use crate::chat::{
 };
 use crate::chat::{SessionChange, UserChange};
 use rusqlite::types::Type;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
-use tcp_chat_protocol::{Name, Seq};
+use tcp_chat_protocol::{Name, Seq, Timestamp};
 
 /// What would cost a scan to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,4 +186,11 @@ where
         .as_str()?
         .parse()
         .map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(e)))
+}
+
+/// The stamp of the newest message, if there is one.
+pub(super) fn newest(log: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    let newest = "SELECT ts FROM chunks ORDER BY first DESC LIMIT 1";
+    let newest: Option<i64> = log.query_row(newest, [], |row| row.get(0)).optional()?;
+    Ok(newest.and_then(|ts| u64::try_from(ts).ok()).map(Timestamp))
 }

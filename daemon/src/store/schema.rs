@@ -3,10 +3,11 @@
 //! comes through here. Never reads or writes messages.
 
 use super::error::StoreError;
+use super::found;
 use super::place::Place;
 use crate::settings::Durability;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::time::Duration;
 use tcp_chat_protocol::Timestamp;
 
@@ -101,9 +102,7 @@ pub(super) fn check(place: &Place) -> Result<Option<Timestamp>, StoreError> {
     if found == 0 {
         return Ok(None);
     }
-    let newest = "SELECT ts FROM chunks ORDER BY first DESC LIMIT 1";
-    let newest: Option<i64> = log.query_row(newest, [], |row| row.get(0)).optional().map_err(error)?;
-    Ok(newest.and_then(|ts| u64::try_from(ts).ok()).map(Timestamp))
+    found::newest(&log).map_err(error)
 }
 
 fn connect(place: &Place, access: OpenFlags) -> Result<Connection, StoreError> {

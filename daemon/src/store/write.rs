@@ -210,6 +210,14 @@ impl Store {
         Ok(Some(Tidied { oldest: first.unwrap_or(totals.head + 1), of: slice.of, removed: slice.removed }))
     }
 
+    /// The stamp of the newest message, if there is one.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn newest(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        self.with("read", |log, _| found::newest(log))
+    }
+
     /// How many bytes the history took when [`Store::tidy`] last looked, and how many it may take.
     #[must_use]
     pub fn history_bytes(&self) -> HistoryBytes {
