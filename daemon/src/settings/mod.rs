@@ -12,6 +12,7 @@ mod layers;
 mod level;
 mod load;
 mod masked;
+mod paths;
 mod problem;
 mod sections;
 mod show;
