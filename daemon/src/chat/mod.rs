@@ -19,6 +19,7 @@ mod names;
 mod networks;
 mod order;
 mod out;
+mod parts;
 mod pass;
 mod presence;
 mod rate;
