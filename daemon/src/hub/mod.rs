@@ -9,15 +9,14 @@ mod deliver;
 mod directory;
 mod inbox;
 mod outbox;
+mod past;
 mod waiting;
 
 pub use directory::Directory;
 pub use inbox::{Control, Entry, Health, HubGone, Inbox, inbox};
 pub use outbox::{Closed, Item, Outbox, Taken};
 
-use crate::chat::{
-    Chat, Command, ConnectionId, ConversationId, Found, IdMap, Now, Past, PastUnknown, Rules, SessionId,
-};
+use crate::chat::{Chat, Command, ConnectionId, ConversationId, Found, IdMap, Now, Rules};
 use crate::log;
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -25,12 +24,12 @@ use answers::Answer;
 use arc_swap::ArcSwap;
 use chores::CHECK_EVERY;
 use clock::Clock;
+use past::Sent;
 use std::sync::Arc;
 use std::time::Duration;
-use tcp_chat_protocol::{RequestId, Seq, Timestamp};
+use tcp_chat_protocol::{Seq, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
-use tracing::error;
 use waiting::Waiting;
 
 /// Commands that one turn takes at most, so that a commit stays short.
@@ -316,28 +315,6 @@ fn gather(entries: &mut mpsc::Receiver<Entry>, waiting: &mut Waiting) {
         if came == 0 {
             return;
         }
-    }
-}
-
-/// The store, as the chat asks it.
-struct Sent<'a>(&'a mut Store);
-
-impl Past for Sent<'_> {
-    fn sent(
-        &mut self,
-        session: SessionId,
-        id: &RequestId,
-    ) -> Result<Option<(ConversationId, Seq)>, PastUnknown> {
-        self.0.sent(session, id).map_err(|why| {
-            if log::has_room() {
-                error!(
-                    event = "store_unreadable",
-                    error = why.to_string(),
-                    "store failed: it could not be read"
-                );
-            }
-            PastUnknown
-        })
     }
 }
 
