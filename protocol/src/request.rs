@@ -26,6 +26,8 @@ use zeroize::Zeroizing;
 pub struct Bounds {
     /// The longest text of a message, in bytes of UTF-8 (`limits.msg_bytes`).
     pub msg_bytes: usize,
+    /// Rooms that a `LOGIN` may name (`limits.rooms_per_session`); 0: no limit.
+    pub rooms: usize,
 }
 
 /// A request, its fields valid as far as that can be told from the line alone.
@@ -215,7 +217,7 @@ fn read<'a>(op: Raw<'a>, data: Raw<'a>, bounds: &Bounds) -> Result<Request<'a>, 
     let op: Cow<'a, str> = field(op, "op").map(|s: Str<'a>| s.0)?;
     Ok(match &*op {
         "MSG" => msg(data, bounds)?,
-        "LOGIN" => Request::Login(Box::new(login(data)?)),
+        "LOGIN" => Request::Login(Box::new(login(data, bounds)?)),
         "ENROL" => Request::Enrol(Box::new(enrol::enrol(data)?)),
         "JOIN" => Request::Join(name(&object::<RoomData<'a>>(data)?.room, "room")?),
         "LEAVE" => Request::Leave(place(object::<RoomData<'a>>(data)?.room, "room")?),
@@ -289,7 +291,7 @@ struct LoginData<'a> {
     after: Raw<'a>,
 }
 
-fn login(data: Raw<'_>) -> Result<Login, Refusal> {
+fn login(data: Raw<'_>, bounds: &Bounds) -> Result<Login, Refusal> {
     let parts = object::<LoginData<'_>>(data)?;
     let session: Option<String> = optional(parts.session, "session")?;
     let name = match present(parts.name) {
@@ -298,12 +300,16 @@ fn login(data: Raw<'_>) -> Result<Login, Refusal> {
     };
     let color: Option<String> = optional(parts.color, "color")?;
     let color = color.map(|c| c.parse()).transpose().map_err(|e| bad(format!("`color`: {e}")))?;
-    let rooms: Option<Vec<String>> = optional(parts.rooms, "rooms")?;
+    let rooms: Option<Vec<Str<'_>>> = optional(parts.rooms, "rooms")?;
+    // Before one of them is looked at: a name can cost much.
+    if let Some(many) = rooms.as_ref().map(Vec::len).filter(|many| bounds.rooms > 0 && *many > bounds.rooms) {
+        return Err(bad(format!("`rooms`: {many} are named, and a session may be in {}", bounds.rooms)));
+    }
     let rooms = rooms
         .map(|rooms| {
             rooms
                 .iter()
-                .map(|r| Name::parse(r).map(Name::prepared).map_err(|e| invalid("rooms", &e)))
+                .map(|r| Name::parse(&r.0).map(Name::prepared).map_err(|e| invalid("rooms", &e)))
                 .collect()
         })
         .transpose()?;
