@@ -9,6 +9,7 @@ mod limits;
 mod model;
 mod order;
 mod penalties;
+mod quotas;
 mod roles;
 mod sessions;
 mod short;

@@ -47,7 +47,7 @@ pub(super) struct Turn {
     /// Users as they were before they were changed in this turn; `None`: they were not there.
     pub(super) users_before: Vec<(UserId, Option<User>)>,
     /// The grants of users who were removed in this turn.
-    pub(super) grants_before: Vec<(Scope, Name, Role)>,
+    pub(super) grants_before: Vec<(Scope, Name, Role, Option<Name>)>,
 }
 
 impl Turn {
@@ -206,9 +206,9 @@ impl Chat {
         }
         let users = &self.users;
         self.sweeps.cancel_grants(|id| users.get(id).is_some());
-        for (scope, user, role) in self.turn.grants_before.drain(..) {
+        for (scope, user, role, by) in self.turn.grants_before.drain(..) {
             if scope.is_none_or(|room| self.conversations.get(room).is_some()) {
-                self.book.grant(scope, &user, Some(role));
+                self.book.grant(scope, &user, Some(role), by.as_ref());
             }
         }
         let mut out = Vec::with_capacity(effects.len());

@@ -22,6 +22,9 @@ const STEPS: &[&str] = &[
     include_str!("schema/audit.sql"),
     include_str!("schema/bytes.sql"),
     include_str!("schema/opened.sql"),
+    include_str!("schema/message_bytes.sql"),
+    include_str!("schema/audit_bound.sql"),
+    include_str!("schema/grants_by.sql"),
 ];
 
 /// How long a connection waits for another program's lock (an operator's `sqlite3`, a backup).
