@@ -28,6 +28,8 @@ use zeroize::Zeroizing;
 pub struct Bounds {
     /// The longest text of a message, in bytes of UTF-8 (`limits.msg_bytes`).
     pub msg_bytes: usize,
+    /// Rooms that a `LOGIN` may name (`limits.rooms_per_session`); 0: no limit.
+    pub rooms: usize,
 }
 
 /// A request, its fields valid as far as that can be told from the line alone.
@@ -217,7 +219,7 @@ fn read<'a>(op: Raw<'a>, data: Raw<'a>, bounds: &Bounds) -> Result<Request<'a>, 
     let op: Cow<'a, str> = field(op, "op").map(|s: Str<'a>| s.0)?;
     Ok(match &*op {
         "MSG" => msg(data, bounds)?,
-        "LOGIN" => Request::Login(Box::new(login(data)?)),
+        "LOGIN" => Request::Login(Box::new(login(data, bounds)?)),
         "ENROL" => Request::Enrol(Box::new(enrol::enrol(data)?)),
         "JOIN" => Request::Join(name(&object::<RoomData<'a>>(data)?.room, "room")?),
         "LEAVE" => Request::Leave(place(object::<RoomData<'a>>(data)?.room, "room")?),

@@ -1,6 +1,7 @@
 //! Owns what is written down of who may do what: grants, private rooms, mutes and bans. Called by
 //! the chat only. Never decides what follows from it: `rights` does.
 
+use super::authors::{Authors, Kind};
 use super::banned::is_in;
 use super::by_user::ByUser;
 use super::rights::{self, Granted, Rank, Standing};
@@ -23,13 +24,8 @@ pub(super) struct Book {
     /// Which mutes and bans end by themselves, and when. What was taken back or changed since is still in it:
     /// whoever comes to it looks.
     endings: BTreeSet<(u64, Kind, Scope, Banned)>,
-}
-
-/// What ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
-    Mute,
-    Ban,
+    /// Who wrote what is written down of rooms.
+    authors: Authors,
 }
 
 impl Book {
@@ -37,8 +33,8 @@ impl Book {
     pub(super) fn restore(stored: StoredRights) -> Self {
         let StoredRights { grants, private, mutes, bans } = stored;
         let mut book = Self { private: private.into_iter().collect(), ..Self::default() };
-        for (scope, user, role) in grants {
-            book.grants.put(scope, &user, role);
+        for (scope, user, role, by) in grants {
+            drop(book.grant(scope, &user, Some(role), by.as_ref()));
         }
         for (scope, user, penalty) in mutes {
             drop(book.set_mute(scope, &user, Some(penalty)));
@@ -54,7 +50,11 @@ impl Book {
         let mut private: Vec<_> = self.private.iter().copied().collect();
         private.sort_unstable();
         StoredRights {
-            grants: self.grants.iter().map(|(scope, user, role)| (scope, user.clone(), *role)).collect(),
+            grants: self
+                .grants
+                .iter()
+                .map(|(scope, user, role)| (scope, user.clone(), *role, self.granted_by(scope, &user.key())))
+                .collect(),
             private,
             mutes: self.mutes.iter().map(|(scope, user, p)| (scope, user.clone(), p.clone())).collect(),
             bans: self.bans().into_iter().map(|(scope, banned, p)| (scope, banned, p.clone())).collect(),
@@ -156,19 +156,44 @@ impl Book {
         Arc::new(self.addresses.iter().map(|(range, p)| (*range, p.until)).collect())
     }
 
-    /// Grants a role, or none.
-    pub(super) fn grant(&mut self, scope: Scope, user: &Name, role: Option<Role>) -> Option<RightsChange> {
+    /// Grants a role, or none. `by`: the user who does it, if it may count for somebody.
+    pub(super) fn grant(
+        &mut self,
+        scope: Scope,
+        user: &Name,
+        role: Option<Role>,
+        by: Option<&Name>,
+    ) -> Option<RightsChange> {
+        let by = role.and(by.cloned());
+        let key = user.key();
+        let by = self.is_written(scope, Kind::Grant, &key, by);
         let user = match role {
             Some(role) => self.grants.put(scope, user, role),
-            None => self.grants.remove(scope, &user.key())?,
+            None => self.grants.remove(scope, &key)?,
         };
-        Some(RightsChange::Grant { scope, user, role })
+        Some(RightsChange::Grant { scope, user, role, by })
+    }
+
+    /// Notes who wrote that, and whether it counts in a share: not what holds on the whole server, nor what those
+    /// write who moderate it.
+    fn is_written(&mut self, scope: Scope, kind: Kind, user: &NameKey, by: Option<Name>) -> Option<Name> {
+        let room = scope?;
+        let is_bound =
+            |by: &Name| self.grants.get(None, &by.key()).is_none_or(|role| *role < Role::Moderator);
+        let by = by.filter(is_bound);
+        self.authors.set(room, kind, user, by.clone());
+        by
+    }
+
+    fn granted_by(&self, scope: Scope, user: &NameKey) -> Option<Name> {
+        self.authors.get(scope?, Kind::Grant, user).cloned()
     }
 
     /// One of the roles that a user was granted, and where.
-    pub(super) fn a_grant_of(&self, user: &Name) -> Option<(Scope, Name, Role)> {
-        let (scope, name, role) = self.grants.first_of(&user.key())?;
-        Some((scope, name.clone(), *role))
+    pub(super) fn a_grant_of(&self, user: &Name) -> Option<(Scope, Name, Role, Option<Name>)> {
+        let key = user.key();
+        let (scope, name, role) = self.grants.first_of(&key)?;
+        Some((scope, name.clone(), *role, self.granted_by(scope, &key)))
     }
 
     /// Makes a room private, or public.
@@ -189,6 +214,7 @@ impl Book {
         mute: Option<Penalty>,
     ) -> Option<RightsChange> {
         self.ends(Kind::Mute, scope, || Banned::User(user.clone()), mute.as_ref());
+        self.is_written(scope, Kind::Mute, &user.key(), mute.as_ref().and_then(Penalty::author));
         let user = match &mute {
             Some(penalty) => self.mutes.put(scope, user, penalty.clone()),
             None => self.mutes.remove(scope, &user.key())?,
@@ -199,6 +225,9 @@ impl Book {
     /// Bans, or with `None` lets in again. `None`: there was nothing to take back.
     pub(super) fn ban(&mut self, scope: Scope, whom: &Banned, ban: Option<Penalty>) -> Option<RightsChange> {
         self.ends(Kind::Ban, scope, || whom.clone(), ban.as_ref());
+        if let Banned::User(user) = whom {
+            self.is_written(scope, Kind::Ban, &user.key(), ban.as_ref().and_then(Penalty::author));
+        }
         let banned = match (whom, &ban) {
             (Banned::User(user), Some(penalty)) => Banned::User(self.bans.put(scope, user, penalty.clone())),
             (Banned::User(user), None) => Banned::User(self.bans.remove(scope, &user.key())?),
@@ -266,6 +295,7 @@ impl Book {
         self.grants.remove_all(Some(room));
         self.mutes.remove_all(Some(room));
         self.bans.remove_all(Some(room));
+        self.authors.forget(room);
     }
 
     /// How many grants, mutes and bans there are in a room.
@@ -274,13 +304,14 @@ impl Book {
         self.grants.len_in(room) + self.mutes.len_in(room) + self.bans.len_in(room)
     }
 
-    /// How many there are in all.
-    pub(super) fn len(&self) -> usize {
-        self.grants.len()
-            + self.mutes.len()
-            + self.bans.len()
-            + self.certificates.len()
-            + self.addresses.len()
+    /// How many of them users wrote who do not moderate the server, in all rooms.
+    pub(super) fn len_by_users(&self) -> usize {
+        self.authors.len()
+    }
+
+    /// How many of those this one wrote.
+    pub(super) fn len_by(&self, user: &NameKey) -> usize {
+        self.authors.len_by(user)
     }
 }
 

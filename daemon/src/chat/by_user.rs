@@ -14,12 +14,11 @@ pub(super) struct ByUser<T> {
     all: BTreeMap<Scope, BTreeMap<NameKey, (Name, T)>>,
     /// Where something is written down of a user.
     scopes: HashMap<NameKey, BTreeSet<Scope>>,
-    count: usize,
 }
 
 impl<T> Default for ByUser<T> {
     fn default() -> Self {
-        Self { all: BTreeMap::new(), scopes: HashMap::new(), count: 0 }
+        Self { all: BTreeMap::new(), scopes: HashMap::new() }
     }
 }
 
@@ -40,7 +39,6 @@ impl<T> ByUser<T> {
             }
             Entry::Vacant(free) => {
                 self.scopes.entry(free.key().clone()).or_default().insert(scope);
-                self.count += 1;
                 free.insert((user.clone(), what)).0.clone()
             }
         }
@@ -64,7 +62,6 @@ impl<T> ByUser<T> {
     }
 
     fn is_nowhere(&mut self, scope: Scope, user: &NameKey) {
-        self.count -= 1;
         if let Some(scopes) = self.scopes.get_mut(user) {
             scopes.remove(&scope);
             if scopes.is_empty() {
@@ -106,11 +103,6 @@ impl<T> ByUser<T> {
     pub(super) fn first_of(&self, user: &NameKey) -> Option<(Scope, &Name, &T)> {
         let scope = *self.scopes.get(user)?.first()?;
         self.all.get(&scope)?.get(user).map(|(name, what)| (scope, name, what))
-    }
-
-    /// How much is written down, of everyone and everywhere.
-    pub(super) fn len(&self) -> usize {
-        self.count
     }
 
     /// How much is written down of one scope.

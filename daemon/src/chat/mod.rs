@@ -6,7 +6,9 @@
 //! is to be done ([`Effect`]).
 
 mod access;
+mod actions;
 mod acts;
+mod authors;
 mod banned;
 mod book;
 mod by_user;
@@ -68,6 +70,7 @@ pub use writes::{
     StoredConversation, StoredSession, UserId, Writes,
 };
 
+use actions::Actions;
 use book::Book;
 use networks::Networks;
 use rate::Purse;
@@ -96,10 +99,6 @@ struct Connection {
     purse: Purse,
     /// It has sent too many bytes: for how long what it asks is refused, in milliseconds.
     owes: u64,
-    /// Bytes of what it said that its network has not been charged for.
-    said: usize,
-    /// Its network has stored too much: for how long what it says is refused, in milliseconds.
-    full: u64,
     /// It is being closed: what it still asks is not heard.
     closing: bool,
 }
@@ -116,6 +115,8 @@ pub struct Chat {
     /// From where names without an owner opened rooms. The store keeps it.
     opened: Shares<ConversationId>,
     networks: Networks,
+    /// How often who may moderate.
+    actions: Actions,
     /// Who may do what.
     book: Book,
     /// Lines of the audit log that could not be written yet.
@@ -157,8 +158,6 @@ impl Chat {
                     auth_failures: 0,
                     purse: Purse::full(self.rules.rates(), self.turn.now.mono),
                     owes: 0,
-                    said: 0,
-                    full: 0,
                     closing: false,
                 };
                 self.connections.insert(connection, fresh);

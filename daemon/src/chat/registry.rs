@@ -57,6 +57,9 @@ pub enum NotGranted {
     /// Its name cannot be told from another's.
     #[error("{0} looks like {1}, who is registered: nobody could tell them apart")]
     LooksLike(Name, Name),
+    /// A user of that name was removed, and not all of what was granted is gone.
+    #[error("{0} is still being removed; try again in a moment")]
+    BeingRemoved(Name),
     /// Nobody of that name is registered.
     #[error("no user {0} is registered; `user list` shows who is")]
     NoSuchUser(Name),
@@ -200,6 +203,9 @@ impl Chat {
                 false => NotGranted::LooksLike(name, twin.name.clone()),
             });
         }
+        if self.is_being_removed(&name) {
+            return Err(NotGranted::BeingRemoved(name));
+        }
         self.register(name, Some(code));
         Ok(())
     }
@@ -255,10 +261,9 @@ impl Chat {
         }
     }
 
-    /// The name has an owner from now on. Whoever has it, or one that looks like it, without being
-    /// that owner has to go.
+    /// The name, of which no removed user has grants left, has an owner from now on. Whoever has it, or one that
+    /// looks like it, without being that owner has to go.
     pub(super) fn register(&mut self, name: Name, code: Option<Code>) -> UserId {
-        self.finish_grants_of(&name);
         while let Some(twin) = self.sessions.twin(&name) {
             self.end_sessions_of(twin, "this name is registered from now on: log in as its owner");
         }

@@ -1,6 +1,7 @@
 //! Owns the way from the store into memory at the start, and back when the store has to be told
 //! everything anew. Never reads messages: they stay where they are.
 
+use super::actions::Actions;
 use super::book::Book;
 use super::networks::Networks;
 use super::removed::RemovedUsers;
@@ -54,6 +55,7 @@ impl Chat {
             room_shares: Shares::default(),
             opened,
             networks: Networks::default(),
+            actions: Actions::default(),
             users: Arc::new(users),
             removed: RemovedUsers::new(found.removed),
             book: Book::restore(rights),

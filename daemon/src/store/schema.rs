@@ -24,6 +24,9 @@ const STEPS: &[&str] = &[
     include_str!("schema/bytes.sql"),
     include_str!("schema/opened.sql"),
     include_str!("schema/removed.sql"),
+    include_str!("schema/message_bytes.sql"),
+    include_str!("schema/audit_bound.sql"),
+    include_str!("schema/grants_by.sql"),
 ];
 
 /// How long a connection waits for another program's lock (an operator's `sqlite3`, a backup).

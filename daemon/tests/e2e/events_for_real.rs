@@ -229,7 +229,8 @@ fn store() -> BTreeSet<String> {
     let old = rusqlite::Connection::open(&store).unwrap();
     let younger = "DROP TABLE users; DROP TABLE certificates; DROP TABLE grants; DROP TABLE private_rooms;
                    DROP TABLE mutes; DROP TABLE bans; DROP TABLE audit;
-                   ALTER TABLE totals DROP COLUMN max_bytes; UPDATE chunks SET ts = ts - 864000000;
+                   ALTER TABLE totals DROP COLUMN max_bytes; ALTER TABLE totals DROP COLUMN bytes;
+                   UPDATE chunks SET ts = ts - 864000000;
                    PRAGMA user_version = 1";
     old.execute_batch(younger).unwrap();
     drop(old);

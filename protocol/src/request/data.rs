@@ -49,7 +49,7 @@ struct LoginData<'a> {
     after: Raw<'a>,
 }
 
-pub(super) fn login(data: Raw<'_>) -> Result<Login, Refusal> {
+pub(super) fn login(data: Raw<'_>, bounds: &Bounds) -> Result<Login, Refusal> {
     let parts = object::<LoginData<'_>>(data)?;
     let session: Option<String> = optional(parts.session, "session")?;
     let name = match present(parts.name) {
@@ -58,12 +58,16 @@ pub(super) fn login(data: Raw<'_>) -> Result<Login, Refusal> {
     };
     let color: Option<String> = optional(parts.color, "color")?;
     let color = color.map(|c| c.parse()).transpose().map_err(|e| bad(format!("`color`: {e}")))?;
-    let rooms: Option<Vec<String>> = optional(parts.rooms, "rooms")?;
+    let rooms: Option<Vec<Str<'_>>> = optional(parts.rooms, "rooms")?;
+    // Before one of them is looked at: a name can cost much.
+    if let Some(many) = rooms.as_ref().map(Vec::len).filter(|many| bounds.rooms > 0 && *many > bounds.rooms) {
+        return Err(bad(format!("`rooms`: {many} are named, and a session may be in {}", bounds.rooms)));
+    }
     let rooms = rooms
         .map(|rooms| {
             rooms
                 .iter()
-                .map(|r| Name::parse(r).map(Name::prepared).map_err(|e| invalid("rooms", &e)))
+                .map(|r| Name::parse(&r.0).map(Name::prepared).map_err(|e| invalid("rooms", &e)))
                 .collect()
         })
         .transpose()?;

@@ -99,9 +99,9 @@ impl Disk {
     fn change(&mut self, change: RightsChange) {
         let StoredRights { grants, private, mutes, bans } = &mut self.rights;
         match change {
-            RightsChange::Grant { scope, user, role } => {
-                grants.retain(|(s, u, _)| (*s, u) != (scope, &user));
-                grants.extend(role.map(|role| (scope, user, role)));
+            RightsChange::Grant { scope, user, role, by } => {
+                grants.retain(|(s, u, ..)| (*s, u) != (scope, &user));
+                grants.extend(role.map(|role| (scope, user, role, by)));
             }
             RightsChange::Private { room, private: is_private } => {
                 private.retain(|r| *r != room);
