@@ -92,6 +92,8 @@ pub struct Login {
     pub session: Option<Zeroizing<String>>,
     /// The last `seq` that the client has seen.
     pub after: Option<Seq>,
+    /// Of which log that is.
+    pub log: Option<String>,
 }
 
 impl fmt::Debug for Login {
@@ -287,6 +289,8 @@ struct LoginData<'a> {
     session: Raw<'a>,
     #[serde(borrow)]
     after: Raw<'a>,
+    #[serde(borrow)]
+    log: Raw<'a>,
 }
 
 fn login(data: Raw<'_>) -> Result<Login, Refusal> {
@@ -314,6 +318,7 @@ fn login(data: Raw<'_>) -> Result<Login, Refusal> {
         password: optional(parts.password, "password")?.map(Zeroizing::new),
         session: session.map(Zeroizing::new),
         after: optional(parts.after, "after")?,
+        log: optional(parts.log, "log")?,
     })
 }
 

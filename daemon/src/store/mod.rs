@@ -15,6 +15,7 @@ mod files;
 mod found;
 mod gap;
 mod guard;
+mod identity;
 mod ids;
 mod index;
 mod page;

@@ -21,6 +21,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/audit.sql"),
     include_str!("schema/bytes.sql"),
     include_str!("schema/opened.sql"),
+    include_str!("schema/log.sql"),
 ];
 
 /// How long a connection waits for another program's lock (an operator's `sqlite3`, a backup).
