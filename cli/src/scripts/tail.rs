@@ -13,6 +13,7 @@ use crate::signals::asked_to_stop;
 use crate::state::State;
 use crate::style::Style;
 use regex::Regex;
+use serde::Serialize;
 use std::cell::RefCell;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::Duration;
@@ -45,7 +46,7 @@ pub(super) async fn tail(settings: &Settings, args: Tail) -> Result<(), Stop> {
     };
     let after = args.after.or(saved.as_ref().map(|s| s.after));
     let late = "not all messages came in time";
-    let reader = Reader { settings, state, after, late, not_saved: RefCell::default() };
+    let reader = Reader { settings, state, after, late, not_saved: RefCell::default(), is_stream: true };
     reader.run(saved, &mut print).await
 }
 
@@ -64,7 +65,8 @@ pub(super) async fn wait(settings: &Settings, args: Wait) -> Result<(), Stop> {
         Ok(Break(()))
     };
     let late = "no message matched in time";
-    let reader = Reader { settings, state: None, after: args.after, late, not_saved: RefCell::default() };
+    let (after, not_saved) = (args.after, RefCell::default());
+    let reader = Reader { settings, state: None, after, late, not_saved, is_stream: false };
     reader.run(None, &mut check).await
 }
 
@@ -83,6 +85,20 @@ struct Reader<'a> {
     late: &'static str,
     /// Why the place could not be saved the last time.
     not_saved: RefCell<Option<Failure>>,
+    /// Does the output hold all that comes? Then with `--json` it also says that the numbers began anew.
+    is_stream: bool,
+}
+
+/// The line of JSON that says that the numbers of messages began anew.
+#[derive(Serialize)]
+struct Replaced {
+    log_replaced: Numbers,
+}
+
+#[derive(Serialize)]
+struct Numbers {
+    after: Seq,
+    from: Seq,
 }
 
 impl Reader<'_> {
@@ -146,6 +162,14 @@ impl Reader<'_> {
                     }
                     unsaved = true;
                 }
+                Some(Event::LogReplaced { after, from, .. }) => {
+                    last = last.map(|last| last.min(from));
+                    unsaved = true;
+                    say(&format!("tcp-chat-cli: {}", output::log_replaced(from)));
+                    if self.is_stream && self.settings.json {
+                        output::json(&Replaced { log_replaced: Numbers { after, from } })?;
+                    }
+                }
                 Some(Event::Gap { from, to }) => {
                     say(&format!(
                         "tcp-chat-cli: messages between {from} and {to} are no longer kept by the server"
@@ -154,7 +178,9 @@ impl Reader<'_> {
                 Some(Event::ChainBroken { prev, seq, .. }) => {
                     say(&format!("tcp-chat-cli: message {prev}, before {seq}, did not come"));
                 }
-                Some(Event::Reconnecting { wait, why, .. }) if self.settings.verbose => {
+                Some(Event::Reconnecting { wait, why, .. })
+                    if self.settings.verbose || matches!(why, Error::Protocol(_)) =>
+                {
                     say(&format!(
                         "* {}; trying again in {:.1} s",
                         clean(&why.to_string()),
