@@ -22,7 +22,7 @@ use crate::signals::asked_to_stop;
 use crate::state::{State, StateError};
 use serde::{Deserialize, Serialize};
 use tcp_chat_client::protocol::{MsgEvent, Seq};
-use tcp_chat_client::{Conversation, Error, Event, Page, Saved, To};
+use tcp_chat_client::{Conversation, Error, Event, Page, Queued, Saved, To};
 
 /// How many ids are noted.
 const NOTES: usize = 200;
@@ -100,8 +100,7 @@ async fn deliver(
     }
     let mut script = Script::open(settings, notes.session.clone(), Ends::Soon).await?;
     let resumed = resumed(&mut script).await?;
-    let login = script.session.login();
-    if let Some(note) = note.filter(|_| !resumed)
+    if let Some(note) = note.clone().filter(|_| !resumed)
         && let Some(event) = find(&script, &note).await?
     {
         remember(notes, Note { kept: Some(event.clone()), ..note });
@@ -109,37 +108,21 @@ async fn deliver(
         state.save(notes)?;
         return Ok(event);
     }
-    // The id holds for the room that is meant now, also where the server's first is another later.
-    let to = match (to(settings, args), login.rooms.first()) {
-        (To::Default, Some(room)) => To::Room(room.clone()),
-        (to, _) => to,
+    let (queued, mut note) = match hand_over(settings, args, text, id, state, notes, &script).await {
+        Ok(handed_over) => handed_over,
+        Err(stop) => {
+            // Nothing was sent: the id is free, and a session that began for it would only hold the name.
+            notes.sent.retain(|n| n.id != id);
+            notes.sent.extend(note);
+            if !resumed {
+                notes.session = None;
+                quit_by(&script.session, settings.deadline(), settings).await;
+            }
+            // Where it cannot be written, the next run finds a session that has ended.
+            let _ = state.save(notes);
+            return Err(stop);
+        }
     };
-    if let To::Room(room) = &to
-        && !login.rooms.contains(room)
-    {
-        script.session.join(room).await?;
-    }
-    let conversation = match &to {
-        To::Default => None,
-        To::Room(room) => Some(Place::Room(room.clone())),
-        To::User(user) => Some(Place::User(user.clone())),
-    };
-    let mut note = Note {
-        id: id.into(),
-        conversation,
-        text: text.into(),
-        name: login.name,
-        after: login.head,
-        kept: None,
-    };
-    remember(notes, note.clone());
-    notes.session = Some(script.session.saved());
-    if let Err(e) = state.save(notes) {
-        // Without its notes the session cannot be taken up again.
-        quit_by(&script.session, settings.deadline(), settings).await;
-        return Err(not_noted(e).hint("Nothing was sent.").into());
-    }
-    let queued = script.session.queue_with_id(to, text, id).await.map_err(explained)?;
     match queued.kept().await {
         Ok(sent) => {
             note.kept = Some(sent.message.clone());
@@ -158,6 +141,51 @@ async fn deliver(
             Err(e.into())
         }
     }
+}
+
+/// Notes what is to be sent, and hands it over.
+async fn hand_over(
+    settings: &Settings,
+    args: &Send,
+    text: &str,
+    id: &str,
+    state: &State,
+    notes: &mut Notes,
+    script: &Script,
+) -> Result<(Queued, Note), Stop> {
+    let login = script.session.login();
+    // The id holds for the room that is meant now, also where the server's first is another later.
+    let to = match (to(settings, args), login.rooms.first()) {
+        (To::Default, Some(room)) => To::Room(room.clone()),
+        (to, _) => to,
+    };
+    if let To::Room(room) = &to
+        && !login.rooms.contains(room)
+    {
+        script.session.join(room).await?;
+    }
+    let conversation = match &to {
+        To::Default => None,
+        To::Room(room) => Some(Place::Room(room.clone())),
+        To::User(user) => Some(Place::User(user.clone())),
+    };
+    let note = Note {
+        id: id.into(),
+        conversation,
+        text: text.into(),
+        name: login.name,
+        after: login.head,
+        kept: None,
+    };
+    remember(notes, note.clone());
+    notes.session = Some(script.session.saved());
+    if let Err(e) = state.save(notes) {
+        // Without its notes the session cannot be taken up again.
+        quit_by(&script.session, settings.deadline(), settings).await;
+        return Err(not_noted(e).hint("Nothing was sent.").into());
+    }
+    let queued = script.session.queue_with_id(to, text, id).await.map_err(explained)?;
+    Ok((queued, note))
 }
 
 /// The notes cannot be written.
