@@ -166,6 +166,7 @@ impl Talk {
                 password: None,
                 session: None,
                 after: None,
+                log: None,
             };
             let fresh = Secret { token: format!("{at}").into(), hash };
             let ask = Ask::Login { login: Box::new(login), fresh, resumes: None, proof: Proof::NotNeeded };

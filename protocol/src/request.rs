@@ -96,6 +96,8 @@ pub struct Login {
     pub session: Option<Zeroizing<String>>,
     /// The last `seq` that the client has seen.
     pub after: Option<Seq>,
+    /// Of which log that is.
+    pub log: Option<String>,
 }
 
 impl fmt::Debug for Login {

@@ -66,7 +66,7 @@ pub use turn::Outcome;
 pub use users::{Certificate, Code, Digest, Gives, Presented, User, UserChange, Users};
 pub use whole::Counts;
 pub use writes::{
-    Chunk, ConversationId, ConversationKind, Found, Sent, SessionChange, SessionId, SessionRow,
+    Chunk, ConversationId, ConversationKind, Found, LogId, Sent, SessionChange, SessionId, SessionRow,
     StoredConversation, StoredSession, UserId, Writes,
 };
 
@@ -128,6 +128,8 @@ pub struct Chat {
     connections: IdMap<ConnectionId, Connection>,
     /// The newest number on the server.
     head: Seq,
+    /// Which log the numbers are of.
+    log: LogId,
     /// Retention has removed every message below this number.
     oldest: Seq,
     /// Can messages be kept? If not, they are refused.

@@ -17,7 +17,7 @@ impl Chat {
     /// The state as the store knew it. Every session is away, its time counting from `now`.
     #[must_use]
     pub fn restore(rules: Rules, found: Found, now: Now) -> Self {
-        let Found { conversations: stored, sessions: held, rights, head, oldest, .. } = found;
+        let Found { conversations: stored, sessions: held, rights, head, oldest, log, .. } = found;
         let users = Users::new(found.users, found.certificates);
         let mut conversations = Conversations::default();
         conversations.last = found.last_conversation;
@@ -62,6 +62,7 @@ impl Chat {
             unaudited: Vec::new(),
             connections: IdMap::default(),
             head,
+            log,
             oldest,
             keeping: true,
             turn,
@@ -104,6 +105,7 @@ impl Chat {
             oldest: self.oldest,
             last_conversation: self.conversations.last,
             last_session: self.sessions.last,
+            log: self.log.clone(),
         }
     }
 }

@@ -2,9 +2,8 @@
 //! scan. Called by the writer. Never reads messages.
 
 use super::bytes;
-use super::rights;
 use super::rows::{int, number};
-use super::{tidy, users};
+use super::{identity, rights, tidy, users};
 use crate::chat::{
     ConversationId, ConversationKind, Found, SessionId, SessionRow, StoredConversation, StoredSession,
     UserId, Writes,
@@ -138,6 +137,7 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
         .collect::<rusqlite::Result<_>>()?;
 
     let (users, certificates) = users::read(log)?;
+    let log_id = identity::of(log)?;
     let Totals { head, last_conversation, last_session, .. } = totals;
     let (rights, audit) = (rights::read(log)?, Vec::new());
     let opened = log
@@ -158,6 +158,7 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
         oldest: tidy::first(log).map_or(0, |first| first.unwrap_or(head + 1)),
         last_conversation,
         last_session,
+        log: log_id,
     };
     Ok((found, totals))
 }

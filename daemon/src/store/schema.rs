@@ -27,6 +27,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/message_bytes.sql"),
     include_str!("schema/audit_bound.sql"),
     include_str!("schema/grants_by.sql"),
+    include_str!("schema/log.sql"),
 ];
 
 /// How long a connection waits for another program's lock (an operator's `sqlite3`, a backup).

@@ -40,6 +40,7 @@ mod presence;
 mod proving;
 mod refused;
 mod restarts;
+mod restore;
 mod resume;
 mod roles;
 mod rooms;

@@ -47,6 +47,8 @@ struct LoginData<'a> {
     session: Raw<'a>,
     #[serde(borrow)]
     after: Raw<'a>,
+    #[serde(borrow)]
+    log: Raw<'a>,
 }
 
 pub(super) fn login(data: Raw<'_>, bounds: &Bounds) -> Result<Login, Refusal> {
@@ -78,6 +80,7 @@ pub(super) fn login(data: Raw<'_>, bounds: &Bounds) -> Result<Login, Refusal> {
         password: optional(parts.password, "password")?.map(Zeroizing::new),
         session: session.map(Zeroizing::new),
         after: optional(parts.after, "after")?,
+        log: optional(parts.log, "log")?,
     })
 }
 

@@ -22,6 +22,7 @@ pub(super) struct Disk {
     last: (i64, i64),
     head: Seq,
     oldest: Seq,
+    pub(super) log: LogId,
 }
 
 impl Disk {
@@ -153,6 +154,7 @@ impl Disk {
             oldest: self.oldest,
             last_conversation: self.last.0,
             last_session: self.last.1,
+            log: self.log.clone(),
         }
     }
 
