@@ -24,7 +24,7 @@ fn what_is_typed_is_sent_and_takes_its_place_once_it_is_kept() {
     assert!(w.picture().contains("ana │ hello") && !w.picture().contains("sending"), "{}", w.picture());
     w.does(Input::Answer(Answer::Sent { local }));
     assert_eq!(w.picture().matches("hello").count(), 1);
-    assert!(!w.model.has_pending());
+    assert!(w.model.unconfirmed().next().is_none());
 }
 
 #[test]
