@@ -133,6 +133,11 @@ impl Users {
         self.all.get(&self.by_name.get(name)?)
     }
 
+    /// The user whose name is compared by that.
+    pub(super) fn by_key(&self, key: &NameKey) -> Option<&User> {
+        self.all.get(&self.by_name.by_key(key)?)
+    }
+
     /// The user.
     #[must_use]
     pub fn get(&self, id: UserId) -> Option<&User> {

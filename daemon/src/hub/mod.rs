@@ -7,6 +7,7 @@ mod chores;
 mod deliver;
 mod directory;
 mod inbox;
+mod moment;
 mod outbox;
 mod waiting;
 
@@ -23,6 +24,7 @@ use crate::store::Store;
 use answers::Answer;
 use arc_swap::ArcSwap;
 use chores::CHECK_EVERY;
+use moment::Moment;
 use std::sync::Arc;
 use std::time::Duration;
 use tcp_chat_protocol::{RequestId, Seq, Timestamp};
@@ -69,8 +71,8 @@ struct Hub {
     /// When to look again at those who are held.
     held_at: Instant,
     began: Instant,
-    /// The system's clock at that moment.
-    began_wall: Timestamp,
+    /// What the clock showed at that moment, and how far it is believed.
+    moment: Moment,
     tidy_at: Instant,
     /// When to look whether the store's files are still there.
     check_at: Instant,
@@ -124,8 +126,17 @@ impl Hub {
         metrics: Arc<Metrics>,
     ) -> Self {
         let began = Instant::now();
-        let began_wall = Timestamp::now();
-        let now = Now { mono: 0, wall: began_wall.0 };
+        let now = Now { mono: 0, wall: Timestamp::now().0 };
+        let newest = store.newest_at_start();
+        let moment = Moment::new(now.wall, newest);
+        if moment.is_doubtful() {
+            tracing::warn!(
+                event = "clock_ahead",
+                newest = newest.map(|newest| Timestamp(newest).to_string()),
+                "the clock is more than a week after the newest message: if it is right, nothing has to be done; for a day \
+                 no message is removed for its age"
+            );
+        }
         let chat = Chat::restore(rules, found, now);
         directory.publish(chat.users());
         Self {
@@ -139,7 +150,7 @@ impl Hub {
             unhurried_at: began,
             held_at: began,
             began,
-            began_wall,
+            moment,
             // At once: how much there is, is part of the first STATUS.
             tidy_at: began,
             check_at: began + CHECK_EVERY,
@@ -178,11 +189,9 @@ impl Hub {
         Now { mono, wall: Timestamp::now().0 }
     }
 
-    /// The moment that it is at least: a clock that jumps ahead while we run must not make messages
-    /// old, and take them away.
+    /// The moment that it is at least.
     fn certainly(&self) -> Timestamp {
-        let Now { mono, wall } = self.now();
-        Timestamp(wall.min(self.began_wall.0.saturating_add(mono)))
+        Timestamp(self.moment.certainly(self.now()))
     }
 
     /// When there is something to do although nobody asks.

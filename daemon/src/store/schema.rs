@@ -103,9 +103,14 @@ pub(super) fn check(place: &Place) -> Result<Option<Timestamp>, StoreError> {
     if found == 0 {
         return Ok(None);
     }
+    Ok(newest(&log).map_err(error)?.map(Timestamp))
+}
+
+/// Of when the newest message is, in milliseconds since 1970, if there is one.
+pub(super) fn newest(log: &Connection) -> rusqlite::Result<Option<u64>> {
     let newest = "SELECT ts FROM chunks ORDER BY first DESC LIMIT 1";
-    let newest: Option<i64> = log.query_row(newest, [], |row| row.get(0)).optional().map_err(error)?;
-    Ok(newest.and_then(|ts| u64::try_from(ts).ok()).map(Timestamp))
+    let newest: Option<i64> = log.query_row(newest, [], |row| row.get(0)).optional()?;
+    Ok(newest.and_then(|ts| u64::try_from(ts).ok()))
 }
 
 fn connect(place: &Place, access: OpenFlags) -> Result<Connection, StoreError> {

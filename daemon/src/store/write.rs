@@ -34,6 +34,8 @@ pub struct Store {
     /// What was removed last.
     tidied: tidy::Kind,
     stamps: Stamps,
+    /// The stamp of the newest message when the store was opened.
+    newest: Option<u64>,
     /// What the history took when it was last looked at.
     history_bytes: u64,
     /// Bytes of messages that came since then.
@@ -61,6 +63,8 @@ impl Store {
         bytes::count(&log).map_err(error)?;
         let (found, totals) = found::read(&log).map_err(error)?;
         let ids = Ids::read(&log, totals.sent_as_to).map_err(error)?;
+        // As with the oldest one: damage there keeps nobody from starting.
+        let newest = schema::newest(&log).unwrap_or_default();
         let files = Files::of(&place)?;
         let max_bytes = bytes::bound(&log, &place, history.max_bytes).map_err(error)?;
         backup::remove_left_behind(&place.folder());
@@ -77,6 +81,7 @@ impl Store {
             ids,
             tidied: tidy::Kind::default(),
             stamps: Stamps::default(),
+            newest,
             history_bytes: 0,
             grown: 0,
             checkpoints,
@@ -216,6 +221,12 @@ impl Store {
     #[must_use]
     pub fn history_bytes(&self) -> HistoryBytes {
         HistoryBytes { taken: self.history_bytes, most: self.shared.max_bytes }
+    }
+
+    /// The stamp of the newest message when the store was opened, in milliseconds since 1970.
+    #[must_use]
+    pub fn newest_at_start(&self) -> Option<u64> {
+        self.newest
     }
 
     /// Did so much come since [`Store::tidy`] last looked that it should look again?

@@ -224,12 +224,13 @@ fn store() -> BTreeSet<String> {
     let younger = "DROP TABLE users; DROP TABLE certificates; DROP TABLE grants; DROP TABLE private_rooms;
                    DROP TABLE mutes; DROP TABLE bans; DROP TABLE audit;
                    ALTER TABLE totals DROP COLUMN max_bytes; ALTER TABLE totals DROP COLUMN bytes;
-                   PRAGMA user_version = 1";
+                   PRAGMA user_version = 1; UPDATE chunks SET ts = ts - 8640000000";
     old.execute_batch(younger).unwrap();
     drop(old);
     std::fs::remove_file(&index).unwrap();
     daemon.start_again();
     assert_eq!(daemon.tells("store_migrated")["from"], 1);
+    daemon.tells("clock_ahead");
     daemon.tells("index_made_anew");
     daemon.login("bo").says("kept, too");
     daemon.ends();
