@@ -21,8 +21,7 @@ pub(super) struct Book {
     bans: ByUser<Penalty>,
     certificates: BTreeMap<Fingerprint, Penalty>,
     addresses: BTreeMap<IpNet, Penalty>,
-    /// Which mutes and bans end by themselves, and when. What was taken back or changed since is still in it:
-    /// whoever comes to it looks.
+    /// Which mutes and bans end by themselves, and when: one entry for each, under the name as it was first written.
     endings: BTreeSet<(u64, Kind, Scope, Banned)>,
     /// Who wrote what is written down of rooms.
     authors: Authors,
@@ -213,7 +212,9 @@ impl Book {
         user: &Name,
         mute: Option<Penalty>,
     ) -> Option<RightsChange> {
-        self.ends(Kind::Mute, scope, || Banned::User(user.clone()), mute.as_ref());
+        let user = &self.mutes.name(scope, &user.key()).unwrap_or(user).clone();
+        let before = self.mutes.get(scope, &user.key()).and_then(|p| p.until);
+        self.ends(Kind::Mute, scope, &Banned::User(user.clone()), before, mute.as_ref());
         self.is_written(scope, Kind::Mute, &user.key(), mute.as_ref().and_then(Penalty::author));
         let user = match &mute {
             Some(penalty) => self.mutes.put(scope, user, penalty.clone()),
@@ -224,7 +225,13 @@ impl Book {
 
     /// Bans, or with `None` lets in again. `None`: there was nothing to take back.
     pub(super) fn ban(&mut self, scope: Scope, whom: &Banned, ban: Option<Penalty>) -> Option<RightsChange> {
-        self.ends(Kind::Ban, scope, || whom.clone(), ban.as_ref());
+        let first = match whom {
+            Banned::User(user) => self.bans.name(scope, &user.key()).cloned().map(Banned::User),
+            Banned::Certificate(_) | Banned::Address(_) => None,
+        };
+        let whom = first.as_ref().unwrap_or(whom);
+        let before = self.ban_on(scope, whom).and_then(|p| p.until);
+        self.ends(Kind::Ban, scope, whom, before, ban.as_ref());
         if let Banned::User(user) = whom {
             self.is_written(scope, Kind::Ban, &user.key(), ban.as_ref().and_then(Penalty::author));
         }
@@ -245,9 +252,20 @@ impl Book {
         Some(RightsChange::Ban { scope, banned, ban })
     }
 
-    fn ends(&mut self, kind: Kind, scope: Scope, whom: impl FnOnce() -> Banned, penalty: Option<&Penalty>) {
+    /// It ends then, and no longer when it did `before`.
+    fn ends(
+        &mut self,
+        kind: Kind,
+        scope: Scope,
+        whom: &Banned,
+        before: Option<u64>,
+        penalty: Option<&Penalty>,
+    ) {
+        if let Some(until) = before {
+            self.endings.remove(&(until, kind, scope, whom.clone()));
+        }
         if let Some(until) = penalty.and_then(|p| p.until) {
-            self.endings.insert((until, kind, scope, whom()));
+            self.endings.insert((until, kind, scope, whom.clone()));
         }
     }
 
@@ -292,10 +310,21 @@ impl Book {
     /// The room is gone.
     pub(super) fn forget(&mut self, room: ConversationId) {
         self.private.remove(&room);
+        for (kind, of) in [(Kind::Mute, &self.mutes), (Kind::Ban, &self.bans)] {
+            for (user, until) in of.there(Some(room)).filter_map(|(user, p)| Some((user, p.until?))) {
+                self.endings.remove(&(until, kind, Some(room), Banned::User(user.clone())));
+            }
+        }
         self.grants.remove_all(Some(room));
         self.mutes.remove_all(Some(room));
         self.bans.remove_all(Some(room));
         self.authors.forget(room);
+    }
+
+    /// How many mutes and bans end by themselves.
+    #[cfg(test)]
+    pub(super) fn ending(&self) -> usize {
+        self.endings.len()
     }
 
     /// How many grants, mutes and bans there are in a room.

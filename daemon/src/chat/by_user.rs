@@ -30,6 +30,11 @@ impl<T> ByUser<T> {
         self.all.get(&scope)?.get(user).map(|(_, what)| what)
     }
 
+    /// The name under which something is written down of a user there.
+    pub(super) fn name(&self, scope: Scope, user: &NameKey) -> Option<&Name> {
+        self.all.get(&scope)?.get(user).map(|(name, _)| name)
+    }
+
     /// Writes it down, and gives the name under which it stands: as it was first written.
     pub(super) fn put(&mut self, scope: Scope, user: &Name, what: T) -> Name {
         match self.all.entry(scope).or_default().entry(user.key()) {

@@ -2,9 +2,10 @@
 //! by [`Chat::ask`], by entry and by the acts. Never sends: it adds to the turn.
 
 use super::checks::not_to_enter;
+use super::party::Party;
 use super::rights::{Deed, may};
 use super::rooms::{Conversation, Conversations, LooksLike};
-use super::shares::{is_this_host, network};
+use super::shares::is_this_host;
 use super::sweeps::Sweep;
 use super::{
     Answer, Chat, ConnectionId, ConversationId, ConversationKind, SessionChange, SessionId, UserId, refusal,
@@ -149,6 +150,11 @@ impl Chat {
         self.turn.writes.sessions.push(SessionChange::Join { session, room, since: self.head });
     }
 
+    /// Is it a room that machines post to? Whoever opened one of its look first must not stop them.
+    fn is_of_machines(&self, name: &Name) -> bool {
+        self.rules.http_rooms.iter().any(|room| room.key() == name.key())
+    }
+
     /// Is it one of the configured rooms?
     pub(super) fn is_configured(&self, name: &Name) -> bool {
         self.rules.default_rooms.iter().any(|room| room.key() == name.key())
@@ -156,9 +162,8 @@ impl Chat {
 
     pub(super) fn open_default_rooms(&mut self) {
         for name in self.rules.default_rooms.clone() {
-            if self.conversations.room(&name).is_none()
-                && let Ok(room) = self.conversations.open_room(&name)
-            {
+            if self.conversations.room(&name).is_none() {
+                let room = self.conversations.open_configured(&name);
                 self.turn.writes.conversations.push((room, ConversationKind::Room(name)));
             }
         }
@@ -173,14 +178,18 @@ impl Chat {
         address: IpAddr,
     ) -> Result<ConversationId, super::Refusal> {
         self.may_open(name, user, is_proven, address, 1)?;
-        let room = self.conversations.open_room(name).map_err(|LooksLike(other)| looks_like(name, &other))?;
+        let room = match self.is_of_machines(name) {
+            true => self.conversations.open_configured(name),
+            false => {
+                self.conversations.open_room(name).map_err(|LooksLike(other)| looks_like(name, &other))?
+            }
+        };
         if !is_this_host(address) {
             self.room_shares.add(room, address);
         }
-        if !is_proven {
-            self.opened.add(room, address);
-            self.turn.writes.opened.push((room, network(address)));
-        }
+        let by = self.opener(&user.key(), is_proven, address);
+        self.opened.add(room, by);
+        self.turn.writes.opened.push((room, by));
         self.turn.writes.conversations.push((room, ConversationKind::Room(name.clone())));
         if is_proven {
             let change = self.book.grant(Some(room), user, Some(Role::Owner), None);
@@ -192,7 +201,8 @@ impl Chat {
     /// Could the room be opened, as the last of so `many`?
     fn may_open(&self, name: &Name, user: &Name, is_proven: bool, address: IpAddr, many: usize) -> Answer {
         self.may_open_any(name, (&user.key(), is_proven), address, many)?;
-        let Some(twin) = self.conversations.twin(name) else { return Ok(()) };
+        let twin = self.conversations.twin(name).filter(|_| !self.is_of_machines(name));
+        let Some(twin) = twin else { return Ok(()) };
         // Not even by its look is a private room found.
         self.may_enter(twin, name, &user.key(), is_proven).map_err(|_| not_to_enter(Some(name)))?;
         let other = self.conversations.get(twin).and_then(Conversation::room).unwrap_or(name);
@@ -222,6 +232,7 @@ impl Chat {
         many: usize,
     ) -> Answer {
         let (rooms, limit) = (self.conversations.room_count(), self.rules.rooms);
+        let by = self.opener(user, is_proven, address);
         let why = if !self.rules.create {
             "users may not open rooms"
         } else if may(self.book.on_server(user, is_proven, self.turn.now.wall), Deed::Open).is_err() {
@@ -230,12 +241,23 @@ impl Chat {
             "the server has no room for one more"
         } else if !self.room_shares.may_have(address, many, limit) {
             "your network has opened half of those that the server allows"
-        } else if !is_proven && !self.opened.is_within(address, many, self.rules.rooms_per_network) {
-            "your network has opened as many as it may: use one that is there, or log in with a name of your own"
+        } else if !self.opened.is_within(by, many, self.rules.rooms_per_network) {
+            match by {
+                Party::User(_) => "you have opened as many as you may: use one that is there",
+                Party::Network(_) => {
+                    "your network has opened as many as it may: use one that is there, or log in with a name of your own"
+                }
+            }
         } else {
             return Ok(());
         };
         Err(refusal(ErrorKind::NoSuchRoom, format!("there is no room {name}, and {why}")))
+    }
+
+    /// In whose quota a room is that this user opens.
+    fn opener(&self, user: &NameKey, is_proven: bool, address: IpAddr) -> Party {
+        let owner = self.users.by_key(user).filter(|_| is_proven);
+        owner.map_or_else(|| Party::at(address), |owner| Party::User(owner.id))
     }
 
     pub(super) fn leave(
@@ -321,7 +343,7 @@ impl Chat {
         }
         self.conversations.remove(id);
         self.room_shares.remove(&id);
-        self.opened.remove(&id);
+        self.opened.remove(id);
         self.book.forget(id);
         self.turn.writes.gone.push(id);
     }

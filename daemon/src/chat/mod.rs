@@ -23,6 +23,7 @@ mod networks;
 mod order;
 mod out;
 mod parts;
+mod party;
 mod pass;
 mod presence;
 mod rate;
@@ -53,6 +54,7 @@ pub use command::{
 };
 pub use look::{Cursor, Look, Page};
 pub use order::{Act, Audit, Ban, Barred, By, Penalty, RightsChange, Scope, StoredRights, Undo};
+pub use party::{NoParty, Party};
 pub use pass::SLOWEST_MS;
 pub use rate::{Flow, Rate};
 pub use reads::{PageOf, Range, Resent, ResentTo, SearchIn};
@@ -61,6 +63,8 @@ pub use registry::{CertificateInfo, NotGranted, Registered, UserInfo, UserWish};
 pub use removed::Removed;
 pub use rules::Rules;
 pub use shares::{is_this_host, network};
+#[cfg(test)]
+pub(crate) use steps::so_far as steps_so_far;
 pub use tally::{ResumeOutcome, Tally};
 pub use turn::Outcome;
 pub use users::{Certificate, Code, Digest, Gives, Presented, User, UserChange, Users};
@@ -73,6 +77,7 @@ pub use writes::{
 use actions::Actions;
 use book::Book;
 use networks::Networks;
+use party::Opened;
 use rate::Purse;
 use removed::RemovedUsers;
 use rooms::Conversations;
@@ -112,8 +117,8 @@ pub struct Chat {
     /// From where sessions came, and from where rooms were opened.
     session_shares: Shares<SessionId>,
     room_shares: Shares<ConversationId>,
-    /// From where names without an owner opened rooms. The store keeps it.
-    opened: Shares<ConversationId>,
+    /// Who opened rooms. The store keeps it.
+    opened: Opened,
     networks: Networks,
     /// How often who may moderate.
     actions: Actions,
@@ -226,7 +231,7 @@ impl Chat {
             .ok_or_else(|| refusal(ErrorKind::NotLoggedIn, "log in first: send a LOGIN with a name"))?;
         self.pass_rate(connection, session, owes, lines)?;
         if let Ask::Say(target, json) = ask {
-            self.pass_stored(connection, session, json.len())?;
+            self.pass_stored(connection, session, id, &target, &json)?;
             return self.say(connection, session, id, target, json, past);
         }
         self.seal();

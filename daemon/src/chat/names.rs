@@ -41,7 +41,12 @@ impl Least for ConversationId {
 impl<T: Least> Names<T> {
     /// What is called so.
     pub(super) fn get(&self, name: &Name) -> Option<T> {
-        self.by_key.get(&name.key()).copied()
+        self.by_key(&name.key())
+    }
+
+    /// What is called so, where the name is known already by what it is compared by.
+    pub(super) fn by_key(&self, key: &NameKey) -> Option<T> {
+        self.by_key.get(key).copied()
     }
 
     /// What stands in the way of a new one of this name: what is called so, or looks like it.

@@ -1,9 +1,9 @@
-//! Owns how much comes from which network: what its sessions send together, and what of it is stored. So a new
-//! session has no new burst. Called by the chat for each read and each message. This host counts as several
-//! networks: behind it there may be many, by a tunnel.
+//! Owns how much comes from which network: what its sessions send together, and what of it is stored; what a
+//! registered user has stored counts for the user. So a new session has no new burst. Called by the chat for each
+//! read and each message.
 
+use super::party::Party;
 use super::rate::{Debt, Flow};
-use super::shares::{THIS_HOST_IS, is_this_host, network};
 use std::collections::HashMap;
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ const REMEMBERED: usize = 1_024;
 /// What is left to each network.
 #[derive(Debug, Default)]
 pub(super) struct Networks {
-    all: HashMap<IpAddr, Left>,
+    all: HashMap<Party, Left>,
     /// At how many of them the next look is taken at which may go.
     look_at: usize,
 }
@@ -37,22 +37,23 @@ impl Networks {
     /// # Errors
     /// It is owed from before, for so many milliseconds.
     pub(super) fn sends(&mut self, from: IpAddr, bounds: Bounds, bytes: usize, now: u64) -> Result<u64, u64> {
+        let from = Party::at(from);
         self.left(from, bounds, now).sent.charge(times(from, bounds.sent), bytes, now)
     }
 
-    /// A name without an owner says from there what takes so many bytes of the store. The last may be more than is
+    /// What is said takes so many bytes of the store. The last may be more than is
     /// left. It is charged at once: a connection that comes, speaks and goes leaves nothing unpaid.
     ///
     /// # Errors
     /// It is owed from before, for so many milliseconds: it must not be stored.
-    pub(super) fn stores(&mut self, from: IpAddr, bounds: Bounds, bytes: usize, now: u64) -> Result<(), u64> {
+    pub(super) fn stores(&mut self, by: Party, bounds: Bounds, bytes: usize, now: u64) -> Result<(), u64> {
         if bounds.stored.per_second == 0 {
             return Ok(());
         }
-        self.left(from, bounds, now).stored.charge(times(from, bounds.stored), bytes, now).map(drop)
+        self.left(by, bounds, now).stored.charge(times(by, bounds.stored), bytes, now).map(drop)
     }
 
-    fn left(&mut self, from: IpAddr, bounds: Bounds, now: u64) -> &mut Left {
+    fn left(&mut self, from: Party, bounds: Bounds, now: u64) -> &mut Left {
         if self.all.len() >= self.look_at.max(REMEMBERED) {
             let Bounds { sent, stored } = bounds;
             self.all.retain(|from, left| {
@@ -62,13 +63,12 @@ impl Networks {
             self.look_at = 2 * self.all.len();
         }
         let fresh = || Left { sent: Debt::none(now), stored: Debt::none(now) };
-        self.all.entry(network(from)).or_insert_with(fresh)
+        self.all.entry(from).or_insert_with(fresh)
     }
 }
 
-/// This host may send and store as much as several networks.
-fn times(from: IpAddr, flow: Flow) -> Flow {
-    let times = if is_this_host(from) { THIS_HOST_IS as u64 } else { 1 };
+fn times(party: Party, flow: Flow) -> Flow {
+    let times = u64::from(party.times());
     Flow { per_second: flow.per_second.saturating_mul(times), burst: flow.burst.saturating_mul(times) }
 }
 
@@ -84,7 +84,7 @@ mod tests {
         let mut networks = Networks::default();
         let mut does = |from: &str, read, said| {
             let from = from.parse().unwrap();
-            (networks.sends(from, BOUNDS, read, 0), networks.stores(from, BOUNDS, said, 0))
+            (networks.sends(from, BOUNDS, read, 0), networks.stores(Party::at(from), BOUNDS, said, 0))
         };
         assert_eq!(does("2001:db8::1", 10, 100), (Ok(0), Ok(())));
         assert_eq!(does("2001:db8::2", 1, 1), (Ok(1), Ok(())), "the same network, on credit");
@@ -102,7 +102,7 @@ mod tests {
             networks.sends([10, 0, a, b].into(), BOUNDS, 1, n).unwrap();
         }
         assert!(networks.all.len() <= REMEMBERED, "{}", networks.all.len());
-        let debtor = [192, 0, 2, 1].into();
+        let debtor = Party::at([192, 0, 2, 1].into());
         networks.stores(debtor, BOUNDS, 1_000_000, 4_000).unwrap();
         for n in 4_000..8_000_u64 {
             let [.., a, b] = n.to_be_bytes();

@@ -3,14 +3,15 @@
 //! PING, QUIT) or what was no request: those count too, and cost only that the peer is read more
 //! slowly, so that refusing a flood costs next to nothing.
 
-use super::actions::Actor;
 use super::lookups::WHO_MEMBERS;
+use super::party::Party;
 use super::{Answer, Ask, Chat, ConnectionId, Effect, Refusal, SessionId, refusal};
-use tcp_chat_protocol::ErrorKind;
+use tcp_chat_protocol::request::{Place, Target};
+use tcp_chat_protocol::{ErrorKind, RequestId};
 
 /// For how long a line too many keeps its peer from being read, in milliseconds.
 const LINE_MS: u64 = 1;
-/// What is stored of a message beside its text, in bytes, about.
+/// What is stored of a message beside its text, its names and its id, in bytes, about.
 const AROUND_BYTES: usize = 150;
 /// Members or rooms that a reply lists for the price of a line.
 const LISTED_A_LINE: usize = 100;
@@ -38,22 +39,36 @@ impl Chat {
         })
     }
 
-    /// What a name without an owner says counts against what its network may have stored.
+    /// What is said counts against what its user, or the network of a name without an owner, may have stored.
     pub(super) fn pass_stored(
         &mut self,
         connection: ConnectionId,
         session: SessionId,
-        bytes: usize,
+        id: Option<&RequestId>,
+        target: &Target,
+        json: &str,
     ) -> Answer {
-        if self.sessions.get(session).is_none_or(|session| session.proven) {
-            return Ok(());
-        }
-        let (address, now) = (self.address_of(connection), self.turn.now.mono);
-        self.networks.stores(address, self.rules.of_networks(), bytes + AROUND_BYTES, now).map_err(|wait| {
+        let Some(session) = self.sessions.get(session) else { return Ok(()) };
+        let by = Party::of(session.row.user, session.proven, self.address_of(connection));
+        let name = session.row.name.as_str().len();
+        let place = match target {
+            Target::Room(Place(Some(name))) | Target::User(Place(Some(name))) => name.as_str().len(),
+            _ => 0,
+        };
+        let id = match id {
+            Some(RequestId::Text(id)) => id.len(),
+            _ => 0,
+        };
+        // The author stands in the search index, too; an id is filed by number and by session.
+        let bytes = json.len() + 3 * name + place + 2 * id + AROUND_BYTES;
+        self.networks.stores(by, self.rules.of_networks(), bytes, self.turn.now.mono).map_err(|wait| {
             let seconds = wait.div_ceil(1_000);
-            let msg = format!(
-                "your network has stored as much as it may in a day: wait {seconds} s, or log in with a name of your own"
-            );
+            let msg = match by {
+                Party::User(_) => format!("you have stored as much as you may in a day: wait {seconds} s"),
+                Party::Network(_) => format!(
+                    "your network has stored as much as it may in a day: wait {seconds} s, or log in with a name of your own"
+                ),
+            };
             too_fast(wait, msg)
         })
     }
@@ -112,8 +127,7 @@ impl Chat {
             return Ok(());
         }
         let Some(session) = self.sessions.get(session) else { return Ok(()) };
-        let user = Actor::User(session.row.user);
-        let who = if session.proven { user } else { Actor::at(self.address_of(connection)) };
+        let who = Party::of(session.row.user, session.proven, self.address_of(connection));
         self.actions.take(who, self.turn.now.mono).map_err(|wait| {
             let seconds = wait.div_ceil(1_000);
             too_fast(wait, format!("too much order for a minute: wait {seconds} s and send it again"))

@@ -4,6 +4,7 @@
 use super::actions::Actions;
 use super::book::Book;
 use super::networks::Networks;
+use super::party::Opened;
 use super::removed::RemovedUsers;
 use super::rooms::Conversations;
 use super::sessions::{Session, Sessions, UsedIds};
@@ -39,10 +40,10 @@ impl Chat {
             }
             sessions.put(session);
         }
-        let mut opened = Shares::default();
-        for (room, address) in found.opened {
+        let mut opened = Opened::default();
+        for (room, by) in found.opened {
             if conversations.get(room).is_some() {
-                opened.add(room, address);
+                opened.add(room, by);
             }
         }
         let mut turn = Turn::default();
@@ -90,7 +91,7 @@ impl Chat {
             .iter()
             .map(|s| StoredSession { row: s.row.clone(), rooms: s.rooms.clone() })
             .collect();
-        let mut opened: Vec<_> = self.opened.iter().map(|(room, network)| (*room, network)).collect();
+        let mut opened: Vec<_> = self.opened.iter().collect();
         opened.sort_unstable();
         Found {
             opened,

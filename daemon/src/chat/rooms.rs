@@ -180,10 +180,15 @@ impl Conversations {
         if let Some(other) = self.twin(name).and_then(|id| self.get(id)?.room()) {
             return Err(LooksLike(other.clone()));
         }
+        Ok(self.open_configured(name))
+    }
+
+    /// Opens a room that the operator has named: another one of the same look does not stand in its way.
+    pub(super) fn open_configured(&mut self, name: &Name) -> ConversationId {
         self.last += 1;
         let id = ConversationId(self.last);
         self.put(id, ConversationKind::Room(name.clone()), 0);
-        Ok(id)
+        id
     }
 
     /// Two users' direct messages, if they have any.

@@ -11,6 +11,8 @@ use tcp_chat_protocol::Name;
 pub struct Rules {
     /// The rooms of a login that names none; the first takes the bare `MSG`.
     pub default_rooms: Vec<Name>,
+    /// The rooms that machines post to.
+    pub http_rooms: Vec<Name>,
     /// May users open rooms?
     pub create: bool,
     /// The largest room in which presence is announced, in members.
@@ -50,9 +52,10 @@ pub struct Rules {
 
 impl From<&Settings> for Rules {
     fn from(settings: &Settings) -> Self {
-        let Settings { auth, rooms, sessions, limits, .. } = settings;
+        let Settings { auth, rooms, sessions, limits, http, .. } = settings;
         Self {
             default_rooms: rooms.default.clone(),
+            http_rooms: http.rooms.clone(),
             create: rooms.create,
             presence_limit: rooms.presence_limit,
             ttl_ms: u64::try_from(sessions.ttl.as_millis()).unwrap_or(u64::MAX),

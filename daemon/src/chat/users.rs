@@ -146,7 +146,12 @@ impl Users {
     /// The user of this name.
     #[must_use]
     pub fn by_name(&self, name: &Name) -> Option<&User> {
-        self.all.get(self.by_key.get(&name.key())?.first()?)
+        self.by_key(&name.key())
+    }
+
+    /// The user whose name is compared by that.
+    pub(super) fn by_key(&self, key: &NameKey) -> Option<&User> {
+        self.all.get(self.by_key.get(key)?.first()?)
     }
 
     /// The user.

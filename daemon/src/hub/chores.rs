@@ -103,13 +103,14 @@ impl Hub {
     fn tidy(&mut self) -> Result<bool, StoreError> {
         let began = std::time::Instant::now();
         let mut is_more = self.tidy_once()?;
+        // It was looked at before the slice went: the next look may find that there is room again.
+        self.tell_if_full();
         for _ in 1..SLICES {
             if !is_more || !self.is_over() || began.elapsed() >= SLICES_TIME {
                 break;
             }
             is_more = self.tidy_once()?;
         }
-        self.tell_if_full();
         Ok(is_more)
     }
 

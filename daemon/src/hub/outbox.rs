@@ -2,7 +2,7 @@
 //! its bound the tail turns into a gap that swallows chunks by their numbers, to be read from the
 //! store: so a slow reader holds up nobody and costs no memory. Never writes to a socket.
 
-use crate::chat::{Closing, Range, Read, SLOWEST_MS, SessionId};
+use crate::chat::{Chunk, Closing, ConversationId, IdMap, Range, Read, SLOWEST_MS, SessionId};
 use crate::store::Kept;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -51,6 +51,8 @@ pub struct Outbox {
 #[derive(Debug, Default)]
 struct Inner {
     items: VecDeque<Item>,
+    /// If the last item is a gap, where in it the last range of each conversation is; `None`: not looked yet.
+    tails: Option<IdMap<ConversationId, usize>>,
     /// What the items hold.
     bytes: usize,
     /// Whoever is waiting for an item.
@@ -104,8 +106,7 @@ impl Outbox {
         if inner.closing.is_some() {
             return None;
         }
-        inner.bytes += item.bytes();
-        inner.items.push_back(item);
+        inner.put(item);
         inner.waker.take()
     }
 
@@ -117,8 +118,7 @@ impl Outbox {
         if inner.closing.is_some() || inner.bytes > self.bound {
             return false;
         }
-        inner.bytes += line.len();
-        inner.items.push_back(Item::Shared(line.clone()));
+        inner.put(Item::Shared(line.clone()));
         !std::mem::replace(&mut inner.unhurried, true)
     }
 
@@ -140,21 +140,18 @@ impl Outbox {
         }
         let chunk = kept.chunk();
         let size = chunk.lines.len();
-        if let Some(Item::Read(Read::Gap(_, ranges))) = inner.items.back_mut() {
-            widen(ranges, chunk);
+        let Inner { items, tails, .. } = &mut *inner;
+        if let Some(Item::Read(Read::Gap(_, ranges))) = items.back_mut() {
+            widen(ranges, tails, chunk);
         } else if inner.bytes + size > self.bound
             && inner.bytes > 0
             && let Some(session) = inner.session
         {
             let range = Range { conversation: chunk.conversation, first: chunk.first, last: chunk.last };
-            let gap = Item::Read(Read::Gap(session, vec![range]));
-            inner.bytes += gap.bytes();
-            inner.items.push_back(gap);
+            inner.put(Item::Read(Read::Gap(session, vec![range])));
             falls_behind = true;
         } else {
-            inner.bytes += size;
-            let item = if ids.is_empty() { Item::Kept(kept.clone()) } else { Item::Own(kept.clone(), ids) };
-            inner.items.push_back(item);
+            inner.put(if ids.is_empty() { Item::Kept(kept.clone()) } else { Item::Own(kept.clone(), ids) });
         }
         (inner.waker.take(), falls_behind)
     }
@@ -238,6 +235,7 @@ impl Outbox {
         if inner.items.is_empty() {
             // What was there may have been much: an idle connection holds nothing.
             inner.items = VecDeque::new();
+            inner.tails = None;
             return match inner.closing {
                 Some(why) => Poll::Ready(Taken::Closed(why)),
                 None => {
@@ -260,13 +258,27 @@ impl Outbox {
     }
 }
 
+impl Inner {
+    fn put(&mut self, item: Item) {
+        self.bytes += item.bytes();
+        self.items.push_back(item);
+        self.tails = None;
+    }
+}
+
 /// Notes a chunk in a gap. A chunk that follows directly on what is noted of its conversation makes
-/// that range longer; after a time out of the room it is a range of its own.
-fn widen(ranges: &mut Vec<Range>, chunk: &crate::chat::Chunk) {
-    let known = ranges.iter_mut().rev().find(|r| r.conversation == chunk.conversation);
-    match known {
+/// that range longer; after a time out of the room it is a range of its own. What is noted is found by
+/// its conversation: the hub notes each chunk for everyone who is behind.
+fn widen(ranges: &mut Vec<Range>, tails: &mut Option<IdMap<ConversationId, usize>>, chunk: &Chunk) {
+    let tails = tails.get_or_insert_with(|| {
+        ranges.iter().enumerate().map(|(at, range)| (range.conversation, at)).collect()
+    });
+    match tails.get(&chunk.conversation).and_then(|at| ranges.get_mut(*at)) {
         Some(range) if range.last == chunk.prev => range.last = chunk.last,
-        _ => ranges.push(Range { conversation: chunk.conversation, first: chunk.first, last: chunk.last }),
+        _ => {
+            tails.insert(chunk.conversation, ranges.len());
+            ranges.push(Range { conversation: chunk.conversation, first: chunk.first, last: chunk.last });
+        }
     }
 }
 

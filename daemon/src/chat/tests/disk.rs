@@ -10,7 +10,7 @@ use tcp_chat_protocol::{RequestId, Seq};
 #[derive(Debug, Default, Clone)]
 pub(super) struct Disk {
     conversations: BTreeMap<ConversationId, (ConversationKind, Seq)>,
-    opened: BTreeMap<ConversationId, std::net::IpAddr>,
+    opened: BTreeMap<ConversationId, Party>,
     sessions: BTreeMap<SessionId, (SessionRow, Vec<(ConversationId, Seq)>)>,
     pub(super) chunks: Vec<Chunk>,
     sent: HashMap<(SessionId, RequestId), (ConversationId, Seq)>,
@@ -144,7 +144,7 @@ impl Disk {
                 .values()
                 .map(|(row, rooms)| StoredSession { row: row.clone(), rooms: rooms.clone() })
                 .collect(),
-            opened: self.opened.iter().map(|(room, network)| (*room, *network)).collect(),
+            opened: self.opened.iter().map(|(room, by)| (*room, *by)).collect(),
             rights: self.rights.clone(),
             audit: Vec::new(),
             users: self.users.values().cloned().collect(),

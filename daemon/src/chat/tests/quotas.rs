@@ -100,3 +100,99 @@ fn what_is_said_counts_even_if_nothing_is_read_after_it() {
     }
     assert_eq!(kept, 7, "153 bytes each, the last on credit");
 }
+
+#[test]
+fn a_mute_that_is_changed_or_taken_back_leaves_nothing_behind() {
+    let mut world = World::new(|rules| rules.rate = Rate { per_second: 0, burst: 1 });
+    world.proven = vec!["ana"];
+    let ana = world.login("ana");
+    world.sends(ana, r#"{"op":"JOIN","data":{"room":"hers"}}"#);
+    let act = |op: &str, user: &str, for_s: u64| {
+        format!(r#"{{"op":"{op}","data":{{"user":"{user}","room":"hers","for_s":{for_s}}}}}"#)
+    };
+    for n in 0..50 {
+        for user in ["bo", "BO", "Bo"] {
+            world.sends(ana, &act("MUTE", user, 1_000 + n));
+            world.sends(ana, &act("BAN", user, 1_000 + n));
+        }
+    }
+    assert_eq!(world.chat.book.ending(), 2);
+    world.sends(ana, r#"{"op":"UNMUTE","data":{"user":"bO","room":"hers"}}"#);
+    assert_eq!(world.chat.book.ending(), 1);
+    world.sends(ana, r#"{"op":"QUIT"}"#);
+    assert_eq!(world.chat.book.ending(), 0, "the room is gone");
+}
+
+#[test]
+fn a_registered_user_has_quotas_of_rooms_and_bytes_too_through_restarts() {
+    let mut world = World::new(|rules| {
+        rules.rooms_per_network = 2;
+        rules.network_stored = Flow { per_second: 1, burst: 1_000 };
+    });
+    world.proven = vec!["ana", "bo"];
+    let joins = |world: &mut World, who, room: &str| {
+        world.skips(&[who]);
+        world.sends(who, &format!(r#"{{"op":"JOIN","data":{{"room":"{room}"}}}}"#));
+        let is_in = world.hears(who).remove(0).starts_with("JOIN");
+        world.sends(who, &format!(r#"{{"op":"MSG","data":{{"room":"{room}","msg":"."}}}}"#));
+        is_in
+    };
+    let ana = world.login("ana");
+    assert!(joins(&mut world, ana, "a") && joins(&mut world, ana, "b") && !joins(&mut world, ana, "c"));
+    world.restarts();
+    let [ana, bo] = ["ana", "bo"].map(|name| world.login(name));
+    assert!(!joins(&mut world, ana, "c"), "neither another session nor a restart changes anything");
+    assert!(joins(&mut world, bo, "c") && joins(&mut world, ana, "c"), "others have their own");
+    let says = |world: &mut World, name| {
+        let who = world.login(name);
+        world.skips(&[who]);
+        world.in_one_turn(who, &[r#"{"op":"MSG","data":"x"}"#; 20]);
+        let said = world.hears(who).iter().filter(|line| line.starts_with("MSG ")).count();
+        world.sends(who, QUIT);
+        said
+    };
+    let said: Vec<_> = ["ana", "ana", "bo"].into_iter().map(|name| says(&mut world, name)).collect();
+    assert!(said[0] > 0 && said[1] == 0 && said[2] > 0, "{said:?}");
+}
+
+#[test]
+fn what_is_charged_grows_with_names_and_ids() {
+    let mut world = World::new(|rules| rules.network_stored = Flow { per_second: 1, burst: 5_000 });
+    let mut kept = |name: &str, id: &str| {
+        let who = world.login(name);
+        world.skips(&[who]);
+        let line = |n| format!(r#"{{"op":"MSG","id":"{n}{id}","data":"x"}}"#);
+        let lines: Vec<_> = (100..200).map(line).collect();
+        world.in_one_turn(who, &lines.iter().map(String::as_str).collect::<Vec<_>>());
+        let kept = world.hears(who).iter().filter(|line| line.starts_with("MSG")).count();
+        world.passes(5_000_000);
+        kept
+    };
+    let (short, long) = (kept("bo", ""), kept(&"n".repeat(32), &"i".repeat(60)));
+    assert!(long * 3 < short * 2, "{short} and {long}");
+}
+
+#[test]
+fn nobody_takes_a_configured_room_by_its_look() {
+    let mut world = World::new(|rules| rules.http_rooms = vec!["ops".parse().unwrap()]);
+    let squatter = world.login("squatter");
+    for room in ["supp0rt", "0ps"] {
+        world.sends(squatter, &format!(r#"{{"op":"JOIN","data":{{"room":"{room}"}}}}"#));
+        world.sends(squatter, &format!(r#"{{"op":"MSG","data":{{"room":"{room}","msg":"."}}}}"#));
+    }
+    world.rules.default_rooms.push("support".parse().unwrap());
+    let rules = world.rules.clone();
+    world.operator(|chat| chat.set_rules(rules));
+    for restarts in [false, true] {
+        if restarts {
+            world.restarts();
+        }
+        let ana = world.login("ana");
+        assert_eq!(world.hears(ana), ["LOGIN ana lobby,support head 2"]);
+        world.sends(ana, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
+        assert!(world.hears(ana)[0].starts_with("JOIN ops"));
+        world.sends(ana, r#"{"op":"JOIN","data":{"room":"I0bby"}}"#);
+        assert_eq!(world.hears(ana), ["ERROR_MSG NAME_TAKEN"], "of any other name the look still counts");
+        world.sends(ana, QUIT);
+    }
+}

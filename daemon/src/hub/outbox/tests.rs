@@ -2,7 +2,7 @@
 //! gets each message once and in order, and what waits stays within the bound.
 
 use super::*;
-use crate::chat::{Chunk, ConversationId};
+use crate::chat::ConversationId;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::task::Context;
@@ -179,4 +179,29 @@ fn who_asks_too_much_waits_before_the_next_read_once_and_not_for_ever() {
     assert_eq!(outbox.poll_may_ask(&cx), Poll::Ready(Duration::ZERO));
     (0..10_000).for_each(|_| outbox.slow(1));
     assert_eq!(outbox.poll_may_ask(&cx), Poll::Ready(Duration::from_millis(SLOWEST_MS)));
+}
+
+/// The hub notes it for everyone who is behind, for each room of a burst.
+#[test]
+fn what_is_noted_of_a_conversation_is_found_at_once_however_many_there_are() {
+    let cost = |rooms: i64| {
+        let outbox = Outbox::new(BOUND);
+        drop(outbox.logged_in(SessionId(1)));
+        let mut seq = 0;
+        let mut offer = |room, prev| {
+            seq += 1;
+            drop(outbox.offer(&chunk(room, seq, 1, prev), Vec::new()));
+            seq
+        };
+        // More than the bound, then a gap with a range of each room.
+        let mut before: Vec<_> = (0..2 * rooms).map(|n| offer(n % rooms, 0)).collect();
+        before.drain(..usize::try_from(rooms).unwrap());
+        let steps = crate::chat::steps_so_far();
+        for (room, prev) in (0..rooms).zip(before) {
+            offer(room, prev);
+        }
+        crate::chat::steps_so_far() - steps
+    };
+    let (small, large) = (cost(30), cost(300));
+    assert!(large < 20 * small, "{small} steps, then {large}");
 }

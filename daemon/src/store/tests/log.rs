@@ -210,13 +210,13 @@ fn a_restart_finds_what_was_kept() {
         UserChange::Removed(removed("di", 4)),
         UserChange::ForgetRemoved(name("Cy")),
     ];
-    writes.opened = vec![(room(1), [192, 0, 2, 1].into())];
+    writes.opened = vec![(room(1), "192.0.2.1".parse().unwrap()), (room(2), "user:7".parse().unwrap())];
     store.commit(writes).unwrap();
     drop(store); // as a crash does: nothing is closed in order
 
     let conversation = |id, kind, head| StoredConversation { id, kind, head };
     let wanted = Found {
-        opened: vec![(room(1), [192, 0, 2, 1].into())],
+        opened: vec![(room(1), "192.0.2.1".parse().unwrap()), (room(2), "user:7".parse().unwrap())],
         conversations: vec![
             conversation(room(1), ConversationKind::Room(name("Lobby")), 2),
             conversation(room(2), ConversationKind::Direct(UserId(1), UserId(2)), 0),
