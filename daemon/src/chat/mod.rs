@@ -32,7 +32,7 @@ mod rooms;
 mod rules;
 mod sessions;
 mod shares;
-mod steps;
+pub(crate) mod steps;
 mod sweeps;
 mod talk;
 mod tally;
