@@ -21,6 +21,7 @@ mod index;
 mod page;
 mod place;
 mod read;
+mod remembered;
 mod replace;
 mod rights;
 mod rows;

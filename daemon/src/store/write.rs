@@ -9,15 +9,16 @@ use super::index::Indexer;
 use super::place::{Lock, Place};
 use super::shared::Shared;
 use super::stamps::Stamps;
-use super::wal::Checkpoints;
+use super::wal::{self, Checkpoints};
 use super::{
-    HistoryBytes, Kept, Readers, StoreError, Tidied, backup, bytes, guard, replace, rows, schema, search,
-    tidy,
+    HistoryBytes, Kept, Readers, StoreError, Tidied, backup, bytes, guard, remembered, replace, rows, schema,
+    search, tidy,
 };
 use crate::chat::{ConversationId, Found, SessionChange, SessionId, Writes};
 use crate::settings::History;
 use rusqlite::{Connection, TransactionBehavior};
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use tcp_chat_protocol::{RequestId, Seq, Timestamp};
@@ -56,11 +57,15 @@ impl Store {
         let place = Place::of(history);
         place.make_folder()?;
         let lock = place.lock()?;
+        remembered::set_aside_foreign(&place)?;
         let log = schema::open_writer(&place, history.durability)?;
         let error = |e: rusqlite::Error| StoreError::sqlite("read", &place, &e);
         let (found, totals) = found::read(&log).map_err(error)?;
         let ids = Ids::read(&log, totals.sent_as_to).map_err(error)?;
         let files = Files::of(&place)?;
+        if let (Some(lock), Some(files)) = (&lock, &files) {
+            lock.remember(&place, files.header());
+        }
         let max_bytes = bytes::bound(&log, &place, history.max_bytes).map_err(error)?;
         backup::remove_left_behind(&place.folder());
         let shared = Arc::new(Shared::new(place, files, max_bytes, found.head));
@@ -97,10 +102,17 @@ impl Store {
             Place::File(path) if path.exists() => {
                 let place = Place::File(path);
                 place.check_not_alone()?;
-                schema::check(&place)
+                schema::check(&place, remembered::foreign_wal(&place).is_none())
             }
             place => place.check_not_alone().map(|()| None),
         }
+    }
+
+    /// The write-ahead log beside the store that another store left, which was there before. [`Store::open`]
+    /// sets it aside. For a process that has no store open.
+    #[must_use]
+    pub fn foreign_wal(history: &History) -> Option<PathBuf> {
+        remembered::foreign_wal(&Place::of(history))
     }
 
     /// Writes all that a turn wants kept, in one transaction. The answer has the chunks in the
