@@ -201,16 +201,29 @@ impl Store {
         let mut stamps = std::mem::take(&mut self.stamps);
         let slice = self.with("read", |log, _| tidy::next(log, &bounds, totals.messages, last, &mut stamps));
         self.stamps = stamps;
-        let Some(slice) = slice? else { return Ok(None) };
+        let Some(slice) = slice? else {
+            self.index_gives_room(false);
+            return Ok(None);
+        };
         // Whatever comes of it: what fails must not keep the others waiting.
         self.tidied = slice.kind;
+        if self.shared.work().gives_room
+            && let Some(log) = &self.log
+        {
+            // With the room of the index the write-ahead log can be copied, and written from its front.
+            let _ = wal::start_over(log);
+        }
         totals.messages = totals.messages.saturating_sub(slice.messages());
         let mut first = None;
-        self.turn("tidy", |log, _| {
+        let removed = self.turn("tidy", |log, _| {
             slice.remove(log)?;
             first = tidy::first(log)?;
             found::put_totals(log, &before, &totals)
-        })?;
+        });
+        if matches!(removed, Err(StoreError::Full { .. })) {
+            self.index_gives_room(true);
+        }
+        removed?;
         self.totals = totals;
         self.ids.forget(&slice.chunks);
         if let Some(log) = &self.log {
@@ -220,6 +233,13 @@ impl Store {
             self.shared.tell(|work| work.removals += 1);
         }
         Ok(Some(Tidied { oldest: first.unwrap_or(totals.head + 1), of: slice.of, removed: slice.removed }))
+    }
+
+    /// What is derived gives way to what is kept: on a full disk even removing needs room.
+    fn index_gives_room(&self, gives_room: bool) {
+        if self.shared.work().gives_room != gives_room {
+            self.shared.tell(|work| work.gives_room = gives_room);
+        }
     }
 
     /// How many bytes the history took when [`Store::tidy`] last looked, and how many it may take.
