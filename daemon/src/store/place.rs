@@ -150,7 +150,7 @@ impl Place {
         // What the daemon before had is still to be asked for.
         let (_, line) = remembered::read(&mut file);
         remembered::write(&file, &line);
-        Ok(Some(Lock { file, _store: of_store }))
+        Ok(Some(Lock { file, store: of_store }))
     }
 
     /// The lock's file. A symbolic link leads to the same store, and so to the same lock.
@@ -180,13 +180,17 @@ impl Place {
 pub(super) struct Lock {
     file: File,
     /// The store's own file, which stays open: to close it would end SQLite's locks on it (fcntl(2)).
-    _store: File,
+    store: File,
 }
 
 impl Lock {
-    /// Remembers the store as it was opened.
+    /// Remembers the store as it was opened. What is remembered of its bytes must not be newer than what a power
+    /// cut leaves of them: its own write-ahead log would be taken for another's.
     pub(super) fn remember(&self, place: &Place, header: Header) {
-        remembered::remember(&self.file, place, header);
+        match self.store.sync_data() {
+            Ok(()) => remembered::remember(&self.file, place, header),
+            Err(_) => remembered::write(&self.file, ""),
+        }
     }
 }
 

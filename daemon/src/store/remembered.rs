@@ -28,12 +28,12 @@ pub(super) struct Remembered {
     header: Header,
 }
 
-/// Which file it is. Without the device, which may have another number after the host started again. A
-/// file system gives the number of a removed file to a new one, which was made at another time.
+/// Which file it is. Not by its device and inode: some file systems number them anew when they are mounted, and
+/// give the number of a removed file to a new one. The moment when it was made stays, and is no other file's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Which {
     inode: u64,
-    /// When it was made, in nanoseconds since 1970; 0: the file system does not say.
+    /// In nanoseconds since 1970; 0: the file system does not say.
     made: u64,
 }
 
@@ -45,8 +45,18 @@ impl Which {
         Ok(Self { inode: facts.ino(), made })
     }
 
+    fn knows_both(self, other: Self) -> bool {
+        self.made != 0 && other.made != 0
+    }
+
+    /// It is certainly another file.
+    fn is_another(self, than: Self) -> bool {
+        self.knows_both(than) && self.made != than.made
+    }
+
+    /// It is the same file, as far as one can know.
     fn is(self, other: Self) -> bool {
-        self.inode == other.inode && (self.made == other.made || self.made == 0 || other.made == 0)
+        if self.knows_both(other) { self.made == other.made } else { self.inode == other.inode }
     }
 }
 
@@ -81,10 +91,10 @@ impl Remembered {
     fn is_of_another([store, wal, _]: &[PathBuf; 3], remembered: &str) -> Option<bool> {
         let remembered = Self::parse(remembered)?;
         let is_left = Which::of(wal).ok()?.is(remembered.wal) && wal.metadata().ok()?.len() > 0;
-        let is_same_file = Which::of(store).ok()?.is(remembered.store);
+        let is_other_file = Which::of(store).ok()?.is_another(remembered.store);
         // A copy may have been written into the same file.
         let header = Header::read(&File::open(store).ok()?).ok()??;
-        Some(is_left && !(is_same_file && header.follows(remembered.header)))
+        Some(is_left && (is_other_file || !header.follows(remembered.header)))
     }
 }
 

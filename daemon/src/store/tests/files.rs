@@ -9,7 +9,7 @@ pub(super) struct Case {
     pub(super) dir: tempfile::TempDir,
     pub(super) store: Store,
     pub(super) readers: Readers,
-    model: Model,
+    pub(super) model: Model,
 }
 
 impl Case {

@@ -72,6 +72,26 @@ async fn a_backup_put_in_place_after_a_kill_is_not_mixed_with_what_was_left() {
 }
 
 #[tokio::test]
+async fn nor_is_a_backup_of_a_store_that_was_a_backup_itself() {
+    let mut case = Case::new();
+    let (dir, first) = (case.dir.path().to_owned(), case.dir.path().join("first.db"));
+    case.readers.backup(&first).await.unwrap();
+    let (mut store, readers, _) = open(&history(&first));
+    store.commit(case.model.say(&[(1, &[("ana", "after the first")])])).unwrap();
+    readers.backup(&dir.join("second.db")).await.unwrap();
+    for _ in 0..200 {
+        store.commit(case.model.say(&[(1, &[("ana", "after the second")])])).unwrap();
+    }
+    drop((store, readers));
+    std::fs::rename(dir.join("second.db"), &first).unwrap();
+    assert!(Store::foreign_wal(&history(&first)).is_some());
+    let (mut again, ..) = open(&history(&first));
+    assert_eq!(again.count("SELECT count(*) FROM chunks"), 2);
+    again.close().unwrap();
+    assert_eq!(texts(&first), ["before", "after the first"]);
+}
+
+#[tokio::test]
 async fn a_store_that_was_killed_is_opened_with_its_own_write_ahead_log() {
     let (case, _) = case().await;
     let store = case.path("");
