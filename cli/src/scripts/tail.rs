@@ -177,6 +177,7 @@ impl<'a> Reader<'a> {
                         return Ok(());
                     }
                 }
+                Some(Event::SessionLost { after, head }) => self.tell_of_direct_messages(after, head),
                 // A session that begins does not see what was before; the store does.
                 Some(Event::Connected(login)) => match self.last.get() {
                     Some(after) => {
@@ -217,6 +218,17 @@ impl<'a> Reader<'a> {
                 Some(_) => {}
                 None => return Err(Error::Closed(tcp_chat_client::Closed::Quit).into()),
             }
+        }
+    }
+
+    /// What follows reads the rooms only: direct messages came to the session that is gone.
+    fn tell_of_direct_messages(&self, after: Seq, head: Seq) {
+        let after = self.last.get().unwrap_or(after);
+        if head > after {
+            say(&format!(
+                "tcp-chat-cli: the session had ended. Direct messages between {after} and {head} are not shown here, if \
+                 there were any; `tcp-chat-cli history --with USER --after {after}` shows what the server still has"
+            ));
         }
     }
 

@@ -217,7 +217,10 @@ fn a_tail_that_resumes_goes_on_behind_what_it_printed() {
     bo.shows("bo: c");
     assert_eq!(objects(&home.run(&daemon, &args).out)[0]["msg"], "b");
     bo.says("t has left");
-    assert_eq!(objects(&home.run(&daemon, &args).out)[0]["msg"], "c", "also when the session is gone");
+    let last = home.run(&daemon, &args);
+    assert_eq!(objects(&last.out)[0]["msg"], "c", "also when the session is gone");
+    let said = "the session had ended. Direct messages between 2 and 3 are not shown here, if there were any";
+    assert!(last.err.contains(said), "{}", last.err);
 }
 
 #[test]

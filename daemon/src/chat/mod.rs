@@ -37,7 +37,7 @@ mod rooms;
 mod rules;
 mod sessions;
 mod shares;
-mod steps;
+pub(crate) mod steps;
 mod sweeps;
 mod talk;
 mod tally;
@@ -63,8 +63,6 @@ pub use registry::{CertificateInfo, NotGranted, Registered, UserInfo, UserWish};
 pub use removed::Removed;
 pub use rules::Rules;
 pub use shares::{is_this_host, network};
-#[cfg(test)]
-pub(crate) use steps::so_far as steps_so_far;
 pub use tally::{ResumeOutcome, Tally};
 pub use turn::Outcome;
 pub use users::{Certificate, Code, Digest, Gives, Presented, User, UserChange, Users};

@@ -32,6 +32,13 @@ pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {
         }
     }
     let mut newest = None;
+    if let Some(wal) = Store::foreign_wal(&loaded.settings.history) {
+        warnings.push(format!(
+            "{}: the write-ahead log of the store that was there before this one: a start does not mix them, and sets \
+             it aside with the ending .of-the-store-before",
+            wal.display()
+        ));
+    }
     match store(&loaded.settings.history) {
         Ok((found, of)) => {
             good.push_str(&format!("{found}\n"));

@@ -51,8 +51,8 @@ pub struct Outbox {
 #[derive(Debug, Default)]
 struct Inner {
     items: VecDeque<Item>,
-    /// If the last item is a gap, where in it the last range of each conversation is; `None`: not looked yet.
-    tails: Option<IdMap<ConversationId, usize>>,
+    /// If the last item is a gap that swallows: where the last range of each conversation is in it.
+    swallowed: Option<IdMap<ConversationId, usize>>,
     /// What the items hold.
     bytes: usize,
     /// Whoever is waiting for an item.
@@ -106,7 +106,7 @@ impl Outbox {
         if inner.closing.is_some() {
             return None;
         }
-        inner.put(item);
+        inner.append(item);
         inner.waker.take()
     }
 
@@ -118,7 +118,7 @@ impl Outbox {
         if inner.closing.is_some() || inner.bytes > self.bound {
             return false;
         }
-        inner.put(Item::Shared(line.clone()));
+        inner.append(Item::Shared(line.clone()));
         !std::mem::replace(&mut inner.unhurried, true)
     }
 
@@ -140,18 +140,18 @@ impl Outbox {
         }
         let chunk = kept.chunk();
         let size = chunk.lines.len();
-        let Inner { items, tails, .. } = &mut *inner;
-        if let Some(Item::Read(Read::Gap(_, ranges))) = items.back_mut() {
-            widen(ranges, tails, chunk);
-        } else if inner.bytes + size > self.bound
+        if inner.widen(chunk) {
+            return (inner.waker.take(), false);
+        }
+        if inner.bytes + size > self.bound
             && inner.bytes > 0
             && let Some(session) = inner.session
         {
-            let range = Range { conversation: chunk.conversation, first: chunk.first, last: chunk.last };
-            inner.put(Item::Read(Read::Gap(session, vec![range])));
+            inner.append(Item::Read(Read::Gap(session, vec![range(chunk)])));
             falls_behind = true;
         } else {
-            inner.put(if ids.is_empty() { Item::Kept(kept.clone()) } else { Item::Own(kept.clone(), ids) });
+            let item = if ids.is_empty() { Item::Kept(kept.clone()) } else { Item::Own(kept.clone(), ids) };
+            inner.append(item);
         }
         (inner.waker.take(), falls_behind)
     }
@@ -235,7 +235,6 @@ impl Outbox {
         if inner.items.is_empty() {
             // What was there may have been much: an idle connection holds nothing.
             inner.items = VecDeque::new();
-            inner.tails = None;
             return match inner.closing {
                 Some(why) => Poll::Ready(Taken::Closed(why)),
                 None => {
@@ -254,32 +253,40 @@ impl Outbox {
         }
         inner.bytes = inner.bytes.saturating_sub(size);
         let rest = inner.items.split_off(count);
+        inner.swallowed = None;
         Poll::Ready(Taken::Items(std::mem::replace(&mut inner.items, rest)))
     }
 }
 
 impl Inner {
-    fn put(&mut self, item: Item) {
+    fn append(&mut self, item: Item) {
         self.bytes += item.bytes();
         self.items.push_back(item);
-        self.tails = None;
+        self.swallowed = None;
+    }
+
+    /// Notes a chunk in the gap at the end. False: there is none. A chunk that follows directly on what is
+    /// noted of its conversation makes that range longer; after a time out of the room it is a range of its
+    /// own. Each takes the same time, however many ranges there are: a slow reader of many rooms must not
+    /// hold the hub.
+    fn widen(&mut self, chunk: &Chunk) -> bool {
+        let Some(Item::Read(Read::Gap(_, ranges))) = self.items.back_mut() else { return false };
+        let last_of = self.swallowed.get_or_insert_with(|| {
+            ranges.iter().enumerate().map(|(at, range)| (range.conversation, at)).collect()
+        });
+        match last_of.get(&chunk.conversation).and_then(|at| ranges.get_mut(*at)) {
+            Some(known) if known.last == chunk.prev => known.last = chunk.last,
+            _ => {
+                last_of.insert(chunk.conversation, ranges.len());
+                ranges.push(range(chunk));
+            }
+        }
+        true
     }
 }
 
-/// Notes a chunk in a gap. A chunk that follows directly on what is noted of its conversation makes
-/// that range longer; after a time out of the room it is a range of its own. What is noted is found by
-/// its conversation: the hub notes each chunk for everyone who is behind.
-fn widen(ranges: &mut Vec<Range>, tails: &mut Option<IdMap<ConversationId, usize>>, chunk: &Chunk) {
-    let tails = tails.get_or_insert_with(|| {
-        ranges.iter().enumerate().map(|(at, range)| (range.conversation, at)).collect()
-    });
-    match tails.get(&chunk.conversation).and_then(|at| ranges.get_mut(*at)) {
-        Some(range) if range.last == chunk.prev => range.last = chunk.last,
-        _ => {
-            tails.insert(chunk.conversation, ranges.len());
-            ranges.push(Range { conversation: chunk.conversation, first: chunk.first, last: chunk.last });
-        }
-    }
+fn range(chunk: &Chunk) -> Range {
+    Range { conversation: chunk.conversation, first: chunk.first, last: chunk.last }
 }
 
 #[cfg(test)]

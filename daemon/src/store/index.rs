@@ -11,6 +11,8 @@ use super::words::{self, Tags};
 use super::{apart, found, schema};
 use rusqlite::{Connection, OpenFlags, params};
 use std::collections::HashSet;
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -140,7 +142,7 @@ impl Worker {
                     self.shared.report(|p| p.failing = false);
                     self.rest();
                 }
-                Err(e) => self.complain(&e),
+                Err(e) => self.complain(&e, work),
             }
         }
     }
@@ -149,8 +151,9 @@ impl Worker {
     fn rest(&self) {
         let mark = self.open.as_ref().map_or(0, |open| open.mark);
         let removals = self.removals;
-        self.shared.wait(|w| w.stop || w.rebuild || w.head > mark || Some(w.removals) != removals);
-        self.shared.pause(LINGER, |w| w.stop || w.rebuild || (w.hurry && w.head > mark));
+        self.shared
+            .wait(|w| w.stop || w.rebuild || w.gives_room || w.head > mark || Some(w.removals) != removals);
+        self.shared.pause(LINGER, |w| w.stop || w.rebuild || w.gives_room || (w.hurry && w.head > mark));
     }
 
     /// While messages come in a stream, the chat has the processor first: the index takes a tenth
@@ -158,15 +161,15 @@ impl Worker {
     fn give_way(&self, mut head: Seq, worked: Duration) {
         let until = Instant::now() + (worked * GIVES_WAY).min(GIVES_WAY_AT_MOST);
         while Instant::now() < until {
-            let work = self.shared.pause(LULL, |w| w.stop || w.rebuild || w.hurry);
-            if work.stop || work.rebuild || work.hurry || work.head == head {
+            let work = self.shared.pause(LULL, |w| w.stop || w.rebuild || w.gives_room || w.hurry);
+            if work.stop || work.rebuild || work.gives_room || work.hurry || work.head == head {
                 return;
             }
             head = work.head;
         }
     }
 
-    fn complain(&mut self, error: &StoreError) {
+    fn complain(&mut self, error: &StoreError, work: Work) {
         self.shared.note(error);
         if !self.told {
             tracing::warn!(event = "index_failing", %error, "the search index cannot be written; searches find what was indexed before");
@@ -174,7 +177,7 @@ impl Worker {
         }
         self.open = None;
         self.shared.report(|p| p.failing = true);
-        self.shared.pause(RETRY, |w| w.stop);
+        self.shared.pause(RETRY, |w| w.stop || w.gives_room != work.gives_room);
     }
 
     /// Does a little of what there is to do. True: there is more.
@@ -186,6 +189,11 @@ impl Worker {
         // must not hold up the log's writer meanwhile.
         let _index_gate = shared.index_gate.write();
         let _log_gate = shared.log_gate.read();
+        if work.gives_room {
+            self.open = None;
+            give_back(&shared.index)?;
+            return Err(StoreError::Full { store: shared.index.to_string() });
+        }
         if work.rebuild {
             self.open = None;
             forget(&shared.index)?;
@@ -371,6 +379,18 @@ fn open_index(place: &Place) -> Result<Connection, StoreError> {
     };
     set_up().map_err(|e| StoreError::sqlite("open", place, &e))?;
     Ok(index)
+}
+
+/// Removes the index's files, and gives their room back at once: readers have them open until they search
+/// again. What is cut of a file that is mapped into memory would end them: so not the last one.
+fn give_back(place: &Place) -> Result<(), StoreError> {
+    let open = |file: &PathBuf| File::options().write(true).open(file).ok();
+    let files: Vec<_> = place.files().iter().take(2).filter_map(open).collect();
+    forget(place)?;
+    for file in files {
+        let _ = file.set_len(0);
+    }
+    Ok(())
 }
 
 /// Removes the index's files. Readers that have them open see that there are others.

@@ -22,6 +22,7 @@ mod index;
 mod page;
 mod place;
 mod read;
+mod remembered;
 mod replace;
 mod rights;
 mod rows;
@@ -99,6 +100,9 @@ pub struct Caught {
     pub rest: Vec<Range>,
     /// Retention has taken messages of the gap: the first and last number that are gone.
     pub lost: Option<(Seq, Seq)>,
+    /// How often the next chunk of a range was looked up.
+    #[cfg(test)]
+    pub(crate) looked_up: usize,
 }
 
 /// The data of a `HISTORY` or `SEARCH` reply: a JSON object `{"messages":[...],"more":...}`.

@@ -93,9 +93,15 @@ pub(super) fn open(place: &Place, access: OpenFlags) -> Result<Connection, Store
 }
 
 /// Reads whether the log could be opened as it lies there, and changes nothing. Of when its newest
-/// message is, if there is one.
-pub(super) fn check(place: &Place) -> Result<Option<Timestamp>, StoreError> {
-    let log = open(place, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+/// message is, if there is one. Without its write-ahead log, where that one belongs to another store.
+pub(super) fn check(place: &Place, has_wal: bool) -> Result<Option<Timestamp>, StoreError> {
+    let log = if has_wal {
+        open(place, OpenFlags::SQLITE_OPEN_READ_ONLY)?
+    } else {
+        let flags = place.flags(OpenFlags::SQLITE_OPEN_READ_ONLY) | OpenFlags::SQLITE_OPEN_URI;
+        Connection::open_with_flags(place.path_without_wal(), flags)
+            .map_err(|e| StoreError::sqlite("open", place, &e))?
+    };
     let found = check_version(&log, place, STEPS.len())?;
     let error = |e: rusqlite::Error| StoreError::sqlite("read", place, &e);
     // All pages are read; the indexes are not compared with their tables, which takes ten times as long.

@@ -9,15 +9,16 @@ use super::index::Indexer;
 use super::place::{Lock, Place};
 use super::shared::Shared;
 use super::stamps::Stamps;
-use super::wal::Checkpoints;
+use super::wal::{self, Checkpoints};
 use super::{
-    HistoryBytes, Kept, Readers, StoreError, Tidied, backup, bytes, guard, replace, rows, schema, search,
-    tidy,
+    HistoryBytes, Kept, Readers, StoreError, Tidied, backup, bytes, guard, remembered, replace, rows, schema,
+    search, tidy,
 };
 use crate::chat::{ConversationId, Found, SessionChange, SessionId, Writes};
 use crate::settings::History;
 use rusqlite::{Connection, TransactionBehavior};
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use tcp_chat_protocol::{RequestId, Seq, Timestamp};
@@ -56,12 +57,16 @@ impl Store {
         let place = Place::of(history);
         place.make_folder()?;
         let lock = place.lock()?;
+        remembered::set_aside_foreign(&place)?;
         let log = schema::open_writer(&place, history.durability)?;
         let error = |e: rusqlite::Error| StoreError::sqlite("read", &place, &e);
         bytes::count(&log).map_err(error)?;
         let (found, totals) = found::read(&log).map_err(error)?;
         let ids = Ids::read(&log, totals.sent_as_to).map_err(error)?;
         let files = Files::of(&place)?;
+        if let (Some(lock), Some(files)) = (&lock, &files) {
+            lock.remember(&place, files.header());
+        }
         let max_bytes = bytes::bound(&log, &place, history.max_bytes).map_err(error)?;
         backup::remove_left_behind(&place.folder());
         let shared = Arc::new(Shared::new(place, files, max_bytes, found.head));
@@ -98,10 +103,17 @@ impl Store {
             Place::File(path) if path.exists() => {
                 let place = Place::File(path);
                 place.check_not_alone()?;
-                schema::check(&place)
+                schema::check(&place, remembered::foreign_wal(&place).is_none())
             }
             place => place.check_not_alone().map(|()| None),
         }
+    }
+
+    /// The write-ahead log beside the store that another store left, which was there before. [`Store::open`]
+    /// sets it aside. For a process that has no store open.
+    #[must_use]
+    pub fn foreign_wal(history: &History) -> Option<PathBuf> {
+        remembered::foreign_wal(&Place::of(history))
     }
 
     /// Writes all that a turn wants kept, in one transaction. The answer has the chunks in the
@@ -190,17 +202,30 @@ impl Store {
         let mut stamps = std::mem::take(&mut self.stamps);
         let slice = self.with("read", |log, _| tidy::next(log, &bounds, totals.messages, last, &mut stamps));
         self.stamps = stamps;
-        let Some(slice) = slice? else { return Ok(None) };
+        let Some(slice) = slice? else {
+            self.index_gives_room(false);
+            return Ok(None);
+        };
         // Whatever comes of it: what fails must not keep the others waiting.
         self.tidied = slice.kind;
+        if self.shared.work().gives_room
+            && let Some(log) = &self.log
+        {
+            // With the room of the index the write-ahead log can be copied, and written from its front.
+            let _ = wal::start_over(log);
+        }
         totals.messages = totals.messages.saturating_sub(slice.messages());
         totals.bytes = totals.bytes.saturating_sub(slice.bytes);
         let mut first = None;
-        self.turn("tidy", |log, _| {
+        let removed = self.turn("tidy", |log, _| {
             slice.remove(log)?;
             first = tidy::first(log)?;
             found::put_totals(log, &before, &totals)
-        })?;
+        });
+        if matches!(removed, Err(StoreError::Full { .. })) {
+            self.index_gives_room(true);
+        }
+        removed?;
         self.totals = totals;
         self.ids.forget(&slice.chunks);
         if let Some(log) = &self.log {
@@ -218,6 +243,13 @@ impl Store {
     /// The file cannot be read.
     pub fn newest(&mut self) -> Result<Option<Timestamp>, StoreError> {
         self.with("read", |log, _| found::newest(log))
+    }
+
+    /// What is derived gives way to what is kept: on a full disk even removing needs room.
+    fn index_gives_room(&self, gives_room: bool) {
+        if self.shared.work().gives_room != gives_room {
+            self.shared.tell(|work| work.gives_room = gives_room);
+        }
     }
 
     /// How many bytes the history took when [`Store::tidy`] last looked, and how many it may take.

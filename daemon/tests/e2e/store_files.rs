@@ -190,3 +190,72 @@ fn a_small_disk_is_not_filled_by_its_own_store_and_nothing_is_refused() {
     assert!(status["history_max_bytes"].as_u64().is_some_and(|most| most < 3 << 20), "{status}");
     assert!(daemon.log().emits("history_full").is_some());
 }
+
+#[test]
+fn a_disk_that_is_full_of_what_may_go_works_again_by_itself() {
+    let Some(disk) = Disk::small() else { return };
+    let store = disk.path().join("chat.db");
+    let mut daemon = Daemon::with(&format!(
+        "{ADMIN}history.path = {store:?}\nhistory.max_bytes = 0\nhistory.retain_messages = 20\n\
+         limits.messages_per_second = 0\nlimits.bytes_per_second = 0"
+    ));
+    let mut ana = daemon.login("ana");
+    let mut refused = 0;
+    // Many words, so that the index takes its share.
+    for n in 0..20_000_u64 {
+        let words: Vec<_> =
+            (0..900).map(|k| format!("{:x}", (n * 900 + k) * 2_654_435_761 % 99_999_989)).collect();
+        let reply = ana.asks_for("MSG", json!({"room": "lobby", "msg": words.join(" ")}));
+        if reply["status"] == "ERR" {
+            refused = n;
+            break;
+        }
+    }
+    eprintln!("refused: {refused}");
+    assert!(refused > 20, "the disk is smaller than 20,000 messages");
+    assert!(daemon.log().emits("store_works").is_some());
+    ana.says("after");
+    assert_eq!(texts(&mut daemon.login("bo")).last().map(String::as_str), Some("after"));
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().code(), Some(0));
+    daemon.start_again();
+    daemon.login("cy").says("after the restart");
+}
+
+#[test]
+fn a_backup_that_is_moved_over_the_store_is_what_the_restart_finds() {
+    for how in ["TERM", "KILL"] {
+        let mut daemon = Daemon::with(ADMIN);
+        let (store, backup) = (daemon.folder().join("data/chat.db"), daemon.folder().join("backup.db"));
+        let mut ana = daemon.login("ana");
+        ana.says("before");
+        let copied = run(daemon.folder(), &["backup", backup.to_str().unwrap()], "");
+        assert_eq!(copied.code, Some(0), "{}", copied.err);
+        for _ in 0..100 {
+            ana.says("after the backup");
+        }
+        if how == "KILL" {
+            daemon.kill();
+            std::fs::rename(&backup, &store).unwrap();
+            let checked = run(daemon.folder(), &["check"], "");
+            assert_eq!(checked.code, Some(0), "{}", checked.err);
+            let said = "data/chat.db-wal: the write-ahead log of the store that was there before this one";
+            assert!(checked.err.contains(said), "{}", checked.err);
+        } else {
+            std::fs::rename(&backup, &store).unwrap();
+            daemon.signal(how);
+            assert_eq!(daemon.ended().code(), Some(74));
+            assert!(daemon.log().emits("wal_set_aside").is_some());
+        }
+        daemon.start_again();
+        if how == "KILL" {
+            assert!(daemon.log().emits("wal_set_aside").is_some());
+        }
+        let mut bo = daemon.login("bo");
+        bo.says("after the restart");
+        assert_eq!(texts(&mut bo), ["before", "after the restart"]);
+        assert!(daemon.folder().join("data/chat.db-wal.of-the-store-before").exists());
+        let checked = run(daemon.folder(), &["check"], "");
+        assert!(!checked.err.contains("chat.db-wal"), "{}", checked.err);
+    }
+}

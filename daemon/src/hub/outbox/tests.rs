@@ -2,7 +2,7 @@
 //! gets each message once and in order, and what waits stays within the bound.
 
 use super::*;
-use crate::chat::ConversationId;
+use crate::chat::steps;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::task::Context;
@@ -181,27 +181,32 @@ fn who_asks_too_much_waits_before_the_next_read_once_and_not_for_ever() {
     assert_eq!(outbox.poll_may_ask(&cx), Poll::Ready(Duration::from_millis(SLOWEST_MS)));
 }
 
-/// The hub notes it for everyone who is behind, for each room of a burst.
 #[test]
-fn what_is_noted_of_a_conversation_is_found_at_once_however_many_there_are() {
-    let cost = |rooms: i64| {
+fn a_reader_that_is_behind_in_many_rooms_costs_the_same_for_each_message() {
+    let steps_for = |rooms: i64| {
         let outbox = Outbox::new(BOUND);
-        drop(outbox.logged_in(SessionId(1)));
-        let mut seq = 0;
-        let mut offer = |room, prev| {
-            seq += 1;
-            drop(outbox.offer(&chunk(room, seq, 1, prev), Vec::new()));
-            seq
-        };
-        // More than the bound, then a gap with a range of each room.
-        let mut before: Vec<_> = (0..2 * rooms).map(|n| offer(n % rooms, 0)).collect();
-        before.drain(..usize::try_from(rooms).unwrap());
-        let steps = crate::chat::steps_so_far();
-        for (room, prev) in (0..rooms).zip(before) {
-            offer(room, prev);
+        let _ = outbox.logged_in(SessionId(1));
+        let _ = outbox.push(Item::Line(vec![0; BOUND]));
+        // A gap that a resume asked for is widened, too.
+        let from = |room| Range { conversation: ConversationId(room), first: 1, last: 0 };
+        let _ = outbox.push(Item::Read(Read::Gap(SessionId(1), (0..rooms).map(from).collect())));
+        let chunks: Vec<_> = (0..3 * rooms)
+            .map(|n| {
+                let first = u64::try_from(n).unwrap() + 1;
+                let before = u64::try_from((n - rooms + 1).max(0)).unwrap();
+                chunk(n % rooms, first, 1, before)
+            })
+            .collect();
+        let before = steps::so_far();
+        for chunk in &chunks {
+            let _ = outbox.offer(chunk, Vec::new());
         }
-        crate::chat::steps_so_far() - steps
+        let taken = steps::so_far() - before;
+        let gap = take(&outbox, usize::MAX).pop();
+        let Some(Item::Read(Read::Gap(_, ranges))) = gap else { panic!("{gap:?}") };
+        assert_eq!(ranges.len(), usize::try_from(rooms).unwrap(), "each room has one range");
+        taken
     };
-    let (small, large) = (cost(30), cost(300));
-    assert!(large < 20 * small, "{small} steps, then {large}");
+    let (few, many) = (steps_for(100), steps_for(1_000));
+    assert!(few > 0 && many <= 12 * few, "{few} steps for 100 rooms, {many} for 1,000");
 }

@@ -45,6 +45,7 @@ pub(super) async fn catch_up(
         );
         all.lines.extend(part.lines);
         all.count += part.count;
+        all.looked_up += part.looked_up;
         all.lost = all.lost.or(part.lost);
         ranges = part.rest;
     }
@@ -338,4 +339,23 @@ fn a_store_of_an_older_version_gets_an_identity() {
     assert_eq!((found.log.id.len(), found.log.from), (32, 1));
     let now: Vec<u8> = store.log().query_row(sql, [], |row| row.get(0)).unwrap();
     assert_eq!(now, index_of, "an upgrade does not make the search index anew");
+}
+
+#[tokio::test]
+async fn a_gap_of_many_conversations_costs_the_same_for_each_of_them() {
+    for rooms in [100, 1_000_i64] {
+        let (mut store, readers, _) = open(&in_memory());
+        let mut model = Model::default();
+        store.commit(Model::open(rooms)).unwrap();
+        for _ in 0..2 {
+            for room in 1..=rooms {
+                store.commit(model.say(&[(room, &[("ana", "hello")])])).unwrap();
+            }
+        }
+        let gap = (1..=rooms).map(|n| Range { conversation: room(n), first: 1, last: model.head }).collect();
+        let all = catch_up(&readers, 9, gap, 1_000).await;
+        assert_eq!(all.lines, model.lines(|_| true));
+        let most = 6 * usize::try_from(rooms).unwrap();
+        assert!(all.looked_up <= most, "{} look-ups for {rooms} conversations", all.looked_up);
+    }
 }

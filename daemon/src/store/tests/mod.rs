@@ -6,6 +6,7 @@ mod faults;
 mod files;
 mod ids;
 mod log;
+mod restored;
 mod rights;
 mod search;
 mod spaceless;
