@@ -9,6 +9,7 @@ mod access;
 mod acts;
 mod banned;
 mod book;
+mod certificates;
 mod checks;
 mod command;
 mod doors;
@@ -42,6 +43,7 @@ mod writes;
 
 pub use access::Made;
 pub use banned::{Banned, Fingerprint, NothingToBan, is_in, range_of};
+pub use certificates::{Certificate, Presented, Revocation};
 pub use command::{
     Ask, Closing, Command, ConnectionId, Effect, IdMap, Now, Own, Past, PastUnknown, Proof, Proving, Read,
     Recipients, Secret,
@@ -58,7 +60,7 @@ pub use rules::Rules;
 pub use shares::{is_this_host, network};
 pub use tally::{ResumeOutcome, Tally};
 pub use turn::Outcome;
-pub use users::{Certificate, Code, Digest, Gives, Presented, User, UserChange, Users};
+pub use users::{Code, Digest, Gives, User, UserChange, Users};
 pub use writes::{
     Chunk, ConversationId, ConversationKind, Found, Sent, SessionChange, SessionId, SessionRow,
     StoredConversation, StoredSession, UserId, Writes,

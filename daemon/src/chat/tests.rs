@@ -3,6 +3,7 @@
 
 mod access;
 mod asks;
+mod certificates;
 mod disk;
 mod forgotten;
 mod limits;

@@ -1,15 +1,16 @@
-//! Owns who is registered: names that have an owner, how an owner proves to be it, the codes that
-//! let one begin, and which certificates are known or revoked. The chat changes it; the net reads
+//! Owns who is registered: names that have an owner, how an owner proves to be it, and the codes that
+//! let one begin. It holds the known certificates beside them. The chat changes it; the net reads
 //! a shared copy to check passwords against. Never decides what a user may do.
 
 use super::UserId;
+use super::certificates::{Certificate, Certificates, Revocation};
 use super::names::Names;
 use super::removed::Removed;
 use super::steps::tick;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
-use tcp_chat_protocol::{ErrorKind, Name, NameKey, Refusal};
+use tcp_chat_protocol::{ErrorKind, Name, Refusal};
 
 /// A registered user.
 #[derive(Clone, PartialEq, Eq)]
@@ -52,29 +53,6 @@ pub enum Gives {
     Certificate,
 }
 
-/// A client certificate that was issued here, or that somebody has logged in with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate {
-    /// SHA-256 of its public key. Not of the certificate: a signature can be written in more than
-    /// one way, and its owner must not get past a revocation by that.
-    pub key: Digest,
-    /// The user that it is for.
-    pub name: Name,
-    /// Until when it is good, in milliseconds since 1970.
-    pub until: u64,
-    /// It is accepted no more.
-    pub revoked: bool,
-}
-
-/// A client certificate, as the peer of a connection has shown it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Presented {
-    /// What it says.
-    pub certificate: Certificate,
-    /// When it was issued, in milliseconds since 1970, as far as it tells.
-    pub issued: u64,
-}
-
 /// A SHA-256 that prints as hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Digest(pub [u8; 32]);
@@ -108,8 +86,8 @@ pub enum UserChange {
     Gone(UserId),
     /// A certificate is known, or its row changed.
     Certificate(Certificate),
-    /// A certificate has expired long ago.
-    Forget(Digest),
+    /// The certificate with this key for this name has expired long ago.
+    Forget(Digest, Name),
     /// One was removed.
     Removed(Removed),
     /// It was removed so long ago that no certificate can be left.
@@ -121,9 +99,7 @@ pub enum UserChange {
 pub struct Users {
     all: BTreeMap<UserId, User>,
     by_name: Names<UserId>,
-    certificates: BTreeMap<Digest, Certificate>,
-    /// The certificates of each name.
-    by_owner: HashMap<NameKey, BTreeSet<Digest>>,
+    certificates: Certificates,
     /// Who may fetch a certificate, and until when.
     fetching: BTreeSet<(u64, UserId)>,
 }
@@ -213,23 +189,31 @@ impl Users {
 
     /// All certificates that are known.
     pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
-        self.certificates.values().inspect(|_| tick())
+        self.certificates.iter()
     }
 
     /// Those of one user.
     pub fn certificates_of<'a>(&'a self, name: &Name) -> impl Iterator<Item = &'a Certificate> + use<'a> {
-        let keys = self.by_owner.get(&name.key());
-        let certificates = &self.certificates;
-        keys.into_iter().flatten().filter_map(move |key| {
-            tick();
-            certificates.get(key)
-        })
+        self.certificates.of(name)
     }
 
-    /// The certificate with this key.
+    /// Those with this key, one for each name that it was shown for.
+    pub fn certificates_with(&self, key: &Digest) -> impl Iterator<Item = &Certificate> + use<'_> {
+        self.certificates.with_key(key)
+    }
+
+    /// The certificate with this key for this name.
     #[must_use]
-    pub fn certificate(&self, key: &Digest) -> Option<&Certificate> {
-        self.certificates.get(key)
+    pub fn certificate(&self, key: &Digest, name: &Name) -> Option<&Certificate> {
+        self.certificates.get(key, name)
+    }
+
+    /// Is this key revoked, for this name or for all?
+    #[must_use]
+    pub fn is_revoked(&self, key: &Digest, name: &Name) -> bool {
+        let is_for_all = |c: &Certificate| c.revoked == Revocation::Key;
+        self.certificate(key, name).is_some_and(|c| c.revoked != Revocation::None)
+            || self.certificates_with(key).any(is_for_all)
     }
 
     /// Until when somebody may come in without a certificate to fetch the first one, in
@@ -261,21 +245,17 @@ impl Users {
         Some(gone)
     }
 
-    pub(super) fn put_certificate(&mut self, certificate: Certificate) {
-        self.forget_certificate(&certificate.key);
-        self.by_owner.entry(certificate.name.key()).or_default().insert(certificate.key);
-        self.certificates.insert(certificate.key, certificate);
+    /// What is known of a certificate once this is told of it, too; `None`: all of it is known already.
+    pub(super) fn merged_certificate(&self, told: Certificate) -> Option<Certificate> {
+        self.certificates.merged(told)
     }
 
-    pub(super) fn forget_certificate(&mut self, key: &Digest) {
-        let Some(gone) = self.certificates.remove(key) else { return };
-        let owner = gone.name.key();
-        if let Some(keys) = self.by_owner.get_mut(&owner) {
-            keys.remove(key);
-            if keys.is_empty() {
-                self.by_owner.remove(&owner);
-            }
-        }
+    pub(super) fn put_certificate(&mut self, certificate: Certificate) {
+        self.certificates.put(certificate);
+    }
+
+    pub(super) fn forget_certificate(&mut self, key: &Digest, name: &Name) {
+        self.certificates.forget(key, name);
     }
 }
 

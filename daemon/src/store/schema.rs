@@ -23,6 +23,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/bytes.sql"),
     include_str!("schema/opened.sql"),
     include_str!("schema/removed.sql"),
+    include_str!("schema/certificates.sql"),
 ];
 
 /// How long a connection waits for another program's lock (an operator's `sqlite3`, a backup).

@@ -181,6 +181,7 @@ fn a_look_alike_addresses_nobody() {
         (vec!["mute", "bom", "--for", "1h"], "born only looks the same"),
         (vec!["ban", "bom"], "born only looks the same"),
         (vec!["grant", "bom", "moderator"], "born only looks the same"),
+        (vec!["user", "add", "bom"], "bom looks like born, who is logged in"),
         (vec!["kick", "born", "--room", "modem"], "the room modern only looks the same"),
         (vec!["user", "remove", "iv0"], "ivo only looks the same"),
         (vec!["user", "password", "iv0"], "ivo only looks the same"),
