@@ -202,7 +202,7 @@ impl Chat {
         let name = self.room_name(Some(room));
         if self.conversations.get(room).and_then(|c| c.room()).is_some_and(|name| self.is_configured(name)) {
             let msg = format!(
-                "the room {} stays: it is in rooms.default; take it out there and reload first",
+                "the room {} stays: it is in rooms.default or http.rooms; take it out there and reload first",
                 name.unwrap_or_default()
             );
             return Err(refusal(ErrorKind::Forbidden, msg));

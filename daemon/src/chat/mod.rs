@@ -12,6 +12,7 @@ mod book;
 mod certificates;
 mod checks;
 mod command;
+mod configured;
 mod doors;
 mod entry;
 mod look;
@@ -48,6 +49,7 @@ pub use command::{
     Ask, Closing, Command, ConnectionId, Effect, IdMap, Now, Own, Past, PastUnknown, Proof, Proving, Read,
     Recipients, Secret,
 };
+pub use configured::RoomTwin;
 pub use look::{Cursor, Look, Page};
 pub use order::{Act, Audit, Ban, Barred, By, Penalty, RightsChange, Scope, StoredRights, Undo};
 pub use pass::SLOWEST_MS;
@@ -335,9 +337,9 @@ impl Chat {
     /// Goes by other settings from now on.
     pub fn set_rules(&mut self, rules: Rules) {
         let before = std::mem::replace(&mut self.rules, rules);
-        self.open_default_rooms();
+        self.open_configured_rooms();
         // Other settings let only rooms go that were configured.
-        for name in &before.default_rooms {
+        for name in before.configured_rooms() {
             if let Some(room) = self.conversations.room(name) {
                 self.drop_if_empty(room);
             }

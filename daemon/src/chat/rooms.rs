@@ -172,6 +172,12 @@ impl Conversations {
         self.by_key.twin(name)
     }
 
+    /// The names of the rooms that look like it and are called otherwise.
+    pub(super) fn lookalikes(&self, name: &Name) -> Vec<&Name> {
+        let alike = self.by_key.lookalikes(name).into_iter().filter_map(|id| self.get(id)?.room());
+        alike.filter(|other| other.key() != name.key()).collect()
+    }
+
     /// Opens a room.
     ///
     /// # Errors
@@ -180,10 +186,15 @@ impl Conversations {
         if let Some(other) = self.twin(name).and_then(|id| self.get(id)?.room()) {
             return Err(LooksLike(other.clone()));
         }
+        Ok(self.open_configured(name))
+    }
+
+    /// Opens a room, whatever looks like it.
+    pub(super) fn open_configured(&mut self, name: &Name) -> ConversationId {
         self.last += 1;
         let id = ConversationId(self.last);
         self.put(id, ConversationKind::Room(name.clone()), 0);
-        Ok(id)
+        id
     }
 
     /// Two users' direct messages, if they have any.

@@ -4,6 +4,7 @@
 mod access;
 mod asks;
 mod certificates;
+mod configured;
 mod disk;
 mod forgotten;
 mod limits;

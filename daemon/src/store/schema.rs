@@ -4,6 +4,7 @@
 
 use super::error::StoreError;
 use super::place::Place;
+use super::{Checked, found};
 use crate::settings::Durability;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
@@ -88,9 +89,8 @@ pub(super) fn open(place: &Place, access: OpenFlags) -> Result<Connection, Store
     Ok(database)
 }
 
-/// Reads whether the log could be opened as it lies there, and changes nothing. Of when its newest
-/// message is, if there is one.
-pub(super) fn check(place: &Place) -> Result<Option<Timestamp>, StoreError> {
+/// Reads whether the log could be opened as it lies there, and changes nothing.
+pub(super) fn check(place: &Place) -> Result<Checked, StoreError> {
     let log = open(place, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let found = check_version(&log, place, STEPS.len())?;
     let error = |e: rusqlite::Error| StoreError::sqlite("read", place, &e);
@@ -100,11 +100,13 @@ pub(super) fn check(place: &Place) -> Result<Option<Timestamp>, StoreError> {
         return Err(StoreError::Corrupt { store: place.to_string(), why: said });
     }
     if found == 0 {
-        return Ok(None);
+        return Ok(Checked::default());
     }
     let newest = "SELECT ts FROM chunks ORDER BY first DESC LIMIT 1";
     let newest: Option<i64> = log.query_row(newest, [], |row| row.get(0)).optional().map_err(error)?;
-    Ok(newest.and_then(|ts| u64::try_from(ts).ok()).map(Timestamp))
+    let newest = newest.and_then(|ts| u64::try_from(ts).ok()).map(Timestamp);
+    let rooms = found::rooms(&log).map_err(error)?;
+    Ok(Checked { newest, rooms })
 }
 
 fn connect(place: &Place, access: OpenFlags) -> Result<Connection, StoreError> {
