@@ -72,6 +72,9 @@ pub enum NotGranted {
     /// No such certificate.
     #[error("no certificate of {0} is known that is not revoked; give its file instead")]
     NoCertificate(String),
+    /// No such certificate, but somebody who looks like that user may have one.
+    #[error("no certificate of {0} is known: {1} only looks the same")]
+    NoCertificateOnlyLooksLike(Name, Name),
     /// It could not be kept.
     #[error("it was not kept, since the store cannot be written: {0}")]
     NotKept(String),
@@ -184,7 +187,10 @@ impl Chat {
                 count => Ok(count),
             },
             UserWish::RevokeAll(name) => match self.revoke_all(&name) {
-                0 => Err(NotGranted::NoCertificate(name.to_string())),
+                0 => Err(match self.users.twin(&name).filter(|twin| twin.name.key() != name.key()) {
+                    Some(twin) => NotGranted::NoCertificateOnlyLooksLike(name, twin.name.clone()),
+                    None => NotGranted::NoCertificate(name.to_string()),
+                }),
                 count => Ok(count),
             },
             UserWish::Issued(certificate) => {
