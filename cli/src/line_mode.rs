@@ -285,6 +285,7 @@ impl Chat<'_> {
                     say(&format!("* `tcp-chat-cli history --after {after}` shows what was said"));
                 }
             }
+            Event::LogReplaced { from, .. } => say(&format!("* {}", output::log_replaced(from))),
             Event::Gap { from, to } => {
                 say(&format!("* messages between {from} and {to} are no longer kept by the server"));
             }

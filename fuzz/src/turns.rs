@@ -192,7 +192,7 @@ impl World {
     }
 }
 
-const BOUNDS: Bounds = Bounds { msg_bytes: 64 };
+const BOUNDS: Bounds = Bounds { msg_bytes: 64, rooms: 0 };
 
 fn name(text: &str) -> Name {
     text.parse().expect("a name")

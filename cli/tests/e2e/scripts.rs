@@ -328,3 +328,16 @@ fn a_closed_pipe_ends_it_quietly() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert!(String::from_utf8_lossy(&output.stdout).contains("bo: one"));
 }
+
+#[test]
+fn what_send_with_an_id_refuses_leaves_no_session_behind() {
+    let daemon = Daemon::start();
+    let home = Home::new();
+    let end = home.run(&daemon, &["--name", "ci", "send", "--id", "a", &"x".repeat(9000)]);
+    assert_eq!(end.code, Some(2), "{end:?}");
+    // Without a time it waits for the name for 10 s, and a session is held for two minutes.
+    let end = home.run(&daemon, &["--name", "ci", "send", "plain"]);
+    assert_eq!(end.code, Some(0), "the name is free: {end:?}");
+    let end = home.run(&daemon, &["--name", "ci", "send", "--id", "a", "short enough"]);
+    assert_eq!(end.code, Some(0), "so is the id: {end:?}");
+}

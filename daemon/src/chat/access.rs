@@ -74,7 +74,7 @@ impl Chat {
                     if let Some(twin) = self.users.twin(&name) {
                         return Err(looks_like(&name, &twin.name));
                     }
-                    Who { user: Some(self.register(name.clone(), None)), name }
+                    Who { user: Some(self.register_by_login(&name)?), name }
                 }
             },
             Proof::NotNeeded | Proof::Accepted => {
@@ -110,11 +110,21 @@ impl Chat {
                 if let Some(twin) = self.lookalike_session(&shown.name) {
                     return Err(looks_like_session(&shown.name, twin));
                 }
-                Who { user: Some(self.register(shown.name.clone(), None)), name: shown.name.clone() }
+                Who { user: Some(self.register_by_login(&shown.name)?), name: shown.name.clone() }
             }
         };
         self.know(shown);
         Ok(who)
+    }
+
+    fn register_by_login(&mut self, name: &Name) -> Result<UserId, Refusal> {
+        if self.is_being_removed(name) {
+            let msg = format!("a user {name} is still being removed: try again in a second");
+            let mut refusal = refusal(ErrorKind::RateLimited, msg);
+            refusal.retry_after_ms = Some(1_000);
+            return Err(refusal);
+        }
+        Ok(self.register(name.clone(), None))
     }
 
     /// Is the certificate one that counts now?

@@ -3,9 +3,9 @@
 //! the store. Never checks a signature.
 
 use super::Chat;
+use super::parts::Parts;
 use super::steps::tick;
 use super::users::{Digest, UserChange};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use tcp_chat_protocol::{Name, NameKey};
 
@@ -47,14 +47,19 @@ pub struct Presented {
 /// All of them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Certificates {
-    by_key: BTreeMap<Digest, BTreeMap<NameKey, Certificate>>,
+    /// The certificates of each key, one for each name.
+    by_key: Parts<Digest, Vec<Certificate>>,
     /// The keys of each name.
-    by_owner: HashMap<NameKey, BTreeSet<Digest>>,
+    by_owner: Parts<NameKey, Vec<Digest>>,
 }
 
 impl Certificates {
+    /// In the order of their keys.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Certificate> {
-        self.by_key.values().flat_map(BTreeMap::values).inspect(|_| tick())
+        let all = self.by_key.iter().flat_map(|(_, of_key)| of_key);
+        let mut all: Vec<_> = all.inspect(|_| tick()).collect();
+        all.sort_unstable_by_key(|certificate| (certificate.key, certificate.name.key()));
+        all.into_iter()
     }
 
     /// Those of one user.
@@ -63,18 +68,19 @@ impl Certificates {
         let keys = self.by_owner.get(&owner).into_iter().flatten();
         keys.filter_map(move |key| {
             tick();
-            self.by_key.get(key)?.get(&owner)
+            self.by_key.get(key)?.iter().find(|certificate| certificate.name.key() == owner)
         })
     }
 
     /// Those with this key, one for each name.
     pub(super) fn with_key(&self, key: &Digest) -> impl Iterator<Item = &Certificate> + use<'_> {
-        self.by_key.get(key).into_iter().flat_map(BTreeMap::values).inspect(|_| tick())
+        self.by_key.get(key).into_iter().flatten().inspect(|_| tick())
     }
 
     /// The certificate with this key for this name.
     pub(super) fn get(&self, key: &Digest, name: &Name) -> Option<&Certificate> {
-        self.by_key.get(key)?.get(&name.key())
+        let owner = name.key();
+        self.with_key(key).find(|certificate| certificate.name.key() == owner)
     }
 
     /// What is known of a certificate once this is told of it, too: the name as it was first written, the later end, and
@@ -88,25 +94,25 @@ impl Certificates {
     }
 
     pub(super) fn put(&mut self, certificate: Certificate) {
-        let owner = certificate.name.key();
-        self.by_owner.entry(owner.clone()).or_default().insert(certificate.key);
-        self.by_key.entry(certificate.key).or_default().insert(owner, certificate);
+        let (key, owner) = (certificate.key, certificate.name.key());
+        let mut of_key = self.by_key.get(&key).cloned().unwrap_or_default();
+        match of_key.binary_search_by(|known| known.name.key().cmp(&owner)) {
+            Ok(at) => of_key[at] = certificate,
+            Err(at) => of_key.insert(at, certificate),
+        }
+        self.by_key.insert(key, of_key);
+        self.by_owner.file(owner, key);
     }
 
     pub(super) fn forget(&mut self, key: &Digest, name: &Name) {
+        let Some(mut of_key) = self.by_key.get(key).cloned() else { return };
         let owner = name.key();
-        if let Some(of_key) = self.by_key.get_mut(key) {
-            of_key.remove(&owner);
-            if of_key.is_empty() {
-                self.by_key.remove(key);
-            }
+        of_key.retain(|certificate| certificate.name.key() != owner);
+        match of_key.is_empty() {
+            true => drop(self.by_key.remove(key)),
+            false => drop(self.by_key.insert(*key, of_key)),
         }
-        if let Some(keys) = self.by_owner.get_mut(&owner) {
-            keys.remove(key);
-            if keys.is_empty() {
-                self.by_owner.remove(&owner);
-            }
-        }
+        self.by_owner.unfile(&owner, key);
     }
 }
 
@@ -137,7 +143,6 @@ impl Chat {
 
     /// Notes what a certificate tells that was not known before: the certificate, or a later end of it.
     pub(super) fn know(&mut self, certificate: Certificate) {
-        // All users are copied for a change: not for each login.
         let Some(certificate) = self.users.merged_certificate(certificate) else { return };
         Arc::make_mut(&mut self.users).put_certificate(certificate.clone());
         self.turn.writes.users.push(UserChange::Certificate(certificate));

@@ -168,7 +168,7 @@ impl Chat {
         }
         self.turn.writes.conversations.push((room, ConversationKind::Room(name.clone())));
         if is_proven {
-            let change = self.book.grant(Some(room), user, Some(Role::Owner));
+            let change = self.book.grant(Some(room), user, Some(Role::Owner), None);
             self.turn.writes.rights.extend(change);
         }
         Ok(room)

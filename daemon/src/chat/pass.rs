@@ -3,8 +3,8 @@
 //! PING, QUIT) or what was no request: those count too, and cost only that the peer is read more
 //! slowly, so that refusing a flood costs next to nothing.
 
+use super::actions::Actor;
 use super::lookups::WHO_MEMBERS;
-use super::networks::{Bounds, Owes};
 use super::{Answer, Ask, Chat, ConnectionId, Effect, Refusal, SessionId, refusal};
 use tcp_chat_protocol::ErrorKind;
 
@@ -48,16 +48,14 @@ impl Chat {
         if self.sessions.get(session).is_none_or(|session| session.proven) {
             return Ok(());
         }
-        let Some(state) = self.connections.get_mut(&connection) else { return Ok(()) };
-        if state.full > 0 {
-            let seconds = state.full.div_ceil(1_000);
+        let (address, now) = (self.address_of(connection), self.turn.now.mono);
+        self.networks.stores(address, self.rules.of_networks(), bytes + AROUND_BYTES, now).map_err(|wait| {
+            let seconds = wait.div_ceil(1_000);
             let msg = format!(
                 "your network has stored as much as it may in a day: wait {seconds} s, or log in with a name of your own"
             );
-            return Err(too_fast(state.full, msg));
-        }
-        state.said = state.said.saturating_add(bytes + AROUND_BYTES);
-        Ok(())
+            too_fast(wait, msg)
+        })
     }
 
     /// A request that only counts, as so many lines.
@@ -78,9 +76,7 @@ impl Chat {
         let session = state.session.and_then(|session| self.sessions.get_mut(session));
         let purse = session.map_or(&mut state.purse, |session| &mut session.purse);
         let read = purse.read(rates, bytes, now);
-        let bounds = Bounds { sent: self.rules.network_flow, stored: self.rules.network_stored };
-        let Owes { sent, stored } = self.networks.charge(state.address, bounds, bytes, &mut state.said, now);
-        state.full = stored;
+        let sent = self.networks.sends(state.address, self.rules.of_networks(), bytes, now);
         state.owes = read.err().max(sent.err()).unwrap_or(0);
         let (Ok(own) | Err(own)) = read;
         let (Ok(all) | Err(all)) = sent;
@@ -109,11 +105,16 @@ impl Chat {
         held.map_or(0, |held| self.conversations.direct_count(held.row.user))
     }
 
-    /// May the session keep order once more? Operators may always.
-    pub(super) fn pass_act(&mut self, session: SessionId) -> Answer {
-        let (rates, now) = (self.rules.rates(), self.turn.now.mono);
-        let Some(session) = self.sessions.get_mut(session) else { return Ok(()) };
-        session.purse.act(rates, now).map_err(|wait| {
+    /// May the session's user moderate once more? Operators may always; and where requests have no limit, nor
+    /// has this.
+    pub(super) fn pass_act(&mut self, connection: ConnectionId, session: SessionId) -> Answer {
+        if self.rules.rates().requests.per_second == 0 {
+            return Ok(());
+        }
+        let Some(session) = self.sessions.get(session) else { return Ok(()) };
+        let user = Actor::User(session.row.user);
+        let who = if session.proven { user } else { Actor::at(self.address_of(connection)) };
+        self.actions.take(who, self.turn.now.mono).map_err(|wait| {
             let seconds = wait.div_ceil(1_000);
             too_fast(wait, format!("too much order for a minute: wait {seconds} s and send it again"))
         })

@@ -63,6 +63,9 @@ pub enum NotGranted {
         "{0} looks like {1}, who is logged in: nobody could tell them apart; `kick {1}` ends those sessions"
     )]
     LooksLikeSession(Name, Name),
+    /// A user of that name was removed, and not all of what was granted is gone.
+    #[error("{0} is still being removed; try again in a moment")]
+    BeingRemoved(Name),
     /// Nobody of that name is registered.
     #[error("no user {0} is registered; `user list` shows who is")]
     NoSuchUser(Name),
@@ -217,6 +220,9 @@ impl Chat {
         if let Some(twin) = self.lookalike_session(&name) {
             return Err(NotGranted::LooksLikeSession(name, twin.clone()));
         }
+        if self.is_being_removed(&name) {
+            return Err(NotGranted::BeingRemoved(name));
+        }
         self.register(name, Some(code));
         Ok(())
     }
@@ -254,10 +260,9 @@ impl Chat {
         self.turn.removed_before.push((name.clone(), before));
     }
 
-    /// The name has an owner from now on: sessions under it that have not proven it end. Sessions under names that
-    /// only look like it are other users' and stay.
+    /// The name, of which no removed user has grants left, has an owner from now on: sessions under it that have not
+    /// proven it end. Sessions under names that only look like it are other users' and stay.
     pub(super) fn register(&mut self, name: Name, code: Option<Code>) -> UserId {
-        self.finish_grants_of(&name);
         while let Some(unproven) = self.sessions.by_name(&name) {
             self.end_sessions_of(unproven, "this name is registered from now on: log in as its owner");
         }

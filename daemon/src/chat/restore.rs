@@ -1,6 +1,7 @@
 //! Owns the way from the store into memory at the start, and back when the store has to be told
 //! everything anew. Never reads messages: they stay where they are.
 
+use super::actions::Actions;
 use super::book::Book;
 use super::networks::Networks;
 use super::removed::RemovedUsers;
@@ -16,7 +17,7 @@ impl Chat {
     /// The state as the store knew it. Every session is away, its time counting from `now`.
     #[must_use]
     pub fn restore(rules: Rules, found: Found, now: Now) -> Self {
-        let Found { conversations: stored, sessions: held, rights, head, oldest, .. } = found;
+        let Found { conversations: stored, sessions: held, rights, head, oldest, log, .. } = found;
         let users = Users::new(found.users, found.certificates);
         let mut conversations = Conversations::default();
         conversations.last = found.last_conversation;
@@ -54,12 +55,14 @@ impl Chat {
             room_shares: Shares::default(),
             opened,
             networks: Networks::default(),
+            actions: Actions::default(),
             users: Arc::new(users),
             removed: RemovedUsers::new(found.removed),
             book: Book::restore(rights),
             unaudited: Vec::new(),
             connections: IdMap::default(),
             head,
+            log,
             oldest,
             keeping: true,
             turn,
@@ -102,6 +105,7 @@ impl Chat {
             oldest: self.oldest,
             last_conversation: self.conversations.last,
             last_session: self.sessions.last,
+            log: self.log.clone(),
         }
     }
 }

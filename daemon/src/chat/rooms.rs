@@ -289,3 +289,25 @@ impl Conversations {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conversation_that_is_removed_leaves_nothing_behind() {
+        let mut all = Conversations::default();
+        let name: Name = "ops".parse().unwrap();
+        let room = all.open_room(&name).unwrap();
+        let [direct, other] = [(1, 2), (1, 3)].map(|(a, b)| all.open_direct(UserId(b), UserId(a)));
+        all.set_head(direct, 7);
+        all.remove(direct);
+        assert_eq!((all.direct(UserId(1), UserId(2)), all.direct_count(UserId(1))), (None, 1));
+        all.remove(other);
+        all.remove(room);
+        assert_eq!((all.room(&name), all.twin(&name)), (None, None));
+        let Conversations { all, by_key: _, by_name, directs, rooms, directs_of, last } = all;
+        let left = (all.len(), by_name.len(), directs.len(), rooms.len(), directs_of.len());
+        assert_eq!((left, last), ((0, 0, 0, 0, 0), 3));
+    }
+}

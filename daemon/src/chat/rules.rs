@@ -1,6 +1,7 @@
 //! Owns the settings that the chat goes by, made from the daemon's. Read everywhere in the chat. Never
 //! changes by itself: a reload brings other ones.
 
+use super::networks::Bounds;
 use super::rate::{Flow, Rate, Rates};
 use crate::settings::{AuthMode, Settings};
 use tcp_chat_protocol::Name;
@@ -92,5 +93,9 @@ impl Rules {
 
     pub(super) fn rates(&self) -> Rates {
         Rates { requests: self.rate, bytes: self.flow, strangers: self.strangers_per_minute }
+    }
+
+    pub(super) fn of_networks(&self) -> Bounds {
+        Bounds { sent: self.network_flow, stored: self.network_stored }
     }
 }

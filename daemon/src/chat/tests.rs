@@ -11,6 +11,7 @@ mod limits;
 mod model;
 mod order;
 mod penalties;
+mod quotas;
 mod removed;
 mod roles;
 mod sessions;

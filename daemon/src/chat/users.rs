@@ -1,16 +1,15 @@
 //! Owns who is registered: names that have an owner, how an owner proves to be it, and the codes that
 //! let one begin. It holds the known certificates beside them. The chat changes it; the net reads
-//! a shared copy to check passwords against. Never decides what a user may do.
+//! a shared copy to check passwords against, which costs little: see `parts`. Never decides what a user may do.
 
 use super::UserId;
 use super::certificates::{Certificate, Certificates, Revocation};
-use super::names::Names;
+use super::parts::Parts;
 use super::removed::Removed;
 use super::steps::tick;
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
-use tcp_chat_protocol::{ErrorKind, Name, Refusal};
+use tcp_chat_protocol::{ErrorKind, Name, NameKey, NameLook, Refusal};
 
 /// A registered user.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,7 +53,7 @@ pub enum Gives {
 }
 
 /// A SHA-256 that prints as hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub [u8; 32]);
 
 impl Digest {
@@ -97,11 +96,14 @@ pub enum UserChange {
 /// Everyone who is registered.
 #[derive(Debug, Clone, Default)]
 pub struct Users {
-    all: BTreeMap<UserId, User>,
-    by_name: Names<UserId>,
+    all: Parts<UserId, User>,
+    /// By the exact name. A store may hold several of one name: the oldest has it, and when that is gone the next.
+    by_key: Parts<NameKey, Vec<UserId>>,
+    /// What a new name could not be told apart from.
+    by_look: Parts<NameLook, Vec<UserId>>,
     certificates: Certificates,
-    /// Who may fetch a certificate, and until when.
-    fetching: BTreeSet<(u64, UserId)>,
+    /// Until when somebody may fetch a certificate, and who.
+    fetching: Parts<(u64, UserId), ()>,
 }
 
 impl Users {
@@ -120,7 +122,7 @@ impl Users {
     /// The user of this name.
     #[must_use]
     pub fn by_name(&self, name: &Name) -> Option<&User> {
-        self.all.get(&self.by_name.get(name)?)
+        self.all.get(self.by_key.get(&name.key())?.first()?)
     }
 
     /// The user.
@@ -132,7 +134,8 @@ impl Users {
     /// The user of this name, or of one that looks like it.
     #[must_use]
     pub fn twin(&self, name: &Name) -> Option<&User> {
-        self.all.get(&self.by_name.twin(name)?)
+        let alike = |look: NameLook| self.all.get(self.by_look.get(&look)?.first()?);
+        self.by_name(name).or_else(|| name.looks().into_iter().find_map(alike))
     }
 
     /// The user that this code lets begin.
@@ -172,7 +175,9 @@ impl Users {
 
     /// All of them, in the order in which they were registered.
     pub fn iter(&self) -> impl Iterator<Item = &User> {
-        self.all.values().inspect(|_| tick())
+        let mut all: Vec<_> = self.all.iter().map(|(_, user)| user).inspect(|_| tick()).collect();
+        all.sort_unstable_by_key(|user| user.id.0);
+        all.into_iter()
     }
 
     /// How many there are.
@@ -184,10 +189,10 @@ impl Users {
     /// Is nobody registered?
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
+        self.all.len() == 0
     }
 
-    /// All certificates that are known.
+    /// All certificates that are known, in the order of their keys.
     pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
         self.certificates.iter()
     }
@@ -220,12 +225,15 @@ impl Users {
     /// milliseconds since 1970; 0: nobody may.
     #[must_use]
     pub fn fetching_until(&self) -> u64 {
-        self.fetching.last().map_or(0, |(until, _)| *until)
+        self.fetching.last_key().map_or(0, |(until, _)| *until)
     }
 
     pub(super) fn put(&mut self, user: User) {
-        self.by_name.put(&user.name, user.id);
-        self.fetching.extend(fetches(&user).map(|until| (until, user.id)));
+        self.by_key.file(user.name.key(), user.id);
+        user.name.looks().into_iter().for_each(|look| self.by_look.file(look, user.id));
+        if let Some(until) = fetches(&user) {
+            self.fetching.insert((until, user.id), ());
+        }
         if let Some(before) = self.all.insert(user.id, user) {
             self.fetches_no_more(&before);
         }
@@ -241,7 +249,8 @@ impl Users {
     pub(super) fn remove(&mut self, id: UserId) -> Option<User> {
         let gone = self.all.remove(&id)?;
         self.fetches_no_more(&gone);
-        self.by_name.remove(&gone.name, id);
+        self.by_key.unfile(&gone.name.key(), &id);
+        gone.name.looks().iter().for_each(|look| self.by_look.unfile(look, &id));
         Some(gone)
     }
 
@@ -265,30 +274,4 @@ fn fetches(user: &User) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn user(id: i64, name: &str) -> User {
-        User { id: UserId(id), name: name.parse().unwrap(), password: None, code: None, added: 0 }
-    }
-
-    #[test]
-    fn a_user_is_found_by_every_way_of_writing_the_name() {
-        let mut users = Users::new([user(1, "Ivan"), user(2, "bo")], []);
-        let find = |users: &Users, name: &str| users.by_name(&name.parse().unwrap()).map(|u| u.id.0);
-        assert_eq!(find(&users, "IVAN"), Some(1));
-        assert_eq!(find(&users, "B0"), None, "it only looks the same");
-        assert_eq!(users.twin(&"B0".parse().unwrap()).map(|u| u.id.0), Some(2));
-        assert_eq!(find(&users, "lvan"), None, "another name");
-        assert_eq!(users.twin(&"lvan".parse().unwrap()).map(|u| u.id.0), Some(1), "that looks like it");
-        users.remove(UserId(1));
-        assert_eq!((find(&users, "Ivan"), users.twin(&"lvan".parse().unwrap())), (None, None));
-    }
-
-    #[test]
-    fn nothing_secret_is_printed() {
-        let mut ana = user(1, "ana");
-        ana.password = Some("$argon2id$secret".into());
-        assert!(!format!("{ana:?}").contains("argon"));
-    }
-}
+mod tests;

@@ -162,6 +162,15 @@ pub struct StoredSession {
     pub rooms: Vec<(ConversationId, Seq)>,
 }
 
+/// Which log the store is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogId {
+    /// Random; another one after a restore.
+    pub id: String,
+    /// The newest number when it became this one: up to here it is also the log that was copied.
+    pub from: Seq,
+}
+
 /// What the store held at the start: small, whatever the number of messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
@@ -189,4 +198,6 @@ pub struct Found {
     pub last_conversation: i64,
     /// The highest session id (and so user id) ever given out.
     pub last_session: i64,
+    /// Which log it is.
+    pub log: LogId,
 }

@@ -1,7 +1,6 @@
 //! Owns what the settings say of who may come in: `[auth]`, and client certificates in `[tls]`. Notes
 //! problems as all of [`super::sections`] does. Reads no file but the one with the password's hash.
 
-use super::masked;
 use super::sections::Reader;
 use super::{Auth, AuthMode, ClientAuth};
 use std::path::{Path, PathBuf};
@@ -71,14 +70,5 @@ impl Reader<'_> {
                 .map_err(|why| format!("{shown}: {why}; write what `tcp-chatd password` prints"))
         });
         checked.map_err(|reason| self.values.refuse("auth.password_file", reason)).ok()
-    }
-
-    /// A file with a secret, for a sentence: its path, unless what was written may be the secret itself.
-    pub(super) fn shown_file(&self, key: &str, file: &Path) -> String {
-        let written = self.values.layers.get(key).map(|(value, _)| value.to_string());
-        if file.exists() || written.is_some_and(|written| masked::may_show(key, &written)) {
-            return file.display().to_string();
-        }
-        format!("the file that it names, in {},", self.base.display())
     }
 }

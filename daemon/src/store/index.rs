@@ -110,6 +110,8 @@ fn spoiled(shared: &Shared, error: StoreError) -> StoreError {
 struct Piece {
     first: Seq,
     conversation: i64,
+    /// Of a direct one, the two users.
+    between: Option<(i64, i64)>,
     lines: Vec<u8>,
 }
 
@@ -260,12 +262,12 @@ impl Open {
     fn index(&mut self, slice: &Slice) -> rusqlite::Result<()> {
         let turn = self.index.unchecked_transaction()?;
         let mut put = turn.prepare_cached("INSERT INTO words (rowid, _text_, _tags_) VALUES (?1, ?2, ?3)")?;
-        for Piece { first, conversation, lines } in &slice.pieces {
+        for Piece { first, conversation, between, lines } in &slice.pieces {
             for (line, seq) in super::lines(lines, *first) {
                 let data = event::data_of(line).unwrap_or_default();
                 // What the daemon did not write, it cannot find.
                 if let Ok(message) = serde_json::from_slice::<MsgEvent<'_>>(data) {
-                    let tags = self.tags.of(*conversation, &message.user);
+                    let tags = self.tags.of(*conversation, *between, &message.user);
                     put.execute(params![int(seq), apart::text(&message.msg), tags])?;
                 }
             }
@@ -290,7 +292,9 @@ impl Open {
             return Ok(None);
         }
         let mut chunks = log.prepare_cached(
-            "SELECT first, last, conversation, lines FROM chunks WHERE first > ?1 ORDER BY first",
+            "SELECT k.first, k.last, k.conversation, k.lines, c.user_a, c.user_b
+             FROM chunks k LEFT JOIN conversations c ON c.id = k.conversation
+             WHERE k.first > ?1 ORDER BY k.first",
         )?;
         let mut rows = chunks.query([int(self.mark)])?;
         let (mut slice, mut bytes) = (Slice { pieces: Vec::new(), to: self.mark }, 0);
@@ -300,7 +304,9 @@ impl Open {
                 slice.to = head;
                 break;
             };
-            let piece = Piece { first: number(row, 0)?, conversation: row.get(2)?, lines: row.get(3)? };
+            let (a, b) = (row.get::<_, Option<i64>>(4)?, row.get::<_, Option<i64>>(5)?);
+            let (first, conversation) = (number(row, 0)?, row.get(2)?);
+            let piece = Piece { first, conversation, between: a.zip(b), lines: row.get(3)? };
             slice.to = number(row, 1)?;
             bytes += piece.lines.len();
             slice.pieces.push(piece);
@@ -337,7 +343,7 @@ impl Open {
             .prepare_cached(
                 "DELETE FROM words WHERE rowid IN (SELECT rowid FROM words WHERE words MATCH ?1 LIMIT ?2)",
             )?
-            .execute(params![words::in_conversations(&[gone]), SLICE_REMOVED])?;
+            .execute(params![words::in_conversations(&[gone], None), SLICE_REMOVED])?;
         if removed == 0 {
             turn.prepare_cached("DELETE FROM held WHERE conversation = ?1")?.execute([gone])?;
         }

@@ -16,6 +16,7 @@ mod found;
 mod gap;
 mod guard;
 mod header;
+mod identity;
 mod ids;
 mod index;
 mod page;

@@ -7,9 +7,8 @@ use super::place::Place;
 use super::{Checked, found};
 use crate::settings::Durability;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::time::Duration;
-use tcp_chat_protocol::Timestamp;
 
 /// "tcHt": what marks the file as ours.
 const APPLICATION_ID: i64 = 0x7463_4874;
@@ -24,6 +23,10 @@ const STEPS: &[&str] = &[
     include_str!("schema/bytes.sql"),
     include_str!("schema/opened.sql"),
     include_str!("schema/removed.sql"),
+    include_str!("schema/message_bytes.sql"),
+    include_str!("schema/audit_bound.sql"),
+    include_str!("schema/grants_by.sql"),
+    include_str!("schema/log.sql"),
     include_str!("schema/certificates.sql"),
 ];
 
@@ -102,11 +105,7 @@ pub(super) fn check(place: &Place) -> Result<Checked, StoreError> {
     if found == 0 {
         return Ok(Checked::default());
     }
-    let newest = "SELECT ts FROM chunks ORDER BY first DESC LIMIT 1";
-    let newest: Option<i64> = log.query_row(newest, [], |row| row.get(0)).optional().map_err(error)?;
-    let newest = newest.and_then(|ts| u64::try_from(ts).ok()).map(Timestamp);
-    let rooms = found::rooms(&log).map_err(error)?;
-    Ok(Checked { newest, rooms })
+    Ok(Checked { newest: found::newest(&log).map_err(error)?, rooms: found::rooms(&log).map_err(error)? })
 }
 
 fn connect(place: &Place, access: OpenFlags) -> Result<Connection, StoreError> {

@@ -58,6 +58,7 @@ impl Store {
         let lock = place.lock()?;
         let log = schema::open_writer(&place, history.durability)?;
         let error = |e: rusqlite::Error| StoreError::sqlite("read", &place, &e);
+        bytes::count(&log).map_err(error)?;
         let (found, totals) = found::read(&log).map_err(error)?;
         let ids = Ids::read(&log, totals.sent_as_to).map_err(error)?;
         let files = Files::of(&place)?;
@@ -181,7 +182,7 @@ impl Store {
     /// The file cannot be written. Nothing was removed then.
     pub fn tidy(&mut self, now: Timestamp) -> Result<Option<Tidied>, StoreError> {
         self.grown = 0;
-        let too_big = self.too_big()?;
+        let too_big = self.too_big();
         let bounds = tidy::Bounds::new(&self.history, now, too_big);
         let (before, mut totals, last) = (self.totals, self.totals, self.tidied);
         // Taken out, so that the search that it may be in survives an error.
@@ -192,6 +193,7 @@ impl Store {
         // Whatever comes of it: what fails must not keep the others waiting.
         self.tidied = slice.kind;
         totals.messages = totals.messages.saturating_sub(slice.messages());
+        totals.bytes = totals.bytes.saturating_sub(slice.bytes);
         let mut first = None;
         self.turn("tidy", |log, _| {
             slice.remove(log)?;
@@ -209,6 +211,14 @@ impl Store {
         Ok(Some(Tidied { oldest: first.unwrap_or(totals.head + 1), of: slice.of, removed: slice.removed }))
     }
 
+    /// The stamp of the newest message, if there is one.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn newest(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        self.with("read", |log, _| found::newest(log))
+    }
+
     /// How many bytes the history took when [`Store::tidy`] last looked, and how many it may take.
     #[must_use]
     pub fn history_bytes(&self) -> HistoryBytes {
@@ -222,14 +232,13 @@ impl Store {
     }
 
     /// How many bytes of messages have to go.
-    fn too_big(&mut self) -> Result<u64, StoreError> {
-        let shared = Arc::clone(&self.shared);
-        let (messages, taken) =
-            self.with("read", |log, _| Ok((bytes::used(log)?, bytes::taken(log, &shared)?)))?;
+    fn too_big(&mut self) -> u64 {
+        let messages = self.totals.bytes;
+        let taken = bytes::taken(messages, &self.shared.index);
         self.history_bytes = taken;
-        let over = shared.max_bytes.map_or(0, |most| taken.saturating_sub(most));
+        let over = self.shared.max_bytes.map_or(0, |most| taken.saturating_sub(most));
         // With a message its words leave the index.
-        Ok(if taken > messages { over.div_ceil(2) } else { over })
+        if taken > messages { over.div_ceil(2) } else { over }
     }
 
     /// One transaction: all of it or nothing.

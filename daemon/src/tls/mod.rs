@@ -5,6 +5,7 @@
 
 mod chain;
 mod clients;
+mod failure;
 mod files;
 mod mint;
 mod note;
@@ -17,6 +18,7 @@ mod state;
 mod tests;
 
 pub use clients::{NotSigned, Shown};
+pub use failure::handshake_failure;
 pub use mint::{BACKDATED_MS, Minted};
 pub use note::TlsNote;
 pub use own::Reason;

@@ -41,6 +41,7 @@ mod presence;
 mod proving;
 mod refused;
 mod restarts;
+mod restore;
 mod resume;
 mod roles;
 mod rooms;

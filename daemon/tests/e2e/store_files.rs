@@ -121,6 +121,24 @@ fn while_another_program_holds_the_lock_people_come_and_read_and_then_speak() {
     assert_eq!(ended.code(), Some(74), "the lock was held to the end: {ended}");
 }
 
+/// The clock is ahead when the daemon starts: by as much as the messages seem older than they are.
+#[test]
+fn a_start_with_a_clock_that_is_ahead_takes_no_message_away() {
+    let mut daemon = Daemon::with("history.retain = \"1d\"");
+    daemon.login("ana").says("of today");
+    daemon.signal("TERM");
+    daemon.ended();
+    let store = rusqlite::Connection::open(daemon.folder().join("data/chat.db")).unwrap();
+    store.execute_batch("UPDATE chunks SET ts = ts - 100 * 86400000").unwrap();
+    drop(store);
+    daemon.start_again();
+    daemon.log().emits("clock_doubtful").expect("a line of the log");
+    let mut bo = daemon.login("bo");
+    // The first look of retention comes with the start, before anyone is served.
+    bo.says("later");
+    assert_eq!(texts(&mut bo), ["of today", "later"]);
+}
+
 #[test]
 fn beyond_the_bound_the_oldest_messages_go_and_all_who_look_are_told() {
     let settings = format!(

@@ -22,6 +22,7 @@ pub(crate) mod login;
 mod net;
 mod order;
 pub(crate) mod overlay;
+mod past;
 pub(crate) mod reads;
 pub(crate) mod scroll;
 pub(crate) mod talk;

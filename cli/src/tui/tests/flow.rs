@@ -64,6 +64,32 @@ fn the_countdown_wakes_by_the_second_and_nothing_else_does() {
 }
 
 #[test]
+fn after_a_restore_the_conversations_are_loaded_anew() {
+    let mut w = World::chatting((100, 24));
+    w.said("lobby", "bo", "of the log before");
+    w.said("ops", "bo", "unread, of the log before");
+    w.does(lost(Duration::from_millis(10)));
+    w.does(Input::Net(Event::LogReplaced { after: w.seq, from: 40, log: Some("b".into()) }));
+    let message = event("lobby", "bo", 41, "said after the restore");
+    w.does(Input::Net(Event::Message(Box::new(Message::of(message, "ana")))));
+    let effects = w.does(Input::Net(Event::Resumed { caught_up: 1 }));
+    for name in ["lobby", "ops"] {
+        assert!(effects.contains(&Effect::History { of: room(name), part: Part::Newest }), "{effects:?}");
+    }
+    let picture = w.picture();
+    assert!(
+        picture.contains("said after the restore") && picture.contains("goes on after message 40"),
+        "{picture}"
+    );
+    assert!(!picture.contains("of the log before"), "{picture}");
+    let reply = Ok(page("ops", 39..=42, false));
+    w.does(Input::Answer(Answer::History { of: room("ops"), part: Part::Newest, reply }));
+    let counts: Vec<_> = w.model.talks.iter().map(|t| (t.title.as_str(), t.unread)).collect();
+    assert_eq!(counts, [("#lobby", 0), ("#ops", 2)]);
+    assert_eq!(w.model.reads(), [(room("lobby"), 41), (room("ops"), 40)]);
+}
+
+#[test]
 fn an_end_of_the_session_is_told_and_can_be_begun_again() {
     let mut w = World::chatting((100, 24));
     w.does(Input::Net(Event::Ended(Error::Closed(Closed::Kicked("be nice".into())))));

@@ -21,7 +21,7 @@ pub(super) fn code(text: &str, until: u64) -> Code {
 impl World {
     /// A line, as the connection's read side would pass it on.
     pub(super) fn command(&mut self, line: &str) -> Command {
-        match parse(line.as_bytes(), &Bounds { msg_bytes: 8192 }) {
+        match parse(line.as_bytes(), &Bounds { msg_bytes: 8192, rooms: 0 }) {
             Err(refusal) => Command::Refused(refusal),
             Ok((id, request)) => {
                 Command::Ask(id, Ask::of(request).unwrap_or_else(|proving| self.proving(proving)))

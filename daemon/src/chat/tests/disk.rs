@@ -22,6 +22,7 @@ pub(super) struct Disk {
     last: (i64, i64),
     head: Seq,
     oldest: Seq,
+    pub(super) log: LogId,
 }
 
 impl Disk {
@@ -99,9 +100,9 @@ impl Disk {
     fn change(&mut self, change: RightsChange) {
         let StoredRights { grants, private, mutes, bans } = &mut self.rights;
         match change {
-            RightsChange::Grant { scope, user, role } => {
-                grants.retain(|(s, u, _)| (*s, u) != (scope, &user));
-                grants.extend(role.map(|role| (scope, user, role)));
+            RightsChange::Grant { scope, user, role, by } => {
+                grants.retain(|(s, u, ..)| (*s, u) != (scope, &user));
+                grants.extend(role.map(|role| (scope, user, role, by)));
             }
             RightsChange::Private { room, private: is_private } => {
                 private.retain(|r| *r != room);
@@ -154,6 +155,7 @@ impl Disk {
             oldest: self.oldest,
             last_conversation: self.last.0,
             last_session: self.last.1,
+            log: self.log.clone(),
         }
     }
 

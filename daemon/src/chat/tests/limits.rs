@@ -343,7 +343,7 @@ fn a_network_stores_only_so_much_in_a_day() {
         world.hears(who).remove(0)
     };
     assert!(says(&mut world, ana).starts_with("MSG "));
-    assert!(says(&mut world, ana).starts_with("MSG "), "it is charged with the next read");
+    assert!(says(&mut world, ana).starts_with("MSG "), "the last on credit");
     assert!(says(&mut world, ana).starts_with("ERROR_MSG RATE_LIMITED "));
     assert!(says(&mut world, pro).starts_with("MSG "), "a proven name counts for itself");
     world.sends(ana, r#"{"op":"QUIT"}"#);

@@ -55,6 +55,36 @@ fn what_was_sent_before_is_answered_with_the_first() {
 }
 
 #[test]
+fn a_resume_from_another_log_goes_on_where_the_two_parted() {
+    let mut world = World::new(|_| {});
+    let [ana, bo] = [world.login("ana"), world.login("bo")];
+    world.sends(ana, r#"{"op":"MSG","data":"before"}"#);
+    let backup = world.disk.clone();
+    world.sends(ana, r#"{"op":"MSG","data":"lost"}"#);
+    world.sends(ana, r#"{"op":"MSG","data":"lost, too"}"#);
+    world.skips(&[ana, bo]);
+    world.disk = backup;
+    world.disk.log = LogId { id: "restored".into(), from: 1 };
+    world.restarts();
+    let ana = world.resumes("ana", None);
+    for text in ["one", "two", "three"] {
+        world.sends(ana, &format!(r#"{{"op":"MSG","data":"{text}"}}"#));
+    }
+    let (token, _) = world.tokens["bo"].clone();
+    for (after, log, goes_on_after) in
+        [(3, r#""first""#, 1), (0, r#""first""#, 0), (3, r#""restored""#, 3), (3, "null", 3), (9, "null", 9)]
+    {
+        let bo = world.connect();
+        let login = format!(r#""session":"{token}","after":{after},"log":{log}"#);
+        world.sends(bo, &format!(r#"{{"op":"LOGIN","data":{{{login}}}}}"#));
+        let said = ["MSG 1<0 lobby ana: before", "MSG 2<1 lobby ana: one", "MSG 3<2 lobby ana: two"];
+        let said = said.into_iter().chain(["MSG 4<3 lobby ana: three"]).skip(goes_on_after);
+        let wanted: Vec<_> = std::iter::once("LOGIN bo lobby head 4").chain(said).collect();
+        assert_eq!(world.hears(bo), wanted, "{after} of {log}");
+    }
+}
+
+#[test]
 fn what_could_not_be_kept_was_not_said() {
     let mut world = World::new(|_| {});
     let [ana, bo] = [world.login("ana"), world.login("bo")];

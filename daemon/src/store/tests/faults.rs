@@ -108,7 +108,7 @@ fn a_writer_that_is_lost_leaves_its_write_ahead_log() {
     let place = Place::File(dir.path().join("chat.db"));
     let wal = dir.path().join("chat.db-wal");
     let log = schema::open_writer(&place, Durability::Crash).unwrap();
-    log.execute_batch("UPDATE totals SET head = head").unwrap();
+    log.execute_batch("UPDATE totals SET head = head + 1").unwrap();
     drop(log);
     let bytes = wal.metadata().unwrap().len();
     assert!(bytes > 0);
