@@ -44,8 +44,8 @@ pub enum Wish {
     Status(oneshot::Sender<Status>),
     /// Read the configuration again. What changed, or why nothing did.
     Reload(oneshot::Sender<Result<Reloaded, String>>),
-    /// End in order. Answered at once.
-    Drain(oneshot::Sender<()>),
+    /// End in order. Whoever asked was told already.
+    Drain,
     /// Log at another level.
     Log(String, oneshot::Sender<Result<(), String>>),
 }
@@ -182,6 +182,7 @@ async fn talk(mut stream: UnixStream, place: &Place, desk: Desk) -> io::Result<(
             }
         };
         for request in requests {
+            let is_drain = matches!(request, Ok(Request::Drain));
             let line = match request {
                 Ok(request) => {
                     let Some(_work) = place.work() else { return Ok(()) };
@@ -192,7 +193,12 @@ async fn talk(mut stream: UnixStream, place: &Place, desk: Desk) -> io::Result<(
                 }
                 Err(why) => Reply::error(why).line(),
             };
-            stream.write_all(&line).await?;
+            let told = stream.write_all(&line).await;
+            if is_drain {
+                // It may be ending already.
+                let _ = desk.wishes.send(Wish::Drain).await;
+            }
+            told?;
         }
     }
 }

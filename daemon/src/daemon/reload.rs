@@ -107,7 +107,7 @@ impl Daemon {
             match wish {
                 Wish::Reload(answer) => drop(answer.send(Err("the daemon is stopping".to_owned()))),
                 // It does already.
-                Wish::Drain(answer) => drop(answer.send(())),
+                Wish::Drain => {}
                 Wish::Log(level, answer) => drop(answer.send(self.set_log_level(&level))),
                 Wish::Status(answer) => {
                     drop(answer.send(self.watch.status(&self.loaded)));

@@ -236,6 +236,7 @@ fn store() -> BTreeSet<String> {
     let younger = "DROP TABLE users; DROP TABLE certificates; DROP TABLE grants; DROP TABLE private_rooms;
                    DROP TABLE mutes; DROP TABLE bans; DROP TABLE audit;
                    ALTER TABLE totals DROP COLUMN max_bytes; ALTER TABLE totals DROP COLUMN bytes;
+                   ALTER TABLE totals DROP COLUMN log; ALTER TABLE totals DROP COLUMN log_from;
                    UPDATE chunks SET ts = ts - 864000000;
                    PRAGMA user_version = 1";
     old.execute_batch(younger).unwrap();

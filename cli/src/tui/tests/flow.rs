@@ -24,7 +24,7 @@ fn what_is_typed_is_sent_and_takes_its_place_once_it_is_kept() {
     assert!(w.picture().contains("ana │ hello") && !w.picture().contains("sending"), "{}", w.picture());
     w.does(Input::Answer(Answer::Sent { local }));
     assert_eq!(w.picture().matches("hello").count(), 1);
-    assert!(!w.model.has_pending());
+    assert!(w.model.unconfirmed().next().is_none());
 }
 
 #[test]
@@ -66,6 +66,8 @@ fn the_countdown_wakes_by_the_second_and_nothing_else_does() {
 #[test]
 fn after_a_restore_the_conversations_are_loaded_anew() {
     let mut w = World::chatting((100, 24));
+    let kim = Conversation::With("kim".into());
+    w.model.set_reads(vec![(kim.clone(), 70)]);
     w.said("lobby", "bo", "of the log before");
     w.said("ops", "bo", "unread, of the log before");
     w.does(lost(Duration::from_millis(10)));
@@ -85,8 +87,8 @@ fn after_a_restore_the_conversations_are_loaded_anew() {
     let reply = Ok(page("ops", 39..=42, false));
     w.does(Input::Answer(Answer::History { of: room("ops"), part: Part::Newest, reply }));
     let counts: Vec<_> = w.model.talks.iter().map(|t| (t.title.as_str(), t.unread)).collect();
-    assert_eq!(counts, [("#lobby", 0), ("#ops", 2)]);
-    assert_eq!(w.model.reads(), [(room("lobby"), 41), (room("ops"), 40)]);
+    assert_eq!(counts, [("#lobby", 0), ("#ops", 2), ("@kim", 0)]);
+    assert_eq!(w.model.reads(), [(room("lobby"), 41), (room("ops"), 40), (kim, 40)]);
 }
 
 #[test]

@@ -195,6 +195,8 @@ fn a_removed_users_grants_are_nobodys_even_before_they_are_gone() {
     let before = steps::so_far();
     world.operator(|chat| assert_eq!(chat.grant(0, add), Err(NotGranted::BeingRemoved(name("MO")))));
     world.shows = Some(certificate(99, "mo"));
+    // Issued after the removal.
+    world.issued = world.now.wall + 2_000;
     let mo = world.login("mo");
     assert_eq!(world.hears(mo), ["ERROR_MSG RATE_LIMITED 1000 ms"]);
     let cost = steps::so_far() - before;

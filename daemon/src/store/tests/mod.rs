@@ -162,6 +162,14 @@ impl Store {
         rows::write(self.log(), writes).unwrap();
     }
 
+    /// As that version left it: it counted no bytes of messages, and the log had no identity.
+    fn is_of_version_6(&mut self) {
+        let older = "ALTER TABLE totals DROP COLUMN bytes; ALTER TABLE totals DROP COLUMN log;
+                     ALTER TABLE totals DROP COLUMN log_from; ALTER TABLE grants DROP COLUMN by;
+                     DROP TABLE removed_users; PRAGMA user_version = 6";
+        self.log().execute_batch(older).unwrap();
+    }
+
     fn lose_connection(&mut self) {
         *self.parts().0 = None;
     }
