@@ -57,6 +57,8 @@ pub struct Reloaded {
     pub changed: Vec<String>,
     /// What has a new value in the file and needs a restart to go by it.
     pub needs_restart: Vec<String>,
+    /// What the operator should look at.
+    pub warnings: Vec<String>,
 }
 
 /// How the daemon is.

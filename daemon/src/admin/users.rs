@@ -5,7 +5,7 @@ use super::Desk;
 use super::answers::{ask_hub, name, see};
 use super::request::{ClientCertificate, Request, Revoked};
 use crate::auth;
-use crate::chat::{Certificate, Code, Digest, Gives, Look, UserWish};
+use crate::chat::{Certificate, Code, Digest, Gives, Look, Revocation, UserWish};
 use crate::hub::Control;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -110,7 +110,7 @@ async fn revoke(desk: &Desk, uid: u32, which: &Revoked) -> Result<Value, String>
 
 fn certificate(shown: &ClientCertificate) -> Result<Certificate, String> {
     let ClientCertificate { user, key, until } = shown;
-    Ok(Certificate { key: digest(key)?, name: name(user)?, until: *until, revoked: false })
+    Ok(Certificate { key: digest(key)?, name: name(user)?, until: *until, revoked: Revocation::None })
 }
 
 fn digest(text: &str) -> Result<Digest, String> {

@@ -7,8 +7,8 @@ use super::order::Penalty;
 use super::rights::{Deed, Rank, may};
 use super::sweeps::Sweep;
 use super::{
-    Act, Answer, Audit, Ban, Banned, By, Chat, ConnectionId, ConversationKind, Effect, Refusal, RightsChange,
-    Scope, SessionId, Undo, refusal,
+    Act, Answer, Audit, Ban, Banned, By, Chat, ConnectionId, ConversationKind, Effect, Refusal, Scope,
+    SessionId, Undo, refusal,
 };
 use tcp_chat_protocol::reply::ActReply;
 use tcp_chat_protocol::request::{Against, Place};
@@ -122,7 +122,8 @@ impl Chat {
         let mute = self.penalty(actor, scope, *for_s, reason, undo)?;
         let until = mute.as_ref().and_then(|p| p.until);
         let change = self.book.set_mute(scope, user, mute);
-        self.write_down(change, || format!("{user} is not muted there"))?;
+        let change = change.ok_or_else(|| self.has_nothing(user, "is not muted there"))?;
+        self.turn.writes.rights.push(change);
         let did = if undo == Undo::No { "mute" } else { "unmute" };
         self.record(actor, did, Some(user.to_string()), scope, None, until, reason);
         let room = self.room_name(scope);
@@ -150,8 +151,11 @@ impl Chat {
         }
         let penalty = self.penalty(actor, scope, *for_s, reason, undo)?;
         let until = penalty.as_ref().and_then(|p| p.until);
-        let change = self.book.ban(scope, whom, penalty);
-        self.write_down(change, || format!("{whom} is not banned there"))?;
+        let change = self.book.ban(scope, whom, penalty).ok_or_else(|| match whom {
+            Banned::User(user) => self.has_nothing(user, "is not banned there"),
+            other => refusal(ErrorKind::NoSuchUser, format!("{other} is not banned there")),
+        })?;
+        self.turn.writes.rights.push(change);
         let (did, shown) = (if undo == Undo::No { "ban" } else { "unban" }, self.room_name(scope));
         let audited = match whom {
             Banned::User(user) => user.to_string(),
@@ -205,7 +209,7 @@ impl Chat {
         let name = self.room_name(Some(room));
         if self.conversations.get(room).and_then(|c| c.room()).is_some_and(|name| self.is_configured(name)) {
             let msg = format!(
-                "the room {} stays: it is in rooms.default; take it out there and reload first",
+                "the room {} stays: it is in rooms.default or http.rooms; take it out there and reload first",
                 name.unwrap_or_default()
             );
             return Err(refusal(ErrorKind::Forbidden, msg));
@@ -233,6 +237,9 @@ impl Chat {
             _ => None,
         };
         let change = self.book.grant(scope, user, role, by.as_ref());
+        if change.is_none() {
+            self.is_meant(user)?;
+        }
         self.turn.writes.rights.extend(change);
         let what = role.map_or("none", Role::as_str);
         self.record(actor, "grant", Some(user.to_string()), scope, Some(what), None, "");
@@ -282,12 +289,6 @@ impl Chat {
             return Ok(());
         };
         Err(refusal(ErrorKind::Data, format!("{whose} {most} grants, mutes and bans: take some back")))
-    }
-
-    fn write_down(&mut self, change: Option<RightsChange>, none: impl FnOnce() -> String) -> Answer {
-        let change = change.ok_or_else(|| refusal(ErrorKind::NoSuchUser, none()))?;
-        self.turn.writes.rights.push(change);
-        Ok(())
     }
 
     /// A line for the audit log. While the store fails it waits until it can be written.

@@ -19,8 +19,8 @@ use tcp_chat_protocol::{ErrorKind, Name, NameKey, RequestId, Role, Seq, reply};
 const JOIN_MEMBERS: usize = 100;
 
 impl Chat {
-    /// The rooms that a fresh login enters, opened where need be. All or none; but of the configured
-    /// ones only those that are open to it.
+    /// The rooms that a fresh login enters. Those that it names all or none, opened where need be; of the configured
+    /// ones those that are open to it.
     pub(super) fn rooms_of_login(
         &mut self,
         asked: Option<Vec<Name>>,
@@ -29,18 +29,19 @@ impl Chat {
         address: IpAddr,
     ) -> Result<Vec<ConversationId>, super::Refusal> {
         let key = user.key();
-        let is_asked = asked.is_some();
-        let names = asked.unwrap_or_else(|| self.rules.default_rooms.clone());
+        let Some(names) = asked else {
+            let is_open = |(room, name): &(_, &Name)| self.may_enter(*room, name, &key, is_proven).is_ok();
+            return Ok(self.default_rooms().filter(is_open).map(|(room, _)| room).collect());
+        };
         let limit = self.rules.rooms_per_session;
         if limit > 0 && names.len() > limit {
             return Err(refusal(ErrorKind::Data, format!("`rooms`: a session may be in {limit} rooms")));
         }
-        self.may_enter_all(&names, is_asked, user, is_proven, address)?;
+        self.may_enter_all(&names, user, is_proven, address)?;
         let mut rooms = Vec::with_capacity(names.len());
         for name in &names {
             let room = match self.conversations.room(name) {
-                Some(room) if self.may_enter(room, name, &key, is_proven).is_ok() => room,
-                Some(_) => continue,
+                Some(room) => room,
                 None => self.open_room(name, user, is_proven, address)?,
             };
             if !rooms.contains(&room) {
@@ -55,7 +56,6 @@ impl Chat {
     fn may_enter_all(
         &self,
         names: &[Name],
-        is_asked: bool,
         user: &Name,
         is_proven: bool,
         address: IpAddr,
@@ -64,7 +64,7 @@ impl Chat {
         let mut new = Conversations::default();
         for name in names {
             match self.conversations.room(name) {
-                Some(room) if is_asked => {
+                Some(room) => {
                     self.may_enter(room, name, &key, is_proven)
                         .map_err(|no| self.told(no, name, (&key, is_proven), address))?;
                 }
@@ -72,7 +72,7 @@ impl Chat {
                     self.may_open(name, user, is_proven, address, new.room_count() + 1)?;
                     new.open_room(name).map_err(|LooksLike(other)| looks_like(name, &other))?;
                 }
-                Some(_) | None => {}
+                None => {}
             }
         }
         Ok(())
@@ -150,25 +150,6 @@ impl Chat {
         self.turn.writes.sessions.push(SessionChange::Join { session, room, since: self.head });
     }
 
-    /// Is it a room that machines post to? Whoever opened one of its look first must not stop them.
-    fn is_of_machines(&self, name: &Name) -> bool {
-        self.rules.http_rooms.iter().any(|room| room.key() == name.key())
-    }
-
-    /// Is it one of the configured rooms?
-    pub(super) fn is_configured(&self, name: &Name) -> bool {
-        self.rules.default_rooms.iter().any(|room| room.key() == name.key())
-    }
-
-    pub(super) fn open_default_rooms(&mut self) {
-        for name in self.rules.default_rooms.clone() {
-            if self.conversations.room(&name).is_none() {
-                let room = self.conversations.open_configured(&name);
-                self.turn.writes.conversations.push((room, ConversationKind::Room(name)));
-            }
-        }
-    }
-
     /// Opens a room for a user, whose it is if the name is proven.
     fn open_room(
         &mut self,
@@ -178,12 +159,7 @@ impl Chat {
         address: IpAddr,
     ) -> Result<ConversationId, super::Refusal> {
         self.may_open(name, user, is_proven, address, 1)?;
-        let room = match self.is_of_machines(name) {
-            true => self.conversations.open_configured(name),
-            false => {
-                self.conversations.open_room(name).map_err(|LooksLike(other)| looks_like(name, &other))?
-            }
-        };
+        let room = self.conversations.open_room(name).map_err(|LooksLike(other)| looks_like(name, &other))?;
         if !is_this_host(address) {
             self.room_shares.add(room, address);
         }
@@ -201,8 +177,7 @@ impl Chat {
     /// Could the room be opened, as the last of so `many`?
     fn may_open(&self, name: &Name, user: &Name, is_proven: bool, address: IpAddr, many: usize) -> Answer {
         self.may_open_any(name, (&user.key(), is_proven), address, many)?;
-        let twin = self.conversations.twin(name).filter(|_| !self.is_of_machines(name));
-        let Some(twin) = twin else { return Ok(()) };
+        let Some(twin) = self.conversations.twin(name) else { return Ok(()) };
         // Not even by its look is a private room found.
         self.may_enter(twin, name, &user.key(), is_proven).map_err(|_| not_to_enter(Some(name)))?;
         let other = self.conversations.get(twin).and_then(Conversation::room).unwrap_or(name);

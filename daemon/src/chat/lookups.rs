@@ -122,6 +122,9 @@ impl Chat {
         search: Search,
     ) -> Answer {
         let Search { query, room, user, before, limit } = search;
+        if let Some(Place(Some(user))) = &user {
+            self.is_meant(user)?;
+        }
         let (conversations, directs_of) = match &room {
             Some(place) => (vec![self.room_for(session, place, Deed::Read)?], None),
             None => {

@@ -12,8 +12,10 @@ mod authors;
 mod banned;
 mod book;
 mod by_user;
+mod certificates;
 mod checks;
 mod command;
+mod configured;
 mod doors;
 mod entry;
 mod look;
@@ -48,10 +50,12 @@ mod writes;
 
 pub use access::Made;
 pub use banned::{Banned, Fingerprint, NothingToBan, is_in, range_of};
+pub use certificates::{Certificate, Presented, Revocation};
 pub use command::{
     Ask, Closing, Command, ConnectionId, Effect, IdMap, Now, Own, Past, PastUnknown, Proof, Proving, Read,
     Recipients, Secret,
 };
+pub use configured::RoomTwin;
 pub use look::{Cursor, Look, Page};
 pub use order::{Act, Audit, Ban, Barred, By, Penalty, RightsChange, Scope, StoredRights, Undo};
 pub use party::{NoParty, Party};
@@ -65,7 +69,7 @@ pub use rules::Rules;
 pub use shares::{is_this_host, network};
 pub use tally::{ResumeOutcome, Tally};
 pub use turn::Outcome;
-pub use users::{Certificate, Code, Digest, Gives, Presented, User, UserChange, Users};
+pub use users::{Code, Digest, Gives, User, UserChange, Users};
 pub use whole::Counts;
 pub use writes::{
     Chunk, ConversationId, ConversationKind, Found, LogId, Sent, SessionChange, SessionId, SessionRow,

@@ -55,6 +55,12 @@ impl<T: Least> Names<T> {
         self.get(name).or_else(|| name.looks().into_iter().find_map(alike))
     }
 
+    /// What looks like it, whether or not it is called so: each once.
+    pub(super) fn lookalikes(&self, name: &Name) -> BTreeSet<T> {
+        let alike = |look: NameLook| all_of(&self.by_look, look);
+        name.looks().into_iter().flat_map(alike).collect()
+    }
+
     pub(super) fn put(&mut self, name: &Name, what: T) {
         let held = self.by_key.entry(name.key()).or_insert(what);
         if *held != what {
@@ -83,6 +89,12 @@ impl<T: Least> Names<T> {
             self.by_look.remove(&(look, what));
         }
     }
+}
+
+/// What is filed under `of`.
+fn all_of<T: Least>(filed: &BTreeSet<(NameLook, T)>, of: NameLook) -> Vec<T> {
+    let from = filed.range((Bound::Included((of.clone(), T::LEAST)), Bound::Unbounded));
+    from.take_while(|(look, _)| *look == of).map(|(_, what)| *what).collect()
 }
 
 /// The oldest of what is filed under `of`.

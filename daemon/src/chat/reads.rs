@@ -64,7 +64,8 @@ pub struct Resent {
     pub json: Box<str>,
 }
 
-/// The target of a [`Resent`] message; `None` where no room or user can have such a name.
+/// The target of a [`Resent`] message; `None` where no room or user can have such a name, or where another one has it
+/// by now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ResentTo {
     /// A room.

@@ -70,7 +70,7 @@ impl Chat {
             tally: Tally::default(),
             sweeps: Sweeps::default(),
         };
-        chat.open_default_rooms();
+        chat.open_configured_rooms();
         chat.empty_ones_go();
         chat.forget_expired();
         chat.strangers_leave();

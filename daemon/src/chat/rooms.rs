@@ -172,6 +172,12 @@ impl Conversations {
         self.by_key.twin(name)
     }
 
+    /// The names of the rooms that look like it and are called otherwise.
+    pub(super) fn lookalikes(&self, name: &Name) -> Vec<&Name> {
+        let alike = self.by_key.lookalikes(name).into_iter().filter_map(|id| self.get(id)?.room());
+        alike.filter(|other| other.key() != name.key()).collect()
+    }
+
     /// Opens a room.
     ///
     /// # Errors
@@ -183,7 +189,7 @@ impl Conversations {
         Ok(self.open_configured(name))
     }
 
-    /// Opens a room that the operator has named: another one of the same look does not stand in its way.
+    /// Opens a room, whatever looks like it.
     pub(super) fn open_configured(&mut self, name: &Name) -> ConversationId {
         self.last += 1;
         let id = ConversationId(self.last);

@@ -12,7 +12,7 @@ pub struct Rules {
     /// The rooms of a login that names none; the first takes the bare `MSG`.
     pub default_rooms: Vec<Name>,
     /// The rooms that machines post to.
-    pub http_rooms: Vec<Name>,
+    pub posted_rooms: Vec<Name>,
     /// May users open rooms?
     pub create: bool,
     /// The largest room in which presence is announced, in members.
@@ -55,7 +55,7 @@ impl From<&Settings> for Rules {
         let Settings { auth, rooms, sessions, limits, http, .. } = settings;
         Self {
             default_rooms: rooms.default.clone(),
-            http_rooms: http.rooms.clone(),
+            posted_rooms: http.rooms.clone(),
             create: rooms.create,
             presence_limit: rooms.presence_limit,
             ttl_ms: u64::try_from(sessions.ttl.as_millis()).unwrap_or(u64::MAX),
@@ -86,6 +86,11 @@ fn daily(bytes: u64) -> Flow {
 }
 
 impl Rules {
+    /// The rooms that the operator has named: they are the operator's.
+    pub(super) fn configured_rooms(&self) -> impl Iterator<Item = &Name> {
+        self.default_rooms.iter().chain(&self.posted_rooms)
+    }
+
     pub(super) fn rates(&self) -> Rates {
         Rates { requests: self.rate, bytes: self.flow, strangers: self.strangers_per_minute }
     }

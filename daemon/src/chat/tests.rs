@@ -3,6 +3,8 @@
 
 mod access;
 mod asks;
+mod certificates;
+mod configured;
 mod disk;
 mod forgotten;
 mod limits;

@@ -1,8 +1,9 @@
-//! Owns who is registered: names that have an owner, how an owner proves to be it, the codes that
-//! let one begin, and which certificates are known or revoked. The chat changes it; the net reads
+//! Owns who is registered: names that have an owner, how an owner proves to be it, and the codes that
+//! let one begin. It holds the known certificates beside them. The chat changes it; the net reads
 //! a shared copy to check passwords against, which costs little: see `parts`. Never decides what a user may do.
 
 use super::UserId;
+use super::certificates::{Certificate, Certificates, Revocation};
 use super::parts::Parts;
 use super::removed::Removed;
 use super::steps::tick;
@@ -51,29 +52,6 @@ pub enum Gives {
     Certificate,
 }
 
-/// A client certificate that was issued here, or that somebody has logged in with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate {
-    /// SHA-256 of its public key. Not of the certificate: a signature can be written in more than
-    /// one way, and its owner must not get past a revocation by that.
-    pub key: Digest,
-    /// The user that it is for.
-    pub name: Name,
-    /// Until when it is good, in milliseconds since 1970.
-    pub until: u64,
-    /// It is accepted no more.
-    pub revoked: bool,
-}
-
-/// A client certificate, as the peer of a connection has shown it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Presented {
-    /// What it says.
-    pub certificate: Certificate,
-    /// When it was issued, in milliseconds since 1970, as far as it tells.
-    pub issued: u64,
-}
-
 /// A SHA-256 that prints as hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub [u8; 32]);
@@ -107,8 +85,8 @@ pub enum UserChange {
     Gone(UserId),
     /// A certificate is known, or its row changed.
     Certificate(Certificate),
-    /// A certificate has expired long ago.
-    Forget(Digest),
+    /// The certificate with this key for this name has expired long ago.
+    Forget(Digest, Name),
     /// One was removed.
     Removed(Removed),
     /// It was removed so long ago that no certificate can be left.
@@ -123,9 +101,7 @@ pub struct Users {
     by_key: Parts<NameKey, Vec<UserId>>,
     /// What a new name could not be told apart from.
     by_look: Parts<NameLook, Vec<UserId>>,
-    certificates: Parts<Digest, Certificate>,
-    /// The certificates of each name.
-    by_owner: Parts<NameKey, Vec<Digest>>,
+    certificates: Certificates,
     /// Until when somebody may fetch a certificate, and who.
     fetching: Parts<(u64, UserId), ()>,
 }
@@ -223,26 +199,31 @@ impl Users {
 
     /// All certificates that are known, in the order of their keys.
     pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
-        let all = self.certificates.iter().map(|(_, certificate)| certificate);
-        let mut all: Vec<_> = all.inspect(|_| tick()).collect();
-        all.sort_unstable_by_key(|certificate| certificate.key);
-        all.into_iter()
+        self.certificates.iter()
     }
 
     /// Those of one user.
     pub fn certificates_of<'a>(&'a self, name: &Name) -> impl Iterator<Item = &'a Certificate> + use<'a> {
-        let keys = self.by_owner.get(&name.key());
-        let certificates = &self.certificates;
-        keys.into_iter().flatten().filter_map(move |key| {
-            tick();
-            certificates.get(key)
-        })
+        self.certificates.of(name)
     }
 
-    /// The certificate with this key.
+    /// Those with this key, one for each name that it was shown for.
+    pub fn certificates_with(&self, key: &Digest) -> impl Iterator<Item = &Certificate> + use<'_> {
+        self.certificates.with_key(key)
+    }
+
+    /// The certificate with this key for this name.
     #[must_use]
-    pub fn certificate(&self, key: &Digest) -> Option<&Certificate> {
-        self.certificates.get(key)
+    pub fn certificate(&self, key: &Digest, name: &Name) -> Option<&Certificate> {
+        self.certificates.get(key, name)
+    }
+
+    /// Is this key revoked, for this name or for all?
+    #[must_use]
+    pub fn is_revoked(&self, key: &Digest, name: &Name) -> bool {
+        let is_for_all = |c: &Certificate| c.revoked == Revocation::Key;
+        self.certificate(key, name).is_some_and(|c| c.revoked != Revocation::None)
+            || self.certificates_with(key).any(is_for_all)
     }
 
     /// Until when somebody may come in without a certificate to fetch the first one, in
@@ -278,15 +259,17 @@ impl Users {
         Some(gone)
     }
 
-    pub(super) fn put_certificate(&mut self, certificate: Certificate) {
-        self.forget_certificate(&certificate.key);
-        self.by_owner.file(certificate.name.key(), certificate.key);
-        self.certificates.insert(certificate.key, certificate);
+    /// What is known of a certificate once this is told of it, too; `None`: all of it is known already.
+    pub(super) fn merged_certificate(&self, told: Certificate) -> Option<Certificate> {
+        self.certificates.merged(told)
     }
 
-    pub(super) fn forget_certificate(&mut self, key: &Digest) {
-        let Some(gone) = self.certificates.remove(key) else { return };
-        self.by_owner.unfile(&gone.name.key(), key);
+    pub(super) fn put_certificate(&mut self, certificate: Certificate) {
+        self.certificates.put(certificate);
+    }
+
+    pub(super) fn forget_certificate(&mut self, key: &Digest, name: &Name) {
+        self.certificates.forget(key, name);
     }
 }
 

@@ -69,9 +69,9 @@ impl Chat {
     /// Goes by other settings from now on.
     pub fn set_rules(&mut self, rules: Rules) {
         let before = std::mem::replace(&mut self.rules, rules);
-        self.open_default_rooms();
+        self.open_configured_rooms();
         // Other settings let only rooms go that were configured.
-        for name in &before.default_rooms {
+        for name in before.configured_rooms() {
             if let Some(room) = self.conversations.room(name) {
                 self.drop_if_empty(room);
             }

@@ -158,6 +158,7 @@ impl Hub {
     async fn run(mut self, mut entries: mpsc::Receiver<Entry>) -> Ended {
         let mut taken = Vec::new();
         let mut waiting = Waiting::default();
+        self.tell_twins();
         // What restoring found to write.
         self.turn(&mut waiting);
         loop {

@@ -187,6 +187,12 @@ pub(super) fn name(row: &Row<'_>, column: usize) -> rusqlite::Result<Name> {
     Name::parse_kept(row.get_ref(column)?.as_str()?).map_err(wrong)
 }
 
+/// The names of all rooms.
+pub(super) fn rooms(log: &Connection) -> rusqlite::Result<Vec<Name>> {
+    let mut rooms = log.prepare("SELECT room FROM conversations WHERE room IS NOT NULL ORDER BY id")?;
+    rooms.query_map([], |row| name(row, 0))?.collect()
+}
+
 /// A text that must be what it was when it was written.
 pub(super) fn parsed<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
 where

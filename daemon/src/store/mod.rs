@@ -47,7 +47,7 @@ pub use write::Store;
 pub use crate::chat::{PageOf, Range, SearchIn};
 
 use crate::chat::{Chunk, ConversationId};
-use tcp_chat_protocol::Seq;
+use tcp_chat_protocol::{Name, Seq, Timestamp};
 
 /// A chunk that is in the store. Only the store can make one, and only this can be delivered.
 #[derive(Debug)]
@@ -87,6 +87,15 @@ pub struct HistoryBytes {
     pub taken: u64,
     /// It may take so many; `None`: there is no bound.
     pub most: Option<u64>,
+}
+
+/// What was found in a store that was only looked at.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// When the newest message was said, if there is one.
+    pub newest: Option<Timestamp>,
+    /// The rooms that are there.
+    pub rooms: Vec<Name>,
 }
 
 /// What was read of a gap.

@@ -3,13 +3,12 @@
 //! comes through here. Never reads or writes messages.
 
 use super::error::StoreError;
-use super::found;
 use super::place::Place;
+use super::{Checked, found};
 use crate::settings::Durability;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::time::Duration;
-use tcp_chat_protocol::Timestamp;
 
 /// "tcHt": what marks the file as ours.
 const APPLICATION_ID: i64 = 0x7463_4874;
@@ -28,6 +27,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/audit_bound.sql"),
     include_str!("schema/grants_by.sql"),
     include_str!("schema/log.sql"),
+    include_str!("schema/certificates.sql"),
 ];
 
 /// How long a connection waits for another program's lock (an operator's `sqlite3`, a backup).
@@ -92,9 +92,8 @@ pub(super) fn open(place: &Place, access: OpenFlags) -> Result<Connection, Store
     Ok(database)
 }
 
-/// Reads whether the log could be opened as it lies there, and changes nothing. Of when its newest
-/// message is, if there is one. Without its write-ahead log, where that one belongs to another store.
-pub(super) fn check(place: &Place, has_wal: bool) -> Result<Option<Timestamp>, StoreError> {
+/// Reads whether the log could be opened as it lies there, and changes nothing. Without its write-ahead log, where that one belongs to another store.
+pub(super) fn check(place: &Place, has_wal: bool) -> Result<Checked, StoreError> {
     let log = if has_wal {
         open(place, OpenFlags::SQLITE_OPEN_READ_ONLY)?
     } else {
@@ -110,9 +109,9 @@ pub(super) fn check(place: &Place, has_wal: bool) -> Result<Option<Timestamp>, S
         return Err(StoreError::Corrupt { store: place.to_string(), why: said });
     }
     if found == 0 {
-        return Ok(None);
+        return Ok(Checked::default());
     }
-    found::newest(&log).map_err(error)
+    Ok(Checked { newest: found::newest(&log).map_err(error)?, rooms: found::rooms(&log).map_err(error)? })
 }
 
 fn connect(place: &Place, access: OpenFlags) -> Result<Connection, StoreError> {

@@ -11,8 +11,8 @@ use super::shared::Shared;
 use super::stamps::Stamps;
 use super::wal::{self, Checkpoints};
 use super::{
-    HistoryBytes, Kept, Readers, StoreError, Tidied, backup, bytes, guard, remembered, replace, rows, schema,
-    search, tidy,
+    Checked, HistoryBytes, Kept, Readers, StoreError, Tidied, backup, bytes, guard, remembered, replace,
+    rows, schema, search, tidy,
 };
 use crate::chat::{ConversationId, Found, SessionChange, SessionId, Writes};
 use crate::settings::History;
@@ -93,19 +93,18 @@ impl Store {
     }
 
     /// Reads whether [`Store::open`] would find a store that it can use, changing nothing. It may
-    /// be in use by a running daemon; one that is not there yet is fine. Of when its newest message
-    /// is, if there is one.
+    /// be in use by a running daemon; one that is not there yet is fine.
     ///
     /// # Errors
     /// As [`Store::open`], as far as it can be told without writing.
-    pub fn check(history: &History) -> Result<Option<Timestamp>, StoreError> {
+    pub fn check(history: &History) -> Result<Checked, StoreError> {
         match Place::of(history) {
             Place::File(path) if path.exists() => {
                 let place = Place::File(path);
                 place.check_not_alone()?;
                 schema::check(&place, remembered::foreign_wal(&place).is_none())
             }
-            place => place.check_not_alone().map(|()| None),
+            place => place.check_not_alone().map(|()| Checked::default()),
         }
     }
 

@@ -174,6 +174,12 @@ fn machines() -> BTreeSet<String> {
     assert_eq!(request(at, "POST", "/rooms/lobby/messages", &[], "{}").status, 401);
     assert_eq!(daemon.tells("post_refused")["reason"], "token");
     daemon.done(&["ban", "alerts"]);
+    daemon.login("ana").asks("JOIN", json!({"room": "0ps"}));
+    let text = std::fs::read_to_string(daemon.folder().join("config.toml")).unwrap();
+    std::fs::write(daemon.folder().join("config.toml"), text.replace("[\"lobby\"]", "[\"lobby\", \"ops\"]"))
+        .unwrap();
+    daemon.done(&["reload"]);
+    assert_eq!(daemon.tells("room_twin")["twin"], "0ps");
     let mut seen = held(daemon.log());
     daemon.restart();
     daemon.tells("http_no_session");

@@ -13,6 +13,7 @@ mod accept;
 mod accounts;
 mod client_certificates;
 mod configuration;
+mod configured_rooms;
 mod crash;
 mod disk;
 mod documents;

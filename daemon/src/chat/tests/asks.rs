@@ -60,6 +60,9 @@ impl World {
 
     /// What the net finds out of a login.
     fn proof(&mut self, login: &Login) -> Proof {
+        if std::mem::take(&mut self.is_endpoint) {
+            return Proof::Endpoint;
+        }
         if let Some(shown) = self.shows.take() {
             return Proof::Certificate(Box::new(Presented { certificate: shown, issued: self.issued }));
         }
@@ -85,7 +88,7 @@ impl World {
             key: code_hash(name.as_str()),
             name: name.clone(),
             until: self.now.wall + year,
-            revoked: false,
+            revoked: Revocation::None,
         }
     }
 

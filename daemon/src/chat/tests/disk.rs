@@ -17,7 +17,7 @@ pub(super) struct Disk {
     rights: StoredRights,
     pub(super) audit: Vec<Audit>,
     users: BTreeMap<UserId, User>,
-    certificates: BTreeMap<Digest, Certificate>,
+    certificates: BTreeMap<(Digest, String), Certificate>,
     removed: BTreeMap<String, Removed>,
     last: (i64, i64),
     head: Seq,
@@ -77,8 +77,8 @@ impl Disk {
                     self.users.insert(user.id, user);
                 }
                 UserChange::Gone(id) => drop(self.users.remove(&id)),
-                UserChange::Certificate(c) => drop(self.certificates.insert(c.key, c)),
-                UserChange::Forget(key) => drop(self.certificates.remove(&key)),
+                UserChange::Certificate(c) => drop(self.certificates.insert((c.key, c.name.to_string()), c)),
+                UserChange::Forget(key, name) => drop(self.certificates.remove(&(key, name.to_string()))),
                 UserChange::Removed(removed) => {
                     self.removed.insert(removed.name.to_string(), removed);
                 }
@@ -126,7 +126,8 @@ impl Disk {
         self.conversations = found.conversations.into_iter().map(|c| (c.id, (c.kind, c.head))).collect();
         self.sessions = found.sessions.into_iter().map(|s| (s.row.id, (s.row, s.rooms))).collect();
         self.users = found.users.into_iter().map(|u| (u.id, u)).collect();
-        self.certificates = found.certificates.into_iter().map(|c| (c.key, c)).collect();
+        self.certificates =
+            found.certificates.into_iter().map(|c| ((c.key, c.name.to_string()), c)).collect();
         self.removed = found.removed.into_iter().map(|r| (r.name.to_string(), r)).collect();
         self.last = (found.last_conversation, found.last_session);
         self.head = found.head;

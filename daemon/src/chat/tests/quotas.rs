@@ -171,28 +171,3 @@ fn what_is_charged_grows_with_names_and_ids() {
     let (short, long) = (kept("bo", ""), kept(&"n".repeat(32), &"i".repeat(60)));
     assert!(long * 3 < short * 2, "{short} and {long}");
 }
-
-#[test]
-fn nobody_takes_a_configured_room_by_its_look() {
-    let mut world = World::new(|rules| rules.http_rooms = vec!["ops".parse().unwrap()]);
-    let squatter = world.login("squatter");
-    for room in ["supp0rt", "0ps"] {
-        world.sends(squatter, &format!(r#"{{"op":"JOIN","data":{{"room":"{room}"}}}}"#));
-        world.sends(squatter, &format!(r#"{{"op":"MSG","data":{{"room":"{room}","msg":"."}}}}"#));
-    }
-    world.rules.default_rooms.push("support".parse().unwrap());
-    let rules = world.rules.clone();
-    world.operator(|chat| chat.set_rules(rules));
-    for restarts in [false, true] {
-        if restarts {
-            world.restarts();
-        }
-        let ana = world.login("ana");
-        assert_eq!(world.hears(ana), ["LOGIN ana lobby,support head 2"]);
-        world.sends(ana, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
-        assert!(world.hears(ana)[0].starts_with("JOIN ops"));
-        world.sends(ana, r#"{"op":"JOIN","data":{"room":"I0bby"}}"#);
-        assert_eq!(world.hears(ana), ["ERROR_MSG NAME_TAKEN"], "of any other name the look still counts");
-        world.sends(ana, QUIT);
-    }
-}

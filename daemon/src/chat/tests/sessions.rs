@@ -188,3 +188,32 @@ fn a_clock_that_jumps_ends_no_session_and_breaks_no_order() {
         "the TTL goes by the clock that only goes forward"
     );
 }
+
+#[test]
+fn an_id_is_not_answered_as_kept_for_another_user_or_room_of_the_same_name() {
+    let mut world = World::new(|_| {});
+    world.registers("bo");
+    let [bo, ana] = [world.logs_in("bo", "bo"), world.login("ana")];
+    world.sends(bo, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
+    let to_ana = r#"{"op":"MSG","data":{"to":"ana","msg":"hello"},"id":"d1"}"#;
+    let in_ops = r#"{"op":"MSG","data":{"room":"ops","msg":"hello"},"id":"d2"}"#;
+    world.skips(&[bo, ana]);
+    world.in_one_turn(bo, &[to_ana, in_ops]);
+    let kept = ["MSG#d1 1<0 @ana bo: hello", "MSG#d2 2<0 ops bo: hello"];
+    assert_eq!(world.hears(bo), kept);
+    world.in_one_turn(bo, &[to_ana, in_ops]);
+    assert_eq!(world.hears(bo), kept, "sent again");
+    world.skips(&[ana]);
+    world.sends(ana, r#"{"op":"QUIT"}"#);
+    world.skips(&[bo]);
+    world.sends(bo, to_ana);
+    assert_eq!(world.hears(bo), [kept[0]], "nobody has the name: it is the message that was kept");
+    let ana = world.login("ana");
+    world.skips(&[bo, ana]);
+    world.sends(bo, to_ana);
+    assert_eq!(world.hears(bo), ["ERROR_MSG#d1 DATA"], "this ana has not got it");
+    world.sends(bo, r#"{"op":"MSG","data":{"to":"ana","msg":"hi"},"id":"d3"}"#);
+    world.sends(bo, to_ana);
+    assert_eq!(world.hears(bo), ["MSG#d3 3<0 @ana bo: hi", "ERROR_MSG#d1 DATA"]);
+    assert_eq!(world.hears(ana), ["MSG 3<0 @ana bo: hi"]);
+}

@@ -2,7 +2,9 @@
 //! ten times as much at most, and what is done in slices no more than a slice in one turn.
 
 use super::world::World;
-use crate::chat::{Certificate, ConnectionId, Digest, Effect, Look, NotGranted, Rate, Read, UserWish, steps};
+use crate::chat::{
+    Certificate, ConnectionId, Digest, Effect, Look, NotGranted, Rate, Read, Revocation, UserWish, steps,
+};
 use tcp_chat_protocol::Name;
 
 /// Of everything there are so many, or ten times as many.
@@ -19,7 +21,7 @@ fn name(text: &str) -> Name {
 fn certificate(n: usize, owner: &str) -> Certificate {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&n.to_be_bytes());
-    Certificate { key: Digest(key), name: name(owner), until: u64::MAX, revoked: false }
+    Certificate { key: Digest(key), name: name(owner), until: u64::MAX, revoked: Revocation::None }
 }
 
 /// Passers-by, rooms, direct messages, registered users, certificates, grants, mutes and bans: `n` of each.

@@ -1,7 +1,7 @@
 //! The log against a simple model: what was committed is read back, all of it, once, in order.
 
 use super::*;
-use crate::chat::{Certificate, Code, Digest, Gives, Removed, User, UserChange};
+use crate::chat::{Certificate, Code, Digest, Gives, Removed, Revocation, User, UserChange};
 use proptest::prelude::*;
 
 /// What a turn says, in which rooms: (room, how many messages).
@@ -193,8 +193,8 @@ fn a_restart_finds_what_was_kept() {
     let code = Code { hash: Digest([9; 32]), until: 77, gives: Gives::Certificate };
     let ana = User { id: UserId(30), name: name("Ana"), password: None, code: Some(code), added: 5 };
     let bo = User { id: UserId(31), name: name("bo"), password: Some("$hash".into()), code: None, added: 6 };
-    let certificate =
-        |key, revoked| Certificate { key: Digest([key; 32]), name: name("Ana"), until: 88, revoked };
+    let of = |key, who, revoked| Certificate { key: Digest([key; 32]), name: name(who), until: 88, revoked };
+    let certificate = |key, revoked| of(key, "Ana", revoked);
     let removed = |who, at| Removed { name: name(who), at };
     writes.users = vec![
         UserChange::Put(User { code: None, ..ana.clone() }),
@@ -202,10 +202,11 @@ fn a_restart_finds_what_was_kept() {
         UserChange::Put(bo.clone()),
         UserChange::Put(ana.clone()),
         UserChange::Gone(UserId(33)),
-        UserChange::Certificate(certificate(1, false)),
-        UserChange::Certificate(certificate(2, false)),
-        UserChange::Certificate(certificate(1, true)),
-        UserChange::Forget(Digest([2; 32])),
+        UserChange::Certificate(certificate(1, Revocation::None)),
+        UserChange::Certificate(of(1, "bo", Revocation::Key)),
+        UserChange::Certificate(of(1, "di", Revocation::None)),
+        UserChange::Certificate(certificate(1, Revocation::Name)),
+        UserChange::Forget(Digest([1; 32]), name("di")),
         UserChange::Removed(removed("Cy", 3)),
         UserChange::Removed(removed("di", 3)),
         UserChange::Removed(removed("di", 4)),
@@ -229,7 +230,7 @@ fn a_restart_finds_what_was_kept() {
         rights: StoredRights::default(),
         audit: vec![],
         users: vec![ana, bo.clone()],
-        certificates: vec![certificate(1, true)],
+        certificates: vec![certificate(1, Revocation::Name), of(1, "bo", Revocation::Key)],
         removed: vec![removed("di", 4)],
         head: 2,
         oldest: 1,
@@ -249,7 +250,7 @@ fn a_restart_finds_what_was_kept() {
         audit: vec![],
         users: vec![bo],
         removed: vec![removed("ana", 5)],
-        certificates: vec![certificate(3, false)],
+        certificates: vec![certificate(3, Revocation::None)],
         head: 1,
         oldest: 1,
         last_conversation: 12,
