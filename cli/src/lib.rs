@@ -37,6 +37,7 @@ pub mod style;
 pub mod suggest;
 pub mod terminal_kind;
 pub mod tui;
+mod typed;
 pub mod worker;
 
 use args::Command;

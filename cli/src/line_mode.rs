@@ -4,30 +4,23 @@
 
 use crate::connect::{Taken, connect, deadline, quit_by};
 use crate::exit::{Exit, Failure};
-use crate::input::{self, LONGEST, Lines, Watched};
 use crate::neutralise::line as clean;
 use crate::output::{self, Stop, say};
 use crate::settings::Settings;
 use crate::signals::{Asked, asked_to_stop};
 use crate::state::State;
 use crate::style::Style;
-use crate::worker::{Done, Read, Said, Worker};
+use crate::typed::{Working, interrupted};
+use crate::worker::{Done, Said, Worker};
 use std::io::IsTerminal;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tcp_chat_client::protocol::{NoticeKind, PresenceState};
 use tcp_chat_client::{Event, Events, Saved, Session};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 /// How many lines wait to be printed at most.
 const LINES: usize = 64;
-/// How many reads of the input wait to be dealt with at most.
-const READS: usize = 4;
-/// How long a read of an input that has something takes at most.
-const READING: Duration = Duration::from_millis(10);
 /// How often the cursor is saved at most.
 const SAVE: Duration = Duration::from_secs(1);
 
@@ -65,14 +58,6 @@ struct Chat<'a> {
     /// What was saved last.
     saved: Option<Saved>,
     joined: bool,
-}
-
-/// The task that does what the lines ask.
-struct Working {
-    ended: JoinHandle<Done>,
-    stop: oneshot::Sender<&'static str>,
-    /// The input has nothing more for now: all that came is with the worker.
-    input_waits: Arc<AtomicBool>,
 }
 
 /// How the chat came to its end.
@@ -114,10 +99,7 @@ impl Chat<'_> {
                 let worker_side =
                     Worker::new(self.session.clone(), &self.settings.rooms, said, self.style.clone())
                         .with_commands(self.settings.commands || is_terminal);
-                let (stop, stopped) = oneshot::channel();
-                let input_waits = Arc::<AtomicBool>::default();
-                let ended = tokio::spawn(worker_side.run(read_lines(eof, &input_waits), stopped));
-                worker = Some(Working { ended, stop, input_waits });
+                worker = Some(Working::start(worker_side, eof));
             }
             tokio::select! {
                 event = events.next() => match event {
@@ -126,7 +108,7 @@ impl Chat<'_> {
                     None => break End::Over(tcp_chat_client::Error::Closed(tcp_chat_client::Closed::Quit)),
                 },
                 Some(line) = says.recv() => if let Err(unheard) = print(line) { break End::Unheard(unheard) },
-                done = async { match &mut worker { Some(w) => (&mut w.ended).await, None => std::future::pending().await } } => {
+                done = async { match &mut worker { Some(w) => w.ended().await, None => std::future::pending().await } } => {
                     break match done {
                         Ok(done) => End::Done(done),
                         Err(e) => return Err(Failure::new(Exit::Other, format!("the input: {e}")).into()),
@@ -313,47 +295,4 @@ fn print(line: Said) -> Result<(), Stop> {
             Ok(())
         }
     }
-}
-
-/// Stops before the end of the input. What of it was not sent, if anything.
-async fn interrupted(worker: Option<Working>, why: &'static str) -> Option<Failure> {
-    let Some(Working { ended, stop, input_waits }) = worker else {
-        let text = format!("{why}: the input was not read, and nothing was sent");
-        return Some(Failure::new(Exit::Other, text));
-    };
-    // The thread that reads may be about to. What it has then is seen.
-    tokio::time::sleep(READING).await;
-    let is_all_read = input_waits.load(Ordering::Acquire);
-    // Where it has ended meanwhile, nothing is left.
-    let _ = stop.send(why);
-    match ended.await {
-        Ok(Done { refused: Some(failure) }) => Some(failure),
-        Ok(_) if is_all_read => None,
-        Ok(_) => Some(Failure::new(Exit::Other, format!("{why}: the end of the input was not sent"))),
-        Err(e) => Some(Failure::new(Exit::Other, format!("the input: {e}"))),
-    }
-}
-
-/// Reads standard input in a thread of its own: a terminal cannot be read otherwise on every
-/// system. The thread ends with the input, or with the program.
-fn read_lines(eof: oneshot::Sender<()>, waits: &Arc<AtomicBool>) -> mpsc::Receiver<Read> {
-    let (reads, out) = mpsc::channel(READS);
-    let mut input = Watched::new(std::io::stdin(), waits);
-    std::thread::spawn(move || {
-        let mut lines = Lines::new(LONGEST);
-        let is_taken =
-            |read: Read| read.as_ref().is_ok_and(Vec::is_empty) || reads.blocking_send(read).is_ok();
-        let ended = input::read_all(&mut input, |bytes| is_taken(Ok(lines.feed(bytes))));
-        let is_heard = match ended {
-            // The last line may have no end.
-            Ok(true) => is_taken(Ok(lines.rest().into_iter().collect())),
-            Ok(false) => false,
-            Err(e) => is_taken(Err(input::unreadable(&e))),
-        };
-        if is_heard {
-            // The session may be over.
-            let _ = eof.send(());
-        }
-    });
-    out
 }
