@@ -21,23 +21,27 @@ fn a_user_is_found_by_every_way_of_writing_the_name() {
 
 #[test]
 fn a_users_certificates_are_those_of_the_exact_name() {
-    let certificate = |n: u8, name: &str| Certificate {
+    let certificate = |n: u8, name: &str, revoked| Certificate {
         key: Digest([n; 32]),
         name: name.parse().unwrap(),
         until: 9,
-        revoked: Revocation::None,
+        revoked,
     };
-    let all = [certificate(1, "born"), certificate(2, "bom"), certificate(3, "BORN")];
+    let good = |n, name| certificate(n, name, Revocation::None);
+    let all = [good(1, "born"), good(2, "bom"), good(3, "BORN")];
     let mut users = Users::new([], all);
     let of = |users: &Users, name: &str| -> Vec<u8> {
         users.certificates_of(&name.parse().unwrap()).map(|c| c.key.0[0]).collect()
     };
     assert_eq!((of(&users, "Born"), of(&users, "bom"), of(&users, "cy")), (vec![1, 3], vec![2], vec![]));
-    // One key in certificates for two users.
-    users.put_certificate(certificate(1, "bom"));
+    // One key may be in certificates for several names: each has its row.
+    users.put_certificate(certificate(1, "bom", Revocation::Name));
     assert_eq!((of(&users, "born"), of(&users, "bom")), (vec![1, 3], vec![1, 2]));
-    users.forget_certificate(&Digest([2; 32]), &"bom".parse().unwrap());
-    assert_eq!((of(&users, "bom"), users.certificates().count()), (vec![1], 3));
+    users.put_certificate(certificate(3, "born", Revocation::Name));
+    assert_eq!((of(&users, "born"), users.certificates().count()), (vec![1, 3], 4));
+    users.forget_certificate(&Digest([1; 32]), &"BOM".parse().unwrap());
+    assert_eq!((of(&users, "born"), of(&users, "bom")), (vec![1, 3], vec![2]));
+    assert_eq!(users.certificates().count(), 3);
 }
 
 #[test]
