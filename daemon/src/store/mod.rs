@@ -18,6 +18,7 @@ mod guard;
 mod header;
 mod ids;
 mod index;
+mod index_files;
 mod page;
 mod place;
 mod read;

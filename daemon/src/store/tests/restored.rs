@@ -5,10 +5,14 @@ use super::files::{Case, texts};
 use super::*;
 use std::path::PathBuf;
 
+type Put = fn(&Path, &Path);
+
 /// How a backup gets into the store's place.
-const WAYS: [(&str, fn(&Path, &Path)); 3] = [
+const WAYS: [(&str, Put); 3] = [
     ("mv", |backup, store| std::fs::rename(backup, store).unwrap()),
-    ("cp", |backup, store| drop(std::fs::copy(backup, store).unwrap())),
+    ("cp", |backup, store| {
+        std::fs::copy(backup, store).unwrap();
+    }),
     ("cp --remove-destination", |backup, store| {
         std::fs::remove_file(store).unwrap();
         std::fs::copy(backup, store).unwrap();
