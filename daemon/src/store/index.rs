@@ -4,15 +4,12 @@
 //! writes the log, never makes its writer wait.
 
 use super::StoreError;
-use super::place::{self, Place};
 use super::rows::{int, number};
 use super::shared::{Shared, Work};
 use super::words::{self, Tags};
-use super::{apart, found, schema};
-use rusqlite::{Connection, OpenFlags, params};
+use super::{apart, found, index_files, schema};
+use rusqlite::{Connection, params};
 use std::collections::HashSet;
-use std::fs::File;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -191,12 +188,12 @@ impl Worker {
         let _log_gate = shared.log_gate.read();
         if work.gives_room {
             self.open = None;
-            give_back(&shared.index)?;
+            index_files::give_back(&shared.index)?;
             return Err(StoreError::Full { store: shared.index.to_string() });
         }
         if work.rebuild {
             self.open = None;
-            forget(&shared.index)?;
+            index_files::remove(&shared.index)?;
             shared.tell(|w| w.rebuild = false);
         }
         let open = match &mut self.open {
@@ -239,7 +236,7 @@ impl Open {
         let store: Vec<u8> =
             log.query_row("SELECT store FROM totals", [], |row| row.get(0)).map_err(error)?;
 
-        let found = open_index(&shared.index).and_then(|index| {
+        let found = index_files::open(&shared.index).and_then(|index| {
             let fits = words::mark(&index, &store)
                 .map_err(|e| StoreError::sqlite("read", &shared.index, &e))?
                 .is_some_and(|mark| mark <= head);
@@ -249,8 +246,8 @@ impl Open {
             Ok(Some(index)) => index,
             // Not there yet, another log's, an older one's, or damaged: all of them are made anew.
             Ok(None) | Err(StoreError::Foreign { .. } | StoreError::Corrupt { .. }) => {
-                forget(&shared.index)?;
-                let index = open_index(&shared.index)?;
+                index_files::remove(&shared.index)?;
+                let index = index_files::open(&shared.index)?;
                 let error = |e: rusqlite::Error| StoreError::sqlite("write", &shared.index, &e);
                 words::make(&index, &store).map_err(error)?;
                 if head > 0 {
@@ -361,47 +358,4 @@ impl Open {
         }
         Ok(true)
     }
-}
-
-/// Pages after which the index's write-ahead log is copied.
-const LEAST: u64 = 16;
-const MOST: u64 = 1_000;
-
-fn open_index(place: &Place) -> Result<Connection, StoreError> {
-    place.make_file()?;
-    let index = schema::open(place, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
-    let set_up = || {
-        words::set_up(&index)?;
-        // On a small disk its write-ahead log must leave room for messages.
-        let pages = place::free(&place.folder()).map_or(MOST, |room| room / 8 / place::PAGE_BYTES);
-        let pages = pages.clamp(LEAST, MOST);
-        index.query_row(&format!("PRAGMA wal_autocheckpoint = {pages}"), [], |_| Ok(()))
-    };
-    set_up().map_err(|e| StoreError::sqlite("open", place, &e))?;
-    Ok(index)
-}
-
-/// Removes the index's files, and gives their room back at once: readers have them open until they search
-/// again. What is cut of a file that is mapped into memory would end them: so not the last one.
-fn give_back(place: &Place) -> Result<(), StoreError> {
-    let open = |file: &PathBuf| File::options().write(true).open(file).ok();
-    let files: Vec<_> = place.files().iter().take(2).filter_map(open).collect();
-    forget(place)?;
-    for file in files {
-        let _ = file.set_len(0);
-    }
-    Ok(())
-}
-
-/// Removes the index's files. Readers that have them open see that there are others.
-fn forget(place: &Place) -> Result<(), StoreError> {
-    for file in place.files() {
-        match std::fs::remove_file(&file) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(StoreError::io("remove", &file, &e));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }

@@ -19,6 +19,7 @@ mod header;
 mod identity;
 mod ids;
 mod index;
+mod index_files;
 mod page;
 mod place;
 mod read;

@@ -211,7 +211,6 @@ fn a_disk_that_is_full_of_what_may_go_works_again_by_itself() {
             break;
         }
     }
-    eprintln!("refused: {refused}");
     assert!(refused > 20, "the disk is smaller than 20,000 messages");
     assert!(daemon.log().emits("store_works").is_some());
     ana.says("after");

@@ -5,10 +5,10 @@ use super::files::{Case, texts};
 use super::*;
 use std::path::PathBuf;
 
-/// Puts a backup into the store's place.
-type Way = fn(&Path, &Path);
+type Put = fn(&Path, &Path);
 
-const WAYS: [(&str, Way); 3] = [
+/// How a backup gets into the store's place.
+const WAYS: [(&str, Put); 3] = [
     ("mv", |backup, store| std::fs::rename(backup, store).unwrap()),
     ("cp", |backup, store| {
         std::fs::copy(backup, store).unwrap();
@@ -64,7 +64,7 @@ async fn a_backup_put_in_place_after_a_kill_is_not_mixed_with_what_was_left() {
         assert!(!left.is_empty() && Store::foreign_wal(&history(&store)).is_none(), "{way}");
         put(&backup, &store);
         assert_eq!(Store::foreign_wal(&history(&store)), Some(wal.clone()), "{way}");
-        assert!(Store::check(&history(&store)).unwrap().newest.is_some(), "{way}: the backup is whole");
+        assert!(Store::check(&history(&store)).unwrap().is_some(), "{way}: the backup is whole");
         // What is there already keeps its name.
         let aside = dir.path().join("data/chat.db-wal.of-the-store-before");
         std::fs::write(&aside, "an earlier one").unwrap();

@@ -1,0 +1,52 @@
+//! Owns the search index as files: opens and removes them, and gives their room back. Called by the indexer.
+//! Never knows what is in them.
+
+use super::place::{self, Place};
+use super::{StoreError, schema, words};
+use rusqlite::{Connection, OpenFlags};
+use std::fs::File;
+use std::path::PathBuf;
+
+/// Pages after which the index's write-ahead log is copied.
+const LEAST: u64 = 16;
+const MOST: u64 = 1_000;
+
+/// Opens the index, or makes its file.
+pub(super) fn open(place: &Place) -> Result<Connection, StoreError> {
+    place.make_file()?;
+    let index = schema::open(place, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    let set_up = || {
+        words::set_up(&index)?;
+        // On a small disk its write-ahead log must leave room for messages.
+        let pages = place::free(&place.folder()).map_or(MOST, |room| room / 8 / place::PAGE_BYTES);
+        let pages = pages.clamp(LEAST, MOST);
+        index.query_row(&format!("PRAGMA wal_autocheckpoint = {pages}"), [], |_| Ok(()))
+    };
+    set_up().map_err(|e| StoreError::sqlite("open", place, &e))?;
+    Ok(index)
+}
+
+/// Removes the index's files, and gives their room back at once: readers have them open until they search
+/// again. What is cut of a file that is mapped into memory would end them: so not the last one.
+pub(super) fn give_back(place: &Place) -> Result<(), StoreError> {
+    let open = |file: &PathBuf| File::options().write(true).open(file).ok();
+    let files: Vec<_> = place.files().iter().take(2).filter_map(open).collect();
+    remove(place)?;
+    for file in files {
+        let _ = file.set_len(0);
+    }
+    Ok(())
+}
+
+/// Removes the index's files. Readers that have them open see that there are others.
+pub(super) fn remove(place: &Place) -> Result<(), StoreError> {
+    for file in place.files() {
+        match std::fs::remove_file(&file) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(StoreError::io("remove", &file, &e));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
