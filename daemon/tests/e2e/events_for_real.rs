@@ -224,7 +224,7 @@ fn store() -> BTreeSet<String> {
     let younger = "DROP TABLE users; DROP TABLE certificates; DROP TABLE grants; DROP TABLE private_rooms;
                    DROP TABLE mutes; DROP TABLE bans; DROP TABLE audit;
                    ALTER TABLE totals DROP COLUMN max_bytes; ALTER TABLE totals DROP COLUMN bytes;
-                   PRAGMA user_version = 1; UPDATE chunks SET ts = ts - 8640000000";
+                   PRAGMA user_version = 1; UPDATE chunks SET ts = ts - 864000000";
     old.execute_batch(younger).unwrap();
     drop(old);
     std::fs::remove_file(&index).unwrap();
