@@ -8,7 +8,7 @@ use super::users::{Certificate, Code, Digest, Gives, User, UserChange, Users};
 use super::{Audit, By, Chat, Closing, IdMap, UserId};
 use std::sync::Arc;
 use tcp_chat_protocol::event::{NoticeEvent, notice};
-use tcp_chat_protocol::{Name, NoticeKind};
+use tcp_chat_protocol::{Name, NameError, NoticeKind};
 
 /// How long an expired certificate is remembered: a clock that is wrong for a while must not
 /// bring a revoked one back.
@@ -57,6 +57,9 @@ pub enum NotGranted {
     /// Its name cannot be told from another's.
     #[error("{0} looks like {1}, who is registered: nobody could tell them apart")]
     LooksLike(Name, Name),
+    /// Nobody could see what sets its name apart from another.
+    #[error("{0:?}: {1}")]
+    NotNew(String, NameError),
     /// Nobody of that name is registered.
     #[error("no user {0} is registered; `user list` shows who is")]
     NoSuchUser(Name),
@@ -200,6 +203,7 @@ impl Chat {
                 false => NotGranted::LooksLike(name, twin.name.clone()),
             });
         }
+        name.may_be_new().map_err(|why| NotGranted::NotNew(name.to_string(), why))?;
         self.register(name, Some(code));
         Ok(())
     }
