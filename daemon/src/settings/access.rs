@@ -5,6 +5,7 @@ use super::masked;
 use super::sections::Reader;
 use super::{Auth, AuthMode, ClientAuth};
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 impl Reader<'_> {
     pub(super) fn client_auth(&mut self, has_own: bool) -> (ClientAuth, Option<PathBuf>) {
@@ -59,11 +60,7 @@ impl Reader<'_> {
 
     fn password_hash(&mut self, file: &Path) -> Option<String> {
         let shown = self.shown_file("auth.password_file", file);
-        let read = std::fs::read_to_string(file).map_err(|e| {
-            self.permission |= e.kind() == std::io::ErrorKind::PermissionDenied;
-            format!("{shown} cannot be read: {e}")
-        });
-        let checked = read.and_then(|text| {
+        let checked = self.secret_in(file, &shown).and_then(|text| {
             let hash = text.trim().to_owned();
             // The file's content is a secret even if it is wrong: it may be the bare password.
             crate::auth::check(&hash)
@@ -73,12 +70,23 @@ impl Reader<'_> {
         checked.map_err(|reason| self.values.refuse("auth.password_file", reason)).ok()
     }
 
-    /// A file with a secret, for a sentence: its path, unless what was written may be the secret itself.
+    /// The text of a file with a secret. Editors of some systems put a byte order mark before it.
+    pub(super) fn secret_in(&mut self, file: &Path, shown: &str) -> Result<Zeroizing<String>, String> {
+        let bytes = std::fs::read(file).map(Zeroizing::new).map_err(|e| {
+            self.permission |= e.kind() == std::io::ErrorKind::PermissionDenied;
+            format!("{shown} cannot be read: {e}")
+        })?;
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|e| format!("{shown}: byte {} is no UTF-8; save the file as UTF-8", e.valid_up_to()))?;
+        Ok(Zeroizing::new(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned()))
+    }
+
+    /// A file with a secret, for a sentence: its path where there is one. Otherwise what was written may be the
+    /// secret itself.
     pub(super) fn shown_file(&self, key: &str, file: &Path) -> String {
-        let written = self.values.layers.get(key).map(|(value, _)| value.to_string());
-        if file.exists() || written.is_some_and(|written| masked::may_show(key, &written)) {
+        if file.exists() || masked::may_show(key) {
             return file.display().to_string();
         }
-        format!("the file that it names, in {},", self.base.display())
+        format!("the file that it names (relative to {})", self.base.display())
     }
 }

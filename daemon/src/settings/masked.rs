@@ -12,15 +12,8 @@ const SECRET_FILES: [&str; 3] = ["auth.password_file", "http.token_file", "tls.k
 pub(super) const HIDDEN: &str = "…";
 
 /// May a value of that key be shown, as it was written?
-pub(super) fn may_show(key: &str, value: &str) -> bool {
-    show::keys().any(|known| known == key) && (!SECRET_FILES.contains(&key) || is_written_as_path(value))
-}
-
-/// Is it written so that nobody takes it for a secret?
-fn is_written_as_path(value: &str) -> bool {
-    let value = value.trim_start_matches(['"', '\'']);
-    ["/", "./", "../", "$CREDENTIALS_DIRECTORY/"].iter().any(|start| value.starts_with(start))
-        && !value.contains('\n')
+pub(super) fn may_show(key: &str) -> bool {
+    show::keys().any(|known| known == key) && !SECRET_FILES.contains(&key)
 }
 
 /// What is shown of one line, and where the carets go: columns, from 0.
@@ -40,7 +33,7 @@ pub(super) fn readable(line: &str, span: Range<usize>, key: &str) -> Shown {
     let before = if is_harmless_before(before) { before } else { HIDDEN };
     let is_name = key.rsplit('.').next() == Some(marked.trim_matches(['"', '\'']));
     // A table may have anything in it.
-    let is_shown = is_name || is_value && may_show(key, marked) && !marked.starts_with('{');
+    let is_shown = is_name || is_value && may_show(key) && !marked.starts_with('{');
     let marked = if is_shown { marked } else { HIDDEN };
     let after = if is_value && after.trim_start().starts_with('#') {
         after.to_owned()
@@ -60,41 +53,17 @@ fn is_harmless_before(before: &str) -> bool {
     before.is_empty() || words.into_iter().all(is_known_word)
 }
 
-/// A line of a file that is no TOML, and the column (from 0, in characters) where that was noticed. `above`
-/// are the lines before it. Shown is the value of a setting whose value may be seen, if the line is
-/// nothing else; of any other line only what is no value.
-pub(super) fn broken(above: &str, line: &str, column: usize) -> Shown {
-    let shown = shown_of_broken(above, line);
-    let there = shown.trim_end_matches(HIDDEN).chars().count();
-    let start = column.min(there);
-    Shown { line: shown, carets: start..start + 1 }
-}
-
-fn shown_of_broken(above: &str, line: &str) -> String {
-    let bare = line.trim();
-    let name = bare.trim_matches(['[', ']']);
-    if bare.is_empty() || bare.starts_with('[') && is_section(name) {
-        return line.to_owned();
-    }
-    let Some((before, value)) = line.split_once('=') else { return HIDDEN.to_owned() };
-    let key = before.trim();
+/// The setting whose value a line begins that is no TOML, if it is one. `above` are the lines before it.
+pub(super) fn key_of(above: &str, line: &str) -> String {
+    let key = line.split_once('=').map_or("", |(key, _)| key.trim());
     let full = if key.contains('.') { key.to_owned() } else { format!("{}.{key}", section(above)) };
-    if !key.split('.').all(is_known_word) {
-        return HIDDEN.to_owned();
-    }
-    let is_alone = !value.contains(['=', '#', '{', '\n']) && value.matches('"').count() <= 2;
-    let is_shown = is_alone && !SECRET_FILES.contains(&full.as_str()) && may_show(&full, value);
-    format!("{before}={}", if is_shown { value } else { HIDDEN })
+    if show::keys().any(|known| known == full) { full } else { String::new() }
 }
 
 /// The name of the section that those lines end in.
 fn section(lines: &str) -> &str {
     let header = |line: &'_ str| line.trim().starts_with('[') && line.trim().ends_with(']');
     lines.lines().rev().find(|line| header(line)).map_or("", |line| line.trim().trim_matches(['[', ']']))
-}
-
-fn is_section(name: &str) -> bool {
-    show::keys().any(|key| key.split_once('.').is_some_and(|(section, _)| section == name))
 }
 
 /// Is it the name of a section, or of a key in one?

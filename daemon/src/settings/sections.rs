@@ -313,8 +313,7 @@ impl Reader<'_> {
             };
         }
         if text.is_empty() || text.contains(['\0', '\n']) || text.starts_with(['$', '~']) {
-            let shown =
-                if masked::may_show(key, &text) { format!("{text:?}") } else { "what it is".to_owned() };
+            let shown = if masked::may_show(key) { format!("{text:?}") } else { "what it is".to_owned() };
             let reason = format!(
                 "{shown} is no path; write it out: only $CREDENTIALS_DIRECTORY/ at the start is expanded"
             );
