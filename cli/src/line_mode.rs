@@ -107,7 +107,8 @@ impl Chat<'_> {
             {
                 let worker_side =
                     Worker::new(self.session.clone(), &self.settings.rooms, said, self.style.clone())
-                        .with_commands(self.settings.commands || is_terminal);
+                        .with_commands(self.settings.commands || is_terminal)
+                        .without_a_reader(!is_terminal);
                 let (stop, stopped) = oneshot::channel();
                 let ended = tokio::spawn(worker_side.run(read_lines(eof), stopped));
                 worker = Some(Working { ended, stop });
