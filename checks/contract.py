@@ -178,6 +178,8 @@ def the_login_reply_is_whole(server):
     assert me["server"]["protocol"] == 1 and me["server"]["name"] and me["server"]["version"], me
     assert me["limits"]["line_bytes"] >= 1024 and me["limits"]["msg_bytes"] >= 1, me
     assert isinstance(me["head"], int) and isinstance(me["rooms"], list), me
+    assert me["log"] and me["log_from"] <= me["head"], me
+    assert server.login(server.fresh("bo")).me["log"] == me["log"], "it is one log for everyone"
     assert len(me["session"]) >= 43, "256 bits do not fit in %d letters" % len(me["session"])
 
 
@@ -391,7 +393,7 @@ def a_lost_connection_is_resumed_exactly(server):
         bo.says(room, "missed %d" % number)
     back = server.connect()
     back.newest = last
-    reply = back.ok("LOGIN", {"name": name, "session": token, "after": last, "rooms": ["elsewhere"]})
+    reply = back.ok("LOGIN", {"name": name, "session": token, "after": last, "log": bo.me["log"], "rooms": ["elsewhere"]})
     assert reply["rooms"] == [room], reply
     bo.sees(name, "back")
     for number in range(5):

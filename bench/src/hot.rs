@@ -79,7 +79,7 @@ fn parse_round() -> impl FnMut() -> Result<()> {
     // The read ends within a line, as reads do.
     let cut = bytes.len() / 2 + 7;
     let mut decoder = LineDecoder::new(64 * 1024);
-    let bounds = Bounds { msg_bytes: 8 * 1024 };
+    let bounds = Bounds { msg_bytes: 8 * 1024, rooms: 0 };
     move || {
         for part in [&bytes[..cut], &bytes[cut..]] {
             let mut lines = decoder.feed(black_box(part));
@@ -166,6 +166,7 @@ impl Talk {
                 password: None,
                 session: None,
                 after: None,
+                log: None,
             };
             let fresh = Secret { token: format!("{at}").into(), hash };
             let ask = Ask::Login { login: Box::new(login), fresh, resumes: None, proof: Proof::NotNeeded };

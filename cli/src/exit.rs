@@ -71,7 +71,7 @@ impl From<Error> for Failure {
             Error::Refused { .. } => Exit::Refused,
             Error::TimedOut { .. } => Exit::TimedOut,
             Error::Invalid(_) => Exit::Usage,
-            Error::Closed(_) | Error::Unconfirmed | Error::IdInUse { .. } => Exit::Other,
+            Error::Closed(_) | Error::Unconfirmed => Exit::Other,
         };
         match e {
             // Its lines are its own: the text of others in it has none.

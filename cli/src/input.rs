@@ -4,6 +4,8 @@
 
 use crate::exit::{Exit, Failure};
 use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -14,6 +16,28 @@ pub(crate) const LONGEST: usize = 8 * 1024 * 1024;
 /// Beyond this an input is not counted to its end. It may have none.
 const COUNTED: u64 = 1024 * 1024 * 1024;
 const BOM: char = '\u{feff}';
+
+/// An input that tells whether somebody waits in it for more: all that was read before is dealt with then.
+#[derive(Debug)]
+pub(crate) struct Watched<R> {
+    from: R,
+    waits: Arc<AtomicBool>,
+}
+
+impl<R> Watched<R> {
+    pub(crate) fn new(from: R, waits: &Arc<AtomicBool>) -> Self {
+        Self { from, waits: Arc::clone(waits) }
+    }
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.waits.store(true, Ordering::Release);
+        let read = self.from.read(into);
+        self.waits.store(false, Ordering::Release);
+        read
+    }
+}
 
 /// Hands every read to `take`, until the input ends (true) or `take` wants no more (false).
 ///

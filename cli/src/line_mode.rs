@@ -4,7 +4,7 @@
 
 use crate::connect::{Taken, connect, deadline, quit_by};
 use crate::exit::{Exit, Failure};
-use crate::input::{self, LONGEST, Lines};
+use crate::input::{self, LONGEST, Lines, Watched};
 use crate::neutralise::line as clean;
 use crate::output::{self, Stop, say};
 use crate::settings::Settings;
@@ -13,6 +13,8 @@ use crate::state::State;
 use crate::style::Style;
 use crate::worker::{Done, Read, Said, Worker};
 use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tcp_chat_client::protocol::{NoticeKind, PresenceState};
 use tcp_chat_client::{Event, Events, Saved, Session};
@@ -24,6 +26,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 const LINES: usize = 64;
 /// How many reads of the input wait to be dealt with at most.
 const READS: usize = 4;
+/// How long a read of an input that has something takes at most.
+const READING: Duration = Duration::from_millis(10);
 /// How often the cursor is saved at most.
 const SAVE: Duration = Duration::from_secs(1);
 
@@ -67,6 +71,8 @@ struct Chat<'a> {
 struct Working {
     ended: JoinHandle<Done>,
     stop: oneshot::Sender<&'static str>,
+    /// The input has nothing more for now: all that came is with the worker.
+    input_waits: Arc<AtomicBool>,
 }
 
 /// How the chat came to its end.
@@ -110,8 +116,9 @@ impl Chat<'_> {
                         .with_commands(self.settings.commands || is_terminal)
                         .without_a_reader(!is_terminal);
                 let (stop, stopped) = oneshot::channel();
-                let ended = tokio::spawn(worker_side.run(read_lines(eof), stopped));
-                worker = Some(Working { ended, stop });
+                let input_waits = Arc::<AtomicBool>::default();
+                let ended = tokio::spawn(worker_side.run(read_lines(eof, &input_waits), stopped));
+                worker = Some(Working { ended, stop, input_waits });
             }
             tokio::select! {
                 event = events.next() => match event {
@@ -286,6 +293,7 @@ impl Chat<'_> {
                     say(&format!("* `tcp-chat-cli history --after {after}` shows what was said"));
                 }
             }
+            Event::LogReplaced { from, .. } => say(&format!("* {}", output::log_replaced(from))),
             Event::Gap { from, to } => {
                 say(&format!("* messages between {from} and {to} are no longer kept by the server"));
             }
@@ -310,29 +318,33 @@ fn print(line: Said) -> Result<(), Stop> {
 
 /// Stops before the end of the input. What of it was not sent, if anything.
 async fn interrupted(worker: Option<Working>, why: &'static str) -> Option<Failure> {
-    let Some(Working { ended, stop }) = worker else {
-        return Some(Failure::new(
-            Exit::Other,
-            format!("{why}: the input was not read, and nothing was sent"),
-        ));
+    let Some(Working { ended, stop, input_waits }) = worker else {
+        let text = format!("{why}: the input was not read, and nothing was sent");
+        return Some(Failure::new(Exit::Other, text));
     };
+    // The thread that reads may be about to. What it has then is seen.
+    tokio::time::sleep(READING).await;
+    let is_all_read = input_waits.load(Ordering::Acquire);
     // Where it has ended meanwhile, nothing is left.
     let _ = stop.send(why);
     match ended.await {
-        Ok(done) => done.refused,
+        Ok(Done { refused: Some(failure) }) => Some(failure),
+        Ok(_) if is_all_read => None,
+        Ok(_) => Some(Failure::new(Exit::Other, format!("{why}: the end of the input was not sent"))),
         Err(e) => Some(Failure::new(Exit::Other, format!("the input: {e}"))),
     }
 }
 
 /// Reads standard input in a thread of its own: a terminal cannot be read otherwise on every
 /// system. The thread ends with the input, or with the program.
-fn read_lines(eof: oneshot::Sender<()>) -> mpsc::Receiver<Read> {
+fn read_lines(eof: oneshot::Sender<()>, waits: &Arc<AtomicBool>) -> mpsc::Receiver<Read> {
     let (reads, out) = mpsc::channel(READS);
+    let mut input = Watched::new(std::io::stdin(), waits);
     std::thread::spawn(move || {
         let mut lines = Lines::new(LONGEST);
         let is_taken =
             |read: Read| read.as_ref().is_ok_and(Vec::is_empty) || reads.blocking_send(read).is_ok();
-        let ended = input::read_all(&mut std::io::stdin().lock(), |bytes| is_taken(Ok(lines.feed(bytes))));
+        let ended = input::read_all(&mut input, |bytes| is_taken(Ok(lines.feed(bytes))));
         let is_heard = match ended {
             // The last line may have no end.
             Ok(true) => is_taken(Ok(lines.rest().into_iter().collect())),

@@ -10,6 +10,7 @@
 
 mod invisible;
 
+use std::ops::Range;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 /// How many combining marks one character may carry; what is over it is counted, not shown.
@@ -22,7 +23,14 @@ pub const INDENT: &str = "        | ";
 #[must_use]
 pub fn line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    write(text, false, &mut out);
+    write(text, 0..text.len(), false, &mut out);
+    out
+}
+
+/// A part of a message's line, in bytes, as it looks among the rest of it.
+pub(crate) fn part(text: &str, part: Range<usize>) -> String {
+    let mut out = String::with_capacity(part.len());
+    write(text, part, true, &mut out);
     out
 }
 
@@ -37,7 +45,7 @@ pub fn text(text: &str) -> String {
             out.push('\n');
             out.push_str(INDENT);
         }
-        write(one, true, &mut out);
+        write(one, 0..one.len(), true, &mut out);
     }
     out
 }
@@ -60,12 +68,14 @@ pub fn json(json: &str) -> String {
     out
 }
 
-fn write(text: &str, tabs: bool, out: &mut String) {
+fn write(text: &str, part: Range<usize>, tabs: bool, out: &mut String) {
     use std::fmt::Write;
     let mut marks = 0;
     let mut dropped = 0;
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
+    let mut chars = text[part.start..].chars();
+    while text.len() - chars.as_str().len() < part.end
+        && let Some(c) = chars.next()
+    {
         let after = chars.as_str();
         let before = &text[..text.len() - after.len() - c.len_utf8()];
         // What is invisible and changes the character before it counts as a mark on it.

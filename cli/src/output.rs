@@ -61,6 +61,12 @@ pub fn say(line: &str) {
     let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
 }
 
+/// What is said where the server has another log, in which messages after `from` are not those that were seen.
+#[must_use]
+pub fn log_replaced(from: u64) -> String {
+    format!("the server's log was replaced, as by the restore of a backup: it goes on after message {from}")
+}
+
 /// Says why the program ends.
 pub fn complain(failure: &Failure) {
     for (i, line) in failure.lines.iter().enumerate() {

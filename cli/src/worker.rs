@@ -34,7 +34,7 @@ pub enum Said {
 /// How it ended.
 #[derive(Debug, Default)]
 pub struct Done {
-    /// The first message that was not kept.
+    /// The first thing that failed. It has no lines where it was said already.
     pub refused: Option<Failure>,
 }
 
@@ -145,7 +145,8 @@ impl Worker {
     /// Says what went wrong, and keeps the first of it for the exit code.
     async fn fail(&mut self, failure: Failure) {
         self.tell(format!("! {}", clean(&failure.lines.join("; ")))).await;
-        self.done.refused.get_or_insert(failure);
+        // It is said: what is left of it is the exit code.
+        self.done.refused.get_or_insert(Failure { lines: Vec::new(), ..failure });
     }
 
     /// What stands behind `/quit` is not sent, and that is said.

@@ -4,7 +4,8 @@
 use crate::cursor::Seen;
 use crate::event::{Event, Message};
 use crate::life::Life;
-use crate::outstanding::{Entry, What, is_copy_of};
+use crate::outstanding::{Entry, What};
+use crate::own::check_copy;
 use crate::wire::Connection;
 use crate::{Closed, Error};
 use std::time::Duration;
@@ -17,10 +18,6 @@ use tokio::time::{Instant, sleep_until};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// How long the answer to `QUIT` is waited for.
 const GOODBYE: Duration = Duration::from_secs(5);
-/// The longest wait that a `RATE_LIMITED` may ask for.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// What to wait where a `RATE_LIMITED` does not say.
-const USUAL_WAIT: Duration = Duration::from_millis(250);
 
 /// How a connection ended.
 pub(crate) enum End {
@@ -30,6 +27,13 @@ pub(crate) enum End {
     Behind,
     /// The session is over.
     Over(Error),
+}
+
+impl End {
+    /// The server has done what cannot be: nothing more of what it says is worth reading.
+    pub(crate) fn nonsense(what: String) -> Self {
+        Self::Lost(Error::Protocol(what))
+    }
 }
 
 impl Life {
@@ -110,15 +114,7 @@ impl Life {
 
     fn take_line(&mut self, line: Incoming, behind: bool) -> Option<End> {
         match line {
-            Incoming::Msg(id, event) => {
-                if let Some(id) = &id {
-                    self.acknowledged(id, &event);
-                }
-                if !behind {
-                    self.message(*event, id);
-                }
-                None
-            }
+            Incoming::Msg(id, event) => self.own_or_not(*event, id, behind).err().map(End::nonsense),
             Incoming::Presence(presence) => {
                 if !behind {
                     self.tell(Event::Presence(presence));
@@ -131,18 +127,49 @@ impl Life {
             Incoming::Error(Some(id), error) => self.refused(&id, error),
             // About the connection; the daemon closes it when it means to.
             Incoming::Error(None, _) => None,
-            Incoming::Reply { id: Some(id), data, .. } => {
+            Incoming::Reply { id: Some(id), data, op } => {
                 let entry = self.outstanding.take(&id)?;
+                if op != entry.op {
+                    return Some(End::nonsense(wrong_answer(entry, &op)));
+                }
                 self.answered(entry, data)
             }
             Incoming::Reply { id: None, .. } => None,
         }
     }
 
-    fn message(&mut self, event: MsgEvent<'static>, id: Option<RequestId>) {
+    /// A message: with an `id` it may be the answer to one of ours.
+    fn own_or_not(
+        &mut self,
+        event: MsgEvent<'static>,
+        id: Option<RequestId>,
+        behind: bool,
+    ) -> Result<(), String> {
+        if let Err(what) = self.cursor.check(&event) {
+            if let Some(entry) = id.and_then(|id| self.outstanding.take(&id)) {
+                entry.fail(Error::Protocol(what.clone()));
+            }
+            return Err(what);
+        }
+        let is_answer = id.as_ref().map_or(Ok(false), |id| self.acknowledged(id, &event))?;
+        if behind { Ok(()) } else { self.message(event, id, is_answer) }
+    }
+
+    fn message(
+        &mut self,
+        event: MsgEvent<'static>,
+        id: Option<RequestId>,
+        is_answer: bool,
+    ) -> Result<(), String> {
+        let (seq, newest) = (event.seq, self.cursor.seq());
         let seen = self.cursor.see(&event, &self.login.name);
-        if seen == Seen::Again {
-            return;
+        match seen {
+            Seen::Again => return Ok(()),
+            // What was sent before is answered with the first one's event; and a server may send more behind
+            // a resume than it was asked for.
+            Seen::Falls if is_answer || self.catching_up.is_some() => return Ok(()),
+            Seen::Falls => return Err(format!("it sent message {seq} after message {newest}")),
+            Seen::New | Seen::Broken { .. } => {}
         }
         if let Some(catching_up) = &mut self.catching_up {
             catching_up.messages += 1;
@@ -153,30 +180,28 @@ impl Life {
             self.tell(Event::ChainBroken { conversation: message.conversation.clone(), last, prev, seq });
         }
         self.tell(Event::Message(Box::new(message)));
+        Ok(())
     }
 
-    /// The daemon's copy of a message of ours is here.
-    fn acknowledged(&mut self, id: &RequestId, event: &MsgEvent<'static>) {
-        let Some(entry) = self.outstanding.take(id) else { return };
-        match entry.what {
-            What::Msg { text, reply, .. } if is_copy_of(&text, event) => {
-                // Whoever asked may have stopped waiting.
-                let _ = reply.send(Ok(event.clone()));
-            }
-            What::Msg { chosen: true, .. } => entry.fail(Error::IdInUse { seq: event.seq }),
-            // A process before this one has used the id: take another one.
-            What::Msg { .. } => {
-                let id = self.next_id();
-                self.outstanding.rename(entry, id);
-            }
-            _ => {}
+    /// The daemon's copy of a message of ours may be here. Was it asked for?
+    fn acknowledged(&mut self, id: &RequestId, event: &MsgEvent<'static>) -> Result<bool, String> {
+        let Some(entry) = self.outstanding.take(id) else { return Ok(false) };
+        let What::Msg { to, text, .. } = &entry.what else { return Err(wrong_answer(entry, "MSG")) };
+        if let Err(what) = check_copy(to, text, &self.login.name, event) {
+            entry.fail(Error::Protocol(what.clone()));
+            return Err(what);
         }
+        if let What::Msg { reply, .. } = entry.what {
+            // Whoever asked may have stopped waiting.
+            let _ = reply.send(Ok(event.clone()));
+        }
+        Ok(true)
     }
 
     fn refused(&mut self, id: &RequestId, error: ErrorData) -> Option<End> {
         if error.kind == ErrorKind::RateLimited {
-            let wait = error.retry_after_ms.map_or(USUAL_WAIT, Duration::from_millis).min(LONGEST_WAIT);
-            self.outstanding.again(id, Instant::now() + wait);
+            let asked = error.retry_after_ms.map(Duration::from_millis);
+            self.outstanding.again(id, Instant::now(), asked);
             return None;
         }
         let mut entry = self.outstanding.take(id)?;
@@ -188,6 +213,11 @@ impl Life {
         match entry.what {
             What::CatchUp => self.caught_up(),
             What::Quit => return Some(End::Over(Error::Closed(Closed::Quit))),
+            // A process before this one has used the id: what else the data may lack was looked at.
+            What::Msg { fixed: false, .. } if error.kind == ErrorKind::Data => {
+                let id = self.next_id();
+                self.outstanding.rename(entry, id);
+            }
             _ => entry.fail(Error::Refused { id: id.clone(), kind: error.kind, msg: error.msg }),
         }
         None
@@ -211,7 +241,6 @@ impl Life {
     }
 
     fn caught_up(&mut self) {
-        self.backoff.succeeded();
         if let Some(done) = self.catching_up.take()
             && done.say_so
         {
@@ -238,6 +267,13 @@ impl Life {
         }
         self.publish();
     }
+}
+
+/// A request was answered as if it had been another one.
+fn wrong_answer(entry: Entry, op: &str) -> String {
+    let what = format!("it answered {} with {:?}", entry.op, op.chars().take(32).collect::<String>());
+    entry.fail(Error::Protocol(what.clone()));
+    what
 }
 
 /// Waits until that many events fit, or nobody listens.

@@ -1,6 +1,8 @@
 //! Owns what a session has seen: the cursor, and the `prev` chain of each conversation, so that a
-//! reader can prove that it missed nothing. Pure. Called by `life` for every message.
+//! reader can prove that it missed nothing; and which numbers a server can mean. Pure. Called by `life` for
+//! every message.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use tcp_chat_protocol::{MsgEvent, Seq};
 
@@ -17,6 +19,11 @@ pub enum Conversation {
 /// the messages: only the check of the next one's `prev` is weaker).
 const MOST: usize = 4096;
 
+/// No number is greater: above it doubles, and so many a program, are no longer exact (2^53).
+const GREATEST: Seq = 1 << 53;
+/// No server keeps as many messages between two that a session hears of: four months of 100,000 a second.
+const JUMP: Seq = 1 << 40;
+
 /// What a message is to the reader.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
@@ -24,6 +31,8 @@ pub(crate) enum Seen {
     New,
     /// It was seen before.
     Again,
+    /// Its number is below one that was seen, and it is not known to be one that was seen before.
+    Falls,
     /// New, and between `last` and its `prev` something is missing.
     Broken {
         /// The newest number of this conversation that was seen.
@@ -35,6 +44,8 @@ pub(crate) enum Seen {
 pub(crate) struct Cursor {
     /// The newest number that was seen; in any conversation.
     seq: Seq,
+    /// The newest number that the server has spoken of.
+    newest: Seq,
     /// Conversations not in `chains` were seen up to here.
     floor: Seq,
     /// Up to here the daemon has said that something is gone.
@@ -45,7 +56,31 @@ pub(crate) struct Cursor {
 impl Cursor {
     /// A session that begins, or goes on, after `seq`.
     pub(crate) fn starting_at(seq: Seq) -> Self {
-        Self { seq, floor: seq, ..Self::default() }
+        Self { seq, newest: seq, floor: seq, ..Self::default() }
+    }
+
+    /// The server's newest number is this one.
+    pub(crate) fn reaches(&mut self, head: Seq) {
+        self.newest = self.newest.max(head);
+    }
+
+    /// Can a message have these numbers? Otherwise what is wrong with them. A number that no server
+    /// gives out would hide all that comes after it.
+    pub(crate) fn check(&self, event: &MsgEvent<'_>) -> Result<(), String> {
+        let MsgEvent { seq, prev, .. } = *event;
+        if prev >= seq {
+            return Err(format!("it sent message {seq} and said that message {prev} was before it"));
+        }
+        self.check_number(seq)
+    }
+
+    /// Can the server have reached that number?
+    pub(crate) fn check_number(&self, seq: Seq) -> Result<(), String> {
+        let newest = self.newest.max(self.seq);
+        if seq > newest.saturating_add(JUMP).min(GREATEST) {
+            return Err(format!("it sent the number {seq} where the newest one was {newest}"));
+        }
+        Ok(())
     }
 
     pub(crate) fn seq(&self) -> Seq {
@@ -71,8 +106,10 @@ impl Cursor {
 
     /// Takes note of a message; `me` is the reader's own name.
     pub(crate) fn see(&mut self, event: &MsgEvent<'_>, me: &str) -> Seen {
-        if event.seq <= self.seq {
-            return Seen::Again;
+        match event.seq.cmp(&self.seq) {
+            Ordering::Less => return Seen::Falls,
+            Ordering::Equal => return Seen::Again,
+            Ordering::Greater => {}
         }
         self.seq = event.seq;
         let conversation = conversation(event, me);
@@ -94,6 +131,14 @@ impl Cursor {
         }
         self.chains.insert(conversation, seq)
     }
+}
+
+/// Is the newest number of a login one that a server can have reached?
+pub(crate) fn check_head(head: Seq) -> Result<(), String> {
+    if head > GREATEST {
+        return Err(format!("it says that its newest message is number {head}"));
+    }
+    Ok(())
 }
 
 /// Which conversation a message belongs to, seen by `me`.
@@ -129,6 +174,22 @@ mod tests {
         assert_eq!(c.see(&said("lobby", "bo", 16, 15), "ana"), Seen::Broken { last: 13 });
         assert_eq!(c.see(&said("lobby", "bo", 17, 16), "ana"), Seen::New, "it goes on from there");
         assert_eq!(c.seq(), 17);
+    }
+
+    #[test]
+    fn numbers_that_no_server_gives_out_are_not_taken_in() {
+        let mut c = Cursor::starting_at(10);
+        for (seq, prev) in [(u64::MAX, 10), (GREATEST + 1, 10), (11 + JUMP, 10), (11, 11), (0, 0), (12, 13)] {
+            let what = c.check(&said("lobby", "bo", seq, prev)).unwrap_err();
+            assert!(what.contains(&seq.to_string()), "{what}");
+        }
+        assert_eq!(c.check(&said("lobby", "bo", 10 + JUMP, 10)), Ok(()));
+        c.reaches(JUMP);
+        assert_eq!(c.check(&said("lobby", "bo", 11 + JUMP, 10)), Ok(()));
+        assert_eq!(c.see(&said("lobby", "bo", 12, 10), "ana"), Seen::New);
+        assert_eq!(c.see(&said("lobby", "bo", 11, 10), "ana"), Seen::Falls);
+        assert_eq!(c.seq(), 12);
+        assert!(check_head(GREATEST).is_ok() && check_head(GREATEST + 1).is_err());
     }
 
     #[test]

@@ -44,7 +44,9 @@ impl NewKey {
     /// # Errors
     /// [`Error::Invalid`] where this system has no randomness.
     pub fn make(user: &Name) -> Result<Self, Error> {
-        let broken = |e: rcgen::Error| Error::Invalid(format!("a key cannot be made: {e}"));
+        let broken = |_: rcgen::Error| {
+            Error::Invalid("a key cannot be made: the system gives no random numbers".into())
+        };
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(broken)?;
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();

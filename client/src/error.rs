@@ -52,12 +52,6 @@ pub enum Error {
     /// message: it may have been kept or not. Look into the history before sending it again.
     #[error("the session ended before the server confirmed the message: it may or may not have been kept")]
     Unconfirmed,
-    /// The `id` that the caller chose belongs to another message of this session, which is kept.
-    #[error("the id was already used for another message of this session, number {seq}; nothing was sent")]
-    IdInUse {
-        /// The number of that other message.
-        seq: u64,
-    },
     /// What the caller asked for makes no sense; nothing was sent.
     #[error("{0}")]
     Invalid(String),

@@ -92,6 +92,17 @@ pub enum Event {
         /// The newest number when the new one began.
         head: Seq,
     },
+    /// The server's log is another one than before, as after the restore of a backup, or its newest message
+    /// is older than what was seen. What was seen after `from` is not in it, and other messages have those
+    /// numbers: they come behind this event.
+    LogReplaced {
+        /// The last number that was seen of the log before.
+        after: Seq,
+        /// Messages after this number come, where the session goes on.
+        from: Seq,
+        /// How the log is called now, if the server says so.
+        log: Option<String>,
+    },
     /// Retention has removed messages between the two numbers before they could be read.
     Gap {
         /// The first number that is gone.

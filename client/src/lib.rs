@@ -33,6 +33,11 @@
 //! * **Proves** that nothing was missed: each message names the one before it, and
 //!   [`Event::ChainBroken`] says where that does not hold. What the daemon no longer has is
 //!   [`Event::Gap`].
+//! * **Reads on after a restore.** Where the daemon's log was replaced by a backup, the cursor is worth
+//!   nothing: [`Event::LogReplaced`] says so, and what is said from then on comes.
+//! * **Distrusts.** A server that answers with what cannot be (a copy with another text, a number below one
+//!   that was seen) loses the connection, and [`Event::Reconnecting`] says what it did. One that loses every
+//!   connection is asked less and less often.
 //!
 //! # What it cannot do
 //! * A session that was without a connection for longer than its TTL is gone. The client logs in
@@ -50,8 +55,7 @@
 //! Requests are numbered by numbers that only grow and begin at the time in microseconds. So a
 //! process that takes a session up again ([`Builder::resume`]) does not use an id twice, even where
 //! the one before was killed before it could save the last one. Should a clock have gone back so
-//! far that an id does meet again, the daemon answers with the other message: the client sees that
-//! the text is another and sends under a new id.
+//! far that an id does meet again, the daemon refuses it, and the client sends once more under a new id.
 //!
 //! # A house of one task
 //! `life` owns the connection and all state; [`Session`] and [`Events`] talk to it through bounded
@@ -72,6 +76,7 @@ mod length;
 mod life;
 mod login;
 mod outstanding;
+mod own;
 mod saved;
 mod session;
 mod trust;

@@ -8,7 +8,7 @@ use crate::converse::End;
 use crate::cursor::Cursor;
 use crate::dial::{Target, dial};
 use crate::event::Event;
-use crate::login::{Credentials, Resume, log_in};
+use crate::login::{Credentials, Resume, log_in, parted};
 use crate::outstanding::{Entry, Ids, Outstanding, What};
 use crate::session::{COMMANDS, Command, Events, Session, Shared, lock};
 use crate::wire::Connection;
@@ -67,14 +67,22 @@ pub(crate) async fn begin(builder: Builder, target: Target) -> Result<(Session, 
     };
     let mut ids = Ids::after(last_id, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
     let mut connection = Connection::new(dial(&target).await?, target.clone());
-    let resume = saved.as_ref().map(|s| Resume { name: &s.name, token: &s.token, after: s.after });
+    let resume = saved.as_ref().map(|s| Resume {
+        name: &s.name,
+        token: &s.token,
+        after: s.after,
+        log: s.log.as_deref(),
+    });
     let (login, resumed) = log_in(&mut connection, &credentials, resume, &mut ids).await?;
 
     let (commands, commands_in) = mpsc::channel(COMMANDS);
     let (events, events_out) = mpsc::channel(builder.events);
-    let after = saved.as_ref().map(|s| s.after);
-    let start = after.filter(|_| resumed).unwrap_or(login.head);
-    let shared = Shared { login: login.clone(), taken: start, last_id: ids.last(), ended: None };
+    let seen = saved.map(|s| (s.after, s.log));
+    let start = seen.as_ref().filter(|_| resumed).map_or(login.head, |(after, _)| *after);
+    // What is known of the log before it was replaced is true until the reader has heard of that.
+    let log = seen.as_ref().filter(|_| resumed).and_then(|(_, log)| log.clone());
+    let log = log.or_else(|| login.log.clone());
+    let shared = Shared { login: login.clone(), taken: start, log, last_id: ids.last(), ended: None };
     let shared = Arc::new(Mutex::new(shared));
     let mut life = Life {
         target,
@@ -93,9 +101,8 @@ pub(crate) async fn begin(builder: Builder, target: Target) -> Result<(Session, 
         catching_up: None,
         login,
     };
-    match after {
-        Some(_) if resumed => life.catch_up(true),
-        Some(after) => life.session_lost(after),
+    match seen {
+        Some((after, log)) => life.logged_in(after, log.as_deref(), resumed, true),
         None => life.tell(Event::Connected(Box::new(life.login.clone()))),
     }
     tokio::spawn(life.live(connection));
@@ -106,7 +113,9 @@ pub(crate) async fn begin(builder: Builder, target: Target) -> Result<(Session, 
 impl Life {
     async fn live(mut self, mut connection: Connection) {
         let why = loop {
+            let began = Instant::now();
             let end = self.converse(&mut connection).await;
+            self.backoff.lived(began.elapsed());
             connection.writer.close().await;
             let lost = match end {
                 End::Over(error) => break error,
@@ -167,19 +176,14 @@ impl Life {
             // The name and rooms of now, should the session be gone.
             self.credentials.rooms = Some(self.login.rooms.clone());
             self.credentials.name = Some(self.login.name.clone());
-            let LoginReply { name, session, .. } = &self.login;
-            let resume = Some(Resume { name, token: session, after });
+            let LoginReply { name, session, log, .. } = &self.login;
+            let resume = Some(Resume { name, token: session, after, log: log.as_deref() });
             match log_in(&mut connection, &self.credentials, resume, &mut self.ids).await {
                 Ok((login, resumed)) => {
-                    self.login = login;
+                    let before = std::mem::replace(&mut self.login, login);
                     self.publish();
-                    if resumed {
-                        self.catch_up(say_so);
-                    } else {
-                        self.outstanding.session_lost();
-                        self.cursor = Cursor::starting_at(self.login.head);
-                        self.session_lost(after);
-                    }
+                    self.backoff.connected();
+                    self.logged_in(after, before.log.as_deref(), resumed, say_so);
                     return Ok(connection);
                 }
                 Err(e @ (Error::NoConnection { .. } | Error::Protocol(_))) => why = Some(e),
@@ -211,8 +215,8 @@ impl Life {
 
     pub(crate) fn take_command(&mut self, command: Command) {
         match command {
-            Command::Msg { text, data, id, reply } => {
-                let chosen = id.is_some();
+            Command::Msg { to, text, data, id, reply } => {
+                let fixed = id.is_some();
                 let id = id.unwrap_or_else(|| self.next_id());
                 if self.outstanding.has(&id) {
                     let why = "a message with this id is still on its way".to_owned();
@@ -220,7 +224,12 @@ impl Life {
                     let _ = reply.send(Err(Error::Invalid(why)));
                     return;
                 }
-                self.outstanding.push(Entry::new(id, "MSG", Some(data), What::Msg { text, reply, chosen }));
+                self.outstanding.push(Entry::new(
+                    id,
+                    "MSG",
+                    Some(data),
+                    What::Msg { to, text, reply, fixed },
+                ));
             }
             Command::Op { op, data, reply } => {
                 let id = self.next_id();
@@ -236,17 +245,30 @@ impl Life {
         id
     }
 
+    /// The session, which has seen `after` of the log `known`, goes on with the login that is in force; or a
+    /// new one begins.
+    fn logged_in(&mut self, after: Seq, known: Option<&str>, resumed: bool, say_so: bool) {
+        let parted = parted(known, after, &self.login);
+        if let Some(from) = parted {
+            self.tell(Event::LogReplaced { after, from, log: self.login.log.clone() });
+            self.cursor = Cursor::starting_at(from);
+        }
+        if resumed {
+            self.cursor.reaches(self.login.head);
+            self.catch_up(say_so);
+        } else {
+            self.outstanding.session_lost();
+            self.cursor = Cursor::starting_at(self.login.head);
+            self.tell(Event::SessionLost { after: parted.unwrap_or(after), head: self.login.head });
+            self.tell(Event::Connected(Box::new(self.login.clone())));
+        }
+    }
+
     /// Asks the daemon for a sign behind all that was missed.
     fn catch_up(&mut self, say_so: bool) {
         let id = self.next_id();
         self.outstanding.push(Entry::new(id, "PING", None, What::CatchUp));
         self.catching_up = Some(CatchUp { messages: 0, say_so });
-    }
-
-    fn session_lost(&mut self, after: Seq) {
-        self.tell(Event::SessionLost { after, head: self.login.head });
-        self.tell(Event::Connected(Box::new(self.login.clone())));
-        self.backoff.succeeded();
     }
 
     /// Makes what is known of the session visible to both ends.
@@ -287,6 +309,9 @@ impl Life {
             }
             NoticeKind::Gap => {
                 let (from, to) = (notice.from.unwrap_or(0), notice.to.unwrap_or(self.cursor.seq()));
+                if let Err(what) = self.cursor.check_number(to) {
+                    return Some(End::nonsense(what));
+                }
                 self.cursor.gap(to);
                 self.tell(Event::Gap { from, to });
             }

@@ -1,7 +1,8 @@
 //! Owns the requests that have no answer yet: what is to be written, what was written, what is to
 //! be written again. Pure but for the instants that it is handed. Used by `life` alone.
 
-use crate::Error;
+use crate::backoff::after_rate_limit;
+use crate::{Error, To};
 use serde_json::value::RawValue;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -18,12 +19,13 @@ pub(crate) type MsgReply = oneshot::Sender<Result<MsgEvent<'static>, Error>>;
 /// What a request wants to know.
 #[derive(Debug)]
 pub(crate) enum What {
-    /// A message, with the text that the daemon's copy must have.
+    /// A message, with the target and the text that the daemon's copy must have.
     Msg {
+        to: To,
         text: String,
         reply: MsgReply,
-        /// The id is the caller's: it must not be changed.
-        chosen: bool,
+        /// The id must not be changed: it is the caller's, or was changed once already.
+        fixed: bool,
     },
     /// Any other request.
     Op { op: &'static str, reply: OpReply },
@@ -50,11 +52,14 @@ pub(crate) struct Entry {
     pub(crate) rewritten: bool,
     /// Not to be written before (`RATE_LIMITED`).
     not_before: Option<Instant>,
+    /// How often it was refused as too fast.
+    limited: u32,
 }
 
 impl Entry {
     pub(crate) fn new(id: RequestId, op: &'static str, data: Option<Box<RawValue>>, what: What) -> Self {
-        Self { id, op, data, what, written: false, ever_written: false, rewritten: false, not_before: None }
+        let (written, ever_written, rewritten) = (false, false, false);
+        Self { id, op, data, what, written, ever_written, rewritten, not_before: None, limited: 0 }
     }
 
     fn is_msg(&self) -> bool {
@@ -168,13 +173,14 @@ impl Outstanding {
         self.entries.remove(at)
     }
 
-    /// The request is to be made again after a while.
-    pub(crate) fn again(&mut self, id: &RequestId, at: Instant) -> bool {
+    /// The request was too fast: it is to be made again after a while.
+    pub(crate) fn again(&mut self, id: &RequestId, now: Instant, asked: Option<Duration>) -> bool {
         let found = self.entries.iter_mut().find(|e| e.written && e.id == *id);
         if let Some(e) = found {
             e.written = false;
             e.ever_written = false; // It was refused, so it was not done.
-            e.not_before = Some(at);
+            e.not_before = Some(now + after_rate_limit(asked, e.limited));
+            e.limited = e.limited.saturating_add(1);
             return true;
         }
         false
@@ -182,6 +188,9 @@ impl Outstanding {
 
     /// The id was used for another message: take a fresh one and send again.
     pub(crate) fn rename(&mut self, mut entry: Entry, id: RequestId) {
+        if let What::Msg { fixed, .. } = &mut entry.what {
+            *fixed = true;
+        }
         entry.id = id;
         entry.written = false;
         entry.ever_written = false;
@@ -213,11 +222,6 @@ impl Outstanding {
             e.fail(error.clone());
         }
     }
-}
-
-/// Is the daemon's copy that of this message? Otherwise the id was used before in this session.
-pub(crate) fn is_copy_of(text: &str, event: &MsgEvent<'_>) -> bool {
-    event.msg == text
 }
 
 /// Ids are numbers that only grow. They begin at the time in microseconds, so that a client that
@@ -252,7 +256,7 @@ mod tests {
 
     fn msg(n: u64) -> Entry {
         let (reply, _) = oneshot::channel();
-        let what = What::Msg { text: "x".into(), reply, chosen: false };
+        let what = What::Msg { to: To::Default, text: "x".into(), reply, fixed: false };
         Entry::new(RequestId::Number(n), "MSG", RawValue::from_string("\"x\"".into()).ok(), what)
     }
 
@@ -277,7 +281,7 @@ mod tests {
         o.push(entry);
         let first = written(&mut o, now, false);
         assert_eq!(first, "{\"op\":\"MSG\",\"data\":\"x\",\"id\":1}\n{\"op\":\"ROOMS\",\"id\":3}\n");
-        assert!(o.again(&RequestId::Number(1), now + Duration::from_secs(1)));
+        assert!(o.again(&RequestId::Number(1), now, Some(Duration::from_secs(1))));
         assert_eq!(written(&mut o, now, false), "", "2 waits behind 1");
         assert_eq!(o.wakes_at(), Some(now + Duration::from_secs(1)));
         let again = written(&mut o, now + Duration::from_secs(1), false);
@@ -304,7 +308,7 @@ mod tests {
         let now = Instant::now();
         let mut o = Outstanding::new(1);
         let (reply, mut answer) = oneshot::channel();
-        let what = What::Msg { text: "x".into(), reply, chosen: false };
+        let what = What::Msg { to: To::Default, text: "x".into(), reply, fixed: false };
         o.push(Entry::new(RequestId::Number(1), "MSG", None, what));
         o.push(msg(2));
         written(&mut o, now, false);
@@ -312,6 +316,20 @@ mod tests {
         o.session_lost();
         assert!(matches!(answer.try_recv(), Ok(Err(Error::Unconfirmed))));
         assert!(written(&mut o, now, false).contains("\"id\":2"), "never written: safe to send");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_says_no_wait_is_not_asked_at_once() {
+        let now = Instant::now();
+        let mut o = Outstanding::new(1);
+        o.push(msg(1));
+        let waits = (0..4).map(|_| {
+            let at = o.wakes_at().unwrap_or(now);
+            assert!(written(&mut o, at, false).contains("\"id\":1"));
+            assert!(o.again(&RequestId::Number(1), at, Some(Duration::ZERO)));
+            (o.wakes_at().unwrap_or(at) - at).as_millis()
+        });
+        assert_eq!(waits.collect::<Vec<_>>(), [25, 50, 100, 200]);
     }
 
     #[test]

@@ -18,6 +18,9 @@ pub struct Saved {
     /// The newest number that [`Events::next`](crate::Events::next) has handed out. Lower it to the
     /// newest one that was really dealt with, if that is another.
     pub after: Seq,
+    /// Of which log that number is; `None`: of a server that does not say.
+    #[serde(default)]
+    pub log: Option<String>,
     /// The last id that was used. Later ones are greater, and not below the time in microseconds,
     /// so that an older copy of this is safe as long as the clock does not go back.
     pub last_id: u64,

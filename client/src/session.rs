@@ -48,7 +48,8 @@ impl Queued {
     /// Waits until it is kept, over reconnects, as long as the session lives.
     ///
     /// # Errors
-    /// [`Error::Refused`], [`Error::Unconfirmed`], [`Error::IdInUse`], or what ended the session.
+    /// [`Error::Refused`], [`Error::Unconfirmed`], or what ended the session; [`Error::Protocol`] where the
+    /// server's copy is not of what was sent.
     pub async fn kept(self) -> Result<Sent, Error> {
         let message = self.kept.await.unwrap_or_else(|_| Err(lock(&self.shared).why_ended()))?;
         Ok(Sent { seq: message.seq, message })
@@ -88,7 +89,7 @@ pub struct Query {
 /// What the task is asked.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Msg { text: String, data: Box<RawValue>, id: Option<RequestId>, reply: MsgReply },
+    Msg { to: To, text: String, data: Box<RawValue>, id: Option<RequestId>, reply: MsgReply },
     Op { op: &'static str, data: Option<Box<RawValue>>, reply: OpReply },
     Quit { done: oneshot::Sender<bool> },
 }
@@ -99,6 +100,8 @@ pub(crate) struct Shared {
     pub(crate) login: LoginReply,
     /// The newest number that was handed to the reader.
     pub(crate) taken: Seq,
+    /// Of which log that is.
+    pub(crate) log: Option<String>,
     pub(crate) last_id: u64,
     /// Why the session is over, if it is.
     pub(crate) ended: Option<Error>,
@@ -155,9 +158,15 @@ impl Events {
     fn note(&self, event: &Event) {
         match event {
             Event::Message(message) => lock(&self.shared).taken = message.data.seq,
-            Event::Connected(login) => lock(&self.shared).taken = login.head,
+            Event::Connected(login) => self.note_place(login.head, login.log.as_ref()),
+            Event::LogReplaced { from, log, .. } => self.note_place(*from, log.as_ref()),
             _ => {}
         }
+    }
+
+    fn note_place(&self, taken: Seq, log: Option<&String>) {
+        let mut shared = lock(&self.shared);
+        (shared.taken, shared.log) = (taken, log.cloned());
     }
 }
 
@@ -183,6 +192,7 @@ impl Session {
             name: shared.login.name.clone(),
             token: shared.login.session.clone(),
             after: shared.taken,
+            log: shared.log.clone(),
             last_id: shared.last_id,
             rooms: shared.login.rooms.clone(),
         }
@@ -244,7 +254,7 @@ impl Session {
         })?;
         length::check(&data, id.as_ref(), limits.line_bytes)?;
         let (reply, kept) = oneshot::channel();
-        self.command(Command::Msg { text, data, id, reply }).await?;
+        self.command(Command::Msg { to, text, data, id, reply }).await?;
         Ok(Queued { kept, shared: Arc::clone(&self.shared) })
     }
 

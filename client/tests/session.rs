@@ -265,19 +265,26 @@ async fn an_id_that_an_earlier_process_used_is_not_mistaken_for_success() {
     let (session, _events, mut peer) = server.logged_in(server.client(), 10).await;
     let queued = session.queue(To::Default, "new").await.unwrap();
     let msg = peer.expect("MSG").await;
-    let old = message(5, 4, "ana", "old");
-    peer.write(json!({"op": "MSG", "status": "OK", "id": msg["id"], "data": old})).await;
+    peer.refuse(&msg, "DATA", None).await;
     let again = peer.expect("MSG").await;
     assert_ne!(again["id"], msg["id"]);
     assert_eq!(again["data"], "new");
     peer.keep(&again, 11, 10).await;
     assert_eq!(within(queued.kept()).await.unwrap().seq, 11);
 
+    let queued = session.queue(To::Default, "refused").await.unwrap();
+    for _ in 0..2 {
+        let msg = peer.expect("MSG").await;
+        peer.refuse(&msg, "DATA", None).await;
+    }
+    let refused = within(queued.kept()).await;
+    assert!(matches!(refused, Err(Error::Refused { kind: ErrorKind::Data, .. })), "once: {refused:?}");
+
     let chosen = session.queue_with_id(To::Default, "new", "mine").await.unwrap();
     let msg = peer.expect("MSG").await;
     assert_eq!(msg["id"], "mine");
-    peer.write(json!({"op": "MSG", "status": "OK", "id": "mine", "data": message(6, 5, "ana", "old")})).await;
-    assert!(matches!(within(chosen.kept()).await, Err(Error::IdInUse { seq: 6 })));
+    peer.refuse(&msg, "DATA", None).await;
+    assert!(matches!(within(chosen.kept()).await, Err(Error::Refused { kind: ErrorKind::Data, .. })));
 }
 
 #[tokio::test]
@@ -331,18 +338,6 @@ async fn quit_waits_for_what_is_on_its_way() {
     assert_eq!(within(queued.kept()).await.unwrap().seq, 11);
     assert_eq!(next_message(&mut events).await.0, 11);
     assert!(matches!(next(&mut events).await, Event::Ended(Error::Closed(Closed::Quit))));
-}
-
-#[tokio::test]
-async fn nonsense_from_the_server_costs_the_connection_only() {
-    let server = Server::start().await;
-    let (_session, mut events, mut peer) = server.logged_in(server.client(), 10).await;
-    peer.write(json!({"op": "FROM_THE_FUTURE", "status": "OK", "data": {"x": 1}})).await;
-    peer.say(11, 10, "still here").await;
-    assert_eq!(next_message(&mut events).await.0, 11);
-    peer.write_raw(b"{\"op\":\"MSG\",\"status\":\"OK\",\"data\":{}}\n").await;
-    server.resumed(11).await.all_is_here().await;
-    assert!(matches!(next(&mut events).await, Event::Resumed { .. }));
 }
 
 #[tokio::test]

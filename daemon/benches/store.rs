@@ -267,6 +267,7 @@ async fn read(count: usize) -> Result<()> {
     let of = |query: &str, conversations: &[ConversationId]| SearchIn {
         query: query.to_owned(),
         conversations: conversations.to_vec(),
+        directs_of: None,
         user: None,
         before: None,
         limit: 20,

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -72,6 +73,27 @@ impl Places {
             }
             changed.await;
         }
+    }
+
+    /// Ends them: each connection gives way as soon as nothing is carried out for it. Waits for that, `at_most` so
+    /// long.
+    pub async fn end(&self, at_most: Duration) {
+        let all = async {
+            loop {
+                let changed = self.0.changed.notified();
+                let is_empty = {
+                    let mut taken = self.0.lock();
+                    while taken.evict() {}
+                    taken.by_id.is_empty()
+                };
+                if is_empty {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        // What takes longer is cut with the process.
+        let _ = tokio::time::timeout(at_most, all).await;
     }
 
     fn try_take(&self) -> Option<Place> {
@@ -167,6 +189,25 @@ mod tests {
         let (asks, _also) = (e.work().unwrap(), places.try_take().unwrap());
         assert_eq!(gave_way(&[&a, &b, &e]), [true, false, false]);
         drop((asks, serving));
+    }
+
+    #[tokio::test]
+    async fn at_the_end_those_that_are_served_are_waited_for() {
+        let places = Places::new(2);
+        let (waits, served) = (places.take().await, places.take().await);
+        let work = served.work().unwrap();
+        let end = places.end(Duration::from_secs(60));
+        tokio::pin!(end);
+        assert!(look_once(&mut end).await.is_pending());
+        assert_eq!(gave_way(&[&waits, &served]), [true, false]);
+        drop(work);
+        end.await;
+        assert_eq!(gave_way(&[&waits, &served]), [true, true]);
+    }
+
+    /// What one look at it finds.
+    async fn look_once(future: &mut (impl Future<Output = ()> + Unpin)) -> std::task::Poll<()> {
+        std::future::poll_fn(|cx| std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx))).await
     }
 
     #[tokio::test]

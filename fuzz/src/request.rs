@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use tcp_chat_protocol::request::{Bounds, Conversation, Place, Request, Target, Wants, parse};
 
-const BOUNDS: Bounds = Bounds { msg_bytes: 8192 };
+const BOUNDS: Bounds = Bounds { msg_bytes: 8192, rooms: 0 };
 
 /// The request as one would write it; `None` where the line named something that can be no name.
 fn written(request: &Request<'_>) -> Option<Value> {

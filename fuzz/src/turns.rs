@@ -12,7 +12,7 @@ mod disk;
 
 use crate::chat::{
     Act, Ask, Certificate, Chat, Command, ConnectionId, Digest, Effect, Found, Made, Now, Outcome, Presented,
-    Proof, Proving, Rules, Secret,
+    Proof, Proving, Revocation, Rules, Secret,
 };
 use disk::{Disk, DiskPast};
 use std::collections::{HashMap, HashSet};
@@ -119,7 +119,8 @@ impl World {
                 let shown = PROVEN.into_iter().find(|(s, _)| *s == slot);
                 let proof = shown.map_or(Proof::NotNeeded, |(slot, user)| {
                     let key = digest(u64::from(slot));
-                    let certificate = Certificate { key, name: name(user), until: u64::MAX, revoked: false };
+                    let certificate =
+                        Certificate { key, name: name(user), until: u64::MAX, revoked: Revocation::None };
                     Proof::Certificate(Box::new(Presented { certificate, issued: 0 }))
                 });
                 Ask::Login { login, fresh, resumes, proof }
@@ -191,7 +192,7 @@ impl World {
     }
 }
 
-const BOUNDS: Bounds = Bounds { msg_bytes: 64 };
+const BOUNDS: Bounds = Bounds { msg_bytes: 64, rooms: 0 };
 
 fn name(text: &str) -> Name {
     text.parse().expect("a name")

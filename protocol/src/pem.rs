@@ -26,7 +26,8 @@ pub fn fault(text: &[u8], wanted: Wanted, file: &str) -> Option<String> {
 }
 
 fn not_text(text: &[u8], wanted: Wanted, file: &str) -> Option<String> {
-    let is_binary = text.starts_with(&[0x30]) && text.get(1).is_some_and(|length| *length >= 0x80);
+    // The tag of a SEQUENCE is the digit 0 as well.
+    let is_binary = text.starts_with(&[0x30]) && text.iter().any(|byte| *byte < b'\t' || *byte >= 0x80);
     match text {
         [0xef, 0xbb, 0xbf, ..] => Some(format!(
             "it begins with a byte order mark, which PEM does not have: remove it, `sed -i '1s/^\\xef\\xbb\\xbf//' {file}`"
@@ -206,6 +207,8 @@ mod tests {
             (Wanted::Certificates, vec![0xff, 0xfe, b'-', 0], "iconv -f UTF-16"),
             (Wanted::Certificates, vec![0x30, 0x82, 1, 1], "openssl x509 -in F"),
             (Wanted::Key, vec![0x30, 0x82, 1, 1], "openssl pkey -in F"),
+            (Wanted::Key, vec![0x30, 0x77, 2, 1, 1], "openssl pkey -in F"),
+            (Wanted::Key, b"0123".to_vec(), "there is no private key in it (PEM"),
             (
                 Wanted::Certificates,
                 b"-----BEGIN CERTIFICATE-----\nMII\n".to_vec(),

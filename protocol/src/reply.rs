@@ -96,6 +96,12 @@ pub struct LoginReply {
     pub rooms: Vec<String>,
     /// The newest `seq` that the daemon has kept, 0 if none.
     pub head: Seq,
+    /// Which log the numbers are of: another one after a backup was restored. Older daemons do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+    /// Up to this number the log is also the one that it was copied from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_from: Option<Seq>,
     /// Who is speaking.
     pub server: ServerInfo,
     /// What it will take.

@@ -5,6 +5,7 @@
 //! data by op, field by field, so that the sentence can name the field.
 
 mod act;
+mod data;
 mod enrol;
 mod fields;
 mod id;
@@ -15,8 +16,9 @@ pub use act::{Act, Against, MOST_SECONDS, REASON_BYTES, check as check_act};
 pub use enrol::{Enrol, PASSWORD_BYTES, Wants};
 pub use id::{ID_BYTES, RequestId};
 
-use crate::{Colour, ErrorKind, Name, Seq, Timestamp, text};
-use fields::{Raw, Str, bad, field, invalid, limit, name, object, optional, place, present};
+use crate::{Colour, ErrorKind, Name, Seq, Timestamp};
+use data::{history, login, msg, search};
+use fields::{Raw, Str, field, name, object, place, present};
 use std::borrow::Cow;
 use std::fmt;
 use zeroize::Zeroizing;
@@ -26,6 +28,8 @@ use zeroize::Zeroizing;
 pub struct Bounds {
     /// The longest text of a message, in bytes of UTF-8 (`limits.msg_bytes`).
     pub msg_bytes: usize,
+    /// Rooms that a `LOGIN` may name (`limits.rooms_per_session`); 0: no limit.
+    pub rooms: usize,
 }
 
 /// A request, its fields valid as far as that can be told from the line alone.
@@ -92,6 +96,8 @@ pub struct Login {
     pub session: Option<Zeroizing<String>>,
     /// The last `seq` that the client has seen.
     pub after: Option<Seq>,
+    /// Of which log that is.
+    pub log: Option<String>,
 }
 
 impl fmt::Debug for Login {
@@ -215,7 +221,7 @@ fn read<'a>(op: Raw<'a>, data: Raw<'a>, bounds: &Bounds) -> Result<Request<'a>, 
     let op: Cow<'a, str> = field(op, "op").map(|s: Str<'a>| s.0)?;
     Ok(match &*op {
         "MSG" => msg(data, bounds)?,
-        "LOGIN" => Request::Login(Box::new(login(data)?)),
+        "LOGIN" => Request::Login(Box::new(login(data, bounds)?)),
         "ENROL" => Request::Enrol(Box::new(enrol::enrol(data)?)),
         "JOIN" => Request::Join(name(&object::<RoomData<'a>>(data)?.room, "room")?),
         "LEAVE" => Request::Leave(place(object::<RoomData<'a>>(data)?.room, "room")?),
@@ -244,138 +250,4 @@ fn read<'a>(op: Raw<'a>, data: Raw<'a>, bounds: &Bounds) -> Result<Request<'a>, 
 struct RoomData<'a> {
     #[serde(borrow)]
     room: Raw<'a>,
-}
-
-#[derive(serde::Deserialize)]
-struct MsgData<'a> {
-    #[serde(borrow)]
-    room: Raw<'a>,
-    #[serde(borrow)]
-    to: Raw<'a>,
-    #[serde(borrow)]
-    msg: Raw<'a>,
-}
-
-fn msg<'a>(data: Raw<'a>, bounds: &Bounds) -> Result<Request<'a>, Refusal> {
-    let (to, text) = if data.is_some_and(|d| d.get().starts_with('"')) {
-        (Target::Default, field::<Str<'a>>(data, "data")?.0)
-    } else {
-        let parts = object::<MsgData<'a>>(data)?;
-        let to = match (present(parts.room), present(parts.to)) {
-            (Some(room), None) => Target::Room(place(Some(room), "room")?),
-            (None, Some(user)) => Target::User(place(Some(user), "to")?),
-            (None, None) => return Err(bad("`room` or `to` is missing")),
-            (Some(_), Some(_)) => return Err(bad("`room` and `to` exclude each other")),
-        };
-        (to, field::<Str<'a>>(parts.msg, "msg")?.0)
-    };
-    text::check(&text, bounds.msg_bytes).map_err(|e| bad(format!("`msg`: {e}")))?;
-    Ok(Request::Msg { to, text })
-}
-
-#[derive(serde::Deserialize)]
-struct LoginData<'a> {
-    #[serde(borrow)]
-    name: Raw<'a>,
-    #[serde(borrow)]
-    color: Raw<'a>,
-    #[serde(borrow)]
-    rooms: Raw<'a>,
-    #[serde(borrow)]
-    password: Raw<'a>,
-    #[serde(borrow)]
-    session: Raw<'a>,
-    #[serde(borrow)]
-    after: Raw<'a>,
-}
-
-fn login(data: Raw<'_>) -> Result<Login, Refusal> {
-    let parts = object::<LoginData<'_>>(data)?;
-    let session: Option<String> = optional(parts.session, "session")?;
-    let name = match present(parts.name) {
-        None if session.is_some() => None,
-        raw => Some(name(&raw, "name")?),
-    };
-    let color: Option<String> = optional(parts.color, "color")?;
-    let color = color.map(|c| c.parse()).transpose().map_err(|e| bad(format!("`color`: {e}")))?;
-    let rooms: Option<Vec<String>> = optional(parts.rooms, "rooms")?;
-    let rooms = rooms
-        .map(|rooms| {
-            rooms
-                .iter()
-                .map(|r| Name::parse(r).map(Name::prepared).map_err(|e| invalid("rooms", &e)))
-                .collect()
-        })
-        .transpose()?;
-    Ok(Login {
-        name,
-        color,
-        rooms,
-        password: optional(parts.password, "password")?.map(Zeroizing::new),
-        session: session.map(Zeroizing::new),
-        after: optional(parts.after, "after")?,
-    })
-}
-
-#[derive(serde::Deserialize)]
-struct HistoryData<'a> {
-    #[serde(borrow)]
-    room: Raw<'a>,
-    #[serde(borrow)]
-    with: Raw<'a>,
-    #[serde(borrow)]
-    before: Raw<'a>,
-    #[serde(borrow)]
-    after: Raw<'a>,
-    #[serde(borrow)]
-    limit: Raw<'a>,
-}
-
-fn history(data: Raw<'_>) -> Result<History, Refusal> {
-    let parts = object::<HistoryData<'_>>(data)?;
-    let of = match (present(parts.room), present(parts.with)) {
-        (Some(room), None) => Conversation::Room(place(Some(room), "room")?),
-        (None, Some(user)) => Conversation::With(place(Some(user), "with")?),
-        (None, None) => return Err(bad("`room` or `with` is missing")),
-        (Some(_), Some(_)) => return Err(bad("`room` and `with` exclude each other")),
-    };
-    Ok(History {
-        of,
-        before: optional(parts.before, "before")?,
-        after: optional(parts.after, "after")?,
-        limit: limit(parts.limit, 50, 500)?,
-    })
-}
-
-#[derive(serde::Deserialize)]
-struct SearchData<'a> {
-    #[serde(borrow)]
-    query: Raw<'a>,
-    #[serde(borrow)]
-    room: Raw<'a>,
-    #[serde(borrow)]
-    user: Raw<'a>,
-    #[serde(borrow)]
-    before: Raw<'a>,
-    #[serde(borrow)]
-    limit: Raw<'a>,
-}
-
-/// The longest query of a `SEARCH`, in bytes.
-const QUERY_BYTES: usize = 512;
-
-fn search(data: Raw<'_>) -> Result<Search, Refusal> {
-    let parts = object::<SearchData<'_>>(data)?;
-    let query: String = field(parts.query, "query")?;
-    if query.trim().is_empty() || query.len() > QUERY_BYTES {
-        return Err(bad(format!("`query`: 1 to {QUERY_BYTES} bytes, not all of them blank")));
-    }
-    let point = |raw, field| present(raw).map(|raw| place(Some(raw), field)).transpose();
-    Ok(Search {
-        query,
-        room: point(parts.room, "room")?,
-        user: point(parts.user, "user")?,
-        before: optional(parts.before, "before")?,
-        limit: limit(parts.limit, 20, 100)?,
-    })
 }

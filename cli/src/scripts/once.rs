@@ -22,7 +22,7 @@ use crate::signals::asked_to_stop;
 use crate::state::{State, StateError};
 use serde::{Deserialize, Serialize};
 use tcp_chat_client::protocol::{ErrorKind, MsgEvent, Name, Seq};
-use tcp_chat_client::{Conversation, Error, Event, Page, Saved, To};
+use tcp_chat_client::{Conversation, Error, Event, Page, Queued, Saved, To};
 
 /// How many ids are noted.
 const NOTES: usize = 200;
@@ -122,8 +122,8 @@ async fn deliver(
     notes: &mut Notes,
 ) -> Result<MsgEvent<'static>, Stop> {
     let to = to(settings, args);
-    let note = notes.sent.iter().find(|n| n.id == id).cloned();
-    if let Some(note) = &note {
+    let before = notes.sent.iter().find(|n| n.id == id).cloned();
+    if let Some(note) = &before {
         if let Some(other) = note.differs(text, &to) {
             let why = format!("the id {id:?} was already used for another {other}");
             return Err(Failure::new(Exit::Other, why)
@@ -139,7 +139,7 @@ async fn deliver(
     let mut script = Script::open(settings, notes.session.clone(), Ends::Soon).await?;
     let resumed = resumed(&mut script).await?;
     let login = script.session.login();
-    if let Some(note) = note.filter(|_| !resumed)
+    if let Some(note) = before.clone().filter(|_| !resumed)
         && let Some(event) = find(&script, &note, &notes.sent).await?
     {
         remember(notes, Note { kept: Some(event.clone()), ..note });
@@ -154,11 +154,6 @@ async fn deliver(
         (To::Default, Some(room)) if !resumed => To::Room(room.clone()),
         (to, _) => to,
     };
-    if let To::Room(room) = &to
-        && !login.rooms.contains(room)
-    {
-        script.session.join(room).await?;
-    }
     let mut note = Note {
         id: id.into(),
         conversation: Place::of(&to),
@@ -168,14 +163,21 @@ async fn deliver(
         after: login.head,
         kept: None,
     };
-    remember(notes, note.clone());
-    notes.session = Some(script.session.saved());
-    if let Err(e) = state.save(notes) {
-        // Without its notes the session cannot be taken up again.
-        quit_by(&script.session, settings.deadline(), settings).await;
-        return Err(not_noted(e).hint("Nothing was sent.").into());
-    }
-    let queued = script.session.queue_with_id(to, text, id).await.map_err(explained)?;
+    let queued = match hand_over(settings, to, &note, state, notes, &script).await {
+        Ok(queued) => queued,
+        Err(stop) => {
+            // Nothing was sent: the id is free, and a session that began for it would only hold the name.
+            notes.sent.retain(|n| n.id != id);
+            notes.sent.extend(before);
+            if !resumed {
+                notes.session = None;
+                quit_by(&script.session, settings.deadline(), settings).await;
+            }
+            // Where it cannot be written, the next run finds a session that has ended.
+            let _ = state.save(notes);
+            return Err(stop);
+        }
+    };
     match queued.kept().await {
         Ok(sent) => {
             note.kept = Some(sent.message.clone());
@@ -201,6 +203,30 @@ async fn deliver(
             Err(e.into())
         }
     }
+}
+
+/// Notes what is to be sent, and hands it over.
+async fn hand_over(
+    settings: &Settings,
+    to: To,
+    note: &Note,
+    state: &State,
+    notes: &mut Notes,
+    script: &Script,
+) -> Result<Queued, Stop> {
+    if let To::Room(room) = &to
+        && !script.session.login().rooms.contains(room)
+    {
+        script.session.join(room).await?;
+    }
+    remember(notes, note.clone());
+    notes.session = Some(script.session.saved());
+    if let Err(e) = state.save(notes) {
+        // Without its notes the session cannot be taken up again.
+        quit_by(&script.session, settings.deadline(), settings).await;
+        return Err(not_noted(e).hint("Nothing was sent.").into());
+    }
+    Ok(script.session.queue_with_id(to, note.text.as_str(), note.id.as_str()).await.map_err(explained)?)
 }
 
 /// The notes cannot be written.

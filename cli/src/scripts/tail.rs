@@ -13,6 +13,7 @@ use crate::signals::asked_to_stop;
 use crate::state::State;
 use crate::style::Style;
 use regex::Regex;
+use serde::Serialize;
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::Duration;
@@ -45,7 +46,7 @@ pub(super) async fn tail(settings: &Settings, args: Tail) -> Result<(), Stop> {
     };
     let after = args.after.or(saved.as_ref().map(|s| s.after));
     let late = "not all messages came in time";
-    let reader = Reader::new(settings, state, after, late);
+    let reader = Reader::new(settings, state, after, late, Kind::Stream);
     reader.run(saved, &mut print).await
 }
 
@@ -64,7 +65,7 @@ pub(super) async fn wait(settings: &Settings, args: Wait) -> Result<(), Stop> {
         Ok(Break(()))
     };
     let late = "no message matched in time";
-    let reader = Reader::new(settings, None, args.after, late);
+    let reader = Reader::new(settings, None, args.after, late, Kind::One);
     reader.run(None, &mut check).await
 }
 
@@ -86,11 +87,39 @@ struct Reader<'a> {
     saved_at: Cell<Instant>,
     /// Why the place could not be saved the last time.
     not_saved: RefCell<Option<Failure>>,
+    kind: Kind,
+}
+
+/// What the output holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// All that comes: with `--json` it also says that the numbers began anew.
+    Stream,
+    /// One message.
+    One,
+}
+
+/// The line of JSON that says that the numbers of messages began anew.
+#[derive(Serialize)]
+struct Replaced {
+    log_replaced: Numbers,
+}
+
+#[derive(Serialize)]
+struct Numbers {
+    after: Seq,
+    from: Seq,
 }
 
 impl<'a> Reader<'a> {
     /// Begins behind `after`.
-    fn new(settings: &'a Settings, state: Option<State>, after: Option<Seq>, late: &'static str) -> Self {
+    fn new(
+        settings: &'a Settings,
+        state: Option<State>,
+        after: Option<Seq>,
+        late: &'static str,
+        kind: Kind,
+    ) -> Self {
         Self {
             settings,
             state,
@@ -99,6 +128,7 @@ impl<'a> Reader<'a> {
             saved: RefCell::default(),
             saved_at: Cell::new(Instant::now()),
             not_saved: RefCell::default(),
+            kind,
         }
     }
 
@@ -147,6 +177,7 @@ impl<'a> Reader<'a> {
                         return Ok(());
                     }
                 }
+                Some(Event::SessionLost { after, head }) => self.tell_of_direct_messages(after, head),
                 // A session that begins does not see what was before; the store does.
                 Some(Event::Connected(login)) => match self.last.get() {
                     Some(after) => {
@@ -156,6 +187,13 @@ impl<'a> Reader<'a> {
                     }
                     None => self.last.set(Some(login.head)),
                 },
+                Some(Event::LogReplaced { after, from, .. }) => {
+                    self.last.set(self.last.get().map(|last| last.min(from)));
+                    say(&format!("tcp-chat-cli: {}", output::log_replaced(from)));
+                    if self.kind == Kind::Stream && self.settings.json {
+                        output::json(&Replaced { log_replaced: Numbers { after, from } })?;
+                    }
+                }
                 Some(Event::Gap { from, to }) => {
                     say(&format!(
                         "tcp-chat-cli: messages between {from} and {to} are no longer kept by the server"
@@ -164,7 +202,9 @@ impl<'a> Reader<'a> {
                 Some(Event::ChainBroken { prev, seq, .. }) => {
                     say(&format!("tcp-chat-cli: message {prev}, before {seq}, did not come"));
                 }
-                Some(Event::Reconnecting { wait, why, .. }) if self.settings.verbose => {
+                Some(Event::Reconnecting { wait, why, .. })
+                    if self.settings.verbose || matches!(why, Error::Protocol(_)) =>
+                {
                     say(&format!(
                         "* {}; trying again in {:.1} s",
                         clean(&why.to_string()),
@@ -178,6 +218,17 @@ impl<'a> Reader<'a> {
                 Some(_) => {}
                 None => return Err(Error::Closed(tcp_chat_client::Closed::Quit).into()),
             }
+        }
+    }
+
+    /// What follows reads the rooms only: direct messages came to the session that is gone.
+    fn tell_of_direct_messages(&self, after: Seq, head: Seq) {
+        let after = self.last.get().unwrap_or(after);
+        if head > after {
+            say(&format!(
+                "tcp-chat-cli: the session had ended. Direct messages between {after} and {head} are not shown here, if \
+                 there were any; `tcp-chat-cli history --with USER --after {after}` shows what the server still has"
+            ));
         }
     }
 

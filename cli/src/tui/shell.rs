@@ -299,22 +299,34 @@ impl<'a> Shell<'a> {
     async fn leave(mut self, end: End) -> Result<(), Stop> {
         self.save();
         match end {
-            End::HangUp if matches!(&self.states, Some((Some(_), _))) => Ok(()),
             End::Failed(failure) => Err(failure.into()),
+            End::HangUp if matches!(&self.states, Some((Some(_), _))) => self.all_are_kept(),
             // A session that could not be saved cannot be taken up again.
             End::Quit | End::HangUp => {
-                if let Some(asks) = &self.asks {
-                    if self.model.has_pending() {
-                        say("* waiting until all messages are kept …");
-                    }
-                    let ended = connect::quit(asks.session()).await;
-                    if ended && let Some((Some(chat), _)) = &self.states {
-                        chat.forget();
-                    }
+                let Some(asks) = &self.asks else { return Ok(()) };
+                if self.model.unconfirmed().next().is_some() {
+                    say("* waiting until all messages are kept …");
+                }
+                // In the order of asking: before the goodbye all of them were answered.
+                if !connect::quit(asks.session()).await {
+                    return self.all_are_kept();
+                }
+                if let Some((Some(chat), _)) = &self.states {
+                    chat.forget();
                 }
                 Ok(())
             }
         }
+    }
+
+    /// The messages that were not confirmed are shown again: nobody sends them later.
+    fn all_are_kept(&self) -> Result<(), Stop> {
+        let texts: Vec<_> = self.model.unconfirmed().collect();
+        if texts.is_empty() {
+            return Ok(());
+        }
+        let late = "these messages were not confirmed: they may or may not be kept";
+        Err(texts.into_iter().fold(Failure::new(Exit::TimedOut, late), Failure::hint).into())
     }
 }
 

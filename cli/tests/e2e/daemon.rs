@@ -55,6 +55,23 @@ impl Daemon {
         self.child.wait().unwrap();
     }
 
+    /// Copies its store.
+    pub(crate) fn backs_up(&self) {
+        self.operator(&["backup", self.folder.path().join("backup.db").to_str().unwrap()]);
+    }
+
+    /// Puts the copy in the store's place, and starts it again.
+    pub(crate) fn restores(&mut self) {
+        self.kill();
+        let (data, backup) = (self.folder.path().join("data"), self.folder.path().join("backup.db"));
+        for ending in ["", "-wal", "-shm"] {
+            let file = data.join(format!("chat.db{ending}"));
+            assert!(std::fs::remove_file(&file).is_ok() || !ending.is_empty(), "{}", file.display());
+        }
+        std::fs::copy(backup, data.join("chat.db")).unwrap();
+        self.start_again();
+    }
+
     /// Starts it again where it was, on the same port.
     pub(crate) fn start_again(&mut self) {
         (self.child, self.port) = spawn(self.folder.path(), self.port, &self.settings);

@@ -57,7 +57,7 @@ fn with_commands_what_is_not_sent_is_said() {
     let args = ["--name", "ci", "--commands"];
     let end = fed(&home, &daemon, &args, b"one\n/usr/bin/make: Error\ntwo\n");
     assert_eq!(end.code, Some(2), "{end:?}");
-    assert!(end.err.contains("there is no /usr/bin/make:"), "{end:?}");
+    assert_eq!(end.err.matches("there is no /usr/bin/make:").count(), 1, "{end:?}");
     let end = fed(&home, &daemon, &args, b"three\n/quit\nfour\nfive\n");
     assert_eq!(end.code, Some(6), "{end:?}");
     assert!(end.err.contains("behind /quit were not sent: 2"), "{end:?}");

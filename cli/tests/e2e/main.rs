@@ -12,6 +12,7 @@ mod input;
 mod joining;
 mod order;
 mod picture;
+mod restore;
 mod screen;
 mod scripts;
 mod terminals;

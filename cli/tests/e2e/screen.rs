@@ -69,6 +69,22 @@ fn a_restart_of_the_daemon_is_survived() {
 }
 
 #[test]
+fn a_message_that_is_not_kept_when_one_leaves_is_shown_again() {
+    let mut daemon = Daemon::start();
+    let home = Home::new();
+    let mut ana = chat(&home, &daemon, "ana");
+    daemon.kill();
+    ana.shows("reconnecting");
+    ana.types("the last words\r");
+    ana.shows("sending │ the last words");
+    ana.types("/quit\r");
+    assert_eq!(ana.ends().exit_code(), 7);
+    let raw = ana.raw();
+    let after = &raw[raw.rfind("not confirmed").expect("it is said")..];
+    assert!(after.contains("the last words"), "{after}");
+}
+
+#[test]
 fn the_size_follows_the_terminal() {
     let daemon = Daemon::start();
     let home = Home::new();

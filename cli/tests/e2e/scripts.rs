@@ -217,7 +217,10 @@ fn a_tail_that_resumes_goes_on_behind_what_it_printed() {
     bo.shows("bo: c");
     assert_eq!(objects(&home.run(&daemon, &args).out)[0]["msg"], "b");
     bo.says("t has left");
-    assert_eq!(objects(&home.run(&daemon, &args).out)[0]["msg"], "c", "also when the session is gone");
+    let last = home.run(&daemon, &args);
+    assert_eq!(objects(&last.out)[0]["msg"], "c", "also when the session is gone");
+    let said = "the session had ended. Direct messages between 2 and 3 are not shown here, if there were any";
+    assert!(last.err.contains(said), "{}", last.err);
 }
 
 #[test]
@@ -327,4 +330,17 @@ fn a_closed_pipe_ends_it_quietly() {
     let output = shell.output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert!(String::from_utf8_lossy(&output.stdout).contains("bo: one"));
+}
+
+#[test]
+fn what_send_with_an_id_refuses_leaves_no_session_behind() {
+    let daemon = Daemon::start();
+    let home = Home::new();
+    let end = home.run(&daemon, &["--name", "ci", "send", "--id", "a", &"x".repeat(9000)]);
+    assert_eq!(end.code, Some(2), "{end:?}");
+    // Without a time it waits for the name for 10 s, and a session is held for two minutes.
+    let end = home.run(&daemon, &["--name", "ci", "send", "plain"]);
+    assert_eq!(end.code, Some(0), "the name is free: {end:?}");
+    let end = home.run(&daemon, &["--name", "ci", "send", "--id", "a", "short enough"]);
+    assert_eq!(end.code, Some(0), "so is the id: {end:?}");
 }

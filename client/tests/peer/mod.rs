@@ -130,11 +130,21 @@ impl Server {
 
     /// A client that is logged in where the newest message is `head`, and the server's side of it.
     pub(crate) async fn logged_in(&self, builder: Builder, head: u64) -> (Session, Events, Peer) {
+        self.logged_in_to(builder, head, None).await
+    }
+
+    /// The same, where the log has a name.
+    pub(crate) async fn logged_in_to(
+        &self,
+        builder: Builder,
+        head: u64,
+        log: Option<(&str, u64)>,
+    ) -> (Session, Events, Peer) {
         let serving = async {
             let mut peer = self.accept().await;
             let login = peer.expect("LOGIN").await;
             assert_eq!(login["data"]["name"], "ana");
-            peer.login(&login, head).await;
+            peer.login_to(&login, head, log).await;
             peer
         };
         let (connected, peer) = within(async { tokio::join!(builder.connect(), serving) }).await;
@@ -190,11 +200,19 @@ impl Peer {
     }
 
     pub(crate) async fn login(&mut self, request: &Value, head: u64) {
-        let data = json!({
+        self.login_to(request, head, None).await;
+    }
+
+    /// As [`Peer::login`], where the log is called so and parted from another one behind that number.
+    pub(crate) async fn login_to(&mut self, request: &Value, head: u64, log: Option<(&str, u64)>) {
+        let mut data = json!({
             "name": "ana", "color": "", "session": "token", "ttl_s": 120, "rooms": ["lobby"], "head": head,
             "server": {"name": "scripted", "version": "0", "protocol": 1},
             "limits": {"line_bytes": 65536, "msg_bytes": 8192},
         });
+        if let Some((log, from)) = log {
+            (data["log"], data["log_from"]) = (log.into(), from.into());
+        }
         self.reply(request, data).await;
     }
 
@@ -256,6 +274,14 @@ pub(crate) async fn next(events: &mut Events) -> Event {
             Event::Reconnecting { .. } => {}
             event => return event,
         }
+    }
+}
+
+/// The connection is lost: how long the client waits, for which attempt, and why.
+pub(crate) async fn lost(events: &mut Events) -> (Duration, u32, tcp_chat_client::Error) {
+    match within(events.next()).await {
+        Some(Event::Reconnecting { wait, attempt, why }) => (wait, attempt, why),
+        other => panic!("a lost connection was expected: {other:?}"),
     }
 }
 

@@ -32,6 +32,8 @@ use tracing::warn;
 const CONNECTIONS: usize = 16;
 /// The longest request, in bytes.
 const LINE_BYTES: usize = 64 * 1024;
+/// How long answers are waited for at the end.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// How long a silent connection is kept.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -42,8 +44,8 @@ pub enum Wish {
     Status(oneshot::Sender<Status>),
     /// Read the configuration again. What changed, or why nothing did.
     Reload(oneshot::Sender<Result<Reloaded, String>>),
-    /// End in order. Answered at once.
-    Drain(oneshot::Sender<()>),
+    /// End in order. Whoever asked was told already.
+    Drain,
     /// Log at another level.
     Log(String, oneshot::Sender<Result<(), String>>),
 }
@@ -55,6 +57,8 @@ pub struct Reloaded {
     pub changed: Vec<String>,
     /// What has a new value in the file and needs a restart to go by it.
     pub needs_restart: Vec<String>,
+    /// What the operator should look at.
+    pub warnings: Vec<String>,
 }
 
 /// How the daemon is.
@@ -118,21 +122,21 @@ pub struct Desk {
     pub wishes: mpsc::Sender<Wish>,
 }
 
-/// Answers on the socket until told to stop.
+/// Answers on the socket until told to stop. Answers that are under way then are given: whoever asked for the end is told
+/// that it comes.
 pub async fn serve(listener: UnixListener, desk: Desk, stop: CancellationToken) {
     let places = Places::new(CONNECTIONS);
     loop {
         let accepted = tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, _)) => {
-                let Some(place) = stop.run_until_cancelled(places.take()).await else { return };
-                let (desk, stop) = (desk.clone(), stop.clone());
+                let Some(place) = stop.run_until_cancelled(places.take()).await else { break };
+                let desk = desk.clone();
                 tokio::spawn(async move {
                     tokio::select! {
-                        () = stop.cancelled() => {}
                         () = place.gives_way() => {}
                         _ = talk(stream, &place, desk) => {}
                     }
@@ -144,6 +148,7 @@ pub async fn serve(listener: UnixListener, desk: Desk, stop: CancellationToken) 
             }
         }
     }
+    places.end(LAST_ANSWERS).await;
 }
 
 /// Who asks, if they may: root, the daemon's own user, and who has its group.
@@ -177,14 +182,23 @@ async fn talk(mut stream: UnixStream, place: &Place, desk: Desk) -> io::Result<(
             }
         };
         for request in requests {
-            let reply = match request {
+            let is_drain = matches!(request, Ok(Request::Drain));
+            let line = match request {
                 Ok(request) => {
                     let Some(_work) = place.work() else { return Ok(()) };
-                    answers::carry_out(request, uid, &desk).await
+                    let line = answers::carry_out(request, uid, &desk).await.line();
+                    // What there is room for, before another connection may take this one's place.
+                    let written = stream.try_write(&line).unwrap_or(0);
+                    line[written..].to_vec()
                 }
-                Err(why) => Reply::error(why),
+                Err(why) => Reply::error(why).line(),
             };
-            stream.write_all(&reply.line()).await?;
+            let told = stream.write_all(&line).await;
+            if is_drain {
+                // It may be ending already.
+                let _ = desk.wishes.send(Wish::Drain).await;
+            }
+            told?;
         }
     }
 }

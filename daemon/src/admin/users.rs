@@ -5,9 +5,10 @@ use super::Desk;
 use super::answers::{ask_hub, name, see};
 use super::request::{ClientCertificate, Request, Revoked};
 use crate::auth;
-use crate::chat::{Certificate, Code, Digest, Gives, Look, UserWish};
+use crate::chat::{Certificate, Code, Digest, Gives, Look, Revocation, UserWish};
 use crate::hub::Control;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::time::Duration;
 use tcp_chat_protocol::invite::Pin;
 use tcp_chat_protocol::{Name, Timestamp};
@@ -70,26 +71,30 @@ async fn remove(desk: &Desk, uid: u32, user: &str) -> Result<Value, String> {
     info!(event = "user_removed", user = user.as_str(), sessions, "user removed");
     // It is done, whether or not the rooms can be looked at again.
     let after = see(desk, Look::Rooms).await.unwrap_or_default();
-    let ownerless = left_without_owner(&user, &rooms, &after);
-    Ok(json!({ "sessions": sessions, "without_owner": ownerless }))
+    let made = tokio::task::spawn_blocking(move || left_without_owner(&user, &rooms, &after)).await;
+    Ok(json!({ "sessions": sessions, "without_owner": made.map_err(|why| why.to_string())? }))
 }
 
 /// The rooms that only this user owned, and that are still there: who owns them next is the
-/// operator's to say, nobody becomes owner by being left over.
-fn left_without_owner<'a>(user: &Name, before: &'a Value, after: &Value) -> Vec<&'a str> {
-    let list = |rooms: &'a Value| rooms.as_array().into_iter().flatten();
-    let owners =
-        |room: &Value| -> Vec<Name> { serde_json::from_value(room["owners"].clone()).unwrap_or_default() };
-    let is_theirs = |room: &&Value| matches!(&owners(room)[..], [owner] if owner.key() == user.key());
-    let is_nobodys = |room: &Value| {
-        let mut now = after.as_array().into_iter().flatten();
-        now.any(|left| left["room"] == room["room"] && owners(left).is_empty())
-    };
-    list(before)
-        .filter(is_theirs)
-        .filter(|room| is_nobodys(room))
+/// operator's to say, nobody becomes owner by being left over. Each list is gone through once.
+fn left_without_owner(user: &Name, before: &Value, after: &Value) -> Vec<String> {
+    let is_user =
+        |owner: &Value| serde_json::from_value::<Name>(owner.clone()).is_ok_and(|o| o.key() == user.key());
+    let nobodys: HashSet<&str> = items(after)
+        .iter()
+        .filter(|room| items(&room["owners"]).is_empty())
         .filter_map(|room| room["room"].as_str())
+        .collect();
+    items(before)
+        .iter()
+        .filter(|room| matches!(items(&room["owners"]), [owner] if is_user(owner)))
+        .filter_map(|room| room["room"].as_str().filter(|name| nobodys.contains(name)))
+        .map(str::to_owned)
         .collect()
+}
+
+fn items(list: &Value) -> &[Value] {
+    list.as_array().map_or(&[], Vec::as_slice)
 }
 
 async fn revoke(desk: &Desk, uid: u32, which: &Revoked) -> Result<Value, String> {
@@ -105,7 +110,7 @@ async fn revoke(desk: &Desk, uid: u32, which: &Revoked) -> Result<Value, String>
 
 fn certificate(shown: &ClientCertificate) -> Result<Certificate, String> {
     let ClientCertificate { user, key, until } = shown;
-    Ok(Certificate { key: digest(key)?, name: name(user)?, until: *until, revoked: false })
+    Ok(Certificate { key: digest(key)?, name: name(user)?, until: *until, revoked: Revocation::None })
 }
 
 fn digest(text: &str) -> Result<Digest, String> {
@@ -115,4 +120,31 @@ fn digest(text: &str) -> Result<Digest, String> {
 
 async fn grant(desk: &Desk, uid: u32, wish: UserWish) -> Result<usize, String> {
     ask_hub(desk, |answer| Control::User(uid, wish, answer)).await?.map_err(|why| why.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rooms_that_only_the_removed_user_owned_are_named_if_they_are_still_there() {
+        let ana: Name = "ana".parse().unwrap();
+        let room = |name: &str, owners: &[&str]| json!({ "room": name, "owners": owners });
+        let before = json!([
+            room("hers", &["Ana"]),
+            room("gone", &["ana"]),
+            room("both", &["ana", "bo"]),
+            room("given", &["ana"]),
+            room("his", &["bo"]),
+            room("nobodys", &[]),
+        ]);
+        let after = json!([
+            room("hers", &[]),
+            room("both", &["bo"]),
+            room("given", &["cy"]),
+            room("his", &["bo"]),
+            room("nobodys", &[]),
+        ]);
+        assert_eq!(left_without_owner(&ana, &before, &after), ["hers"]);
+    }
 }

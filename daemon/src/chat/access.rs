@@ -1,7 +1,8 @@
 //! Owns who somebody is: whose name a LOGIN may have, and ENROL. Called by [`Chat::login`] and
 //! [`Chat::ask`]. Never checks a password or a signature: the net has, and says so as [`Proof`].
 
-use super::users::{Certificate, Digest, Gives, Presented, User};
+use super::certificates::{Certificate, Presented, Revocation};
+use super::users::{Digest, Gives, User};
 use super::{Answer, Chat, ConnectionId, Effect, Proof, Refusal, SessionId, UserId, refusal};
 use std::sync::Arc;
 use tcp_chat_protocol::reply::{self, EnrolReply};
@@ -68,12 +69,13 @@ impl Chat {
             }
             Proof::Endpoint => match owner {
                 Some(owner) => Who { user: Some(owner.id), name: owner.name.clone() },
+                // The operator chose this name: a session under one that looks like it does not keep it from posting.
                 None => {
                     if let Some(twin) = self.users.twin(&name) {
                         return Err(looks_like(&name, &twin.name));
                     }
                     may_be_new(&name, "name")?;
-                    Who { user: Some(self.register(name.clone(), None)), name }
+                    Who { user: Some(self.register_by_login(&name)?), name }
                 }
             },
             Proof::NotNeeded | Proof::Accepted => {
@@ -106,24 +108,41 @@ impl Chat {
                 if let Some(twin) = self.users.twin(&shown.name) {
                     return Err(looks_like(&shown.name, &twin.name));
                 }
+                if let Some(twin) = self.lookalike_session(&shown.name) {
+                    return Err(looks_like_session(&shown.name, twin));
+                }
                 may_be_new(&shown.name, "name")?;
-                Who { user: Some(self.register(shown.name.clone(), None)), name: shown.name.clone() }
+                Who { user: Some(self.register_by_login(&shown.name)?), name: shown.name.clone() }
             }
         };
         self.know(shown);
         Ok(who)
     }
 
+    fn register_by_login(&mut self, name: &Name) -> Result<UserId, Refusal> {
+        if self.is_being_removed(name) {
+            let msg = format!("a user {name} is still being removed: try again in a second");
+            let mut refusal = refusal(ErrorKind::RateLimited, msg);
+            refusal.retry_after_ms = Some(1_000);
+            return Err(refusal);
+        }
+        Ok(self.register(name.clone(), None))
+    }
+
     /// Is the certificate one that counts now?
-    fn is_accepted(&self, shown: &Presented) -> Result<(), Refusal> {
+    fn is_accepted(&mut self, shown: &Presented) -> Result<(), Refusal> {
         let Presented { certificate, issued } = shown;
-        let known = self.users.certificate(&certificate.key);
-        if known.is_some_and(|known| known.revoked) || certificate.until < self.turn.now.wall {
+        let Certificate { key, name, until, .. } = certificate;
+        let known = self.users.certificate(key, name).is_some();
+        if self.users.is_revoked(key, name) {
+            self.is_revoked_until(key, *until);
+            return Err(Self::not_let_in());
+        }
+        if *until < self.turn.now.wall {
             return Err(Self::not_let_in());
         }
         // Revoked with the user are those that were known.
-        if known.is_none() && self.removed.is_since(&certificate.name, *issued) {
-            let name = &certificate.name;
+        if !known && self.removed.is_since(name, *issued) {
             let msg = format!(
                 "this certificate was issued before {name} was removed from this server, and counts no more: ask the \
                  operator for a new one"
@@ -131,6 +150,15 @@ impl Chat {
             return Err(refusal(ErrorKind::AuthFailed, msg));
         }
         Ok(())
+    }
+
+    /// A revoked key was shown in a certificate that ends later than those that were known. The revocation is
+    /// remembered as long as that.
+    fn is_revoked_until(&mut self, key: &Digest, until: u64) {
+        let shorter =
+            self.users.certificates_with(key).filter(|c| c.revoked != Revocation::None && c.until < until);
+        let longer: Vec<_> = shorter.map(|c| Certificate { until, ..c.clone() }).collect();
+        longer.into_iter().for_each(|certificate| self.know(certificate));
     }
 
     /// Is the name free for somebody who proves nothing?
@@ -144,20 +172,22 @@ impl Chat {
         };
         let msg = match twin.key() == name.key() {
             true => format!("the name {twin} is in use"),
-            false => format!("the name {name} looks like {twin}, which is in use"),
+            false => return Err(looks_like_session(name, twin)),
         };
         Err(refusal(ErrorKind::NameTaken, msg))
     }
 
     /// May a session be taken up by somebody who has its token? Not with another's certificate.
-    pub(super) fn may_resume(&self, session: SessionId, proof: &Proof) -> Result<(), Refusal> {
+    pub(super) fn may_resume(&mut self, session: SessionId, proof: &Proof) -> Result<(), Refusal> {
         let Proof::Certificate(shown) = proof else { return Ok(()) };
         self.is_accepted(shown)?;
         let holder = &shown.certificate.name;
-        match self.sessions.get(session).is_some_and(|held| held.row.name.key() == holder.key()) {
-            true => Ok(()),
-            false => Err(Self::not_let_in()),
+        if self.sessions.get(session).is_none_or(|held| held.row.name.key() != holder.key()) {
+            return Err(Self::not_let_in());
         }
+        // A key that has only ever resumed is revoked with its user, too.
+        self.know(shown.certificate.clone());
+        Ok(())
     }
 
     /// A code is turned into a password or a certificate.
@@ -204,6 +234,10 @@ impl Chat {
 /// May a new user or room be called so? Not if nobody could see what sets its name apart from another.
 pub(super) fn may_be_new(name: &Name, field: &str) -> Answer {
     name.may_be_new().map_err(|why| refusal(ErrorKind::NameInvalid, format!("`{field}`: {why}")))
+}
+
+fn looks_like_session(name: &Name, other: &Name) -> Refusal {
+    refusal(ErrorKind::NameTaken, format!("the name {name} looks like {other}, which is in use"))
 }
 
 fn looks_like(name: &Name, other: &Name) -> Refusal {

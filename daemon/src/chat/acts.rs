@@ -4,20 +4,23 @@
 
 use super::checks::{Actor, not_to_enter};
 use super::order::Penalty;
-use super::rights::{Deed, may};
+use super::rights::{Deed, Rank, may};
 use super::sweeps::Sweep;
 use super::{
-    Act, Answer, Audit, Ban, Banned, Chat, ConnectionId, ConversationKind, Effect, Refusal, RightsChange,
-    Scope, SessionId, Undo, refusal,
+    Act, Answer, Audit, Ban, Banned, By, Chat, ConnectionId, ConversationKind, Effect, Refusal, Scope,
+    SessionId, Undo, refusal,
 };
 use tcp_chat_protocol::reply::ActReply;
 use tcp_chat_protocol::request::{Against, Place};
 use tcp_chat_protocol::{ErrorKind, Name, RequestId, Role, Timestamp, reply};
 
-/// Grants, mutes and bans that users may write down in one room.
+/// Grants, mutes and bans that users may write down in one room. Operators, and those who keep order on the
+/// server, are not bound, here and below.
 const MOST_IN_ROOM: usize = 1_000;
-/// The same for all rooms together. Operators, and those who keep order on the server, are not bound.
+/// The same for all rooms together,
 const MOST_IN_ROOMS: usize = 20_000;
+/// and what one user may have of it.
+const MOST_OF_USER: usize = 2_000;
 /// Mutes and bans that have ended by themselves and are taken back before an act; more of them wait their turn.
 const OVER_AT_ONCE: usize = 16;
 
@@ -30,7 +33,7 @@ impl Chat {
         id: Option<&RequestId>,
         act: Act,
     ) -> Answer {
-        self.pass_act(session)?;
+        self.pass_act(connection, session)?;
         let op = act.op();
         let done = self.act(Actor::Session(session), act)?;
         self.line(connection, reply::encode(op, id, &done));
@@ -119,7 +122,8 @@ impl Chat {
         let mute = self.penalty(actor, scope, *for_s, reason, undo)?;
         let until = mute.as_ref().and_then(|p| p.until);
         let change = self.book.set_mute(scope, user, mute);
-        self.write_down(change, || format!("{user} is not muted there"))?;
+        let change = change.ok_or_else(|| self.has_nothing(user, "is not muted there"))?;
+        self.turn.writes.rights.push(change);
         let did = if undo == Undo::No { "mute" } else { "unmute" };
         self.record(actor, did, Some(user.to_string()), scope, None, until, reason);
         let room = self.room_name(scope);
@@ -147,8 +151,11 @@ impl Chat {
         }
         let penalty = self.penalty(actor, scope, *for_s, reason, undo)?;
         let until = penalty.as_ref().and_then(|p| p.until);
-        let change = self.book.ban(scope, whom, penalty);
-        self.write_down(change, || format!("{whom} is not banned there"))?;
+        let change = self.book.ban(scope, whom, penalty).ok_or_else(|| match whom {
+            Banned::User(user) => self.has_nothing(user, "is not banned there"),
+            other => refusal(ErrorKind::NoSuchUser, format!("{other} is not banned there")),
+        })?;
+        self.turn.writes.rights.push(change);
         let (did, shown) = (if undo == Undo::No { "ban" } else { "unban" }, self.room_name(scope));
         let audited = match whom {
             Banned::User(user) => user.to_string(),
@@ -202,7 +209,7 @@ impl Chat {
         let name = self.room_name(Some(room));
         if self.conversations.get(room).and_then(|c| c.room()).is_some_and(|name| self.is_configured(name)) {
             let msg = format!(
-                "the room {} stays: it is in rooms.default; take it out there and reload first",
+                "the room {} stays: it is in rooms.default or http.rooms; take it out there and reload first",
                 name.unwrap_or_default()
             );
             return Err(refusal(ErrorKind::Forbidden, msg));
@@ -225,7 +232,14 @@ impl Chat {
             self.is_meant(user)?;
             self.has_room(actor, scope)?;
         }
-        let change = self.book.grant(scope, user, role);
+        let by = match self.by(actor) {
+            Some(By::User(name)) => Some(name),
+            _ => None,
+        };
+        let change = self.book.grant(scope, user, role, by.as_ref());
+        if change.is_none() {
+            self.is_meant(user)?;
+        }
         self.turn.writes.rights.extend(change);
         let what = role.map_or("none", Role::as_str);
         self.record(actor, "grant", Some(user.to_string()), scope, Some(what), None, "");
@@ -260,20 +274,21 @@ impl Chat {
 
     /// Is there room for one more line in the book?
     fn has_room(&self, actor: Actor, scope: Scope) -> Answer {
-        let (Actor::Session(_), Some(room)) = (actor, scope) else { return Ok(()) };
-        if self.book.len_in(room) < MOST_IN_ROOM && self.book.len() < MOST_IN_ROOMS {
+        let (Actor::Session(session), Some(room)) = (actor, scope) else { return Ok(()) };
+        let Some(session) = self.sessions.get(session) else { return Ok(()) };
+        if self.stands(actor, None).rank >= Rank::ServerModerator {
             return Ok(());
         }
-        let msg = format!(
-            "a room holds {MOST_IN_ROOM} grants, mutes and bans, and all together {MOST_IN_ROOMS}: take some back"
-        );
-        Err(refusal(ErrorKind::Data, msg))
-    }
-
-    fn write_down(&mut self, change: Option<RightsChange>, none: impl FnOnce() -> String) -> Answer {
-        let change = change.ok_or_else(|| refusal(ErrorKind::NoSuchUser, none()))?;
-        self.turn.writes.rights.push(change);
-        Ok(())
+        let (whose, most) = if self.book.len_in(room) >= MOST_IN_ROOM {
+            ("a room holds", MOST_IN_ROOM)
+        } else if self.book.len_by(&session.key) >= MOST_OF_USER {
+            ("a user may write down", MOST_OF_USER)
+        } else if self.book.len_by_users() >= MOST_IN_ROOMS {
+            ("all rooms together hold", MOST_IN_ROOMS)
+        } else {
+            return Ok(());
+        };
+        Err(refusal(ErrorKind::Data, format!("{whose} {most} grants, mutes and bans: take some back")))
     }
 
     /// A line for the audit log. While the store fails it waits until it can be written.

@@ -1,122 +1,16 @@
 //! Owns what is written down of who may do what: grants, private rooms, mutes and bans. Called by
 //! the chat only. Never decides what follows from it: `rights` does.
 
+use super::authors::{Authors, Kind};
 use super::banned::is_in;
+use super::by_user::ByUser;
 use super::rights::{self, Granted, Rank, Standing};
-use super::steps::tick;
 use super::{Banned, Barred, ConversationId, Fingerprint, Penalty, RightsChange, Scope, StoredRights};
 use ipnet::IpNet;
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
-use std::ops::Bound;
 use std::sync::Arc;
 use tcp_chat_protocol::{Name, NameKey, Role};
-
-/// Something about users, by where it holds.
-#[derive(Debug)]
-pub(super) struct ByUser<T> {
-    all: BTreeMap<Scope, BTreeMap<NameKey, (Name, T)>>,
-    /// Where something is written down of a user.
-    scopes: HashMap<NameKey, BTreeSet<Scope>>,
-    count: usize,
-}
-
-impl<T> Default for ByUser<T> {
-    fn default() -> Self {
-        Self { all: BTreeMap::new(), scopes: HashMap::new(), count: 0 }
-    }
-}
-
-/// Up to which entry a listing has come.
-pub(super) type At = (Scope, NameKey);
-
-impl<T> ByUser<T> {
-    pub(super) fn get(&self, scope: Scope, user: &NameKey) -> Option<&T> {
-        self.all.get(&scope)?.get(user).map(|(_, what)| what)
-    }
-
-    /// Writes it down, and gives the name under which it stands: as it was first written.
-    fn put(&mut self, scope: Scope, user: &Name, what: T) -> Name {
-        match self.all.entry(scope).or_default().entry(user.key()) {
-            Entry::Occupied(mut held) => {
-                held.get_mut().1 = what;
-                held.get().0.clone()
-            }
-            Entry::Vacant(free) => {
-                self.scopes.entry(free.key().clone()).or_default().insert(scope);
-                self.count += 1;
-                free.insert((user.clone(), what)).0.clone()
-            }
-        }
-    }
-
-    fn remove(&mut self, scope: Scope, user: &NameKey) -> Option<Name> {
-        let there = self.all.get_mut(&scope)?;
-        let (name, _) = there.remove(user)?;
-        if there.is_empty() {
-            self.all.remove(&scope);
-        }
-        self.is_nowhere(scope, user);
-        Some(name)
-    }
-
-    /// All that is written down of one scope goes.
-    fn remove_all(&mut self, scope: Scope) {
-        for user in self.all.remove(&scope).unwrap_or_default().into_keys() {
-            self.is_nowhere(scope, &user);
-        }
-    }
-
-    fn is_nowhere(&mut self, scope: Scope, user: &NameKey) {
-        self.count -= 1;
-        if let Some(scopes) = self.scopes.get_mut(user) {
-            scopes.remove(&scope);
-            if scopes.is_empty() {
-                self.scopes.remove(user);
-            }
-        }
-    }
-
-    /// All of it, in an order that is the same each time.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Scope, &Name, &T)> {
-        self.after(None).map(|(_, scope, name, what)| (scope, name, what))
-    }
-
-    /// What comes after one entry, each with where to go on.
-    pub(super) fn after(&self, at: Option<At>) -> impl Iterator<Item = (At, Scope, &Name, &T)> {
-        let first = at.as_ref().map_or(Bound::Unbounded, |(scope, _)| Bound::Included(*scope));
-        self.all.range((first, Bound::Unbounded)).flat_map(move |(scope, there)| {
-            let from = match &at {
-                Some((first, user)) if first == scope => Bound::Excluded(user.clone()),
-                _ => Bound::Unbounded,
-            };
-            let scope = *scope;
-            there.range((from, Bound::Unbounded)).map(move |(key, (name, what))| {
-                tick();
-                ((scope, key.clone()), scope, name, what)
-            })
-        })
-    }
-
-    /// What is written down of one scope.
-    pub(super) fn there(&self, scope: Scope) -> impl Iterator<Item = (&Name, &T)> {
-        self.all.get(&scope).into_iter().flat_map(BTreeMap::values).map(|(name, what)| {
-            tick();
-            (name, what)
-        })
-    }
-
-    /// The first of what is written down of a user.
-    fn first_of(&self, user: &NameKey) -> Option<(Scope, &Name, &T)> {
-        let scope = *self.scopes.get(user)?.first()?;
-        self.all.get(&scope)?.get(user).map(|(name, what)| (scope, name, what))
-    }
-
-    fn len_in(&self, scope: Scope) -> usize {
-        self.all.get(&scope).map_or(0, BTreeMap::len)
-    }
-}
 
 /// Who may do what, as it is written down.
 #[derive(Debug, Default)]
@@ -127,16 +21,10 @@ pub(super) struct Book {
     bans: ByUser<Penalty>,
     certificates: BTreeMap<Fingerprint, Penalty>,
     addresses: BTreeMap<IpNet, Penalty>,
-    /// Which mutes and bans end by themselves, and when. What was taken back or changed since is still in it:
-    /// whoever comes to it looks.
+    /// Which mutes and bans end by themselves, and when: one entry for each, under the name as it was first written.
     endings: BTreeSet<(u64, Kind, Scope, Banned)>,
-}
-
-/// What ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
-    Mute,
-    Ban,
+    /// Who wrote what is written down of rooms.
+    authors: Authors,
 }
 
 impl Book {
@@ -144,8 +32,8 @@ impl Book {
     pub(super) fn restore(stored: StoredRights) -> Self {
         let StoredRights { grants, private, mutes, bans } = stored;
         let mut book = Self { private: private.into_iter().collect(), ..Self::default() };
-        for (scope, user, role) in grants {
-            book.grants.put(scope, &user, role);
+        for (scope, user, role, by) in grants {
+            drop(book.grant(scope, &user, Some(role), by.as_ref()));
         }
         for (scope, user, penalty) in mutes {
             drop(book.set_mute(scope, &user, Some(penalty)));
@@ -161,7 +49,11 @@ impl Book {
         let mut private: Vec<_> = self.private.iter().copied().collect();
         private.sort_unstable();
         StoredRights {
-            grants: self.grants.iter().map(|(scope, user, role)| (scope, user.clone(), *role)).collect(),
+            grants: self
+                .grants
+                .iter()
+                .map(|(scope, user, role)| (scope, user.clone(), *role, self.granted_by(scope, &user.key())))
+                .collect(),
             private,
             mutes: self.mutes.iter().map(|(scope, user, p)| (scope, user.clone(), p.clone())).collect(),
             bans: self.bans().into_iter().map(|(scope, banned, p)| (scope, banned, p.clone())).collect(),
@@ -263,19 +155,44 @@ impl Book {
         Arc::new(self.addresses.iter().map(|(range, p)| (*range, p.until)).collect())
     }
 
-    /// Grants a role, or none.
-    pub(super) fn grant(&mut self, scope: Scope, user: &Name, role: Option<Role>) -> Option<RightsChange> {
+    /// Grants a role, or none. `by`: the user who does it, if it may count for somebody.
+    pub(super) fn grant(
+        &mut self,
+        scope: Scope,
+        user: &Name,
+        role: Option<Role>,
+        by: Option<&Name>,
+    ) -> Option<RightsChange> {
+        let by = role.and(by.cloned());
+        let key = user.key();
+        let by = self.is_written(scope, Kind::Grant, &key, by);
         let user = match role {
             Some(role) => self.grants.put(scope, user, role),
-            None => self.grants.remove(scope, &user.key())?,
+            None => self.grants.remove(scope, &key)?,
         };
-        Some(RightsChange::Grant { scope, user, role })
+        Some(RightsChange::Grant { scope, user, role, by })
+    }
+
+    /// Notes who wrote that, and whether it counts in a share: not what holds on the whole server, nor what those
+    /// write who moderate it.
+    fn is_written(&mut self, scope: Scope, kind: Kind, user: &NameKey, by: Option<Name>) -> Option<Name> {
+        let room = scope?;
+        let is_bound =
+            |by: &Name| self.grants.get(None, &by.key()).is_none_or(|role| *role < Role::Moderator);
+        let by = by.filter(is_bound);
+        self.authors.set(room, kind, user, by.clone());
+        by
+    }
+
+    fn granted_by(&self, scope: Scope, user: &NameKey) -> Option<Name> {
+        self.authors.get(scope?, Kind::Grant, user).cloned()
     }
 
     /// One of the roles that a user was granted, and where.
-    pub(super) fn a_grant_of(&self, user: &Name) -> Option<(Scope, Name, Role)> {
-        let (scope, name, role) = self.grants.first_of(&user.key())?;
-        Some((scope, name.clone(), *role))
+    pub(super) fn a_grant_of(&self, user: &Name) -> Option<(Scope, Name, Role, Option<Name>)> {
+        let key = user.key();
+        let (scope, name, role) = self.grants.first_of(&key)?;
+        Some((scope, name.clone(), *role, self.granted_by(scope, &key)))
     }
 
     /// Makes a room private, or public.
@@ -295,7 +212,10 @@ impl Book {
         user: &Name,
         mute: Option<Penalty>,
     ) -> Option<RightsChange> {
-        self.ends(Kind::Mute, scope, || Banned::User(user.clone()), mute.as_ref());
+        let user = &self.mutes.name(scope, &user.key()).unwrap_or(user).clone();
+        let before = self.mutes.get(scope, &user.key()).and_then(|p| p.until);
+        self.ends(Kind::Mute, scope, &Banned::User(user.clone()), before, mute.as_ref());
+        self.is_written(scope, Kind::Mute, &user.key(), mute.as_ref().and_then(Penalty::author));
         let user = match &mute {
             Some(penalty) => self.mutes.put(scope, user, penalty.clone()),
             None => self.mutes.remove(scope, &user.key())?,
@@ -305,7 +225,16 @@ impl Book {
 
     /// Bans, or with `None` lets in again. `None`: there was nothing to take back.
     pub(super) fn ban(&mut self, scope: Scope, whom: &Banned, ban: Option<Penalty>) -> Option<RightsChange> {
-        self.ends(Kind::Ban, scope, || whom.clone(), ban.as_ref());
+        let first = match whom {
+            Banned::User(user) => self.bans.name(scope, &user.key()).cloned().map(Banned::User),
+            Banned::Certificate(_) | Banned::Address(_) => None,
+        };
+        let whom = first.as_ref().unwrap_or(whom);
+        let before = self.ban_on(scope, whom).and_then(|p| p.until);
+        self.ends(Kind::Ban, scope, whom, before, ban.as_ref());
+        if let Banned::User(user) = whom {
+            self.is_written(scope, Kind::Ban, &user.key(), ban.as_ref().and_then(Penalty::author));
+        }
         let banned = match (whom, &ban) {
             (Banned::User(user), Some(penalty)) => Banned::User(self.bans.put(scope, user, penalty.clone())),
             (Banned::User(user), None) => Banned::User(self.bans.remove(scope, &user.key())?),
@@ -323,9 +252,20 @@ impl Book {
         Some(RightsChange::Ban { scope, banned, ban })
     }
 
-    fn ends(&mut self, kind: Kind, scope: Scope, whom: impl FnOnce() -> Banned, penalty: Option<&Penalty>) {
+    /// It ends then, and no longer when it did `before`.
+    fn ends(
+        &mut self,
+        kind: Kind,
+        scope: Scope,
+        whom: &Banned,
+        before: Option<u64>,
+        penalty: Option<&Penalty>,
+    ) {
+        if let Some(until) = before {
+            self.endings.remove(&(until, kind, scope, whom.clone()));
+        }
         if let Some(until) = penalty.and_then(|p| p.until) {
-            self.endings.insert((until, kind, scope, whom()));
+            self.endings.insert((until, kind, scope, whom.clone()));
         }
     }
 
@@ -370,9 +310,21 @@ impl Book {
     /// The room is gone.
     pub(super) fn forget(&mut self, room: ConversationId) {
         self.private.remove(&room);
+        for (kind, of) in [(Kind::Mute, &self.mutes), (Kind::Ban, &self.bans)] {
+            for (user, until) in of.there(Some(room)).filter_map(|(user, p)| Some((user, p.until?))) {
+                self.endings.remove(&(until, kind, Some(room), Banned::User(user.clone())));
+            }
+        }
         self.grants.remove_all(Some(room));
         self.mutes.remove_all(Some(room));
         self.bans.remove_all(Some(room));
+        self.authors.forget(room);
+    }
+
+    /// How many mutes and bans end by themselves.
+    #[cfg(test)]
+    pub(super) fn ending(&self) -> usize {
+        self.endings.len()
     }
 
     /// How many grants, mutes and bans there are in a room.
@@ -381,13 +333,14 @@ impl Book {
         self.grants.len_in(room) + self.mutes.len_in(room) + self.bans.len_in(room)
     }
 
-    /// How many there are in all.
-    pub(super) fn len(&self) -> usize {
-        self.grants.count
-            + self.mutes.count
-            + self.bans.count
-            + self.certificates.len()
-            + self.addresses.len()
+    /// How many of them users wrote who do not moderate the server, in all rooms.
+    pub(super) fn len_by_users(&self) -> usize {
+        self.authors.len()
+    }
+
+    /// How many of those this one wrote.
+    pub(super) fn len_by(&self, user: &NameKey) -> usize {
+        self.authors.len_by(user)
     }
 }
 

@@ -3,9 +3,10 @@
 
 use super::access::may_be_new;
 use super::checks::not_to_enter;
+use super::party::Party;
 use super::rights::{Deed, may};
 use super::rooms::{Conversation, Conversations, LooksLike};
-use super::shares::{is_this_host, network};
+use super::shares::is_this_host;
 use super::sweeps::Sweep;
 use super::{
     Answer, Chat, ConnectionId, ConversationId, ConversationKind, SessionChange, SessionId, UserId, refusal,
@@ -19,8 +20,8 @@ use tcp_chat_protocol::{ErrorKind, Name, NameKey, RequestId, Role, Seq, reply};
 const JOIN_MEMBERS: usize = 100;
 
 impl Chat {
-    /// The rooms that a fresh login enters, opened where need be. All or none; but of the configured
-    /// ones only those that are open to it.
+    /// The rooms that a fresh login enters. Those that it names all or none, opened where need be; of the configured
+    /// ones those that are open to it.
     pub(super) fn rooms_of_login(
         &mut self,
         asked: Option<Vec<Name>>,
@@ -29,18 +30,19 @@ impl Chat {
         address: IpAddr,
     ) -> Result<Vec<ConversationId>, super::Refusal> {
         let key = user.key();
-        let is_asked = asked.is_some();
-        let names = asked.unwrap_or_else(|| self.rules.default_rooms.clone());
+        let Some(names) = asked else {
+            let is_open = |(room, name): &(_, &Name)| self.may_enter(*room, name, &key, is_proven).is_ok();
+            return Ok(self.default_rooms().filter(is_open).map(|(room, _)| room).collect());
+        };
         let limit = self.rules.rooms_per_session;
         if limit > 0 && names.len() > limit {
             return Err(refusal(ErrorKind::Data, format!("`rooms`: a session may be in {limit} rooms")));
         }
-        self.may_enter_all(&names, is_asked, user, is_proven, address)?;
+        self.may_enter_all(&names, user, is_proven, address)?;
         let mut rooms = Vec::with_capacity(names.len());
         for name in &names {
             let room = match self.conversations.room(name) {
-                Some(room) if self.may_enter(room, name, &key, is_proven).is_ok() => room,
-                Some(_) => continue,
+                Some(room) => room,
                 None => self.open_room(name, user, is_proven, address)?,
             };
             if !rooms.contains(&room) {
@@ -55,7 +57,6 @@ impl Chat {
     fn may_enter_all(
         &self,
         names: &[Name],
-        is_asked: bool,
         user: &Name,
         is_proven: bool,
         address: IpAddr,
@@ -64,7 +65,7 @@ impl Chat {
         let mut new = Conversations::default();
         for name in names {
             match self.conversations.room(name) {
-                Some(room) if is_asked => {
+                Some(room) => {
                     self.may_enter(room, name, &key, is_proven)
                         .map_err(|no| self.told(no, name, (&key, is_proven), address))?;
                 }
@@ -72,7 +73,7 @@ impl Chat {
                     self.may_open(name, user, is_proven, address, new.room_count() + 1)?;
                     new.open_room(name).map_err(|LooksLike(other)| looks_like(name, &other))?;
                 }
-                Some(_) | None => {}
+                None => {}
             }
         }
         Ok(())
@@ -150,21 +151,6 @@ impl Chat {
         self.turn.writes.sessions.push(SessionChange::Join { session, room, since: self.head });
     }
 
-    /// Is it one of the configured rooms?
-    pub(super) fn is_configured(&self, name: &Name) -> bool {
-        self.rules.default_rooms.iter().any(|room| room.key() == name.key())
-    }
-
-    pub(super) fn open_default_rooms(&mut self) {
-        for name in self.rules.default_rooms.clone() {
-            if self.conversations.room(&name).is_none()
-                && let Ok(room) = self.conversations.open_room(&name)
-            {
-                self.turn.writes.conversations.push((room, ConversationKind::Room(name)));
-            }
-        }
-    }
-
     /// Opens a room for a user, whose it is if the name is proven.
     fn open_room(
         &mut self,
@@ -178,13 +164,12 @@ impl Chat {
         if !is_this_host(address) {
             self.room_shares.add(room, address);
         }
-        if !is_proven {
-            self.opened.add(room, address);
-            self.turn.writes.opened.push((room, network(address)));
-        }
+        let by = self.opener(&user.key(), is_proven, address);
+        self.opened.add(room, by);
+        self.turn.writes.opened.push((room, by));
         self.turn.writes.conversations.push((room, ConversationKind::Room(name.clone())));
         if is_proven {
-            let change = self.book.grant(Some(room), user, Some(Role::Owner));
+            let change = self.book.grant(Some(room), user, Some(Role::Owner), None);
             self.turn.writes.rights.extend(change);
         }
         Ok(room)
@@ -223,6 +208,7 @@ impl Chat {
         many: usize,
     ) -> Answer {
         let (rooms, limit) = (self.conversations.room_count(), self.rules.rooms);
+        let by = self.opener(user, is_proven, address);
         let why = if !self.rules.create {
             "users may not open rooms"
         } else if may(self.book.on_server(user, is_proven, self.turn.now.wall), Deed::Open).is_err() {
@@ -231,12 +217,23 @@ impl Chat {
             "the server has no room for one more"
         } else if !self.room_shares.may_have(address, many, limit) {
             "your network has opened half of those that the server allows"
-        } else if !is_proven && !self.opened.is_within(address, many, self.rules.rooms_per_network) {
-            "your network has opened as many as it may: use one that is there, or log in with a name of your own"
+        } else if !self.opened.is_within(by, many, self.rules.rooms_per_network) {
+            match by {
+                Party::User(_) => "you have opened as many as you may: use one that is there",
+                Party::Network(_) => {
+                    "your network has opened as many as it may: use one that is there, or log in with a name of your own"
+                }
+            }
         } else {
             return Ok(());
         };
         Err(refusal(ErrorKind::NoSuchRoom, format!("there is no room {name}, and {why}")))
+    }
+
+    /// In whose quota a room is that this user opens.
+    fn opener(&self, user: &NameKey, is_proven: bool, address: IpAddr) -> Party {
+        let owner = self.users.by_key(user).filter(|_| is_proven);
+        owner.map_or_else(|| Party::at(address), |owner| Party::User(owner.id))
     }
 
     pub(super) fn leave(
@@ -322,7 +319,7 @@ impl Chat {
         }
         self.conversations.remove(id);
         self.room_shares.remove(&id);
-        self.opened.remove(&id);
+        self.opened.remove(id);
         self.book.forget(id);
         self.turn.writes.gone.push(id);
     }

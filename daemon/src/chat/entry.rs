@@ -34,7 +34,8 @@ impl Chat {
         }
         if let Some(token) = &login.session {
             let session = self.resumable(resumes, &proof)?;
-            self.resume(connection, id, session, token, login.color, login.after);
+            let after = login.after.map(|after| self.goes_on_after(after, login.log.as_deref()));
+            self.resume(connection, id, session, token, login.color, after);
             return Ok(());
         }
         let Some(name) = login.name else { return Err(refusal(ErrorKind::Data, "`name` is missing")) };
@@ -135,6 +136,12 @@ impl Chat {
         self.announce(before, self.face(session));
     }
 
+    /// After which number a client reads on that has seen `after` of a log: where it was another one,
+    /// what is said after the two parted has numbers that it may have seen.
+    fn goes_on_after(&self, after: Seq, log: Option<&str>) -> Seq {
+        if log.is_some_and(|log| log != self.log.id) { after.min(self.log.from) } else { after }
+    }
+
     /// What the session's conversations have after `after`, each from where the session sees it.
     fn missed(&self, session: SessionId, after: Seq) -> Vec<Range> {
         let Some(session) = self.sessions.get(session) else { return Vec::new() };
@@ -181,6 +188,8 @@ impl Chat {
                 .collect(),
             // Of what this turn adds it is not known yet whether it will be kept.
             head: self.turn.head_before(),
+            log: Some(self.log.id.clone()),
+            log_from: Some(self.log.from),
             server: ServerInfo {
                 name: "tcp-chatd".into(),
                 version: env!("CARGO_PKG_VERSION").into(),

@@ -81,7 +81,7 @@ impl Chat {
 
     fn penalties<'a>(
         &'a self,
-        of: &'a super::book::ByUser<Penalty>,
+        of: &'a super::by_user::ByUser<Penalty>,
         from: &Cursor,
         now: u64,
     ) -> impl Iterator<Item = (At, Option<Value>)> + use<'a> {

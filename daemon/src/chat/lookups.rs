@@ -5,7 +5,8 @@ use super::checks::Actor;
 use super::rights::{Deed, may};
 use super::rooms::Members;
 use super::{
-    Answer, Chat, ConnectionId, ConversationId, Effect, PageOf, Read, Scope, SearchIn, SessionId, refusal,
+    Answer, Chat, ConnectionId, ConversationId, Effect, PageOf, Read, Scope, SearchIn, SessionId, UserId,
+    refusal,
 };
 use tcp_chat_protocol::reply::{Member, MessagesReply, RoomInfo, RoomsReply, WhoReply};
 use tcp_chat_protocol::request::{Conversation, History, Place, Search};
@@ -121,14 +122,16 @@ impl Chat {
         search: Search,
     ) -> Answer {
         let Search { query, room, user, before, limit } = search;
-        let conversations: Vec<ConversationId> = match &room {
-            Some(place) => vec![self.room_for(session, place, Deed::Read)?],
-            None => self
-                .sessions
-                .get(session)
-                .map(|s| (s.rooms.iter().map(|(r, _)| *r), self.conversations.directs_of(s.row.user, None)))
-                .map(|(rooms, directs)| rooms.chain(directs.map(|(_, direct)| direct)).collect())
-                .unwrap_or_default(),
+        if let Some(Place(Some(user))) = &user {
+            self.is_meant(user)?;
+        }
+        let (conversations, directs_of) = match &room {
+            Some(place) => (vec![self.room_for(session, place, Deed::Read)?], None),
+            None => {
+                let me = self.sessions.get(session).map(|session| session.row.user);
+                let has_some = |user: &UserId| self.conversations.directs_of(*user, None).next().is_some();
+                (self.rooms_of(session), me.filter(has_some))
+            }
         };
         let user = match user {
             None => None,
@@ -136,10 +139,10 @@ impl Chat {
             Some(Place(Some(name))) => Some(name.key()),
             Some(Place(None)) => return Err(refusal(ErrorKind::NoSuchUser, "nobody can have that name")),
         };
-        if conversations.is_empty() {
+        if conversations.is_empty() && directs_of.is_none() {
             return self.nothing_found("SEARCH", connection, id);
         }
-        let what = SearchIn { query, conversations, user, before: self.up_to_now(before), limit };
+        let what = SearchIn { query, conversations, directs_of, user, before: self.up_to_now(before), limit };
         self.turn.effects.push(Effect::Read(connection, Read::Search(id.cloned(), Box::new(what))));
         Ok(())
     }

@@ -6,11 +6,16 @@
 //! is to be done ([`Effect`]).
 
 mod access;
+mod actions;
 mod acts;
+mod authors;
 mod banned;
 mod book;
+mod by_user;
+mod certificates;
 mod checks;
 mod command;
+mod configured;
 mod doors;
 mod entry;
 mod look;
@@ -19,6 +24,8 @@ mod names;
 mod networks;
 mod order;
 mod out;
+mod parts;
+mod party;
 mod pass;
 mod presence;
 mod rate;
@@ -32,22 +39,26 @@ mod rooms;
 mod rules;
 mod sessions;
 mod shares;
-mod steps;
+pub(crate) mod steps;
 mod sweeps;
 mod talk;
 mod tally;
 mod turn;
 mod users;
+mod whole;
 mod writes;
 
 pub use access::Made;
 pub use banned::{Banned, Fingerprint, NothingToBan, is_in, range_of};
+pub use certificates::{Certificate, Presented, Revocation};
 pub use command::{
     Ask, Closing, Command, ConnectionId, Effect, IdMap, Now, Own, Past, PastUnknown, Proof, Proving, Read,
     Recipients, Secret,
 };
+pub use configured::RoomTwin;
 pub use look::{Cursor, Look, Page};
 pub use order::{Act, Audit, Ban, Barred, By, Penalty, RightsChange, Scope, StoredRights, Undo};
+pub use party::{NoParty, Party};
 pub use pass::SLOWEST_MS;
 pub use rate::{Flow, Rate};
 pub use reads::{PageOf, Range, Resent, ResentTo, SearchIn};
@@ -58,14 +69,17 @@ pub use rules::Rules;
 pub use shares::{is_this_host, network};
 pub use tally::{ResumeOutcome, Tally};
 pub use turn::Outcome;
-pub use users::{Certificate, Code, Digest, Gives, Presented, User, UserChange, Users};
+pub use users::{Code, Digest, Gives, User, UserChange, Users};
+pub use whole::Counts;
 pub use writes::{
-    Chunk, ConversationId, ConversationKind, Found, Sent, SessionChange, SessionId, SessionRow,
+    Chunk, ConversationId, ConversationKind, Found, LogId, Sent, SessionChange, SessionId, SessionRow,
     StoredConversation, StoredSession, UserId, Writes,
 };
 
+use actions::Actions;
 use book::Book;
 use networks::Networks;
+use party::Opened;
 use rate::Purse;
 use removed::RemovedUsers;
 use rooms::Conversations;
@@ -74,8 +88,7 @@ use shares::Shares;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use sweeps::Sweeps;
-use tcp_chat_protocol::event::{NoticeEvent, notice};
-use tcp_chat_protocol::{ErrorKind, Name, NoticeKind, Refusal, RequestId, Seq, reply};
+use tcp_chat_protocol::{ErrorKind, Name, Refusal, RequestId, Seq, reply};
 use turn::Turn;
 
 /// Failed logins on one connection before it is closed.
@@ -93,10 +106,6 @@ struct Connection {
     purse: Purse,
     /// It has sent too many bytes: for how long what it asks is refused, in milliseconds.
     owes: u64,
-    /// Bytes of what it said that its network has not been charged for.
-    said: usize,
-    /// Its network has stored too much: for how long what it says is refused, in milliseconds.
-    full: u64,
     /// It is being closed: what it still asks is not heard.
     closing: bool,
 }
@@ -110,9 +119,11 @@ pub struct Chat {
     /// From where sessions came, and from where rooms were opened.
     session_shares: Shares<SessionId>,
     room_shares: Shares<ConversationId>,
-    /// From where names without an owner opened rooms. The store keeps it.
-    opened: Shares<ConversationId>,
+    /// Who opened rooms. The store keeps it.
+    opened: Opened,
     networks: Networks,
+    /// How often who may moderate.
+    actions: Actions,
     /// Who may do what.
     book: Book,
     /// Lines of the audit log that could not be written yet.
@@ -124,6 +135,8 @@ pub struct Chat {
     connections: IdMap<ConnectionId, Connection>,
     /// The newest number on the server.
     head: Seq,
+    /// Which log the numbers are of.
+    log: LogId,
     /// Retention has removed every message below this number.
     oldest: Seq,
     /// Can messages be kept? If not, they are refused.
@@ -133,23 +146,6 @@ pub struct Chat {
     tally: Tally,
     /// What is still to be looked at, a slice in each turn.
     sweeps: Sweeps,
-}
-
-/// What there is, in numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Open connections, logged in or not.
-    pub connections: usize,
-    /// Sessions, connected or not.
-    pub sessions: usize,
-    /// Sessions without a connection.
-    pub away: usize,
-    /// Rooms.
-    pub rooms: usize,
-    /// Registered users.
-    pub users: usize,
-    /// The newest number.
-    pub head: Seq,
 }
 
 /// How a request ended, for the count of errors in a row.
@@ -171,8 +167,6 @@ impl Chat {
                     auth_failures: 0,
                     purse: Purse::full(self.rules.rates(), self.turn.now.mono),
                     owes: 0,
-                    said: 0,
-                    full: 0,
                     closing: false,
                 };
                 self.connections.insert(connection, fresh);
@@ -239,7 +233,7 @@ impl Chat {
             .ok_or_else(|| refusal(ErrorKind::NotLoggedIn, "log in first: send a LOGIN with a name"))?;
         self.pass_rate(connection, session, owes, lines)?;
         if let Ask::Say(target, json) = ask {
-            self.pass_stored(connection, session, json.len())?;
+            self.pass_stored(connection, session, id, &target, &json)?;
             return self.say(connection, session, id, target, json, past);
         }
         self.seal();
@@ -286,61 +280,6 @@ impl Chat {
         if let Some(closing) = closing.or(too_many.then_some(Closing::Errors)) {
             self.close(connection, closing);
         }
-    }
-
-    /// Tells everyone that the daemon is going, and closes all connections. Sessions stay.
-    /// Clients are told to come back at different moments.
-    pub fn shutdown(&mut self) {
-        /// The first may come back after this, in milliseconds.
-        const FIRST_MS: u64 = 250;
-        /// One more each so many milliseconds: 500 handshakes a second.
-        const STEP_MS: u64 = 2;
-        self.seal();
-        let latest = (self.rules.ttl_ms / 2).max(FIRST_MS);
-        let mut open: Vec<_> =
-            self.connections.iter().filter(|(_, c)| !c.closing).map(|(id, _)| *id).collect();
-        open.sort_unstable();
-        for (at, connection) in (0u64..).zip(open) {
-            let mut going =
-                NoticeEvent::new(NoticeKind::Shutdown, "the server is going down; your session is kept");
-            going.retry_after_ms = Some((FIRST_MS + at * STEP_MS).min(latest));
-            self.line(connection, notice(&going));
-            self.close(connection, Closing::Shutdown);
-        }
-    }
-
-    /// Says something to everyone who is connected.
-    pub fn say_to_all(&mut self, msg: &str) {
-        self.seal();
-        let line: Arc<[u8]> = notice(&NoticeEvent::new(NoticeKind::Operator, msg)).into();
-        let to = self.connections.iter().filter(|(_, c)| c.session.is_some()).map(|(id, _)| *id).collect();
-        self.turn.effects.push(Effect::Event { to: Arc::new(to), except: None, line });
-    }
-
-    /// What there is.
-    #[must_use]
-    pub fn counts(&self) -> Counts {
-        Counts {
-            connections: self.connections.len(),
-            sessions: self.sessions.len(),
-            away: self.sessions.away(),
-            rooms: self.conversations.room_count(),
-            users: self.users.len(),
-            head: self.head,
-        }
-    }
-
-    /// Goes by other settings from now on.
-    pub fn set_rules(&mut self, rules: Rules) {
-        let before = std::mem::replace(&mut self.rules, rules);
-        self.open_default_rooms();
-        // Other settings let only rooms go that were configured.
-        for name in &before.default_rooms {
-            if let Some(room) = self.conversations.room(name) {
-                self.drop_if_empty(room);
-            }
-        }
-        self.strangers_leave();
     }
 
     fn line(&mut self, connection: ConnectionId, line: Vec<u8>) {

@@ -42,13 +42,24 @@ impl<T: Least> Names<T> {
     /// What is called so.
     pub(super) fn get(&self, name: &Name) -> Option<T> {
         steps::compares(name);
-        self.by_key.get(&name.key()).copied()
+        self.by_key(&name.key())
+    }
+
+    /// What is called so, where the name is known already by what it is compared by.
+    pub(super) fn by_key(&self, key: &NameKey) -> Option<T> {
+        self.by_key.get(key).copied()
     }
 
     /// What stands in the way of a new one of this name: what is called so, or looks like it.
     pub(super) fn twin(&self, name: &Name) -> Option<T> {
         let alike = |look: NameLook| first_of(&self.by_look, &look);
         self.get(name).or_else(|| name.looks().into_iter().find_map(alike))
+    }
+
+    /// What looks like it, whether or not it is called so: each once.
+    pub(super) fn lookalikes(&self, name: &Name) -> BTreeSet<T> {
+        let alike = |look: NameLook| all_of(&self.by_look, look);
+        name.looks().into_iter().flat_map(alike).collect()
     }
 
     pub(super) fn put(&mut self, name: &Name, what: T) {
@@ -79,6 +90,12 @@ impl<T: Least> Names<T> {
             self.by_look.remove(&(look, what));
         }
     }
+}
+
+/// What is filed under `of`.
+fn all_of<T: Least>(filed: &BTreeSet<(NameLook, T)>, of: NameLook) -> Vec<T> {
+    let from = filed.range((Bound::Included((of.clone(), T::LEAST)), Bound::Unbounded));
+    from.take_while(|(look, _)| *look == of).map(|(_, what)| *what).collect()
 }
 
 /// The oldest of what is filed under `of`.

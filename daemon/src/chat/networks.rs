@@ -1,9 +1,9 @@
-//! Owns how much comes from which network: what its sessions send together, and what of it is stored. So a new
-//! session has no new burst. Called by the chat for each read. This host counts as several networks: behind it
-//! there may be many, by a tunnel.
+//! Owns how much comes from which network: what its sessions send together, and what of it is stored; what a
+//! registered user has stored counts for the user. So a new session has no new burst. Called by the chat for each
+//! read and each message.
 
+use super::party::Party;
 use super::rate::{Debt, Flow};
-use super::shares::{THIS_HOST_IS, is_this_host, network};
 use std::collections::HashMap;
 use std::net::IpAddr;
 
@@ -13,15 +13,9 @@ const REMEMBERED: usize = 1_024;
 /// What is left to each network.
 #[derive(Debug, Default)]
 pub(super) struct Networks {
-    all: HashMap<IpAddr, Left>,
+    all: HashMap<Party, Left>,
     /// At how many of them the next look is taken at which may go.
     look_at: usize,
-}
-
-#[derive(Debug)]
-struct Left {
-    sent: Debt,
-    stored: Debt,
 }
 
 /// The two bounds of a network.
@@ -31,52 +25,51 @@ pub(super) struct Bounds {
     pub(super) stored: Flow,
 }
 
-/// For how long a network owes, in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Owes {
-    /// For what was sent: `Err` where it was owed before, and what was read now has no place either.
-    pub(super) sent: Result<u64, u64>,
-    /// For what was stored.
-    pub(super) stored: u64,
+#[derive(Debug)]
+struct Left {
+    sent: Debt,
+    stored: Debt,
 }
 
 impl Networks {
-    /// So many bytes were read from there, and so many were said by names without an owner.
-    pub(super) fn charge(
-        &mut self,
-        address: IpAddr,
-        bounds: Bounds,
-        read: usize,
-        said: &mut usize,
-        now: u64,
-    ) -> Owes {
+    /// So many bytes were read from there: for how many milliseconds that is owed.
+    ///
+    /// # Errors
+    /// It is owed from before, for so many milliseconds.
+    pub(super) fn sends(&mut self, from: IpAddr, bounds: Bounds, bytes: usize, now: u64) -> Result<u64, u64> {
+        let from = Party::at(from);
+        self.left(from, bounds, now).sent.charge(times(from, bounds.sent), bytes, now)
+    }
+
+    /// What is said takes so many bytes of the store. The last may be more than is
+    /// left. It is charged at once: a connection that comes, speaks and goes leaves nothing unpaid.
+    ///
+    /// # Errors
+    /// It is owed from before, for so many milliseconds: it must not be stored.
+    pub(super) fn stores(&mut self, by: Party, bounds: Bounds, bytes: usize, now: u64) -> Result<(), u64> {
+        if bounds.stored.per_second == 0 {
+            return Ok(());
+        }
+        self.left(by, bounds, now).stored.charge(times(by, bounds.stored), bytes, now).map(drop)
+    }
+
+    fn left(&mut self, from: Party, bounds: Bounds, now: u64) -> &mut Left {
         if self.all.len() >= self.look_at.max(REMEMBERED) {
-            self.all.retain(|address, left| {
-                let Bounds { sent, stored } = bounds_of(*address, bounds);
-                !left.sent.is_none(sent, now) || !left.stored.is_none(stored, now)
+            let Bounds { sent, stored } = bounds;
+            self.all.retain(|from, left| {
+                !left.sent.is_none(times(*from, sent), now) || !left.stored.is_none(times(*from, stored), now)
             });
             // The next look costs no more than those that came since.
             self.look_at = 2 * self.all.len();
         }
         let fresh = || Left { sent: Debt::none(now), stored: Debt::none(now) };
-        let left = self.all.entry(network(address)).or_insert_with(fresh);
-        let bounds = bounds_of(address, bounds);
-        let stored = left.stored.charge(bounds.stored, *said, now);
-        if stored.is_ok() {
-            *said = 0;
-        }
-        let (Ok(stored) | Err(stored)) = stored;
-        Owes { sent: left.sent.charge(bounds.sent, read, now), stored }
+        self.all.entry(from).or_insert_with(fresh)
     }
 }
 
-fn bounds_of(address: IpAddr, bounds: Bounds) -> Bounds {
-    let times = if is_this_host(address) { THIS_HOST_IS as u64 } else { 1 };
-    let more = |flow: Flow| Flow {
-        per_second: flow.per_second.saturating_mul(times),
-        burst: flow.burst.saturating_mul(times),
-    };
-    Bounds { sent: more(bounds.sent), stored: more(bounds.stored) }
+fn times(party: Party, flow: Flow) -> Flow {
+    let times = u64::from(party.times());
+    Flow { per_second: flow.per_second.saturating_mul(times), burst: flow.burst.saturating_mul(times) }
 }
 
 #[cfg(test)]
@@ -89,14 +82,16 @@ mod tests {
     #[test]
     fn a_network_is_one_and_this_host_is_four() {
         let mut networks = Networks::default();
-        let mut sends =
-            |from: &str, read, mut said| networks.charge(from.parse().unwrap(), BOUNDS, read, &mut said, 0);
-        assert_eq!(sends("2001:db8::1", 10, 100), Owes { sent: Ok(0), stored: 0 });
-        assert_eq!(sends("2001:db8::2", 1, 1), Owes { sent: Ok(1), stored: 1_000 }, "the same network");
-        assert_eq!(sends("2001:db8::3", 1, 1), Owes { sent: Err(1), stored: 1_000 });
-        assert_eq!(sends("2001:db8:1::1", 10, 100), Owes { sent: Ok(0), stored: 0 }, "another");
-        assert_eq!(sends("127.0.0.1", 40, 400), Owes { sent: Ok(0), stored: 0 });
-        assert_eq!(sends("::ffff:127.0.0.1", 1, 4).stored, 1_000);
+        let mut does = |from: &str, read, said| {
+            let from = from.parse().unwrap();
+            (networks.sends(from, BOUNDS, read, 0), networks.stores(Party::at(from), BOUNDS, said, 0))
+        };
+        assert_eq!(does("2001:db8::1", 10, 100), (Ok(0), Ok(())));
+        assert_eq!(does("2001:db8::2", 1, 1), (Ok(1), Ok(())), "the same network, on credit");
+        assert_eq!(does("2001:db8::3", 1, 1), (Err(1), Err(1_000)));
+        assert_eq!(does("2001:db8:1::1", 10, 100), (Ok(0), Ok(())), "another");
+        assert_eq!(does("127.0.0.1", 40, 401), (Ok(0), Ok(())));
+        assert_eq!(does("::ffff:127.0.0.1", 1, 4), (Ok(1), Err(250)));
     }
 
     #[test]
@@ -104,8 +99,15 @@ mod tests {
         let mut networks = Networks::default();
         for n in 0..4_000_u64 {
             let [.., a, b] = n.to_be_bytes();
-            networks.charge([10, 0, a, b].into(), BOUNDS, 1, &mut 0, n);
+            networks.sends([10, 0, a, b].into(), BOUNDS, 1, n).unwrap();
         }
         assert!(networks.all.len() <= REMEMBERED, "{}", networks.all.len());
+        let debtor = Party::at([192, 0, 2, 1].into());
+        networks.stores(debtor, BOUNDS, 1_000_000, 4_000).unwrap();
+        for n in 4_000..8_000_u64 {
+            let [.., a, b] = n.to_be_bytes();
+            networks.sends([10, 0, a, b].into(), BOUNDS, 1, n).unwrap();
+        }
+        assert!(networks.all.len() <= REMEMBERED && networks.stores(debtor, BOUNDS, 1, 8_000).is_err());
     }
 }

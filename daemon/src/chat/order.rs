@@ -22,11 +22,14 @@ pub enum By {
     Operator(u32),
 }
 
+/// What an operator is called; no name has a blank.
+const OPERATOR: &str = "operator (uid ";
+
 impl std::fmt::Display for By {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::User(name) => name.fmt(f),
-            Self::Operator(uid) => write!(f, "operator (uid {uid})"),
+            Self::Operator(uid) => write!(f, "{OPERATOR}{uid})"),
         }
     }
 }
@@ -134,6 +137,11 @@ impl Penalty {
     pub fn is_in_force(&self, now: u64) -> bool {
         self.until.is_none_or(|until| now < until)
     }
+
+    /// The user who did it, unless it was an operator.
+    pub(super) fn author(&self) -> Option<Name> {
+        (!self.by.starts_with(OPERATOR)).then(|| Name::parse_kept(&self.by).ok()).flatten()
+    }
 }
 
 /// What changes in what is written down. A name is the one under which it was first written.
@@ -147,6 +155,8 @@ pub enum RightsChange {
         user: Name,
         /// What.
         role: Option<Role>,
+        /// In whose share it counts.
+        by: Option<Name>,
     },
     /// The room is private, or public.
     Private {
@@ -178,8 +188,8 @@ pub enum RightsChange {
 /// All that is written down of who may do what.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoredRights {
-    /// Who is what, where.
-    pub grants: Vec<(Scope, Name, Role)>,
+    /// Who is what, where, and in whose share it counts.
+    pub grants: Vec<(Scope, Name, Role, Option<Name>)>,
     /// The private rooms.
     pub private: Vec<ConversationId>,
     /// Who is muted, where.

@@ -57,12 +57,12 @@ impl Chat {
                     self.throw_out(session, scope, who, reason);
                 }
             }
-            // A token does not tell how its session began: as with one that is revoked, all sessions of
-            // the certificate's user end. Those who have another way in come back by it.
+            // A token does not tell how its session began: as with a key that is revoked, all sessions of
+            // its users end. Those who have another way in come back by it.
             Banned::Certificate(fingerprint) => {
-                let known = self.users.certificate(&Digest(fingerprint.0));
-                let Some(user) = known.map(|certificate| certificate.name.clone()) else { return };
-                for session in self.sessions_there(&user, None) {
+                let known = self.users.certificates_with(&Digest(fingerprint.0));
+                let sessions: Vec<_> = known.flat_map(|c| self.sessions_there(&c.name, None)).collect();
+                for session in sessions {
                     self.throw_out(session, None, who, reason);
                 }
             }

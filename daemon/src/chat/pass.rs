@@ -4,13 +4,14 @@
 //! slowly, so that refusing a flood costs next to nothing.
 
 use super::lookups::WHO_MEMBERS;
-use super::networks::{Bounds, Owes};
+use super::party::Party;
 use super::{Answer, Ask, Chat, ConnectionId, Effect, Refusal, SessionId, refusal};
-use tcp_chat_protocol::ErrorKind;
+use tcp_chat_protocol::request::{Place, Target};
+use tcp_chat_protocol::{ErrorKind, RequestId};
 
 /// For how long a line too many keeps its peer from being read, in milliseconds.
 const LINE_MS: u64 = 1;
-/// What is stored of a message beside its text, in bytes, about.
+/// What is stored of a message beside its text, its names and its id, in bytes, about.
 const AROUND_BYTES: usize = 150;
 /// Members or rooms that a reply lists for the price of a line.
 const LISTED_A_LINE: usize = 100;
@@ -38,26 +39,38 @@ impl Chat {
         })
     }
 
-    /// What a name without an owner says counts against what its network may have stored.
+    /// What is said counts against what its user, or the network of a name without an owner, may have stored.
     pub(super) fn pass_stored(
         &mut self,
         connection: ConnectionId,
         session: SessionId,
-        bytes: usize,
+        id: Option<&RequestId>,
+        target: &Target,
+        json: &str,
     ) -> Answer {
-        if self.sessions.get(session).is_none_or(|session| session.proven) {
-            return Ok(());
-        }
-        let Some(state) = self.connections.get_mut(&connection) else { return Ok(()) };
-        if state.full > 0 {
-            let seconds = state.full.div_ceil(1_000);
-            let msg = format!(
-                "your network has stored as much as it may in a day: wait {seconds} s, or log in with a name of your own"
-            );
-            return Err(too_fast(state.full, msg));
-        }
-        state.said = state.said.saturating_add(bytes + AROUND_BYTES);
-        Ok(())
+        let Some(session) = self.sessions.get(session) else { return Ok(()) };
+        let by = Party::of(session.row.user, session.proven, self.address_of(connection));
+        let name = session.row.name.as_str().len();
+        let place = match target {
+            Target::Room(Place(Some(name))) | Target::User(Place(Some(name))) => name.as_str().len(),
+            _ => 0,
+        };
+        let id = match id {
+            Some(RequestId::Text(id)) => id.len(),
+            _ => 0,
+        };
+        // The author stands in the search index, too; an id is filed by number and by session.
+        let bytes = json.len() + 3 * name + place + 2 * id + AROUND_BYTES;
+        self.networks.stores(by, self.rules.of_networks(), bytes, self.turn.now.mono).map_err(|wait| {
+            let seconds = wait.div_ceil(1_000);
+            let msg = match by {
+                Party::User(_) => format!("you have stored as much as you may in a day: wait {seconds} s"),
+                Party::Network(_) => format!(
+                    "your network has stored as much as it may in a day: wait {seconds} s, or log in with a name of your own"
+                ),
+            };
+            too_fast(wait, msg)
+        })
     }
 
     /// A request that only counts, as so many lines.
@@ -78,9 +91,7 @@ impl Chat {
         let session = state.session.and_then(|session| self.sessions.get_mut(session));
         let purse = session.map_or(&mut state.purse, |session| &mut session.purse);
         let read = purse.read(rates, bytes, now);
-        let bounds = Bounds { sent: self.rules.network_flow, stored: self.rules.network_stored };
-        let Owes { sent, stored } = self.networks.charge(state.address, bounds, bytes, &mut state.said, now);
-        state.full = stored;
+        let sent = self.networks.sends(state.address, self.rules.of_networks(), bytes, now);
         state.owes = read.err().max(sent.err()).unwrap_or(0);
         let (Ok(own) | Err(own)) = read;
         let (Ok(all) | Err(all)) = sent;
@@ -109,11 +120,15 @@ impl Chat {
         held.map_or(0, |held| self.conversations.direct_count(held.row.user))
     }
 
-    /// May the session keep order once more? Operators may always.
-    pub(super) fn pass_act(&mut self, session: SessionId) -> Answer {
-        let (rates, now) = (self.rules.rates(), self.turn.now.mono);
-        let Some(session) = self.sessions.get_mut(session) else { return Ok(()) };
-        session.purse.act(rates, now).map_err(|wait| {
+    /// May the session's user moderate once more? Operators may always; and where requests have no limit, nor
+    /// has this.
+    pub(super) fn pass_act(&mut self, connection: ConnectionId, session: SessionId) -> Answer {
+        if self.rules.rates().requests.per_second == 0 {
+            return Ok(());
+        }
+        let Some(session) = self.sessions.get(session) else { return Ok(()) };
+        let who = Party::of(session.row.user, session.proven, self.address_of(connection));
+        self.actions.take(who, self.turn.now.mono).map_err(|wait| {
             let seconds = wait.div_ceil(1_000);
             too_fast(wait, format!("too much order for a minute: wait {seconds} s and send it again"))
         })

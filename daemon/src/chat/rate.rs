@@ -1,5 +1,5 @@
-//! Owns what bounds how much one session may ask: requests, bytes, strangers written to, and acts of
-//! keeping order, each a token bucket. Pure: the moment is an argument.
+//! Owns what bounds how much one session may ask: requests, bytes and strangers written to, each a token
+//! bucket. Pure: the moment is an argument.
 
 /// A rate in requests a second, and how many may come at once. A rate of 0 is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,16 +28,12 @@ pub(super) struct Rates {
     pub(super) strangers: u32,
 }
 
-/// Acts of those who keep order: each is a line of the audit log, which is kept. By hand nobody is so fast.
-const ACTS_A_MINUTE: Rate = Rate { per_second: 30, burst: 300 };
-
 /// What is left to one session, or to a connection without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Purse {
     requests: Bucket,
     bytes: Debt,
     strangers: Bucket,
-    acts: Bucket,
 }
 
 impl Purse {
@@ -47,7 +43,6 @@ impl Purse {
             requests: Bucket::full(rates.requests, now),
             bytes: Debt::none(now),
             strangers: Bucket::full(minutely(rates.strangers), now / 60),
-            acts: Bucket::full(ACTS_A_MINUTE, now / 60),
         }
     }
 
@@ -74,17 +69,6 @@ impl Purse {
     /// How many milliseconds to wait until there is one.
     pub(super) fn stranger(&mut self, rates: Rates, now: u64) -> Result<(), u64> {
         self.strangers.take(minutely(rates.strangers), 1, now / 60).map_err(|wait| wait * 60)
-    }
-
-    /// Takes out one act of keeping order; where requests have no limit, nor have these.
-    ///
-    /// # Errors
-    /// How many milliseconds to wait until there is one.
-    pub(super) fn act(&mut self, rates: Rates, now: u64) -> Result<(), u64> {
-        if rates.requests.per_second == 0 {
-            return Ok(());
-        }
-        self.acts.take(ACTS_A_MINUTE, 1, now / 60).map_err(|wait| wait * 60)
     }
 
     /// A stranger has answered, and was none.
@@ -145,22 +129,28 @@ impl Debt {
 /// What is left of a rate. Counted in thousandths of a request, so that nothing is lost to
 /// rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Bucket {
+pub(super) struct Bucket {
     milli: u64,
     at: u64,
 }
 
 impl Bucket {
     /// A full bucket at the moment `now`, in milliseconds.
-    fn full(rate: Rate, now: u64) -> Self {
+    pub(super) fn full(rate: Rate, now: u64) -> Self {
         Self { milli: u64::from(rate.burst.max(1)) * 1000, at: now }
+    }
+
+    /// Is all of it left again?
+    pub(super) fn is_full(&self, rate: Rate, now: u64) -> bool {
+        let mut later = *self;
+        later.take(rate, rate.burst.max(1), now).is_ok()
     }
 
     /// Takes so many out; of more than can ever be there, all.
     ///
     /// # Errors
     /// How many milliseconds to wait until they are there.
-    fn take(&mut self, rate: Rate, many: u32, now: u64) -> Result<(), u64> {
+    pub(super) fn take(&mut self, rate: Rate, many: u32, now: u64) -> Result<(), u64> {
         if rate.per_second == 0 {
             return Ok(());
         }

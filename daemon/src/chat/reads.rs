@@ -1,7 +1,7 @@
 //! Owns what can be asked of the log: plain data that the chat makes, after it has decided what a
 //! session may see, and the store answers.
 
-use super::ConversationId;
+use super::{ConversationId, UserId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -36,8 +36,10 @@ pub struct PageOf {
 pub struct SearchIn {
     /// As the user typed it.
     pub query: String,
-    /// Only these conversations.
+    /// Only these conversations,
     pub conversations: Vec<ConversationId>,
+    /// and all direct messages of this user: they may be many, so they are not listed.
+    pub directs_of: Option<UserId>,
     /// Only this author.
     pub user: Option<NameKey>,
     /// Only smaller numbers.
@@ -62,7 +64,8 @@ pub struct Resent {
     pub json: Box<str>,
 }
 
-/// The target of a [`Resent`] message; `None` where no room or user can have such a name.
+/// The target of a [`Resent`] message; `None` where no room or user can have such a name, or where another one has it
+/// by now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ResentTo {
     /// A room.

@@ -2,9 +2,10 @@
 //! there: a name that is registered, a user who is removed, a certificate that is revoked. Called
 //! by the hub, and by [`Chat::login`] for who comes with a certificate. Never makes a code.
 
+use super::certificates::{Certificate, Revocation};
 use super::removed::Removed;
 use super::sweeps::Sweep;
-use super::users::{Certificate, Code, Digest, Gives, User, UserChange, Users};
+use super::users::{Code, Digest, Gives, User, UserChange, Users};
 use super::{Audit, By, Chat, Closing, IdMap, UserId};
 use std::sync::Arc;
 use tcp_chat_protocol::event::{NoticeEvent, notice};
@@ -19,15 +20,15 @@ const REMEMBER_MS: u64 = 90 * 24 * 3600 * 1000;
 pub enum UserWish {
     /// Register the name.
     Add(Name, Code),
-    /// Register it no more: its certificates are revoked, its sessions end.
+    /// Register it no longer: its sessions end, and each key that has logged in as it is revoked for this name.
     Remove(Name),
     /// Give a new code. With one for a password, the old password is gone and the sessions end.
     Reset(Name, Code),
-    /// Accept this certificate no more; the sessions of its user end.
+    /// Accept the key of this certificate for no user; the sessions of its users end.
     Revoke(Certificate),
-    /// The same for all certificates of a user that are known.
+    /// Accept no certificate that this user is known by; the user's sessions end.
     RevokeAll(Name),
-    /// The same for the one with this key.
+    /// Accept this key for no user; the sessions of its users end.
     RevokeKey(Digest),
     /// A certificate was issued.
     Issued(Certificate),
@@ -60,6 +61,14 @@ pub enum NotGranted {
     /// Nobody could see what sets its name apart from another.
     #[error("{0:?}: {1}")]
     NotNew(String, NameError),
+    /// Its name cannot be told from that of somebody who is logged in.
+    #[error(
+        "{0} looks like {1}, who is logged in: nobody could tell them apart; `kick {1}` ends those sessions"
+    )]
+    LooksLikeSession(Name, Name),
+    /// A user of that name was removed, and not all of what was granted is gone.
+    #[error("{0} is still being removed; try again in a moment")]
+    BeingRemoved(Name),
     /// Nobody of that name is registered.
     #[error("no user {0} is registered; `user list` shows who is")]
     NoSuchUser(Name),
@@ -69,6 +78,9 @@ pub enum NotGranted {
     /// No such certificate.
     #[error("no certificate of {0} is known that is not revoked; give its file instead")]
     NoCertificate(String),
+    /// No such certificate, but somebody who looks like that user may have one.
+    #[error("no certificate of {0} is known: {1} only looks the same")]
+    NoCertificateOnlyLooksLike(Name, Name),
     /// It could not be kept.
     #[error("it was not kept, since the store cannot be written: {0}")]
     NotKept(String),
@@ -113,8 +125,11 @@ impl Registered {
     /// The list.
     #[must_use]
     pub fn list(&self) -> Vec<UserInfo> {
-        let certificate =
-            |c: &Certificate| CertificateInfo { key: c.key.to_string(), until: c.until, revoked: c.revoked };
+        let certificate = |c: &Certificate| CertificateInfo {
+            key: c.key.to_string(),
+            until: c.until,
+            revoked: self.users.is_revoked(&c.key, &c.name),
+        };
         let info = |user: &User| UserInfo {
             user: user.name.clone(),
             password: user.password.is_some(),
@@ -169,17 +184,19 @@ impl Chat {
                 Ok(ended)
             }
             UserWish::Revoke(certificate) => {
-                self.revoke(certificate);
-                Ok(1)
+                let key = certificate.key;
+                self.revoke(certificate, Revocation::Key);
+                Ok(self.revoke_key(&key))
             }
-            UserWish::RevokeKey(key) => {
-                let known = self.users.certificate(&key).cloned();
-                let known = known.ok_or_else(|| NotGranted::NoCertificate(key.to_string()))?;
-                self.revoke(known);
-                Ok(1)
-            }
+            UserWish::RevokeKey(key) => match self.revoke_key(&key) {
+                0 => Err(NotGranted::NoCertificate(key.to_string())),
+                count => Ok(count),
+            },
             UserWish::RevokeAll(name) => match self.revoke_all(&name) {
-                0 => Err(NotGranted::NoCertificate(name.to_string())),
+                0 => Err(match self.users.twin(&name).filter(|twin| twin.name.key() != name.key()) {
+                    Some(twin) => NotGranted::NoCertificateOnlyLooksLike(name, twin.name.clone()),
+                    None => NotGranted::NoCertificate(name.to_string()),
+                }),
                 count => Ok(count),
             },
             UserWish::Issued(certificate) => {
@@ -203,9 +220,21 @@ impl Chat {
                 false => NotGranted::LooksLike(name, twin.name.clone()),
             });
         }
+        if let Some(twin) = self.lookalike_session(&name) {
+            return Err(NotGranted::LooksLikeSession(name, twin.clone()));
+        }
+        if self.is_being_removed(&name) {
+            return Err(NotGranted::BeingRemoved(name));
+        }
         name.may_be_new().map_err(|why| NotGranted::NotNew(name.to_string(), why))?;
         self.register(name, Some(code));
         Ok(())
+    }
+
+    /// The name of somebody who has a session under another name that looks like this one.
+    pub(super) fn lookalike_session(&self, name: &Name) -> Option<&Name> {
+        let twin = &self.sessions.first_of(self.sessions.twin(name)?)?.row.name;
+        (twin.key() != name.key()).then_some(twin)
     }
 
     fn remove_user(&mut self, name: &Name) -> Result<usize, NotGranted> {
@@ -235,36 +264,11 @@ impl Chat {
         self.turn.removed_before.push((name.clone(), before));
     }
 
-    fn revoke_all(&mut self, name: &Name) -> usize {
-        let known: Vec<_> = self.users.certificates_of(name).filter(|c| !c.revoked).cloned().collect();
-        let count = known.len();
-        known.into_iter().for_each(|certificate| self.revoke(certificate));
-        count
-    }
-
-    fn revoke(&mut self, certificate: Certificate) {
-        if let Some(user) = self.users.by_name(&certificate.name) {
-            self.end_sessions_of(user.id, "an operator has revoked your certificate");
-        }
-        let certificate = Certificate { revoked: true, ..certificate };
-        Arc::make_mut(&mut self.users).put_certificate(certificate.clone());
-        self.turn.writes.users.push(UserChange::Certificate(certificate));
-    }
-
-    /// Notes a certificate that was not seen before.
-    pub(super) fn know(&mut self, certificate: Certificate) {
-        if self.users.certificate(&certificate.key).is_none() {
-            Arc::make_mut(&mut self.users).put_certificate(certificate.clone());
-            self.turn.writes.users.push(UserChange::Certificate(certificate));
-        }
-    }
-
-    /// The name has an owner from now on. Whoever has it, or one that looks like it, without being
-    /// that owner has to go.
+    /// The name, of which no removed user has grants left, has an owner from now on: sessions under it that have not
+    /// proven it end. Sessions under names that only look like it are other users' and stay.
     pub(super) fn register(&mut self, name: Name, code: Option<Code>) -> UserId {
-        self.finish_grants_of(&name);
-        while let Some(twin) = self.sessions.twin(&name) {
-            self.end_sessions_of(twin, "this name is registered from now on: log in as its owner");
+        while let Some(unproven) = self.sessions.by_name(&name) {
+            self.end_sessions_of(unproven, "this name is registered from now on: log in as its owner");
         }
         self.sessions.last += 1;
         let id = UserId(self.sessions.last);
@@ -321,15 +325,15 @@ impl Chat {
     /// Forgets certificates that have expired long ago, and removed users of whom there can be no other.
     pub(super) fn forget_expired(&mut self) {
         let now = self.turn.now.wall;
-        let old: Vec<Digest> = self
+        let old: Vec<_> = self
             .users
             .certificates()
             .filter(|c| c.until.saturating_add(REMEMBER_MS) < now)
-            .map(|c| c.key)
+            .map(|c| (c.key, c.name.clone()))
             .collect();
-        for key in old {
-            Arc::make_mut(&mut self.users).forget_certificate(&key);
-            self.turn.writes.users.push(UserChange::Forget(key));
+        for (key, name) in old {
+            Arc::make_mut(&mut self.users).forget_certificate(&key, &name);
+            self.turn.writes.users.push(UserChange::Forget(key, name));
         }
         let removed = self.removed.forget(now);
         self.turn.writes.users.extend(removed.into_iter().map(UserChange::ForgetRemoved));

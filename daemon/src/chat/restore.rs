@@ -1,8 +1,10 @@
 //! Owns the way from the store into memory at the start, and back when the store has to be told
 //! everything anew. Never reads messages: they stay where they are.
 
+use super::actions::Actions;
 use super::book::Book;
 use super::networks::Networks;
+use super::party::Opened;
 use super::removed::RemovedUsers;
 use super::rooms::Conversations;
 use super::sessions::{Session, Sessions, UsedIds};
@@ -16,7 +18,7 @@ impl Chat {
     /// The state as the store knew it. Every session is away, its time counting from `now`.
     #[must_use]
     pub fn restore(rules: Rules, found: Found, now: Now) -> Self {
-        let Found { conversations: stored, sessions: held, rights, head, oldest, .. } = found;
+        let Found { conversations: stored, sessions: held, rights, head, oldest, log, .. } = found;
         let users = Users::new(found.users, found.certificates);
         let mut conversations = Conversations::default();
         conversations.last = found.last_conversation;
@@ -38,10 +40,10 @@ impl Chat {
             }
             sessions.put(session);
         }
-        let mut opened = Shares::default();
-        for (room, address) in found.opened {
+        let mut opened = Opened::default();
+        for (room, by) in found.opened {
             if conversations.get(room).is_some() {
-                opened.add(room, address);
+                opened.add(room, by);
             }
         }
         let mut turn = Turn::default();
@@ -54,19 +56,21 @@ impl Chat {
             room_shares: Shares::default(),
             opened,
             networks: Networks::default(),
+            actions: Actions::default(),
             users: Arc::new(users),
             removed: RemovedUsers::new(found.removed),
             book: Book::restore(rights),
             unaudited: Vec::new(),
             connections: IdMap::default(),
             head,
+            log,
             oldest,
             keeping: true,
             turn,
             tally: Tally::default(),
             sweeps: Sweeps::default(),
         };
-        chat.open_default_rooms();
+        chat.open_configured_rooms();
         chat.empty_ones_go();
         chat.forget_expired();
         chat.strangers_leave();
@@ -87,7 +91,7 @@ impl Chat {
             .iter()
             .map(|s| StoredSession { row: s.row.clone(), rooms: s.rooms.clone() })
             .collect();
-        let mut opened: Vec<_> = self.opened.iter().map(|(room, network)| (*room, network)).collect();
+        let mut opened: Vec<_> = self.opened.iter().collect();
         opened.sort_unstable();
         Found {
             opened,
@@ -102,6 +106,7 @@ impl Chat {
             oldest: self.oldest,
             last_conversation: self.conversations.last,
             last_session: self.sessions.last,
+            log: self.log.clone(),
         }
     }
 }

@@ -172,6 +172,12 @@ impl Conversations {
         self.by_key.twin(name)
     }
 
+    /// The names of the rooms that look like it and are called otherwise.
+    pub(super) fn lookalikes(&self, name: &Name) -> Vec<&Name> {
+        let alike = self.by_key.lookalikes(name).into_iter().filter_map(|id| self.get(id)?.room());
+        alike.filter(|other| other.key() != name.key()).collect()
+    }
+
     /// Opens a room.
     ///
     /// # Errors
@@ -180,10 +186,15 @@ impl Conversations {
         if let Some(other) = self.twin(name).and_then(|id| self.get(id)?.room()) {
             return Err(LooksLike(other.clone()));
         }
+        Ok(self.open_configured(name))
+    }
+
+    /// Opens a room, whatever looks like it.
+    pub(super) fn open_configured(&mut self, name: &Name) -> ConversationId {
         self.last += 1;
         let id = ConversationId(self.last);
         self.put(id, ConversationKind::Room(name.clone()), 0);
-        Ok(id)
+        id
     }
 
     /// Two users' direct messages, if they have any.
@@ -276,5 +287,27 @@ impl Conversations {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conversation_that_is_removed_leaves_nothing_behind() {
+        let mut all = Conversations::default();
+        let name: Name = "ops".parse().unwrap();
+        let room = all.open_room(&name).unwrap();
+        let [direct, other] = [(1, 2), (1, 3)].map(|(a, b)| all.open_direct(UserId(b), UserId(a)));
+        all.set_head(direct, 7);
+        all.remove(direct);
+        assert_eq!((all.direct(UserId(1), UserId(2)), all.direct_count(UserId(1))), (None, 1));
+        all.remove(other);
+        all.remove(room);
+        assert_eq!((all.room(&name), all.twin(&name)), (None, None));
+        let Conversations { all, by_key: _, by_name, directs, rooms, directs_of, last } = all;
+        let left = (all.len(), by_name.len(), directs.len(), rooms.len(), directs_of.len());
+        assert_eq!((left, last), ((0, 0, 0, 0, 0), 3));
     }
 }

@@ -1,6 +1,7 @@
 //! Owns the settings that the chat goes by, made from the daemon's. Read everywhere in the chat. Never
 //! changes by itself: a reload brings other ones.
 
+use super::networks::Bounds;
 use super::rate::{Flow, Rate, Rates};
 use crate::settings::{AuthMode, Settings};
 use tcp_chat_protocol::Name;
@@ -10,6 +11,8 @@ use tcp_chat_protocol::Name;
 pub struct Rules {
     /// The rooms of a login that names none; the first takes the bare `MSG`.
     pub default_rooms: Vec<Name>,
+    /// The rooms that machines post to.
+    pub posted_rooms: Vec<Name>,
     /// May users open rooms?
     pub create: bool,
     /// The largest room in which presence is announced, in members.
@@ -49,9 +52,10 @@ pub struct Rules {
 
 impl From<&Settings> for Rules {
     fn from(settings: &Settings) -> Self {
-        let Settings { auth, rooms, sessions, limits, .. } = settings;
+        let Settings { auth, rooms, sessions, limits, http, .. } = settings;
         Self {
             default_rooms: rooms.default.clone(),
+            posted_rooms: http.rooms.clone(),
             create: rooms.create,
             presence_limit: rooms.presence_limit,
             ttl_ms: u64::try_from(sessions.ttl.as_millis()).unwrap_or(u64::MAX),
@@ -82,7 +86,16 @@ fn daily(bytes: u64) -> Flow {
 }
 
 impl Rules {
+    /// The rooms that the operator has named: they are the operator's.
+    pub(super) fn configured_rooms(&self) -> impl Iterator<Item = &Name> {
+        self.default_rooms.iter().chain(&self.posted_rooms)
+    }
+
     pub(super) fn rates(&self) -> Rates {
         Rates { requests: self.rate, bytes: self.flow, strangers: self.strangers_per_minute }
+    }
+
+    pub(super) fn of_networks(&self) -> Bounds {
+        Bounds { sent: self.network_flow, stored: self.network_stored }
     }
 }

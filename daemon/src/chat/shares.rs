@@ -1,7 +1,6 @@
 //! Owns how much of what all share came from which network: sessions and rooms. No network may have
-//! more than half, so that no host fills the server for the others alone, and of some things no more than a
-//! quota. Called by the chat. This host itself has no half, and several quotas: behind it there may be many, by
-//! a tunnel.
+//! more than half, so that no host fills the server for the others alone. Called by the chat. This host itself has
+//! no half: behind it there may be many, by a tunnel.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -21,7 +20,7 @@ pub fn network(address: IpAddr) -> IpAddr {
 }
 
 /// As how many networks this host counts where it counts.
-pub(super) const THIS_HOST_IS: usize = 4;
+pub(super) const THIS_HOST_IS: u32 = 4;
 
 /// Who has how many of one kind.
 #[derive(Debug)]
@@ -41,18 +40,6 @@ impl<K: Eq + Hash> Shares<K> {
     pub(super) fn may_have(&self, address: IpAddr, more: usize, limit: usize) -> bool {
         let has = self.counts.get(&network(address)).copied().unwrap_or(0);
         limit == 0 || has + more <= limit.div_ceil(2) || is_this_host(address)
-    }
-
-    /// May so many more come from there, where each network may have a `quota`? A quota of 0 is none.
-    pub(super) fn is_within(&self, address: IpAddr, more: usize, quota: usize) -> bool {
-        let has = self.counts.get(&network(address)).copied().unwrap_or(0);
-        let networks = if is_this_host(address) { THIS_HOST_IS } else { 1 };
-        quota == 0 || has + more <= quota.saturating_mul(networks)
-    }
-
-    /// From which network what came.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, IpAddr)> {
-        self.of.iter().map(|(what, network)| (what, *network))
     }
 
     pub(super) fn add(&mut self, what: K, address: IpAddr) {
@@ -116,14 +103,5 @@ mod tests {
             shares.add(n, from(here));
             assert!(shares.may_have(from(here), 9, 2), "{here}");
         }
-    }
-
-    #[test]
-    fn a_quota_is_one_networks_and_this_host_has_four() {
-        let mut shares = Shares::default();
-        let (one, here) = (from("192.0.2.1"), from("127.0.0.1"));
-        shares.add(1, one);
-        assert!(shares.is_within(one, 1, 2) && !shares.is_within(one, 2, 2) && shares.is_within(one, 9, 0));
-        assert!(shares.is_within(here, 8, 2) && !shares.is_within(here, 9, 2));
     }
 }

@@ -85,6 +85,6 @@ pub(super) fn uncounted<T>(act: impl FnOnce() -> T) -> T {
 
 /// The steps of this thread so far.
 #[cfg(test)]
-pub(super) fn so_far() -> u64 {
+pub(crate) fn so_far() -> u64 {
     STEPS.with(std::cell::Cell::get)
 }

@@ -129,28 +129,22 @@ impl Chat {
 
     /// Takes one grant of a removed user; with the last one the user goes from the store.
     fn take_grant_of(&mut self, user: UserId, name: &Name) -> bool {
-        let Some((scope, name, role)) = self.book.a_grant_of(name) else {
+        let Some((scope, name, role, by)) = self.book.a_grant_of(name) else {
             self.turn.writes.users.push(UserChange::Gone(user));
             return false;
         };
-        self.turn.writes.rights.extend(self.book.grant(scope, &name, None));
-        self.turn.grants_before.push((scope, name, role));
+        self.turn.writes.rights.extend(self.book.grant(scope, &name, None, None));
+        self.turn.grants_before.push((scope, name, role, by));
         if let Some(room) = scope {
             self.drop_if_empty(room);
         }
         true
     }
 
-    /// A name gets an owner: what a removed user of that name was granted goes before.
-    pub(super) fn finish_grants_of(&mut self, name: &Name) {
+    /// Is something left of what a removed user of that name was granted? Until it is gone nobody gets the name.
+    pub(super) fn is_being_removed(&self, name: &Name) -> bool {
         let key = name.key();
-        let all = std::mem::take(&mut self.sweeps.0);
-        for sweep in all {
-            match sweep {
-                Sweep::Grants(user, name) if name.key() == key => while self.take_grant_of(user, &name) {},
-                other => self.sweeps.0.push_back(other),
-            }
-        }
+        self.sweeps.0.iter().any(|sweep| matches!(sweep, Sweep::Grants(_, name) if name.key() == key))
     }
 
     /// The connections that come from a banned range are closed, and the sessions on them end.

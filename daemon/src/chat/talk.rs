@@ -24,7 +24,8 @@ impl Chat {
             && let Some((conversation, seq)) = self.sent_before(session, id, past)?
         {
             self.seal();
-            let resent = Resent { id: id.clone(), conversation, seq, target: self.resent_to(&target), json };
+            let target = self.resent_to(&target, session, conversation);
+            let resent = Resent { id: id.clone(), conversation, seq, target, json };
             self.turn.effects.push(Effect::Read(connection, Read::Again(Box::new(resent))));
             return Ok(());
         }
@@ -59,12 +60,23 @@ impl Chat {
         Ok(())
     }
 
-    fn resent_to(&self, target: &Target) -> ResentTo {
-        let key = |place: &Place| place.0.as_ref().map(Name::key);
+    /// Where a message is to go whose id named one of that conversation. A name may be another room's or another
+    /// user's by now: then it is another target.
+    fn resent_to(&self, target: &Target, session: SessionId, first: ConversationId) -> ResentTo {
+        let room = |name: Option<&Name>| {
+            let now = name.and_then(|name| self.conversations.room(name));
+            ResentTo::Room(name.filter(|_| now.is_none_or(|now| now == first)).map(Name::key))
+        };
         match target {
-            Target::Default => ResentTo::Room(self.rules.default_rooms.first().map(Name::key)),
-            Target::Room(place) => ResentTo::Room(key(place)),
-            Target::User(place) => ResentTo::User(key(place)),
+            Target::Default => room(self.rules.default_rooms.first()),
+            Target::Room(place) => room(place.0.as_ref()),
+            Target::User(place) => {
+                let mine = self.sessions.get(session).map_or(UserId(session.0), |me| me.row.user);
+                let is_another = self
+                    .user(place)
+                    .is_ok_and(|(now, _)| self.conversations.direct(mine, now) != Some(first));
+                ResentTo::User(place.0.as_ref().filter(|_| !is_another).map(Name::key))
+            }
         }
     }
 
@@ -141,6 +153,15 @@ impl Chat {
             Some(twin) => only_looks_like(name, &twin),
             None => no_such_user(place),
         })
+    }
+
+    /// Why nothing was done to a user of whom there is nothing to take back: somebody else who looks the same is named.
+    pub(super) fn has_nothing(&self, user: &Name, what: &str) -> Refusal {
+        let mut msg = format!("{user} {what}");
+        if let Some(twin) = self.user_alike(user) {
+            msg.push_str(&format!(": {twin} only looks the same"));
+        }
+        refusal(ErrorKind::NoSuchUser, msg)
     }
 
     /// Somebody else, here or registered, whose name cannot be told from this one.

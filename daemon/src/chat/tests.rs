@@ -3,12 +3,15 @@
 
 mod access;
 mod asks;
+mod certificates;
+mod configured;
 mod disk;
 mod forgotten;
 mod limits;
 mod model;
 mod order;
 mod penalties;
+mod quotas;
 mod removed;
 mod roles;
 mod sessions;

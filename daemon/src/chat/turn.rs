@@ -50,7 +50,7 @@ pub(super) struct Turn {
     /// What was known of the names of removed users.
     pub(super) removed_before: Vec<(Name, Option<Removed>)>,
     /// The grants of users who were removed in this turn.
-    pub(super) grants_before: Vec<(Scope, Name, Role)>,
+    pub(super) grants_before: Vec<(Scope, Name, Role, Option<Name>)>,
 }
 
 impl Turn {
@@ -213,9 +213,9 @@ impl Chat {
         }
         let users = &self.users;
         self.sweeps.cancel_grants(|id| users.get(id).is_some());
-        for (scope, user, role) in self.turn.grants_before.drain(..) {
+        for (scope, user, role, by) in self.turn.grants_before.drain(..) {
             if scope.is_none_or(|room| self.conversations.get(room).is_some()) {
-                self.book.grant(scope, &user, Some(role));
+                self.book.grant(scope, &user, Some(role), by.as_ref());
             }
         }
         let mut out = Vec::with_capacity(effects.len());

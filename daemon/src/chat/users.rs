@@ -1,15 +1,15 @@
-//! Owns who is registered: names that have an owner, how an owner proves to be it, the codes that
-//! let one begin, and which certificates are known or revoked. The chat changes it; the net reads
-//! a shared copy to check passwords against. Never decides what a user may do.
+//! Owns who is registered: names that have an owner, how an owner proves to be it, and the codes that
+//! let one begin. It holds the known certificates beside them. The chat changes it; the net reads
+//! a shared copy to check passwords against, which costs little: see `parts`. Never decides what a user may do.
 
 use super::UserId;
-use super::names::Names;
+use super::certificates::{Certificate, Certificates, Revocation};
+use super::parts::Parts;
 use super::removed::Removed;
 use super::steps::tick;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
-use tcp_chat_protocol::{ErrorKind, Name, NameKey, Refusal};
+use tcp_chat_protocol::{ErrorKind, Name, NameKey, NameLook, Refusal};
 
 /// A registered user.
 #[derive(Clone, PartialEq, Eq)]
@@ -52,31 +52,8 @@ pub enum Gives {
     Certificate,
 }
 
-/// A client certificate that was issued here, or that somebody has logged in with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate {
-    /// SHA-256 of its public key. Not of the certificate: a signature can be written in more than
-    /// one way, and its owner must not get past a revocation by that.
-    pub key: Digest,
-    /// The user that it is for.
-    pub name: Name,
-    /// Until when it is good, in milliseconds since 1970.
-    pub until: u64,
-    /// It is accepted no more.
-    pub revoked: bool,
-}
-
-/// A client certificate, as the peer of a connection has shown it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Presented {
-    /// What it says.
-    pub certificate: Certificate,
-    /// When it was issued, in milliseconds since 1970, as far as it tells.
-    pub issued: u64,
-}
-
 /// A SHA-256 that prints as hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub [u8; 32]);
 
 impl Digest {
@@ -108,8 +85,8 @@ pub enum UserChange {
     Gone(UserId),
     /// A certificate is known, or its row changed.
     Certificate(Certificate),
-    /// A certificate has expired long ago.
-    Forget(Digest),
+    /// The certificate with this key for this name has expired long ago.
+    Forget(Digest, Name),
     /// One was removed.
     Removed(Removed),
     /// It was removed so long ago that no certificate can be left.
@@ -119,13 +96,14 @@ pub enum UserChange {
 /// Everyone who is registered.
 #[derive(Debug, Clone, Default)]
 pub struct Users {
-    all: BTreeMap<UserId, User>,
-    by_name: Names<UserId>,
-    certificates: BTreeMap<Digest, Certificate>,
-    /// The certificates of each name.
-    by_owner: HashMap<NameKey, BTreeSet<Digest>>,
-    /// Who may fetch a certificate, and until when.
-    fetching: BTreeSet<(u64, UserId)>,
+    all: Parts<UserId, User>,
+    /// By the exact name. A store may hold several of one name: the oldest has it, and when that is gone the next.
+    by_key: Parts<NameKey, Vec<UserId>>,
+    /// What a new name could not be told apart from.
+    by_look: Parts<NameLook, Vec<UserId>>,
+    certificates: Certificates,
+    /// Until when somebody may fetch a certificate, and who.
+    fetching: Parts<(u64, UserId), ()>,
 }
 
 impl Users {
@@ -144,7 +122,12 @@ impl Users {
     /// The user of this name.
     #[must_use]
     pub fn by_name(&self, name: &Name) -> Option<&User> {
-        self.all.get(&self.by_name.get(name)?)
+        self.by_key(&name.key())
+    }
+
+    /// The user whose name is compared by that.
+    pub(super) fn by_key(&self, key: &NameKey) -> Option<&User> {
+        self.all.get(self.by_key.get(key)?.first()?)
     }
 
     /// The user.
@@ -156,7 +139,8 @@ impl Users {
     /// The user of this name, or of one that looks like it.
     #[must_use]
     pub fn twin(&self, name: &Name) -> Option<&User> {
-        self.all.get(&self.by_name.twin(name)?)
+        let alike = |look: NameLook| self.all.get(self.by_look.get(&look)?.first()?);
+        self.by_name(name).or_else(|| name.looks().into_iter().find_map(alike))
     }
 
     /// The user that this code lets begin.
@@ -196,7 +180,9 @@ impl Users {
 
     /// All of them, in the order in which they were registered.
     pub fn iter(&self) -> impl Iterator<Item = &User> {
-        self.all.values().inspect(|_| tick())
+        let mut all: Vec<_> = self.all.iter().map(|(_, user)| user).inspect(|_| tick()).collect();
+        all.sort_unstable_by_key(|user| user.id.0);
+        all.into_iter()
     }
 
     /// How many there are.
@@ -208,40 +194,51 @@ impl Users {
     /// Is nobody registered?
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
+        self.all.len() == 0
     }
 
-    /// All certificates that are known.
+    /// All certificates that are known, in the order of their keys.
     pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
-        self.certificates.values().inspect(|_| tick())
+        self.certificates.iter()
     }
 
     /// Those of one user.
     pub fn certificates_of<'a>(&'a self, name: &Name) -> impl Iterator<Item = &'a Certificate> + use<'a> {
-        let keys = self.by_owner.get(&name.key());
-        let certificates = &self.certificates;
-        keys.into_iter().flatten().filter_map(move |key| {
-            tick();
-            certificates.get(key)
-        })
+        self.certificates.of(name)
     }
 
-    /// The certificate with this key.
+    /// Those with this key, one for each name that it was shown for.
+    pub fn certificates_with(&self, key: &Digest) -> impl Iterator<Item = &Certificate> + use<'_> {
+        self.certificates.with_key(key)
+    }
+
+    /// The certificate with this key for this name.
     #[must_use]
-    pub fn certificate(&self, key: &Digest) -> Option<&Certificate> {
-        self.certificates.get(key)
+    pub fn certificate(&self, key: &Digest, name: &Name) -> Option<&Certificate> {
+        self.certificates.get(key, name)
+    }
+
+    /// Is this key revoked, for this name or for all?
+    #[must_use]
+    pub fn is_revoked(&self, key: &Digest, name: &Name) -> bool {
+        let is_for_all = |c: &Certificate| c.revoked == Revocation::Key;
+        self.certificate(key, name).is_some_and(|c| c.revoked != Revocation::None)
+            || self.certificates_with(key).any(is_for_all)
     }
 
     /// Until when somebody may come in without a certificate to fetch the first one, in
     /// milliseconds since 1970; 0: nobody may.
     #[must_use]
     pub fn fetching_until(&self) -> u64 {
-        self.fetching.last().map_or(0, |(until, _)| *until)
+        self.fetching.last_key().map_or(0, |(until, _)| *until)
     }
 
     pub(super) fn put(&mut self, user: User) {
-        self.by_name.put(&user.name, user.id);
-        self.fetching.extend(fetches(&user).map(|until| (until, user.id)));
+        self.by_key.file(user.name.key(), user.id);
+        user.name.looks().into_iter().for_each(|look| self.by_look.file(look, user.id));
+        if let Some(until) = fetches(&user) {
+            self.fetching.insert((until, user.id), ());
+        }
         if let Some(before) = self.all.insert(user.id, user) {
             self.fetches_no_more(&before);
         }
@@ -257,25 +254,22 @@ impl Users {
     pub(super) fn remove(&mut self, id: UserId) -> Option<User> {
         let gone = self.all.remove(&id)?;
         self.fetches_no_more(&gone);
-        self.by_name.remove(&gone.name, id);
+        self.by_key.unfile(&gone.name.key(), &id);
+        gone.name.looks().iter().for_each(|look| self.by_look.unfile(look, &id));
         Some(gone)
     }
 
-    pub(super) fn put_certificate(&mut self, certificate: Certificate) {
-        self.forget_certificate(&certificate.key);
-        self.by_owner.entry(certificate.name.key()).or_default().insert(certificate.key);
-        self.certificates.insert(certificate.key, certificate);
+    /// What is known of a certificate once this is told of it, too; `None`: all of it is known already.
+    pub(super) fn merged_certificate(&self, told: Certificate) -> Option<Certificate> {
+        self.certificates.merged(told)
     }
 
-    pub(super) fn forget_certificate(&mut self, key: &Digest) {
-        let Some(gone) = self.certificates.remove(key) else { return };
-        let owner = gone.name.key();
-        if let Some(keys) = self.by_owner.get_mut(&owner) {
-            keys.remove(key);
-            if keys.is_empty() {
-                self.by_owner.remove(&owner);
-            }
-        }
+    pub(super) fn put_certificate(&mut self, certificate: Certificate) {
+        self.certificates.put(certificate);
+    }
+
+    pub(super) fn forget_certificate(&mut self, key: &Digest, name: &Name) {
+        self.certificates.forget(key, name);
     }
 }
 
@@ -285,30 +279,4 @@ fn fetches(user: &User) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn user(id: i64, name: &str) -> User {
-        User { id: UserId(id), name: name.parse().unwrap(), password: None, code: None, added: 0 }
-    }
-
-    #[test]
-    fn a_user_is_found_by_every_way_of_writing_the_name() {
-        let mut users = Users::new([user(1, "Ivan"), user(2, "bo")], []);
-        let find = |users: &Users, name: &str| users.by_name(&name.parse().unwrap()).map(|u| u.id.0);
-        assert_eq!(find(&users, "IVAN"), Some(1));
-        assert_eq!(find(&users, "B0"), None, "it only looks the same");
-        assert_eq!(users.twin(&"B0".parse().unwrap()).map(|u| u.id.0), Some(2));
-        assert_eq!(find(&users, "lvan"), None, "another name");
-        assert_eq!(users.twin(&"lvan".parse().unwrap()).map(|u| u.id.0), Some(1), "that looks like it");
-        users.remove(UserId(1));
-        assert_eq!((find(&users, "Ivan"), users.twin(&"lvan".parse().unwrap())), (None, None));
-    }
-
-    #[test]
-    fn nothing_secret_is_printed() {
-        let mut ana = user(1, "ana");
-        ana.password = Some("$argon2id$secret".into());
-        assert!(!format!("{ana:?}").contains("argon"));
-    }
-}
+mod tests;

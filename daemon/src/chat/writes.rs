@@ -2,8 +2,7 @@
 //! one transaction. Never knows how it is written.
 
 use super::steps::counted_id;
-use super::{Audit, Certificate, Removed, RightsChange, StoredRights, User, UserChange};
-use std::net::IpAddr;
+use super::{Audit, Certificate, Party, Removed, RightsChange, StoredRights, User, UserChange};
 use tcp_chat_protocol::{Colour, Name, RequestId, Seq};
 
 counted_id! {
@@ -107,8 +106,8 @@ pub enum SessionChange {
 pub struct Writes {
     /// Conversations that began.
     pub conversations: Vec<(ConversationId, ConversationKind)>,
-    /// From which network a name without an owner opened a room.
-    pub opened: Vec<(ConversationId, IpAddr)>,
+    /// Who opened a room: a registered user, or a network.
+    pub opened: Vec<(ConversationId, Party)>,
     /// Conversations that are gone with all their messages (direct messages whose two sessions
     /// have ended, rooms without members and messages). Written last.
     pub gone: Vec<ConversationId>,
@@ -162,13 +161,22 @@ pub struct StoredSession {
     pub rooms: Vec<(ConversationId, Seq)>,
 }
 
+/// Which log the store is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogId {
+    /// Random; another one after a restore.
+    pub id: String,
+    /// The newest number when it became this one: up to here it is also the log that was copied.
+    pub from: Seq,
+}
+
 /// What the store held at the start: small, whatever the number of messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
     /// Every conversation.
     pub conversations: Vec<StoredConversation>,
-    /// From which network a name without an owner opened a room.
-    pub opened: Vec<(ConversationId, IpAddr)>,
+    /// Who opened a room: a registered user, or a network.
+    pub opened: Vec<(ConversationId, Party)>,
     /// Every session.
     pub sessions: Vec<StoredSession>,
     /// Who may do what.
@@ -189,4 +197,6 @@ pub struct Found {
     pub last_conversation: i64,
     /// The highest session id (and so user id) ever given out.
     pub last_session: i64,
+    /// Which log it is.
+    pub log: LogId,
 }

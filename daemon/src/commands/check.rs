@@ -2,13 +2,13 @@
 //! is worth a look on this host. Never makes or changes anything.
 
 use super::{Failure, exit, host, print};
-use crate::settings::{History, Loaded};
-use crate::store::Store;
+use crate::chat::RoomTwin;
+use crate::settings::{History, Loaded, Settings};
+use crate::store::{Checked, Store};
 use crate::tls;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
-use tcp_chat_protocol::Timestamp;
 
 /// Reads configuration (the caller did), certificates and store.
 pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {
@@ -32,10 +32,20 @@ pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {
         }
     }
     let mut newest = None;
+    if let Some(wal) = Store::foreign_wal(&loaded.settings.history) {
+        warnings.push(format!(
+            "{}: the write-ahead log of the store that was there before this one: a start does not mix them, and sets \
+             it aside with the ending .of-the-store-before",
+            wal.display()
+        ));
+    }
     match store(&loaded.settings.history) {
-        Ok((found, of)) => {
+        Ok((found, Checked { newest: of, rooms })) => {
             good.push_str(&format!("{found}\n"));
             newest = of;
+            let Settings { rooms: configured, http, .. } = &loaded.settings;
+            let configured = [&configured.default[..], &http.rooms[..]].concat();
+            warnings.extend(RoomTwin::find(&configured, &rooms).iter().map(ToString::to_string));
         }
         Err(reason) => bad.push(reason),
     }
@@ -48,25 +58,25 @@ pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {
     if bad.is_empty() { Ok(()) } else { Err(Failure::new(exit, bad.join("\n"))) }
 }
 
-/// What is to be said of it, and of when its newest message is.
-fn store(history: &History) -> Result<(String, Option<Timestamp>), String> {
+/// What is to be said of it, and what was found in it.
+fn store(history: &History) -> Result<(String, Checked), String> {
     let Some(path) = &history.path else {
-        return Ok(("store: in memory, nothing is kept".to_owned(), None));
+        return Ok(("store: in memory, nothing is kept".to_owned(), Checked::default()));
     };
     let shown = path.display();
     if !path.exists() {
         // Its write-ahead log may be there.
         Store::check(history).map_err(|why| why.to_string())?;
-        return Ok((format!("{shown}: not there yet; a start makes it"), None));
+        return Ok((format!("{shown}: not there yet; a start makes it"), Checked::default()));
     }
     // Opening leaves files behind (SQLite's log, the lock). As root they would be root's, and the
     // daemon could not open them any more.
     if !is_own(path) {
         let said = format!("{shown}: not opened, since it belongs to another user; check as that user");
-        return Ok((said, None));
+        return Ok((said, Checked::default()));
     }
     match Store::check(history) {
-        Ok(newest) => Ok((format!("{shown}: fine"), newest)),
+        Ok(found) => Ok((format!("{shown}: fine"), found)),
         Err(why) => Err(why.to_string()),
     }
 }

@@ -50,12 +50,12 @@ fn for_people(fields: &Map<String, Value>) -> String {
 /// Reads the configuration again; prints what changed.
 pub(super) fn reload(socket: Option<&Path>) -> Result<(), Failure> {
     let data = ask(socket, &Request::Reload, Some(ANSWERS_WITHIN), exit::CONFIG)?;
-    let list = |name: &str| {
+    let list = |name: &str| -> Vec<&str> {
         let list = data.get(name).and_then(Value::as_array);
-        let list: Vec<&str> = list.into_iter().flatten().filter_map(Value::as_str).collect();
-        list.join(", ")
+        list.into_iter().flatten().filter_map(Value::as_str).collect()
     };
-    let (changed, needs_restart) = (list("changed"), list("needs_restart"));
+    let (changed, needs_restart) = (list("changed").join(", "), list("needs_restart").join(", "));
+    list("warnings").iter().for_each(|warning| eprintln!("warning: {warning}"));
     let changed = if changed.is_empty() { "nothing".to_owned() } else { changed };
     print(&format!("reloaded; changed: {changed}\n"))?;
     if needs_restart.is_empty() {

@@ -271,10 +271,7 @@ impl Daemon {
     /// True: it is to end.
     async fn grant(&mut self, wish: Wish) -> bool {
         match wish {
-            Wish::Drain(answer) => {
-                let _ = answer.send(());
-                return true;
-            }
+            Wish::Drain => return true,
             Wish::Log(level, answer) => drop(answer.send(self.set_log_level(&level))),
             Wish::Reload(answer) => {
                 let outcome = self.reload().await;

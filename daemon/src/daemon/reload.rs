@@ -55,7 +55,7 @@ impl Daemon {
         let outcome = self.try_reload().await;
         match &outcome {
             Ok(reloaded) => {
-                let Reloaded { changed, needs_restart } = reloaded;
+                let Reloaded { changed, needs_restart, warnings: _ } = reloaded;
                 info!(event = "reloaded", changed = ?changed, needs_restart = ?needs_restart, "configuration reloaded");
                 self.watch.reload_refused(None);
             }
@@ -91,12 +91,13 @@ impl Daemon {
         let (sender, receiver) = oneshot::channel();
         let rules = Control::Rules(Box::new(Rules::from(settings)), sender);
         self.inbox.put(Entry::Control(rules)).await.map_err(Refused::other)?;
-        receiver.await.map_err(|_| Refused::other("the hub has ended"))?;
+        let twins = receiver.await.map_err(|_| Refused::other("the hub has ended"))?;
         let keys = self.loaded.settings.changed_keys(settings);
         let (needs_restart, changed) =
             keys.into_iter().map(str::to_owned).partition(|key| NEEDS_RESTART.contains(&key.as_str()));
         self.loaded = fresh;
-        Ok(Reloaded { changed, needs_restart })
+        let warnings = twins.iter().map(ToString::to_string).collect();
+        Ok(Reloaded { changed, needs_restart, warnings })
     }
 
     /// While the daemon dies, wishes are still granted, but nothing is reloaded.
@@ -106,7 +107,7 @@ impl Daemon {
             match wish {
                 Wish::Reload(answer) => drop(answer.send(Err("the daemon is stopping".to_owned()))),
                 // It does already.
-                Wish::Drain(answer) => drop(answer.send(())),
+                Wish::Drain => {}
                 Wish::Log(level, answer) => drop(answer.send(self.set_log_level(&level))),
                 Wish::Status(answer) => {
                     drop(answer.send(self.watch.status(&self.loaded)));

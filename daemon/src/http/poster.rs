@@ -230,6 +230,7 @@ impl Seat {
             password: None,
             session,
             after: None,
+            log: None,
         };
         let fresh = Secret { token: Zeroizing::default(), hash: self.hash };
         Ask::Login {

@@ -2,10 +2,11 @@
 //! kept. Called by the turn. Never waits for whoever asked.
 
 use super::{Control, Health, Hub};
-use crate::chat::{NotGranted, Page, Registered};
+use crate::chat::{NotGranted, Page, Registered, RoomTwin};
 use crate::metrics::HubNow;
 use tcp_chat_protocol::reply::ActReply;
 use tokio::sync::oneshot;
+use tracing::warn;
 
 /// An operator's question, answered when its turn is kept.
 pub(super) enum Answer {
@@ -16,6 +17,7 @@ pub(super) enum Answer {
     Seen(oneshot::Sender<Page>, Page),
     User(oneshot::Sender<Result<usize, NotGranted>>, Result<usize, NotGranted>),
     Users(oneshot::Sender<Registered>),
+    Ruled(oneshot::Sender<Vec<RoomTwin>>, Vec<RoomTwin>),
 }
 
 impl Hub {
@@ -42,9 +44,23 @@ impl Hub {
             Control::Users(answer) => self.answers.push(Answer::Users(answer)),
             Control::Rules(rules, answer) => {
                 self.chat.set_rules(*rules);
-                self.answers.push(Answer::Done(answer));
+                self.answers.push(Answer::Ruled(answer, self.tell_twins()));
             }
         }
+    }
+
+    /// Says which rooms look like a configured one.
+    pub(super) fn tell_twins(&self) -> Vec<RoomTwin> {
+        let twins = self.chat.room_twins();
+        for RoomTwin { room, twin } in &twins {
+            warn!(
+                event = "room_twin",
+                room = room.as_str(),
+                twin = twin.as_str(),
+                "a room looks like a configured one: users take one for the other"
+            );
+        }
+        twins
     }
 
     /// Whoever asked and has gone away since is no matter.
@@ -83,6 +99,7 @@ impl Hub {
                     let failing = health.store_failing.clone();
                     drop(to.send(failing.map_or(done, |why| Err(NotGranted::NotKept(why)))));
                 }
+                Answer::Ruled(to, twins) => drop(to.send(twins)),
                 Answer::Users(to) => drop(to.send(self.chat.registered_users())),
             }
         }

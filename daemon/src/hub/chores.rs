@@ -103,20 +103,23 @@ impl Hub {
     fn tidy(&mut self) -> Result<bool, StoreError> {
         let began = std::time::Instant::now();
         let mut is_more = self.tidy_once()?;
+        // It was looked at before the slice went: the next look may find that there is room again.
+        self.tell_if_full();
         for _ in 1..SLICES {
             if !is_more || !self.is_over() || began.elapsed() >= SLICES_TIME {
                 break;
             }
             is_more = self.tidy_once()?;
         }
-        self.tell_if_full();
         Ok(is_more)
     }
 
+    /// Whether messages went for the room that they took, since it was last said.
     fn tell_if_full(&mut self) {
         let HistoryBytes { taken, most } = self.store.history_bytes();
         let Some(most) = most else { return };
-        if taken > most && !self.is_full_told {
+        let is_full = taken > most || std::mem::take(&mut self.is_cut);
+        if is_full && !self.is_full_told {
             self.is_full_told = true;
             warn!(
                 event = "history_full",
@@ -131,11 +134,12 @@ impl Hub {
 
     /// Removes a slice. True: there may be more. The chat hears in the next turn of what is gone.
     fn tidy_once(&mut self) -> Result<bool, StoreError> {
-        let Some(tidied) = self.store.tidy(self.certainly())? else { return Ok(false) };
+        let Some(tidied) = self.store.tidy(self.clock.at_least(self.now()))? else { return Ok(false) };
         let (oldest, of) = self.forgotten.get_or_insert_default();
         *oldest = tidied.oldest;
         of.extend(tidied.of);
         let Removed { age, number, bytes, gone } = tidied.removed;
+        self.is_cut |= bytes > 0;
         self.metrics.hub.removed([age, number, bytes, gone]);
         Ok(true)
     }

@@ -2,7 +2,7 @@
 //! place where a connection waits for the hub, so that the back-pressure falls on who sends.
 
 use crate::chat::{
-    Act, Command, ConnectionId, Counts, Cursor, Look, NotGranted, Page, Registered, Rules, UserWish,
+    Act, Command, ConnectionId, Counts, Cursor, Look, NotGranted, Page, Registered, RoomTwin, Rules, UserWish,
 };
 use crate::hub::Outbox;
 use crate::metrics::HubNow;
@@ -48,7 +48,7 @@ pub enum Control {
     /// Who is registered?
     Users(oneshot::Sender<Registered>),
     /// Go by other settings.
-    Rules(Box<Rules>, oneshot::Sender<()>),
+    Rules(Box<Rules>, oneshot::Sender<Vec<RoomTwin>>),
 }
 
 /// What the hub says of itself.

@@ -4,31 +4,32 @@
 
 mod answers;
 mod chores;
+mod clock;
 mod deliver;
 mod directory;
 mod inbox;
 mod outbox;
+mod past;
 mod waiting;
 
 pub use directory::Directory;
 pub use inbox::{Control, Entry, Health, HubGone, Inbox, inbox};
 pub use outbox::{Closed, Item, Outbox, Taken};
 
-use crate::chat::{
-    Chat, Command, ConnectionId, ConversationId, Found, IdMap, Now, Past, PastUnknown, Rules, SessionId,
-};
+use crate::chat::{Chat, Command, ConnectionId, ConversationId, Found, IdMap, Now, Rules};
 use crate::log;
 use crate::metrics::Metrics;
 use crate::store::Store;
 use answers::Answer;
 use arc_swap::ArcSwap;
 use chores::CHECK_EVERY;
+use clock::Clock;
+use past::Sent;
 use std::sync::Arc;
 use std::time::Duration;
-use tcp_chat_protocol::{RequestId, Seq, Timestamp};
+use tcp_chat_protocol::{Seq, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
-use tracing::error;
 use waiting::Waiting;
 
 /// Commands that one turn takes at most, so that a commit stays short.
@@ -69,11 +70,12 @@ struct Hub {
     /// When to look again at those who are held.
     held_at: Instant,
     began: Instant,
-    /// The system's clock at that moment.
-    began_wall: Timestamp,
+    clock: Clock,
     tidy_at: Instant,
     /// When to look whether the store's files are still there.
     check_at: Instant,
+    /// Messages went for the room that they took.
+    is_cut: bool,
     /// It was said that the oldest messages go for the room that they take.
     is_full_told: bool,
     /// What retention took and the chat does not know yet: below which number, and of which
@@ -117,15 +119,15 @@ pub fn spawn(
 impl Hub {
     fn new(
         rules: Rules,
-        store: Store,
+        mut store: Store,
         found: Found,
         directory: Directory,
         bars: Bars,
         metrics: Arc<Metrics>,
     ) -> Self {
         let began = Instant::now();
-        let began_wall = Timestamp::now();
-        let now = Now { mono: 0, wall: began_wall.0 };
+        let now = Now { mono: 0, wall: Timestamp::now().0 };
+        let clock = Clock::new(Timestamp(now.wall), store.newest().ok().flatten());
         let chat = Chat::restore(rules, found, now);
         directory.publish(chat.users());
         Self {
@@ -139,10 +141,11 @@ impl Hub {
             unhurried_at: began,
             held_at: began,
             began,
-            began_wall,
+            clock,
             // At once: how much there is, is part of the first STATUS.
             tidy_at: began,
             check_at: began + CHECK_EVERY,
+            is_cut: false,
             is_full_told: false,
             forgotten: None,
             failing: None,
@@ -155,6 +158,7 @@ impl Hub {
     async fn run(mut self, mut entries: mpsc::Receiver<Entry>) -> Ended {
         let mut taken = Vec::new();
         let mut waiting = Waiting::default();
+        self.tell_twins();
         // What restoring found to write.
         self.turn(&mut waiting);
         loop {
@@ -176,13 +180,6 @@ impl Hub {
     fn now(&self) -> Now {
         let mono = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         Now { mono, wall: Timestamp::now().0 }
-    }
-
-    /// The moment that it is at least: a clock that jumps ahead while we run must not make messages
-    /// old, and take them away.
-    fn certainly(&self) -> Timestamp {
-        let Now { mono, wall } = self.now();
-        Timestamp(wall.min(self.began_wall.0.saturating_add(mono)))
     }
 
     /// When there is something to do although nobody asks.
@@ -319,28 +316,6 @@ fn gather(entries: &mut mpsc::Receiver<Entry>, waiting: &mut Waiting) {
         if came == 0 {
             return;
         }
-    }
-}
-
-/// The store, as the chat asks it.
-struct Sent<'a>(&'a mut Store);
-
-impl Past for Sent<'_> {
-    fn sent(
-        &mut self,
-        session: SessionId,
-        id: &RequestId,
-    ) -> Result<Option<(ConversationId, Seq)>, PastUnknown> {
-        self.0.sent(session, id).map_err(|why| {
-            if log::has_room() {
-                error!(
-                    event = "store_unreadable",
-                    error = why.to_string(),
-                    "store failed: it could not be read"
-                );
-            }
-            PastUnknown
-        })
     }
 }
 

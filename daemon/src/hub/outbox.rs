@@ -2,7 +2,7 @@
 //! its bound the tail turns into a gap that swallows chunks by their numbers, to be read from the
 //! store: so a slow reader holds up nobody and costs no memory. Never writes to a socket.
 
-use crate::chat::{Closing, Range, Read, SLOWEST_MS, SessionId};
+use crate::chat::{Chunk, Closing, ConversationId, IdMap, Range, Read, SLOWEST_MS, SessionId};
 use crate::store::Kept;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -51,6 +51,8 @@ pub struct Outbox {
 #[derive(Debug, Default)]
 struct Inner {
     items: VecDeque<Item>,
+    /// If the last item is a gap that swallows: where the last range of each conversation is in it.
+    swallowed: Option<IdMap<ConversationId, usize>>,
     /// What the items hold.
     bytes: usize,
     /// Whoever is waiting for an item.
@@ -104,8 +106,7 @@ impl Outbox {
         if inner.closing.is_some() {
             return None;
         }
-        inner.bytes += item.bytes();
-        inner.items.push_back(item);
+        inner.append(item);
         inner.waker.take()
     }
 
@@ -117,8 +118,7 @@ impl Outbox {
         if inner.closing.is_some() || inner.bytes > self.bound {
             return false;
         }
-        inner.bytes += line.len();
-        inner.items.push_back(Item::Shared(line.clone()));
+        inner.append(Item::Shared(line.clone()));
         !std::mem::replace(&mut inner.unhurried, true)
     }
 
@@ -140,21 +140,18 @@ impl Outbox {
         }
         let chunk = kept.chunk();
         let size = chunk.lines.len();
-        if let Some(Item::Read(Read::Gap(_, ranges))) = inner.items.back_mut() {
-            widen(ranges, chunk);
-        } else if inner.bytes + size > self.bound
+        if inner.widen(chunk) {
+            return (inner.waker.take(), false);
+        }
+        if inner.bytes + size > self.bound
             && inner.bytes > 0
             && let Some(session) = inner.session
         {
-            let range = Range { conversation: chunk.conversation, first: chunk.first, last: chunk.last };
-            let gap = Item::Read(Read::Gap(session, vec![range]));
-            inner.bytes += gap.bytes();
-            inner.items.push_back(gap);
+            inner.append(Item::Read(Read::Gap(session, vec![range(chunk)])));
             falls_behind = true;
         } else {
-            inner.bytes += size;
             let item = if ids.is_empty() { Item::Kept(kept.clone()) } else { Item::Own(kept.clone(), ids) };
-            inner.items.push_back(item);
+            inner.append(item);
         }
         (inner.waker.take(), falls_behind)
     }
@@ -256,18 +253,40 @@ impl Outbox {
         }
         inner.bytes = inner.bytes.saturating_sub(size);
         let rest = inner.items.split_off(count);
+        inner.swallowed = None;
         Poll::Ready(Taken::Items(std::mem::replace(&mut inner.items, rest)))
     }
 }
 
-/// Notes a chunk in a gap. A chunk that follows directly on what is noted of its conversation makes
-/// that range longer; after a time out of the room it is a range of its own.
-fn widen(ranges: &mut Vec<Range>, chunk: &crate::chat::Chunk) {
-    let known = ranges.iter_mut().rev().find(|r| r.conversation == chunk.conversation);
-    match known {
-        Some(range) if range.last == chunk.prev => range.last = chunk.last,
-        _ => ranges.push(Range { conversation: chunk.conversation, first: chunk.first, last: chunk.last }),
+impl Inner {
+    fn append(&mut self, item: Item) {
+        self.bytes += item.bytes();
+        self.items.push_back(item);
+        self.swallowed = None;
     }
+
+    /// Notes a chunk in the gap at the end. False: there is none. A chunk that follows directly on what is
+    /// noted of its conversation makes that range longer; after a time out of the room it is a range of its
+    /// own. Each takes the same time, however many ranges there are: a slow reader of many rooms must not
+    /// hold the hub.
+    fn widen(&mut self, chunk: &Chunk) -> bool {
+        let Some(Item::Read(Read::Gap(_, ranges))) = self.items.back_mut() else { return false };
+        let last_of = self.swallowed.get_or_insert_with(|| {
+            ranges.iter().enumerate().map(|(at, range)| (range.conversation, at)).collect()
+        });
+        match last_of.get(&chunk.conversation).and_then(|at| ranges.get_mut(*at)) {
+            Some(known) if known.last == chunk.prev => known.last = chunk.last,
+            _ => {
+                last_of.insert(chunk.conversation, ranges.len());
+                ranges.push(range(chunk));
+            }
+        }
+        true
+    }
+}
+
+fn range(chunk: &Chunk) -> Range {
+    Range { conversation: chunk.conversation, first: chunk.first, last: chunk.last }
 }
 
 #[cfg(test)]

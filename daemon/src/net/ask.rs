@@ -55,7 +55,7 @@ fn login_ask(login: Box<Login>) -> Result<Ask, Refusal> {
 mod tests {
     use super::*;
 
-    const BOUNDS: Bounds = Bounds { msg_bytes: 100 };
+    const BOUNDS: Bounds = Bounds { msg_bytes: 100, rooms: 0 };
 
     #[test]
     fn a_text_is_encoded_before_the_hub_sees_it() {

@@ -13,6 +13,7 @@ use crate::hub::{Closed, Entry, Item, Outbox};
 use crate::log;
 use crate::metrics::{self, Handshake};
 use crate::settings::Limits;
+use crate::tls::handshake_failure;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
@@ -87,7 +88,7 @@ async fn shake_hands(
             None
         }
         Ok(Err(NoTls::Failed(why))) => {
-            debug!(event = "handshake_failed", peer = %peer, reason = "tls", error = why.to_string(), "handshake failed");
+            debug!(event = "handshake_failed", peer = %peer, reason = "tls", error = handshake_failure(&why), "handshake failed");
             counts.handshake(metrics::Tls::None, Handshake::Failed);
             None
         }

@@ -1,7 +1,7 @@
 //! Owns what a connection's handshake says about who is there: the certificate that the peer has
 //! shown and TLS has verified. Never decides whether it is accepted: it may be revoked.
 
-use crate::chat::{Certificate, Digest, Presented};
+use crate::chat::{Certificate, Digest, Presented, Revocation};
 use crate::tls::Shown;
 use rustls::pki_types::CertificateDer;
 use std::sync::Arc;
@@ -38,6 +38,6 @@ impl From<Shown> for Certificate {
     fn from(shown: Shown) -> Self {
         let Shown { key, name, until, from: _ } = shown;
         let name: Name = name;
-        Self { key: Digest(key), name, until, revoked: false }
+        Self { key: Digest(key), name, until, revoked: Revocation::None }
     }
 }

@@ -65,7 +65,7 @@ pub(super) enum ReadEnd {
 
 impl Reader {
     pub(super) fn new(id: ConnectionId, limits: &Limits, identity: Identity) -> Self {
-        let bounds = Bounds { msg_bytes: limits.msg_bytes };
+        let bounds = Bounds { msg_bytes: limits.msg_bytes, rooms: limits.rooms_per_session };
         let mut decoder = LineDecoder::new(limits.line_bytes);
         decoder.set_wiping(true);
         Self {

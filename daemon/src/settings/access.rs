@@ -1,7 +1,6 @@
 //! Owns what the settings say of who may come in: `[auth]`, and client certificates in `[tls]`. Notes
 //! problems as all of [`super::sections`] does. Reads no file but the one with the password's hash.
 
-use super::masked;
 use super::sections::Reader;
 use super::{Auth, AuthMode, ClientAuth};
 use std::path::{Path, PathBuf};
@@ -79,14 +78,5 @@ impl Reader<'_> {
         let text = std::str::from_utf8(&bytes)
             .map_err(|e| format!("{shown}: byte {} is no UTF-8; save the file as UTF-8", e.valid_up_to()))?;
         Ok(Zeroizing::new(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned()))
-    }
-
-    /// A file with a secret, for a sentence: its path where there is one. Otherwise what was written may be the
-    /// secret itself.
-    pub(super) fn shown_file(&self, key: &str, file: &Path) -> String {
-        if file.exists() || masked::may_show(key) {
-            return file.display().to_string();
-        }
-        format!("the file that it names (relative to {})", self.base.display())
     }
 }

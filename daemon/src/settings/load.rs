@@ -102,6 +102,9 @@ pub(super) fn load_from(inputs: &Inputs, places: &[&Path]) -> Result<Loaded, Pro
         permission: false,
     };
     let settings = reader.settings();
+    if let (true, Some((_, key))) = (reader.values.layers.problems.is_empty(), &settings.tls.own) {
+        reader.key_is_there(key);
+    }
     let Reader { values: Values { layers }, permission, .. } = reader;
     let origins = show::keys().map(|key| (key, layers.origin(key))).collect();
     if layers.problems.is_empty() {

@@ -8,12 +8,35 @@ use std::ops::Range;
 /// Settings that name a file with a secret: by mistake the secret itself may stand there.
 const SECRET_FILES: [&str; 3] = ["auth.password_file", "http.token_file", "tls.key"];
 
+/// Settings that are paths: by mistake what belongs into the file may stand there.
+const PATHS: [&str; 8] = [
+    "tls.dir",
+    "tls.certificate",
+    "tls.key",
+    "tls.client_ca",
+    "auth.password_file",
+    "history.path",
+    "admin.socket",
+    "http.token_file",
+];
+
+/// The longest path that the system takes, in bytes.
+const PATH_BYTES: usize = 4096;
+
 /// Stands for what is not shown.
 pub(super) const HIDDEN: &str = "…";
 
 /// May a value of that key be shown, as it was written?
-pub(super) fn may_show(key: &str) -> bool {
-    show::keys().any(|known| known == key) && !SECRET_FILES.contains(&key)
+pub(super) fn may_show(key: &str, value: &str) -> bool {
+    show::keys().any(|known| known == key)
+        // As it was written: a backslash begins what may be the end of a line.
+        && (!PATHS.contains(&key) || can_be_path(value) && !value.contains('\\'))
+        && !SECRET_FILES.contains(&key)
+}
+
+/// Can it be a path at all? A key or a certificate in PEM is none, and it may be on one line.
+pub(super) fn can_be_path(value: &str) -> bool {
+    value.len() <= PATH_BYTES && !value.contains("BEGIN") && !value.contains(['\n', '\r', '\0'])
 }
 
 /// What is shown of one line, and where the carets go: columns, from 0.
@@ -33,7 +56,7 @@ pub(super) fn readable(line: &str, span: Range<usize>, key: &str) -> Shown {
     let before = if is_harmless_before(before) { before } else { HIDDEN };
     let is_name = key.rsplit('.').next() == Some(marked.trim_matches(['"', '\'']));
     // A table may have anything in it.
-    let is_shown = is_name || is_value && may_show(key) && !marked.starts_with('{');
+    let is_shown = is_name || is_value && may_show(key, marked) && !marked.starts_with('{');
     let marked = if is_shown { marked } else { HIDDEN };
     let after = if is_value && after.trim_start().starts_with('#') {
         after.to_owned()

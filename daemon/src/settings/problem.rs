@@ -40,13 +40,24 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.place)?;
+        write!(f, "{}: ", escaped(&self.place))?;
         if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
+            write!(f, "{}: ", escaped(&self.key))?;
         }
         f.write_str(&self.reason)?;
         self.excerpt.as_ref().map_or(Ok(()), |excerpt| write!(f, "\n{excerpt}"))
     }
+}
+
+/// A key or a place that somebody wrote, with what would move a terminal's cursor or hide as an escape.
+fn escaped(key: &str) -> String {
+    key.chars().fold(String::new(), |mut shown, c| {
+        match c {
+            '"' | '\'' | '\\' => shown.push(c),
+            _ => shown.extend(c.escape_debug()),
+        }
+        shown
+    })
 }
 
 /// Everything that is wrong with a configuration; never empty where it is an error.

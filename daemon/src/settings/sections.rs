@@ -2,14 +2,13 @@
 //! problems and goes on with the default, so that one run shows them all. Reads no file.
 
 use super::layers::Environment;
-use super::masked;
 use super::values::Values;
 use super::{
     Admin, Durability, History, Limits, Listen, Log, LogFormat, MaxBytes, Rooms, Sessions, Settings,
     Shutdown, Tls,
 };
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use tcp_chat_protocol::Name;
 
@@ -294,33 +293,6 @@ impl Reader<'_> {
     fn shutdown(&mut self) -> Shutdown {
         let grace = self.values.duration("shutdown.grace", Duration::ZERO..=HOUR);
         Shutdown { grace: grace.unwrap_or(Shutdown::default().grace) }
-    }
-
-    /// A path: absolute in the end. `$CREDENTIALS_DIRECTORY/` in front is where systemd's
-    /// `LoadCredential=` puts files; nothing else is expanded.
-    pub(super) fn path(&mut self, key: &str) -> Option<PathBuf> {
-        const CREDENTIALS: &str = "$CREDENTIALS_DIRECTORY/";
-        let text = self.values.text(key)?;
-        if let Some(name) = text.strip_prefix(CREDENTIALS) {
-            return match self.environment.credentials() {
-                Some(directory) => Some(Path::new(directory).join(name)),
-                None => {
-                    let reason = "$CREDENTIALS_DIRECTORY is not set; it is there only when systemd starts the \
-                                  daemon with LoadCredential=";
-                    self.values.refuse(key, reason);
-                    None
-                }
-            };
-        }
-        if text.is_empty() || text.contains(['\0', '\n']) || text.starts_with(['$', '~']) {
-            let shown = if masked::may_show(key) { format!("{text:?}") } else { "what it is".to_owned() };
-            let reason = format!(
-                "{shown} is no path; write it out: only $CREDENTIALS_DIRECTORY/ at the start is expanded"
-            );
-            self.values.refuse(key, reason);
-            return None;
-        }
-        Some(self.base.join(text))
     }
 }
 

@@ -3,6 +3,7 @@
 //! left of one goes with the next backup to that folder, or, beside the store, at the next start.
 
 use super::StoreError;
+use super::identity;
 use super::place::Place;
 use super::shared::Shared;
 use rusqlite::Connection;
@@ -128,6 +129,7 @@ fn copy_pages(
     if copied? {
         // Its bound was made for the disk of this store.
         copy.execute("UPDATE totals SET max_bytes = NULL", []).map_err(&error)?;
+        identity::forget(&copy).map_err(&error)?;
         copy.close().map_err(|(_, e)| error(e))?;
         return Ok(true);
     }

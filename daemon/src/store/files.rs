@@ -125,6 +125,11 @@ impl Files {
         }))
     }
 
+    /// What the first bytes of the store said when they were last looked at.
+    pub(super) fn header(&self) -> Header {
+        self.content().newest
+    }
+
     /// Has what a turn writes a name to be found by? Asked for each turn, before it is committed: two system
     /// calls, without a look at a folder.
     pub(super) fn have_names(&self) -> Result<(), StoreError> {
@@ -205,11 +210,22 @@ impl Files {
         self.wal_bytes.swap(facts.len(), Ordering::Relaxed) > facts.len()
     }
 
-    /// Does another database stand in the bytes of the store's own file? A restore wrote over it then.
-    pub(super) fn is_restored_over(&self) -> bool {
-        matches!(how_other(&self.link, self.store.identity), Ok(None))
+    /// Our write-ahead log, where another database stands in the bytes of the store's own file: a restore wrote over it.
+    pub(super) fn wal_of_a_store_written_over(&self) -> Option<&Path> {
+        let is_over = matches!(how_other(&self.link, self.store.identity), Ok(None))
             && self.content().lost.is_some_and(|(which, _)| which == Which::Store)
-            && matches!(Header::read(&self.store.file), Ok(Some(_)))
+            && matches!(Header::read(&self.store.file), Ok(Some(_)));
+        is_over.then_some(self.own_wal()).flatten()
+    }
+
+    /// Our write-ahead log, where another file lies in the store's place.
+    pub(super) fn wal_of_a_store_replaced(&self) -> Option<&Path> {
+        let is_replaced = matches!(how_other(&self.store.path, self.store.identity), Ok(Some(REPLACED)));
+        is_replaced.then_some(self.own_wal()).flatten()
+    }
+
+    fn own_wal(&self) -> Option<&Path> {
+        matches!(how_other(&self.wal.path, self.wal.identity), Ok(None)).then_some(&*self.wal.path)
     }
 
     /// The write-ahead log has so many pages, as SQLite knows. Is it as long?

@@ -1,18 +1,18 @@
 //! Owns what is read when the store is opened, and the totals that are kept so that it needs no
 //! scan. Called by the writer. Never reads messages.
 
-use super::rights;
+use super::bytes;
 use super::rows::{int, number};
-use super::{tidy, users};
+use super::{identity, rights, tidy, users};
 use crate::chat::{
     ConversationId, ConversationKind, Found, SessionId, SessionRow, StoredConversation, StoredSession,
     UserId, Writes,
 };
 use crate::chat::{SessionChange, UserChange};
 use rusqlite::types::Type;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
-use tcp_chat_protocol::{Name, Seq};
+use tcp_chat_protocol::{Name, Seq, Timestamp};
 
 /// What would cost a scan to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(super) struct Totals {
     pub(super) head: Seq,
     /// How many messages are here.
     pub(super) messages: u64,
+    /// How many bytes they take, by `bytes::of_chunk`.
+    pub(super) bytes: u64,
     /// The highest conversation id ever given out.
     pub(super) last_conversation: i64,
     /// The highest session id ever given out.
@@ -37,7 +39,9 @@ impl Totals {
         }
         for chunk in &writes.chunks {
             self.head = self.head.max(chunk.last);
-            self.messages += chunk.last - chunk.first + 1;
+            let count = chunk.last - chunk.first + 1;
+            self.messages += count;
+            self.bytes += bytes::of_chunk(chunk.lines.len() as u64, count);
         }
         for change in &writes.sessions {
             if let SessionChange::Put(row) = change {
@@ -64,11 +68,11 @@ impl Totals {
 /// Writes the totals, if they are still what they were `before`. If not, another program wrote them:
 /// somebody restored a backup into the store while it was in use.
 pub(super) fn put_totals(log: &Connection, before: &Totals, totals: &Totals) -> rusqlite::Result<()> {
-    let Totals { head, messages, last_conversation, last_session, sent_as_to } = *totals;
+    let Totals { head, messages, bytes, last_conversation, last_session, sent_as_to } = *totals;
     log.prepare_cached(
         "UPDATE totals SET head = ?1, messages = ?2, last_conversation = ?3, last_session = ?4,
-         sent_as_to = ?5
-         WHERE head = ?6 AND messages = ?7",
+         sent_as_to = ?5, bytes = ?6
+         WHERE head = ?7 AND messages = ?8",
     )?
     .execute(params![
         int(head),
@@ -76,6 +80,7 @@ pub(super) fn put_totals(log: &Connection, before: &Totals, totals: &Totals) -> 
         last_conversation,
         last_session,
         int(sent_as_to),
+        int(bytes),
         int(before.head),
         int(before.messages)
     ])
@@ -96,16 +101,19 @@ pub(super) fn take_back_totals(log: &Connection, kept: &Totals) -> rusqlite::Res
 
 /// Reads the totals.
 pub(super) fn totals(log: &Connection) -> rusqlite::Result<Totals> {
-    log.prepare_cached("SELECT head, messages, last_conversation, last_session, sent_as_to FROM totals")?
-        .query_row([], |row| {
-            Ok(Totals {
-                head: number(row, 0)?,
-                messages: number(row, 1)?,
-                last_conversation: row.get(2)?,
-                last_session: row.get(3)?,
-                sent_as_to: number(row, 4)?,
-            })
+    log.prepare_cached(
+        "SELECT head, messages, last_conversation, last_session, sent_as_to, bytes FROM totals",
+    )?
+    .query_row([], |row| {
+        Ok(Totals {
+            head: number(row, 0)?,
+            messages: number(row, 1)?,
+            last_conversation: row.get(2)?,
+            last_session: row.get(3)?,
+            sent_as_to: number(row, 4)?,
+            bytes: number(row, 5)?,
         })
+    })
 }
 
 /// Reads all that the chat needs to go on.
@@ -129,6 +137,7 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
         .collect::<rusqlite::Result<_>>()?;
 
     let (users, certificates) = users::read(log)?;
+    let log_id = identity::of(log)?;
     let Totals { head, last_conversation, last_session, .. } = totals;
     let (rights, audit) = (rights::read(log)?, Vec::new());
     let opened = log
@@ -149,6 +158,7 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
         oldest: tidy::first(log).map_or(0, |first| first.unwrap_or(head + 1)),
         last_conversation,
         last_session,
+        log: log_id,
     };
     Ok((found, totals))
 }
@@ -177,6 +187,12 @@ pub(super) fn name(row: &Row<'_>, column: usize) -> rusqlite::Result<Name> {
     Name::parse_kept(row.get_ref(column)?.as_str()?).map_err(wrong)
 }
 
+/// The names of all rooms.
+pub(super) fn rooms(log: &Connection) -> rusqlite::Result<Vec<Name>> {
+    let mut rooms = log.prepare("SELECT room FROM conversations WHERE room IS NOT NULL ORDER BY id")?;
+    rooms.query_map([], |row| name(row, 0))?.collect()
+}
+
 /// A text that must be what it was when it was written.
 pub(super) fn parsed<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
 where
@@ -186,4 +202,11 @@ where
         .as_str()?
         .parse()
         .map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(e)))
+}
+
+/// The stamp of the newest message, if there is one.
+pub(super) fn newest(log: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    let newest = "SELECT ts FROM chunks ORDER BY first DESC LIMIT 1";
+    let newest: Option<i64> = log.query_row(newest, [], |row| row.get(0)).optional()?;
+    Ok(newest.and_then(|ts| u64::try_from(ts).ok()).map(Timestamp))
 }

@@ -4,34 +4,41 @@
 
 use super::rows::{int, number};
 use super::{Caught, Range};
-use crate::chat::SessionId;
+use crate::chat::{ConversationId, SessionId};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use tcp_chat_protocol::{RequestId, Seq, event};
 
 /// Reads from the beginning of `ranges` on until there are about `bytes`. Inside one read
-/// transaction.
+/// transaction. A range is not looked up before its turn comes: so a gap of many conversations costs
+/// the same for each of them, in however many parts it is read.
 pub(super) fn read(
     log: &Connection,
     session: SessionId,
-    ranges: Vec<Range>,
+    mut ranges: Vec<Range>,
     bytes: usize,
 ) -> rusqlite::Result<Caught> {
     let mut caught = Caught::default();
     let mut own = Own::new(log, session)?;
     let mut chain = Chain::new(log)?;
     let mut lines = log.prepare_cached("SELECT lines FROM chunks WHERE first = ?1")?;
-    // The next chunk of each range, the smallest numbers first: chunks do not overlap.
-    let mut next = BinaryHeap::with_capacity(ranges.len());
-    for range in ranges {
-        if let Some((first, last)) = chain.next(&range, &mut caught.lost)? {
-            next.push(Reverse((first, last, range_key(range))));
+    // The next is at the end. What is left of a part is in this order already.
+    ranges.sort_by_key(|range| Reverse((range.first, range.conversation.0)));
+    // The next chunk of each range that was looked up, the smallest numbers first: chunks do not overlap.
+    let mut next = BinaryHeap::new();
+    loop {
+        // What begins behind the end of the next chunk has no chunk before it.
+        while let Some(range) = ranges.last()
+            && next.peek().is_none_or(|Reverse((_, last, _))| range.first <= *last)
+            && let Some(range) = ranges.pop()
+        {
+            if let Some((first, last)) = chain.next(&range, &mut caught)? {
+                next.push(Reverse((first, last, range_key(range))));
+            }
         }
-    }
-    while let Some(Reverse((first, last, (conversation, from, to)))) = next.pop() {
-        let mut range =
-            Range { conversation: crate::chat::ConversationId(conversation), first: from, last: to };
+        let Some(Reverse((first, last, (conversation, from, to)))) = next.pop() else { break };
+        let mut range = Range { conversation: ConversationId(conversation), first: from, last: to };
         let mut rows = lines.query([int(first)])?;
         if let Some(row) = rows.next()? {
             let chunk = Cut { first, last, from: from.max(first), to: to.min(last) };
@@ -40,7 +47,7 @@ pub(super) fn read(
         drop(rows);
         if last < to {
             range.first = last + 1;
-            if let Some((first, last)) = chain.next(&range, &mut caught.lost)? {
+            if let Some((first, last)) = chain.next(&range, &mut caught)? {
                 range.first = range.first.max(first);
                 next.push(Reverse((first, last, range_key(range))));
             }
@@ -50,16 +57,13 @@ pub(super) fn read(
         }
     }
     // The loss before these was told; so they go on where their next chunk begins.
-    caught.rest = next
-        .into_sorted_vec()
-        .into_iter()
-        .rev()
-        .map(|Reverse((chunk, _, (conversation, from, to)))| Range {
-            conversation: crate::chat::ConversationId(conversation),
-            first: from.max(chunk),
-            last: to,
-        })
-        .collect();
+    ranges.extend(next.into_iter().map(|Reverse((chunk, _, (conversation, from, to)))| Range {
+        conversation: ConversationId(conversation),
+        first: from.max(chunk),
+        last: to,
+    }));
+    ranges.sort_by_key(|range| Reverse((range.first, range.conversation.0)));
+    caught.rest = ranges;
     Ok(caught)
 }
 
@@ -84,8 +88,12 @@ impl<'l> Chain<'l> {
     }
 
     /// The first and last number of the first chunk that has something of the range. What the
-    /// range had before it and is gone goes into `lost`.
-    fn next(&mut self, range: &Range, lost: &mut Option<(Seq, Seq)>) -> rusqlite::Result<Option<(Seq, Seq)>> {
+    /// range had before it and is gone goes into `caught.lost`.
+    fn next(&mut self, range: &Range, caught: &mut Caught) -> rusqlite::Result<Option<(Seq, Seq)>> {
+        #[cfg(test)]
+        {
+            caught.looked_up += 1;
+        }
         let found = self
             .next
             .query_row(params![range.conversation.0, int(range.first)], |row| {
@@ -103,7 +111,7 @@ impl<'l> Chain<'l> {
         // The message before what was found is in the range, and was not found itself.
         if before >= range.first.max(1) {
             let (from, to) = (range.first.max(1), before.min(range.last));
-            *lost = Some(lost.map_or((from, to), |(a, b)| (a.min(from), b.max(to))));
+            caught.lost = Some(caught.lost.map_or((from, to), |(a, b)| (a.min(from), b.max(to))));
         }
         Ok(chunk)
     }

@@ -5,11 +5,10 @@
 use super::files::Files;
 use super::shared::Shared;
 use super::wal::{self, Checkpoints};
-use super::{Store, StoreError, schema};
+use super::{Store, StoreError, remembered, schema};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tracing::warn;
 
 /// Between two looks at the store's path, where turns are frequent.
 pub(super) const BETWEEN_CHECKS: Duration = Duration::from_millis(20);
@@ -108,6 +107,10 @@ impl Store {
             let may_copy = self.shared.files.as_ref().is_some_and(Files::may_copy);
             schema::keep_wal(&log, !may_copy).map_err(error)?;
             log.close().map_err(|(_, e)| error(e))?;
+            // Until now the store could have been put back.
+            if let Some(wal) = self.shared.files.as_ref().and_then(Files::wal_of_a_store_replaced) {
+                let _ = remembered::set_aside(place, wal);
+            }
             return Err(why);
         }
         if !place.is_memory() {
@@ -133,29 +136,8 @@ fn end_backup(shared: &Shared) {
 /// A backup was written over the store while it was in use. The next start would mix into it what our
 /// write-ahead log has: that one gets another name.
 fn set_aside_foreign_wal(shared: &Shared) {
-    if !shared.files.as_ref().is_some_and(Files::is_restored_over) {
-        return;
-    }
-    let [store, wal, _] = match <[std::path::PathBuf; 3]>::try_from(shared.log.files()) {
-        Ok(files) => files,
-        Err(_) => return,
-    };
-    let mut aside = wal.clone().into_os_string();
-    aside.push(".of-the-store-before");
-    match std::fs::rename(&wal, &aside) {
-        Ok(()) => warn!(
-            event = "wal_set_aside",
-            store = %store.display(),
-            to = %aside.display(),
-            "the store was written over while it was in use: the write-ahead log of the one before is set aside"
-        ),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-        Err(e) => warn!(
-            event = "wal_set_aside",
-            store = %store.display(),
-            error = %e,
-            "the store was written over while it was in use, and its write-ahead log could not be set aside: \
-             remove it before the next start"
-        ),
+    if let Some(wal) = shared.files.as_ref().and_then(Files::wal_of_a_store_written_over) {
+        // It is said there; what follows fails in any case.
+        let _ = remembered::set_aside(&shared.log, wal);
     }
 }

@@ -48,6 +48,21 @@ impl Header {
         }))
     }
 
+    /// How many numbers it is.
+    pub(super) const NUMBERS: usize = 5;
+
+    /// To be kept elsewhere.
+    pub(super) fn numbers(self) -> [u64; Self::NUMBERS] {
+        [self.changes.into(), self.schema.into(), self.pages, self.page_bytes, self.file_bytes]
+    }
+
+    /// What was kept.
+    pub(super) fn from_numbers(numbers: [u64; Self::NUMBERS]) -> Option<Self> {
+        let [changes, schema, pages, page_bytes, file_bytes] = numbers;
+        let (changes, schema) = (u32::try_from(changes).ok()?, u32::try_from(schema).ok()?);
+        Some(Self { changes, schema, pages, page_bytes, file_bytes })
+    }
+
     /// Can SQLite have made this out of `before`? It grows. A `VACUUM` counts anew and may cut it; it is a new
     /// version of the schema.
     pub(super) fn follows(self, before: Self) -> bool {

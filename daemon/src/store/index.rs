@@ -11,6 +11,8 @@ use super::words::{self, Tags};
 use super::{apart, found, schema};
 use rusqlite::{Connection, OpenFlags, params};
 use std::collections::HashSet;
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -110,6 +112,8 @@ fn spoiled(shared: &Shared, error: StoreError) -> StoreError {
 struct Piece {
     first: Seq,
     conversation: i64,
+    /// Of a direct one, the two users.
+    between: Option<(i64, i64)>,
     lines: Vec<u8>,
 }
 
@@ -138,7 +142,7 @@ impl Worker {
                     self.shared.report(|p| p.failing = false);
                     self.rest();
                 }
-                Err(e) => self.complain(&e),
+                Err(e) => self.complain(&e, work),
             }
         }
     }
@@ -147,8 +151,9 @@ impl Worker {
     fn rest(&self) {
         let mark = self.open.as_ref().map_or(0, |open| open.mark);
         let removals = self.removals;
-        self.shared.wait(|w| w.stop || w.rebuild || w.head > mark || Some(w.removals) != removals);
-        self.shared.pause(LINGER, |w| w.stop || w.rebuild || (w.hurry && w.head > mark));
+        self.shared
+            .wait(|w| w.stop || w.rebuild || w.gives_room || w.head > mark || Some(w.removals) != removals);
+        self.shared.pause(LINGER, |w| w.stop || w.rebuild || w.gives_room || (w.hurry && w.head > mark));
     }
 
     /// While messages come in a stream, the chat has the processor first: the index takes a tenth
@@ -156,15 +161,15 @@ impl Worker {
     fn give_way(&self, mut head: Seq, worked: Duration) {
         let until = Instant::now() + (worked * GIVES_WAY).min(GIVES_WAY_AT_MOST);
         while Instant::now() < until {
-            let work = self.shared.pause(LULL, |w| w.stop || w.rebuild || w.hurry);
-            if work.stop || work.rebuild || work.hurry || work.head == head {
+            let work = self.shared.pause(LULL, |w| w.stop || w.rebuild || w.gives_room || w.hurry);
+            if work.stop || work.rebuild || work.gives_room || work.hurry || work.head == head {
                 return;
             }
             head = work.head;
         }
     }
 
-    fn complain(&mut self, error: &StoreError) {
+    fn complain(&mut self, error: &StoreError, work: Work) {
         self.shared.note(error);
         if !self.told {
             tracing::warn!(event = "index_failing", %error, "the search index cannot be written; searches find what was indexed before");
@@ -172,7 +177,7 @@ impl Worker {
         }
         self.open = None;
         self.shared.report(|p| p.failing = true);
-        self.shared.pause(RETRY, |w| w.stop);
+        self.shared.pause(RETRY, |w| w.stop || w.gives_room != work.gives_room);
     }
 
     /// Does a little of what there is to do. True: there is more.
@@ -184,6 +189,11 @@ impl Worker {
         // must not hold up the log's writer meanwhile.
         let _index_gate = shared.index_gate.write();
         let _log_gate = shared.log_gate.read();
+        if work.gives_room {
+            self.open = None;
+            give_back(&shared.index)?;
+            return Err(StoreError::Full { store: shared.index.to_string() });
+        }
         if work.rebuild {
             self.open = None;
             forget(&shared.index)?;
@@ -260,12 +270,12 @@ impl Open {
     fn index(&mut self, slice: &Slice) -> rusqlite::Result<()> {
         let turn = self.index.unchecked_transaction()?;
         let mut put = turn.prepare_cached("INSERT INTO words (rowid, _text_, _tags_) VALUES (?1, ?2, ?3)")?;
-        for Piece { first, conversation, lines } in &slice.pieces {
+        for Piece { first, conversation, between, lines } in &slice.pieces {
             for (line, seq) in super::lines(lines, *first) {
                 let data = event::data_of(line).unwrap_or_default();
                 // What the daemon did not write, it cannot find.
                 if let Ok(message) = serde_json::from_slice::<MsgEvent<'_>>(data) {
-                    let tags = self.tags.of(*conversation, &message.user);
+                    let tags = self.tags.of(*conversation, *between, &message.user);
                     put.execute(params![int(seq), apart::text(&message.msg), tags])?;
                 }
             }
@@ -290,7 +300,9 @@ impl Open {
             return Ok(None);
         }
         let mut chunks = log.prepare_cached(
-            "SELECT first, last, conversation, lines FROM chunks WHERE first > ?1 ORDER BY first",
+            "SELECT k.first, k.last, k.conversation, k.lines, c.user_a, c.user_b
+             FROM chunks k LEFT JOIN conversations c ON c.id = k.conversation
+             WHERE k.first > ?1 ORDER BY k.first",
         )?;
         let mut rows = chunks.query([int(self.mark)])?;
         let (mut slice, mut bytes) = (Slice { pieces: Vec::new(), to: self.mark }, 0);
@@ -300,7 +312,9 @@ impl Open {
                 slice.to = head;
                 break;
             };
-            let piece = Piece { first: number(row, 0)?, conversation: row.get(2)?, lines: row.get(3)? };
+            let (a, b) = (row.get::<_, Option<i64>>(4)?, row.get::<_, Option<i64>>(5)?);
+            let (first, conversation) = (number(row, 0)?, row.get(2)?);
+            let piece = Piece { first, conversation, between: a.zip(b), lines: row.get(3)? };
             slice.to = number(row, 1)?;
             bytes += piece.lines.len();
             slice.pieces.push(piece);
@@ -337,7 +351,7 @@ impl Open {
             .prepare_cached(
                 "DELETE FROM words WHERE rowid IN (SELECT rowid FROM words WHERE words MATCH ?1 LIMIT ?2)",
             )?
-            .execute(params![words::in_conversations(&[gone]), SLICE_REMOVED])?;
+            .execute(params![words::in_conversations(&[gone], None), SLICE_REMOVED])?;
         if removed == 0 {
             turn.prepare_cached("DELETE FROM held WHERE conversation = ?1")?.execute([gone])?;
         }
@@ -365,6 +379,18 @@ fn open_index(place: &Place) -> Result<Connection, StoreError> {
     };
     set_up().map_err(|e| StoreError::sqlite("open", place, &e))?;
     Ok(index)
+}
+
+/// Removes the index's files, and gives their room back at once: readers have them open until they search
+/// again. What is cut of a file that is mapped into memory would end them: so not the last one.
+fn give_back(place: &Place) -> Result<(), StoreError> {
+    let open = |file: &PathBuf| File::options().write(true).open(file).ok();
+    let files: Vec<_> = place.files().iter().take(2).filter_map(open).collect();
+    forget(place)?;
+    for file in files {
+        let _ = file.set_len(0);
+    }
+    Ok(())
 }
 
 /// Removes the index's files. Readers that have them open see that there are others.

@@ -16,11 +16,13 @@ mod found;
 mod gap;
 mod guard;
 mod header;
+mod identity;
 mod ids;
 mod index;
 mod page;
 mod place;
 mod read;
+mod remembered;
 mod replace;
 mod rights;
 mod rows;
@@ -45,7 +47,7 @@ pub use write::Store;
 pub use crate::chat::{PageOf, Range, SearchIn};
 
 use crate::chat::{Chunk, ConversationId};
-use tcp_chat_protocol::Seq;
+use tcp_chat_protocol::{Name, Seq, Timestamp};
 
 /// A chunk that is in the store. Only the store can make one, and only this can be delivered.
 #[derive(Debug)]
@@ -87,6 +89,15 @@ pub struct HistoryBytes {
     pub most: Option<u64>,
 }
 
+/// What was found in a store that was only looked at.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// When the newest message was said, if there is one.
+    pub newest: Option<Timestamp>,
+    /// The rooms that are there.
+    pub rooms: Vec<Name>,
+}
+
 /// What was read of a gap.
 #[derive(Debug, Default)]
 pub struct Caught {
@@ -98,6 +109,9 @@ pub struct Caught {
     pub rest: Vec<Range>,
     /// Retention has taken messages of the gap: the first and last number that are gone.
     pub lost: Option<(Seq, Seq)>,
+    /// How often the next chunk of a range was looked up.
+    #[cfg(test)]
+    pub(crate) looked_up: usize,
 }
 
 /// The data of a `HISTORY` or `SEARCH` reply: a JSON object `{"messages":[...],"more":...}`.

@@ -2,11 +2,12 @@
 //! that makes two daemons on one store an error. Used when a store is opened; never reads it.
 
 use super::error::StoreError;
+use super::header::Header;
+use super::remembered;
 use crate::settings::History;
 use rusqlite::OpenFlags;
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -53,6 +54,22 @@ impl Place {
             Self::File(_) => flags,
             Self::Memory(_) => flags | OpenFlags::SQLITE_OPEN_URI,
         }
+    }
+
+    /// What SQLite opens to read the file alone, without its write-ahead log.
+    pub(super) fn path_without_wal(&self) -> PathBuf {
+        use std::os::unix::ffi::OsStrExt;
+        let path = self.path();
+        let mut uri = "file:".to_owned();
+        for byte in path.as_os_str().as_bytes() {
+            match byte {
+                b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+                    uri.push(char::from(*byte))
+                }
+                byte => uri.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        (uri + "?immutable=1").into()
     }
 
     /// Is it gone with the process?
@@ -114,18 +131,14 @@ impl Place {
 
     /// Takes the store for this process. The lock ends with the process, however it ends.
     pub(super) fn lock(&self) -> Result<Option<Lock>, StoreError> {
-        let Self::File(store) = self else { return Ok(None) };
-        // A symbolic link leads to the same store, and so to the same lock.
-        let real = store.canonicalize().unwrap_or_else(|_| store.clone());
-        let path = beside(&real, ".lock");
+        let Some(path) = self.lock_path() else { return Ok(None) };
         let mut file = private(OpenOptions::new().read(true).write(true).create(true), &path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
                 // Who it is, is only for the person who reads it.
-                let _ = file.take(32).read_to_string(&mut holder);
-                let holder = match holder.trim() {
+                let (holder, _) = remembered::read(&mut file);
+                let holder = match holder.as_str() {
                     "" => "another tcp-chatd".to_owned(),
                     pid => format!("another tcp-chatd (process {pid})"),
                 };
@@ -133,18 +146,23 @@ impl Place {
             }
             Err(TryLockError::Error(e)) => return Err(StoreError::io("lock", &path, &e)),
         }
-        let of_store = self.lock_file(&real, &path)?;
-        // The lock holds, written on or not (the disk may be full).
-        let _ = file
-            .set_len(0)
-            .and_then(|()| file.seek(SeekFrom::Start(0)))
-            .and_then(|_| writeln!(file, "{}", std::process::id()));
-        Ok(Some(Lock { _file: file, _store: of_store }))
+        let of_store = self.lock_file(&path)?;
+        // What the daemon before had is still to be asked for.
+        let (_, line) = remembered::read(&mut file);
+        remembered::write(&file, &line);
+        Ok(Some(Lock { file, store: of_store }))
+    }
+
+    /// The lock's file. A symbolic link leads to the same store, and so to the same lock.
+    pub(super) fn lock_path(&self) -> Option<PathBuf> {
+        let Self::File(store) = self else { return None };
+        Some(beside(&store.canonicalize().unwrap_or_else(|_| store.clone()), ".lock"))
     }
 
     /// The same for the file itself: a hard link under another name is the same store. This is a lock of its own kind
     /// (flock(2)), beside those that SQLite takes.
-    fn lock_file(&self, store: &Path, lock: &Path) -> Result<File, StoreError> {
+    fn lock_file(&self, lock: &Path) -> Result<File, StoreError> {
+        let store = &self.path();
         let file = private(OpenOptions::new().read(true).write(true).create(true), store)?;
         match file.try_lock() {
             Ok(()) => Ok(file),
@@ -160,9 +178,20 @@ impl Place {
 /// The store is this process's own for as long as this lives.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
     /// The store's own file, which stays open: to close it would end SQLite's locks on it (fcntl(2)).
-    _store: File,
+    store: File,
+}
+
+impl Lock {
+    /// Remembers the store as it was opened. What is remembered of its bytes must not be newer than what a power
+    /// cut leaves of them: its own write-ahead log would be taken for another's.
+    pub(super) fn remember(&self, place: &Place, header: Header) {
+        match self.store.sync_data() {
+            Ok(()) => remembered::remember(&self.file, place, header),
+            Err(_) => remembered::write(&self.file, ""),
+        }
+    }
 }
 
 impl fmt::Display for Place {

@@ -174,7 +174,10 @@ impl Readers {
                 bytes: shared.log.files().iter().map(size).sum(),
                 index_bytes: shared.index.files().iter().map(size).sum(),
                 indexed: shared.progress().borrow().mark,
-                history: HistoryBytes { taken: bytes::taken(&reader.log, shared)?, most: shared.max_bytes },
+                history: HistoryBytes {
+                    taken: bytes::taken(totals.bytes, &shared.index),
+                    most: shared.max_bytes,
+                },
             })
         })
         .await

@@ -6,6 +6,7 @@ use super::found::{name, parsed};
 use super::rows::{int, number};
 use crate::chat::{Audit, By, ConversationId, Penalty, RightsChange, Scope, StoredRights};
 use rusqlite::{Connection, Row, params};
+use tcp_chat_protocol::Name;
 
 /// A scope as a number: rooms count from 1.
 fn room(scope: Scope) -> i64 {
@@ -21,11 +22,12 @@ fn scope(row: &Row<'_>, column: usize) -> rusqlite::Result<Scope> {
 pub(super) fn change(log: &Connection, changes: &[RightsChange]) -> rusqlite::Result<()> {
     for change in changes {
         match change {
-            RightsChange::Grant { scope, user, role: Some(role) } => {
-                let sql = "INSERT OR REPLACE INTO grants (room, user, role) VALUES (?1, ?2, ?3)";
-                log.prepare_cached(sql)?.execute(params![room(*scope), user.as_str(), role.as_str()])?;
+            RightsChange::Grant { scope, user, role: Some(role), by } => {
+                let sql = "INSERT OR REPLACE INTO grants (room, user, role, by) VALUES (?1, ?2, ?3, ?4)";
+                let by = by.as_ref().map(Name::as_str);
+                log.prepare_cached(sql)?.execute(params![room(*scope), user.as_str(), role.as_str(), by])?;
             }
-            RightsChange::Grant { scope, user, role: None } => {
+            RightsChange::Grant { scope, user, role: None, .. } => {
                 let sql = "DELETE FROM grants WHERE room = ?1 AND user = ?2";
                 log.prepare_cached(sql)?.execute(params![room(*scope), user.as_str()])?;
             }
@@ -88,8 +90,9 @@ pub(super) fn forget(log: &Connection, room: ConversationId) -> rusqlite::Result
 pub(super) fn replace(log: &Connection, all: &StoredRights) -> rusqlite::Result<()> {
     log.execute_batch("DELETE FROM grants; DELETE FROM private_rooms; DELETE FROM mutes; DELETE FROM bans")?;
     let StoredRights { grants, private, mutes, bans } = all;
-    for (scope, user, role) in grants {
-        change(log, &[RightsChange::Grant { scope: *scope, user: user.clone(), role: Some(*role) }])?;
+    for (scope, user, role, by) in grants {
+        let (user, by) = (user.clone(), by.clone());
+        change(log, &[RightsChange::Grant { scope: *scope, user, role: Some(*role), by }])?;
     }
     for room in private {
         change(log, &[RightsChange::Private { room: *room, private: true }])?;
@@ -101,8 +104,11 @@ pub(super) fn replace(log: &Connection, all: &StoredRights) -> rusqlite::Result<
 /// Reads all of it.
 pub(super) fn read(log: &Connection) -> rusqlite::Result<StoredRights> {
     let grants = log
-        .prepare("SELECT room, user, role FROM grants")?
-        .query_map([], |row| Ok((scope(row, 0)?, name(row, 1)?, parsed(row, 2)?)))?
+        .prepare("SELECT room, user, role, by FROM grants")?
+        .query_map([], |row| {
+            let by = row.get_ref(3)?.as_str_or_null()?.map(|_| name(row, 3)).transpose()?;
+            Ok((scope(row, 0)?, name(row, 1)?, parsed(row, 2)?, by))
+        })?
         .collect::<rusqlite::Result<_>>()?;
     let private = log
         .prepare("SELECT room FROM private_rooms")?

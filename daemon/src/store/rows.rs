@@ -3,10 +3,11 @@
 
 use super::found::Totals;
 use super::{StoreError, rights, users};
-use crate::chat::{Chunk, ConversationId, ConversationKind, SessionChange, SessionId, SessionRow, Writes};
+use crate::chat::{
+    Chunk, ConversationId, ConversationKind, Party, SessionChange, SessionId, SessionRow, Writes,
+};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
-use std::net::IpAddr;
 use tcp_chat_protocol::{RequestId, Seq};
 
 /// A number as SQLite keeps it. None that is given out comes near the sign; one that is asked for
@@ -106,14 +107,14 @@ fn put_chunks(log: &Connection, chunks: &[Chunk]) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Writes from which networks rooms were opened.
-pub(super) fn put_opened(log: &Connection, opened: &[(ConversationId, IpAddr)]) -> rusqlite::Result<()> {
+/// Writes who opened rooms.
+pub(super) fn put_opened(log: &Connection, opened: &[(ConversationId, Party)]) -> rusqlite::Result<()> {
     if opened.is_empty() {
         return Ok(());
     }
     let mut put = log.prepare_cached("INSERT OR REPLACE INTO opened (room, network) VALUES (?1, ?2)")?;
-    for (room, network) in opened {
-        put.execute(params![room.0, network.to_string()])?;
+    for (room, by) in opened {
+        put.execute(params![room.0, by.to_string()])?;
     }
     Ok(())
 }

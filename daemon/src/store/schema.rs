@@ -4,11 +4,11 @@
 
 use super::error::StoreError;
 use super::place::Place;
+use super::{Checked, found};
 use crate::settings::Durability;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::time::Duration;
-use tcp_chat_protocol::Timestamp;
 
 /// "tcHt": what marks the file as ours.
 const APPLICATION_ID: i64 = 0x7463_4874;
@@ -23,6 +23,11 @@ const STEPS: &[&str] = &[
     include_str!("schema/bytes.sql"),
     include_str!("schema/opened.sql"),
     include_str!("schema/removed.sql"),
+    include_str!("schema/message_bytes.sql"),
+    include_str!("schema/audit_bound.sql"),
+    include_str!("schema/grants_by.sql"),
+    include_str!("schema/log.sql"),
+    include_str!("schema/certificates.sql"),
 ];
 
 /// How long a connection waits for another program's lock (an operator's `sqlite3`, a backup).
@@ -87,10 +92,15 @@ pub(super) fn open(place: &Place, access: OpenFlags) -> Result<Connection, Store
     Ok(database)
 }
 
-/// Reads whether the log could be opened as it lies there, and changes nothing. Of when its newest
-/// message is, if there is one.
-pub(super) fn check(place: &Place) -> Result<Option<Timestamp>, StoreError> {
-    let log = open(place, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+/// Reads whether the log could be opened as it lies there, and changes nothing. Without its write-ahead log, where that one belongs to another store.
+pub(super) fn check(place: &Place, has_wal: bool) -> Result<Checked, StoreError> {
+    let log = if has_wal {
+        open(place, OpenFlags::SQLITE_OPEN_READ_ONLY)?
+    } else {
+        let flags = place.flags(OpenFlags::SQLITE_OPEN_READ_ONLY) | OpenFlags::SQLITE_OPEN_URI;
+        Connection::open_with_flags(place.path_without_wal(), flags)
+            .map_err(|e| StoreError::sqlite("open", place, &e))?
+    };
     let found = check_version(&log, place, STEPS.len())?;
     let error = |e: rusqlite::Error| StoreError::sqlite("read", place, &e);
     // All pages are read; the indexes are not compared with their tables, which takes ten times as long.
@@ -99,11 +109,9 @@ pub(super) fn check(place: &Place) -> Result<Option<Timestamp>, StoreError> {
         return Err(StoreError::Corrupt { store: place.to_string(), why: said });
     }
     if found == 0 {
-        return Ok(None);
+        return Ok(Checked::default());
     }
-    let newest = "SELECT ts FROM chunks ORDER BY first DESC LIMIT 1";
-    let newest: Option<i64> = log.query_row(newest, [], |row| row.get(0)).optional().map_err(error)?;
-    Ok(newest.and_then(|ts| u64::try_from(ts).ok()).map(Timestamp))
+    Ok(Checked { newest: found::newest(&log).map_err(error)?, rooms: found::rooms(&log).map_err(error)? })
 }
 
 fn connect(place: &Place, access: OpenFlags) -> Result<Connection, StoreError> {

@@ -135,7 +135,8 @@ impl Open {
     }
 
     fn search(&mut self, log: &Log<'_>, what: &SearchIn, until: Instant) -> Result<Page, Failed> {
-        let meant = self.expression(&what.query).filter(|_| !what.conversations.is_empty());
+        let is_nowhere = what.conversations.is_empty() && what.directs_of.is_none();
+        let meant = self.expression(&what.query).filter(|_| !is_nowhere);
         let Some(meant) = meant else { return Ok(Messages::new(0).page()) };
         self.stop_at(Some(until)).map_err(Failed::Index)?;
         let page = self.look_for(log, what, &meant, until);
@@ -187,8 +188,10 @@ impl Open {
         }
         // Always asked of the index, however many they are: a look at what others said would take time, and
         // the time would tell of it.
-        let _ = write!(there, " AND {}", words::in_conversations(&conversations));
-        let mut found = Found::new(&conversations, until);
+        let directs_of = what.directs_of.map(|user| user.0);
+        let _ = write!(there, " AND {}", words::in_conversations(&conversations, directs_of));
+        let mut found =
+            Found::new(Readable { conversations: conversations.into_iter().collect(), directs_of }, until);
         self.scan(log, &there, int(what.before.unwrap_or(Seq::MAX)), what.limit, &mut found)?;
         Ok(found)
     }
@@ -219,7 +222,7 @@ impl Open {
             }
             let seq = number(row, 0).map_err(Failed::index)?;
             // The log has the last word: what is gone from there, or lies elsewhere, is not found.
-            if let Some(line) = log.line(&found.conversations, seq).map_err(Failed::Log)? {
+            if let Some(line) = log.line(&found.readable, seq).map_err(Failed::Log)? {
                 found.take(line);
             }
         }
@@ -250,9 +253,15 @@ impl Open {
     }
 }
 
+/// What the one who searches may read.
+struct Readable {
+    conversations: HashSet<i64>,
+    directs_of: Option<i64>,
+}
+
 /// What was found: whole lines, and the text of each.
 struct Found {
-    conversations: HashSet<i64>,
+    readable: Readable,
     /// When the search has to end.
     until: Instant,
     lines: Vec<Vec<u8>>,
@@ -261,9 +270,8 @@ struct Found {
 }
 
 impl Found {
-    fn new(conversations: &[i64], until: Instant) -> Self {
-        let conversations = conversations.iter().copied().collect();
-        Self { conversations, until, lines: Vec::new(), texts: Vec::new(), bytes: 0 }
+    fn new(readable: Readable, until: Instant) -> Self {
+        Self { readable, until, lines: Vec::new(), texts: Vec::new(), bytes: 0 }
     }
 
     fn take(&mut self, line: Vec<u8>) {
@@ -285,17 +293,19 @@ impl Log<'_> {
             .query_row([], |row| row.get(0))
     }
 
-    /// The message `seq`, if it is there and in one of the conversations.
-    fn line(&self, conversations: &HashSet<i64>, seq: Seq) -> rusqlite::Result<Option<Vec<u8>>> {
+    /// The message `seq`, if it is there and may be read.
+    fn line(&self, readable: &Readable, seq: Seq) -> rusqlite::Result<Option<Vec<u8>>> {
         #[cfg(test)]
         self.shared.looked_up.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let _gate = self.shared.log_gate.read();
         let mut chunk = self.log.prepare_cached(
-            "SELECT first, conversation, lines FROM chunks WHERE first <= ?1 ORDER BY first DESC LIMIT 1",
+            "SELECT k.first, k.conversation, k.lines, ifnull(?2 IN (c.user_a, c.user_b), 0)
+             FROM chunks k LEFT JOIN conversations c ON c.id = k.conversation
+             WHERE k.first <= ?1 ORDER BY k.first DESC LIMIT 1",
         )?;
-        let mut rows = chunk.query([int(seq)])?;
+        let mut rows = chunk.query(params![int(seq), readable.directs_of])?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        if !conversations.contains(&row.get(1)?) {
+        if !readable.conversations.contains(&row.get(1)?) && !row.get::<_, bool>(3)? {
             return Ok(None);
         }
         let lines = row.get_ref(2)?.as_blob()?;

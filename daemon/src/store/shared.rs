@@ -51,6 +51,8 @@ pub(super) struct Work {
     pub(super) hurry: bool,
     /// The index is damaged.
     pub(super) rebuild: bool,
+    /// The disk is full, and what has to go from the log cannot: the index gives its room for that.
+    pub(super) gives_room: bool,
     /// The store is being closed.
     pub(super) stop: bool,
 }

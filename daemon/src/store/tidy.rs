@@ -1,6 +1,7 @@
 //! Owns what has to go from the log, in slices so small that a turn that waits for one does not
 //! notice. Called by the writer. Never decides when: the hub does.
 
+use super::bytes;
 use super::ids;
 use super::rows::{int, number};
 use super::stamps::Stamps;
@@ -90,6 +91,8 @@ pub(super) struct Slice {
     pub(super) chunks: Vec<(Seq, Seq)>,
     /// Whose chunks: for the oldest messages.
     pub(super) of: Vec<ConversationId>,
+    /// How many bytes they took.
+    pub(super) bytes: u64,
     /// How many messages, and why.
     pub(super) removed: Removed,
     /// The conversations that have nothing left after this, or the sessions, that are gone.
@@ -174,7 +177,7 @@ fn oldest(log: &Connection, bounds: &Bounds, messages: u64, stamps: &mut Stamps)
                 return false;
             };
             *reason += count;
-            too_big = too_big.saturating_sub(u64::try_from(bytes).unwrap_or(0));
+            too_big = too_big.saturating_sub(bytes::of_chunk(u64::try_from(bytes).unwrap_or(0), count));
             true
         },
     )?;
@@ -218,8 +221,10 @@ impl Room {
             }
             slice.chunks.push(chunk);
             slice.of.push(ConversationId(row.get(3)?));
+            let count = chunk.1 - chunk.0 + 1;
+            slice.bytes += bytes::of_chunk(u64::try_from(size).unwrap_or(0), count);
             self.chunks -= 1;
-            self.rows = self.rows.saturating_sub(chunk.1 - chunk.0 + 1);
+            self.rows = self.rows.saturating_sub(count);
             self.bytes -= size;
         }
         Ok(true)
@@ -235,7 +240,14 @@ pub(super) fn first(log: &Connection) -> rusqlite::Result<Option<Seq>> {
 
 impl Slice {
     fn new(kind: Kind) -> Self {
-        Self { kind, chunks: Vec::new(), of: Vec::new(), removed: Removed::default(), gone: Vec::new() }
+        Self {
+            kind,
+            chunks: Vec::new(),
+            of: Vec::new(),
+            bytes: 0,
+            removed: Removed::default(),
+            gone: Vec::new(),
+        }
     }
 
     /// How many messages it removes.

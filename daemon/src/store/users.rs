@@ -3,7 +3,7 @@
 
 use super::found::name;
 use super::rows::{int, number};
-use crate::chat::{Certificate, Code, Digest, Gives, Removed, User, UserChange, UserId};
+use crate::chat::{Certificate, Code, Digest, Gives, Removed, Revocation, User, UserChange, UserId};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
 
@@ -16,8 +16,9 @@ pub(super) fn change(log: &Connection, change: &UserChange) -> rusqlite::Result<
             Ok(())
         }
         UserChange::Certificate(certificate) => put_certificate(log, certificate),
-        UserChange::Forget(key) => {
-            log.prepare_cached("DELETE FROM certificates WHERE key = ?1")?.execute([&key.0[..]])?;
+        UserChange::Forget(key, name) => {
+            log.prepare_cached("DELETE FROM certificates WHERE key = ?1 AND name = ?2")?
+                .execute(params![&key.0[..], name.as_str()])?;
             Ok(())
         }
         UserChange::Removed(removed) => put_removed(log, removed),
@@ -65,10 +66,15 @@ fn put(log: &Connection, user: &User) -> rusqlite::Result<()> {
 
 fn put_certificate(log: &Connection, certificate: &Certificate) -> rusqlite::Result<()> {
     let Certificate { key, name, until, revoked } = certificate;
+    let revocation = match revoked {
+        Revocation::None => 0,
+        Revocation::Name => 1,
+        Revocation::Key => 2,
+    };
     log.prepare_cached(
         "INSERT OR REPLACE INTO certificates (key, name, until, revoked) VALUES (?1, ?2, ?3, ?4)",
     )?
-    .execute(params![&key.0[..], name.as_str(), int(*until), revoked])?;
+    .execute(params![&key.0[..], name.as_str(), int(*until), revocation])?;
     Ok(())
 }
 
@@ -93,13 +99,18 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Vec<User>, Vec<Certifi
         .query_map([], user)?
         .collect::<rusqlite::Result<_>>()?;
     let certificates = log
-        .prepare("SELECT key, name, until, revoked FROM certificates ORDER BY key")?
+        .prepare("SELECT key, name, until, revoked FROM certificates ORDER BY key, name")?
         .query_map([], |row| {
             Ok(Certificate {
                 key: Digest(row.get(0)?),
                 name: name(row, 1)?,
                 until: number(row, 2)?,
-                revoked: row.get(3)?,
+                revoked: match row.get(3)? {
+                    0 => Revocation::None,
+                    1 => Revocation::Name,
+                    // A revocation that is not known is the widest.
+                    _ => Revocation::Key,
+                },
             })
         })?
         .collect::<rusqlite::Result<_>>()?;

@@ -66,8 +66,8 @@ pub(super) struct Tags {
 }
 
 impl Tags {
-    /// What goes into the second column for a message.
-    pub(super) fn of(&mut self, conversation: i64, user: &str) -> &str {
+    /// What goes into the second column for a message. `between`: the two users of a direct one.
+    pub(super) fn of(&mut self, conversation: i64, between: Option<(i64, i64)>, user: &str) -> &str {
         if !self.authors.contains_key(user) {
             if self.authors.len() >= AUTHORS {
                 self.authors.clear();
@@ -78,17 +78,25 @@ impl Tags {
         self.line.clear();
         // Writing into memory cannot fail.
         let _ = write!(self.line, "c{conversation} ");
+        if let Some((a, b)) = between {
+            let _ = write!(self.line, "d{a} ");
+            if a != b {
+                let _ = write!(self.line, "d{b} ");
+            }
+        }
         self.line.push_str(self.authors.get(user).map_or("", |author| author));
         &self.line
     }
 }
 
-/// The part of an expression that says in which conversations.
-pub(super) fn in_conversations(conversations: &[i64]) -> String {
+/// The part of an expression that says in which conversations: in these, and in all direct ones of a user, which
+/// are one word however many they are.
+pub(super) fn in_conversations(conversations: &[i64], directs_of: Option<i64>) -> String {
     let mut tags = String::from("{_tags_} : (");
-    for (i, id) in conversations.iter().enumerate() {
+    let all = conversations.iter().map(|id| ('c', *id)).chain(directs_of.map(|user| ('d', user)));
+    for (i, (kind, id)) in all.enumerate() {
         let or = if i == 0 { "" } else { " OR " };
-        let _ = write!(tags, "{or}c{id}");
+        let _ = write!(tags, "{or}{kind}{id}");
     }
     tags.push(')');
     tags

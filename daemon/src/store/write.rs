@@ -9,15 +9,16 @@ use super::index::Indexer;
 use super::place::{Lock, Place};
 use super::shared::Shared;
 use super::stamps::Stamps;
-use super::wal::Checkpoints;
+use super::wal::{self, Checkpoints};
 use super::{
-    HistoryBytes, Kept, Readers, StoreError, Tidied, backup, bytes, guard, replace, rows, schema, search,
-    tidy,
+    Checked, HistoryBytes, Kept, Readers, StoreError, Tidied, backup, bytes, guard, remembered, replace,
+    rows, schema, search, tidy,
 };
 use crate::chat::{ConversationId, Found, SessionChange, SessionId, Writes};
 use crate::settings::History;
 use rusqlite::{Connection, TransactionBehavior};
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use tcp_chat_protocol::{RequestId, Seq, Timestamp};
@@ -56,11 +57,16 @@ impl Store {
         let place = Place::of(history);
         place.make_folder()?;
         let lock = place.lock()?;
+        remembered::set_aside_foreign(&place)?;
         let log = schema::open_writer(&place, history.durability)?;
         let error = |e: rusqlite::Error| StoreError::sqlite("read", &place, &e);
+        bytes::count(&log).map_err(error)?;
         let (found, totals) = found::read(&log).map_err(error)?;
         let ids = Ids::read(&log, totals.sent_as_to).map_err(error)?;
         let files = Files::of(&place)?;
+        if let (Some(lock), Some(files)) = (&lock, &files) {
+            lock.remember(&place, files.header());
+        }
         let max_bytes = bytes::bound(&log, &place, history.max_bytes).map_err(error)?;
         backup::remove_left_behind(&place.folder());
         let shared = Arc::new(Shared::new(place, files, max_bytes, found.head));
@@ -87,20 +93,26 @@ impl Store {
     }
 
     /// Reads whether [`Store::open`] would find a store that it can use, changing nothing. It may
-    /// be in use by a running daemon; one that is not there yet is fine. Of when its newest message
-    /// is, if there is one.
+    /// be in use by a running daemon; one that is not there yet is fine.
     ///
     /// # Errors
     /// As [`Store::open`], as far as it can be told without writing.
-    pub fn check(history: &History) -> Result<Option<Timestamp>, StoreError> {
+    pub fn check(history: &History) -> Result<Checked, StoreError> {
         match Place::of(history) {
             Place::File(path) if path.exists() => {
                 let place = Place::File(path);
                 place.check_not_alone()?;
-                schema::check(&place)
+                schema::check(&place, remembered::foreign_wal(&place).is_none())
             }
-            place => place.check_not_alone().map(|()| None),
+            place => place.check_not_alone().map(|()| Checked::default()),
         }
+    }
+
+    /// The write-ahead log beside the store that another store left, which was there before. [`Store::open`]
+    /// sets it aside. For a process that has no store open.
+    #[must_use]
+    pub fn foreign_wal(history: &History) -> Option<PathBuf> {
+        remembered::foreign_wal(&Place::of(history))
     }
 
     /// Writes all that a turn wants kept, in one transaction. The answer has the chunks in the
@@ -182,23 +194,37 @@ impl Store {
     /// The file cannot be written. Nothing was removed then.
     pub fn tidy(&mut self, now: Timestamp) -> Result<Option<Tidied>, StoreError> {
         self.grown = 0;
-        let too_big = self.too_big()?;
+        let too_big = self.too_big();
         let bounds = tidy::Bounds::new(&self.history, now, too_big);
         let (before, mut totals, last) = (self.totals, self.totals, self.tidied);
         // Taken out, so that the search that it may be in survives an error.
         let mut stamps = std::mem::take(&mut self.stamps);
         let slice = self.with("read", |log, _| tidy::next(log, &bounds, totals.messages, last, &mut stamps));
         self.stamps = stamps;
-        let Some(slice) = slice? else { return Ok(None) };
+        let Some(slice) = slice? else {
+            self.index_gives_room(false);
+            return Ok(None);
+        };
         // Whatever comes of it: what fails must not keep the others waiting.
         self.tidied = slice.kind;
+        if self.shared.work().gives_room
+            && let Some(log) = &self.log
+        {
+            // With the room of the index the write-ahead log can be copied, and written from its front.
+            let _ = wal::start_over(log);
+        }
         totals.messages = totals.messages.saturating_sub(slice.messages());
+        totals.bytes = totals.bytes.saturating_sub(slice.bytes);
         let mut first = None;
-        self.turn("tidy", |log, _| {
+        let removed = self.turn("tidy", |log, _| {
             slice.remove(log)?;
             first = tidy::first(log)?;
             found::put_totals(log, &before, &totals)
-        })?;
+        });
+        if matches!(removed, Err(StoreError::Full { .. })) {
+            self.index_gives_room(true);
+        }
+        removed?;
         self.totals = totals;
         self.ids.forget(&slice.chunks);
         if let Some(log) = &self.log {
@@ -208,6 +234,21 @@ impl Store {
             self.shared.tell(|work| work.removals += 1);
         }
         Ok(Some(Tidied { oldest: first.unwrap_or(totals.head + 1), of: slice.of, removed: slice.removed }))
+    }
+
+    /// The stamp of the newest message, if there is one.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn newest(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        self.with("read", |log, _| found::newest(log))
+    }
+
+    /// What is derived gives way to what is kept: on a full disk even removing needs room.
+    fn index_gives_room(&self, gives_room: bool) {
+        if self.shared.work().gives_room != gives_room {
+            self.shared.tell(|work| work.gives_room = gives_room);
+        }
     }
 
     /// How many bytes the history took when [`Store::tidy`] last looked, and how many it may take.
@@ -223,14 +264,13 @@ impl Store {
     }
 
     /// How many bytes of messages have to go.
-    fn too_big(&mut self) -> Result<u64, StoreError> {
-        let shared = Arc::clone(&self.shared);
-        let (messages, taken) =
-            self.with("read", |log, _| Ok((bytes::used(log)?, bytes::taken(log, &shared)?)))?;
+    fn too_big(&mut self) -> u64 {
+        let messages = self.totals.bytes;
+        let taken = bytes::taken(messages, &self.shared.index);
         self.history_bytes = taken;
-        let over = shared.max_bytes.map_or(0, |most| taken.saturating_sub(most));
+        let over = self.shared.max_bytes.map_or(0, |most| taken.saturating_sub(most));
         // With a message its words leave the index.
-        Ok(if taken > messages { over.div_ceil(2) } else { over })
+        if taken > messages { over.div_ceil(2) } else { over }
     }
 
     /// One transaction: all of it or nothing.

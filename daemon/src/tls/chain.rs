@@ -120,7 +120,7 @@ pub(super) fn look(chain: &[CertificateDer<'static>], facts: &Facts, now: System
         each(at, certificate, &chain[at], now, &mut found);
     }
     order(&parsed, &mut found);
-    if found.refused.is_empty() && !rest.is_empty() {
+    if found.refused.is_empty() && (!rest.is_empty() || is_by_itself(&parsed[0])) {
         found.refused.extend(verify(chain, facts, now));
     }
     found
@@ -134,8 +134,8 @@ fn each(
     found: &mut Findings,
 ) {
     let which = which(at, certificate);
-    // Of what a client trusts it asks neither time nor signature.
-    if certificate.subject() == certificate.issuer() {
+    // Of a root that a client trusts it asks neither time nor signature.
+    if at > 0 && is_by_itself(certificate) {
         return;
     }
     if OLD_SIGNATURES.contains(&certificate.signature_algorithm.algorithm.to_id_string().as_str()) {
@@ -185,16 +185,20 @@ fn order(chain: &[X509Certificate<'_>], found: &mut Findings) {
     }
 }
 
+fn is_by_itself(certificate: &X509Certificate<'_>) -> bool {
+    certificate.subject() == certificate.issuer()
+}
+
 /// What a client finds that trusts the last certificate, as one with its pin does.
 fn verify(chain: &[CertificateDer<'static>], facts: &Facts, now: SystemTime) -> Option<String> {
     let (last, below) = chain.split_last()?;
-    let (first, rest) = below.split_first()?;
+    let (first, rest) = below.split_first().unwrap_or((last, &[]));
     let name = facts.names.iter().find_map(|name| ServerName::try_from(name.replacen('*', "a", 1)).ok())?;
     let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let verified =
         trusting(last).ok()?.verify_server_cert(first, rest, &name, &[], UnixTime::since_unix_epoch(now));
     let why = verified.err()?;
-    Some(format!("a client that trusts the last certificate in it refuses the first one: {}", refusal(&why)))
+    Some(format!("a client that trusts its last certificate refuses the first one: {}", refusal(&why)))
 }
 
 /// A client's verification that trusts one CA only.

@@ -5,6 +5,7 @@
 
 mod chain;
 mod clients;
+mod failure;
 mod files;
 mod mint;
 mod note;
@@ -17,6 +18,7 @@ mod state;
 mod tests;
 
 pub use clients::{NotSigned, Shown};
+pub use failure::handshake_failure;
 pub use mint::{BACKDATED_MS, Minted};
 pub use note::TlsNote;
 pub use own::Reason;
@@ -25,7 +27,7 @@ pub use state::{Changed, TlsState};
 
 use crate::settings;
 use files::Signature;
-use own::{Found, Wanted};
+use own::{At, Found, Wanted};
 use pair::{Pair, content};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -115,7 +117,7 @@ pub fn check(settings: &settings::Tls, now: SystemTime) -> Result<Checked, TlsEr
     }
     let mut checked = Checked::default();
     if settings.own.is_some() {
-        let loaded = load(settings, &host, now, false)?;
+        let loaded = load(settings, &host, now, At::Start)?;
         let file = loaded.certificate.display();
         let chain::Findings { refused, doubts } = loaded.pair.findings(now);
         let said = |why: String| format!("{file}: {why}");
@@ -181,7 +183,7 @@ pub fn files_of(settings: &settings::Tls) -> Vec<(&'static str, PathBuf)> {
 /// An operator's own pair is configured, or the CA cannot be used.
 pub fn renew(settings: &settings::Tls, now: SystemTime) -> Result<Vec<TlsNote>, TlsError> {
     refuse_own(settings, "renew it where it comes from")?;
-    own::ensure(&wanted(settings, &host_name()), now, true).map(|(_, _, notes)| notes)
+    own::ensure(&wanted(settings, &host_name()), now, At::Renewal).map(|(_, _, notes)| notes)
 }
 
 /// Issues a client certificate from the own CA; nothing is written.
@@ -208,7 +210,7 @@ fn refuse_own(settings: &settings::Tls, what: &str) -> Result<(), TlsError> {
 }
 
 /// Reads what the settings name; makes or issues what is the daemon's own.
-fn load(settings: &settings::Tls, host: &str, now: SystemTime, asked: bool) -> Result<Loaded, TlsError> {
+fn load(settings: &settings::Tls, host: &str, now: SystemTime, at: At) -> Result<Loaded, TlsError> {
     if let Some((certificate, key)) = &settings.own {
         // Before reading: a change in between is then seen at the next check.
         let signatures = signatures(certificate, key);
@@ -222,7 +224,7 @@ fn load(settings: &settings::Tls, host: &str, now: SystemTime, asked: bool) -> R
         let notes = refused.into_iter().chain(doubts).map(note).collect();
         return Ok(Loaded { certificate, key, pair, ca: None, signatures, notes });
     }
-    let (ca, pair, mut notes) = own::ensure(&wanted(settings, host), now, asked)?;
+    let (ca, pair, mut notes) = own::ensure(&wanted(settings, host), now, at)?;
     let path = |name| settings.dir.join(name);
     let (certificate, key) = (path(files::CERTIFICATE), path(files::KEY));
     for file in [path(files::CA_KEY), key.clone()] {

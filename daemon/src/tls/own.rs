@@ -82,6 +82,17 @@ impl std::fmt::Display for Reason {
     }
 }
 
+/// When what is missing is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum At {
+    /// A start: a CA is made if there is none.
+    Start,
+    /// While a CA is in use: another one is never made. Every client would refuse the server from then on.
+    Running,
+    /// An operator asked for a new leaf.
+    Renewal,
+}
+
 /// Looks what is in the folder. Writes nothing.
 pub(super) fn survey(wanted: &Wanted, now: SystemTime) -> Result<Found, TlsError> {
     let path = |name| wanted.dir.join(name);
@@ -163,14 +174,18 @@ pub(super) fn is_due(leaf: &Facts, ca: &Facts, now: SystemTime) -> bool {
 pub(super) fn ensure(
     wanted: &Wanted,
     now: SystemTime,
-    asked: bool,
+    at: At,
 ) -> Result<(Box<Ca>, Pair, Vec<TlsNote>), TlsError> {
+    if at == At::Running && !files::is_there(&wanted.dir)? {
+        return Err(vanished(wanted));
+    }
     let folder = Folder::open(&wanted.dir)?;
     let mut notes = Vec::new();
     let (ca, reason) = match survey(wanted, now)? {
-        Found::All(ca, _) if asked => (ca, Reason::Asked),
+        Found::All(ca, _) if at == At::Renewal => (ca, Reason::Asked),
         Found::All(ca, pair) => return Ok((ca, *pair, notes)),
         Found::Ca(ca, reason) => (ca, reason),
+        _ if at == At::Running => return Err(vanished(wanted)),
         found => {
             make_ca(&folder, wanted, matches!(found, Found::OnlyCaKey), now)?;
             let ca = Box::new(Ca::read(&wanted.dir, now)?);
@@ -189,6 +204,14 @@ pub(super) fn ensure(
     let until = pair.facts.not_after;
     notes.push(TlsNote::LeafIssued { file: certificate, reason, until });
     Ok((ca, pair, notes))
+}
+
+/// The CA is no longer where it was.
+fn vanished(wanted: &Wanted) -> TlsError {
+    let reason = "the CA was removed while tcp-chatd was using it. Bring ca.pem, ca.key, server.pem and server.key \
+                  back; what was loaded from them stays in use. To begin anew with a CA that every client must be told \
+                  of, restart tcp-chatd";
+    content(&wanted.dir.join(CA_CERTIFICATE), reason.into())
 }
 
 fn make_ca(folder: &Folder, wanted: &Wanted, has_key: bool, now: SystemTime) -> Result<(), TlsError> {

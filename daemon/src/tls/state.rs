@@ -2,6 +2,7 @@
 //! goes by, keeps what works when something new does not. Never mints itself, never listens.
 
 use super::files::Signature;
+use super::own::At;
 use super::pair::content;
 use super::{Loaded, NotSigned, Shown, Summary, TlsError, TlsNote};
 use super::{clients, host_name, load, own, serve, signatures, wanted};
@@ -55,10 +56,17 @@ struct State {
     fault: Option<String>,
 }
 
+impl State {
+    /// With a CA in use, none is made.
+    fn at(&self) -> At {
+        if self.loaded.ca.is_some() { At::Running } else { At::Start }
+    }
+}
+
 impl TlsState {
     /// Reads or makes the certificates of a host of that name.
     pub(super) fn open_as(settings: &settings::Tls, host: &str, now: SystemTime) -> Result<Self, TlsError> {
-        let loaded = load(settings, host, now, false)?;
+        let loaded = load(settings, host, now, At::Start)?;
         let in_use = Arc::new(serve::InUse::new(Arc::clone(&loaded.pair.certified)));
         let broken = |_| content(&loaded.certificate, NOT_SET_UP.into());
         let fetching_until = Arc::default();
@@ -144,7 +152,7 @@ impl TlsState {
         now: SystemTime,
     ) -> Result<Changed, TlsError> {
         self.with(|state| {
-            let mut loaded = load(settings, host, now, false)?;
+            let mut loaded = load(settings, host, now, state.at())?;
             let is_same = settings.allow_1_2 == state.settings.allow_1_2
                 && settings.client_auth == state.settings.client_auth
                 // The file with the CAs may be another one by now.
@@ -216,7 +224,7 @@ impl TlsState {
         } else if state.refused == Some(found) {
             return Vec::new();
         }
-        match load(&state.settings, host, now, false) {
+        match load(&state.settings, host, now, state.at()) {
             Ok(mut loaded) => {
                 let mut notes = std::mem::take(&mut loaded.notes);
                 if !notes.iter().any(|note| matches!(note, TlsNote::LeafIssued { .. })) {

@@ -26,7 +26,7 @@ fn broken_settings_are_refused_with_file_and_key() {
         ("[limits]\nmessages_per_second = \"7\"", "messages_per_second"),
         ("[limits]\nerrors = -1", "errors"),
         ("[tls]\nmin_version = \"1.1\"", "min_version"),
-        ("[tls]\ncertificate = \"missing.pem\"\nkey = \"missing.key\"", "missing.pem"),
+        ("[tls]\ncertificate = \"missing.pem\"\nkey = \"./missing.key\"", "missing.pem"),
         ("[tls]\ncertificate = \"only-this.pem\"", "tls.key"),
         ("[auth]\nmode = \"password\"", "password_file"),
         ("[log]\nformat = \"xml\"", "format"),

@@ -4,8 +4,9 @@
 //! A transcript is a fenced block marked `transcript`, on a fresh daemon with the settings as they
 //! come. `ana> LINE` is sent by ana, whose connection opens with her first line; `ana< LINE` is what
 //! comes to her next; `ana x` loses her connection without a goodbye; `ana .` says that the daemon
-//! closes it. A line that begins with `#` is for the reader. Moments, tokens and versions differ
-//! from run to run: a token stands for the one that came in its place before, and `$any` for any text.
+//! closes it. A line that begins with `#` is for the reader. Moments, tokens, logs and versions
+//! differ from run to run: a token or a log stands for the one that came in its place before, and `$any` for
+//! any text.
 
 use crate::common::{Daemon, Peer, in_shell};
 use crate::outside::{has, repository};
@@ -42,7 +43,7 @@ fn align(shown: &mut Value, came: &Value, tokens: &mut HashMap<String, String>) 
             for (key, shown) in shown {
                 let Some(came) = came.get(key) else { continue };
                 match (key.as_str(), came) {
-                    ("session", Value::String(token)) => {
+                    ("session" | "log", Value::String(token)) => {
                         let old = shown.as_str().unwrap().to_owned();
                         let known = tokens.entry(old).or_insert_with(|| token.clone());
                         assert_eq!(known, token, "another token than before");

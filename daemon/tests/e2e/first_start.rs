@@ -80,7 +80,7 @@ fn a_broken_pair_of_the_operators_is_refused() {
     let certs = other.folder().join("certs");
     let folder = tempfile::tempdir().unwrap();
     let cases = [
-        (certs.join("server.pem"), certs.join("ca.key"), "ca.key"),
+        (certs.join("server.pem"), certs.join("ca.key"), "certificate 2 in it"),
         (certs.join("nowhere.pem"), certs.join("server.key"), "nowhere.pem"),
         (certs.join("server.key"), certs.join("server.key"), "server.key"),
     ];

@@ -97,3 +97,21 @@ fn a_named_file_that_vanishes_is_said_once_and_what_was_loaded_stays_in_use() {
     let kept: Vec<_> = cy.reads_all(&json!({"room": "lobby"})).into_iter().map(|m| m.text).collect();
     assert_eq!(kept, ["before", "meanwhile"]);
 }
+
+#[test]
+fn a_running_daemon_makes_no_other_ca_when_its_own_vanishes() {
+    let daemon = Daemon::with("admin.socket = \"control.sock\"\n");
+    let (certs, away) = (daemon.folder().join("certs"), daemon.folder().join("away"));
+    std::fs::rename(&certs, &away).unwrap();
+    told(&daemon, "file_gone", ("ca.pem", "tls.dir"));
+    let reload = run(daemon.folder(), &["reload"], "");
+    assert_eq!(reload.code, Some(78), "{}{}", reload.out, reload.err);
+    assert!(reload.err.contains("the CA was removed while tcp-chatd was using it"), "{}", reload.err);
+    assert!(warning(&daemon).as_str().unwrap().contains("the CA was removed"));
+    assert!(!certs.exists(), "none was made");
+    // Who trusts the CA still comes in.
+    std::fs::rename(&away, &certs).unwrap();
+    daemon.login("ana");
+    let reload = run(daemon.folder(), &["reload"], "");
+    assert_eq!(reload.code, Some(0), "{}{}", reload.out, reload.err);
+}

@@ -158,7 +158,11 @@ fn a_look_alike_addresses_nobody() {
     let mut ana = daemon.login_to("ana", &["lobby"]);
     ana.tells("BORN", "the same name");
     born.hears("the same name");
-    for (op, data) in [("MSG", json!({"to": "bom", "msg": "psst"})), ("HISTORY", json!({"with": "bom"}))] {
+    for (op, data) in [
+        ("MSG", json!({"to": "bom", "msg": "psst"})),
+        ("HISTORY", json!({"with": "bom"})),
+        ("SEARCH", json!({"query": "same", "user": "bom"})),
+    ] {
         let why = ana.is_refused(op, data, "NO_SUCH_USER");
         assert_eq!(why, "nobody called bom is here: born only looks the same");
     }
@@ -181,6 +185,11 @@ fn a_look_alike_addresses_nobody() {
         (vec!["mute", "bom", "--for", "1h"], "born only looks the same"),
         (vec!["ban", "bom"], "born only looks the same"),
         (vec!["grant", "bom", "moderator"], "born only looks the same"),
+        (vec!["grant", "bom", "none"], "born only looks the same"),
+        (vec!["unmute", "bom"], "bom is not muted there: born only looks the same"),
+        (vec!["unban", "bom"], "bom is not banned there: born only looks the same"),
+        (vec!["cert", "revoke", "iv0"], "no certificate of iv0 is known: ivo only looks the same"),
+        (vec!["user", "add", "bom"], "bom looks like born, who is logged in"),
         (vec!["kick", "born", "--room", "modem"], "the room modern only looks the same"),
         (vec!["user", "remove", "iv0"], "ivo only looks the same"),
         (vec!["user", "password", "iv0"], "ivo only looks the same"),
@@ -224,7 +233,7 @@ fn twins_in_an_old_store_are_found_by_their_exact_names_and_the_oldest_of_equal_
          INSERT INTO users (id, name, added) VALUES (5, 'born', 1), (6, 'bom', 2), (7, 'gro\u{df}', 3), (8, 'GROSS', 4),
              (10, '1.\u{5d0}', 5);
          INSERT INTO sessions VALUES (9, zeroblob(32), 9, 'ana', 'red');
-         INSERT INTO members VALUES (9, 1, 0), (9, 2, 0), (9, 3, 0), (9, 4, 0);
+         INSERT INTO members VALUES (9, 1, 0), (9, 2, 0), (9, 3, 0), (9, 4, 0), (9, 5, 0);
          UPDATE totals SET last_conversation = 5, last_session = 10",
     )
     .unwrap();

@@ -1,6 +1,6 @@
 //! The end: in order, told to everyone, and with the exit code that says so.
 
-use crate::common::Daemon;
+use crate::common::{Daemon, run};
 use serde_json::json;
 
 #[test]
@@ -87,4 +87,16 @@ fn the_grace_ends_what_does_not_end_by_itself() {
     daemon.signal("TERM");
     assert_eq!(daemon.ended().code(), Some(0), "{}", daemon.log().text());
     drop(stuck);
+}
+
+/// With nobody there the end took less time than the answer, and an operator was told that it had failed.
+#[test]
+fn whoever_has_it_drained_is_told_so() {
+    let mut daemon = Daemon::start();
+    for _ in 0..10 {
+        let drained = run(daemon.folder(), &["drain"], "");
+        assert_eq!(drained.code, Some(0), "{}{}", drained.err, daemon.log().text());
+        assert_eq!(daemon.ended().code(), Some(0));
+        daemon.start_again();
+    }
 }

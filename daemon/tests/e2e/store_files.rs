@@ -121,6 +121,24 @@ fn while_another_program_holds_the_lock_people_come_and_read_and_then_speak() {
     assert_eq!(ended.code(), Some(74), "the lock was held to the end: {ended}");
 }
 
+/// The clock is ahead when the daemon starts: by as much as the messages seem older than they are.
+#[test]
+fn a_start_with_a_clock_that_is_ahead_takes_no_message_away() {
+    let mut daemon = Daemon::with("history.retain = \"1d\"");
+    daemon.login("ana").says("of today");
+    daemon.signal("TERM");
+    daemon.ended();
+    let store = rusqlite::Connection::open(daemon.folder().join("data/chat.db")).unwrap();
+    store.execute_batch("UPDATE chunks SET ts = ts - 100 * 86400000").unwrap();
+    drop(store);
+    daemon.start_again();
+    daemon.log().emits("clock_doubtful").expect("a line of the log");
+    let mut bo = daemon.login("bo");
+    // The first look of retention comes with the start, before anyone is served.
+    bo.says("later");
+    assert_eq!(texts(&mut bo), ["of today", "later"]);
+}
+
 #[test]
 fn beyond_the_bound_the_oldest_messages_go_and_all_who_look_are_told() {
     let settings = format!(
@@ -171,4 +189,73 @@ fn a_small_disk_is_not_filled_by_its_own_store_and_nothing_is_refused() {
     let status = status(&daemon);
     assert!(status["history_max_bytes"].as_u64().is_some_and(|most| most < 3 << 20), "{status}");
     assert!(daemon.log().emits("history_full").is_some());
+}
+
+#[test]
+fn a_disk_that_is_full_of_what_may_go_works_again_by_itself() {
+    let Some(disk) = Disk::small() else { return };
+    let store = disk.path().join("chat.db");
+    let mut daemon = Daemon::with(&format!(
+        "{ADMIN}history.path = {store:?}\nhistory.max_bytes = 0\nhistory.retain_messages = 20\n\
+         limits.messages_per_second = 0\nlimits.bytes_per_second = 0"
+    ));
+    let mut ana = daemon.login("ana");
+    let mut refused = 0;
+    // Many words, so that the index takes its share.
+    for n in 0..20_000_u64 {
+        let words: Vec<_> =
+            (0..900).map(|k| format!("{:x}", (n * 900 + k) * 2_654_435_761 % 99_999_989)).collect();
+        let reply = ana.asks_for("MSG", json!({"room": "lobby", "msg": words.join(" ")}));
+        if reply["status"] == "ERR" {
+            refused = n;
+            break;
+        }
+    }
+    eprintln!("refused: {refused}");
+    assert!(refused > 20, "the disk is smaller than 20,000 messages");
+    assert!(daemon.log().emits("store_works").is_some());
+    ana.says("after");
+    assert_eq!(texts(&mut daemon.login("bo")).last().map(String::as_str), Some("after"));
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().code(), Some(0));
+    daemon.start_again();
+    daemon.login("cy").says("after the restart");
+}
+
+#[test]
+fn a_backup_that_is_moved_over_the_store_is_what_the_restart_finds() {
+    for how in ["TERM", "KILL"] {
+        let mut daemon = Daemon::with(ADMIN);
+        let (store, backup) = (daemon.folder().join("data/chat.db"), daemon.folder().join("backup.db"));
+        let mut ana = daemon.login("ana");
+        ana.says("before");
+        let copied = run(daemon.folder(), &["backup", backup.to_str().unwrap()], "");
+        assert_eq!(copied.code, Some(0), "{}", copied.err);
+        for _ in 0..100 {
+            ana.says("after the backup");
+        }
+        if how == "KILL" {
+            daemon.kill();
+            std::fs::rename(&backup, &store).unwrap();
+            let checked = run(daemon.folder(), &["check"], "");
+            assert_eq!(checked.code, Some(0), "{}", checked.err);
+            let said = "data/chat.db-wal: the write-ahead log of the store that was there before this one";
+            assert!(checked.err.contains(said), "{}", checked.err);
+        } else {
+            std::fs::rename(&backup, &store).unwrap();
+            daemon.signal(how);
+            assert_eq!(daemon.ended().code(), Some(74));
+            assert!(daemon.log().emits("wal_set_aside").is_some());
+        }
+        daemon.start_again();
+        if how == "KILL" {
+            assert!(daemon.log().emits("wal_set_aside").is_some());
+        }
+        let mut bo = daemon.login("bo");
+        bo.says("after the restart");
+        assert_eq!(texts(&mut bo), ["before", "after the restart"]);
+        assert!(daemon.folder().join("data/chat.db-wal.of-the-store-before").exists());
+        let checked = run(daemon.folder(), &["check"], "");
+        assert!(!checked.err.contains("chat.db-wal"), "{}", checked.err);
+    }
 }

@@ -71,9 +71,8 @@ fn is_soft_dotted(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{NAME_CHARS, Name, NameError};
+    use super::super::Name;
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn an_ascii_name_has_the_look_that_the_list_gives_it() {
@@ -86,33 +85,5 @@ mod tests {
             }
         }
         assert_eq!(ascii.len(), 65);
-    }
-
-    #[test]
-    fn what_a_name_is_compared_by_has_a_bound() {
-        let long = "\u{fdfa}".repeat(32);
-        assert_eq!(Name::parse(&long), Err(NameError::TooLongPlain(576)));
-        assert_eq!(Name::parse_kept(&long).unwrap().as_str(), long, "a store may hold it");
-        assert!(Name::parse("\u{fdfa}\u{fdfa}\u{fdfa}").is_ok());
-        let most = |c: char| Name::parse(&c.to_string().repeat(NAME_CHARS)).ok();
-        let is_long =
-            |c: &char| c.nfkc().count() > 1 || unicode_security::skeleton(&c.to_string()).count() > 1;
-        for name in (0..=0x10_ffff).filter_map(char::from_u32).filter(is_long).filter_map(most) {
-            assert!(name.key().as_str().chars().count() <= 4 * NAME_CHARS, "{name}");
-            assert!(name.looks().iter().all(|look| look.0.chars().count() <= 8 * NAME_CHARS), "{name}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn case_never_matters(s in "[a-zA-Zα-ωА-я]{1,32}") {
-            let name = Name::parse(&s).unwrap();
-            for other in [s.to_lowercase(), s.to_uppercase()] {
-                if let Ok(other) = Name::parse(&other) {
-                    // The final sigma has its own small letter; folding makes them one.
-                    prop_assert_eq!(name.key(), other.key());
-                }
-            }
-        }
     }
 }

@@ -72,7 +72,7 @@ mod tests {
 
     fn read(data: &str) -> Result<Enrol, Refusal> {
         let line = format!(r#"{{"op":"ENROL","data":{data}}}"#);
-        match parse(line.as_bytes(), &Bounds { msg_bytes: 100 })?.1 {
+        match parse(line.as_bytes(), &Bounds { msg_bytes: 100, rooms: 0 })?.1 {
             Request::Enrol(enrol) => Ok(*enrol),
             other => panic!("{other:?}"),
         }

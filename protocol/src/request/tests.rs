@@ -4,7 +4,7 @@ use super::*;
 use crate::Role;
 use proptest::prelude::*;
 
-const BOUNDS: Bounds = Bounds { msg_bytes: 64 };
+const BOUNDS: Bounds = Bounds { msg_bytes: 64, rooms: 4 };
 
 fn ok(line: &str) -> (Option<RequestId>, Request<'_>) {
     parse(line.as_bytes(), &BOUNDS).unwrap_or_else(|e| panic!("{line}: {e:?}"))
@@ -106,6 +106,17 @@ fn refusals_have_a_kind_the_id_and_name_the_field() {
         (r#"{"op":"LOGIN","id":7,"data":{"name":"a b"}}"#, ErrorKind::NameInvalid, "`name`"),
         (r#"{"op":"LOGIN","id":7,"data":{"name":"a","color":"pink"}}"#, ErrorKind::Data, "`color`"),
         (r#"{"op":"LOGIN","id":7,"data":{"name":"a","rooms":"x"}}"#, ErrorKind::Data, "`rooms`"),
+        (
+            r#"{"op":"LOGIN","id":7,"data":{"name":"a","rooms":["a","b","c","a b"]}}"#,
+            ErrorKind::NameInvalid,
+            "`rooms`",
+        ),
+        // They are counted before one of them is looked at.
+        (
+            r#"{"op":"LOGIN","id":7,"data":{"name":"a","rooms":["a b","b","c","d","e"]}}"#,
+            ErrorKind::Data,
+            "`rooms`: 5",
+        ),
         (r#"{"op":"LOGIN","id":7,"data":{"name":"a","after":-1}}"#, ErrorKind::Data, "`after`"),
         (r#"{"op":"LOGIN","id":7,"data":{"name":"a","name":"b"}}"#, ErrorKind::Data, "name"),
         (r#"{"op":"JOIN","id":7,"data":{"room":"a b"}}"#, ErrorKind::NameInvalid, "`room`"),
@@ -174,7 +185,7 @@ proptest! {
     #[test]
     fn a_text_arrives_code_point_for_code_point(text in any::<String>()) {
         let line = serde_json::json!({"op": "MSG", "data": &text}).to_string();
-        let bounds = Bounds { msg_bytes: 8192 };
+        let bounds = Bounds { msg_bytes: 8192, rooms: 4 };
         match parse(line.as_bytes(), &bounds) {
             Ok((_, Request::Msg { text: got, .. })) => prop_assert_eq!(got, text),
             Ok(other) => prop_assert!(false, "{:?}", other),

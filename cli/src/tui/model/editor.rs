@@ -1,16 +1,14 @@
-//! Owns what is being typed: text, cursor, the line that was killed, and what was typed before. The
-//! keys are readline's; which key does what is `keys`'s business. Bounded. Never sends.
+//! Owns what is being typed: text, cursor, the line that was killed. The keys are readline's; which
+//! key does what is `keys`'s business. What was typed before is `past`'s. Bounded. Never sends.
 
-use super::item::clean_text;
+use super::past::Past;
+use crate::neutralise;
 use crate::tui::wrap;
-use std::collections::VecDeque;
 use unicode_segmentation::UnicodeSegmentation;
 use zeroize::Zeroize;
 
 /// The longest input, in bytes; a message is shorter.
 const LONGEST: usize = 64 * 1024;
-/// How many inputs are remembered.
-const REMEMBERED: usize = 200;
 
 /// One input.
 #[derive(Debug, Default)]
@@ -19,9 +17,7 @@ pub(crate) struct Editor {
     /// In bytes, between two graphemes.
     cursor: usize,
     killed: String,
-    past: VecDeque<String>,
-    /// Where in the past the input is, and what was being typed before.
-    at: Option<(usize, String)>,
+    past: Past,
 }
 
 impl Editor {
@@ -52,19 +48,14 @@ impl Editor {
 
     /// Hands the text out and empties the input.
     pub(crate) fn take(&mut self) -> String {
-        self.at = None;
+        self.past.leave();
         self.cursor = 0;
         std::mem::take(&mut self.text)
     }
 
     /// Remembers what was sent.
     pub(crate) fn remember(&mut self, text: &str) {
-        if !text.trim().is_empty() && self.past.back().is_none_or(|last| last != text) {
-            self.past.push_back(text.to_owned());
-        }
-        if self.past.len() > REMEMBERED {
-            self.past.pop_front();
-        }
+        self.past.remember(text);
     }
 
     /// Types. Control characters other than line break and tab cannot be typed. Says whether there
@@ -223,25 +214,14 @@ impl Editor {
     }
 
     pub(crate) fn older(&mut self) {
-        let at = self.at.as_ref().map_or(self.past.len(), |(at, _)| *at);
-        if at == 0 {
-            return;
+        if let Some(text) = self.past.older(&self.text) {
+            self.set(text);
         }
-        let typed = match self.at.take() {
-            Some((_, typed)) => typed,
-            None => self.text.clone(),
-        };
-        self.set(self.past[at - 1].clone());
-        self.at = Some((at - 1, typed));
     }
 
     pub(crate) fn newer(&mut self) {
-        let Some((at, typed)) = self.at.take() else { return };
-        if at + 1 < self.past.len() {
-            self.set(self.past[at + 1].clone());
-            self.at = Some((at + 1, typed));
-        } else {
-            self.set(typed);
+        if let Some(text) = self.past.newer() {
+            self.set(text);
         }
     }
 
@@ -259,7 +239,7 @@ impl Editor {
                 columns = 0;
                 continue;
             }
-            let shown = clean_text(grapheme);
+            let shown = neutralise::part(&self.text, at..at + grapheme.len());
             let wide = wrap::width(&shown);
             if columns + wide > width && columns > 0 {
                 rows.push(String::new());
@@ -357,5 +337,7 @@ mod tests {
         assert_eq!((rows.len(), cursor), (2, (1, 0)), "the cursor has a place");
         let (rows, _) = typed("a\u{202e}b").layout(40);
         assert_eq!(rows, ["a<U+202E>b"], "also what was pasted is shown as what it is");
+        let (rows, _) = typed("می\u{200c}خواهم a\tb").layout(40);
+        assert_eq!(rows, ["می\u{200c}خواهم a    b"], "a joiner belongs to both of its neighbours");
     }
 }

@@ -22,6 +22,7 @@ pub(crate) mod login;
 mod net;
 mod order;
 pub(crate) mod overlay;
+mod past;
 pub(crate) mod reads;
 pub(crate) mod scroll;
 pub(crate) mod talk;
@@ -327,8 +328,11 @@ impl Model {
         self.log_in()
     }
 
-    /// Is a message still on its way?
-    pub(crate) fn has_pending(&self) -> bool {
-        self.talks.iter().flat_map(|t| &t.items).any(Item::is_pending)
+    /// The messages that are still on their way, as they are shown.
+    pub(crate) fn unconfirmed(&self) -> impl Iterator<Item = &str> {
+        self.talks.iter().flat_map(|t| &t.items).filter_map(|item| match &item.kind {
+            item::Kind::Pending { text, .. } => Some(text.as_str()),
+            _ => None,
+        })
     }
 }

@@ -50,6 +50,10 @@ impl Model {
             Event::SessionLost { .. } => {
                 self.note_everywhere("the session had ended meanwhile: this is a new one");
             }
+            Event::LogReplaced { from, .. } => {
+                self.log_replaced(from);
+                self.note_everywhere(&crate::output::log_replaced(from));
+            }
             Event::Gap { from, to } => self.note_everywhere(&format!(
                 "messages between {from} and {to} are no longer kept by the server"
             )),

@@ -29,6 +29,19 @@ impl Model {
         self.reads = reads;
     }
 
+    /// The numbers of messages begin anew after that one: what is here is of the log before, and comes again
+    /// from the server.
+    pub(super) fn log_replaced(&mut self, from: Seq) {
+        for (_, seq) in &mut self.reads {
+            *seq = from.min(*seq);
+        }
+        for talk in &mut self.talks {
+            talk.reset();
+            talk.read = from.min(talk.read);
+            (talk.unread, talk.mentions, talk.new_from) = (0, 0, None);
+        }
+    }
+
     /// Opens the direct messages of an earlier run.
     pub(super) fn return_directs(&mut self) {
         for place in std::mem::take(&mut self.returning) {

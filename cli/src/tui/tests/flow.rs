@@ -24,7 +24,7 @@ fn what_is_typed_is_sent_and_takes_its_place_once_it_is_kept() {
     assert!(w.picture().contains("ana │ hello") && !w.picture().contains("sending"), "{}", w.picture());
     w.does(Input::Answer(Answer::Sent { local }));
     assert_eq!(w.picture().matches("hello").count(), 1);
-    assert!(!w.model.has_pending());
+    assert!(w.model.unconfirmed().next().is_none());
 }
 
 #[test]
@@ -61,6 +61,34 @@ fn the_countdown_wakes_by_the_second_and_nothing_else_does() {
     assert_eq!(w.model.link, Link::Up { caught_up: None });
     w.after(30).does(Input::Tick);
     assert_eq!(w.model.wake(), None);
+}
+
+#[test]
+fn after_a_restore_the_conversations_are_loaded_anew() {
+    let mut w = World::chatting((100, 24));
+    let kim = Conversation::With("kim".into());
+    w.model.set_reads(vec![(kim.clone(), 70)]);
+    w.said("lobby", "bo", "of the log before");
+    w.said("ops", "bo", "unread, of the log before");
+    w.does(lost(Duration::from_millis(10)));
+    w.does(Input::Net(Event::LogReplaced { after: w.seq, from: 40, log: Some("b".into()) }));
+    let message = event("lobby", "bo", 41, "said after the restore");
+    w.does(Input::Net(Event::Message(Box::new(Message::of(message, "ana")))));
+    let effects = w.does(Input::Net(Event::Resumed { caught_up: 1 }));
+    for name in ["lobby", "ops"] {
+        assert!(effects.contains(&Effect::History { of: room(name), part: Part::Newest }), "{effects:?}");
+    }
+    let picture = w.picture();
+    assert!(
+        picture.contains("said after the restore") && picture.contains("goes on after message 40"),
+        "{picture}"
+    );
+    assert!(!picture.contains("of the log before"), "{picture}");
+    let reply = Ok(page("ops", 39..=42, false));
+    w.does(Input::Answer(Answer::History { of: room("ops"), part: Part::Newest, reply }));
+    let counts: Vec<_> = w.model.talks.iter().map(|t| (t.title.as_str(), t.unread)).collect();
+    assert_eq!(counts, [("#lobby", 0), ("#ops", 2), ("@kim", 0)]);
+    assert_eq!(w.model.reads(), [(room("lobby"), 41), (room("ops"), 40), (kim, 40)]);
 }
 
 #[test]

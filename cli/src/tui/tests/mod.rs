@@ -43,6 +43,8 @@ fn login_reply(rooms: &[&str], head: Seq) -> LoginReply {
         ttl_s: 120,
         rooms: rooms.iter().map(|r| (*r).to_owned()).collect(),
         head,
+        log: Some("a".into()),
+        log_from: Some(0),
         server: ServerInfo { name: "tcp-chatd".into(), version: "0.1.0".into(), protocol: 1 },
         limits: LimitsInfo { line_bytes: 65536, msg_bytes: 8192 },
     }

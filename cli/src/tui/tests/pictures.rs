@@ -103,3 +103,20 @@ fn hostile_text_stays_in_its_column() {
     assert!(picture.chars().all(|c| c == '\n' || !c.is_control()), "{picture:?}");
     insta::assert_snapshot!(picture);
 }
+
+#[test]
+fn what_is_invisible_and_belongs_to_a_text_is_drawn() {
+    let mut w = World::chatting((80, 24));
+    for text in [
+        "می\u{200c}خواهم",
+        "ශ්\u{200d}රී ලංකා",
+        "葛\u{e0100}城",
+        "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}.",
+    ] {
+        w.said("lobby", "bo", text);
+        assert!(w.picture().contains(&format!("bo │ {text}")), "{}", w.picture());
+        w.keys(text);
+        assert!(w.picture().contains(&format!("> {text}")), "{}", w.picture());
+        w.key(KeyCode::Char('u'), KeyModifiers::CONTROL);
+    }
+}

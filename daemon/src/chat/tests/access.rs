@@ -18,7 +18,12 @@ fn enrol(code: &str, password: &str) -> String {
 }
 
 pub(super) fn certificate(key: u8, name: &str) -> Certificate {
-    Certificate { key: Digest([key; 32]), name: name.parse().unwrap(), until: u64::MAX, revoked: false }
+    Certificate {
+        key: Digest([key; 32]),
+        name: name.parse().unwrap(),
+        until: u64::MAX,
+        revoked: Revocation::None,
+    }
 }
 
 #[test]
@@ -99,11 +104,11 @@ fn a_code_is_not_used_up_by_a_turn_that_was_not_kept() {
 #[test]
 fn registering_a_name_sends_away_who_only_has_it() {
     let mut world = World::new(|_| {});
-    let [ivan, bo] = [world.login("lvan"), world.login("bo")];
+    let [ivan, bo] = [world.login("IVAN"), world.login("bo")];
     world.skips(&[ivan, bo]);
     world.registers("Ivan");
     assert_eq!(world.hears(ivan), ["NOTICE KICKED", "(closed: kicked)"]);
-    assert_eq!(world.hears(bo), ["PRESENCE lobby lvan left"]);
+    assert_eq!(world.hears(bo), ["PRESENCE lobby IVAN left"]);
     world.operator(|chat| {
         let until = u64::MAX;
         assert_eq!(

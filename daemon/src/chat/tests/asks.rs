@@ -21,7 +21,7 @@ pub(super) fn code(text: &str, until: u64) -> Code {
 impl World {
     /// A line, as the connection's read side would pass it on.
     pub(super) fn command(&mut self, line: &str) -> Command {
-        match parse(line.as_bytes(), &Bounds { msg_bytes: 8192 }) {
+        match parse(line.as_bytes(), &Bounds { msg_bytes: 8192, rooms: 0 }) {
             Err(refusal) => Command::Refused(refusal),
             Ok((id, request)) => {
                 Command::Ask(id, Ask::of(request).unwrap_or_else(|proving| self.proving(proving)))
@@ -60,6 +60,9 @@ impl World {
 
     /// What the net finds out of a login.
     fn proof(&mut self, login: &Login) -> Proof {
+        if std::mem::take(&mut self.is_endpoint) {
+            return Proof::Endpoint;
+        }
         if let Some(shown) = self.shows.take() {
             return Proof::Certificate(Box::new(Presented { certificate: shown, issued: self.issued }));
         }
@@ -85,7 +88,7 @@ impl World {
             key: code_hash(name.as_str()),
             name: name.clone(),
             until: self.now.wall + year,
-            revoked: false,
+            revoked: Revocation::None,
         }
     }
 

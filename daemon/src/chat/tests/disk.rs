@@ -10,18 +10,19 @@ use tcp_chat_protocol::{RequestId, Seq};
 #[derive(Debug, Default, Clone)]
 pub(super) struct Disk {
     conversations: BTreeMap<ConversationId, (ConversationKind, Seq)>,
-    opened: BTreeMap<ConversationId, std::net::IpAddr>,
+    opened: BTreeMap<ConversationId, Party>,
     sessions: BTreeMap<SessionId, (SessionRow, Vec<(ConversationId, Seq)>)>,
     pub(super) chunks: Vec<Chunk>,
     sent: HashMap<(SessionId, RequestId), (ConversationId, Seq)>,
     rights: StoredRights,
     pub(super) audit: Vec<Audit>,
     users: BTreeMap<UserId, User>,
-    certificates: BTreeMap<Digest, Certificate>,
+    certificates: BTreeMap<(Digest, String), Certificate>,
     removed: BTreeMap<String, Removed>,
     last: (i64, i64),
     head: Seq,
     oldest: Seq,
+    pub(super) log: LogId,
 }
 
 impl Disk {
@@ -76,8 +77,8 @@ impl Disk {
                     self.users.insert(user.id, user);
                 }
                 UserChange::Gone(id) => drop(self.users.remove(&id)),
-                UserChange::Certificate(c) => drop(self.certificates.insert(c.key, c)),
-                UserChange::Forget(key) => drop(self.certificates.remove(&key)),
+                UserChange::Certificate(c) => drop(self.certificates.insert((c.key, c.name.to_string()), c)),
+                UserChange::Forget(key, name) => drop(self.certificates.remove(&(key, name.to_string()))),
                 UserChange::Removed(removed) => {
                     self.removed.insert(removed.name.to_string(), removed);
                 }
@@ -99,9 +100,9 @@ impl Disk {
     fn change(&mut self, change: RightsChange) {
         let StoredRights { grants, private, mutes, bans } = &mut self.rights;
         match change {
-            RightsChange::Grant { scope, user, role } => {
-                grants.retain(|(s, u, _)| (*s, u) != (scope, &user));
-                grants.extend(role.map(|role| (scope, user, role)));
+            RightsChange::Grant { scope, user, role, by } => {
+                grants.retain(|(s, u, ..)| (*s, u) != (scope, &user));
+                grants.extend(role.map(|role| (scope, user, role, by)));
             }
             RightsChange::Private { room, private: is_private } => {
                 private.retain(|r| *r != room);
@@ -125,7 +126,8 @@ impl Disk {
         self.conversations = found.conversations.into_iter().map(|c| (c.id, (c.kind, c.head))).collect();
         self.sessions = found.sessions.into_iter().map(|s| (s.row.id, (s.row, s.rooms))).collect();
         self.users = found.users.into_iter().map(|u| (u.id, u)).collect();
-        self.certificates = found.certificates.into_iter().map(|c| (c.key, c)).collect();
+        self.certificates =
+            found.certificates.into_iter().map(|c| ((c.key, c.name.to_string()), c)).collect();
         self.removed = found.removed.into_iter().map(|r| (r.name.to_string(), r)).collect();
         self.last = (found.last_conversation, found.last_session);
         self.head = found.head;
@@ -143,7 +145,7 @@ impl Disk {
                 .values()
                 .map(|(row, rooms)| StoredSession { row: row.clone(), rooms: rooms.clone() })
                 .collect(),
-            opened: self.opened.iter().map(|(room, network)| (*room, *network)).collect(),
+            opened: self.opened.iter().map(|(room, by)| (*room, *by)).collect(),
             rights: self.rights.clone(),
             audit: Vec::new(),
             users: self.users.values().cloned().collect(),
@@ -153,6 +155,7 @@ impl Disk {
             oldest: self.oldest,
             last_conversation: self.last.0,
             last_session: self.last.1,
+            log: self.log.clone(),
         }
     }
 

@@ -283,7 +283,7 @@ fn a_network_has_only_so_many_rooms_even_where_nobody_is_in_them_any_more() {
     world.sends(login, r#"{"op":"LOGIN","data":{"name":"cy","rooms":["lobby","c"]}}"#);
     assert_eq!(world.hears(login), ["ERROR_MSG NO_SUCH_ROOM"]);
     let pro = world.login("pro");
-    assert!(joins(&mut world, pro, "c"), "a proven name counts for itself");
+    assert!(joins(&mut world, pro, "c"), "a registered user has a quota of its own");
     world.address = "192.0.2.2".parse().unwrap();
     let dee = world.login("dee");
     assert!(joins(&mut world, dee, "d"), "another network has its own");
@@ -343,9 +343,9 @@ fn a_network_stores_only_so_much_in_a_day() {
         world.hears(who).remove(0)
     };
     assert!(says(&mut world, ana).starts_with("MSG "));
-    assert!(says(&mut world, ana).starts_with("MSG "), "it is charged with the next read");
+    assert!(says(&mut world, ana).starts_with("MSG "), "the last on credit");
     assert!(says(&mut world, ana).starts_with("ERROR_MSG RATE_LIMITED "));
-    assert!(says(&mut world, pro).starts_with("MSG "), "a proven name counts for itself");
+    assert!(says(&mut world, pro).starts_with("MSG "), "a registered user has a quota of its own");
     world.sends(ana, r#"{"op":"QUIT"}"#);
     let bo = world.login("bo");
     assert!(says(&mut world, bo).starts_with("ERROR_MSG RATE_LIMITED "), "a new session changes nothing");

@@ -55,6 +55,36 @@ fn what_was_sent_before_is_answered_with_the_first() {
 }
 
 #[test]
+fn a_resume_from_another_log_goes_on_where_the_two_parted() {
+    let mut world = World::new(|_| {});
+    let [ana, bo] = [world.login("ana"), world.login("bo")];
+    world.sends(ana, r#"{"op":"MSG","data":"before"}"#);
+    let backup = world.disk.clone();
+    world.sends(ana, r#"{"op":"MSG","data":"lost"}"#);
+    world.sends(ana, r#"{"op":"MSG","data":"lost, too"}"#);
+    world.skips(&[ana, bo]);
+    world.disk = backup;
+    world.disk.log = LogId { id: "restored".into(), from: 1 };
+    world.restarts();
+    let ana = world.resumes("ana", None);
+    for text in ["one", "two", "three"] {
+        world.sends(ana, &format!(r#"{{"op":"MSG","data":"{text}"}}"#));
+    }
+    let (token, _) = world.tokens["bo"].clone();
+    for (after, log, goes_on_after) in
+        [(3, r#""first""#, 1), (0, r#""first""#, 0), (3, r#""restored""#, 3), (3, "null", 3), (9, "null", 9)]
+    {
+        let bo = world.connect();
+        let login = format!(r#""session":"{token}","after":{after},"log":{log}"#);
+        world.sends(bo, &format!(r#"{{"op":"LOGIN","data":{{{login}}}}}"#));
+        let said = ["MSG 1<0 lobby ana: before", "MSG 2<1 lobby ana: one", "MSG 3<2 lobby ana: two"];
+        let said = said.into_iter().chain(["MSG 4<3 lobby ana: three"]).skip(goes_on_after);
+        let wanted: Vec<_> = std::iter::once("LOGIN bo lobby head 4").chain(said).collect();
+        assert_eq!(world.hears(bo), wanted, "{after} of {log}");
+    }
+}
+
+#[test]
 fn what_could_not_be_kept_was_not_said() {
     let mut world = World::new(|_| {});
     let [ana, bo] = [world.login("ana"), world.login("bo")];
@@ -157,4 +187,33 @@ fn a_clock_that_jumps_ends_no_session_and_breaks_no_order() {
         ["PRESENCE lobby bo left"],
         "the TTL goes by the clock that only goes forward"
     );
+}
+
+#[test]
+fn an_id_is_not_answered_as_kept_for_another_user_or_room_of_the_same_name() {
+    let mut world = World::new(|_| {});
+    world.registers("bo");
+    let [bo, ana] = [world.logs_in("bo", "bo"), world.login("ana")];
+    world.sends(bo, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
+    let to_ana = r#"{"op":"MSG","data":{"to":"ana","msg":"hello"},"id":"d1"}"#;
+    let in_ops = r#"{"op":"MSG","data":{"room":"ops","msg":"hello"},"id":"d2"}"#;
+    world.skips(&[bo, ana]);
+    world.in_one_turn(bo, &[to_ana, in_ops]);
+    let kept = ["MSG#d1 1<0 @ana bo: hello", "MSG#d2 2<0 ops bo: hello"];
+    assert_eq!(world.hears(bo), kept);
+    world.in_one_turn(bo, &[to_ana, in_ops]);
+    assert_eq!(world.hears(bo), kept, "sent again");
+    world.skips(&[ana]);
+    world.sends(ana, r#"{"op":"QUIT"}"#);
+    world.skips(&[bo]);
+    world.sends(bo, to_ana);
+    assert_eq!(world.hears(bo), [kept[0]], "nobody has the name: it is the message that was kept");
+    let ana = world.login("ana");
+    world.skips(&[bo, ana]);
+    world.sends(bo, to_ana);
+    assert_eq!(world.hears(bo), ["ERROR_MSG#d1 DATA"], "this ana has not got it");
+    world.sends(bo, r#"{"op":"MSG","data":{"to":"ana","msg":"hi"},"id":"d3"}"#);
+    world.sends(bo, to_ana);
+    assert_eq!(world.hears(bo), ["MSG#d3 3<0 @ana bo: hi", "ERROR_MSG#d1 DATA"]);
+    assert_eq!(world.hears(ana), ["MSG 3<0 @ana bo: hi"]);
 }

@@ -2,7 +2,9 @@
 //! ten times as much at most, and what is done in slices no more than a slice in one turn.
 
 use super::world::World;
-use crate::chat::{Certificate, ConnectionId, Digest, Look, Rate, UserWish, steps};
+use crate::chat::{
+    Certificate, ConnectionId, Digest, Effect, Look, NotGranted, Rate, Read, Revocation, UserWish, steps,
+};
 use tcp_chat_protocol::Name;
 
 /// Of everything there are so many, or ten times as many.
@@ -19,7 +21,7 @@ fn name(text: &str) -> Name {
 fn certificate(n: usize, owner: &str) -> Certificate {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&n.to_be_bytes());
-    Certificate { key: Digest(key), name: name(owner), until: u64::MAX, revoked: false }
+    Certificate { key: Digest(key), name: name(owner), until: u64::MAX, revoked: Revocation::None }
 }
 
 /// Passers-by, rooms, direct messages, registered users, certificates, grants, mutes and bans: `n` of each.
@@ -168,7 +170,7 @@ fn is_kept(world: &World, what: &str) {
     let (mut kept, mut found) = (world.disk.found(), world.chat.found());
     // The store of the tests keeps the order in which it was told.
     for rights in [&mut kept.rights, &mut found.rights] {
-        rights.grants.sort_unstable_by_key(|(scope, user, _)| (*scope, user.clone()));
+        rights.grants.sort_unstable_by_key(|(scope, user, ..)| (*scope, user.clone()));
         rights.mutes.sort_unstable_by_key(|(scope, user, _)| (*scope, user.clone()));
         rights.bans.sort_unstable_by_key(|(scope, banned, _)| (*scope, banned.clone()));
     }
@@ -218,11 +220,48 @@ fn a_removed_users_grants_are_nobodys_even_before_they_are_gone() {
     // The daemon ends in between: the user is there, and has no way in.
     let found = world.disk.found();
     assert!(found.users.iter().any(|user| user.name == name("mo") && user.password.is_none()));
-    // Another of that name has nothing of it.
-    world.registers("mo");
-    assert!(world.disk.found().rights.grants.iter().all(|(_, user, _)| *user != name("mo")));
+    // Nobody gets the name before they are gone: all at once they would hold the turn.
+    let code = |world: &World| crate::chat::Code {
+        hash: Digest([7; 32]),
+        until: world.now.wall + 1,
+        gives: crate::chat::Gives::Password,
+    };
+    let add = UserWish::Add(name("MO"), code(&world));
+    let before = steps::so_far();
+    world.operator(|chat| assert_eq!(chat.grant(0, add), Err(NotGranted::BeingRemoved(name("MO")))));
+    world.shows = Some(certificate(99, "mo"));
+    // Issued after the removal.
+    world.issued = world.now.wall + 2_000;
+    let mo = world.login("mo");
+    assert_eq!(world.hears(mo), ["ERROR_MSG RATE_LIMITED 1000 ms"]);
+    let cost = steps::so_far() - before;
+    assert!(cost < 600, "{cost} steps");
     world.sweeps = true;
     world.operator(|_| {});
     is_kept(&world, "user remove");
+    assert!(world.disk.found().rights.grants.iter().all(|(_, user, ..)| *user != name("mo")));
+    world.registers("mo");
     assert!(world.chat.users().by_name(&name("mo")).is_some());
+}
+
+#[test]
+fn a_search_names_rooms_and_not_each_of_the_direct_conversations() {
+    let (mut world, ana) = crowded(SIZE);
+    world.sends(ana, r#"{"op":"SEARCH","data":{"query":"x"}}"#);
+    let asked = world.effects.iter().find_map(|effect| match effect {
+        Effect::Read(_, Read::Search(_, what)) => Some(what),
+        _ => None,
+    });
+    let asked = asked.expect("a search");
+    assert_eq!(
+        (asked.conversations.len(), asked.directs_of.is_some()),
+        (SIZE + 1, true),
+        "the lobby, and hers"
+    );
+    let by = world.login("alone");
+    world.sends(by, r#"{"op":"LEAVE","data":{"room":"lobby"}}"#);
+    world.skips(&[by]);
+    world.sends(by, r#"{"op":"SEARCH","data":{"query":"x"}}"#);
+    assert_eq!(world.hears(by).len(), 1, "there is nothing to be asked of the store");
+    assert!(!world.effects.iter().any(|effect| matches!(effect, Effect::Read(..))));
 }

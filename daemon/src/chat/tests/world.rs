@@ -35,6 +35,8 @@ pub(super) struct World {
     pub(super) called: Option<String>,
     /// What the next login shows in its handshake.
     pub(super) shows: Option<Certificate>,
+    /// Is the next login the HTTP endpoint's?
+    pub(super) is_endpoint: bool,
     /// When the certificates were issued that are shown.
     pub(super) issued: u64,
     batch: Vec<(ConnectionId, Command)>,
@@ -64,6 +66,7 @@ impl World {
             logins: 0,
             called: None,
             shows: None,
+            is_endpoint: false,
             issued: 0,
             batch: Vec::new(),
             effects: Vec::new(),

@@ -2,7 +2,7 @@
 //! gets each message once and in order, and what waits stays within the bound.
 
 use super::*;
-use crate::chat::{Chunk, ConversationId};
+use crate::chat::steps;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::task::Context;
@@ -179,4 +179,34 @@ fn who_asks_too_much_waits_before_the_next_read_once_and_not_for_ever() {
     assert_eq!(outbox.poll_may_ask(&cx), Poll::Ready(Duration::ZERO));
     (0..10_000).for_each(|_| outbox.slow(1));
     assert_eq!(outbox.poll_may_ask(&cx), Poll::Ready(Duration::from_millis(SLOWEST_MS)));
+}
+
+#[test]
+fn a_reader_that_is_behind_in_many_rooms_costs_the_same_for_each_message() {
+    let steps_for = |rooms: i64| {
+        let outbox = Outbox::new(BOUND);
+        let _ = outbox.logged_in(SessionId(1));
+        let _ = outbox.push(Item::Line(vec![0; BOUND]));
+        // A gap that a resume asked for is widened, too.
+        let from = |room| Range { conversation: ConversationId(room), first: 1, last: 0 };
+        let _ = outbox.push(Item::Read(Read::Gap(SessionId(1), (0..rooms).map(from).collect())));
+        let chunks: Vec<_> = (0..3 * rooms)
+            .map(|n| {
+                let first = u64::try_from(n).unwrap() + 1;
+                let before = u64::try_from((n - rooms + 1).max(0)).unwrap();
+                chunk(n % rooms, first, 1, before)
+            })
+            .collect();
+        let before = steps::so_far();
+        for chunk in &chunks {
+            let _ = outbox.offer(chunk, Vec::new());
+        }
+        let taken = steps::so_far() - before;
+        let gap = take(&outbox, usize::MAX).pop();
+        let Some(Item::Read(Read::Gap(_, ranges))) = gap else { panic!("{gap:?}") };
+        assert_eq!(ranges.len(), usize::try_from(rooms).unwrap(), "each room has one range");
+        taken
+    };
+    let (few, many) = (steps_for(100), steps_for(1_000));
+    assert!(few > 0 && many <= 12 * few, "{few} steps for 100 rooms, {many} for 1,000");
 }

@@ -299,7 +299,7 @@ fn credentials_of_systemd_and_the_password_file() {
     assert!(!problems[0].contains("sesame"), "{problems:?}");
     std::fs::remove_file(folder.path("hash")).unwrap();
     let problem = &folder.problems(&env, &[])[0];
-    assert!(problem.contains("auth.password_file: the file that it names ("), "{problem}");
+    assert!(problem.contains("auth.password_file: the file that it names, in "), "{problem}");
     assert!(problem.contains("cannot be read: No such file"), "{problem}");
     // Written by an editor that puts a byte order mark first, and in another encoding.
     std::fs::write(folder.path("hash"), format!("\u{feff}{hash}\r\n")).unwrap();

@@ -57,6 +57,13 @@ const FILES: &[&str] = &[
     "[auth]\npassword_file = \"hunter2\"",
     "[http]\ntoken_file = \"hunter2\"",
     "[tls]\nkey = \"hunter2\"",
+    "[tls]\ncertificate = \"x\"\nkey = \"hunter2\"",
+    // What belongs into the file, where its path belongs.
+    "[tls]\ncertificate = \"-----BEGIN CERTIFICATE-----hunter2\"\nkey = \"./y\"",
+    "[tls]\ncertificate = \"./x\"\nkey = \"/-----BEGIN PRIVATE KEY-----hunter2\"",
+    "[tls]\nclient_auth = \"optional\"\nclient_ca = \"hunter2\\nx\"",
+    "[history]\npath = \"-----BEGIN hunter2\"",
+    "[admin]\nsocket = \"a\\rhunter2\"",
     "[tls]\nkey = \"\"\"\n-----BEGIN PRIVATE KEY-----\nhunter2\n\"\"\"\ncertificate = \"x\"",
 ];
 
@@ -69,6 +76,30 @@ fn a_secret_in_the_wrong_place_is_never_shown() {
             assert!(!problem.contains(SECRET), "{text}\n{problem}");
             assert!(problem.starts_with("config.toml"), "the place is told: {text}\n{problem}");
         }
+    }
+}
+
+#[test]
+fn nor_is_what_is_longer_than_any_path() {
+    for key in ["tls.dir", "tls.client_ca", "history.path", "admin.socket"] {
+        let long = SECRET.repeat(600);
+        let (section, name) = key.split_once('.').unwrap();
+        for problem in Folder::with(&format!("[{section}]\n{name} = \"{long}\"")).problems(&[], &[]) {
+            assert!(!problem.contains(SECRET) && problem.contains("is no path"), "{key}: {problem}");
+        }
+    }
+}
+
+#[test]
+fn a_key_with_what_a_terminal_obeys_is_shown_escaped() {
+    for (text, shown) in [
+        ("\"a\\u0007b\" = 1", "a\\u{7}b: "),
+        ("[limits]\n\"bu\\u001b[31mrst\" = 1", "limits.bu\\u{1b}[31mrst: "),
+        ("[\"\\u202etls\"]\nx = 1", "\\u{202e}tls: "),
+    ] {
+        let problems = Folder::with(text).problems(&[], &[]);
+        assert!(problems[0].contains(shown), "{text}\n{}", problems[0]);
+        assert!(!problems[0].contains(['\u{7}', '\u{1b}', '\u{202e}']), "{text}\n{}", problems[0]);
     }
 }
 

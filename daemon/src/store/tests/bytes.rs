@@ -38,6 +38,88 @@ async fn beyond_the_bound_the_oldest_messages_go_in_slices() {
 }
 
 #[test]
+fn what_is_counted_is_about_what_the_file_takes_whatever_the_length_of_messages() {
+    for length in [1, 100, 1_000, 2_100, 3_900, 4_100, 5_000, 9_000, 16_000] {
+        let (mut store, ..) = open(&in_memory());
+        let mut model = Model::default();
+        store.commit(Model::open(1)).unwrap();
+        let before = store.count("PRAGMA page_count");
+        let long = "x".repeat(length);
+        let turns = 2_000_000 / (length + 400);
+        for _ in 0..turns {
+            store.commit(model.say(&[(1, &[("ana", long.as_str())])])).unwrap();
+        }
+        let taken = (store.count("PRAGMA page_count") - before) * 4096;
+        let counted = store.count("SELECT bytes FROM totals");
+        let ids = 32 * i64::try_from(turns).unwrap();
+        assert!(
+            (taken * 9 / 10..taken * 12 / 10).contains(&(counted - ids)),
+            "{length}: {counted} of {taken}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_message_does_not_count_and_removes_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let most = 1 << 20;
+    let history = History { max_bytes: MaxBytes::Bytes(most), ..history(dir.path().join("chat.db")) };
+    let (mut store, readers, _) = open(&history);
+    let mut model = Model::default();
+    store.commit(Model::open(1)).unwrap();
+    fill(&mut store, &mut model, 2);
+    // Conversations, sessions and lines of the audit log that take more than the bound.
+    let conversations = (2..8_000).map(|n| (room(n), ConversationKind::Room(name(&format!("room{n}")))));
+    let line = crate::chat::Audit {
+        at: START,
+        by: crate::chat::By::Operator(0),
+        did: "mute".into(),
+        whom: None,
+        room: None,
+        what: None,
+        until: None,
+        reason: "x".repeat(256).into(),
+    };
+    let audit = vec![line; 8_000];
+    store.commit(Writes { conversations: conversations.collect(), audit, ..Writes::default() }).unwrap();
+    assert!(store.count("PRAGMA page_count") * 4096 > 2 << 20);
+    assert!(store.tidy(Timestamp(START)).unwrap().is_none(), "{:?}", store.history_bytes());
+    let stats = readers.stats().await.unwrap();
+    assert_eq!((stats.messages, stats.oldest), (20, 1));
+    let lines: u64 = model.messages.iter().map(|m| m.line.len() as u64).sum();
+    assert!((lines..3 * lines).contains(&stats.history.taken), "{stats:?} of {lines}");
+}
+
+#[test]
+fn the_bytes_of_messages_come_and_go_with_them_and_are_counted_in_an_older_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = History { retain_messages: Some(20), ..history(dir.path().join("chat.db")) };
+    let (mut store, ..) = open(&history);
+    let counted = |store: &mut Store| {
+        let known = store.count("SELECT bytes FROM totals");
+        store.log().execute("UPDATE totals SET bytes = NULL", []).unwrap();
+        crate::store::bytes::count(store.log()).unwrap();
+        assert_eq!(store.count("SELECT bytes FROM totals"), known);
+        known
+    };
+    let mut model = Model::default();
+    store.commit(Model::open(1)).unwrap();
+    fill(&mut store, &mut model, 10);
+    let before = counted(&mut store);
+    while store.tidy(Timestamp(START)).unwrap().is_some() {}
+    let after = counted(&mut store);
+    assert!(after > 0 && after < before / 4, "{after} of {before}");
+    store.commit(Writes { gone: vec![room(1)], ..Writes::default() }).unwrap();
+    fill(&mut store, &mut Model { head: model.head, ..Model::default() }, 1);
+    while store.tidy(Timestamp(START)).unwrap().is_some() {}
+    counted(&mut store);
+    store.is_of_version_6();
+    store.close().unwrap();
+    let (mut store, ..) = open(&history);
+    counted(&mut store);
+}
+
+#[test]
 fn half_of_the_disk_is_measured_once_and_is_not_part_of_a_copy() {
     let dir = tempfile::tempdir().unwrap();
     let history = History { max_bytes: MaxBytes::HalfOfDisk, ..history(dir.path().join("chat.db")) };

@@ -108,7 +108,7 @@ fn a_writer_that_is_lost_leaves_its_write_ahead_log() {
     let place = Place::File(dir.path().join("chat.db"));
     let wal = dir.path().join("chat.db-wal");
     let log = schema::open_writer(&place, Durability::Crash).unwrap();
-    log.execute_batch("UPDATE totals SET head = head").unwrap();
+    log.execute_batch("UPDATE totals SET head = head + 1").unwrap();
     drop(log);
     let bytes = wal.metadata().unwrap().len();
     assert!(bytes > 0);
@@ -151,6 +151,27 @@ fn a_store_of_version_1_is_brought_along_with_all_that_is_in_it() {
     assert_eq!((found.conversations.len(), found.sessions.len(), found.last_session), (1, 1, 7));
     assert_eq!((found.users.len(), found.certificates.len()), (0, 0));
     assert_eq!(found.rights, crate::chat::StoredRights::default());
+}
+
+#[test]
+fn certificates_of_a_store_of_version_2_keep_what_they_were() {
+    use crate::chat::{Certificate, Digest, Revocation};
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chat.db");
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("../schema/1.sql")).unwrap();
+    old.execute_batch(include_str!("../schema/2.sql")).unwrap();
+    old.execute_batch("PRAGMA application_id = 0x74634874; PRAGMA user_version = 2").unwrap();
+    let row = "INSERT INTO certificates (key, name, until, revoked) VALUES (?1, 'ana', 5, ?2)";
+    for revoked in [0_u8, 1] {
+        old.execute(row, rusqlite::params![[revoked; 32], revoked]).unwrap();
+    }
+    drop(old);
+    let (_, _, found) = open(&history(&path));
+    let certificate =
+        |key: u8, revoked| Certificate { key: Digest([key; 32]), name: name("ana"), until: 5, revoked };
+    let kept = [certificate(0, Revocation::None), certificate(1, Revocation::Key)];
+    assert_eq!(found.certificates, kept, "a key that was revoked was so for every name");
 }
 
 #[test]

@@ -5,15 +5,15 @@ use super::*;
 use std::path::PathBuf;
 
 /// A store with one message, and where its files lie.
-struct Case {
-    dir: tempfile::TempDir,
-    store: Store,
-    readers: Readers,
-    model: Model,
+pub(super) struct Case {
+    pub(super) dir: tempfile::TempDir,
+    pub(super) store: Store,
+    pub(super) readers: Readers,
+    pub(super) model: Model,
 }
 
 impl Case {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("data")).unwrap();
         let (mut store, readers, _) = open(&history(dir.path().join("data/chat.db")));
@@ -26,11 +26,11 @@ impl Case {
         Self { dir, store, readers, model }
     }
 
-    fn path(&self, ending: &str) -> PathBuf {
+    pub(super) fn path(&self, ending: &str) -> PathBuf {
         self.dir.path().join(format!("data/chat.db{ending}"))
     }
 
-    fn says(&mut self, text: &str) -> Result<(), StoreError> {
+    pub(super) fn says(&mut self, text: &str) -> Result<(), StoreError> {
         let (head, messages) = (self.model.head, self.model.messages.len());
         let said = self.store.commit(self.model.say(&[(1, &[("ana", text)])])).map(|_| ());
         if said.is_err() {
@@ -43,7 +43,7 @@ impl Case {
     }
 
     /// The check names the file, and so does every try from there on.
-    fn is_lost(&mut self, which: Which, path: &Path) {
+    pub(super) fn is_lost(&mut self, which: Which, path: &Path) {
         for _ in 0..2 {
             let lost = self.store.check_files().unwrap_err();
             let is_it =
@@ -55,7 +55,7 @@ impl Case {
     }
 }
 
-fn texts(path: &Path) -> Vec<String> {
+pub(super) fn texts(path: &Path) -> Vec<String> {
     let log = rusqlite::Connection::open(path).unwrap();
     let mut query = log.prepare("SELECT lines FROM chunks ORDER BY first").unwrap();
     let lines = query.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();

@@ -1,7 +1,7 @@
 //! The log against a simple model: what was committed is read back, all of it, once, in order.
 
 use super::*;
-use crate::chat::{Certificate, Code, Digest, Gives, Removed, User, UserChange};
+use crate::chat::{Certificate, Code, Digest, Gives, Removed, Revocation, User, UserChange};
 use proptest::prelude::*;
 
 /// What a turn says, in which rooms: (room, how many messages).
@@ -45,6 +45,7 @@ pub(super) async fn catch_up(
         );
         all.lines.extend(part.lines);
         all.count += part.count;
+        all.looked_up += part.looked_up;
         all.lost = all.lost.or(part.lost);
         ranges = part.rest;
     }
@@ -167,7 +168,8 @@ fn a_restart_finds_what_was_kept() {
     let dir = tempfile::tempdir().unwrap();
     let history = history(dir.path().join("new/folder/chat.db"));
     let (mut store, _, found) = open(&history);
-    assert_eq!(found, Found { oldest: 1, ..Found::default() });
+    let log = found.log.clone();
+    assert_eq!(found, Found { oldest: 1, log: log.clone(), ..Found::default() });
     let mut model = Model::default();
     let mut writes = model.say(&[(1, &[("ana", "a"), ("bo", "b")])]);
     writes.conversations = vec![
@@ -191,8 +193,8 @@ fn a_restart_finds_what_was_kept() {
     let code = Code { hash: Digest([9; 32]), until: 77, gives: Gives::Certificate };
     let ana = User { id: UserId(30), name: name("Ana"), password: None, code: Some(code), added: 5 };
     let bo = User { id: UserId(31), name: name("bo"), password: Some("$hash".into()), code: None, added: 6 };
-    let certificate =
-        |key, revoked| Certificate { key: Digest([key; 32]), name: name("Ana"), until: 88, revoked };
+    let of = |key, who, revoked| Certificate { key: Digest([key; 32]), name: name(who), until: 88, revoked };
+    let certificate = |key, revoked| of(key, "Ana", revoked);
     let removed = |who, at| Removed { name: name(who), at };
     writes.users = vec![
         UserChange::Put(User { code: None, ..ana.clone() }),
@@ -200,22 +202,23 @@ fn a_restart_finds_what_was_kept() {
         UserChange::Put(bo.clone()),
         UserChange::Put(ana.clone()),
         UserChange::Gone(UserId(33)),
-        UserChange::Certificate(certificate(1, false)),
-        UserChange::Certificate(certificate(2, false)),
-        UserChange::Certificate(certificate(1, true)),
-        UserChange::Forget(Digest([2; 32])),
+        UserChange::Certificate(certificate(1, Revocation::None)),
+        UserChange::Certificate(of(1, "bo", Revocation::Key)),
+        UserChange::Certificate(of(1, "di", Revocation::None)),
+        UserChange::Certificate(certificate(1, Revocation::Name)),
+        UserChange::Forget(Digest([1; 32]), name("di")),
         UserChange::Removed(removed("Cy", 3)),
         UserChange::Removed(removed("di", 3)),
         UserChange::Removed(removed("di", 4)),
         UserChange::ForgetRemoved(name("Cy")),
     ];
-    writes.opened = vec![(room(1), [192, 0, 2, 1].into())];
+    writes.opened = vec![(room(1), "192.0.2.1".parse().unwrap()), (room(2), "user:7".parse().unwrap())];
     store.commit(writes).unwrap();
     drop(store); // as a crash does: nothing is closed in order
 
     let conversation = |id, kind, head| StoredConversation { id, kind, head };
     let wanted = Found {
-        opened: vec![(room(1), [192, 0, 2, 1].into())],
+        opened: vec![(room(1), "192.0.2.1".parse().unwrap()), (room(2), "user:7".parse().unwrap())],
         conversations: vec![
             conversation(room(1), ConversationKind::Room(name("Lobby")), 2),
             conversation(room(2), ConversationKind::Direct(UserId(1), UserId(2)), 0),
@@ -227,12 +230,13 @@ fn a_restart_finds_what_was_kept() {
         rights: StoredRights::default(),
         audit: vec![],
         users: vec![ana, bo.clone()],
-        certificates: vec![certificate(1, true)],
+        certificates: vec![certificate(1, Revocation::Name), of(1, "bo", Revocation::Key)],
         removed: vec![removed("di", 4)],
         head: 2,
         oldest: 1,
         last_conversation: 9,
         last_session: 33,
+        log: log.clone(),
     };
     let (mut store, _, found) = open(&history);
     assert_eq!(found, wanted);
@@ -246,11 +250,12 @@ fn a_restart_finds_what_was_kept() {
         audit: vec![],
         users: vec![bo],
         removed: vec![removed("ana", 5)],
-        certificates: vec![certificate(3, false)],
+        certificates: vec![certificate(3, Revocation::None)],
         head: 1,
         oldest: 1,
         last_conversation: 12,
         last_session: 33,
+        log,
     };
     store.replace(&anew).unwrap();
     store.close().unwrap();
@@ -286,4 +291,72 @@ async fn what_is_in_the_store_is_known_without_counting() {
     let stats = readers.stats().await.unwrap();
     assert_eq!((stats.messages, stats.oldest, stats.head), (12, 1, 12));
     assert!(stats.bytes > 0);
+}
+
+#[tokio::test]
+async fn a_restored_backup_is_another_log_and_a_restart_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, backup) = (dir.path().join("chat.db"), dir.path().join("backup.db"));
+    let (mut store, readers, found) = open(&history(&path));
+    let mut model = Model::default();
+    store.commit(model.say(&[(1, &[("ana", "a"), ("ana", "b")])])).unwrap();
+    readers.backup(&backup).await.unwrap();
+    store.commit(model.say(&[(1, &[("ana", "c")])])).unwrap();
+    drop((store, readers));
+    let (mut store, _, again) = open(&history(&path));
+    assert_eq!((again.log, again.head), (found.log.clone(), 3));
+    let index_of: Vec<u8> = store.log().query_row("SELECT store FROM totals", [], |row| row.get(0)).unwrap();
+    drop(store);
+
+    let mut ids = vec![found.log.id];
+    for _ in 0..2 {
+        for ending in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{ending}", path.display()));
+        }
+        std::fs::copy(&backup, &path).unwrap();
+        let (store, _, restored) = open(&history(&path));
+        assert_eq!((restored.log.from, restored.head), (2, 2));
+        assert!(restored.log.id.len() == 32 && !ids.contains(&restored.log.id), "{ids:?} {restored:?}");
+        drop(store);
+        let (mut store, _, again) = open(&history(&path));
+        assert_eq!(again.log, restored.log);
+        let now: Vec<u8> = store.log().query_row("SELECT store FROM totals", [], |row| row.get(0)).unwrap();
+        assert_ne!(now, index_of, "the search index is made anew");
+        ids.push(restored.log.id);
+    }
+}
+
+#[test]
+fn a_store_of_an_older_version_gets_an_identity() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chat.db");
+    let (mut store, ..) = open(&history(&path));
+    store.commit(Model::default().say(&[(1, &[("ana", "a")])])).unwrap();
+    let sql = "SELECT store FROM totals";
+    let index_of: Vec<u8> = store.log().query_row(sql, [], |row| row.get(0)).unwrap();
+    store.is_of_version_6();
+    drop(store);
+    let (mut store, _, found) = open(&history(&path));
+    assert_eq!((found.log.id.len(), found.log.from), (32, 1));
+    let now: Vec<u8> = store.log().query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(now, index_of, "an upgrade does not make the search index anew");
+}
+
+#[tokio::test]
+async fn a_gap_of_many_conversations_costs_the_same_for_each_of_them() {
+    for rooms in [100, 1_000_i64] {
+        let (mut store, readers, _) = open(&in_memory());
+        let mut model = Model::default();
+        store.commit(Model::open(rooms)).unwrap();
+        for _ in 0..2 {
+            for room in 1..=rooms {
+                store.commit(model.say(&[(room, &[("ana", "hello")])])).unwrap();
+            }
+        }
+        let gap = (1..=rooms).map(|n| Range { conversation: room(n), first: 1, last: model.head }).collect();
+        let all = catch_up(&readers, 9, gap, 1_000).await;
+        assert_eq!(all.lines, model.lines(|_| true));
+        let most = 6 * usize::try_from(rooms).unwrap();
+        assert!(all.looked_up <= most, "{} look-ups for {rooms} conversations", all.looked_up);
+    }
 }

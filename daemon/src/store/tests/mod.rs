@@ -6,6 +6,7 @@ mod faults;
 mod files;
 mod ids;
 mod log;
+mod restored;
 mod rights;
 mod search;
 mod spaceless;
@@ -160,6 +161,14 @@ impl Store {
     /// What the disk does when it writes a turn and then fails.
     fn write_unnoticed(&mut self, writes: &Writes) {
         rows::write(self.log(), writes).unwrap();
+    }
+
+    /// As that version left it: it counted no bytes of messages, and the log had no identity.
+    fn is_of_version_6(&mut self) {
+        let older = "ALTER TABLE totals DROP COLUMN bytes; ALTER TABLE totals DROP COLUMN log;
+                     ALTER TABLE totals DROP COLUMN log_from; ALTER TABLE grants DROP COLUMN by;
+                     DROP TABLE removed_users; PRAGMA user_version = 6";
+        self.log().execute_batch(older).unwrap();
     }
 
     fn lose_connection(&mut self) {

@@ -27,11 +27,11 @@ fn changes() -> Vec<RightsChange> {
     let (here, server) = (Some(room(1)), None);
     let ban = |whom: &str, ban| RightsChange::Ban { scope: server, banned: whom.parse().unwrap(), ban };
     vec![
-        RightsChange::Grant { scope: here, user: ana.clone(), role: Some(Role::Member) },
-        RightsChange::Grant { scope: here, user: ana.clone(), role: Some(Role::Owner) },
-        RightsChange::Grant { scope: server, user: ana.clone(), role: Some(Role::ReadOnly) },
-        RightsChange::Grant { scope: server, user: bo.clone(), role: Some(Role::ReadOnly) },
-        RightsChange::Grant { scope: server, user: bo.clone(), role: None },
+        RightsChange::Grant { scope: here, user: ana.clone(), role: Some(Role::Member), by: None },
+        RightsChange::Grant { scope: here, user: ana.clone(), role: Some(Role::Owner), by: Some(name("cy")) },
+        RightsChange::Grant { scope: server, user: ana.clone(), role: Some(Role::ReadOnly), by: None },
+        RightsChange::Grant { scope: server, user: bo.clone(), role: Some(Role::ReadOnly), by: None },
+        RightsChange::Grant { scope: server, user: bo.clone(), role: None, by: None },
         RightsChange::Private { room: room(1), private: true },
         RightsChange::Private { room: room(2), private: true },
         RightsChange::Mute { scope: here, user: bo.clone(), mute: Some(penalty(None)) },
@@ -56,7 +56,10 @@ async fn who_may_do_what_is_kept_and_goes_with_its_room() {
     let (mut store, readers, found) = open(&history);
     let (ana, bo) = (name("ana"), name("bo"));
     let wanted = StoredRights {
-        grants: vec![(None, ana.clone(), Role::ReadOnly), (Some(room(1)), ana, Role::Owner)],
+        grants: vec![
+            (None, ana.clone(), Role::ReadOnly, None),
+            (Some(room(1)), ana, Role::Owner, Some(name("cy"))),
+        ],
         private: vec![room(1), room(2)],
         mutes: vec![(Some(room(1)), bo, penalty(None))],
         bans: vec![
@@ -147,6 +150,31 @@ fn of_the_audit_log_goes_only_what_is_both_old_and_not_among_the_newest() {
     add(&mut store);
     assert_eq!(oldest(&mut store), 100_006, "of the last year all are there, however many");
     for id in [100_006, 100_007, 200_201] {
+        store.log().execute(&format!("DELETE FROM audit WHERE id = {id}"), []).unwrap_err();
+    }
+}
+
+#[test]
+fn the_audit_log_has_a_bound_beyond_which_the_oldest_lines_go_however_young_they_are() {
+    let (mut store, ..) = open(&in_memory());
+    // What an older version left may be more; it shrinks line by line.
+    store.log().execute_batch("DROP TRIGGER audit_forgets").unwrap();
+    lines_until(&mut store, 500_003, START);
+    store
+        .log()
+        .execute_batch(
+            include_str!("../schema/audit_bound.sql").split_once("DROP TRIGGER audit_forgets;").unwrap().1,
+        )
+        .unwrap();
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        let audit = vec![line(By::Operator(0), "ban")];
+        store.commit(Writes { audit, ..Writes::default() }).unwrap();
+        seen.push(store.count("SELECT min(id) FROM audit"));
+    }
+    assert_eq!(seen, [3, 5, 7, 8], "two at a time, until the newest 500,000 are left");
+    assert_eq!(store.count("SELECT count(*) FROM audit"), 500_000);
+    for id in [8, 9, 500_000] {
         store.log().execute(&format!("DELETE FROM audit WHERE id = {id}"), []).unwrap_err();
     }
 }

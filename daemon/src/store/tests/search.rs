@@ -32,6 +32,7 @@ pub(super) fn look_for(query: &str, rooms: &[i64]) -> SearchIn {
     SearchIn {
         query: query.to_owned(),
         conversations: rooms.iter().map(|n| room(*n)).collect(),
+        directs_of: None,
         user: None,
         before: None,
         limit: 20,
@@ -289,6 +290,36 @@ async fn many_conversations_of_which_few_have_it() {
     assert_eq!(find(&readers, two).await, (vec![1_203, 1_202], true));
     let two = SearchIn { limit: 2, ..look_for("word", &without_2) };
     assert_eq!(find(&readers, two).await, (vec![1_203, 2], true));
+}
+
+#[tokio::test]
+async fn the_direct_messages_of_a_user_are_one_word_of_the_index_however_many_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    for history in [history(dir.path().join("chat.db")), in_memory()] {
+        let (mut store, readers, _) = open(&history);
+        let mut model = Model::default();
+        let direct = |n: i64, a, b| (room(n), ConversationKind::Direct(UserId(a), UserId(b)));
+        let mut conversations: Vec<_> = (10..500).map(|n| direct(n, 1, n)).collect();
+        conversations.extend([direct(2, 2, 3), direct(3, 3, 3), direct(4, 3, 11)]);
+        store.commit(Writes { conversations, ..Model::open(1) }).unwrap();
+        let said = [(1, "word"), (2, "word"), (3, "word"), (4, "word"), (10, "word"), (499, "word x")];
+        for (n, text) in said {
+            store.commit(model.say(&[(n, &[("ana", text)])])).unwrap();
+        }
+        let of = |user| SearchIn { directs_of: Some(UserId(user)), ..look_for("word", &[1]) };
+        for (user, wanted) in
+            [(1, vec![6, 5, 1]), (3, vec![4, 3, 2, 1]), (11, vec![4, 1]), (499, vec![6, 1]), (7, vec![1])]
+        {
+            assert_eq!(find(&readers, of(user)).await, (wanted, false), "user {user}");
+        }
+        let alone = SearchIn { conversations: Vec::new(), ..of(1) };
+        assert_eq!(find(&readers, alone).await, (vec![6, 5], false));
+        // Who is gone from the log is not found, whatever the index still has.
+        store.commit(Writes { gone: vec![room(499)], ..Writes::default() }).unwrap();
+        assert_eq!(find(&readers, of(1)).await, (vec![5, 1], false));
+    }
+    let expression = crate::store::words::in_conversations(&[1], Some(1));
+    assert_eq!(expression, "{_tags_} : (c1 OR d1)");
 }
 
 /// How long it takes would tell how often a word stands where one may not read.

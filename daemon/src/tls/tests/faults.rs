@@ -134,14 +134,19 @@ fn a_first_certificate_that_no_client_takes() {
         &["own.pem: the key of its first certificate has 1024 bits"],
     );
     let (pem, key) = with(&|_| {});
-    // SHA-224 in the place of SHA-256.
-    let weak = altered(
-        &der_of(&pem),
-        &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2],
-        &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 1],
-    );
-    is_found(&weak, &key, Grade::Refused, &["signed with a hash that clients no longer accept"]);
-    // The second issuer field of a certificate that is not there: damaged.
+    // SHA-224 in the place of SHA-256; one that is signed by itself is verified by who trusts it, too.
+    let alone = Made::leaf("localhost");
+    for (pem, key) in [(pem, key), (alone.pem(), alone.key_pem())] {
+        let (sha_256, sha_224) =
+            ([0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2], [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 1]);
+        let weak = altered(&der_of(&pem), &sha_256, &sha_224);
+        is_found(&weak, &key, Grade::Refused, &["signed with a hash that clients no longer accept"]);
+    }
+    // Signed by itself, with another key.
+    let (one, two) = (Made::leaf("localhost"), Made::leaf("localhost"));
+    let forged = one.clone().by(&two);
+    is_found(&forged.pem(), &forged.key_pem(), Grade::Refused, &["no certificate there has signed it"]);
+    let (pem, key) = with(&|_| {});
     let damaged = pem_text(&der_of(&pem)[..100]);
     is_found(&damaged, &key, Grade::Fatal, &["own.pem: its first certificate is damaged"]);
 }

@@ -121,3 +121,36 @@ fn a_renewal_that_fails_keeps_what_runs_and_warns_of_the_end() {
     assert_eq!(state.check_due_as(HOST, place.now), [], "said once");
     assert_eq!(state.summary().facts, first.facts);
 }
+
+#[test]
+fn while_a_ca_is_in_use_no_other_is_made() {
+    for left in [&[][..], &["ca.key"]] {
+        let place = Place::new();
+        let state = place.open().unwrap();
+        let (first, certs, away) =
+            (state.summary(), place.dir.path().join("certs"), place.dir.path().join("away"));
+        fs::rename(&certs, &away).unwrap();
+        for file in left {
+            fs::create_dir_all(&certs).unwrap();
+            fs::copy(away.join(file), certs.join(file)).unwrap();
+        }
+        assert_eq!(state.check_due_as(HOST, place.now), []);
+        let notes = state.check_due_as(HOST, place.now);
+        let [TlsNote::Kept { reason }] = &notes[..] else { panic!("{notes:?}") };
+        assert!(reason.contains("ca.pem: the CA was removed while tcp-chatd was using it"), "{reason}");
+        assert_eq!(state.check_due_as(HOST, place.now + DAY), [], "said once");
+        let refused = state.reload_as(&place.settings(), HOST, place.now).unwrap_err();
+        assert_eq!((refused.fault, refused.to_string()), (Fault::Content, reason.clone()));
+        assert_eq!(state.summary().fault, Some(reason.clone()));
+        assert_eq!(state.summary().pin, first.pin);
+        assert!(!certs.join("ca.pem").exists(), "none was made");
+        let _ = fs::remove_dir_all(&certs);
+        fs::rename(&away, &certs).unwrap();
+        assert_eq!(state.check_due_as(HOST, place.now), []);
+        assert_eq!(state.summary().fault, None);
+        handshake(&state, &place, |_| {}).unwrap();
+        // A restart over an empty folder is a first start, as before.
+        fs::remove_dir_all(&certs).unwrap();
+        assert_ne!(place.open().unwrap().summary().pin, first.pin);
+    }
+}

@@ -1,0 +1,71 @@
+//! Owns whether the server's copy of a message is one of what was sent. Pure. Called by `converse` for every
+//! own message. Never decides what happens where it is not.
+
+use crate::To;
+use tcp_chat_protocol::{MsgEvent, Name};
+
+/// Is the event the daemon's copy of the message that `me` sent? Otherwise what the copy has that was not
+/// sent.
+pub(crate) fn check_copy(to: &To, text: &str, me: &str, event: &MsgEvent<'_>) -> Result<(), String> {
+    let seq = event.seq;
+    let is_there = match (to, event.room.as_deref(), event.to.as_deref()) {
+        (To::Default, Some(_), None) => true,
+        (To::Room(to), Some(room), None) | (To::User(to), None, Some(room)) => is_same_name(to, room),
+        _ => false,
+    };
+    let what = if event.msg != text {
+        "another text"
+    } else if !is_there {
+        "another room or user"
+    } else if !is_same_name(&event.user, me) {
+        "another author"
+    } else {
+        return Ok(());
+    };
+    Err(format!(
+        "its copy of a message, number {seq}, has {what}; it is not known whether the message was kept"
+    ))
+}
+
+/// A room or user is shown as it was typed first.
+fn is_same_name(a: &str, b: &str) -> bool {
+    let key = |name: &str| Name::parse_kept(name).map(|name| name.key()).ok();
+    a == b || key(a).is_some_and(|a| Some(a) == key(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_one_of_what_was_sent() {
+        let copy = |place: &str, user: &str, text: &str| {
+            let (room, to) = match place.strip_prefix('@') {
+                Some(to) => (None, Some(to.to_owned().into())),
+                None => (Some(place.to_owned().into()), None),
+            };
+            let (user, msg) = (user.to_owned().into(), text.to_owned().into());
+            let ts = tcp_chat_protocol::Timestamp(0);
+            MsgEvent { room, to, seq: 7, prev: 3, ts, user, color: "".into(), msg }
+        };
+        let (ops, bo) = (To::Room("ops".into()), To::User("bo".into()));
+        for (to, event, wrong) in [
+            (&To::Default, copy("lobby", "ana", "x"), None),
+            (&ops, copy("Ops", "ana", "x"), None),
+            (&To::Room("caf\u{e9}".into()), copy("CAFE\u{301}", "Ana", "x"), None),
+            (&bo, copy("@Bo", "ana", "x"), None),
+            (&ops, copy("ops", "ana", "y"), Some("another text")),
+            (&ops, copy("ops", "ana", "x "), Some("another text")),
+            (&ops, copy("lobby", "ana", "x"), Some("another room or user")),
+            (&ops, copy("@ops", "ana", "x"), Some("another room or user")),
+            (&bo, copy("bo", "ana", "x"), Some("another room or user")),
+            (&bo, copy("@cy", "ana", "x"), Some("another room or user")),
+            (&To::Default, copy("@bo", "ana", "x"), Some("another room or user")),
+            (&ops, copy("ops", "bo", "x"), Some("another author")),
+        ] {
+            let said = check_copy(to, "x", "ana", &event).err();
+            assert_eq!(said.is_some(), wrong.is_some(), "{event:?}");
+            assert!(said.unwrap_or_default().contains(wrong.unwrap_or_default()), "{event:?}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The rooms that the configuration names are the operator's: nobody takes them first, by their names or by names that
+//! look like theirs.
+
+use super::world::World;
+use super::*;
+
+fn names(all: &[&str]) -> Vec<Name> {
+    all.iter().map(|name| name.parse().unwrap()).collect()
+}
+
+fn join(room: &str) -> String {
+    format!(r#"{{"op":"JOIN","data":{{"room":"{room}"}}}}"#)
+}
+
+fn reloads(world: &mut World, adjust: impl FnOnce(&mut Rules)) {
+    adjust(&mut world.rules);
+    let rules = world.rules.clone();
+    world.operator(|chat| chat.set_rules(rules));
+}
+
+#[test]
+fn a_configured_room_is_opened_whatever_looks_like_it() {
+    let mut world = World::new(|_| {});
+    let squatter = world.login("squatter");
+    world.in_one_turn(squatter, &[&join("supp0rt"), r#"{"op":"MSG","data":{"room":"supp0rt","msg":"."}}"#]);
+    reloads(&mut world, |rules| rules.default_rooms = names(&["lobby", "support"]));
+    for name in ["new", "newer"] {
+        let who = world.login(name);
+        assert_eq!(world.hears(who), [format!("LOGIN {name} lobby,support head 1")]);
+        let [twin] = &world.chat.room_twins()[..] else { panic!("one twin") };
+        assert_eq!((twin.room.as_str(), twin.twin.as_str()), ("support", "supp0rt"));
+        world.restarts();
+    }
+    assert_eq!(world.disk.found(), world.chat.found());
+    let removes = r#"{"op":"LEAVE","data":{"room":"supp0rt"}}"#;
+    world.sends(squatter, removes);
+    let squatter = world.resumes("squatter", None);
+    world.sends(squatter, removes);
+    world.forgets_all();
+    assert_eq!(world.chat.room_twins(), []);
+}
+
+#[test]
+fn a_room_that_machines_post_to_is_nobodys() {
+    let mut world = World::new(|rules| rules.posted_rooms = names(&["ops", "alarm"]));
+    assert_eq!(world.chat.counts().rooms, 3, "they are there from the start");
+    world.registers("mallory");
+    let mallory = world.logs_in("mallory", "mallory");
+    world.skips(&[mallory]);
+    for (line, answer) in [
+        (join("0ps"), "ERROR_MSG NAME_TAKEN"),
+        (join("ops"), "JOIN ops head 0 [mallory here] of 1"),
+        (r#"{"op":"ROOM","data":{"room":"ops","private":true}}"#.to_owned(), "ERROR_MSG FORBIDDEN"),
+        (r#"{"op":"BAN","data":{"user":"alerts","room":"ops"}}"#.to_owned(), "ERROR_MSG FORBIDDEN"),
+        (r#"{"op":"LEAVE","data":{"room":"ops"}}"#.to_owned(), "LEAVE ops"),
+    ] {
+        world.sends(mallory, &line);
+        assert_eq!(world.hears(mallory), [answer], "{line}");
+    }
+    world.forgets_all();
+    assert_eq!(world.chat.counts().rooms, 3, "it stays without members and messages");
+    assert_eq!(world.acts(Act::RemoveRoom(place("ops"))), Err(ErrorKind::Forbidden));
+    // Once it is not configured any more it is like any other.
+    reloads(&mut world, |rules| rules.posted_rooms = names(&["alarm"]));
+    assert_eq!(world.chat.counts().rooms, 2);
+}
+
+#[test]
+fn a_login_that_names_no_rooms_passes_over_those_that_it_may_not_enter() {
+    let mut world = World::new(|rules| rules.default_rooms = names(&["lobby", "board"]));
+    world.operates(r#"{"op":"ROOM","data":{"room":"board","private":true}}"#).unwrap();
+    let ana = world.login("ana");
+    assert_eq!(world.hears(ana), ["LOGIN ana lobby head 0"]);
+}
+
+fn place(room: &str) -> tcp_chat_protocol::request::Place {
+    tcp_chat_protocol::request::Place(Some(room.parse().unwrap()))
+}
+
+#[test]
+fn nobody_keeps_the_endpoint_out_by_a_name_that_looks_like_its_own() {
+    let mut world = World::new(|_| {});
+    let twin = world.login("a1erts");
+    world.skips(&[twin]);
+    let endpoint = world.connect();
+    world.is_endpoint = true;
+    world.sends(endpoint, r#"{"op":"LOGIN","data":{"name":"alerts"}}"#);
+    assert_eq!(world.hears(endpoint), ["LOGIN alerts lobby head 0"]);
+    assert_eq!(world.hears(twin), ["PRESENCE lobby alerts joined"], "it stays, too");
+}

@@ -1,0 +1,78 @@
+//! Owns the time that retention goes by. A clock that is ahead must not make messages old, and take them away: neither
+//! one that jumps while the hub runs, nor one that is wrong when it starts. Pure but for the log line. Used by the
+//! hub's chores alone. Never stamps a message.
+
+use crate::chat::Now;
+use std::time::Duration;
+use tcp_chat_protocol::Timestamp;
+use tracing::warn;
+
+/// A start that is so much later than the newest message may have a wrong clock.
+const LEAP: Duration = Duration::from_secs(2 * 86_400);
+/// Nobody has set such a clock right after this time: it is believed.
+const BELIEVED_AFTER: Duration = Duration::from_secs(86_400);
+
+/// What is known of the clock.
+#[derive(Debug)]
+pub(super) struct Clock {
+    /// What it showed when the hub began.
+    began: Timestamp,
+    /// The stamp of the newest message then, where the clock is doubtful.
+    newest: Option<Timestamp>,
+}
+
+impl Clock {
+    /// `newest`: the stamp of the newest message in the store.
+    pub(super) fn new(began: Timestamp, newest: Option<Timestamp>) -> Self {
+        let newest = newest.filter(|newest| began.0.saturating_sub(newest.0) > millis(LEAP));
+        if let Some(newest) = newest {
+            warn!(
+                event = "clock_doubtful",
+                clock = began.to_string(),
+                newest_message = newest.to_string(),
+                "the clock is days ahead of the newest message: for a day no message is removed for its age; set the \
+                 clock if it is wrong"
+            );
+        }
+        Self { began, newest }
+    }
+
+    /// The moment that it is at least.
+    pub(super) fn at_least(&self, now: Now) -> Timestamp {
+        let began = match self.newest {
+            Some(newest) if now.mono < millis(BELIEVED_AFTER) => newest,
+            _ => self.began,
+        };
+        Timestamp(now.wall.min(began.0.saturating_add(now.mono)))
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: u64 = 86_400_000;
+
+    #[test]
+    fn a_clock_that_jumps_ahead_makes_nothing_old() {
+        let clock = Clock::new(Timestamp(100 * DAY), Some(Timestamp(99 * DAY)));
+        assert_eq!(clock.at_least(Now { mono: 5, wall: 100 * DAY + 5 }), Timestamp(100 * DAY + 5));
+        assert_eq!(clock.at_least(Now { mono: 10, wall: 300 * DAY }), Timestamp(100 * DAY + 10));
+        assert_eq!(clock.at_least(Now { mono: 10, wall: 50 * DAY }), Timestamp(50 * DAY));
+    }
+
+    #[test]
+    fn a_clock_that_is_ahead_at_the_start_is_believed_after_a_day() {
+        let clock = Clock::new(Timestamp(200 * DAY), Some(Timestamp(99 * DAY)));
+        assert_eq!(clock.at_least(Now { mono: 7, wall: 200 * DAY + 7 }), Timestamp(99 * DAY + 7));
+        assert_eq!(clock.at_least(Now { mono: DAY, wall: 201 * DAY }), Timestamp(201 * DAY));
+        // It was set right meanwhile.
+        assert_eq!(clock.at_least(Now { mono: DAY, wall: 100 * DAY }), Timestamp(100 * DAY));
+        let empty = Clock::new(Timestamp(200 * DAY), None);
+        assert_eq!(empty.at_least(Now { mono: 0, wall: 200 * DAY }), Timestamp(200 * DAY));
+    }
+}

@@ -1,0 +1,123 @@
+//! A backup that is put in the store's place while the write-ahead log of the store before lies there: the
+//! two are never mixed, and what is set aside is not thrown away.
+
+use super::files::{Case, texts};
+use super::*;
+use std::path::PathBuf;
+
+/// Puts a backup into the store's place.
+type Way = fn(&Path, &Path);
+
+const WAYS: [(&str, Way); 3] = [
+    ("mv", |backup, store| std::fs::rename(backup, store).unwrap()),
+    ("cp", |backup, store| {
+        std::fs::copy(backup, store).unwrap();
+    }),
+    ("cp --remove-destination", |backup, store| {
+        std::fs::remove_file(store).unwrap();
+        std::fs::copy(backup, store).unwrap();
+    }),
+];
+
+/// A store with one message in a backup, and many more in its write-ahead log.
+async fn case() -> (Case, PathBuf) {
+    let mut case = Case::new();
+    let backup = case.dir.path().join("backup.db");
+    case.readers.backup(&backup).await.unwrap();
+    for _ in 0..200 {
+        case.says("after the backup, and in the write-ahead log").unwrap();
+    }
+    (case, backup)
+}
+
+fn is_the_backup_alone(store: &Path) {
+    let (mut again, ..) = open(&history(store));
+    assert_eq!(again.count("SELECT count(*) FROM chunks"), 1);
+    let said: String = again.log().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(said, "ok");
+    again.close().unwrap();
+    assert_eq!(texts(store), ["before"]);
+}
+
+#[tokio::test]
+async fn a_backup_moved_over_the_store_in_use_is_what_the_next_start_finds() {
+    let (mut case, backup) = case().await;
+    let (store, wal) = (case.path(""), case.path("-wal"));
+    std::fs::rename(&backup, &store).unwrap();
+    case.is_lost(Which::Store, &store);
+    assert!(wal.exists(), "the old store may still be put back");
+    assert!(case.store.close().is_err());
+    drop(case.readers);
+    assert!(!wal.exists() && case.dir.path().join("data/chat.db-wal.of-the-store-before").exists());
+    is_the_backup_alone(&store);
+}
+
+#[tokio::test]
+async fn a_backup_put_in_place_after_a_kill_is_not_mixed_with_what_was_left() {
+    for (way, put) in WAYS {
+        let (case, backup) = case().await;
+        let (store, wal) = (case.path(""), case.path("-wal"));
+        let dir = case.dir;
+        // As if it were killed.
+        drop((case.store, case.readers));
+        let left = std::fs::read(&wal).unwrap();
+        assert!(!left.is_empty() && Store::foreign_wal(&history(&store)).is_none(), "{way}");
+        put(&backup, &store);
+        assert_eq!(Store::foreign_wal(&history(&store)), Some(wal.clone()), "{way}");
+        assert!(Store::check(&history(&store)).unwrap().newest.is_some(), "{way}: the backup is whole");
+        // What is there already keeps its name.
+        let aside = dir.path().join("data/chat.db-wal.of-the-store-before");
+        std::fs::write(&aside, "an earlier one").unwrap();
+        is_the_backup_alone(&store);
+        assert_eq!(std::fs::read(&aside).unwrap(), b"an earlier one", "{way}");
+        let second = dir.path().join("data/chat.db-wal.of-the-store-before-2");
+        assert_eq!(std::fs::read(second).unwrap(), left, "{way}");
+    }
+}
+
+#[tokio::test]
+async fn nor_is_a_backup_of_a_store_that_was_a_backup_itself() {
+    let mut case = Case::new();
+    let (dir, first) = (case.dir.path().to_owned(), case.dir.path().join("first.db"));
+    case.readers.backup(&first).await.unwrap();
+    let (mut store, readers, _) = open(&history(&first));
+    store.commit(case.model.say(&[(1, &[("ana", "after the first")])])).unwrap();
+    readers.backup(&dir.join("second.db")).await.unwrap();
+    for _ in 0..200 {
+        store.commit(case.model.say(&[(1, &[("ana", "after the second")])])).unwrap();
+    }
+    drop((store, readers));
+    std::fs::rename(dir.join("second.db"), &first).unwrap();
+    assert!(Store::foreign_wal(&history(&first)).is_some());
+    let (mut again, ..) = open(&history(&first));
+    assert_eq!(again.count("SELECT count(*) FROM chunks"), 2);
+    again.close().unwrap();
+    assert_eq!(texts(&first), ["before", "after the first"]);
+}
+
+#[tokio::test]
+async fn a_store_that_was_killed_is_opened_with_its_own_write_ahead_log() {
+    let (case, _) = case().await;
+    let store = case.path("");
+    drop((case.store, case.readers));
+    // Twice, since each start remembers the store anew.
+    for _ in 0..2 {
+        assert_eq!(Store::foreign_wal(&history(&store)), None);
+        Store::check(&history(&store)).unwrap();
+        let (mut again, readers, _) = open(&history(&store));
+        assert_eq!(again.count("SELECT count(*) FROM chunks"), 201);
+        drop((again, readers));
+    }
+    // A pair that comes from elsewhere belongs together.
+    let (wal, away) = (store.with_file_name("chat.db-wal"), case.dir.path().join("away"));
+    std::fs::create_dir(&away).unwrap();
+    for file in [&store, &wal] {
+        std::fs::copy(file, away.join(file.file_name().unwrap())).unwrap();
+    }
+    for file in [&store, &wal] {
+        std::fs::rename(away.join(file.file_name().unwrap()), file).unwrap();
+    }
+    assert_eq!(Store::foreign_wal(&history(&store)), None);
+    let (mut again, ..) = open(&history(&store));
+    assert_eq!(again.count("SELECT count(*) FROM chunks"), 201);
+}

@@ -1,0 +1,84 @@
+//! The log has an identity: it stays over restarts, and is another one after a backup was restored.
+
+use crate::common::{Daemon, Peer, Session, run};
+use serde_json::{Value, json};
+
+fn restores(daemon: &mut Daemon) {
+    daemon.kill();
+    let (data, backup) = (daemon.folder().join("data"), daemon.folder().join("backup.db"));
+    for file in std::fs::read_dir(&data).unwrap().map(|file| file.unwrap().path()) {
+        if file.file_name().unwrap().to_str().unwrap().starts_with("chat.db") {
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+    std::fs::copy(backup, data.join("chat.db")).unwrap();
+    daemon.start_again();
+}
+
+/// Comes back with what it knows, and is told what the log is.
+fn comes_back(
+    daemon: &Daemon,
+    session: &Session,
+    log: &Value,
+    after: u64,
+    reads_after: u64,
+) -> (Peer, Value) {
+    let mut peer = daemon.connect();
+    // What comes next has numbers of the log that is there now.
+    peer.starts_after(&Session { cursor: reads_after, ..session.clone() });
+    let data = json!({"name": session.name, "session": session.token, "after": after, "log": log});
+    let reply = peer.asks("LOGIN", data);
+    (peer, reply)
+}
+
+#[test]
+fn a_restored_backup_is_another_log_in_which_nothing_said_next_is_hidden() {
+    let mut daemon = Daemon::with("admin.socket = \"control.sock\"");
+    let (mut ana, mut bo) = (daemon.connect(), daemon.connect());
+    let first = ana.login("ana");
+    let log = first["log"].clone();
+    assert!(log.as_str().is_some_and(|log| log.len() == 32), "{first}");
+    assert_eq!(first["log_from"], 0);
+    assert_eq!(bo.login("bo")["log"], log);
+    for n in 0..5 {
+        ana.says(&format!("before {n}"));
+    }
+    let copied = run(daemon.folder(), &["backup", daemon.folder().join("backup.db").to_str().unwrap()], "");
+    assert_eq!(copied.code, Some(0), "{}", copied.err);
+    let last = (0..10).map(|n| ana.says(&format!("between {n}")).seq).last().unwrap();
+    bo.catches_up_to(last);
+    let (ana, bo) = (ana.vanishes(), bo.vanishes());
+
+    daemon.restart();
+    let (ana, reply) = comes_back(&daemon, &ana, &log, last, last);
+    assert_eq!((&reply["log"], &reply["log_from"], &reply["head"]), (&log, &json!(0), &json!(last)));
+    let ana = ana.vanishes();
+
+    restores(&mut daemon);
+    let (mut ana, reply) = comes_back(&daemon, &ana, &log, last, 5);
+    let other = reply["log"].clone();
+    assert!(other != log && other.as_str().is_some_and(|log| log.len() == 32), "{reply}");
+    assert_eq!((&reply["log_from"], &reply["head"]), (&json!(5), &json!(5)));
+    for n in 0..14 {
+        ana.says(&format!("after {n}"));
+    }
+    // His cursor is among the new numbers. He knows of which log it is, and hears all of the new ones.
+    let (mut bo, reply) = comes_back(&daemon, &bo, &log, last, 5);
+    assert_eq!((&reply["log"], &reply["head"]), (&other, &json!(19)));
+    for n in 0..14 {
+        bo.hears(&format!("after {n}"));
+    }
+    bo.has_nothing("MSG");
+    let bo = bo.vanishes();
+    daemon.restart();
+    let (mut bo, reply) = comes_back(&daemon, &bo, &other, 17, 17);
+    assert_eq!((&reply["log"], &reply["log_from"]), (&other, &json!(5)));
+    bo.hears("after 12");
+    bo.hears("after 13");
+    // A cursor above all that there is hides nothing either.
+    let bo = bo.vanishes();
+    let (mut bo, _) = comes_back(&daemon, &bo, &other, 1 << 60, 19);
+    let mut cy = daemon.login("cy");
+    cy.says("live");
+    bo.hears("live");
+}
