@@ -5,8 +5,8 @@
 use super::show;
 use std::ops::Range;
 
-/// Settings that name a file with a secret: by mistake the secret itself may stand there.
-const SECRET_FILES: [&str; 3] = ["auth.password_file", "http.token_file", "tls.key"];
+/// Settings that name a file with a secret that may look like a path: by mistake the secret may stand there.
+const SECRET_FILES: [&str; 2] = ["auth.password_file", "http.token_file"];
 
 /// Settings that are paths: by mistake what belongs into the file may stand there.
 const PATHS: [&str; 8] = [
@@ -32,11 +32,18 @@ pub(super) fn may_show(key: &str, value: &str) -> bool {
         // As it was written: a backslash begins what may be the end of a line.
         && (!PATHS.contains(&key) || can_be_path(value) && !value.contains('\\'))
         && !SECRET_FILES.contains(&key)
+        && (key != "tls.key" || is_written_as_path(value))
 }
 
 /// Can it be a path at all? A key or a certificate in PEM is none, and it may be on one line.
 pub(super) fn can_be_path(value: &str) -> bool {
     value.len() <= PATH_BYTES && !value.contains("BEGIN") && !value.contains(['\n', '\r', '\0'])
+}
+
+/// Is it written so that nobody takes it for a key?
+fn is_written_as_path(value: &str) -> bool {
+    let value = value.trim_start_matches(['"', '\'']);
+    ["/", "./", "../", "$CREDENTIALS_DIRECTORY/"].iter().any(|start| value.starts_with(start))
 }
 
 /// What is shown of one line, and where the carets go: columns, from 0.

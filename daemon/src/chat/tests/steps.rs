@@ -15,7 +15,7 @@ const SLACK: u64 = 600;
 const MOST: u64 = 20;
 
 fn name(text: &str) -> Name {
-    text.parse().expect("a name")
+    text.parse::<Name>().expect("a name").prepared()
 }
 
 fn certificate(n: usize, owner: &str) -> Certificate {
