@@ -153,12 +153,12 @@ fn split_says_where_it_cuts_also_where_messages_are_long_and_glues_nothing_to_a_
     // The bad byte stands in the first of three pieces.
     let mut input = b"prev\nb\xe9d".to_vec();
     input.extend(long(700_000).replace('x', "d").bytes());
-    input.extend(b"\nnext\n");
+    input.extend(b"\nlast\n");
     let end = fed(&home, &daemon, &args, &input);
     assert_eq!(end.code, Some(2), "{end:?}");
     assert!(end.err.contains("line 2 of the input was not sent"), "{end:?}");
     let all = kept(&home, &daemon);
-    assert_eq!(all.last().map(String::as_str), Some("prev\nnext"));
+    assert_eq!(all.last().map(String::as_str), Some("prev\nlast"));
     assert_eq!(all.concat().matches('x').count(), 1_200_000);
 }
 
