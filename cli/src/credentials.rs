@@ -132,7 +132,10 @@ impl Files {
         let Some(path) = file else { return Ok(None) };
         let shown = format!("--password-file {}", path.display());
         let read = move || std::fs::read_to_string(path).map(Zeroizing::new);
-        let text = self.read(&shown, read)?.map_err(|e| Failure::usage(format!("{shown}: {e}")))?;
+        let text = self.read(&shown, read)?.map_err(|e| {
+            let why = crate::input::why_unread(&e);
+            Failure::usage(format!("{shown}: {why}"))
+        })?;
         match crate::input::without_bom(&text).lines().next() {
             Some(line) if !line.is_empty() => Ok(Some(Zeroizing::new(line.to_owned()))),
             _ => Err(Failure::usage(format!("{shown}: its first line is empty"))),

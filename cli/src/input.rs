@@ -61,6 +61,17 @@ pub(crate) fn unreadable(e: &io::Error) -> Failure {
     Failure::new(Exit::Other, format!("standard input cannot be read: {e}"))
 }
 
+/// Why a text cannot be read.
+#[must_use]
+pub(crate) fn why_unread(e: &io::Error) -> String {
+    match e.kind() {
+        io::ErrorKind::InvalidData => {
+            "it is not UTF-8; convert it first, with `iconv -t UTF-8` for example".into()
+        }
+        _ => e.to_string(),
+    }
+}
+
 /// The text without one byte order mark at its start.
 #[must_use]
 pub(crate) fn without_bom(text: &str) -> &str {

@@ -98,7 +98,8 @@ impl Chat<'_> {
             {
                 let worker_side =
                     Worker::new(self.session.clone(), &self.settings.rooms, said, self.style.clone())
-                        .with_commands(self.settings.commands || is_terminal);
+                        .with_commands(self.settings.commands || is_terminal)
+                        .without_a_reader(!is_terminal);
                 worker = Some(Working::start(worker_side, eof));
             }
             tokio::select! {

@@ -141,7 +141,7 @@ impl ConfigFile {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
                 Ok(Self { path: Some(path), ..Self::default() })
             }
-            Err(e) => Err(Failure::usage(format!("{}: {e}", path.display()))),
+            Err(e) => Err(Failure::usage(format!("{}: {}", path.display(), crate::input::why_unread(&e)))),
         }
     }
 
@@ -219,7 +219,7 @@ pub fn add(path: &Path, key: &str, profile: &Profile) -> Result<(), Failure> {
     let mut text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(e) => return Err(fail(e.to_string())),
+        Err(e) => return Err(fail(crate::input::why_unread(&e))),
     };
     if !text.is_empty() {
         text.push_str(if text.ends_with('\n') { "\n" } else { "\n\n" });

@@ -265,7 +265,9 @@ fn pasted(until: Option<Instant>) -> Result<String, Failure> {
     if std::io::stdin().is_terminal() {
         crate::output::say("Paste the line:");
     }
-    let failed = |e: std::io::Error| Failure::usage(format!("SERVER is -, and standard input: {e}"));
+    let failed = |e: std::io::Error| {
+        Failure::usage(format!("SERVER is -, and standard input: {}", crate::input::why_unread(&e)))
+    };
     let read = || {
         let mut line = String::new();
         std::io::stdin().lock().read_line(&mut line).map(|_| line)

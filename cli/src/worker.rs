@@ -50,6 +50,10 @@ pub struct Worker {
     wanted: Vec<String>,
     /// Is a line that begins with a slash a command? Otherwise it is text like any other.
     commands: bool,
+    /// Does nobody see that a room was refused, before the lines for it come?
+    is_blind: bool,
+    /// A line that asked for another room and did not get it.
+    misses_room: Option<u64>,
     /// The line that is being done.
     at: Option<u64>,
     done: Done,
@@ -69,13 +73,20 @@ impl Worker {
     pub fn new(session: Session, rooms: &[String], said: mpsc::Sender<Said>, style: Style) -> Self {
         let room = rooms.first().cloned().or_else(|| session.login().rooms.first().cloned());
         let (wanted, done) = (rooms.to_vec(), Done::default());
-        Self { session, said, style, room, wanted, commands: false, at: None, done }
+        let (commands, is_blind, misses_room, at) = (false, false, None, None);
+        Self { session, said, style, room, wanted, commands, is_blind, misses_room, at, done }
     }
 
     /// The same, but lines that begin with a slash are commands.
     #[must_use]
     pub fn with_commands(self, commands: bool) -> Self {
         Self { commands, ..self }
+    }
+
+    /// The same, but the lines come from a file or a program: what follows a room that was refused is not sent.
+    #[must_use]
+    pub fn without_a_reader(self, is_blind: bool) -> Self {
+        Self { is_blind, ..self }
     }
 
     /// Until the lines end, one of them is `/quit`, or `stop` says why not to go on.
@@ -114,6 +125,9 @@ impl Worker {
             let mut lines = lines.into_iter();
             while let Some(line) = lines.next() {
                 self.at = Some(line.number);
+                if let Some(text) = self.missed(&line) {
+                    return self.fail(Failure::new(Exit::Refused, text)).await;
+                }
                 match self.take(line).await {
                     Ok(Next::Line) => {}
                     Ok(Next::Quit) => return self.left_over(lines, reads).await,
@@ -121,7 +135,6 @@ impl Worker {
                         self.done.refused.get_or_insert(e.into());
                         return;
                     }
-                    // The lines behind it may have been meant for the room that it asked for.
                     Err(e) => self.fail(e.into()).await,
                 }
             }
@@ -145,6 +158,18 @@ impl Worker {
         if left > 0 {
             let text = format!("lines behind /quit were not sent: {left}");
             self.fail(Failure::new(Exit::Refused, text)).await;
+        }
+    }
+
+    /// Why the line is not sent, nor anything behind it: it may be meant for a room that was refused.
+    fn missed(&self, line: &Line) -> Option<String> {
+        let asked = self.misses_room.filter(|_| self.is_blind)?;
+        match &line.what {
+            What::Text(text) if text.is_empty() || text == "/quit" => None,
+            _ => Some(format!(
+                "line {} and what follows it was not sent: it may be meant for the room of line {asked}, which was refused",
+                line.number
+            )),
         }
     }
 
@@ -200,6 +225,10 @@ impl Worker {
         }
         let (word, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
         let rest = rest.trim();
+        if matches!(word, "join" | "room" | "leave") {
+            // Until it is done.
+            self.misses_room = self.at;
+        }
         match (word, rest) {
             ("quit", _) => return Ok(Next::Quit),
             ("help", _) => {
@@ -213,6 +242,7 @@ impl Worker {
                 let count = joined.member_count;
                 self.tell(format!("* you are in #{}; {count} members", clean(&joined.room))).await;
                 self.room = Some(joined.room);
+                self.misses_room = None;
             }
             ("room", room) if !room.is_empty() => {
                 let rooms = self.session.login().rooms;
@@ -220,6 +250,7 @@ impl Worker {
                     Some(room) => {
                         self.tell(format!("* you speak to #{}", clean(&room))).await;
                         self.room = Some(room);
+                        self.misses_room = None;
                     }
                     None => {
                         let text = format!("you are not in #{}: /join it first", clean(room));
@@ -236,6 +267,7 @@ impl Worker {
                 let left = self.session.leave(&room).await?;
                 self.tell(format!("* you have left #{}", clean(&left.room))).await;
                 self.room = self.session.login().rooms.first().cloned();
+                self.misses_room = None;
             }
             ("msg", rest) => match rest.split_once(char::is_whitespace) {
                 Some((user, text)) if !text.trim().is_empty() => {

@@ -274,3 +274,18 @@ fn a_changed_pin_is_refused_with_both() {
         assert!(said.contains(part), "{part}: {said}");
     }
 }
+
+#[test]
+fn files_that_are_not_utf8_are_refused_in_words() {
+    let home = Home::new();
+    let folder = home.0.path().join("config/tcp-chat");
+    std::fs::create_dir_all(&folder).unwrap();
+    let (config, password) = (folder.join("config.toml"), home.0.path().join("password"));
+    std::fs::write(&config, b"name = \"caf\xe9\"\n").unwrap();
+    std::fs::write(&password, b"caf\xe9\n").unwrap();
+    let said = fails(home.cli(&["--pin", PIN, "who"]), 2);
+    assert!(said.contains("config.toml: it is not UTF-8"), "{said}");
+    std::fs::remove_file(&config).unwrap();
+    let said = fails(home.cli(&["--pin", PIN, "--password-file", password.to_str().unwrap(), "who"]), 2);
+    assert!(said.contains("password: it is not UTF-8"), "{said}");
+}

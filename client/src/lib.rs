@@ -62,6 +62,7 @@
 //! queues. Pure parts (`cursor`, `outstanding`, `backoff`) decide, `wire` and `dial` do I/O.
 
 mod act;
+mod asked;
 mod backoff;
 mod builder;
 mod converse;
@@ -83,6 +84,7 @@ mod trust;
 mod wire;
 
 pub use act::{Act, Against};
+pub use asked::{Page, Query, Queued, Sent, To};
 pub use builder::Builder;
 pub use cursor::Conversation;
 pub use enrol::{Enrolment, NewKey};
@@ -90,7 +92,7 @@ pub use error::{Closed, Error};
 pub use event::{Event, Message};
 pub use explain::{CertificateRefusal, RefusalKind, pin_of};
 pub use saved::Saved;
-pub use session::{Events, Page, Query, Queued, Sent, Session, To};
+pub use session::{Events, Session};
 pub use tcp_chat_protocol::invite::Pin;
 pub use trust::{Identity, Trust};
 

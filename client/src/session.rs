@@ -5,7 +5,7 @@ use crate::builder::Builder;
 use crate::event::Event;
 use crate::length;
 use crate::outstanding::{MsgReply, OpReply};
-use crate::{Act, Error, Saved, Trust};
+use crate::{Act, Error, Page, Query, Queued, Saved, Sent, To, Trust};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -14,77 +14,8 @@ use std::time::Duration;
 use tcp_chat_protocol::reply::{
     ActReply, JoinReply, LeaveReply, LoginReply, MessagesReply, RoomInfo, RoomsReply, WhoReply,
 };
-use tcp_chat_protocol::{MsgEvent, RequestId, Seq, text};
+use tcp_chat_protocol::{RequestId, Seq, text};
 use tokio::sync::{mpsc, oneshot};
-
-/// Where a message goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum To {
-    /// The first room that the server is configured for.
-    Default,
-    /// A room that the session is in.
-    Room(String),
-    /// A user.
-    User(String),
-}
-
-/// A message that is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sent {
-    /// Its number.
-    pub seq: Seq,
-    /// The daemon's copy of it.
-    pub message: MsgEvent<'static>,
-}
-
-/// A message on its way; see [`Session::queue`].
-#[derive(Debug)]
-pub struct Queued {
-    kept: oneshot::Receiver<Result<MsgEvent<'static>, Error>>,
-    shared: Arc<Mutex<Shared>>,
-}
-
-impl Queued {
-    /// Waits until it is kept, over reconnects, as long as the session lives.
-    ///
-    /// # Errors
-    /// [`Error::Refused`], [`Error::Unconfirmed`], or what ended the session; [`Error::Protocol`] where the
-    /// server's copy is not of what was sent.
-    pub async fn kept(self) -> Result<Sent, Error> {
-        let message = self.kept.await.unwrap_or_else(|_| Err(lock(&self.shared).why_ended()))?;
-        Ok(Sent { seq: message.seq, message })
-    }
-}
-
-/// Which messages a page of history is to have.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Page {
-    /// Only messages with a smaller number.
-    pub before: Option<Seq>,
-    /// Only messages with a greater number.
-    pub after: Option<Seq>,
-    /// How many at most, 1 to 500. Default: 50.
-    pub limit: Option<usize>,
-}
-
-/// What to search for.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Query {
-    /// Words, `"phrases"`, `prefix*`: 1 to 512 bytes.
-    pub query: String,
-    /// Only in this room.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub room: Option<String>,
-    /// Only by this user.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    /// Only messages with a smaller number.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub before: Option<Seq>,
-    /// How many at most, 1 to 100. Default: 20.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<usize>,
-}
 
 /// What the task is asked.
 #[derive(Debug)]

@@ -1,19 +1,24 @@
 //! Owns names of users and rooms: what they may be, when two of them are the same name, and when they
 //! only look the same. Parsed where a request is read, so that everything behind it holds only valid
-//! names. Never changes how a name is shown.
+//! names, with what they are compared by. Never changes how a name is shown.
 //!
 //! The rules are the contract's: 1 to 32 characters, letters, digits and marks, and `_ - .` inside. Two
 //! names are the same name when NFKC and case fold agree: that is the identity ([`Name::key`]), and
 //! everything is found by it. The look ([`Name::looks`], by Unicode's list of confusables, UTS 39) only
 //! decides whether a new name may be taken.
 
-use caseless::Caseless;
+mod look;
+mod new;
+mod shape;
+
+pub use shape::NameError;
+
+use look::{ascii_look, fold, look};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use unicode_normalization::UnicodeNormalization;
-use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
 /// The longest name, in characters (Unicode scalar values).
 pub const NAME_CHARS: usize = 32;
@@ -36,6 +41,7 @@ pub struct Name {
 struct Keys {
     key: NameKey,
     looks: [NameLook; 2],
+    may_be_new: Result<(), NameError>,
 }
 
 /// What names are compared by. Two names with the same key are the same name.
@@ -53,28 +59,6 @@ impl NameKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// Why a text is no name.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum NameError {
-    /// Nothing in it.
-    #[error("a name has at least one character")]
-    Empty,
-    /// Over [`NAME_CHARS`].
-    #[error("a name has at most {NAME_CHARS} characters, and this one has {0}")]
-    TooLong(usize),
-    /// Its characters stand for more than 64 letters under NFKC.
-    #[error(
-        "the characters of this name stand for {0} letters; {PLAIN_CHARS} are allowed: use plain letters"
-    )]
-    TooLongPlain(usize),
-    /// A character that no name may have.
-    #[error("a name is letters, digits and marks, with _ - . inside; U+{0:04X} is not allowed there")]
-    Character(u32),
-    /// Only marks and punctuation: nothing that a person could read or say.
-    #[error("a name begins and ends with a letter, a digit or a mark, and has a letter or a digit")]
-    Shape,
 }
 
 impl Name {
@@ -105,14 +89,7 @@ impl Name {
         if chars > NAME_CHARS {
             return Err(NameError::TooLong(chars));
         }
-        if let Some(c) = text.chars().find(|c| !is_name_char(*c)) {
-            return Err(NameError::Character(u32::from(c)));
-        }
-        let starts_well = text.chars().next().is_some_and(is_letter_or_digit);
-        let ends_well = !text.ends_with(['_', '-', '.']);
-        if !starts_well || !ends_well {
-            return Err(NameError::Shape);
-        }
+        shape::check(text)?;
         Ok(Self { text: text.into(), keys: None })
     }
 
@@ -121,9 +98,27 @@ impl Name {
     #[must_use]
     pub fn prepared(mut self) -> Self {
         if self.keys.is_none() {
-            self.keys = Some(Arc::new(Keys { key: self.key(), looks: self.looks() }));
+            let keys = Keys { key: self.key(), looks: self.looks(), may_be_new: self.may_be_new() };
+            self.keys = Some(Arc::new(keys));
         }
         self
+    }
+
+    /// Does it hold what it is compared by?
+    #[must_use]
+    pub const fn is_prepared(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    /// May a new user or room be called so? What exists already keeps its name.
+    ///
+    /// # Errors
+    /// A mark shows nothing, or the name shows the same as another whose characters are in another order.
+    pub fn may_be_new(&self) -> Result<(), NameError> {
+        match &self.keys {
+            Some(keys) => keys.may_be_new,
+            None => new::check(&self.text),
+        }
     }
 
     /// The name as it was typed.
@@ -139,7 +134,10 @@ impl Name {
             return keys.key.clone();
         }
         NameKey(match self.text.is_ascii() {
-            true => self.text.to_ascii_lowercase().into(),
+            true if self.text.bytes().any(|b| b.is_ascii_uppercase()) => {
+                self.text.to_ascii_lowercase().into()
+            }
+            true => self.text.clone(),
             false => fold(&self.nfkc()).into(),
         })
     }
@@ -151,8 +149,12 @@ impl Name {
         if let Some(keys) = &self.keys {
             return keys.looks.clone();
         }
+        if self.text.is_ascii() {
+            let key = self.key().0;
+            return [NameLook(ascii_look(&key)), NameLook(ascii_look(&self.text))];
+        }
         let plain = self.nfkc();
-        [look(&fold(&plain)), look(&plain)]
+        [look(&fold(&plain)), look(&plain)].map(|look| NameLook(look.into()))
     }
 
     /// Can nobody tell the two names apart?
@@ -165,52 +167,6 @@ impl Name {
     fn nfkc(&self) -> String {
         self.text.nfkc().collect()
     }
-}
-
-fn fold(text: &str) -> String {
-    text.chars().default_case_fold().nfkc().collect()
-}
-
-fn look(text: &str) -> NameLook {
-    let mut out = String::with_capacity(text.len());
-    // A dot above an i or a j changes nothing that one sees: these have one (Unicode: Soft_Dotted), which
-    // such a mark replaces. Their relatives of other scripts have become i and j by now.
-    let mut is_dotted = false;
-    for c in unicode_security::skeleton(text) {
-        if c == '\u{307}' && is_dotted {
-            continue;
-        }
-        if c.general_category_group() != GeneralCategoryGroup::Mark {
-            is_dotted = is_soft_dotted(c);
-        }
-        out.push(c);
-    }
-    NameLook(fold(&out).into())
-}
-
-/// The letters with the property Soft_Dotted (PropList.txt) that names may have.
-fn is_soft_dotted(c: char) -> bool {
-    matches!(
-        c,
-        'i' | 'j'
-            | '\u{131}'
-            | '\u{237}'
-            | '\u{249}'
-            | '\u{268}'
-            | '\u{29d}'
-            | '\u{2b2}'
-            | '\u{3f3}'
-            | '\u{456}'
-            | '\u{458}'
-            | '\u{1d62}'
-            | '\u{1d96}'
-            | '\u{1da4}'
-            | '\u{1da8}'
-            | '\u{1e2d}'
-            | '\u{1ecb}'
-            | '\u{2071}'
-            | '\u{2c7c}'
-    )
 }
 
 impl PartialEq for Name {
@@ -237,50 +193,6 @@ impl Hash for Name {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.text.hash(state);
     }
-}
-
-fn is_letter_or_digit(c: char) -> bool {
-    c.is_ascii_alphanumeric()
-        || (!c.is_ascii()
-            && (c.general_category_group() == GeneralCategoryGroup::Letter
-                || c.general_category() == GeneralCategory::DecimalNumber)
-            && !is_invisible(c))
-}
-
-fn is_name_char(c: char) -> bool {
-    if c.is_ascii() {
-        return c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    }
-    if is_invisible(c) {
-        return false;
-    }
-    match c.general_category_group() {
-        GeneralCategoryGroup::Letter => true,
-        // Enclosing marks draw around their neighbours: not in a name.
-        GeneralCategoryGroup::Mark => c.general_category() != GeneralCategory::EnclosingMark,
-        GeneralCategoryGroup::Number => c.general_category() == GeneralCategory::DecimalNumber,
-        _ => false,
-    }
-}
-
-/// Letters and marks by category that show nothing: fillers, joiners, variation selectors.
-fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{034f}'
-            | '\u{115f}'
-            | '\u{1160}'
-            | '\u{17b4}'
-            | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}'
-            | '\u{2800}'
-            | '\u{3164}'
-            | '\u{fe00}'..='\u{fe0f}'
-            | '\u{ffa0}'
-            | '\u{16fe4}'
-            | '\u{1d159}'
-            | '\u{e0000}'..='\u{e0fff}'
-    )
 }
 
 impl fmt::Display for Name {

@@ -99,18 +99,32 @@ async fn split(settings: &Settings, args: &Send) -> Result<(), Stop> {
         let mut splitter = Splitter::new(bound);
         let mut reads = read_pieces();
         let mut not_sent = None;
+        // The line that holds bytes that are no text, and the one that was told to be cut.
+        let (mut bad, mut told) = (0, 0);
         loop {
             match tokio::time::timeout(PAUSE, reads.recv()).await {
                 Ok(Some(Ok(piece))) => {
+                    if piece.number == bad {
+                        continue;
+                    }
                     let Some(text) = &piece.text else {
-                        // What follows is sent all the same: less is missing.
+                        // The lines behind it are sent all the same: less is missing.
+                        bad = piece.number;
                         let failure = Line::not_utf8(piece.number);
                         complain(&failure);
+                        if !piece.begins {
+                            splitter.drop_line();
+                            tell_begun(&piece, splitter.is_cut());
+                        }
                         not_sent.get_or_insert(failure);
                         continue;
                     };
-                    tell_changes(&piece, text, bound);
                     let full = if piece.begins { splitter.push(text) } else { splitter.push_more(text) };
+                    if splitter.is_cut() && told != piece.number {
+                        told = piece.number;
+                        tell_cut(&piece, bound);
+                    }
+                    tell_changes(&piece, text);
                     for message in full {
                         say_it(settings, session, args, message).await?;
                     }
@@ -139,11 +153,21 @@ async fn split(settings: &Settings, args: &Send) -> Result<(), Stop> {
 }
 
 /// A line that does not arrive as it is: said, since the exit code does not tell it.
-fn tell_changes(piece: &Piece, text: &str, bound: usize) {
+fn tell_cut(piece: &Piece, bound: usize) {
     let number = piece.number;
-    if piece.begins && text.len() > bound {
-        say(&format!("* line {number} is longer than {bound} bytes: it is sent as several messages"));
+    say(&format!("* line {number} is longer than {bound} bytes: it is sent as several messages"));
+}
+
+/// As above: the line's other pieces are not sent.
+fn tell_begun(piece: &Piece, is_sent: bool) {
+    if is_sent {
+        say(&format!("* the beginning of line {} was sent before its end was read", piece.number));
     }
+}
+
+/// As above.
+fn tell_changes(piece: &Piece, text: &str) {
+    let number = piece.number;
     if text.contains('\0') {
         say(&format!(
             "* line {number} has a NUL (U+0000), which cannot be sent: \u{2400} stands in its place"

@@ -8,25 +8,51 @@ use crate::input::as_text;
 pub(super) struct Splitter {
     bound: usize,
     collected: String,
+    /// Where the line that was pushed last begins in what is collected.
+    start: usize,
+    /// A part of that line is in a message of its own.
+    is_cut: bool,
 }
 
 impl Splitter {
     /// Messages of at most `bound` bytes.
     pub(super) fn new(bound: usize) -> Self {
-        Self { bound: bound.max(4), collected: String::new() }
+        Self { bound: bound.max(4), collected: String::new(), start: 0, is_cut: false }
     }
 
     /// Takes the next piece of the line that was pushed last; as [`Splitter::push`].
     pub(super) fn push_more(&mut self, piece: &str) -> Vec<String> {
-        // A line in pieces was cut already: what is collected is its end, and nothing else.
-        let line = std::mem::take(&mut self.collected) + piece;
-        self.push(&line)
+        let line = self.take_line() + &sendable(piece);
+        self.add(line)
     }
 
     /// Takes a line; returns the messages that are full now.
     pub(super) fn push(&mut self, line: &str) -> Vec<String> {
-        // A NUL cannot be sent; it is shown.
-        let line = line.replace('\0', "\u{2400}");
+        self.is_cut = false;
+        self.add(sendable(line))
+    }
+
+    /// Was the line that was pushed last cut?
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
+    /// Removes what is collected of the line that was pushed last.
+    pub(super) fn drop_line(&mut self) {
+        self.take_line();
+        self.start = self.collected.len();
+    }
+
+    /// What is collected of the line, without the line break before it.
+    fn take_line(&mut self) -> String {
+        let line = self.collected.split_off(self.start);
+        if self.collected.ends_with('\n') {
+            self.collected.pop();
+        }
+        line
+    }
+
+    fn add(&mut self, line: String) -> Vec<String> {
         let mut full = Vec::new();
         if !self.collected.is_empty() && self.collected.len() + 1 + line.len() > self.bound {
             full.extend(self.take());
@@ -35,9 +61,11 @@ impl Splitter {
             if !self.collected.is_empty() {
                 self.collected.push('\n');
             }
+            self.start = self.collected.len();
             self.collected.push_str(&line);
             return full;
         }
+        self.is_cut = true;
         let mut rest = line.as_str();
         while rest.len() > self.bound {
             let (head, tail) = cut(rest, self.bound);
@@ -45,14 +73,21 @@ impl Splitter {
             rest = tail;
         }
         self.collected = rest.to_owned();
+        self.start = 0;
         full
     }
 
     /// What is collected, if there is anything to send in it.
     pub(super) fn take(&mut self) -> Option<String> {
         let text = std::mem::take(&mut self.collected);
+        self.start = 0;
         (!text.trim().is_empty()).then_some(text)
     }
+}
+
+/// A NUL cannot be sent; it is shown.
+fn sendable(text: &str) -> String {
+    text.replace('\0', "\u{2400}")
 }
 
 /// The longest part that fits, ended between words where there are any in its second half.
@@ -160,6 +195,37 @@ mod tests {
         assert_eq!(split(10, &["hello dear world"]), ["hello dear", "world"]);
         assert_eq!(split(5, &["ééé"]), ["éé", "é"]);
         assert_eq!(split(5, &["🦀🦀", "a\0b"]), ["🦀", "🦀", "a␀b"]);
+    }
+
+    #[test]
+    fn a_line_in_pieces_that_fits_is_not_cut_and_one_that_does_not_is_told() {
+        let mut s = Splitter::new(20);
+        assert!(s.push("before").is_empty());
+        assert!(s.push("0123456789").is_empty() && !s.is_cut());
+        assert_eq!(s.push_more("abcdefgh"), ["before"], "the line fits, but not beside the one before");
+        assert!(!s.is_cut());
+        assert_eq!(s.push_more("ijk"), ["0123456789abcdefghij"]);
+        assert!(s.is_cut());
+        assert!(s.push("next").is_empty() && !s.is_cut());
+        assert_eq!(s.take().as_deref(), Some("k\nnext"));
+    }
+
+    #[test]
+    fn what_was_collected_of_a_bad_line_goes_alone() {
+        let mut s = Splitter::new(20);
+        s.push("prev");
+        s.push("bad");
+        s.drop_line();
+        assert!(s.push("next").is_empty());
+        assert_eq!(s.take().as_deref(), Some("prev\nnext"));
+        s.push("bad");
+        s.drop_line();
+        assert_eq!(s.take(), None);
+        // What a pause has sent is gone.
+        s.push("sent");
+        s.take();
+        s.drop_line();
+        assert_eq!(s.take(), None);
     }
 
     fn texts(pieces: Vec<Piece>) -> Vec<String> {

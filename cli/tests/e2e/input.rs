@@ -65,6 +65,15 @@ fn with_commands_what_is_not_sent_is_said() {
     assert_eq!(end.code, Some(0), "{end:?}");
     let end = fed(&home, &daemon, &args, b"/join a/b\n");
     assert_eq!(end.code, Some(6), "what follows goes to another room than was meant: {end:?}");
+    // Not in the room before either: it was not meant for it.
+    for refused in ["/join a/b", "/room ops", "/leave ops", "/join", "/room"] {
+        let input = format!("{refused}\n\nthe password is x\n/join lobby\nlast\n");
+        let end = fed(&home, &daemon, &args, input.as_bytes());
+        assert!(matches!(end.code, Some(2 | 6)), "{refused}: {end:?}");
+        assert!(end.err.contains("line 3 and what follows it was not sent"), "{refused}: {end:?}");
+        let end = fed(&home, &daemon, &args, format!("{refused}\n/quit\n").as_bytes());
+        assert!(!end.err.contains("what follows"), "{refused}: {end:?}");
+    }
     assert_eq!(kept(&home, &daemon), ["one", "two", "three", "six"]);
 }
 
@@ -129,6 +138,28 @@ fn split_says_where_a_line_does_not_arrive_as_it_is() {
     assert_eq!(end.err.lines().count(), 2, "{end:?}");
     let all = kept(&home, &daemon).concat();
     assert_eq!(all.matches('x').count(), 20_000);
+}
+
+#[test]
+fn split_says_where_it_cuts_also_where_messages_are_long_and_glues_nothing_to_a_bad_line() {
+    let daemon = Daemon::with("limits.msg_bytes = \"600 KiB\"\nlimits.line_bytes = \"8 MiB\"\n");
+    let home = Home::new();
+    let args = ["--name", "ci", "send", "--split"];
+    let long = |bytes: usize| "x".repeat(bytes);
+    let end = fed(&home, &daemon, &args, format!("{}\n{}\n", long(700_000), long(500_000)).as_bytes());
+    assert_eq!(end.code, Some(0), "{end:?}");
+    assert!(end.err.contains("line 1 is longer than 614400 bytes"), "{end:?}");
+    assert_eq!(end.err.lines().count(), 1, "line 2 fits: {end:?}");
+    // The bad byte stands in the first of three pieces.
+    let mut input = b"prev\nb\xe9d".to_vec();
+    input.extend(long(700_000).replace('x', "d").bytes());
+    input.extend(b"\nlast\n");
+    let end = fed(&home, &daemon, &args, &input);
+    assert_eq!(end.code, Some(2), "{end:?}");
+    assert!(end.err.contains("line 2 of the input was not sent"), "{end:?}");
+    let all = kept(&home, &daemon);
+    assert_eq!(all.last().map(String::as_str), Some("prev\nlast"));
+    assert_eq!(all.concat().matches('x').count(), 1_200_000);
 }
 
 #[test]

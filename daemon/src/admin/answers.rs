@@ -101,7 +101,7 @@ async fn answer(request: Request, uid: u32, desk: &Desk) -> Result<Value, String
 }
 
 pub(super) fn name(text: &str) -> Result<Name, String> {
-    Name::parse(text).map_err(|why| format!("{text:?}: {why}"))
+    Name::parse(text).map(Name::prepared).map_err(|why| format!("{text:?}: {why}"))
 }
 
 fn place(room: &str) -> Result<Place, String> {

@@ -74,6 +74,7 @@ impl Chat {
                     if let Some(twin) = self.users.twin(&name) {
                         return Err(looks_like(&name, &twin.name));
                     }
+                    may_be_new(&name, "name")?;
                     Who { user: Some(self.register_by_login(&name)?), name }
                 }
             },
@@ -110,6 +111,7 @@ impl Chat {
                 if let Some(twin) = self.lookalike_session(&shown.name) {
                     return Err(looks_like_session(&shown.name, twin));
                 }
+                may_be_new(&shown.name, "name")?;
                 Who { user: Some(self.register_by_login(&shown.name)?), name: shown.name.clone() }
             }
         };
@@ -165,7 +167,9 @@ impl Chat {
             return Err(looks_like(name, &twin.name));
         }
         let twin = self.sessions.twin(name).and_then(|user| self.sessions.first_of(user));
-        let Some(twin) = twin.map(|session| &session.row.name) else { return Ok(()) };
+        let Some(twin) = twin.map(|session| &session.row.name) else {
+            return may_be_new(name, "name");
+        };
         let msg = match twin.key() == name.key() {
             true => format!("the name {twin} is in use"),
             false => return Err(looks_like_session(name, twin)),
@@ -225,6 +229,11 @@ impl Chat {
         self.turn.effects.push(Effect::IfKept(connection, id.cloned(), line));
         Ok(())
     }
+}
+
+/// May a new user or room be called so? Not if nobody could see what sets its name apart from another.
+pub(super) fn may_be_new(name: &Name, field: &str) -> Answer {
+    name.may_be_new().map_err(|why| refusal(ErrorKind::NameInvalid, format!("`{field}`: {why}")))
 }
 
 fn looks_like_session(name: &Name, other: &Name) -> Refusal {

@@ -1,6 +1,7 @@
 //! Owns the doors of rooms: JOIN, LEAVE, the rooms of a login, rooms that open and rooms that go. Called
 //! by [`Chat::ask`], by entry and by the acts. Never sends: it adds to the turn.
 
+use super::access::may_be_new;
 use super::checks::not_to_enter;
 use super::party::Party;
 use super::rights::{Deed, may};
@@ -177,7 +178,7 @@ impl Chat {
     /// Could the room be opened, as the last of so `many`?
     fn may_open(&self, name: &Name, user: &Name, is_proven: bool, address: IpAddr, many: usize) -> Answer {
         self.may_open_any(name, (&user.key(), is_proven), address, many)?;
-        let Some(twin) = self.conversations.twin(name) else { return Ok(()) };
+        let Some(twin) = self.conversations.twin(name) else { return may_be_new(name, "room") };
         // Not even by its look is a private room found.
         self.may_enter(twin, name, &user.key(), is_proven).map_err(|_| not_to_enter(Some(name)))?;
         let other = self.conversations.get(twin).and_then(Conversation::room).unwrap_or(name);

@@ -3,7 +3,7 @@
 //! hold names that look the same, and names that are the same: of those the oldest has the name, and when it is
 //! gone the next one.
 
-use super::{ConversationId, UserId};
+use super::{ConversationId, UserId, steps};
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 use tcp_chat_protocol::{Name, NameKey, NameLook};
@@ -41,6 +41,7 @@ impl Least for ConversationId {
 impl<T: Least> Names<T> {
     /// What is called so.
     pub(super) fn get(&self, name: &Name) -> Option<T> {
+        steps::compares(name);
         self.by_key(&name.key())
     }
 

@@ -9,7 +9,7 @@ use super::users::{Code, Digest, Gives, User, UserChange, Users};
 use super::{Audit, By, Chat, Closing, IdMap, UserId};
 use std::sync::Arc;
 use tcp_chat_protocol::event::{NoticeEvent, notice};
-use tcp_chat_protocol::{Name, NoticeKind};
+use tcp_chat_protocol::{Name, NameError, NoticeKind};
 
 /// How long an expired certificate is remembered: a clock that is wrong for a while must not
 /// bring a revoked one back.
@@ -58,6 +58,9 @@ pub enum NotGranted {
     /// Its name cannot be told from another's.
     #[error("{0} looks like {1}, who is registered: nobody could tell them apart")]
     LooksLike(Name, Name),
+    /// Nobody could see what sets its name apart from another.
+    #[error("{0:?}: {1}")]
+    NotNew(String, NameError),
     /// Its name cannot be told from that of somebody who is logged in.
     #[error(
         "{0} looks like {1}, who is logged in: nobody could tell them apart; `kick {1}` ends those sessions"
@@ -223,6 +226,7 @@ impl Chat {
         if self.is_being_removed(&name) {
             return Err(NotGranted::BeingRemoved(name));
         }
+        name.may_be_new().map_err(|why| NotGranted::NotNew(name.to_string(), why))?;
         self.register(name, Some(code));
         Ok(())
     }

@@ -1,5 +1,5 @@
 //! Owns the count of steps: in tests each comparison and each hash of an id is one, and so is each user,
-//! certificate and grant that a listing passes. The test of `tests/steps.rs` holds that count against the
+//! certificate and grant that a listing passes, and what is computed of a name. The test of `tests/steps.rs` holds that count against the
 //! size of the server. Outside of tests nothing is counted and the ids are plain numbers.
 
 /// An id that counts, in tests, how often it is compared or hashed.
@@ -58,6 +58,21 @@ pub(super) fn tick() {
     #[cfg(test)]
     STEPS.with(|steps| steps.set(steps.get() + 1));
 }
+
+/// To look a name up costs steps where what it is compared by is not there yet: computing that takes as long as a
+/// thousand comparisons for some names.
+#[inline]
+pub(super) fn compares(name: &tcp_chat_protocol::Name) {
+    #[cfg(test)]
+    if !name.is_prepared() {
+        STEPS.with(|steps| steps.set(steps.get() + NOT_PREPARED));
+    }
+    let _ = name;
+}
+
+/// What a name costs that was not prepared when it was parsed.
+#[cfg(test)]
+pub(super) const NOT_PREPARED: u64 = 1000;
 
 /// What this does counts for nothing: it is what stands for the rest of the daemon.
 #[cfg(test)]

@@ -126,9 +126,17 @@ fn ask(command: &Command, socket: Option<&Path>) -> Option<Result<(), Failure>> 
 /// Reads a password from standard input, up to the end of its line, and prints its hash.
 fn password() -> Result<(), Failure> {
     let failed = |e: std::io::Error| Failure::new(exit::INTERNAL, format!("standard input: {e}"));
-    let mut text = Zeroizing::new(String::new());
-    std::io::stdin().take(PASSWORD_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
-    let password = text.strip_suffix('\n').unwrap_or(&text);
+    let mut bytes = Zeroizing::new(Vec::new());
+    std::io::stdin().take(PASSWORD_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let text = std::str::from_utf8(&bytes).map_err(|e| {
+        let byte = e.valid_up_to() + 1;
+        let reason =
+            format!("a password is text, and byte {byte} of standard input is not UTF-8; convert it first");
+        Failure::new(exit::USAGE, reason)
+    })?;
+    // As the client reads it: some editors put a byte order mark before it.
+    let password = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let password = password.strip_suffix('\n').unwrap_or(password);
     let password = password.strip_suffix('\r').unwrap_or(password);
     if password.is_empty() || password.contains('\n') || text.len() as u64 > PASSWORD_BYTES {
         let reason = format!("a password is one line of 1 to {PASSWORD_BYTES} bytes on standard input");

@@ -22,7 +22,13 @@ pub(super) fn ask(command: &Command, socket: Option<&Path>) -> Option<Result<(),
         Command::Audit { limit, json } => control::list(socket, &Request::Audit { limit }, json, &AUDIT),
         Command::Drain => control::tell(socket, &Request::Drain),
         Command::Log { level } => control::tell(socket, &Request::Log { level }),
-        Command::Say { text } => control::tell(socket, &Request::Say { msg: text.join(" ") }),
+        Command::Say { text } => {
+            let msg = text.join(" ");
+            match msg.is_empty() {
+                true => Err(Failure::new(exit::USAGE, "there is nothing to say: the text is empty")),
+                false => control::tell(socket, &Request::Say { msg }),
+            }
+        }
         Command::Kick(Kick { user, reason, place }) => {
             control::act(socket, &Request::Kick { user, room: place.room, reason }, place.json)
         }

@@ -4,6 +4,7 @@
 use super::sections::Reader;
 use super::{Auth, AuthMode, ClientAuth};
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 impl Reader<'_> {
     pub(super) fn client_auth(&mut self, has_own: bool) -> (ClientAuth, Option<PathBuf>) {
@@ -58,11 +59,7 @@ impl Reader<'_> {
 
     fn password_hash(&mut self, file: &Path) -> Option<String> {
         let shown = self.shown_file("auth.password_file", file);
-        let read = std::fs::read_to_string(file).map_err(|e| {
-            self.permission |= e.kind() == std::io::ErrorKind::PermissionDenied;
-            format!("{shown} cannot be read: {e}")
-        });
-        let checked = read.and_then(|text| {
+        let checked = self.secret_in(file, &shown).and_then(|text| {
             let hash = text.trim().to_owned();
             // The file's content is a secret even if it is wrong: it may be the bare password.
             crate::auth::check(&hash)
@@ -70,5 +67,16 @@ impl Reader<'_> {
                 .map_err(|why| format!("{shown}: {why}; write what `tcp-chatd password` prints"))
         });
         checked.map_err(|reason| self.values.refuse("auth.password_file", reason)).ok()
+    }
+
+    /// The text of a file with a secret. Editors of some systems put a byte order mark before it.
+    pub(super) fn secret_in(&mut self, file: &Path, shown: &str) -> Result<Zeroizing<String>, String> {
+        let bytes = std::fs::read(file).map(Zeroizing::new).map_err(|e| {
+            self.permission |= e.kind() == std::io::ErrorKind::PermissionDenied;
+            format!("{shown} cannot be read: {e}")
+        })?;
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|e| format!("{shown}: byte {} is no UTF-8; save the file as UTF-8", e.valid_up_to()))?;
+        Ok(Zeroizing::new(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned()))
     }
 }

@@ -5,8 +5,8 @@
 use super::show;
 use std::ops::Range;
 
-/// Settings that name a file with a secret: by mistake the secret itself may stand there.
-const SECRET_FILES: [&str; 3] = ["auth.password_file", "http.token_file", "tls.key"];
+/// Settings that name a file with a secret that may look like a path: by mistake the secret may stand there.
+const SECRET_FILES: [&str; 2] = ["auth.password_file", "http.token_file"];
 
 /// Settings that are paths: by mistake what belongs into the file may stand there.
 const PATHS: [&str; 8] = [
@@ -31,7 +31,8 @@ pub(super) fn may_show(key: &str, value: &str) -> bool {
     show::keys().any(|known| known == key)
         // As it was written: a backslash begins what may be the end of a line.
         && (!PATHS.contains(&key) || can_be_path(value) && !value.contains('\\'))
-        && (!SECRET_FILES.contains(&key) || is_written_as_path(value))
+        && !SECRET_FILES.contains(&key)
+        && (key != "tls.key" || is_written_as_path(value))
 }
 
 /// Can it be a path at all? A key or a certificate in PEM is none, and it may be on one line.
@@ -39,11 +40,10 @@ pub(super) fn can_be_path(value: &str) -> bool {
     value.len() <= PATH_BYTES && !value.contains("BEGIN") && !value.contains(['\n', '\r', '\0'])
 }
 
-/// Is it written so that nobody takes it for a secret?
+/// Is it written so that nobody takes it for a key?
 fn is_written_as_path(value: &str) -> bool {
     let value = value.trim_start_matches(['"', '\'']);
     ["/", "./", "../", "$CREDENTIALS_DIRECTORY/"].iter().any(|start| value.starts_with(start))
-        && !value.contains('\n')
 }
 
 /// What is shown of one line, and where the carets go: columns, from 0.
@@ -83,41 +83,17 @@ fn is_harmless_before(before: &str) -> bool {
     before.is_empty() || words.into_iter().all(is_known_word)
 }
 
-/// A line of a file that is no TOML, and the column (from 0, in characters) where that was noticed. `above`
-/// are the lines before it. Shown is the value of a setting whose value may be seen, if the line is
-/// nothing else; of any other line only what is no value.
-pub(super) fn broken(above: &str, line: &str, column: usize) -> Shown {
-    let shown = shown_of_broken(above, line);
-    let there = shown.trim_end_matches(HIDDEN).chars().count();
-    let start = column.min(there);
-    Shown { line: shown, carets: start..start + 1 }
-}
-
-fn shown_of_broken(above: &str, line: &str) -> String {
-    let bare = line.trim();
-    let name = bare.trim_matches(['[', ']']);
-    if bare.is_empty() || bare.starts_with('[') && is_section(name) {
-        return line.to_owned();
-    }
-    let Some((before, value)) = line.split_once('=') else { return HIDDEN.to_owned() };
-    let key = before.trim();
+/// The setting whose value a line begins that is no TOML, if it is one. `above` are the lines before it.
+pub(super) fn key_of(above: &str, line: &str) -> String {
+    let key = line.split_once('=').map_or("", |(key, _)| key.trim());
     let full = if key.contains('.') { key.to_owned() } else { format!("{}.{key}", section(above)) };
-    if !key.split('.').all(is_known_word) {
-        return HIDDEN.to_owned();
-    }
-    let is_alone = !value.contains(['=', '#', '{', '\n']) && value.matches('"').count() <= 2;
-    let is_shown = is_alone && !SECRET_FILES.contains(&full.as_str()) && may_show(&full, value);
-    format!("{before}={}", if is_shown { value } else { HIDDEN })
+    if show::keys().any(|known| known == full) { full } else { String::new() }
 }
 
 /// The name of the section that those lines end in.
 fn section(lines: &str) -> &str {
     let header = |line: &'_ str| line.trim().starts_with('[') && line.trim().ends_with(']');
     lines.lines().rev().find(|line| header(line)).map_or("", |line| line.trim().trim_matches(['[', ']']))
-}
-
-fn is_section(name: &str) -> bool {
-    show::keys().any(|key| key.split_once('.').is_some_and(|(section, _)| section == name))
 }
 
 /// Is it the name of a section, or of a key in one?

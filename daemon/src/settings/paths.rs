@@ -49,7 +49,8 @@ impl Reader<'_> {
         }
     }
 
-    /// A file with a secret, for a sentence: its path, unless what was written may be the secret itself.
+    /// A file with a secret, for a sentence: its path where there is one. Otherwise what was written
+    /// may be the secret itself.
     pub(super) fn shown_file(&self, key: &str, file: &Path) -> String {
         match self.is_shown(key, file) {
             true => file.display().to_string(),

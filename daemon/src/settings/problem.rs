@@ -122,12 +122,18 @@ impl Text {
         self.with_excerpt(span.start, key, reason, shown)
     }
 
-    /// A problem at a place from which on it is no TOML.
+    /// A problem at a place from which on it is no TOML. Nothing of the line is shown but its key: where a value
+    /// ends nobody knows, and a secret may stand in it.
     pub(super) fn no_toml(&self, at: usize, reason: String) -> Problem {
-        let (start, line) = self.line_at(at);
+        let (start, text) = self.line_at(at);
         let above = self.text.get(..start).unwrap_or_default();
-        let shown = masked::broken(above, line, self.position(at).1 - 1);
-        self.with_excerpt(at, "", reason, shown)
+        let (line, column) = self.position(at);
+        Problem {
+            place: format!("{}:{line}:{column}", self.path.display()),
+            key: masked::key_of(above, text),
+            reason,
+            excerpt: None,
+        }
     }
 
     /// The line that a byte is in, and where it begins.

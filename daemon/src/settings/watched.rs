@@ -7,7 +7,6 @@ use crate::chat::Digest;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use tcp_chat_protocol::Name;
-use zeroize::Zeroizing;
 
 /// The shortest token, in characters: 32 of hex are 128 random bits.
 const TOKEN_CHARS: std::ops::RangeInclusive<usize> = 32..=512;
@@ -110,11 +109,7 @@ impl Reader<'_> {
 
     fn token(&mut self, file: &Path) -> Option<Digest> {
         let shown = self.shown_file("http.token_file", file);
-        let read = std::fs::read_to_string(file).map(Zeroizing::new).map_err(|e| {
-            self.permission |= e.kind() == std::io::ErrorKind::PermissionDenied;
-            format!("{shown} cannot be read: {e}")
-        });
-        let checked = read.and_then(|text| {
+        let checked = self.secret_in(file, &shown).and_then(|text| {
             let token = text.trim();
             let is_one = TOKEN_CHARS.contains(&token.len()) && token.bytes().all(|b| b.is_ascii_graphic());
             is_one.then(|| auth::sha256(token.as_bytes())).ok_or_else(|| {

@@ -20,6 +20,9 @@ const STEPS_A_SYNC: u64 = 16;
 /// How the name of a copy begins until it is whole.
 const HIDDEN: &str = ".tcp-chatd-backup-";
 
+/// How the names of the files beside the store go on.
+const TAKEN: [&str; 5] = ["-wal", "-shm", "-journal", "-search", ".lock"];
+
 /// Copies the log to `to`.
 pub(super) fn write(shared: &Shared, log: &Connection, to: &Path) -> Result<(), StoreError> {
     if shared.closing.load(Ordering::Acquire) {
@@ -32,6 +35,9 @@ pub(super) fn write(shared: &Shared, log: &Connection, to: &Path) -> Result<(), 
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
+    if is_beside(&shared.log, folder, to) {
+        return Err(StoreError::Reserved { path: to.to_owned() });
+    }
     remove_left_behind(folder);
     // For its owner alone, and removed if anything goes wrong from here on.
     let copy = tempfile::Builder::new()
@@ -57,6 +63,19 @@ pub(super) fn write(shared: &Shared, log: &Connection, to: &Path) -> Result<(), 
     })?;
     // The name itself is on the disk only with its folder.
     File::open(folder).and_then(|f| f.sync_all()).map_err(|e| StoreError::io("sync", folder, &e))
+}
+
+/// Is it called like a file that SQLite or the daemon has beside the store? A backup of that name would be taken for
+/// a part of the store, and be removed.
+fn is_beside(store: &Place, folder: &Path, to: &Path) -> bool {
+    let Place::File(store) = store else { return false };
+    // However the folder is written: through a symbolic link, or relative.
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let its = store.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (Some(store), Some(name)) = (store.file_name(), to.file_name()) else { return false };
+    let ending = name.as_encoded_bytes().strip_prefix(store.as_encoded_bytes());
+    let is_taken = |ending: &[u8]| TAKEN.iter().any(|taken| ending.starts_with(taken.as_bytes()));
+    ending.is_some_and(is_taken) && real(its) == real(folder)
 }
 
 /// Removes what a daemon that was killed left of its copies in a folder. The lock on one that is being

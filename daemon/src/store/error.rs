@@ -135,6 +135,15 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// A file that belongs to the store.
+    #[error(
+        "{} begins like the names of the files beside the store, and SQLite would take it for one of them: name another \
+         file", path.display()
+    )]
+    Reserved {
+        /// The file.
+        path: PathBuf,
+    },
     /// The daemon ends.
     #[error("the daemon is stopping: nothing was copied")]
     Closing,
@@ -175,6 +184,7 @@ impl StoreError {
                 | Self::Busy { .. }
                 | Self::Bug(_)
                 | Self::Exists { .. }
+                | Self::Reserved { .. }
                 | Self::Closing
                 | Self::Index { .. }
                 | Self::TooLong

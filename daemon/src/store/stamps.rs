@@ -1,7 +1,8 @@
 //! Owns which messages are too old by what is known of their time. A stamp is what the clock showed, and
-//! clocks are set. A message cannot be younger than one that was said after it; so one stamp from a clock
-//! that was ahead must not keep everything after it. The writer asks; a search that takes long goes on
-//! with the next call. Never removes anything.
+//! clocks are set. A message cannot be younger than one that was said after it; so one stamp of the future
+//! must not keep everything after it. A stamp that can be right is believed: what it vouches for is not too old,
+//! whatever stands behind it. The writer asks; a search that takes long goes on with the next call. Never removes
+//! anything.
 
 use super::rows::{int, number};
 use rusqlite::Connection;
@@ -9,8 +10,6 @@ use tcp_chat_protocol::Seq;
 
 /// Chunks that one call looks at.
 const LOOKS: u32 = 256;
-/// So many chunks whose stamps could be right, and are not old: then the ones before them are not old either.
-const YOUNG: u32 = 64;
 /// No clock that is right shows less: 2026-01-01. Such a stamp says nothing about the messages before it.
 const NO_CLOCK: u64 = 1_767_225_600_000;
 
@@ -22,16 +21,12 @@ pub(super) struct Stamps {
     search: Search,
 }
 
-/// A search for chunks that are too old behind others whose stamps say that they are not.
+/// A search for chunks that are too old behind others whose stamps are of the future.
 #[derive(Debug, Default)]
 struct Search {
     next: Seq,
     /// There are some of those others.
     is_behind: bool,
-    /// How many of them have stamps that the clock does not refute,
-    young: u32,
-    /// and how many behind them are too old.
-    old: u32,
 }
 
 impl Stamps {
@@ -73,18 +68,16 @@ impl Stamps {
     fn see(&mut self, last: Seq, ts: u64, since: u64, now: u64) -> bool {
         let search = &mut self.search;
         if ts >= since {
+            // A stamp of the future is wrong, whatever stands around it. Any other may be right, and what is old
+            // behind it be wrong: the clock was set back. It is over by itself in time.
             search.is_behind = true;
-            // A stamp of the future is wrong, whatever stands around it.
-            search.young += u32::from(ts <= now);
-            return search.young > YOUNG;
+            return ts <= now;
         }
         if search.is_behind {
-            // Of stamps that contradict each other, the greater number is believed.
-            search.old += u32::from(ts >= NO_CLOCK);
-            if search.old <= search.young {
+            if ts < NO_CLOCK {
                 return false;
             }
-            *search = Search { next: search.next, ..Search::default() };
+            search.is_behind = false;
         }
         self.overdue = last;
         false

@@ -48,7 +48,7 @@ impl Shown {
             [] => return Err("it has no common name (CN), which has to be the user's name".into()),
             _ => return Err(format!("it has {} common names (CN); one is the user's name", names.len())),
         };
-        let name = Name::parse(name).map_err(|why| {
+        let name = Name::parse(name).map(Name::prepared).map_err(|why| {
             // A stranger's text: no longer than a name, and with its controls escaped.
             let shown: String = name.chars().take(64).collect();
             format!("its common name (CN) {shown:?} is no user's name: {why}")

@@ -1,6 +1,6 @@
 //! Coming in: what the reply says, what must come before what, colours, passwords.
 
-use crate::common::{Daemon, run};
+use crate::common::{Daemon, in_shell, run};
 use serde_json::{Value, json};
 
 #[test]
@@ -156,6 +156,27 @@ fn text_and_tokens_never_reach_the_log() {
     ana.hears_error("PARSE");
     ana.is_refused("LOGIN", json!({"name": "bo", "password": "sesame-as-password"}), "ALREADY_LOGGED_IN");
     assert!(!daemon.log().text().contains("sesame"), "{}", daemon.log().text());
+}
+
+#[test]
+fn a_password_is_read_as_the_client_reads_it_and_nothing_is_said_where_nothing_is_given() {
+    let daemon = Daemon::with("auth.mode = \"accounts\"");
+    let folder = tempfile::tempdir().unwrap();
+    let hash = run(folder.path(), &["password"], "\u{feff}open sesame\r\n");
+    assert_eq!(hash.code, Some(0), "{}", hash.err);
+    let file = folder.path().join("password");
+    std::fs::write(&file, format!("\u{feff}{}", hash.out)).unwrap();
+    let shared =
+        Daemon::with(&format!("auth.mode = \"password\"\nauth.password_file = {:?}", file.to_str().unwrap()));
+    shared.connect().logs_in_with(json!({"name": "ana", "password": "open sesame"}));
+    let line = format!("printf 'caf\\351 caf\\351\\n' | {} password", env!("CARGO_BIN_EXE_tcp-chatd"));
+    let refused = in_shell(&line);
+    assert_eq!(refused.status.code(), Some(64), "{refused:?}");
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("byte 4 of standard input is not UTF-8"), "{said}");
+    let said = run(daemon.folder(), &["say", ""], "");
+    assert_eq!(said.code, Some(64), "{}", said.err);
+    assert!(said.err.contains("the text is empty"), "{}", said.err);
 }
 
 #[test]

@@ -228,11 +228,13 @@ fn twins_in_an_old_store_are_found_by_their_exact_names_and_the_oldest_of_equal_
     old.execute_batch(
         "PRAGMA application_id = 0x74634874; PRAGMA user_version = 2;
          INSERT INTO conversations (id, room, head) VALUES
-             (1, 'modern', 0), (2, 'modem', 0), (3, 'stra\u{df}e', 0), (4, 'STRASSE', 0);
-         INSERT INTO users (id, name, added) VALUES (5, 'born', 1), (6, 'bom', 2), (7, 'gro\u{df}', 3), (8, 'GROSS', 4);
+             (1, 'modern', 0), (2, 'modem', 0), (3, 'stra\u{df}e', 0), (4, 'STRASSE', 0),
+             (5, 'admin\u{2d7f}', 0);
+         INSERT INTO users (id, name, added) VALUES (5, 'born', 1), (6, 'bom', 2), (7, 'gro\u{df}', 3), (8, 'GROSS', 4),
+             (10, '1.\u{5d0}', 5);
          INSERT INTO sessions VALUES (9, zeroblob(32), 9, 'ana', 'red');
-         INSERT INTO members VALUES (9, 1, 0), (9, 2, 0), (9, 3, 0), (9, 4, 0);
-         UPDATE totals SET last_conversation = 4, last_session = 9",
+         INSERT INTO members VALUES (9, 1, 0), (9, 2, 0), (9, 3, 0), (9, 4, 0), (9, 5, 0);
+         UPDATE totals SET last_conversation = 5, last_session = 10",
     )
     .unwrap();
     drop(old);
@@ -245,12 +247,18 @@ fn twins_in_an_old_store_are_found_by_their_exact_names_and_the_oldest_of_equal_
         ("STRASSE", "STRASSE"),
         ("stra\u{df}e", "stra\u{df}e"),
         ("Strasse", "stra\u{df}e"),
+        // No new room could be called so.
+        ("Admin\u{2d7f}", "admin\u{2d7f}"),
     ] {
         assert_eq!(cy.asks("JOIN", json!({"room": asked}))["room"], room, "{asked}");
     }
     cy.is_refused("JOIN", json!({"room": "m0dern"}), "NAME_TAKEN");
     let users = || run(daemon.folder(), &["user", "list"], "").out;
-    assert!(["born", "bom", "gro\u{df}", "GROSS"].iter().all(|name| users().contains(name)), "{}", users());
+    assert!(
+        ["born", "bom", "gro\u{df}", "GROSS", "1.\u{5d0}"].iter().all(|name| users().contains(name)),
+        "{}",
+        users()
+    );
     done(&daemon, &["user", "remove", "bom"], 0, "");
     assert!(users().contains("born") && !users().contains("bom"), "{}", users());
     // Of equal ones the oldest has the name, and then the next one.

@@ -121,6 +121,33 @@ fn registering_a_name_sends_away_who_only_has_it() {
     });
 }
 
+/// Not beside `admin`, and not alone: it shows the same as another.
+#[test]
+fn a_new_name_has_nothing_that_nobody_sees() {
+    let mut world = World::new(|_| {});
+    let ana = world.login("ana");
+    world.skips(&[ana]);
+    for bad in ["admin\u{2d7f}", "\u{e1}\u{301}na", "1.\u{5d0}"] {
+        let who = world.connect();
+        world.sends(who, &login(bad, "pw"));
+        world.sends(who, &format!(r#"{{"op":"LOGIN","data":{{"name":"bo","rooms":["{bad}"]}}}}"#));
+        assert_eq!(world.hears(who), ["ERROR_MSG NAME_INVALID", "ERROR_MSG NAME_INVALID"], "{bad:?}");
+        world.sends(ana, &format!(r#"{{"op":"JOIN","data":{{"room":"{bad}"}}}}"#));
+        assert_eq!(world.hears(ana), ["ERROR_MSG NAME_INVALID"], "{bad:?}");
+        world.operator(|chat| {
+            let added = chat.grant(0, UserWish::Add(name(bad), code("x", u64::MAX)));
+            assert!(matches!(added, Err(NotGranted::NotNew(..))), "{bad:?}: {added:?}");
+        });
+        let shown = Presented { certificate: certificate(1, bad), issued: 0 };
+        for proof in [Proof::Endpoint, Proof::Certificate(Box::new(shown))] {
+            world.operator(|chat| {
+                let refused = chat.identify(name(bad), proof).expect_err("no new name");
+                assert_eq!(refused.kind, ErrorKind::NameInvalid, "{bad:?}: {}", refused.msg);
+            });
+        }
+    }
+}
+
 #[test]
 fn several_sessions_are_one_user_to_everyone_else() {
     let mut world = World::new(|_| {});

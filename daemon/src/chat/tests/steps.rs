@@ -15,7 +15,7 @@ const SLACK: u64 = 600;
 const MOST: u64 = 20;
 
 fn name(text: &str) -> Name {
-    text.parse().expect("a name")
+    text.parse::<Name>().expect("a name").prepared()
 }
 
 fn certificate(n: usize, owner: &str) -> Certificate {
@@ -125,6 +125,41 @@ fn nothing_costs_more_than_ten_times_as_much_at_ten_times_the_size() {
         let (small, large) = (cost(SIZE, *act), cost(10 * SIZE, *act));
         if large > MOST * small + SLACK {
             much.push(format!("{what}: {small} steps, then {large}"));
+        }
+    }
+    assert!(much.is_empty(), "{much:#?}");
+}
+
+/// What no name of a request may cost the hub: it was computed when the line was parsed.
+#[test]
+fn a_name_that_points_nowhere_costs_the_hub_no_more_than_another() {
+    let mut much = Vec::new();
+    for dear in ["\u{fdfa}\u{fdfa}\u{fdfa}".to_owned(), "\u{390}".repeat(14), "nope".to_owned()] {
+        for request in [
+            r#"{"op":"MSG","data":{"room":"NAME","msg":"x"}}"#,
+            r#"{"op":"MSG","data":{"to":"NAME","msg":"x"}}"#,
+            r#"{"op":"JOIN","data":{"room":"NAME"}}"#,
+            r#"{"op":"LEAVE","data":{"room":"NAME"}}"#,
+            r#"{"op":"WHO","data":{"room":"NAME"}}"#,
+            r#"{"op":"HISTORY","data":{"room":"NAME"}}"#,
+            r#"{"op":"HISTORY","data":{"with":"NAME"}}"#,
+            r#"{"op":"SEARCH","data":{"query":"x","room":"NAME"}}"#,
+            r#"{"op":"SEARCH","data":{"query":"x","user":"NAME"}}"#,
+            r#"{"op":"KICK","data":{"user":"NAME"}}"#,
+            r#"{"op":"MUTE","data":{"user":"NAME","room":"room1"}}"#,
+            r#"{"op":"BAN","data":{"user":"ana","room":"NAME"}}"#,
+            r#"{"op":"ROOM","data":{"room":"NAME","private":true}}"#,
+            r#"{"op":"GRANT","data":{"user":"NAME","role":"moderator","room":"room1"}}"#,
+            r#"{"op":"LOGIN","data":{"name":"NAME","rooms":["NAME"]}}"#,
+        ] {
+            let (mut world, ana) = crowded(1);
+            let who = if request.contains("LOGIN") { world.connect() } else { ana };
+            let before = steps::so_far();
+            world.sends(who, &request.replace("NAME", &dear));
+            let cost = steps::so_far() - before;
+            if cost >= steps::NOT_PREPARED {
+                much.push(format!("{cost} steps: {request} with {dear}"));
+            }
         }
     }
     assert!(much.is_empty(), "{much:#?}");

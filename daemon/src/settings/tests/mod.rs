@@ -298,7 +298,15 @@ fn credentials_of_systemd_and_the_password_file() {
     assert!(problems[0].contains("hash: this is no password hash; write what `tcp-chatd password` prints"));
     assert!(!problems[0].contains("sesame"), "{problems:?}");
     std::fs::remove_file(folder.path("hash")).unwrap();
-    assert!(folder.problems(&env, &[])[0].contains("hash cannot be read: No such file"));
+    let problem = &folder.problems(&env, &[])[0];
+    assert!(problem.contains("auth.password_file: the file that it names, in "), "{problem}");
+    assert!(problem.contains("cannot be read: No such file"), "{problem}");
+    // Written by an editor that puts a byte order mark first, and in another encoding.
+    std::fs::write(folder.path("hash"), format!("\u{feff}{hash}\r\n")).unwrap();
+    assert_eq!(folder.load(&env, &[]).unwrap().settings.auth.password_hash, Some(hash));
+    std::fs::write(folder.path("hash"), b"$argon2id\xff").unwrap();
+    let problem = &folder.problems(&env, &[])[0];
+    assert!(problem.contains("hash: byte 9 is no UTF-8; save the file as UTF-8"), "{problem}");
 }
 
 #[test]

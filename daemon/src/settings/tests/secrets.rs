@@ -44,6 +44,13 @@ const FILES: &[&str] = &[
     "[auth]\npassword = \"a\\uhunter2\"",
     "[auth]\npassword = \"hunter2\u{7f}\"",
     "address = hunter2",
+    "[auth]\nmode = \"open\" hunter2",
+    "[auth]\nmode = \"open\"\nmode = \"hunter2\"",
+    "[auth]\nmode = [\"hunter2\"\n",
+    "[listen]\naddress = hunter2",
+    "[auth]\npassword_file = \"/hunter2\"",
+    "[auth]\nmode = \"password\"\npassword_file = \"/hunter2\"",
+    "[http]\naddress = \"127.0.0.1:0\"\ntoken_file = \"./hunter2\"",
     // The secret where a file with it belongs.
     "[auth]\nmode = \"password\"\npassword_file = \"hunter2\"",
     "[auth]\nmode = \"password\"\npassword_file = \"$hunter2\"",
@@ -116,14 +123,27 @@ fn nor_one_of_the_environment_or_the_command_line() {
 }
 
 #[test]
+fn of_what_is_no_toml_only_the_place_and_the_key_are_told() {
+    for (text, begins) in [
+        ("[listen]\naddress = 127.0.0.1:1", "config.toml:2:16: listen.address: this is no TOML: "),
+        ("listen.address = 1.x", "config.toml:1:"),
+        ("[auth]\nmode = \"open\"\nmode = \"x\"", "config.toml:3:1: auth.mode: this is no TOML: "),
+        ("[auth]\nmoed = x", "config.toml:2:8: this is no TOML: "),
+    ] {
+        let problems = Folder::with(text).problems(&[], &[]);
+        assert!(problems[0].starts_with(begins), "{text}\n{}", problems[0]);
+        assert_eq!(problems[0].lines().count(), 1, "{text}\n{}", problems[0]);
+    }
+}
+
+#[test]
 fn what_is_no_secret_is_still_shown() {
     for (text, excerpt) in [
-        ("[listen]\naddress = 127.0.0.1:1", "  2 | address = 127.0.0.1:1\n    |                ^"),
         ("[limits]\nburts = 5", "  2 | burts = …\n    | ^^^^^"),
         ("[limit]\nburst = 5", "  1 | [limit]\n    |  ^^^^^"),
         (
             "[auth]\nmode = \"password\"\npassword_file = \"./none\"",
-            "  3 | password_file = \"./none\"\n    |                 ^^^^^^^^",
+            "  3 | password_file = …\n    |                 ^",
         ),
         ("limits = { burst = 0, errors = 1 }", "  1 | limits = { burst = 0…\n    |                    ^"),
     ] {

@@ -435,3 +435,26 @@ fn a_backup_takes_no_place_of_those_who_read_and_the_end_ends_it() {
     }
     case.store.close().unwrap();
 }
+
+#[tokio::test]
+async fn a_backup_takes_no_name_of_a_file_beside_the_store() {
+    let case = Case::new();
+    let named = |ending: &str| PathBuf::from(format!("{}{ending}", case.path("").display()));
+    let link = case.dir.path().join("link");
+    std::os::unix::fs::symlink(case.path("").parent().unwrap(), &link).unwrap();
+    for ending in ["-journal", "-wal.old", "-shm2", "-search-journal", ".lock2"] {
+        let through = link.join(named(ending).file_name().unwrap());
+        for to in [named(ending), through] {
+            let refused = case.readers.backup(&to).await.unwrap_err();
+            assert!(matches!(refused, StoreError::Reserved { .. }), "{}: {refused}", to.display());
+            assert!(!named(ending).exists(), "{ending}");
+        }
+    }
+    // Any other name is good, and so are these names elsewhere.
+    let elsewhere = case.dir.path().join("backups");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let moved = elsewhere.join(named("-journal").file_name().unwrap());
+    for to in [named("-2026-11-29"), named(".bak"), moved] {
+        case.readers.backup(&to).await.unwrap();
+    }
+}

@@ -54,9 +54,20 @@ fn many_stamps_of_the_future_are_searched_through_in_several_calls() {
 }
 
 #[test]
-fn a_stamp_that_was_ahead_and_is_over_by_now_does_not_outvote_what_came_after_it() {
-    let mut store = with_stamps(&[START + 15 * DAY, START, START, START + 15 * DAY]);
-    assert_eq!(first_left(&mut store, START + 20 * DAY), 4);
+fn what_a_stamp_vouches_for_stays_whatever_stands_behind_it() {
+    let now = START + 20 * DAY;
+    let young = START + 15 * DAY;
+    // The clock was set back while it ran: more is stamped wrongly than rightly.
+    for (right, wrong) in [(1, 2), (10, 12), (64, 70)] {
+        let stamps = [vec![young; right], vec![START; wrong], vec![young]].concat();
+        let mut store = with_stamps(&stamps);
+        assert_eq!(first_left(&mut store, now), 1, "{right} before {wrong}");
+        // Until they are old by their own stamps: then all goes.
+        assert_eq!(first_left(&mut store, START + 26 * DAY), 0, "{right} before {wrong}");
+    }
+    // Refuted by the clock, it vouches for nothing.
+    let mut store = with_stamps(&[START + 21 * DAY, START, START, young]);
+    assert_eq!(first_left(&mut store, now), 4);
 }
 
 #[test]
