@@ -301,7 +301,8 @@ async fn the_direct_messages_of_a_user_are_one_word_of_the_index_however_many_th
         let direct = |n: i64, a, b| (room(n), ConversationKind::Direct(UserId(a), UserId(b)));
         let mut conversations: Vec<_> = (10..500).map(|n| direct(n, 1, n)).collect();
         conversations.extend([direct(2, 2, 3), direct(3, 3, 3), direct(4, 3, 11)]);
-        store.commit(Writes { conversations, ..Model::open(1) }).unwrap();
+        conversations.extend(Model::open(1).conversations);
+        store.commit(Writes { conversations, ..Writes::default() }).unwrap();
         let said = [(1, "word"), (2, "word"), (3, "word"), (4, "word"), (10, "word"), (499, "word x")];
         for (n, text) in said {
             store.commit(model.say(&[(n, &[("ana", text)])])).unwrap();
