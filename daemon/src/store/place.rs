@@ -186,9 +186,9 @@ pub(super) struct Lock {
 impl Lock {
     /// Remembers the store as it was opened. What is remembered of its bytes must not be newer than what a power
     /// cut leaves of them: its own write-ahead log would be taken for another's.
-    pub(super) fn remember(&self, place: &Place, header: Header) {
+    pub(super) fn remember(&self, place: &Place, header: Header, is_named: bool) {
         match self.store.sync_data() {
-            Ok(()) => remembered::remember(&self.file, place, header),
+            Ok(()) => remembered::remember(&self.file, place, header, is_named),
             Err(_) => remembered::write(&self.file, ""),
         }
     }

@@ -6,6 +6,7 @@
 use super::StoreError;
 use super::header::Header;
 use super::place::Place;
+use rusqlite::{Connection, OpenFlags};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
@@ -14,17 +15,18 @@ use std::time::UNIX_EPOCH;
 use tracing::warn;
 
 /// Begins the line, and says how it is to be read.
-const TAG: &str = "store-1";
+const TAG: &str = "store-2";
 /// Numbers in the line.
-const NUMBERS: usize = 4 + Header::NUMBERS;
+const NUMBERS: usize = 5 + Header::NUMBERS;
 /// More than the lock's file has.
 const MOST_BYTES: u64 = 1024;
 
-/// A store, its write-ahead log, and the store's header.
+/// A store, its write-ahead log, whether the store's own file said which log it is, and its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Remembered {
     store: Which,
     wal: Which,
+    is_named: bool,
     header: Header,
 }
 
@@ -62,13 +64,14 @@ impl Which {
 
 impl Remembered {
     /// Looks at names only: a file that is opened and closed costs SQLite its locks on it.
-    fn of([store, wal, _]: &[PathBuf; 3], header: Header) -> io::Result<Self> {
-        Ok(Self { store: Which::of(store)?, wal: Which::of(wal)?, header })
+    fn of([store, wal, _]: &[PathBuf; 3], header: Header, is_named: bool) -> io::Result<Self> {
+        Ok(Self { store: Which::of(store)?, wal: Which::of(wal)?, is_named, header })
     }
 
     fn line(self) -> String {
-        let Self { store, wal, header } = self;
-        let mut line = format!("{TAG} {} {} {} {}", store.inode, store.made, wal.inode, wal.made);
+        let Self { store, wal, is_named, header } = self;
+        let named = u8::from(is_named);
+        let mut line = format!("{TAG} {} {} {} {} {named}", store.inode, store.made, wal.inode, wal.made);
         for number in header.numbers() {
             line.push_str(&format!(" {number}"));
         }
@@ -79,23 +82,36 @@ impl Remembered {
         let numbers: Vec<u64> =
             line.strip_prefix(TAG)?.split_whitespace().map(|n| n.parse().ok()).collect::<Option<_>>()?;
         let numbers: [u64; NUMBERS] = numbers.try_into().ok()?;
-        let [inode, made, wal_inode, wal_made, header @ ..] = numbers;
+        let [inode, made, wal_inode, wal_made, named, header @ ..] = numbers;
         Some(Self {
             store: Which { inode, made },
             wal: Which { inode: wal_inode, made: wal_made },
+            is_named: named == 1,
             header: Header::from_numbers(header)?,
         })
     }
 
     /// Is the write-ahead log that lies there the one of this store, and the store beside it another one?
-    fn is_of_another([store, wal, _]: &[PathBuf; 3], remembered: &str) -> Option<bool> {
+    fn is_of_another(place: &Place, [store, wal, _]: &[PathBuf; 3], remembered: &str) -> Option<bool> {
         let remembered = Self::parse(remembered)?;
         let is_left = Which::of(wal).ok()?.is(remembered.wal) && wal.metadata().ok()?.len() > 0;
         let is_other_file = Which::of(store).ok()?.is_another(remembered.store);
         // A copy may have been written into the same file.
         let header = Header::read(&File::open(store).ok()?).ok()??;
-        Some(is_left && (is_other_file || !header.follows(remembered.header)))
+        let is_backup = || remembered.is_named && is_named(place) == Some(false);
+        Some(is_left && (is_other_file || !header.follows(remembered.header) || is_backup()))
     }
+}
+
+/// Does the store's own file, without its write-ahead log, say which log it is? A backup that nobody has opened does
+/// not. `None`: that cannot be read, or there is none. Not to be asked by a process that has the store open.
+pub(super) fn is_named(place: &Place) -> Option<bool> {
+    if place.is_memory() {
+        return None;
+    }
+    let flags = place.flags(OpenFlags::SQLITE_OPEN_READ_ONLY) | OpenFlags::SQLITE_OPEN_URI;
+    let alone = Connection::open_with_flags(place.path_without_wal(), flags).ok()?;
+    alone.query_row("SELECT log IS NOT NULL FROM totals", [], |row| row.get(0)).ok()
 }
 
 /// The process and the line in the lock's file, as far as they are there.
@@ -118,8 +134,8 @@ pub(super) fn write(mut lock: &File, line: &str) {
 }
 
 /// Remembers the store as it lies there now, opened by this daemon.
-pub(super) fn remember(lock: &File, place: &Place, header: Header) {
-    if let Some(Ok(now)) = three(place).map(|files| Remembered::of(&files, header)) {
+pub(super) fn remember(lock: &File, place: &Place, header: Header, is_named: bool) {
+    if let Some(Ok(now)) = three(place).map(|files| Remembered::of(&files, header, is_named)) {
         write(lock, &now.line());
     }
 }
@@ -131,7 +147,7 @@ pub(super) fn foreign_wal(place: &Place) -> Option<PathBuf> {
     let mut lock = File::open(place.lock_path()?).ok()?;
     let (_, line) = read(&mut lock);
     let [_, wal, _] = &files;
-    Remembered::is_of_another(&files, &line)?.then(|| wal.clone())
+    Remembered::is_of_another(place, &files, &line)?.then(|| wal.clone())
 }
 
 /// Before the store is opened: gives a write-ahead log of the store before another name.

@@ -11,8 +11,8 @@ use super::shared::Shared;
 use super::stamps::Stamps;
 use super::wal::{self, Checkpoints};
 use super::{
-    Checked, HistoryBytes, Kept, Readers, StoreError, Tidied, backup, bytes, guard, remembered, replace,
-    rows, schema, search, tidy,
+    Checked, HistoryBytes, Kept, Readers, StoreError, Tidied, backup, bytes, guard, identity, remembered,
+    replace, rows, schema, search, tidy,
 };
 use crate::chat::{ConversationId, Found, SessionChange, SessionId, Writes};
 use crate::settings::History;
@@ -58,14 +58,16 @@ impl Store {
         place.make_folder()?;
         let lock = place.lock()?;
         remembered::set_aside_foreign(&place)?;
+        let was_named = remembered::is_named(&place) == Some(true);
         let log = schema::open_writer(&place, history.durability)?;
         let error = |e: rusqlite::Error| StoreError::sqlite("read", &place, &e);
         bytes::count(&log).map_err(error)?;
+        let is_named = identity::settle(&log) || was_named;
         let (found, totals) = found::read(&log).map_err(error)?;
         let ids = Ids::read(&log, totals.sent_as_to).map_err(error)?;
         let files = Files::of(&place)?;
         if let (Some(lock), Some(files)) = (&lock, &files) {
-            lock.remember(&place, files.header());
+            lock.remember(&place, files.header(), is_named);
         }
         let max_bytes = bytes::bound(&log, &place, history.max_bytes).map_err(error)?;
         backup::remove_left_behind(&place.folder());

@@ -121,3 +121,39 @@ async fn a_store_that_was_killed_is_opened_with_its_own_write_ahead_log() {
     let (mut again, ..) = open(&history(&store));
     assert_eq!(again.count("SELECT count(*) FROM chunks"), 201);
 }
+
+/// Backups have the same header, whatever is in them.
+#[tokio::test]
+async fn a_second_backup_of_a_restored_store_is_not_mixed_either() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, backup) = (dir.path().join("chat.db"), dir.path().join("backup.db"));
+    let (mut first, readers, _) = open(&history(&store));
+    let mut model = Model::default();
+    first.commit(Model::open(1)).unwrap();
+    first.commit(model.say(&[(1, &[("ana", "before")])])).unwrap();
+    readers.backup(&backup).await.unwrap();
+    drop((first, readers));
+    for ending in ["", "-wal", "-shm", ".lock", "-search"] {
+        let _ = std::fs::remove_file(format!("{}{ending}", store.display()));
+    }
+    std::fs::copy(&backup, &store).unwrap();
+    let (mut restored, readers, _) = open(&history(&store));
+    let again = dir.path().join("again.db");
+    readers.backup(&again).await.unwrap();
+    for _ in 0..50 {
+        restored.commit(model.say(&[(1, &[("ana", "after the second backup")])])).unwrap();
+    }
+    // Killed, and started once in between.
+    drop((restored, readers));
+    let (mut own, readers, _) = open(&history(&store));
+    assert_eq!(own.count("SELECT count(*) FROM chunks"), 51, "its own write-ahead log is its own");
+    drop((own, readers));
+    for backup in [&again, &backup] {
+        std::fs::copy(backup, &store).unwrap();
+        assert!(Store::foreign_wal(&history(&store)).is_some());
+        let (mut restored, readers, _) = open(&history(&store));
+        assert_eq!(restored.count("SELECT count(*) FROM chunks"), 1);
+        restored.commit(model.say(&[(1, &[("ana", "once more")])])).unwrap();
+        drop((restored, readers));
+    }
+}
