@@ -199,6 +199,9 @@ pub fn explained(e: Error, settings: &Settings) -> Failure {
             RefusalKind::WrongName => {
                 "Nothing was sent. Use a name that it is for, or ask the operator to add this one (tls.names)."
             }
+            RefusalKind::Expired | RefusalKind::NotYetValid => {
+                "Nothing was sent. Look at this machine's clock (`date`); if it is right, the operator has to renew the certificate."
+            }
             _ => "Nothing was sent. Only the server's operator can mend it: `tcp-chatd check` says how.",
         }),
         Error::LoginRefused { kind: ErrorKind::AuthFailed, msg } => Some(not_let_in(msg, settings)),

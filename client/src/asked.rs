@@ -58,6 +58,23 @@ pub struct Page {
     pub limit: Option<usize>,
 }
 
+impl Page {
+    /// Are these messages of such a page, oldest first? Whoever reads page after page would never end otherwise.
+    pub(crate) fn holds(&self, messages: &[MsgEvent<'_>]) -> Result<(), Error> {
+        let mut last = self.after;
+        for message in messages {
+            let is_next = last.is_none_or(|last| message.seq > last);
+            if !is_next || self.before.is_some_and(|before| message.seq >= before) {
+                let what =
+                    "the answer to HISTORY: its messages are not in order, or not those that were asked for";
+                return Err(Error::Protocol(what.into()));
+            }
+            last = Some(message.seq);
+        }
+        Ok(())
+    }
+}
+
 /// What to search for.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Query {
@@ -75,4 +92,30 @@ pub struct Query {
     /// How many at most, 1 to 100. Default: 20.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_holds_what_was_asked_for_in_order() {
+        let message = |seq| {
+            MsgEvent {
+            room: Some("lobby".into()),
+            seq,
+            ..serde_json::from_str(
+                r#"{"room":"lobby","seq":1,"prev":0,"ts":"2026-11-29T10:00:00.000Z","user":"a","color":"","msg":"x"}"#,
+            )
+            .unwrap()
+        }
+        };
+        let page = Page { after: Some(3), before: Some(9), limit: None };
+        let holds =
+            |seqs: &[u64]| page.holds(&seqs.iter().map(|seq| message(*seq)).collect::<Vec<_>>()).is_ok();
+        assert!(holds(&[]) && holds(&[4, 7, 8]));
+        for wrong in [&[3][..], &[9], &[4, 4], &[5, 4]] {
+            assert!(!holds(wrong), "{wrong:?}");
+        }
+    }
 }

@@ -114,7 +114,7 @@ impl Enrolment {
                 match connection.reader.next().await? {
                     Incoming::Reply { id: Some(answered), data, .. } if answered == id => {
                         return serde_json::from_str(data.get())
-                            .map_err(|e| Error::Protocol(format!("the answer to ENROL: {e}")));
+                            .map_err(|e| Error::misread("the answer to ENROL", &e));
                     }
                     Incoming::Error(_, e) => return Err(Error::LoginRefused { kind: e.kind, msg: e.msg }),
                     _ => {}

@@ -75,6 +75,15 @@ pub enum Closed {
 }
 
 impl Error {
+    /// What the server said that cannot be read, in our own words.
+    pub(crate) fn misread(what: impl std::fmt::Display, e: &serde_json::Error) -> Self {
+        let why = match e.classify() {
+            serde_json::error::Category::Data => "a field is missing, or it has a value that cannot be",
+            _ => "it is not JSON",
+        };
+        Self::Protocol(format!("{what}: {why} (at byte {} of it)", e.column()))
+    }
+
     /// Can the same thing succeed a little later, with nothing changed on this side?
     #[must_use]
     pub fn is_passing(&self) -> bool {

@@ -127,7 +127,7 @@ async fn answer(
             Incoming::Reply { id: Some(id), data, .. } if id == *login => {
                 return serde_json::from_str(data.get())
                     .map(Ok)
-                    .map_err(|e| Error::Protocol(format!("the answer to LOGIN: {e}")));
+                    .map_err(|e| Error::misread("the answer to LOGIN", &e));
             }
             // Without an id it is about the connection: full, too late.
             Incoming::Error(id, e) if id.as_ref().is_none_or(|id| id == login) => {

@@ -261,7 +261,9 @@ impl Session {
             C::With(user) => (None, Some(user.as_str())),
         };
         let Page { before, after, limit } = *page;
-        self.ask("HISTORY", &Data { room, with, before, after, limit }).await
+        let reply: MessagesReply = self.ask("HISTORY", &Data { room, with, before, after, limit }).await?;
+        page.holds(&reply.messages)?;
+        Ok(reply)
     }
 
     /// Messages that contain words, newest first.
@@ -313,7 +315,7 @@ impl Session {
         let after = self.request_timeout;
         let raw =
             tokio::time::timeout(after, asking).await.map_err(|_| Error::TimedOut { what: op, after })??;
-        serde_json::from_str(raw.get()).map_err(|e| Error::Protocol(format!("the answer to {op}: {e}")))
+        serde_json::from_str(raw.get()).map_err(|e| Error::misread(format_args!("the answer to {op}"), &e))
     }
 
     async fn command(&self, command: Command) -> Result<(), Error> {

@@ -73,8 +73,7 @@ impl Reader {
                     return Err(Error::Protocol(format!("a line of more than {LINE_BYTES} bytes")));
                 };
                 let read = reply::read(bytes);
-                self.lines
-                    .push_back(read.map_err(|e| Error::Protocol(format!("a line cannot be read: {e}")))?);
+                self.lines.push_back(read.map_err(|e| Error::misread("a line", &e))?);
             }
         }
     }

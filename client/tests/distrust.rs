@@ -118,7 +118,7 @@ async fn nonsense_costs_the_connection_is_said_and_silences_nothing() {
             json!({"op": "NOTICE", "status": "OK", "data": {"kind": "GAP", "msg": "", "from": 1, "to": u64::MAX}}),
             "it sent the number",
         ),
-        (json!({"op": "MSG", "status": "OK", "data": {}}), "a line cannot be read"),
+        (json!({"op": "MSG", "status": "OK", "data": {}}), "a line: a field is missing"),
     ] {
         let server = Server::start().await;
         let (_session, mut events, mut peer) = server.logged_in(server.client(), 10).await;

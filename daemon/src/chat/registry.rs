@@ -243,10 +243,7 @@ impl Chat {
         self.note_removed(&user.name);
         let ended = self.end_sessions_of(user.id, "an operator has removed you from this server");
         Arc::make_mut(&mut self.users).remove(user.id);
-        // With no way in it stays in the store until its last grant is gone, for whoever has the name later is
-        // somebody else.
-        let locked = User { password: None, code: None, ..user.clone() };
-        self.turn.writes.users.push(UserChange::Put(locked));
+        self.turn.writes.users.push(UserChange::Put(User::removed(user.id, user.name.clone())));
         self.sweep_later(Sweep::directs_of(user.id));
         self.sweep_later(Sweep::Grants(user.id, user.name.clone()));
         self.turn.users_before.push((user.id, Some(user)));

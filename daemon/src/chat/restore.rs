@@ -9,9 +9,9 @@ use super::removed::RemovedUsers;
 use super::rooms::Conversations;
 use super::sessions::{Session, Sessions, UsedIds};
 use super::shares::Shares;
-use super::sweeps::Sweeps;
+use super::sweeps::{Sweep, Sweeps};
 use super::turn::Turn;
-use super::{Chat, Found, IdMap, Now, Rules, StoredConversation, StoredSession, Tally, Users};
+use super::{Chat, Found, IdMap, Now, Rules, StoredConversation, StoredSession, Tally, User, Users};
 use std::sync::Arc;
 
 impl Chat {
@@ -19,7 +19,8 @@ impl Chat {
     #[must_use]
     pub fn restore(rules: Rules, found: Found, now: Now) -> Self {
         let Found { conversations: stored, sessions: held, rights, head, oldest, log, .. } = found;
-        let users = Users::new(found.users, found.certificates);
+        let (removed, users): (Vec<_>, Vec<_>) = found.users.into_iter().partition(User::is_removed);
+        let users = Users::new(users, found.certificates);
         let mut conversations = Conversations::default();
         conversations.last = found.last_conversation;
         for StoredConversation { id, kind, head } in stored {
@@ -71,6 +72,11 @@ impl Chat {
             sweeps: Sweeps::default(),
         };
         chat.open_configured_rooms();
+        // A crash came before their last grant was gone.
+        for User { id, name, .. } in removed {
+            chat.sweep_later(Sweep::directs_of(id));
+            chat.sweep_later(Sweep::Grants(id, name));
+        }
         chat.empty_ones_go();
         chat.forget_expired();
         chat.strangers_leave();
@@ -99,7 +105,7 @@ impl Chat {
             sessions,
             rights: self.book.stored(),
             audit: self.unaudited.clone(),
-            users: self.users.iter().cloned().collect(),
+            users: self.users.iter().cloned().chain(self.sweeps.removed_users()).collect(),
             certificates: self.users.certificates().cloned().collect(),
             removed: self.removed.iter().cloned().collect(),
             head: self.head,

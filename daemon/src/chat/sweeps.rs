@@ -4,7 +4,7 @@
 //! acts. Never decides what becomes of one of them.
 
 use super::rights::{Deed, may};
-use super::users::UserChange;
+use super::users::{User, UserChange};
 use super::{Chat, Closing, ConnectionId, ConversationId, SessionId, UserId};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -44,6 +44,14 @@ impl Sweep {
 pub(super) struct Sweeps(VecDeque<Sweep>);
 
 impl Sweeps {
+    /// The users that are removed and have grants left, as the store has them.
+    pub(super) fn removed_users(&self) -> impl Iterator<Item = User> {
+        self.0.iter().filter_map(|sweep| match sweep {
+            Sweep::Grants(user, name) => Some(User::removed(*user, name.clone())),
+            _ => None,
+        })
+    }
+
     /// Forgets the grants of those users: they are not removed after all.
     pub(super) fn cancel_grants(&mut self, of: impl Fn(UserId) -> bool) {
         self.0.retain(|sweep| !matches!(sweep, Sweep::Grants(user, _) if of(*user)));

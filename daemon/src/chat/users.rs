@@ -26,6 +26,21 @@ pub struct User {
     pub added: u64,
 }
 
+/// The time of registration of a user that is removed.
+const REMOVED: u64 = i64::MAX.unsigned_abs();
+
+impl User {
+    /// A user that is removed. It stays in the store, with no way in, until its last grant is gone: whoever has the
+    /// name later is somebody else.
+    pub(super) fn removed(id: UserId, name: Name) -> Self {
+        Self { id, name, password: None, code: None, added: REMOVED }
+    }
+
+    pub(super) fn is_removed(&self) -> bool {
+        self.added == REMOVED
+    }
+}
+
 impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("User").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()

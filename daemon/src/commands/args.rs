@@ -26,7 +26,7 @@ Settings come from the configuration file (--config, or ./config.toml, or
 then --set. `tcp-chatd config --reference` prints all of them with their defaults.
 
 Exit codes: 0 done, 64 usage, 69 no daemon is running, 70 internal or refused, 74 store or disk,
-77 permission, 78 configuration or certificates.";
+75 try again later (address, clock), 77 permission, 78 configuration or certificates.";
 
 /// A chat daemon over TLS for a private network.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]

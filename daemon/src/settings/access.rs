@@ -75,8 +75,9 @@ impl Reader<'_> {
             self.permission |= e.kind() == std::io::ErrorKind::PermissionDenied;
             format!("{shown} cannot be read: {e}")
         })?;
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|e| format!("{shown}: byte {} is no UTF-8; save the file as UTF-8", e.valid_up_to()))?;
+        let text = std::str::from_utf8(&bytes).map_err(|e| {
+            format!("{shown}: byte {} is not UTF-8; save the file as UTF-8", e.valid_up_to() + 1)
+        })?;
         Ok(Zeroizing::new(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned()))
     }
 }

@@ -1,6 +1,6 @@
 //! Owns how the picture looks where a locale has only ASCII: the signs of the interface become
-//! characters that every terminal shows. Called by `terminal` after a draw. Never touches letters: what
-//! people write is theirs, and many terminals show more than their locale says.
+//! characters that every terminal shows, also where people write them. Called by `terminal` after a draw.
+//! Never touches letters: many terminals show more than their locale says.
 
 use ratatui::buffer::Buffer;
 

@@ -220,6 +220,12 @@ fn a_removed_users_grants_are_nobodys_even_before_they_are_gone() {
     // The daemon ends in between: the user is there, and has no way in.
     let found = world.disk.found();
     assert!(found.users.iter().any(|user| user.name == name("mo") && user.password.is_none()));
+    world.restarts();
+    assert!(world.chat.is_removing(), "it goes on after a crash");
+    assert!(
+        world.chat.found().users.iter().any(|user| user.name == name("mo")),
+        "also where the store is written anew"
+    );
     // Nobody gets the name before they are gone: all at once they would hold the turn.
     let code = |world: &World| crate::chat::Code {
         hash: Digest([7; 32]),

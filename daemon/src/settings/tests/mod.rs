@@ -306,7 +306,7 @@ fn credentials_of_systemd_and_the_password_file() {
     assert_eq!(folder.load(&env, &[]).unwrap().settings.auth.password_hash, Some(hash));
     std::fs::write(folder.path("hash"), b"$argon2id\xff").unwrap();
     let problem = &folder.problems(&env, &[])[0];
-    assert!(problem.contains("hash: byte 9 is no UTF-8; save the file as UTF-8"), "{problem}");
+    assert!(problem.contains("hash: byte 10 is not UTF-8; save the file as UTF-8"), "{problem}");
 }
 
 #[test]
