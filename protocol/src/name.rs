@@ -104,10 +104,10 @@ impl Name {
         self
     }
 
-    /// Does it hold what it is compared by?
+    /// Does it hold what it is compared by, or is that computed in no time, as of ASCII?
     #[must_use]
-    pub const fn is_prepared(&self) -> bool {
-        self.keys.is_some()
+    pub fn is_prepared(&self) -> bool {
+        self.keys.is_some() || self.text.is_ascii()
     }
 
     /// May a new user or room be called so? What exists already keeps its name.

@@ -4,7 +4,7 @@
 
 use super::party::Party;
 use super::rate::{Debt, Flow};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// Networks that are remembered before those go that owe nothing.
@@ -13,7 +13,8 @@ const REMEMBERED: usize = 1_024;
 /// What is left to each network.
 #[derive(Debug, Default)]
 pub(super) struct Networks {
-    all: HashMap<Party, Left>,
+    /// Asked for each message: a few comparisons cost less than a hash that an attacker cannot foresee.
+    all: BTreeMap<Party, Left>,
     /// At how many of them the next look is taken at which may go.
     look_at: usize,
 }

@@ -7,7 +7,7 @@ use super::{
     Audit, Chat, Chunk, ConnectionId, ConversationId, ConversationKind, Effect, IdMap, Now, Own, Read, Scope,
     Sent, SessionId, User, UserId, Writes,
 };
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tcp_chat_protocol::event::{MsgLine, Spoken};
 use tcp_chat_protocol::{Colour, Name, RequestId, Role, Seq, Timestamp};
@@ -37,7 +37,7 @@ pub(super) struct Turn {
     /// Where in `open` a conversation is. Few conversations speak between two seals.
     at: IdMap<ConversationId, usize>,
     /// What was given an id in this turn.
-    pub(super) sent: HashMap<(SessionId, RequestId), (ConversationId, Seq)>,
+    pub(super) sent: BTreeMap<(SessionId, RequestId), (ConversationId, Seq)>,
     /// The heads before this turn, of the conversations that spoke in it.
     heads: Vec<(ConversationId, Seq)>,
     head: Seq,

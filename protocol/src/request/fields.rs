@@ -59,8 +59,9 @@ pub(super) fn name(raw: &Raw<'_>, field_name: &str) -> Result<Name, Refusal> {
 
 pub(super) fn place(raw: Raw<'_>, field_name: &str) -> Result<Place, Refusal> {
     let text: Str<'_> = field(raw, field_name)?;
-    // As above: where it points nowhere, the hub looks for one that looks the same.
-    Ok(Place(Name::parse(&text.0).ok().map(Name::prepared)))
+    // As above: where it points nowhere, the hub looks for one that looks the same. For ASCII that costs next to nothing.
+    let prepared = |name: Name| if name.is_prepared() { name } else { name.prepared() };
+    Ok(Place(Name::parse(&text.0).ok().map(prepared)))
 }
 
 /// serde's message without its position, which is one within the field and would mislead.
