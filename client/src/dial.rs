@@ -58,7 +58,8 @@ async fn connect(target: &Target) -> Result<TlsStream<TcpStream>, Error> {
     };
     let host = host::ascii(&target.host).map_err(|e| no_host(&e))?;
     let certified = host.split_once('%').map_or(host.as_str(), |(address, _)| address);
-    let name = ServerName::try_from(certified.to_owned()).map_err(|e| no_host(&e))?;
+    let shape = "a name has labels of letters, digits and hyphens, with dots between them";
+    let name = ServerName::try_from(certified.to_owned()).map_err(|_| no_host(&shape))?;
     let addresses = match loopback(&host, target.port) {
         Some(addresses) => addresses.into(),
         None => {

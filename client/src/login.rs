@@ -65,6 +65,8 @@ pub(crate) async fn log_in(
     ids: &mut Ids,
 ) -> Result<(LoginReply, bool), Error> {
     let logging_in = async {
+        // Also where the session is gone: the reply says then up to where the two logs are the same.
+        let log = resume.and_then(|r| r.log);
         let (mut resume, mut limited) = (resume, 0);
         loop {
             let id = ids.next();
@@ -76,7 +78,7 @@ pub(crate) async fn log_in(
                 password: who.password.as_deref().map(String::as_str),
                 session: resume.map(|r| r.token),
                 after: resume.map(|r| r.after),
-                log: resume.and_then(|r| r.log),
+                log,
             };
             let line = LoginLine { op: "LOGIN", data, id: &id };
             // Writing into memory cannot fail.

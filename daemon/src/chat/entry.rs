@@ -11,7 +11,7 @@ use super::{
 use tcp_chat_protocol::event::{NoticeEvent, notice};
 use tcp_chat_protocol::reply::{LimitsInfo, LoginReply, ServerInfo};
 use tcp_chat_protocol::request::Login;
-use tcp_chat_protocol::{Colour, ErrorKind, NoticeKind, RequestId, Seq, VERSION, reply};
+use tcp_chat_protocol::{ErrorKind, NoticeKind, RequestId, Seq, VERSION, reply};
 use zeroize::{Zeroize, Zeroizing};
 
 impl Chat {
@@ -32,10 +32,9 @@ impl Chat {
             Proof::Unusable(why) => return Err(Self::is_for_nobody(why)),
             _ => {}
         }
-        if let Some(token) = &login.session {
+        if login.session.is_some() {
             let session = self.resumable(resumes, &proof)?;
-            let after = login.after.map(|after| self.goes_on_after(after, login.log.as_deref()));
-            self.resume(connection, id, session, token, login.color, after);
+            self.resume(connection, id, session, login);
             return Ok(());
         }
         let Some(name) = login.name else { return Err(refusal(ErrorKind::Data, "`name` is missing")) };
@@ -76,7 +75,7 @@ impl Chat {
             self.enter(session, *room);
         }
         self.tally.logged_in();
-        self.login_reply(connection, id, session, fresh.token);
+        self.login_reply(connection, id, session, fresh.token, login.log.as_deref());
         self.announce(before, self.face(session));
         Ok(())
     }
@@ -95,15 +94,9 @@ impl Chat {
         may.inspect_err(|_| self.tally.resume(ResumeOutcome::Refused, 0)).map(|()| session)
     }
 
-    fn resume(
-        &mut self,
-        connection: ConnectionId,
-        id: Option<&RequestId>,
-        session: SessionId,
-        token: &Zeroizing<String>,
-        color: Option<Colour>,
-        after: Option<Seq>,
-    ) {
+    fn resume(&mut self, connection: ConnectionId, id: Option<&RequestId>, session: SessionId, login: Login) {
+        let Login { color, after, log, session: token, .. } = login;
+        let after = after.map(|after| self.goes_on_after(after, log.as_deref()));
         if let Some(color) = color
             && let Some(held) = self.sessions.get_mut(session)
             && held.row.color != color
@@ -118,7 +111,7 @@ impl Chat {
         let old = self.arrive(connection, session);
         let outcome = if old.is_some() { ResumeOutcome::TakenOver } else { ResumeOutcome::Resumed };
         self.tally.resume(outcome, away_ms);
-        self.login_reply(connection, id, session, token.clone());
+        self.login_reply(connection, id, session, token.unwrap_or_default(), log.as_deref());
         if let Some(after) = after {
             let ranges = self.missed(session, after);
             if !ranges.is_empty() {
@@ -139,7 +132,7 @@ impl Chat {
     /// After which number a client reads on that has seen `after` of a log: where it was another one,
     /// what is said after the two parted has numbers that it may have seen.
     fn goes_on_after(&self, after: Seq, log: Option<&str>) -> Seq {
-        if log.is_some_and(|log| log != self.log.id) { after.min(self.log.from) } else { after }
+        if log.is_some_and(|log| log != self.log.id) { after.min(self.log.common_with(log)) } else { after }
     }
 
     /// What the session's conversations have after `after`, each from where the session sees it.
@@ -173,6 +166,7 @@ impl Chat {
         id: Option<&RequestId>,
         session: SessionId,
         mut token: Zeroizing<String>,
+        log: Option<&str>,
     ) {
         let Some(held) = self.sessions.get(session) else { return };
         let name = held.row.name.clone();
@@ -189,7 +183,7 @@ impl Chat {
             // Of what this turn adds it is not known yet whether it will be kept.
             head: self.turn.head_before(),
             log: Some(self.log.id.clone()),
-            log_from: Some(self.log.from),
+            log_from: Some(self.log.common_with(log)),
             server: ServerInfo {
                 name: "tcp-chatd".into(),
                 version: env!("CARGO_PKG_VERSION").into(),

@@ -168,6 +168,20 @@ pub struct LogId {
     pub id: String,
     /// The newest number when it became this one: up to here it is also the log that was copied.
     pub from: Seq,
+    /// The logs before it, the oldest first: the next one of each is the same up to that number.
+    pub before: Vec<(String, Seq)>,
+}
+
+impl LogId {
+    /// Up to which number this log is the same as another one; as the oldest that is known, if that one is not.
+    #[must_use]
+    pub fn common_with(&self, log: Option<&str>) -> Seq {
+        if log == Some(&self.id) {
+            return self.from;
+        }
+        let at = self.before.iter().position(|(id, _)| log == Some(id)).unwrap_or(0);
+        self.before[at..].iter().map(|(_, until)| *until).min().unwrap_or(self.from)
+    }
 }
 
 /// What the store held at the start: small, whatever the number of messages.

@@ -20,11 +20,16 @@ pub(super) fn settle(log: &Connection) -> bool {
 
 /// Which log a store that is being opened is.
 pub(super) fn of(log: &Connection) -> rusqlite::Result<LogId> {
+    let mut before = log.prepare("SELECT lower(hex(log)), until FROM ancestors ORDER BY n")?;
+    let before = before.query_map([], |row| Ok((row.get(0)?, number(row, 1)?)))?.collect::<Result<_, _>>()?;
     let sql = "SELECT lower(hex(coalesce(log, randomblob(16)))), coalesce(log_from, head) FROM totals";
-    log.query_row(sql, [], |row| Ok(LogId { id: row.get(0)?, from: number(row, 1)? }))
+    log.query_row(sql, [], |row| Ok(LogId { id: row.get(0)?, from: number(row, 1)?, before }))
 }
 
-/// Makes a copy of the log one that becomes another log when it is opened.
+/// Makes a copy of the log one that becomes another log when it is opened, and remembers which one it was.
 pub(super) fn forget(copy: &Connection) -> rusqlite::Result<()> {
-    copy.execute("UPDATE totals SET log = NULL, log_from = NULL", []).map(drop)
+    copy.execute_batch(
+        "INSERT INTO ancestors (log, until) SELECT log, head FROM totals WHERE log IS NOT NULL;
+         UPDATE totals SET log = NULL, log_from = NULL",
+    )
 }

@@ -28,6 +28,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/grants_by.sql"),
     include_str!("schema/log.sql"),
     include_str!("schema/certificates.sql"),
+    include_str!("schema/ancestors.sql"),
 ];
 
 /// How long a connection waits for another program's lock (an operator's `sqlite3`, a backup).

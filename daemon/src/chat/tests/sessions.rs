@@ -64,7 +64,7 @@ fn a_resume_from_another_log_goes_on_where_the_two_parted() {
     world.sends(ana, r#"{"op":"MSG","data":"lost, too"}"#);
     world.skips(&[ana, bo]);
     world.disk = backup;
-    world.disk.log = LogId { id: "restored".into(), from: 1 };
+    world.disk.log = LogId { id: "restored".into(), from: 1, before: Vec::new() };
     world.restarts();
     let ana = world.resumes("ana", None);
     for text in ["one", "two", "three"] {

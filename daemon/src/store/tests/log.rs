@@ -320,6 +320,7 @@ async fn a_restored_backup_is_another_log_and_a_restart_is_not() {
         drop(store);
         let (mut store, _, again) = open(&history(&path));
         assert_eq!(again.log, restored.log);
+        assert_eq!(restored.log.before, [(ids[0].clone(), 2)], "the backup is of the first");
         let now: Vec<u8> = store.log().query_row("SELECT store FROM totals", [], |row| row.get(0)).unwrap();
         assert_ne!(now, index_of, "the search index is made anew");
         ids.push(restored.log.id);
@@ -359,4 +360,27 @@ async fn a_gap_of_many_conversations_costs_the_same_for_each_of_them() {
         let most = 6 * usize::try_from(rooms).unwrap();
         assert!(all.looked_up <= most, "{} look-ups for {rooms} conversations", all.looked_up);
     }
+}
+
+/// A client that was away for several restores: what is said after each copy has numbers that it may have seen.
+#[tokio::test]
+async fn what_is_common_with_a_log_is_known_over_several_restores() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let mut logs = Vec::new();
+    // What is said in each before it is copied, and more that the copy does not have.
+    for (n, said) in [8, 5, 4].into_iter().enumerate() {
+        let (mut store, readers, found) = open(&history(path(&format!("{n}.db"))));
+        logs.push(found.log.clone());
+        let mut model = Model { head: found.head, ..Model::default() };
+        for _ in 0..said {
+            store.commit(model.say(&[(1, &[("ana", "a")])])).unwrap();
+        }
+        readers.backup(&path(&format!("{}.db", n + 1))).await.unwrap();
+        store.commit(model.say(&[(1, &[("ana", "not in the copy")])])).unwrap();
+    }
+    let (.., found) = open(&history(path("3.db")));
+    let common = |log: &str| found.log.common_with(Some(log));
+    assert_eq!((common(&logs[0].id), common(&logs[1].id), common(&logs[2].id)), (8, 13, 17));
+    assert_eq!((common(&found.log.id), common("unknown"), found.log.common_with(None)), (17, 8, 8));
 }

@@ -167,7 +167,8 @@ impl Store {
     fn is_of_version_6(&mut self) {
         let older = "ALTER TABLE totals DROP COLUMN bytes; ALTER TABLE totals DROP COLUMN log;
                      ALTER TABLE totals DROP COLUMN log_from; ALTER TABLE grants DROP COLUMN by;
-                     DROP TABLE removed_users; PRAGMA user_version = 6";
+                     DROP TABLE removed_users; DROP TABLE ancestors;
+                     PRAGMA user_version = 6";
         self.log().execute_batch(older).unwrap();
     }
 
