@@ -140,9 +140,11 @@ impl Chat<'_> {
         let result = left.map_or(Ok(()), |failure| Err(Stop::Failed(failure)));
         match end {
             End::Done(done) => {
+                // Also where something was refused.
+                let heard = heard.and(self.drain(&mut events));
                 let result = match done.refused {
                     Some(failure) if !self.typed => Err(Stop::Failed(failure)),
-                    _ => heard.and(self.drain(&mut events)),
+                    _ => heard,
                 };
                 self.leave(result).await
             }
