@@ -5,6 +5,7 @@
 use crate::RefusalKind;
 use crate::explain::{is_named, parse, valid_at};
 use std::net::IpAddr;
+use tcp_chat_protocol::pem::OLD_SIGNATURES;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{self, CertificateError};
 use x509_parser::prelude::{GeneralName, X509Certificate, X509Version};
@@ -102,7 +103,7 @@ impl Case<'_> {
             parse(ca).is_some_and(|ca| ca.subject() == last.issuer() || ca.subject() == last.subject())
         };
         let reason = if self.trusted.iter().any(is_namesake) {
-            "a CA of the signer's name is trusted, but it has another key: the server's CA was made anew, or \
+            "a CA of the signer's name is trusted, but it has another key: the server has a new CA, or \
              somebody else answers there"
         } else if at == 0 && is_named(&last, &last) {
             "it is signed by itself, and it is not what is trusted"
@@ -185,12 +186,3 @@ pub(crate) fn out_of_time(kind: RefusalKind) -> Diagnosis {
 pub(crate) fn unreadable() -> Diagnosis {
     Diagnosis::new(RefusalKind::Other, DAMAGED)
 }
-
-/// Signed with SHA-1, MD5 or SHA-224 (RFC 8017, RFC 5758).
-const OLD_SIGNATURES: [&str; 5] = [
-    "1.2.840.113549.1.1.4",
-    "1.2.840.113549.1.1.5",
-    "1.2.840.113549.1.1.14",
-    "1.2.840.10045.4.1",
-    "1.2.840.10045.4.3.1",
-];

@@ -1,4 +1,4 @@
-//! Owns what is wrong with a PEM file, in words: which line, and the remedy. Called by daemon and
+//! Owns what is wrong with a PEM file, in words: which line, and the remedy; and which signatures are too old. Called by daemon and
 //! client before a TLS library reads the text, so that no library's words reach a person, and
 //! nothing in the file is passed over in silence. Never decodes, and reads no file.
 
@@ -156,6 +156,15 @@ fn is_base64(byte: u8) -> bool {
 fn shown(byte: u8) -> String {
     if byte.is_ascii_graphic() { format!("`{}`", char::from(byte)) } else { format!("the byte 0x{byte:02x}") }
 }
+
+/// OIDs of signatures with SHA-1, MD5 or SHA-224 (RFC 8017, RFC 5758). No current TLS library accepts them.
+pub const OLD_SIGNATURES: [&str; 5] = [
+    "1.2.840.113549.1.1.4",
+    "1.2.840.113549.1.1.5",
+    "1.2.840.113549.1.1.14",
+    "1.2.840.10045.4.1",
+    "1.2.840.10045.4.3.1",
+];
 
 #[cfg(test)]
 mod tests {

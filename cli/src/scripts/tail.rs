@@ -93,13 +93,13 @@ struct Reader<'a> {
 /// What the output holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// All that comes: with `--json` it also says that the numbers began anew.
+    /// All that comes: with `--json` it also says that the log was replaced.
     Stream,
     /// One message.
     One,
 }
 
-/// The line of JSON that says that the numbers of messages began anew.
+/// The line of JSON that says that the log was replaced.
 #[derive(Serialize)]
 struct Replaced {
     log_replaced: Numbers,

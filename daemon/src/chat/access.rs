@@ -144,7 +144,7 @@ impl Chat {
         // Revoked with the user are those that were known.
         if !known && self.removed.is_since(name, *issued) {
             let msg = format!(
-                "this certificate was issued before {name} was removed from this server, and counts no more: ask the \
+                "this certificate was issued before {name} was removed from this server, and is no longer valid: ask the \
                  operator for a new one"
             );
             return Err(refusal(ErrorKind::AuthFailed, msg));

@@ -10,17 +10,10 @@ use rustls::{CertificateError, RootCertStore};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
+use tcp_chat_protocol::pem::OLD_SIGNATURES;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Version};
 use x509_parser::public_key::PublicKey;
 
-/// Signed with SHA-1, MD5 or SHA-224 (RFC 8017, RFC 5758): no TLS library of today accepts these.
-const OLD_SIGNATURES: [&str; 5] = [
-    "1.2.840.113549.1.1.4",
-    "1.2.840.113549.1.1.5",
-    "1.2.840.113549.1.1.14",
-    "1.2.840.10045.4.1",
-    "1.2.840.10045.4.3.1",
-];
 /// What a client has to know of where it is marked critical (webpki).
 const KNOWN_EXTENSIONS: [&str; 6] =
     ["2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.30", "2.5.29.31", "2.5.29.37"];

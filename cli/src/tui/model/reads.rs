@@ -29,7 +29,7 @@ impl Model {
         self.reads = reads;
     }
 
-    /// The numbers of messages begin anew after that one: what is here is of the log before, and comes again
+    /// After that number another log goes on: what is here belongs to the log before, and comes again
     /// from the server.
     pub(super) fn log_replaced(&mut self, from: Seq) {
         for (_, seq) in &mut self.reads {
