@@ -54,7 +54,7 @@ impl Chat {
         }
         let (user, color) = (held.row.name.clone(), held.row.color);
         if let Some(id) = id {
-            self.turn.sent.insert((session, id.clone()), (conversation, NOT_NUMBERED));
+            self.turn.note_unsealed(session, id);
         }
         self.gather(conversation, Said { connection, session, id: id.cloned(), user, color, to, json });
         Ok(())
@@ -90,12 +90,11 @@ impl Chat {
         if !self.sessions.get(session).is_some_and(|s| s.used.may_have(id)) {
             return Ok(None);
         }
-        let key = (session, id.clone());
-        if self.turn.sent.get(&key).is_some_and(|(_, seq)| *seq == NOT_NUMBERED) {
+        if self.turn.sent(session, id) == Some(None) {
             self.seal();
         }
-        if let Some(found) = self.turn.sent.get(&key) {
-            return Ok(Some(*found));
+        if let Some(Some(found)) = self.turn.sent(session, id) {
+            return Ok(Some(found));
         }
         past.sent(session, id).map_err(|_| {
             let msg =
@@ -180,9 +179,6 @@ impl Chat {
         }
     }
 }
-
-/// In the turn's list of ids: said, and waiting for its number.
-const NOT_NUMBERED: u64 = 0;
 
 fn only_looks_like(name: &Name, twin: &Name) -> Refusal {
     refusal(ErrorKind::NoSuchUser, format!("nobody called {name} is here: {twin} only looks the same"))

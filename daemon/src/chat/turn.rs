@@ -36,8 +36,11 @@ pub(super) struct Turn {
     open: Vec<(ConversationId, Vec<Said>)>,
     /// Where in `open` a conversation is. Few conversations speak between two seals.
     at: IdMap<ConversationId, usize>,
-    /// What was given an id in this turn.
-    pub(super) sent: BTreeMap<(SessionId, RequestId), (ConversationId, Seq)>,
+    /// Where the messages of this turn are that have an id.
+    sent: BTreeMap<(SessionId, RequestId), Sealed>,
+    /// Ids of messages that are not sealed yet. They enter `sent` at the first search for an id: most turns search
+    /// for none.
+    unsealed: Vec<(SessionId, RequestId)>,
     /// The heads before this turn, of the conversations that spoke in it.
     heads: Vec<(ConversationId, Seq)>,
     head: Seq,
@@ -53,7 +56,23 @@ pub(super) struct Turn {
     pub(super) grants_before: Vec<(Scope, Name, Role, Option<Name>)>,
 }
 
+/// Where a message is; `None`: it has no number until the turn is sealed.
+type Sealed = Option<(ConversationId, Seq)>;
+
 impl Turn {
+    /// Notes that a message with this id waits to be sealed.
+    pub(super) fn note_unsealed(&mut self, session: SessionId, id: &RequestId) {
+        self.unsealed.push((session, id.clone()));
+    }
+
+    /// The message that the session has sent under this id in this turn: `Some(None)` if it is not sealed yet.
+    pub(super) fn sent(&mut self, session: SessionId, id: &RequestId) -> Option<Sealed> {
+        for key in self.unsealed.drain(..) {
+            self.sent.insert(key, None);
+        }
+        self.sent.get(&(session, id.clone())).copied()
+    }
+
     /// The newest number when the turn began: what is certainly kept.
     pub(super) fn head_before(&self) -> Seq {
         self.head
@@ -79,6 +98,7 @@ impl Chat {
     pub fn begin(&mut self, now: Now) {
         self.turn.now = now;
         self.turn.sent.clear();
+        self.turn.unsealed.clear();
         self.turn.heads.clear();
         self.turn.entered.clear();
         self.turn.audited.clear();
@@ -130,6 +150,7 @@ impl Chat {
             return;
         }
         self.turn.at.clear();
+        self.turn.unsealed.clear();
         let ts = Timestamp(self.turn.now.wall).to_string();
         for (id, said) in std::mem::take(&mut self.turn.open) {
             self.seal_one(id, said, &ts);
@@ -154,7 +175,7 @@ impl Chat {
             MsgLine { place, seq, prev, ts, user: user.as_str(), color: &color, msg_json: &json }
                 .write(&mut lines);
             if let Some(name) = &name {
-                self.turn.sent.insert((session, name.clone()), (id, seq));
+                self.turn.sent.insert((session, name.clone()), Some((id, seq)));
                 self.turn.writes.sent.push(Sent { session, id: name.clone(), conversation: id, seq });
             }
             own.push(Own { connection, seq, id: name });
