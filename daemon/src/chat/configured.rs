@@ -6,13 +6,15 @@ use super::{Chat, ConversationId, ConversationKind};
 use std::fmt;
 use tcp_chat_protocol::Name;
 
-/// A configured room, and another room that looks like it: users opened that one before.
+/// A configured room, and another room that looks like it. Users opened that one before, or it is configured, too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomTwin {
     /// The room that is configured.
     pub room: Name,
     /// The one that looks like it.
     pub twin: Name,
+    /// Is that one configured, too? Then no command removes it.
+    pub is_configured: bool,
 }
 
 impl RoomTwin {
@@ -20,9 +22,14 @@ impl RoomTwin {
     #[must_use]
     pub fn find(configured: &[Name], there: &[Name]) -> Vec<Self> {
         let there: Vec<_> = there.iter().cloned().map(Name::prepared).collect();
+        let is_configured = |twin: &Name| configured.iter().any(|room| room.key() == twin.key());
         let twins = |room: Name| {
             let alike = |other: &&Name| other.key() != room.key() && other.looks_like(&room);
-            let twin = |twin: &Name| Self { room: room.clone(), twin: twin.clone() };
+            let twin = |twin: &Name| Self {
+                room: room.clone(),
+                twin: twin.clone(),
+                is_configured: is_configured(twin),
+            };
             there.iter().filter(alike).map(twin).collect::<Vec<_>>()
         };
         configured.iter().cloned().map(Name::prepared).flat_map(twins).collect()
@@ -31,12 +38,16 @@ impl RoomTwin {
 
 impl fmt::Display for RoomTwin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { room, twin } = self;
+        let Self { room, twin, is_configured } = self;
         write!(
             f,
-            "the room {twin} looks like the configured room {room}, so users take one for the other: `tcp-chatd room \
-             remove {twin}` removes it"
-        )
+            "the room {twin} looks like the configured room {room}, so users take one for the other: "
+        )?;
+        if *is_configured {
+            f.write_str("both are in rooms.default or http.rooms; rename one there and reload")
+        } else {
+            write!(f, "`tcp-chatd room remove {twin}` removes it")
+        }
     }
 }
 
@@ -69,7 +80,11 @@ impl Chat {
             let twins = self.conversations.lookalikes(room);
             twins
                 .into_iter()
-                .map(|twin| RoomTwin { room: room.clone(), twin: twin.clone() })
+                .map(|twin| RoomTwin {
+                    room: room.clone(),
+                    twin: twin.clone(),
+                    is_configured: self.is_configured(twin),
+                })
                 .collect::<Vec<_>>()
         };
         self.rules.configured_rooms().flat_map(alike).collect()

@@ -5,6 +5,7 @@ use super::Daemon;
 use crate::admin::Reloaded;
 use crate::chat::Rules;
 use crate::hub::{Control, Entry};
+use crate::settings::Settings;
 use crate::systemd;
 use crate::tls::TlsNote;
 use std::time::SystemTime;
@@ -12,7 +13,7 @@ use tokio::sync::oneshot;
 use tracing::{error, info};
 
 /// Keys that are gone by only from the next start on.
-const NEEDS_RESTART: [&str; 13] = [
+const NEEDS_RESTART: [&str; 12] = [
     "listen.address",
     "history.path",
     "history.durability",
@@ -24,7 +25,6 @@ const NEEDS_RESTART: [&str; 13] = [
     "metrics.address",
     "http.address",
     "http.token_file",
-    "http.rooms",
     "http.name",
 ];
 
@@ -92,12 +92,22 @@ impl Daemon {
         let rules = Control::Rules(Box::new(Rules::from(settings)), sender);
         self.inbox.put(Entry::Control(rules)).await.map_err(Refused::other)?;
         let twins = receiver.await.map_err(|_| Refused::other("the hub has ended"))?;
-        let keys = self.loaded.settings.changed_keys(settings);
-        let (needs_restart, changed) =
-            keys.into_iter().map(str::to_owned).partition(|key| NEEDS_RESTART.contains(&key.as_str()));
+        // The hub has opened them.
+        if let Some(posts) = &self.posts {
+            posts.set_rooms(settings.http.rooms.clone());
+        }
+        let needs_restart = self.waiting_for_restart(settings);
+        let changed = self.loaded.settings.changed_keys(settings).into_iter();
+        let changed = changed.filter(|key| !NEEDS_RESTART.contains(key)).map(str::to_owned).collect();
         self.loaded = fresh;
         let warnings = twins.iter().map(ToString::to_string).collect();
         Ok(Reloaded { changed, needs_restart, warnings })
+    }
+
+    /// The keys whose values differ from what the daemon started with, and are gone by from the next start on.
+    fn waiting_for_restart(&self, settings: &Settings) -> Vec<String> {
+        let keys = self.started_with.changed_keys(settings).into_iter();
+        keys.filter(|key| NEEDS_RESTART.contains(key)).map(str::to_owned).collect()
     }
 
     /// While the daemon dies, wishes are still granted, but nothing is reloaded.

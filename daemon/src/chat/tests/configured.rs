@@ -88,3 +88,15 @@ fn nobody_keeps_the_endpoint_out_by_a_name_that_looks_like_its_own() {
     assert_eq!(world.hears(endpoint), ["LOGIN alerts lobby head 0"]);
     assert_eq!(world.hears(twin), ["PRESENCE lobby alerts joined"], "it stays, too");
 }
+
+#[test]
+fn of_two_configured_rooms_that_look_alike_one_is_to_be_renamed() {
+    let advice = |twin: &RoomTwin| twin.to_string().split_once(": ").unwrap().1.to_owned();
+    let rename = "both are in rooms.default or http.rooms; rename one there and reload";
+    let (configured, there) = (names(&["ops", "0ps", "support"]), names(&["ops", "0ps", "supp0rt"]));
+    let found = RoomTwin::find(&configured, &there);
+    let remove = "`tcp-chatd room remove supp0rt` removes it";
+    assert_eq!(found.iter().map(advice).collect::<Vec<_>>(), [rename, rename, remove]);
+    let world = World::new(|rules| rules.posted_rooms = names(&["1obby"]));
+    assert_eq!(world.chat.room_twins().iter().map(advice).collect::<Vec<_>>(), [rename, rename]);
+}
