@@ -138,8 +138,12 @@ impl Posts {
             };
             Refusal::new(kind, why.to_string())
         })?;
+        let names = match (&key, same) {
+            (Some(_), _) => Names::Text,
+            (None, Some(_)) => Names::Occasion,
+            (None, None) => Names::Nothing,
+        };
         let id = self.id(room, key.as_deref(), same)?;
-        let names = if key.is_none() && same.is_some() { Names::Occasion } else { Names::Text };
         match self.0.poster.post(room.clone(), id, names, json_text(&text)).await {
             Posted::Kept(seq) => {
                 self.0.metrics.http.kept(false);

@@ -207,6 +207,27 @@ fn a_key_names_one_message() {
     assert_eq!(texts(&mut ana, "ops"), ["the backup is done"]);
 }
 
+/// The keys were the session's, and went with it.
+#[test]
+fn a_key_answers_for_its_message_also_when_the_session_was_ended() {
+    for ttl in ["2m", "0s"] {
+        let daemon = daemon(&format!("sessions.ttl = \"{ttl}\""));
+        let machine = Machine::of(&daemon);
+        let keyed = |text: &str| {
+            machine.posts_with("ops", &[("Idempotency-Key", "job-1")], &json!({"text": text}).to_string())
+        };
+        let first = keyed("done");
+        assert_eq!(first.status, 201);
+        done(&daemon, &["kick", "alerts"]);
+        machine.says("ops", "in another session");
+        let again = keyed("done");
+        assert_eq!((again.status, &again.json()["seq"]), (200, &first.json()["seq"]), "{ttl}");
+        assert_eq!(keyed("failed").status, 422, "{ttl}");
+        let mut ana = daemon.login_to("ana", &["ops"]);
+        assert_eq!(texts(&mut ana, "ops"), ["done", "in another session"]);
+    }
+}
+
 #[test]
 fn webhooks_are_told_in_a_line_or_two_and_once() {
     let daemon = daemon("");
