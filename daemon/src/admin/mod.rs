@@ -94,6 +94,8 @@ pub struct Status {
     pub history_max_bytes: Option<u64>,
     /// When the certificate ends, in RFC 3339.
     pub certificate_expires: String,
+    /// Why clients refuse the certificate in use, or some do, if so.
+    pub certificate_doubtful: Option<String>,
     /// What went wrong with certificates or the last reload, if anything.
     pub warning: Option<String>,
 }
