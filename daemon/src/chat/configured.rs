@@ -4,7 +4,10 @@
 
 use super::{Chat, ConversationId, ConversationKind};
 use std::fmt;
-use tcp_chat_protocol::Name;
+use tcp_chat_protocol::{Name, Seq};
+
+/// So many rooms are remembered that were the default one: an operator changes it seldom.
+const DEFAULT_ROOMS: usize = 16;
 
 /// A configured room, and another room that looks like it. Users opened that one before, or it is configured, too.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +69,25 @@ impl Chat {
                 self.turn.writes.conversations.push((room, ConversationKind::Room(name)));
             }
         }
+    }
+
+    /// Notes which room takes a `MSG` without a target from now on, if it is another one than before.
+    pub(super) fn note_default_room(&mut self) {
+        let room = self.rules.default_rooms.first().and_then(|name| self.conversations.room(name));
+        let before = self.defaults.last().map(|(_, room)| *room);
+        let Some(room) = room.filter(|room| before != Some(*room)) else { return };
+        let after = if before.is_some() { self.head } else { 0 };
+        self.defaults.retain(|(since, _)| *since < after);
+        self.defaults.drain(..(self.defaults.len() + 1).saturating_sub(DEFAULT_ROOMS));
+        self.defaults.push((after, room));
+        self.turn.writes.default_rooms = Some(self.defaults.clone());
+    }
+
+    /// Did a `MSG` without a target go there, when that number was given out, or would it now?
+    pub(super) fn is_default_room(&self, room: ConversationId, seq: Seq) -> bool {
+        let then = self.defaults.iter().rev().find(|(after, _)| *after < seq).map(|(_, room)| *room);
+        let now = self.rules.default_rooms.first().and_then(|name| self.conversations.room(name));
+        [then, now].contains(&Some(room))
     }
 
     /// The rooms of a login that names none.
