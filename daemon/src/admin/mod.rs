@@ -177,7 +177,9 @@ async fn talk(mut stream: UnixStream, place: &Place, desk: Desk) -> io::Result<(
                 while let Some(line) = lines.next() {
                     requests.push(match line {
                         Line::Bytes(line) => Request::read(line),
-                        Line::TooLong => Err("the request is too long".to_owned()),
+                        Line::TooLong => Err(format!(
+                            "the request is too long: at most {LINE_BYTES} bytes can be sent at once"
+                        )),
                     });
                 }
                 requests

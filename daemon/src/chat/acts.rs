@@ -187,7 +187,10 @@ impl Chat {
         let room = match (&place.0, actor) {
             (Some(name), Actor::Operator(_)) if !known && private => {
                 let room = self.conversations.open_room(name).map_err(|twin| {
-                    refusal(ErrorKind::NameTaken, format!("the room {name} looks like the room {}", twin.0))
+                    refusal(
+                        ErrorKind::NameTaken,
+                        format!("the room {name} looks like the room {}: take another name", twin.0),
+                    )
                 })?;
                 self.turn.writes.conversations.push((room, ConversationKind::Room(name.clone())));
                 room

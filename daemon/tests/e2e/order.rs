@@ -231,7 +231,10 @@ fn operators_are_told_in_the_words_of_their_commands() {
     let daemon = Daemon::start();
     let _ana = daemon.login("ana");
     let no_room = "there is no room nowhere: `tcp-chatd rooms` lists those that are there";
-    let commands: [(&[&str], &str); 12] = [
+    let long_text = "x".repeat(70_000);
+    let commands: [(&[&str], &str); 14] = [
+        (&["say", &long_text], "the request is too long: at most 65536 bytes can be sent at once"),
+        (&["room", "set", "1obby", "private"], "the room 1obby looks like the room lobby: take another name"),
         (&["kick", "ana", "--room", "nowhere"], no_room),
         (&["mute", "ana", "--room", "nowhere"], no_room),
         (&["ban", "ana", "--room", "nowhere"], no_room),
@@ -255,7 +258,8 @@ fn operators_are_told_in_the_words_of_their_commands() {
         assert_eq!(daemon.does_not(command), sentence, "{command:?}");
     }
     let long = "x".repeat(257);
-    let refused: [(&[&str], &str); 3] = [
+    let refused: [(&[&str], &str); 4] = [
+        (&["audit", "--limit", "x"], "invalid value 'x' for '--limit <N>': write a whole number"),
         (
             &["ban", "ana", "--for", "3661d"],
             "invalid value '3661d' for '--for <DURATION>': at most 3660d; without it, until it is taken back",
