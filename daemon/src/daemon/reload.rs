@@ -2,6 +2,7 @@
 //! answer goes to the caller, the log and STATUS. Never ends the daemon.
 
 use super::Daemon;
+use super::system::raise_open_files;
 use crate::admin::Reloaded;
 use crate::chat::Rules;
 use crate::hub::{Control, Entry};
@@ -85,6 +86,9 @@ impl Daemon {
             .map_err(|why| Refused::Certificate(why.to_string()))?;
         tls.notes.iter().for_each(TlsNote::log);
         self.watch.certificate(self.tls.summary());
+        if settings.limits.connections != self.loaded.settings.limits.connections {
+            raise_open_files(settings.limits.connections);
+        }
         self.gate.set_tls(self.tls.server_config());
         self.gate.reload(settings);
         self.log.set_level(&settings.log.level).map_err(Refused::other)?;
