@@ -121,6 +121,8 @@ pub struct Chat {
     room_shares: Shares<ConversationId>,
     /// Who opened rooms. The store keeps it.
     opened: Opened,
+    /// Which room was the default one, for the messages after which number. The store keeps it.
+    defaults: Vec<(Seq, ConversationId)>,
     networks: Networks,
     /// How often who may moderate.
     actions: Actions,

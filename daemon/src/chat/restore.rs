@@ -56,6 +56,7 @@ impl Chat {
             session_shares: Shares::default(),
             room_shares: Shares::default(),
             opened,
+            defaults: found.default_rooms,
             networks: Networks::default(),
             actions: Actions::default(),
             users: Arc::new(users),
@@ -72,6 +73,7 @@ impl Chat {
             sweeps: Sweeps::default(),
         };
         chat.open_configured_rooms();
+        chat.note_default_room();
         // A crash came before their last grant was gone.
         for User { id, name, .. } in removed {
             chat.sweep_later(Sweep::directs_of(id));
@@ -101,6 +103,7 @@ impl Chat {
         opened.sort_unstable();
         Found {
             opened,
+            default_rooms: self.defaults.clone(),
             conversations,
             sessions,
             rights: self.book.stored(),

@@ -29,6 +29,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/log.sql"),
     include_str!("schema/certificates.sql"),
     include_str!("schema/ancestors.sql"),
+    include_str!("schema/default_rooms.sql"),
 ];
 
 /// How long a connection waits for another program's lock (an operator's `sqlite3`, a backup).

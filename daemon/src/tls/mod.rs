@@ -71,6 +71,8 @@ pub struct Summary {
     pub pin: Pin,
     /// Why the files that are there now are not in use, or why the certificate was not renewed.
     pub fault: Option<String>,
+    /// Why clients refuse what is in use, or some do; each sentence begins with a file.
+    pub doubts: Vec<String>,
 }
 
 /// What [`check`] found where a start would succeed. Each sentence begins with a file.
@@ -78,7 +80,7 @@ pub struct Summary {
 pub struct Checked {
     /// What a start does, and until when the certificate is good: a line, or nothing.
     pub good: String,
-    /// Clients that trust a CA refuse the server for it.
+    /// Clients that trust a CA refuse the server for it, or it refuses clients that should come in.
     pub refused: Vec<String>,
     /// Some clients do, or something is not as it was meant.
     pub doubts: Vec<String>,
@@ -94,6 +96,8 @@ struct Loaded {
     ca: Option<(PathBuf, Facts)>,
     signatures: [Signature; 2],
     notes: Vec<TlsNote>,
+    /// Those of the notes that stay true while it is in use.
+    doubts: Vec<String>,
 }
 
 /// Reads the certificates, or makes them at the first start. [`TlsState::first_notes`] says what
@@ -112,18 +116,21 @@ pub fn open(settings: &settings::Tls, now: SystemTime) -> Result<TlsState, TlsEr
 pub fn check(settings: &settings::Tls, now: SystemTime) -> Result<Checked, TlsError> {
     let host = host_name();
     // The own CA may not be there yet.
-    if settings.client_ca.is_some() {
-        clients::verifier(settings, &Default::default())?;
-    }
     let mut checked = Checked::default();
+    if let Some(file) = &settings.client_ca {
+        clients::verifier(settings, &Default::default())?;
+        let said = |why| format!("{}: {why}", file.display());
+        checked.refused.extend(clients::no_cas(file).into_iter().map(said));
+    }
     if settings.own.is_some() {
         let loaded = load(settings, &host, now, At::Start)?;
         let file = loaded.certificate.display();
         let chain::Findings { refused, doubts } = loaded.pair.findings(now);
         let said = |why: String| format!("{file}: {why}");
-        checked.refused = refused.into_iter().map(said).collect();
+        let is_good = refused.is_empty();
+        checked.refused.splice(0..0, refused.into_iter().map(said));
         checked.doubts = doubts.into_iter().map(said).collect();
-        if checked.refused.is_empty() {
+        if is_good {
             checked.good = format!("{file}: good until {}\n", pair::day(loaded.pair.facts.not_after));
         }
         return Ok(checked);
@@ -211,6 +218,17 @@ fn refuse_own(settings: &settings::Tls, what: &str) -> Result<(), TlsError> {
 
 /// Reads what the settings name; makes or issues what is the daemon's own.
 fn load(settings: &settings::Tls, host: &str, now: SystemTime, at: At) -> Result<Loaded, TlsError> {
+    let mut loaded = load_pair(settings, host, now, at)?;
+    if let Some(file) = &settings.client_ca {
+        let note = |reason| TlsNote::Doubtful { file: file.clone(), reason };
+        loaded.notes.extend(clients::no_cas(file).into_iter().map(note));
+    }
+    let doubts = loaded.notes.iter().filter(|note| matches!(note, TlsNote::Doubtful { .. }));
+    loaded.doubts = doubts.map(ToString::to_string).collect();
+    Ok(loaded)
+}
+
+fn load_pair(settings: &settings::Tls, host: &str, now: SystemTime, at: At) -> Result<Loaded, TlsError> {
     if let Some((certificate, key)) = &settings.own {
         // Before reading: a change in between is then seen at the next check.
         let signatures = signatures(certificate, key);
@@ -222,7 +240,7 @@ fn load(settings: &settings::Tls, host: &str, now: SystemTime, at: At) -> Result
         let chain::Findings { refused, doubts } = pair.findings(now);
         let note = |reason| TlsNote::Doubtful { file: certificate.clone(), reason };
         let notes = refused.into_iter().chain(doubts).map(note).collect();
-        return Ok(Loaded { certificate, key, pair, ca: None, signatures, notes });
+        return Ok(Loaded { certificate, key, pair, ca: None, signatures, notes, doubts: Vec::new() });
     }
     let (ca, pair, mut notes) = own::ensure(&wanted(settings, host), now, at)?;
     let path = |name| settings.dir.join(name);
@@ -234,7 +252,7 @@ fn load(settings: &settings::Tls, host: &str, now: SystemTime, at: At) -> Result
     }
     let signatures = signatures(&certificate, &key);
     let ca = Some((path(files::CA_CERTIFICATE), ca.facts));
-    Ok(Loaded { certificate, key, pair, ca, signatures, notes })
+    Ok(Loaded { certificate, key, pair, ca, signatures, notes, doubts: Vec::new() })
 }
 
 fn signatures(certificate: &Path, key: &Path) -> [Signature; 2] {

@@ -108,6 +108,7 @@ impl TlsState {
                 ca: ca.as_ref().map(|(file, _)| file.clone()),
                 pin: pair.last.pin,
                 fault: state.fault.clone(),
+                doubts: state.loaded.doubts.clone(),
             }
         })
     }

@@ -27,6 +27,7 @@ mod forging;
 mod framing;
 mod history;
 mod hostile;
+mod keys;
 mod limits;
 mod login;
 mod messages;

@@ -213,12 +213,14 @@ fn a_restart_finds_what_was_kept() {
         UserChange::ForgetRemoved(name("Cy")),
     ];
     writes.opened = vec![(room(1), "192.0.2.1".parse().unwrap()), (room(2), "user:7".parse().unwrap())];
+    writes.default_rooms = Some(vec![(0, room(1)), (2, room(9))]);
     store.commit(writes).unwrap();
     drop(store); // as a crash does: nothing is closed in order
 
     let conversation = |id, kind, head| StoredConversation { id, kind, head };
     let wanted = Found {
         opened: vec![(room(1), "192.0.2.1".parse().unwrap()), (room(2), "user:7".parse().unwrap())],
+        default_rooms: vec![(0, room(1)), (2, room(9))],
         conversations: vec![
             conversation(room(1), ConversationKind::Room(name("Lobby")), 2),
             conversation(room(2), ConversationKind::Direct(UserId(1), UserId(2)), 0),
@@ -244,6 +246,7 @@ fn a_restart_finds_what_was_kept() {
     // And after a time without writing: all of it anew.
     let anew = Found {
         opened: vec![(room(12), "2001:db8::".parse().unwrap())],
+        default_rooms: vec![(1, room(12))],
         conversations: vec![conversation(room(12), ConversationKind::Room(name("x")), 2)],
         sessions: vec![StoredSession { row: session_row(3), rooms: vec![(room(12), 1)] }],
         rights: StoredRights::default(),

@@ -296,3 +296,37 @@ fn other_files_are_told_in_words_too() {
     }
     assert!(CertificateDer::from_pem_slice(&place.read("ca.pem")).is_ok());
 }
+
+#[test]
+fn a_client_ca_that_is_no_cas_is_found() {
+    let place = Place::new();
+    let file = place.dir.path().join("users.pem");
+    let mut settings = place.settings();
+    settings.client_auth = settings::ClientAuth::Required;
+    settings.client_ca = Some(file.clone());
+    let (root, user) = (Made::ca("root"), Made::leaf("ana"));
+    let found = |text: &str| {
+        fs::write(&file, text).unwrap();
+        let state = TlsState::open_as(&settings, HOST, place.now).unwrap();
+        let checked = check(&settings, place.now).unwrap();
+        let notes: Vec<_> = state.first_notes().into_iter().filter(|n| n.is_trouble()).collect();
+        let noted: Vec<String> = notes.iter().map(ToString::to_string).collect();
+        assert_eq!(noted, checked.refused, "the start warns of what check finds");
+        assert_eq!(state.summary().doubts, checked.refused, "and the status has it");
+        checked.refused
+    };
+    // Long enough for the lengths of two bytes that are written there.
+    let version_1 = version_1(&der_of(&Made::ca(&"an old root ".repeat(5)).pem()));
+    for good in [root.pem(), pem_of(&[&root, &Made::ca("other").by(&root)]), version_1] {
+        assert_eq!(found(&good), Vec::<String>::new());
+    }
+    let users = pem_of(&[&root, &user.clone().by(&root), &user]);
+    let said = found(&users);
+    for (said, at) in std::iter::zip(&said, [2, 3]) {
+        let begins = format!("{}: certificate {at} in it (CN=ana) is no CA's", file.display());
+        assert!(said.starts_with(&begins) && said.contains("it may sign for every user"), "{said}");
+        assert!(said.ends_with("made with `basicConstraints=critical,CA:TRUE`"), "{said}");
+        LIBRARY_WORDS.iter().for_each(|word| assert!(!said.contains(word), "{said}"));
+    }
+    assert_eq!(said.len(), 2);
+}
