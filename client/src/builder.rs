@@ -8,7 +8,7 @@ use crate::trust::{Identity, Trust, client_config};
 use crate::{Error, Saved};
 use std::sync::Arc;
 use std::time::Duration;
-use tcp_chat_protocol::{Colour, Name};
+use tcp_chat_protocol::{Colour, Name, Seq};
 use zeroize::Zeroizing;
 
 /// How a session is to be; see [`Session::builder`].
@@ -23,6 +23,8 @@ pub struct Builder {
     pub(crate) rooms: Option<Vec<String>>,
     pub(crate) password: Option<Zeroizing<String>>,
     pub(crate) saved: Option<Saved>,
+    /// Up to which number of which log the caller has seen messages.
+    pub(crate) seen: Option<(Seq, Option<String>)>,
     pub(crate) connect_timeout: Duration,
     pub(crate) request_timeout: Duration,
     pub(crate) keep_alive: Duration,
@@ -55,6 +57,7 @@ impl Builder {
             rooms: None,
             password: None,
             saved: None,
+            seen: None,
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
             keep_alive: Duration::from_secs(30),
@@ -103,6 +106,15 @@ impl Builder {
     #[must_use]
     pub fn resume(mut self, saved: Saved) -> Self {
         self.saved = Some(saved);
+        self
+    }
+
+    /// Up to here the caller has seen messages of that log, in a session that is not to be taken up again.
+    /// Where the server has another log now, [`Event::LogReplaced`](crate::Event::LogReplaced) says which of
+    /// these numbers still stand for the same messages. Not needed with [`Builder::resume`].
+    #[must_use]
+    pub fn seen(mut self, after: Seq, log: Option<String>) -> Self {
+        self.seen = Some((after, log));
         self
     }
 
