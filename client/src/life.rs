@@ -4,7 +4,7 @@
 
 use crate::backoff::{Backoff, chance};
 use crate::builder::Builder;
-use crate::converse::End;
+use crate::converse::{End, PATIENCE, SILENCE};
 use crate::cursor::Cursor;
 use crate::dial::{Target, dial};
 use crate::event::Event;
@@ -27,7 +27,6 @@ const WAITING: usize = 64;
 pub(crate) struct Life {
     pub(crate) target: Target,
     pub(crate) credentials: Credentials,
-    pub(crate) keep_alive: Duration,
     /// The login that is in force; its rooms are those of now.
     pub(crate) login: LoginReply,
     pub(crate) cursor: Cursor,
@@ -83,10 +82,9 @@ pub(crate) async fn begin(builder: Builder, target: Target) -> Result<(Session, 
     let mut life = Life {
         target,
         credentials,
-        keep_alive: builder.keep_alive,
         cursor: Cursor::starting_at(start),
         ids,
-        outstanding: Outstanding::new(builder.in_flight),
+        outstanding: Outstanding::default(),
         backoff: Backoff::default(),
         commands: commands_in,
         events,
@@ -341,8 +339,6 @@ impl Life {
 
     /// When a silent connection is to be asked, or given up.
     pub(crate) fn silence_ends(&self, heard: Instant) -> Instant {
-        heard
-            + self.keep_alive
-            + if self.outstanding.pings() { crate::converse::PATIENCE } else { Duration::ZERO }
+        heard + SILENCE + if self.outstanding.pings() { PATIENCE } else { Duration::ZERO }
     }
 }
