@@ -27,6 +27,7 @@ mod forging;
 mod framing;
 mod history;
 mod hostile;
+mod hostile_lines;
 mod limits;
 mod login;
 mod messages;
