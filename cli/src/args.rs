@@ -167,7 +167,8 @@ pub struct Send {
     pub split: bool,
 
     /// Call the message ID (1 to 64 bytes): sent again with the same ID, from the same account on
-    /// this machine and under the same name, it is kept once. The name stays in use for the server's sessions.ttl
+    /// this machine and under the same name, it is kept once. (It is sent again where the server has
+    /// lost it by the restore of a backup.) The name stays in use for the server's sessions.ttl
     /// (2 minutes): give such jobs a --name of their own
     #[arg(long, value_name = "ID", conflicts_with = "split")]
     pub id: Option<String>,

@@ -34,7 +34,7 @@ pub async fn run(settings: &Settings) -> Result<(), Stop> {
         None
     });
     let saved: Option<Saved> = state.as_ref().and_then(State::load);
-    let (session, events) = connect(settings, saved, Taken::Refuse).await?;
+    let (session, events) = connect(settings, saved.into(), Taken::Refuse).await?;
     let typed = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let chat = Chat {
         settings,

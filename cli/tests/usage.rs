@@ -155,8 +155,27 @@ fn switches_in_the_environment_are_written_in_many_ways() {
         }
         let mut command = home.cli(&["--pin", PIN, "--name", "ana", &server, "who"]);
         command.env(format!("TCP_CHAT_{switch}"), "maybe");
-        assert!(fails(command, 2).contains("yes or on"), "{switch}");
+        let said = fails(command, 2);
+        assert!(said.starts_with(&format!("tcp-chat-cli: TCP_CHAT_{switch}=\"maybe\": ")), "{said}");
+        assert!(said.contains("yes or on") && !said.contains("--"), "{said}");
     }
+    for (variable, value, why) in [
+        ("TIMEOUT", "soon", "write 90s or 2m"),
+        ("NOTIFY", "loud", "bell, osc9, off"),
+        ("COLOR", "plaid", "blue"),
+    ] {
+        let mut command = home.cli(&["--pin", PIN, "--name", "ana", &server, "who"]);
+        command.env(format!("TCP_CHAT_{variable}"), value);
+        let said = fails(command, 2);
+        assert!(said.contains(&format!("TCP_CHAT_{variable}")) && said.contains(why), "{said}");
+    }
+    let mut command = home.cli(&["--name", "ana", &server, "who"]);
+    command.env("TCP_CHAT_PIN", "abc");
+    assert!(fails(command, 2).contains("TCP_CHAT_PIN \"abc\": "));
+    // The option is looked at first, and is what is wrong.
+    let mut command = home.cli(&["--pin", PIN, "--timeout", "soon", &server, "who"]);
+    command.env("TCP_CHAT_TIMEOUT", "soon");
+    assert!(fails(command, 2).contains("'--timeout <DURATION>'"));
     // The environment turns off what the file turns on, unless it is empty.
     home.config("verbose = true\n");
     for (value, is_on) in [("0", false), ("", true)] {

@@ -8,8 +8,11 @@ use crate::trust::{Identity, Trust, client_config};
 use crate::{Error, Saved};
 use std::sync::Arc;
 use std::time::Duration;
-use tcp_chat_protocol::{Colour, Name};
+use tcp_chat_protocol::{Colour, Name, Seq};
 use zeroize::Zeroizing;
+
+/// For one attempt to connect: lookup, TCP and TLS together.
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// How a session is to be; see [`Session::builder`].
 #[derive(Clone)]
@@ -23,10 +26,9 @@ pub struct Builder {
     pub(crate) rooms: Option<Vec<String>>,
     pub(crate) password: Option<Zeroizing<String>>,
     pub(crate) saved: Option<Saved>,
-    pub(crate) connect_timeout: Duration,
+    /// Up to which number of which log the caller has seen messages.
+    pub(crate) seen: Option<(Seq, Option<String>)>,
     pub(crate) request_timeout: Duration,
-    pub(crate) keep_alive: Duration,
-    pub(crate) in_flight: usize,
     pub(crate) events: usize,
 }
 
@@ -55,10 +57,8 @@ impl Builder {
             rooms: None,
             password: None,
             saved: None,
-            connect_timeout: Duration::from_secs(10),
+            seen: None,
             request_timeout: Duration::from_secs(30),
-            keep_alive: Duration::from_secs(30),
-            in_flight: 1,
             events: 1024,
         }
     }
@@ -106,10 +106,12 @@ impl Builder {
         self
     }
 
-    /// For one attempt to connect: lookup, TCP and TLS together. Default: 10 s.
+    /// Up to here the caller has seen messages of that log, in a session that is not to be taken up again.
+    /// Where the server has another log now, [`Event::LogReplaced`](crate::Event::LogReplaced) says which of
+    /// these numbers still stand for the same messages. Not needed with [`Builder::resume`].
     #[must_use]
-    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+    pub fn seen(mut self, after: Seq, log: Option<String>) -> Self {
+        self.seen = Some((after, log));
         self
     }
 
@@ -118,22 +120,6 @@ impl Builder {
     #[must_use]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;
-        self
-    }
-
-    /// After how long a silence the server is asked whether it is there (20 s later the connection
-    /// counts as lost). Default: 30 s.
-    #[must_use]
-    pub fn keep_alive(mut self, silence: Duration) -> Self {
-        self.keep_alive = silence;
-        self
-    }
-
-    /// How many messages may be on their way at once. Default: 1, so that messages stay in order
-    /// even where the server's rate limit refuses one of them; more is faster over a long way.
-    #[must_use]
-    pub fn in_flight(mut self, messages: usize) -> Self {
-        self.in_flight = messages.max(1);
         self
     }
 
@@ -157,7 +143,7 @@ impl Builder {
     pub async fn connect(self) -> Result<(Session, Events), Error> {
         self.check()?;
         let tls = Arc::new(client_config(&self.trust, self.identity.as_ref())?);
-        let target = Target { host: self.host.clone(), port: self.port, tls, timeout: self.connect_timeout };
+        let target = Target { host: self.host.clone(), port: self.port, tls, timeout: CONNECT };
         life::begin(self, target).await
     }
 

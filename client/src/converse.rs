@@ -14,6 +14,8 @@ use tcp_chat_protocol::{ErrorKind, MsgEvent, NoticeKind, RequestId};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+/// After how long a silence the server is asked whether it is there.
+pub(crate) const SILENCE: Duration = Duration::from_secs(30);
 /// How long after a question a silent connection counts as lost.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// How long the answer to `QUIT` is waited for.

@@ -4,7 +4,7 @@
 
 use crate::backoff::{Backoff, chance};
 use crate::builder::Builder;
-use crate::converse::End;
+use crate::converse::{End, PATIENCE, SILENCE};
 use crate::cursor::Cursor;
 use crate::dial::{Target, dial};
 use crate::event::Event;
@@ -27,7 +27,6 @@ const WAITING: usize = 64;
 pub(crate) struct Life {
     pub(crate) target: Target,
     pub(crate) credentials: Credentials,
-    pub(crate) keep_alive: Duration,
     /// The login that is in force; its rooms are those of now.
     pub(crate) login: LoginReply,
     pub(crate) cursor: Cursor,
@@ -55,7 +54,7 @@ pub(crate) struct CatchUp {
 
 /// The first connection and login, then the task.
 pub(crate) async fn begin(builder: Builder, target: Target) -> Result<(Session, Events), Error> {
-    let Builder { name, color, rooms, password, saved, .. } = builder;
+    let Builder { name, color, rooms, password, saved, seen, .. } = builder;
     let (old_rooms, old_name, last_id) =
         saved.as_ref().map_or((None, None, 0), |s| (Some(s.rooms.clone()), Some(s.name.clone()), s.last_id));
     let credentials = Credentials {
@@ -67,30 +66,25 @@ pub(crate) async fn begin(builder: Builder, target: Target) -> Result<(Session, 
     };
     let mut ids = Ids::after(last_id, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
     let mut connection = Connection::new(dial(&target).await?, target.clone());
-    let resume = saved.as_ref().map(|s| Resume {
-        name: &s.name,
-        token: &s.token,
-        after: s.after,
-        log: s.log.as_deref(),
-    });
-    let (login, resumed) = log_in(&mut connection, &credentials, resume, &mut ids).await?;
+    let resume = saved.as_ref().map(|s| Resume { name: &s.name, token: &s.token, after: s.after });
+    let seen = saved.as_ref().map(|s| (s.after, s.log.clone())).or(seen);
+    let log = seen.as_ref().and_then(|(_, log)| log.as_deref());
+    let (login, resumed) = log_in(&mut connection, &credentials, resume, log, &mut ids).await?;
 
     let (commands, commands_in) = mpsc::channel(COMMANDS);
     let (events, events_out) = mpsc::channel(builder.events);
-    let seen = saved.map(|s| (s.after, s.log));
     let start = seen.as_ref().filter(|_| resumed).map_or(login.head, |(after, _)| *after);
     // What is known of the log before it was replaced is true until the reader has heard of that.
-    let log = seen.as_ref().filter(|_| resumed).and_then(|(_, log)| log.clone());
+    let log = seen.as_ref().filter(|_| resumed || saved.is_none()).and_then(|(_, log)| log.clone());
     let log = log.or_else(|| login.log.clone());
     let shared = Shared { login: login.clone(), taken: start, log, last_id: ids.last(), ended: None };
     let shared = Arc::new(Mutex::new(shared));
     let mut life = Life {
         target,
         credentials,
-        keep_alive: builder.keep_alive,
         cursor: Cursor::starting_at(start),
         ids,
-        outstanding: Outstanding::new(builder.in_flight),
+        outstanding: Outstanding::default(),
         backoff: Backoff::default(),
         commands: commands_in,
         events,
@@ -102,8 +96,13 @@ pub(crate) async fn begin(builder: Builder, target: Target) -> Result<(Session, 
         login,
     };
     match seen {
-        Some((after, log)) => life.logged_in(after, log.as_deref(), resumed, true),
-        None => life.tell(Event::Connected(Box::new(life.login.clone()))),
+        Some((after, log)) if saved.is_some() => life.logged_in(after, log.as_deref(), resumed, true),
+        seen => {
+            if let Some((after, log)) = seen {
+                life.has_parted(after, log.as_deref());
+            }
+            life.tell(Event::Connected(Box::new(life.login.clone())));
+        }
     }
     tokio::spawn(life.live(connection));
     let session = Session { commands, shared: Arc::clone(&shared), request_timeout: builder.request_timeout };
@@ -139,7 +138,7 @@ impl Life {
         // Those who ask from now on are told at once; those who are waiting too.
         self.commands.close();
         while let Ok(command) = self.commands.try_recv() {
-            refuse(command, &why);
+            command.refuse(&why);
         }
         self.waiting.push_back(Event::Ended(why));
         while let Some(event) = self.waiting.pop_front() {
@@ -177,8 +176,8 @@ impl Life {
             self.credentials.rooms = Some(self.login.rooms.clone());
             self.credentials.name = Some(self.login.name.clone());
             let LoginReply { name, session, log, .. } = &self.login;
-            let resume = Some(Resume { name, token: session, after, log: log.as_deref() });
-            match log_in(&mut connection, &self.credentials, resume, &mut self.ids).await {
+            let resume = Some(Resume { name, token: session, after });
+            match log_in(&mut connection, &self.credentials, resume, log.as_deref(), &mut self.ids).await {
                 Ok((login, resumed)) => {
                     let before = std::mem::replace(&mut self.login, login);
                     self.publish();
@@ -248,12 +247,11 @@ impl Life {
     /// The session, which has seen `after` of the log `known`, goes on with the login that is in force; or a
     /// new one begins.
     fn logged_in(&mut self, after: Seq, known: Option<&str>, resumed: bool, say_so: bool) {
-        let parted = parted(known, after, &self.login);
-        if let Some(from) = parted {
-            self.tell(Event::LogReplaced { after, from, log: self.login.log.clone() });
-            self.cursor = Cursor::starting_at(from);
-        }
+        let parted = self.has_parted(after, known);
         if resumed {
+            if let Some(from) = parted {
+                self.cursor = Cursor::starting_at(from);
+            }
             self.cursor.reaches(self.login.head);
             self.catch_up(say_so);
         } else {
@@ -262,6 +260,13 @@ impl Life {
             self.tell(Event::SessionLost { after: parted.unwrap_or(after), head: self.login.head });
             self.tell(Event::Connected(Box::new(self.login.clone())));
         }
+    }
+
+    /// Says so where the server's log is not the one that `after` numbers are known of.
+    fn has_parted(&mut self, after: Seq, known: Option<&str>) -> Option<Seq> {
+        let from = parted(known, after, &self.login)?;
+        self.tell(Event::LogReplaced { after, from, log: self.login.log.clone() });
+        Some(from)
     }
 
     /// Asks the daemon for a sign behind all that was missed.
@@ -334,17 +339,6 @@ impl Life {
 
     /// When a silent connection is to be asked, or given up.
     pub(crate) fn silence_ends(&self, heard: Instant) -> Instant {
-        heard
-            + self.keep_alive
-            + if self.outstanding.pings() { crate::converse::PATIENCE } else { Duration::ZERO }
-    }
-}
-
-fn refuse(command: Command, why: &Error) {
-    // Whoever asked may have stopped waiting.
-    match command {
-        Command::Msg { reply, .. } => drop(reply.send(Err(why.clone()))),
-        Command::Op { reply, .. } => drop(reply.send(Err(why.clone()))),
-        Command::Quit { done } => drop(done.send(false)),
+        heard + SILENCE + if self.outstanding.pings() { PATIENCE } else { Duration::ZERO }
     }
 }

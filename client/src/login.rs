@@ -27,8 +27,6 @@ pub(crate) struct Resume<'a> {
     pub(crate) name: &'a str,
     pub(crate) token: &'a str,
     pub(crate) after: Seq,
-    /// Of which log that is.
-    pub(crate) log: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -57,16 +55,16 @@ struct LoginLine<'a> {
 }
 
 /// Logs in: with the session where there is one, and anew where the daemon no longer knows it.
-/// Returns whether it was resumed.
+/// Returns whether it was resumed. The answer says up to where `log`, of which something is known, and the
+/// server's are the same.
 pub(crate) async fn log_in(
     connection: &mut Connection,
     who: &Credentials,
     resume: Option<Resume<'_>>,
+    log: Option<&str>,
     ids: &mut Ids,
 ) -> Result<(LoginReply, bool), Error> {
     let logging_in = async {
-        // Also where the session is gone: the reply says then up to where the two logs are the same.
-        let log = resume.and_then(|r| r.log);
         let (mut resume, mut limited) = (resume, 0);
         loop {
             let id = ids.next();

@@ -89,18 +89,12 @@ struct Envelope<'a> {
     id: &'a RequestId,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Outstanding {
     entries: VecDeque<Entry>,
-    /// How many messages may be on their way at once.
-    window: usize,
 }
 
 impl Outstanding {
-    pub(crate) fn new(window: usize) -> Self {
-        Self { entries: VecDeque::new(), window: window.max(1) }
-    }
-
     pub(crate) fn has_room(&self) -> bool {
         self.entries.len() < MOST
     }
@@ -132,22 +126,16 @@ impl Outstanding {
     /// messages that were missed.
     pub(crate) fn write(&mut self, now: Instant, only_own: bool, out: &mut Vec<u8>) {
         self.entries.retain(|e| e.written || !e.is_abandoned());
-        let mut room =
-            self.window.saturating_sub(self.entries.iter().filter(|e| e.is_msg() && e.written).count());
-        // A message that must wait holds up those behind it: order is kept.
-        let mut held = false;
+        // A message on its way, or one that must wait, holds up those behind it: so they stay in order even where
+        // the server's rate limit refuses one of them.
+        let mut held = self.entries.iter().any(|e| e.is_msg() && e.written);
         for e in self.entries.iter_mut().filter(|e| !e.written) {
             if only_own && !matches!(e.what, What::CatchUp | What::KeepAlive) {
                 continue;
             }
             let waits = e.not_before.is_some_and(|at| at > now);
-            if e.is_msg() {
-                held = held || waits || room == 0;
-                if held {
-                    continue;
-                }
-                room -= 1;
-            } else if waits {
+            let is_held = e.is_msg() && std::mem::replace(&mut held, true);
+            if is_held || waits {
                 continue;
             }
             let envelope = Envelope { op: e.op, data: e.data.as_deref(), id: &e.id };
@@ -274,7 +262,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn messages_keep_their_order_behind_one_that_waits() {
         let now = Instant::now();
-        let mut o = Outstanding::new(1);
+        let mut o = Outstanding::default();
         o.push(msg(1));
         o.push(msg(2));
         let (entry, _answer) = op(3);
@@ -293,9 +281,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_lost_connection_writes_all_again_with_the_same_ids() {
         let now = Instant::now();
-        let mut o = Outstanding::new(8);
+        let mut o = Outstanding::default();
         o.push(msg(1));
-        o.push(msg(2));
+        let (entry, _answer) = op(2);
+        o.push(entry);
         let first = written(&mut o, now, false);
         assert_eq!(written(&mut o, now, false), "");
         o.connection_lost();
@@ -306,7 +295,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_lost_session_does_not_send_twice() {
         let now = Instant::now();
-        let mut o = Outstanding::new(1);
+        let mut o = Outstanding::default();
         let (reply, mut answer) = oneshot::channel();
         let what = What::Msg { to: To::Default, text: "x".into(), reply, fixed: false };
         o.push(Entry::new(RequestId::Number(1), "MSG", None, what));
@@ -321,7 +310,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_server_that_says_no_wait_is_not_asked_at_once() {
         let now = Instant::now();
-        let mut o = Outstanding::new(1);
+        let mut o = Outstanding::default();
         o.push(msg(1));
         let waits = (0..4).map(|_| {
             let at = o.wakes_at().unwrap_or(now);

@@ -25,6 +25,17 @@ pub(crate) enum Command {
     Quit { done: oneshot::Sender<bool> },
 }
 
+impl Command {
+    pub(crate) fn refuse(self, why: &Error) {
+        // Whoever asked may have stopped waiting.
+        match self {
+            Self::Msg { reply, .. } => drop(reply.send(Err(why.clone()))),
+            Self::Op { reply, .. } => drop(reply.send(Err(why.clone()))),
+            Self::Quit { done } => drop(done.send(false)),
+        }
+    }
+}
+
 /// What the task and both ends know of the session.
 #[derive(Debug)]
 pub(crate) struct Shared {

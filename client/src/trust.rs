@@ -56,14 +56,6 @@ impl Clone for Identity {
 }
 
 impl Trust {
-    /// Reads CA certificates from PEM text.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] where there is no certificate in it.
-    pub fn ca_pem(pem: &[u8]) -> Result<Self, Error> {
-        Ok(Self::Ca(certificates(pem, "FILE").map_err(Error::Invalid)?))
-    }
-
     /// Reads CA certificates from a PEM file.
     ///
     /// # Errors

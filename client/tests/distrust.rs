@@ -73,6 +73,42 @@ async fn a_restore_is_said_and_hides_nothing_of_what_is_said_next() {
 }
 
 #[tokio::test]
+async fn a_session_that_begins_is_told_what_holds_of_the_numbers_that_were_seen_before() {
+    let server = Server::start().await;
+    for (seen, log, head, answer, from) in [
+        (20, Some("a"), 30, Some(("b", 12)), Some(12)),
+        (10, Some("a"), 30, Some(("b", 12)), Some(10)),
+        (20, Some("a"), 15, Some(("a", 0)), Some(15)),
+        (20, None, 15, Some(("b", 12)), Some(15)),
+        (20, Some("b"), 30, Some(("b", 12)), None),
+        (20, None, 30, Some(("b", 12)), None),
+    ] {
+        let serving = async {
+            let mut peer = server.accept().await;
+            let login = peer.expect("LOGIN").await;
+            assert_eq!(login["data"]["log"].as_str(), log, "{login}");
+            assert_eq!((&login["data"]["session"], &login["data"]["after"]), (&Value::Null, &Value::Null));
+            peer.login_to(&login, head, answer).await;
+            peer
+        };
+        let client = server.client().seen(seen, log.map(Into::into));
+        let (client, _peer) = within(async { tokio::join!(client.connect(), serving) }).await;
+        let (session, mut events) = client.unwrap();
+        if from.is_some() {
+            match next(&mut events).await {
+                Event::LogReplaced { after, from: told, .. } => assert_eq!((after, Some(told)), (seen, from)),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(matches!(next(&mut events).await, Event::Connected(_)));
+        assert_eq!(
+            (session.saved().after, session.saved().log.as_deref()),
+            (head, answer.map(|(log, _)| log))
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_head_below_the_cursor_is_said_also_by_a_server_without_names_for_its_log() {
     let server = Server::start().await;
     let (_session, mut events, peer) = server.logged_in(server.client(), 10).await;

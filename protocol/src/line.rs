@@ -34,11 +34,6 @@ impl LineDecoder {
         Self { bound, partial: Vec::new(), skipping: false, wiping: false }
     }
 
-    /// Changes the bound from the next line on.
-    pub fn set_bound(&mut self, bound: usize) {
-        self.bound = bound;
-    }
-
     /// From now on what is kept of a line is wiped, or no longer, before its memory is given back: for as
     /// long as lines may hold secrets.
     pub fn set_wiping(&mut self, wiping: bool) {

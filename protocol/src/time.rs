@@ -21,8 +21,7 @@ impl Timestamp {
     }
 
     /// The same moment for the standard library.
-    #[must_use]
-    pub fn to_system_time(self) -> SystemTime {
+    fn to_system_time(self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(self.0.min(LAST_MS))
     }
 }

@@ -133,7 +133,7 @@ impl<'a> Reader<'a> {
     }
 
     async fn run(self, saved: Option<Saved>, each: Each<'_>) -> Result<(), Stop> {
-        let mut script = Script::open(self.settings, saved, Ends::Never).await?;
+        let mut script = Script::open(self.settings, saved.into(), Ends::Never).await?;
         let session = script.session.clone();
         let (until, stop) = (script.until, asked_to_stop());
         let done = tokio::select! {

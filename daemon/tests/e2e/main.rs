@@ -28,6 +28,7 @@ mod framing;
 mod history;
 mod hostile;
 mod keys;
+mod hostile_lines;
 mod limits;
 mod login;
 mod messages;

@@ -1,7 +1,7 @@
 //! Everything that can be wrong with a certificate, a chain or a key: what `check` and a start say
 //! of it, and that no library's own words are in any of it.
 
-use super::faulty::{Made, RSA_1024, RSA_1024_KEY, altered, der_of, pem_of, version_1};
+use super::faulty::{Made, altered, der_of, pem_of, rsa_1024, version_1};
 use super::*;
 use rcgen::{CustomExtension, ExtendedKeyUsagePurpose, SanType};
 use rustls::pki_types::pem::PemObject;
@@ -127,15 +127,15 @@ fn a_first_certificate_that_no_client_takes() {
     is_found(&pem, &key, Grade::Fatal, &["own.pem: it expired on 2001-01-01"]);
     let (pem, key) = with(&|p| p.not_before = rcgen::date_time_ymd(2089, 1, 1));
     is_found(&pem, &key, Grade::Fatal, &["it is not good before 2089-01-01", "clock"]);
+    let alone = Made::leaf("localhost");
     is_found(
-        RSA_1024,
-        RSA_1024_KEY,
+        &rsa_1024(&alone),
+        &alone.key_pem(),
         Grade::Fatal,
         &["own.pem: the key of its first certificate has 1024 bits"],
     );
     let (pem, key) = with(&|_| {});
     // SHA-224 in the place of SHA-256; one that is signed by itself is verified by who trusts it, too.
-    let alone = Made::leaf("localhost");
     for (pem, key) in [(pem, key), (alone.pem(), alone.key_pem())] {
         let (sha_256, sha_224) =
             ([0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2], [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 1]);
