@@ -11,6 +11,7 @@ use super::sweeps::Sweep;
 use super::{
     Answer, Chat, ConnectionId, ConversationId, ConversationKind, SessionChange, SessionId, UserId, refusal,
 };
+use std::collections::HashSet;
 use std::net::IpAddr;
 use tcp_chat_protocol::reply::{JoinReply, LeaveReply};
 use tcp_chat_protocol::request::Place;
@@ -40,12 +41,13 @@ impl Chat {
         }
         self.may_enter_all(&names, user, is_proven, address)?;
         let mut rooms = Vec::with_capacity(names.len());
+        let mut passed = HashSet::with_capacity(names.len());
         for name in &names {
             let room = match self.conversations.room(name) {
                 Some(room) => room,
-                None => self.open_room(name, user, is_proven, address)?,
+                None => self.open_allowed(name, user, is_proven, address),
             };
-            if !rooms.contains(&room) {
+            if passed.insert(room) {
                 rooms.push(room);
             }
         }
@@ -147,7 +149,7 @@ impl Chat {
         if let Some(connection) = held.connection {
             conversation.arrive(connection);
         }
-        self.turn.entered.push((session, room));
+        self.turn.entered.insert(session);
         self.turn.writes.sessions.push(SessionChange::Join { session, room, since: self.head });
     }
 
@@ -160,7 +162,12 @@ impl Chat {
         address: IpAddr,
     ) -> Result<ConversationId, super::Refusal> {
         self.may_open(name, user, is_proven, address, 1)?;
-        let room = self.conversations.open_room(name).map_err(|LooksLike(other)| looks_like(name, &other))?;
+        Ok(self.open_allowed(name, user, is_proven, address))
+    }
+
+    /// The same where it is known that it may be opened.
+    fn open_allowed(&mut self, name: &Name, user: &Name, is_proven: bool, address: IpAddr) -> ConversationId {
+        let room = self.conversations.open_anyway(name);
         if !is_this_host(address) {
             self.room_shares.add(room, address);
         }
@@ -172,7 +179,7 @@ impl Chat {
             let change = self.book.grant(Some(room), user, Some(Role::Owner), None);
             self.turn.writes.rights.extend(change);
         }
-        Ok(room)
+        room
     }
 
     /// Could the room be opened, as the last of so `many`?

@@ -40,6 +40,7 @@ impl Chat {
         let Some(name) = login.name else { return Err(refusal(ErrorKind::Data, "`name` is missing")) };
         self.is_not_banned(&name, &proof)?;
         let who = self.identify(name, proof)?;
+        self.leaves_before(&who.name, who.user);
         if self.rules.sessions > 0 && self.sessions.len() >= self.rules.sessions {
             return Err(refusal(
                 ErrorKind::ServerFull,
@@ -242,26 +243,14 @@ impl Chat {
 
     /// The session is over: with a user's last one its name is free, and its rooms are told.
     pub(super) fn end_session(&mut self, id: SessionId) {
-        let Some(held) = self.sessions.get(id) else { return };
-        let (user, connection) = (held.row.user, held.connection);
-        let (rooms, face, before) = (self.rooms_of(id), self.face(id), self.seen_everywhere(id));
-        if let Some(connection) = connection {
-            self.each_room(id, |conversation| conversation.depart(connection));
-        }
-        for room in &rooms {
-            if let Some(conversation) = self.conversations.get_mut(*room) {
-                conversation.members.remove(user, id);
-            }
-        }
-        self.sessions.remove(id);
+        let face = self.face(id);
+        let (Some(session), Some(face)) = (self.sessions.remove(id), face) else { return };
+        let user = session.row.user;
         self.session_shares.remove(&id);
-        self.announce(before, face);
-        for room in rooms {
-            self.drop_if_empty(room);
-        }
+        self.turn.writes.sessions.push(SessionChange::End(id));
+        self.leaves_rooms(session, face);
         if self.sessions.of(user).is_empty() {
             self.sweep_later(Sweep::directs_of(user));
         }
-        self.turn.writes.sessions.push(SessionChange::End(id));
     }
 }

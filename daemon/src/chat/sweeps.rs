@@ -26,6 +26,10 @@ pub(super) enum Sweep {
     Room(ConversationId, IntoIter<SessionId>, &'static str),
     /// Connections and sessions of a range of addresses that is banned; who says so, and why.
     Barred(IntoIter<(ConnectionId, Option<SessionId>)>, Box<(String, String)>),
+    /// The rooms of a session that has ended.
+    Leaving(SessionId),
+    /// Presence that was not told yet.
+    Untold,
     /// Mutes and bans that have ended by themselves.
     Over,
     /// The grants of a user that is removed. The user itself is gone in memory already, and in the store when
@@ -76,9 +80,13 @@ impl Chat {
         self.sweeps.0.iter().any(|sweep| matches!(sweep, Sweep::Grants(..) | Sweep::Room(..)))
     }
 
-    /// Looks at what is left, at most `most` of it. True: there is more.
+    /// Looks at what is left, at most `most` of it. True: there is more for this turn.
     pub fn sweep_on(&mut self, most: usize) -> bool {
         for _ in 0..most {
+            // What is told costs its time later, when it is delivered.
+            if !self.tells_more() {
+                return false;
+            }
             let Some(mut sweep) = self.sweeps.0.pop_front() else { return false };
             self.seal();
             if self.sweep_one(&mut sweep) {
@@ -86,7 +94,7 @@ impl Chat {
                 self.sweeps.0.push_back(sweep);
             }
         }
-        self.is_sweeping()
+        self.is_sweeping() && self.tells_more()
     }
 
     /// Looks at one. True: there may be more.
@@ -126,6 +134,8 @@ impl Chat {
                 }
                 true
             }
+            Sweep::Leaving(session) => self.leave_next(*session),
+            Sweep::Untold => self.tell_untold(),
             Sweep::Over => {
                 let over = self.book.expire(1, self.turn.now.wall);
                 self.turn.writes.rights.extend(over);

@@ -16,6 +16,7 @@ mod removed;
 mod roles;
 mod sessions;
 mod short;
+mod slices;
 mod steps;
 mod world;
 
