@@ -249,7 +249,7 @@ impl Chat {
             role,
             ..ActReply::default()
         };
-        self.sweep_user(user);
+        self.sweep_user(user, scope);
         Ok(reply)
     }
 

@@ -138,12 +138,13 @@ impl Chat {
 
     /// What the session's conversations have after `after`, each from where the session sees it.
     fn missed(&self, session: SessionId, after: Seq) -> Vec<Range> {
-        let Some(session) = self.sessions.get(session) else { return Vec::new() };
-        let rooms = session.rooms.iter().filter_map(|(room, since)| {
+        let Some(held) = self.sessions.get(session) else { return Vec::new() };
+        let rooms = held.rooms.iter().filter(|(room, _)| self.may_be_in(session, *room));
+        let rooms = rooms.filter_map(|(room, since)| {
             Some((*room, after.max(*since), self.conversations.get(*room)?.head))
         });
         let newer = Some((after, ConversationId(i64::MAX)));
-        let directs = self.conversations.directs_of(session.row.user, newer);
+        let directs = self.conversations.directs_of(held.row.user, newer);
         rooms
             .chain(directs.map(|(head, direct)| (direct, after, head)))
             .map(|(conversation, seen, last)| Range { conversation, first: seen.saturating_add(1), last })
@@ -204,12 +205,16 @@ impl Chat {
         if let Some(state) = self.connections.get_mut(&connection) {
             state.session = Some(session);
         }
-        self.each_room(session, |conversation| {
+        for room in self.rooms_of(session) {
+            let may_be_in = self.may_be_in(session, room);
+            let Some(conversation) = self.conversations.get_mut(room) else { continue };
             if let Some(old) = old {
                 conversation.depart(old);
             }
-            conversation.arrive(connection);
-        });
+            if may_be_in {
+                conversation.arrive(connection);
+            }
+        }
         old
     }
 

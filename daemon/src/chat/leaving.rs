@@ -12,7 +12,7 @@ use std::vec::IntoIter;
 use tcp_chat_protocol::reply::MemberState;
 use tcp_chat_protocol::{Name, NameKey};
 
-/// Rooms that sessions leave in the same step in which they end, all of one turn together.
+/// Rooms that sessions leave in the same step in which they end or lose the right to be there, all of one turn together.
 pub(super) const LEFT_AT_ONCE: usize = 32;
 
 /// A session that has ended.

@@ -131,7 +131,9 @@ impl Chat {
             None => {
                 let me = self.sessions.get(session).map(|session| session.row.user);
                 let has_some = |user: &UserId| self.conversations.directs_of(*user, None).next().is_some();
-                (self.rooms_of(session), me.filter(has_some))
+                let mut rooms = self.rooms_of(session);
+                rooms.retain(|room| self.may_be_in(session, *room));
+                (rooms, me.filter(has_some))
             }
         };
         let user = match user {

@@ -5,7 +5,7 @@
 
 use super::rights::{Deed, may};
 use super::users::{User, UserChange};
-use super::{Chat, Closing, ConnectionId, ConversationId, SessionId, UserId};
+use super::{Chat, Closing, ConnectionId, ConversationId, Scope, SessionId, UserId};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::vec::IntoIter;
@@ -20,8 +20,8 @@ pub(super) enum Sweep {
     Directs(UserId, Option<(Seq, ConversationId)>),
     /// Users that are not registered where only registered ones may be, from that one on.
     Strangers(UserId),
-    /// Members of a room that may no longer be in it.
-    Members(ConversationId, IntoIter<SessionId>),
+    /// Sessions and rooms that they may no longer be in.
+    Members(IntoIter<(SessionId, ConversationId)>),
     /// Members of a room that is removed; who does it. The room goes with the last one.
     Room(ConversationId, IntoIter<SessionId>, &'static str),
     /// Connections and sessions of a range of addresses that is banned; who says so, and why.
@@ -115,7 +115,7 @@ impl Chat {
                 }
                 true
             }
-            Sweep::Members(room, all) => all.next().map(|session| self.sweep(session, *room)).is_some(),
+            Sweep::Members(all) => all.next().map(|(session, room)| self.sweep(session, room)).is_some(),
             Sweep::Room(room, all, who) => match all.next() {
                 Some(session) => {
                     self.throw_out(session, Some(*room), who, "it is removed");
@@ -192,13 +192,59 @@ impl Chat {
         let members: Vec<_> =
             self.conversations.get(room).map(|c| c.members.sessions().collect()).unwrap_or_default();
         // Nobody reads on meanwhile: membership alone decides what is delivered.
-        let out = |session: &SessionId| may(self.standing(*session, room), Deed::Enter).is_err();
-        let members: Vec<_> = members.into_iter().filter(out).collect();
+        let members: Vec<_> = members.into_iter().filter(|session| !self.may_be_in(*session, room)).collect();
         if let Some(conversation) = self.conversations.get_mut(room) {
             let gone: std::collections::HashSet<_> =
                 members.iter().filter_map(|session| self.sessions.get(*session)?.connection).collect();
             Arc::make_mut(&mut conversation.here).retain(|connection| !gone.contains(connection));
         }
-        self.sweep_later(Sweep::Members(room, members.into_iter()));
+        let members: Vec<_> = members.into_iter().map(|session| (session, room)).collect();
+        self.sweep_later(Sweep::Members(members.into_iter()));
+    }
+
+    /// The same for one user, whose role is another one in a room or everywhere.
+    pub(super) fn sweep_user(&mut self, user: &Name, scope: Scope) {
+        let mut out = Vec::new();
+        for session in self.sessions_there(user, scope) {
+            let rooms = scope.map_or_else(|| self.rooms_of(session), |room| vec![room]);
+            let connection = self.sessions.get(session).and_then(|held| held.connection);
+            for room in rooms {
+                if self.may_be_in(session, room) {
+                    continue;
+                }
+                if let (Some(connection), Some(conversation)) = (connection, self.conversations.get_mut(room))
+                {
+                    conversation.depart(connection);
+                }
+                out.push((session, room));
+            }
+        }
+        let mut out = out.into_iter();
+        while self.turn.left < self.slice.rooms {
+            let Some((session, room)) = out.next() else { return };
+            self.turn.left += 1;
+            self.sweep(session, room);
+        }
+        self.sweep_later(Sweep::Members(out));
+    }
+
+    /// May a member of a room be in it? Who may not has lost that right, and is taken out of the room in a moment. Who is
+    /// banned from it has left already.
+    pub(super) fn may_be_in(&self, session: SessionId, room: ConversationId) -> bool {
+        !self.book.is_private(room) || may(self.standing(session, room), Deed::Enter).is_ok()
+    }
+
+    /// Takes a session out of a room if it lost the right to be there, even if it has it again: since then it has
+    /// heard nothing.
+    fn sweep(&mut self, session: SessionId, room: ConversationId) {
+        if !self.may_be_in(session, room) || self.is_deaf(session, room) {
+            self.lose(session, room);
+        }
+    }
+
+    /// Is the session connected, and yet told nothing that is said in that room of its own?
+    pub(super) fn is_deaf(&self, session: SessionId, room: ConversationId) -> bool {
+        let here = |connection| self.conversations.get(room).is_some_and(|c| c.is_here(connection));
+        self.sessions.get(session).and_then(|held| held.connection).is_some_and(|c| !here(c))
     }
 }

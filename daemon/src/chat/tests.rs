@@ -8,6 +8,7 @@ mod configured;
 mod disk;
 mod forgotten;
 mod limits;
+mod lost_rights;
 mod model;
 mod order;
 mod penalties;

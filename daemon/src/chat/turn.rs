@@ -55,14 +55,14 @@ pub(super) struct Turn {
     pub(super) grants_before: Vec<(Scope, Name, Role, Option<Name>)>,
     /// How many copies of presence events it hands out.
     pub(super) copies: usize,
-    /// How many rooms were left at once by sessions that ended in it.
+    /// How many rooms were left at once in it, by sessions that ended or may no longer be there.
     pub(super) left: usize,
 }
 
 /// How much of what may be much is done in one turn.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slice {
-    /// Rooms that sessions leave in the moment in which they end.
+    /// Rooms that sessions leave in the moment in which they end, or may no longer be there.
     pub(super) rooms: usize,
     /// Copies of presence events.
     pub(super) copies: usize,

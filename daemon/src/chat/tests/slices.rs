@@ -6,12 +6,12 @@ use super::world::World;
 use crate::chat::{Command, ConnectionId, Effect, UserWish, steps};
 
 /// Of rooms there are so many, or ten times as many.
-const ROOMS: usize = 40;
+pub(super) const ROOMS: usize = 40;
 /// For what does not depend on how many there are.
 const SLACK: u64 = 600;
 
 /// `members` others in each of so many rooms, and `cy`, who has proven the name, there with so many sessions.
-fn rooms(rooms: usize, members: usize, sessions: usize) -> (World, Vec<ConnectionId>) {
+pub(super) fn rooms(rooms: usize, members: usize, sessions: usize) -> (World, Vec<ConnectionId>) {
     let mut world = World::new(|rules| {
         rules.rate.per_second = 0;
         rules.flow.per_second = 0;
@@ -38,7 +38,7 @@ fn rooms(rooms: usize, members: usize, sessions: usize) -> (World, Vec<Connectio
 }
 
 /// A LOGIN that names so many rooms.
-fn enters(rooms: usize, name: &str, more: &str) -> String {
+pub(super) fn enters(rooms: usize, name: &str, more: &str) -> String {
     let rooms: Vec<_> = (0..rooms).map(|n| format!("room{n}")).collect();
     format!(
         r#"{{"op":"LOGIN","data":{{"name":"{name}"{more},"rooms":{}}}}}"#,
@@ -54,7 +54,7 @@ fn copies(world: &World) -> u64 {
 
 /// What the turn costs in which that happens, in steps and in copies to be delivered. And the same of the dearest of the
 /// later ones, in each of which the hub asks for 16 steps at once.
-fn cost(world: &mut World, act: impl FnOnce(&mut World)) -> [(u64, u64); 2] {
+pub(super) fn cost(world: &mut World, act: impl FnOnce(&mut World)) -> [(u64, u64); 2] {
     world.sweeps = false;
     let before = steps::so_far();
     act(world);
@@ -71,7 +71,7 @@ fn cost(world: &mut World, act: impl FnOnce(&mut World)) -> [(u64, u64); 2] {
     [first, most]
 }
 
-fn is_kept(world: &World) {
+pub(super) fn is_kept(world: &World) {
     let (kept, found) = (world.disk.found(), world.chat.found());
     assert!(kept.sessions == found.sessions && kept.conversations == found.conversations);
     assert!(kept.users == found.users && kept == found);
