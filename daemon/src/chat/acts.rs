@@ -257,7 +257,7 @@ impl Chat {
             role,
             ..ActReply::default()
         };
-        self.sweep_user(user);
+        self.sweep_user(user, scope);
         Ok(reply)
     }
 

@@ -3,14 +3,16 @@
 
 use super::actions::Actions;
 use super::book::Book;
+use super::leaving::Leaving;
 use super::networks::Networks;
 use super::party::Opened;
+use super::presence::Untold;
 use super::removed::RemovedUsers;
 use super::rooms::Conversations;
 use super::sessions::{Session, Sessions, UsedIds};
 use super::shares::Shares;
 use super::sweeps::{Sweep, Sweeps};
-use super::turn::Turn;
+use super::turn::{Slice, Turn};
 use super::{Chat, Found, IdMap, Now, Rules, StoredConversation, StoredSession, Tally, User, Users};
 use std::sync::Arc;
 
@@ -71,6 +73,9 @@ impl Chat {
             turn,
             tally: Tally::default(),
             sweeps: Sweeps::default(),
+            leaving: Leaving::default(),
+            untold: Untold::default(),
+            slice: Slice::default(),
         };
         chat.open_configured_rooms();
         chat.note_default_room();

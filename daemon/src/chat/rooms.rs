@@ -37,6 +37,11 @@ impl Conversation {
         }
     }
 
+    /// Does the connection take part?
+    pub(super) fn is_here(&self, connection: ConnectionId) -> bool {
+        self.here.binary_search(&connection).is_ok()
+    }
+
     /// The connection takes part from now on.
     pub(super) fn arrive(&mut self, connection: ConnectionId) {
         if let Err(at) = self.here.binary_search(&connection) {
@@ -186,11 +191,11 @@ impl Conversations {
         if let Some(other) = self.twin(name).and_then(|id| self.get(id)?.room()) {
             return Err(LooksLike(other.clone()));
         }
-        Ok(self.open_configured(name))
+        Ok(self.open_anyway(name))
     }
 
     /// Opens a room, whatever looks like it.
-    pub(super) fn open_configured(&mut self, name: &Name) -> ConversationId {
+    pub(super) fn open_anyway(&mut self, name: &Name) -> ConversationId {
         self.last += 1;
         let id = ConversationId(self.last);
         self.put(id, ConversationKind::Room(name.clone()), 0);

@@ -2,12 +2,14 @@
 //! the turn is sealed, and handed out with what is to be written. Called by the hub (begin, end)
 //! and by the chat (seal). Never writes: [`Chat::not_kept`] undoes what the store refused.
 
+use super::leaving::LEFT_AT_ONCE;
+use super::presence::COPIES;
 use super::removed::Removed;
 use super::{
     Audit, Chat, Chunk, ConnectionId, ConversationId, ConversationKind, Effect, IdMap, Now, Own, Read, Scope,
     Sent, SessionId, User, UserId, Writes,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tcp_chat_protocol::event::{MsgLine, Spoken};
 use tcp_chat_protocol::{Colour, Name, RequestId, Role, Seq, Timestamp};
@@ -44,8 +46,8 @@ pub(super) struct Turn {
     /// The heads before this turn, of the conversations that spoke in it.
     heads: Vec<(ConversationId, Seq)>,
     head: Seq,
-    /// Who entered which room in this turn.
-    pub(super) entered: Vec<(SessionId, ConversationId)>,
+    /// Who entered a room in this turn.
+    pub(super) entered: BTreeSet<SessionId>,
     /// What this turn has for the audit log.
     pub(super) audited: Vec<Audit>,
     /// Users as they were before they were changed in this turn; `None`: they were not there.
@@ -54,6 +56,25 @@ pub(super) struct Turn {
     pub(super) removed_before: Vec<(Name, Option<Removed>)>,
     /// The grants of users who were removed in this turn.
     pub(super) grants_before: Vec<(Scope, Name, Role, Option<Name>)>,
+    /// How many copies of presence events it hands out.
+    pub(super) copies: usize,
+    /// How many rooms were left at once in it, by sessions that ended or may no longer be there.
+    pub(super) left: usize,
+}
+
+/// How much of what may be much is done in one turn.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slice {
+    /// Rooms that sessions leave in the moment in which they end, or may no longer be there.
+    pub(super) rooms: usize,
+    /// Copies of presence events.
+    pub(super) copies: usize,
+}
+
+impl Default for Slice {
+    fn default() -> Self {
+        Self { rooms: LEFT_AT_ONCE, copies: COPIES }
+    }
 }
 
 /// Where a message is; `None`: it has no number until the turn is sealed.
@@ -105,6 +126,8 @@ impl Chat {
         self.turn.users_before.clear();
         self.turn.removed_before.clear();
         self.turn.grants_before.clear();
+        self.turn.copies = 0;
+        self.turn.left = 0;
         self.turn.head = self.head;
     }
 
@@ -214,9 +237,11 @@ impl Chat {
         for (id, head) in self.turn.heads.drain(..).rev() {
             self.conversations.set_head(id, head);
         }
-        for (session, room) in self.turn.entered.drain(..) {
+        // Whoever has entered a room in this turn sees it from a number on that is none any more: of the other rooms
+        // no number is above the head.
+        for session in std::mem::take(&mut self.turn.entered) {
             let Some(session) = self.sessions.get_mut(session) else { continue };
-            for (_, since) in session.rooms.iter_mut().filter(|(r, _)| *r == room) {
+            for (_, since) in &mut session.rooms {
                 *since = (*since).min(self.head);
             }
         }
