@@ -250,6 +250,10 @@ impl Chat {
             ..ActReply::default()
         };
         self.sweep_user(user);
+        if let Some(room) = scope {
+            // An empty room may have been there for this grant alone.
+            self.drop_if_empty(room);
+        }
         Ok(reply)
     }
 
