@@ -258,6 +258,10 @@ impl Chat {
             ..ActReply::default()
         };
         self.sweep_user(user, scope);
+        if let Some(room) = scope {
+            // An empty room may have been there for this grant alone.
+            self.drop_if_empty(room);
+        }
         Ok(reply)
     }
 

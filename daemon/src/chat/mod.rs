@@ -19,6 +19,7 @@ mod configured;
 mod doors;
 mod entry;
 mod leaving;
+mod facts;
 mod look;
 mod lookups;
 mod names;
@@ -57,6 +58,7 @@ pub use command::{
     Recipients, Secret,
 };
 pub use configured::RoomTwin;
+pub use facts::Facts;
 pub use look::{Cursor, Look, Page};
 pub use order::{Act, Audit, Ban, Barred, By, Penalty, RightsChange, Scope, StoredRights, Undo};
 pub use party::{NoParty, Party};
