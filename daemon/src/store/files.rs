@@ -10,14 +10,15 @@ use super::StoreError;
 use super::header::Header;
 use super::place::Place;
 use std::fs::{File, Metadata};
+use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes of the header of a write-ahead log, and of the header of each of its frames.
-const WAL_HEADER: u64 = 32;
-const FRAME_HEADER: u64 = 24;
+pub(super) const WAL_HEADER: u64 = 32;
+pub(super) const FRAME_HEADER: u64 = 24;
 
 const REMOVED: &str = "removed";
 const REPLACED: &str = "replaced by another one";
@@ -128,6 +129,16 @@ impl Files {
     /// What the first bytes of the store said when they were last looked at.
     pub(super) fn header(&self) -> Header {
         self.content().newest
+    }
+
+    /// How long the store's file and its write-ahead log are.
+    pub(super) fn bytes(&self) -> io::Result<(u64, u64)> {
+        Ok((self.store.file.metadata()?.len(), self.wal.file.metadata()?.len()))
+    }
+
+    /// The folder in which they lie.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder.path
     }
 
     /// Has what a turn writes a name to be found by? Asked for each turn, before it is committed: two system
@@ -322,8 +333,8 @@ fn how_other(path: &Path, opened: Identity) -> Result<Option<&'static str>, Stor
     match path.metadata() {
         Ok(facts) if Identity::of(&facts) == opened => Ok(None),
         Ok(_) => Ok(Some(REPLACED)),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Some(REMOVED)),
-        Err(e) if e.kind() == std::io::ErrorKind::NotADirectory => Ok(Some(REPLACED)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Some(REMOVED)),
+        Err(e) if e.kind() == io::ErrorKind::NotADirectory => Ok(Some(REPLACED)),
         Err(e) => Err(StoreError::io("look at", path, &e)),
     }
 }

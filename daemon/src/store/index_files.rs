@@ -2,7 +2,7 @@
 //! Never knows what is in them.
 
 use super::place::{self, Place};
-use super::{StoreError, schema, words};
+use super::{StoreError, room, schema, words};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::File;
 use std::path::PathBuf;
@@ -10,6 +10,21 @@ use std::path::PathBuf;
 /// Pages after which the index's write-ahead log is copied.
 const LEAST: u64 = 16;
 const MOST: u64 = 1_000;
+
+/// Bytes that the index leaves free on the disk: for a turn of many messages, and what that leaves free.
+const LEAVES: u64 = 4 * room::RESERVE;
+
+/// May it grow? The copy of its write-ahead log may need as much room as that has: then it is copied first.
+pub(super) fn has_room(place: &Place, index: &Connection) -> bool {
+    let files = place.files();
+    let Some(wal) = files.get(1) else { return true };
+    let has_room = || {
+        let wal = wal.metadata().map_or(0, |wal| wal.len());
+        place::free(&place.folder()).is_none_or(|room| room >= LEAVES + wal)
+    };
+    let cut = || index.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).is_ok();
+    has_room() || (cut() && has_room())
+}
 
 /// Opens the index, or makes its file.
 pub(super) fn open(place: &Place) -> Result<Connection, StoreError> {
