@@ -147,6 +147,13 @@ async fn while_somebody_reads_for_long_the_write_ahead_log_does_not_outgrow_the_
         removed += 1;
         assert!(removed < 100, "a write-ahead log that grows without end");
     }
+    let error = loop {
+        match store.tidy(Timestamp(START)) {
+            Ok(slice) => assert!(slice.is_some(), "there is more to remove than there is room for"),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, StoreError::Full { .. }), "{error}");
     reader.execute_batch("COMMIT").unwrap();
     works_again(&mut store, &mut model);
     assert_all_is_there(&readers, &model).await;
