@@ -1,6 +1,7 @@
 //! A store that fills a small disk by itself: what it refuses leaves room for what makes it work again. On a tmpfs; where
 //! none can be mounted, the tests say so and pass.
 
+use super::super::room::RESERVE;
 use super::*;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -157,4 +158,27 @@ async fn while_somebody_reads_for_long_the_write_ahead_log_does_not_outgrow_the_
     reader.execute_batch("COMMIT").unwrap();
     works_again(&mut store, &mut model);
     assert_all_is_there(&readers, &model).await;
+}
+
+#[test]
+fn the_search_index_stops_before_it_takes_the_room_of_messages() {
+    let Some(disk) = Disk::small() else { return };
+    let (mut store, ..) = open(&History { retain_messages: Some(20), ..history(disk.store()) });
+    let mut model = Model::default();
+    store.commit(Model::open(1)).unwrap();
+    store.wait_for_index();
+    let progress = store.parts().1.progress();
+    let is_failing = || progress.borrow().failing;
+    let mut words = 0..u64::MAX;
+    while !is_failing() {
+        let text: Vec<_> = words.by_ref().take(900).map(|n| format!("{:x}", n * 2_654_435_761)).collect();
+        let text = text.join(" ");
+        store.commit(model.say(&[(1, &[("ana", text.as_str()); 20])])).unwrap();
+        while store.tidy(Timestamp(START)).unwrap().is_some() {}
+        // It is in no hurry as long as messages come.
+        store.parts().1.tell(|work| work.hurry = true);
+    }
+    let free = super::super::place::free(disk.0.path()).unwrap();
+    assert!(free >= RESERVE, "{free} bytes are left");
+    store.commit(model.say(&[(1, &[("ana", "kept")])])).unwrap();
 }
