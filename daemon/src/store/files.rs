@@ -7,6 +7,7 @@
 //! any descriptor of a database loses SQLite's locks on it.
 
 use super::StoreError;
+use super::content::{Content, OnPage};
 use super::header::Header;
 use super::place::Place;
 use std::fs::{File, Metadata};
@@ -82,16 +83,6 @@ struct Opened {
     identity: Identity,
 }
 
-/// What is known of the bytes of the store's file.
-#[derive(Debug)]
-struct Content {
-    newest: Header,
-    /// Whose bytes were found to be another's, and how. That does not heal.
-    lost: Option<(Which, &'static str)>,
-    /// Is all of the write-ahead log in it, since that one was removed?
-    is_copied: bool,
-}
-
 impl Files {
     /// The files of an open store; `None`: it is in memory.
     pub(super) fn of(place: &Place) -> Result<Option<Self>, StoreError> {
@@ -114,7 +105,7 @@ impl Files {
             let why = "its first bytes are not a database's".to_owned();
             return Err(StoreError::Corrupt { store: place.to_string(), why });
         };
-        let content = Mutex::new(Content { newest, lost: None, is_copied: false });
+        let content = Mutex::new(Content::new(newest));
         Ok(Some(Self {
             store,
             link: place.path(),
@@ -264,27 +255,25 @@ impl Files {
 
     fn check_content(&self) -> Result<(), StoreError> {
         let mut content = self.content();
-        if let Some((which, how)) = content.lost {
-            drop(content);
-            return Err(self.lost(which, how));
-        }
-        let read = || {
-            let header = Header::read(&self.store.file);
-            let header = header.map_err(|e| StoreError::io("read", &self.store.path, &e))?;
-            Ok::<_, StoreError>(header.filter(|header| header.follows(content.newest)))
-        };
-        // It may have been read while SQLite was writing it: then it is read again.
-        match read()?.map_or_else(read, |header| Ok(Some(header)))? {
-            Some(header) => {
-                content.newest = header;
-                Ok(())
-            }
-            None => {
+        if content.lost.is_none() {
+            let follows = content.look(&self.store.file);
+            if !follows.map_err(|e| StoreError::io("read", &self.store.path, &e))? {
                 content.lost = Some((Which::Store, OVERWRITTEN));
-                drop(content);
-                Err(self.lost(Which::Store, OVERWRITTEN))
             }
         }
+        let lost = content.lost;
+        drop(content);
+        lost.map_or(Ok(()), |(which, how)| Err(self.lost(which, how)))
+    }
+
+    /// From now on the newest number in the store's file is looked at, too.
+    pub(super) fn watch_head(&self, on: OnPage) {
+        self.content().head = Some((on, 0));
+    }
+
+    /// The writer may take back what it wrote: the number may fall.
+    pub(super) fn may_take_back(&self) {
+        self.content().head = None;
     }
 
     fn lost(&self, which: Which, how: &'static str) -> StoreError {

@@ -2,6 +2,7 @@
 //! follows the log from the index's own mark, a slice at a time, while there is something new. The writer starts it.
 //! Whatever is wrong with an index, it is made anew from the log. Never writes the log, never makes its writer wait.
 
+use super::index_files::Next;
 use super::indexing::Open;
 use super::shared::{Shared, Work};
 use super::{StoreError, index_files};
@@ -166,7 +167,7 @@ impl Worker {
             }
         };
         // What is derived leaves room for what is kept.
-        let has_room = open.has_room(&shared.index);
+        let has_room = open.has_room(&shared.index, Next::Grows);
         if has_room && let Some(slice) = open.next_slice().map_err(of_log)? {
             open.index(&slice).map_err(|e| spoiled(shared, of_index(e)))?;
             let mark = open.mark;
@@ -174,7 +175,8 @@ impl Worker {
             shared.tell(|w| w.hurry &= w.head > mark);
             return Ok(true);
         }
-        if self.removals != Some(work.removals) {
+        let may_shrink = has_room || open.has_room(&shared.index, Next::Shrinks);
+        if may_shrink && self.removals != Some(work.removals) {
             let there = open.what_is_there().map_err(of_log)?;
             if open.remove_slice(&there).map_err(|e| spoiled(shared, of_index(e)))? {
                 return Ok(true);
@@ -182,7 +184,7 @@ impl Worker {
             self.removals = Some(work.removals);
             shared.report(|p| p.removals = Some(work.removals));
         }
-        if !has_room && open.mark < work.head {
+        if self.removals != Some(work.removals) || (!has_room && open.mark < work.head) {
             return Err(StoreError::Full { store: shared.index.to_string() });
         }
         Ok(false)

@@ -11,16 +11,31 @@ use std::path::PathBuf;
 const LEAST: u64 = 16;
 const MOST: u64 = 1_000;
 
-/// Bytes that the index leaves free on the disk: for a turn of many messages, and what that leaves free.
-const LEAVES: u64 = 4 * room::RESERVE;
+/// What the index does next, by what it leaves free on the disk: for a turn of many messages, and what that leaves.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Next {
+    Grows,
+    /// What removes messages from it, makes it smaller later.
+    Shrinks,
+}
 
-/// May it grow? The copy of its write-ahead log may need as much room as that has: then it is copied first.
-pub(super) fn has_room(place: &Place, index: &Connection) -> bool {
+impl Next {
+    fn leaves(self) -> u64 {
+        match self {
+            Self::Grows => 4 * room::RESERVE,
+            Self::Shrinks => 2 * room::RESERVE,
+        }
+    }
+}
+
+/// Has the disk room for that? The copy of the index's write-ahead log may need as much as that has: then it is
+/// copied first.
+pub(super) fn has_room(place: &Place, index: &Connection, next: Next) -> bool {
     let files = place.files();
     let Some(wal) = files.get(1) else { return true };
     let has_room = || {
         let wal = wal.metadata().map_or(0, |wal| wal.len());
-        place::free(&place.folder()).is_none_or(|room| room >= LEAVES + wal)
+        place::free(&place.folder()).is_none_or(|room| room >= next.leaves() + wal)
     };
     let cut = || index.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).is_ok();
     has_room() || (cut() && has_room())

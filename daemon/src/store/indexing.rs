@@ -1,6 +1,7 @@
 //! Owns the search index while it is open: reads what is new in the log, indexes it, and removes what is gone, a slice
 //! at a time. The indexer's thread calls it. Never decides when, never writes the log.
 
+use super::index_files::Next;
 use super::place::Place;
 use super::rows::{int, number};
 use super::shared::Shared;
@@ -86,9 +87,9 @@ impl Open {
         Ok(Self { log, index, mark, held, tags: Tags::default() })
     }
 
-    /// Has the disk room for more of it?
-    pub(super) fn has_room(&self, place: &Place) -> bool {
-        index_files::has_room(place, &self.index)
+    /// Has the disk room for that?
+    pub(super) fn has_room(&self, place: &Place, next: Next) -> bool {
+        index_files::has_room(place, &self.index, next)
     }
 
     /// Indexes some messages.

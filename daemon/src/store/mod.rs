@@ -10,6 +10,7 @@
 mod apart;
 mod backup;
 mod bytes;
+mod content;
 mod error;
 mod files;
 mod found;

@@ -2,6 +2,7 @@
 //! is kept is kept; after an error nothing of the turn is, and the next turn starts afresh. Never
 //! runs on a thread that serves connections.
 
+use super::content::OnPage;
 use super::files::Files;
 use super::found::{self, Totals};
 use super::ids::Ids;
@@ -67,8 +68,11 @@ impl Store {
         let (found, totals) = found::read(&log).map_err(error)?;
         let ids = Ids::read(&log, totals.sent_as_to).map_err(error)?;
         let files = Files::of(&place)?;
-        if let (Some(lock), Some(files)) = (&lock, &files) {
-            lock.remember(&place, files.header(), is_named);
+        if let Some(files) = &files {
+            files.watch_head(OnPage::of(&log).map_err(error)?);
+            if let Some(lock) = &lock {
+                lock.remember(&place, files.header(), is_named);
+            }
         }
         let max_bytes = bytes::bound(&log, &place, history.max_bytes).map_err(error)?;
         backup::remove_left_behind(&place.folder());
@@ -261,6 +265,9 @@ impl Store {
                 let log = schema::reopen_writer(place, self.history.durability)?;
                 // A commit that failed on its way to the disk may stand in the file after all.
                 // Nobody was told of it: it must not come back.
+                if let Some(files) = &self.shared.files {
+                    files.may_take_back();
+                }
                 rows::forget_after(&log, &self.totals)
                     .and_then(|()| found::take_back_totals(&log, &self.totals))
                     .map_err(|e| StoreError::sqlite("write", place, &e))?;
