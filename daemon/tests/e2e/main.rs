@@ -51,5 +51,6 @@ mod search;
 mod shutdown;
 mod silent_peers;
 mod slow_reader;
+mod small_disk;
 mod store_files;
 mod systemd;

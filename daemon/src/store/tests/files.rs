@@ -207,6 +207,29 @@ async fn a_backup_that_was_copied_over_the_store_is_what_the_next_start_finds() 
     assert_eq!(texts(&store), ["before"]);
 }
 
+/// Messages that fit into the pages that are there: the header of the file stays as it was.
+#[test]
+fn an_older_copy_of_the_same_size_written_over_the_store_is_found_out_before_anyone_reads() {
+    let mut case = Case::new();
+    let (store, older) = (case.path(""), case.dir.path().join("older.db"));
+    let copy_all = |case: &mut Case| {
+        case.store.log().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        case.store.check_files().unwrap();
+    };
+    copy_all(&mut case);
+    std::fs::copy(&store, &older).unwrap();
+    let said = ["one", "two", "three"];
+    said.iter().for_each(|text| case.says(text).unwrap());
+    copy_all(&mut case);
+    let header = |path: &Path| std::fs::read(path).unwrap()[..100].to_vec();
+    assert_eq!(header(&store), header(&older), "or else this test shows nothing");
+    assert_eq!(store.metadata().unwrap().len(), older.metadata().unwrap().len());
+    case.says("in the write-ahead log").unwrap();
+    std::fs::copy(&older, &store).unwrap();
+    case.is_lost(Which::Store, &store);
+    assert!(case.says("refused").is_err());
+}
+
 #[tokio::test]
 async fn a_backup_that_was_restored_into_the_store_is_found_out_by_the_next_turn() {
     let mut case = Case::new();

@@ -9,6 +9,7 @@ mod log;
 mod restored;
 mod rights;
 mod search;
+mod small_disk;
 mod spaceless;
 mod stamps;
 mod tidy;
