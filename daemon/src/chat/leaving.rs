@@ -38,6 +38,12 @@ impl Leaving {
         self.all.get(&session).map(|ended| ended.face.state())
     }
 
+    /// The sessions, in the order of their ids.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = i64> {
+        let ids: BTreeSet<_> = self.all.keys().map(|id| id.0).collect();
+        ids.into_iter()
+    }
+
     /// A session of that name that has ended, of another user than this one.
     fn of_another(&self, name: &Name, user: Option<UserId>) -> Option<SessionId> {
         if self.all.is_empty() {

@@ -309,7 +309,8 @@ fn a_client_ca_that_is_no_cas_is_found() {
         fs::write(&file, text).unwrap();
         let state = TlsState::open_as(&settings, HOST, place.now).unwrap();
         let checked = check(&settings, place.now).unwrap();
-        let notes: Vec<_> = state.first_notes().into_iter().filter(|n| n.is_trouble()).collect();
+        let notes: Vec<_> =
+            state.first_notes().into_iter().filter(|n| matches!(n, TlsNote::Doubtful { .. })).collect();
         let noted: Vec<String> = notes.iter().map(ToString::to_string).collect();
         assert_eq!(noted, checked.refused, "the start warns of what check finds");
         assert_eq!(state.summary().doubts, checked.refused, "and the status has it");
