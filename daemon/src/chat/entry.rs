@@ -106,7 +106,7 @@ impl Chat {
             self.turn.writes.sessions.push(SessionChange::Put(held.row.clone()));
         }
         let before = self.seen_everywhere(session);
-        let (now, ttl) = (self.turn.now.mono, self.rules.ttl_ms);
+        let (now, ttl) = (self.turn.now.mono, self.ttl_of(session));
         let ends = self.sessions.get(session).and_then(|held| held.ends);
         let away_ms = ends.map_or(0, |ends| now.saturating_sub(ends.saturating_sub(ttl)));
         let old = self.arrive(connection, session);
@@ -233,8 +233,13 @@ impl Chat {
         self.seal();
         let before = self.seen_everywhere(session);
         self.each_room(session, |conversation| conversation.depart(connection));
-        self.sessions.is_away(session, self.turn.now.mono.saturating_add(self.rules.ttl_ms));
+        self.sessions.is_away(session, self.turn.now.mono.saturating_add(self.ttl_of(session)));
         self.announce(before, self.face(session));
+    }
+
+    /// How long the session outlives its connection, in milliseconds.
+    fn ttl_of(&self, session: SessionId) -> u64 {
+        self.sessions.get(session).map_or(0, |held| self.rules.ttl_of(&held.row.name))
     }
 
     /// Ends the connection and its session, if it has one.

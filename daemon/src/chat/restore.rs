@@ -34,8 +34,9 @@ impl Chat {
         for StoredSession { row, rooms } in held {
             let id = row.id;
             let (user, proven) = (row.user, users.get(row.user).is_some());
+            let ttl = rules.ttl_of(&row.name);
             let mut session = Session::new(row, proven, rules.rates(), now.mono, UsedIds::UNKNOWN);
-            session.ends = Some(now.mono.saturating_add(rules.ttl_ms));
+            session.ends = Some(now.mono.saturating_add(ttl));
             for (room, since) in rooms {
                 if let Some(conversation) = conversations.get_mut(room) {
                     conversation.members.insert(user, id);

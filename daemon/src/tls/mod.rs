@@ -96,8 +96,10 @@ struct Loaded {
     ca: Option<(PathBuf, Facts)>,
     signatures: [Signature; 2],
     notes: Vec<TlsNote>,
-    /// Those of the notes that stay true while it is in use.
-    doubts: Vec<String>,
+    /// Why clients refuse the operator's own pair, or some do.
+    doubts: Vec<TlsNote>,
+    /// What is wrong with the CAs of clients.
+    client_doubts: Vec<TlsNote>,
 }
 
 /// Reads the certificates, or makes them at the first start. [`TlsState::first_notes`] says what
@@ -221,11 +223,35 @@ fn load(settings: &settings::Tls, host: &str, now: SystemTime, at: At) -> Result
     let mut loaded = load_pair(settings, host, now, at)?;
     if let Some(file) = &settings.client_ca {
         let note = |reason| TlsNote::Doubtful { file: file.clone(), reason };
-        loaded.notes.extend(clients::no_cas(file).into_iter().map(note));
+        loaded.client_doubts = clients::no_cas(file).into_iter().map(note).collect();
     }
-    let doubts = loaded.notes.iter().filter(|note| matches!(note, TlsNote::Doubtful { .. }));
-    loaded.doubts = doubts.map(ToString::to_string).collect();
+    loaded.doubts = loaded.doubts_at(settings, now);
+    loaded.notes.extend(loaded.doubts.iter().chain(&loaded.client_doubts).cloned());
     Ok(loaded)
+}
+
+impl Loaded {
+    fn new(
+        certificate: PathBuf,
+        key: PathBuf,
+        pair: Pair,
+        ca: Option<(PathBuf, Facts)>,
+        signatures: [Signature; 2],
+        notes: Vec<TlsNote>,
+    ) -> Self {
+        let (doubts, client_doubts) = (Vec::new(), Vec::new());
+        Self { certificate, key, pair, ca, signatures, notes, doubts, client_doubts }
+    }
+
+    /// Why clients refuse an operator's own pair at that moment, or some do.
+    fn doubts_at(&self, settings: &settings::Tls, now: SystemTime) -> Vec<TlsNote> {
+        if settings.own.is_none() {
+            return Vec::new();
+        }
+        let chain::Findings { refused, doubts } = self.pair.findings(now);
+        let note = |reason| TlsNote::Doubtful { file: self.certificate.clone(), reason };
+        refused.into_iter().chain(doubts).map(note).collect()
+    }
 }
 
 fn load_pair(settings: &settings::Tls, host: &str, now: SystemTime, at: At) -> Result<Loaded, TlsError> {
@@ -237,10 +263,7 @@ fn load_pair(settings: &settings::Tls, host: &str, now: SystemTime, at: At) -> R
             return Err(content(certificate, fault));
         }
         let (certificate, key) = (certificate.clone(), key.clone());
-        let chain::Findings { refused, doubts } = pair.findings(now);
-        let note = |reason| TlsNote::Doubtful { file: certificate.clone(), reason };
-        let notes = refused.into_iter().chain(doubts).map(note).collect();
-        return Ok(Loaded { certificate, key, pair, ca: None, signatures, notes, doubts: Vec::new() });
+        return Ok(Loaded::new(certificate, key, pair, None, signatures, Vec::new()));
     }
     let (ca, pair, mut notes) = own::ensure(&wanted(settings, host), now, at)?;
     let path = |name| settings.dir.join(name);
@@ -252,7 +275,7 @@ fn load_pair(settings: &settings::Tls, host: &str, now: SystemTime, at: At) -> R
     }
     let signatures = signatures(&certificate, &key);
     let ca = Some((path(files::CA_CERTIFICATE), ca.facts));
-    Ok(Loaded { certificate, key, pair, ca, signatures, notes, doubts: Vec::new() })
+    Ok(Loaded::new(certificate, key, pair, ca, signatures, notes))
 }
 
 fn signatures(certificate: &Path, key: &Path) -> [Signature; 2] {

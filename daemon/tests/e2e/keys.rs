@@ -2,7 +2,7 @@
 //! is ended.
 
 use crate::accounts::done;
-use crate::common::Peer;
+use crate::common::{Daemon, Peer};
 use crate::posts::{Machine, daemon, texts};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,4 +63,29 @@ fn a_key_answers_for_its_message_also_when_the_session_was_ended() {
         let mut ana = daemon.login_to("ana", &["ops"]);
         assert_eq!(texts(&mut ana, "ops"), ["done", "in another session"]);
     }
+}
+
+/// Whoever may be away for no time at all: not so the session that knows the keys.
+#[test]
+fn a_key_is_known_after_a_restart_whatever_the_ttl_of_sessions() {
+    let mut daemon = daemon("sessions.ttl = \"0s\"");
+    let keyed = |daemon: &Daemon| {
+        let machine = Machine::of(daemon);
+        let answer = machine.posts_with("ops", &[("Idempotency-Key", "job-1")], r#"{"text": "done"}"#);
+        (answer.status, answer.json()["seq"].as_u64())
+    };
+    let (status, first) = keyed(&daemon);
+    assert_eq!(status, 201);
+    for how in ["TERM", "KILL"] {
+        daemon.signal(how);
+        daemon.ended();
+        daemon.start_again();
+        assert_eq!(keyed(&daemon), (200, first), "after {how}");
+    }
+    let mut bo = daemon.login("bo");
+    let ana = daemon.login("ana");
+    bo.sees("ana", "joined");
+    drop(ana);
+    bo.sees("ana", "away");
+    bo.sees("ana", "left");
 }
