@@ -217,10 +217,11 @@ fn who_is_sent_away_cannot_act_hear_or_come_back_while_its_rooms_are_left() {
 
 #[test]
 fn a_restart_in_the_middle_leaves_no_room_behind_that_nobody_is_in() {
-    let (mut world, _) = rooms(ROOMS, 0, 2);
+    let (mut world, _) = rooms(ROOMS, 1, 0);
+    let by = world.resumes("by0", None);
     world.slice.rooms = 0;
     world.sweeps = false;
-    world.grants(UserWish::Remove(name("cy")));
+    world.sends(by, r#"{"op":"QUIT"}"#);
     world.operator(|chat| {
         chat.sweep_on(10);
     });
@@ -262,11 +263,12 @@ fn a_users_other_session_is_seen_while_one_leaves() {
     world.skips(&[by]);
     world.slice.rooms = 0;
     world.sweeps = false;
+    world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"moderator"}}"#).unwrap();
     world.sends(cy[0], r#"{"op":"QUIT"}"#);
     let again = world.connect();
     world.sends(again, &enters(2, "cy", r#","password":"pw""#));
     world.sends(by, r#"{"op":"WHO","data":{"room":"room0"}}"#);
-    assert_eq!(world.hears(by), ["WHO room0 [by0 here, cy here] of 2"]);
+    assert_eq!(world.hears(by), ["WHO room0 [by0 here, cy here moderator] of 2"]);
     world.sweeps = true;
     world.turn();
     assert_eq!(world.hears(by), ["PRESENCE room2 cy left"], "it never left the other two");
