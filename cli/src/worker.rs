@@ -336,8 +336,13 @@ pub fn member_line(style: &Style, member: &Member) -> String {
     format!("{} {state}{role}", style.name(&member.user, &member.color))
 }
 
-/// A room as a line: `lobby 3 members, head 17`.
+/// A room as a line: `lobby 3 members, newest message 17`.
 #[must_use]
 pub fn room_line(room: &tcp_chat_client::protocol::reply::RoomInfo) -> String {
-    format!("{} {} members, head {}", clean(&room.room), room.members, room.head)
+    let members = if room.members == 1 { "member" } else { "members" };
+    let newest = match room.head {
+        0 => "no messages".to_owned(),
+        head => format!("newest message {head}"),
+    };
+    format!("{} {} {members}, {newest}", clean(&room.room), room.members)
 }

@@ -45,7 +45,10 @@ pub(super) async fn tail(settings: &Settings, args: Tail) -> Result<(), Stop> {
         Ok(if left == Some(0) { Break(()) } else { Continue(()) })
     };
     let after = args.after.or(saved.as_ref().map(|s| s.after));
-    let late = "not all messages came in time";
+    let late = match args.count {
+        Some(_) => "not so many messages came in time",
+        None => "the time of --timeout is over",
+    };
     let reader = Reader::new(settings, state, after, late, Kind::Stream);
     reader.run(saved, &mut print).await
 }
