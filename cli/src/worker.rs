@@ -4,7 +4,7 @@
 use crate::exit::{Exit, Failure};
 use crate::input::{LONGEST, Line, What};
 use crate::neutralise::line as clean;
-use crate::style::Style;
+use crate::style::{Style, count};
 use crate::suggest::nearest;
 use tcp_chat_client::protocol::reply::{Member, MemberState};
 use tcp_chat_client::{Error, Session, To};
@@ -339,10 +339,9 @@ pub fn member_line(style: &Style, member: &Member) -> String {
 /// A room as a line: `lobby 3 members, newest message 17`.
 #[must_use]
 pub fn room_line(room: &tcp_chat_client::protocol::reply::RoomInfo) -> String {
-    let members = if room.members == 1 { "member" } else { "members" };
     let newest = match room.head {
         0 => "no messages".to_owned(),
         head => format!("newest message {head}"),
     };
-    format!("{} {} {members}, {newest}", clean(&room.room), room.members)
+    format!("{} {}, {newest}", clean(&room.room), count(room.members, "member"))
 }

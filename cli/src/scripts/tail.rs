@@ -11,7 +11,7 @@ use crate::output::{self, Stop, complain, say};
 use crate::settings::Settings;
 use crate::signals::asked_to_stop;
 use crate::state::State;
-use crate::style::Style;
+use crate::style::{Style, count};
 use regex::Regex;
 use serde::Serialize;
 use std::cell::{Cell, RefCell};
@@ -215,7 +215,7 @@ impl<'a> Reader<'a> {
                     ));
                 }
                 Some(Event::Resumed { caught_up }) if self.settings.verbose => {
-                    say(&format!("* caught up {caught_up} messages"));
+                    say(&format!("* caught up {}", count(caught_up, "message")));
                 }
                 Some(Event::Ended(why)) => return Err(why.into()),
                 Some(_) => {}
