@@ -198,7 +198,7 @@ fn other_name(name: &str, n: u32) -> String {
 
 fn name_taken(settings: &Settings, msg: String) -> Failure {
     Failure::from(Error::LoginRefused { kind: ErrorKind::NameTaken, msg })
-        .hint(format!("Somebody is called {} there, or was until a moment ago.", settings.name))
+        .hint(format!("Somebody is called {}, or nearly so, or was until a moment ago.", settings.name))
         .hint("Give another name with --name NAME, or wait until the name is free.")
 }
 
@@ -235,13 +235,17 @@ pub fn explained(e: Error, settings: &Settings) -> Failure {
 /// What whoever was not let in can do about it.
 fn not_let_in(msg: &str, settings: &Settings) -> &'static str {
     let about_certificate = msg.contains("certificate");
-    if settings.identity.is_some()
+    if msg.contains("log in under that name") {
+        "Give that name with --name NAME, or another certificate with --cert FILE --key FILE."
+    } else if settings.identity.is_some()
         && (msg.contains("is for no user") || msg.contains("not accept the client"))
         && !(msg.contains("expired") || msg.contains("revoked"))
     {
         "Ask for another certificate: its common name (CN) is your name, and it is for clients (clientAuth)."
+    } else if settings.identity.is_some() && (msg.contains("expired") || msg.contains("revoked")) {
+        "Ask the operator for a new join line."
     } else if settings.identity.is_some() {
-        "The certificate may have expired or been revoked: ask the operator for a new join line."
+        "Look at --name and the password: the certificate may be another user's, have expired or been revoked. The operator can give you a new join line."
     } else if msg.contains("asks for a client certificate") {
         "Give yours with --cert FILE --key FILE, or ask the operator for a join line (user add NAME --cert)."
     } else if settings.password.is_none() && about_certificate {

@@ -9,7 +9,7 @@ use crate::output::{self, Stop, say};
 use crate::settings::Settings;
 use crate::signals::{Asked, asked_to_stop};
 use crate::state::State;
-use crate::style::Style;
+use crate::style::{Style, count};
 use crate::typed::{Working, interrupted};
 use crate::worker::{Done, Said, Worker};
 use std::io::IsTerminal;
@@ -265,8 +265,9 @@ impl Chat<'_> {
             Event::Resumed { caught_up } => {
                 let (server, login) = (self.settings.server(), self.session.login());
                 say(&format!(
-                    "* connected to {server} as {}; caught up {caught_up} messages",
-                    clean(&login.name)
+                    "* connected to {server} as {}; caught up {}",
+                    clean(&login.name),
+                    count(caught_up, "message")
                 ));
                 self.joined = true;
             }

@@ -101,9 +101,9 @@ pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Com
 
     let timeout = match (&o.timeout, &defaults.timeout) {
         (Some(timeout), _) => Some(*timeout),
-        (None, Some(text)) => {
-            Some(duration(text).map_err(|e| Failure::usage(format!("{}: timeout: {e}", file.shown())))?)
-        }
+        (None, Some(text)) => Some(
+            duration(text).map_err(|e| Failure::usage(format!("{}: timeout {text:?}: {e}", file.shown())))?,
+        ),
         (None, None) => None,
     };
     let server = cli.server.or_else(|| defaults.server.clone()).unwrap_or_else(|| "localhost".into());
@@ -250,7 +250,10 @@ fn pasted(until: Option<Instant>) -> Result<String, Failure> {
     };
     let late = || Failure::timed_out("SERVER is -, and no line came on standard input in time");
     let line = crate::input::within(until, read).ok_or_else(late)?.map_err(failed)?;
-    Ok(line.trim().to_owned())
+    match line.trim() {
+        "" => Err(Failure::usage("SERVER is -, and no line came on standard input")),
+        line => Ok(line.to_owned()),
+    }
 }
 
 fn login_name() -> Option<String> {

@@ -64,7 +64,11 @@ async fn connect(target: &Target) -> Result<TlsStream<TcpStream>, Error> {
         Some(addresses) => addresses.into(),
         None => {
             let found = tokio::net::lookup_host((host.as_str(), target.port)).await;
-            let found = found.map_err(|e| target.unreachable(format!("the name cannot be looked up: {e}")));
+            let found = found.map_err(|e| {
+                // The standard library says the same before the system's words.
+                let why = e.to_string().replace("failed to lookup address information: ", "");
+                target.unreachable(format!("the name cannot be looked up: {why}"))
+            });
             in_turn(found?.collect())
         }
     };

@@ -69,8 +69,8 @@ pub enum Closed {
     /// The session was resumed on another connection.
     #[error("the session was taken over by another connection")]
     TakenOver,
-    /// An operator ended it; with the reason given. Untrusted text.
-    #[error("the session was ended by an operator: {0}")]
+    /// The server ended it; with what it says. Untrusted text.
+    #[error("the session is over: {0}")]
     Kicked(String),
 }
 
