@@ -250,6 +250,10 @@ impl Chat {
             ..ActReply::default()
         };
         self.sweep_user(user);
+        if let Some(room) = scope {
+            // This grant may have been the last reason to keep an empty room.
+            self.drop_if_empty(room);
+        }
         Ok(reply)
     }
 

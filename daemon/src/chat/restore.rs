@@ -19,6 +19,7 @@ impl Chat {
     #[must_use]
     pub fn restore(rules: Rules, found: Found, now: Now) -> Self {
         let Found { conversations: stored, sessions: held, rights, head, oldest, log, .. } = found;
+        let private = rights.private.clone();
         let (removed, users): (Vec<_>, Vec<_>) = found.users.into_iter().partition(User::is_removed);
         let users = Users::new(users, found.certificates);
         let mut conversations = Conversations::default();
@@ -77,6 +78,8 @@ impl Chat {
             chat.sweep_later(Sweep::directs_of(id));
             chat.sweep_later(Sweep::Grants(id, name));
         }
+        // A crash may have come before all strangers were removed from a private room.
+        private.into_iter().for_each(|room| chat.sweep_members(room));
         chat.empty_ones_go();
         chat.forget_expired();
         chat.strangers_leave();
