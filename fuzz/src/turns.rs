@@ -1,20 +1,16 @@
 //! The hub's commands, in any order, from any connection, with a disk that is full at times, operators
 //! and restarts: the chat never panics, its numbers rise, its chains have no hole, an id is kept once,
-//! it speaks only to connections that are open, and what it would be restored from is what it wrote.
+//! it speaks only to connections that are open, and what it would be restored from is what it wrote. The same input goes to the
+//! three states of [`crate::states`].
 //!
 //! Each line of the input is one step: its first byte picks the connection and what happens, the
 //! rest is a request.
-
-/// The disk of the chat's own tests: the store, as simple as it can be said.
-#[path = "../../daemon/src/chat/tests/disk.rs"]
-#[allow(dead_code, reason = "the tests read what was said, too")]
-mod disk;
 
 use crate::chat::{
     Act, Ask, Certificate, Chat, Command, ConnectionId, Digest, Effect, Found, Made, Now, Outcome, Presented,
     Proof, Proving, Revocation, Rules, Secret,
 };
-use disk::{Disk, DiskPast};
+use crate::disk::{Disk, DiskPast};
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::request::{Bounds, Request, parse};
@@ -225,6 +221,7 @@ fn sorted(mut found: Found) -> Found {
 /// # Panics
 /// Where one of the promises above is broken.
 pub fn run(input: &[u8]) {
+    crate::states::run(input);
     let mut world = World::new();
     for line in input.split(|b| *b == b'\n') {
         if let Some((what, rest)) = line.split_first() {

@@ -46,14 +46,12 @@ impl Book {
 
     /// As the store is to know it.
     pub(super) fn stored(&self) -> StoredRights {
+        let by = |scope, user: &Name| self.author(scope, Kind::Grant, &user.key()).cloned();
+        let grants = self.grants.iter();
         let mut private: Vec<_> = self.private.iter().copied().collect();
         private.sort_unstable();
         StoredRights {
-            grants: self
-                .grants
-                .iter()
-                .map(|(scope, user, role)| (scope, user.clone(), *role, self.granted_by(scope, &user.key())))
-                .collect(),
+            grants: grants.map(|(scope, user, role)| (scope, user.clone(), *role, by(scope, user))).collect(),
             private,
             mutes: self.mutes.iter().map(|(scope, user, p)| (scope, user.clone(), p.clone())).collect(),
             bans: self.bans().into_iter().map(|(scope, banned, p)| (scope, banned, p.clone())).collect(),
@@ -184,15 +182,16 @@ impl Book {
         by
     }
 
-    fn granted_by(&self, scope: Scope, user: &NameKey) -> Option<Name> {
-        self.authors.get(scope?, Kind::Grant, user).cloned()
+    /// In whose share it counts.
+    pub(super) fn author(&self, scope: Scope, kind: Kind, user: &NameKey) -> Option<&Name> {
+        self.authors.get(scope?, kind, user)
     }
 
     /// One of the roles that a user was granted, and where.
     pub(super) fn a_grant_of(&self, user: &Name) -> Option<(Scope, Name, Role, Option<Name>)> {
         let key = user.key();
         let (scope, name, role) = self.grants.first_of(&key)?;
-        Some((scope, name.clone(), *role, self.granted_by(scope, &key)))
+        Some((scope, name.clone(), *role, self.author(scope, Kind::Grant, &key).cloned()))
     }
 
     /// Makes a room private, or public.
@@ -322,7 +321,6 @@ impl Book {
     }
 
     /// How many mutes and bans end by themselves.
-    #[cfg(test)]
     pub(super) fn ending(&self) -> usize {
         self.endings.len()
     }

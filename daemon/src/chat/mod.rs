@@ -18,6 +18,7 @@ mod command;
 mod configured;
 mod doors;
 mod entry;
+mod facts;
 mod look;
 mod lookups;
 mod names;
@@ -56,6 +57,7 @@ pub use command::{
     Recipients, Secret,
 };
 pub use configured::RoomTwin;
+pub use facts::Facts;
 pub use look::{Cursor, Look, Page};
 pub use order::{Act, Audit, Ban, Barred, By, Penalty, RightsChange, Scope, StoredRights, Undo};
 pub use party::{NoParty, Party};

@@ -48,6 +48,11 @@ impl<K: Eq + Hash> Shares<K> {
         }
     }
 
+    /// All of them, each with its network.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, IpAddr)> {
+        self.of.iter().map(|(what, network)| (what, *network))
+    }
+
     pub(super) fn remove(&mut self, what: &K) {
         let Some(network) = self.of.remove(what) else { return };
         if let Some(count) = self.counts.get_mut(&network) {

@@ -1,0 +1,188 @@
+//! Owns the decoding of a turn. The parser of the wire reads the requests; the parser of the control socket reads the
+//! operators' actions. Used by the proof and by the fuzz target. Panics at anything that [`Turn::encode`] does not write.
+
+use super::turns::{Input, Policy, Turn};
+use serde_json::Value;
+use tcp_chat_protocol::request::{Against, Bounds, Place, parse};
+use tcp_chat_protocol::{ErrorKind, Name, Refusal};
+use tcp_chatd::admin::{ClientCertificate, Request as Control, Revoked};
+use tcp_chatd::chat::{
+    Act, Ask, Ban, Certificate, Code, ConnectionId, ConversationId, Digest, Fingerprint, Gives, Made, Now,
+    Presented, Proof, Proving, Revocation, Secret, Undo, UserId, UserWish,
+};
+
+/// Wider than the daemon's: the proposer has checked its own bounds already.
+const BOUNDS: Bounds = Bounds { msg_bytes: 1 << 20, rooms: 0 };
+
+impl Turn {
+    /// Reads a line of the log. The monotonic clock of this process begins at another moment than the proposer's.
+    pub(crate) fn decode(line: &str) -> Self {
+        let entry: Value = serde_json::from_str(line).expect("a line of the log");
+        let time = entry["time"].as_u64().expect("a time");
+        let inputs = entry["inputs"].as_array().expect("inputs").iter().map(input).collect();
+        let steps = entry["steps"].as_u64().and_then(|steps| usize::try_from(steps).ok());
+        Self { now: Now { mono: time, wall: time }, inputs, steps }
+    }
+}
+
+fn input(entry: &Value) -> Input {
+    if let Some(oldest) = entry["retain"].as_u64() {
+        let of = entry["of"].as_array().expect("conversations").iter();
+        return Input::Retain(oldest, of.map(|id| ConversationId(id.as_i64().expect("an id"))).collect());
+    }
+    if let Some(policy) = entry["policy"].as_object() {
+        let rooms = policy["rooms"].as_array().expect("rooms").iter().map(name).collect();
+        let is = |key: &str| policy[key].as_bool().expect("a truth");
+        return Input::Policy(Policy { rooms, create: is("create"), accounts: is("accounts") });
+    }
+    if let Some(uid) = entry["uid"].as_u64() {
+        let uid = u32::try_from(uid).expect("a user of the system");
+        let read = |what: &Value| Control::read(what.to_string().as_bytes()).expect("a command");
+        return match &entry["act"] {
+            Value::Null => Input::Wish(uid, wish(read(&entry["wish"]), &entry["code"])),
+            act => Input::Act(uid, action(read(act))),
+        };
+    }
+    let on = ConnectionId(entry["on"].as_u64().expect("a connection"));
+    if let Some(address) = entry["open"].as_str() {
+        return Input::Open(on, address.parse().expect("an address"));
+    }
+    if entry["lost"] == true {
+        return Input::Lost(on);
+    }
+    if let Some(bytes) = entry["read"].as_u64() {
+        return Input::Read(on, usize::try_from(bytes).expect("few bytes"));
+    }
+    if let Some(msg) = entry["refused"].as_str() {
+        return Input::Refused(on, Refusal::new(ErrorKind::Parse, msg.to_owned()));
+    }
+    let line = entry["request"].to_string();
+    let (id, request) = parse(line.as_bytes(), &BOUNDS).unwrap_or_else(|why| panic!("{line}: {}", why.msg));
+    let ask = Ask::of(request).unwrap_or_else(|proving| match proving {
+        Proving::Login(login) => Ask::Login {
+            login,
+            fresh: Secret {
+                token: text(&entry["fresh"][0]).to_owned().into(),
+                hash: digest(&entry["fresh"][1]).0,
+            },
+            resumes: entry["resumes"].is_string().then(|| digest(&entry["resumes"]).0),
+            proof: proof(&entry["proof"]),
+        },
+        Proving::Enrol(enrol) => {
+            let made = &entry["made"];
+            let made = match (&made["password"], &made["certificate"]) {
+                (Value::String(hash), _) => Made::Password(hash.as_str().into()),
+                (_, Value::Null) => Made::Nothing,
+                (_, shown) => Made::Certificate(Box::new(certificate(shown)), text(&made["pem"]).to_owned()),
+            };
+            Ask::Enrol { enrol, code: entry["code"].is_string().then(|| digest(&entry["code"])), made }
+        }
+    });
+    Input::Ask(on, id, ask)
+}
+
+/// Does the same as `admin::answers`.
+pub(crate) fn action(command: Control) -> Act {
+    let named = |text: &str| text.parse::<Name>().expect("a name");
+    // As on the wire, a text that cannot be a name points at nothing.
+    let place = |room: String| Place(room.parse().ok());
+    let against = |user: &str, room: Option<String>, for_s, reason| Against {
+        user: named(user),
+        room: room.map(place),
+        for_s,
+        reason,
+    };
+    let ban = |whom: String, room: Option<String>, for_s, reason| Ban {
+        whom: whom.parse().expect("somebody to ban"),
+        room: room.map(place),
+        for_s,
+        reason,
+    };
+    match command {
+        Control::Kick { user, room, reason } => Act::Kick(against(&user, room, None, reason)),
+        Control::Mute { user, room, for_s, reason } => {
+            Act::Mute(against(&user, room, for_s, reason), Undo::No)
+        }
+        Control::Unmute { user, room } => Act::Mute(against(&user, room, None, String::new()), Undo::Yes),
+        Control::Ban { whom, room, for_s, reason } => Act::Ban(ban(whom, room, for_s, reason), Undo::No),
+        Control::Unban { whom, room } => Act::Ban(ban(whom, room, None, String::new()), Undo::Yes),
+        Control::Room { room, private } => Act::Room(place(room), private),
+        Control::RoomRemove { room } => Act::RemoveRoom(place(room)),
+        Control::Grant { user, role, room } => Act::Grant { user: named(&user), role, room: room.map(place) },
+        other => panic!("{other:?} is no action"),
+    }
+}
+
+/// Does the same as `admin::users`, with the code that the proposer has made.
+pub(crate) fn wish(command: Control, code: &Value) -> UserWish {
+    let named = |text: &str| text.parse::<Name>().expect("a name");
+    let code = || Code {
+        hash: digest(&code["hash"]),
+        until: code["until"].as_u64().expect("a moment"),
+        gives: if code["certificate"] == true { Gives::Certificate } else { Gives::Password },
+    };
+    let shown = |c: ClientCertificate| Certificate {
+        key: key(&c.key),
+        name: named(&c.user),
+        until: c.until,
+        revoked: Revocation::None,
+    };
+    match command {
+        Control::UserAdd { user, .. } => UserWish::Add(named(&user), code()),
+        Control::UserPassword { user, .. } => UserWish::Reset(named(&user), code()),
+        Control::UserRemove { user } => UserWish::Remove(named(&user)),
+        Control::CertRevoke(Revoked::User(user)) => UserWish::RevokeAll(named(&user)),
+        Control::CertRevoke(Revoked::Key(digits)) => UserWish::RevokeKey(key(&digits)),
+        Control::CertRevoke(Revoked::Certificate(c)) => UserWish::Revoke(shown(c)),
+        Control::CertIssued(c) => UserWish::Issued(shown(c)),
+        other => panic!("{other:?} changes no user"),
+    }
+}
+
+fn proof(entry: &Value) -> Proof {
+    match entry.as_str() {
+        Some("not needed") => Proof::NotNeeded,
+        Some("accepted") => Proof::Accepted,
+        Some("refused") => Proof::Refused,
+        Some("endpoint") => Proof::Endpoint,
+        Some(other) => panic!("{other}"),
+        None if entry["unusable"].is_string() => Proof::Unusable(text(&entry["unusable"]).into()),
+        None if entry["password"].is_string() => {
+            let user = UserId(entry["user"].as_i64().expect("a user"));
+            Proof::Password(user, text(&entry["password"]).into())
+        }
+        None => Proof::Certificate(Box::new(Presented {
+            certificate: certificate(&entry["certificate"]),
+            issued: entry["issued"].as_u64().expect("a moment"),
+        })),
+    }
+}
+
+fn certificate(entry: &Value) -> Certificate {
+    Certificate {
+        key: digest(&entry["key"]),
+        name: name(&entry["name"]),
+        until: entry["until"].as_u64().expect("a moment"),
+        revoked: match entry["revoked"].as_u64() {
+            Some(0) => Revocation::None,
+            Some(1) => Revocation::Name,
+            _ => Revocation::Key,
+        },
+    }
+}
+
+fn name(entry: &Value) -> Name {
+    text(entry).parse().expect("a name")
+}
+
+fn text(entry: &Value) -> &str {
+    entry.as_str().expect("a text")
+}
+
+fn digest(entry: &Value) -> Digest {
+    key(text(entry))
+}
+
+fn key(digits: &str) -> Digest {
+    Digest(digits.parse::<Fingerprint>().expect("a SHA-256").0)
+}

@@ -1,0 +1,74 @@
+//! The proof that states which apply the same turns stay equal. A cluster needs this. The test records one sequence of
+//! turns and applies it to three states: one is steady, one is rebuilt from its store at random places, one reads the
+//! turns in their encoded form. After each turn all facts must be equal. `fuzz/src/states.rs` does the same with the
+//! inputs of the fuzz target.
+//!
+//! Today the states differ. [`Known`] lists each cause. The properties exclude exactly these causes: they are green
+//! today, and red for a new difference. `scripts.rs` has the shortest script for each entry. The script must end in
+//! different states without the entry, and in equal states with it. So a repair that leaves its entry here is red, and
+//! an entry that is removed without a repair is red too. `same.rs` has the scripts that must not differ.
+//!
+//! The plan (issue 16): step 5 moves connections, limits and networks out of the state. Step 6 makes a turn a value, and
+//! makes snapshot and restore the identity. A repair removes its entry from [`Known`] and moves its script to
+//! `same.rs`. When [`Known`] is empty, it is removed too.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should panic")]
+#![allow(missing_docs, reason = "a test")]
+
+// `disk` imports `crate::chat`.
+use tcp_chatd::chat;
+
+mod decode;
+#[path = "../../src/chat/tests/disk.rs"]
+#[allow(dead_code, reason = "the chat's own tests read what was said, too")]
+mod disk;
+mod known;
+mod recorder;
+mod same;
+mod scripts;
+mod sqlite;
+mod state;
+mod steps;
+mod turns;
+
+use disk::Disk;
+use known::Known;
+use proptest::prelude::*;
+use recorder::{Difference, Recorder, Step};
+use sqlite::Sqlite;
+use state::Shelf;
+
+/// Runs the steps. One state is rebuilt from the real store.
+fn run(known: &[Known], steps: &[Step]) -> Result<(), Difference> {
+    let shelves: [Box<dyn Shelf>; 3] =
+        [Box::<Disk>::default(), Box::new(Sqlite::new()), Box::<Disk>::default()];
+    Recorder::new(known, shelves).run(steps.iter().cloned())
+}
+
+/// The same, but much faster: the state is rebuilt from the model of the store that the chat's own tests use.
+fn run_in_memory(known: &[Known], steps: &[Step]) -> Result<(), Difference> {
+    let shelves: [Box<dyn Shelf>; 3] =
+        [Box::<Disk>::default(), Box::<Disk>::default(), Box::<Disk>::default()];
+    Recorder::new(known, shelves).run(steps.iter().cloned())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    /// The promise, without the known differences.
+    #[test]
+    fn three_states_stay_the_same(steps in steps::steps()) {
+        let differs = run_in_memory(&Known::ALL, &steps);
+        prop_assert!(differs.is_ok(), "{:#?}", differs);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn three_states_stay_the_same_with_the_real_store(steps in steps::steps()) {
+        let differs = run(&Known::ALL, &steps);
+        prop_assert!(differs.is_ok(), "{:#?}", differs);
+    }
+}

@@ -1,0 +1,344 @@
+//! Owns the recording: it turns the steps of a script into turns, and applies each turn to three states. Used by the
+//! proof and by the fuzz target. It replaces everything around the state: connections, proofs of identity, secrets and
+//! clocks. Never looks into a state, except for what the net may ask: the registered users.
+
+use super::decode;
+use super::known::{DAY_MS, Known};
+use super::state::{Shelf, State};
+use super::turns::{Input, Policy, Turn};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use tcp_chat_protocol::Name;
+use tcp_chat_protocol::request::{Bounds, Login, Request, Wants, parse};
+use tcp_chatd::admin::Request as Control;
+use tcp_chatd::auth::sha256;
+use tcp_chatd::chat::{
+    Ask, Certificate, ConnectionId, ConversationId, Digest, Facts, Made, Now, Presented, Proof, Proving,
+    Revocation, Secret,
+};
+
+/// The three states.
+pub(crate) const STEADY: usize = 0;
+pub(crate) const REBUILT: usize = 1;
+pub(crate) const ENCODED: usize = 2;
+const NAMES: [&str; 3] = ["steady", "rebuilt", "encoded"];
+
+const BOUNDS: Bounds = Bounds { msg_bytes: 64, rooms: 0 };
+/// The operator.
+const UID: u32 = 0;
+
+/// Connections that are open at once, and the peer addresses of those that are not local.
+pub(crate) const SLOTS: u8 = 6;
+const REMOTE: [(u8, [u8; 4]); 2] = [(1, [192, 0, 2, 1]), (4, [198, 51, 100, 7])];
+/// These log in with a certificate.
+const PROVEN: [(u8, &str); 2] = [(2, "mo"), (3, "op")];
+
+/// One step of a script.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    /// A connection sends a line. The recorder opens it first if necessary.
+    Line(u8, String),
+    Lose(u8),
+    /// A line of the control socket.
+    Operator(String),
+    /// An operator does what a line of the wire asks for.
+    Action(String),
+    /// The operator reloads one of four configurations.
+    Reload(u8),
+    /// Retention keeps only this many messages.
+    Retain(u64),
+    /// Time passes, in milliseconds.
+    Pass(u64),
+    /// The clock of the system is set forward, in milliseconds.
+    SetClock(u64),
+    /// The turn ends. It does at most this many steps of slow work.
+    Turn(Option<usize>),
+    /// One state is rebuilt before the next turn.
+    Rebuild,
+    /// From now on the store of a state cannot be written, or can.
+    Full(usize, bool),
+    /// From now on the store of a state cannot be read, or can.
+    Blind(usize, bool),
+    /// From now on the machine of a state does only this many steps of slow work in a turn.
+    Slow(usize, Option<usize>),
+    /// From now on a state puts off its retention, or does not.
+    KeepsLonger(usize, bool),
+}
+
+/// A difference: the turn, the state, and the facts with the value of the steady state and of the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Difference {
+    pub(crate) turn: usize,
+    pub(crate) state: &'static str,
+    pub(crate) facts: Vec<(String, Option<String>, Option<String>)>,
+}
+
+pub(crate) struct Recorder {
+    states: [State; 3],
+    known: Vec<Known>,
+    now: Now,
+    inputs: Vec<Input>,
+    turns: usize,
+    connections: u64,
+    logins: u64,
+    slots: BTreeMap<u8, Slot>,
+}
+
+struct Slot {
+    connection: ConnectionId,
+    /// LOGIN and ENROL requests since the last login.
+    tries: u32,
+}
+
+impl Recorder {
+    pub(crate) fn new(known: &[Known], shelves: [Box<dyn Shelf>; 3]) -> Self {
+        let now = Now { mono: 0, wall: 1_795_468_094_007 };
+        let elsewhere = Now { mono: now.wall, wall: now.wall };
+        let [a, b, c] = shelves;
+        let states = [State::new(a, known, now), State::new(b, known, now), State::new(c, known, elsewhere)];
+        Self {
+            states,
+            known: known.to_vec(),
+            now,
+            inputs: Vec::new(),
+            turns: 0,
+            connections: 0,
+            logins: 0,
+            slots: BTreeMap::new(),
+        }
+    }
+
+    fn is_known(&self, what: Known) -> bool {
+        self.known.contains(&what)
+    }
+
+    /// Carries out the steps, and compares after each turn.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub(crate) fn run(&mut self, steps: impl IntoIterator<Item = Step>) -> Result<(), Difference> {
+        steps.into_iter().try_for_each(|step| self.step(step))?;
+        self.step(Step::Turn(None))
+    }
+
+    pub(crate) fn step(&mut self, step: Step) -> Result<(), Difference> {
+        match step {
+            Step::Line(slot, line) => self.line(slot % SLOTS, line.as_bytes()),
+            Step::Lose(slot) => self.lose(slot % SLOTS),
+            Step::Operator(line) => self.operator(line.as_bytes()),
+            Step::Action(line) => {
+                if let Ok((_, Request::Act(act))) = parse(line.as_bytes(), &BOUNDS) {
+                    self.inputs.push(Input::Act(UID, (*act).into()));
+                }
+            }
+            Step::Reload(which) => {
+                let rooms: &[&str] = if which & 2 == 0 { &["lobby"] } else { &["lobby", "ops"] };
+                let rooms = rooms.iter().map(|room| room.parse().expect("a name")).collect();
+                let policy = Policy { rooms, create: which != 3, accounts: which & 1 == 1 };
+                self.inputs.push(Input::Policy(policy));
+            }
+            Step::Retain(left) => {
+                let head = self.states[STEADY].chat.counts().head;
+                let oldest = (head + 1).saturating_sub(left);
+                // The hub names only the conversations that lost messages. More do no harm.
+                let of: Vec<ConversationId> =
+                    self.states[STEADY].chat.found().conversations.iter().map(|c| c.id).collect();
+                // The hub applies retention at the beginning of a turn.
+                self.inputs.insert(0, Input::Retain(oldest, of));
+            }
+            Step::Pass(ms) => {
+                // So that a script never lasts 90 days.
+                let ms = if self.is_known(Known::ForgottenAtStart) { ms.min(DAY_MS / 2) } else { ms };
+                self.now.mono += ms;
+                self.now.wall += ms;
+            }
+            Step::SetClock(ms) if !self.is_known(Known::TwoClocks) => self.now.wall += ms,
+            Step::SetClock(_) => {}
+            Step::Turn(steps) => {
+                return self.turn(steps.filter(|_| !self.is_known(Known::SweepsForgotten)));
+            }
+            Step::Rebuild => self.states[REBUILT].rebuild(),
+            Step::Full(state, is_full) => {
+                self.states[state].faults.is_full = is_full && !self.is_known(Known::DiskDecides);
+            }
+            Step::Blind(state, is_blind) => {
+                self.states[state].faults.is_blind = is_blind && !self.is_known(Known::PastAsksTheStore);
+            }
+            Step::Slow(state, steps) => {
+                self.states[state].faults.slice = steps.filter(|_| !self.is_known(Known::SlicesByTime));
+            }
+            Step::KeepsLonger(state, longer) => {
+                self.states[state].faults.keeps_longer = longer && !self.is_known(Known::LocalRetention);
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies the turn to all three states, to one of them in its encoded form.
+    fn turn(&mut self, steps: Option<usize>) -> Result<(), Difference> {
+        let turn = Turn { now: self.now, inputs: std::mem::take(&mut self.inputs), steps };
+        self.turns += 1;
+        let came = self.states[STEADY].turn(&turn);
+        self.states[REBUILT].turn(&turn);
+        self.states[ENCODED].turn(&Turn::decode(&turn.encode(&self.known)));
+        for slot in self.slots.values_mut().filter(|slot| came.logged_in.contains(&slot.connection)) {
+            slot.tries = 0;
+        }
+        // As the net does: it reports a closed connection as lost.
+        let is_closed = |slot: &Slot| came.closed.contains(&slot.connection);
+        let closed: Vec<_> = self.slots.iter().filter(|(_, s)| is_closed(s)).map(|(at, _)| *at).collect();
+        closed.into_iter().for_each(|slot| self.lose(slot));
+        self.compare()
+    }
+
+    fn compare(&self) -> Result<(), Difference> {
+        let expected = self.states[STEADY].facts();
+        for other in [REBUILT, ENCODED] {
+            let facts = difference(&expected, &self.states[other].facts());
+            if !facts.is_empty() {
+                return Err(Difference { turn: self.turns, state: NAMES[other], facts });
+            }
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self, slot: u8) {
+        if let Some(Slot { connection, .. }) = self.slots.remove(&slot) {
+            self.inputs.push(Input::Lost(connection));
+        }
+    }
+
+    fn connection(&mut self, slot: u8) -> ConnectionId {
+        if let Some(open) = self.slots.get(&slot) {
+            return open.connection;
+        }
+        self.connections += 1;
+        let connection = ConnectionId(self.connections);
+        self.slots.insert(slot, Slot { connection, tries: 0 });
+        let remote = REMOTE.into_iter().find(|(at, _)| *at == slot).map(|(_, address)| address.into());
+        let address = remote.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        self.inputs.push(Input::Open(connection, address));
+        connection
+    }
+
+    fn line(&mut self, slot: u8, line: &[u8]) {
+        let parsed = parse(line, &BOUNDS);
+        let is_proving = matches!(parsed, Ok((_, Request::Login(_) | Request::Enrol(_))));
+        // The third failed login would close the connection.
+        if is_proving && self.is_known(Known::Strikes) && self.slots.get(&slot).is_some_and(|s| s.tries > 1) {
+            self.lose(slot);
+        }
+        let connection = self.connection(slot);
+        if is_proving && let Some(slot) = self.slots.get_mut(&slot) {
+            slot.tries += 1;
+        }
+        self.inputs.push(Input::Read(connection, line.len() + 1));
+        let input = match parsed {
+            Err(refusal) => Input::Refused(connection, refusal),
+            Ok((id, request)) => {
+                let ask = Ask::of(request).unwrap_or_else(|proving| self.prove(slot, proving));
+                Input::Ask(connection, id, ask)
+            }
+        };
+        self.inputs.push(input);
+    }
+
+    /// Does what the net does: makes secrets and checks proofs.
+    fn prove(&mut self, slot: u8, proving: Proving) -> Ask {
+        match proving {
+            Proving::Login(login) => {
+                // A token is the number of the login that gave it out.
+                self.logins += 1;
+                let token = self.logins.to_string();
+                let fresh = Secret { hash: sha256(token.as_bytes()).0, token: token.into() };
+                let resumes = login.session.as_ref().map(|token| sha256(token.as_bytes()).0);
+                let proof = self.proof(slot, &login);
+                Ask::Login { login, fresh, resumes, proof }
+            }
+            Proving::Enrol(enrol) => {
+                let made = match &enrol.wants {
+                    Wants::Password(password) => Made::Password(password_hash(password).into()),
+                    Wants::Certificate(csr) => {
+                        Made::Certificate(Box::new(self.certificate(&enrol.name)), csr.clone())
+                    }
+                };
+                Ask::Enrol { code: Some(sha256(enrol.code.as_bytes())), enrol, made }
+            }
+        }
+    }
+
+    fn proof(&self, slot: u8, login: &Login) -> Proof {
+        if let Some((_, name)) = PROVEN.into_iter().find(|(at, _)| *at == slot) {
+            let certificate = self.certificate(&name.parse().expect("a name"));
+            return Proof::Certificate(Box::new(Presented { certificate, issued: self.now.wall }));
+        }
+        let user = login.name.as_ref().and_then(|name| self.states[STEADY].chat.users().by_name(name));
+        match (user, &login.password) {
+            (Some(user), Some(password)) if user.password.as_deref() == Some(&password_hash(password)) => {
+                Proof::Password(user.id, password_hash(password).into())
+            }
+            (Some(_), _) if login.session.is_none() => Proof::Refused,
+            _ => Proof::NotNeeded,
+        }
+    }
+
+    fn certificate(&self, name: &Name) -> Certificate {
+        let key: Digest = sha256(name.key().as_str().as_bytes());
+        Certificate { key, name: name.clone(), until: self.now.wall + DAY_MS, revoked: Revocation::None }
+    }
+
+    /// Ignores lines that the control socket would refuse.
+    fn operator(&mut self, line: &[u8]) {
+        let Ok(command) = Control::read(line) else { return };
+        let code = |user: &str, certificate: bool| {
+            let hash = sha256(format!("code of {user}").as_bytes()).to_string();
+            serde_json::json!({"hash": hash, "until": self.now.wall + DAY_MS, "certificate": certificate})
+        };
+        let is_name = |text: &str| text.parse::<Name>().is_ok();
+        let input = match &command {
+            Control::UserAdd { user, certificate } | Control::UserPassword { user, certificate }
+                if is_name(user) =>
+            {
+                let code = code(user, *certificate);
+                Input::Wish(UID, decode::wish(command, &code))
+            }
+            Control::UserRemove { user } if is_name(user) => {
+                Input::Wish(UID, decode::wish(command, &serde_json::Value::Null))
+            }
+            Control::CertRevoke(tcp_chatd::admin::Revoked::User(user)) if is_name(user) => {
+                Input::Wish(UID, decode::wish(command, &serde_json::Value::Null))
+            }
+            Control::Kick { user, .. }
+            | Control::Mute { user, .. }
+            | Control::Unmute { user, .. }
+            | Control::Grant { user, .. }
+                if is_name(user) =>
+            {
+                Input::Act(UID, decode::action(command))
+            }
+            Control::Ban { whom, .. } | Control::Unban { whom, .. }
+                if whom.parse::<tcp_chatd::chat::Banned>().is_ok() =>
+            {
+                Input::Act(UID, decode::action(command))
+            }
+            Control::Room { room, .. } | Control::RoomRemove { room } if is_name(room) => {
+                Input::Act(UID, decode::action(command))
+            }
+            _ => return,
+        };
+        self.inputs.push(input);
+    }
+}
+
+fn password_hash(password: &str) -> String {
+    format!("hash of {password}")
+}
+
+fn difference(expected: &Facts, other: &Facts) -> Vec<(String, Option<String>, Option<String>)> {
+    let paths: std::collections::BTreeSet<_> = expected.keys().chain(other.keys()).collect();
+    paths
+        .into_iter()
+        .filter(|path| expected.get(*path) != other.get(*path))
+        .map(|path| (path.clone(), expected.get(path).cloned(), other.get(path).cloned()))
+        .collect()
+}

@@ -1,0 +1,119 @@
+//! Owns scripts that must end in equal states: repaired differences, and cases that are easy to break.
+
+use super::known::Known;
+use super::run;
+use super::scripts::steps;
+
+#[test]
+fn these_stay_the_same() {
+    for (what, script) in [
+        (
+            "an empty room goes with its last grant",
+            r#"
+            d {"op":"LOGIN","data":{"name":"op","rooms":["ops"]}}
+            d {"op":"GRANT","data":{"user":"bo","role":"member","room":"ops"}}
+            d {"op":"LEAVE","data":{"room":"ops"}}
+            turn
+            op {"command":"grant","user":"bo","room":"ops"}
+            turn
+            rebuild
+            "#,
+        ),
+        (
+            "a mute that ended before a restart",
+            r#"
+            d {"op":"LOGIN","data":{"name":"op","rooms":["ops"]}}
+            d {"op":"MUTE","data":{"user":"bo","room":"ops","for_s":1}}
+            turn
+            pass 2000
+            rebuild
+            turn
+            op {"command":"mute","user":"ana"}
+            "#,
+        ),
+        (
+            "a removed user with rooms, direct messages and sessions",
+            r#"
+            op {"command":"user add","user":"cy","certificate":false}
+            a {"op":"ENROL","data":{"name":"cy","code":"code of cy","password":"pw"}}
+            turn
+            a {"op":"LOGIN","data":{"name":"cy","password":"pw","rooms":["ops","dev"]}}
+            b {"op":"LOGIN","data":{"name":"bo","rooms":["ops","dev"]}}
+            a {"op":"MSG","data":{"to":"bo","msg":"x"},"id":"x"}
+            turn
+            op {"command":"user remove","user":"cy"}
+            turn
+            rebuild
+            b {"op":"QUIT"}
+            turn
+            rebuild
+            "#,
+        ),
+        (
+            "bans in every spelling",
+            r#"
+            op {"command":"ban","whom":"user:192.0.2.1"}
+            op {"command":"ban","whom":"Bo"}
+            op {"command":"ban","whom":"bo","for_s":5}
+            op {"command":"ban","whom":"2001:db8::/32"}
+            op {"command":"ban","whom":"::ffff:192.0.2.7"}
+            op {"command":"ban","whom":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}
+            turn
+            rebuild
+            op {"command":"unban","whom":"BO"}
+            turn
+            rebuild
+            "#,
+        ),
+        (
+            "a room that an operator opens and gives back",
+            r#"
+            op {"command":"room","room":"quiet","private":true}
+            turn
+            rebuild
+            op {"command":"room","room":"quiet","private":false}
+            turn
+            rebuild
+            "#,
+        ),
+        (
+            "messages to oneself and to a user who is away",
+            r#"
+            op {"command":"user add","user":"cy","certificate":false}
+            a {"op":"LOGIN","data":{"name":"ana"}}
+            a {"op":"MSG","data":{"to":"ana","msg":"x"}}
+            turn
+            d {"op":"LOGIN","data":{"name":"op"}}
+            d {"op":"MSG","data":{"to":"cy","msg":"x"}}
+            turn
+            rebuild
+            a {"op":"QUIT"}
+            d {"op":"QUIT"}
+            turn
+            rebuild
+            turn
+            "#,
+        ),
+        (
+            "retention takes what kept a room and direct messages",
+            r#"
+            a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
+            b {"op":"LOGIN","data":{"name":"bo","rooms":["lobby"]}}
+            a {"op":"MSG","data":{"to":"bo","msg":"x"}}
+            a {"op":"MSG","data":{"room":"ops","msg":"x"}}
+            turn
+            b {"op":"QUIT"}
+            turn
+            retain 0
+            turn
+            rebuild
+            a {"op":"LEAVE","data":{"room":"ops"}}
+            turn
+            rebuild
+            turn
+            "#,
+        ),
+    ] {
+        assert_eq!(run(&Known::ALL, &steps(script)), Ok(()), "{what}");
+    }
+}

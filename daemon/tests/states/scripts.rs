@@ -1,0 +1,322 @@
+//! Owns the shortest script for each known difference, with a fact that differs today. A repair moves its script to
+//! `same.rs` and removes its entry from [`Known`].
+//!
+//! A script has one step a line. `a {…}` to `f {…}` send a line on a connection: `b` and `e` come from other networks, `c`
+//! and `d` have the certificates of mo and op. `op {…}` is a line of the control socket.
+
+use super::known::Known;
+use super::recorder::{ENCODED, REBUILT, STEADY, Step};
+use super::run;
+
+/// Reads a script.
+pub(crate) fn steps(script: &str) -> Vec<Step> {
+    script.lines().map(str::trim).filter(|line| !line.is_empty()).map(step).collect()
+}
+
+fn step(line: &str) -> Step {
+    let (what, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let number = || rest.parse().unwrap_or_else(|_| panic!("{line}"));
+    let state = || match rest.split(' ').next() {
+        Some("steady") => STEADY,
+        Some("rebuilt") => REBUILT,
+        Some("encoded") => ENCODED,
+        other => panic!("{other:?}"),
+    };
+    match what {
+        "op" => Step::Operator(rest.to_owned()),
+        "turn" => Step::Turn(rest.parse().ok()),
+        "pass" => Step::Pass(number()),
+        "set-clock" => Step::SetClock(number()),
+        "retain" => Step::Retain(number()),
+        "rebuild" => Step::Rebuild,
+        "full" => Step::Full(state(), true),
+        "blind" => Step::Blind(state(), true),
+        "slow" => Step::Slow(state(), Some(1)),
+        "keeps" => Step::KeepsLonger(state(), true),
+        slot if slot.len() == 1 => {
+            let slot = slot.as_bytes()[0] - b'a';
+            if rest == "gone" { Step::Lose(slot) } else { Step::Line(slot, rest.to_owned()) }
+        }
+        _ => panic!("{line}"),
+    }
+}
+
+/// The script must end in states that differ in this fact without the entries, and in equal states with them.
+#[track_caller]
+fn shows(entries: &[Known], fact: &str, script: &str) {
+    let steps = steps(script);
+    let known: Vec<_> = Known::ALL.into_iter().filter(|known| !entries.contains(known)).collect();
+    let difference = run(&known, &steps).expect_err("the difference is gone: take its entry out of `Known`");
+    let is_there = difference.facts.iter().any(|(path, ..)| path == fact);
+    assert!(is_there, "{fact} does not differ: {difference:#?}");
+    assert_eq!(run(&Known::ALL, &steps), Ok(()), "the entry does not hide it");
+}
+
+#[test]
+fn queries_seal() {
+    let script = r#"
+        a {"op":"LOGIN","data":{"name":"ana","rooms":["ops","dev"]}}
+        turn
+        a {"op":"MSG","data":{"room":"ops","msg":"1"}}
+        a {"op":"MSG","data":{"room":"dev","msg":"2"}}
+        a {"op":"PING"}
+        a {"op":"MSG","data":{"room":"ops","msg":"3"}}
+    "#;
+    shows(&[Known::QueriesSeal], "conversation/2/head", script);
+    let refused = script.replace(r#"{"op":"PING"}"#, "no request");
+    shows(&[Known::QueriesSeal], "conversation/2/head", &refused);
+}
+
+#[test]
+fn rates() {
+    shows(
+        &[Known::Rates],
+        "head",
+        r#"
+        a {"op":"LOGIN","data":{"name":"ana"}}
+        a {"op":"MSG","data":"1"}
+        a {"op":"MSG","data":"2"}
+        a {"op":"MSG","data":"3"}
+        turn
+        rebuild
+        a {"op":"MSG","data":"4"}
+        a {"op":"MSG","data":"5"}
+        "#,
+    );
+}
+
+#[test]
+fn strikes() {
+    shows(
+        &[Known::Strikes],
+        "session/1",
+        r#"
+        a no request
+        a no request
+        turn
+        rebuild
+        a no request
+        a {"op":"LOGIN","data":{"name":"ana"}}
+        "#,
+    );
+}
+
+#[test]
+fn networks() {
+    // A network that has half of all sessions can get the other half after a restart.
+    shows(
+        &[Known::Networks],
+        "session/1/network",
+        r#"
+        b {"op":"LOGIN","data":{"name":"ana"}}
+        turn
+        rebuild
+        "#,
+    );
+}
+
+#[test]
+fn past_asks_the_store() {
+    shows(
+        &[Known::PastAsksTheStore],
+        "head",
+        r#"
+        a {"op":"LOGIN","data":{"name":"ana"}}
+        a {"op":"MSG","data":"1","id":2}
+        turn
+        blind steady
+        a {"op":"MSG","data":"2","id":1}
+        "#,
+    );
+}
+
+#[test]
+fn disk_decides() {
+    shows(
+        &[Known::DiskDecides],
+        "head",
+        r#"
+        a {"op":"LOGIN","data":{"name":"ana"}}
+        turn
+        full steady
+        a {"op":"MSG","data":"1"}
+        "#,
+    );
+}
+
+#[test]
+fn ends_anew() {
+    shows(
+        &[Known::EndsAnew],
+        "session/1/ends",
+        r#"
+        a {"op":"LOGIN","data":{"name":"ana"}}
+        turn
+        a gone
+        turn
+        pass 500
+        rebuild
+        "#,
+    );
+}
+
+#[test]
+fn two_clocks() {
+    shows(
+        &[Known::TwoClocks, Known::EndsAnew],
+        "session/1/ends",
+        r#"
+        a {"op":"LOGIN","data":{"name":"ana"}}
+        turn
+        set-clock 500
+        a gone
+        "#,
+    );
+}
+
+#[test]
+fn all_are_away() {
+    shows(
+        &[Known::AllAreAway],
+        "session/1/here",
+        r#"
+        a {"op":"LOGIN","data":{"name":"ana"}}
+        turn
+        rebuild
+        "#,
+    );
+}
+
+#[test]
+fn slices_by_time() {
+    shows(
+        &[Known::SlicesByTime],
+        "conversation/2/members",
+        r#"
+        a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
+        b {"op":"LOGIN","data":{"name":"bo","rooms":["ops"]}}
+        turn
+        slow steady
+        op {"command":"room remove","room":"ops"}
+        "#,
+    );
+}
+
+#[test]
+fn sweeps_forgotten() {
+    shows(
+        &[Known::SweepsForgotten],
+        "conversation/2/found",
+        r#"
+        a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
+        b {"op":"LOGIN","data":{"name":"bo","rooms":["ops"]}}
+        turn
+        op {"command":"room remove","room":"ops"}
+        turn 1
+        rebuild
+        turn 1
+        "#,
+    );
+}
+
+#[test]
+fn local_retention() {
+    shows(
+        &[Known::LocalRetention],
+        "conversation/2",
+        r#"
+        a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
+        a {"op":"MSG","data":{"room":"ops","msg":"1"}}
+        a {"op":"LEAVE","data":{"room":"ops"}}
+        turn
+        keeps encoded
+        retain 0
+        "#,
+    );
+}
+
+#[test]
+fn oldest_from_rows() {
+    shows(
+        &[Known::OldestFromRows],
+        "oldest",
+        r#"
+        a {"op":"LOGIN","data":{"name":"ana"}}
+        turn
+        rebuild
+        "#,
+    );
+}
+
+#[test]
+fn used_ids() {
+    shows(
+        &[Known::UsedIds],
+        "session/1/ids",
+        r#"
+        a {"op":"LOGIN","data":{"name":"ana"}}
+        turn
+        rebuild
+        "#,
+    );
+}
+
+#[test]
+fn unanswered() {
+    shows(
+        &[Known::Unanswered],
+        "conversation/2/unanswered",
+        r#"
+        a {"op":"LOGIN","data":{"name":"ana"}}
+        b {"op":"LOGIN","data":{"name":"bo"}}
+        a {"op":"MSG","data":{"to":"bo","msg":"1"}}
+        turn
+        rebuild
+        "#,
+    );
+}
+
+#[test]
+fn shares_decided_anew() {
+    // mo mutes bo as the owner of a room, and becomes a moderator of the server later.
+    shows(
+        &[Known::SharesDecidedAnew],
+        "author/mute/2/bo",
+        r#"
+        c {"op":"LOGIN","data":{"name":"mo","rooms":["ops"]}}
+        c {"op":"MUTE","data":{"user":"bo","room":"ops"}}
+        turn
+        op {"command":"grant","user":"mo","role":"moderator"}
+        turn
+        rebuild
+        "#,
+    );
+}
+
+#[test]
+fn room_order() {
+    shows(
+        &[Known::RoomOrder],
+        "session/1/order",
+        r#"
+        a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
+        a {"op":"JOIN","data":{"room":"lobby"}}
+        turn
+        rebuild
+        "#,
+    );
+}
+
+#[test]
+fn forgotten_at_start() {
+    let days = 92 * super::known::DAY_MS;
+    let script = r#"
+        c {"op":"LOGIN","data":{"name":"mo"}}
+        turn
+        pass DAYS
+        turn
+        rebuild
+        op {"command":"cert revoke","user":"mo"}
+        "#;
+    shows(&[Known::ForgottenAtStart], "session/2", &script.replace("DAYS", &days.to_string()));
+}

@@ -1,0 +1,65 @@
+//! Owns the real store as a [`Shelf`], so that a state is rebuilt from SQLite. Used by the proof. Never removes old
+//! messages from the file: only the state is told about retention.
+
+use super::state::Shelf;
+use tcp_chat_protocol::{RequestId, Seq};
+use tcp_chatd::chat::{ConversationId, Found, SessionId, Writes};
+use tcp_chatd::settings::{Durability, History, MaxBytes};
+use tcp_chatd::store::Store;
+
+pub(crate) struct Sqlite {
+    /// `None` only while the file is reopened.
+    store: Option<Store>,
+    found: Option<Found>,
+    history: History,
+    _folder: tempfile::TempDir,
+}
+
+impl Sqlite {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let history = History {
+            path: Some(folder.path().join("log.db")),
+            durability: Durability::Crash,
+            retain: None,
+            retain_messages: None,
+            max_bytes: MaxBytes::Unlimited,
+        };
+        let (store, _, found) = Store::open(&history).unwrap();
+        Self { store: Some(store), found: Some(found), history, _folder: folder }
+    }
+
+    fn store(&mut self) -> &mut Store {
+        self.store.as_mut().unwrap()
+    }
+}
+
+impl Shelf for Sqlite {
+    fn write(&mut self, writes: Writes) {
+        if !writes.is_empty() {
+            self.store().commit(writes).unwrap();
+        }
+    }
+
+    fn found(&mut self) -> Found {
+        // The identity of the log is random.
+        let of_no_log = |found: Found| Found { log: tcp_chatd::chat::LogId::default(), ..found };
+        if let Some(found) = self.found.take() {
+            return of_no_log(found);
+        }
+        self.store.take().unwrap().close().unwrap();
+        let (store, _, found) = Store::open(&self.history).unwrap();
+        self.store = Some(store);
+        of_no_log(found)
+    }
+
+    fn sent(&mut self, session: SessionId, id: &RequestId) -> Option<(ConversationId, Seq)> {
+        self.store().sent(session, id).unwrap()
+    }
+
+    fn forget(&mut self, _: Seq) {}
+
+    fn replace(&mut self, found: Found) {
+        self.store().replace(&found).unwrap();
+    }
+}
