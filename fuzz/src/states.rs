@@ -1,9 +1,9 @@
-//! The three states of `daemon/tests/states`, with the inputs of the target `turns`: one steady, one rebuilt, one fed from
-//! the encoded form of the turns. After each turn all facts are equal, but for what is known to differ.
+//! The three states of `daemon/tests/states` with the inputs of the target `turns`: one is steady, one is rebuilt, one
+//! reads the turns in their encoded form. After each turn all facts are equal, except for the known differences.
 //!
-//! Each line of the input is one step, as in [`crate::turns`]: its first byte picks the connection and what happens.
+//! As in [`crate::turns`], each line of the input is one step: its first byte selects the connection and the action.
 
-/// The proof's own parts; its head says what it promises.
+/// The parts of the proof. `main.rs` beside them explains it.
 #[path = "../../daemon/tests/states/decode.rs"]
 mod decode;
 #[path = "../../daemon/tests/states/known.rs"]
@@ -23,7 +23,7 @@ use recorder::{Recorder, SLOTS, Step};
 /// Carries out one step a line.
 ///
 /// # Panics
-/// Where two states differ.
+/// If two states differ.
 pub fn run(input: &[u8]) {
     let mut recorder =
         Recorder::new(&Known::ALL, [Box::<Disk>::default(), Box::<Disk>::default(), Box::<Disk>::default()]);

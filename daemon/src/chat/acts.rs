@@ -259,7 +259,7 @@ impl Chat {
         };
         self.sweep_user(user, scope);
         if let Some(room) = scope {
-            // An empty room may have been there for this grant alone.
+            // This grant may have been the last reason to keep an empty room.
             self.drop_if_empty(room);
         }
         Ok(reply)

@@ -1,9 +1,9 @@
-//! Owns the digest of the state: every fact about the server as one line of text, under a path, in an order that is
-//! always the same. So two states can be compared, and a difference names its place and both values. Called by the
-//! proof that replicas agree (`daemon/tests/states`) and by the fuzz target. Never contains a secret: tokens, codes
-//! and password hashes are shown as a checksum.
+//! Owns the digest of the state: every fact about the server as a line of text under a path, sorted. Two states can be
+//! compared by it; a difference names the path and both values. Called by the proof that replicas agree
+//! (`daemon/tests/states`) and by the fuzz target. Never contains a secret: tokens, codes and password hashes appear
+//! as a checksum.
 //!
-//! What belongs to one process is no fact: connections, rate limits, quotas, counters, and whether the store works.
+//! Data of one process is no fact: connections, rate limits, counters, and whether the store can be written.
 
 use super::authors::Kind;
 use super::{Banned, Chat, ConversationKind, Penalty, Scope, UserId};
@@ -16,10 +16,10 @@ use tcp_chat_protocol::{Name, NameKey};
 pub type Facts = BTreeMap<String, String>;
 
 impl Chat {
-    /// Everything that is true of the server.
+    /// All facts about the server.
     #[must_use]
     pub fn facts(&self) -> Facts {
-        // Taken apart completely: a new field must be counted as a fact or named as none.
+        // Every field is named: a new one does not compile until it is a fact, or is listed as none.
         let Self {
             conversations,
             sessions,
@@ -182,7 +182,7 @@ fn penalty_text(whom: &dyn Display, penalty: &Penalty) -> String {
     format!("{whom} by {by} since {since} until {until:?}: {reason}")
 }
 
-/// Differs where the secret differs, and does not tell it.
+/// Differs if the secret differs, and does not reveal it.
 fn checksum(secret: &impl Hash) -> String {
     let mut hasher = DefaultHasher::new();
     secret.hash(&mut hasher);

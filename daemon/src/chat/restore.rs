@@ -86,7 +86,7 @@ impl Chat {
             chat.sweep_later(Sweep::directs_of(id));
             chat.sweep_later(Sweep::Grants(id, name));
         }
-        // A crash came before all had left who may not be there.
+        // A crash may have come before all strangers were removed from a private room.
         private.into_iter().for_each(|room| chat.sweep_members(room));
         chat.empty_ones_go();
         chat.forget_expired();

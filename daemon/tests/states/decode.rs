@@ -1,6 +1,5 @@
-//! Owns the way back from the encoded form of a turn: the wire's parser reads the requests, the control socket's
-//! reads the operators' actions. Used by the proof and by the fuzz target. Panics at what [`Turn::encode`] does not
-//! write.
+//! Owns the decoding of a turn. The parser of the wire reads the requests; the parser of the control socket reads the
+//! operators' actions. Used by the proof and by the fuzz target. Panics at anything that [`Turn::encode`] does not write.
 
 use super::turns::{Input, Policy, Turn};
 use serde_json::Value;
@@ -12,11 +11,11 @@ use tcp_chatd::chat::{
     Presented, Proof, Proving, Revocation, Secret, Undo, UserId, UserWish,
 };
 
-/// As wide as the daemon's own: what is in the log was within the bounds of its proposer.
+/// Wider than the daemon's: the proposer has checked its own bounds already.
 const BOUNDS: Bounds = Bounds { msg_bytes: 1 << 20, rooms: 0 };
 
 impl Turn {
-    /// The turn that a line of the log says. The clock of this process has its own beginning.
+    /// Reads a line of the log. The monotonic clock of this process begins at another moment than the proposer's.
     pub(crate) fn decode(line: &str) -> Self {
         let entry: Value = serde_json::from_str(line).expect("a line of the log");
         let time = entry["time"].as_u64().expect("a time");
@@ -82,10 +81,10 @@ fn input(entry: &Value) -> Input {
     Input::Ask(on, id, ask)
 }
 
-/// The same as `admin::answers` makes of a command.
+/// Does the same as `admin::answers`.
 pub(crate) fn action(command: Control) -> Act {
     let named = |text: &str| text.parse::<Name>().expect("a name");
-    // What can be no name is nothing, as on the wire.
+    // As on the wire, a text that cannot be a name points at nothing.
     let place = |room: String| Place(room.parse().ok());
     let against = |user: &str, room: Option<String>, for_s, reason| Against {
         user: named(user),
@@ -114,7 +113,7 @@ pub(crate) fn action(command: Control) -> Act {
     }
 }
 
-/// The same as `admin::users` makes of a command, with the code that its proposer has made.
+/// Does the same as `admin::users`, with the code that the proposer has made.
 pub(crate) fn wish(command: Control, code: &Value) -> UserWish {
     let named = |text: &str| text.parse::<Name>().expect("a name");
     let code = || Code {

@@ -1,7 +1,6 @@
-//! Owns the recording: steps that read like a script become turns, and three states are given them. Used by the proof and
-//! by the fuzz target. It stands for what is around the state: connections, proofs of identity, secrets, clocks.
-//!
-//! The steady state is the one that the recorder asks, as the net asks the published list of users.
+//! Owns the recording: it turns the steps of a script into turns, and applies each turn to three states. Used by the
+//! proof and by the fuzz target. It replaces everything around the state: connections, proofs of identity, secrets and
+//! clocks. Never looks into a state, except for what the net may ask: the registered users.
 
 use super::decode;
 use super::known::{DAY_MS, Known};
@@ -28,45 +27,45 @@ const BOUNDS: Bounds = Bounds { msg_bytes: 64, rooms: 0 };
 /// The operator.
 const UID: u32 = 0;
 
-/// Connections that are open at once, and where each comes from.
+/// Connections that are open at once, and the peer addresses of those that are not local.
 pub(crate) const SLOTS: u8 = 6;
 const REMOTE: [(u8, [u8; 4]); 2] = [(1, [192, 0, 2, 1]), (4, [198, 51, 100, 7])];
 /// These log in with a certificate.
 const PROVEN: [(u8, &str); 2] = [(2, "mo"), (3, "op")];
 
-/// What can be written into a script.
+/// One step of a script.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    /// A connection sends a line. It is opened where need be.
+    /// A connection sends a line. The recorder opens it first if necessary.
     Line(u8, String),
     Lose(u8),
     /// A line of the control socket.
     Operator(String),
     /// An operator does what a line of the wire asks for.
     Action(String),
-    /// The settings are read again, and are another of four.
+    /// The operator reloads one of four configurations.
     Reload(u8),
-    /// Retention leaves so many messages.
+    /// Retention keeps only this many messages.
     Retain(u64),
     /// Time passes, in milliseconds.
     Pass(u64),
     /// The clock of the system is set forward, in milliseconds.
     SetClock(u64),
-    /// The turn ends. It takes on so many steps of slow work.
+    /// The turn ends. It does at most this many steps of slow work.
     Turn(Option<usize>),
     /// One state is rebuilt before the next turn.
     Rebuild,
-    /// The store of a state cannot be written, or can again.
+    /// From now on the store of a state cannot be written, or can.
     Full(usize, bool),
-    /// The store of a state cannot be read, or can again.
+    /// From now on the store of a state cannot be read, or can.
     Blind(usize, bool),
-    /// The machine of a state does so many steps of slow work in a turn.
+    /// From now on the machine of a state does only this many steps of slow work in a turn.
     Slow(usize, Option<usize>),
-    /// A state has not come to its retention yet, or has.
+    /// From now on a state puts off its retention, or does not.
     KeepsLonger(usize, bool),
 }
 
-/// Where two states differ: the turn, the state, and the facts with the steady state's value and the other's.
+/// A difference: the turn, the state, and the facts with the value of the steady state and of the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Difference {
     pub(crate) turn: usize,
@@ -87,7 +86,7 @@ pub(crate) struct Recorder {
 
 struct Slot {
     connection: ConnectionId,
-    /// Logins that were tried since the last one that came in.
+    /// LOGIN and ENROL requests since the last login.
     tries: u32,
 }
 
@@ -141,14 +140,14 @@ impl Recorder {
             Step::Retain(left) => {
                 let head = self.states[STEADY].chat.counts().head;
                 let oldest = (head + 1).saturating_sub(left);
-                // The hub tells of all that went; of more the state may be told, too.
+                // The hub names only the conversations that lost messages. More do no harm.
                 let of: Vec<ConversationId> =
                     self.states[STEADY].chat.found().conversations.iter().map(|c| c.id).collect();
-                // The hub begins the turn with it.
+                // The hub applies retention at the beginning of a turn.
                 self.inputs.insert(0, Input::Retain(oldest, of));
             }
             Step::Pass(ms) => {
-                // A hundred steps are no ninety days then.
+                // So that a script never lasts 90 days.
                 let ms = if self.is_known(Known::ForgottenAtStart) { ms.min(DAY_MS / 2) } else { ms };
                 self.now.mono += ms;
                 self.now.wall += ms;
@@ -175,7 +174,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// The turn is given to all three, to one of them in its encoded form.
+    /// Applies the turn to all three states, to one of them in its encoded form.
     fn turn(&mut self, steps: Option<usize>) -> Result<(), Difference> {
         let turn = Turn { now: self.now, inputs: std::mem::take(&mut self.inputs), steps };
         self.turns += 1;
@@ -185,7 +184,7 @@ impl Recorder {
         for slot in self.slots.values_mut().filter(|slot| came.logged_in.contains(&slot.connection)) {
             slot.tries = 0;
         }
-        // The net reports a connection that was closed as lost.
+        // As the net does: it reports a closed connection as lost.
         let is_closed = |slot: &Slot| came.closed.contains(&slot.connection);
         let closed: Vec<_> = self.slots.iter().filter(|(_, s)| is_closed(s)).map(|(at, _)| *at).collect();
         closed.into_iter().for_each(|slot| self.lose(slot));
@@ -225,7 +224,7 @@ impl Recorder {
     fn line(&mut self, slot: u8, line: &[u8]) {
         let parsed = parse(line, &BOUNDS);
         let is_proving = matches!(parsed, Ok((_, Request::Login(_) | Request::Enrol(_))));
-        // Three that fail close a connection.
+        // The third failed login would close the connection.
         if is_proving && self.is_known(Known::Strikes) && self.slots.get(&slot).is_some_and(|s| s.tries > 1) {
             self.lose(slot);
         }
@@ -244,7 +243,7 @@ impl Recorder {
         self.inputs.push(input);
     }
 
-    /// What the net finds out.
+    /// Does what the net does: makes secrets and checks proofs.
     fn prove(&mut self, slot: u8, proving: Proving) -> Ask {
         match proving {
             Proving::Login(login) => {
@@ -288,7 +287,7 @@ impl Recorder {
         Certificate { key, name: name.clone(), until: self.now.wall + DAY_MS, revoked: Revocation::None }
     }
 
-    /// What is no command, or names nothing, is none of the state's business.
+    /// Ignores lines that the control socket would refuse.
     fn operator(&mut self, line: &[u8]) {
         let Ok(command) = Control::read(line) else { return };
         let code = |user: &str, certificate: bool| {

@@ -1,4 +1,4 @@
-//! Owns scripts that must end in equal states: what differed once and is repaired, and what is easily got wrong.
+//! Owns scripts that must end in equal states: repaired differences, and cases that are easy to break.
 
 use super::known::Known;
 use super::run;

@@ -1,8 +1,8 @@
-//! Owns a script for each difference that is known: the shortest that shows it, with what differs today. When a cause is
-//! repaired, its script expects no difference and its entry in [`Known`] goes.
+//! Owns the shortest script for each known difference, with a fact that differs today. A repair moves its script to
+//! `same.rs` and removes its entry from [`Known`].
 //!
-//! One step a line: `a {…}` to `f {…}` is a line on a connection (`b` and `e` come from other networks, `c` and `d`
-//! prove to be mo and op), `op {…}` a line of the control socket.
+//! A script has one step a line. `a {…}` to `f {…}` send a line on a connection: `b` and `e` come from other networks, `c`
+//! and `d` have the certificates of mo and op. `op {…}` is a line of the control socket.
 
 use super::known::Known;
 use super::recorder::{ENCODED, REBUILT, STEADY, Step};
@@ -41,7 +41,7 @@ fn step(line: &str) -> Step {
     }
 }
 
-/// Without the entries the script ends in different states, in this fact at least; with them it does not.
+/// The script must end in states that differ in this fact without the entries, and in equal states with them.
 #[track_caller]
 fn shows(entries: &[Known], fact: &str, script: &str) {
     let steps = steps(script);
@@ -103,7 +103,7 @@ fn strikes() {
 
 #[test]
 fn networks() {
-    // Half of six sessions, and after a restart the other half.
+    // A network that has half of all sessions can get the other half after a restart.
     shows(
         &[Known::Networks],
         "session/1/network",
@@ -278,7 +278,7 @@ fn unanswered() {
 
 #[test]
 fn shares_decided_anew() {
-    // mo mutes bo as the owner of a room, and moderates the server later.
+    // mo mutes bo as the owner of a room, and becomes a moderator of the server later.
     shows(
         &[Known::SharesDecidedAnew],
         "author/mute/2/bo",

@@ -1,5 +1,5 @@
-//! Owns the real store as the shelf of a state, so that what a state is rebuilt from has been in SQLite. Used by the
-//! proof. What retention removes stays in the file: the state alone is told.
+//! Owns the real store as a [`Shelf`], so that a state is rebuilt from SQLite. Used by the proof. Never removes old
+//! messages from the file: only the state is told about retention.
 
 use super::state::Shelf;
 use tcp_chat_protocol::{RequestId, Seq};
@@ -8,7 +8,7 @@ use tcp_chatd::settings::{Durability, History, MaxBytes};
 use tcp_chatd::store::Store;
 
 pub(crate) struct Sqlite {
-    /// `None` only while it is opened again.
+    /// `None` only while the file is reopened.
     store: Option<Store>,
     found: Option<Found>,
     history: History,
@@ -42,7 +42,7 @@ impl Shelf for Sqlite {
     }
 
     fn found(&mut self) -> Found {
-        // Which log it is, is random.
+        // The identity of the log is random.
         let of_no_log = |found: Found| Found { log: tcp_chatd::chat::LogId::default(), ..found };
         if let Some(found) = self.found.take() {
             return of_no_log(found);

@@ -1,5 +1,5 @@
-//! Owns one of the states: a chat, what keeps its writes, and the connections that it has. Used by the proof and by the
-//! fuzz target. It does with a turn what the hub does. Never decides what a turn has in it.
+//! Owns one of the three states: a chat, its store and its connections. It applies a turn as the hub does. Used by the
+//! proof and by the fuzz target. Never decides which inputs a turn has.
 
 use super::disk::{Disk, DiskPast};
 use super::known::Known;
@@ -14,15 +14,15 @@ use tcp_chatd::chat::{
 };
 use tcp_chatd::settings::Settings;
 
-/// What keeps the writes of a state.
+/// The store of a state.
 pub(crate) trait Shelf {
     fn write(&mut self, writes: Writes);
-    /// What the state is rebuilt from. For the real store the file is closed and opened.
+    /// The snapshot that the state is rebuilt from. The real store closes and reopens its file.
     fn found(&mut self) -> Found;
     fn sent(&mut self, session: SessionId, id: &RequestId) -> Option<(ConversationId, Seq)>;
-    /// Retention: every message below this number goes.
+    /// Retention: removes every message below this number.
     fn forget(&mut self, oldest: Seq);
-    /// All is written anew, after the store has failed.
+    /// Writes everything again, after the store has failed.
     fn replace(&mut self, found: Found);
 }
 
@@ -48,20 +48,20 @@ impl Shelf for Disk {
     }
 }
 
-/// What goes wrong or differently in this process alone.
+/// Faults and delays of this process alone.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Faults {
     /// The store cannot be written.
     pub(crate) is_full: bool,
     /// The store cannot be read.
     pub(crate) is_blind: bool,
-    /// So many steps of slow work are all that this machine does in a turn.
+    /// The machine does only this many steps of slow work in a turn.
     pub(crate) slice: Option<usize>,
-    /// It has not come to its retention yet.
+    /// It puts off its retention.
     pub(crate) keeps_longer: bool,
 }
 
-/// What a turn came to for those who are connected.
+/// The connections that logged in or were closed in a turn.
 #[derive(Debug, Default)]
 pub(crate) struct Came {
     pub(crate) logged_in: Vec<ConnectionId>,
@@ -145,7 +145,7 @@ impl State {
             Input::Read(on, bytes) => self.apply(on, Command::Read(bytes)),
             Input::Ask(on, id, ask) => self.apply(on, Command::Ask(id, ask)),
             Input::Refused(on, refusal) => self.apply(on, Command::Refused(refusal)),
-            // Refused or not: the states show whether all decided the same.
+            // A refusal is fine: the facts show whether all states decided the same.
             Input::Act(uid, act) => drop(self.chat.operate(uid, act)),
             Input::Wish(uid, wish) => drop(self.chat.grant(uid, wish)),
             Input::Retain(oldest, of) if self.faults.keeps_longer => self.put_off = Some((oldest, of)),
@@ -205,8 +205,8 @@ impl State {
         }
     }
 
-    /// The process ends and another begins, with the same store. The connections are there again before the next
-    /// turn: what a cluster would have of other nodes.
+    /// The process ends, and another one starts with the same store. The connections come back before the next turn:
+    /// in a cluster they would belong to other nodes.
     pub(crate) fn rebuild(&mut self) {
         self.recover();
         let mut found = self.shelf.found();
@@ -227,10 +227,10 @@ impl State {
         }
         while self.chat.sweep_on(usize::MAX) {}
         let closed = self.end().closed;
-        assert!(closed.is_empty(), "nobody is closed by a restart: {closed:?}");
+        assert!(closed.is_empty(), "a restart closes no connection: {closed:?}");
     }
 
-    /// What is true of the server here, but for what is known to differ.
+    /// The facts of this state, without those that are known to differ.
     pub(crate) fn facts(&self) -> Facts {
         let mut facts = self.chat.facts();
         facts.retain(|path, _| !self.known.iter().any(|known| known.hides(path)));
@@ -252,7 +252,7 @@ fn resume(token: [u8; 32]) -> Ask {
     Ask::Login { login: Box::new(login), fresh, resumes: Some(token), proof: Proof::NotNeeded }
 }
 
-/// The settings, small where a limit is the state's, and none where it is known to differ.
+/// Small limits where a limit is a fact of the state, and no limit where it is known to differ.
 fn rules(known: &[Known]) -> Rules {
     let is_known = |what| known.contains(&what);
     let mut rules = Rules::from(&Settings::default());

@@ -1,5 +1,5 @@
-//! Owns what the property draws: steps of every kind, of few names and rooms, so that they meet. Used by the proof.
-//! Never avoids what is known to differ: the recorder does.
+//! Owns the strategies of the properties: steps of every kind, with few names and rooms, so that they interact. Used by
+//! the proof. Never avoids a known difference: the recorder does.
 
 use super::known::DAY_MS;
 use super::recorder::{ENCODED, REBUILT, SLOTS, STEADY, Step};
@@ -103,7 +103,7 @@ fn wire_action() -> impl Strategy<Value = String> {
     act().prop_map(|(op, data)| format!(r#"{{"op":"{op}","data":{{{data}}}}}"#))
 }
 
-/// The same action as the control socket has it; some have no such form, and are skipped by the recorder.
+/// A line of the control socket. The recorder ignores the invalid ones.
 fn operator() -> impl Strategy<Value = String> {
     let action = act().prop_map(|(op, data)| {
         let data = if op.ends_with("BAN") { data.replace("\"user\"", "\"whom\"") } else { data };
@@ -125,8 +125,8 @@ fn operator() -> impl Strategy<Value = String> {
     prop_oneof![2 => action, 2 => user, 1 => other]
 }
 
-/// Sequences: users are there already, with rooms and a password. In some nobody says anything, so that rooms are
-/// empty as soon as their members have left.
+/// Sequences that begin with four users, some rooms and a password. Half of them have no messages, so that rooms are
+/// removed as soon as their members have left.
 pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let line = |slot, line: &str| Step::Line(slot, line.to_owned());
     let here = vec![
@@ -154,7 +154,7 @@ pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     })
 }
 
-/// One connection speaks in two rooms in one turn, and asks something in between.
+/// One connection writes to two rooms in one turn, with queries in between.
 fn burst() -> impl Strategy<Value = Vec<Step>> {
     let said = prop_oneof![
         2 => select(&["lobby", "ops"][..])

@@ -1,8 +1,8 @@
-//! Owns a recorded turn and its encoded form: one line of JSON. Requests stand in it as the wire has them, operators'
-//! actions as the control socket has them. What the proposer of a turn has found out stands beside them: proofs, and
-//! hashes of secrets. Used by the proof and by the fuzz target. Never applies a turn.
+//! Owns a recorded turn and its encoded form: one line of JSON. It contains requests as on the wire, operators' actions as
+//! on the control socket, and the results of the proposer: proofs of identity, and hashes of secrets. Used by the proof
+//! and by the fuzz target. Never applies a turn.
 //!
-//! There is one moment in the encoded form, and no clock of a process.
+//! The encoded form has one time, and no monotonic clock.
 
 use super::known::Known;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ pub(crate) enum Input {
     Refused(ConnectionId, Refusal),
     Act(u32, Act),
     Wish(u32, UserWish),
-    /// Every message below this number is removed, the oldest messages of these conversations among them.
+    /// Retention removed every message below this number. These conversations lost messages.
     Retain(Seq, Vec<ConversationId>),
     /// Other settings.
     Policy(Policy),
@@ -45,7 +45,7 @@ pub(crate) struct Policy {
 pub(crate) struct Turn {
     pub(crate) now: Now,
     pub(crate) inputs: Vec<Input>,
-    /// How many steps of slow work it takes on; `None`: all that there is.
+    /// At most this many steps of slow work are done; `None`: all of them.
     pub(crate) steps: Option<usize>,
 }
 
@@ -57,7 +57,7 @@ impl Turn {
     }
 }
 
-/// `None`: it is none of the state's business, so it is not in the log.
+/// `None`: the input does not change the state, so the log does not contain it.
 fn encode_input(input: &Input, known: &[Known]) -> Option<Value> {
     let is_query =
         |ask: &Ask| matches!(ask, Ask::Ping | Ask::Who(_) | Ask::Rooms | Ask::History(_) | Ask::Search(_));
@@ -108,7 +108,7 @@ fn encode_input(input: &Input, known: &[Known]) -> Option<Value> {
     })
 }
 
-/// A request as a line of the wire has it.
+/// A request as on the wire.
 fn request(id: Option<&RequestId>, ask: &Ask) -> Value {
     let (op, data) = match ask {
         Ask::Login { login, .. } => {
@@ -168,7 +168,7 @@ fn with_id(id: Option<&RequestId>, op: &str, data: Value) -> Value {
     json!({"op": op, "data": data, "id": id})
 }
 
-/// The data of an action of the wire.
+/// The data of a moderation action on the wire.
 fn action(act: &Act) -> Value {
     let room = |room: &Option<Place>| room.as_ref().map(place);
     match act {
@@ -190,7 +190,7 @@ fn action(act: &Act) -> Value {
     }
 }
 
-/// An action as the control socket has it.
+/// A moderation action as on the control socket.
 fn control(act: &Act) -> Control {
     let room = |room: &Option<Place>| room.as_ref().map(place);
     match act.clone() {
@@ -211,7 +211,7 @@ fn control(act: &Act) -> Control {
     }
 }
 
-/// What changes users, as the control socket has it; and the code that the proposer has made.
+/// A change of users as on the control socket, and the code that the proposer has made.
 fn control_of_wish(wish: &UserWish) -> (Control, Option<Code>) {
     let is_for_certificate = |code: &Code| matches!(code.gives, Gives::Certificate);
     let shown = |c: &Certificate| ClientCertificate {
@@ -261,7 +261,7 @@ fn encode_certificate(certificate: &Certificate) -> Value {
     json!({"key": key.to_string(), "name": name, "until": until, "revoked": revoked})
 }
 
-/// A name that is none points at nothing, in whatever spelling.
+/// The spelling of a text that cannot be a name is not kept: it points at nothing.
 fn place(place: &Place) -> String {
     place.0.as_ref().map(Name::to_string).unwrap_or_default()
 }

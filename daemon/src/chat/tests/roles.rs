@@ -223,3 +223,42 @@ fn an_empty_room_goes_with_its_last_grant() {
         assert_eq!(rooms(&world), 1, "{role}");
     }
 }
+
+#[test]
+fn a_restart_ends_what_making_a_room_private_had_begun() {
+    // `nob` may be in it only while it is public.
+    let (mut world, _, _) = room_with("nob", false);
+    world.sweeps = false;
+    world.operates(r#"{"op":"ROOM","data":{"room":"ops","private":true}}"#).unwrap();
+    world.sweeps = true;
+    world.restarts();
+    assert_eq!(
+        world.memberships().into_keys().filter(|(_, room)| room == "ops").count(),
+        1,
+        "bo alone may be in it"
+    );
+    let (nob, bo) = (world.resumes("nob", None), world.resumes("bo", None));
+    world.skips(&[nob, bo]);
+    world.sends(bo, r#"{"op":"MSG","data":{"room":"ops","msg":"a secret"}}"#);
+    assert!(world.hears(bo)[0].starts_with("MSG "));
+    assert!(world.hears(nob).is_empty());
+}
+
+#[test]
+fn an_empty_room_goes_with_its_last_grant() {
+    for role in ["none", "owner"] {
+        let mut world = World::new(|_| {});
+        world.proven = vec!["op"];
+        let op = world.login("op");
+        world.sends(op, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
+        world.sends(op, r#"{"op":"GRANT","data":{"user":"bo","role":"member","room":"ops"}}"#);
+        world.sends(op, r#"{"op":"LEAVE","data":{"room":"ops"}}"#);
+        let rooms = |world: &World| world.chat.counts().rooms;
+        assert_eq!(rooms(&world), 2, "the grant is to outlive its members");
+        let line = format!(r#"{{"op":"GRANT","data":{{"user":"bo","role":"{role}","room":"ops"}}}}"#);
+        world.operates(&line).unwrap();
+        assert_eq!(rooms(&world), 1, "{role}");
+        world.restarts();
+        assert_eq!(rooms(&world), 1, "{role}");
+    }
+}
