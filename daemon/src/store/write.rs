@@ -109,7 +109,14 @@ impl Store {
             Place::File(path) if path.exists() => {
                 let place = Place::File(path);
                 place.check_not_alone()?;
-                schema::check(&place, remembered::foreign_wal(&place).is_none())
+                // SQLite would make what does not lie beside the store, and leave it there.
+                let is_alone = || remembered::foreign_wal(&place).is_some() || !place.has_wal();
+                let was_alone = is_alone();
+                schema::check(&place, !was_alone).or_else(|why| match was_alone && !is_alone() {
+                    // A daemon began meanwhile.
+                    true => schema::check(&place, true),
+                    false => Err(why),
+                })
             }
             place => place.check_not_alone().map(|()| Checked::default()),
         }

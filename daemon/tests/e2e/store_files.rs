@@ -208,3 +208,24 @@ fn a_backup_that_is_moved_over_the_store_is_what_the_restart_finds() {
         assert!(!checked.err.contains("chat.db-wal"), "{}", checked.err);
     }
 }
+
+#[test]
+fn a_check_leaves_nothing_beside_a_restored_store() {
+    let mut daemon = Daemon::with(ADMIN);
+    daemon.login("ana").says("kept");
+    let (data, backup) = (daemon.folder().join("data"), daemon.folder().join("backup.db"));
+    let copied = run(daemon.folder(), &["backup", backup.to_str().unwrap()], "");
+    assert_eq!(copied.code, Some(0), "{}", copied.err);
+    daemon.signal("TERM");
+    daemon.ended();
+    std::fs::remove_dir_all(&data).unwrap();
+    std::fs::create_dir(&data).unwrap();
+    std::fs::rename(backup, data.join("chat.db")).unwrap();
+    let checked = run(daemon.folder(), &["check"], "");
+    assert_eq!(checked.code, Some(0), "{}{}", checked.out, checked.err);
+    assert!(checked.out.contains("chat.db: fine"), "{}", checked.out);
+    let left: Vec<_> = std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["chat.db"]);
+    daemon.start_again();
+    assert_eq!(texts(&mut daemon.login("bo")), ["kept"]);
+}
