@@ -1,12 +1,7 @@
-//! Owns TLS on one socket: an idle connection holds its keys and no buffer. The connection reads and
-//! writes through it as through any stream; `records` has the step between bytes and records. Never
-//! knows what the bytes mean.
-//!
-//! `tokio-rustls` would do the same with a read buffer of 4 KiB for each connection, for as long as
-//! it lasts: half of what an idle connection costs. Here bytes land in buffers of the thread, and a
-//! connection keeps only what is incomplete (a record's beginning) or refused by the kernel.
+//! Owns the socket and the TLS state of one connection, and makes them a stream. `records` does the step
+//! between bytes and records.
 
-use super::records::{Sealed, Wish, process};
+use super::records::{Outgoing, Sealed, process};
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::server::UnbufferedServerConnection;
@@ -34,17 +29,34 @@ thread_local! {
     static SEALED: RefCell<Sealed> = const { RefCell::new(Sealed::EMPTY) };
 }
 
-/// Why there is no TLS.
+/// Why a handshake did not complete.
 #[derive(Debug)]
-pub(super) enum NoTls {
-    /// The peer went away without a byte: it only looked whether somebody listens.
+pub enum HandshakeError {
+    /// The peer closed the connection before its first byte, as the health check of a load balancer does.
     Silent(io::Error),
-    /// The peer said something, and it was no handshake, or not one that is wanted.
+    /// The peer sent something that is no acceptable handshake, or the connection broke during it.
     Failed(io::Error),
 }
 
-/// TLS on a socket.
-pub(super) struct TlsStream {
+impl std::fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Silent(_) => f.write_str("the peer closed the connection before its first byte"),
+            Self::Failed(_) => f.write_str("the TLS handshake failed"),
+        }
+    }
+}
+
+impl std::error::Error for HandshakeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Silent(error) | Self::Failed(error) => Some(error),
+        }
+    }
+}
+
+/// TLS on a socket, as the server.
+pub struct TlsStream {
     socket: TcpStream,
     tls: UnbufferedServerConnection,
     /// Ciphertext that is no whole record yet.
@@ -63,21 +75,23 @@ pub(super) struct TlsStream {
 }
 
 impl TlsStream {
-    /// Shakes hands as a server.
+    /// Performs the handshake as the server. It has no time limit of its own.
     ///
     /// # Errors
-    /// The peer does not speak TLS as `config` wants it, in which case it was sent an alert; or the
-    /// socket failed.
-    pub(super) async fn accept(config: Arc<ServerConfig>, socket: TcpStream) -> Result<Self, NoTls> {
-        let mut has_spoken = false;
-        let shaken = Self::shake_hands(config, socket, &mut has_spoken).await;
-        shaken.map_err(|why| if has_spoken { NoTls::Failed(why) } else { NoTls::Silent(why) })
+    /// [`HandshakeError::Silent`] if the peer closed the connection before its first byte. [`HandshakeError::Failed`]
+    /// if the peer does not speak TLS as `config` demands (it was sent an alert), or if the socket failed.
+    pub async fn accept(config: Arc<ServerConfig>, socket: TcpStream) -> Result<Self, HandshakeError> {
+        let mut has_received = false;
+        let result = Self::handshake(config, socket, &mut has_received).await;
+        result.map_err(|error| {
+            if has_received { HandshakeError::Failed(error) } else { HandshakeError::Silent(error) }
+        })
     }
 
-    async fn shake_hands(
+    async fn handshake(
         config: Arc<ServerConfig>,
         socket: TcpStream,
-        has_spoken: &mut bool,
+        has_received: &mut bool,
     ) -> io::Result<Self> {
         let tls = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;
         let mut stream = Self {
@@ -103,10 +117,10 @@ impl TlsStream {
                 Err(why) if why.kind() == io::ErrorKind::Interrupted => continue,
                 arrived => drop(arrived?),
             }
-            *has_spoken = true;
+            *has_received = true;
             let unread = &mut stream.unread.0;
             let keep = |data: &[u8]| unread.extend_from_slice(data);
-            let done = process(&mut stream.tls, &mut arrived, &mut sealed, Wish::Nothing, keep);
+            let done = process(&mut stream.tls, &mut arrived, &mut sealed, Outgoing::Nothing, keep);
             stream.unsent.0.extend_from_slice(sealed.filled());
             sealed.clear();
             poll_fn(|cx| stream.poll_unsent(cx)).await?;
@@ -118,23 +132,27 @@ impl TlsStream {
         Ok(stream)
     }
 
-    /// The peer is logged in: what it sends from now on holds no secret of its own.
-    pub(super) fn is_logged_in(&mut self) {
+    /// Ends the wiping of plaintext. Until this call, decrypted bytes are wiped from the thread's buffer as soon as
+    /// the reader has them: before the login they may contain a password.
+    pub fn stop_wiping(&mut self) {
         self.wiping = false;
     }
 
-    /// Bytes that the kernel took, ever.
-    pub(super) fn written(&self) -> u64 {
+    /// Bytes of ciphertext that the kernel accepted since the connection began.
+    #[must_use]
+    pub fn bytes_written(&self) -> u64 {
         self.written
     }
 
-    /// Is it TLS 1.3? If not, 1.2.
-    pub(super) fn is_1_3(&self) -> bool {
+    /// True for TLS 1.3, false for TLS 1.2.
+    #[must_use]
+    pub fn is_tls_1_3(&self) -> bool {
         self.tls.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3)
     }
 
-    /// The certificates that the peer has shown, verified; its own first.
-    pub(super) fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
+    /// The certificates that the peer presented and rustls verified; its own is the first.
+    #[must_use]
+    pub fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
         self.tls.peer_certificates()
     }
 
@@ -174,7 +192,7 @@ impl TlsStream {
     }
 
     /// Seals and hands over.
-    fn seal(&mut self, cx: &mut Context<'_>, wish: Wish<'_>) -> io::Result<()> {
+    fn seal(&mut self, cx: &mut Context<'_>, wish: Outgoing<'_>) -> io::Result<()> {
         SEALED.with_borrow_mut(|sealed| {
             sealed.clear();
             // Only whole records hold plaintext, and there are none.
@@ -212,7 +230,7 @@ impl TlsStream {
                     buf.put_slice(now);
                     unread.extend_from_slice(later);
                 };
-                let done = process(&mut self.tls, arrived, sealed, Wish::Nothing, keep);
+                let done = process(&mut self.tls, arrived, sealed, Outgoing::Nothing, keep);
                 let consumed = done.as_ref().map_or(filled, |done| done.consumed);
                 self.incomplete = arrived.get(consumed..).unwrap_or_default().into();
                 if self.wiping {
@@ -267,7 +285,7 @@ impl AsyncWrite for TlsStream {
         let this = self.get_mut();
         ready!(this.poll_unsent(cx))?;
         let now = data.get(..WRITE_BYTES).unwrap_or(data);
-        this.seal(cx, Wish::Data(now))?;
+        this.seal(cx, Outgoing::Data(now))?;
         Poll::Ready(Ok(now.len()))
     }
 
@@ -278,7 +296,7 @@ impl AsyncWrite for TlsStream {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if !std::mem::replace(&mut this.said_goodbye, true) {
-            this.seal(cx, Wish::Goodbye)?;
+            this.seal(cx, Outgoing::CloseNotify)?;
         }
         ready!(this.poll_unsent(cx))?;
         Pin::new(&mut this.socket).poll_shutdown(cx)
