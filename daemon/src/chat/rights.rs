@@ -133,8 +133,8 @@ pub(super) fn on_server(granted: Granted, is_proven: bool) -> (Option<Role>, Ran
 }
 
 /// Role and rank in a room: what was granted there counts before what was granted on the server;
-/// but who keeps order on the server keeps it in every room, and who may only read on the server only reads in
-/// every room, in its own ones too. A private room is for those who were granted something.
+/// but moderators and owners of the server are that in every room, and a user who is read-only on the server is
+/// that in the rooms that it owns. A private room is for users who were granted a role in it.
 pub(super) fn in_room(granted: Granted, is_proven: bool, is_private: bool) -> (Option<Role>, Rank) {
     let Granted { server, room } = if is_proven { granted } else { Granted::default() };
     let keeps_order = server >= Some(Role::Moderator);
@@ -144,8 +144,9 @@ pub(super) fn in_room(granted: Granted, is_proven: bool, is_private: bool) -> (O
         None if is_private => None,
         None => Some(server.unwrap_or(Role::Member)),
     };
-    let most = if server == Some(Role::ReadOnly) { Role::ReadOnly } else { Role::Owner };
-    let role = role.map(|role| role.min(most));
+    // Opening a room makes its owner; that must not lift what an operator has set.
+    let is_capped = server == Some(Role::ReadOnly) && role == Some(Role::Owner);
+    let role = if is_capped { Some(Role::ReadOnly) } else { role };
     let there = rank(room, Rank::RoomModerator, Rank::RoomOwner);
     (role, rank(server, Rank::ServerModerator, Rank::ServerOwner).max(there))
 }
@@ -174,8 +175,8 @@ mod tests {
             (None, Some(Moderator), Some(Moderator), Some(Moderator), RoomModerator),
             (None, Some(Owner), Some(Owner), Some(Owner), RoomOwner),
             (Some(ReadOnly), None, Some(ReadOnly), None, Nobody),
-            (Some(ReadOnly), Some(Member), Some(ReadOnly), Some(ReadOnly), Nobody),
-            (Some(ReadOnly), Some(Moderator), Some(ReadOnly), Some(ReadOnly), RoomModerator),
+            (Some(ReadOnly), Some(Member), Some(Member), Some(Member), Nobody),
+            (Some(ReadOnly), Some(Moderator), Some(Moderator), Some(Moderator), RoomModerator),
             (Some(ReadOnly), Some(Owner), Some(ReadOnly), Some(ReadOnly), RoomOwner),
             (Some(Member), Some(ReadOnly), Some(ReadOnly), Some(ReadOnly), Nobody),
             (Some(Moderator), None, Some(Moderator), Some(Moderator), ServerModerator),
