@@ -97,12 +97,12 @@ fn free(files: &Files) -> u64 {
 }
 
 impl Store {
-    /// Could a message be kept? To be asked before a store is used again that was full.
+    /// Could a message be kept? To be asked before a store is used again that was full, after [`Store::probe`].
     ///
     /// # Errors
     /// There is no room on the disk.
     pub fn check_room(&mut self) -> Result<(), StoreError> {
-        if self.has_room()? || (self.make_room() && self.has_room()?) {
+        if self.has_room()? {
             return Ok(());
         }
         self.index_gives_room(true);
