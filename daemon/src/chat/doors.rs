@@ -307,8 +307,9 @@ impl Chat {
         let has_messages = conversation.head > 0 && conversation.head >= self.oldest;
         match &conversation.kind {
             ConversationKind::Room(name) => {
-                let stays = has_messages || self.is_configured(name);
-                if stays || self.book.holds(id) || !conversation.members.is_empty() {
+                // What costs most is asked last.
+                let stays = has_messages || !conversation.members.is_empty() || self.book.holds(id);
+                if stays || self.is_configured(name) {
                     return;
                 }
             }
