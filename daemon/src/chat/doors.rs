@@ -173,7 +173,7 @@ impl Chat {
 
     /// The same where it is known that it may be opened.
     fn open_allowed(&mut self, name: &Name, user: &Name, is_proven: bool, address: IpAddr) -> ConversationId {
-        let room = self.conversations.open_anyway(name);
+        let room = self.conversations.open_configured(name);
         if !is_this_host(address) {
             self.room_shares.add(room, address);
         }
