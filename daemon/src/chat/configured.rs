@@ -65,7 +65,7 @@ impl Chat {
         let names: Vec<_> = self.rules.configured_rooms().cloned().collect();
         for name in names {
             if self.conversations.room(&name).is_none() {
-                let room = self.conversations.open_anyway(&name);
+                let room = self.conversations.open_configured(&name);
                 self.turn.writes.conversations.push((room, ConversationKind::Room(name)));
             }
         }

@@ -173,7 +173,7 @@ impl Chat {
 
     /// The same where it is known that it may be opened.
     fn open_allowed(&mut self, name: &Name, user: &Name, is_proven: bool, address: IpAddr) -> ConversationId {
-        let room = self.conversations.open_anyway(name);
+        let room = self.conversations.open_configured(name);
         if !is_this_host(address) {
             self.room_shares.add(room, address);
         }
@@ -307,8 +307,9 @@ impl Chat {
         let has_messages = conversation.head > 0 && conversation.head >= self.oldest;
         match &conversation.kind {
             ConversationKind::Room(name) => {
-                let stays = has_messages || self.is_configured(name);
-                if stays || self.book.holds(id) || !conversation.members.is_empty() {
+                // What costs most is asked last.
+                let stays = has_messages || !conversation.members.is_empty() || self.book.holds(id);
+                if stays || self.is_configured(name) {
                     return;
                 }
             }

@@ -191,11 +191,11 @@ impl Conversations {
         if let Some(other) = self.twin(name).and_then(|id| self.get(id)?.room()) {
             return Err(LooksLike(other.clone()));
         }
-        Ok(self.open_anyway(name))
+        Ok(self.open_configured(name))
     }
 
     /// Opens a room, whatever looks like it.
-    pub(super) fn open_anyway(&mut self, name: &Name) -> ConversationId {
+    pub(super) fn open_configured(&mut self, name: &Name) -> ConversationId {
         self.last += 1;
         let id = ConversationId(self.last);
         self.put(id, ConversationKind::Room(name.clone()), 0);

@@ -237,8 +237,8 @@ impl Chat {
         for (id, head) in self.turn.heads.drain(..).rev() {
             self.conversations.set_head(id, head);
         }
-        // Whoever has entered a room in this turn sees it from a number on that is none any more: of the other rooms
-        // no number is above the head.
+        // A room that was entered in this turn is seen from a number that is given back. The numbers from which the
+        // session sees its other rooms are not above the head.
         for session in std::mem::take(&mut self.turn.entered) {
             let Some(session) = self.sessions.get_mut(session) else { continue };
             for (_, since) in &mut session.rooms {

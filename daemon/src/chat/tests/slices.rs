@@ -180,18 +180,18 @@ fn who_is_sent_away_cannot_act_hear_or_come_back_while_its_rooms_are_left() {
         act(&mut world, &cy);
         assert!(world.chat.is_sweeping(), "{what}");
         let head = world.chat.counts().head;
-        for n in 0..3 {
-            assert_eq!(world.hears(cy[n]), ["NOTICE KICKED", "(closed: kicked)"], "{what}");
+        for (n, who) in cy.iter().enumerate() {
+            assert_eq!(world.hears(*who), ["NOTICE KICKED", "(closed: kicked)"], "{what}");
             for line in [
                 r#"{"op":"MSG","data":{"room":"room3","msg":"x"}}"#,
                 r#"{"op":"JOIN","data":{"room":"another"}}"#,
                 r#"{"op":"HISTORY","data":{"room":"room3"}}"#,
                 r#"{"op":"LOGIN","data":{"name":"somebody"}}"#,
             ] {
-                world.sends(cy[n], line);
+                world.sends(*who, line);
             }
             world.sends(by, r#"{"op":"MSG","data":{"room":"room3","msg":"secret"}}"#);
-            assert!(world.hears(cy[n]).is_empty(), "{what}");
+            assert!(world.hears(*who).is_empty(), "{what}");
             let again = world.resumes(&format!("cy{n}"), None);
             let refused = world.hears(again);
             assert!(refused[0].starts_with("ERROR_MSG"), "{what}: {refused:?}");
@@ -202,7 +202,7 @@ fn who_is_sent_away_cannot_act_hear_or_come_back_while_its_rooms_are_left() {
         assert!(!world.hears(by)[0].contains("cy"), "{what}");
         // The daemon ends in between, or not.
         let mut restarted = rooms(0, 0, 0).0;
-        std::mem::swap(&mut restarted.disk, &mut world.disk.clone());
+        restarted.disk = world.disk.clone();
         restarted.restarts();
         is_kept(&restarted);
         assert!(restarted.memberships().is_empty() && restarted.chat.found().sessions.len() == 2, "{what}");
