@@ -3,6 +3,7 @@
 //! store fails, and when the daemon ends. Never writes a message.
 
 use super::files::Files;
+use super::index_files;
 use super::shared::Shared;
 use super::wal::{self, Checkpoints};
 use super::{Store, StoreError, remembered, schema};
@@ -114,7 +115,14 @@ impl Store {
             return Err(why);
         }
         if !place.is_memory() {
-            log.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(error)?;
+            let cut = || log.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(error);
+            match cut() {
+                // The index may have taken the room for the copy; a start makes it again.
+                Err(StoreError::Full { .. }) => {
+                    index_files::give_back(&self.shared.index).and_then(|()| cut())
+                }
+                done => done,
+            }?;
         }
         schema::keep_wal(&log, false).map_err(error)?;
         log.close().map_err(|(_, e)| error(e))

@@ -11,6 +11,10 @@ use std::path::PathBuf;
 const LEAST: u64 = 16;
 const MOST: u64 = 1_000;
 
+/// One slice may merge all that the index has: it writes as much to the write-ahead log, and as much again to the
+/// file. Of a large index FTS5 merges small parts, so no more than this is kept free for it, in bytes.
+const MERGES: u64 = 16 << 20;
+
 /// What the index does next, by what it leaves free on the disk: for a turn of many messages, and what that leaves.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Next {
@@ -26,16 +30,25 @@ impl Next {
             Self::Shrinks => 2 * room::RESERVE,
         }
     }
+
+    /// What a merge of so many bytes may write.
+    fn merges(self, bytes: u64) -> u64 {
+        match self {
+            Self::Grows => 2 * bytes,
+            Self::Shrinks => bytes,
+        }
+    }
 }
 
 /// Has the disk room for that? The copy of the index's write-ahead log may need as much as that has: then it is
 /// copied first.
 pub(super) fn has_room(place: &Place, index: &Connection, next: Next) -> bool {
     let files = place.files();
-    let Some(wal) = files.get(1) else { return true };
+    let [file, wal, ..] = files.as_slice() else { return true };
+    let bytes = |path: &PathBuf| path.metadata().map_or(0, |data| data.len());
     let has_room = || {
-        let wal = wal.metadata().map_or(0, |wal| wal.len());
-        place::free(&place.folder()).is_none_or(|room| room >= next.leaves() + wal)
+        let needs = next.leaves() + bytes(wal) + next.merges(bytes(file).min(MERGES));
+        place::free(&place.folder()).is_none_or(|room| room >= needs)
     };
     let cut = || index.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).is_ok();
     has_room() || (cut() && has_room())

