@@ -129,6 +129,7 @@ impl World {
     /// The turn ends, and time goes on.
     fn ends(&mut self, rest: &[u8]) {
         while self.chat.expire(2) {}
+        while self.chat.sweep_on(2) {}
         let Outcome { writes, mut effects } = self.chat.end();
         let chunks: Vec<_> = writes.chunks.iter().map(|c| (c.first, c.last)).collect();
         if self.failing || (self.full && !writes.is_empty()) {
@@ -171,6 +172,9 @@ impl World {
         let one = |c: &ConnectionId| {
             assert!(c.0 <= self.connections && !self.closing.contains(c), "{effect:?} after the end");
         };
+        // Of a session that has ended the rooms are left in slices: until then its outbox, which is closed, is
+        // offered what is said there, and takes nothing.
+        let listed = |c: &ConnectionId| assert!(c.0 <= self.connections, "{effect:?}");
         match effect {
             Effect::Line(c, _) | Effect::IfKept(c, ..) | Effect::Read(c, _) | Effect::LoggedIn(c, ..) => {
                 one(c)
@@ -179,9 +183,9 @@ impl World {
             Effect::Chunk { index, to, own } => {
                 let (first, last) = chunks[*index];
                 assert!(own.iter().all(|o| first <= o.seq && o.seq <= last));
-                to.iter().for_each(one);
+                to.iter().for_each(listed);
             }
-            Effect::Event { to, except, .. } => to.iter().filter(|c| Some(**c) != *except).for_each(one),
+            Effect::Event { to, except, .. } => to.iter().filter(|c| Some(**c) != *except).for_each(listed),
             Effect::Barred(_) | Effect::Slow(..) => {}
             Effect::Close(c, _) => assert!(self.closing.insert(*c), "closed twice"),
         }

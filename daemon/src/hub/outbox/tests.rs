@@ -210,3 +210,18 @@ fn a_reader_that_is_behind_in_many_rooms_costs_the_same_for_each_message() {
     let (few, many) = (steps_for(100), steps_for(1_000));
     assert!(few > 0 && many <= 12 * few, "{few} steps for 100 rooms, {many} for 1,000");
 }
+
+#[test]
+fn after_its_end_nothing_comes_whatever_is_offered() {
+    let outbox = Outbox::new(BOUND);
+    let _ = outbox.logged_in(SessionId(1));
+    let _ = outbox.push(Item::Line(b"before\n".to_vec()));
+    let _ = outbox.close(Closed::By(Closing::Kicked));
+    // As long as its session is noted in rooms it is offered what is said there.
+    assert!(!outbox.offer(&chunk(1, 1, 1, 0), Vec::new()).1);
+    assert!(!outbox.push_unhurried(&Arc::from(&b"presence\n"[..])));
+    let _ = outbox.push(Item::Line(b"after\n".to_vec()));
+    assert_eq!(outbox.bytes(), 7);
+    assert!(matches!(&take(&outbox, usize::MAX)[..], [Item::Line(line)] if line == b"before\n"));
+    assert!(take(&outbox, usize::MAX).is_empty());
+}
