@@ -29,6 +29,8 @@ pub fn page() -> std::io::Result<Vec<u8>> {
     clap_mangen::Man::new(command.clone()).render(&mut page)?;
     command.build();
     for verb in command.get_subcommands().filter(|c| c.get_name() != "help") {
+        // The options of all commands stand above.
+        let verb = verb.clone().mut_args(|arg| if arg.is_global_set() { arg.hide(true) } else { arg });
         let man = clap_mangen::Man::new(verb.clone());
         page.extend(format!(".SH \"{}\"\n", verb.get_name().to_uppercase()).bytes());
         man.render_description_section(&mut page)?;

@@ -24,11 +24,15 @@ Files: $XDG_CONFIG_HOME/tcp-chat/config.toml holds defaults for all options and 
 servers that were joined; $XDG_STATE_HOME/tcp-chat holds sessions, so that a client that is
 started again goes on where it was.";
 
+/// Where there is no command.
+const CHAT: &str = "Options of the chat";
+
+/// clap breaks its lines.
 const LINES: &str = "\
-Without a command, on a terminal: the full-screen chat (F1 or /help shows its keys). Otherwise, and
-with --line, lines from standard input are sent, and messages are printed. Where standard input is a
-terminal, or with --commands, a line that begins with / is a command (/help lists them), and // begins
-a line with one slash. From a pipe or a file every line is text. Empty lines are skipped. Whatever else
+Without a command, on a terminal: the full-screen chat (F1 or /help shows its keys). Otherwise, and \
+with --line, lines from standard input are sent, and messages are printed. Where standard input is a \
+terminal, or with --commands, a line that begins with / is a command (/help lists them), and // begins \
+a line with one slash. From a pipe or a file every line is text. Empty lines are skipped. Whatever else \
 is not sent is named, and makes the exit code non-zero.";
 
 /// The terminal and script client of tcp-chatd.
@@ -36,8 +40,8 @@ is not sent is named, and makes the exit code non-zero.";
 #[command(name = "tcp-chat-cli", version, about, after_help = EXAMPLES, after_long_help = format!("{LINES}\n\n{EXAMPLES}"))]
 #[command(max_term_width = 100)]
 pub struct Cli {
-    /// HOST, HOST:PORT, the tcps:// line of an invitation, or - to read that line from standard input:
-    /// so one with a code in it belongs, since others see command lines
+    /// HOST, HOST:PORT, or the tcps:// line of an invitation; - reads that line from standard input. Use -
+    /// for a line with a code in it: others on this machine can see command lines
     /// [default: localhost:3000]
     #[arg(value_name = "SERVER", env = "TCP_CHAT_SERVER")]
     pub server: Option<String>,
@@ -64,7 +68,7 @@ fn without_empty(arg: clap::Arg) -> clap::Arg {
 
 /// The options, which may stand before or behind the command.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Options")]
+#[command(next_help_heading = "Options of all commands")]
 pub struct Options {
     /// Trust servers whose certificate a CA in this PEM file has signed
     #[arg(long, global = true, value_name = "FILE", env = "TCP_CHAT_CA")]
@@ -106,20 +110,20 @@ pub struct Options {
     #[arg(long, global = true, value_name = "FILE", env = "TCP_CHAT_PASSWORD_FILE")]
     pub password_file: Option<PathBuf>,
 
-    /// Without a command: lines instead of the full screen, also on a terminal
-    #[arg(long, global = true, env = "TCP_CHAT_LINE", action = ArgAction::SetTrue, value_parser = switch)]
+    /// Lines instead of the full screen, also on a terminal
+    #[arg(long, global = true, help_heading = CHAT, env = "TCP_CHAT_LINE", action = ArgAction::SetTrue, value_parser = switch)]
     pub line: bool,
 
     /// A line that begins with / is a command, also where standard input is no terminal
-    #[arg(long, global = true, env = "TCP_CHAT_COMMANDS", action = ArgAction::SetTrue, value_parser = switch)]
+    #[arg(long, global = true, help_heading = CHAT, env = "TCP_CHAT_COMMANDS", action = ArgAction::SetTrue, value_parser = switch)]
     pub commands: bool,
 
     /// How a mention makes itself known on the full screen [default: bell]
-    #[arg(long, global = true, value_name = "HOW", env = "TCP_CHAT_NOTIFY", value_enum)]
+    #[arg(long, global = true, help_heading = CHAT, value_name = "HOW", env = "TCP_CHAT_NOTIFY", value_enum)]
     pub notify: Option<Notify>,
 
     /// Leave the mouse to the terminal
-    #[arg(long, global = true, env = "TCP_CHAT_NO_MOUSE", action = ArgAction::SetTrue, value_parser = switch)]
+    #[arg(long, global = true, help_heading = CHAT, env = "TCP_CHAT_NO_MOUSE", action = ArgAction::SetTrue, value_parser = switch)]
     pub no_mouse: bool,
 
     /// No colours (NO_COLOR does the same)
@@ -167,7 +171,8 @@ pub struct Send {
     pub split: bool,
 
     /// Call the message ID (1 to 64 bytes): sent again with the same ID, from the same account on
-    /// this machine and under the same name, it is kept once. The name stays in use for the server's sessions.ttl
+    /// this machine and under the same name, it is kept once. (It is sent again where the server has
+    /// lost it by the restore of a backup.) The name stays in use for the server's sessions.ttl
     /// (2 minutes): give such jobs a --name of their own
     #[arg(long, value_name = "ID", conflicts_with = "split")]
     pub id: Option<String>,
@@ -181,7 +186,7 @@ pub struct Tail {
     pub after: Option<u64>,
 
     /// End after this many messages
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = from_one)]
     pub count: Option<u64>,
 
     /// Begin where the last `tail --resume` with this server and name has ended
@@ -201,7 +206,7 @@ pub struct History {
     pub after: Option<u64>,
 
     /// How many at most
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = from_one)]
     pub limit: u64,
 
     /// The direct messages with this user instead of a room's
@@ -225,7 +230,7 @@ pub struct Search {
     pub before: Option<u64>,
 
     /// How many at most
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = from_one)]
     pub limit: u64,
 }
 
@@ -253,15 +258,25 @@ pub fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
+/// How many of something.
+///
+/// # Errors
+/// A sentence with what can be written.
+pub fn from_one(text: &str) -> Result<u64, String> {
+    text.trim().parse().ok().filter(|n| *n > 0).ok_or_else(|| "write a number from 1 on".into())
+}
+
 /// A duration as people write it: `90s`, `2m`, `1h 30m`; a number alone is seconds.
 ///
 /// # Errors
 /// A sentence with an example.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.trim().parse() {
-        return Ok(Duration::from_secs(seconds));
+    let seconds = text.trim().parse().map(Duration::from_secs);
+    match seconds.or_else(|_| humantime::parse_duration(text)) {
+        Ok(Duration::ZERO) => Err("in no time nothing can be done; write 90s or 2m".into()),
+        Ok(duration) => Ok(duration),
+        Err(_) => Err("write a time, such as 90s or 2m".into()),
     }
-    humantime::parse_duration(text).map_err(|e| format!("{e}; write 90s or 2m"))
 }
 
 #[cfg(test)]
@@ -298,6 +313,8 @@ mod tests {
     fn durations() {
         assert_eq!(duration("90").unwrap(), Duration::from_secs(90));
         assert_eq!(duration("2m").unwrap(), Duration::from_secs(120));
-        assert!(duration("soon").is_err());
+        for wrong in ["soon", "", "0", "0s", "-1"] {
+            assert!(duration(wrong).unwrap_err().contains("90s or 2m"), "{wrong}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use crate::output::say;
 use crate::settings::Settings;
 use crate::{enrol, neutralise, profile};
 use std::time::Duration;
-use tcp_chat_client::protocol::ErrorKind;
+use tcp_chat_client::protocol::{ErrorKind, Seq};
 use tcp_chat_client::{Error, Events, RefusalKind, Saved, Session};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
@@ -36,6 +36,21 @@ pub enum Taken {
     Wait,
 }
 
+/// What is known of an earlier session.
+#[derive(Debug, Clone, Default)]
+pub struct Before {
+    /// It is to go on.
+    pub saved: Option<Saved>,
+    /// Up to which number of which log messages were seen, where there is none to go on.
+    pub seen: Option<(Seq, Option<String>)>,
+}
+
+impl From<Option<Saved>> for Before {
+    fn from(saved: Option<Saved>) -> Self {
+        Self { saved, seen: None }
+    }
+}
+
 /// So long from now on.
 #[must_use]
 pub fn deadline(timeout: Option<Duration>) -> Option<Instant> {
@@ -49,18 +64,18 @@ pub fn deadline(timeout: Option<Duration>) -> Option<Instant> {
 /// What the last attempt failed with.
 pub async fn connect(
     settings: &Settings,
-    saved: Option<Saved>,
+    before: Before,
     taken: Taken,
 ) -> Result<(Session, Events), Failure> {
     let deadline = settings.deadline();
-    let mut connected = establish(settings, saved.clone(), taken, deadline, &say).await;
+    let mut connected = establish(settings, before.clone(), taken, deadline, &say).await;
     if let Err(Error::LoginRefused { kind: ErrorKind::AuthFailed, .. }) = &connected
         && settings.password.is_none()
         && settings.identity.is_none()
         && let Some(password) = enrol::ask_for_password(settings)
     {
         let asked = Settings { password: Some(password), ..settings.clone() };
-        connected = establish(&asked, saved, taken, deadline, &say).await;
+        connected = establish(&asked, before, taken, deadline, &say).await;
     }
     let connected = connected.map_err(|e| match e {
         Error::TimedOut { what: LOGIN, .. } => {
@@ -78,7 +93,7 @@ pub async fn connect(
 /// What the last attempt failed with; [`explained`] makes it a failure of the program.
 pub async fn establish(
     settings: &Settings,
-    saved: Option<Saved>,
+    before: Before,
     taken: Taken,
     deadline: Option<Instant>,
     tell: &(impl Fn(&str) + Sync),
@@ -90,7 +105,7 @@ pub async fn establish(
     let patience = if is_patient { deadline.or_else(|| self::deadline(Some(TAKEN.0))) } else { None };
     let (mut wait, mut last) = (WAITS.0, None);
     loop {
-        let attempt = builder(settings, &name, saved.clone()).connect();
+        let attempt = builder(settings, &name, before.clone()).connect();
         let done = match deadline {
             Some(at) => match timeout_at(at, attempt).await {
                 Ok(done) => done,
@@ -148,7 +163,7 @@ fn some_of(wait: Duration) -> Duration {
     wait / 2 + (wait / 2).mul_f64(f64::from(chance) / f64::from(u32::MAX))
 }
 
-fn builder(settings: &Settings, name: &str, saved: Option<Saved>) -> tcp_chat_client::Builder {
+fn builder(settings: &Settings, name: &str, before: Before) -> tcp_chat_client::Builder {
     let mut builder = Session::builder(&settings.host, settings.port, settings.trust.clone()).name(name);
     if let Some(timeout) = settings.timeout {
         // The time is the caller's: no request gives up before.
@@ -166,7 +181,10 @@ fn builder(settings: &Settings, name: &str, saved: Option<Saved>) -> tcp_chat_cl
     if let Some(identity) = &settings.identity {
         builder = builder.identity(identity.clone());
     }
-    if let Some(saved) = saved {
+    if let Some((after, log)) = before.seen {
+        builder = builder.seen(after, log);
+    }
+    if let Some(saved) = before.saved {
         builder = builder.resume(saved);
     }
     builder
@@ -180,7 +198,7 @@ fn other_name(name: &str, n: u32) -> String {
 
 fn name_taken(settings: &Settings, msg: String) -> Failure {
     Failure::from(Error::LoginRefused { kind: ErrorKind::NameTaken, msg })
-        .hint(format!("Somebody is called {} there, or was until a moment ago.", settings.name))
+        .hint(format!("Somebody is called {}, or nearly so, or was until a moment ago.", settings.name))
         .hint("Give another name with --name NAME, or wait until the name is free.")
 }
 
@@ -217,13 +235,17 @@ pub fn explained(e: Error, settings: &Settings) -> Failure {
 /// What whoever was not let in can do about it.
 fn not_let_in(msg: &str, settings: &Settings) -> &'static str {
     let about_certificate = msg.contains("certificate");
-    if settings.identity.is_some()
+    if msg.contains("log in under that name") {
+        "Give that name with --name NAME, or another certificate with --cert FILE --key FILE."
+    } else if settings.identity.is_some()
         && (msg.contains("is for no user") || msg.contains("not accept the client"))
         && !(msg.contains("expired") || msg.contains("revoked"))
     {
         "Ask for another certificate: its common name (CN) is your name, and it is for clients (clientAuth)."
+    } else if settings.identity.is_some() && (msg.contains("expired") || msg.contains("revoked")) {
+        "Ask the operator for a new join line."
     } else if settings.identity.is_some() {
-        "The certificate may have expired or been revoked: ask the operator for a new join line."
+        "Look at --name and the password: the certificate may be another user's, have expired or been revoked. The operator can give you a new join line."
     } else if msg.contains("asks for a client certificate") {
         "Give yours with --cert FILE --key FILE, or ask the operator for a join line (user add NAME --cert)."
     } else if settings.password.is_none() && about_certificate {

@@ -67,7 +67,8 @@ impl Files {
                 o.ca.as_ref().filter(|_| given("ca") == flag),
                 o.pin.as_ref().filter(|_| given("pin") == flag),
             );
-            self.one_of(ca, pin, if flag { "--ca and --pin" } else { "TCP_CHAT_CA and TCP_CHAT_PIN" })
+            let places = if flag { ("--ca", "--pin") } else { ("TCP_CHAT_CA", "TCP_CHAT_PIN") };
+            self.one_of((places.0, ca), (places.1, pin))
         };
         if let Some(trust) = flag_or_env(true)? {
             return Ok(trust);
@@ -79,17 +80,14 @@ impl Files {
             return Ok(trust);
         }
         let (pin, ca) = (profile.pin()?.map(|p| p.to_string()), profile.ca.as_ref());
-        if let Some(trust) =
-            self.one_of(ca, pin.as_ref(), &format!("{}: ca and pin of {key:?}", file.shown()))?
-        {
+        let place = |key: &str| format!("{}: {key}", file.shown());
+        let (of_ca, of_pin) = (place(&format!("{key:?}: ca")), place(&format!("{key:?}: pin")));
+        if let Some(trust) = self.one_of((&of_ca, ca), (&of_pin, pin.as_ref()))? {
             return Ok(trust);
         }
         let defaults = &file.defaults;
-        if let Some(trust) = self.one_of(
-            defaults.ca.as_ref(),
-            defaults.pin.as_ref(),
-            &format!("{}: ca and pin", file.shown()),
-        )? {
+        let (ca, pin) = (defaults.ca.as_ref(), defaults.pin.as_ref());
+        if let Some(trust) = self.one_of((&place("ca"), ca), (&place("pin"), pin))? {
             return Ok(trust);
         }
         if is_this_host(&line.host) && Path::new(INSTALLED_CA).exists() {
@@ -100,16 +98,21 @@ impl Files {
             .hint("or give the server's CA with --ca FILE (on the server: certs/ca.pem), or its pin with --pin SHA256."))
     }
 
+    /// Each with the place where it stands.
     fn one_of(
         &self,
-        ca: Option<&PathBuf>,
-        pin: Option<&String>,
-        both: &str,
+        (of_ca, ca): (&str, Option<&PathBuf>),
+        (of_pin, pin): (&str, Option<&String>),
     ) -> Result<Option<Trust>, Failure> {
         match (ca, pin) {
-            (Some(_), Some(_)) => Err(Failure::usage(format!("{both} exclude each other: give one of them"))),
+            (Some(_), Some(_)) => {
+                Err(Failure::usage(format!("{of_ca} and {of_pin} exclude each other: give one of them")))
+            }
             (Some(ca), None) => self.ca(ca.clone()).map(Some),
-            (None, Some(pin)) => Ok(Some(Trust::pin(pin)?)),
+            (None, Some(pin)) => {
+                let trust = Trust::pin(pin).map_err(|e| Failure::usage(format!("{of_pin} {pin:?}: {e}")))?;
+                Ok(Some(trust))
+            }
             (None, None) => Ok(None),
         }
     }
@@ -130,7 +133,7 @@ impl Files {
             return password.into_string().map(|password| Some(Zeroizing::new(password))).map_err(not_text);
         }
         let Some(path) = file else { return Ok(None) };
-        let shown = format!("--password-file {}", path.display());
+        let shown = format!("the password file {}", path.display());
         let read = move || std::fs::read_to_string(path).map(Zeroizing::new);
         let text = self.read(&shown, read)?.map_err(|e| {
             let why = crate::input::why_unread(&e);

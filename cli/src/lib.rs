@@ -12,7 +12,7 @@
 //! | [`scripts`] | `send`, `tail`, `history`, `search`, `wait`, `who`, `rooms` |
 //! | [`terminal_kind`] | what the terminal can show |
 //! | [`neutralise`], [`style`], [`output`] | how things look, and the only way to the terminal |
-//! | [`suggest`] | "did you mean" |
+//! | [`suggest`], [`misread`](mod@misread) | "did you mean"; what clap would say of another thing |
 //! | [`exit`], [`signals`] | how it ends |
 //!
 //! The connection itself is the crate `tcp-chat-client`'s.
@@ -26,6 +26,7 @@ pub mod exit;
 pub mod files;
 mod input;
 pub mod line_mode;
+pub mod misread;
 pub mod neutralise;
 pub mod output;
 pub mod profile;

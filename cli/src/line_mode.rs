@@ -9,7 +9,7 @@ use crate::output::{self, Stop, say};
 use crate::settings::Settings;
 use crate::signals::{Asked, asked_to_stop};
 use crate::state::State;
-use crate::style::Style;
+use crate::style::{Style, count};
 use crate::typed::{Working, interrupted};
 use crate::worker::{Done, Said, Worker};
 use std::io::IsTerminal;
@@ -34,7 +34,7 @@ pub async fn run(settings: &Settings) -> Result<(), Stop> {
         None
     });
     let saved: Option<Saved> = state.as_ref().and_then(State::load);
-    let (session, events) = connect(settings, saved, Taken::Refuse).await?;
+    let (session, events) = connect(settings, saved.into(), Taken::Refuse).await?;
     let typed = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let chat = Chat {
         settings,
@@ -265,8 +265,9 @@ impl Chat<'_> {
             Event::Resumed { caught_up } => {
                 let (server, login) = (self.settings.server(), self.session.login());
                 say(&format!(
-                    "* connected to {server} as {}; caught up {caught_up} messages",
-                    clean(&login.name)
+                    "* connected to {server} as {}; caught up {}",
+                    clean(&login.name),
+                    count(caught_up, "message")
                 ));
                 self.joined = true;
             }

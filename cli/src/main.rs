@@ -5,10 +5,9 @@ use tcp_chat_cli::exit::{Exit, Failure};
 use tcp_chat_cli::output::{Stop, complain};
 use tcp_chat_cli::{args, run, settings};
 
-/// clap says by itself what is wrong with a command line, and ends with 2; of a mistyped verb it
-/// knows only that it stands where a server may stand.
+/// clap says by itself what is wrong with most command lines, and ends with 2.
 fn misread(e: &clap::Error) -> ExitCode {
-    let Some(failure) = settings::misread(e) else { e.exit() };
+    let Some(failure) = tcp_chat_cli::misread::misread(e) else { e.exit() };
     complain(&failure);
     ExitCode::from(failure.exit as u8)
 }

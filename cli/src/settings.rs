@@ -5,16 +5,15 @@
 use crate::args::{Cli, duration};
 use crate::credentials::{self, Files};
 use crate::exit::Failure;
+use crate::misread::mistyped;
 use crate::profile::{ConfigFile, Profile};
-use crate::suggest::nearest;
 use crate::tui::Notify;
-use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use clap::{ArgMatches, FromArgMatches};
 use std::path::PathBuf;
 use std::time::Duration;
 use tcp_chat_client::protocol::invite::Join;
-use tcp_chat_client::protocol::{Colour, DEFAULT_PORT, Invite, Name};
+use tcp_chat_client::protocol::{Colour, Invite, Name};
 use tcp_chat_client::{Identity, Trust};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -102,9 +101,9 @@ pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Com
 
     let timeout = match (&o.timeout, &defaults.timeout) {
         (Some(timeout), _) => Some(*timeout),
-        (None, Some(text)) => {
-            Some(duration(text).map_err(|e| Failure::usage(format!("{}: timeout: {e}", file.shown())))?)
-        }
+        (None, Some(text)) => Some(
+            duration(text).map_err(|e| Failure::usage(format!("{}: timeout {text:?}: {e}", file.shown())))?,
+        ),
         (None, None) => None,
     };
     let server = cli.server.or_else(|| defaults.server.clone()).unwrap_or_else(|| "localhost".into());
@@ -164,7 +163,14 @@ pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Com
     })?;
     let color = match pick(&o.color, &profile.color, &defaults.color) {
         None => None,
-        Some(text) => Some(text.parse().map_err(|e| Failure::usage(format!("--color {text:?}: {e}")))?),
+        Some(text) => Some(text.parse().map_err(|e| {
+            let place = match &o.color {
+                Some(_) if given("color") => "--color".to_owned(),
+                Some(_) => "TCP_CHAT_COLOR".to_owned(),
+                None => format!("{}: color", file.shown()),
+            };
+            Failure::usage(format!("{place} {text:?}: {e}"))
+        })?),
     };
     let mut rooms: Vec<String> = line.room.iter().map(|r| r.as_str().to_owned()).collect();
     let more = [&o.room, &profile.room, &defaults.room].into_iter().find(|r| !r.is_empty());
@@ -225,36 +231,6 @@ pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Com
     Ok((settings, cli.command))
 }
 
-/// A command line that clap does not understand because its verb is mistyped, and so was taken for
-/// the server: `sned hello`. `None`: it is something else, and clap says what.
-#[must_use]
-pub fn misread(e: &clap::Error) -> Option<Failure> {
-    if !matches!(e.kind(), ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument) {
-        return None;
-    }
-    let matches = crate::args::command().ignore_errors(true).try_get_matches().ok()?;
-    if matches.value_source("server") != Some(ValueSource::CommandLine) || matches.subcommand().is_some() {
-        return None;
-    }
-    mistyped(matches.get_one::<String>("server")?, &ConfigFile::load(None).unwrap_or_default())
-}
-
-/// A word in the server's place that is nearly a verb. A server that is known, or that is plainly an
-/// address, is not meant.
-fn mistyped(server: &str, file: &ConfigFile) -> Option<Failure> {
-    let plain = server.contains(['.', ':', '/']) || server.eq_ignore_ascii_case("localhost");
-    let known = !matches!(file.profile(server, None), Ok((_, None)));
-    if plain || known {
-        return None;
-    }
-    let command = Cli::command();
-    let verb = nearest(server, command.get_subcommands().map(clap::Command::get_name))?;
-    Some(
-        Failure::usage(format!("there is no command {server:?}: did you mean `{verb}`?"))
-            .hint(format!("If {server} is a server, write it with its port: {server}:{DEFAULT_PORT}")),
-    )
-}
-
 pub(crate) fn pick<T: Clone>(flag: &Option<T>, profile: &Option<T>, default: &Option<T>) -> Option<T> {
     flag.as_ref().or(profile.as_ref()).or(default.as_ref()).cloned()
 }
@@ -274,7 +250,10 @@ fn pasted(until: Option<Instant>) -> Result<String, Failure> {
     };
     let late = || Failure::timed_out("SERVER is -, and no line came on standard input in time");
     let line = crate::input::within(until, read).ok_or_else(late)?.map_err(failed)?;
-    Ok(line.trim().to_owned())
+    match line.trim() {
+        "" => Err(Failure::usage("SERVER is -, and no line came on standard input")),
+        line => Ok(line.to_owned()),
+    }
 }
 
 fn login_name() -> Option<String> {

@@ -8,6 +8,14 @@ use std::io::IsTerminal;
 use tcp_chat_client::protocol::{Colour, MsgEvent, Timestamp};
 use tcp_chat_client::{Conversation, Message};
 
+/// So many of a thing: `1 member`, `2 members`.
+#[must_use]
+pub fn count(number: impl TryInto<u64>, thing: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{ending}")
+}
+
 /// How lines are to look.
 #[derive(Debug, Clone)]
 pub struct Style {
@@ -89,6 +97,12 @@ mod tests {
         let (user, color, msg) = (user.to_owned().into(), color.to_owned().into(), msg.to_owned().into());
         let ts = Timestamp(1_795_468_094_007);
         MsgEvent { room: Some("lobby".into()), to: None, seq: 7, prev: 0, ts, user, color, msg }
+    }
+
+    #[test]
+    fn counts() {
+        let counts = [0_usize, 1, 2].map(|n| count(n, "member"));
+        assert_eq!(counts, ["0 members", "1 member", "2 members"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use crate::exit::{Exit, Failure};
 use crate::input::{LONGEST, Line, What};
 use crate::neutralise::line as clean;
-use crate::style::Style;
+use crate::style::{Style, count};
 use crate::suggest::nearest;
 use tcp_chat_client::protocol::reply::{Member, MemberState};
 use tcp_chat_client::{Error, Session, To};
@@ -336,8 +336,12 @@ pub fn member_line(style: &Style, member: &Member) -> String {
     format!("{} {state}{role}", style.name(&member.user, &member.color))
 }
 
-/// A room as a line: `lobby 3 members, head 17`.
+/// A room as a line: `lobby 3 members, newest message 17`.
 #[must_use]
 pub fn room_line(room: &tcp_chat_client::protocol::reply::RoomInfo) -> String {
-    format!("{} {} members, head {}", clean(&room.room), room.members, room.head)
+    let newest = match room.head {
+        0 => "no messages".to_owned(),
+        head => format!("newest message {head}"),
+    };
+    format!("{} {}, {newest}", clean(&room.room), count(room.members, "member"))
 }

@@ -23,6 +23,10 @@ fn the_man_page_names_every_verb_key_and_command() {
     for verb in ["SEND", "TAIL", "HISTORY", "SEARCH", "WAIT", "WHO", "ROOMS", "EXIT CODES"] {
         assert!(page.to_uppercase().contains(verb), "{verb}");
     }
+    // In a synopsis and in a list of options, where it belongs: those of all commands only once.
+    for (option, times) in [("ca", 2), ("notify", 2), ("split", 2), ("limit", 4)] {
+        assert_eq!(page.matches(&format!("\\fB\\-\\-{option}\\fR")).count(), times, "--{option}");
+    }
 }
 
 #[test]

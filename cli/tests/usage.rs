@@ -51,6 +51,14 @@ fn help_has_examples_and_exit_codes() {
     for part in ["tcps://", "send --room ops", "Exit codes", "TCP_CHAT_PIN", "/help"] {
         assert!(text.contains(part), "{part}");
     }
+    // Each heading once, and no line broken twice.
+    for heading in ["Options:", "Options of all commands:", "Options of the chat:"] {
+        assert_eq!(text.lines().filter(|line| *line == heading).count(), 1, "{heading}: {text}");
+    }
+    let paragraph = text.split("\n\n").find(|part| part.starts_with("Without a command")).unwrap();
+    let (last, lines) =
+        paragraph.lines().collect::<Vec<_>>().split_last().map(|(l, all)| (*l, all.to_vec())).unwrap();
+    assert!(lines.iter().all(|line| line.len() > 80) && last.len() <= 100, "{paragraph}");
     let version = Home::new().cli(&["--version"]).assert().success().get_output().stdout.clone();
     assert_eq!(
         String::from_utf8(version).unwrap().trim(),
@@ -103,7 +111,10 @@ fn usage_errors_are_2_and_say_what_to_do() {
         (&["localhost:0"], "port"),
         (&["localhost:"], "no port stands behind the colon"),
         (&["--pin", PIN, "localhost:", "who"], "no port stands behind the colon"),
-        (&["tail", "--count", "0"], "0"),
+        (&["--timeout", "0", "who"], "in no time nothing can be done"),
+        (&["tail", "--count", "0"], "write a number from 1 on"),
+        (&["history", "--limit", "none"], "write a number from 1 on"),
+        (&["-", "who"], "no line came on standard input"),
         (&["--pin", "abc", "who"], "64 hexadecimal"),
         (&["--ca", "/nowhere.pem", "who"], "/nowhere.pem"),
         (&["--ca", "x", "--pin", PIN, "who"], "exclude"),
@@ -155,8 +166,25 @@ fn switches_in_the_environment_are_written_in_many_ways() {
         }
         let mut command = home.cli(&["--pin", PIN, "--name", "ana", &server, "who"]);
         command.env(format!("TCP_CHAT_{switch}"), "maybe");
-        assert!(fails(command, 2).contains("yes or on"), "{switch}");
+        let said = fails(command, 2);
+        assert!(said.starts_with(&format!("tcp-chat-cli: TCP_CHAT_{switch}=\"maybe\": ")), "{said}");
+        assert!(said.contains("yes or on") && !said.contains("--"), "{said}");
     }
+    for (variable, value, why) in
+        [("TIMEOUT", "soon", "90s or 2m"), ("NOTIFY", "loud", "bell, osc9, off"), ("COLOR", "plaid", "blue")]
+    {
+        let mut command = home.cli(&["--pin", PIN, "--name", "ana", &server, "who"]);
+        command.env(format!("TCP_CHAT_{variable}"), value);
+        let said = fails(command, 2);
+        assert!(said.contains(&format!("TCP_CHAT_{variable}")) && said.contains(why), "{said}");
+    }
+    let mut command = home.cli(&["--name", "ana", &server, "who"]);
+    command.env("TCP_CHAT_PIN", "abc");
+    assert!(fails(command, 2).contains("TCP_CHAT_PIN \"abc\": "));
+    // The option is looked at first, and is what is wrong.
+    let mut command = home.cli(&["--pin", PIN, "--timeout", "soon", &server, "who"]);
+    command.env("TCP_CHAT_TIMEOUT", "soon");
+    assert!(fails(command, 2).contains("'--timeout <DURATION>'"));
     // The environment turns off what the file turns on, unless it is empty.
     home.config("verbose = true\n");
     for (value, is_on) in [("0", false), ("", true)] {

@@ -10,14 +10,14 @@ mod split;
 mod tail;
 
 use crate::args::Command;
-use crate::connect::{Taken, connect, deadline, quit_by};
+use crate::connect::{Before, Taken, connect, deadline, quit_by};
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Stop};
 use crate::settings::Settings;
 use crate::signals::asked_to_stop;
 use std::time::Duration;
 use tcp_chat_client::protocol::MsgEvent;
-use tcp_chat_client::{Events, Saved, Session};
+use tcp_chat_client::{Events, Session};
 use tokio::time::Instant;
 
 /// How long a verb that has an end may take where `--timeout` does not say.
@@ -58,8 +58,8 @@ struct Script {
 
 impl Script {
     /// Connects.
-    async fn open(settings: &Settings, saved: Option<Saved>, ends: Ends) -> Result<Self, Failure> {
-        let (session, events) = connect(settings, saved, Taken::Wait).await?;
+    async fn open(settings: &Settings, before: Before, ends: Ends) -> Result<Self, Failure> {
+        let (session, events) = connect(settings, before, Taken::Wait).await?;
         let until = settings.deadline().or_else(|| deadline((ends == Ends::Soon).then_some(USUAL)));
         Ok(Self { session, events, until })
     }

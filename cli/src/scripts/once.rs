@@ -5,7 +5,8 @@
 //! server and name, and it is not ended (the name shows as away until its time is over). Beyond the
 //! session's life two things help: what was confirmed is noted and not sent again; and what was not
 //! confirmed is looked for in the history (same name, same text, behind the number that was the
-//! newest before it was sent) before it is sent again.
+//! newest before it was sent) before it is sent again. A note says of which log its numbers are: what the
+//! restore of a backup has removed is sent again.
 //!
 //! What remains: the notes are this user's on this machine, and the last 200 of them; and direct
 //! messages end with their sessions where names are not proven, so one that was not confirmed
@@ -14,7 +15,7 @@
 use super::send::{explained, to};
 use super::{Ends, Script, at};
 use crate::args::Send;
-use crate::connect::{deadline, quit_by};
+use crate::connect::{Before, deadline, quit_by};
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Stop, say};
 use crate::settings::Settings;
@@ -48,6 +49,9 @@ struct Note {
     name: String,
     /// The newest number before it was sent.
     after: Seq,
+    /// Of which log the numbers are; `None`: of a server that does not say, or not noted (0.1).
+    #[serde(default)]
+    log: Option<String>,
     /// The daemon's copy, once it is kept.
     kept: Option<MsgEvent<'static>>,
 }
@@ -79,6 +83,11 @@ impl Place {
 }
 
 impl Note {
+    /// Up to here the server's log has to be the one that is noted.
+    fn place(&self) -> Seq {
+        self.kept.as_ref().map_or(self.after, |kept| kept.seq)
+    }
+
     /// Was the id used for another message than this one?
     fn differs(&self, text: &str, to: &To) -> Option<&'static str> {
         let is_there = match (Place::of(to), &self.conversation) {
@@ -123,23 +132,27 @@ async fn deliver(
 ) -> Result<MsgEvent<'static>, Stop> {
     let to = to(settings, args);
     let before = notes.sent.iter().find(|n| n.id == id).cloned();
-    if let Some(note) = &before {
-        if let Some(other) = note.differs(text, &to) {
-            let why = format!("the id {id:?} was already used for another {other}");
-            return Err(Failure::new(Exit::Other, why)
-                .hint("Nothing was sent. Give each message its own id.")
-                .into());
-        }
-        if let Some(event) = &note.kept {
-            return Ok(event.clone());
-        }
+    if let Some(other) = before.as_ref().and_then(|note| note.differs(text, &to)) {
+        let why = format!("the id {id:?} was already used for another {other}");
+        return Err(Failure::new(Exit::Other, why)
+            .hint("Nothing was sent. Give each message its own id.")
+            .into());
     }
     // A session without rooms of its own is in the server's: the first of them is where a message without a room goes.
     let settings = &Settings { rooms: Vec::new(), ..settings.clone() };
-    let mut script = Script::open(settings, notes.session.clone(), Ends::Soon).await?;
-    let resumed = resumed(&mut script).await?;
+    let known = known(notes.session.clone(), before.as_ref());
+    let mut script = Script::open(settings, known, Ends::Soon).await?;
+    let Began { resumed, parted } = began(&mut script).await?;
     let login = script.session.login();
-    if let Some(note) = before.clone().filter(|_| !resumed)
+    // What came after the point where the logs part is in none that this server has.
+    let holds = before.clone().filter(|note| parted.is_none_or(|from| note.place() <= from));
+    if let Some(event) = holds.as_ref().and_then(|note| note.kept.clone()) {
+        if !resumed {
+            quit_by(&script.session, settings.deadline(), settings).await;
+        }
+        return Ok(event);
+    }
+    if let Some(note) = holds.filter(|_| !resumed)
         && let Some(event) = find(&script, &note, &notes.sent).await?
     {
         remember(notes, Note { kept: Some(event.clone()), ..note });
@@ -161,6 +174,7 @@ async fn deliver(
         text: text.into(),
         name: login.name,
         after: login.head,
+        log: login.log,
         kept: None,
     };
     let queued = match hand_over(settings, to, &note, state, notes, &script).await {
@@ -181,6 +195,8 @@ async fn deliver(
     match queued.kept().await {
         Ok(sent) => {
             note.kept = Some(sent.message.clone());
+            // A backup may have been restored while it was on its way.
+            note.log = script.session.login().log;
             note.conversation =
                 note.conversation.or(sent.message.room.as_ref().map(|r| Place::Room(r.to_string())));
             remember(notes, note);
@@ -242,12 +258,34 @@ fn remember(notes: &mut Notes, note: Note) {
     notes.sent.drain(..over);
 }
 
-/// Did the saved session go on? Otherwise its ids are worth nothing.
-async fn resumed(script: &mut Script) -> Result<bool, Stop> {
+/// What the login is to ask about: whether what is noted is still in the server's log.
+fn known(session: Option<Saved>, note: Option<&Note>) -> Before {
+    match (session, note) {
+        (Some(session), Some(note)) => {
+            let after = session.after.max(note.place());
+            let log = note.log.clone().or(session.log.clone());
+            Some(Saved { after, log, ..session }).into()
+        }
+        (None, Some(note)) => Before { saved: None, seen: Some((note.place(), note.log.clone())) },
+        (session, None) => session.into(),
+    }
+}
+
+/// How the session began.
+struct Began {
+    /// The saved one went on. Otherwise its ids are worth nothing.
+    resumed: bool,
+    /// After this number the server's log is another one than the one that was asked about.
+    parted: Option<Seq>,
+}
+
+async fn began(script: &mut Script) -> Result<Began, Stop> {
+    let mut parted = None;
     loop {
         match script.events.next().await {
-            Some(Event::Resumed { .. }) => return Ok(true),
-            Some(Event::Connected(_)) => return Ok(false),
+            Some(Event::LogReplaced { from, .. }) => parted = Some(from),
+            Some(Event::Resumed { .. }) => return Ok(Began { resumed: true, parted }),
+            Some(Event::Connected(_)) => return Ok(Began { resumed: false, parted }),
             Some(Event::Ended(why)) => return Err(why.into()),
             Some(_) => {}
             None => return Err(Error::Closed(tcp_chat_client::Closed::Quit).into()),
@@ -276,8 +314,11 @@ async fn find(script: &Script, note: &Note, others: &[Note]) -> Result<Option<Ms
             Err(Error::Refused { .. }) => return Ok(None),
             Err(e) => return Err(e.into()),
         };
-        let is_another = |seq| others.iter().any(|o| o.kept.as_ref().is_some_and(|kept| kept.seq == seq));
-        let is_it = |m: &&MsgEvent<'static>| m.user == note.name && m.msg == note.text && !is_another(m.seq);
+        // In another log the number is another message's; the time is not.
+        let is = |m: &MsgEvent<'_>, kept: &MsgEvent<'_>| (m.seq, m.ts) == (kept.seq, kept.ts);
+        let is_another =
+            |m: &MsgEvent<'_>| others.iter().filter_map(|o| o.kept.as_ref()).any(|kept| is(m, kept));
+        let is_it = |m: &&MsgEvent<'static>| m.user == note.name && m.msg == note.text && !is_another(m);
         if let Some(found) = reply.messages.iter().find(is_it) {
             return Ok(Some(found.clone()));
         }

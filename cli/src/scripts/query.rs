@@ -2,6 +2,7 @@
 
 use super::{Ends, Script, print_stored, style, while_read};
 use crate::args::{History, Search};
+use crate::connect::Before;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Stop, say};
 use crate::settings::Settings;
@@ -28,7 +29,8 @@ fn room(settings: &Settings, session: &Session) -> Result<String, Failure> {
 }
 
 pub(super) async fn history(settings: &Settings, args: History) -> Result<(), Stop> {
-    let Script { session, events: _events, until } = Script::open(settings, None, Ends::Soon).await?;
+    let Script { session, events: _events, until } =
+        Script::open(settings, Before::default(), Ends::Soon).await?;
     let style = style(settings);
     let work = async {
         let of = match &args.with {
@@ -74,7 +76,8 @@ pub(super) async fn history(settings: &Settings, args: History) -> Result<(), St
 }
 
 pub(super) async fn search(settings: &Settings, args: Search) -> Result<(), Stop> {
-    let Script { session, events: _events, until } = Script::open(settings, None, Ends::Soon).await?;
+    let Script { session, events: _events, until } =
+        Script::open(settings, Before::default(), Ends::Soon).await?;
     let style = style(settings);
     let work = async {
         let (mut left, mut before) = (at_most(args.limit), args.before);
@@ -102,7 +105,8 @@ pub(super) async fn search(settings: &Settings, args: Search) -> Result<(), Stop
 }
 
 pub(super) async fn who(settings: &Settings) -> Result<(), Stop> {
-    let Script { session, events: _events, until } = Script::open(settings, None, Ends::Soon).await?;
+    let Script { session, events: _events, until } =
+        Script::open(settings, Before::default(), Ends::Soon).await?;
     let style = style(settings);
     let work = async {
         let who = session.who(settings.rooms.first().map(String::as_str)).await?;
@@ -123,7 +127,8 @@ pub(super) async fn who(settings: &Settings) -> Result<(), Stop> {
 }
 
 pub(super) async fn rooms(settings: &Settings) -> Result<(), Stop> {
-    let Script { session, events: _events, until } = Script::open(settings, None, Ends::Soon).await?;
+    let Script { session, events: _events, until } =
+        Script::open(settings, Before::default(), Ends::Soon).await?;
     let work = async {
         for room in session.rooms().await? {
             if settings.json {

@@ -4,6 +4,7 @@
 use super::split::{Piece, Pieces, Splitter};
 use super::{Ends, Script, at, once};
 use crate::args::Send;
+use crate::connect::Before;
 use crate::exit::{Exit, Failure};
 use crate::input::{self, Line};
 use crate::output::{self, Stop, complain, say};
@@ -40,7 +41,7 @@ pub(super) async fn run(settings: &Settings, args: Send) -> Result<(), Stop> {
     if let Some(id) = args.id.clone() {
         return once::run(settings, &args, &text, &id).await;
     }
-    let script = Script::open(settings, None, Ends::Soon).await?;
+    let script = Script::open(settings, Before::default(), Ends::Soon).await?;
     let session = &script.session;
     let work = async {
         let queued = session.queue(to(settings, &args), text).await.map_err(explained)?;
@@ -92,7 +93,7 @@ async fn split(settings: &Settings, args: &Send) -> Result<(), Stop> {
         return Err(Failure::usage("--split is for standard input: leave TEXT out").into());
     }
     // How long the input takes is not known: only --timeout bounds it.
-    let script = Script::open(settings, None, Ends::Never).await?;
+    let script = Script::open(settings, Before::default(), Ends::Never).await?;
     let session = &script.session;
     let work = async {
         let bound = session.login().limits.msg_bytes;

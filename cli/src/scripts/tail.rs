@@ -11,7 +11,7 @@ use crate::output::{self, Stop, complain, say};
 use crate::settings::Settings;
 use crate::signals::asked_to_stop;
 use crate::state::State;
-use crate::style::Style;
+use crate::style::{Style, count};
 use regex::Regex;
 use serde::Serialize;
 use std::cell::{Cell, RefCell};
@@ -45,7 +45,10 @@ pub(super) async fn tail(settings: &Settings, args: Tail) -> Result<(), Stop> {
         Ok(if left == Some(0) { Break(()) } else { Continue(()) })
     };
     let after = args.after.or(saved.as_ref().map(|s| s.after));
-    let late = "not all messages came in time";
+    let late = match args.count {
+        Some(_) => "not so many messages came in time",
+        None => "the time of --timeout is over",
+    };
     let reader = Reader::new(settings, state, after, late, Kind::Stream);
     reader.run(saved, &mut print).await
 }
@@ -133,7 +136,7 @@ impl<'a> Reader<'a> {
     }
 
     async fn run(self, saved: Option<Saved>, each: Each<'_>) -> Result<(), Stop> {
-        let mut script = Script::open(self.settings, saved, Ends::Never).await?;
+        let mut script = Script::open(self.settings, saved.into(), Ends::Never).await?;
         let session = script.session.clone();
         let (until, stop) = (script.until, asked_to_stop());
         let done = tokio::select! {
@@ -212,7 +215,7 @@ impl<'a> Reader<'a> {
                     ));
                 }
                 Some(Event::Resumed { caught_up }) if self.settings.verbose => {
-                    say(&format!("* caught up {caught_up} messages"));
+                    say(&format!("* caught up {}", count(caught_up, "message")));
                 }
                 Some(Event::Ended(why)) => return Err(why.into()),
                 Some(_) => {}

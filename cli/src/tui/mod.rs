@@ -9,6 +9,7 @@ mod basic;
 mod dying;
 mod layout;
 mod model;
+mod saves;
 mod shell;
 mod terminal;
 #[cfg(test)]

@@ -4,21 +4,19 @@
 
 use super::asks::Asks;
 use super::model::login::{Credentials, Login};
-use super::model::reads::{key_of, place_of};
 use super::model::{Answer, Effect, Input, Model, Now, Start};
+use super::saves::Saves;
 use super::terminal::{Screen, inputs};
 use crate::connect::{self, Taken, deadline};
 use crate::exit::{Exit, Failure};
 use crate::output::{Stop, say};
 use crate::settings::Settings;
 use crate::signals::{Asked, Continued, asked_to_stop};
-use crate::state::State;
 use crate::terminal_kind::colors;
 use jiff::tz::TimeZone;
-use std::collections::BTreeMap;
 use std::time::Duration;
-use tcp_chat_client::protocol::{ErrorKind, Seq, Timestamp};
-use tcp_chat_client::{Conversation, Error, Event, Events, Saved, Session, Trust};
+use tcp_chat_client::protocol::{ErrorKind, Timestamp};
+use tcp_chat_client::{Error, Event, Events, Session, Trust};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
@@ -55,10 +53,7 @@ struct Shell<'a> {
     events: Option<Events>,
     answers: (mpsc::Sender<Answer>, mpsc::Receiver<Answer>),
     logins: (mpsc::Sender<Connected>, mpsc::Receiver<Connected>),
-    /// The session's file, and the one of what was read.
-    states: Option<(Option<State>, Option<State>)>,
-    /// What was saved last.
-    saved: Option<(Saved, Vec<(Conversation, Seq)>)>,
+    saves: Option<Saves>,
     save_at: Option<Instant>,
     /// Why the last login failed, while there is none.
     failed: Option<Failure>,
@@ -100,8 +95,7 @@ impl<'a> Shell<'a> {
             events: None,
             answers: mpsc::channel(ANSWERS),
             logins: mpsc::channel(1),
-            states: None,
-            saved: None,
+            saves: None,
             save_at: None,
             failed: None,
         }
@@ -116,7 +110,7 @@ impl<'a> Shell<'a> {
         let mut continued = Continued::new();
         tokio::pin!(stop);
         // Whose name is known needs no prompt: it is as if Enter was pressed.
-        if self.settings.name_is_chosen || self.has_session() {
+        if self.settings.name_is_chosen || Saves::have_session(self.settings) {
             let effects = self.model.begin();
             if let Some(end) = self.perform(effects, screen)? {
                 return Ok(end);
@@ -207,33 +201,31 @@ impl<'a> Shell<'a> {
         }
     }
 
-    /// Is there a session to go on with, under the name that would be taken?
-    fn has_session(&self) -> bool {
-        let state = State::open("chat", &self.settings.server(), &self.settings.name);
-        state.is_some_and(|s| s.load::<Saved>().is_some())
-    }
-
     fn connect(&mut self, credentials: Credentials) {
         let mut settings = self.settings.clone();
         settings.name = credentials.name;
         settings.name_is_chosen = true;
         settings.color = credentials.color;
         settings.password = credentials.password;
-        (self.asks, self.events) = (None, None);
-        let (server, name) = (settings.server(), settings.name.clone());
         // The lock of the last name is given up first: it may be the same.
-        self.states = None;
-        let chat = State::open("chat", &server, &name);
-        let read = State::open("read", &server, &name);
-        let saved: Option<Saved> = chat.as_ref().and_then(State::load);
-        if let Some(reads) = read.as_ref().and_then(State::load::<BTreeMap<String, Seq>>) {
-            self.model.set_reads(reads.into_iter().map(|(key, seq)| (place_of(&key), seq)).collect());
+        self.saves = None;
+        let saves = Saves::open(&settings);
+        let (mut before, reads) = saves.load();
+        match (reads, &self.asks) {
+            (Some(reads), _) => self.model.set_reads(reads),
+            // Nothing could be saved: what is on the screen is of the log that the last session knew.
+            (None, Some(asks)) => {
+                let last = asks.session().saved();
+                before.seen = Some((last.after, last.log));
+            }
+            (None, None) => {}
         }
-        self.states = Some((chat, read));
+        self.saves = Some(saves);
+        (self.asks, self.events) = (None, None);
         let logins = self.logins.0.clone();
         tokio::spawn(async move {
             let until = deadline(settings.timeout);
-            let done = connect::establish(&settings, saved, Taken::Refuse, until, &|_| ()).await;
+            let done = connect::establish(&settings, before, Taken::Refuse, until, &|_| ()).await;
             let done = done.map(|(session, events)| {
                 let notes = connect::notes(&settings, &session);
                 (session, events, notes)
@@ -278,21 +270,12 @@ impl<'a> Shell<'a> {
 
     fn save(&mut self) {
         self.save_at = None;
-        let (Some((chat, read)), Some(asks)) = (&self.states, &self.asks) else { return };
-        let now = (asks.session().saved(), self.model.reads());
-        if self.saved.as_ref() == Some(&now) {
-            return;
-        }
-        let reads: BTreeMap<String, Seq> = now.1.iter().map(|(place, seq)| (key_of(place), *seq)).collect();
-        let done = chat.as_ref().map_or(Ok(()), |state| state.save(&now.0));
-        let done = done.and(read.as_ref().map_or(Ok(()), |state| state.save(&reads)));
-        if let Err(e) = done {
+        let (Some(saves), Some(asks)) = (&mut self.saves, &self.asks) else { return };
+        if let Err(e) = saves.save(asks.session().saved(), self.model.reads()) {
             let text = format!("the session could not be saved: {e}");
             self.model.update(Input::Answer(Answer::Failed(text)), self.now());
-            self.states = None;
-            return;
+            self.saves = None;
         }
-        self.saved = Some(now);
     }
 
     /// Says goodbye; the terminal is given back already.
@@ -300,7 +283,7 @@ impl<'a> Shell<'a> {
         self.save();
         match end {
             End::Failed(failure) => Err(failure.into()),
-            End::HangUp if matches!(&self.states, Some((Some(_), _))) => self.all_are_kept(),
+            End::HangUp if self.saves.as_ref().is_some_and(Saves::keep_session) => self.all_are_kept(),
             // A session that could not be saved cannot be taken up again.
             End::Quit | End::HangUp => {
                 let Some(asks) = &self.asks else { return Ok(()) };
@@ -311,8 +294,8 @@ impl<'a> Shell<'a> {
                 if !connect::quit(asks.session()).await {
                     return self.all_are_kept();
                 }
-                if let Some((Some(chat), _)) = &self.states {
-                    chat.forget();
+                if let Some(saves) = &self.saves {
+                    saves.forget_session();
                 }
                 Ok(())
             }

@@ -23,7 +23,7 @@ fn two_people_talk() {
     bo.types("/who");
     bo.shows("bo here\n");
     bo.types("/rooms");
-    bo.shows("ops 1 members");
+    bo.shows("ops 1 member, ");
     bo.types("/nonsense");
     bo.says("/help");
     bo.types("/jion a");

@@ -55,9 +55,12 @@ impl Daemon {
         self.child.wait().unwrap();
     }
 
-    /// Copies its store.
+    /// Copies its store, in place of an earlier copy.
     pub(crate) fn backs_up(&self) {
-        self.operator(&["backup", self.folder.path().join("backup.db").to_str().unwrap()]);
+        let copy = self.folder.path().join("backup.db");
+        // There may be none yet.
+        let _ = std::fs::remove_file(&copy);
+        self.operator(&["backup", copy.to_str().unwrap()]);
     }
 
     /// Puts the copy in the store's place, and starts it again.

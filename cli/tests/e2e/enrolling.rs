@@ -109,6 +109,10 @@ fn a_join_line_and_a_certificate_for_a_key_that_stays_here() {
     }
     let end = run(&home, &["localhost", "send", "by itself"]);
     assert_eq!(end.code, Some(0), "{end:?}");
+    let end = run(&home, &["localhost", "--name", "bo", "who"]);
+    assert_eq!(end.code, Some(5), "{end:?}");
+    assert!(end.err.contains("your certificate is for ana") && end.err.contains("--name NAME"), "{end:?}");
+    assert!(!end.err.contains("expired"), "{end:?}");
     daemon.operator(&["cert", "revoke", "ana"]);
     let end = run(&home, &["localhost", "who"]);
     assert_eq!(end.code, Some(5), "{end:?}");

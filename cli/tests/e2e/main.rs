@@ -15,6 +15,7 @@ mod picture;
 mod restore;
 mod screen;
 mod scripts;
+mod tail;
 mod terminals;
 mod tty;
 mod waiting;

@@ -249,6 +249,40 @@ fn direct_messages_come_back_after_a_crash() {
     assert!(screen.contains("bo │ one") && screen.contains("new since"), "{screen}");
 }
 
+#[test]
+fn what_was_read_of_a_log_that_is_gone_hides_nothing_as_read() {
+    let mut daemon = Daemon::with("admin.socket = \"control.sock\"");
+    let home = Home::new();
+    let mut bo = Home::new().start(&daemon, &["--name", "bo"]);
+    for n in 0..3 {
+        bo.types(&format!("before {n}"));
+    }
+    bo.shows("before 2");
+    daemon.backs_up();
+    let mut ana = chat(&home, &daemon, "ana");
+    for n in 0..6 {
+        bo.types(&format!("lost {n}"));
+    }
+    ana.shows("bo │ lost 5");
+    ana.types("/quit\r");
+    assert!(ana.ends().success());
+    daemon.restores();
+    for n in 0..6 {
+        bo.types(&format!("after {n}"));
+    }
+    bo.shows("after 5");
+    // Her mark is as high as the newest number.
+    let mut ana = chat(&home, &daemon, "ana");
+    let screen = ana.shows("bo │ after 5");
+    let line = |part: &str| screen.lines().position(|line| line.contains(part));
+    assert!(line("before 2") < line("new since") && line("new since") < line("after 0"), "{screen}");
+    assert!(screen.contains("the server's log was replaced"), "{screen}");
+    ana.types("/quit\r");
+    assert!(ana.ends().success());
+    let screen = chat(&home, &daemon, "ana").shows("bo │ after 5");
+    assert!(!screen.contains("new since") && !screen.contains("was replaced"), "once: {screen}");
+}
+
 /// Waits until a conversation stands in the file of what was read.
 #[cfg(unix)]
 fn saved(home: &Home, key: &str) {

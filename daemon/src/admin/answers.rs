@@ -6,7 +6,7 @@ use crate::chat::{Act, Audit, Ban, By, Cursor, Look, Undo};
 use crate::hub::{Control, Entry};
 use serde_json::{Value, json};
 use std::time::Duration;
-use tcp_chat_protocol::request::{Against, Place, check_act};
+use tcp_chat_protocol::request::{Against, MOST_SECONDS, Place, REASON_BYTES, check_act};
 use tcp_chat_protocol::{Name, Timestamp, text};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -108,13 +108,25 @@ fn place(room: &str) -> Result<Place, String> {
     Ok(Place(Some(name(room)?)))
 }
 
+/// Are these a time and a reason that can be given? Said in words that fit the command and the socket.
+fn check(for_s: Option<u64>, reason: &str) -> Result<(), String> {
+    check_act(for_s, "").map_err(|_| {
+        let days = MOST_SECONDS / (24 * 3600);
+        format!("it can last from 1 second to {days} days; without a duration, until it is taken back")
+    })?;
+    match reason.is_empty() {
+        true => Ok(()),
+        false => text::check(reason, REASON_BYTES).map_err(|why| format!("the reason: {why}")),
+    }
+}
+
 fn against(user: &str, room: Option<String>, for_s: Option<u64>, reason: String) -> Result<Against, String> {
-    check_act(for_s, &reason)?;
+    check(for_s, &reason)?;
     Ok(Against { user: name(user)?, room: room.as_deref().map(place).transpose()?, for_s, reason })
 }
 
 fn ban(whom: &str, room: Option<String>, for_s: Option<u64>, reason: String) -> Result<Ban, String> {
-    check_act(for_s, &reason)?;
+    check(for_s, &reason)?;
     let whom = whom.parse().map_err(|why: crate::chat::NothingToBan| why.to_string())?;
     Ok(Ban { whom, room: room.as_deref().map(place).transpose()?, for_s, reason })
 }
@@ -181,5 +193,26 @@ pub(super) async fn ask_hub<T>(
         desk.inbox.put(Entry::Control(make(sender))).await.ok()?;
         receiver.await.ok()
     };
-    timeout(HUB_ANSWERS, asked).await.ok().flatten().ok_or_else(|| "the hub did not answer".to_owned())
+    let late = || {
+        let seconds = HUB_ANSWERS.as_secs();
+        format!("the daemon did not answer within {seconds} seconds; it is not known whether it was done")
+    };
+    timeout(HUB_ANSWERS, asked).await.ok().flatten().ok_or_else(late)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_reasons_are_refused_in_words_of_no_interface() {
+        let lasts = "it can last from 1 second to 3660 days; without a duration, until it is taken back";
+        for seconds in [0, MOST_SECONDS + 1] {
+            assert_eq!(check(Some(seconds), ""), Err(lasts.to_owned()));
+        }
+        let long = check(None, &"x".repeat(257));
+        let why = "the reason: the text has 257 bytes of UTF-8, and 256 are allowed";
+        assert_eq!(long, Err(why.to_owned()));
+        assert_eq!(check(Some(MOST_SECONDS), "caps"), Ok(()));
+    }
 }

@@ -94,6 +94,8 @@ pub struct Status {
     pub history_max_bytes: Option<u64>,
     /// When the certificate ends, in RFC 3339.
     pub certificate_expires: String,
+    /// Why clients refuse the certificate in use, or some do, if so.
+    pub certificate_doubtful: Option<String>,
     /// What went wrong with certificates or the last reload, if anything.
     pub warning: Option<String>,
 }
@@ -175,7 +177,9 @@ async fn talk(mut stream: UnixStream, place: &Place, desk: Desk) -> io::Result<(
                 while let Some(line) = lines.next() {
                     requests.push(match line {
                         Line::Bytes(line) => Request::read(line),
-                        Line::TooLong => Err("the request is too long".to_owned()),
+                        Line::TooLong => Err(format!(
+                            "the request is too long: at most {LINE_BYTES} bytes can be sent at once"
+                        )),
                     });
                 }
                 requests

@@ -10,6 +10,7 @@ use super::{
     Act, Answer, Audit, Ban, Banned, By, Chat, ConnectionId, ConversationKind, Effect, Refusal, Scope,
     SessionId, Undo, refusal,
 };
+use ipnet::IpNet;
 use tcp_chat_protocol::reply::ActReply;
 use tcp_chat_protocol::request::{Against, Place};
 use tcp_chat_protocol::{ErrorKind, Name, RequestId, Role, Timestamp, reply};
@@ -141,7 +142,11 @@ impl Chat {
         let deed = match whom {
             Banned::User(user) => Deed::Moderate(self.rank_of(scope, user)),
             _ if scope.is_some() => {
-                return Err(refusal(ErrorKind::Data, "`room`: only users can be banned from a room"));
+                let msg = format!("{whom} cannot be banned from a room: only users can; leave the room out");
+                return Err(refusal(ErrorKind::Data, msg));
+            }
+            Banned::Address(range) if range.prefix_len() == 0 && undo == Undo::No => {
+                return Err(refusal(ErrorKind::Data, all_addresses(range)));
             }
             _ => Deed::Govern,
         };
@@ -182,7 +187,10 @@ impl Chat {
         let room = match (&place.0, actor) {
             (Some(name), Actor::Operator(_)) if !known && private => {
                 let room = self.conversations.open_room(name).map_err(|twin| {
-                    refusal(ErrorKind::NameTaken, format!("the room {name} looks like the room {}", twin.0))
+                    refusal(
+                        ErrorKind::NameTaken,
+                        format!("the room {name} looks like the room {}: take another name", twin.0),
+                    )
                 })?;
                 self.turn.writes.conversations.push((room, ConversationKind::Room(name.clone())));
                 room
@@ -249,11 +257,9 @@ impl Chat {
             role,
             ..ActReply::default()
         };
-        self.sweep_user(user);
-        if let Some(room) = scope {
-            // This grant may have been the last reason to keep an empty room.
-            self.drop_if_empty(room);
-        }
+        self.sweep_user(user, scope);
+        // This grant may have been the last reason to keep an empty room.
+        scope.into_iter().for_each(|room| self.drop_if_empty(room));
         Ok(reply)
     }
 
@@ -325,6 +331,14 @@ impl Chat {
             self.unaudited.push(audit);
         }
     }
+}
+
+/// Why nobody is banned with all the others. What may have been banned before can still be taken back.
+fn all_addresses(range: &IpNet) -> String {
+    format!(
+        "{range} is every address, so nobody could come in again: ban a smaller range. To let only registered users \
+         in, set auth.mode = \"accounts\"; to let only this host in, listen.address = \"127.0.0.1:3000\""
+    )
 }
 
 fn title(actor: Actor) -> &'static str {

@@ -83,6 +83,10 @@ impl Chat {
                 ErrorKind::NoSuchRoom,
                 format!("there is no room {name}: the room {twin} only looks the same"),
             ),
+            (Some(name), None) if matches!(actor, Actor::Operator(_)) => refusal(
+                ErrorKind::NoSuchRoom,
+                format!("there is no room {name}: `tcp-chatd rooms` lists those that are there"),
+            ),
             _ => no_such_room(name),
         }
     }

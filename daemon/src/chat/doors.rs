@@ -11,6 +11,7 @@ use super::sweeps::Sweep;
 use super::{
     Answer, Chat, ConnectionId, ConversationId, ConversationKind, SessionChange, SessionId, UserId, refusal,
 };
+use std::collections::HashSet;
 use std::net::IpAddr;
 use tcp_chat_protocol::reply::{JoinReply, LeaveReply};
 use tcp_chat_protocol::request::Place;
@@ -40,12 +41,13 @@ impl Chat {
         }
         self.may_enter_all(&names, user, is_proven, address)?;
         let mut rooms = Vec::with_capacity(names.len());
+        let mut passed = HashSet::with_capacity(names.len());
         for name in &names {
             let room = match self.conversations.room(name) {
                 Some(room) => room,
-                None => self.open_room(name, user, is_proven, address)?,
+                None => self.open_allowed(name, user, is_proven, address),
             };
-            if !rooms.contains(&room) {
+            if passed.insert(room) {
                 rooms.push(room);
             }
         }
@@ -86,6 +88,12 @@ impl Chat {
         id: Option<&RequestId>,
         name: &Name,
     ) -> Answer {
+        let is_half_out =
+            |room: &ConversationId| self.standing(session, *room).is_in && self.is_deaf(session, *room);
+        if let Some(room) = self.conversations.room(name).filter(is_half_out) {
+            // It lost the right to be there a moment ago, and may have it again.
+            self.lose(session, room);
+        }
         let (known, address) = (self.conversations.room(name), self.address_of(connection));
         let is_in = known.is_some_and(|room| self.sessions.get(session).is_some_and(|s| s.is_in(room)));
         let limit = self.rules.rooms_per_session;
@@ -147,7 +155,7 @@ impl Chat {
         if let Some(connection) = held.connection {
             conversation.arrive(connection);
         }
-        self.turn.entered.push((session, room));
+        self.turn.entered.insert(session);
         self.turn.writes.sessions.push(SessionChange::Join { session, room, since: self.head });
     }
 
@@ -160,7 +168,12 @@ impl Chat {
         address: IpAddr,
     ) -> Result<ConversationId, super::Refusal> {
         self.may_open(name, user, is_proven, address, 1)?;
-        let room = self.conversations.open_room(name).map_err(|LooksLike(other)| looks_like(name, &other))?;
+        Ok(self.open_allowed(name, user, is_proven, address))
+    }
+
+    /// The same where it is known that it may be opened.
+    fn open_allowed(&mut self, name: &Name, user: &Name, is_proven: bool, address: IpAddr) -> ConversationId {
+        let room = self.conversations.open_configured(name);
         if !is_this_host(address) {
             self.room_shares.add(room, address);
         }
@@ -172,7 +185,7 @@ impl Chat {
             let change = self.book.grant(Some(room), user, Some(Role::Owner), None);
             self.turn.writes.rights.extend(change);
         }
-        Ok(room)
+        room
     }
 
     /// Could the room be opened, as the last of so `many`?
@@ -294,8 +307,9 @@ impl Chat {
         let has_messages = conversation.head > 0 && conversation.head >= self.oldest;
         match &conversation.kind {
             ConversationKind::Room(name) => {
-                let stays = has_messages || self.is_configured(name);
-                if stays || self.book.holds(id) || !conversation.members.is_empty() {
+                // What costs most is asked last.
+                let stays = has_messages || !conversation.members.is_empty() || self.book.holds(id);
+                if stays || self.is_configured(name) {
                     return;
                 }
             }

@@ -40,6 +40,7 @@ impl Chat {
         let Some(name) = login.name else { return Err(refusal(ErrorKind::Data, "`name` is missing")) };
         self.is_not_banned(&name, &proof)?;
         let who = self.identify(name, proof)?;
+        self.leaves_before(&who.name, who.user);
         if self.rules.sessions > 0 && self.sessions.len() >= self.rules.sessions {
             return Err(refusal(
                 ErrorKind::ServerFull,
@@ -105,7 +106,7 @@ impl Chat {
             self.turn.writes.sessions.push(SessionChange::Put(held.row.clone()));
         }
         let before = self.seen_everywhere(session);
-        let (now, ttl) = (self.turn.now.mono, self.rules.ttl_ms);
+        let (now, ttl) = (self.turn.now.mono, self.ttl_of(session));
         let ends = self.sessions.get(session).and_then(|held| held.ends);
         let away_ms = ends.map_or(0, |ends| now.saturating_sub(ends.saturating_sub(ttl)));
         let old = self.arrive(connection, session);
@@ -137,12 +138,13 @@ impl Chat {
 
     /// What the session's conversations have after `after`, each from where the session sees it.
     fn missed(&self, session: SessionId, after: Seq) -> Vec<Range> {
-        let Some(session) = self.sessions.get(session) else { return Vec::new() };
-        let rooms = session.rooms.iter().filter_map(|(room, since)| {
+        let Some(held) = self.sessions.get(session) else { return Vec::new() };
+        let rooms = held.rooms.iter().filter(|(room, _)| self.may_be_in(session, *room));
+        let rooms = rooms.filter_map(|(room, since)| {
             Some((*room, after.max(*since), self.conversations.get(*room)?.head))
         });
         let newer = Some((after, ConversationId(i64::MAX)));
-        let directs = self.conversations.directs_of(session.row.user, newer);
+        let directs = self.conversations.directs_of(held.row.user, newer);
         rooms
             .chain(directs.map(|(head, direct)| (direct, after, head)))
             .map(|(conversation, seen, last)| Range { conversation, first: seen.saturating_add(1), last })
@@ -203,12 +205,16 @@ impl Chat {
         if let Some(state) = self.connections.get_mut(&connection) {
             state.session = Some(session);
         }
-        self.each_room(session, |conversation| {
+        for room in self.rooms_of(session) {
+            let may_be_in = self.may_be_in(session, room);
+            let Some(conversation) = self.conversations.get_mut(room) else { continue };
             if let Some(old) = old {
                 conversation.depart(old);
             }
-            conversation.arrive(connection);
-        });
+            if may_be_in {
+                conversation.arrive(connection);
+            }
+        }
         old
     }
 
@@ -227,8 +233,13 @@ impl Chat {
         self.seal();
         let before = self.seen_everywhere(session);
         self.each_room(session, |conversation| conversation.depart(connection));
-        self.sessions.is_away(session, self.turn.now.mono.saturating_add(self.rules.ttl_ms));
+        self.sessions.is_away(session, self.turn.now.mono.saturating_add(self.ttl_of(session)));
         self.announce(before, self.face(session));
+    }
+
+    /// How long the session outlives its connection, in milliseconds.
+    fn ttl_of(&self, session: SessionId) -> u64 {
+        self.sessions.get(session).map_or(0, |held| self.rules.ttl_of(&held.row.name))
     }
 
     /// Ends the connection and its session, if it has one.
@@ -242,26 +253,14 @@ impl Chat {
 
     /// The session is over: with a user's last one its name is free, and its rooms are told.
     pub(super) fn end_session(&mut self, id: SessionId) {
-        let Some(held) = self.sessions.get(id) else { return };
-        let (user, connection) = (held.row.user, held.connection);
-        let (rooms, face, before) = (self.rooms_of(id), self.face(id), self.seen_everywhere(id));
-        if let Some(connection) = connection {
-            self.each_room(id, |conversation| conversation.depart(connection));
-        }
-        for room in &rooms {
-            if let Some(conversation) = self.conversations.get_mut(*room) {
-                conversation.members.remove(user, id);
-            }
-        }
-        self.sessions.remove(id);
+        let face = self.face(id);
+        let (Some(session), Some(face)) = (self.sessions.remove(id), face) else { return };
+        let user = session.row.user;
         self.session_shares.remove(&id);
-        self.announce(before, face);
-        for room in rooms {
-            self.drop_if_empty(room);
-        }
+        self.turn.writes.sessions.push(SessionChange::End(id));
+        self.leaves_rooms(session, face);
         if self.sessions.of(user).is_empty() {
             self.sweep_later(Sweep::directs_of(user));
         }
-        self.turn.writes.sessions.push(SessionChange::End(id));
     }
 }

@@ -33,6 +33,8 @@ impl Chat {
             log,
             oldest,
             sweeps,
+            defaults,
+            leaving,
             // Of this process, or of one turn.
             rules: _,
             networks: _,
@@ -42,6 +44,8 @@ impl Chat {
             keeping: _,
             turn: _,
             tally: _,
+            untold: _,
+            slice: _,
         } = self;
         let mut facts = Facts::new();
         facts.insert("head".to_owned(), head.to_string());
@@ -50,6 +54,10 @@ impl Chat {
         facts.insert("last/conversation".to_owned(), conversations.last.to_string());
         facts.insert("last/session".to_owned(), sessions.last.to_string());
         facts.insert("sweeps".to_owned(), format!("{sweeps:?}"));
+        facts.insert("leaving".to_owned(), format!("{:?}", leaving.sessions().collect::<Vec<_>>()));
+        for (after, room) in defaults {
+            facts.insert(format!("default/{after}"), room.0.to_string());
+        }
         for removed in removed.iter() {
             let path = format!("removed/{}", removed.name.key().as_str());
             facts.insert(path, format!("{} at {}", removed.name, removed.at));

@@ -50,7 +50,8 @@ impl Chat {
 
     /// The first `most` members, in the order of their users' ids.
     pub(super) fn members(&self, room: ConversationId, members: &Members, most: usize) -> Vec<Member> {
-        let mut all = members.iter().peekable();
+        // Those that have ended and have not left yet are not there.
+        let mut all = members.iter().filter(|(_, session)| self.sessions.get(*session).is_some()).peekable();
         let next = || {
             let (user, first) = all.next()?;
             let others = std::iter::from_fn(|| all.next_if(|(of, _)| *of == user));
@@ -130,7 +131,9 @@ impl Chat {
             None => {
                 let me = self.sessions.get(session).map(|session| session.row.user);
                 let has_some = |user: &UserId| self.conversations.directs_of(*user, None).next().is_some();
-                (self.rooms_of(session), me.filter(has_some))
+                let mut rooms = self.rooms_of(session);
+                rooms.retain(|room| self.may_be_in(session, *room));
+                (rooms, me.filter(has_some))
             }
         };
         let user = match user {

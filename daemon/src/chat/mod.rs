@@ -19,6 +19,7 @@ mod configured;
 mod doors;
 mod entry;
 mod facts;
+mod leaving;
 mod look;
 mod lookups;
 mod names;
@@ -80,8 +81,10 @@ pub use writes::{
 
 use actions::Actions;
 use book::Book;
+use leaving::Leaving;
 use networks::Networks;
 use party::Opened;
+use presence::Untold;
 use rate::Purse;
 use removed::RemovedUsers;
 use rooms::Conversations;
@@ -91,7 +94,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use sweeps::Sweeps;
 use tcp_chat_protocol::{ErrorKind, Name, Refusal, RequestId, Seq, reply};
-use turn::Turn;
+use turn::{Slice, Turn};
 
 /// Failed logins on one connection before it is closed.
 const AUTH_FAILURES: u32 = 3;
@@ -123,6 +126,8 @@ pub struct Chat {
     room_shares: Shares<ConversationId>,
     /// Who opened rooms. The store keeps it.
     opened: Opened,
+    /// Which room was the default one, for the messages after which number. The store keeps it.
+    defaults: Vec<(Seq, ConversationId)>,
     networks: Networks,
     /// How often who may moderate.
     actions: Actions,
@@ -148,6 +153,12 @@ pub struct Chat {
     tally: Tally,
     /// What is still to be looked at, a slice in each turn.
     sweeps: Sweeps,
+    /// Sessions that have ended and are noted in rooms,
+    leaving: Leaving,
+    /// presence that was not told,
+    untold: Untold,
+    /// and how much of both is done in a turn.
+    slice: Slice,
 }
 
 /// How a request ended, for the count of errors in a row.

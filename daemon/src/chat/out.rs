@@ -1,10 +1,9 @@
 //! Owns how somebody is put out: off the server or out of a room, and told why. Called by the acts.
 //! Never decides who has to go.
 
-use super::rights::{Deed, may};
 use super::{Banned, Chat, Closing, ConversationId, Digest, Scope, SessionId};
+use tcp_chat_protocol::NoticeKind;
 use tcp_chat_protocol::event::{NoticeEvent, notice};
-use tcp_chat_protocol::{Name, NoticeKind};
 
 impl Chat {
     /// Ends the session, or its time in the room.
@@ -34,19 +33,9 @@ impl Chat {
         }
     }
 
-    /// Takes out of the rooms of a user those that it may be in no more.
-    pub(super) fn sweep_user(&mut self, user: &Name) {
-        for session in self.sessions_there(user, None) {
-            for room in self.rooms_of(session) {
-                self.sweep(session, room);
-            }
-        }
-    }
-
-    pub(super) fn sweep(&mut self, session: SessionId, room: ConversationId) {
-        if may(self.standing(session, room), Deed::Enter).is_err() {
-            self.remove(session, room, "you may no longer be in", "");
-        }
+    /// The session has lost the right to be in the room.
+    pub(super) fn lose(&mut self, session: SessionId, room: ConversationId) {
+        self.remove(session, room, "you may no longer be in", "");
     }
 
     /// Whoever is banned from now on is not here any more.

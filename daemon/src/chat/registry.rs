@@ -53,7 +53,7 @@ impl UserWish {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotGranted {
     /// It is registered already.
-    #[error("there is a user {0} already; `user password {0}` gives a new join line")]
+    #[error("there is a user {0} already; `tcp-chatd user password {0}` gives a new join line")]
     Exists(Name),
     /// Its name cannot be told from another's.
     #[error("{0} looks like {1}, who is registered: nobody could tell them apart")]
@@ -63,14 +63,14 @@ pub enum NotGranted {
     NotNew(String, NameError),
     /// Its name cannot be told from that of somebody who is logged in.
     #[error(
-        "{0} looks like {1}, who is logged in: nobody could tell them apart; `kick {1}` ends those sessions"
+        "{0} looks like {1}, who is logged in: nobody could tell them apart; `tcp-chatd kick {1}` ends those sessions"
     )]
     LooksLikeSession(Name, Name),
     /// A user of that name was removed, and not all of what was granted is gone.
     #[error("{0} is still being removed; try again in a moment")]
     BeingRemoved(Name),
     /// Nobody of that name is registered.
-    #[error("no user {0} is registered; `user list` shows who is")]
+    #[error("no user {0} is registered; `tcp-chatd user list` shows who is")]
     NoSuchUser(Name),
     /// Nobody of that name is registered, but one who looks like it.
     #[error("no user {0} is registered: {1} only looks the same")]

@@ -3,14 +3,16 @@
 
 use super::actions::Actions;
 use super::book::Book;
+use super::leaving::Leaving;
 use super::networks::Networks;
 use super::party::Opened;
+use super::presence::Untold;
 use super::removed::RemovedUsers;
 use super::rooms::Conversations;
 use super::sessions::{Session, Sessions, UsedIds};
 use super::shares::Shares;
 use super::sweeps::{Sweep, Sweeps};
-use super::turn::Turn;
+use super::turn::{Slice, Turn};
 use super::{Chat, Found, IdMap, Now, Rules, StoredConversation, StoredSession, Tally, User, Users};
 use std::sync::Arc;
 
@@ -32,8 +34,9 @@ impl Chat {
         for StoredSession { row, rooms } in held {
             let id = row.id;
             let (user, proven) = (row.user, users.get(row.user).is_some());
+            let ttl = rules.ttl_of(&row.name);
             let mut session = Session::new(row, proven, rules.rates(), now.mono, UsedIds::UNKNOWN);
-            session.ends = Some(now.mono.saturating_add(rules.ttl_ms));
+            session.ends = Some(now.mono.saturating_add(ttl));
             for (room, since) in rooms {
                 if let Some(conversation) = conversations.get_mut(room) {
                     conversation.members.insert(user, id);
@@ -57,6 +60,7 @@ impl Chat {
             session_shares: Shares::default(),
             room_shares: Shares::default(),
             opened,
+            defaults: found.default_rooms,
             networks: Networks::default(),
             actions: Actions::default(),
             users: Arc::new(users),
@@ -71,8 +75,12 @@ impl Chat {
             turn,
             tally: Tally::default(),
             sweeps: Sweeps::default(),
+            leaving: Leaving::default(),
+            untold: Untold::default(),
+            slice: Slice::default(),
         };
         chat.open_configured_rooms();
+        chat.note_default_room();
         // A crash came before their last grant was gone.
         for User { id, name, .. } in removed {
             chat.sweep_later(Sweep::directs_of(id));
@@ -104,6 +112,7 @@ impl Chat {
         opened.sort_unstable();
         Found {
             opened,
+            default_rooms: self.defaults.clone(),
             conversations,
             sessions,
             rights: self.book.stored(),

@@ -87,6 +87,9 @@ pub(super) enum No {
 pub(super) fn may(who: Standing, deed: Deed) -> Result<(), No> {
     let role = who.role.ok_or(No::Unknown)?;
     let unless = |hindered: bool, no: No| if hindered { Err(no) } else { Ok(()) };
+    if matches!(deed, Deed::Moderate(_) | Deed::Govern | Deed::Grant(..)) {
+        unless(role == Role::ReadOnly, No::ReadOnly)?;
+    }
     match deed {
         Deed::Know => Ok(()),
         Deed::Enter => unless(who.is_banned, No::Banned),
@@ -130,8 +133,8 @@ pub(super) fn on_server(granted: Granted, is_proven: bool) -> (Option<Role>, Ran
 }
 
 /// Role and rank in a room: what was granted there counts before what was granted on the server;
-/// but who keeps order on the server keeps it in every room. A private room is for those who were
-/// granted something.
+/// but moderators and owners of the server are that in every room, and a user who is read-only on the server is
+/// that in the rooms that it owns. A private room is for users who were granted a role in it.
 pub(super) fn in_room(granted: Granted, is_proven: bool, is_private: bool) -> (Option<Role>, Rank) {
     let Granted { server, room } = if is_proven { granted } else { Granted::default() };
     let keeps_order = server >= Some(Role::Moderator);
@@ -141,6 +144,9 @@ pub(super) fn in_room(granted: Granted, is_proven: bool, is_private: bool) -> (O
         None if is_private => None,
         None => Some(server.unwrap_or(Role::Member)),
     };
+    // Opening a room makes its owner; that must not lift what an operator has set.
+    let is_capped = server == Some(Role::ReadOnly) && role == Some(Role::Owner);
+    let role = if is_capped { Some(Role::ReadOnly) } else { role };
     let there = rank(room, Rank::RoomModerator, Rank::RoomOwner);
     (role, rank(server, Rank::ServerModerator, Rank::ServerOwner).max(there))
 }
@@ -170,6 +176,8 @@ mod tests {
             (None, Some(Owner), Some(Owner), Some(Owner), RoomOwner),
             (Some(ReadOnly), None, Some(ReadOnly), None, Nobody),
             (Some(ReadOnly), Some(Member), Some(Member), Some(Member), Nobody),
+            (Some(ReadOnly), Some(Moderator), Some(Moderator), Some(Moderator), RoomModerator),
+            (Some(ReadOnly), Some(Owner), Some(ReadOnly), Some(ReadOnly), RoomOwner),
             (Some(Member), Some(ReadOnly), Some(ReadOnly), Some(ReadOnly), Nobody),
             (Some(Moderator), None, Some(Moderator), Some(Moderator), ServerModerator),
             (Some(Moderator), Some(ReadOnly), Some(Moderator), Some(Moderator), ServerModerator),
@@ -226,6 +234,9 @@ mod tests {
         let server_moderator = stands(Some(Moderator), ServerModerator);
         for (who, deed, answer) in [
             (reader, Deed::Open, Err(ReadOnly)),
+            (reader, Deed::Moderate(Nobody), Err(ReadOnly)),
+            (reader, Deed::Govern, Err(ReadOnly)),
+            (reader, Deed::Grant(Nobody, None), Err(ReadOnly)),
             (member, Deed::Open, Ok(())),
             (stranger, Deed::Moderate(Nobody), Err(Unknown)),
             (member, Deed::Moderate(Nobody), Err(ForModerators)),

@@ -37,6 +37,11 @@ impl Conversation {
         }
     }
 
+    /// Does the connection take part?
+    pub(super) fn is_here(&self, connection: ConnectionId) -> bool {
+        self.here.binary_search(&connection).is_ok()
+    }
+
     /// The connection takes part from now on.
     pub(super) fn arrive(&mut self, connection: ConnectionId) {
         if let Err(at) = self.here.binary_search(&connection) {

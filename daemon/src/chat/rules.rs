@@ -6,6 +6,9 @@ use super::rate::{Flow, Rate, Rates};
 use crate::settings::{AuthMode, Settings};
 use tcp_chat_protocol::Name;
 
+/// The session of the endpoint for machines outlives its connection for this long at least, in milliseconds.
+const ENDPOINT_TTL_MS: u64 = 10 * 60 * 1000;
+
 /// The settings that the chat goes by.
 #[derive(Debug, Clone)]
 pub struct Rules {
@@ -13,6 +16,8 @@ pub struct Rules {
     pub default_rooms: Vec<Name>,
     /// The rooms that machines post to.
     pub posted_rooms: Vec<Name>,
+    /// The name that machines speak under; `None`: they do not.
+    pub endpoint: Option<Name>,
     /// May users open rooms?
     pub create: bool,
     /// The largest room in which presence is announced, in members.
@@ -56,6 +61,7 @@ impl From<&Settings> for Rules {
         Self {
             default_rooms: rooms.default.clone(),
             posted_rooms: http.rooms.clone(),
+            endpoint: http.address.and(http.name.clone()),
             create: rooms.create,
             presence_limit: rooms.presence_limit,
             ttl_ms: u64::try_from(sessions.ttl.as_millis()).unwrap_or(u64::MAX),
@@ -89,6 +95,13 @@ impl Rules {
     /// The rooms that the operator has named: they are the operator's.
     pub(super) fn configured_rooms(&self) -> impl Iterator<Item = &Name> {
         self.default_rooms.iter().chain(&self.posted_rooms)
+    }
+
+    /// How long a session of that name outlives its connection, in milliseconds. That of the endpoint for machines
+    /// knows their keys, and has to be there after a restart.
+    pub(super) fn ttl_of(&self, name: &Name) -> u64 {
+        let is_endpoint = self.endpoint.as_ref().is_some_and(|endpoint| endpoint.key() == name.key());
+        if is_endpoint { self.ttl_ms.max(ENDPOINT_TTL_MS) } else { self.ttl_ms }
     }
 
     pub(super) fn rates(&self) -> Rates {

@@ -5,7 +5,7 @@
 
 use super::rights::{Deed, may};
 use super::users::{User, UserChange};
-use super::{Chat, Closing, ConnectionId, ConversationId, SessionId, UserId};
+use super::{Chat, Closing, ConnectionId, ConversationId, Scope, SessionId, UserId};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::vec::IntoIter;
@@ -20,12 +20,16 @@ pub(super) enum Sweep {
     Directs(UserId, Option<(Seq, ConversationId)>),
     /// Users that are not registered where only registered ones may be, from that one on.
     Strangers(UserId),
-    /// Members of a room that may no longer be in it.
-    Members(ConversationId, IntoIter<SessionId>),
+    /// Sessions and rooms that they may no longer be in.
+    Members(IntoIter<(SessionId, ConversationId)>),
     /// Members of a room that is removed; who does it. The room goes with the last one.
     Room(ConversationId, IntoIter<SessionId>, &'static str),
     /// Connections and sessions of a range of addresses that is banned; who says so, and why.
     Barred(IntoIter<(ConnectionId, Option<SessionId>)>, Box<(String, String)>),
+    /// The rooms of a session that has ended.
+    Leaving(SessionId),
+    /// Presence that was not told yet.
+    Untold,
     /// Mutes and bans that have ended by themselves.
     Over,
     /// The grants of a user that is removed. The user itself is gone in memory already, and in the store when
@@ -76,9 +80,13 @@ impl Chat {
         self.sweeps.0.iter().any(|sweep| matches!(sweep, Sweep::Grants(..) | Sweep::Room(..)))
     }
 
-    /// Looks at what is left, at most `most` of it. True: there is more.
+    /// Looks at what is left, at most `most` of it. True: there is more for this turn.
     pub fn sweep_on(&mut self, most: usize) -> bool {
         for _ in 0..most {
+            // What is told costs its time later, when it is delivered.
+            if !self.tells_more() {
+                return false;
+            }
             let Some(mut sweep) = self.sweeps.0.pop_front() else { return false };
             self.seal();
             if self.sweep_one(&mut sweep) {
@@ -86,7 +94,7 @@ impl Chat {
                 self.sweeps.0.push_back(sweep);
             }
         }
-        self.is_sweeping()
+        self.is_sweeping() && self.tells_more()
     }
 
     /// Looks at one. True: there may be more.
@@ -107,7 +115,7 @@ impl Chat {
                 }
                 true
             }
-            Sweep::Members(room, all) => all.next().map(|session| self.sweep(session, *room)).is_some(),
+            Sweep::Members(all) => all.next().map(|(session, room)| self.sweep(session, room)).is_some(),
             Sweep::Room(room, all, who) => match all.next() {
                 Some(session) => {
                     self.throw_out(session, Some(*room), who, "it is removed");
@@ -126,6 +134,8 @@ impl Chat {
                 }
                 true
             }
+            Sweep::Leaving(session) => self.leave_next(*session),
+            Sweep::Untold => self.tell_untold(),
             Sweep::Over => {
                 let over = self.book.expire(1, self.turn.now.wall);
                 self.turn.writes.rights.extend(over);
@@ -182,13 +192,59 @@ impl Chat {
         let members: Vec<_> =
             self.conversations.get(room).map(|c| c.members.sessions().collect()).unwrap_or_default();
         // Nobody reads on meanwhile: membership alone decides what is delivered.
-        let out = |session: &SessionId| may(self.standing(*session, room), Deed::Enter).is_err();
-        let members: Vec<_> = members.into_iter().filter(out).collect();
+        let members: Vec<_> = members.into_iter().filter(|session| !self.may_be_in(*session, room)).collect();
         if let Some(conversation) = self.conversations.get_mut(room) {
             let gone: std::collections::HashSet<_> =
                 members.iter().filter_map(|session| self.sessions.get(*session)?.connection).collect();
             Arc::make_mut(&mut conversation.here).retain(|connection| !gone.contains(connection));
         }
-        self.sweep_later(Sweep::Members(room, members.into_iter()));
+        let members: Vec<_> = members.into_iter().map(|session| (session, room)).collect();
+        self.sweep_later(Sweep::Members(members.into_iter()));
+    }
+
+    /// The same for one user, whose role is another one in a room or everywhere.
+    pub(super) fn sweep_user(&mut self, user: &Name, scope: Scope) {
+        let mut out = Vec::new();
+        for session in self.sessions_there(user, scope) {
+            let rooms = scope.map_or_else(|| self.rooms_of(session), |room| vec![room]);
+            let connection = self.sessions.get(session).and_then(|held| held.connection);
+            for room in rooms {
+                if self.may_be_in(session, room) {
+                    continue;
+                }
+                if let (Some(connection), Some(conversation)) = (connection, self.conversations.get_mut(room))
+                {
+                    conversation.depart(connection);
+                }
+                out.push((session, room));
+            }
+        }
+        let mut out = out.into_iter();
+        while self.turn.left < self.slice.rooms {
+            let Some((session, room)) = out.next() else { return };
+            self.turn.left += 1;
+            self.sweep(session, room);
+        }
+        self.sweep_later(Sweep::Members(out));
+    }
+
+    /// May a member of a room be in it? Who may not has lost that right, and is taken out of the room in a moment. Who is
+    /// banned from it has left already.
+    pub(super) fn may_be_in(&self, session: SessionId, room: ConversationId) -> bool {
+        !self.book.is_private(room) || may(self.standing(session, room), Deed::Enter).is_ok()
+    }
+
+    /// Takes a session out of a room if it lost the right to be there, even if it has it again: since then it has
+    /// heard nothing.
+    fn sweep(&mut self, session: SessionId, room: ConversationId) {
+        if !self.may_be_in(session, room) || self.is_deaf(session, room) {
+            self.lose(session, room);
+        }
+    }
+
+    /// Is the session connected, and yet told nothing that is said in that room of its own?
+    pub(super) fn is_deaf(&self, session: SessionId, room: ConversationId) -> bool {
+        let here = |connection| self.conversations.get(room).is_some_and(|c| c.is_here(connection));
+        self.sessions.get(session).and_then(|held| held.connection).is_some_and(|c| !here(c))
     }
 }

@@ -8,7 +8,7 @@ use super::{
     ResentTo, SessionId, UserId, refusal,
 };
 use tcp_chat_protocol::request::{Place, Target};
-use tcp_chat_protocol::{ErrorKind, Name, RequestId};
+use tcp_chat_protocol::{ErrorKind, Name, RequestId, Seq};
 
 impl Chat {
     pub(super) fn say(
@@ -24,7 +24,7 @@ impl Chat {
             && let Some((conversation, seq)) = self.sent_before(session, id, past)?
         {
             self.seal();
-            let target = self.resent_to(&target, session, conversation);
+            let target = self.resent_to(&target, session, (conversation, seq));
             let resent = Resent { id: id.clone(), conversation, seq, target, json };
             self.turn.effects.push(Effect::Read(connection, Read::Again(Box::new(resent))));
             return Ok(());
@@ -54,21 +54,29 @@ impl Chat {
         }
         let (user, color) = (held.row.name.clone(), held.row.color);
         if let Some(id) = id {
-            self.turn.sent.insert((session, id.clone()), (conversation, NOT_NUMBERED));
+            self.turn.note_unsealed(session, id);
         }
         self.gather(conversation, Said { connection, session, id: id.cloned(), user, color, to, json });
         Ok(())
     }
 
     /// Where a message is to go whose id named one of that conversation. A name may be another room's or another
-    /// user's by now: then it is another target.
-    fn resent_to(&self, target: &Target, session: SessionId, first: ConversationId) -> ResentTo {
+    /// user's by now: then it is another target. No name at all is the room that was the default one then.
+    fn resent_to(
+        &self,
+        target: &Target,
+        session: SessionId,
+        (first, seq): (ConversationId, Seq),
+    ) -> ResentTo {
         let room = |name: Option<&Name>| {
             let now = name.and_then(|name| self.conversations.room(name));
             ResentTo::Room(name.filter(|_| now.is_none_or(|now| now == first)).map(Name::key))
         };
         match target {
-            Target::Default => room(self.rules.default_rooms.first()),
+            Target::Default => {
+                let named = self.conversations.get(first).and_then(|conversation| conversation.room());
+                ResentTo::Room(named.filter(|_| self.is_default_room(first, seq)).map(Name::key))
+            }
             Target::Room(place) => room(place.0.as_ref()),
             Target::User(place) => {
                 let mine = self.sessions.get(session).map_or(UserId(session.0), |me| me.row.user);
@@ -90,12 +98,11 @@ impl Chat {
         if !self.sessions.get(session).is_some_and(|s| s.used.may_have(id)) {
             return Ok(None);
         }
-        let key = (session, id.clone());
-        if self.turn.sent.get(&key).is_some_and(|(_, seq)| *seq == NOT_NUMBERED) {
+        if self.turn.sent(session, id) == Some(None) {
             self.seal();
         }
-        if let Some(found) = self.turn.sent.get(&key) {
-            return Ok(Some(*found));
+        if let Some(Some(found)) = self.turn.sent(session, id) {
+            return Ok(Some(found));
         }
         past.sent(session, id).map_err(|_| {
             let msg =
@@ -180,9 +187,6 @@ impl Chat {
         }
     }
 }
-
-/// In the turn's list of ids: said, and waiting for its number.
-const NOT_NUMBERED: u64 = 0;
 
 fn only_looks_like(name: &Name, twin: &Name) -> Refusal {
     refusal(ErrorKind::NoSuchUser, format!("nobody called {name} is here: {twin} only looks the same"))

@@ -8,6 +8,7 @@ mod configured;
 mod disk;
 mod forgotten;
 mod limits;
+mod lost_rights;
 mod model;
 mod order;
 mod penalties;
@@ -16,6 +17,7 @@ mod removed;
 mod roles;
 mod sessions;
 mod short;
+mod slices;
 mod steps;
 mod world;
 

@@ -2,12 +2,14 @@
 //! the turn is sealed, and handed out with what is to be written. Called by the hub (begin, end)
 //! and by the chat (seal). Never writes: [`Chat::not_kept`] undoes what the store refused.
 
+use super::leaving::LEFT_AT_ONCE;
+use super::presence::COPIES;
 use super::removed::Removed;
 use super::{
     Audit, Chat, Chunk, ConnectionId, ConversationId, ConversationKind, Effect, IdMap, Now, Own, Read, Scope,
     Sent, SessionId, User, UserId, Writes,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tcp_chat_protocol::event::{MsgLine, Spoken};
 use tcp_chat_protocol::{Colour, Name, RequestId, Role, Seq, Timestamp};
@@ -36,13 +38,16 @@ pub(super) struct Turn {
     open: Vec<(ConversationId, Vec<Said>)>,
     /// Where in `open` a conversation is. Few conversations speak between two seals.
     at: IdMap<ConversationId, usize>,
-    /// What was given an id in this turn.
-    pub(super) sent: BTreeMap<(SessionId, RequestId), (ConversationId, Seq)>,
+    /// Where the messages of this turn are that have an id.
+    sent: BTreeMap<(SessionId, RequestId), Sealed>,
+    /// Ids of messages that are not sealed yet. They enter `sent` at the first search for an id: most turns search
+    /// for none.
+    unsealed: Vec<(SessionId, RequestId)>,
     /// The heads before this turn, of the conversations that spoke in it.
     heads: Vec<(ConversationId, Seq)>,
     head: Seq,
-    /// Who entered which room in this turn.
-    pub(super) entered: Vec<(SessionId, ConversationId)>,
+    /// Who entered a room in this turn.
+    pub(super) entered: BTreeSet<SessionId>,
     /// What this turn has for the audit log.
     pub(super) audited: Vec<Audit>,
     /// Users as they were before they were changed in this turn; `None`: they were not there.
@@ -51,9 +56,44 @@ pub(super) struct Turn {
     pub(super) removed_before: Vec<(Name, Option<Removed>)>,
     /// The grants of users who were removed in this turn.
     pub(super) grants_before: Vec<(Scope, Name, Role, Option<Name>)>,
+    /// How many copies of presence events it hands out.
+    pub(super) copies: usize,
+    /// How many rooms were left at once in it, by sessions that ended or may no longer be there.
+    pub(super) left: usize,
 }
 
+/// How much of what may be much is done in one turn.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slice {
+    /// Rooms that sessions leave in the moment in which they end, or may no longer be there.
+    pub(super) rooms: usize,
+    /// Copies of presence events.
+    pub(super) copies: usize,
+}
+
+impl Default for Slice {
+    fn default() -> Self {
+        Self { rooms: LEFT_AT_ONCE, copies: COPIES }
+    }
+}
+
+/// Where a message is; `None`: it has no number until the turn is sealed.
+type Sealed = Option<(ConversationId, Seq)>;
+
 impl Turn {
+    /// Notes that a message with this id waits to be sealed.
+    pub(super) fn note_unsealed(&mut self, session: SessionId, id: &RequestId) {
+        self.unsealed.push((session, id.clone()));
+    }
+
+    /// The message that the session has sent under this id in this turn: `Some(None)` if it is not sealed yet.
+    pub(super) fn sent(&mut self, session: SessionId, id: &RequestId) -> Option<Sealed> {
+        for key in self.unsealed.drain(..) {
+            self.sent.insert(key, None);
+        }
+        self.sent.get(&(session, id.clone())).copied()
+    }
+
     /// The newest number when the turn began: what is certainly kept.
     pub(super) fn head_before(&self) -> Seq {
         self.head
@@ -79,12 +119,15 @@ impl Chat {
     pub fn begin(&mut self, now: Now) {
         self.turn.now = now;
         self.turn.sent.clear();
+        self.turn.unsealed.clear();
         self.turn.heads.clear();
         self.turn.entered.clear();
         self.turn.audited.clear();
         self.turn.users_before.clear();
         self.turn.removed_before.clear();
         self.turn.grants_before.clear();
+        self.turn.copies = 0;
+        self.turn.left = 0;
         self.turn.head = self.head;
     }
 
@@ -130,6 +173,7 @@ impl Chat {
             return;
         }
         self.turn.at.clear();
+        self.turn.unsealed.clear();
         let ts = Timestamp(self.turn.now.wall).to_string();
         for (id, said) in std::mem::take(&mut self.turn.open) {
             self.seal_one(id, said, &ts);
@@ -154,7 +198,7 @@ impl Chat {
             MsgLine { place, seq, prev, ts, user: user.as_str(), color: &color, msg_json: &json }
                 .write(&mut lines);
             if let Some(name) = &name {
-                self.turn.sent.insert((session, name.clone()), (id, seq));
+                self.turn.sent.insert((session, name.clone()), Some((id, seq)));
                 self.turn.writes.sent.push(Sent { session, id: name.clone(), conversation: id, seq });
             }
             own.push(Own { connection, seq, id: name });
@@ -193,9 +237,11 @@ impl Chat {
         for (id, head) in self.turn.heads.drain(..).rev() {
             self.conversations.set_head(id, head);
         }
-        for (session, room) in self.turn.entered.drain(..) {
+        // A room that was entered in this turn is seen from a number that is given back. The numbers from which the
+        // session sees its other rooms are not above the head.
+        for session in std::mem::take(&mut self.turn.entered) {
             let Some(session) = self.sessions.get_mut(session) else { continue };
-            for (_, since) in session.rooms.iter_mut().filter(|(r, _)| *r == room) {
+            for (_, since) in &mut session.rooms {
                 *since = (*since).min(self.head);
             }
         }

@@ -68,8 +68,11 @@ impl Chat {
 
     /// Goes by other settings from now on.
     pub fn set_rules(&mut self, rules: Rules) {
+        // What was said before went to the room that was the default one then.
+        self.seal();
         let before = std::mem::replace(&mut self.rules, rules);
         self.open_configured_rooms();
+        self.note_default_room();
         // Other settings let only rooms go that were configured.
         for name in before.configured_rooms() {
             if let Some(room) = self.conversations.room(name) {

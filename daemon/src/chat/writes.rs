@@ -108,6 +108,8 @@ pub struct Writes {
     pub conversations: Vec<(ConversationId, ConversationKind)>,
     /// Who opened a room: a registered user, or a network.
     pub opened: Vec<(ConversationId, Party)>,
+    /// Which room was the default one, for the messages after which number: all of it, where it has changed.
+    pub default_rooms: Option<Vec<(Seq, ConversationId)>>,
     /// Conversations that are gone with all their messages (direct messages whose two sessions
     /// have ended, rooms without members and messages). Written last.
     pub gone: Vec<ConversationId>,
@@ -131,6 +133,7 @@ impl Writes {
     pub fn is_empty(&self) -> bool {
         self.conversations.is_empty()
             && self.opened.is_empty()
+            && self.default_rooms.is_none()
             && self.gone.is_empty()
             && self.chunks.is_empty()
             && self.sent.is_empty()
@@ -191,6 +194,8 @@ pub struct Found {
     pub conversations: Vec<StoredConversation>,
     /// Who opened a room: a registered user, or a network.
     pub opened: Vec<(ConversationId, Party)>,
+    /// Which room was the default one, for the messages after which number; the oldest first.
+    pub default_rooms: Vec<(Seq, ConversationId)>,
     /// Every session.
     pub sessions: Vec<StoredSession>,
     /// Who may do what.

@@ -116,7 +116,7 @@ pub enum Command {
     /// Who did what to whom: the audit log, the newest lines last
     Audit {
         /// How many lines
-        #[arg(long, value_name = "N", default_value_t = 50)]
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = count)]
         limit: usize,
         /// As JSON, one object a line
         #[arg(long)]
@@ -204,6 +204,10 @@ pub enum Cert {
 #[must_use]
 pub fn command() -> clap::Command {
     Args::command()
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "write a whole number".to_owned())
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {

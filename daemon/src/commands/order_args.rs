@@ -1,7 +1,8 @@
 //! Owns what the commands that keep order take on the command line. Part of `args`.
 
 use clap::{Args, Subcommand, ValueEnum};
-use tcp_chat_protocol::Role;
+use tcp_chat_protocol::request::{MOST_SECONDS, REASON_BYTES};
+use tcp_chat_protocol::{Role, text};
 
 /// Where, why and how it is told.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -21,7 +22,7 @@ pub struct Penalty {
     #[arg(long = "for", value_name = "DURATION", value_parser = seconds)]
     pub for_s: Option<u64>,
     /// Why; they are told
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, value_parser = reason)]
     pub reason: String,
 }
 
@@ -42,7 +43,7 @@ pub struct Kick {
     /// Who
     pub user: String,
     /// Why; they are told
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, value_parser = reason)]
     pub reason: String,
     #[command(flatten)]
     pub place: Where,
@@ -163,6 +164,17 @@ fn seconds(text: &str) -> Result<u64, String> {
     let duration = humantime::parse_duration(text).map_err(|_| wanted.to_owned())?;
     match duration.as_secs() {
         0 => Err("at least one second".to_owned()),
+        seconds if seconds > MOST_SECONDS => {
+            let days = MOST_SECONDS / (24 * 3600);
+            Err(format!("at most {days}d; without it, until it is taken back"))
+        }
         seconds => Ok(seconds),
+    }
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    match text.is_empty() {
+        true => Ok(String::new()),
+        false => text::check(text, REASON_BYTES).map(|()| text.to_owned()).map_err(|why| why.to_string()),
     }
 }

@@ -149,6 +149,7 @@ mod tests {
             ca: ca.map(Into::into),
             pin: Pin([0xab; 32]),
             fault: None,
+            doubts: Vec::new(),
         }
     }
 

@@ -31,6 +31,7 @@ impl Loopback {
         })
     }
 
+    /// Begins both. Gives the way in for machines, if there is one.
     pub(super) fn serve(
         self,
         settings: &Http,
@@ -38,12 +39,14 @@ impl Loopback {
         observed: Observed,
         stop: &CancellationToken,
         tasks: &mut JoinSet<()>,
-    ) -> Result<(), Fatal> {
+    ) -> Result<Option<Posts>, Fatal> {
         let (metrics, inbox) = (observed.metrics.clone(), observed.inbox.clone());
         let posts = self.posts.and_then(|listener| {
             let posts = Posts::start(settings, gate.clone(), inbox, metrics.clone(), stop.clone())?;
-            Some((listener, Service::Post(posts)))
+            Some((listener, posts))
         });
+        let posting = posts.as_ref().map(|(_, posts)| posts.clone());
+        let posts = posts.map(|(listener, posts)| (listener, Service::Post(posts)));
         let seen = self.metrics.map(|listener| (listener, Service::Observe(observed)));
         for (listener, service) in [seen, posts].into_iter().flatten() {
             let listener = tokio::net::TcpListener::from_std(listener).map_err(Fatal::Runtime)?;
@@ -56,6 +59,6 @@ impl Loopback {
             }
             tasks.spawn(http::serve(listener, service, metrics.clone(), stop.clone()));
         }
-        Ok(())
+        Ok(posting)
     }
 }

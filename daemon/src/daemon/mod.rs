@@ -18,11 +18,11 @@ pub use fatal::Fatal;
 
 use crate::admin::{self, ControlSocket, Desk, Wish};
 use crate::chat::{Found, Rules};
-use crate::http::Observed;
+use crate::http::{Observed, Posts};
 use crate::hub::{self, Control, Directory, Ended, Entry, Inbox};
 use crate::metrics::Metrics;
 use crate::net::{self, Gate};
-use crate::settings::Loaded;
+use crate::settings::{Loaded, Settings};
 use crate::store::{Readers, Store};
 use crate::tls::{TlsNote, TlsState};
 use crate::{clock, commands, log, systemd, tls};
@@ -122,6 +122,8 @@ impl Bound {
 /// The running daemon.
 struct Daemon {
     loaded: Loaded,
+    /// What some keys go by until the next start.
+    started_with: Settings,
     log: log::Handle,
     tls: TlsState,
     gate: Gate,
@@ -137,6 +139,7 @@ struct Daemon {
     hub: oneshot::Receiver<Ended>,
     watch: Watch,
     files: NamedFiles,
+    posts: Option<Posts>,
 }
 
 impl Daemon {
@@ -179,7 +182,7 @@ impl Daemon {
             tls: tls.clone(),
             stopping: stop_accepting.clone(),
         };
-        loopback.serve(&settings.http, &gate, observed, &stop_control, &mut tasks)?;
+        let posts = loopback.serve(&settings.http, &gate, observed, &stop_control, &mut tasks)?;
         let (sender, wishes) = mpsc::channel(WISHES);
         let control = match control {
             None => None,
@@ -192,6 +195,7 @@ impl Daemon {
         };
         let watch = Watch::new(addresses.clone(), tls.summary());
         Ok(Self {
+            started_with: settings.clone(),
             loaded,
             log,
             tls,
@@ -206,6 +210,7 @@ impl Daemon {
             hub,
             watch,
             files,
+            posts,
         })
     }
 
@@ -333,8 +338,8 @@ impl Daemon {
             socket.remove();
         }
         // The last senders: with them the hub's inbox closes.
-        let Self { gate, inbox, hub, wishes, .. } = self;
-        drop((gate, inbox, wishes));
+        let Self { gate, inbox, hub, wishes, posts, .. } = self;
+        drop((gate, inbox, wishes, posts));
         let ended = hub.await.map_err(|_| Fatal::Hub)?;
         info!(event = "stopped", ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(0), "stopped");
         match ended {

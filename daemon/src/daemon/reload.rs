@@ -2,9 +2,11 @@
 //! answer goes to the caller, the log and STATUS. Never ends the daemon.
 
 use super::Daemon;
+use super::system::raise_open_files;
 use crate::admin::Reloaded;
 use crate::chat::Rules;
 use crate::hub::{Control, Entry};
+use crate::settings::Settings;
 use crate::systemd;
 use crate::tls::TlsNote;
 use std::time::SystemTime;
@@ -12,7 +14,7 @@ use tokio::sync::oneshot;
 use tracing::{error, info};
 
 /// Keys that are gone by only from the next start on.
-const NEEDS_RESTART: [&str; 13] = [
+const NEEDS_RESTART: [&str; 12] = [
     "listen.address",
     "history.path",
     "history.durability",
@@ -24,7 +26,6 @@ const NEEDS_RESTART: [&str; 13] = [
     "metrics.address",
     "http.address",
     "http.token_file",
-    "http.rooms",
     "http.name",
 ];
 
@@ -85,6 +86,9 @@ impl Daemon {
             .map_err(|why| Refused::Certificate(why.to_string()))?;
         tls.notes.iter().for_each(TlsNote::log);
         self.watch.certificate(self.tls.summary());
+        if settings.limits.connections != self.loaded.settings.limits.connections {
+            raise_open_files(settings.limits.connections);
+        }
         self.gate.set_tls(self.tls.server_config());
         self.gate.reload(settings);
         self.log.set_level(&settings.log.level).map_err(Refused::other)?;
@@ -92,12 +96,22 @@ impl Daemon {
         let rules = Control::Rules(Box::new(Rules::from(settings)), sender);
         self.inbox.put(Entry::Control(rules)).await.map_err(Refused::other)?;
         let twins = receiver.await.map_err(|_| Refused::other("the hub has ended"))?;
-        let keys = self.loaded.settings.changed_keys(settings);
-        let (needs_restart, changed) =
-            keys.into_iter().map(str::to_owned).partition(|key| NEEDS_RESTART.contains(&key.as_str()));
+        // The hub has opened them.
+        if let Some(posts) = &self.posts {
+            posts.set_rooms(settings.http.rooms.clone());
+        }
+        let needs_restart = self.waiting_for_restart(settings);
+        let changed = self.loaded.settings.changed_keys(settings).into_iter();
+        let changed = changed.filter(|key| !NEEDS_RESTART.contains(key)).map(str::to_owned).collect();
         self.loaded = fresh;
         let warnings = twins.iter().map(ToString::to_string).collect();
         Ok(Reloaded { changed, needs_restart, warnings })
+    }
+
+    /// The keys whose values differ from what the daemon started with, and are gone by from the next start on.
+    fn waiting_for_restart(&self, settings: &Settings) -> Vec<String> {
+        let keys = self.started_with.changed_keys(settings).into_iter();
+        keys.filter(|key| NEEDS_RESTART.contains(key)).map(str::to_owned).collect()
     }
 
     /// While the daemon dies, wishes are still granted, but nothing is reloaded.

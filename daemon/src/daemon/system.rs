@@ -1,5 +1,5 @@
 //! Owns what the process asks of the system at its start: to hear its signals, and enough open files.
-//! Called once. Never acts on a signal.
+//! A reload asks for more of them. Never acts on a signal.
 
 use crate::settings::OTHER_FILES;
 use tokio::signal::unix::{Signal, SignalKind, signal};

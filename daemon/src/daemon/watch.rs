@@ -99,9 +99,15 @@ impl Watch {
                 bytes(most)
             )
         });
-        let first = [reload, self.certificate.fault.clone()].into_iter().flatten();
+        let first = [reload, self.certificate.fault.clone(), self.doubts()].into_iter().flatten();
         let warnings: Vec<_> = first.chain(self.files.iter().cloned()).chain(full).collect();
         (!warnings.is_empty()).then(|| warnings.join("; "))
+    }
+
+    /// Why clients refuse the certificate in use, or some do.
+    fn doubts(&self) -> Option<String> {
+        let doubts = &self.certificate.doubts;
+        (!doubts.is_empty()).then(|| doubts.join("; "))
     }
 
     /// One line: what is wrong first.
@@ -166,6 +172,7 @@ impl Watch {
             history_max_bytes: self.health.history.most,
             certificate_expires: humantime::format_rfc3339_seconds(self.certificate.facts.not_after)
                 .to_string(),
+            certificate_doubtful: self.doubts(),
             warning: self.warning(),
         };
         status.count(self.health.counts);
@@ -202,7 +209,7 @@ mod tests {
             is_ca: false,
             for_servers: true,
         };
-        Summary { certificate: "server.pem".into(), facts, ca: None, pin, fault: None }
+        Summary { certificate: "server.pem".into(), facts, ca: None, pin, fault: None, doubts: Vec::new() }
     }
 
     #[test]
@@ -222,7 +229,11 @@ mod tests {
                 .starts_with("reload refused: limits.burst: no number; server.pem: broken; serving on ")
         );
         watch.reload_refused(None);
+        let doubts = vec!["own.pem: a CA's".to_owned(), "own.pem: old".to_owned()];
+        watch.certificate(Summary { doubts, ..certificate() });
+        assert!(watch.summary().starts_with("own.pem: a CA's; own.pem: old; serving on "));
         watch.certificate(certificate());
+        assert_eq!(watch.warning(), None);
         let (mib, gib) = (1 << 20, 1 << 30);
         let most = Some(12 * gib);
         watch.healthy(Health { history: HistoryBytes { taken: 20 * mib, most }, ..Health::default() });

@@ -3,6 +3,7 @@
 //! while it drains, and says so. Bounded: connections, bodies, and how long anything may take.
 
 mod answer;
+mod answered;
 mod held;
 mod observe;
 mod payload;

@@ -10,6 +10,7 @@ use crate::hub::Inbox;
 use crate::metrics::{Metrics, Reason};
 use crate::net::Gate;
 use crate::settings::Http;
+use arc_swap::ArcSwap;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -45,7 +46,7 @@ pub struct Posts(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    rooms: Vec<Name>,
+    rooms: ArcSwap<Vec<Name>>,
     token: Digest,
     poster: Poster,
     gate: Gate,
@@ -65,8 +66,13 @@ impl Posts {
     ) -> Option<Self> {
         let (token, name) = (settings.token?, settings.name.clone()?);
         let poster = Poster::start(gate.clone(), inbox, name, &token, stop);
-        let rooms = settings.rooms.clone();
+        let rooms = ArcSwap::from_pointee(settings.rooms.clone());
         Some(Self(Arc::new(Inner { rooms, token, poster, gate, metrics, recent: Mutex::default() })))
+    }
+
+    /// These are the rooms that may be posted to from now on.
+    pub fn set_rooms(&self, rooms: Vec<Name>) {
+        self.0.rooms.store(Arc::new(rooms));
     }
 
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Answer {
@@ -109,7 +115,8 @@ impl Posts {
     }
 
     async fn post(&self, asked: Name, request: Request<Incoming>) -> Result<Answer, Refusal> {
-        let known = self.0.rooms.iter().find(|room| room.key() == asked.key());
+        let rooms = self.0.rooms.load_full();
+        let known = rooms.iter().find(|room| room.key() == asked.key());
         let room = known.ok_or_else(|| {
             let msg = format!("{asked} is not in http.rooms: nothing may be posted there");
             Refusal::new(ErrorKind::NoSuchRoom, msg)
@@ -131,8 +138,12 @@ impl Posts {
             };
             Refusal::new(kind, why.to_string())
         })?;
+        let names = match (&key, same) {
+            (Some(_), _) => Names::Text,
+            (None, Some(_)) => Names::Occasion,
+            (None, None) => Names::Nothing,
+        };
         let id = self.id(room, key.as_deref(), same)?;
-        let names = if key.is_none() && same.is_some() { Names::Occasion } else { Names::Text };
         match self.0.poster.post(room.clone(), id, names, json_text(&text)).await {
             Posted::Kept(seq) => {
                 self.0.metrics.http.kept(false);

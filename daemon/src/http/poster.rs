@@ -5,6 +5,7 @@
 //! Its session is found again after a restart of the daemon, and so a message that is posted again with
 //! the same id is kept once. One task owns it; posts wait for it, and for their turn.
 
+use super::answered::Answered;
 use super::held::{Heard, Held, concerns};
 use crate::auth;
 use crate::chat::{Ask, Command, Digest, Proof, Resent, Secret};
@@ -48,6 +49,8 @@ pub(super) enum Names {
     Text,
     /// An occasion, which may be told in other words: it is told once.
     Occasion,
+    /// Nothing: nobody knows the id, so it is not sent again.
+    Nothing,
 }
 
 /// One message to be said.
@@ -55,7 +58,7 @@ pub(super) enum Names {
 struct Post {
     room: Name,
     id: RequestId,
-    /// Does the id stand for this text alone?
+    /// What does the id stand for?
     names: Names,
     /// The text as a JSON string.
     json: Box<str>,
@@ -76,7 +79,8 @@ impl Poster {
         stop: CancellationToken,
     ) -> Self {
         let (sender, posts) = mpsc::channel(WAITING);
-        let seat = Seat { gate, inbox, hash: session_hash(&name, token), name, held: None };
+        let hash = session_hash(&name, token);
+        let seat = Seat { gate, inbox, hash, name, held: None, answered: Answered::default() };
         tokio::spawn(async move { stop.run_until_cancelled(seat.serve(posts)).await });
         Self(sender)
     }
@@ -109,6 +113,7 @@ struct Seat {
     hash: [u8; 32],
     name: Name,
     held: Option<Held>,
+    answered: Answered,
 }
 
 impl Drop for Seat {
@@ -134,15 +139,23 @@ impl Seat {
                 () = self.hear_out() => continue,
             };
             let Some(post) = post else { return };
-            let posted = timeout(ANSWER, self.post(&post)).await.unwrap_or_else(|_| {
-                self.leave();
-                let msg =
-                    "it is not known whether the message was kept: the server took too long; post it again";
-                Posted::Refused(Refusal::new(ErrorKind::Timeout, msg))
-            });
+            let posted = match self.answered.again(&post.id, post.names, &post.json) {
+                Some(posted) => posted,
+                None => self.post_in_time(&post).await,
+            };
             // Whoever posted it may be gone.
             let _ = post.answer.send(posted);
         }
+    }
+
+    async fn post_in_time(&mut self, post: &Post) -> Posted {
+        let posted = timeout(ANSWER, self.post(post)).await.unwrap_or_else(|_| {
+            self.leave();
+            let msg = "it is not known whether the message was kept: the server took too long; post it again";
+            Posted::Refused(Refusal::new(ErrorKind::Timeout, msg))
+        });
+        self.answered.note(&post.id, post.names, &post.json, &posted);
+        posted
     }
 
     async fn post(&mut self, post: &Post) -> Posted {

@@ -52,7 +52,7 @@ impl Hub {
     /// Says which rooms look like a configured one.
     pub(super) fn tell_twins(&self) -> Vec<RoomTwin> {
         let twins = self.chat.room_twins();
-        for RoomTwin { room, twin } in &twins {
+        for RoomTwin { room, twin, .. } in &twins {
             warn!(
                 event = "room_twin",
                 room = room.as_str(),

@@ -56,7 +56,13 @@ impl Hub {
         if self.failing.as_ref().is_some_and(|(_, at)| now >= *at) {
             // Room that retention can make is made first.
             let probed = self.store.probe().and_then(|()| self.tidy());
-            let probed = probed.and_then(|_| self.store.replace(&self.chat.found()));
+            let probed = probed.and_then(|is_more| {
+                if is_more {
+                    self.tidy_at = now;
+                }
+                self.store.check_room()?;
+                self.store.replace(&self.chat.found())
+            });
             self.failing = match probed {
                 Ok(()) => {
                     self.chat.keeps_again();

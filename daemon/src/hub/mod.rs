@@ -10,13 +10,14 @@ mod directory;
 mod inbox;
 mod outbox;
 mod past;
+mod turn;
 mod waiting;
 
 pub use directory::Directory;
 pub use inbox::{Control, Entry, Health, HubGone, Inbox, inbox};
 pub use outbox::{Closed, Item, Outbox, Taken};
 
-use crate::chat::{Chat, Command, ConnectionId, ConversationId, Found, IdMap, Now, Rules};
+use crate::chat::{Chat, ConnectionId, ConversationId, Found, IdMap, Now, Rules};
 use crate::log;
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -24,22 +25,14 @@ use answers::Answer;
 use arc_swap::ArcSwap;
 use chores::CHECK_EVERY;
 use clock::Clock;
-use past::Sent;
 use std::sync::Arc;
 use std::time::Duration;
 use tcp_chat_protocol::{Seq, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
+use turn::TURN_COMMANDS;
 use waiting::Waiting;
 
-/// Commands that one turn takes at most, so that a commit stays short.
-const TURN_COMMANDS: usize = 2048;
-/// Bytes of text that one turn takes at most.
-const TURN_BYTES: usize = 512 * 1024;
-/// How long one turn decides at most on what is not talk, so that talk waits no longer than that.
-const TURN_TIME: Duration = Duration::from_millis(1);
-/// Sessions that are ended before the time is looked at again.
-const ENDINGS: usize = 16;
 /// Between two looks whether those have read who were told nothing more until they do.
 const HELD: Duration = Duration::from_millis(20);
 
@@ -194,98 +187,6 @@ impl Hub {
             .fold(self.tidy_at.min(self.check_at), Instant::min)
     }
 
-    /// One turn: decide, commit, deliver.
-    fn turn(&mut self, waiting: &mut Waiting) {
-        self.chat.begin(self.now());
-        if let Some((oldest, of)) = self.forgotten.take() {
-            self.chat.forgets(oldest, &of);
-        }
-        let (mut commands, mut bytes) = (0, 0);
-        while commands < TURN_COMMANDS && bytes < TURN_BYTES {
-            let Some(entry) = waiting.next_first() else { break };
-            match entry {
-                Entry::Open(connection, address, outbox) => {
-                    self.outboxes.insert(connection, outbox);
-                    self.chat.apply(connection, Command::Open(address), &mut Sent(&mut self.store));
-                }
-                Entry::Commands(connection, list) => {
-                    self.heard.push(connection);
-                    commands += list.len();
-                    for command in list {
-                        bytes += weight(&command);
-                        self.apply(connection, command);
-                    }
-                }
-                Entry::Control(control) => self.control(control),
-            }
-        }
-        commands += self.steps(waiting);
-        let outcome = self.chat.end();
-        if self.failing.is_some() {
-            // Messages were refused already; the rest is written when the store works again.
-            self.deliver(outcome.effects, &[]);
-        } else if outcome.writes.is_empty() {
-            self.deliver(outcome.effects, &[]);
-        } else {
-            let began = std::time::Instant::now();
-            match self.store.commit(outcome.writes) {
-                Ok(kept) => {
-                    self.metrics.hub.committed(began.elapsed());
-                    // Before anyone hears of it: who may log in now, may.
-                    self.directory.publish(self.chat.users());
-                    self.deliver(outcome.effects, &kept);
-                }
-                Err(why) => {
-                    self.metrics.hub.not_kept();
-                    let effects = self.fail(&why, outcome.effects);
-                    self.deliver(effects, &[]);
-                }
-            }
-        }
-        self.directory.publish(self.chat.users());
-        if commands > 0 {
-            self.metrics.hub.turn(commands);
-        }
-        if let Some(tally) = self.chat.take_tally() {
-            self.metrics.tally(&tally);
-        }
-        self.answer();
-    }
-
-    fn apply(&mut self, connection: ConnectionId, command: Command) {
-        if matches!(command, Command::Lost) {
-            self.lost.push(connection);
-        }
-        self.chat.apply(connection, command, &mut Sent(&mut self.store));
-    }
-
-    /// What is not talk: some of it in every turn. How many commands it was.
-    fn steps(&mut self, waiting: &mut Waiting) -> usize {
-        let began = std::time::Instant::now();
-        let mut commands = 0;
-        let is_full = |outboxes: &IdMap<_, Arc<Outbox>>, c| outboxes.get(&c).is_some_and(|o| o.is_over());
-        let now = Instant::now();
-        if waiting.holds() && now >= self.held_at {
-            self.held_at = now + HELD;
-            waiting.release(|c| is_full(&self.outboxes, c));
-        }
-        while let Some(step) = waiting.next_step(|c| is_full(&self.outboxes, c)) {
-            if step.ends_batch {
-                self.heard.push(step.connection);
-            }
-            if let Some(command) = step.command {
-                commands += 1;
-                self.apply(step.connection, command);
-            }
-            if began.elapsed() >= TURN_TIME {
-                break;
-            }
-        }
-        while self.chat.expire(ENDINGS) && began.elapsed() < TURN_TIME {}
-        while self.chat.sweep_on(ENDINGS) && began.elapsed() < TURN_TIME {}
-        commands
-    }
-
     fn finish(self) -> Ended {
         log::tell_left_out();
         let mut failing = self.failing.map(|(why, _)| why);
@@ -316,12 +217,5 @@ fn gather(entries: &mut mpsc::Receiver<Entry>, waiting: &mut Waiting) {
         if came == 0 {
             return;
         }
-    }
-}
-
-fn weight(command: &Command) -> usize {
-    match command {
-        Command::Ask(_, crate::chat::Ask::Say(_, json)) => json.len() + 200,
-        _ => 64,
     }
 }

@@ -1,5 +1,5 @@
 //! Owns what waits for a turn, and who comes first: talk before everything else, and of those who
-//! ask for more than talk each one thing at a time. So ten thousand who enter a room at once wait
+//! ask for more than talk, or say very much, each one thing at a time. So ten thousand who enter a room at once wait
 //! for each other, and a message does not wait for them. Each connection's own order is kept. Who does
 //! not read its answers gets no further ones until it does.
 //! Called by the hub. Never holds more than the batches that each connection may have asked.
@@ -8,6 +8,10 @@ use super::Entry;
 use crate::chat::{Ask, Command, ConnectionId, IdMap};
 use std::collections::VecDeque;
 use std::vec::IntoIter;
+
+/// The longest message that comes before everything else. Longer ones are written one in a turn, and must not keep all
+/// others waiting for as many turns as there are of them.
+pub(super) const LIGHT_BYTES: usize = 64 * 1024;
 
 /// The batches of each connection.
 type Rest = IdMap<ConnectionId, VecDeque<IntoIter<Command>>>;
@@ -113,7 +117,8 @@ fn is_gone(rest: &Rest, connection: ConnectionId) -> bool {
 /// Costs much the same whatever there is on the server.
 fn is_light(command: &Command) -> bool {
     match command {
-        Command::Read(_) | Command::Refused(_) | Command::Ask(_, Ask::Say(..) | Ask::Ping) => true,
+        Command::Ask(_, Ask::Say(_, json)) => json.len() <= LIGHT_BYTES,
+        Command::Read(_) | Command::Refused(_) | Command::Ask(_, Ask::Ping) => true,
         Command::Open(_) | Command::Lost | Command::Ask(..) => false,
     }
 }
@@ -158,6 +163,21 @@ mod tests {
         assert!(waiting.next_first().is_none());
         assert_eq!(steps(&mut waiting), [(1, "r1".into(), true)]);
         assert!(waiting.is_empty());
+    }
+
+    #[test]
+    fn talk_goes_before_what_takes_a_turn_to_write() {
+        let say = |bytes| {
+            let room = tcp_chat_protocol::request::Target::Default;
+            Command::Ask(None, Ask::Say(room, "x".repeat(bytes).into()))
+        };
+        let mut waiting = Waiting::default();
+        waiting.add(Entry::Commands(A, vec![Command::Read(9), say(LIGHT_BYTES + 1)]));
+        waiting.add(Entry::Commands(A, vec![ping()]));
+        waiting.add(Entry::Commands(B, vec![Command::Read(9), say(LIGHT_BYTES)]));
+        assert!(matches!(waiting.next_first(), Some(Entry::Commands(who, _)) if who == B));
+        assert!(waiting.next_first().is_none(), "its own ping comes after its message");
+        assert_eq!(steps(&mut waiting).len(), 3);
     }
 
     #[test]

@@ -6,7 +6,6 @@ use super::identity::Identity;
 use super::permits::Permit;
 use super::reader::{ReadEnd, Reader};
 use super::socket::prepare;
-use super::stream::{NoTls, TlsStream};
 use super::writer::{WriteEnd, Writer};
 use crate::chat::{Command, ConnectionId};
 use crate::hub::{Closed, Entry, Item, Outbox};
@@ -22,6 +21,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tcp_chat_protocol::{ErrorKind, Refusal, reply};
+use tcp_chat_tls_stream::{HandshakeError, TlsStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, timeout};
@@ -78,16 +78,16 @@ async fn shake_hands(
     }
     match timeout(limits.handshake, TlsStream::accept(gate.0.tls.load_full(), socket)).await {
         Ok(Ok(stream)) => {
-            let version = if stream.is_1_3() { metrics::Tls::V1_3 } else { metrics::Tls::V1_2 };
+            let version = if stream.is_tls_1_3() { metrics::Tls::V1_3 } else { metrics::Tls::V1_2 };
             counts.handshake(version, Handshake::Done);
             Some(Box::new(stream))
         }
-        Ok(Err(NoTls::Silent(why))) => {
+        Ok(Err(HandshakeError::Silent(why))) => {
             debug!(event = "connection_empty", peer = %peer, error = why.to_string(), "connected and sent nothing");
             counts.handshake(metrics::Tls::None, Handshake::Empty);
             None
         }
-        Ok(Err(NoTls::Failed(why))) => {
+        Ok(Err(HandshakeError::Failed(why))) => {
             debug!(event = "handshake_failed", peer = %peer, reason = "tls", error = handshake_failure(&why), "handshake failed");
             counts.handshake(metrics::Tls::None, Handshake::Failed);
             None
@@ -279,7 +279,7 @@ impl Connection {
         let Some(deadline) = &mut self.deadline else { return };
         if self.outbox.is_logged_in() {
             self.deadline = None;
-            self.stream.is_logged_in();
+            self.stream.stop_wiping();
             if let Some(reader) = &mut self.reader {
                 reader.is_logged_in();
             }
@@ -302,7 +302,7 @@ impl Connection {
             self.stall = None;
             return Poll::Pending;
         }
-        let written = self.stream.written();
+        let written = self.stream.bytes_written();
         let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(self.limits.stall)));
         if written != self.seen_written {
             self.seen_written = written;

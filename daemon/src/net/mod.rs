@@ -12,9 +12,7 @@ mod pace;
 mod permits;
 mod prove;
 mod reader;
-mod records;
 mod socket;
-mod stream;
 mod writer;
 
 pub use listener::{listen, serve};

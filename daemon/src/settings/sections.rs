@@ -35,7 +35,7 @@ impl Reader<'_> {
     /// All sections. The result counts only if no problem was noted.
     pub(super) fn settings(&mut self) -> Settings {
         let limits = self.limits();
-        Settings {
+        let settings = Settings {
             listen: self.listen(),
             tls: self.tls(),
             auth: self.auth(),
@@ -48,7 +48,9 @@ impl Reader<'_> {
             metrics: self.metrics(),
             http: self.http(),
             shutdown: self.shutdown(),
-        }
+        };
+        self.rooms_differ(&settings);
+        settings
     }
 
     fn listen(&mut self) -> Listen {

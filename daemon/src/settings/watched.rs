@@ -1,6 +1,7 @@
 //! Owns what the settings say of HTTP on loopback: `[metrics]` and `[http]`. Notes problems as all of
 //! [`super::sections`] does. Reads no file but the one with the token.
 
+use super::Settings;
 use super::sections::Reader;
 use crate::auth;
 use crate::chat::Digest;
@@ -84,6 +85,17 @@ impl Reader<'_> {
             }
         }
         Http { address, token_file, token, rooms, name }
+    }
+
+    /// A room of one list must not look like a room of the other. The same room may be in both.
+    pub(super) fn rooms_differ(&mut self, settings: &Settings) {
+        for room in &settings.http.rooms {
+            let is_twin = |other: &&Name| other.key() != room.key() && other.looks_like(room);
+            if let Some(twin) = settings.rooms.default.iter().find(is_twin) {
+                let reason = format!("\"{room}\" looks like {twin}, which is in rooms.default: rename one");
+                self.values.refuse("http.rooms", reason);
+            }
+        }
     }
 
     /// An address of this host that no other host reaches.

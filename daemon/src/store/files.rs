@@ -7,17 +7,19 @@
 //! any descriptor of a database loses SQLite's locks on it.
 
 use super::StoreError;
+use super::content::{Content, OnPage};
 use super::header::Header;
 use super::place::Place;
 use std::fs::{File, Metadata};
+use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes of the header of a write-ahead log, and of the header of each of its frames.
-const WAL_HEADER: u64 = 32;
-const FRAME_HEADER: u64 = 24;
+pub(super) const WAL_HEADER: u64 = 32;
+pub(super) const FRAME_HEADER: u64 = 24;
 
 const REMOVED: &str = "removed";
 const REPLACED: &str = "replaced by another one";
@@ -81,16 +83,6 @@ struct Opened {
     identity: Identity,
 }
 
-/// What is known of the bytes of the store's file.
-#[derive(Debug)]
-struct Content {
-    newest: Header,
-    /// Whose bytes were found to be another's, and how. That does not heal.
-    lost: Option<(Which, &'static str)>,
-    /// Is all of the write-ahead log in it, since that one was removed?
-    is_copied: bool,
-}
-
 impl Files {
     /// The files of an open store; `None`: it is in memory.
     pub(super) fn of(place: &Place) -> Result<Option<Self>, StoreError> {
@@ -113,7 +105,7 @@ impl Files {
             let why = "its first bytes are not a database's".to_owned();
             return Err(StoreError::Corrupt { store: place.to_string(), why });
         };
-        let content = Mutex::new(Content { newest, lost: None, is_copied: false });
+        let content = Mutex::new(Content::new(newest));
         Ok(Some(Self {
             store,
             link: place.path(),
@@ -128,6 +120,16 @@ impl Files {
     /// What the first bytes of the store said when they were last looked at.
     pub(super) fn header(&self) -> Header {
         self.content().newest
+    }
+
+    /// How long the store's file and its write-ahead log are.
+    pub(super) fn bytes(&self) -> io::Result<(u64, u64)> {
+        Ok((self.store.file.metadata()?.len(), self.wal.file.metadata()?.len()))
+    }
+
+    /// The folder in which they lie.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder.path
     }
 
     /// Has what a turn writes a name to be found by? Asked for each turn, before it is committed: two system
@@ -253,27 +255,25 @@ impl Files {
 
     fn check_content(&self) -> Result<(), StoreError> {
         let mut content = self.content();
-        if let Some((which, how)) = content.lost {
-            drop(content);
-            return Err(self.lost(which, how));
-        }
-        let read = || {
-            let header = Header::read(&self.store.file);
-            let header = header.map_err(|e| StoreError::io("read", &self.store.path, &e))?;
-            Ok::<_, StoreError>(header.filter(|header| header.follows(content.newest)))
-        };
-        // It may have been read while SQLite was writing it: then it is read again.
-        match read()?.map_or_else(read, |header| Ok(Some(header)))? {
-            Some(header) => {
-                content.newest = header;
-                Ok(())
-            }
-            None => {
+        if content.lost.is_none() {
+            let follows = content.look(&self.store.file);
+            if !follows.map_err(|e| StoreError::io("read", &self.store.path, &e))? {
                 content.lost = Some((Which::Store, OVERWRITTEN));
-                drop(content);
-                Err(self.lost(Which::Store, OVERWRITTEN))
             }
         }
+        let lost = content.lost;
+        drop(content);
+        lost.map_or(Ok(()), |(which, how)| Err(self.lost(which, how)))
+    }
+
+    /// From now on the newest number in the store's file is looked at, too.
+    pub(super) fn watch_head(&self, on: OnPage) {
+        self.content().head = Some((on, 0));
+    }
+
+    /// The writer may take back what it wrote: the number may fall.
+    pub(super) fn may_take_back(&self) {
+        self.content().head = None;
     }
 
     fn lost(&self, which: Which, how: &'static str) -> StoreError {
@@ -322,8 +322,8 @@ fn how_other(path: &Path, opened: Identity) -> Result<Option<&'static str>, Stor
     match path.metadata() {
         Ok(facts) if Identity::of(&facts) == opened => Ok(None),
         Ok(_) => Ok(Some(REPLACED)),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Some(REMOVED)),
-        Err(e) if e.kind() == std::io::ErrorKind::NotADirectory => Ok(Some(REPLACED)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Some(REMOVED)),
+        Err(e) if e.kind() == io::ErrorKind::NotADirectory => Ok(Some(REPLACED)),
         Err(e) => Err(StoreError::io("look at", path, &e)),
     }
 }

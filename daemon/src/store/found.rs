@@ -144,8 +144,13 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
         .prepare("SELECT room, network FROM opened ORDER BY room")?
         .query_map([], |row| Ok((ConversationId(row.get(0)?), parsed(row, 1)?)))?
         .collect::<rusqlite::Result<_>>()?;
+    let default_rooms = log
+        .prepare("SELECT after, room FROM default_rooms ORDER BY after")?
+        .query_map([], |row| Ok((number(row, 0)?, ConversationId(row.get(1)?))))?
+        .collect::<rusqlite::Result<_>>()?;
     let found = Found {
         opened,
+        default_rooms,
         conversations,
         sessions,
         users,

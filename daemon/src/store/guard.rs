@@ -75,7 +75,7 @@ impl Store {
             could?;
             // On a full disk the write-ahead log takes the room that retention could write in.
             if is_file {
-                let _ = wal::start_over(log);
+                let _ = wal::cut(log);
             }
             Ok(())
         })

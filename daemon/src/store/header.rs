@@ -63,6 +63,11 @@ impl Header {
         Some(Self { changes, schema, pages, page_bytes, file_bytes })
     }
 
+    /// Has the schema the same version?
+    pub(super) fn is_of_schema(self, other: Self) -> bool {
+        self.schema == other.schema
+    }
+
     /// Can SQLite have made this out of `before`? It grows. A `VACUUM` counts anew and may cut it; it is a new
     /// version of the schema.
     pub(super) fn follows(self, before: Self) -> bool {

@@ -2,7 +2,7 @@
 //! Never knows what is in them.
 
 use super::place::{self, Place};
-use super::{StoreError, schema, words};
+use super::{StoreError, room, schema, words};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::File;
 use std::path::PathBuf;
@@ -10,6 +10,36 @@ use std::path::PathBuf;
 /// Pages after which the index's write-ahead log is copied.
 const LEAST: u64 = 16;
 const MOST: u64 = 1_000;
+
+/// What the index does next, by what it leaves free on the disk: for a turn of many messages, and what that leaves.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Next {
+    Grows,
+    /// What removes messages from it, makes it smaller later.
+    Shrinks,
+}
+
+impl Next {
+    fn leaves(self) -> u64 {
+        match self {
+            Self::Grows => 4 * room::RESERVE,
+            Self::Shrinks => 2 * room::RESERVE,
+        }
+    }
+}
+
+/// Has the disk room for that? The copy of the index's write-ahead log may need as much as that has: then it is
+/// copied first.
+pub(super) fn has_room(place: &Place, index: &Connection, next: Next) -> bool {
+    let files = place.files();
+    let Some(wal) = files.get(1) else { return true };
+    let has_room = || {
+        let wal = wal.metadata().map_or(0, |wal| wal.len());
+        place::free(&place.folder()).is_none_or(|room| room >= next.leaves() + wal)
+    };
+    let cut = || index.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).is_ok();
+    has_room() || (cut() && has_room())
+}
 
 /// Opens the index, or makes its file.
 pub(super) fn open(place: &Place) -> Result<Connection, StoreError> {

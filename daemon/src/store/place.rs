@@ -90,6 +90,14 @@ impl Place {
         }
     }
 
+    /// Is there something in its write-ahead log, or somebody who has it open?
+    pub(super) fn has_wal(&self) -> bool {
+        match self.files().as_slice() {
+            [_, wal, shm] => wal.metadata().is_ok_and(|wal| wal.len() > 0) || shm.exists(),
+            _ => false,
+        }
+    }
+
     /// SQLite removes a write-ahead log beside an empty store without a word. It may hold messages: the store
     /// may be on a disk that is not mounted, or was removed by mistake.
     pub(super) fn check_not_alone(&self) -> Result<(), StoreError> {

@@ -21,6 +21,7 @@ pub(super) fn write(log: &Connection, all: &Found) -> rusqlite::Result<()> {
         "DELETE FROM conversations; DELETE FROM sessions; DELETE FROM members; DELETE FROM opened",
     )?;
     rows::put_opened(log, &all.opened)?;
+    rows::put_default_rooms(log, &all.default_rooms)?;
     for conversation in &all.conversations {
         rows::put_conversation(log, conversation.id, &conversation.kind, conversation.head)?;
     }

@@ -67,6 +67,9 @@ pub(super) fn write(log: &Connection, writes: &Writes) -> rusqlite::Result<()> {
         put_conversation(log, *id, kind, 0)?;
     }
     put_opened(log, &writes.opened)?;
+    if let Some(defaults) = &writes.default_rooms {
+        put_default_rooms(log, defaults)?;
+    }
     if !writes.chunks.is_empty() {
         put_chunks(log, &writes.chunks)?;
     }
@@ -115,6 +118,16 @@ pub(super) fn put_opened(log: &Connection, opened: &[(ConversationId, Party)]) -
     let mut put = log.prepare_cached("INSERT OR REPLACE INTO opened (room, network) VALUES (?1, ?2)")?;
     for (room, by) in opened {
         put.execute(params![room.0, by.to_string()])?;
+    }
+    Ok(())
+}
+
+/// Writes which room was the default one, and for which messages, in place of what was there.
+pub(super) fn put_default_rooms(log: &Connection, all: &[(Seq, ConversationId)]) -> rusqlite::Result<()> {
+    log.execute("DELETE FROM default_rooms", [])?;
+    let mut put = log.prepare_cached("INSERT INTO default_rooms (after, room) VALUES (?1, ?2)")?;
+    for (after, room) in all {
+        put.execute(params![int(*after), room.0])?;
     }
     Ok(())
 }

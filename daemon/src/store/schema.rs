@@ -29,6 +29,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/log.sql"),
     include_str!("schema/certificates.sql"),
     include_str!("schema/ancestors.sql"),
+    include_str!("schema/default_rooms.sql"),
 ];
 
 /// How long a connection waits for another program's lock (an operator's `sqlite3`, a backup).
@@ -93,7 +94,8 @@ pub(super) fn open(place: &Place, access: OpenFlags) -> Result<Connection, Store
     Ok(database)
 }
 
-/// Reads whether the log could be opened as it lies there, and changes nothing. Without its write-ahead log, where that one belongs to another store.
+/// Reads whether the log could be opened as it lies there, and changes nothing. Without its write-ahead log, where there
+/// is none, or one that belongs to another store.
 pub(super) fn check(place: &Place, has_wal: bool) -> Result<Checked, StoreError> {
     let log = if has_wal {
         open(place, OpenFlags::SQLITE_OPEN_READ_ONLY)?

@@ -22,6 +22,9 @@ const SLICE_BYTES: i64 = 512 * 1024;
 /// How many conversations or sessions that are gone one slice looks at: each costs a look-up.
 const SLICE_GONE: usize = 256;
 
+/// How often a slice is halved at most: then it has one chunk.
+const HALVINGS: u32 = 7;
+
 /// What may stay.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
@@ -33,19 +36,29 @@ pub(super) struct Bounds {
     messages: Option<u64>,
     /// The messages take so many bytes more than they may.
     too_big: u64,
+    /// How often the slice is halved.
+    halvings: u32,
 }
 
 impl Bounds {
-    /// `too_big`: how many bytes of messages have to go.
-    pub(super) fn new(history: &History, now: Timestamp, too_big: u64) -> Self {
+    /// `too_big`: how many bytes of messages have to go. `room`: how many a slice may write, if there is little
+    /// room for that.
+    pub(super) fn new(history: &History, now: Timestamp, too_big: u64, room: Option<u64>) -> Self {
         let age = history.retain.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
         Self {
             since: age.map(|age| now.0.saturating_sub(age)),
             now: now.0,
             messages: history.retain_messages,
             too_big,
+            halvings: room.map_or(0, halvings),
         }
     }
+}
+
+/// A slice of so many bytes of messages writes less than four times as many.
+fn halvings(room: u64) -> u32 {
+    let fits = |n: &u32| u64::try_from(SLICE_BYTES >> n).is_ok_and(|bytes| bytes <= room / 4);
+    (0..HALVINGS).find(fits).unwrap_or(HALVINGS)
 }
 
 /// How many messages went, by the reason.
@@ -113,7 +126,7 @@ pub(super) fn next(
         kind = kind.next();
         let slice = match kind {
             Kind::Old => oldest(log, bounds, messages, stamps)?,
-            Kind::Conversations => of_conversations(log)?,
+            Kind::Conversations => of_conversations(log, bounds)?,
             Kind::Sessions => Slice { gone: gone(log, "gone_sessions")?, ..Slice::new(kind) },
         };
         if !slice.chunks.is_empty() || !slice.gone.is_empty() {
@@ -130,9 +143,9 @@ fn gone(log: &Connection, table: &str) -> rusqlite::Result<Vec<i64>> {
         .collect()
 }
 
-fn of_conversations(log: &Connection) -> rusqlite::Result<Slice> {
+fn of_conversations(log: &Connection, bounds: &Bounds) -> rusqlite::Result<Slice> {
     let mut slice = Slice::new(Kind::Conversations);
-    let mut room = Room::new();
+    let mut room = Room::new(bounds);
     for id in gone(log, "gone_conversations")? {
         let all = room.take(
             &mut slice,
@@ -159,7 +172,7 @@ fn oldest(log: &Connection, bounds: &Bounds, messages: u64, stamps: &mut Stamps)
         _ => 0,
     };
     let (mut left, mut too_big, mut removed) = (messages, bounds.too_big, Removed::default());
-    Room::new().take(
+    Room::new(bounds).take(
         &mut slice,
         log,
         "SELECT first, last, length(lines), conversation FROM chunks ORDER BY first",
@@ -195,8 +208,13 @@ struct Room {
 }
 
 impl Room {
-    fn new() -> Self {
-        Self { chunks: SLICE_CHUNKS, rows: SLICE_ROWS, bytes: SLICE_BYTES }
+    fn new(bounds: &Bounds) -> Self {
+        let halvings = bounds.halvings;
+        Self {
+            chunks: SLICE_CHUNKS >> halvings,
+            rows: SLICE_ROWS >> halvings,
+            bytes: SLICE_BYTES >> halvings,
+        }
     }
 
     /// Takes the first chunks of a query that all `go`, as many as there is room for. True: it saw

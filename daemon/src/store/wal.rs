@@ -27,6 +27,8 @@ const TIGHT: u64 = 64 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Checkpoints {
     folder: PathBuf,
+    /// What the disk had room for at the last look; `None`: nobody looked.
+    room: Option<u64>,
     is_tight: bool,
     bell: Option<SyncSender<()>>,
     copying: Arc<AtomicBool>,
@@ -71,6 +73,8 @@ impl Checkpoints {
                 .spawn(move || Copier { log, pages, copying }.run(&rings))
                 .map_err(|e| StoreError::io("start a thread for", &place.path(), &e))?;
             checkpoints.folder = place.folder();
+            checkpoints.room = place::free(&checkpoints.folder);
+            checkpoints.is_tight = true;
             checkpoints.bell = Some(bell);
             checkpoints.thread = Some(thread);
         }
@@ -85,12 +89,14 @@ impl Checkpoints {
             return;
         }
         let Ok(now) = checkpoint(log, "NOOP") else { return };
-        let room = place::free(&self.folder).unwrap_or(u64::MAX);
-        self.is_tight = room < TIGHT;
+        self.room = place::free(&self.folder);
+        let room = self.room.unwrap_or(u64::MAX);
+        // The copy may need as much.
+        let left = u64::try_from(now.left()).unwrap_or(0) * place::PAGE_BYTES;
+        self.is_tight = room < TIGHT + 2 * left;
         // A write-ahead log that grew beyond the room that its copy needs could never be copied; and the
         // search index needs room, too.
-        let needs_room =
-            self.is_tight && u64::try_from(now.left()).unwrap_or(0) * place::PAGE_BYTES > room / 4;
+        let needs_room = self.is_tight && left > room / 4;
         // Two cannot copy at once. What is written meanwhile is left for the next time.
         if now.left() == 0 || self.copying.load(Ordering::Acquire) {
             return;
@@ -108,6 +114,23 @@ impl Checkpoints {
             // Somebody reads what is old. Not with every turn.
             _ => (now.pages + self.pages.copy, now.pages + self.pages.copy / 4),
         };
+    }
+}
+
+impl Checkpoints {
+    /// What the disk had room for when it was last looked at; `None`: not known.
+    pub(super) fn room(&self) -> Option<u64> {
+        self.room
+    }
+
+    /// Must each turn look whether it leaves room on the disk?
+    pub(super) fn is_tight(&self) -> bool {
+        self.is_tight
+    }
+
+    /// The disk was full: the next turn looks.
+    pub(super) fn look_at_each_turn(&mut self) {
+        self.is_tight = true;
     }
 }
 
@@ -186,8 +209,17 @@ impl Length {
 
 /// Copies all that readers let it copy, so that the next turn begins at the front of the write-ahead log.
 pub(super) fn start_over(log: &Connection) -> rusqlite::Result<Length> {
+    copy_all(log, "RESTART")
+}
+
+/// The same, and cuts the write-ahead log to nothing.
+pub(super) fn cut(log: &Connection) -> rusqlite::Result<Length> {
+    copy_all(log, "TRUNCATE")
+}
+
+fn copy_all(log: &Connection, how: &str) -> rusqlite::Result<Length> {
     log.busy_timeout(READERS)?;
-    let done = checkpoint(log, "RESTART");
+    let done = checkpoint(log, how);
     log.busy_timeout(schema::WRITER_BUSY)?;
     done
 }

@@ -2,17 +2,19 @@
 //! is kept is kept; after an error nothing of the turn is, and the next turn starts afresh. Never
 //! runs on a thread that serves connections.
 
+use super::content::OnPage;
 use super::files::Files;
 use super::found::{self, Totals};
 use super::ids::Ids;
 use super::index::Indexer;
 use super::place::{Lock, Place};
+use super::room::{Before, Leaves};
 use super::shared::Shared;
 use super::stamps::Stamps;
-use super::wal::{self, Checkpoints};
+use super::wal::Checkpoints;
 use super::{
-    Checked, HistoryBytes, Kept, Readers, StoreError, Tidied, backup, bytes, guard, identity, remembered,
-    replace, rows, schema, search, tidy,
+    Checked, Kept, Readers, StoreError, backup, bytes, guard, identity, remembered, replace, rows, schema,
+    search, tidy,
 };
 use crate::chat::{ConversationId, Found, SessionChange, SessionId, Writes};
 use crate::settings::History;
@@ -30,15 +32,15 @@ pub struct Store {
     pub(super) shared: Arc<Shared>,
     /// `None` after an error that the connection may not have survived: the next use opens it.
     pub(super) log: Option<Connection>,
-    totals: Totals,
-    ids: Ids,
+    pub(super) totals: Totals,
+    pub(super) ids: Ids,
     /// What was removed last.
-    tidied: tidy::Kind,
-    stamps: Stamps,
+    pub(super) tidied: tidy::Kind,
+    pub(super) stamps: Stamps,
     /// What the history took when it was last looked at.
-    history_bytes: u64,
+    pub(super) history_bytes: u64,
     /// Bytes of messages that came since then.
-    grown: u64,
+    pub(super) grown: u64,
     pub(super) checkpoints: Checkpoints,
     /// When the store's path was last looked at.
     pub(super) checked_at: Instant,
@@ -66,8 +68,11 @@ impl Store {
         let (found, totals) = found::read(&log).map_err(error)?;
         let ids = Ids::read(&log, totals.sent_as_to).map_err(error)?;
         let files = Files::of(&place)?;
-        if let (Some(lock), Some(files)) = (&lock, &files) {
-            lock.remember(&place, files.header(), is_named);
+        if let Some(files) = &files {
+            files.watch_head(OnPage::of(&log).map_err(error)?);
+            if let Some(lock) = &lock {
+                lock.remember(&place, files.header(), is_named);
+            }
         }
         let max_bytes = bytes::bound(&log, &place, history.max_bytes).map_err(error)?;
         backup::remove_left_behind(&place.folder());
@@ -104,7 +109,14 @@ impl Store {
             Place::File(path) if path.exists() => {
                 let place = Place::File(path);
                 place.check_not_alone()?;
-                schema::check(&place, remembered::foreign_wal(&place).is_none())
+                // SQLite would make what does not lie beside the store, and leave it there.
+                let is_alone = || remembered::foreign_wal(&place).is_some() || !place.has_wal();
+                let was_alone = is_alone();
+                schema::check(&place, !was_alone).or_else(|why| match was_alone && !is_alone() {
+                    // A daemon began meanwhile.
+                    true => schema::check(&place, true),
+                    false => Err(why),
+                })
             }
             place => place.check_not_alone().map(|()| Checked::default()),
         }
@@ -128,12 +140,16 @@ impl Store {
         let share = self.ids.share(writes.sent.len());
         totals.sent_as_to = self.ids.filed_to(share, totals.sent_as_to);
         let before = self.totals;
-        self.turn("write", |log, ids| {
+        let kept = self.turn("write", Leaves::Reserve, |log, ids| {
             // First, so that sessions that end in this turn leave behind what is filed of them.
             ids.file(log, share)?;
             rows::write(log, &writes)?;
             found::put_totals(log, &before, &totals)
-        })?;
+        });
+        if matches!(kept, Err(StoreError::Full { .. })) {
+            self.index_gives_room(true);
+        }
+        kept?;
         self.grown += writes.chunks.iter().map(|chunk| chunk.lines.len() as u64).sum::<u64>();
         self.totals = totals;
         self.ids.kept(share, writes.sent, totals.head);
@@ -158,7 +174,7 @@ impl Store {
     /// Nothing was changed then.
     pub fn replace(&mut self, all: &Found) -> Result<(), StoreError> {
         let (before, totals) = (self.totals, self.totals.at_least(all));
-        self.turn("write", |log, _| {
+        self.turn("write", Leaves::Copy, |log, _| {
             replace::write(log, all)?;
             found::put_totals(log, &before, &totals)
         })?;
@@ -187,57 +203,6 @@ impl Store {
         })
     }
 
-    /// Removes a small slice of what has to go: messages over the age or number, or what gone
-    /// conversations or sessions left behind, by turns. Whole chunks go, the oldest first: so a few
-    /// more messages than `history.retain_messages` can be left, never fewer. `None`: there is
-    /// nothing more.
-    ///
-    /// # Errors
-    /// The file cannot be written. Nothing was removed then.
-    pub fn tidy(&mut self, now: Timestamp) -> Result<Option<Tidied>, StoreError> {
-        self.grown = 0;
-        let too_big = self.too_big();
-        let bounds = tidy::Bounds::new(&self.history, now, too_big);
-        let (before, mut totals, last) = (self.totals, self.totals, self.tidied);
-        // Taken out, so that the search that it may be in survives an error.
-        let mut stamps = std::mem::take(&mut self.stamps);
-        let slice = self.with("read", |log, _| tidy::next(log, &bounds, totals.messages, last, &mut stamps));
-        self.stamps = stamps;
-        let Some(slice) = slice? else {
-            self.index_gives_room(false);
-            return Ok(None);
-        };
-        // Whatever comes of it: what fails must not keep the others waiting.
-        self.tidied = slice.kind;
-        if self.shared.work().gives_room
-            && let Some(log) = &self.log
-        {
-            // With the room of the index the write-ahead log can be copied, and written from its front.
-            let _ = wal::start_over(log);
-        }
-        totals.messages = totals.messages.saturating_sub(slice.messages());
-        totals.bytes = totals.bytes.saturating_sub(slice.bytes);
-        let mut first = None;
-        let removed = self.turn("tidy", |log, _| {
-            slice.remove(log)?;
-            first = tidy::first(log)?;
-            found::put_totals(log, &before, &totals)
-        });
-        if matches!(removed, Err(StoreError::Full { .. })) {
-            self.index_gives_room(true);
-        }
-        removed?;
-        self.totals = totals;
-        self.ids.forget(&slice.chunks);
-        if let Some(log) = &self.log {
-            self.checkpoints.after_turn(log);
-        }
-        if slice.messages() > 0 {
-            self.shared.tell(|work| work.removals += 1);
-        }
-        Ok(Some(Tidied { oldest: first.unwrap_or(totals.head + 1), of: slice.of, removed: slice.removed }))
-    }
-
     /// The stamp of the newest message, if there is one.
     ///
     /// # Errors
@@ -246,53 +211,50 @@ impl Store {
         self.with("read", |log, _| found::newest(log))
     }
 
-    /// What is derived gives way to what is kept: on a full disk even removing needs room.
-    fn index_gives_room(&self, gives_room: bool) {
-        if self.shared.work().gives_room != gives_room {
-            self.shared.tell(|work| work.gives_room = gives_room);
+    /// One transaction: all of it or nothing. Where there is no room for it, once more with the room of the
+    /// write-ahead log.
+    pub(super) fn turn(
+        &mut self,
+        what: &'static str,
+        leaves: Leaves,
+        mut write: impl FnMut(&Connection, &Ids) -> rusqlite::Result<()>,
+    ) -> Result<(), StoreError> {
+        self.check_before_turn()?;
+        match self.turn_once(what, leaves, &mut write) {
+            Err(StoreError::Full { .. }) if self.make_room() => self.turn_once(what, leaves, write),
+            done => done,
         }
     }
 
-    /// How many bytes the history took when [`Store::tidy`] last looked, and how many it may take.
-    #[must_use]
-    pub fn history_bytes(&self) -> HistoryBytes {
-        HistoryBytes { taken: self.history_bytes, most: self.shared.max_bytes }
-    }
-
-    /// Did so much come since [`Store::tidy`] last looked that it should look again?
-    #[must_use]
-    pub fn has_grown(&self) -> bool {
-        self.shared.max_bytes.is_some_and(|most| self.grown > most / 64)
-    }
-
-    /// How many bytes of messages have to go.
-    fn too_big(&mut self) -> u64 {
-        let messages = self.totals.bytes;
-        let taken = bytes::taken(messages, &self.shared.index);
-        self.history_bytes = taken;
-        let over = self.shared.max_bytes.map_or(0, |most| taken.saturating_sub(most));
-        // With a message its words leave the index.
-        if taken > messages { over.div_ceil(2) } else { over }
-    }
-
-    /// One transaction: all of it or nothing.
-    fn turn(
+    fn turn_once(
         &mut self,
         what: &'static str,
-        write: impl FnOnce(&Connection, &Ids) -> rusqlite::Result<()>,
+        leaves: Leaves,
+        mut write: impl FnMut(&Connection, &Ids) -> rusqlite::Result<()>,
     ) -> Result<(), StoreError> {
-        self.check_before_turn()?;
         let shared = Arc::clone(&self.shared);
-        let mut lost = Ok(());
+        let looks = self.checkpoints.is_tight();
+        let mut checked = Ok(());
         self.with(what, |log, ids| {
+            let files = shared.files.as_ref();
+            let before = match files {
+                Some(files) if looks => Some((files, Before::look(log)?)),
+                _ => None,
+            };
             let turn = rusqlite::Transaction::new_unchecked(log, TransactionBehavior::Immediate)?;
             write(&turn, ids)?;
-            // Acknowledged is only what can be found again.
-            lost = shared.files.as_ref().map_or(Ok(()), Files::have_names);
+            // Acknowledged is only what can be found again, and copied.
+            checked = files.map_or(Ok(()), Files::have_names);
+            if checked.is_ok()
+                && let Some((files, before)) = before
+                && !before.allows(&turn, files, leaves)?
+            {
+                checked = Err(StoreError::Full { store: shared.log.to_string() });
+            }
             // Where this fails, or has failed before, dropping it rolls back.
-            if lost.is_ok() { turn.commit() } else { turn.rollback() }
+            if checked.is_ok() { turn.commit() } else { turn.rollback() }
         })?;
-        lost
+        checked
     }
 
     /// Uses the connection, opens it if the last error closed it, and closes it if it may be bad.
@@ -310,6 +272,9 @@ impl Store {
                 let log = schema::reopen_writer(place, self.history.durability)?;
                 // A commit that failed on its way to the disk may stand in the file after all.
                 // Nobody was told of it: it must not come back.
+                if let Some(files) = &self.shared.files {
+                    files.may_take_back();
+                }
                 rows::forget_after(&log, &self.totals)
                     .and_then(|()| found::take_back_totals(&log, &self.totals))
                     .map_err(|e| StoreError::sqlite("write", place, &e))?;

@@ -230,6 +230,6 @@ fn damaged(which: &str) -> String {
     format!("{which} is damaged: it is no X.509 certificate; copy it again from where it was made")
 }
 
-fn which(at: usize, certificate: &X509Certificate<'_>) -> String {
+pub(super) fn which(at: usize, certificate: &X509Certificate<'_>) -> String {
     format!("certificate {} in it ({})", at + 1, certificate.subject())
 }

@@ -4,7 +4,7 @@
 
 use super::files::CA_CERTIFICATE;
 use super::pair::{self, content};
-use super::{TlsError, mint, own, refuse_own, serve};
+use super::{TlsError, chain, mint, own, refuse_own, serve};
 use crate::settings::{self, ClientAuth};
 use rcgen::{CertificateSigningRequestParams, PKCS_ECDSA_P256_SHA256};
 use rustls::client::danger::HandshakeSignatureValid;
@@ -13,12 +13,12 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureScheme};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 use tcp_chat_protocol::{Name, Timestamp};
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
 const NO_CA: &str = "a certificate in it is damaged, so it is of no use as a CA: copy it again";
 
@@ -149,6 +149,27 @@ pub(super) fn verifier(
         .map_err(|_| content(&file, NO_CA.into()))?;
     let is_required = settings.client_auth == ClientAuth::Required;
     Ok(Some(Arc::new(Verifier { by_ca, is_required, fetching_until: Arc::clone(fetching_until) })))
+}
+
+/// What is wrong with those certificates in the file that are no CA's. Their owners could sign for every user. A file
+/// that cannot be read has another fault.
+pub(super) fn no_cas(file: &Path) -> Vec<String> {
+    let chain = pair::read_chain(file).unwrap_or_default();
+    let wrong = |(at, der): (usize, &CertificateDer<'_>)| {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        // Version 1 cannot say that it is a CA's: a root of that age is one by itself.
+        let is_old_root =
+            certificate.version() == X509Version::V1 && certificate.subject() == certificate.issuer();
+        (!certificate.is_ca() && !is_old_root).then(|| {
+            format!(
+                "{} is no CA's (basicConstraints), and in tls.client_ca it may sign for every user: put the certificate \
+                 of the CA in its place that signs the users' certificates, made with \
+                 `basicConstraints=critical,CA:TRUE`",
+                chain::which(at, &certificate)
+            )
+        })
+    };
+    chain.iter().enumerate().filter_map(wrong).collect()
 }
 
 /// webpki's verification. Where a certificate is required, somebody without one is let through

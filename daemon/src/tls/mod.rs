@@ -71,6 +71,8 @@ pub struct Summary {
     pub pin: Pin,
     /// Why the files that are there now are not in use, or why the certificate was not renewed.
     pub fault: Option<String>,
+    /// Why clients refuse what is in use, or some do; each sentence begins with a file.
+    pub doubts: Vec<String>,
 }
 
 /// What [`check`] found where a start would succeed. Each sentence begins with a file.
@@ -78,7 +80,7 @@ pub struct Summary {
 pub struct Checked {
     /// What a start does, and until when the certificate is good: a line, or nothing.
     pub good: String,
-    /// Clients that trust a CA refuse the server for it.
+    /// Clients that trust a CA refuse the server for it, or it refuses clients that should come in.
     pub refused: Vec<String>,
     /// Some clients do, or something is not as it was meant.
     pub doubts: Vec<String>,
@@ -94,6 +96,10 @@ struct Loaded {
     ca: Option<(PathBuf, Facts)>,
     signatures: [Signature; 2],
     notes: Vec<TlsNote>,
+    /// Why clients refuse the operator's own pair, or some do.
+    doubts: Vec<TlsNote>,
+    /// What is wrong with the CAs of clients.
+    client_doubts: Vec<TlsNote>,
 }
 
 /// Reads the certificates, or makes them at the first start. [`TlsState::first_notes`] says what
@@ -112,18 +118,21 @@ pub fn open(settings: &settings::Tls, now: SystemTime) -> Result<TlsState, TlsEr
 pub fn check(settings: &settings::Tls, now: SystemTime) -> Result<Checked, TlsError> {
     let host = host_name();
     // The own CA may not be there yet.
-    if settings.client_ca.is_some() {
-        clients::verifier(settings, &Default::default())?;
-    }
     let mut checked = Checked::default();
+    if let Some(file) = &settings.client_ca {
+        clients::verifier(settings, &Default::default())?;
+        let said = |why| format!("{}: {why}", file.display());
+        checked.refused.extend(clients::no_cas(file).into_iter().map(said));
+    }
     if settings.own.is_some() {
         let loaded = load(settings, &host, now, At::Start)?;
         let file = loaded.certificate.display();
         let chain::Findings { refused, doubts } = loaded.pair.findings(now);
         let said = |why: String| format!("{file}: {why}");
-        checked.refused = refused.into_iter().map(said).collect();
+        let is_good = refused.is_empty();
+        checked.refused.splice(0..0, refused.into_iter().map(said));
         checked.doubts = doubts.into_iter().map(said).collect();
-        if checked.refused.is_empty() {
+        if is_good {
             checked.good = format!("{file}: good until {}\n", pair::day(loaded.pair.facts.not_after));
         }
         return Ok(checked);
@@ -211,6 +220,41 @@ fn refuse_own(settings: &settings::Tls, what: &str) -> Result<(), TlsError> {
 
 /// Reads what the settings name; makes or issues what is the daemon's own.
 fn load(settings: &settings::Tls, host: &str, now: SystemTime, at: At) -> Result<Loaded, TlsError> {
+    let mut loaded = load_pair(settings, host, now, at)?;
+    if let Some(file) = &settings.client_ca {
+        let note = |reason| TlsNote::Doubtful { file: file.clone(), reason };
+        loaded.client_doubts = clients::no_cas(file).into_iter().map(note).collect();
+    }
+    loaded.doubts = loaded.doubts_at(settings, now);
+    loaded.notes.extend(loaded.doubts.iter().chain(&loaded.client_doubts).cloned());
+    Ok(loaded)
+}
+
+impl Loaded {
+    fn new(
+        certificate: PathBuf,
+        key: PathBuf,
+        pair: Pair,
+        ca: Option<(PathBuf, Facts)>,
+        signatures: [Signature; 2],
+        notes: Vec<TlsNote>,
+    ) -> Self {
+        let (doubts, client_doubts) = (Vec::new(), Vec::new());
+        Self { certificate, key, pair, ca, signatures, notes, doubts, client_doubts }
+    }
+
+    /// Why clients refuse an operator's own pair at that moment, or some do.
+    fn doubts_at(&self, settings: &settings::Tls, now: SystemTime) -> Vec<TlsNote> {
+        if settings.own.is_none() {
+            return Vec::new();
+        }
+        let chain::Findings { refused, doubts } = self.pair.findings(now);
+        let note = |reason| TlsNote::Doubtful { file: self.certificate.clone(), reason };
+        refused.into_iter().chain(doubts).map(note).collect()
+    }
+}
+
+fn load_pair(settings: &settings::Tls, host: &str, now: SystemTime, at: At) -> Result<Loaded, TlsError> {
     if let Some((certificate, key)) = &settings.own {
         // Before reading: a change in between is then seen at the next check.
         let signatures = signatures(certificate, key);
@@ -219,10 +263,7 @@ fn load(settings: &settings::Tls, host: &str, now: SystemTime, at: At) -> Result
             return Err(content(certificate, fault));
         }
         let (certificate, key) = (certificate.clone(), key.clone());
-        let chain::Findings { refused, doubts } = pair.findings(now);
-        let note = |reason| TlsNote::Doubtful { file: certificate.clone(), reason };
-        let notes = refused.into_iter().chain(doubts).map(note).collect();
-        return Ok(Loaded { certificate, key, pair, ca: None, signatures, notes });
+        return Ok(Loaded::new(certificate, key, pair, None, signatures, Vec::new()));
     }
     let (ca, pair, mut notes) = own::ensure(&wanted(settings, host), now, at)?;
     let path = |name| settings.dir.join(name);
@@ -234,7 +275,7 @@ fn load(settings: &settings::Tls, host: &str, now: SystemTime, at: At) -> Result
     }
     let signatures = signatures(&certificate, &key);
     let ca = Some((path(files::CA_CERTIFICATE), ca.facts));
-    Ok(Loaded { certificate, key, pair, ca, signatures, notes })
+    Ok(Loaded::new(certificate, key, pair, ca, signatures, notes))
 }
 
 fn signatures(certificate: &Path, key: &Path) -> [Signature; 2] {

@@ -97,12 +97,6 @@ impl fmt::Display for TlsNote {
 }
 
 impl TlsNote {
-    /// Is it trouble, or just news?
-    #[must_use]
-    pub fn is_trouble(&self) -> bool {
-        matches!(self, Self::Kept { .. } | Self::Ends { .. } | Self::KeyOpen { .. } | Self::Doubtful { .. })
-    }
-
     /// Says it in the log.
     pub fn log(&self) {
         match self {

@@ -101,13 +101,14 @@ impl TlsState {
     #[must_use]
     pub fn summary(&self) -> Summary {
         self.with(|state| {
-            let Loaded { certificate, pair, ca, .. } = &state.loaded;
+            let Loaded { certificate, pair, ca, doubts, client_doubts, .. } = &state.loaded;
             Summary {
                 certificate: certificate.clone(),
                 facts: pair.facts.clone(),
                 ca: ca.as_ref().map(|(file, _)| file.clone()),
                 pin: pair.last.pin,
                 fault: state.fault.clone(),
+                doubts: doubts.iter().chain(client_doubts).map(ToString::to_string).collect(),
             }
         })
     }
@@ -199,6 +200,7 @@ impl TlsState {
         self.with(|state| {
             let mut notes = self.look_after(state, host, now);
             notes.extend(warn_of_the_end(state, now));
+            notes.extend(doubt_anew(state, now));
             notes
         })
     }
@@ -269,6 +271,13 @@ impl TlsState {
         // A panic in between leaves whole values: each field is replaced at once.
         act(&mut self.shared.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// What has become doubtful since the last look: an intermediate certificate has expired.
+fn doubt_anew(state: &mut State, now: SystemTime) -> Vec<TlsNote> {
+    let doubts = state.loaded.doubts_at(&state.settings, now);
+    let before = std::mem::replace(&mut state.loaded.doubts, doubts);
+    state.loaded.doubts.iter().filter(|doubt| !before.contains(doubt)).cloned().collect()
 }
 
 /// Warnings at 30, 7 and 1 days and at the end, each once for each certificate.

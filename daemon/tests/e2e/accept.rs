@@ -1,6 +1,6 @@
 //! Accepting: running out of descriptors neither ends the daemon nor shuts the door for ever.
 
-use crate::common::Daemon;
+use crate::common::{Daemon, run};
 use std::net::TcpStream;
 
 #[test]
@@ -36,4 +36,21 @@ fn who_comes_and_goes_at_once_leaves_nothing_behind() {
     }
     assert!(daemon.lives());
     assert_eq!(ana.asks("WHO", serde_json::Value::Null)["member_count"], 1);
+}
+
+/// The reload said that the limit was changed, and the daemon could not open as many files.
+#[test]
+fn a_reload_with_more_connections_raises_the_limit_of_open_files() {
+    let daemon = Daemon::after("ulimit -Sn 100", "limits.connections = 10");
+    let open_files = || {
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", daemon.pid())).unwrap();
+        let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+        line.split_whitespace().nth(3).unwrap().parse::<u64>().unwrap()
+    };
+    assert_eq!(open_files(), 100);
+    let config = daemon.folder().join("config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("connections = 10", "connections = 200")).unwrap();
+    assert_eq!(run(daemon.folder(), &["reload"], "").out, "reloaded; changed: limits.connections");
+    assert_eq!(open_files(), 264, "200 connections, and 64 files beside them");
 }

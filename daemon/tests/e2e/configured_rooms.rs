@@ -54,3 +54,33 @@ fn nobody_takes_a_room_before_machines_post_to_it() {
     assert_eq!(rooms.len(), 2, "{rooms:?}");
     assert!(rooms.iter().all(|room| room["owners"] == json!([])), "not even alerts owns it: {rooms:?}");
 }
+
+#[test]
+fn a_reload_says_which_keys_it_applied_and_which_wait_for_a_restart() {
+    let settings =
+        "http.address = \"127.0.0.1:0\"\nhttp.token_file = \"http.token\"\nhttp.rooms = [\"ops\"]\n";
+    let daemon = Daemon::after(&format!("echo {TOKEN} >http.token"), settings);
+    let (at, bearer) = (address(&daemon, "http_listening"), format!("Bearer {TOKEN}"));
+    let config = daemon.folder().join("config.toml");
+    let before = std::fs::read_to_string(&config).unwrap();
+    let reloads = |changes: &[(&str, &str)]| {
+        let text = changes.iter().fold(before.clone(), |text, (old, new)| text.replace(old, new));
+        std::fs::write(&config, text).unwrap();
+        let end = run(daemon.folder(), &["reload"], "");
+        assert_eq!(end.code, Some(0), "{}", end.err);
+        end.out
+    };
+    let posts = |room: &str| {
+        let path = format!("/rooms/{room}/messages");
+        request(at, "POST", &path, &[("Authorization", &bearer)], r#"{"text": "done"}"#).status
+    };
+    assert_eq!((posts("ops"), posts("alarm")), (201, 404));
+    let rooms = ("[\"ops\"]", "[\"alarm\"]");
+    let token =
+        ("http.token_file = \"http.token\"", "http.token_file = \"http.token\"\nhttp.name = \"machine\"");
+    let waits = "changed in the file, but needs a restart: http.name";
+    assert_eq!(reloads(&[rooms, token]), format!("reloaded; changed: http.rooms\n{waits}"));
+    assert_eq!((posts("ops"), posts("alarm")), (404, 201), "what is said to be changed is in force");
+    assert_eq!(reloads(&[rooms, token]), format!("reloaded; changed: nothing\n{waits}"), "it still waits");
+    assert_eq!(reloads(&[rooms]), "reloaded; changed: nothing", "it is what the daemon started with");
+}

@@ -1,7 +1,7 @@
 //! Twelve kills under load: what was acknowledged is kept, once, chained, and everyone resumes
-//! exactly.
+//! exactly. And a kill while somebody is being sent away.
 
-use crate::common::{Daemon, Dice, Talker, Whereabouts, whole_history};
+use crate::common::{Daemon, Dice, Talker, Whereabouts, run, whole_history};
 use serde_json::json;
 
 const TALKERS: usize = 4;
@@ -51,4 +51,25 @@ fn acknowledged_is_kept_through_twelve_kills() {
         peer.has_nothing("NOTICE");
         assert_eq!(peer.messages.iter().map(|m| m.seq).collect::<Vec<_>>(), rest);
     }
+}
+
+#[test]
+fn one_who_was_sent_away_from_many_rooms_is_gone_after_a_kill_and_so_are_they() {
+    let mut daemon = Daemon::with("limits.rooms_per_network = 0\nlimits.messages_per_second = 0");
+    let rooms: Vec<_> = (0..1_000).map(|n| format!("room{n}")).collect();
+    let mut ana = daemon.connect();
+    ana.logs_in_with(json!({"name": "ana", "rooms": rooms}));
+    assert_eq!(run(daemon.folder(), &["kick", "ana"], "").code, Some(0));
+    // Its rooms are being left, or are not.
+    daemon.kill();
+    daemon.start_again();
+    let token = ana.vanishes().token;
+    let mut bo = daemon.connect();
+    bo.is_refused("LOGIN", json!({"session": token}), "SESSION_EXPIRED");
+    bo.login("bo");
+    // A start drops the rooms in slices, too.
+    while bo.asks("ROOMS", json!({}))["rooms"].as_array().unwrap().len() > 1 {}
+    let mut ana = daemon.connect();
+    ana.logs_in_with(json!({"name": "ana", "rooms": ["room7"]}));
+    assert_eq!(ana.asks("WHO", json!({"room": "room7"}))["member_count"], 1);
 }

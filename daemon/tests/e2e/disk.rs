@@ -17,8 +17,13 @@ pub(crate) struct Disk {
 
 impl Disk {
     pub(crate) fn small() -> Option<Self> {
+        Self::of(4)
+    }
+
+    pub(crate) fn of(mib: u32) -> Option<Self> {
         let at = tempfile::tempdir().unwrap();
-        let mounted = in_shell(&format!("mount -t tmpfs -o size=4m,mode=0700 none {}", at.path().display()));
+        let mounted =
+            in_shell(&format!("mount -t tmpfs -o size={mib}m,mode=0700 none {}", at.path().display()));
         if !mounted.status.success() {
             eprintln!(
                 "skipped: no tmpfs can be mounted here ({})",

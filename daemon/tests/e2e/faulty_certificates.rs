@@ -52,6 +52,46 @@ fn a_pair_that_clients_refuse_ends_check_with_78_and_the_start_warns() {
     daemon.start_again();
     let line = daemon.log().emits("certificate_doubtful").unwrap();
     assert!(line["reason"].as_str().unwrap().contains("its first certificate is a CA's"), "{line}");
+    // Not in the log alone, which scrolls by.
+    let status = run(daemon.folder(), &["status", "--json"], "").out;
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    for field in ["certificate_doubtful", "warning"] {
+        assert!(
+            status[field].as_str().unwrap().contains("own.pem: its first certificate is a CA's"),
+            "{status}"
+        );
+    }
+    assert!(status["summary"].as_str().unwrap().contains("is a CA's"), "{status}");
+    let shown = run(daemon.folder(), &["status"], "").out;
+    assert!(shown.lines().any(|line| line.starts_with("certificate doubtful  ")), "{shown}");
+}
+
+#[test]
+fn a_client_ca_that_is_no_cas_ends_check_with_78_and_the_start_warns() {
+    let mut daemon = Daemon::with("limits.connections = 10");
+    let folder = daemon.folder();
+    let (certificate, _) = Users::new(folder).issue(folder, &["ana"], ExtendedKeyUsagePurpose::ClientAuth);
+    std::fs::rename(certificate, folder.join("users.pem")).unwrap();
+    let (file, doubts) = (folder.join("config.toml"), |daemon: &Daemon| {
+        let status = run(daemon.folder(), &["status", "--json"], "").out;
+        serde_json::from_str::<serde_json::Value>(&status).unwrap()["certificate_doubtful"].clone()
+    });
+    assert_eq!(doubts(&daemon), json!(null), "all is well");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let settings = "tls.client_auth = \"optional\"\ntls.client_ca = \"users.pem\"\n";
+    std::fs::write(&file, format!("{text}\n{settings}")).unwrap();
+    let sentence = "users.pem: certificate 1 in it (CN=ana) is no CA's";
+    let end = run(daemon.folder(), &["check"], "");
+    assert_eq!(end.code, Some(78), "{}{}", end.out, end.err);
+    assert!(end.err.contains(sentence), "{}", end.err);
+    in_own_words(&end.err);
+    assert_eq!(run(daemon.folder(), &["reload"], "").code, Some(0));
+    assert!(doubts(&daemon).as_str().unwrap().contains(sentence), "after a reload");
+    daemon.restart();
+    assert!(doubts(&daemon).as_str().unwrap().contains(sentence), "after a start");
+    assert!(
+        daemon.log().emits("certificate_doubtful").unwrap()["file"].as_str().unwrap().ends_with("users.pem")
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Messages: to rooms, to users, numbered, chained, in one order for all, and intact.
 
-use crate::common::{Daemon, LOBBY, Peer};
+use crate::common::{Daemon, LOBBY, Peer, run};
 use serde_json::{Value, json};
 
 #[test]
@@ -187,6 +187,32 @@ fn the_moment_is_written_as_the_contract_says() {
 }
 
 /// What a client with a counter that starts again at 1 would lose: the second message is refused, not swallowed.
+/// The first configured room is another one after the restart: the message was kept in the one from before.
+#[test]
+fn a_message_without_a_target_is_known_again_after_the_default_room_was_changed() {
+    let mut daemon = Daemon::with("rooms.default = [\"lobby\", \"ops\"]");
+    let mut ana = daemon.login_to("ana", &["lobby", "ops"]);
+    let asks = |ana: &mut Peer, line: &Value| {
+        ana.sends(line);
+        ana.next_where("the answer", |answer| answer["id"] == line["id"])
+    };
+    let said = |id: u64, text: &str| json!({"op": "MSG", "data": text, "id": id});
+    let first = asks(&mut ana, &said(1, "before"));
+    assert_eq!(first["data"]["room"], "lobby");
+    let session = ana.session();
+    let config = daemon.folder().join("config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("[\"lobby\", \"ops\"]", "[\"ops\", \"lobby\"]")).unwrap();
+    assert_eq!(run(daemon.folder(), &["reload"], "").code, Some(0));
+    assert_eq!(asks(&mut ana, &said(1, "before")), first, "after a reload");
+    drop(ana);
+    daemon.restart();
+    let mut ana = daemon.resume(&session);
+    assert_eq!(asks(&mut ana, &said(1, "before")), first, "after a restart");
+    assert_eq!(asks(&mut ana, &said(1, "another"))["data"]["kind"], "DATA");
+    assert_eq!(asks(&mut ana, &said(2, "after"))["data"]["room"], "ops");
+}
+
 #[test]
 fn an_id_names_one_message() {
     let mut daemon = Daemon::start();

@@ -225,3 +225,70 @@ fn the_control_socket_says_which_version_it_speaks() {
         assert_eq!(answer["error"].is_string(), !ok, "{answer}");
     }
 }
+
+#[test]
+fn operators_are_told_in_the_words_of_their_commands() {
+    let daemon = Daemon::start();
+    let _ana = daemon.login("ana");
+    let no_room = "there is no room nowhere: `tcp-chatd rooms` lists those that are there";
+    let long_text = "x".repeat(70_000);
+    let commands: [(&[&str], &str); 14] = [
+        (&["say", &long_text], "the request is too long: at most 65536 bytes can be sent at once"),
+        (&["room", "set", "1obby", "private"], "the room 1obby looks like the room lobby: take another name"),
+        (&["kick", "ana", "--room", "nowhere"], no_room),
+        (&["mute", "ana", "--room", "nowhere"], no_room),
+        (&["ban", "ana", "--room", "nowhere"], no_room),
+        (&["unban", "ana", "--room", "nowhere"], no_room),
+        (&["grant", "ana", "member", "--room", "nowhere"], no_room),
+        (&["room", "set", "nowhere", "public"], no_room),
+        (&["room", "remove", "nowhere"], no_room),
+        (&["unmute", "ana"], "ana is not muted there"),
+        (&["unban", "ana"], "ana is not banned there"),
+        (
+            &["ban", "192.0.2.7", "--room", "lobby"],
+            "address:192.0.2.7/32 cannot be banned from a room: only users can; leave the room out",
+        ),
+        (&["user", "remove", "ana"], "no user ana is registered; `tcp-chatd user list` shows who is"),
+        (
+            &["cert", "revoke", "ana"],
+            "no certificate of ana is known that is not revoked; give its file instead",
+        ),
+    ];
+    for (command, sentence) in commands {
+        assert_eq!(daemon.does_not(command), sentence, "{command:?}");
+    }
+    let long = "x".repeat(257);
+    let refused: [(&[&str], &str); 4] = [
+        (&["audit", "--limit", "x"], "invalid value 'x' for '--limit <N>': write a whole number"),
+        (
+            &["ban", "ana", "--for", "3661d"],
+            "invalid value '3661d' for '--for <DURATION>': at most 3660d; without it, until it is taken back",
+        ),
+        (&["mute", "ana", "--for", "0s"], "invalid value '0s' for '--for <DURATION>': at least one second"),
+        (&["kick", "ana", "--reason", &long], "the text has 257 bytes of UTF-8, and 256 are allowed"),
+    ];
+    for (command, sentence) in refused {
+        let end = run(daemon.folder(), command, "");
+        assert_eq!(end.code, Some(64), "{command:?}: {}", end.err);
+        assert!(end.err.contains(sentence), "{command:?}: {}", end.err);
+    }
+}
+
+#[test]
+fn nobody_bans_all_addresses() {
+    let daemon = Daemon::start();
+    for all in ["0.0.0.0/0", "10.0.0.0/0", "::/0", "2001:db8::/0", "::ffff:0.0.0.0/96"] {
+        let shown = if all.contains("::") && !all.contains("ffff") { "::/0" } else { "0.0.0.0/0" };
+        assert_eq!(
+            daemon.does_not(&["ban", all]),
+            format!(
+                "{shown} is every address, so nobody could come in again: ban a smaller range. To let only registered \
+                 users in, set auth.mode = \"accounts\"; to let only this host in, listen.address = \"127.0.0.1:3000\""
+            )
+        );
+    }
+    assert_eq!(daemon.lists(&["ban", "list", "--json"]), Vec::<Value>::new());
+    daemon.login("ana");
+    daemon.does(&["ban", "10.0.0.77/24"]);
+    assert_eq!(daemon.lists(&["ban", "list", "--json"])[0]["address"], "10.0.0.0/24");
+}

@@ -6,23 +6,22 @@ use crate::common::http::{Answer, Scrape, address, request};
 use crate::common::{Daemon, Peer};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const SETTINGS: &str = "http.address = \"127.0.0.1:0\"\nhttp.token_file = \"http.token\"\n\
                         http.rooms = [\"ops\", \"board\", \"lobby\"]\nmetrics.address = \"127.0.0.1:0\"\n\
                         log.level = \"trace\"\n";
 
-struct Machine {
+pub(crate) struct Machine {
     at: SocketAddr,
 }
 
 impl Machine {
-    fn of(daemon: &Daemon) -> Self {
+    pub(crate) fn of(daemon: &Daemon) -> Self {
         Self { at: address(daemon, "http_listening") }
     }
 
-    fn posts_with(&self, room: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(crate) fn posts_with(&self, room: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let path = format!("/rooms/{room}/messages");
         let token = format!("Bearer {TOKEN}");
         let mut all = vec![("Authorization", token.as_str())];
@@ -35,7 +34,7 @@ impl Machine {
     }
 
     /// Posts a text that is kept; its number.
-    fn says(&self, room: &str, text: &str) -> u64 {
+    pub(crate) fn says(&self, room: &str, text: &str) -> u64 {
         let answer = self.posts(room, &json!({"text": text}));
         assert_eq!(answer.status, 201, "{answer:?}");
         answer.json()["seq"].as_u64().unwrap()
@@ -49,11 +48,11 @@ impl Machine {
     }
 }
 
-fn daemon(settings: &str) -> Daemon {
+pub(crate) fn daemon(settings: &str) -> Daemon {
     Daemon::after(&format!("printf '%s\\n' {TOKEN} >http.token"), &format!("{SETTINGS}{settings}"))
 }
 
-fn texts(peer: &mut Peer, room: &str) -> Vec<String> {
+pub(crate) fn texts(peer: &mut Peer, room: &str) -> Vec<String> {
     peer.reads_all(&json!({"room": room})).into_iter().map(|m| m.text).collect()
 }
 
@@ -137,43 +136,6 @@ fn what_is_posted_again_is_kept_once_also_over_a_restart() {
         ("http_posts_total{outcome=\"again\"}", 1.0),
         ("resumes_total{outcome=\"resumed\"}", 1.0),
     ]);
-}
-
-/// What its answer swallows is what others say at the same moment, where it is big.
-#[test]
-fn the_first_post_is_never_answered_as_if_it_came_again() {
-    let limits = "limits.msg_bytes = \"256 KiB\"\nlimits.line_bytes = \"512 KiB\"\n\
-                  limits.messages_per_second = 0\n";
-    let daemon = daemon(limits);
-    let machine = Machine::of(&daemon);
-    machine.says("ops", "enters");
-    machine.says("board", "enters");
-    let address = daemon.address();
-    let (client, stop) = (daemon.client(), AtomicBool::new(false));
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut ana = Peer::connect(address, client.clone()).unwrap();
-            ana.logs_in_with(json!({"name": "ana", "rooms": ["board"]}));
-            // Bounded, so that a test that fails ends.
-            for _ in 0..100_000 {
-                if stop.load(Ordering::Relaxed) {
-                    break;
-                }
-                ana.says_in("board", "meanwhile");
-            }
-        });
-        let big = "x".repeat(200 * 1024);
-        let answers: Vec<_> = (0..40)
-            .map(|n| {
-                let body = json!({"text": format!("{n} {big}")}).to_string();
-                machine.posts_with("ops", &[("Idempotency-Key", &format!("job-{n}"))], &body).status
-            })
-            .collect();
-        stop.store(true, Ordering::Relaxed);
-        assert_eq!(answers, [201; 40]);
-    });
-    let mut bo = daemon.login_to("bo", &["ops"]);
-    assert_eq!(texts(&mut bo, "ops").len(), 41, "each is kept once");
 }
 
 /// The second backup of a day under the key of the first one: it was answered 200 and never said.

@@ -3,6 +3,15 @@
 use crate::common::{Daemon, Peer, Session, run};
 use serde_json::{Value, json};
 
+/// Copies the store, in place of an earlier copy.
+fn backs_up(daemon: &Daemon) {
+    let copy = daemon.folder().join("backup.db");
+    // There may be none yet.
+    let _ = std::fs::remove_file(&copy);
+    let copied = run(daemon.folder(), &["backup", copy.to_str().unwrap()], "");
+    assert_eq!(copied.code, Some(0), "{}", copied.err);
+}
+
 fn restores(daemon: &mut Daemon) {
     daemon.kill();
     let (data, backup) = (daemon.folder().join("data"), daemon.folder().join("backup.db"));
@@ -43,8 +52,7 @@ fn a_restored_backup_is_another_log_in_which_nothing_said_next_is_hidden() {
     for n in 0..5 {
         ana.says(&format!("before {n}"));
     }
-    let copied = run(daemon.folder(), &["backup", daemon.folder().join("backup.db").to_str().unwrap()], "");
-    assert_eq!(copied.code, Some(0), "{}", copied.err);
+    backs_up(&daemon);
     let last = (0..10).map(|n| ana.says(&format!("between {n}")).seq).last().unwrap();
     bo.catches_up_to(last);
     let (ana, bo) = (ana.vanishes(), bo.vanishes());
@@ -81,4 +89,37 @@ fn a_restored_backup_is_another_log_in_which_nothing_said_next_is_hidden() {
     let mut cy = daemon.login("cy");
     cy.says("live");
     bo.hears("live");
+}
+
+#[test]
+fn a_login_that_begins_a_session_is_told_what_its_log_and_this_one_have_in_common() {
+    let mut daemon = Daemon::with("admin.socket = \"control.sock\"");
+    let says = |daemon: &Daemon, name: &str, times: u32| {
+        let mut peer = daemon.connect();
+        let log = peer.login(name)["log"].clone();
+        (0..times).for_each(|n| drop(peer.says(&format!("{name} {n}"))));
+        log
+    };
+    let first = says(&daemon, "ana", 5);
+    backs_up(&daemon);
+    says(&daemon, "bo", 5);
+    restores(&mut daemon);
+    let second = says(&daemon, "cy", 3);
+    backs_up(&daemon);
+    says(&daemon, "dora", 2);
+    restores(&mut daemon);
+    let third = says(&daemon, "eve", 4);
+    let told = |daemon: &Daemon, name: &str, log: &Value| {
+        let reply = daemon.connect().asks("LOGIN", json!({"name": name, "log": log}));
+        (reply["log_from"].as_u64().unwrap(), reply["head"].as_u64().unwrap())
+    };
+    for (name, log, common) in [("f", &first, 5), ("g", &second, 8), ("h", &third, 8), ("i", &Value::Null, 5)]
+    {
+        assert_eq!(told(&daemon, name, log), (common, 12), "{name}");
+    }
+    // The same backup once more: of the third log it does not know, and so says less than is true.
+    restores(&mut daemon);
+    for (name, log, common) in [("f", &first, 5), ("g", &second, 8), ("h", &third, 5)] {
+        assert_eq!(told(&daemon, name, log), (common, 8), "{name}");
+    }
 }

@@ -3,9 +3,7 @@
 
 use crate::common::http::{Scrape, address};
 use crate::common::{Daemon, Peer, run};
-use crate::disk::Disk;
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
 
 const ADMIN: &str = "admin.socket = \"control.sock\"\n";
 
@@ -174,63 +172,6 @@ fn beyond_the_bound_the_oldest_messages_go_and_all_who_look_are_told() {
 }
 
 #[test]
-fn a_small_disk_is_not_filled_for_good_by_its_own_store() {
-    let Some(disk) = Disk::small() else { return };
-    let store = disk.path().join("chat.db");
-    let daemon = Daemon::with(&format!(
-        "{ADMIN}history.path = {store:?}\nlimits.messages_per_second = 0\nlimits.bytes_per_second = 0\nlimits.errors = 1000000"
-    ));
-    let mut ana = daemon.login("ana");
-    let text = "many words that are found again ".repeat(60);
-    // Four times what the disk has room for.
-    for n in 0..8_000 {
-        // On a busy machine the write-ahead log may outgrow the room for a moment. It works again by itself.
-        let until = Instant::now() + Duration::from_secs(60);
-        loop {
-            let reply = ana.asks_for("MSG", json!({"room": "lobby", "msg": format!("{n} {text}")}));
-            if reply["status"] == "OK" {
-                break;
-            }
-            assert_eq!(reply["data"]["kind"], "INTERNAL", "{n}: {reply}");
-            assert!(Instant::now() < until, "{n}: it does not work again: {reply}");
-        }
-    }
-    let status = status(&daemon);
-    assert!(status["history_max_bytes"].as_u64().is_some_and(|most| most < 3 << 20), "{status}");
-    assert!(daemon.log().emits("history_full").is_some());
-}
-
-#[test]
-fn a_disk_that_is_full_of_what_may_go_works_again_by_itself() {
-    let Some(disk) = Disk::small() else { return };
-    let store = disk.path().join("chat.db");
-    let mut daemon = Daemon::with(&format!(
-        "{ADMIN}history.path = {store:?}\nhistory.max_bytes = 0\nhistory.retain_messages = 20\n\
-         limits.messages_per_second = 0\nlimits.bytes_per_second = 0"
-    ));
-    let mut ana = daemon.login("ana");
-    let mut refused = 0;
-    // Many words, so that the index takes its share.
-    for n in 0..20_000_u64 {
-        let words: Vec<_> =
-            (0..900).map(|k| format!("{:x}", (n * 900 + k) * 2_654_435_761 % 99_999_989)).collect();
-        let reply = ana.asks_for("MSG", json!({"room": "lobby", "msg": words.join(" ")}));
-        if reply["status"] == "ERR" {
-            refused = n;
-            break;
-        }
-    }
-    assert!(refused > 20, "the disk is smaller than 20,000 messages");
-    assert!(daemon.log().emits("store_works").is_some());
-    ana.says("after");
-    assert_eq!(texts(&mut daemon.login("bo")).last().map(String::as_str), Some("after"));
-    daemon.signal("TERM");
-    assert_eq!(daemon.ended().code(), Some(0));
-    daemon.start_again();
-    daemon.login("cy").says("after the restart");
-}
-
-#[test]
 fn a_backup_that_is_moved_over_the_store_is_what_the_restart_finds() {
     for how in ["TERM", "KILL"] {
         let mut daemon = Daemon::with(ADMIN);
@@ -266,4 +207,25 @@ fn a_backup_that_is_moved_over_the_store_is_what_the_restart_finds() {
         let checked = run(daemon.folder(), &["check"], "");
         assert!(!checked.err.contains("chat.db-wal"), "{}", checked.err);
     }
+}
+
+#[test]
+fn a_check_leaves_nothing_beside_a_restored_store() {
+    let mut daemon = Daemon::with(ADMIN);
+    daemon.login("ana").says("kept");
+    let (data, backup) = (daemon.folder().join("data"), daemon.folder().join("backup.db"));
+    let copied = run(daemon.folder(), &["backup", backup.to_str().unwrap()], "");
+    assert_eq!(copied.code, Some(0), "{}", copied.err);
+    daemon.signal("TERM");
+    daemon.ended();
+    std::fs::remove_dir_all(&data).unwrap();
+    std::fs::create_dir(&data).unwrap();
+    std::fs::rename(backup, data.join("chat.db")).unwrap();
+    let checked = run(daemon.folder(), &["check"], "");
+    assert_eq!(checked.code, Some(0), "{}{}", checked.out, checked.err);
+    assert!(checked.out.contains("chat.db: fine"), "{}", checked.out);
+    let left: Vec<_> = std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["chat.db"]);
+    daemon.start_again();
+    assert_eq!(texts(&mut daemon.login("bo")), ["kept"]);
 }

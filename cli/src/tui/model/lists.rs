@@ -6,6 +6,7 @@ use super::item::Item;
 use super::overlay::{HITS, Hit, Overlay};
 use super::talk::Talk;
 use crate::neutralise::line as clean;
+use crate::style::count;
 use tcp_chat_client::protocol::reply::{MemberState, MessagesReply, RoomInfo, WhoReply};
 use tcp_chat_client::{Conversation, Error, Message};
 
@@ -42,10 +43,10 @@ impl Model {
         let line = |r: &RoomInfo| {
             let here = self.find(&Conversation::Room(r.room.clone())).is_some();
             let here = if here { "  (you are in it)" } else { "" };
-            format!("#{}  {} members{here}", clean(&r.room), r.members)
+            format!("#{}  {}{here}", clean(&r.room), count(r.members, "member"))
         };
         let lines: Vec<_> = rooms.iter().map(line).collect();
-        let title = format!("{} rooms; /join ROOM enters one", rooms.len());
+        let title = format!("{}; /join ROOM enters one", count(rooms.len(), "room"));
         self.known_rooms = rooms.into_iter().map(|r| r.room).take(ROOMS).collect();
         self.overlay = Some(Overlay::List { title, lines, scroll: 0 });
     }

@@ -3,6 +3,7 @@
 use super::palette::Palette;
 use super::{bold, dim, put, reversed};
 use crate::neutralise;
+use crate::style::count;
 use crate::tui::layout;
 use crate::tui::model::Model;
 use crate::tui::wrap;
@@ -44,9 +45,7 @@ pub(super) fn members(buffer: &mut Buffer, area: Rect, model: &Model, palette: P
     }
     let inner = Rect { x: area.x + 2, width: area.width - 2, ..area };
     if talk.is_room() {
-        let count = talk.member_count;
-        let members = if count == 1 { "member" } else { "members" };
-        put(buffer, inner, 0, vec![Span::styled(format!("{count} {members}"), dim())]);
+        put(buffer, inner, 0, vec![Span::styled(count(talk.member_count, "member"), dim())]);
     }
     for (n, member) in talk.members.iter().take(usize::from(area.height)).enumerate() {
         let name = wrap::squeeze(&neutralise::line(&member.user), usize::from(inner.width));

@@ -88,3 +88,81 @@ fn nobody_keeps_the_endpoint_out_by_a_name_that_looks_like_its_own() {
     assert_eq!(world.hears(endpoint), ["LOGIN alerts lobby head 0"]);
     assert_eq!(world.hears(twin), ["PRESENCE lobby alerts joined"], "it stays, too");
 }
+
+#[test]
+fn of_two_configured_rooms_that_look_alike_one_is_to_be_renamed() {
+    let advice = |twin: &RoomTwin| twin.to_string().split_once(": ").unwrap().1.to_owned();
+    let rename = "both are in rooms.default or http.rooms; rename one there and reload";
+    let (configured, there) = (names(&["ops", "0ps", "support"]), names(&["ops", "0ps", "supp0rt"]));
+    let found = RoomTwin::find(&configured, &there);
+    let remove = "`tcp-chatd room remove supp0rt` removes it";
+    assert_eq!(found.iter().map(advice).collect::<Vec<_>>(), [rename, rename, remove]);
+    let world = World::new(|rules| rules.posted_rooms = names(&["1obby"]));
+    assert_eq!(world.chat.room_twins().iter().map(advice).collect::<Vec<_>>(), [rename, rename]);
+}
+
+#[test]
+fn a_message_without_a_target_is_known_again_after_the_default_room_was_changed() {
+    let mut world = World::new(|rules| rules.default_rooms = names(&["lobby", "ops"]));
+    let mut ana = world.login("ana");
+    let [bare, to_lobby, to_ops] = ["", "lobby", "ops"].map(|room| {
+        move |id: u64, text: &str| match room {
+            "" => format!(r#"{{"op":"MSG","data":"{text}","id":{id}}}"#),
+            room => format!(r#"{{"op":"MSG","data":{{"room":"{room}","msg":"{text}"}},"id":{id}}}"#),
+        }
+    });
+    world.sends(ana, &bare(1, "to the old one"));
+    world.sends(ana, &to_ops(2, "in ops"));
+    let change = |world: &mut World, restarts: bool, rooms: &[&str]| {
+        world.rules.default_rooms = names(rooms);
+        match restarts {
+            true => world.restarts(),
+            false => {
+                let rules = world.rules.clone();
+                world.operator(|chat| chat.set_rules(rules));
+            }
+        }
+    };
+    for restarts in [false, true] {
+        change(&mut world, restarts, &["ops", "lobby"]);
+        if restarts {
+            ana = world.resumes("ana", None);
+        }
+        world.skips(&[ana]);
+        for (line, answer) in [
+            (bare(1, "to the old one"), "MSG#1 1<0 lobby ana: to the old one"),
+            (to_lobby(1, "to the old one"), "MSG#1 1<0 lobby ana: to the old one"),
+            (to_ops(1, "to the old one"), "ERROR_MSG#1 DATA"),
+            (bare(1, "another"), "ERROR_MSG#1 DATA"),
+        ] {
+            world.sends(ana, &line);
+            assert_eq!(world.hears(ana), [answer], "{line}, restarts: {restarts}");
+        }
+        if !restarts {
+            world.sends(ana, &bare(3, "to the new one"));
+            assert_eq!(world.hears(ana), ["MSG#3 3<2 ops ana: to the new one"]);
+        }
+        // And back: each is compared with the room that was the default one when it was kept.
+        change(&mut world, restarts, &["lobby", "ops"]);
+        if restarts {
+            ana = world.resumes("ana", None);
+        }
+        world.skips(&[ana]);
+        for (line, answer) in [
+            (bare(3, "to the new one"), "MSG#3 3<2 ops ana: to the new one"),
+            (bare(1, "to the old one"), "MSG#1 1<0 lobby ana: to the old one"),
+            (bare(2, "in ops"), "ERROR_MSG#2 DATA"),
+        ] {
+            world.sends(ana, &line);
+            assert_eq!(world.hears(ana), [answer], "{line}, and back, restarts: {restarts}");
+        }
+    }
+    assert_eq!(world.disk.found(), world.chat.found());
+    for n in 0..40 {
+        change(&mut world, n % 3 == 0, [["ops", "lobby"], ["lobby", "ops"]][n % 2].as_slice());
+        let again = world.login(&format!("u{n}"));
+        world.sends(again, &bare(9, "x"));
+    }
+    assert_eq!(world.chat.found().default_rooms.len(), 16, "as many as are remembered");
+    assert_eq!(world.disk.found(), world.chat.found());
+}

@@ -11,6 +11,7 @@ use tcp_chat_protocol::{RequestId, Seq};
 pub(super) struct Disk {
     conversations: BTreeMap<ConversationId, (ConversationKind, Seq)>,
     opened: BTreeMap<ConversationId, Party>,
+    default_rooms: Vec<(Seq, ConversationId)>,
     sessions: BTreeMap<SessionId, (SessionRow, Vec<(ConversationId, Seq)>)>,
     pub(super) chunks: Vec<Chunk>,
     sent: HashMap<(SessionId, RequestId), (ConversationId, Seq)>,
@@ -32,6 +33,9 @@ impl Disk {
             self.conversations.insert(id, (kind, 0));
         }
         self.opened.extend(writes.opened);
+        if let Some(defaults) = writes.default_rooms {
+            self.default_rooms = defaults;
+        }
         for chunk in writes.chunks {
             let (_, head) = self.conversations.get_mut(&chunk.conversation).expect("a conversation");
             assert_eq!(*head, chunk.prev, "the chain has no hole");
@@ -122,6 +126,7 @@ impl Disk {
     pub(super) fn replace(&mut self, found: Found) {
         self.rights = found.rights;
         self.opened = found.opened.into_iter().collect();
+        self.default_rooms = found.default_rooms;
         self.audit.extend(found.audit);
         self.conversations = found.conversations.into_iter().map(|c| (c.id, (c.kind, c.head))).collect();
         self.sessions = found.sessions.into_iter().map(|s| (s.row.id, (s.row, s.rooms))).collect();
@@ -146,6 +151,7 @@ impl Disk {
                 .map(|(row, rooms)| StoredSession { row: row.clone(), rooms: rooms.clone() })
                 .collect(),
             opened: self.opened.iter().map(|(room, by)| (*room, *by)).collect(),
+            default_rooms: self.default_rooms.clone(),
             rights: self.rights.clone(),
             audit: Vec::new(),
             users: self.users.values().cloned().collect(),

@@ -4,7 +4,7 @@
 //! registered and have several sessions; what others hear of their presence is as of one.
 
 use super::world::World;
-use crate::chat::{Command, ConnectionId};
+use crate::chat::{Command, ConnectionId, Slice};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use tcp_chat_protocol::reply::{self, Incoming};
@@ -44,6 +44,8 @@ enum Step {
     DiskFull(bool),
     Restart,
     Pass(u64),
+    /// Does a turn do all that is left from before?
+    Sweeps(bool),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -64,6 +66,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(Step::DiskFull),
         1 => Just(Step::Restart),
         1 => (0u64..400).prop_map(Step::Pass),
+        1 => any::<bool>().prop_map(Step::Sweeps),
     ]
 }
 
@@ -93,11 +96,12 @@ struct Run {
 }
 
 impl Run {
-    fn new() -> Self {
+    fn new(slice: Slice) -> Self {
         let mut world = World::new(|rules| {
             rules.rate.per_second = 0;
             rules.ttl_ms = u64::MAX / 2;
         });
+        world.slice = slice;
         world.registers("cy");
         world.registers("di");
         let mut run = Self { world, talkers: SESSIONS.iter().map(|_| Talker::default()).collect() };
@@ -197,12 +201,14 @@ impl Run {
                 self.talkers.iter_mut().for_each(|t| t.connection = None);
             }
             Step::Pass(ms) => self.world.passes(ms),
+            Step::Sweeps(all) => self.world.sweeps = all,
         }
     }
 
     /// At the end everyone comes back and reads all; then each has heard what the log has for it.
     fn check(mut self) {
         self.world.disk_is_full = false;
+        self.world.sweeps = true;
         self.world.turn();
         self.world.recovers();
         for who in 0..SESSIONS.len() {
@@ -211,6 +217,8 @@ impl Run {
         }
         self.everyone_is_shown_once();
         let joined = self.world.memberships();
+        (0..SESSIONS.len()).for_each(|who| self.reads(who, usize::MAX));
+        self.presence_is_true(&joined);
         for (who, talker) in self.talkers.iter().enumerate().filter(|(_, talker)| talker.lives) {
             let (called, name) = SESSIONS[who];
             let mut expected = BTreeSet::new();
@@ -230,6 +238,23 @@ impl Run {
             }
             let heard: Vec<Seq> = talker.heard.iter().map(|(seq, _)| *seq).collect();
             assert_eq!(heard, expected.into_iter().collect::<Vec<_>>(), "{called} heard its log");
+        }
+    }
+
+    /// Whatever was told late or not at all: what everybody heard last is so. All sessions that live are connected.
+    fn presence_is_true(&self, joined: &BTreeMap<(String, String), Seq>) {
+        let user = |called: &str| SESSIONS.iter().find(|(c, _)| *c == called).map(|(_, user)| *user);
+        let there: BTreeSet<_> =
+            joined.keys().filter_map(|(called, room)| Some((room.as_str(), user(called)?))).collect();
+        for talker in self.talkers.iter().filter(|talker| talker.lives) {
+            for ((room, user), told) in &talker.presence {
+                let is_there = matches!(told, PresenceState::Joined | PresenceState::Back);
+                assert_eq!(
+                    is_there,
+                    there.contains(&(room.as_str(), user.as_str())),
+                    "{user} in {room}: {told:?}"
+                );
+            }
         }
     }
 
@@ -296,8 +321,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_session_hears_exactly_its_log(steps in proptest::collection::vec(step(), 1..120)) {
-        let mut run = Run::new();
+    fn every_session_hears_exactly_its_log(
+        steps in proptest::collection::vec(step(), 1..120),
+        (rooms, copies) in prop_oneof![Just((64, 4096)), (0usize..3, 1usize..6)],
+    ) {
+        let mut run = Run::new(Slice { rooms, copies });
         for step in steps {
             run.step(step);
         }

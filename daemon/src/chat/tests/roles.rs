@@ -146,6 +146,45 @@ fn who_may_only_read_on_the_server_writes_to_nobody_and_opens_no_room() {
 }
 
 #[test]
+fn who_may_only_read_on_the_server_does_no_more_in_rooms_of_its_own() {
+    let (mut world, [desk, _, bo]) = cy_twice();
+    world.sends(desk, r#"{"op":"JOIN","data":{"room":"hers"}}"#);
+    world.sends(bo, r#"{"op":"JOIN","data":{"room":"hers"}}"#);
+    world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"read-only"}}"#).unwrap();
+    for restarts in [false, true] {
+        let desk = if restarts {
+            world.restarts();
+            world.resumes("desk", None)
+        } else {
+            desk
+        };
+        world.skips(&[desk, bo]);
+        for line in [
+            r#"{"op":"MSG","data":{"room":"hers","msg":"x"}}"#,
+            r#"{"op":"MSG","data":{"room":"lobby","msg":"x"}}"#,
+            r#"{"op":"MSG","data":{"to":"bo","msg":"x"}}"#,
+            r#"{"op":"ROOM","data":{"room":"hers","private":true}}"#,
+            r#"{"op":"GRANT","data":{"user":"bo","role":"owner","room":"hers"}}"#,
+            r#"{"op":"GRANT","data":{"user":"bo","role":"member","room":"hers"}}"#,
+            r#"{"op":"GRANT","data":{"user":"cy","role":"none"}}"#,
+            r#"{"op":"KICK","data":{"user":"bo","room":"hers"}}"#,
+            r#"{"op":"MUTE","data":{"user":"bo","room":"hers"}}"#,
+            r#"{"op":"BAN","data":{"user":"bo","room":"hers"}}"#,
+        ] {
+            world.sends(desk, line);
+            assert_eq!(world.hears(desk), ["ERROR_MSG FORBIDDEN"], "{line}");
+        }
+        assert!(world.hears(bo).is_empty());
+    }
+    // What was granted is there again once the role on the server is taken back.
+    world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"none"}}"#).unwrap();
+    let phone = world.resumes("phone", None);
+    world.skips(&[phone]);
+    world.sends(phone, r#"{"op":"ROOM","data":{"room":"hers","private":true}}"#);
+    assert_eq!(world.hears(phone).last().unwrap(), "ROOM");
+}
+
+#[test]
 fn a_restart_ends_what_making_a_room_private_had_begun() {
     // `nob` may be in it only while it is public.
     let (mut world, _, _) = room_with("nob", false);

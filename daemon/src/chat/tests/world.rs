@@ -5,7 +5,7 @@ use super::disk::{Disk, DiskPast};
 use super::short::short;
 use crate::chat::*;
 use crate::settings::Settings;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::event::write_with_id;
 use tcp_chat_protocol::reply::{self, ActReply};
@@ -18,6 +18,8 @@ pub(super) struct World {
     failing: bool,
     /// Does a turn look at all that is left from before?
     pub(super) sweeps: bool,
+    /// How much of what may be much is done in one turn.
+    pub(super) slice: Slice,
     pub(super) rules: Rules,
     pub(super) now: Now,
     next: u64,
@@ -28,6 +30,7 @@ pub(super) struct World {
     /// For how long nothing is read from whom because of what was sent, in milliseconds.
     pub(super) slowed: HashMap<ConnectionId, u64>,
     heard: BTreeMap<ConnectionId, VecDeque<Vec<u8>>>,
+    closed: BTreeSet<ConnectionId>,
     /// By what the session is called here: its name, unless it is one of several.
     pub(super) tokens: HashMap<String, (String, [u8; 32])>,
     pub(super) logins: u16,
@@ -55,6 +58,7 @@ impl World {
             disk_is_full: false,
             failing: false,
             sweeps: true,
+            slice: Slice::default(),
             rules,
             now,
             next: 1,
@@ -62,6 +66,7 @@ impl World {
             proven: Vec::new(),
             slowed: HashMap::new(),
             heard: BTreeMap::new(),
+            closed: BTreeSet::new(),
             tokens: HashMap::new(),
             logins: 0,
             called: None,
@@ -83,7 +88,7 @@ impl World {
     /// One turn, as the hub does it.
     pub(super) fn turn(&mut self) {
         let batch = std::mem::take(&mut self.batch);
-        self.chat.begin(self.now);
+        self.begin();
         for (who, command) in batch {
             if matches!(command, Command::Lost) {
                 self.heard.remove(&who);
@@ -94,7 +99,7 @@ impl World {
     }
 
     pub(super) fn operator(&mut self, act: impl FnOnce(&mut Chat)) {
-        self.chat.begin(self.now);
+        self.begin();
         act(&mut self.chat);
         self.finish();
     }
@@ -117,13 +122,29 @@ impl World {
     }
 
     pub(super) fn acts(&mut self, act: Act) -> Result<ActReply, ErrorKind> {
-        self.chat.begin(self.now);
+        self.begin();
         let done = self.chat.operate(0, act).map_err(|refusal| refusal.kind);
         self.finish();
         done
     }
 
     fn finish(&mut self) {
+        self.finish_turn();
+        let mut effects = std::mem::take(&mut self.effects);
+        while self.sweeps && self.chat.is_sweeping() {
+            self.begin();
+            self.finish_turn();
+            effects.append(&mut self.effects);
+        }
+        self.effects = effects;
+    }
+
+    fn begin(&mut self) {
+        self.chat.slice = self.slice;
+        self.chat.begin(self.now);
+    }
+
+    fn finish_turn(&mut self) {
         self.chat.expire(usize::MAX);
         while self.sweeps && self.chat.sweep_on(usize::MAX) {}
         let Outcome { writes, mut effects } = self.chat.end();
@@ -183,11 +204,18 @@ impl World {
             Effect::Read(to, read) => self.tell(to, format!("{read:?}").into()),
             Effect::LoggedIn(..) | Effect::Barred(..) => {}
             Effect::Slow(to, ms) => *self.slowed.entry(to).or_default() += ms,
-            Effect::Close(to, why) => self.tell(to, format!("(closed: {})", why.as_str()).into()),
+            Effect::Close(to, why) => {
+                self.tell(to, format!("(closed: {})", why.as_str()).into());
+                self.closed.insert(to);
+            }
         }
     }
 
     fn tell(&mut self, to: ConnectionId, line: Vec<u8>) {
+        // As an outbox: nothing more comes.
+        if self.closed.contains(&to) {
+            return;
+        }
         if let Some(heard) = self.heard.get_mut(&to) {
             heard.push_back(line);
         }
@@ -265,7 +293,9 @@ impl World {
 
     /// A line that was looked at and not read yet.
     pub(super) fn unread(&mut self, who: ConnectionId, line: Vec<u8>) {
-        self.tell(who, line);
+        if let Some(heard) = self.heard.get_mut(&who) {
+            heard.push_back(line);
+        }
     }
 
     /// Which session, by what it is called here, is in which room, and from which number on it sees

@@ -18,6 +18,14 @@ const WRONG: &[(&str, &str)] = &[
     ),
     ("[http]\nrooms = [\"ops\", \"OPS\"]", "2:9: http.rooms: \"OPS\" is in it twice"),
     (
+        "[http]\nrooms = [\"lobby\", \"l0bby\"]",
+        "2:9: http.rooms: \"l0bby\" looks like lobby, which is in it too: rename one",
+    ),
+    (
+        "[http]\nrooms = [\"ops\", \"l0bby\"]",
+        "2:9: http.rooms: \"l0bby\" looks like lobby, which is in rooms.default: rename one",
+    ),
+    (
         "[http]\nname = \"a b\"",
         "2:8: http.name: \"a b\" is no name: a name is letters, digits and marks, with _ - . inside; U+0020 is not allowed there",
     ),

@@ -1,5 +1,6 @@
-//! What happens to the store's files while it is in use, and that nothing is acknowledged that nobody
-//! would find again.
+//! The store's files removed, moved or replaced while it is in use: nothing is acknowledged that nobody would find again.
+//! Run by the store's tests, which use its `Case`, too. Never writes into the files but where a whole copy takes their
+//! place: the rest is in `written_over`.
 
 use super::*;
 use std::path::PathBuf;
@@ -169,22 +170,6 @@ fn a_write_ahead_log_and_its_index_removed_together_cost_nothing_either() {
     assert_eq!(texts(&copy), ["before"]);
 }
 
-#[test]
-fn a_store_that_is_cut_or_written_over_is_found_out_and_does_not_heal() {
-    for cut in [0, 8192] {
-        let mut case = Case::new();
-        let store = case.path("");
-        case.store.log().query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(())).unwrap();
-        case.store.check_files().unwrap();
-        let bytes = std::fs::read(&store).unwrap();
-        std::fs::File::options().write(true).open(&store).unwrap().set_len(cut).unwrap();
-        case.is_lost(Which::Store, &store);
-        std::fs::write(&store, bytes).unwrap();
-        case.is_lost(Which::Store, &store);
-        assert!(case.store.close().is_err());
-    }
-}
-
 #[tokio::test]
 async fn a_backup_that_was_copied_over_the_store_is_what_the_next_start_finds() {
     let mut case = Case::new();
@@ -207,25 +192,6 @@ async fn a_backup_that_was_copied_over_the_store_is_what_the_next_start_finds() 
     assert_eq!(texts(&store), ["before"]);
 }
 
-#[tokio::test]
-async fn a_backup_that_was_restored_into_the_store_is_found_out_by_the_next_turn() {
-    let mut case = Case::new();
-    let (store, backup) = (case.path(""), case.dir.path().join("backup.db"));
-    case.readers.backup(&backup).await.unwrap();
-    case.says("after the backup").unwrap();
-    // As `.restore` of the sqlite3 command does it: by the rules, with all the locks.
-    let mut other = rusqlite::Connection::open(&store).unwrap();
-    other.restore(rusqlite::MAIN_DB, &backup, None::<fn(rusqlite::backup::Progress)>).unwrap();
-    drop(other);
-    for _ in 0..2 {
-        let refused = case.says("refused").unwrap_err();
-        assert!(matches!(refused, StoreError::Lost { which: Which::Store, .. }), "{refused}");
-    }
-    assert!(case.store.replace(&Found::default()).is_err(), "it does not heal");
-    drop((case.store, case.readers));
-    assert_eq!(texts(&store), ["before"]);
-}
-
 #[test]
 fn a_store_behind_a_link_is_followed_and_a_link_that_comes_later_is_not() {
     let dir = tempfile::tempdir().unwrap();
@@ -243,47 +209,6 @@ fn a_store_behind_a_link_is_followed_and_a_link_that_comes_later_is_not() {
     std::fs::rename(&moved, &real).unwrap();
     store.check_files().unwrap();
     store.close().unwrap();
-}
-
-#[test]
-fn a_write_ahead_log_that_is_cut_is_found_out() {
-    let mut case = Case::new();
-    let wal = case.path("-wal");
-    std::fs::File::options().write(true).open(&wal).unwrap().set_len(4096).unwrap();
-    case.is_lost(Which::Wal, &wal);
-    assert!(case.says("refused").is_err());
-
-    // Cut to nothing, and a turn comes before anyone looks.
-    let mut case = Case::new();
-    case.says("before, too").unwrap();
-    std::fs::File::options().write(true).open(case.path("-wal")).unwrap().set_len(0).unwrap();
-    assert!(case.says("refused").is_err());
-    // Cut, and made as long as it was.
-    let mut case = Case::new();
-    let (wal, bytes) = (case.path("-wal"), case.path("-wal").metadata().unwrap().len());
-    let file = std::fs::File::options().write(true).open(&wal).unwrap();
-    file.set_len(0).unwrap();
-    file.set_len(bytes).unwrap();
-    case.is_lost(Which::Wal, &wal);
-}
-
-#[tokio::test]
-async fn of_a_store_that_was_cut_to_nothing_nobody_removes_the_write_ahead_log() {
-    let mut case = Case::new();
-    std::fs::File::options().write(true).open(case.path("")).unwrap().set_len(0).unwrap();
-    let page = PageOf { conversation: room(1), before: None, after: None, limit: 1 };
-    // SQLite removes it when another connection opens.
-    let shared = case.readers.shared();
-    assert!(matches!(shared.check_log(), Err(StoreError::Lost { .. })));
-    for _ in 0..8 {
-        let _ = case.readers.page(page).await;
-    }
-    assert!(case.says("refused").is_err());
-    assert!(case.store.close().is_err());
-    drop(case.readers);
-    let store = case.dir.path().join("data/chat.db");
-    assert!(case.dir.path().join("data/chat.db-wal").metadata().unwrap().len() > 0);
-    assert!(matches!(Store::open(&history(store)), Err(StoreError::Alone { .. })));
 }
 
 #[tokio::test]
@@ -325,30 +250,6 @@ fn a_write_ahead_log_that_was_moved_away_stops_the_turns() {
 }
 
 #[test]
-fn what_other_programs_may_do_is_no_loss() {
-    let mut case = Case::new();
-    let store = case.path("");
-    let other = rusqlite::Connection::open(&store).unwrap();
-    for how in ["PASSIVE", "RESTART", "TRUNCATE"] {
-        for _ in 0..20 {
-            case.says("some text that takes pages").unwrap();
-        }
-        other.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |_| Ok(())).unwrap();
-        case.store.check_files().unwrap();
-    }
-    other
-        .execute_batch("CREATE TABLE big (x); INSERT INTO big VALUES (zeroblob(1000000)); DROP TABLE big")
-        .unwrap();
-    other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
-    case.store.check_files().unwrap();
-    other.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
-    case.store.check_files().unwrap();
-    case.says("on").unwrap();
-    case.store.probe().unwrap();
-    case.store.close().unwrap();
-}
-
-#[test]
 fn a_write_ahead_log_without_its_store_is_not_thrown_away() {
     let mut case = Case::new();
     let (store, wal) = (case.path(""), case.path("-wal"));
@@ -367,94 +268,4 @@ fn a_write_ahead_log_without_its_store_is_not_thrown_away() {
     }
     std::fs::remove_file(&wal).unwrap();
     open(&history(&store));
-}
-
-#[test]
-fn a_turn_waits_only_a_moment_for_the_lock_of_another_program_and_a_probe_not_at_all() {
-    let mut case = Case::new();
-    let wait = |store: &mut Store| store.count("PRAGMA busy_timeout");
-    assert!(wait(&mut case.store) <= 100);
-    let other = rusqlite::Connection::open(case.path("")).unwrap();
-    other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    assert!(matches!(case.says("refused"), Err(StoreError::Busy { .. })));
-    assert!(matches!(case.store.probe(), Err(StoreError::Busy { .. })));
-    assert!(wait(&mut case.store) <= 100);
-    case.store.lose_connection();
-    assert!(matches!(case.store.probe(), Err(StoreError::Busy { .. })));
-    assert!(wait(&mut case.store) <= 100);
-    other.execute_batch("ROLLBACK").unwrap();
-    case.store.probe().unwrap();
-    case.says("kept").unwrap();
-}
-
-#[tokio::test]
-async fn what_a_killed_backup_left_goes_and_what_another_writes_stays() {
-    let case = Case::new();
-    let folder = case.dir.path().join("backups");
-    std::fs::create_dir(&folder).unwrap();
-    let (dead, alive) = (folder.join(".tcp-chatd-backup-dead"), folder.join(".tcp-chatd-backup-alive"));
-    let other = folder.join("another.db");
-    for file in [&dead, &alive, &other] {
-        std::fs::write(file, "half").unwrap();
-    }
-    let lock = std::fs::File::open(&alive).unwrap();
-    lock.lock().unwrap();
-    case.readers.backup(&folder.join("backup.db")).await.unwrap();
-    assert!(!dead.exists() && alive.exists() && other.exists());
-    // Beside the store, a start is enough.
-    let beside = case.path("").with_file_name(".tcp-chatd-backup-dead");
-    std::fs::write(&beside, "half").unwrap();
-    let store = case.path("");
-    case.store.close().unwrap();
-    open(&history(&store));
-    assert!(!beside.exists());
-}
-
-#[test]
-fn a_backup_takes_no_place_of_those_who_read_and_the_end_ends_it() {
-    let case = Case::new();
-    let page = PageOf { conversation: room(1), before: None, after: None, limit: 1 };
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let shared = case.readers.shared();
-    // A backup that does not get on.
-    let running = shared.backing_up.lock().unwrap();
-    let backups: Vec<_> = (0..6)
-        .map(|n| {
-            let (readers, to) = (case.readers.clone(), case.dir.path().join(format!("{n}.db")));
-            runtime.spawn(async move { readers.backup(&to).await })
-        })
-        .collect();
-    for _ in 0..20 {
-        runtime.block_on(case.readers.page(page)).unwrap();
-    }
-    shared.closing.store(true, std::sync::atomic::Ordering::Release);
-    drop(running);
-    for backup in backups {
-        let ended = runtime.block_on(backup).unwrap().unwrap_err();
-        assert!(matches!(ended, StoreError::Closing), "{ended}");
-    }
-    case.store.close().unwrap();
-}
-
-#[tokio::test]
-async fn a_backup_takes_no_name_of_a_file_beside_the_store() {
-    let case = Case::new();
-    let named = |ending: &str| PathBuf::from(format!("{}{ending}", case.path("").display()));
-    let link = case.dir.path().join("link");
-    std::os::unix::fs::symlink(case.path("").parent().unwrap(), &link).unwrap();
-    for ending in ["-journal", "-wal.old", "-shm2", "-search-journal", ".lock2"] {
-        let through = link.join(named(ending).file_name().unwrap());
-        for to in [named(ending), through] {
-            let refused = case.readers.backup(&to).await.unwrap_err();
-            assert!(matches!(refused, StoreError::Reserved { .. }), "{}: {refused}", to.display());
-            assert!(!named(ending).exists(), "{ending}");
-        }
-    }
-    // Any other name is good, and so are these names elsewhere.
-    let elsewhere = case.dir.path().join("backups");
-    std::fs::create_dir(&elsewhere).unwrap();
-    let moved = elsewhere.join(named("-journal").file_name().unwrap());
-    for to in [named("-2026-11-29"), named(".bak"), moved] {
-        case.readers.backup(&to).await.unwrap();
-    }
 }

@@ -1,4 +1,5 @@
-//! The log against a simple model: what was committed is read back, all of it, once, in order.
+//! The log against a simple model: what was committed is read back, all of it, once, in order. Run by the store's tests.
+//! Never makes anything fail: that is in `faults`.
 
 use super::*;
 use crate::chat::{Certificate, Code, Digest, Gives, Removed, Revocation, User, UserChange};
@@ -213,12 +214,14 @@ fn a_restart_finds_what_was_kept() {
         UserChange::ForgetRemoved(name("Cy")),
     ];
     writes.opened = vec![(room(1), "192.0.2.1".parse().unwrap()), (room(2), "user:7".parse().unwrap())];
+    writes.default_rooms = Some(vec![(0, room(1)), (2, room(9))]);
     store.commit(writes).unwrap();
     drop(store); // as a crash does: nothing is closed in order
 
     let conversation = |id, kind, head| StoredConversation { id, kind, head };
     let wanted = Found {
         opened: vec![(room(1), "192.0.2.1".parse().unwrap()), (room(2), "user:7".parse().unwrap())],
+        default_rooms: vec![(0, room(1)), (2, room(9))],
         conversations: vec![
             conversation(room(1), ConversationKind::Room(name("Lobby")), 2),
             conversation(room(2), ConversationKind::Direct(UserId(1), UserId(2)), 0),
@@ -244,6 +247,7 @@ fn a_restart_finds_what_was_kept() {
     // And after a time without writing: all of it anew.
     let anew = Found {
         opened: vec![(room(12), "2001:db8::".parse().unwrap())],
+        default_rooms: vec![(1, room(12))],
         conversations: vec![conversation(room(12), ConversationKind::Room(name("x")), 2)],
         sessions: vec![StoredSession { row: session_row(3), rooms: vec![(room(12), 1)] }],
         rights: StoredRights::default(),
@@ -291,56 +295,6 @@ async fn what_is_in_the_store_is_known_without_counting() {
     let stats = readers.stats().await.unwrap();
     assert_eq!((stats.messages, stats.oldest, stats.head), (12, 1, 12));
     assert!(stats.bytes > 0);
-}
-
-#[tokio::test]
-async fn a_restored_backup_is_another_log_and_a_restart_is_not() {
-    let dir = tempfile::tempdir().unwrap();
-    let (path, backup) = (dir.path().join("chat.db"), dir.path().join("backup.db"));
-    let (mut store, readers, found) = open(&history(&path));
-    let mut model = Model::default();
-    store.commit(model.say(&[(1, &[("ana", "a"), ("ana", "b")])])).unwrap();
-    readers.backup(&backup).await.unwrap();
-    store.commit(model.say(&[(1, &[("ana", "c")])])).unwrap();
-    drop((store, readers));
-    let (mut store, _, again) = open(&history(&path));
-    assert_eq!((again.log, again.head), (found.log.clone(), 3));
-    let index_of: Vec<u8> = store.log().query_row("SELECT store FROM totals", [], |row| row.get(0)).unwrap();
-    drop(store);
-
-    let mut ids = vec![found.log.id];
-    for _ in 0..2 {
-        for ending in ["", "-wal", "-shm"] {
-            let _ = std::fs::remove_file(format!("{}{ending}", path.display()));
-        }
-        std::fs::copy(&backup, &path).unwrap();
-        let (store, _, restored) = open(&history(&path));
-        assert_eq!((restored.log.from, restored.head), (2, 2));
-        assert!(restored.log.id.len() == 32 && !ids.contains(&restored.log.id), "{ids:?} {restored:?}");
-        drop(store);
-        let (mut store, _, again) = open(&history(&path));
-        assert_eq!(again.log, restored.log);
-        assert_eq!(restored.log.before, [(ids[0].clone(), 2)], "the backup is of the first");
-        let now: Vec<u8> = store.log().query_row("SELECT store FROM totals", [], |row| row.get(0)).unwrap();
-        assert_ne!(now, index_of, "the search index is made anew");
-        ids.push(restored.log.id);
-    }
-}
-
-#[test]
-fn a_store_of_an_older_version_gets_an_identity() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("chat.db");
-    let (mut store, ..) = open(&history(&path));
-    store.commit(Model::default().say(&[(1, &[("ana", "a")])])).unwrap();
-    let sql = "SELECT store FROM totals";
-    let index_of: Vec<u8> = store.log().query_row(sql, [], |row| row.get(0)).unwrap();
-    store.is_of_version_6();
-    drop(store);
-    let (mut store, _, found) = open(&history(&path));
-    assert_eq!((found.log.id.len(), found.log.from), (32, 1));
-    let now: Vec<u8> = store.log().query_row(sql, [], |row| row.get(0)).unwrap();
-    assert_eq!(now, index_of, "an upgrade does not make the search index anew");
 }
 
 #[tokio::test]

@@ -1,17 +1,23 @@
 //! What the tests of the store share: a model of the log that makes chunks as the chat does.
 
+mod backups;
 mod bytes;
+mod checkpoints;
 mod costly;
 mod faults;
 mod files;
 mod ids;
+mod indexed;
 mod log;
+mod opened;
 mod restored;
 mod rights;
 mod search;
+mod small_disk;
 mod spaceless;
 mod stamps;
 mod tidy;
+mod written_over;
 
 use super::*;
 use crate::chat::ConversationId;

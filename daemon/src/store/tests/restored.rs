@@ -1,5 +1,5 @@
 //! A backup that is put in the store's place while the write-ahead log of the store before lies there: the
-//! two are never mixed, and what is set aside is not thrown away.
+//! two are never mixed, and what is set aside is not thrown away. Which log it is then.
 
 use super::files::{Case, texts};
 use super::*;
@@ -156,4 +156,54 @@ async fn a_second_backup_of_a_restored_store_is_not_mixed_either() {
         restored.commit(model.say(&[(1, &[("ana", "once more")])])).unwrap();
         drop((restored, readers));
     }
+}
+
+#[tokio::test]
+async fn a_restored_backup_is_another_log_and_a_restart_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, backup) = (dir.path().join("chat.db"), dir.path().join("backup.db"));
+    let (mut store, readers, found) = open(&history(&path));
+    let mut model = Model::default();
+    store.commit(model.say(&[(1, &[("ana", "a"), ("ana", "b")])])).unwrap();
+    readers.backup(&backup).await.unwrap();
+    store.commit(model.say(&[(1, &[("ana", "c")])])).unwrap();
+    drop((store, readers));
+    let (mut store, _, again) = open(&history(&path));
+    assert_eq!((again.log, again.head), (found.log.clone(), 3));
+    let index_of: Vec<u8> = store.log().query_row("SELECT store FROM totals", [], |row| row.get(0)).unwrap();
+    drop(store);
+
+    let mut ids = vec![found.log.id];
+    for _ in 0..2 {
+        for ending in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{ending}", path.display()));
+        }
+        std::fs::copy(&backup, &path).unwrap();
+        let (store, _, restored) = open(&history(&path));
+        assert_eq!((restored.log.from, restored.head), (2, 2));
+        assert!(restored.log.id.len() == 32 && !ids.contains(&restored.log.id), "{ids:?} {restored:?}");
+        drop(store);
+        let (mut store, _, again) = open(&history(&path));
+        assert_eq!(again.log, restored.log);
+        assert_eq!(restored.log.before, [(ids[0].clone(), 2)], "the backup is of the first");
+        let now: Vec<u8> = store.log().query_row("SELECT store FROM totals", [], |row| row.get(0)).unwrap();
+        assert_ne!(now, index_of, "the search index is made anew");
+        ids.push(restored.log.id);
+    }
+}
+
+#[test]
+fn a_store_of_an_older_version_gets_an_identity() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chat.db");
+    let (mut store, ..) = open(&history(&path));
+    store.commit(Model::default().say(&[(1, &[("ana", "a")])])).unwrap();
+    let sql = "SELECT store FROM totals";
+    let index_of: Vec<u8> = store.log().query_row(sql, [], |row| row.get(0)).unwrap();
+    store.is_of_version_6();
+    drop(store);
+    let (mut store, _, found) = open(&history(&path));
+    assert_eq!((found.log.id.len(), found.log.from), (32, 1));
+    let now: Vec<u8> = store.log().query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(now, index_of, "an upgrade does not make the search index anew");
 }

@@ -1,7 +1,7 @@
 //! Everything that can be wrong with a certificate, a chain or a key: what `check` and a start say
 //! of it, and that no library's own words are in any of it.
 
-use super::faulty::{Made, RSA_1024, RSA_1024_KEY, altered, der_of, pem_of, version_1};
+use super::faulty::{Made, altered, der_of, pem_of, rsa_1024, version_1};
 use super::*;
 use rcgen::{CustomExtension, ExtendedKeyUsagePurpose, SanType};
 use rustls::pki_types::pem::PemObject;
@@ -127,15 +127,15 @@ fn a_first_certificate_that_no_client_takes() {
     is_found(&pem, &key, Grade::Fatal, &["own.pem: it expired on 2001-01-01"]);
     let (pem, key) = with(&|p| p.not_before = rcgen::date_time_ymd(2089, 1, 1));
     is_found(&pem, &key, Grade::Fatal, &["it is not good before 2089-01-01", "clock"]);
+    let alone = Made::leaf("localhost");
     is_found(
-        RSA_1024,
-        RSA_1024_KEY,
+        &rsa_1024(&alone),
+        &alone.key_pem(),
         Grade::Fatal,
         &["own.pem: the key of its first certificate has 1024 bits"],
     );
     let (pem, key) = with(&|_| {});
     // SHA-224 in the place of SHA-256; one that is signed by itself is verified by who trusts it, too.
-    let alone = Made::leaf("localhost");
     for (pem, key) in [(pem, key), (alone.pem(), alone.key_pem())] {
         let (sha_256, sha_224) =
             ([0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2], [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 1]);
@@ -295,4 +295,39 @@ fn other_files_are_told_in_words_too() {
         fs::write(place.path(name), good).unwrap();
     }
     assert!(CertificateDer::from_pem_slice(&place.read("ca.pem")).is_ok());
+}
+
+#[test]
+fn a_client_ca_that_is_no_cas_is_found() {
+    let place = Place::new();
+    let file = place.dir.path().join("users.pem");
+    let mut settings = place.settings();
+    settings.client_auth = settings::ClientAuth::Required;
+    settings.client_ca = Some(file.clone());
+    let (root, user) = (Made::ca("root"), Made::leaf("ana"));
+    let found = |text: &str| {
+        fs::write(&file, text).unwrap();
+        let state = TlsState::open_as(&settings, HOST, place.now).unwrap();
+        let checked = check(&settings, place.now).unwrap();
+        let notes: Vec<_> =
+            state.first_notes().into_iter().filter(|n| matches!(n, TlsNote::Doubtful { .. })).collect();
+        let noted: Vec<String> = notes.iter().map(ToString::to_string).collect();
+        assert_eq!(noted, checked.refused, "the start warns of what check finds");
+        assert_eq!(state.summary().doubts, checked.refused, "and the status has it");
+        checked.refused
+    };
+    // Long enough for the lengths of two bytes that are written there.
+    let version_1 = version_1(&der_of(&Made::ca(&"an old root ".repeat(5)).pem()));
+    for good in [root.pem(), pem_of(&[&root, &Made::ca("other").by(&root)]), version_1] {
+        assert_eq!(found(&good), Vec::<String>::new());
+    }
+    let users = pem_of(&[&root, &user.clone().by(&root), &user]);
+    let said = found(&users);
+    for (said, at) in std::iter::zip(&said, [2, 3]) {
+        let begins = format!("{}: certificate {at} in it (CN=ana) is no CA's", file.display());
+        assert!(said.starts_with(&begins) && said.contains("it may sign for every user"), "{said}");
+        assert!(said.ends_with("made with `basicConstraints=critical,CA:TRUE`"), "{said}");
+        LIBRARY_WORDS.iter().for_each(|word| assert!(!said.contains(word), "{said}"));
+    }
+    assert_eq!(said.len(), 2);
 }

@@ -2,6 +2,7 @@
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    PKCS_RSA_SHA256, PublicKeyData, SignatureAlgorithm,
 };
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -122,40 +123,42 @@ fn element(der: &[u8]) -> (u8, &[u8], &[u8]) {
 }
 
 fn sequence(content: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(content.len()).unwrap().to_be_bytes();
-    [&[0x30, 0x82][..], &length, content].concat()
+    der_value(0x30, content)
 }
 
-/// RSA of 1024 bits, which no library here makes any more.
-pub(super) const RSA_1024_KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
-MIICdwIBADANBgkqhkiG9w0BAQEFAASCAmEwggJdAgEAAoGBAMfzut2uPrmx+pIm\n\
-Pp2kVv7Y44JV4SUAGNxTYFWPkB4eIhonUtyE+hZ9e4SUX/Qq8yRTK0P2plRrFEOf\n\
-pSmNRUeYuFPEQcU04NePyNAFaxNrIPbBGg9NH/dE+RaJSZ+791XF+D7SavY1TiMW\n\
-3k1I4L8U8tPkkE0Yh7gOMuOwXyT5AgMBAAECgYEAr4tStobguOUBiMgc1wfN/MXr\n\
-z6SYGoTgTqbAf72fmGF6LR3zCHmSmqYmB/q/1zzR5EVESdHEq36q9se1GCrX83qd\n\
-2Is7ddHiNymm9d/n77DH9wO9PADJEk2PezTFlS6B2B1lEzQW+j33id9wvRPgASuF\n\
-YoYnJu7y0WnZ2N1woIECQQDw0qngjhqd76Wq0DKNKbWM7Upx5K8Zu7UZgSTmsq6C\n\
-pG0ic89pgrNxoLXhwOWCo9MZ4pI5MbQCUTJLhtYEhMvRAkEA1I2sYFO2WP1j5785\n\
-vlU0GDs2DEx0nBH7PrZ3ddpM9Hh9QzBbvRior1qd4g6OQztq8IC4t5xruJ0qn0o9\n\
-s0kYqQJAe7pQSy3XYQOKIzt6bWpbe39Cu0dZ6ye0gNkII3r0C+z8oTHNA5GCLkP6\n\
-jnUzta4DvI3awIXXzUT4STOKa6HqsQJBAJ+XTCD7WcORZczgaIO/R6EV/CvZ0AhK\n\
-/AEHUcS8RuGcAjlLeuYNOMKI4FiWIzzZxR6VF5xNJxhzcUgunwsZTBkCQG/XjBX6\n\
-UluPZEbLpRJS5buXt8/dKn4w8Haer8dEgfixkh4ztsuJfRnMk7VdBsG5LKbCbvax\n\
-AS/N67mXddeIbhw=\n\
------END PRIVATE KEY-----\n\
-";
-pub(super) const RSA_1024: &str = "-----BEGIN CERTIFICATE-----\n\
-MIICGTCCAYKgAwIBAgIUCrsGNW1c+GEHc6gLsmzjkHNRwqYwDQYJKoZIhvcNAQEL\n\
-BQAwFDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyOTA5MjM1OFoYDzIxMjYx\n\
-MTA1MDkyMzU4WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwgZ8wDQYJKoZIhvcNAQEB\n\
-BQADgY0AMIGJAoGBAMfzut2uPrmx+pImPp2kVv7Y44JV4SUAGNxTYFWPkB4eIhon\n\
-UtyE+hZ9e4SUX/Qq8yRTK0P2plRrFEOfpSmNRUeYuFPEQcU04NePyNAFaxNrIPbB\n\
-Gg9NH/dE+RaJSZ+791XF+D7SavY1TiMW3k1I4L8U8tPkkE0Yh7gOMuOwXyT5AgMB\n\
-AAGjZjBkMB0GA1UdDgQWBBQM+DDwkDX/P/TlokaMQ8YiGc0sRDAfBgNVHSMEGDAW\n\
-gBQM+DDwkDX/P/TlokaMQ8YiGc0sRDAUBgNVHREEDTALgglsb2NhbGhvc3QwDAYD\n\
-VR0TAQH/BAIwADANBgkqhkiG9w0BAQsFAAOBgQC3XweURBD3DZeToRRkhapBTka1\n\
-OWWbHBWgHhB++z5Y5O2omJ8jx/6RmNBlVEj8Ba/1IvJ3JQM6TU80Lpv82XadHL0J\n\
-ac2bqCqWfAHL1zNBun4JrxPJUV1bRhu61nbX8+LH+2SUXCcZT5dfibE5o4M2qYSb\n\
-dZ5UKdPYXgg8RLTgPQ==\n\
------END CERTIFICATE-----\n\
-";
+fn der_value(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+    let header = match length {
+        [0, short @ ..0x80] => vec![tag, short],
+        [0, byte] => vec![tag, 0x81, byte],
+        [high, low] => vec![tag, 0x82, high, low],
+    };
+    [header, content.to_vec()].concat()
+}
+
+/// A public RSA key that is as long as no library here makes one: an odd number, of which nobody knows
+/// whether it has factors.
+struct Rsa(Vec<u8>);
+
+impl Rsa {
+    fn of_bytes(bytes: usize) -> Self {
+        let modulus = [&[0][..], &vec![0xff; bytes]].concat();
+        Self(sequence(&[der_value(2, &modulus), der_value(2, &[1, 0, 1])].concat()))
+    }
+}
+
+impl PublicKeyData for Rsa {
+    fn der_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &PKCS_RSA_SHA256
+    }
+}
+
+/// A certificate for RSA of 1024 bits, in PEM.
+pub(super) fn rsa_1024(signer: &Made) -> String {
+    let issuer = Issuer::from_params(&signer.params, &*signer.key);
+    signer.params.signed_by(&Rsa::of_bytes(1024 / 8), &issuer).unwrap().pem()
+}

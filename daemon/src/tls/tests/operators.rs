@@ -107,3 +107,29 @@ fn while_running_a_replaced_pair_is_taken_and_a_broken_one_is_not() {
     assert_eq!((fs::read(&key).unwrap(), fs::metadata(&key).unwrap().len()), (good, before.len()));
     assert_eq!((look(), state.summary().fault), (vec![], None));
 }
+
+#[test]
+fn an_intermediate_that_expires_meanwhile_is_said_once_and_stays_in_the_status() {
+    use super::faulty::{Made, pem_of};
+    let place = Place::new();
+    let inter = Made::ca("inter").until(2080).by(&Made::ca("root"));
+    let leaf = Made::leaf("localhost").by(&inter);
+    let (certificate, key) = (place.dir.path().join("own.pem"), place.dir.path().join("own.key"));
+    fs::write(&certificate, pem_of(&[&leaf, &inter])).unwrap();
+    fs::write(&key, leaf.key_pem()).unwrap();
+    let settings = settings::Tls { own: Some((certificate.clone(), key)), ..place.settings() };
+    let state = TlsState::open_as(&settings, HOST, place.now).unwrap();
+    assert_eq!((state.first_notes(), state.check_due_as(HOST, place.now)), (vec![], vec![]));
+    assert_eq!(state.summary().doubts, Vec::<String>::new());
+    let later = SystemTime::UNIX_EPOCH + Duration::from_secs(110 * 365 * 24 * 3600 + 60 * DAY.as_secs());
+    let sentence = "certificate 2 in it (CN=inter): it expired on 2080-01-01";
+    let said = state.check_due_as(HOST, later);
+    let [TlsNote::Doubtful { file, reason }] = &said[..] else { panic!("one note: {said:?}") };
+    assert!(*file == certificate && reason.starts_with(sentence), "{said:?}");
+    assert_eq!(state.check_due_as(HOST, later + DAY), vec![], "once");
+    let doubts = state.summary().doubts;
+    assert!(doubts.len() == 1 && doubts[0].contains(sentence), "{doubts:?}");
+    // The clock was wrong, or a good pair is in use.
+    assert_eq!(state.check_due_as(HOST, place.now), vec![]);
+    assert_eq!(state.summary().doubts, Vec::<String>::new());
+}

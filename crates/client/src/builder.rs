@@ -1,0 +1,163 @@
+//! Owns how a session is asked for: server, trust, name, rooms, timeouts. Never connects by
+//! itself: [`Builder::connect`] hands over to `life`.
+
+use crate::dial::Target;
+use crate::life;
+use crate::session::{Events, Session};
+use crate::trust::{Identity, Trust, client_config};
+use crate::{Error, Saved};
+use std::sync::Arc;
+use std::time::Duration;
+use tcp_chat_protocol::{Colour, Name, Seq};
+use zeroize::Zeroizing;
+
+/// For one attempt to connect: lookup, TCP and TLS together.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// How a session is to be; see [`Session::builder`].
+#[derive(Clone)]
+pub struct Builder {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) trust: Trust,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) name: Option<String>,
+    pub(crate) color: Option<Colour>,
+    pub(crate) rooms: Option<Vec<String>>,
+    pub(crate) password: Option<Zeroizing<String>>,
+    pub(crate) saved: Option<Saved>,
+    /// Up to which number of which log the caller has seen messages.
+    pub(crate) seen: Option<(Seq, Option<String>)>,
+    pub(crate) request_timeout: Duration,
+    pub(crate) events: usize,
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { host, port, name, rooms, saved, .. } = self;
+        f.debug_struct("Builder")
+            .field("host", host)
+            .field("port", port)
+            .field("name", name)
+            .field("rooms", rooms)
+            .field("saved", saved)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    pub(crate) fn new(host: String, port: u16, trust: Trust) -> Self {
+        Self {
+            host,
+            port,
+            trust,
+            identity: None,
+            name: None,
+            color: None,
+            rooms: None,
+            password: None,
+            saved: None,
+            seen: None,
+            request_timeout: Duration::from_secs(30),
+            events: 1024,
+        }
+    }
+
+    /// The name to be known by. Needed unless a session is resumed.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The colour of the name. Default: none.
+    #[must_use]
+    pub fn color(mut self, color: Colour) -> Self {
+        self.color = Some(color);
+        self
+    }
+
+    /// One more room to be in. Default: those that the server is configured for.
+    #[must_use]
+    pub fn room(mut self, room: impl Into<String>) -> Self {
+        self.rooms.get_or_insert_default().push(room.into());
+        self
+    }
+
+    /// The password, where the server asks for one. Wiped with the session.
+    #[must_use]
+    pub fn password(mut self, password: impl Into<String>) -> Self {
+        self.password = Some(Zeroizing::new(password.into()));
+        self
+    }
+
+    /// A client certificate, where the server asks for one.
+    #[must_use]
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Take this session up again. If it has ended meanwhile, a new one begins, with
+    /// [`Event::SessionLost`](crate::Event::SessionLost) before it.
+    #[must_use]
+    pub fn resume(mut self, saved: Saved) -> Self {
+        self.saved = Some(saved);
+        self
+    }
+
+    /// Up to here the caller has seen messages of that log, in a session that is not to be taken up again.
+    /// Where the server has another log now, [`Event::LogReplaced`](crate::Event::LogReplaced) says which of
+    /// these numbers still stand for the same messages. Not needed with [`Builder::resume`].
+    #[must_use]
+    pub fn seen(mut self, after: Seq, log: Option<String>) -> Self {
+        self.seen = Some((after, log));
+        self
+    }
+
+    /// For the answer to a login or a request, reconnects included. Default: 30 s. A message has no
+    /// such limit: it is sent until it is kept, or the session ends.
+    #[must_use]
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.request_timeout = timeout;
+        self
+    }
+
+    /// How many events may wait to be read. Default: 1024, at least 16. With more, the connection
+    /// is read no further until there is room, and what was missed comes by a resume.
+    #[must_use]
+    pub fn event_queue(mut self, events: usize) -> Self {
+        self.events = events.max(16);
+        self
+    }
+
+    /// Connects, verifies and logs in, once: what fails here is not tried again.
+    ///
+    /// From then on the session lives in a task of the runtime and reconnects by itself until it is
+    /// ended.
+    ///
+    /// # Errors
+    /// [`Error::NoConnection`], [`Error::CertificateRefused`], [`Error::LoginRefused`],
+    /// [`Error::TimedOut`], [`Error::Protocol`]; [`Error::Invalid`] where what was asked for cannot
+    /// be.
+    pub async fn connect(self) -> Result<(Session, Events), Error> {
+        self.check()?;
+        let tls = Arc::new(client_config(&self.trust, self.identity.as_ref())?);
+        let target = Target { host: self.host.clone(), port: self.port, tls, timeout: CONNECT };
+        life::begin(self, target).await
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        match (&self.name, &self.saved) {
+            (None, None) => return Err(Error::Invalid("a name is needed to log in".into())),
+            (Some(name), _) => {
+                Name::parse(name).map_err(|e| Error::Invalid(format!("the name {name:?}: {e}")))?;
+            }
+            (None, Some(_)) => {}
+        }
+        for room in self.rooms.iter().flatten() {
+            Name::parse(room).map_err(|e| Error::Invalid(format!("the room {room:?}: {e}")))?;
+        }
+        Ok(())
+    }
+}

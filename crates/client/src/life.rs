@@ -1,0 +1,344 @@
+//! Owns the life of a session: the first login, the connection, and the next one when it is lost.
+//! One task, started by [`begin`], that alone holds the connection and all state; the rest of the
+//! crate talks to it through bounded queues. What happens on one connection is in `converse`.
+
+use crate::backoff::{Backoff, chance};
+use crate::builder::Builder;
+use crate::converse::{End, PATIENCE, SILENCE};
+use crate::cursor::Cursor;
+use crate::dial::{Target, dial};
+use crate::event::Event;
+use crate::login::{Credentials, Resume, log_in, parted};
+use crate::outstanding::{Entry, Ids, Outstanding, What};
+use crate::session::{COMMANDS, Command, Events, Session, Shared, lock};
+use crate::wire::Connection;
+use crate::{Closed, Error};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tcp_chat_protocol::reply::LoginReply;
+use tcp_chat_protocol::{NoticeEvent, NoticeKind, RequestId, Seq};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+/// Happenings (everything but messages) that wait for room in the queue of events at most.
+const WAITING: usize = 64;
+
+pub(crate) struct Life {
+    pub(crate) target: Target,
+    pub(crate) credentials: Credentials,
+    /// The login that is in force; its rooms are those of now.
+    pub(crate) login: LoginReply,
+    pub(crate) cursor: Cursor,
+    pub(crate) ids: Ids,
+    pub(crate) outstanding: Outstanding,
+    pub(crate) backoff: Backoff,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) events: mpsc::Sender<Event>,
+    /// Happenings that found no room in `events`; they go before everything that comes later.
+    pub(crate) waiting: VecDeque<Event>,
+    pub(crate) shared: Arc<Mutex<Shared>>,
+    /// Somebody has asked to quit, and waits for it.
+    pub(crate) quitting: Option<oneshot::Sender<bool>>,
+    /// The daemon has confirmed the goodbye.
+    pub(crate) said_goodbye: bool,
+    /// While a resume catches up: how many messages have come, and whether to say so.
+    pub(crate) catching_up: Option<CatchUp>,
+}
+
+pub(crate) struct CatchUp {
+    pub(crate) messages: u64,
+    /// No: this side had stopped reading by itself, and the connection was never lost.
+    pub(crate) say_so: bool,
+}
+
+/// The first connection and login, then the task.
+pub(crate) async fn begin(builder: Builder, target: Target) -> Result<(Session, Events), Error> {
+    let Builder { name, color, rooms, password, saved, seen, .. } = builder;
+    let (old_rooms, old_name, last_id) =
+        saved.as_ref().map_or((None, None, 0), |s| (Some(s.rooms.clone()), Some(s.name.clone()), s.last_id));
+    let credentials = Credentials {
+        name: name.or(old_name),
+        color: color.map(|c| c.to_string()),
+        rooms: rooms.or(old_rooms),
+        password,
+        timeout: builder.request_timeout,
+    };
+    let mut ids = Ids::after(last_id, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+    let mut connection = Connection::new(dial(&target).await?, target.clone());
+    let resume = saved.as_ref().map(|s| Resume { name: &s.name, token: &s.token, after: s.after });
+    let seen = saved.as_ref().map(|s| (s.after, s.log.clone())).or(seen);
+    let log = seen.as_ref().and_then(|(_, log)| log.as_deref());
+    let (login, resumed) = log_in(&mut connection, &credentials, resume, log, &mut ids).await?;
+
+    let (commands, commands_in) = mpsc::channel(COMMANDS);
+    let (events, events_out) = mpsc::channel(builder.events);
+    let start = seen.as_ref().filter(|_| resumed).map_or(login.head, |(after, _)| *after);
+    // What is known of the log before it was replaced is true until the reader has heard of that.
+    let log = seen.as_ref().filter(|_| resumed || saved.is_none()).and_then(|(_, log)| log.clone());
+    let log = log.or_else(|| login.log.clone());
+    let shared = Shared { login: login.clone(), taken: start, log, last_id: ids.last(), ended: None };
+    let shared = Arc::new(Mutex::new(shared));
+    let mut life = Life {
+        target,
+        credentials,
+        cursor: Cursor::starting_at(start),
+        ids,
+        outstanding: Outstanding::default(),
+        backoff: Backoff::default(),
+        commands: commands_in,
+        events,
+        waiting: VecDeque::new(),
+        shared: Arc::clone(&shared),
+        quitting: None,
+        said_goodbye: false,
+        catching_up: None,
+        login,
+    };
+    match seen {
+        Some((after, log)) if saved.is_some() => life.logged_in(after, log.as_deref(), resumed, true),
+        seen => {
+            if let Some((after, log)) = seen {
+                life.has_parted(after, log.as_deref());
+            }
+            life.tell(Event::Connected(Box::new(life.login.clone())));
+        }
+    }
+    tokio::spawn(life.live(connection));
+    let session = Session { commands, shared: Arc::clone(&shared), request_timeout: builder.request_timeout };
+    Ok((session, Events { events: events_out, shared }))
+}
+
+impl Life {
+    async fn live(mut self, mut connection: Connection) {
+        let why = loop {
+            let began = Instant::now();
+            let end = self.converse(&mut connection).await;
+            self.backoff.lived(began.elapsed());
+            connection.writer.close().await;
+            let lost = match end {
+                End::Over(error) => break error,
+                End::Lost(why) => Some(why),
+                End::Behind => None,
+            };
+            drop(connection);
+            self.outstanding.connection_lost();
+            self.catching_up = None;
+            match self.reconnect(lost).await {
+                Ok(next) => connection = next,
+                Err(error) => break error,
+            }
+        };
+        self.outstanding.fail_all(&why);
+        lock(&self.shared).ended = Some(why.clone());
+        if let Some(done) = self.quitting.take() {
+            // Whoever asked may have stopped waiting.
+            let _ = done.send(self.said_goodbye);
+        }
+        // Those who ask from now on are told at once; those who are waiting too.
+        self.commands.close();
+        while let Ok(command) = self.commands.try_recv() {
+            command.refuse(&why);
+        }
+        self.waiting.push_back(Event::Ended(why));
+        while let Some(event) = self.waiting.pop_front() {
+            if self.events.send(event).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The next connection, logged in; attempt after attempt. Without a `why` the connection was not
+    /// lost but left, and the first attempt is made at once and not told.
+    async fn reconnect(&mut self, mut why: Option<Error>) -> Result<Connection, Error> {
+        let mut say_so = false;
+        loop {
+            if let Some(why) = why.take() {
+                let wait = self.backoff.next(chance());
+                let attempt = self.backoff.attempts();
+                self.tell(Event::Reconnecting { wait, attempt, why });
+                self.while_taking_commands(tokio::time::sleep(wait)).await?;
+                say_so = true;
+            }
+            let target = self.target.clone();
+            let attempt = self.while_taking_commands(async move { dial(&target).await }).await?;
+            let stream = match attempt {
+                Ok(stream) => stream,
+                Err(e @ Error::NoConnection { .. }) => {
+                    why = Some(e);
+                    continue;
+                }
+                Err(e) => return Err(e),
+            };
+            let mut connection = Connection::new(stream, self.target.clone());
+            let after = self.cursor.seq();
+            // The name and rooms of now, should the session be gone.
+            self.credentials.rooms = Some(self.login.rooms.clone());
+            self.credentials.name = Some(self.login.name.clone());
+            let LoginReply { name, session, log, .. } = &self.login;
+            let resume = Some(Resume { name, token: session, after });
+            match log_in(&mut connection, &self.credentials, resume, log.as_deref(), &mut self.ids).await {
+                Ok((login, resumed)) => {
+                    let before = std::mem::replace(&mut self.login, login);
+                    self.publish();
+                    self.backoff.connected();
+                    self.logged_in(after, before.log.as_deref(), resumed, say_so);
+                    return Ok(connection);
+                }
+                Err(e @ (Error::NoConnection { .. } | Error::Protocol(_))) => why = Some(e),
+                Err(e) if e.is_passing() => why = Some(e),
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Waits for something while there is no connection, and takes in what the program asks.
+    async fn while_taking_commands<T>(&mut self, wait: impl Future<Output = T>) -> Result<T, Error> {
+        tokio::pin!(wait);
+        loop {
+            if self.quitting.is_some() && !self.outstanding.somebody_waits() {
+                // Nothing is left to say: the daemon ends the session when its time is over.
+                return Err(Error::Closed(Closed::Quit));
+            }
+            tokio::select! {
+                done = &mut wait => return Ok(done),
+                Some(command) = self.commands.recv(),
+                    if self.outstanding.has_room() && self.quitting.is_none() => self.take_command(command),
+                // Nobody can ask any more, and nobody listens.
+                () = self.events.closed(), if self.commands.is_closed() => {
+                    return Err(Error::Closed(Closed::Quit));
+                }
+            }
+        }
+    }
+
+    pub(crate) fn take_command(&mut self, command: Command) {
+        match command {
+            Command::Msg { to, text, data, id, reply } => {
+                let fixed = id.is_some();
+                let id = id.unwrap_or_else(|| self.next_id());
+                if self.outstanding.has(&id) {
+                    let why = "a message with this id is still on its way".to_owned();
+                    // Whoever asked may have stopped waiting.
+                    let _ = reply.send(Err(Error::Invalid(why)));
+                    return;
+                }
+                self.outstanding.push(Entry::new(
+                    id,
+                    "MSG",
+                    Some(data),
+                    What::Msg { to, text, reply, fixed },
+                ));
+            }
+            Command::Op { op, data, reply } => {
+                let id = self.next_id();
+                self.outstanding.push(Entry::new(id, op, data, What::Op { op, reply }));
+            }
+            Command::Quit { done } => self.quitting = Some(done),
+        }
+    }
+
+    pub(crate) fn next_id(&mut self) -> RequestId {
+        let id = self.ids.next();
+        lock(&self.shared).last_id = self.ids.last();
+        id
+    }
+
+    /// The session, which has seen `after` of the log `known`, goes on with the login that is in force; or a
+    /// new one begins.
+    fn logged_in(&mut self, after: Seq, known: Option<&str>, resumed: bool, say_so: bool) {
+        let parted = self.has_parted(after, known);
+        if resumed {
+            if let Some(from) = parted {
+                self.cursor = Cursor::starting_at(from);
+            }
+            self.cursor.reaches(self.login.head);
+            self.catch_up(say_so);
+        } else {
+            self.outstanding.session_lost();
+            self.cursor = Cursor::starting_at(self.login.head);
+            self.tell(Event::SessionLost { after: parted.unwrap_or(after), head: self.login.head });
+            self.tell(Event::Connected(Box::new(self.login.clone())));
+        }
+    }
+
+    /// Says so where the server's log is not the one that `after` numbers are known of.
+    fn has_parted(&mut self, after: Seq, known: Option<&str>) -> Option<Seq> {
+        let from = parted(known, after, &self.login)?;
+        self.tell(Event::LogReplaced { after, from, log: self.login.log.clone() });
+        Some(from)
+    }
+
+    /// Asks the daemon for a sign behind all that was missed.
+    fn catch_up(&mut self, say_so: bool) {
+        let id = self.next_id();
+        self.outstanding.push(Entry::new(id, "PING", None, What::CatchUp));
+        self.catching_up = Some(CatchUp { messages: 0, say_so });
+    }
+
+    /// Makes what is known of the session visible to both ends.
+    pub(crate) fn publish(&self) {
+        lock(&self.shared).login.clone_from(&self.login);
+    }
+
+    /// Tells the reader what happened, without ever waiting for them.
+    pub(crate) fn tell(&mut self, event: Event) {
+        if matches!(event, Event::Reconnecting { .. }) && !self.waiting.is_empty() {
+            return; // Nobody is listening now, and later it is no news.
+        }
+        if self.waiting.len() >= WAITING {
+            self.waiting.pop_front();
+        }
+        self.waiting.push_back(event);
+        self.flush_waiting();
+    }
+
+    pub(crate) fn flush_waiting(&mut self) {
+        while let Some(event) = self.waiting.pop_front() {
+            match self.events.try_send(event) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(event)) => {
+                    self.waiting.push_front(event);
+                    return;
+                }
+                Err(mpsc::error::TrySendError::Closed(_)) => {}
+            }
+        }
+    }
+
+    pub(crate) fn notice(&mut self, notice: NoticeEvent<'static>) -> Option<End> {
+        match notice.kind {
+            NoticeKind::TakenOver => return Some(End::Over(Error::Closed(Closed::TakenOver))),
+            NoticeKind::Kicked => {
+                return Some(End::Over(Error::Closed(Closed::Kicked(notice.msg.into_owned()))));
+            }
+            NoticeKind::Gap => {
+                let (from, to) = (notice.from.unwrap_or(0), notice.to.unwrap_or(self.cursor.seq()));
+                if let Err(what) = self.cursor.check_number(to) {
+                    return Some(End::nonsense(what));
+                }
+                self.cursor.gap(to);
+                self.tell(Event::Gap { from, to });
+            }
+            NoticeKind::Shutdown => {
+                self.backoff.asked(Duration::from_millis(notice.retry_after_ms.unwrap_or(0)));
+                self.tell(Event::Notice(notice));
+            }
+            NoticeKind::Removed => {
+                if let Some(room) = &notice.room {
+                    self.cursor.left(room);
+                    self.login.rooms.retain(|held| held != room);
+                    self.publish();
+                }
+                self.tell(Event::Notice(notice));
+            }
+            _ => self.tell(Event::Notice(notice)),
+        }
+        None
+    }
+
+    /// When a silent connection is to be asked, or given up.
+    pub(crate) fn silence_ends(&self, heard: Instant) -> Instant {
+        heard + SILENCE + if self.outstanding.pings() { PATIENCE } else { Duration::ZERO }
+    }
+}

@@ -1,0 +1,172 @@
+//! Owns one login on a fresh connection: what is sent, and what the answer means. Called by `life`
+//! at the start and after every lost connection. Never connects, never keeps anything.
+
+use crate::Error;
+use crate::backoff::after_rate_limit;
+use crate::cursor::check_head;
+use crate::outstanding::Ids;
+use crate::wire::Connection;
+use serde::Serialize;
+use std::time::Duration;
+use tcp_chat_protocol::reply::{Incoming, LoginReply};
+use tcp_chat_protocol::{ErrorKind, RequestId, Seq};
+use zeroize::Zeroizing;
+
+/// Who logs in, and how.
+pub(crate) struct Credentials {
+    pub(crate) name: Option<String>,
+    pub(crate) color: Option<String>,
+    pub(crate) rooms: Option<Vec<String>>,
+    pub(crate) password: Option<Zeroizing<String>>,
+    pub(crate) timeout: Duration,
+}
+
+/// The session that is to go on.
+#[derive(Clone, Copy)]
+pub(crate) struct Resume<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) token: &'a str,
+    pub(crate) after: Seq,
+}
+
+#[derive(Serialize)]
+struct LoginData<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    color: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rooms: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<Seq>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct LoginLine<'a> {
+    op: &'static str,
+    data: LoginData<'a>,
+    id: &'a RequestId,
+}
+
+/// Logs in: with the session where there is one, and anew where the daemon no longer knows it.
+/// Returns whether it was resumed. The answer says up to where `log`, of which something is known, and the
+/// server's are the same.
+pub(crate) async fn log_in(
+    connection: &mut Connection,
+    who: &Credentials,
+    resume: Option<Resume<'_>>,
+    log: Option<&str>,
+    ids: &mut Ids,
+) -> Result<(LoginReply, bool), Error> {
+    let logging_in = async {
+        let (mut resume, mut limited) = (resume, 0);
+        loop {
+            let id = ids.next();
+            let fresh = resume.is_none();
+            let data = LoginData {
+                name: resume.map(|r| r.name).or(who.name.as_deref()),
+                color: who.color.as_deref().filter(|_| fresh),
+                rooms: who.rooms.as_deref().filter(|_| fresh),
+                password: who.password.as_deref().map(String::as_str),
+                session: resume.map(|r| r.token),
+                after: resume.map(|r| r.after),
+                log,
+            };
+            let line = LoginLine { op: "LOGIN", data, id: &id };
+            // Writing into memory cannot fail.
+            let _ = serde_json::to_writer(&mut connection.writer.out, &line);
+            connection.writer.out.push(b'\n');
+            match answer(connection, &id).await? {
+                Ok(login) => {
+                    check_head(login.head).map_err(Error::Protocol)?;
+                    return Ok((login, !fresh));
+                }
+                Err((ErrorKind::SessionExpired, ..)) if !fresh => resume = None,
+                Err((ErrorKind::RateLimited, _, asked @ Some(_))) => {
+                    tokio::time::sleep(after_rate_limit(asked, limited)).await;
+                    limited += 1;
+                }
+                Err((kind, msg, _)) => return Err(Error::LoginRefused { kind, msg }),
+            }
+        }
+    };
+    let after = who.timeout;
+    tokio::time::timeout(after, logging_in).await.map_err(|_| Error::TimedOut { what: "LOGIN", after })?
+}
+
+/// The number after which a session reads on that has seen `after` of the log `known`, where the server now
+/// has another log, or one that is shorter. `None`: it goes on where it was.
+pub(crate) fn parted(known: Option<&str>, after: Seq, login: &LoginReply) -> Option<Seq> {
+    let is_other = known.zip(login.log.as_deref()).is_some_and(|(known, log)| known != log);
+    let common = if is_other { login.log_from.unwrap_or(login.head) } else { login.head };
+    (is_other || login.head < after).then(|| after.min(common).min(login.head))
+}
+
+type Refusal = (ErrorKind, String, Option<Duration>);
+
+async fn answer(
+    connection: &mut Connection,
+    login: &RequestId,
+) -> Result<Result<LoginReply, Refusal>, Error> {
+    if let Err(e) = connection.writer.finish().await {
+        // What the server said before it closed explains more than the failed write.
+        return match connection.reader.next().await {
+            Ok(Incoming::Error(_, e)) => Ok(Err((e.kind, e.msg, None))),
+            Ok(_) => Err(Error::Protocol(format!("the connection broke during the login: {e}"))),
+            Err(why) => Err(why),
+        };
+    }
+    loop {
+        match connection.reader.next().await? {
+            Incoming::Reply { id: Some(id), data, .. } if id == *login => {
+                return serde_json::from_str(data.get())
+                    .map(Ok)
+                    .map_err(|e| Error::misread("the answer to LOGIN", &e));
+            }
+            // Without an id it is about the connection: full, too late.
+            Incoming::Error(id, e) if id.as_ref().is_none_or(|id| id == login) => {
+                return Ok(Err((e.kind, e.msg, e.retry_after_ms.map(Duration::from_millis))));
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_two_logs_part() {
+        let login = |head: Seq, log: Option<&str>, log_from: Option<Seq>| -> LoginReply {
+            let data = serde_json::json!({
+                "name": "ana", "color": "", "session": "t", "ttl_s": 1, "rooms": [], "head": head,
+                "log": log, "log_from": log_from, "server": {"name": "", "version": "", "protocol": 1},
+                "limits": {"line_bytes": 1, "msg_bytes": 1},
+            });
+            serde_json::from_value(data).unwrap()
+        };
+        for (known, after, reply, goes_on_after) in [
+            (Some("a"), 20, login(30, Some("a"), Some(5)), None),
+            (Some("a"), 20, login(20, Some("a"), Some(5)), None),
+            (None, 20, login(30, Some("a"), Some(5)), None),
+            (Some("a"), 20, login(30, None, None), None),
+            (Some("a"), 20, login(30, Some("b"), Some(5)), Some(5)),
+            (Some("a"), 3, login(30, Some("b"), Some(5)), Some(3)),
+            (Some("a"), 20, login(12, Some("b"), Some(5)), Some(5)),
+            (Some("a"), 20, login(12, Some("b"), Some(900)), Some(12)),
+            // It has not said where they part: a server that only has an id goes on after `after`.
+            (Some("a"), 20, login(30, Some("b"), None), Some(20)),
+            (Some("a"), 20, login(12, Some("a"), Some(5)), Some(12)),
+            (None, 20, login(12, None, None), Some(12)),
+        ] {
+            assert_eq!(parted(known, after, &reply), goes_on_after, "{known:?} {after} {reply:?}");
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! Owns the socket and the TLS state of one connection, and makes them a stream. `records` does the step
+//! between bytes and records.
+
+use super::records::{Outgoing, Sealed, process};
+use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
+use rustls::server::UnbufferedServerConnection;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use zeroize::{Zeroize, Zeroizing};
+
+/// What one read takes from the socket at most: a record of the greatest size, and its overhead.
+const READ_BYTES: usize = 17 * 1024;
+/// What one write takes at most: four full records.
+const WRITE_BYTES: usize = 64 * 1024;
+/// What may be incomplete: a handshake message of a peer with a long certificate chain.
+const INCOMPLETE_BYTES: usize = 64 * 1024;
+
+thread_local! {
+    /// Where ciphertext lands, behind what was incomplete before.
+    static ARRIVED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// Where ciphertext is made.
+    static SEALED: RefCell<Sealed> = const { RefCell::new(Sealed::EMPTY) };
+}
+
+/// Why a handshake did not complete.
+#[derive(Debug)]
+pub enum HandshakeError {
+    /// The peer closed the connection before its first byte, as the health check of a load balancer does.
+    Silent(io::Error),
+    /// The peer sent something that is no acceptable handshake, or the connection broke during it.
+    Failed(io::Error),
+}
+
+impl std::fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Silent(_) => f.write_str("the peer closed the connection before its first byte"),
+            Self::Failed(_) => f.write_str("the TLS handshake failed"),
+        }
+    }
+}
+
+impl std::error::Error for HandshakeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Silent(error) | Self::Failed(error) => Some(error),
+        }
+    }
+}
+
+/// TLS on a socket, as the server.
+pub struct TlsStream {
+    socket: TcpStream,
+    tls: UnbufferedServerConnection,
+    /// Ciphertext that is no whole record yet.
+    incomplete: Vec<u8>,
+    /// Plaintext that the reader had no room for, from `.1` on.
+    unread: (Zeroizing<Vec<u8>>, usize),
+    /// Ciphertext that the kernel has not taken, from `.1` on.
+    unsent: (Vec<u8>, usize),
+    /// Bytes that the kernel took, ever.
+    written: u64,
+    /// The peer said that it sends no more.
+    peer_closed: bool,
+    said_goodbye: bool,
+    /// Plaintext is wiped from the thread's buffer once it was handed over: until the login it may hold secrets.
+    wiping: bool,
+}
+
+impl TlsStream {
+    /// Performs the handshake as the server. It has no time limit of its own.
+    ///
+    /// # Errors
+    /// [`HandshakeError::Silent`] if the peer closed the connection before its first byte. [`HandshakeError::Failed`]
+    /// if the peer does not speak TLS as `config` demands (it was sent an alert), or if the socket failed.
+    pub async fn accept(config: Arc<ServerConfig>, socket: TcpStream) -> Result<Self, HandshakeError> {
+        let mut has_received = false;
+        let result = Self::handshake(config, socket, &mut has_received).await;
+        result.map_err(|error| {
+            if has_received { HandshakeError::Failed(error) } else { HandshakeError::Silent(error) }
+        })
+    }
+
+    async fn handshake(
+        config: Arc<ServerConfig>,
+        socket: TcpStream,
+        has_received: &mut bool,
+    ) -> io::Result<Self> {
+        let tls = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;
+        let mut stream = Self {
+            socket,
+            tls,
+            incomplete: Vec::new(),
+            unread: Default::default(),
+            unsent: Default::default(),
+            written: 0,
+            peer_closed: false,
+            said_goodbye: false,
+            wiping: true,
+        };
+        // What comes right behind the handshake may be a login.
+        let mut arrived = Zeroizing::new(Vec::with_capacity(4096));
+        let mut sealed = Sealed::EMPTY;
+        while stream.tls.is_handshaking() {
+            if arrived.len() > INCOMPLETE_BYTES {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "a handshake message is too long"));
+            }
+            match stream.socket.read_buf(&mut *arrived).await {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Err(why) if why.kind() == io::ErrorKind::Interrupted => continue,
+                arrived => drop(arrived?),
+            }
+            *has_received = true;
+            let unread = &mut stream.unread.0;
+            let keep = |data: &[u8]| unread.extend_from_slice(data);
+            let done = process(&mut stream.tls, &mut arrived, &mut sealed, Outgoing::Nothing, keep);
+            stream.unsent.0.extend_from_slice(sealed.filled());
+            sealed.clear();
+            poll_fn(|cx| stream.poll_unsent(cx)).await?;
+            let done = done?;
+            stream.peer_closed |= done.peer_closed;
+            arrived.drain(..done.consumed);
+        }
+        stream.incomplete = arrived.as_slice().into();
+        Ok(stream)
+    }
+
+    /// Ends the wiping of plaintext. Until this call, decrypted bytes are wiped from the thread's buffer as soon as
+    /// the reader has them: before the login they may contain a password.
+    pub fn stop_wiping(&mut self) {
+        self.wiping = false;
+    }
+
+    /// Bytes of ciphertext that the kernel accepted since the connection began.
+    #[must_use]
+    pub fn bytes_written(&self) -> u64 {
+        self.written
+    }
+
+    /// True for TLS 1.3, false for TLS 1.2.
+    #[must_use]
+    pub fn is_tls_1_3(&self) -> bool {
+        self.tls.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3)
+    }
+
+    /// The certificates that the peer presented and rustls verified; its own is the first.
+    #[must_use]
+    pub fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
+        self.tls.peer_certificates()
+    }
+
+    /// Hands over what the kernel has not taken yet.
+    fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let (bytes, at) = &mut self.unsent;
+            let Some(left) = bytes.get(*at..).filter(|left| !left.is_empty()) else {
+                self.unsent = Default::default();
+                return Poll::Ready(Ok(()));
+            };
+            let n = ready!(again(|| Pin::new(&mut self.socket).poll_write(cx, left)))?;
+            if n == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            *at += n;
+            self.written += n as u64;
+        }
+    }
+
+    /// Hands over what was sealed; what the kernel does not take is kept.
+    fn send(&mut self, cx: &mut Context<'_>, sealed: &[u8]) -> io::Result<()> {
+        let mut left = sealed;
+        while !left.is_empty() && self.unsent.0.is_empty() {
+            match again(|| Pin::new(&mut self.socket).poll_write(cx, left)) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(n)) => {
+                    self.written += n as u64;
+                    left = left.get(n..).unwrap_or_default();
+                }
+                Poll::Ready(Err(why)) => return Err(why),
+                Poll::Pending => break,
+            }
+        }
+        self.unsent.0.extend_from_slice(left);
+        Ok(())
+    }
+
+    /// Seals and hands over.
+    fn seal(&mut self, cx: &mut Context<'_>, wish: Outgoing<'_>) -> io::Result<()> {
+        SEALED.with_borrow_mut(|sealed| {
+            sealed.clear();
+            // Only whole records hold plaintext, and there are none.
+            let done = process(&mut self.tls, &mut self.incomplete, sealed, wish, |_| {});
+            self.send(cx, sealed.filled())?;
+            done.map(drop)
+        })
+    }
+
+    /// Reads from the socket once, into `buf` as far as it goes.
+    fn poll_arrived(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        ARRIVED.with_borrow_mut(|arrived| {
+            let held = self.incomplete.len();
+            if held > INCOMPLETE_BYTES {
+                let why = "a record is too long";
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, why)));
+            }
+            if arrived.len() < held + READ_BYTES {
+                arrived.resize(held + READ_BYTES, 0);
+            }
+            let mut room = ReadBuf::new(arrived.get_mut(held..held + READ_BYTES).unwrap_or_default());
+            ready!(again(|| Pin::new(&mut self.socket).poll_read(cx, &mut room)))?;
+            let filled = held + room.filled().len();
+            if filled == held {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+            let arrived = arrived.get_mut(..filled).unwrap_or_default();
+            arrived[..held].copy_from_slice(&self.incomplete);
+            SEALED.with_borrow_mut(|sealed| {
+                sealed.clear();
+                let unread = &mut self.unread.0;
+                let keep = |data: &[u8]| {
+                    let fits = if unread.is_empty() { data.len().min(buf.remaining()) } else { 0 };
+                    let (now, later) = data.split_at(fits);
+                    buf.put_slice(now);
+                    unread.extend_from_slice(later);
+                };
+                let done = process(&mut self.tls, arrived, sealed, Outgoing::Nothing, keep);
+                let consumed = done.as_ref().map_or(filled, |done| done.consumed);
+                self.incomplete = arrived.get(consumed..).unwrap_or_default().into();
+                if self.wiping {
+                    // Records are opened where they lie.
+                    arrived.zeroize();
+                }
+                // An alert, or the answer to a change of keys.
+                self.send(cx, sealed.filled())?;
+                self.peer_closed |= done?.peer_closed;
+                Poll::Ready(Ok(()))
+            })
+        })
+    }
+}
+
+/// A call that was interrupted is made again.
+fn again<T>(mut call: impl FnMut() -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    loop {
+        match call() {
+            Poll::Ready(Err(why)) if why.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
+impl AsyncRead for TlsStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        loop {
+            let (unread, at) = &mut this.unread;
+            if let Some(left) = unread.get(*at..).filter(|left| !left.is_empty()) {
+                let now = left.get(..buf.remaining()).unwrap_or(left);
+                buf.put_slice(now);
+                *at += now.len();
+            } else {
+                this.unread = Default::default();
+            }
+            if buf.filled().len() > before || this.peer_closed {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(this.poll_arrived(cx, buf))?;
+        }
+    }
+}
+
+impl AsyncWrite for TlsStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        ready!(this.poll_unsent(cx))?;
+        let now = data.get(..WRITE_BYTES).unwrap_or(data);
+        this.seal(cx, Outgoing::Data(now))?;
+        Poll::Ready(Ok(now.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_unsent(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if !std::mem::replace(&mut this.said_goodbye, true) {
+            this.seal(cx, Outgoing::CloseNotify)?;
+        }
+        ready!(this.poll_unsent(cx))?;
+        Pin::new(&mut this.socket).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests;

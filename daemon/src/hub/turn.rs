@@ -1,0 +1,136 @@
+//! Owns one turn: what it takes of what waits, and where it ends. By commands, by bytes and, for what is not talk,
+//! by time: so a turn is short whatever was asked, and what it does not take is first in the next one. Called by the
+//! hub's loop. Never waits, and never decides what anything comes to: the chat does.
+
+use super::past::Sent;
+use super::waiting::Waiting;
+use super::{Entry, HELD, Hub, Outbox};
+use crate::chat::{Ask, Command, ConnectionId, IdMap};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Commands that one turn takes at most, so that a commit stays short.
+pub(super) const TURN_COMMANDS: usize = 2048;
+/// Bytes of text that one turn takes, about: with the one that reaches it, it is over.
+const TURN_BYTES: usize = 512 * 1024;
+/// How long one turn decides at most on what is not talk, so that talk waits no longer than that.
+const TURN_TIME: Duration = Duration::from_millis(1);
+/// Steps of what is left from before, until the time is looked at again. Each is small.
+const SWEEPS: usize = 16;
+
+/// What a turn has taken.
+#[derive(Debug, Default)]
+struct Load {
+    commands: usize,
+    bytes: usize,
+}
+
+impl Load {
+    fn add(&mut self, command: &Command) {
+        self.commands += 1;
+        self.bytes += match command {
+            Command::Ask(_, Ask::Say(_, json)) => json.len() + 200,
+            _ => 64,
+        };
+    }
+
+    fn is_full(&self) -> bool {
+        self.commands >= TURN_COMMANDS || self.bytes >= TURN_BYTES
+    }
+}
+
+impl Hub {
+    /// One turn: decide, commit, deliver.
+    pub(super) fn turn(&mut self, waiting: &mut Waiting) {
+        self.chat.begin(self.now());
+        if let Some((oldest, of)) = self.forgotten.take() {
+            self.chat.forgets(oldest, &of);
+        }
+        let mut load = Load::default();
+        while !load.is_full() {
+            let Some(entry) = waiting.next_first() else { break };
+            match entry {
+                Entry::Open(connection, address, outbox) => {
+                    self.outboxes.insert(connection, outbox);
+                    self.chat.apply(connection, Command::Open(address), &mut Sent(&mut self.store));
+                }
+                Entry::Commands(connection, list) => {
+                    self.heard.push(connection);
+                    for command in list {
+                        load.add(&command);
+                        self.apply(connection, command);
+                    }
+                }
+                Entry::Control(control) => self.control(control),
+            }
+        }
+        self.steps(waiting, &mut load);
+        let outcome = self.chat.end();
+        if self.failing.is_some() {
+            // Messages were refused already; the rest is written when the store works again.
+            self.deliver(outcome.effects, &[]);
+        } else if outcome.writes.is_empty() {
+            self.deliver(outcome.effects, &[]);
+        } else {
+            let began = std::time::Instant::now();
+            match self.store.commit(outcome.writes) {
+                Ok(kept) => {
+                    self.metrics.hub.committed(began.elapsed());
+                    // Before anyone hears of it: who may log in now, may.
+                    self.directory.publish(self.chat.users());
+                    self.deliver(outcome.effects, &kept);
+                }
+                Err(why) => {
+                    self.metrics.hub.not_kept();
+                    let effects = self.fail(&why, outcome.effects);
+                    self.deliver(effects, &[]);
+                }
+            }
+        }
+        self.directory.publish(self.chat.users());
+        if load.commands > 0 {
+            self.metrics.hub.turn(load.commands);
+        }
+        if let Some(tally) = self.chat.take_tally() {
+            self.metrics.tally(&tally);
+        }
+        self.answer();
+    }
+
+    fn apply(&mut self, connection: ConnectionId, command: Command) {
+        if matches!(command, Command::Lost) {
+            self.lost.push(connection);
+        }
+        self.chat.apply(connection, command, &mut Sent(&mut self.store));
+    }
+
+    /// What is not talk: some of it in every turn, also beside talk that fills it.
+    fn steps(&mut self, waiting: &mut Waiting, load: &mut Load) {
+        let began = std::time::Instant::now();
+        let is_full = |outboxes: &IdMap<_, Arc<Outbox>>, c| outboxes.get(&c).is_some_and(|o| o.is_over());
+        let now = Instant::now();
+        if waiting.holds() && now >= self.held_at {
+            self.held_at = now + HELD;
+            waiting.release(|c| is_full(&self.outboxes, c));
+        }
+        while let Some(step) = waiting.next_step(|c| is_full(&self.outboxes, c)) {
+            if step.ends_batch {
+                self.heard.push(step.connection);
+            }
+            if let Some(command) = step.command {
+                load.add(&command);
+                self.apply(step.connection, command);
+            }
+            // What is said behind something else is gathered in no time, and written at the end.
+            if load.is_full() || began.elapsed() >= TURN_TIME {
+                break;
+            }
+        }
+        while self.chat.expire(1) && began.elapsed() < TURN_TIME {}
+        while self.chat.sweep_on(SWEEPS) && began.elapsed() < TURN_TIME {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

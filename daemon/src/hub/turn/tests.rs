@@ -1,0 +1,131 @@
+use super::*;
+use crate::chat::{Found, Proof, Rules, Secret};
+use crate::hub::waiting::LIGHT_BYTES;
+use crate::hub::{Bars, Directory, Item, Taken};
+use crate::metrics::Metrics;
+use crate::settings::{Durability, History, MaxBytes, Settings};
+use crate::store::Store;
+use std::net::Ipv4Addr;
+use std::task::{Context, Poll, Waker};
+use tcp_chat_protocol::Name;
+use tcp_chat_protocol::request::{Bounds, Place, Request, Target, parse};
+
+/// A hub without limits on what is sent, in memory, and so many who are logged in.
+fn hub(connections: u64) -> (Hub, Vec<Arc<Outbox>>) {
+    let history = History {
+        path: None,
+        durability: Durability::Crash,
+        retain: None,
+        retain_messages: None,
+        max_bytes: MaxBytes::Unlimited,
+    };
+    let (store, _, found): (_, _, Found) = Store::open(&history).unwrap();
+    let mut settings = Settings::default();
+    let limits = &mut settings.limits;
+    (limits.messages_per_second, limits.bytes_per_second) = (0, 0);
+    (limits.network_bytes_per_second, limits.stored_bytes_per_network) = (0, 0);
+    let (rules, metrics) = (Rules::from(&settings), Arc::new(Metrics::new().unwrap()));
+    let mut hub = Hub::new(rules, store, found, Directory::default(), Bars::default(), metrics);
+    let mut waiting = Waiting::default();
+    let mut outboxes = Vec::new();
+    for n in 0..connections {
+        let outbox = Arc::new(Outbox::new(usize::MAX));
+        waiting.add(Entry::Open(ConnectionId(n), Ipv4Addr::LOCALHOST.into(), outbox.clone()));
+        waiting.add(Entry::Commands(ConnectionId(n), vec![login(n)]));
+        outboxes.push(outbox);
+    }
+    turns(&mut hub, &mut waiting);
+    outboxes.iter().for_each(|outbox| drop(heard(outbox)));
+    (hub, outboxes)
+}
+
+fn login(n: u64) -> Command {
+    let line = format!(r#"{{"op":"LOGIN","data":{{"name":"user{n}x"}}}}"#);
+    let Ok((None, Request::Login(login))) = parse(line.as_bytes(), &Bounds { msg_bytes: 1, rooms: 0 }) else {
+        panic!("{line}");
+    };
+    let hash = [u8::try_from(n).unwrap(); 32];
+    let fresh = Secret { token: format!("token{n}").into(), hash };
+    Command::Ask(None, Ask::Login { login, fresh, resumes: None, proof: Proof::NotNeeded })
+}
+
+fn join() -> Command {
+    Command::Ask(None, Ask::Join("ops".parse::<Name>().unwrap()))
+}
+
+fn say(bytes: usize) -> Command {
+    let room = Target::Room(Place(Some("lobby".parse().unwrap())));
+    Command::Ask(None, Ask::Say(room, format!("\"{}\"", "x".repeat(bytes)).into()))
+}
+
+/// Turns until nothing waits: how many messages each has said.
+fn turns(hub: &mut Hub, waiting: &mut Waiting) -> Vec<u64> {
+    let mut said = Vec::new();
+    while !waiting.is_empty() || hub.chat.is_sweeping() {
+        let before = hub.chat.counts().head;
+        hub.turn(waiting);
+        said.push(hub.chat.counts().head - before);
+    }
+    said.retain(|said| *said > 0);
+    said
+}
+
+/// The numbers of the messages that the connection hears.
+fn heard(outbox: &Outbox) -> Vec<u64> {
+    let Poll::Ready(Taken::Items(items)) = outbox.poll_take(&Context::from_waker(Waker::noop()), usize::MAX)
+    else {
+        return Vec::new();
+    };
+    let of = |item: Item| match item {
+        Item::Kept(kept) | Item::Own(kept, _) => kept.chunk().first..kept.chunk().last + 1,
+        _ => 0..0,
+    };
+    items.into_iter().flat_map(of).collect()
+}
+
+#[test]
+fn a_turn_ends_by_bytes_whoever_says_them_and_loses_nothing() {
+    for (what, before, bytes, wanted) in [
+        ("long ones", vec![], TURN_BYTES, vec![1, 1, 1, 1]),
+        ("long ones behind something else", vec![join()], TURN_BYTES, vec![1, 1, 1, 1]),
+        ("halves", vec![], TURN_BYTES / 2, vec![2, 2]),
+        ("short ones", vec![], 100, vec![4]),
+    ] {
+        let (mut hub, outboxes) = hub(4);
+        let mut waiting = Waiting::default();
+        for n in 0..4 {
+            let list = before.iter().cloned().chain([say(bytes)]).collect();
+            waiting.add(Entry::Commands(ConnectionId(n), list));
+        }
+        assert_eq!(turns(&mut hub, &mut waiting), wanted, "{what}");
+        for outbox in &outboxes {
+            assert_eq!(heard(outbox), [1, 2, 3, 4], "{what}");
+        }
+    }
+}
+
+#[test]
+fn who_asks_for_more_gets_on_beside_talk_that_fills_the_turn() {
+    let (mut hub, _) = hub(2);
+    let mut waiting = Waiting::default();
+    for _ in 0..20 {
+        waiting.add(Entry::Commands(ConnectionId(0), vec![say(LIGHT_BYTES - 2)]));
+    }
+    waiting.add(Entry::Commands(ConnectionId(1), vec![join()]));
+    hub.turn(&mut waiting);
+    let counts = hub.chat.counts();
+    assert_eq!((counts.head, counts.rooms), (8, 2), "so much talk, and the room is open");
+}
+
+#[test]
+fn talk_does_not_wait_for_a_queue_of_long_messages() {
+    let (mut hub, outboxes) = hub(4);
+    let mut waiting = Waiting::default();
+    for n in 0..3 {
+        waiting.add(Entry::Commands(ConnectionId(n), vec![say(TURN_BYTES)]));
+    }
+    waiting.add(Entry::Commands(ConnectionId(3), vec![say(10)]));
+    hub.turn(&mut waiting);
+    assert_eq!(hub.chat.counts().head, 2, "it is kept beside the first of them");
+    assert_eq!(heard(&outboxes[3]), [1, 2]);
+}

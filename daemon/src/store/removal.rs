@@ -1,0 +1,92 @@
+//! Owns the writer's part in removing what has to go: which slice is next, and what it changes in what the writer
+//! knows. The hub asks for a slice when it has time. Never decides what is too old: `tidy` does.
+
+use super::room::Leaves;
+use super::{HistoryBytes, Store, StoreError, Tidied, bytes, found, tidy, wal};
+use tcp_chat_protocol::Timestamp;
+
+impl Store {
+    /// Removes a small slice of what has to go: messages over the age or number, or what gone
+    /// conversations or sessions left behind, by turns. Whole chunks go, the oldest first: so a few
+    /// more messages than `history.retain_messages` can be left, never fewer. `None`: there is
+    /// nothing more.
+    ///
+    /// # Errors
+    /// The file cannot be written. Nothing was removed then.
+    pub fn tidy(&mut self, now: Timestamp) -> Result<Option<Tidied>, StoreError> {
+        self.grown = 0;
+        let too_big = self.too_big();
+        let room = self.room_for_removal()?;
+        let bounds = tidy::Bounds::new(&self.history, now, too_big, room);
+        let (before, mut totals, last) = (self.totals, self.totals, self.tidied);
+        // Taken out, so that the search that it may be in survives an error.
+        let mut stamps = std::mem::take(&mut self.stamps);
+        let slice = self.with("read", |log, _| tidy::next(log, &bounds, totals.messages, last, &mut stamps));
+        self.stamps = stamps;
+        let Some(slice) = slice? else {
+            // It is made anew once there is room for messages.
+            let gives_room = self.shared.work().gives_room && !self.has_room()?;
+            self.index_gives_room(gives_room);
+            return Ok(None);
+        };
+        // Whatever comes of it: what fails must not keep the others waiting.
+        self.tidied = slice.kind;
+        if self.shared.work().gives_room
+            && let Some(log) = &self.log
+        {
+            // With the room of the index the write-ahead log can be copied, and written from its front.
+            let _ = wal::start_over(log);
+        }
+        totals.messages = totals.messages.saturating_sub(slice.messages());
+        totals.bytes = totals.bytes.saturating_sub(slice.bytes);
+        let mut first = None;
+        let removed = self.turn("tidy", Leaves::Copy, |log, _| {
+            slice.remove(log)?;
+            first = tidy::first(log)?;
+            found::put_totals(log, &before, &totals)
+        });
+        if matches!(removed, Err(StoreError::Full { .. })) {
+            self.index_gives_room(true);
+        }
+        removed?;
+        self.totals = totals;
+        self.ids.forget(&slice.chunks);
+        if let Some(log) = &self.log {
+            self.checkpoints.after_turn(log);
+        }
+        if slice.messages() > 0 {
+            self.shared.tell(|work| work.removals += 1);
+        }
+        Ok(Some(Tidied { oldest: first.unwrap_or(totals.head + 1), of: slice.of, removed: slice.removed }))
+    }
+
+    /// What is derived gives way to what is kept: on a full disk even removing needs room.
+    pub(super) fn index_gives_room(&self, gives_room: bool) {
+        if self.shared.work().gives_room != gives_room {
+            self.shared.tell(|work| work.gives_room = gives_room);
+        }
+    }
+
+    /// How many bytes the history took when [`Store::tidy`] last looked, and how many it may take.
+    #[must_use]
+    pub fn history_bytes(&self) -> HistoryBytes {
+        HistoryBytes { taken: self.history_bytes, most: self.shared.max_bytes }
+    }
+
+    /// Did so much come since [`Store::tidy`] last looked that it should look again? On a small disk that is less.
+    #[must_use]
+    pub fn has_grown(&self) -> bool {
+        let bounds = [self.shared.max_bytes, self.checkpoints.room()];
+        bounds.into_iter().flatten().min().is_some_and(|most| self.grown > most / 64)
+    }
+
+    /// How many bytes of messages have to go.
+    fn too_big(&mut self) -> u64 {
+        let messages = self.totals.bytes;
+        let taken = bytes::taken(messages, &self.shared.index);
+        self.history_bytes = taken;
+        let over = self.shared.max_bytes.map_or(0, |most| taken.saturating_sub(most));
+        // With a message its words leave the index.
+        if taken > messages { over.div_ceil(2) } else { over }
+    }
+}

@@ -1,0 +1,200 @@
+//! What a start and `check` say of what lies in the store's place: another's, a newer or an older one, a damaged one, one
+//! that may not be used. Run by the store's tests. What happens while a store is in use is in `faults` and `files`.
+
+use super::*;
+use std::os::unix::fs::PermissionsExt;
+
+/// A store with a few messages, closed.
+pub(super) fn made(path: &Path) -> Model {
+    let (mut store, ..) = open(&history(path));
+    let mut model = Model::default();
+    store.commit(Model::open(1)).unwrap();
+    for _ in 0..50 {
+        store.commit(model.say(&[(1, &[("ana", "some text that fills pages"); 8])])).unwrap();
+    }
+    store.close().unwrap();
+    model
+}
+
+fn refused(path: &Path) -> StoreError {
+    let error = Store::open(&history(path)).unwrap_err();
+    assert!(error.to_string().contains(path.to_str().unwrap()), "it names the file: {error}");
+    error
+}
+
+#[test]
+fn two_daemons_on_one_store_is_an_error_until_the_first_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chat.db");
+    let (store, ..) = open(&history(&path));
+    let error = refused(&path);
+    assert!(matches!(error, StoreError::InUse { .. }));
+    assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
+    Store::check(&history(&path)).unwrap();
+    drop(store);
+    open(&history(&path));
+}
+
+#[test]
+fn a_store_of_version_1_is_brought_along_with_all_that_is_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chat.db");
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("../schema/1.sql")).unwrap();
+    old.pragma_update(None, "application_id", 0x7463_4874).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    old.execute_batch(
+        "INSERT INTO conversations VALUES (1, 'Lobby', NULL, NULL, 0);
+         INSERT INTO sessions VALUES (7, zeroblob(32), 7, 'ana', 'red');
+         INSERT INTO members VALUES (7, 1, 0);
+         UPDATE totals SET last_conversation = 1, last_session = 7",
+    )
+    .unwrap();
+    drop(old);
+    let (_, _, found) = open(&history(&path));
+    assert_eq!((found.conversations.len(), found.sessions.len(), found.last_session), (1, 1, 7));
+    assert_eq!((found.users.len(), found.certificates.len()), (0, 0));
+    assert_eq!(found.rights, crate::chat::StoredRights::default());
+}
+
+#[test]
+fn certificates_of_a_store_of_version_2_keep_what_they_were() {
+    use crate::chat::{Certificate, Digest, Revocation};
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chat.db");
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("../schema/1.sql")).unwrap();
+    old.execute_batch(include_str!("../schema/2.sql")).unwrap();
+    old.execute_batch("PRAGMA application_id = 0x74634874; PRAGMA user_version = 2").unwrap();
+    let row = "INSERT INTO certificates (key, name, until, revoked) VALUES (?1, 'ana', 5, ?2)";
+    for revoked in [0_u8, 1] {
+        old.execute(row, rusqlite::params![[revoked; 32], revoked]).unwrap();
+    }
+    drop(old);
+    let (_, _, found) = open(&history(&path));
+    let certificate =
+        |key: u8, revoked| Certificate { key: Digest([key; 32]), name: name("ana"), until: 5, revoked };
+    let kept = [certificate(0, Revocation::None), certificate(1, Revocation::Key)];
+    assert_eq!(found.certificates, kept, "a key that was revoked was so for every name");
+}
+
+#[test]
+fn a_newer_store_is_refused_with_both_versions_and_not_touched() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chat.db");
+    made(&path);
+    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let error = refused(&path);
+    let StoreError::Newer { found: 99, known, .. } = &error else { panic!("{error}") };
+    assert!(error.to_string().contains("version 99"), "{error}");
+    assert!(error.to_string().contains(&format!("up to {known}")), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    assert!(Store::check(&history(&path)).is_err());
+}
+
+#[test]
+fn damaged_files_and_files_of_others_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chat.db");
+    made(&path);
+    let whole = std::fs::read(&path).unwrap();
+    let cut = |bytes: usize| whole[..bytes].to_vec();
+    let mut no_header = whole.clone();
+    no_header[..16].fill(b'x');
+    let mut no_schema = whole.clone();
+    no_schema[100..200].fill(0xff);
+    for (what, bytes) in [
+        ("half", cut(whole.len() / 2)),
+        ("a page and a half", cut(6_000)),
+        ("no header", no_header),
+        ("no schema", no_schema),
+        ("text", b"hello, this is a text and no database\n".repeat(40)),
+    ] {
+        std::fs::write(&path, &bytes).unwrap();
+        let error = refused(&path);
+        assert!(matches!(error, StoreError::Corrupt { .. } | StoreError::Foreign { .. }), "{what}: {error}");
+        assert!(!error.may_pass() && Store::check(&history(&path)).is_err(), "{what}");
+        assert_eq!(std::fs::read(&path).unwrap(), bytes, "{what}: it is left as it was");
+    }
+    let _ = std::fs::remove_file(&path);
+    rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
+    assert!(matches!(refused(&path), StoreError::Foreign { .. }));
+    // An empty file is a store that is yet to be made.
+    std::fs::write(&path, b"").unwrap();
+    open(&history(&path));
+}
+
+#[test]
+fn files_are_for_their_owner_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("folder/chat.db");
+    let (mut store, ..) = open(&history(&path));
+    store.commit(Model::open(1)).unwrap();
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(path.parent().unwrap()), 0o700);
+    for ending in ["", "-wal", "-shm", ".lock"] {
+        assert_eq!(mode(Path::new(&format!("{}{ending}", path.display()))), 0o600, "{ending}");
+    }
+}
+
+#[test]
+fn a_path_that_cannot_be_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("file"), "x").unwrap();
+    let error = Store::open(&history(dir.path().join("file/chat.db"))).unwrap_err();
+    assert!(error.to_string().contains(dir.path().join("file").to_str().unwrap()), "{error}");
+    std::fs::create_dir(dir.path().join("chat.db")).unwrap();
+    refused(&dir.path().join("chat.db"));
+}
+
+#[test]
+fn a_store_that_may_not_be_written_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chat.db");
+    made(&path);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o400)).unwrap();
+    if std::fs::File::options().write(true).open(&path).is_ok() {
+        println!("skipped: this user may write read-only files");
+        return;
+    }
+    let error = refused(&path);
+    assert!(error.is_permission(), "{error}");
+}
+
+/// The names in a folder.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn a_check_leaves_nothing_beside_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chat.db");
+    let model = made(&path);
+    let is_left_as_it_was = |history: &History| {
+        let before = names(dir.path());
+        assert!(Store::check(history).unwrap().newest.is_some());
+        assert_eq!(names(dir.path()), before);
+    };
+    is_left_as_it_was(&history(&path));
+    // A backup that nobody has opened.
+    let (store, readers, _) = open(&history(&path));
+    let backup = dir.path().join("backup.db");
+    readers.backup(&backup).await.unwrap();
+    is_left_as_it_was(&history(&backup));
+    // In use, and killed: what only the write-ahead log has is read, too.
+    drop(readers);
+    is_left_as_it_was(&history(&path));
+    let mut store = store;
+    let mut model = model;
+    store.commit(model.say(&[(1, &[("ana", "in the write-ahead log")])])).unwrap();
+    let newest = Store::check(&history(&path)).unwrap().newest;
+    assert_eq!(newest, store.newest().unwrap());
+    drop(store);
+    is_left_as_it_was(&history(&path));
+    assert_eq!(Store::check(&history(&path)).unwrap().newest, newest);
+}

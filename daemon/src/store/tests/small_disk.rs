@@ -1,0 +1,198 @@
+//! A store that fills a small disk by itself: what it refuses leaves room for what makes it work again. On a tmpfs; where
+//! none can be mounted, the tests say so and pass.
+
+use super::super::place;
+use super::super::room::RESERVE;
+use super::*;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// What the disks of these tests have room for, in MiB.
+const MIB: u64 = 24;
+
+/// A disk that is gone with the test.
+struct Disk(tempfile::TempDir);
+
+impl Disk {
+    fn small() -> Option<Self> {
+        let at = tempfile::tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={MIB}m,mode=0700"), "none"]).arg(at.path());
+        let is_mounted = mount.output().is_ok_and(|done| done.status.success());
+        if !is_mounted {
+            eprintln!("skipped: no tmpfs can be mounted here");
+        }
+        is_mounted.then_some(Self(at))
+    }
+
+    fn store(&self) -> std::path::PathBuf {
+        self.0.path().join("chat.db")
+    }
+}
+
+impl Disk {
+    fn free(&self) -> u64 {
+        place::free(self.0.path()).unwrap()
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
+    }
+}
+
+fn of_300(disk: &Disk) -> History {
+    History { retain_messages: Some(300), ..history(disk.store()) }
+}
+
+/// What comes together in one turn from those who do not wait for replies.
+fn turn(model: &mut Model) -> Writes {
+    let text = "many words that are found again ".repeat(60);
+    model.say(&[(1, &[("ana", text.as_str()); 100])])
+}
+
+/// A turn, and whether it was kept.
+fn says(store: &mut Store, model: &mut Model) -> bool {
+    let (head, messages) = (model.head, model.messages.len());
+    let kept = store.commit(turn(model));
+    if let Err(error) = &kept {
+        assert!(matches!(error, StoreError::Full { .. }), "{error}");
+        // Numbers that were refused are given out again, as the chat does.
+        model.head = head;
+        model.heads.insert(room(1), head);
+        model.messages.truncate(messages);
+    }
+    kept.is_ok()
+}
+
+/// Speaks until a turn is refused, and removes nothing meanwhile. The number of turns that were kept.
+fn fill(store: &mut Store, model: &mut Model) -> usize {
+    (0..1_000).position(|_| !says(store, model)).expect("1,000 turns of 200 KB fit on no such disk")
+}
+
+/// What the hub does each second while the store fails.
+fn probe(store: &mut Store) -> Result<(), StoreError> {
+    store.probe()?;
+    store.tidy(Timestamp(START))?;
+    store.check_room()
+}
+
+/// Until a turn is kept again: at once, unless the index has its room to give first, on its own thread.
+fn works_again(store: &mut Store, model: &mut Model) {
+    let until = Instant::now() + Duration::from_secs(60);
+    while probe(store).is_err() || !says(store, model) || !removes_all_that_may_go(store) {
+        assert!(Instant::now() < until, "it does not work again");
+        std::thread::yield_now();
+    }
+}
+
+/// False: there was no room for it.
+fn removes_all_that_may_go(store: &mut Store) -> bool {
+    loop {
+        match store.tidy(Timestamp(START)) {
+            Ok(Some(_)) => {}
+            Ok(None) => return true,
+            Err(StoreError::Full { .. }) => return false,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+async fn assert_all_is_there(readers: &Readers, model: &Model) {
+    let oldest = readers.stats().await.unwrap().oldest;
+    assert!(model.head - oldest + 1 >= 300, "{oldest} of {}", model.head);
+    let range = Range { conversation: room(1), first: oldest, last: Seq::MAX };
+    let caught = readers.gap(SessionId(1), vec![range], usize::MAX).await.unwrap();
+    assert!(caught.lines == model.lines(|m| m.seq >= oldest), "what was acknowledged is there");
+}
+
+#[tokio::test]
+async fn a_disk_filled_by_the_store_has_room_for_what_makes_it_work_again() {
+    let Some(disk) = Disk::small() else { return };
+    let (mut store, readers, _) = open(&of_300(&disk));
+    let mut model = Model::default();
+    store.commit(Model::open(1)).unwrap();
+    let kept = fill(&mut store, &mut model);
+    assert!(kept > 40, "only {kept} turns of 200 KB in {MIB} MiB");
+    assert_all_is_there(&readers, &model).await;
+    works_again(&mut store, &mut model);
+    let bytes = disk.store().metadata().unwrap().len();
+    for _ in 0..200 {
+        works_again(&mut store, &mut model);
+    }
+    assert_all_is_there(&readers, &model).await;
+    assert!(
+        disk.store().metadata().unwrap().len() < bytes + (1 << 20),
+        "the room of what went is used again"
+    );
+    store.close().unwrap();
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_at_a_start_is_one_that_the_store_can_use() {
+    let Some(disk) = Disk::small() else { return };
+    let mut model = Model::default();
+    let (mut store, ..) = open(&of_300(&disk));
+    store.commit(Model::open(1)).unwrap();
+    for how in ["closed", "killed", "closed"] {
+        assert!(fill(&mut store, &mut model) > 10, "{how}");
+        match how {
+            "closed" => store.close().unwrap(),
+            _ => drop(store),
+        }
+        let readers;
+        (store, readers, _) = open(&of_300(&disk));
+        works_again(&mut store, &mut model);
+        assert_all_is_there(&readers, &model).await;
+    }
+}
+
+#[tokio::test]
+async fn while_somebody_reads_for_long_the_write_ahead_log_does_not_outgrow_the_room_for_its_copy() {
+    let Some(disk) = Disk::small() else { return };
+    let (mut store, readers, _) = open(&of_300(&disk));
+    let mut model = Model::default();
+    store.commit(Model::open(1)).unwrap();
+    // As a backup does. Nothing that comes from here on can be copied.
+    let reader = rusqlite::Connection::open(disk.store()).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM chunks").unwrap();
+    let kept = fill(&mut store, &mut model);
+    assert!(kept > 20, "only {kept} turns of 200 KB in {MIB} MiB");
+    // What removes messages takes room, too, and none of it comes back as long as it reads.
+    let mut removed = 0;
+    while probe(&mut store).is_ok() {
+        fill(&mut store, &mut model);
+        removed += 1;
+        assert!(removed < 100, "a write-ahead log that grows without end");
+    }
+    removes_all_that_may_go(&mut store);
+    let pages = u64::try_from(store.count("PRAGMA page_count")).unwrap();
+    let copy = (pages * place::PAGE_BYTES).saturating_sub(disk.store().metadata().unwrap().len());
+    assert!(copy > 1 << 20 && copy <= disk.free(), "{copy} bytes to copy into {}", disk.free());
+    reader.execute_batch("COMMIT").unwrap();
+    works_again(&mut store, &mut model);
+    assert_all_is_there(&readers, &model).await;
+}
+
+#[test]
+fn the_search_index_stops_before_it_takes_the_room_of_messages() {
+    let Some(disk) = Disk::small() else { return };
+    let (mut store, ..) = open(&History { retain_messages: Some(20), ..history(disk.store()) });
+    let mut model = Model::default();
+    store.commit(Model::open(1)).unwrap();
+    store.wait_for_index();
+    let progress = store.parts().1.progress();
+    let is_failing = || progress.borrow().failing;
+    let mut words = 0..u64::MAX;
+    while !is_failing() {
+        let text: Vec<_> = words.by_ref().take(900).map(|n| format!("{:x}", n * 2_654_435_761)).collect();
+        let text = text.join(" ");
+        store.commit(model.say(&[(1, &[("ana", text.as_str()); 20])])).unwrap();
+        while store.tidy(Timestamp(START)).unwrap().is_some() {}
+        // It is in no hurry as long as messages come.
+        store.parts().1.tell(|work| work.hurry = true);
+    }
+    assert!(disk.free() >= RESERVE, "{} bytes are left", disk.free());
+    store.commit(model.say(&[(1, &[("ana", "kept")])])).unwrap();
+}

@@ -1,0 +1,124 @@
+//! What other programs do to the bytes of the store's files while it is in use: what the store finds out, and what is no
+//! loss. Run by the store's tests. Files that are removed, moved or replaced are in `files`.
+
+use super::files::{Case, texts};
+use super::*;
+
+#[tokio::test]
+async fn a_backup_that_was_restored_into_the_store_is_found_out_by_the_next_turn() {
+    let mut case = Case::new();
+    let (store, backup) = (case.path(""), case.dir.path().join("backup.db"));
+    case.readers.backup(&backup).await.unwrap();
+    case.says("after the backup").unwrap();
+    // As `.restore` of the sqlite3 command does it: by the rules, with all the locks.
+    let mut other = rusqlite::Connection::open(&store).unwrap();
+    other.restore(rusqlite::MAIN_DB, &backup, None::<fn(rusqlite::backup::Progress)>).unwrap();
+    drop(other);
+    for _ in 0..2 {
+        let refused = case.says("refused").unwrap_err();
+        assert!(matches!(refused, StoreError::Lost { which: Which::Store, .. }), "{refused}");
+    }
+    assert!(case.store.replace(&Found::default()).is_err(), "it does not heal");
+    drop((case.store, case.readers));
+    assert_eq!(texts(&store), ["before"]);
+}
+
+#[test]
+fn what_other_programs_may_do_is_no_loss() {
+    let mut case = Case::new();
+    let store = case.path("");
+    let other = rusqlite::Connection::open(&store).unwrap();
+    for how in ["PASSIVE", "RESTART", "TRUNCATE"] {
+        for _ in 0..20 {
+            case.says("some text that takes pages").unwrap();
+        }
+        other.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |_| Ok(())).unwrap();
+        case.store.check_files().unwrap();
+    }
+    other
+        .execute_batch("CREATE TABLE big (x); INSERT INTO big VALUES (zeroblob(1000000)); DROP TABLE big")
+        .unwrap();
+    other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    case.store.check_files().unwrap();
+    other.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    case.store.check_files().unwrap();
+    case.says("on").unwrap();
+    case.store.probe().unwrap();
+    case.store.close().unwrap();
+}
+
+#[test]
+fn a_turn_waits_only_a_moment_for_the_lock_of_another_program_and_a_probe_not_at_all() {
+    let mut case = Case::new();
+    let wait = |store: &mut Store| store.count("PRAGMA busy_timeout");
+    assert!(wait(&mut case.store) <= 100);
+    let other = rusqlite::Connection::open(case.path("")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(matches!(case.says("refused"), Err(StoreError::Busy { .. })));
+    assert!(matches!(case.store.probe(), Err(StoreError::Busy { .. })));
+    assert!(wait(&mut case.store) <= 100);
+    case.store.lose_connection();
+    assert!(matches!(case.store.probe(), Err(StoreError::Busy { .. })));
+    assert!(wait(&mut case.store) <= 100);
+    other.execute_batch("ROLLBACK").unwrap();
+    case.store.probe().unwrap();
+    case.says("kept").unwrap();
+}
+
+#[test]
+fn a_store_that_is_cut_or_written_over_is_found_out_and_does_not_heal() {
+    for cut in [0, 8192] {
+        let mut case = Case::new();
+        let store = case.path("");
+        case.store.log().query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(())).unwrap();
+        case.store.check_files().unwrap();
+        let bytes = std::fs::read(&store).unwrap();
+        std::fs::File::options().write(true).open(&store).unwrap().set_len(cut).unwrap();
+        case.is_lost(Which::Store, &store);
+        std::fs::write(&store, bytes).unwrap();
+        case.is_lost(Which::Store, &store);
+        assert!(case.store.close().is_err());
+    }
+}
+
+/// Messages that fit into the pages that are there: the header of the file stays as it was.
+#[test]
+fn an_older_copy_of_the_same_size_written_over_the_store_is_found_out_before_anyone_reads() {
+    let mut case = Case::new();
+    let (store, older) = (case.path(""), case.dir.path().join("older.db"));
+    let copy_all = |case: &mut Case| {
+        case.store.log().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        case.store.check_files().unwrap();
+    };
+    copy_all(&mut case);
+    std::fs::copy(&store, &older).unwrap();
+    let said = ["one", "two", "three"];
+    said.iter().for_each(|text| case.says(text).unwrap());
+    copy_all(&mut case);
+    let header = |path: &Path| std::fs::read(path).unwrap()[..100].to_vec();
+    assert_eq!(header(&store), header(&older), "or else this test shows nothing");
+    assert_eq!(store.metadata().unwrap().len(), older.metadata().unwrap().len());
+    case.says("in the write-ahead log").unwrap();
+    std::fs::copy(&older, &store).unwrap();
+    case.is_lost(Which::Store, &store);
+    assert!(case.says("refused").is_err());
+}
+
+#[tokio::test]
+async fn of_a_store_that_was_cut_to_nothing_nobody_removes_the_write_ahead_log() {
+    let mut case = Case::new();
+    std::fs::File::options().write(true).open(case.path("")).unwrap().set_len(0).unwrap();
+    let page = PageOf { conversation: room(1), before: None, after: None, limit: 1 };
+    // SQLite removes it when another connection opens.
+    let shared = case.readers.shared();
+    assert!(matches!(shared.check_log(), Err(StoreError::Lost { .. })));
+    for _ in 0..8 {
+        let _ = case.readers.page(page).await;
+    }
+    assert!(case.says("refused").is_err());
+    assert!(case.store.close().is_err());
+    drop(case.readers);
+    let store = case.dir.path().join("data/chat.db");
+    assert!(case.dir.path().join("data/chat.db-wal").metadata().unwrap().len() > 0);
+    assert!(matches!(Store::open(&history(store)), Err(StoreError::Alone { .. })));
+}

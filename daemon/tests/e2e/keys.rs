@@ -1,0 +1,91 @@
+//! Idempotency keys of posts, where the session that says them does not answer as usual: what it is told goes by, or it
+//! is ended.
+
+use crate::accounts::done;
+use crate::common::{Daemon, Peer};
+use crate::posts::{Machine, daemon, texts};
+use serde_json::json;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What its answer swallows is what others say at the same moment, where it is big.
+#[test]
+fn the_first_post_is_never_answered_as_if_it_came_again() {
+    let limits = "limits.msg_bytes = \"256 KiB\"\nlimits.line_bytes = \"512 KiB\"\n\
+                  limits.messages_per_second = 0\n";
+    let daemon = daemon(limits);
+    let machine = Machine::of(&daemon);
+    machine.says("ops", "enters");
+    machine.says("board", "enters");
+    let address = daemon.address();
+    let (client, stop) = (daemon.client(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut ana = Peer::connect(address, client.clone()).unwrap();
+            ana.logs_in_with(json!({"name": "ana", "rooms": ["board"]}));
+            // Bounded, so that a test that fails ends.
+            for _ in 0..100_000 {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                ana.says_in("board", "meanwhile");
+            }
+        });
+        let big = "x".repeat(200 * 1024);
+        let answers: Vec<_> = (0..40)
+            .map(|n| {
+                let body = json!({"text": format!("{n} {big}")}).to_string();
+                machine.posts_with("ops", &[("Idempotency-Key", &format!("job-{n}"))], &body).status
+            })
+            .collect();
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(answers, [201; 40]);
+    });
+    let mut bo = daemon.login_to("bo", &["ops"]);
+    assert_eq!(texts(&mut bo, "ops").len(), 41, "each is kept once");
+}
+
+/// The keys were the session's, and went with it.
+#[test]
+fn a_key_answers_for_its_message_also_when_the_session_was_ended() {
+    for ttl in ["2m", "0s"] {
+        let daemon = daemon(&format!("sessions.ttl = \"{ttl}\""));
+        let machine = Machine::of(&daemon);
+        let keyed = |text: &str| {
+            machine.posts_with("ops", &[("Idempotency-Key", "job-1")], &json!({"text": text}).to_string())
+        };
+        let first = keyed("done");
+        assert_eq!(first.status, 201);
+        done(&daemon, &["kick", "alerts"]);
+        machine.says("ops", "in another session");
+        let again = keyed("done");
+        assert_eq!((again.status, &again.json()["seq"]), (200, &first.json()["seq"]), "{ttl}");
+        assert_eq!(keyed("failed").status, 422, "{ttl}");
+        let mut ana = daemon.login_to("ana", &["ops"]);
+        assert_eq!(texts(&mut ana, "ops"), ["done", "in another session"]);
+    }
+}
+
+/// Whoever may be away for no time at all: not so the session that knows the keys.
+#[test]
+fn a_key_is_known_after_a_restart_whatever_the_ttl_of_sessions() {
+    let mut daemon = daemon("sessions.ttl = \"0s\"");
+    let keyed = |daemon: &Daemon| {
+        let machine = Machine::of(daemon);
+        let answer = machine.posts_with("ops", &[("Idempotency-Key", "job-1")], r#"{"text": "done"}"#);
+        (answer.status, answer.json()["seq"].as_u64())
+    };
+    let (status, first) = keyed(&daemon);
+    assert_eq!(status, 201);
+    for how in ["TERM", "KILL"] {
+        daemon.signal(how);
+        daemon.ended();
+        daemon.start_again();
+        assert_eq!(keyed(&daemon), (200, first), "after {how}");
+    }
+    let mut bo = daemon.login("bo");
+    let ana = daemon.login("ana");
+    bo.sees("ana", "joined");
+    drop(ana);
+    bo.sees("ana", "away");
+    bo.sees("ana", "left");
+}

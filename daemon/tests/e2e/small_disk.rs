@@ -1,0 +1,135 @@
+//! A small disk that the store fills by itself: it refuses what would leave no room for what has to follow, loses
+//! nothing, and works again by itself or by a restart. Needs root for the mount; without it the tests say so and pass.
+
+use crate::common::{Daemon, Peer, run};
+use crate::disk::Disk;
+use serde_json::{Value, json};
+
+const ADMIN: &str = "admin.socket = \"control.sock\"\n";
+
+/// No limit on how much is said.
+const FREE: &str = "limits.messages_per_second = 0\nlimits.bytes_per_second = 0\nlimits.errors = 1000000\n";
+
+fn history(peer: &mut Peer) -> Vec<(u64, String)> {
+    peer.reads_all(&json!({"room": "lobby"})).into_iter().map(|m| (m.seq, m.text)).collect()
+}
+
+/// Sends many messages before it reads the replies. What was kept goes to `kept`; how many were refused.
+fn says_much(peer: &mut Peer, kept: &mut Vec<(u64, String)>) -> usize {
+    let mut sent = Vec::new();
+    let mut lines = String::new();
+    for _ in 0..64 {
+        let id = Peer::new_id();
+        let text = format!("{id} {}", "many words that are found again ".repeat(60));
+        lines += &format!("{}\n", json!({"op": "MSG", "data": {"room": "lobby", "msg": text}, "id": id}));
+        sent.push((id, text));
+    }
+    peer.sends_bytes(lines.as_bytes());
+    let mut refused = 0;
+    for (id, text) in sent {
+        let reply = peer.next_where("a reply", |line| line["id"] == *id);
+        if reply["status"] == "OK" {
+            kept.push((reply["data"]["seq"].as_u64().unwrap(), text));
+        } else {
+            assert_eq!(reply["data"]["kind"], "INTERNAL", "{reply}");
+            refused += 1;
+        }
+    }
+    refused
+}
+
+/// Of what `says_much` was acknowledged, retention took at most the oldest.
+fn assert_all_is_there(peer: &mut Peer, kept: &[(u64, String)]) {
+    let mut there = history(peer);
+    there.retain(|(_, text)| text.starts_with("e2e-"));
+    let oldest = there.first().map_or(u64::MAX, |(seq, _)| *seq);
+    let expected: Vec<_> = kept.iter().filter(|(seq, _)| *seq >= oldest).collect();
+    assert!(there.iter().collect::<Vec<_>>() == expected, "{} of {} are there", there.len(), expected.len());
+}
+
+#[test]
+fn a_small_disk_is_not_filled_for_good_by_its_own_store() {
+    let Some(disk) = Disk::small() else { return };
+    let store = disk.path().join("chat.db");
+    let daemon = Daemon::with(&format!("{ADMIN}{FREE}history.path = {store:?}\n"));
+    let mut ana = daemon.login("ana");
+    let text = "many words that are found again ".repeat(60);
+    // Four times what the disk has room for.
+    for n in 0..8_000 {
+        ana.says(&format!("{n} {text}"));
+    }
+    let status = run(daemon.folder(), &["status", "--json"], "");
+    let status: Value =
+        serde_json::from_str(&status.out).unwrap_or_else(|e| panic!("{e}: {}{}", status.out, status.err));
+    assert!(status["history_max_bytes"].as_u64().is_some_and(|most| most < 3 << 20), "{status}");
+    assert!(daemon.log().emits("history_full").is_some());
+}
+
+#[test]
+fn a_disk_is_not_filled_by_messages_that_come_faster_than_their_number_is_looked_at() {
+    let Some(disk) = Disk::of(24) else { return };
+    let store = disk.path().join("chat.db");
+    let mut daemon = Daemon::with(&format!(
+        "{FREE}history.path = {store:?}\nhistory.max_bytes = 0\nhistory.retain_messages = 300"
+    ));
+    let (mut ana, mut kept) = (daemon.login("ana"), Vec::new());
+    // Twice what the disk has room for.
+    for _ in 0..400 {
+        assert_eq!(says_much(&mut ana, &mut kept), 0, "after {}", kept.len());
+    }
+    assert_all_is_there(&mut daemon.login("bo"), &kept);
+    daemon.restart();
+    assert_all_is_there(&mut daemon.login("cy"), &kept);
+}
+
+#[test]
+fn a_disk_that_is_full_of_messages_works_again_when_they_are_old_and_by_a_restart() {
+    let Some(disk) = Disk::of(8) else { return };
+    let store = disk.path().join("chat.db");
+    let mut daemon = Daemon::with(&format!(
+        "{FREE}history.path = {store:?}\nhistory.max_bytes = 0\nhistory.retain = \"10s\""
+    ));
+    let mut kept = Vec::new();
+    let mut fill = |daemon: &Daemon, name: &str| {
+        let mut peer = daemon.login(name);
+        (0..1_000).find(|_| says_much(&mut peer, &mut kept) > 0).expect("8 MiB have an end");
+        assert_all_is_there(&mut peer, &kept);
+        peer
+    };
+    let mut ana = fill(&daemon, "ana");
+    daemon.log().emits("store_failing").expect("a line of the log");
+    daemon.log().emits("store_works").expect("once the messages are old");
+    ana.says("works again");
+    for how in ["TERM", "KILL"] {
+        drop(fill(&daemon, how));
+        daemon.signal(how);
+        daemon.ended();
+        daemon.start_again();
+        let mut cy = daemon.login(&format!("after-{how}"));
+        let is_kept =
+            |cy: &mut Peer| cy.asks_for("MSG", json!({"room": "lobby", "msg": how}))["status"] == "OK";
+        if !is_kept(&mut cy) {
+            daemon.log().emits("store_works").expect("once the messages are old");
+            assert!(is_kept(&mut cy), "{how}");
+        }
+    }
+}
+
+#[test]
+fn the_search_index_leaves_the_room_of_a_small_disk_to_messages() {
+    let Some(disk) = Disk::small() else { return };
+    let store = disk.path().join("chat.db");
+    let mut daemon = Daemon::with(&format!(
+        "{ADMIN}{FREE}history.path = {store:?}\nhistory.max_bytes = 0\nhistory.retain_messages = 20"
+    ));
+    let mut ana = daemon.login("ana");
+    // Many words, so that the index takes its share: three times what the disk has room for.
+    for n in 0..2_000_u64 {
+        let words = (0..900).map(|k| format!("{:x}", (n * 900 + k) * 2_654_435_761 % 99_999_989));
+        ana.says(&words.collect::<Vec<_>>().join(" "));
+    }
+    daemon.restart();
+    let mut bo = daemon.login("bo");
+    bo.says("after the restart");
+    assert!(history(&mut bo).len() > 20);
+}
