@@ -1,5 +1,6 @@
-//! The three states of `daemon/tests/states` with the inputs of the target `turns`: one is steady, one is rebuilt, one
-//! reads the turns in their encoded form. After each turn all facts are equal, except for the known differences.
+//! The three states of `daemon/tests/states`, with inputs like those of the target `turns`: one is steady, one is
+//! rebuilt, one reads the turns in their encoded form. After each turn all facts are equal, except for the known
+//! differences.
 //!
 //! As in [`crate::turns`], each line of the input is one step: its first byte selects the connection and the action.
 
@@ -35,7 +36,7 @@ pub fn run(input: &[u8]) {
 }
 
 fn steps(what: u8, rest: &[u8]) -> Vec<Step> {
-    /// As in the target `turns`, whose seeds these are.
+    /// As in the target `turns`, so that its seeds can be used here, too.
     const SLOTS_THERE: u8 = 4;
     let text = || String::from_utf8_lossy(rest).into_owned();
     let slot = what % SLOTS_THERE;

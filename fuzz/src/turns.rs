@@ -1,7 +1,6 @@
 //! The hub's commands, in any order, from any connection, with a disk that is full at times, operators
 //! and restarts: the chat never panics, its numbers rise, its chains have no hole, an id is kept once,
-//! it speaks only to connections that are open, and what it would be restored from is what it wrote. The same input goes to the
-//! three states of [`crate::states`].
+//! it speaks only to connections that are open, and what it would be restored from is what it wrote.
 //!
 //! Each line of the input is one step: its first byte picks the connection and what happens, the
 //! rest is a request.
@@ -225,7 +224,6 @@ fn sorted(mut found: Found) -> Found {
 /// # Panics
 /// Where one of the promises above is broken.
 pub fn run(input: &[u8]) {
-    crate::states::run(input);
     let mut world = World::new();
     for line in input.split(|b| *b == b'\n') {
         if let Some((what, rest)) = line.split_first() {

@@ -36,6 +36,11 @@ fn request() {
 }
 
 #[test]
+fn states() {
+    replay("states", tcp_chat_fuzz::states::run);
+}
+
+#[test]
 fn turns() {
     replay("turns", tcp_chat_fuzz::turns::run);
 }

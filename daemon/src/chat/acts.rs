@@ -258,10 +258,8 @@ impl Chat {
             ..ActReply::default()
         };
         self.sweep_user(user, scope);
-        if let Some(room) = scope {
-            // This grant may have been the last reason to keep an empty room.
-            self.drop_if_empty(room);
-        }
+        // This grant may have been the last reason to keep an empty room.
+        scope.into_iter().for_each(|room| self.drop_if_empty(room));
         Ok(reply)
     }
 

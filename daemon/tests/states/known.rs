@@ -19,8 +19,10 @@ pub(crate) enum Known {
     /// `Chat::restore`, `chat/restore.rs`. Step 5.
     Networks,
     /// The state asks the store in the middle of a turn whether a message was sent before. If the store cannot be read,
-    /// the state refuses. Masked: every store can be read. Cause: `Chat::sent_before` in `chat/talk.rs`, trait `Past`
-    /// in `chat/command.rs`. Step 6: the state has a bounded window of ids.
+    /// the state refuses. If the message is removed already, the state takes the id as new; the moment of removal
+    /// is different in each store. Masked: every store can be read, and the harness remembers all ids. Cause:
+    /// `Chat::sent_before` in `chat/talk.rs`, trait `Past` in `chat/command.rs`. Step 6: the state has a bounded window
+    /// of ids.
     PastAsksTheStore,
     /// If the store cannot be written, the state refuses requests and takes back the turn. Masked: every store can be
     /// written. Cause: `Chat::keeping` and `Chat::not_kept` in `chat/turn.rs`. Step 6: such a node waits.

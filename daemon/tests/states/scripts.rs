@@ -128,6 +128,21 @@ fn past_asks_the_store() {
         a {"op":"MSG","data":"2","id":1}
         "#,
     );
+    // SQLite no longer has the first message; the model of the store remembers its id.
+    shows(
+        &[Known::PastAsksTheStore],
+        "head",
+        r#"
+        op {"command":"user add","user":"cy","certificate":false}
+        c {"op":"LOGIN","data":{"name":"mo"}}
+        c {"op":"MSG","data":{"to":"cy","msg":"1"},"id":1}
+        turn
+        retain 0
+        op {"command":"user remove","user":"cy"}
+        turn
+        c {"op":"MSG","data":"2","id":1}
+        "#,
+    );
 }
 
 #[test]

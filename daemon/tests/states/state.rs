@@ -78,10 +78,20 @@ pub(crate) struct State {
     is_failing: bool,
     oldest: Seq,
     put_off: Option<(Seq, Vec<ConversationId>)>,
+    /// What the store has kept under which id.
+    sent: Sent,
     open: BTreeMap<ConnectionId, (IpAddr, Option<SessionId>)>,
 }
 
-struct Asked<'a>(&'a mut dyn Shelf, bool);
+type Sent = BTreeMap<(SessionId, RequestId), (ConversationId, Seq)>;
+
+/// The store, asked for an earlier message.
+struct Asked<'a> {
+    shelf: &'a mut dyn Shelf,
+    is_blind: bool,
+    /// Replaces the answer of a store that does not have the message any longer.
+    memory: Option<&'a Sent>,
+}
 
 impl Past for Asked<'_> {
     fn sent(
@@ -89,7 +99,15 @@ impl Past for Asked<'_> {
         session: SessionId,
         id: &RequestId,
     ) -> Result<Option<(ConversationId, Seq)>, PastUnknown> {
-        if self.1 { Err(PastUnknown) } else { Ok(self.0.sent(session, id)) }
+        if self.is_blind {
+            return Err(PastUnknown);
+        }
+        let found = self.shelf.sent(session, id);
+        let known = self.memory.and_then(|memory| memory.get(&(session, id.clone())).copied());
+        if let (Some(found), Some(known)) = (found, known) {
+            assert_eq!(found, known, "the store answers with another message");
+        }
+        Ok(found.or(known))
     }
 }
 
@@ -107,6 +125,7 @@ impl State {
             is_failing: false,
             oldest: 0,
             put_off: None,
+            sent: Sent::new(),
             open: BTreeMap::new(),
         };
         state.turn(&Turn { now, inputs: Vec::new(), steps: None });
@@ -158,7 +177,8 @@ impl State {
     }
 
     fn apply(&mut self, on: ConnectionId, command: Command) {
-        let mut past = Asked(&mut *self.shelf, self.faults.is_blind);
+        let memory = self.known.contains(&Known::PastAsksTheStore).then_some(&self.sent);
+        let mut past = Asked { shelf: &mut *self.shelf, is_blind: self.faults.is_blind, memory };
         self.chat.apply(on, command, &mut past);
     }
 
@@ -176,6 +196,8 @@ impl State {
                 self.is_failing = true;
             }
         } else {
+            let sent = writes.sent.iter();
+            self.sent.extend(sent.map(|s| ((s.session, s.id.clone()), (s.conversation, s.seq))));
             self.shelf.write(writes);
         }
         let mut came = Came::default();
