@@ -286,9 +286,20 @@ fn history() -> BTreeSet<String> {
         ana.says(&"x".repeat(4_000));
     }
     assert_eq!(daemon.tells("history_full")["max_bytes"], 1 << 20);
-    // All of it is in the store's file then.
+    // Until nothing more is removed, and all of it is in the store's file: whatever the daemon writes after the copy
+    // would be mixed into it.
+    let bytes = || {
+        serde_json::from_str::<Value>(&daemon.done(&["status", "--json"])).unwrap()["history_bytes"].clone()
+    };
+    while bytes().as_u64().unwrap() > 1 << 20 {
+        std::thread::yield_now();
+    }
     let other = rusqlite::Connection::open(daemon.folder().join("data/chat.db")).unwrap();
-    other.query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(())).unwrap();
+    let is_busy =
+        || other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0)).unwrap();
+    while is_busy() {
+        std::thread::yield_now();
+    }
     drop(other);
     std::fs::copy(&backup, daemon.folder().join("data/chat.db")).unwrap();
     daemon.tells("store_failing");
