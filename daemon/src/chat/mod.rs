@@ -246,7 +246,6 @@ impl Chat {
             .ok_or_else(|| refusal(ErrorKind::NotLoggedIn, "log in first: send a LOGIN with a name"))?;
         self.pass_rate(connection, session, owes, lines)?;
         if let Ask::Say(target, json) = ask {
-            self.pass_stored(connection, session, id, &target, &json)?;
             return self.say(connection, session, id, target, json, past);
         }
         self.seal();

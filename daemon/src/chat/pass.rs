@@ -39,7 +39,7 @@ impl Chat {
         })
     }
 
-    /// What is said counts against what its user, or the network of a name without an owner, may have stored.
+    /// What will be stored counts against what its user, or the network of a name without an owner, may have stored.
     pub(super) fn pass_stored(
         &mut self,
         connection: ConnectionId,

@@ -33,21 +33,31 @@ impl Chat {
             let msg = "the message was not kept: the server's store cannot be written; try again later";
             return Err(refusal(ErrorKind::Internal, msg));
         }
-        let (conversation, to) = match target {
+        let (room, to) = match &target {
             Target::Default => {
                 let first = self.rules.default_rooms.first().cloned();
                 let first =
                     first.ok_or_else(|| refusal(ErrorKind::NoSuchRoom, "name a room: none is configured"))?;
-                (self.room_for(session, &Place(Some(first)), Deed::Write)?, None)
+                (Some(self.room_for(session, &Place(Some(first)), Deed::Write)?), None)
             }
-            Target::Room(place) => (self.room_for(session, &place, Deed::Write)?, None),
+            Target::Room(place) => (Some(self.room_for(session, place, Deed::Write)?), None),
             Target::User(place) => {
                 self.may_whisper(session)?;
-                let (conversation, to) = self.direct_with(session, &place)?;
-                self.is_answer(conversation, session);
-                (conversation, Some(to))
+                (None, Some(self.addressee(session, place)?))
             }
         };
+        // Only what will be stored is charged: neither a resend nor what is refused.
+        self.pass_stored(connection, session, id, &target, &json)?;
+        let conversation = match (room, &to) {
+            (None, Some((theirs, _))) => {
+                let conversation = self.direct_with(session, *theirs)?;
+                self.is_answer(conversation, session);
+                conversation
+            }
+            (Some(room), _) => room,
+            (None, None) => return Ok(()),
+        };
+        let to = to.map(|(_, name)| name);
         let Some(held) = self.sessions.get_mut(session) else { return Ok(()) };
         if let Some(id) = id {
             held.used.add(id);
@@ -111,17 +121,22 @@ impl Chat {
         })
     }
 
-    /// The direct messages with a user, begun if need be, and the name as that user has it.
-    fn direct_with(&mut self, session: SessionId, place: &Place) -> Result<(ConversationId, Name), Refusal> {
+    /// The user to whom a direct message goes, and the name as that user has it.
+    fn addressee(&self, session: SessionId, place: &Place) -> Result<(UserId, Name), Refusal> {
         let (theirs, name) = self.user(place)?;
-        let Some(me) = self.sessions.get(session) else { return Err(no_such_user(place)) };
-        let mine = me.row.user;
-        // What a passer-by tells a user who is not here would go with the passer-by.
-        if !me.proven && self.sessions.of(theirs).is_empty() {
+        let is_proven = self.sessions.get(session).is_some_and(|me| me.proven);
+        // What an unregistered user writes to a user who is not here would end with that session.
+        if !is_proven && self.sessions.of(theirs).is_empty() {
             return Err(no_such_user(place));
         }
+        Ok((theirs, name))
+    }
+
+    /// The direct messages with a user; the first one opens the conversation.
+    fn direct_with(&mut self, session: SessionId, theirs: UserId) -> Result<ConversationId, Refusal> {
+        let mine = self.sessions.get(session).map_or(theirs, |me| me.row.user);
         if let Some(known) = self.conversations.direct(mine, theirs) {
-            return Ok((known, name));
+            return Ok(known);
         }
         if mine != theirs {
             self.pass_stranger(session)?;
@@ -132,7 +147,7 @@ impl Chat {
         if let Some(conversation) = self.conversations.get_mut(id) {
             conversation.unanswered = (mine != theirs).then_some(session);
         }
-        Ok((id, name))
+        Ok(id)
     }
 
     /// The first answer to somebody who wrote first: then the two are no strangers.

@@ -173,3 +173,34 @@ fn what_is_charged_grows_with_names_and_ids() {
     let (short, long) = (kept("bo", ""), kept(&"n".repeat(32), &"i".repeat(60)));
     assert!(long * 3 < short * 2, "{short} and {long}");
 }
+
+#[test]
+fn only_what_is_stored_counts_as_stored() {
+    let mut world = World::new(|rules| {
+        rules.network_stored.burst = 400;
+        rules.network_stored.per_second = 1;
+    });
+    world.address = "10.1.1.1".parse().unwrap();
+    let ana = world.login("ana");
+    world.skips(&[ana]);
+    // A resend is answered with the first one's event, however often.
+    for _ in 0..6 {
+        world.sends(ana, r#"{"op":"MSG","id":1,"data":"hello"}"#);
+    }
+    assert_eq!(world.hears(ana), ["MSG#1 1<0 lobby ana: hello"; 6]);
+    // What is refused takes nothing of what others of the network may store.
+    let eve = world.login("eve");
+    world.passes(400_000);
+    world.skips(&[eve, ana]);
+    for line in [
+        r#"{"op":"MSG","data":{"room":"nowhere","msg":"hello"}}"#,
+        r#"{"op":"MSG","data":{"to":"nobody","msg":"hello"}}"#,
+    ] {
+        for _ in 0..4 {
+            world.sends(eve, line);
+        }
+    }
+    world.skips(&[eve]);
+    world.sends(ana, r#"{"op":"MSG","id":2,"data":"hello"}"#);
+    assert_eq!(world.hears(ana), ["MSG#2 2<1 lobby ana: hello"]);
+}
