@@ -95,10 +95,12 @@ impl Book {
     }
 
     fn granted(&self, scope: Scope, user: &NameKey) -> Granted {
-        Granted {
-            server: self.grants.get(None, user).copied(),
-            room: scope.and_then(|room| self.grants.get(Some(room), user).copied()),
-        }
+        let server = self.grants.get(None, user).copied();
+        let room = scope.and_then(|room| self.grants.get(Some(room), user).copied());
+        // Opening a room makes its owner, and owners grant what they like.
+        let is_of_users = || room == Some(Role::Owner) || self.author(scope, Kind::Grant, user).is_some();
+        let is_capped = server == Some(Role::ReadOnly) && room.is_some() && is_of_users();
+        Granted { server, room, is_capped }
     }
 
     /// What keeps a user from speaking there, on the whole server or in the room.

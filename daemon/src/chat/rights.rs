@@ -124,6 +124,8 @@ pub(super) fn may(who: Standing, deed: Deed) -> Result<(), No> {
 pub(super) struct Granted {
     pub(super) server: Option<Role>,
     pub(super) room: Option<Role>,
+    /// The role in the room does not lift `read-only` on the server: users gave it, and no operator.
+    pub(super) is_capped: bool,
 }
 
 /// Role and rank on the server as a whole. A name that proves nothing is a member's.
@@ -133,10 +135,10 @@ pub(super) fn on_server(granted: Granted, is_proven: bool) -> (Option<Role>, Ran
 }
 
 /// Role and rank in a room: what was granted there counts before what was granted on the server;
-/// but moderators and owners of the server are that in every room, and a user who is read-only on the server is
-/// that in the rooms that it owns. A private room is for users who were granted a role in it.
+/// but moderators and owners of the server are that in every room, and of a user who is read-only on the server
+/// only a role counts that an operator, or a moderator or owner of the server, has granted. A private room is for users who were granted a role in it.
 pub(super) fn in_room(granted: Granted, is_proven: bool, is_private: bool) -> (Option<Role>, Rank) {
-    let Granted { server, room } = if is_proven { granted } else { Granted::default() };
+    let Granted { server, room, is_capped } = if is_proven { granted } else { Granted::default() };
     let keeps_order = server >= Some(Role::Moderator);
     let role = match room {
         _ if keeps_order => room.max(server),
@@ -144,8 +146,6 @@ pub(super) fn in_room(granted: Granted, is_proven: bool, is_private: bool) -> (O
         None if is_private => None,
         None => Some(server.unwrap_or(Role::Member)),
     };
-    // Opening a room makes its owner; that must not lift what an operator has set.
-    let is_capped = server == Some(Role::ReadOnly) && role == Some(Role::Owner);
     let role = if is_capped { Some(Role::ReadOnly) } else { role };
     let there = rank(room, Rank::RoomModerator, Rank::RoomOwner);
     (role, rank(server, Rank::ServerModerator, Rank::ServerOwner).max(there))
@@ -167,7 +167,11 @@ mod tests {
 
     #[test]
     fn roles_of_the_server_and_of_a_room_together() {
-        let granted = |server, room| Granted { server, room };
+        let granted = |server, room| Granted {
+            server,
+            room,
+            is_capped: server == Some(ReadOnly) && room == Some(Owner),
+        };
         for (server, room, public, private, rank) in [
             (None, None, Some(Member), None, Nobody),
             (None, Some(ReadOnly), Some(ReadOnly), Some(ReadOnly), Nobody),

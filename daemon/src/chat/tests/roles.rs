@@ -150,6 +150,13 @@ fn who_may_only_read_on_the_server_does_no_more_in_rooms_of_its_own() {
     let (mut world, [desk, _, bo]) = cy_twice();
     world.sends(desk, r#"{"op":"JOIN","data":{"room":"hers"}}"#);
     world.sends(bo, r#"{"op":"JOIN","data":{"room":"hers"}}"#);
+    // What a friend grants lifts nothing.
+    world.registers("al");
+    let al = world.logs_in("al's", "al");
+    world.sends(al, r#"{"op":"JOIN","data":{"room":"his"}}"#);
+    world.sends(al, r#"{"op":"GRANT","data":{"user":"cy","role":"moderator","room":"his"}}"#);
+    assert_eq!(world.hears(al).last().unwrap(), "GRANT");
+    world.sends(desk, r#"{"op":"JOIN","data":{"room":"his"}}"#);
     world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"read-only"}}"#).unwrap();
     for restarts in [false, true] {
         let desk = if restarts {
@@ -163,6 +170,8 @@ fn who_may_only_read_on_the_server_does_no_more_in_rooms_of_its_own() {
             r#"{"op":"MSG","data":{"room":"hers","msg":"x"}}"#,
             r#"{"op":"MSG","data":{"room":"lobby","msg":"x"}}"#,
             r#"{"op":"MSG","data":{"to":"bo","msg":"x"}}"#,
+            r#"{"op":"MSG","data":{"room":"his","msg":"x"}}"#,
+            r#"{"op":"MUTE","data":{"user":"eve","room":"his"}}"#,
             r#"{"op":"ROOM","data":{"room":"hers","private":true}}"#,
             r#"{"op":"GRANT","data":{"user":"bo","role":"owner","room":"hers"}}"#,
             r#"{"op":"GRANT","data":{"user":"bo","role":"member","room":"hers"}}"#,
