@@ -172,12 +172,13 @@ impl Posts {
         }
     }
 
-    /// What the message calls itself: the same for the same message, so that it is kept once.
+    /// What the message calls itself: the same for the same message, so that it is kept once. Whatever the settings'
+    /// spelling of the room is.
     fn id(&self, room: &Name, key: Option<&str>, same: Option<Digest>) -> Result<RequestId, Refusal> {
         let of = match (key, same) {
-            (Some(key), _) => format!("key\0{}\0{key}", room.as_str()),
+            (Some(key), _) => format!("key\0{}\0{key}", room.key().as_str()),
             (None, Some(same)) => {
-                let same = auth::sha256(format!("{}\0{same}", room.as_str()).as_bytes());
+                let same = auth::sha256(format!("{}\0{same}", room.key().as_str()).as_bytes());
                 format!("same\0{same}\0{}", self.first_seen(same, Timestamp::now().0))
             }
             (None, None) => {

@@ -2,7 +2,7 @@
 //! is ended.
 
 use crate::accounts::done;
-use crate::common::{Daemon, Peer};
+use crate::common::{Daemon, Peer, run};
 use crate::posts::{Machine, daemon, texts};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -88,4 +88,23 @@ fn a_key_is_known_after_a_restart_whatever_the_ttl_of_sessions() {
     drop(ana);
     bo.sees("ana", "away");
     bo.sees("ana", "left");
+}
+
+/// The names of rooms are compared, not their spellings: it is the same room.
+#[test]
+fn a_new_spelling_of_a_room_forgets_neither_keys_nor_notifications() {
+    let daemon = daemon("");
+    let machine = Machine::of(&daemon);
+    let alert = r#"{"alerts": [{"status": "firing", "labels": {"alertname": "Down"}}]}"#;
+    let keyed = || machine.posts_with("ops", &[("Idempotency-Key", "job-1")], r#"{"text": "done"}"#);
+    let (first, told) = (keyed(), machine.posts_with("ops", &[], alert));
+    assert_eq!((first.status, told.status), (201, 201));
+    let config = daemon.folder().join("config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("\"ops\"", "\"Ops\"")).unwrap();
+    let end = run(daemon.folder(), &["reload"], "");
+    assert_eq!((end.code, end.out.as_str()), (Some(0), "reloaded; changed: http.rooms"), "{}", end.err);
+    let (again, retold) = (keyed(), machine.posts_with("ops", &[], alert));
+    assert_eq!((again.status, &again.json()["seq"]), (200, &first.json()["seq"]));
+    assert_eq!((retold.status, &retold.json()["seq"]), (200, &told.json()["seq"]));
 }
