@@ -148,7 +148,12 @@ pub async fn establish(
 }
 
 fn is_name_taken(e: &Error) -> bool {
-    matches!(e, Error::LoginRefused { kind: ErrorKind::NameTaken, .. })
+    matches!(e, Error::LoginRefused { kind: ErrorKind::NameTaken, msg } if !is_of_a_room(msg))
+}
+
+/// Is it a room whose name cannot be had? Of one kind with a user's name; what differs is how the sentence begins.
+fn is_of_a_room(msg: &str) -> bool {
+    msg.starts_with("the room ")
 }
 
 /// How long to wait for the next attempt, where so much time is left. `None`: too little for one.
@@ -206,7 +211,9 @@ fn name_taken(settings: &Settings, msg: String) -> Failure {
 #[must_use]
 pub fn explained(e: Error, settings: &Settings) -> Failure {
     let e = match e {
-        Error::LoginRefused { kind: ErrorKind::NameTaken, msg } => return name_taken(settings, msg),
+        Error::LoginRefused { kind: ErrorKind::NameTaken, msg } if !is_of_a_room(&msg) => {
+            return name_taken(settings, msg);
+        }
         e => e,
     };
     let hint = match &e {
@@ -223,6 +230,9 @@ pub fn explained(e: Error, settings: &Settings) -> Failure {
             _ => "Nothing was sent. Only the server's operator can mend it: `tcp-chatd check` says how.",
         }),
         Error::LoginRefused { kind: ErrorKind::AuthFailed, msg } => Some(not_let_in(msg, settings)),
+        Error::LoginRefused { kind: ErrorKind::NameTaken, .. } => Some(
+            "There is no room of that name. Give the room that is meant with --room NAME, as the server writes it.",
+        ),
         _ => None,
     };
     let failure = Failure::from(e);

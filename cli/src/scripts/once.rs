@@ -24,6 +24,7 @@ use crate::state::{State, StateError};
 use serde::{Deserialize, Serialize};
 use tcp_chat_client::protocol::{ErrorKind, MsgEvent, Name, Seq};
 use tcp_chat_client::{Conversation, Error, Event, Page, Queued, Saved, To};
+use tokio::time::Instant;
 
 /// How many ids are noted.
 const NOTES: usize = 200;
@@ -108,7 +109,16 @@ pub(super) async fn run(settings: &Settings, args: &Send, text: &str, id: &str) 
         () = at(until) => return Err(Failure::timed_out("another `send --id` is still running").into()),
     };
     let mut notes: Notes = state.load().unwrap_or_default();
-    let work = deliver(settings, args, text, id, &state, &mut notes);
+    let before = notes.sent.iter().find(|n| n.id == id).cloned();
+    if let Some(other) = before.as_ref().and_then(|note| note.differs(text, &to(settings, args))) {
+        let why = format!("the id {id:?} was already used for another {other}");
+        return Err(Failure::new(Exit::Other, why)
+            .hint("Nothing was sent. Give each message its own id.")
+            .into());
+    }
+    let known = known(notes.session.clone(), before.as_ref());
+    let script = opened(settings, known, until).await?;
+    let work = deliver(settings, script, to(settings, args), before, (text, id), &state, &mut notes);
     let event = tokio::select! {
         done = work => done?,
         () = at(until) => return Err(Failure::timed_out(LATE).into()),
@@ -122,26 +132,32 @@ pub(super) async fn run(settings: &Settings, args: &Send, text: &str, id: &str) 
     Ok(())
 }
 
+/// The session. Nothing was sent yet: why there is none is told as for any verb, also where the time went by over it.
+async fn opened(settings: &Settings, known: Before, until: Option<Instant>) -> Result<Script, Stop> {
+    // A session without rooms of its own is in the server's: the first of them is where a message without a room goes.
+    let settings = &Settings { rooms: Vec::new(), ..settings.clone() };
+    // What connects looks at --timeout itself, and knows what it failed with last.
+    let usual = until.filter(|_| settings.timeout.is_none());
+    tokio::select! {
+        done = Script::open(settings, known, Ends::Soon) => Ok(done?),
+        () = at(usual) => {
+            Err(Failure::timed_out(format!("no answer from {} in time", settings.server())).into())
+        }
+        _ = asked_to_stop() => {
+            Err(Failure::new(Exit::Other, "stopped by a signal; this run has sent nothing").into())
+        }
+    }
+}
+
 async fn deliver(
     settings: &Settings,
-    args: &Send,
-    text: &str,
-    id: &str,
+    mut script: Script,
+    to: To,
+    before: Option<Note>,
+    (text, id): (&str, &str),
     state: &State,
     notes: &mut Notes,
 ) -> Result<MsgEvent<'static>, Stop> {
-    let to = to(settings, args);
-    let before = notes.sent.iter().find(|n| n.id == id).cloned();
-    if let Some(other) = before.as_ref().and_then(|note| note.differs(text, &to)) {
-        let why = format!("the id {id:?} was already used for another {other}");
-        return Err(Failure::new(Exit::Other, why)
-            .hint("Nothing was sent. Give each message its own id.")
-            .into());
-    }
-    // A session without rooms of its own is in the server's: the first of them is where a message without a room goes.
-    let settings = &Settings { rooms: Vec::new(), ..settings.clone() };
-    let known = known(notes.session.clone(), before.as_ref());
-    let mut script = Script::open(settings, known, Ends::Soon).await?;
     let Began { resumed, parted } = began(&mut script).await?;
     let login = script.session.login();
     // What came after the point where the logs part is in none that this server has.

@@ -59,6 +59,20 @@ fn a_name_that_becomes_free_is_waited_for_and_one_that_does_not_is_5() {
     assert!(end.err.contains("NAME_TAKEN"), "{end:?}");
 }
 
+/// What is taken then is no name: no waiting frees it, and no other name helps.
+#[test]
+fn a_room_that_looks_like_another_is_5_at_once_and_not_the_names_fault() {
+    let daemon = Daemon::start();
+    for name in [&[][..], &["--name", "ana"]] {
+        let args = [name, &["-v", "send", "--room", "1obby", "x"]].concat();
+        let end = Home::new().run(&daemon, &args);
+        assert_eq!(end.code, Some(5), "{args:?} {end:?}");
+        assert!(!end.err.contains("trying again") && !end.err.contains("--name"), "{args:?} {end:?}");
+        assert!(end.err.contains("the room 1obby looks like the room lobby"), "{args:?} {end:?}");
+        assert!(end.err.contains("--room NAME"), "{args:?} {end:?}");
+    }
+}
+
 fn state(home: &Home) -> PathBuf {
     home.0.path().join("state/tcp-chat")
 }

@@ -339,6 +339,7 @@ impl Chat {
     }
 }
 
+/// As for a user's name. The client tells the two apart by how the sentence begins.
 fn looks_like(name: &Name, other: &Name) -> super::Refusal {
     refusal(ErrorKind::NameTaken, format!("the room {name} looks like the room {other}: use that or another"))
 }

@@ -47,7 +47,7 @@ pub(super) fn look(settings: &Settings, newest: Option<Timestamp>) -> Findings {
 
 fn ports(settings: &Settings, found: &mut Findings) {
     // The daemon that runs has its ports: nothing is wrong with that.
-    let runs = settings.admin.socket.as_ref().is_some_and(|path| UnixStream::connect(path).is_ok());
+    let runs = settings.control_socket().is_some_and(|path| UnixStream::connect(path).is_ok());
     for address in &settings.listen.address {
         match TcpListener::bind(address) {
             Err(e) if e.kind() == ErrorKind::AddrInUse && !runs => found.warnings.push(format!(

@@ -123,11 +123,12 @@ impl Posts {
         })?;
         let key = key(request.headers())?;
         let most = self.0.gate.msg_bytes();
-        let Said { text, same } = match body(request).await? {
+        let arrived = body(request).await?;
+        let Said { text, same } = match &arrived {
             Arrived::Whole(body) => {
-                said::read(&body, most).map_err(|why| Refusal::new(ErrorKind::Data, why))?
+                said::read(body, most).map_err(|why| Refusal::new(ErrorKind::Data, why))?
             }
-            Arrived::Cut(begins) => said::read_cut(&begins, most).ok_or_else(too_long)?,
+            Arrived::Cut(begins) => said::read_cut(begins, most).ok_or_else(too_long)?,
         };
         let is_notification = same.is_some();
         text::check(&text, most).map_err(|why| {
@@ -139,7 +140,7 @@ impl Posts {
             Refusal::new(kind, why.to_string())
         })?;
         let names = match (&key, same) {
-            (Some(_), _) => Names::Text,
+            (Some(_), _) => Names::Body(arrived.digest()),
             (None, Some(_)) => Names::Occasion,
             (None, None) => Names::Nothing,
         };
@@ -172,12 +173,13 @@ impl Posts {
         }
     }
 
-    /// What the message calls itself: the same for the same message, so that it is kept once.
+    /// What the message calls itself: the same for the same message, so that it is kept once. Whatever the settings'
+    /// spelling of the room is.
     fn id(&self, room: &Name, key: Option<&str>, same: Option<Digest>) -> Result<RequestId, Refusal> {
         let of = match (key, same) {
-            (Some(key), _) => format!("key\0{}\0{key}", room.as_str()),
+            (Some(key), _) => format!("key\0{}\0{key}", room.key().as_str()),
             (None, Some(same)) => {
-                let same = auth::sha256(format!("{}\0{same}", room.as_str()).as_bytes());
+                let same = auth::sha256(format!("{}\0{same}", room.key().as_str()).as_bytes());
                 format!("same\0{same}\0{}", self.first_seen(same, Timestamp::now().0))
             }
             (None, None) => {
@@ -217,6 +219,14 @@ enum Arrived {
     Whole(Vec<u8>),
     /// The beginning of a notification that is longer than is kept.
     Cut(Vec<u8>),
+}
+
+impl Arrived {
+    /// Of all that is known of the body.
+    fn digest(&self) -> Digest {
+        let (Self::Whole(bytes) | Self::Cut(bytes)) = self;
+        auth::sha256(bytes)
+    }
 }
 
 async fn body(request: Request<Incoming>) -> Result<Arrived, Refusal> {

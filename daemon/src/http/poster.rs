@@ -45,8 +45,9 @@ pub(super) enum Posted {
 /// What the id of a post names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Names {
-    /// One text: another one under the same id is refused.
-    Text,
+    /// One body, known by its digest: another one under the same id is refused. Where only the store knows the id, a
+    /// body that tells another text is.
+    Body(Digest),
     /// An occasion, which may be told in other words: it is told once.
     Occasion,
     /// Nothing: nobody knows the id, so it is not sent again.

@@ -87,8 +87,12 @@ impl Reader<'_> {
         Http { address, token_file, token, rooms, name }
     }
 
-    /// A room of one list must not look like a room of the other. The same room may be in both.
+    /// A room of one list must not look like a room of the other. The same room may be in both. Without an
+    /// address nobody opens those of machines.
     pub(super) fn rooms_differ(&mut self, settings: &Settings) {
+        if settings.http.address.is_none() {
+            return;
+        }
         for room in &settings.http.rooms {
             let is_twin = |other: &&Name| other.key() != room.key() && other.looks_like(room);
             if let Some(twin) = settings.rooms.default.iter().find(is_twin) {

@@ -47,6 +47,26 @@ fn check_warns_of_what_will_not_work_on_this_host_and_says_what_to_do() {
     assert_eq!(ended.code, 78, "{ended:?}");
 }
 
+/// Where no settings say anything of the control socket, it is beside the store.
+#[test]
+fn check_beside_a_daemon_that_runs_does_not_wonder_who_has_its_port() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let desk = Desk::with("limits.connections = 10\n");
+    fs::create_dir(desk.path("data")).unwrap();
+    let socket = std::os::unix::net::UnixListener::bind(desk.path("data/control.sock")).unwrap();
+    let checks = || Ended::of(desk.command(&["--set", "limits.connections=10", "check"]).env("PORT", &port));
+    let with_a_file = checks();
+    fs::remove_file(desk.path("config.toml")).unwrap();
+    for ended in [with_a_file, checks()] {
+        assert!(ended.code == 0 && !ended.err.contains("listen.address"), "{ended:?}");
+    }
+    // The port is taken indeed, and by nobody that is known once the daemon has gone.
+    drop(socket);
+    let ended = checks();
+    assert!(ended.err.contains(&format!(":{port} is taken, and no daemon answers")), "{ended:?}");
+}
+
 #[test]
 fn check_says_everything_that_is_wrong_at_once_with_78() {
     let desk = Desk::with("[limits]\nburst = 0\n[log]\nlevl = \"info\"\n");

@@ -2,7 +2,7 @@
 //! is ended.
 
 use crate::accounts::done;
-use crate::common::{Daemon, Peer};
+use crate::common::{Daemon, Peer, run};
 use crate::posts::{Machine, daemon, texts};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -88,4 +88,54 @@ fn a_key_is_known_after_a_restart_whatever_the_ttl_of_sessions() {
     drop(ana);
     bo.sees("ana", "away");
     bo.sees("ana", "left");
+}
+
+/// The names of rooms are compared, not their spellings: it is the same room.
+#[test]
+fn a_new_spelling_of_a_room_forgets_neither_keys_nor_notifications() {
+    let daemon = daemon("");
+    let machine = Machine::of(&daemon);
+    let alert = r#"{"alerts": [{"status": "firing", "labels": {"alertname": "Down"}}]}"#;
+    let keyed = || machine.posts_with("ops", &[("Idempotency-Key", "job-1")], r#"{"text": "done"}"#);
+    let (first, told) = (keyed(), machine.posts_with("ops", &[], alert));
+    assert_eq!((first.status, told.status), (201, 201));
+    let config = daemon.folder().join("config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("\"ops\"", "\"Ops\"")).unwrap();
+    let end = run(daemon.folder(), &["reload"], "");
+    assert_eq!((end.code, end.out.as_str()), (Some(0), "reloaded; changed: http.rooms"), "{}", end.err);
+    let (again, retold) = (keyed(), machine.posts_with("ops", &[], alert));
+    assert_eq!((again.status, &again.json()["seq"]), (200, &first.json()["seq"]));
+    assert_eq!((retold.status, &retold.json()["seq"]), (200, &told.json()["seq"]));
+}
+
+/// What is told of a notification may be the same where the notification is not: beyond ten alerts it is a number.
+#[test]
+fn a_key_names_one_body_also_where_the_same_is_told_of_another() {
+    let mut daemon = daemon("");
+    let alerts = |last: &str| {
+        let alert = |name: String| json!({"status": "firing", "labels": {"alertname": name}});
+        let mut all: Vec<_> = (0..10).map(|n| alert(format!("a{n}"))).collect();
+        all.push(alert(last.to_owned()));
+        json!({ "alerts": all }).to_string()
+    };
+    let keyed = |daemon: &Daemon, key: &str, body: &str| {
+        let answer = Machine::of(daemon).posts_with("ops", &[("Idempotency-Key", key)], body);
+        (answer.status, answer.json()["seq"].as_u64())
+    };
+    let (disk, door) = (alerts("disk"), alerts("door"));
+    let (status, first) = keyed(&daemon, "job-1", &disk);
+    assert_eq!(status, 201);
+    assert_eq!(keyed(&daemon, "job-1", &door).0, 422);
+    assert_eq!(keyed(&daemon, "job-1", &disk), (200, first));
+    let (spaced, dense) = (r#"{"text": "done"}"#, r#"{"text":"done"}"#);
+    assert_eq!(keyed(&daemon, "job-2", spaced).0, 201);
+    assert_eq!(keyed(&daemon, "job-2", dense).0, 422);
+    // After a restart the text is what is known: whoever comes first does not make the other one wrong.
+    daemon.restart();
+    assert_eq!(keyed(&daemon, "job-1", &door), (200, first));
+    assert_eq!(keyed(&daemon, "job-1", &disk), (200, first));
+    assert_eq!(keyed(&daemon, "job-1", r#"{"text": "done"}"#).0, 422);
+    let mut ana = daemon.login_to("ana", &["ops"]);
+    assert_eq!(texts(&mut ana, "ops").len(), 2, "each is kept once");
 }

@@ -167,6 +167,10 @@ fn a_look_alike_addresses_nobody() {
         assert_eq!(why, "nobody called bom is here: born only looks the same");
     }
     let why = ana.is_refused("JOIN", json!({"room": "modem"}), "NAME_TAKEN");
+    // As in a login, which it tells from a name that is taken by how it begins.
+    assert!(why.starts_with("the room modem "), "{why}");
+    let login = json!({"name": "eve", "rooms": ["modem"]});
+    assert_eq!(daemon.connect().is_refused("LOGIN", login, "NAME_TAKEN"), why);
     assert!(why.contains("modern"), "{why}");
     for (op, data) in [
         ("MSG", json!({"room": "modem", "msg": "psst"})),

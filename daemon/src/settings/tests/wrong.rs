@@ -22,10 +22,6 @@ const WRONG: &[(&str, &str)] = &[
         "2:9: http.rooms: \"l0bby\" looks like lobby, which is in it too: rename one",
     ),
     (
-        "[http]\nrooms = [\"ops\", \"l0bby\"]",
-        "2:9: http.rooms: \"l0bby\" looks like lobby, which is in rooms.default: rename one",
-    ),
-    (
         "[http]\nname = \"a b\"",
         "2:8: http.name: \"a b\" is no name: a name is letters, digits and marks, with _ - . inside; U+0020 is not allowed there",
     ),
@@ -161,4 +157,20 @@ fn what_is_wrong_is_said_with_its_place_its_key_and_what_to_do() {
         assert_eq!(first, format!("config.toml:{sentence}"), "{text}");
         assert!(problems[0].contains('^'), "{}", problems[0]);
     }
+}
+
+/// The rooms of machines are opened where machines are let in, and are not looked at elsewhere.
+#[test]
+fn rooms_of_the_two_lists_look_different_where_both_are_used() {
+    let with = |address: &str| {
+        let http = format!("[http]\n{address}token_file = \"token\"\nrooms = [\"ops\", \"l0bby\"]\n");
+        let folder = Folder::with(&http);
+        std::fs::write(folder.path("token"), "0123456789abcdef0123456789abcdef").unwrap();
+        folder
+    };
+    let problems = with("address = \"127.0.0.1:9\"\n").problems(&[], &[]);
+    let sentence =
+        "config.toml:4:9: http.rooms: \"l0bby\" looks like lobby, which is in rooms.default: rename one";
+    assert!(problems.len() == 1 && problems[0].starts_with(sentence), "{problems:#?}");
+    with("").load(&[], &[]).unwrap();
 }
