@@ -21,9 +21,11 @@ type Rest = IdMap<ConnectionId, VecDeque<IntoIter<Command>>>;
 pub(super) struct Waiting {
     /// What comes first, in the order in which it came.
     first: VecDeque<Entry>,
+    /// How many entries of each connection are in `first`.
+    in_first: IdMap<ConnectionId, usize>,
     /// The batches of those who wait for their turn among each other, and all that they say after it.
     rest: Rest,
-    /// Whose turn it is, each once.
+    /// Whose turn it is, each once. A connection gets into the line when none of its entries is left in `first`.
     line: VecDeque<ConnectionId>,
     /// Those that come back into the line once they have read.
     held: Vec<ConnectionId>,
@@ -47,14 +49,23 @@ impl Waiting {
                 if let Some(batches) = self.rest.get_mut(&connection) {
                     batches.push_back(list.into_iter());
                 } else if list.iter().all(is_light) {
-                    self.first.push_back(Entry::Commands(connection, list));
+                    self.add_first(connection, Entry::Commands(connection, list));
                 } else {
                     self.rest.insert(connection, VecDeque::from([list.into_iter()]));
-                    self.line.push_back(connection);
+                    // A full turn takes steps although entries are left in `first`.
+                    if !self.in_first.contains_key(&connection) {
+                        self.line.push_back(connection);
+                    }
                 }
             }
-            Entry::Open(..) | Entry::Control(_) => self.first.push_back(entry),
+            Entry::Open(connection, ..) => self.add_first(connection, entry),
+            Entry::Control(_) => self.first.push_back(entry),
         }
+    }
+
+    fn add_first(&mut self, connection: ConnectionId, entry: Entry) {
+        *self.in_first.entry(connection).or_default() += 1;
+        self.first.push_back(entry);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -63,7 +74,23 @@ impl Waiting {
 
     /// The next of what comes first.
     pub(super) fn next_first(&mut self) -> Option<Entry> {
-        self.first.pop_front()
+        let entry = self.first.pop_front()?;
+        if let Entry::Open(connection, ..) | Entry::Commands(connection, _) = &entry {
+            self.leave_first(*connection);
+        }
+        Some(entry)
+    }
+
+    /// Counts an entry that was taken out of `first`. With its last one, a connection that waits gets into the line.
+    fn leave_first(&mut self, connection: ConnectionId) {
+        let Some(left) = self.in_first.get_mut(&connection) else { return };
+        *left -= 1;
+        if *left == 0 {
+            self.in_first.remove(&connection);
+            if self.rest.contains_key(&connection) {
+                self.line.push_back(connection);
+            }
+        }
     }
 
     /// The next thing of the one whose turn it is; then it is another one's. Whoever `is_full` of
@@ -193,6 +220,23 @@ mod tests {
         // Once all is done, its talk goes first again.
         waiting.add(Entry::Commands(A, vec![ping()]));
         assert!(waiting.next_first().is_some());
+    }
+
+    #[test]
+    fn ones_own_order_is_kept_also_if_steps_are_taken_before_all_talk() {
+        let mut waiting = Waiting::default();
+        waiting.add(Entry::Commands(A, vec![ping()]));
+        waiting.add(Entry::Commands(A, vec![ping()]));
+        waiting.add(Entry::Commands(A, vec![join("r1")]));
+        waiting.add(Entry::Commands(A, vec![ping()]));
+        waiting.add(Entry::Commands(B, vec![join("r2")]));
+        assert_eq!(steps(&mut waiting), [(2, "r2".into(), true)], "B said nothing before");
+        assert!(waiting.next_first().is_some());
+        assert_eq!(steps(&mut waiting), [], "one of A's pings waits yet");
+        assert!(!waiting.is_empty() && waiting.next_first().is_some() && waiting.next_first().is_none());
+        assert!(!waiting.is_empty(), "now it is A's turn");
+        assert_eq!(steps(&mut waiting), [(1, "r1".into(), true), (1, "ping".into(), true)]);
+        assert!(waiting.is_empty() && waiting.in_first.is_empty());
     }
 
     #[test]

@@ -10,6 +10,9 @@ use std::task::{Context, Poll, Waker};
 use tcp_chat_protocol::Name;
 use tcp_chat_protocol::request::{Bounds, Place, Request, Target, parse};
 
+/// Messages of [`fill`].
+const FILL: u64 = 20;
+
 /// A hub without limits on what is sent, in memory, and so many who are logged in.
 fn hub(connections: u64) -> (Hub, Vec<Arc<Outbox>>) {
     let history = History {
@@ -56,6 +59,13 @@ fn join() -> Command {
 fn say(bytes: usize) -> Command {
     let room = Target::Room(Place(Some("lobby".parse().unwrap())));
     Command::Ask(None, Ask::Say(room, format!("\"{}\"", "x".repeat(bytes)).into()))
+}
+
+/// Talk of the first connection that fills more than two turns.
+fn fill(waiting: &mut Waiting) {
+    for _ in 0..FILL {
+        waiting.add(Entry::Commands(ConnectionId(0), vec![say(LIGHT_BYTES - 2)]));
+    }
 }
 
 /// Turns until nothing waits: how many messages each has said.
@@ -108,9 +118,7 @@ fn a_turn_ends_by_bytes_whoever_says_them_and_loses_nothing() {
 fn who_asks_for_more_gets_on_beside_talk_that_fills_the_turn() {
     let (mut hub, _) = hub(2);
     let mut waiting = Waiting::default();
-    for _ in 0..20 {
-        waiting.add(Entry::Commands(ConnectionId(0), vec![say(LIGHT_BYTES - 2)]));
-    }
+    fill(&mut waiting);
     waiting.add(Entry::Commands(ConnectionId(1), vec![join()]));
     hub.turn(&mut waiting);
     let counts = hub.chat.counts();
@@ -128,4 +136,45 @@ fn talk_does_not_wait_for_a_queue_of_long_messages() {
     hub.turn(&mut waiting);
     assert_eq!(hub.chat.counts().head, 2, "it is kept beside the first of them");
     assert_eq!(heard(&outboxes[3]), [1, 2]);
+}
+
+#[test]
+fn a_message_comes_before_what_its_sender_asks_next_behind_a_full_turn() {
+    let leave = Ask::Leave(Place(Some("lobby".parse().unwrap())));
+    for next in [Command::Ask(None, leave), Command::Ask(None, Ask::Quit), Command::Lost, say(LIGHT_BYTES)] {
+        let (mut hub, _outboxes) = hub(2);
+        let mut waiting = Waiting::default();
+        fill(&mut waiting);
+        waiting.add(Entry::Commands(ConnectionId(1), vec![say(10)]));
+        waiting.add(Entry::Commands(ConnectionId(1), vec![next.clone()]));
+        let is_said = matches!(next, Command::Ask(_, Ask::Say(..)));
+        turns(&mut hub, &mut waiting);
+        assert_eq!(
+            hub.chat.counts().head,
+            FILL + 1 + u64::from(is_said),
+            "its message is kept before {next:?}"
+        );
+    }
+}
+
+#[test]
+fn a_connection_opens_before_its_login_behind_a_full_turn() {
+    let (mut hub, _outboxes) = hub(1);
+    let mut waiting = Waiting::default();
+    fill(&mut waiting);
+    waiting.add(Entry::Open(ConnectionId(9), Ipv4Addr::LOCALHOST.into(), Arc::new(Outbox::new(usize::MAX))));
+    waiting.add(Entry::Commands(ConnectionId(9), vec![login(9)]));
+    turns(&mut hub, &mut waiting);
+    assert_eq!(hub.chat.counts().sessions, 2, "its login is heard");
+}
+
+#[test]
+fn a_connection_that_is_lost_behind_a_full_turn_does_not_stay() {
+    let (mut hub, _outboxes) = hub(1);
+    let mut waiting = Waiting::default();
+    fill(&mut waiting);
+    waiting.add(Entry::Open(ConnectionId(9), Ipv4Addr::LOCALHOST.into(), Arc::new(Outbox::new(usize::MAX))));
+    waiting.add(Entry::Commands(ConnectionId(9), vec![Command::Lost]));
+    turns(&mut hub, &mut waiting);
+    assert_eq!((hub.chat.counts().connections, hub.outboxes.len()), (1, 1), "only the other one is left");
 }
