@@ -3,16 +3,17 @@
 //! hub's loop. Never waits, and never decides what anything comes to: the chat does.
 
 use super::past::Sent;
-use super::waiting::Waiting;
+use super::waiting::{LIGHT_BYTES, Waiting};
 use super::{Entry, HELD, Hub, Outbox};
 use crate::chat::{Ask, Command, ConnectionId, IdMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Commands that one turn takes at most, so that a commit stays short.
+/// Commands that one turn takes at most of what comes first, so that a commit stays short.
 pub(super) const TURN_COMMANDS: usize = 2048;
-/// Bytes of text that one turn takes, about: with the one that reaches it, it is over.
+/// Bytes of text that one turn takes, about: with the one that reaches it, it is over. Beside talk that fills it, what
+/// is not talk has [`LIGHT_BYTES`] of its own.
 const TURN_BYTES: usize = 512 * 1024;
 /// How long one turn decides at most on what is not talk, so that talk waits no longer than that.
 const TURN_TIME: Duration = Duration::from_millis(1);
@@ -108,6 +109,8 @@ impl Hub {
     /// What is not talk: some of it in every turn, also beside talk that fills it.
     fn steps(&mut self, waiting: &mut Waiting, load: &mut Load) {
         let began = std::time::Instant::now();
+        // Beside talk that fills the turn, one long message, or as much of anything else as the time allows.
+        let enough = TURN_BYTES.max(load.bytes + LIGHT_BYTES);
         let is_full = |outboxes: &IdMap<_, Arc<Outbox>>, c| outboxes.get(&c).is_some_and(|o| o.is_over());
         let now = Instant::now();
         if waiting.holds() && now >= self.held_at {
@@ -123,7 +126,7 @@ impl Hub {
                 self.apply(step.connection, command);
             }
             // What is said behind something else is gathered in no time, and written at the end.
-            if load.is_full() || began.elapsed() >= TURN_TIME {
+            if load.bytes >= enough || began.elapsed() >= TURN_TIME {
                 break;
             }
         }

@@ -72,6 +72,11 @@ impl Waiting {
         self.first.is_empty() && self.line.is_empty()
     }
 
+    #[cfg(test)]
+    pub(super) fn waits_in_line(&self) -> bool {
+        !self.line.is_empty()
+    }
+
     /// The next of what comes first.
     pub(super) fn next_first(&mut self) -> Option<Entry> {
         let entry = self.first.pop_front()?;

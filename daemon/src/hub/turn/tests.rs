@@ -125,6 +125,43 @@ fn who_asks_for_more_gets_on_beside_talk_that_fills_the_turn() {
     assert_eq!((counts.head, counts.rooms), (8, 2), "so much talk, and the room is open");
 }
 
+/// A room that nobody is in is answered in microseconds: many of them are less than the time of a turn.
+#[test]
+fn many_who_ask_for_more_share_a_turn_beside_talk_that_fills_it() {
+    const MANY: u64 = 100;
+    let (mut hub, _) = hub(MANY);
+    let mut waiting = Waiting::default();
+    let leave = Ask::Leave(Place(Some("ops".parse().unwrap())));
+    for n in 1..MANY {
+        waiting.add(Entry::Commands(ConnectionId(n), vec![Command::Ask(None, leave.clone())]));
+    }
+    let mut turns = 0;
+    while waiting.waits_in_line() {
+        fill(&mut waiting);
+        hub.turn(&mut waiting);
+        turns += 1;
+    }
+    assert!(turns < MANY - 1, "{turns} turns for {} requests", MANY - 1);
+}
+
+#[test]
+fn long_messages_get_on_one_by_one_beside_talk_that_fills_the_turn() {
+    let (mut hub, _) = hub(4);
+    let mut waiting = Waiting::default();
+    for n in 1..4 {
+        waiting.add(Entry::Commands(ConnectionId(n), vec![say(LIGHT_BYTES)]));
+    }
+    let mut said = Vec::new();
+    for _ in 0..3 {
+        fill(&mut waiting);
+        let before = hub.chat.counts().head;
+        hub.turn(&mut waiting);
+        said.push(hub.chat.counts().head - before);
+    }
+    assert_eq!(said, [9, 9, 9], "eight of what fills it, and one long one");
+    assert!(!waiting.waits_in_line());
+}
+
 #[test]
 fn talk_does_not_wait_for_a_queue_of_long_messages() {
     let (mut hub, outboxes) = hub(4);
