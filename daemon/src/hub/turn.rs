@@ -36,6 +36,15 @@ impl Load {
         };
     }
 
+    /// Adds the command if there is room for more.
+    fn takes(&mut self, command: &Command) -> bool {
+        let takes = !self.is_full();
+        if takes {
+            self.add(command);
+        }
+        takes
+    }
+
     fn is_full(&self) -> bool {
         self.commands >= TURN_COMMANDS || self.bytes >= TURN_BYTES
     }
@@ -50,18 +59,17 @@ impl Hub {
         }
         let mut load = Load::default();
         while !load.is_full() {
-            let Some(entry) = waiting.next_first() else { break };
+            let Some((entry, is_all)) = waiting.next_first(|command| load.takes(command)) else { break };
             match entry {
                 Entry::Open(connection, address, outbox) => {
                     self.outboxes.insert(connection, outbox);
                     self.chat.apply(connection, Command::Open(address), &mut Sent(&mut self.store));
                 }
                 Entry::Commands(connection, list) => {
-                    self.heard.push(connection);
-                    for command in list {
-                        load.add(&command);
-                        self.apply(connection, command);
+                    if is_all {
+                        self.heard.push(connection);
                     }
+                    list.into_iter().for_each(|command| self.apply(connection, command));
                 }
                 Entry::Control(control) => self.control(control),
             }

@@ -163,6 +163,35 @@ fn long_messages_get_on_one_by_one_beside_talk_that_fills_the_turn() {
 }
 
 #[test]
+fn a_turn_ends_within_a_batch_and_the_rest_of_it_is_first_in_the_next() {
+    for (what, bytes, count, wanted, ends) in [
+        ("many short ones", 1, 5000, vec![2048, 2048, 905], 2),
+        ("few large ones", LIGHT_BYTES - 2, 20, vec![8, 8, 5], 2),
+        ("as many as a turn takes", 1, 2048, vec![2048, 1], 0),
+    ] {
+        let (mut hub, outboxes) = hub(2);
+        let mut waiting = Waiting::default();
+        waiting.add(Entry::Commands(ConnectionId(0), vec![say(bytes); count]));
+        // Its own next request, and the talk of another one.
+        waiting.add(Entry::Commands(ConnectionId(0), vec![Command::Ask(None, Ask::Quit)]));
+        waiting.add(Entry::Commands(ConnectionId(1), vec![say(10)]));
+        // So many that it may not ask for more until one of them is taken.
+        let may_ask = || outboxes[0].poll_may_ask(&Context::from_waker(Waker::noop())).is_ready();
+        while may_ask() {
+            outboxes[0].asks();
+        }
+        for (turn, wanted) in wanted.iter().enumerate() {
+            let before = hub.chat.counts().head;
+            hub.turn(&mut waiting);
+            assert_eq!(hub.chat.counts().head - before, *wanted, "{what}, turn {turn}");
+            assert_eq!(may_ask(), turn >= ends, "{what}, turn {turn}: it is taken once all of it is");
+        }
+        turns(&mut hub, &mut waiting);
+        assert_eq!(hub.chat.counts().sessions, 1, "{what}: its next request comes after it");
+    }
+}
+
+#[test]
 fn talk_does_not_wait_for_a_queue_of_long_messages() {
     let (mut hub, outboxes) = hub(4);
     let mut waiting = Waiting::default();
