@@ -52,7 +52,7 @@ struct Hub {
     chat: Chat,
     store: Store,
     outboxes: IdMap<ConnectionId, Arc<Outbox>>,
-    /// Connections whose batches were taken in this turn.
+    /// Connections whose batches were taken in this turn, to the end of them.
     heard: Vec<ConnectionId>,
     /// Connections that said in this turn that they are gone.
     lost: Vec<ConnectionId>,

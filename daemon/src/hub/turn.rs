@@ -3,16 +3,17 @@
 //! hub's loop. Never waits, and never decides what anything comes to: the chat does.
 
 use super::past::Sent;
-use super::waiting::Waiting;
+use super::waiting::{LIGHT_BYTES, Waiting};
 use super::{Entry, HELD, Hub, Outbox};
 use crate::chat::{Ask, Command, ConnectionId, IdMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Commands that one turn takes at most, so that a commit stays short.
+/// Commands that one turn takes at most of what comes first, so that a commit stays short.
 pub(super) const TURN_COMMANDS: usize = 2048;
-/// Bytes of text that one turn takes, about: with the one that reaches it, it is over.
+/// Bytes of text that one turn takes, about: with the one that reaches it, it is over. Beside talk that fills it, what
+/// is not talk has [`LIGHT_BYTES`] of its own.
 const TURN_BYTES: usize = 512 * 1024;
 /// How long one turn decides at most on what is not talk, so that talk waits no longer than that.
 const TURN_TIME: Duration = Duration::from_millis(1);
@@ -35,6 +36,15 @@ impl Load {
         };
     }
 
+    /// Adds the command if there is room for more.
+    fn takes(&mut self, command: &Command) -> bool {
+        let takes = !self.is_full();
+        if takes {
+            self.add(command);
+        }
+        takes
+    }
+
     fn is_full(&self) -> bool {
         self.commands >= TURN_COMMANDS || self.bytes >= TURN_BYTES
     }
@@ -49,18 +59,17 @@ impl Hub {
         }
         let mut load = Load::default();
         while !load.is_full() {
-            let Some(entry) = waiting.next_first() else { break };
+            let Some((entry, is_all)) = waiting.next_first(|command| load.takes(command)) else { break };
             match entry {
                 Entry::Open(connection, address, outbox) => {
                     self.outboxes.insert(connection, outbox);
                     self.chat.apply(connection, Command::Open(address), &mut Sent(&mut self.store));
                 }
                 Entry::Commands(connection, list) => {
-                    self.heard.push(connection);
-                    for command in list {
-                        load.add(&command);
-                        self.apply(connection, command);
+                    if is_all {
+                        self.heard.push(connection);
                     }
+                    list.into_iter().for_each(|command| self.apply(connection, command));
                 }
                 Entry::Control(control) => self.control(control),
             }
@@ -108,6 +117,8 @@ impl Hub {
     /// What is not talk: some of it in every turn, also beside talk that fills it.
     fn steps(&mut self, waiting: &mut Waiting, load: &mut Load) {
         let began = std::time::Instant::now();
+        // Beside talk that fills the turn, one long message, or as much of anything else as the time allows.
+        let enough = TURN_BYTES.max(load.bytes + LIGHT_BYTES);
         let is_full = |outboxes: &IdMap<_, Arc<Outbox>>, c| outboxes.get(&c).is_some_and(|o| o.is_over());
         let now = Instant::now();
         if waiting.holds() && now >= self.held_at {
@@ -123,7 +134,7 @@ impl Hub {
                 self.apply(step.connection, command);
             }
             // What is said behind something else is gathered in no time, and written at the end.
-            if load.is_full() || began.elapsed() >= TURN_TIME {
+            if load.bytes >= enough || began.elapsed() >= TURN_TIME {
                 break;
             }
         }

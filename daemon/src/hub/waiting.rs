@@ -21,9 +21,11 @@ type Rest = IdMap<ConnectionId, VecDeque<IntoIter<Command>>>;
 pub(super) struct Waiting {
     /// What comes first, in the order in which it came.
     first: VecDeque<Entry>,
+    /// How many entries of each connection are in `first`.
+    in_first: IdMap<ConnectionId, usize>,
     /// The batches of those who wait for their turn among each other, and all that they say after it.
     rest: Rest,
-    /// Whose turn it is, each once.
+    /// Whose turn it is, each once. A connection gets into the line when none of its entries is left in `first`.
     line: VecDeque<ConnectionId>,
     /// Those that come back into the line once they have read.
     held: Vec<ConnectionId>,
@@ -47,23 +49,61 @@ impl Waiting {
                 if let Some(batches) = self.rest.get_mut(&connection) {
                     batches.push_back(list.into_iter());
                 } else if list.iter().all(is_light) {
-                    self.first.push_back(Entry::Commands(connection, list));
+                    self.add_first(connection, Entry::Commands(connection, list));
                 } else {
                     self.rest.insert(connection, VecDeque::from([list.into_iter()]));
-                    self.line.push_back(connection);
+                    // A full turn takes steps although entries are left in `first`.
+                    if !self.in_first.contains_key(&connection) {
+                        self.line.push_back(connection);
+                    }
                 }
             }
-            Entry::Open(..) | Entry::Control(_) => self.first.push_back(entry),
+            Entry::Open(connection, ..) => self.add_first(connection, entry),
+            Entry::Control(_) => self.first.push_back(entry),
         }
+    }
+
+    fn add_first(&mut self, connection: ConnectionId, entry: Entry) {
+        *self.in_first.entry(connection).or_default() += 1;
+        self.first.push_back(entry);
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.first.is_empty() && self.line.is_empty()
     }
 
-    /// The next of what comes first.
-    pub(super) fn next_first(&mut self) -> Option<Entry> {
-        self.first.pop_front()
+    #[cfg(test)]
+    pub(super) fn waits_in_line(&self) -> bool {
+        !self.line.is_empty()
+    }
+
+    /// The next of what comes first, and whether it is all of its entry. Of a batch it is as much as `takes` takes; what is
+    /// left of it comes first again.
+    pub(super) fn next_first(&mut self, takes: impl FnMut(&Command) -> bool) -> Option<(Entry, bool)> {
+        let mut entry = self.first.pop_front()?;
+        if let Entry::Commands(connection, list) = &mut entry {
+            let taken = list.iter().map(takes).take_while(|takes| *takes).count();
+            if taken < list.len() {
+                self.first.push_front(Entry::Commands(*connection, list.split_off(taken)));
+                return Some((entry, false));
+            }
+        }
+        if let Entry::Open(connection, ..) | Entry::Commands(connection, _) = &entry {
+            self.leave_first(*connection);
+        }
+        Some((entry, true))
+    }
+
+    /// Counts an entry that was taken out of `first`. With its last one, a connection that waits gets into the line.
+    fn leave_first(&mut self, connection: ConnectionId) {
+        let Some(left) = self.in_first.get_mut(&connection) else { return };
+        *left -= 1;
+        if *left == 0 {
+            self.in_first.remove(&connection);
+            if self.rest.contains_key(&connection) {
+                self.line.push_back(connection);
+            }
+        }
     }
 
     /// The next thing of the one whose turn it is; then it is another one's. Whoever `is_full` of
@@ -154,13 +194,18 @@ mod tests {
             .collect()
     }
 
+    /// The next of what comes first, all of it.
+    fn first(waiting: &mut Waiting) -> Option<Entry> {
+        waiting.next_first(|_| true).map(|(entry, _)| entry)
+    }
+
     #[test]
     fn talk_goes_before_those_who_enter() {
         let mut waiting = Waiting::default();
         waiting.add(Entry::Commands(A, vec![join("r1")]));
         waiting.add(Entry::Commands(B, vec![Command::Read(9), ping()]));
-        assert!(matches!(waiting.next_first(), Some(Entry::Commands(who, _)) if who == B));
-        assert!(waiting.next_first().is_none());
+        assert!(matches!(first(&mut waiting), Some(Entry::Commands(who, _)) if who == B));
+        assert!(first(&mut waiting).is_none());
         assert_eq!(steps(&mut waiting), [(1, "r1".into(), true)]);
         assert!(waiting.is_empty());
     }
@@ -175,8 +220,8 @@ mod tests {
         waiting.add(Entry::Commands(A, vec![Command::Read(9), say(LIGHT_BYTES + 1)]));
         waiting.add(Entry::Commands(A, vec![ping()]));
         waiting.add(Entry::Commands(B, vec![Command::Read(9), say(LIGHT_BYTES)]));
-        assert!(matches!(waiting.next_first(), Some(Entry::Commands(who, _)) if who == B));
-        assert!(waiting.next_first().is_none(), "its own ping comes after its message");
+        assert!(matches!(first(&mut waiting), Some(Entry::Commands(who, _)) if who == B));
+        assert!(first(&mut waiting).is_none(), "its own ping comes after its message");
         assert_eq!(steps(&mut waiting).len(), 3);
     }
 
@@ -185,14 +230,51 @@ mod tests {
         let mut waiting = Waiting::default();
         waiting.add(Entry::Commands(A, vec![join("r1"), join("r2")]));
         waiting.add(Entry::Commands(A, vec![ping()]));
-        assert!(waiting.next_first().is_none(), "the ping came after the rooms");
+        assert!(first(&mut waiting).is_none(), "the ping came after the rooms");
         assert_eq!(
             steps(&mut waiting),
             [(1, "r1".into(), false), (1, "r2".into(), true), (1, "ping".into(), true)]
         );
         // Once all is done, its talk goes first again.
         waiting.add(Entry::Commands(A, vec![ping()]));
-        assert!(waiting.next_first().is_some());
+        assert!(first(&mut waiting).is_some());
+    }
+
+    #[test]
+    fn ones_own_order_is_kept_also_if_steps_are_taken_before_all_talk() {
+        let mut waiting = Waiting::default();
+        waiting.add(Entry::Commands(A, vec![ping()]));
+        waiting.add(Entry::Commands(A, vec![ping()]));
+        waiting.add(Entry::Commands(A, vec![join("r1")]));
+        waiting.add(Entry::Commands(A, vec![ping()]));
+        waiting.add(Entry::Commands(B, vec![join("r2")]));
+        assert_eq!(steps(&mut waiting), [(2, "r2".into(), true)], "B said nothing before");
+        assert!(first(&mut waiting).is_some());
+        assert_eq!(steps(&mut waiting), [], "one of A's pings waits yet");
+        assert!(!waiting.is_empty() && first(&mut waiting).is_some() && first(&mut waiting).is_none());
+        assert!(!waiting.is_empty(), "now it is A's turn");
+        assert_eq!(steps(&mut waiting), [(1, "r1".into(), true), (1, "ping".into(), true)]);
+        assert!(waiting.is_empty() && waiting.in_first.is_empty());
+    }
+
+    #[test]
+    fn what_is_left_of_a_batch_comes_first_again() {
+        let mut waiting = Waiting::default();
+        waiting.add(Entry::Commands(A, vec![ping(), ping(), ping()]));
+        waiting.add(Entry::Commands(B, vec![ping()]));
+        waiting.add(Entry::Commands(A, vec![join("r1")]));
+        for (room, wanted) in [(2, (A, 2, false)), (2, (A, 1, true)), (2, (B, 1, true))] {
+            assert_eq!(waiting.waits_in_line(), wanted.0 == B, "A waits for the rest of what it said");
+            let mut left = room;
+            let takes = |_: &Command| {
+                left -= 1;
+                left >= 0
+            };
+            let Some((Entry::Commands(who, list), is_all)) = waiting.next_first(takes) else { panic!() };
+            assert_eq!((who, list.len(), is_all), wanted);
+        }
+        assert_eq!(steps(&mut waiting), [(1, "r1".into(), true)]);
+        assert!(waiting.is_empty() && waiting.in_first.is_empty());
     }
 
     #[test]
@@ -217,7 +299,7 @@ mod tests {
         assert!(waiting.holds() && waiting.is_empty(), "there is nothing to do for now");
         waiting.release(|_| true);
         waiting.add(Entry::Commands(A, vec![ping()]));
-        assert!(waiting.next_first().is_none() && waiting.is_empty(), "what it says next comes after that");
+        assert!(first(&mut waiting).is_none() && waiting.is_empty(), "what it says next comes after that");
         waiting.release(|_| false);
         assert_eq!(steps(&mut waiting), [(1, "r2".into(), true), (1, "ping".into(), true)]);
         assert!(!waiting.holds());

@@ -10,6 +10,9 @@ use std::task::{Context, Poll, Waker};
 use tcp_chat_protocol::Name;
 use tcp_chat_protocol::request::{Bounds, Place, Request, Target, parse};
 
+/// Messages of [`fill`].
+const FILL: u64 = 20;
+
 /// A hub without limits on what is sent, in memory, and so many who are logged in.
 fn hub(connections: u64) -> (Hub, Vec<Arc<Outbox>>) {
     let history = History {
@@ -56,6 +59,13 @@ fn join() -> Command {
 fn say(bytes: usize) -> Command {
     let room = Target::Room(Place(Some("lobby".parse().unwrap())));
     Command::Ask(None, Ask::Say(room, format!("\"{}\"", "x".repeat(bytes)).into()))
+}
+
+/// Talk of the first connection that fills more than two turns.
+fn fill(waiting: &mut Waiting) {
+    for _ in 0..FILL {
+        waiting.add(Entry::Commands(ConnectionId(0), vec![say(LIGHT_BYTES - 2)]));
+    }
 }
 
 /// Turns until nothing waits: how many messages each has said.
@@ -108,13 +118,77 @@ fn a_turn_ends_by_bytes_whoever_says_them_and_loses_nothing() {
 fn who_asks_for_more_gets_on_beside_talk_that_fills_the_turn() {
     let (mut hub, _) = hub(2);
     let mut waiting = Waiting::default();
-    for _ in 0..20 {
-        waiting.add(Entry::Commands(ConnectionId(0), vec![say(LIGHT_BYTES - 2)]));
-    }
+    fill(&mut waiting);
     waiting.add(Entry::Commands(ConnectionId(1), vec![join()]));
     hub.turn(&mut waiting);
     let counts = hub.chat.counts();
     assert_eq!((counts.head, counts.rooms), (8, 2), "so much talk, and the room is open");
+}
+
+/// A room that nobody is in is answered in microseconds: many of them are less than the time of a turn.
+#[test]
+fn many_who_ask_for_more_share_a_turn_beside_talk_that_fills_it() {
+    const MANY: u64 = 100;
+    let (mut hub, _) = hub(MANY);
+    let mut waiting = Waiting::default();
+    let leave = Ask::Leave(Place(Some("ops".parse().unwrap())));
+    for n in 1..MANY {
+        waiting.add(Entry::Commands(ConnectionId(n), vec![Command::Ask(None, leave.clone())]));
+    }
+    let mut turns = 0;
+    while waiting.waits_in_line() {
+        fill(&mut waiting);
+        hub.turn(&mut waiting);
+        turns += 1;
+    }
+    assert!(turns < MANY - 1, "{turns} turns for {} requests", MANY - 1);
+}
+
+#[test]
+fn long_messages_get_on_one_by_one_beside_talk_that_fills_the_turn() {
+    let (mut hub, _) = hub(4);
+    let mut waiting = Waiting::default();
+    for n in 1..4 {
+        waiting.add(Entry::Commands(ConnectionId(n), vec![say(LIGHT_BYTES)]));
+    }
+    let mut said = Vec::new();
+    for _ in 0..3 {
+        fill(&mut waiting);
+        let before = hub.chat.counts().head;
+        hub.turn(&mut waiting);
+        said.push(hub.chat.counts().head - before);
+    }
+    assert_eq!(said, [9, 9, 9], "eight of what fills it, and one long one");
+    assert!(!waiting.waits_in_line());
+}
+
+#[test]
+fn a_turn_ends_within_a_batch_and_the_rest_of_it_is_first_in_the_next() {
+    for (what, bytes, count, wanted, ends) in [
+        ("many short ones", 1, 5000, vec![2048, 2048, 905], 2),
+        ("few large ones", LIGHT_BYTES - 2, 20, vec![8, 8, 5], 2),
+        ("as many as a turn takes", 1, 2048, vec![2048, 1], 0),
+    ] {
+        let (mut hub, outboxes) = hub(2);
+        let mut waiting = Waiting::default();
+        waiting.add(Entry::Commands(ConnectionId(0), vec![say(bytes); count]));
+        // Its own next request, and the talk of another one.
+        waiting.add(Entry::Commands(ConnectionId(0), vec![Command::Ask(None, Ask::Quit)]));
+        waiting.add(Entry::Commands(ConnectionId(1), vec![say(10)]));
+        // So many that it may not ask for more until one of them is taken.
+        let may_ask = || outboxes[0].poll_may_ask(&Context::from_waker(Waker::noop())).is_ready();
+        while may_ask() {
+            outboxes[0].asks();
+        }
+        for (turn, wanted) in wanted.iter().enumerate() {
+            let before = hub.chat.counts().head;
+            hub.turn(&mut waiting);
+            assert_eq!(hub.chat.counts().head - before, *wanted, "{what}, turn {turn}");
+            assert_eq!(may_ask(), turn >= ends, "{what}, turn {turn}: it is taken once all of it is");
+        }
+        turns(&mut hub, &mut waiting);
+        assert_eq!(hub.chat.counts().sessions, 1, "{what}: its next request comes after it");
+    }
 }
 
 #[test]
@@ -128,4 +202,45 @@ fn talk_does_not_wait_for_a_queue_of_long_messages() {
     hub.turn(&mut waiting);
     assert_eq!(hub.chat.counts().head, 2, "it is kept beside the first of them");
     assert_eq!(heard(&outboxes[3]), [1, 2]);
+}
+
+#[test]
+fn a_message_comes_before_what_its_sender_asks_next_behind_a_full_turn() {
+    let leave = Ask::Leave(Place(Some("lobby".parse().unwrap())));
+    for next in [Command::Ask(None, leave), Command::Ask(None, Ask::Quit), Command::Lost, say(LIGHT_BYTES)] {
+        let (mut hub, _outboxes) = hub(2);
+        let mut waiting = Waiting::default();
+        fill(&mut waiting);
+        waiting.add(Entry::Commands(ConnectionId(1), vec![say(10)]));
+        waiting.add(Entry::Commands(ConnectionId(1), vec![next.clone()]));
+        let is_said = matches!(next, Command::Ask(_, Ask::Say(..)));
+        turns(&mut hub, &mut waiting);
+        assert_eq!(
+            hub.chat.counts().head,
+            FILL + 1 + u64::from(is_said),
+            "its message is kept before {next:?}"
+        );
+    }
+}
+
+#[test]
+fn a_connection_opens_before_its_login_behind_a_full_turn() {
+    let (mut hub, _outboxes) = hub(1);
+    let mut waiting = Waiting::default();
+    fill(&mut waiting);
+    waiting.add(Entry::Open(ConnectionId(9), Ipv4Addr::LOCALHOST.into(), Arc::new(Outbox::new(usize::MAX))));
+    waiting.add(Entry::Commands(ConnectionId(9), vec![login(9)]));
+    turns(&mut hub, &mut waiting);
+    assert_eq!(hub.chat.counts().sessions, 2, "its login is heard");
+}
+
+#[test]
+fn a_connection_that_is_lost_behind_a_full_turn_does_not_stay() {
+    let (mut hub, _outboxes) = hub(1);
+    let mut waiting = Waiting::default();
+    fill(&mut waiting);
+    waiting.add(Entry::Open(ConnectionId(9), Ipv4Addr::LOCALHOST.into(), Arc::new(Outbox::new(usize::MAX))));
+    waiting.add(Entry::Commands(ConnectionId(9), vec![Command::Lost]));
+    turns(&mut hub, &mut waiting);
+    assert_eq!((hub.chat.counts().connections, hub.outboxes.len()), (1, 1), "only the other one is left");
 }
