@@ -152,7 +152,7 @@ impl Chat {
             return false;
         };
         self.turn.writes.rights.extend(self.book.grant(scope, &name, None, None));
-        self.turn.grants_before.push((scope, name, role, by));
+        self.turn.grants_before.push((user, scope, name, role, by));
         if let Some(room) = scope {
             self.drop_if_empty(room);
         }
