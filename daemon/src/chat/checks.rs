@@ -22,7 +22,8 @@ impl Chat {
         match self.sessions.get(session) {
             Some(s) => {
                 let conversation = self.conversations.get(room);
-                let is_in = conversation.is_some_and(|c| c.members.contains(s.row.user, session));
+                let is_in = conversation
+                    .is_some_and(|c| c.members.contains(s.row.user, session) && !c.members.is_lost(session));
                 self.book.in_room(room, &s.key, s.proven, is_in, self.turn.now.wall)
             }
             None => {

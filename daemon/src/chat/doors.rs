@@ -88,11 +88,9 @@ impl Chat {
         id: Option<&RequestId>,
         name: &Name,
     ) -> Answer {
-        let is_half_out =
-            |room: &ConversationId| self.standing(session, *room).is_in && self.is_deaf(session, *room);
-        if let Some(room) = self.conversations.room(name).filter(is_half_out) {
-            // It lost the right to be there a moment ago, and may have it again.
-            self.lose(session, room);
+        if let Some(room) = self.conversations.room(name) {
+            // It may have lost the right to be there a moment ago, and have it again.
+            self.sweep(session, room);
         }
         let (known, address) = (self.conversations.room(name), self.address_of(connection));
         let is_in = known.is_some_and(|room| self.sessions.get(session).is_some_and(|s| s.is_in(room)));

@@ -93,6 +93,10 @@ impl Chat {
             put("/head", conversation.head.to_string());
             let members: Vec<_> = conversation.members.iter().map(|(user, s)| (user.0, s.0)).collect();
             put("/members", format!("{members:?}"));
+            let lost: Vec<_> = conversation.members.lost().map(|session| session.0).collect();
+            if !lost.is_empty() {
+                put("/lost", format!("{lost:?}"));
+            }
             if let Some(session) = conversation.unanswered {
                 put("/unanswered", session.0.to_string());
             }

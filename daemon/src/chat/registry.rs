@@ -239,6 +239,8 @@ impl Chat {
 
     fn remove_user(&mut self, name: &Name) -> Result<usize, NotGranted> {
         let user = self.registered(name)?.clone();
+        let certificates = self.users.certificates_of(&user.name).map(|known| (user.id, known.clone()));
+        self.turn.certificates_before.extend(certificates);
         self.revoke_all(&user.name);
         self.note_removed(&user.name);
         let ended = self.end_sessions_of(user.id, "an operator has removed you from this server");

@@ -37,11 +37,6 @@ impl Conversation {
         }
     }
 
-    /// Does the connection take part?
-    pub(super) fn is_here(&self, connection: ConnectionId) -> bool {
-        self.here.binary_search(&connection).is_ok()
-    }
-
     /// The connection takes part from now on.
     pub(super) fn arrive(&mut self, connection: ConnectionId) {
         if let Err(at) = self.here.binary_search(&connection) {
@@ -66,6 +61,9 @@ impl Conversation {
 pub(super) struct Members {
     all: BTreeSet<(UserId, SessionId)>,
     users: usize,
+    /// Those that have lost the right to be there, and have not been taken out yet. Having the right again does
+    /// not help: they have not heard what was said meanwhile.
+    lost: BTreeSet<SessionId>,
 }
 
 impl Members {
@@ -77,6 +75,7 @@ impl Members {
 
     pub(super) fn remove(&mut self, user: UserId, session: SessionId) {
         let was_there = self.all.remove(&(user, session));
+        self.lost.remove(&session);
         if was_there && self.of(user).next().is_none() {
             self.users -= 1;
         }
@@ -84,6 +83,21 @@ impl Members {
 
     pub(super) fn contains(&self, user: UserId, session: SessionId) -> bool {
         self.all.contains(&(user, session))
+    }
+
+    /// A session that is in the room is to be taken out.
+    pub(super) fn lose(&mut self, session: SessionId) {
+        self.lost.insert(session);
+    }
+
+    /// Is the session to be taken out?
+    pub(super) fn is_lost(&self, session: SessionId) -> bool {
+        self.lost.contains(&session)
+    }
+
+    /// All of those, in order.
+    pub(super) fn lost(&self) -> impl Iterator<Item = SessionId> {
+        self.lost.iter().copied()
     }
 
     /// The user's sessions in the room.

@@ -152,7 +152,7 @@ impl Chat {
             return false;
         };
         self.turn.writes.rights.extend(self.book.grant(scope, &name, None, None));
-        self.turn.grants_before.push((scope, name, role, by));
+        self.turn.grants_before.push((user, scope, name, role, by));
         if let Some(room) = scope {
             self.drop_if_empty(room);
         }
@@ -193,9 +193,12 @@ impl Chat {
             self.conversations.get(room).map(|c| c.members.sessions().collect()).unwrap_or_default();
         // Nobody reads on meanwhile: membership alone decides what is delivered.
         let members: Vec<_> = members.into_iter().filter(|session| !self.may_be_in(*session, room)).collect();
+        let sessions = &self.sessions;
         if let Some(conversation) = self.conversations.get_mut(room) {
+            let held = members.iter().filter_map(|session| sessions.get(*session));
             let gone: std::collections::HashSet<_> =
-                members.iter().filter_map(|session| self.sessions.get(*session)?.connection).collect();
+                held.clone().filter_map(|held| held.connection).collect();
+            held.for_each(|held| conversation.members.lose(held.row.id));
             Arc::make_mut(&mut conversation.here).retain(|connection| !gone.contains(connection));
         }
         let members: Vec<_> = members.into_iter().map(|session| (session, room)).collect();
@@ -212,9 +215,9 @@ impl Chat {
                 if self.may_be_in(session, room) {
                     continue;
                 }
-                if let (Some(connection), Some(conversation)) = (connection, self.conversations.get_mut(room))
-                {
-                    conversation.depart(connection);
+                if let Some(conversation) = self.conversations.get_mut(room) {
+                    conversation.members.lose(session);
+                    connection.into_iter().for_each(|connection| conversation.depart(connection));
                 }
                 out.push((session, room));
             }
@@ -228,23 +231,26 @@ impl Chat {
         self.sweep_later(Sweep::Members(out));
     }
 
-    /// May a member of a room be in it? Who may not has lost that right, and is taken out of the room in a moment. Who is
-    /// banned from it has left already.
+    /// May a member of a room be in it? Who may not has lost that right, if only for a moment, and is taken out of the
+    /// room. Who is banned from it has left already.
     pub(super) fn may_be_in(&self, session: SessionId, room: ConversationId) -> bool {
-        !self.book.is_private(room) || may(self.standing(session, room), Deed::Enter).is_ok()
+        if !self.book.is_private(room) {
+            return !self.is_half_out(session, room);
+        }
+        let standing = self.standing(session, room);
+        standing.is_in && may(standing, Deed::Enter).is_ok()
     }
 
-    /// Takes a session out of a room if it lost the right to be there, even if it has it again: since then it has
-    /// heard nothing.
-    fn sweep(&mut self, session: SessionId, room: ConversationId) {
-        if !self.may_be_in(session, room) || self.is_deaf(session, room) {
+    /// Has the session lost the right to be in a room of its own, and was not taken out of it yet?
+    pub(super) fn is_half_out(&self, session: SessionId, room: ConversationId) -> bool {
+        self.conversations.get(room).is_some_and(|c| c.members.is_lost(session))
+    }
+
+    /// Takes a session out of a room that it lost the right to be in, even if it has it again: since then it has heard
+    /// nothing. It may be out already, and in again.
+    pub(super) fn sweep(&mut self, session: SessionId, room: ConversationId) {
+        if self.is_half_out(session, room) {
             self.lose(session, room);
         }
-    }
-
-    /// Is the session connected, and yet told nothing that is said in that room of its own?
-    pub(super) fn is_deaf(&self, session: SessionId, room: ConversationId) -> bool {
-        let here = |connection| self.conversations.get(room).is_some_and(|c| c.is_here(connection));
-        self.sessions.get(session).and_then(|held| held.connection).is_some_and(|c| !here(c))
     }
 }

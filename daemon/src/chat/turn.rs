@@ -6,8 +6,8 @@ use super::leaving::LEFT_AT_ONCE;
 use super::presence::COPIES;
 use super::removed::Removed;
 use super::{
-    Audit, Chat, Chunk, ConnectionId, ConversationId, ConversationKind, Effect, IdMap, Now, Own, Read, Scope,
-    Sent, SessionId, User, UserId, Writes,
+    Audit, Certificate, Chat, Chunk, ConnectionId, ConversationId, ConversationKind, Effect, IdMap, Now, Own,
+    Read, Scope, Sent, SessionId, User, UserId, Writes,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -54,8 +54,10 @@ pub(super) struct Turn {
     pub(super) users_before: Vec<(UserId, Option<User>)>,
     /// What was known of the names of removed users.
     pub(super) removed_before: Vec<(Name, Option<Removed>)>,
-    /// The grants of users who were removed in this turn.
-    pub(super) grants_before: Vec<(Scope, Name, Role, Option<Name>)>,
+    /// The grants that were taken in this turn, of users who were removed in it or before.
+    pub(super) grants_before: Vec<(UserId, Scope, Name, Role, Option<Name>)>,
+    /// The certificates of users who were removed in this turn, as they were.
+    pub(super) certificates_before: Vec<(UserId, Certificate)>,
     /// How many copies of presence events it hands out.
     pub(super) copies: usize,
     /// How many rooms were left at once in it, by sessions that ended or may no longer be there.
@@ -126,6 +128,7 @@ impl Chat {
         self.turn.users_before.clear();
         self.turn.removed_before.clear();
         self.turn.grants_before.clear();
+        self.turn.certificates_before.clear();
         self.turn.copies = 0;
         self.turn.left = 0;
         self.turn.head = self.head;
@@ -259,9 +262,17 @@ impl Chat {
         }
         let users = &self.users;
         self.sweeps.cancel_grants(|id| users.get(id).is_some());
-        for (scope, user, role, by) in self.turn.grants_before.drain(..) {
-            if scope.is_none_or(|room| self.conversations.get(room).is_some()) {
-                self.book.grant(scope, &user, Some(role), by.as_ref());
+        // Of a user whose removal was kept in an earlier turn nothing comes back: it is written later that all is gone,
+        // and after a crash before that it is taken anew.
+        for (user, scope, name, role, by) in self.turn.grants_before.drain(..) {
+            let is_there = scope.is_none_or(|room| self.conversations.get(room).is_some());
+            if is_there && self.users.get(user).is_some() {
+                self.book.grant(scope, &name, Some(role), by.as_ref());
+            }
+        }
+        for (user, certificate) in self.turn.certificates_before.drain(..) {
+            if self.users.get(user).is_some() {
+                Arc::make_mut(&mut self.users).put_certificate(certificate);
             }
         }
         let mut out = Vec::with_capacity(effects.len());

@@ -73,3 +73,113 @@ fn who_may_no_longer_be_in_a_room_hears_and_finds_nothing_of_it_while_it_is_take
     assert!(!told.iter().any(|line| line.contains("to all")), "{told:?}");
     is_kept(&world);
 }
+
+const PROMOTES: &str = r#"{"op":"GRANT","data":{"user":"cy","role":"moderator"}}"#;
+
+/// The same, and an owner who is in the rooms. Nothing is swept until it is asked for.
+fn owned(n: usize) -> (World, Vec<ConnectionId>, ConnectionId) {
+    let (mut world, cy) = private(n);
+    let owner = world.connect();
+    world.registers("own");
+    world.operates(r#"{"op":"GRANT","data":{"user":"own","role":"owner"}}"#).unwrap();
+    world.sends(owner, &enters(n, "own", r#","password":"pw""#));
+    world.skips(&cy);
+    world.skips(&[owner]);
+    world.slice.rooms = 0;
+    world.sweeps = false;
+    (world, cy, owner)
+}
+
+fn is_swept(world: &World) {
+    assert!(world.disk.found().sessions == world.chat.found().sessions && world.chat.is_at_rest());
+}
+
+/// What turns the right to be in `room0` off and on again.
+const WAYS: [[&str; 2]; 2] = [
+    [DEMOTES, PROMOTES],
+    [
+        r#"{"op":"ROOM","data":{"room":"room0","private":true}}"#,
+        r#"{"op":"ROOM","data":{"room":"room0","private":false}}"#,
+    ],
+];
+
+#[test]
+fn who_lost_a_right_is_told_even_if_it_is_back_and_the_session_was_resumed() {
+    for (n, [off, on]) in WAYS.into_iter().enumerate() {
+        let (mut world, cy, owner) = owned(2);
+        if n == 1 {
+            world.operates(on).unwrap();
+            world.operates(DEMOTES).unwrap();
+            world.sweeps = true;
+            world.turn();
+            world.sweeps = false;
+            world.skips(&cy);
+        }
+        world.operates(off).unwrap();
+        world.sends(owner, r#"{"op":"MSG","data":{"room":"room0","msg":"missed"}}"#);
+        world.operates(on).unwrap();
+        world.sends(owner, r#"{"op":"MSG","data":{"to":"cy","msg":"direct"}}"#);
+        world.loses(cy[0]);
+        // By a lost connection, by a take-over, and not at all; from the newest and from the first on.
+        let back = [world.resumes("cy0", Some(2)), world.resumes("cy1", Some(0)), cy[2]];
+        world.sends(owner, r#"{"op":"MSG","data":{"room":"room0","msg":"deaf"}}"#);
+        world.sweeps = true;
+        world.turn();
+        world.sends(owner, r#"{"op":"MSG","data":{"room":"room0","msg":"later"}}"#);
+        for who in back {
+            let heard = world.hears(who);
+            let removed = heard.iter().filter(|line| *line == "NOTICE REMOVED room0").count();
+            assert_eq!(removed, 1, "{n}: {heard:?}");
+            let said = ["missed", "deaf", "later"];
+            assert!(!heard.iter().any(|line| said.iter().any(|s| line.ends_with(s))), "{n}: {heard:?}");
+        }
+        is_swept(&world);
+    }
+}
+
+#[test]
+fn who_is_half_out_says_and_reads_nothing_there() {
+    let (mut world, cy, owner) = owned(2);
+    world.operates(DEMOTES).unwrap();
+    world.operates(PROMOTES).unwrap();
+    let head = world.chat.counts().head;
+    for line in [
+        r#"{"op":"HISTORY","data":{"room":"room1"}}"#,
+        r#"{"op":"SEARCH","data":{"query":"x","room":"room1"}}"#,
+        r#"{"op":"LEAVE","data":{"room":"room1"}}"#,
+    ] {
+        world.sends(cy[0], line);
+        assert_eq!(world.hears(cy[0]), ["ERROR_MSG NOT_A_MEMBER"], "{line}");
+    }
+    world.sends(cy[0], r#"{"op":"MSG","id":5,"data":{"room":"room0","msg":"mine"}}"#);
+    assert_eq!(world.hears(cy[0]), ["ERROR_MSG#5 NOT_A_MEMBER"]);
+    assert!(world.hears(owner).is_empty());
+    assert_eq!(world.chat.counts().head, head);
+    world.sends(cy[0], r#"{"op":"JOIN","data":{"room":"room0"}}"#);
+    world.sends(cy[0], r#"{"op":"MSG","id":5,"data":{"room":"room0","msg":"mine"}}"#);
+    let heard = world.hears(cy[0]);
+    assert_eq!((&*heard[0], &*heard[2]), ("NOTICE REMOVED room0", "MSG#5 1<0 room0 cy: mine"));
+    world.sweeps = true;
+    world.turn();
+    assert_eq!(world.hears(cy[0]), ["NOTICE REMOVED room1"]);
+    is_swept(&world);
+}
+
+#[test]
+fn who_is_out_already_is_not_told_again() {
+    let (mut world, cy, owner) = owned(3);
+    world.operates(DEMOTES).unwrap();
+    world.sends(owner, r#"{"op":"KICK","data":{"user":"cy","room":"room1"}}"#);
+    let gone = r#"{"op":"MSG","data":{"room":"room0","msg":"x"}}"#;
+    world.sends(cy[0], gone);
+    world.sweeps = true;
+    world.turn();
+    for who in cy {
+        let heard = world.hears(who);
+        for room in 0..3 {
+            let notice = format!("NOTICE REMOVED room{room}");
+            assert_eq!(heard.iter().filter(|line| **line == notice).count(), 1, "{heard:?}");
+        }
+    }
+    is_swept(&world);
+}

@@ -69,3 +69,52 @@ fn names_of_removed_users_are_forgotten_after_years() {
     world.restarts();
     assert!(world.disk.found().removed.is_empty());
 }
+
+#[test]
+fn no_later_user_of_the_name_has_grants_that_were_taken_in_a_turn_that_was_not_kept() {
+    for restarts in [false, true] {
+        let mut world = World::new(|_| {});
+        let ana = world.login("ana");
+        world.registers("cy");
+        world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"owner"}}"#).unwrap();
+        world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"owner","room":"lobby"}}"#).unwrap();
+        world.sweeps = false;
+        world.grants(UserWish::Remove(name("cy")));
+        world.disk_is_full = true;
+        world.operator(|chat| while chat.sweep_on(16) {});
+        world.disk_is_full = false;
+        if restarts {
+            // Before anything could be written again.
+            let found = world.disk.found();
+            world.chat = Chat::restore(world.rules.clone(), found.clone(), world.now);
+            world.disk.replace(found);
+        }
+        world.recovers();
+        world.sweeps = true;
+        world.turn();
+        assert!(world.chat.found().rights.grants.is_empty() && world.chat.found() == world.disk.found());
+        world.restarts();
+        world.registers("cy");
+        let new = world.logs_in("cy", "cy");
+        world.skips(&[ana, new]);
+        world.sends(new, r#"{"op":"BAN","data":{"user":"ana"}}"#);
+        assert_eq!(world.hears(new), ["ERROR_MSG FORBIDDEN"]);
+    }
+}
+
+#[test]
+fn a_removal_that_was_not_kept_revokes_nothing() {
+    let mut world = World::new(|_| {});
+    world.registers("cy");
+    world.grants(UserWish::Issued(certificate(1, "cy")));
+    world.grants(UserWish::Revoke(certificate(2, "cy")));
+    let before = world.chat.found();
+    world.disk_is_full = true;
+    world.grants(UserWish::Remove(name("cy")));
+    world.disk_is_full = false;
+    world.recovers();
+    assert!(world.chat.found() == before && world.disk.found() == before);
+    let now = world.now.wall;
+    assert!(shows(&mut world, 1, now).contains(r#""status":"OK""#));
+    assert!(shows(&mut world, 2, now).contains("AUTH_FAILED"), "that was revoked before");
+}
