@@ -11,6 +11,10 @@ use std::sync::Arc;
 
 /// Bytes that stay free for what removes messages, and for the whole of the sessions, which is written after a failure.
 pub(super) const RESERVE: u64 = 512 << 10;
+/// The same after a turn that fits into the store's file as it is. Such a turn takes room for its write-ahead log alone,
+/// and gets it back with the copy. Less than [`RESERVE`] by what a long message writes, so that there is room for one
+/// once that much of the file is unused.
+const RESERVE_WITHIN: u64 = 64 << 10;
 /// Pages that a turn changes beside those that it fills, at most: of sessions, rooms, ids, and the inner ones of trees.
 const CHANGED: u64 = 32;
 /// Pages that a turn fills with one long message, about.
@@ -76,6 +80,7 @@ impl Before {
         let Ok((store, wal)) = files.bytes() else { return true };
         let copy = (pages * PAGE_BYTES).saturating_sub(store);
         let (written, reserve) = match leaves {
+            Leaves::Reserve if copy == 0 => (2 * filled + CHANGED, RESERVE_WITHIN),
             Leaves::Reserve => (2 * filled + CHANGED, RESERVE),
             Leaves::Copy => (filled + CHANGED, 0),
         };
@@ -102,7 +107,8 @@ impl Store {
     /// # Errors
     /// There is no room on the disk.
     pub fn check_room(&mut self) -> Result<(), StoreError> {
-        if self.has_room()? {
+        // As a turn does that finds no room.
+        if self.has_room()? || (self.make_room() && self.has_room()?) {
             return Ok(());
         }
         self.index_gives_room(true);

@@ -15,9 +15,14 @@ struct Disk(tempfile::TempDir);
 
 impl Disk {
     fn small() -> Option<Self> {
+        Self::of(MIB)
+    }
+
+    /// Of so many MiB; 0: of a size that the system does not tell.
+    fn of(mib: u64) -> Option<Self> {
         let at = tempfile::tempdir().unwrap();
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &format!("size={MIB}m,mode=0700"), "none"]).arg(at.path());
+        mount.args(["-t", "tmpfs", "-o", &format!("size={mib}m,mode=0700"), "none"]).arg(at.path());
         let is_mounted = mount.output().is_ok_and(|done| done.status.success());
         if !is_mounted {
             eprintln!("skipped: no tmpfs can be mounted here");
@@ -195,4 +200,46 @@ fn the_search_index_stops_before_it_takes_the_room_of_messages() {
     }
     assert!(disk.free() >= RESERVE, "{} bytes are left", disk.free());
     store.commit(model.say(&[(1, &[("ana", "kept")])])).unwrap();
+}
+
+/// What a client says that waits for each acknowledgement.
+fn says_one(store: &mut Store, model: &mut Model, bytes: usize) -> bool {
+    let (head, messages) = (model.head, model.messages.len());
+    let text = "x".repeat(bytes);
+    let kept = store.commit(model.say(&[(1, &[("ana", text.as_str())])])).is_ok();
+    if !kept {
+        model.head = head;
+        model.heads.insert(room(1), head);
+        model.messages.truncate(messages);
+    }
+    kept
+}
+
+#[test]
+fn a_disk_filled_by_single_messages_works_again_once_they_are_gone() {
+    for (mib, bytes) in [(6, 7_000), (6, 2_000), (6, 200), (8, 7_000), (10, 7_000), (10, 2_000), (16, 7_000)]
+    {
+        let Some(disk) = Disk::of(mib) else { return };
+        let retain = Some(Duration::from_secs(25));
+        let (mut store, ..) = open(&History { retain, ..history(disk.store()) });
+        let mut model = Model::default();
+        store.commit(Model::open(1)).unwrap();
+        while says_one(&mut store, &mut model, bytes) {}
+        // All of them are too old.
+        let later = Timestamp(2 * START);
+        let until = Instant::now() + Duration::from_secs(60);
+        let mut again = || {
+            store.probe()?;
+            while store.tidy(later)?.is_some() {}
+            store.check_room()
+        };
+        while let Err(error) = again() {
+            assert!(Instant::now() < until, "{mib} MiB of {bytes}: {error}; {} bytes are free", disk.free());
+            std::thread::yield_now();
+        }
+        assert_eq!(store.count("SELECT count(*) FROM chunks"), 0);
+        for n in 0..10 {
+            assert!(says_one(&mut store, &mut model, bytes), "{mib} MiB of {bytes}: the {n}th");
+        }
+    }
 }
