@@ -1,0 +1,86 @@
+//! What is done in slices, caught in the middle: nobody sees two states of it, and none costs a turn more than a slice.
+
+use super::access::name;
+use super::slices::{enters, is_kept, rooms};
+use super::world::World;
+use crate::chat::Act;
+use tcp_chat_protocol::ErrorKind;
+use tcp_chat_protocol::request::Place;
+
+const JOINS: &str = r#"{"op":"JOIN","data":{"room":"room0"}}"#;
+
+fn removes_room0(world: &mut World) {
+    world.acts(Act::RemoveRoom(Place(Some(name("room0"))))).unwrap();
+}
+
+#[test]
+fn the_name_of_a_removed_room_is_free_when_all_are_out_of_it() {
+    let (mut world, cy) = rooms(2, 2, 1);
+    let by = world.resumes("by0", None);
+    world.skips(&[by, cy[0]]);
+    world.sweeps = false;
+    removes_room0(&mut world);
+    for (line, answer) in [
+        (JOINS, "ERROR_MSG NO_SUCH_ROOM"),
+        (r#"{"op":"JOIN","data":{"room":"r\u043eom0"}}"#, "ERROR_MSG NO_SUCH_ROOM"),
+        (r#"{"op":"MSG","data":{"room":"room0","msg":"a"}}"#, "ERROR_MSG NO_SUCH_ROOM"),
+    ] {
+        world.sends(by, line);
+        assert_eq!(world.hears(by), [answer], "{line}");
+    }
+    let new = world.connect();
+    world.sends(new, &enters(1, "new", ""));
+    assert_eq!(world.hears(new), ["ERROR_MSG NO_SUCH_ROOM"]);
+    let private = world.operates(r#"{"op":"ROOM","data":{"room":"room0","private":true}}"#);
+    assert_eq!(private, Err(ErrorKind::NoSuchRoom));
+    let again = world.resumes("cy0", None);
+    assert_eq!(world.hears(again), ["LOGIN cy room0,room1 head 0"]);
+    world.sweeps = true;
+    world.turn();
+    assert_eq!(world.hears(by), ["NOTICE REMOVED room0"]);
+    assert_eq!(world.hears(again), ["NOTICE REMOVED room0"]);
+    world.sends(by, JOINS);
+    assert_eq!(world.hears(by), ["JOIN room0 head 0 [by0 here] of 1"]);
+    is_kept(&world);
+}
+
+#[test]
+fn a_restart_in_the_middle_of_a_removal_finds_one_room_of_that_name() {
+    let (mut world, _) = rooms(2, 2, 0);
+    let by = world.resumes("by0", None);
+    world.sends(by, r#"{"op":"MSG","data":{"room":"room0","msg":"old"}}"#);
+    world.sweeps = false;
+    removes_room0(&mut world);
+    world.operator(|chat| {
+        chat.sweep_on(1);
+    });
+    world.skips(&[by]);
+    world.sends(by, JOINS);
+    assert_eq!(world.hears(by), ["ERROR_MSG NO_SUCH_ROOM"]);
+    world.sweeps = true;
+    world.restarts();
+    let by = world.resumes("by0", None);
+    world.skips(&[by]);
+    world.sends(by, JOINS);
+    assert_eq!(world.hears(by), ["JOIN room0 head 1 [by0 here, by1 away] of 2"], "it is to be removed anew");
+    world.sends(by, r#"{"op":"ROOMS"}"#);
+    assert_eq!(world.hears(by), ["ROOMS lobby(0,0) room0(2,1) room1(2,0)"]);
+    removes_room0(&mut world);
+    assert_eq!(world.hears(by), ["NOTICE REMOVED room0"]);
+    is_kept(&world);
+}
+
+#[test]
+fn the_name_of_a_hidden_room_tells_nobody_that_it_is_being_removed() {
+    let (mut world, cy) = rooms(2, 2, 1);
+    world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"member","room":"room0"}}"#).unwrap();
+    world.operates(r#"{"op":"ROOM","data":{"room":"room0","private":true}}"#).unwrap();
+    let by = world.resumes("by0", None);
+    world.skips(&[by, cy[0]]);
+    world.sends(by, JOINS);
+    let before = world.lines(by);
+    world.sweeps = false;
+    removes_room0(&mut world);
+    world.sends(by, JOINS);
+    assert_eq!(world.lines(by), before);
+}
