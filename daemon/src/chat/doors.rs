@@ -134,7 +134,7 @@ impl Chat {
                 room: name.to_string(),
                 head: self.turn.before(room).unwrap_or(conversation.head),
                 members: self.members(room, &conversation.members, JOIN_MEMBERS),
-                member_count: conversation.members.len(),
+                member_count: self.member_count(room, &conversation.members),
             };
             self.line(connection, reply::encode("JOIN", id, &data));
         }

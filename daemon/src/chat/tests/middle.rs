@@ -3,7 +3,7 @@
 use super::access::name;
 use super::slices::{enters, is_kept, rooms};
 use super::world::World;
-use crate::chat::Act;
+use crate::chat::{Act, UserWish, steps};
 use tcp_chat_protocol::ErrorKind;
 use tcp_chat_protocol::request::Place;
 
@@ -83,4 +83,53 @@ fn the_name_of_a_hidden_room_tells_nobody_that_it_is_being_removed() {
     removes_room0(&mut world);
     world.sends(by, JOINS);
     assert_eq!(world.lines(by), before);
+}
+
+#[test]
+fn who_has_ended_is_not_counted() {
+    let (mut world, cy) = rooms(3, 2, 2);
+    let by = world.resumes("by0", None);
+    world.slice.rooms = 0;
+    world.sweeps = false;
+    world.sends(cy[0], r#"{"op":"QUIT"}"#);
+    world.skips(&[by]);
+    world.sends(by, r#"{"op":"WHO","data":{"room":"room2"}}"#);
+    assert_eq!(world.hears(by), ["WHO room2 [by0 here, by1 here, cy here] of 3"], "by another session");
+    world.sends(cy[1], r#"{"op":"QUIT"}"#);
+    for (line, answer) in [
+        (r#"{"op":"WHO","data":{"room":"room2"}}"#, "WHO room2 [by0 here, by1 here] of 2"),
+        (r#"{"op":"JOIN","data":{"room":"room2"}}"#, "JOIN room2 head 0 [by0 here, by1 here] of 2"),
+        (r#"{"op":"ROOMS"}"#, "ROOMS lobby(0,0) room0(2,0) room1(2,0) room2(2,0)"),
+    ] {
+        world.sends(by, line);
+        assert_eq!(world.hears(by), [answer]);
+    }
+    world.operator(|chat| {
+        chat.sweep_on(3);
+    });
+    world.skips(&[by]);
+    world.sends(by, r#"{"op":"ROOMS"}"#);
+    assert_eq!(world.hears(by), ["ROOMS lobby(0,0) room0(2,0) room1(2,0) room2(2,0)"]);
+}
+
+#[test]
+fn a_name_whose_owner_is_still_leaving_many_rooms_is_taken_for_a_moment() {
+    let of = |n| {
+        let (mut world, _) = rooms(n, 3, 16);
+        world.sweeps = false;
+        world.grants(UserWish::Remove(name("cy")));
+        let who = world.connect();
+        let before = steps::so_far();
+        world.sends(who, r#"{"op":"LOGIN","data":{"name":"cy","rooms":["lobby"]}}"#);
+        let cost = steps::so_far() - before;
+        assert_eq!(world.hears(who), ["ERROR_MSG NAME_TAKEN"]);
+        world.sweeps = true;
+        world.turn();
+        world.sends(who, r#"{"op":"LOGIN","data":{"name":"cy","rooms":["lobby"]}}"#);
+        assert_eq!(world.hears(who), ["LOGIN cy lobby head 0"]);
+        is_kept(&world);
+        cost
+    };
+    let (small, large) = (of(40), of(400));
+    assert!(large <= small + 100, "{small} steps, then {large}");
 }
