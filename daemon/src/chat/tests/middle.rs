@@ -45,6 +45,22 @@ fn the_name_of_a_removed_room_is_free_when_all_are_out_of_it() {
 }
 
 #[test]
+fn nobody_reads_in_a_room_that_is_being_removed() {
+    let (mut world, _) = rooms(2, 2, 0);
+    let by = world.resumes("by0", None);
+    world.sends(by, r#"{"op":"MSG","data":{"room":"room0","msg":"old"}}"#);
+    world.sends(by, r#"{"op":"MSG","data":{"room":"room1","msg":"kept"}}"#);
+    world.skips(&[by]);
+    world.sweeps = false;
+    removes_room0(&mut world);
+    world.sends(by, r#"{"op":"SEARCH","data":{"query":"old"}}"#);
+    let found = world.hears(by).concat();
+    assert_eq!(found.matches("ConversationId(").count(), 1, "{found}");
+    let other = world.resumes("by1", Some(0));
+    assert_eq!(world.hears(other), ["LOGIN by1 room0,room1 head 2", "MSG 2<0 room1 by0: kept"]);
+}
+
+#[test]
 fn a_restart_in_the_middle_of_a_removal_finds_one_room_of_that_name() {
     let (mut world, _) = rooms(2, 2, 0);
     let by = world.resumes("by0", None);
