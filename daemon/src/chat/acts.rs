@@ -186,11 +186,10 @@ impl Chat {
         let known = place.0.as_ref().is_some_and(|name| self.conversations.room(name).is_some());
         let room = match (&place.0, actor) {
             (Some(name), Actor::Operator(_)) if !known && private => {
+                self.is_not_going(name, |_| true)?;
                 let room = self.conversations.open_room(name).map_err(|twin| {
-                    refusal(
-                        ErrorKind::NameTaken,
-                        format!("the room {name} looks like the room {}: take another name", twin.0),
-                    )
+                    let msg = format!("the room {name} looks like the room {}: take another name", twin.0);
+                    refusal(ErrorKind::NameTaken, msg)
                 })?;
                 self.turn.writes.conversations.push((room, ConversationKind::Room(name.clone())));
                 room

@@ -134,7 +134,7 @@ impl Chat {
                 room: name.to_string(),
                 head: self.turn.before(room).unwrap_or(conversation.head),
                 members: self.members(room, &conversation.members, JOIN_MEMBERS),
-                member_count: conversation.members.len(),
+                member_count: self.member_count(room, &conversation.members),
             };
             self.line(connection, reply::encode("JOIN", id, &data));
         }
@@ -189,6 +189,7 @@ impl Chat {
     /// Could the room be opened, as the last of so `many`?
     fn may_open(&self, name: &Name, user: &Name, is_proven: bool, address: IpAddr, many: usize) -> Answer {
         self.may_open_any(name, (&user.key(), is_proven), address, many)?;
+        self.is_not_going(name, |room| self.may_enter(room, name, &user.key(), is_proven).is_ok())?;
         let Some(twin) = self.conversations.twin(name) else { return may_be_new(name, "room") };
         // Not even by its look is a private room found.
         self.may_enter(twin, name, &user.key(), is_proven).map_err(|_| not_to_enter(Some(name)))?;

@@ -40,7 +40,7 @@ impl Chat {
         let Some(name) = login.name else { return Err(refusal(ErrorKind::Data, "`name` is missing")) };
         self.is_not_banned(&name, &proof)?;
         let who = self.identify(name, proof)?;
-        self.leaves_before(&who.name, who.user);
+        self.leaves_before(&who.name, who.user)?;
         if self.rules.sessions > 0 && self.sessions.len() >= self.rules.sessions {
             return Err(refusal(
                 ErrorKind::ServerFull,

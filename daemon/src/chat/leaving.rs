@@ -4,13 +4,14 @@
 //! session from ending: what is left here is lost with the process, and a restart has nothing to do for it.
 
 use super::presence::Face;
+use super::rooms::Members;
 use super::sessions::Session;
 use super::sweeps::Sweep;
-use super::{Chat, ConversationId, IdMap, SessionId, UserId};
+use super::{Answer, Chat, ConversationId, IdMap, SessionId, UserId, refusal};
 use std::collections::{BTreeSet, HashMap};
 use std::vec::IntoIter;
 use tcp_chat_protocol::reply::MemberState;
-use tcp_chat_protocol::{Name, NameKey};
+use tcp_chat_protocol::{ErrorKind, Name, NameKey};
 
 /// Rooms that sessions leave in the same step in which they end or lose the right to be there, all of one turn together.
 pub(super) const LEFT_AT_ONCE: usize = 32;
@@ -44,13 +45,16 @@ impl Leaving {
         ids.into_iter()
     }
 
-    /// A session of that name that has ended, of another user than this one.
-    fn of_another(&self, name: &Name, user: Option<UserId>) -> Option<SessionId> {
-        if self.all.is_empty() {
-            return None;
-        }
-        let is_another = |id: &&SessionId| self.all.get(*id).is_some_and(|ended| Some(ended.user) != user);
-        self.by_name.get(&name.key())?.iter().find(is_another).copied()
+    /// The sessions of that name that have ended, of other users than this one, and how many rooms they are noted in.
+    fn of_others(&self, name: &Name, user: Option<UserId>) -> impl Iterator<Item = (SessionId, usize)> {
+        let named = if self.all.is_empty() { None } else { self.by_name.get(&name.key()) };
+        let ended = named.into_iter().flatten().filter_map(|id| Some((*id, self.all.get(id)?)));
+        ended.filter(move |(_, ended)| Some(ended.user) != user).map(|(id, ended)| (id, ended.rooms.len()))
+    }
+
+    /// What they are still noted in, and whose sessions.
+    fn memberships(&self) -> impl Iterator<Item = (ConversationId, UserId)> {
+        self.all.values().flat_map(|ended| ended.rooms.as_slice().iter().map(|room| (*room, ended.user)))
     }
 
     fn add(&mut self, id: SessionId, ended: Ended) {
@@ -105,11 +109,46 @@ impl Chat {
     }
 
     /// Somebody begins a session under this name: of another user who had it before it is told first that it has
-    /// left. That is a session with many rooms whose end was a moment ago.
-    pub(super) fn leaves_before(&mut self, name: &Name, user: Option<UserId>) {
-        while let Some(session) = self.leaving.of_another(name, user) {
+    /// left. That is a session with many rooms whose end was a moment ago. The name is taken while there are more of
+    /// them than a turn has time for.
+    pub(super) fn leaves_before(&mut self, name: &Name, user: Option<UserId>) -> Answer {
+        let others: Vec<_> = self.leaving.of_others(name, user).collect();
+        if others.iter().map(|(_, rooms)| rooms).sum::<usize>() > self.slice.rooms {
+            let msg = format!("the name {name} was in use and is just being given up: try again in a moment");
+            return Err(refusal(ErrorKind::NameTaken, msg));
+        }
+        for (session, _) in others {
             while self.leave_next(session) {}
         }
+        Ok(())
+    }
+
+    /// How many users are in the room. Those that have ended are not there, whether or not they have left it.
+    pub(super) fn member_count(&self, room: ConversationId, members: &Members) -> usize {
+        if self.leaving.all.is_empty() {
+            return members.len();
+        }
+        let users: BTreeSet<_> =
+            self.leaving.memberships().filter(|(of, _)| *of == room).map(|(_, user)| user).collect();
+        members.len() - self.gone_of(members, &users)
+    }
+
+    /// The same for all rooms: how many of their members have ended, where some have.
+    pub(super) fn gone_members(&self) -> IdMap<ConversationId, usize> {
+        let mut users = IdMap::<_, BTreeSet<_>>::default();
+        for (room, user) in self.leaving.memberships() {
+            users.entry(room).or_default().insert(user);
+        }
+        let gone = |(room, users)| Some((room, self.gone_of(&self.conversations.get(room)?.members, &users)));
+        users.into_iter().filter_map(gone).collect()
+    }
+
+    /// Of these users, whose sessions there have ended, those that have no other one there.
+    fn gone_of(&self, members: &Members, users: &BTreeSet<UserId>) -> usize {
+        let is_there =
+            |user: &&UserId| members.of(**user).any(|session| self.sessions.get(session).is_some());
+        let is_noted = |user: &&UserId| members.of(**user).next().is_some();
+        users.iter().filter(is_noted).filter(|user| !is_there(user)).count()
     }
 }
 

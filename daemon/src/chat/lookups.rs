@@ -40,7 +40,7 @@ impl Chat {
                 WhoReply {
                     room: conversation.room().map(ToString::to_string),
                     members: self.members(room, &conversation.members, WHO_MEMBERS),
-                    member_count: conversation.members.len(),
+                    member_count: self.member_count(room, &conversation.members),
                 }
             }
         };
@@ -77,13 +77,14 @@ impl Chat {
         session: SessionId,
         id: Option<&RequestId>,
     ) -> Answer {
+        let gone = self.gone_members();
         let rooms = self
             .conversations
             .rooms()
             .filter(|(id, ..)| may(self.standing(session, *id), Deed::Know).is_ok())
             .map(|(id, name, c)| RoomInfo {
                 room: name.to_string(),
-                members: c.members.len(),
+                members: c.members.len() - gone.get(&id).unwrap_or(&0),
                 head: c.head,
                 private: self.book.is_private(id),
             })

@@ -1,6 +1,10 @@
 //! Owns the conversations: rooms by name, direct messages by pair, who is in which, and the newest
 //! number of each. Called by the chat only. Never decides who may come in.
 
+mod members;
+
+pub(super) use members::Members;
+
 use super::names::Names;
 use super::{ConnectionId, ConversationId, ConversationKind, IdMap, Recipients, SessionId, UserId};
 use std::collections::{BTreeSet, HashMap};
@@ -56,76 +60,6 @@ impl Conversation {
     }
 }
 
-/// The sessions in a room, by user: a user with several counts once.
-#[derive(Debug, Default)]
-pub(super) struct Members {
-    all: BTreeSet<(UserId, SessionId)>,
-    users: usize,
-    /// Those that have lost the right to be there, and have not been taken out yet. Having the right again does
-    /// not help: they have not heard what was said meanwhile.
-    lost: BTreeSet<SessionId>,
-}
-
-impl Members {
-    pub(super) fn insert(&mut self, user: UserId, session: SessionId) {
-        let is_new = self.of(user).next().is_none();
-        self.all.insert((user, session));
-        self.users += usize::from(is_new);
-    }
-
-    pub(super) fn remove(&mut self, user: UserId, session: SessionId) {
-        let was_there = self.all.remove(&(user, session));
-        self.lost.remove(&session);
-        if was_there && self.of(user).next().is_none() {
-            self.users -= 1;
-        }
-    }
-
-    pub(super) fn contains(&self, user: UserId, session: SessionId) -> bool {
-        self.all.contains(&(user, session))
-    }
-
-    /// A session that is in the room is to be taken out.
-    pub(super) fn lose(&mut self, session: SessionId) {
-        self.lost.insert(session);
-    }
-
-    /// Is the session to be taken out?
-    pub(super) fn is_lost(&self, session: SessionId) -> bool {
-        self.lost.contains(&session)
-    }
-
-    /// All of those, in order.
-    pub(super) fn lost(&self) -> impl Iterator<Item = SessionId> {
-        self.lost.iter().copied()
-    }
-
-    /// The user's sessions in the room.
-    pub(super) fn of(&self, user: UserId) -> impl Iterator<Item = SessionId> + Clone {
-        let (first, last) = ((user, SessionId(i64::MIN)), (user, SessionId(i64::MAX)));
-        self.all.range(first..=last).map(|(_, session)| *session)
-    }
-
-    /// The sessions, those of one user next to each other, in the order of the users' ids.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (UserId, SessionId)> {
-        self.all.iter().copied()
-    }
-
-    /// Every session in the room, by user.
-    pub(super) fn sessions(&self) -> impl Iterator<Item = SessionId> {
-        self.all.iter().map(|(_, session)| *session)
-    }
-
-    /// How many users there are.
-    pub(super) fn len(&self) -> usize {
-        self.users
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.all.is_empty()
-    }
-}
-
 /// Every conversation of the server.
 #[derive(Debug, Default)]
 pub(super) struct Conversations {
@@ -136,6 +70,8 @@ pub(super) struct Conversations {
     directs: IdMap<(UserId, UserId), ConversationId>,
     /// The rooms, in the order in which they were opened.
     rooms: BTreeSet<ConversationId>,
+    /// The names of rooms that are being removed. No other room gets them before those are gone.
+    going: Names<ConversationId>,
     /// The direct messages of each user by their newest number: a user may have as many as there are users.
     directs_of: IdMap<UserId, BTreeSet<(Seq, ConversationId)>>,
     /// The highest id ever given out.
@@ -277,8 +213,22 @@ impl Conversations {
         self.all.insert(id, Conversation::new(kind, head));
     }
 
-    /// A room is no longer found by its name, which is free.
-    pub(super) fn unname(&mut self, id: ConversationId) {
+    /// A room is no longer found by its name, which is free when the room is gone.
+    pub(super) fn is_going(&mut self, id: ConversationId) {
+        let Some(room) = self.all.get_mut(&id) else { return };
+        room.here = Recipients::default();
+        room.members.lose_all();
+        let name = room.room().cloned();
+        self.unname(id);
+        name.into_iter().for_each(|name| self.going.put(&name, id));
+    }
+
+    /// The room that is being removed and is of that name, or looks like it.
+    pub(super) fn going(&self, name: &Name) -> Option<ConversationId> {
+        self.going.twin(name)
+    }
+
+    fn unname(&mut self, id: ConversationId) {
         let Some(name) = self.all.get(&id).and_then(Conversation::room).cloned() else { return };
         self.by_key.remove(&name, id);
         if self.by_name.get(&name) == Some(&id) {
@@ -292,7 +242,7 @@ impl Conversations {
         self.unname(id);
         let Some(gone) = self.all.remove(&id) else { return };
         match &gone.kind {
-            ConversationKind::Room(_) => {}
+            ConversationKind::Room(name) => self.going.remove(name, id),
             ConversationKind::Direct(a, b) => {
                 self.directs.remove(&(*a, *b));
                 for user in [a, b] {
@@ -323,9 +273,12 @@ mod tests {
         all.remove(direct);
         assert_eq!((all.direct(UserId(1), UserId(2)), all.direct_count(UserId(1))), (None, 1));
         all.remove(other);
+        all.is_going(room);
+        assert_eq!((all.room(&name), all.going(&name)), (None, Some(room)));
         all.remove(room);
         assert_eq!((all.room(&name), all.twin(&name)), (None, None));
-        let Conversations { all, by_key: _, by_name, directs, rooms, directs_of, last } = all;
+        let Conversations { all, by_key: _, by_name, directs, rooms, going, directs_of, last } = all;
+        assert_eq!(going.twin(&name), None);
         let left = (all.len(), by_name.len(), directs.len(), rooms.len(), directs_of.len());
         assert_eq!((left, last), ((0, 0, 0, 0, 0), 3));
     }

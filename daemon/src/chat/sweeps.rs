@@ -3,13 +3,15 @@
 //! It is done in slices: the hub asks for as many steps as a turn has time for. Added to by entry, doors and
 //! acts. Never decides what becomes of one of them.
 
+use super::checks::not_to_enter;
 use super::rights::{Deed, may};
+use super::rooms::Conversation;
 use super::users::{User, UserChange};
-use super::{Chat, Closing, ConnectionId, ConversationId, Scope, SessionId, UserId};
+use super::{Answer, Chat, Closing, ConnectionId, ConversationId, Scope, SessionId, UserId, refusal};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::vec::IntoIter;
-use tcp_chat_protocol::{Name, Seq};
+use tcp_chat_protocol::{ErrorKind, Name, Seq};
 
 /// What one thing that happened leaves to be looked at.
 #[derive(Debug)]
@@ -180,11 +182,23 @@ impl Chat {
 
     /// A room is removed: nobody enters it, writes or reads in it any more, and its members are told in turn.
     pub(super) fn sweep_room(&mut self, room: ConversationId, who: &'static str) {
-        let Some(conversation) = self.conversations.get_mut(room) else { return };
+        let Some(conversation) = self.conversations.get(room) else { return };
         let members: Vec<_> = conversation.members.sessions().collect();
-        conversation.here = Arc::default();
-        self.conversations.unname(room);
+        self.conversations.is_going(room);
         self.sweep_later(Sweep::Room(room, members.into_iter(), who));
+    }
+
+    /// Is no room of that name, or of one that looks like it, still being removed? Only who could enter it is told of it.
+    pub(super) fn is_not_going(&self, name: &Name, may_enter: impl Fn(ConversationId) -> bool) -> Answer {
+        let Some(room) = self.conversations.going(name) else { return Ok(()) };
+        if !may_enter(room) {
+            return Err(not_to_enter(Some(name)));
+        }
+        let going = self.conversations.get(room).and_then(Conversation::room).unwrap_or(name);
+        let msg = format!(
+            "there is no room {name} yet: the room {going} is still being removed; try again in a moment"
+        );
+        Err(refusal(ErrorKind::NoSuchRoom, msg))
     }
 
     /// Those who may no longer be in a room are taken out of it.

@@ -9,6 +9,7 @@ mod disk;
 mod forgotten;
 mod limits;
 mod lost_rights;
+mod middle;
 mod model;
 mod order;
 mod penalties;

@@ -9,7 +9,13 @@ use rusqlite::Connection;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 use tcp_chat_protocol::Seq;
+
+/// A page may be read while SQLite writes it, and the thread that writes may have lost the processor halfway. So what
+/// does not follow is looked at so often, within 100 ms, before the store counts as lost: that does not heal.
+const LOOKS: u32 = 20;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 /// What is known of the bytes of the store's file.
 #[derive(Debug)]
@@ -30,8 +36,13 @@ impl Content {
 
     /// Looks at the file, and takes notice of what it says. False: it does not follow from what it said.
     pub(super) fn look(&mut self, file: &File) -> io::Result<bool> {
-        // It may be read while SQLite is writing it: then it is read again.
-        Ok(self.look_once(file)? || self.look_once(file)?)
+        for _ in 0..LOOKS {
+            if self.look_once(file)? {
+                return Ok(true);
+            }
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
+        Ok(false)
     }
 
     fn look_once(&mut self, file: &File) -> io::Result<bool> {

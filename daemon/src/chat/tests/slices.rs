@@ -244,6 +244,9 @@ fn a_name_that_another_one_takes_at_once_has_left_before_it_comes() {
     assert!(world.hears(by).is_empty(), "it is still to be told");
     let again = world.connect();
     world.sends(again, &enters(5, "ana", ""));
+    assert_eq!(world.hears(again), ["ERROR_MSG NAME_TAKEN"], "that is more than a slice");
+    world.slice.rooms = 5;
+    world.sends(again, &enters(5, "ana", ""));
     let told = |what| (0..3).map(move |n| format!("PRESENCE room{n} ana {what}"));
     assert_eq!(world.hears(by), told("left").chain(told("joined")).collect::<Vec<_>>());
     assert_eq!(world.hears(again), ["LOGIN ana room0,room1,room2,room3,room4 head 0"]);
