@@ -6,6 +6,10 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::fmt::Write;
+
+/// Words of a query that are taken; the rest is left out.
+const WORDS: usize = 64;
 
 /// Is it a word of its own?
 fn is_alone(c: char) -> bool {
@@ -110,6 +114,19 @@ pub(super) fn ranges(original: &str, marked: &str, open: char, close: char) -> V
         }
     }
     ranges
+}
+
+/// Each word as FTS5 quotes it, a star behind one kept.
+pub(super) fn plain(text: &str) -> String {
+    let mut words = String::new();
+    for word in text.split_whitespace().take(WORDS) {
+        let (word, star) = match word.strip_suffix('*') {
+            Some(start) if !start.is_empty() => (start, "*"),
+            _ => (word, ""),
+        };
+        let _ = write!(words, "\"{}\"{star} ", self::text(word).replace('"', "\"\""));
+    }
+    words
 }
 
 #[cfg(test)]

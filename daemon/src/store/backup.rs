@@ -4,7 +4,7 @@
 
 use super::StoreError;
 use super::identity;
-use super::place::Place;
+use super::place::{self, Place};
 use super::shared::Shared;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
@@ -68,14 +68,18 @@ pub(super) fn write(shared: &Shared, log: &Connection, to: &Path) -> Result<(), 
 /// Is it called like a file that SQLite or the daemon has beside the store? A backup of that name would be taken for
 /// a part of the store, and be removed.
 fn is_beside(store: &Place, folder: &Path, to: &Path) -> bool {
-    let Place::File(store) = store else { return false };
+    let Place::File(named) = store else { return false };
+    // Those of a store behind a link are called after what it leads to.
+    [named, &place::followed(named)].into_iter().any(|store| is_beside_file(store, folder, to))
+}
+
+fn is_beside_file(store: &Path, folder: &Path, to: &Path) -> bool {
     // However the folder is written: through a symbolic link, or relative.
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let its = store.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let (Some(store), Some(name)) = (store.file_name(), to.file_name()) else { return false };
     let ending = name.as_encoded_bytes().strip_prefix(store.as_encoded_bytes());
     let is_taken = |ending: &[u8]| TAKEN.iter().any(|taken| ending.starts_with(taken.as_bytes()));
-    ending.is_some_and(is_taken) && real(its) == real(folder)
+    ending.is_some_and(is_taken) && place::followed(its) == place::followed(folder)
 }
 
 /// Removes what a daemon that was killed left of its copies in a folder. The lock on one that is being

@@ -271,6 +271,11 @@ impl Files {
         self.content().head = Some((on, 0));
     }
 
+    /// Is it?
+    pub(super) fn is_head_watched(&self) -> bool {
+        self.content().head.is_some()
+    }
+
     /// The writer may take back what it wrote: the number may fall.
     pub(super) fn may_take_back(&self) {
         self.content().head = None;

@@ -2,11 +2,13 @@
 //! use, against a lock of another program, and at its end. The hub calls it between turns, when the
 //! store fails, and when the daemon ends. Never writes a message.
 
+use super::content::OnPage;
 use super::files::Files;
 use super::index_files;
 use super::shared::Shared;
 use super::wal::{self, Checkpoints};
 use super::{Store, StoreError, remembered, schema};
+use rusqlite::Connection;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -24,6 +26,9 @@ impl Store {
         let Some(files) = &self.shared.files else { return Ok(()) };
         let checked = files.check().and_then(|()| self.check_wal(files));
         if checked.is_ok() {
+            if let Some(log) = &self.log {
+                watch_head_again(files, log);
+            }
             return checked;
         }
         if files.may_copy()
@@ -133,6 +138,17 @@ impl Store {
 pub(super) fn checked_checkpoints(shared: &Shared) -> Result<Checkpoints, StoreError> {
     shared.check_log()?;
     Checkpoints::start(&shared.log, wal::Pages::default())
+}
+
+/// Once all is copied, the newest number in the store's file does not fall any longer, whatever was taken back: it is
+/// looked at again. Where somebody holds up the copy, later.
+pub(super) fn watch_head_again(files: &Files, log: &Connection) {
+    if !files.is_head_watched()
+        && wal::checkpoint(log, "PASSIVE").is_ok_and(|now| now.left() == 0)
+        && let Ok(on) = OnPage::of(log)
+    {
+        files.watch_head(on);
+    }
 }
 
 /// No backup begins from here on; one that runs ends after its step.

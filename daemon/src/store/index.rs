@@ -146,6 +146,8 @@ impl Worker {
         let _log_gate = shared.log_gate.read();
         if work.gives_room {
             self.open = None;
+            // First: whoever finds the files cut has to know why.
+            shared.report(|p| p.gone = true);
             index_files::give_back(&shared.index)?;
             return Err(StoreError::Full { store: shared.index.to_string() });
         }
@@ -161,6 +163,7 @@ impl Worker {
                 shared.report(|p| {
                     p.mark = open.mark;
                     p.file += 1;
+                    p.gone = false;
                 });
                 self.removals = None;
                 closed.insert(open)

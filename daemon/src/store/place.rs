@@ -31,10 +31,10 @@ impl Place {
         }
     }
 
-    /// Where the search index lies: beside the log.
+    /// Where the search index lies: beside the log, and on its disk.
     pub(super) fn index(&self) -> Self {
         match self {
-            Self::File(path) => Self::File(beside(path, "-search")),
+            Self::File(path) => Self::File(beside(&followed(path), "-search")),
             Self::Memory(name) => Self::Memory(format!("{name}-search")),
         }
     }
@@ -81,8 +81,7 @@ impl Place {
     pub(super) fn files(&self) -> Vec<PathBuf> {
         match self {
             Self::File(path) => {
-                // SQLite follows symbolic links, and names the others after what they lead to.
-                let path = path.canonicalize().unwrap_or_else(|_| path.clone());
+                let path = followed(path);
                 let [wal, shm] = ["-wal", "-shm"].map(|ending| beside(&path, ending));
                 vec![path, wal, shm]
             }
@@ -117,9 +116,10 @@ impl Place {
         Ok(())
     }
 
-    /// The folder in which it lies.
+    /// The folder in which it lies, wherever a link to it lies.
     pub(super) fn folder(&self) -> PathBuf {
         let Self::File(path) = self else { return PathBuf::new() };
+        let path = followed(path);
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         folder.unwrap_or(Path::new(".")).to_owned()
     }
@@ -164,7 +164,7 @@ impl Place {
     /// The lock's file. A symbolic link leads to the same store, and so to the same lock.
     pub(super) fn lock_path(&self) -> Option<PathBuf> {
         let Self::File(store) = self else { return None };
-        Some(beside(&store.canonicalize().unwrap_or_else(|_| store.clone()), ".lock"))
+        Some(beside(&followed(store), ".lock"))
     }
 
     /// The same for the file itself: a hard link under another name is the same store. This is a lock of its own kind
@@ -214,10 +214,17 @@ impl fmt::Display for Place {
 /// Bytes of a page of a database that this program made.
 pub(super) const PAGE_BYTES: u64 = 4096;
 
-/// Bytes that this user may still write to the disk of a folder; `None`: the system does not say.
+/// Bytes that this user may still write to the disk of a folder; `None`: the system does not say. Then there is room
+/// until a write fails.
 pub(super) fn free(folder: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    // A disk without blocks is one that does not count them.
+    (disk.f_blocks > 0).then(|| disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// Where the store's own file lies: SQLite follows symbolic links, and names the others after what they lead to.
+pub(super) fn followed(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 fn private(options: &mut OpenOptions, path: &Path) -> Result<File, StoreError> {

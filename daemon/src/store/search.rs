@@ -26,9 +26,6 @@ pub(super) const TIME: Duration = Duration::from_secs(1);
 /// that is read: a few milliseconds in all.
 const STEPS: i32 = 100;
 
-/// Words of a query that are taken; the rest is left out.
-const WORDS: usize = 64;
-
 /// What a reader has open to search with.
 #[derive(Debug)]
 pub(super) struct Open {
@@ -63,21 +60,32 @@ pub(super) fn read(
     time: Duration,
 ) -> Result<Page, StoreError> {
     let _gate = shared.index_gate.read();
-    let file = shared.progress().borrow().file;
-    let mut open = match reader.search.take().filter(|open| open.file == file) {
-        Some(open) => open,
-        None => Open::new(shared, file)?,
-    };
     let until = Instant::now() + time;
-    match open.search(&Log { shared, log: &reader.log }, what, until) {
-        Ok(page) => {
+    loop {
+        let now = *shared.progress().borrow();
+        if now.gone {
+            // Not even what it had open: those files are cut.
+            reader.search = None;
+            return Ok(Messages::new(0).page());
+        }
+        let open = reader.search.take().filter(|open| open.file == now.file);
+        let open = open.map_or_else(|| Open::new(shared, now.file), Ok);
+        let found = open.and_then(|mut open| {
+            let page = open.search(&Log { shared, log: &reader.log }, what, until)?;
             // What was cut short is not used again.
             reader.search = Some(open).filter(|_| Instant::now() < until);
             Ok(page)
-        }
-        Err(Failed::TooLong) => Err(StoreError::TooLong),
-        Err(Failed::Log(e)) => Err(StoreError::sqlite("read", &shared.log, &e)),
-        Err(Failed::Index(e)) => Err(broken(shared, &e)),
+        });
+        // An index that went meanwhile looks like a damaged one.
+        let is_other = || shared.progress().borrow().is_other_than(now);
+        return match found {
+            Ok(page) => Ok(page),
+            Err(Failed::TooLong) => Err(StoreError::TooLong),
+            Err(Failed::Log(e)) => Err(StoreError::sqlite("read", &shared.log, &e)),
+            Err(Failed::Open(_) | Failed::Index(_)) if is_other() => continue,
+            Err(Failed::Open(why)) => Err(unreadable(shared, why)),
+            Err(Failed::Index(e)) => Err(broken(shared, &e)),
+        };
     }
 }
 
@@ -85,6 +93,8 @@ pub(super) fn read(
 enum Failed {
     Log(rusqlite::Error),
     Index(rusqlite::Error),
+    /// The index again: it could not be opened.
+    Open(String),
     /// Its own: the time is over.
     TooLong,
 }
@@ -106,23 +116,28 @@ struct Log<'r> {
 
 /// Has the index made anew, and says so.
 fn broken(shared: &Shared, error: &rusqlite::Error) -> StoreError {
-    let error = StoreError::sqlite("read", &shared.index, error);
-    if matches!(error, StoreError::Corrupt { .. } | StoreError::Foreign { .. }) {
+    let found = StoreError::sqlite("read", &shared.index, error);
+    if matches!(found, StoreError::Corrupt { .. } | StoreError::Foreign { .. }) {
         shared.tell(|work| work.rebuild = true);
     }
-    StoreError::Index { index: shared.index.to_string(), why: error.to_string() }
+    // What the log's own errors advise is not for the index, which is made anew.
+    unreadable(shared, error.to_string())
+}
+
+fn unreadable(shared: &Shared, why: String) -> StoreError {
+    StoreError::Index { index: shared.index.to_string(), why }
 }
 
 impl Open {
-    fn new(shared: &Shared, file: u64) -> Result<Self, StoreError> {
-        let why = |e: StoreError| StoreError::Index { index: shared.index.to_string(), why: e.to_string() };
-        let index = schema::open(&shared.index, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(why)?;
+    fn new(shared: &Shared, file: u64) -> Result<Self, Failed> {
+        let index = schema::open(&shared.index, OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let index = index.map_err(|why| Failed::Open(why.to_string()))?;
         let probe = (|| {
             let probe = Connection::open_in_memory()?;
             probe.execute_batch(&format!("CREATE VIRTUAL TABLE probe USING fts5 (_text_, {TOKENIZER})"))?;
             Ok(probe)
         })();
-        let probe = probe.map_err(|e: rusqlite::Error| broken(shared, &e))?;
+        let probe = probe.map_err(Failed::Index)?;
         Ok(Self { index, file, probe })
     }
 
@@ -167,7 +182,7 @@ impl Open {
     /// What the user means, as an expression that is one: as typed, or else as plain words.
     fn expression(&self, query: &str) -> Option<String> {
         let typed = query.replace('\0', " ");
-        let plain = plain(&typed);
+        let plain = apart::plain(&typed);
         // Alone, so that no parenthesis of it reaches what is put around it; and with that around.
         [apart::expression(&typed).into_owned(), plain].into_iter().find(|text| {
             !text.trim().is_empty() && self.is_expression(text) && self.is_expression(&in_text(text))
@@ -316,19 +331,6 @@ impl Log<'_> {
 /// An expression that looks only at the texts, whatever stands in it.
 fn in_text(expression: &str) -> String {
     format!("({{_text_}} : ({expression}))")
-}
-
-/// Each word as FTS5 quotes it, a star behind one kept.
-fn plain(text: &str) -> String {
-    let mut words = String::new();
-    for word in text.split_whitespace().take(WORDS) {
-        let (word, star) = match word.strip_suffix('*') {
-            Some(start) if !start.is_empty() => (start, "*"),
-            _ => (word, ""),
-        };
-        let _ = write!(words, "\"{}\"{star} ", apart::text(word).replace('"', "\"\""));
-    }
-    words
 }
 
 /// Ranges as JSON.

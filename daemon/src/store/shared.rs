@@ -66,8 +66,17 @@ pub(super) struct Progress {
     pub(super) removals: Option<u64>,
     /// Counts the index files: another number, another file.
     pub(super) file: u64,
+    /// There is no index at the moment: it gave its room to the log.
+    pub(super) gone: bool,
     /// The index cannot be written at the moment: waiting for it is of no use.
     pub(super) failing: bool,
+}
+
+impl Progress {
+    /// Has the index gone since then, or is it another one?
+    pub(super) fn is_other_than(self, before: Self) -> bool {
+        self.gone != before.gone || self.file != before.file
+    }
 }
 
 impl Shared {

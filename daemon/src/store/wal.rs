@@ -209,16 +209,21 @@ impl Length {
 
 /// Copies all that readers let it copy, so that the next turn begins at the front of the write-ahead log.
 pub(super) fn start_over(log: &Connection) -> rusqlite::Result<Length> {
-    copy_all(log, "RESTART")
+    copy_all(log, "RESTART", READERS)
+}
+
+/// The same, and does not wait for those who read.
+pub(super) fn start_over_at_once(log: &Connection) -> rusqlite::Result<Length> {
+    copy_all(log, "RESTART", Duration::ZERO)
 }
 
 /// The same, and cuts the write-ahead log to nothing.
 pub(super) fn cut(log: &Connection) -> rusqlite::Result<Length> {
-    copy_all(log, "TRUNCATE")
+    copy_all(log, "TRUNCATE", READERS)
 }
 
-fn copy_all(log: &Connection, how: &str) -> rusqlite::Result<Length> {
-    log.busy_timeout(READERS)?;
+fn copy_all(log: &Connection, how: &str, patience: Duration) -> rusqlite::Result<Length> {
+    log.busy_timeout(patience)?;
     let done = checkpoint(log, how);
     log.busy_timeout(schema::WRITER_BUSY)?;
     done

@@ -278,6 +278,9 @@ impl Store {
                 rows::forget_after(&log, &self.totals)
                     .and_then(|()| found::take_back_totals(&log, &self.totals))
                     .map_err(|e| StoreError::sqlite("write", place, &e))?;
+                if let Some(files) = &self.shared.files {
+                    guard::watch_head_again(files, &log);
+                }
                 log
             }
         };

@@ -59,10 +59,33 @@ async fn an_index_that_breaks_while_it_is_used_is_made_anew() {
     drop(other);
     let before = readers.stats().await.unwrap();
     let broken = readers.search(look_for("hello", &[1, 2])).await;
-    assert!(matches!(broken, Err(StoreError::Index { .. })), "{broken:?}");
+    let broken = broken.unwrap_err();
+    assert!(matches!(broken, StoreError::Index { .. }), "{broken:?}");
+    assert!(!broken.to_string().contains("the store"), "only the index is damaged: {broken}");
     // The log is not touched by that.
     assert_eq!(readers.stats().await.unwrap().messages, before.messages);
     store.wait_for_index_file(2).await;
+    assert_eq!(find(&readers, look_for("hello", &[1, 2])).await.0, [3, 2, 1]);
+}
+
+#[tokio::test]
+async fn a_search_finds_nothing_while_the_index_has_given_its_room_and_says_nothing_of_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = history(dir.path().join("chat.db"));
+    let (mut store, readers, _) = open(&history);
+    said(&mut store);
+    assert_eq!(find(&readers, look_for("hello", &[1, 2])).await.0, [3, 2, 1]);
+    store.index_gives_room(true);
+    while dir.path().join("chat.db-search").exists() {
+        std::thread::yield_now();
+    }
+    for _ in 0..3 {
+        assert_eq!(find(&readers, look_for("hello", &[1, 2])).await.0, [0; 0]);
+    }
+    store.index_gives_room(false);
+    let head = readers.stats().await.unwrap().head;
+    let mut progress = readers.shared().progress();
+    progress.wait_for(|p| p.file >= 2 && p.mark >= head).await.unwrap();
     assert_eq!(find(&readers, look_for("hello", &[1, 2])).await.0, [3, 2, 1]);
 }
 

@@ -2,7 +2,7 @@
 //! none can be mounted, the tests say so and pass.
 
 use super::super::place;
-use super::super::room::RESERVE;
+use super::super::room::{Before, RESERVE};
 use super::*;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -242,4 +242,62 @@ fn a_disk_filled_by_single_messages_works_again_once_they_are_gone() {
             assert!(says_one(&mut store, &mut model, bytes), "{mib} MiB of {bytes}: the {n}th");
         }
     }
+}
+
+#[test]
+fn a_write_ahead_log_that_a_reader_holds_is_not_written_from_its_front() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, ..) = open(&history(dir.path().join("chat.db")));
+    let mut model = Model::default();
+    store.commit(Model::open(1)).unwrap();
+    let reader = rusqlite::Connection::open(dir.path().join("chat.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM chunks").unwrap();
+    let copied = wal::checkpoint(store.log(), "PASSIVE").unwrap();
+    assert!(copied.pages > 0 && copied.left() == 0, "{copied:?}");
+    let wal = dir.path().join("chat.db-wal");
+    let bytes = wal.metadata().unwrap().len();
+    assert_eq!(Before::look(store.log()).unwrap().wal_at, bytes);
+    store.commit(model.say(&[(1, &[("ana", "behind what it holds")])])).unwrap();
+    let longer = wal.metadata().unwrap().len();
+    assert!(longer > bytes);
+    reader.execute_batch("COMMIT").unwrap();
+    wal::checkpoint(store.log(), "PASSIVE").unwrap();
+    assert_eq!(Before::look(store.log()).unwrap().wal_at, 0);
+    store.commit(model.say(&[(1, &[("ana", "from the front")])])).unwrap();
+    assert_eq!(wal.metadata().unwrap().len(), longer);
+}
+
+#[test]
+fn of_a_store_behind_a_link_the_room_of_its_own_disk_counts() {
+    let Some(disk) = Disk::small() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let link = dir.path().join("link.db");
+    std::os::unix::fs::symlink(disk.store(), &link).unwrap();
+    let (mut store, ..) = open(&History { max_bytes: MaxBytes::HalfOfDisk, ..history(&link) });
+    store.commit(Model::open(1)).unwrap();
+    store.wait_for_index();
+    let (_, shared, checkpoints) = store.parts();
+    assert!(checkpoints.room().unwrap() <= MIB << 20);
+    assert!(shared.max_bytes.unwrap() <= MIB << 19);
+    assert_eq!(shared.log.folder().canonicalize().unwrap(), disk.0.path().canonicalize().unwrap());
+    let index = shared.index.files().remove(0);
+    assert_eq!(index, disk.0.path().canonicalize().unwrap().join("chat.db-search"));
+    assert!(index.exists());
+    store.close().unwrap();
+}
+
+#[test]
+fn a_disk_that_does_not_tell_its_size_is_not_full() {
+    let Some(disk) = Disk::of(0) else { return };
+    assert_eq!(place::free(disk.0.path()), None);
+    let (mut store, ..) = open(&History { max_bytes: MaxBytes::HalfOfDisk, ..history(disk.store()) });
+    store.commit(Model::open(1)).unwrap();
+    let mut model = Model::default();
+    for _ in 0..20 {
+        assert!(says(&mut store, &mut model));
+    }
+    store.check_room().unwrap();
+    store.wait_for_index();
+    assert_eq!(store.parts().1.max_bytes, None, "there is nothing to take half of");
+    store.close().unwrap();
 }

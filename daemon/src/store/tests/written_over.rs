@@ -104,6 +104,37 @@ fn an_older_copy_of_the_same_size_written_over_the_store_is_found_out_before_any
     assert!(case.says("refused").is_err());
 }
 
+/// After a turn that failed the newest number in the file may fall. From then on it may not, even if somebody held up
+/// the copy at first.
+#[test]
+fn an_older_copy_is_found_out_after_a_turn_that_failed_too() {
+    for is_held_up in [false, true] {
+        let mut case = Case::new();
+        let (store, older) = (case.path(""), case.dir.path().join("older.db"));
+        let copy_all = |case: &mut Case| {
+            case.store.log().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+            case.store.check_files().unwrap();
+        };
+        copy_all(&mut case);
+        std::fs::copy(&store, &older).unwrap();
+        let reader = rusqlite::Connection::open(&store).unwrap();
+        if is_held_up {
+            reader.execute_batch("BEGIN; SELECT count(*) FROM chunks").unwrap();
+            case.says("behind what it reads").unwrap();
+        }
+        case.store.lose_connection();
+        ["one", "two", "three"].iter().for_each(|text| case.says(text).unwrap());
+        drop(reader);
+        copy_all(&mut case);
+        // It is done when nothing is left to copy; the number is looked at from the next look on.
+        case.store.check_files().unwrap();
+        case.says("in the write-ahead log").unwrap();
+        std::fs::copy(&older, &store).unwrap();
+        case.is_lost(Which::Store, &store);
+        assert!(case.says("refused").is_err());
+    }
+}
+
 #[tokio::test]
 async fn of_a_store_that_was_cut_to_nothing_nobody_removes_the_write_ahead_log() {
     let mut case = Case::new();
