@@ -133,3 +133,18 @@ fn the_search_index_leaves_the_room_of_a_small_disk_to_messages() {
     bo.says("after the restart");
     assert!(history(&mut bo).len() > 20);
 }
+
+#[test]
+fn a_disk_that_single_messages_filled_works_again_when_they_are_old() {
+    let Some(disk) = Disk::of(6) else { return };
+    let store = disk.path().join("chat.db");
+    let daemon = Daemon::with(&format!(
+        "{FREE}history.path = {store:?}\nhistory.max_bytes = 0\nhistory.retain = \"10s\""
+    ));
+    let mut ana = daemon.login("ana");
+    let text = "x".repeat(7_000);
+    let mut is_kept = || ana.asks_for("MSG", json!({"room": "lobby", "msg": text}))["status"] == "OK";
+    (0..2_000).find(|_| !is_kept()).expect("6 MiB have an end");
+    daemon.log().emits("store_works").expect("once the messages are old");
+    assert!(is_kept());
+}
