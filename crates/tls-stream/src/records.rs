@@ -140,7 +140,7 @@ pub(crate) fn process(
             Ok(_) => return Err(invalid(rustls::Error::HandshakeNotComplete)),
             Err(error) => fault = Some(error),
         }
-        // After a fault only what rustls has queued is taken out, which is its alert. It reads no more of what was
+        // After a fault only what rustls has queued is taken out, which is its alert. It reads nothing further of what was
         // received once something is queued.
         is_done |= fault.is_some() && !tls.wants_write();
         if is_done {

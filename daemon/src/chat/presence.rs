@@ -1,8 +1,8 @@
 //! Owns how a user is seen in a room: `here` while any of the sessions that it has there is
 //! connected, `away` otherwise. Whatever changes a session looks before and after, and only the
 //! difference is announced: so several sessions of one user are one user to everyone else.
-//! One who enters a thousand rooms is told to everyone in them: a turn tells so many and no more, and the rest waits
-//! for the next ones, in order. What becomes untrue while it waits is not told.
+//! A user who enters a thousand rooms is announced to all their members. One turn sends a bounded number of copies;
+//! the following turns send the rest, in order. What is no longer true by then is not sent.
 
 use super::sessions::Session;
 use super::sweeps::Sweep;

@@ -46,7 +46,7 @@ pub(super) struct Turn {
     /// The heads before this turn, of the conversations that spoke in it.
     heads: Vec<(ConversationId, Seq)>,
     head: Seq,
-    /// Who entered a room in this turn.
+    /// The sessions that entered a room in this turn.
     pub(super) entered: BTreeSet<SessionId>,
     /// What this turn has for the audit log.
     pub(super) audited: Vec<Audit>,
@@ -263,7 +263,7 @@ impl Chat {
         let users = &self.users;
         self.sweeps.cancel_grants(|id| users.get(id).is_some());
         // Of a user whose removal was kept in an earlier turn nothing comes back: it is written later that all is gone,
-        // and after a crash before that it is taken anew.
+        // and after a crash before that it is taken again.
         for (user, scope, name, role, by) in self.turn.grants_before.drain(..) {
             let is_there = scope.is_none_or(|room| self.conversations.get(room).is_some());
             if is_there && self.users.get(user).is_some() {

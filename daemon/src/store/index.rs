@@ -1,6 +1,6 @@
 //! Owns the one thread that writes the search index, a database of its own beside the log, and when it does so. It
 //! follows the log from the index's own mark, a slice at a time, while there is something new. The writer starts it.
-//! Whatever is wrong with an index, it is made anew from the log. Never writes the log, never makes its writer wait.
+//! A faulty index is built again from the log. Never writes the log, never makes its writer wait.
 
 use super::index_files::Next;
 use super::indexing::Open;

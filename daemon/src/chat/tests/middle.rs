@@ -78,7 +78,11 @@ fn a_restart_in_the_middle_of_a_removal_finds_one_room_of_that_name() {
     let by = world.resumes("by0", None);
     world.skips(&[by]);
     world.sends(by, JOINS);
-    assert_eq!(world.hears(by), ["JOIN room0 head 1 [by0 here, by1 away] of 2"], "it is to be removed anew");
+    assert_eq!(
+        world.hears(by),
+        ["JOIN room0 head 1 [by0 here, by1 away] of 2"],
+        "the operator must remove it again"
+    );
     world.sends(by, r#"{"op":"ROOMS"}"#);
     assert_eq!(world.hears(by), ["ROOMS lobby(0,0) room0(2,1) room1(2,0)"]);
     removes_room0(&mut world);

@@ -287,7 +287,7 @@ fn what_is_told_late_is_told_in_order_and_only_if_it_is_still_so() {
     world.slice.copies = 1;
     let new = world.connect();
     world.sends(new, &enters(4, "new", ""));
-    assert_eq!(world.hears(by), ["PRESENCE room0 new joined"], "a turn tells so much and no more");
+    assert_eq!(world.hears(by), ["PRESENCE room0 new joined"], "one turn sends a bounded number of copies");
     let other = world.connect();
     world.sends(other, &enters(1, "other", ""));
     assert!(world.hears(by).is_empty(), "what comes later waits behind it");
