@@ -4,8 +4,8 @@
 
 use crate::args::Options;
 use crate::exit::{Exit, Failure};
+use crate::layers::pick;
 use crate::profile::{ConfigFile, Profile};
-use crate::settings::pick;
 use std::path::{Path, PathBuf};
 use tcp_chat_client::protocol::Invite;
 use tcp_chat_client::{Identity, Pin, Trust};

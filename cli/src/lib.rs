@@ -3,7 +3,7 @@
 //! | module | what |
 //! | --- | --- |
 //! | [`args`] | the command line; man page and completions are made from it |
-//! | [`settings`], [`profile`], [`files`] | flags, environment, `config.toml`: laid over one another |
+//! | [`settings`], [`layers`], [`profile`], [`files`] | the options, and how command line, environment and `config.toml` are combined |
 //! | `credentials` | whom to trust, and what proves who somebody is |
 //! | [`connect`], [`state`] | a session within the time; what is saved between two runs |
 //! | [`enrol`], [`ask`] | the first time of a registered user: a password or a certificate |
@@ -25,6 +25,7 @@ pub mod enrol;
 pub mod exit;
 pub mod files;
 mod input;
+pub mod layers;
 pub mod line_mode;
 pub mod misread;
 pub mod neutralise;

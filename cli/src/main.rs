@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use tcp_chat_cli::exit::{Exit, Failure};
 use tcp_chat_cli::output::{Stop, complain};
-use tcp_chat_cli::{args, run, settings};
+use tcp_chat_cli::{args, layers, run};
 
 /// clap says by itself what is wrong with most command lines, and ends with 2.
 fn misread(e: &clap::Error) -> ExitCode {
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Ok(matches) => matches,
         Err(e) => return misread(&e),
     };
-    let done = settings::settle(&matches).map_err(Stop::Failed).and_then(|(settings, command)| {
+    let done = layers::settle(&matches).map_err(Stop::Failed).and_then(|(settings, command)| {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(|e| Failure::new(Exit::Other, format!("no runtime: {e}")))?;
         let done = runtime.block_on(run(settings, command));

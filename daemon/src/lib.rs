@@ -9,6 +9,7 @@
 //! | 0 | [`metrics`] | the figures that Prometheus scrapes; who counts adds to them |
 //! | 0 | [`log`], [`auth`], [`clock`] | how the log is written; passwords, tokens and codes; whether the clock can be right |
 //! | 0 | [`places`] | how many connections a local endpoint serves, and which one gives way |
+//! | 0 | [`rate`] | the token bucket: the one way in which a rate is limited |
 //! | 1 | [`store`] | the log and the sessions in SQLite |
 //! | 1 | [`tls`] | the own CA and its leaf: minted, loaded, checked, renewed |
 //! | 2 | [`hub`] | the thread that owns `chat` and writes through `store`; the outboxes |
@@ -30,6 +31,7 @@ pub mod log;
 pub mod metrics;
 pub mod net;
 pub mod places;
+pub mod rate;
 pub mod settings;
 pub mod store;
 pub mod systemd;

@@ -1,12 +1,13 @@
-//! Imports point down only: every `use crate::…` (and `crate::` path) of a module of the daemon names
-//! a module of its own layer or of one below. The table is the one in `src/lib.rs`.
+//! Imports point down only: every `use crate::…` (and `crate::` path) of a module of the daemon names a module of a
+//! lower layer. An import within a layer must be listed, and the list has no circle. The table is the one in `src/lib.rs`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The layer of a module, from the ground up.
-const LAYERS: [(&str, u8); 16] = [
+const LAYERS: [(&str, u8); 17] = [
     ("chat", 0),
     ("settings", 0),
     ("store", 1),
@@ -16,6 +17,7 @@ const LAYERS: [(&str, u8); 16] = [
     ("auth", 0),
     ("clock", 0),
     ("places", 0),
+    ("rate", 0),
     ("hub", 2),
     ("net", 3),
     ("admin", 4),
@@ -23,6 +25,18 @@ const LAYERS: [(&str, u8); 16] = [
     ("systemd", 4),
     ("daemon", 5),
     ("commands", 5),
+];
+
+/// Which module may use another one of its own layer. No module here uses one that stands above it in the list.
+const BESIDE: [(&str, &str); 8] = [
+    ("daemon", "commands"),
+    ("log", "settings"),
+    ("settings", "auth"),
+    ("settings", "chat"),
+    ("metrics", "chat"),
+    ("auth", "chat"),
+    ("settings", "rate"),
+    ("chat", "rate"),
 ];
 
 fn layer(module: &str) -> Option<u8> {
@@ -93,7 +107,8 @@ fn the_reader_reads() {
 fn imports_point_down() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut wrong = Vec::new();
-    let mut modules = std::collections::BTreeSet::new();
+    let mut modules = BTreeSet::new();
+    let mut beside = BTreeSet::new();
     for path in sources(&root) {
         let inside = path.strip_prefix(&root).unwrap();
         let module =
@@ -101,6 +116,7 @@ fn imports_point_down() {
         if ["lib", "main"].contains(&module) {
             continue;
         }
+        let is_test = inside.components().any(|part| part.as_os_str().to_str().unwrap().starts_with("tests"));
         modules.insert(module.to_owned());
         let Some(own) = layer(module) else {
             wrong.push(format!(
@@ -114,6 +130,9 @@ fn imports_point_down() {
                 Some(other) if other > own => {
                     wrong.push(format!("{}: {module} ({own}) uses {name} ({other})", inside.display()))
                 }
+                Some(other) if other == own && name != module && !is_test => {
+                    beside.insert((module.to_owned(), name));
+                }
                 Some(_) => {}
                 None => wrong.push(format!("{}: what is crate::{name}?", inside.display())),
             }
@@ -121,4 +140,19 @@ fn imports_point_down() {
     }
     assert!(wrong.is_empty(), "imports point up:\n{}", wrong.join("\n"));
     assert!(modules.len() >= 3, "{modules:?}");
+    let listed = BESIDE.map(|(from, to)| (from.to_owned(), to.to_owned()));
+    assert_eq!(
+        beside,
+        BTreeSet::from(listed),
+        "on the left the imports within a layer, on the right the list"
+    );
+}
+
+#[test]
+fn imports_within_a_layer_make_no_circle() {
+    for (at, (from, to)) in BESIDE.iter().enumerate() {
+        assert_eq!(layer(from), layer(to), "{from} and {to}");
+        let goes_back = BESIDE[at..].iter().any(|(_, later)| later == from);
+        assert!(!goes_back, "{from} uses {to} and is used by a module below it in the list");
+    }
 }

@@ -2,7 +2,7 @@
 //! for one line after the other. Never holds state.
 
 use super::{Desk, Reply, Request, Wish, users};
-use crate::chat::{Act, Audit, Ban, By, Cursor, Look, Undo};
+use crate::chat::{Act, Audit, Ban, By, Cursor, Look, Row, Undo};
 use crate::hub::{Control, Entry};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -28,7 +28,7 @@ async fn answer(request: Request, uid: u32, desk: &Desk) -> Result<Value, String
     if let Some(done) = users::answer(&request, uid, desk).await {
         return done;
     }
-    let look = |at| see(desk, at);
+    let look = async |at| serde_json::to_value(see(desk, at).await?).map_err(|why| why.to_string());
     match request {
         Request::Status => {
             let status = wish(desk, Wish::Status).await?;
@@ -165,14 +165,15 @@ async fn act(desk: &Desk, uid: u32, act: Act) -> Result<Value, String> {
     serde_json::to_value(&done).map_err(|why| why.to_string())
 }
 
-pub(super) async fn see(desk: &Desk, at: Look) -> Result<Value, String> {
+/// A whole listing.
+pub(super) async fn see(desk: &Desk, at: Look) -> Result<Vec<Row>, String> {
     let (mut rows, mut from) = (Vec::new(), Cursor::default());
     loop {
         let page = ask_hub(desk, |answer| Control::Look(at, from, answer)).await?;
         rows.extend(page.rows);
         match page.next {
             Some(next) => from = next,
-            None => return Ok(Value::Array(rows)),
+            None => return Ok(rows),
         }
     }
 }

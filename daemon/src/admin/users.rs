@@ -5,13 +5,13 @@ use super::Desk;
 use super::answers::{ask_hub, name, see};
 use super::request::{ClientCertificate, Request, Revoked};
 use crate::auth;
-use crate::chat::{Certificate, Code, Digest, Gives, Look, Revocation, UserWish};
+use crate::chat::{Certificate, Code, Digest, Gives, Look, Revocation, RoomSeen, Row, UserWish};
 use crate::hub::Control;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::time::Duration;
 use tcp_chat_protocol::invite::Pin;
-use tcp_chat_protocol::{Name, Timestamp};
+use tcp_chat_protocol::{Name, NameKey, Timestamp};
 use tracing::info;
 
 /// How long a join line works.
@@ -75,26 +75,22 @@ async fn remove(desk: &Desk, uid: u32, user: &str) -> Result<Value, String> {
     Ok(json!({ "sessions": sessions, "without_owner": made.map_err(|why| why.to_string())? }))
 }
 
-/// The rooms that only this user owned, and that are still there: who owns them next is the
-/// operator's to say, nobody becomes owner by being left over. Each list is gone through once.
-fn left_without_owner(user: &Name, before: &Value, after: &Value) -> Vec<String> {
-    let is_user =
-        |owner: &Value| serde_json::from_value::<Name>(owner.clone()).is_ok_and(|o| o.key() == user.key());
-    let nobodys: HashSet<&str> = items(after)
-        .iter()
-        .filter(|room| items(&room["owners"]).is_empty())
-        .filter_map(|room| room["room"].as_str())
-        .collect();
-    items(before)
-        .iter()
-        .filter(|room| matches!(items(&room["owners"]), [owner] if is_user(owner)))
-        .filter_map(|room| room["room"].as_str().filter(|name| nobodys.contains(name)))
-        .map(str::to_owned)
+/// The rooms that only this user owned, and that are still there. Nobody becomes an owner by being the last one: the
+/// operator decides who owns them next.
+fn left_without_owner(user: &Name, before: &[Row], after: &[Row]) -> Vec<Name> {
+    let without: HashSet<NameKey> =
+        rooms(after).filter(|room| room.owners.is_empty()).map(|room| room.room.key()).collect();
+    let is_only_owner =
+        |room: &&RoomSeen| matches!(room.owners.as_slice(), [owner] if owner.key() == user.key());
+    rooms(before)
+        .filter(is_only_owner)
+        .filter(|room| without.contains(&room.room.key()))
+        .map(|room| room.room.clone())
         .collect()
 }
 
-fn items(list: &Value) -> &[Value] {
-    list.as_array().map_or(&[], Vec::as_slice)
+fn rooms(rows: &[Row]) -> impl Iterator<Item = &RoomSeen> {
+    rows.iter().filter_map(|row| if let Row::Room(room) = row { Some(room) } else { None })
 }
 
 async fn revoke(desk: &Desk, uid: u32, which: &Revoked) -> Result<Value, String> {
@@ -129,22 +125,31 @@ mod tests {
     #[test]
     fn rooms_that_only_the_removed_user_owned_are_named_if_they_are_still_there() {
         let ana: Name = "ana".parse().unwrap();
-        let room = |name: &str, owners: &[&str]| json!({ "room": name, "owners": owners });
-        let before = json!([
+        let room = |room: &str, owners: &[&str]| {
+            Row::Room(RoomSeen {
+                room: room.parse().unwrap(),
+                members: 0,
+                here: 0,
+                head: 0,
+                private: false,
+                owners: owners.iter().map(|owner| owner.parse().unwrap()).collect(),
+            })
+        };
+        let before = [
             room("hers", &["Ana"]),
             room("gone", &["ana"]),
             room("both", &["ana", "bo"]),
             room("given", &["ana"]),
             room("his", &["bo"]),
             room("nobodys", &[]),
-        ]);
-        let after = json!([
+        ];
+        let after = [
             room("hers", &[]),
             room("both", &["bo"]),
             room("given", &["cy"]),
             room("his", &["bo"]),
             room("nobodys", &[]),
-        ]);
-        assert_eq!(left_without_owner(&ana, &before, &after), ["hers"]);
+        ];
+        assert_eq!(left_without_owner(&ana, &before, &after), ["hers".parse().unwrap()]);
     }
 }

@@ -67,7 +67,7 @@ impl Chat {
         };
         let before = self.seen(user, &rooms);
         self.turn.writes.sessions.push(SessionChange::Put(row.clone()));
-        self.sessions.put(Session::new(row, proven, self.rules.rates(), self.turn.now.mono, UsedIds::NONE));
+        self.sessions.put(Session::new(row, proven, self.turn.now.mono, UsedIds::NONE));
         if !is_this_host(address) {
             self.session_shares.add(session, address);
         }

@@ -37,8 +37,7 @@ impl Chat {
             leaving,
             // Of this process, or of one turn.
             rules: _,
-            networks: _,
-            actions: _,
+            quotas: _,
             unaudited: _,
             connections: _,
             keeping: _,

@@ -1,9 +1,11 @@
-//! Owns what an operator may look at: who is here, the rooms, grants, mutes and bans, as JSON for the
-//! control socket. Called by the hub. Never changes anything.
+//! Owns the listings for an operator: sessions, rooms, grants, mutes and bans, a page at a time. Called by the hub. It
+//! never changes anything.
 
+use super::rooms::Conversation;
 use super::{Banned, Chat, ConversationId, Penalty, Scope, SessionId};
-use serde_json::{Value, json};
-use tcp_chat_protocol::{Name, NameKey, Role, Timestamp};
+use serde::Serialize;
+use std::net::IpAddr;
+use tcp_chat_protocol::{Name, NameKey, Role, Seq, Timestamp};
 
 /// What an operator looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,11 +35,96 @@ enum At {
     Others(usize),
 }
 
+/// One entry of a listing. On the control socket it is an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Row {
+    /// Of [`Look::Users`].
+    Session(SessionSeen),
+    /// Of [`Look::Rooms`].
+    Room(RoomSeen),
+    /// Of [`Look::Grants`].
+    Grant {
+        /// Who has the role.
+        user: Name,
+        /// Which one.
+        role: Role,
+        /// Where; `None`: on the whole server.
+        room: Option<Name>,
+    },
+    /// Of [`Look::Mutes`] and [`Look::Bans`].
+    Penalty(PenaltySeen),
+}
+
+/// A session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SessionSeen {
+    /// Its user's name.
+    pub user: Name,
+    /// Is it connected?
+    pub state: &'static str,
+    /// The peer address of its connection.
+    pub address: Option<IpAddr>,
+    /// Has it proven that the name is its own?
+    pub proven: bool,
+    /// Its role on the whole server.
+    pub role: Option<Role>,
+    /// The rooms that it is in.
+    pub rooms: Vec<Name>,
+}
+
+/// A room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RoomSeen {
+    /// Its name.
+    pub room: Name,
+    /// Users in it.
+    pub members: usize,
+    /// Connections in it.
+    pub here: usize,
+    /// Its newest message.
+    pub head: Seq,
+    /// May only some users enter it?
+    pub private: bool,
+    /// The users who own it.
+    pub owners: Vec<Name>,
+}
+
+/// A mute or a ban in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PenaltySeen {
+    /// Where; `None`: on the whole server.
+    pub room: Option<Name>,
+    /// Its end; `None`: until it is taken back.
+    pub until: Option<Timestamp>,
+    /// Why.
+    pub reason: Box<str>,
+    /// Who decided it.
+    pub by: Box<str>,
+    /// Since when.
+    pub since: Timestamp,
+    /// Against whom or what.
+    #[serde(flatten)]
+    pub against: AgainstSeen,
+}
+
+/// What a penalty is against.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AgainstSeen {
+    /// A user.
+    User(Name),
+    /// A certificate, by the SHA-256 of its public key.
+    Certificate(String),
+    /// A range of addresses.
+    Address(String),
+}
+
 /// Some of a listing.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// Objects, in an order that is the same each time.
-    pub rows: Vec<Value>,
+    /// In an order that is the same each time.
+    pub rows: Vec<Row>,
     /// Where the next ones begin; `None`: these were the last.
     pub next: Option<Cursor>,
 }
@@ -58,11 +145,15 @@ impl Chat {
             }
             Look::Rooms => {
                 let from = if let Some(At::Room(id)) = from.0 { Some(id) } else { None };
-                let rows = self.conversations.rooms_after(from);
-                page(rows.map(|(id, name, room)| (At::Room(id), Some(self.room_seen(id, name, room)))))
+                let gone = self.gone_members();
+                let seen = |(id, name, room): (_, _, &Conversation)| {
+                    let members = room.members.len() - gone.get(&id).unwrap_or(&0);
+                    (At::Room(id), Some(self.room_seen(id, name, room, members)))
+                };
+                page(self.conversations.rooms_after(from).map(seen))
             }
             Look::Grants => page(self.book.grants.after(user_at(from)).map(|(at, scope, user, role)| {
-                let row = json!({"user": user, "role": role, "room": self.shown(scope)});
+                let row = Row::Grant { user: user.clone(), role: *role, room: self.shown(scope) };
                 (At::User(at.0, at.1), Some(row))
             })),
             Look::Mutes => page(self.penalties(&self.book.mutes, from, now)),
@@ -84,57 +175,54 @@ impl Chat {
         of: &'a super::by_user::ByUser<Penalty>,
         from: &Cursor,
         now: u64,
-    ) -> impl Iterator<Item = (At, Option<Value>)> + use<'a> {
+    ) -> impl Iterator<Item = (At, Option<Row>)> + use<'a> {
         of.after(user_at(from)).map(move |(at, scope, user, p)| {
             let row = p.is_in_force(now).then(|| self.penalty_seen(&Banned::User(user.clone()), scope, p));
             (At::User(at.0, at.1), row)
         })
     }
 
-    fn shown(&self, scope: Scope) -> Option<&Name> {
-        scope.and_then(|room| self.conversations.get(room)?.room())
+    fn shown(&self, scope: Scope) -> Option<Name> {
+        scope.and_then(|room| self.conversations.get(room)?.room().cloned())
     }
 
-    fn user_seen(&self, session: &super::sessions::Session) -> Value {
-        let rooms: Vec<_> = session.rooms.iter().filter_map(|(room, _)| self.shown(Some(*room))).collect();
+    fn user_seen(&self, session: &super::sessions::Session) -> Row {
         let connection = session.connection.and_then(|c| self.connections.get(&c));
-        let role = self.book.grants.get(None, &session.key).filter(|_| session.proven);
-        json!({
-            "user": session.row.name,
-            "state": if connection.is_some() { "here" } else { "away" },
-            "address": connection.map(|c| c.address.to_canonical()),
-            "proven": session.proven,
-            "role": role,
-            "rooms": rooms,
+        Row::Session(SessionSeen {
+            user: session.row.name.clone(),
+            state: if connection.is_some() { "here" } else { "away" },
+            address: connection.map(|c| c.address.to_canonical()),
+            proven: session.proven,
+            role: self.book.grants.get(None, &session.key).filter(|_| session.proven).copied(),
+            rooms: session.rooms.iter().filter_map(|(room, _)| self.shown(Some(*room))).collect(),
         })
     }
 
-    fn room_seen(&self, id: ConversationId, name: &Name, room: &super::rooms::Conversation) -> Value {
+    fn room_seen(&self, id: ConversationId, name: &Name, room: &Conversation, members: usize) -> Row {
         let owners = self.book.grants.there(Some(id)).filter(|(_, role)| **role == Role::Owner);
-        json!({
-            "room": name,
-            "members": room.members.len(),
-            "here": room.here.len(),
-            "head": room.head,
-            "private": self.book.is_private(id),
-            "owners": owners.map(|(user, _)| user).collect::<Vec<_>>(),
+        Row::Room(RoomSeen {
+            room: name.clone(),
+            members,
+            here: room.here.len(),
+            head: room.head,
+            private: self.book.is_private(id),
+            owners: owners.map(|(user, _)| user.clone()).collect(),
         })
     }
 
-    fn penalty_seen(&self, whom: &Banned, scope: Scope, penalty: &Penalty) -> Value {
-        let mut seen = json!({
-            "room": self.shown(scope),
-            "until": penalty.until.map(Timestamp),
-            "reason": penalty.reason,
-            "by": penalty.by,
-            "since": Timestamp(penalty.since),
-        });
-        match whom {
-            Banned::User(user) => seen["user"] = json!(user),
-            Banned::Certificate(fingerprint) => seen["certificate"] = json!(fingerprint.to_string()),
-            Banned::Address(range) => seen["address"] = json!(range.to_string()),
-        }
-        seen
+    fn penalty_seen(&self, whom: &Banned, scope: Scope, penalty: &Penalty) -> Row {
+        Row::Penalty(PenaltySeen {
+            room: self.shown(scope),
+            until: penalty.until.map(Timestamp),
+            reason: penalty.reason.clone(),
+            by: penalty.by.clone(),
+            since: Timestamp(penalty.since),
+            against: match whom {
+                Banned::User(user) => AgainstSeen::User(user.clone()),
+                Banned::Certificate(fingerprint) => AgainstSeen::Certificate(fingerprint.to_string()),
+                Banned::Address(range) => AgainstSeen::Address(range.to_string()),
+            },
+        })
     }
 }
 
@@ -143,7 +231,7 @@ fn user_at(from: &Cursor) -> Option<(Scope, NameKey)> {
 }
 
 /// The first entries, as a page.
-fn page(mut entries: impl Iterator<Item = (At, Option<Value>)>) -> Page {
+fn page(mut entries: impl Iterator<Item = (At, Option<Row>)>) -> Page {
     let mut page = Page::default();
     for (at, row) in entries.by_ref().take(ROWS) {
         page.rows.extend(row);

@@ -6,7 +6,6 @@
 //! is to be done ([`Effect`]).
 
 mod access;
-mod actions;
 mod acts;
 mod authors;
 mod banned;
@@ -23,14 +22,13 @@ mod leaving;
 mod look;
 mod lookups;
 mod names;
-mod networks;
 mod order;
 mod out;
 mod parts;
 mod party;
 mod pass;
 mod presence;
-mod rate;
+mod quotas;
 mod reads;
 mod refused;
 mod registry;
@@ -59,11 +57,10 @@ pub use command::{
 };
 pub use configured::RoomTwin;
 pub use facts::Facts;
-pub use look::{Cursor, Look, Page};
+pub use look::{AgainstSeen, Cursor, Look, Page, PenaltySeen, RoomSeen, Row, SessionSeen};
 pub use order::{Act, Audit, Ban, Barred, By, Penalty, RightsChange, Scope, StoredRights, Undo};
 pub use party::{NoParty, Party};
 pub use pass::SLOWEST_MS;
-pub use rate::{Flow, Rate};
 pub use reads::{PageOf, Range, Resent, ResentTo, SearchIn};
 pub use refused::Refused;
 pub use registry::{CertificateInfo, NotGranted, Registered, UserInfo, UserWish};
@@ -79,13 +76,11 @@ pub use writes::{
     StoredConversation, StoredSession, UserId, Writes,
 };
 
-use actions::Actions;
 use book::Book;
 use leaving::Leaving;
-use networks::Networks;
 use party::Opened;
 use presence::Untold;
-use rate::Purse;
+use quotas::{Quotas, SessionBuckets};
 use removed::RemovedUsers;
 use rooms::Conversations;
 use sessions::Sessions;
@@ -108,7 +103,7 @@ struct Connection {
     errors: u32,
     auth_failures: u32,
     /// What it may ask before it has a session.
-    purse: Purse,
+    buckets: SessionBuckets,
     /// It has sent too many bytes: for how long what it asks is refused, in milliseconds.
     owes: u64,
     /// It is being closed: what it still asks is not heard.
@@ -128,9 +123,8 @@ pub struct Chat {
     opened: Opened,
     /// Which room was the default one, for the messages after which number. The store keeps it.
     defaults: Vec<(Seq, ConversationId)>,
-    networks: Networks,
-    /// How often who may moderate.
-    actions: Actions,
+    /// What is left to each user and each network.
+    quotas: Quotas,
     /// Who may do what.
     book: Book,
     /// Lines of the audit log that could not be written yet.
@@ -178,7 +172,7 @@ impl Chat {
                     session: None,
                     errors: 0,
                     auth_failures: 0,
-                    purse: Purse::full(self.rules.rates(), self.turn.now.mono),
+                    buckets: SessionBuckets::full(self.turn.now.mono),
                     owes: 0,
                     closing: false,
                 };

@@ -33,7 +33,7 @@ impl Chat {
             return Err(too_fast(owes, format!("too much: wait {owes} ms and send it again")));
         }
         let Some(session) = self.sessions.get_mut(session) else { return Ok(()) };
-        session.purse.request(rates, lines, now).map_err(|wait| {
+        session.buckets.request(rates, lines, now).map_err(|wait| {
             self.turn.effects.push(Effect::Slow(connection, LINE_MS));
             too_fast(wait, format!("too fast: wait {wait} ms and send it again"))
         })
@@ -61,7 +61,7 @@ impl Chat {
         };
         // The author stands in the search index, too; an id is filed by number and by session.
         let bytes = json.len() + 3 * name + place + 2 * id + AROUND_BYTES;
-        self.networks.stores(by, self.rules.of_networks(), bytes, self.turn.now.mono).map_err(|wait| {
+        self.quotas.stores(by, self.rules.network_stored, bytes, self.turn.now.mono).map_err(|wait| {
             let seconds = wait.div_ceil(1_000);
             let msg = match by {
                 Party::User(_) => format!("you have stored as much as you may in a day: wait {seconds} s"),
@@ -78,8 +78,8 @@ impl Chat {
         let (rates, now) = (self.rules.rates(), self.turn.now.mono);
         let Some(state) = self.connections.get_mut(&connection) else { return };
         let session = state.session.and_then(|session| self.sessions.get_mut(session));
-        let purse = session.map_or(&mut state.purse, |session| &mut session.purse);
-        if purse.request(rates, lines, now).is_err() {
+        let buckets = session.map_or(&mut state.buckets, |session| &mut session.buckets);
+        if buckets.request(rates, lines, now).is_err() {
             self.turn.effects.push(Effect::Slow(connection, LINE_MS * u64::from(lines)));
         }
     }
@@ -89,9 +89,9 @@ impl Chat {
         let (rates, now) = (self.rules.rates(), self.turn.now.mono);
         let Some(state) = self.connections.get_mut(&connection) else { return };
         let session = state.session.and_then(|session| self.sessions.get_mut(session));
-        let purse = session.map_or(&mut state.purse, |session| &mut session.purse);
-        let read = purse.read(rates, bytes, now);
-        let sent = self.networks.sends(state.address, self.rules.of_networks(), bytes, now);
+        let buckets = session.map_or(&mut state.buckets, |session| &mut session.buckets);
+        let read = buckets.read(rates, bytes, now);
+        let sent = self.quotas.sends(state.address, self.rules.network_flow, bytes, now);
         state.owes = read.err().max(sent.err()).unwrap_or(0);
         let (Ok(own) | Err(own)) = read;
         let (Ok(all) | Err(all)) = sent;
@@ -128,7 +128,7 @@ impl Chat {
         }
         let Some(session) = self.sessions.get(session) else { return Ok(()) };
         let who = Party::of(session.row.user, session.proven, self.address_of(connection));
-        self.actions.take(who, self.turn.now.mono).map_err(|wait| {
+        self.quotas.acts(who, self.turn.now.mono).map_err(|wait| {
             let seconds = wait.div_ceil(1_000);
             too_fast(wait, format!("too much order for a minute: wait {seconds} s and send it again"))
         })
@@ -138,7 +138,7 @@ impl Chat {
     pub(super) fn pass_stranger(&mut self, session: SessionId) -> Answer {
         let (rates, now) = (self.rules.rates(), self.turn.now.mono);
         let Some(session) = self.sessions.get_mut(session) else { return Ok(()) };
-        session.purse.stranger(rates, now).map_err(|wait| {
+        session.buckets.stranger(rates, now).map_err(|wait| {
             let seconds = wait.div_ceil(1_000);
             too_fast(wait, format!("too many who never wrote to you: wait {seconds} s and send it again"))
         })

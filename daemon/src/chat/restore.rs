@@ -1,12 +1,11 @@
 //! Owns the way from the store into memory at the start, and back when the store has to be told
 //! everything anew. Never reads messages: they stay where they are.
 
-use super::actions::Actions;
 use super::book::Book;
 use super::leaving::Leaving;
-use super::networks::Networks;
 use super::party::Opened;
 use super::presence::Untold;
+use super::quotas::Quotas;
 use super::removed::RemovedUsers;
 use super::rooms::Conversations;
 use super::sessions::{Session, Sessions, UsedIds};
@@ -35,7 +34,7 @@ impl Chat {
             let id = row.id;
             let (user, proven) = (row.user, users.get(row.user).is_some());
             let ttl = rules.ttl_of(&row.name);
-            let mut session = Session::new(row, proven, rules.rates(), now.mono, UsedIds::UNKNOWN);
+            let mut session = Session::new(row, proven, now.mono, UsedIds::UNKNOWN);
             session.ends = Some(now.mono.saturating_add(ttl));
             for (room, since) in rooms {
                 if let Some(conversation) = conversations.get_mut(room) {
@@ -61,8 +60,7 @@ impl Chat {
             room_shares: Shares::default(),
             opened,
             defaults: found.default_rooms,
-            networks: Networks::default(),
-            actions: Actions::default(),
+            quotas: Quotas::default(),
             users: Arc::new(users),
             removed: RemovedUsers::new(found.removed),
             book: Book::restore(rights),

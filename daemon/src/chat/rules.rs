@@ -1,15 +1,14 @@
-//! Owns the settings that the chat goes by, made from the daemon's. Read everywhere in the chat. Never
-//! changes by itself: a reload brings other ones.
+//! Owns the policy that the chat follows: its limits and its configured rooms. [`crate::settings`] makes it, and every
+//! part of the chat reads it. It never changes by itself: a reload brings another one.
 
-use super::networks::Bounds;
-use super::rate::{Flow, Rate, Rates};
-use crate::settings::{AuthMode, Settings};
+use super::quotas::Rates;
+use crate::rate::Limit;
 use tcp_chat_protocol::Name;
 
 /// The session of the endpoint for machines outlives its connection for this long at least, in milliseconds.
 const ENDPOINT_TTL_MS: u64 = 10 * 60 * 1000;
 
-/// The settings that the chat goes by.
+/// The policy that the chat follows.
 #[derive(Debug, Clone)]
 pub struct Rules {
     /// The rooms of a login that names none; the first takes the bare `MSG`.
@@ -25,9 +24,9 @@ pub struct Rules {
     /// How long a session outlives its connection, in milliseconds.
     pub ttl_ms: u64,
     /// How much one session may ask.
-    pub rate: Rate,
+    pub rate: Limit,
     /// The same in bytes.
-    pub flow: Flow,
+    pub flow: Limit,
     /// Users a minute whom one session may write to first; 0: no limit.
     pub strangers_per_minute: u32,
     /// Errors in a row before a connection is closed; 0: no limit.
@@ -45,50 +44,14 @@ pub struct Rules {
     /// Rooms that names without an owner may have opened from one network; 0: no limit.
     pub rooms_per_network: usize,
     /// How much may come from one network.
-    pub network_flow: Flow,
+    pub network_flow: Limit,
     /// How much of what is said by names without an owner is stored from one network: so much at once, and
     /// again within a day.
-    pub network_stored: Flow,
+    pub network_stored: Limit,
     /// The longest line, for the reply to LOGIN, in bytes.
     pub line_bytes: usize,
     /// The longest text, for the reply to LOGIN, in bytes.
     pub msg_bytes: usize,
-}
-
-impl From<&Settings> for Rules {
-    fn from(settings: &Settings) -> Self {
-        let Settings { auth, rooms, sessions, limits, http, .. } = settings;
-        Self {
-            default_rooms: rooms.default.clone(),
-            posted_rooms: http.rooms.clone(),
-            endpoint: http.address.and(http.name.clone()),
-            create: rooms.create,
-            presence_limit: rooms.presence_limit,
-            ttl_ms: u64::try_from(sessions.ttl.as_millis()).unwrap_or(u64::MAX),
-            rate: Rate { per_second: limits.messages_per_second, burst: limits.burst },
-            flow: Flow { per_second: limits.bytes_per_second as u64, burst: limits.burst_bytes as u64 },
-            strangers_per_minute: limits.strangers_per_minute,
-            errors: limits.errors,
-            sessions: limits.sessions,
-            sessions_per_user: limits.sessions_per_user,
-            accounts: auth.mode == AuthMode::Accounts,
-            rooms: limits.rooms,
-            rooms_per_session: limits.rooms_per_session,
-            rooms_per_network: limits.rooms_per_network,
-            network_flow: Flow {
-                per_second: limits.network_bytes_per_second as u64,
-                burst: limits.network_burst_bytes as u64,
-            },
-            network_stored: daily(limits.stored_bytes_per_network as u64),
-            line_bytes: limits.line_bytes,
-            msg_bytes: limits.msg_bytes,
-        }
-    }
-}
-
-/// So much at once, and again within a day; 0: no limit.
-fn daily(bytes: u64) -> Flow {
-    Flow { per_second: if bytes == 0 { 0 } else { bytes.div_ceil(24 * 3600) }, burst: bytes }
 }
 
 impl Rules {
@@ -106,9 +69,5 @@ impl Rules {
 
     pub(super) fn rates(&self) -> Rates {
         Rates { requests: self.rate, bytes: self.flow, strangers: self.strangers_per_minute }
-    }
-
-    pub(super) fn of_networks(&self) -> Bounds {
-        Bounds { sent: self.network_flow, stored: self.network_stored }
     }
 }

@@ -2,7 +2,7 @@
 //! Called by the chat only. Never decides who may have a name, or how many sessions.
 
 use super::names::Names;
-use super::rate::{Purse, Rates};
+use super::quotas::SessionBuckets;
 use super::{ConnectionId, ConversationId, SessionId, SessionRow, UserId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
@@ -22,7 +22,7 @@ pub(super) struct Session {
     pub(super) connection: Option<ConnectionId>,
     /// When it ends, unless it is resumed; in milliseconds of [`super::Now::mono`].
     pub(super) ends: Option<u64>,
-    pub(super) purse: Purse,
+    pub(super) buckets: SessionBuckets,
     pub(super) used: UsedIds,
 }
 
@@ -58,7 +58,7 @@ impl UsedIds {
 }
 
 impl Session {
-    pub(super) fn new(row: SessionRow, proven: bool, rates: Rates, now: u64, used: UsedIds) -> Self {
+    pub(super) fn new(row: SessionRow, proven: bool, now: u64, used: UsedIds) -> Self {
         Self {
             key: row.name.key(),
             row,
@@ -66,7 +66,7 @@ impl Session {
             rooms: Vec::new(),
             connection: None,
             ends: None,
-            purse: Purse::full(rates, now),
+            buckets: SessionBuckets::full(now),
             used,
         }
     }

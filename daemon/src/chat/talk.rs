@@ -160,7 +160,7 @@ impl Chat {
         }
         direct.unanswered = None;
         if let Some(first) = self.sessions.get_mut(first) {
-            first.purse.is_no_stranger();
+            first.buckets.is_no_stranger();
         }
     }
 

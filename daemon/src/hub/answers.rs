@@ -2,51 +2,78 @@
 //! kept. Called by the turn. Never waits for whoever asked.
 
 use super::{Control, Health, Hub};
-use crate::chat::{NotGranted, Page, Registered, RoomTwin};
+use crate::chat::{NotGranted, RoomTwin};
 use crate::metrics::HubNow;
 use tcp_chat_protocol::reply::ActReply;
 use tokio::sync::oneshot;
 use tracing::warn;
 
-/// An operator's question, answered when its turn is kept.
-pub(super) enum Answer {
-    Health(oneshot::Sender<Health>),
-    Measured(oneshot::Sender<HubNow>),
-    Done(oneshot::Sender<()>),
-    Acted(oneshot::Sender<Result<ActReply, String>>, Result<ActReply, String>),
-    Seen(oneshot::Sender<Page>, Page),
-    User(oneshot::Sender<Result<usize, NotGranted>>, Result<usize, NotGranted>),
-    Users(oneshot::Sender<Registered>),
-    Ruled(oneshot::Sender<Vec<RoomTwin>>, Vec<RoomTwin>),
+/// When an answer is sent, at the earliest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum After {
+    /// When its turn is kept.
+    Turn,
+    /// When also the removal of a user or a room is complete.
+    Removal,
+}
+
+impl After {
+    /// What was done may have begun a removal; what was refused has not.
+    fn done<T, E>(done: &Result<T, E>) -> Self {
+        if done.is_ok() { Self::Removal } else { Self::Turn }
+    }
+}
+
+/// An answer to an operator or to the daemon itself that waits.
+pub(super) struct Answer {
+    after: After,
+    /// Sends it. A receiver that is gone does not matter.
+    send: Box<dyn FnOnce(&Hub) + Send>,
 }
 
 impl Hub {
     pub(super) fn control(&mut self, control: Control) {
         match control {
-            Control::Health(answer) => self.answers.push(Answer::Health(answer)),
-            Control::Measure(answer) => self.answers.push(Answer::Measured(answer)),
+            Control::Health(to) => self.reply(After::Turn, to, Self::health),
+            Control::Measure(to) => self.reply(After::Turn, to, Self::measure),
             Control::Shutdown => self.chat.shutdown(),
-            Control::Say(msg, answer) => {
+            Control::Say(msg, to) => {
                 self.chat.say_to_all(&msg);
-                self.answers.push(Answer::Done(answer));
+                self.reply(After::Turn, to, |_| ());
             }
-            Control::Act(uid, act, answer) => {
+            Control::Act(uid, act, to) => {
                 let done = self.chat.operate(uid, *act).map_err(|refusal| refusal.msg.into_owned());
-                self.answers.push(Answer::Acted(answer, done));
+                self.reply(After::done(&done), to, |hub| hub.if_kept(done));
             }
-            Control::Look(at, from, answer) => {
-                self.answers.push(Answer::Seen(answer, self.chat.look(at, &from)));
+            Control::Look(at, from, to) => {
+                let page = self.chat.look(at, &from);
+                self.reply(After::Turn, to, |_| page);
             }
-            Control::User(uid, wish, answer) => {
+            Control::User(uid, wish, to) => {
                 let done = self.chat.grant(uid, wish);
-                self.answers.push(Answer::User(answer, done));
+                self.reply(After::done(&done), to, |hub| match &hub.failing {
+                    Some((why, _)) => Err(NotGranted::NotKept(why.clone())),
+                    None => done,
+                });
             }
-            Control::Users(answer) => self.answers.push(Answer::Users(answer)),
-            Control::Rules(rules, answer) => {
+            Control::Users(to) => self.reply(After::Turn, to, |hub| hub.chat.registered_users()),
+            Control::Rules(rules, to) => {
                 self.chat.set_rules(*rules);
-                self.answers.push(Answer::Ruled(answer, self.tell_twins()));
+                let twins = self.tell_twins();
+                self.reply(After::Turn, to, |_| twins);
             }
         }
+    }
+
+    /// Sends `to` what `answer` says, when it is time.
+    fn reply<T: Send + 'static>(
+        &mut self,
+        after: After,
+        to: oneshot::Sender<T>,
+        answer: impl FnOnce(&Self) -> T + Send + 'static,
+    ) {
+        let send = Box::new(move |hub: &Self| drop(to.send(answer(hub))));
+        self.answers.push(Answer { after, send });
     }
 
     /// Says which rooms look like a configured one.
@@ -63,45 +90,32 @@ impl Hub {
         twins
     }
 
-    /// Whoever asked and has gone away since is no matter.
+    /// Sends the answers of a turn that was kept. While a user or a room is being removed, answers that depend on it
+    /// wait.
     pub(super) fn answer(&mut self) {
-        if self.answers.is_empty() {
-            return;
+        for answer in std::mem::take(&mut self.answers) {
+            if answer.after == After::Removal && self.chat.is_removing() {
+                self.answers.push(answer);
+            } else {
+                (answer.send)(self);
+            }
         }
-        let health = Health {
+    }
+
+    /// An action that was done in memory is an error while the store cannot be written.
+    fn if_kept(&self, done: Result<ActReply, String>) -> Result<ActReply, String> {
+        match &self.failing {
+            Some((why, _)) => done
+                .and_then(|_| Err(format!("it is done, but not kept: the store cannot be written ({why})"))),
+            None => done,
+        }
+    }
+
+    fn health(&self) -> Health {
+        Health {
             counts: self.chat.counts(),
             store_failing: self.failing.as_ref().map(|(why, _)| why.clone()),
             history: self.store.history_bytes(),
-        };
-        for answer in std::mem::take(&mut self.answers) {
-            match answer {
-                // All of the user, or of the room, goes first.
-                Answer::User(to, Ok(touched)) if self.chat.is_removing() => {
-                    self.answers.push(Answer::User(to, Ok(touched)));
-                }
-                Answer::Acted(to, Ok(done)) if self.chat.is_removing() => {
-                    self.answers.push(Answer::Acted(to, Ok(done)));
-                }
-                Answer::Health(to) => drop(to.send(health.clone())),
-                Answer::Measured(to) => drop(to.send(self.measure())),
-                Answer::Done(to) => drop(to.send(())),
-                Answer::Acted(to, done) => {
-                    let done = match (done, &self.failing) {
-                        (Ok(_), Some((why, _))) => {
-                            Err(format!("it is done, but not kept: the store cannot be written ({why})"))
-                        }
-                        (done, _) => done,
-                    };
-                    drop(to.send(done));
-                }
-                Answer::Seen(to, seen) => drop(to.send(seen)),
-                Answer::User(to, done) => {
-                    let failing = health.store_failing.clone();
-                    drop(to.send(failing.map_or(done, |why| Err(NotGranted::NotKept(why)))));
-                }
-                Answer::Ruled(to, twins) => drop(to.send(twins)),
-                Answer::Users(to) => drop(to.send(self.chat.registered_users())),
-            }
         }
     }
 

@@ -8,7 +8,6 @@ mod checks;
 mod connection;
 mod identity;
 mod listener;
-mod pace;
 mod permits;
 mod prove;
 mod reader;

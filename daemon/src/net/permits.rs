@@ -1,8 +1,8 @@
 //! Owns how many connections and handshakes there may be, in all and from one address. A permit is
 //! taken before anything is spent on a connection, and given back by being dropped.
 
-use super::pace::Pace;
 pub(super) use crate::chat::network;
+use crate::rate::{Buckets, Limit};
 use crate::settings::Limits;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,7 +16,7 @@ const SPARE: usize = 64;
 #[derive(Debug, Clone)]
 pub struct Permits(Arc<Mutex<Counts>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counts {
     most: usize,
     most_per_address: usize,
@@ -25,8 +25,15 @@ struct Counts {
     handshakes: usize,
     spare: usize,
     by_address: HashMap<IpAddr, usize>,
-    pace: Pace,
+    /// How fast each address may begin handshakes.
+    pace: Limit,
+    begun: Buckets<IpAddr>,
+    /// The moments of `begun` are counted from here.
+    since: Instant,
 }
+
+/// So many seconds of the rate may be used at once: an office comes back together after a restart.
+const BURST_SECONDS: u64 = 4;
 
 /// Why a connection is not let in, before anything was read from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,7 +95,19 @@ impl Permits {
     /// Counts that go by these limits; 0 is none.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
-        let permits = Self(Arc::default());
+        let counts = Counts {
+            most: 0,
+            most_per_address: 0,
+            most_handshakes: 0,
+            all: 0,
+            handshakes: 0,
+            spare: 0,
+            by_address: HashMap::new(),
+            pace: Limit { per_second: 0, burst: 0 },
+            begun: Buckets::default(),
+            since: Instant::now(),
+        };
+        let permits = Self(Arc::new(Mutex::new(counts)));
         permits.set(limits);
         permits
     }
@@ -99,7 +118,8 @@ impl Permits {
             counts.most = limits.connections;
             counts.most_per_address = limits.connections_per_address;
             counts.most_handshakes = limits.handshakes;
-            counts.pace.set(limits.handshakes_per_second);
+            let per_second = limits.handshakes_per_second.into();
+            counts.pace = Limit { per_second, burst: per_second * BURST_SECONDS };
         });
     }
 
@@ -118,7 +138,10 @@ impl Permits {
             if counts.most_handshakes > 0 && counts.handshakes >= counts.most_handshakes {
                 return Err(NotLetIn::Handshakes);
             }
-            if !counts.pace.take(address, now) {
+            let since = now.saturating_duration_since(counts.since).as_millis();
+            let (pace, since) = (counts.pace, u64::try_from(since).unwrap_or(u64::MAX));
+            if pace.per_second > 0 && counts.begun.of(address, |_| pace, since).take(pace, 1, since).is_err()
+            {
                 return Err(NotLetIn::TooFast);
             }
             let here = counts.by_address.get(&address).copied().unwrap_or(0);
@@ -229,5 +252,7 @@ mod tests {
         assert!(permits.take("2001:db8:0:1::1".parse().unwrap(), now).is_ok());
         permits.set(&Limits { handshakes_per_second: 0, ..Limits::default() });
         assert!(permits.take(a, now).is_ok());
+        permits.set(&Limits { handshakes_per_second: 1, ..Limits::default() });
+        assert_eq!(permits.take(a, now).unwrap_err(), NotLetIn::TooFast, "a reload pays nothing back");
     }
 }

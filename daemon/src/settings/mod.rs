@@ -15,6 +15,7 @@ mod load;
 mod masked;
 mod paths;
 mod problem;
+mod rules;
 mod sections;
 mod show;
 mod units;

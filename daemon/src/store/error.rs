@@ -198,7 +198,7 @@ impl StoreError {
             io::ErrorKind::PermissionDenied => Self::Permission { what, path: path.to_owned() },
             io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { store, why: error.to_string() },
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { store },
-            _ => Self::Io { what, store, why: error.to_string() },
+            _ => Self::Io { what, store, why: system_words(error) },
         }
     }
 
@@ -228,4 +228,12 @@ impl StoreError {
             _ => Self::Io { what, store, why },
         }
     }
+}
+
+/// The system's own words. A library that makes temporary files adds the name of the file that it had in mind, which
+/// says nothing to an operator.
+fn system_words(error: &io::Error) -> String {
+    let text = error.to_string();
+    let is_library = error.get_ref().is_some();
+    text.rsplit_once(" at path ").filter(|_| is_library).map_or(text.as_str(), |(words, _)| words).to_owned()
 }

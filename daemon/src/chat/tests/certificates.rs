@@ -131,3 +131,56 @@ fn registering_a_name_does_not_touch_who_only_looks_like_it() {
     world.sends(bom, r#"{"op":"LOGIN","data":{"name":"bom"}}"#);
     assert_eq!(world.hears(bom), ["LOGIN bom lobby head 0"], "the name is free now");
 }
+
+#[test]
+fn a_certificate_proves_its_name_until_it_is_revoked() {
+    let mut world = World::new(|_| {});
+    let as_cy = r#"{"op":"LOGIN","data":{"name":"cy"}}"#;
+    let shows = |world: &mut World, shown: Certificate, line: &str| {
+        let who = world.connect();
+        world.shows = Some(shown);
+        world.sends(who, line);
+        who
+    };
+    let other = shows(&mut world, certificate(1, "bo"), as_cy);
+    assert_eq!(world.hears(other), ["ERROR_MSG AUTH_FAILED"], "it is for bo");
+    let yesterday = world.now.wall - 1;
+    let over = shows(&mut world, Certificate { until: yesterday, ..certificate(1, "cy") }, as_cy);
+    assert_eq!(world.hears(over), ["ERROR_MSG AUTH_FAILED"], "its time is over");
+    let cy = shows(&mut world, certificate(1, "Cy"), as_cy);
+    assert_eq!(world.hears(cy), ["LOGIN Cy lobby head 0"]);
+    let nobody = world.connect();
+    world.sends(nobody, as_cy);
+    assert_eq!(world.hears(nobody), ["ERROR_MSG AUTH_FAILED"], "the name has an owner from then on");
+    let second = shows(&mut world, certificate(2, "cy"), as_cy);
+    world.skips(&[cy, second]);
+
+    world.grants(UserWish::RevokeKey(Digest([1; 32])));
+    assert_eq!(world.hears(cy), ["NOTICE KICKED", "(closed: kicked)"]);
+    let again = shows(&mut world, certificate(1, "cy"), as_cy);
+    assert_eq!(world.hears(again), ["ERROR_MSG AUTH_FAILED"]);
+    world.restarts();
+    let again = shows(&mut world, certificate(1, "cy"), as_cy);
+    assert_eq!(world.hears(again), ["ERROR_MSG AUTH_FAILED"], "a restart keeps it");
+    let second = shows(&mut world, certificate(2, "cy"), as_cy);
+    assert_eq!(world.hears(second), ["LOGIN Cy lobby head 0"], "the other one is good");
+}
+
+#[test]
+fn a_token_is_of_no_use_with_anothers_certificate_or_a_revoked_one() {
+    let mut world = World::new(|_| {});
+    world.registers("cy");
+    world.registers("di");
+    let cy = world.logs_in("cy", "cy");
+    world.loses(cy);
+    world.shows = Some(certificate(4, "di"));
+    let thief = world.resumes("cy", None);
+    assert_eq!(world.hears(thief), ["ERROR_MSG AUTH_FAILED"]);
+    world.grants(UserWish::Revoke(certificate(5, "bo")));
+    world.shows = Some(Certificate { name: name("cy"), ..certificate(5, "cy") });
+    let thief = world.resumes("cy", None);
+    assert_eq!(world.hears(thief), ["ERROR_MSG AUTH_FAILED"]);
+    world.shows = Some(certificate(6, "CY"));
+    let cy = world.resumes("cy", None);
+    assert_eq!(world.hears(cy), ["LOGIN cy lobby head 0"]);
+}

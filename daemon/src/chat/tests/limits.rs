@@ -1,11 +1,12 @@
 //! What is bounded: who is too fast, too many or too much, and what they are told.
 
 use super::*;
+use crate::rate::Limit;
 
 #[test]
 fn limits_are_errors_that_name_themselves() {
     let mut world = World::new(|rules| {
-        rules.rate = Rate { per_second: 1, burst: 2 };
+        rules.rate = Limit { per_second: 1, burst: 2 };
         rules.errors = 3;
         rules.sessions = 2;
         rules.rooms_per_session = 2;
@@ -42,7 +43,7 @@ fn limits_are_errors_that_name_themselves() {
 #[test]
 fn every_line_counts_and_who_goes_on_is_read_more_slowly() {
     let mut world = World::new(|rules| {
-        rules.rate = Rate { per_second: 1, burst: 3 };
+        rules.rate = Limit { per_second: 1, burst: 3 };
         rules.errors = 0;
     });
     let ana = world.login("ana");
@@ -73,7 +74,7 @@ fn every_line_counts_and_who_goes_on_is_read_more_slowly() {
 
 #[test]
 fn bytes_are_paid_for_later_and_refused_when_that_takes_long() {
-    let mut world = World::new(|rules| rules.flow = Flow { per_second: 1_000, burst: 1_000 });
+    let mut world = World::new(|rules| rules.flow = Limit { per_second: 1_000, burst: 1_000 });
     let ana = world.login("ana");
     world.hears(ana);
     world.adds(ana, Command::Read(4_000));
@@ -149,7 +150,7 @@ fn large_rooms_are_quiet_about_who_comes() {
 #[test]
 fn what_names_or_lists_much_counts_as_many_lines() {
     let mut world = World::new(|rules| {
-        rules.rate = Rate { per_second: 1, burst: 10 };
+        rules.rate = Limit { per_second: 1, burst: 10 };
         rules.create = true;
     });
     let ana = world.login("ana");
@@ -258,51 +259,9 @@ fn a_cursor_beyond_everything_misses_nothing_and_breaks_nothing() {
 }
 
 #[test]
-fn a_network_has_only_so_many_rooms_even_where_nobody_is_in_them_any_more() {
-    let mut world = World::new(|rules| rules.rooms_per_network = 2);
-    world.proven = vec!["pro"];
-    world.address = "192.0.2.1".parse().unwrap();
-    let joins = |world: &mut World, who, room: &str| {
-        world.skips(&[who]);
-        world.sends(who, &format!(r#"{{"op":"JOIN","data":{{"room":"{room}"}}}}"#));
-        world.hears(who).remove(0).starts_with("JOIN")
-    };
-    let ana = world.login("ana");
-    for room in ["a", "b"] {
-        assert!(joins(&mut world, ana, room));
-        world.sends(ana, &format!(r#"{{"op":"MSG","data":{{"room":"{room}","msg":"."}}}}"#));
-        world.sends(ana, &format!(r#"{{"op":"LEAVE","data":{{"room":"{room}"}}}}"#));
-    }
-    assert!(!joins(&mut world, ana, "c"), "both are there");
-    world.sends(ana, r#"{"op":"QUIT"}"#);
-    world.restarts();
-    let bo = world.login("bo");
-    assert!(!joins(&mut world, bo, "c"), "a restart and another session change nothing");
-    assert!(joins(&mut world, bo, "a"), "what is there may be entered");
-    let login = world.connect();
-    world.sends(login, r#"{"op":"LOGIN","data":{"name":"cy","rooms":["lobby","c"]}}"#);
-    assert_eq!(world.hears(login), ["ERROR_MSG NO_SUCH_ROOM"]);
-    let pro = world.login("pro");
-    assert!(joins(&mut world, pro, "c"), "a registered user has a quota of its own");
-    world.address = "192.0.2.2".parse().unwrap();
-    let dee = world.login("dee");
-    assert!(joins(&mut world, dee, "d"), "another network has its own");
-    // Behind this host there may be many.
-    world.address = "127.0.0.1".parse().unwrap();
-    let eve = world.login("eve");
-    assert!((0..8).all(|n| joins(&mut world, eve, &format!("here{n}"))));
-    assert!(!joins(&mut world, eve, "here8"));
-    // What goes is given back.
-    world.sends(bo, r#"{"op":"LEAVE","data":{"room":"a"}}"#);
-    world.forgets_all();
-    assert!(joins(&mut world, bo, "c2"));
-    assert_eq!(world.disk.found().opened, world.chat.found().opened);
-}
-
-#[test]
 fn a_new_session_has_no_new_burst() {
     let mut world = World::new(|rules| {
-        rules.network_flow = Flow { per_second: 1_000, burst: 2_000 };
+        rules.network_flow = Limit { per_second: 1_000, burst: 2_000 };
     });
     world.address = "2001:db8::1".parse().unwrap();
     let ana = world.login("ana");
@@ -331,7 +290,7 @@ fn a_new_session_has_no_new_burst() {
 #[test]
 fn a_network_stores_only_so_much_in_a_day() {
     let mut world = World::new(|rules| {
-        rules.network_stored = Flow { per_second: 1, burst: 200 };
+        rules.network_stored = Limit { per_second: 1, burst: 200 };
     });
     world.proven = vec!["pro"];
     world.address = "192.0.2.1".parse().unwrap();

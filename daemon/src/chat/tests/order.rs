@@ -3,6 +3,7 @@
 
 use super::world::World;
 use super::*;
+use crate::rate::Limit;
 use tcp_chat_protocol::request::Place;
 
 /// Everyone whom the tables ask about, with what they were granted on the server and in the room.
@@ -22,7 +23,7 @@ const WHO: [(&str, &str, &str); 9] = [
 /// A room with somebody in it, `bo`, a member who has said something; and `who`, who is in it as well
 /// if that is possible.
 pub(super) fn room_with(who: &str, private: bool) -> (World, ConnectionId, ConnectionId) {
-    let mut world = World::new(|rules| rules.rate = Rate { per_second: 0, burst: 1 });
+    let mut world = World::new(|rules| rules.rate = Limit { per_second: 0, burst: 1 });
     world.proven = vec!["bo", "nob", "rea", "mem", "mod", "own", "srv", "smo", "sow"];
     world.operates(r#"{"op":"ROOM","data":{"room":"ops","private":true}}"#).unwrap();
     world.operates(r#"{"op":"GRANT","data":{"user":"bo","role":"member","room":"ops"}}"#).unwrap();

@@ -4,6 +4,7 @@ use super::super::order::Ban;
 use super::order::room_with;
 use super::world::World;
 use super::*;
+use crate::rate::Limit;
 
 #[test]
 fn the_muted_are_told_until_when_and_then_speak_again() {
@@ -169,7 +170,7 @@ fn while_nothing_can_be_kept_only_a_kick_is_done_and_its_line_waits() {
 
 #[test]
 fn one_room_does_not_fill_the_book() {
-    let mut world = World::new(|rules| rules.rate = Rate { per_second: 0, burst: 1 });
+    let mut world = World::new(|rules| rules.rate = Limit { per_second: 0, burst: 1 });
     world.proven = vec!["ana"];
     let ana = world.login("ana");
     world.sends(ana, r#"{"op":"JOIN","data":{"room":"hers"}}"#);
@@ -192,7 +193,7 @@ fn one_room_does_not_fill_the_book() {
 
 #[test]
 fn what_was_written_down_before_a_restart_ends_after_it_and_makes_room() {
-    let mut world = World::new(|rules| rules.rate = Rate { per_second: 0, burst: 1 });
+    let mut world = World::new(|rules| rules.rate = Limit { per_second: 0, burst: 1 });
     world.proven = vec!["ana"];
     let ana = world.login("ana");
     world.sends(ana, r#"{"op":"JOIN","data":{"room":"hers"}}"#);

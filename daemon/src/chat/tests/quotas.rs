@@ -1,6 +1,7 @@
 //! What belongs to a user or a network and not to a session: whoever comes again has no more of it.
 
 use super::*;
+use crate::rate::Limit;
 
 const QUIT: &str = r#"{"op":"QUIT"}"#;
 
@@ -47,7 +48,7 @@ fn a_new_session_has_no_new_burst_of_acts() {
 
 #[test]
 fn no_user_writes_down_all_that_there_is_room_for() {
-    let mut world = World::new(|rules| rules.rate = Rate { per_second: 0, burst: 1 });
+    let mut world = World::new(|rules| rules.rate = Limit { per_second: 0, burst: 1 });
     world.proven = vec!["ana", "bo", "mo"];
     let [ana, bo] = ["ana", "bo"].map(|name| world.login(name));
     for (who, room) in [(ana, "one"), (ana, "two"), (ana, "three"), (bo, "his")] {
@@ -85,7 +86,7 @@ fn no_user_writes_down_all_that_there_is_room_for() {
 
 #[test]
 fn what_is_said_counts_even_if_nothing_is_read_after_it() {
-    let mut world = World::new(|rules| rules.network_stored = Flow { per_second: 1, burst: 1_000 });
+    let mut world = World::new(|rules| rules.network_stored = Limit { per_second: 1, burst: 1_000 });
     world.address = "192.0.2.1".parse().unwrap();
     let mut kept = 0;
     for n in 0..20 {
@@ -105,7 +106,7 @@ fn what_is_said_counts_even_if_nothing_is_read_after_it() {
 
 #[test]
 fn a_mute_that_is_changed_or_taken_back_leaves_nothing_behind() {
-    let mut world = World::new(|rules| rules.rate = Rate { per_second: 0, burst: 1 });
+    let mut world = World::new(|rules| rules.rate = Limit { per_second: 0, burst: 1 });
     world.proven = vec!["ana"];
     let ana = world.login("ana");
     world.sends(ana, r#"{"op":"JOIN","data":{"room":"hers"}}"#);
@@ -129,7 +130,7 @@ fn a_mute_that_is_changed_or_taken_back_leaves_nothing_behind() {
 fn a_registered_user_has_quotas_of_rooms_and_bytes_too_through_restarts() {
     let mut world = World::new(|rules| {
         rules.rooms_per_network = 2;
-        rules.network_stored = Flow { per_second: 1, burst: 1_000 };
+        rules.network_stored = Limit { per_second: 1, burst: 1_000 };
     });
     world.proven = vec!["ana", "bo"];
     let joins = |world: &mut World, who, room: &str| {
@@ -159,7 +160,7 @@ fn a_registered_user_has_quotas_of_rooms_and_bytes_too_through_restarts() {
 
 #[test]
 fn what_is_charged_grows_with_names_and_ids() {
-    let mut world = World::new(|rules| rules.network_stored = Flow { per_second: 1, burst: 5_000 });
+    let mut world = World::new(|rules| rules.network_stored = Limit { per_second: 1, burst: 5_000 });
     let mut kept = |name: &str, id: &str| {
         let who = world.login(name);
         world.skips(&[who]);
@@ -203,4 +204,46 @@ fn only_what_is_stored_counts_as_stored() {
     world.skips(&[eve]);
     world.sends(ana, r#"{"op":"MSG","id":2,"data":"hello"}"#);
     assert_eq!(world.hears(ana), ["MSG#2 2<1 lobby ana: hello"]);
+}
+
+#[test]
+fn a_network_has_only_so_many_rooms_even_where_nobody_is_in_them_any_more() {
+    let mut world = World::new(|rules| rules.rooms_per_network = 2);
+    world.proven = vec!["pro"];
+    world.address = "192.0.2.1".parse().unwrap();
+    let joins = |world: &mut World, who, room: &str| {
+        world.skips(&[who]);
+        world.sends(who, &format!(r#"{{"op":"JOIN","data":{{"room":"{room}"}}}}"#));
+        world.hears(who).remove(0).starts_with("JOIN")
+    };
+    let ana = world.login("ana");
+    for room in ["a", "b"] {
+        assert!(joins(&mut world, ana, room));
+        world.sends(ana, &format!(r#"{{"op":"MSG","data":{{"room":"{room}","msg":"."}}}}"#));
+        world.sends(ana, &format!(r#"{{"op":"LEAVE","data":{{"room":"{room}"}}}}"#));
+    }
+    assert!(!joins(&mut world, ana, "c"), "both are there");
+    world.sends(ana, r#"{"op":"QUIT"}"#);
+    world.restarts();
+    let bo = world.login("bo");
+    assert!(!joins(&mut world, bo, "c"), "a restart and another session change nothing");
+    assert!(joins(&mut world, bo, "a"), "what is there may be entered");
+    let login = world.connect();
+    world.sends(login, r#"{"op":"LOGIN","data":{"name":"cy","rooms":["lobby","c"]}}"#);
+    assert_eq!(world.hears(login), ["ERROR_MSG NO_SUCH_ROOM"]);
+    let pro = world.login("pro");
+    assert!(joins(&mut world, pro, "c"), "a registered user has a quota of its own");
+    world.address = "192.0.2.2".parse().unwrap();
+    let dee = world.login("dee");
+    assert!(joins(&mut world, dee, "d"), "another network has its own");
+    // Behind this host there may be many.
+    world.address = "127.0.0.1".parse().unwrap();
+    let eve = world.login("eve");
+    assert!((0..8).all(|n| joins(&mut world, eve, &format!("here{n}"))));
+    assert!(!joins(&mut world, eve, "here8"));
+    // What goes is given back.
+    world.sends(bo, r#"{"op":"LEAVE","data":{"room":"a"}}"#);
+    world.forgets_all();
+    assert!(joins(&mut world, bo, "c2"));
+    assert_eq!(world.disk.found().opened, world.chat.found().opened);
 }

@@ -3,7 +3,7 @@
 
 use super::access::{certificate, name};
 use super::world::World;
-use crate::chat::{Command, ConnectionId, Effect, UserWish, steps};
+use crate::chat::{Command, ConnectionId, Effect, Look, Row, UserWish, steps};
 
 /// Of rooms there are so many, or ten times as many.
 pub(super) const ROOMS: usize = 40;
@@ -107,6 +107,19 @@ fn what_ends_sessions_costs_a_turn_no_more_for_many_rooms() {
         }
     }
     assert!(much.is_empty(), "{much:#?}");
+}
+
+#[test]
+fn the_operators_list_does_not_count_a_member_whose_session_has_ended() {
+    let (mut world, cy) = rooms(ROOMS, 1, 1);
+    let counted = |world: &World| -> Vec<usize> {
+        let members = |row| if let Row::Room(room) = row { Some(room.members) } else { None };
+        world.sees(Look::Rooms).into_iter().filter_map(members).collect()
+    };
+    assert!(counted(&world).iter().filter(|members| **members == 2).count() == ROOMS);
+    world.sweeps = false;
+    world.sends(cy[0], r#"{"op":"QUIT"}"#);
+    assert!(world.chat.is_sweeping() && counted(&world).iter().all(|members| *members < 2));
 }
 
 #[test]

@@ -3,8 +3,9 @@
 
 use super::world::World;
 use crate::chat::{
-    Certificate, ConnectionId, Digest, Effect, Look, NotGranted, Rate, Read, Revocation, UserWish, steps,
+    Certificate, ConnectionId, Digest, Effect, Look, NotGranted, Read, Revocation, UserWish, steps,
 };
+use crate::rate::Limit;
 use tcp_chat_protocol::Name;
 
 /// Of everything there are so many, or ten times as many.
@@ -27,7 +28,7 @@ fn certificate(n: usize, owner: &str) -> Certificate {
 /// Passers-by, rooms, direct messages, registered users, certificates, grants, mutes and bans: `n` of each.
 fn crowded(n: usize) -> (World, ConnectionId) {
     let mut world = World::new(|rules| {
-        rules.rate = Rate { per_second: 0, burst: 1 };
+        rules.rate = Limit { per_second: 0, burst: 1 };
         rules.flow.per_second = 0;
         rules.strangers_per_minute = 0;
         rules.rooms_per_session = 0;

@@ -105,7 +105,7 @@ impl World {
     }
 
     /// What an operator sees, page by page.
-    pub(super) fn sees(&self, at: Look) -> Vec<serde_json::Value> {
+    pub(super) fn sees(&self, at: Look) -> Vec<Row> {
         let mut page = self.chat.look(at, &Cursor::default());
         let mut rows = page.rows;
         while let Some(next) = page.next {

@@ -2,6 +2,7 @@
 //! receives and checks on the way what must always hold: numbers rise, chains have no hole.
 
 use super::PATIENCE;
+use super::message::Message;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde_json::{Value, json};
@@ -10,48 +11,6 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// A message as it arrived.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Message {
-    /// Its number.
-    pub(crate) seq: u64,
-    /// The number before it in the conversation.
-    pub(crate) prev: u64,
-    /// The room, or the two ends of a direct message.
-    pub(crate) conversation: String,
-    /// Who said it.
-    pub(crate) user: String,
-    /// What.
-    pub(crate) text: String,
-    /// What its author called it; only in the author's own copy.
-    pub(crate) id: Option<Value>,
-}
-
-impl Message {
-    /// From the `data` of an event, or an entry of a history.
-    pub(crate) fn read(data: &Value, id: Option<&Value>) -> Self {
-        let text =
-            |field: &str| data[field].as_str().unwrap_or_else(|| panic!("`{field}` in {data}")).to_owned();
-        let number = |field: &str| data[field].as_u64().unwrap_or_else(|| panic!("`{field}` in {data}"));
-        let conversation = if data["to"].is_null() {
-            text("room")
-        } else {
-            let mut ends = [text("user"), text("to")];
-            ends.sort();
-            ends.join(" and ")
-        };
-        assert!(data["color"].is_string() && data["ts"].is_string(), "{data}");
-        Self {
-            seq: number("seq"),
-            prev: number("prev"),
-            conversation,
-            user: text("user"),
-            text: text("msg"),
-            id: id.cloned(),
-        }
-    }
-}
 
 /// What is needed to come back.
 #[derive(Debug, Clone)]

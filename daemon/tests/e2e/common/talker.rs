@@ -3,7 +3,8 @@
 //! everything that it was told.
 
 use super::PATIENCE;
-use super::peer::{Message, Peer, Session};
+use super::message::Message;
+use super::peer::{Peer, Session};
 use rustls::ClientConfig;
 use serde_json::{Value, json};
 use std::collections::VecDeque;

@@ -1,0 +1,163 @@
+//! Owns how much each session, user and network may ask, send, store and moderate. What belongs to a user or a network
+//! and not to a session gives a new session no new burst. Called by [`super::pass`] for each read and each request. It
+//! never asks about operators, and never decides what a refusal says.
+
+use super::party::Party;
+use crate::rate::{Bucket, Buckets, Limit};
+use std::net::IpAddr;
+
+/// Moderation actions of one user. By hand nobody is so fast. Each is a line of the audit log, which is kept.
+const ACTIONS_A_MINUTE: Limit = Limit { per_second: 30, burst: 300 };
+
+/// In these units of time, a limit by the second is a limit by the minute.
+fn minutely(now: u64) -> u64 {
+    now / 60
+}
+
+/// The limits of one session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rates {
+    pub(super) requests: Limit,
+    pub(super) bytes: Limit,
+    /// Users a minute to whom one may write first; 0: no limit.
+    pub(super) strangers: u32,
+}
+
+impl Rates {
+    fn of_strangers(self) -> Limit {
+        let strangers = u64::from(self.strangers);
+        Limit { per_second: strangers, burst: strangers }
+    }
+}
+
+/// What is left to one session, or to a connection without a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SessionBuckets {
+    requests: Bucket,
+    bytes: Bucket,
+    strangers: Bucket,
+}
+
+impl SessionBuckets {
+    /// All of it, at the moment `now`, in milliseconds.
+    pub(super) fn full(now: u64) -> Self {
+        Self { requests: Bucket::full(now), bytes: Bucket::full(now), strangers: Bucket::full(minutely(now)) }
+    }
+
+    /// Takes out a request that counts as so many lines.
+    ///
+    /// # Errors
+    /// How many milliseconds to wait.
+    pub(super) fn request(&mut self, rates: Rates, lines: u32, now: u64) -> Result<(), u64> {
+        self.requests.take(rates.requests, lines.into(), now)
+    }
+
+    /// Takes out the bytes of one read, as [`Bucket::charge`] does.
+    ///
+    /// # Errors
+    /// For how many milliseconds an earlier read is still owed.
+    pub(super) fn read(&mut self, rates: Rates, bytes: usize, now: u64) -> Result<u64, u64> {
+        self.bytes.charge(rates.bytes, bytes, now)
+    }
+
+    /// Takes out one user to whom the session writes first.
+    ///
+    /// # Errors
+    /// How many milliseconds to wait.
+    pub(super) fn stranger(&mut self, rates: Rates, now: u64) -> Result<(), u64> {
+        self.strangers.take(rates.of_strangers(), 1, minutely(now)).map_err(|wait| wait * 60)
+    }
+
+    /// That user has answered, and is no stranger.
+    pub(super) fn is_no_stranger(&mut self) {
+        self.strangers.give_back();
+    }
+}
+
+/// What is left to each user and each network.
+#[derive(Debug, Default)]
+pub(super) struct Quotas {
+    /// Bytes that the sessions of a network send together.
+    sent: Buckets<Party>,
+    /// Bytes of messages that a user, or the names without an owner of a network, have stored.
+    stored: Buckets<Party>,
+    actions: Buckets<Party>,
+}
+
+impl Quotas {
+    /// So many bytes were read from there: for how many milliseconds that is owed.
+    ///
+    /// # Errors
+    /// For how many milliseconds an earlier read is still owed.
+    pub(super) fn sends(&mut self, from: IpAddr, limit: Limit, bytes: usize, now: u64) -> Result<u64, u64> {
+        let of = |party: Party| limit.times(party.times());
+        let from = Party::at(from);
+        self.sent.of(from, of, now).charge(of(from), bytes, now)
+    }
+
+    /// A message takes so many bytes of the store. The last one may be more than is left. It is charged at once: a
+    /// connection that comes, speaks and goes leaves nothing unpaid.
+    ///
+    /// # Errors
+    /// How many milliseconds to wait: it must not be stored.
+    pub(super) fn stores(&mut self, by: Party, limit: Limit, bytes: usize, now: u64) -> Result<(), u64> {
+        if limit.per_second == 0 {
+            return Ok(());
+        }
+        let of = |party: Party| limit.times(party.times());
+        self.stored.of(by, of, now).charge(of(by), bytes, now).map(drop)
+    }
+
+    /// Takes out one moderation action.
+    ///
+    /// # Errors
+    /// How many milliseconds to wait.
+    pub(super) fn acts(&mut self, by: Party, now: u64) -> Result<(), u64> {
+        let of = |party: Party| ACTIONS_A_MINUTE.times(party.times());
+        self.actions.of(by, of, minutely(now)).take(of(by), 1, minutely(now)).map_err(|wait| wait * 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::UserId;
+
+    #[test]
+    fn a_network_sends_and_stores_as_one_and_this_host_as_four() {
+        let (sent, stored) = (Limit { per_second: 1_000, burst: 10 }, Limit { per_second: 1, burst: 100 });
+        let mut quotas = Quotas::default();
+        let mut does = |from: &str, read, said| {
+            let from = from.parse().unwrap();
+            (quotas.sends(from, sent, read, 0), quotas.stores(Party::at(from), stored, said, 0))
+        };
+        assert_eq!(does("2001:db8::1", 10, 100), (Ok(0), Ok(())));
+        assert_eq!(does("2001:db8::2", 1, 1), (Ok(1), Ok(())), "the same network, in advance");
+        assert_eq!(does("2001:db8::3", 1, 1), (Err(1), Err(1_000)));
+        assert_eq!(does("2001:db8:1::1", 10, 100), (Ok(0), Ok(())), "another");
+        assert_eq!(does("127.0.0.1", 40, 401), (Ok(0), Ok(())));
+        assert_eq!(does("::ffff:127.0.0.1", 1, 4), (Ok(1), Err(250)));
+    }
+
+    #[test]
+    fn a_network_moderates_as_one_and_this_host_as_four() {
+        let mut quotas = Quotas::default();
+        let mut taken = |by| (0..2_000).take_while(|_| quotas.acts(by, 0).is_ok()).count();
+        let at = |address: &str| Party::at(address.parse().unwrap());
+        assert_eq!((taken(at("2001:db8::1")), taken(at("2001:db8::2"))), (300, 0));
+        assert_eq!((taken(at("2001:db8:1::1")), taken(Party::User(UserId(1)))), (300, 300));
+        assert_eq!((taken(at("127.0.0.1")), taken(at("::ffff:127.0.0.1"))), (1_200, 0));
+    }
+
+    #[test]
+    fn strangers_are_counted_by_the_minute_unless_they_answer() {
+        let free = Limit { per_second: 0, burst: 1 };
+        let rates = Rates { requests: free, bytes: free, strangers: 2 };
+        let mut buckets = SessionBuckets::full(0);
+        assert_eq!((buckets.stranger(rates, 0), buckets.stranger(rates, 0)), (Ok(()), Ok(())));
+        assert_eq!(buckets.stranger(rates, 0), Err(30_000));
+        assert_eq!(buckets.stranger(rates, 30_000), Ok(()));
+        buckets.is_no_stranger();
+        assert_eq!(buckets.stranger(rates, 30_000), Ok(()));
+    }
+}

@@ -1,0 +1,42 @@
+//! Owns how the settings become the policy of the chat ([`Rules`]). Called at the start and at each reload. It never
+//! decides anything about a request.
+
+use super::{AuthMode, Settings};
+use crate::chat::Rules;
+use crate::rate::Limit;
+
+impl From<&Settings> for Rules {
+    fn from(settings: &Settings) -> Self {
+        let Settings { auth, rooms, sessions, limits, http, .. } = settings;
+        Self {
+            default_rooms: rooms.default.clone(),
+            posted_rooms: http.rooms.clone(),
+            endpoint: http.address.and(http.name.clone()),
+            create: rooms.create,
+            presence_limit: rooms.presence_limit,
+            ttl_ms: u64::try_from(sessions.ttl.as_millis()).unwrap_or(u64::MAX),
+            rate: Limit { per_second: limits.messages_per_second.into(), burst: limits.burst.into() },
+            flow: Limit { per_second: limits.bytes_per_second as u64, burst: limits.burst_bytes as u64 },
+            strangers_per_minute: limits.strangers_per_minute,
+            errors: limits.errors,
+            sessions: limits.sessions,
+            sessions_per_user: limits.sessions_per_user,
+            accounts: auth.mode == AuthMode::Accounts,
+            rooms: limits.rooms,
+            rooms_per_session: limits.rooms_per_session,
+            rooms_per_network: limits.rooms_per_network,
+            network_flow: Limit {
+                per_second: limits.network_bytes_per_second as u64,
+                burst: limits.network_burst_bytes as u64,
+            },
+            network_stored: daily(limits.stored_bytes_per_network as u64),
+            line_bytes: limits.line_bytes,
+            msg_bytes: limits.msg_bytes,
+        }
+    }
+}
+
+/// So many bytes at once, and the same number again within a day. 0 is no limit.
+fn daily(bytes: u64) -> Limit {
+    Limit { per_second: if bytes == 0 { 0 } else { bytes.div_ceil(24 * 3600) }, burst: bytes }
+}
