@@ -237,6 +237,11 @@ impl Chat {
         self.allow(actor, scope, Deed::Grant(self.rank_of(scope, user), role))?;
         if role.is_some() {
             self.is_meant(user)?;
+            if self.is_being_removed(user) {
+                // What is granted now would be taken with the rest.
+                let msg = format!("{user} is still being removed; try again in a moment");
+                return Err(refusal(ErrorKind::NoSuchUser, msg));
+            }
             self.has_room(actor, scope)?;
         }
         let by = match self.by(actor) {

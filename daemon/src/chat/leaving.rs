@@ -16,6 +16,10 @@ use tcp_chat_protocol::{ErrorKind, Name, NameKey};
 /// Rooms that sessions leave in the same step in which they end or lose the right to be there, all of one turn together.
 pub(super) const LEFT_AT_ONCE: usize = 32;
 
+/// With so many rooms still to be left by sessions that have ended, counts of members do not leave those sessions out:
+/// to find them would hold up the turn. It is over in a moment.
+const LEFT_OUT: usize = 4_096;
+
 /// A session that has ended.
 #[derive(Debug)]
 struct Ended {
@@ -31,6 +35,8 @@ struct Ended {
 pub(super) struct Leaving {
     all: IdMap<SessionId, Ended>,
     by_name: HashMap<NameKey, BTreeSet<SessionId>>,
+    /// The rooms of all of them that are still to be left.
+    rooms: usize,
 }
 
 impl Leaving {
@@ -57,13 +63,31 @@ impl Leaving {
         self.all.values().flat_map(|ended| ended.rooms.as_slice().iter().map(|room| (*room, ended.user)))
     }
 
+    /// Are there so few that members who have ended can be left out of a count?
+    fn is_counted(&self) -> bool {
+        (1..=LEFT_OUT).contains(&self.rooms)
+    }
+
+    /// The session leaves one more room; `None`: there is none, and the session is forgotten.
+    fn next_room(&mut self, id: SessionId) -> Option<(ConversationId, UserId, Face)> {
+        let ended = self.all.get_mut(&id)?;
+        let Some(room) = ended.rooms.next() else {
+            self.remove(id);
+            return None;
+        };
+        self.rooms -= 1;
+        Some((room, ended.user, ended.face.clone()))
+    }
+
     fn add(&mut self, id: SessionId, ended: Ended) {
+        self.rooms += ended.rooms.len();
         self.by_name.entry(ended.key.clone()).or_default().insert(id);
         self.all.insert(id, ended);
     }
 
     fn remove(&mut self, id: SessionId) {
         let Some(ended) = self.all.remove(&id) else { return };
+        self.rooms -= ended.rooms.len();
         if let Some(ids) = self.by_name.get_mut(&ended.key) {
             ids.remove(&id);
             if ids.is_empty() {
@@ -90,12 +114,7 @@ impl Chat {
 
     /// A session that has ended leaves one more of its rooms. True: there may be more.
     pub(super) fn leave_next(&mut self, session: SessionId) -> bool {
-        let Some(ended) = self.leaving.all.get_mut(&session) else { return false };
-        let Some(room) = ended.rooms.next() else {
-            self.leaving.remove(session);
-            return false;
-        };
-        let (user, face) = (ended.user, ended.face.clone());
+        let Some((room, user, face)) = self.leaving.next_room(session) else { return false };
         let before = self.seen(user, &[room]);
         if let Some(conversation) = self.conversations.get_mut(room) {
             conversation.members.remove(user, session);
@@ -123,9 +142,10 @@ impl Chat {
         Ok(())
     }
 
-    /// How many users are in the room. Those that have ended are not there, whether or not they have left it.
+    /// How many users are in the room. Those that have ended are not there, whether or not they have left it, unless there
+    /// are too many of them.
     pub(super) fn member_count(&self, room: ConversationId, members: &Members) -> usize {
-        if self.leaving.all.is_empty() {
+        if !self.leaving.is_counted() {
             return members.len();
         }
         let users: BTreeSet<_> =
@@ -135,6 +155,9 @@ impl Chat {
 
     /// The same for all rooms: how many of their members have ended, where some have.
     pub(super) fn gone_members(&self) -> IdMap<ConversationId, usize> {
+        if !self.leaving.is_counted() {
+            return IdMap::default();
+        }
         let mut users = IdMap::<_, BTreeSet<_>>::default();
         for (room, user) in self.leaving.memberships() {
             users.entry(room).or_default().insert(user);
@@ -157,6 +180,7 @@ impl Chat {
     /// Is nothing left of what is done in slices?
     pub(super) fn is_at_rest(&self) -> bool {
         self.leaving.all.is_empty()
+            && self.leaving.rooms == 0
             && self.leaving.by_name.is_empty()
             && self.untold.is_empty()
             && !self.is_sweeping()

@@ -14,6 +14,8 @@ use tcp_chat_protocol::{ErrorKind, RequestId, Role, Seq, reply};
 
 /// Members that the reply to WHO lists at most.
 pub(super) const WHO_MEMBERS: usize = 500;
+/// Sessions that are looked at for each member that a reply may list: a user may have several, and some may have ended.
+const SESSIONS_A_MEMBER: usize = 16;
 
 impl Chat {
     pub(super) fn who(
@@ -51,7 +53,8 @@ impl Chat {
     /// The first `most` members, in the order of their users' ids.
     pub(super) fn members(&self, room: ConversationId, members: &Members, most: usize) -> Vec<Member> {
         // Those that have ended and have not left yet are not there.
-        let mut all = members.iter().filter(|(_, session)| self.sessions.get(*session).is_some()).peekable();
+        let some = members.iter().take(most.saturating_mul(SESSIONS_A_MEMBER));
+        let mut all = some.filter(|(_, session)| self.sessions.get(*session).is_some()).peekable();
         let next = || {
             let (user, first) = all.next()?;
             let others = std::iter::from_fn(|| all.next_if(|(of, _)| *of == user));

@@ -5,7 +5,7 @@
 
 use super::lookups::WHO_MEMBERS;
 use super::party::Party;
-use super::{Answer, Ask, Chat, ConnectionId, Effect, Refusal, SessionId, refusal};
+use super::{Answer, Ask, Chat, ConnectionId, Effect, Refusal, SessionId, UserId, refusal};
 use tcp_chat_protocol::request::{Place, Target};
 use tcp_chat_protocol::{ErrorKind, RequestId};
 
@@ -134,15 +134,33 @@ impl Chat {
         })
     }
 
-    /// May the session write to one more user who has not written to it?
-    pub(super) fn pass_stranger(&mut self, session: SessionId) -> Answer {
+    /// May the session write to this user, who may be one more to whom it writes first?
+    pub(super) fn pass_stranger(&mut self, session: SessionId, theirs: UserId) -> Result<Stranger, Refusal> {
         let (rates, now) = (self.rules.rates(), self.turn.now.mono);
-        let Some(session) = self.sessions.get_mut(session) else { return Ok(()) };
-        session.buckets.stranger(rates, now).map_err(|wait| {
+        let Some(session) = self.sessions.get_mut(session) else { return Ok(Stranger::No) };
+        let mine = session.row.user;
+        if mine == theirs || self.conversations.direct(mine, theirs).is_some() {
+            return Ok(Stranger::No);
+        }
+        session.buckets.stranger(rates, now).map(|()| Stranger::Yes).map_err(|wait| {
             let seconds = wait.div_ceil(1_000);
             too_fast(wait, format!("too many who never wrote to you: wait {seconds} s and send it again"))
         })
     }
+
+    /// Nothing was written to that user after all.
+    pub(super) fn give_back(&mut self, session: SessionId, stranger: Stranger) {
+        if let Some(session) = self.sessions.get_mut(session).filter(|_| stranger == Stranger::Yes) {
+            session.buckets.is_no_stranger();
+        }
+    }
+}
+
+/// Was a token taken for a user to whom the session has not written before?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stranger {
+    No,
+    Yes,
 }
 
 fn too_fast(wait: u64, msg: String) -> Refusal {

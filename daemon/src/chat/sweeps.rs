@@ -47,12 +47,32 @@ impl Sweep {
 
 /// What is still to be looked at, the oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Sweeps(VecDeque<Sweep>);
+pub(super) struct Sweeps {
+    begun: VecDeque<Sweep>,
+    /// Added in this turn. They begin in the next turn: if this one cannot be kept, what they would remove stays.
+    held: Vec<Sweep>,
+}
 
 impl Sweeps {
+    /// A turn begins: what the turn before has added begins, too.
+    pub(super) fn begin(&mut self) {
+        self.begun.extend(self.held.drain(..));
+    }
+
+    fn add(&mut self, sweep: Sweep) {
+        match sweep {
+            Sweep::Directs(..) | Sweep::Grants(..) => self.held.push(sweep),
+            sweep => self.begun.push_back(sweep),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Sweep> {
+        self.begun.iter().chain(&self.held)
+    }
+
     /// The users that are removed and have grants left, as the store has them.
     pub(super) fn removed_users(&self) -> impl Iterator<Item = User> {
-        self.0.iter().filter_map(|sweep| match sweep {
+        self.iter().filter_map(|sweep| match sweep {
             Sweep::Grants(user, name) => Some(User::removed(*user, name.clone())),
             _ => None,
         })
@@ -60,43 +80,46 @@ impl Sweeps {
 
     /// Forgets the grants of those users: they are not removed after all.
     pub(super) fn cancel_grants(&mut self, of: impl Fn(UserId) -> bool) {
-        self.0.retain(|sweep| !matches!(sweep, Sweep::Grants(user, _) if of(*user)));
+        let stays = |sweep: &Sweep| !matches!(sweep, Sweep::Grants(user, _) if of(*user));
+        self.begun.retain(stays);
+        self.held.retain(stays);
     }
 }
 
 impl Chat {
     /// Looks at it in this turn as far as there is time, and in the next ones.
     pub(super) fn sweep_later(&mut self, sweep: Sweep) {
-        self.sweeps.0.push_back(sweep);
+        self.sweeps.add(sweep);
     }
 
     /// Is something left for [`Chat::sweep_on`]?
     #[must_use]
     pub fn is_sweeping(&self) -> bool {
-        !self.sweeps.0.is_empty()
+        self.sweeps.iter().next().is_some()
     }
 
     /// Is something left of a user or a room that is removed?
     #[must_use]
     pub fn is_removing(&self) -> bool {
-        self.sweeps.0.iter().any(|sweep| matches!(sweep, Sweep::Grants(..) | Sweep::Room(..)))
+        self.sweeps.iter().any(|sweep| matches!(sweep, Sweep::Grants(..) | Sweep::Room(..)))
     }
 
     /// Looks at what is left, at most `most` of it. True: there is more for this turn.
     pub fn sweep_on(&mut self, most: usize) -> bool {
-        for _ in 0..most {
-            // What is told costs its time later, when it is delivered.
-            if !self.tells_more() {
+        for step in 0..most {
+            // Presence costs its time later, when it is delivered. One step is always done: a room in which users come
+            // and go all the time does not keep another one from being removed.
+            if step > 0 && !self.tells_more() {
                 return false;
             }
-            let Some(mut sweep) = self.sweeps.0.pop_front() else { return false };
+            let Some(mut sweep) = self.sweeps.begun.pop_front() else { return false };
             self.seal();
             if self.sweep_one(&mut sweep) {
                 // By turns, so that none waits for as long as another has more.
-                self.sweeps.0.push_back(sweep);
+                self.sweeps.begun.push_back(sweep);
             }
         }
-        self.is_sweeping() && self.tells_more()
+        !self.sweeps.begun.is_empty() && self.tells_more()
     }
 
     /// Looks at one. True: there may be more.
@@ -164,7 +187,7 @@ impl Chat {
     /// Is something left of what a removed user of that name was granted? Until it is gone nobody gets the name.
     pub(super) fn is_being_removed(&self, name: &Name) -> bool {
         let key = name.key();
-        self.sweeps.0.iter().any(|sweep| matches!(sweep, Sweep::Grants(_, name) if name.key() == key))
+        self.sweeps.iter().any(|sweep| matches!(sweep, Sweep::Grants(_, name) if name.key() == key))
     }
 
     /// The connections that come from a banned range are closed, and the sessions on them end.

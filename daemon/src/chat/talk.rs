@@ -1,6 +1,7 @@
 //! Owns MSG: where it goes, whether it was sent before, and who hears it. Called by [`Chat::ask`].
 //! Never numbers or encodes: the turn does when it is sealed.
 
+use super::pass::Stranger;
 use super::rights::Deed;
 use super::turn::Said;
 use super::{
@@ -46,11 +47,18 @@ impl Chat {
                 (None, Some(self.addressee(session, place)?))
             }
         };
+        let stranger = match &to {
+            Some((theirs, _)) => self.pass_stranger(session, *theirs)?,
+            None => Stranger::No,
+        };
         // Only what will be stored is charged: neither a resend nor what is refused.
-        self.pass_stored(connection, session, id, &target, &json)?;
+        if let Err(refusal) = self.pass_stored(connection, session, id, &target, &json) {
+            self.give_back(session, stranger);
+            return Err(refusal);
+        }
         let conversation = match (room, &to) {
             (None, Some((theirs, _))) => {
-                let conversation = self.direct_with(session, *theirs)?;
+                let conversation = self.direct_with(session, *theirs);
                 self.is_answer(conversation, session);
                 conversation
             }
@@ -133,13 +141,10 @@ impl Chat {
     }
 
     /// The direct messages with a user; the first one opens the conversation.
-    fn direct_with(&mut self, session: SessionId, theirs: UserId) -> Result<ConversationId, Refusal> {
+    fn direct_with(&mut self, session: SessionId, theirs: UserId) -> ConversationId {
         let mine = self.sessions.get(session).map_or(theirs, |me| me.row.user);
         if let Some(known) = self.conversations.direct(mine, theirs) {
-            return Ok(known);
-        }
-        if mine != theirs {
-            self.pass_stranger(session)?;
+            return known;
         }
         let id = self.conversations.open_direct(mine, theirs);
         let kind = ConversationKind::Direct(mine.min(theirs), mine.max(theirs));
@@ -147,7 +152,7 @@ impl Chat {
         if let Some(conversation) = self.conversations.get_mut(id) {
             conversation.unanswered = (mine != theirs).then_some(session);
         }
-        Ok(id)
+        id
     }
 
     /// The first answer to somebody who wrote first: then the two are no strangers.

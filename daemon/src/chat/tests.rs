@@ -20,6 +20,7 @@ mod sessions;
 mod short;
 mod slices;
 mod steps;
+mod while_leaving;
 mod world;
 
 use super::*;

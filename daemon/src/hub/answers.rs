@@ -4,7 +4,6 @@
 use super::{Control, Health, Hub};
 use crate::chat::{NotGranted, RoomTwin};
 use crate::metrics::HubNow;
-use tcp_chat_protocol::reply::ActReply;
 use tokio::sync::oneshot;
 use tracing::warn;
 
@@ -27,40 +26,48 @@ impl After {
 /// An answer to an operator or to the daemon itself that waits.
 pub(super) struct Answer {
     after: After,
-    /// Sends it. A receiver that is gone does not matter.
-    send: Box<dyn FnOnce(&Hub) + Send>,
+    /// Its turn is kept.
+    is_kept: bool,
+    /// Sends it, with the reason why its turn is not kept, if it is not. A receiver that is gone does not matter.
+    send: Box<dyn FnOnce(&Hub, Option<&str>) + Send>,
 }
 
 impl Hub {
     pub(super) fn control(&mut self, control: Control) {
         match control {
-            Control::Health(to) => self.reply(After::Turn, to, Self::health),
-            Control::Measure(to) => self.reply(After::Turn, to, Self::measure),
+            Control::Health(to) => self.reply(After::Turn, to, |hub, _| hub.health()),
+            Control::Measure(to) => self.reply(After::Turn, to, |hub, _| hub.measure()),
             Control::Shutdown => self.chat.shutdown(),
             Control::Say(msg, to) => {
                 self.chat.say_to_all(&msg);
-                self.reply(After::Turn, to, |_| ());
+                self.reply(After::Turn, to, |_, _| ());
             }
             Control::Act(uid, act, to) => {
                 let done = self.chat.operate(uid, *act).map_err(|refusal| refusal.msg.into_owned());
-                self.reply(After::done(&done), to, |hub| hub.if_kept(done));
-            }
-            Control::Look(at, from, to) => {
-                let page = self.chat.look(at, &from);
-                self.reply(After::Turn, to, |_| page);
-            }
-            Control::User(uid, wish, to) => {
-                let done = self.chat.grant(uid, wish);
-                self.reply(After::done(&done), to, |hub| match &hub.failing {
-                    Some((why, _)) => Err(NotGranted::NotKept(why.clone())),
+                self.reply(After::done(&done), to, |_, not_kept| match not_kept {
+                    // An action that was done in memory is an error while it is not in the store.
+                    Some(why) => done.and_then(|_| {
+                        Err(format!("it is done, but not kept: the store cannot be written ({why})"))
+                    }),
                     None => done,
                 });
             }
-            Control::Users(to) => self.reply(After::Turn, to, |hub| hub.chat.registered_users()),
+            Control::Look(at, from, to) => {
+                let page = self.chat.look(at, &from);
+                self.reply(After::Turn, to, |_, _| page);
+            }
+            Control::User(uid, wish, to) => {
+                let done = self.chat.grant(uid, wish);
+                self.reply(After::done(&done), to, |_, not_kept| match not_kept {
+                    Some(why) => Err(NotGranted::NotKept(why.to_owned())),
+                    None => done,
+                });
+            }
+            Control::Users(to) => self.reply(After::Turn, to, |hub, _| hub.chat.registered_users()),
             Control::Rules(rules, to) => {
                 self.chat.set_rules(*rules);
                 let twins = self.tell_twins();
-                self.reply(After::Turn, to, |_| twins);
+                self.reply(After::Turn, to, |_, _| twins);
             }
         }
     }
@@ -70,10 +77,10 @@ impl Hub {
         &mut self,
         after: After,
         to: oneshot::Sender<T>,
-        answer: impl FnOnce(&Self) -> T + Send + 'static,
+        answer: impl FnOnce(&Self, Option<&str>) -> T + Send + 'static,
     ) {
-        let send = Box::new(move |hub: &Self| drop(to.send(answer(hub))));
-        self.answers.push(Answer { after, send });
+        let send = Box::new(move |hub: &Self, not_kept: Option<&str>| drop(to.send(answer(hub, not_kept))));
+        self.answers.push(Answer { after, is_kept: false, send });
     }
 
     /// Says which rooms look like a configured one.
@@ -90,24 +97,17 @@ impl Hub {
         twins
     }
 
-    /// Sends the answers of a turn that was kept. While a user or a room is being removed, answers that depend on it
-    /// wait.
+    /// Sends the answers of a turn that is over. An answer that depends on a removal waits for its end. Whether it is
+    /// kept is decided by its own turn: a later one that fails takes nothing of it back.
     pub(super) fn answer(&mut self) {
-        for answer in std::mem::take(&mut self.answers) {
-            if answer.after == After::Removal && self.chat.is_removing() {
+        for mut answer in std::mem::take(&mut self.answers) {
+            let why = self.failing.as_ref().filter(|_| !answer.is_kept).map(|(why, _)| why.clone());
+            answer.is_kept = why.is_none();
+            if answer.is_kept && answer.after == After::Removal && self.chat.is_removing() {
                 self.answers.push(answer);
             } else {
-                (answer.send)(self);
+                (answer.send)(self, why.as_deref());
             }
-        }
-    }
-
-    /// An action that was done in memory is an error while the store cannot be written.
-    fn if_kept(&self, done: Result<ActReply, String>) -> Result<ActReply, String> {
-        match &self.failing {
-            Some((why, _)) => done
-                .and_then(|_| Err(format!("it is done, but not kept: the store cannot be written ({why})"))),
-            None => done,
         }
     }
 

@@ -247,3 +247,40 @@ fn a_network_has_only_so_many_rooms_even_where_nobody_is_in_them_any_more() {
     assert!(joins(&mut world, bo, "c2"));
     assert_eq!(world.disk.found().opened, world.chat.found().opened);
 }
+
+#[test]
+fn a_message_to_one_stranger_too_many_takes_nothing_of_what_may_be_stored() {
+    let mut world = World::new(|rules| {
+        rules.network_stored = Limit { per_second: 1, burst: 700 };
+        rules.strangers_per_minute = 1;
+    });
+    world.address = "192.0.2.1".parse().unwrap();
+    let [ana, bo, di] = ["ana", "bo", "di"].map(|name| world.login(name));
+    world.skips(&[ana, bo, di]);
+    world.sends(ana, r#"{"op":"MSG","data":{"to":"bo","msg":"x"}}"#);
+    world.skips(&[ana, bo]);
+    for _ in 0..10 {
+        world.sends(ana, r#"{"op":"MSG","data":{"to":"di","msg":"x"}}"#);
+        assert_eq!(world.hears(ana), ["ERROR_MSG RATE_LIMITED 60000 ms"]);
+    }
+    world.sends(ana, r#"{"op":"MSG","data":{"to":"bo","msg":"y"}}"#);
+    assert!(world.hears(ana)[0].starts_with("MSG"));
+}
+
+#[test]
+fn a_message_that_may_not_be_stored_takes_no_stranger() {
+    let mut world = World::new(|rules| {
+        rules.network_stored = Limit { per_second: 1_000, burst: 1 };
+        rules.strangers_per_minute = 1;
+    });
+    world.address = "192.0.2.1".parse().unwrap();
+    let [ana, bo] = ["ana", "bo"].map(|name| world.login(name));
+    world.sends(ana, r#"{"op":"MSG","data":{"room":"lobby","msg":"in advance"}}"#);
+    world.skips(&[ana, bo]);
+    let msg = r#"{"op":"MSG","data":{"to":"bo","msg":"x"}}"#;
+    world.sends(ana, msg);
+    assert!(world.hears(ana)[0].starts_with("ERROR_MSG RATE_LIMITED"));
+    world.now.mono += 1_000;
+    world.sends(ana, msg);
+    assert!(world.hears(ana)[0].starts_with("MSG"));
+}

@@ -118,3 +118,46 @@ fn a_removal_that_was_not_kept_revokes_nothing() {
     assert!(shows(&mut world, 1, now).contains(r#""status":"OK""#));
     assert!(shows(&mut world, 2, now).contains("AUTH_FAILED"), "that was revoked before");
 }
+
+#[test]
+fn a_removal_that_was_not_kept_takes_none_of_the_users_direct_messages() {
+    let mut world = World::new(|_| {});
+    world.registers("cy");
+    world.registers("bo");
+    let [cy, bo] = ["cy", "bo"].map(|n| world.logs_in(n, n));
+    world.sends(cy, r#"{"op":"MSG","data":{"to":"bo","msg":"kept"}}"#);
+    world.sends(cy, r#"{"op":"QUIT"}"#);
+    world.sends(bo, r#"{"op":"QUIT"}"#);
+    let directs = |world: &World| {
+        let all = world.disk.found().conversations;
+        all.iter().filter(|c| matches!(c.kind, ConversationKind::Direct(..))).count()
+    };
+    assert_eq!(directs(&world), 1);
+    let before = world.chat.found();
+    world.disk_is_full = true;
+    world.grants(UserWish::Remove(name("cy")));
+    world.disk_is_full = false;
+    world.recovers();
+    assert!(world.chat.users().by_name(&name("cy")).is_some(), "it was not removed");
+    assert_eq!(directs(&world), 1);
+    assert!(world.chat.found() == before);
+    // And a removal that is kept takes them.
+    world.grants(UserWish::Remove(name("cy")));
+    world.grants(UserWish::Remove(name("bo")));
+    assert_eq!(directs(&world), 0);
+}
+
+#[test]
+fn nothing_is_granted_to_a_name_whose_user_is_still_being_removed() {
+    let mut world = World::new(|_| {});
+    world.registers("cy");
+    world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"member","room":"lobby"}}"#).unwrap();
+    world.sweeps = false;
+    world.grants(UserWish::Remove(name("cy")));
+    let grant = r#"{"op":"GRANT","data":{"user":"cy","role":"moderator"}}"#;
+    assert_eq!(world.operates(grant).unwrap_err(), ErrorKind::NoSuchUser);
+    world.sweeps = true;
+    world.turn();
+    world.operates(grant).unwrap();
+    assert_eq!(world.chat.found().rights.grants.len(), 1);
+}

@@ -1,0 +1,61 @@
+//! What others notice while many sessions leave many rooms, a slice in each turn: requests cost no more, and other slow
+//! work goes on.
+
+use super::access::name;
+use super::slices::rooms;
+use super::*;
+use crate::chat::steps;
+use tcp_chat_protocol::request::Place;
+
+/// Nothing was sent before.
+struct Nothing;
+
+impl Past for Nothing {
+    fn sent(&mut self, _: SessionId, _: &RequestId) -> Result<Option<(ConversationId, Seq)>, PastUnknown> {
+        Ok(None)
+    }
+}
+
+#[test]
+fn lookups_cost_no_more_while_many_sessions_leave_many_rooms() {
+    let lookups = [
+        r#"{"op":"ROOMS"}"#,
+        r#"{"op":"JOIN","data":{"room":"room0"}}"#,
+        r#"{"op":"WHO","data":{"room":"room0"}}"#,
+    ];
+    for line in lookups {
+        let of = |sessions: usize| {
+            let (mut world, cy) = rooms(100, 1, sessions);
+            let by = world.resumes("by0", None);
+            world.skips(&[by]);
+            world.sweeps = false;
+            cy.iter().for_each(|who| world.sends(*who, r#"{"op":"QUIT"}"#));
+            let before = steps::so_far();
+            world.sends(by, line);
+            steps::so_far() - before
+        };
+        // 1,000 rooms to leave, and 20,000.
+        let (small, large) = (of(10), of(200));
+        assert!(large <= small + 1_200, "{line}: {small} steps, then {large}");
+    }
+}
+
+#[test]
+fn a_room_in_which_users_come_and_go_all_the_time_stops_no_sweep() {
+    let (mut world, cy) = rooms(2, 3, 1);
+    let by = world.resumes("by0", None);
+    world.skips(&[by]);
+    world.sweeps = false;
+    world.slice.copies = 1;
+    world.acts(Act::RemoveRoom(Place(Some(name("room0"))))).unwrap();
+    world.skips(&[by, cy[0]]);
+    for n in 0..50 {
+        let op = if n % 2 == 0 { "LEAVE" } else { "JOIN" };
+        let command = world.command(&format!(r#"{{"op":"{op}","data":{{"room":"room1"}}}}"#));
+        world.operator(|chat| {
+            chat.apply(cy[0], command, &mut Nothing);
+            chat.sweep_on(16);
+        });
+    }
+    assert!(!world.chat.is_removing());
+}
