@@ -47,32 +47,12 @@ impl Sweep {
 
 /// What is still to be looked at, the oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Sweeps {
-    begun: VecDeque<Sweep>,
-    /// Added in this turn. They begin in the next turn: if this one cannot be kept, what they would remove stays.
-    held: Vec<Sweep>,
-}
+pub(super) struct Sweeps(VecDeque<Sweep>);
 
 impl Sweeps {
-    /// A turn begins: what the turn before has added begins, too.
-    pub(super) fn begin(&mut self) {
-        self.begun.extend(self.held.drain(..));
-    }
-
-    fn add(&mut self, sweep: Sweep) {
-        match sweep {
-            Sweep::Directs(..) | Sweep::Grants(..) => self.held.push(sweep),
-            sweep => self.begun.push_back(sweep),
-        }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &Sweep> {
-        self.begun.iter().chain(&self.held)
-    }
-
     /// The users that are removed and have grants left, as the store has them.
     pub(super) fn removed_users(&self) -> impl Iterator<Item = User> {
-        self.iter().filter_map(|sweep| match sweep {
+        self.0.iter().filter_map(|sweep| match sweep {
             Sweep::Grants(user, name) => Some(User::removed(*user, name.clone())),
             _ => None,
         })
@@ -80,28 +60,26 @@ impl Sweeps {
 
     /// Forgets the grants of those users: they are not removed after all.
     pub(super) fn cancel_grants(&mut self, of: impl Fn(UserId) -> bool) {
-        let stays = |sweep: &Sweep| !matches!(sweep, Sweep::Grants(user, _) if of(*user));
-        self.begun.retain(stays);
-        self.held.retain(stays);
+        self.0.retain(|sweep| !matches!(sweep, Sweep::Grants(user, _) if of(*user)));
     }
 }
 
 impl Chat {
     /// Looks at it in this turn as far as there is time, and in the next ones.
     pub(super) fn sweep_later(&mut self, sweep: Sweep) {
-        self.sweeps.add(sweep);
+        self.sweeps.0.push_back(sweep);
     }
 
     /// Is something left for [`Chat::sweep_on`]?
     #[must_use]
     pub fn is_sweeping(&self) -> bool {
-        self.sweeps.iter().next().is_some()
+        !self.sweeps.0.is_empty()
     }
 
     /// Is something left of a user or a room that is removed?
     #[must_use]
     pub fn is_removing(&self) -> bool {
-        self.sweeps.iter().any(|sweep| matches!(sweep, Sweep::Grants(..) | Sweep::Room(..)))
+        self.sweeps.0.iter().any(|sweep| matches!(sweep, Sweep::Grants(..) | Sweep::Room(..)))
     }
 
     /// Looks at what is left, at most `most` of it. True: there is more for this turn.
@@ -112,14 +90,33 @@ impl Chat {
             if step > 0 && !self.tells_more() {
                 return false;
             }
-            let Some(mut sweep) = self.sweeps.begun.pop_front() else { return false };
+            let Some(mut sweep) = self.next_sweep() else { return false };
             self.seal();
             if self.sweep_one(&mut sweep) {
                 // By turns, so that none waits for as long as another has more.
-                self.sweeps.begun.push_back(sweep);
+                self.sweeps.0.push_back(sweep);
             }
         }
-        !self.sweeps.begun.is_empty() && self.tells_more()
+        self.sweeps.0.iter().any(|sweep| !self.is_held(sweep)) && self.tells_more()
+    }
+
+    /// The oldest sweep that can be done in this turn.
+    fn next_sweep(&mut self) -> Option<Sweep> {
+        for _ in 0..self.sweeps.0.len() {
+            let sweep = self.sweeps.0.pop_front()?;
+            if !self.is_held(&sweep) {
+                return Some(sweep);
+            }
+            self.sweeps.0.push_back(sweep);
+        }
+        None
+    }
+
+    /// Does the sweep wait for the end of this turn? It removes what belongs to a user who is removed in this turn. If the
+    /// store cannot keep the turn, the user and all of that stay.
+    fn is_held(&self, sweep: &Sweep) -> bool {
+        let (Sweep::Directs(of, _) | Sweep::Grants(of, _)) = sweep else { return false };
+        self.turn.users_before.iter().any(|(user, before)| user == of && before.is_some())
     }
 
     /// Looks at one. True: there may be more.
@@ -187,7 +184,7 @@ impl Chat {
     /// Is something left of what a removed user of that name was granted? Until it is gone nobody gets the name.
     pub(super) fn is_being_removed(&self, name: &Name) -> bool {
         let key = name.key();
-        self.sweeps.iter().any(|sweep| matches!(sweep, Sweep::Grants(_, name) if name.key() == key))
+        self.sweeps.0.iter().any(|sweep| matches!(sweep, Sweep::Grants(_, name) if name.key() == key))
     }
 
     /// The connections that come from a banned range are closed, and the sessions on them end.

@@ -120,7 +120,6 @@ impl Chat {
     /// Begins a turn at the moment `now`.
     pub fn begin(&mut self, now: Now) {
         self.turn.now = now;
-        self.sweeps.begin();
         self.turn.sent.clear();
         self.turn.unsealed.clear();
         self.turn.heads.clear();
