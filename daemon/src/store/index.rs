@@ -104,7 +104,7 @@ impl Worker {
 
     /// Sleeps until there is something to do, and a little longer, so that it is worth it.
     fn rest(&self) {
-        let mark = self.open.as_ref().map_or(0, |open| open.mark);
+        let mark = self.open.as_ref().map_or(0, |open| open.mark());
         let removals = self.removals;
         self.shared
             .wait(|w| w.stop || w.rebuild || w.gives_room || w.head > mark || Some(w.removals) != removals);
@@ -161,7 +161,7 @@ impl Worker {
             closed => {
                 let open = Open::new(shared)?;
                 shared.report(|p| {
-                    p.mark = open.mark;
+                    p.mark = open.mark();
                     p.file += 1;
                     p.gone = false;
                 });
@@ -173,7 +173,7 @@ impl Worker {
         let has_room = open.has_room(&shared.index, Next::Grows);
         if has_room && let Some(slice) = open.next_slice().map_err(of_log)? {
             open.index(&slice).map_err(|e| spoiled(shared, of_index(e)))?;
-            let mark = open.mark;
+            let mark = open.mark();
             shared.report(|p| p.mark = mark);
             shared.tell(|w| w.hurry &= w.head > mark);
             return Ok(true);
@@ -187,7 +187,7 @@ impl Worker {
             self.removals = Some(work.removals);
             shared.report(|p| p.removals = Some(work.removals));
         }
-        if self.removals != Some(work.removals) || (!has_room && open.mark < work.head) {
+        if self.removals != Some(work.removals) || (!has_room && open.mark() < work.head) {
             return Err(StoreError::Full { store: shared.index.to_string() });
         }
         Ok(false)

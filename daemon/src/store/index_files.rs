@@ -2,7 +2,7 @@
 //! Never knows what is in them.
 
 use super::place::{self, Place};
-use super::{StoreError, room, schema, words};
+use super::{StoreError, room, schema};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::File;
 use std::path::PathBuf;
@@ -41,8 +41,8 @@ impl Next {
 }
 
 /// Has the disk room for that? The copy of the index's write-ahead log may need as much as that has: then it is
-/// copied first.
-pub(super) fn has_room(place: &Place, index: &Connection, next: Next) -> bool {
+/// copied first, by `truncate_wal`, which says whether it could.
+pub(super) fn has_room(place: &Place, next: Next, truncate_wal: impl FnOnce() -> bool) -> bool {
     let files = place.files();
     let [file, wal, ..] = files.as_slice() else { return true };
     let bytes = |path: &PathBuf| path.metadata().map_or(0, |data| data.len());
@@ -50,22 +50,19 @@ pub(super) fn has_room(place: &Place, index: &Connection, next: Next) -> bool {
         let needs = next.leaves() + bytes(wal) + next.merges(bytes(file).min(MERGES));
         place::free(&place.folder()).is_none_or(|room| room >= needs)
     };
-    let cut = || index.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).is_ok();
-    has_room() || (cut() && has_room())
+    has_room() || (truncate_wal() && has_room())
 }
 
 /// Opens the index, or makes its file.
 pub(super) fn open(place: &Place) -> Result<Connection, StoreError> {
     place.make_file()?;
     let index = schema::open(place, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
-    let set_up = || {
-        words::set_up(&index)?;
-        // On a small disk its write-ahead log must leave room for messages.
-        let pages = place::free(&place.folder()).map_or(MOST, |room| room / 8 / place::PAGE_BYTES);
-        let pages = pages.clamp(LEAST, MOST);
-        index.query_row(&format!("PRAGMA wal_autocheckpoint = {pages}"), [], |_| Ok(()))
-    };
-    set_up().map_err(|e| StoreError::sqlite("open", place, &e))?;
+    // On a small disk its write-ahead log must leave room for messages.
+    let pages = place::free(&place.folder()).map_or(MOST, |room| room / 8 / place::PAGE_BYTES);
+    let pages = pages.clamp(LEAST, MOST);
+    index
+        .query_row(&format!("PRAGMA wal_autocheckpoint = {pages}"), [], |_| Ok(()))
+        .map_err(|e| StoreError::sqlite("open", place, &e))?;
     Ok(index)
 }
 

@@ -5,27 +5,23 @@ use super::index_files::Next;
 use super::place::Place;
 use super::rows::{int, number};
 use super::shared::Shared;
-use super::words::{self, Tags};
-use super::{StoreError, apart, found, index_files, schema};
-use rusqlite::{Connection, params};
-use std::collections::HashSet;
-use tcp_chat_protocol::{MsgEvent, Seq, event};
+use super::{StoreError, found, index_files, schema};
+use rusqlite::{Connection, OptionalExtension};
+use std::collections::{HashMap, HashSet};
+use tcp_chat_protocol::{MsgEvent, Name, Seq, event};
+use tcp_chat_search::{Index, Message};
 
 /// One transaction indexes about this many bytes of lines.
 const SLICE_BYTES: usize = 512 * 1024;
 
-/// One transaction removes this many messages.
-const SLICE_REMOVED: i64 = 2_000;
+/// The number of authors whose keys are remembered. With one more, all are forgotten and made again.
+const AUTHORS: usize = 4_096;
 
 /// The search index, and the log that it follows.
 pub(super) struct Open {
     log: Connection,
-    index: Connection,
-    /// Messages up to this number are in it.
-    pub(super) mark: Seq,
-    /// The conversations that have something in the index.
-    held: HashSet<i64>,
-    tags: Tags,
+    index: Index,
+    authors: Authors,
 }
 
 /// What one transaction indexes.
@@ -38,7 +34,7 @@ pub(super) struct Slice {
 /// What the log still has.
 pub(super) struct There {
     /// Messages from this number on.
-    oldest: i64,
+    oldest: Seq,
     conversations: HashSet<i64>,
 }
 
@@ -61,19 +57,17 @@ impl Open {
             log.query_row("SELECT store FROM totals", [], |row| row.get(0)).map_err(error)?;
 
         let found = index_files::open(&shared.index).and_then(|index| {
-            let fits = words::mark(&index, &store)
-                .map_err(|e| StoreError::sqlite("read", &shared.index, &e))?
-                .is_some_and(|mark| mark <= head);
-            Ok(fits.then_some(index))
+            let index =
+                Index::open(index, &store).map_err(|e| StoreError::sqlite("read", &shared.index, &e))?;
+            Ok(index.filter(|index| index.mark() <= head))
         });
         let index = match found {
             Ok(Some(index)) => index,
-            // Not there yet, another log's, an older one's, or damaged: all of them are made anew.
+            // Missing, of another log, of another version, or damaged: it is made from the log again.
             Ok(None) | Err(StoreError::Foreign { .. } | StoreError::Corrupt { .. }) => {
                 index_files::remove(&shared.index)?;
-                let index = index_files::open(&shared.index)?;
-                let error = |e: rusqlite::Error| StoreError::sqlite("write", &shared.index, &e);
-                words::make(&index, &store).map_err(error)?;
+                let index = Index::create(index_files::open(&shared.index)?, &store)
+                    .map_err(|e| StoreError::sqlite("write", &shared.index, &e))?;
                 if head > 0 {
                     tracing::info!(event = "index_made_anew", index = %shared.index, messages_to = head, "the search index is being made anew");
                 }
@@ -81,40 +75,38 @@ impl Open {
             }
             Err(e) => return Err(e),
         };
-        let error = |e: rusqlite::Error| StoreError::sqlite("read", &shared.index, &e);
-        let mark = words::mark(&index, &store).map_err(error)?.unwrap_or(0);
-        let held = words::held(&index).map_err(error)?;
-        Ok(Self { log, index, mark, held, tags: Tags::default() })
+        Ok(Self { log, index, authors: Authors::default() })
+    }
+
+    /// The index has all messages up to this number.
+    pub(super) fn mark(&self) -> Seq {
+        self.index.mark()
     }
 
     /// Has the disk room for that?
     pub(super) fn has_room(&self, place: &Place, next: Next) -> bool {
-        index_files::has_room(place, &self.index, next)
+        index_files::has_room(place, next, || self.index.truncate_wal().is_ok())
     }
 
     /// Indexes some messages.
     pub(super) fn index(&mut self, slice: &Slice) -> rusqlite::Result<()> {
-        let turn = self.index.unchecked_transaction()?;
-        let mut put = turn.prepare_cached("INSERT INTO words (rowid, _text_, _tags_) VALUES (?1, ?2, ?3)")?;
+        let mut batch = self.index.batch()?;
         for Piece { first, conversation, between, lines } in &slice.pieces {
             for (line, seq) in super::lines(lines, *first) {
                 let data = event::data_of(line).unwrap_or_default();
-                // What the daemon did not write, it cannot find.
+                // A line that the daemon did not write cannot be found.
                 if let Ok(message) = serde_json::from_slice::<MsgEvent<'_>>(data) {
-                    let tags = self.tags.of(*conversation, *between, &message.user);
-                    put.execute(params![int(seq), apart::text(&message.msg), tags])?;
+                    batch.add(&Message {
+                        seq,
+                        conversation: *conversation,
+                        participants: *between,
+                        author: self.authors.key(&message.user),
+                        text: &message.msg,
+                    })?;
                 }
             }
-            if !self.held.contains(conversation) {
-                turn.prepare_cached("INSERT OR IGNORE INTO held VALUES (?1)")?.execute([conversation])?;
-                self.held.insert(*conversation);
-            }
         }
-        drop(put);
-        turn.prepare_cached("UPDATE about SET mark = ?1")?.execute([int(slice.to)])?;
-        turn.commit()?;
-        self.mark = slice.to;
-        Ok(())
+        batch.commit(slice.to)
     }
 
     /// Reads the next messages. The log is let go before they are indexed: it can be tidied and
@@ -122,7 +114,7 @@ impl Open {
     pub(super) fn next_slice(&self) -> rusqlite::Result<Option<Slice>> {
         let log = self.log.unchecked_transaction()?;
         let head = found::totals(&log)?.head;
-        if self.mark >= head {
+        if self.mark() >= head {
             return Ok(None);
         }
         let mut chunks = log.prepare_cached(
@@ -130,8 +122,8 @@ impl Open {
              FROM chunks k LEFT JOIN conversations c ON c.id = k.conversation
              WHERE k.first > ?1 ORDER BY k.first",
         )?;
-        let mut rows = chunks.query([int(self.mark)])?;
-        let (mut slice, mut bytes) = (Slice { pieces: Vec::new(), to: self.mark }, 0);
+        let mut rows = chunks.query([int(self.mark())])?;
+        let (mut slice, mut bytes) = (Slice { pieces: Vec::new(), to: self.mark() }, 0);
         while bytes < SLICE_BYTES {
             let Some(row) = rows.next()? else {
                 // All of it was read: a number that has no message here was removed.
@@ -150,41 +142,35 @@ impl Open {
 
     pub(super) fn what_is_there(&self) -> rusqlite::Result<There> {
         let log = self.log.unchecked_transaction()?;
-        let oldest: Option<i64> = log.query_row("SELECT min(first) FROM chunks", [], |row| row.get(0))?;
+        let oldest = "SELECT first FROM chunks ORDER BY first LIMIT 1";
+        let oldest = log.query_row(oldest, [], |row| number(row, 0)).optional()?;
         let conversations = log
             .prepare_cached("SELECT id FROM conversations")?
             .query_map([], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
-        Ok(There { oldest: oldest.unwrap_or_else(|| int(self.mark).saturating_add(1)), conversations })
+        Ok(There { oldest: oldest.unwrap_or(self.mark() + 1), conversations })
     }
 
-    /// Removes some of what is gone from the log. True: there may be more.
+    /// Removes some messages that the log no longer has. True: there may be more.
     pub(super) fn remove_slice(&mut self, there: &There) -> rusqlite::Result<bool> {
-        let turn = self.index.unchecked_transaction()?;
-        let removed = turn
-            .prepare_cached(
-                "DELETE FROM words WHERE rowid IN (SELECT rowid FROM words WHERE rowid < ?1 LIMIT ?2)",
-            )?
-            .execute([there.oldest, SLICE_REMOVED])?;
-        if removed > 0 {
-            turn.commit()?;
-            return Ok(true);
+        self.index.remove(there.oldest, &there.conversations)
+    }
+}
+
+/// The keys of authors' names: searches name an author by the key.
+#[derive(Default)]
+struct Authors(HashMap<String, String>);
+
+impl Authors {
+    /// The key of a name; empty for a name that this version does not read.
+    fn key(&mut self, user: &str) -> &str {
+        if !self.0.contains_key(user) {
+            if self.0.len() >= AUTHORS {
+                self.0.clear();
+            }
+            let key = Name::parse_kept(user).map(|name| name.key().as_str().to_owned());
+            self.0.insert(user.to_owned(), key.unwrap_or_default());
         }
-        let Some(gone) = self.held.iter().copied().find(|id| !there.conversations.contains(id)) else {
-            return Ok(false);
-        };
-        let removed = turn
-            .prepare_cached(
-                "DELETE FROM words WHERE rowid IN (SELECT rowid FROM words WHERE words MATCH ?1 LIMIT ?2)",
-            )?
-            .execute(params![words::in_conversations(&[gone], None), SLICE_REMOVED])?;
-        if removed == 0 {
-            turn.prepare_cached("DELETE FROM held WHERE conversation = ?1")?.execute([gone])?;
-        }
-        turn.commit()?;
-        if removed == 0 {
-            self.held.remove(&gone);
-        }
-        Ok(true)
+        self.0.get(user).map_or("", |key| key)
     }
 }

@@ -7,7 +7,6 @@
 //! written by a thread of its own, and made anew whenever it is missing: the log's writer never
 //! waits for it.
 
-mod apart;
 mod backup;
 mod bytes;
 mod content;
@@ -40,7 +39,6 @@ mod tests;
 mod tidy;
 mod users;
 mod wal;
-mod words;
 mod write;
 
 pub use error::StoreError;

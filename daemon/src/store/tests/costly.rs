@@ -53,15 +53,3 @@ async fn a_search_in_memory_holds_up_nobody_who_writes() {
     drop(searching);
     assert_eq!(find(&readers, look_for("held OR nor", &[1])).await.0, [14, 13]);
 }
-
-#[tokio::test]
-async fn texts_that_have_every_mark_are_read_once_and_come_without_highlights() {
-    let (mut store, readers, _) = open(&in_memory());
-    let mut model = Model::default();
-    store.commit(Model::open(1)).unwrap();
-    let marks: String = ('\u{e000}'..='\u{f8ff}').collect();
-    store.commit(model.say(&[(1, &[("ana", "word"), ("ana", &format!("word {marks}"))])])).unwrap();
-    let page = readers.search(look_for("word", &[1])).await.unwrap();
-    assert_eq!(numbers(&page), (vec![2, 1], false));
-    assert!(text(&page.data).contains(r#""highlights":[]"#) && !text(&page.data).contains("[[0,4]]"));
-}

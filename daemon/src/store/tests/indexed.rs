@@ -141,6 +141,4 @@ async fn the_direct_messages_of_a_user_are_one_word_of_the_index_however_many_th
         store.commit(Writes { gone: vec![room(499)], ..Writes::default() }).unwrap();
         assert_eq!(find(&readers, of(1)).await, (vec![5, 1], false));
     }
-    let expression = crate::store::words::in_conversations(&[1], Some(1));
-    assert_eq!(expression, "{_tags_} : (c1 OR d1)");
 }

@@ -14,7 +14,6 @@ mod restored;
 mod rights;
 mod search;
 mod small_disk;
-mod spaceless;
 mod stamps;
 mod tidy;
 mod written_over;

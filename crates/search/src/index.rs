@@ -1,0 +1,198 @@
+//! Owns the index as a database: its tables, its version, and what is written to it. Called by the owner of the log,
+//! on one thread. Never searches.
+
+use crate::{TOKENIZER, segments, seq, signed, tags};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params};
+use std::collections::HashSet;
+
+/// The version of the tables and of the rules that make words. An index of another version is made from the log again.
+const VERSION: i64 = 3;
+
+/// One call of [`Index::remove`] removes at most this many messages.
+const REMOVED_AT_ONCE: i64 = 2_000;
+
+/// One message, as the index needs it.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    /// Its number in the log: above 0, and below 2^63.
+    pub seq: u64,
+    /// The conversation that it is in.
+    pub conversation: i64,
+    /// The two users of a conversation of two. Searches can then name one of them instead of all of their
+    /// conversations ([`crate::Query::direct_messages_of`]).
+    pub participants: Option<(i64, i64)>,
+    /// The author, in the form in which a query names an author. Empty: no query finds it by its author.
+    pub author: &'a str,
+    /// The text.
+    pub text: &'a str,
+}
+
+/// The index, open for writing.
+#[derive(Debug)]
+pub struct Index {
+    connection: Connection,
+    mark: u64,
+    /// The conversations that have a message in the index.
+    conversations: HashSet<i64>,
+}
+
+impl Index {
+    /// Opens an index. `None`: the database is empty, or holds an index of another log or of another version. It
+    /// sets the journal mode, the durability and the page cache (1 MiB) of the connection.
+    ///
+    /// # Errors
+    /// The database cannot be read, or is no database of SQLite.
+    pub fn open(connection: Connection, log: &[u8]) -> rusqlite::Result<Option<Self>> {
+        set_up(&connection)?;
+        let Some(mark) = mark(&connection, log)? else { return Ok(None) };
+        let conversations = {
+            let mut held = connection.prepare("SELECT conversation FROM held")?;
+            held.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?
+        };
+        Ok(Some(Self { connection, mark, conversations }))
+    }
+
+    /// Makes an empty index, in place of one that is there. `log` is the id of the log that it follows.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn create(connection: Connection, log: &[u8]) -> rusqlite::Result<Self> {
+        set_up(&connection)?;
+        let turn = connection.unchecked_transaction()?;
+        turn.execute_batch(&format!(
+            "DROP TABLE IF EXISTS about; DROP TABLE IF EXISTS held; DROP TABLE IF EXISTS words;
+             CREATE TABLE about (version INTEGER NOT NULL, store BLOB NOT NULL, mark INTEGER NOT NULL) STRICT;
+             CREATE TABLE held (conversation INTEGER PRIMARY KEY) STRICT;
+             CREATE VIRTUAL TABLE words USING fts5 (
+                 _text_, _tags_, content = '', contentless_delete = 1, {TOKENIZER}, prefix = '1 2 3 4'
+             );",
+        ))?;
+        turn.execute("INSERT INTO about VALUES (?1, ?2, 0)", (VERSION, log))?;
+        turn.commit()?;
+        Ok(Self { connection, mark: 0, conversations: HashSet::new() })
+    }
+
+    /// The index has all messages of the log up to this seq.
+    #[must_use]
+    pub fn mark(&self) -> u64 {
+        self.mark
+    }
+
+    /// Begins a transaction that adds messages. Dropped without [`Batch::commit`], it adds none.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn batch(&mut self) -> rusqlite::Result<Batch<'_>> {
+        let turn = self.connection.unchecked_transaction()?;
+        let put = self
+            .connection
+            .prepare_cached("INSERT INTO words (rowid, _text_, _tags_) VALUES (?1, ?2, ?3)")?;
+        let (mark, conversations) = (&mut self.mark, &mut self.conversations);
+        Ok(Batch { put, turn, mark, conversations, new: HashSet::new(), tags: String::new() })
+    }
+
+    /// Removes up to 2,000 messages that the log no longer has: those below `oldest` first, then those of a
+    /// conversation that is not in `conversations`. True: call it again, there may be more.
+    ///
+    /// # Errors
+    /// The database cannot be written. Nothing was removed.
+    pub fn remove(&mut self, oldest: u64, conversations: &HashSet<i64>) -> rusqlite::Result<bool> {
+        let turn = self.connection.unchecked_transaction()?;
+        let removed = turn
+            .prepare_cached(
+                "DELETE FROM words WHERE rowid IN (SELECT rowid FROM words WHERE rowid < ?1 LIMIT ?2)",
+            )?
+            .execute([signed(oldest), REMOVED_AT_ONCE])?;
+        if removed > 0 {
+            turn.commit()?;
+            return Ok(true);
+        }
+        let Some(gone) = self.conversations.difference(conversations).next().copied() else {
+            return Ok(false);
+        };
+        let removed = turn
+            .prepare_cached(
+                "DELETE FROM words WHERE rowid IN (SELECT rowid FROM words WHERE words MATCH ?1 LIMIT ?2)",
+            )?
+            .execute(params![tags::in_conversations(&[gone], None), REMOVED_AT_ONCE])?;
+        if removed == 0 {
+            turn.prepare_cached("DELETE FROM held WHERE conversation = ?1")?.execute([gone])?;
+        }
+        turn.commit()?;
+        if removed == 0 {
+            self.conversations.remove(&gone);
+        }
+        Ok(true)
+    }
+
+    /// Copies the write-ahead log into the file, and cuts it to nothing.
+    ///
+    /// # Errors
+    /// The file cannot be written. A reader that is in the way is no error: then less is copied.
+    pub fn truncate_wal(&self) -> rusqlite::Result<()> {
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    }
+}
+
+/// A transaction that adds messages to an [`Index`].
+#[allow(missing_debug_implementations, reason = "a cached statement has none")]
+pub struct Batch<'i> {
+    put: CachedStatement<'i>,
+    turn: Transaction<'i>,
+    mark: &'i mut u64,
+    conversations: &'i mut HashSet<i64>,
+    /// Conversations whose first message is in this batch.
+    new: HashSet<i64>,
+    tags: String,
+}
+
+impl Batch<'_> {
+    /// Adds a message.
+    ///
+    /// # Errors
+    /// The database cannot be written, or has a message with this seq.
+    pub fn add(&mut self, message: &Message<'_>) -> rusqlite::Result<()> {
+        tags::write(&mut self.tags, message);
+        self.put.execute(params![signed(message.seq), segments::text(message.text), self.tags])?;
+        let conversation = message.conversation;
+        if !self.conversations.contains(&conversation) && self.new.insert(conversation) {
+            let mut hold = self.turn.prepare_cached("INSERT OR IGNORE INTO held VALUES (?1)")?;
+            hold.execute([conversation])?;
+        }
+        Ok(())
+    }
+
+    /// Writes the batch. From now on the index has all messages of the log up to `mark`.
+    ///
+    /// # Errors
+    /// The database cannot be written. Nothing was added.
+    pub fn commit(self, mark: u64) -> rusqlite::Result<()> {
+        let Self { put, turn, mark: old_mark, conversations, new, .. } = self;
+        drop(put);
+        turn.prepare_cached("UPDATE about SET mark = ?1")?.execute([signed(mark)])?;
+        turn.commit()?;
+        *old_mark = mark;
+        conversations.extend(new);
+        Ok(())
+    }
+}
+
+/// Sets a connection up for writing. A commit survives the process, and the file survives a power cut.
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0))?;
+    connection.query_row("PRAGMA journal_size_limit = 16777216", [], |_| Ok(()))?;
+    connection.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -1024")
+}
+
+/// The mark that is stored; `None`: this is no index of this log and this version.
+fn mark(connection: &Connection, log: &[u8]) -> rusqlite::Result<Option<u64>> {
+    let made: bool =
+        connection
+            .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'about'", [], |row| row.get(0))?;
+    if !made {
+        return Ok(None);
+    }
+    connection
+        .query_row("SELECT mark FROM about WHERE version = ?1 AND store = ?2", (VERSION, log), seq)
+        .optional()
+}

@@ -1,0 +1,89 @@
+//! Owns the full-text index of a message log: a SQLite database with one FTS5 table. Called by the daemon's store,
+//! which gives it open connections. Knows of a message only its seq, its conversation, its author and its text.
+//! Never chooses a file, starts a thread, waits for room on a disk, or logs.
+//!
+//! The index holds words, and no texts. An [`Index`] writes it: the owner of the log adds each message, and removes
+//! what the log no longer has. A [`Searcher`] reads it: it turns what a user typed into an expression, asks the index
+//! for seqs, asks the log for each message ([`Log`]), and says where in each text the words stand.
+//!
+//! ```
+//! use rusqlite::Connection;
+//! use std::time::{Duration, Instant};
+//! use tcp_chat_search::{Index, Log, Message, Query, SearchError, Searcher};
+//!
+//! /// A log in memory: the text of seq 1 is the first one.
+//! struct Texts([&'static str; 2]);
+//!
+//! impl Log for Texts {
+//!     type Message = &'static str;
+//!     type Error = std::convert::Infallible;
+//!     fn oldest(&self) -> Result<u64, Self::Error> {
+//!         Ok(1)
+//!     }
+//!     fn message(&self, seq: u64) -> Result<Option<&'static str>, Self::Error> {
+//!         Ok(usize::try_from(seq - 1).ok().and_then(|at| self.0.get(at).copied()))
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let log = Texts(["hello world", "the café near the river"]);
+//! let path = "file:/example?vfs=memdb";
+//!
+//! let mut index = Index::create(Connection::open(path)?, b"the id of the log")?;
+//! let mut batch = index.batch()?;
+//! for (seq, text) in (1..).zip(log.0) {
+//!     batch.add(&Message { seq, conversation: 7, participants: None, author: "ana", text })?;
+//! }
+//! batch.commit(2)?;
+//!
+//! let mut searcher = Searcher::new(Connection::open(path)?)?;
+//! let query = Query { text: "CAFE riv*", conversations: &[7], ..Query::default() };
+//! let hits = searcher.search(&log, &query, Instant::now() + Duration::from_secs(1))?;
+//! assert_eq!(hits.len(), 1);
+//! assert_eq!(hits[0].message, "the café near the river");
+//! assert_eq!(hits[0].highlights, [(4, 4), (18, 5)]);
+//! # Ok(()) }
+//! ```
+//!
+//! # Words
+//! Case and marks on letters do not count. An emoji is a word, and so is each character of a script that is written
+//! without spaces. A query is an expression of FTS5 (phrases, prefixes, `AND`, `OR`, `NOT`, `NEAR`) that cannot leave
+//! the text of a message. A query that is no such expression is taken as plain words, and is never an error.
+//!
+//! # Bounds
+//! A search ends at the time that it is given, with [`SearchError::TooLong`]. It returns at most one message more
+//! than [`Query::limit`], and stops after the message whose text passes [`Query::max_bytes`]. Of a query that is no
+//! expression 64 words count. One call of [`Index::remove`] removes at most 2,000 messages. A searcher and an index
+//! hold the page cache of their connection and no texts; an index also remembers the conversations that it has.
+//!
+//! # Errors
+//! Calls return what SQLite says. [`SearchError`] tells errors of the index from those of the log. An error other
+//! than [`SearchError::TooLong`] may mean a damaged file: the owner removes it and creates another index, because all
+//! of it can be made from the log again. The index has a version: [`Index::open`] does not take one that was made
+//! by other rules.
+
+mod highlights;
+mod index;
+mod search;
+mod segments;
+mod tags;
+#[cfg(test)]
+mod tests;
+
+pub use index::{Batch, Index, Message};
+pub use search::{Hit, Log, Query, SearchError, Searcher};
+
+/// How FTS5 makes words of texts: without case, and without marks on letters.
+const TOKENIZER: &str = "tokenize = 'unicode61 remove_diacritics 2'";
+
+/// A seq as SQLite stores it. A seq of a message is far below the sign bit. One in a query may be beyond it, and
+/// then means "after all messages".
+fn signed(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}
+
+/// Reads a seq from the first column.
+fn seq(row: &rusqlite::Row<'_>) -> rusqlite::Result<u64> {
+    let seq: i64 = row.get(0)?;
+    u64::try_from(seq).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, seq))
+}

@@ -1,0 +1,97 @@
+//! What an index keeps, what it removes, and the bounds of a search.
+
+use super::*;
+use std::collections::HashSet;
+
+fn word<'a>(conversations: &'a [i64]) -> Query<'a> {
+    Query { text: "word", conversations, ..Query::default() }
+}
+
+#[test]
+fn an_index_is_opened_again_by_its_own_log_and_version() {
+    let mut world = World::of_texts(&["one word", "two words"]);
+    let open = |log: &[u8]| Index::open(Connection::open(&world.path).unwrap(), log).unwrap();
+    assert_eq!(open(b"log").unwrap().mark(), 2);
+    assert!(open(b"another log").is_none());
+    let older = Connection::open(&world.path).unwrap();
+    older.execute("UPDATE about SET version = version - 1", []).unwrap();
+    assert!(open(b"log").is_none());
+    let empty = "file:/search-empty?vfs=memdb";
+    assert!(Index::open(Connection::open(empty).unwrap(), b"log").unwrap().is_none());
+    // In its place comes an empty one.
+    let index = Index::create(Connection::open(&world.path).unwrap(), b"log").unwrap();
+    assert_eq!(index.mark(), 0);
+    assert_eq!(world.find("word"), [0; 0]);
+}
+
+#[test]
+fn a_batch_without_a_commit_adds_nothing() {
+    let mut world = World::of_texts(&["one word"]);
+    let mut batch = world.index.batch().unwrap();
+    let message = Message { seq: 2, conversation: 9, participants: None, author: "", text: "lost word" };
+    batch.add(&message).unwrap();
+    drop(batch);
+    assert_eq!(world.index.mark(), 1);
+    assert_eq!(world.find("lost"), [0; 0]);
+    // Conversation 9 has no message: there is nothing to remove.
+    assert!(!world.index.remove(1, &HashSet::from([1])).unwrap());
+}
+
+#[test]
+fn messages_that_the_log_no_longer_has_leave_the_index() {
+    let mut world = World::new();
+    world.say((1..=4_500).map(|n| (1 + n % 2, "ana", format!("word {n}"))));
+    let left = |world: &World| -> i64 {
+        let index = Connection::open(&world.path).unwrap();
+        index.query_row("SELECT count(*) FROM words", [], |row| row.get(0)).unwrap()
+    };
+    let both = HashSet::from([1, 2]);
+    let mut steps = Vec::new();
+    while world.index.remove(2_501, &both).unwrap() {
+        steps.push(left(&world));
+    }
+    assert_eq!(steps, [2_500, 2_000], "at most 2,000 at once");
+    // Of the rest, conversation 2 has half.
+    while world.index.remove(2_501, &HashSet::from([1])).unwrap() {}
+    assert_eq!(left(&world), 1_000);
+    assert_eq!(world.seqs(&word(&[2])), [0; 0]);
+    assert_eq!(world.seqs(&Query { limit: 2, ..word(&[1]) }), [4_500, 4_498, 4_496]);
+}
+
+#[test]
+fn a_search_looks_up_only_messages_of_its_conversations_and_author() {
+    let mut world = World::with(&[(1, "ana", "word one"), (2, "bo", "word two"), (1, "bo", "word three")]);
+    assert_eq!(world.seqs(&word(&[1])), [3, 1]);
+    assert_eq!(world.seqs(&Query { author: Some("bo"), ..word(&[1]) }), [3]);
+    assert_eq!(world.seqs(&Query { author: Some("b"), ..word(&[1]) }), [0; 0]);
+    assert_eq!(world.seqs(&Query { before: 3, ..word(&[1]) }), [1]);
+    assert_eq!(world.seqs(&word(&[])), [0; 0]);
+    assert_eq!(world.log.looked_up.get(), 4, "none but those that were found");
+}
+
+#[test]
+fn a_participant_finds_the_messages_of_all_conversations_of_two() {
+    let mut world = World::new();
+    let mut batch = world.index.batch().unwrap();
+    for (seq, participants) in (1..).zip([Some((5, 6)), Some((6, 7)), Some((5, 5)), None]) {
+        let message = Message { seq, conversation: 10, participants, author: "ana", text: "word" };
+        batch.add(&message).unwrap();
+        world.log.said.push((10, "ana", format!("word {seq}")));
+    }
+    batch.commit(4).unwrap();
+    let of = |user| Query { direct_messages_of: Some(user), ..word(&[]) };
+    assert_eq!(world.seqs(&of(5)), [3, 1]);
+    assert_eq!(world.seqs(&of(6)), [2, 1]);
+    assert_eq!(world.seqs(&of(8)), [0; 0]);
+}
+
+#[test]
+fn a_search_stops_at_its_limits() {
+    let mut world = World::new();
+    world.say((1..=50).map(|n| (1, "ana", format!("word {n:0>95}"))));
+    assert_eq!(world.search(&Query { limit: 5, ..word(&[1]) }).len(), 6, "one more than the limit");
+    assert_eq!(world.search(&Query { limit: 50, max_bytes: 1_000, ..word(&[1]) }).len(), 11);
+    let ended = world.searcher.search(&world.log, &word(&[1]), Instant::now());
+    assert!(matches!(ended, Err(SearchError::TooLong)), "{ended:?}");
+    assert_eq!(world.search(&word(&[1])).len(), 21, "the next search has its own time");
+}
