@@ -6,11 +6,29 @@ use crate::highlights::Probe;
 use crate::{segments, seq, signed, tags};
 use rusqlite::{Connection, ErrorCode, params};
 use std::fmt::Write;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// SQLite looks at the clock after this many steps of its virtual machine. Each step may read a page of the index:
 /// together a few milliseconds.
 const STEPS: i32 = 100;
+
+/// A search that takes longer than this gives way to other threads. Most searches take less.
+const ALONE: Duration = Duration::from_millis(5);
+/// It works for so long, and then pauses for as long: with few processors, a thread that is woken meanwhile finds one
+/// that is free. A thread that works without a pause makes others wait for the end of its time slice.
+const TURN: Duration = Duration::from_millis(1);
+
+/// Tells SQLite whether to interrupt its statement. It also pauses a long search.
+fn interrupt_at(until: Instant) -> impl FnMut() -> bool + Send + 'static {
+    let mut pause_at = Instant::now() + ALONE;
+    move || {
+        if Instant::now() >= pause_at {
+            std::thread::sleep(TURN);
+            pause_at = Instant::now() + TURN;
+        }
+        Instant::now() >= until
+    }
+}
 
 /// The log that the index follows. The index has no texts, so a search asks the log for each message.
 pub trait Log {
@@ -139,7 +157,7 @@ impl Searcher {
     /// From this moment on, SQLite interrupts its statements; `None`: it does so no longer.
     fn stop_at(&mut self, until: Option<Instant>) -> rusqlite::Result<()> {
         for database in [&mut self.index, &mut self.probe.connection] {
-            database.progress_handler(STEPS, until.map(|until| move || Instant::now() >= until))?;
+            database.progress_handler(STEPS, until.map(interrupt_at))?;
         }
         Ok(())
     }
