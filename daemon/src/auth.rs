@@ -1,7 +1,11 @@
 //! Owns secrets: passwords made into Argon2id hashes and checked against them, and the random
 //! tokens and codes that are kept only as their SHA-256. A check of a password takes tens of
 //! milliseconds and 19 MiB on purpose: the caller bounds how many run at once and keeps them off
-//! the async threads. Never logs or keeps a password.
+//! the async threads. Never logs or keeps a password. `proof` owns what a check has shown.
+
+mod proof;
+
+pub use proof::{Evidence, Expected, Proof};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier};

@@ -7,7 +7,7 @@
 //! | 0 | [`settings`] | `config.toml`, the environment and the flags as typed sections |
 //! | 0 | [`chat`] | rooms, sessions, names, rate; the turn as a pure function |
 //! | 0 | [`metrics`] | the figures that Prometheus scrapes; who counts adds to them |
-//! | 0 | [`log`], [`auth`], [`clock`] | how the log is written; passwords, tokens and codes; whether the clock can be right |
+//! | 0 | [`log`], [`auth`], [`clock`] | how the log is written; passwords, tokens, codes and the proofs that they give; whether the clock can be right |
 //! | 0 | [`places`] | how many connections a local endpoint serves, and which one gives way |
 //! | 1 | [`store`] | the log and the sessions in SQLite |
 //! | 1 | [`tls`] | the own CA and its leaf: minted, loaded, checked, renewed |

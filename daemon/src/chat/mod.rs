@@ -54,7 +54,7 @@ pub use access::Made;
 pub use banned::{Banned, Fingerprint, NothingToBan, is_in, range_of};
 pub use certificates::{Certificate, Presented, Revocation};
 pub use command::{
-    Ask, Closing, Command, ConnectionId, Effect, IdMap, Now, Own, Past, PastUnknown, Proof, Proving, Read,
+    Ask, Closing, Command, ConnectionId, Effect, IdMap, Now, Own, Past, PastUnknown, Proving, Read,
     Recipients, Secret,
 };
 pub use configured::RoomTwin;

@@ -7,8 +7,8 @@
 
 use super::answered::Answered;
 use super::held::{Heard, Held, concerns};
-use crate::auth;
-use crate::chat::{Ask, Command, Digest, Proof, Resent, Secret};
+use crate::auth::{self, Proof};
+use crate::chat::{Ask, Command, Digest, Resent, Secret};
 use crate::hub::{Entry, Inbox};
 use crate::net::Gate;
 use crate::store::Resend;
@@ -251,7 +251,7 @@ impl Seat {
             login: Box::new(login),
             fresh,
             resumes: resumes.then_some(self.hash),
-            proof: Proof::Endpoint,
+            proof: Proof::of_endpoint(),
         }
     }
 

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use tcp_chat_protocol::request::Login;
 use tcp_chat_protocol::{RequestId, Seq};
+use tcp_chatd::auth::{Evidence, Proof};
 use tcp_chatd::chat::{
     Ask, Chat, Command, ConnectionId, ConversationId, Effect, Facts, Found, Now, Outcome, Past, PastUnknown,
-    Proof, Rules, Secret, SessionId, Writes,
+    Rules, Secret, SessionId, Writes,
 };
 use tcp_chatd::settings::Settings;
 
@@ -271,7 +272,8 @@ fn resume(token: [u8; 32]) -> Ask {
         log: None,
     };
     let fresh = Secret { token: String::new().into(), hash: [0; 32] };
-    Ask::Login { login: Box::new(login), fresh, resumes: Some(token), proof: Proof::NotNeeded }
+    let proof = Proof::for_tests(Evidence::NotNeeded);
+    Ask::Login { login: Box::new(login), fresh, resumes: Some(token), proof }
 }
 
 /// Small limits where a limit is a fact of the state, and no limit where it is known to differ.
