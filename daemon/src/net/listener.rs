@@ -39,6 +39,9 @@ pub trait Accept: Send + Sync {
     /// A connection that was accepted.
     type Stream: Send;
 
+    /// The name in the event `accept_works`.
+    const NAME: &'static str;
+
     /// Waits for the next connection. Must be cancellation safe.
     ///
     /// # Errors
@@ -57,7 +60,7 @@ pub trait Accept: Send + Sync {
 ///
 /// A connection that its peer gave up before the accept is an event at `debug`. Any other error is logged once, and the
 /// loop pauses for 100 ms after each one.
-pub async fn accept_loop(listener: &impl Accept, stop: &CancellationToken) {
+pub async fn accept_loop<A: Accept>(listener: &A, stop: &CancellationToken) {
     let mut is_failing = false;
     loop {
         let accepted = tokio::select! {
@@ -68,7 +71,7 @@ pub async fn accept_loop(listener: &impl Accept, stop: &CancellationToken) {
         match accepted {
             Ok(stream) => {
                 if std::mem::take(&mut is_failing) {
-                    info!(event = "accept_works", "connections are accepted again");
+                    info!(event = "accept_works", listener = A::NAME, "connections are accepted again");
                 }
                 tokio::select! {
                     biased;
@@ -118,6 +121,7 @@ mod tests {
 
     impl Accept for Script {
         type Stream = u8;
+        const NAME: &'static str = "script";
 
         async fn accept(&self) -> io::Result<u8> {
             self.accepts.lock().unwrap().push(self.began.unwrap().elapsed());
@@ -160,6 +164,7 @@ mod tests {
 
         impl Accept for Full {
             type Stream = ();
+            const NAME: &'static str = "full";
 
             async fn accept(&self) -> io::Result<()> {
                 Ok(())

@@ -41,6 +41,7 @@ impl ChatListener {
 
 impl Accept for ChatListener {
     type Stream = (TcpStream, SocketAddr);
+    const NAME: &'static str = "chat";
 
     async fn accept(&self) -> io::Result<Self::Stream> {
         self.listener.accept().await
