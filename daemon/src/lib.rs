@@ -12,7 +12,7 @@
 //! | 1 | [`store`] | the log and the sessions in SQLite |
 //! | 1 | [`tls`] | the own CA and its leaf: minted, loaded, checked, renewed |
 //! | 2 | [`hub`] | the thread that owns `chat` and writes through `store`; the outboxes |
-//! | 3 | [`net`] | listener, connections |
+//! | 3 | [`net`] | the accept loop, links, connections, proof of identity |
 //! | 4 | [`admin`], [`http`], [`systemd`] | the control socket; metrics, health and posts by machines; the words with the service manager |
 //! | 5 | [`daemon`], [`commands`] | the life of the process; what the command line can ask for |
 //!
