@@ -8,11 +8,12 @@ use std::net::Ipv4Addr;
 use tcp_chat_protocol::event::{MsgLine, Spoken, json_text};
 use tcp_chat_protocol::request::{Bounds, Login, Request, Target, parse};
 use tcp_chat_protocol::{Line, LineDecoder, Name, RequestId, Timestamp};
+use tcp_chatd::chat::Proof;
 use tcp_chatd::chat::{
-    Ask, Chat, Command, ConnectionId, ConversationId, Effect, Found, Now, Past, PastUnknown, Proof, Rules,
-    Secret, SessionId, Writes,
+    Ask, Chat, Command, ConnectionId, ConversationId, Effect, Found, Now, Past, PastUnknown, Rules, Secret,
+    SessionId, Writes,
 };
-use tcp_chatd::settings::{Durability, History, MaxBytes, Settings};
+use tcp_chatd::settings::{AuthMode, Durability, History, MaxBytes, Settings};
 use tcp_chatd::store::Store;
 
 /// Messages of a round.
@@ -169,7 +170,9 @@ impl Talk {
                 log: None,
             };
             let fresh = Secret { token: format!("{at}").into(), hash };
-            let ask = Ask::Login { login: Box::new(login), fresh, resumes: None, proof: Proof::NotNeeded };
+            let proof = Proof::without_password(&login, AuthMode::Open, chat.users());
+            let proof = proof.context("a name without an owner needs no password")?;
+            let ask = Ask::Login { login: Box::new(login), fresh, resumes: None, proof };
             chat.apply(ConnectionId(at), Command::Open(Ipv4Addr::LOCALHOST.into()), &mut NoPast);
             chat.apply(ConnectionId(at), Command::Ask(None, ask), &mut NoPast);
         }

@@ -3,6 +3,10 @@
 //! milliseconds and 19 MiB on purpose: the caller bounds how many run at once and keeps them off
 //! the async threads. Never logs or keeps a password.
 
+mod digest;
+
+pub use digest::Digest;
+
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -10,7 +14,17 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use zeroize::Zeroizing;
 
-use crate::chat::Digest;
+/// Which logins the server accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AuthMode {
+    /// All.
+    #[default]
+    Open,
+    /// With the one shared password.
+    Password,
+    /// Of registered users.
+    Accounts,
+}
 
 /// Bytes of randomness in a session's token, or in a code.
 const TOKEN_BYTES: usize = 32;

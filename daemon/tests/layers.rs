@@ -34,7 +34,7 @@ const BESIDE: [(&str, &str); 8] = [
     ("settings", "auth"),
     ("settings", "chat"),
     ("metrics", "chat"),
-    ("auth", "chat"),
+    ("chat", "auth"),
     ("settings", "rate"),
     ("chat", "rate"),
 ];

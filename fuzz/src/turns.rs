@@ -7,13 +7,14 @@
 
 use crate::chat::{
     Act, Ask, Certificate, Chat, Command, ConnectionId, Digest, Effect, Found, Made, Now, Outcome, Presented,
-    Proof, Proving, Revocation, Rules, Secret,
+    Proving, Revocation, Rules, Secret,
 };
 use crate::disk::{Disk, DiskPast};
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::request::{Bounds, Request, parse};
 use tcp_chat_protocol::{Name, Role};
+use tcp_chatd::chat::{Evidence, Proof};
 use tcp_chatd::settings::Settings;
 
 /// Connections that are open at once; the last two come with these certificates.
@@ -112,13 +113,13 @@ impl World {
                 let resumes =
                     login.session.as_ref().and_then(|token| token.parse().ok()).map(|n| digest(n).0);
                 let shown = PROVEN.into_iter().find(|(s, _)| *s == slot);
-                let proof = shown.map_or(Proof::NotNeeded, |(slot, user)| {
+                let evidence = shown.map_or(Evidence::NotNeeded, |(slot, user)| {
                     let key = digest(u64::from(slot));
                     let certificate =
                         Certificate { key, name: name(user), until: u64::MAX, revoked: Revocation::None };
-                    Proof::Certificate(Box::new(Presented { certificate, issued: 0 }))
+                    Evidence::Certificate(Box::new(Presented { certificate, issued: 0 }))
                 });
-                Ask::Login { login, fresh, resumes, proof }
+                Ask::Login { login, fresh, resumes, proof: Proof::for_tests(evidence) }
             }
             // The code is not good here: what it would give is the net's to make.
             Proving::Enrol(enrol) => Ask::Enrol { enrol, code: None, made: Made::Nothing },

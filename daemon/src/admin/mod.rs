@@ -12,6 +12,7 @@ pub use socket::{CannotBind, ControlSocket, bind, check_path};
 
 use crate::chat::Counts;
 use crate::hub::Inbox;
+use crate::net::{Accept, accept_loop};
 use crate::places::{Place, Places};
 use crate::store::Readers;
 use crate::tls::TlsState;
@@ -127,30 +128,39 @@ pub struct Desk {
 /// Answers on the socket until told to stop. Answers that are under way then are given: whoever asked for the end is told
 /// that it comes.
 pub async fn serve(listener: UnixListener, desk: Desk, stop: CancellationToken) {
-    let places = Places::new(CONNECTIONS);
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                let Some(place) = stop.run_until_cancelled(places.take()).await else { break };
-                let desk = desk.clone();
-                tokio::spawn(async move {
-                    tokio::select! {
-                        () = place.gives_way() => {}
-                        _ = talk(stream, &place, desk) => {}
-                    }
-                });
-            }
-            Err(why) => {
-                warn!(event = "control_failed", error = why.to_string(), "control socket: accept failed");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
+    let listener = ControlListener { listener, places: Places::new(CONNECTIONS), desk };
+    accept_loop(&listener, &stop).await;
+    listener.places.end(LAST_ANSWERS).await;
+}
+
+/// The control socket.
+struct ControlListener {
+    listener: UnixListener,
+    places: Places,
+    desk: Desk,
+}
+
+impl Accept for ControlListener {
+    type Stream = UnixStream;
+    const NAME: &'static str = "control";
+
+    async fn accept(&self) -> io::Result<UnixStream> {
+        self.listener.accept().await.map(|(stream, _)| stream)
     }
-    places.end(LAST_ANSWERS).await;
+
+    async fn admit(&self, stream: UnixStream) {
+        let (place, desk) = (self.places.take().await, self.desk.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = place.gives_way() => {}
+                _ = talk(stream, &place, desk) => {}
+            }
+        });
+    }
+
+    fn tell_failing(&self, why: &io::Error) {
+        warn!(event = "control_failed", error = why.to_string(), "control socket: accept failed: pausing");
+    }
 }
 
 /// Who asks, if they may: root, the daemon's own user, and who has its group.

@@ -2,8 +2,9 @@
 //! [`Chat::ask`]. Never checks a password or a signature: the net has, and says so as [`Proof`].
 
 use super::certificates::{Certificate, Presented, Revocation};
-use super::users::{Digest, Gives, User};
-use super::{Answer, Chat, ConnectionId, Effect, Proof, Refusal, SessionId, UserId, refusal};
+use super::proof::{Evidence, Proof};
+use super::users::{Gives, User};
+use super::{Answer, Chat, ConnectionId, Digest, Effect, Refusal, SessionId, UserId, refusal};
 use std::sync::Arc;
 use tcp_chat_protocol::reply::{self, EnrolReply};
 use tcp_chat_protocol::{ErrorKind, Name, RequestId};
@@ -51,14 +52,14 @@ impl Chat {
     /// Whose name this LOGIN may have.
     pub(super) fn identify(&mut self, name: Name, proof: Proof) -> Result<Who, Refusal> {
         let owner = self.users.by_name(&name);
-        let who = match proof {
-            Proof::Refused => return Err(Self::not_let_in()),
-            Proof::Unusable(why) => return Err(Self::is_for_nobody(&why)),
-            Proof::Password(user, hash) => {
+        let who = match proof.into() {
+            Evidence::Refused => return Err(Self::not_let_in()),
+            Evidence::Unusable(why) => return Err(Self::is_for_nobody(&why)),
+            Evidence::Password(user, hash) => {
                 let owner = owner.filter(|o| o.id == user && o.password.as_ref() == Some(&hash));
                 owner.map(|o| Who { user: Some(o.id), name: o.name.clone() }).ok_or_else(Self::not_let_in)?
             }
-            Proof::Certificate(shown) => {
+            Evidence::Certificate(shown) => {
                 let holder = &shown.certificate.name;
                 if holder.key() != name.key() {
                     let msg = format!("your certificate is for {holder}: log in under that name");
@@ -67,7 +68,7 @@ impl Chat {
                 let owner = owner.map(|o| (o.id, o.name.clone()));
                 self.by_certificate(*shown, owner)?
             }
-            Proof::Endpoint => match owner {
+            Evidence::Endpoint => match owner {
                 Some(owner) => Who { user: Some(owner.id), name: owner.name.clone() },
                 // The operator chose this name: a session under one that looks like it does not keep it from posting.
                 None => {
@@ -78,7 +79,7 @@ impl Chat {
                     Who { user: Some(self.register_by_login(&name)?), name }
                 }
             },
-            Proof::NotNeeded | Proof::Accepted => {
+            Evidence::NotNeeded | Evidence::Accepted => {
                 if owner.is_some() || self.rules.accounts {
                     return Err(Self::not_let_in());
                 }
@@ -179,7 +180,7 @@ impl Chat {
 
     /// May a session be taken up by somebody who has its token? Not with another's certificate.
     pub(super) fn may_resume(&mut self, session: SessionId, proof: &Proof) -> Result<(), Refusal> {
-        let Proof::Certificate(shown) = proof else { return Ok(()) };
+        let Some(shown) = proof.certificate() else { return Ok(()) };
         self.is_accepted(shown)?;
         let holder = &shown.certificate.name;
         if self.sessions.get(session).is_none_or(|held| held.row.name.key() != holder.key()) {
@@ -209,7 +210,7 @@ impl Chat {
         };
         let user = self.users.admits(name, code, gives, self.turn.now.wall)?.clone();
         // Only who has the code learns of it.
-        self.is_not_banned(&user.name, &Proof::NotNeeded)?;
+        self.is_not_banned(&user.name, None)?;
         if !self.keeping {
             let msg = "nothing was changed: the server's store cannot be written; try again later";
             return Err(refusal(ErrorKind::Internal, msg));

@@ -2,10 +2,10 @@
 //! logged in as. One key may be in certificates for several names. Changed by the registry, asked by access, kept by
 //! the store. Never checks a signature.
 
-use super::Chat;
 use super::parts::Parts;
 use super::steps::tick;
-use super::users::{Digest, UserChange};
+use super::users::UserChange;
+use super::{Chat, Digest};
 use std::sync::Arc;
 use tcp_chat_protocol::{Name, NameKey};
 

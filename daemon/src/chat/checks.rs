@@ -5,7 +5,7 @@
 use super::order::Penalty;
 use super::rights::{Deed, No, Rank, Standing, may};
 use super::talk::no_such_room;
-use super::{By, Chat, ConversationId, Fingerprint, Proof, Refusal, Scope, SessionId, refusal};
+use super::{By, Chat, ConversationId, Fingerprint, Presented, Refusal, Scope, SessionId, refusal};
 use tcp_chat_protocol::request::Place;
 use tcp_chat_protocol::{ErrorKind, Name, NameKey, Timestamp};
 
@@ -124,11 +124,8 @@ impl Chat {
     }
 
     /// May somebody of that name, with that certificate, come in at all?
-    pub(super) fn is_not_banned(&self, name: &Name, proof: &Proof) -> Result<(), Refusal> {
-        let shown = match proof {
-            Proof::Certificate(shown) => Some(Fingerprint(shown.certificate.key.0)),
-            _ => None,
-        };
+    pub(super) fn is_not_banned(&self, name: &Name, shown: Option<&Presented>) -> Result<(), Refusal> {
+        let shown = shown.map(|shown| Fingerprint(shown.certificate.key.0));
         match self.book.ban_of(&name.key(), shown.as_ref(), self.turn.now.wall) {
             Some(ban) => Err(penalised(&format!("{name} is banned"), Some(ban))),
             None => Ok(()),

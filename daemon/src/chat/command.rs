@@ -1,9 +1,10 @@
 //! Owns what the chat is asked and what it answers: plain data. The hub makes the commands from
 //! what connections read, and carries out the effects once the turn is kept.
 
+use super::proof::Proof;
 use super::reads::{PageOf, Range, Resent, SearchIn};
 use super::steps::counted_id;
-use super::{Act, Barred, ConversationId, Digest, Made, Presented, Refused, SessionId, UserId};
+use super::{Act, Barred, ConversationId, Digest, Made, Refused, SessionId};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -45,40 +46,6 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// What is known of who is logging in.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Proof {
-    /// None is asked for.
-    NotNeeded,
-    /// The shared password was right.
-    Accepted,
-    /// The password was missing or wrong.
-    Refused,
-    /// The certificate that the connection has shown is for no user, and why.
-    Unusable(Arc<str>),
-    /// The user's own password was right: the one with this hash.
-    Password(UserId, Arc<str>),
-    /// The certificate that the connection has shown, verified.
-    Certificate(Box<Presented>),
-    /// It is the daemon's own endpoint for machines: the operator has given it that name.
-    Endpoint,
-}
-
-impl std::fmt::Debug for Proof {
-    /// A hash is a secret.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::NotNeeded => f.write_str("NotNeeded"),
-            Self::Accepted => f.write_str("Accepted"),
-            Self::Refused => f.write_str("Refused"),
-            Self::Unusable(_) => f.write_str("Unusable"),
-            Self::Endpoint => f.write_str("Endpoint"),
-            Self::Password(user, _) => f.debug_tuple("Password").field(user).finish(),
-            Self::Certificate(shown) => f.debug_tuple("Certificate").field(shown).finish(),
-        }
-    }
-}
-
 /// One thing that happened, in the order in which it happened on its connection.
 #[derive(Debug, Clone)]
 pub enum Command {
@@ -105,7 +72,7 @@ pub enum Ask {
         fresh: Secret,
         /// SHA-256 of the token that the client sent, if it was one.
         resumes: Option<[u8; 32]>,
-        /// The password's.
+        /// What a check has shown about the sender.
         proof: Proof,
     },
     /// Turn a code into a password or a certificate.

@@ -1,12 +1,13 @@
 //! Owns coming and going: LOGIN fresh and resumed, lost connections, and the end of a session. Called
 //! by [`Chat::ask`] and by the turn. Never sends: it adds to the turn.
 
+use super::proof::{Evidence, Proof};
 use super::sessions::{Session, UsedIds};
 use super::shares::is_this_host;
 use super::sweeps::Sweep;
 use super::{
-    Answer, Chat, Closing, ConnectionId, ConversationId, Effect, Proof, Range, Read, Refusal, ResumeOutcome,
-    Secret, SessionChange, SessionId, SessionRow, UserId, refusal,
+    Answer, Chat, Closing, ConnectionId, ConversationId, Effect, Range, Read, Refusal, ResumeOutcome, Secret,
+    SessionChange, SessionId, SessionRow, UserId, refusal,
 };
 use tcp_chat_protocol::event::{NoticeEvent, notice};
 use tcp_chat_protocol::reply::{LimitsInfo, LoginReply, ServerInfo};
@@ -27,9 +28,9 @@ impl Chat {
         if self.connections.get(&connection).is_some_and(|c| c.session.is_some()) {
             return Err(refusal(ErrorKind::AlreadyLoggedIn, "this connection is logged in already"));
         }
-        match &proof {
-            Proof::Refused => return Err(Self::not_let_in()),
-            Proof::Unusable(why) => return Err(Self::is_for_nobody(why)),
+        match proof.evidence() {
+            Evidence::Refused => return Err(Self::not_let_in()),
+            Evidence::Unusable(why) => return Err(Self::is_for_nobody(why)),
             _ => {}
         }
         if login.session.is_some() {
@@ -38,7 +39,7 @@ impl Chat {
             return Ok(());
         }
         let Some(name) = login.name else { return Err(refusal(ErrorKind::Data, "`name` is missing")) };
-        self.is_not_banned(&name, &proof)?;
+        self.is_not_banned(&name, proof.certificate())?;
         let who = self.identify(name, proof)?;
         self.leaves_before(&who.name, who.user)?;
         if self.rules.sessions > 0 && self.sessions.len() >= self.rules.sessions {
@@ -89,7 +90,7 @@ impl Chat {
             return Err(refusal(ErrorKind::SessionExpired, msg));
         };
         let may = self.may_resume(session, proof).and_then(|()| match self.sessions.get(session) {
-            Some(held) => self.is_not_banned(&held.row.name, proof),
+            Some(held) => self.is_not_banned(&held.row.name, proof.certificate()),
             None => Ok(()),
         });
         may.inspect_err(|_| self.tally.resume(ResumeOutcome::Refused, 0)).map(|()| session)

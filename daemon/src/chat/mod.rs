@@ -28,6 +28,7 @@ mod parts;
 mod party;
 mod pass;
 mod presence;
+mod proof;
 mod quotas;
 mod reads;
 mod refused;
@@ -48,11 +49,12 @@ mod users;
 mod whole;
 mod writes;
 
+pub use crate::auth::Digest;
 pub use access::Made;
 pub use banned::{Banned, Fingerprint, NothingToBan, is_in, range_of};
 pub use certificates::{Certificate, Presented, Revocation};
 pub use command::{
-    Ask, Closing, Command, ConnectionId, Effect, IdMap, Now, Own, Past, PastUnknown, Proof, Proving, Read,
+    Ask, Closing, Command, ConnectionId, Effect, IdMap, Now, Own, Past, PastUnknown, Proving, Read,
     Recipients, Secret,
 };
 pub use configured::RoomTwin;
@@ -61,6 +63,7 @@ pub use look::{AgainstSeen, Cursor, Look, Page, PenaltySeen, RoomSeen, Row, Sess
 pub use order::{Act, Audit, Ban, Barred, By, Penalty, RightsChange, Scope, StoredRights, Undo};
 pub use party::{NoParty, Party};
 pub use pass::SLOWEST_MS;
+pub use proof::{Evidence, Expected, Proof};
 pub use reads::{PageOf, Range, Resent, ResentTo, SearchIn};
 pub use refused::Refused;
 pub use registry::{CertificateInfo, NotGranted, Registered, UserInfo, UserWish};
@@ -69,7 +72,7 @@ pub use rules::Rules;
 pub use shares::{is_this_host, network};
 pub use tally::{ResumeOutcome, Tally};
 pub use turn::Outcome;
-pub use users::{Code, Digest, Gives, User, UserChange, Users};
+pub use users::{Code, Gives, User, UserChange, Users};
 pub use whole::Counts;
 pub use writes::{
     Chunk, ConversationId, ConversationKind, Found, LogId, Sent, SessionChange, SessionId, SessionRow,

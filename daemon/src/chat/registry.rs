@@ -5,8 +5,8 @@
 use super::certificates::{Certificate, Revocation};
 use super::removed::Removed;
 use super::sweeps::Sweep;
-use super::users::{Code, Digest, Gives, User, UserChange, Users};
-use super::{Audit, By, Chat, Closing, IdMap, UserId};
+use super::users::{Code, Gives, User, UserChange, Users};
+use super::{Audit, By, Chat, Closing, Digest, IdMap, UserId};
 use std::sync::Arc;
 use tcp_chat_protocol::event::{NoticeEvent, notice};
 use tcp_chat_protocol::{Name, NameError, NoticeKind};

@@ -2,11 +2,11 @@
 //! let one begin. It holds the known certificates beside them. The chat changes it; the net reads
 //! a shared copy to check passwords against, which costs little: see `parts`. Never decides what a user may do.
 
-use super::UserId;
 use super::certificates::{Certificate, Certificates, Revocation};
 use super::parts::Parts;
 use super::removed::Removed;
 use super::steps::tick;
+use super::{Digest, UserId};
 use std::fmt;
 use std::sync::Arc;
 use tcp_chat_protocol::{ErrorKind, Name, NameKey, NameLook, Refusal};
@@ -65,30 +65,6 @@ pub enum Gives {
     Password,
     /// Getting a certificate.
     Certificate,
-}
-
-/// A SHA-256 that prints as hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Digest(pub [u8; 32]);
-
-impl Digest {
-    /// Is it the same? Takes as long whatever the answer is.
-    #[must_use]
-    pub fn is(&self, other: &Self) -> bool {
-        std::iter::zip(self.0, other.0).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
-    }
-}
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
-    }
-}
-
-impl fmt::Debug for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
 }
 
 /// What happened to users that must survive a restart.

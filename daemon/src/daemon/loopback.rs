@@ -40,9 +40,9 @@ impl Loopback {
         stop: &CancellationToken,
         tasks: &mut JoinSet<()>,
     ) -> Result<Option<Posts>, Fatal> {
-        let (metrics, inbox) = (observed.metrics.clone(), observed.inbox.clone());
+        let metrics = observed.metrics.clone();
         let posts = self.posts.and_then(|listener| {
-            let posts = Posts::start(settings, gate.clone(), inbox, metrics.clone(), stop.clone())?;
+            let posts = Posts::start(settings, gate.clone(), metrics.clone(), stop.clone())?;
             Some((listener, posts))
         });
         let posting = posts.as_ref().map(|(_, posts)| posts.clone());

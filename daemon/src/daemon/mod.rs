@@ -21,7 +21,7 @@ use crate::chat::{Found, Rules};
 use crate::http::{Observed, Posts};
 use crate::hub::{self, Control, Directory, Ended, Entry, Inbox};
 use crate::metrics::Metrics;
-use crate::net::{self, Gate};
+use crate::net::{self, ChatListener, Gate};
 use crate::settings::{Loaded, Settings};
 use crate::store::{Readers, Store};
 use crate::tls::{TlsNote, TlsState};
@@ -172,7 +172,7 @@ impl Daemon {
             let address = listener.local_addr().map_err(Fatal::Runtime)?;
             info!(event = "listening", address = %address, "listening");
             addresses.push(address);
-            tasks.spawn(net::serve(gate.clone(), listener, stop_accepting.clone()));
+            tasks.spawn(ChatListener::new(gate.clone(), listener).serve(stop_accepting.clone()));
         }
         exposure::warn_if_open_to_all(settings, &addresses);
         let observed = Observed {

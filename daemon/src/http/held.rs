@@ -1,10 +1,16 @@
 //! Owns a connection to the hub that has no socket: what the hub has for it, and what of that concerns one request.
-//! Called by [`super::poster`]. Never asks, and never decides what an answer means.
+//! Called by [`super::poster`]. Never decides what an answer means.
+//!
+//! It is no [`crate::net::Link`]: a link carries lines, and the session needs what lines do not say. A repeated id is
+//! answered by the number of the first message even if the text differs, and the session is known by its hash alone. It
+//! shares the guard with the connections that have a socket.
 
-use crate::chat::{ConnectionId, Read, Resent};
-use crate::hub::{Item, Outbox, Taken};
+use crate::chat::{Command, Read, Resent};
+use crate::hub::{HubGone, Item, Outbox, Taken};
+use crate::net::{ConnectionGuard, Gate};
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use tcp_chat_protocol::reply::{self, Incoming};
 use tcp_chat_protocol::{Refusal, RequestId, Seq};
@@ -12,11 +18,11 @@ use tcp_chat_protocol::{Refusal, RequestId, Seq};
 /// What may wait in memory for the session; it reads only what is for itself.
 const OUTBOX_BYTES: usize = 64 * 1024;
 
-/// A connection to the hub.
+/// A connection to the hub. Its drop tells the hub that it is lost.
 #[derive(Debug)]
 pub(super) struct Held {
-    pub(super) id: ConnectionId,
-    pub(super) outbox: Arc<Outbox>,
+    guard: ConnectionGuard,
+    outbox: Arc<Outbox>,
     /// Taken out of the outbox, and not looked at yet.
     items: VecDeque<Item>,
 }
@@ -33,9 +39,21 @@ pub(super) enum Heard {
 }
 
 impl Held {
-    /// A connection of that number, which hears nothing yet.
-    pub(super) fn new(id: ConnectionId) -> Self {
-        Self { id, outbox: Arc::new(Outbox::new(OUTBOX_BYTES)), items: VecDeque::new() }
+    /// Tells the hub of a new connection.
+    pub(super) async fn enter(gate: &Gate) -> Result<Self, HubGone> {
+        let outbox = Arc::new(Outbox::new(OUTBOX_BYTES));
+        let guard = ConnectionGuard::enter(gate, IpAddr::V4(Ipv4Addr::LOCALHOST), &outbox).await?;
+        Ok(Self { guard, outbox, items: VecDeque::new() })
+    }
+
+    /// Does the hub have nothing more for it?
+    pub(super) fn is_closed(&self) -> bool {
+        self.outbox.is_closed()
+    }
+
+    /// Asks the hub something.
+    pub(super) async fn ask(&self, command: Command) -> Result<(), HubGone> {
+        self.guard.pass_on(vec![command]).await
     }
 
     /// The next thing that the hub has for us. `None`: nothing more comes.

@@ -15,6 +15,7 @@ pub use observe::Observed;
 pub use post::Posts;
 
 use crate::metrics::Metrics;
+use crate::net::{Accept, accept_loop};
 use crate::places::{Place, Places};
 use answer::Answer;
 use hyper::Request;
@@ -23,6 +24,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -39,8 +41,6 @@ const HEAD: Duration = Duration::from_secs(30);
 const REQUEST: Duration = Duration::from_secs(30);
 /// What is answered still after it was told to stop.
 const LAST: Duration = Duration::from_secs(1);
-/// The pause after an accept that failed.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// What a listener serves.
 #[derive(Debug, Clone)]
@@ -53,37 +53,44 @@ pub enum Service {
 
 /// Serves until it is told to stop; then what is being answered is still answered.
 pub async fn serve(listener: TcpListener, service: Service, metrics: Arc<Metrics>, stop: CancellationToken) {
-    let places = Places::new(CONNECTIONS);
-    let tasks = TaskTracker::new();
-    let served = async {
-        loop {
-            let Some(stream) = accept(&listener).await else { continue };
-            let place = places.take().await;
-            let (service, metrics, stop) = (service.clone(), metrics.clone(), stop.clone());
-            tasks.spawn(converse(stream, place, service, metrics, stop));
-        }
-    };
-    tokio::select! {
-        biased;
-        () = stop.cancelled() => {}
-        () = served => {}
-    }
-    tasks.close();
-    tasks.wait().await;
+    let (places, tasks) = (Places::new(CONNECTIONS), TaskTracker::new());
+    let listener = HttpListener { listener, service, metrics, places, tasks, stop: stop.clone() };
+    accept_loop(&listener, &stop).await;
+    listener.tasks.close();
+    listener.tasks.wait().await;
 }
 
-async fn accept(listener: &TcpListener) -> Option<TcpStream> {
-    match listener.accept().await {
-        Ok((stream, _)) => Some(stream),
-        Err(why) => {
-            warn!(
-                event = "http_accept_failed",
-                error = why.to_string(),
-                "an HTTP connection was not accepted"
-            );
-            tokio::time::sleep(PAUSE).await;
-            None
-        }
+/// A listener of `metrics.address` or `http.address`.
+struct HttpListener {
+    listener: TcpListener,
+    service: Service,
+    metrics: Arc<Metrics>,
+    places: Places,
+    tasks: TaskTracker,
+    /// Ends its connections.
+    stop: CancellationToken,
+}
+
+impl Accept for HttpListener {
+    type Stream = TcpStream;
+    const NAME: &'static str = "http";
+
+    async fn accept(&self) -> io::Result<TcpStream> {
+        self.listener.accept().await.map(|(stream, _)| stream)
+    }
+
+    async fn admit(&self, stream: TcpStream) {
+        let place = self.places.take().await;
+        let (service, metrics, stop) = (self.service.clone(), self.metrics.clone(), self.stop.clone());
+        self.tasks.spawn(converse(stream, place, service, metrics, stop));
+    }
+
+    fn tell_failing(&self, why: &io::Error) {
+        warn!(
+            event = "http_accept_failed",
+            error = why.to_string(),
+            "HTTP connections are not accepted: pausing"
+        );
     }
 }
 

@@ -6,7 +6,6 @@ use super::poster::{Names, Posted, Poster};
 use super::said::{self, Said};
 use crate::auth;
 use crate::chat::Digest;
-use crate::hub::Inbox;
 use crate::metrics::{Metrics, Reason};
 use crate::net::Gate;
 use crate::settings::Http;
@@ -60,12 +59,11 @@ impl Posts {
     pub fn start(
         settings: &Http,
         gate: Gate,
-        inbox: Inbox,
         metrics: Arc<Metrics>,
         stop: CancellationToken,
     ) -> Option<Self> {
         let (token, name) = (settings.token?, settings.name.clone()?);
-        let poster = Poster::start(gate.clone(), inbox, name, &token, stop);
+        let poster = Poster::start(gate.clone(), name, &token, stop);
         let rooms = ArcSwap::from_pointee(settings.rooms.clone());
         Some(Self(Arc::new(Inner { rooms, token, poster, gate, metrics, recent: Mutex::default() })))
     }

@@ -9,10 +9,8 @@ use super::answered::Answered;
 use super::held::{Heard, Held, concerns};
 use crate::auth;
 use crate::chat::{Ask, Command, Digest, Proof, Resent, Secret};
-use crate::hub::{Entry, Inbox};
 use crate::net::Gate;
 use crate::store::Resend;
-use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 use tcp_chat_protocol::request::{Login, Place, Target};
 use tcp_chat_protocol::{ErrorKind, Name, Refusal, RequestId, Seq};
@@ -72,16 +70,10 @@ pub(super) struct Poster(mpsc::Sender<Post>);
 
 impl Poster {
     /// Begins the session, and the task that owns it.
-    pub(super) fn start(
-        gate: Gate,
-        inbox: Inbox,
-        name: Name,
-        token: &Digest,
-        stop: CancellationToken,
-    ) -> Self {
+    pub(super) fn start(gate: Gate, name: Name, token: &Digest, stop: CancellationToken) -> Self {
         let (sender, posts) = mpsc::channel(WAITING);
         let hash = session_hash(&name, token);
-        let seat = Seat { gate, inbox, hash, name, held: None, answered: Answered::default() };
+        let seat = Seat { gate, hash, name, held: None, answered: Answered::default() };
         tokio::spawn(async move { stop.run_until_cancelled(seat.serve(posts)).await });
         Self(sender)
     }
@@ -110,17 +102,10 @@ fn session_hash(name: &Name, token: &Digest) -> [u8; 32] {
 /// The owner of the session.
 struct Seat {
     gate: Gate,
-    inbox: Inbox,
     hash: [u8; 32],
     name: Name,
     held: Option<Held>,
     answered: Answered,
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.leave();
-    }
 }
 
 impl Seat {
@@ -151,7 +136,7 @@ impl Seat {
 
     async fn post_in_time(&mut self, post: &Post) -> Posted {
         let posted = timeout(ANSWER, self.post(post)).await.unwrap_or_else(|_| {
-            self.leave();
+            self.held = None;
             let msg = "it is not known whether the message was kept: the server took too long; post it again";
             Posted::Refused(Refusal::new(ErrorKind::Timeout, msg))
         });
@@ -211,20 +196,18 @@ impl Seat {
 
     /// Makes sure that there is a session and a connection for it.
     async fn come_in(&mut self) -> Result<(), Refusal> {
-        if self.held.as_ref().is_some_and(|held| !held.outbox.is_closed()) {
+        if self.held.as_ref().is_some_and(|held| !held.is_closed()) {
             return Ok(());
         }
         for resumes in [true, false] {
-            self.leave();
-            let held = Held::new(self.gate.next_id());
-            let open = Entry::Open(held.id, IpAddr::V4(Ipv4Addr::LOCALHOST), held.outbox.clone());
-            self.inbox.put(open).await.map_err(|_| going())?;
-            self.held = Some(held);
+            // The hub hears of the end of the old one. The session stays for its time.
+            self.held = None;
+            self.held = Some(Held::enter(&self.gate).await.map_err(|_| going())?);
             let id = RequestId::Text("login".into());
             match self.ask(&id, self.login(resumes)).await {
                 Heard::Refused(why) if resumes && why.kind == ErrorKind::SessionExpired => {}
                 Heard::Refused(why) => {
-                    self.leave();
+                    self.held = None;
                     return Err(why);
                 }
                 Heard::Lost => return Err(going()),
@@ -251,19 +234,19 @@ impl Seat {
             login: Box::new(login),
             fresh,
             resumes: resumes.then_some(self.hash),
-            proof: Proof::Endpoint,
+            proof: Proof::of_endpoint(),
         }
     }
 
     async fn ask(&mut self, id: &RequestId, ask: Ask) -> Heard {
         let Some(held) = &mut self.held else { return Heard::Lost };
         let command = Command::Ask(Some(id.clone()), ask);
-        if self.inbox.put(Entry::Commands(held.id, vec![command])).await.is_err() {
+        if held.ask(command).await.is_err() {
             return Heard::Lost;
         }
         loop {
             let Some(item) = held.next().await else {
-                self.leave();
+                self.held = None;
                 return Heard::Lost;
             };
             if let Some(heard) = concerns(item, id) {
@@ -278,17 +261,7 @@ impl Seat {
             Some(held) => while held.next().await.is_some() {},
             None => std::future::pending().await,
         }
-        self.leave();
-    }
-
-    /// Tells the hub that the connection is gone; the session stays for its time.
-    fn leave(&mut self) {
-        let Some(held) = self.held.take() else { return };
-        let lost = Entry::Commands(held.id, vec![Command::Lost]);
-        if let Err(Some(lost)) = self.inbox.try_put(lost) {
-            let inbox = self.inbox.clone();
-            tokio::spawn(async move { inbox.put(lost).await });
-        }
+        self.held = None;
     }
 }
 

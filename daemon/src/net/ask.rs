@@ -1,54 +1,48 @@
-//! Owns the step from a line to what the chat is asked: parsed, its secrets made or hashed, its
-//! text encoded, so that the hub has little left to do. Never decides whether it is allowed.
+//! Owns the step from a line to what it asks: parsed, its secrets made or hashed, its text encoded, so that little is
+//! left to the hub. Called by `reader`. Never decides whether it is allowed.
 
+use super::prove::{Parsed, Unproven};
 use crate::auth;
-use crate::chat::{Ask, Command, Made, Proof, Proving, Secret};
-use tcp_chat_protocol::request::{self, Bounds, Login, Request};
-use tcp_chat_protocol::{ErrorKind, Line, Refusal};
+use crate::chat::{Ask, Command, Proving, Secret};
+use tcp_chat_protocol::request::{self, Bounds, Login};
+use tcp_chat_protocol::{ErrorKind, Line, Refusal, RequestId};
 use zeroize::Zeroizing;
 
 /// What a line asks.
-pub(super) fn command(line: Line<'_>, line_bytes: usize, bounds: &Bounds) -> Command {
+pub(super) fn parse(line: Line<'_>, line_bytes: usize, bounds: &Bounds) -> Parsed {
     let line = match line {
         Line::Bytes(line) => line,
         Line::TooLong => {
             let msg = format!("the line is longer than {line_bytes} bytes; it was skipped");
-            return Command::Refused(Refusal::new(ErrorKind::TooLarge, msg));
+            return Parsed::Command(Command::Refused(Refusal::new(ErrorKind::TooLarge, msg)));
         }
     };
     match request::parse(line, bounds) {
-        Err(refusal) => Command::Refused(refusal),
-        Ok((id, request)) => match ask(request) {
-            Ok(ask) => Command::Ask(id, ask),
-            Err(refusal) => Command::Refused(refusal.with_id(id)),
+        Err(refusal) => Parsed::Command(Command::Refused(refusal)),
+        Ok((id, request)) => match Ask::of(request) {
+            Ok(ask) => Parsed::Command(Command::Ask(id, ask)),
+            Err(Proving::Login(login)) => self::login(id, login),
+            Err(Proving::Enrol(enrol)) => {
+                let code = auth::token_hash(&enrol.code);
+                Parsed::Unproven(Unproven::enrol(id, enrol, code))
+            }
         },
     }
 }
 
-fn ask(request: Request<'_>) -> Result<Ask, Refusal> {
-    Ask::of(request).or_else(|proving| match proving {
-        Proving::Login(login) => login_ask(login),
-        Proving::Enrol(enrol) => {
-            let code = auth::token_hash(&enrol.code);
-            Ok(Ask::Enrol { enrol, code, made: Made::Nothing })
-        }
-    })
-}
-
-fn login_ask(login: Box<Login>) -> Result<Ask, Refusal> {
+fn login(id: Option<RequestId>, login: Box<Login>) -> Parsed {
     let resumes = login.session.as_deref().and_then(|token| auth::token_hash(token)).map(|hash| hash.0);
     let fresh = if login.session.is_some() {
         Secret { token: Zeroizing::default(), hash: [0; 32] }
     } else {
-        let (token, hash) = auth::token().ok_or_else(|| {
-            Refusal::new(
-                ErrorKind::Internal,
-                "the server has no randomness to make a session; try again later",
-            )
-        })?;
+        let Some((token, hash)) = auth::token() else {
+            let msg = "the server has no randomness to make a session; try again later";
+            let refusal = Refusal::new(ErrorKind::Internal, msg).with_id(id);
+            return Parsed::Command(Command::Refused(refusal));
+        };
         Secret { token, hash: hash.0 }
     };
-    Ok(Ask::Login { login, fresh, resumes, proof: Proof::NotNeeded })
+    Parsed::Unproven(Unproven::login(id, login, fresh, resumes))
 }
 
 #[cfg(test)]
@@ -60,9 +54,11 @@ mod tests {
     #[test]
     fn a_text_is_encoded_before_the_hub_sees_it() {
         let line = Line::Bytes(br#"{"op":"MSG","id":1,"data":"a\u0022\n"}"#);
-        let Command::Ask(Some(_), Ask::Say(_, json)) = command(line, 100, &BOUNDS) else { panic!() };
+        let Parsed::Command(Command::Ask(Some(_), Ask::Say(_, json))) = parse(line, 100, &BOUNDS) else {
+            panic!()
+        };
         assert_eq!(&*json, r#""a\"\n""#);
-        let Command::Refused(refusal) = command(Line::TooLong, 100, &BOUNDS) else { panic!() };
+        let Parsed::Command(Command::Refused(refusal)) = parse(Line::TooLong, 100, &BOUNDS) else { panic!() };
         assert_eq!(refusal.kind, ErrorKind::TooLarge);
         assert!(refusal.msg.contains("100"));
     }

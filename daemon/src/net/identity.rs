@@ -9,7 +9,7 @@ use tcp_chat_protocol::Name;
 
 /// Who is there, as far as the handshake says.
 #[derive(Debug, Clone, Default)]
-pub(super) enum Identity {
+pub enum Identity {
     /// It does not say.
     #[default]
     None,
@@ -22,7 +22,8 @@ pub(super) enum Identity {
 impl Identity {
     /// By what the peer has shown in a handshake that is done. The CA issues certificates that are good since
     /// so many milliseconds before.
-    pub(super) fn of(chain: Option<&[CertificateDer<'_>]>, backdated_ms: u64) -> Self {
+    #[must_use]
+    pub fn of(chain: Option<&[CertificateDer<'_>]>, backdated_ms: u64) -> Self {
         let Some(first) = chain.and_then(<[_]>::first) else { return Self::None };
         match Shown::read(first) {
             Ok(shown) => {

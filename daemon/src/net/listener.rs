@@ -1,19 +1,18 @@
-//! Owns the accept loop, one for all listeners. An error of accept neither ends nor spins it. Never
-//! reads from what it accepts: each connection is a task of its own.
+//! Owns the one accept loop, for every listening socket of the daemon: TCP, the control socket and HTTP. An error of
+//! `accept` neither ends the loop nor spins it. Called by the daemon with something that can [`Accept`]. Never reads from
+//! what it accepts.
 
-use super::{Gate, NotLetIn, connection};
-use crate::settings::Limits;
 use socket2::{Domain, Protocol, Socket, Type};
+use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
-use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info};
+use tracing::{debug, info};
 
 /// Connections that the kernel holds for us while we are busy.
 const BACKLOG: i32 = 4096;
-/// The pause after an accept that failed for want of something.
+/// The pause after an accept that failed because the system lacks something.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Binds an address.
@@ -35,9 +34,34 @@ pub fn listen(address: SocketAddr) -> io::Result<StdListener> {
     Ok(socket.into())
 }
 
-/// Accepts on a listener until it is told to stop.
-pub async fn serve(gate: Gate, listener: TcpListener, stop: CancellationToken) {
-    let mut is_short = false;
+/// A listening socket and what happens to its connections.
+pub trait Accept: Send + Sync {
+    /// A connection that was accepted.
+    type Stream: Send;
+
+    /// The name in the event `accept_works`.
+    const NAME: &'static str;
+
+    /// Waits for the next connection. Must be cancellation safe.
+    ///
+    /// # Errors
+    /// The error of the system's `accept`.
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// Takes over a connection, on a task of its own. Nothing else is accepted until this returns: a listener without
+    /// room waits here.
+    fn admit(&self, stream: Self::Stream) -> impl Future<Output = ()> + Send;
+
+    /// Logs that the system lacks something for `accept`, mostly descriptors. Called once, until an accept works again.
+    fn tell_failing(&self, why: &io::Error);
+}
+
+/// Accepts until `stop` is cancelled.
+///
+/// A connection that its peer gave up before the accept is an event at `debug`. Any other error is logged once, and the
+/// loop pauses for 100 ms after each one.
+pub async fn accept_loop<A: Accept>(listener: &A, stop: &CancellationToken) {
+    let mut is_failing = false;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -45,38 +69,22 @@ pub async fn serve(gate: Gate, listener: TcpListener, stop: CancellationToken) {
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                let peer = canonical(peer);
-                if std::mem::take(&mut is_short) {
-                    info!(event = "accept_works", "connections are accepted again");
+            Ok(stream) => {
+                if std::mem::take(&mut is_failing) {
+                    info!(event = "accept_works", listener = A::NAME, "connections are accepted again");
                 }
-                gate.0.metrics.net.accepted();
-                let leave = if gate.is_barred(peer.ip()) {
-                    Err(NotLetIn::Banned)
-                } else {
-                    gate.0.permits.take(peer.ip(), Instant::now())
-                };
-                let permit = match leave {
-                    Ok(permit) => permit,
-                    Err(why) => {
-                        debug!(event = "connection_refused", peer = %peer, reason = why.as_str(), "connection refused");
-                        gate.0.metrics.net.turned_away(why.as_label());
-                        continue;
-                    }
-                };
-                let limits: std::sync::Arc<Limits> = gate.0.limits.load_full();
-                gate.0.tasks.spawn(connection::run(gate.clone(), limits, stream, peer, permit));
+                tokio::select! {
+                    biased;
+                    () = listener.admit(stream) => {}
+                    () = stop.cancelled() => return,
+                }
             }
             Err(why) if is_the_peers(&why) => {
-                debug!(event = "accept_failed", error = why.to_string(), "accept failed")
+                debug!(event = "accept_failed", error = why.to_string(), "accept failed");
             }
             Err(why) => {
-                if !std::mem::replace(&mut is_short, true) {
-                    error!(
-                        event = "accept_failing",
-                        error = why.to_string(),
-                        "accept failed: pausing; check LimitNOFILE against limits.connections"
-                    );
+                if !std::mem::replace(&mut is_failing, true) {
+                    listener.tell_failing(&why);
                 }
                 tokio::select! {
                     () = stop.cancelled() => return,
@@ -85,12 +93,6 @@ pub async fn serve(gate: Gate, listener: TcpListener, stop: CancellationToken) {
             }
         }
     }
-}
-
-/// An IPv4 peer as IPv4, also on a socket for both that the service manager handed over: in each log field,
-/// in `who`, for bans and for limits.
-fn canonical(peer: SocketAddr) -> SocketAddr {
-    SocketAddr::new(peer.ip().to_canonical(), peer.port())
 }
 
 /// Is it only that the peer went away before we looked?
@@ -102,15 +104,83 @@ fn is_the_peers(why: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+    use tokio::time::Instant;
 
-    #[test]
-    fn a_peer_over_ipv4_is_shown_as_such() {
-        for (seen, shown) in [
-            ("[::ffff:192.0.2.1]:7", "192.0.2.1:7"),
-            ("192.0.2.1:7", "192.0.2.1:7"),
-            ("[2001:db8::1]:7", "[2001:db8::1]:7"),
-        ] {
-            assert_eq!(canonical(seen.parse().unwrap()).to_string(), shown);
+    /// What `accept` gives, one after the other, and when; what the loop does with it.
+    #[derive(Default)]
+    struct Script {
+        next: Mutex<VecDeque<io::Result<u8>>>,
+        accepts: Mutex<Vec<Duration>>,
+        admitted: Mutex<Vec<u8>>,
+        told: Mutex<Vec<io::ErrorKind>>,
+        began: Option<Instant>,
+        stop: CancellationToken,
+    }
+
+    impl Accept for Script {
+        type Stream = u8;
+        const NAME: &'static str = "script";
+
+        async fn accept(&self) -> io::Result<u8> {
+            self.accepts.lock().unwrap().push(self.began.unwrap().elapsed());
+            let next = self.next.lock().unwrap().pop_front();
+            match next {
+                Some(next) => next,
+                None => {
+                    self.stop.cancel();
+                    std::future::pending().await
+                }
+            }
         }
+
+        async fn admit(&self, stream: u8) {
+            self.admitted.lock().unwrap().push(stream);
+        }
+
+        fn tell_failing(&self, why: &io::Error) {
+            self.told.lock().unwrap().push(why.kind());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_error_of_accept_neither_ends_nor_spins_the_loop() {
+        let (full, gone) =
+            (|| Err(io::ErrorKind::StorageFull.into()), || Err(io::ErrorKind::ConnectionAborted.into()));
+        let next = [Ok(1), full(), full(), gone(), full(), Ok(2), gone(), full(), Ok(3)].into();
+        let script = Script { next: Mutex::new(next), began: Some(Instant::now()), ..Script::default() };
+        accept_loop(&script, &script.stop).await;
+        assert_eq!(*script.admitted.lock().unwrap(), [1, 2, 3]);
+        // Told once for each time of want, though a peer that went away is in the middle of the first.
+        assert_eq!(*script.told.lock().unwrap(), [io::ErrorKind::StorageFull; 2]);
+        let pauses = script.accepts.lock().unwrap().iter().map(|at| at.as_millis() / 100).collect::<Vec<_>>();
+        assert_eq!(pauses, [0, 0, 1, 2, 2, 3, 3, 3, 4, 4]);
+    }
+
+    #[tokio::test]
+    async fn a_loop_that_waits_for_room_ends_when_it_is_told() {
+        struct Full(CancellationToken);
+
+        impl Accept for Full {
+            type Stream = ();
+            const NAME: &'static str = "full";
+
+            async fn accept(&self) -> io::Result<()> {
+                Ok(())
+            }
+
+            async fn admit(&self, (): ()) {
+                self.0.cancel();
+                std::future::pending().await
+            }
+
+            fn tell_failing(&self, why: &io::Error) {
+                panic!("{why}");
+            }
+        }
+
+        let stop = CancellationToken::new();
+        accept_loop(&Full(stop.clone()), &stop).await;
     }
 }

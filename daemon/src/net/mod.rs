@@ -1,21 +1,32 @@
 //! Owns the way from a socket to the hub and back: accept, handshake, lines in, items out. Called
-//! by the daemon, which binds the sockets and says when to stop. Never decides what a request
-//! means: the chat does.
+//! by the daemon, which binds the sockets and says when to stop. `admin` and `http` use its accept loop. Never decides
+//! what a request means: the chat does.
+//!
+//! A transport is a [`Link`]; [`serve`] is all that it needs. Only the proof step between the reader and the hub makes
+//! the command of a LOGIN, so no transport can leave it out.
 
 mod ask;
 mod attempts;
 mod checks;
 mod connection;
+mod guard;
 mod identity;
+mod link;
 mod listener;
 mod permits;
 mod prove;
 mod reader;
 mod socket;
+mod tcp;
 mod writer;
 
-pub use listener::{listen, serve};
+pub use connection::serve;
+pub use guard::ConnectionGuard;
+pub use identity::Identity;
+pub use link::Link;
+pub use listener::{Accept, accept_loop, listen};
 pub use permits::{NotLetIn, Permits};
+pub use tcp::ChatListener;
 
 use crate::chat::is_in;
 use crate::hub::{Bars, Directory, Inbox};
@@ -161,9 +172,8 @@ impl Gate {
         self.0.limits.load().msg_bytes
     }
 
-    /// What the next connection is called: also one that does not come through a socket.
-    #[must_use]
-    pub fn next_id(&self) -> crate::chat::ConnectionId {
+    /// The number of the next connection.
+    fn next_id(&self) -> crate::chat::ConnectionId {
         crate::chat::ConnectionId(self.0.next.fetch_add(1, Ordering::Relaxed))
     }
 }

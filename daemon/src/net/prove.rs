@@ -1,21 +1,21 @@
-//! Owns who the net says somebody is: checks passwords and codes, makes what an ENROL asks for,
-//! and writes it into the commands of a batch before the chat hears them. Slow things run off the
-//! async threads, few at once. Never lets anybody in: the chat does, and looks again.
+//! Owns the step from an unproven LOGIN or ENROL to a command. `ask` makes [`Unproven`]; `reader` collects the lines of
+//! one read in a [`Batch`] and passes it through here to the hub. A LOGIN has no other way to the hub: its command needs
+//! a [`Proof`]. Slow checks run off the async threads, few at once. Never lets a user in: the chat does, and looks again.
 
+mod enrol;
+
+use super::Gate;
 use super::identity::Identity;
-use super::{Door, Gate};
-use crate::auth;
-use crate::chat::{Ask, Command, ConnectionId, Digest, Gives, Made, Proof, UserId};
+use crate::chat::{Ask, Command, ConnectionId, Digest, Expected, Made, Proof, Secret, UserId};
 use crate::hub::Outbox;
 use crate::metrics::Reason;
 use crate::settings::{AuthMode, ClientAuth};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
-use tcp_chat_protocol::request::{Enrol, Login, Wants};
-use tcp_chat_protocol::{ErrorKind, Refusal, Timestamp};
+use tcp_chat_protocol::request::{Enrol, Login};
+use tcp_chat_protocol::{ErrorKind, Refusal, RequestId};
 use tracing::{debug, warn};
-use zeroize::Zeroizing;
 
 /// Logins that are checked for one read; the chat closes after as many failures.
 const CHECKS_A_READ: usize = 3;
@@ -40,6 +40,161 @@ pub(super) struct Enrolled {
     hash: Arc<str>,
 }
 
+/// What one line asks.
+#[derive(Debug)]
+pub(super) enum Parsed {
+    /// Nothing in it needs a check.
+    Command(Command),
+    /// A check comes first.
+    Unproven(Unproven),
+}
+
+/// A LOGIN or an ENROL that nobody has checked. Only [`Batch::prove_at_once`] and [`Batch::prove`] turn it into a
+/// command.
+#[derive(Debug)]
+pub(super) struct Unproven(Box<Claim>);
+
+/// Boxed, so that each line of talk does not carry its size.
+#[derive(Debug)]
+struct Claim {
+    id: Option<RequestId>,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    Login { login: Box<Login>, fresh: Secret, resumes: Option<[u8; 32]> },
+    Enrol { enrol: Box<Enrol>, code: Option<Digest> },
+}
+
+impl Unproven {
+    /// A LOGIN with the secret for a new session, and with the SHA-256 of the token that it sent.
+    pub(super) fn login(
+        id: Option<RequestId>,
+        login: Box<Login>,
+        fresh: Secret,
+        resumes: Option<[u8; 32]>,
+    ) -> Self {
+        Self(Box::new(Claim { id, what: What::Login { login, fresh, resumes } }))
+    }
+
+    /// An ENROL with the SHA-256 of its code, if that can be one.
+    pub(super) fn enrol(id: Option<RequestId>, enrol: Box<Enrol>, code: Option<Digest>) -> Self {
+        Self(Box::new(Claim { id, what: What::Enrol { enrol, code } }))
+    }
+
+    /// Checks what takes no time. `Err`: something is left that does.
+    fn prove_at_once(self, read: &mut Read, gate: &Gate, peer: Peer<'_>) -> Result<Command, Self> {
+        let Claim { id, what } = *self.0;
+        // The chat refuses both on a connection that is logged in, so nothing is spent on them.
+        let is_logged_in = peer.outbox.is_logged_in();
+        match what {
+            What::Login { login, fresh, resumes } => {
+                let known = if is_logged_in {
+                    Some(Proof::refused())
+                } else {
+                    known_already(&login, read, gate, peer)
+                };
+                match known {
+                    Some(proof) => Ok(Command::Ask(id, Ask::Login { login, fresh, resumes, proof })),
+                    None => Err(Self::login(id, login, fresh, resumes)),
+                }
+            }
+            What::Enrol { enrol, code } if is_logged_in => {
+                Ok(Command::Ask(id, Ask::Enrol { enrol, code, made: Made::Nothing }))
+            }
+            What::Enrol { enrol, code } => Err(Self::enrol(id, enrol, code)),
+        }
+    }
+
+    /// Checks what takes time.
+    async fn prove(self, read: &mut Read, gate: &Gate, peer: Peer<'_>) -> Command {
+        let Claim { id, what } = *self.0;
+        let asked = match what {
+            What::Login { mut login, fresh, resumes } => {
+                let proof = check(&mut login, read, gate, peer).await;
+                proof.map(|proof| Ask::Login { login, fresh, resumes, proof })
+            }
+            What::Enrol { mut enrol, code } => {
+                let made = enrol::make(&mut enrol, code, read, gate, peer).await;
+                made.map(|made| Ask::Enrol { enrol, code, made })
+            }
+        };
+        match asked {
+            Ok(ask) => Command::Ask(id, ask),
+            Err(refusal) => Command::Refused(refusal.with_id(id)),
+        }
+    }
+}
+
+/// What one read of a connection brought, in order.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    commands: Vec<Command>,
+    /// From the first unproven line on.
+    rest: VecDeque<Parsed>,
+    /// Has a line of the log told that a LOGIN was refused by its certificate?
+    told: bool,
+}
+
+impl Batch {
+    pub(super) fn push(&mut self, parsed: Parsed) {
+        match parsed {
+            Parsed::Command(command) if self.rest.is_empty() => self.commands.push(command),
+            parsed => self.rest.push_back(parsed),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.commands.is_empty() && self.rest.is_empty()
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.commands.len() + self.rest.len()
+    }
+
+    /// Checks what takes no time. `Err`: something is left that does.
+    pub(super) fn prove_at_once(mut self, gate: &Gate, peer: Peer<'_>) -> Result<Vec<Command>, Self> {
+        let mut read = Read::new(None, self.told);
+        while let Some(parsed) = self.rest.pop_front() {
+            match parsed {
+                Parsed::Command(command) => self.commands.push(command),
+                Parsed::Unproven(unproven) => match unproven.prove_at_once(&mut read, gate, peer) {
+                    Ok(command) => self.commands.push(command),
+                    Err(unproven) => {
+                        self.rest.push_front(Parsed::Unproven(unproven));
+                        self.told = read.told;
+                        return Err(self);
+                    }
+                },
+            }
+        }
+        Ok(self.commands)
+    }
+
+    /// Checks all of it. With a password that an ENROL before has set, and the one that an ENROL in it has set.
+    pub(super) async fn prove(
+        self,
+        gate: &Gate,
+        peer: Peer<'_>,
+        enrolled: Option<Enrolled>,
+    ) -> (Vec<Command>, Option<Enrolled>) {
+        let Self { mut commands, rest, told } = self;
+        let mut read = Read::new(enrolled, told);
+        for parsed in rest {
+            commands.push(match parsed {
+                Parsed::Command(command) => command,
+                Parsed::Unproven(unproven) => match unproven.prove_at_once(&mut read, gate, peer) {
+                    Ok(command) => command,
+                    Err(unproven) => unproven.prove(&mut read, gate, peer).await,
+                },
+            });
+        }
+        (commands, read.enrolled)
+    }
+}
+
 /// What is left to the lines of one read.
 struct Read {
     /// What an ENROL before has set.
@@ -50,90 +205,36 @@ struct Read {
     told: bool,
 }
 
-/// Settles what can be said of a batch at once. True: something is left that takes time.
-pub(super) fn at_once(commands: &mut [Command], gate: &Gate, peer: Peer<'_>) -> bool {
-    let Peer { identity, outbox, .. } = peer;
-    let (mut takes_time, mut told) = (false, false);
-    for command in commands {
-        takes_time |= match command {
-            // The chat refuses it whatever it proves, so nothing is spent on it.
-            Command::Ask(_, Ask::Login { proof, .. }) if outbox.is_logged_in() => {
-                *proof = Proof::Refused;
-                false
-            }
-            Command::Ask(_, Ask::Enrol { .. }) => !outbox.is_logged_in(),
-            Command::Ask(_, Ask::Login { login, proof, .. }) => match known_already(login, gate, identity) {
-                Some(known) => {
-                    if matches!(known, Proof::Refused | Proof::Unusable(_)) {
-                        gate.0.metrics.net.not_let_in(Reason::Certificate);
-                        if !std::mem::replace(&mut told, true) {
-                            tell_certificate(peer, &known);
-                        }
-                    }
-                    *proof = known;
-                    false
-                }
-                None => true,
-            },
-            _ => false,
-        };
+impl Read {
+    fn new(enrolled: Option<Enrolled>, told: bool) -> Self {
+        Self { enrolled, checks: CHECKS_A_READ, told }
     }
-    takes_time
 }
 
-/// What can be said of a login without hashing anything.
-fn known_already(login: &Login, gate: &Gate, identity: &Identity) -> Option<Proof> {
+/// The proof of a LOGIN, if it is known without hashing anything.
+fn known_already(login: &Login, read: &mut Read, gate: &Gate, peer: Peer<'_>) -> Option<Proof> {
     let door = gate.0.door.load();
-    match identity {
-        Identity::Certificate(shown) => return Some(Proof::Certificate(shown.clone())),
+    let (proof, why): (_, &str) = match peer.identity {
+        Identity::Certificate(shown) => return Some(Proof::by_certificate(shown.clone())),
         // One without was let through the handshake to fetch a certificate, and for nothing else.
-        Identity::None if door.client_auth != ClientAuth::Required => {}
-        Identity::Unusable(why) => return Some(Proof::Unusable(Arc::clone(why))),
-        Identity::None => return Some(Proof::Refused),
-    }
-    if login.session.is_some() {
-        return Some(Proof::NotNeeded);
-    }
-    let is_open = door.mode == AuthMode::Open;
-    let is_owned =
-        || login.name.as_ref().is_some_and(|name| gate.0.directory.users().by_name(name).is_some());
-    (is_open && !is_owned()).then_some(Proof::NotNeeded)
-}
-
-/// Checks and makes what takes time.
-pub(super) async fn prove(
-    mut commands: Vec<Command>,
-    gate: &Gate,
-    peer: Peer<'_>,
-    enrolled: Option<Enrolled>,
-) -> (Vec<Command>, Option<Enrolled>) {
-    let mut read = Read { enrolled, checks: CHECKS_A_READ, told: false };
-    for command in &mut commands {
-        let outcome = match command {
-            Command::Ask(_, Ask::Login { login, proof, .. }) => {
-                match known_already(login, gate, peer.identity) {
-                    Some(known) => {
-                        *proof = known;
-                        continue;
-                    }
-                    None => check(login, &mut read, gate, peer).await.map(|found| *proof = found),
-                }
-            }
-            Command::Ask(_, Ask::Enrol { enrol, code, made }) => {
-                make(enrol, *code, &mut read, gate, peer).await.map(|done| *made = done)
-            }
-            _ => continue,
-        };
-        if let (Err(refusal), Command::Ask(id, _)) = (outcome, &mut *command) {
-            let refusal = refusal.with_id(id.take());
-            *command = Command::Refused(refusal);
+        Identity::None if door.client_auth != ClientAuth::Required => {
+            return Proof::without_password(login, door.mode, &gate.0.directory.users());
         }
+        Identity::Unusable(why) => (Proof::unusable(Arc::clone(why)), why),
+        Identity::None => (Proof::refused(), "none was shown, and one is required"),
+    };
+    let reason = Reason::Certificate;
+    gate.0.metrics.net.not_let_in(reason);
+    if !std::mem::replace(&mut read.told, true) {
+        let (peer, reason) = (peer.address.ip(), reason.as_text());
+        warn!(event = "login_refused", peer = %peer, reason, why, "login refused");
     }
-    (commands, read.enrolled)
+    Some(proof)
 }
 
-/// What a password is checked against, and what it proves.
-fn question(login: &Login, read: &Read, gate: &Gate, door: &Door) -> (Option<Arc<str>>, Proof) {
+/// What the password of a LOGIN is compared with.
+fn expected(login: &Login, read: &Read, gate: &Gate) -> Expected {
+    let door = gate.0.door.load();
     let users = gate.0.directory.users();
     let user = login.name.as_ref().and_then(|name| users.by_name(name));
     let enrolled = read.enrolled.as_ref().filter(|enrolled| {
@@ -141,70 +242,50 @@ fn question(login: &Login, read: &Read, gate: &Gate, door: &Door) -> (Option<Arc
             user.id == enrolled.user && user.code.is_some_and(|code| code.hash == enrolled.code)
         })
     });
-    if let Some(Enrolled { user, hash, .. }) = enrolled {
-        return (Some(Arc::clone(hash)), Proof::Password(*user, Arc::clone(hash)));
-    }
-    match (user, door.mode) {
-        (Some(user), _) => {
-            let proof = |hash: &Arc<str>| Proof::Password(UserId(user.id.0), Arc::clone(hash));
-            let proof = user.password.as_ref().map_or(Proof::Refused, proof);
-            (user.password.clone(), proof)
-        }
-        (None, AuthMode::Password) => (door.password.clone(), Proof::Accepted),
-        // Nobody: it takes as long all the same.
-        (None, AuthMode::Accounts | AuthMode::Open) => (None, Proof::Refused),
+    match (enrolled, user, door.mode) {
+        (Some(enrolled), ..) => Expected::of_hash(enrolled.user, Arc::clone(&enrolled.hash)),
+        (None, Some(user), _) => Expected::of_user(user),
+        (None, None, AuthMode::Password) => Expected::of_server(door.password.clone()),
+        (None, None, AuthMode::Accounts | AuthMode::Open) => Expected::nothing(),
     }
 }
 
+/// Checks the password of a LOGIN.
 async fn check(login: &mut Login, read: &mut Read, gate: &Gate, peer: Peer<'_>) -> Result<Proof, Refusal> {
     let key = login.name.as_ref().map(|name| name.key());
     let address = peer.address.ip();
     let password = login.password.take().filter(|_| read.checks > 0);
-    let mut found = Proof::Refused;
+    let mut proof = Proof::refused();
     if let Some(password) = password {
         read.checks -= 1;
         wait(read, gate, peer, key.as_ref())?;
         let turn = gate.0.checks.turn(address).await.ok_or_else(crowded)?;
         // What it asked before may have let it in meanwhile.
         if peer.outbox.is_logged_in() {
-            return Ok(Proof::Refused);
+            return Ok(proof);
         }
         // Those that were before it may have failed meanwhile.
         wait(read, gate, peer, key.as_ref())?;
-        let (hash, proof) = question(login, read, gate, &gate.0.door.load());
-        let checks = gate.clone();
+        let expected = expected(login, read, gate);
+        let gate = gate.clone();
         let verify = move || {
             let _turn = turn;
-            let ran = || checks.0.metrics.net.password_hashed();
-            // Where there is nothing to be right against it takes as long all the same.
-            let is_right = match hash {
-                Some(hash) => auth::verify(&hash, &password, ran),
-                None => auth::verify_nobodys(&password, ran),
-            };
-            checks.0.checks.attempts(|attempts, now| match (is_right, &key) {
-                (false, key) => attempts.failed(address, key.as_ref(), now),
-                (true, Some(key)) => attempts.right(address, key, now),
-                (true, None) => {}
+            let proof = Proof::by_password(expected, &password, || gate.0.metrics.net.password_hashed());
+            gate.0.checks.attempts(|attempts, now| match (proof == Proof::refused(), &key) {
+                (true, key) => attempts.failed(address, key.as_ref(), now),
+                (false, Some(key)) => attempts.right(address, key, now),
+                (false, None) => {}
             });
-            is_right
+            proof
         };
-        if tokio::task::spawn_blocking(verify).await.unwrap_or(false) {
-            found = proof;
-        }
+        proof = tokio::task::spawn_blocking(verify).await.unwrap_or(proof);
     }
-    if found == Proof::Refused {
+    if proof == Proof::refused() {
         refused(read, gate, peer, Reason::Password);
     } else {
         debug!(event = "password_accepted", conn = peer.id.0, peer = %peer.address, "password accepted");
     }
-    Ok(found)
-}
-
-/// The same line for a certificate, with what is wrong with it.
-fn tell_certificate(peer: Peer<'_>, proof: &Proof) {
-    let why = if let Proof::Unusable(why) = proof { why } else { "none was shown, and one is required" };
-    let (peer, reason) = (peer.address.ip(), Reason::Certificate.as_text());
-    warn!(event = "login_refused", peer = %peer, reason, why, "login refused");
+    Ok(proof)
 }
 
 /// The one line above debug that a peer can cause: for fail2ban. Of one read the first is told, which
@@ -239,82 +320,4 @@ fn later(msg: String, ms: u64) -> Refusal {
     let mut refusal = Refusal::new(ErrorKind::RateLimited, msg);
     refusal.retry_after_ms = Some(ms);
     refusal
-}
-
-/// Makes what an ENROL asks for, if its code is good.
-async fn make(
-    enrol: &mut Enrol,
-    code: Option<Digest>,
-    read: &mut Read,
-    gate: &Gate,
-    peer: Peer<'_>,
-) -> Result<Made, Refusal> {
-    wait(read, gate, peer, None)?;
-    if read.checks == 0 {
-        return Ok(Made::Nothing);
-    }
-    read.checks -= 1;
-    let gives = match &enrol.wants {
-        Wants::Password(_) => Gives::Password,
-        Wants::Certificate(_) => Gives::Certificate,
-    };
-    let (name, user) = {
-        let users = gate.0.directory.users();
-        let admitted = users.admits(&enrol.name, code, gives, Timestamp::now().0);
-        admitted.map(|user| (user.name.clone(), user.id)).inspect_err(|refusal| {
-            if refusal.kind == ErrorKind::AuthFailed {
-                gate.0.checks.attempts(|attempts, now| attempts.failed(peer.address.ip(), None, now));
-                refused(read, gate, peer, Reason::Code);
-            }
-        })?
-    };
-    let turn = gate.0.checks.turn(peer.address.ip()).await.ok_or_else(crowded)?;
-    if peer.outbox.is_logged_in() {
-        return Ok(Made::Nothing);
-    }
-    let done = match &mut enrol.wants {
-        Wants::Password(password) => {
-            let password: Zeroizing<String> = std::mem::take(password);
-            let metrics = gate.0.metrics.clone();
-            let hash = move || {
-                let _turn = turn;
-                metrics.net.password_hashed();
-                auth::hash(&password).map_err(|e| e.to_string())
-            };
-            tokio::task::spawn_blocking(hash).await.map(|made| made.map(|hash| Made::Password(hash.into())))
-        }
-        Wants::Certificate(request) => {
-            let (tls, request) = (gate.0.certificates.clone(), std::mem::take(request));
-            let sign = move || {
-                let _turn = turn;
-                tls.sign(&request, &name, SystemTime::now())
-            };
-            match tokio::task::spawn_blocking(sign).await {
-                Ok(Err(crate::tls::NotSigned::Request(why))) => {
-                    return Err(Refusal::new(ErrorKind::Data, format!("`csr`: {why}")));
-                }
-                Ok(Err(crate::tls::NotSigned::Ca(why))) => Ok(Err(why.to_string())),
-                Ok(Ok((shown, pem))) => Ok(Ok(Made::Certificate(Box::new(shown.into()), pem))),
-                Err(why) => Err(why),
-            }
-        }
-    };
-    match done {
-        Ok(Ok(made)) => {
-            if let (Made::Password(hash), Some(code)) = (&made, code) {
-                read.enrolled = Some(Enrolled { code, user, hash: Arc::clone(hash) });
-            }
-            Ok(made)
-        }
-        why => {
-            let why = match why {
-                Ok(Err(why)) => why,
-                Err(why) => why.to_string(),
-                Ok(Ok(_)) => String::new(),
-            };
-            tracing::error!(event = "enrol_failed", error = why, "what an ENROL asks for could not be made");
-            let msg = "the server could not make it; its log says why";
-            Err(Refusal::new(ErrorKind::Internal, msg))
-        }
-    }
 }

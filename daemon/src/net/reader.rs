@@ -2,7 +2,7 @@
 //! waiting there when it is full. Never answers: refusals go the same way, so that the order stays.
 
 use super::identity::Identity;
-use super::prove::{self, Enrolled, Peer};
+use super::prove::{Batch, Enrolled, Parsed, Peer};
 use super::{Gate, ask};
 use crate::chat::{Command, ConnectionId};
 use crate::hub::{Entry, HubGone, Outbox};
@@ -111,23 +111,23 @@ impl Reader {
                 Err(HubGone) => return Poll::Ready(Ok(Some(ReadEnd::HubGone))),
             }
         }
-        let Some(commands) = ready!(self.poll_commands(cx, stream))? else {
+        let Some(batch) = ready!(self.poll_batch(cx, stream))? else {
             return Poll::Ready(Ok(Some(ReadEnd::Eof)));
         };
-        if commands.is_empty() {
+        if batch.is_empty() {
             return Poll::Ready(Ok(None));
         }
         outbox.asks();
-        self.pass_on(commands, gate, outbox, peer);
+        self.pass_on(batch, gate, outbox, peer);
         Poll::Ready(Ok(None))
     }
 
     /// Reads once. `None`: the peer sends no more.
-    fn poll_commands<S: AsyncRead + Unpin>(
+    fn poll_batch<S: AsyncRead + Unpin>(
         &mut self,
         cx: &mut Context<'_>,
         stream: &mut S,
-    ) -> Poll<io::Result<Option<Vec<Command>>>> {
+    ) -> Poll<io::Result<Option<Batch>>> {
         SCRATCH.with_borrow_mut(|scratch| {
             let most = if self.careful > 0 { CAREFUL_BYTES } else { READ_BYTES };
             let mut buf = ReadBuf::new(scratch.get_mut(..most).unwrap_or_default());
@@ -136,51 +136,40 @@ impl Reader {
             if buf.filled().is_empty() {
                 return Poll::Ready(Ok(None));
             }
-            let commands = self.commands(buf.filled());
+            let batch = self.batch(buf.filled());
             if self.wiping {
                 buf.filled_mut().zeroize();
             }
-            Poll::Ready(Ok(Some(commands)))
+            Poll::Ready(Ok(Some(batch)))
         })
     }
 
-    fn commands(&mut self, bytes: &[u8]) -> Vec<Command> {
+    fn batch(&mut self, bytes: &[u8]) -> Batch {
         self.untold += bytes.len();
-        let mut commands = Vec::new();
+        let mut batch = Batch::default();
         let mut lines = self.decoder.feed(bytes);
         while let Some(line) = lines.next() {
-            if commands.is_empty() {
-                commands.push(Command::Read(std::mem::take(&mut self.untold)));
+            if batch.is_empty() {
+                batch.push(read(&mut self.untold));
             }
-            commands.push(ask::command(line, self.line_bytes, &self.bounds));
+            batch.push(ask::parse(line, self.line_bytes, &self.bounds));
         }
         drop(lines);
         // Of a line that does not end, too.
         if self.untold >= UNTOLD_BYTES {
-            commands.push(Command::Read(std::mem::take(&mut self.untold)));
+            batch.push(read(&mut self.untold));
         }
-        commands
+        batch
     }
 
-    fn pass_on(
-        &mut self,
-        mut commands: Vec<Command>,
-        gate: &Gate,
-        outbox: &Arc<Outbox>,
-        address: SocketAddr,
-    ) {
+    fn pass_on(&mut self, batch: Batch, gate: &Gate, outbox: &Arc<Outbox>, address: SocketAddr) {
         let id = self.id;
         let peer = Peer { id, address, identity: &self.identity, outbox };
-        let takes_time = prove::at_once(&mut commands, gate, peer);
-        if takes_time {
-            let (gate, identity, outbox) = (gate.clone(), self.identity.clone(), outbox.clone());
-            let enrolled = self.enrolled.take();
-            self.putting = Some(Box::pin(async move {
-                let peer = Peer { id, address, identity: &identity, outbox: &outbox };
-                let (commands, enrolled) = prove::prove(commands, &gate, peer, enrolled).await;
-                gate.0.inbox.put(Entry::Commands(id, commands)).await.map(|()| enrolled)
-            }));
-        } else if let Err(full) = gate.0.inbox.try_put(Entry::Commands(id, commands)) {
+        let commands = match batch.prove_at_once(gate, peer) {
+            Ok(commands) => commands,
+            Err(batch) => return self.prove(batch, gate, outbox, address),
+        };
+        if let Err(full) = gate.0.inbox.try_put(Entry::Commands(id, commands)) {
             let (gate, enrolled) = (gate.clone(), self.enrolled.take());
             self.putting = Some(Box::pin(async move {
                 match full {
@@ -190,6 +179,23 @@ impl Reader {
             }));
         }
     }
+
+    /// Has the checks made that take time, and passes the commands on after them.
+    fn prove(&mut self, batch: Batch, gate: &Gate, outbox: &Arc<Outbox>, address: SocketAddr) {
+        let id = self.id;
+        let (gate, identity, outbox) = (gate.clone(), self.identity.clone(), outbox.clone());
+        let enrolled = self.enrolled.take();
+        self.putting = Some(Box::pin(async move {
+            let peer = Peer { id, address, identity: &identity, outbox: &outbox };
+            let (commands, enrolled) = batch.prove(&gate, peer, enrolled).await;
+            gate.0.inbox.put(Entry::Commands(id, commands)).await.map(|()| enrolled)
+        }));
+    }
+}
+
+/// Tells the hub of the bytes that it has not heard of.
+fn read(untold: &mut usize) -> Parsed {
+    Parsed::Command(Command::Read(std::mem::take(untold)))
 }
 
 #[cfg(test)]
@@ -202,8 +208,8 @@ mod tests {
         let mut reader = Reader::new(ConnectionId(1), &Limits::default(), Identity::None);
         let read = |reader: &mut Reader, mut bytes: &[u8]| {
             let mut cx = Context::from_waker(Waker::noop());
-            let Poll::Ready(Ok(Some(commands))) = reader.poll_commands(&mut cx, &mut bytes) else { panic!() };
-            (commands.len(), SCRATCH.with_borrow(|scratch| scratch.iter().any(|byte| *byte != 0)))
+            let Poll::Ready(Ok(Some(batch))) = reader.poll_batch(&mut cx, &mut bytes) else { panic!() };
+            (batch.len(), SCRATCH.with_borrow(|scratch| scratch.iter().any(|byte| *byte != 0)))
         };
         let login = br#"{"op":"LOGIN","data":{"name":"ana","password":"sesame"}}"#;
         assert_eq!(read(&mut reader, login), (0, false), "of a line that has not ended, too");

@@ -25,6 +25,7 @@ mod watched;
 #[cfg(test)]
 mod tests;
 
+pub use crate::auth::AuthMode;
 pub use layers::Environment;
 pub use level::{LevelError, parse_level, unknown_targets};
 pub use load::{Inputs, Loaded, SYSTEM_FILE, load};
@@ -106,18 +107,6 @@ pub enum ClientAuth {
     Optional,
     /// Who has none does not get in.
     Required,
-}
-
-/// Who may come in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AuthMode {
-    /// Everyone.
-    #[default]
-    Open,
-    /// Who knows the one shared password.
-    Password,
-    /// Registered users.
-    Accounts,
 }
 
 /// Who may come in, and how it is checked.

@@ -8,8 +8,9 @@ use tcp_chat_protocol::{ErrorKind, Name, Refusal};
 use tcp_chatd::admin::{ClientCertificate, Request as Control, Revoked};
 use tcp_chatd::chat::{
     Act, Ask, Ban, Certificate, Code, ConnectionId, ConversationId, Digest, Fingerprint, Gives, Made, Now,
-    Presented, Proof, Proving, Revocation, Secret, Undo, UserId, UserWish,
+    Presented, Proving, Revocation, Secret, Undo, UserId, UserWish,
 };
+use tcp_chatd::chat::{Evidence, Proof};
 
 /// Wider than the daemon's: the proposer has checked its own bounds already.
 const BOUNDS: Bounds = Bounds { msg_bytes: 1 << 20, rooms: 0 };
@@ -66,7 +67,7 @@ fn input(entry: &Value) -> Input {
                 hash: digest(&entry["fresh"][1]).0,
             },
             resumes: entry["resumes"].is_string().then(|| digest(&entry["resumes"]).0),
-            proof: proof(&entry["proof"]),
+            proof: Proof::for_tests(evidence(&entry["proof"])),
         },
         Proving::Enrol(enrol) => {
             let made = &entry["made"];
@@ -139,19 +140,19 @@ pub(crate) fn wish(command: Control, code: &Value) -> UserWish {
     }
 }
 
-fn proof(entry: &Value) -> Proof {
+fn evidence(entry: &Value) -> Evidence {
     match entry.as_str() {
-        Some("not needed") => Proof::NotNeeded,
-        Some("accepted") => Proof::Accepted,
-        Some("refused") => Proof::Refused,
-        Some("endpoint") => Proof::Endpoint,
+        Some("not needed") => Evidence::NotNeeded,
+        Some("accepted") => Evidence::Accepted,
+        Some("refused") => Evidence::Refused,
+        Some("endpoint") => Evidence::Endpoint,
         Some(other) => panic!("{other}"),
-        None if entry["unusable"].is_string() => Proof::Unusable(text(&entry["unusable"]).into()),
+        None if entry["unusable"].is_string() => Evidence::Unusable(text(&entry["unusable"]).into()),
         None if entry["password"].is_string() => {
             let user = UserId(entry["user"].as_i64().expect("a user"));
-            Proof::Password(user, text(&entry["password"]).into())
+            Evidence::Password(user, text(&entry["password"]).into())
         }
-        None => Proof::Certificate(Box::new(Presented {
+        None => Evidence::Certificate(Box::new(Presented {
             certificate: certificate(&entry["certificate"]),
             issued: entry["issued"].as_u64().expect("a moment"),
         })),

@@ -13,8 +13,8 @@ use tcp_chat_protocol::request::{Bounds, Login, Request, Wants, parse};
 use tcp_chatd::admin::Request as Control;
 use tcp_chatd::auth::sha256;
 use tcp_chatd::chat::{
-    Ask, Certificate, ConnectionId, ConversationId, Digest, Facts, Made, Now, Presented, Proof, Proving,
-    Revocation, Secret,
+    Ask, Certificate, ConnectionId, ConversationId, Digest, Evidence, Facts, Made, Now, Presented, Proof,
+    Proving, Revocation, Secret,
 };
 
 /// The three states.
@@ -252,7 +252,7 @@ impl Recorder {
                 let token = self.logins.to_string();
                 let fresh = Secret { hash: sha256(token.as_bytes()).0, token: token.into() };
                 let resumes = login.session.as_ref().map(|token| sha256(token.as_bytes()).0);
-                let proof = self.proof(slot, &login);
+                let proof = Proof::for_tests(self.evidence(slot, &login));
                 Ask::Login { login, fresh, resumes, proof }
             }
             Proving::Enrol(enrol) => {
@@ -267,18 +267,18 @@ impl Recorder {
         }
     }
 
-    fn proof(&self, slot: u8, login: &Login) -> Proof {
+    fn evidence(&self, slot: u8, login: &Login) -> Evidence {
         if let Some((_, name)) = PROVEN.into_iter().find(|(at, _)| *at == slot) {
             let certificate = self.certificate(&name.parse().expect("a name"));
-            return Proof::Certificate(Box::new(Presented { certificate, issued: self.now.wall }));
+            return Evidence::Certificate(Box::new(Presented { certificate, issued: self.now.wall }));
         }
         let user = login.name.as_ref().and_then(|name| self.states[STEADY].chat.users().by_name(name));
         match (user, &login.password) {
             (Some(user), Some(password)) if user.password.as_deref() == Some(&password_hash(password)) => {
-                Proof::Password(user.id, password_hash(password).into())
+                Evidence::Password(user.id, password_hash(password).into())
             }
-            (Some(_), _) if login.session.is_none() => Proof::Refused,
-            _ => Proof::NotNeeded,
+            (Some(_), _) if login.session.is_none() => Evidence::Refused,
+            _ => Evidence::NotNeeded,
         }
     }
 

@@ -10,8 +10,9 @@ use tcp_chat_protocol::request::Login;
 use tcp_chat_protocol::{RequestId, Seq};
 use tcp_chatd::chat::{
     Ask, Chat, Command, ConnectionId, ConversationId, Effect, Facts, Found, Now, Outcome, Past, PastUnknown,
-    Proof, Rules, Secret, SessionId, Writes,
+    Rules, Secret, SessionId, Writes,
 };
+use tcp_chatd::chat::{Evidence, Proof};
 use tcp_chatd::settings::Settings;
 
 /// The store of a state.
@@ -148,7 +149,16 @@ impl State {
         let steps = self.faults.slice.or(turn.steps).unwrap_or(usize::MAX);
         self.chat.expire(steps);
         self.chat.sweep_on(steps);
-        self.end()
+        let mut came = self.end();
+        // What a removal takes goes in the turn after it.
+        while steps == usize::MAX && self.chat.is_sweeping() && !self.is_failing {
+            self.chat.begin(turn.now);
+            self.chat.sweep_on(steps);
+            let more = self.end();
+            came.logged_in.extend(more.logged_in);
+            came.closed.extend(more.closed);
+        }
+        came
     }
 
     fn input(&mut self, input: Input) {
@@ -271,7 +281,8 @@ fn resume(token: [u8; 32]) -> Ask {
         log: None,
     };
     let fresh = Secret { token: String::new().into(), hash: [0; 32] };
-    Ask::Login { login: Box::new(login), fresh, resumes: Some(token), proof: Proof::NotNeeded }
+    let proof = Proof::for_tests(Evidence::NotNeeded);
+    Ask::Login { login: Box::new(login), fresh, resumes: Some(token), proof }
 }
 
 /// Small limits where a limit is a fact of the state, and no limit where it is known to differ.

@@ -10,9 +10,10 @@ use std::net::IpAddr;
 use tcp_chat_protocol::request::{Conversation, Place, Target, Wants};
 use tcp_chat_protocol::{Name, Refusal, RequestId, Seq};
 use tcp_chatd::admin::{ClientCertificate, Request as Control, Revoked};
+use tcp_chatd::chat::Evidence;
 use tcp_chatd::chat::{
     Act, Ask, Banned, Certificate, Code, ConnectionId, ConversationId, Digest, Gives, Made, Now, Presented,
-    Proof, Revocation, Undo, UserWish,
+    Revocation, Undo, UserWish,
 };
 
 /// One input of a turn.
@@ -74,7 +75,7 @@ fn encode_input(input: &Input, known: &[Known]) -> Option<Value> {
                 Ask::Login { fresh, resumes, proof, .. } => {
                     entry["fresh"] = json!([*fresh.token, hex(&fresh.hash)]);
                     entry["resumes"] = json!(resumes.map(|hash| hex(&hash)));
-                    entry["proof"] = encode_proof(proof);
+                    entry["proof"] = encode_evidence(proof.evidence());
                 }
                 Ask::Enrol { code, made, .. } => {
                     entry["code"] = json!(code.map(|code| code.to_string()));
@@ -236,15 +237,15 @@ fn control_of_wish(wish: &UserWish) -> (Control, Option<Code>) {
     }
 }
 
-fn encode_proof(proof: &Proof) -> Value {
-    match proof {
-        Proof::NotNeeded => json!("not needed"),
-        Proof::Accepted => json!("accepted"),
-        Proof::Refused => json!("refused"),
-        Proof::Endpoint => json!("endpoint"),
-        Proof::Unusable(why) => json!({"unusable": **why}),
-        Proof::Password(user, hash) => json!({"user": user.0, "password": **hash}),
-        Proof::Certificate(shown) => {
+fn encode_evidence(evidence: &Evidence) -> Value {
+    match evidence {
+        Evidence::NotNeeded => json!("not needed"),
+        Evidence::Accepted => json!("accepted"),
+        Evidence::Refused => json!("refused"),
+        Evidence::Endpoint => json!("endpoint"),
+        Evidence::Unusable(why) => json!({"unusable": **why}),
+        Evidence::Password(user, hash) => json!({"user": user.0, "password": **hash}),
+        Evidence::Certificate(shown) => {
             let Presented { certificate, issued } = &**shown;
             json!({"certificate": encode_certificate(certificate), "issued": issued})
         }

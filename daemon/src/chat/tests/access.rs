@@ -139,9 +139,9 @@ fn a_new_name_has_nothing_that_nobody_sees() {
             assert!(matches!(added, Err(NotGranted::NotNew(..))), "{bad:?}: {added:?}");
         });
         let shown = Presented { certificate: certificate(1, bad), issued: 0 };
-        for proof in [Proof::Endpoint, Proof::Certificate(Box::new(shown))] {
+        for evidence in [Evidence::Endpoint, Evidence::Certificate(Box::new(shown))] {
             world.operator(|chat| {
-                let refused = chat.identify(name(bad), proof).expect_err("no new name");
+                let refused = chat.identify(name(bad), Proof::for_tests(evidence)).expect_err("no new name");
                 assert_eq!(refused.kind, ErrorKind::NameInvalid, "{bad:?}: {}", refused.msg);
             });
         }

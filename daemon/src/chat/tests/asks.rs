@@ -45,7 +45,7 @@ impl World {
                     self.tokens.values().find(|(t, _)| *t == *token).map_or([0; 32], |(_, hash)| *hash)
                 };
                 let resumes = login.session.as_deref().map(|token| known(token));
-                let proof = self.proof(&login);
+                let proof = Proof::for_tests(self.evidence(&login));
                 Ask::Login { login, fresh, resumes, proof }
             }
             Proving::Enrol(enrol) => {
@@ -59,25 +59,25 @@ impl World {
     }
 
     /// What the net finds out of a login.
-    fn proof(&mut self, login: &Login) -> Proof {
+    fn evidence(&mut self, login: &Login) -> Evidence {
         if std::mem::take(&mut self.is_endpoint) {
-            return Proof::Endpoint;
+            return Evidence::Endpoint;
         }
         if let Some(shown) = self.shows.take() {
-            return Proof::Certificate(Box::new(Presented { certificate: shown, issued: self.issued }));
+            return Evidence::Certificate(Box::new(Presented { certificate: shown, issued: self.issued }));
         }
         let proven = login.name.as_ref().filter(|name| self.proven.contains(&name.as_str()));
         if let Some(name) = proven {
             let certificate = self.certificate_of(name);
-            return Proof::Certificate(Box::new(Presented { certificate, issued: self.issued }));
+            return Evidence::Certificate(Box::new(Presented { certificate, issued: self.issued }));
         }
         let user = login.name.as_ref().and_then(|name| self.chat.users().by_name(name));
         match (user, &login.password) {
             (Some(user), Some(password)) if user.password == Some(hash_of(password)) => {
-                Proof::Password(user.id, hash_of(password))
+                Evidence::Password(user.id, hash_of(password))
             }
-            (Some(_), _) if login.session.is_none() => Proof::Refused,
-            _ => Proof::NotNeeded,
+            (Some(_), _) if login.session.is_none() => Evidence::Refused,
+            _ => Evidence::NotNeeded,
         }
     }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::chat::{Found, Proof, Rules, Secret};
+use crate::chat::{Evidence, Found, Proof, Rules, Secret};
 use crate::hub::waiting::LIGHT_BYTES;
 use crate::hub::{Bars, Directory, Item, Taken};
 use crate::metrics::Metrics;
@@ -49,7 +49,8 @@ fn login(n: u64) -> Command {
     };
     let hash = [u8::try_from(n).unwrap(); 32];
     let fresh = Secret { token: format!("token{n}").into(), hash };
-    Command::Ask(None, Ask::Login { login, fresh, resumes: None, proof: Proof::NotNeeded })
+    let proof = Proof::for_tests(Evidence::NotNeeded);
+    Command::Ask(None, Ask::Login { login, fresh, resumes: None, proof })
 }
 
 fn join() -> Command {

@@ -1,0 +1,177 @@
+//! Connections over a link in memory: the same reader, proof step, hub and writer as over TLS.
+
+use super::*;
+use crate::chat::Rules;
+use crate::hub::{Directory, inbox, spawn};
+use crate::metrics::Metrics;
+use crate::net::Identity;
+use crate::settings::{AuthMode, Durability, History, MaxBytes, Settings, Tls};
+use crate::store::Store;
+use std::time::SystemTime;
+use tokio::io::{
+    AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader, DuplexStream, Lines, ReadBuf, ReadHalf, WriteHalf,
+    duplex, split,
+};
+use tokio::task::JoinHandle;
+
+/// One end of a pair in memory.
+struct Memory {
+    stream: DuplexStream,
+    written: u64,
+}
+
+impl AsyncRead for Memory {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Memory {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, data);
+        if let Poll::Ready(Ok(n)) = written {
+            self.written += n as u64;
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl Link for Memory {
+    fn bytes_written(&self) -> u64 {
+        self.written
+    }
+
+    fn identity(&self, _: u64) -> Identity {
+        Identity::None
+    }
+
+    fn stop_wiping(&mut self) {}
+}
+
+/// A gate before a hub that keeps all in memory.
+fn gate(change: impl FnOnce(&mut Settings)) -> Gate {
+    let mut settings = Settings::default();
+    change(&mut settings);
+    let history = History {
+        path: None,
+        durability: Durability::Crash,
+        retain: None,
+        retain_messages: None,
+        max_bytes: MaxBytes::Unlimited,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let tls = Tls { dir: folder.path().join("certs"), ..Tls::default() };
+    let tls = crate::tls::open(&tls, SystemTime::now()).unwrap();
+    let (store, readers, found) = Store::open(&history).unwrap();
+    let ((inbox, entries), directory) = (inbox(), Directory::default());
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let rules = Rules::from(&settings);
+    let (_, bars) = spawn(rules, store, found, entries, directory.clone(), metrics.clone()).unwrap();
+    Gate::new(&settings, tls, directory, inbox, bars, readers, metrics)
+}
+
+/// The other end.
+struct Peer {
+    lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
+    writer: WriteHalf<DuplexStream>,
+    served: JoinHandle<()>,
+}
+
+impl Peer {
+    fn connect(gate: &Gate) -> Self {
+        let (ours, stream) = duplex(4096);
+        let link = Memory { stream, written: 0 };
+        let served = tokio::spawn(serve(gate.clone(), link, ([192, 0, 2, 1], 7).into()));
+        let (reader, writer) = split(ours);
+        Self { lines: BufReader::new(reader).lines(), writer, served }
+    }
+
+    async fn sends(&mut self, line: &str) {
+        self.writer.write_all(format!("{line}\n").as_bytes()).await.unwrap();
+    }
+
+    /// The first line that contains the text.
+    async fn hears(&mut self, text: &str) -> String {
+        loop {
+            let line = tokio::time::timeout(Duration::from_secs(20), self.lines.next_line()).await;
+            let line = line.unwrap_or_else(|_| panic!("heard nothing like {text}")).unwrap();
+            let line = line.unwrap_or_else(|| panic!("ended without {text}"));
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    async fn login(gate: &Gate, name: &str) -> Self {
+        let mut peer = Self::connect(gate);
+        peer.sends(&format!(r#"{{"op":"LOGIN","data":{{"name":"{name}"}}}}"#)).await;
+        peer.hears(r#""op":"LOGIN","status":"OK""#).await;
+        peer
+    }
+}
+
+#[tokio::test]
+async fn a_link_in_memory_is_served_like_any_other() {
+    let gate = gate(|_| {});
+    let (mut ana, mut bo) = (Peer::login(&gate, "ana").await, Peer::login(&gate, "bo").await);
+    ana.sends(r#"{"op":"MSG","id":7,"data":"hello"}"#).await;
+    assert!(bo.hears("hello").await.contains(r#""user":"ana""#));
+    assert!(ana.hears("hello").await.contains(r#""id":7"#));
+    ana.sends(r#"{"op":"QUIT"}"#).await;
+    ana.hears("QUIT").await;
+    assert_eq!(ana.lines.next_line().await.unwrap(), None, "the goodbye of the daemon");
+    // The goodbye of the peer.
+    drop((ana.lines, ana.writer));
+    ana.served.await.unwrap();
+}
+
+#[tokio::test]
+async fn no_link_lets_a_login_in_that_proves_nothing() {
+    let gate = gate(|settings| {
+        settings.auth.mode = AuthMode::Password;
+        settings.auth.password_hash = Some(crate::auth::hash("sesame").unwrap());
+    });
+    let mut ana = Peer::connect(&gate);
+    for data in [r#"{"name":"ana"}"#, r#"{"name":"ana","password":"sesam"}"#] {
+        ana.sends(&format!(r#"{{"op":"LOGIN","data":{data}}}"#)).await;
+        assert!(ana.hears("ERROR_MSG").await.contains("AUTH_FAILED"), "{data}");
+    }
+    // One batch: the first of them takes time, and the order stays.
+    ana.sends("{\"op\":\"LOGIN\",\"data\":{\"name\":\"ana\",\"password\":\"sesame\"}}\n{\"op\":\"PING\"}")
+        .await;
+    assert!(ana.hears("op").await.contains(r#""op":"LOGIN","status":"OK""#));
+    assert!(ana.hears("PING").await.contains("OK"));
+}
+
+#[tokio::test]
+async fn a_connection_that_is_dropped_is_lost_for_the_hub() {
+    let gate = gate(|_| {});
+    let (ana, mut bo) = (Peer::login(&gate, "ana").await, Peer::login(&gate, "bo").await);
+    ana.served.abort();
+    assert!(bo.hears(r#""state":"away""#).await.contains("ana"));
+}
+
+#[tokio::test]
+async fn a_link_that_takes_nothing_is_stalled() {
+    let gate = gate(|settings| {
+        settings.limits.stall = Duration::from_millis(20);
+        settings.limits.messages_per_second = 0;
+    });
+    let mut ana = Peer::login(&gate, "ana").await;
+    for _ in 0..100 {
+        ana.sends(r#"{"op":"WHO"}"#).await;
+    }
+    tokio::time::timeout(Duration::from_secs(20), ana.served).await.expect("it ends").unwrap();
+}

@@ -1,0 +1,155 @@
+//! Owns the way from an accepted TCP socket to a link: ban and permit, socket options, TLS handshake, and the refusal
+//! when the server is full. Called by the accept loop; `connection` goes on with the link. Never parses a line.
+
+use super::connection::{self, GOODBYE, say_goodbye};
+use super::listener::{Accept, accept_loop};
+use super::permits::Permit;
+use super::socket::prepare;
+use super::{Gate, NotLetIn};
+use crate::metrics::{self, Handshake};
+use crate::tls::handshake_failure;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Instant;
+use tcp_chat_protocol::{ErrorKind, Refusal, reply};
+use tcp_chat_tls_stream::{HandshakeError, TlsStream};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error};
+
+/// A listener of `listen.address`: TLS over TCP.
+#[derive(Debug)]
+pub struct ChatListener {
+    gate: Gate,
+    listener: TcpListener,
+}
+
+impl ChatListener {
+    /// Admits what this socket accepts by the limits of the gate.
+    #[must_use]
+    pub fn new(gate: Gate, listener: TcpListener) -> Self {
+        Self { gate, listener }
+    }
+
+    /// Accepts until `stop` is cancelled.
+    pub async fn serve(self, stop: CancellationToken) {
+        accept_loop(&self, &stop).await;
+    }
+}
+
+impl Accept for ChatListener {
+    type Stream = (TcpStream, SocketAddr);
+    const NAME: &'static str = "chat";
+
+    async fn accept(&self) -> io::Result<Self::Stream> {
+        self.listener.accept().await
+    }
+
+    async fn admit(&self, (stream, peer): Self::Stream) {
+        let (gate, peer) = (&self.gate, canonical(peer));
+        gate.0.metrics.net.accepted();
+        let leave = if gate.is_barred(peer.ip()) {
+            Err(NotLetIn::Banned)
+        } else {
+            gate.0.permits.take(peer.ip(), Instant::now())
+        };
+        match leave {
+            Ok(permit) => drop(gate.0.tasks.spawn(run(gate.clone(), stream, peer, permit))),
+            Err(why) => {
+                debug!(event = "connection_refused", peer = %peer, reason = why.as_str(), "connection refused");
+                gate.0.metrics.net.turned_away(why.as_label());
+            }
+        }
+    }
+
+    fn tell_failing(&self, why: &io::Error) {
+        error!(
+            event = "accept_failing",
+            error = why.to_string(),
+            "accept failed: pausing; check LimitNOFILE against limits.connections"
+        );
+    }
+}
+
+/// An IPv4 peer as IPv4, also on a socket for both that the service manager handed over: in each log field,
+/// in `who`, for bans and for limits.
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    SocketAddr::new(peer.ip().to_canonical(), peer.port())
+}
+
+/// Serves one connection. Each stage is boxed, so that a connection that talks does not carry the
+/// room that its handshake needed.
+async fn run(gate: Gate, socket: TcpStream, peer: SocketAddr, mut permit: Permit) {
+    let cut = gate.0.cut.clone();
+    let served = async move {
+        let Some(stream) = Box::pin(shake_hands(&gate, socket, peer)).await else { return };
+        permit.has_shaken();
+        if permit.is_spare {
+            gate.0.metrics.net.turned_away("full");
+            gate.0.metrics.net.refused(ErrorKind::ServerFull);
+            Box::pin(tell_full(stream, peer)).await;
+            return;
+        }
+        connection::serve(gate, stream, peer).await;
+    };
+    let _ = cut.run_until_cancelled(Box::pin(served)).await;
+}
+
+/// The stream is boxed: it is large, and moved.
+async fn shake_hands(gate: &Gate, socket: TcpStream, peer: SocketAddr) -> Option<Box<TlsStream>> {
+    let counts = &gate.0.metrics.net;
+    let limits = gate.0.limits.load_full();
+    if let Err(why) = prepare(&socket, limits.stall) {
+        debug!(event = "handshake_failed", peer = %peer, reason = "socket", error = why.to_string(), "handshake failed");
+        return None;
+    }
+    match timeout(limits.handshake, TlsStream::accept(gate.0.tls.load_full(), socket)).await {
+        Ok(Ok(stream)) => {
+            let version = if stream.is_tls_1_3() { metrics::Tls::V1_3 } else { metrics::Tls::V1_2 };
+            counts.handshake(version, Handshake::Done);
+            Some(Box::new(stream))
+        }
+        Ok(Err(HandshakeError::Silent(why))) => {
+            debug!(event = "connection_empty", peer = %peer, error = why.to_string(), "connected and sent nothing");
+            counts.handshake(metrics::Tls::None, Handshake::Empty);
+            None
+        }
+        Ok(Err(HandshakeError::Failed(why))) => {
+            debug!(event = "handshake_failed", peer = %peer, reason = "tls", error = handshake_failure(&why), "handshake failed");
+            counts.handshake(metrics::Tls::None, Handshake::Failed);
+            None
+        }
+        Err(_) => {
+            debug!(event = "handshake_failed", peer = %peer, reason = "timeout", "handshake failed");
+            counts.handshake(metrics::Tls::None, Handshake::TimedOut);
+            None
+        }
+    }
+}
+
+async fn tell_full(mut stream: Box<TlsStream>, peer: SocketAddr) {
+    let full =
+        Refusal::new(ErrorKind::ServerFull, "the server has no room for one more connection; try later");
+    let told = timeout(GOODBYE, stream.write_all(&reply::error(&full))).await;
+    let told = matches!(told, Ok(Ok(())));
+    debug!(event = "connection_refused", peer = %peer, reason = "server full", told, "connection refused");
+    say_goodbye(stream).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_over_ipv4_is_shown_as_such() {
+        for (seen, shown) in [
+            ("[::ffff:192.0.2.1]:7", "192.0.2.1:7"),
+            ("192.0.2.1:7", "192.0.2.1:7"),
+            ("[2001:db8::1]:7", "[2001:db8::1]:7"),
+        ] {
+            assert_eq!(canonical(seen.parse().unwrap()).to_string(), shown);
+        }
+    }
+}
