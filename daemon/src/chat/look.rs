@@ -1,9 +1,9 @@
 //! Owns what an operator may look at: who is here, the rooms, grants, mutes and bans, as JSON for the
 //! control socket. Called by the hub. Never changes anything.
 
-use super::{Banned, Chat, ConversationId, Penalty, Scope, SessionId};
+use super::{Chat, ConversationId, Penalty, Scope, SessionId};
 use serde_json::{Value, json};
-use tcp_chat_protocol::{Name, NameKey, Role, Timestamp};
+use tcp_chat_protocol::{Banned, Name, NameKey, Role, Timestamp};
 
 /// What an operator looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

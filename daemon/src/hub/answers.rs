@@ -30,8 +30,8 @@ impl Hub {
                 self.chat.say_to_all(&msg);
                 self.answers.push(Answer::Done(answer));
             }
-            Control::Act(uid, act, answer) => {
-                let done = self.chat.operate(uid, *act).map_err(|refusal| refusal.msg.into_owned());
+            Control::Action(uid, action, answer) => {
+                let done = self.chat.operate(uid, &action).map_err(|refusal| refusal.msg.into_owned());
                 self.answers.push(Answer::Acted(answer, done));
             }
             Control::Look(at, from, answer) => {

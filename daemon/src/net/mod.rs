@@ -18,7 +18,6 @@ mod writer;
 pub use listener::{listen, serve};
 pub use permits::{NotLetIn, Permits};
 
-use crate::chat::is_in;
 use crate::hub::{Bars, Directory, Inbox};
 use crate::metrics::Metrics;
 use crate::settings::{AuthMode, ClientAuth, Limits, Settings};
@@ -29,6 +28,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tcp_chat_protocol::Timestamp;
+use tcp_chat_protocol::banned::is_in;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 

@@ -2,7 +2,9 @@
 //! what is asked for may be had.
 
 use super::fields::{Raw, Str, bad, field, invalid, limit, name, object, optional, place, present};
-use super::{Bounds, Conversation, History, Login, Refusal, Request, Search, Target};
+use super::{
+    Bounds, Conversation, HISTORY_LIMIT, History, Login, Refusal, Request, SEARCH_LIMIT, Search, Target,
+};
 use crate::{Name, text};
 use zeroize::Zeroizing;
 
@@ -110,7 +112,7 @@ pub(super) fn history(data: Raw<'_>) -> Result<History, Refusal> {
         of,
         before: optional(parts.before, "before")?,
         after: optional(parts.after, "after")?,
-        limit: limit(parts.limit, 50, 500)?,
+        limit: limit(parts.limit, HISTORY_LIMIT, 500)?,
     })
 }
 
@@ -143,6 +145,6 @@ pub(super) fn search(data: Raw<'_>) -> Result<Search, Refusal> {
         room: point(parts.room, "room")?,
         user: point(parts.user, "user")?,
         before: optional(parts.before, "before")?,
-        limit: limit(parts.limit, 20, 100)?,
+        limit: limit(parts.limit, SEARCH_LIMIT, 100)?,
     })
 }
