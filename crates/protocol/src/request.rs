@@ -21,7 +21,7 @@ pub use write::write;
 
 use crate::{Colour, ErrorKind, Name, Seq, Timestamp};
 use data::{history, login, msg, search};
-use fields::{Raw, Str, field, name, object, place, present};
+use fields::{Raw, Str, field, name, object, place, present, raw_fields};
 use std::borrow::Cow;
 use std::fmt;
 use zeroize::Zeroizing;
@@ -193,15 +193,7 @@ impl Refusal {
     }
 }
 
-#[derive(serde::Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    op: Raw<'a>,
-    #[serde(borrow)]
-    data: Raw<'a>,
-    #[serde(borrow)]
-    id: Raw<'a>,
-}
+raw_fields!(Envelope: op, data, id);
 
 /// Reads one line.
 ///
@@ -262,8 +254,4 @@ fn read<'a>(op: Raw<'a>, data: Raw<'a>, bounds: &Bounds) -> Result<Request<'a>, 
     })
 }
 
-#[derive(serde::Deserialize)]
-struct RoomData<'a> {
-    #[serde(borrow)]
-    room: Raw<'a>,
-}
+raw_fields!(RoomData: room);

@@ -1,7 +1,7 @@
 //! Owns the moderation actions, and how the wire's KICK, MUTE, UNMUTE, BAN, UNBAN, ROOM and GRANT are read. The control
 //! socket and the command line of the daemon, and clients, use the same type. Never decides who may act.
 
-use super::fields::{Raw, bad, field, name, object, optional, place, present};
+use super::fields::{Raw, bad, field, name, object, optional, place, present, raw_fields};
 use super::{Place, Refusal};
 use crate::{Banned, Name, Role, text};
 
@@ -87,35 +87,9 @@ impl Action {
     }
 }
 
-#[derive(serde::Deserialize)]
-struct AgainstData<'a> {
-    #[serde(borrow)]
-    user: Raw<'a>,
-    #[serde(borrow)]
-    room: Raw<'a>,
-    #[serde(borrow)]
-    for_s: Raw<'a>,
-    #[serde(borrow)]
-    reason: Raw<'a>,
-}
-
-#[derive(serde::Deserialize)]
-struct RoomSetData<'a> {
-    #[serde(borrow)]
-    room: Raw<'a>,
-    #[serde(borrow)]
-    private: Raw<'a>,
-}
-
-#[derive(serde::Deserialize)]
-struct GrantData<'a> {
-    #[serde(borrow)]
-    user: Raw<'a>,
-    #[serde(borrow)]
-    role: Raw<'a>,
-    #[serde(borrow)]
-    room: Raw<'a>,
-}
+raw_fields!(AgainstData: user, room, for_s, reason);
+raw_fields!(RoomSetData: room, private);
+raw_fields!(GrantData: user, role, room);
 
 /// Reads the data of the op; `None`: the op is no action.
 pub(super) fn read(op: &str, data: Raw<'_>) -> Option<Result<Action, Refusal>> {

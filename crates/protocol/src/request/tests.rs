@@ -100,17 +100,6 @@ fn ids_come_back_as_they_were_sent() {
         assert_eq!(serde_json::to_string(&got.unwrap()).unwrap(), id);
     }
     assert_eq!(ok(r#"{"op":"PING","id":null}"#).0, None);
-    let long = format!(r#"{{"op":"PING","id":"{}"}}"#, "x".repeat(65));
-    for line in [
-        &long,
-        r#"{"op":"PING","id":-1}"#,
-        r#"{"op":"PING","id":1.5}"#,
-        r#"{"op":"PING","id":[1]}"#,
-        r#"{"op":"PING","id":18446744073709551616}"#,
-    ] {
-        let refusal = refused(line.as_bytes());
-        assert_eq!((refusal.kind, refusal.id), (ErrorKind::Data, None), "{line}");
-    }
 }
 
 #[test]
@@ -143,9 +132,13 @@ fn depth_costs_nothing_where_data_is_not_looked_at() {
 
 #[test]
 fn secrets_are_not_printed() {
-    let (_, request) = ok(r#"{"op":"LOGIN","data":{"name":"a","password":"hunter2","session":"tok3n"}}"#);
-    let shown = format!("{request:?}");
-    assert!(!shown.contains("hunter2") && !shown.contains("tok3n"), "{shown}");
+    for line in [
+        r#"{"op":"LOGIN","data":{"name":"a","password":"hunter2","session":"tok3n"}}"#,
+        r#"{"op":"ENROL","data":{"name":"a","code":"tok3n","password":"hunter2"}}"#,
+    ] {
+        let shown = format!("{:?}", ok(line).1);
+        assert!(!shown.contains("hunter2") && !shown.contains("tok3n"), "{shown}");
+    }
 }
 
 proptest! {
