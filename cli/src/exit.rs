@@ -78,7 +78,7 @@ impl From<Error> for Failure {
             Error::CertificateRefused(refusal) => {
                 Self { exit, lines: refusal.to_string().lines().map(str::to_owned).collect() }
             }
-            Error::Refused { ref id, .. } => {
+            Error::Refused { id: Some(ref id), .. } => {
                 let id = match id {
                     RequestId::Number(number) => number.to_string(),
                     RequestId::Text(text) => text.to_string(),

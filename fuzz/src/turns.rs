@@ -6,15 +6,14 @@
 //! rest is a request.
 
 use crate::chat::{
-    Act, Ask, Certificate, Chat, Command, ConnectionId, Digest, Effect, Found, Made, Now, Outcome, Presented,
-    Proving, Revocation, Rules, Secret,
+    Ask, Certificate, Chat, Command, ConnectionId, Digest, Effect, Evidence, Found, Made, Now, Outcome,
+    Presented, Proof, Proving, Revocation, Rules, Secret,
 };
 use crate::disk::{Disk, DiskPast};
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
-use tcp_chat_protocol::request::{Bounds, Request, parse};
+use tcp_chat_protocol::request::{Action, Bounds, Request, parse};
 use tcp_chat_protocol::{Name, Role};
-use tcp_chatd::chat::{Evidence, Proof};
 use tcp_chatd::settings::Settings;
 
 /// Connections that are open at once; the last two come with these certificates.
@@ -55,8 +54,8 @@ impl World {
             logins: 0,
         };
         world.chat.begin(now);
-        let owner = Act::Grant { user: name("op"), role: Some(Role::Owner), room: None };
-        world.chat.operate(0, owner).expect("an operator may");
+        let owner = Action::Grant { user: name("op"), role: Some(Role::Owner), room: None };
+        world.chat.operate(0, &owner).expect("an operator may");
         world
     }
 
@@ -87,9 +86,9 @@ impl World {
             }
             2 => self.full = slot > 1,
             3 => {
-                if let Ok((_, Request::Act(act))) = parse(rest, &BOUNDS) {
+                if let Ok((_, Request::Action(action))) = parse(rest, &BOUNDS) {
                     // Refused or not: both are fine for what only may not break.
-                    let _ = self.chat.operate(0, (*act).into());
+                    let _ = self.chat.operate(0, &action);
                 }
             }
             _ => {

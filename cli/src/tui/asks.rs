@@ -3,7 +3,7 @@
 
 use super::model::{Answer, Effect, Part};
 use tcp_chat_client::protocol::reply::ActReply;
-use tcp_chat_client::{Act, Conversation, Error, Page, Query, Session, To};
+use tcp_chat_client::{Action, Conversation, Error, Page, Query, Session, To};
 use tokio::sync::mpsc;
 
 /// Messages that wait to be handed to the session.
@@ -90,8 +90,8 @@ async fn answer(session: &Session, effect: Effect) -> Option<Answer> {
             Err(_) => return None, // Nobody asked to see it.
         },
         Effect::Rooms => session.rooms().await.map_or_else(failed, Answer::Rooms),
-        Effect::Act(act) => match session.act(&act).await {
-            Ok(done) => Answer::Told(told(&act, &done)),
+        Effect::Action(action) => match session.act(&action).await {
+            Ok(done) => Answer::Told(told(&action, &done)),
             Err(e) => failed(e),
         },
         Effect::History { of, part: Part::Around(seq) } => {
@@ -122,21 +122,21 @@ async fn answer(session: &Session, effect: Effect) -> Option<Answer> {
 }
 
 /// What was done, as a sentence.
-fn told(act: &Act, done: &ActReply) -> String {
+fn told(action: &Action, done: &ActReply) -> String {
     let user = done.user.as_deref().unwrap_or("nobody");
     let place = done.room.as_ref().map_or_else(|| "the server".to_owned(), |room| format!("#{room}"));
     let until = done.until.map_or(String::new(), |until| format!(" until {until}"));
-    match act {
-        Act::Kick(_) => format!("{user} was put out of {place}"),
-        Act::Mute(_) => format!("{user} is muted in {place}{until}"),
-        Act::Unmute(_) => format!("{user} may speak in {place} again"),
-        Act::Ban(_) => format!("{user} is banned from {place}{until}"),
-        Act::Unban(_) => format!("{user} may come to {place} again"),
-        Act::Grant { .. } => match done.role {
+    match action {
+        Action::Kick(_) => format!("{user} was put out of {place}"),
+        Action::Mute(_) => format!("{user} is muted in {place}{until}"),
+        Action::Unmute(_) => format!("{user} may speak in {place} again"),
+        Action::Ban(_) => format!("{user} is banned from {place}{until}"),
+        Action::Unban(_) => format!("{user} may come to {place} again"),
+        Action::Grant { .. } => match done.role {
             Some(role) => format!("{user} is {role} in {place} now"),
             None => format!("{user} is nothing in particular in {place} now"),
         },
-        Act::Room { .. } if done.private == Some(true) => format!("{place} is private now"),
+        Action::Room { .. } if done.private == Some(true) => format!("{place} is private now"),
         _ => format!("{place} is public now"),
     }
 }

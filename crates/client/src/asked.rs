@@ -1,11 +1,13 @@
 //! Owns what a program asks a session with, and what it gets: where a message goes, pages and searches, a message on its
 //! way. Used by `session`. Never talks to the task.
 
-use crate::Error;
 use crate::session::{Shared, lock};
-use serde::Serialize;
+use crate::{Conversation, Error};
 use std::sync::{Arc, Mutex};
-use tcp_chat_protocol::{MsgEvent, Seq};
+use tcp_chat_protocol::request::{
+    self, HISTORY_LIMIT, History, Place, Request, SEARCH_LIMIT, Search, Target,
+};
+use tcp_chat_protocol::{MsgEvent, Name, Seq};
 use tokio::sync::oneshot;
 
 /// Where a message goes.
@@ -17,6 +19,21 @@ pub enum To {
     Room(String),
     /// A user.
     User(String),
+}
+
+impl To {
+    pub(crate) fn target(&self) -> Target {
+        match self {
+            Self::Default => Target::Default,
+            Self::Room(room) => Target::Room(place(room)),
+            Self::User(user) => Target::User(place(user)),
+        }
+    }
+}
+
+/// What the text points at. The daemon has the last word on what is a name, so all that an earlier one took is sent.
+pub(crate) fn place(text: &str) -> Place {
+    Place(Name::parse_kept(text).ok())
 }
 
 /// A message that is kept.
@@ -59,6 +76,15 @@ pub struct Page {
 }
 
 impl Page {
+    pub(crate) fn request(&self, of: &Conversation) -> Request<'static> {
+        let of = match of {
+            Conversation::Room(room) => request::Conversation::Room(place(room)),
+            Conversation::With(user) => request::Conversation::With(place(user)),
+        };
+        let Self { before, after, limit } = *self;
+        Request::History(History { of, before, after, limit: limit.unwrap_or(HISTORY_LIMIT) })
+    }
+
     /// Are these messages of such a page, oldest first? Whoever reads page after page would never end otherwise.
     pub(crate) fn holds(&self, messages: &[MsgEvent<'_>]) -> Result<(), Error> {
         let mut last = self.after;
@@ -76,22 +102,30 @@ impl Page {
 }
 
 /// What to search for.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Query {
     /// Words, `"phrases"`, `prefix*`: 1 to 512 bytes.
     pub query: String,
     /// Only in this room.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub room: Option<String>,
     /// Only by this user.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// Only messages with a smaller number.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Seq>,
     /// How many at most, 1 to 100. Default: 20.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+}
+
+impl Query {
+    pub(crate) fn request(&self) -> Request<'static> {
+        Request::Search(Box::new(Search {
+            query: self.query.clone(),
+            room: self.room.as_deref().map(place),
+            user: self.user.as_deref().map(place),
+            before: self.before,
+            limit: self.limit.unwrap_or(SEARCH_LIMIT),
+        }))
+    }
 }
 
 #[cfg(test)]

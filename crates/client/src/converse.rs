@@ -8,9 +8,10 @@ use crate::outstanding::{Entry, What};
 use crate::own::check_copy;
 use crate::wire::Connection;
 use crate::{Closed, Error};
+use serde_json::value::{RawValue, to_raw_value};
 use std::time::Duration;
 use tcp_chat_protocol::reply::{ErrorData, Incoming, JoinReply, LeaveReply};
-use tcp_chat_protocol::{ErrorKind, MsgEvent, NoticeKind, RequestId};
+use tcp_chat_protocol::{ErrorKind, MsgEvent, NoticeKind, Request, RequestId};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
@@ -56,7 +57,7 @@ impl Life {
             }
             if self.quitting.is_some() && goodbye.is_none() && !self.outstanding.somebody_waits() {
                 let id = self.next_id();
-                self.outstanding.push(Entry::new(id, "QUIT", None, What::Quit));
+                self.outstanding.push(Entry::new(id, Request::Quit, What::Quit));
                 goodbye = Some(Instant::now() + GOODBYE);
             }
             self.outstanding.write(Instant::now(), self.catching_up.is_some(), &mut writer.out);
@@ -103,7 +104,7 @@ impl Life {
                         return End::Lost(self.target.unreachable("the server has fallen silent"));
                     }
                     let id = self.next_id();
-                    self.outstanding.push(Entry::new(id, "PING", None, What::KeepAlive));
+                    self.outstanding.push(Entry::new(id, Request::Ping, What::KeepAlive));
                 }
             }
         }
@@ -131,7 +132,7 @@ impl Life {
             Incoming::Error(None, _) => None,
             Incoming::Reply { id: Some(id), data, op } => {
                 let entry = self.outstanding.take(&id)?;
-                if op != entry.op {
+                if op != entry.request.op() {
                     return Some(End::nonsense(wrong_answer(entry, &op)));
                 }
                 self.answered(entry, data)
@@ -188,7 +189,7 @@ impl Life {
     /// The daemon's copy of a message of ours may be here. Was it asked for?
     fn acknowledged(&mut self, id: &RequestId, event: &MsgEvent<'static>) -> Result<bool, String> {
         let Some(entry) = self.outstanding.take(id) else { return Ok(false) };
-        let What::Msg { to, text, .. } = &entry.what else { return Err(wrong_answer(entry, "MSG")) };
+        let Request::Msg { to, text } = &entry.request else { return Err(wrong_answer(entry, "MSG")) };
         if let Err(what) = check_copy(to, text, &self.login.name, event) {
             entry.fail(Error::Protocol(what.clone()));
             return Err(what);
@@ -206,10 +207,13 @@ impl Life {
             self.outstanding.again(id, Instant::now(), asked);
             return None;
         }
-        let mut entry = self.outstanding.take(id)?;
+        let entry = self.outstanding.take(id)?;
         // Its first answer was lost with a connection: it was done then.
-        if entry.op == "LEAVE" && entry.rewritten && error.kind == ErrorKind::NotAMember {
-            let data = entry.data.take()?;
+        if let Request::Leave(room) = &entry.request
+            && entry.rewritten
+            && error.kind == ErrorKind::NotAMember
+        {
+            let data = to_raw_value(&LeaveReply { room: room.as_str().to_owned() }).ok()?;
             return self.answered(entry, data);
         }
         match entry.what {
@@ -220,15 +224,15 @@ impl Life {
                 let id = self.next_id();
                 self.outstanding.rename(entry, id);
             }
-            _ => entry.fail(Error::Refused { id: id.clone(), kind: error.kind, msg: error.msg }),
+            _ => entry.fail(Error::Refused { id: Some(id.clone()), kind: error.kind, msg: error.msg }),
         }
         None
     }
 
-    fn answered(&mut self, entry: Entry, data: Box<serde_json::value::RawValue>) -> Option<End> {
+    fn answered(&mut self, entry: Entry, data: Box<RawValue>) -> Option<End> {
         match entry.what {
-            What::Op { op, reply } => {
-                self.note_rooms(op, data.get());
+            What::Op(reply) => {
+                self.note_rooms(entry.request.op(), data.get());
                 // Whoever asked may have stopped waiting.
                 let _ = reply.send(Ok(data));
             }
@@ -273,7 +277,8 @@ impl Life {
 
 /// A request was answered as if it had been another one.
 fn wrong_answer(entry: Entry, op: &str) -> String {
-    let what = format!("it answered {} with {:?}", entry.op, op.chars().take(32).collect::<String>());
+    let what =
+        format!("it answered {} with {:?}", entry.request.op(), op.chars().take(32).collect::<String>());
     entry.fail(Error::Protocol(what.clone()));
     what
 }

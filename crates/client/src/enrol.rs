@@ -7,11 +7,11 @@ use crate::trust::client_config;
 use crate::wire::Connection;
 use crate::{Error, Trust};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
-use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
 use tcp_chat_protocol::invite::Join;
 use tcp_chat_protocol::reply::{EnrolReply, Incoming};
+use tcp_chat_protocol::request::{Enrol, Request, Wants, write};
 use tcp_chat_protocol::{Name, RequestId};
 use zeroize::Zeroizing;
 
@@ -56,30 +56,13 @@ impl NewKey {
     }
 }
 
-#[derive(Serialize)]
-struct Line<'a> {
-    op: &'static str,
-    data: Data<'a>,
-    id: &'a RequestId,
-}
-
-#[derive(Serialize)]
-struct Data<'a> {
-    name: &'a str,
-    code: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    password: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    csr: Option<&'a str>,
-}
-
 impl Enrolment {
     /// Sets the password.
     ///
     /// # Errors
     /// As for a login; [`Error::LoginRefused`] where the code is wrong, used or too old.
     pub async fn password(&self, password: &str) -> Result<(), Error> {
-        self.ask(Some(password), None).await.map(drop)
+        self.ask(Wants::Password(Zeroizing::new(password.to_owned()))).await.map(drop)
     }
 
     /// Gets the certificate for a new key, as PEM.
@@ -87,20 +70,19 @@ impl Enrolment {
     /// # Errors
     /// As for [`Enrolment::password`].
     pub async fn certificate(&self, key: &NewKey) -> Result<String, Error> {
-        let reply = self.ask(None, Some(&key.request)).await?;
+        let reply = self.ask(Wants::Certificate(key.request.clone())).await?;
         reply.certificate.ok_or_else(|| Error::Protocol("the answer to ENROL has no certificate".into()))
     }
 
-    async fn ask(&self, password: Option<&str>, csr: Option<&str>) -> Result<EnrolReply, Error> {
+    async fn ask(&self, wants: Wants) -> Result<EnrolReply, Error> {
         let tls = Arc::new(client_config(&self.trust, None)?);
         let target = Target { host: self.host.clone(), port: self.port, tls, timeout: self.timeout };
         let began = tokio::time::Instant::now();
         let mut connection = Connection::new(dial(&target).await?, target.clone());
         let id = RequestId::Number(1);
-        let data = Data { name: self.join.user.as_str(), code: &self.join.code, password, csr };
-        // Writing into memory cannot fail.
-        let _ = serde_json::to_writer(&mut connection.writer.out, &Line { op: "ENROL", data, id: &id });
-        connection.writer.out.push(b'\n');
+        let Join { user, code, .. } = &self.join;
+        let enrol = Enrol { name: user.clone(), code: code.clone(), wants };
+        write(Some(&id), &Request::Enrol(Box::new(enrol)), &mut connection.writer.out);
         let asking = async {
             if let Err(e) = connection.writer.finish().await {
                 // What the server said before it closed explains more than the failed write.

@@ -30,8 +30,9 @@ pub enum Error {
     /// The daemon refused a request.
     #[error("the request was refused ({kind}): {msg}")]
     Refused {
-        /// What the request was called: the daemon's log has it beside the refusal.
-        id: RequestId,
+        /// What the request was called: the daemon's log has it beside the refusal. `None`: it was not sent, since any
+        /// daemon would refuse it.
+        id: Option<RequestId>,
         /// For programs.
         kind: ErrorKind,
         /// The daemon's sentence. Untrusted text.

@@ -61,7 +61,6 @@
 //! `life` owns the connection and all state; [`Session`] and [`Events`] talk to it through bounded
 //! queues. Pure parts (`cursor`, `outstanding`, `backoff`) decide, `wire` and `dial` do I/O.
 
-mod act;
 mod asked;
 mod backoff;
 mod builder;
@@ -83,7 +82,6 @@ mod session;
 mod trust;
 mod wire;
 
-pub use act::{Act, Against};
 pub use asked::{Page, Query, Queued, Sent, To};
 pub use builder::Builder;
 pub use cursor::Conversation;
@@ -94,6 +92,7 @@ pub use explain::{CertificateRefusal, RefusalKind, pin_of};
 pub use saved::Saved;
 pub use session::{Events, Session};
 pub use tcp_chat_protocol::invite::Pin;
+pub use tcp_chat_protocol::{Action, Against};
 pub use trust::{Identity, Trust};
 
 /// The language of the wire, whose types appear in events and answers.

@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tcp_chat_protocol::reply::LoginReply;
-use tcp_chat_protocol::{NoticeEvent, NoticeKind, RequestId, Seq};
+use tcp_chat_protocol::{NoticeEvent, NoticeKind, Request, RequestId, Seq};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -59,7 +59,7 @@ pub(crate) async fn begin(builder: Builder, target: Target) -> Result<(Session, 
         saved.as_ref().map_or((None, None, 0), |s| (Some(s.rooms.clone()), Some(s.name.clone()), s.last_id));
     let credentials = Credentials {
         name: name.or(old_name),
-        color: color.map(|c| c.to_string()),
+        color,
         rooms: rooms.or(old_rooms),
         password,
         timeout: builder.request_timeout,
@@ -214,7 +214,7 @@ impl Life {
 
     pub(crate) fn take_command(&mut self, command: Command) {
         match command {
-            Command::Msg { to, text, data, id, reply } => {
+            Command::Msg { message, id, reply } => {
                 let fixed = id.is_some();
                 let id = id.unwrap_or_else(|| self.next_id());
                 if self.outstanding.has(&id) {
@@ -223,16 +223,11 @@ impl Life {
                     let _ = reply.send(Err(Error::Invalid(why)));
                     return;
                 }
-                self.outstanding.push(Entry::new(
-                    id,
-                    "MSG",
-                    Some(data),
-                    What::Msg { to, text, reply, fixed },
-                ));
+                self.outstanding.push(Entry::new(id, message, What::Msg { reply, fixed }));
             }
-            Command::Op { op, data, reply } => {
+            Command::Op { request, reply } => {
                 let id = self.next_id();
-                self.outstanding.push(Entry::new(id, op, data, What::Op { op, reply }));
+                self.outstanding.push(Entry::new(id, request, What::Op(reply)));
             }
             Command::Quit { done } => self.quitting = Some(done),
         }
@@ -272,7 +267,7 @@ impl Life {
     /// Asks the daemon for a sign behind all that was missed.
     fn catch_up(&mut self, say_so: bool) {
         let id = self.next_id();
-        self.outstanding.push(Entry::new(id, "PING", None, What::CatchUp));
+        self.outstanding.push(Entry::new(id, Request::Ping, What::CatchUp));
         self.catching_up = Some(CatchUp { messages: 0, say_so });
     }
 

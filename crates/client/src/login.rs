@@ -6,16 +6,16 @@ use crate::backoff::after_rate_limit;
 use crate::cursor::check_head;
 use crate::outstanding::Ids;
 use crate::wire::Connection;
-use serde::Serialize;
 use std::time::Duration;
 use tcp_chat_protocol::reply::{Incoming, LoginReply};
-use tcp_chat_protocol::{ErrorKind, RequestId, Seq};
+use tcp_chat_protocol::request::{Login, Request, write};
+use tcp_chat_protocol::{Colour, ErrorKind, Name, RequestId, Seq};
 use zeroize::Zeroizing;
 
 /// Who logs in, and how.
 pub(crate) struct Credentials {
     pub(crate) name: Option<String>,
-    pub(crate) color: Option<String>,
+    pub(crate) color: Option<Colour>,
     pub(crate) rooms: Option<Vec<String>>,
     pub(crate) password: Option<Zeroizing<String>>,
     pub(crate) timeout: Duration,
@@ -29,29 +29,27 @@ pub(crate) struct Resume<'a> {
     pub(crate) after: Seq,
 }
 
-#[derive(Serialize)]
-struct LoginData<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    color: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rooms: Option<&'a [String]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    password: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    session: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<Seq>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    log: Option<&'a str>,
+impl Credentials {
+    /// The `LOGIN` that resumes the session, or begins one.
+    fn login(&self, resume: Option<Resume<'_>>, log: Option<&str>) -> Result<Login, Error> {
+        let is_fresh = resume.is_none();
+        let rooms = self.rooms.as_deref().filter(|_| is_fresh);
+        Ok(Login {
+            name: resume.map(|r| r.name).or(self.name.as_deref()).map(|n| named(n, "name")).transpose()?,
+            color: self.color.filter(|_| is_fresh),
+            rooms: rooms.map(|rooms| rooms.iter().map(|r| named(r, "rooms")).collect()).transpose()?,
+            password: self.password.clone(),
+            session: resume.map(|r| Zeroizing::new(r.token.to_owned())),
+            after: resume.map(|r| r.after),
+            log: log.map(str::to_owned),
+        })
+    }
 }
 
-#[derive(Serialize)]
-struct LoginLine<'a> {
-    op: &'static str,
-    data: LoginData<'a>,
-    id: &'a RequestId,
+/// A name that is no name is refused as any daemon would refuse it.
+fn named(text: &str, field: &str) -> Result<Name, Error> {
+    Name::parse_kept(text)
+        .map_err(|why| Error::LoginRefused { kind: ErrorKind::NameInvalid, msg: format!("`{field}`: {why}") })
 }
 
 /// Logs in: with the session where there is one, and anew where the daemon no longer knows it.
@@ -69,19 +67,8 @@ pub(crate) async fn log_in(
         loop {
             let id = ids.next();
             let fresh = resume.is_none();
-            let data = LoginData {
-                name: resume.map(|r| r.name).or(who.name.as_deref()),
-                color: who.color.as_deref().filter(|_| fresh),
-                rooms: who.rooms.as_deref().filter(|_| fresh),
-                password: who.password.as_deref().map(String::as_str),
-                session: resume.map(|r| r.token),
-                after: resume.map(|r| r.after),
-                log,
-            };
-            let line = LoginLine { op: "LOGIN", data, id: &id };
-            // Writing into memory cannot fail.
-            let _ = serde_json::to_writer(&mut connection.writer.out, &line);
-            connection.writer.out.push(b'\n');
+            let login = Request::Login(Box::new(who.login(resume, log)?));
+            write(Some(&id), &login, &mut connection.writer.out);
             match answer(connection, &id).await? {
                 Ok(login) => {
                     check_head(login.head).map_err(Error::Protocol)?;

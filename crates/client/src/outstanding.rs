@@ -1,11 +1,12 @@
 //! Owns the requests that have no answer yet: what is to be written, what was written, what is to
 //! be written again. Pure but for the instants that it is handed. Used by `life` alone.
 
+use crate::Error;
 use crate::backoff::after_rate_limit;
-use crate::{Error, To};
 use serde_json::value::RawValue;
 use std::collections::VecDeque;
 use std::time::Duration;
+use tcp_chat_protocol::request::{Request, write};
 use tcp_chat_protocol::{MsgEvent, RequestId, Seq};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -16,19 +17,17 @@ pub(crate) const MOST: usize = 256;
 pub(crate) type OpReply = oneshot::Sender<Result<Box<RawValue>, Error>>;
 pub(crate) type MsgReply = oneshot::Sender<Result<MsgEvent<'static>, Error>>;
 
-/// What a request wants to know.
+/// What a request is for.
 #[derive(Debug)]
 pub(crate) enum What {
-    /// A message, with the target and the text that the daemon's copy must have.
+    /// A message.
     Msg {
-        to: To,
-        text: String,
         reply: MsgReply,
         /// The id must not be changed: it is the caller's, or was changed once already.
         fixed: bool,
     },
     /// Any other request.
-    Op { op: &'static str, reply: OpReply },
+    Op(OpReply),
     /// The session's own `PING` behind a resume: its answer means that all that was missed is here.
     CatchUp,
     /// The session's own `PING` on a silent connection.
@@ -40,9 +39,7 @@ pub(crate) enum What {
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) id: RequestId,
-    /// The request without its envelope's id: op and data.
-    pub(crate) op: &'static str,
-    pub(crate) data: Option<Box<RawValue>>,
+    pub(crate) request: Request<'static>,
     pub(crate) what: What,
     /// Written on the connection that lives now.
     written: bool,
@@ -57,9 +54,9 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn new(id: RequestId, op: &'static str, data: Option<Box<RawValue>>, what: What) -> Self {
+    pub(crate) fn new(id: RequestId, request: Request<'static>, what: What) -> Self {
         let (written, ever_written, rewritten) = (false, false, false);
-        Self { id, op, data, what, written, ever_written, rewritten, not_before: None, limited: 0 }
+        Self { id, request, what, written, ever_written, rewritten, not_before: None, limited: 0 }
     }
 
     fn is_msg(&self) -> bool {
@@ -68,25 +65,17 @@ impl Entry {
 
     /// The caller no longer waits, and the request needs not be made for its own sake.
     fn is_abandoned(&self) -> bool {
-        matches!(&self.what, What::Op { reply, .. } if reply.is_closed())
+        matches!(&self.what, What::Op(reply) if reply.is_closed())
     }
 
     /// Tells the one who asked that it was not done.
     pub(crate) fn fail(self, error: Error) {
         match self.what {
             What::Msg { reply, .. } => drop(reply.send(Err(error))),
-            What::Op { reply, .. } => drop(reply.send(Err(error))),
+            What::Op(reply) => drop(reply.send(Err(error))),
             What::CatchUp | What::KeepAlive | What::Quit => {}
         }
     }
-}
-
-#[derive(serde::Serialize)]
-struct Envelope<'a> {
-    op: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<&'a RawValue>,
-    id: &'a RequestId,
 }
 
 #[derive(Debug, Default)]
@@ -105,7 +94,7 @@ impl Outstanding {
 
     /// Is anybody waiting, the session itself not counted?
     pub(crate) fn somebody_waits(&self) -> bool {
-        self.entries.iter().any(|e| matches!(e.what, What::Msg { .. } | What::Op { .. }))
+        self.entries.iter().any(|e| matches!(e.what, What::Msg { .. } | What::Op(_)))
     }
 
     pub(crate) fn pings(&self) -> bool {
@@ -138,10 +127,7 @@ impl Outstanding {
             if is_held || waits {
                 continue;
             }
-            let envelope = Envelope { op: e.op, data: e.data.as_deref(), id: &e.id };
-            // Writing into memory cannot fail.
-            let _ = serde_json::to_writer(&mut *out, &envelope);
-            out.push(b'\n');
+            write(Some(&e.id), &e.request, out);
             e.written = true;
             e.rewritten = e.ever_written;
             e.ever_written = true;
@@ -241,16 +227,20 @@ impl Ids {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tcp_chat_protocol::request::Target;
+
+    fn message() -> Request<'static> {
+        Request::Msg { to: Target::Default, text: "x".into() }
+    }
 
     fn msg(n: u64) -> Entry {
         let (reply, _) = oneshot::channel();
-        let what = What::Msg { to: To::Default, text: "x".into(), reply, fixed: false };
-        Entry::new(RequestId::Number(n), "MSG", RawValue::from_string("\"x\"".into()).ok(), what)
+        Entry::new(RequestId::Number(n), message(), What::Msg { reply, fixed: false })
     }
 
     fn op(n: u64) -> (Entry, oneshot::Receiver<Result<Box<RawValue>, Error>>) {
         let (reply, answer) = oneshot::channel();
-        (Entry::new(RequestId::Number(n), "ROOMS", None, What::Op { op: "ROOMS", reply }), answer)
+        (Entry::new(RequestId::Number(n), Request::Rooms, What::Op(reply)), answer)
     }
 
     fn written(o: &mut Outstanding, now: Instant, only_own: bool) -> String {
@@ -297,8 +287,7 @@ mod tests {
         let now = Instant::now();
         let mut o = Outstanding::default();
         let (reply, mut answer) = oneshot::channel();
-        let what = What::Msg { to: To::Default, text: "x".into(), reply, fixed: false };
-        o.push(Entry::new(RequestId::Number(1), "MSG", None, what));
+        o.push(Entry::new(RequestId::Number(1), message(), What::Msg { reply, fixed: false }));
         o.push(msg(2));
         written(&mut o, now, false);
         o.connection_lost();

@@ -1,16 +1,18 @@
 //! Owns whether the server's copy of a message is one of what was sent. Pure. Called by `converse` for every
 //! own message. Never decides what happens where it is not.
 
-use crate::To;
+use tcp_chat_protocol::request::Target;
 use tcp_chat_protocol::{MsgEvent, Name};
 
 /// Is the event the daemon's copy of the message that `me` sent? Otherwise what the copy has that was not
 /// sent.
-pub(crate) fn check_copy(to: &To, text: &str, me: &str, event: &MsgEvent<'_>) -> Result<(), String> {
+pub(crate) fn check_copy(to: &Target, text: &str, me: &str, event: &MsgEvent<'_>) -> Result<(), String> {
     let seq = event.seq;
     let is_there = match (to, event.room.as_deref(), event.to.as_deref()) {
-        (To::Default, Some(_), None) => true,
-        (To::Room(to), Some(room), None) | (To::User(to), None, Some(room)) => is_same_name(to, room),
+        (Target::Default, Some(_), None) => true,
+        (Target::Room(to), Some(place), None) | (Target::User(to), None, Some(place)) => {
+            is_same_name(to.as_str(), place)
+        }
         _ => false,
     };
     let what = if event.msg != text {
@@ -36,6 +38,7 @@ fn is_same_name(a: &str, b: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::To;
 
     #[test]
     fn a_copy_is_one_of_what_was_sent() {
@@ -48,11 +51,12 @@ mod tests {
             let ts = tcp_chat_protocol::Timestamp(0);
             MsgEvent { room, to, seq: 7, prev: 3, ts, user, color: "".into(), msg }
         };
-        let (ops, bo) = (To::Room("ops".into()), To::User("bo".into()));
+        let [ops, bo, cafe] = [To::Room("ops".into()), To::User("bo".into()), To::Room("caf\u{e9}".into())]
+            .map(|to| to.target());
         for (to, event, wrong) in [
-            (&To::Default, copy("lobby", "ana", "x"), None),
+            (&Target::Default, copy("lobby", "ana", "x"), None),
             (&ops, copy("Ops", "ana", "x"), None),
-            (&To::Room("caf\u{e9}".into()), copy("CAFE\u{301}", "Ana", "x"), None),
+            (&cafe, copy("CAFE\u{301}", "Ana", "x"), None),
             (&bo, copy("@Bo", "ana", "x"), None),
             (&ops, copy("ops", "ana", "y"), Some("another text")),
             (&ops, copy("ops", "ana", "x "), Some("another text")),
@@ -60,7 +64,7 @@ mod tests {
             (&ops, copy("@ops", "ana", "x"), Some("another room or user")),
             (&bo, copy("bo", "ana", "x"), Some("another room or user")),
             (&bo, copy("@cy", "ana", "x"), Some("another room or user")),
-            (&To::Default, copy("@bo", "ana", "x"), Some("another room or user")),
+            (&Target::Default, copy("@bo", "ana", "x"), Some("another room or user")),
             (&ops, copy("ops", "bo", "x"), Some("another author")),
         ] {
             let said = check_copy(to, "x", "ana", &event).err();

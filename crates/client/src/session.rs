@@ -1,27 +1,26 @@
 //! Owns the two ends that a program holds: [`Session`] to ask, [`Events`] to listen. Both talk to
 //! the one task that owns the connection (`life`). Never touch the connection themselves.
 
+use crate::asked::place;
 use crate::builder::Builder;
 use crate::event::Event;
 use crate::length;
 use crate::outstanding::{MsgReply, OpReply};
-use crate::{Act, Error, Page, Query, Queued, Saved, Sent, To, Trust};
-use serde::Serialize;
+use crate::{Action, Error, Page, Query, Queued, Saved, Sent, To, Trust};
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tcp_chat_protocol::reply::{
     ActReply, JoinReply, LeaveReply, LoginReply, MessagesReply, RoomInfo, RoomsReply, WhoReply,
 };
-use tcp_chat_protocol::{RequestId, Seq, text};
+use tcp_chat_protocol::{ErrorKind, Name, Request, RequestId, Seq, text};
 use tokio::sync::{mpsc, oneshot};
 
 /// What the task is asked.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Msg { to: To, text: String, data: Box<RawValue>, id: Option<RequestId>, reply: MsgReply },
-    Op { op: &'static str, data: Option<Box<RawValue>>, reply: OpReply },
+    Msg { message: Request<'static>, id: Option<RequestId>, reply: MsgReply },
+    Op { request: Request<'static>, reply: OpReply },
     Quit { done: oneshot::Sender<bool> },
 }
 
@@ -180,23 +179,12 @@ impl Session {
 
     /// Refuses what the server would answer with `TOO_LARGE`: it cannot say then which request it was.
     async fn hand_over(&self, to: To, text: String, id: Option<RequestId>) -> Result<Queued, Error> {
-        #[derive(Serialize)]
-        #[serde(untagged)]
-        enum Data<'a> {
-            Bare(&'a str),
-            Room { room: &'a str, msg: &'a str },
-            User { to: &'a str, msg: &'a str },
-        }
         let limits = lock(&self.shared).login.limits;
         text::check(&text, limits.msg_bytes).map_err(|e| Error::Invalid(e.to_string()))?;
-        let data = raw(&match &to {
-            To::Default => Data::Bare(&text),
-            To::Room(room) => Data::Room { room, msg: &text },
-            To::User(to) => Data::User { to, msg: &text },
-        })?;
-        length::check(&data, id.as_ref(), limits.line_bytes)?;
+        let message = Request::Msg { to: to.target(), text: text.into() };
+        length::check(&message, id.as_ref(), limits.line_bytes)?;
         let (reply, kept) = oneshot::channel();
-        self.command(Command::Msg { to, text, data, id, reply }).await?;
+        self.command(Command::Msg { message, id, reply }).await?;
         Ok(Queued { kept, shared: Arc::clone(&self.shared) })
     }
 
@@ -205,7 +193,11 @@ impl Session {
     /// # Errors
     /// [`Error::Refused`], [`Error::TimedOut`], or what ended the session.
     pub async fn join(&self, room: &str) -> Result<JoinReply, Error> {
-        self.ask("JOIN", &Room { room }).await
+        let name = Name::parse_kept(room).map_err(|why| {
+            let (kind, msg) = (ErrorKind::NameInvalid, format!("`room`: {why}"));
+            Error::Refused { id: None, kind, msg }
+        })?;
+        self.ask(Request::Join(name)).await
     }
 
     /// Leaves a room.
@@ -213,7 +205,7 @@ impl Session {
     /// # Errors
     /// As [`Session::join`].
     pub async fn leave(&self, room: &str) -> Result<LeaveReply, Error> {
-        self.ask("LEAVE", &Room { room }).await
+        self.ask(Request::Leave(place(room))).await
     }
 
     /// Who is in a room, or on the server.
@@ -221,10 +213,7 @@ impl Session {
     /// # Errors
     /// As [`Session::join`].
     pub async fn who(&self, room: Option<&str>) -> Result<WhoReply, Error> {
-        match room {
-            Some(room) => self.ask("WHO", &Room { room }).await,
-            None => self.ask_with("WHO", None).await,
-        }
+        self.ask(Request::Who(room.map(place))).await
     }
 
     /// The rooms of the server.
@@ -232,16 +221,16 @@ impl Session {
     /// # Errors
     /// As [`Session::join`].
     pub async fn rooms(&self) -> Result<Vec<RoomInfo>, Error> {
-        let reply: RoomsReply = self.ask_with("ROOMS", None).await?;
+        let reply: RoomsReply = self.ask(Request::Rooms).await?;
         Ok(reply.rooms)
     }
 
-    /// Keeps order: needs a role that may. Returns what was done.
+    /// Moderates: needs a role that may. Returns what was done.
     ///
     /// # Errors
     /// As [`Session::join`].
-    pub async fn act(&self, act: &Act) -> Result<ActReply, Error> {
-        self.ask(act.op(), act).await
+    pub async fn act(&self, action: &Action) -> Result<ActReply, Error> {
+        self.ask(Request::Action(Box::new(action.clone()))).await
     }
 
     /// A page of a conversation, oldest first.
@@ -253,26 +242,7 @@ impl Session {
         of: &crate::cursor::Conversation,
         page: &Page,
     ) -> Result<MessagesReply, Error> {
-        #[derive(Serialize)]
-        struct Data<'a> {
-            #[serde(skip_serializing_if = "Option::is_none")]
-            room: Option<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            with: Option<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            before: Option<Seq>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            after: Option<Seq>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            limit: Option<usize>,
-        }
-        use crate::cursor::Conversation as C;
-        let (room, with) = match of {
-            C::Room(room) => (Some(room.as_str()), None),
-            C::With(user) => (None, Some(user.as_str())),
-        };
-        let Page { before, after, limit } = *page;
-        let reply: MessagesReply = self.ask("HISTORY", &Data { room, with, before, after, limit }).await?;
+        let reply: MessagesReply = self.ask(page.request(of)).await?;
         page.holds(&reply.messages)?;
         Ok(reply)
     }
@@ -282,7 +252,7 @@ impl Session {
     /// # Errors
     /// As [`Session::join`].
     pub async fn search(&self, query: &Query) -> Result<MessagesReply, Error> {
-        self.ask("SEARCH", query).await
+        self.ask(query.request()).await
     }
 
     /// Asks whether the server is there; returns how long the answer took.
@@ -291,7 +261,7 @@ impl Session {
     /// As [`Session::join`].
     pub async fn ping(&self) -> Result<Duration, Error> {
         let asked = tokio::time::Instant::now();
-        let _: Option<serde_json::Value> = self.ask_with("PING", None).await?;
+        let _: Option<serde_json::Value> = self.ask(Request::Ping).await?;
         Ok(asked.elapsed())
     }
 
@@ -309,18 +279,11 @@ impl Session {
         self.command(Command::Quit { done }).await.is_ok() && wait.await.unwrap_or(false)
     }
 
-    async fn ask<T: DeserializeOwned>(&self, op: &'static str, data: &impl Serialize) -> Result<T, Error> {
-        self.ask_with(op, Some(raw(data)?)).await
-    }
-
-    async fn ask_with<T: DeserializeOwned>(
-        &self,
-        op: &'static str,
-        data: Option<Box<RawValue>>,
-    ) -> Result<T, Error> {
+    async fn ask<T: DeserializeOwned>(&self, request: Request<'static>) -> Result<T, Error> {
+        let op = request.op();
         let (reply, answer) = oneshot::channel();
         let asking = async {
-            self.command(Command::Op { op, data, reply }).await?;
+            self.command(Command::Op { request, reply }).await?;
             answer.await.unwrap_or_else(|_| Err(lock(&self.shared).why_ended()))
         };
         let after = self.request_timeout;
@@ -332,13 +295,4 @@ impl Session {
     async fn command(&self, command: Command) -> Result<(), Error> {
         self.commands.send(command).await.map_err(|_| lock(&self.shared).why_ended())
     }
-}
-
-#[derive(Serialize)]
-struct Room<'a> {
-    room: &'a str,
-}
-
-fn raw(data: &impl Serialize) -> Result<Box<RawValue>, Error> {
-    serde_json::value::to_raw_value(data).map_err(|e| Error::Invalid(e.to_string()))
 }

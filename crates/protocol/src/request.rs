@@ -1,24 +1,27 @@
-//! Owns what a client may ask: one line becomes a [`Request`] or a [`Refusal`]. Called by the
-//! daemon for every line. Never decides whether a request is allowed now: that is the chat's.
+//! Owns what a client may ask: one line becomes a [`Request`] or a [`Refusal`] ([`parse`]), and a [`Request`] becomes a
+//! line ([`write()`]). Called by the daemon for every line, and by clients. Never decides whether a request is allowed now:
+//! that is the chat's.
 //!
-//! Two steps, so that an error keeps the `id`: first the envelope, its fields left raw, then the
+//! A line is read in two steps, so that an error keeps the `id`: first the envelope, its fields left raw, then the
 //! data by op, field by field, so that the sentence can name the field.
 
-mod act;
+mod action;
 mod data;
 mod enrol;
 mod fields;
 mod id;
 #[cfg(test)]
 mod tests;
+mod write;
 
-pub use act::{Act, Against, MOST_SECONDS, REASON_BYTES, check as check_act};
+pub use action::{Action, Against, MOST_SECONDS, REASON_BYTES, check as check_action};
 pub use enrol::{Enrol, PASSWORD_BYTES, Wants};
 pub use id::{ID_BYTES, RequestId};
+pub use write::write;
 
 use crate::{Colour, ErrorKind, Name, Seq, Timestamp};
 use data::{history, login, msg, search};
-use fields::{Raw, Str, field, name, object, place, present};
+use fields::{Raw, Str, field, name, object, place, present, raw_fields};
 use std::borrow::Cow;
 use std::fmt;
 use zeroize::Zeroizing;
@@ -58,8 +61,8 @@ pub enum Request<'a> {
     History(History),
     /// Messages that contain words.
     Search(Box<Search>),
-    /// Keep order.
-    Act(Box<Act>),
+    /// Moderate.
+    Action(Box<Action>),
     /// Are you there.
     Ping,
     /// Goodbye.
@@ -69,6 +72,14 @@ pub enum Request<'a> {
 /// A room or user that a request points at. A text that can be no name points at nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place(pub Option<Name>);
+
+impl Place {
+    /// The name; empty where there is none.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_ref().map_or("", Name::as_str)
+    }
+}
 
 /// Where a message goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +130,11 @@ pub enum Conversation {
     /// The direct messages with a user.
     With(Place),
 }
+
+/// Messages of a `HISTORY` that does not say how many.
+pub const HISTORY_LIMIT: usize = 50;
+/// Messages of a `SEARCH` that does not say how many.
+pub const SEARCH_LIMIT: usize = 20;
 
 /// The data of `HISTORY`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,15 +193,7 @@ impl Refusal {
     }
 }
 
-#[derive(serde::Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    op: Raw<'a>,
-    #[serde(borrow)]
-    data: Raw<'a>,
-    #[serde(borrow)]
-    id: Raw<'a>,
-}
+raw_fields!(Envelope: op, data, id);
 
 /// Reads one line.
 ///
@@ -237,8 +245,8 @@ fn read<'a>(op: Raw<'a>, data: Raw<'a>, bounds: &Bounds) -> Result<Request<'a>, 
         "PING" => Request::Ping,
         "QUIT" => Request::Quit,
         other => {
-            if let Some(act) = act::read(other, data) {
-                return act.map(|act| Request::Act(Box::new(act)));
+            if let Some(action) = action::read(other, data) {
+                return action.map(|action| Request::Action(Box::new(action)));
             }
             let shown: String = other.chars().take(32).collect();
             return Err(Refusal::new(ErrorKind::UnknownOp, format!("there is no op {shown:?}")));
@@ -246,8 +254,4 @@ fn read<'a>(op: Raw<'a>, data: Raw<'a>, bounds: &Bounds) -> Result<Request<'a>, 
     })
 }
 
-#[derive(serde::Deserialize)]
-struct RoomData<'a> {
-    #[serde(borrow)]
-    room: Raw<'a>,
-}
+raw_fields!(RoomData: room);

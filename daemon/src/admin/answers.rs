@@ -2,12 +2,11 @@
 //! for one line after the other. Never holds state.
 
 use super::{Desk, Reply, Request, Wish, users};
-use crate::chat::{Act, Audit, Ban, By, Cursor, Look, Row, Undo};
+use crate::chat::{Audit, By, Cursor, Look, Row};
 use crate::hub::{Control, Entry};
 use serde_json::{Value, json};
 use std::time::Duration;
-use tcp_chat_protocol::request::{Against, MOST_SECONDS, Place, REASON_BYTES, check_act};
-use tcp_chat_protocol::{Name, Timestamp, text};
+use tcp_chat_protocol::{Action, Timestamp, text};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::info;
@@ -70,27 +69,7 @@ async fn answer(request: Request, uid: u32, desk: &Desk) -> Result<Value, String
             let lines = desk.readers.audit(limit.min(AUDIT_LINES)).await.map_err(|why| why.to_string())?;
             Ok(lines.iter().map(audited).collect())
         }
-        Request::Kick { user, room, reason } => {
-            act(desk, uid, Act::Kick(against(&user, room, None, reason)?)).await
-        }
-        Request::Mute { user, room, for_s, reason } => {
-            act(desk, uid, Act::Mute(against(&user, room, for_s, reason)?, Undo::No)).await
-        }
-        Request::Unmute { user, room } => {
-            act(desk, uid, Act::Mute(against(&user, room, None, String::new())?, Undo::Yes)).await
-        }
-        Request::Ban { whom, room, for_s, reason } => {
-            act(desk, uid, Act::Ban(ban(&whom, room, for_s, reason)?, Undo::No)).await
-        }
-        Request::Unban { whom, room } => {
-            act(desk, uid, Act::Ban(ban(&whom, room, None, String::new())?, Undo::Yes)).await
-        }
-        Request::Room { room, private } => act(desk, uid, Act::Room(place(&room)?, private)).await,
-        Request::RoomRemove { room } => act(desk, uid, Act::RemoveRoom(place(&room)?)).await,
-        Request::Grant { user, role, room } => {
-            let room = room.as_deref().map(place).transpose()?;
-            act(desk, uid, Act::Grant { user: name(&user)?, role, room }).await
-        }
+        Request::Action(action) => act(desk, uid, action).await,
         Request::UserAdd { .. }
         | Request::UserRemove { .. }
         | Request::UserList
@@ -98,37 +77,6 @@ async fn answer(request: Request, uid: u32, desk: &Desk) -> Result<Value, String
         | Request::CertRevoke(_)
         | Request::CertIssued(_) => Err("this was to be answered before".to_owned()),
     }
-}
-
-pub(super) fn name(text: &str) -> Result<Name, String> {
-    Name::parse(text).map(Name::prepared).map_err(|why| format!("{text:?}: {why}"))
-}
-
-fn place(room: &str) -> Result<Place, String> {
-    Ok(Place(Some(name(room)?)))
-}
-
-/// Are these a time and a reason that can be given? Said in words that fit the command and the socket.
-fn check(for_s: Option<u64>, reason: &str) -> Result<(), String> {
-    check_act(for_s, "").map_err(|_| {
-        let days = MOST_SECONDS / (24 * 3600);
-        format!("it can last from 1 second to {days} days; without a duration, until it is taken back")
-    })?;
-    match reason.is_empty() {
-        true => Ok(()),
-        false => text::check(reason, REASON_BYTES).map_err(|why| format!("the reason: {why}")),
-    }
-}
-
-fn against(user: &str, room: Option<String>, for_s: Option<u64>, reason: String) -> Result<Against, String> {
-    check(for_s, &reason)?;
-    Ok(Against { user: name(user)?, room: room.as_deref().map(place).transpose()?, for_s, reason })
-}
-
-fn ban(whom: &str, room: Option<String>, for_s: Option<u64>, reason: String) -> Result<Ban, String> {
-    check(for_s, &reason)?;
-    let whom = whom.parse().map_err(|why: crate::chat::NothingToBan| why.to_string())?;
-    Ok(Ban { whom, room: room.as_deref().map(place).transpose()?, for_s, reason })
 }
 
 /// A line of the audit log, for a script.
@@ -150,9 +98,9 @@ fn audited(line: &Audit) -> Value {
     shown
 }
 
-async fn act(desk: &Desk, uid: u32, act: Act) -> Result<Value, String> {
-    let did = act.op().to_lowercase();
-    let done = ask_hub(desk, |answer| Control::Act(uid, Box::new(act), answer)).await??;
+async fn act(desk: &Desk, uid: u32, action: Box<Action>) -> Result<Value, String> {
+    let did = action.op().to_lowercase();
+    let done = ask_hub(desk, |answer| Control::Action(uid, action, answer)).await??;
     let whom = done.user.as_ref().or(done.address.as_ref()).or(done.certificate.as_ref());
     info!(
         event = "acted",
@@ -199,21 +147,4 @@ pub(super) async fn ask_hub<T>(
         format!("the daemon did not answer within {seconds} seconds; it is not known whether it was done")
     };
     timeout(HUB_ANSWERS, asked).await.ok().flatten().ok_or_else(late)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_and_reasons_are_refused_in_words_of_no_interface() {
-        let lasts = "it can last from 1 second to 3660 days; without a duration, until it is taken back";
-        for seconds in [0, MOST_SECONDS + 1] {
-            assert_eq!(check(Some(seconds), ""), Err(lasts.to_owned()));
-        }
-        let long = check(None, &"x".repeat(257));
-        let why = "the reason: the text has 257 bytes of UTF-8, and 256 are allowed";
-        assert_eq!(long, Err(why.to_owned()));
-        assert_eq!(check(Some(MOST_SECONDS), "caps"), Ok(()));
-    }
 }

@@ -2,11 +2,13 @@
 //! asked by file mode and peer credentials. Called by the daemon; works while it drains. Never
 //! holds state: it asks the hub, the store's readers and the daemon.
 
+mod action;
 mod answers;
 mod request;
 mod socket;
 mod users;
 
+pub use action::Fields;
 pub use request::{ClientCertificate, Reply, Request, Revoked, VERSION};
 pub use socket::{CannotBind, ControlSocket, bind, check_path};
 

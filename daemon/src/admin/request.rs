@@ -1,11 +1,12 @@
 //! Owns what the control socket can be asked, and how it answers: plain data, for both ends of it.
 
+use super::action::{self, no_request};
 use crate::chat::Digest;
 use crate::tls::Shown;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::PathBuf;
-use tcp_chat_protocol::Role;
+use tcp_chat_protocol::Action;
 
 /// The version of what the control socket speaks. A request may say which it means (`"version": 1`);
 /// answers say it always.
@@ -33,89 +34,13 @@ pub enum Request {
     Who,
     /// Which rooms are there?
     Rooms,
-    /// End a user's sessions, or their time in a room.
-    Kick {
-        /// Whose.
-        user: String,
-        /// In which room; left out: on the whole server.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        room: Option<String>,
-        /// Why.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
-        reason: String,
-    },
-    /// A user may say nothing for a while.
-    Mute {
-        /// Who.
-        user: String,
-        /// In which room; left out: on the whole server.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        room: Option<String>,
-        /// For how many seconds; left out: until it is taken back.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        for_s: Option<u64>,
-        /// Why.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
-        reason: String,
-    },
-    /// A user may speak again.
-    Unmute {
-        /// Who.
-        user: String,
-        /// In which room.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        room: Option<String>,
-    },
+    /// Moderate. `action` beside this file reads and writes it.
+    #[serde(skip)]
+    Action(Box<Action>),
     /// Who is muted?
     Mutes,
-    /// A user, a certificate or a range of addresses may not come in for a while.
-    Ban {
-        /// Whom, as [`crate::chat::Banned`] reads it.
-        whom: String,
-        /// From which room; left out: from the whole server.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        room: Option<String>,
-        /// For how many seconds; left out: until it is taken back.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        for_s: Option<u64>,
-        /// Why.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
-        reason: String,
-    },
-    /// They may come in again.
-    Unban {
-        /// Whom.
-        whom: String,
-        /// To which room.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        room: Option<String>,
-    },
     /// Who is banned?
     Bans,
-    /// Make a room private or public; a private one is opened if it is not there.
-    Room {
-        /// Which.
-        room: String,
-        /// Which of the two.
-        private: bool,
-    },
-    /// Remove a room, its members' places and all that was said in it.
-    #[serde(rename = "room remove")]
-    RoomRemove {
-        /// Which.
-        room: String,
-    },
-    /// What a user is.
-    Grant {
-        /// Who.
-        user: String,
-        /// What; left out: nothing in particular.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        role: Option<Role>,
-        /// In which room; left out: on the whole server.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        room: Option<String>,
-    },
     /// Who is what?
     Grants,
     /// Who did what to whom?
@@ -199,21 +124,29 @@ impl Request {
     /// # Errors
     /// A sentence: it is no JSON, or no request.
     pub fn read(line: &[u8]) -> Result<Self, String> {
-        let no_request = |why: serde_json::Error| format!("this is no request: {why}");
-        let mut request: Value = serde_json::from_slice(line).map_err(no_request)?;
+        let mut request: Value = serde_json::from_slice(line).map_err(|why| no_request(&why))?;
         match request.as_object_mut().and_then(|fields| fields.remove("version")) {
             None => {}
             Some(version) if version == VERSION => {}
             Some(other) => return Err(format!("this daemon speaks version {VERSION}, not {other}")),
         }
-        serde_json::from_value(request).map_err(no_request)
+        if let Some(action) = request.as_object().and_then(action::read) {
+            return action.map(|action| Self::Action(Box::new(action)));
+        }
+        serde_json::from_value(request).map_err(|why| match no_request(&why) {
+            why if why.contains("unknown variant") => format!("{why}, {}", action::commands()),
+            why => why,
+        })
     }
 
     /// As the object that is sent.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        // Every field is text, number or truth, so this cannot fail.
-        let mut request = serde_json::to_value(self).unwrap_or_default();
+        let mut request = match self {
+            Self::Action(action) => action::write(action),
+            // Every field is text, number or truth, so this cannot fail.
+            other => serde_json::to_value(other).unwrap_or_default(),
+        };
         request["version"] = VERSION.into();
         request
     }
@@ -255,6 +188,7 @@ impl Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tcp_chat_protocol::Against;
 
     #[test]
     fn requests_are_read_and_others_are_explained() {
@@ -262,8 +196,9 @@ mod tests {
         assert_eq!(Request::read(br#"{"command":"status","version":1}"#), Ok(Request::Status));
         let newer = Request::read(br#"{"command":"status","version":2}"#);
         assert_eq!(newer, Err("this daemon speaks version 1, not 2".to_owned()));
-        let kick = Request::Kick { user: "bo".into(), room: None, reason: String::new() };
+        let kick = Request::Action(Box::new(Action::Kick(Against::new("bo".parse().unwrap()))));
         assert_eq!(kick.to_json().to_string(), r#"{"command":"kick","user":"bo","version":1}"#);
+        assert_eq!(Request::read(br#"{"command":"kick","user":"bo","version":1}"#), Ok(kick));
         let backup = Request::Backup { file: "/x".into() };
         assert_eq!(Request::read(br#"{"command":"backup","file":"/x"}"#), Ok(backup));
         for bad in [
@@ -276,6 +211,8 @@ mod tests {
         ] {
             assert!(Request::read(bad.as_bytes()).unwrap_err().starts_with("this is no request"), "{bad}");
         }
+        let unknown = Request::read(br#"{"command":"format"}"#).unwrap_err();
+        assert!(unknown.contains("`status`") && unknown.contains("`room remove`"), "{unknown}");
         assert_eq!(Reply::error("no").line(), b"{\"version\":1,\"ok\":false,\"error\":\"no\"}\n");
         assert_eq!(
             Reply::ok(&serde_json::json!({"a": 1})).line(),

@@ -2,7 +2,8 @@
 //! codes are made, the hub is asked. Never keeps a code: it goes into the answer, once.
 
 use super::Desk;
-use super::answers::{ask_hub, name, see};
+use super::action::name;
+use super::answers::{ask_hub, see};
 use super::request::{ClientCertificate, Request, Revoked};
 use crate::auth;
 use crate::chat::{Certificate, Code, Digest, Gives, Look, Revocation, RoomSeen, Row, UserWish};

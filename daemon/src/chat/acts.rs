@@ -1,19 +1,14 @@
-//! Owns the acts of those who keep order: kick, mute, ban, who may know of a room, who is what. Asked
-//! for over the wire and through the control socket alike, and written into the audit log. Never
-//! decides who may: `checks` asks that.
+//! Owns the moderation actions: they come over the wire and through the control socket, and each leaves a line in the
+//! audit log. Private and removed rooms and grants are here; kicks, mutes and bans are in `penalties`. Never decides who
+//! may act: `checks` asks that.
 
 use super::checks::{Actor, not_to_enter};
-use super::order::Penalty;
 use super::rights::{Deed, Rank, may};
 use super::sweeps::Sweep;
-use super::{
-    Act, Answer, Audit, Ban, Banned, By, Chat, ConnectionId, ConversationKind, Effect, Refusal, Scope,
-    SessionId, Undo, refusal,
-};
-use ipnet::IpNet;
+use super::{Answer, Audit, By, Chat, ConnectionId, ConversationKind, Refusal, Scope, SessionId, refusal};
 use tcp_chat_protocol::reply::ActReply;
-use tcp_chat_protocol::request::{Against, Place};
-use tcp_chat_protocol::{ErrorKind, Name, RequestId, Role, Timestamp, reply};
+use tcp_chat_protocol::request::{Action, Place};
+use tcp_chat_protocol::{ErrorKind, Name, RequestId, Role, reply};
 
 /// Grants, mutes and bans that users may write down in one room. Operators, and those who keep order on the
 /// server, are not bound, here and below.
@@ -26,52 +21,53 @@ const MOST_OF_USER: usize = 2_000;
 const OVER_AT_ONCE: usize = 16;
 
 impl Chat {
-    /// A user keeps order.
+    /// A user moderates.
     pub(super) fn act_for(
         &mut self,
         connection: ConnectionId,
         session: SessionId,
         id: Option<&RequestId>,
-        act: Act,
+        action: &Action,
     ) -> Answer {
         self.pass_act(connection, session)?;
-        let op = act.op();
-        let done = self.act(Actor::Session(session), act)?;
-        self.line(connection, reply::encode(op, id, &done));
+        let done = self.act(Actor::Session(session), action)?;
+        self.line(connection, reply::encode(action.op(), id, &done));
         Ok(())
     }
 
-    /// An operator keeps order: the system's user of that number.
+    /// An operator moderates: the system's user of that number.
     ///
     /// # Errors
     /// Why it was not done; nothing was changed then.
-    pub fn operate(&mut self, uid: u32, act: Act) -> Result<ActReply, Refusal> {
+    pub fn operate(&mut self, uid: u32, action: &Action) -> Result<ActReply, Refusal> {
         self.seal();
-        self.act(Actor::Operator(uid), act)
+        self.act(Actor::Operator(uid), action)
     }
 
-    fn act(&mut self, actor: Actor, act: Act) -> Result<ActReply, Refusal> {
+    fn act(&mut self, actor: Actor, action: &Action) -> Result<ActReply, Refusal> {
         let over = self.book.expire(OVER_AT_ONCE, self.turn.now.wall);
         self.turn.writes.rights.extend(over);
         if self.book.is_over(self.turn.now.wall) {
             self.sweep_later(Sweep::Over);
         }
-        if !self.keeping && !matches!(act, Act::Kick(_)) {
+        if !self.keeping && !matches!(action, Action::Kick(_)) {
             let msg = "it was not done: the server's store cannot be written; try again later";
             return Err(refusal(ErrorKind::Internal, msg));
         }
-        match act {
-            Act::Kick(against) => self.kick(actor, &against),
-            Act::Mute(against, undo) => self.mute(actor, &against, undo),
-            Act::Ban(ban, undo) => self.ban(actor, &ban, undo),
-            Act::Room(place, private) => self.set_room(actor, &place, private),
-            Act::RemoveRoom(place) => self.remove_room(actor, &place),
-            Act::Grant { user, role, room } => self.grant_role(actor, &user, role, room.as_ref()),
+        match action {
+            Action::Kick(against) => self.kick(actor, against),
+            Action::Mute(against) => self.mute(actor, against),
+            Action::Unmute(against) => self.unmute(actor, against),
+            Action::Ban(against) => self.ban(actor, against),
+            Action::Unban(against) => self.unban(actor, against),
+            Action::Room { room, private } => self.set_room(actor, room, *private),
+            Action::RemoveRoom(room) => self.remove_room(actor, room),
+            Action::Grant { user, role, room } => self.grant_role(actor, user, *role, room.as_ref()),
         }
     }
 
     /// Where it is to hold: a room that the asker may know of, or the server.
-    fn scope(&self, actor: Actor, place: Option<&Place>) -> Result<Scope, Refusal> {
+    pub(super) fn scope(&self, actor: Actor, place: Option<&Place>) -> Result<Scope, Refusal> {
         let Some(place) = place else { return Ok(None) };
         let room = place.0.as_ref().and_then(|name| self.conversations.room(name));
         match room.filter(|room| may(self.stands(actor, Some(*room)), Deed::Know).is_ok()) {
@@ -82,104 +78,6 @@ impl Chat {
 
     pub(super) fn room_name(&self, scope: Scope) -> Option<String> {
         scope.and_then(|room| Some(self.conversations.get(room)?.room()?.to_string()))
-    }
-
-    fn kick(&mut self, actor: Actor, against: &Against) -> Result<ActReply, Refusal> {
-        let Against { user, room, reason, .. } = against;
-        let scope = self.scope(actor, room.as_ref())?;
-        self.allow(actor, scope, Deed::Moderate(self.rank_of(scope, user)))?;
-        let sessions = self.sessions_there(user, scope);
-        let Some(name) = sessions.first().and_then(|id| self.sessions.get(*id)).map(|s| s.row.name.clone())
-        else {
-            self.is_meant(user)?;
-            return Err(refusal(ErrorKind::NoSuchUser, format!("nobody called {user} is here")));
-        };
-        self.record(actor, "kick", Some(name.to_string()), scope, None, None, reason);
-        let reply =
-            ActReply { user: Some(name.to_string()), room: self.room_name(scope), ..ActReply::default() };
-        for session in sessions {
-            self.throw_out(session, scope, title(actor), reason);
-        }
-        Ok(reply)
-    }
-
-    /// The sessions of a user, or those of them that are in the room.
-    pub(super) fn sessions_there(&self, user: &Name, scope: Scope) -> Vec<SessionId> {
-        let user = self.sessions.by_name(user);
-        let mut sessions = user.map_or_else(Vec::new, |user| self.sessions.of(user).to_vec());
-        if let Some(room) = scope {
-            sessions.retain(|id| self.sessions.get(*id).is_some_and(|s| s.is_in(room)));
-        }
-        sessions
-    }
-
-    fn mute(&mut self, actor: Actor, against: &Against, undo: Undo) -> Result<ActReply, Refusal> {
-        let Against { user, room, for_s, reason } = against;
-        let scope = self.scope(actor, room.as_ref())?;
-        self.allow(actor, scope, Deed::Moderate(self.rank_of(scope, user)))?;
-        if undo == Undo::No {
-            self.is_meant(user)?;
-        }
-        let mute = self.penalty(actor, scope, *for_s, reason, undo)?;
-        let until = mute.as_ref().and_then(|p| p.until);
-        let change = self.book.set_mute(scope, user, mute);
-        let change = change.ok_or_else(|| self.has_nothing(user, "is not muted there"))?;
-        self.turn.writes.rights.push(change);
-        let did = if undo == Undo::No { "mute" } else { "unmute" };
-        self.record(actor, did, Some(user.to_string()), scope, None, until, reason);
-        let room = self.room_name(scope);
-        Ok(ActReply {
-            user: Some(user.to_string()),
-            room,
-            until: until.map(Timestamp),
-            ..ActReply::default()
-        })
-    }
-
-    fn ban(&mut self, actor: Actor, ban: &Ban, undo: Undo) -> Result<ActReply, Refusal> {
-        let Ban { whom, room, for_s, reason } = ban;
-        let scope = self.scope(actor, room.as_ref())?;
-        let deed = match whom {
-            Banned::User(user) => Deed::Moderate(self.rank_of(scope, user)),
-            _ if scope.is_some() => {
-                let msg = format!("{whom} cannot be banned from a room: only users can; leave the room out");
-                return Err(refusal(ErrorKind::Data, msg));
-            }
-            Banned::Address(range) if range.prefix_len() == 0 && undo == Undo::No => {
-                return Err(refusal(ErrorKind::Data, all_addresses(range)));
-            }
-            _ => Deed::Govern,
-        };
-        self.allow(actor, scope, deed)?;
-        if let (Banned::User(user), Undo::No) = (whom, undo) {
-            self.is_meant(user)?;
-        }
-        let penalty = self.penalty(actor, scope, *for_s, reason, undo)?;
-        let until = penalty.as_ref().and_then(|p| p.until);
-        let change = self.book.ban(scope, whom, penalty).ok_or_else(|| match whom {
-            Banned::User(user) => self.has_nothing(user, "is not banned there"),
-            other => refusal(ErrorKind::NoSuchUser, format!("{other} is not banned there")),
-        })?;
-        self.turn.writes.rights.push(change);
-        let (did, shown) = (if undo == Undo::No { "ban" } else { "unban" }, self.room_name(scope));
-        let audited = match whom {
-            Banned::User(user) => user.to_string(),
-            other => other.to_string(),
-        };
-        self.record(actor, did, Some(audited), scope, None, until, reason);
-        let mut reply = ActReply { room: shown, until: until.map(Timestamp), ..ActReply::default() };
-        match whom {
-            Banned::User(user) => reply.user = Some(user.to_string()),
-            Banned::Certificate(fingerprint) => reply.certificate = Some(fingerprint.to_string()),
-            Banned::Address(range) => {
-                reply.address = Some(range.to_string());
-                self.turn.effects.push(Effect::Barred(self.book.barred()));
-            }
-        }
-        if undo == Undo::No {
-            self.cut(whom, scope, &format!("{} has banned you and", title(actor)), reason);
-        }
-        Ok(reply)
     }
 
     fn set_room(&mut self, actor: Actor, place: &Place, private: bool) -> Result<ActReply, Refusal> {
@@ -267,27 +165,8 @@ impl Chat {
         Ok(reply)
     }
 
-    /// How a mute or a ban is written down; `None`: it is taken back.
-    fn penalty(
-        &self,
-        actor: Actor,
-        scope: Scope,
-        for_s: Option<u64>,
-        reason: &str,
-        undo: Undo,
-    ) -> Result<Option<Penalty>, Refusal> {
-        if undo == Undo::Yes {
-            return Ok(None);
-        }
-        self.has_room(actor, scope)?;
-        let since = self.turn.now.wall;
-        let until = for_s.map(|s| since.saturating_add(s.saturating_mul(1000)));
-        let by = self.by(actor).map(|by| by.to_string()).unwrap_or_default();
-        Ok(Some(Penalty { until, reason: reason.into(), by: by.into(), since }))
-    }
-
     /// Is there room for one more line in the book?
-    fn has_room(&self, actor: Actor, scope: Scope) -> Answer {
+    pub(super) fn has_room(&self, actor: Actor, scope: Scope) -> Answer {
         let (Actor::Session(session), Some(room)) = (actor, scope) else { return Ok(()) };
         let Some(session) = self.sessions.get(session) else { return Ok(()) };
         if self.stands(actor, None).rank >= Rank::ServerModerator {
@@ -307,7 +186,7 @@ impl Chat {
 
     /// A line for the audit log. While the store fails it waits until it can be written.
     #[allow(clippy::too_many_arguments, reason = "the columns of one line")]
-    fn record(
+    pub(super) fn record(
         &mut self,
         actor: Actor,
         did: &str,
@@ -337,15 +216,8 @@ impl Chat {
     }
 }
 
-/// Why nobody is banned with all the others. What may have been banned before can still be taken back.
-fn all_addresses(range: &IpNet) -> String {
-    format!(
-        "{range} is every address, so nobody could come in again: ban a smaller range. To let only registered users \
-         in, set auth.mode = \"accounts\"; to let only this host in, listen.address = \"127.0.0.1:3000\""
-    )
-}
-
-fn title(actor: Actor) -> &'static str {
+/// What the users concerned are told about the actor.
+pub(super) fn title(actor: Actor) -> &'static str {
     match actor {
         Actor::Operator(_) => "an operator",
         Actor::Session(_) => "a moderator",

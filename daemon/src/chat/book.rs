@@ -2,14 +2,14 @@
 //! the chat only. Never decides what follows from it: `rights` does.
 
 use super::authors::{Authors, Kind};
-use super::banned::is_in;
 use super::by_user::ByUser;
 use super::rights::{self, Granted, Rank, Standing};
-use super::{Banned, Barred, ConversationId, Fingerprint, Penalty, RightsChange, Scope, StoredRights};
+use super::{Barred, ConversationId, Penalty, RightsChange, Scope, StoredRights};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
+use tcp_chat_protocol::banned::{Banned, Fingerprint, is_in};
 use tcp_chat_protocol::{Name, NameKey, Role};
 
 /// Who may do what, as it is written down.

@@ -5,9 +5,9 @@
 use super::order::Penalty;
 use super::rights::{Deed, No, Rank, Standing, may};
 use super::talk::no_such_room;
-use super::{By, Chat, ConversationId, Fingerprint, Presented, Refusal, Scope, SessionId, refusal};
+use super::{By, Chat, ConversationId, Presented, Refusal, Scope, SessionId, refusal};
 use tcp_chat_protocol::request::Place;
-use tcp_chat_protocol::{ErrorKind, Name, NameKey, Timestamp};
+use tcp_chat_protocol::{ErrorKind, Fingerprint, Name, NameKey, Timestamp};
 
 /// Who wants something.
 #[derive(Debug, Clone, Copy)]

@@ -4,12 +4,12 @@
 use super::proof::Proof;
 use super::reads::{PageOf, Range, Resent, SearchIn};
 use super::steps::counted_id;
-use super::{Act, Barred, ConversationId, Digest, Made, Refused, SessionId};
+use super::{Barred, ConversationId, Digest, Made, Refused, SessionId};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tcp_chat_protocol::event::json_text;
-use tcp_chat_protocol::request::{Enrol, History, Login, Place, Request, Search, Target};
+use tcp_chat_protocol::request::{Action, Enrol, History, Login, Place, Request, Search, Target};
 use tcp_chat_protocol::{Name, Refusal, RequestId, Seq};
 use zeroize::Zeroizing;
 
@@ -98,8 +98,8 @@ pub enum Ask {
     History(History),
     /// Messages that contain words.
     Search(Box<Search>),
-    /// Keep order.
-    Act(Box<Act>),
+    /// Moderate.
+    Action(Box<Action>),
     /// Are you there.
     Ping,
     /// Goodbye.
@@ -131,7 +131,7 @@ impl Ask {
             Request::Rooms => Self::Rooms,
             Request::History(history) => Self::History(history),
             Request::Search(search) => Self::Search(search),
-            Request::Act(act) => Self::Act(Box::new((*act).into())),
+            Request::Action(action) => Self::Action(action),
             Request::Ping => Self::Ping,
             Request::Quit => Self::Quit,
         })

@@ -6,11 +6,11 @@
 //! Data of one process is no fact: connections, rate limits, counters, and whether the store can be written.
 
 use super::authors::Kind;
-use super::{Banned, Chat, ConversationKind, Penalty, Scope, UserId};
+use super::{Chat, ConversationKind, Penalty, Scope, UserId};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use tcp_chat_protocol::{Name, NameKey};
+use tcp_chat_protocol::{Banned, Name, NameKey};
 
 /// Facts by path.
 pub type Facts = BTreeMap<String, String>;

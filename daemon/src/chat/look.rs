@@ -2,10 +2,10 @@
 //! never changes anything.
 
 use super::rooms::Conversation;
-use super::{Banned, Chat, ConversationId, Penalty, Scope, SessionId};
+use super::{Chat, ConversationId, Penalty, Scope, SessionId};
 use serde::Serialize;
 use std::net::IpAddr;
-use tcp_chat_protocol::{Name, NameKey, Role, Seq, Timestamp};
+use tcp_chat_protocol::{Banned, Name, NameKey, Role, Seq, Timestamp};
 
 /// What an operator looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

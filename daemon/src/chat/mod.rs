@@ -8,7 +8,6 @@
 mod access;
 mod acts;
 mod authors;
-mod banned;
 mod book;
 mod by_user;
 mod certificates;
@@ -27,6 +26,7 @@ mod out;
 mod parts;
 mod party;
 mod pass;
+mod penalties;
 mod presence;
 mod proof;
 mod quotas;
@@ -51,7 +51,6 @@ mod writes;
 
 pub use crate::auth::Digest;
 pub use access::Made;
-pub use banned::{Banned, Fingerprint, NothingToBan, is_in, range_of};
 pub use certificates::{Certificate, Presented, Revocation};
 pub use command::{
     Ask, Closing, Command, ConnectionId, Effect, IdMap, Now, Own, Past, PastUnknown, Proving, Read,
@@ -60,7 +59,7 @@ pub use command::{
 pub use configured::RoomTwin;
 pub use facts::Facts;
 pub use look::{AgainstSeen, Cursor, Look, Page, PenaltySeen, RoomSeen, Row, SessionSeen};
-pub use order::{Act, Audit, Ban, Barred, By, Penalty, RightsChange, Scope, StoredRights, Undo};
+pub use order::{Audit, Barred, By, Penalty, RightsChange, Scope, StoredRights};
 pub use party::{NoParty, Party};
 pub use pass::SLOWEST_MS;
 pub use proof::{Evidence, Expected, Proof};
@@ -253,7 +252,7 @@ impl Chat {
             Ask::Rooms => self.rooms(connection, session, id),
             Ask::History(history) => self.history(connection, session, id, &history),
             Ask::Search(search) => self.search(connection, session, id, *search),
-            Ask::Act(act) => self.act_for(connection, session, id, *act),
+            Ask::Action(action) => self.act_for(connection, session, id, &action),
             Ask::Login { .. } | Ask::Enrol { .. } | Ask::Say(..) | Ask::Ping | Ask::Quit => Ok(()),
         }
     }

@@ -1,11 +1,10 @@
-//! Owns the plain data of keeping order: what can be asked for, by whom, what is written down of it,
-//! and the line that the audit log keeps. The chat makes it, the store keeps it. Never decides.
+//! Owns the plain data of moderation: who acts, what is written down of it, and the line that the audit log keeps. The
+//! chat makes it, the store keeps it. Never decides.
 
-use super::{Banned, ConversationId};
+use super::ConversationId;
 use ipnet::IpNet;
 use std::sync::Arc;
-use tcp_chat_protocol::request::{self, Against, Place};
-use tcp_chat_protocol::{Name, Role};
+use tcp_chat_protocol::{Banned, Name, Role};
 
 /// Where something holds: in a room, or (`None`) on the whole server.
 pub type Scope = Option<ConversationId>;
@@ -30,90 +29,6 @@ impl std::fmt::Display for By {
         match self {
             Self::User(name) => name.fmt(f),
             Self::Operator(uid) => write!(f, "{OPERATOR}{uid})"),
-        }
-    }
-}
-
-/// What is to be done to keep order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
-    /// Out of the room, or off the server.
-    Kick(Against),
-    /// May say nothing, or may speak again.
-    Mute(Against, Undo),
-    /// May not come in, or may come in again.
-    Ban(Ban, Undo),
-    /// Who may know of a room.
-    Room(Place, bool),
-    /// A room goes, with its members' places and all that was said in it.
-    RemoveRoom(Place),
-    /// What a user is.
-    Grant {
-        /// Who.
-        user: Name,
-        /// What from now on.
-        role: Option<Role>,
-        /// Where.
-        room: Option<Place>,
-    },
-}
-
-/// Is something done, or taken back?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Undo {
-    /// It is done.
-    No,
-    /// It is taken back.
-    Yes,
-}
-
-/// A ban, as it is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ban {
-    /// Whom.
-    pub whom: Banned,
-    /// Where; only for users.
-    pub room: Option<Place>,
-    /// For how long, in seconds.
-    pub for_s: Option<u64>,
-    /// Why.
-    pub reason: String,
-}
-
-impl From<Against> for Ban {
-    fn from(against: Against) -> Self {
-        let Against { user, room, for_s, reason } = against;
-        Self { whom: Banned::User(user), room, for_s, reason }
-    }
-}
-
-impl From<request::Act> for Act {
-    fn from(act: request::Act) -> Self {
-        match act {
-            request::Act::Kick(against) => Self::Kick(against),
-            request::Act::Mute(against) => Self::Mute(against, Undo::No),
-            request::Act::Unmute(against) => Self::Mute(against, Undo::Yes),
-            request::Act::Ban(against) => Self::Ban(against.into(), Undo::No),
-            request::Act::Unban(against) => Self::Ban(against.into(), Undo::Yes),
-            request::Act::Room { room, private } => Self::Room(room, private),
-            request::Act::Grant { user, role, room } => Self::Grant { user, role, room },
-        }
-    }
-}
-
-impl Act {
-    /// The op of the wire that asks for it.
-    #[must_use]
-    pub fn op(&self) -> &'static str {
-        match self {
-            Self::Kick(_) => "KICK",
-            Self::Mute(_, Undo::No) => "MUTE",
-            Self::Mute(_, Undo::Yes) => "UNMUTE",
-            Self::Ban(_, Undo::No) => "BAN",
-            Self::Ban(_, Undo::Yes) => "UNBAN",
-            Self::Room(..) => "ROOM",
-            Self::RemoveRoom(_) => "ROOM REMOVE",
-            Self::Grant { .. } => "GRANT",
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Owns how somebody is put out: off the server or out of a room, and told why. Called by the acts.
 //! Never decides who has to go.
 
-use super::{Banned, Chat, Closing, ConversationId, Digest, Scope, SessionId};
-use tcp_chat_protocol::NoticeKind;
+use super::{Chat, Closing, ConversationId, Digest, Scope, SessionId};
 use tcp_chat_protocol::event::{NoticeEvent, notice};
+use tcp_chat_protocol::{Banned, NoticeKind};
 
 impl Chat {
     /// Ends the session, or its time in the room.

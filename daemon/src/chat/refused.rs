@@ -58,7 +58,7 @@ impl Ask {
             Self::Search(_) => "SEARCH",
             Self::Ping => "PING",
             Self::Quit => "QUIT",
-            Self::Act(act) => act.op(),
+            Self::Action(action) => action.op(),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::{Answer, Chat, Closing, ConnectionId, ConversationId, Scope, SessionI
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::vec::IntoIter;
+use tcp_chat_protocol::banned::is_in;
 use tcp_chat_protocol::{ErrorKind, Name, Seq};
 
 /// What one thing that happened leaves to be looked at.
@@ -192,7 +193,7 @@ impl Chat {
         let mut there: Vec<_> = self
             .connections
             .iter()
-            .filter(|(_, c)| !c.closing && super::is_in(range, c.address))
+            .filter(|(_, c)| !c.closing && is_in(range, c.address))
             .map(|(id, c)| (*id, c.session))
             .collect();
         there.sort_unstable_by_key(|(id, _)| *id);

@@ -1,10 +1,10 @@
-//! Owns the commands that keep order in a running daemon, and those that look at it: each is one
-//! request of the control socket. Called by `commands`. Never decides anything.
+//! Owns the commands that moderate in a running daemon, and those that list what is in it: each is one request of the
+//! control socket. Called by `commands`. Never decides anything.
 
 use super::args::Command;
-use super::order_args::{Access, Ban, Grant, Kick, List, Mute, Room, Unban, Unmute};
+use super::order_args::{Access, Ban, Grant, Kick, List, Mute, Penalty, Room, Unban, Unmute};
 use super::{Failure, control, exit};
-use crate::admin::Request;
+use crate::admin::{Fields, Request};
 use std::path::Path;
 
 /// The fields of each list, in the order of their columns.
@@ -29,47 +29,54 @@ pub(super) fn ask(command: &Command, socket: Option<&Path>) -> Option<Result<(),
                 false => control::tell(socket, &Request::Say { msg }),
             }
         }
-        Command::Kick(Kick { user, reason, place }) => {
-            control::act(socket, &Request::Kick { user, room: place.room, reason }, place.json)
-        }
         Command::Mute(Mute { list: Some(List::List { json }), .. }) => {
             control::list(socket, &Request::Mutes, json, &PENALTIES)
-        }
-        Command::Mute(Mute { user, penalty, place, .. }) => named(user).and_then(|user| {
-            let (room, for_s, reason) = (place.room, penalty.for_s, penalty.reason);
-            control::act(socket, &Request::Mute { user, room, for_s, reason }, place.json)
-        }),
-        Command::Unmute(Unmute { user, place }) => {
-            control::act(socket, &Request::Unmute { user, room: place.room }, place.json)
         }
         Command::Ban(Ban { list: Some(List::List { json }), .. }) => {
             control::list(socket, &Request::Bans, json, &PENALTIES)
         }
-        Command::Ban(Ban { whom, penalty, place, .. }) => named(whom).and_then(|whom| {
-            let (room, for_s, reason) = (place.room, penalty.for_s, penalty.reason);
-            control::act(socket, &Request::Ban { whom, room, for_s, reason }, place.json)
-        }),
-        Command::Unban(Unban { whom, place }) => {
-            control::act(socket, &Request::Unban { whom, room: place.room }, place.json)
-        }
-        Command::Room(Room::Set { room, access, json }) => {
-            control::act(socket, &Request::Room { room, private: access == Access::Private }, json)
-        }
-        Command::Room(Room::Remove { room, json }) => {
-            control::act(socket, &Request::RoomRemove { room }, json)
-        }
         Command::Grant(Grant { list: Some(List::List { json }), .. }) => {
             control::list(socket, &Request::Grants, json, &GRANTS)
         }
-        Command::Grant(Grant { user, role, place, .. }) => named(user).and_then(|user| {
-            let role = role.and_then(|role| role.0);
-            control::act(socket, &Request::Grant { user, role, room: place.room }, place.json)
-        }),
-        _ => return None,
+        other => {
+            let (command, json, fields) = action(other)?;
+            // With the sentence and the exit code of a refusal by the daemon, which would say the same.
+            let action = fields.action(command).map_err(|why| Failure::new(exit::INTERNAL, why));
+            action.and_then(|action| control::act(socket, &Request::Action(Box::new(action)), json))
+        }
     })
 }
 
-/// clap has made sure that it is there.
-fn named(what: Option<String>) -> Result<String, Failure> {
-    what.ok_or_else(|| Failure::new(exit::USAGE, "whom? see --help"))
+/// The action that a command asks for: its name on the control socket, whether the answer is printed as JSON, its fields.
+fn action(command: Command) -> Option<(&'static str, bool, Fields)> {
+    let none = Fields::default;
+    Some(match command {
+        Command::Kick(Kick { user, reason, place }) => {
+            ("kick", place.json, Fields { user: Some(user), reason, room: place.room, ..none() })
+        }
+        Command::Mute(Mute { user, penalty: Penalty { for_s, reason }, place, .. }) => {
+            ("mute", place.json, Fields { user, for_s, reason, room: place.room, ..none() })
+        }
+        Command::Unmute(Unmute { user, place }) => {
+            ("unmute", place.json, Fields { user: Some(user), room: place.room, ..none() })
+        }
+        Command::Ban(Ban { whom, penalty: Penalty { for_s, reason }, place, .. }) => {
+            ("ban", place.json, Fields { whom, for_s, reason, room: place.room, ..none() })
+        }
+        Command::Unban(Unban { whom, place }) => {
+            ("unban", place.json, Fields { whom: Some(whom), room: place.room, ..none() })
+        }
+        Command::Room(Room::Set { room, access, json }) => {
+            let private = Some(access == Access::Private);
+            ("room", json, Fields { room: Some(room), private, ..none() })
+        }
+        Command::Room(Room::Remove { room, json }) => {
+            ("room remove", json, Fields { room: Some(room), ..none() })
+        }
+        Command::Grant(Grant { user, role, place, .. }) => {
+            let role = role.and_then(|role| role.0);
+            ("grant", place.json, Fields { user, role, room: place.room, ..none() })
+        }
+        _ => return None,
+    })
 }

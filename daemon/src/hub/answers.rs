@@ -42,8 +42,8 @@ impl Hub {
                 self.chat.say_to_all(&msg);
                 self.reply(After::Turn, to, |_, _| ());
             }
-            Control::Act(uid, act, to) => {
-                let done = self.chat.operate(uid, *act).map_err(|refusal| refusal.msg.into_owned());
+            Control::Action(uid, action, to) => {
+                let done = self.chat.operate(uid, &action).map_err(|refusal| refusal.msg.into_owned());
                 self.reply(After::done(&done), to, |_, not_kept| match not_kept {
                     // An action that was done in memory is an error while it is not in the store.
                     Some(why) => done.and_then(|_| {

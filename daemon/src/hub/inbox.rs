@@ -2,7 +2,7 @@
 //! place where a connection waits for the hub, so that the back-pressure falls on who sends.
 
 use crate::chat::{
-    Act, Command, ConnectionId, Counts, Cursor, Look, NotGranted, Page, Registered, RoomTwin, Rules, UserWish,
+    Command, ConnectionId, Counts, Cursor, Look, NotGranted, Page, Registered, RoomTwin, Rules, UserWish,
 };
 use crate::hub::Outbox;
 use crate::metrics::HubNow;
@@ -10,6 +10,7 @@ use crate::store::HistoryBytes;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tcp_chat_protocol::Action;
 use tcp_chat_protocol::reply::ActReply;
 use tokio::sync::{mpsc, oneshot};
 
@@ -38,8 +39,8 @@ pub enum Control {
     Shutdown,
     /// Say something to everyone.
     Say(String, oneshot::Sender<()>),
-    /// Keep order, on behalf of the system's user of that number. What was done, or why not.
-    Act(u32, Box<Act>, oneshot::Sender<Result<ActReply, String>>),
+    /// Moderate, on behalf of the system's user of that number. What was done, or why not.
+    Action(u32, Box<Action>, oneshot::Sender<Result<ActReply, String>>),
     /// Look at something: a page of a list of objects.
     Look(Look, Cursor, oneshot::Sender<Page>),
     /// Change who is registered, or which certificates are good, on behalf of the system's user of

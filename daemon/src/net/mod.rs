@@ -28,7 +28,6 @@ pub use listener::{Accept, accept_loop, listen};
 pub use permits::{NotLetIn, Permits};
 pub use tcp::ChatListener;
 
-use crate::chat::is_in;
 use crate::hub::{Bars, Directory, Inbox};
 use crate::metrics::Metrics;
 use crate::settings::{AuthMode, ClientAuth, Limits, Settings};
@@ -39,6 +38,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tcp_chat_protocol::Timestamp;
+use tcp_chat_protocol::banned::is_in;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 

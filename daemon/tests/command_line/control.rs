@@ -50,7 +50,7 @@ fn a_running_daemon_is_asked_through_its_socket() {
         (
             &["ban", "2001:db8::1", "--for", "1h 30m", "--reason", "flood"],
             "{\"ok\":true,\"data\":{\"address\":\"2001:db8::/64\",\"until\":\"2026-11-24T10:00:00.000Z\"}}\n",
-            "{\"command\":\"ban\",\"for_s\":5400,\"reason\":\"flood\",\"version\":1,\"whom\":\"2001:db8::1\"}",
+            "{\"command\":\"ban\",\"for_s\":5400,\"reason\":\"flood\",\"version\":1,\"whom\":\"address:2001:db8::/64\"}",
             0,
             "address  2001:db8::/64\nuntil    2026-11-24T10:00:00.000Z\n",
         ),

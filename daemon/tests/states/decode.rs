@@ -3,14 +3,13 @@
 
 use super::turns::{Input, Policy, Turn};
 use serde_json::Value;
-use tcp_chat_protocol::request::{Against, Bounds, Place, parse};
-use tcp_chat_protocol::{ErrorKind, Name, Refusal};
+use tcp_chat_protocol::request::{Bounds, parse};
+use tcp_chat_protocol::{ErrorKind, Fingerprint, Name, Refusal};
 use tcp_chatd::admin::{ClientCertificate, Request as Control, Revoked};
 use tcp_chatd::chat::{
-    Act, Ask, Ban, Certificate, Code, ConnectionId, ConversationId, Digest, Fingerprint, Gives, Made, Now,
-    Presented, Proving, Revocation, Secret, Undo, UserId, UserWish,
+    Ask, Certificate, Code, ConnectionId, ConversationId, Digest, Evidence, Gives, Made, Now, Presented,
+    Proof, Proving, Revocation, Secret, UserId, UserWish,
 };
-use tcp_chatd::chat::{Evidence, Proof};
 
 /// Wider than the daemon's: the proposer has checked its own bounds already.
 const BOUNDS: Bounds = Bounds { msg_bytes: 1 << 20, rooms: 0 };
@@ -39,10 +38,11 @@ fn input(entry: &Value) -> Input {
     if let Some(uid) = entry["uid"].as_u64() {
         let uid = u32::try_from(uid).expect("a user of the system");
         let read = |what: &Value| Control::read(what.to_string().as_bytes()).expect("a command");
-        return match &entry["act"] {
-            Value::Null => Input::Wish(uid, wish(read(&entry["wish"]), &entry["code"])),
-            act => Input::Act(uid, action(read(act))),
-        };
+        if entry["act"].is_null() {
+            return Input::Wish(uid, wish(read(&entry["wish"]), &entry["code"]));
+        }
+        let Control::Action(action) = read(&entry["act"]) else { panic!("{entry} is no action") };
+        return Input::Action(uid, action);
     }
     let on = ConnectionId(entry["on"].as_u64().expect("a connection"));
     if let Some(address) = entry["open"].as_str() {
@@ -80,38 +80,6 @@ fn input(entry: &Value) -> Input {
         }
     });
     Input::Ask(on, id, ask)
-}
-
-/// Does the same as `admin::answers`.
-pub(crate) fn action(command: Control) -> Act {
-    let named = |text: &str| text.parse::<Name>().expect("a name");
-    // As on the wire, a text that cannot be a name points at nothing.
-    let place = |room: String| Place(room.parse().ok());
-    let against = |user: &str, room: Option<String>, for_s, reason| Against {
-        user: named(user),
-        room: room.map(place),
-        for_s,
-        reason,
-    };
-    let ban = |whom: String, room: Option<String>, for_s, reason| Ban {
-        whom: whom.parse().expect("somebody to ban"),
-        room: room.map(place),
-        for_s,
-        reason,
-    };
-    match command {
-        Control::Kick { user, room, reason } => Act::Kick(against(&user, room, None, reason)),
-        Control::Mute { user, room, for_s, reason } => {
-            Act::Mute(against(&user, room, for_s, reason), Undo::No)
-        }
-        Control::Unmute { user, room } => Act::Mute(against(&user, room, None, String::new()), Undo::Yes),
-        Control::Ban { whom, room, for_s, reason } => Act::Ban(ban(whom, room, for_s, reason), Undo::No),
-        Control::Unban { whom, room } => Act::Ban(ban(whom, room, None, String::new()), Undo::Yes),
-        Control::Room { room, private } => Act::Room(place(room), private),
-        Control::RoomRemove { room } => Act::RemoveRoom(place(room)),
-        Control::Grant { user, role, room } => Act::Grant { user: named(&user), role, room: room.map(place) },
-        other => panic!("{other:?} is no action"),
-    }
 }
 
 /// Does the same as `admin::users`, with the code that the proposer has made.

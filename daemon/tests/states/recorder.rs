@@ -127,8 +127,8 @@ impl Recorder {
             Step::Lose(slot) => self.lose(slot % SLOTS),
             Step::Operator(line) => self.operator(line.as_bytes()),
             Step::Action(line) => {
-                if let Ok((_, Request::Act(act))) = parse(line.as_bytes(), &BOUNDS) {
-                    self.inputs.push(Input::Act(UID, (*act).into()));
+                if let Ok((_, Request::Action(action))) = parse(line.as_bytes(), &BOUNDS) {
+                    self.operator(Control::Action(action).to_json().to_string().as_bytes());
                 }
             }
             Step::Reload(which) => {
@@ -308,22 +308,7 @@ impl Recorder {
             Control::CertRevoke(tcp_chatd::admin::Revoked::User(user)) if is_name(user) => {
                 Input::Wish(UID, decode::wish(command, &serde_json::Value::Null))
             }
-            Control::Kick { user, .. }
-            | Control::Mute { user, .. }
-            | Control::Unmute { user, .. }
-            | Control::Grant { user, .. }
-                if is_name(user) =>
-            {
-                Input::Act(UID, decode::action(command))
-            }
-            Control::Ban { whom, .. } | Control::Unban { whom, .. }
-                if whom.parse::<tcp_chatd::chat::Banned>().is_ok() =>
-            {
-                Input::Act(UID, decode::action(command))
-            }
-            Control::Room { room, .. } | Control::RoomRemove { room } if is_name(room) => {
-                Input::Act(UID, decode::action(command))
-            }
+            Control::Action(action) => Input::Action(UID, action.clone()),
             _ => return,
         };
         self.inputs.push(input);

@@ -175,7 +175,7 @@ impl State {
             Input::Ask(on, id, ask) => self.apply(on, Command::Ask(id, ask)),
             Input::Refused(on, refusal) => self.apply(on, Command::Refused(refusal)),
             // A refusal is fine: the facts show whether all states decided the same.
-            Input::Act(uid, act) => drop(self.chat.operate(uid, act)),
+            Input::Action(uid, action) => drop(self.chat.operate(uid, &action)),
             Input::Wish(uid, wish) => drop(self.chat.grant(uid, wish)),
             Input::Retain(oldest, of) if self.faults.keeps_longer => self.put_off = Some((oldest, of)),
             Input::Retain(oldest, of) => self.retain(oldest, &of),

@@ -7,13 +7,12 @@
 use super::known::Known;
 use serde_json::{Value, json};
 use std::net::IpAddr;
-use tcp_chat_protocol::request::{Conversation, Place, Target, Wants};
+use tcp_chat_protocol::request::{Action, Request, write};
 use tcp_chat_protocol::{Name, Refusal, RequestId, Seq};
 use tcp_chatd::admin::{ClientCertificate, Request as Control, Revoked};
-use tcp_chatd::chat::Evidence;
 use tcp_chatd::chat::{
-    Act, Ask, Banned, Certificate, Code, ConnectionId, ConversationId, Digest, Gives, Made, Now, Presented,
-    Revocation, Undo, UserWish,
+    Ask, Certificate, Code, ConnectionId, ConversationId, Digest, Evidence, Gives, Made, Now, Presented,
+    Revocation, UserWish,
 };
 
 /// One input of a turn.
@@ -25,7 +24,7 @@ pub(crate) enum Input {
     Ask(ConnectionId, Option<RequestId>, Ask),
     /// A line that is no request.
     Refused(ConnectionId, Refusal),
-    Act(u32, Act),
+    Action(u32, Box<Action>),
     Wish(u32, UserWish),
     /// Retention removed every message below this number. These conversations lost messages.
     Retain(Seq, Vec<ConversationId>),
@@ -91,7 +90,7 @@ fn encode_input(input: &Input, known: &[Known]) -> Option<Value> {
             }
             entry
         }
-        Input::Act(uid, act) => json!({"uid": uid, "act": control(act).to_json()}),
+        Input::Action(uid, action) => json!({"uid": uid, "act": Control::Action(action.clone()).to_json()}),
         Input::Wish(uid, wish) => {
             let (command, code) = control_of_wish(wish);
             let code = code.map(|code| {
@@ -111,105 +110,26 @@ fn encode_input(input: &Input, known: &[Known]) -> Option<Value> {
 
 /// A request as on the wire.
 fn request(id: Option<&RequestId>, ask: &Ask) -> Value {
-    let (op, data) = match ask {
-        Ask::Login { login, .. } => {
-            let data = json!({
-                "name": login.name, "color": login.color, "rooms": login.rooms,
-                "session": login.session.as_ref().map(|token| token.as_str()),
-                "password": login.password.as_ref().map(|password| password.as_str()),
-                "after": login.after, "log": login.log,
-            });
-            ("LOGIN", data)
+    let request = match ask.clone() {
+        Ask::Login { login, .. } => Request::Login(login),
+        Ask::Enrol { enrol, .. } => Request::Enrol(enrol),
+        Ask::Join(room) => Request::Join(room),
+        Ask::Leave(room) => Request::Leave(room),
+        Ask::Say(to, text) => {
+            let text: String = serde_json::from_str(&text).expect("a text as JSON");
+            Request::Msg { to, text: text.into() }
         }
-        Ask::Enrol { enrol, .. } => {
-            let mut data = json!({"name": enrol.name, "code": enrol.code.as_str()});
-            match &enrol.wants {
-                Wants::Password(password) => data["password"] = json!(password.as_str()),
-                Wants::Certificate(csr) => data["csr"] = json!(csr),
-            }
-            ("ENROL", data)
-        }
-        Ask::Join(room) => ("JOIN", json!({"room": room})),
-        Ask::Leave(room) => ("LEAVE", json!({"room": place(room)})),
-        Ask::Say(target, text) => {
-            let text: Value = serde_json::from_str(text).unwrap_or_default();
-            let data = match target {
-                Target::Default => text,
-                Target::Room(room) => json!({"room": place(room), "msg": text}),
-                Target::User(user) => json!({"to": place(user), "msg": text}),
-            };
-            ("MSG", data)
-        }
-        Ask::Who(None) => ("WHO", Value::Null),
-        Ask::Who(Some(room)) => ("WHO", json!({"room": place(room)})),
-        Ask::Rooms => ("ROOMS", Value::Null),
-        Ask::History(history) => {
-            let mut data = json!({"before": history.before, "after": history.after, "limit": history.limit});
-            match &history.of {
-                Conversation::Room(room) => data["room"] = json!(place(room)),
-                Conversation::With(user) => data["with"] = json!(place(user)),
-            }
-            ("HISTORY", data)
-        }
-        Ask::Search(search) => {
-            let data = json!({
-                "query": search.query, "room": search.room.as_ref().map(place),
-                "user": search.user.as_ref().map(place), "before": search.before, "limit": search.limit,
-            });
-            ("SEARCH", data)
-        }
-        Ask::Act(act) => return with_id(id, act.op(), action(act)),
-        Ask::Ping => ("PING", Value::Null),
-        Ask::Quit => ("QUIT", Value::Null),
+        Ask::Who(room) => Request::Who(room),
+        Ask::Rooms => Request::Rooms,
+        Ask::History(history) => Request::History(history),
+        Ask::Search(search) => Request::Search(search),
+        Ask::Action(action) => Request::Action(action),
+        Ask::Ping => Request::Ping,
+        Ask::Quit => Request::Quit,
     };
-    with_id(id, op, data)
-}
-
-fn with_id(id: Option<&RequestId>, op: &str, data: Value) -> Value {
-    json!({"op": op, "data": data, "id": id})
-}
-
-/// The data of a moderation action on the wire.
-fn action(act: &Act) -> Value {
-    let room = |room: &Option<Place>| room.as_ref().map(place);
-    match act {
-        Act::Kick(against) | Act::Mute(against, _) => json!({
-            "user": against.user, "room": room(&against.room), "for_s": against.for_s, "reason": against.reason,
-        }),
-        Act::Ban(ban, _) => {
-            let user = match &ban.whom {
-                Banned::User(user) => user.to_string(),
-                other => other.to_string(),
-            };
-            json!({"user": user, "room": room(&ban.room), "for_s": ban.for_s, "reason": ban.reason})
-        }
-        Act::Room(room, private) => json!({"room": place(room), "private": private}),
-        Act::RemoveRoom(room) => json!({"room": place(room)}),
-        Act::Grant { user, role, room: there } => {
-            json!({"user": user, "role": role.map_or("none", tcp_chat_protocol::Role::as_str), "room": room(there)})
-        }
-    }
-}
-
-/// A moderation action as on the control socket.
-fn control(act: &Act) -> Control {
-    let room = |room: &Option<Place>| room.as_ref().map(place);
-    match act.clone() {
-        Act::Kick(a) => Control::Kick { user: a.user.to_string(), room: room(&a.room), reason: a.reason },
-        Act::Mute(a, Undo::No) => {
-            Control::Mute { user: a.user.to_string(), room: room(&a.room), for_s: a.for_s, reason: a.reason }
-        }
-        Act::Mute(a, Undo::Yes) => Control::Unmute { user: a.user.to_string(), room: room(&a.room) },
-        Act::Ban(b, Undo::No) => {
-            Control::Ban { whom: b.whom.to_string(), room: room(&b.room), for_s: b.for_s, reason: b.reason }
-        }
-        Act::Ban(b, Undo::Yes) => Control::Unban { whom: b.whom.to_string(), room: room(&b.room) },
-        Act::Room(room, private) => Control::Room { room: place(&room), private },
-        Act::RemoveRoom(room) => Control::RoomRemove { room: place(&room) },
-        Act::Grant { user, role, room: there } => {
-            Control::Grant { user: user.to_string(), role, room: room(&there) }
-        }
-    }
+    let mut line = Vec::new();
+    write(id, &request, &mut line);
+    serde_json::from_slice(&line).expect("a line of JSON")
 }
 
 /// A change of users as on the control socket, and the code that the proposer has made.
@@ -260,11 +180,6 @@ fn encode_certificate(certificate: &Certificate) -> Value {
         Revocation::Key => 2,
     };
     json!({"key": key.to_string(), "name": name, "until": until, "revoked": revoked})
-}
-
-/// The spelling of a text that cannot be a name is not kept: it points at nothing.
-fn place(place: &Place) -> String {
-    place.0.as_ref().map(Name::to_string).unwrap_or_default()
 }
 
 fn hex(bytes: &[u8; 32]) -> String {

@@ -105,8 +105,8 @@ impl Model {
             }
             Command::Everyone => vec![Effect::Who { room: None, show: true }],
             Command::Rooms => vec![Effect::Rooms],
-            Command::Act(act) => match self.talk().map(|t| &t.place) {
-                Some(Conversation::Room(room)) => vec![Effect::Act(order::within(act, room))],
+            Command::Action(action) => match self.talk().map(|t| &t.place) {
+                Some(Conversation::Room(room)) => vec![Effect::Action(order::within(action, room))],
                 _ => {
                     self.error("that is about a room: show one first, /room ROOM");
                     return None;

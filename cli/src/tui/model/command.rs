@@ -2,7 +2,7 @@
 
 use super::order;
 use crate::suggest::nearest;
-use tcp_chat_client::Act;
+use tcp_chat_client::Action;
 
 /// The commands, with what stands behind them and what they do; `/help`, the man page and
 /// `docs/CLIENT.md` show them.
@@ -66,8 +66,8 @@ pub(crate) enum Command {
     Everyone,
     Rooms,
     Search(String),
-    /// Whom and how; where is put in by who knows.
-    Act(Act),
+    /// A moderation action; the room is put in later.
+    Action(Action),
     Unread,
     Notify(Notify),
     Mouse(bool),
@@ -90,8 +90,8 @@ pub(crate) fn read(input: &str) -> Result<Command, String> {
     let room = |rest: &str| rest.strip_prefix('#').unwrap_or(rest).to_owned();
     let some = |rest: &str| (!rest.is_empty()).then(|| rest.to_owned());
     let word = word.to_lowercase();
-    if let Some(act) = order::read(&word, rest) {
-        return Ok(Command::Act(act));
+    if let Some(action) = order::read(&word, rest) {
+        return action.map(Command::Action);
     }
     let read = match (word.as_str(), rest) {
         ("join" | "j", rest) if !rest.is_empty() => Command::Join(room(rest)),

@@ -1,63 +1,62 @@
-//! Owns how the commands of those who keep order are written: `/kick`, `/mute`, `/ban`, `/role`, `/private`. Pure;
-//! called by `command`. Never knows who may: the server says so.
+//! Owns how the commands of moderators are written: `/kick`, `/mute`, `/ban`, `/role`, `/private`. Pure; called by
+//! `command`. Never knows who may act: the server says so.
 
 use std::time::Duration;
-use tcp_chat_client::protocol::Role;
-use tcp_chat_client::{Act, Against};
+use tcp_chat_client::protocol::request::Place;
+use tcp_chat_client::protocol::{Banned, Name, Role};
+use tcp_chat_client::{Action, Against};
 
-/// Reads such a command; the room is put in later. `None`: it is none, or not written so.
-pub(crate) fn read(word: &str, rest: &str) -> Option<Act> {
-    let (user, more) = split(rest);
-    let user = user.strip_prefix('@').unwrap_or(user).to_owned();
+/// Reads such a command, for that room later. `None`: it is none, or not written so.
+///
+/// # Errors
+/// The user cannot be one, as a sentence.
+pub(crate) fn read(word: &str, rest: &str) -> Option<Result<Action, String>> {
     if word == "private" {
         let private = match rest {
             "on" => true,
             "off" => false,
             _ => return None,
         };
-        return Some(Act::Room { room: String::new(), private });
+        return Some(Ok(Action::Room { room: Place(None), private }));
     }
+    let (user, more) = split(rest);
+    let user = user.strip_prefix('@').unwrap_or(user);
     if user.is_empty() {
         return None;
     }
-    let against = |for_s: Option<u64>, reason: &str| Against {
-        user: user.clone(),
-        for_s,
-        reason: reason.to_owned(),
-        ..Against::default()
-    };
-    let for_a_while = || {
-        let (time, reason) = split(more);
-        match humantime::parse_duration(time) {
-            Ok(time) => against(Some(time.max(Duration::from_secs(1)).as_secs()), reason),
-            Err(_) => against(None, more),
-        }
-    };
+    let name = || Name::parse_kept(user).map_err(|why| format!("{user:?}: {why}"));
+    let (time, reason) = split(more);
+    let for_s = humantime::parse_duration(time).ok().map(|time| time.max(Duration::from_secs(1)).as_secs());
+    let reason = if for_s.is_some() { reason } else { more };
     Some(match (word, more) {
-        ("kick", _) => Act::Kick(against(None, more)),
-        ("mute", _) => Act::Mute(for_a_while()),
-        ("ban", _) => Act::Ban(for_a_while()),
-        ("unmute", "") => Act::Unmute(against(None, "")),
-        ("unban", "") => Act::Unban(against(None, "")),
-        ("role", "none") => Act::Grant { user, role: None, room: None },
-        ("role", role) => Act::Grant { user, role: Some(role.parse::<Role>().ok()?), room: None },
+        ("kick", _) => name().map(|user| Action::Kick(against(user, None, more))),
+        ("mute", _) => name().map(|user| Action::Mute(against(user, for_s, reason))),
+        ("ban", _) => name().map(|user| Action::Ban(against(Banned::User(user), for_s, reason))),
+        ("unmute", "") => name().map(|user| Action::Unmute(Against::new(user))),
+        ("unban", "") => name().map(|user| Action::Unban(Against::new(Banned::User(user)))),
+        ("role", "none") => name().map(|user| Action::Grant { user, role: None, room: None }),
+        ("role", role) => {
+            let role = Some(role.parse::<Role>().ok()?);
+            name().map(|user| Action::Grant { user, role, room: None })
+        }
         _ => return None,
     })
 }
 
-/// The same act, in that room.
-pub(crate) fn within(act: Act, place: &str) -> Act {
-    let here = |against: Against| Against { room: Some(place.to_owned()), ..against };
-    match act {
-        Act::Kick(against) => Act::Kick(here(against)),
-        Act::Mute(against) => Act::Mute(here(against)),
-        Act::Unmute(against) => Act::Unmute(here(against)),
-        Act::Ban(against) => Act::Ban(here(against)),
-        Act::Unban(against) => Act::Unban(here(against)),
-        Act::Grant { user, role, .. } => Act::Grant { user, role, room: Some(place.to_owned()) },
-        Act::Room { private, .. } => Act::Room { room: place.to_owned(), private },
-        other => other,
+fn against<T>(target: T, for_s: Option<u64>, reason: &str) -> Against<T> {
+    Against { for_s, reason: reason.to_owned(), ..Against::new(target) }
+}
+
+/// The same action, in that room.
+pub(crate) fn within(mut action: Action, room: &str) -> Action {
+    let here = Place(Name::parse_kept(room).ok());
+    match &mut action {
+        Action::Kick(of) | Action::Mute(of) | Action::Unmute(of) => of.room = Some(here),
+        Action::Ban(of) | Action::Unban(of) => of.room = Some(here),
+        Action::Grant { room, .. } => *room = Some(here),
+        Action::Room { room, .. } | Action::RemoveRoom(room) => *room = here,
     }
+    action
 }
 
 fn split(text: &str) -> (&str, &str) {
@@ -71,28 +70,31 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_is_done() {
-        let against = |for_s, reason: &str| Against {
-            user: "bo".into(),
-            room: Some("ops".into()),
-            for_s,
-            reason: reason.into(),
+        let bo: Name = "bo".parse().unwrap();
+        let here = Place("ops".parse().ok());
+        let mute = |for_s, reason| Against { room: Some(here.clone()), ..against(bo.clone(), for_s, reason) };
+        let ban = |for_s, reason| Against {
+            room: Some(here.clone()),
+            ..against(Banned::User(bo.clone()), for_s, reason)
         };
-        let grant = |role| Act::Grant { user: "bo".into(), role, room: Some("ops".into()) };
-        for (word, rest, act) in [
-            ("kick", "@bo", Act::Kick(against(None, ""))),
-            ("kick", "bo 10m is enough", Act::Kick(against(None, "10m is enough"))),
-            ("mute", "bo", Act::Mute(against(None, ""))),
-            ("mute", "bo 10m", Act::Mute(against(Some(600), ""))),
-            ("ban", "bo 7d  spam, again", Act::Ban(against(Some(604_800), "spam, again"))),
-            ("ban", "bo spam 7d", Act::Ban(against(None, "spam 7d"))),
-            ("unmute", "bo", Act::Unmute(against(None, ""))),
-            ("unban", "bo", Act::Unban(against(None, ""))),
+        let grant = |role| Action::Grant { user: bo.clone(), role, room: Some(here.clone()) };
+        for (word, rest, action) in [
+            ("kick", "@bo", Action::Kick(mute(None, ""))),
+            ("kick", "bo 10m is enough", Action::Kick(mute(None, "10m is enough"))),
+            ("mute", "bo", Action::Mute(mute(None, ""))),
+            ("mute", "bo 10m", Action::Mute(mute(Some(600), ""))),
+            ("ban", "bo 7d  spam, again", Action::Ban(ban(Some(604_800), "spam, again"))),
+            ("ban", "bo spam 7d", Action::Ban(ban(None, "spam 7d"))),
+            ("unmute", "bo", Action::Unmute(mute(None, ""))),
+            ("unban", "bo", Action::Unban(ban(None, ""))),
             ("role", "bo read-only", grant(Some(Role::ReadOnly))),
             ("role", "bo none", grant(None)),
-            ("private", "off", Act::Room { room: "ops".into(), private: false }),
+            ("private", "off", Action::Room { room: here.clone(), private: false }),
         ] {
-            assert_eq!(read(word, rest).map(|act| within(act, "ops")), Some(act), "/{word} {rest}");
+            let read = read(word, rest).map(|read| read.map(|action| within(action, "ops")));
+            assert_eq!(read, Some(Ok(action)), "/{word} {rest}");
         }
+        assert!(read("kick", "bo!").unwrap().unwrap_err().starts_with("\"bo!\": a name is letters"));
         for (word, rest) in [
             ("kick", ""),
             ("unban", "bo please"),
@@ -100,6 +102,7 @@ mod tests {
             ("role", "bo"),
             ("private", ""),
             ("x", "bo"),
+            ("join", "#ops"),
         ] {
             assert_eq!(read(word, rest), None, "/{word} {rest}");
         }

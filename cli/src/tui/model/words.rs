@@ -7,7 +7,7 @@ use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 use std::time::Duration;
 use tcp_chat_client::protocol::reply::{JoinReply, LoginReply, MessagesReply, RoomInfo, WhoReply};
 use tcp_chat_client::protocol::{Seq, Timestamp};
-use tcp_chat_client::{Act, Conversation, Error, Event};
+use tcp_chat_client::{Action, Conversation, Error, Event};
 
 /// The time: since the start, and by the calendar.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +60,7 @@ pub(crate) enum Effect {
         show: bool,
     },
     Rooms,
-    Act(Act),
+    Action(Action),
     History {
         of: Conversation,
         part: Part,

@@ -4,8 +4,9 @@ use super::*;
 use crate::tui::model::Link;
 use crate::tui::model::overlay::Overlay;
 use std::sync::Arc;
+use tcp_chat_client::protocol::request::Place;
 use tcp_chat_client::protocol::{ErrorKind, RequestId};
-use tcp_chat_client::{Act, Against, Closed, Error};
+use tcp_chat_client::{Action, Against, Closed, Error};
 
 fn lost(wait: Duration) -> Input {
     let why = Error::NoConnection { server: "localhost:3000".into(), why: "it is gone".into() };
@@ -33,7 +34,7 @@ fn what_is_refused_is_said_and_nobody_is_logged_out() {
     let effects = w.keys("hello\n");
     let [Effect::Send { local, .. }] = effects.as_slice() else { panic!("{effects:?}") };
     let (id, kind) = (RequestId::Number(1), ErrorKind::Data);
-    let why = Error::Refused { id, kind, msg: "no\u{1b}[2J".into() };
+    let why = Error::Refused { id: Some(id), kind, msg: "no\u{1b}[2J".into() };
     w.does(Input::Answer(Answer::NotSent { local: *local, why }));
     let picture = w.picture();
     assert!(picture.contains("! not sent: the request was refused (DATA): no␛[2J"), "{picture}");
@@ -138,8 +139,7 @@ fn direct_messages_of_an_earlier_run_come_back() {
         assert!(effects.contains(&asked), "{user}: {effects:?}");
     }
     let nothing = Ok(MessagesReply { messages: Vec::new(), more: false });
-    let refused =
-        Err(Error::Refused { id: RequestId::Number(1), kind: ErrorKind::NoSuchUser, msg: "nobody".into() });
+    let refused = Err(Error::Refused { id: None, kind: ErrorKind::NoSuchUser, msg: "nobody".into() });
     for (user, reply) in [("bo", Ok(page("@ana", 85..=95, false))), ("eve", nothing), ("gone", refused)] {
         w.does(Input::Answer(Answer::History { of: with(user), part: Part::Newest, reply }));
     }
@@ -188,9 +188,10 @@ fn keys_and_what_they_ask_for() {
         let mut w = World::chatting((80, 24));
         assert_eq!(w.key(code, modifiers), expected, "{code:?}");
     }
+    let lobby = Place("lobby".parse().ok());
     let bo = |for_s, reason: &str| Against {
-        user: "bo".into(),
-        room: Some("lobby".into()),
+        target: "bo".parse().unwrap(),
+        room: Some(lobby.clone()),
         for_s,
         reason: reason.into(),
     };
@@ -202,9 +203,9 @@ fn keys_and_what_they_ask_for() {
         ("/who\n", vec![Effect::Who { room: Some("lobby".into()), show: true }]),
         ("/who *\n", vec![Effect::Who { room: None, show: true }]),
         ("/mouse off\n", vec![Effect::Mouse(false)]),
-        ("/kick bo\n", vec![Effect::Act(Act::Kick(bo(None, "")))]),
-        ("/MUTE bo 1h 30m of it\n", vec![Effect::Act(Act::Mute(bo(Some(3600), "30m of it")))]),
-        ("/private on\n", vec![Effect::Act(Act::Room { room: "lobby".into(), private: true })]),
+        ("/kick bo\n", vec![Effect::Action(Action::Kick(bo(None, "")))]),
+        ("/MUTE bo 1h 30m of it\n", vec![Effect::Action(Action::Mute(bo(Some(3600), "30m of it")))]),
+        ("/private on\n", vec![Effect::Action(Action::Room { room: lobby.clone(), private: true })]),
         ("/search x\n", vec![Effect::Search { query: "x".into(), before: None }]),
     ] {
         let mut w = World::chatting((80, 24));

@@ -1,20 +1,16 @@
 //! Owns how the data of MSG, LOGIN, HISTORY and SEARCH are read. Called by [`super::parse`]. Never knows whether
 //! what is asked for may be had.
 
-use super::fields::{Raw, Str, bad, field, invalid, limit, name, object, optional, place, present};
-use super::{Bounds, Conversation, History, Login, Refusal, Request, Search, Target};
+use super::fields::{
+    Raw, Str, bad, field, invalid, limit, name, object, optional, place, present, raw_fields,
+};
+use super::{
+    Bounds, Conversation, HISTORY_LIMIT, History, Login, Refusal, Request, SEARCH_LIMIT, Search, Target,
+};
 use crate::{Name, text};
 use zeroize::Zeroizing;
 
-#[derive(serde::Deserialize)]
-struct MsgData<'a> {
-    #[serde(borrow)]
-    room: Raw<'a>,
-    #[serde(borrow)]
-    to: Raw<'a>,
-    #[serde(borrow)]
-    msg: Raw<'a>,
-}
+raw_fields!(MsgData: room, to, msg);
 
 pub(super) fn msg<'a>(data: Raw<'a>, bounds: &Bounds) -> Result<Request<'a>, Refusal> {
     let (to, text) = if data.is_some_and(|d| d.get().starts_with('"')) {
@@ -33,23 +29,7 @@ pub(super) fn msg<'a>(data: Raw<'a>, bounds: &Bounds) -> Result<Request<'a>, Ref
     Ok(Request::Msg { to, text })
 }
 
-#[derive(serde::Deserialize)]
-struct LoginData<'a> {
-    #[serde(borrow)]
-    name: Raw<'a>,
-    #[serde(borrow)]
-    color: Raw<'a>,
-    #[serde(borrow)]
-    rooms: Raw<'a>,
-    #[serde(borrow)]
-    password: Raw<'a>,
-    #[serde(borrow)]
-    session: Raw<'a>,
-    #[serde(borrow)]
-    after: Raw<'a>,
-    #[serde(borrow)]
-    log: Raw<'a>,
-}
+raw_fields!(LoginData: name, color, rooms, password, session, after, log);
 
 pub(super) fn login(data: Raw<'_>, bounds: &Bounds) -> Result<Login, Refusal> {
     let parts = object::<LoginData<'_>>(data)?;
@@ -84,19 +64,7 @@ pub(super) fn login(data: Raw<'_>, bounds: &Bounds) -> Result<Login, Refusal> {
     })
 }
 
-#[derive(serde::Deserialize)]
-struct HistoryData<'a> {
-    #[serde(borrow)]
-    room: Raw<'a>,
-    #[serde(borrow)]
-    with: Raw<'a>,
-    #[serde(borrow)]
-    before: Raw<'a>,
-    #[serde(borrow)]
-    after: Raw<'a>,
-    #[serde(borrow)]
-    limit: Raw<'a>,
-}
+raw_fields!(HistoryData: room, with, before, after, limit);
 
 pub(super) fn history(data: Raw<'_>) -> Result<History, Refusal> {
     let parts = object::<HistoryData<'_>>(data)?;
@@ -110,23 +78,11 @@ pub(super) fn history(data: Raw<'_>) -> Result<History, Refusal> {
         of,
         before: optional(parts.before, "before")?,
         after: optional(parts.after, "after")?,
-        limit: limit(parts.limit, 50, 500)?,
+        limit: limit(parts.limit, HISTORY_LIMIT, 500)?,
     })
 }
 
-#[derive(serde::Deserialize)]
-struct SearchData<'a> {
-    #[serde(borrow)]
-    query: Raw<'a>,
-    #[serde(borrow)]
-    room: Raw<'a>,
-    #[serde(borrow)]
-    user: Raw<'a>,
-    #[serde(borrow)]
-    before: Raw<'a>,
-    #[serde(borrow)]
-    limit: Raw<'a>,
-}
+raw_fields!(SearchData: query, room, user, before, limit);
 
 /// The longest query of a `SEARCH`, in bytes.
 const QUERY_BYTES: usize = 512;
@@ -143,6 +99,6 @@ pub(super) fn search(data: Raw<'_>) -> Result<Search, Refusal> {
         room: point(parts.room, "room")?,
         user: point(parts.user, "user")?,
         before: optional(parts.before, "before")?,
-        limit: limit(parts.limit, 20, 100)?,
+        limit: limit(parts.limit, SEARCH_LIMIT, 100)?,
     })
 }

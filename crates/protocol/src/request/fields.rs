@@ -11,6 +11,17 @@ use std::fmt;
 /// A field as it lies in the line, if it is there.
 pub(super) type Raw<'a> = Option<&'a RawValue>;
 
+/// Makes the struct of a request's fields, each as it lies in the line.
+macro_rules! raw_fields {
+    ($name:ident: $($field:ident),+) => {
+        #[derive(serde::Deserialize)]
+        struct $name<'a> {
+            $(#[serde(borrow)] $field: $crate::request::fields::Raw<'a>,)+
+        }
+    };
+}
+pub(super) use raw_fields;
+
 /// `null` counts as left out.
 pub(super) fn present(raw: Raw<'_>) -> Raw<'_> {
     raw.filter(|r| r.get() != "null")

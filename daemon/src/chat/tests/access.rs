@@ -4,6 +4,7 @@
 use super::asks::code;
 use super::world::World;
 use crate::chat::*;
+use tcp_chat_protocol::{Action, Against, Banned};
 
 pub(super) fn name(text: &str) -> Name {
     text.parse().unwrap()
@@ -266,8 +267,8 @@ fn a_code_is_of_no_use_to_who_is_banned() {
     let until = world.now.wall + 100_000;
     world.grants(UserWish::Add(name("cy"), code("c1", until)));
     world.operator(|chat| {
-        let ban = |for_s| Ban { whom: Banned::User(name("CY")), room: None, for_s, reason: String::new() };
-        chat.operate(0, Act::Ban(ban(Some(50)), Undo::No)).unwrap();
+        let ban = Against { for_s: Some(50), ..Against::new(Banned::User(name("CY"))) };
+        chat.operate(0, &Action::Ban(ban)).unwrap();
     });
     let who = world.connect();
     world.sends(who, &enrol("c2", "pw"));

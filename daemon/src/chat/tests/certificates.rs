@@ -6,6 +6,7 @@ use super::asks::code;
 use super::world::World;
 use super::*;
 use crate::chat::{Certificate, Digest};
+use tcp_chat_protocol::{Action, Against, Banned, Fingerprint};
 
 const DAY: u64 = 24 * 3600 * 1000;
 
@@ -103,7 +104,7 @@ fn a_ban_of_a_key_ends_the_sessions_of_all_its_names() {
     });
     world.skips(&who);
     let whom = Banned::Certificate(Fingerprint([1; 32]));
-    world.acts(Act::Ban(Ban { whom, room: None, for_s: None, reason: String::new() }, Undo::No)).unwrap();
+    world.acts(Action::Ban(Against::new(whom))).unwrap();
     for who in who {
         assert!(world.hears(who).contains(&"(closed: kicked)".to_owned()));
     }

@@ -3,6 +3,7 @@
 
 use super::world::World;
 use super::*;
+use tcp_chat_protocol::Action;
 
 fn names(all: &[&str]) -> Vec<Name> {
     all.iter().map(|name| name.parse().unwrap()).collect()
@@ -59,7 +60,7 @@ fn a_room_that_machines_post_to_is_nobodys() {
     }
     world.forgets_all();
     assert_eq!(world.chat.counts().rooms, 3, "it stays without members and messages");
-    assert_eq!(world.acts(Act::RemoveRoom(place("ops"))), Err(ErrorKind::Forbidden));
+    assert_eq!(world.acts(Action::RemoveRoom(place("ops"))), Err(ErrorKind::Forbidden));
     // Once it is not configured any more it is like any other.
     reloads(&mut world, |rules| rules.posted_rooms = names(&["alarm"]));
     assert_eq!(world.chat.counts().rooms, 2);

@@ -3,14 +3,14 @@
 use super::access::name;
 use super::slices::{enters, is_kept, rooms};
 use super::world::World;
-use crate::chat::{Act, UserWish, steps};
-use tcp_chat_protocol::ErrorKind;
+use crate::chat::{UserWish, steps};
 use tcp_chat_protocol::request::Place;
+use tcp_chat_protocol::{Action, ErrorKind};
 
 const JOINS: &str = r#"{"op":"JOIN","data":{"room":"room0"}}"#;
 
 fn removes_room0(world: &mut World) {
-    world.acts(Act::RemoveRoom(Place(Some(name("room0"))))).unwrap();
+    world.acts(Action::RemoveRoom(Place(Some(name("room0"))))).unwrap();
 }
 
 #[test]

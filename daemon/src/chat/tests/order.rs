@@ -4,7 +4,7 @@
 use super::world::World;
 use super::*;
 use crate::rate::Limit;
-use tcp_chat_protocol::request::Place;
+use tcp_chat_protocol::request::{Action, Place};
 
 /// Everyone whom the tables ask about, with what they were granted on the server and in the room.
 /// `sam` proves nothing, and so has nothing of what was granted to the name.
@@ -274,7 +274,7 @@ fn a_removed_room_is_gone_with_all_that_was_in_it() {
     let nob = world.login("nob");
     world.skips(&[nob, bo, mem]);
     let room = Place(Some("OPS".parse().unwrap()));
-    let done = world.acts(Act::RemoveRoom(room.clone())).unwrap();
+    let done = world.acts(Action::RemoveRoom(room.clone())).unwrap();
     assert_eq!(done.room.as_deref(), Some("ops"));
     for member in [mem, bo] {
         assert!(world.hears(member).contains(&"NOTICE REMOVED ops".to_owned()));
@@ -284,8 +284,8 @@ fn a_removed_room_is_gone_with_all_that_was_in_it() {
         world.disk.audit.last().map(|line| (&*line.did, line.room.as_deref())),
         Some(("room remove", Some("ops")))
     );
-    assert_eq!(world.acts(Act::RemoveRoom(room)), Err(ErrorKind::NoSuchRoom));
-    let lobby = Act::RemoveRoom(Place(Some("LOBBY".parse().unwrap())));
+    assert_eq!(world.acts(Action::RemoveRoom(room)), Err(ErrorKind::NoSuchRoom));
+    let lobby = Action::RemoveRoom(Place(Some("LOBBY".parse().unwrap())));
     assert_eq!(world.acts(lobby), Err(ErrorKind::Forbidden), "it is configured");
     let found = world.disk.found();
     assert!(found.rights.private.is_empty() && found.rights.grants.iter().all(|(scope, ..)| scope.is_none()));
@@ -302,7 +302,7 @@ fn a_removed_room_is_gone_with_all_that_was_in_it() {
 fn in_a_room_that_is_being_removed_nobody_says_anything() {
     let (mut world, mem, bo) = room_with("mem", false);
     world.sweeps = false;
-    world.acts(Act::RemoveRoom(Place(Some("ops".parse().unwrap())))).unwrap();
+    world.acts(Action::RemoveRoom(Place(Some("ops".parse().unwrap())))).unwrap();
     world.skips(&[mem, bo]);
     world.sends(mem, r#"{"op":"MSG","data":{"room":"ops","msg":"x"}}"#);
     assert_eq!(world.hears(mem), ["ERROR_MSG NO_SUCH_ROOM"]);

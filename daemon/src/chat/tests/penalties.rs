@@ -1,10 +1,10 @@
 //! Mutes, bans and kicks: what follows from them, how they end, and what is written down of who did it.
 
-use super::super::order::Ban;
 use super::order::room_with;
 use super::world::World;
 use super::*;
 use crate::rate::Limit;
+use tcp_chat_protocol::{Action, Against, Fingerprint};
 
 #[test]
 fn the_muted_are_told_until_when_and_then_speak_again() {
@@ -80,9 +80,12 @@ fn a_banned_range_cuts_who_comes_from_there_and_is_told_to_the_door() {
     let [ana, silent] = [world.login("ana"), world.connect()];
     world.turn();
     world.skips(&[ana, bo, silent]);
-    let ban =
-        |whom: &str| Ban { whom: whom.parse().unwrap(), room: None, for_s: Some(60), reason: "flood".into() };
-    let done = world.acts(Act::Ban(ban("2001:db8:0:1::99"), Undo::No)).unwrap();
+    let ban = |target: &str| Against {
+        for_s: Some(60),
+        reason: "flood".into(),
+        ..Against::new(target.parse().unwrap())
+    };
+    let done = world.acts(Action::Ban(ban("2001:db8:0:1::99"))).unwrap();
     assert_eq!(done.address.as_deref(), Some("2001:db8:0:1::/64"));
     assert_eq!(world.hears(ana), ["NOTICE KICKED", "(closed: kicked)"]);
     assert_eq!(world.hears(silent), ["(closed: kicked)"]);
@@ -94,11 +97,11 @@ fn a_banned_range_cuts_who_comes_from_there_and_is_told_to_the_door() {
     };
     assert_eq!(barred(&world), Some(1));
     assert_eq!(world.disk.found().rights.barred().len(), 1, "the door knows it after a restart, too");
-    world.acts(Act::Ban(ban("2001:db8:0:1::/64"), Undo::Yes)).unwrap();
+    world.acts(Action::Unban(ban("2001:db8:0:1::/64"))).unwrap();
     assert_eq!(barred(&world), Some(0));
     // A certificate is banned at the login that comes with it.
     let sha256 = "ab".repeat(32);
-    world.acts(Act::Ban(ban(&sha256), Undo::No)).unwrap();
+    world.acts(Action::Ban(ban(&sha256))).unwrap();
     let (fingerprint, key): (Fingerprint, Name) = (sha256.parse().unwrap(), "ana".parse().unwrap());
     let now = world.now.wall;
     assert!(world.chat.book.ban_of(&key.key(), Some(&fingerprint), now).is_some());
@@ -219,9 +222,8 @@ fn what_was_written_down_before_a_restart_ends_after_it_and_makes_room() {
 #[test]
 fn a_handshake_that_was_under_way_when_its_address_was_banned_opens_nothing() {
     let mut world = World::new(|_| {});
-    let ban =
-        Ban { whom: "192.0.2.0/24".parse().unwrap(), room: None, for_s: Some(60), reason: String::new() };
-    world.acts(Act::Ban(ban, Undo::No)).unwrap();
+    let ban = Against { for_s: Some(60), ..Against::new("192.0.2.0/24".parse().unwrap()) };
+    world.acts(Action::Ban(ban)).unwrap();
     world.address = "192.0.2.7".parse().unwrap();
     let late = world.connect();
     world.turn();

@@ -1,10 +1,10 @@
 //! Roles, mutes and bans where a user is registered: of all sessions alike, by certificate, and when the
 //! name is given up.
 
-use super::super::order::Ban;
 use super::order::room_with;
 use super::world::World;
 use super::*;
+use tcp_chat_protocol::{Action, Against};
 
 fn name(text: &str) -> Name {
     text.parse().unwrap()
@@ -96,8 +96,8 @@ fn a_banned_certificate_ends_its_users_sessions_and_opens_nothing_until_it_is_ov
     let by_certificate = shown(&mut world);
     world.skips(&[desk, phone, by_certificate, bo]);
     let whom = format!("certificate:{}", banned.key).parse().unwrap();
-    let ban = Ban { whom, room: None, for_s: Some(60), reason: "stolen".into() };
-    world.acts(Act::Ban(ban, Undo::No)).unwrap();
+    let ban = Against { for_s: Some(60), reason: "stolen".into(), ..Against::new(whom) };
+    world.acts(Action::Ban(ban)).unwrap();
     for session in [desk, phone, by_certificate] {
         assert_eq!(world.hears(session).last().unwrap(), "(closed: kicked)");
     }

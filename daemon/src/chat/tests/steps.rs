@@ -6,7 +6,7 @@ use crate::chat::{
     Certificate, ConnectionId, Digest, Effect, Look, NotGranted, Read, Revocation, UserWish, steps,
 };
 use crate::rate::Limit;
-use tcp_chat_protocol::Name;
+use tcp_chat_protocol::{Action, Against, Name};
 
 /// Of everything there are so many, or ten times as many.
 const SIZE: usize = 30;
@@ -90,9 +90,8 @@ const EACH: &[(&str, Act)] = &[
     ("MUTE", |w, _| drop(w.operates(r#"{"op":"MUTE","data":{"user":"by1"}}"#))),
     ("BAN", |w, _| drop(w.operates(r#"{"op":"BAN","data":{"user":"ana"}}"#))),
     ("BAN address", |w, _| {
-        let whom = "address:127.0.0.0/8".parse().expect("a range");
-        let ban = crate::chat::Ban { whom, room: None, for_s: None, reason: String::new() };
-        drop(w.acts(crate::chat::Act::Ban(ban, crate::chat::Undo::No)));
+        let range = "address:127.0.0.0/8".parse().expect("a range");
+        drop(w.acts(Action::Ban(Against::new(range))));
     }),
     ("ROOM private", |w, _| drop(w.operates(r#"{"op":"ROOM","data":{"room":"lobby","private":true}}"#))),
     ("GRANT", |w, _| drop(w.operates(r#"{"op":"GRANT","data":{"user":"ana","role":"owner"}}"#))),

@@ -5,7 +5,7 @@ use super::access::name;
 use super::slices::rooms;
 use super::*;
 use crate::chat::steps;
-use tcp_chat_protocol::request::Place;
+use tcp_chat_protocol::request::{Action, Place};
 
 /// Nothing was sent before.
 struct Nothing;
@@ -47,7 +47,7 @@ fn a_room_in_which_users_come_and_go_all_the_time_stops_no_sweep() {
     world.skips(&[by]);
     world.sweeps = false;
     world.slice.copies = 1;
-    world.acts(Act::RemoveRoom(Place(Some(name("room0"))))).unwrap();
+    world.acts(Action::RemoveRoom(Place(Some(name("room0"))))).unwrap();
     world.skips(&[by, cy[0]]);
     for n in 0..50 {
         let op = if n % 2 == 0 { "LEAVE" } else { "JOIN" };

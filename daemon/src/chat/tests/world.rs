@@ -7,6 +7,7 @@ use crate::chat::*;
 use crate::settings::Settings;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
+use tcp_chat_protocol::Action;
 use tcp_chat_protocol::event::write_with_id;
 use tcp_chat_protocol::reply::{self, ActReply};
 
@@ -117,13 +118,13 @@ impl World {
 
     /// An operator does what that request asks for.
     pub(super) fn operates(&mut self, line: &str) -> Result<ActReply, ErrorKind> {
-        let Command::Ask(_, Ask::Act(act)) = self.command(line) else { panic!("{line}") };
-        self.acts(*act)
+        let Command::Ask(_, Ask::Action(action)) = self.command(line) else { panic!("{line}") };
+        self.acts(*action)
     }
 
-    pub(super) fn acts(&mut self, act: Act) -> Result<ActReply, ErrorKind> {
+    pub(super) fn acts(&mut self, action: Action) -> Result<ActReply, ErrorKind> {
         self.begin();
-        let done = self.chat.operate(0, act).map_err(|refusal| refusal.kind);
+        let done = self.chat.operate(0, &action).map_err(|refusal| refusal.kind);
         self.finish();
         done
     }

@@ -1,24 +1,24 @@
 //! Owns what a ban can name: a user, a certificate, a range of addresses, and how each is written.
-//! Used by the chat, the store and the control socket. Never decides who is banned.
+//! Used by the daemon's chat, store and control socket. Never decides who is banned.
 
+use crate::Name;
 use ipnet::IpNet;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
-use tcp_chat_protocol::Name;
 
 /// The SHA-256 of the public key in a client's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(pub [u8; 32]);
 
-/// Whom a ban keeps out.
+/// What a ban keeps out.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Banned {
     /// A user.
     User(Name),
-    /// Whoever has the certificate.
+    /// Every client with that certificate.
     Certificate(Fingerprint),
-    /// Whoever comes from there.
+    /// Every client with an address in that range.
     Address(IpNet),
 }
 
@@ -31,8 +31,7 @@ pub struct NothingToBan(String);
 
 /// What counts as one range: an IPv4 address also when it comes mapped into IPv6; of IPv6 at
 /// least the /64, which is what one customer gets.
-#[must_use]
-pub fn range_of(net: IpNet) -> IpNet {
+fn range_of(net: IpNet) -> IpNet {
     match net {
         IpNet::V6(v6) => {
             if let (Some(v4), 96..) = (v6.addr().to_ipv4_mapped(), v6.prefix_len())

@@ -1,0 +1,148 @@
+//! Owns the moderation actions, and how the wire's KICK, MUTE, UNMUTE, BAN, UNBAN, ROOM and GRANT are read. The control
+//! socket and the command line of the daemon, and clients, use the same type. Never decides who may act.
+
+use super::fields::{Raw, bad, field, name, object, optional, place, present, raw_fields};
+use super::{Place, Refusal};
+use crate::{Banned, Name, Role, text};
+
+/// The longest reason, in bytes.
+pub const REASON_BYTES: usize = 256;
+
+/// The longest time that a mute or a ban may be given, in seconds: ten years.
+pub const MOST_SECONDS: u64 = 10 * 366 * 24 * 3600;
+
+/// A moderation action. Operators have all of them; on the wire there are no bans of certificates and addresses, and
+/// rooms are not removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Removes a user from the room, or from the server.
+    Kick(Against),
+    /// Forbids a user to send messages.
+    Mute(Against),
+    /// Takes a mute back.
+    Unmute(Against),
+    /// Forbids to enter the room, or to log in.
+    Ban(Against<Banned>),
+    /// Takes a ban back.
+    Unban(Against<Banned>),
+    /// Makes a room private or public.
+    Room {
+        /// Which room.
+        room: Place,
+        /// Hides the room from everyone without a role in it.
+        private: bool,
+    },
+    /// Removes a room, its members' places and its history.
+    RemoveRoom(Place),
+    /// Gives a user a role.
+    Grant {
+        /// Which user.
+        user: Name,
+        /// The role from now on; `None`: no role in particular.
+        role: Option<Role>,
+        /// In which room; `None`: on the whole server.
+        room: Option<Place>,
+    },
+}
+
+/// The target of an action, and its terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Against<T = Name> {
+    /// The target: a user, or whatever a ban can name.
+    pub target: T,
+    /// In which room; `None`: on the whole server.
+    pub room: Option<Place>,
+    /// How long a mute or a ban lasts, in seconds, 1 to [`MOST_SECONDS`]; `None`: until it is taken back.
+    pub for_s: Option<u64>,
+    /// The reason, at most [`REASON_BYTES`]; the user is told. May be empty.
+    pub reason: String,
+}
+
+impl<T> Against<T> {
+    /// On the whole server, until it is taken back, without a reason.
+    pub fn new(target: T) -> Self {
+        Self { target, room: None, for_s: None, reason: String::new() }
+    }
+
+    fn map<U>(self, of: impl FnOnce(T) -> U) -> Against<U> {
+        let Self { target, room, for_s, reason } = self;
+        Against { target: of(target), room, for_s, reason }
+    }
+}
+
+impl Action {
+    /// The op of the wire; `ROOM REMOVE` for what only operators have.
+    #[must_use]
+    pub fn op(&self) -> &'static str {
+        match self {
+            Self::Kick(_) => "KICK",
+            Self::Mute(_) => "MUTE",
+            Self::Unmute(_) => "UNMUTE",
+            Self::Ban(_) => "BAN",
+            Self::Unban(_) => "UNBAN",
+            Self::Room { .. } => "ROOM",
+            Self::RemoveRoom(_) => "ROOM REMOVE",
+            Self::Grant { .. } => "GRANT",
+        }
+    }
+}
+
+raw_fields!(AgainstData: user, room, for_s, reason);
+raw_fields!(RoomSetData: room, private);
+raw_fields!(GrantData: user, role, room);
+
+/// Reads the data of the op; `None`: the op is no action.
+pub(super) fn read(op: &str, data: Raw<'_>) -> Option<Result<Action, Refusal>> {
+    Some(match op {
+        "KICK" => against(data, false).map(Action::Kick),
+        "MUTE" => against(data, true).map(Action::Mute),
+        "UNMUTE" => against(data, false).map(Action::Unmute),
+        "BAN" => against(data, true).map(|against| Action::Ban(against.map(Banned::User))),
+        "UNBAN" => against(data, false).map(|against| Action::Unban(against.map(Banned::User))),
+        "ROOM" => room(data),
+        "GRANT" => grant(data),
+        _ => return None,
+    })
+}
+
+fn against(data: Raw<'_>, lasts: bool) -> Result<Against, Refusal> {
+    let parts = object::<AgainstData<'_>>(data)?;
+    let target = name(&parts.user, "user")?;
+    let for_s: Option<u64> = if lasts { optional(parts.for_s, "for_s")? } else { None };
+    let reason = optional::<String>(parts.reason, "reason")?.unwrap_or_default();
+    check(for_s, &reason).map_err(bad)?;
+    Ok(Against { target, room: somewhere(parts.room)?, for_s, reason })
+}
+
+/// Checks the duration and the reason of an action.
+///
+/// # Errors
+/// The first rule that they break, as a sentence.
+pub fn check(for_s: Option<u64>, reason: &str) -> Result<(), String> {
+    if for_s.is_some_and(|s| s == 0 || s > MOST_SECONDS) {
+        return Err(format!("`for_s`: 1 to {MOST_SECONDS} seconds; without it, until it is taken back"));
+    }
+    if !reason.is_empty() {
+        text::check(reason, REASON_BYTES).map_err(|e| format!("`reason`: {e}"))?;
+    }
+    Ok(())
+}
+
+fn room(data: Raw<'_>) -> Result<Action, Refusal> {
+    let parts = object::<RoomSetData<'_>>(data)?;
+    Ok(Action::Room { room: place(parts.room, "room")?, private: field(parts.private, "private")? })
+}
+
+fn grant(data: Raw<'_>) -> Result<Action, Refusal> {
+    let parts = object::<GrantData<'_>>(data)?;
+    let role: String = field(parts.role, "role")?;
+    let role = match role.as_str() {
+        "none" => None,
+        role => Some(role.parse().map_err(|e| bad(format!("`role`: {e}; or none")))?),
+    };
+    Ok(Action::Grant { user: name(&parts.user, "user")?, role, room: somewhere(parts.room)? })
+}
+
+fn somewhere(raw: Raw<'_>) -> Result<Option<Place>, Refusal> {
+    present(raw).map(|raw| place(Some(raw), "room")).transpose()
+}

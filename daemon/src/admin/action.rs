@@ -1,0 +1,205 @@
+//! Owns how a moderation action is written on the control socket: the command, and the fields that it takes, as texts. Both
+//! ends of the socket use it; the command line makes its actions here, too. Never decides who may act.
+
+use serde::Deserialize;
+use serde::de::Error as _;
+use serde_json::{Map, Value, json};
+use tcp_chat_protocol::request::{Action, Against, MOST_SECONDS, Place, REASON_BYTES, check_action};
+use tcp_chat_protocol::{Banned, Name, Role, text};
+
+/// The commands that are actions, each with the fields that it takes.
+const COMMANDS: [(&str, &[&str]); 8] = [
+    ("kick", &["user", "room", "reason"]),
+    ("mute", &["user", "room", "for_s", "reason"]),
+    ("unmute", &["user", "room"]),
+    ("ban", &["whom", "room", "for_s", "reason"]),
+    ("unban", &["whom", "room"]),
+    ("room", &["room", "private"]),
+    ("room remove", &["room"]),
+    ("grant", &["user", "role", "room"]),
+];
+
+/// The fields of an action, as an operator writes them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct Fields {
+    /// The user.
+    pub user: Option<String>,
+    /// What is banned, as [`Banned`] is written.
+    pub whom: Option<String>,
+    /// In which room; `None`: on the whole server.
+    pub room: Option<String>,
+    /// Hides the room.
+    pub private: Option<bool>,
+    /// The role; `None`: no role in particular.
+    pub role: Option<Role>,
+    /// How long it lasts, in seconds; `None`: until it is taken back.
+    pub for_s: Option<u64>,
+    /// The reason; may be empty.
+    pub reason: String,
+}
+
+/// The names of the commands, for a sentence.
+pub(super) fn commands() -> String {
+    COMMANDS.map(|(command, _)| format!("`{command}`")).join(", ")
+}
+
+/// Reads a request that is an action; `None`: it is another one.
+pub(super) fn read(request: &Map<String, Value>) -> Option<Result<Action, String>> {
+    let command = request.get("command")?.as_str()?;
+    let (_, takes) = COMMANDS.into_iter().find(|(name, _)| *name == command)?;
+    let mut fields = request.clone();
+    fields.remove("command");
+    if let Some(unknown) = fields.keys().find(|field| !takes.contains(&field.as_str())) {
+        return Some(Err(no_request(&serde_json::Error::unknown_field(unknown, takes))));
+    }
+    let fields: Result<Fields, _> = serde_json::from_value(Value::Object(fields));
+    Some(fields.map_err(|why| no_request(&why)).and_then(|fields| fields.action(command)))
+}
+
+/// As the object that is sent.
+pub(super) fn write(action: &Action) -> Value {
+    let command = action.op().to_lowercase();
+    let mut request = match action {
+        Action::Kick(of) | Action::Mute(of) | Action::Unmute(of) => {
+            against("user", &of.target.to_string(), of)
+        }
+        Action::Ban(of) | Action::Unban(of) => against("whom", &of.target.to_string(), of),
+        Action::Room { room, private } => json!({ "room": room, "private": private }),
+        Action::RemoveRoom(room) => json!({ "room": room }),
+        Action::Grant { user, role, room } => json!({ "user": user, "role": role, "room": room }),
+    };
+    let takes = COMMANDS.into_iter().find(|(name, _)| *name == command).map_or(&[][..], |(_, takes)| takes);
+    if let Some(fields) = request.as_object_mut() {
+        fields.retain(|field, value| takes.contains(&field.as_str()) && !value.is_null());
+    }
+    request["command"] = command.into();
+    request
+}
+
+fn against<T>(field: &str, target: &str, of: &Against<T>) -> Value {
+    let reason = Some(&of.reason).filter(|reason| !reason.is_empty());
+    json!({ field: target, "room": of.room, "for_s": of.for_s, "reason": reason })
+}
+
+impl Fields {
+    /// The action of that command.
+    ///
+    /// # Errors
+    /// A field is missing, or its text cannot be what it should be, as a sentence.
+    pub fn action(&self, command: &str) -> Result<Action, String> {
+        let user = || name(self.user.as_deref().ok_or_else(|| missing("user"))?);
+        let whom = || {
+            let whom = self.whom.as_deref().ok_or_else(|| missing("whom"))?;
+            whom.parse::<Banned>().map_err(|why| why.to_string())
+        };
+        let room = || self.room.as_deref().map(place).transpose();
+        let needed = || room()?.ok_or_else(|| missing("room"));
+        Ok(match command {
+            "kick" => Action::Kick(self.against(user)?),
+            "mute" => Action::Mute(self.against(user)?),
+            "unmute" => Action::Unmute(self.against(user)?),
+            "ban" => Action::Ban(self.against(whom)?),
+            "unban" => Action::Unban(self.against(whom)?),
+            "room" => {
+                Action::Room { room: needed()?, private: self.private.ok_or_else(|| missing("private"))? }
+            }
+            "room remove" => Action::RemoveRoom(needed()?),
+            "grant" => Action::Grant { room: room()?, user: user()?, role: self.role },
+            other => return Err(format!("{other:?} is no action")),
+        })
+    }
+
+    fn against<T>(&self, target: impl Fn() -> Result<T, String>) -> Result<Against<T>, String> {
+        check(self.for_s, &self.reason)?;
+        let (target, reason) = (target()?, self.reason.clone());
+        Ok(Against { target, room: self.room.as_deref().map(place).transpose()?, for_s: self.for_s, reason })
+    }
+}
+
+pub(super) fn no_request(why: &serde_json::Error) -> String {
+    format!("this is no request: {why}")
+}
+
+fn missing(field: &'static str) -> String {
+    no_request(&serde_json::Error::missing_field(field))
+}
+
+/// Reads a name that an operator has written.
+pub(super) fn name(text: &str) -> Result<Name, String> {
+    Name::parse(text).map(Name::prepared).map_err(|why| format!("{text:?}: {why}"))
+}
+
+fn place(room: &str) -> Result<Place, String> {
+    Ok(Place(Some(name(room)?)))
+}
+
+/// Checks the duration and the reason. The sentences fit the command line and the socket.
+fn check(for_s: Option<u64>, reason: &str) -> Result<(), String> {
+    check_action(for_s, "").map_err(|_| {
+        let days = MOST_SECONDS / (24 * 3600);
+        format!("it can last from 1 second to {days} days; without a duration, until it is taken back")
+    })?;
+    match reason.is_empty() {
+        true => Ok(()),
+        false => text::check(reason, REASON_BYTES).map_err(|why| format!("the reason: {why}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_action_that_is_written_is_read_again() {
+        for line in [
+            r#"{"command":"kick","reason":"off topic","room":"ops","user":"bo"}"#,
+            r#"{"command":"mute","for_s":60,"user":"bo"}"#,
+            r#"{"command":"unmute","room":"ops","user":"bo"}"#,
+            r#"{"command":"ban","for_s":60,"reason":"flood","whom":"address:10.0.0.0/8"}"#,
+            r#"{"command":"unban","whom":"user:10.0.0.1"}"#,
+            r#"{"command":"room","private":false,"room":"ops"}"#,
+            r#"{"command":"room remove","room":"ops"}"#,
+            r#"{"command":"grant","role":"read-only","room":"ops","user":"bo"}"#,
+            r#"{"command":"grant","user":"bo"}"#,
+        ] {
+            let Value::Object(request) = serde_json::from_str(line).unwrap() else { panic!("{line}") };
+            assert_eq!(write(&read(&request).unwrap().unwrap()).to_string(), line);
+        }
+    }
+
+    #[test]
+    fn a_field_that_is_missing_unknown_or_wrong_is_named() {
+        for (line, why) in [
+            (r#"{"command":"kick"}"#, "this is no request: missing field `user`"),
+            (
+                r#"{"command":"kick","user":"bo","for_s":60}"#,
+                "this is no request: unknown field `for_s`, expected one of `user`, `room`, `reason`",
+            ),
+            (r#"{"command":"room","room":"ops"}"#, "this is no request: missing field `private`"),
+            (
+                r#"{"command":"mute","user":7}"#,
+                "this is no request: invalid type: integer `7`, expected a string",
+            ),
+            (
+                r#"{"command":"kick","user":"a b"}"#,
+                "\"a b\": a name is letters, digits and marks, with _ - . inside; U+0020 is not allowed there",
+            ),
+        ] {
+            let Value::Object(request) = serde_json::from_str(line).unwrap() else { panic!("{line}") };
+            assert_eq!(read(&request).unwrap(), Err(why.to_owned()), "{line}");
+        }
+    }
+
+    #[test]
+    fn times_and_reasons_are_refused_in_words_of_no_interface() {
+        let lasts = "it can last from 1 second to 3660 days; without a duration, until it is taken back";
+        for seconds in [0, MOST_SECONDS + 1] {
+            assert_eq!(check(Some(seconds), ""), Err(lasts.to_owned()));
+        }
+        let long = check(None, &"x".repeat(257));
+        let why = "the reason: the text has 257 bytes of UTF-8, and 256 are allowed";
+        assert_eq!(long, Err(why.to_owned()));
+        assert_eq!(check(Some(MOST_SECONDS), "caps"), Ok(()));
+    }
+}
