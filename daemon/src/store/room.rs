@@ -23,6 +23,9 @@ const CHANGED: u64 = 32;
 const OF_SCATTERED: u64 = 2;
 /// Pages that a turn fills with one long message, about.
 const ONE_MESSAGE: u64 = 32;
+/// Pages that one page of the freelist names, about. SQLite writes only the page that names them: what is in a freed page
+/// is not written.
+const IN_FREELIST: u64 = 1_000;
 /// With less room than this, in bytes, a removal copies the write-ahead log first.
 const LITTLE: u64 = 2 << 20;
 /// Bytes of a page in the write-ahead log.
@@ -98,7 +101,9 @@ impl Before {
         scattered: u64,
     ) -> rusqlite::Result<bool> {
         let now = Pages::look(log)?;
-        let filled = now.all.saturating_sub(self.pages.all) + self.pages.unused.abs_diff(now.unused);
+        let taken = self.pages.unused.saturating_sub(now.unused);
+        let freed = now.unused.saturating_sub(self.pages.unused);
+        let filled = now.all.saturating_sub(self.pages.all) + taken + freed.div_ceil(IN_FREELIST);
         Ok(self.has_room(files, now.all, filled + scattered, leaves))
     }
 

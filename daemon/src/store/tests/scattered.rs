@@ -1,4 +1,4 @@
-//! Removals on a full small disk whose rows lie all over the store's file: each must fit into
+//! Removals on a full small disk whose rows lie all over the store's file, or that free many pages: each must fit into
 //! the room that turns left. On a tmpfs.
 
 use super::disk::Disk;
@@ -115,6 +115,17 @@ fn a_chunk_with_more_ids_than_there_is_room_for_goes_after_its_ids() {
     }
     assert_eq!(full.store.count("SELECT messages FROM totals"), 0, "of {said}");
     assert!(full.says("x", 2_000, id));
+}
+
+#[test]
+fn a_long_chunk_does_not_keep_a_small_disk_full() {
+    for (mib, first) in [(8, 900_000), (24, 4_000_000)] {
+        let Some(mut full) = Full::new(mib, 1) else { return };
+        assert!(full.says(&"x".repeat(first), 1, |_| None));
+        while full.says(&"x".repeat(7_000), 1, |_| None) {}
+        full.works_again();
+        assert!(full.says("x", 1, |_| None));
+    }
 }
 
 #[test]
