@@ -254,7 +254,12 @@ fn of_a_store_behind_a_link_the_room_of_its_own_disk_counts() {
 fn a_disk_that_does_not_tell_its_size_is_not_full() {
     let Some(disk) = Disk::of(0) else { return };
     assert_eq!(place::free(disk.0.path()), None);
-    let (mut store, ..) = open(&History { max_bytes: MaxBytes::HalfOfDisk, ..history(disk.store()) });
+    let history = History { max_bytes: MaxBytes::HalfOfDisk, ..history(disk.store()) };
+    let (mut store, ..) = open(&history);
+    // As an older version noted it of a disk without a size.
+    store.log().execute("UPDATE totals SET max_bytes = 1048576", []).unwrap();
+    store.close().unwrap();
+    let (mut store, ..) = open(&history);
     store.commit(Model::open(1)).unwrap();
     let mut model = Model::default();
     for _ in 0..20 {
