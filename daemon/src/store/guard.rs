@@ -75,10 +75,7 @@ impl Store {
         self.check_files()?;
         let is_file = !self.shared.log.is_memory();
         self.with("write", |log, _| {
-            log.busy_timeout(Duration::ZERO)?;
-            let could = log.execute_batch("BEGIN IMMEDIATE; ROLLBACK");
-            log.busy_timeout(schema::WRITER_BUSY)?;
-            could?;
+            wal::with_patience(log, Duration::ZERO, |log| log.execute_batch("BEGIN IMMEDIATE; ROLLBACK"))?;
             // On a full disk the write-ahead log takes the room that retention could write in.
             if is_file {
                 let _ = wal::cut(log);
