@@ -81,13 +81,12 @@ impl Pages {
 impl Before {
     /// Outside of a transaction.
     pub(super) fn look(log: &Connection) -> rusqlite::Result<Self> {
-        let mut length = wal::checkpoint(log, "NOOP")?;
-        if length.left() == 0 && length.pages > 0 {
-            // Somebody may still read what is in it: then the turn goes behind that.
-            length = wal::start_over_at_once(log)?;
-        }
+        let length = wal::checkpoint(log, "NOOP")?;
+        // Somebody may still read what is in it: then the turn goes behind that.
+        let starts_over =
+            length.left() == 0 && (length.pages <= 0 || wal::start_over_at_once(log)?.left() == 0);
         let pages = u64::try_from(length.pages).unwrap_or(0);
-        let wal_at = if length.left() == 0 { 0 } else { WAL_HEADER + pages * FRAME_BYTES };
+        let wal_at = if starts_over { 0 } else { WAL_HEADER + pages * FRAME_BYTES };
         Ok(Self { wal_at, pages: Pages::look(log)? })
     }
 

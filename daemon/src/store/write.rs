@@ -71,7 +71,8 @@ impl Store {
         let ids = Ids::read(&log, totals.sent_as_to).map_err(error)?;
         let files = Files::of(&place)?;
         if let Some(files) = &files {
-            files.watch_head(OnPage::of(&log).map_err(error)?);
+            // What the write-ahead log has is not in the file yet.
+            files.watch_head(OnPage::of(&log).map_err(error)?, 0);
             if let Some(lock) = &lock {
                 lock.remember(&place, files.header(), is_named);
             }
@@ -294,7 +295,7 @@ impl Store {
                     .and_then(|()| found::take_back_totals(&log, &self.totals))
                     .map_err(|e| StoreError::sqlite("write", place, &e))?;
                 if let Some(files) = &self.shared.files {
-                    guard::watch_head_again(files, &log);
+                    guard::watch_head_again(files, &log, self.totals.head);
                 }
                 log
             }
