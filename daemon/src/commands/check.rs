@@ -44,7 +44,7 @@ pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {
             good.push_str(&format!("{found}\n"));
             newest = of;
             let Settings { rooms: configured, http, .. } = &loaded.settings;
-            let configured = [&configured.default[..], &http.rooms[..]].concat();
+            let configured = [&configured.default[..], http.open_rooms()].concat();
             warnings.extend(RoomTwin::find(&configured, &rooms).iter().map(ToString::to_string));
         }
         Err(reason) => bad.push(reason),

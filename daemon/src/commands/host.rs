@@ -3,8 +3,7 @@
 //! and never says that a start would fail where it might not.
 
 use crate::settings::{Log, MaxBytes, OTHER_FILES, Settings, unknown_targets};
-use crate::{admin, clock, log, tls};
-use rustix::fs::statvfs;
+use crate::{admin, clock, log, store, tls};
 use std::io::ErrorKind;
 use std::net::{TcpListener, ToSocketAddrs};
 use std::os::unix::fs::MetadataExt;
@@ -176,13 +175,7 @@ fn modes(settings: &Settings, found: &mut Findings) {
 
 fn disk(settings: &Settings, found: &mut Findings) {
     let Some(path) = &settings.history.path else { return };
-    let there = path.ancestors().skip(1).find(|folder| folder.exists() || folder.as_os_str().is_empty());
-    let folder = match there {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let Ok(disk) = statvfs(folder) else { return };
-    let left = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let Some(left) = store::free(&folder_of(path)) else { return };
     let taken = path.metadata().map_or(0, |file| file.len());
     if let MaxBytes::Bytes(most) = settings.history.max_bytes
         && most > left.saturating_add(taken)
@@ -203,6 +196,17 @@ fn disk(settings: &Settings, found: &mut Findings) {
             left >> 20
         ));
     }
+}
+
+/// The folder that holds the store, or will hold it; of those that a start makes, the first one that is there. It is
+/// on the disk that the daemon measures: SQLite follows symbolic links, and makes the file that a link leads to.
+fn folder_of(store: &Path) -> PathBuf {
+    let mut path = store::followed(store);
+    if let Ok(to) = path.read_link() {
+        path = path.parent().map_or_else(|| to.clone(), |folder| folder.join(&to));
+    }
+    let there = path.ancestors().skip(1).find(|folder| folder.exists() || folder.as_os_str().is_empty());
+    there.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
 fn open_files(connections: u64, found: &mut Findings) {
@@ -277,6 +281,22 @@ mod tests {
                 found.warnings.iter().any(|w| w.starts_with("history.max_bytes: 1099511627776 MiB are "));
             assert_eq!(said, is_said, "{found:?}");
         }
+    }
+
+    #[test]
+    fn the_disk_that_counts_is_that_of_the_store_behind_a_link() {
+        let (links, disk) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (link, store) = (links.path().join("chat.db"), disk.path().join("chat.db"));
+        std::os::unix::fs::symlink(&store, &link).unwrap();
+        for is_there in [false, true] {
+            if is_there {
+                std::fs::write(&store, "").unwrap();
+            }
+            let folder = folder_of(&link).canonicalize().unwrap();
+            assert_eq!(folder, disk.path().canonicalize().unwrap(), "{is_there}");
+        }
+        assert_eq!(folder_of(&links.path().join("not/there/chat.db")), links.path());
+        assert_eq!(folder_of(Path::new("chat.db")), Path::new("."));
     }
 
     #[test]

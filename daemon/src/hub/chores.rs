@@ -105,14 +105,15 @@ impl Hub {
         bytes.most.is_some_and(|most| bytes.taken > most)
     }
 
-    /// Removes a slice, or some where the history takes more than it may. True: there may be more.
+    /// Removes a slice, or some where the history takes more than it may, or the store fails. True: there may be more.
     fn tidy(&mut self) -> Result<bool, StoreError> {
         let began = std::time::Instant::now();
         let mut is_more = self.tidy_once()?;
         // It was looked at before the slice went: the next look may find that there is room again.
         self.tell_if_full();
         for _ in 1..SLICES {
-            if !is_more || !self.is_over() || began.elapsed() >= SLICES_TIME {
+            let is_urgent = self.is_over() || self.failing.is_some();
+            if !is_more || !is_urgent || began.elapsed() >= SLICES_TIME {
                 break;
             }
             is_more = self.tidy_once()?;

@@ -10,7 +10,7 @@ impl From<&Settings> for Rules {
         let Settings { auth, rooms, sessions, limits, http, .. } = settings;
         Self {
             default_rooms: rooms.default.clone(),
-            posted_rooms: http.rooms.clone(),
+            posted_rooms: http.open_rooms().to_vec(),
             endpoint: http.address.and(http.name.clone()),
             create: rooms.create,
             presence_limit: rooms.presence_limit,

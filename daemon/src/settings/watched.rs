@@ -54,6 +54,14 @@ impl Default for Http {
     }
 }
 
+impl Http {
+    /// The rooms that the daemon opens for machines. Without an address no machine can post, so it opens none.
+    #[must_use]
+    pub fn open_rooms(&self) -> &[Name] {
+        if self.address.is_some() { &self.rooms } else { &[] }
+    }
+}
+
 impl Reader<'_> {
     pub(super) fn metrics(&mut self) -> Metrics {
         Metrics { address: self.loopback("metrics.address") }
@@ -87,13 +95,9 @@ impl Reader<'_> {
         Http { address, token_file, token, rooms, name }
     }
 
-    /// A room of one list must not look like a room of the other. The same room may be in both. Without an
-    /// address nobody opens those of machines.
+    /// A room of one list must not look like a room of the other. The same room may be in both.
     pub(super) fn rooms_differ(&mut self, settings: &Settings) {
-        if settings.http.address.is_none() {
-            return;
-        }
-        for room in &settings.http.rooms {
+        for room in settings.http.open_rooms() {
             let is_twin = |other: &&Name| other.key() != room.key() && other.looks_like(room);
             if let Some(twin) = settings.rooms.default.iter().find(is_twin) {
                 let reason = format!("\"{room}\" looks like {twin}, which is in rooms.default: rename one");

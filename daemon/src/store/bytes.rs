@@ -67,13 +67,14 @@ pub(super) fn bound(log: &Connection, place: &Place, wanted: MaxBytes) -> rusqli
     }
 }
 
-/// Measured once: what others write to the disk later must not remove messages.
+/// Measured once: what others write to the disk later must not remove messages. Where the system does not tell the size
+/// of the disk, there is no bound, also where an older version of this program noted one.
 fn half_of_disk(log: &Connection, place: &Place) -> rusqlite::Result<Option<u64>> {
+    let Some(free) = place::free(&place.folder()) else { return Ok(None) };
     let known: Option<i64> = log.query_row("SELECT max_bytes FROM totals", [], |row| row.get(0))?;
     if let Some(known) = known.and_then(|known| u64::try_from(known).ok()) {
         return Ok(Some(known));
     }
-    let Some(free) = place::free(&place.folder()) else { return Ok(None) };
     // A store that is there already keeps what it has.
     let half = (free / 2 + taken(found::totals(log)?.bytes, &place.index())).max(LEAST);
     // On a disk that is full it is measured again at the next start.

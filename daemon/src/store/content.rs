@@ -59,6 +59,10 @@ impl Content {
             if now < *head {
                 return Ok(false);
             }
+            // Half of a page that is being written may be read as any number: a larger one counts if it is read twice.
+            if now > *head && on.read(file, header.page_bytes) != Some(now) {
+                return Ok(false);
+            }
             *head = now;
         }
         self.newest = header;

@@ -16,6 +16,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tcp_chat_protocol::Seq;
 
 /// Bytes of the header of a write-ahead log, and of the header of each of its frames.
 pub(super) const WAL_HEADER: u64 = 32;
@@ -266,9 +267,9 @@ impl Files {
         lost.map_or(Ok(()), |(which, how)| Err(self.lost(which, how)))
     }
 
-    /// From now on the newest number in the store's file is looked at, too.
-    pub(super) fn watch_head(&self, on: OnPage) {
-        self.content().head = Some((on, 0));
+    /// From now on the newest number in the store's file is looked at, too. It is that one at least.
+    pub(super) fn watch_head(&self, on: OnPage, head: Seq) {
+        self.content().head = Some((on, head));
     }
 
     /// Is it?

@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tcp_chat_protocol::Seq;
 
 /// Between two looks at the store's path, where turns are frequent.
 pub(super) const BETWEEN_CHECKS: Duration = Duration::from_millis(20);
@@ -27,7 +28,7 @@ impl Store {
         let checked = files.check().and_then(|()| self.check_wal(files));
         if checked.is_ok() {
             if let Some(log) = &self.log {
-                watch_head_again(files, log);
+                watch_head_again(files, log, self.totals.head);
             }
             return checked;
         }
@@ -75,10 +76,7 @@ impl Store {
         self.check_files()?;
         let is_file = !self.shared.log.is_memory();
         self.with("write", |log, _| {
-            log.busy_timeout(Duration::ZERO)?;
-            let could = log.execute_batch("BEGIN IMMEDIATE; ROLLBACK");
-            log.busy_timeout(schema::WRITER_BUSY)?;
-            could?;
+            wal::with_patience(log, Duration::ZERO, |log| log.execute_batch("BEGIN IMMEDIATE; ROLLBACK"))?;
             // On a full disk the write-ahead log takes the room that retention could write in.
             if is_file {
                 let _ = wal::cut(log);
@@ -141,13 +139,13 @@ pub(super) fn checked_checkpoints(shared: &Shared) -> Result<Checkpoints, StoreE
 }
 
 /// Once all is copied, the newest number in the store's file does not fall any longer, whatever was taken back: it is
-/// looked at again. Where somebody holds up the copy, later.
-pub(super) fn watch_head_again(files: &Files, log: &Connection) {
+/// looked at again, from `head` on. Where somebody holds up the copy, later.
+pub(super) fn watch_head_again(files: &Files, log: &Connection, head: Seq) {
     if !files.is_head_watched()
         && wal::checkpoint(log, "PASSIVE").is_ok_and(|now| now.left() == 0)
         && let Ok(on) = OnPage::of(log)
     {
-        files.watch_head(on);
+        files.watch_head(on, head);
     }
 }
 

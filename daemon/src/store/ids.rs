@@ -144,8 +144,20 @@ pub(super) fn remove_of(log: &Connection, session: i64, most: u64) -> rusqlite::
     Ok(removed as u64)
 }
 
-/// Removes the ids of messages that go: those of the chunks, each its first and last number.
-pub(super) fn remove(log: &Connection, chunks: &[(Seq, Seq)]) -> rusqlite::Result<()> {
+/// The last number whose ids go, where a removal takes so many ids of these messages at most; `None`: all of them go.
+pub(super) fn last_of(
+    log: &Connection,
+    (first, last): (Seq, Seq),
+    most: u64,
+) -> rusqlite::Result<Option<Seq>> {
+    log.prepare_cached("SELECT seq - 1 FROM sent WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq LIMIT 1 OFFSET ?3")?
+        .query_row([int(first), int(last), int(most)], |row| number(row, 0))
+        .optional()
+}
+
+/// Removes the ids of messages that go: those of the chunks, each its first and last number. How many rows that
+/// were of `sent_as`, where each may lie in a page of its own.
+pub(super) fn remove(log: &Connection, chunks: &[(Seq, Seq)]) -> rusqlite::Result<u64> {
     let mut sent = log.prepare_cached("SELECT session, id, seq FROM sent WHERE seq BETWEEN ?1 AND ?2")?;
     let mut gone = Vec::new();
     for (first, last) in chunks {
@@ -159,8 +171,9 @@ pub(super) fn remove(log: &Connection, chunks: &[(Seq, Seq)]) -> rusqlite::Resul
     // In their order: each page once.
     gone.sort();
     let mut of = log.prepare_cached("DELETE FROM sent_as WHERE session = ?1 AND id = ?2 AND seq = ?3")?;
+    let mut removed = 0;
     for (session, id, seq) in &gone {
-        of.execute(params![session, Id(id), int(*seq)])?;
+        removed += of.execute(params![session, Id(id), int(*seq)])? as u64;
     }
-    Ok(())
+    Ok(removed)
 }

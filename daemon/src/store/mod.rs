@@ -43,6 +43,7 @@ mod write;
 
 pub use error::StoreError;
 pub use files::Which;
+pub(crate) use place::{followed, free};
 pub use read::{Readers, Resend};
 pub use tidy::Removed;
 pub use write::Store;

@@ -216,14 +216,14 @@ pub(super) const PAGE_BYTES: u64 = 4096;
 
 /// Bytes that this user may still write to the disk of a folder; `None`: the system does not say. Then there is room
 /// until a write fails.
-pub(super) fn free(folder: &Path) -> Option<u64> {
+pub(crate) fn free(folder: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;
     // A disk without blocks is one that does not count them.
     (disk.f_blocks > 0).then(|| disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// Where the store's own file lies: SQLite follows symbolic links, and names the others after what they lead to.
-pub(super) fn followed(path: &Path) -> PathBuf {
+pub(crate) fn followed(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 

@@ -17,13 +17,17 @@ impl Store {
         self.grown = 0;
         let too_big = self.too_big();
         let room = self.room_for_removal()?;
-        let bounds = tidy::Bounds::new(&self.history, now, too_big, room);
+        if room.is_none() {
+            self.halved = 0;
+        }
+        let bounds = tidy::Bounds::new(&self.history, now, too_big, room, self.halved);
         let (before, mut totals, last) = (self.totals, self.totals, self.tidied);
         // Taken out, so that the search that it may be in survives an error.
         let mut stamps = std::mem::take(&mut self.stamps);
         let slice = self.with("read", |log, _| tidy::next(log, &bounds, totals.messages, last, &mut stamps));
         self.stamps = stamps;
         let Some(slice) = slice? else {
+            self.halved = 0;
             // It is made anew once there is room for messages.
             let gives_room = self.shared.work().gives_room && !self.has_room()?;
             self.index_gives_room(gives_room);
@@ -41,16 +45,19 @@ impl Store {
         totals.bytes = totals.bytes.saturating_sub(slice.bytes);
         let mut first = None;
         let removed = self.turn("tidy", Leaves::Copy, |log, _| {
-            slice.remove(log)?;
+            let scattered = slice.remove(log)?;
             first = tidy::first(log)?;
-            found::put_totals(log, &before, &totals)
+            found::put_totals(log, &before, &totals)?;
+            Ok(scattered)
         });
         if matches!(removed, Err(StoreError::Full { .. })) {
+            // A slice that wrote more than was thought would do so at each try.
+            self.halved = (self.halved + 1).min(tidy::MORE_HALVINGS);
             self.index_gives_room(true);
         }
         removed?;
         self.totals = totals;
-        self.ids.forget(&slice.chunks);
+        self.ids.forget(slice.ids());
         if let Some(log) = &self.log {
             self.checkpoints.after_turn(log);
         }

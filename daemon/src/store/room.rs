@@ -15,10 +15,19 @@ pub(super) const RESERVE: u64 = 512 << 10;
 /// and gets it back with the copy. Less than [`RESERVE`] by what a long message writes, so that there is room for one
 /// once that much of the file is unused.
 const RESERVE_WITHIN: u64 = 64 << 10;
-/// Pages that a turn changes beside those that it fills, at most: of sessions, rooms, ids, and the inner ones of trees.
+/// Pages that a turn changes beside those that it fills, and those of scattered rows: of sessions and rooms, and the
+/// inner ones of trees.
 const CHANGED: u64 = 32;
+/// Pages that a removal changes for each of its scattered rows, at most on average: the row's own, and those beside it
+/// where a page that got empty is joined with them.
+const OF_SCATTERED: u64 = 2;
 /// Pages that a turn fills with one long message, about.
 const ONE_MESSAGE: u64 = 32;
+/// Pages that one page of the freelist names, about. SQLite writes only the page that names them: what is in a freed page
+/// is not written.
+const IN_FREELIST: u64 = 1_000;
+/// With less room than this, in bytes, a removal copies the write-ahead log first.
+const LITTLE: u64 = 2 << 20;
 /// Bytes of a page in the write-ahead log.
 const FRAME_BYTES: u64 = FRAME_HEADER + PAGE_BYTES;
 
@@ -29,6 +38,22 @@ pub(super) enum Leaves {
     Reserve,
     /// Room for the copy: it removes messages, or writes what was not kept meanwhile.
     Copy,
+}
+
+/// What a slice of a removal may write.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RemovalRoom {
+    /// Bytes of the write-ahead log.
+    pub(super) bytes: u64,
+    /// Scattered rows: at least one, so that a removal goes on.
+    pub(super) rows: u64,
+}
+
+impl RemovalRoom {
+    fn of(bytes: u64) -> Self {
+        let pages = (bytes / FRAME_BYTES).saturating_sub(CHANGED);
+        Self { bytes, rows: (pages / OF_SCATTERED).max(1) }
+    }
 }
 
 /// What the store was before a turn.
@@ -56,21 +81,29 @@ impl Pages {
 impl Before {
     /// Outside of a transaction.
     pub(super) fn look(log: &Connection) -> rusqlite::Result<Self> {
-        let mut length = wal::checkpoint(log, "NOOP")?;
-        if length.left() == 0 && length.pages > 0 {
-            // Somebody may still read what is in it: then the turn goes behind that.
-            length = wal::start_over_at_once(log)?;
-        }
+        let length = wal::checkpoint(log, "NOOP")?;
+        // Somebody may still read what is in it: then the turn goes behind that.
+        let starts_over =
+            length.left() == 0 && (length.pages <= 0 || wal::start_over_at_once(log)?.left() == 0);
         let pages = u64::try_from(length.pages).unwrap_or(0);
-        let wal_at = if length.left() == 0 { 0 } else { WAL_HEADER + pages * FRAME_BYTES };
+        let wal_at = if starts_over { 0 } else { WAL_HEADER + pages * FRAME_BYTES };
         Ok(Self { wal_at, pages: Pages::look(log)? })
     }
 
-    /// Inside of the turn, once all of it is written: does it leave that?
-    pub(super) fn allows(self, log: &Connection, files: &Files, leaves: Leaves) -> rusqlite::Result<bool> {
+    /// Inside of the turn, once all of it is written: does it leave that? `scattered`: how many rows it wrote that may
+    /// each lie in a page of its own.
+    pub(super) fn allows(
+        self,
+        log: &Connection,
+        files: &Files,
+        leaves: Leaves,
+        scattered: u64,
+    ) -> rusqlite::Result<bool> {
         let now = Pages::look(log)?;
-        let filled = now.all.saturating_sub(self.pages.all) + self.pages.unused.abs_diff(now.unused);
-        Ok(self.has_room(files, now.all, filled, leaves))
+        let taken = self.pages.unused.saturating_sub(now.unused);
+        let freed = now.unused.saturating_sub(self.pages.unused);
+        let filled = now.all.saturating_sub(self.pages.all) + taken + freed.div_ceil(IN_FREELIST);
+        Ok(self.has_room(files, now.all, filled + scattered, leaves))
     }
 
     /// Would a turn leave the reserve that says one long message?
@@ -79,7 +112,7 @@ impl Before {
         self.has_room(files, grown, ONE_MESSAGE, Leaves::Reserve)
     }
 
-    /// Once the store has so many pages, and a turn has filled, or freed, so many.
+    /// Once the store has so many pages, and a turn has filled or changed so many.
     fn has_room(self, files: &Files, pages: u64, filled: u64, leaves: Leaves) -> bool {
         let Ok((store, wal)) = files.bytes() else { return true };
         let copy = (pages * PAGE_BYTES).saturating_sub(store);
@@ -99,6 +132,11 @@ impl Before {
         let copy = (self.pages.all * PAGE_BYTES).saturating_sub(store);
         (free(files) + wal).saturating_sub(copy + self.wal_at)
     }
+}
+
+/// How many of the ids that wait a turn may file, where the disk has so much room: they may take a quarter of it.
+pub(super) fn ids_to_file(room: Option<u64>) -> usize {
+    room.and_then(|room| usize::try_from(room / 4 / FRAME_BYTES).ok()).unwrap_or(usize::MAX)
 }
 
 fn free(files: &Files) -> u64 {
@@ -124,13 +162,18 @@ impl Store {
         self.with("read", |log, _| Ok(Before::look(log)?.has_room_for_one(files)))
     }
 
-    /// What removes messages may write so many bytes; `None`: there is no need to know.
-    pub(super) fn room_for_removal(&mut self) -> Result<Option<u64>, StoreError> {
+    /// What a removal may write; `None`: there is no need to know.
+    pub(super) fn room_for_removal(&mut self) -> Result<Option<RemovalRoom>, StoreError> {
         let shared = Arc::clone(&self.shared);
         match &shared.files {
-            Some(files) if self.checkpoints.is_tight() => {
-                self.with("read", |log, _| Ok(Some(Before::look(log)?.room(files))))
-            }
+            Some(files) if self.checkpoints.is_tight() => self.with("read", |log, _| {
+                let mut room = Before::look(log)?.room(files);
+                // From the front of the write-ahead log there is more.
+                if room < LITTLE && wal::start_over_at_once(log).is_ok() {
+                    room = Before::look(log)?.room(files);
+                }
+                Ok(Some(RemovalRoom::of(room)))
+            }),
             _ => Ok(None),
         }
     }

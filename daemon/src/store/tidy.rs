@@ -3,6 +3,7 @@
 
 use super::bytes;
 use super::ids;
+use super::room::RemovalRoom;
 use super::rows::{int, number};
 use super::stamps::Stamps;
 use crate::chat::ConversationId;
@@ -13,8 +14,11 @@ use tcp_chat_protocol::{Seq, Timestamp};
 /// How many chunks one slice removes at most.
 const SLICE_CHUNKS: usize = 128;
 
-/// How many messages, or ids, one slice removes at most (but always one chunk).
+/// How many scattered rows one slice removes at most: one for each message that may have an id, and one for each chunk.
 const SLICE_ROWS: u64 = 2_048;
+
+/// Ids of one session lie side by side: so many share a page at least.
+const IDS_IN_PAGE: u64 = 8;
 
 /// How many bytes of messages one slice removes at most (but always one chunk).
 const SLICE_BYTES: i64 = 512 * 1024;
@@ -22,8 +26,11 @@ const SLICE_BYTES: i64 = 512 * 1024;
 /// How many conversations or sessions that are gone one slice looks at: each costs a look-up.
 const SLICE_GONE: usize = 256;
 
-/// How often a slice is halved at most: then it has one chunk.
+/// How often a slice is halved at most for the room that there is: then it has one chunk.
 const HALVINGS: u32 = 7;
+
+/// How often a slice is halved at most where the store was full all the same: then it has one row.
+pub(super) const MORE_HALVINGS: u32 = SLICE_ROWS.ilog2();
 
 /// What may stay.
 #[derive(Debug, Clone, Copy)]
@@ -36,21 +43,27 @@ pub(super) struct Bounds {
     messages: Option<u64>,
     /// The messages take so many bytes more than they may.
     too_big: u64,
-    /// How often the slice is halved.
-    halvings: u32,
+    /// What the slice has room for.
+    room: Room,
 }
 
 impl Bounds {
-    /// `too_big`: how many bytes of messages have to go. `room`: how many a slice may write, if there is little
-    /// room for that.
-    pub(super) fn new(history: &History, now: Timestamp, too_big: u64, room: Option<u64>) -> Self {
+    /// `too_big`: how many bytes of messages have to go. `room`: what a slice may write, if there is little room for
+    /// that. `halved`: how often it is halved because the store was full with less.
+    pub(super) fn new(
+        history: &History,
+        now: Timestamp,
+        too_big: u64,
+        room: Option<RemovalRoom>,
+        halved: u32,
+    ) -> Self {
         let age = history.retain.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
         Self {
             since: age.map(|age| now.0.saturating_sub(age)),
             now: now.0,
             messages: history.retain_messages,
             too_big,
-            halvings: room.map_or(0, halvings),
+            room: Room::new(room, halved),
         }
     }
 }
@@ -102,6 +115,9 @@ pub(super) struct Slice {
     pub(super) kind: Kind,
     /// Chunks, by their first and last numbers, in order. The ids of their messages go, too.
     pub(super) chunks: Vec<(Seq, Seq)>,
+    /// The first chunk has more ids than there is room for: first those of these messages go, and the chunk with what is
+    /// left of them in a later slice. A message of a chunk that has to go may lose its id before it goes.
+    ids: Option<(Seq, Seq)>,
     /// Whose chunks: for the oldest messages.
     pub(super) of: Vec<ConversationId>,
     /// How many bytes they took.
@@ -110,6 +126,8 @@ pub(super) struct Slice {
     pub(super) removed: Removed,
     /// The conversations that have nothing left after this, or the sessions, that are gone.
     gone: Vec<i64>,
+    /// How many scattered rows it may remove.
+    rows: u64,
 }
 
 /// The next slice, if something has to go: of the kind that comes after `last`, if there is some.
@@ -130,7 +148,7 @@ pub(super) fn next(
             Kind::Sessions => Slice { gone: gone(log, "gone_sessions")?, ..Slice::new(kind) },
         };
         if !slice.chunks.is_empty() || !slice.gone.is_empty() {
-            return Ok(Some(slice));
+            return slice.within(log, bounds.room.rows).map(Some);
         }
     }
     Ok(None)
@@ -145,7 +163,7 @@ fn gone(log: &Connection, table: &str) -> rusqlite::Result<Vec<i64>> {
 
 fn of_conversations(log: &Connection, bounds: &Bounds) -> rusqlite::Result<Slice> {
     let mut slice = Slice::new(Kind::Conversations);
-    let mut room = Room::new(bounds);
+    let mut room = bounds.room;
     for id in gone(log, "gone_conversations")? {
         let all = room.take(
             &mut slice,
@@ -172,7 +190,8 @@ fn oldest(log: &Connection, bounds: &Bounds, messages: u64, stamps: &mut Stamps)
         _ => 0,
     };
     let (mut left, mut too_big, mut removed) = (messages, bounds.too_big, Removed::default());
-    Room::new(bounds).take(
+    let mut room = bounds.room;
+    room.take(
         &mut slice,
         log,
         "SELECT first, last, length(lines), conversation FROM chunks ORDER BY first",
@@ -201,19 +220,23 @@ fn oldest(log: &Connection, bounds: &Bounds, messages: u64, stamps: &mut Stamps)
 }
 
 /// What a slice has room for.
+#[derive(Debug, Clone, Copy)]
 struct Room {
     chunks: usize,
+    /// Scattered rows. The first chunk may have more.
     rows: u64,
+    /// Bytes of messages. The last chunk may have more.
     bytes: i64,
 }
 
 impl Room {
-    fn new(bounds: &Bounds) -> Self {
-        let halvings = bounds.halvings;
+    fn new(room: Option<RemovalRoom>, halved: u32) -> Self {
+        let halvings = room.map_or(0, |room| halvings(room.bytes)) + halved;
+        let rows = room.map_or(SLICE_ROWS, |room| room.rows) >> halved;
         Self {
-            chunks: SLICE_CHUNKS >> halvings,
-            rows: SLICE_ROWS >> halvings,
-            bytes: SLICE_BYTES >> halvings,
+            chunks: (SLICE_CHUNKS >> halvings).max(1),
+            rows: rows.min(SLICE_ROWS >> halvings).max(1),
+            bytes: (SLICE_BYTES >> halvings).max(1),
         }
     }
 
@@ -230,19 +253,21 @@ impl Room {
         let mut query = log.prepare_cached(sql)?;
         let mut rows = query.query(of)?;
         while let Some(row) = rows.next()? {
-            if self.chunks == 0 || self.rows == 0 || self.bytes <= 0 {
+            let (chunk, size) = ((number(row, 0)?, number(row, 1)?), row.get::<_, i64>(2)?);
+            let count = chunk.1 - chunk.0 + 1;
+            // A chunk has an entry in an index beside its ids.
+            let has_rows = count < self.rows || slice.chunks.is_empty();
+            if self.chunks == 0 || !has_rows || self.bytes <= 0 {
                 return Ok(false);
             }
-            let (chunk, size) = ((number(row, 0)?, number(row, 1)?), row.get::<_, i64>(2)?);
             if !go(chunk, size) {
                 break;
             }
             slice.chunks.push(chunk);
             slice.of.push(ConversationId(row.get(3)?));
-            let count = chunk.1 - chunk.0 + 1;
             slice.bytes += bytes::of_chunk(u64::try_from(size).unwrap_or(0), count);
             self.chunks -= 1;
-            self.rows = self.rows.saturating_sub(count);
+            self.rows = self.rows.saturating_sub(count + 1);
             self.bytes -= size;
         }
         Ok(true)
@@ -261,10 +286,12 @@ impl Slice {
         Self {
             kind,
             chunks: Vec::new(),
+            ids: None,
             of: Vec::new(),
             bytes: 0,
             removed: Removed::default(),
             gone: Vec::new(),
+            rows: 1,
         }
     }
 
@@ -273,26 +300,48 @@ impl Slice {
         self.chunks.iter().map(|(first, last)| last - first + 1).sum()
     }
 
-    /// Removes it.
-    pub(super) fn remove(&self, log: &Connection) -> rusqlite::Result<()> {
+    /// The same with no more scattered rows than that.
+    fn within(self, log: &Connection, rows: u64) -> rusqlite::Result<Self> {
+        if let [(first, last)] = self.chunks[..]
+            && last - first >= rows
+            && let Some(last) = ids::last_of(log, (first, last), rows)?
+        {
+            return Ok(Self { ids: Some((first, last)), rows, ..Self::new(self.kind) });
+        }
+        Ok(Self { rows, ..self })
+    }
+
+    /// The messages whose ids go: their first and last numbers, in order.
+    pub(super) fn ids(&self) -> &[(Seq, Seq)] {
+        self.ids.as_ref().map_or(&self.chunks[..], std::slice::from_ref)
+    }
+
+    /// Removes it. How many scattered rows that were: each may lie in a page of its own.
+    pub(super) fn remove(&self, log: &Connection) -> rusqlite::Result<u64> {
         let mut chunk = log.prepare_cached("DELETE FROM chunks WHERE first = ?1")?;
         for (first, _) in &self.chunks {
             chunk.execute([int(*first)])?;
         }
-        ids::remove(log, &self.chunks)?;
+        let mut scattered = self.chunks.len() as u64 + ids::remove(log, self.ids())?;
         let table = if self.kind == Kind::Sessions { "gone_sessions" } else { "gone_conversations" };
         let mut forget = log.prepare_cached(&format!("DELETE FROM {table} WHERE id = ?1"))?;
-        let mut room = SLICE_ROWS;
+        let (mut ids, mut pages) = (SLICE_ROWS, self.rows);
         for id in &self.gone {
             if self.kind == Kind::Sessions {
-                room -= ids::remove_of(log, *id, room)?.min(room);
+                if pages == 0 {
+                    break;
+                }
+                let most = ids.min(pages * IDS_IN_PAGE);
+                let removed = ids::remove_of(log, *id, most)?;
+                let of = removed.div_ceil(IDS_IN_PAGE).max(1);
+                (ids, pages, scattered) = (ids - removed.min(ids), pages.saturating_sub(of), scattered + of);
                 // There may be more of it: the next slice goes on.
-                if room == 0 {
+                if removed >= most {
                     break;
                 }
             }
             forget.execute([id])?;
         }
-        Ok(())
+        Ok(scattered)
     }
 }

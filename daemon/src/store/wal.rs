@@ -5,7 +5,7 @@
 //! does it, and waits. Never touches a row.
 
 use super::place::{self, Place};
-use super::{StoreError, schema};
+use super::{StoreError, rows, schema};
 use rusqlite::Connection;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -223,9 +223,20 @@ pub(super) fn cut(log: &Connection) -> rusqlite::Result<Length> {
 }
 
 fn copy_all(log: &Connection, how: &str, patience: Duration) -> rusqlite::Result<Length> {
+    with_patience(log, patience, |log| checkpoint(log, how))
+}
+
+/// Does it with so much patience for the locks of others, and with the usual again from there on.
+pub(super) fn with_patience<T>(
+    log: &Connection,
+    patience: Duration,
+    ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    // In milliseconds. At the end the writer has more than before.
+    let usual = log.prepare_cached("PRAGMA busy_timeout")?.query_row([], |row| rows::number(row, 0))?;
     log.busy_timeout(patience)?;
-    let done = checkpoint(log, how);
-    log.busy_timeout(schema::WRITER_BUSY)?;
+    let done = ask(log);
+    log.busy_timeout(Duration::from_millis(usual))?;
     done
 }
 

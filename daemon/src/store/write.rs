@@ -8,7 +8,7 @@ use super::found::{self, Totals};
 use super::ids::Ids;
 use super::index::Indexer;
 use super::place::{Lock, Place};
-use super::room::{Before, Leaves};
+use super::room::{Before, Leaves, ids_to_file};
 use super::shared::Shared;
 use super::stamps::Stamps;
 use super::wal::Checkpoints;
@@ -36,6 +36,8 @@ pub struct Store {
     pub(super) ids: Ids,
     /// What was removed last.
     pub(super) tidied: tidy::Kind,
+    /// How often a slice is halved, since one found the store full.
+    pub(super) halved: u32,
     pub(super) stamps: Stamps,
     /// What the history took when it was last looked at.
     pub(super) history_bytes: u64,
@@ -69,7 +71,8 @@ impl Store {
         let ids = Ids::read(&log, totals.sent_as_to).map_err(error)?;
         let files = Files::of(&place)?;
         if let Some(files) = &files {
-            files.watch_head(OnPage::of(&log).map_err(error)?);
+            // What the write-ahead log has is not in the file yet.
+            files.watch_head(OnPage::of(&log).map_err(error)?, 0);
             if let Some(lock) = &lock {
                 lock.remember(&place, files.header(), is_named);
             }
@@ -88,6 +91,7 @@ impl Store {
             totals,
             ids,
             tidied: tidy::Kind::default(),
+            halved: 0,
             stamps: Stamps::default(),
             history_bytes: 0,
             grown: 0,
@@ -137,15 +141,14 @@ impl Store {
     pub fn commit(&mut self, writes: Writes) -> Result<Vec<Arc<Kept>>, StoreError> {
         rows::check(&writes, self.totals.head)?;
         let mut totals = self.totals.after(&writes);
-        let share = self.ids.share(writes.sent.len());
+        let mut share = self.ids.share(writes.sent.len()).min(ids_to_file(self.checkpoints.room()));
         totals.sent_as_to = self.ids.filed_to(share, totals.sent_as_to);
-        let before = self.totals;
-        let kept = self.turn("write", Leaves::Reserve, |log, ids| {
-            // First, so that sessions that end in this turn leave behind what is filed of them.
-            ids.file(log, share)?;
-            rows::write(log, &writes)?;
-            found::put_totals(log, &before, &totals)
-        });
+        let mut kept = self.commit_once(&writes, totals, share);
+        if share > 0 && matches!(kept, Err(StoreError::Full { .. })) {
+            // Ids can wait, and be read again at a start. What has just been said cannot.
+            (share, totals.sent_as_to) = (0, self.totals.sent_as_to);
+            kept = self.commit_once(&writes, totals, share);
+        }
         if matches!(kept, Err(StoreError::Full { .. })) {
             self.index_gives_room(true);
         }
@@ -166,6 +169,18 @@ impl Store {
         Ok(writes.chunks.into_iter().map(|chunk| Arc::new(Kept { chunk })).collect())
     }
 
+    /// Writes a turn, and files such a share of the ids that wait.
+    fn commit_once(&mut self, writes: &Writes, totals: Totals, share: usize) -> Result<(), StoreError> {
+        let before = self.totals;
+        self.turn("write", Leaves::Reserve, |log, ids| {
+            // First, so that sessions that end in this turn leave behind what is filed of them.
+            ids.file(log, share)?;
+            rows::write(log, writes)?;
+            found::put_totals(log, &before, &totals)?;
+            Ok((share + writes.chunks.len()) as u64)
+        })
+    }
+
     /// Writes the whole of what there is to know about conversations and sessions in place of
     /// what the store has: after a time in which turns could not be kept. Messages of
     /// conversations that are not in it, and ids of sessions that are not, go as if they had ended.
@@ -176,7 +191,8 @@ impl Store {
         let (before, totals) = (self.totals, self.totals.at_least(all));
         self.turn("write", Leaves::Copy, |log, _| {
             replace::write(log, all)?;
-            found::put_totals(log, &before, &totals)
+            found::put_totals(log, &before, &totals)?;
+            Ok(0)
         })?;
         self.totals = totals;
         let there: HashSet<SessionId> = all.sessions.iter().map(|session| session.row.id).collect();
@@ -212,12 +228,12 @@ impl Store {
     }
 
     /// One transaction: all of it or nothing. Where there is no room for it, once more with the room of the
-    /// write-ahead log.
+    /// write-ahead log. `write` answers how many rows it wrote that may each lie in a page of its own.
     pub(super) fn turn(
         &mut self,
         what: &'static str,
         leaves: Leaves,
-        mut write: impl FnMut(&Connection, &Ids) -> rusqlite::Result<()>,
+        mut write: impl FnMut(&Connection, &Ids) -> rusqlite::Result<u64>,
     ) -> Result<(), StoreError> {
         self.check_before_turn()?;
         match self.turn_once(what, leaves, &mut write) {
@@ -230,7 +246,7 @@ impl Store {
         &mut self,
         what: &'static str,
         leaves: Leaves,
-        mut write: impl FnMut(&Connection, &Ids) -> rusqlite::Result<()>,
+        mut write: impl FnMut(&Connection, &Ids) -> rusqlite::Result<u64>,
     ) -> Result<(), StoreError> {
         let shared = Arc::clone(&self.shared);
         let looks = self.checkpoints.is_tight();
@@ -242,12 +258,12 @@ impl Store {
                 _ => None,
             };
             let turn = rusqlite::Transaction::new_unchecked(log, TransactionBehavior::Immediate)?;
-            write(&turn, ids)?;
+            let scattered = write(&turn, ids)?;
             // Acknowledged is only what can be found again, and copied.
             checked = files.map_or(Ok(()), Files::have_names);
             if checked.is_ok()
                 && let Some((files, before)) = before
-                && !before.allows(&turn, files, leaves)?
+                && !before.allows(&turn, files, leaves, scattered)?
             {
                 checked = Err(StoreError::Full { store: shared.log.to_string() });
             }
@@ -279,7 +295,7 @@ impl Store {
                     .and_then(|()| found::take_back_totals(&log, &self.totals))
                     .map_err(|e| StoreError::sqlite("write", place, &e))?;
                 if let Some(files) = &self.shared.files {
-                    guard::watch_head_again(files, &log);
+                    guard::watch_head_again(files, &log, self.totals.head);
                 }
                 log
             }

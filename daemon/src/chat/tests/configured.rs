@@ -167,3 +167,16 @@ fn a_message_without_a_target_is_known_again_after_the_default_room_was_changed(
     assert_eq!(world.chat.found().default_rooms.len(), 16, "as many as are remembered");
     assert_eq!(world.disk.found(), world.chat.found());
 }
+
+#[test]
+fn the_rooms_of_machines_are_not_opened_where_no_machine_is_let_in() {
+    let mut settings = crate::settings::Settings::default();
+    settings.http.rooms = names(&["1obby"]);
+    for (address, rooms) in [(None, 1), (Some("127.0.0.1:0".parse().unwrap()), 2)] {
+        settings.http.address = address;
+        let rules = Rules::from(&settings);
+        let world = World::new(|of| of.posted_rooms = rules.posted_rooms.clone());
+        assert_eq!(world.chat.counts().rooms, rooms, "{address:?}");
+        assert_eq!(world.chat.room_twins().is_empty(), address.is_none());
+    }
+}

@@ -105,3 +105,18 @@ fn a_write_ahead_log_that_is_cut_is_found_out() {
     file.set_len(bytes).unwrap();
     case.is_lost(Which::Wal, &wal);
 }
+
+#[test]
+fn patience_outlasts_a_copy() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, ..) = open(&history(dir.path().join("chat.db")));
+    store.commit(Model::open(1)).unwrap();
+    assert_eq!(store.count("PRAGMA busy_timeout"), 100);
+    store.be_patient();
+    for how in [wal::start_over, wal::start_over_at_once, wal::cut] {
+        how(store.log()).unwrap();
+        assert_eq!(store.count("PRAGMA busy_timeout"), 5_000);
+    }
+    store.probe().unwrap();
+    assert_eq!(store.count("PRAGMA busy_timeout"), 5_000);
+}

@@ -126,8 +126,6 @@ fn an_older_copy_is_found_out_after_a_turn_that_failed_too() {
         ["one", "two", "three"].iter().for_each(|text| case.says(text).unwrap());
         drop(reader);
         copy_all(&mut case);
-        // It is done when nothing is left to copy; the number is looked at from the next look on.
-        case.store.check_files().unwrap();
         case.says("in the write-ahead log").unwrap();
         std::fs::copy(&older, &store).unwrap();
         case.is_lost(Which::Store, &store);

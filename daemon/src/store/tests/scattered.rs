@@ -1,0 +1,147 @@
+//! Removals on a full small disk whose rows lie all over the store's file, or that free many pages: each must fit into
+//! the room that turns left. On a tmpfs.
+
+use super::disk::Disk;
+use super::*;
+use std::time::{Duration, Instant};
+
+/// When every message is too old.
+const LATER: Timestamp = Timestamp(START * 2);
+
+/// A store on its own small disk, and what was said there.
+struct Full {
+    disk: Disk,
+    store: Store,
+    model: Model,
+    ids: u64,
+}
+
+impl Full {
+    fn new(mib: u64, sessions: i64) -> Option<Self> {
+        let disk = Disk::of(mib)?;
+        let retain = Some(Duration::from_secs(25));
+        let (mut store, ..) = open(&History { retain, ..history(disk.store()) });
+        let sessions = (1..=sessions).map(|n| SessionChange::Put(session_row(n))).collect();
+        store.commit(Writes { sessions, ..Model::open(1) }).unwrap();
+        Some(Self { disk, store, model: Model::default(), ids: 0 })
+    }
+
+    /// Says so many messages in one turn, with the ids that `id` makes. False: they were refused.
+    fn says(
+        &mut self,
+        text: &str,
+        count: usize,
+        mut id: impl FnMut(u64) -> Option<(i64, RequestId)>,
+    ) -> bool {
+        let (head, messages) = (self.model.head, self.model.messages.len());
+        let mut writes = self.model.say(&[(1, &vec![("ana", text); count][..])]);
+        let sent = (head + 1..=self.model.head).filter_map(|seq| {
+            self.ids += 1;
+            let (session, id) = id(self.ids)?;
+            Some(Sent { session: SessionId(session), id, conversation: room(1), seq })
+        });
+        writes.sent = sent.collect();
+        let kept = self.store.commit(writes);
+        if let Err(error) = &kept {
+            assert!(matches!(error, StoreError::Full { .. }), "{error}");
+            self.model.head = head;
+            self.model.heads.insert(room(1), head);
+            self.model.messages.truncate(messages);
+        }
+        kept.is_ok()
+    }
+
+    /// What the hub does while the store fails.
+    fn probe(&mut self) -> Result<(), StoreError> {
+        self.store.probe()?;
+        self.store.tidy(LATER)?;
+        self.store.check_room()
+    }
+
+    fn works_again(&mut self) {
+        let until = Instant::now() + Duration::from_secs(20);
+        while let Err(error) = self.probe() {
+            let (free, chunks) = (self.disk.free(), self.store.count("SELECT count(*) FROM chunks"));
+            assert!(Instant::now() < until, "{error}: {free} bytes are free, {chunks} chunks are left");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Removes all. How many messages went.
+    fn removes_all(&mut self) -> u64 {
+        let mut removed = 0;
+        while let Some(tidied) = self.store.tidy(LATER).unwrap() {
+            removed += tidied.removed.age;
+        }
+        removed
+    }
+}
+
+/// An id as clients make it up.
+fn random(n: u64) -> RequestId {
+    RequestId::Text(crate::auth::sha256(&n.to_be_bytes()).to_string()[..32].into())
+}
+
+#[test]
+fn ids_of_many_sessions_do_not_keep_a_small_disk_full() {
+    let Some(mut full) = Full::new(16, 250) else { return };
+    let id = |n: u64| Some((i64::try_from(n * 97 % 250).unwrap() + 1, RequestId::Number(n)));
+    for at_once in [40, 1] {
+        while full.says(&"x".repeat(60), at_once, id) {}
+    }
+    full.works_again();
+    assert!(full.says("x", 1, id));
+}
+
+#[test]
+fn a_chunk_with_more_ids_than_there_is_room_for_goes_after_its_ids() {
+    let Some(mut full) = Full::new(12, 1) else { return };
+    let id = |n| Some((1, random(n)));
+    while full.says(&"x".repeat(40), 2_000, id) {}
+    let said = full.model.head;
+    let (chunks, filed) = ("SELECT count(*) FROM chunks", "SELECT count(*) FROM sent_as");
+    let (had, ids) = (full.store.count(chunks), full.store.count(filed));
+    assert!(ids > 1_000, "{ids} are filed");
+    let began = Instant::now();
+    while full.store.count(filed) == ids {
+        let _ = full.probe();
+        assert!(began.elapsed() < Duration::from_secs(20), "{} bytes are free", full.disk.free());
+    }
+    assert_eq!(full.store.count(chunks), had, "the chunk is there as long as some of its ids are");
+    full.works_again();
+    full.removes_all();
+    for table in ["chunks", "sent", "sent_as"] {
+        assert_eq!(full.store.count(&format!("SELECT count(*) FROM {table}")), 0, "{table}");
+    }
+    assert_eq!(full.store.count("SELECT messages FROM totals"), 0, "of {said}");
+    assert!(full.says("x", 2_000, id));
+}
+
+#[test]
+fn a_long_chunk_does_not_keep_a_small_disk_full() {
+    for (mib, first) in [(8, 900_000), (24, 4_000_000)] {
+        let Some(mut full) = Full::new(mib, 1) else { return };
+        assert!(full.says(&"x".repeat(first), 1, |_| None));
+        while full.says(&"x".repeat(7_000), 1, |_| None) {}
+        full.works_again();
+        assert!(full.says("x", 1, |_| None));
+    }
+}
+
+#[test]
+fn a_removal_that_found_no_room_tries_with_less() {
+    let Some(mut full) = Full::new(12, 1) else { return };
+    while full.says(&"x".repeat(40), 500, |n| Some((1, random(n)))) {}
+    full.store.probe().unwrap();
+    // Another program takes all but a few pages.
+    let filler = full.disk.store().with_file_name("filler");
+    std::fs::write(&filler, vec![1; usize::try_from(full.disk.free() - 60_000).unwrap()]).unwrap();
+    for halved in [1, 2] {
+        assert!(matches!(full.store.tidy(LATER), Err(StoreError::Full { .. })));
+        assert_eq!(full.store.halved, halved);
+    }
+    std::fs::remove_file(&filler).unwrap();
+    full.works_again();
+    full.removes_all();
+    assert_eq!(full.store.halved, 0, "the next slice is a whole one");
+}
