@@ -28,12 +28,14 @@ pub(super) const GOODBYE: Duration = Duration::from_secs(2);
 /// Reads of one connection before others have their turn.
 const READS_A_POLL: usize = 8;
 
-/// Serves one connection over a link whose handshake is done, until it ends. `peer` is where it comes from. A panic, or
-/// a drop of the future, tells the hub that the connection is lost.
+/// Serves one connection over a link whose handshake is done, until it ends. `peer` is where it comes from. The transport
+/// takes a permit first, and runs this by [`Gate::spawn`]. A panic, or a drop of the future, tells the hub that the
+/// connection is lost.
 pub async fn serve<L: Link>(gate: Gate, link: L, peer: SocketAddr) {
-    let Some(mut connection) = Connection::enter(gate, link, peer).await else { return };
+    // Boxed like each stage before and after: so the task of an idle connection has no room for them.
+    let Some(mut connection) = Box::pin(Connection::enter(gate, link, peer)).await else { return };
     let why = poll_fn(|cx| connection.poll(cx)).await;
-    debug!(event = "connection_ended", conn = connection.id.0, peer = %peer, reason = why.as_str(), "connection ended");
+    debug!(event = "connection_ended", conn = connection.id.0, peer = %connection.peer, reason = why.as_str(), "connection ended");
     connection.gate.0.metrics.net.ended(why.as_str());
     if matches!(why, End::Said(_) | End::StoreFailed) {
         // The peer is gone for the hub from here on.

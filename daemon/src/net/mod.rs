@@ -34,6 +34,7 @@ use crate::settings::{AuthMode, ClientAuth, Limits, Settings};
 use crate::store::Readers;
 use crate::tls::{BACKDATED_MS, TlsState};
 use arc_swap::ArcSwap;
+use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -143,6 +144,13 @@ impl Gate {
     /// Offers other certificates or versions from now on.
     pub fn set_tls(&self, tls: Arc<rustls::ServerConfig>) {
         self.0.tls.store(tls);
+    }
+
+    /// Runs a connection on a task of its own, until it ends or all connections are cut off. [`Gate::drained`] waits
+    /// for it.
+    pub fn spawn(&self, connection: impl Future<Output = ()> + Send + 'static) {
+        let (cut, connection) = (self.0.cut.clone(), Box::pin(connection));
+        self.0.tasks.spawn(async move { cut.run_until_cancelled(connection).await });
     }
 
     /// Cuts off every connection that is still there.

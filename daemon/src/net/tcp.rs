@@ -8,6 +8,7 @@ use super::socket::prepare;
 use super::{Gate, NotLetIn};
 use crate::metrics::{self, Handshake};
 use crate::tls::handshake_failure;
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -56,7 +57,7 @@ impl Accept for ChatListener {
             gate.0.permits.take(peer.ip(), Instant::now())
         };
         match leave {
-            Ok(permit) => drop(gate.0.tasks.spawn(run(gate.clone(), stream, peer, permit))),
+            Ok(permit) => gate.spawn(run(gate.clone(), stream, peer, permit)),
             Err(why) => {
                 debug!(event = "connection_refused", peer = %peer, reason = why.as_str(), "connection refused");
                 gate.0.metrics.net.turned_away(why.as_label());
@@ -81,9 +82,14 @@ fn canonical(peer: SocketAddr) -> SocketAddr {
 
 /// Serves one connection. Each stage is boxed, so that a connection that talks does not carry the
 /// room that its handshake needed.
-async fn run(gate: Gate, socket: TcpStream, peer: SocketAddr, mut permit: Permit) {
-    let cut = gate.0.cut.clone();
-    let served = async move {
+#[allow(clippy::manual_async_fn, reason = "the future of an async fn keeps room for its arguments twice")]
+fn run(
+    gate: Gate,
+    socket: TcpStream,
+    peer: SocketAddr,
+    mut permit: Permit,
+) -> impl Future<Output = ()> + Send + 'static {
+    async move {
         let Some(stream) = Box::pin(shake_hands(&gate, socket, peer)).await else { return };
         permit.has_shaken();
         if permit.is_spare {
@@ -93,8 +99,7 @@ async fn run(gate: Gate, socket: TcpStream, peer: SocketAddr, mut permit: Permit
             return;
         }
         connection::serve(gate, stream, peer).await;
-    };
-    let _ = cut.run_until_cancelled(Box::pin(served)).await;
+    }
 }
 
 /// The stream is boxed: it is large, and moved.
