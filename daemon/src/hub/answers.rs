@@ -23,13 +23,15 @@ impl After {
     }
 }
 
+/// Sends an answer, with the reason why its turn is not kept, if it is not. A receiver that is gone does not matter.
+type Sending = Box<dyn FnOnce(&Hub, Option<&str>) + Send>;
+
 /// An answer to an operator or to the daemon itself that waits.
 pub(super) struct Answer {
     after: After,
     /// Its turn is kept.
     is_kept: bool,
-    /// Sends it, with the reason why its turn is not kept, if it is not. A receiver that is gone does not matter.
-    send: Box<dyn FnOnce(&Hub, Option<&str>) + Send>,
+    send: Sending,
 }
 
 impl Hub {
