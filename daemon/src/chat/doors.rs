@@ -143,6 +143,7 @@ impl Chat {
     }
 
     pub(super) fn enter(&mut self, session: SessionId, room: ConversationId) {
+        let joined = self.sessions.joins + 1;
         let (Some(held), Some(conversation)) =
             (self.sessions.get_mut(session), self.conversations.get_mut(room))
         else {
@@ -153,8 +154,9 @@ impl Chat {
         if let Some(connection) = held.connection {
             conversation.arrive(connection);
         }
+        self.sessions.joins = joined;
         self.turn.entered.insert(session);
-        self.turn.writes.sessions.push(SessionChange::Join { session, room, since: self.head });
+        self.turn.writes.sessions.push(SessionChange::Join { session, room, since: self.head, joined });
     }
 
     /// Opens a room for a user, whose it is if the name is proven.

@@ -31,6 +31,7 @@ impl Chat {
         }
         let mut sessions = Sessions::default();
         sessions.last = found.last_session;
+        sessions.joins = found.last_join;
         for StoredSession { row, rooms } in held {
             let id = row.id;
             let (user, proven) = (row.user, users.get(row.user).is_some());
@@ -124,6 +125,7 @@ impl Chat {
             oldest: self.oldest,
             last_conversation: self.conversations.last,
             last_session: self.sessions.last,
+            last_join: self.sessions.joins,
             log: self.log.clone(),
         }
     }

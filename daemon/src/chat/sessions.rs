@@ -88,6 +88,8 @@ pub(super) struct Sessions {
     endings: BTreeSet<(u64, SessionId)>,
     /// The highest id ever given out, to a session or a user.
     pub(super) last: i64,
+    /// How often sessions entered rooms, at least: the newest membership has this number.
+    pub(super) joins: i64,
 }
 
 impl Sessions {

@@ -89,6 +89,8 @@ pub enum SessionChange {
         room: ConversationId,
         /// The newest number at that moment.
         since: Seq,
+        /// Greater than that of every membership before: a session has its rooms in this order.
+        joined: i64,
     },
     /// It left the room.
     Leave {
@@ -160,7 +162,7 @@ pub struct StoredConversation {
 pub struct StoredSession {
     /// Its row.
     pub row: SessionRow,
-    /// Its rooms, each with the number that it sees from (exclusive).
+    /// Its rooms, in the order in which it entered them, each with the number that it sees from (exclusive).
     pub rooms: Vec<(ConversationId, Seq)>,
 }
 
@@ -216,6 +218,8 @@ pub struct Found {
     pub last_conversation: i64,
     /// The highest session id (and so user id) ever given out.
     pub last_session: i64,
+    /// The highest number of a membership: see [`SessionChange::Join`].
+    pub last_join: i64,
     /// Which log it is.
     pub log: LogId,
 }

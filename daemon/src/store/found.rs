@@ -124,12 +124,7 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
         .query_map([], conversation)?
         .collect::<rusqlite::Result<_>>()?;
 
-    let mut rooms: HashMap<i64, Vec<(ConversationId, Seq)>> = HashMap::new();
-    let mut members = log.prepare("SELECT session, room, since FROM members ORDER BY session, room")?;
-    let mut rows = members.query([])?;
-    while let Some(row) = rows.next()? {
-        rooms.entry(row.get(0)?).or_default().push((ConversationId(row.get(1)?), number(row, 2)?));
-    }
+    let (mut rooms, last_join) = memberships(log)?;
     let sessions = log
         .prepare("SELECT id, token_hash, user, name, color FROM sessions ORDER BY id")?
         .query_map([], session)?
@@ -163,9 +158,23 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
         oldest: tidy::first(log).map_or(0, |first| first.unwrap_or(head + 1)),
         last_conversation,
         last_session,
+        last_join,
         log: log_id,
     };
     Ok((found, totals))
+}
+
+/// The rooms of each session, in the order in which it entered them, and the highest number of a membership.
+fn memberships(log: &Connection) -> rusqlite::Result<(HashMap<i64, Vec<(ConversationId, Seq)>>, i64)> {
+    let (mut rooms, mut last) = (HashMap::<_, Vec<_>>::new(), 0);
+    let mut members =
+        log.prepare("SELECT session, room, since, joined FROM members ORDER BY session, joined, room")?;
+    let mut rows = members.query([])?;
+    while let Some(row) = rows.next()? {
+        rooms.entry(row.get(0)?).or_default().push((ConversationId(row.get(1)?), number(row, 2)?));
+        last = last.max(row.get(3)?);
+    }
+    Ok((rooms, last))
 }
 
 fn conversation(row: &Row<'_>) -> rusqlite::Result<StoredConversation> {

@@ -27,8 +27,9 @@ pub(super) fn write(log: &Connection, all: &Found) -> rusqlite::Result<()> {
     }
     for session in &all.sessions {
         rows::put_session(log, &session.row)?;
-        for (room, since) in &session.rooms {
-            rows::put_member(log, session.row.id, *room, *since)?;
+        // No room of a session gets a number beyond `last_join`, so what it enters next comes last.
+        for (joined, (room, since)) in (1..).zip(&session.rooms) {
+            rows::put_member(log, session.row.id, *room, *since, joined)?;
         }
     }
     users::replace(log, &all.users, &all.certificates, &all.removed)?;

@@ -63,10 +63,6 @@ pub(crate) enum Known {
     /// by the role of today. Masked: shares are not compared. Cause: `Book::restore` calls `is_written`, `chat/book.rs`.
     /// Step 6: the snapshot has the share.
     SharesDecidedAnew,
-    /// After a restart a session has its rooms in the order of their ids, not in the order in which it joined. The reply
-    /// to a LOGIN that resumes shows this order. Masked: the order is not compared. Cause: `ORDER BY session, room`
-    /// in `store/found.rs`. Step 6.
-    RoomOrder,
     /// Only a start forgets certificates that ended more than 90 days ago, and users who were removed ten years ago.
     /// `cert revoke` then finds no certificate, and ends no session. Masked: so much time does not pass. Cause:
     /// `Chat::forget_expired` in `chat/registry.rs` has one caller, `Chat::restore`. Step 6: it is part of `Retain`.
@@ -75,7 +71,7 @@ pub(crate) enum Known {
 
 impl Known {
     /// All entries. A repair removes its entry.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::QueriesSeal,
         Self::Rates,
         Self::Strikes,
@@ -92,7 +88,6 @@ impl Known {
         Self::UsedIds,
         Self::Unanswered,
         Self::SharesDecidedAnew,
-        Self::RoomOrder,
         Self::ForgottenAtStart,
     ];
 
@@ -105,7 +100,6 @@ impl Known {
             Self::UsedIds => path.ends_with("/ids"),
             Self::Unanswered => path.ends_with("/unanswered"),
             Self::SharesDecidedAnew => path.starts_with("author/"),
-            Self::RoomOrder => path.ends_with("/order"),
             _ => false,
         }
     }

@@ -113,6 +113,20 @@ fn these_stay_the_same() {
             turn
             "#,
         ),
+        (
+            "rooms in another order than that of their ids",
+            r#"
+            a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
+            a {"op":"JOIN","data":{"room":"lobby"}}
+            turn
+            rebuild
+            a {"op":"LEAVE","data":{"room":"ops"}}
+            a {"op":"JOIN","data":{"room":"dev"}}
+            a {"op":"JOIN","data":{"room":"ops"}}
+            turn
+            rebuild
+            "#,
+        ),
     ] {
         assert_eq!(run(&Known::ALL, &steps(script)), Ok(()), "{what}");
     }

@@ -309,20 +309,6 @@ fn shares_decided_anew() {
 }
 
 #[test]
-fn room_order() {
-    shows(
-        &[Known::RoomOrder],
-        "session/1/order",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
-        a {"op":"JOIN","data":{"room":"lobby"}}
-        turn
-        rebuild
-        "#,
-    );
-}
-
-#[test]
 fn forgotten_at_start() {
     let days = 92 * super::known::DAY_MS;
     let script = r#"

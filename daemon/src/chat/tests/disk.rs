@@ -20,7 +20,7 @@ pub(super) struct Disk {
     users: BTreeMap<UserId, User>,
     certificates: BTreeMap<(Digest, String), Certificate>,
     removed: BTreeMap<String, Removed>,
-    last: (i64, i64),
+    last: (i64, i64, i64),
     head: Seq,
     oldest: Seq,
     pub(super) log: LogId,
@@ -60,7 +60,9 @@ impl Disk {
                     let rooms = self.sessions.remove(&row.id).map(|(_, rooms)| rooms).unwrap_or_default();
                     self.sessions.insert(row.id, (row, rooms));
                 }
-                SessionChange::Join { session, room, since } => {
+                SessionChange::Join { session, room, since, joined } => {
+                    assert!(joined > self.last.2, "memberships are numbered");
+                    self.last.2 = joined;
                     self.sessions.get_mut(&session).expect("a session").1.push((room, since));
                 }
                 SessionChange::Leave { session, room } => {
@@ -134,7 +136,7 @@ impl Disk {
         self.certificates =
             found.certificates.into_iter().map(|c| ((c.key, c.name.to_string()), c)).collect();
         self.removed = found.removed.into_iter().map(|r| (r.name.to_string(), r)).collect();
-        self.last = (found.last_conversation, found.last_session);
+        self.last = (found.last_conversation, found.last_session, found.last_join);
         self.head = found.head;
     }
 
@@ -161,6 +163,7 @@ impl Disk {
             oldest: self.oldest,
             last_conversation: self.last.0,
             last_session: self.last.1,
+            last_join: self.last.2,
             log: self.log.clone(),
         }
     }

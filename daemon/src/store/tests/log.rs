@@ -178,15 +178,18 @@ fn a_restart_finds_what_was_kept() {
         (room(2), ConversationKind::Direct(UserId(1), UserId(2))),
         (room(9), ConversationKind::Room(name("empty"))),
     ];
-    let join = |session, n, since| SessionChange::Join { session: SessionId(session), room: room(n), since };
+    let join = |session, n, since, joined| {
+        let (session, room) = (SessionId(session), room(n));
+        SessionChange::Join { session, room, since, joined }
+    };
     writes.sessions = vec![
         SessionChange::Put(session_row(1)),
         SessionChange::Put(session_row(2)),
         SessionChange::Put(session_row(7)),
-        join(1, 1, 0),
-        join(1, 9, 2),
-        join(2, 1, 1),
-        join(7, 1, 1),
+        join(1, 9, 2, 3),
+        join(1, 1, 0, 4),
+        join(2, 1, 1, 5),
+        join(7, 1, 1, 6),
         SessionChange::Leave { session: SessionId(2), room: room(1) },
         SessionChange::End(SessionId(7)),
     ];
@@ -227,7 +230,7 @@ fn a_restart_finds_what_was_kept() {
             conversation(room(2), ConversationKind::Direct(UserId(1), UserId(2)), 0),
         ],
         sessions: vec![
-            StoredSession { row: session_row(1), rooms: vec![(room(1), 0), (room(9), 2)] },
+            StoredSession { row: session_row(1), rooms: vec![(room(9), 2), (room(1), 0)] },
             StoredSession { row: session_row(2), rooms: vec![] },
         ],
         rights: StoredRights::default(),
@@ -239,6 +242,7 @@ fn a_restart_finds_what_was_kept() {
         oldest: 1,
         last_conversation: 9,
         last_session: 33,
+        last_join: 4,
         log: log.clone(),
     };
     let (mut store, _, found) = open(&history);
@@ -249,7 +253,7 @@ fn a_restart_finds_what_was_kept() {
         opened: vec![(room(12), "2001:db8::".parse().unwrap())],
         default_rooms: vec![(1, room(12))],
         conversations: vec![conversation(room(12), ConversationKind::Room(name("x")), 2)],
-        sessions: vec![StoredSession { row: session_row(3), rooms: vec![(room(12), 1)] }],
+        sessions: vec![StoredSession { row: session_row(3), rooms: vec![(room(12), 1), (room(2), 0)] }],
         rights: StoredRights::default(),
         audit: vec![],
         users: vec![bo],
@@ -259,6 +263,7 @@ fn a_restart_finds_what_was_kept() {
         oldest: 1,
         last_conversation: 12,
         last_session: 33,
+        last_join: 2,
         log,
     };
     store.replace(&anew).unwrap();
