@@ -288,7 +288,10 @@ impl Chat {
     /// with the direct messages of everybody who ever came by.
     pub fn forgets(&mut self, oldest: Seq, of: &[ConversationId]) {
         self.seal();
-        self.oldest = self.oldest.max(oldest);
+        if oldest > self.oldest {
+            self.oldest = oldest;
+            self.turn.writes.oldest = Some(oldest);
+        }
         of.iter().for_each(|id| self.drop_if_empty(*id));
     }
 

@@ -112,6 +112,8 @@ pub struct Writes {
     pub opened: Vec<(ConversationId, Party)>,
     /// Which room was the default one, for the messages after which number: all of it, where it has changed.
     pub default_rooms: Option<Vec<(Seq, ConversationId)>>,
+    /// Retention has removed every message below this number.
+    pub oldest: Option<Seq>,
     /// Conversations that are gone with all their messages (direct messages whose two sessions
     /// have ended, rooms without members and messages). Written last.
     pub gone: Vec<ConversationId>,
@@ -136,6 +138,7 @@ impl Writes {
         self.conversations.is_empty()
             && self.opened.is_empty()
             && self.default_rooms.is_none()
+            && self.oldest.is_none()
             && self.gone.is_empty()
             && self.chunks.is_empty()
             && self.sent.is_empty()
@@ -212,7 +215,7 @@ pub struct Found {
     pub removed: Vec<Removed>,
     /// The newest number on the server, 0 if none.
     pub head: Seq,
-    /// Every message below this number is gone; at most one more than `head`.
+    /// Retention has removed every message below this number; at most one more than `head`.
     pub oldest: Seq,
     /// The highest conversation id ever given out.
     pub last_conversation: i64,

@@ -48,10 +48,6 @@ pub(crate) enum Known {
     /// Each node runs retention by itself, and retention removes empty rooms. Masked: retention is part of the turn.
     /// Cause: `Hub::tidy_once` in `hub/chores.rs`, `Chat::forgets` in `chat/doors.rs`. Step 6: `Retain` is an input.
     LocalRetention,
-    /// After a restart the oldest number is that of the first row in the store, not the one that retention reported.
-    /// Masked: it is not compared, and the harness carries it over a restart. Cause: `tidy::first` in
-    /// `store/found.rs`. Step 6.
-    OldestFromRows,
     /// The snapshot does not have the greatest id that a session has used. It only decides whether the state asks the
     /// store. Masked: it is not compared. Cause: `UsedIds::UNKNOWN` in `chat/restore.rs`. Step 6.
     UsedIds,
@@ -71,7 +67,7 @@ pub(crate) enum Known {
 
 impl Known {
     /// All entries. A repair removes its entry.
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::QueriesSeal,
         Self::Rates,
         Self::Strikes,
@@ -84,7 +80,6 @@ impl Known {
         Self::SlicesByTime,
         Self::SweepsForgotten,
         Self::LocalRetention,
-        Self::OldestFromRows,
         Self::UsedIds,
         Self::Unanswered,
         Self::SharesDecidedAnew,
@@ -96,7 +91,6 @@ impl Known {
         match self {
             Self::Networks => path.ends_with("/network"),
             Self::EndsAnew => path.ends_with("/ends"),
-            Self::OldestFromRows => path == "oldest",
             Self::UsedIds => path.ends_with("/ids"),
             Self::Unanswered => path.ends_with("/unanswered"),
             Self::SharesDecidedAnew => path.starts_with("author/"),

@@ -114,6 +114,24 @@ fn these_stay_the_same() {
             "#,
         ),
         (
+            "the number below which retention has removed all",
+            r#"
+            a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
+            turn
+            rebuild
+            a {"op":"MSG","data":{"room":"ops","msg":"1"}}
+            a {"op":"MSG","data":{"room":"ops","msg":"2"}}
+            turn
+            retain 1
+            turn
+            rebuild
+            retain 0
+            turn
+            rebuild
+            a {"op":"LEAVE","data":{"room":"ops"}}
+            "#,
+        ),
+        (
             "rooms in another order than that of their ids",
             r#"
             a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}

@@ -251,19 +251,6 @@ fn local_retention() {
 }
 
 #[test]
-fn oldest_from_rows() {
-    shows(
-        &[Known::OldestFromRows],
-        "oldest",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana"}}
-        turn
-        rebuild
-        "#,
-    );
-}
-
-#[test]
 fn used_ids() {
     shows(
         &[Known::UsedIds],

@@ -76,7 +76,6 @@ pub(crate) struct State {
     known: Vec<Known>,
     now: Now,
     is_failing: bool,
-    oldest: Seq,
     put_off: Option<(Seq, Vec<ConversationId>)>,
     /// What the store has kept under which id.
     sent: Sent,
@@ -123,7 +122,6 @@ impl State {
             known: known.to_vec(),
             now,
             is_failing: false,
-            oldest: 0,
             put_off: None,
             sent: Sent::new(),
             open: BTreeMap::new(),
@@ -183,7 +181,6 @@ impl State {
     }
 
     fn retain(&mut self, oldest: Seq, of: &[ConversationId]) {
-        self.oldest = self.oldest.max(oldest);
         self.shelf.forget(oldest);
         self.chat.forgets(oldest, of);
     }
@@ -231,11 +228,7 @@ impl State {
     /// in a cluster they would belong to other nodes.
     pub(crate) fn rebuild(&mut self) {
         self.recover();
-        let mut found = self.shelf.found();
-        if self.known.contains(&Known::OldestFromRows) {
-            found.oldest = self.oldest;
-        }
-        self.chat = Chat::restore(self.rules.clone(), found, self.now);
+        self.chat = Chat::restore(self.rules.clone(), self.shelf.found(), self.now);
         self.chat.begin(self.now);
         if self.known.contains(&Known::AllAreAway) {
             let tokens: BTreeMap<_, _> =

@@ -36,6 +36,7 @@ impl Disk {
         if let Some(defaults) = writes.default_rooms {
             self.default_rooms = defaults;
         }
+        self.oldest = self.oldest.max(writes.oldest.unwrap_or(0));
         for chunk in writes.chunks {
             let (_, head) = self.conversations.get_mut(&chunk.conversation).expect("a conversation");
             assert_eq!(*head, chunk.prev, "the chain has no hole");
@@ -138,6 +139,7 @@ impl Disk {
         self.removed = found.removed.into_iter().map(|r| (r.name.to_string(), r)).collect();
         self.last = (found.last_conversation, found.last_session, found.last_join);
         self.head = found.head;
+        self.oldest = self.oldest.max(found.oldest);
     }
 
     pub(super) fn found(&self) -> Found {
@@ -172,7 +174,7 @@ impl Disk {
     pub(super) fn forget(&mut self, oldest: Seq) -> Vec<ConversationId> {
         let of = self.chunks.iter().filter(|c| c.first < oldest).map(|c| c.conversation).collect();
         self.chunks.retain(|c| c.first >= oldest);
-        self.oldest = oldest;
+        self.oldest = self.oldest.max(oldest);
         of
     }
 

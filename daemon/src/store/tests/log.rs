@@ -170,7 +170,7 @@ fn a_restart_finds_what_was_kept() {
     let history = history(dir.path().join("new/folder/chat.db"));
     let (mut store, _, found) = open(&history);
     let log = found.log.clone();
-    assert_eq!(found, Found { oldest: 1, log: log.clone(), ..Found::default() });
+    assert_eq!(found, Found { log: log.clone(), ..Found::default() });
     let mut model = Model::default();
     let mut writes = model.say(&[(1, &[("ana", "a"), ("bo", "b")])]);
     writes.conversations = vec![
@@ -239,7 +239,7 @@ fn a_restart_finds_what_was_kept() {
         certificates: vec![certificate(1, Revocation::Name), of(1, "bo", Revocation::Key)],
         removed: vec![removed("di", 4)],
         head: 2,
-        oldest: 1,
+        oldest: 0,
         last_conversation: 9,
         last_session: 33,
         last_join: 4,

@@ -174,7 +174,7 @@ impl Store {
         let older = "ALTER TABLE totals DROP COLUMN bytes; ALTER TABLE totals DROP COLUMN log;
                      ALTER TABLE totals DROP COLUMN log_from; ALTER TABLE grants DROP COLUMN by;
                      DROP TABLE removed_users; DROP TABLE ancestors;
-                     ALTER TABLE members DROP COLUMN joined;
+                     ALTER TABLE members DROP COLUMN joined; ALTER TABLE totals DROP COLUMN oldest;
                      PRAGMA user_version = 6";
         self.log().execute_batch(older).unwrap();
     }
