@@ -278,7 +278,7 @@ impl Chat {
         let since = self.turn.now.wall;
         let until = for_s.map(|s| since.saturating_add(s.saturating_mul(1000)));
         let by = self.by(actor).map(|by| by.to_string()).unwrap_or_default();
-        Ok(Some(Penalty { until, reason: reason.into(), by: by.into(), since }))
+        Ok(Some(Penalty { until, reason: reason.into(), by: by.into(), since, share: None }))
     }
 
     /// Is there room for one more line in the book?

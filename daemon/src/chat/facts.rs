@@ -182,7 +182,7 @@ fn path(what: &str, scope: Scope, whom: &str) -> String {
 }
 
 fn penalty_text(whom: &dyn Display, penalty: &Penalty) -> String {
-    let Penalty { until, reason, by, since } = penalty;
+    let Penalty { until, reason, by, since, share: _ } = penalty;
     format!("{whom} by {by} since {since} until {until:?}: {reason}")
 }
 

@@ -267,7 +267,7 @@ impl Chat {
         for (user, scope, name, role, by) in self.turn.grants_before.drain(..) {
             let is_there = scope.is_none_or(|room| self.conversations.get(room).is_some());
             if is_there && self.users.get(user).is_some() {
-                self.book.grant(scope, &name, Some(role), by.as_ref());
+                self.book.put_grant(scope, &name, Some(role), by);
             }
         }
         for (user, certificate) in self.turn.certificates_before.drain(..) {

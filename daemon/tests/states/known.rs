@@ -55,10 +55,6 @@ pub(crate) enum Known {
     /// gives back nothing of the limit on strangers. Masked: it is not compared. Cause: `Conversation::unanswered` in
     /// `chat/rooms.rs`. Step 5: that limit belongs to the edge.
     Unanswered,
-    /// The author's role at that time decides in whose share a grant, mute or ban counts. A restart decides it again,
-    /// by the role of today. Masked: shares are not compared. Cause: `Book::restore` calls `is_written`, `chat/book.rs`.
-    /// Step 6: the snapshot has the share.
-    SharesDecidedAnew,
     /// Only a start forgets certificates that ended more than 90 days ago, and users who were removed ten years ago.
     /// `cert revoke` then finds no certificate, and ends no session. Masked: so much time does not pass. Cause:
     /// `Chat::forget_expired` in `chat/registry.rs` has one caller, `Chat::restore`. Step 6: it is part of `Retain`.
@@ -67,7 +63,7 @@ pub(crate) enum Known {
 
 impl Known {
     /// All entries. A repair removes its entry.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::QueriesSeal,
         Self::Rates,
         Self::Strikes,
@@ -82,7 +78,6 @@ impl Known {
         Self::LocalRetention,
         Self::UsedIds,
         Self::Unanswered,
-        Self::SharesDecidedAnew,
         Self::ForgottenAtStart,
     ];
 
@@ -93,7 +88,6 @@ impl Known {
             Self::EndsAnew => path.ends_with("/ends"),
             Self::UsedIds => path.ends_with("/ids"),
             Self::Unanswered => path.ends_with("/unanswered"),
-            Self::SharesDecidedAnew => path.starts_with("author/"),
             _ => false,
         }
     }

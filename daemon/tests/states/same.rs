@@ -132,6 +132,23 @@ fn these_stay_the_same() {
             "#,
         ),
         (
+            "mo mutes and bans bo as the owner of a room, and becomes a moderator of the server later",
+            r#"
+            c {"op":"LOGIN","data":{"name":"mo","rooms":["ops"]}}
+            c {"op":"MUTE","data":{"user":"bo","room":"ops"}}
+            c {"op":"BAN","data":{"user":"bo","room":"ops"}}
+            c {"op":"GRANT","data":{"user":"cy","role":"member","room":"ops"}}
+            turn
+            op {"command":"grant","user":"mo","role":"moderator"}
+            c {"op":"MUTE","data":{"user":"cy","room":"ops"}}
+            turn
+            rebuild
+            op {"command":"grant","user":"mo","role":"member"}
+            turn
+            rebuild
+            "#,
+        ),
+        (
             "rooms in another order than that of their ids",
             r#"
             a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}

@@ -279,23 +279,6 @@ fn unanswered() {
 }
 
 #[test]
-fn shares_decided_anew() {
-    // mo mutes bo as the owner of a room, and becomes a moderator of the server later.
-    shows(
-        &[Known::SharesDecidedAnew],
-        "author/mute/2/bo",
-        r#"
-        c {"op":"LOGIN","data":{"name":"mo","rooms":["ops"]}}
-        c {"op":"MUTE","data":{"user":"bo","room":"ops"}}
-        turn
-        op {"command":"grant","user":"mo","role":"moderator"}
-        turn
-        rebuild
-        "#,
-    );
-}
-
-#[test]
 fn forgotten_at_start() {
     let days = 92 * super::known::DAY_MS;
     let script = r#"

@@ -175,6 +175,7 @@ impl Store {
                      ALTER TABLE totals DROP COLUMN log_from; ALTER TABLE grants DROP COLUMN by;
                      DROP TABLE removed_users; DROP TABLE ancestors;
                      ALTER TABLE members DROP COLUMN joined; ALTER TABLE totals DROP COLUMN oldest;
+                     ALTER TABLE mutes DROP COLUMN share; ALTER TABLE bans DROP COLUMN share;
                      PRAGMA user_version = 6";
         self.log().execute_batch(older).unwrap();
     }
