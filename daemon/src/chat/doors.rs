@@ -285,7 +285,8 @@ impl Chat {
 
     /// Retention has removed all messages below `oldest`, some of them from these conversations: those
     /// of which nothing is left go, or rooms would be taken for good, and who stays long would be left
-    /// with the direct messages of everybody who ever came by.
+    /// with the direct messages of everybody who ever came by. Certificates and removed users that are too old go,
+    /// too. The hub calls it in its first turn and once a day also where no message was removed.
     pub fn forgets(&mut self, oldest: Seq, of: &[ConversationId]) {
         self.seal();
         if oldest > self.oldest {
@@ -293,6 +294,9 @@ impl Chat {
             self.turn.writes.oldest = Some(oldest);
         }
         of.iter().for_each(|id| self.drop_if_empty(*id));
+        if self.has_expired() {
+            self.sweep_later(Sweep::Expired);
+        }
     }
 
     /// The same for all of them, after a start: a slice in each turn.

@@ -90,7 +90,6 @@ impl Chat {
         // A crash may have come before all strangers were removed from a private room.
         private.into_iter().for_each(|room| chat.sweep_members(room));
         chat.empty_ones_go();
-        chat.forget_expired();
         chat.strangers_leave();
         chat
     }

@@ -34,6 +34,8 @@ pub(super) enum Sweep {
     Untold,
     /// Mutes and bans that have ended by themselves.
     Over,
+    /// Certificates and removed users that are too old.
+    Expired,
     /// The grants of a user that is removed. The user itself is gone in memory already, and in the store when
     /// the last grant is: so a later user of that name never has them, not even after a crash.
     Grants(UserId, Name),
@@ -143,6 +145,7 @@ impl Chat {
                 self.turn.writes.rights.extend(over);
                 self.book.is_over(self.turn.now.wall)
             }
+            Sweep::Expired => self.forget_expired(),
             Sweep::Grants(user, name) => self.take_grant_of(*user, name),
         }
     }

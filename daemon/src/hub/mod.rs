@@ -23,7 +23,7 @@ use crate::metrics::Metrics;
 use crate::store::Store;
 use answers::Answer;
 use arc_swap::ArcSwap;
-use chores::CHECK_EVERY;
+use chores::{CHECK_EVERY, FORGET_EVERY};
 use clock::Clock;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,6 +74,8 @@ struct Hub {
     /// What retention took and the chat does not know yet: below which number, and of which
     /// conversations.
     forgotten: Option<(Seq, Vec<ConversationId>)>,
+    /// When the chat is told of retention next although no message was removed.
+    forget_at: Instant,
     /// The store fails: why, and when to try again.
     failing: Option<(String, Instant)>,
     answers: Vec<Answer>,
@@ -140,7 +142,8 @@ impl Hub {
             check_at: began + CHECK_EVERY,
             is_cut: false,
             is_full_told: false,
-            forgotten: None,
+            forgotten: Some((0, Vec::new())),
+            forget_at: began + FORGET_EVERY,
             failing: None,
             answers: Vec::new(),
             bars,

@@ -55,15 +55,11 @@ pub(crate) enum Known {
     /// gives back nothing of the limit on strangers. Masked: it is not compared. Cause: `Conversation::unanswered` in
     /// `chat/rooms.rs`. Step 5: that limit belongs to the edge.
     Unanswered,
-    /// Only a start forgets certificates that ended more than 90 days ago, and users who were removed ten years ago.
-    /// `cert revoke` then finds no certificate, and ends no session. Masked: so much time does not pass. Cause:
-    /// `Chat::forget_expired` in `chat/registry.rs` has one caller, `Chat::restore`. Step 6: it is part of `Retain`.
-    ForgottenAtStart,
 }
 
 impl Known {
     /// All entries. A repair removes its entry.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::QueriesSeal,
         Self::Rates,
         Self::Strikes,
@@ -78,7 +74,6 @@ impl Known {
         Self::LocalRetention,
         Self::UsedIds,
         Self::Unanswered,
-        Self::ForgottenAtStart,
     ];
 
     /// Does this difference mask the fact at that path?

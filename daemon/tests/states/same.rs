@@ -149,6 +149,23 @@ fn these_stay_the_same() {
             "#,
         ),
         (
+            "a certificate that ended more than 90 days ago",
+            r#"
+            c {"op":"LOGIN","data":{"name":"mo"}}
+            d {"op":"LOGIN","data":{"name":"op"}}
+            turn
+            pass 7948800000
+            turn
+            rebuild
+            op {"command":"cert revoke","user":"mo"}
+            turn
+            retain 0
+            rebuild
+            turn
+            op {"command":"cert revoke","user":"op"}
+            "#,
+        ),
+        (
             "rooms in another order than that of their ids",
             r#"
             a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}

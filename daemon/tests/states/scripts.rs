@@ -277,17 +277,3 @@ fn unanswered() {
         "#,
     );
 }
-
-#[test]
-fn forgotten_at_start() {
-    let days = 92 * super::known::DAY_MS;
-    let script = r#"
-        c {"op":"LOGIN","data":{"name":"mo"}}
-        turn
-        pass DAYS
-        turn
-        rebuild
-        op {"command":"cert revoke","user":"mo"}
-        "#;
-    shows(&[Known::ForgottenAtStart], "session/2", &script.replace("DAYS", &days.to_string()));
-}

@@ -288,7 +288,7 @@ impl World {
         self.batch.clear();
         let found = steps::uncounted(|| self.disk.found());
         self.chat = Chat::restore(self.rules.clone(), found, self.now);
-        self.turn();
+        self.operator(|chat| chat.forgets(0, &[]));
     }
 
     /// A line that was looked at and not read yet.
