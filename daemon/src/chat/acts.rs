@@ -5,7 +5,7 @@
 use super::checks::{Actor, not_to_enter};
 use super::order::Penalty;
 use super::rights::{Deed, Rank, may};
-use super::sweeps::Sweep;
+use super::work::Sweep;
 use super::{
     Act, Answer, Audit, Ban, Banned, By, Chat, ConnectionId, ConversationKind, Effect, Refusal, Scope,
     SessionId, Undo, refusal,
@@ -222,7 +222,7 @@ impl Chat {
             return Err(refusal(ErrorKind::Forbidden, msg));
         }
         self.record(actor, "room remove", None, Some(room), None, None, "");
-        self.sweep_room(room, title(actor));
+        self.sweep_room(room);
         Ok(ActReply { room: name, ..ActReply::default() })
     }
 

@@ -50,14 +50,19 @@ impl Book {
     pub(super) fn stored(&self) -> StoredRights {
         let by = |scope, user: &Name| self.author(scope, Kind::Grant, &user.key()).cloned();
         let grants = self.grants.iter();
-        let mut private: Vec<_> = self.private.iter().copied().collect();
-        private.sort_unstable();
         StoredRights {
             grants: grants.map(|(scope, user, role)| (scope, user.clone(), *role, by(scope, user))).collect(),
-            private,
+            private: self.private_rooms(),
             mutes: self.mutes.iter().map(|(scope, user, p)| (scope, user.clone(), p.clone())).collect(),
             bans: self.bans().into_iter().map(|(scope, banned, p)| (scope, banned, p.clone())).collect(),
         }
+    }
+
+    /// The private rooms, in the order in which they were opened.
+    pub(super) fn private_rooms(&self) -> Vec<ConversationId> {
+        let mut private: Vec<_> = self.private.iter().copied().collect();
+        private.sort_unstable();
+        private
     }
 
     pub(super) fn is_private(&self, room: ConversationId) -> bool {

@@ -7,7 +7,6 @@ use super::party::Party;
 use super::rights::{Deed, may};
 use super::rooms::{Conversation, Conversations, LooksLike};
 use super::shares::is_this_host;
-use super::sweeps::Sweep;
 use super::{
     Answer, Chat, ConnectionId, ConversationId, ConversationKind, SessionChange, SessionId, UserId, refusal,
 };
@@ -286,7 +285,7 @@ impl Chat {
     /// Retention has removed all messages below `oldest`, some of them from these conversations: those
     /// of which nothing is left go, or rooms would be taken for good, and who stays long would be left
     /// with the direct messages of everybody who ever came by. Certificates and removed users that are too old go,
-    /// too. The hub calls it in its first turn and once a day also where no message was removed.
+    /// too. The hub calls it once a day also where no message was removed.
     pub fn forgets(&mut self, oldest: Seq, of: &[ConversationId]) {
         self.seal();
         if oldest > self.oldest {
@@ -294,16 +293,14 @@ impl Chat {
             self.turn.writes.oldest = Some(oldest);
         }
         of.iter().for_each(|id| self.drop_if_empty(*id));
-        if self.has_expired() {
-            self.sweep_later(Sweep::Expired);
-        }
+        self.expired_go();
     }
 
     /// The same for all of them, after a start: a slice in each turn.
     pub(super) fn empty_ones_go(&mut self) {
         let mut all: Vec<_> = self.conversations.iter().map(|(id, _)| id).collect();
         all.sort_unstable();
-        self.sweep_later(Sweep::Conversations(all.into_iter()));
+        self.unchecked = all.into_iter();
     }
 
     /// Forgets direct messages that nobody can read any more, and rooms with neither members nor

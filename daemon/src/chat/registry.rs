@@ -4,8 +4,8 @@
 
 use super::certificates::{Certificate, Revocation};
 use super::removed::Removed;
-use super::sweeps::Sweep;
 use super::users::{Code, Digest, Gives, User, UserChange, Users};
+use super::work::Sweep;
 use super::{Audit, By, Chat, Closing, IdMap, UserId};
 use std::sync::Arc;
 use tcp_chat_protocol::event::{NoticeEvent, notice};
@@ -321,8 +321,14 @@ impl Chat {
         &self.users
     }
 
-    /// Is there a certificate that expired long ago, or a removed user of whom no certificate can be left?
-    pub(super) fn has_expired(&self) -> bool {
+    /// Certificates that expired long ago go, and removed users of whom no certificate can be left.
+    pub(super) fn expired_go(&mut self) {
+        if self.has_expired() {
+            self.sweep_later(Sweep::Expired);
+        }
+    }
+
+    fn has_expired(&self) -> bool {
         let now = self.turn.now.wall;
         let is_old = |c: &Certificate| c.until.saturating_add(REMEMBER_MS) < now;
         self.users.first_to_end().is_some_and(is_old) || self.removed.has_old(now)

@@ -58,6 +58,8 @@ pub(super) struct Turn {
     pub(super) grants_before: Vec<(UserId, Scope, Name, Role, Option<Name>)>,
     /// The certificates of users who were removed in this turn, as they were.
     pub(super) certificates_before: Vec<(UserId, Certificate)>,
+    /// The sessions that lost the right to be in a room in this turn, and were not taken out at once.
+    pub(super) lost: Vec<(SessionId, ConversationId)>,
     /// How many copies of presence events it hands out.
     pub(super) copies: usize,
     /// How many rooms were left at once in it, by sessions that ended or may no longer be there.
@@ -129,6 +131,7 @@ impl Chat {
         self.turn.removed_before.clear();
         self.turn.grants_before.clear();
         self.turn.certificates_before.clear();
+        self.turn.lost.clear();
         self.turn.copies = 0;
         self.turn.left = 0;
         self.turn.head = self.head;
@@ -137,6 +140,7 @@ impl Chat {
     /// Ends the turn.
     pub fn end(&mut self) -> Outcome {
         self.seal();
+        self.note_work();
         Outcome {
             writes: std::mem::take(&mut self.turn.writes),
             effects: std::mem::take(&mut self.turn.effects),

@@ -2,7 +2,10 @@
 //! one transaction. Never knows how it is written.
 
 use super::steps::counted_id;
-use super::{Audit, Certificate, Party, Removed, RightsChange, StoredRights, User, UserChange};
+use super::{
+    Audit, Certificate, LeavingChange, LeavingSession, Party, Removed, RightsChange, StoredRights, Sweep,
+    User, UserChange, WorkChange,
+};
 use tcp_chat_protocol::{Colour, Name, RequestId, Seq};
 
 counted_id! {
@@ -99,6 +102,14 @@ pub enum SessionChange {
         /// Which room.
         room: ConversationId,
     },
+    /// It lost the right to be in the room, and is still to be taken out of it. A [`SessionChange::Leave`] or
+    /// [`SessionChange::Join`] of later ends that. It may have ended in the same turn.
+    Lose {
+        /// Which session.
+        session: SessionId,
+        /// Which room.
+        room: ConversationId,
+    },
     /// It ended, with its rooms and its sent ids.
     End(SessionId),
 }
@@ -123,6 +134,10 @@ pub struct Writes {
     pub sent: Vec<Sent>,
     /// What happened to sessions, in order.
     pub sessions: Vec<SessionChange>,
+    /// What happened to sessions that have ended and are still in rooms, each once.
+    pub leaving: Vec<LeavingChange>,
+    /// What was done of the slow work, and what is left.
+    pub work: WorkChange,
     /// Who may do what from now on, in order.
     pub rights: Vec<RightsChange>,
     /// Lines of the audit log.
@@ -143,6 +158,8 @@ impl Writes {
             && self.chunks.is_empty()
             && self.sent.is_empty()
             && self.sessions.is_empty()
+            && self.leaving.is_empty()
+            && self.work.is_empty()
             && self.rights.is_empty()
             && self.audit.is_empty()
             && self.users.is_empty()
@@ -203,6 +220,12 @@ pub struct Found {
     pub default_rooms: Vec<(Seq, ConversationId)>,
     /// Every session.
     pub sessions: Vec<StoredSession>,
+    /// The sessions that have lost the right to be in a room, and are still to be taken out of it.
+    pub lost: Vec<(SessionId, ConversationId)>,
+    /// The sessions that have ended and are still in rooms, in the order of their ids.
+    pub leaving: Vec<LeavingSession>,
+    /// The slow work that is left, in order, with numbers that have no gap.
+    pub work: Vec<(u64, Sweep)>,
     /// Who may do what.
     pub rights: StoredRights,
     /// Lines that the audit log has not yet; none at the start.

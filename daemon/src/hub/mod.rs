@@ -123,7 +123,8 @@ impl Hub {
         let began = Instant::now();
         let now = Now { mono: 0, wall: Timestamp::now().0 };
         let clock = Clock::new(Timestamp(now.wall), store.newest().ok().flatten());
-        let chat = Chat::restore(rules, found, now);
+        let mut chat = Chat::restore(rules, found, now);
+        chat.start();
         directory.publish(chat.users());
         Self {
             chat,
@@ -142,7 +143,7 @@ impl Hub {
             check_at: began + CHECK_EVERY,
             is_cut: false,
             is_full_told: false,
-            forgotten: Some((0, Vec::new())),
+            forgotten: None,
             forget_at: began + FORGET_EVERY,
             failing: None,
             answers: Vec::new(),

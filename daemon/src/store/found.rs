@@ -3,7 +3,7 @@
 
 use super::bytes;
 use super::rows::{int, number};
-use super::{identity, rights, users};
+use super::{identity, rights, users, work};
 use crate::chat::{
     ConversationId, ConversationKind, Found, SessionId, SessionRow, StoredConversation, StoredSession,
     UserId, Writes,
@@ -130,7 +130,7 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
         .query_map([], conversation)?
         .collect::<rusqlite::Result<_>>()?;
 
-    let (mut rooms, last_join) = memberships(log)?;
+    let Memberships { mut rooms, lost, last: last_join } = memberships(log)?;
     let sessions = log
         .prepare("SELECT id, token_hash, user, name, color FROM sessions ORDER BY id")?
         .query_map([], session)?
@@ -154,6 +154,9 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
         default_rooms,
         conversations,
         sessions,
+        lost,
+        leaving: work::read_leaving(log)?,
+        work: work::read(log)?,
         users,
         certificates,
         removed: users::read_removed(log)?,
@@ -169,17 +172,32 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
     Ok((found, totals))
 }
 
-/// The rooms of each session, in the order in which it entered them, and the highest number of a membership.
-fn memberships(log: &Connection) -> rusqlite::Result<(HashMap<i64, Vec<(ConversationId, Seq)>>, i64)> {
-    let (mut rooms, mut last) = (HashMap::<_, Vec<_>>::new(), 0);
+/// Which sessions are in which rooms.
+#[derive(Default)]
+struct Memberships {
+    /// Of each session, in the order in which it entered them.
+    rooms: HashMap<i64, Vec<(ConversationId, Seq)>>,
+    /// Those that have lost the right to be there.
+    lost: Vec<(SessionId, ConversationId)>,
+    /// The highest number of a membership.
+    last: i64,
+}
+
+fn memberships(log: &Connection) -> rusqlite::Result<Memberships> {
+    let mut all = Memberships::default();
     let mut members =
-        log.prepare("SELECT session, room, since, joined FROM members ORDER BY session, joined, room")?;
+        log.prepare("SELECT session, room, since, joined, lost FROM members ORDER BY session, joined, room")?;
     let mut rows = members.query([])?;
     while let Some(row) = rows.next()? {
-        rooms.entry(row.get(0)?).or_default().push((ConversationId(row.get(1)?), number(row, 2)?));
-        last = last.max(row.get(3)?);
+        let (session, room) = (row.get(0)?, ConversationId(row.get(1)?));
+        all.rooms.entry(session).or_default().push((room, number(row, 2)?));
+        all.last = all.last.max(row.get(3)?);
+        if row.get(4)? {
+            all.lost.push((SessionId(session), room));
+        }
     }
-    Ok((rooms, last))
+    all.lost.sort_unstable();
+    Ok(all)
 }
 
 fn conversation(row: &Row<'_>) -> rusqlite::Result<StoredConversation> {

@@ -41,6 +41,7 @@ mod tidy;
 mod users;
 mod wal;
 mod words;
+mod work;
 mod write;
 
 pub use error::StoreError;

@@ -121,9 +121,7 @@ pub(super) fn replace(log: &Connection, all: &StoredRights) -> rusqlite::Result<
 pub(super) fn read(log: &Connection) -> rusqlite::Result<StoredRights> {
     let grants = log
         .prepare("SELECT room, user, role, by FROM grants")?
-        .query_map([], |row| {
-            Ok((scope(row, 0)?, name(row, 1)?, parsed(row, 2)?, share(row, 3)?))
-        })?
+        .query_map([], |row| Ok((scope(row, 0)?, name(row, 1)?, parsed(row, 2)?, share(row, 3)?)))?
         .collect::<rusqlite::Result<_>>()?;
     let private = log
         .prepare("SELECT room FROM private_rooms")?

@@ -35,16 +35,12 @@ pub(crate) enum Known {
     /// clocks agree. Visible only without [`Known::EndsAnew`]. Cause: `Now::mono` in `chat/command.rs`. Step 6.
     TwoClocks,
     /// The snapshot does not have the connected sessions: after a restart all sessions are away. Masked: the connections
-    /// resume at once. Cause: `Chat::restore`. Step 5: connections belong to the edge, "here or away" to the state.
+    /// resume at once, and a turn that bans addresses completes its slow work: none of them is refused then. Cause: `Chat::restore`. Step 5: connections belong to the edge, "here or away" to the state.
     AllAreAway,
     /// The amount of slow work (sweeps, ended sessions) in a turn depends on the speed of the machine: 1 ms of it.
     /// Masked: all states do the same amount. Cause: `Hub::steps` in `hub/mod.rs`. Step 6: the amount stands in the
     /// turn.
     SlicesByTime,
-    /// The snapshot does not have slow work that has begun. A room that was being removed is there again after a
-    /// restart, without the members that were removed already. Masked: each turn completes its slow work. Cause:
-    /// `Found` has no `Sweeps` (`chat/restore.rs`). Step 6.
-    SweepsForgotten,
     /// Each node runs retention by itself, and retention removes empty rooms. Masked: retention is part of the turn.
     /// Cause: `Hub::tidy_once` in `hub/chores.rs`, `Chat::forgets` in `chat/doors.rs`. Step 6: `Retain` is an input.
     LocalRetention,
@@ -59,7 +55,7 @@ pub(crate) enum Known {
 
 impl Known {
     /// All entries. A repair removes its entry.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::QueriesSeal,
         Self::Rates,
         Self::Strikes,
@@ -70,7 +66,6 @@ impl Known {
         Self::TwoClocks,
         Self::AllAreAway,
         Self::SlicesByTime,
-        Self::SweepsForgotten,
         Self::LocalRetention,
         Self::UsedIds,
         Self::Unanswered,

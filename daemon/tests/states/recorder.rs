@@ -13,8 +13,8 @@ use tcp_chat_protocol::request::{Bounds, Login, Request, Wants, parse};
 use tcp_chatd::admin::Request as Control;
 use tcp_chatd::auth::sha256;
 use tcp_chatd::chat::{
-    Ask, Certificate, ConnectionId, ConversationId, Digest, Facts, Made, Now, Presented, Proof, Proving,
-    Revocation, Secret,
+    Act, Ask, Banned, Certificate, ConnectionId, ConversationId, Digest, Facts, Made, Now, Presented, Proof,
+    Proving, Revocation, Secret,
 };
 
 /// The three states.
@@ -153,7 +153,9 @@ impl Recorder {
             Step::SetClock(ms) if !self.is_known(Known::TwoClocks) => self.now.wall += ms,
             Step::SetClock(_) => {}
             Step::Turn(steps) => {
-                return self.turn(steps.filter(|_| !self.is_known(Known::SweepsForgotten)));
+                let is_address = |input: &Input| matches!(input, Input::Act(_, Act::Ban(ban, _)) if matches!(ban.whom, Banned::Address(_)));
+                let bans = self.is_known(Known::AllAreAway) && self.inputs.iter().any(is_address);
+                return self.turn(steps.filter(|_| !bans));
             }
             Step::Rebuild => self.states[REBUILT].rebuild(),
             Step::Full(state, is_full) => {

@@ -166,6 +166,79 @@ fn these_stay_the_same() {
             "#,
         ),
         (
+            "a room that was being removed is removed after a restart, too",
+            r#"
+            a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
+            b {"op":"LOGIN","data":{"name":"bo","rooms":["ops"]}}
+            turn
+            op {"command":"room remove","room":"ops"}
+            turn 1
+            rebuild
+            turn 1
+            rebuild
+            turn 1
+            "#,
+        ),
+        (
+            "a reload configures the name of a room that is being removed",
+            r#"
+            a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
+            b {"op":"LOGIN","data":{"name":"bo","rooms":["ops"]}}
+            a {"op":"MSG","data":{"room":"ops","msg":"1"}}
+            turn
+            op {"command":"room remove","room":"ops"}
+            turn 1
+            reload 2
+            turn 1
+            rebuild
+            turn
+            a {"op":"JOIN","data":{"room":"ops"}}
+            turn
+            rebuild
+            "#,
+        ),
+        (
+            "strangers lose a room that becomes private, and it becomes public before they are out",
+            r#"
+            a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
+            b {"op":"LOGIN","data":{"name":"bo","rooms":["ops"]}}
+            turn
+            op {"command":"room","room":"ops","private":true}
+            turn 1
+            rebuild
+            op {"command":"room","room":"ops","private":false}
+            a {"op":"QUIT"}
+            turn 0
+            rebuild
+            turn 1
+            rebuild
+            b {"op":"JOIN","data":{"room":"ops"}}
+            "#,
+        ),
+        (
+            "a removed user with grants, and strangers who have to leave",
+            r#"
+            op {"command":"user add","user":"cy","certificate":false}
+            a {"op":"ENROL","data":{"name":"cy","code":"code of cy","password":"pw"}}
+            b {"op":"LOGIN","data":{"name":"bo","rooms":["ops","dev"]}}
+            turn
+            op {"command":"grant","user":"cy","role":"owner"}
+            op {"command":"grant","user":"cy","role":"member","room":"ops"}
+            op {"command":"grant","user":"cy","role":"member","room":"dev"}
+            a {"op":"LOGIN","data":{"name":"cy","password":"pw","rooms":["ops"]}}
+            a {"op":"MSG","data":{"to":"bo","msg":"x"}}
+            turn
+            op {"command":"user remove","user":"cy"}
+            reload 1
+            turn 1
+            rebuild
+            turn 2
+            rebuild
+            turn 1
+            rebuild
+            "#,
+        ),
+        (
             "rooms in another order than that of their ids",
             r#"
             a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}

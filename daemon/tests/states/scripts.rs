@@ -29,6 +29,7 @@ fn step(line: &str) -> Step {
         "set-clock" => Step::SetClock(number()),
         "retain" => Step::Retain(number()),
         "rebuild" => Step::Rebuild,
+        "reload" => Step::Reload(rest.parse().unwrap_or_else(|_| panic!("{line}"))),
         "full" => Step::Full(state(), true),
         "blind" => Step::Blind(state(), true),
         "slow" => Step::Slow(state(), Some(1)),
@@ -213,23 +214,6 @@ fn slices_by_time() {
         turn
         slow steady
         op {"command":"room remove","room":"ops"}
-        "#,
-    );
-}
-
-#[test]
-fn sweeps_forgotten() {
-    shows(
-        &[Known::SweepsForgotten],
-        "conversation/2/found",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
-        b {"op":"LOGIN","data":{"name":"bo","rooms":["ops"]}}
-        turn
-        op {"command":"room remove","room":"ops"}
-        turn 1
-        rebuild
-        turn 1
         "#,
     );
 }

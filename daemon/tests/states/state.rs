@@ -113,7 +113,8 @@ impl Past for Asked<'_> {
 impl State {
     pub(crate) fn new(mut shelf: Box<dyn Shelf>, known: &[Known], now: Now) -> Self {
         let rules = rules(known);
-        let chat = Chat::restore(rules.clone(), shelf.found(), now);
+        let mut chat = Chat::restore(rules.clone(), shelf.found(), now);
+        chat.start();
         let mut state = Self {
             chat,
             faults: Faults::default(),
@@ -240,7 +241,6 @@ impl State {
                 }
             }
         }
-        while self.chat.sweep_on(usize::MAX) {}
         let closed = self.end().closed;
         assert!(closed.is_empty(), "a restart closes no connection: {closed:?}");
     }

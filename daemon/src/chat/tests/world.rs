@@ -76,6 +76,7 @@ impl World {
             batch: Vec::new(),
             effects: Vec::new(),
         };
+        world.chat.start();
         world.turn();
         world
     }
@@ -288,7 +289,8 @@ impl World {
         self.batch.clear();
         let found = steps::uncounted(|| self.disk.found());
         self.chat = Chat::restore(self.rules.clone(), found, self.now);
-        self.operator(|chat| chat.forgets(0, &[]));
+        self.chat.start();
+        self.turn();
     }
 
     /// A line that was looked at and not read yet.

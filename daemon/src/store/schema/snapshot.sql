@@ -17,3 +17,28 @@ UPDATE mutes SET share = by WHERE room <> 0 AND by NOT LIKE 'operator (uid %'
 UPDATE bans SET share = by WHERE room <> 0 AND by NOT LIKE 'operator (uid %'
     AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.room = 0 AND g.role IN ('moderator', 'owner')
                     AND g.user = bans.by COLLATE NOCASE);
+
+-- The session has lost the right to be in the room, and is still to be taken out of it.
+ALTER TABLE members ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
+
+-- Sessions that have ended and are still in rooms: they leave them one after the other.
+CREATE TABLE leaving (
+    session INTEGER PRIMARY KEY,
+    user    INTEGER NOT NULL,
+    name    TEXT    NOT NULL,
+    color   TEXT    NOT NULL,
+    rooms   BLOB    NOT NULL -- their ids, 8 bytes each, the first byte the highest
+) STRICT;
+
+-- Slow work that a turn left for the next ones, in the order in which it is done. What was looked at and has more goes to
+-- the end, so the numbers have no gap.
+CREATE TABLE work (
+    n           INTEGER PRIMARY KEY,
+    kind        TEXT    NOT NULL,
+    of          INTEGER NOT NULL, -- the user, session or room; 0: none
+    after_major INTEGER, -- how far it has come: a number and a conversation, or a user and a session
+    after_minor INTEGER,
+    name        TEXT,
+    reason      TEXT,
+    sessions    BLOB -- as in leaving.rooms
+) STRICT;
