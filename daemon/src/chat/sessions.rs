@@ -20,7 +20,8 @@ pub(super) struct Session {
     /// (exclusive).
     pub(super) rooms: Vec<(ConversationId, Seq)>,
     pub(super) connection: Option<ConnectionId>,
-    /// When it ends, unless it is resumed; in milliseconds of [`super::Now::mono`].
+    /// When it ends, unless it is resumed; in milliseconds of [`super::Now::mono`]. It belongs to the process: a restart
+    /// gives each session that is away its whole time again.
     pub(super) ends: Option<u64>,
     pub(super) purse: Purse,
     pub(super) used: UsedIds,
@@ -212,8 +213,8 @@ impl Sessions {
         self.endings.first().map(|(at, _)| *at)
     }
 
-    /// A session whose time is over.
-    pub(super) fn ended(&self, now: u64) -> Option<SessionId> {
-        self.endings.first().filter(|(at, _)| *at <= now).map(|(_, id)| *id)
+    /// The sessions whose time is over, the first one to end first.
+    pub(super) fn overdue(&self, now: u64) -> impl Iterator<Item = SessionId> {
+        self.endings.range(..=(now, SessionId(i64::MAX))).map(|(_, id)| *id)
     }
 }

@@ -147,14 +147,27 @@ impl Chat {
         }
     }
 
-    /// Ends sessions whose time is over, at most `most` of them. True: there are more.
+    /// Ends sessions whose time is over by the clock of this process, at most `most` of them. True: there are more.
     pub fn expire(&mut self, most: usize) -> bool {
         for _ in 0..most {
-            let Some(id) = self.sessions.ended(self.turn.now.mono) else { return false };
-            self.seal();
-            self.end_session(id);
+            let Some(id) = self.overdue(self.turn.now.mono).next() else { return false };
+            self.end_away(id);
         }
-        self.sessions.ended(self.turn.now.mono).is_some()
+        self.overdue(self.turn.now.mono).next().is_some()
+    }
+
+    /// The sessions whose time is over at a moment of [`Now::mono`], the first one to end first. The times are no facts
+    /// about the server: they belong to the process that proposes to end the sessions.
+    pub fn overdue(&self, mono: u64) -> impl Iterator<Item = SessionId> {
+        self.sessions.overdue(mono)
+    }
+
+    /// Ends a session if it is away. It may have been resumed since its time was over.
+    pub fn end_away(&mut self, session: SessionId) {
+        if self.sessions.get(session).is_some_and(|held| held.connection.is_none()) {
+            self.seal();
+            self.end_session(session);
+        }
     }
 
     /// When [`Chat::expire`] has something to do next, in milliseconds of [`Now::mono`].

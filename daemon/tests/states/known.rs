@@ -27,19 +27,12 @@ pub(crate) enum Known {
     /// If the store cannot be written, the state refuses requests and takes back the turn. Masked: every store can be
     /// written. Cause: `Chat::keeping` and `Chat::not_kept` in `chat/turn.rs`. Step 6: such a node waits.
     DiskDecides,
-    /// The snapshot does not have the end of a session that is away: after a restart the time to live begins again.
-    /// Masked: no session ends by itself, and its end is not compared. Cause: `Chat::restore` in `chat/restore.rs`,
-    /// `Chat::expire` in `chat/turn.rs`. Step 6: `Expire(session)` is an input.
-    EndsAnew,
-    /// Sessions end by the monotonic clock, everything else by the system clock; the log has one time. Masked: both
-    /// clocks agree. Visible only without [`Known::EndsAnew`]. Cause: `Now::mono` in `chat/command.rs`. Step 6.
-    TwoClocks,
     /// The snapshot does not have the connected sessions: after a restart all sessions are away. Masked: the connections
-    /// resume at once, and a turn that bans addresses completes its slow work: none of them is refused then. Cause: `Chat::restore`. Step 5: connections belong to the edge, "here or away" to the state.
+    /// resume at once, and a turn that bans addresses completes its slow work, so that no connection is refused then.
+    /// Cause: `Chat::restore`. Step 5: connections belong to the edge, "here or away" to the state.
     AllAreAway,
-    /// The amount of slow work (sweeps, ended sessions) in a turn depends on the speed of the machine: 1 ms of it.
-    /// Masked: all states do the same amount. Cause: `Hub::steps` in `hub/mod.rs`. Step 6: the amount stands in the
-    /// turn.
+    /// The amount of slow work (sweeps) in a turn depends on the speed of the machine: 1 ms of it. Masked: all states do
+    /// the same amount. Cause: `Hub::steps` in `hub/turn.rs`. Step 6: the amount stands in the turn.
     SlicesByTime,
     /// Each node runs retention by itself, and retention removes empty rooms. Masked: retention is part of the turn.
     /// Cause: `Hub::tidy_once` in `hub/chores.rs`, `Chat::forgets` in `chat/doors.rs`. Step 6: `Retain` is an input.
@@ -55,15 +48,13 @@ pub(crate) enum Known {
 
 impl Known {
     /// All entries. A repair removes its entry.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::QueriesSeal,
         Self::Rates,
         Self::Strikes,
         Self::Networks,
         Self::PastAsksTheStore,
         Self::DiskDecides,
-        Self::EndsAnew,
-        Self::TwoClocks,
         Self::AllAreAway,
         Self::SlicesByTime,
         Self::LocalRetention,
@@ -75,7 +66,6 @@ impl Known {
     pub(crate) fn hides(self, path: &str) -> bool {
         match self {
             Self::Networks => path.ends_with("/network"),
-            Self::EndsAnew => path.ends_with("/ends"),
             Self::UsedIds => path.ends_with("/ids"),
             Self::Unanswered => path.ends_with("/unanswered"),
             _ => false,

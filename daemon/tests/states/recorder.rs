@@ -150,8 +150,7 @@ impl Recorder {
                 self.now.mono += ms;
                 self.now.wall += ms;
             }
-            Step::SetClock(ms) if !self.is_known(Known::TwoClocks) => self.now.wall += ms,
-            Step::SetClock(_) => {}
+            Step::SetClock(ms) => self.now.wall += ms,
             Step::Turn(steps) => {
                 let is_address = |input: &Input| matches!(input, Input::Act(_, Act::Ban(ban, _)) if matches!(ban.whom, Banned::Address(_)));
                 let bans = self.is_known(Known::AllAreAway) && self.inputs.iter().any(is_address);
@@ -176,6 +175,11 @@ impl Recorder {
 
     /// Applies the turn to all three states, to one of them in its encoded form.
     fn turn(&mut self, steps: Option<usize>) -> Result<(), Difference> {
+        // The proposer measures how long sessions are away.
+        let overdue: Vec<_> = self.states[STEADY].chat.overdue(self.now.mono).collect();
+        if !overdue.is_empty() {
+            self.inputs.push(Input::Expire(overdue));
+        }
         let turn = Turn { now: self.now, inputs: std::mem::take(&mut self.inputs), steps };
         self.turns += 1;
         let came = self.states[STEADY].turn(&turn);

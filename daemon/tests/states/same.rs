@@ -239,6 +239,25 @@ fn these_stay_the_same() {
             "#,
         ),
         (
+            "a session that is away ends when the proposer says so, whatever the clock of the system says",
+            r#"
+            a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
+            b {"op":"LOGIN","data":{"name":"bo"}}
+            turn
+            a gone
+            b gone
+            turn
+            pass 500
+            set-clock 800
+            rebuild
+            turn
+            b {"op":"LOGIN","data":{"session":"2"}}
+            pass 500
+            turn
+            rebuild
+            "#,
+        ),
+        (
             "rooms in another order than that of their ids",
             r#"
             a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}

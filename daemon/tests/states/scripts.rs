@@ -161,36 +161,6 @@ fn disk_decides() {
 }
 
 #[test]
-fn ends_anew() {
-    shows(
-        &[Known::EndsAnew],
-        "session/1/ends",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana"}}
-        turn
-        a gone
-        turn
-        pass 500
-        rebuild
-        "#,
-    );
-}
-
-#[test]
-fn two_clocks() {
-    shows(
-        &[Known::TwoClocks, Known::EndsAnew],
-        "session/1/ends",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana"}}
-        turn
-        set-clock 500
-        a gone
-        "#,
-    );
-}
-
-#[test]
 fn all_are_away() {
     shows(
         &[Known::AllAreAway],

@@ -145,7 +145,6 @@ impl State {
             self.input(input.clone());
         }
         let steps = self.faults.slice.or(turn.steps).unwrap_or(usize::MAX);
-        self.chat.expire(steps);
         self.chat.sweep_on(steps);
         self.end()
     }
@@ -166,6 +165,7 @@ impl State {
             // A refusal is fine: the facts show whether all states decided the same.
             Input::Act(uid, act) => drop(self.chat.operate(uid, act)),
             Input::Wish(uid, wish) => drop(self.chat.grant(uid, wish)),
+            Input::Expire(sessions) => sessions.into_iter().for_each(|session| self.chat.end_away(session)),
             Input::Retain(oldest, of) if self.faults.keeps_longer => self.put_off = Some((oldest, of)),
             Input::Retain(oldest, of) => self.retain(oldest, &of),
             Input::Policy(Policy { rooms, create, accounts }) => {
@@ -285,7 +285,7 @@ fn rules(known: &[Known]) -> Rules {
         rules.rate.burst = 4;
     }
     rules.errors = if is_known(Known::Strikes) { 0 } else { 2 };
-    rules.ttl_ms = if is_known(Known::EndsAnew) { u64::MAX / 4 } else { 1_000 };
+    rules.ttl_ms = 1_000;
     (rules.sessions, rules.rooms) = if is_known(Known::Networks) { (0, 0) } else { (6, 6) };
     rules
 }
