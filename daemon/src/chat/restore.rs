@@ -141,6 +141,8 @@ impl Chat {
         lost.sort_unstable();
         let mut opened: Vec<_> = self.opened.iter().collect();
         opened.sort_unstable();
+        let mut users: Vec<_> = self.users.iter().cloned().chain(self.sweeps.removed_users()).collect();
+        users.sort_unstable_by_key(|user| user.id);
         Found {
             opened,
             default_rooms: self.defaults.clone(),
@@ -151,7 +153,7 @@ impl Chat {
             work: self.sweeps.stored(),
             rights: self.book.stored(),
             audit: self.unaudited.clone(),
-            users: self.users.iter().cloned().chain(self.sweeps.removed_users()).collect(),
+            users,
             certificates: self.users.certificates().cloned().collect(),
             removed: self.removed.iter().cloned().collect(),
             head: self.head,

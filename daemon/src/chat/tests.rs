@@ -20,6 +20,7 @@ mod sessions;
 mod short;
 mod slices;
 mod steps;
+mod work;
 mod world;
 
 use super::*;

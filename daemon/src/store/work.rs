@@ -81,7 +81,7 @@ fn put(log: &Connection, n: u64, sweep: &Sweep) -> rusqlite::Result<()> {
         }
         Sweep::Barred { sessions, who, reason } => {
             let sessions = Some(list(sessions.iter().map(|session| session.0)));
-            ("barred", Piece { name: Some(who), reason: Some(reason), sessions, ..of(0) })
+            ("barred", Piece { name: Some(&**who), reason: Some(&**reason), sessions, ..of(0) })
         }
         Sweep::Leaving(session) => ("leaving", of(session.0)),
         Sweep::Over => ("over", of(0)),
