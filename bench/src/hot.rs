@@ -156,6 +156,7 @@ impl Talk {
         rules.rate.per_second = 0;
         let now = Now { mono: 0, wall: 1_800_000_000_000 };
         let mut chat = Chat::restore(rules, Found::default(), now);
+        chat.start();
         chat.begin(now);
         for at in 0..MEMBERS {
             let mut hash = [0; 32];

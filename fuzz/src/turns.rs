@@ -53,6 +53,7 @@ impl World {
             connections: 0,
             logins: 0,
         };
+        world.chat.start();
         world.chat.begin(now);
         let owner = Action::Grant { user: name("op"), role: Some(Role::Owner), room: None };
         world.chat.operate(0, &owner).expect("an operator may");
@@ -163,6 +164,7 @@ impl World {
             assert_eq!(sorted(self.chat.found()), sorted(self.disk.found()));
         }
         self.chat = Chat::restore(self.rules.clone(), self.disk.found(), self.now);
+        self.chat.start();
         self.open.clear();
         self.failing = false;
     }

@@ -4,7 +4,7 @@
 
 use super::checks::{Actor, not_to_enter};
 use super::rights::{Deed, Rank, may};
-use super::sweeps::Sweep;
+use super::work::Sweep;
 use super::{Answer, Audit, By, Chat, ConnectionId, ConversationKind, Refusal, Scope, SessionId, refusal};
 use tcp_chat_protocol::reply::ActReply;
 use tcp_chat_protocol::request::{Action, Place};
@@ -120,7 +120,7 @@ impl Chat {
             return Err(refusal(ErrorKind::Forbidden, msg));
         }
         self.record(actor, "room remove", None, Some(room), None, None, "");
-        self.sweep_room(room, title(actor));
+        self.sweep_room(room);
         Ok(ActReply { room: name, ..ActReply::default() })
     }
 

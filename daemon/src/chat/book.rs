@@ -1,6 +1,8 @@
 //! Owns what is written down of who may do what: grants, private rooms, mutes and bans. Called by
 //! the chat only. Never decides what follows from it: `rights` does.
 
+mod endings;
+
 use super::authors::{Authors, Kind};
 use super::by_user::ByUser;
 use super::rights::{self, Granted, Rank, Standing};
@@ -33,13 +35,13 @@ impl Book {
         let StoredRights { grants, private, mutes, bans } = stored;
         let mut book = Self { private: private.into_iter().collect(), ..Self::default() };
         for (scope, user, role, by) in grants {
-            drop(book.grant(scope, &user, Some(role), by.as_ref()));
+            drop(book.put_grant(scope, &user, Some(role), by));
         }
         for (scope, user, penalty) in mutes {
-            drop(book.set_mute(scope, &user, Some(penalty)));
+            drop(book.put_mute(scope, &user, Some(penalty)));
         }
         for (scope, banned, penalty) in bans {
-            drop(book.ban(scope, &banned, Some(penalty)));
+            drop(book.put_ban(scope, &banned, Some(penalty)));
         }
         book
     }
@@ -48,14 +50,19 @@ impl Book {
     pub(super) fn stored(&self) -> StoredRights {
         let by = |scope, user: &Name| self.author(scope, Kind::Grant, &user.key()).cloned();
         let grants = self.grants.iter();
-        let mut private: Vec<_> = self.private.iter().copied().collect();
-        private.sort_unstable();
         StoredRights {
             grants: grants.map(|(scope, user, role)| (scope, user.clone(), *role, by(scope, user))).collect(),
-            private,
+            private: self.private_rooms(),
             mutes: self.mutes.iter().map(|(scope, user, p)| (scope, user.clone(), p.clone())).collect(),
             bans: self.bans().into_iter().map(|(scope, banned, p)| (scope, banned, p.clone())).collect(),
         }
+    }
+
+    /// The private rooms, in the order in which they were opened.
+    pub(super) fn private_rooms(&self) -> Vec<ConversationId> {
+        let mut private: Vec<_> = self.private.iter().copied().collect();
+        private.sort_unstable();
+        private
     }
 
     pub(super) fn is_private(&self, room: ConversationId) -> bool {
@@ -163,9 +170,20 @@ impl Book {
         role: Option<Role>,
         by: Option<&Name>,
     ) -> Option<RightsChange> {
-        let by = role.and(by.cloned());
+        let by = self.share(scope, role.and(by.cloned()));
+        self.put_grant(scope, user, role, by)
+    }
+
+    /// The same where it is decided in whose share it counts.
+    pub(super) fn put_grant(
+        &mut self,
+        scope: Scope,
+        user: &Name,
+        role: Option<Role>,
+        by: Option<Name>,
+    ) -> Option<RightsChange> {
         let key = user.key();
-        let by = self.is_written(scope, Kind::Grant, &key, by);
+        self.put_share(scope, Kind::Grant, &key, by.clone());
         let user = match role {
             Some(role) => self.grants.put(scope, user, role),
             None => self.grants.remove(scope, &key)?,
@@ -173,15 +191,18 @@ impl Book {
         Some(RightsChange::Grant { scope, user, role, by })
     }
 
-    /// Notes who wrote that, and whether it counts in a share: not what holds on the whole server, nor what those
-    /// write who moderate it.
-    fn is_written(&mut self, scope: Scope, kind: Kind, user: &NameKey, by: Option<Name>) -> Option<Name> {
-        let room = scope?;
+    /// In whose share it counts what a user writes now: in nobody's what holds on the whole server, and what those write
+    /// who moderate it.
+    fn share(&self, scope: Scope, by: Option<Name>) -> Option<Name> {
         let is_bound =
             |by: &Name| self.grants.get(None, &by.key()).is_none_or(|role| *role < Role::Moderator);
-        let by = by.filter(is_bound);
-        self.authors.set(room, kind, user, by.clone());
-        by
+        scope.and(by).filter(is_bound)
+    }
+
+    fn put_share(&mut self, scope: Scope, kind: Kind, user: &NameKey, share: Option<Name>) {
+        if let Some(room) = scope {
+            self.authors.set(room, kind, user, share);
+        }
     }
 
     /// In whose share it counts.
@@ -213,10 +234,15 @@ impl Book {
         user: &Name,
         mute: Option<Penalty>,
     ) -> Option<RightsChange> {
+        let mute = mute.map(|mute| Penalty { share: self.share(scope, mute.author()), ..mute });
+        self.put_mute(scope, user, mute)
+    }
+
+    fn put_mute(&mut self, scope: Scope, user: &Name, mute: Option<Penalty>) -> Option<RightsChange> {
         let user = &self.mutes.name(scope, &user.key()).unwrap_or(user).clone();
         let before = self.mutes.get(scope, &user.key()).and_then(|p| p.until);
         self.ends(Kind::Mute, scope, &Banned::User(user.clone()), before, mute.as_ref());
-        self.is_written(scope, Kind::Mute, &user.key(), mute.as_ref().and_then(Penalty::author));
+        self.put_share(scope, Kind::Mute, &user.key(), mute.as_ref().and_then(|p| p.share.clone()));
         let user = match &mute {
             Some(penalty) => self.mutes.put(scope, user, penalty.clone()),
             None => self.mutes.remove(scope, &user.key())?,
@@ -226,6 +252,11 @@ impl Book {
 
     /// Bans, or with `None` lets in again. `None`: there was nothing to take back.
     pub(super) fn ban(&mut self, scope: Scope, whom: &Banned, ban: Option<Penalty>) -> Option<RightsChange> {
+        let ban = ban.map(|ban| Penalty { share: self.share(scope, ban.author()), ..ban });
+        self.put_ban(scope, whom, ban)
+    }
+
+    fn put_ban(&mut self, scope: Scope, whom: &Banned, ban: Option<Penalty>) -> Option<RightsChange> {
         let first = match whom {
             Banned::User(user) => self.bans.name(scope, &user.key()).cloned().map(Banned::User),
             Banned::Certificate(_) | Banned::Address(_) => None,
@@ -234,7 +265,7 @@ impl Book {
         let before = self.ban_on(scope, whom).and_then(|p| p.until);
         self.ends(Kind::Ban, scope, whom, before, ban.as_ref());
         if let Banned::User(user) = whom {
-            self.is_written(scope, Kind::Ban, &user.key(), ban.as_ref().and_then(Penalty::author));
+            self.put_share(scope, Kind::Ban, &user.key(), ban.as_ref().and_then(|p| p.share.clone()));
         }
         let banned = match (whom, &ban) {
             (Banned::User(user), Some(penalty)) => Banned::User(self.bans.put(scope, user, penalty.clone())),
@@ -251,48 +282,6 @@ impl Book {
             (Banned::Address(range), None) => self.addresses.remove(range).map(|_| whom.clone())?,
         };
         Some(RightsChange::Ban { scope, banned, ban })
-    }
-
-    /// It ends then, and no longer when it did `before`.
-    fn ends(
-        &mut self,
-        kind: Kind,
-        scope: Scope,
-        whom: &Banned,
-        before: Option<u64>,
-        penalty: Option<&Penalty>,
-    ) {
-        if let Some(until) = before {
-            self.endings.remove(&(until, kind, scope, whom.clone()));
-        }
-        if let Some(until) = penalty.and_then(|p| p.until) {
-            self.endings.insert((until, kind, scope, whom.clone()));
-        }
-    }
-
-    /// Is there something that is over by itself?
-    pub(super) fn is_over(&self, now: u64) -> bool {
-        self.endings.first().is_some_and(|(until, ..)| *until <= now)
-    }
-
-    /// Takes back what is over by itself, so many at most. Costs nothing while nothing is.
-    pub(super) fn expire(&mut self, most: usize, now: u64) -> Vec<RightsChange> {
-        let mut changes = Vec::new();
-        for _ in 0..most {
-            if !self.is_over(now) {
-                break;
-            }
-            let Some((_, kind, scope, whom)) = self.endings.pop_first() else { break };
-            let is_over = |penalty: Option<&Penalty>| penalty.is_some_and(|p| !p.is_in_force(now));
-            changes.extend(match (kind, &whom) {
-                (Kind::Mute, Banned::User(user)) if is_over(self.mutes.get(scope, &user.key())) => {
-                    self.set_mute(scope, user, None)
-                }
-                (Kind::Ban, _) if is_over(self.ban_on(scope, &whom)) => self.ban(scope, &whom, None),
-                _ => None,
-            });
-        }
-        changes
     }
 
     fn ban_on(&self, scope: Scope, whom: &Banned) -> Option<&Penalty> {
@@ -320,11 +309,6 @@ impl Book {
         self.mutes.remove_all(Some(room));
         self.bans.remove_all(Some(room));
         self.authors.forget(room);
-    }
-
-    /// How many mutes and bans end by themselves.
-    pub(super) fn ending(&self) -> usize {
-        self.endings.len()
     }
 
     /// How many grants, mutes and bans there are in a room.

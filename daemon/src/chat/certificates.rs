@@ -51,6 +51,8 @@ pub(super) struct Certificates {
     by_key: Parts<Digest, Vec<Certificate>>,
     /// The keys of each name.
     by_owner: Parts<NameKey, Vec<Digest>>,
+    /// The moment when each ends.
+    by_end: Parts<(u64, Digest, NameKey), ()>,
 }
 
 impl Certificates {
@@ -93,12 +95,26 @@ impl Certificates {
         (told != *known).then_some(told)
     }
 
+    /// The one that ends first.
+    pub(super) fn first_to_end(&self) -> Option<&Certificate> {
+        let (_, key, owner) = self.by_end.first_key()?;
+        self.by_key.get(key)?.iter().find(|certificate| certificate.name.key() == *owner)
+    }
+
     pub(super) fn put(&mut self, certificate: Certificate) {
-        let (key, owner) = (certificate.key, certificate.name.key());
+        let (key, owner, until) = (certificate.key, certificate.name.key(), certificate.until);
         let mut of_key = self.by_key.get(&key).cloned().unwrap_or_default();
         match of_key.binary_search_by(|known| known.name.key().cmp(&owner)) {
-            Ok(at) => of_key[at] = certificate,
+            Ok(at) => {
+                let before = std::mem::replace(&mut of_key[at], certificate);
+                if before.until != until {
+                    self.by_end.remove(&(before.until, key, owner.clone()));
+                }
+            }
             Err(at) => of_key.insert(at, certificate),
+        }
+        if self.by_end.get(&(until, key, owner.clone())).is_none() {
+            self.by_end.insert((until, key, owner.clone()), ());
         }
         self.by_key.insert(key, of_key);
         self.by_owner.file(owner, key);
@@ -107,6 +123,9 @@ impl Certificates {
     pub(super) fn forget(&mut self, key: &Digest, name: &Name) {
         let Some(mut of_key) = self.by_key.get(key).cloned() else { return };
         let owner = name.key();
+        for gone in of_key.iter().filter(|certificate| certificate.name.key() == owner) {
+            self.by_end.remove(&(gone.until, *key, owner.clone()));
+        }
         of_key.retain(|certificate| certificate.name.key() != owner);
         match of_key.is_empty() {
             true => drop(self.by_key.remove(key)),

@@ -60,11 +60,12 @@ impl Chat {
         self.rules.configured_rooms().any(|room| room.key() == name.key())
     }
 
-    /// Opens those that are not there yet. They count for nobody's quota and have no owner.
+    /// Opens those that are not there yet. They count for nobody's quota and have no owner. One that is being removed
+    /// opens when it is gone.
     pub(super) fn open_configured_rooms(&mut self) {
         let names: Vec<_> = self.rules.configured_rooms().cloned().collect();
         for name in names {
-            if self.conversations.room(&name).is_none() {
+            if self.conversations.room(&name).is_none() && !self.conversations.is_going_now(&name) {
                 let room = self.conversations.open_configured(&name);
                 self.turn.writes.conversations.push((room, ConversationKind::Room(name)));
             }

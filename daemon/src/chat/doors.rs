@@ -7,7 +7,6 @@ use super::party::Party;
 use super::rights::{Deed, may};
 use super::rooms::{Conversation, Conversations, LooksLike};
 use super::shares::is_this_host;
-use super::sweeps::Sweep;
 use super::{
     Answer, Chat, ConnectionId, ConversationId, ConversationKind, SessionChange, SessionId, UserId, refusal,
 };
@@ -143,6 +142,7 @@ impl Chat {
     }
 
     pub(super) fn enter(&mut self, session: SessionId, room: ConversationId) {
+        let joined = self.sessions.joins + 1;
         let (Some(held), Some(conversation)) =
             (self.sessions.get_mut(session), self.conversations.get_mut(room))
         else {
@@ -153,8 +153,9 @@ impl Chat {
         if let Some(connection) = held.connection {
             conversation.arrive(connection);
         }
+        self.sessions.joins = joined;
         self.turn.entered.insert(session);
-        self.turn.writes.sessions.push(SessionChange::Join { session, room, since: self.head });
+        self.turn.writes.sessions.push(SessionChange::Join { session, room, since: self.head, joined });
     }
 
     /// Opens a room for a user, whose it is if the name is proven.
@@ -283,18 +284,23 @@ impl Chat {
 
     /// Retention has removed all messages below `oldest`, some of them from these conversations: those
     /// of which nothing is left go, or rooms would be taken for good, and who stays long would be left
-    /// with the direct messages of everybody who ever came by.
+    /// with the direct messages of everybody who ever came by. Certificates and removed users that are too old go,
+    /// too. The hub calls it once a day also where no message was removed.
     pub fn forgets(&mut self, oldest: Seq, of: &[ConversationId]) {
         self.seal();
-        self.oldest = self.oldest.max(oldest);
+        if oldest > self.oldest {
+            self.oldest = oldest;
+            self.turn.writes.oldest = Some(oldest);
+        }
         of.iter().for_each(|id| self.drop_if_empty(*id));
+        self.expired_go();
     }
 
     /// The same for all of them, after a start: a slice in each turn.
     pub(super) fn empty_ones_go(&mut self) {
         let mut all: Vec<_> = self.conversations.iter().map(|(id, _)| id).collect();
         all.sort_unstable();
-        self.sweep_later(Sweep::Conversations(all.into_iter()));
+        self.unchecked = all.into_iter();
     }
 
     /// Forgets direct messages that nobody can read any more, and rooms with neither members nor

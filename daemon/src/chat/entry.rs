@@ -4,7 +4,7 @@
 use super::proof::{Evidence, Proof};
 use super::sessions::{Session, UsedIds};
 use super::shares::is_this_host;
-use super::sweeps::Sweep;
+use super::work::Sweep;
 use super::{
     Answer, Chat, Closing, ConnectionId, ConversationId, Effect, Range, Read, Refusal, ResumeOutcome, Secret,
     SessionChange, SessionId, SessionRow, UserId, refusal,

@@ -3,10 +3,11 @@
 //! (`daemon/tests/states`) and by the fuzz target. Never contains a secret: tokens, codes and password hashes appear
 //! as a checksum.
 //!
-//! Data of one process is no fact: connections, rate limits, counters, and whether the store can be written.
+//! Data of one process is no fact: connections, rate limits, counters, when sessions that are away end, and whether the
+//! store can be written.
 
 use super::authors::Kind;
-use super::{Chat, ConversationKind, Penalty, Scope, UserId};
+use super::{Chat, ConversationKind, Penalty, Scope, SessionId, UserId};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -43,6 +44,7 @@ impl Chat {
             keeping: _,
             turn: _,
             tally: _,
+            unchecked: _,
             untold: _,
             slice: _,
         } = self;
@@ -52,8 +54,8 @@ impl Chat {
         facts.insert("log".to_owned(), format!("{log:?}"));
         facts.insert("last/conversation".to_owned(), conversations.last.to_string());
         facts.insert("last/session".to_owned(), sessions.last.to_string());
-        facts.insert("sweeps".to_owned(), format!("{sweeps:?}"));
-        facts.insert("leaving".to_owned(), format!("{:?}", leaving.sessions().collect::<Vec<_>>()));
+        facts.insert("sweeps".to_owned(), format!("{:?}", sweeps.iter().collect::<Vec<_>>()));
+        facts.insert("leaving".to_owned(), format!("{:?}", leaving.stored()));
         for (after, room) in defaults {
             facts.insert(format!("default/{after}"), room.0.to_string());
         }
@@ -92,7 +94,9 @@ impl Chat {
             put("/head", conversation.head.to_string());
             let members: Vec<_> = conversation.members.iter().map(|(user, s)| (user.0, s.0)).collect();
             put("/members", format!("{members:?}"));
-            let lost: Vec<_> = conversation.members.lost().map(|session| session.0).collect();
+            let is_there = |session: &SessionId| self.sessions.get(*session).is_some();
+            let lost: Vec<_> =
+                conversation.members.lost().filter(is_there).map(|session| session.0).collect();
             if !lost.is_empty() {
                 put("/lost", format!("{lost:?}"));
             }
@@ -115,7 +119,6 @@ impl Chat {
             put("/token", checksum(&row.token_hash));
             put("/proven", session.proven.to_string());
             put("/here", session.connection.is_some().to_string());
-            put("/ends", format!("{:?}", session.ends));
             put("/ids", format!("up to {}, texts: {}", session.used.greatest, session.used.texts));
             let rooms: Vec<_> = session.rooms.iter().map(|(room, since)| (room.0, *since)).collect();
             put("/order", format!("{:?}", rooms.iter().map(|(room, _)| room).collect::<Vec<_>>()));
@@ -181,7 +184,7 @@ fn path(what: &str, scope: Scope, whom: &str) -> String {
 }
 
 fn penalty_text(whom: &dyn Display, penalty: &Penalty) -> String {
-    let Penalty { until, reason, by, since } = penalty;
+    let Penalty { until, reason, by, since, share: _ } = penalty;
     format!("{whom} by {by} since {since} until {until:?}: {reason}")
 }
 

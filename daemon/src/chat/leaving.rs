@@ -1,12 +1,12 @@
 //! Owns the sessions that have ended and are still noted in rooms. A session ends at once: its name is free, its token
 //! is worth nothing, its connection is closed and the store knows of it. Only its rooms are left one after the other,
-//! a slice in each turn, since it may be in a thousand. Called by entry, presence and the sweeps. Never keeps a
-//! session from ending: what is left here is lost with the process, and a restart has nothing to do for it.
+//! a slice in each turn, since it may be in a thousand. Called by entry, presence and the sweeps. The store has what a
+//! turn leaves, so that a restart goes on with it. Never keeps a session from ending.
 
 use super::presence::Face;
 use super::rooms::Members;
 use super::sessions::Session;
-use super::sweeps::Sweep;
+use super::work::{LeavingChange, LeavingSession, Sweep};
 use super::{Answer, Chat, ConversationId, IdMap, SessionId, UserId, refusal};
 use std::collections::{BTreeSet, HashMap};
 use std::vec::IntoIter;
@@ -28,6 +28,8 @@ struct Ended {
     face: Face,
     /// Those that it is still noted in.
     rooms: IntoIter<ConversationId>,
+    /// The store has it.
+    is_kept: bool,
 }
 
 /// All of them.
@@ -37,18 +39,55 @@ pub(super) struct Leaving {
     by_name: HashMap<NameKey, BTreeSet<SessionId>>,
     /// The rooms of all of them that are still to be left.
     rooms: usize,
+    /// Those of which the store has to know something else after this turn.
+    changed: BTreeSet<SessionId>,
 }
 
 impl Leaving {
+    /// As the store knew them.
+    pub(super) fn restore(stored: Vec<LeavingSession>) -> Self {
+        let mut leaving = Self::default();
+        for LeavingSession { session, user, name, color, rooms } in stored {
+            let (key, rooms) = (name.key(), rooms.into_iter());
+            let ended = Ended { user, key, face: Face::away(name, color), rooms, is_kept: true };
+            leaving.add(session, ended);
+        }
+        leaving
+    }
+
+    /// As the store is to know them, in the order of their ids.
+    pub(super) fn stored(&self) -> Vec<LeavingSession> {
+        let ids: BTreeSet<_> = self.all.keys().copied().collect();
+        ids.into_iter().filter_map(|id| self.stored_one(id)).collect()
+    }
+
+    fn stored_one(&self, session: SessionId) -> Option<LeavingSession> {
+        let Ended { user, face, rooms, .. } = self.all.get(&session)?;
+        let (name, color) = face.shown();
+        let (name, rooms) = (name.clone(), rooms.as_slice().to_vec());
+        Some(LeavingSession { session, user: *user, name, color, rooms })
+    }
+
+    pub(super) fn has_changed(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
+    /// What has changed since the last call.
+    pub(super) fn take_changes(&mut self) -> Vec<LeavingChange> {
+        let mut changes = Vec::new();
+        for id in std::mem::take(&mut self.changed) {
+            changes.push(match self.stored_one(id) {
+                Some(session) => LeavingChange::Put(session),
+                None => LeavingChange::Gone(id),
+            });
+            self.all.get_mut(&id).into_iter().for_each(|ended| ended.is_kept = true);
+        }
+        changes
+    }
+
     /// How the session was seen last, in the rooms that it has not left.
     pub(super) fn state(&self, session: SessionId) -> Option<MemberState> {
         self.all.get(&session).map(|ended| ended.face.state())
-    }
-
-    /// The sessions, in the order of their ids.
-    pub(super) fn sessions(&self) -> impl Iterator<Item = i64> {
-        let ids: BTreeSet<_> = self.all.keys().map(|id| id.0).collect();
-        ids.into_iter()
     }
 
     /// The sessions of that name that have ended, of other users than this one, and how many rooms they are noted in.
@@ -59,8 +98,10 @@ impl Leaving {
     }
 
     /// What they are still noted in, and whose sessions.
-    fn memberships(&self) -> impl Iterator<Item = (ConversationId, UserId)> {
-        self.all.values().flat_map(|ended| ended.rooms.as_slice().iter().map(|room| (*room, ended.user)))
+    pub(super) fn memberships(&self) -> impl Iterator<Item = (ConversationId, UserId, SessionId)> {
+        self.all
+            .iter()
+            .flat_map(|(id, ended)| ended.rooms.as_slice().iter().map(move |room| (*room, ended.user, *id)))
     }
 
     /// Are there so few that members who have ended can be left out of a count?
@@ -76,6 +117,9 @@ impl Leaving {
             return None;
         };
         self.rooms -= 1;
+        if ended.is_kept {
+            self.changed.insert(id);
+        }
         Some((room, ended.user, ended.face.clone()))
     }
 
@@ -88,6 +132,10 @@ impl Leaving {
     fn remove(&mut self, id: SessionId) {
         let Some(ended) = self.all.remove(&id) else { return };
         self.rooms -= ended.rooms.len();
+        match ended.is_kept {
+            true => self.changed.insert(id),
+            false => self.changed.remove(&id),
+        };
         if let Some(ids) = self.by_name.get_mut(&ended.key) {
             ids.remove(&id);
             if ids.is_empty() {
@@ -102,13 +150,14 @@ impl Chat {
     pub(super) fn leaves_rooms(&mut self, session: Session, face: Face) {
         let rooms: Vec<_> = session.rooms.iter().map(|(room, _)| *room).collect();
         let (id, user, key) = (session.row.id, session.row.user, session.key);
-        self.leaving.add(id, Ended { user, key, face, rooms: rooms.into_iter() });
+        self.leaving.add(id, Ended { user, key, face, rooms: rooms.into_iter(), is_kept: false });
         while self.turn.left < self.slice.rooms {
             self.turn.left += 1;
             if !self.leave_next(id) {
                 return;
             }
         }
+        self.leaving.changed.insert(id);
         self.sweep_later(Sweep::Leaving(id));
     }
 
@@ -149,7 +198,7 @@ impl Chat {
             return members.len();
         }
         let users: BTreeSet<_> =
-            self.leaving.memberships().filter(|(of, _)| *of == room).map(|(_, user)| user).collect();
+            self.leaving.memberships().filter(|(of, ..)| *of == room).map(|(_, user, _)| user).collect();
         members.len() - self.gone_of(members, &users)
     }
 
@@ -159,7 +208,7 @@ impl Chat {
             return IdMap::default();
         }
         let mut users = IdMap::<_, BTreeSet<_>>::default();
-        for (room, user) in self.leaving.memberships() {
+        for (room, user, _) in self.leaving.memberships() {
             users.entry(room).or_default().insert(user);
         }
         let gone = |(room, users)| Some((room, self.gone_of(&self.conversations.get(room)?.members, &users)));

@@ -47,6 +47,7 @@ mod tally;
 mod turn;
 mod users;
 mod whole;
+mod work;
 mod writes;
 
 pub use crate::auth::Digest;
@@ -73,6 +74,7 @@ pub use tally::{ResumeOutcome, Tally};
 pub use turn::Outcome;
 pub use users::{Code, Gives, User, UserChange, Users};
 pub use whole::Counts;
+pub use work::{LeavingChange, LeavingSession, Sweep, WorkChange};
 pub use writes::{
     Chunk, ConversationId, ConversationKind, Found, LogId, Sent, SessionChange, SessionId, SessionRow,
     StoredConversation, StoredSession, UserId, Writes,
@@ -89,9 +91,9 @@ use sessions::Sessions;
 use shares::Shares;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use sweeps::Sweeps;
 use tcp_chat_protocol::{ErrorKind, Name, Refusal, RequestId, Seq, reply};
 use turn::{Slice, Turn};
+use work::Sweeps;
 
 /// Failed logins on one connection before it is closed.
 const AUTH_FAILURES: u32 = 3;
@@ -149,11 +151,13 @@ pub struct Chat {
     tally: Tally,
     /// What is still to be looked at, a slice in each turn.
     sweeps: Sweeps,
-    /// Sessions that have ended and are noted in rooms,
+    /// Conversations that this process has not looked at since its start,
+    unchecked: std::vec::IntoIter<ConversationId>,
+    /// sessions that have ended and are noted in rooms,
     leaving: Leaving,
     /// presence that was not told,
     untold: Untold,
-    /// and how much of both is done in a turn.
+    /// and how much of the last two is done in a turn.
     slice: Slice,
 }
 

@@ -44,6 +44,8 @@ pub struct Penalty {
     pub by: Box<str>,
     /// When, in milliseconds since 1970.
     pub since: u64,
+    /// In whose share it counts: decided when it was written down, and never again.
+    pub share: Option<Name>,
 }
 
 impl Penalty {

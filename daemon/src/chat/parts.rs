@@ -71,6 +71,11 @@ impl<K: Ord + Hash + Clone, V: Clone> Parts<K, V> {
         self.parts.iter().flat_map(|part| part.iter())
     }
 
+    /// The least key.
+    pub(super) fn first_key(&self) -> Option<&K> {
+        self.parts.iter().filter_map(|part| part.first_key_value()).map(|(key, _)| key).min()
+    }
+
     /// The greatest key.
     pub(super) fn last_key(&self) -> Option<&K> {
         self.parts.iter().filter_map(|part| part.last_key_value()).map(|(key, _)| key).max()

@@ -156,7 +156,7 @@ impl Chat {
         let since = self.turn.now.wall;
         let until = against.for_s.map(|s| since.saturating_add(s.saturating_mul(1000)));
         let by = self.by(actor).map(|by| by.to_string()).unwrap_or_default();
-        Ok(Penalty { until, reason: against.reason.as_str().into(), by: by.into(), since })
+        Ok(Penalty { until, reason: against.reason.as_str().into(), by: by.into(), since, share: None })
     }
 }
 

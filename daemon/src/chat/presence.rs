@@ -5,7 +5,6 @@
 //! the following turns send the rest, in order. What is no longer true by then is not sent.
 
 use super::sessions::Session;
-use super::sweeps::Sweep;
 use super::{Chat, ConnectionId, ConversationId, Effect, IdMap, SessionId, UserId};
 use std::collections::VecDeque;
 use tcp_chat_protocol::event::presence;
@@ -31,8 +30,17 @@ pub(super) struct Face {
 }
 
 impl Face {
+    /// Of a session that a start finds.
+    pub(super) fn away(name: Name, color: Colour) -> Self {
+        Self { name, color, connection: None }
+    }
+
     pub(super) fn connection(&self) -> Option<ConnectionId> {
         self.connection
+    }
+
+    pub(super) fn shown(&self) -> (&Name, Colour) {
+        (&self.name, self.color)
     }
 
     /// How its session alone is seen.
@@ -102,22 +110,18 @@ impl Chat {
             if self.untold.is_empty() && self.tells_more() {
                 self.tell_room(room, &face, state);
             } else if self.is_told(room, &face) {
-                if self.untold.is_empty() {
-                    self.sweep_later(Sweep::Untold);
-                }
                 self.untold.add((user, room), was, face.clone());
             }
         }
     }
 
-    /// Tells the oldest of what was not told yet, if it is still true. True: there is more.
-    pub(super) fn tell_untold(&mut self) -> bool {
+    /// Tells the oldest of what was not told yet, if it is still true.
+    pub(super) fn tell_untold(&mut self) {
         if let Some((user, room, was, face)) = self.untold.next()
             && let Some(state) = change(was, self.state_in(room, user))
         {
             self.tell_room(room, &face, state);
         }
-        !self.untold.is_empty()
     }
 
     /// Does this turn tell more?

@@ -4,8 +4,8 @@
 
 use super::certificates::{Certificate, Revocation};
 use super::removed::Removed;
-use super::sweeps::Sweep;
 use super::users::{Code, Gives, User, UserChange, Users};
+use super::work::Sweep;
 use super::{Audit, By, Chat, Closing, Digest, IdMap, UserId};
 use std::sync::Arc;
 use tcp_chat_protocol::event::{NoticeEvent, notice};
@@ -321,20 +321,32 @@ impl Chat {
         &self.users
     }
 
-    /// Forgets certificates that have expired long ago, and removed users of whom there can be no other.
-    pub(super) fn forget_expired(&mut self) {
-        let now = self.turn.now.wall;
-        let old: Vec<_> = self
-            .users
-            .certificates()
-            .filter(|c| c.until.saturating_add(REMEMBER_MS) < now)
-            .map(|c| (c.key, c.name.clone()))
-            .collect();
-        for (key, name) in old {
-            Arc::make_mut(&mut self.users).forget_certificate(&key, &name);
-            self.turn.writes.users.push(UserChange::Forget(key, name));
+    /// Certificates that expired long ago go, and removed users of whom no certificate can be left.
+    pub(super) fn expired_go(&mut self) {
+        if self.has_expired() {
+            self.sweep_later(Sweep::Expired);
         }
-        let removed = self.removed.forget(now);
-        self.turn.writes.users.extend(removed.into_iter().map(UserChange::ForgetRemoved));
+    }
+
+    fn has_expired(&self) -> bool {
+        let now = self.turn.now.wall;
+        let is_old = |c: &Certificate| c.until.saturating_add(REMEMBER_MS) < now;
+        self.users.first_to_end().is_some_and(is_old) || self.removed.has_old(now)
+    }
+
+    /// Forgets one of them. True: there are more.
+    pub(super) fn forget_expired(&mut self) -> bool {
+        let now = self.turn.now.wall;
+        let is_old = |c: &&Certificate| c.until.saturating_add(REMEMBER_MS) < now;
+        let old = self.users.first_to_end().filter(is_old).map(|c| (c.key, c.name.clone()));
+        let forgotten = match old {
+            Some((key, name)) => {
+                Arc::make_mut(&mut self.users).forget_certificate(&key, &name);
+                Some(UserChange::Forget(key, name))
+            }
+            None => self.removed.forget_old(now).map(UserChange::ForgetRemoved),
+        };
+        self.turn.writes.users.extend(forgotten);
+        self.has_expired()
     }
 }

@@ -3,7 +3,7 @@
 //! registry, asked by access, kept by the store. Never knows who is registered: the name may have an owner again,
 //! and is then somebody else's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tcp_chat_protocol::{Name, NameKey};
 
 /// No client certificate is good for so long: the daemon's own CA issues them for a year, other CAs for some years.
@@ -20,42 +20,59 @@ pub struct Removed {
 
 /// All of them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct RemovedUsers(BTreeMap<NameKey, Removed>);
+pub(super) struct RemovedUsers {
+    all: BTreeMap<NameKey, Removed>,
+    by_moment: BTreeSet<(u64, NameKey)>,
+}
 
 impl RemovedUsers {
     /// As the store knew them.
     pub(super) fn new(all: Vec<Removed>) -> Self {
-        Self(all.into_iter().map(|removed| (removed.name.key(), removed)).collect())
+        let mut removed = Self::default();
+        all.into_iter().for_each(|one| drop(removed.put(one)));
+        removed
     }
 
     /// The user is removed. What was known of the name before.
     pub(super) fn put(&mut self, removed: Removed) -> Option<Removed> {
-        self.0.insert(removed.name.key(), removed)
+        let key = removed.name.key();
+        let before = self.take(&key);
+        self.by_moment.insert((removed.at, key.clone()));
+        self.all.insert(key, removed);
+        before
+    }
+
+    fn take(&mut self, key: &NameKey) -> Option<Removed> {
+        let removed = self.all.remove(key)?;
+        self.by_moment.remove(&(removed.at, key.clone()));
+        Some(removed)
     }
 
     /// The user is not removed after all: what was known before is true again.
     pub(super) fn put_back(&mut self, name: &Name, before: Option<Removed>) {
-        self.0.remove(&name.key());
-        self.0.extend(before.map(|before| (name.key(), before)));
+        self.take(&name.key());
+        before.into_iter().for_each(|before| drop(self.put(before)));
     }
 
     /// Was a user of that name removed at that moment or later? Certificates have whole seconds.
     pub(super) fn is_since(&self, name: &Name, moment: u64) -> bool {
-        self.0.get(&name.key()).is_some_and(|removed| moment / 1000 <= removed.at / 1000)
+        self.all.get(&name.key()).is_some_and(|removed| moment / 1000 <= removed.at / 1000)
     }
 
-    /// Forgets those of whom no certificate can be good any more. Which.
-    pub(super) fn forget(&mut self, now: u64) -> Vec<Name> {
-        let is_old = |removed: &Removed| removed.at.saturating_add(LONGEST_LIFE_MS) < now;
-        let old =
-            self.0.values().filter(|removed| is_old(removed)).map(|removed| removed.name.clone()).collect();
-        self.0.retain(|_, removed| !is_old(removed));
-        old
+    /// Is there one of whom no certificate can be good any longer?
+    pub(super) fn has_old(&self, now: u64) -> bool {
+        self.by_moment.first().is_some_and(|(at, _)| at.saturating_add(LONGEST_LIFE_MS) < now)
+    }
+
+    /// Forgets one of those. Which.
+    pub(super) fn forget_old(&mut self, now: u64) -> Option<Name> {
+        let (_, key) = self.by_moment.first().filter(|_| self.has_old(now))?.clone();
+        self.take(&key).map(|removed| removed.name)
     }
 
     /// All of them.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Removed> {
-        self.0.values()
+        self.all.values()
     }
 }
 
@@ -77,8 +94,10 @@ mod tests {
         assert!(all.is_since(&ana, 7_000));
         all.put_back(&ana, before);
         assert!(!all.is_since(&ana, 7_000) && all.is_since(&ana, 5_000));
-        assert!(all.forget(5_900 + LONGEST_LIFE_MS).is_empty());
-        assert_eq!(all.forget(5_901 + LONGEST_LIFE_MS), ["Ana".parse::<Name>().unwrap()]);
+        assert_eq!(all.forget_old(5_900 + LONGEST_LIFE_MS), None);
+        assert_eq!(all.forget_old(5_901 + LONGEST_LIFE_MS), Some("Ana".parse().unwrap()));
+        assert_eq!(all.forget_old(5_901 + LONGEST_LIFE_MS), None);
+        assert_eq!(all.by_moment.len(), 1);
         assert_eq!(all.iter().map(|r| r.name.as_str()).collect::<Vec<_>>(), ["bo"]);
     }
 }

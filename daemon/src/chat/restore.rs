@@ -1,5 +1,6 @@
 //! Owns the way from the store into memory at the start, and back when the store has to be told
-//! everything anew. Never reads messages: they stay where they are.
+//! everything again. Never reads messages: they stay where they are. Never decides anything at a start but what other
+//! settings, or a store of an older version, ask for: see [`Chat::start`].
 
 use super::book::Book;
 use super::leaving::Leaving;
@@ -10,17 +11,17 @@ use super::removed::RemovedUsers;
 use super::rooms::Conversations;
 use super::sessions::{Session, Sessions, UsedIds};
 use super::shares::Shares;
-use super::sweeps::{Sweep, Sweeps};
 use super::turn::{Slice, Turn};
+use super::work::{Sweep, Sweeps};
 use super::{Chat, Found, IdMap, Now, Rules, StoredConversation, StoredSession, Tally, User, Users};
 use std::sync::Arc;
 
 impl Chat {
-    /// The state as the store knew it. Every session is away, its time counting from `now`.
+    /// The state as the store knew it, with the slow work that was left. Every session is away, its time counting
+    /// from `now`.
     #[must_use]
     pub fn restore(rules: Rules, found: Found, now: Now) -> Self {
         let Found { conversations: stored, sessions: held, rights, head, oldest, log, .. } = found;
-        let private = rights.private.clone();
         let (removed, users): (Vec<_>, Vec<_>) = found.users.into_iter().partition(User::is_removed);
         let users = Users::new(users, found.certificates);
         let mut conversations = Conversations::default();
@@ -30,6 +31,7 @@ impl Chat {
         }
         let mut sessions = Sessions::default();
         sessions.last = found.last_session;
+        sessions.joins = found.last_join;
         for StoredSession { row, rooms } in held {
             let id = row.id;
             let (user, proven) = (row.user, users.get(row.user).is_some());
@@ -44,6 +46,30 @@ impl Chat {
             }
             sessions.put(session);
         }
+        let leaving = Leaving::restore(found.leaving);
+        for (room, user, session) in leaving.memberships() {
+            if let Some(conversation) = conversations.get_mut(room) {
+                conversation.members.insert(user, session);
+            }
+        }
+        for (session, room) in found.lost {
+            if let Some(conversation) = conversations.get_mut(room) {
+                conversation.members.lose(session);
+            }
+        }
+        let mut sweeps = Sweeps::restore(found.work);
+        // A store of an older version does not have the work that a crash left of a removed user.
+        for User { id, name, .. } in removed {
+            if !sweeps.removed_users().any(|user| user.id == id) {
+                sweeps.push(Sweep::directs_of(id));
+                sweeps.push(Sweep::Grants(id, name));
+            }
+        }
+        for sweep in sweeps.iter() {
+            if let Sweep::Room(room, _) = sweep {
+                conversations.is_going(*room);
+            }
+        }
         let mut opened = Opened::default();
         for (room, by) in found.opened {
             if conversations.get(room).is_some() {
@@ -52,7 +78,7 @@ impl Chat {
         }
         let mut turn = Turn::default();
         turn.now = now;
-        let mut chat = Self {
+        Self {
             rules,
             conversations,
             sessions,
@@ -72,24 +98,24 @@ impl Chat {
             keeping: true,
             turn,
             tally: Tally::default(),
-            sweeps: Sweeps::default(),
-            leaving: Leaving::default(),
+            sweeps,
+            unchecked: Vec::new().into_iter(),
+            leaving,
             untold: Untold::default(),
             slice: Slice::default(),
-        };
-        chat.open_configured_rooms();
-        chat.note_default_room();
-        // A crash came before their last grant was gone.
-        for User { id, name, .. } in removed {
-            chat.sweep_later(Sweep::directs_of(id));
-            chat.sweep_later(Sweep::Grants(id, name));
         }
-        // A crash may have come before all strangers were removed from a private room.
-        private.into_iter().for_each(|room| chat.sweep_members(room));
-        chat.empty_ones_go();
-        chat.forget_expired();
-        chat.strangers_leave();
-        chat
+    }
+
+    /// What a process does before its first turn: its settings may be others than those of the process before, and
+    /// so may its version.
+    pub fn start(&mut self) {
+        self.open_configured_rooms();
+        self.note_default_room();
+        // A store of an older version does not have who was to be removed from a private room when it crashed.
+        self.book.private_rooms().into_iter().for_each(|room| self.sweep_members(room));
+        self.empty_ones_go();
+        self.expired_go();
+        self.strangers_leave();
     }
 
     /// All that the store has to know besides the messages.
@@ -106,22 +132,33 @@ impl Chat {
             .iter()
             .map(|s| StoredSession { row: s.row.clone(), rooms: s.rooms.clone() })
             .collect();
+        let mut lost: Vec<_> =
+            self.conversations.iter().flat_map(|(id, c)| c.members.lost().map(move |s| (s, id))).collect();
+        // One that has ended leaves its rooms by itself.
+        lost.retain(|(session, _)| self.sessions.get(*session).is_some());
+        lost.sort_unstable();
         let mut opened: Vec<_> = self.opened.iter().collect();
         opened.sort_unstable();
+        let mut users: Vec<_> = self.users.iter().cloned().chain(self.sweeps.removed_users()).collect();
+        users.sort_unstable_by_key(|user| user.id);
         Found {
             opened,
             default_rooms: self.defaults.clone(),
             conversations,
             sessions,
+            lost,
+            leaving: self.leaving.stored(),
+            work: self.sweeps.stored(),
             rights: self.book.stored(),
             audit: self.unaudited.clone(),
-            users: self.users.iter().cloned().chain(self.sweeps.removed_users()).collect(),
+            users,
             certificates: self.users.certificates().cloned().collect(),
             removed: self.removed.iter().cloned().collect(),
             head: self.head,
             oldest: self.oldest,
             last_conversation: self.conversations.last,
             last_session: self.sessions.last,
+            last_join: self.sessions.joins,
             log: self.log.clone(),
         }
     }

@@ -228,6 +228,11 @@ impl Conversations {
         self.going.twin(name)
     }
 
+    /// Is the room of exactly that name being removed?
+    pub(super) fn is_going_now(&self, name: &Name) -> bool {
+        self.going.get(name).is_some()
+    }
+
     fn unname(&mut self, id: ConversationId) {
         let Some(name) = self.all.get(&id).and_then(Conversation::room).cloned() else { return };
         self.by_key.remove(&name, id);

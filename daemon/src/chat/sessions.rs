@@ -20,7 +20,8 @@ pub(super) struct Session {
     /// (exclusive).
     pub(super) rooms: Vec<(ConversationId, Seq)>,
     pub(super) connection: Option<ConnectionId>,
-    /// When it ends, unless it is resumed; in milliseconds of [`super::Now::mono`].
+    /// When it ends, unless it is resumed; in milliseconds of [`super::Now::mono`]. It belongs to the process: a restart
+    /// gives each session that is away its whole time again.
     pub(super) ends: Option<u64>,
     pub(super) buckets: SessionBuckets,
     pub(super) used: UsedIds,
@@ -88,6 +89,8 @@ pub(super) struct Sessions {
     endings: BTreeSet<(u64, SessionId)>,
     /// The highest id ever given out, to a session or a user.
     pub(super) last: i64,
+    /// How often sessions entered rooms, at least: the newest membership has this number.
+    pub(super) joins: i64,
 }
 
 impl Sessions {
@@ -210,8 +213,8 @@ impl Sessions {
         self.endings.first().map(|(at, _)| *at)
     }
 
-    /// A session whose time is over.
-    pub(super) fn ended(&self, now: u64) -> Option<SessionId> {
-        self.endings.first().filter(|(at, _)| *at <= now).map(|(_, id)| *id)
+    /// The sessions whose time is over, the first one to end first.
+    pub(super) fn overdue(&self, now: u64) -> impl Iterator<Item = SessionId> {
+        self.endings.range(..=(now, SessionId(i64::MAX))).map(|(_, id)| *id)
     }
 }

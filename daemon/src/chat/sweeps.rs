@@ -6,81 +6,30 @@
 use super::checks::not_to_enter;
 use super::rights::{Deed, may};
 use super::rooms::Conversation;
-use super::users::{User, UserChange};
-use super::{Answer, Chat, Closing, ConnectionId, ConversationId, Scope, SessionId, UserId, refusal};
-use std::collections::VecDeque;
+use super::users::UserChange;
+use super::work::Sweep;
+use super::{Answer, Chat, Closing, ConversationId, Scope, SessionChange, SessionId, UserId, refusal};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use std::vec::IntoIter;
 use tcp_chat_protocol::banned::is_in;
-use tcp_chat_protocol::{ErrorKind, Name, Seq};
-
-/// What one thing that happened leaves to be looked at.
-#[derive(Debug)]
-pub(super) enum Sweep {
-    /// Conversations of which nothing may be left.
-    Conversations(IntoIter<ConversationId>),
-    /// The direct messages of a user that is gone, from that one on.
-    Directs(UserId, Option<(Seq, ConversationId)>),
-    /// Users that are not registered where only registered ones may be, from that one on.
-    Strangers(UserId),
-    /// Sessions and rooms that they may no longer be in.
-    Members(IntoIter<(SessionId, ConversationId)>),
-    /// Members of a room that is removed; who does it. The room goes with the last one.
-    Room(ConversationId, IntoIter<SessionId>, &'static str),
-    /// Connections and sessions of a range of addresses that is banned; who says so, and why.
-    Barred(IntoIter<(ConnectionId, Option<SessionId>)>, Box<(String, String)>),
-    /// The rooms of a session that has ended.
-    Leaving(SessionId),
-    /// Presence that was not told yet.
-    Untold,
-    /// Mutes and bans that have ended by themselves.
-    Over,
-    /// The grants of a user that is removed. The user itself is gone in memory already, and in the store when
-    /// the last grant is: so a later user of that name never has them, not even after a crash.
-    Grants(UserId, Name),
-}
-
-impl Sweep {
-    pub(super) fn directs_of(user: UserId) -> Self {
-        Self::Directs(user, None)
-    }
-}
-
-/// What is still to be looked at, the oldest first.
-#[derive(Debug, Default)]
-pub(super) struct Sweeps(VecDeque<Sweep>);
-
-impl Sweeps {
-    /// The users that are removed and have grants left, as the store has them.
-    pub(super) fn removed_users(&self) -> impl Iterator<Item = User> {
-        self.0.iter().filter_map(|sweep| match sweep {
-            Sweep::Grants(user, name) => Some(User::removed(*user, name.clone())),
-            _ => None,
-        })
-    }
-
-    /// Forgets the grants of those users: they are not removed after all.
-    pub(super) fn cancel_grants(&mut self, of: impl Fn(UserId) -> bool) {
-        self.0.retain(|sweep| !matches!(sweep, Sweep::Grants(user, _) if of(*user)));
-    }
-}
+use tcp_chat_protocol::{ErrorKind, Name};
 
 impl Chat {
     /// Looks at it in this turn as far as there is time, and in the next ones.
     pub(super) fn sweep_later(&mut self, sweep: Sweep) {
-        self.sweeps.0.push_back(sweep);
+        self.sweeps.push(sweep);
     }
 
     /// Is something left for [`Chat::sweep_on`]?
     #[must_use]
     pub fn is_sweeping(&self) -> bool {
-        !self.sweeps.0.is_empty()
+        !self.sweeps.is_empty() || !self.untold.is_empty() || self.unchecked.len() > 0
     }
 
     /// Is something left of a user or a room that is removed?
     #[must_use]
     pub fn is_removing(&self) -> bool {
-        self.sweeps.0.iter().any(|sweep| matches!(sweep, Sweep::Grants(..) | Sweep::Room(..)))
+        self.sweeps.iter().any(|sweep| matches!(sweep, Sweep::Grants(..) | Sweep::Room(..)))
     }
 
     /// Looks at what is left, at most `most` of it. True: there is more for this turn.
@@ -88,27 +37,40 @@ impl Chat {
         for step in 0..most {
             // Presence costs its time later, when it is delivered. One step is always done: a room in which users come
             // and go all the time does not keep another one from being removed.
-            if step > 0 && !self.tells_more() {
+            if (step > 0 && !self.tells_more()) || !self.has_work() {
                 return false;
             }
-            let Some(mut sweep) = self.next_sweep() else { return false };
             self.seal();
-            if self.sweep_one(&mut sweep) {
+            // What this process alone has left takes no step from what all states have.
+            self.tell_untold();
+            if let Some(id) = self.unchecked.next() {
+                self.drop_if_empty(id);
+            }
+            if let Some(mut sweep) = self.next_sweep()
+                && self.sweep_one(&mut sweep)
+            {
                 // By turns, so that none waits for as long as another has more.
-                self.sweeps.0.push_back(sweep);
+                self.sweeps.push(sweep);
             }
         }
-        self.sweeps.0.iter().any(|sweep| !self.is_held(sweep)) && self.tells_more()
+        self.has_work() && self.tells_more()
+    }
+
+    /// Is something left that can be done in this turn?
+    fn has_work(&self) -> bool {
+        !self.untold.is_empty()
+            || self.unchecked.len() > 0
+            || self.sweeps.iter().any(|sweep| !self.is_held(sweep))
     }
 
     /// The oldest sweep that can be done in this turn.
     fn next_sweep(&mut self) -> Option<Sweep> {
-        for _ in 0..self.sweeps.0.len() {
-            let sweep = self.sweeps.0.pop_front()?;
+        for _ in 0..self.sweeps.len() {
+            let sweep = self.sweeps.pop()?;
             if !self.is_held(&sweep) {
                 return Some(sweep);
             }
-            self.sweeps.0.push_back(sweep);
+            self.sweeps.push(sweep);
         }
         None
     }
@@ -120,10 +82,24 @@ impl Chat {
         self.turn.users_before.iter().any(|(user, before)| user == of && before.is_some())
     }
 
+    /// Adds to the turn what it leaves of slow work.
+    pub(super) fn note_work(&mut self) {
+        // Most turns leave nothing, and must not cost more for it.
+        if self.turn.lost.is_empty() && !self.leaving.has_changed() && !self.sweeps.has_changed() {
+            return;
+        }
+        for (session, room) in std::mem::take(&mut self.turn.lost) {
+            if self.conversations.get(room).is_some_and(|there| there.members.has_lost(session)) {
+                self.turn.writes.sessions.push(SessionChange::Lose { session, room });
+            }
+        }
+        self.turn.writes.leaving.extend(self.leaving.take_changes());
+        self.turn.writes.work = self.sweeps.take_change();
+    }
+
     /// Looks at one. True: there may be more.
     fn sweep_one(&mut self, sweep: &mut Sweep) -> bool {
         match sweep {
-            Sweep::Conversations(all) => all.next().map(|id| self.drop_if_empty(id)).is_some(),
             Sweep::Directs(user, after) => {
                 let Some(next) = self.conversations.directs_of(*user, *after).next() else { return false };
                 *after = Some(next);
@@ -138,32 +114,34 @@ impl Chat {
                 }
                 true
             }
-            Sweep::Members(all) => all.next().map(|(session, room)| self.sweep(session, room)).is_some(),
-            Sweep::Room(room, all, who) => match all.next() {
-                Some(session) => {
-                    self.throw_out(session, Some(*room), who, "it is removed");
-                    true
-                }
-                None => {
+            Sweep::Lost(room) => self.sweep_lost(*room),
+            Sweep::Room(room, after) => {
+                let members = self.conversations.get(*room).map(|conversation| &conversation.members);
+                let Some(next) = members.and_then(|members| members.after(*after)) else {
                     self.remove_conversation(*room);
-                    false
-                }
-            },
-            Sweep::Barred(all, said) => {
-                let Some((connection, session)) = all.next() else { return false };
-                match session.filter(|session| self.sessions.get(*session).is_some()) {
-                    Some(session) => self.throw_out(session, None, &said.0, &said.1),
-                    None => self.close(connection, Closing::Kicked),
+                    // A reload may have configured the name meanwhile.
+                    self.open_configured_rooms();
+                    self.note_default_room();
+                    return false;
+                };
+                *after = next;
+                self.throw_out(next.1, Some(*room), "an operator", "it is removed");
+                true
+            }
+            Sweep::Barred { sessions, who, reason } => {
+                let Some(session) = sessions.pop_front() else { return false };
+                if self.sessions.get(session).is_some() {
+                    self.throw_out(session, None, who, reason);
                 }
                 true
             }
             Sweep::Leaving(session) => self.leave_next(*session),
-            Sweep::Untold => self.tell_untold(),
             Sweep::Over => {
                 let over = self.book.expire(1, self.turn.now.wall);
                 self.turn.writes.rights.extend(over);
                 self.book.is_over(self.turn.now.wall)
             }
+            Sweep::Expired => self.forget_expired(),
             Sweep::Grants(user, name) => self.take_grant_of(*user, name),
         }
     }
@@ -185,10 +163,10 @@ impl Chat {
     /// Is something left of what a removed user of that name was granted? Until it is gone nobody gets the name.
     pub(super) fn is_being_removed(&self, name: &Name) -> bool {
         let key = name.key();
-        self.sweeps.0.iter().any(|sweep| matches!(sweep, Sweep::Grants(_, name) if name.key() == key))
+        self.sweeps.iter().any(|sweep| matches!(sweep, Sweep::Grants(_, name) if name.key() == key))
     }
 
-    /// The connections that come from a banned range are closed, and the sessions on them end.
+    /// The connections that come from a banned range are closed, and the sessions on them end, one after the other.
     pub(super) fn sweep_barred(&mut self, range: &ipnet::IpNet, who: &str, reason: &str) {
         let mut there: Vec<_> = self
             .connections
@@ -197,16 +175,22 @@ impl Chat {
             .map(|(id, c)| (*id, c.session))
             .collect();
         there.sort_unstable_by_key(|(id, _)| *id);
-        let said = Box::new((who.to_owned(), reason.to_owned()));
-        self.sweep_later(Sweep::Barred(there.into_iter(), said));
+        let mut sessions = VecDeque::new();
+        for (connection, session) in there {
+            match session {
+                Some(session) => sessions.push_back(session),
+                None => self.close(connection, Closing::Kicked),
+            }
+        }
+        if !sessions.is_empty() {
+            self.sweep_later(Sweep::Barred { sessions, who: who.into(), reason: reason.into() });
+        }
     }
 
     /// A room is removed: nobody enters it, writes or reads in it any more, and its members are told in turn.
-    pub(super) fn sweep_room(&mut self, room: ConversationId, who: &'static str) {
-        let Some(conversation) = self.conversations.get(room) else { return };
-        let members: Vec<_> = conversation.members.sessions().collect();
+    pub(super) fn sweep_room(&mut self, room: ConversationId) {
         self.conversations.is_going(room);
-        self.sweep_later(Sweep::Room(room, members.into_iter(), who));
+        self.sweep_later(Sweep::room(room));
     }
 
     /// Is no room of that name, or of one that looks like it, still being removed? Only who could enter it is told of it.
@@ -231,13 +215,14 @@ impl Chat {
         let sessions = &self.sessions;
         if let Some(conversation) = self.conversations.get_mut(room) {
             let held = members.iter().filter_map(|session| sessions.get(*session));
-            let gone: std::collections::HashSet<_> =
-                held.clone().filter_map(|held| held.connection).collect();
+            let gone: HashSet<_> = held.clone().filter_map(|held| held.connection).collect();
             held.for_each(|held| conversation.members.lose(held.row.id));
             Arc::make_mut(&mut conversation.here).retain(|connection| !gone.contains(connection));
         }
-        let members: Vec<_> = members.into_iter().map(|session| (session, room)).collect();
-        self.sweep_later(Sweep::Members(members.into_iter()));
+        if !members.is_empty() {
+            self.turn.lost.extend(members.into_iter().map(|session| (session, room)));
+            self.sweep_later(Sweep::Lost(room));
+        }
     }
 
     /// The same for one user, whose role is another one in a room or everywhere.
@@ -263,7 +248,27 @@ impl Chat {
             self.turn.left += 1;
             self.sweep(session, room);
         }
-        self.sweep_later(Sweep::Members(out));
+        let mut rooms = HashSet::new();
+        for (session, room) in out {
+            self.turn.lost.push((session, room));
+            if rooms.insert(room) {
+                self.sweep_later(Sweep::Lost(room));
+            }
+        }
+    }
+
+    /// Takes one of those out of a room that have lost the right to be there. True: there may be more.
+    fn sweep_lost(&mut self, room: ConversationId) -> bool {
+        while let Some(conversation) = self.conversations.get_mut(room) {
+            let Some(session) = conversation.members.first_lost() else { return false };
+            if self.sessions.get(session).is_some() {
+                self.lose(session, room);
+                return true;
+            }
+            // It has ended, and leaves its rooms by itself.
+            conversation.members.forgive(session);
+        }
+        false
     }
 
     /// May a member of a room be in it? Who may not has lost that right, if only for a moment, and is taken out of the

@@ -21,6 +21,7 @@ mod short;
 mod slices;
 mod steps;
 mod while_leaving;
+mod work;
 mod world;
 
 use super::*;

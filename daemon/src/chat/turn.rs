@@ -58,6 +58,8 @@ pub(super) struct Turn {
     pub(super) grants_before: Vec<(UserId, Scope, Name, Role, Option<Name>)>,
     /// The certificates of users who were removed in this turn, as they were.
     pub(super) certificates_before: Vec<(UserId, Certificate)>,
+    /// The sessions that lost the right to be in a room in this turn, and were not taken out at once.
+    pub(super) lost: Vec<(SessionId, ConversationId)>,
     /// How many copies of presence events it hands out.
     pub(super) copies: usize,
     /// How many rooms were left at once in it, by sessions that ended or may no longer be there.
@@ -129,6 +131,7 @@ impl Chat {
         self.turn.removed_before.clear();
         self.turn.grants_before.clear();
         self.turn.certificates_before.clear();
+        self.turn.lost.clear();
         self.turn.copies = 0;
         self.turn.left = 0;
         self.turn.head = self.head;
@@ -137,20 +140,34 @@ impl Chat {
     /// Ends the turn.
     pub fn end(&mut self) -> Outcome {
         self.seal();
+        self.note_work();
         Outcome {
             writes: std::mem::take(&mut self.turn.writes),
             effects: std::mem::take(&mut self.turn.effects),
         }
     }
 
-    /// Ends sessions whose time is over, at most `most` of them. True: there are more.
+    /// Ends sessions whose time is over by the clock of this process, at most `most` of them. True: there are more.
     pub fn expire(&mut self, most: usize) -> bool {
         for _ in 0..most {
-            let Some(id) = self.sessions.ended(self.turn.now.mono) else { return false };
-            self.seal();
-            self.end_session(id);
+            let Some(id) = self.overdue(self.turn.now.mono).next() else { return false };
+            self.end_away(id);
         }
-        self.sessions.ended(self.turn.now.mono).is_some()
+        self.overdue(self.turn.now.mono).next().is_some()
+    }
+
+    /// The sessions whose time is over at a moment of [`Now::mono`], the first one to end first. The times are no facts
+    /// about the server: they belong to the process that proposes to end the sessions.
+    pub fn overdue(&self, mono: u64) -> impl Iterator<Item = SessionId> {
+        self.sessions.overdue(mono)
+    }
+
+    /// Ends a session if it is away. It may have been resumed since its time was over.
+    pub fn end_away(&mut self, session: SessionId) {
+        if self.sessions.get(session).is_some_and(|held| held.connection.is_none()) {
+            self.seal();
+            self.end_session(session);
+        }
     }
 
     /// When [`Chat::expire`] has something to do next, in milliseconds of [`Now::mono`].
@@ -267,7 +284,7 @@ impl Chat {
         for (user, scope, name, role, by) in self.turn.grants_before.drain(..) {
             let is_there = scope.is_none_or(|room| self.conversations.get(room).is_some());
             if is_there && self.users.get(user).is_some() {
-                self.book.grant(scope, &name, Some(role), by.as_ref());
+                self.book.put_grant(scope, &name, Some(role), by);
             }
         }
         for (user, certificate) in self.turn.certificates_before.drain(..) {

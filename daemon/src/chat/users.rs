@@ -209,6 +209,11 @@ impl Users {
         self.certificates.get(key, name)
     }
 
+    /// The certificate that ends first.
+    pub(super) fn first_to_end(&self) -> Option<&Certificate> {
+        self.certificates.first_to_end()
+    }
+
     /// Is this key revoked, for this name or for all?
     #[must_use]
     pub fn is_revoked(&self, key: &Digest, name: &Name) -> bool {

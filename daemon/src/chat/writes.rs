@@ -2,7 +2,10 @@
 //! one transaction. Never knows how it is written.
 
 use super::steps::counted_id;
-use super::{Audit, Certificate, Party, Removed, RightsChange, StoredRights, User, UserChange};
+use super::{
+    Audit, Certificate, LeavingChange, LeavingSession, Party, Removed, RightsChange, StoredRights, Sweep,
+    User, UserChange, WorkChange,
+};
 use tcp_chat_protocol::{Colour, Name, RequestId, Seq};
 
 counted_id! {
@@ -89,9 +92,19 @@ pub enum SessionChange {
         room: ConversationId,
         /// The newest number at that moment.
         since: Seq,
+        /// Greater than that of every membership before: a session has its rooms in this order.
+        joined: i64,
     },
     /// It left the room.
     Leave {
+        /// Which session.
+        session: SessionId,
+        /// Which room.
+        room: ConversationId,
+    },
+    /// It lost the right to be in the room, and is still to be taken out of it. A [`SessionChange::Leave`] or
+    /// [`SessionChange::Join`] of later ends that. It may have ended in the same turn.
+    Lose {
         /// Which session.
         session: SessionId,
         /// Which room.
@@ -110,6 +123,8 @@ pub struct Writes {
     pub opened: Vec<(ConversationId, Party)>,
     /// Which room was the default one, for the messages after which number: all of it, where it has changed.
     pub default_rooms: Option<Vec<(Seq, ConversationId)>>,
+    /// Retention has removed every message below this number.
+    pub oldest: Option<Seq>,
     /// Conversations that are gone with all their messages (direct messages whose two sessions
     /// have ended, rooms without members and messages). Written last.
     pub gone: Vec<ConversationId>,
@@ -119,6 +134,10 @@ pub struct Writes {
     pub sent: Vec<Sent>,
     /// What happened to sessions, in order.
     pub sessions: Vec<SessionChange>,
+    /// What happened to sessions that have ended and are still in rooms, each once.
+    pub leaving: Vec<LeavingChange>,
+    /// What was done of the slow work, and what is left.
+    pub work: WorkChange,
     /// Who may do what from now on, in order.
     pub rights: Vec<RightsChange>,
     /// Lines of the audit log.
@@ -134,10 +153,13 @@ impl Writes {
         self.conversations.is_empty()
             && self.opened.is_empty()
             && self.default_rooms.is_none()
+            && self.oldest.is_none()
             && self.gone.is_empty()
             && self.chunks.is_empty()
             && self.sent.is_empty()
             && self.sessions.is_empty()
+            && self.leaving.is_empty()
+            && self.work.is_empty()
             && self.rights.is_empty()
             && self.audit.is_empty()
             && self.users.is_empty()
@@ -160,7 +182,7 @@ pub struct StoredConversation {
 pub struct StoredSession {
     /// Its row.
     pub row: SessionRow,
-    /// Its rooms, each with the number that it sees from (exclusive).
+    /// Its rooms, in the order in which it entered them, each with the number that it sees from (exclusive).
     pub rooms: Vec<(ConversationId, Seq)>,
 }
 
@@ -198,6 +220,12 @@ pub struct Found {
     pub default_rooms: Vec<(Seq, ConversationId)>,
     /// Every session.
     pub sessions: Vec<StoredSession>,
+    /// The sessions that have lost the right to be in a room, and are still to be taken out of it.
+    pub lost: Vec<(SessionId, ConversationId)>,
+    /// The sessions that have ended and are still in rooms, in the order of their ids.
+    pub leaving: Vec<LeavingSession>,
+    /// The slow work that is left, in order, with numbers that have no gap.
+    pub work: Vec<(u64, Sweep)>,
     /// Who may do what.
     pub rights: StoredRights,
     /// Lines that the audit log has not yet; none at the start.
@@ -210,12 +238,14 @@ pub struct Found {
     pub removed: Vec<Removed>,
     /// The newest number on the server, 0 if none.
     pub head: Seq,
-    /// Every message below this number is gone; at most one more than `head`.
+    /// Retention has removed every message below this number; at most one more than `head`.
     pub oldest: Seq,
     /// The highest conversation id ever given out.
     pub last_conversation: i64,
     /// The highest session id (and so user id) ever given out.
     pub last_session: i64,
+    /// The highest number of a membership: see [`SessionChange::Join`].
+    pub last_join: i64,
     /// Which log it is.
     pub log: LogId,
 }

@@ -19,6 +19,8 @@ const TIDY_AGAIN: Duration = Duration::from_millis(20);
 const SLICES: usize = 8;
 /// For so long at most.
 const SLICES_TIME: Duration = Duration::from_millis(3);
+/// Between two turns in which the chat forgets certificates and removed users that are too old.
+pub(super) const FORGET_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// Between two looks whether the store's files are still the ones that were opened.
 pub(super) const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// Between two tries to write to a store that failed.
@@ -48,6 +50,10 @@ impl Hub {
                         TIDY_EVERY
                     }
                 };
+        }
+        if now >= self.forget_at {
+            self.forget_at = now + FORGET_EVERY;
+            self.forgotten.get_or_insert_default();
         }
         if now >= self.check_at {
             self.check_at = now + CHECK_EVERY;
@@ -143,7 +149,7 @@ impl Hub {
     fn tidy_once(&mut self) -> Result<bool, StoreError> {
         let Some(tidied) = self.store.tidy(self.clock.at_least(self.now()))? else { return Ok(false) };
         let (oldest, of) = self.forgotten.get_or_insert_default();
-        *oldest = tidied.oldest;
+        *oldest = (*oldest).max(tidied.oldest);
         of.extend(tidied.of);
         let Removed { age, number, bytes, gone } = tidied.removed;
         self.is_cut |= bytes > 0;

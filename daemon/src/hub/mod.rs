@@ -23,7 +23,7 @@ use crate::metrics::Metrics;
 use crate::store::Store;
 use answers::Answer;
 use arc_swap::ArcSwap;
-use chores::CHECK_EVERY;
+use chores::{CHECK_EVERY, FORGET_EVERY};
 use clock::Clock;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,6 +74,8 @@ struct Hub {
     /// What retention took and the chat does not know yet: below which number, and of which
     /// conversations.
     forgotten: Option<(Seq, Vec<ConversationId>)>,
+    /// When the chat is told of retention next although no message was removed.
+    forget_at: Instant,
     /// The store fails: why, and when to try again.
     failing: Option<(String, Instant)>,
     answers: Vec<Answer>,
@@ -121,7 +123,8 @@ impl Hub {
         let began = Instant::now();
         let now = Now { mono: 0, wall: Timestamp::now().0 };
         let clock = Clock::new(Timestamp(now.wall), store.newest().ok().flatten());
-        let chat = Chat::restore(rules, found, now);
+        let mut chat = Chat::restore(rules, found, now);
+        chat.start();
         directory.publish(chat.users());
         Self {
             chat,
@@ -141,6 +144,7 @@ impl Hub {
             is_cut: false,
             is_full_told: false,
             forgotten: None,
+            forget_at: began + FORGET_EVERY,
             failing: None,
             answers: Vec::new(),
             bars,

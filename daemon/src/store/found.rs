@@ -3,7 +3,7 @@
 
 use super::bytes;
 use super::rows::{int, number};
-use super::{identity, rights, tidy, users};
+use super::{identity, rights, users, work};
 use crate::chat::{
     ConversationId, ConversationKind, Found, SessionId, SessionRow, StoredConversation, StoredSession,
     UserId, Writes,
@@ -29,11 +29,14 @@ pub(super) struct Totals {
     pub(super) last_session: i64,
     /// Up to which number the ids of messages are filed.
     pub(super) sent_as_to: Seq,
+    /// Retention has removed every message below this number.
+    pub(super) oldest: Seq,
 }
 
 impl Totals {
     /// What they are once a turn is written.
     pub(super) fn after(mut self, writes: &Writes) -> Self {
+        self.oldest = self.oldest.max(writes.oldest.unwrap_or(0));
         for (id, _) in &writes.conversations {
             self.last_conversation = self.last_conversation.max(id.0);
         }
@@ -59,6 +62,7 @@ impl Totals {
     /// What they are once `all` has taken the place of what was there.
     pub(super) fn at_least(mut self, all: &Found) -> Self {
         self.head = self.head.max(all.head);
+        self.oldest = self.oldest.max(all.oldest);
         self.last_conversation = self.last_conversation.max(all.last_conversation);
         self.last_session = self.last_session.max(all.last_session);
         self
@@ -68,11 +72,11 @@ impl Totals {
 /// Writes the totals, if they are still what they were `before`. If not, another program wrote them:
 /// somebody restored a backup into the store while it was in use.
 pub(super) fn put_totals(log: &Connection, before: &Totals, totals: &Totals) -> rusqlite::Result<()> {
-    let Totals { head, messages, bytes, last_conversation, last_session, sent_as_to } = *totals;
+    let Totals { head, messages, bytes, last_conversation, last_session, sent_as_to, oldest } = *totals;
     log.prepare_cached(
         "UPDATE totals SET head = ?1, messages = ?2, last_conversation = ?3, last_session = ?4,
-         sent_as_to = ?5, bytes = ?6
-         WHERE head = ?7 AND messages = ?8",
+         sent_as_to = ?5, bytes = ?6, oldest = ?7
+         WHERE head = ?8 AND messages = ?9",
     )?
     .execute(params![
         int(head),
@@ -81,6 +85,7 @@ pub(super) fn put_totals(log: &Connection, before: &Totals, totals: &Totals) -> 
         last_session,
         int(sent_as_to),
         int(bytes),
+        int(oldest),
         int(before.head),
         int(before.messages)
     ])
@@ -102,7 +107,7 @@ pub(super) fn take_back_totals(log: &Connection, kept: &Totals) -> rusqlite::Res
 /// Reads the totals.
 pub(super) fn totals(log: &Connection) -> rusqlite::Result<Totals> {
     log.prepare_cached(
-        "SELECT head, messages, last_conversation, last_session, sent_as_to, bytes FROM totals",
+        "SELECT head, messages, last_conversation, last_session, sent_as_to, bytes, oldest FROM totals",
     )?
     .query_row([], |row| {
         Ok(Totals {
@@ -112,6 +117,7 @@ pub(super) fn totals(log: &Connection) -> rusqlite::Result<Totals> {
             last_session: row.get(3)?,
             sent_as_to: number(row, 4)?,
             bytes: number(row, 5)?,
+            oldest: number(row, 6)?,
         })
     })
 }
@@ -124,12 +130,7 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
         .query_map([], conversation)?
         .collect::<rusqlite::Result<_>>()?;
 
-    let mut rooms: HashMap<i64, Vec<(ConversationId, Seq)>> = HashMap::new();
-    let mut members = log.prepare("SELECT session, room, since FROM members ORDER BY session, room")?;
-    let mut rows = members.query([])?;
-    while let Some(row) = rows.next()? {
-        rooms.entry(row.get(0)?).or_default().push((ConversationId(row.get(1)?), number(row, 2)?));
-    }
+    let Memberships { mut rooms, lost, last: last_join } = memberships(log)?;
     let sessions = log
         .prepare("SELECT id, token_hash, user, name, color FROM sessions ORDER BY id")?
         .query_map([], session)?
@@ -138,7 +139,7 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
 
     let (users, certificates) = users::read(log)?;
     let log_id = identity::of(log)?;
-    let Totals { head, last_conversation, last_session, .. } = totals;
+    let Totals { head, oldest, last_conversation, last_session, .. } = totals;
     let (rights, audit) = (rights::read(log)?, Vec::new());
     let opened = log
         .prepare("SELECT room, network FROM opened ORDER BY room")?
@@ -153,19 +154,50 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
         default_rooms,
         conversations,
         sessions,
+        lost,
+        leaving: work::read_leaving(log)?,
+        work: work::read(log)?,
         users,
         certificates,
         removed: users::read_removed(log)?,
         rights,
         audit,
         head,
-        // Damage among the messages keeps nobody from starting: then nothing is known to be gone.
-        oldest: tidy::first(log).map_or(0, |first| first.unwrap_or(head + 1)),
+        oldest,
         last_conversation,
         last_session,
+        last_join,
         log: log_id,
     };
     Ok((found, totals))
+}
+
+/// Which sessions are in which rooms.
+#[derive(Default)]
+struct Memberships {
+    /// Of each session, in the order in which it entered them.
+    rooms: HashMap<i64, Vec<(ConversationId, Seq)>>,
+    /// Those that have lost the right to be there.
+    lost: Vec<(SessionId, ConversationId)>,
+    /// The highest number of a membership.
+    last: i64,
+}
+
+fn memberships(log: &Connection) -> rusqlite::Result<Memberships> {
+    let mut all = Memberships::default();
+    let mut members =
+        log.prepare("SELECT session, room, since, joined, lost FROM members ORDER BY session, joined, room")?;
+    let mut rows = members.query([])?;
+    while let Some(row) = rows.next()? {
+        let (session, room) = (row.get(0)?, ConversationId(row.get(1)?));
+        all.rooms.entry(session).or_default().push((room, number(row, 2)?));
+        all.last = all.last.max(row.get(3)?);
+        if row.get(4)? {
+            all.lost.push((SessionId(session), room));
+        }
+    }
+    all.lost.sort_unstable();
+    Ok(all)
 }
 
 fn conversation(row: &Row<'_>) -> rusqlite::Result<StoredConversation> {

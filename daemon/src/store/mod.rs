@@ -39,6 +39,7 @@ mod tests;
 mod tidy;
 mod users;
 mod wal;
+mod work;
 mod write;
 
 pub use error::StoreError;

@@ -43,10 +43,9 @@ impl Store {
         }
         totals.messages = totals.messages.saturating_sub(slice.messages());
         totals.bytes = totals.bytes.saturating_sub(slice.bytes);
-        let mut first = None;
         let removed = self.turn("tidy", Leaves::Copy, |log, _| {
             let scattered = slice.remove(log)?;
-            first = tidy::first(log)?;
+            totals.oldest = totals.oldest.max(tidy::first(log)?.unwrap_or(totals.head + 1));
             found::put_totals(log, &before, &totals)?;
             Ok(scattered)
         });
@@ -64,7 +63,7 @@ impl Store {
         if slice.messages() > 0 {
             self.shared.tell(|work| work.removals += 1);
         }
-        Ok(Some(Tidied { oldest: first.unwrap_or(totals.head + 1), of: slice.of, removed: slice.removed }))
+        Ok(Some(Tidied { oldest: totals.oldest, of: slice.of, removed: slice.removed }))
     }
 
     /// What is derived gives way to what is kept: on a full disk even removing needs room.

@@ -1,7 +1,7 @@
 //! Owns how the whole of conversations and sessions is written in place of what was there.
 //! Called by the writer inside its transaction, after a time in which turns could not be kept.
 
-use super::{rights, rows, users};
+use super::{rights, rows, users, work};
 use crate::chat::Found;
 use rusqlite::Connection;
 use std::collections::HashSet;
@@ -27,10 +27,12 @@ pub(super) fn write(log: &Connection, all: &Found) -> rusqlite::Result<()> {
     }
     for session in &all.sessions {
         rows::put_session(log, &session.row)?;
-        for (room, since) in &session.rooms {
-            rows::put_member(log, session.row.id, *room, *since)?;
+        // No room of a session gets a number beyond `last_join`, so what it enters next comes last.
+        for (joined, (room, since)) in (1..).zip(&session.rooms) {
+            rows::put_member(log, session.row.id, *room, *since, joined)?;
         }
     }
+    work::replace(log, all)?;
     users::replace(log, &all.users, &all.certificates, &all.removed)?;
     rights::replace(log, &all.rights)?;
     rights::audit(log, &all.audit)

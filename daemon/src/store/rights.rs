@@ -57,18 +57,34 @@ pub(super) fn change(log: &Connection, changes: &[RightsChange]) -> rusqlite::Re
 }
 
 fn put_mute(log: &Connection, scope: Scope, user: &str, mute: &Penalty) -> rusqlite::Result<()> {
-    let Penalty { until, reason, by, since } = mute;
-    let sql =
-        "INSERT OR REPLACE INTO mutes (room, user, until, reason, by, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    log.prepare_cached(sql)?.execute(params![room(scope), user, until.map(int), reason, by, int(*since)])?;
-    Ok(())
+    let sql = "INSERT OR REPLACE INTO mutes (room, user, until, reason, by, since, share)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    put_penalty(log, sql, (scope, user), mute)
 }
 
 fn put_ban(log: &Connection, scope: Scope, whom: &str, ban: &Penalty) -> rusqlite::Result<()> {
-    let Penalty { until, reason, by, since } = ban;
-    let sql =
-        "INSERT OR REPLACE INTO bans (room, whom, until, reason, by, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    log.prepare_cached(sql)?.execute(params![room(scope), whom, until.map(int), reason, by, int(*since)])?;
+    let sql = "INSERT OR REPLACE INTO bans (room, whom, until, reason, by, since, share)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    put_penalty(log, sql, (scope, whom), ban)
+}
+
+fn put_penalty(
+    log: &Connection,
+    sql: &str,
+    (scope, whom): (Scope, &str),
+    penalty: &Penalty,
+) -> rusqlite::Result<()> {
+    let Penalty { until, reason, by, since, share } = penalty;
+    let share = share.as_ref().map(Name::as_str);
+    log.prepare_cached(sql)?.execute(params![
+        room(scope),
+        whom,
+        until.map(int),
+        reason,
+        by,
+        int(*since),
+        share
+    ])?;
     Ok(())
 }
 
@@ -105,21 +121,18 @@ pub(super) fn replace(log: &Connection, all: &StoredRights) -> rusqlite::Result<
 pub(super) fn read(log: &Connection) -> rusqlite::Result<StoredRights> {
     let grants = log
         .prepare("SELECT room, user, role, by FROM grants")?
-        .query_map([], |row| {
-            let by = row.get_ref(3)?.as_str_or_null()?.map(|_| name(row, 3)).transpose()?;
-            Ok((scope(row, 0)?, name(row, 1)?, parsed(row, 2)?, by))
-        })?
+        .query_map([], |row| Ok((scope(row, 0)?, name(row, 1)?, parsed(row, 2)?, share(row, 3)?)))?
         .collect::<rusqlite::Result<_>>()?;
     let private = log
         .prepare("SELECT room FROM private_rooms")?
         .query_map([], |row| row.get(0).map(ConversationId))?
         .collect::<rusqlite::Result<_>>()?;
     let mutes = log
-        .prepare("SELECT room, user, until, reason, by, since FROM mutes")?
+        .prepare("SELECT room, user, until, reason, by, since, share FROM mutes")?
         .query_map([], |row| Ok((scope(row, 0)?, name(row, 1)?, penalty(row)?)))?
         .collect::<rusqlite::Result<_>>()?;
     let bans = log
-        .prepare("SELECT room, whom, until, reason, by, since FROM bans")?
+        .prepare("SELECT room, whom, until, reason, by, since, share FROM bans")?
         .query_map([], |row| Ok((scope(row, 0)?, parsed(row, 1)?, penalty(row)?)))?
         .collect::<rusqlite::Result<_>>()?;
     Ok(StoredRights { grants, private, mutes, bans })
@@ -131,7 +144,13 @@ fn penalty(row: &Row<'_>) -> rusqlite::Result<Penalty> {
         reason: row.get::<_, String>(3)?.into(),
         by: row.get::<_, String>(4)?.into(),
         since: number(row, 5)?,
+        share: share(row, 6)?,
     })
+}
+
+/// The user in whose share something counts, if it counts in one.
+fn share(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Name>> {
+    row.get_ref(column)?.as_str_or_null()?.map(|_| name(row, column)).transpose()
 }
 
 fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<u64>> {

@@ -2,7 +2,7 @@
 //! begins or ends one.
 
 use super::found::Totals;
-use super::{StoreError, rights, users};
+use super::{StoreError, rights, users, work};
 use crate::chat::{
     Chunk, ConversationId, ConversationKind, Party, SessionChange, SessionId, SessionRow, Writes,
 };
@@ -84,6 +84,8 @@ pub(super) fn write(log: &Connection, writes: &Writes) -> rusqlite::Result<()> {
     for change in &writes.sessions {
         change_session(log, change)?;
     }
+    work::leave(log, &writes.leaving)?;
+    work::change(log, &writes.work)?;
     rights::change(log, &writes.rights)?;
     rights::audit(log, &writes.audit)?;
     for change in &writes.users {
@@ -160,15 +162,16 @@ pub(super) fn put_session(log: &Connection, row: &SessionRow) -> rusqlite::Resul
     Ok(())
 }
 
-/// Writes that a session is in a room.
+/// Writes that a session is in a room, and which of its rooms that is: they are ordered by `joined`.
 pub(super) fn put_member(
     log: &Connection,
     session: SessionId,
     room: ConversationId,
     since: Seq,
+    joined: i64,
 ) -> rusqlite::Result<()> {
-    log.prepare_cached("INSERT OR REPLACE INTO members (session, room, since) VALUES (?1, ?2, ?3)")?
-        .execute(params![session.0, room.0, int(since)])?;
+    let sql = "INSERT OR REPLACE INTO members (session, room, since, joined) VALUES (?1, ?2, ?3, ?4)";
+    log.prepare_cached(sql)?.execute(params![session.0, room.0, int(since), joined])?;
     Ok(())
 }
 
@@ -192,10 +195,18 @@ pub(super) fn leave_ids_behind(log: &Connection, session: i64) -> rusqlite::Resu
     Ok(())
 }
 
-fn change_session(log: &Connection, change: &SessionChange) -> rusqlite::Result<()> {
+/// Writes what happened to a session.
+pub(super) fn change_session(log: &Connection, change: &SessionChange) -> rusqlite::Result<()> {
     match change {
         SessionChange::Put(row) => put_session(log, row),
-        SessionChange::Join { session, room, since } => put_member(log, *session, *room, *since),
+        SessionChange::Join { session, room, since, joined } => {
+            put_member(log, *session, *room, *since, *joined)
+        }
+        SessionChange::Lose { session, room } => {
+            log.prepare_cached("UPDATE members SET lost = 1 WHERE session = ?1 AND room = ?2")?
+                .execute([session.0, room.0])?;
+            Ok(())
+        }
         SessionChange::Leave { session, room } => {
             log.prepare_cached("DELETE FROM members WHERE session = ?1 AND room = ?2")?
                 .execute([session.0, room.0])?;

@@ -30,6 +30,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/certificates.sql"),
     include_str!("schema/ancestors.sql"),
     include_str!("schema/default_rooms.sql"),
+    include_str!("schema/snapshot.sql"),
 ];
 
 /// How long a connection waits for another program's lock (an operator's `sqlite3`, a backup).

@@ -237,6 +237,8 @@ fn store() -> BTreeSet<String> {
                    DROP TABLE mutes; DROP TABLE bans; DROP TABLE audit;
                    ALTER TABLE totals DROP COLUMN max_bytes; ALTER TABLE totals DROP COLUMN bytes;
                    ALTER TABLE totals DROP COLUMN log; ALTER TABLE totals DROP COLUMN log_from;
+                   ALTER TABLE members DROP COLUMN joined; ALTER TABLE totals DROP COLUMN oldest;
+                   ALTER TABLE members DROP COLUMN lost; DROP TABLE leaving; DROP TABLE work;
                    UPDATE chunks SET ts = ts - 864000000;
                    PRAGMA user_version = 1";
     old.execute_batch(younger).unwrap();

@@ -27,31 +27,16 @@ pub(crate) enum Known {
     /// If the store cannot be written, the state refuses requests and takes back the turn. Masked: every store can be
     /// written. Cause: `Chat::keeping` and `Chat::not_kept` in `chat/turn.rs`. Step 6: such a node waits.
     DiskDecides,
-    /// The snapshot does not have the end of a session that is away: after a restart the time to live begins again.
-    /// Masked: no session ends by itself, and its end is not compared. Cause: `Chat::restore` in `chat/restore.rs`,
-    /// `Chat::expire` in `chat/turn.rs`. Step 6: `Expire(session)` is an input.
-    EndsAnew,
-    /// Sessions end by the monotonic clock, everything else by the system clock; the log has one time. Masked: both
-    /// clocks agree. Visible only without [`Known::EndsAnew`]. Cause: `Now::mono` in `chat/command.rs`. Step 6.
-    TwoClocks,
     /// The snapshot does not have the connected sessions: after a restart all sessions are away. Masked: the connections
-    /// resume at once. Cause: `Chat::restore`. Step 5: connections belong to the edge, "here or away" to the state.
+    /// resume at once, and a turn that bans addresses completes its slow work, so that no connection is refused then.
+    /// Cause: `Chat::restore`. Step 5: connections belong to the edge, "here or away" to the state.
     AllAreAway,
-    /// The amount of slow work (sweeps, ended sessions) in a turn depends on the speed of the machine: 1 ms of it.
-    /// Masked: all states do the same amount. Cause: `Hub::steps` in `hub/mod.rs`. Step 6: the amount stands in the
-    /// turn.
+    /// The amount of slow work (sweeps) in a turn depends on the speed of the machine: 1 ms of it. Masked: all states do
+    /// the same amount. Cause: `Hub::steps` in `hub/turn.rs`. Step 6: the amount stands in the turn.
     SlicesByTime,
-    /// The snapshot does not have slow work that has begun. A room that was being removed is there again after a
-    /// restart, without the members that were removed already. Masked: each turn completes its slow work. Cause:
-    /// `Found` has no `Sweeps` (`chat/restore.rs`). Step 6.
-    SweepsForgotten,
     /// Each node runs retention by itself, and retention removes empty rooms. Masked: retention is part of the turn.
     /// Cause: `Hub::tidy_once` in `hub/chores.rs`, `Chat::forgets` in `chat/doors.rs`. Step 6: `Retain` is an input.
     LocalRetention,
-    /// After a restart the oldest number is that of the first row in the store, not the one that retention reported.
-    /// Masked: it is not compared, and the harness carries it over a restart. Cause: `tidy::first` in
-    /// `store/found.rs`. Step 6.
-    OldestFromRows,
     /// The snapshot does not have the greatest id that a session has used. It only decides whether the state asks the
     /// store. Masked: it is not compared. Cause: `UsedIds::UNKNOWN` in `chat/restore.rs`. Step 6.
     UsedIds,
@@ -59,53 +44,30 @@ pub(crate) enum Known {
     /// gives back nothing of the limit on strangers. Masked: it is not compared. Cause: `Conversation::unanswered` in
     /// `chat/rooms.rs`. Step 5: that limit belongs to the edge.
     Unanswered,
-    /// The author's role at that time decides in whose share a grant, mute or ban counts. A restart decides it again,
-    /// by the role of today. Masked: shares are not compared. Cause: `Book::restore` calls `is_written`, `chat/book.rs`.
-    /// Step 6: the snapshot has the share.
-    SharesDecidedAnew,
-    /// After a restart a session has its rooms in the order of their ids, not in the order in which it joined. The reply
-    /// to a LOGIN that resumes shows this order. Masked: the order is not compared. Cause: `ORDER BY session, room`
-    /// in `store/found.rs`. Step 6.
-    RoomOrder,
-    /// Only a start forgets certificates that ended more than 90 days ago, and users who were removed ten years ago.
-    /// `cert revoke` then finds no certificate, and ends no session. Masked: so much time does not pass. Cause:
-    /// `Chat::forget_expired` in `chat/registry.rs` has one caller, `Chat::restore`. Step 6: it is part of `Retain`.
-    ForgottenAtStart,
 }
 
 impl Known {
     /// All entries. A repair removes its entry.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::QueriesSeal,
         Self::Rates,
         Self::Strikes,
         Self::Networks,
         Self::PastAsksTheStore,
         Self::DiskDecides,
-        Self::EndsAnew,
-        Self::TwoClocks,
         Self::AllAreAway,
         Self::SlicesByTime,
-        Self::SweepsForgotten,
         Self::LocalRetention,
-        Self::OldestFromRows,
         Self::UsedIds,
         Self::Unanswered,
-        Self::SharesDecidedAnew,
-        Self::RoomOrder,
-        Self::ForgottenAtStart,
     ];
 
     /// Does this difference mask the fact at that path?
     pub(crate) fn hides(self, path: &str) -> bool {
         match self {
             Self::Networks => path.ends_with("/network"),
-            Self::EndsAnew => path.ends_with("/ends"),
-            Self::OldestFromRows => path == "oldest",
             Self::UsedIds => path.ends_with("/ids"),
             Self::Unanswered => path.ends_with("/unanswered"),
-            Self::SharesDecidedAnew => path.starts_with("author/"),
-            Self::RoomOrder => path.ends_with("/order"),
             _ => false,
         }
     }

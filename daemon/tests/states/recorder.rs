@@ -8,8 +8,8 @@ use super::state::{Shelf, State};
 use super::turns::{Input, Policy, Turn};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use tcp_chat_protocol::Name;
-use tcp_chat_protocol::request::{Bounds, Login, Request, Wants, parse};
+use tcp_chat_protocol::request::{Action, Bounds, Login, Request, Wants, parse};
+use tcp_chat_protocol::{Banned, Name};
 use tcp_chatd::admin::Request as Control;
 use tcp_chatd::auth::sha256;
 use tcp_chatd::chat::{
@@ -147,15 +147,19 @@ impl Recorder {
                 self.inputs.insert(0, Input::Retain(oldest, of));
             }
             Step::Pass(ms) => {
-                // So that a script never lasts 90 days.
-                let ms = if self.is_known(Known::ForgottenAtStart) { ms.min(DAY_MS / 2) } else { ms };
                 self.now.mono += ms;
                 self.now.wall += ms;
             }
-            Step::SetClock(ms) if !self.is_known(Known::TwoClocks) => self.now.wall += ms,
-            Step::SetClock(_) => {}
+            Step::SetClock(ms) => self.now.wall += ms,
             Step::Turn(steps) => {
-                return self.turn(steps.filter(|_| !self.is_known(Known::SweepsForgotten)));
+                let is_address = |input: &Input| match input {
+                    Input::Action(_, action) => {
+                        matches!(&**action, Action::Ban(of) if matches!(of.target, Banned::Address(_)))
+                    }
+                    _ => false,
+                };
+                let bans = self.is_known(Known::AllAreAway) && self.inputs.iter().any(is_address);
+                return self.turn(steps.filter(|_| !bans));
             }
             Step::Rebuild => self.states[REBUILT].rebuild(),
             Step::Full(state, is_full) => {
@@ -176,6 +180,11 @@ impl Recorder {
 
     /// Applies the turn to all three states, to one of them in its encoded form.
     fn turn(&mut self, steps: Option<usize>) -> Result<(), Difference> {
+        // The proposer measures how long sessions are away.
+        let overdue: Vec<_> = self.states[STEADY].chat.overdue(self.now.mono).collect();
+        if !overdue.is_empty() {
+            self.inputs.push(Input::Expire(overdue));
+        }
         let turn = Turn { now: self.now, inputs: std::mem::take(&mut self.inputs), steps };
         self.turns += 1;
         let came = self.states[STEADY].turn(&turn);

@@ -113,6 +113,164 @@ fn these_stay_the_same() {
             turn
             "#,
         ),
+        (
+            "the number below which retention has removed all",
+            r#"
+            a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
+            turn
+            rebuild
+            a {"op":"MSG","data":{"room":"ops","msg":"1"}}
+            a {"op":"MSG","data":{"room":"ops","msg":"2"}}
+            turn
+            retain 1
+            turn
+            rebuild
+            retain 0
+            turn
+            rebuild
+            a {"op":"LEAVE","data":{"room":"ops"}}
+            "#,
+        ),
+        (
+            "mo mutes and bans bo as the owner of a room, and becomes a moderator of the server later",
+            r#"
+            c {"op":"LOGIN","data":{"name":"mo","rooms":["ops"]}}
+            c {"op":"MUTE","data":{"user":"bo","room":"ops"}}
+            c {"op":"BAN","data":{"user":"bo","room":"ops"}}
+            c {"op":"GRANT","data":{"user":"cy","role":"member","room":"ops"}}
+            turn
+            op {"command":"grant","user":"mo","role":"moderator"}
+            c {"op":"MUTE","data":{"user":"cy","room":"ops"}}
+            turn
+            rebuild
+            op {"command":"grant","user":"mo","role":"member"}
+            turn
+            rebuild
+            "#,
+        ),
+        (
+            "a certificate that ended more than 90 days ago",
+            r#"
+            c {"op":"LOGIN","data":{"name":"mo"}}
+            d {"op":"LOGIN","data":{"name":"op"}}
+            turn
+            pass 7948800000
+            turn
+            rebuild
+            op {"command":"cert revoke","user":"mo"}
+            turn
+            retain 0
+            rebuild
+            turn
+            op {"command":"cert revoke","user":"op"}
+            "#,
+        ),
+        (
+            "a room that was being removed is removed after a restart, too",
+            r#"
+            a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
+            b {"op":"LOGIN","data":{"name":"bo","rooms":["ops"]}}
+            turn
+            op {"command":"room remove","room":"ops"}
+            turn 1
+            rebuild
+            turn 1
+            rebuild
+            turn 1
+            "#,
+        ),
+        (
+            "a reload configures the name of a room that is being removed",
+            r#"
+            a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
+            b {"op":"LOGIN","data":{"name":"bo","rooms":["ops"]}}
+            a {"op":"MSG","data":{"room":"ops","msg":"1"}}
+            turn
+            op {"command":"room remove","room":"ops"}
+            turn 1
+            reload 2
+            turn 1
+            rebuild
+            turn
+            a {"op":"JOIN","data":{"room":"ops"}}
+            turn
+            rebuild
+            "#,
+        ),
+        (
+            "strangers lose a room that becomes private, and it becomes public before they are out",
+            r#"
+            a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
+            b {"op":"LOGIN","data":{"name":"bo","rooms":["ops"]}}
+            turn
+            op {"command":"room","room":"ops","private":true}
+            turn 1
+            rebuild
+            op {"command":"room","room":"ops","private":false}
+            a {"op":"QUIT"}
+            turn 0
+            rebuild
+            turn 1
+            rebuild
+            b {"op":"JOIN","data":{"room":"ops"}}
+            "#,
+        ),
+        (
+            "a removed user with grants, and strangers who have to leave",
+            r#"
+            op {"command":"user add","user":"cy","certificate":false}
+            a {"op":"ENROL","data":{"name":"cy","code":"code of cy","password":"pw"}}
+            b {"op":"LOGIN","data":{"name":"bo","rooms":["ops","dev"]}}
+            turn
+            op {"command":"grant","user":"cy","role":"owner"}
+            op {"command":"grant","user":"cy","role":"member","room":"ops"}
+            op {"command":"grant","user":"cy","role":"member","room":"dev"}
+            a {"op":"LOGIN","data":{"name":"cy","password":"pw","rooms":["ops"]}}
+            a {"op":"MSG","data":{"to":"bo","msg":"x"}}
+            turn
+            op {"command":"user remove","user":"cy"}
+            reload 1
+            turn 1
+            rebuild
+            turn 2
+            rebuild
+            turn 1
+            rebuild
+            "#,
+        ),
+        (
+            "a session that is away ends when the proposer says so, whatever the clock of the system says",
+            r#"
+            a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
+            b {"op":"LOGIN","data":{"name":"bo"}}
+            turn
+            a gone
+            b gone
+            turn
+            pass 500
+            set-clock 800
+            rebuild
+            turn
+            b {"op":"LOGIN","data":{"session":"2"}}
+            pass 500
+            turn
+            rebuild
+            "#,
+        ),
+        (
+            "rooms in another order than that of their ids",
+            r#"
+            a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
+            a {"op":"JOIN","data":{"room":"lobby"}}
+            turn
+            rebuild
+            a {"op":"LEAVE","data":{"room":"ops"}}
+            a {"op":"JOIN","data":{"room":"dev"}}
+            a {"op":"JOIN","data":{"room":"ops"}}
+            turn
+            rebuild
+            "#,
+        ),
     ] {
         assert_eq!(run(&Known::ALL, &steps(script)), Ok(()), "{what}");
     }

@@ -29,6 +29,7 @@ fn step(line: &str) -> Step {
         "set-clock" => Step::SetClock(number()),
         "retain" => Step::Retain(number()),
         "rebuild" => Step::Rebuild,
+        "reload" => Step::Reload(rest.parse().unwrap_or_else(|_| panic!("{line}"))),
         "full" => Step::Full(state(), true),
         "blind" => Step::Blind(state(), true),
         "slow" => Step::Slow(state(), Some(1)),
@@ -160,36 +161,6 @@ fn disk_decides() {
 }
 
 #[test]
-fn ends_anew() {
-    shows(
-        &[Known::EndsAnew],
-        "session/1/ends",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana"}}
-        turn
-        a gone
-        turn
-        pass 500
-        rebuild
-        "#,
-    );
-}
-
-#[test]
-fn two_clocks() {
-    shows(
-        &[Known::TwoClocks, Known::EndsAnew],
-        "session/1/ends",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana"}}
-        turn
-        set-clock 500
-        a gone
-        "#,
-    );
-}
-
-#[test]
 fn all_are_away() {
     shows(
         &[Known::AllAreAway],
@@ -218,23 +189,6 @@ fn slices_by_time() {
 }
 
 #[test]
-fn sweeps_forgotten() {
-    shows(
-        &[Known::SweepsForgotten],
-        "conversation/2/found",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
-        b {"op":"LOGIN","data":{"name":"bo","rooms":["ops"]}}
-        turn
-        op {"command":"room remove","room":"ops"}
-        turn 1
-        rebuild
-        turn 1
-        "#,
-    );
-}
-
-#[test]
 fn local_retention() {
     shows(
         &[Known::LocalRetention],
@@ -246,19 +200,6 @@ fn local_retention() {
         turn
         keeps encoded
         retain 0
-        "#,
-    );
-}
-
-#[test]
-fn oldest_from_rows() {
-    shows(
-        &[Known::OldestFromRows],
-        "oldest",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana"}}
-        turn
-        rebuild
         "#,
     );
 }
@@ -289,49 +230,4 @@ fn unanswered() {
         rebuild
         "#,
     );
-}
-
-#[test]
-fn shares_decided_anew() {
-    // mo mutes bo as the owner of a room, and becomes a moderator of the server later.
-    shows(
-        &[Known::SharesDecidedAnew],
-        "author/mute/2/bo",
-        r#"
-        c {"op":"LOGIN","data":{"name":"mo","rooms":["ops"]}}
-        c {"op":"MUTE","data":{"user":"bo","room":"ops"}}
-        turn
-        op {"command":"grant","user":"mo","role":"moderator"}
-        turn
-        rebuild
-        "#,
-    );
-}
-
-#[test]
-fn room_order() {
-    shows(
-        &[Known::RoomOrder],
-        "session/1/order",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
-        a {"op":"JOIN","data":{"room":"lobby"}}
-        turn
-        rebuild
-        "#,
-    );
-}
-
-#[test]
-fn forgotten_at_start() {
-    let days = 92 * super::known::DAY_MS;
-    let script = r#"
-        c {"op":"LOGIN","data":{"name":"mo"}}
-        turn
-        pass DAYS
-        turn
-        rebuild
-        op {"command":"cert revoke","user":"mo"}
-        "#;
-    shows(&[Known::ForgottenAtStart], "session/2", &script.replace("DAYS", &days.to_string()));
 }

@@ -77,7 +77,6 @@ pub(crate) struct State {
     known: Vec<Known>,
     now: Now,
     is_failing: bool,
-    oldest: Seq,
     put_off: Option<(Seq, Vec<ConversationId>)>,
     /// What the store has kept under which id.
     sent: Sent,
@@ -115,7 +114,8 @@ impl Past for Asked<'_> {
 impl State {
     pub(crate) fn new(mut shelf: Box<dyn Shelf>, known: &[Known], now: Now) -> Self {
         let rules = rules(known);
-        let chat = Chat::restore(rules.clone(), shelf.found(), now);
+        let mut chat = Chat::restore(rules.clone(), shelf.found(), now);
+        chat.start();
         let mut state = Self {
             chat,
             faults: Faults::default(),
@@ -124,7 +124,6 @@ impl State {
             known: known.to_vec(),
             now,
             is_failing: false,
-            oldest: 0,
             put_off: None,
             sent: Sent::new(),
             open: BTreeMap::new(),
@@ -147,7 +146,6 @@ impl State {
             self.input(input.clone());
         }
         let steps = self.faults.slice.or(turn.steps).unwrap_or(usize::MAX);
-        self.chat.expire(steps);
         self.chat.sweep_on(steps);
         let mut came = self.end();
         // What a removal takes goes in the turn after it.
@@ -177,6 +175,7 @@ impl State {
             // A refusal is fine: the facts show whether all states decided the same.
             Input::Action(uid, action) => drop(self.chat.operate(uid, &action)),
             Input::Wish(uid, wish) => drop(self.chat.grant(uid, wish)),
+            Input::Expire(sessions) => sessions.into_iter().for_each(|session| self.chat.end_away(session)),
             Input::Retain(oldest, of) if self.faults.keeps_longer => self.put_off = Some((oldest, of)),
             Input::Retain(oldest, of) => self.retain(oldest, &of),
             Input::Policy(Policy { rooms, create, accounts }) => {
@@ -193,7 +192,6 @@ impl State {
     }
 
     fn retain(&mut self, oldest: Seq, of: &[ConversationId]) {
-        self.oldest = self.oldest.max(oldest);
         self.shelf.forget(oldest);
         self.chat.forgets(oldest, of);
     }
@@ -241,11 +239,7 @@ impl State {
     /// in a cluster they would belong to other nodes.
     pub(crate) fn rebuild(&mut self) {
         self.recover();
-        let mut found = self.shelf.found();
-        if self.known.contains(&Known::OldestFromRows) {
-            found.oldest = self.oldest;
-        }
-        self.chat = Chat::restore(self.rules.clone(), found, self.now);
+        self.chat = Chat::restore(self.rules.clone(), self.shelf.found(), self.now);
         self.chat.begin(self.now);
         if self.known.contains(&Known::AllAreAway) {
             let tokens: BTreeMap<_, _> =
@@ -257,7 +251,6 @@ impl State {
                 }
             }
         }
-        while self.chat.sweep_on(usize::MAX) {}
         let closed = self.end().closed;
         assert!(closed.is_empty(), "a restart closes no connection: {closed:?}");
     }
@@ -303,7 +296,7 @@ fn rules(known: &[Known]) -> Rules {
         rules.rate.burst = 4;
     }
     rules.errors = if is_known(Known::Strikes) { 0 } else { 2 };
-    rules.ttl_ms = if is_known(Known::EndsAnew) { u64::MAX / 4 } else { 1_000 };
+    rules.ttl_ms = 1_000;
     (rules.sessions, rules.rooms) = if is_known(Known::Networks) { (0, 0) } else { (6, 6) };
     rules
 }

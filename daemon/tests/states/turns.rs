@@ -12,7 +12,7 @@ use tcp_chat_protocol::{Name, Refusal, RequestId, Seq};
 use tcp_chatd::admin::{ClientCertificate, Request as Control, Revoked};
 use tcp_chatd::chat::{
     Ask, Certificate, Code, ConnectionId, ConversationId, Digest, Evidence, Gives, Made, Now, Presented,
-    Revocation, UserWish,
+    Revocation, SessionId, UserWish,
 };
 
 /// One input of a turn.
@@ -28,6 +28,8 @@ pub(crate) enum Input {
     Wish(u32, UserWish),
     /// Retention removed every message below this number. These conversations lost messages.
     Retain(Seq, Vec<ConversationId>),
+    /// The time of these sessions is over. One that is here stays.
+    Expire(Vec<SessionId>),
     /// Other settings.
     Policy(Policy),
 }
@@ -101,6 +103,9 @@ fn encode_input(input: &Input, known: &[Known]) -> Option<Value> {
         }
         Input::Retain(oldest, of) => {
             json!({"retain": oldest, "of": of.iter().map(|id| id.0).collect::<Vec<_>>()})
+        }
+        Input::Expire(sessions) => {
+            json!({"expire": sessions.iter().map(|session| session.0).collect::<Vec<_>>()})
         }
         Input::Policy(Policy { rooms, create, accounts }) => {
             json!({"policy": {"rooms": rooms, "create": create, "accounts": accounts}})

@@ -2,6 +2,7 @@
 
 use crate::chat::{SessionId, UserId};
 use std::collections::BTreeSet;
+use std::ops::Bound;
 
 /// The sessions in a room, by user: a user with several counts once.
 #[derive(Debug, Default)]
@@ -11,6 +12,8 @@ pub(in crate::chat) struct Members {
     /// Those that have lost the right to be there, and have not been taken out yet. Having the right again does
     /// not help: they have not heard what was said meanwhile.
     lost: BTreeSet<SessionId>,
+    /// The room is being removed: all are to be taken out.
+    is_over: bool,
 }
 
 impl Members {
@@ -39,12 +42,27 @@ impl Members {
 
     /// The same for all of them.
     pub(super) fn lose_all(&mut self) {
-        self.lost = self.sessions().collect();
+        self.is_over = true;
     }
 
-    /// Is the session to be taken out?
+    /// The session need not be taken out: it has ended.
+    pub(in crate::chat) fn forgive(&mut self, session: SessionId) {
+        self.lost.remove(&session);
+    }
+
+    /// Is a session that is in the room to be taken out?
     pub(in crate::chat) fn is_lost(&self, session: SessionId) -> bool {
+        self.is_over || self.lost.contains(&session)
+    }
+
+    /// Has this session lost the right to be there, whatever becomes of the room?
+    pub(in crate::chat) fn has_lost(&self, session: SessionId) -> bool {
         self.lost.contains(&session)
+    }
+
+    /// The first of those.
+    pub(in crate::chat) fn first_lost(&self) -> Option<SessionId> {
+        self.lost.first().copied()
     }
 
     /// All of those, in order.
@@ -66,6 +84,11 @@ impl Members {
     /// Every session in the room, by user.
     pub(in crate::chat) fn sessions(&self) -> impl Iterator<Item = SessionId> {
         self.all.iter().map(|(_, session)| *session)
+    }
+
+    /// The session that comes after that one, with its user.
+    pub(in crate::chat) fn after(&self, after: (UserId, SessionId)) -> Option<(UserId, SessionId)> {
+        self.all.range((Bound::Excluded(after), Bound::Unbounded)).next().copied()
     }
 
     /// How many users there are.

@@ -2,7 +2,7 @@
 //! against what must be so, and gives it back as the store does.
 
 use crate::chat::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tcp_chat_protocol::event::{seq_of, write_with_id};
 use tcp_chat_protocol::{RequestId, Seq};
 
@@ -15,12 +15,15 @@ pub(super) struct Disk {
     sessions: BTreeMap<SessionId, (SessionRow, Vec<(ConversationId, Seq)>)>,
     pub(super) chunks: Vec<Chunk>,
     sent: HashMap<(SessionId, RequestId), (ConversationId, Seq)>,
+    lost: BTreeSet<(SessionId, ConversationId)>,
+    leaving: BTreeMap<SessionId, LeavingSession>,
+    work: BTreeMap<u64, Sweep>,
     rights: StoredRights,
     pub(super) audit: Vec<Audit>,
     users: BTreeMap<UserId, User>,
     certificates: BTreeMap<(Digest, String), Certificate>,
     removed: BTreeMap<String, Removed>,
-    last: (i64, i64),
+    last: (i64, i64, i64),
     head: Seq,
     oldest: Seq,
     pub(super) log: LogId,
@@ -36,6 +39,7 @@ impl Disk {
         if let Some(defaults) = writes.default_rooms {
             self.default_rooms = defaults;
         }
+        self.oldest = self.oldest.max(writes.oldest.unwrap_or(0));
         for chunk in writes.chunks {
             let (_, head) = self.conversations.get_mut(&chunk.conversation).expect("a conversation");
             assert_eq!(*head, chunk.prev, "the chain has no hole");
@@ -60,17 +64,41 @@ impl Disk {
                     let rooms = self.sessions.remove(&row.id).map(|(_, rooms)| rooms).unwrap_or_default();
                     self.sessions.insert(row.id, (row, rooms));
                 }
-                SessionChange::Join { session, room, since } => {
+                SessionChange::Join { session, room, since, joined } => {
+                    assert!(joined > self.last.2, "memberships are numbered");
+                    self.last.2 = joined;
                     self.sessions.get_mut(&session).expect("a session").1.push((room, since));
                 }
+                SessionChange::Lose { session, room } => {
+                    if let Some((_, rooms)) = self.sessions.get(&session) {
+                        assert!(rooms.iter().any(|(r, _)| *r == room), "a member");
+                        self.lost.insert((session, room));
+                    }
+                }
                 SessionChange::Leave { session, room } => {
+                    self.lost.remove(&(session, room));
                     self.sessions.get_mut(&session).expect("a session").1.retain(|(r, _)| *r != room);
                 }
                 SessionChange::End(id) => {
                     self.sessions.remove(&id);
+                    self.lost.retain(|(s, _)| *s != id);
                     self.sent.retain(|(s, _), _| *s != id);
                 }
             }
+        }
+        for change in writes.leaving {
+            match change {
+                LeavingChange::Put(leaving) => drop(self.leaving.insert(leaving.session, leaving)),
+                LeavingChange::Gone(session) => {
+                    self.leaving.remove(&session).expect("it was noted");
+                }
+            }
+        }
+        let WorkChange { below, added } = writes.work;
+        self.work = self.work.split_off(&below.unwrap_or(0));
+        for (n, sweep) in added {
+            assert!(self.work.last_key_value().is_none_or(|(last, _)| last + 1 == n), "no gap");
+            self.work.insert(n, sweep);
         }
         writes.rights.into_iter().for_each(|change| self.change(change));
         self.audit.extend(writes.audit);
@@ -130,12 +158,16 @@ impl Disk {
         self.audit.extend(found.audit);
         self.conversations = found.conversations.into_iter().map(|c| (c.id, (c.kind, c.head))).collect();
         self.sessions = found.sessions.into_iter().map(|s| (s.row.id, (s.row, s.rooms))).collect();
+        self.lost = found.lost.into_iter().collect();
+        self.leaving = found.leaving.into_iter().map(|l| (l.session, l)).collect();
+        self.work = found.work.into_iter().collect();
         self.users = found.users.into_iter().map(|u| (u.id, u)).collect();
         self.certificates =
             found.certificates.into_iter().map(|c| ((c.key, c.name.to_string()), c)).collect();
         self.removed = found.removed.into_iter().map(|r| (r.name.to_string(), r)).collect();
-        self.last = (found.last_conversation, found.last_session);
+        self.last = (found.last_conversation, found.last_session, found.last_join);
         self.head = found.head;
+        self.oldest = self.oldest.max(found.oldest);
     }
 
     pub(super) fn found(&self) -> Found {
@@ -150,6 +182,9 @@ impl Disk {
                 .values()
                 .map(|(row, rooms)| StoredSession { row: row.clone(), rooms: rooms.clone() })
                 .collect(),
+            lost: self.lost.iter().copied().collect(),
+            leaving: self.leaving.values().cloned().collect(),
+            work: self.work.clone().into_iter().collect(),
             opened: self.opened.iter().map(|(room, by)| (*room, *by)).collect(),
             default_rooms: self.default_rooms.clone(),
             rights: self.rights.clone(),
@@ -161,6 +196,7 @@ impl Disk {
             oldest: self.oldest,
             last_conversation: self.last.0,
             last_session: self.last.1,
+            last_join: self.last.2,
             log: self.log.clone(),
         }
     }
@@ -169,7 +205,7 @@ impl Disk {
     pub(super) fn forget(&mut self, oldest: Seq) -> Vec<ConversationId> {
         let of = self.chunks.iter().filter(|c| c.first < oldest).map(|c| c.conversation).collect();
         self.chunks.retain(|c| c.first >= oldest);
-        self.oldest = oldest;
+        self.oldest = self.oldest.max(oldest);
         of
     }
 

@@ -59,6 +59,7 @@ pub(super) fn cost(world: &mut World, act: impl FnOnce(&mut World)) -> [(u64, u6
     let before = steps::so_far();
     act(world);
     let first = (steps::so_far() - before, copies(world));
+    steps::uncounted(|| is_restorable(world));
     let mut most = (0, 0);
     while world.chat.is_sweeping() {
         let before = steps::so_far();
@@ -66,9 +67,23 @@ pub(super) fn cost(world: &mut World, act: impl FnOnce(&mut World)) -> [(u64, u6
             chat.sweep_on(16);
         });
         most = most.max((steps::so_far() - before, copies(world)));
+        steps::uncounted(|| is_restorable(world));
     }
     steps::uncounted(|| is_kept(world));
     [first, most]
+}
+
+/// A restart finds the same facts, except for those of the connections and of the process.
+pub(super) fn is_restorable(world: &World) {
+    let known = ["/here", "/ids", "/unanswered", "/network"];
+    let of = |chat: &crate::chat::Chat| {
+        let mut facts = chat.facts();
+        facts.retain(|path, _| !known.iter().any(|end| path.ends_with(end)));
+        facts
+    };
+    assert_eq!(world.disk.found(), world.chat.found());
+    let again = crate::chat::Chat::restore(world.rules.clone(), world.disk.found(), world.now);
+    assert_eq!(of(&again), of(&world.chat));
 }
 
 pub(super) fn is_kept(world: &World) {

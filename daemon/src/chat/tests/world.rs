@@ -77,6 +77,7 @@ impl World {
             batch: Vec::new(),
             effects: Vec::new(),
         };
+        world.chat.start();
         world.turn();
         world
     }
@@ -289,6 +290,7 @@ impl World {
         self.batch.clear();
         let found = steps::uncounted(|| self.disk.found());
         self.chat = Chat::restore(self.rules.clone(), found, self.now);
+        self.chat.start();
         self.turn();
     }
 

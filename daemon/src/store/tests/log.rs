@@ -2,7 +2,10 @@
 //! Never makes anything fail: that is in `faults`.
 
 use super::*;
-use crate::chat::{Certificate, Code, Digest, Gives, Removed, Revocation, User, UserChange};
+use crate::chat::{
+    Certificate, Code, Digest, Gives, LeavingChange, LeavingSession, Removed, Revocation, Sweep, User,
+    UserChange, WorkChange,
+};
 use proptest::prelude::*;
 
 /// What a turn says, in which rooms: (room, how many messages).
@@ -170,7 +173,7 @@ fn a_restart_finds_what_was_kept() {
     let history = history(dir.path().join("new/folder/chat.db"));
     let (mut store, _, found) = open(&history);
     let log = found.log.clone();
-    assert_eq!(found, Found { oldest: 1, log: log.clone(), ..Found::default() });
+    assert_eq!(found, Found { log: log.clone(), ..Found::default() });
     let mut model = Model::default();
     let mut writes = model.say(&[(1, &[("ana", "a"), ("bo", "b")])]);
     writes.conversations = vec![
@@ -178,18 +181,38 @@ fn a_restart_finds_what_was_kept() {
         (room(2), ConversationKind::Direct(UserId(1), UserId(2))),
         (room(9), ConversationKind::Room(name("empty"))),
     ];
-    let join = |session, n, since| SessionChange::Join { session: SessionId(session), room: room(n), since };
+    let join = |session, n, since, joined| {
+        let (session, room) = (SessionId(session), room(n));
+        SessionChange::Join { session, room, since, joined }
+    };
     writes.sessions = vec![
         SessionChange::Put(session_row(1)),
         SessionChange::Put(session_row(2)),
         SessionChange::Put(session_row(7)),
-        join(1, 1, 0),
-        join(1, 9, 2),
-        join(2, 1, 1),
-        join(7, 1, 1),
+        join(1, 9, 2, 3),
+        join(1, 1, 0, 4),
+        join(2, 1, 1, 5),
+        join(7, 1, 1, 6),
         SessionChange::Leave { session: SessionId(2), room: room(1) },
         SessionChange::End(SessionId(7)),
     ];
+    writes.sessions.push(SessionChange::Lose { session: SessionId(1), room: room(9) });
+    let leaving = |n, rooms: &[i64]| LeavingSession {
+        session: SessionId(n),
+        user: UserId(n),
+        name: name("Ana"),
+        color: Colour::Red,
+        rooms: rooms.iter().copied().map(room).collect(),
+    };
+    writes.leaving = vec![
+        LeavingChange::Put(leaving(41, &[1, 9])),
+        LeavingChange::Put(leaving(42, &[])),
+        LeavingChange::Put(leaving(43, &[i64::MAX])),
+        LeavingChange::Gone(SessionId(43)),
+    ];
+    let work = every_work();
+    let added = [(4, Sweep::Over), (5, Sweep::Expired)].into_iter().chain(work.iter().cloned()).collect();
+    writes.work = WorkChange { below: None, added };
     writes.gone = vec![room(9)];
     let code = Code { hash: Digest([9; 32]), until: 77, gives: Gives::Certificate };
     let ana = User { id: UserId(30), name: name("Ana"), password: None, code: Some(code), added: 5 };
@@ -216,6 +239,8 @@ fn a_restart_finds_what_was_kept() {
     writes.opened = vec![(room(1), "192.0.2.1".parse().unwrap()), (room(2), "user:7".parse().unwrap())];
     writes.default_rooms = Some(vec![(0, room(1)), (2, room(9))]);
     store.commit(writes).unwrap();
+    let change = WorkChange { below: Some(6), added: vec![] };
+    store.commit(Writes { work: change, ..Writes::default() }).unwrap();
     drop(store); // as a crash does: nothing is closed in order
 
     let conversation = |id, kind, head| StoredConversation { id, kind, head };
@@ -227,18 +252,22 @@ fn a_restart_finds_what_was_kept() {
             conversation(room(2), ConversationKind::Direct(UserId(1), UserId(2)), 0),
         ],
         sessions: vec![
-            StoredSession { row: session_row(1), rooms: vec![(room(1), 0), (room(9), 2)] },
+            StoredSession { row: session_row(1), rooms: vec![(room(9), 2), (room(1), 0)] },
             StoredSession { row: session_row(2), rooms: vec![] },
         ],
+        lost: vec![(SessionId(1), room(9))],
+        leaving: vec![leaving(41, &[1, 9]), leaving(42, &[])],
+        work: work.clone(),
         rights: StoredRights::default(),
         audit: vec![],
         users: vec![ana, bo.clone()],
         certificates: vec![certificate(1, Revocation::Name), of(1, "bo", Revocation::Key)],
         removed: vec![removed("di", 4)],
         head: 2,
-        oldest: 1,
+        oldest: 0,
         last_conversation: 9,
         last_session: 33,
+        last_join: 4,
         log: log.clone(),
     };
     let (mut store, _, found) = open(&history);
@@ -249,7 +278,10 @@ fn a_restart_finds_what_was_kept() {
         opened: vec![(room(12), "2001:db8::".parse().unwrap())],
         default_rooms: vec![(1, room(12))],
         conversations: vec![conversation(room(12), ConversationKind::Room(name("x")), 2)],
-        sessions: vec![StoredSession { row: session_row(3), rooms: vec![(room(12), 1)] }],
+        sessions: vec![StoredSession { row: session_row(3), rooms: vec![(room(12), 1), (room(2), 0)] }],
+        lost: vec![(SessionId(3), room(2)), (SessionId(3), room(12))],
+        leaving: vec![leaving(44, &[2])],
+        work: work[1..].to_vec(),
         rights: StoredRights::default(),
         audit: vec![],
         users: vec![bo],
@@ -259,12 +291,31 @@ fn a_restart_finds_what_was_kept() {
         oldest: 1,
         last_conversation: 12,
         last_session: 33,
+        last_join: 2,
         log,
     };
     store.replace(&anew).unwrap();
     store.close().unwrap();
     let (_, _, found) = open(&history);
     assert_eq!(found, Found { head: 2, ..anew });
+}
+
+/// Slow work of every kind.
+fn every_work() -> Vec<(u64, Sweep)> {
+    let (who, reason) = ("an operator has banned you and".into(), "spam".into());
+    let sweeps = [
+        Sweep::Directs(UserId(1), None),
+        Sweep::Directs(UserId(1), Some((2, room(2)))),
+        Sweep::Strangers(UserId(i64::MIN)),
+        Sweep::Lost(room(1)),
+        Sweep::Room(room(1), (UserId(i64::MIN), SessionId(7))),
+        Sweep::Barred { sessions: [1, 2, i64::MAX].map(SessionId).into(), who, reason },
+        Sweep::Leaving(SessionId(41)),
+        Sweep::Over,
+        Sweep::Expired,
+        Sweep::Grants(UserId(33), name("Cy")),
+    ];
+    (6..).zip(sweeps).collect()
 }
 
 #[test]

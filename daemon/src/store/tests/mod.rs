@@ -170,8 +170,18 @@ impl Store {
         rows::write(self.log(), writes).unwrap();
     }
 
+    /// As that version left it: a start decided again what is in the snapshot now.
+    fn is_of_version_14(&mut self) {
+        let older = "ALTER TABLE members DROP COLUMN joined; ALTER TABLE members DROP COLUMN lost;
+                     ALTER TABLE totals DROP COLUMN oldest; ALTER TABLE mutes DROP COLUMN share;
+                     ALTER TABLE bans DROP COLUMN share; DROP TABLE leaving; DROP TABLE work;
+                     PRAGMA user_version = 14";
+        self.log().execute_batch(older).unwrap();
+    }
+
     /// As that version left it: it counted no bytes of messages, and the log had no identity.
     fn is_of_version_6(&mut self) {
+        self.is_of_version_14();
         let older = "ALTER TABLE totals DROP COLUMN bytes; ALTER TABLE totals DROP COLUMN log;
                      ALTER TABLE totals DROP COLUMN log_from; ALTER TABLE grants DROP COLUMN by;
                      DROP TABLE removed_users; DROP TABLE ancestors;

@@ -79,6 +79,42 @@ fn certificates_of_a_store_of_version_2_keep_what_they_were() {
 }
 
 #[test]
+fn a_store_of_version_14_keeps_its_order_its_shares_and_what_retention_has_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chat.db");
+    let (mut store, ..) = open(&history(&path));
+    let mut model = Model::default();
+    store.commit(Model::open(3)).unwrap();
+    store.commit(model.say(&[(1, &[("ana", "a"), ("ana", "b")])])).unwrap();
+    store.is_of_version_14();
+    store
+        .log()
+        .execute_batch(
+            "INSERT INTO sessions VALUES (7, zeroblob(32), 7, 'ana', 'red');
+             INSERT INTO members (session, room, since) VALUES (7, 3, 0), (7, 1, 1);
+             INSERT INTO grants (room, user, role) VALUES (0, 'Mo', 'moderator'), (0, 'bo', 'member');
+             INSERT INTO mutes (room, user, reason, by, since) VALUES
+                 (1, 'a', '', 'bo', 5), (1, 'b', '', 'mo', 5), (1, 'c', '', 'operator (uid 0)', 5), (0, 'd', '', 'bo', 5);
+             INSERT INTO bans (room, whom, reason, by, since) VALUES
+                 (1, 'user:a', '', 'bo', 5), (1, 'user:b', '', 'mo', 5);
+             UPDATE chunks SET first = 2",
+        )
+        .unwrap();
+    store.close().unwrap();
+    let (store, _, found) = open(&history(&path));
+    assert_eq!(found.sessions[0].rooms, [(room(1), 1), (room(3), 0)], "by their ids");
+    assert_eq!((found.oldest, found.last_join), (2, 0));
+    let shares: Vec<_> =
+        found.rights.mutes.iter().map(|(_, user, mute)| (user, mute.share.clone())).collect();
+    let [a, b, c, d] = ["a", "b", "c", "d"].map(name);
+    assert_eq!(shares, [(&d, None), (&a, Some(name("bo"))), (&b, None), (&c, None)]);
+    let shares: Vec<_> = found.rights.bans.iter().map(|(_, _, ban)| ban.share.clone()).collect();
+    assert_eq!(shares, [Some(name("bo")), None]);
+    assert!(found.work.is_empty() && found.leaving.is_empty() && found.lost.is_empty());
+    drop(store);
+}
+
+#[test]
 fn a_newer_store_is_refused_with_both_versions_and_not_touched() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("chat.db");

@@ -2,10 +2,15 @@
 
 use super::*;
 use crate::chat::{Audit, By, Penalty, RightsChange};
-use tcp_chat_protocol::Role;
+use tcp_chat_protocol::{Banned, Role};
 
 fn penalty(until: Option<u64>) -> Penalty {
-    Penalty { until, reason: "spam".into(), by: "operator (uid 0)".into(), since: START }
+    Penalty { until, reason: "spam".into(), by: "operator (uid 0)".into(), since: START, share: None }
+}
+
+/// The same by a user in whose share it counts.
+fn shared() -> Penalty {
+    Penalty { by: "Cy".into(), share: Some(name("Cy")), ..penalty(None) }
 }
 
 fn line(by: By, did: &str) -> Audit {
@@ -34,7 +39,8 @@ fn changes() -> Vec<RightsChange> {
         RightsChange::Grant { scope: server, user: bo.clone(), role: None, by: None },
         RightsChange::Private { room: room(1), private: true },
         RightsChange::Private { room: room(2), private: true },
-        RightsChange::Mute { scope: here, user: bo.clone(), mute: Some(penalty(None)) },
+        RightsChange::Mute { scope: here, user: bo.clone(), mute: Some(shared()) },
+        RightsChange::Ban { scope: here, banned: Banned::User(bo.clone()), ban: Some(shared()) },
         ban("mallory", Some(penalty(Some(START + MINUTE)))),
         ban("10.0.0.0/8", Some(penalty(None))),
         ban("2001:db8::1", Some(penalty(None))),
@@ -61,11 +67,12 @@ async fn who_may_do_what_is_kept_and_goes_with_its_room() {
             (Some(room(1)), ana, Role::Owner, Some(name("cy"))),
         ],
         private: vec![room(1), room(2)],
-        mutes: vec![(Some(room(1)), bo, penalty(None))],
+        mutes: vec![(Some(room(1)), bo.clone(), shared())],
         bans: vec![
             (None, "10.0.0.0/8".parse().unwrap(), penalty(None)),
             (None, "ab".repeat(32).parse().unwrap(), penalty(None)),
             (None, "mallory".parse().unwrap(), penalty(Some(START + MINUTE))),
+            (Some(room(1)), Banned::User(bo), shared()),
         ],
     };
     assert_eq!(found.rights, wanted);
@@ -79,7 +86,7 @@ async fn who_may_do_what_is_kept_and_goes_with_its_room() {
         grants: wanted.grants[..1].to_vec(),
         private: vec![room(2)],
         mutes: vec![],
-        bans: wanted.bans.clone(),
+        bans: wanted.bans[..3].to_vec(),
     };
     // After a time without writing all is written anew, and the lines that waited are added.
     let all = Found { rights: after.clone(), audit: vec![line(By::Operator(7), "kick")], ..found };

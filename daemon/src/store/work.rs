@@ -1,0 +1,163 @@
+//! Owns how slow work, and sessions that have ended and are still in rooms, become rows and come back. Called by the
+//! writer inside its transaction, and when the store is opened. Never knows how the work is done.
+
+use super::found::{name, parsed};
+use super::rows::{int, number};
+use crate::chat::{
+    ConversationId, Found, LeavingChange, LeavingSession, SessionChange, SessionId, Sweep, UserId, WorkChange,
+};
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, params};
+
+/// Bytes of an id in a list.
+const ID_BYTES: usize = 8;
+
+/// Writes what was done of the work, and what is left.
+pub(super) fn change(log: &Connection, change: &WorkChange) -> rusqlite::Result<()> {
+    if let Some(below) = change.below {
+        log.prepare_cached("DELETE FROM work WHERE n < ?1")?.execute([int(below)])?;
+    }
+    change.added.iter().try_for_each(|(n, sweep)| put(log, *n, sweep))
+}
+
+/// Writes what happened to sessions that have ended.
+pub(super) fn leave(log: &Connection, changes: &[LeavingChange]) -> rusqlite::Result<()> {
+    for change in changes {
+        match change {
+            LeavingChange::Put(leaving) => {
+                let LeavingSession { session, user, name, color, rooms } = leaving;
+                let rooms = list(rooms.iter().map(|room| room.0));
+                log.prepare_cached(
+                    "INSERT OR REPLACE INTO leaving (session, user, name, color, rooms)
+                     VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?
+                .execute(params![
+                    session.0,
+                    user.0,
+                    name.as_str(),
+                    color.to_string(),
+                    rooms
+                ])?;
+            }
+            LeavingChange::Gone(session) => {
+                log.prepare_cached("DELETE FROM leaving WHERE session = ?1")?.execute([session.0])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes the tables say what `all` says.
+pub(super) fn replace(log: &Connection, all: &Found) -> rusqlite::Result<()> {
+    log.execute_batch("DELETE FROM work; DELETE FROM leaving")?;
+    for (session, room) in &all.lost {
+        super::rows::change_session(log, &SessionChange::Lose { session: *session, room: *room })?;
+    }
+    let leaving: Vec<_> = all.leaving.iter().cloned().map(LeavingChange::Put).collect();
+    leave(log, &leaving)?;
+    all.work.iter().try_for_each(|(n, sweep)| put(log, *n, sweep))
+}
+
+/// One piece of work as a row: of what, how far it has come, and what is said of it.
+#[derive(Default)]
+struct Piece<'a> {
+    of: i64,
+    after: Option<(i64, i64)>,
+    name: Option<&'a str>,
+    reason: Option<&'a str>,
+    sessions: Option<Vec<u8>>,
+}
+
+fn put(log: &Connection, n: u64, sweep: &Sweep) -> rusqlite::Result<()> {
+    let of = |of: i64| Piece { of, ..Piece::default() };
+    let (kind, piece) = match sweep {
+        Sweep::Directs(user, after) => {
+            ("directs", Piece { after: after.map(|(seq, id)| (int(seq), id.0)), ..of(user.0) })
+        }
+        Sweep::Strangers(after) => ("strangers", of(after.0)),
+        Sweep::Lost(room) => ("lost", of(room.0)),
+        Sweep::Room(room, (user, session)) => {
+            ("room", Piece { after: Some((user.0, session.0)), ..of(room.0) })
+        }
+        Sweep::Barred { sessions, who, reason } => {
+            let sessions = Some(list(sessions.iter().map(|session| session.0)));
+            ("barred", Piece { name: Some(&**who), reason: Some(&**reason), sessions, ..of(0) })
+        }
+        Sweep::Leaving(session) => ("leaving", of(session.0)),
+        Sweep::Over => ("over", of(0)),
+        Sweep::Expired => ("expired", of(0)),
+        Sweep::Grants(user, name) => ("grants", Piece { name: Some(name.as_str()), ..of(user.0) }),
+    };
+    let Piece { of, after, name, reason, sessions } = piece;
+    let (major, minor) = after.unzip();
+    log.prepare_cached(
+        "INSERT INTO work (n, kind, of, after_major, after_minor, name, reason, sessions)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![int(n), kind, of, major, minor, name, reason, sessions])?;
+    Ok(())
+}
+
+/// Reads all of the work.
+pub(super) fn read(log: &Connection) -> rusqlite::Result<Vec<(u64, Sweep)>> {
+    log.prepare("SELECT n, kind, of, after_major, after_minor, name, reason, sessions FROM work ORDER BY n")?
+        .query_map([], |row| Ok((number(row, 0)?, sweep(row)?)))?
+        .collect()
+}
+
+fn sweep(row: &Row<'_>) -> rusqlite::Result<Sweep> {
+    let of: i64 = row.get(2)?;
+    Ok(match row.get_ref(1)?.as_str()? {
+        "directs" => {
+            let after = match row.get::<_, Option<i64>>(3)? {
+                Some(_) => Some((number(row, 3)?, ConversationId(row.get(4)?))),
+                None => None,
+            };
+            Sweep::Directs(UserId(of), after)
+        }
+        "strangers" => Sweep::Strangers(UserId(of)),
+        "lost" => Sweep::Lost(ConversationId(of)),
+        "room" => Sweep::Room(ConversationId(of), (UserId(row.get(3)?), SessionId(row.get(4)?))),
+        "barred" => Sweep::Barred {
+            sessions: ids(row, 7)?.into_iter().map(SessionId).collect(),
+            who: row.get::<_, String>(5)?.into(),
+            reason: row.get::<_, String>(6)?.into(),
+        },
+        "leaving" => Sweep::Leaving(SessionId(of)),
+        "over" => Sweep::Over,
+        "expired" => Sweep::Expired,
+        "grants" => Sweep::Grants(UserId(of), name(row, 5)?),
+        other => {
+            let why = format!("{other:?} is no work");
+            return Err(rusqlite::Error::FromSqlConversionFailure(1, Type::Text, why.into()));
+        }
+    })
+}
+
+/// Reads the sessions that have ended and are still in rooms.
+pub(super) fn read_leaving(log: &Connection) -> rusqlite::Result<Vec<LeavingSession>> {
+    log.prepare("SELECT session, user, name, color, rooms FROM leaving ORDER BY session")?
+        .query_map([], |row| {
+            Ok(LeavingSession {
+                session: SessionId(row.get(0)?),
+                user: UserId(row.get(1)?),
+                name: name(row, 2)?,
+                color: parsed(row, 3)?,
+                rooms: ids(row, 4)?.into_iter().map(ConversationId).collect(),
+            })
+        })?
+        .collect()
+}
+
+fn list(ids: impl Iterator<Item = i64>) -> Vec<u8> {
+    ids.flat_map(i64::to_be_bytes).collect()
+}
+
+fn ids(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<i64>> {
+    let (ids, rest) = row.get_ref(column)?.as_blob()?.as_chunks::<ID_BYTES>();
+    if !rest.is_empty() {
+        let why = format!("{} bytes are no list of ids", rest.len() + ids.len() * ID_BYTES);
+        return Err(rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, why.into()));
+    }
+    Ok(ids.iter().map(|id| i64::from_be_bytes(*id)).collect())
+}
