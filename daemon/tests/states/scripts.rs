@@ -141,6 +141,7 @@ fn past_asks_the_store() {
         retain 0
         op {"command":"user remove","user":"cy"}
         turn
+        turn
         c {"op":"MSG","data":"2","id":1}
         "#,
     );

@@ -147,16 +147,7 @@ impl State {
         }
         let steps = self.faults.slice.or(turn.steps).unwrap_or(usize::MAX);
         self.chat.sweep_on(steps);
-        let mut came = self.end();
-        // What a removal takes goes in the turn after it.
-        while steps == usize::MAX && self.chat.is_sweeping() && !self.is_failing {
-            self.chat.begin(turn.now);
-            self.chat.sweep_on(steps);
-            let more = self.end();
-            came.logged_in.extend(more.logged_in);
-            came.closed.extend(more.closed);
-        }
-        came
+        self.end()
     }
 
     fn input(&mut self, input: Input) {

@@ -231,3 +231,29 @@ fn an_empty_room_goes_with_its_last_grant() {
         assert_eq!(rooms(&world), 1, "{role}");
     }
 }
+
+#[test]
+fn a_restart_changes_no_right_of_a_user_whose_author_was_promoted_since() {
+    let mut world = World::new(|_| {});
+    world.registers("x");
+    world.registers("ro");
+    let x = world.logs_in("x", "x");
+    world.sends(x, r#"{"op":"JOIN","data":{"room":"den"}}"#);
+    world.operates(r#"{"op":"GRANT","data":{"user":"ro","role":"read-only"}}"#).unwrap();
+    world.sends(x, r#"{"op":"GRANT","data":{"user":"ro","role":"member","room":"den"}}"#);
+    world.operates(r#"{"op":"GRANT","data":{"user":"x","role":"moderator"}}"#).unwrap();
+    let says = |world: &mut World| {
+        let ro = world.logs_in("ro", "ro");
+        world.sends(ro, r#"{"op":"JOIN","data":{"room":"den"}}"#);
+        world.skips(&[ro]);
+        world.sends(ro, r#"{"op":"MSG","data":{"room":"den","msg":"x"}}"#);
+        let heard = world.hears(ro);
+        world.sends(ro, r#"{"op":"QUIT"}"#);
+        heard
+    };
+    let before = says(&mut world);
+    // As the real store gives it back: by room, the server first.
+    world.disk.replace(world.chat.found());
+    world.restarts();
+    assert_eq!(before, says(&mut world));
+}
