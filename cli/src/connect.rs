@@ -242,6 +242,17 @@ pub fn explained(e: Error, settings: &Settings) -> Failure {
     }
 }
 
+/// A room that the session could not join. A name that cannot be had is told as at a login that brings the room.
+#[must_use]
+pub fn not_joined(e: Error, settings: &Settings) -> Failure {
+    match e {
+        Error::Refused { kind: kind @ ErrorKind::NameTaken, msg, .. } => {
+            explained(Error::LoginRefused { kind, msg }, settings)
+        }
+        e => Failure::from(e),
+    }
+}
+
 /// What whoever was not let in can do about it.
 fn not_let_in(msg: &str, settings: &Settings) -> &'static str {
     let about_certificate = msg.contains("certificate");

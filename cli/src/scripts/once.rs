@@ -15,7 +15,7 @@
 use super::send::{explained, to};
 use super::{Ends, Script, at};
 use crate::args::Send;
-use crate::connect::{Before, deadline, quit_by};
+use crate::connect::{Before, deadline, not_joined, quit_by};
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Stop, say};
 use crate::settings::Settings;
@@ -169,7 +169,7 @@ async fn deliver(
         return Ok(event);
     }
     if let Some(note) = holds.filter(|_| !resumed)
-        && let Some(event) = find(&script, &note, &notes.sent).await?
+        && let Some(event) = find(settings, &script, &note, &notes.sent).await?
     {
         remember(notes, Note { kept: Some(event.clone()), ..note });
         notes.session = Some(script.session.saved());
@@ -249,7 +249,7 @@ async fn hand_over(
     if let To::Room(room) = &to
         && !script.session.login().rooms.contains(room)
     {
-        script.session.join(room).await?;
+        script.session.join(room).await.map_err(|e| not_joined(e, settings))?;
     }
     remember(notes, note.clone());
     notes.session = Some(script.session.saved());
@@ -310,7 +310,12 @@ async fn began(script: &mut Script) -> Result<Began, Stop> {
 }
 
 /// Looks for a message that was sent and not confirmed. Those that `others` have are not it.
-async fn find(script: &Script, note: &Note, others: &[Note]) -> Result<Option<MsgEvent<'static>>, Stop> {
+async fn find(
+    settings: &Settings,
+    script: &Script,
+    note: &Note,
+    others: &[Note],
+) -> Result<Option<MsgEvent<'static>>, Stop> {
     let of = match (&note.conversation, script.session.login().rooms.first()) {
         (Some(Place::Room(room)), _) | (None, Some(room)) => Conversation::Room(room.clone()),
         (Some(Place::User(user)), _) => Conversation::With(user.clone()),
@@ -319,7 +324,7 @@ async fn find(script: &Script, note: &Note, others: &[Note]) -> Result<Option<Ms
     if let Conversation::Room(room) = &of
         && !script.session.login().rooms.contains(room)
     {
-        script.session.join(room).await?;
+        script.session.join(room).await.map_err(|e| not_joined(e, settings))?;
     }
     let mut after = note.after;
     loop {

@@ -63,8 +63,11 @@ fn a_name_that_becomes_free_is_waited_for_and_one_that_does_not_is_5() {
 #[test]
 fn a_room_that_looks_like_another_is_5_at_once_and_not_the_names_fault() {
     let daemon = Daemon::start();
-    for name in [&[][..], &["--name", "ana"]] {
-        let args = [name, &["-v", "send", "--room", "1obby", "x"]].concat();
+    // With --id the login names no room: a JOIN does.
+    for send in
+        [&["-v", "send"][..], &["--name", "ana", "-v", "send"], &["--name", "ana", "-v", "send", "--id", "1"]]
+    {
+        let args = [send, &["--room", "1obby", "x"]].concat();
         let end = Home::new().run(&daemon, &args);
         assert_eq!(end.code, Some(5), "{args:?} {end:?}");
         assert!(!end.err.contains("trying again") && !end.err.contains("--name"), "{args:?} {end:?}");

@@ -148,3 +148,29 @@ fn a_disk_that_single_messages_filled_works_again_when_they_are_old() {
     daemon.log().emits("store_works").expect("once the messages are old");
     assert!(is_kept());
 }
+
+#[test]
+fn a_disk_that_messages_with_ids_without_an_order_filled_works_again_when_they_are_old() {
+    const BATCH: usize = 200;
+    let Some(disk) = Disk::of(12) else { return };
+    let store = disk.path().join("chat.db");
+    let daemon = Daemon::with(&format!(
+        "{FREE}limits.stored_bytes_per_network = 0\nlimits.network_bytes_per_second = 0\n\
+         history.path = {store:?}\nhistory.max_bytes = 0\nhistory.retain = \"5s\""
+    ));
+    let mut ana = daemon.login("ana");
+    let mut ids = (1_u64..).map(|n| format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+    let mut are_kept = || {
+        let text = "x".repeat(60);
+        let line =
+            |id| format!("{}\n", json!({"op": "MSG", "data": {"room": "lobby", "msg": text}, "id": id}));
+        let lines: String = ids.by_ref().take(BATCH).map(line).collect();
+        ana.sends_bytes(lines.as_bytes());
+        let replies: Vec<_> =
+            (0..BATCH).map(|_| ana.next_where("a reply", |line| line["id"].is_string())).collect();
+        replies.iter().all(|reply| reply["status"] == "OK")
+    };
+    (0..1_000).find(|_| !are_kept()).expect("12 MiB have an end");
+    daemon.log().emits("store_works").expect("once the messages are old");
+    assert!(are_kept());
+}
