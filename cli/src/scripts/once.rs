@@ -278,8 +278,7 @@ fn remember(notes: &mut Notes, note: Note) {
 fn known(session: Option<Saved>, note: Option<&Note>) -> Before {
     match (session, note) {
         (Some(session), Some(note)) => {
-            let after = session.after.max(note.place());
-            let log = note.log.clone().or(session.log.clone());
+            let (after, log) = (session.after.max(note.place()), note.log.clone().or(session.log.clone()));
             Some(Saved { after, log, ..session }).into()
         }
         (None, Some(note)) => Before { saved: None, seen: Some((note.place(), note.log.clone())) },
