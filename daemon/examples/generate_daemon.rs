@@ -15,7 +15,7 @@ fn main() -> Result<()> {
 
     let command = tcp_chatd::commands::command();
     fs::write(folder.join("tcp-chatd.8"), man_page(command.clone())?)?;
-    fs::write(folder.join("tcp-chatd.toml.5"), settings_page(tcp_chatd::settings::REFERENCE))?;
+    fs::write(folder.join("tcp-chatd.toml.5"), settings_page(&tcp_chatd::settings::reference()))?;
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         clap_complete::generate_to(shell, &mut command.clone(), "tcp-chatd", folder)?;
     }

@@ -105,7 +105,7 @@ fn certificate(settings: &Settings, found: &mut Findings) {
         return;
     };
     let file = file.display();
-    let own = settings.tls.own.is_some();
+    let own = settings.tls.own().is_some();
     for name in settings.tls.names.iter().filter(|name| !leaf.names.contains(*name)) {
         found.warnings.push(if own {
             format!("{file}: it is not good for {name} (tls.names): get one that is, or take the name out")
@@ -154,12 +154,12 @@ fn look_up(names: &[String], found: &mut Findings) {
 
 fn modes(settings: &Settings, found: &mut Findings) {
     let (tls, http) = (&settings.tls, &settings.http);
-    let key = tls.own.as_ref().map_or_else(|| tls.dir.join("server.key"), |(_, key)| key.clone());
+    let key = tls.own().map_or_else(|| tls.dir.join("server.key"), |(_, key)| key.to_owned());
     let mut files: Vec<PathBuf> = vec![key];
-    if tls.own.is_none() {
+    if tls.own().is_none() {
         files.push(tls.dir.join("ca.key"));
     }
-    files.extend(http.token_file.clone());
+    files.extend(http.token_file.as_ref().map(|secret| secret.file.clone()));
     files.extend(settings.history.path.clone());
     for file in files {
         let Ok(facts) = std::fs::metadata(&file) else { continue };

@@ -48,7 +48,7 @@ pub fn dispatch(args: Args, run: impl FnOnce(Loaded, log::Handle) -> ExitCode) -
     // What needs no settings works with broken ones.
     match command {
         Command::Password => return ended(password()),
-        Command::Config { reference: true } => return ended(print(settings::REFERENCE)),
+        Command::Config { reference: true } => return ended(print(&settings::reference())),
         _ => {}
     }
     let inputs = Inputs { config, environment: Environment::of_process(), flags: set };

@@ -86,7 +86,7 @@ pub(super) fn invite(settings: &Settings, room: Option<&str>, join: Option<Join>
         .map(|room| Name::parse(room).map_err(|e| Failure::new(exit::USAGE, format!("--room {room:?}: {e}"))))
         .transpose()?;
     let files = tls::show(&settings.tls)?;
-    let own = settings.tls.own.is_none();
+    let own = settings.tls.own().is_none();
     // What the operator wrote first is what people dial.
     let configured = settings.tls.names.iter().find(|name| !name.starts_with('*')).map(String::as_str);
     invitation(&settings.listen.address, &files, own, room, configured, join)

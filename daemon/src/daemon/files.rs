@@ -103,12 +103,12 @@ impl NamedFiles {
 fn named(loaded: &Loaded) -> Vec<(&'static str, PathBuf)> {
     let settings = &loaded.settings;
     let others = [
-        ("config", &loaded.file),
-        ("auth.password_file", &settings.auth.password_file),
-        ("http.token_file", &settings.http.token_file),
+        ("config", loaded.file.as_deref()),
+        ("auth.password_file", settings.auth.password_file.as_ref().map(|secret| secret.file.as_path())),
+        ("http.token_file", settings.http.token_file.as_ref().map(|secret| secret.file.as_path())),
     ];
     let mut all = tls::files_of(&settings.tls);
-    all.extend(others.into_iter().filter_map(|(key, path)| Some((key, path.clone()?))));
+    all.extend(others.into_iter().filter_map(|(key, path)| Some((key, path?.to_owned()))));
     all
 }
 

@@ -6,28 +6,12 @@ use super::system::raise_open_files;
 use crate::admin::Reloaded;
 use crate::chat::Rules;
 use crate::hub::{Control, Entry};
-use crate::settings::Settings;
+use crate::settings::{Settings, needs_restart};
 use crate::systemd;
 use crate::tls::TlsNote;
 use std::time::SystemTime;
 use tokio::sync::oneshot;
 use tracing::{error, info};
-
-/// Keys that are gone by only from the next start on.
-const NEEDS_RESTART: [&str; 12] = [
-    "listen.address",
-    "history.path",
-    "history.durability",
-    "history.retain",
-    "history.retain_messages",
-    "history.max_bytes",
-    "log.format",
-    "admin.socket",
-    "metrics.address",
-    "http.address",
-    "http.token_file",
-    "http.name",
-];
 
 /// Why nothing was changed.
 enum Refused {
@@ -100,18 +84,18 @@ impl Daemon {
         if let Some(posts) = &self.posts {
             posts.set_rooms(settings.http.rooms.clone());
         }
-        let needs_restart = self.waiting_for_restart(settings);
+        let waiting = self.waiting_for_restart(settings);
         let changed = self.loaded.settings.changed_keys(settings).into_iter();
-        let changed = changed.filter(|key| !NEEDS_RESTART.contains(key)).map(str::to_owned).collect();
+        let changed = changed.filter(|key| !needs_restart(key)).map(str::to_owned).collect();
         self.loaded = fresh;
         let warnings = twins.iter().map(ToString::to_string).collect();
-        Ok(Reloaded { changed, needs_restart, warnings })
+        Ok(Reloaded { changed, needs_restart: waiting, warnings })
     }
 
     /// The keys whose values differ from what the daemon started with, and are gone by from the next start on.
     fn waiting_for_restart(&self, settings: &Settings) -> Vec<String> {
         let keys = self.started_with.changed_keys(settings).into_iter();
-        keys.filter(|key| NEEDS_RESTART.contains(key)).map(str::to_owned).collect()
+        keys.filter(|key| needs_restart(key)).map(str::to_owned).collect()
     }
 
     /// While the daemon dies, wishes are still granted, but nothing is reloaded.

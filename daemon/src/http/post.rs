@@ -62,7 +62,7 @@ impl Posts {
         metrics: Arc<Metrics>,
         stop: CancellationToken,
     ) -> Option<Self> {
-        let (token, name) = (settings.token?, settings.name.clone()?);
+        let (token, name) = (settings.token_file.as_ref()?.content?, settings.name.clone()?);
         let poster = Poster::start(gate.clone(), name, &token, stop);
         let rooms = ArcSwap::from_pointee(settings.rooms.clone());
         Some(Self(Arc::new(Inner { rooms, token, poster, gate, metrics, recent: Mutex::default() })))

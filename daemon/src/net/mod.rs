@@ -66,7 +66,7 @@ impl std::fmt::Debug for Door {
 impl From<&Settings> for Door {
     fn from(settings: &Settings) -> Self {
         let Settings { auth, tls, .. } = settings;
-        let password = auth.password_hash.as_deref().map(Into::into);
+        let password = auth.password_hash().map(Into::into);
         // Of another CA that is not known.
         let backdated_ms = if tls.client_ca.is_some() { 0 } else { BACKDATED_MS };
         Self { mode: auth.mode, password, client_auth: tls.client_auth, backdated_ms }

@@ -1,18 +1,13 @@
-//! Owns where values come from: the built-in defaults, the file, the environment and the flags,
-//! laid over each other with the `config` crate. Finds what is no setting, with line and column.
-//! Never knows what a value means.
-//!
-//! `config` alone is too lax (it makes 2 of 1.9 and says nothing of a key that it does not know),
-//! so the file is looked through with `toml`'s spans first, and [`super::values`] reads strictly.
+//! Owns where values come from: the built-in defaults, the file, the environment and the flags, laid over each other.
+//! Finds what is no setting, with line and column. Never knows what a value means.
 
+use super::key::{key, keys};
 use super::problem::{Origin, Problem, Text};
-use super::show;
-use config::{Config, Environment as EnvironmentSource, File, FileFormat, Map, Source, Value};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::ops::Range;
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use toml::{Spanned, Value};
 
 /// What environment variables for settings start with.
 pub(super) const PREFIX: &str = "TCP_CHATD";
@@ -67,13 +62,15 @@ impl FromIterator<(OsString, OsString)> for Environment {
     }
 }
 
-/// The values of all keys, each with where it came from, and what was found wrong on the way.
+/// What was set, each value with where it came from, and what was found wrong on the way.
 #[derive(Debug)]
 pub(super) struct Layers {
-    values: Map<String, Value>,
+    file: toml::Table,
+    /// Where in the file each value stands, in bytes.
     spans: BTreeMap<String, Range<usize>>,
     text: Option<Text>,
-    environment: BTreeMap<String, String>,
+    /// By key: the name of the variable, and its value.
+    environment: BTreeMap<String, (String, String)>,
     flags: BTreeMap<String, String>,
     pub(super) problems: Vec<Problem>,
 }
@@ -82,70 +79,46 @@ impl Layers {
     /// Lays flags over environment over file over defaults.
     pub(super) fn new(text: Option<Text>, environment: &Environment, flags: &[(String, String)]) -> Self {
         let mut layers = Self {
-            values: Map::new(),
+            file: toml::Table::new(),
             spans: BTreeMap::new(),
             text: None,
             environment: BTreeMap::new(),
             flags: BTreeMap::new(),
             problems: Vec::new(),
         };
-        let readable = text.as_ref().is_some_and(|text| layers.look_through(text));
-        let variables = layers.take_environment(environment);
+        if let Some(text) = &text {
+            layers.take_file(text);
+        }
+        layers.take_environment(environment);
         layers.take_flags(flags);
         layers.text = text;
-
-        let mut builder = Config::builder();
-        let mut failures = Vec::new();
-        for (key, value) in show::defaults() {
-            match builder.clone().set_default(key, value) {
-                Ok(set) => builder = set,
-                Err(e) => failures.push(not_laid(&e)),
-            }
-        }
-        if let Some(text) = layers.text.as_ref().filter(|_| readable) {
-            builder = builder.add_source(File::from_str(&text.text, FileFormat::Toml));
-        }
-        let source = EnvironmentSource::with_prefix(PREFIX)
-            .prefix_separator(SEPARATOR)
-            .separator(SEPARATOR)
-            .source(Some(variables));
-        builder = builder.add_source(source);
-        for (key, value) in &layers.flags {
-            match builder.clone().set_override(key, value.as_str()) {
-                Ok(set) => builder = set,
-                Err(e) => failures.push(not_laid(&e)),
-            }
-        }
-        match builder.build().and_then(|config| config.collect()) {
-            Ok(values) => layers.values = values,
-            Err(e) => failures.push(not_laid(&e)),
-        }
-        for failure in failures {
-            layers.problems.push(Problem {
-                place: "settings".to_owned(),
-                key: String::new(),
-                reason: failure,
-                excerpt: None,
-            });
-        }
         layers
     }
 
     /// The value of a key and where it came from; `None`: nobody set it and it has no default.
-    pub(super) fn get(&self, key: &str) -> Option<(&Value, Origin)> {
-        let (section, name) = key.split_once('.')?;
-        let table = match &self.values.get(section)?.kind {
-            config::ValueKind::Table(table) => table,
-            _ => return None,
+    pub(super) fn get(&self, name: &str) -> Option<(Value, Origin)> {
+        let origin = self.origin(name);
+        let value = match &origin {
+            Origin::Flag => Value::String(self.flags.get(name)?.clone()),
+            Origin::Environment(_) => Value::String(self.environment.get(name)?.1.clone()),
+            Origin::File { .. } => {
+                let (section, name) = name.split_once('.')?;
+                match self.file.get(section)?.get(name)? {
+                    // A date means nothing here: it is a text without quotes.
+                    Value::Datetime(date) => Value::String(date.to_string()),
+                    value => value.clone(),
+                }
+            }
+            Origin::Default => key(name)?.value.clone()?,
         };
-        table.get(name).map(|value| (value, self.origin(key)))
+        Some((value, origin))
     }
 
     /// Where the value of a key came from.
     pub(super) fn origin(&self, key: &str) -> Origin {
         if self.flags.contains_key(key) {
             Origin::Flag
-        } else if let Some(name) = self.environment.get(key) {
+        } else if let Some((name, _)) = self.environment.get(key) {
             Origin::Environment(name.clone())
         } else if let (Some(span), Some(text)) = (self.spans.get(key), &self.text) {
             let (line, column) = text.position(span.start);
@@ -169,87 +142,80 @@ impl Layers {
         self.problems.push(problem);
     }
 
-    /// Checks the file's keys and remembers where each stands. False: it is no TOML.
-    fn look_through(&mut self, text: &Text) -> bool {
+    /// Reads the file, checks its keys and remembers where each stands. What is no TOML has no values.
+    fn take_file(&mut self, text: &Text) {
         let (table, errors) = DeTable::parse_recoverable(&text.text);
+        let place = |error: &toml::de::Error| error.span().unwrap_or_default().start;
         for error in &errors {
-            let at = error.span().unwrap_or_default().start;
-            self.problems.push(text.no_toml(at, format!("this is no TOML: {}", error.message())));
+            self.problems.push(text.no_toml(place(error), format!("this is no TOML: {}", error.message())));
         }
         if !errors.is_empty() {
-            return false;
+            return;
+        }
+        match text.text.parse() {
+            Ok(values) => self.file = values,
+            // The message of this error has the value in it.
+            Err(error) => {
+                self.problems.push(text.no_toml(place(&error), "this number is too large".to_owned()));
+                return;
+            }
         }
         for (section, content) in table.get_ref() {
             let name: &str = section.get_ref();
-            if !show::keys().any(|key| key.split_once('.').is_some_and(|(s, _)| s == name)) {
+            if !keys().iter().any(|key| key.parts().0 == name) {
                 self.problems.push(text.problem(section.span(), name, no_setting(name)));
                 continue;
             }
             match content.get_ref() {
-                DeValue::Table(keys) => self.look_through_section(text, name, keys),
+                DeValue::Table(keys) => self.take_section(text, name, keys),
                 _ => {
                     let reason = format!("this is a section: write [{name}] and its keys below it");
                     self.problems.push(text.problem(content.span(), name, reason));
                 }
             }
         }
-        true
     }
 
-    fn look_through_section(&mut self, text: &Text, section: &str, keys: &DeTable<'_>) {
+    fn take_section(&mut self, text: &Text, section: &str, keys: &DeTable<'_>) {
         for (name, value) in keys {
-            let key = format!("{section}.{}", name.get_ref());
-            if show::keys().any(|known| known == key) {
-                self.spans.insert(key, Spanned::span(value));
+            let name_of = format!("{section}.{}", name.get_ref());
+            if key(&name_of).is_some() {
+                self.spans.insert(name_of, Spanned::span(value));
             } else {
-                self.problems.push(text.problem(name.span(), &key, no_setting(&key)));
+                self.problems.push(text.problem(name.span(), &name_of, no_setting(&name_of)));
             }
         }
     }
 
-    /// Checks the names of the variables; gives those that are settings.
-    fn take_environment(&mut self, environment: &Environment) -> Map<String, String> {
+    fn take_environment(&mut self, environment: &Environment) {
         let prefix = format!("{PREFIX}{SEPARATOR}");
-        let mut known = Map::new();
         for (name, value) in &environment.settings {
             let place = || format!("environment variable {name}");
-            let key = name.strip_prefix(&prefix).unwrap_or_default().replace(SEPARATOR, ".").to_lowercase();
+            let setting = name.strip_prefix(&prefix).unwrap_or_default();
+            let setting = setting.replace(SEPARATOR, ".").to_lowercase();
             if *name != name.to_uppercase() {
                 let reason = format!("write it in capitals: {}", name.to_uppercase());
                 self.problems.push(at(place(), "", reason));
-            } else if show::keys().any(|k| k == key) {
-                self.environment.insert(key, name.clone());
-                known.insert(name.clone(), value.clone());
+            } else if key(&setting).is_some() {
+                self.environment.insert(setting, (name.clone(), value.clone()));
             } else {
-                self.problems.push(at(place(), &key, no_setting(&key)));
+                self.problems.push(at(place(), &setting, no_setting(&setting)));
             }
         }
         for name in &environment.not_text {
             self.problems.push(at(format!("environment variable {name}"), "", "it is not UTF-8".to_owned()));
         }
-        known
     }
 
     fn take_flags(&mut self, flags: &[(String, String)]) {
-        for (key, value) in flags {
-            if show::keys().any(|known| known == key) {
-                self.flags.insert(key.clone(), value.clone());
+        for (name, value) in flags {
+            if key(name).is_some() {
+                self.flags.insert(name.clone(), value.clone());
             } else {
-                self.problems.push(at("--set".to_owned(), key, no_setting(key)));
+                self.problems.push(at("--set".to_owned(), name, no_setting(name)));
             }
         }
     }
-}
-
-/// The file, the environment and the flags do not fit over each other. What `config` says of it may hold a
-/// value.
-fn not_laid(error: &config::ConfigError) -> String {
-    let what = match error {
-        config::ConfigError::PathParse { .. } => "a key is none",
-        config::ConfigError::FileParse { .. } => "the file is no TOML",
-        _ => "a value has another shape than its default",
-    };
-    format!("file, environment and flags do not fit together: {what}; `tcp-chatd config` without them works")
 }
 
 fn at(place: String, key: &str, reason: String) -> Problem {
@@ -257,15 +223,12 @@ fn at(place: String, key: &str, reason: String) -> Problem {
 }
 
 /// "This is no setting", with the nearest one that is.
-fn no_setting(key: &str) -> String {
-    let candidates: Vec<&str> = if key.contains('.') {
-        show::keys().collect()
-    } else {
-        show::keys().filter_map(|known| known.split_once('.').map(|(section, _)| section)).collect()
-    };
-    let nearest = candidates
-        .into_iter()
-        .map(|known| (strsim::damerau_levenshtein(known, key), known))
+fn no_setting(name: &str) -> String {
+    let is_key = name.contains('.');
+    let nearest = keys()
+        .iter()
+        .map(|key| if is_key { key.name } else { key.parts().0 })
+        .map(|known| (strsim::damerau_levenshtein(known, name), known))
         .min()
         .filter(|(distance, _)| *distance <= 3);
     match nearest {

@@ -1,10 +1,10 @@
 //! Owns finding the configuration file and making settings of everything there is. Called at the
 //! start and again on a reload. Never prints, never ends the process.
 
+use super::key::keys;
 use super::layers::{Environment, Layers};
 use super::problem::{Origin, Problems, Text};
-use super::sections::Reader;
-use super::values::Values;
+use super::reader::Reader;
 use super::{Settings, show};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -95,18 +95,14 @@ pub(super) fn load_from(inputs: &Inputs, places: &[&Path]) -> Result<Loaded, Pro
     let file = text.as_ref().map(|text| text.path.clone());
     let base = base_of(file.as_deref());
     let layers = Layers::new(text, &inputs.environment, &inputs.flags);
-    let mut reader = Reader {
-        values: Values { layers },
-        environment: &inputs.environment,
-        base: &base,
-        permission: false,
-    };
-    let settings = reader.settings();
-    if let (true, Some((_, key))) = (reader.values.layers.problems.is_empty(), &settings.tls.own) {
+    let mut reader = Reader { layers, environment: &inputs.environment, base: &base, permission: false };
+    let mut settings = Settings::read(&mut reader);
+    reader.check(&mut settings);
+    if let (true, Some((_, key))) = (reader.layers.problems.is_empty(), settings.tls.own()) {
         reader.key_is_there(key);
     }
-    let Reader { values: Values { layers }, permission, .. } = reader;
-    let origins = show::keys().map(|key| (key, layers.origin(key))).collect();
+    let Reader { layers, permission, .. } = reader;
+    let origins = keys().iter().map(|key| (key.name, layers.origin(key.name))).collect();
     if layers.problems.is_empty() {
         Ok(Loaded { settings, file, inputs: inputs.clone(), origins })
     } else {

@@ -2,23 +2,9 @@
 //! of a key that is no setting, or that names a file with a secret. A password may stand there by
 //! mistake. Called by [`super::problem`]. Never decides what is wrong with the line.
 
-use super::show;
+use super::key::{key, keys};
+use super::kinds::MayShow;
 use std::ops::Range;
-
-/// Settings that name a file with a secret that may look like a path: by mistake the secret may stand there.
-const SECRET_FILES: [&str; 2] = ["auth.password_file", "http.token_file"];
-
-/// Settings that are paths: by mistake what belongs into the file may stand there.
-const PATHS: [&str; 8] = [
-    "tls.dir",
-    "tls.certificate",
-    "tls.key",
-    "tls.client_ca",
-    "auth.password_file",
-    "history.path",
-    "admin.socket",
-    "http.token_file",
-];
 
 /// The longest path that the system takes, in bytes.
 const PATH_BYTES: usize = 4096;
@@ -27,12 +13,15 @@ const PATH_BYTES: usize = 4096;
 pub(super) const HIDDEN: &str = "…";
 
 /// May a value of that key be shown, as it was written?
-pub(super) fn may_show(key: &str, value: &str) -> bool {
-    show::keys().any(|known| known == key)
-        // As it was written: a backslash begins what may be the end of a line.
-        && (!PATHS.contains(&key) || can_be_path(value) && !value.contains('\\'))
-        && !SECRET_FILES.contains(&key)
-        && (key != "tls.key" || is_written_as_path(value))
+pub(super) fn may_show(name: &str, value: &str) -> bool {
+    // As it was written: a backslash begins what may be the end of a line.
+    let is_path = || can_be_path(value) && !value.contains('\\');
+    match key(name).map(|key| key.may_show) {
+        Some(MayShow::Always) => true,
+        Some(MayShow::IfPath) => is_path(),
+        Some(MayShow::IfWrittenAsPath) => is_path() && is_written_as_path(value),
+        Some(MayShow::Never) | None => false,
+    }
 }
 
 /// Can it be a path at all? A key or a certificate in PEM is none, and it may be on one line.
@@ -54,16 +43,16 @@ pub(super) struct Shown {
 }
 
 /// A line of a file that is TOML, with the `span` (bytes of the line) of a key that is none, or of a value.
-pub(super) fn readable(line: &str, span: Range<usize>, key: &str) -> Shown {
-    let is_value = show::keys().any(|known| known == key);
+pub(super) fn readable(line: &str, span: Range<usize>, name: &str) -> Shown {
+    let is_value = key(name).is_some();
     let before = line.get(..span.start).unwrap_or_default();
     let marked = line.get(span.start..span.end.min(line.len())).unwrap_or_default();
     let after = line.get(span.end.min(line.len())..).unwrap_or_default();
 
     let before = if is_harmless_before(before) { before } else { HIDDEN };
-    let is_name = key.rsplit('.').next() == Some(marked.trim_matches(['"', '\'']));
+    let is_name = name.rsplit('.').next() == Some(marked.trim_matches(['"', '\'']));
     // A table may have anything in it.
-    let is_shown = is_name || is_value && may_show(key, marked) && !marked.starts_with('{');
+    let is_shown = is_name || is_value && may_show(name, marked) && !marked.starts_with('{');
     let marked = if is_shown { marked } else { HIDDEN };
     let after = if is_value && after.trim_start().starts_with('#') {
         after.to_owned()
@@ -85,9 +74,9 @@ fn is_harmless_before(before: &str) -> bool {
 
 /// The setting whose value a line begins that is no TOML, if it is one. `above` are the lines before it.
 pub(super) fn key_of(above: &str, line: &str) -> String {
-    let key = line.split_once('=').map_or("", |(key, _)| key.trim());
-    let full = if key.contains('.') { key.to_owned() } else { format!("{}.{key}", section(above)) };
-    if show::keys().any(|known| known == full) { full } else { String::new() }
+    let name = line.split_once('=').map_or("", |(name, _)| name.trim());
+    let full = if name.contains('.') { name.to_owned() } else { format!("{}.{name}", section(above)) };
+    key(&full).map_or_else(String::new, |key| key.name.to_owned())
 }
 
 /// The name of the section that those lines end in.
@@ -98,5 +87,5 @@ fn section(lines: &str) -> &str {
 
 /// Is it the name of a section, or of a key in one?
 fn is_known_word(word: &str) -> bool {
-    show::keys().any(|key| key.split('.').any(|part| part == word))
+    keys().iter().any(|key| key.name.split('.').any(|part| part == word))
 }

@@ -124,7 +124,7 @@ pub fn check(settings: &settings::Tls, now: SystemTime) -> Result<Checked, TlsEr
         let said = |why| format!("{}: {why}", file.display());
         checked.refused.extend(clients::no_cas(file).into_iter().map(said));
     }
-    if settings.own.is_some() {
+    if settings.own().is_some() {
         let loaded = load(settings, &host, now, At::Start)?;
         let file = loaded.certificate.display();
         let chain::Findings { refused, doubts } = loaded.pair.findings(now);
@@ -154,18 +154,18 @@ pub fn check(settings: &settings::Tls, now: SystemTime) -> Result<Checked, TlsEr
 /// # Errors
 /// One cannot be read, or there is none yet.
 pub fn show(settings: &settings::Tls) -> Result<Vec<(PathBuf, Facts)>, TlsError> {
-    let files = match &settings.own {
-        Some((certificate, _)) => vec![certificate.clone()],
+    let files = match settings.own() {
+        Some((certificate, _)) => vec![certificate.to_owned()],
         None => vec![settings.dir.join(files::CA_CERTIFICATE), settings.dir.join(files::CERTIFICATE)],
     };
     let mut all = Vec::new();
     for file in files {
-        if settings.own.is_none() && !files::is_there(&file)? {
+        if settings.own().is_none() && !files::is_there(&file)? {
             return Err(content(&file, "there is none yet; the first start of the daemon makes it".into()));
         }
         let chain = pair::read_chain(&file)?;
         // The own leaf has the CA behind it, which is shown already.
-        let shown = if settings.own.is_some() { chain.len() } else { 1 };
+        let shown = if settings.own().is_some() { chain.len() } else { 1 };
         for certificate in chain.iter().take(shown) {
             all.push((file.clone(), Facts::read(certificate).map_err(|reason| content(&file, reason))?));
         }
@@ -176,8 +176,10 @@ pub fn show(settings: &settings::Tls) -> Result<Vec<(PathBuf, Facts)>, TlsError>
 /// The files that a start or a reload with these settings reads, each with the setting that names it.
 #[must_use]
 pub fn files_of(settings: &settings::Tls) -> Vec<(&'static str, PathBuf)> {
-    let mut all = match &settings.own {
-        Some((certificate, key)) => vec![("tls.certificate", certificate.clone()), ("tls.key", key.clone())],
+    let mut all = match settings.own() {
+        Some((certificate, key)) => {
+            vec![("tls.certificate", certificate.to_owned()), ("tls.key", key.to_owned())]
+        }
         None => [files::CA_CERTIFICATE, files::CA_KEY, files::CERTIFICATE, files::KEY]
             .map(|name| ("tls.dir", settings.dir.join(name)))
             .into(),
@@ -210,7 +212,7 @@ pub fn issue(settings: &settings::Tls, name: &Name, now: SystemTime) -> Result<M
 }
 
 fn refuse_own(settings: &settings::Tls, what: &str) -> Result<(), TlsError> {
-    match &settings.own {
+    match settings.own() {
         Some((file, _)) => {
             Err(content(file, format!("this certificate is your own (tls.certificate): {what}")))
         }
@@ -245,7 +247,7 @@ impl Loaded {
 
     /// Why clients refuse an operator's own pair at that moment, or some do.
     fn doubts_at(&self, settings: &settings::Tls, now: SystemTime) -> Vec<TlsNote> {
-        if settings.own.is_none() {
+        if settings.own().is_none() {
             return Vec::new();
         }
         let chain::Findings { refused, doubts } = self.pair.findings(now);
@@ -255,14 +257,14 @@ impl Loaded {
 }
 
 fn load_pair(settings: &settings::Tls, host: &str, now: SystemTime, at: At) -> Result<Loaded, TlsError> {
-    if let Some((certificate, key)) = &settings.own {
+    if let Some((certificate, key)) = settings.own() {
         // Before reading: a change in between is then seen at the next check.
         let signatures = signatures(certificate, key);
         let pair = Pair::read(certificate, key)?;
         if let Some(fault) = pair.fault(now) {
             return Err(content(certificate, fault));
         }
-        let (certificate, key) = (certificate.clone(), key.clone());
+        let (certificate, key) = (certificate.to_owned(), key.to_owned());
         return Ok(Loaded::new(certificate, key, pair, None, signatures, Vec::new()));
     }
     let (ca, pair, mut notes) = own::ensure(&wanted(settings, host), now, at)?;

@@ -212,14 +212,14 @@ impl TlsState {
         if replaced && !settled {
             return Vec::new();
         }
-        if state.settings.own.is_some() && found.contains(&None) {
+        if state.settings.own().is_some() && found.contains(&None) {
             // Nothing to take. The daemon says of all files that it needs when one is gone.
             return Vec::new();
         }
         if !replaced {
             // Whoever broke it brought the old files back.
             state.refused = None;
-            if state.settings.own.is_some() || !self.is_outdated(state, host, now) {
+            if state.settings.own().is_some() || !self.is_outdated(state, host, now) {
                 state.fault = None;
                 return Vec::new();
             }

@@ -144,7 +144,7 @@ fn config_prints_what_holds_and_where_it_came_from() {
         assert!(ended.out.lines().any(|l| l == line), "{line}\n{}", ended.out);
     }
     let reference = desk.run(&["config", "--reference"]);
-    assert_eq!(reference.out, tcp_chatd::settings::REFERENCE);
+    assert_eq!(reference.out, tcp_chatd::settings::reference());
 }
 
 #[test]

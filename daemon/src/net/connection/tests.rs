@@ -141,7 +141,8 @@ async fn a_link_in_memory_is_served_like_any_other() {
 async fn no_link_lets_a_login_in_that_proves_nothing() {
     let gate = gate(|settings| {
         settings.auth.mode = AuthMode::Password;
-        settings.auth.password_hash = Some(crate::auth::hash("sesame").unwrap());
+        let content = Some(crate::auth::hash("sesame").unwrap());
+        settings.auth.password_file = Some(crate::settings::Secret { file: "hash".into(), content });
     });
     let mut ana = Peer::connect(&gate);
     for data in [r#"{"name":"ana"}"#, r#"{"name":"ana","password":"sesam"}"#] {

@@ -8,6 +8,7 @@ use super::load::load_from;
 use super::*;
 use std::ffi::OsString;
 use std::path::Path;
+use std::time::Duration;
 
 /// A folder with a configuration file.
 struct Folder {
@@ -138,7 +139,8 @@ fn all_sections_read() {
         tls: Tls {
             dir: "/var/lib/x/certs".into(),
             names: vec!["chat.example".into(), "192.0.2.1".into(), "*.lan".into()],
-            own: None,
+            certificate: None,
+            key: None,
             allow_1_2: true,
             client_auth: ClientAuth::Required,
             client_ca: Some(folder.path("users.pem")),
@@ -169,8 +171,10 @@ fn all_sections_read() {
         metrics: Metrics { address: Some("127.0.0.1:9464".parse().unwrap()) },
         http: Http {
             address: Some("[::1]:9465".parse().unwrap()),
-            token_file: Some(folder.path("token")),
-            token: Some(crate::auth::sha256("a".repeat(32).as_bytes())),
+            token_file: Some(Secret {
+                file: folder.path("token"),
+                content: Some(crate::auth::sha256("a".repeat(32).as_bytes())),
+            }),
             rooms: vec!["ops".parse().unwrap()],
             name: Some("monitor".parse().unwrap()),
         },
@@ -289,7 +293,7 @@ fn credentials_of_systemd_and_the_password_file() {
     let hash = crate::auth::hash("sesame").unwrap();
     std::fs::write(folder.path("hash"), format!("{hash}\n")).unwrap();
     let auth = folder.load(&env, &[]).unwrap().settings.auth;
-    assert_eq!(auth.password_hash.as_deref(), Some(hash.as_str()));
+    assert_eq!(auth.password_hash(), Some(hash.as_str()));
     assert!(!format!("{auth:?}").contains("argon2"), "{auth:?}");
 
     // The file's content stays out of the sentence: it may be the bare password.
@@ -303,7 +307,7 @@ fn credentials_of_systemd_and_the_password_file() {
     assert!(problem.contains("cannot be read: No such file"), "{problem}");
     // Written by an editor that puts a byte order mark first, and in another encoding.
     std::fs::write(folder.path("hash"), format!("\u{feff}{hash}\r\n")).unwrap();
-    assert_eq!(folder.load(&env, &[]).unwrap().settings.auth.password_hash, Some(hash));
+    assert_eq!(folder.load(&env, &[]).unwrap().settings.auth.password_hash(), Some(hash.as_str()));
     std::fs::write(folder.path("hash"), b"$argon2id\xff").unwrap();
     let problem = &folder.problems(&env, &[])[0];
     assert!(problem.contains("hash: byte 10 is not UTF-8; save the file as UTF-8"), "{problem}");

@@ -129,6 +129,10 @@ fn of_what_is_no_toml_only_the_place_and_the_key_are_told() {
         ("listen.address = 1.x", "config.toml:1:"),
         ("[auth]\nmode = \"open\"\nmode = \"x\"", "config.toml:3:1: auth.mode: this is no TOML: "),
         ("[auth]\nmoed = x", "config.toml:2:8: this is no TOML: "),
+        (
+            "[auth]\npassword_file = 99999999999999999999",
+            "config.toml:2:17: auth.password_file: this number is too large",
+        ),
     ] {
         let problems = Folder::with(text).problems(&[], &[]);
         assert!(problems[0].starts_with(begins), "{text}\n{}", problems[0]);

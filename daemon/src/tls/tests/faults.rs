@@ -36,7 +36,7 @@ fn found(chain: &str, key: &str) -> Option<(Grade, String)> {
     let (certificate, key_file) = (place.dir.path().join("own.pem"), place.dir.path().join("own.key"));
     fs::write(&certificate, chain).unwrap();
     fs::write(&key_file, key).unwrap();
-    let settings = settings::Tls { own: Some((certificate, key_file)), ..place.settings() };
+    let settings = settings::Tls { certificate: Some(certificate), key: Some(key_file), ..place.settings() };
     let started = TlsState::open_as(&settings, HOST, place.now);
     let checked = check(&settings, place.now);
     let clean = |text: String| {

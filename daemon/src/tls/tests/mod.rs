@@ -58,7 +58,7 @@ impl Place {
         let (certificate, key) = (self.dir.path().join("own.pem"), self.dir.path().join("own.key"));
         replace(&certificate, &other.read("server.pem"));
         replace(&key, &other.read("server.key"));
-        settings.own = Some((certificate, key));
+        (settings.certificate, settings.key) = (Some(certificate), Some(key));
     }
 }
 

@@ -21,7 +21,7 @@ fn an_operators_broken_pair_refuses_the_start() {
     let (place, other) = (Place::new(), Place::new());
     let mut settings = place.settings();
     place.own_pair(&other, &mut settings);
-    let (certificate, key) = settings.own.clone().unwrap();
+    let (certificate, key) = settings.own().map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
     let (good_certificate, good_key) = (fs::read(&certificate).unwrap(), fs::read(&key).unwrap());
     let client = issue(&other.settings(), &"ana".parse().unwrap(), place.now).unwrap();
     let encrypted = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
@@ -67,7 +67,7 @@ fn while_running_a_replaced_pair_is_taken_and_a_broken_one_is_not() {
     let mut settings = place.settings();
     place.own_pair(&other, &mut settings);
     next.open().unwrap();
-    let (certificate, key) = settings.own.clone().unwrap();
+    let (certificate, key) = settings.own().map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
     let state = TlsState::open_as(&settings, HOST, place.now).unwrap();
     let first = state.summary();
     let look = || state.check_due_as(HOST, place.now);
@@ -117,7 +117,8 @@ fn an_intermediate_that_expires_meanwhile_is_said_once_and_stays_in_the_status()
     let (certificate, key) = (place.dir.path().join("own.pem"), place.dir.path().join("own.key"));
     fs::write(&certificate, pem_of(&[&leaf, &inter])).unwrap();
     fs::write(&key, leaf.key_pem()).unwrap();
-    let settings = settings::Tls { own: Some((certificate.clone(), key)), ..place.settings() };
+    let settings =
+        settings::Tls { certificate: Some(certificate.clone()), key: Some(key), ..place.settings() };
     let state = TlsState::open_as(&settings, HOST, place.now).unwrap();
     assert_eq!((state.first_notes(), state.check_due_as(HOST, place.now)), (vec![], vec![]));
     assert_eq!(state.summary().doubts, Vec::<String>::new());

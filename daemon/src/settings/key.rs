@@ -1,0 +1,212 @@
+//! Owns the description of a setting, which is written once, in [`section!`]: its name, type, default, kind of value,
+//! whether it needs a restart, and its documentation. From the descriptions are made: the structs of `sections` and
+//! `limits`, reading, `tcp-chatd config`, what a reload reports, `config.toml`, and the table in `docs/OPERATIONS.md`.
+//! Reads no value.
+
+use super::Settings;
+use super::kinds::{Kind, MayShow};
+use super::reader::Reader;
+use std::sync::LazyLock;
+use toml::Value;
+
+/// One setting: its description, and its value.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// The section and the name in it, such as `limits.burst`.
+    pub(super) name: &'static str,
+    /// The lines of its comment in `config.toml`.
+    doc: &'static [&'static str],
+    /// Does a change need a restart?
+    pub(super) needs_restart: bool,
+    /// What may be written.
+    allowed: String,
+    /// When its value may be shown as it was written.
+    pub(super) may_show: MayShow,
+    /// A value for `config.toml` where there is no default.
+    example: &'static str,
+    /// What holds where there is no default.
+    without: &'static str,
+    /// The value as TOML; `None`: it is not set and has no default.
+    pub(super) value: Option<Value>,
+    /// Is the value another one in the settings that these were compared with?
+    pub(super) differs: bool,
+}
+
+impl Key {
+    pub(super) fn new<T: PartialEq>(
+        name: &'static str,
+        doc: &'static [&'static str],
+        kind: &impl Kind<T>,
+        value: &T,
+        other: &T,
+    ) -> Self {
+        Self {
+            name,
+            doc,
+            needs_restart: false,
+            allowed: kind.allowed(),
+            may_show: kind.may_show(),
+            example: "",
+            without: "",
+            value: kind.show(value),
+            differs: value != other,
+        }
+    }
+
+    pub(super) fn restart(self) -> Self {
+        Self { needs_restart: true, ..self }
+    }
+
+    pub(super) fn example(self, example: &'static str) -> Self {
+        Self { example, ..self }
+    }
+
+    pub(super) fn without(self, without: &'static str) -> Self {
+        Self { without, ..self }
+    }
+
+    /// The section, and the name in it.
+    pub(super) fn parts(&self) -> (&'static str, &'static str) {
+        self.name.split_once('.').unwrap_or(("", self.name))
+    }
+}
+
+static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| Settings::default().keys(&Settings::default()));
+
+/// All settings with their defaults, in the order of `config.toml`.
+pub(super) fn keys() -> &'static [Key] {
+    &KEYS
+}
+
+/// The description of a setting; `None`: there is no such setting.
+pub(super) fn key(name: &str) -> Option<&'static Key> {
+    keys().iter().find(|key| key.name == name)
+}
+
+/// Does a change of this setting need a restart?
+pub(crate) fn needs_restart(name: &str) -> bool {
+    key(name).is_some_and(|key| key.needs_restart)
+}
+
+const HEAD: &str = "\
+# Configuration of tcp-chatd: every setting, with its default behind a single #.
+#
+# tcp-chatd reads this file where --config names it, or as ./config.toml, or as
+# /etc/tcp-chatd/config.toml; without any file it runs with the defaults. Over the file come the
+# environment (TCP_CHATD__LISTEN__ADDRESS=0.0.0.0:4444 is listen.address; PORT alone is the port of
+# it) and the command line (--set listen.address=0.0.0.0:4444). A list is written with commas
+# there: TCP_CHATD__ROOMS__DEFAULT=lobby,ops.
+#
+#   tcp-chatd check     reads all of it as a start would, and prints every problem
+#   tcp-chatd config    prints what is in effect, and where each value came from
+#   tcp-chatd reload    makes the running daemon read it again
+#
+# Durations are a number with a unit: \"90s\", \"2m\", \"30d\". Sizes are a number of bytes, or one with
+# a unit: \"64 KiB\". Relative paths start at the folder of this file. A path may start with
+# $CREDENTIALS_DIRECTORY/, which is where systemd puts what LoadCredential= names; nothing else is
+# expanded in paths.
+";
+
+/// The text of `config.toml`: every setting, commented, with its default. `tcp-chatd config --reference` prints it.
+#[must_use]
+pub fn reference() -> String {
+    let mut text = HEAD.to_owned();
+    let mut last_section = "";
+    for key in keys() {
+        let (section, name) = key.parts();
+        text.push('\n');
+        if section != last_section {
+            text.push_str(&format!("[{section}]\n"));
+            last_section = section;
+        }
+        key.doc.iter().for_each(|line| text.push_str(&format!("#{line}\n")));
+        if key.needs_restart {
+            text.push_str("# Needs a restart.\n");
+        }
+        text.push_str(&match &key.value {
+            Some(default) => format!("#{name} = {default}\n"),
+            None => {
+                let without = match key.without {
+                    "" => "No default".to_owned(),
+                    without => format!("Default: {without}"),
+                };
+                let example = Value::from(key.example);
+                format!("# {without}. Example:\n#   {name} = {example}\n")
+            }
+        });
+    }
+    text
+}
+
+/// The table of all settings in `docs/OPERATIONS.md`.
+#[must_use]
+pub fn table() -> String {
+    let row = |key: &Key| {
+        let default = match &key.value {
+            Some(default) => format!("`{default}`"),
+            None => key.without.to_owned(),
+        };
+        let restart = if key.needs_restart { "restart" } else { "reload" };
+        format!("| `{}` | {default} | {} | {restart} |\n", key.name, key.allowed)
+    };
+    let head = "| setting | default | values | takes effect at the next |\n| --- | --- | --- | --- |\n";
+    head.chars().chain(keys().iter().map(row).collect::<String>().chars()).collect()
+}
+
+/// A section of `config.toml`. [`section!`] implements it.
+pub(super) trait Section: Default {
+    /// Adds its settings, compared with `other`.
+    fn keys(&self, other: &Self, all: &mut Vec<Key>);
+    /// Reads its settings. What is refused has its default.
+    fn read(reader: &mut Reader<'_>) -> Self;
+}
+
+/// Describes a section: for each setting its comment, the field, its type, the default, the kind of value, and what
+/// else [`Key`] has. `as` gives a setting another name than its field.
+macro_rules! section {
+    (@name $section:literal $field:ident) => { concat!($section, ".", stringify!($field)) };
+    (@name $section:literal $field:ident $name:literal) => { concat!($section, ".", $name) };
+    (
+        $(#[$about:meta])*
+        [$section:literal] $Section:ident {
+            $(
+                $(#[doc = $doc:literal])+
+                $field:ident $(as $name:literal)? : $type:ty = $default:expr => $kind:expr
+                    $(, $note:ident($($value:expr)?))* ;
+            )+
+        }
+    ) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[allow(rustdoc::broken_intra_doc_links, reason = "comments of config.toml are no Markdown")]
+        pub struct $Section {
+            $( $(#[doc = $doc])+ pub $field: $type, )+
+        }
+
+        impl Default for $Section {
+            fn default() -> Self {
+                Self { $( $field: $default, )+ }
+            }
+        }
+
+        impl Section for $Section {
+            fn keys(&self, other: &Self, all: &mut Vec<Key>) {
+                $(
+                    let name = section!(@name $section $field $($name)?);
+                    let key = Key::new::<$type>(name, &[$($doc),+], &$kind, &self.$field, &other.$field);
+                    all.push(key $(.$note($($value)?))*);
+                )+
+            }
+
+            fn read(reader: &mut Reader<'_>) -> Self {
+                let defaults = Self::default();
+                $(
+                    let name = section!(@name $section $field $($name)?);
+                    let $field = Kind::<$type>::read(&$kind, reader, name).unwrap_or(defaults.$field);
+                )+
+                Self { $($field),+ }
+            }
+        }
+    };
+}
+pub(super) use section;

@@ -1,0 +1,89 @@
+//! Owns files with secrets that settings name: reads the password's hash and the token, once the settings are known to
+//! need them. Notes what is wrong as `checks` does. Never shows what is in such a file.
+
+use super::reader::Reader;
+use crate::auth::{self, Digest};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// The number of characters of a token: 32 of hex are 128 random bits.
+const TOKEN_CHARS: std::ops::RangeInclusive<usize> = 32..=512;
+
+/// A file with a secret, and what was read from it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret<T> {
+    /// The file.
+    pub file: PathBuf,
+    /// The secret; `None`: it could not be read, and then there is a problem.
+    pub content: Option<T>,
+}
+
+impl<T> std::fmt::Debug for Secret<T> {
+    /// The content is not shown.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Secret").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+impl<T> From<PathBuf> for Secret<T> {
+    fn from(file: PathBuf) -> Self {
+        Self { file, content: None }
+    }
+}
+
+impl<T> AsRef<Path> for Secret<T> {
+    fn as_ref(&self) -> &Path {
+        &self.file
+    }
+}
+
+impl Reader<'_> {
+    /// Reads the password's hash from its file.
+    pub(super) fn read_password(&mut self, secret: &mut Secret<String>) {
+        self.read_secret("auth.password_file", secret, |text, shown| {
+            let hash = text.trim().to_owned();
+            // The file's content is a secret even if it is wrong: it may be the bare password.
+            auth::check(&hash)
+                .map(|()| hash)
+                .map_err(|why| format!("{shown}: {why}; write what `tcp-chatd password` prints"))
+        });
+    }
+
+    /// Reads the token from its file.
+    pub(super) fn read_token(&mut self, secret: &mut Secret<Digest>) {
+        self.read_secret("http.token_file", secret, |text, shown| {
+            let token = text.trim();
+            let is_one = TOKEN_CHARS.contains(&token.len()) && token.bytes().all(|b| b.is_ascii_graphic());
+            is_one.then(|| auth::sha256(token.as_bytes())).ok_or_else(|| {
+                let (low, high) = (TOKEN_CHARS.start(), TOKEN_CHARS.end());
+                format!(
+                    "{shown} holds no token: {low} to {high} visible ASCII characters are one, as `openssl rand -hex \
+                     32` prints them"
+                )
+            })
+        });
+    }
+
+    fn read_secret<T>(
+        &mut self,
+        key: &'static str,
+        secret: &mut Secret<T>,
+        parse: impl FnOnce(&str, &str) -> Result<T, String>,
+    ) {
+        let shown = self.shown_file(key, &secret.file);
+        let content = self.text_of(&secret.file, &shown).and_then(|text| parse(&text, &shown));
+        secret.content = self.settle(key, content);
+    }
+
+    /// The text of a file with a secret. Editors of some systems put a byte order mark before it.
+    fn text_of(&mut self, file: &Path, shown: &str) -> Result<Zeroizing<String>, String> {
+        let bytes = std::fs::read(file).map(Zeroizing::new).map_err(|e| {
+            self.permission |= e.kind() == std::io::ErrorKind::PermissionDenied;
+            format!("{shown} cannot be read: {e}")
+        })?;
+        let text = std::str::from_utf8(&bytes).map_err(|e| {
+            format!("{shown}: byte {} is not UTF-8; save the file as UTF-8", e.valid_up_to() + 1)
+        })?;
+        Ok(Zeroizing::new(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned()))
+    }
+}
