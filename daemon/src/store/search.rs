@@ -17,8 +17,8 @@ use tcp_chat_search::{Hit, Log, Query, SearchError, Searcher};
 /// How long a search waits until the index has all messages that the log had when the search began.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long one search may take, pauses included. Most take milliseconds. But an expression can look at every message and find nothing,
-/// and few searches run at once.
+/// How long one search may take, pauses included. Most take milliseconds. But an expression can look at every message
+/// and find nothing, and few searches run at once.
 pub(super) const TIME: Duration = Duration::from_secs(2);
 
 /// What a reader has open to search with.
