@@ -5,9 +5,14 @@
 use super::parts::Parts;
 use super::steps::tick;
 use super::users::UserChange;
+use super::work::Sweep;
 use super::{Chat, Digest};
 use std::sync::Arc;
 use tcp_chat_protocol::{Name, NameKey};
+
+/// How long an expired certificate is remembered: a clock that is wrong for a while must not
+/// bring a revoked one back.
+const REMEMBER_MS: u64 = 90 * 24 * 3600 * 1000;
 
 /// A client certificate that was issued here, or that somebody has logged in with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,5 +170,34 @@ impl Chat {
         let Some(certificate) = self.users.merged_certificate(certificate) else { return };
         Arc::make_mut(&mut self.users).put_certificate(certificate.clone());
         self.turn.writes.users.push(UserChange::Certificate(certificate));
+    }
+
+    /// Certificates that expired long ago go, and removed users of whom no certificate can be left.
+    pub(super) fn expired_go(&mut self) {
+        if self.has_expired() {
+            self.sweep_later(Sweep::Expired);
+        }
+    }
+
+    fn has_expired(&self) -> bool {
+        let now = self.turn.now.wall;
+        let is_old = |c: &Certificate| c.until.saturating_add(REMEMBER_MS) < now;
+        self.users.first_to_end().is_some_and(is_old) || self.removed.has_old(now)
+    }
+
+    /// Forgets one of them. True: there are more.
+    pub(super) fn forget_expired(&mut self) -> bool {
+        let now = self.turn.now.wall;
+        let is_old = |c: &&Certificate| c.until.saturating_add(REMEMBER_MS) < now;
+        let old = self.users.first_to_end().filter(is_old).map(|c| (c.key, c.name.clone()));
+        let forgotten = match old {
+            Some((key, name)) => {
+                Arc::make_mut(&mut self.users).forget_certificate(&key, &name);
+                Some(UserChange::Forget(key, name))
+            }
+            None => self.removed.forget_old(now).map(UserChange::ForgetRemoved),
+        };
+        self.turn.writes.users.extend(forgotten);
+        self.has_expired()
     }
 }

@@ -11,10 +11,6 @@ use std::sync::Arc;
 use tcp_chat_protocol::event::{NoticeEvent, notice};
 use tcp_chat_protocol::{Name, NameError, NoticeKind};
 
-/// How long an expired certificate is remembered: a clock that is wrong for a while must not
-/// bring a revoked one back.
-const REMEMBER_MS: u64 = 90 * 24 * 3600 * 1000;
-
 /// What an operator wants done to a user or a certificate.
 #[derive(Debug, Clone)]
 pub enum UserWish {
@@ -319,34 +315,5 @@ impl Chat {
     #[must_use]
     pub fn users(&self) -> &Arc<super::users::Users> {
         &self.users
-    }
-
-    /// Certificates that expired long ago go, and removed users of whom no certificate can be left.
-    pub(super) fn expired_go(&mut self) {
-        if self.has_expired() {
-            self.sweep_later(Sweep::Expired);
-        }
-    }
-
-    fn has_expired(&self) -> bool {
-        let now = self.turn.now.wall;
-        let is_old = |c: &Certificate| c.until.saturating_add(REMEMBER_MS) < now;
-        self.users.first_to_end().is_some_and(is_old) || self.removed.has_old(now)
-    }
-
-    /// Forgets one of them. True: there are more.
-    pub(super) fn forget_expired(&mut self) -> bool {
-        let now = self.turn.now.wall;
-        let is_old = |c: &&Certificate| c.until.saturating_add(REMEMBER_MS) < now;
-        let old = self.users.first_to_end().filter(is_old).map(|c| (c.key, c.name.clone()));
-        let forgotten = match old {
-            Some((key, name)) => {
-                Arc::make_mut(&mut self.users).forget_certificate(&key, &name);
-                Some(UserChange::Forget(key, name))
-            }
-            None => self.removed.forget_old(now).map(UserChange::ForgetRemoved),
-        };
-        self.turn.writes.users.extend(forgotten);
-        self.has_expired()
     }
 }

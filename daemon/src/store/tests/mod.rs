@@ -9,6 +9,7 @@ mod faults;
 mod files;
 mod ids;
 mod indexed;
+mod kept;
 mod log;
 mod opened;
 mod restored;

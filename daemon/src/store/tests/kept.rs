@@ -1,0 +1,158 @@
+//! What a start finds: all that the chat goes on with, of each kind, after a crash and after the whole was written again.
+
+use super::*;
+use crate::chat::{
+    Certificate, Code, Digest, Gives, LeavingChange, LeavingSession, Removed, Revocation, Sweep, User,
+    UserChange, WorkChange,
+};
+
+#[test]
+fn a_restart_finds_what_was_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = history(dir.path().join("new/folder/chat.db"));
+    let (mut store, _, found) = open(&history);
+    let log = found.log.clone();
+    assert_eq!(found, Found { log: log.clone(), ..Found::default() });
+    let mut model = Model::default();
+    let mut writes = model.say(&[(1, &[("ana", "a"), ("bo", "b")])]);
+    writes.conversations = vec![
+        (room(1), ConversationKind::Room(name("Lobby"))),
+        (room(2), ConversationKind::Direct(UserId(1), UserId(2))),
+        (room(9), ConversationKind::Room(name("empty"))),
+    ];
+    let join = |session, n, since, joined| {
+        let (session, room) = (SessionId(session), room(n));
+        SessionChange::Join { session, room, since, joined }
+    };
+    writes.sessions = vec![
+        SessionChange::Put(session_row(1)),
+        SessionChange::Put(session_row(2)),
+        SessionChange::Put(session_row(7)),
+        join(1, 9, 2, 3),
+        join(1, 1, 0, 4),
+        join(2, 1, 1, 5),
+        join(7, 1, 1, 6),
+        SessionChange::Leave { session: SessionId(2), room: room(1) },
+        SessionChange::End(SessionId(7)),
+    ];
+    writes.sessions.push(SessionChange::Lose { session: SessionId(1), room: room(9) });
+    let leaving = |n, rooms: &[i64]| LeavingSession {
+        session: SessionId(n),
+        user: UserId(n),
+        name: name("Ana"),
+        color: Colour::Red,
+        rooms: rooms.iter().copied().map(room).collect(),
+    };
+    writes.leaving = vec![
+        LeavingChange::Put(leaving(41, &[1, 9])),
+        LeavingChange::Put(leaving(42, &[])),
+        LeavingChange::Put(leaving(43, &[i64::MAX])),
+        LeavingChange::Gone(SessionId(43)),
+    ];
+    let work = every_work();
+    let added = [(4, Sweep::Over), (5, Sweep::Expired)].into_iter().chain(work.iter().cloned()).collect();
+    writes.work = WorkChange { below: None, added };
+    writes.gone = vec![room(9)];
+    let code = Code { hash: Digest([9; 32]), until: 77, gives: Gives::Certificate };
+    let ana = User { id: UserId(30), name: name("Ana"), password: None, code: Some(code), added: 5 };
+    let bo = User { id: UserId(31), name: name("bo"), password: Some("$hash".into()), code: None, added: 6 };
+    let of = |key, who, revoked| Certificate { key: Digest([key; 32]), name: name(who), until: 88, revoked };
+    let certificate = |key, revoked| of(key, "Ana", revoked);
+    let removed = |who, at| Removed { name: name(who), at };
+    writes.users = vec![
+        UserChange::Put(User { code: None, ..ana.clone() }),
+        UserChange::Put(User { id: UserId(33), name: name("cy"), ..bo.clone() }),
+        UserChange::Put(bo.clone()),
+        UserChange::Put(ana.clone()),
+        UserChange::Gone(UserId(33)),
+        UserChange::Certificate(certificate(1, Revocation::None)),
+        UserChange::Certificate(of(1, "bo", Revocation::Key)),
+        UserChange::Certificate(of(1, "di", Revocation::None)),
+        UserChange::Certificate(certificate(1, Revocation::Name)),
+        UserChange::Forget(Digest([1; 32]), name("di")),
+        UserChange::Removed(removed("Cy", 3)),
+        UserChange::Removed(removed("di", 3)),
+        UserChange::Removed(removed("di", 4)),
+        UserChange::ForgetRemoved(name("Cy")),
+    ];
+    writes.opened = vec![(room(1), "192.0.2.1".parse().unwrap()), (room(2), "user:7".parse().unwrap())];
+    writes.default_rooms = Some(vec![(0, room(1)), (2, room(9))]);
+    store.commit(writes).unwrap();
+    let change = WorkChange { below: Some(6), added: vec![] };
+    store.commit(Writes { work: change, ..Writes::default() }).unwrap();
+    drop(store); // as a crash does: nothing is closed in order
+
+    let conversation = |id, kind, head| StoredConversation { id, kind, head };
+    let wanted = Found {
+        opened: vec![(room(1), "192.0.2.1".parse().unwrap()), (room(2), "user:7".parse().unwrap())],
+        default_rooms: vec![(0, room(1)), (2, room(9))],
+        conversations: vec![
+            conversation(room(1), ConversationKind::Room(name("Lobby")), 2),
+            conversation(room(2), ConversationKind::Direct(UserId(1), UserId(2)), 0),
+        ],
+        sessions: vec![
+            StoredSession { row: session_row(1), rooms: vec![(room(9), 2), (room(1), 0)] },
+            StoredSession { row: session_row(2), rooms: vec![] },
+        ],
+        lost: vec![(SessionId(1), room(9))],
+        leaving: vec![leaving(41, &[1, 9]), leaving(42, &[])],
+        work: work.clone(),
+        rights: StoredRights::default(),
+        audit: vec![],
+        users: vec![ana, bo.clone()],
+        certificates: vec![certificate(1, Revocation::Name), of(1, "bo", Revocation::Key)],
+        removed: vec![removed("di", 4)],
+        head: 2,
+        oldest: 0,
+        last_conversation: 9,
+        last_session: 33,
+        last_join: 4,
+        log: log.clone(),
+    };
+    let (mut store, _, found) = open(&history);
+    assert_eq!(found, wanted);
+
+    // And after a time without writing: all of it anew.
+    let anew = Found {
+        opened: vec![(room(12), "2001:db8::".parse().unwrap())],
+        default_rooms: vec![(1, room(12))],
+        conversations: vec![conversation(room(12), ConversationKind::Room(name("x")), 2)],
+        sessions: vec![StoredSession { row: session_row(3), rooms: vec![(room(12), 1), (room(2), 0)] }],
+        lost: vec![(SessionId(3), room(2)), (SessionId(3), room(12))],
+        leaving: vec![leaving(44, &[2])],
+        work: work[1..].to_vec(),
+        rights: StoredRights::default(),
+        audit: vec![],
+        users: vec![bo],
+        removed: vec![removed("ana", 5)],
+        certificates: vec![certificate(3, Revocation::None)],
+        head: 1,
+        oldest: 1,
+        last_conversation: 12,
+        last_session: 33,
+        last_join: 2,
+        log,
+    };
+    store.replace(&anew).unwrap();
+    store.close().unwrap();
+    let (_, _, found) = open(&history);
+    assert_eq!(found, Found { head: 2, ..anew });
+}
+
+/// Slow work of every kind.
+fn every_work() -> Vec<(u64, Sweep)> {
+    let (who, reason) = ("an operator has banned you and".into(), "spam".into());
+    let sweeps = [
+        Sweep::Directs(UserId(1), None),
+        Sweep::Directs(UserId(1), Some((2, room(2)))),
+        Sweep::Strangers(UserId(i64::MIN)),
+        Sweep::Lost(room(1)),
+        Sweep::Room(room(1), (UserId(i64::MIN), SessionId(7))),
+        Sweep::Barred { sessions: [1, 2, i64::MAX].map(SessionId).into(), who, reason },
+        Sweep::Leaving(SessionId(41)),
+        Sweep::Over,
+        Sweep::Expired,
+        Sweep::Grants(UserId(33), name("Cy")),
+    ];
+    (6..).zip(sweeps).collect()
+}
