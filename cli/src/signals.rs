@@ -15,6 +15,7 @@ pub fn asked_to_stop() -> impl Future<Output = Asked> {
     let mut signals = Signals::new();
     async move {
         let asked = signals.next().await;
+        #[expect(clippy::disallowed_methods, reason = "it waits for a second signal until the program ends")]
         tokio::spawn(async move {
             if signals.next().await == Asked::Quit {
                 std::process::exit(130);

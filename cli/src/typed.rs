@@ -29,6 +29,7 @@ impl Working {
     pub(crate) fn start(worker: Worker, eof: oneshot::Sender<()>) -> Self {
         let (stop, stopped) = oneshot::channel();
         let input_waits = Arc::<AtomicBool>::default();
+        #[expect(clippy::disallowed_methods, reason = "the handle is waited for")]
         let ended = tokio::spawn(worker.run(read_lines(eof, &input_waits), stopped));
         Self { ended, stop, input_waits }
     }

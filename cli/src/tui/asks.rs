@@ -26,11 +26,16 @@ impl Asks {
     pub(crate) fn new(session: Session, answers: mpsc::Sender<Answer>) -> Self {
         let (outbox, mut messages) = mpsc::channel::<(u64, To, String)>(OUTBOX);
         let (out, said) = (session.clone(), answers.clone());
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it ends with the screen; a panic ends the program by the hook"
+        )]
         tokio::spawn(async move {
             while let Some((local, to, text)) = messages.recv().await {
                 // In order up to here; each is then waited for by itself.
                 let queued = out.queue(to, text).await;
                 let said = said.clone();
+                #[expect(clippy::disallowed_methods, reason = "as above")]
                 tokio::spawn(async move {
                     let kept = match queued {
                         Ok(queued) => queued.kept().await.map(|_| ()),
@@ -66,6 +71,7 @@ impl Asks {
             return;
         }
         let (session, answers) = (self.session.clone(), self.answers.clone());
+        #[expect(clippy::disallowed_methods, reason = "as above")]
         tokio::spawn(async move {
             if let Some(answer) = answer(&session, effect).await {
                 let _ = answers.send(answer).await; // As above.
@@ -75,6 +81,7 @@ impl Asks {
 
     fn say(&self, answer: Answer) {
         let answers = self.answers.clone();
+        #[expect(clippy::disallowed_methods, reason = "as above")]
         tokio::spawn(async move { answers.send(answer).await });
     }
 }

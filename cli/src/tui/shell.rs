@@ -223,6 +223,10 @@ impl<'a> Shell<'a> {
         self.saves = Some(saves);
         (self.asks, self.events) = (None, None);
         let logins = self.logins.0.clone();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it tells the shell how it ends; a panic ends the program by the hook"
+        )]
         tokio::spawn(async move {
             let until = deadline(settings.timeout);
             let done = connect::establish(&settings, before, Taken::Refuse, until, &|_| ()).await;
@@ -319,6 +323,7 @@ fn crash_if_asked() {
     let why = "a test asked for it";
     match std::env::var("TCP_CHAT_TEST_CRASH").as_deref() {
         Ok("screen") => panic!("{why}"),
+        #[expect(clippy::disallowed_methods, reason = "the panic is what is tested")]
         Ok("task") => drop(tokio::spawn(async move { panic!("{why}") })),
         _ => {}
     }

@@ -104,6 +104,7 @@ pub(crate) async fn begin(builder: Builder, target: Target) -> Result<(Session, 
             life.tell(Event::Connected(Box::new(life.login.clone())));
         }
     }
+    #[expect(clippy::disallowed_methods, reason = "the session sees its end: the channels to it close")]
     tokio::spawn(life.live(connection));
     let session = Session { commands, shared: Arc::clone(&shared), request_timeout: builder.request_timeout };
     Ok((session, Events { events: events_out, shared }))

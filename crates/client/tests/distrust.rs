@@ -209,6 +209,7 @@ async fn a_copy_of_something_else_is_not_kept_and_not_sent_again() {
         let mut peer = server.resumed(10).await;
         peer.all_is_here().await;
         let asked = session.clone();
+        #[expect(clippy::disallowed_methods, reason = "a test")]
         tokio::spawn(async move { asked.ping().await });
         peer.expect("PING").await; // and no MSG before it
     }

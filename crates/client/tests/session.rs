@@ -65,6 +65,7 @@ async fn an_own_message_in_the_replay_is_its_acknowledgement() {
     assert_eq!(next_message(&mut events).await, (11, "one".into()));
     assert!(matches!(next(&mut events).await, Event::Resumed { caught_up: 1 }));
     let asked = session.clone();
+    #[expect(clippy::disallowed_methods, reason = "a test")]
     tokio::spawn(async move { asked.ping().await });
     peer.expect("PING").await; // and no MSG before it
 }

@@ -74,6 +74,7 @@ impl Poster {
         let (sender, posts) = mpsc::channel(WAITING);
         let hash = session_hash(&name, token);
         let seat = Seat { gate, hash, name, held: None, answered: Answered::default() };
+        #[expect(clippy::disallowed_methods, reason = "it ends at `stop`; without it posts are refused")]
         tokio::spawn(async move { stop.run_until_cancelled(seat.serve(posts)).await });
         Self(sender)
     }

@@ -77,6 +77,7 @@ async fn records_in_single_bytes_are_read_all_the_same_and_nothing_is_held_after
     let (server, client) = configs();
     let (mut dialled, accepted) = sockets().await;
     dialled.set_nodelay(true).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "a test")]
     let serving = tokio::spawn(async move {
         let mut stream = TlsStream::accept(server, accepted).await.unwrap();
         let mut read = vec![0; 1000];

@@ -93,6 +93,7 @@ impl Peer {
     fn connect(gate: &Gate) -> Self {
         let (ours, stream) = duplex(4096);
         let link = Memory { stream, written: 0 };
+        #[expect(clippy::disallowed_methods, reason = "a test")]
         let served = tokio::spawn(serve(gate.clone(), link, ([192, 0, 2, 1], 7).into()));
         let (reader, writer) = split(ours);
         Self { lines: BufReader::new(reader).lines(), writer, served }
