@@ -1,0 +1,83 @@
+// Owns the small parts that several views use: a name in its colour, text of others made visible, a badge, a dialog.
+// All of them make text nodes only. Called by every view.
+
+import { Component, type ComponentChildren, type ComponentType, type VNode } from "preact";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import type { Input } from "../model/words.ts";
+import { ui } from "../sentences.ts";
+import { nameColours } from "./colours.ts";
+import { visible } from "./visible.ts";
+
+/** What every view needs to say what the reader did. */
+export type Send = (input: Input) => void;
+
+/** The component, drawn again only where one of its properties is another one. */
+export function pure<P extends object>(Inner: (props: P) => VNode | null): ComponentType<P> {
+  return class extends Component<P> {
+    override shouldComponentUpdate(next: P): boolean {
+      const keys = Object.keys(next) as (keyof P)[];
+      return keys.length !== Object.keys(this.props).length || keys.some((key) => next[key] !== (this.props as P)[key]);
+    }
+
+    override render(props: P): VNode | null {
+      return Inner(props);
+    }
+  };
+}
+
+/** Text of others in one line or, with `lines`, in several. */
+export function Visible({ text, lines = false }: { text: string; lines?: boolean }) {
+  return <>{visible(text, lines).map((p) => (p.odd ? <span class="odd">{p.text}</span> : p.text))}</>;
+}
+
+/** A name in its colour. Its direction is its own. */
+export const Name = pure(({ name, color }: { name: string; color: string }) => {
+  const { light, dark } = nameColours(name, color);
+  return <bdi class="name" style={{ "--light": light, "--dark": dark }}><Visible text={name} /></bdi>;
+});
+
+/** What is unread: `3`, or `1!3` where one of them means the reader. */
+export function Badge({ unread, mentions }: { unread: number; mentions: number }) {
+  if (unread === 0) return null;
+  const short = (n: number): string => (n > 999 ? "999+" : String(n));
+  const text = mentions > 0 ? `${short(mentions)}!${short(unread)}` : short(unread);
+  return <span class={mentions > 0 ? "badge mention" : "badge"}><span aria-hidden="true">{text}</span><span class="sr">{ui.unreadBadge(unread, mentions)}</span></span>;
+}
+
+/** Here or away, by shape and by word. */
+export function State({ state }: { state: string }) {
+  return <span class={`state ${state}`}><span class="sr">{ui.state(state)}</span></span>;
+}
+
+/** A dialog over the page. The browser keeps the focus in it and gives it back. */
+export function Dialog({ title, onClose, children, wide = false }: {
+  title: string; onClose: () => void; children: ComponentChildren; wide?: boolean;
+}) {
+  const ref = useRef<HTMLDialogElement>(null);
+  useLayoutEffect(() => {
+    const dialog = ref.current;
+    if (dialog && !dialog.open) dialog.showModal();
+    return () => dialog?.close();
+  }, []);
+  return (
+    <dialog ref={ref} class={wide ? "wide" : ""} aria-labelledby="dialog-title"
+      onCancel={(e) => { e.preventDefault(); onClose(); }}
+      onClick={(e) => { if (e.target === ref.current) onClose(); }}>
+      <div class="dialog-body">
+        <header>
+          <h2 id="dialog-title">{title}</h2>
+          <button type="button" class="icon" aria-label={ui.close} onClick={onClose}>✕</button>
+        </header>
+        {children}
+      </div>
+    </dialog>
+  );
+}
+
+/** A button that says what it is by a picture, and to a screen reader by its label. */
+export function IconButton({ label, sign, onClick, pressed }: { label: string; sign: string; onClick: () => void; pressed?: boolean }) {
+  return (
+    <button type="button" class="icon" aria-label={label} title={label} onClick={onClick}
+      {...(pressed === undefined ? {} : { "aria-pressed": pressed })}><span aria-hidden="true">{sign}</span></button>
+  );
+}
