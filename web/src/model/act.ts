@@ -154,6 +154,7 @@ export function sayIn(model: Model, place: Place, typed: string): Effect[] | und
   talk.active = tag;
   if (!talk.atHead) talk.reset();
   talk.following = true;
+  talk.wantsFoot = !talk.loaded;
   talk.newFrom = undefined;
   talk.push({ kind: "pending", id: tag, at: model.now.wall, text, fate: { state: "sending" } });
   if (talk === model.talk) model.goTo = { foot: true };

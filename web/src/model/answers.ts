@@ -137,8 +137,9 @@ function history(model: Model, place: Place, part: Part, reply: HistoryReply): v
   talk.mergeNewest(items, reply.more);
   if (talk.fresh && talk.unread === 0) talk.wasRead(); // A conversation that was opened just now.
   talk.count();
-  if (reading) talk.wasRead();
-  if (talk === model.talk && talk.newFrom !== undefined && talk.following) model.goTo = { seq: talk.newFrom };
+  if (reading && talk.unread > 0 && !talk.wantsFoot) model.arriveAt(talk);
+  else if (reading) talk.wasRead();
+  talk.wantsFoot = false;
   if (talk.returning && talk.items.length === 0) model.reads.delete(talk.key); // It was another session's.
   model.closeIfNothingReturned(talk);
 }

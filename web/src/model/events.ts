@@ -131,13 +131,10 @@ function message(model: Model, message: Message): Effect[] {
   const reading = model.isReading(talk);
   const id = model.id();
   talk.active = id;
-  const pending = message.tag === undefined ? undefined : talk.takePending(message.tag);
-  if (talk.newest !== undefined && talk.newest >= event.seq) {
-    // It came with a page of the history already; what that page could not know is that it is ours.
-    if (pending) markKept(talk.items, event.seq);
-    return [];
-  }
-  const item = said(id, event, model.me, message);
+  if (message.tag !== undefined) talk.takePending(message.tag);
+  // It came with a page of the history already.
+  if (talk.newest !== undefined && talk.newest >= event.seq) return [];
+  const item = said(id, event, model.me);
   if (talk.fresh) talk.readUpTo(event.prev); // What was said before is not news.
   if (reading || own) {
     talk.readUpTo(event.seq);
@@ -152,12 +149,6 @@ function message(model: Model, message: Message): Effect[] {
     model.announce(say.announceMessage(event.user, event.msg));
   }
   return item.mention && !(reading && model.focus) ? ring(model, talk.title, talk.key, event.user, event.msg) : [];
-}
-
-function markKept(items: Model["talks"][number]["items"], seq: number): void {
-  const at = items.findIndex((i) => i.kind === "said" && i.seq === seq);
-  const item = items[at];
-  if (item?.kind === "said") items[at] = { ...item, kept: true };
 }
 
 function ring(model: Model, title: string, key: string, user: string, text: string): Effect[] {

@@ -2,7 +2,6 @@
 // Entries never change: a changed one is a new object, so that a view can tell. Made by the model, read by the view.
 // Never holds text that was made safe to show: the view does that, since it alone knows how text is shown.
 
-import type { Message } from "../session/words.ts";
 import { nameKey } from "../wire/name.ts";
 import type { MsgEvent, Seq } from "../wire/types.ts";
 
@@ -24,10 +23,9 @@ export interface Said {
   user: string;
   color: string;
   text: string;
+  /** It is ours. Being here means that it is in the store: the server sends a message only then. */
   own: boolean;
   mention: boolean;
-  /** This session sent it, and our own copy came back: it is in the store. */
-  kept: boolean;
 }
 
 export interface Note {
@@ -55,13 +53,12 @@ export function seqOf(item: Item): Seq | undefined {
 }
 
 /** A message, as `me` reads it. */
-export function said(id: number, event: MsgEvent, me: string, message?: Message): Said {
+export function said(id: number, event: MsgEvent, me: string): Said {
   const own = event.user === me;
   return {
     kind: "said", id, seq: event.seq, prev: event.prev, at: Date.parse(event.ts),
     user: event.user, color: event.color, text: event.msg, own,
     mention: !own && (event.room === undefined || mentions(event.msg, me)),
-    kept: own && message?.id !== undefined,
   };
 }
 

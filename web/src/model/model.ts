@@ -161,9 +161,16 @@ export class Model {
       this.current = Math.max(0, this.talks.indexOf(talk));
       this.completion = undefined;
       this.caret = { at: talk.draft.length };
-      this.goTo = talk.newFrom !== undefined ? { seq: talk.newFrom } : { foot: true };
+      this.arriveAt(talk);
     }
     return this.look();
+  }
+
+  /** The reader begins where something new begins. Whether that is at the foot, and so read, the view finds out. */
+  arriveAt(talk: Talk): void {
+    const isNew = talk.unread > 0 && talk.newFrom !== undefined;
+    if (isNew) talk.following = false;
+    this.goTo = isNew && talk.newFrom !== undefined ? { seq: talk.newFrom } : { foot: true };
   }
 
   /** The reader looks at the current conversation: what is at its end is read, what it lacks is asked for. */

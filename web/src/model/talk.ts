@@ -43,6 +43,8 @@ export class Talk {
   returning = false;
   /** At the newest message, and staying there. */
   following = true;
+  /** The reader has asked for the newest message: what comes first is not what is new. */
+  wantsFoot = false;
   members: Member[] = [];
   memberCount = 0;
   isPrivate = false;
@@ -154,11 +156,11 @@ export class Talk {
       const at = was.findIndex((i) => i.kind === "said" && i.seq >= first);
       const from = at < 0 ? was.length : at;
       const before = was.slice(0, from);
-      const hadKept = new Map(was.flatMap((i) => (i.kind === "said" ? [[i.seq, i] as const] : [])));
+      const known = new Map(was.flatMap((i) => (i.kind === "said" ? [[i.seq, i] as const] : [])));
       // Notes stay, behind what was said; so does what is newer than the page.
       const rest = was.slice(from).filter((i) => i.kind !== "said" || last === undefined || i.seq > last);
-      // The entry that is here already is the better one: it knows whether we sent it.
-      this.items = [...before, ...page.map((i) => hadKept.get(i.seq) ?? i), ...rest];
+      // An entry that is here already stays the same object: its row need not be drawn again.
+      this.items = [...before, ...page.map((i) => known.get(i.seq) ?? i), ...rest];
       if (!before.some((i) => i.kind === "said")) this.atStart = !more;
     } else {
       const rest = was.filter((i) => i.kind !== "said" || last === undefined || i.seq > last);

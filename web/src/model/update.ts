@@ -203,6 +203,7 @@ function toEnd(model: Model): Effect[] {
   if (!talk) return [];
   if (!talk.atHead) talk.reset();
   talk.following = true;
+  talk.wantsFoot = !talk.loaded;
   model.goTo = { foot: true };
   return model.look();
 }

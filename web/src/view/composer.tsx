@@ -8,7 +8,7 @@ import type { Talk } from "../model/talk.ts";
 import { canComplete } from "../model/update.ts";
 import { ui } from "../sentences.ts";
 import { byteLength } from "../wire/request.ts";
-import { Visible, type Send } from "./parts.tsx";
+import { Icon, Visible, type Send } from "./parts.tsx";
 
 /** A paste of more lines than this asks first. */
 const PASTE_LINES = 3;
@@ -48,7 +48,7 @@ export function Composer({ model, talk, send }: { model: Model; talk: Talk; send
           onInput={(e) => send({ kind: "typed", text: e.currentTarget.value, caret: e.currentTarget.selectionStart })}
           onPaste={(e) => onPaste(e, send)} onKeyDown={(e) => onKey(e, model, send)} />
         <button type="submit" class="send" disabled={talk.draft.trim() === "" || parts > 0 || isShut} aria-label={ui.send} title={ui.send}>
-          <span aria-hidden="true">↵</span></button>
+          <Icon name="send" /></button>
       </div>
       <div class="below" id="bytes">
         {bytes > bound * COUNT_FROM ? <span class={bytes > bound ? "over" : ""}>{ui.bytes(bytes, bound)}</span> : null}

@@ -3,7 +3,7 @@
 
 import type { Model } from "../model/model.ts";
 import { count, ui } from "../sentences.ts";
-import { Badge, IconButton, Visible, type Send } from "./parts.tsx";
+import { Badge, Icon, IconButton, Visible, type Send } from "./parts.tsx";
 import { linkText } from "./side.tsx";
 
 export function Head({ model, send, onSide, onMembers }: {
@@ -14,16 +14,17 @@ export function Head({ model, send, onSide, onMembers }: {
   return (
     <header class="head">
       <span class="only-narrow menu">
-        <IconButton label={ui.rooms} sign="☰" onClick={onSide} />
+        <IconButton label={ui.rooms} icon="menu" onClick={onSide} />
         <Badge unread={others.reduce((n, t) => n + t.unread, 0)} mentions={others.reduce((n, t) => n + t.mentions, 0)} />
       </span>
       <h1><bdi><Visible text={talk?.title ?? model.host.server} /></bdi>
         {talk?.isPrivate ? <span class="tag">{ui.privateRoom}</span> : null}
       </h1>
       {talk?.isRoom ? (
-        <button type="button" class="members-button" onClick={onMembers}>{count(talk.memberCount, "member")}</button>
+        <button type="button" class="members-button" aria-label={count(talk.memberCount, "member")} title={ui.members} onClick={onMembers}>
+          <Icon name="members" />{talk.memberCount}</button>
       ) : null}
-      <IconButton label={ui.search} sign="⌕" onClick={() => send({ kind: "open", overlay: "search" })} />
+      <IconButton label={ui.search} icon="search" onClick={() => send({ kind: "open", overlay: "search" })} />
       <More model={model} send={send} />
     </header>
   );
@@ -40,7 +41,7 @@ function More({ model, send }: { model: Model; send: Send }) {
   return (
     <details class="more" onKeyDown={(e) => { if (e.key === "Escape") { e.stopPropagation(); e.currentTarget.removeAttribute("open"); } }}
       onFocusOut={(e) => { if (!e.currentTarget.contains(e.relatedTarget as Node | null)) e.currentTarget.removeAttribute("open"); }}>
-      <summary class="icon" aria-label={ui.menu} title={ui.menu}><span aria-hidden="true">⋯</span></summary>
+      <summary class="icon" aria-label={ui.menu} title={ui.menu}><Icon name="more" /></summary>
       <div class="popup">
         {talk && isOwner ? item(talk.isPrivate ? ui.makePublic : ui.makePrivate,
           { kind: "ask-action", action: { op: "ROOM", private: !talk.isPrivate }, place: talk.place }) : null}

@@ -23,6 +23,16 @@ export function Log({ model, talk, send }: { model: Model; talk: Talk; send: Sen
   const state = useRef({ following: true });
   state.current = { following: talk.following };
 
+  const onScroll = (): void => {
+    const element = box.current;
+    if (!element) return;
+    anchor.current = anchorOf(element);
+    const below = element.scrollHeight - element.clientHeight - element.scrollTop;
+    const at = { atFoot: below < FOOT, nearTop: element.scrollTop < NEAR, nearFoot: below < NEAR };
+    const isNews = at.atFoot !== talk.following || (at.nearTop && !talk.atStart) || (at.nearFoot && !talk.atHead);
+    if (isNews && talk.loaded) send({ kind: "scroll", ...at });
+  };
+
   useLayoutEffect(() => {
     const element = box.current;
     if (!element) return;
@@ -34,6 +44,7 @@ export function Log({ model, talk, send }: { model: Model; talk: Talk; send: Sen
       done.current = goTo;
       // The entry that is gone to stays where it is until the reader scrolls.
       anchor.current = "foot" in goTo ? undefined : anchorOf(element);
+      onScroll();
     } else if (talk.following || isOther) {
       element.scrollTop = element.scrollHeight;
     } else if (anchor.current) {
@@ -54,16 +65,6 @@ export function Log({ model, talk, send }: { model: Model; talk: Talk; send: Sen
     if (list) observer.observe(list);
     return () => observer.disconnect();
   }, [talk.key]);
-
-  const onScroll = (): void => {
-    const element = box.current;
-    if (!element) return;
-    anchor.current = anchorOf(element);
-    const below = element.scrollHeight - element.clientHeight - element.scrollTop;
-    const at = { atFoot: below < FOOT, nearTop: element.scrollTop < NEAR, nearFoot: below < NEAR };
-    const isNews = at.atFoot !== talk.following || (at.nearTop && !talk.atStart) || (at.nearFoot && !talk.atHead);
-    if (isNews) send({ kind: "scroll", ...at });
-  };
 
   const isEmpty = talk.items.length === 0;
   return (

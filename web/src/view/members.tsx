@@ -6,7 +6,7 @@ import type { Model } from "../model/model.ts";
 import type { Talk } from "../model/talk.ts";
 import { count, ui } from "../sentences.ts";
 import { ROLES, type Member, type Role } from "../wire/types.ts";
-import { Name, State, type Send } from "./parts.tsx";
+import { Icon, Name, State, type Send } from "./parts.tsx";
 
 export function Members({ model, talk, send }: { model: Model; talk: Talk; send: Send }) {
   const here = talk.members.filter((m) => m.state === "here");
@@ -52,7 +52,7 @@ function Actions({ model, talk, member, send }: { model: Model; talk: Talk; memb
   );
   return (
     <details class="more" onFocusOut={(e) => { if (!e.currentTarget.contains(e.relatedTarget as Node | null)) e.currentTarget.removeAttribute("open"); }}>
-      <summary class="icon" aria-label={ui.actionsFor(user)} title={ui.actionsFor(user)}><span aria-hidden="true">⋯</span></summary>
+      <summary class="icon" aria-label={ui.actionsFor(user)} title={ui.actionsFor(user)}><Icon name="more" /></summary>
       <div class="popup">
         {act(ui.mute, "MUTE")}{act(ui.unmute, "UNMUTE")}{act(ui.kick, "KICK")}{act(ui.ban, "BAN")}
         <RoleChoice model={model} talk={talk} member={member} send={send} />

@@ -66,7 +66,7 @@ export function Dialog({ title, onClose, children, wide = false }: {
       <div class="dialog-body">
         <header>
           <h2 id="dialog-title">{title}</h2>
-          <button type="button" class="icon" aria-label={ui.close} onClick={onClose}>✕</button>
+          <IconButton label={ui.close} icon="close" onClick={onClose} />
         </header>
         {children}
       </div>
@@ -74,10 +74,18 @@ export function Dialog({ title, onClose, children, wide = false }: {
   );
 }
 
+const ICONS = {
+  menu: "M3 6h18M3 12h18M3 18h18", search: "M10.500 17a6.500 6.500 0 1 1 0-13 6.500 6.500 0 0 1 0 13zM15.500 15.500 21 21",
+  more: "M5 12h.01M12 12h.01M19 12h.01", add: "M12 5v14M5 12h14", close: "M6 6l12 12M18 6 6 18", send: "M4 12l16-8-5 16-3-7z",
+  members: "M9 11a3.500 3.500 0 1 0 0-7 3.500 3.500 0 0 0 0 7zM2.500 20c0-4 3-6 6.500-6s6.500 2 6.500 6M16 4.500a3.500 3.500 0 0 1 0 6.500M18 14.500c2.200.800 3.500 2.700 3.500 5.500",
+} as const;
+export type IconName = keyof typeof ICONS;
+
+export function Icon({ name }: { name: IconName }) {
+  return <svg class={`pic pic-${name}`} viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d={ICONS[name]} /></svg>;
+}
+
 /** A button that says what it is by a picture, and to a screen reader by its label. */
-export function IconButton({ label, sign, onClick, pressed }: { label: string; sign: string; onClick: () => void; pressed?: boolean }) {
-  return (
-    <button type="button" class="icon" aria-label={label} title={label} onClick={onClick}
-      {...(pressed === undefined ? {} : { "aria-pressed": pressed })}><span aria-hidden="true">{sign}</span></button>
-  );
+export function IconButton({ label, icon, onClick }: { label: string; icon: IconName; onClick: () => void }) {
+  return <button type="button" class="icon" aria-label={label} title={label} onClick={onClick}><Icon name={icon} /></button>;
 }

@@ -51,7 +51,7 @@ export const Row = pure((props: RowProps) => {
   return (
     <>
       {isDay ? <li class="rule" key="day"><span>{day.format(item.at)}</span></li> : null}
-      {isNew ? <li class="rule new" key="new"><span>{ui.newSince}</span></li> : null}
+      {isNew ? <li class="rule new" key="new"><span>{ui.newSince(clock.format(item.at))}</span></li> : null}
       <Entry {...props} />
     </>
   );
@@ -74,13 +74,13 @@ function Entry(props: RowProps) {
 }
 
 function SaidRow({ item, head, marked }: RowProps & { item: Said }) {
-  const classes = ["row", "said", head ? "head" : "", item.mention ? "mention" : "", marked ? "marked" : ""];
+  const classes = ["row", "said", head ? "first" : "", item.mention ? "mention" : "", marked ? "marked" : ""];
   return (
     <li class={classes.filter(Boolean).join(" ")} data-id={item.id} data-seq={item.seq} tabIndex={-1}>
       <Time at={item.at} />
       <span class={head ? "who" : "who sr"}><Name name={item.user} color={item.color} /></span>
       <Text text={item.text} />
-      {item.kept ? <span class="fate kept" title={ui.kept(item.seq)}><span aria-hidden="true">✓</span><span class="sr">{ui.kept(item.seq)}</span></span> : null}
+      {item.own ? <span class="fate kept" title={ui.kept(item.seq)}><span aria-hidden="true">✓</span><span class="sr">{ui.kept(item.seq)}</span></span> : null}
     </li>
   );
 }
@@ -89,7 +89,7 @@ function PendingRow({ item, head, me, color, send }: RowProps & { item: Pending 
   const { id, fate } = item;
   const act = (what: "again" | "look" | "edit" | "drop") => () => send({ kind: "pending", id, act: what });
   return (
-    <li class={`row pending ${fate.state} ${head ? "head" : ""}`} data-id={id} tabIndex={-1}>
+    <li class={`row pending ${fate.state} ${head ? "first" : ""}`} data-id={id} tabIndex={-1}>
       <Time at={item.at} />
       <span class={head ? "who" : "who sr"}><Name name={me} color={color} /></span>
       <Text text={item.text} />

@@ -17,7 +17,7 @@ export function Side({ model, send }: { model: Model; send: Send }) {
       </header>
       <div class="lists">
         <h2>{ui.rooms}
-          <IconButton label={ui.browse} sign="+" onClick={() => send({ kind: "open", overlay: "rooms" })} />
+          <IconButton label={ui.browse} icon="add" onClick={() => send({ kind: "open", overlay: "rooms" })} />
         </h2>
         <List model={model} talks={rooms} send={send} />
         {directs.length > 0 ? <h2>{ui.directs}</h2> : null}

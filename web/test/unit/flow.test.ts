@@ -22,7 +22,7 @@ test("what is typed is sent and takes its place once it is kept", () => {
   w.said("lobby", "ana", "hello", { id: 1, tag: send.tag });
   assert.deepEqual(w.texts(), ["ana: hello"]);
   const item = w.talk.items[0];
-  assert.ok(item?.kind === "said" && item.kept);
+  assert.ok(item?.kind === "said" && item.own);
 });
 
 test("what is refused says why, and can be edited, sent again or dropped", () => {
@@ -107,6 +107,8 @@ test("unread and mentions are counted where nobody looks", () => {
   assert.deepEqual(w.counts(), [["#lobby", 0, 0], ["#ops", 2, 1], ["@eve", 1, 1]]);
   w.does({ kind: "next-unread" });
   assert.equal(w.talk.title, "#ops", "what means the reader is first");
+  assert.deepEqual([w.model.goTo, w.talk.unread], [{ seq: 102 }, 2], "what is new may go beyond the screen");
+  w.does({ kind: "scroll", atFoot: true, nearTop: true, nearFoot: true });
   assert.deepEqual([w.talk.unread, w.talk.newFrom], [0, 102], "the line stays while it is read");
   w.does({ kind: "beside", before: true });
   w.does({ kind: "beside", before: false });
