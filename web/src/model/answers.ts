@@ -3,8 +3,8 @@
 
 import { problemText, say } from "../sentences.ts";
 import type { Problem, SessionAnswer } from "../session/words.ts";
-import type { HistoryReply } from "../wire/types.ts";
-import { conversationOf, type Place, type SearchReply } from "../wire/types.ts";
+import { historyData } from "../wire/request.ts";
+import { conversationOf, type HistoryReply, type Place, type SearchReply } from "../wire/types.ts";
 import { said, type Fate } from "./item.ts";
 import { SIDE, type Model } from "./model.ts";
 import { isSamePart, type Part } from "./talk.ts";
@@ -149,9 +149,8 @@ function around(model: Model, purpose: Purpose & { for: "around" }, reply: Histo
   const talk = model.talks[model.find(place)];
   if (!talk || !isSamePart(talk.asked, { part: "around", seq })) return [];
   if (!older) {
-    const of = "room" in place ? { room: place.room } : { with: place.with };
-    const question = { op: "HISTORY", data: { ...of, after: seq, limit: SIDE } } as const;
-    return [model.ask(question, { ...purpose, older: reply })];
+    const data = historyData(place, { after: seq, limit: SIDE });
+    return [model.ask({ op: "HISTORY", data }, { ...purpose, older: reply })];
   }
   talk.asked = undefined;
   talk.replace(model.saidOf([...older.messages, ...reply.messages]), older.more, reply.more);

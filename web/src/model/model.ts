@@ -4,7 +4,7 @@
 
 import { say } from "../sentences.ts";
 import type { Start } from "../session/life.ts";
-import type { Question } from "../wire/request.ts";
+import { historyData, type Question } from "../wire/request.ts";
 import type { MsgEvent, Place, Role, Seq } from "../wire/types.ts";
 import { placeKey, placeOf } from "../wire/types.ts";
 import type { Theme } from "./command.ts";
@@ -113,13 +113,13 @@ export class Model {
     if (talk.asked) return [];
     talk.asked = part;
     const { place } = talk;
-    const of = "room" in place ? { room: place.room } : { with: place.with };
     if (part.part === "around") {
-      const question = { op: "HISTORY", data: { ...of, before: part.seq + 1, limit: SIDE } } as const;
-      return [this.ask(question, { for: "around", place, seq: part.seq })];
+      const data = historyData(place, { before: part.seq + 1, limit: SIDE });
+      return [this.ask({ op: "HISTORY", data }, { for: "around", place, seq: part.seq })];
     }
     const page = part.part === "before" ? { before: part.seq } : part.part === "after" ? { after: part.seq } : {};
-    return [this.ask({ op: "HISTORY", data: { ...of, ...page, limit: PAGE } }, { for: "history", place, part })];
+    const data = historyData(place, { ...page, limit: PAGE });
+    return [this.ask({ op: "HISTORY", data }, { for: "history", place, part })];
   }
 
   /** The conversation, which is opened where it is not there. Rooms stand before users. */

@@ -3,19 +3,19 @@
 // protocol crate's folder of vectors.
 
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { linesOf, readLine } from "../../src/wire/incoming.ts";
 import { readInvite, serverOf } from "../../src/wire/invite.ts";
 import { colourOf, isSameName, nameProblem } from "../../src/wire/name.ts";
 import { replyData } from "../../src/wire/read.ts";
-import { encode, OPS, tooLong, wellFormed, type Request } from "../../src/wire/request.ts";
+import { encode, historyData, msgData, OPS, tooLong, wellFormed, type Request } from "../../src/wire/request.ts";
 import { Misread } from "../../src/wire/shape.ts";
 import type { Op } from "../../src/wire/types.ts";
 
 /** The tests run in `web/`. */
 const OWN = "test/vectors";
-const CRATE = "../crates/protocol/vectors";
+const CRATE = process.env["TCP_CHAT_VECTORS"] ?? "../crates/protocol/vectors";
 
 interface Vector { name: string; line: string; read?: unknown; data?: unknown; misread?: string }
 
@@ -42,24 +42,29 @@ for (const { name, request, id, line } of JSON.parse(readFileSync(`${OWN}/reques
   test(`request: ${name}`, () => assert.equal(encode(request, id), `${line}\n`));
 }
 
-test("the protocol crate's vectors hold here too", { skip: !existsSync(CRATE) }, () => {
-  for (const file of readdirSync(CRATE).filter((f) => f.endsWith(".json"))) {
-    const list = JSON.parse(readFileSync(`${CRATE}/${file}`, "utf8")) as unknown;
-    assert.ok(Array.isArray(list) || typeof list === "object", file);
-    for (const line of linesIn(list)) {
-      // What the daemon sends is read; what it takes is JSON of our envelope's shape.
-      const json = JSON.parse(line) as { status?: string };
-      if (json.status !== undefined) readLine(line);
-    }
+const shared = (file: string): any[] => (existsSync(`${CRATE}/${file}`) ? JSON.parse(readFileSync(`${CRATE}/${file}`, "utf8")) as any[] : []);
+
+test("the protocol crate's requests are written as its own client writes them", { skip: !existsSync(`${CRATE}/requests.json`) }, () => {
+  for (const { request } of shared("requests.json")) {
+    const { op, data, id = 7 } = request;
+    const place = data?.room !== undefined ? { room: data.room } : { with: data?.to ?? data?.with };
+    const ours = op === "MSG" ? { op, data: msgData(typeof data === "string" ? undefined : place, data.msg ?? data) }
+      : op === "HISTORY" ? { op, data: historyData(place, { before: data.before, after: data.after, limit: data.limit }) } : { op, data };
+    assert.deepEqual(JSON.parse(encode(ours as Request, id)), { ...request, id });
   }
 });
 
-/** Every string in the vectors that is a line of the wire. */
-function linesIn(value: unknown): string[] {
-  if (typeof value === "string") return /^\{"op":/.test(value) ? [value] : [];
-  if (Array.isArray(value)) return value.flatMap(linesIn);
-  return typeof value === "object" && value !== null ? Object.values(value).flatMap(linesIn) : [];
-}
+test("the protocol crate's lines of the daemon are what they say", { skip: !existsSync(`${CRATE}/server.json`) }, () => {
+  for (const { line, is } of shared("server.json")) {
+    const incoming = readLine(line);
+    const expected = JSON.parse(line) as { data?: unknown; id?: unknown };
+    const data = incoming.kind === "reply" ? replyData(incoming.op as Op, incoming.data)
+      : incoming.kind === "error" ? incoming.error : incoming.event;
+    assert.equal(incoming.kind === "msg" ? "message" : incoming.kind, is, line);
+    assert.deepEqual(data, expected.data ?? null, line);
+    assert.deepEqual("id" in incoming ? incoming.id : undefined, expected.id, line);
+  }
+});
 
 test("one text message holds one or more whole lines", () => {
   assert.deepEqual(linesOf('{"a":1}\n\n{"b":2}\r\n'), ['{"a":1}', '{"b":2}']);
