@@ -88,14 +88,11 @@ export class Cursor {
     if (event.seq < this.#seq) return { kind: "falls" };
     if (event.seq === this.#seq) return { kind: "again" };
     this.#seq = event.seq;
-    const place = conversationOf(event, me);
-    const last = this.#put(placeKey(place), event.seq) ?? this.#floor;
+    const last = this.#put(placeKey(conversationOf(event, me)), event.seq) ?? this.#floor;
     // A known chain must go on exactly where it was; of an unknown one only this is known: all of it after the
-    // floor was sent.
-    const follows = event.prev <= last || event.prev <= this.#excused;
-    // Where names prove nothing, direct messages with the next user of a name begin again.
-    const begins = "with" in place && event.prev === 0;
-    return follows || begins ? { kind: "new" } : { kind: "broken", last };
+    // floor was sent. A chain that begins (`prev` is 0) follows anything: where names prove nothing, direct messages
+    // with the next user of a name begin again.
+    return event.prev <= last || event.prev <= this.#excused ? { kind: "new" } : { kind: "broken", last };
   }
 
   #put(key: string, seq: Seq): Seq | undefined {

@@ -64,8 +64,6 @@ export function takeLoginLine(life: Life, line: string, now: number): void {
   if (incoming.kind === "reply" && incoming.id === phase.id) {
     if (phase.step === "enrol") {
       life.phase = { ...phase, step: "login" };
-      // The code works once.
-      delete life.start.code;
       return ask(life);
     }
     let login: LoginReply;

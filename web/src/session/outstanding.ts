@@ -41,6 +41,8 @@ export class Entry {
   }
 }
 
+const least = (moments: number[]): number | undefined => (moments.length > 0 ? Math.min(...moments) : undefined);
+
 /** The entry of a message. */
 export function messageEntry(id: RequestId, tag: number, to: Place | undefined, text: string): Entry {
   return new Entry(id, { op: "MSG", data: msgData(to, text) }, { kind: "msg", tag, to, text, fixed: false });
@@ -76,6 +78,8 @@ export class Outstanding {
    */
   write(now: number, onlyOwn: boolean): string {
     this.#entries = this.#entries.filter((e) => e.written || !e.abandoned);
+    // What has waited long enough is waited for no more, also where it may not be written yet.
+    for (const e of this.#entries) if (e.notBefore !== undefined && e.notBefore <= now) e.notBefore = undefined;
     // A message on its way, or one that must wait, holds up those behind it: so they stay in order even where the
     // server's rate limit refuses one of them.
     let held = this.#entries.some((e) => e.isMsg && e.written);
@@ -83,7 +87,7 @@ export class Outstanding {
     for (const e of this.#entries) {
       if (e.written) continue;
       if (onlyOwn && e.what.kind !== "catch-up" && e.what.kind !== "keep-alive") continue;
-      const waits = e.notBefore !== undefined && e.notBefore > now;
+      const waits = e.notBefore !== undefined;
       const isHeld = e.isMsg && held;
       if (e.isMsg) held = true;
       if (isHeld || waits) continue;
@@ -91,18 +95,18 @@ export class Outstanding {
       e.written = true;
       e.rewritten = e.everWritten;
       e.everWritten = true;
-      e.notBefore = undefined;
     }
     return out;
   }
 
-  /** When something can be written that had to wait, or an asker stops waiting. */
+  /** When something can be written that had to wait: a moment to come, or `undefined`. */
   wakesAt(): number | undefined {
-    const moments = this.#entries.flatMap((e) => [
-      ...(e.notBefore === undefined ? [] : [e.notBefore]),
-      ...(e.what.kind === "ask" && !e.abandoned ? [e.what.deadline] : []),
-    ]);
-    return moments.length > 0 ? Math.min(...moments) : undefined;
+    return least(this.#entries.flatMap((e) => (e.notBefore === undefined ? [] : [e.notBefore])));
+  }
+
+  /** When an asker stops waiting. */
+  expiresAt(): number | undefined {
+    return least(this.#entries.flatMap((e) => (e.what.kind === "ask" && !e.abandoned ? [e.what.deadline] : [])));
   }
 
   /** The questions whose askers stop waiting now. Their answers, should they come, are nobody's. */

@@ -89,11 +89,11 @@ export class Session {
   wakesAt(): number | undefined {
     const life = this.#life;
     const { phase } = life;
-    const moments = [life.outstanding.wakesAt()];
+    const moments = [life.outstanding.expiresAt()];
     if (phase.at === "connecting" || phase.at === "login") moments.push(phase.deadline);
     if (phase.at === "login") moments.push(phase.resendAt);
     if (phase.at === "waiting") moments.push(phase.until);
-    if (phase.at === "up") moments.push(life.goodbyeAt ?? life.silenceEnds());
+    if (phase.at === "up") moments.push(life.goodbyeAt ?? life.silenceEnds(), life.outstanding.wakesAt());
     const known = moments.filter((at) => at !== undefined);
     return phase.at === "over" || known.length === 0 ? undefined : Math.min(...known);
   }

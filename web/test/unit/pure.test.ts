@@ -97,6 +97,8 @@ test("what the daemon said is gone is not missed; joining says where a room is",
   c.left("ops");
   c.joined("ops", 40);
   assert.deepEqual(c.see(said("ops", "bo", 42, 41), "ana"), { kind: "broken", last: 40 });
+  c.left("ops");
+  assert.equal(c.see(said("ops", "bo", 45, 42), "ana").kind, "new", "a daemon that does not say where it is is not accused");
 });
 
 test("direct messages are one chain for both directions", () => {

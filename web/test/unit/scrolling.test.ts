@@ -90,6 +90,36 @@ test("what was sent stands at the foot, also from further up", () => {
   assert.equal(w.talk.items.at(-1)?.kind, "pending", "it stays behind what is kept");
 });
 
+test("what is said from the middle of the log leads to its end", () => {
+  const w = deep();
+  w.talk.replace(w.model.saidOf(page("lobby", 4941, 5060)), true, true);
+  assert.deepEqual(w.does(at({ atFoot: true, nearFoot: true })).length, 1, "the foot of the window is not the end");
+  assert.ok(!w.talk.following);
+  const effects = w.says("mine");
+  const asked = w.asked("HISTORY", effects);
+  assert.deepEqual(asked.question.op === "HISTORY" && asked.question.data, { room: "lobby", limit: 100 });
+  w.answer(asked.tag, "HISTORY", { messages: page("lobby", 9901, 10_000), more: true });
+  assert.deepEqual([w.talk.newest, w.talk.items.at(-1)?.kind], [10_000, "pending"]);
+});
+
+test("what is read further up stays while more comes than the window holds", () => {
+  const w = deep();
+  w.does(at({}));
+  for (let n = 0; n < 500; n += 1) w.said("lobby", "bo", "live");
+  assert.deepEqual(ends(w), [9901, 10_300, 400]);
+  assert.deepEqual([w.talk.atHead, w.talk.unread], [false, 500]);
+});
+
+test("of a conversation that is new to the page only what comes is news", () => {
+  const w = deep();
+  w.said("@ana", "eve", "psst");
+  const eve = w.talkOf("@eve");
+  w.does({ kind: "focus", here: false });
+  const asked = w.asked("HISTORY", w.does({ kind: "show", key: "@eve" }));
+  w.answer(asked.tag, "HISTORY", { messages: page("@ana", 9990, 10_001).map((m) => ({ ...m, user: "eve" })), more: false });
+  assert.deepEqual([eve.items.length, eve.unread, eve.newFrom], [12, 1, 10_001]);
+});
+
 test("after a new session the pages meet, or the newest takes their place", () => {
   const w = deep();
   const again = (from: number, to: number) => {

@@ -88,6 +88,60 @@ test("a rate limit is waited for and the order stays", () => {
   assert.deepEqual([peer.keptAs(one), peer.keptAs(two)], [11, 12]);
 });
 
+test("a message that was refused as too fast was not kept, so it is safe to send in a new session", () => {
+  const peer = loggedIn(10);
+  const tag = peer.send("one");
+  peer.refuse(peer.expect("MSG"), "RATE_LIMITED", 20_000);
+  peer.cut();
+  peer.comesBack().refuse(peer.expect("LOGIN"), "SESSION_EXPIRED");
+  peer.login(peer.expect("LOGIN"), 50);
+  const again = peer.after(20_000).written.find((l) => l.op === "MSG");
+  assert.ok(again);
+  peer.keep(again, 51, 50);
+  assert.equal(peer.keptAs(tag), 51);
+});
+
+test("what was sent before is answered with the first one's event, also far behind the cursor", () => {
+  const outstanding = [{ id: 7, tag: 1, to: { room: "lobby" }, text: "old", sent: true, fixed: false }];
+  const saved = { name: "ana", color: "", token: "token", after: 20, lastId: 9, rooms: ["lobby"], outstanding };
+  const peer = new Peer({ saved }).accept();
+  peer.login(peer.expect("LOGIN"), 20);
+  peer.say(19, 18, "more than was asked for");
+  peer.allIsHere();
+  peer.keep(peer.expect("MSG"), 15, 14);
+  assert.equal(peer.keptAs(1), 15);
+  assert.ok(peer.isOpen);
+  assert.deepEqual(peer.next(), { kind: "resumed", caughtUp: 0 });
+});
+
+test("a head far beyond the cursor is believed at a resume", () => {
+  const peer = loggedIn(10);
+  peer.cut();
+  const head = 2 ** 42;
+  peer.comesBack().login(peer.expect("LOGIN"), head);
+  peer.say(head, 0, "the newest");
+  peer.allIsHere();
+  assert.deepEqual(peer.nextMessage(), [head, "the newest"]);
+});
+
+test("after a connection that lived the first wait is a short one", () => {
+  const peer = loggedIn(10);
+  peer.chance = 1;
+  for (const [life, wait] of [[0, 250], [0, 500], [0, 1000], [10_000, 250]] as const) {
+    peer.after(life);
+    peer.cut();
+    assert.equal(peer.lost().wait, wait);
+    peer.resumed(10).allIsHere();
+  }
+});
+
+test("a LEAVE that is refused the first time is refused", () => {
+  const peer = loggedIn(10);
+  const tag = peer.ask({ op: "LEAVE", data: { room: "ops" } });
+  peer.refuse(peer.expect("LEAVE"), "NOT_A_MEMBER");
+  assert.equal(peer.answerTo(tag)?.kind, "failed");
+});
+
 test("UNAVAILABLE was not taken, and is asked again", () => {
   const peer = loggedIn(10);
   const tag = peer.send("one");
