@@ -43,6 +43,7 @@ export class Shell {
     this.#model = new Model(this.#now());
     takeUp(this.#model, this.#store.loadSettings());
     this.#model.permission = isPermitted();
+    this.#model.focus = document.hasFocus();
   }
 
   async start(): Promise<void> {
@@ -117,10 +118,15 @@ export class Shell {
       }
     }
     this.#store.begin(remember);
+    // The session before may have ended by itself: what was read and typed then goes on.
+    const kept = this.#store.loadKept(start.name ?? "");
+    if (this.#model.talks.length === 0) takeUp(this.#model, kept);
+    const { seen } = kept;
+    const isSeen = seen !== undefined && Number.isSafeInteger(seen.after);
     this.#key = crypto.getRandomValues(new Uint32Array(4)).join("-");
     // A lock that nobody else can know is free.
     void this.#lock(false);
-    this.#begin(start);
+    this.#begin(isSeen ? { ...start, seen } : start);
   }
 
   /** Takes up the session of an earlier page, unless another tab has it. */
@@ -129,7 +135,7 @@ export class Shell {
     if (!(await this.#lock(steal))) return this.send({ kind: "elsewhere" });
     // The other tab may have stored more meanwhile.
     const saved = this.#store.load()?.saved ?? stored.saved;
-    takeUp(this.#model, this.#store.loadKept());
+    takeUp(this.#model, this.#store.loadKept(saved.name));
     this.send({ kind: "restored", saved });
     this.#begin({ saved });
   }
@@ -263,7 +269,8 @@ export class Shell {
     const saved = this.#session?.saved();
     if (saved) {
       this.#store.save({ key: this.#key, saved });
-      this.#store.saveKept(keep(this.#model));
+      const { after, log } = saved;
+      this.#store.saveKept(keep(this.#model), { after, ...(log === undefined ? {} : { log }) });
     }
   }
 

@@ -13,6 +13,9 @@ const SETTINGS = "tcp-chat.settings";
 /** A session in the storage. `key` names its lock: two tabs never use one session at the same time. */
 export interface Stored { key: string; saved: Saved }
 
+/** Up to which number of which log a session has seen messages. */
+export interface Seen { after: number; log?: string }
+
 export class Store {
   /** This tab alone, or this device. */
   #isShared = false;
@@ -46,13 +49,14 @@ export class Store {
     write(this.#place, SESSION, stored);
   }
 
-  loadKept(): Partial<Kept> {
-    const kept = read(this.#place, KEPT);
-    return { ...(typeof kept === "object" ? kept : {}), ...this.loadSettings() };
+  /** What the last page of this user has kept, and up to where it had seen which log. */
+  loadKept(me: string): Partial<Kept> & { seen?: Seen } {
+    const kept = read(this.#place, KEPT) as (Partial<Kept> & { seen?: Seen }) | undefined;
+    return { ...(kept?.me === me ? kept : {}), ...this.loadSettings() };
   }
 
-  saveKept({ notify, sound, theme, ...kept }: Kept): void {
-    write(this.#place, KEPT, kept);
+  saveKept({ notify, sound, theme, ...kept }: Kept, seen: Seen): void {
+    write(this.#place, KEPT, { ...kept, seen });
     this.saveSettings({ notify, sound, theme });
   }
 

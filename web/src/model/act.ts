@@ -105,8 +105,12 @@ export function act(model: Model, command: Command): Effect[] | undefined {
       model.overlay = { kind: "search", text: command.what, query: "", hits: [], at: 0, more: false, loading: false };
       return search(model);
     case "unread":
-      if (talk?.newFrom !== undefined) model.goTo = { seq: talk.newFrom };
-      else model.hint(say.allRead);
+      if (talk?.newFrom === undefined) {
+        model.hint(say.allRead);
+        return [];
+      }
+      if (!talk.has(talk.newFrom)) return model.load(talk, { part: "around", seq: talk.newFrom });
+      model.goTo = { seq: talk.newFrom };
       return [];
     case "notify":
       model.notify = command.on;

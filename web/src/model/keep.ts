@@ -26,9 +26,9 @@ export function keep(model: Model): Kept {
       const why = i.fate.state === "refused" ? { why: i.fate.why } : {};
       return [{ key: talk.key, text: i.text, at: i.at, ...why }];
     }));
-  const { notify, sound, theme } = model;
+  const { me, notify, sound, theme } = model;
   return {
-    reads: reads.slice(0, READS), drafts, unresolved, notify, sound, theme,
+    me, reads: reads.slice(0, READS), drafts, unresolved, notify, sound, theme,
     ...(model.talk ? { current: model.talk.key } : {}),
   };
 }

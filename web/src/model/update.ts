@@ -111,6 +111,7 @@ export function update(model: Model, input: Input, now: Now): Effect[] {
 function restored(model: Model, saved: Saved): void {
   model.form = undefined;
   model.link = { at: "connecting" };
+  model.purposes.clear();
   model.me = saved.name;
   model.color = saved.color;
   for (const talk of model.talks) {

@@ -108,6 +108,8 @@ export type Overlay =
 
 /** What a later page takes up again. */
 export interface Kept {
+  /** Whose it is: it is for no other user of this browser. */
+  me: string;
   reads: [string, Seq][];
   drafts: [string, string][];
   /** Messages that were refused, or of which nobody knows. */
