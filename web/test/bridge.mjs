@@ -19,7 +19,10 @@ const TYPES = {
 };
 const dist = fileURLToPath(new URL("../dist/", import.meta.url));
 
-/** Starts a bridge; resolves to its port and how to stop it. `cut()` breaks all connections, `lines` sees each one. */
+/**
+ * Starts a bridge; resolves to its port and how to stop it. `cut()` breaks all connections. `lines` sees what goes "in"
+ * (to the page) and "out", and where it returns `false` that gets lost.
+ */
 export async function bridge({ ca, host = "localhost", port = 3000, listen = 0, relay = false, problem, lines = () => {} }) {
   const links = new Set();
   const server = createServer((request, response) => {
@@ -56,7 +59,7 @@ export async function bridge({ ca, host = "localhost", port = 3000, listen = 0, 
       if (end === 0) return;
       const text = rest.subarray(0, end).toString("utf8");
       rest = rest.subarray(end);
-      lines("in", text);
+      if (lines("in", text) === false) return;
       if (socket.readyState === socket.OPEN) socket.send(text);
     });
     tls.on("error", () => socket.close(1011, "the daemon cannot be reached"));
@@ -64,7 +67,7 @@ export async function bridge({ ca, host = "localhost", port = 3000, listen = 0, 
     socket.on("message", (data, isBinary) => {
       if (isBinary) return socket.close(1003);
       const text = data.toString("utf8").replace(/\n?$/, "\n");
-      lines("out", text);
+      if (lines("out", text) === false) return;
       if (tls.secureConnecting || tls.connecting) waiting.push(text);
       else tls.write(text);
     });

@@ -78,7 +78,7 @@ export class Outstanding {
    */
   write(now: number, onlyOwn: boolean): string {
     this.#entries = this.#entries.filter((e) => e.written || !e.abandoned);
-    // What has waited long enough is waited for no more, also where it may not be written yet.
+    // What has waited long enough no longer waits, also where it may not be written yet.
     for (const e of this.#entries) if (e.notBefore !== undefined && e.notBefore <= now) e.notBefore = undefined;
     // A message on its way, or one that must wait, holds up those behind it: so they stay in order even where the
     // server's rate limit refuses one of them.

@@ -52,6 +52,24 @@ staged("connections that break at any moment double nothing and lose nothing", a
   assert.deepEqual(await texts(ana), sent);
 });
 
+for (const lost of ["out", "in"]) {
+  let losing = false;
+  staged(`a message that is lost on its way ${lost}, and then the connection, is one message`, async (stage) => {
+    const ana = await stage.chatting("ana");
+    losing = true;
+    await say(ana, "one");
+    await say(ana, "two");
+    await ana.locator(".row.pending.sending").nth(1).waitFor();
+    // The copy has to be in the store before the connection breaks.
+    while (lost === "in" && (await stored(stage.daemon)).length === 0);
+    losing = false;
+    stage.bridge.cut();
+    await ana.locator(".row.said .fate.kept").nth(1).waitFor({ timeout: 20_000 });
+    assert.deepEqual((await stored(stage.daemon)).map((m) => m.msg), ["one", "two"]);
+    assert.deepEqual(await texts(ana), ["one", "two"]);
+  }, { lines: (direction, text) => !(losing && direction === lost && text.includes('"op":"MSG"')) });
+}
+
 staged("a reload in mid-send is one message", async (stage) => {
   const ana = await stage.chatting("ana");
   await say(ana, "before");
@@ -67,6 +85,25 @@ staged("a reload in mid-send is one message", async (stage) => {
   await ana.reload();
   await ana.locator(".row.said", { hasText: "in mid-send" }).waitFor();
   assert.deepEqual((await stored(stage.daemon)).map((m) => m.msg), ["before", "in mid-send"]);
+});
+
+staged("a page that crashes in mid-send is one message", async (stage) => {
+  const ana = await stage.chatting("ana", { remember: true });
+  await say(ana, "before");
+  await ana.locator(".fate.kept").waitFor();
+  const context = ana.context();
+  const devtools = await context.newCDPSession(ana);
+  // The answer to the message is lost with the daemon, and the page with it: it may store nothing any more.
+  await ana.locator(".composer textarea").fill("in mid-send");
+  await ana.keyboard.press("Enter");
+  await stage.daemon.kill();
+  devtools.send("Page.crash").catch(() => {});
+  await ana.waitForEvent("crash");
+  await stage.daemon.run();
+  const next = await stage.pageIn(context);
+  await next.locator(".row.said", { hasText: "in mid-send" }).waitFor({ timeout: 40_000 });
+  assert.deepEqual((await stored(stage.daemon)).map((m) => m.msg), ["before", "in mid-send"]);
+  await next.locator(".row.pending").waitFor({ state: "detached" });
 });
 
 staged("a session that ran out says what is not known", async (stage) => {
