@@ -14,6 +14,7 @@ need g++ g++
 need openssl openssl
 need python3 python3
 need npm npm
+need chromium chromium
 need prlimit util-linux
 need ip iproute2
 need valgrind valgrind
