@@ -40,7 +40,7 @@ export function problemText(problem: Problem): string {
     case "closed":
       if (problem.how === "taken-over") return "The session goes on in another window.";
       if (problem.how === "quit") return say.youLeft;
-      return `The server has ended the session: ${problem.msg}`;
+      return `The server has ended the session. ${sentence(problem.msg, undefined)}`;
     case "unconfirmed":
       return say.fateUnknown;
     case "invalid":

@@ -55,6 +55,9 @@ export class Shell {
     }
     addEventListener("focus", () => this.send({ kind: "focus", here: true }));
     addEventListener("blur", () => this.send({ kind: "focus", here: false }));
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") this.#event((s, now) => s.probe(now));
+    });
     addEventListener("online", () => this.send({ kind: "reconnect-now" }));
     addEventListener("pagehide", () => this.#saveNow());
     this.send({ kind: "host", host: await this.#door.find() });

@@ -165,7 +165,7 @@ function presence(model: Model, event: PresenceEvent): void {
   talk.member(event.user, event.color, states[event.state], event.state === "joined");
   if (event.user === model.me || (event.state !== "joined" && event.state !== "left")) return;
   const text = event.state === "joined" ? say.joined(event.user) : say.left(event.user);
-  talk.pushPresence({ kind: "note", id: model.id(), at: model.now.wall, tone: "presence", text, parts: [text] });
+  talk.pushPresence({ kind: "note", id: model.id(), at: model.now.wall, tone: "presence", text, parts: [{ user: event.user, text }] });
 }
 
 function notice(model: Model, notice: NoticeEvent): Effect[] {
@@ -188,6 +188,7 @@ function ended(model: Model, why: Problem): void {
     model.talks = [];
     model.current = 0;
     model.reads.clear();
+    model.again = undefined;
     model.notice = undefined;
     model.overlay = undefined;
     model.announce(say.youLeft);

@@ -34,8 +34,8 @@ export interface Note {
   at: number;
   tone: "quiet" | "presence" | "gap" | "broken";
   text: string;
-  /** With `presence`: what the text is made of. */
-  parts?: string[];
+  /** With `presence`: what the text is made of, each with its user. */
+  parts?: { user: string; text: string }[];
 }
 
 export interface Pending {

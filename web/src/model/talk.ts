@@ -100,8 +100,10 @@ export class Talk {
     const at = this.#pendingFrom() - 1;
     const last = this.items[at];
     if (last?.kind === "note" && last.tone === "presence" && this.atHead) {
-      const parts = [...(last.parts ?? []), ...(note.parts ?? [])].slice(-PRESENCE);
-      this.items[at] = { ...last, at: note.at, parts, text: parts.join(", ") };
+      // Of a user who came and went, the last counts.
+      const others = (last.parts ?? []).filter((p) => !note.parts?.some((n) => n.user === p.user));
+      const parts = [...others, ...(note.parts ?? [])].slice(-PRESENCE);
+      this.items[at] = { ...last, at: note.at, parts, text: parts.map((p) => p.text).join(", ") };
     } else {
       this.push(note);
     }

@@ -11,10 +11,13 @@ import type { Question } from "../wire/request.ts";
 import { Misread } from "../wire/shape.ts";
 import type { Place } from "../wire/types.ts";
 import { takeLine } from "./converse.ts";
-import { GOODBYE, Life, REQUEST, type Env, type Start } from "./life.ts";
+import { GOODBYE, Life, REQUEST, SILENCE, type Env, type Start } from "./life.ts";
 import { beginLogin, takeLoginLine, tickLogin } from "./login.ts";
 import { Entry, messageEntry } from "./outstanding.ts";
 import type { Output, QuestionOp, Saved } from "./words.ts";
+
+/** A connection that was heard so lately, in milliseconds, need not be probed. */
+const PROBE = 5_000;
 
 export class Session {
   readonly #life: Life;
@@ -117,6 +120,19 @@ export class Session {
       life.answer({ kind: "failed", tag, op: question.op, why: { kind: "invalid", why } });
     } else {
       life.ask(tag, question, now);
+    }
+    return this.#done(now);
+  }
+
+  /**
+   * The page is looked at again, perhaps after the machine has slept: a clock that slept too says nothing of how long
+   * the connection was silent. So the server is asked at once.
+   */
+  probe(now: number): Output[] {
+    const life = this.#life;
+    if (life.phase.at === "up" && !life.outstanding.pings && now >= life.heard + PROBE) {
+      life.heard = now - SILENCE;
+      life.silent(now);
     }
     return this.#done(now);
   }

@@ -90,7 +90,7 @@ test("after a restore the conversations are loaded anew", () => {
 test("an end of the session is told and can be begun again", () => {
   const w = World.chatting();
   w.event({ kind: "ended", why: { kind: "closed", how: "kicked", msg: "be nice" } });
-  assert.ok(w.model.notice?.text.includes("be nice"));
+  assert.equal(w.model.notice?.text, "The server has ended the session. Be nice.");
   assert.deepEqual(w.says("hello"), []);
   assert.equal(w.talk.draft, "hello", "what was typed is not lost");
   const [connect] = w.says("/connect");
@@ -350,6 +350,22 @@ test("a broken chain and a gap stand in the conversation", () => {
   const tones = w.talk.items.flatMap((i) => (i.kind === "note" ? [[i.tone, i.text] as const] : []));
   assert.deepEqual(tones.map(([tone]) => tone), ["broken", "gap"]);
   assert.ok(tones[0]?.[1].includes("6") && tones[0][1].includes("5") && tones[0][1].includes("3"));
+});
+
+test("who comes and goes in a row is one line, and the last of each counts", () => {
+  const w = World.chatting();
+  const presence = (user: string, state: "joined" | "left" | "away") =>
+    w.event({ kind: "presence", event: { room: "lobby", user, color: "", state } });
+  presence("kim", "joined");
+  presence("eve", "joined");
+  presence("kim", "left");
+  presence("bo", "away");
+  assert.deepEqual(w.texts(), ["* eve has joined, kim has left"]);
+  assert.equal(w.talk.memberCount, 4);
+  assert.equal(w.talk.members.find((m) => m.user === "bo")?.state, "away");
+  w.said("lobby", "bo", "hi");
+  presence("kim", "joined");
+  assert.equal(w.texts().length, 3);
 });
 
 test("the switcher shows unread first and finds rooms and people", async () => {

@@ -367,6 +367,20 @@ test("a silent server is asked, and then given up", () => {
   assert.ok(why.kind === "no-connection" && why.why.includes("silent"));
 });
 
+test("a page that is looked at again asks whether the server is there", () => {
+  const peer = loggedIn(10);
+  peer.after(4999);
+  peer.run(peer.session.probe(peer.now));
+  peer.nothingWritten();
+  peer.after(1);
+  peer.run(peer.session.probe(peer.now));
+  peer.run(peer.session.probe(peer.now));
+  peer.expect("PING");
+  peer.nothingWritten();
+  peer.after(20_000);
+  assert.equal(peer.lost().why.kind, "no-connection");
+});
+
 test("taken over and kicked end the session", () => {
   for (const [kind, how] of [["TAKEN_OVER", "taken-over"], ["KICKED", "kicked"]] as const) {
     const peer = loggedIn(10);
