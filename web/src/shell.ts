@@ -17,6 +17,10 @@ import { App } from "./view/app.tsx";
 
 /** How long what is not urgent may wait to be stored, in milliseconds. */
 const LAZY = 500;
+/** A picture that took no longer holds up nothing, in milliseconds. */
+const CHEAP = 12;
+/** The longest time between two pictures of a page that changes. */
+const RAREST = 600;
 
 export class Shell {
   readonly #model: Model;
@@ -31,6 +35,10 @@ export class Shell {
   #storing: ReturnType<typeof setTimeout> | undefined;
   #version = 0;
   #isDrawn = true;
+  #drawAfter = 0;
+  #isRunning = false;
+  /** What the session wants done and is not done yet. */
+  readonly #waiting: Output[] = [];
   #hadOverlay = false;
 
   constructor(readonly root: HTMLElement) {
@@ -68,7 +76,8 @@ export class Shell {
   /** What the reader did, or what happened. */
   readonly send = (input: Input): void => {
     for (const effect of update(this.#model, input, this.#now())) this.#do(effect);
-    this.#changed();
+    // What a socket's message brings is one change, however many lines it has.
+    if (!this.#isRunning) this.#changed();
   };
 
   #now(): Now {
@@ -181,6 +190,7 @@ export class Shell {
   /** The session is of no more interest here. It is not ended: another tab may have it. */
   #drop(): void {
     this.#session = undefined;
+    this.#waiting.length = 0;
     this.#closeSocket();
     this.#release?.();
     this.#release = undefined;
@@ -188,31 +198,43 @@ export class Shell {
     this.#storing = undefined;
   }
 
-  /** Stores what has to outlive the page, then does what the session wants done: in this order. */
+  /**
+   * Stores what has to outlive the page, then does what the session wants done: in this order. What that leads to in
+   * turn is done behind it, so that lines go out in the order in which the session wrote them.
+   */
   #run(outputs: Output[]): void {
     const isUrgent = outputs.some((o) => o.kind === "write" || o.kind === "answer");
     if (isUrgent) this.#saveNow();
     else this.#saveLater();
-    for (const output of outputs) {
-      switch (output.kind) {
-        case "open":
-          this.#open();
-          break;
-        case "close":
-          this.#closeSocket();
-          break;
-        case "write":
-          if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(output.text);
-          break;
-        case "event":
-          this.#told(output.event);
-          break;
-        case "answer":
-          this.send({ kind: "answer", answer: output.answer });
-          break;
-      }
+    this.#waiting.push(...outputs);
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    try {
+      for (let output = this.#waiting.shift(); output; output = this.#waiting.shift()) this.#carryOut(output);
+    } finally {
+      this.#isRunning = false;
     }
     this.#changed();
+  }
+
+  #carryOut(output: Output): void {
+    switch (output.kind) {
+      case "open":
+        this.#open();
+        break;
+      case "close":
+        this.#closeSocket();
+        break;
+      case "write":
+        if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(output.text);
+        break;
+      case "event":
+        this.#told(output.event);
+        break;
+      case "answer":
+        this.send({ kind: "answer", answer: output.answer });
+        break;
+    }
   }
 
   #told(event: (Output & { kind: "event" })["event"]): void {
@@ -294,7 +316,10 @@ export class Shell {
     if (!this.#isDrawn) return;
     this.#isDrawn = false;
     // A page that nobody sees gets no frames, and needs no picture.
-    requestAnimationFrame(() => this.#draw());
+    const frame = (): number => requestAnimationFrame(() => this.#draw());
+    const wait = this.#drawAfter - performance.now();
+    if (wait > 0) setTimeout(frame, wait);
+    else frame();
   }
 
   #tick(): void {
@@ -306,7 +331,11 @@ export class Shell {
     this.#isDrawn = true;
     this.#hadOverlay = this.#model.overlay !== undefined;
     this.#version += 1;
+    const began = performance.now();
     render(h(App, { model: this.#model, send: this.send, version: this.#version }), this.root);
+    // While very much comes, most of the time is for what comes, and not for pictures of it.
+    const took = performance.now() - began;
+    this.#drawAfter = took < CHEAP ? 0 : began + Math.min(took * 5, RAREST);
   }
 
   #showTheme(): void {
