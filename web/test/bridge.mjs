@@ -23,7 +23,7 @@ const dist = fileURLToPath(new URL("../dist/", import.meta.url));
  * Starts a bridge; resolves to its port and how to stop it. `cut()` breaks all connections. `lines` sees what goes "in"
  * (to the page) and "out", and where it returns `false` that gets lost.
  */
-export async function bridge({ ca, host = "localhost", port = 3000, listen = 0, relay = false, problem, lines = () => {} }) {
+export async function bridge({ ca, host = "localhost", port = 3000, listen = 0, relay = false, problem, lines = () => {}, refuses = () => false }) {
   const links = new Set();
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, "http://x");
@@ -47,6 +47,7 @@ export async function bridge({ ca, host = "localhost", port = 3000, listen = 0, 
     handleProtocols: (offered) => (offered.has("tcp-chat.1") ? "tcp-chat.1" : false),
   });
   sockets.on("connection", (socket) => {
+    if (refuses()) return socket.close(1013, "refused by the test");
     const tls = connect({ host, port, ca: readFileSync(ca), servername: host, ALPNProtocols: ["tcp-chat/1"] });
     const link = { socket, tls };
     links.add(link);

@@ -92,6 +92,34 @@ test("what is read stays where it is while more comes", { timeout: 60_000 }, asy
   await ana.context().close();
 });
 
+test("what was missed comes at once, and is counted", { timeout: 90_000 }, async () => {
+  const [ana, bo] = [await stage.chatting("missing"), await Peer.login(stage.daemon, "busy")];
+  stage.refuses = true;
+  stage.bridge.cut();
+  await ana.locator(".bar.bad").waitFor();
+  for (let n = 0; n < 3000; n += 500) await bo.sayAll(Array.from({ length: 500 }, (_, m) => `missed ${n + m}`));
+  stage.refuses = false;
+  await ana.locator(".link", { hasText: "caught up 3000" }).waitFor();
+  await ana.locator(".row.said", { hasText: "missed 2999" }).waitFor();
+  assert.ok((await ana.locator(".log li").count()) <= 450);
+  assert.equal(await ana.locator(".row.broken").count(), 0);
+  bo.close();
+  await ana.context().close();
+});
+
+test("a page that is idle sets no timer", { timeout: 60_000 }, async () => {
+  const ana = await stage.chatting("idle");
+  await ana.waitForTimeout(1500);
+  const set = await ana.evaluate(() => new Promise((done) => {
+    let calls = 0;
+    const before = { setTimeout, setInterval, requestAnimationFrame };
+    for (const name of Object.keys(before)) window[name] = (...args) => { calls += 1; return before[name].apply(window, args); };
+    before.setTimeout.call(window, () => done(calls), 2500);
+  }));
+  assert.equal(set, 0);
+  await ana.context().close();
+});
+
 test("by the keyboard alone", { timeout: 60_000 }, async () => {
   const page = await stage.page();
   // The name has the focus at the start.

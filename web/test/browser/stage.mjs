@@ -150,7 +150,7 @@ export class Stage {
   static async open({ settings, relay = false, lines } = {}) {
     const stage = new Stage();
     stage.daemon = await Daemon.start(settings);
-    stage.bridge = await bridge({ ca: stage.daemon.ca, port: stage.daemon.port, relay, problem: () => stage.problem, ...(lines ? { lines } : {}) });
+    stage.bridge = await bridge({ ca: stage.daemon.ca, port: stage.daemon.port, relay, problem: () => stage.problem, refuses: () => stage.refuses === true, ...(lines ? { lines } : {}) });
     stage.browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
     stage.faults = [];
     return stage;
