@@ -1,4 +1,4 @@
-// Owns what the page knows of the program that serves it: the daemon, or the client on this machine (the relay).
+// Owns the page's requests to the program that serves it: the daemon, or the client on this machine (the relay).
 // Called by `shell.ts`. The chat itself never comes this way: it is all on the WebSocket.
 //
 //   GET  /host.json   {"kind": "relay" | "daemon", "server": "HOST:PORT", "verified": "CA" | "pin" | "browser",
@@ -25,7 +25,7 @@ export class HostDoor {
     }
   }
 
-  /** Trades the ticket of the first address, and asks what serves the page. */
+  /** Trades the ticket of the first address for a bearer, and asks which program serves the page. */
   async find(): Promise<Host> {
     const ticket = /^#ticket=([A-Za-z0-9_-]{20,128})$/.exec(this.at.hash)?.[1];
     if (ticket !== undefined) {

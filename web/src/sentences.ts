@@ -1,4 +1,4 @@
-// Owns every sentence that the page shows or reads out, and those about a server that does what cannot be. Used by
+// Owns every sentence that the page shows or reads out, and those about a server that breaks the protocol. Used by
 // all parts. Never decides when a sentence is said. One file, so that a translator or a careful reader needs no other.
 
 import type { Problem } from "./session/words.ts";
@@ -6,7 +6,7 @@ import type { InviteProblem } from "./wire/invite.ts";
 import type { NameProblem } from "./wire/name.ts";
 import type { ActReply } from "./wire/types.ts";
 
-/** What a server did that cannot be. */
+/** How a server broke the protocol. */
 export const fault = {
   misread: (what: string, why: string) => `${what} cannot be read: ${why}`,
   prev: (seq: number, prev: number) => `it sent message ${seq} and said that message ${prev} was before it`,
@@ -66,7 +66,7 @@ export function count(number: number, thing: string): string {
   return `${number} ${thing}${number === 1 ? "" : "s"}`;
 }
 
-/** What each command does, for the help. */
+/** An explanation of each command, for the help. */
 export const COMMAND_HELP: { [command: string]: string } = {
   join: "join a room; it is created if there is none",
   leave: "leave a room, or close direct messages",

@@ -1,5 +1,5 @@
 // Owns the page at run time: the session, the socket, the clock, the storage and the picture, and how they meet. Made
-// by `main.ts`. What happens goes to the model or the session; what they want done is done here. Decides nothing.
+// by `main.ts`. It passes inputs to the model and the session, and carries out their effects. Decides nothing.
 
 import { h, render } from "preact";
 import { askPermission, isPermitted, ring, showTitle } from "./attention.ts";
@@ -15,7 +15,7 @@ import type { Output } from "./session/words.ts";
 import { Store, type Stored } from "./store.ts";
 import { App } from "./view/app.tsx";
 
-/** How long what is not urgent may wait to be stored, in milliseconds. */
+/** How long a change that is not urgent may wait to be stored, in milliseconds. */
 const LAZY = 500;
 /** A picture that took no longer holds up nothing, in milliseconds. */
 const CHEAP = 12;
@@ -37,7 +37,7 @@ export class Shell {
   #isDrawn = true;
   #drawAfter = 0;
   #isRunning = false;
-  /** What the session wants done and is not done yet. */
+  /** Outputs of the session that are not carried out yet. */
   readonly #waiting: Output[] = [];
   #hadOverlay = false;
 
@@ -73,10 +73,10 @@ export class Shell {
     this.#draw();
   }
 
-  /** What the reader did, or what happened. */
+  /** Takes an input of the reader, the session or the browser. */
   readonly send = (input: Input): void => {
     for (const effect of update(this.#model, input, this.#now())) this.#do(effect);
-    // What a socket's message brings is one change, however many lines it has.
+    // All lines of one message of the socket are one change.
     if (!this.#isRunning) this.#changed();
   };
 
@@ -130,7 +130,7 @@ export class Shell {
       }
     }
     this.#store.begin(remember);
-    // The session before may have ended by itself: what was read and typed then goes on.
+    // The last session may have ended by itself. Its read marks and drafts go on.
     const kept = this.#store.loadKept(start.name ?? "");
     if (this.#model.talks.length === 0) takeUp(this.#model, kept);
     const { seen } = kept;
@@ -199,8 +199,8 @@ export class Shell {
   }
 
   /**
-   * Stores what has to outlive the page, then does what the session wants done: in this order. What that leads to in
-   * turn is done behind it, so that lines go out in the order in which the session wrote them.
+   * Stores the session first, then carries out its outputs. Outputs that these lead to come last, so that lines go out
+   * in the order in which the session wrote them.
    */
   #run(outputs: Output[]): void {
     const isUrgent = outputs.some((o) => o.kind === "write" || o.kind === "answer");
@@ -240,7 +240,7 @@ export class Shell {
   #told(event: (Output & { kind: "event" })["event"]): void {
     if (event.kind === "ended" || event.kind === "refused") {
       const isLeft = event.kind === "ended" && event.why.kind === "closed" && event.why.how === "quit";
-      // A refused session of an earlier page: what was typed stays for the next one.
+      // Drafts of a refused session stay for the next one.
       if (isLeft) this.#store.wipe();
       else this.#store.forgetSession();
       this.#drop();
@@ -311,7 +311,7 @@ export class Shell {
     }
     if (this.#session) this.#saveLater();
     showTitle(model.title, model.unread > 0);
-    // The keys behind one that opens something are for what it opens: that is there at once.
+    // The next key is for the overlay, so the overlay is drawn at once.
     if ((model.overlay !== undefined) !== this.#hadOverlay) return this.#draw();
     if (!this.#isDrawn) return;
     this.#isDrawn = false;
@@ -333,7 +333,7 @@ export class Shell {
     this.#version += 1;
     const began = performance.now();
     render(h(App, { model: this.#model, send: this.send, version: this.#version }), this.root);
-    // While very much comes, most of the time is for what comes, and not for pictures of it.
+    // While many messages arrive, most of the time goes to reading them, not to drawing them.
     const took = performance.now() - began;
     this.#drawAfter = took < CHEAP ? 0 : began + Math.min(took * 5, RAREST);
   }

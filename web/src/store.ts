@@ -1,4 +1,4 @@
-// Owns what of the page is in the browser's storage: the session that a later page takes up, what was read and typed,
+// Owns the page's part of the browser's storage: the session that a later page takes up, read marks and drafts,
 // settings. A session is known to this tab alone unless the reader asks for more. Called by `shell.ts`. Never in a
 // cookie: ports do not keep cookies apart.
 
@@ -49,7 +49,7 @@ export class Store {
     write(this.#place, SESSION, stored);
   }
 
-  /** What the last page of this user has kept, and up to where it had seen which log. */
+  /** The kept state of this user's last page, and up to where it had seen which log. */
   loadKept(me: string): Partial<Kept> & { seen?: Seen } {
     const kept = read(this.#place, KEPT) as (Partial<Kept> & { seen?: Seen }) | undefined;
     return { ...(kept?.me === me ? kept : {}), ...this.loadSettings() };
@@ -78,7 +78,7 @@ export class Store {
     }
   }
 
-  /** The session alone is gone; what was read and typed stays for the next one. */
+  /** Removes the session alone. Read marks and drafts stay for the next one. */
   forgetSession(): void {
     try { this.#place?.removeItem(SESSION); } catch { /* As in `wipe`. */ }
   }

@@ -1,4 +1,4 @@
-// Owns what commands and buttons do: say, join, leave, search, moderate. Part of the model: it changes state and
+// Owns the effects of commands and buttons: say, join, leave, search, moderate. Part of the model: it changes state and
 // returns effects. Never waits for an answer: those come to `answers.ts`.
 
 import { say } from "../sentences.ts";
@@ -13,7 +13,7 @@ import { splitText } from "./split.ts";
 import type { Talk } from "./talk.ts";
 import type { Effect } from "./words.ts";
 
-/** Enter: what was typed is done. What could not be done stays in the input. */
+/** Enter: sends the message or does the command. If that fails, the text stays in the input. */
 export function enter(model: Model): Effect[] {
   const { talk } = model;
   if (!talk || talk.draft.trim() === "") return [];
@@ -52,7 +52,7 @@ export function sendInParts(model: Model): Effect[] {
   return done.flatMap((effects) => effects ?? []);
 }
 
-/** Does a command. `undefined`: it was not done, and what was typed stays. */
+/** Does a command. `undefined`: it was not done, and the text stays in the input. */
 export function act(model: Model, command: Command): Effect[] | undefined {
   const { talk } = model;
   switch (command.do) {
@@ -171,7 +171,7 @@ export function direct(model: Model, user: string): Place {
   return model.talks.find((t) => !t.isRoom && isSameName(t.name, user))?.place ?? { with: user };
 }
 
-/** A conversation by what somebody calls it: `#ops`, `@bo`, `ops`. */
+/** A conversation by its typed name: `#ops`, `@bo`, `ops`. */
 function named(model: Model, which: string): Talk | undefined {
   const plain = which.replace(/^[#@]+/, "");
   return model.talks.find((t) => !which.startsWith(t.isRoom ? "@" : "#") && isSameName(t.name, plain));
@@ -188,7 +188,7 @@ function leave(model: Model, which: string | undefined): Effect[] {
   return room === undefined ? [] : [model.ask({ op: "LEAVE", data: { room } }, { for: "leave" })];
 }
 
-/** What a moderator has asked for and, where it needed a question, confirmed. */
+/** Sends a moderator's action. Where it needs a question, the moderator has confirmed it. */
 export function perform(model: Model, action: Action, place: Place): Effect[] {
   if (!("room" in place)) return [];
   const { room } = place;
@@ -204,7 +204,7 @@ function against(action: Action & { op: "KICK" | "MUTE" | "UNMUTE" | "BAN" | "UN
   return { user, room, ...(for_s === undefined ? {} : { for_s }), ...(reason ? { reason } : {}) };
 }
 
-/** The question about an action was answered with yes: what was filled in is read. */
+/** The moderator has confirmed the action: reads the reason and the time. */
 export function confirmAction(model: Model): Effect[] {
   const { overlay } = model;
   if (overlay?.kind !== "action") return [];
@@ -226,14 +226,14 @@ export function confirmAction(model: Model): Effect[] {
   return perform(model, filled, place);
 }
 
-/** May we do something to that member there? What the server permits is its own to say; this hides what it will not. */
+/** May we act on that member there? The server decides; this only hides buttons that it would refuse. */
 export function canModerate(model: Model, talk: Talk, member: Member): boolean {
   const rank = (role: Member["role"]): number => ROLES.indexOf(role ?? "member");
   const mine = rank(model.roleIn(talk));
   return talk.isRoom && member.user !== model.me && mine >= rank("moderator") && mine > rank(member.role);
 }
 
-/** Searches for what stands in the overlay; again for the same: the next results. */
+/** Searches for the text in the overlay. The same text again gets the next results. */
 export function search(model: Model): Effect[] {
   const { overlay } = model;
   if (overlay?.kind !== "search" || overlay.loading) return [];
@@ -286,7 +286,7 @@ export function logIn(model: Model): Effect[] {
   return [{ kind: "connect", start: { ...start, ...rooms }, remember: form.remember, ...(server === undefined ? {} : { server }) }];
 }
 
-/** What may be completed, the likeliest first. */
+/** The candidates for completion, the likeliest first. */
 export function candidates(model: Model): Candidates {
   const names = new Set<string>();
   const rooms = new Set<string>();

@@ -1,4 +1,4 @@
-// Owns the answers to what the page asked, and what became of its messages. Part of the model. Never asks but for
+// Owns the answers to the page's questions, and the fate of its messages. Part of the model. Never asks but for
 // the second side of a part around a message.
 
 import { problemText, say } from "../sentences.ts";

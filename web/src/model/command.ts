@@ -1,10 +1,10 @@
-// Owns what an input means: something to say, or a command that begins with `/`. The commands of the terminal, but
+// Owns the meaning of an input: a message, or a command that begins with `/`. The commands of the terminal, but
 // for those that are about a terminal. Pure. Called by `act.ts`. Never acts.
 
 import { say } from "../sentences.ts";
 import { ROLES, type Role } from "../wire/types.ts";
 
-/** The commands, with what stands behind them; `sentences.ts` says what they do. */
+/** The commands with their arguments; `sentences.ts` explains each one. */
 export const COMMANDS = [
   ["join", "ROOM"], ["leave", "[ROOM]"], ["room", "ROOM"], ["msg", "USER [TEXT]"], ["who", "[ROOM|*]"], ["rooms", ""],
   ["search", "WORDS"], ["kick", "USER [WHY]"], ["mute", "USER [TIME] [WHY]"], ["unmute", "USER"],
@@ -16,7 +16,7 @@ export type CommandWord = (typeof COMMANDS)[number][0];
 export const THEMES = ["system", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
 
-/** What moderators and owners do in a room; the room is put in by the model, which knows it. */
+/** An action of a moderator or owner in a room. The model adds the room. */
 export type Action =
   | { op: "KICK" | "MUTE" | "UNMUTE" | "BAN" | "UNBAN"; user: string; for_s?: number; reason?: string }
   | { op: "GRANT"; user: string; role: Role | "none" }
@@ -90,7 +90,7 @@ function read(word: string, rest: string): Command | undefined {
   }
 }
 
-/** Reads a command of those who moderate: `/kick`, `/mute`, `/ban`, `/role`, `/private`. */
+/** Reads a moderator's command: `/kick`, `/mute`, `/ban`, `/role`, `/private`. */
 export function readAction(word: string, rest: string): Action | undefined {
   if (word === "private") {
     return rest === "on" || rest === "off" ? { op: "ROOM", private: rest === "on" } : undefined;
@@ -136,7 +136,7 @@ export function readDuration(text: string): number | undefined {
   return Math.max(1, seconds);
 }
 
-/** The first word, and what stands behind it. */
+/** The first word, and the rest. */
 function splitWord(text: string): [string, string] {
   const at = text.search(/\s/);
   return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at).trimStart()];

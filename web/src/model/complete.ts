@@ -1,4 +1,4 @@
-// Owns completion: which words fit what stands before the caret, and going round through them. A port of the
+// Owns completion: the words that match the text before the caret, and stepping through them. A port of the
 // terminal's `complete.rs`, with emoji. Pure; the candidates are the model's.
 
 import { nameKey } from "../wire/name.ts";
@@ -7,7 +7,7 @@ import { EMOJI } from "./emoji.ts";
 /** Words that are offered at once. */
 const OFFERED = 12;
 
-/** What can be meant; names without signs, the likeliest first. */
+/** The words to choose from; names without signs, the likeliest first. */
 export interface Candidates { commands: string[]; roles: string[]; rooms: string[]; names: string[] }
 
 /** A completion that is under way. */
@@ -21,7 +21,7 @@ export interface Completion {
   offered: boolean;
 }
 
-/** The completion of what stands before the caret, if anything fits. */
+/** The completion of the text before the caret, if anything matches. */
 export function beginCompletion(text: string, caret: number, all: Candidates, offered: boolean): Completion | undefined {
   const head = text.slice(0, caret);
   const from = head.search(/\S*$/);

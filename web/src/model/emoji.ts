@@ -1,5 +1,5 @@
 // Owns which emoji a name between colons stands for, for completion. A choice of those that people use, in the order
-// in which they are offered. Read by `complete.ts`. Never changes a text that is sent: what is not completed stays.
+// in which they are offered. Read by `complete.ts`. Never changes a text that is sent: a name that is not completed stays.
 
 /** Names without their colons. */
 export const EMOJI: Readonly<Record<string, string>> = {

@@ -1,5 +1,5 @@
-// Owns what the session tells: how messages, presence, notices and the life of the connection change the page. Part
-// of the model; a port of the terminal's `net.rs`. Never asks by itself but for what conversations lack.
+// Owns the session's events: how messages, presence, notices and the life of the connection change the page. Part
+// of the model; a port of the terminal's `net.rs`. Asks only for history and members that conversations lack.
 
 import { problemText, say } from "../sentences.ts";
 import type { Message, Problem, SessionEvent } from "../session/words.ts";
@@ -14,7 +14,7 @@ import type { Effect } from "./words.ts";
 const CAUGHT_UP = 10_000;
 /** Between two rings. */
 const RING = 2_000;
-/** Between two messages that are read out; what comes in between is counted by the badge alone. */
+/** The shortest time between two messages that are read out. The badge alone counts those in between. */
 const ANNOUNCE = 1_000;
 
 export function onEvent(model: Model, event: SessionEvent): Effect[] {
@@ -103,7 +103,7 @@ function loggedIn(model: Model, login: LoginReply): void {
   for (const room of login.rooms) {
     const isNew = model.find({ room }) < 0;
     const talk = model.open({ room });
-    // Nothing is known of what was read here: all of it counts as read.
+    // There is no read mark for this room: all of it counts as read.
     if (isNew && !model.reads.has(talk.key)) talk.readUpTo(login.head);
   }
   for (const talk of model.talks.filter((t) => t.isRoom && !login.rooms.includes(t.name))) model.close(talk);
@@ -113,7 +113,7 @@ function loggedIn(model: Model, login: LoginReply): void {
   model.wantedKey = undefined;
 }
 
-/** Asks for what the conversations lack after a connect. */
+/** Asks for history and members after a connect. */
 function refresh(model: Model, all: boolean): Effect[] {
   model.returnDirects();
   return model.talks.flatMap((talk) => {
@@ -135,7 +135,7 @@ function message(model: Model, message: Message): Effect[] {
   // It came with a page of the history already.
   if (talk.newest !== undefined && talk.newest >= event.seq) return [];
   const item = said(id, event, model.me);
-  if (talk.fresh) talk.readUpTo(event.prev); // What was said before is not news.
+  if (talk.fresh) talk.readUpTo(event.prev); // Earlier messages are not news.
   if (reading || own) {
     talk.readUpTo(event.seq);
   } else {

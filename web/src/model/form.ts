@@ -1,5 +1,5 @@
-// Owns the form through which a person enters: its fields, what is wrong with them, and what the last attempt failed
-// with. Pure. Part of the model; shown by `view/enter.tsx`. Never connects.
+// Owns the login form: its fields, the checks of them, and the reason of the last refusal.
+// Pure. Part of the model; shown by `view/enter.tsx`. Never connects.
 
 import { say } from "../sentences.ts";
 import type { Start } from "../session/life.ts";
@@ -20,7 +20,7 @@ export interface Form {
   remember: boolean;
   /** An attempt is under way. */
   trying: boolean;
-  /** What the last one failed with, in lines. */
+  /** Why the last attempt failed, in lines. */
   problem: string[];
   /** The field that it is about. */
   field?: Field;
@@ -57,7 +57,7 @@ export function setField(form: Form, field: Field, value: string): Form {
 
 export interface Entering { start: Start; server?: string; room?: string }
 
-/** What was filled in, if it can be used; otherwise the field to correct, and a sentence. */
+/** The login data of the form, or the field to correct with a sentence. */
 export function readForm(form: Form, host: Host): { ok: Entering } | { field: Field; problem: string } {
   const typed = form.server.trim();
   const entering: Entering = { start: {} };

@@ -5,7 +5,7 @@
 import { nameKey } from "../wire/name.ts";
 import type { MsgEvent, Seq } from "../wire/types.ts";
 
-/** What became of a message of ours that has not come back. */
+/** The fate of our own message whose copy has not come back. */
 export type Fate =
   | { state: "sending" }
   /** It was not kept, for this reason (a sentence). */
@@ -34,7 +34,7 @@ export interface Note {
   at: number;
   tone: "quiet" | "presence" | "gap" | "broken";
   text: string;
-  /** With `presence`: what the text is made of, each with its user. */
+  /** With `presence`: the parts of the text, each with its user. */
   parts?: { user: string; text: string }[];
 }
 

@@ -1,4 +1,4 @@
-// Owns what of the page outlives it: what was read, drafts, messages whose fate is open, settings. A port of the
+// Owns the state that outlives the page: read marks, drafts, messages whose fate is open, settings. A port of the
 // terminal's `reads.rs`. Part of the model. Never touches the storage: the shell does.
 
 import { placeOf, type Seq } from "../wire/types.ts";
@@ -13,7 +13,7 @@ const READS = 128;
 /** The longest draft that is kept, in UTF-16 units. */
 const DRAFT = 32 * 1024;
 
-/** What a later page takes up again. */
+/** The state that a later page takes up again. */
 export function keep(model: Model): Kept {
   const open = model.talks.filter((t) => !t.fresh).map((t): [string, Seq] => [t.key, t.read]);
   const isOpen = new Set(model.talks.map((t) => t.key));
@@ -33,7 +33,7 @@ export function keep(model: Model): Kept {
   };
 }
 
-/** Takes up what an earlier page kept. What is not of this shape is passed over: it may be of another version. */
+/** Takes up the state of an earlier page. Ignores values of another shape: another version may have written them. */
 export function takeUp(model: Model, kept: Partial<Kept>): void {
   const pairs = <T>(list: unknown, is: (value: unknown) => value is T): [string, T][] =>
     (Array.isArray(list) ? list : []).filter(
@@ -61,7 +61,7 @@ export function returnUnresolved(model: Model): void {
   }
 }
 
-/** After that number another log goes on: what is here belongs to the log before, and comes again from the server. */
+/** After that number the server has another log. The messages here belong to the old one; they are loaded again. */
 export function logReplaced(model: Model, from: Seq): void {
   for (const [key, seq] of model.reads) model.reads.set(key, Math.min(from, seq));
   for (const talk of model.talks) {

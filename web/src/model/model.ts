@@ -45,7 +45,7 @@ export class Model {
   goTo: { seq: Seq } | { foot: true } | { top: true } | undefined;
   /** The message that a search has led to. */
   marked: Seq | undefined;
-  /** What a screen reader is to say; a new object is a new sentence. */
+  /** The next sentence for screen readers; a new object is a new sentence. */
   announced: { text: string } | undefined;
   notify = false;
   sound = false;
@@ -65,7 +65,7 @@ export class Model {
   focus = true;
   rangAt = -Infinity;
   announcedAt = -Infinity;
-  /** What was read on an earlier page. */
+  /** The read marks of an earlier page. */
   reads = new Map<string, Seq>();
   /** Drafts of an earlier page, for conversations that are not open yet. */
   drafts = new Map<string, string>();
@@ -173,7 +173,7 @@ export class Model {
     this.goTo = isNew && talk.newFrom !== undefined ? { seq: talk.newFrom } : { foot: true };
   }
 
-  /** The reader looks at the current conversation: what is at its end is read, what it lacks is asked for. */
+  /** The reader looks at the current conversation: marks its end as read, and asks for messages that are missing. */
   look(): Effect[] {
     const { talk } = this;
     if (!talk) return [];
@@ -181,7 +181,7 @@ export class Model {
     return talk.loaded || this.link.at !== "up" ? [] : this.load(talk, { part: "newest" });
   }
 
-  /** Is what comes there seen at once? */
+  /** Does the reader see new messages there at once? */
   isReading(talk: Talk): boolean {
     return talk === this.talk && this.focus && this.form === undefined && talk.following && talk.atHead;
   }
@@ -231,7 +231,7 @@ export class Model {
     return this.talks.reduce((sum, t) => sum + t.mentions, 0);
   }
 
-  /** What we are in a room, as far as the page knows. */
+  /** Our role in a room, as far as the page knows. */
   roleIn(talk: Talk): Role {
     return talk.members.find((m) => m.user === this.me)?.role ?? "member";
   }

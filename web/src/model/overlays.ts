@@ -1,4 +1,4 @@
-// Owns what lies over the page: what is typed there, which entry is chosen, and what taking it does. Part of the
+// Owns the overlays: the text typed there, the chosen entry, and the effect of taking it. Part of the
 // model. Never asks the server by itself: `act.ts` does.
 
 import { nameKey } from "../wire/name.ts";
@@ -15,7 +15,7 @@ const SWITCHER = 12;
 /** An entry of the switcher: an open conversation, or one that could be. */
 export interface Target { key: string; title: string; talk?: Talk; place: Place }
 
-/** The conversations that fit what is typed; those with mentions first, then those with something new. */
+/** The conversations that match the text; those with mentions first, then those with new messages. */
 export function targets(model: Model, text: string): Target[] {
   const wanted = nameKey(text.replace(/^[#@]/, ""));
   const sign = /^[#@]/.exec(text)?.[0];
@@ -35,7 +35,7 @@ export function targets(model: Model, text: string): Target[] {
   return found.filter(fits).sort((a, b) => Number(starts(b)) - Number(starts(a))).slice(0, SWITCHER);
 }
 
-/** The rooms of the server that fit what is typed. */
+/** The rooms of the server that match the text. */
 export function fittingRooms(rooms: readonly RoomInfo[], text: string): RoomInfo[] {
   const wanted = nameKey(text.replace(/^#/, ""));
   return rooms.filter((r) => nameKey(r.room).includes(wanted));
@@ -104,7 +104,7 @@ function pick(model: Model, given: number | undefined): Effect[] {
   const { overlay } = model;
   switch (overlay?.kind) {
     case "search": {
-      // Enter searches for what was typed; the second time it goes to what is chosen.
+      // Enter searches for a new text. For the same text it goes to the chosen result.
       if (given === undefined && overlay.text.trim() !== overlay.query) return search(model);
       const hit = overlay.hits[given ?? overlay.at];
       return hit ? jump(model, hit.place, hit.said.seq) : [];
@@ -147,7 +147,7 @@ function pick(model: Model, given: number | undefined): Effect[] {
   }
 }
 
-/** Goes to a message that was found, with what is around it. */
+/** Goes to a found message and loads the messages around it. */
 function jump(model: Model, place: Place, seq: number): Effect[] {
   model.overlay = undefined;
   model.marked = seq;
@@ -158,7 +158,7 @@ function jump(model: Model, place: Place, seq: number): Effect[] {
     talk.following = false;
     return shown;
   }
-  // What it lacks is asked for around the message, not at the end.
+  // Loads the messages around the found one, not the newest.
   talk.asked = undefined;
   const asked = model.load(talk, { part: "around", seq });
   return [...asked, ...model.show(talk)];

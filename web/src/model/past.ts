@@ -1,12 +1,12 @@
-// Owns what was typed before, and where in it the input is. A port of the terminal's `past.rs`. Used by the model.
-// Bounded. Never stored: what was typed may be a secret.
+// Owns the history of inputs and the position in it. A port of the terminal's `past.rs`. Used by the model.
+// Bounded. Never stored: an input may be a secret.
 
 /** How many inputs are remembered. */
 const REMEMBERED = 200;
 
 export class Past {
   readonly #inputs: string[] = [];
-  /** Which of them is shown, and what was being typed before. */
+  /** Which of them is shown, and the text that was typed before. */
   #shown: { at: number; typed: string } | undefined;
 
   remember(text: string): void {
@@ -29,7 +29,7 @@ export class Past {
     return older;
   }
 
-  /** The input behind the one that is shown, or what was being typed. */
+  /** The input after the one that is shown, or the text that was typed before. */
   newer(): string | undefined {
     if (!this.#shown) return undefined;
     const { at, typed } = this.#shown;

@@ -19,7 +19,7 @@ export function splitText(text: string, bound: number): string[] {
   return parts;
 }
 
-/** How many UTF-16 units of the text fit the bound, without cutting a pair of surrogates or what is drawn as one. */
+/** How many UTF-16 units of the text fit the bound. Never cuts a pair of surrogates or one visible character. */
 function longestStart(text: string, bound: number): number {
   let bytes = 0;
   let units = 0;

@@ -1,4 +1,4 @@
-// Owns one conversation as the page knows it: a window of its log, what is unread, which members are there, and
+// Owns one conversation as the page knows it: a window of its log, unread counts, its members, and
 // whether the reader follows the newest message. A port of the terminal's `talk.rs`. Bounded: over its bound the end
 // that is not being read is given up, and is loaded again from the daemon when the reader scrolls there. Never asks
 // by itself.
@@ -37,18 +37,18 @@ export class Talk {
   newFrom: Seq | undefined;
   /** The newest message that was read. */
   read: Seq = 0;
-  /** Nothing is known of what was read here. */
+  /** There is no read mark yet. */
   fresh = true;
   /** It is here because it was on an earlier page; where nothing of it is left, it goes again. */
   returning = false;
   /** At the newest message, and staying there. */
   following = true;
-  /** The reader has asked for the newest message: what comes first is not what is new. */
+  /** The reader has asked for the newest message, so the first unread one is not shown instead. */
   wantsFoot = false;
   members: Member[] = [];
   memberCount = 0;
   isPrivate = false;
-  /** What was typed here and not sent. */
+  /** Text that was typed here and not sent. */
   draft = "";
   /** When something was last said here, for giving up the oldest. */
   active = 0;
@@ -82,11 +82,11 @@ export class Talk {
     return this.items.some((i) => seqOf(i) === seq);
   }
 
-  /** Something new, at the end; what is still on its way stays behind it. */
+  /** Adds a new entry. Messages that are still on their way stay last. */
   push(item: Item): void {
     if (!this.atHead && item.kind !== "pending") return;
     if (!this.following && item.kind === "said" && this.items.length >= KEEP) {
-      // Somebody reads further up: what they read stays, and the end comes again later.
+      // The reader is further up. Those messages stay; the newest are loaded again later.
       this.atHead = false;
       return;
     }
@@ -128,7 +128,7 @@ export class Talk {
     this.atHead = false;
   }
 
-  /** A page of what came before the oldest message here. */
+  /** Adds a page from before the oldest message here. */
   prepend(page: Said[], more: boolean): void {
     const oldest = this.oldest;
     this.items.unshift(...page.filter((i) => oldest === undefined || i.seq < oldest));
@@ -136,7 +136,7 @@ export class Talk {
     this.#boundBack();
   }
 
-  /** A page of what came after the newest message here. */
+  /** Adds a page from after the newest message here. */
   append(page: Said[], more: boolean): void {
     const newest = this.newest;
     const fresh = page.filter((i) => newest === undefined || i.seq > newest);
@@ -146,8 +146,8 @@ export class Talk {
   }
 
   /**
-   * The newest page. Where it does not meet what is here, it takes its place: what is between them comes when the
-   * reader scrolls there.
+   * Merges the newest page. Where it does not meet the window, it replaces it: the messages in between are loaded when
+   * the reader scrolls there.
    */
   mergeNewest(page: Said[], more: boolean): void {
     const first = page[0]?.seq;
@@ -159,7 +159,7 @@ export class Talk {
       const from = at < 0 ? was.length : at;
       const before = was.slice(0, from);
       const known = new Map(was.flatMap((i) => (i.kind === "said" ? [[i.seq, i] as const] : [])));
-      // Notes stay, behind what was said; so does what is newer than the page.
+      // Notes stay last, and so do messages that are newer than the page.
       const rest = was.slice(from).filter((i) => i.kind !== "said" || last === undefined || i.seq > last);
       // An entry that is here already stays the same object: its row need not be drawn again.
       this.items = [...before, ...page.map((i) => known.get(i.seq) ?? i), ...rest];
@@ -175,7 +175,7 @@ export class Talk {
     this.#boundFront();
   }
 
-  /** A part of the log around one message, in place of what is here. */
+  /** Replaces the window by a part of the log around one message. */
   replace(part: Said[], older: boolean, newer: boolean): void {
     this.items = [...part, ...this.items.filter((i) => i.kind === "pending")];
     this.atStart = !older;
@@ -217,13 +217,13 @@ export class Talk {
     this.readUpTo(this.newest ?? 0);
   }
 
-  /** What came up to here is no news. */
+  /** Everything up to this number is read. */
   readUpTo(seq: Seq): void {
     this.read = Math.max(seq, this.read);
     this.fresh = false;
   }
 
-  /** Counts what is unread by what was read last. */
+  /** Counts unread messages by the read mark. */
   count(): void {
     const unread = this.items.filter((i): i is Said => i.kind === "said" && !i.own && i.seq > this.read);
     this.unread = unread.length;

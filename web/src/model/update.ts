@@ -1,4 +1,4 @@
-// Owns what each input does: `update` takes what happened and returns what is to be done. Called by the shell alone.
+// Owns the step from an input to effects: `update` changes the model and returns them. Called by the shell alone.
 // Pure: the time is an argument. The longer answers to an input are in the files beside this one.
 
 import { say } from "../sentences.ts";
@@ -12,7 +12,7 @@ import { askAction, onOverlay, openOverlay } from "./overlays.ts";
 import type { Saved } from "../session/words.ts";
 import type { Effect, Input, Now } from "./words.ts";
 
-/** Takes in what happened; returns what is to be done. */
+/** Takes an input; returns the effects for the shell to carry out. */
 export function update(model: Model, input: Input, now: Now): Effect[] {
   model.now = now;
   if (model.notice?.until !== undefined && model.notice.until <= now.up) model.notice = undefined;
@@ -107,7 +107,7 @@ export function update(model: Model, input: Input, now: Now): Effect[] {
   }
 }
 
-/** A session of an earlier page, or of another tab, goes on here: what this page knew of it may be out of date. */
+/** A session of an earlier page, or of another tab, goes on here. This page's view of it may be out of date. */
 function restored(model: Model, saved: Saved): void {
   model.form = undefined;
   model.link = { at: "connecting" };
@@ -233,7 +233,7 @@ function focus(model: Model, here: boolean): Effect[] {
   return [];
 }
 
-/** What the reader does about a message that was refused, or of which nobody knows. */
+/** The reader deals with a message that was refused or whose fate is unknown. */
 function pending(model: Model, id: number, what: "again" | "look" | "edit" | "drop"): Effect[] {
   const talk = model.talks.find((t) => t.items.some((i) => i.kind === "pending" && i.id === id));
   if (!talk) return [];

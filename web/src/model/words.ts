@@ -1,5 +1,5 @@
-// Owns the words between the shell and the model: what happens to the page, what is to be done about it, and what
-// lies over the page. Data alone.
+// Owns the types between the shell and the model: inputs, effects, the state of the connection, and overlays. Data
+// alone.
 
 import type { Start } from "../session/life.ts";
 import type { Saved, SavedMessage, SessionAnswer, SessionEvent } from "../session/words.ts";
@@ -13,12 +13,12 @@ import type { Part } from "./talk.ts";
 /** The time in milliseconds: since some start, and since 1970. */
 export interface Now { up: number; wall: number }
 
-/** What serves the page. `relay`: the client on this machine, which knows other servers. */
+/** The program that serves the page. `relay`: the client on this machine, which can reach other servers. */
 export interface Host {
   kind: "relay" | "daemon";
   /** `host:port`, as it is shown. */
   server: string;
-  /** What verified the server's certificate. */
+  /** How the server's certificate was verified. */
   verified: "CA" | "pin" | "browser";
   /** With `relay`: why the last connection to the server failed, as the terminal would say it. */
   problem?: string[];
@@ -60,7 +60,7 @@ export type Input =
   | { kind: "answer"; answer: SessionAnswer };
 
 export type Effect =
-  /** `server`: what the relay is to connect to; left out where there is nothing to choose. */
+  /** `server`: the server for the relay; left out where there is no choice. */
   | { kind: "connect"; start: Start; remember: boolean; server?: string }
   | { kind: "ask"; tag: number; question: Question }
   | { kind: "send"; tag: number; to: Place; text: string }
@@ -69,7 +69,7 @@ export type Effect =
   | { kind: "ring"; title: string; text: string; key: string; sound: boolean; show: boolean }
   | { kind: "theme"; theme: Theme };
 
-/** What an answer is for. */
+/** Why a question was asked. */
 export type Purpose =
   | { for: "history"; place: Place; part: Part }
   /** First the older side, then, with that in hand, the newer one. */
@@ -89,7 +89,7 @@ export type Link =
 export interface Notice {
   text: string;
   error: boolean;
-  /** When it goes; what lasts has none. */
+  /** When it goes. Without it the notice stays. */
   until?: number;
 }
 
@@ -106,7 +106,7 @@ export type Overlay =
   /** The goodbye has to be asked for: messages are on their way. */
   | { kind: "quit"; waiting: number };
 
-/** What a later page takes up again. */
+/** The state that a later page takes up again. */
 export interface Kept {
   /** Whose it is: it is for no other user of this browser. */
   me: string;

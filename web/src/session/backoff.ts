@@ -13,7 +13,7 @@ const LONGEST_ASKED = 600_000;
 
 /** The longest wait that a `RATE_LIMITED` may ask for. */
 const LONGEST_LIMIT = 60_000;
-/** What to wait where a `RATE_LIMITED` does not say. */
+/** The wait where a `RATE_LIMITED` names none. */
 const USUAL_LIMIT = 250;
 /** The shortest wait after the first `RATE_LIMITED` for a request; each next one is twice as long, */
 const SHORTEST_LIMIT = 25;
@@ -30,7 +30,7 @@ export class Backoff {
   #attempts = 0;
   /** The last wait. */
   #waited = 0;
-  /** What the server asked for (`SHUTDOWN`), for the next wait alone. */
+  /** The wait that the server asked for (`SHUTDOWN`), for the next attempt alone. */
   #asked: number | undefined;
 
   /** The server has said when to come back. It staggers its clients itself: no jitter on top. */

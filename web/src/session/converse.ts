@@ -1,4 +1,4 @@
-// Owns what the lines of one connection mean after the login: messages, answers, refusals, events. A port of the
+// Owns the meaning of lines after the login: messages, answers, refusals, events. A port of the
 // client's `converse.rs`. Called by `session.ts` for every line. Never writes a request: that is `outstanding.ts`.
 
 import { fault } from "../sentences.ts";
@@ -57,8 +57,8 @@ function takeMessage(life: Life, event: MsgEvent, id: RequestId | undefined, now
   const seen = life.cursor.see(event, life.name);
   if (seen.kind === "again") return;
   if (seen.kind === "falls") {
-    // What was sent before is answered with the first one's event; and a server may send more behind a resume than
-    // it was asked for.
+    // A message that is sent again is answered with the first one's event. And a server may send more after a resume
+    // than it was asked for.
     if (tag !== undefined || life.catchingUp) return;
     return life.nonsense(fault.falls(event.seq, newest), now);
   }
@@ -85,7 +85,7 @@ function refused(life: Life, id: RequestId, error: ErrorData, now: number): void
   }
   if (what.kind === "catch-up") return life.caughtUp();
   if (what.kind === "quit") return life.over({ kind: "closed", how: "quit", msg: "" });
-  // A page before this one has used the id: what else the data may lack was looked at.
+  // An earlier page has used the id. The other causes of DATA were checked before the message was sent.
   if (what.kind === "msg" && !what.fixed && error.kind === "DATA") {
     return life.outstanding.rename(entry, life.ids.next());
   }
@@ -111,7 +111,7 @@ function answered(life: Life, entry: Entry, data: unknown): void {
   }
 }
 
-/** The answer to a question; where it cannot be read, what is wrong with it. */
+/** The answer to a question, or a failure where it cannot be read. */
 function read(entry: Entry, data: unknown): SessionAnswer | undefined {
   const { what } = entry;
   if (what.kind !== "ask") return undefined;

@@ -1,4 +1,4 @@
-// Owns what a session has seen: the cursor, and the `prev` chain of each conversation, so that a reader can prove
+// Owns the record of seen messages: the cursor, and the `prev` chain of each conversation, so that a reader can prove
 // that it missed nothing; and which numbers a server can mean. A port of the client's `cursor.rs`. Pure. Called by
 // the session for every message.
 
@@ -15,7 +15,7 @@ export const GREATEST = 2 ** 53;
 /** No server keeps as many messages between two that a session hears of: four months of 100,000 a second. */
 export const JUMP = 2 ** 40;
 
-/** What a message is to the reader; `broken`: between `last` and its `prev` something is missing. */
+/** How a message relates to the seen ones; `broken`: a message between `last` and its `prev` is missing. */
 export type Seen =
   | { kind: "new" }
   /** It was seen before. */
@@ -52,7 +52,7 @@ export class Cursor {
   }
 
   /**
-   * What is wrong with the numbers of a message; `undefined`: nothing. A number that no server gives out would
+   * Why the numbers of a message are impossible; `undefined`: they are not. A number that no server gives out would
    * hide all that comes after it.
    */
   check(event: MsgEvent): string | undefined {
@@ -107,7 +107,7 @@ export class Cursor {
   }
 }
 
-/** What is wrong with the newest number of a login; `undefined`: a server can have reached it. */
+/** Why the newest number of a login is impossible; `undefined`: a server can have reached it. */
 export function checkHead(head: Seq): string | undefined {
   return head > GREATEST ? fault.head(head) : undefined;
 }

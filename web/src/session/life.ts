@@ -1,5 +1,5 @@
 // Owns the state of a session and the steps that change it: a login that is in force, a connection that is lost, a
-// session that is over. A port of the client's `life.rs`, without I/O: what is to be done is put into `out`. Called
+// session that is over. A port of the client's `life.rs`, without I/O: it puts outputs into `out`. Called
 // by `session.ts`, `login.ts` and `converse.ts`. Never opens, reads or writes a socket.
 
 import type { Question } from "../wire/request.ts";
@@ -21,7 +21,7 @@ export const PATIENCE = 20_000;
 /** How long the answer to `QUIT` is waited for. */
 export const GOODBYE = 5_000;
 
-/** Who logs in, and how. */
+/** The login data of a session. */
 export interface Start {
   name?: string;
   color?: string;
@@ -36,7 +36,7 @@ export interface Start {
   seen?: { after: Seq; log?: string };
 }
 
-/** What the session takes from its surroundings. */
+/** The sources of chance and time. */
 export interface Env {
   /** Uniform in 0 to 1. */
   random(): number;
@@ -95,7 +95,7 @@ export class Life {
     this.out.push({ kind: "answer", answer });
   }
 
-  /** Tells the one who asked that it was not done. */
+  /** Tells the asker that the request failed. */
   fail(entry: Entry, why: Problem): void {
     const { what } = entry;
     if (what.kind === "msg") this.answer({ kind: "not-kept", tag: what.tag, why });
@@ -169,7 +169,7 @@ export class Life {
     if (done) this.tell({ kind: "resumed", caughtUp: done.messages });
   }
 
-  /** The server has done what cannot be: nothing more of what it says is worth reading. */
+  /** The server has broken the protocol. Nothing else on this connection can be trusted. */
   nonsense(what: string, now: number): void {
     this.lost({ kind: "protocol", what }, now);
   }
@@ -198,7 +198,7 @@ export class Life {
   /** The session is over. */
   over(why: Problem): void {
     if (this.phase.at === "over") return;
-    // Before the first login, its refusal is what the form waits for.
+    // Before the first login the form waits for a refusal.
     this.#end(this.hasEntered ? { kind: "ended", why } : { kind: "refused", why }, why);
   }
 
@@ -206,7 +206,7 @@ export class Life {
     if (this.phase.at === "up" || this.phase.at === "login") this.out.push({ kind: "close" });
     this.phase = { at: "over" };
     for (const entry of this.outstanding.takeAll()) {
-      // What was written may have been kept: no sentence may say otherwise.
+      // A message that was written may have been kept. No sentence may say otherwise.
       this.fail(entry, entry.isMsg && entry.everWritten ? { kind: "unconfirmed" } : why);
     }
     this.tell(event);

@@ -1,5 +1,5 @@
-// Owns one login on a fresh connection: what is sent, and what the answer means. A port of the client's `login.rs`.
-// Called by `session.ts` while the phase is `login`. Never decides what a lost connection leads to: that is `life.ts`.
+// Owns one login on a fresh connection: the request, and the meaning of the answer. A port of the client's `login.rs`.
+// Called by `session.ts` while the phase is `login`. Never decides about a lost connection: that is `life.ts`.
 
 import { fault } from "../sentences.ts";
 import { readLine } from "../wire/incoming.ts";

@@ -1,4 +1,4 @@
-// Owns the requests that have no answer yet: what is to be written, what was written, what is to be written again.
+// Owns the requests that have no answer yet: those to write, those written, those to write again.
 // A port of the client's `outstanding.rs`. Pure: moments are arguments (milliseconds). Used by the session alone.
 
 import { encode, msgData, type Question, type Request } from "../wire/request.ts";
@@ -9,7 +9,7 @@ import type { SavedMessage } from "./words.ts";
 /** How many requests may wait for an answer. */
 export const MOST = 256;
 
-/** What a request wants to know. */
+/** The kind of a request, with the data that its answer is checked against. */
 export type What =
   /** A message, with the target and the text that the daemon's copy must have. */
   | { kind: "msg"; tag: number; to: Place | undefined; text: string; /** See `SavedMessage`. */ fixed: boolean }
@@ -78,7 +78,7 @@ export class Outstanding {
    */
   write(now: number, onlyOwn: boolean): string {
     this.#entries = this.#entries.filter((e) => e.written || !e.abandoned);
-    // What has waited long enough no longer waits, also where it may not be written yet.
+    // A wait that is over is forgotten, also where the request must not be written yet.
     for (const e of this.#entries) if (e.notBefore !== undefined && e.notBefore <= now) e.notBefore = undefined;
     // A message on its way, or one that must wait, holds up those behind it: so they stay in order even where the
     // server's rate limit refuses one of them.
@@ -176,7 +176,7 @@ export class Outstanding {
     });
   }
 
-  /** Takes up what an earlier page had on its way. */
+  /** Takes up the messages that an earlier page had on their way. */
   restore(messages: readonly SavedMessage[]): void {
     for (const { id, tag, to, text, sent, fixed } of messages) {
       const entry = messageEntry(id, tag, to, text);

@@ -1,12 +1,12 @@
 // Owns two questions about answers: is the server's copy of a message the one that was sent, and is a page of the
-// history the one that was asked for? Pure. Called by `converse.ts`. Never decides what happens where it is not.
+// history the one that was asked for? Pure. Called by `converse.ts`. Never decides the consequence.
 
 import { fault } from "../sentences.ts";
 import { isSameName } from "../wire/name.ts";
 import type { HistoryData } from "../wire/request.ts";
 import type { MsgEvent, Place } from "../wire/types.ts";
 
-/** What the daemon's copy of a message has that `me` did not send; `undefined`: it is the message. */
+/** How the daemon's copy differs from the message that `me` sent; `undefined`: it does not. */
 export function checkCopy(to: Place | undefined, text: string, me: string, event: MsgEvent): string | undefined {
   if (event.msg !== text) return fault.copy(event.seq, "text");
   if (!isThere(to, event)) return fault.copy(event.seq, "place");

@@ -1,4 +1,4 @@
-// Owns the session as its program sees it: what happens goes in, what is to be done comes out. A port of
+// Owns the session as its program sees it: events of the socket go in, outputs come out. A port of
 // crates/client as a machine without I/O: socket, clock and chance are the caller's. Called by `shell.ts` and by
 // the tests. Never touches the network, the storage or the screen.
 //
@@ -155,7 +155,7 @@ export class Session {
   }
 
   /**
-   * What a later page needs to take the session up again; `undefined`: there is no session. From `ended` on there
+   * The state with which a later page resumes the session; `undefined`: there is no session. From `ended` on there
    * is none.
    */
   saved(): Saved | undefined {
@@ -184,7 +184,7 @@ export class Session {
     this.#life.answer({ kind: "failed", tag, op: question.op as QuestionOp, why });
   }
 
-  /** Writes what can be written now, and hands out what is to be done. */
+  /** Writes the requests that can go out now, and returns the outputs. */
   #done(now: number): Output[] {
     const life = this.#life;
     if (life.phase.at === "up") {

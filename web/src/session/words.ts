@@ -1,5 +1,5 @@
-// Owns the words between the session and its program: what a session is asked, what it tells, what has to be kept
-// for a later page, and what can go wrong. Data alone.
+// Owns the types between the session and its program: events, answers, outputs, problems, and the state that is saved
+// for a later page. Data alone.
 
 import type { Question } from "../wire/request.ts";
 import type {
@@ -45,9 +45,9 @@ export interface Message {
   place: Place;
 }
 
-/** What a session tells, in the order in which it happened. */
+/** An event of a session. Events come in the order in which they happened. */
 export type SessionEvent =
-  /** The first login of this page succeeded; what follows is a new session or one that goes on. */
+  /** The first login of this page succeeded. A new session begins, or one goes on. */
   | { kind: "entered"; login: LoginReply; resumed: boolean }
   /** The first login failed, and is not tried again. */
   | { kind: "refused"; why: Problem }
@@ -60,11 +60,11 @@ export type SessionEvent =
   | { kind: "reconnecting"; wait: number; attempt: number; why: Problem }
   /** The wait is over, and an attempt is under way. */
   | { kind: "connecting" }
-  /** The session goes on where it was. What had been missed came before this event. */
+  /** The session goes on where it was. All missed messages came before this event. */
   | { kind: "resumed"; caughtUp: number }
   /** The daemon no longer had the session; a new one begins with `connected`. */
   | { kind: "session-lost"; after: Seq; head: Seq }
-  /** The server has another log: what was seen after `from` is not in it. */
+  /** The server has another log. Messages that were seen after `from` are not in it. */
   | { kind: "log-replaced"; after: Seq; from: Seq; log?: string }
   /** Retention has removed messages between the two numbers before they could be read. */
   | { kind: "gap"; from: Seq; to: Seq }
@@ -75,14 +75,14 @@ export type SessionEvent =
 
 export type QuestionOp = Question["op"] & Op;
 
-/** The answer to a question, or what became of a message. */
+/** The answer to a question, or the fate of a message. */
 export type SessionAnswer =
   | { kind: "kept"; tag: number; seq: Seq }
   | { kind: "not-kept"; tag: number; why: Problem }
   | { kind: "failed"; tag: number; op: QuestionOp; why: Problem }
   | { [O in QuestionOp]: { kind: "answered"; tag: number; op: O; data: Replies[O] } }[QuestionOp];
 
-/** What a session wants done. */
+/** Work for the caller of a session. */
 export type Output =
   /** Open a socket; the one before, if any, is of no more interest. */
   | { kind: "open" }
@@ -103,10 +103,7 @@ export interface SavedMessage {
   fixed: boolean;
 }
 
-/**
- * What a later page needs to take the session up again. `token` is a secret: whoever has it is this user until the
- * session ends.
- */
+/** The state with which a later page resumes the session. `token` is a secret: it alone proves the user. */
 export interface Saved {
   name: string;
   color: string;

@@ -1,4 +1,4 @@
-// Owns how the page hangs together: the form, or the three columns and what lies over them; on a phone one column at a
+// Owns the parts of the page: the form, or three columns and an overlay; on a phone one column at a
 // time. Drawn by `shell.ts` after each change of the model. Never changes the model.
 
 import { useEffect, useState } from "preact/hooks";
@@ -75,7 +75,7 @@ function NoticeLine({ model }: { model: Model }) {
   return <p class={notice.error ? "notice error" : "notice"}><Visible text={notice.text} /></p>;
 }
 
-/** What a screen reader says, politely. Each sentence is a node of its own, so that one that comes twice is said twice. */
+/** The live region for screen readers. Each sentence is a new node, so that a repeated sentence is read again. */
 let sentences = 0;
 const Announcer = pure(({ said }: { said: Model["announced"] }) => {
   sentences += 1;

@@ -1,4 +1,4 @@
-// Owns the colours of names: the six of the wire, any other, and those of users who chose none. A name keeps its hue
+// Owns the colours of names: the six of the wire, any other, and one for each user without a choice. A name keeps its hue
 // and gets a lightness at which it can be read, one for light and one for dark grounds. A port of the terminal's
 // `palette.rs`. Pure. Called by `name.tsx` and the form.
 
@@ -15,7 +15,7 @@ export const WORDS: { [word in ColourWord]: Rgb } = {
   cyan: [0, 170, 190],
 };
 
-/** The hues of users who chose none. */
+/** The hues for users without a choice. */
 const HUES: Rgb[] = [
   [220, 50, 47], [203, 75, 22], [170, 130, 0], [100, 150, 0], [0, 150, 70], [0, 150, 150], [38, 139, 210], [90, 100, 220],
   [150, 80, 210], [211, 54, 130],

@@ -1,5 +1,5 @@
 // Owns the field in which a message is written: it grows with its lines, counts bytes where they matter, offers
-// completions, asks before many lines are pasted. Drawn by `app.tsx`. What Enter means is the model's.
+// completions, asks before many lines are pasted. Drawn by `app.tsx`. The model decides the meaning of Enter.
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Model } from "../model/model.ts";
@@ -89,7 +89,7 @@ function onPaste(e: ClipboardEvent & { currentTarget: HTMLTextAreaElement }, sen
 }
 
 function onKey(e: KeyboardEvent & { currentTarget: HTMLTextAreaElement }, model: Model, send: Send): void {
-  // What an input method is composing is not ours yet.
+  // An input method is composing: these keys are its own.
   if (e.isComposing || e.ctrlKey || e.metaKey || e.altKey) return;
   const { value, selectionStart, selectionEnd } = e.currentTarget;
   const does = (input: Parameters<Send>[0]): void => {

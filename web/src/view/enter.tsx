@@ -1,5 +1,5 @@
 // Owns how the form looks through which a person enters. A real form with the names that password managers know.
-// Drawn by `app.tsx`. What is wrong with a field is the model's to say.
+// Drawn by `app.tsx`. The model checks the fields.
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { isFirstTime, type Field, type Form } from "../model/form.ts";

@@ -1,4 +1,4 @@
-// Owns what stands above the messages: the conversation's name and its buttons, and the bar that says what is wrong
+// Owns the part above the messages: the conversation's name and its buttons, and the bar that explains trouble
 // with the connection. Drawn by `app.tsx`.
 
 import type { Model } from "../model/model.ts";
@@ -75,7 +75,7 @@ export function Themes({ model, send }: { model: Model; send: Send }) {
   );
 }
 
-/** What is wrong with the connection, and what can be done about it. */
+/** Explains trouble with the connection, with a button where the reader can act. */
 export function Bar({ model, send }: { model: Model; send: Send }) {
   const { link, notice } = model;
   if (link.at === "waiting") {

@@ -1,4 +1,4 @@
-// Owns the list of messages and where the reader is in it: what the reader reads stays where it is while entries come
+// Owns the list of messages and the reader's place in it: the rows in sight stay where they are while entries arrive
 // above or below. Drawn by `app.tsx`. Never asks for entries: it says where the reader is, and the model asks.
 
 import { useLayoutEffect, useRef } from "preact/hooks";

@@ -1,4 +1,4 @@
-// Owns the list of members: how each one is, by shape and by word, and what may be done about one. Drawn by `app.tsx`.
+// Owns the list of members: the state of each, by shape and by word, and the moderators' buttons. Drawn by `app.tsx`.
 // Moderation is shown only where the server will permit it.
 
 import { canModerate } from "../model/act.ts";
@@ -45,7 +45,7 @@ function Actions({ model, talk, member, send }: { model: Model; talk: Talk; memb
   const act = (label: string, op: "KICK" | "MUTE" | "UNMUTE" | "BAN" | "UNBAN") => (
     <button type="button" onClick={(e) => {
       close(e);
-      // What takes something back needs no question.
+      // An action that takes something back needs no question.
       if (op === "UNMUTE" || op === "UNBAN") send({ kind: "command", command: { do: "action", action: { op, user } } });
       else send({ kind: "ask-action", action: { op, user }, place: talk.place });
     }}>{label}</button>

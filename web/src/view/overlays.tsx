@@ -1,5 +1,5 @@
-// Owns what lies over the page: help, members, rooms, search, switcher, and the questions before something is done.
-// Drawn by `app.tsx`, one at a time. What a choice does is the model's.
+// Owns the look of the overlays: help, members, rooms, search, switcher, and questions before an action. Drawn by
+// `app.tsx`, one at a time. The model decides the effect of a choice.
 
 import { COMMANDS } from "../model/command.ts";
 import type { Model } from "../model/model.ts";

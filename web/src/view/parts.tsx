@@ -8,7 +8,7 @@ import { ui } from "../sentences.ts";
 import { nameColours } from "./colours.ts";
 import { visible } from "./visible.ts";
 
-/** What every view needs to say what the reader did. */
+/** Passes an input of the reader to the model. */
 export type Send = (input: Input) => void;
 
 /** The component, drawn again only where one of its properties is another one. */
@@ -36,7 +36,7 @@ export const Name = pure(({ name, color }: { name: string; color: string }) => {
   return <bdi class="name" style={{ "--light": light, "--dark": dark }}><Visible text={name} /></bdi>;
 });
 
-/** What is unread: `3`, or `1!3` where one of them means the reader. */
+/** The count of unread messages: `3`, or `1!3` where one of them mentions the reader. */
 export function Badge({ unread, mentions }: { unread: number; mentions: number }) {
   if (unread === 0) return null;
   const short = (n: number): string => (n > 999 ? "999+" : String(n));
@@ -85,7 +85,7 @@ export function Icon({ name }: { name: IconName }) {
   return <svg class={`pic pic-${name}`} viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d={ICONS[name]} /></svg>;
 }
 
-/** A button that says what it is by a picture, and to a screen reader by its label. */
+/** A button with a picture, and a label for screen readers. */
 export function IconButton({ label, icon, onClick }: { label: string; icon: IconName; onClick: () => void }) {
   return <button type="button" class="icon" aria-label={label} title={label} onClick={onClick}><Icon name={icon} /></button>;
 }

@@ -75,7 +75,7 @@ export function safeLink(text: string): { href: string; host?: string } | undefi
     return undefined;
   }
   if ((url.protocol !== "http:" && url.protocol !== "https:") || url.hostname === "") return undefined;
-  // A host in another script, or one behind a name and a password, is not what it looks like.
+  // A host in another script, or one behind a name and a password, looks like another host.
   const isShown = text.toLowerCase().startsWith(`${url.protocol}//${url.host}`);
   return isShown ? { href: url.href } : { href: url.href, host: url.host };
 }

@@ -1,12 +1,12 @@
 // Owns how one entry of a conversation looks: a message with its time, name and text, a note, a message on its way.
-// Drawn by `log.tsx`. Never decides what stands above it: that is a property.
+// Drawn by `log.tsx`. Never looks at the rows around it: properties tell.
 
 import type { Said, Item, Pending } from "../model/item.ts";
 import { ui } from "../sentences.ts";
 import { Name, pure, Visible, type Send } from "./parts.tsx";
 import { Text } from "./text.tsx";
 
-/** What stands above a row, and whether it begins a group. */
+/** Which lines stand above a row, and whether it begins a group. */
 export interface Lead { day: boolean; isNew: boolean; head: boolean }
 
 /** Messages of one user within this time, in milliseconds, are one group. */

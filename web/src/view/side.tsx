@@ -1,4 +1,4 @@
-// Owns the list of conversations, with who we are and how the connection is at its foot. Drawn by `app.tsx`.
+// Owns the list of conversations, with our name and the state of the connection at its foot. Drawn by `app.tsx`.
 
 import type { Model } from "../model/model.ts";
 import type { Talk } from "../model/talk.ts";
@@ -60,7 +60,7 @@ export function stateOf(model: Model, user: string): string {
   return states.includes("here") ? "here" : (states[0] ?? "other");
 }
 
-/** The connection in words, with what verified the server. */
+/** The connection in words, and how the server was verified. */
 function LinkState({ model }: { model: Model }) {
   const { link } = model;
   const isUp = link.at === "up";

@@ -1,5 +1,5 @@
 // Owns how the text of a message looks: links, code, highlights, lines, and the fold of a long one. Called by `row.tsx`
-// and the search. Makes text nodes and anchors only; a link is what `rich.ts` says is one.
+// and the search. Makes text nodes and anchors only; `rich.ts` decides which text is a link.
 
 import { useState } from "preact/hooks";
 import { ui } from "../sentences.ts";

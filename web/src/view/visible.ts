@@ -1,8 +1,8 @@
-// Owns what text of others looks like: characters that control, hide or turn something are shown as what they are. A
+// Owns the look of other people's text: control, invisible and bidirectional characters become visible signs. A
 // port of the terminal's `neutralise`, with properties of the browser's Unicode tables where the terminal has joining
-// types. Pure. Called for every text and name that comes from others. Never changes what is sent or searched.
+// types. Pure. Called for every text and name that comes from others. Never changes a text that is sent or searched.
 
-/** How many combining marks one character may carry; what is over it is counted, not shown. */
+/** How many combining marks one character may carry. Further ones are counted, not shown. */
 const MARKS = 8;
 
 /** A piece of text: as it is, or (`odd`) a sign for a character that would not be seen. */
@@ -89,7 +89,7 @@ export function visible(text: string, lines: boolean): Piece[] {
   return pieces;
 }
 
-/** `␛` for ESC, `<U+202E>` for what has no picture. */
+/** `␛` for ESC, `<U+202E>` for a character without a picture. */
 function signOf(c: string): string {
   const code = c.codePointAt(0) ?? 0;
   if (code < 0x20) return String.fromCodePoint(0x2400 + code);

@@ -8,7 +8,7 @@ import type { Incoming } from "./types.ts";
 /** The longest line that is taken from the daemon, in UTF-16 units: a page of 500 of the longest messages. */
 export const LINE_UNITS = 32 * 1024 * 1024;
 
-/** What of a read value becomes `data` of a reply. */
+/** Leaves the data of a reply unread. */
 const as_it_is = (value: Json | undefined): unknown => value ?? null;
 
 /** The lines of one text message. Empty lines are passed over; the last one's end may be left out. */

@@ -24,9 +24,9 @@ export type InviteProblem = "host" | "scheme" | "port" | "room" | "join" | "pin"
 
 export type ReadInvite = { ok: Invite } | { problem: InviteProblem };
 
-/** What stands around an address where it is copied from a mail, a chat or a shell. */
+/** Characters around an address that is copied from a mail, a chat or a shell. */
 const AROUND = "<>(){}\"'`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a\ufeff\u200b\u200e\u200f\u2060";
-/** What ends the sentence that an address stands in. */
+/** Characters that end the sentence with the address in it. */
 const ENDS = ".,;!?\u3002\uff0c\uff0e\u2026";
 
 const isAround = (c: string): boolean => AROUND.includes(c) || /[\s\p{Cc}]/u.test(c);
@@ -48,7 +48,7 @@ function withoutScheme(text: string): string {
   return /^tcps:\/\//i.test(text) ? text.slice("tcps://".length) : text;
 }
 
-/** The address without what was pasted with it. An IPv6 address keeps its brackets and its colons. */
+/** The address without the characters pasted with it. An IPv6 address keeps its brackets and its colons. */
 function withoutSurroundings(text: string): string {
   let rest = trimStart(text, isAround);
   const bracketed = /^\[([^\]]*)\]/.exec(rest);

@@ -21,9 +21,9 @@ export function nameProblem(text: string): NameProblem | undefined {
   return undefined;
 }
 
-/** What two names have in common that are the same name: NFKC and case fold. */
+/** The key by which names are compared: NFKC and case fold. */
 export function nameKey(name: string): string {
-  // Upper case first: it folds what lower case alone keeps apart, as ß and ss.
+  // Upper case first: lower case alone keeps ß and ss apart.
   return name.normalize("NFKC").toUpperCase().toLowerCase().normalize("NFKC");
 }
 

@@ -1,6 +1,6 @@
 // Owns how the data of every reply and event is read: strict about what the contract states, silent about
 // fields that it does not know. Called by `incoming.ts` for events and by the session for replies. Never decides
-// whether what was said can be true: that is the cursor's.
+// whether the numbers are possible: that is the cursor's.
 
 import { boolean, count, Fields, list, Misread, string, word, type Json, type Read } from "./shape.ts";
 import {

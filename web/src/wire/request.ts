@@ -3,7 +3,7 @@
 
 import type { Op, Place, RequestId, Role, Seq } from "./types.ts";
 
-/** What is around the data and the id of a `MSG`. */
+/** The part of a `MSG` line around its data and id. */
 const ENVELOPE = '{"op":"MSG","data":,"id":}';
 /** The longest of the ids that the session gives out: 2^53 has 16 digits. */
 const OWN_ID = 16;
@@ -12,7 +12,7 @@ export const QUERY_BYTES = 512;
 /** The longest reason of a moderator, in bytes. */
 export const REASON_BYTES = 256;
 
-/** Whom something is done to, where, for how long (in seconds), and why. */
+/** The user, the room, the time in seconds and the reason of a moderator's action. */
 export interface Against { user: string; room?: string; for_s?: number; reason?: string }
 
 export interface LoginData {

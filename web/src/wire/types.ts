@@ -16,7 +16,7 @@ export const ERROR_KINDS = [
 export type ErrorKind = (typeof ERROR_KINDS)[number];
 
 export const ROLES = ["read-only", "member", "moderator", "owner"] as const;
-/** What a user is, the least first: a later one may do all that an earlier one may. */
+/** The roles of a user, the least first: a later one includes the permissions of an earlier one. */
 export type Role = (typeof ROLES)[number];
 
 export const MEMBER_STATES = ["here", "away", "other"] as const;
@@ -105,7 +105,7 @@ export interface RoomsReply { rooms: RoomInfo[] }
 export interface HistoryReply { messages: MsgEvent[]; more: boolean }
 export interface SearchReply { messages: FoundMessage[]; more: boolean }
 
-/** What KICK, MUTE, UNMUTE, BAN, UNBAN, ROOM and GRANT did. */
+/** The reply to KICK, MUTE, UNMUTE, BAN, UNBAN, ROOM and GRANT. */
 export interface ActReply {
   user?: string;
   room?: string;
@@ -136,7 +136,7 @@ export interface Replies {
 }
 export type Op = keyof Replies;
 
-/** A line from the daemon. The data of a reply is still unread: only the one who asked knows its op. */
+/** A line from the daemon. The data of a reply is still unread: only the asker knows its type. */
 export type Incoming =
   | { kind: "msg"; id?: RequestId; event: MsgEvent }
   | { kind: "presence"; event: PresenceEvent }
