@@ -248,9 +248,7 @@ export class Shell {
     this.send({ kind: "event", event });
     const isLost = event.kind === "reconnecting" || event.kind === "refused";
     if (isLost && this.#model.host.kind === "relay") {
-      void this.#door.describe().then((host) => {
-        if (host.problem) this.send({ kind: "host-problem", lines: host.problem });
-      });
+      void this.#door.describe().then((host) => this.send({ kind: "host", host }));
     }
   }
 

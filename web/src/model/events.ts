@@ -37,6 +37,7 @@ export function onEvent(model: Model, event: SessionEvent): Effect[] {
     case "resumed":
       model.link = { at: "up", caughtUp: { count: event.caughtUp, until: model.now.up + CAUGHT_UP } };
       if (model.notice?.error) model.notice = undefined;
+      delete model.host.problem;
       model.announce(say.caughtUp(event.caughtUp));
       return refresh(model, false);
     case "connecting":
@@ -86,7 +87,7 @@ function entered(model: Model, login: LoginReply, resumed: boolean): Effect[] {
 
 function refused(model: Model, why: Problem): Effect[] {
   model.link = { at: "off" };
-  const lines = model.host.problem ?? [problemText(why)];
+  const lines = (why.kind === "no-connection" ? model.host.problem : undefined) ?? [problemText(why)];
   const isName = why.kind === "login-refused" && ["NAME_TAKEN", "NAME_INVALID"].includes(why.error);
   const isProof = why.kind === "login-refused" && why.error === "AUTH_FAILED";
   const field = isName ? "name" : isProof ? "password" : why.kind === "no-connection" ? "server" : undefined;
@@ -97,6 +98,7 @@ function refused(model: Model, why: Problem): Effect[] {
 }
 
 function loggedIn(model: Model, login: LoginReply): void {
+  delete model.host.problem;
   model.me = login.name;
   model.color = login.color;
   model.limits = login.limits;

@@ -10,7 +10,7 @@ import { newForm, setField } from "./form.ts";
 import type { Model } from "./model.ts";
 import { askAction, onOverlay, openOverlay } from "./overlays.ts";
 import type { Saved } from "../session/words.ts";
-import type { Effect, Input, Now } from "./words.ts";
+import type { Effect, Host, Input, Now } from "./words.ts";
 
 /** Takes an input; returns the effects for the shell to carry out. */
 export function update(model: Model, input: Input, now: Now): Effect[] {
@@ -86,14 +86,7 @@ export function update(model: Model, input: Input, now: Now): Effect[] {
       model.announce(say.elsewhere);
       return [];
     case "host":
-      model.host = input.host;
-      if (model.form && model.form.server === "" && input.host.kind === "relay") {
-        model.form = newForm(input.host.server, model.form.name, model.form.color);
-      }
-      return [];
-    case "host-problem":
-      model.host = { ...model.host, problem: input.lines };
-      if (model.form) model.form = { ...model.form, problem: input.lines, field: "server" };
+      described(model, input.host);
       return [];
     case "restored":
       restored(model, input.saved);
@@ -105,6 +98,14 @@ export function update(model: Model, input: Input, now: Now): Effect[] {
     case "tick":
       return [];
   }
+}
+
+/** The relay explains a failure better than the browser can: its lines take the place of ours. */
+function described(model: Model, host: Host): void {
+  model.host = host;
+  if (!model.form) return;
+  if (model.form.server === "" && host.kind === "relay") model.form = newForm(host.server, model.form.name, model.form.color);
+  if (host.problem && !model.form.trying) model.form = { ...model.form, problem: host.problem, field: "server" };
 }
 
 /** A session of an earlier page, or of another tab, goes on here. This page's view of it may be out of date. */

@@ -51,9 +51,8 @@ export type Input =
   | { kind: "permission"; granted: boolean }
   /** The session is open in another tab. */
   | { kind: "elsewhere" }
+  /** The program that serves the page has described itself, perhaps with the reason of a failure. */
   | { kind: "host"; host: Host }
-  /** The relay says why the server could not be reached, or was not trusted. */
-  | { kind: "host-problem"; lines: string[] }
   /** A session of an earlier page goes on. */
   | { kind: "restored"; saved: Saved }
   | { kind: "event"; event: SessionEvent }

@@ -80,7 +80,7 @@ export function Bar({ model, send }: { model: Model; send: Send }) {
   const { link, notice } = model;
   if (link.at === "waiting") {
     return (
-      <div class="bar bad"><span><b>{linkText(model)}</b> <Visible text={link.why} /></span>
+      <div class="bar bad"><span><b>{linkText(model)}</b> <Visible text={model.host.problem?.join(" ") ?? link.why} /></span>
         <button type="button" onClick={() => send({ kind: "reconnect-now" })}>{ui.now}</button></div>
     );
   }

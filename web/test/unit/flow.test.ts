@@ -293,6 +293,23 @@ test("invites and join lines in the form", () => {
   assert.equal(relay.model.form?.server, "a:3000");
 });
 
+test("the relay's explanation takes the place of the browser's", () => {
+  const w = new World();
+  const host = { kind: "relay", server: "a:3000", verified: "CA" } as const;
+  const noConnection = { kind: "refused", why: { kind: "no-connection", why: "closed" } } as const;
+  w.does({ kind: "host", host });
+  w.does({ kind: "form", field: "name", value: "ana" });
+  w.does({ kind: "log-in" });
+  w.event(noConnection);
+  w.does({ kind: "host", host: { ...host, problem: ["The certificate has expired.", "Tell the operator."] } });
+  assert.deepEqual(w.model.form?.problem, ["The certificate has expired.", "Tell the operator."]);
+  w.does({ kind: "log-in" });
+  w.event({ kind: "refused", why: { kind: "login-refused", error: "NAME_TAKEN", msg: "the name is taken" } });
+  assert.deepEqual(w.model.form?.problem, ["The name is taken."], "another failure has its own reason");
+  w.enter(["lobby"]);
+  assert.equal(w.model.host.problem, undefined);
+});
+
 test("memory is bounded", () => {
   const w = World.chatting();
   for (let n = 0; n < 3000; n += 1) {
