@@ -131,7 +131,13 @@ export class Talk {
   /** Adds a page from before the oldest message here. */
   prepend(page: Said[], more: boolean): void {
     const oldest = this.oldest;
-    this.items.unshift(...page.filter((i) => oldest === undefined || i.seq < oldest));
+    const older = page.filter((i) => oldest === undefined || i.seq < oldest);
+    this.items.unshift(...older);
+    // The first unread message was further up than the window.
+    const news = this.unread > 0 ? older.filter((i) => !i.own && i.seq > this.read) : [];
+    this.unread += news.length;
+    this.mentions += news.filter((i) => i.mention).length;
+    this.newFrom = news[0]?.seq ?? this.newFrom;
     this.atStart = !more;
     this.#boundBack();
   }

@@ -46,6 +46,18 @@ test("older messages come as the reader scrolls up, each once, and the newest ar
   assert.deepEqual([...ends(w), w.talk.unread], [9902, 10_001, 100, 0]);
 });
 
+test("what is unread further up than the window is counted as it comes", () => {
+  const w = new World();
+  w.model.reads.set("lobby", 9850);
+  w.seq = 10_000;
+  const asked = w.asked("HISTORY", w.enter(["lobby"]));
+  w.answer(asked.tag, "HISTORY", { messages: page("lobby", 9901, 10_000), more: true });
+  assert.deepEqual([w.talk.unread, w.talk.newFrom, w.model.goTo], [100, 9901, { seq: 9901 }]);
+  const older = w.asked("HISTORY", w.does(at({ nearTop: true })));
+  w.answer(older.tag, "HISTORY", { messages: page("lobby", 9801, 9900), more: true });
+  assert.deepEqual([w.talk.unread, w.talk.newFrom], [150, 9851]);
+});
+
 test("the beginning is the beginning", () => {
   const w = deep();
   const asked = w.asked("HISTORY", w.does(at({ nearTop: true })));
