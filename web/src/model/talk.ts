@@ -133,8 +133,9 @@ export class Talk {
     const oldest = this.oldest;
     const older = page.filter((i) => oldest === undefined || i.seq < oldest);
     this.items.unshift(...older);
-    // The first unread message was further up than the window.
-    const news = this.unread > 0 ? older.filter((i) => !i.own && i.seq > this.read) : [];
+    // The first unread message was further up than the window. Those behind `newFrom` are counted already.
+    const { newFrom = 0 } = this;
+    const news = this.unread > 0 ? older.filter((i) => !i.own && i.seq > this.read && i.seq < newFrom) : [];
     this.unread += news.length;
     this.mentions += news.filter((i) => i.mention).length;
     this.newFrom = news[0]?.seq ?? this.newFrom;

@@ -58,6 +58,16 @@ test("what is unread further up than the window is counted as it comes", () => {
   assert.deepEqual([w.talk.unread, w.talk.newFrom], [150, 9851]);
 });
 
+test("what the window has given up unread is not counted twice", () => {
+  const w = deep();
+  w.does({ kind: "focus", here: false });
+  for (let n = 0; n < 450; n += 1) w.said("lobby", "bo", "live");
+  assert.deepEqual([w.talk.unread, w.talk.newFrom, w.talk.oldest], [450, 10_001, 10_051]);
+  w.does({ kind: "scroll", atFoot: false, nearTop: true, nearFoot: false });
+  w.answer(w.asked("HISTORY").tag, "HISTORY", { messages: page("lobby", 9951, 10_050), more: true });
+  assert.deepEqual([w.talk.unread, w.talk.newFrom], [450, 10_001]);
+});
+
 test("the beginning is the beginning", () => {
   const w = deep();
   const asked = w.asked("HISTORY", w.does(at({ nearTop: true })));
