@@ -168,6 +168,8 @@ export class Stage {
 
   async pageIn(context) {
     const page = await context.newPage();
+    // Nothing takes that long; a machine that compiles beside the tests is slow all the same.
+    page.setDefaultTimeout(60_000);
     page.on("pageerror", (e) => this.faults.push(`error: ${e.message}`));
     page.on("console", (m) => { if (m.type() === "error" && !/ERR_CONNECTION|WebSocket connection/.test(m.text())) this.faults.push(`console: ${m.text()}`); });
     page.on("request", (r) => { if (!r.url().startsWith(this.url) && !r.url().startsWith("data:") && !r.url().startsWith(`ws://127.0.0.1:${this.bridge.port}/`)) this.faults.push(`request: ${r.url()}`); });
