@@ -14,6 +14,7 @@
 #   compare     beside the other servers, three rounds; writes docs/BENCHMARKS.md
 #   rpm         packages for the RPM world, and what is in them
 #   portable    the client, type-checked for Windows and macOS
+#   web         the page: its types, its tests, web/dist against its sources, and Chromium; nothing serves the page yet
 #   advisories  known vulnerabilities of the dependencies; needs the network, so the gate leaves it out
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -49,6 +50,15 @@ portable() {
     checks/portable.sh
 }
 
+web() {
+    if ! command -v chromium >/dev/null; then
+        apt-get update -q
+        DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium
+    fi
+    cargo build --locked --bin tcp-chatd
+    checks/web.sh target/debug/tcp-chatd
+}
+
 advisories() {
     packaging/tool.sh cargo-deny
     if timeout 120 cargo deny --locked fetch db; then
@@ -59,10 +69,10 @@ advisories() {
 }
 
 names=("$@")
-((${#names[@]})) || names=(soak fuzz tls fair compare rpm portable advisories)
+((${#names[@]})) || names=(soak fuzz tls fair compare rpm portable web advisories)
 for name in "${names[@]}"; do
     case $name in
-    soak | fuzz | tls | fair | compare | rpm | portable | advisories) ;;
+    soak | fuzz | tls | fair | compare | rpm | portable | web | advisories) ;;
     *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 64 ;;
     esac
 done

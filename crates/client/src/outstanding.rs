@@ -119,10 +119,12 @@ impl Outstanding {
         // the server's rate limit refuses one of them.
         let mut held = self.entries.iter().any(|e| e.is_msg() && e.written);
         for e in self.entries.iter_mut().filter(|e| !e.written) {
+            // Its time has come: it wakes nobody again, also while something else holds it up.
+            e.not_before = e.not_before.filter(|at| *at > now);
             if only_own && !matches!(e.what, What::CatchUp | What::KeepAlive) {
                 continue;
             }
-            let waits = e.not_before.is_some_and(|at| at > now);
+            let waits = e.not_before.is_some();
             let is_held = e.is_msg() && std::mem::replace(&mut held, true);
             if is_held || waits {
                 continue;
@@ -294,6 +296,31 @@ mod tests {
         o.session_lost();
         assert!(matches!(answer.try_recv(), Ok(Err(Error::Unconfirmed))));
         assert!(written(&mut o, now, false).contains("\"id\":2"), "never written: safe to send");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_whose_time_has_come_wakes_nobody_again_while_it_is_held_up() {
+        let now = Instant::now();
+        let later = now + Duration::from_secs(1);
+        let limited = || {
+            let mut o = Outstanding::default();
+            o.push(msg(1));
+            written(&mut o, now, false);
+            assert!(o.again(&RequestId::Number(1), now, Some(Duration::from_secs(1))));
+            o
+        };
+        // A resume that catches up.
+        let mut o = limited();
+        assert_eq!(written(&mut o, later, true), "");
+        assert_eq!(o.wakes_at(), None);
+        assert!(written(&mut o, later, false).contains("\"id\":1"), "and then it is written");
+        // A message that is on its way.
+        let mut o = limited();
+        let mut on_its_way = msg(0);
+        (on_its_way.written, on_its_way.ever_written) = (true, true);
+        o.entries.push_front(on_its_way);
+        assert_eq!(written(&mut o, later, false), "");
+        assert_eq!(o.wakes_at(), None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Checks the page: its types and unit tests, that web/dist is what the sources give, and the page in Chromium against
+# a running daemon.
+#
+#   checks/web.sh DAEMON
+#
+# Needs npm (Node 20 or newer; 18 works) and chromium. Takes two minutes.
+set -euo pipefail
+daemon=$(realpath "$1")
+cd "$(dirname "$0")/../web"
+npm ci --ignore-scripts --no-audit --no-fund
+npm run check
+npm test
+npm run verify
+chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome)
+TCP_CHATD=$daemon CHROMIUM=$chromium npm run test:browser

@@ -1,0 +1,83 @@
+// Owns the page's requests to the program that serves it: the daemon, or the client on this machine (the relay).
+// Called by `shell.ts`. The chat itself never comes this way: it is all on the WebSocket.
+//
+//   GET  /host.json   {"kind": "relay" | "daemon", "server": "HOST:PORT", "verified": "CA" | "pin" | "browser",
+//                      "problem": ["line", ...]?}; without it the page is the daemon's
+//   POST /ticket      relay: the one-use ticket as text; answered with the bearer as text
+//   POST /server      relay: {"server": TEXT}; answered as /host.json, with `problem` where it cannot be used
+//
+// The ticket is in the fragment of the first address, which browsers send to nobody. The bearer is in the storage of
+// this tab, and goes as a header or as a WebSocket subprotocol, never in an address.
+
+import type { Host } from "./model/words.ts";
+
+export const PROTOCOL = "tcp-chat.1";
+const BEARER = "tcp-chat.bearer";
+
+export class HostDoor {
+  #bearer: string | undefined;
+
+  constructor(readonly at: Location, readonly tab: Storage | undefined) {
+    try {
+      this.#bearer = tab?.getItem(BEARER) ?? undefined;
+    } catch {
+      // A closed storage: the relay asks for a new ticket.
+    }
+  }
+
+  /** Trades the ticket of the first address for a bearer, and asks which program serves the page. */
+  async find(): Promise<Host> {
+    const ticket = /^#ticket=([A-Za-z0-9_-]{20,128})$/.exec(this.at.hash)?.[1];
+    if (ticket !== undefined) {
+      // It worked once, or it never will: out of sight with it.
+      history.replaceState(null, "", this.at.pathname);
+      const answer = await fetch("/ticket", { method: "POST", body: ticket }).catch(() => undefined);
+      if (answer?.ok) this.#keep((await answer.text()).trim());
+    }
+    return this.describe();
+  }
+
+  async describe(): Promise<Host> {
+    const answer = await fetch("/host.json", { headers: this.#headers() }).catch(() => undefined);
+    return this.#read(answer);
+  }
+
+  /** Tells the relay which server to connect to. */
+  async choose(server: string): Promise<Host> {
+    const headers = { ...this.#headers(), "Content-Type": "application/json" };
+    const answer = await fetch("/server", { method: "POST", headers, body: JSON.stringify({ server }) }).catch(() => undefined);
+    return this.#read(answer);
+  }
+
+  /** The subprotocols of the WebSocket. */
+  protocols(): string[] {
+    return this.#bearer === undefined ? [PROTOCOL] : [PROTOCOL, `bearer.${this.#bearer}`];
+  }
+
+  get socketUrl(): string {
+    return `${this.at.protocol === "https:" ? "wss" : "ws"}://${this.at.host}/ws`;
+  }
+
+  #headers(): { [name: string]: string } {
+    return this.#bearer === undefined ? {} : { Authorization: `Bearer ${this.#bearer}` };
+  }
+
+  #keep(bearer: string): void {
+    if (!/^[A-Za-z0-9_-]{20,128}$/.test(bearer)) return;
+    this.#bearer = bearer;
+    try { this.tab?.setItem(BEARER, bearer); } catch { /* It lives as long as the page. */ }
+  }
+
+  async #read(answer: Response | undefined): Promise<Host> {
+    const host: Host = { kind: "daemon", server: this.at.host, verified: "browser" };
+    const isJson = answer?.headers.get("Content-Type")?.startsWith("application/json") === true;
+    const said: unknown = isJson ? await answer?.json().catch(() => undefined) : undefined;
+    if (typeof said !== "object" || said === null) return host;
+    const { kind, server, verified, problem } = said as Partial<Host>;
+    if (kind === "relay" || kind === "daemon") host.kind = kind;
+    if (typeof server === "string") host.server = server;
+    if (verified === "CA" || verified === "pin" || verified === "browser") host.verified = verified;
+    if (Array.isArray(problem) && problem.every((line) => typeof line === "string")) host.problem = problem;
+    return host;
+  }
+}

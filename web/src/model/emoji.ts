@@ -1,0 +1,37 @@
+// Owns which emoji a name between colons stands for, for completion. A choice of those that people use, in the order
+// in which they are offered. Read by `complete.ts`. Never changes a text that is sent: a name that is not completed stays.
+
+/** Names without their colons. */
+export const EMOJI: Readonly<Record<string, string>> = {
+  smile: "😄", smiley: "😃", grin: "😁", joy: "😂", rofl: "🤣", laughing: "😆", sweat_smile: "😅", wink: "😉",
+  blush: "😊", innocent: "😇", heart_eyes: "😍", kissing_heart: "😘", yum: "😋", stuck_out_tongue: "😛",
+  sunglasses: "😎", nerd: "🤓", thinking: "🤔", neutral: "😐", expressionless: "😑", smirk: "😏", unamused: "😒",
+  rolling_eyes: "🙄", grimacing: "😬", relieved: "😌", pensive: "😔", sleepy: "😪", sleeping: "😴", mask: "😷",
+  dizzy: "😵", exploding_head: "🤯", partying: "🥳", worried: "😟", frowning: "☹️", open_mouth: "😮",
+  astonished: "😲", flushed: "😳", pleading: "🥺", cry: "😢", sob: "😭", scream: "😱", disappointed: "😞", sweat: "😓",
+  weary: "😩", tired: "😫", yawning: "🥱", triumph: "😤", angry: "😠", rage: "😡", skull: "💀", poop: "💩", clown: "🤡",
+  ghost: "👻", alien: "👽", robot: "🤖", cat: "🐱", dog: "🐶", mouse: "🐭", fox: "🦊", bear: "🐻", panda: "🐼",
+  frog: "🐸", monkey: "🐵", chicken: "🐔", penguin: "🐧", bird: "🐦", duck: "🦆", owl: "🦉", wolf: "🐺", horse: "🐴",
+  unicorn: "🦄", bee: "🐝", bug: "🐛", butterfly: "🦋", snail: "🐌", crab: "🦀", octopus: "🐙", fish: "🐟", whale: "🐳",
+  shark: "🦈", snake: "🐍", turtle: "🐢", wave: "👋", ok_hand: "👌", thumbsup: "👍", plus1: "👍", thumbsdown: "👎",
+  minus1: "👎", clap: "👏", raised_hands: "🙌", pray: "🙏", handshake: "🤝", muscle: "💪", point_up: "☝️",
+  point_right: "👉", point_left: "👈", fingers_crossed: "🤞", facepalm: "🤦", shrug: "🤷", eyes: "👀", brain: "🧠",
+  heart: "❤️", broken_heart: "💔", two_hearts: "💕", sparkling_heart: "💖", blue_heart: "💙", green_heart: "💚",
+  yellow_heart: "💛", purple_heart: "💜", black_heart: "🖤", hundred: "💯", boom: "💥", sparkles: "✨", star: "⭐",
+  fire: "🔥", zap: "⚡", droplet: "💧", sun: "☀️", cloud: "☁️", rain: "🌧️", rainbow: "🌈", snowflake: "❄️",
+  snowman: "⛄", moon: "🌙", earth: "🌍", tree: "🌳", cactus: "🌵", four_leaf_clover: "🍀", rose: "🌹",
+  sunflower: "🌻", apple: "🍎", banana: "🍌", lemon: "🍋", cherries: "🍒", strawberry: "🍓", avocado: "🥑",
+  bread: "🍞", cheese: "🧀", pizza: "🍕", burger: "🍔", fries: "🍟", taco: "🌮", sushi: "🍣", cake: "🍰",
+  birthday: "🎂", cookie: "🍪", doughnut: "🍩", chocolate: "🍫", coffee: "☕", tea: "🍵", beer: "🍺", beers: "🍻",
+  wine: "🍷", champagne: "🍾", soccer: "⚽", basketball: "🏀", trophy: "🏆", medal: "🏅", dart: "🎯", game: "🎮",
+  dice: "🎲", guitar: "🎸", headphones: "🎧", art: "🎨", tada: "🎉", balloon: "🎈", gift: "🎁", rocket: "🚀",
+  airplane: "✈️", car: "🚗", bike: "🚲", train: "🚆", ship: "🚢", anchor: "⚓", house: "🏠", office: "🏢", tent: "⛺",
+  clock: "🕐", hourglass: "⌛", watch: "⌚", alarm: "⏰", phone: "📱", computer: "💻", keyboard: "⌨️", printer: "🖨️",
+  camera: "📷", bulb: "💡", flashlight: "🔦", book: "📖", books: "📚", memo: "📝", pencil: "✏️", paperclip: "📎",
+  pushpin: "📌", calendar: "📅", chart: "📈", chart_down: "📉", mag: "🔍", lock: "🔒", unlock: "🔓", key: "🔑",
+  hammer: "🔨", wrench: "🔧", gear: "⚙️", link: "🔗", magnet: "🧲", package: "📦", mailbox: "📫", envelope: "✉️",
+  inbox: "📥", outbox: "📤", bell: "🔔", no_bell: "🔕", megaphone: "📣", speech: "💬", thought: "💭", zzz: "💤",
+  check: "✅", x: "❌", warning: "⚠️", no_entry: "⛔", question: "❓", exclamation: "❗", info: "ℹ️", recycle: "♻️",
+  red_circle: "🔴", green_circle: "🟢", yellow_circle: "🟡", blue_circle: "🔵", arrow_up: "⬆️", arrow_down: "⬇️",
+  arrow_left: "⬅️", arrow_right: "➡️", flag: "🏁", construction: "🚧", siren: "🚨",
+};

@@ -1,0 +1,40 @@
+// Owns the history of inputs and the position in it. A port of the terminal's `past.rs`. Used by the model.
+// Bounded. Never stored: an input may be a secret.
+
+/** How many inputs are remembered. */
+const REMEMBERED = 200;
+
+export class Past {
+  readonly #inputs: string[] = [];
+  /** Which of them is shown, and the text that was typed before. */
+  #shown: { at: number; typed: string } | undefined;
+
+  remember(text: string): void {
+    if (text.trim() !== "" && this.#inputs.at(-1) !== text) this.#inputs.push(text);
+    if (this.#inputs.length > REMEMBERED) this.#inputs.shift();
+    this.#shown = undefined;
+  }
+
+  /** The next input is a new one. */
+  leave(): void {
+    this.#shown = undefined;
+  }
+
+  /** The input before the one that is shown; `typed` is kept if it is none of the past. */
+  older(typed: string): string | undefined {
+    const at = (this.#shown?.at ?? this.#inputs.length) - 1;
+    const older = this.#inputs[at];
+    if (older === undefined) return undefined;
+    this.#shown = { at, typed: this.#shown?.typed ?? typed };
+    return older;
+  }
+
+  /** The input after the one that is shown, or the text that was typed before. */
+  newer(): string | undefined {
+    if (!this.#shown) return undefined;
+    const { at, typed } = this.#shown;
+    const newer = this.#inputs[at + 1];
+    this.#shown = newer === undefined ? undefined : { at: at + 1, typed };
+    return newer ?? typed;
+  }
+}

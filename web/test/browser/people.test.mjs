@@ -1,0 +1,119 @@
+// Who somebody is, and what moderators do: a join line in the form, a password, roles, a room of one's own; and the
+// form of the relay, with its server and its explanations.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { enter, Peer, say, Stage } from "./stage.mjs";
+
+const staged = (name, does, options) => test(name, { timeout: 120_000 }, async () => {
+  const stage = await Stage.open(options);
+  try {
+    await does(stage);
+    assert.deepEqual(stage.faults, []);
+  } finally {
+    await stage.stop();
+  }
+});
+
+staged("a join line makes a user, who owns a room and keeps order in it", async (stage) => {
+  const line = (await stage.daemon.command("user", "add", "ana")).split("\n").find((l) => l.includes("tcps://"));
+  const page = await stage.page();
+  await page.getByLabel(/Invite or join line/).fill(line);
+  assert.equal(await page.getByRole("textbox", { name: "Name", exact: true }).inputValue(), "ana");
+  await page.getByRole("button", { name: "Enter" }).click();
+  await page.getByRole("alert").waitFor();
+  await page.getByLabel("Choose a password").fill("correct horse");
+  await page.getByRole("button", { name: "Enter" }).click();
+  await page.locator(".composer textarea").waitFor();
+  await say(page, "/join den");
+  await page.getByRole("heading", { name: "#den" }).waitFor();
+  const bo = await Peer.login(stage.daemon, "bo", { rooms: ["den"] });
+  await page.locator(".members .tag", { hasText: "owner" }).waitFor();
+
+  // Muted, with a time that has to be read.
+  const actions = page.locator(".members li", { hasText: "bo" });
+  await actions.getByLabel("Actions for bo").click();
+  await actions.getByRole("button", { name: "Mute", exact: true }).click();
+  await page.getByLabel("For how long").fill("soon");
+  await page.getByRole("dialog").getByRole("button", { name: "Mute" }).click();
+  await page.getByRole("alert").waitFor();
+  await page.getByLabel("For how long").fill("10m");
+  await page.getByRole("dialog").getByRole("button", { name: "Mute" }).click();
+  await page.locator(".notice", { hasText: "bo is muted" }).waitFor();
+  await assert.rejects(bo.say("may I?", "den"), /FORBIDDEN/);
+  await actions.getByLabel("Actions for bo").click();
+  await actions.getByRole("button", { name: "Unmute" }).click();
+  await page.locator(".notice", { hasText: "may write" }).waitFor();
+  await bo.say("I may", "den");
+
+  // A role, and the room becomes private: who has none is put out.
+  await say(page, "/private on");
+  await page.locator(".notice", { hasText: "private" }).waitFor();
+  await page.locator(".members li", { hasText: "bo" }).waitFor({ state: "detached" });
+  assert.ok(bo.lines.some((l) => l.op === "NOTICE" && l.data.kind === "REMOVED"));
+  bo.close();
+
+  // The password of the join line is hers from now on.
+  await say(page, "/quit");
+  await page.getByRole("button", { name: "Enter" }).click();
+  await page.getByRole("alert").waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.name), "password");
+  await page.getByLabel("Password").fill("correct horse");
+  await page.getByRole("button", { name: "Enter" }).click();
+  await page.locator(".composer textarea").waitFor();
+  await page.context().close();
+});
+
+staged("a member sees no buttons of moderators, and is told who removed them", async (stage) => {
+  const page = await stage.chatting("kim");
+  const bo = await Peer.login(stage.daemon, "bo");
+  await page.locator(".members li", { hasText: "bo" }).waitFor();
+  assert.equal(await page.locator(".members summary").count(), 0);
+  await stage.daemon.command("kick", "kim");
+  await page.locator(".bar.bad", { hasText: "ended the session" }).waitFor();
+  await page.getByRole("button", { name: "Log in again" }).click();
+  await page.locator(".link.up").waitFor();
+  bo.close();
+});
+
+staged("with a relay the form has a server, and says what the relay says", async (stage) => {
+  const page = await stage.page();
+  const server = page.getByLabel("Server or invite");
+  assert.match(await server.inputValue(), /^localhost:\d+$/);
+  await server.fill("http://nonsense");
+  await page.getByRole("textbox", { name: "Name", exact: true }).fill("ana");
+  await page.getByRole("button", { name: "Enter" }).click();
+  await page.getByRole("alert").waitFor();
+  assert.match(await page.getByRole("alert").innerText(), /tcps:\/\//);
+  stage.problem = ["The certificate is not signed by the CA that you gave.", "Ask for the invite again."];
+  await server.fill(`localhost:${stage.daemon.port}`);
+  await page.getByRole("button", { name: "Enter" }).click();
+  await page.getByRole("alert").getByText("Ask for the invite again.").waitFor();
+  stage.problem = undefined;
+  await enter(page, "ana");
+}, { relay: true });
+
+staged("what is stored is for this tab alone, unless asked for", async (stage) => {
+  const page = await stage.chatting("ana");
+  await say(page, "/join ops");
+  await page.getByRole("heading", { name: "#ops" }).waitFor();
+  await page.locator(".composer textarea").fill("a draft");
+  await page.waitForTimeout(700);
+  const other = await stage.pageIn(page.context());
+  await other.getByRole("button", { name: "Enter" }).waitFor();
+  await page.reload();
+  await page.getByRole("heading", { name: "#ops" }).waitFor();
+  assert.equal(await page.locator(".composer textarea").inputValue(), "a draft");
+});
+
+staged("the time from opening to writing", async (stage) => {
+  await (await stage.chatting("warm")).context().close();
+  const page = await stage.page();
+  await enter(page, "ana");
+  const bytes = await page.evaluate(() => performance.getEntriesByType("resource").reduce((n, e) => n + e.encodedBodySize, 0));
+  assert.ok(bytes < 250_000, `${bytes} bytes`);
+  const start = Date.now();
+  await page.reload();
+  await page.locator(".composer textarea").waitFor();
+  console.log(`# usable ${Date.now() - start} ms after a reload`);
+});

@@ -1,0 +1,124 @@
+// Owns pictures of the page's states, in light, dark and phone size, for eyes. Not a test: a person looks at them.
+//
+//   node test/browser/pictures.mjs FOLDER
+
+import { mkdirSync } from "node:fs";
+import { enter, Peer, say, Stage } from "./stage.mjs";
+
+const folder = process.argv[2] ?? "pictures";
+mkdirSync(folder, { recursive: true });
+const LOOKS = {
+  light: { colorScheme: "light" },
+  dark: { colorScheme: "dark" },
+  phone: { viewport: { width: 390, height: 780 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true, colorScheme: "light" },
+  "phone-dark": { viewport: { width: 390, height: 780 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true, colorScheme: "dark" },
+};
+
+const stage = await Stage.open({ settings: 'rooms.default = ["lobby", "ops"]' });
+const peers = {};
+for (const [name, color] of [["bo", "cyan"], ["Chloé", "fuchsia"], ["דניאל", "green"], ["eve", "yellow"], ["a-very-long-name-of-thirty-two-c", "blue"], ["fred", "#ff8800"]]) {
+  peers[name] = await Peer.login(stage.daemon, name, { color });
+}
+const talk = [
+  ["bo", "Morning. The build is green again, the flaky one was the clock."],
+  ["bo", "I pinned the runner; see https://ci.example.org/runs/4711 for the log."],
+  ["Chloé", "Nice! Did you find out why `cargo test -p tcp-chatd` took nine minutes?"],
+  ["bo", "Yes:\n```\n$ time cargo test -p tcp-chatd\nreal    9m12s\nuser    1m40s\n```\nIt waited for a lock most of the time."],
+  ["דניאל", "שלום לכולם, הגרסה החדשה מוכנה לבדיקה"],
+  ["eve", "x\u202egpj.exe is a nice file, and so is https://аpple.com/login"],
+  ["a-very-long-name-of-thirty-two-c", "Some of us have longer names than others, and longer sentences too: this one goes on for a while, so that it has to be broken into several lines on any screen that a person would carry around."],
+  ["fred", "👩‍🚀🎉 ship it"],
+  ["bo", "ana: can you have a look at the release notes?"],
+];
+for (const [name, text] of talk) await peers[name].say(text);
+await peers.bo.sayAll(Array.from({ length: 420 }, (_, n) => `log line ${n}`), "ops");
+
+for (const [look, options] of Object.entries(LOOKS)) {
+  const shot = (page, name) => page.screenshot({ path: `${folder}/${look}-${name}.png` });
+  const isPhone = look.startsWith("phone");
+  const page = await stage.page(options);
+  const sends = async (text) => {
+    await say(page, text);
+    if (isPhone) await page.locator(".composer .send").click({ timeout: 500 }).catch(() => {});
+  };
+  await shot(page, "01-form");
+  await page.getByRole("textbox", { name: "Name", exact: true }).fill("bo");
+  await page.getByRole("button", { name: "Enter" }).click();
+  await page.getByRole("alert").waitFor();
+  await shot(page, "02-refused");
+  const me = isPhone ? `ana-${look}` : look === "light" ? "ana" : "ana-dark";
+  await enter(page, me, { colour: "red" });
+  await page.locator(".row.said").nth(5).waitFor();
+  await sends("On it. The notes say \"2 minutes\" where it is 90 seconds.");
+  await page.locator(".fate.kept").waitFor();
+  await peers.eve.ask("MSG", { to: me, msg: "psst, lunch?" });
+  await peers.bo.sayAll(Array.from({ length: 400 }, (_, n) => `noise ${n}`), "ops");
+  await peers.bo.say(`${me}: deploy at three?`, "ops");
+  await page.waitForTimeout(400);
+  await shot(page, "03-chat");
+  if (isPhone) {
+    await page.getByRole("button", { name: "Rooms" }).first().click();
+    await page.waitForTimeout(200);
+    await shot(page, "04-rooms");
+    await page.getByRole("button", { name: /^#?ops/ }).or(page.locator(".side li button", { hasText: "ops" })).first().click();
+  } else {
+    await page.keyboard.press("Control+k");
+    await page.waitForTimeout(200);
+    await shot(page, "04-switcher");
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("Alt+a");
+  }
+  await page.waitForTimeout(500);
+  await shot(page, "05-unread");
+  await sends("/search release");
+  await page.locator(".hits mark").first().waitFor();
+  await shot(page, "06-search");
+  await page.keyboard.press("Escape");
+  await sends("/rooms");
+  await page.waitForTimeout(300);
+  await shot(page, "07-rooms");
+  await page.keyboard.press("Escape");
+  await sends("/help");
+  await page.waitForTimeout(200);
+  await shot(page, "08-help");
+  await page.keyboard.press("Escape");
+  await sends("/room lobby");
+  await page.waitForTimeout(300);
+  await page.locator(".composer textarea").fill("so :ta");
+  await page.waitForTimeout(200);
+  await shot(page, "09-completion");
+  await page.locator(".composer textarea").fill("long ".repeat(3000));
+  await page.waitForTimeout(200);
+  await shot(page, "10-too-long");
+  await page.locator(".composer textarea").fill("");
+  await page.locator("main > .head details.more summary").click();
+  await page.waitForTimeout(200);
+  await shot(page, "11-menu");
+  await page.keyboard.press("Escape");
+  if (isPhone) {
+    await page.locator(".members-button").click();
+    await page.waitForTimeout(200);
+    await shot(page, "12-members");
+    await page.locator(".shade").click({ position: { x: 20, y: 400 } });
+  }
+  await sends("/join brand-new-room");
+  await page.getByRole("heading", { name: "#brand-new-room" }).waitFor();
+  await page.waitForTimeout(200);
+  await shot(page, "13-empty");
+  await sends("/room lobby");
+  await stage.daemon.kill();
+  await sends("sent while the server is away");
+  await page.waitForTimeout(1200);
+  await shot(page, "14-away");
+  await stage.daemon.run();
+  await page.locator(".link.up").waitFor({ state: "attached", timeout: 40_000 });
+  await page.waitForTimeout(300);
+  await shot(page, "15-back");
+  for (const [name, peer] of Object.entries(peers)) {
+    peer.close();
+    peers[name] = await Peer.login(stage.daemon, `${name.slice(0, 20)}-${look}`).catch(() => peer);
+  }
+  await page.context().close();
+}
+console.log(stage.faults.join("\n"));
+await stage.stop();

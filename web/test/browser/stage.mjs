@@ -1,0 +1,226 @@
+// Owns what the browser tests stand on: a daemon in a folder of its own, the bridge, a browser, and a peer that speaks
+// the wire by itself. Everything is stopped and removed with `stop`. Used by the tests of this folder.
+//
+// Environment: TCP_CHATD (default ../target/debug/tcp-chatd), CHROMIUM (default /usr/bin/chromium).
+
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { connect } from "node:tls";
+import { chromium } from "playwright-core";
+import { bridge } from "../bridge.mjs";
+
+const DAEMON = process.env.TCP_CHATD ?? "../target/debug/tcp-chatd";
+const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+
+/** A port that is free now; the daemon has to come back on the same one. */
+const freePort = () => new Promise((done) => {
+  const server = createServer().listen(0, "127.0.0.1", () => {
+    const { port } = server.address();
+    server.close(() => done(port));
+  });
+});
+
+export class Daemon {
+  constructor(folder, port) {
+    this.folder = folder;
+    this.port = port;
+    this.ca = join(folder, "certs/ca.pem");
+  }
+
+  static async start(settings = "") {
+    const folder = mkdtempSync(join(tmpdir(), "tcp-chat-browser-"));
+    const port = await freePort();
+    writeFileSync(join(folder, "config.toml"),
+      `listen.address = "127.0.0.1:${port}"\nlog.format = "json"\nlimits.messages_per_second = 0\n${settings}\n`);
+    const daemon = new Daemon(folder, port);
+    await daemon.run();
+    return daemon;
+  }
+
+  /** Starts the process; resolves once it takes connections. */
+  async run() {
+    this.child = spawn(DAEMON, ["--config", join(this.folder, "config.toml")], { cwd: this.folder, stdio: ["ignore", "ignore", "pipe"] });
+    const ended = new Promise((_, fail) => this.child.once("exit", (code) => fail(new Error(`the daemon ended: ${code}`))));
+    ended.catch(() => {});
+    const lines = createInterface({ input: this.child.stderr });
+    const ready = new Promise((done) => lines.on("line", (line) => { if (/listening|127\.0\.0\.1:/.test(line)) done(); }));
+    await Promise.race([ready, ended]);
+    await this.#accepts();
+  }
+
+  async #accepts() {
+    for (let n = 0; n < 200; n += 1) {
+      try {
+        const peer = await Peer.connect(this);
+        peer.close();
+        return;
+      } catch {
+        await new Promise((on) => setTimeout(on, 25));
+      }
+    }
+    throw new Error("the daemon takes no connections");
+  }
+
+  /** `kill -9`; resolves once it is gone. */
+  kill() {
+    return new Promise((gone) => {
+      if (this.child.exitCode !== null || this.child.signalCode !== null) return gone();
+      this.child.once("exit", gone);
+      this.child.kill("SIGKILL");
+    });
+  }
+
+  /** An operator's command; resolves to what it printed. */
+  command(...args) {
+    return new Promise((done, fail) => {
+      const child = spawn(DAEMON, ["--config", join(this.folder, "config.toml"), ...args], { cwd: this.folder });
+      let text = "";
+      child.stdout.on("data", (data) => { text += data; });
+      child.stderr.on("data", (data) => { text += data; });
+      child.once("exit", (code) => (code === 0 ? done(text) : fail(new Error(text))));
+    });
+  }
+
+  async stop() {
+    await this.kill();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** A client of a few lines that shares no code with the page. */
+export class Peer {
+  static connect({ port, ca }) {
+    return new Promise((done, fail) => {
+      const tls = connect({ host: "localhost", port, ca: readFileSync(ca), servername: "localhost" }, () => {
+        const peer = new Peer();
+        peer.tls = tls;
+        peer.lines = [];
+        peer.waiting = [];
+        createInterface({ input: tls }).on("line", (line) => {
+          const json = JSON.parse(line);
+          const at = peer.waiting.findIndex((w) => w.is(json));
+          if (at >= 0) peer.waiting.splice(at, 1)[0].done(json);
+          peer.lines.push(json);
+        });
+        done(peer);
+      });
+      tls.once("error", fail);
+    });
+  }
+
+  static async login(daemon, name, data = {}) {
+    const peer = await Peer.connect(daemon);
+    peer.name = name;
+    await peer.ask("LOGIN", { name, ...data });
+    return peer;
+  }
+
+  ask(op, data) {
+    this.id = (this.id ?? 0) + 1;
+    const id = this.id;
+    const answer = new Promise((done, fail) => this.waiting.push({
+      is: (line) => line.id === id,
+      done: (line) => (line.status === "OK" ? done(line.data) : fail(new Error(JSON.stringify(line.data)))),
+    }));
+    this.tls.write(`${JSON.stringify({ op, data, id })}\n`);
+    return answer;
+  }
+
+  say(msg, room = "lobby") {
+    return this.ask("MSG", { room, msg });
+  }
+
+  /** Many messages at once; resolves when the last one is kept. */
+  async sayAll(texts, room = "lobby") {
+    const all = texts.map((msg) => this.say(msg, room));
+    await Promise.all(all);
+  }
+
+  close() {
+    this.tls.destroy();
+  }
+}
+
+/** A daemon, a bridge and a browser. */
+export class Stage {
+  static async open({ settings, relay = false, lines } = {}) {
+    const stage = new Stage();
+    stage.daemon = await Daemon.start(settings);
+    stage.bridge = await bridge({ ca: stage.daemon.ca, port: stage.daemon.port, relay, problem: () => stage.problem, refuses: () => stage.refuses === true, ...(lines ? { lines } : {}) });
+    stage.browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+    stage.faults = [];
+    return stage;
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.bridge.port}/`;
+  }
+
+  /** A browser of its own, with a page in it. What the page does against its own rules is a fault. */
+  async page(options = {}) {
+    const context = await this.browser.newContext({ viewport: { width: 1100, height: 700 }, reducedMotion: "reduce", ...options });
+    return this.pageIn(context);
+  }
+
+  async pageIn(context) {
+    const page = await context.newPage();
+    // Nothing takes that long; a machine that compiles beside the tests is slow all the same.
+    page.setDefaultTimeout(60_000);
+    page.on("pageerror", (e) => this.faults.push(`error: ${e.message}`));
+    page.on("console", (m) => { if (m.type() === "error" && !/ERR_CONNECTION|WebSocket connection/.test(m.text())) this.faults.push(`console: ${m.text()}`); });
+    page.on("request", (r) => { if (!r.url().startsWith(this.url) && !r.url().startsWith("data:") && !r.url().startsWith(`ws://127.0.0.1:${this.bridge.port}/`)) this.faults.push(`request: ${r.url()}`); });
+    await page.addInitScript(() => {
+      window.violations = [];
+      addEventListener("securitypolicyviolation", (e) => window.violations.push(`${e.violatedDirective} ${e.blockedURI}`));
+    });
+    await page.goto(this.url);
+    return page;
+  }
+
+  /** A page that is logged in. */
+  async chatting(name, { colour, remember = false, ...options } = {}) {
+    const page = await this.page(options);
+    await enter(page, name, { colour, remember });
+    return page;
+  }
+
+  async stop() {
+    await this.browser.close();
+    await this.bridge.stop();
+    await this.daemon.stop();
+  }
+}
+
+export async function enter(page, name, { colour, remember = false } = {}) {
+  await page.getByRole("textbox", { name: "Name", exact: true }).fill(name);
+  if (colour) await page.getByRole("radio", { name: colour }).check({ force: true });
+  if (remember) await page.getByLabel(/Stay logged in/).check();
+  await page.getByRole("button", { name: "Enter" }).click();
+  await page.locator(".composer textarea").waitFor();
+}
+
+export async function say(page, text) {
+  await page.locator(".composer textarea").fill(text);
+  await page.keyboard.press("Enter");
+}
+
+/** The texts of the messages that are in the page, in order. */
+export const texts = (page) => page.locator(".row.said .text").allTextContents();
+
+/** All messages of a room that the daemon has kept. */
+export async function stored(daemon, room = "lobby") {
+  const peer = await Peer.login(daemon, `reader-${Math.floor(Math.random() * 1e9)}`);
+  const messages = [];
+  for (let after = 0, more = true; more;) {
+    const page = await peer.ask("HISTORY", { room, after, limit: 500 });
+    messages.push(...page.messages);
+    more = page.more;
+    after = messages.at(-1)?.seq ?? 0;
+  }
+  await peer.ask("QUIT");
+  return messages;
+}
