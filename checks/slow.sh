@@ -5,7 +5,7 @@
 #
 # Runs the named ones, or all of them: about four hours on two processors, which should have nothing else to do.
 # As root on Debian: it installs what is missing (prepare.sh). A check that cannot run is a failure. The gate runs
-# a short form of each, except for `advisories`; of `rpm` it compares only the lists of files.
+# a short form of each, except for `advisories` and `web`; of `rpm` it compares only the lists of files.
 #
 #   soak        churn for an hour: memory, descriptors, order             TCP_CHAT_SOAK_MINUTES=60
 #   fuzz        an hour of fuzzing on each target                         TCP_CHAT_FUZZ_SECONDS=3600
