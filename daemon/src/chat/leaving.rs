@@ -20,6 +20,10 @@ pub(super) const LEFT_AT_ONCE: usize = 32;
 /// to find them would hold up the turn. It is over in a moment.
 const LEFT_OUT: usize = 4_096;
 
+/// A session leaves so many rooms before another one has its turn. For each session that leaves rooms in a turn the store
+/// writes the list of its other rooms.
+const LEFT_IN_A_ROW: usize = 64;
+
 /// A session that has ended.
 #[derive(Debug)]
 struct Ended {
@@ -66,6 +70,11 @@ impl Leaving {
         let (name, color) = face.shown();
         let (name, rooms) = (name.clone(), rooms.as_slice().to_vec());
         Some(LeavingSession { session, user: *user, name, color, rooms })
+    }
+
+    /// Does the session leave its next room before others leave theirs?
+    pub(super) fn goes_on(&self, session: SessionId) -> bool {
+        self.all.get(&session).is_some_and(|ended| !ended.rooms.len().is_multiple_of(LEFT_IN_A_ROW))
     }
 
     pub(super) fn has_changed(&self) -> bool {

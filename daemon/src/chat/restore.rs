@@ -31,7 +31,9 @@ impl Chat {
         }
         let mut sessions = Sessions::default();
         sessions.last = found.last_session;
-        sessions.joins = found.last_join;
+        // Sessions of an older store have no numbers yet: when all is written again they get those from 1 on.
+        let longest = held.iter().map(|held| held.rooms.len()).max().unwrap_or(0);
+        sessions.joins = found.last_join.max(i64::try_from(longest).unwrap_or(i64::MAX));
         for StoredSession { row, rooms } in held {
             let id = row.id;
             let (user, proven) = (row.user, users.get(row.user).is_some());
@@ -54,7 +56,7 @@ impl Chat {
         }
         for (session, room) in found.lost {
             if let Some(conversation) = conversations.get_mut(room) {
-                conversation.members.lose(session);
+                let _ = conversation.members.lose(session);
             }
         }
         let mut sweeps = Sweeps::restore(found.work);

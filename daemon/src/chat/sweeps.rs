@@ -50,7 +50,10 @@ impl Chat {
                 && self.sweep_one(&mut sweep)
             {
                 // By turns, so that none waits for as long as another has more.
-                self.sweeps.push(sweep);
+                match sweep {
+                    Sweep::Leaving(session) if self.leaving.goes_on(session) => self.sweeps.put_back(sweep),
+                    sweep => self.sweeps.push(sweep),
+                }
             }
         }
         self.has_work() && self.tells_more()
@@ -79,7 +82,12 @@ impl Chat {
     /// store cannot keep the turn, the user and all of that stay.
     fn is_held(&self, sweep: &Sweep) -> bool {
         let (Sweep::Directs(of, _) | Sweep::Grants(of, _)) = sweep else { return false };
-        self.turn.users_before.iter().any(|(user, before)| user == of && before.is_some())
+        self.is_removed_now(*of)
+    }
+
+    /// Is the user, who was registered when the turn began, changed or removed in this turn?
+    pub(super) fn is_removed_now(&self, user: UserId) -> bool {
+        self.turn.users_before.iter().any(|(of, before)| *of == user && before.is_some())
     }
 
     /// Adds to the turn what it leaves of slow work.
@@ -216,12 +224,13 @@ impl Chat {
         if let Some(conversation) = self.conversations.get_mut(room) {
             let held = members.iter().filter_map(|session| sessions.get(*session));
             let gone: HashSet<_> = held.clone().filter_map(|held| held.connection).collect();
-            held.for_each(|held| conversation.members.lose(held.row.id));
+            let lost = held.filter(|held| conversation.members.lose(held.row.id));
+            let before = self.turn.lost.len();
+            self.turn.lost.extend(lost.map(|held| (held.row.id, room)));
             Arc::make_mut(&mut conversation.here).retain(|connection| !gone.contains(connection));
-        }
-        if !members.is_empty() {
-            self.turn.lost.extend(members.into_iter().map(|session| (session, room)));
-            self.sweep_later(Sweep::Lost(room));
+            if self.turn.lost.len() > before {
+                self.sweep_later(Sweep::Lost(room));
+            }
         }
     }
 
@@ -235,11 +244,11 @@ impl Chat {
                 if self.may_be_in(session, room) {
                     continue;
                 }
-                if let Some(conversation) = self.conversations.get_mut(room) {
-                    conversation.members.lose(session);
-                    connection.into_iter().for_each(|connection| conversation.depart(connection));
+                let Some(conversation) = self.conversations.get_mut(room) else { continue };
+                connection.into_iter().for_each(|connection| conversation.depart(connection));
+                if conversation.members.lose(session) {
+                    out.push((session, room));
                 }
-                out.push((session, room));
             }
         }
         let mut out = out.into_iter();

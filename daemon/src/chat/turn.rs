@@ -131,7 +131,6 @@ impl Chat {
         self.turn.removed_before.clear();
         self.turn.grants_before.clear();
         self.turn.certificates_before.clear();
-        self.turn.lost.clear();
         self.turn.copies = 0;
         self.turn.left = 0;
         self.turn.head = self.head;
@@ -265,6 +264,7 @@ impl Chat {
                 *since = (*since).min(self.head);
             }
         }
+        let undone: Vec<_> = self.turn.users_before.iter().map(|(id, _)| *id).collect();
         for (id, before) in self.turn.users_before.drain(..).rev() {
             // One who is in by a certificate is registered by it, kept or not.
             let users = Arc::make_mut(&mut self.users);
@@ -278,7 +278,7 @@ impl Chat {
             self.removed.put_back(&name, before);
         }
         let users = &self.users;
-        self.sweeps.cancel_grants(|id| users.get(id).is_some());
+        self.sweeps.cancel_grants(|id| users.get(id).is_some() || undone.contains(&id));
         // Of a user whose removal was kept in an earlier turn nothing comes back: it is written later that all is gone,
         // and after a crash before that it is taken again.
         for (user, scope, name, role, by) in self.turn.grants_before.drain(..) {

@@ -142,6 +142,12 @@ impl Sweeps {
         Some(sweep)
     }
 
+    /// Puts back the one that was taken last: it is the next one again, with its number.
+    pub(super) fn put_back(&mut self, sweep: Sweep) {
+        self.queue.push_front(sweep);
+        self.first -= 1;
+    }
+
     pub(super) fn len(&self) -> usize {
         self.queue.len()
     }

@@ -159,7 +159,9 @@ impl Hub {
         // What restoring found to write.
         self.turn(&mut waiting);
         loop {
-            if waiting.is_empty() && !self.chat.is_sweeping() {
+            // At the end what is left of slow work stays in the store: the next start goes on with it.
+            let is_end = entries.is_closed() && entries.is_empty();
+            if waiting.is_empty() && (is_end || !self.chat.is_sweeping()) {
                 tokio::select! {
                     biased;
                     count = entries.recv_many(&mut taken, TURN_COMMANDS) => if count == 0 { break },

@@ -44,6 +44,10 @@ impl Reader<'_> {
         let (value, _) = self.layers.get(key)?;
         let read = match &value {
             Value::String(text) => Ok(text.clone()),
+            // A password that was written there by mistake may be a number.
+            _ if !masked::may_show(key, "x") => {
+                Err("what stands there is no text; put it in quotes".to_owned())
+            }
             _ => Err(format!("{} is no text; put it in quotes", shown(&value))),
         };
         self.settle(key, read)
@@ -61,6 +65,7 @@ impl Reader<'_> {
                 .iter()
                 .map(|value| match value {
                     Value::String(text) => Ok(text.clone()),
+                    Value::Datetime(date) => Ok(date.to_string()),
                     _ => Err(format!("{} in the list is no text; put it in quotes", shown(value))),
                 })
                 .collect(),

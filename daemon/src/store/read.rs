@@ -52,7 +52,7 @@ pub struct Readers(Arc<Inner>);
 struct Inner {
     shared: Arc<Shared>,
     permits: Arc<Semaphore>,
-    searches: Semaphore,
+    searches: Arc<Semaphore>,
     /// How long one of them may take.
     search_time: Duration,
     /// One backup at a time, beside the readers: it may take minutes, and nobody waits for it.
@@ -74,7 +74,7 @@ impl Readers {
         Self(Arc::new(Inner {
             shared,
             permits: Arc::new(Semaphore::new(READERS)),
-            searches: Semaphore::new(SEARCHERS),
+            searches: Arc::new(Semaphore::new(SEARCHERS)),
             search_time,
             backups: Semaphore::new(1),
             idle: Mutex::default(),
@@ -123,9 +123,14 @@ impl Readers {
     /// error: it is taken as words.
     pub async fn search(&self, what: SearchIn) -> Result<Page, StoreError> {
         search::wait_for_index(&self.0.shared).await;
-        let _permit = self.0.searches.acquire().await;
+        // The search has it until it is over, also where nobody waits for it any longer.
+        let permit = Arc::clone(&self.0.searches).acquire_owned().await;
         let time = self.0.search_time;
-        self.blocking(move |shared, reader| search::read(shared, reader, &what, time)).await
+        self.blocking(move |shared, reader| {
+            let _permit = permit;
+            search::read(shared, reader, &what, time)
+        })
+        .await
     }
 
     /// One message, as its `MSG` line; `None`: it is gone.

@@ -17,10 +17,11 @@ impl Store {
         self.grown = 0;
         let too_big = self.too_big();
         let room = self.room_for_removal()?;
-        if room.is_none() {
+        if room.is_none_or(|room| room.bytes >= self.full_at.saturating_mul(2)) {
             self.halved = 0;
         }
-        let bounds = tidy::Bounds::new(&self.history, now, too_big, room, self.halved);
+        let oldest = self.totals.oldest;
+        let bounds = tidy::Bounds::new(&self.history, now, too_big, oldest, room, self.halved);
         let (before, mut totals, last) = (self.totals, self.totals, self.tidied);
         // Taken out, so that the search that it may be in survives an error.
         let mut stamps = std::mem::take(&mut self.stamps);
@@ -46,12 +47,14 @@ impl Store {
         let removed = self.turn("tidy", Leaves::Copy, |log, _| {
             let scattered = slice.remove(log)?;
             totals.oldest = totals.oldest.max(tidy::first(log)?.unwrap_or(totals.head + 1));
+            totals.oldest = totals.oldest.max(slice.oldest().unwrap_or(0));
             found::put_totals(log, &before, &totals)?;
             Ok(scattered)
         });
         if matches!(removed, Err(StoreError::Full { .. })) {
             // A slice that wrote more than was thought would do so at each try.
             self.halved = (self.halved + 1).min(tidy::MORE_HALVINGS);
+            self.full_at = room.map_or(0, |room| room.bytes);
             self.index_gives_room(true);
         }
         removed?;

@@ -43,17 +43,20 @@ pub(super) struct Bounds {
     messages: Option<u64>,
     /// The messages take so many bytes more than they may.
     too_big: u64,
+    /// Messages below this number go whatever else holds: their ids may be gone already.
+    oldest: Seq,
     /// What the slice has room for.
     room: Room,
 }
 
 impl Bounds {
-    /// `too_big`: how many bytes of messages have to go. `room`: what a slice may write, if there is little room for
+    /// `too_big`: how many bytes of messages have to go. `oldest`: the smallest number that stays. `room`: what a slice may write, if there is little room for
     /// that. `halved`: how often it is halved because the store was full with less.
     pub(super) fn new(
         history: &History,
         now: Timestamp,
         too_big: u64,
+        oldest: Seq,
         room: Option<RemovalRoom>,
         halved: u32,
     ) -> Self {
@@ -63,6 +66,7 @@ impl Bounds {
             now: now.0,
             messages: history.retain_messages,
             too_big,
+            oldest,
             room: Room::new(room, halved),
         }
     }
@@ -203,7 +207,7 @@ fn oldest(log: &Connection, bounds: &Bounds, messages: u64, stamps: &mut Stamps)
                 &mut removed.age
             } else if bounds.messages.is_some_and(|most| left >= most) {
                 &mut removed.number
-            } else if too_big > 0 {
+            } else if too_big > 0 || first < bounds.oldest {
                 &mut removed.bytes
             } else {
                 return false;
@@ -309,6 +313,12 @@ impl Slice {
             return Ok(Self { ids: Some((first, last)), rows, ..Self::new(self.kind) });
         }
         Ok(Self { rows, ..self })
+    }
+
+    /// The smallest number that stays after this of the oldest messages: those below may have lost their ids, so that a
+    /// message sent again would be a new one.
+    pub(super) fn oldest(&self) -> Option<Seq> {
+        self.ids.filter(|_| self.kind == Kind::Old).map(|(_, last)| last + 1)
     }
 
     /// The messages whose ids go: their first and last numbers, in order.

@@ -35,9 +35,9 @@ impl Members {
         self.all.contains(&(user, session))
     }
 
-    /// A session that is in the room is to be taken out.
-    pub(in crate::chat) fn lose(&mut self, session: SessionId) {
-        self.lost.insert(session);
+    /// A session that is in the room is to be taken out. False: that was known.
+    pub(in crate::chat) fn lose(&mut self, session: SessionId) -> bool {
+        self.lost.insert(session)
     }
 
     /// The same for all of them.

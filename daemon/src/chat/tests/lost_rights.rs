@@ -3,7 +3,8 @@
 
 use super::slices::{ROOMS, cost, enters, is_kept, rooms};
 use super::world::World;
-use crate::chat::ConnectionId;
+use crate::chat::{ConnectionId, SessionChange};
+use tcp_chat_protocol::request::{Action, Place};
 
 /// `cy` in so many rooms that have become private, by a role on the server.
 fn private(n: usize) -> (World, Vec<ConnectionId>) {
@@ -182,4 +183,18 @@ fn who_is_out_already_is_not_told_again() {
         }
     }
     is_swept(&world);
+}
+
+#[test]
+fn a_room_that_changes_back_and_forth_tells_the_store_once_of_each_who_lost_it() {
+    let (mut world, _) = rooms(1, 300, 0);
+    for (private, wanted) in [(true, 300), (false, 0), (true, 0)] {
+        world.chat.begin(world.now);
+        let room = Place(Some("room0".parse().unwrap()));
+        world.chat.operate(0, &Action::Room { room, private }).unwrap();
+        let writes = world.chat.end().writes;
+        let lost = writes.sessions.iter().filter(|c| matches!(c, SessionChange::Lose { .. })).count();
+        assert_eq!(lost, wanted, "private: {private}");
+        world.disk.write(writes);
+    }
 }

@@ -2,6 +2,7 @@
 //! the name by now.
 
 use super::access::{certificate, name};
+use super::disk::DiskPast;
 use super::world::World;
 use super::*;
 
@@ -160,4 +161,21 @@ fn nothing_is_granted_to_a_name_whose_user_is_still_being_removed() {
     world.turn();
     world.operates(grant).unwrap();
     assert_eq!(world.chat.found().rights.grants.len(), 1);
+}
+
+#[test]
+fn a_removal_that_was_not_kept_takes_no_direct_messages_with_a_user_who_leaves_in_the_same_turn() {
+    let mut world = World::new(|_| {});
+    ["cy", "dee"].iter().for_each(|user| world.registers(user));
+    let [cy, dee] = ["cy", "dee"].map(|user| world.logs_in(user, user));
+    world.sends(cy, r#"{"op":"MSG","data":{"to":"dee","msg":"x"}}"#);
+    let (before, disk) = (world.disk.found().conversations, world.disk.clone());
+    world.disk_is_full = true;
+    world.operator(|chat| {
+        chat.grant(0, UserWish::Remove(name("cy"))).unwrap();
+        chat.apply(dee, Command::Ask(None, Ask::Quit), &mut DiskPast(&disk));
+    });
+    world.disk_is_full = false;
+    world.recovers();
+    assert_eq!(world.disk.found().conversations, before);
 }

@@ -59,3 +59,19 @@ fn a_room_in_which_users_come_and_go_all_the_time_stops_no_sweep() {
     }
     assert!(!world.chat.is_removing());
 }
+
+#[test]
+fn the_store_is_told_little_of_sessions_that_leave_many_rooms() {
+    let (mut world, cy) = rooms(192, 1, 40);
+    (world.slice.rooms, world.sweeps) = (0, false);
+    cy.iter().for_each(|who| world.sends(*who, r#"{"op":"QUIT"}"#));
+    let left = |world: &World| world.chat.found().leaving.iter().map(|l| l.rooms.len()).sum::<usize>();
+    let before = left(&world);
+    world.chat.begin(world.now);
+    world.chat.sweep_on(256);
+    let writes = world.chat.end().writes;
+    assert_eq!(before - left(&world), 256);
+    let rooms = |c: &LeavingChange| if let LeavingChange::Put(l) = c { l.rooms.len() } else { 0 };
+    let told: usize = writes.leaving.iter().map(rooms).sum();
+    assert!(told <= 4 * 256, "{told} rooms of {} sessions", writes.leaving.len());
+}

@@ -2,7 +2,7 @@
 
 use super::slices::{is_restorable, rooms};
 use super::world::World;
-use crate::chat::{ConversationId, ConversationKind};
+use crate::chat::{Chat, ConversationId, ConversationKind};
 use tcp_chat_protocol::Against;
 use tcp_chat_protocol::request::{Action, Place};
 
@@ -136,4 +136,12 @@ fn a_ban_of_addresses_ends_all_sessions_from_there_also_if_a_restart_comes_in_be
     assert_eq!(world.chat.counts().sessions, 1);
     goes_on(&mut world);
     assert_eq!(world.chat.counts().sessions, 0);
+}
+
+#[test]
+fn a_store_without_numbers_of_joins_gets_none_twice() {
+    let (world, _) = rooms(3, 1, 0);
+    let mut found = world.disk.found();
+    found.last_join = 0;
+    assert!(Chat::restore(world.rules.clone(), found, world.now).found().last_join >= 3);
 }

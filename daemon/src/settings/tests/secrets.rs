@@ -155,3 +155,10 @@ fn what_is_no_secret_is_still_shown() {
         assert!(problems[0].ends_with(excerpt), "{text}\n{}", problems[0]);
     }
 }
+
+#[test]
+fn a_password_of_digits_is_not_shown_either() {
+    let text = "[auth]\nmode = \"password\"\npassword_file = 73519284";
+    let problems = Folder::with(text).problems(&[], &[]).join("\n");
+    assert!(!problems.contains("73519284"), "{problems}");
+}

@@ -1,6 +1,9 @@
 //! Removals on a full small disk whose rows lie all over the store's file, or that free many pages: each must fit into
 //! the room that turns left. On a tmpfs.
 
+use super::super::room::RemovalRoom;
+use super::super::stamps::Stamps;
+use super::super::tidy;
 use super::disk::Disk;
 use super::*;
 use std::time::{Duration, Instant};
@@ -144,4 +147,33 @@ fn a_removal_that_found_no_room_tries_with_less() {
     full.works_again();
     full.removes_all();
     assert_eq!(full.store.halved, 0, "the next slice is a whole one");
+}
+
+#[test]
+fn a_chunk_that_has_lost_ids_goes_although_there_is_room_for_it_again() {
+    let (mut store, ..) = open(&in_memory());
+    let mut model = Model::default();
+    store.commit(Model::open(1)).unwrap();
+    let said: Vec<_> = (0..100).map(|_| ("ana", "x")).collect();
+    let mut writes = model.say(&[(1, &said)]);
+    writes.sessions = vec![SessionChange::Put(session_row(1))];
+    let sent = |seq| Sent { session: SessionId(1), id: RequestId::Number(seq), conversation: room(1), seq };
+    writes.sent = (1..=100).map(sent).collect();
+    store.commit(writes).unwrap();
+    let little = Some(RemovalRoom { bytes: 8 << 20, rows: 10 });
+    let next = |store: &mut Store, too_big, oldest| {
+        let bounds = tidy::Bounds::new(&in_memory(), Timestamp(START), too_big, oldest, little, 0);
+        tidy::next(store.log(), &bounds, 100, tidy::Kind::Sessions, &mut Stamps::default()).unwrap()
+    };
+    let slice = next(&mut store, 1, 1).expect("too big");
+    let oldest = slice.oldest().expect("ids go first");
+    slice.remove(store.log()).unwrap();
+    let (ids, messages) =
+        ("SELECT count(*) FROM sent", "SELECT ifnull(sum(last - first + 1), 0) FROM chunks");
+    assert!(store.count(ids) < 100 && store.count(messages) == 100);
+    // The history may be as large as it is now.
+    while let Some(slice) = next(&mut store, 0, oldest) {
+        slice.remove(store.log()).unwrap();
+    }
+    assert_eq!((store.count(ids), store.count(messages)), (0, 0));
 }
