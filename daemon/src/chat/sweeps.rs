@@ -49,9 +49,12 @@ impl Chat {
             if let Some(mut sweep) = self.next_sweep()
                 && self.sweep_one(&mut sweep)
             {
-                // By turns, so that none waits for as long as another has more.
+                // By turns, so that none waits for as long as another has more. Beside nothing else sessions leave one
+                // after the other.
                 match sweep {
-                    Sweep::Leaving(session) if self.leaving.goes_on(session) => self.sweeps.put_back(sweep),
+                    Sweep::Leaving(session) if self.sweeps.are_leaving() && self.leaving.goes_on(session) => {
+                        self.sweeps.put_back(sweep);
+                    }
                     sweep => self.sweeps.push(sweep),
                 }
             }

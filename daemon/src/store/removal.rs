@@ -17,7 +17,7 @@ impl Store {
         self.grown = 0;
         let too_big = self.too_big();
         let room = self.room_for_removal()?;
-        if room.is_none_or(|room| room.bytes >= self.full_at.saturating_mul(2)) {
+        if room.is_none() {
             self.halved = 0;
         }
         let oldest = self.totals.oldest;
@@ -54,10 +54,11 @@ impl Store {
         if matches!(removed, Err(StoreError::Full { .. })) {
             // A slice that wrote more than was thought would do so at each try.
             self.halved = (self.halved + 1).min(tidy::MORE_HALVINGS);
-            self.full_at = room.map_or(0, |room| room.bytes);
             self.index_gives_room(true);
         }
         removed?;
+        // There was room: the next slice tries twice as much again.
+        self.halved = self.halved.saturating_sub(1);
         self.totals = totals;
         self.ids.forget(slice.ids());
         if let Some(log) = &self.log {

@@ -50,8 +50,8 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// `too_big`: how many bytes of messages have to go. `oldest`: the smallest number that stays. `room`: what a slice may write, if there is little room for
-    /// that. `halved`: how often it is halved because the store was full with less.
+    /// `too_big`: how many bytes of messages have to go. `oldest`: the smallest number that stays. `room`: what a slice
+    /// may write, if there is little room for that. `halved`: how often it is halved because the store was full with less.
     pub(super) fn new(
         history: &History,
         now: Timestamp,

@@ -38,8 +38,6 @@ pub struct Store {
     pub(super) tidied: tidy::Kind,
     /// How often a slice is halved, since one found the store full.
     pub(super) halved: u32,
-    /// What there was room for when one found the store full, in bytes. At twice as much, slices are whole again.
-    pub(super) full_at: u64,
     pub(super) stamps: Stamps,
     /// What the history took when it was last looked at.
     pub(super) history_bytes: u64,
@@ -94,7 +92,6 @@ impl Store {
             ids,
             tidied: tidy::Kind::default(),
             halved: 0,
-            full_at: 0,
             stamps: Stamps::default(),
             history_bytes: 0,
             grown: 0,
