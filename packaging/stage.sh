@@ -39,7 +39,11 @@ for generate in generate_daemon generate_cli; do
 done
 
 # Every crate that is linked in, with its licence.
-cargo tree --locked --features tcp-chatd/jemalloc --edges normal --prefix none --format '{p}|{l}' -p tcp-chatd -p tcp-chat-cli |
+linked() {
+	cargo tree --locked --edges normal --prefix none --format '{p}|{l}' "$@"
+}
+# One call for each: `tcp-chatd/jemalloc` would mean a feature of the dependency that its tests have on it.
+{ linked -p tcp-chatd --features jemalloc; linked -p tcp-chat-cli; } |
 	awk -F '|' '{ split($1, p, " "); if ($2 != "") print p[1], p[2] ": " $2 }' |
 	grep -v '^tcp-chat' | LC_ALL=C sort -u >"$stage/third-party"
 
