@@ -8,15 +8,15 @@ use rusqlite::{Connection, ErrorCode, params};
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-/// SQLite looks at the clock after this many steps of its virtual machine. Each step may read a page of the index:
-/// together a few milliseconds.
-const STEPS: i32 = 100;
+/// SQLite looks at the clock after this many steps of its virtual machine. Each step may read a page of the index: with
+/// 100 steps, together a few milliseconds.
+const STEPS: i32 = 10;
 
 /// A search that takes longer than this gives way to other threads. Most searches take less.
 const ALONE: Duration = Duration::from_millis(5);
 /// It works for so long, and then pauses for as long: with few processors, a thread that is woken meanwhile finds one
 /// that is free. A thread that works without a pause makes others wait for the end of its time slice.
-const TURN: Duration = Duration::from_millis(1);
+const TURN: Duration = Duration::from_micros(500);
 
 /// Tells SQLite whether to interrupt its statement. It also pauses a long search.
 fn interrupt_at(until: Instant) -> impl FnMut() -> bool + Send + 'static {
