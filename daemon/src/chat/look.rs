@@ -45,7 +45,7 @@ pub enum Row {
     Room(RoomSeen),
     /// Of [`Look::Grants`].
     Grant {
-        /// Who has the role.
+        /// The user who has the role.
         user: Name,
         /// Which one.
         role: Role,
@@ -99,7 +99,7 @@ pub struct PenaltySeen {
     pub until: Option<Timestamp>,
     /// Why.
     pub reason: Box<str>,
-    /// Who decided it.
+    /// The moderator or operator who decided it.
     pub by: Box<str>,
     /// Since when.
     pub since: Timestamp,

@@ -1,4 +1,4 @@
-//! What others notice while many sessions leave many rooms, a slice in each turn: requests cost no more, and other slow
+//! What others notice while many sessions leave many rooms, a slice in each turn: requests stay cheap, and other slow
 //! work goes on.
 
 use super::access::name;
