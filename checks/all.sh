@@ -25,7 +25,9 @@ readme() {
         TCP_CHAT_HOSTILE_DATA=$(checks/hostile-data.sh)
         export TCP_CHAT_HOSTILE_DATA
     fi
-    cargo test --workspace --locked
+    # They take a few minutes. A test that hangs must not take the time of all that follows: it is the one that
+    # "has been running for over 60 seconds" in the output.
+    timeout --foreground 20m cargo test --workspace --locked
     command -v npm >/dev/null || missing "the public collections of hostile input need npm"
 }
 

@@ -12,18 +12,23 @@ use std::time::{Duration, Instant};
 /// 100 steps, together a few milliseconds.
 const STEPS: i32 = 10;
 
-/// A search that takes longer than this gives way to other threads. Most searches take less.
-const ALONE: Duration = Duration::from_millis(5);
-/// It works for so long, and then pauses for as long: with few processors, a thread that is woken meanwhile finds one
-/// that is free. A thread that works without a pause makes others wait for the end of its time slice.
+/// A search works for so long, and then pauses. A thread that does not pause makes other threads wait until the end of
+/// its time slice, which is a few milliseconds.
 const TURN: Duration = Duration::from_micros(500);
+/// The pause of a short search: it lets a thread run that waits for the processor.
+const SHORT_PAUSE: Duration = Duration::from_micros(50);
+/// A search that takes longer than this pauses for as long as it works. Then, with few processors, a thread that is
+/// woken finds one that is free.
+const LONG: Duration = Duration::from_millis(5);
 
-/// Tells SQLite whether to interrupt its statement. It also pauses a long search.
+/// Tells SQLite whether to interrupt its statement. It also pauses the search.
 fn interrupt_at(until: Instant) -> impl FnMut() -> bool + Send + 'static {
-    let mut pause_at = Instant::now() + ALONE;
+    let began = Instant::now();
+    let mut pause_at = began + TURN;
     move || {
-        if Instant::now() >= pause_at {
-            std::thread::sleep(TURN);
+        let now = Instant::now();
+        if now >= pause_at {
+            std::thread::sleep(if now < began + LONG { SHORT_PAUSE } else { TURN });
             pause_at = Instant::now() + TURN;
         }
         Instant::now() >= until
