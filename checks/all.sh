@@ -31,6 +31,11 @@ readme() {
     command -v npm >/dev/null || missing "the public collections of hostile input need npm"
 }
 
+page() {
+    command -v npm >/dev/null && command -v chromium >/dev/null || missing "that needs npm and chromium"
+    checks/web.sh "$debug/tcp-chatd"
+}
+
 tree() {
     nice -n 19 packaging/tool.sh cargo-deny
     cargo deny --locked check bans licenses sources
@@ -114,6 +119,7 @@ background "bans, licences, sources" tree
 background "the client for Windows" portable
 section "tests: the command of the README" readme
 wait_background
+section "the page, in Chromium" page
 section "fuzzing, short" fuzzing
 background "a peer whose host vanishes" vanish
 section "the distributed programs and packages" distributed
