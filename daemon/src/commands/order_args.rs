@@ -1,10 +1,10 @@
-//! Owns the arguments of the moderation commands. Part of `args`.
+//! Owns what the commands that keep order take on the command line. Part of `args`.
 
 use clap::{Args, Subcommand, ValueEnum};
 use tcp_chat_protocol::request::{MOST_SECONDS, REASON_BYTES};
 use tcp_chat_protocol::{Role, text};
 
-/// Where an action applies, and how its result is printed.
+/// Where, why and how it is told.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Where {
     /// The room; without it, the whole server
@@ -114,7 +114,7 @@ pub enum Room {
         json: bool,
     },
     /// Remove a room for good: its members are removed from it and told, and its messages are deleted.
-    /// A room of rooms.default cannot be removed
+    /// A room of rooms.default or http.rooms cannot be removed
     Remove {
         /// The room
         room: String,
