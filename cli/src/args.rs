@@ -14,7 +14,7 @@ Examples:
   tcp-chat-cli --ca certs/ca.pem                    join the server on this machine
   tcp-chat-cli send --room ops 'deployed'           one message; exit 0 after it is stored
   make 2>&1 | tcp-chat-cli send --room ops --split  the output of a command
-  tcp-chat-cli tail --room ops --json | jq .msg     messages as they come
+  tcp-chat-cli tail --room ops --json | jq .msg     messages as they arrive
   tcp-chat-cli wait --match 'done|failed' --timeout 10m
 
 Exit codes: 0 done; 1 other; 2 usage; 3 no connection; 4 the certificate was refused;

@@ -70,7 +70,7 @@ pub enum Command {
     },
     /// Print the state of the running daemon
     Status {
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
@@ -89,13 +89,13 @@ pub enum Command {
     },
     /// List users: connected, or away with a session that can be resumed
     Who {
-        /// As JSON, one object a line
+        /// Print JSON, one object per line
         #[arg(long)]
         json: bool,
     },
     /// List the rooms
     Rooms {
-        /// As JSON, one object a line
+        /// Print JSON, one object per line
         #[arg(long)]
         json: bool,
     },
@@ -119,7 +119,7 @@ pub enum Command {
         /// The number of lines
         #[arg(long, value_name = "N", default_value_t = 50, value_parser = count)]
         limit: usize,
-        /// As JSON, one object a line
+        /// Print JSON, one object per line
         #[arg(long)]
         json: bool,
     },
@@ -157,7 +157,7 @@ pub enum User {
     },
     /// List registered users
     List {
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },

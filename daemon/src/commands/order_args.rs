@@ -10,7 +10,7 @@ pub struct Where {
     /// The room; without it, the whole server
     #[arg(long, value_name = "ROOM")]
     pub room: Option<String>,
-    /// Print what was done as JSON
+    /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -26,12 +26,12 @@ pub struct Penalty {
     pub reason: String,
 }
 
-/// All of them, instead.
+/// All entries, instead.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum List {
-    /// Print all of them instead
+    /// Print all entries instead
     List {
-        /// As JSON, one object a line
+        /// Print JSON, one object per line
         #[arg(long)]
         json: bool,
     },
@@ -109,7 +109,7 @@ pub enum Room {
         room: String,
         /// Who can see it
         access: Access,
-        /// Print what was done as JSON
+        /// Print the result as JSON
         #[arg(long)]
         json: bool,
     },
@@ -118,7 +118,7 @@ pub enum Room {
     Remove {
         /// The room
         room: String,
-        /// Print what was done as JSON
+        /// Print the result as JSON
         #[arg(long)]
         json: bool,
     },

@@ -35,7 +35,7 @@ pub enum Notify {
     /// The terminal's bell.
     #[default]
     Bell,
-    /// A notification of the desktop, by the terminal (OSC 9).
+    /// A desktop notification, sent by the terminal (OSC 9).
     Osc9,
     /// Not at all.
     Off,
