@@ -9,6 +9,7 @@ mod deliver;
 mod directory;
 mod inbox;
 mod outbox;
+mod pace;
 mod past;
 mod turn;
 mod waiting;
@@ -25,6 +26,7 @@ use answers::Answer;
 use arc_swap::ArcSwap;
 use chores::{CHECK_EVERY, FORGET_EVERY};
 use clock::Clock;
+use pace::Pace;
 use std::sync::Arc;
 use std::time::Duration;
 use tcp_chat_protocol::{Seq, Timestamp};
@@ -79,6 +81,7 @@ struct Hub {
     /// The store fails: why, and when to try again.
     failing: Option<(String, Instant)>,
     answers: Vec<Answer>,
+    pace: Pace,
     bars: Bars,
     directory: Directory,
     metrics: Arc<Metrics>,
@@ -147,6 +150,7 @@ impl Hub {
             forget_at: began + FORGET_EVERY,
             failing: None,
             answers: Vec::new(),
+            pace: Pace::default(),
             bars,
             metrics,
         }

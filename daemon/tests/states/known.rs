@@ -31,9 +31,6 @@ pub(crate) enum Known {
     /// resume at once, and a turn that bans addresses completes its slow work, so that no connection is refused then.
     /// Cause: `Chat::restore`. Step 5: connections belong to the edge, "here or away" to the state.
     AllAreAway,
-    /// The amount of slow work (sweeps) in a turn depends on the speed of the machine: 1 ms of it. Masked: all states do
-    /// the same amount. Cause: `Hub::steps` in `hub/turn.rs`. Step 6: the amount stands in the turn.
-    SlicesByTime,
     /// Each node runs retention by itself, and retention removes empty rooms. Masked: retention is part of the turn.
     /// Cause: `Hub::tidy_once` in `hub/chores.rs`, `Chat::forgets` in `chat/doors.rs`. Step 6: `Retain` is an input.
     LocalRetention,
@@ -48,7 +45,7 @@ pub(crate) enum Known {
 
 impl Known {
     /// All entries. A repair removes its entry.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::QueriesSeal,
         Self::Rates,
         Self::Strikes,
@@ -56,7 +53,6 @@ impl Known {
         Self::PastAsksTheStore,
         Self::DiskDecides,
         Self::AllAreAway,
-        Self::SlicesByTime,
         Self::LocalRetention,
         Self::UsedIds,
         Self::Unanswered,

@@ -59,8 +59,8 @@ pub(crate) enum Step {
     Full(usize, bool),
     /// From now on the store of a state cannot be read, or can.
     Blind(usize, bool),
-    /// From now on the machine of a state does only this many steps of slow work in a turn.
-    Slow(usize, Option<usize>),
+    /// From now on the machine of the proposer has time for only this many steps of slow work in a turn.
+    Slow(Option<usize>),
     /// From now on a state puts off its retention, or does not.
     KeepsLonger(usize, bool),
 }
@@ -78,6 +78,8 @@ pub(crate) struct Recorder {
     known: Vec<Known>,
     now: Now,
     inputs: Vec<Input>,
+    /// The steps of slow work that the proposer has time for in a turn; `None`: all of them.
+    pace: Option<usize>,
     turns: usize,
     connections: u64,
     logins: u64,
@@ -101,6 +103,7 @@ impl Recorder {
             known: known.to_vec(),
             now,
             inputs: Vec::new(),
+            pace: None,
             turns: 0,
             connections: 0,
             logins: 0,
@@ -159,6 +162,7 @@ impl Recorder {
                     _ => false,
                 };
                 let bans = self.is_known(Known::AllAreAway) && self.inputs.iter().any(is_address);
+                let steps = steps.into_iter().chain(self.pace).min();
                 return self.turn(steps.filter(|_| !bans));
             }
             Step::Rebuild => self.states[REBUILT].rebuild(),
@@ -168,9 +172,7 @@ impl Recorder {
             Step::Blind(state, is_blind) => {
                 self.states[state].faults.is_blind = is_blind && !self.is_known(Known::PastAsksTheStore);
             }
-            Step::Slow(state, steps) => {
-                self.states[state].faults.slice = steps.filter(|_| !self.is_known(Known::SlicesByTime));
-            }
+            Step::Slow(steps) => self.pace = steps,
             Step::KeepsLonger(state, longer) => {
                 self.states[state].faults.keeps_longer = longer && !self.is_known(Known::LocalRetention);
             }

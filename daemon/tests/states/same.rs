@@ -258,6 +258,20 @@ fn these_stay_the_same() {
             "#,
         ),
         (
+            "a proposer that has time for one step of slow work in a turn",
+            r#"
+            a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
+            b {"op":"LOGIN","data":{"name":"bo","rooms":["ops"]}}
+            turn
+            slow
+            op {"command":"room remove","room":"ops"}
+            turn
+            rebuild
+            turn
+            turn
+            "#,
+        ),
+        (
             "rooms in another order than that of their ids",
             r#"
             a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}

@@ -32,7 +32,7 @@ fn step(line: &str) -> Step {
         "reload" => Step::Reload(rest.parse().unwrap_or_else(|_| panic!("{line}"))),
         "full" => Step::Full(state(), true),
         "blind" => Step::Blind(state(), true),
-        "slow" => Step::Slow(state(), Some(1)),
+        "slow" => Step::Slow(Some(1)),
         "keeps" => Step::KeepsLonger(state(), true),
         slot if slot.len() == 1 => {
             let slot = slot.as_bytes()[0] - b'a';
@@ -170,21 +170,6 @@ fn all_are_away() {
         a {"op":"LOGIN","data":{"name":"ana"}}
         turn
         rebuild
-        "#,
-    );
-}
-
-#[test]
-fn slices_by_time() {
-    shows(
-        &[Known::SlicesByTime],
-        "conversation/2/members",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
-        b {"op":"LOGIN","data":{"name":"bo","rooms":["ops"]}}
-        turn
-        slow steady
-        op {"command":"room remove","room":"ops"}
         "#,
     );
 }

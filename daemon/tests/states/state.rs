@@ -56,8 +56,6 @@ pub(crate) struct Faults {
     pub(crate) is_full: bool,
     /// The store cannot be read.
     pub(crate) is_blind: bool,
-    /// The machine does only this many steps of slow work in a turn.
-    pub(crate) slice: Option<usize>,
     /// It puts off its retention.
     pub(crate) keeps_longer: bool,
 }
@@ -145,8 +143,7 @@ impl State {
         for input in &turn.inputs {
             self.input(input.clone());
         }
-        let steps = self.faults.slice.or(turn.steps).unwrap_or(usize::MAX);
-        self.chat.sweep_on(steps);
+        self.chat.sweep_on(turn.steps.unwrap_or(usize::MAX));
         self.end()
     }
 
