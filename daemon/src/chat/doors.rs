@@ -282,18 +282,25 @@ impl Chat {
         self.drop_if_empty(room);
     }
 
-    /// Retention has removed all messages below `oldest`, some of them from these conversations: those
-    /// of which nothing is left go, or rooms would be taken for good, and who stays long would be left
-    /// with the direct messages of everybody who ever came by. Certificates and removed users that are too old go,
-    /// too. The hub calls it once a day also where no message was removed.
-    pub fn forgets(&mut self, oldest: Seq, of: &[ConversationId]) {
+    /// Retention takes all messages below `oldest`; what is taken already stays taken. Conversations of which nothing is left
+    /// go, or rooms would be taken for good, and who stays long would be left with the direct messages of everybody who
+    /// ever came by. Certificates and removed users that are too old go, too: the hub proposes 0 once a day for them.
+    pub fn retain(&mut self, oldest: Seq) {
         self.seal();
         if oldest > self.oldest {
             self.oldest = oldest;
             self.turn.writes.oldest = Some(oldest);
+            for id in self.conversations.take_emptied(oldest) {
+                self.drop_if_empty(id);
+            }
         }
-        of.iter().for_each(|id| self.drop_if_empty(*id));
         self.expired_go();
+    }
+
+    /// Below this number retention has taken all messages. The store removes them when it has time.
+    #[must_use]
+    pub fn oldest(&self) -> Seq {
+        self.oldest
     }
 
     /// The same for all of them, after a start: a slice in each turn.

@@ -28,6 +28,9 @@ impl Chat {
         conversations.last = found.last_conversation;
         for StoredConversation { id, kind, head } in stored {
             conversations.put(id, kind, head);
+            if head >= oldest.max(1) {
+                conversations.has_messages(id, head);
+            }
         }
         let mut sessions = Sessions::default();
         sessions.last = found.last_session;

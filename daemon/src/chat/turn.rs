@@ -224,6 +224,7 @@ impl Chat {
             prev = seq;
         }
         self.head = seq;
+        let is_first = before < self.oldest.max(1);
         let to = match conversation.kind {
             ConversationKind::Room(_) => {
                 conversation.head = seq;
@@ -238,6 +239,9 @@ impl Chat {
                 Arc::new(to)
             }
         };
+        if is_first {
+            self.conversations.has_messages(id, seq);
+        }
         let index = self.turn.writes.chunks.len();
         self.turn.effects.push(Effect::Chunk { index, to, own });
         let ts = self.turn.now.wall;

@@ -52,8 +52,8 @@ impl Hub {
     /// One turn: decide, commit, deliver.
     pub(super) fn turn(&mut self, waiting: &mut Waiting) {
         self.chat.begin(self.now());
-        if let Some((oldest, of)) = self.forgotten.take() {
-            self.chat.forgets(oldest, &of);
+        if let Some(oldest) = self.retains.take() {
+            self.chat.retain(oldest);
         }
         let mut load = Load::default();
         while !load.is_full() {

@@ -1,12 +1,11 @@
-//! Owns what has to go from the log, in slices so small that a turn that waits for one does not
-//! notice. Called by the writer. Never decides when: the hub does.
+//! Owns what has to go from the log: up to which number retention would remove, and the slices in which it goes, so small
+//! that a turn that waits for one does not notice. Called by the writer. Never decides: the state does, in a turn.
 
 use super::bytes;
 use super::ids;
 use super::room::RemovalRoom;
 use super::rows::{int, number};
 use super::stamps::Stamps;
-use crate::chat::ConversationId;
 use crate::settings::History;
 use rusqlite::{Connection, OptionalExtension};
 use tcp_chat_protocol::{Seq, Timestamp};
@@ -43,14 +42,14 @@ pub(super) struct Bounds {
     messages: Option<u64>,
     /// The messages take so many bytes more than they may.
     too_big: u64,
-    /// Messages below this number go whatever else holds: their ids may be gone already.
+    /// Messages below this number go whatever else holds: the state has decided it.
     oldest: Seq,
     /// What the slice has room for.
     room: Room,
 }
 
 impl Bounds {
-    /// `too_big`: how many bytes of messages have to go. `oldest`: the smallest number that stays. `room`: what a slice
+    /// `too_big`: how many bytes of messages have to go. `oldest`: the state has decided that all below goes. `room`: what a slice
     /// may write, if there is little room for that. `halved`: how often it is halved because the store was full with less.
     pub(super) fn new(
         history: &History,
@@ -122,8 +121,6 @@ pub(super) struct Slice {
     /// The first chunk has more ids than there is room for: first those of these messages go, and the chunk with what is
     /// left of them in a later slice. A message of a chunk that has to go may lose its id before it goes.
     ids: Option<(Seq, Seq)>,
-    /// Whose chunks: for the oldest messages.
-    pub(super) of: Vec<ConversationId>,
     /// How many bytes they took.
     pub(super) bytes: u64,
     /// How many messages, and why.
@@ -147,7 +144,7 @@ pub(super) fn next(
     for _ in 0..3 {
         kind = kind.next();
         let slice = match kind {
-            Kind::Old => oldest(log, bounds, messages, stamps)?,
+            Kind::Old => oldest(log, bounds, messages, stamps, bounds.oldest)?,
             Kind::Conversations => of_conversations(log, bounds)?,
             Kind::Sessions => Slice { gone: gone(log, "gone_sessions")?, ..Slice::new(kind) },
         };
@@ -156,6 +153,19 @@ pub(super) fn next(
         }
     }
     Ok(None)
+}
+
+/// Below which number the oldest messages would have to go, as far as so many slices take them; `None`: none has to go.
+pub(super) fn proposal(
+    log: &Connection,
+    bounds: &Bounds,
+    messages: u64,
+    slices: usize,
+    stamps: &mut Stamps,
+) -> rusqlite::Result<Option<Seq>> {
+    let bounds = Bounds { room: Room::of(slices), ..*bounds };
+    let slice = oldest(log, &bounds, messages, stamps, Seq::MAX)?;
+    Ok(slice.chunks.last().map(|(_, last)| last + 1))
 }
 
 /// Some of what is gone.
@@ -172,7 +182,7 @@ fn of_conversations(log: &Connection, bounds: &Bounds) -> rusqlite::Result<Slice
         let all = room.take(
             &mut slice,
             log,
-            "SELECT first, last, length(lines), conversation FROM chunks WHERE conversation = ?1 ORDER BY last",
+            "SELECT first, last, length(lines) FROM chunks WHERE conversation = ?1 ORDER BY last",
             [id],
             |_, _| true,
         )?;
@@ -181,13 +191,19 @@ fn of_conversations(log: &Connection, bounds: &Bounds) -> rusqlite::Result<Slice
         }
         slice.gone.push(id);
     }
-    slice.of.clear();
     slice.chunks.sort_unstable();
     slice.removed.gone = slice.messages();
     Ok(slice)
 }
 
-fn oldest(log: &Connection, bounds: &Bounds, messages: u64, stamps: &mut Stamps) -> rusqlite::Result<Slice> {
+/// The oldest messages that have to go. None of a chunk that begins at `end` or later.
+fn oldest(
+    log: &Connection,
+    bounds: &Bounds,
+    messages: u64,
+    stamps: &mut Stamps,
+    end: Seq,
+) -> rusqlite::Result<Slice> {
     let mut slice = Slice::new(Kind::Old);
     let overdue = match (bounds.since, first(log)?) {
         (Some(since), Some(first)) => stamps.overdue(log, first, since, bounds.now)?,
@@ -198,9 +214,12 @@ fn oldest(log: &Connection, bounds: &Bounds, messages: u64, stamps: &mut Stamps)
     room.take(
         &mut slice,
         log,
-        "SELECT first, last, length(lines), conversation FROM chunks ORDER BY first",
+        "SELECT first, last, length(lines) FROM chunks ORDER BY first",
         [],
         |(first, last), bytes| {
+            if first >= end {
+                return false;
+            }
             let count = last - first + 1;
             left = left.saturating_sub(count);
             let reason = if last <= overdue {
@@ -218,8 +237,6 @@ fn oldest(log: &Connection, bounds: &Bounds, messages: u64, stamps: &mut Stamps)
         },
     )?;
     slice.removed = removed;
-    slice.of.sort_unstable();
-    slice.of.dedup();
     Ok(slice)
 }
 
@@ -242,6 +259,12 @@ impl Room {
             rows: rows.min(SLICE_ROWS >> halvings).max(1),
             bytes: (SLICE_BYTES >> halvings).max(1),
         }
+    }
+
+    /// The room of so many whole slices.
+    fn of(slices: usize) -> Self {
+        let bytes = SLICE_BYTES.saturating_mul(i64::try_from(slices).unwrap_or(i64::MAX));
+        Self { chunks: SLICE_CHUNKS * slices, rows: SLICE_ROWS * slices as u64, bytes }
     }
 
     /// Takes the first chunks of a query that all `go`, as many as there is room for. True: it saw
@@ -268,7 +291,6 @@ impl Room {
                 break;
             }
             slice.chunks.push(chunk);
-            slice.of.push(ConversationId(row.get(3)?));
             slice.bytes += bytes::of_chunk(u64::try_from(size).unwrap_or(0), count);
             self.chunks -= 1;
             self.rows = self.rows.saturating_sub(count + 1);
@@ -279,7 +301,7 @@ impl Room {
 }
 
 /// The smallest number that is there, if there is one.
-pub(super) fn first(log: &Connection) -> rusqlite::Result<Option<Seq>> {
+fn first(log: &Connection) -> rusqlite::Result<Option<Seq>> {
     log.prepare_cached("SELECT first FROM chunks ORDER BY first LIMIT 1")?
         .query_row([], |row| number(row, 0))
         .optional()
@@ -291,7 +313,6 @@ impl Slice {
             kind,
             chunks: Vec::new(),
             ids: None,
-            of: Vec::new(),
             bytes: 0,
             removed: Removed::default(),
             gone: Vec::new(),
@@ -313,12 +334,6 @@ impl Slice {
             return Ok(Self { ids: Some((first, last)), rows, ..Self::new(self.kind) });
         }
         Ok(Self { rows, ..self })
-    }
-
-    /// The smallest number that stays after this of the oldest messages: those below may have lost their ids, so that a
-    /// message sent again would be a new one.
-    pub(super) fn oldest(&self) -> Option<Seq> {
-        self.ids.filter(|_| self.kind == Kind::Old).map(|(_, last)| last + 1)
     }
 
     /// The messages whose ids go: their first and last numbers, in order.

@@ -31,9 +31,6 @@ pub(crate) enum Known {
     /// resume at once, and a turn that bans addresses completes its slow work, so that no connection is refused then.
     /// Cause: `Chat::restore`. Step 5: connections belong to the edge, "here or away" to the state.
     AllAreAway,
-    /// Each node runs retention by itself, and retention removes empty rooms. Masked: retention is part of the turn.
-    /// Cause: `Hub::tidy_once` in `hub/chores.rs`, `Chat::forgets` in `chat/doors.rs`. Step 6: `Retain` is an input.
-    LocalRetention,
     /// The snapshot does not have the greatest id that a session has used. It only decides whether the state asks the
     /// store. Masked: it is not compared. Cause: `UsedIds::UNKNOWN` in `chat/restore.rs`. Step 6.
     UsedIds,
@@ -45,7 +42,7 @@ pub(crate) enum Known {
 
 impl Known {
     /// All entries. A repair removes its entry.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::QueriesSeal,
         Self::Rates,
         Self::Strikes,
@@ -53,7 +50,6 @@ impl Known {
         Self::PastAsksTheStore,
         Self::DiskDecides,
         Self::AllAreAway,
-        Self::LocalRetention,
         Self::UsedIds,
         Self::Unanswered,
     ];

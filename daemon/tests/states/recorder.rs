@@ -13,8 +13,8 @@ use tcp_chat_protocol::{Banned, Name};
 use tcp_chatd::admin::Request as Control;
 use tcp_chatd::auth::sha256;
 use tcp_chatd::chat::{
-    Ask, Certificate, ConnectionId, ConversationId, Digest, Evidence, Facts, Made, Now, Presented, Proof,
-    Proving, Revocation, Secret,
+    Ask, Certificate, ConnectionId, Digest, Evidence, Facts, Made, Now, Presented, Proof, Proving,
+    Revocation, Secret,
 };
 
 /// The three states.
@@ -61,7 +61,7 @@ pub(crate) enum Step {
     Blind(usize, bool),
     /// From now on the machine of the proposer has time for only this many steps of slow work in a turn.
     Slow(Option<usize>),
-    /// From now on a state puts off its retention, or does not.
+    /// From now on the store of a state puts off the removal of old messages, or does not.
     KeepsLonger(usize, bool),
 }
 
@@ -143,11 +143,8 @@ impl Recorder {
             Step::Retain(left) => {
                 let head = self.states[STEADY].chat.counts().head;
                 let oldest = (head + 1).saturating_sub(left);
-                // The hub names only the conversations that lost messages. More do no harm.
-                let of: Vec<ConversationId> =
-                    self.states[STEADY].chat.found().conversations.iter().map(|c| c.id).collect();
                 // The hub applies retention at the beginning of a turn.
-                self.inputs.insert(0, Input::Retain(oldest, of));
+                self.inputs.insert(0, Input::Retain(oldest));
             }
             Step::Pass(ms) => {
                 self.now.mono += ms;
@@ -174,7 +171,7 @@ impl Recorder {
             }
             Step::Slow(steps) => self.pace = steps,
             Step::KeepsLonger(state, longer) => {
-                self.states[state].faults.keeps_longer = longer && !self.is_known(Known::LocalRetention);
+                self.states[state].faults.keeps_longer = longer;
             }
         }
         Ok(())

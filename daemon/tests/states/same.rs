@@ -272,6 +272,21 @@ fn these_stay_the_same() {
             "#,
         ),
         (
+            "a store that puts off its retention",
+            r#"
+            a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
+            a {"op":"MSG","data":{"room":"ops","msg":"1"}}
+            a {"op":"LEAVE","data":{"room":"ops"}}
+            turn
+            keeps encoded
+            keeps rebuilt
+            retain 0
+            turn
+            rebuild
+            turn
+            "#,
+        ),
+        (
             "rooms in another order than that of their ids",
             r#"
             a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}

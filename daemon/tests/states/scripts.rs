@@ -175,22 +175,6 @@ fn all_are_away() {
 }
 
 #[test]
-fn local_retention() {
-    shows(
-        &[Known::LocalRetention],
-        "conversation/2",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
-        a {"op":"MSG","data":{"room":"ops","msg":"1"}}
-        a {"op":"LEAVE","data":{"room":"ops"}}
-        turn
-        keeps encoded
-        retain 0
-        "#,
-    );
-}
-
-#[test]
 fn used_ids() {
     shows(
         &[Known::UsedIds],

@@ -56,7 +56,7 @@ pub(crate) struct Faults {
     pub(crate) is_full: bool,
     /// The store cannot be read.
     pub(crate) is_blind: bool,
-    /// It puts off its retention.
+    /// The store puts off the removal of old messages.
     pub(crate) keeps_longer: bool,
 }
 
@@ -75,7 +75,8 @@ pub(crate) struct State {
     known: Vec<Known>,
     now: Now,
     is_failing: bool,
-    put_off: Option<(Seq, Vec<ConversationId>)>,
+    /// The messages below this number are still to be removed from the store.
+    put_off: Option<Seq>,
     /// What the store has kept under which id.
     sent: Sent,
     open: BTreeMap<ConnectionId, (IpAddr, Option<SessionId>)>,
@@ -136,9 +137,9 @@ impl State {
         self.now = turn.now;
         self.chat.begin(turn.now);
         if !self.faults.keeps_longer
-            && let Some((oldest, of)) = self.put_off.take()
+            && let Some(oldest) = self.put_off.take()
         {
-            self.retain(oldest, &of);
+            self.shelf.forget(oldest);
         }
         for input in &turn.inputs {
             self.input(input.clone());
@@ -164,8 +165,14 @@ impl State {
             Input::Action(uid, action) => drop(self.chat.operate(uid, &action)),
             Input::Wish(uid, wish) => drop(self.chat.grant(uid, wish)),
             Input::Expire(sessions) => sessions.into_iter().for_each(|session| self.chat.end_away(session)),
-            Input::Retain(oldest, of) if self.faults.keeps_longer => self.put_off = Some((oldest, of)),
-            Input::Retain(oldest, of) => self.retain(oldest, &of),
+            Input::Retain(oldest) => {
+                self.chat.retain(oldest);
+                if self.faults.keeps_longer {
+                    self.put_off = self.put_off.max(Some(oldest));
+                } else {
+                    self.shelf.forget(oldest);
+                }
+            }
             Input::Policy(Policy { rooms, create, accounts }) => {
                 self.rules = Rules { default_rooms: rooms, create, accounts, ..self.rules.clone() };
                 self.chat.set_rules(self.rules.clone());
@@ -177,11 +184,6 @@ impl State {
         let memory = self.known.contains(&Known::PastAsksTheStore).then_some(&self.sent);
         let mut past = Asked { shelf: &mut *self.shelf, is_blind: self.faults.is_blind, memory };
         self.chat.apply(on, command, &mut past);
-    }
-
-    fn retain(&mut self, oldest: Seq, of: &[ConversationId]) {
-        self.shelf.forget(oldest);
-        self.chat.forgets(oldest, of);
     }
 
     fn end(&mut self) -> Came {

@@ -11,8 +11,8 @@ use tcp_chat_protocol::request::{Action, Request, write};
 use tcp_chat_protocol::{Name, Refusal, RequestId, Seq};
 use tcp_chatd::admin::{ClientCertificate, Request as Control, Revoked};
 use tcp_chatd::chat::{
-    Ask, Certificate, Code, ConnectionId, ConversationId, Digest, Evidence, Gives, Made, Now, Presented,
-    Revocation, SessionId, UserWish,
+    Ask, Certificate, Code, ConnectionId, Digest, Evidence, Gives, Made, Now, Presented, Revocation,
+    SessionId, UserWish,
 };
 
 /// One input of a turn.
@@ -26,8 +26,8 @@ pub(crate) enum Input {
     Refused(ConnectionId, Refusal),
     Action(u32, Box<Action>),
     Wish(u32, UserWish),
-    /// Retention removed every message below this number. These conversations lost messages.
-    Retain(Seq, Vec<ConversationId>),
+    /// Retention takes every message below this number.
+    Retain(Seq),
     /// The time of these sessions is over. One that is here stays.
     Expire(Vec<SessionId>),
     /// Other settings.
@@ -101,9 +101,7 @@ fn encode_input(input: &Input, known: &[Known]) -> Option<Value> {
             });
             json!({"uid": uid, "wish": command.to_json(), "code": code})
         }
-        Input::Retain(oldest, of) => {
-            json!({"retain": oldest, "of": of.iter().map(|id| id.0).collect::<Vec<_>>()})
-        }
+        Input::Retain(oldest) => json!({"retain": oldest}),
         Input::Expire(sessions) => {
             json!({"expire": sessions.iter().map(|session| session.0).collect::<Vec<_>>()})
         }

@@ -201,12 +201,10 @@ impl Disk {
         }
     }
 
-    /// Retention: what is below this number goes. Of which conversations something went.
-    pub(super) fn forget(&mut self, oldest: Seq) -> Vec<ConversationId> {
-        let of = self.chunks.iter().filter(|c| c.first < oldest).map(|c| c.conversation).collect();
+    /// Retention: what is below this number goes.
+    pub(super) fn forget(&mut self, oldest: Seq) {
         self.chunks.retain(|c| c.first >= oldest);
         self.oldest = self.oldest.max(oldest);
-        of
     }
 
     /// The lines of a gap, in order, one's own with their ids.

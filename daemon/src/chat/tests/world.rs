@@ -279,8 +279,8 @@ impl World {
     /// Retention takes all that was said so far, and the chat is told, as the hub does it.
     pub(super) fn forgets_all(&mut self) {
         let oldest = steps::uncounted(|| self.disk.found().head + 1);
-        let of = steps::uncounted(|| self.disk.forget(oldest));
-        self.operator(|chat| chat.forgets(oldest, &of));
+        steps::uncounted(|| self.disk.forget(oldest));
+        self.operator(|chat| chat.retain(oldest));
     }
 
     /// The daemon's process ends, in order or not, and another begins with the same disk.
