@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use tcp_chat_protocol::reply::{JoinReply, LeaveReply};
 use tcp_chat_protocol::request::Place;
-use tcp_chat_protocol::{ErrorKind, Name, NameKey, RequestId, Role, Seq, reply};
+use tcp_chat_protocol::{ErrorKind, Name, NameKey, RequestId, Role, reply};
 
 /// Members that the reply to JOIN lists at most.
 const JOIN_MEMBERS: usize = 100;
@@ -282,28 +282,7 @@ impl Chat {
         self.drop_if_empty(room);
     }
 
-    /// Retention takes all messages below `oldest`; what is taken already stays taken. Conversations of which nothing is left
-    /// go, or rooms would be taken for good, and who stays long would be left with the direct messages of everybody who
-    /// ever came by. Certificates and removed users that are too old go, too: the hub proposes 0 once a day for them.
-    pub fn retain(&mut self, oldest: Seq) {
-        self.seal();
-        if oldest > self.oldest {
-            self.oldest = oldest;
-            self.turn.writes.oldest = Some(oldest);
-            for id in self.conversations.take_emptied(oldest) {
-                self.drop_if_empty(id);
-            }
-        }
-        self.expired_go();
-    }
-
-    /// Below this number retention has taken all messages. The store removes them when it has time.
-    #[must_use]
-    pub fn oldest(&self) -> Seq {
-        self.oldest
-    }
-
-    /// The same for all of them, after a start: a slice in each turn.
+    /// All conversations of which nothing is left go after a start: a slice in each turn.
     pub(super) fn empty_ones_go(&mut self) {
         let mut all: Vec<_> = self.conversations.iter().map(|(id, _)| id).collect();
         all.sort_unstable();

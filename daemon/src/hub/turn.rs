@@ -3,10 +3,9 @@
 //! hub's loop. Never waits, and never decides what anything comes to: the chat does.
 
 use super::pace::Pace;
-use super::past::Sent;
 use super::waiting::{LIGHT_BYTES, Waiting};
 use super::{Entry, HELD, Hub, Outbox};
-use crate::chat::{Ask, Command, ConnectionId, IdMap};
+use crate::chat::{Ask, Command, ConnectionId, IdMap, Past};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -61,7 +60,7 @@ impl Hub {
             match entry {
                 Entry::Open(connection, address, outbox) => {
                     self.outboxes.insert(connection, outbox);
-                    self.chat.apply(connection, Command::Open(address), &mut Sent(&mut self.store));
+                    self.chat.apply(connection, Command::Open(address), Past::Absent);
                 }
                 Entry::Commands(connection, list) => {
                     if is_all {
@@ -109,7 +108,8 @@ impl Hub {
         if matches!(command, Command::Lost) {
             self.lost.push(connection);
         }
-        self.chat.apply(connection, command, &mut Sent(&mut self.store));
+        let past = self.past(connection, &command);
+        self.chat.apply(connection, command, past);
     }
 
     /// What is not talk: some of it in every turn, also beside talk that fills it.

@@ -33,6 +33,7 @@ mod rows;
 mod schema;
 mod search;
 mod shared;
+mod slice;
 mod stamps;
 #[cfg(test)]
 mod tests;

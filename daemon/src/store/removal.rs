@@ -2,7 +2,7 @@
 //! knows. The hub asks for a slice when it has time. Never decides what goes: `tidy` proposes, and the state decides.
 
 use super::room::Leaves;
-use super::{HistoryBytes, Removed, Store, StoreError, bytes, found, tidy, wal};
+use super::{HistoryBytes, Removed, Store, StoreError, bytes, found, slice, tidy, wal};
 use tcp_chat_protocol::{Seq, Timestamp};
 
 impl Store {
@@ -37,7 +37,8 @@ impl Store {
             self.halved = 0;
         }
         let oldest = oldest.max(self.totals.oldest);
-        let bounds = tidy::Bounds::new(&self.history, now, too_big, oldest, room, self.halved);
+        let bounds = tidy::Bounds::new(&self.history, now, too_big, oldest, room, self.halved)
+            .keeping_ids_after(self.totals.head.saturating_sub(self.window));
         let (before, mut totals, last) = (self.totals, self.totals, self.tidied);
         totals.oldest = oldest;
         // Taken out, so that the search that it may be in survives an error.
@@ -68,14 +69,14 @@ impl Store {
         });
         if matches!(removed, Err(StoreError::Full { .. })) {
             // A slice that wrote more than was thought would do so at each try.
-            self.halved = (self.halved + 1).min(tidy::MORE_HALVINGS);
+            self.halved = (self.halved + 1).min(slice::MORE_HALVINGS);
             self.index_gives_room(true);
         }
         removed?;
         // There was room: the next slice tries twice as much again.
         self.halved = self.halved.saturating_sub(1);
         self.totals = totals;
-        self.ids.forget(slice.ids());
+        self.ids.forget(&slice.ids);
         if let Some(log) = &self.log {
             self.checkpoints.after_turn(log);
         }

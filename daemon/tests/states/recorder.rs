@@ -13,7 +13,7 @@ use tcp_chat_protocol::{Banned, Name};
 use tcp_chatd::admin::Request as Control;
 use tcp_chatd::auth::sha256;
 use tcp_chatd::chat::{
-    Ask, Certificate, ConnectionId, Digest, Evidence, Facts, Made, Now, Presented, Proof, Proving,
+    Ask, Certificate, ConnectionId, Digest, Evidence, Facts, Made, Now, Past, Presented, Proof, Proving,
     Revocation, Secret,
 };
 
@@ -167,7 +167,7 @@ impl Recorder {
                 self.states[state].faults.is_full = is_full && !self.is_known(Known::DiskDecides);
             }
             Step::Blind(state, is_blind) => {
-                self.states[state].faults.is_blind = is_blind && !self.is_known(Known::PastAsksTheStore);
+                self.states[state].faults.is_blind = is_blind;
             }
             Step::Slow(steps) => self.pace = steps,
             Step::KeepsLonger(state, longer) => {
@@ -184,9 +184,9 @@ impl Recorder {
         if !overdue.is_empty() {
             self.inputs.push(Input::Expire(overdue));
         }
-        let turn = Turn { now: self.now, inputs: std::mem::take(&mut self.inputs), steps };
+        let mut turn = Turn { now: self.now, inputs: std::mem::take(&mut self.inputs), steps };
         self.turns += 1;
-        let came = self.states[STEADY].turn(&turn);
+        let came = self.states[STEADY].propose(&mut turn);
         self.states[REBUILT].turn(&turn);
         self.states[ENCODED].turn(&Turn::decode(&turn.encode(&self.known)));
         for slot in self.slots.values_mut().filter(|slot| came.logged_in.contains(&slot.connection)) {
@@ -245,7 +245,7 @@ impl Recorder {
             Err(refusal) => Input::Refused(connection, refusal),
             Ok((id, request)) => {
                 let ask = Ask::of(request).unwrap_or_else(|proving| self.prove(slot, proving));
-                Input::Ask(connection, id, ask)
+                Input::Ask(connection, id, ask, Past::Absent)
             }
         };
         self.inputs.push(input);

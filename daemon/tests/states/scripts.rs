@@ -117,37 +117,6 @@ fn networks() {
 }
 
 #[test]
-fn past_asks_the_store() {
-    shows(
-        &[Known::PastAsksTheStore],
-        "head",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana"}}
-        a {"op":"MSG","data":"1","id":2}
-        turn
-        blind steady
-        a {"op":"MSG","data":"2","id":1}
-        "#,
-    );
-    // SQLite no longer has the first message; the model of the store remembers its id.
-    shows(
-        &[Known::PastAsksTheStore],
-        "head",
-        r#"
-        op {"command":"user add","user":"cy","certificate":false}
-        c {"op":"LOGIN","data":{"name":"mo"}}
-        c {"op":"MSG","data":{"to":"cy","msg":"1"},"id":1}
-        turn
-        retain 0
-        op {"command":"user remove","user":"cy"}
-        turn
-        turn
-        c {"op":"MSG","data":"2","id":1}
-        "#,
-    );
-}
-
-#[test]
 fn disk_decides() {
     shows(
         &[Known::DiskDecides],
@@ -166,19 +135,6 @@ fn all_are_away() {
     shows(
         &[Known::AllAreAway],
         "session/1/here",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana"}}
-        turn
-        rebuild
-        "#,
-    );
-}
-
-#[test]
-fn used_ids() {
-    shows(
-        &[Known::UsedIds],
-        "session/1/ids",
         r#"
         a {"op":"LOGIN","data":{"name":"ana"}}
         turn
