@@ -20,11 +20,13 @@ fn the_man_page_names_every_verb_key_and_command() {
         let entry = format!("\\fB{}\\fR\n{}\n", generate::roff(command.trim_end()), generate::roff(does));
         assert!(page.contains(&entry), "/{name}");
     }
-    for verb in ["SEND", "TAIL", "HISTORY", "SEARCH", "WAIT", "WHO", "ROOMS", "EXIT CODES"] {
+    for verb in ["SEND", "TAIL", "HISTORY", "SEARCH", "WAIT", "WHO", "ROOMS", "WEB", "EXIT CODES"] {
         assert!(page.to_uppercase().contains(verb), "{verb}");
     }
     // In a synopsis and in a list of options, where it belongs: those of all commands only once.
-    for (option, times) in [("ca", 2), ("notify", 2), ("split", 2), ("limit", 4)] {
+    for (option, times) in
+        [("ca", 2), ("notify", 2), ("split", 2), ("limit", 4), ("no\\-open", 2), ("keep", 2)]
+    {
         assert_eq!(page.matches(&format!("\\fB\\-\\-{option}\\fR")).count(), times, "--{option}");
     }
 }

@@ -7,14 +7,14 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { connect } from "node:tls";
 import { chromium } from "playwright-core";
 import { bridge } from "../bridge.mjs";
 
-const DAEMON = process.env.TCP_CHATD ?? "../target/debug/tcp-chatd";
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+export const DAEMON = resolve(process.env.TCP_CHATD ?? "../target/debug/tcp-chatd");
+export const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
 /** A port that is free now; the daemon has to come back on the same one. */
 const freePort = () => new Promise((done) => {
