@@ -54,3 +54,18 @@ fn the_page_about_the_client_has_the_same_tables() {
     let commands: Vec<_> = tui::COMMANDS.iter().map(command).collect();
     assert_eq!(table(&page, "| command | |"), commands);
 }
+
+/// The entry of the desktop calls the command that there is, for the links that invitations are.
+#[test]
+fn the_desktop_entry_opens_the_page() {
+    use clap::CommandFactory;
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/desktop/tcp-chat.desktop");
+    let entry = std::fs::read_to_string(file).unwrap();
+    let value = |key: &str| entry.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap();
+    assert_eq!(value("MimeType"), "x-scheme-handler/tcps;");
+    let words: Vec<_> =
+        value("Exec").split(' ').map(|word| word.replace("%u", "tcps://chat.example/lobby")).collect();
+    let matches = tcp_chat_cli::args::Cli::command().try_get_matches_from(words).unwrap();
+    let (_, web) = tcp_chat_cli::web::asked(&matches).unwrap();
+    assert_eq!(web.server.as_deref(), Some("tcps://chat.example/lobby"));
+}
