@@ -46,6 +46,9 @@ impl Redirect {
         };
         let mut command = Command::new(program);
         command.arg(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        // Not of our process group: Ctrl-C here must not end the browser.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
         match command.status() {
             // Windows's explorer ends with 1 where all went well.
             Ok(status) if status.success() || cfg!(windows) => Ok(()),

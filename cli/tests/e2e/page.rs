@@ -456,6 +456,8 @@ fn another_server_is_chosen_on_the_page_and_bad_lines_are_explained() {
         assert!(problem.contains(part), "{line}: {problem}");
     }
     assert_eq!(free.described(&free_bearer)["server"], there.server(), "the choice stands");
+    let room = relay.choose(&bearer, &format!("tcps://{}/ops", here.server()));
+    assert_eq!(room, json!({ "kind": "relay", "server": here.server(), "verified": "CA" }));
     let refused = relay.choose(&bearer, &there.server());
     assert_eq!(refused["verified"], "CA");
     assert!(relay.open(&bearer).is_closed());
@@ -564,7 +566,8 @@ fn the_ticket_reaches_the_browser_through_a_private_file() {
     std::fs::create_dir_all(&runtime).unwrap();
     let note = home.0.path().join("note");
     let script = format!(
-        "#!/bin/sh\necho \"$@\" >{0}.new\nstat -c %a \"$1\" >>{0}.new\ncat \"$1\" >>{0}.new\nmv {0}.new {0}\n",
+        "#!/bin/sh\necho \"$@\" >{0}.new\nstat -c %a \"$1\" >>{0}.new\n\
+         cut -d' ' -f1,5 /proc/$$/stat >>{0}.new\ncat \"$1\" >>{0}.new\nmv {0}.new {0}\n",
         note.display()
     );
     std::fs::write(programs.join("xdg-open"), script).unwrap();
@@ -587,6 +590,10 @@ fn the_ticket_reaches_the_browser_through_a_private_file() {
     let (given, mode) = (lines.next().unwrap(), lines.next().unwrap());
     assert!(given.ends_with(".html") && !given.contains("ticket"), "{given}");
     assert_eq!(mode, "600");
+    if cfg!(target_os = "linux") {
+        let (id, group) = lines.next().unwrap().split_once(' ').unwrap();
+        assert_eq!(id, group, "Ctrl-C does not reach the browser");
+    }
     let address = noted.split("url=").nth(1).unwrap().split('"').next().unwrap();
     let (place, ticket) = address.split_once("/#ticket=").unwrap();
     assert!(client.so_far().is_empty(), "nothing is printed");

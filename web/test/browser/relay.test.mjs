@@ -1,57 +1,17 @@
 // The page with its first host: `tcp-chat-cli web`, a real daemon and a real browser. What the page itself does is tested
 // over the bridge; here are the door, the server's choice, the refused certificate, and a relay that dies.
-//
-// Environment: TCP_CHAT_CLI (default: tcp-chat-cli beside the daemon's program).
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { chromium } from "playwright-core";
-import { CHROMIUM, Daemon, DAEMON, Peer, enter, say, stored, texts } from "./stage.mjs";
-
-const CLI = process.env.TCP_CHAT_CLI ?? join(dirname(DAEMON), "tcp-chat-cli");
-
-/** Somebody's home folder, in which relays run. */
-class Home {
-  constructor() {
-    this.folder = mkdtempSync(join(tmpdir(), "tcp-chat-relay-"));
-    this.running = new Set();
-  }
-
-  /** Starts a relay; resolves to the address that it prints. */
-  relay(...args) {
-    const env = { HOME: this.folder, PATH: process.env.PATH };
-    const child = spawn(CLI, [...args, "--no-open"], { env, stdio: ["ignore", "pipe", "pipe"] });
-    this.running.add(child);
-    let said = "";
-    child.stderr.on("data", (data) => { said += data; });
-    const ended = new Promise((_, fail) => child.once("exit", (code) => fail(new Error(`the relay ended: ${code} ${said}`))));
-    ended.catch(() => {});
-    const address = new Promise((done) => createInterface({ input: child.stdout }).once("line", done));
-    return Promise.race([address, ended]).then((at) => ({ address: at, child, origin: new URL(at).origin }));
-  }
-
-  async stop() {
-    await Promise.all([...this.running].map((child) => kill(child)));
-    rmSync(this.folder, { recursive: true, force: true });
-  }
-}
-
-const kill = (child, signal = "SIGKILL") => new Promise((gone) => {
-  if (child.exitCode !== null || child.signalCode !== null) return gone(child.exitCode);
-  child.once("exit", gone);
-  child.kill(signal);
-});
+import { Home, kill } from "./client-host.mjs";
+import { CHROMIUM, CLI, Daemon, Peer, enter, say, stored, texts } from "./stage.mjs";
 
 /** Runs a test with a daemon, a home and a browser, and looks at the page's own faults at the end. */
 const staged = (name, does) => test(name, { timeout: 120_000 }, async () => {
   const faults = [];
   const daemon = await Daemon.start();
-  const home = new Home();
+  const home = new Home(CLI);
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
   const open = async (address, context) => {
     const page = await (context ?? await browser.newContext({ viewport: { width: 1100, height: 700 }, reducedMotion: "reduce" })).newPage();
@@ -93,6 +53,9 @@ staged("page and terminal's peer chat; the daemon, the page and the relay die in
   await page.reload();
   await page.locator(".row.pending.sending").waitFor();
   await kill(relay.child);
+  await page.getByRole("button", { name: "Now" }).click();
+  await page.locator(".bar.bad").getByText("`tcp-chat-cli web` has ended.").waitFor();
+  assert.equal(await page.locator(".side .where, .where").first().textContent(), `localhost:${daemon.port}`);
   const again = await home.relay(...args);
   assert.equal(again.origin, relay.origin, "the tab finds it under its address");
   await daemon.run();
