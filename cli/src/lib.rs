@@ -10,6 +10,7 @@
 //! | [`tui`] | the full-screen chat |
 //! | [`line_mode`], [`worker`] | the chat without a screen |
 //! | [`scripts`] | `send`, `tail`, `history`, `search`, `wait`, `who`, `rooms` |
+//! | [`web`] | the page on loopback, and the relay behind it |
 //! | [`terminal_kind`] | what the terminal can show |
 //! | [`neutralise`], [`style`], [`output`] | how things look, and the only way to the terminal |
 //! | [`suggest`], [`misread`](mod@misread) | "did you mean"; what clap would say of another thing |
@@ -40,6 +41,7 @@ pub mod suggest;
 pub mod terminal_kind;
 pub mod tui;
 mod typed;
+pub mod web;
 pub mod worker;
 
 use args::Command;

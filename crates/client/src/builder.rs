@@ -12,7 +12,7 @@ use tcp_chat_protocol::{Colour, Name, Seq};
 use zeroize::Zeroizing;
 
 /// For one attempt to connect: lookup, TCP and TLS together.
-const CONNECT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT: Duration = Duration::from_secs(10);
 
 /// How a session is to be; see [`Session::builder`].
 #[derive(Clone)]
