@@ -41,7 +41,9 @@ pub(super) fn answer<B>(site: &Site, request: &Request<B>) -> Answered {
             page(StatusCode::OK, "application/json", Full::from(format!("{host}\n")))
         }
         // Of the relay alone.
-        Decision::Ticket | Decision::Server => text(StatusCode::NOT_FOUND, "There is nothing here.\n".to_owned()),
+        Decision::Ticket | Decision::Server => {
+            text(StatusCode::NOT_FOUND, "There is nothing here.\n".to_owned())
+        }
     };
     Answered { answer, becomes_websocket: false }
 }
@@ -84,7 +86,11 @@ mod tests {
             let (name, _) = headers.remove(left_out);
             let answered = asked("/ws", &headers);
             assert!(!answered.becomes_websocket, "without {name}");
-            assert_eq!(answered.answer.headers()["x-content-type-options"], "nosniff", "refusals are protected, too");
+            assert_eq!(
+                answered.answer.headers()["x-content-type-options"],
+                "nosniff",
+                "refusals are protected, too"
+            );
         }
     }
 

@@ -8,7 +8,7 @@ mod site;
 use crate::metrics::{Metrics, Via};
 use crate::net::{self, Gate, Speaks};
 use crate::settings::Settings;
-use crate::tls::TlsState;
+use crate::tls::{Summary, TlsState};
 use answers::Answered;
 use arc_swap::ArcSwap;
 use hyper::Request;
@@ -17,9 +17,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn, ready};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,6 +54,19 @@ struct Shared {
     stop: CancellationToken,
 }
 
+/// Is there a name under which browsers can reach the page, if the certificate in `file` is good for these?
+///
+/// # Errors
+/// There is none; a sentence that begins with the setting.
+pub fn check(settings: &Settings, file: &Path, certified: &BTreeSet<String>) -> Result<(), String> {
+    site::of(settings, file, certified, 443).map(drop)
+}
+
+fn site_of(settings: &Settings, tls: &TlsState, port: u16) -> Result<Site, String> {
+    let Summary { certificate, facts, .. } = tls.summary();
+    site::of(settings, &certificate, &facts.names, port)
+}
+
 impl Web {
     /// The page on a socket with this port, by these settings, with the certificate of `tls`.
     ///
@@ -64,15 +79,9 @@ impl Web {
         metrics: Arc<Metrics>,
         stop: CancellationToken,
     ) -> Result<Self, String> {
-        let site = site::of(settings, &tls.summary(), port)?;
+        let site = site_of(settings, &tls, port)?;
         let config = ArcSwap::new(tls.server_config());
         Ok(Self(Arc::new(Shared { tls, config, site: ArcSwap::from_pointee(site), port, metrics, stop })))
-    }
-
-    /// The certificate.
-    #[must_use]
-    pub fn tls(&self) -> &TlsState {
-        &self.0.tls
     }
 
     /// The address that a reader opens.
@@ -87,7 +96,7 @@ impl Web {
     /// Under no name can browsers reach it. The names stay as they were.
     pub fn refresh(&self, settings: &Settings) -> Result<(), String> {
         self.0.config.store(self.0.tls.server_config());
-        let site = site::of(settings, &self.0.tls.summary(), self.0.port)?;
+        let site = site_of(settings, &self.0.tls, self.0.port)?;
         self.0.site.store(Arc::new(site));
         Ok(())
     }
@@ -122,8 +131,7 @@ impl Web {
                 biased;
                 ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break ended,
                 () = self.0.stop.cancelled(), if !is_ending => {}
-                () = &mut limit, if !is_ending => {}
-                () = &mut limit, if is_ending => return None,
+                () = &mut limit => if is_ending { return None },
             }
             // What is being answered is still answered, if the peer takes it.
             Pin::new(&mut connection).graceful_shutdown();
