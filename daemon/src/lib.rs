@@ -15,6 +15,7 @@
 //! | 2 | [`hub`] | the thread that owns `chat` and writes through `store`; the outboxes |
 //! | 3 | [`net`] | the accept loop, links, connections, proof of identity |
 //! | 4 | [`admin`], [`http`], [`systemd`] | the control socket; metrics, health and posts by machines; the words with the service manager |
+//! | 4 | [`web`] | the page: HTTPS for its files, and the WebSocket as a link |
 //! | 5 | [`daemon`], [`commands`] | the life of the process; what the command line can ask for |
 //!
 //! `ARCHITECTURE.md` at the top of the repository tells it as a story.
@@ -36,3 +37,4 @@ pub mod settings;
 pub mod store;
 pub mod systemd;
 pub mod tls;
+pub mod web;

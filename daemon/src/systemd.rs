@@ -42,19 +42,34 @@ pub fn feed() {
     tell(&[NotifyState::Watchdog]);
 }
 
-/// The TCP sockets that the service manager hands over, listening and nonblocking. The first call
+/// The sockets that the service manager hands over, listening and nonblocking.
+#[derive(Debug, Default)]
+pub struct HandedOver {
+    /// For the lines of the protocol.
+    pub chat: Vec<TcpListener>,
+    /// For the page.
+    pub web: Vec<TcpListener>,
+}
+
+/// The name of sockets for the page (`FileDescriptorName=`). Sockets of any other name are for the chat.
+const WEB: &str = "web";
+
+/// The TCP sockets that the service manager hands over. The first call
 /// takes them: later ones get nothing. To be called before other threads are started, since it
 /// takes `LISTEN_FDS` out of the environment.
 ///
 /// # Errors
 /// One of them is no TCP socket: the socket unit is not meant for this daemon.
-pub fn listen_fds() -> std::io::Result<Vec<TcpListener>> {
+pub fn listen_fds() -> std::io::Result<HandedOver> {
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let names: Vec<&str> = names.split(':').collect();
     let mut handed = listenfd::ListenFd::from_env();
-    let mut listeners = Vec::new();
+    let mut listeners = HandedOver::default();
     for i in 0..handed.len() {
         if let Some(listener) = handed.take_tcp_listener(i)? {
             listener.set_nonblocking(true)?;
-            listeners.push(listener);
+            let is_web = names.get(i).is_some_and(|name| *name == WEB);
+            if is_web { &mut listeners.web } else { &mut listeners.chat }.push(listener);
         }
     }
     Ok(listeners)

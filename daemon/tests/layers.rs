@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The layer of a module, from the ground up.
-const LAYERS: [(&str, u8); 17] = [
+const LAYERS: [(&str, u8); 18] = [
     ("chat", 0),
     ("settings", 0),
     ("store", 1),
@@ -23,6 +23,7 @@ const LAYERS: [(&str, u8); 17] = [
     ("admin", 4),
     ("http", 4),
     ("systemd", 4),
+    ("web", 4),
     ("daemon", 5),
     ("commands", 5),
 ];

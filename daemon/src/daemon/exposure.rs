@@ -6,12 +6,12 @@ use std::net::{IpAddr, SocketAddr};
 use tracing::warn;
 
 /// An address that strangers may reach, where everyone may log in, is seldom what was meant.
-pub(super) fn warn_if_open_to_all(settings: &Settings, addresses: &[SocketAddr]) {
+pub(super) fn warn_if_open_to_all(settings: &Settings, addresses: impl Iterator<Item = SocketAddr>) {
     let is_guarded = settings.auth.mode != AuthMode::Open || settings.tls.client_auth == ClientAuth::Required;
     if is_guarded {
         return;
     }
-    for address in addresses.iter().filter(|address| is_public(address.ip())) {
+    for address in addresses.filter(|address| is_public(address.ip())) {
         warn!(
             event = "open_to_all",
             address = %address,

@@ -9,7 +9,9 @@
 mod exposure;
 mod fatal;
 mod files;
+mod looks;
 mod loopback;
+mod page;
 mod reload;
 mod system;
 mod watch;
@@ -21,13 +23,15 @@ use crate::chat::{Found, Rules};
 use crate::http::{Observed, Posts};
 use crate::hub::{self, Control, Directory, Ended, Entry, Inbox};
 use crate::metrics::Metrics;
-use crate::net::{self, ChatListener, Gate};
+use crate::net::{self, Gate, Lines, TlsListener};
 use crate::settings::{Loaded, Settings};
 use crate::store::{Readers, Store};
+use crate::systemd::HandedOver;
 use crate::tls::{TlsNote, TlsState};
 use crate::{clock, commands, log, systemd, tls};
 use files::NamedFiles;
 use loopback::Loopback;
+use page::Page;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -39,7 +43,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 use watch::Watch;
 
 /// Between two looks at the hub, unless the service manager wants to be fed more often.
@@ -89,25 +93,27 @@ struct Bound {
     found: Found,
     listeners: Vec<TcpListener>,
     loopback: Loopback,
+    page: Option<page::Bound>,
     control: Option<(ControlSocket, std::os::unix::net::UnixListener)>,
 }
 
 impl Bound {
-    fn new(loaded: &Loaded, handed_over: Vec<TcpListener>) -> Result<Self, Fatal> {
+    fn new(loaded: &Loaded, handed_over: HandedOver) -> Result<Self, Fatal> {
         let settings = &loaded.settings;
         clock::check(SystemTime::now())?;
         let tls = tls::open(&settings.tls, SystemTime::now()).map_err(Fatal::Tls)?;
         let (store, readers, found) = Store::open(&settings.history).map_err(Fatal::Store)?;
-        let listeners = if handed_over.is_empty() {
+        let listeners = if handed_over.chat.is_empty() {
             let bind = |address: &SocketAddr| {
                 let key = "listen.address";
                 net::listen(*address).map_err(|why| Fatal::Listen { key, address: *address, why })
             };
             settings.listen.address.iter().map(bind).collect::<Result<_, _>>()?
         } else {
-            handed_over
+            handed_over.chat
         };
         let loopback = Loopback::bind(settings)?;
+        let page = page::Bound::new(settings, handed_over.web)?;
         let control = match settings.control_socket() {
             None => None,
             Some(path) => match admin::bind(&path) {
@@ -115,7 +121,7 @@ impl Bound {
                 Err(why) => return Err(Fatal::Control { path, why }),
             },
         };
-        Ok(Self { tls, store, readers, found, listeners, loopback, control })
+        Ok(Self { tls, store, readers, found, listeners, loopback, page, control })
     }
 }
 
@@ -140,11 +146,12 @@ struct Daemon {
     watch: Watch,
     files: NamedFiles,
     posts: Option<Posts>,
+    page: Option<Page>,
 }
 
 impl Daemon {
     fn start(loaded: Loaded, log: log::Handle, bound: Bound) -> Result<Self, Fatal> {
-        let Bound { tls, store, readers, found, listeners, loopback, control } = bound;
+        let Bound { tls, store, readers, found, listeners, loopback, page, control } = bound;
         let settings = &loaded.settings;
         tell_certificate(&tls);
         let mut files = NamedFiles::default();
@@ -172,9 +179,14 @@ impl Daemon {
             let address = listener.local_addr().map_err(Fatal::Runtime)?;
             info!(event = "listening", address = %address, "listening");
             addresses.push(address);
-            tasks.spawn(ChatListener::new(gate.clone(), listener).serve(stop_accepting.clone()));
+            tasks.spawn(TlsListener::new(gate.clone(), listener, Lines).serve(stop_accepting.clone()));
         }
-        exposure::warn_if_open_to_all(settings, &addresses);
+        let page = match page {
+            None => None,
+            Some(page) => Some(page.serve(settings, &gate, &metrics, &stop_accepting, &mut tasks)?),
+        };
+        let page_addresses = page.iter().flat_map(Page::addresses);
+        exposure::warn_if_open_to_all(settings, addresses.iter().copied().chain(page_addresses));
         let observed = Observed {
             metrics,
             inbox: inbox.clone(),
@@ -211,6 +223,7 @@ impl Daemon {
             watch,
             files,
             posts,
+            page,
         })
     }
 
@@ -250,27 +263,6 @@ impl Daemon {
         // Whoever reads it may be gone: that is no reason to end.
         let mut out = std::io::stdout().lock();
         let _ = writeln!(out, "{}", commands::welcome(&self.addresses, &summary));
-    }
-
-    async fn look(&mut self) {
-        let health = self.inbox.health(LOOK_EVERY.max(Duration::from_secs(10))).await;
-        let Some(health) = health else {
-            error!(event = "hub_stuck", "the hub does not answer: the watchdog is not fed");
-            return;
-        };
-        systemd::feed();
-        self.look_at_files();
-        self.watch.healthy(health);
-    }
-
-    fn look_at_files(&mut self) {
-        self.files.look(&self.loaded);
-        self.watch.files(self.files.warnings());
-    }
-
-    fn look_at_certificates(&mut self) {
-        self.tls.check_due(SystemTime::now()).iter().for_each(TlsNote::log);
-        self.watch.certificate(self.tls.summary());
     }
 
     /// True: it is to end.

@@ -11,7 +11,7 @@ mod now;
 mod words;
 
 pub use now::{HubNow, Now};
-pub use words::{Handshake, Reason, TURNED_AWAY, Tls};
+pub use words::{Handshake, Reason, TURNED_AWAY, Tls, Via};
 
 use crate::chat::{ResumeOutcome, Tally};
 use make::Make;
@@ -37,7 +37,7 @@ pub struct Metrics {
 /// What connections count.
 #[derive(Debug)]
 pub struct Net {
-    accepted: IntCounter,
+    accepted: IntCounterVec,
     turned_away: IntCounterVec,
     ended: IntCounterVec,
     handshakes: IntCounterVec,
@@ -134,23 +134,28 @@ impl Metrics {
 impl Net {
     fn new(make: &Make, refusals: IntCounterVec) -> prometheus::Result<Self> {
         Ok(Self {
-            accepted: make.counter("connections_accepted_total", "Connections that were accepted.")?,
-            turned_away: make.counters(
+            accepted: make.counters(
+                "connections_accepted_total",
+                "Connections that were accepted, by what is spoken on them.",
+                "via",
+                Via::ALL.map(Via::as_str),
+            )?,
+            turned_away: make.counters_by(
                 "connections_turned_away_total",
                 "Connections that were closed before their handshake or told that there is no room, by reason.",
-                "reason",
-                TURNED_AWAY,
+                ["reason", "via"],
+                words::by_via(&TURNED_AWAY),
             )?,
-            ended: make.counters(
+            ended: make.counters_by(
                 "disconnects_total",
-                "Connections that ended after their handshake, by reason.",
-                "reason",
-                words::ENDS,
+                "Chat connections that ended after their handshake, by reason.",
+                ["reason", "via"],
+                words::by_via(&words::ENDS),
             )?,
-            handshakes: make.counters_by_two(
+            handshakes: make.counters_by(
                 "tls_handshakes_total",
                 "TLS handshakes, by version (none: it was not agreed on) and outcome.",
-                ["version", "outcome"],
+                ["version", "outcome", "via"],
                 words::handshakes(),
             )?,
             auth_failures: make.counters(
@@ -168,24 +173,24 @@ impl Net {
     }
 
     /// A connection was accepted.
-    pub fn accepted(&self) {
-        self.accepted.inc();
+    pub fn accepted(&self, via: Via) {
+        self.accepted.with_label_values(&[via.as_str()]).inc();
     }
 
     /// A connection was closed at once, or told that there is no room, for one of the reasons in
     /// [`TURNED_AWAY`].
-    pub fn turned_away(&self, reason: &'static str) {
-        self.turned_away.with_label_values(&[reason]).inc();
+    pub fn turned_away(&self, via: Via, reason: &'static str) {
+        self.turned_away.with_label_values(&[reason, via.as_str()]).inc();
     }
 
     /// A connection ended, for a reason in the log's words.
-    pub fn ended(&self, reason: &str) {
-        self.ended.with_label_values(&[words::end(reason)]).inc();
+    pub fn ended(&self, via: Via, reason: &str) {
+        self.ended.with_label_values(&[words::end(reason), via.as_str()]).inc();
     }
 
     /// A handshake ended.
-    pub fn handshake(&self, version: Tls, outcome: Handshake) {
-        self.handshakes.with_label_values(&[version.as_str(), outcome.as_str()]).inc();
+    pub fn handshake(&self, via: Via, version: Tls, outcome: Handshake) {
+        self.handshakes.with_label_values(&[version.as_str(), outcome.as_str(), via.as_str()]).inc();
     }
 
     /// Somebody was not let in.

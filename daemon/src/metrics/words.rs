@@ -3,6 +3,29 @@
 /// Why a connection was turned away.
 pub const TURNED_AWAY: [&str; 4] = ["banned", "full", "handshakes", "too_fast"];
 
+/// What is spoken on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// The lines of the protocol over TLS, as they are.
+    Line,
+    /// HTTPS, and the same lines over a WebSocket: the page.
+    Web,
+}
+
+impl Via {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Line, Self::Web];
+
+    /// The word for metrics and log.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Line => "line",
+            Self::Web => "web",
+        }
+    }
+}
+
 /// How a handshake ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handshake {
@@ -48,8 +71,13 @@ impl Tls {
     }
 }
 
-/// All pairs of version and outcome that there can be.
-pub(super) fn handshakes() -> impl Iterator<Item = [&'static str; 2]> {
+/// Each word with each of [`Via`].
+pub(super) fn by_via(words: &[&'static str]) -> impl Iterator<Item = [&'static str; 2]> {
+    words.iter().flat_map(|word| Via::ALL.map(|via| [*word, via.as_str()]))
+}
+
+/// All pairs of version and outcome that there can be, with each of [`Via`].
+pub(super) fn handshakes() -> impl Iterator<Item = [&'static str; 3]> {
     [
         (Tls::V1_3, Handshake::Done),
         (Tls::V1_2, Handshake::Done),
@@ -58,7 +86,7 @@ pub(super) fn handshakes() -> impl Iterator<Item = [&'static str; 2]> {
         (Tls::None, Handshake::Empty),
     ]
     .into_iter()
-    .map(|(version, outcome)| [version.as_str(), outcome.as_str()])
+    .flat_map(|(version, outcome)| Via::ALL.map(|via| [version.as_str(), outcome.as_str(), via.as_str()]))
 }
 
 /// What was wrong when somebody was not let in.
@@ -102,7 +130,7 @@ impl Reason {
 }
 
 /// Why connections end, as labels.
-pub(super) const ENDS: [&str; 14] = [
+pub(super) const ENDS: [&str; 15] = [
     "quit",
     "taken_over",
     "too_many_errors",
@@ -115,6 +143,7 @@ pub(super) const ENDS: [&str; 14] = [
     "closed_by_the_peer_without_a_goodbye",
     "connection_lost",
     "stalled",
+    "protocol_error",
     "store_failed",
     "other",
 ];

@@ -35,8 +35,10 @@ pub async fn serve<L: Link>(gate: Gate, link: L, peer: SocketAddr) {
     // Boxed like each stage before and after: so the task of an idle connection has no room for them.
     let Some(mut connection) = Box::pin(Connection::enter(gate, link, peer)).await else { return };
     let why = poll_fn(|cx| connection.poll(cx)).await;
-    debug!(event = "connection_ended", conn = connection.id.0, peer = %connection.peer, reason = why.as_str(), "connection ended");
-    connection.gate.0.metrics.net.ended(why.as_str());
+    let reason = connection.link.fault().unwrap_or(why.as_str());
+    debug!(event = "connection_ended", conn = connection.id.0, peer = %connection.peer, via = L::VIA.as_str(), reason, "connection ended");
+    let label = if connection.link.fault().is_some() { "protocol error" } else { why.as_str() };
+    connection.gate.0.metrics.net.ended(L::VIA, label);
     if matches!(why, End::Said(_) | End::StoreFailed) {
         // The peer is gone for the hub from here on.
         connection.guard = None;
@@ -46,7 +48,7 @@ pub async fn serve<L: Link>(gate: Gate, link: L, peer: SocketAddr) {
 
 /// Says that no more comes, then waits a little for the peer to do the same: closing a socket with
 /// unread bytes would take back what was sent last.
-pub(super) async fn say_goodbye<L: Link>(mut link: L) {
+pub async fn say_goodbye<L: Link>(mut link: L) {
     let goodbye = async {
         link.shutdown().await?;
         let mut unread = [0; 512];

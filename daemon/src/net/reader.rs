@@ -2,6 +2,7 @@
 //! waiting there when it is full. Never answers: refusals go the same way, so that the order stays.
 
 use super::identity::Identity;
+use super::link::Link;
 use super::prove::{Batch, Enrolled, Parsed, Peer};
 use super::{Gate, ask};
 use crate::chat::{Command, ConnectionId};
@@ -95,10 +96,10 @@ impl Reader {
     }
 
     /// Reads once and passes on what it brought. Ready only when there is nothing more to read, ever.
-    pub(super) fn poll<S: AsyncRead + Unpin>(
+    pub(super) fn poll<L: Link>(
         &mut self,
         cx: &mut Context<'_>,
-        stream: &mut S,
+        link: &mut L,
         gate: &Gate,
         outbox: &Arc<Outbox>,
         peer: SocketAddr,
@@ -111,8 +112,18 @@ impl Reader {
                 Err(HubGone) => return Poll::Ready(Ok(Some(ReadEnd::HubGone))),
             }
         }
-        let Some(batch) = ready!(self.poll_batch(cx, stream))? else {
-            return Poll::Ready(Ok(Some(ReadEnd::Eof)));
+        let read = self.poll_batch(cx, link)?;
+        self.untold += link.take_overhead();
+        let batch = match read {
+            Poll::Ready(Some(batch)) => batch,
+            Poll::Ready(None) => return Poll::Ready(Ok(Some(ReadEnd::Eof))),
+            // A flood of what is no text.
+            Poll::Pending if self.untold >= UNTOLD_BYTES => {
+                let mut batch = Batch::default();
+                batch.push(read_bytes(&mut self.untold));
+                batch
+            }
+            Poll::Pending => return Poll::Pending,
         };
         if batch.is_empty() {
             return Poll::Ready(Ok(None));
@@ -150,14 +161,14 @@ impl Reader {
         let mut lines = self.decoder.feed(bytes);
         while let Some(line) = lines.next() {
             if batch.is_empty() {
-                batch.push(read(&mut self.untold));
+                batch.push(read_bytes(&mut self.untold));
             }
             batch.push(ask::parse(line, self.line_bytes, &self.bounds));
         }
         drop(lines);
         // Of a line that does not end, too.
         if self.untold >= UNTOLD_BYTES {
-            batch.push(read(&mut self.untold));
+            batch.push(read_bytes(&mut self.untold));
         }
         batch
     }
@@ -194,7 +205,7 @@ impl Reader {
 }
 
 /// Tells the hub of the bytes that it has not heard of.
-fn read(untold: &mut usize) -> Parsed {
+fn read_bytes(untold: &mut usize) -> Parsed {
     Parsed::Command(Command::Read(std::mem::take(untold)))
 }
 

@@ -183,6 +183,31 @@ section! {
 }
 
 section! {
+    /// The page: the chat in a browser.
+    ["web"] Web {
+        /// Where browsers find the page, over HTTPS and WebSocket. Needs certificate and key. Off without an
+        /// address. docs/OPERATIONS.md says how to get a certificate, and what a proxy in front changes. A socket
+        /// of the name "web" that the service manager hands over (tcp-chatd-web.socket) is used instead of it.
+        address: Option<SocketAddr> = None => Maybe(texts::ADDRESS), restart(), example("0.0.0.0:3443");
+
+        /// The certificate of the page, which browsers have to know already, as certbot and others make it: the
+        /// chain in PEM, the server's certificate first. Files that are replaced are taken within two minutes.
+        certificate: Option<PathBuf> = None => Maybe(FilePath(IfPath)),
+            example("/etc/letsencrypt/live/chat.example.org/fullchain.pem");
+
+        /// The key of that certificate, in PEM, without a password.
+        key: Option<PathBuf> = None => Maybe(FilePath(IfWrittenAsPath)),
+            example("/etc/letsencrypt/live/chat.example.org/privkey.pem");
+
+        /// The names under which browsers reach the page; a request for any other name is refused. A name may
+        /// have a port, where it is another one than that of address: "chat.example.org:443" behind a proxy. An
+        /// IPv6 address stands in brackets. Without it the names are those of tls.names, and if there are none,
+        /// those of the certificate.
+        names: Vec<String> = Vec::new() => texts::WEB_NAMES;
+    }
+}
+
+section! {
     /// The end of the daemon.
     ["shutdown"] Shutdown {
         /// How long connections may take to be told and to read what waits for them when the daemon ends.

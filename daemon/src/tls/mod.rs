@@ -108,7 +108,15 @@ struct Loaded {
 /// # Errors
 /// They cannot be used or made; never is another one made in place of a configured one.
 pub fn open(settings: &settings::Tls, now: SystemTime) -> Result<TlsState, TlsError> {
-    TlsState::open_as(settings, &host_name(), now)
+    TlsState::open_for(settings, &host_name(), now, tcp_chat_protocol::ALPN)
+}
+
+/// The same for the page, over HTTP/1.1. `settings` name an operator's pair ([`settings::Web::tls`]).
+///
+/// # Errors
+/// The pair cannot be used.
+pub fn open_web(settings: &settings::Tls, now: SystemTime) -> Result<TlsState, TlsError> {
+    TlsState::open_for(settings, &host_name(), now, b"http/1.1")
 }
 
 /// Looks at the certificates as [`open`] would, and changes nothing: says what a start would do.

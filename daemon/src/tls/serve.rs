@@ -56,6 +56,7 @@ pub(super) fn config(
     in_use: Arc<InUse>,
     clients: Option<Arc<dyn ClientCertVerifier>>,
     allow_1_2: bool,
+    alpn: &[u8],
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
     let versions: &[_] = if allow_1_2 {
         &[&rustls::version::TLS13, &rustls::version::TLS12]
@@ -68,7 +69,7 @@ pub(super) fn config(
         .with_cert_resolver(in_use);
     // Of what a client offers the strongest is taken, not the first.
     config.ignore_client_order = true;
-    config.alpn_protocols = vec![tcp_chat_protocol::ALPN.to_vec()];
+    config.alpn_protocols = vec![alpn.to_vec()];
     // Its own for each configuration: a ticket says that the client's certificate was good, and
     // must not outlive the CA that said so.
     config.ticketer = ticketer()?;
