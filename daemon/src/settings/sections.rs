@@ -187,13 +187,14 @@ section! {
 section! {
     /// The page: the chat in a browser.
     ["web"] Web {
-        /// Where browsers find the page, over HTTPS and WebSocket. Needs certificate and key. Off without an
-        /// address. docs/OPERATIONS.md says how to get a certificate, and what a proxy in front changes. A socket
-        /// of the name "web" that the service manager hands over (tcp-chatd-web.socket) is used instead of it.
+        /// The address at which browsers reach the page, over HTTPS and WebSocket. Needs certificate and key.
+        /// Without an address the page is off. docs/OPERATIONS.md says how to get a certificate, and what a proxy
+        /// in front changes. A socket with the name "web" from the service manager (tcp-chatd-web.socket)
+        /// replaces this address.
         address: Option<SocketAddr> = None => Maybe(texts::ADDRESS), restart(), example("0.0.0.0:3443");
 
-        /// The certificate of the page, which browsers have to know already, as certbot and others make it: the
-        /// chain in PEM, the server's certificate first. Files that are replaced are taken within two minutes.
+        /// The certificate of the page. Browsers must trust it already, as one from certbot. The file is the chain
+        /// in PEM, the server's certificate first. The daemon loads replaced files within two minutes.
         certificate: Option<PathBuf> = None => Maybe(FilePath(IfPath)),
             example("/etc/letsencrypt/live/chat.example.org/fullchain.pem");
 
@@ -201,10 +202,9 @@ section! {
         key: Option<PathBuf> = None => Maybe(FilePath(IfWrittenAsPath)),
             example("/etc/letsencrypt/live/chat.example.org/privkey.pem");
 
-        /// The names under which browsers reach the page; a request for any other name is refused. A name may
-        /// have a port, where it is another one than that of address: "chat.example.org:443" behind a proxy. An
-        /// IPv6 address stands in brackets. Without it the names are those of tls.names, and if there are none,
-        /// those of the certificate.
+        /// The names by which browsers reach the page. A request for any other name is refused. A name can have a
+        /// port, if it is not the port of address: "chat.example.org:443" behind a proxy. Write an IPv6 address
+        /// in brackets. Without this setting the names are those of tls.names, or else those of the certificate.
         names: Vec<String> = Vec::new() => texts::WEB_NAMES;
     }
 }
