@@ -8,13 +8,13 @@ use super::rights::{Deed, may};
 use super::rooms::{Conversation, Conversations, LooksLike};
 use super::shares::is_this_host;
 use super::{
-    Answer, Chat, ConnectionId, ConversationId, ConversationKind, SessionChange, SessionId, UserId, refusal,
+    Answer, Caller, Chat, ConversationId, ConversationKind, SessionChange, SessionId, UserId, refusal,
 };
 use std::collections::HashSet;
 use std::net::IpAddr;
 use tcp_chat_protocol::reply::{JoinReply, LeaveReply};
 use tcp_chat_protocol::request::Place;
-use tcp_chat_protocol::{ErrorKind, Name, NameKey, RequestId, Role, Seq, reply};
+use tcp_chat_protocol::{ErrorKind, Name, NameKey, Role, Seq, reply};
 
 /// Members that the reply to JOIN lists at most.
 const JOIN_MEMBERS: usize = 100;
@@ -80,18 +80,13 @@ impl Chat {
         Ok(())
     }
 
-    pub(super) fn join(
-        &mut self,
-        connection: ConnectionId,
-        session: SessionId,
-        id: Option<&RequestId>,
-        name: &Name,
-    ) -> Answer {
+    pub(super) fn join(&mut self, caller: Caller<'_>, name: &Name) -> Answer {
+        let session = caller.session;
         if let Some(room) = self.conversations.room(name) {
             // It may have lost the right to be there a moment ago, and have it again.
             self.sweep(session, room);
         }
-        let (known, address) = (self.conversations.room(name), self.address_of(connection));
+        let (known, address) = (self.conversations.room(name), self.address_of(caller.connection));
         let is_in = known.is_some_and(|room| self.sessions.get(session).is_some_and(|s| s.is_in(room)));
         let limit = self.rules.rooms_per_session;
         let count = self.sessions.get(session).map_or(0, |s| s.rooms.len());
@@ -135,7 +130,7 @@ impl Chat {
                 members: self.members(room, &conversation.members, JOIN_MEMBERS),
                 member_count: self.member_count(room, &conversation.members),
             };
-            self.line(connection, reply::encode("JOIN", id, &data));
+            self.line(caller.connection, reply::encode("JOIN", caller.id, &data));
         }
         self.announce(before, self.face(session));
         Ok(())
@@ -249,18 +244,12 @@ impl Chat {
         owner.map_or_else(|| Party::at(address), |owner| Party::User(owner.id))
     }
 
-    pub(super) fn leave(
-        &mut self,
-        connection: ConnectionId,
-        session: SessionId,
-        id: Option<&RequestId>,
-        place: &Place,
-    ) -> Answer {
-        let room = self.room_for(session, place, Deed::Leave)?;
+    pub(super) fn leave(&mut self, caller: Caller<'_>, place: &Place) -> Answer {
+        let room = self.room_for(caller.session, place, Deed::Leave)?;
         let shown =
             self.conversations.get(room).and_then(|c| c.room()).map(Name::to_string).unwrap_or_default();
-        self.line(connection, reply::encode("LEAVE", id, &LeaveReply { room: shown }));
-        self.go_out(session, room);
+        self.line(caller.connection, reply::encode("LEAVE", caller.id, &LeaveReply { room: shown }));
+        self.go_out(caller.session, room);
         Ok(())
     }
 

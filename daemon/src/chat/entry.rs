@@ -6,8 +6,8 @@ use super::sessions::{Session, UsedIds};
 use super::shares::is_this_host;
 use super::work::Sweep;
 use super::{
-    Answer, Chat, Closing, ConnectionId, ConversationId, Effect, Range, Read, Refusal, ResumeOutcome, Secret,
-    SessionChange, SessionId, SessionRow, UserId, refusal,
+    Answer, Caller, Chat, Closing, ConnectionId, ConversationId, Effect, Range, Read, Refusal, ResumeOutcome,
+    Secret, SessionChange, SessionId, SessionRow, UserId, refusal,
 };
 use tcp_chat_protocol::event::{NoticeEvent, notice};
 use tcp_chat_protocol::reply::{LimitsInfo, LoginReply, ServerInfo};
@@ -35,7 +35,7 @@ impl Chat {
         }
         if login.session.is_some() {
             let session = self.resumable(resumes, &proof)?;
-            self.resume(connection, id, session, login);
+            self.resume(Caller { connection, session, id }, login);
             return Ok(());
         }
         let Some(name) = login.name else { return Err(refusal(ErrorKind::Data, "`name` is missing")) };
@@ -77,7 +77,7 @@ impl Chat {
             self.enter(session, *room);
         }
         self.tally.logged_in();
-        self.login_reply(connection, id, session, fresh.token, login.log.as_deref());
+        self.login_reply(Caller { connection, session, id }, fresh.token, login.log.as_deref());
         self.announce(before, self.face(session));
         Ok(())
     }
@@ -96,7 +96,8 @@ impl Chat {
         may.inspect_err(|_| self.tally.resume(ResumeOutcome::Refused, 0)).map(|()| session)
     }
 
-    fn resume(&mut self, connection: ConnectionId, id: Option<&RequestId>, session: SessionId, login: Login) {
+    fn resume(&mut self, caller: Caller<'_>, login: Login) {
+        let Caller { connection, session, .. } = caller;
         let Login { color, after, log, session: token, .. } = login;
         let after = after.map(|after| self.goes_on_after(after, log.as_deref()));
         if let Some(color) = color
@@ -113,7 +114,7 @@ impl Chat {
         let old = self.arrive(connection, session);
         let outcome = if old.is_some() { ResumeOutcome::TakenOver } else { ResumeOutcome::Resumed };
         self.tally.resume(outcome, away_ms);
-        self.login_reply(connection, id, session, token.unwrap_or_default(), log.as_deref());
+        self.login_reply(caller, token.unwrap_or_default(), log.as_deref());
         if let Some(after) = after {
             let ranges = self.missed(session, after);
             if !ranges.is_empty() {
@@ -163,14 +164,8 @@ impl Chat {
         self.seen(user, &self.rooms_of(session))
     }
 
-    fn login_reply(
-        &mut self,
-        connection: ConnectionId,
-        id: Option<&RequestId>,
-        session: SessionId,
-        mut token: Zeroizing<String>,
-        log: Option<&str>,
-    ) {
+    fn login_reply(&mut self, caller: Caller<'_>, mut token: Zeroizing<String>, log: Option<&str>) {
+        let Caller { connection, session, id } = caller;
         let Some(held) = self.sessions.get(session) else { return };
         let name = held.row.name.clone();
         let mut data = LoginReply {

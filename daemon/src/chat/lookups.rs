@@ -5,12 +5,11 @@ use super::checks::Actor;
 use super::rights::{Deed, may};
 use super::rooms::Members;
 use super::{
-    Answer, Chat, ConnectionId, ConversationId, Effect, PageOf, Read, Scope, SearchIn, SessionId, UserId,
-    refusal,
+    Answer, Caller, Chat, ConversationId, Effect, PageOf, Read, Scope, SearchIn, SessionId, UserId, refusal,
 };
 use tcp_chat_protocol::reply::{Member, MessagesReply, RoomInfo, RoomsReply, WhoReply};
 use tcp_chat_protocol::request::{Conversation, History, Place, Search};
-use tcp_chat_protocol::{ErrorKind, RequestId, Role, Seq, reply};
+use tcp_chat_protocol::{ErrorKind, Role, Seq, reply};
 
 /// Members that the reply to WHO lists at most.
 pub(super) const WHO_MEMBERS: usize = 500;
@@ -18,13 +17,7 @@ pub(super) const WHO_MEMBERS: usize = 500;
 const SESSIONS_A_MEMBER: usize = 16;
 
 impl Chat {
-    pub(super) fn who(
-        &mut self,
-        connection: ConnectionId,
-        session: SessionId,
-        id: Option<&RequestId>,
-        place: Option<Place>,
-    ) -> Answer {
+    pub(super) fn who(&mut self, caller: Caller<'_>, place: Option<Place>) -> Answer {
         let data = match place {
             None => WhoReply {
                 room: None,
@@ -37,7 +30,7 @@ impl Chat {
                 member_count: self.sessions.users().len(),
             },
             Some(place) => {
-                let room = self.room_for(session, &place, Deed::Know)?;
+                let room = self.room_for(caller.session, &place, Deed::Know)?;
                 let Some(conversation) = self.conversations.get(room) else { return Ok(()) };
                 WhoReply {
                     room: conversation.room().map(ToString::to_string),
@@ -46,7 +39,7 @@ impl Chat {
                 }
             }
         };
-        self.line(connection, reply::encode("WHO", id, &data));
+        self.line(caller.connection, reply::encode("WHO", caller.id, &data));
         Ok(())
     }
 
@@ -74,17 +67,12 @@ impl Chat {
         Some(Member { role: role.filter(|role| *role != Role::Member), ..member })
     }
 
-    pub(super) fn rooms(
-        &mut self,
-        connection: ConnectionId,
-        session: SessionId,
-        id: Option<&RequestId>,
-    ) -> Answer {
+    pub(super) fn rooms(&mut self, caller: Caller<'_>) -> Answer {
         let gone = self.gone_members();
         let rooms = self
             .conversations
             .rooms()
-            .filter(|(id, ..)| may(self.standing(session, *id), Deed::Know).is_ok())
+            .filter(|(id, ..)| may(self.standing(caller.session, *id), Deed::Know).is_ok())
             .map(|(id, name, c)| RoomInfo {
                 room: name.to_string(),
                 members: c.members.len() - gone.get(&id).unwrap_or(&0),
@@ -92,51 +80,39 @@ impl Chat {
                 private: self.book.is_private(id),
             })
             .collect();
-        self.line(connection, reply::encode("ROOMS", id, &RoomsReply { rooms }));
+        self.line(caller.connection, reply::encode("ROOMS", caller.id, &RoomsReply { rooms }));
         Ok(())
     }
 
-    pub(super) fn history(
-        &mut self,
-        connection: ConnectionId,
-        session: SessionId,
-        id: Option<&RequestId>,
-        history: &History,
-    ) -> Answer {
+    pub(super) fn history(&mut self, caller: Caller<'_>, history: &History) -> Answer {
         let conversation = match &history.of {
-            Conversation::Room(place) => Some(self.room_for(session, place, Deed::Read)?),
+            Conversation::Room(place) => Some(self.room_for(caller.session, place, Deed::Read)?),
             Conversation::With(place) => {
                 let (other, _) = self.user(place)?;
-                self.sessions.get(session).and_then(|me| self.conversations.direct(me.row.user, other))
+                self.sessions.get(caller.session).and_then(|me| self.conversations.direct(me.row.user, other))
             }
         };
         let Some(conversation) = conversation else {
-            return self.nothing_found("HISTORY", connection, id);
+            return self.nothing_found("HISTORY", caller);
         };
         let History { before, after, limit, .. } = *history;
         let of = PageOf { conversation, before: self.up_to_now(before), after, limit };
-        self.turn.effects.push(Effect::Read(connection, Read::Page(id.cloned(), of)));
+        self.turn.effects.push(Effect::Read(caller.connection, Read::Page(caller.id.cloned(), of)));
         Ok(())
     }
 
-    pub(super) fn search(
-        &mut self,
-        connection: ConnectionId,
-        session: SessionId,
-        id: Option<&RequestId>,
-        search: Search,
-    ) -> Answer {
+    pub(super) fn search(&mut self, caller: Caller<'_>, search: Search) -> Answer {
         let Search { query, room, user, before, limit } = search;
         if let Some(Place(Some(user))) = &user {
             self.is_meant(user)?;
         }
         let (conversations, directs_of) = match &room {
-            Some(place) => (vec![self.room_for(session, place, Deed::Read)?], None),
+            Some(place) => (vec![self.room_for(caller.session, place, Deed::Read)?], None),
             None => {
-                let me = self.sessions.get(session).map(|session| session.row.user);
+                let me = self.sessions.get(caller.session).map(|session| session.row.user);
                 let has_some = |user: &UserId| self.conversations.directs_of(*user, None).next().is_some();
-                let mut rooms = self.rooms_of(session);
-                rooms.retain(|room| self.may_be_in(session, *room));
+                let mut rooms = self.rooms_of(caller.session);
+                rooms.retain(|room| self.may_be_in(caller.session, *room));
                 (rooms, me.filter(has_some))
             }
         };
@@ -147,10 +123,12 @@ impl Chat {
             Some(Place(None)) => return Err(refusal(ErrorKind::NoSuchUser, "nobody can have that name")),
         };
         if conversations.is_empty() && directs_of.is_none() {
-            return self.nothing_found("SEARCH", connection, id);
+            return self.nothing_found("SEARCH", caller);
         }
         let what = SearchIn { query, conversations, directs_of, user, before: self.up_to_now(before), limit };
-        self.turn.effects.push(Effect::Read(connection, Read::Search(id.cloned(), Box::new(what))));
+        self.turn
+            .effects
+            .push(Effect::Read(caller.connection, Read::Search(caller.id.cloned(), Box::new(what))));
         Ok(())
     }
 
@@ -160,9 +138,9 @@ impl Chat {
         Some(before.unwrap_or(Seq::MAX).min(self.head + 1))
     }
 
-    fn nothing_found(&mut self, op: &str, connection: ConnectionId, id: Option<&RequestId>) -> Answer {
+    fn nothing_found(&mut self, op: &str, caller: Caller<'_>) -> Answer {
         let nothing = MessagesReply { messages: Vec::new(), more: false };
-        self.line(connection, reply::encode(op, id, &nothing));
+        self.line(caller.connection, reply::encode(op, caller.id, &nothing));
         Ok(())
     }
 }

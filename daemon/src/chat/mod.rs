@@ -161,6 +161,15 @@ pub struct Chat {
     slice: Slice,
 }
 
+/// Whose request it is: made once, where it is known that the connection has a session.
+#[derive(Debug, Clone, Copy)]
+struct Caller<'a> {
+    connection: ConnectionId,
+    session: SessionId,
+    /// What the client calls its request.
+    id: Option<&'a RequestId>,
+}
+
 /// How a request ended, for the count of errors in a row.
 type Answer = Result<(), Refusal>;
 
@@ -244,19 +253,20 @@ impl Chat {
         };
         let session = session
             .ok_or_else(|| refusal(ErrorKind::NotLoggedIn, "log in first: send a LOGIN with a name"))?;
-        self.pass_rate(connection, session, owes, lines)?;
+        let caller = Caller { connection, session, id };
+        self.pass_rate(caller, owes, lines)?;
         if let Ask::Say(target, json) = ask {
-            return self.say(connection, session, id, target, json, past);
+            return self.say(caller, target, json, past);
         }
         self.seal();
         match ask {
-            Ask::Join(name) => self.join(connection, session, id, &name),
-            Ask::Leave(place) => self.leave(connection, session, id, &place),
-            Ask::Who(place) => self.who(connection, session, id, place),
-            Ask::Rooms => self.rooms(connection, session, id),
-            Ask::History(history) => self.history(connection, session, id, &history),
-            Ask::Search(search) => self.search(connection, session, id, *search),
-            Ask::Action(action) => self.act_for(connection, session, id, &action),
+            Ask::Join(name) => self.join(caller, &name),
+            Ask::Leave(place) => self.leave(caller, &place),
+            Ask::Who(place) => self.who(caller, place),
+            Ask::Rooms => self.rooms(caller),
+            Ask::History(history) => self.history(caller, &history),
+            Ask::Search(search) => self.search(caller, *search),
+            Ask::Action(action) => self.act_for(caller, &action),
             Ask::Login { .. } | Ask::Enrol { .. } | Ask::Say(..) | Ask::Ping | Ask::Quit => Ok(()),
         }
     }

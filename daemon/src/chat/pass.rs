@@ -5,7 +5,7 @@
 
 use super::lookups::WHO_MEMBERS;
 use super::party::Party;
-use super::{Answer, Ask, Chat, ConnectionId, Effect, Refusal, SessionId, UserId, refusal};
+use super::{Answer, Ask, Caller, Chat, ConnectionId, Effect, Refusal, SessionId, UserId, refusal};
 use tcp_chat_protocol::request::{Place, Target};
 use tcp_chat_protocol::{ErrorKind, RequestId};
 
@@ -21,41 +21,28 @@ pub const SLOWEST_MS: u64 = 1_000;
 impl Chat {
     /// A request that counts as so many lines, and is refused where there are too many, or too many
     /// bytes: then it `owes` that many milliseconds.
-    pub(super) fn pass_rate(
-        &mut self,
-        connection: ConnectionId,
-        session: SessionId,
-        owes: u64,
-        lines: u32,
-    ) -> Answer {
+    pub(super) fn pass_rate(&mut self, caller: Caller<'_>, owes: u64, lines: u32) -> Answer {
         let (rates, now) = (self.rules.rates(), self.turn.now.mono);
         if owes > 0 {
             return Err(too_fast(owes, format!("too much: wait {owes} ms and send it again")));
         }
-        let Some(session) = self.sessions.get_mut(session) else { return Ok(()) };
+        let Some(session) = self.sessions.get_mut(caller.session) else { return Ok(()) };
         session.buckets.request(rates, lines, now).map_err(|wait| {
-            self.turn.effects.push(Effect::Slow(connection, LINE_MS));
+            self.turn.effects.push(Effect::Slow(caller.connection, LINE_MS));
             too_fast(wait, format!("too fast: wait {wait} ms and send it again"))
         })
     }
 
     /// What will be stored counts against what its user, or the network of a name without an owner, may have stored.
-    pub(super) fn pass_stored(
-        &mut self,
-        connection: ConnectionId,
-        session: SessionId,
-        id: Option<&RequestId>,
-        target: &Target,
-        json: &str,
-    ) -> Answer {
-        let Some(session) = self.sessions.get(session) else { return Ok(()) };
-        let by = Party::of(session.row.user, session.proven, self.address_of(connection));
+    pub(super) fn pass_stored(&mut self, caller: Caller<'_>, target: &Target, json: &str) -> Answer {
+        let Some(session) = self.sessions.get(caller.session) else { return Ok(()) };
+        let by = Party::of(session.row.user, session.proven, self.address_of(caller.connection));
         let name = session.row.name.as_str().len();
         let place = match target {
             Target::Room(Place(Some(name))) | Target::User(Place(Some(name))) => name.as_str().len(),
             _ => 0,
         };
-        let id = match id {
+        let id = match caller.id {
             Some(RequestId::Text(id)) => id.len(),
             _ => 0,
         };
@@ -122,12 +109,12 @@ impl Chat {
 
     /// May the session's user moderate once more? Operators may always; and where requests have no limit, nor
     /// has this.
-    pub(super) fn pass_act(&mut self, connection: ConnectionId, session: SessionId) -> Answer {
+    pub(super) fn pass_act(&mut self, caller: Caller<'_>) -> Answer {
         if self.rules.rates().requests.per_second == 0 {
             return Ok(());
         }
-        let Some(session) = self.sessions.get(session) else { return Ok(()) };
-        let who = Party::of(session.row.user, session.proven, self.address_of(connection));
+        let Some(session) = self.sessions.get(caller.session) else { return Ok(()) };
+        let who = Party::of(session.row.user, session.proven, self.address_of(caller.connection));
         self.quotas.acts(who, self.turn.now.mono).map_err(|wait| {
             let seconds = wait.div_ceil(1_000);
             too_fast(wait, format!("too much order for a minute: wait {seconds} s and send it again"))

@@ -5,8 +5,8 @@ use super::pass::Stranger;
 use super::rights::Deed;
 use super::turn::Said;
 use super::{
-    Answer, Chat, ConnectionId, ConversationId, ConversationKind, Effect, Past, Read, Refusal, Resent,
-    ResentTo, SessionId, UserId, refusal,
+    Answer, Caller, Chat, ConversationId, ConversationKind, Effect, Past, Read, Refusal, Resent, ResentTo,
+    SessionId, UserId, refusal,
 };
 use tcp_chat_protocol::request::{Place, Target};
 use tcp_chat_protocol::{ErrorKind, Name, RequestId, Seq};
@@ -14,13 +14,12 @@ use tcp_chat_protocol::{ErrorKind, Name, RequestId, Seq};
 impl Chat {
     pub(super) fn say(
         &mut self,
-        connection: ConnectionId,
-        session: SessionId,
-        id: Option<&RequestId>,
+        caller: Caller<'_>,
         target: Target,
         json: Box<str>,
         past: &mut dyn Past,
     ) -> Answer {
+        let Caller { connection, session, id } = caller;
         if let Some(id) = id
             && let Some((conversation, seq)) = self.sent_before(session, id, past)?
         {
@@ -52,7 +51,7 @@ impl Chat {
             None => Stranger::No,
         };
         // Only what will be stored is charged: neither a resend nor what is refused.
-        if let Err(refusal) = self.pass_stored(connection, session, id, &target, &json) {
+        if let Err(refusal) = self.pass_stored(caller, &target, &json) {
             self.give_back(session, stranger);
             return Err(refusal);
         }
