@@ -4,7 +4,7 @@
 use super::certificates::{Certificate, Presented, Revocation};
 use super::proof::{Evidence, Proof};
 use super::users::{Gives, User};
-use super::{Answer, Chat, ConnectionId, Digest, Effect, Refusal, SessionId, UserId, refusal};
+use super::{Answer, Chat, ConnectionId, Digest, Done, Effect, Refusal, SessionId, UserId, refusal};
 use std::sync::Arc;
 use tcp_chat_protocol::reply::{self, EnrolReply};
 use tcp_chat_protocol::{ErrorKind, Name, RequestId};
@@ -199,8 +199,8 @@ impl Chat {
         name: &Name,
         code: Option<Digest>,
         made: Made,
-    ) -> Answer {
-        if self.connections.get(&connection).is_some_and(|c| c.session.is_some()) {
+    ) -> Answer<Done> {
+        if self.session_at(connection).is_some() {
             return Err(refusal(ErrorKind::AlreadyLoggedIn, "this connection is logged in already"));
         }
         let gives = match &made {
@@ -228,7 +228,7 @@ impl Chat {
         self.put_user(changed);
         let line = reply::encode("ENROL", id, &data);
         self.turn.effects.push(Effect::IfKept(connection, id.cloned(), line));
-        Ok(())
+        Ok(Done::Other)
     }
 }
 

@@ -23,9 +23,8 @@ const OVER_AT_ONCE: usize = 16;
 impl Chat {
     /// A user moderates.
     pub(super) fn act_for(&mut self, caller: Caller<'_>, action: &Action) -> Answer {
-        self.pass_act(caller)?;
         let done = self.act(Actor::Session(caller.session), action)?;
-        self.line(caller.connection, reply::encode(action.op(), caller.id, &done));
+        self.line(caller.origin.connection, reply::encode(action.op(), caller.id, &done));
         Ok(())
     }
 

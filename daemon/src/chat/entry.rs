@@ -3,11 +3,10 @@
 
 use super::proof::{Evidence, Proof};
 use super::sessions::{Session, UsedIds};
-use super::shares::is_this_host;
 use super::work::Sweep;
 use super::{
-    Answer, Caller, Chat, Closing, ConnectionId, ConversationId, Effect, Range, Read, Refusal, ResumeOutcome,
-    Secret, SessionChange, SessionId, SessionRow, UserId, refusal,
+    Answer, Caller, Change, Chat, Closing, ConnectionId, ConversationId, Done, Effect, Origin, Range, Read,
+    Refusal, ResumeOutcome, Secret, SessionChange, SessionId, SessionRow, UserId, refusal,
 };
 use tcp_chat_protocol::event::{NoticeEvent, notice};
 use tcp_chat_protocol::reply::{LimitsInfo, LoginReply, ServerInfo};
@@ -18,14 +17,14 @@ use zeroize::{Zeroize, Zeroizing};
 impl Chat {
     pub(super) fn login(
         &mut self,
-        connection: ConnectionId,
+        origin: Origin,
         id: Option<&RequestId>,
         login: Login,
         fresh: Secret,
         resumes: Option<[u8; 32]>,
         proof: Proof,
-    ) -> Answer {
-        if self.connections.get(&connection).is_some_and(|c| c.session.is_some()) {
+    ) -> Answer<Done> {
+        if self.session_at(origin.connection).is_some() {
             return Err(refusal(ErrorKind::AlreadyLoggedIn, "this connection is logged in already"));
         }
         match proof.evidence() {
@@ -35,8 +34,8 @@ impl Chat {
         }
         if login.session.is_some() {
             let session = self.resumable(resumes, &proof)?;
-            self.resume(Caller { connection, session, id }, login);
-            return Ok(());
+            let resumed = self.resume(Caller { origin, session, id }, login);
+            return Ok(Done::LoggedIn { session, resumed: Some(resumed) });
         }
         let Some(name) = login.name else { return Err(refusal(ErrorKind::Data, "`name` is missing")) };
         self.is_not_banned(&name, proof.certificate())?;
@@ -48,13 +47,12 @@ impl Chat {
                 "the server has no room for one more session; try later",
             ));
         }
-        let address = self.address_of(connection);
-        if !self.session_shares.may_have(address, 1, self.rules.sessions) {
+        if origin.sessions == 0 {
             let msg = "your network has half of the sessions that the server allows; try later";
             return Err(refusal(ErrorKind::ServerFull, msg));
         }
         let proven = who.user.is_some();
-        let rooms = self.rooms_of_login(login.rooms, &who.name, proven, address)?;
+        let rooms = self.rooms_of_login(login.rooms, &who.name, proven, origin)?;
 
         self.sessions.last += 1;
         let session = SessionId(self.sessions.last);
@@ -68,36 +66,32 @@ impl Chat {
         };
         let before = self.seen(user, &rooms);
         self.turn.writes.sessions.push(SessionChange::Put(row.clone()));
-        self.sessions.put(Session::new(row, proven, self.turn.now.mono, UsedIds::NONE));
-        if !is_this_host(address) {
-            self.session_shares.add(session, address);
-        }
-        self.arrive(connection, session);
+        self.sessions.put(Session::new(row, proven, UsedIds::NONE));
+        self.arrive(origin.connection, session);
         for room in &rooms {
             self.enter(session, *room);
         }
-        self.tally.logged_in();
-        self.login_reply(Caller { connection, session, id }, fresh.token, login.log.as_deref());
+        self.login_reply(Caller { origin, session, id }, fresh.token, login.log.as_deref());
         self.announce(before, self.face(session));
-        Ok(())
+        Ok(Done::LoggedIn { session, resumed: None })
     }
 
     /// The session that a token is for, if whoever has it may go on with it.
     fn resumable(&mut self, token: Option<[u8; 32]>, proof: &Proof) -> Result<SessionId, Refusal> {
         let Some(session) = token.and_then(|hash| self.sessions.by_token(&hash)) else {
-            self.tally.resume(ResumeOutcome::Expired, 0);
             let msg = "there is no such session any more: log in without `session`";
             return Err(refusal(ErrorKind::SessionExpired, msg));
         };
-        let may = self.may_resume(session, proof).and_then(|()| match self.sessions.get(session) {
-            Some(held) => self.is_not_banned(&held.row.name, proof.certificate()),
-            None => Ok(()),
-        });
-        may.inspect_err(|_| self.tally.resume(ResumeOutcome::Refused, 0)).map(|()| session)
+        self.may_resume(session, proof)?;
+        if let Some(held) = self.sessions.get(session) {
+            self.is_not_banned(&held.row.name, proof.certificate())?;
+        }
+        Ok(session)
     }
 
-    fn resume(&mut self, caller: Caller<'_>, login: Login) {
-        let Caller { connection, session, .. } = caller;
+    /// How it was resumed, and for how long it had been away.
+    fn resume(&mut self, caller: Caller<'_>, login: Login) -> (ResumeOutcome, u64) {
+        let Caller { origin: Origin { connection, .. }, session, .. } = caller;
         let Login { color, after, log, session: token, .. } = login;
         let after = after.map(|after| self.goes_on_after(after, log.as_deref()));
         if let Some(color) = color
@@ -113,7 +107,6 @@ impl Chat {
         let away_ms = ends.map_or(0, |ends| now.saturating_sub(ends.saturating_sub(ttl)));
         let old = self.arrive(connection, session);
         let outcome = if old.is_some() { ResumeOutcome::TakenOver } else { ResumeOutcome::Resumed };
-        self.tally.resume(outcome, away_ms);
         self.login_reply(caller, token.unwrap_or_default(), log.as_deref());
         if let Some(after) = after {
             let ranges = self.missed(session, after);
@@ -122,14 +115,12 @@ impl Chat {
             }
         }
         if let Some(old) = old {
-            if let Some(state) = self.connections.get_mut(&old) {
-                state.session = None;
-            }
             let taken = NoticeEvent::new(NoticeKind::TakenOver, "your session goes on at another connection");
             self.line(old, notice(&taken));
             self.close(old, Closing::TakenOver);
         }
         self.announce(before, self.face(session));
+        (outcome, away_ms)
     }
 
     /// After which number a client reads on that has seen `after` of a log: where it was another one,
@@ -165,7 +156,7 @@ impl Chat {
     }
 
     fn login_reply(&mut self, caller: Caller<'_>, mut token: Zeroizing<String>, log: Option<&str>) {
-        let Caller { connection, session, id } = caller;
+        let Caller { origin: Origin { connection, .. }, session, id } = caller;
         let Some(held) = self.sessions.get(session) else { return };
         let name = held.row.name.clone();
         let mut data = LoginReply {
@@ -198,9 +189,6 @@ impl Chat {
     /// that it was on before.
     fn arrive(&mut self, connection: ConnectionId, session: SessionId) -> Option<ConnectionId> {
         let old = self.sessions.is_here(session, connection);
-        if let Some(state) = self.connections.get_mut(&connection) {
-            state.session = Some(session);
-        }
         for room in self.rooms_of(session) {
             let may_be_in = self.may_be_in(session, room);
             let Some(conversation) = self.conversations.get_mut(room) else { continue };
@@ -224,8 +212,8 @@ impl Chat {
     }
 
     /// The connection is gone: its session is away from now on.
-    pub(super) fn lost(&mut self, connection: ConnectionId) {
-        let Some(session) = self.connections.remove(&connection).and_then(|c| c.session) else { return };
+    pub fn away(&mut self, connection: ConnectionId) {
+        let Some(session) = self.session_at(connection) else { return };
         self.seal();
         let before = self.seen_everywhere(session);
         self.each_room(session, |conversation| conversation.depart(connection));
@@ -240,9 +228,8 @@ impl Chat {
 
     /// Ends the connection and its session, if it has one.
     pub(super) fn quit(&mut self, connection: ConnectionId, why: Closing) {
-        let session = self.connections.get_mut(&connection).and_then(|c| c.session.take());
         self.close(connection, why);
-        if let Some(session) = session {
+        if let Some(session) = self.session_at(connection) {
             self.end_session(session);
         }
     }
@@ -252,7 +239,7 @@ impl Chat {
         let face = self.face(id);
         let (Some(session), Some(face)) = (self.sessions.remove(id), face) else { return };
         let user = session.row.user;
-        self.session_shares.remove(&id);
+        self.turn.changes.push(Change::Ended(id));
         self.turn.writes.sessions.push(SessionChange::End(id));
         self.leaves_rooms(session, face);
         if self.sessions.of(user).is_empty() {

@@ -12,7 +12,7 @@ use tcp_chat_protocol::request::{Conversation, History, Place, Search};
 use tcp_chat_protocol::{ErrorKind, Role, Seq, reply};
 
 /// Members that the reply to WHO lists at most.
-pub(super) const WHO_MEMBERS: usize = 500;
+pub const WHO_MEMBERS: usize = 500;
 /// Sessions that are looked at for each member that a reply may list: a user may have several, and some may have ended.
 const SESSIONS_A_MEMBER: usize = 16;
 
@@ -39,7 +39,7 @@ impl Chat {
                 }
             }
         };
-        self.line(caller.connection, reply::encode("WHO", caller.id, &data));
+        self.line(caller.origin.connection, reply::encode("WHO", caller.id, &data));
         Ok(())
     }
 
@@ -80,7 +80,7 @@ impl Chat {
                 private: self.book.is_private(id),
             })
             .collect();
-        self.line(caller.connection, reply::encode("ROOMS", caller.id, &RoomsReply { rooms }));
+        self.line(caller.origin.connection, reply::encode("ROOMS", caller.id, &RoomsReply { rooms }));
         Ok(())
     }
 
@@ -97,7 +97,7 @@ impl Chat {
         };
         let History { before, after, limit, .. } = *history;
         let of = PageOf { conversation, before: self.up_to_now(before), after, limit };
-        self.turn.effects.push(Effect::Read(caller.connection, Read::Page(caller.id.cloned(), of)));
+        self.turn.effects.push(Effect::Read(caller.origin.connection, Read::Page(caller.id.cloned(), of)));
         Ok(())
     }
 
@@ -128,7 +128,7 @@ impl Chat {
         let what = SearchIn { query, conversations, directs_of, user, before: self.up_to_now(before), limit };
         self.turn
             .effects
-            .push(Effect::Read(caller.connection, Read::Search(caller.id.cloned(), Box::new(what))));
+            .push(Effect::Read(caller.origin.connection, Read::Search(caller.id.cloned(), Box::new(what))));
         Ok(())
     }
 
@@ -140,7 +140,7 @@ impl Chat {
 
     fn nothing_found(&mut self, op: &str, caller: Caller<'_>) -> Answer {
         let nothing = MessagesReply { messages: Vec::new(), more: false };
-        self.line(caller.connection, reply::encode(op, caller.id, &nothing));
+        self.line(caller.origin.connection, reply::encode(op, caller.id, &nothing));
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ mod members;
 pub(super) use members::Members;
 
 use super::names::Names;
-use super::{ConnectionId, ConversationId, ConversationKind, IdMap, Recipients, SessionId, UserId};
+use super::{ConnectionId, ConversationId, ConversationKind, IdMap, Recipients, UserId};
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -24,13 +24,11 @@ pub(super) struct Conversation {
     /// goes to those that were there when it was sealed. Of direct messages it is empty: their kind says who
     /// has them, so that nobody who comes or goes has to be noted in all of them.
     pub(super) here: Recipients,
-    /// Of direct messages: the session that began them, until the other one answers.
-    pub(super) unanswered: Option<SessionId>,
 }
 
 impl Conversation {
     fn new(kind: ConversationKind, head: Seq) -> Self {
-        Self { kind, head, members: Members::default(), here: Arc::default(), unanswered: None }
+        Self { kind, head, members: Members::default(), here: Arc::default() }
     }
 
     /// The room's name; `None` for direct messages.

@@ -63,7 +63,7 @@ impl Hub {
             match entry {
                 Entry::Open(connection, address, outbox) => {
                     self.outboxes.insert(connection, outbox);
-                    self.chat.apply(connection, Command::Open(address), &mut Sent(&mut self.store));
+                    self.apply(connection, Command::Open(address));
                 }
                 Entry::Commands(connection, list) => {
                     if is_all {
@@ -75,6 +75,7 @@ impl Hub {
             }
         }
         self.steps(waiting, &mut load);
+        self.edge.sync(&mut self.chat);
         let outcome = self.chat.end();
         if self.failing.is_some() {
             // Messages were refused already; the rest is written when the store works again.
@@ -101,8 +102,8 @@ impl Hub {
         if load.commands > 0 {
             self.metrics.hub.turn(load.commands);
         }
-        if let Some(tally) = self.chat.take_tally() {
-            self.metrics.tally(&tally);
+        if let Some(counters) = self.edge.take_counters() {
+            self.metrics.tally(&counters);
         }
         self.answer();
     }
@@ -111,7 +112,7 @@ impl Hub {
         if matches!(command, Command::Lost) {
             self.lost.push(connection);
         }
-        self.chat.apply(connection, command, &mut Sent(&mut self.store));
+        self.edge.apply(&mut self.chat, connection, command, &mut Sent(&mut self.store));
     }
 
     /// What is not talk: some of it in every turn, also beside talk that fills it.

@@ -4,20 +4,10 @@
 /// A cause by which two states differ although they applied the same turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// PING, WHO, ROOMS, HISTORY, SEARCH and invalid lines seal the turn, so they decide the numbers of messages.
-    /// Masked: the encoded form contains them. Cause: `Chat::seal`, called in `ask` and `answer` of `chat/mod.rs`.
-    /// Step 6: seal marks stand in the turn.
+    /// PING, WHO, ROOMS, HISTORY, SEARCH and refusals seal the turn, so they decide the numbers of messages.
+    /// Masked: the encoded form contains them. Cause: `Edge::seal`, called in `answer` of `edge/refusals.rs`, and
+    /// `Chat::ask` in `chat/mod.rs`. Step 5.6: the edge answers queries.
     QueriesSeal,
-    /// Rate limits refuse inside the state, and the snapshot does not have the buckets: a restart fills them. Masked:
-    /// there is no rate limit. Cause: `chat/pass.rs`. Step 5: rate limits belong to the edge.
-    Rates,
-    /// Several errors in a row close a connection, and its later requests are not heard. The snapshot does not have the
-    /// counts. Masked: no connection is closed for errors. Cause: `Chat::answer` in `chat/mod.rs`. Step 5.
-    Strikes,
-    /// One network may have half of the sessions and of the rooms. The snapshot does not have the network of a session.
-    /// Masked: there is no such limit, and the networks are not compared. Cause: the empty `Shares` in
-    /// `Chat::restore`, `chat/restore.rs`. Step 5.
-    Networks,
     /// The state asks the store in the middle of a turn whether a message was sent before. If the store cannot be read,
     /// the state refuses. If the message is removed already, the state takes the id as new; the moment of removal
     /// is different in each store. Masked: every store can be read, and the harness remembers all ids. Cause:
@@ -28,8 +18,7 @@ pub(crate) enum Known {
     /// written. Cause: `Chat::keeping` and `Chat::not_kept` in `chat/turn.rs`. Step 6: such a node waits.
     DiskDecides,
     /// The snapshot does not have the connected sessions: after a restart all sessions are away. Masked: the connections
-    /// resume at once, and a turn that bans addresses completes its slow work, so that no connection is refused then.
-    /// Cause: `Chat::restore`. Step 5: connections belong to the edge, "here or away" to the state.
+    /// resume at once. Cause: `Chat::restore`. Step 5: connections belong to the edge, "here or away" to the state.
     AllAreAway,
     /// The amount of slow work (sweeps) in a turn depends on the speed of the machine: 1 ms of it. Masked: all states do
     /// the same amount. Cause: `Hub::steps` in `hub/turn.rs`. Step 6: the amount stands in the turn.
@@ -40,34 +29,24 @@ pub(crate) enum Known {
     /// The snapshot does not have the greatest id that a session has used. It only decides whether the state asks the
     /// store. Masked: it is not compared. Cause: `UsedIds::UNKNOWN` in `chat/restore.rs`. Step 6.
     UsedIds,
-    /// The snapshot does not say which first message between two users has no answer yet. After a restart the answer
-    /// gives back nothing of the limit on strangers. Masked: it is not compared. Cause: `Conversation::unanswered` in
-    /// `chat/rooms.rs`. Step 5: that limit belongs to the edge.
-    Unanswered,
 }
 
 impl Known {
     /// All entries. A repair removes its entry.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::QueriesSeal,
-        Self::Rates,
-        Self::Strikes,
-        Self::Networks,
         Self::PastAsksTheStore,
         Self::DiskDecides,
         Self::AllAreAway,
         Self::SlicesByTime,
         Self::LocalRetention,
         Self::UsedIds,
-        Self::Unanswered,
     ];
 
     /// Does this difference mask the fact at that path?
     pub(crate) fn hides(self, path: &str) -> bool {
         match self {
-            Self::Networks => path.ends_with("/network"),
             Self::UsedIds => path.ends_with("/ids"),
-            Self::Unanswered => path.ends_with("/unanswered"),
             _ => false,
         }
     }

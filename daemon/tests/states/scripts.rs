@@ -69,54 +69,6 @@ fn queries_seal() {
 }
 
 #[test]
-fn rates() {
-    shows(
-        &[Known::Rates],
-        "head",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana"}}
-        a {"op":"MSG","data":"1"}
-        a {"op":"MSG","data":"2"}
-        a {"op":"MSG","data":"3"}
-        turn
-        rebuild
-        a {"op":"MSG","data":"4"}
-        a {"op":"MSG","data":"5"}
-        "#,
-    );
-}
-
-#[test]
-fn strikes() {
-    shows(
-        &[Known::Strikes],
-        "session/1",
-        r#"
-        a no request
-        a no request
-        turn
-        rebuild
-        a no request
-        a {"op":"LOGIN","data":{"name":"ana"}}
-        "#,
-    );
-}
-
-#[test]
-fn networks() {
-    // A network that has half of all sessions can get the other half after a restart.
-    shows(
-        &[Known::Networks],
-        "session/1/network",
-        r#"
-        b {"op":"LOGIN","data":{"name":"ana"}}
-        turn
-        rebuild
-        "#,
-    );
-}
-
-#[test]
 fn past_asks_the_store() {
     shows(
         &[Known::PastAsksTheStore],
@@ -212,21 +164,6 @@ fn used_ids() {
         "session/1/ids",
         r#"
         a {"op":"LOGIN","data":{"name":"ana"}}
-        turn
-        rebuild
-        "#,
-    );
-}
-
-#[test]
-fn unanswered() {
-    shows(
-        &[Known::Unanswered],
-        "conversation/2/unanswered",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana"}}
-        b {"op":"LOGIN","data":{"name":"bo"}}
-        a {"op":"MSG","data":{"to":"bo","msg":"1"}}
         turn
         rebuild
         "#,

@@ -5,14 +5,15 @@ use super::disk::{Disk, DiskPast};
 use super::known::Known;
 use super::turns::{Input, Policy, Turn};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::Ipv4Addr;
 use tcp_chat_protocol::request::Login;
 use tcp_chat_protocol::{RequestId, Seq};
 use tcp_chatd::chat::{
-    Ask, Chat, Command, ConnectionId, ConversationId, Effect, Facts, Found, Now, Outcome, Past, PastUnknown,
-    Rules, Secret, SessionId, Writes,
+    Ask, Chat, Command, ConnectionId, ConversationId, Effect, Facts, Found, Intent, Now, Origin, Outcome,
+    Past, PastUnknown, Rules, Secret, SessionId, Writes,
 };
 use tcp_chatd::chat::{Evidence, Proof};
+use tcp_chatd::edge::Edge;
 use tcp_chatd::settings::Settings;
 
 /// The store of a state.
@@ -62,11 +63,13 @@ pub(crate) struct Faults {
     pub(crate) keeps_longer: bool,
 }
 
-/// The connections that logged in or were closed in a turn.
-#[derive(Debug, Default)]
-pub(crate) struct Came {
-    pub(crate) logged_in: Vec<ConnectionId>,
-    pub(crate) closed: Vec<ConnectionId>,
+/// What happens, before the edge of the proposer has seen it.
+#[derive(Debug, Clone)]
+pub(crate) enum Happens {
+    /// Something on a connection.
+    On(ConnectionId, Command),
+    /// What comes from no connection.
+    Else(Input),
 }
 
 pub(crate) struct State {
@@ -80,7 +83,8 @@ pub(crate) struct State {
     put_off: Option<(Seq, Vec<ConversationId>)>,
     /// What the store has kept under which id.
     sent: Sent,
-    open: BTreeMap<ConnectionId, (IpAddr, Option<SessionId>)>,
+    /// The sessions that are connected.
+    open: BTreeMap<ConnectionId, SessionId>,
 }
 
 type Sent = BTreeMap<(SessionId, RequestId), (ConversationId, Seq)>;
@@ -113,7 +117,7 @@ impl Past for Asked<'_> {
 
 impl State {
     pub(crate) fn new(mut shelf: Box<dyn Shelf>, known: &[Known], now: Now) -> Self {
-        let rules = rules(known);
+        let rules = rules();
         let mut chat = Chat::restore(rules.clone(), shelf.found(), now);
         chat.start();
         let mut state = Self {
@@ -132,37 +136,57 @@ impl State {
         state
     }
 
-    /// One turn, as the hub does it.
-    pub(crate) fn turn(&mut self, turn: &Turn) -> Came {
+    /// One turn that another node has proposed. The connections that were closed.
+    pub(crate) fn turn(&mut self, turn: &Turn) -> Vec<ConnectionId> {
+        self.begin(turn.now);
+        for input in &turn.inputs {
+            self.input(input.clone());
+        }
+        self.end(turn.steps)
+    }
+
+    /// One turn, as the hub does it, of the node that proposes it: its inputs, and the connections that were closed.
+    pub(crate) fn propose(
+        &mut self,
+        edge: &mut Edge,
+        now: Now,
+        happens: Vec<Happens>,
+        steps: Option<usize>,
+    ) -> (Turn, Vec<ConnectionId>) {
+        self.begin(now);
+        let mut inputs = Vec::new();
+        for happens in happens {
+            match happens {
+                Happens::On(on, command) => {
+                    let memory = self.known.contains(&Known::PastAsksTheStore).then_some(&self.sent);
+                    let mut past = Asked { shelf: &mut *self.shelf, is_blind: self.faults.is_blind, memory };
+                    edge.apply(&mut self.chat, on, command, &mut past);
+                }
+                Happens::Else(input) => {
+                    inputs.push(input.clone());
+                    self.input(input);
+                    edge.sync(&mut self.chat);
+                }
+            }
+            inputs.extend(edge.take_proposed().into_iter().map(Input::Intent));
+        }
+        (Turn { now, inputs, steps }, self.end(steps))
+    }
+
+    fn begin(&mut self, now: Now) {
         self.recover();
-        self.now = turn.now;
-        self.chat.begin(turn.now);
+        self.now = now;
+        self.chat.begin(now);
         if !self.faults.keeps_longer
             && let Some((oldest, of)) = self.put_off.take()
         {
             self.retain(oldest, &of);
         }
-        for input in &turn.inputs {
-            self.input(input.clone());
-        }
-        let steps = self.faults.slice.or(turn.steps).unwrap_or(usize::MAX);
-        self.chat.sweep_on(steps);
-        self.end()
     }
 
     fn input(&mut self, input: Input) {
         match input {
-            Input::Open(on, address) => {
-                self.open.insert(on, (address, None));
-                self.apply(on, Command::Open(address));
-            }
-            Input::Lost(on) => {
-                self.open.remove(&on);
-                self.apply(on, Command::Lost);
-            }
-            Input::Read(on, bytes) => self.apply(on, Command::Read(bytes)),
-            Input::Ask(on, id, ask) => self.apply(on, Command::Ask(id, ask)),
-            Input::Refused(on, refusal) => self.apply(on, Command::Refused(refusal)),
+            Input::Intent(intent) => self.apply(intent),
             // A refusal is fine: the facts show whether all states decided the same.
             Input::Action(uid, action) => drop(self.chat.operate(uid, &action)),
             Input::Wish(uid, wish) => drop(self.chat.grant(uid, wish)),
@@ -176,10 +200,13 @@ impl State {
         }
     }
 
-    fn apply(&mut self, on: ConnectionId, command: Command) {
+    fn apply(&mut self, intent: Intent) {
+        if let Intent::Away(on) = intent {
+            self.open.remove(&on);
+        }
         let memory = self.known.contains(&Known::PastAsksTheStore).then_some(&self.sent);
         let mut past = Asked { shelf: &mut *self.shelf, is_blind: self.faults.is_blind, memory };
-        self.chat.apply(on, command, &mut past);
+        drop(self.chat.apply(intent, &mut past));
     }
 
     fn retain(&mut self, oldest: Seq, of: &[ConversationId]) {
@@ -187,7 +214,8 @@ impl State {
         self.chat.forgets(oldest, of);
     }
 
-    fn end(&mut self) -> Came {
+    fn end(&mut self, steps: Option<usize>) -> Vec<ConnectionId> {
+        self.chat.sweep_on(self.faults.slice.or(steps).unwrap_or(usize::MAX));
         let Outcome { writes, mut effects } = self.chat.end();
         if self.is_failing || (self.faults.is_full && !writes.is_empty()) {
             if !self.is_failing {
@@ -199,23 +227,21 @@ impl State {
             self.sent.extend(sent.map(|s| ((s.session, s.id.clone()), (s.conversation, s.seq))));
             self.shelf.write(writes);
         }
-        let mut came = Came::default();
+        let mut closed = Vec::new();
         for effect in effects {
             match effect {
-                Effect::LoggedIn(on, session, _) => {
-                    came.logged_in.push(on);
-                    if let Some((_, held)) = self.open.get_mut(&on) {
-                        *held = Some(session);
-                    }
+                // It may be gone again in the same turn.
+                Effect::LoggedIn(on, session, _) if self.chat.session_at(on) == Some(session) => {
+                    self.open.insert(on, session);
                 }
                 Effect::Close(on, _) => {
-                    came.closed.push(on);
+                    closed.push(on);
                     self.open.remove(&on);
                 }
                 _ => {}
             }
         }
-        came
+        closed
     }
 
     fn recover(&mut self) {
@@ -235,14 +261,15 @@ impl State {
         if self.known.contains(&Known::AllAreAway) {
             let tokens: BTreeMap<_, _> =
                 self.chat.found().sessions.iter().map(|s| (s.row.id, s.row.token_hash)).collect();
-            for (on, (address, session)) in self.open.clone() {
-                self.apply(on, Command::Open(address));
-                if let Some(token) = session.and_then(|session| tokens.get(&session)) {
-                    self.apply(on, Command::Ask(None, resume(*token)));
+            for (connection, session) in self.open.clone() {
+                if let Some(token) = tokens.get(&session) {
+                    let network = Ipv4Addr::LOCALHOST.into();
+                    let origin = Origin { connection, network, sessions: 0, rooms: 0 };
+                    self.apply(Intent::Ask(origin, None, resume(*token)));
                 }
             }
         }
-        let closed = self.end().closed;
+        let closed = self.end(Some(0));
         assert!(closed.is_empty(), "a restart closes no connection: {closed:?}");
     }
 
@@ -269,25 +296,16 @@ fn resume(token: [u8; 32]) -> Ask {
     Ask::Login { login: Box::new(login), fresh, resumes: Some(token), proof }
 }
 
-/// Small limits where a limit is a fact of the state, and no limit where it is known to differ.
-fn rules(known: &[Known]) -> Rules {
-    let is_known = |what| known.contains(&what);
+/// Small limits.
+fn rules() -> Rules {
     let mut rules = Rules::from(&Settings::default());
     rules.rooms_per_session = 4;
     rules.rooms_per_network = 3;
     rules.sessions_per_user = 3;
-    if is_known(Known::Rates) {
-        rules.rate.per_second = 0;
-        rules.flow.per_second = 0;
-        rules.network_flow.per_second = 0;
-        rules.network_stored.per_second = 0;
-        rules.strangers_per_minute = 0;
-    } else {
-        rules.rate.per_second = 1;
-        rules.rate.burst = 4;
-    }
-    rules.errors = if is_known(Known::Strikes) { 0 } else { 2 };
+    (rules.rate.per_second, rules.rate.burst) = (4, 12);
+    rules.strangers_per_minute = 2;
+    rules.errors = 4;
     rules.ttl_ms = 1_000;
-    (rules.sessions, rules.rooms) = if is_known(Known::Networks) { (0, 0) } else { (6, 6) };
+    (rules.sessions, rules.rooms) = (6, 6);
     rules
 }

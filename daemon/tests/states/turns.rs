@@ -6,24 +6,19 @@
 
 use super::known::Known;
 use serde_json::{Value, json};
-use std::net::IpAddr;
 use tcp_chat_protocol::request::{Action, Request, write};
-use tcp_chat_protocol::{Name, Refusal, RequestId, Seq};
+use tcp_chat_protocol::{Name, RequestId, Seq};
 use tcp_chatd::admin::{ClientCertificate, Request as Control, Revoked};
 use tcp_chatd::chat::{
-    Ask, Certificate, Code, ConnectionId, ConversationId, Digest, Evidence, Gives, Made, Now, Presented,
+    Ask, Certificate, Code, ConversationId, Digest, Evidence, Gives, Intent, Made, Now, Origin, Presented,
     Revocation, SessionId, UserWish,
 };
 
 /// One input of a turn.
 #[derive(Debug, Clone)]
 pub(crate) enum Input {
-    Open(ConnectionId, IpAddr),
-    Lost(ConnectionId),
-    Read(ConnectionId, usize),
-    Ask(ConnectionId, Option<RequestId>, Ask),
-    /// A line that is no request.
-    Refused(ConnectionId, Refusal),
+    /// What the edge of the proposer has made of something that happened on a connection.
+    Intent(Intent),
     Action(u32, Box<Action>),
     Wish(u32, UserWish),
     /// Retention removed every message below this number. These conversations lost messages.
@@ -64,14 +59,24 @@ fn encode_input(input: &Input, known: &[Known]) -> Option<Value> {
     let is_query =
         |ask: &Ask| matches!(ask, Ask::Ping | Ask::Who(_) | Ask::Rooms | Ask::History(_) | Ask::Search(_));
     Some(match input {
-        Input::Refused(..) | Input::Read(..) if !known.contains(&Known::QueriesSeal) => return None,
-        Input::Ask(_, _, ask) if is_query(ask) && !known.contains(&Known::QueriesSeal) => return None,
-        Input::Open(on, address) => json!({"on": on.0, "open": address}),
-        Input::Lost(on) => json!({"on": on.0, "lost": true}),
-        Input::Read(on, bytes) => json!({"on": on.0, "read": bytes}),
-        Input::Refused(on, refusal) => json!({"on": on.0, "refused": refusal.msg}),
-        Input::Ask(on, id, ask) => {
-            let mut entry = json!({"on": on.0, "request": request(id.as_ref(), ask)});
+        Input::Intent(Intent::Seal) if !known.contains(&Known::QueriesSeal) => return None,
+        Input::Intent(Intent::Ask(_, _, ask)) if is_query(ask) && !known.contains(&Known::QueriesSeal) => {
+            return None;
+        }
+        Input::Intent(Intent::Seal) => json!({"seal": true}),
+        Input::Intent(Intent::Away(on)) => json!({"on": on.0, "away": true}),
+        Input::Intent(Intent::EndBarred { sessions, who, reason }) => {
+            let sessions: Vec<_> = sessions.iter().map(|session| session.0).collect();
+            json!({"end": sessions, "who": who, "reason": reason})
+        }
+        Input::Intent(Intent::Ask(origin, id, ask)) => {
+            let Origin { connection, network, sessions, rooms } = origin;
+            let mut entry = json!({
+                "on": connection.0,
+                "network": network,
+                "left": [sessions, rooms],
+                "request": request(id.as_ref(), ask),
+            });
             match ask {
                 Ask::Login { fresh, resumes, proof, .. } => {
                     entry["fresh"] = json!([*fresh.token, hex(&fresh.hash)]);

@@ -1,0 +1,120 @@
+//! Owns what the edge proposes to the state, and what the state tells the edge of it beside the effects: plain data.
+//! The edge makes intents after it has applied its limits; every state that applies the same intents is the same. Never
+//! decides anything.
+
+use super::{Ask, ConnectionId, ConversationId, Resent, SessionId};
+use ipnet::IpNet;
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use tcp_chat_protocol::RequestId;
+
+/// Where a request comes from, and what the quotas of that network leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Its network, as [`super::network`] makes it.
+    pub network: IpAddr,
+    /// Sessions that the network may still begin.
+    pub sessions: usize,
+    /// Rooms that the network may still open.
+    pub rooms: usize,
+}
+
+/// Whose request it is: made once, where it is known that the connection has a session.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller<'a> {
+    pub(super) origin: Origin,
+    pub(super) session: SessionId,
+    /// What the client calls its request.
+    pub(super) id: Option<&'a RequestId>,
+}
+
+/// What changes the state, as the edge proposes it.
+#[derive(Debug, Clone)]
+pub enum Intent {
+    /// A request.
+    Ask(Origin, Option<RequestId>, Ask),
+    /// The connection is gone: its session is away.
+    Away(ConnectionId),
+    /// These sessions came from a range of addresses that is banned: they end, one after the other.
+    EndBarred {
+        /// In the order of their connections.
+        sessions: VecDeque<SessionId>,
+        /// The moderator or operator, as the sessions are told.
+        who: Box<str>,
+        /// Why; may be empty.
+        reason: Box<str>,
+    },
+    /// What was said so far is numbered before what comes next.
+    Seal,
+}
+
+/// What a request came to, if it was not refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Done {
+    /// A session began, or goes on.
+    LoggedIn {
+        /// Which.
+        session: SessionId,
+        /// How it was resumed, and for how long it had been away, in milliseconds; `None`: it began.
+        resumed: Option<(ResumeOutcome, u64)>,
+    },
+    /// A message will be kept.
+    Said,
+    /// The message was kept before.
+    Resent(Box<Resent>),
+    /// Something else.
+    Other,
+}
+
+/// How an attempt to go on with a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResumeOutcome {
+    /// It was away, and goes on.
+    Resumed,
+    /// It was taken over from a connection that still looked alive.
+    TakenOver,
+    /// There is no such session any more.
+    Expired,
+    /// It is there, and whoever asked may not have it.
+    Refused,
+}
+
+impl ResumeOutcome {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Resumed, Self::TakenOver, Self::Expired, Self::Refused];
+
+    /// The word for metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Resumed => "resumed",
+            Self::TakenOver => "taken_over",
+            Self::Expired => "expired",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// What the edge has to know of a turn beside its effects, in the order in which it happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The state has closed the connection: nothing more is heard of it.
+    Closed(ConnectionId),
+    /// The session is over.
+    Ended(SessionId),
+    /// Somebody from that network opened the room.
+    Opened(ConversationId, IpAddr),
+    /// The conversation is gone.
+    Gone(ConversationId),
+    /// A range of addresses is banned: the sessions that came from there are to end.
+    Banned {
+        /// The range.
+        range: IpNet,
+        /// The moderator or operator, as the sessions are told.
+        who: Box<str>,
+        /// Why; may be empty.
+        reason: Box<str>,
+    },
+}
