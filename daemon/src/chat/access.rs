@@ -4,10 +4,10 @@
 use super::certificates::{Certificate, Presented, Revocation};
 use super::proof::{Evidence, Proof};
 use super::users::{Gives, User};
-use super::{Answer, Chat, ConnectionId, Digest, Done, Effect, Refusal, SessionId, UserId, refusal};
+use super::{Answer, Chat, ConnectionId, Digest, Done, Refusal, SessionId, UserId, refusal};
 use std::sync::Arc;
-use tcp_chat_protocol::reply::{self, EnrolReply};
-use tcp_chat_protocol::{ErrorKind, Name, RequestId};
+use tcp_chat_protocol::reply::EnrolReply;
+use tcp_chat_protocol::{ErrorKind, Name};
 
 /// Who logs in.
 #[derive(Debug)]
@@ -195,7 +195,6 @@ impl Chat {
     pub(super) fn enrol(
         &mut self,
         connection: ConnectionId,
-        id: Option<&RequestId>,
         name: &Name,
         code: Option<Digest>,
         made: Made,
@@ -226,9 +225,7 @@ impl Chat {
             Made::Nothing => {}
         }
         self.put_user(changed);
-        let line = reply::encode("ENROL", id, &data);
-        self.turn.effects.push(Effect::IfKept(connection, id.cloned(), line));
-        Ok(Done::Other)
+        Ok(Done::Enrolled(data))
     }
 }
 

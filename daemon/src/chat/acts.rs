@@ -8,7 +8,7 @@ use super::work::Sweep;
 use super::{Answer, Audit, By, Caller, Chat, ConversationKind, Refusal, Scope, refusal};
 use tcp_chat_protocol::reply::ActReply;
 use tcp_chat_protocol::request::{Action, Place};
-use tcp_chat_protocol::{ErrorKind, Name, Role, reply};
+use tcp_chat_protocol::{ErrorKind, Name, Role};
 
 /// Grants, mutes and bans that users may write down in one room. Operators, and those who keep order on the
 /// server, are not bound, here and below.
@@ -22,10 +22,8 @@ const OVER_AT_ONCE: usize = 16;
 
 impl Chat {
     /// A user moderates.
-    pub(super) fn act_for(&mut self, caller: Caller<'_>, action: &Action) -> Answer {
-        let done = self.act(Actor::Session(caller.session), action)?;
-        self.line(caller.origin.connection, reply::encode(action.op(), caller.id, &done));
-        Ok(())
+    pub(super) fn act_for(&mut self, caller: Caller<'_>, action: &Action) -> Result<ActReply, Refusal> {
+        self.act(Actor::Session(caller.session), action)
     }
 
     /// An operator moderates: the system's user of that number.

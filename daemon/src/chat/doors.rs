@@ -13,7 +13,7 @@ use super::{
 use std::collections::HashSet;
 use tcp_chat_protocol::reply::{JoinReply, LeaveReply};
 use tcp_chat_protocol::request::Place;
-use tcp_chat_protocol::{ErrorKind, Name, NameKey, Role, Seq, reply};
+use tcp_chat_protocol::{ErrorKind, Name, NameKey, Role, Seq};
 
 /// Members that the reply to JOIN lists at most.
 const JOIN_MEMBERS: usize = 100;
@@ -79,7 +79,7 @@ impl Chat {
         Ok(())
     }
 
-    pub(super) fn join(&mut self, caller: Caller<'_>, name: &Name) -> Answer {
+    pub(super) fn join(&mut self, caller: Caller<'_>, name: &Name) -> Answer<JoinReply> {
         let session = caller.session;
         if let Some(room) = self.conversations.room(name) {
             // It may have lost the right to be there a moment ago, and have it again.
@@ -113,26 +113,22 @@ impl Chat {
                 let (user, is_proven) = (held.row.name.clone(), held.proven);
                 self.open_room(name, &user, is_proven, origin)?
             }
-            (None, None) => return Ok(()),
+            (None, None) => return Err(not_to_enter(Some(name))),
         };
         let who = self.sessions.get(session).map_or(UserId(session.0), |s| s.row.user);
         let before = self.seen(who, &[room]);
         if !is_in {
             self.enter(session, room);
         }
-        if let Some(conversation) = self.conversations.get(room)
-            && let Some(name) = conversation.room()
-        {
-            let data = JoinReply {
-                room: name.to_string(),
-                head: self.turn.before(room).unwrap_or(conversation.head),
-                members: self.members(room, &conversation.members, JOIN_MEMBERS),
-                member_count: self.member_count(room, &conversation.members),
-            };
-            self.line(caller.origin.connection, reply::encode("JOIN", caller.id, &data));
-        }
+        let conversation = self.conversations.get(room).ok_or_else(|| not_to_enter(Some(name)))?;
+        let reply = JoinReply {
+            room: conversation.room().unwrap_or(name).to_string(),
+            head: self.turn.before(room).unwrap_or(conversation.head),
+            members: self.members(room, &conversation.members, JOIN_MEMBERS),
+            member_count: self.member_count(room, &conversation.members),
+        };
         self.announce(before, self.face(session));
-        Ok(())
+        Ok(reply)
     }
 
     pub(super) fn enter(&mut self, session: SessionId, room: ConversationId) {
@@ -241,13 +237,12 @@ impl Chat {
         owner.map_or_else(|| Party::at(origin.network), |owner| Party::User(owner.id))
     }
 
-    pub(super) fn leave(&mut self, caller: Caller<'_>, place: &Place) -> Answer {
+    pub(super) fn leave(&mut self, caller: Caller<'_>, place: &Place) -> Answer<LeaveReply> {
         let room = self.room_for(caller.session, place, Deed::Leave)?;
         let shown =
             self.conversations.get(room).and_then(|c| c.room()).map(Name::to_string).unwrap_or_default();
-        self.line(caller.origin.connection, reply::encode("LEAVE", caller.id, &LeaveReply { room: shown }));
         self.go_out(caller.session, room);
-        Ok(())
+        Ok(LeaveReply { room: shown })
     }
 
     /// The session is in the room no more.

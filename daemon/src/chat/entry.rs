@@ -5,22 +5,20 @@ use super::proof::{Evidence, Proof};
 use super::sessions::{Session, UsedIds};
 use super::work::Sweep;
 use super::{
-    Answer, Caller, Change, Chat, Closing, ConnectionId, ConversationId, Done, Effect, Origin, Range, Read,
-    Refusal, ResumeOutcome, Secret, SessionChange, SessionId, SessionRow, UserId, refusal,
+    Answer, Change, Chat, Closing, ConnectionId, ConversationId, Done, LoggedIn, Origin, Range, Refusal,
+    ResumeOutcome, SessionChange, SessionId, SessionRow, UserId, refusal,
 };
 use tcp_chat_protocol::event::{NoticeEvent, notice};
 use tcp_chat_protocol::reply::{LimitsInfo, LoginReply, ServerInfo};
 use tcp_chat_protocol::request::Login;
-use tcp_chat_protocol::{ErrorKind, NoticeKind, RequestId, Seq, VERSION, reply};
-use zeroize::{Zeroize, Zeroizing};
+use tcp_chat_protocol::{ErrorKind, NoticeKind, Seq, VERSION};
 
 impl Chat {
     pub(super) fn login(
         &mut self,
         origin: Origin,
-        id: Option<&RequestId>,
         login: Login,
-        fresh: Secret,
+        token_hash: [u8; 32],
         resumes: Option<[u8; 32]>,
         proof: Proof,
     ) -> Answer<Done> {
@@ -34,8 +32,7 @@ impl Chat {
         }
         if login.session.is_some() {
             let session = self.resumable(resumes, &proof)?;
-            let resumed = self.resume(Caller { origin, session, id }, login);
-            return Ok(Done::LoggedIn { session, resumed: Some(resumed) });
+            return Ok(self.resume(origin.connection, session, login));
         }
         let Some(name) = login.name else { return Err(refusal(ErrorKind::Data, "`name` is missing")) };
         self.is_not_banned(&name, proof.certificate())?;
@@ -59,7 +56,7 @@ impl Chat {
         let user = who.user.unwrap_or(UserId(session.0));
         let row = SessionRow {
             id: session,
-            token_hash: fresh.hash,
+            token_hash,
             user,
             name: who.name,
             color: login.color.unwrap_or_default(),
@@ -71,9 +68,9 @@ impl Chat {
         for room in &rooms {
             self.enter(session, *room);
         }
-        self.login_reply(Caller { origin, session, id }, fresh.token, login.log.as_deref());
+        let logged_in = self.logged_in(session, login.log.as_deref());
         self.announce(before, self.face(session));
-        Ok(Done::LoggedIn { session, resumed: None })
+        Ok(logged_in.map_or(Done::Other, |logged_in| Done::LoggedIn(Box::new(logged_in))))
     }
 
     /// The session that a token is for, if whoever has it may go on with it.
@@ -89,10 +86,8 @@ impl Chat {
         Ok(session)
     }
 
-    /// How it was resumed, and for how long it had been away.
-    fn resume(&mut self, caller: Caller<'_>, login: Login) -> (ResumeOutcome, u64) {
-        let Caller { origin: Origin { connection, .. }, session, .. } = caller;
-        let Login { color, after, log, session: token, .. } = login;
+    fn resume(&mut self, connection: ConnectionId, session: SessionId, login: Login) -> Done {
+        let Login { color, after, log, .. } = login;
         let after = after.map(|after| self.goes_on_after(after, log.as_deref()));
         if let Some(color) = color
             && let Some(held) = self.sessions.get_mut(session)
@@ -107,20 +102,17 @@ impl Chat {
         let away_ms = ends.map_or(0, |ends| now.saturating_sub(ends.saturating_sub(ttl)));
         let old = self.arrive(connection, session);
         let outcome = if old.is_some() { ResumeOutcome::TakenOver } else { ResumeOutcome::Resumed };
-        self.login_reply(caller, token.unwrap_or_default(), log.as_deref());
-        if let Some(after) = after {
-            let ranges = self.missed(session, after);
-            if !ranges.is_empty() {
-                self.turn.effects.push(Effect::Read(connection, Read::Gap(session, ranges)));
-            }
-        }
+        let logged_in = self.logged_in(session, log.as_deref()).map(|logged_in| {
+            let missed = after.map_or_else(Vec::new, |after| self.missed(session, after));
+            Box::new(LoggedIn { missed, resumed: Some((outcome, away_ms)), ..logged_in })
+        });
         if let Some(old) = old {
             let taken = NoticeEvent::new(NoticeKind::TakenOver, "your session goes on at another connection");
             self.line(old, notice(&taken));
             self.close(old, Closing::TakenOver);
         }
         self.announce(before, self.face(session));
-        (outcome, away_ms)
+        logged_in.map_or(Done::Other, Done::LoggedIn)
     }
 
     /// After which number a client reads on that has seen `after` of a log: where it was another one,
@@ -155,14 +147,14 @@ impl Chat {
         self.seen(user, &self.rooms_of(session))
     }
 
-    fn login_reply(&mut self, caller: Caller<'_>, mut token: Zeroizing<String>, log: Option<&str>) {
-        let Caller { origin: Origin { connection, .. }, session, id } = caller;
-        let Some(held) = self.sessions.get(session) else { return };
+    /// A session that has just logged in, as its client is told.
+    fn logged_in(&self, session: SessionId, log: Option<&str>) -> Option<LoggedIn> {
+        let held = self.sessions.get(session)?;
         let name = held.row.name.clone();
-        let mut data = LoginReply {
+        let reply = LoginReply {
             name: name.to_string(),
             color: held.row.color.to_string(),
-            session: std::mem::take(&mut token),
+            session: String::new(),
             ttl_s: self.rules.ttl_ms / 1000,
             rooms: held
                 .rooms
@@ -180,9 +172,7 @@ impl Chat {
             },
             limits: LimitsInfo { line_bytes: self.rules.line_bytes, msg_bytes: self.rules.msg_bytes },
         };
-        self.line(connection, reply::encode("LOGIN", id, &data));
-        data.session.zeroize();
-        self.turn.effects.push(Effect::LoggedIn(connection, session, name));
+        Some(LoggedIn { session, name, reply, missed: Vec::new(), resumed: None })
     }
 
     /// The session is on this connection from now on, in all its rooms. The connection

@@ -2,11 +2,12 @@
 //! The edge makes intents after it has applied its limits; every state that applies the same intents is the same. Never
 //! decides anything.
 
-use super::{Ask, ConnectionId, ConversationId, Resent, SessionId};
+use super::{Ask, ConnectionId, ConversationId, Range, Resent, SessionId};
 use ipnet::IpNet;
 use std::collections::VecDeque;
 use std::net::IpAddr;
-use tcp_chat_protocol::RequestId;
+use tcp_chat_protocol::reply::{ActReply, EnrolReply, JoinReply, LeaveReply, LoginReply};
+use tcp_chat_protocol::{Name, RequestId};
 
 /// Where a request comes from, and what the quotas of that network leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,18 +55,36 @@ pub enum Intent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
     /// A session began, or goes on.
-    LoggedIn {
-        /// Which.
-        session: SessionId,
-        /// How it was resumed, and for how long it had been away, in milliseconds; `None`: it began.
-        resumed: Option<(ResumeOutcome, u64)>,
-    },
+    LoggedIn(Box<LoggedIn>),
+    /// A code was turned into a password or a certificate. True only if the turn is kept.
+    Enrolled(EnrolReply),
+    /// The session is in the room.
+    Joined(JoinReply),
+    /// The session has left the room.
+    Left(LeaveReply),
+    /// A moderation action was carried out.
+    Acted(ActReply),
     /// A message will be kept.
     Said,
     /// The message was kept before.
     Resent(Box<Resent>),
     /// Something else.
     Other,
+}
+
+/// A session that began, or goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedIn {
+    /// Which.
+    pub session: SessionId,
+    /// Its user's name.
+    pub name: Name,
+    /// The reply, without the token, which the state does not know.
+    pub reply: LoginReply,
+    /// What a resumed session has missed.
+    pub missed: Vec<Range>,
+    /// How it was resumed, and for how long it had been away, in milliseconds; `None`: it began.
+    pub resumed: Option<(ResumeOutcome, u64)>,
 }
 
 /// How an attempt to go on with a session ended.

@@ -20,7 +20,6 @@ mod facts;
 mod intent;
 mod leaving;
 mod look;
-mod lookups;
 mod names;
 mod network;
 mod order;
@@ -30,6 +29,7 @@ mod party;
 mod penalties;
 mod presence;
 mod proof;
+mod queries;
 mod reads;
 mod refused;
 mod registry;
@@ -52,18 +52,18 @@ pub use crate::auth::Digest;
 pub use access::Made;
 pub use certificates::{Certificate, Presented, Revocation};
 pub use command::{
-    Ask, Closing, Command, ConnectionId, Effect, IdMap, Now, Own, Past, PastUnknown, Proving, Read,
+    Ask, Closing, Command, ConnectionId, Effect, IdMap, Now, Own, Past, PastUnknown, Proving, Query, Read,
     Recipients, Secret,
 };
 pub use configured::RoomTwin;
 pub use facts::Facts;
-pub use intent::{Change, Done, Intent, Origin, ResumeOutcome};
+pub use intent::{Change, Done, Intent, LoggedIn, Origin, ResumeOutcome};
 pub use look::{AgainstSeen, Cursor, Look, Page, PenaltySeen, RoomSeen, Row, SessionSeen};
-pub use lookups::WHO_MEMBERS;
 pub use network::{is_this_host, network};
 pub use order::{Audit, Barred, By, Penalty, RightsChange, Scope, StoredRights};
 pub use party::{NoParty, Party};
 pub use proof::{Evidence, Expected, Proof};
+pub use queries::{Answered, WHO_MEMBERS};
 pub use reads::{PageOf, Range, Resent, ResentTo, SearchIn};
 pub use refused::Refused;
 pub use registry::{CertificateInfo, NotGranted, Registered, UserInfo, UserWish};
@@ -152,7 +152,7 @@ impl Chat {
         Ok(Done::Other)
     }
 
-    /// Takes a request into the turn, which the edge has let in.
+    /// Takes a request into the turn, which the edge has let in. A query changes nothing: see [`Chat::query`].
     ///
     /// # Errors
     /// It is refused.
@@ -166,16 +166,13 @@ impl Chat {
         let ask = match ask {
             Ask::Login { login, fresh, resumes, proof } => {
                 self.seal();
-                return self.login(origin, id, *login, fresh, resumes, proof);
+                return self.login(origin, *login, fresh.hash, resumes, proof);
             }
             Ask::Enrol { enrol, code, made } => {
                 self.seal();
-                return self.enrol(origin.connection, id, &enrol.name, code, made);
+                return self.enrol(origin.connection, &enrol.name, code, made);
             }
-            Ask::Ping => {
-                self.seal();
-                return Ok(Done::Other);
-            }
+            Ask::Ping | Ask::Query(_) => return Ok(Done::Other),
             Ask::Quit => {
                 self.seal();
                 if let Some(session) = self.session_at(origin.connection) {
@@ -194,16 +191,11 @@ impl Chat {
         }
         self.seal();
         match ask {
-            Ask::Join(name) => self.join(caller, &name),
-            Ask::Leave(place) => self.leave(caller, &place),
-            Ask::Who(place) => self.who(caller, place),
-            Ask::Rooms => self.rooms(caller),
-            Ask::History(history) => self.history(caller, &history),
-            Ask::Search(search) => self.search(caller, *search),
-            Ask::Action(action) => self.act_for(caller, &action),
-            Ask::Login { .. } | Ask::Enrol { .. } | Ask::Say(..) | Ask::Ping | Ask::Quit => Ok(()),
-        }?;
-        Ok(Done::Other)
+            Ask::Join(name) => self.join(caller, &name).map(Done::Joined),
+            Ask::Leave(place) => self.leave(caller, &place).map(Done::Left),
+            Ask::Action(action) => self.act_for(caller, &action).map(Done::Acted),
+            _ => Ok(Done::Other),
+        }
     }
 
     /// The session that is on this connection.

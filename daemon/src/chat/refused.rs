@@ -2,7 +2,7 @@
 //! was, for the log. Made by the edge for every refusal. Never logs: the hub does, once the
 //! turn is over.
 
-use super::{Ask, ConnectionId, Effect, Name, Refusal, RequestId};
+use super::{Ask, ConnectionId, Effect, Name, Query, Refusal, RequestId};
 use std::net::IpAddr;
 use tcp_chat_protocol::ErrorKind;
 
@@ -44,13 +44,23 @@ impl Ask {
             Self::Join(_) => "JOIN",
             Self::Leave(_) => "LEAVE",
             Self::Say(..) => "MSG",
+            Self::Query(query) => query.op(),
+            Self::Ping => "PING",
+            Self::Quit => "QUIT",
+            Self::Action(action) => action.op(),
+        }
+    }
+}
+
+impl Query {
+    /// The word for it on the wire.
+    #[must_use]
+    pub fn op(&self) -> &'static str {
+        match self {
             Self::Who(_) => "WHO",
             Self::Rooms => "ROOMS",
             Self::History(_) => "HISTORY",
             Self::Search(_) => "SEARCH",
-            Self::Ping => "PING",
-            Self::Quit => "QUIT",
-            Self::Action(action) => action.op(),
         }
     }
 }

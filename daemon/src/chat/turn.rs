@@ -177,6 +177,12 @@ impl Chat {
         self.sessions.next_ending()
     }
 
+    /// Was something said that has no number yet?
+    #[must_use]
+    pub fn has_unsealed(&self) -> bool {
+        !self.turn.open.is_empty()
+    }
+
     /// Takes something said into the turn.
     pub(super) fn gather(&mut self, conversation: ConversationId, said: Said) {
         let Turn { open, at, .. } = &mut self.turn;

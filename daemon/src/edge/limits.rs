@@ -5,7 +5,7 @@
 
 use super::quotas::{Rates, SessionLimits};
 use super::{Answer, Edge};
-use crate::chat::{Ask, Chat, ConnectionId, Effect, Party, Past, SessionId, UserId, WHO_MEMBERS};
+use crate::chat::{Ask, Chat, ConnectionId, Effect, Party, Past, Query, SessionId, UserId, WHO_MEMBERS};
 use std::net::IpAddr;
 use tcp_chat_protocol::request::{Place, Target};
 use tcp_chat_protocol::{ErrorKind, Name, Refusal, RequestId};
@@ -219,10 +219,10 @@ fn stored_bytes(name: &Name, id: Option<&RequestId>, target: &Target, json: &str
 pub(super) fn lines(chat: &Chat, session: Option<SessionId>, ask: &Ask) -> u32 {
     let more = match ask {
         Ask::Login { login, .. } => login.rooms.as_ref().map_or(0, Vec::len),
-        Ask::Who(_) => chat.user_count().min(WHO_MEMBERS) / LISTED_A_LINE,
-        Ask::Rooms => chat.room_count() / LISTED_A_LINE,
+        Ask::Query(Query::Who(_)) => chat.user_count().min(WHO_MEMBERS) / LISTED_A_LINE,
+        Ask::Query(Query::Rooms) => chat.room_count() / LISTED_A_LINE,
         // It names all of its user's direct messages.
-        Ask::Search(search) if search.room.is_none() => {
+        Ask::Query(Query::Search(search)) if search.room.is_none() => {
             session.map_or(0, |session| chat.direct_count(session)) / LISTED_A_LINE
         }
         _ => 0,

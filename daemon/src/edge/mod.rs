@@ -10,13 +10,14 @@ mod networks;
 mod notices;
 mod quotas;
 mod refusals;
+mod replies;
 
 pub use counters::Counters;
 pub use limits::SLOWEST_MS;
 
 use crate::chat::{
     Ask, Change, Chat, Closing, Command, ConnectionId, ConversationId, Done, Effect, Evidence, IdMap, Intent,
-    Origin, Past, Read, ResumeOutcome, SessionId,
+    Origin, Past, ResumeOutcome, SessionId,
 };
 use connections::Connection;
 use networks::Networks;
@@ -138,32 +139,41 @@ impl Edge {
             (Ask::Say(target, json), Some(session)) => {
                 let charge = self.charge(chat, (connection, session), id, (&target, &json), past)?;
                 let said = self.propose(chat, connection, id, Ask::Say(target, json), past);
-                if !matches!(said, Ok(Done::Said)) {
-                    self.refund(chat, session, charge);
-                } else {
-                    self.note_direct(chat, session, charge);
+                match &said {
+                    Ok(Done::Said) => self.note_direct(chat, session, charge),
+                    _ => self.refund(chat, session, charge),
                 }
-                if let Done::Resent(resent) = said? {
-                    chat.push(Effect::Read(connection, Read::Again(resent)));
-                }
+                replies::push(chat, connection, ("MSG", id), said?);
                 Ok(())
             }
-            (Ask::Action(action), Some(session)) => {
-                self.pass_action(chat, connection, session)?;
-                self.propose(chat, connection, id, Ask::Action(action), past).map(drop)
+            (Ask::Query(query), Some(session)) => {
+                // What was said before it is numbered: the answer is that of its place.
+                self.seal(chat);
+                let op = query.op();
+                replies::push_answer(chat, connection, (op, id), chat.query(session, query)?);
+                Ok(())
             }
             (Ask::Ping, _) => {
-                self.propose(chat, connection, id, Ask::Ping, past)?;
+                self.seal(chat);
                 chat.push(Effect::Line(connection, reply::done("PING", id)));
                 Ok(())
             }
+            (Ask::Query(_), None) => Err(not_logged_in()),
             (Ask::Quit, _) => {
                 self.seal(chat);
                 chat.push(Effect::Line(connection, reply::done("QUIT", id)));
                 self.close(chat, connection, Closing::Quit);
                 self.propose(chat, connection, id, Ask::Quit, past).map(drop)
             }
-            (ask, _) => self.propose(chat, connection, id, ask, past).map(drop),
+            (ask, session) => {
+                if let (Ask::Action(_), Some(session)) = (&ask, session) {
+                    self.pass_action(chat, connection, session)?;
+                }
+                let op = ask.op();
+                let done = self.propose(chat, connection, id, ask, past)?;
+                replies::push(chat, connection, (op, id), done);
+                Ok(())
+            }
         }
     }
 
@@ -172,31 +182,35 @@ impl Edge {
         chat: &mut Chat,
         connection: ConnectionId,
         id: Option<&RequestId>,
-        ask: Ask,
+        mut ask: Ask,
         past: &mut dyn Past,
     ) -> Answer {
-        let Ask::Login { login, proof, .. } = &ask else { return Ok(()) };
+        let Ask::Login { login, fresh, proof, .. } = &mut ask else { return Ok(()) };
         let is_let_in = !matches!(proof.evidence(), Evidence::Refused | Evidence::Unusable(_));
         let resumes = login.session.is_some() && is_let_in && chat.session_at(connection).is_none();
-        match self.propose(chat, connection, id, ask, past) {
-            Ok(Done::LoggedIn { resumed: Some((outcome, away_ms)), .. }) => {
-                self.counters.resume(outcome, away_ms);
+        // No secret gets into the state.
+        login.password = None;
+        let token = match &mut login.session {
+            Some(token) => std::mem::take(token),
+            None => std::mem::take(&mut fresh.token),
+        };
+        let done = self.propose(chat, connection, id, ask, past).inspect_err(|refusal| {
+            if resumes && refusal.kind == ErrorKind::SessionExpired {
+                self.counters.resume(ResumeOutcome::Expired, 0);
+            } else if resumes {
+                self.counters.resume(ResumeOutcome::Refused, 0);
             }
-            Ok(Done::LoggedIn { session, resumed: None }) => {
+        })?;
+        let Done::LoggedIn(logged_in) = done else { return Ok(()) };
+        match logged_in.resumed {
+            Some((outcome, away_ms)) => self.counters.resume(outcome, away_ms),
+            None => {
                 self.counters.logged_in();
                 let address = self.address(connection);
-                address.into_iter().for_each(|address| self.sessions.add(session, address));
-            }
-            Ok(_) => {}
-            Err(refusal) => {
-                if resumes && refusal.kind == ErrorKind::SessionExpired {
-                    self.counters.resume(ResumeOutcome::Expired, 0);
-                } else if resumes {
-                    self.counters.resume(ResumeOutcome::Refused, 0);
-                }
-                return Err(refusal);
+                address.into_iter().for_each(|address| self.sessions.add(logged_in.session, address));
             }
         }
+        replies::push_login(chat, connection, id, *logged_in, token);
         Ok(())
     }
 
@@ -216,8 +230,10 @@ impl Edge {
 
     /// Has everything numbered that was said so far, so that all see the order in which things happened.
     fn seal(&mut self, chat: &mut Chat) {
-        self.record(|| Intent::Seal);
-        chat.seal();
+        if chat.has_unsealed() {
+            self.record(|| Intent::Seal);
+            chat.seal();
+        }
     }
 
     fn record(&mut self, intent: impl FnOnce() -> Intent) {
@@ -238,4 +254,8 @@ impl Edge {
         }
         origin
     }
+}
+
+fn not_logged_in() -> Refusal {
+    Refusal::new(ErrorKind::NotLoggedIn, "log in first: send a LOGIN with a name")
 }

@@ -4,10 +4,6 @@
 /// A cause by which two states differ although they applied the same turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// PING, WHO, ROOMS, HISTORY, SEARCH and refusals seal the turn, so they decide the numbers of messages.
-    /// Masked: the encoded form contains them. Cause: `Edge::seal`, called in `answer` of `edge/refusals.rs`, and
-    /// `Chat::ask` in `chat/mod.rs`. Step 5.6: the edge answers queries.
-    QueriesSeal,
     /// The state asks the store in the middle of a turn whether a message was sent before. If the store cannot be read,
     /// the state refuses. If the message is removed already, the state takes the id as new; the moment of removal
     /// is different in each store. Masked: every store can be read, and the harness remembers all ids. Cause:
@@ -33,8 +29,7 @@ pub(crate) enum Known {
 
 impl Known {
     /// All entries. A repair removes its entry.
-    pub(crate) const ALL: [Self; 7] = [
-        Self::QueriesSeal,
+    pub(crate) const ALL: [Self; 6] = [
         Self::PastAsksTheStore,
         Self::DiskDecides,
         Self::AllAreAway,

@@ -178,7 +178,7 @@ impl Recorder {
         let happens = std::mem::take(&mut self.happens);
         let (turn, closed) = self.states[STEADY].propose(&mut self.edge, self.now, happens, steps);
         self.states[REBUILT].turn(&turn);
-        self.states[ENCODED].turn(&Turn::decode(&turn.encode(&self.known)));
+        self.states[ENCODED].turn(&Turn::decode(&turn.encode()));
         // As the net does: it reports a closed connection as lost.
         let closed: Vec<_> =
             self.slots.iter().filter(|(_, on)| closed.contains(on)).map(|(at, _)| *at).collect();

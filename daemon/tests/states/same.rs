@@ -339,6 +339,23 @@ fn these_stay_the_same() {
             a {"op":"MSG","data":{"to":"mo","msg":"3"}}
             "#,
         ),
+        (
+            "queries and lines that are no request between messages to two rooms",
+            r#"
+            a {"op":"LOGIN","data":{"name":"ana","rooms":["ops","dev"]}}
+            turn
+            a {"op":"MSG","data":{"room":"ops","msg":"1"}}
+            a {"op":"MSG","data":{"room":"dev","msg":"2"}}
+            a {"op":"PING"}
+            a {"op":"MSG","data":{"room":"ops","msg":"3"}}
+            turn
+            a {"op":"MSG","data":{"room":"ops","msg":"4"}}
+            a {"op":"MSG","data":{"room":"dev","msg":"5"}}
+            a no request
+            a {"op":"MSG","data":{"room":"ops","msg":"6"}}
+            turn
+            "#,
+        ),
     ] {
         assert_eq!(run(&Known::ALL, &steps(script)), Ok(()), "{what}");
     }

@@ -54,21 +54,6 @@ fn shows(entries: &[Known], fact: &str, script: &str) {
 }
 
 #[test]
-fn queries_seal() {
-    let script = r#"
-        a {"op":"LOGIN","data":{"name":"ana","rooms":["ops","dev"]}}
-        turn
-        a {"op":"MSG","data":{"room":"ops","msg":"1"}}
-        a {"op":"MSG","data":{"room":"dev","msg":"2"}}
-        a {"op":"PING"}
-        a {"op":"MSG","data":{"room":"ops","msg":"3"}}
-    "#;
-    shows(&[Known::QueriesSeal], "conversation/2/head", script);
-    let refused = script.replace(r#"{"op":"PING"}"#, "no request");
-    shows(&[Known::QueriesSeal], "conversation/2/head", &refused);
-}
-
-#[test]
 fn past_asks_the_store() {
     shows(
         &[Known::PastAsksTheStore],

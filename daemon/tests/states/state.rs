@@ -9,8 +9,8 @@ use std::net::Ipv4Addr;
 use tcp_chat_protocol::request::Login;
 use tcp_chat_protocol::{RequestId, Seq};
 use tcp_chatd::chat::{
-    Ask, Chat, Command, ConnectionId, ConversationId, Effect, Facts, Found, Intent, Now, Origin, Outcome,
-    Past, PastUnknown, Rules, Secret, SessionId, Writes,
+    Ask, Chat, Command, ConnectionId, ConversationId, Done, Effect, Facts, Found, Intent, Now, Origin,
+    Outcome, Past, PastUnknown, Rules, Secret, SessionId, Writes,
 };
 use tcp_chatd::chat::{Evidence, Proof};
 use tcp_chatd::edge::Edge;
@@ -201,12 +201,20 @@ impl State {
     }
 
     fn apply(&mut self, intent: Intent) {
-        if let Intent::Away(on) = intent {
-            self.open.remove(&on);
-        }
+        let on = match &intent {
+            Intent::Ask(origin, ..) => Some(origin.connection),
+            Intent::Away(on) => {
+                self.open.remove(on);
+                None
+            }
+            _ => None,
+        };
         let memory = self.known.contains(&Known::PastAsksTheStore).then_some(&self.sent);
         let mut past = Asked { shelf: &mut *self.shelf, is_blind: self.faults.is_blind, memory };
-        drop(self.chat.apply(intent, &mut past));
+        let done = self.chat.apply(intent, &mut past);
+        if let (Some(on), Ok(Done::LoggedIn(logged_in))) = (on, done) {
+            self.open.insert(on, logged_in.session);
+        }
     }
 
     fn retain(&mut self, oldest: Seq, of: &[ConversationId]) {
@@ -229,16 +237,9 @@ impl State {
         }
         let mut closed = Vec::new();
         for effect in effects {
-            match effect {
-                // It may be gone again in the same turn.
-                Effect::LoggedIn(on, session, _) if self.chat.session_at(on) == Some(session) => {
-                    self.open.insert(on, session);
-                }
-                Effect::Close(on, _) => {
-                    closed.push(on);
-                    self.open.remove(&on);
-                }
-                _ => {}
+            if let Effect::Close(on, _) = effect {
+                closed.push(on);
+                self.open.remove(&on);
             }
         }
         closed
