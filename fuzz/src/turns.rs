@@ -9,7 +9,7 @@ use crate::chat::{
     Ask, Certificate, Chat, Command, ConnectionId, Digest, Effect, Evidence, Found, Made, Now, Outcome,
     Presented, Proof, Proving, Revocation, Rules, Secret,
 };
-use crate::disk::{Disk, DiskPast};
+use crate::disk::Disk;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::request::{Action, Bounds, Request, parse};
@@ -76,7 +76,8 @@ impl World {
     }
 
     fn apply(&mut self, connection: ConnectionId, command: Command) {
-        self.edge.apply(&mut self.chat, connection, command, &mut DiskPast(&self.disk));
+        let past = self.disk.past(self.edge.asks_past(&mut self.chat, connection, &command));
+        self.edge.apply(&mut self.chat, connection, command, past);
     }
 
     fn step(&mut self, what: u8, rest: &[u8]) {

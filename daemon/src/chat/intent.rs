@@ -2,7 +2,7 @@
 //! The edge makes intents after it has applied its limits; every state that applies the same intents is the same. Never
 //! decides anything.
 
-use super::{Ask, ConnectionId, ConversationId, Range, Resent, SessionId};
+use super::{Ask, ConnectionId, ConversationId, Past, Range, Resent, SessionId};
 use ipnet::IpNet;
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -34,8 +34,8 @@ pub(super) struct Caller<'a> {
 /// What changes the state, as the edge proposes it.
 #[derive(Debug, Clone)]
 pub enum Intent {
-    /// A request.
-    Ask(Origin, Option<RequestId>, Ask),
+    /// A request, and what the proposer's store has of an earlier one under its id.
+    Ask(Origin, Option<RequestId>, Ask, Past),
     /// The connection is gone: its session is away.
     Away(ConnectionId),
     /// These sessions came from a range of addresses that is banned: they end, one after the other.

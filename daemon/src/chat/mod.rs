@@ -34,7 +34,9 @@ mod reads;
 mod refused;
 mod registry;
 mod removed;
+mod resends;
 mod restore;
+mod retain;
 mod rights;
 mod rooms;
 mod rules;
@@ -52,8 +54,8 @@ pub use crate::auth::Digest;
 pub use access::Made;
 pub use certificates::{Certificate, Presented, Revocation};
 pub use command::{
-    Ask, Closing, Command, ConnectionId, Effect, IdMap, Now, Own, Past, PastUnknown, Proving, Query, Read,
-    Recipients, Secret,
+    Ask, Closing, Command, ConnectionId, Effect, IdMap, Now, Own, Past, Proving, Query, Read, Recipients,
+    Secret,
 };
 pub use configured::RoomTwin;
 pub use facts::Facts;
@@ -68,6 +70,7 @@ pub use reads::{PageOf, Range, Resent, ResentTo, SearchIn};
 pub use refused::Refused;
 pub use registry::{CertificateInfo, NotGranted, Registered, UserInfo, UserWish};
 pub use removed::Removed;
+pub use resends::WINDOW;
 pub use rules::Rules;
 pub use turn::Outcome;
 pub use users::{Code, Gives, User, UserChange, Users};
@@ -84,6 +87,7 @@ use leaving::Leaving;
 use party::Opened;
 use presence::Untold;
 use removed::RemovedUsers;
+use resends::Resends;
 use rooms::Conversations;
 use sessions::Sessions;
 use std::sync::Arc;
@@ -109,6 +113,8 @@ pub struct Chat {
     users: Arc<Users>,
     /// Who was removed: certificates from before do not count.
     removed: RemovedUsers,
+    /// The ids of the newest messages. The store has them.
+    resends: Resends,
     /// The newest number on the server.
     head: Seq,
     /// Which log the numbers are of.
@@ -142,9 +148,9 @@ impl Chat {
     ///
     /// # Errors
     /// The request is refused.
-    pub fn apply(&mut self, intent: Intent, past: &mut dyn Past) -> Result<Done, Refusal> {
+    pub fn apply(&mut self, intent: Intent) -> Result<Done, Refusal> {
         match intent {
-            Intent::Ask(origin, id, ask) => return self.ask(origin, id.as_ref(), ask, past),
+            Intent::Ask(origin, id, ask, past) => return self.ask(origin, id.as_ref(), ask, past),
             Intent::Away(connection) => self.away(connection),
             Intent::EndBarred { sessions, who, reason } => self.end_barred(sessions, who, reason),
             Intent::Seal => self.seal(),
@@ -153,6 +159,7 @@ impl Chat {
     }
 
     /// Takes a request into the turn, which the edge has let in. A query changes nothing: see [`Chat::query`].
+    /// `past`: what its proposer has found of [`Chat::asks_past`].
     ///
     /// # Errors
     /// It is refused.
@@ -161,7 +168,7 @@ impl Chat {
         origin: Origin,
         id: Option<&RequestId>,
         ask: Ask,
-        past: &mut dyn Past,
+        past: Past,
     ) -> Result<Done, Refusal> {
         let ask = match ask {
             Ask::Login { login, fresh, resumes, proof } => {

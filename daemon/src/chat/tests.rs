@@ -26,7 +26,6 @@ mod world;
 
 use super::*;
 use crate::edge::Edge;
-use tcp_chat_protocol::RequestId;
 use world::World;
 
 #[test]

@@ -5,7 +5,9 @@
 
 use super::quotas::{Rates, SessionLimits};
 use super::{Answer, Edge};
-use crate::chat::{Ask, Chat, ConnectionId, Effect, Party, Past, Query, SessionId, UserId, WHO_MEMBERS};
+use crate::chat::{
+    Ask, Chat, Command, ConnectionId, Effect, Party, Past, Query, SessionId, UserId, WHO_MEMBERS,
+};
 use std::net::IpAddr;
 use tcp_chat_protocol::request::{Place, Target};
 use tcp_chat_protocol::{ErrorKind, Name, Refusal, RequestId};
@@ -60,6 +62,28 @@ impl Edge {
         self.limits.entry(session).or_insert_with(|| SessionLimits::full(now))
     }
 
+    /// What has to be looked for in the store before this becomes part of a turn: the message that the session may have
+    /// sent under this id, which the state does not have. What is refused for its rate is not looked for.
+    pub fn asks_past(
+        &self,
+        chat: &mut Chat,
+        connection: ConnectionId,
+        command: &Command,
+    ) -> Option<(SessionId, RequestId)> {
+        let Command::Ask(Some(id), Ask::Say(..)) = command else { return None };
+        let session = chat.session_at(connection)?;
+        if !chat.asks_past(session, id) {
+            return None;
+        }
+        self.connections.get(&connection).filter(|state| state.owes == 0 && !state.closing)?;
+        let (rates, now) = (Rates::of(chat.rules()), chat.mono());
+        let is_too_fast = self.limits.get(&session).is_some_and(|limits| {
+            let mut buckets = limits.buckets;
+            buckets.request(rates, 1, now).is_err()
+        });
+        (!is_too_fast).then(|| (session, id.clone()))
+    }
+
     /// Takes what a message costs: of the users to whom the session may write first, and of the bytes that its user, or
     /// the network of a name without an owner, may have stored. Nothing that is not stored is refused for it: neither a
     /// resend nor what the state refuses.
@@ -69,7 +93,7 @@ impl Edge {
         (connection, session): (ConnectionId, SessionId),
         id: Option<&RequestId>,
         (target, json): (&Target, &str),
-        past: &mut dyn Past,
+        past: Past,
     ) -> Answer<Charge> {
         let (rates, now) = (Rates::of(chat.rules()), chat.mono());
         let mut charge = Charge { stored: None, stranger: Stranger::No, pair: None };

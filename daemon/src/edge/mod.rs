@@ -57,13 +57,7 @@ impl Edge {
     }
 
     /// Takes one thing that happened on a connection into the turn.
-    pub fn apply(
-        &mut self,
-        chat: &mut Chat,
-        connection: ConnectionId,
-        command: Command,
-        past: &mut dyn Past,
-    ) {
+    pub fn apply(&mut self, chat: &mut Chat, connection: ConnectionId, command: Command, past: Past) {
         self.sync(chat);
         match command {
             Command::Open(address) => {
@@ -125,7 +119,7 @@ impl Edge {
         connection: ConnectionId,
         id: Option<&RequestId>,
         ask: Ask,
-        past: &mut dyn Past,
+        past: Past,
     ) -> Answer {
         let session = chat.session_at(connection);
         let lines = limits::lines(chat, session, &ask);
@@ -183,7 +177,7 @@ impl Edge {
         connection: ConnectionId,
         id: Option<&RequestId>,
         mut ask: Ask,
-        past: &mut dyn Past,
+        past: Past,
     ) -> Answer {
         let Ask::Login { login, fresh, proof, .. } = &mut ask else { return Ok(()) };
         let is_let_in = !matches!(proof.evidence(), Evidence::Refused | Evidence::Unusable(_));
@@ -221,10 +215,10 @@ impl Edge {
         connection: ConnectionId,
         id: Option<&RequestId>,
         ask: Ask,
-        past: &mut dyn Past,
+        past: Past,
     ) -> Answer<Done> {
         let origin = self.origin(chat, connection, &ask);
-        self.record(|| Intent::Ask(origin, id.cloned(), ask.clone()));
+        self.record(|| Intent::Ask(origin, id.cloned(), ask.clone(), past));
         chat.ask(origin, id, ask, past)
     }
 

@@ -148,6 +148,7 @@ impl Seat {
     async fn post(&mut self, post: &Post) -> Posted {
         // An answer that went by: the message may be kept already, by this post.
         let mut may_be_ours = false;
+        let mut is_gone = false;
         for _ in 0..TRIES {
             if let Err(refusal) = self.come_in().await {
                 return Posted::Refused(refusal);
@@ -157,8 +158,8 @@ impl Seat {
                 Heard::Kept(seq) => return Posted::Kept(seq),
                 Heard::Again(resent) => match self.again(&resent, post.names, may_be_ours).await {
                     Some(posted) => return posted,
-                    // Its id is free again, too.
-                    None => may_be_ours = false,
+                    // Its id is free, too, or will be once it is none of the newest ones.
+                    None => (may_be_ours, is_gone) = (false, true),
                 },
                 Heard::Refused(why) if is_outside(why.kind) => {
                     let joining = RequestId::Text("join".into());
@@ -171,6 +172,9 @@ impl Seat {
                 Heard::Done => {}
                 Heard::Lost => may_be_ours = true,
             }
+        }
+        if is_gone {
+            return Posted::Refused(Refusal::new(ErrorKind::Data, Resend::Gone.why()));
         }
         let msg = "the message was not kept: the endpoint's session is being ended again and again";
         Posted::Refused(Refusal::new(ErrorKind::Internal, msg))

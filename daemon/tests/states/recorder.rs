@@ -13,8 +13,8 @@ use tcp_chat_protocol::request::{Bounds, Login, Request, Wants, parse};
 use tcp_chatd::admin::Request as Control;
 use tcp_chatd::auth::sha256;
 use tcp_chatd::chat::{
-    Ask, Certificate, Command, ConnectionId, ConversationId, Digest, Evidence, Facts, Made, Now, Presented,
-    Proof, Proving, Revocation, Secret,
+    Ask, Certificate, Command, ConnectionId, Digest, Evidence, Facts, Made, Now, Presented, Proof, Proving,
+    Revocation, Secret,
 };
 use tcp_chatd::edge::Edge;
 
@@ -60,9 +60,9 @@ pub(crate) enum Step {
     Full(usize, bool),
     /// From now on the store of a state cannot be read, or can.
     Blind(usize, bool),
-    /// From now on the machine of a state does only this many steps of slow work in a turn.
-    Slow(usize, Option<usize>),
-    /// From now on a state puts off its retention, or does not.
+    /// From now on the machine of the proposer has time for only this many steps of slow work in a turn.
+    Slow(Option<usize>),
+    /// From now on the store of a state puts off the removal of old messages, or does not.
     KeepsLonger(usize, bool),
 }
 
@@ -81,6 +81,8 @@ pub(crate) struct Recorder {
     /// The edge of the steady state's node, which proposes the turns.
     edge: Edge,
     happens: Vec<Happens>,
+    /// The steps of slow work that the proposer has time for in a turn; `None`: all of them.
+    pace: Option<usize>,
     turns: usize,
     connections: u64,
     logins: u64,
@@ -99,6 +101,7 @@ impl Recorder {
             now,
             edge: Edge::recording(),
             happens: Vec::new(),
+            pace: None,
             turns: 0,
             connections: 0,
             logins: 0,
@@ -138,30 +141,25 @@ impl Recorder {
             Step::Retain(left) => {
                 let head = self.states[STEADY].chat.counts().head;
                 let oldest = (head + 1).saturating_sub(left);
-                // The hub names only the conversations that lost messages. More do no harm.
-                let of: Vec<ConversationId> =
-                    self.states[STEADY].chat.found().conversations.iter().map(|c| c.id).collect();
                 // The hub applies retention at the beginning of a turn.
-                self.happens.insert(0, Happens::Else(Input::Retain(oldest, of)));
+                self.happens.insert(0, Happens::Else(Input::Retain(oldest)));
             }
             Step::Pass(ms) => {
                 self.now.mono += ms;
                 self.now.wall += ms;
             }
             Step::SetClock(ms) => self.now.wall += ms,
-            Step::Turn(steps) => return self.turn(steps),
+            Step::Turn(steps) => return self.turn(steps.into_iter().chain(self.pace).min()),
             Step::Rebuild => self.states[REBUILT].rebuild(),
             Step::Full(state, is_full) => {
                 self.states[state].faults.is_full = is_full && !self.is_known(Known::DiskDecides);
             }
             Step::Blind(state, is_blind) => {
-                self.states[state].faults.is_blind = is_blind && !self.is_known(Known::PastAsksTheStore);
+                self.states[state].faults.is_blind = is_blind;
             }
-            Step::Slow(state, steps) => {
-                self.states[state].faults.slice = steps.filter(|_| !self.is_known(Known::SlicesByTime));
-            }
+            Step::Slow(steps) => self.pace = steps,
             Step::KeepsLonger(state, longer) => {
-                self.states[state].faults.keeps_longer = longer && !self.is_known(Known::LocalRetention);
+                self.states[state].faults.keeps_longer = longer;
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Owns one of the three states: a chat, its store and its connections. It applies a turn as the hub does. Used by the
 //! proof and by the fuzz target. Never decides which inputs a turn has.
 
-use super::disk::{Disk, DiskPast};
+use super::disk::Disk;
 use super::known::Known;
 use super::turns::{Input, Policy, Turn};
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use tcp_chat_protocol::request::Login;
 use tcp_chat_protocol::{RequestId, Seq};
 use tcp_chatd::chat::{
     Ask, Chat, Command, ConnectionId, ConversationId, Done, Effect, Facts, Found, Intent, Now, Origin,
-    Outcome, Past, PastUnknown, Rules, Secret, SessionId, Writes,
+    Outcome, Past, Rules, Secret, SessionId, Writes,
 };
 use tcp_chatd::chat::{Evidence, Proof};
 use tcp_chatd::edge::Edge;
@@ -38,7 +38,7 @@ impl Shelf for Disk {
     }
 
     fn sent(&mut self, session: SessionId, id: &RequestId) -> Option<(ConversationId, Seq)> {
-        DiskPast(self).sent(session, id).ok().flatten()
+        Self::sent(self, session, id)
     }
 
     fn forget(&mut self, oldest: Seq) {
@@ -57,9 +57,7 @@ pub(crate) struct Faults {
     pub(crate) is_full: bool,
     /// The store cannot be read.
     pub(crate) is_blind: bool,
-    /// The machine does only this many steps of slow work in a turn.
-    pub(crate) slice: Option<usize>,
-    /// It puts off its retention.
+    /// The store puts off the removal of old messages.
     pub(crate) keeps_longer: bool,
 }
 
@@ -80,39 +78,10 @@ pub(crate) struct State {
     known: Vec<Known>,
     now: Now,
     is_failing: bool,
-    put_off: Option<(Seq, Vec<ConversationId>)>,
-    /// What the store has kept under which id.
-    sent: Sent,
+    /// The messages below this number are still to be removed from the store.
+    put_off: Option<Seq>,
     /// The sessions that are connected.
     open: BTreeMap<ConnectionId, SessionId>,
-}
-
-type Sent = BTreeMap<(SessionId, RequestId), (ConversationId, Seq)>;
-
-/// The store, asked for an earlier message.
-struct Asked<'a> {
-    shelf: &'a mut dyn Shelf,
-    is_blind: bool,
-    /// Replaces the answer of a store that does not have the message any longer.
-    memory: Option<&'a Sent>,
-}
-
-impl Past for Asked<'_> {
-    fn sent(
-        &mut self,
-        session: SessionId,
-        id: &RequestId,
-    ) -> Result<Option<(ConversationId, Seq)>, PastUnknown> {
-        if self.is_blind {
-            return Err(PastUnknown);
-        }
-        let found = self.shelf.sent(session, id);
-        let known = self.memory.and_then(|memory| memory.get(&(session, id.clone())).copied());
-        if let (Some(found), Some(known)) = (found, known) {
-            assert_eq!(found, known, "the store answers with another message");
-        }
-        Ok(found.or(known))
-    }
 }
 
 impl State {
@@ -129,7 +98,6 @@ impl State {
             now,
             is_failing: false,
             put_off: None,
-            sent: Sent::new(),
             open: BTreeMap::new(),
         };
         state.turn(&Turn { now, inputs: Vec::new(), steps: None });
@@ -145,7 +113,8 @@ impl State {
         self.end(turn.steps)
     }
 
-    /// One turn, as the hub does it, of the node that proposes it: its inputs, and the connections that were closed.
+    /// One turn, as the hub does it, of the node that proposes it: its inputs, and the connections that were closed. Before
+    /// a request becomes part of the turn, the store of the node is asked for an earlier one.
     pub(crate) fn propose(
         &mut self,
         edge: &mut Edge,
@@ -158,9 +127,9 @@ impl State {
         for happens in happens {
             match happens {
                 Happens::On(on, command) => {
-                    let memory = self.known.contains(&Known::PastAsksTheStore).then_some(&self.sent);
-                    let mut past = Asked { shelf: &mut *self.shelf, is_blind: self.faults.is_blind, memory };
-                    edge.apply(&mut self.chat, on, command, &mut past);
+                    let asked = edge.asks_past(&mut self.chat, on, &command);
+                    let past = self.past(asked);
+                    edge.apply(&mut self.chat, on, command, past);
                 }
                 Happens::Else(input) => {
                     inputs.push(input.clone());
@@ -173,14 +142,23 @@ impl State {
         (Turn { now, inputs, steps }, self.end(steps))
     }
 
+    fn past(&mut self, asked: Option<(SessionId, RequestId)>) -> Past {
+        let Some((session, id)) = asked else { return Past::Absent };
+        if self.faults.is_blind {
+            return Past::Unknown;
+        }
+        let found = self.shelf.sent(session, &id);
+        found.map_or(Past::Absent, |(conversation, seq)| Past::Kept(conversation, seq))
+    }
+
     fn begin(&mut self, now: Now) {
         self.recover();
         self.now = now;
         self.chat.begin(now);
         if !self.faults.keeps_longer
-            && let Some((oldest, of)) = self.put_off.take()
+            && let Some(oldest) = self.put_off.take()
         {
-            self.retain(oldest, &of);
+            self.shelf.forget(oldest);
         }
     }
 
@@ -191,8 +169,14 @@ impl State {
             Input::Action(uid, action) => drop(self.chat.operate(uid, &action)),
             Input::Wish(uid, wish) => drop(self.chat.grant(uid, wish)),
             Input::Expire(sessions) => sessions.into_iter().for_each(|session| self.chat.end_away(session)),
-            Input::Retain(oldest, of) if self.faults.keeps_longer => self.put_off = Some((oldest, of)),
-            Input::Retain(oldest, of) => self.retain(oldest, &of),
+            Input::Retain(oldest) => {
+                self.chat.retain(oldest);
+                if self.faults.keeps_longer {
+                    self.put_off = self.put_off.max(Some(oldest));
+                } else {
+                    self.shelf.forget(oldest);
+                }
+            }
             Input::Policy(Policy { rooms, create, accounts }) => {
                 self.rules = Rules { default_rooms: rooms, create, accounts, ..self.rules.clone() };
                 self.chat.set_rules(self.rules.clone());
@@ -209,21 +193,14 @@ impl State {
             }
             _ => None,
         };
-        let memory = self.known.contains(&Known::PastAsksTheStore).then_some(&self.sent);
-        let mut past = Asked { shelf: &mut *self.shelf, is_blind: self.faults.is_blind, memory };
-        let done = self.chat.apply(intent, &mut past);
+        let done = self.chat.apply(intent);
         if let (Some(on), Ok(Done::LoggedIn(logged_in))) = (on, done) {
             self.open.insert(on, logged_in.session);
         }
     }
 
-    fn retain(&mut self, oldest: Seq, of: &[ConversationId]) {
-        self.shelf.forget(oldest);
-        self.chat.forgets(oldest, of);
-    }
-
     fn end(&mut self, steps: Option<usize>) -> Vec<ConnectionId> {
-        self.chat.sweep_on(self.faults.slice.or(steps).unwrap_or(usize::MAX));
+        self.chat.sweep_on(steps.unwrap_or(usize::MAX));
         let Outcome { writes, mut effects } = self.chat.end();
         if self.is_failing || (self.faults.is_full && !writes.is_empty()) {
             if !self.is_failing {
@@ -231,8 +208,6 @@ impl State {
                 self.is_failing = true;
             }
         } else {
-            let sent = writes.sent.iter();
-            self.sent.extend(sent.map(|s| ((s.session, s.id.clone()), (s.conversation, s.seq))));
             self.shelf.write(writes);
         }
         let mut closed = Vec::new();
@@ -266,7 +241,7 @@ impl State {
                 if let Some(token) = tokens.get(&session) {
                     let network = Ipv4Addr::LOCALHOST.into();
                     let origin = Origin { connection, network, sessions: 0, rooms: 0 };
-                    self.apply(Intent::Ask(origin, None, resume(*token)));
+                    self.apply(Intent::Ask(origin, None, resume(*token), Past::Absent));
                 }
             }
         }
@@ -274,11 +249,9 @@ impl State {
         assert!(closed.is_empty(), "a restart closes no connection: {closed:?}");
     }
 
-    /// The facts of this state, without those that are known to differ.
+    /// The facts of this state.
     pub(crate) fn facts(&self) -> Facts {
-        let mut facts = self.chat.facts();
-        facts.retain(|path, _| !self.known.iter().any(|known| known.hides(path)));
-        facts
+        self.chat.facts()
     }
 }
 
@@ -307,6 +280,8 @@ fn rules() -> Rules {
     rules.strangers_per_minute = 2;
     rules.errors = 4;
     rules.ttl_ms = 1_000;
+    // So small that messages leave it.
+    rules.window = 6;
     (rules.sessions, rules.rooms) = (6, 6);
     rules
 }

@@ -9,8 +9,8 @@ use tcp_chat_protocol::request::{Action, Request, write};
 use tcp_chat_protocol::{Name, RequestId, Seq};
 use tcp_chatd::admin::{ClientCertificate, Request as Control, Revoked};
 use tcp_chatd::chat::{
-    Ask, Certificate, Code, ConversationId, Digest, Evidence, Gives, Intent, Made, Now, Origin, Presented,
-    Revocation, SessionId, UserWish,
+    Ask, Certificate, Code, Digest, Evidence, Gives, Intent, Made, Now, Origin, Past, Presented, Revocation,
+    SessionId, UserWish,
 };
 
 /// One input of a turn.
@@ -20,8 +20,8 @@ pub(crate) enum Input {
     Intent(Intent),
     Action(u32, Box<Action>),
     Wish(u32, UserWish),
-    /// Retention removed every message below this number. These conversations lost messages.
-    Retain(Seq, Vec<ConversationId>),
+    /// Retention takes every message below this number.
+    Retain(Seq),
     /// The time of these sessions is over. One that is here stays.
     Expire(Vec<SessionId>),
     /// Other settings.
@@ -61,7 +61,7 @@ fn encode_input(input: &Input) -> Value {
             let sessions: Vec<_> = sessions.iter().map(|session| session.0).collect();
             json!({"end": sessions, "who": who, "reason": reason})
         }
-        Input::Intent(Intent::Ask(origin, id, ask)) => {
+        Input::Intent(Intent::Ask(origin, id, ask, past)) => {
             let Origin { connection, network, sessions, rooms } = origin;
             let mut entry = json!({
                 "on": connection.0,
@@ -69,6 +69,11 @@ fn encode_input(input: &Input) -> Value {
                 "left": [sessions, rooms],
                 "request": request(id.as_ref(), ask),
             });
+            entry["past"] = match past {
+                Past::Absent => Value::Null,
+                Past::Kept(conversation, seq) => json!([conversation.0, seq]),
+                Past::Unknown => json!("unknown"),
+            };
             match ask {
                 Ask::Login { fresh, resumes, proof, .. } => {
                     entry["fresh"] = json!([*fresh.token, hex(&fresh.hash)]);
@@ -98,9 +103,7 @@ fn encode_input(input: &Input) -> Value {
             });
             json!({"uid": uid, "wish": command.to_json(), "code": code})
         }
-        Input::Retain(oldest, of) => {
-            json!({"retain": oldest, "of": of.iter().map(|id| id.0).collect::<Vec<_>>()})
-        }
+        Input::Retain(oldest) => json!({"retain": oldest}),
         Input::Expire(sessions) => {
             json!({"expire": sessions.iter().map(|session| session.0).collect::<Vec<_>>()})
         }
