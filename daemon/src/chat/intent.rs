@@ -24,11 +24,11 @@ pub struct Origin {
 
 /// Whose request it is: made once, where it is known that the connection has a session.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Caller<'a> {
-    pub(super) origin: Origin,
-    pub(super) session: SessionId,
+pub(crate) struct Caller<'a> {
+    pub(crate) origin: Origin,
+    pub(crate) session: SessionId,
     /// What the client calls its request.
-    pub(super) id: Option<&'a RequestId>,
+    pub(crate) id: Option<&'a RequestId>,
 }
 
 /// What changes the state, as the edge proposes it.

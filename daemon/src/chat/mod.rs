@@ -82,7 +82,7 @@ pub use writes::{
 };
 
 use book::Book;
-use intent::Caller;
+pub(crate) use intent::Caller;
 use leaving::Leaving;
 use party::Opened;
 use presence::Untold;
@@ -214,6 +214,12 @@ impl Chat {
     /// Adds an effect of the edge to the turn, behind those that are there.
     pub fn push(&mut self, effect: Effect) {
         self.turn.effects.push(effect);
+    }
+
+    /// Is there something for [`Chat::take_changes`]?
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        !self.turn.changes.is_empty()
     }
 
     /// What the edge has to know of what happened since the last call.

@@ -21,7 +21,7 @@ enum Goes {
 }
 
 impl Chat {
-    pub(super) fn say(
+    pub(crate) fn say(
         &mut self,
         caller: Caller<'_>,
         target: &Target,

@@ -4,7 +4,7 @@
 //! slowly, so that refusing a flood costs next to nothing.
 
 use super::quotas::{Rates, SessionLimits};
-use super::{Answer, Edge};
+use super::{Answer, Edge, Peer};
 use crate::chat::{
     Ask, Chat, Command, ConnectionId, Effect, Party, Past, Query, SessionId, UserId, WHO_MEMBERS,
 };
@@ -43,13 +43,16 @@ impl Edge {
     pub(super) fn pass_rate(
         &mut self,
         chat: &mut Chat,
-        connection: ConnectionId,
+        peer: Peer,
         session: SessionId,
         lines: u32,
     ) -> Answer {
-        let owes = self.connections.get(&connection).map_or(0, |state| state.owes);
+        let Peer { connection, owes, .. } = peer;
         if owes > 0 {
             return Err(too_fast(owes, format!("too much: wait {owes} ms and send it again")));
+        }
+        if chat.rules().rate.per_second == 0 {
+            return Ok(());
         }
         let (rates, now) = (Rates::of(chat.rules()), chat.mono());
         self.limits_of(session, now).buckets.request(rates, lines, now).map_err(|wait| {
@@ -90,18 +93,19 @@ impl Edge {
     pub(super) fn charge(
         &mut self,
         chat: &mut Chat,
-        (connection, session): (ConnectionId, SessionId),
+        (peer, session): (Peer, SessionId),
         id: Option<&RequestId>,
         (target, json): (&Target, &str),
         past: Past,
     ) -> Answer<Charge> {
-        let (rates, now) = (Rates::of(chat.rules()), chat.mono());
+        let now = chat.mono();
         let mut charge = Charge { stored: None, stranger: Stranger::No, pair: None };
         if let Target::User(to) = target
             && let Some((mine, theirs, is_known)) = chat.pair(session, to)
         {
             charge.pair = Some((mine, theirs));
             if !is_known {
+                let rates = Rates::of(chat.rules());
                 match self.limits_of(session, now).buckets.stranger(rates, now) {
                     Ok(()) => charge.stranger = Stranger::Yes,
                     Err(_) if !chat.would_keep(session, id, target, past) => return Ok(charge),
@@ -114,8 +118,7 @@ impl Edge {
                 }
             }
         }
-        let address = self.address(connection).unwrap_or(IpAddr::from([0; 4]));
-        let Some((name, by)) = chat.party_of(session, address) else { return Ok(charge) };
+        let Some((name, by)) = chat.party_of(session, peer.address) else { return Ok(charge) };
         let bytes = stored_bytes(name, id, target, json);
         match self.quotas.stores(by, chat.rules().network_stored, bytes, now) {
             Ok(()) => charge.stored = Some((by, bytes)),

@@ -16,13 +16,14 @@ pub use counters::Counters;
 pub use limits::SLOWEST_MS;
 
 use crate::chat::{
-    Ask, Change, Chat, Closing, Command, ConnectionId, ConversationId, Done, Effect, Evidence, IdMap, Intent,
-    Origin, Past, ResumeOutcome, SessionId,
+    Ask, Caller, Change, Chat, Closing, Command, ConnectionId, ConversationId, Done, Effect, Evidence, IdMap,
+    Intent, Origin, Past, ResumeOutcome, SessionId,
 };
 use connections::Connection;
 use networks::Networks;
 use quotas::{Quotas, SessionLimits};
 use std::net::IpAddr;
+use tcp_chat_protocol::request::Target;
 use tcp_chat_protocol::{ErrorKind, Refusal, RequestId, reply};
 
 /// What a request came to.
@@ -82,15 +83,28 @@ impl Edge {
                 if state.closing {
                     return;
                 }
+                let peer = Peer { connection, address: state.address, owes: state.owes };
+                let had_errors = state.errors > 0;
                 let op = ask.op();
-                let answer = self.ask(chat, connection, id.as_ref(), ask, past);
-                self.answer(chat, connection, Some(op), answer.map_err(|refusal| refusal.with_id(id)));
+                let answer = match ask {
+                    Ask::Say(target, json) => self.say(chat, peer, id.as_ref(), &target, json, past),
+                    ask => self.ask(chat, peer, id.as_ref(), ask, past),
+                };
+                if answer.is_err() || had_errors {
+                    self.answer(chat, connection, Some(op), answer.map_err(|refusal| refusal.with_id(id)));
+                }
             }
         }
     }
 
     /// Takes in what the state has changed by itself: what it closed, ended and removed, and who is banned.
     pub fn sync(&mut self, chat: &mut Chat) {
+        if chat.has_changes() {
+            self.take_in(chat);
+        }
+    }
+
+    fn take_in(&mut self, chat: &mut Chat) {
         for change in chat.take_changes() {
             match change {
                 Change::Closed(connection) => {
@@ -112,34 +126,48 @@ impl Edge {
         self.counters.take()
     }
 
-    /// What an op needs is checked here, in one place: a login, and a place in the rate.
-    fn ask(
+    /// A message: what most requests are, so it goes the shortest way.
+    fn say(
         &mut self,
         chat: &mut Chat,
-        connection: ConnectionId,
+        peer: Peer,
         id: Option<&RequestId>,
-        ask: Ask,
+        target: &Target,
+        json: Box<str>,
         past: Past,
     ) -> Answer {
+        let Some(session) = chat.session_at(peer.connection) else {
+            self.count(chat, peer.connection, None, 1);
+            return Err(not_logged_in());
+        };
+        self.pass_rate(chat, peer, session, 1)?;
+        let charge = self.charge(chat, (peer, session), id, (target, &json), past)?;
+        let origin = peer.origin();
+        self.record(|| Intent::Ask(origin, id.cloned(), Ask::Say(target.clone(), json.clone()), past));
+        let said = chat.say(Caller { origin, session, id }, target, json, past);
+        match &said {
+            Ok(Done::Said) => {
+                self.note_direct(chat, session, charge);
+                return Ok(());
+            }
+            _ => self.refund(chat, session, charge),
+        }
+        replies::push(chat, peer.connection, ("MSG", id), said?);
+        Ok(())
+    }
+
+    /// What another op needs is checked here, in one place: a login, and a place in the rate.
+    fn ask(&mut self, chat: &mut Chat, peer: Peer, id: Option<&RequestId>, ask: Ask, past: Past) -> Answer {
+        let connection = peer.connection;
         let session = chat.session_at(connection);
         let lines = limits::lines(chat, session, &ask);
         let is_counted_only = matches!(ask, Ask::Login { .. } | Ask::Enrol { .. } | Ask::Ping | Ask::Quit);
         match session {
-            Some(session) if !is_counted_only => self.pass_rate(chat, connection, session, lines)?,
+            Some(session) if !is_counted_only => self.pass_rate(chat, peer, session, lines)?,
             _ => self.count(chat, connection, session, lines),
         }
         match (ask, session) {
             (ask @ Ask::Login { .. }, _) => self.login(chat, connection, id, ask, past),
-            (Ask::Say(target, json), Some(session)) => {
-                let charge = self.charge(chat, (connection, session), id, (&target, &json), past)?;
-                let said = self.propose(chat, connection, id, Ask::Say(target, json), past);
-                match &said {
-                    Ok(Done::Said) => self.note_direct(chat, session, charge),
-                    _ => self.refund(chat, session, charge),
-                }
-                replies::push(chat, connection, ("MSG", id), said?);
-                Ok(())
-            }
             (Ask::Query(query), Some(session)) => {
                 // What was said before it is numbered: the answer is that of its place.
                 self.seal(chat);
@@ -239,7 +267,7 @@ impl Edge {
     /// Where a request comes from. What the quotas of the network leave is looked up only for requests that use it.
     fn origin(&self, chat: &Chat, connection: ConnectionId, ask: &Ask) -> Origin {
         let address = self.address(connection).unwrap_or(IpAddr::from([0; 4]));
-        let mut origin = Origin { connection, network: address, sessions: usize::MAX, rooms: usize::MAX };
+        let mut origin = Peer { connection, address, owes: 0 }.origin();
         if matches!(ask, Ask::Login { .. } | Ask::Join(_)) {
             let rules = chat.rules();
             origin.network = crate::chat::network(address);
@@ -247,6 +275,23 @@ impl Edge {
             origin.rooms = self.rooms.left(address, rules.rooms);
         }
         origin
+    }
+}
+
+/// The connection of a request.
+#[derive(Debug, Clone, Copy)]
+struct Peer {
+    connection: ConnectionId,
+    address: IpAddr,
+    /// For how long what it asks is refused, in milliseconds.
+    owes: u64,
+}
+
+impl Peer {
+    /// Where a request comes from for which the quotas of the network do not matter.
+    fn origin(self) -> Origin {
+        let Self { connection, address, .. } = self;
+        Origin { connection, network: address, sessions: usize::MAX, rooms: usize::MAX }
     }
 }
 
