@@ -6,6 +6,7 @@
 //! | --- | --- | --- |
 //! | 0 | [`settings`] | `config.toml`, the environment and the flags as typed sections |
 //! | 0 | [`chat`] | rooms, sessions, names, rate; the turn as a pure function |
+//! | 0 | [`edge`] | this node's connections, rate limits and quotas: what they may ask of the chat |
 //! | 0 | [`metrics`] | the figures that Prometheus scrapes; who counts adds to them |
 //! | 0 | [`log`], [`auth`], [`clock`] | how the log is written; passwords, tokens, codes and the proofs that they give; whether the clock can be right |
 //! | 0 | [`places`] | how many connections a local endpoint serves, and which one gives way |
@@ -26,6 +27,7 @@ pub mod chat;
 pub mod clock;
 pub mod commands;
 pub mod daemon;
+pub mod edge;
 pub mod http;
 pub mod hub;
 pub mod log;

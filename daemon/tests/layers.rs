@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The layer of a module, from the ground up.
-const LAYERS: [(&str, u8); 18] = [
+const LAYERS: [(&str, u8); 19] = [
     ("chat", 0),
+    ("edge", 0),
     ("settings", 0),
     ("store", 1),
     ("tls", 1),
@@ -29,12 +30,15 @@ const LAYERS: [(&str, u8); 18] = [
 ];
 
 /// Which module may use another one of its own layer. No module here uses one that stands above it in the list.
-const BESIDE: [(&str, &str); 8] = [
+const BESIDE: [(&str, &str); 11] = [
     ("daemon", "commands"),
     ("log", "settings"),
     ("settings", "auth"),
     ("settings", "chat"),
     ("metrics", "chat"),
+    ("metrics", "edge"),
+    ("edge", "chat"),
+    ("edge", "rate"),
     ("chat", "auth"),
     ("settings", "rate"),
     ("chat", "rate"),

@@ -7,7 +7,7 @@ mod members;
 pub(super) use members::Members;
 
 use super::names::Names;
-use super::{ConnectionId, ConversationId, ConversationKind, IdMap, Recipients, SessionId, UserId};
+use super::{ConnectionId, ConversationId, ConversationKind, IdMap, Recipients, UserId};
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -25,15 +25,13 @@ pub(super) struct Conversation {
     /// goes to those that were there when it was sealed. Of direct messages it is empty: their kind says who
     /// has them, so that nobody who comes or goes has to be noted in all of them.
     pub(super) here: Recipients,
-    /// Of direct messages: the session that began them, until the other one answers.
-    pub(super) unanswered: Option<SessionId>,
     /// Its number in [`Conversations::kept`], 0 if it is not there.
     kept_from: Seq,
 }
 
 impl Conversation {
     fn new(kind: ConversationKind, head: Seq) -> Self {
-        Self { kind, head, members: Members::default(), here: Arc::default(), unanswered: None, kept_from: 0 }
+        Self { kind, head, members: Members::default(), here: Arc::default(), kept_from: 0 }
     }
 
     /// The room's name; `None` for direct messages.

@@ -126,7 +126,7 @@ impl Watch {
         line.push_str(&format!(
             " on {}: {} connections, {} sessions ({} away), {} rooms, {} messages so far",
             addresses.join(", "),
-            counts.connections,
+            self.health.connections,
             counts.sessions,
             counts.away,
             counts.rooms,
@@ -175,7 +175,7 @@ impl Watch {
             certificate_doubtful: self.doubts(),
             warning: self.warning(),
         };
-        status.count(self.health.counts);
+        status.count(self.health.connections, self.health.counts);
         status
     }
 }

@@ -13,7 +13,8 @@ mod words;
 pub use now::{HubNow, Now};
 pub use words::{Handshake, Reason, TURNED_AWAY, Tls, Via};
 
-use crate::chat::{ResumeOutcome, Tally};
+use crate::chat::ResumeOutcome;
+use crate::edge::Counters;
 use make::Make;
 use now::Gauges;
 use prometheus::{Histogram, IntCounter, IntCounterVec, Registry, TextEncoder};
@@ -59,7 +60,7 @@ pub struct Hub {
     removed: IntCounterVec,
 }
 
-/// What the chat counts, turn by turn, as a [`Tally`].
+/// What the chat counts, turn by turn, as [`Counters`].
 #[derive(Debug)]
 struct Chat {
     refusals: IntCounterVec,
@@ -108,7 +109,7 @@ impl Metrics {
     }
 
     /// Adds what happened in a turn of the chat.
-    pub fn tally(&self, tally: &Tally) {
+    pub fn tally(&self, tally: &Counters) {
         for (kind, count) in tally.refusals() {
             self.chat.refusals.with_label_values(&[kind.as_str()]).inc_by(count);
         }

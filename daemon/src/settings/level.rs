@@ -40,9 +40,9 @@ pub fn parse_level(text: &str) -> Result<Targets, LevelError> {
 }
 
 /// Parts of the program that log: the modules of this crate.
-const PARTS: [&str; 18] = [
-    "admin", "auth", "chat", "clock", "commands", "daemon", "http", "hub", "log", "metrics", "net", "places",
-    "rate", "settings", "store", "systemd", "tls", "web",
+const PARTS: [&str; 19] = [
+    "admin", "auth", "chat", "clock", "commands", "daemon", "edge", "http", "hub", "log", "metrics", "net",
+    "places", "rate", "settings", "store", "systemd", "tls", "web",
 ];
 /// Libraries that may log something.
 const LIBRARIES: [&str; 5] = ["hyper", "hyper_util", "mio", "rustls", "tokio"];
