@@ -5,8 +5,8 @@ use super::Fatal;
 use crate::metrics::Metrics;
 use crate::net::{self, Gate, TlsListener};
 use crate::settings::Settings;
-use crate::tls::{self, TlsError, TlsNote, TlsState};
-use crate::web::Web;
+use crate::tls::{self, TlsNote, TlsState};
+use crate::web::{self, Web};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -85,10 +85,12 @@ impl Page {
     /// Can the page go by these settings? Nothing is changed.
     ///
     /// # Errors
-    /// What is wrong with the certificate.
-    pub(super) fn check(settings: &Settings) -> Result<(), TlsError> {
-        match settings.web.tls(&settings.tls) {
-            Some(own) => tls::check(&own, SystemTime::now()).map(drop),
+    /// The certificate cannot be used, or browsers reach the page by no name.
+    pub(super) fn check(settings: &Settings) -> Result<(), String> {
+        let Some(own) = settings.web.tls(&settings.tls) else { return Ok(()) };
+        tls::check(&own, SystemTime::now()).map_err(|why| why.to_string())?;
+        match tls::show(&own).unwrap_or_default().first() {
+            Some((file, facts)) => web::check(settings, file, &facts.names),
             None => Ok(()),
         }
     }
