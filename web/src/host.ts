@@ -2,7 +2,8 @@
 // Called by `shell.ts`. The chat itself never comes this way: it is all on the WebSocket.
 //
 //   GET  /host.json   {"kind": "relay" | "daemon", "server": "HOST:PORT", "verified": "CA" | "pin" | "browser",
-//                      "problem": ["line", ...]?}; without it the page is the daemon's
+//                      "problem": ["line", ...]?}; without it the page is the daemon's.
+//                      With status 401 this tab was not let in, and `problem` says what to do
 //   POST /ticket      relay: the one-use ticket as text; answered with the bearer as text
 //   POST /server      relay: {"server": TEXT}; answered as /host.json, with `problem` where it cannot be used
 //
@@ -83,6 +84,7 @@ export class HostDoor {
     if (typeof server === "string") host.server = server;
     if (verified === "CA" || verified === "pin" || verified === "browser") host.verified = verified;
     if (Array.isArray(problem) && problem.every((line) => typeof line === "string")) host.problem = problem;
+    if (kind === "relay" && answer?.status === 401) host.isShut = true;
     this.#last = { ...host };
     return host;
   }

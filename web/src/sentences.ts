@@ -211,9 +211,9 @@ export const ui = {
   you: "you", here: "here", away: "away", state: (state: string) => (state === "here" ? "here" : state === "away" ? "away" : "unknown"),
   unreadBadge: (unread: number, mentions: number) =>
     mentions > 0 ? `${count(mentions, "mention")}, ${unread} unread` : `${unread} unread`,
-  connected: "connected", connecting: "connecting …", notConnected: "not connected", over: "session over",
-  caughtUp: (messages: number) => `connected, caught up ${messages}`,
-  reconnecting: (seconds: number) => (seconds > 0 ? `reconnecting in ${seconds} s` : "reconnecting …"),
+  connected: "Connected", connecting: "Connecting …", notConnected: "Not connected", over: "The session is over",
+  caughtUp: (messages: number) => `Connected, caught up ${messages}`,
+  reconnecting: (seconds: number) => (seconds > 0 ? `Reconnecting in ${seconds} s` : "Reconnecting …"),
   now: "Now", logInAgain: "Log in again", elsewhere: "This session is open in another tab.", useHere: "Use it here",
   verified: { CA: "verified by its CA", pin: "verified by pin", browser: "verified by the browser" },
   searchFor: "Words, \"phrases\", prefix*", searchButton: "Search", searching: "Searching …", nothingFound: "Nothing was found.",
@@ -229,5 +229,8 @@ export const ui = {
   privateText: "Only users with a role in this room will know of it. Others are removed.",
   publicText: "Everybody on the server will be able to join this room.",
   actionsFor: (user: string) => `Actions for ${user}`, offered: "Completions", marks: (n: number) => `<+${n} marks>`,
+  details: "Details", otherWays: "Why, and other ways",
+  firstVisit: "Paste the invite that you were sent (tcps://…). With it this page knows which server to trust.",
+  shut: "This tab was not let in.",
   skip: "Skip to the message field",
 };

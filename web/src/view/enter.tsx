@@ -9,14 +9,17 @@ import { COLOURS } from "../wire/name.ts";
 import { nameColours } from "./colours.ts";
 import { Themes } from "./head.tsx";
 import { Visible, type Send } from "./parts.tsx";
+import { Trouble } from "./trouble.tsx";
 
 export function Enter({ model, form, send }: { model: Model; form: Form; send: Send }) {
   const box = useRef<HTMLFormElement>(null);
   const isRelay = model.host.kind === "relay";
   const isNew = isFirstTime(form);
+  // The relay trusts no server yet, and nobody has done anything wrong.
+  const isFirst = isRelay && !form.tried && model.host.verified === "browser";
   // The field that a refusal is about gets the focus, and so does the first one at the start.
   useLayoutEffect(() => {
-    const name = form.field ?? (form.name === "" ? "name" : "password");
+    const name = form.field ?? (isRelay && form.server === "" ? "server" : form.name === "" ? "name" : "password");
     const field = box.current?.elements.namedItem(names[name]);
     if (field instanceof HTMLInputElement && !form.trying) field.focus();
   }, [form.field, form.trying]);
@@ -28,9 +31,9 @@ export function Enter({ model, form, send }: { model: Model; form: Form; send: S
       <form ref={box} aria-labelledby="title" onSubmit={(e) => { e.preventDefault(); send({ kind: "log-in" }); }}>
         <h1 id="title">{say.product}</h1>
         <p class="where">{isRelay ? ui.enter : <Visible text={model.host.server} />}</p>
-        {form.problem.length > 0 ? (
-          <div class="problem" id="problem" role="alert">{form.problem.map((line) => <p><Visible text={line} /></p>)}</div>
-        ) : null}
+        {form.problem.length === 0 ? null
+          : isFirst ? <Trouble lines={form.problem} tone="hint" lead={ui.firstVisit} />
+          : <Trouble lines={form.problem} tone="alert" />}
         <label>{isRelay ? ui.server : ui.invite}
           <input name={names.server} value={form.server} onInput={set("server")} autocomplete="url" autocapitalize="off"
             spellcheck={false} inputMode="url" {...wrong("server")} />

@@ -97,9 +97,11 @@ test("what was missed comes at once, and is counted", { timeout: 90_000 }, async
   stage.refuses = true;
   stage.bridge.cut();
   await ana.locator(".bar.bad").waitFor();
+  assert.equal(await ana.locator(".state.here").count(), 0, "nobody is known to be here");
   for (let n = 0; n < 3000; n += 500) await bo.sayAll(Array.from({ length: 500 }, (_, m) => `missed ${n + m}`));
   stage.refuses = false;
   await ana.locator(".link", { hasText: "caught up 3000" }).waitFor();
+  await ana.locator(".members .state.here").first().waitFor();
   await ana.locator(".row.said", { hasText: "missed 2999" }).waitFor();
   assert.ok((await ana.locator(".log li").count()) <= 450);
   assert.equal(await ana.locator(".row.broken").count(), 0);

@@ -3,7 +3,8 @@
 //   node test/browser/pictures.mjs FOLDER
 
 import { mkdirSync } from "node:fs";
-import { enter, Peer, say, Stage } from "./stage.mjs";
+import { Home, kill } from "./client-host.mjs";
+import { CLI, Daemon, enter, Peer, say, Stage } from "./stage.mjs";
 
 const folder = process.argv[2] ?? "pictures";
 mkdirSync(folder, { recursive: true });
@@ -121,4 +122,48 @@ for (const [look, options] of Object.entries(LOOKS)) {
   await page.context().close();
 }
 console.log(stage.faults.join("\n"));
+await relayPictures();
 await stage.stop();
+
+/** The states of the form that only \`tcp-chat-cli web\` has: no trust yet, not let in, a refused certificate, its end. */
+async function relayPictures() {
+  const { daemon } = stage;
+  const home = new Home(CLI);
+  const pin = /\b[0-9a-f]{64}\b/.exec(await daemon.command("cert", "show"))[0];
+  const other = await Daemon.start();
+  const first = await home.relay("web");
+  for (const [look, options] of Object.entries(LOOKS)) {
+    const context = await stage.browser.newContext({ viewport: { width: 1100, height: 700 }, reducedMotion: "reduce", ...options });
+    const shot = (page, name) => page.screenshot({ path: `${folder}/${look}-${name}.png` });
+    const open = async (address) => { const page = await context.newPage(); await page.goto(address); return page; };
+    const shut = await open(first.origin);
+    await shut.getByText("not let in").waitFor();
+    await shot(shut, "21-not-let-in");
+    const free = await home.relay("web");
+    const page = await open(free.address);
+    await page.locator(".hint").waitFor();
+    await shot(page, "22-first-visit");
+    await page.getByText("Why, and other ways").click();
+    await shot(page, "23-first-visit-why");
+    await page.getByLabel("Server or invite").fill("chat.example");
+    await page.getByRole("textbox", { name: "Name", exact: true }).fill("ana");
+    await page.getByRole("button", { name: "Enter" }).click();
+    await page.getByRole("alert").getByText("Whom to trust").waitFor();
+    await shot(page, "24-no-trust");
+    await page.getByLabel("Server or invite").fill(`tcps://localhost:${other.port}/ops#${pin}`);
+    await page.getByRole("button", { name: "Enter" }).click();
+    await page.getByText("was refused").waitFor();
+    await shot(page, "25-refused-certificate");
+    await page.getByText("Details").click();
+    await shot(page, "26-refused-certificate-details");
+    await page.getByLabel("Server or invite").fill(`tcps://localhost:${daemon.port}/lobby#${pin}`);
+    await enter(page, `relay-${look}`);
+    await page.locator(".row").first().waitFor();
+    await kill(free.child);
+    await page.getByText("has ended").waitFor();
+    await shot(page, "27-relay-ended");
+    await context.close();
+  }
+  await home.stop();
+  await other.stop();
+}

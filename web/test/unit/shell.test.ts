@@ -112,6 +112,10 @@ test("a ticket is traded once, leaves the address, and its bearer goes nowhere b
   const again = await door("", { "/host.json": json({ ...relay, problem: ["one", "two"] }) }, first.tab);
   assert.deepEqual(again.host.problem, ["one", "two"]);
   assert.deepEqual(again.door.protocols(), ["tcp-chat.1", `bearer.${bearer}`]);
+  assert.equal(again.host.isShut, undefined);
+  const headers = { "Content-Type": "application/json" };
+  const shut = () => new Response(JSON.stringify({ ...relay, problem: ["not let in"] }), { status: 401, headers });
+  assert.equal((await door("", { "/host.json": shut })).host.isShut, true);
   const refused = await door(`#ticket=${ticket}`, { "/ticket": () => new Response("no", { status: 403 }), "/host.json": json(relay) });
   assert.deepEqual(refused.door.protocols(), ["tcp-chat.1"]);
 });
