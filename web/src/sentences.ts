@@ -55,11 +55,14 @@ export function problemText(problem: Problem): string {
 function sentence(msg: string, until: string | undefined): string {
   const first = msg.charAt(0).toUpperCase() + msg.slice(1);
   const end = /[.!?]$/.test(first) ? "" : ".";
-  return `${first}${end}${until === undefined ? "" : ` It ends on ${moment(until)}.`}`;
+  if (until === undefined) return `${first}${end}`;
+  // Most of these sentences name the time already, as the wire writes it.
+  if (first.includes(until)) return `${first.replace(until, moment(until))}${end}`;
+  return `${first}${end} It ends on ${moment(until)}.`;
 }
 
 function moment(ts: string): string {
-  return new Date(ts).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  return new Date(ts).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
 }
 
 /** So many of a thing: `1 member`, `2 members`. */

@@ -50,10 +50,8 @@ export function setField(form: Form, field: Field, value: string): Form {
     const join = inviteOf(changed)?.join;
     if (join) changed.name = join.user;
   }
-  if (form.field === field) {
-    delete changed.field;
-    changed.problem = [];
-  }
+  // The sentence stays until the form is sent off again: without it the fields would move under the reader's hands.
+  if (form.field === field) delete changed.field;
   return changed;
 }
 

@@ -49,7 +49,9 @@ function Shut({ model }: { model: Model }) {
 function Chat({ model, send }: { model: Model; send: Send }) {
   const [drawer, setDrawer] = useState<"side" | "members" | undefined>(undefined);
   const { talk } = model;
-  useEffect(() => setDrawer(undefined), [talk?.key]);
+  // What lies over the page was asked for in a drawer, and its outcome is told beside it.
+  const hasOverlay = model.overlay !== undefined;
+  useEffect(() => setDrawer(undefined), [talk?.key, hasOverlay]);
   useEffect(() => {
     const onKey = (e: KeyboardEvent): void => onPageKey(e, model, send);
     addEventListener("keydown", onKey);

@@ -17,11 +17,18 @@ export function Enter({ model, form, send }: { model: Model; form: Form; send: S
   const isNew = isFirstTime(form);
   // The relay trusts no server yet, and nobody has done anything wrong.
   const isFirst = isRelay && !form.tried && model.host.verified === "browser";
-  // The field that a refusal is about gets the focus, and so does the first one at the start.
+  // The field that a refusal is about gets the focus, and so does the first one at the start. Whoever types stays there.
   useLayoutEffect(() => {
+    if (form.field === undefined && document.activeElement instanceof HTMLInputElement) return;
     const name = form.field ?? (isRelay && form.server === "" ? "server" : form.name === "" ? "name" : "password");
     const field = box.current?.elements.namedItem(names[name]);
-    if (field instanceof HTMLInputElement && !form.trying) field.focus();
+    if (!(field instanceof HTMLInputElement) || form.trying) return;
+    field.focus();
+    // A line that was wrong is replaced by the next one that is pasted. Its beginning says which one it is.
+    if (form.field === "server") {
+      field.select();
+      field.scrollLeft = 0;
+    }
   }, [form.field, form.trying]);
   const set = (field: Field) => (e: { currentTarget: HTMLInputElement }) =>
     send({ kind: "form", field, value: e.currentTarget.value });

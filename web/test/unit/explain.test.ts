@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { explain, pieces, spoken } from "../../src/model/explain.ts";
+import { problemText } from "../../src/sentences.ts";
 import { stateOf } from "../../src/view/side.tsx";
 import { World } from "../helpers/world.ts";
 
@@ -78,4 +79,13 @@ test("without a connection nobody is known to be here", () => {
   w.event({ kind: "reconnecting", wait: 4000, attempt: 1, why: { kind: "no-connection", why: "closed" } });
   assert.equal(stateOf(w.model, "bo"), "other");
   assert.equal(w.model.talk?.members.find((m) => m.user === "bo")?.state, "here", "the list itself waits for news");
+});
+
+test("a time is said once, as a person reads it", () => {
+  const until = "2026-11-29T22:30:17.129Z";
+  const refused = (msg: string) => problemText({ kind: "refused", error: "FORBIDDEN", msg, until });
+  const once = refused(`you are muted until ${until}`);
+  assert.match(once, /^You are muted until .*2026.*\.$/);
+  assert.doesNotMatch(once, /Z|It ends/);
+  assert.match(refused("you are muted"), /^You are muted\. It ends on .*2026.*\.$/);
 });
