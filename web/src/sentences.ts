@@ -218,7 +218,7 @@ export const ui = {
   caughtUp: (messages: number) => `Connected, caught up ${messages}`,
   reconnecting: (seconds: number) => (seconds > 0 ? `Reconnecting in ${seconds} s` : "Reconnecting …"),
   now: "Now", logInAgain: "Log in again", elsewhere: "This session is open in another tab.", useHere: "Use it here",
-  verified: { CA: "verified by its CA", pin: "verified by pin", browser: "verified by the browser" },
+  verified: { CA: "Verified by its CA", pin: "Verified by pin", browser: "Verified by the browser" },
   searchFor: "Words, \"phrases\", prefix*", searchButton: "Search", searching: "Searching …", nothingFound: "Nothing was found.",
   moreResults: "More results", filterRooms: "Find a room, or type a new name", create: (room: string) => `Create #${room}`,
   joined: "joined", switchTo: "Go to a room or a person", everyone: "Everyone on the server", onPlace: (n: number, place: string) => `${n} on ${place}`,

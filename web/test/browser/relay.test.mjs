@@ -44,7 +44,7 @@ staged("page and terminal's peer chat; the daemon, the page and the relay die in
   await page.locator(".fate.kept").waitFor();
   await ben.say("from the wire");
   await page.locator(".row.said", { hasText: "from the wire" }).waitFor();
-  assert.equal(await page.locator(".verified").textContent(), "verified by its CA");
+  assert.equal(await page.locator(".verified").textContent(), "Verified by its CA");
 
   await daemon.kill();
   await page.locator(".bar.bad").waitFor();
@@ -75,7 +75,7 @@ staged("an invite line leads to its room, and a refused certificate is explained
     const page = await open(relay.address);
     await enter(page, "ana");
     await page.getByRole("heading", { name: "ops" }).waitFor();
-    assert.equal(await page.locator(".verified").textContent(), "verified by pin");
+    assert.equal(await page.locator(".verified").textContent(), "Verified by pin");
     // Another server answers under a pin that is not its own.
     const stranger = await home.relay("web", `tcps://localhost:${other.port}/ops#${pin}`);
     const form = await open(stranger.address);
