@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chromium } from "playwright-core";
 import { Home, kill } from "./client-host.mjs";
-import { CHROMIUM, CLI, Daemon, Peer, enter, say, stored, texts } from "./stage.mjs";
+import { axeViolations, CHROMIUM, CLI, Daemon, Peer, enter, say, stored, texts } from "./stage.mjs";
 
 /** Runs a test with a daemon, a home and a browser, and looks at the page's own faults at the end. */
 const staged = (name, does) => test(name, { timeout: 120_000 }, async () => {
@@ -31,6 +31,14 @@ const staged = (name, does) => test(name, { timeout: 120_000 }, async () => {
     await daemon.stop();
   }
 });
+
+/** On a light and on a dark ground. */
+async function breaksNoRule(page) {
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    assert.deepEqual(await axeViolations(page), [], colorScheme);
+  }
+}
 
 staged("page and terminal's peer chat; the daemon, the page and the relay die in between", async ({ daemon, home, open }) => {
   const args = ["--ca", daemon.ca, `localhost:${daemon.port}`, "web"];
@@ -93,6 +101,7 @@ staged("an invite line leads to its room, and a refused certificate is explained
     await form.getByText("Details").click();
     assert.ok((await facts.innerText()).includes(pin));
     assert.equal(await form.evaluate(() => document.documentElement.scrollWidth), 360);
+    await breaksNoRule(form);
   } finally {
     await other.stop();
   }
@@ -105,6 +114,7 @@ staged("a tab without a ticket, or with a used one, is told what to do", async (
     const page = await open(address);
     await page.getByText("not let in").waitFor();
     assert.equal(await page.locator("form, input, button").count(), 0, "a form would lead nowhere");
+    await breaksNoRule(page);
     assert.ok(!(await page.textContent("body")).includes(String(daemon.port)), "it learns nothing");
   }
 });
@@ -119,6 +129,7 @@ staged("where no server is trusted, the page asks for one", async ({ daemon, hom
   assert.equal(await page.evaluate(() => document.activeElement.name), "server");
   await page.getByText("Why, and other ways").click();
   assert.equal(await page.locator(".hint code", { hasText: "--ca FILE" }).isVisible(), true);
+  await breaksNoRule(page);
   await page.getByLabel("Server or invite").fill(`tcps://localhost:${daemon.port}/lobby#${pin}`);
   await enter(page, "ana");
   await say(page, "hello");
