@@ -232,7 +232,7 @@ export const ui = {
   privateText: "Only users with a role in this room will know of it. Others are removed.",
   publicText: "Everybody on the server will be able to join this room.",
   actionsFor: (user: string) => `Actions for ${user}`, offered: "Completions", marks: (n: number) => `<+${n} marks>`,
-  details: "Details", otherWays: "Why, and other ways",
+  details: "Details",
   firstVisit: "Paste the invite that you were sent (tcps://…). With it this page knows which server to trust.",
   shut: "This tab was not let in.",
   skip: "Skip to the message field",

@@ -10,16 +10,23 @@ export function Prose({ text }: { text: string }) {
   return <>{pieces(text).map((p) => (p.isCode ? <code><Visible text={p.text} /></code> : <Visible text={p.text} />))}</>;
 }
 
-/** `tone`: an alert interrupts a screen reader; a hint does not. */
+/**
+ * `tone`: an alert interrupts a screen reader; a hint does not. `lead`: a sentence that comes first; what is to be done about
+ * the failure itself is then among the details.
+ */
 export function Trouble({ lines, tone, lead }: { lines: readonly string[]; tone: "alert" | "hint"; lead?: string }) {
   const { sentences, facts } = explain(lines);
-  const said = sentences.map((text) => <p><Prose text={text} /></p>);
+  const isShort = lead !== undefined;
+  const rest = isShort ? sentences.slice(1) : [];
   return (
     <div class={tone === "alert" ? "problem" : "hint"}>
-      <div id="problem" {...(tone === "alert" ? { role: "alert" as const } : {})}>{lead === undefined ? said : <p>{lead}</p>}</div>
-      {lead !== undefined || facts.length > 0 ? (
-        <details><summary>{lead === undefined ? ui.details : ui.otherWays}</summary>
-          {lead === undefined ? null : said}
+      <div id="problem" {...(tone === "alert" ? { role: "alert" as const } : {})}>
+        {isShort ? <p>{lead}</p> : null}
+        {(isShort ? sentences.slice(0, 1) : sentences).map((text) => <p class={isShort ? "quiet" : ""}><Prose text={text} /></p>)}
+      </div>
+      {rest.length > 0 || facts.length > 0 ? (
+        <details><summary>{ui.details}</summary>
+          {rest.map((text) => <p><Prose text={text} /></p>)}
           {facts.length > 0 ? <Facts facts={facts} /> : null}
         </details>
       ) : null}

@@ -184,7 +184,7 @@ async function relayPictures() {
     const page = await open(free.address);
     await page.locator(".hint").waitFor();
     await shot(page, "22-first-visit");
-    await page.getByText("Why, and other ways").click();
+    await page.getByText("Details").click();
     await shot(page, "23-first-visit-why");
     await page.getByLabel("Server or invite").fill("chat.example");
     await page.getByRole("textbox", { name: "Name", exact: true }).fill("ana");

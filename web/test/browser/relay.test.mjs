@@ -127,7 +127,7 @@ staged("where no server is trusted, the page asks for one", async ({ daemon, hom
   await page.getByText("Paste the invite that you were sent").waitFor();
   assert.equal(await page.getByRole("alert").count(), 0, "nobody has done anything wrong");
   assert.equal(await page.evaluate(() => document.activeElement.name), "server");
-  await page.getByText("Why, and other ways").click();
+  await page.getByText("Details").click();
   assert.equal(await page.locator(".hint code", { hasText: "--ca FILE" }).isVisible(), true);
   await breaksNoRule(page);
   await page.getByLabel("Server or invite").fill(`tcps://localhost:${daemon.port}/lobby#${pin}`);
