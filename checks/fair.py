@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
-"""One client at full speed, and what the others notice of it: nothing, or next to nothing.
+"""Checks that one client at full speed delays the others by almost nothing.
 
     python3 checks/fair.py DAEMON [--seconds 4] [--only KIND] [--store FOLDER] [--short]
 
-Starts the daemon DAEMON with the settings as they come. Ten people talk in the lobby, each a message every
-50 ms, and the time until each has its own message back is taken: alone, and beside one client that does one
-thing as fast as it can, of each kind below. It fails where the 99th percentile beside it is more than twice
-of that alone (and more than 2 ms longer: below that it is the machine that is measured). Daemon, people and
-the one get a processor to share as the system sees fit; run it on a quiet machine of two or more. --short
-measures for half a second per kind and ignores times. It fails if a message is not answered, a person is
-disconnected or a program ends. Needs Python 3.8 and nothing else.
+Starts the daemon DAEMON with the default settings. Ten users talk in the lobby, one message each every 50 ms,
+and the time until each gets its own message back is measured: alone, and beside one client that sends one
+kind of request as fast as it can. Fails if the 99th percentile beside that client is more than twice the one
+alone (and more than 2 ms longer: below that the machine is measured). The system divides the processors; run
+it on a quiet machine with two or more. --short measures half a second per kind and ignores times. Fails if a
+message is not answered, a user is disconnected or a program ends. Needs only Python 3.8.
 """
 
 import argparse
@@ -30,7 +29,7 @@ from running import end, running, verdict
 
 PEOPLE, PAUSE = 10, 0.05
 
-# Finds nothing, and has to look at everything for that.
+# A query that finds nothing and must read everything.
 EVERY_LETTER = " OR ".join(letter + "*" for letter in string.ascii_lowercase)
 HOSTILE = json.dumps({"op": "SEARCH", "data": {"query": f"({EVERY_LETTER}) NOT ({EVERY_LETTER})"}})
 
@@ -43,7 +42,7 @@ def fresh_rooms():
                       for number in range(first, first + 100) for op in ("JOIN", "LEAVE")).encode()
 
 
-# What is sent again and again, or what makes it.
+# The requests of each kind, or the function that makes them.
 KINDS = {
     "messages in their room": b'{"op":"MSG","data":"flood"}\n' * 500,
     "messages in a room of its own": b'{"op":"MSG","data":{"room":"flood","msg":"flood"}}\n' * 300,
@@ -63,8 +62,8 @@ KINDS = {
 
 
 def flood(kind, port, ca):
-    """Does one thing until it is killed, and reads what comes."""
-    # It stands for another host: what it costs itself is not to be measured.
+    """Sends one kind of request until it is killed, and reads the replies."""
+    # It stands for another host, so its own cost must not be measured.
     os.nice(19)
     context = ssl.create_default_context(cafile=ca)
     line = KINDS[kind]
@@ -88,7 +87,7 @@ def flood(kind, port, ca):
 
 
 def pour(chat, lines):
-    """Sends as fast as it can, and reads what comes, until the server closes. Both in one thread: two that use one
+    """Sends as fast as it can, and reads the replies, until the server closes. Uses one thread: two that use one
     TLS connection crash Python before 3.13."""
     chat.setblocking(False)
     left = memoryview(next(lines))
@@ -124,7 +123,7 @@ async def person(port, context, number, until, took):
             line = await reader.readline()
             if not line:
                 raise SystemExit("a person was disconnected")
-            # Only one's own copies carry an id, at a place that is known: the rest is not parsed.
+            # Only own copies have an id, at a known position: other lines are not parsed.
             if b'"id":' in line[:200]:
                 line = json.loads(line)
                 assert line["op"] == "MSG", line
@@ -179,7 +178,7 @@ def main():
     parser.add_argument("--short", action="store_true", help="half a second a look, and no judgement of times")
     parser.add_argument("--store", help="where its files lie; in memory, where that can be, if it is not said")
     arguments = parser.parse_args()
-    # In memory where there is such a place: what the disk of this machine does is another question.
+    # In memory if possible: the disk of this machine is not measured.
     where = arguments.store or ("/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
     settings = '[listen]\naddress = "127.0.0.1:0"\n[log]\nformat = "json"\n'
     with running(arguments.daemon, settings, where) as daemon:
@@ -190,7 +189,7 @@ def main():
 
 
 def measure(daemon, kinds, seconds):
-    """Those kinds beside which people waited too long."""
+    """The kinds beside which users waited too long."""
     context = ssl.create_default_context(cafile=daemon.ca)
 
     def look():
@@ -215,7 +214,7 @@ def measure(daemon, kinds, seconds):
         all_beside.append((kind, p99(beside)))
         print(f"{'  alone':34} {statistics.median(before) * 1000:5.2f} ms {p99(before):5.2f} ms  {idle:6.1%}")
         print(f"{kind:34} {statistics.median(beside) * 1000:5.2f} ms {p99(beside):5.2f} ms  {busy:6.1%}", flush=True)
-    # Alone is alone: the many short looks at it are one long one.
+    # The many short measurements alone count as one long one.
     base = p99(sorted(alone))
     failed = []
     for kind, there in all_beside:
