@@ -1,7 +1,7 @@
-//! Owns what each request of the control socket comes to: whom it asks, and what is answered. Called
-//! for one line after the other. Never holds state.
+//! Owns the handling of each request of the control socket: passes it to the hub, the store or the daemon, and
+//! makes the reply. Called by [`super::serve`], one line after the other. Never holds state.
 
-use super::{Desk, Reply, Request, Wish, users};
+use super::{AdminContext, AdminReply, AdminRequest, DaemonRequest, users};
 use crate::chat::{Audit, By, Cursor, Look, Row};
 use crate::hub::{Control, Entry};
 use serde_json::{Value, json};
@@ -12,75 +12,76 @@ use tokio::time::timeout;
 use tracing::info;
 
 /// How long the hub may take to answer.
-const HUB_ANSWERS: Duration = Duration::from_secs(10);
-/// The longest text that is said to everyone, in bytes.
+const HUB_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest text of `say`, in bytes.
 const SAY_BYTES: usize = 64 * 1024;
-/// Lines of the audit log that are given at once.
+/// The largest number of audit log lines in one reply.
 const AUDIT_LINES: usize = 10_000;
 
-/// Does what is asked by the system's user `uid`.
-pub(super) async fn carry_out(request: Request, uid: u32, desk: &Desk) -> Reply {
-    answer(request, uid, desk).await.map_or_else(Reply::error, |data| Reply::ok(&data))
+/// Handles a request of the system user `uid`.
+pub(super) async fn handle(request: AdminRequest, uid: u32, context: &AdminContext) -> AdminReply {
+    answer(request, uid, context).await.map_or_else(AdminReply::error, |data| AdminReply::ok(&data))
 }
 
-async fn answer(request: Request, uid: u32, desk: &Desk) -> Result<Value, String> {
-    if let Some(done) = users::answer(&request, uid, desk).await {
+async fn answer(request: AdminRequest, uid: u32, context: &AdminContext) -> Result<Value, String> {
+    if let Some(done) = users::answer(&request, uid, context).await {
         return done;
     }
-    let look = async |at| serde_json::to_value(see(desk, at).await?).map_err(|why| why.to_string());
+    let listing =
+        async |at| serde_json::to_value(all_rows(context, at).await?).map_err(|why| why.to_string());
     match request {
-        Request::Status => {
-            let status = wish(desk, Wish::Status).await?;
+        AdminRequest::Status => {
+            let status = ask_daemon(context, DaemonRequest::Status).await?;
             serde_json::to_value(&status).map_err(|why| why.to_string())
         }
-        Request::Reload => {
-            let reloaded = wish(desk, Wish::Reload).await??;
+        AdminRequest::Reload => {
+            let reloaded = ask_daemon(context, DaemonRequest::Reload).await??;
             serde_json::to_value(&reloaded).map_err(|why| why.to_string())
         }
-        Request::Drain => {
-            // The wish follows once this is told: soon after there is nobody to tell it.
-            info!(event = "drain", uid, "told to end in order");
+        AdminRequest::Drain => {
+            // The daemon gets the request only after the reply is sent: soon afterwards the connection ends.
+            info!(event = "drain", uid, "an operator requested an orderly stop");
             Ok(json!({}))
         }
-        Request::Log { level } => {
-            wish(desk, |answer| Wish::Log(level.clone(), answer)).await??;
+        AdminRequest::Log { level } => {
+            ask_daemon(context, |answer| DaemonRequest::Log(level.clone(), answer)).await??;
             info!(event = "log_level", uid, to = level, "log level set until the next reload");
             Ok(json!({ "level": level }))
         }
-        Request::Backup { file } if !file.is_absolute() => {
-            Err("the file needs a path from the root".to_owned())
+        AdminRequest::Backup { file } if !file.is_absolute() => {
+            Err("the path of the file must be absolute".to_owned())
         }
-        Request::Backup { file } => {
-            desk.readers.backup(&file).await.map_err(|why| why.to_string())?;
+        AdminRequest::Backup { file } => {
+            context.readers.backup(&file).await.map_err(|why| why.to_string())?;
             info!(event = "backup", file = %file.display(), "store copied");
             Ok(json!({ "file": file }))
         }
-        Request::Say { msg } => {
+        AdminRequest::Say { msg } => {
             text::check(&msg, SAY_BYTES).map_err(|why| why.to_string())?;
-            ask_hub(desk, |answer| Control::Say(msg, answer)).await?;
+            ask_hub(context, |answer| Control::Say(msg, answer)).await?;
             Ok(json!({}))
         }
-        Request::Who => look(Look::Users).await,
-        Request::Rooms => look(Look::Rooms).await,
-        Request::Mutes => look(Look::Mutes).await,
-        Request::Bans => look(Look::Bans).await,
-        Request::Grants => look(Look::Grants).await,
-        Request::Audit { limit } => {
-            let lines = desk.readers.audit(limit.min(AUDIT_LINES)).await.map_err(|why| why.to_string())?;
-            Ok(lines.iter().map(audited).collect())
+        AdminRequest::Who => listing(Look::Users).await,
+        AdminRequest::Rooms => listing(Look::Rooms).await,
+        AdminRequest::Mutes => listing(Look::Mutes).await,
+        AdminRequest::Bans => listing(Look::Bans).await,
+        AdminRequest::Grants => listing(Look::Grants).await,
+        AdminRequest::Audit { limit } => {
+            let lines = context.readers.audit(limit.min(AUDIT_LINES)).await.map_err(|why| why.to_string())?;
+            Ok(lines.iter().map(audit_line).collect())
         }
-        Request::Action(action) => act(desk, uid, action).await,
-        Request::UserAdd { .. }
-        | Request::UserRemove { .. }
-        | Request::UserList
-        | Request::UserPassword { .. }
-        | Request::CertRevoke(_)
-        | Request::CertIssued(_) => Err("this was to be answered before".to_owned()),
+        AdminRequest::Action(action) => act(context, uid, action).await,
+        AdminRequest::UserAdd { .. }
+        | AdminRequest::UserRemove { .. }
+        | AdminRequest::UserList
+        | AdminRequest::UserPassword { .. }
+        | AdminRequest::CertRevoke(_)
+        | AdminRequest::CertIssued(_) => Err("this request has no handler".to_owned()),
     }
 }
 
-/// A line of the audit log, for a script.
-fn audited(line: &Audit) -> Value {
+/// A line of the audit log as a JSON object.
+fn audit_line(line: &Audit) -> Value {
     let Audit { at, by, did, whom, room, what, until, reason } = line;
     let mut shown = json!({
         "at": Timestamp(*at),
@@ -98,9 +99,9 @@ fn audited(line: &Audit) -> Value {
     shown
 }
 
-async fn act(desk: &Desk, uid: u32, action: Box<Action>) -> Result<Value, String> {
+async fn act(context: &AdminContext, uid: u32, action: Box<Action>) -> Result<Value, String> {
     let did = action.op().to_lowercase();
-    let done = ask_hub(desk, |answer| Control::Action(uid, action, answer)).await??;
+    let done = ask_hub(context, |answer| Control::Action(uid, action, answer)).await??;
     let whom = done.user.as_ref().or(done.address.as_ref()).or(done.certificate.as_ref());
     info!(
         event = "acted",
@@ -108,16 +109,16 @@ async fn act(desk: &Desk, uid: u32, action: Box<Action>) -> Result<Value, String
         whom = whom.map(String::as_str),
         room = done.room.as_deref(),
         uid,
-        "an operator acted"
+        "an operator took a moderation action"
     );
     serde_json::to_value(&done).map_err(|why| why.to_string())
 }
 
-/// A whole listing.
-pub(super) async fn see(desk: &Desk, at: Look) -> Result<Vec<Row>, String> {
+/// All pages of a listing.
+pub(super) async fn all_rows(context: &AdminContext, at: Look) -> Result<Vec<Row>, String> {
     let (mut rows, mut from) = (Vec::new(), Cursor::default());
     loop {
-        let page = ask_hub(desk, |answer| Control::Look(at, from, answer)).await?;
+        let page = ask_hub(context, |answer| Control::Look(at, from, answer)).await?;
         rows.extend(page.rows);
         match page.next {
             Some(next) => from = next,
@@ -126,25 +127,28 @@ pub(super) async fn see(desk: &Desk, at: Look) -> Result<Vec<Row>, String> {
     }
 }
 
-async fn wish<T>(desk: &Desk, make: impl FnOnce(oneshot::Sender<T>) -> Wish) -> Result<T, String> {
+async fn ask_daemon<T>(
+    context: &AdminContext,
+    make: impl FnOnce(oneshot::Sender<T>) -> DaemonRequest,
+) -> Result<T, String> {
     let (sender, receiver) = oneshot::channel();
     let none = "the daemon did not answer";
-    desk.wishes.send(make(sender)).await.map_err(|_| none)?;
+    context.daemon.send(make(sender)).await.map_err(|_| none)?;
     receiver.await.map_err(|_| none.to_owned())
 }
 
 pub(super) async fn ask_hub<T>(
-    desk: &Desk,
+    context: &AdminContext,
     make: impl FnOnce(oneshot::Sender<T>) -> Control,
 ) -> Result<T, String> {
     let (sender, receiver) = oneshot::channel();
     let asked = async {
-        desk.inbox.put(Entry::Control(make(sender))).await.ok()?;
+        context.inbox.put(Entry::Control(make(sender))).await.ok()?;
         receiver.await.ok()
     };
     let late = || {
-        let seconds = HUB_ANSWERS.as_secs();
-        format!("the daemon did not answer within {seconds} seconds; it is not known whether it was done")
+        let seconds = HUB_TIMEOUT.as_secs();
+        format!("the daemon did not answer within {seconds} seconds, so the request may or may not be done")
     };
-    timeout(HUB_ANSWERS, asked).await.ok().flatten().ok_or_else(late)
+    timeout(HUB_TIMEOUT, asked).await.ok().flatten().ok_or_else(late)
 }

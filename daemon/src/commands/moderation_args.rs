@@ -1,4 +1,4 @@
-//! Owns what the commands that keep order take on the command line. Part of `args`.
+//! Owns the arguments of the moderation commands. Part of `args`. Never runs a command.
 
 use clap::{Args, Subcommand, ValueEnum};
 use tcp_chat_protocol::request::{MOST_SECONDS, REASON_BYTES};
@@ -6,7 +6,7 @@ use tcp_chat_protocol::{Role, text};
 
 /// Where, why and how it is told.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct Where {
+pub struct Scope {
     /// In this room; without it, on the whole server
     #[arg(long, value_name = "ROOM")]
     pub room: Option<String>,
@@ -46,7 +46,7 @@ pub struct Kick {
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, value_parser = reason)]
     pub reason: String,
     #[command(flatten)]
-    pub place: Where,
+    pub place: Scope,
 }
 
 /// `mute`
@@ -61,7 +61,7 @@ pub struct Mute {
     #[command(flatten)]
     pub penalty: Penalty,
     #[command(flatten)]
-    pub place: Where,
+    pub place: Scope,
 }
 
 /// `unmute`
@@ -70,7 +70,7 @@ pub struct Unmute {
     /// Who
     pub user: String,
     #[command(flatten)]
-    pub place: Where,
+    pub place: Scope,
 }
 
 /// `ban`
@@ -86,7 +86,7 @@ pub struct Ban {
     #[command(flatten)]
     pub penalty: Penalty,
     #[command(flatten)]
-    pub place: Where,
+    pub place: Scope,
 }
 
 /// `unban`
@@ -95,7 +95,7 @@ pub struct Unban {
     /// As it was banned
     pub whom: String,
     #[command(flatten)]
-    pub place: Where,
+    pub place: Scope,
 }
 
 /// `room`
@@ -145,7 +145,7 @@ pub struct Grant {
     #[arg(required = true, value_parser = role)]
     pub role: Option<RoleOrNone>,
     #[command(flatten)]
-    pub place: Where,
+    pub place: Scope,
 }
 
 /// A role, or none in particular.

@@ -1,55 +1,55 @@
-//! Owns which keys have been answered since the start, and with what: so a key answers for its message also when the
-//! session that said it was ended, or the message was removed since. Called by [`super::poster`]. Bounded; never asks
-//! the store, which knows older keys for as long as session and message are there.
+//! Owns the idempotency keys that were answered since the start, with their answers. So a key still answers for
+//! its message after the session that sent it was ended, or after the message was removed. Called by
+//! [`super::session`]. Bounded; never asks the store, which knows older keys while session and message exist.
 
-use super::poster::{Names, Posted};
+use super::session::{IdScope, PostResult};
 use crate::auth;
 use crate::chat::Digest;
 use std::collections::{HashMap, VecDeque};
 use tcp_chat_protocol::{RequestId, Seq};
 
-/// Keys that are remembered; one more, and the oldest is forgotten.
+/// The largest number of keys; beyond it the oldest is forgotten.
 const KEYS: usize = 4096;
 
-/// The keys that were answered last.
+/// The keys that were answered most recently.
 #[derive(Debug, Default)]
-pub(super) struct Answered {
-    of: HashMap<RequestId, Answer>,
+pub(super) struct RecentKeys {
+    of: HashMap<RequestId, KeptAnswer>,
     oldest_first: VecDeque<RequestId>,
 }
 
-/// What is known of a key.
+/// The answer to a key.
 #[derive(Debug)]
-struct Answer {
+struct KeptAnswer {
     seq: Seq,
     text: Digest,
-    /// `None`: the store knew it, which has no bodies.
+    /// `None`: only the store knew the key, and the store has no bodies.
     body: Option<Digest>,
 }
 
-impl Answered {
-    /// What a post is whose id was answered before. `None`: it was not, as far as is known here.
-    pub(super) fn again(&self, id: &RequestId, names: Names, json: &str) -> Option<Posted> {
+impl RecentKeys {
+    /// The result of a post whose id was answered before. `None`: the id is not known here.
+    pub(super) fn lookup(&self, id: &RequestId, scope: IdScope, json: &str) -> Option<PostResult> {
         let before = self.of.get(id)?;
-        let is_same = match (names, before.body) {
-            (Names::Body(body), Some(known)) => body == known,
-            (Names::Body(_), None) => auth::sha256(json.as_bytes()) == before.text,
-            (Names::Occasion | Names::Nothing, _) => true,
+        let is_same = match (scope, before.body) {
+            (IdScope::Body(body), Some(known)) => body == known,
+            (IdScope::Body(_), None) => auth::sha256(json.as_bytes()) == before.text,
+            (IdScope::Occasion | IdScope::Nothing, _) => true,
         };
-        Some(if is_same { Posted::Again(before.seq) } else { Posted::Reused })
+        Some(if is_same { PostResult::Again(before.seq) } else { PostResult::Reused })
     }
 
-    /// Notes that the message of this id is kept.
-    pub(super) fn note(&mut self, id: &RequestId, names: Names, json: &str, posted: &Posted) {
-        let (seq, is_first) = match posted {
-            Posted::Kept(seq) => (*seq, true),
-            Posted::Again(seq) => (*seq, false),
-            Posted::Reused | Posted::Refused(_) => return,
+    /// Notes the result of a post under its id.
+    pub(super) fn note(&mut self, id: &RequestId, scope: IdScope, json: &str, result: &PostResult) {
+        let (seq, is_first) = match result {
+            PostResult::Kept(seq) => (*seq, true),
+            PostResult::Again(seq) => (*seq, false),
+            PostResult::Reused | PostResult::Refused(_) => return,
         };
-        let body = match names {
-            Names::Body(body) => is_first.then_some(body),
-            Names::Occasion => None,
-            Names::Nothing => return,
+        let body = match scope {
+            IdScope::Body(body) => is_first.then_some(body),
+            IdScope::Occasion => None,
+            IdScope::Nothing => return,
         };
         if self.of.contains_key(id) {
             return;
@@ -59,7 +59,7 @@ impl Answered {
         {
             self.of.remove(&oldest);
         }
-        self.of.insert(id.clone(), Answer { seq, text: auth::sha256(json.as_bytes()), body });
+        self.of.insert(id.clone(), KeptAnswer { seq, text: auth::sha256(json.as_bytes()), body });
         self.oldest_first.push_back(id.clone());
     }
 }
@@ -68,29 +68,30 @@ impl Answered {
 mod tests {
     use super::*;
 
-    const BODY: Names = Names::Body(Digest([1; 32]));
-    const OTHER: Names = Names::Body(Digest([2; 32]));
+    const BODY: IdScope = IdScope::Body(Digest([1; 32]));
+    const OTHER: IdScope = IdScope::Body(Digest([2; 32]));
 
     #[test]
     fn the_last_keys_are_remembered_with_what_they_named() {
-        let mut answered = Answered::default();
+        let mut answered = RecentKeys::default();
         let id = |n: usize| RequestId::Number(n as u64);
-        let told = |answered: &Answered, n, names, json| format!("{:?}", answered.again(&id(n), names, json));
+        let told =
+            |answered: &RecentKeys, n, scope, json| format!("{:?}", answered.lookup(&id(n), scope, json));
         let refused = tcp_chat_protocol::Refusal::new(tcp_chat_protocol::ErrorKind::Internal, "no");
-        answered.note(&id(0), BODY, "a", &Posted::Refused(refused));
-        answered.note(&id(0), BODY, "a", &Posted::Reused);
-        answered.note(&id(0), Names::Nothing, "a", &Posted::Kept(1));
+        answered.note(&id(0), BODY, "a", &PostResult::Refused(refused));
+        answered.note(&id(0), BODY, "a", &PostResult::Reused);
+        answered.note(&id(0), IdScope::Nothing, "a", &PostResult::Kept(1));
         assert_eq!(told(&answered, 0, BODY, "a"), "None", "nothing was kept under a key");
         for n in 0..KEYS {
-            answered.note(&id(n), BODY, "a", &Posted::Kept(n as u64 + 1));
+            answered.note(&id(n), BODY, "a", &PostResult::Kept(n as u64 + 1));
         }
         assert_eq!(told(&answered, 0, BODY, "a"), "Some(Again(1))");
         assert_eq!(told(&answered, 0, OTHER, "a"), "Some(Reused)", "whatever is told of it");
-        assert_eq!(told(&answered, 0, Names::Occasion, "b"), "Some(Again(1))");
-        answered.note(&id(0), BODY, "a", &Posted::Again(1));
-        answered.note(&id(KEYS), BODY, "a", &Posted::Again(5000));
+        assert_eq!(told(&answered, 0, IdScope::Occasion, "b"), "Some(Again(1))");
+        answered.note(&id(0), BODY, "a", &PostResult::Again(1));
+        answered.note(&id(KEYS), BODY, "a", &PostResult::Again(5000));
         assert_eq!(told(&answered, 0, BODY, "a"), "None", "the oldest made room");
-        // The store knew the text alone: any body may be the one that was posted first.
+        // The store knew only the text: each body may be the one that was posted first.
         for body in [BODY, OTHER] {
             assert_eq!(told(&answered, KEYS, body, "a"), "Some(Again(5000))");
             assert_eq!(told(&answered, KEYS, body, "b"), "Some(Reused)");

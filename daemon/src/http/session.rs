@@ -1,14 +1,14 @@
-//! Owns the session under which machines speak: a connection to the hub like any other, but without a
-//! socket, so that whatever holds for users (rate, mute, ban, private rooms) holds for it by the same
-//! code. Called by [`super::post`]. Never reads HTTP, and never decides who may post.
+//! Owns the session of the webhook: a connection to the hub like any other, but without a socket. So every rule
+//! for users (rate limit, mute, ban, private rooms) applies to it by the same code. Called by [`super::webhook`].
+//! Never reads HTTP, and never decides who may post.
 //!
-//! Its session is found again after a restart of the daemon, and so a message that is posted again with
-//! the same id is kept once. One task owns it; posts wait for it, and for their turn.
+//! The session is resumed after a restart of the daemon, so a message that is posted again with the same id is
+//! kept once. One task owns it; posts queue for it.
 
-use super::answered::Answered;
-use super::held::{Heard, Held, concerns};
+use super::dedup::RecentKeys;
+use super::hub_connection::{HubConnection, LoginOutcome, Outcome};
 use crate::auth;
-use crate::chat::{Ask, Command, Digest, Proof, Resent, Secret};
+use crate::chat::{Ask, Digest, Proof, Resent, Secret};
 use crate::net::Gate;
 use crate::store::Resend;
 use std::time::Duration;
@@ -20,78 +20,78 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 use zeroize::Zeroizing;
 
-/// Posts that may wait for their turn.
-const WAITING: usize = 64;
-/// How long the hub may take for one request.
-const ANSWER: Duration = Duration::from_secs(10);
-/// How often one post is tried anew after the session had ended, or had to enter the room.
-const TRIES: usize = 4;
+/// The largest number of posts in the queue.
+const MAX_QUEUED: usize = 64;
+/// How long the hub may take for one post.
+const POST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Attempts for one post, if the session ends or must join the room first.
+const MAX_ATTEMPTS: usize = 4;
 
-/// What became of a post.
+/// The result of a post.
 #[derive(Debug)]
-pub(super) enum Posted {
-    /// It is kept, under this number.
+pub(super) enum PostResult {
+    /// It is kept under this seq.
     Kept(Seq),
-    /// It had been kept before, under this number.
+    /// It was kept before, under this seq.
     Again(Seq),
-    /// Another message had been kept under its id: this one is not.
+    /// Its id belongs to another message: this one is not kept.
     Reused,
-    /// It was not kept, and why not.
+    /// It is not kept, with the reason.
     Refused(Refusal),
 }
 
-/// What the id of a post names.
+/// The thing that the id of a post identifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Names {
-    /// One body, known by its digest: another one under the same id is refused. Where only the store knows the id, a
-    /// body that tells another text is.
+pub(super) enum IdScope {
+    /// One body, known by its digest: another body under the same id is refused. If only the store knows the id,
+    /// the texts are compared.
     Body(Digest),
-    /// An occasion, which may be told in other words: it is told once.
+    /// An occasion, whose text may differ between resends: it is result once.
     Occasion,
-    /// Nothing: nobody knows the id, so it is not sent again.
+    /// Nothing: the id is random, so it is never sent again.
     Nothing,
 }
 
-/// One message to be said.
+/// A message to post.
 #[derive(Debug)]
 struct Post {
     room: Name,
     id: RequestId,
-    /// What does the id stand for?
-    names: Names,
+    /// The meaning of the id.
+    scope: IdScope,
     /// The text as a JSON string.
     json: Box<str>,
-    answer: oneshot::Sender<Posted>,
+    answer: oneshot::Sender<PostResult>,
 }
 
-/// The way to the session. Cheap to clone.
+/// The handle of the session. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Poster(mpsc::Sender<Post>);
+pub(super) struct WebhookSession(mpsc::Sender<Post>);
 
-impl Poster {
-    /// Begins the session, and the task that owns it.
+impl WebhookSession {
+    /// Starts the session, and the task that owns it.
     pub(super) fn start(gate: Gate, name: Name, token: &Digest, stop: CancellationToken) -> Self {
-        let (sender, posts) = mpsc::channel(WAITING);
+        let (sender, posts) = mpsc::channel(MAX_QUEUED);
         let hash = session_hash(&name, token);
-        let seat = Seat { gate, hash, name, held: None, answered: Answered::default() };
+        let task = SessionTask { gate, hash, name, connection: None, recent: RecentKeys::default() };
         #[expect(clippy::disallowed_methods, reason = "it ends at `stop`; without it posts are refused")]
-        tokio::spawn(async move { stop.run_until_cancelled(seat.serve(posts)).await });
+        tokio::spawn(async move { stop.run_until_cancelled(task.serve(posts)).await });
         Self(sender)
     }
 
-    /// Says something in a room, and waits until it is kept or refused.
-    pub(super) async fn post(&self, room: Name, id: RequestId, names: Names, json: Box<str>) -> Posted {
-        let (answer, answered) = oneshot::channel();
-        let going = || Posted::Refused(Refusal::new(ErrorKind::Internal, "the server is going down"));
-        if self.0.send(Post { room, id, names, json, answer }).await.is_err() {
-            return going();
+    /// Posts a message to a room, and waits until it is kept or refused.
+    pub(super) async fn post(&self, room: Name, id: RequestId, scope: IdScope, json: Box<str>) -> PostResult {
+        let (answer, result) = oneshot::channel();
+        let stopping = || PostResult::Refused(Refusal::new(ErrorKind::Internal, "the server is going down"));
+        if self.0.send(Post { room, id, scope, json, answer }).await.is_err() {
+            return stopping();
         }
-        answered.await.unwrap_or_else(|_| going())
+        result.await.unwrap_or_else(|_| stopping())
     }
 }
 
-/// By what the session is found again. No token that could be sent over the wire has this hash: those
-/// have 32 bytes, and what this is the hash of has more.
+/// The hash by which the session is resumed. No token on the wire has this hash: a token has 32 bytes, and the
+/// input of this hash has more.
 fn session_hash(name: &Name, token: &Digest) -> [u8; 32] {
     let mut of = b"tcp-chatd: the session of the HTTP endpoint\0".to_vec();
     of.extend_from_slice(name.as_str().as_bytes());
@@ -100,19 +100,19 @@ fn session_hash(name: &Name, token: &Digest) -> [u8; 32] {
     auth::sha256(&of).0
 }
 
-/// The owner of the session.
-struct Seat {
+/// The task that owns the session.
+struct SessionTask {
     gate: Gate,
     hash: [u8; 32],
     name: Name,
-    held: Option<Held>,
-    answered: Answered,
+    connection: Option<HubConnection>,
+    recent: RecentKeys,
 }
 
-impl Seat {
+impl SessionTask {
     async fn serve(mut self, mut posts: mpsc::Receiver<Post>) {
-        // At once, so that the session of the run before does not run out.
-        if let Err(refusal) = self.come_in().await {
+        // Logs in at once, so the session of the previous process does not expire.
+        if let Err(refusal) = self.connect().await {
             warn!(
                 event = "http_no_session",
                 user = self.name.as_str(),
@@ -123,168 +123,158 @@ impl Seat {
         loop {
             let post = tokio::select! {
                 post = posts.recv() => post,
-                () = self.hear_out() => continue,
+                () = self.discard_items() => continue,
             };
             let Some(post) = post else { return };
-            let posted = match self.answered.again(&post.id, post.names, &post.json) {
-                Some(posted) => posted,
+            let result = match self.recent.lookup(&post.id, post.scope, &post.json) {
+                Some(result) => result,
                 None => self.post_in_time(&post).await,
             };
-            // Whoever posted it may be gone.
-            let _ = post.answer.send(posted);
+            // The HTTP request may have ended meanwhile.
+            let _ = post.answer.send(result);
         }
     }
 
-    async fn post_in_time(&mut self, post: &Post) -> Posted {
-        let posted = timeout(ANSWER, self.post(post)).await.unwrap_or_else(|_| {
-            self.held = None;
-            let msg = "it is not known whether the message was kept: the server took too long; post it again";
-            Posted::Refused(Refusal::new(ErrorKind::Timeout, msg))
+    async fn post_in_time(&mut self, post: &Post) -> PostResult {
+        let result = timeout(POST_TIMEOUT, self.post(post)).await.unwrap_or_else(|_| {
+            self.connection = None;
+            let msg = "the server took too long, so the message may or may not be kept; post it again";
+            PostResult::Refused(Refusal::new(ErrorKind::Timeout, msg))
         });
-        self.answered.note(&post.id, post.names, &post.json, &posted);
-        posted
+        self.recent.note(&post.id, post.scope, &post.json, &result);
+        result
     }
 
-    async fn post(&mut self, post: &Post) -> Posted {
-        // An answer that went by: the message may be kept already, by this post.
-        let mut may_be_ours = false;
-        for _ in 0..TRIES {
-            if let Err(refusal) = self.come_in().await {
-                return Posted::Refused(refusal);
+    async fn post(&mut self, post: &Post) -> PostResult {
+        // After a lost answer, an earlier attempt of this post may have kept the message.
+        let mut may_be_own = false;
+        let mut join_first = None;
+        for _ in 0..MAX_ATTEMPTS {
+            if let Err(refusal) = self.connect().await {
+                return PostResult::Refused(refusal);
             }
-            let room = Place(Some(post.room.clone()));
-            match self.ask(&post.id, Ask::Say(Target::Room(room), post.json.clone())).await {
-                Heard::Kept(seq) => return Posted::Kept(seq),
-                Heard::Again(resent) => match self.again(&resent, post.names, may_be_ours).await {
-                    Some(posted) => return posted,
-                    // Its id is free again, too.
-                    None => may_be_ours = false,
+            let join = join_first.take();
+            let has_joined = join.is_some();
+            match self.send(post, join).await {
+                Outcome::Kept(seq) => return PostResult::Kept(seq),
+                Outcome::Again(resent) => match self.again(&resent, post.scope, may_be_own).await {
+                    Some(result) => return result,
+                    // The id is free again.
+                    None => may_be_own = false,
                 },
-                Heard::Refused(why) if is_outside(why.kind) => {
-                    let joining = RequestId::Text("join".into());
-                    match self.ask(&joining, Ask::Join(post.room.clone())).await {
-                        Heard::Refused(why) => return Posted::Refused(why),
-                        _ => continue,
-                    }
+                Outcome::Refused(why) if is_outside(why.kind) && !has_joined => {
+                    join_first = Some(Ask::Join(post.room.clone()));
                 }
-                Heard::Refused(why) => return Posted::Refused(why),
-                Heard::Done => {}
-                Heard::Lost => may_be_ours = true,
+                Outcome::Refused(why) => return PostResult::Refused(why),
+                Outcome::Lost => may_be_own = true,
             }
         }
-        let msg = "the message was not kept: the endpoint's session is being ended again and again";
-        Posted::Refused(Refusal::new(ErrorKind::Internal, msg))
+        let msg = "the message was not kept: the webhook's session is ended repeatedly";
+        PostResult::Refused(Refusal::new(ErrorKind::Internal, msg))
     }
 
-    /// The id was used before: for the same message? `None`: what it was used for is gone because of its age.
-    async fn again(&self, resent: &Resent, names: Names, may_be_ours: bool) -> Option<Posted> {
-        if names == Names::Occasion {
-            return Some(same(resent.seq, may_be_ours));
+    /// The result of a post whose id was used before. `None`: retention has removed the earlier message.
+    async fn again(&self, resent: &Resent, scope: IdScope, may_be_own: bool) -> Option<PostResult> {
+        if scope == IdScope::Occasion {
+            return Some(kept_before(resent.seq, may_be_own));
         }
         match self.gate.readers().resent(resent).await {
-            Ok(found) => compared(&found, resent.seq, may_be_ours),
+            Ok(found) => compare(&found, resent.seq, may_be_own),
             Err(why) => {
                 error!(
                     event = "store_unreadable",
                     error = why.to_string(),
-                    "store failed: a post could not be compared with the one before"
+                    "store failed: a post could not be compared with the earlier message"
                 );
-                let msg = "it is not known whether this was kept before: the server's store cannot be read; try again";
-                Some(Posted::Refused(Refusal::new(ErrorKind::Internal, msg)))
+                let msg =
+                    "the server's store cannot be read, so the message may be kept already; post it again";
+                Some(PostResult::Refused(Refusal::new(ErrorKind::Internal, msg)))
             }
         }
     }
 
-    /// Makes sure that there is a session and a connection for it.
-    async fn come_in(&mut self) -> Result<(), Refusal> {
-        if self.held.as_ref().is_some_and(|held| !held.is_closed()) {
+    /// Makes sure that the session has an open connection.
+    async fn connect(&mut self) -> Result<(), Refusal> {
+        if self.connection.as_ref().is_some_and(|connection| !connection.is_closed()) {
             return Ok(());
         }
         for resumes in [true, false] {
-            // The hub hears of the end of the old one. The session stays for its time.
-            self.held = None;
-            self.held = Some(Held::enter(&self.gate).await.map_err(|_| going())?);
-            let id = RequestId::Text("login".into());
-            match self.ask(&id, self.login(resumes)).await {
-                Heard::Refused(why) if resumes && why.kind == ErrorKind::SessionExpired => {}
-                Heard::Refused(why) => {
-                    self.held = None;
-                    return Err(why);
+            // The drop reports the old connection as lost. The session stays for its TTL.
+            self.connection = None;
+            let connection = HubConnection::enter(&self.gate).await.map_err(|_| stopping())?;
+            match self.connection.insert(connection).login(login(&self.name, self.hash, resumes)).await {
+                LoginOutcome::LoggedIn => return Ok(()),
+                LoginOutcome::Lost => {
+                    self.connection = None;
+                    return Err(stopping());
                 }
-                Heard::Lost => return Err(going()),
-                _ => return Ok(()),
+                LoginOutcome::Refused(why) => {
+                    self.connection = None;
+                    if !resumes || why.kind != ErrorKind::SessionExpired {
+                        return Err(why);
+                    }
+                }
             }
         }
-        Err(going())
+        Err(stopping())
     }
 
-    fn login(&self, resumes: bool) -> Ask {
-        // Not a token that anybody could send: the session is known by its hash alone.
-        let session = resumes.then(Zeroizing::default);
-        let login = Login {
-            name: Some(self.name.clone()),
-            color: None,
-            rooms: Some(Vec::new()),
-            password: None,
-            session,
-            after: None,
-            log: None,
-        };
-        let fresh = Secret { token: Zeroizing::default(), hash: self.hash };
-        Ask::Login {
-            login: Box::new(login),
-            fresh,
-            resumes: resumes.then_some(self.hash),
-            proof: Proof::of_endpoint(),
-        }
+    /// Sends the message of a post, after `join` if there is one.
+    async fn send(&mut self, post: &Post, join: Option<Ask>) -> Outcome {
+        let Some(connection) = &mut self.connection else { return Outcome::Lost };
+        let room = Place(Some(post.room.clone()));
+        let message = Ask::Say(Target::Room(room), post.json.clone());
+        connection.send(&post.id, message, join).await
     }
 
-    async fn ask(&mut self, id: &RequestId, ask: Ask) -> Heard {
-        let Some(held) = &mut self.held else { return Heard::Lost };
-        let command = Command::Ask(Some(id.clone()), ask);
-        if held.ask(command).await.is_err() {
-            return Heard::Lost;
-        }
-        loop {
-            let Some(item) = held.next().await else {
-                self.held = None;
-                return Heard::Lost;
-            };
-            if let Some(heard) = concerns(item, id) {
-                return heard;
-            }
-        }
-    }
-
-    /// Takes what others say, and forgets it. Ends with the connection.
-    async fn hear_out(&mut self) {
-        match &mut self.held {
-            Some(held) => while held.next().await.is_some() {},
+    /// Discards the messages of others. Ends with the connection.
+    async fn discard_items(&mut self) {
+        match &mut self.connection {
+            Some(connection) => while connection.next().await.is_some() {},
             None => std::future::pending().await,
         }
-        self.held = None;
+        self.connection = None;
     }
 }
 
-/// Must the room be entered first?
+/// The LOGIN of the session.
+fn login(name: &Name, hash: [u8; 32], resumes: bool) -> Ask {
+    // An empty token, which no client could send: the session is known only by its hash.
+    let session = resumes.then(Zeroizing::default);
+    let login = Login {
+        name: Some(name.clone()),
+        color: None,
+        rooms: Some(Vec::new()),
+        password: None,
+        session,
+        after: None,
+        log: None,
+    };
+    let fresh = Secret { token: Zeroizing::default(), hash };
+    let resumes = resumes.then_some(hash);
+    Ask::Login { login: Box::new(login), fresh, resumes, proof: Proof::of_endpoint() }
+}
+
+/// Whether the session must join the room first.
 fn is_outside(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::NotAMember | ErrorKind::NoSuchRoom)
 }
 
-fn going() -> Refusal {
+fn stopping() -> Refusal {
     Refusal::new(ErrorKind::Internal, "the server is going down")
 }
 
-/// The same message was kept under this number. A post whose answer went by is never told that it came again.
-fn same(seq: Seq, may_be_ours: bool) -> Posted {
-    if may_be_ours { Posted::Kept(seq) } else { Posted::Again(seq) }
+/// The result for a message that was kept before. After a lost answer the post may be the first one, so it is not
+/// reported as a resend.
+fn kept_before(seq: Seq, may_be_own: bool) -> PostResult {
+    if may_be_own { PostResult::Kept(seq) } else { PostResult::Again(seq) }
 }
 
-/// What a post is whose id was used before. `None`: that message is gone, and the id names nothing any more.
-fn compared(found: &Resend, seq: Seq, may_be_ours: bool) -> Option<Posted> {
+/// The result of a post whose id was used before. `None`: the earlier message is removed, and its id is free.
+fn compare(found: &Resend, seq: Seq, may_be_own: bool) -> Option<PostResult> {
     match found {
-        Resend::Same(_) => Some(same(seq, may_be_ours)),
-        Resend::Other => Some(Posted::Reused),
+        Resend::Same(_) => Some(kept_before(seq, may_be_own)),
+        Resend::Other => Some(PostResult::Reused),
         Resend::Gone => None,
     }
 }
@@ -294,14 +284,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_gone_is_not_answered_as_if_it_were_there() {
-        let told = |found: &Resend, ours| format!("{:?}", compared(found, 7, ours));
+    fn a_removed_message_is_not_answered_as_kept() {
+        let result = |found: &Resend, ours| format!("{:?}", compare(found, 7, ours));
         let same = Resend::Same(Vec::new());
-        assert_eq!(told(&same, false), "Some(Again(7))");
-        assert_eq!(told(&same, true), "Some(Kept(7))", "the first post is never answered again");
+        assert_eq!(result(&same, false), "Some(Again(7))");
+        assert_eq!(result(&same, true), "Some(Kept(7))", "the first post is never reported as a resend");
         for ours in [false, true] {
-            assert_eq!(told(&Resend::Other, ours), "Some(Reused)");
-            assert_eq!(told(&Resend::Gone, ours), "None", "asked again it is a message like a new one");
+            assert_eq!(result(&Resend::Other, ours), "Some(Reused)");
+            assert_eq!(result(&Resend::Gone, ours), "None", "the post is a new message");
         }
     }
 }

@@ -1,9 +1,10 @@
-//! Owns `POST /rooms/ROOM/messages`: who may, what is meant, and what is answered once the message is
-//! kept. Called by [`super::serve`]; says it through [`super::poster`]. Never logs a token or a text.
+//! Owns `POST /rooms/ROOM/messages`: authentication, the checks of a request, and the response once the message
+//! is kept. Called by [`super::serve`]; sends the message through [`super::session`]. Never logs a token or a
+//! text.
 
-use super::answer::{Answer, method_not_allowed, not_found, object, refused};
-use super::poster::{Names, Posted, Poster};
-use super::said::{self, Said};
+use super::message::{self, WebhookMessage};
+use super::response::{HttpResponse, error_response, method_not_allowed, not_found, object};
+use super::session::{IdScope, PostResult, WebhookSession};
 use crate::auth;
 use crate::chat::Digest;
 use crate::metrics::{Metrics, Reason};
@@ -25,36 +26,37 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-/// The largest body that is kept whole, in bytes: a notification of some thousand alerts. Of a longer
-/// notification the beginning is told.
+/// The largest body that is read whole, in bytes: a notification of some thousand alerts. Of a longer
+/// notification the first alerts are posted.
 const BODY_BYTES: usize = 4 * 1024 * 1024;
-/// So much of a longer one is taken from the network: what sends it would not hear the answer otherwise.
+/// A longer body is still received up to this many bytes: a sender reads the response only after it has sent its
+/// body.
 const DRAINED_BYTES: usize = 64 * 1024 * 1024;
-/// How long a body may take to come.
-const BODY: Duration = Duration::from_secs(10);
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest `Idempotency-Key`, in bytes.
 const KEY_BYTES: usize = 256;
-/// A notification that comes again within this is the same one, sent again; later it is a reminder.
-const AGAIN_MS: u64 = 10 * 60 * 1000;
-/// Notifications that are remembered for that.
-const REMEMBERED: usize = 4096;
+/// A notification that comes again within this time is a resend; later it is a reminder. In milliseconds.
+const RESEND_MS: u64 = 10 * 60 * 1000;
+/// The largest number of notifications that are remembered for that.
+const MAX_NOTIFICATIONS: usize = 4096;
 
-/// The way in for machines. Cheap to clone.
+/// The webhook. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Posts(Arc<Inner>);
+pub struct Webhook(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     rooms: ArcSwap<Vec<Name>>,
     token: Digest,
-    poster: Poster,
+    session: WebhookSession,
     gate: Gate,
     metrics: Arc<Metrics>,
     recent: Mutex<BTreeMap<Digest, u64>>,
 }
 
-impl Posts {
-    /// Begins the session that speaks for machines. `None`: the settings have no token or no name.
+impl Webhook {
+    /// Starts the session of the webhook. `None`: the settings have no token or no name.
     #[must_use]
     pub fn start(
         settings: &Http,
@@ -63,72 +65,72 @@ impl Posts {
         stop: CancellationToken,
     ) -> Option<Self> {
         let (token, name) = (settings.token_file.as_ref()?.content?, settings.name.clone()?);
-        let poster = Poster::start(gate.clone(), name, &token, stop);
+        let session = WebhookSession::start(gate.clone(), name, &token, stop);
         let rooms = ArcSwap::from_pointee(settings.rooms.clone());
-        Some(Self(Arc::new(Inner { rooms, token, poster, gate, metrics, recent: Mutex::default() })))
+        Some(Self(Arc::new(Inner { rooms, token, session, gate, metrics, recent: Mutex::default() })))
     }
 
-    /// These are the rooms that may be posted to from now on.
+    /// Replaces the rooms that accept posts.
     pub fn set_rooms(&self, rooms: Vec<Name>) {
         self.0.rooms.store(Arc::new(rooms));
     }
 
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Answer {
+    pub(super) async fn response(&self, request: Request<Incoming>) -> HttpResponse {
         let path = request.uri().path();
         let Some(room) = path.strip_prefix("/rooms/").and_then(|rest| rest.strip_suffix("/messages")) else {
-            return not_found("there is /rooms/ROOM/messages here");
+            return not_found("only /rooms/ROOM/messages exists here");
         };
         let room = percent_decode_str(room).decode_utf8().ok().and_then(|name| Name::parse(&name).ok());
         if request.method() != Method::POST {
             return method_not_allowed("POST");
         }
-        // Before anything is said of which rooms there are.
-        if !self.is_right(request.headers()) {
-            self.0.metrics.net.not_let_in(Reason::Token);
+        // Authentication comes first, so an unauthenticated client learns nothing about rooms.
+        if !self.is_authenticated(request.headers()) {
+            self.0.metrics.net.login_refused(Reason::Token);
             debug!(event = "post_refused", reason = "token", "post refused");
-            let msg = "the token is missing or wrong; send `Authorization: Bearer TOKEN` with what is in \
-                       the file that http.token_file names";
-            let mut answer = refused(StatusCode::UNAUTHORIZED, "AUTH_FAILED", msg);
-            answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            return answer;
+            let msg = "the token is missing or wrong; send `Authorization: Bearer TOKEN` with the token in the \
+                                   file that http.token_file names";
+            let mut response = error_response(StatusCode::UNAUTHORIZED, "AUTH_FAILED", msg);
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            return response;
         }
-        let answer = match room {
+        let response = match room {
             Some(room) => self.post(room, request).await,
-            None => Err(Refusal::new(ErrorKind::NoSuchRoom, "no room can have that name")),
+            None => Err(Refusal::new(ErrorKind::NoSuchRoom, "this is not a valid room name")),
         };
-        answer.unwrap_or_else(|why| {
+        response.unwrap_or_else(|why| {
             self.0.metrics.http.refused();
             debug!(event = "post_refused", reason = why.kind.as_str(), "post refused");
-            tell(&why)
+            refusal_response(&why)
         })
     }
 
-    fn is_right(&self, headers: &HeaderMap) -> bool {
+    fn is_authenticated(&self, headers: &HeaderMap) -> bool {
         let shown = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = shown
             .and_then(|value| value.split_once(' '))
             .filter(|(how, _)| how.eq_ignore_ascii_case("bearer"));
-        // Hashes are compared: how long that takes tells nothing of the token.
+        // Compares hashes, so the time of the comparison reveals nothing about the token.
         token.is_some_and(|(_, token)| auth::sha256(token.trim().as_bytes()) == self.0.token)
     }
 
-    async fn post(&self, asked: Name, request: Request<Incoming>) -> Result<Answer, Refusal> {
+    async fn post(&self, asked: Name, request: Request<Incoming>) -> Result<HttpResponse, Refusal> {
         let rooms = self.0.rooms.load_full();
         let known = rooms.iter().find(|room| room.key() == asked.key());
         let room = known.ok_or_else(|| {
-            let msg = format!("{asked} is not in http.rooms: nothing may be posted there");
+            let msg = format!("{asked} is not in http.rooms: this room accepts no posts");
             Refusal::new(ErrorKind::NoSuchRoom, msg)
         })?;
         let key = key(request.headers())?;
         let most = self.0.gate.msg_bytes();
-        let arrived = body(request).await?;
-        let Said { text, same } = match &arrived {
-            Arrived::Whole(body) => {
-                said::read(body, most).map_err(|why| Refusal::new(ErrorKind::Data, why))?
+        let received = body(request).await?;
+        let WebhookMessage { text, dedup_key } = match &received {
+            ReceivedBody::Whole(body) => {
+                message::read(body, most).map_err(|why| Refusal::new(ErrorKind::Data, why))?
             }
-            Arrived::Cut(begins) => said::read_cut(begins, most).ok_or_else(too_long)?,
+            ReceivedBody::Cut(begins) => message::read_cut(begins, most).ok_or_else(too_long)?,
         };
-        let is_notification = same.is_some();
+        let is_notification = dedup_key.is_some();
         text::check(&text, most).map_err(|why| {
             let kind = if matches!(why, text::TextError::TooLong { .. }) {
                 ErrorKind::TooLarge
@@ -137,52 +139,52 @@ impl Posts {
             };
             Refusal::new(kind, why.to_string())
         })?;
-        let names = match (&key, same) {
-            (Some(_), _) => Names::Body(arrived.digest()),
-            (None, Some(_)) => Names::Occasion,
-            (None, None) => Names::Nothing,
+        let scope = match (&key, dedup_key) {
+            (Some(_), _) => IdScope::Body(received.digest()),
+            (None, Some(_)) => IdScope::Occasion,
+            (None, None) => IdScope::Nothing,
         };
-        let id = self.id(room, key.as_deref(), same)?;
-        match self.0.poster.post(room.clone(), id, names, json_text(&text)).await {
-            Posted::Kept(seq) => {
+        let id = self.id(room, key.as_deref(), dedup_key)?;
+        match self.0.session.post(room.clone(), id, scope, json_text(&text)).await {
+            PostResult::Kept(seq) => {
                 self.0.metrics.http.kept(false);
                 Ok(object(StatusCode::CREATED, &json!({"room": room.as_str(), "seq": seq})))
             }
-            Posted::Again(seq) => {
+            PostResult::Again(seq) => {
                 self.0.metrics.http.kept(true);
                 Ok(object(StatusCode::OK, &json!({"room": room.as_str(), "seq": seq, "again": true})))
             }
-            Posted::Reused => {
+            PostResult::Reused => {
                 self.0.metrics.http.refused();
                 debug!(event = "post_refused", reason = "idempotency key", "post refused");
-                let msg = "`Idempotency-Key`: this key was used for another message in this room; this one was \
-                           not kept: post it under a key of its own";
-                Ok(refused(StatusCode::UNPROCESSABLE_ENTITY, "DATA", msg))
+                let msg = "`Idempotency-Key`: this key was used for another message in this room; this message was \
+                                           not kept: post it under a new key";
+                Ok(error_response(StatusCode::UNPROCESSABLE_ENTITY, "DATA", msg))
             }
-            // Alertmanager and Grafana send again what is answered with 503, and drop all else.
-            Posted::Refused(why) if is_notification && why.kind == ErrorKind::RateLimited => {
+            // Alertmanager and Grafana resend after 503, and drop the notification after any other error.
+            PostResult::Refused(why) if is_notification && why.kind == ErrorKind::RateLimited => {
                 self.0.metrics.http.refused();
                 debug!(event = "post_refused", reason = why.kind.as_str(), "post refused");
-                let mut answer = tell(&why);
-                *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-                Ok(answer)
+                let mut response = refusal_response(&why);
+                *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+                Ok(response)
             }
-            Posted::Refused(why) => Err(why),
+            PostResult::Refused(why) => Err(why),
         }
     }
 
-    /// What the message calls itself: the same for the same message, so that it is kept once. Whatever the settings'
-    /// spelling of the room is.
-    fn id(&self, room: &Name, key: Option<&str>, same: Option<Digest>) -> Result<RequestId, Refusal> {
-        let of = match (key, same) {
+    /// The request id of the message. The same message has the same id, so it is kept once, whichever spelling of
+    /// the room the settings have.
+    fn id(&self, room: &Name, key: Option<&str>, dedup_key: Option<Digest>) -> Result<RequestId, Refusal> {
+        let of = match (key, dedup_key) {
             (Some(key), _) => format!("key\0{}\0{key}", room.key().as_str()),
-            (None, Some(same)) => {
-                let same = auth::sha256(format!("{}\0{same}", room.key().as_str()).as_bytes());
-                format!("same\0{same}\0{}", self.first_seen(same, Timestamp::now().0))
+            (None, Some(dedup_key)) => {
+                let dedup_key = auth::sha256(format!("{}\0{dedup_key}", room.key().as_str()).as_bytes());
+                format!("same\0{dedup_key}\0{}", self.period(dedup_key, Timestamp::now().0))
             }
             (None, None) => {
                 let (token, _) = auth::token().ok_or_else(|| {
-                    Refusal::new(ErrorKind::Internal, "the server has no randomness; try again later")
+                    Refusal::new(ErrorKind::Internal, "the system has no randomness; try again later")
                 })?;
                 return Ok(RequestId::Text(token.as_str().into()));
             }
@@ -190,15 +192,15 @@ impl Posts {
         Ok(RequestId::Text(auth::sha256(of.as_bytes()).to_string().into()))
     }
 
-    /// Which stretch of time a notification belongs to: that in which it was first seen.
-    fn first_seen(&self, same: Digest, now: u64) -> u64 {
-        // Whole after a panic elsewhere: every change is one step.
+    /// The period to which a notification belongs: the one in which it was first seen.
+    fn period(&self, dedup_key: Digest, now: u64) -> u64 {
+        // Each change is one step, so the map is right even after a panic of another thread.
         let mut recent = self.0.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        recent.retain(|_, first| now.saturating_sub(*first) < AGAIN_MS);
-        if recent.len() >= REMEMBERED {
+        recent.retain(|_, first| now.saturating_sub(*first) < RESEND_MS);
+        if recent.len() >= MAX_NOTIFICATIONS {
             recent.clear();
         }
-        *recent.entry(same).or_insert(now) / AGAIN_MS
+        *recent.entry(dedup_key).or_insert(now) / RESEND_MS
     }
 }
 
@@ -212,54 +214,54 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     Ok(Some(key.to_owned()))
 }
 
-/// What came of a body.
-enum Arrived {
+/// A body as it was received.
+enum ReceivedBody {
     Whole(Vec<u8>),
-    /// The beginning of a notification that is longer than is kept.
+    /// The beginning of a notification that is longer than [`BODY_BYTES`].
     Cut(Vec<u8>),
 }
 
-impl Arrived {
-    /// Of all that is known of the body.
+impl ReceivedBody {
+    /// The digest of the received bytes.
     fn digest(&self) -> Digest {
         let (Self::Whole(bytes) | Self::Cut(bytes)) = self;
         auth::sha256(bytes)
     }
 }
 
-async fn body(request: Request<Incoming>) -> Result<Arrived, Refusal> {
-    match timeout(BODY, take(request.into_body())).await {
+async fn body(request: Request<Incoming>) -> Result<ReceivedBody, Refusal> {
+    match timeout(BODY_TIMEOUT, receive(request.into_body())).await {
         Ok(taken) => taken,
-        Err(_) => Err(Refusal::new(ErrorKind::Timeout, "the body took too long to come")),
+        Err(_) => Err(Refusal::new(ErrorKind::Timeout, "the body took too long to arrive")),
     }
 }
 
-async fn take(mut body: Incoming) -> Result<Arrived, Refusal> {
+async fn receive(mut body: Incoming) -> Result<ReceivedBody, Refusal> {
     let mut kept = Vec::new();
     let mut taken = 0;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Refusal::new(ErrorKind::Data, "the body did not come whole"))?;
+        let frame = frame.map_err(|_| Refusal::new(ErrorKind::Data, "the body is incomplete"))?;
         let Ok(data) = frame.into_data() else { continue };
         let fitted = taken <= BODY_BYTES;
         taken += data.len();
         kept.extend_from_slice(data.get(..BODY_BYTES - kept.len()).unwrap_or(&data));
-        // Asked once: it reads all of what is kept.
-        if fitted && taken > BODY_BYTES && said::read_cut(&kept, 0).is_none() {
+        // Checked once, because the check reads all kept bytes.
+        if fitted && taken > BODY_BYTES && message::read_cut(&kept, 0).is_none() {
             return Err(too_long());
         }
         if taken > DRAINED_BYTES {
             break;
         }
     }
-    Ok(if taken > BODY_BYTES { Arrived::Cut(kept) } else { Arrived::Whole(kept) })
+    Ok(if taken > BODY_BYTES { ReceivedBody::Cut(kept) } else { ReceivedBody::Whole(kept) })
 }
 
 fn too_long() -> Refusal {
     Refusal::new(ErrorKind::TooLarge, format!("the body is longer than {BODY_BYTES} bytes"))
 }
 
-/// A refusal as HTTP says it.
-fn tell(why: &Refusal) -> Answer {
+/// A refusal as an HTTP response.
+fn refusal_response(why: &Refusal) -> HttpResponse {
     let status = match why.kind {
         ErrorKind::Data | ErrorKind::Parse | ErrorKind::NameInvalid => StatusCode::BAD_REQUEST,
         ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -269,9 +271,9 @@ fn tell(why: &Refusal) -> Answer {
         ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     };
-    let mut answer = refused(status, why.kind.as_str(), &why.msg);
+    let mut response = error_response(status, why.kind.as_str(), &why.msg);
     if let Some(ms) = why.retry_after_ms {
-        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(ms.div_ceil(1_000)));
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(ms.div_ceil(1_000)));
     }
-    answer
+    response
 }

@@ -1,18 +1,19 @@
-//! Owns the words that labels may have: lists, so that nothing that a peer sends becomes one.
+//! Owns the values of labels: fixed lists, so that no input of a peer becomes a label. Used by `metrics`. Never
+//! counts.
 
-/// Why a connection was turned away.
+/// The reasons why a connection is rejected.
 pub const TURNED_AWAY: [&str; 4] = ["banned", "full", "handshakes", "too_fast"];
 
-/// How a handshake ended.
+/// The outcome of a handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handshake {
-    /// It is done.
+    /// Completed.
     Done,
-    /// The peer does not speak TLS as the daemon wants it, or went away.
+    /// The peer does not speak a TLS that the daemon accepts, or has left.
     Failed,
-    /// It took too long.
+    /// It exceeded `limits.handshake`.
     TimedOut,
-    /// The peer connected and went away without a byte: a health check of a load balancer.
+    /// The peer connected and left without a byte, as the health check of a load balancer does.
     Empty,
 }
 
@@ -27,14 +28,14 @@ impl Handshake {
     }
 }
 
-/// Which TLS was agreed on.
+/// The negotiated version of TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tls {
     /// 1.3
     V1_3,
     /// 1.2
     V1_2,
-    /// None.
+    /// Not negotiated.
     None,
 }
 
@@ -48,7 +49,7 @@ impl Tls {
     }
 }
 
-/// All pairs of version and outcome that there can be.
+/// All possible pairs of version and outcome.
 pub(super) fn handshakes() -> impl Iterator<Item = [&'static str; 2]> {
     [
         (Tls::V1_3, Handshake::Done),
@@ -61,27 +62,27 @@ pub(super) fn handshakes() -> impl Iterator<Item = [&'static str; 2]> {
     .map(|(version, outcome)| [version.as_str(), outcome.as_str()])
 }
 
-/// What was wrong when somebody was not let in.
+/// Why a login was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// The password was missing or wrong.
     Password,
     /// The code of an ENROL was wrong.
     Code,
-    /// The certificate was missing, or names nobody.
+    /// The certificate was missing, or names no user.
     Certificate,
-    /// Too many had failed before: it was not looked at.
+    /// Too many attempts had failed: this one was not checked.
     TooManyFailures,
     /// The token of an HTTP request was missing or wrong.
     Token,
 }
 
 impl Reason {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Self; 5] =
         [Self::Password, Self::Code, Self::Certificate, Self::TooManyFailures, Self::Token];
 
-    /// The word for the log.
+    /// The text for the log.
     #[must_use]
     pub fn as_text(self) -> &'static str {
         match self {
@@ -101,7 +102,7 @@ impl Reason {
     }
 }
 
-/// Why connections end, as labels.
+/// The labels for the end of a connection.
 pub(super) const ENDS: [&str; 14] = [
     "quit",
     "taken_over",
@@ -119,13 +120,13 @@ pub(super) const ENDS: [&str; 14] = [
     "other",
 ];
 
-/// The label for a reason in the log's words.
+/// The label for a reason in the log.
 pub(super) fn end(reason: &str) -> &'static str {
     let is_it = |word: &&&str| word.bytes().eq(reason.bytes().map(|b| if b == b' ' { b'_' } else { b }));
     ENDS.iter().find(is_it).copied().unwrap_or("other")
 }
 
-/// Classes of HTTP status.
+/// The classes of HTTP status.
 pub(super) const STATUSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
 pub(super) fn status(code: u16) -> &'static str {
@@ -137,7 +138,7 @@ pub(super) fn status(code: u16) -> &'static str {
     }
 }
 
-/// Why messages are removed from the store.
+/// The reasons why messages are removed from the store.
 pub(super) const REMOVALS: [&str; 4] = ["age", "number", "bytes", "gone"];
 
 #[cfg(test)]

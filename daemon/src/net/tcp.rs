@@ -1,11 +1,11 @@
-//! Owns the way from an accepted TCP socket to a link: ban and permit, socket options, TLS handshake, and the refusal
-//! when the server is full. Called by the accept loop; `connection` goes on with the link. Never parses a line.
+//! Owns the path from an accepted TCP socket to a link: ban, permit, socket options, TLS handshake, and the
+//! refusal when the server is full. Called by the accept loop; `connection` serves the link. Never parses a line.
 
-use super::connection::{self, GOODBYE, say_goodbye};
+use super::connection::{self, SHUTDOWN, shut_down};
 use super::listener::{Accept, accept_loop};
 use super::permits::Permit;
-use super::socket::prepare;
-use super::{Gate, NotLetIn};
+use super::socket::set_options;
+use super::{Gate, Rejection};
 use crate::metrics::{self, Handshake};
 use crate::tls::handshake_failure;
 use std::future::Future;
@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 
-/// A listener of `listen.address`: TLS over TCP.
+/// A listening socket of `listen.address`: TLS over TCP.
 #[derive(Debug)]
 pub struct ChatListener {
     gate: Gate,
@@ -28,13 +28,13 @@ pub struct ChatListener {
 }
 
 impl ChatListener {
-    /// Admits what this socket accepts by the limits of the gate.
+    /// A listener that admits connections by the limits of the gate.
     #[must_use]
     pub fn new(gate: Gate, listener: TcpListener) -> Self {
         Self { gate, listener }
     }
 
-    /// Accepts until `stop` is cancelled.
+    /// Accepts connections until `stop` is cancelled.
     pub async fn serve(self, stop: CancellationToken) {
         accept_loop(&self, &stop).await;
     }
@@ -51,21 +51,21 @@ impl Accept for ChatListener {
     async fn admit(&self, (stream, peer): Self::Stream) {
         let (gate, peer) = (&self.gate, canonical(peer));
         gate.0.metrics.net.accepted();
-        let leave = if gate.is_barred(peer.ip()) {
-            Err(NotLetIn::Banned)
+        let permit = if gate.is_banned(peer.ip()) {
+            Err(Rejection::Banned)
         } else {
             gate.0.permits.take(peer.ip(), Instant::now())
         };
-        match leave {
+        match permit {
             Ok(permit) => gate.spawn(run(gate.clone(), stream, peer, permit)),
             Err(why) => {
                 debug!(event = "connection_refused", peer = %peer, reason = why.as_str(), "connection refused");
-                gate.0.metrics.net.turned_away(why.as_label());
+                gate.0.metrics.net.rejected(why.as_label());
             }
         }
     }
 
-    fn tell_failing(&self, why: &io::Error) {
+    fn log_failure(&self, why: &io::Error) {
         error!(
             event = "accept_failing",
             error = why.to_string(),
@@ -74,15 +74,14 @@ impl Accept for ChatListener {
     }
 }
 
-/// An IPv4 peer as IPv4, also on a socket for both that the service manager handed over: in each log field,
-/// in `who`, for bans and for limits.
+/// Gives the address of an IPv4 peer as IPv4 also on a dual-stack socket, which the service manager may pass. The
+/// log, the command `who`, bans and limits need one form.
 fn canonical(peer: SocketAddr) -> SocketAddr {
     SocketAddr::new(peer.ip().to_canonical(), peer.port())
 }
 
-/// Serves one connection. Each stage is boxed, so that a connection that talks does not carry the
-/// room that its handshake needed.
-#[allow(clippy::manual_async_fn, reason = "the future of an async fn keeps room for its arguments twice")]
+/// Serves one connection. Each stage is boxed, so an open connection does not keep the memory of its handshake.
+#[allow(clippy::manual_async_fn, reason = "the future of an async fn stores its arguments twice")]
 fn run(
     gate: Gate,
     socket: TcpStream,
@@ -91,22 +90,22 @@ fn run(
 ) -> impl Future<Output = ()> + Send + 'static {
     async move {
         let Some(stream) = Box::pin(shake_hands(&gate, socket, peer)).await else { return };
-        permit.has_shaken();
-        if permit.is_spare {
-            gate.0.metrics.net.turned_away("full");
+        permit.handshake_done();
+        if permit.is_over_limit {
+            gate.0.metrics.net.rejected("full");
             gate.0.metrics.net.refused(ErrorKind::ServerFull);
-            Box::pin(tell_full(stream, peer)).await;
+            Box::pin(send_server_full(stream, peer)).await;
             return;
         }
         connection::serve(gate, stream, peer).await;
     }
 }
 
-/// The stream is boxed: it is large, and moved.
+/// The stream is boxed because it is large and is moved.
 async fn shake_hands(gate: &Gate, socket: TcpStream, peer: SocketAddr) -> Option<Box<TlsStream>> {
     let counts = &gate.0.metrics.net;
     let limits = gate.0.limits.load_full();
-    if let Err(why) = prepare(&socket, limits.stall) {
+    if let Err(why) = set_options(&socket, limits.stall) {
         debug!(event = "handshake_failed", peer = %peer, reason = "socket", error = why.to_string(), "handshake failed");
         return None;
     }
@@ -134,13 +133,13 @@ async fn shake_hands(gate: &Gate, socket: TcpStream, peer: SocketAddr) -> Option
     }
 }
 
-async fn tell_full(mut stream: Box<TlsStream>, peer: SocketAddr) {
+async fn send_server_full(mut stream: Box<TlsStream>, peer: SocketAddr) {
     let full =
         Refusal::new(ErrorKind::ServerFull, "the server has no room for one more connection; try later");
-    let told = timeout(GOODBYE, stream.write_all(&reply::error(&full))).await;
-    let told = matches!(told, Ok(Ok(())));
-    debug!(event = "connection_refused", peer = %peer, reason = "server full", told, "connection refused");
-    say_goodbye(stream).await;
+    let sent = timeout(SHUTDOWN, stream.write_all(&reply::error(&full))).await;
+    let sent = matches!(sent, Ok(Ok(())));
+    debug!(event = "connection_refused", peer = %peer, reason = "server full", told = sent, "connection refused");
+    shut_down(stream).await;
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-//! Owns the kinds of values that are texts: addresses, names, rooms, levels, paths, and the store with its own words.
-//! What settings mean together is in `checks`. Notes what is wrong, and goes on. Reads no file.
+//! Owns the kinds of values that are texts: addresses, names, rooms, levels, paths, and the store with its
+//! special words. Notes a problem and continues. Never checks rules between settings (`checks`), and reads no
+//! file.
 
 use super::kinds::{self, Kind, MayShow, Size};
 use super::reader::Reader;
@@ -11,7 +12,7 @@ use toml::Value;
 
 const MIB: usize = 1 << 20;
 
-/// A text that means a value.
+/// A text that stands for a value.
 pub(super) struct Text<T> {
     parse: fn(&str) -> Result<T, String>,
     allowed: &'static str,
@@ -20,7 +21,7 @@ pub(super) struct Text<T> {
 impl<T: ToString> Kind<T> for Text<T> {
     fn read(&self, reader: &mut Reader<'_>, key: &'static str) -> Option<T> {
         let value = (self.parse)(&reader.text(key)?);
-        reader.settle(key, value)
+        reader.value_or_note(key, value)
     }
 
     fn show(&self, value: &T) -> Option<Value> {
@@ -32,11 +33,11 @@ impl<T: ToString> Kind<T> for Text<T> {
     }
 }
 
-/// A list of texts that mean values. A text that means nothing is refused; the others are read.
+/// A list of texts that stand for values. An invalid text is refused, and the others are read.
 pub(super) struct List<T> {
-    /// Reads a text beside those that were read before it; `None`: it adds nothing to them.
+    /// Reads a text; gets the values before it. `None`: the text adds no value.
     parse: fn(&str, &[T]) -> Result<Option<T>, String>,
-    /// Is a single value shown without the brackets of a list?
+    /// Whether a single value is shown without the brackets of a list.
     is_single: bool,
     allowed: &'static str,
 }
@@ -46,7 +47,7 @@ impl<T: ToString> Kind<Vec<T>> for List<T> {
         let mut all = Vec::new();
         for text in reader.list(key)? {
             let value = (self.parse)(&text, &all);
-            all.extend(reader.settle(key, value).flatten());
+            all.extend(reader.value_or_note(key, value).flatten());
         }
         Some(all)
     }
@@ -69,7 +70,7 @@ pub(super) const LISTEN: List<SocketAddr> = List {
     parse: |text, _| {
         text.parse().map(Some).map_err(|_| {
             format!(
-                "{text:?} is no address with a port; write \"127.0.0.1:3000\", \"0.0.0.0:3000\" for every IPv4 \
+                "{text:?} is not an address with a port; write \"127.0.0.1:3000\", \"0.0.0.0:3000\" for every IPv4 \
                  address of this host, or \"[::]:3000\" for IPv6 too"
             )
         })
@@ -78,7 +79,7 @@ pub(super) const LISTEN: List<SocketAddr> = List {
     allowed: "an address with a port, or a list of them",
 };
 
-/// Names and addresses for the own certificate, each once.
+/// Names and addresses of the daemon's own certificate, each once.
 pub(super) const CERTIFICATE_NAMES: List<String> = List {
     parse: |text, others| match certificate_name(text) {
         Some(name) => Ok(Some(name).filter(|name| !others.contains(name))),
@@ -94,7 +95,7 @@ pub(super) const CERTIFICATE_NAMES: List<String> = List {
 /// Rooms, each once, and none that looks like another one.
 pub(super) const ROOMS: List<Name> = List {
     parse: |text, others| {
-        let name = Name::parse(text).map_err(|e| format!("{text:?} is no room: {e}"))?;
+        let name = Name::parse(text).map_err(|e| format!("{text:?} is not a room: {e}"))?;
         match others.iter().find(|other| other.looks_like(&name)) {
             Some(other) if other.key() == name.key() => Err(format!("{text:?} is in it twice")),
             Some(other) => Err(format!("{text:?} looks like {other}, which is in it too: rename one")),
@@ -107,30 +108,30 @@ pub(super) const ROOMS: List<Name> = List {
 
 /// The name of a user.
 pub(super) const USER: Text<Name> = Text {
-    parse: |text| Name::parse(text).map_err(|why| format!("{text:?} is no name: {why}")),
+    parse: |text| Name::parse(text).map_err(|why| format!("{text:?} is not a name: {why}")),
     allowed: "a name",
 };
 
-/// What [`parse_level`] reads.
+/// A level in the form of [`parse_level`].
 pub(super) const LEVEL: Text<String> = Text {
     parse: |text| parse_level(text).map(|_| text.to_owned()).map_err(|e| e.to_string()),
     allowed: "a level, or several with their targets",
 };
 
-/// An address of this host that no other host reaches.
+/// A loopback address.
 pub(super) const LOOPBACK: Text<SocketAddr> = Text {
     parse: |text| match text.parse::<SocketAddr>() {
         Ok(address) if address.ip().to_canonical().is_loopback() => Ok(address),
         Ok(_) => Err(format!(
-            "{text} can be reached from other hosts, and what is said there is not encrypted; write a loopback \
-             address such as \"127.0.0.1:9464\", and let a proxy with TLS reach it from outside"
+            "{text} is reachable from other hosts, and this endpoint is not encrypted; write a loopback \
+             address such as \"127.0.0.1:9464\", and let a TLS proxy serve it to other hosts"
         )),
-        Err(_) => Err(format!("{text:?} is no address with a port; write \"127.0.0.1:9464\"")),
+        Err(_) => Err(format!("{text:?} is not an address with a port; write \"127.0.0.1:9464\"")),
     },
     allowed: "a loopback address with a port",
 };
 
-/// A name or an address for a certificate, in the form in which it is compared.
+/// A name or an address for a certificate, normalised for comparison.
 pub(crate) fn certificate_name(text: &str) -> Option<String> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Some(address.to_string());
@@ -143,7 +144,7 @@ pub(crate) fn certificate_name(text: &str) -> Option<String> {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    // A last label of digits is a mistyped address.
+    // If the last label is all digits, it is a mistyped address.
     let numeric = bare.rsplit('.').next().is_some_and(|l| l.chars().all(|c| c.is_ascii_digit()));
     (bare.len() <= 253 && !numeric && bare.split('.').all(label)).then_some(name)
 }
@@ -169,7 +170,7 @@ impl<T: From<PathBuf> + AsRef<Path>> Kind<T> for FilePath {
     }
 }
 
-/// The store: a path, or nothing for `":memory:"`.
+/// The store: a path, or `None` for `":memory:"`.
 pub(super) struct StorePath;
 
 impl Kind<Option<PathBuf>> for StorePath {
@@ -192,7 +193,7 @@ impl Kind<Option<PathBuf>> for StorePath {
     }
 }
 
-/// How many bytes the store may take.
+/// The bound of the store, in bytes.
 pub(super) struct StoreBytes;
 
 impl Kind<MaxBytes> for StoreBytes {
@@ -203,7 +204,7 @@ impl Kind<MaxBytes> for StoreBytes {
             MIB.. => Ok(MaxBytes::Bytes(bytes as u64)),
             _ => Err("it is less than 1 MiB, which an empty store may take; 0: no bound".to_owned()),
         };
-        reader.settle(key, bounded)
+        reader.value_or_note(key, bounded)
     }
 
     fn show(&self, value: &MaxBytes) -> Option<Value> {

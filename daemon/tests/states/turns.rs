@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::net::IpAddr;
 use tcp_chat_protocol::request::{Action, Request, write};
 use tcp_chat_protocol::{Name, Refusal, RequestId, Seq};
-use tcp_chatd::admin::{ClientCertificate, Request as Control, Revoked};
+use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
 use tcp_chatd::chat::{
     Ask, Certificate, Code, ConnectionId, ConversationId, Digest, Evidence, Gives, Made, Now, Presented,
     Revocation, SessionId, UserWish,
