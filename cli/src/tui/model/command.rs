@@ -1,11 +1,10 @@
-//! Owns what an input means: something to say, or a command that begins with `/`. Pure. Never acts.
+//! Owns the meaning of an input: a text, or a command that begins with `/`. Pure. Never runs a command.
 
-use super::order;
+use super::moderation;
 use crate::suggest::nearest;
 use tcp_chat_client::Action;
 
-/// The commands, with what stands behind them and what they do; `/help`, the man page and
-/// `docs/CLIENT.md` show them.
+/// The commands with their arguments and meaning; `/help`, the man page and `docs/CLIENT.md` show them.
 pub const COMMANDS: [(&str, &str, &str); 20] = [
     ("join", "ROOM", "enter a room"),
     ("leave", "[ROOM]", "leave a room, or close direct messages"),
@@ -29,7 +28,7 @@ pub const COMMANDS: [(&str, &str, &str); 20] = [
     ("quit", "", "leave"),
 ];
 
-/// How a mention makes itself known.
+/// The form of a notification for a mention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Notify {
     /// The terminal's bell.
@@ -37,7 +36,7 @@ pub enum Notify {
     Bell,
     /// A notification of the desktop, by the terminal (OSC 9).
     Osc9,
-    /// Not at all.
+    /// None.
     Off,
 }
 
@@ -54,7 +53,7 @@ impl std::str::FromStr for Notify {
     }
 }
 
-/// An input, understood.
+/// A parsed input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Command {
     Say(String),
@@ -66,7 +65,7 @@ pub(crate) enum Command {
     Everyone,
     Rooms,
     Search(String),
-    /// A moderation action; the room is put in later.
+    /// A moderation action; the room is added later.
     Action(Action),
     Unread,
     Notify(Notify),
@@ -76,10 +75,10 @@ pub(crate) enum Command {
     Quit,
 }
 
-/// Reads an input.
+/// Parses an input.
 ///
 /// # Errors
-/// A sentence that says how it is written.
+/// A sentence with the right form.
 pub(crate) fn read(input: &str) -> Result<Command, String> {
     let Some(command) = input.strip_prefix('/') else { return Ok(Command::Say(input.to_owned())) };
     if command.starts_with('/') {
@@ -90,7 +89,7 @@ pub(crate) fn read(input: &str) -> Result<Command, String> {
     let room = |rest: &str| rest.strip_prefix('#').unwrap_or(rest).to_owned();
     let some = |rest: &str| (!rest.is_empty()).then(|| rest.to_owned());
     let word = word.to_lowercase();
-    if let Some(action) = order::read(&word, rest) {
+    if let Some(action) = moderation::read(&word, rest) {
         return action.map(Command::Action);
     }
     let read = match (word.as_str(), rest) {
