@@ -25,8 +25,15 @@ readme() {
         TCP_CHAT_HOSTILE_DATA=$(checks/hostile-data.sh)
         export TCP_CHAT_HOSTILE_DATA
     fi
-    cargo test --workspace --locked
+    # They take a few minutes. A test that hangs must not take the time of all that follows: it is the one that
+    # "has been running for over 60 seconds" in the output.
+    timeout --foreground 20m cargo test --workspace --locked
     command -v npm >/dev/null || missing "the public collections of hostile input need npm"
+}
+
+page() {
+    command -v npm >/dev/null && command -v chromium >/dev/null || missing "that needs npm and chromium"
+    checks/web.sh "$debug/tcp-chatd"
 }
 
 tree() {
@@ -112,6 +119,7 @@ background "bans, licences, sources" tree
 background "the client for Windows" portable
 section "tests: the command of the README" readme
 wait_background
+section "the page, in Chromium" page
 section "fuzzing, short" fuzzing
 background "a peer whose host vanishes" vanish
 section "the distributed programs and packages" distributed

@@ -5,7 +5,7 @@
 #
 # Runs the named ones, or all of them: about four hours on two otherwise idle processors.
 # As root on Debian: it installs what is missing (prepare.sh). A check that cannot run is a failure. The gate runs
-# a short form of each, except for `advisories` and `web`; of `rpm` it compares only the lists of files.
+# a short form of each, except for `advisories`; of `rpm` it compares only the lists of files.
 #
 #   soak        churn for an hour: memory, descriptors, order             TCP_CHAT_SOAK_MINUTES=60
 #   fuzz        an hour of fuzzing on each target                         TCP_CHAT_FUZZ_SECONDS=3600
@@ -14,7 +14,6 @@
 #   compare     beside the other servers, three rounds; writes docs/BENCHMARKS.md
 #   rpm         the RPM packages, and their contents
 #   portable    the client, type-checked for Windows and macOS
-#   web         the page: its types, its tests, web/dist against its sources, and Chromium; nothing serves the page yet
 #   advisories  known vulnerabilities of the dependencies; needs the network, so the gate leaves it out
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -50,15 +49,6 @@ portable() {
     checks/portable.sh
 }
 
-web() {
-    if ! command -v chromium >/dev/null; then
-        apt-get update -q
-        DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium
-    fi
-    cargo build --locked --bin tcp-chatd
-    checks/web.sh target/debug/tcp-chatd
-}
-
 advisories() {
     packaging/tool.sh cargo-deny
     if timeout 120 cargo deny --locked fetch db; then
@@ -69,10 +59,10 @@ advisories() {
 }
 
 names=("$@")
-((${#names[@]})) || names=(soak fuzz tls fair compare rpm portable web advisories)
+((${#names[@]})) || names=(soak fuzz tls fair compare rpm portable advisories)
 for name in "${names[@]}"; do
     case $name in
-    soak | fuzz | tls | fair | compare | rpm | portable | web | advisories) ;;
+    soak | fuzz | tls | fair | compare | rpm | portable | advisories) ;;
     *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 64 ;;
     esac
 done

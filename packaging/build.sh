@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Builds the packages. The one command:
+# Builds the packages:
 #
 #   packaging/build.sh [--arch amd64|arm64] [--no-rpm] [--repack FOLDER]
 #
-# leaves tcp-chatd_*.deb and tcp-chat-cli_*.deb in target/debian/, and .rpm files in target/rpm/.
-# With --repack it packs the programs that were built last once more, into FOLDER, and builds nothing.
+# writes tcp-chatd_*.deb and tcp-chat-cli_*.deb to target/debian/, and .rpm files to target/rpm/. With --repack it
+# builds nothing: it packs the programs of the last build again, into FOLDER.
 #
-# programs.sh builds the programs; its head says what it needs, and what a build for arm64 needs. Needs
-# dpkg-dev besides (for the computed dependencies); installs cargo-deb and cargo-generate-rpm where they are
-# missing. Two builds of one commit give the same packages, byte by byte: all times are the last commit's, and
-# no path of the building machine is in the programs.
+# programs.sh builds the programs; its head lists what it needs, also for arm64. This script also needs dpkg-dev (for
+# the computed dependencies). It installs cargo-deb and cargo-generate-rpm if they are missing. Two builds of one
+# commit give the same packages, byte by byte: all times are the last commit's, and the programs contain no path of
+# the build machine.
 set -euo pipefail
 
 fail() { echo "build.sh: $*" >&2; exit 1; }
@@ -36,27 +36,27 @@ done
 packaging/tool.sh cargo-deb
 [ "$rpm" = no ] || packaging/tool.sh cargo-generate-rpm
 
-# The changelog is written by hand: it must know the version that is built.
+# The Debian changelog is written by hand: it must contain the version that is built.
 workspace_version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version *= *"\(.*\)"/\1/p' Cargo.toml)
 grep -q "^tcp-chat ($workspace_version) " packaging/deb/changelog ||
 	fail "packaging/deb/changelog has no entry for $workspace_version"
 
 [ -n "$repack" ] || packaging/stage.sh
-# Now the folder that programs.sh builds in, whatever the environment says.
+# The folder in which programs.sh builds, whatever the environment says.
 export CARGO_TARGET_DIR=$root/target
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export SOURCE_DATE_EPOCH
 
 [ -n "$repack" ] || packaging/programs.sh --arch "$arch"
 
-# .../target/TARGET/dist, as programs.sh has it.
+# .../target/TARGET/dist, as programs.sh prints it.
 programs=$(packaging/programs.sh --arch "$arch" --where)
 folder=${programs%/dist}
 target=${folder##*/}
 debs=${repack:-$root/target/debian}
 mkdir -p "$debs"
 if [ -n "$repack" ]; then
-	# cargo-deb empties the debian/ of its target folder first: here it gets another one.
+	# cargo-deb first empties debian/ of its target folder, so it gets a folder of its own.
 	export CARGO_TARGET_DIR=$repack/.target
 	mkdir "$CARGO_TARGET_DIR"
 	ln -s "$folder" "$CARGO_TARGET_DIR/$target"

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Builds the programs as they are distributed: profile `dist`, no path of the building machine inside, and in
-# each program the list of what it was made of (`cargo audit bin tcp-chatd` reads it).
+# Builds the programs for distribution: profile `dist`, without paths of the build machine. Each program contains
+# the list of its dependencies (`cargo audit bin tcp-chatd` reads it).
 #
 #   packaging/programs.sh [--arch amd64|arm64] [--bench] [--where]
 #
-# build.sh puts these programs into packages; bench/guard, bench/compare and the checks measure and try the
-# same ones. --bench builds tcp-chat-bench with them. --where builds nothing and prints the folder that they
-# are in. Needs Rust, a C compiler, make and git; installs cargo-auditable where it is missing.
+# build.sh puts these programs into packages; bench/guard, bench/compare and the checks measure and test the same
+# programs. --bench also builds tcp-chat-bench. --where builds nothing and prints the programs' folder. Needs Rust, a
+# C compiler, make and git; installs cargo-auditable if it is missing.
 #
-# For arm64 on amd64, once, beforehand:
+# To build for arm64 on amd64, run once before:
 #   rustup target add aarch64-unknown-linux-gnu
 #   dpkg --add-architecture arm64 && apt-get update
 #   apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross libc6:arm64 libgcc-s1:arm64
@@ -56,7 +56,7 @@ for tool in cargo cc make git; do
 done
 packaging/tool.sh cargo-auditable
 
-# Fixed names in place of the machine's paths, in Rust and in C code.
+# Replaces the machine's paths by fixed names, in Rust and in C code.
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 sysroot=$(rustc --print sysroot)
 export RUSTFLAGS="--remap-path-prefix=$root=tcp-chat --remap-path-prefix=$cargo_home=cargo --remap-path-prefix=$sysroot=rust"
@@ -69,9 +69,9 @@ if [ "$arch" != "$native" ]; then
 fi
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export SOURCE_DATE_EPOCH
-# Ignores CARGO_TARGET_DIR: cargo-deb looks for the other files of the packages beside target/.
+# Ignores CARGO_TARGET_DIR: cargo-deb searches for the other files of the packages beside target/.
 export CARGO_TARGET_DIR=$root/target
-# Always named, so that the native build and a cross build go the same way and flags do not reach
-# what runs while building.
+# The target is always named. So a native build and a cross build work the same way, and flags do not affect build
+# scripts and procedural macros.
 export CARGO_BUILD_TARGET=$target
 exec cargo auditable build --profile dist --locked --features tcp-chatd/jemalloc "${packages[@]}"

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Makes what the packages carry beside the programs: config.toml, man pages, completions and the
-# list of what is linked in, all in target/stage.
-# Called by build.sh; everything comes from the one source of --help and from config.toml.
+# Creates the files that the packages contain beside the programs, in target/stage: config.toml, man pages, completions
+# and the list of linked crates. Called by build.sh. The sources are the definition of --help and config.toml.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -9,8 +8,8 @@ stage=target/stage
 rm -rf "$stage"
 mkdir -p "$stage"
 
-# set_key SECTION KEY VALUE: in the staged config.toml, gives KEY, set or commented out, this value.
-# Anything but exactly one such line is an error, so the copy cannot drift from the reference.
+# set_key SECTION KEY VALUE: sets KEY in the staged config.toml, also if it is commented out. It is an error if there
+# is not exactly one such line, so the copy cannot differ silently from the reference.
 set_key() {
 	awk -v section="$1" -v key="$2" -v value="$3" '
 		/^\[/ { inside = ($0 ~ "^\\[" section "\\]") }
@@ -25,20 +24,20 @@ set_key() {
 	mv "$stage/config.toml.new" "$stage/config.toml"
 }
 
-# The installed system's paths. All else is the reference as it is.
+# The paths of the installed system. Everything else is the reference unchanged.
 cp config.toml "$stage/config.toml"
 set_key tls dir /var/lib/tcp-chatd/certs
 set_key history path /var/lib/tcp-chatd/chat.db
 set_key admin socket /run/tcp-chatd/control.sock
 
-# For the machine that builds, whatever the target is: they only print text. `--workspace` asks for the same
-# features of the dependencies as `cargo test --workspace` does, so that nothing is compiled twice.
+# Built for the build machine, whatever the target is, because they only print text. `--workspace` requests the same
+# features of the dependencies as `cargo test --workspace`, so that nothing is compiled twice.
 cargo build --quiet --locked --workspace --example generate_daemon --example generate_cli
 for generate in generate_daemon generate_cli; do
 	"${CARGO_TARGET_DIR:-target}/debug/examples/$generate" "$stage"
 done
 
-# Every crate that is linked in, with its licence.
+# Every linked crate with its licence.
 linked() {
 	cargo tree --locked --edges normal --prefix none --format '{p}|{l}' "$@"
 }

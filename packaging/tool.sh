@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs a cargo tool where it is missing: packaging/tool.sh NAME
+# Installs a cargo tool if it is missing: packaging/tool.sh NAME
 #
-# A tool runs for seconds, but an optimised build of it takes minutes: it is not optimised. The tools share
-# compiled dependencies in target/tools.
+# Tools are built without optimisation: a tool runs for seconds, but an optimised build of it takes minutes. The tools
+# share compiled dependencies in target/tools.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 name=${1:?the name of the tool}

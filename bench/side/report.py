@@ -16,11 +16,11 @@ FANOUT = [("fanout-10", "10 members"), ("fanout-100", "100 members"), ("fanout-1
 RATES = [("rate-20", "20 a second"), ("rate-200", "200 a second")]
 GROWTH = [
     ("growth-rooms", "{size:,} rooms are opened"),
-    ("growth-expiry", "{size:,} connections are cut within one second, and their sessions expire within one"),
-    ("growth-user", "a user enters {size:,} rooms and is lost, another enters them and leaves"),
-    ("growth-crowd", "{size:,} enter one room within four seconds, and leave it within four"),
-    ("growth-expiry-burst", "{size:,} connections are cut at the same moment, and their sessions expire at once"),
-    ("growth-crowd-burst", "{size:,} ask to enter one room at the same moment, then to leave it"),
+    ("growth-expiry", "{size:,} connections are lost within one second, and their sessions expire within one second"),
+    ("growth-user", "a user enters {size:,} rooms and loses its connection; another user enters them and leaves"),
+    ("growth-crowd", "{size:,} users enter one room within four seconds, and leave it within four"),
+    ("growth-expiry-burst", "{size:,} connections are lost at the same moment, and their sessions expire at once"),
+    ("growth-crowd-burst", "{size:,} users ask to enter one room at the same moment, then to leave it"),
 ]
 
 
@@ -88,23 +88,23 @@ def _head(results):
     )
     return f"""# Benchmarks
 
-tcp-chatd beside four servers that one might take instead, all under the same load on the same machine, by turns.
-Written by `bench/compare`; nothing in here is typed by hand. To make it anew (about 15 minutes, as root on Debian,
-which is where the peers come from):
+tcp-chatd compared with four alternatives, under the same load on the same machine, in alternating runs. `bench/compare`
+writes this page; no figure is typed by hand. To run it again (about 15 minutes, as root on Debian, which provides the
+other servers):
 
 ```sh
 packaging/programs.sh --bench && sudo bench/compare
 ```
 
 **Machine:** {m["processor"]}, {m["processors"]} processors, {m["memory_gib"]} GiB, {m["system"]}, Linux {m["kernel"]};
-{m["date"]}, commit {m["commit"]}, {results["runs"]} rounds. The server had processor 0, the load processor 1.
+{m["date"]}, commit {m["commit"]}, {results["runs"]} rounds. The server used processor 0, the load processor 1.
 
 {servers}
 
-All of them: TLS 1.3 with AES-128-GCM and X25519, the same ECDSA P-256 certificate, texts of 80 bytes, throttling and
-look-ups off; every setting stands in `bench/peers/` with its reason. tcp-chatd has its defaults (store on disk,
-`durability = "crash"`) but for the rate limits. Figures are medians, smallest and largest in brackets. *CPU* is
-the server's processor seconds for a million deliveries: the steadiest figure there is here.
+All servers use TLS 1.3 with AES-128-GCM and X25519, the same ECDSA P-256 certificate, and texts of 80 bytes. Throttling
+and look-ups are off. `bench/peers/` has every setting with its reason. tcp-chatd has its defaults (store on disk,
+`durability = "crash"`) except for the rate limits. Figures are medians, with the smallest and largest in brackets.
+*CPU* is the server's processor seconds for a million deliveries: the most stable figure on this page.
 """
 
 
@@ -114,8 +114,8 @@ def _fanout(figures):
 
     head = ["server", *(x for _, x in FANOUT)]
     return f"""## Fan-out
-One room; 8 members talk, as fast as it goes. So many messages are in flight at once, all senders together: 1,024 with 10 and
-100 members, 256 with 1,000. One is in flight until the *slowest* member has it. A delivery is one message at one member.
+In one room, 8 members send as fast as possible. Messages in flight at once, of all senders together: 1,024 with 10 and 100
+members, 256 with 1,000. A message is in flight until the *slowest* member has it. A delivery is one message at one member.
 
 Deliveries a second:
 
@@ -141,8 +141,8 @@ def _latency(figures):
     for _, shown in RATES:
         head += [f"{shown}: p50 ms", "p99 ms", "CPU"]
     return f"""## Latency
-100 members, messages at a fixed rate: from before it is encrypted by its sender until it is decrypted by each member.
-Most of it is 100 writes and 100 reads, one after the other.
+100 members, messages at a fixed rate. Latency is the time from before the sender encrypts a message until each member has
+decrypted it. Most of it is 100 writes and 100 reads, one after the other.
 
 {table(head, rows)}
 
@@ -164,18 +164,18 @@ def _people(figures, results):
     ]  # fmt: skip
     disk = results["disk"]
     return f"""## Memory
-KiB of resident memory for each connection: logged in, in a room of 100, idle. Then the whole server in MiB, empty and
-a quarter of a minute after all have gone (sessions of tcp-chatd had ended by then).
+KiB of resident memory for each connection: logged in, in a room of 100, idle. Then the whole server in MiB: empty, and
+15 seconds after all connections have ended (sessions of tcp-chatd had ended by then).
 
 {table(["server", *(f"{s:,} connections" for s in steps), "empty, MiB", "after, MiB"], idle)}
 
 ![memory over connections](bench-memory.svg)
 
 On disk tcp-chatd took {disk["bytes"] / disk["messages"]:.0f} bytes for each of {disk["messages"]:,} messages of 80 bytes,
-the search index not counted.
+without the search index.
 
 ## Logins
-A new connection, a full TLS handshake, a login; 32 at a time, but 512 with inspircd, which lets in whoever waits once a second.
+A new connection, a full TLS handshake, a login; 32 at a time, but 512 with inspircd, which admits waiting clients once a second.
 
 {table(["server", "logins a second", "CPU ms each"], logins)}
 """
@@ -189,8 +189,8 @@ def _start(figures):
         for name in figures.names
     ]  # fmt: skip
     return f"""## Start
-From nothing to READY (for a server that tells the service manager) and to the first login; memory a second later.
-tcp-chatd starts with a million messages in its store, the others have none.
+From the start of the process to READY (for servers that notify the service manager) and to the first login; memory a second
+later. tcp-chatd starts with a million messages in its store; the others have none.
 
 {table(["server", "READY, ms", "first login, ms", "memory, MiB"], rows)}
 """
@@ -214,7 +214,7 @@ def _ratios(figures):
             continue
         rows.append([shown, "more" if more else "less", f"{ours / best:.2f} ({whose})", f"{ours / nats:.2f}" if nats else "–"])
     return f"""## tcp-chatd against the best of the others
-The quotient of the medians of the same rounds.
+The ratio of the medians of the same rounds.
 
 {table(["figure", "better is", "to the best peer", "to nats-server"], rows)}
 """
@@ -227,11 +227,11 @@ def _growth(figures):
             before, during = run["before"], run["while"]
             rows.append([sentence.format(size=run["size"]), f"{run['seconds']:.1f}", f"{run['cpu_seconds']:.2f}",
                          ms_of_us(before["p99_us"]), ms_of_us(during["p99_us"]), ms_of_us(during["max_us"])])  # fmt: skip
-    head = ["what happens", "seconds", "CPU seconds", "others' p99 before, ms", "others' p99 meanwhile, ms", "longest, ms"]
+    head = ["what happens", "seconds", "CPU seconds", "others' p99 before, ms", "others' p99 during it, ms", "longest, ms"]
     return f"""## Growth
-Something large happens to tcp-chatd while a room of 100 others goes on talking, 200 messages a second. What do they feel
-of it? (Server and
-load have a processor each: where ten thousand act at the same moment, reading what they ask is what the others wait for.)
+Many clients act at once on tcp-chatd, while 100 members of another room send 200 messages a second. The table shows what
+those members notice. (Server and load have one processor each. If ten thousand clients act at the same moment, the others
+wait while the daemon reads their requests.)
 
 {table(head, rows)}
 """
@@ -244,15 +244,16 @@ def _not_said(results, figures):
     return f"""## What the figures do not say
 * **Noise.** Everything else on the machine took {busy[len(busy) // 2]:.0%} of a processor (median of all runs; {busy[-1]:.0%} in the
   worst). Differences that are smaller than the brackets mean nothing. Absolute figures move with the machine; ratios less.
-* **One machine, loopback.** No network, no loss, no distance; the kernel's work for the load's side is on the same
-  machine. One processor for each server: nats-server and mosquitto's bridges would use more, if there were more.
+* **One machine, loopback.** There is no network, no loss and no distance, and the kernel also works for the load on the
+  same machine. Each server has one processor; nats-server and mosquitto's bridges would use more.
 * **The servers do not do the same.** A line of JSON with number, time, name and colour has about twice the bytes of what
-  the others deliver. tcp-chatd keeps each message before anyone sees it, and indexes it for search; the others keep none. They do
-  things that tcp-chatd does not: wildcards and clustering, QoS, services and modes.
-* **Who falls behind** is served from the store by tcp-chatd; the others cut or drop. In these runs nobody is let fall behind.
+  the others deliver. tcp-chatd stores each message before anyone sees it, and indexes it for search; the others store none.
+  They have features that tcp-chatd does not have: wildcards and clustering, QoS, services and modes.
+* **Slow readers.** tcp-chatd serves a reader that falls behind from the store; the others disconnect it or drop messages. In
+  these runs no reader falls behind.
 * **The load** is the same program for all ({load:.0%} of its processor at most with tcp-chatd). It decrypts everything and counts
-  each delivery by a mark in its text; it does not verify the server's signature in the handshake, which clients do.
-* **TLS resumption** is off: each login is a full handshake, as of a client that comes for the first time.
+  each delivery by a mark in its text. Unlike real clients, it does not verify the server's signature in the handshake.
+* **TLS resumption** is off: each login is a full handshake, as for a new client.
 
-Deliveries that were missing at the end, connections that were cut, runs that failed:{failures}
+Missing deliveries at the end, lost connections, failed runs:{failures}
 """

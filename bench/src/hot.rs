@@ -9,10 +9,7 @@ use tcp_chat_protocol::event::{MsgLine, Spoken, json_text};
 use tcp_chat_protocol::request::{Bounds, Login, Request, Target, parse};
 use tcp_chat_protocol::{Line, LineDecoder, Name, RequestId, Timestamp};
 use tcp_chatd::chat::Proof;
-use tcp_chatd::chat::{
-    Ask, Chat, Command, ConnectionId, ConversationId, Effect, Found, Now, Past, PastUnknown, Rules, Secret,
-    SessionId, Writes,
-};
+use tcp_chatd::chat::{Ask, Chat, Command, ConnectionId, Effect, Found, Now, Past, Rules, Secret, Writes};
 use tcp_chatd::settings::{AuthMode, Durability, History, MaxBytes, Settings};
 use tcp_chatd::store::Store;
 
@@ -140,15 +137,6 @@ struct Talk {
     entered: Writes,
 }
 
-/// A store without messages.
-struct NoPast;
-
-impl Past for NoPast {
-    fn sent(&mut self, _: SessionId, _: &RequestId) -> Result<Option<(ConversationId, u64)>, PastUnknown> {
-        Ok(None)
-    }
-}
-
 impl Talk {
     fn new() -> Result<Self> {
         let mut rules = Rules::from(&Settings::default());
@@ -173,8 +161,8 @@ impl Talk {
             let proof = Proof::without_password(&login, AuthMode::Open, chat.users());
             let proof = proof.context("a name without an owner needs no password")?;
             let ask = Ask::Login { login: Box::new(login), fresh, resumes: None, proof };
-            chat.apply(ConnectionId(at), Command::Open(Ipv4Addr::LOCALHOST.into()), &mut NoPast);
-            chat.apply(ConnectionId(at), Command::Ask(None, ask), &mut NoPast);
+            chat.apply(ConnectionId(at), Command::Open(Ipv4Addr::LOCALHOST.into()), Past::Absent);
+            chat.apply(ConnectionId(at), Command::Ask(None, ask), Past::Absent);
         }
         let entered = chat.end().writes;
         Ok(Self { chat, json: json_text(TEXT), next: 0, entered })
@@ -187,7 +175,7 @@ impl Talk {
             *next += 1;
             let ask = Ask::Say(Target::Default, json.clone());
             let command = Command::Ask(Some(RequestId::Number(*next)), ask);
-            chat.apply(ConnectionId(*next % SENDERS), command, &mut NoPast);
+            chat.apply(ConnectionId(*next % SENDERS), command, Past::Absent);
         }
         let outcome = chat.end();
         (outcome.writes, outcome.effects)

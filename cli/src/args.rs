@@ -8,21 +8,21 @@ use std::time::Duration;
 
 const EXAMPLES: &str = "\
 Examples:
-  tcp-chat-cli -                                    your first time: paste the line with your code
+  tcp-chat-cli -                                    the first time: paste the line with your code
   tcp-chat-cli tcps://chat.example:3000/lobby#PIN   join with the line of an invitation
-  tcp-chat-cli chat.example                         join again: the pin is known now
+  tcp-chat-cli chat.example                         join again: the client knows the pin now
   tcp-chat-cli --ca certs/ca.pem                    join the server on this machine
-  tcp-chat-cli send --room ops 'deployed'           one message; exit 0 once it is kept
+  tcp-chat-cli send --room ops 'deployed'           one message; exit 0 after it is stored
   make 2>&1 | tcp-chat-cli send --room ops --split  the output of a command
-  tcp-chat-cli tail --room ops --json | jq .msg     messages as they come
+  tcp-chat-cli tail --room ops --json | jq .msg     messages as they arrive
   tcp-chat-cli wait --match 'done|failed' --timeout 10m
 
 Exit codes: 0 done; 1 other; 2 usage; 3 no connection; 4 the certificate was refused;
 5 login refused; 6 the request was refused; 7 timed out.
 
-Files: $XDG_CONFIG_HOME/tcp-chat/config.toml holds defaults for all options and the profiles of
-servers that were joined; $XDG_STATE_HOME/tcp-chat holds sessions, so that a client that is
-started again goes on where it was.";
+Files: $XDG_CONFIG_HOME/tcp-chat/config.toml has defaults for all options, and profiles of the
+servers that you joined. $XDG_STATE_HOME/tcp-chat has the sessions, so that the next start continues
+where the client was.";
 
 /// Where there is no command.
 const CHAT: &str = "Options of the chat";
@@ -30,10 +30,10 @@ const CHAT: &str = "Options of the chat";
 /// clap breaks its lines.
 const LINES: &str = "\
 Without a command, on a terminal: the full-screen chat (F1 or /help shows its keys). Otherwise, and \
-with --line, lines from standard input are sent, and messages are printed. Where standard input is a \
+with --line, the client sends lines from standard input, and prints messages. If standard input is a \
 terminal, or with --commands, a line that begins with / is a command (/help lists them), and // begins \
-a line with one slash. From a pipe or a file every line is text. Empty lines are skipped. Whatever else \
-is not sent is named, and makes the exit code non-zero.";
+a line with one slash. From a pipe or a file every line is text. Empty lines are skipped. The client \
+names everything else that it does not send, and then its exit code is not 0.";
 
 /// The terminal and script client of tcp-chatd.
 #[derive(Debug, Parser)]
@@ -41,7 +41,7 @@ is not sent is named, and makes the exit code non-zero.";
 #[command(max_term_width = 100)]
 pub struct Cli {
     /// HOST, HOST:PORT, or the tcps:// line of an invitation; - reads that line from standard input. Use -
-    /// for a line with a code in it: others on this machine can see command lines
+    /// for a line with a code: other users of this machine can see command lines
     /// [default: localhost:3000]
     #[arg(value_name = "SERVER", env = "TCP_CHAT_SERVER")]
     pub server: Option<String>,
@@ -70,7 +70,7 @@ fn without_empty(arg: clap::Arg) -> clap::Arg {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Options of all commands")]
 pub struct Options {
-    /// Trust servers whose certificate a CA in this PEM file has signed
+    /// Trust servers whose certificate is signed by a CA in this PEM file
     #[arg(long, global = true, value_name = "FILE", env = "TCP_CHAT_CA")]
     pub ca: Option<PathBuf>,
 
@@ -78,7 +78,7 @@ pub struct Options {
     #[arg(long, global = true, value_name = "SHA256", env = "TCP_CHAT_PIN")]
     pub pin: Option<String>,
 
-    /// The name to be known by [default: the login name]
+    /// Your name in the chat [default: the login name]
     #[arg(long, global = true, value_name = "NAME", env = "TCP_CHAT_NAME")]
     pub name: Option<String>,
 
@@ -86,19 +86,19 @@ pub struct Options {
     #[arg(long, global = true, value_name = "COLOR", env = "TCP_CHAT_COLOR")]
     pub color: Option<String>,
 
-    /// The room to be in; may be given again, the first one is spoken to [default: the server's]
+    /// The room to enter; can be repeated; messages go to the first one [default: the server's]
     #[arg(long, global = true, value_name = "ROOM", env = "TCP_CHAT_ROOM", value_delimiter = ',')]
     pub room: Vec<String>,
 
-    /// Print one JSON object a line, with the wire's own fields
+    /// Print one JSON object per line, with the fields of the protocol
     #[arg(long, global = true, env = "TCP_CHAT_JSON", action = ArgAction::SetTrue, value_parser = switch)]
     pub json: bool,
 
-    /// Give up after this time (90s, 2m), counted from the start; what can pass is tried again until then
+    /// Give up after this time (90s, 2m) from the start; temporary failures are tried again until then
     #[arg(long, global = true, value_name = "DURATION", env = "TCP_CHAT_TIMEOUT", value_parser = duration)]
     pub timeout: Option<Duration>,
 
-    /// The client certificate, where the server asks for one (PEM)
+    /// The client certificate, if the server asks for one (PEM)
     #[arg(long, global = true, value_name = "FILE", env = "TCP_CHAT_CERT")]
     pub cert: Option<PathBuf>,
 
@@ -110,15 +110,15 @@ pub struct Options {
     #[arg(long, global = true, value_name = "FILE", env = "TCP_CHAT_PASSWORD_FILE")]
     pub password_file: Option<PathBuf>,
 
-    /// Lines instead of the full screen, also on a terminal
+    /// Use plain lines instead of the full screen, also on a terminal
     #[arg(long, global = true, help_heading = CHAT, env = "TCP_CHAT_LINE", action = ArgAction::SetTrue, value_parser = switch)]
     pub line: bool,
 
-    /// A line that begins with / is a command, also where standard input is no terminal
+    /// Read lines that begin with / as commands, also if standard input is not a terminal
     #[arg(long, global = true, help_heading = CHAT, env = "TCP_CHAT_COMMANDS", action = ArgAction::SetTrue, value_parser = switch)]
     pub commands: bool,
 
-    /// How a mention makes itself known on the full screen [default: bell]
+    /// How the full screen announces a mention [default: bell]
     #[arg(long, global = true, help_heading = CHAT, value_name = "HOW", env = "TCP_CHAT_NOTIFY", value_enum)]
     pub notify: Option<Notify>,
 
@@ -130,7 +130,7 @@ pub struct Options {
     #[arg(long, global = true, env = "TCP_CHAT_NO_COLOR", action = ArgAction::SetTrue, value_parser = switch)]
     pub no_color: bool,
 
-    /// Say on standard error what is going on
+    /// Report progress on standard error
     #[arg(short, long, global = true, env = "TCP_CHAT_VERBOSE", action = ArgAction::SetTrue, value_parser = switch)]
     pub verbose: bool,
 }
@@ -138,9 +138,9 @@ pub struct Options {
 /// The commands.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Send one message; exit 0 only once it is kept
+    /// Send one message; exit 0 only after it is stored
     Send(Send),
-    /// Print messages as they come
+    /// Print messages as they arrive
     Tail(Tail),
     /// Print messages from the store, oldest first
     History(History),
@@ -148,9 +148,9 @@ pub enum Command {
     Search(Search),
     /// Wait until a message matches; exit 7 when --timeout runs out
     Wait(Wait),
-    /// Who is in the room (--room), or on the server
+    /// List the members of the room (--room), or all users of the server
     Who,
-    /// The rooms of the server
+    /// List the rooms of the server
     Rooms,
 }
 
@@ -165,15 +165,14 @@ pub struct Send {
     #[arg(long, value_name = "USER")]
     pub to: Option<String>,
 
-    /// Standard input may be long: send it as several messages, cut at line ends where possible,
-    /// while it comes
+    /// Send standard input as several messages while it arrives, cut at line ends if possible
     #[arg(long)]
     pub split: bool,
 
-    /// Call the message ID (1 to 64 bytes): sent again with the same ID, from the same account on
-    /// this machine and under the same name, it is kept once. (It is sent again where the server has
-    /// lost it by the restore of a backup.) The name stays in use for the server's sessions.ttl
-    /// (2 minutes): give such jobs a --name of their own
+    /// The id of the message (1 to 64 bytes). Sent again with the same id, from the same account on this
+    /// machine and under the same name, the message is stored once. (It is sent again if the server lost
+    /// it in the restore of a backup.) The name stays in use for the server's sessions.ttl (2 minutes):
+    /// give such jobs their own --name
     #[arg(long, value_name = "ID", conflicts_with = "split")]
     pub id: Option<String>,
 }
@@ -181,7 +180,7 @@ pub struct Send {
 /// `tail`
 #[derive(Debug, Clone, Args)]
 pub struct Tail {
-    /// Begin behind this message number, from the store
+    /// Begin after this message number, from the store
     #[arg(long, value_name = "SEQ")]
     pub after: Option<u64>,
 
@@ -189,7 +188,7 @@ pub struct Tail {
     #[arg(long, value_name = "N", value_parser = from_one)]
     pub count: Option<u64>,
 
-    /// Begin where the last `tail --resume` with this server and name has ended
+    /// Begin where the last `tail --resume` with this server and name ended
     #[arg(long, conflicts_with = "after")]
     pub resume: bool,
 }
@@ -205,11 +204,11 @@ pub struct History {
     #[arg(long, value_name = "SEQ")]
     pub after: Option<u64>,
 
-    /// How many at most
+    /// The largest number of messages
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = from_one)]
     pub limit: u64,
 
-    /// The direct messages with this user instead of a room's
+    /// Print the direct messages with this user instead of a room's messages
     #[arg(long, value_name = "USER")]
     pub with: Option<String>,
 }
@@ -221,7 +220,7 @@ pub struct Search {
     #[arg(value_name = "QUERY", required = true, num_args = 1..)]
     pub query: Vec<String>,
 
-    /// Only by this user
+    /// Only messages of this user
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
 
@@ -229,7 +228,7 @@ pub struct Search {
     #[arg(long, value_name = "SEQ")]
     pub before: Option<u64>,
 
-    /// How many at most
+    /// The largest number of messages
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = from_one)]
     pub limit: u64,
 }
@@ -237,11 +236,11 @@ pub struct Search {
 /// `wait`
 #[derive(Debug, Clone, Args)]
 pub struct Wait {
-    /// A regular expression that the message's text must match somewhere
+    /// A regular expression that must match a part of the message's text
     #[arg(long = "match", value_name = "REGEX")]
     pub pattern: String,
 
-    /// Look at messages behind this number first, from the store
+    /// First search the messages after this number, from the store
     #[arg(long, value_name = "SEQ")]
     pub after: Option<u64>,
 }

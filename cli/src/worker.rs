@@ -12,14 +12,14 @@ use tokio::sync::{mpsc, oneshot};
 
 /// The commands with their arguments and meaning; `/help` and the man page show them.
 pub const COMMANDS: [(&str, &str, &str); 8] = [
-    ("join", "ROOM", "enter a room, and speak to it from now on"),
+    ("join", "ROOM", "enter a room, and write to it from now on"),
     ("leave", "[ROOM]", "leave a room"),
-    ("room", "ROOM", "speak to another room that you are in"),
-    ("msg", "USER TEXT", "say something to one user"),
-    ("who", "[ROOM|*]", "who is in the room; * is everyone"),
+    ("room", "ROOM", "write to another room that you are in"),
+    ("msg", "USER TEXT", "send a direct message to a user"),
+    ("who", "[ROOM|*]", "the members of the room; * is everyone"),
     ("rooms", "", "the rooms of the server"),
-    ("help", "", "this"),
-    ("quit", "", "leave (as the end of the input does)"),
+    ("help", "", "this help"),
+    ("quit", "", "quit, like the end of the input"),
 ];
 
 /// A line to print.

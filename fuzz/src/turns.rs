@@ -9,7 +9,7 @@ use crate::chat::{
     Ask, Certificate, Chat, Command, ConnectionId, Digest, Effect, Evidence, Found, Made, Now, Outcome,
     Presented, Proof, Proving, Revocation, Rules, Secret,
 };
-use crate::disk::{Disk, DiskPast};
+use crate::disk::Disk;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::request::{Action, Bounds, Request, parse};
@@ -73,7 +73,8 @@ impl World {
     }
 
     fn apply(&mut self, connection: ConnectionId, command: Command) {
-        self.chat.apply(connection, command, &mut DiskPast(&self.disk));
+        let past = self.disk.past(&mut self.chat, connection, &command);
+        self.chat.apply(connection, command, past);
     }
 
     fn step(&mut self, what: u8, rest: &[u8]) {

@@ -12,18 +12,23 @@ use std::time::{Duration, Instant};
 /// 100 steps together would take a few milliseconds.
 const STEPS: i32 = 10;
 
-/// A search that takes longer than this yields to other threads. Most searches take less.
-const ALONE: Duration = Duration::from_millis(5);
-/// It works for this time, then pauses for the same time. With few processors, a thread that wakes up meanwhile
-/// finds a free one. Without pauses, others would wait for the end of the time slice.
+/// A search works for this time, then pauses. Without pauses it would make other threads wait until the end of its
+/// time slice, which is a few milliseconds.
 const TURN: Duration = Duration::from_micros(500);
+/// The pause of a short search, in which a waiting thread gets the processor.
+const SHORT_PAUSE: Duration = Duration::from_micros(50);
+/// A search that takes longer than this pauses for as long as it works, so a thread that wakes up finds a free
+/// processor even if there are few.
+const LONG: Duration = Duration::from_millis(5);
 
-/// Tells SQLite whether to interrupt its statement. Also pauses a long search.
+/// Tells SQLite whether to interrupt its statement. Also pauses the search.
 fn interrupt_at(until: Instant) -> impl FnMut() -> bool + Send + 'static {
-    let mut pause_at = Instant::now() + ALONE;
+    let began = Instant::now();
+    let mut pause_at = began + TURN;
     move || {
-        if Instant::now() >= pause_at {
-            std::thread::sleep(TURN);
+        let now = Instant::now();
+        if now >= pause_at {
+            std::thread::sleep(if now < began + LONG { SHORT_PAUSE } else { TURN });
             pause_at = Instant::now() + TURN;
         }
         Instant::now() >= until

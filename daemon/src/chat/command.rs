@@ -242,19 +242,15 @@ pub enum Effect {
     Close(ConnectionId, Closing),
 }
 
-/// What was sent before this turn; the store knows.
-pub trait Past {
-    /// Where the message lies that the session once called `id`.
-    ///
-    /// # Errors
-    /// It cannot be told now; nothing may be kept under that `id` then.
-    fn sent(
-        &mut self,
-        session: SessionId,
-        id: &RequestId,
-    ) -> Result<Option<(ConversationId, Seq)>, PastUnknown>;
+/// What the proposer of a turn has found in its store of a message that its session may have sent before. It stands in
+/// the turn, so that all who apply it come to the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Past {
+    /// There is none under that id, or nothing was asked because none can be there.
+    #[default]
+    Absent,
+    /// There is one, in that conversation under that number.
+    Kept(ConversationId, Seq),
+    /// The store could not be asked: nothing may be kept under that id now.
+    Unknown,
 }
-
-/// The store could not be asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PastUnknown;

@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use tcp_chat_protocol::reply::{JoinReply, LeaveReply};
 use tcp_chat_protocol::request::Place;
-use tcp_chat_protocol::{ErrorKind, Name, NameKey, RequestId, Role, Seq, reply};
+use tcp_chat_protocol::{ErrorKind, Name, NameKey, RequestId, Role, reply};
 
 /// Members that the reply to JOIN lists at most.
 const JOIN_MEMBERS: usize = 100;
@@ -282,21 +282,7 @@ impl Chat {
         self.drop_if_empty(room);
     }
 
-    /// Retention has removed all messages below `oldest`, some of them from these conversations: those
-    /// of which nothing is left go, or rooms would be taken for good, and who stays long would be left
-    /// with the direct messages of everybody who ever came by. Certificates and removed users that are too old go,
-    /// too. The hub calls it once a day also where no message was removed.
-    pub fn forgets(&mut self, oldest: Seq, of: &[ConversationId]) {
-        self.seal();
-        if oldest > self.oldest {
-            self.oldest = oldest;
-            self.turn.writes.oldest = Some(oldest);
-        }
-        of.iter().for_each(|id| self.drop_if_empty(*id));
-        self.expired_go();
-    }
-
-    /// The same for all of them, after a start: a slice in each turn.
+    /// All conversations of which nothing is left go after a start: a slice in each turn.
     pub(super) fn empty_ones_go(&mut self) {
         let mut all: Vec<_> = self.conversations.iter().map(|(id, _)| id).collect();
         all.sort_unstable();

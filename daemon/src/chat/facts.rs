@@ -3,11 +3,11 @@
 //! (`daemon/tests/states`) and by the fuzz target. Never contains a secret: tokens, codes and password hashes appear
 //! as a checksum.
 //!
-//! Data of one process is no fact: connections, rate limits, counters, when sessions that are away end, and whether the
-//! store can be written.
+//! Data of one process is no fact: connections, rate limits, counters, when sessions that are away end, which ids need no
+//! search, and whether the store can be written.
 
 use super::authors::Kind;
-use super::{Chat, ConversationKind, Penalty, Scope, SessionId, UserId};
+use super::{Chat, ConversationKind, Penalty, Scope, Sent, SessionId, UserId};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -33,6 +33,7 @@ impl Chat {
             head,
             log,
             oldest,
+            resends: _,
             sweeps,
             defaults,
             leaving,
@@ -110,6 +111,9 @@ impl Chat {
     }
 
     fn session_facts(&self, facts: &mut Facts) {
+        for Sent { session, id, conversation, seq } in self.window() {
+            facts.insert(format!("session/{}/ids/{id:?}", session.0), format!("{seq} of {}", conversation.0));
+        }
         for session in self.sessions.iter() {
             let row = &session.row;
             let mut put = |what: &str, value: String| {
@@ -119,7 +123,6 @@ impl Chat {
             put("/token", checksum(&row.token_hash));
             put("/proven", session.proven.to_string());
             put("/here", session.connection.is_some().to_string());
-            put("/ids", format!("up to {}, texts: {}", session.used.greatest, session.used.texts));
             let rooms: Vec<_> = session.rooms.iter().map(|(room, since)| (room.0, *since)).collect();
             put("/order", format!("{:?}", rooms.iter().map(|(room, _)| room).collect::<Vec<_>>()));
             for (room, since) in rooms {

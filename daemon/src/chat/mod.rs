@@ -34,7 +34,9 @@ mod reads;
 mod refused;
 mod registry;
 mod removed;
+mod resends;
 mod restore;
+mod retain;
 mod rights;
 mod rooms;
 mod rules;
@@ -54,8 +56,7 @@ pub use crate::auth::Digest;
 pub use access::Made;
 pub use certificates::{Certificate, Presented, Revocation};
 pub use command::{
-    Ask, Closing, Command, ConnectionId, Effect, IdMap, Now, Own, Past, PastUnknown, Proving, Read,
-    Recipients, Secret,
+    Ask, Closing, Command, ConnectionId, Effect, IdMap, Now, Own, Past, Proving, Read, Recipients, Secret,
 };
 pub use configured::RoomTwin;
 pub use facts::Facts;
@@ -68,6 +69,7 @@ pub use reads::{PageOf, Range, Resent, ResentTo, SearchIn};
 pub use refused::Refused;
 pub use registry::{CertificateInfo, NotGranted, Registered, UserInfo, UserWish};
 pub use removed::Removed;
+pub use resends::WINDOW;
 pub use rules::Rules;
 pub use shares::{is_this_host, network};
 pub use tally::{ResumeOutcome, Tally};
@@ -86,6 +88,7 @@ use party::Opened;
 use presence::Untold;
 use quotas::{Quotas, SessionBuckets};
 use removed::RemovedUsers;
+use resends::Resends;
 use rooms::Conversations;
 use sessions::Sessions;
 use shares::Shares;
@@ -138,6 +141,8 @@ pub struct Chat {
     /// Who was removed: certificates from before do not count.
     removed: RemovedUsers,
     connections: IdMap<ConnectionId, Connection>,
+    /// The ids of the newest messages. The store has them.
+    resends: Resends,
     /// The newest number on the server.
     head: Seq,
     /// Which log the numbers are of.
@@ -169,8 +174,9 @@ fn refusal(kind: ErrorKind, msg: impl Into<std::borrow::Cow<'static, str>>) -> R
 }
 
 impl Chat {
-    /// Takes one thing that happened on a connection into the turn.
-    pub fn apply(&mut self, connection: ConnectionId, command: Command, past: &mut dyn Past) {
+    /// Takes one thing that happened on a connection into the turn. `past`: what its proposer has found of
+    /// [`Chat::asks_past`].
+    pub fn apply(&mut self, connection: ConnectionId, command: Command, past: Past) {
         match command {
             Command::Open(address) => {
                 let fresh = Connection {
@@ -206,13 +212,7 @@ impl Chat {
     }
 
     /// What an op needs is checked here, in one place: a login, and a place in the rate.
-    fn ask(
-        &mut self,
-        connection: ConnectionId,
-        id: Option<&RequestId>,
-        ask: Ask,
-        past: &mut dyn Past,
-    ) -> Answer {
+    fn ask(&mut self, connection: ConnectionId, id: Option<&RequestId>, ask: Ask, past: Past) -> Answer {
         let state = self.connections.get(&connection);
         let (session, owes) = state.map_or((None, 0), |c| (c.session, c.owes));
         let is_counted_only = matches!(ask, Ask::Login { .. } | Ask::Enrol { .. } | Ask::Ping | Ask::Quit);

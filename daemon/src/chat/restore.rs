@@ -8,6 +8,7 @@ use super::party::Opened;
 use super::presence::Untold;
 use super::quotas::Quotas;
 use super::removed::RemovedUsers;
+use super::resends::Resends;
 use super::rooms::Conversations;
 use super::sessions::{Session, Sessions, UsedIds};
 use super::shares::Shares;
@@ -28,6 +29,9 @@ impl Chat {
         conversations.last = found.last_conversation;
         for StoredConversation { id, kind, head } in stored {
             conversations.put(id, kind, head);
+            if head >= oldest.max(1) {
+                conversations.has_messages(id, head);
+            }
         }
         let mut sessions = Sessions::default();
         sessions.last = found.last_session;
@@ -80,6 +84,8 @@ impl Chat {
         }
         let mut turn = Turn::default();
         turn.now = now;
+        let mut resends = Resends::default();
+        found.sent.into_iter().for_each(|sent| resends.add(sent));
         Self {
             rules,
             conversations,
@@ -94,6 +100,7 @@ impl Chat {
             book: Book::restore(rights),
             unaudited: Vec::new(),
             connections: IdMap::default(),
+            resends,
             head,
             log,
             oldest,
@@ -156,6 +163,7 @@ impl Chat {
             users,
             certificates: self.users.certificates().cloned().collect(),
             removed: self.removed.iter().cloned().collect(),
+            sent: self.window().cloned().collect(),
             head: self.head,
             oldest: self.oldest,
             last_conversation: self.conversations.last,

@@ -26,11 +26,13 @@ pub(super) struct Conversation {
     pub(super) here: Recipients,
     /// Of direct messages: the session that began them, until the other one answers.
     pub(super) unanswered: Option<SessionId>,
+    /// Its number in [`Conversations::kept`], 0 if it is not there.
+    kept_from: Seq,
 }
 
 impl Conversation {
     fn new(kind: ConversationKind, head: Seq) -> Self {
-        Self { kind, head, members: Members::default(), here: Arc::default(), unanswered: None }
+        Self { kind, head, members: Members::default(), here: Arc::default(), unanswered: None, kept_from: 0 }
     }
 
     /// The room's name; `None` for direct messages.
@@ -74,6 +76,9 @@ pub(super) struct Conversations {
     going: Names<ConversationId>,
     /// The direct messages of each user by their newest number: a user may have as many as there are users.
     directs_of: IdMap<UserId, BTreeSet<(Seq, ConversationId)>>,
+    /// The conversations that have messages, each by a number that retention has not passed and that is its head at most. So
+    /// those that retention empties are found without a look at all of them, and a message costs nothing here.
+    kept: BTreeSet<(Seq, ConversationId)>,
     /// The highest id ever given out.
     pub(super) last: i64,
 }
@@ -187,6 +192,36 @@ impl Conversations {
         }
     }
 
+    /// The conversation has messages from now on: it had none before, or retention took all of them.
+    pub(super) fn has_messages(&mut self, id: ConversationId, head: Seq) {
+        let Some(conversation) = self.all.get_mut(&id) else { return };
+        let before = std::mem::replace(&mut conversation.kept_from, head);
+        self.kept.remove(&(before, id));
+        self.kept.insert((head, id));
+    }
+
+    /// Takes out those that had messages and have none left where all below `oldest` go, in the order of their ids. Looks at
+    /// no more of them than chunks go.
+    pub(super) fn take_emptied(&mut self, oldest: Seq) -> Vec<ConversationId> {
+        let mut emptied = Vec::new();
+        while let Some((from, id)) = self.kept.pop_first() {
+            if from >= oldest {
+                self.kept.insert((from, id));
+                break;
+            }
+            let Some(conversation) = self.all.get_mut(&id) else { continue };
+            if conversation.head >= oldest {
+                conversation.kept_from = conversation.head;
+                self.kept.insert((conversation.head, id));
+            } else {
+                conversation.kept_from = 0;
+                emptied.push(id);
+            }
+        }
+        emptied.sort_unstable();
+        emptied
+    }
+
     /// Begins two users' direct messages.
     pub(super) fn open_direct(&mut self, a: UserId, b: UserId) -> ConversationId {
         self.last += 1;
@@ -246,6 +281,7 @@ impl Conversations {
     pub(super) fn remove(&mut self, id: ConversationId) {
         self.unname(id);
         let Some(gone) = self.all.remove(&id) else { return };
+        self.kept.remove(&(gone.kept_from, id));
         match &gone.kind {
             ConversationKind::Room(name) => self.going.remove(name, id),
             ConversationKind::Direct(a, b) => {
@@ -275,6 +311,7 @@ mod tests {
         let room = all.open_room(&name).unwrap();
         let [direct, other] = [(1, 2), (1, 3)].map(|(a, b)| all.open_direct(UserId(b), UserId(a)));
         all.set_head(direct, 7);
+        all.has_messages(direct, 7);
         all.remove(direct);
         assert_eq!((all.direct(UserId(1), UserId(2)), all.direct_count(UserId(1))), (None, 1));
         all.remove(other);
@@ -282,9 +319,32 @@ mod tests {
         assert_eq!((all.room(&name), all.going(&name)), (None, Some(room)));
         all.remove(room);
         assert_eq!((all.room(&name), all.twin(&name)), (None, None));
-        let Conversations { all, by_key: _, by_name, directs, rooms, going, directs_of, last } = all;
+        let Conversations { all, by_key: _, by_name, directs, rooms, going, directs_of, kept, last } = all;
         assert_eq!(going.twin(&name), None);
         let left = (all.len(), by_name.len(), directs.len(), rooms.len(), directs_of.len());
-        assert_eq!((left, last), ((0, 0, 0, 0, 0), 3));
+        assert_eq!((left, kept.len(), last), ((0, 0, 0, 0, 0), 0, 3));
+    }
+
+    #[test]
+    fn what_retention_empties_is_found_once() {
+        let mut all = Conversations::default();
+        let ids: Vec<_> = (1..=4).map(|n| all.open_direct(UserId(n), UserId(9))).collect();
+        let says = |all: &mut Conversations, at: usize, seq, oldest: Seq| {
+            let before = all.get(ids[at]).unwrap().head;
+            all.set_head(ids[at], seq);
+            if before < oldest.max(1) {
+                all.has_messages(ids[at], seq);
+            }
+        };
+        for (at, seq) in [(0, 1), (2, 2), (1, 3), (0, 4)] {
+            says(&mut all, at, seq, 0);
+        }
+        assert_eq!(all.take_emptied(2), [], "the first one has said more since");
+        assert_eq!(all.take_emptied(4), [ids[1], ids[2]]);
+        assert_eq!(all.take_emptied(4), []);
+        says(&mut all, 2, 5, 4);
+        assert_eq!(all.take_emptied(5), [ids[0]]);
+        assert_eq!(all.take_emptied(9), [ids[2]]);
+        assert!(all.kept.is_empty());
     }
 }

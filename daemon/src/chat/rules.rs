@@ -48,6 +48,8 @@ pub struct Rules {
     /// How much of what is said by names without an owner is stored from one network: so much at once, and
     /// again within a day.
     pub network_stored: Limit,
+    /// How many of the newest messages are known by their ids. No setting: see [`super::WINDOW`].
+    pub window: u64,
     /// The longest line, for the reply to LOGIN, in bytes.
     pub line_bytes: usize,
     /// The longest text, for the reply to LOGIN, in bytes.

@@ -27,7 +27,8 @@ pub(super) struct Session {
     pub(super) used: UsedIds,
 }
 
-/// What is known, without asking the store, of the ids that a session has used.
+/// What this process knows of the ids that a session has used. It only says that no search is needed: what a search finds
+/// decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct UsedIds {
     /// The greatest number. Numbers above it are certainly new: a client that counts up costs no

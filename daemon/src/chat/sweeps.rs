@@ -32,17 +32,22 @@ impl Chat {
         self.sweeps.iter().any(|sweep| matches!(sweep, Sweep::Grants(..) | Sweep::Room(..)))
     }
 
-    /// Looks at what is left, at most `most` of it. True: there is more for this turn.
+    /// Looks at what is left, exactly `most` of it, or all. The number stands in the turn: nothing that only this process
+    /// knows may end the work earlier. True: there is more for this turn.
     pub fn sweep_on(&mut self, most: usize) -> bool {
         for step in 0..most {
-            // Presence costs its time later, when it is delivered. One step is always done: a room in which users come
-            // and go all the time does not keep another one from being removed.
-            if (step > 0 && !self.tells_more()) || !self.has_work() {
+            // Presence costs its time later, when it is delivered. One step tells always: a room in which users come and go
+            // all the time does not keep the others untold.
+            let tells = step == 0 || self.tells_more();
+            let is_untold = tells && !self.untold.is_empty();
+            if !is_untold && self.unchecked.len() == 0 && !self.has_sweep() {
                 return false;
             }
             self.seal();
             // What this process alone has left takes no step from what all states have.
-            self.tell_untold();
+            if tells {
+                self.tell_untold();
+            }
             if let Some(id) = self.unchecked.next() {
                 self.drop_if_empty(id);
             }
@@ -59,14 +64,18 @@ impl Chat {
                 }
             }
         }
-        self.has_work() && self.tells_more()
+        self.has_sweep() || self.unchecked.len() > 0 || (self.tells_more() && !self.untold.is_empty())
     }
 
-    /// Is something left that can be done in this turn?
-    fn has_work(&self) -> bool {
+    /// Is presence left that this process has not told yet? Slow work would add to it.
+    #[must_use]
+    pub fn is_telling(&self) -> bool {
         !self.untold.is_empty()
-            || self.unchecked.len() > 0
-            || self.sweeps.iter().any(|sweep| !self.is_held(sweep))
+    }
+
+    /// Is a sweep left that can be done in this turn?
+    fn has_sweep(&self) -> bool {
+        self.sweeps.iter().any(|sweep| !self.is_held(sweep))
     }
 
     /// The oldest sweep that can be done in this turn.

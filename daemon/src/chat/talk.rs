@@ -1,4 +1,4 @@
-//! Owns MSG: where it goes, whether it was sent before, and who hears it. Called by [`Chat::ask`].
+//! Owns MSG: where it goes, and who hears it; whether it was sent before, [`super::resends`] says. Called by [`Chat::ask`].
 //! Never numbers or encodes: the turn does when it is sealed.
 
 use super::pass::Stranger;
@@ -19,7 +19,7 @@ impl Chat {
         id: Option<&RequestId>,
         target: Target,
         json: Box<str>,
-        past: &mut dyn Past,
+        past: Past,
     ) -> Answer {
         if let Some(id) = id
             && let Some((conversation, seq)) = self.sent_before(session, id, past)?
@@ -104,29 +104,6 @@ impl Chat {
                 ResentTo::User(place.0.as_ref().filter(|_| !is_another).map(Name::key))
             }
         }
-    }
-
-    /// Where the message is that this session has sent under this id before.
-    fn sent_before(
-        &mut self,
-        session: SessionId,
-        id: &RequestId,
-        past: &mut dyn Past,
-    ) -> Result<Option<(ConversationId, u64)>, Refusal> {
-        if !self.sessions.get(session).is_some_and(|s| s.used.may_have(id)) {
-            return Ok(None);
-        }
-        if self.turn.sent(session, id) == Some(None) {
-            self.seal();
-        }
-        if let Some(Some(found)) = self.turn.sent(session, id) {
-            return Ok(Some(found));
-        }
-        past.sent(session, id).map_err(|_| {
-            let msg =
-                "the server's store cannot be read: it is not known whether this was sent before; try again";
-            refusal(ErrorKind::Internal, msg)
-        })
     }
 
     /// The user to whom a direct message goes, and the name as that user has it.

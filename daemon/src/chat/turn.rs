@@ -9,7 +9,7 @@ use super::{
     Audit, Certificate, Chat, Chunk, ConnectionId, ConversationId, ConversationKind, Effect, IdMap, Now, Own,
     Read, Scope, Sent, SessionId, User, UserId, Writes,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tcp_chat_protocol::event::{MsgLine, Spoken};
 use tcp_chat_protocol::{Colour, Name, RequestId, Role, Seq, Timestamp};
@@ -38,11 +38,10 @@ pub(super) struct Turn {
     open: Vec<(ConversationId, Vec<Said>)>,
     /// Where in `open` a conversation is. Few conversations speak between two seals.
     at: IdMap<ConversationId, usize>,
-    /// Where the messages of this turn are that have an id.
-    sent: BTreeMap<(SessionId, RequestId), Sealed>,
-    /// Ids of messages that are not sealed yet. They enter `sent` at the first search for an id: most turns search
+    /// Ids of messages that are not sealed yet. They enter `unsealed` at the first search for an id: most turns search
     /// for none.
-    unsealed: Vec<(SessionId, RequestId)>,
+    noted: Vec<(SessionId, RequestId)>,
+    unsealed: BTreeSet<(SessionId, RequestId)>,
     /// The heads before this turn, of the conversations that spoke in it.
     heads: Vec<(ConversationId, Seq)>,
     head: Seq,
@@ -81,21 +80,16 @@ impl Default for Slice {
     }
 }
 
-/// Where a message is; `None`: it has no number until the turn is sealed.
-type Sealed = Option<(ConversationId, Seq)>;
-
 impl Turn {
     /// Notes that a message with this id waits to be sealed.
     pub(super) fn note_unsealed(&mut self, session: SessionId, id: &RequestId) {
-        self.unsealed.push((session, id.clone()));
+        self.noted.push((session, id.clone()));
     }
 
-    /// The message that the session has sent under this id in this turn: `Some(None)` if it is not sealed yet.
-    pub(super) fn sent(&mut self, session: SessionId, id: &RequestId) -> Option<Sealed> {
-        for key in self.unsealed.drain(..) {
-            self.sent.insert(key, None);
-        }
-        self.sent.get(&(session, id.clone())).copied()
+    /// Does a message of the session with this id wait to be sealed?
+    pub(super) fn is_unsealed(&mut self, session: SessionId, id: &RequestId) -> bool {
+        self.unsealed.extend(self.noted.drain(..));
+        !self.unsealed.is_empty() && self.unsealed.contains(&(session, id.clone()))
     }
 
     /// The newest number when the turn began: what is certainly kept.
@@ -122,7 +116,7 @@ impl Chat {
     /// Begins a turn at the moment `now`.
     pub fn begin(&mut self, now: Now) {
         self.turn.now = now;
-        self.turn.sent.clear();
+        self.turn.noted.clear();
         self.turn.unsealed.clear();
         self.turn.heads.clear();
         self.turn.entered.clear();
@@ -134,6 +128,8 @@ impl Chat {
         self.turn.copies = 0;
         self.turn.left = 0;
         self.turn.head = self.head;
+        // Not at the end of a turn: one that is not kept gives back its numbers.
+        self.resends.forget(self.head.saturating_sub(self.rules.window));
     }
 
     /// Ends the turn.
@@ -192,6 +188,7 @@ impl Chat {
             return;
         }
         self.turn.at.clear();
+        self.turn.noted.clear();
         self.turn.unsealed.clear();
         let ts = Timestamp(self.turn.now.wall).to_string();
         for (id, said) in std::mem::take(&mut self.turn.open) {
@@ -217,13 +214,15 @@ impl Chat {
             MsgLine { place, seq, prev, ts, user: user.as_str(), color: &color, msg_json: &json }
                 .write(&mut lines);
             if let Some(name) = &name {
-                self.turn.sent.insert((session, name.clone()), Some((id, seq)));
-                self.turn.writes.sent.push(Sent { session, id: name.clone(), conversation: id, seq });
+                let sent = Sent { session, id: name.clone(), conversation: id, seq };
+                self.resends.add(sent.clone());
+                self.turn.writes.sent.push(sent);
             }
             own.push(Own { connection, seq, id: name });
             prev = seq;
         }
         self.head = seq;
+        let is_first = before < self.oldest.max(1);
         let to = match conversation.kind {
             ConversationKind::Room(_) => {
                 conversation.head = seq;
@@ -238,6 +237,9 @@ impl Chat {
                 Arc::new(to)
             }
         };
+        if is_first {
+            self.conversations.has_messages(id, seq);
+        }
         let index = self.turn.writes.chunks.len();
         self.turn.effects.push(Effect::Chunk { index, to, own });
         let ts = self.turn.now.wall;
@@ -251,6 +253,7 @@ impl Chat {
     pub fn not_kept(&mut self, effects: Vec<Effect>, why: &str) -> Vec<Effect> {
         self.keeping = false;
         self.head = self.turn.head;
+        self.resends.take_back(self.head);
         self.unaudited.append(&mut self.turn.audited);
         // The first entry of a conversation is the oldest.
         for (id, head) in self.turn.heads.drain(..).rev() {

@@ -236,6 +236,8 @@ pub struct Found {
     pub certificates: Vec<Certificate>,
     /// The names of removed users.
     pub removed: Vec<Removed>,
+    /// The ids of the newest [`super::WINDOW`] messages, of the sessions that are there, the oldest first.
+    pub sent: Vec<Sent>,
     /// The newest number on the server, 0 if none.
     pub head: Seq,
     /// Retention has removed every message below this number; at most one more than `head`.

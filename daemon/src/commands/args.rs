@@ -12,33 +12,34 @@ const VERSION: &str =
 const EXAMPLES: &str = "\
 Examples:
   tcp-chatd                               run in the foreground
-  tcp-chatd --config chat.toml check      look for problems before a start or a reload
+  tcp-chatd --config chat.toml check      find problems before a start or a reload
   tcp-chatd --set listen.address=0.0.0.0:3000
-                                          run, and take connections from other hosts
-  tcp-chatd invite --room ops             a line that a colleague can paste
-  tcp-chatd user add ana                  register ana; prints a join line for her
-  tcp-chatd password > password.hash      for auth.password_file
-  tcp-chatd status                        how the running daemon is
-  tcp-chatd ban 192.0.2.0/24 --for 1d     nobody comes in from there for a day
+                                          run, and accept connections from other hosts
+  tcp-chatd invite --room ops             print a line with which a colleague can join
+  tcp-chatd user add ana                  register ana and print a join line
+  tcp-chatd password > password.hash      make the file for auth.password_file
+  tcp-chatd status                        show the state of the running daemon
+  tcp-chatd ban 192.0.2.0/24 --for 1d     refuse connections from there for a day
 
-Settings come from the configuration file (--config, or ./config.toml, or
-/etc/tcp-chatd/config.toml, or none), then the environment (TCP_CHATD__SECTION__KEY, and PORT),
-then --set. `tcp-chatd config --reference` prints all of them with their defaults.
+Settings come from the configuration file: --config, or ./config.toml, or
+/etc/tcp-chatd/config.toml, or none. The environment (TCP_CHATD__SECTION__KEY, and PORT) overrides
+the file, and --set overrides both. `tcp-chatd config --reference` prints all settings with their
+defaults.
 
 Exit codes: 0 done, 64 usage, 69 no daemon is running, 70 internal or refused, 74 store or disk,
-75 try again later (address, clock), 77 permission, 78 configuration or certificates.";
+75 a temporary problem (address, clock), 77 permission, 78 configuration or certificates.";
 
 /// A chat daemon over TLS for a private network.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
 #[command(name = "tcp-chatd", version, long_version = VERSION, after_help = EXAMPLES)]
 pub struct Args {
-    /// The configuration file, instead of looking for one
+    /// The configuration file, instead of searching for one
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// One setting, over file and environment; may be given again
+    /// A setting that overrides file and environment; can be repeated
     #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = setting)]
     pub set: Vec<(String, String)>,
-    /// What to do; nothing: run.
+    /// What to do; the default is `run`.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -50,26 +51,26 @@ pub enum Command {
     Run,
     /// Read configuration, certificates and store as a start would, and print every problem
     Check,
-    /// Print the settings in effect, each with where it came from
+    /// Print the settings in effect, and where each value comes from
     Config {
         /// Print the commented reference of all settings instead
         #[arg(long)]
         reference: bool,
     },
-    /// The certificates
+    /// Manage the certificates
     #[command(subcommand)]
     Cert(Cert),
     /// Read a password from standard input and print its Argon2id hash
     Password,
-    /// Print a line that a colleague can paste to join
+    /// Print a line with which a colleague can join
     Invite {
         /// The room to enter
         #[arg(long)]
         room: Option<String>,
     },
-    /// How the running daemon is
+    /// Print the state of the running daemon
     Status {
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
@@ -77,59 +78,59 @@ pub enum Command {
     Reload,
     /// Copy the store of the running daemon
     Backup {
-        /// Where to
+        /// The file to write
         file: PathBuf,
     },
-    /// Say something to everyone who is connected
+    /// Send a notice to all connected users
     Say {
-        /// What
+        /// The text
         #[arg(required = true)]
         text: Vec<String>,
     },
-    /// Who is here: connected, or away with a session that is held
+    /// List users: connected, or away with a session that can be resumed
     Who {
-        /// As JSON, one object a line
+        /// Print JSON, one object per line
         #[arg(long)]
         json: bool,
     },
-    /// The rooms
+    /// List the rooms
     Rooms {
-        /// As JSON, one object a line
+        /// Print JSON, one object per line
         #[arg(long)]
         json: bool,
     },
-    /// End a user's sessions, or their time in a room
+    /// End a user's sessions, or remove the user from a room
     Kick(Kick),
-    /// Let a user say nothing, for a while or until it is taken back
+    /// Stop a user from writing, for a time or until `unmute`
     Mute(Mute),
-    /// Let a muted user speak again
+    /// Let a muted user write again
     Unmute(Unmute),
-    /// Keep out a user, an address or a range of them, or a client certificate
+    /// Ban a user, an address, a range of addresses, or a client certificate
     Ban(Ban),
-    /// Let in again who was banned
+    /// End a ban
     Unban(Unban),
-    /// Settings of a room, and its end
+    /// Change or remove a room
     #[command(subcommand)]
     Room(Room),
     /// Make a user owner, moderator, member or read-only, on the server or in a room
     Grant(Grant),
-    /// Who did what to whom: the audit log, the newest lines last
+    /// Print the audit log: moderation actions and their authors, the newest last
     Audit {
-        /// How many lines
+        /// The number of lines
         #[arg(long, value_name = "N", default_value_t = 50, value_parser = count)]
         limit: usize,
-        /// As JSON, one object a line
+        /// Print JSON, one object per line
         #[arg(long)]
         json: bool,
     },
-    /// Begin to end in order, as at SIGTERM: everyone is told, and nothing is lost
+    /// Stop the daemon in order, as SIGTERM does: all clients are told, and nothing is lost
     Drain,
     /// Log at another level until the next reload, such as debug or info,tcp_chatd::net=debug
     Log {
         /// The level
         level: String,
     },
-    /// Registered users
+    /// Manage registered users
     #[command(subcommand)]
     User(User),
 }
@@ -141,30 +142,30 @@ pub enum User {
     Add {
         /// The user
         name: String,
-        /// The line fetches a certificate, instead of setting a password
+        /// With the line the user fetches a certificate, instead of setting a password
         #[arg(long)]
         cert: bool,
         /// The room to enter
         #[arg(long)]
         room: Option<String>,
     },
-    /// Register NAME no more: sessions end at once, certificates are revoked, and the rooms that have no owner now
-    /// are printed
+    /// Remove the registered user NAME: end the sessions, revoke the certificates, and print the rooms that
+    /// have no owner now
     Remove {
         /// The user
         name: String,
     },
-    /// Who is registered
+    /// List registered users
     List {
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Take NAME's password away, end the sessions, and print a new join line
+    /// Delete NAME's password, end the sessions, and print a new join line
     Password {
         /// The user
         name: String,
-        /// The line fetches one more certificate; password and sessions stay
+        /// With the line the user fetches one more certificate; password and sessions stay
         #[arg(long)]
         cert: bool,
         /// The room to enter
@@ -178,7 +179,7 @@ pub enum User {
 pub enum Cert {
     /// Print names, expiry and SHA-256 of the certificates
     Show,
-    /// Issue a client certificate for NAME from the own CA: NAME.pem and NAME.key
+    /// Issue a client certificate for NAME from the daemon's own CA: NAME.pem and NAME.key
     Issue {
         /// The user
         name: String,
@@ -191,10 +192,10 @@ pub enum Cert {
     },
     /// Issue a new certificate for the daemon now, from the same CA
     Renew,
-    /// Make the running daemon accept a client certificate no more, and end its user's sessions
+    /// Revoke a client certificate, and end its user's sessions
     Revoke {
-        /// Its file, the SHA-256 of its public key as `user list` shows it, or a user: then all
-        /// that are known of that user
+        /// Its file, the SHA-256 of its public key as `user list` shows it, or a user: then all known
+        /// certificates of that user
         #[arg(value_name = "FILE|SHA256|NAME")]
         which: String,
     },

@@ -4,34 +4,34 @@ use clap::{Args, Subcommand, ValueEnum};
 use tcp_chat_protocol::request::{MOST_SECONDS, REASON_BYTES};
 use tcp_chat_protocol::{Role, text};
 
-/// Where, why and how it is told.
+/// The room of the action, and the form of the output.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Scope {
-    /// In this room; without it, on the whole server
+    /// The room; without it, the whole server
     #[arg(long, value_name = "ROOM")]
     pub room: Option<String>,
-    /// Print what was done as JSON
+    /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
 }
 
-/// For how long, and why.
+/// How long a mute or a ban lasts, and its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Penalty {
-    /// For how long, such as 30m or 7d; without it, until it is taken back
+    /// How long, such as 30m or 7d; without it, until it is taken back
     #[arg(long = "for", value_name = "DURATION", value_parser = seconds)]
     pub for_s: Option<u64>,
-    /// Why; they are told
+    /// The reason, which the user is told
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, value_parser = reason)]
     pub reason: String,
 }
 
-/// All of them, instead.
+/// All entries, instead.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum List {
-    /// Print all of them instead
+    /// Print all entries instead
     List {
-        /// As JSON, one object a line
+        /// Print JSON, one object per line
         #[arg(long)]
         json: bool,
     },
@@ -40,9 +40,9 @@ pub enum List {
 /// `kick`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Kick {
-    /// Who
+    /// The user
     pub user: String,
-    /// Why; they are told
+    /// The reason, which the user is told
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, value_parser = reason)]
     pub reason: String,
     #[command(flatten)]
@@ -55,7 +55,7 @@ pub struct Kick {
 pub struct Mute {
     #[command(subcommand)]
     pub list: Option<List>,
-    /// Who
+    /// The user
     #[arg(required = true)]
     pub user: Option<String>,
     #[command(flatten)]
@@ -67,7 +67,7 @@ pub struct Mute {
 /// `unmute`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Unmute {
-    /// Who
+    /// The user
     pub user: String,
     #[command(flatten)]
     pub place: Scope,
@@ -79,8 +79,9 @@ pub struct Unmute {
 pub struct Ban {
     #[command(subcommand)]
     pub list: Option<List>,
-    /// A user, an address (192.0.2.7, 192.0.2.0/24, 2001:db8::/48; of IPv6 at least a /64), or the SHA-256
-    /// of a client certificate's public key as `user list` shows it; user:NAME where a name looks like one of those
+    /// A user, an address or range (192.0.2.7, 192.0.2.0/24, 2001:db8::/48; of IPv6 at least a /64), or the
+    /// SHA-256 of a client certificate's public key as `user list` shows it. If a name looks like one of
+    /// these, write user:NAME
     #[arg(required = true)]
     pub whom: Option<String>,
     #[command(flatten)]
@@ -92,7 +93,7 @@ pub struct Ban {
 /// `unban`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Unban {
-    /// As it was banned
+    /// What was banned, written as in `ban`
     pub whom: String,
     #[command(flatten)]
     pub place: Scope,
@@ -101,32 +102,32 @@ pub struct Unban {
 /// `room`
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Room {
-    /// Make a room private (only who was granted a role in it knows of it) or public; a private one is
-    /// opened if it is not there
+    /// Make a room private (only users with a granted role in it can see it) or public. A private room is
+    /// opened if it does not exist
     Set {
-        /// Which
+        /// The room
         room: String,
-        /// Who may know of it
+        /// Who can see it
         access: Access,
-        /// Print what was done as JSON
+        /// Print the result as JSON
         #[arg(long)]
         json: bool,
     },
-    /// Remove a room for good: its members are taken out of it and told, and what was said in it goes.
-    /// A room of rooms.default stays
+    /// Remove a room for good: its members are removed from it and told, and its messages are deleted.
+    /// A room of rooms.default or http.rooms cannot be removed
     Remove {
-        /// Which
+        /// The room
         room: String,
-        /// Print what was done as JSON
+        /// Print the result as JSON
         #[arg(long)]
         json: bool,
     },
 }
 
-/// Who may know of a room.
+/// Who can see a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Access {
-    /// Who was granted a role in it.
+    /// Users with a granted role in it.
     Private,
     /// Everyone.
     Public,
@@ -138,7 +139,7 @@ pub enum Access {
 pub struct Grant {
     #[command(subcommand)]
     pub list: Option<List>,
-    /// Who
+    /// The user
     #[arg(required = true)]
     pub user: Option<String>,
     /// owner, moderator, member, read-only, or none

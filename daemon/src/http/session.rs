@@ -148,6 +148,7 @@ impl SessionTask {
     async fn post(&mut self, post: &Post) -> PostResult {
         // After a lost answer, an earlier attempt of this post may have kept the message.
         let mut may_be_own = false;
+        let mut is_gone = false;
         let mut join_first = None;
         for _ in 0..MAX_ATTEMPTS {
             if let Err(refusal) = self.connect().await {
@@ -159,8 +160,8 @@ impl SessionTask {
                 Outcome::Kept(seq) => return PostResult::Kept(seq),
                 Outcome::Again(resent) => match self.again(&resent, post.scope, may_be_own).await {
                     Some(result) => return result,
-                    // The id is free again.
-                    None => may_be_own = false,
+                    // The id is free, too, or will be when it is no longer among the newest ones.
+                    None => (may_be_own, is_gone) = (false, true),
                 },
                 Outcome::Refused(why) if is_outside(why.kind) && !has_joined => {
                     join_first = Some(Ask::Join(post.room.clone()));
@@ -168,6 +169,9 @@ impl SessionTask {
                 Outcome::Refused(why) => return PostResult::Refused(why),
                 Outcome::Lost => may_be_own = true,
             }
+        }
+        if is_gone {
+            return PostResult::Refused(Refusal::new(ErrorKind::Data, Resend::Gone.why()));
         }
         let msg = "the message was not kept: the webhook's session is ended repeatedly";
         PostResult::Refused(Refusal::new(ErrorKind::Internal, msg))

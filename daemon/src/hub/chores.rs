@@ -1,6 +1,6 @@
 //! Owns what the hub does between turns although nobody asks: removing what is too old, waking those
 //! who have something that was in no hurry, and trying a store that failed. Called by its loop after
-//! each turn. Never decides what goes: the store does, a small slice at a time.
+//! each turn. Never decides what goes: the store proposes it, and the chat decides in the next turn.
 
 use super::Hub;
 use crate::chat::Effect;
@@ -53,7 +53,7 @@ impl Hub {
         }
         if now >= self.forget_at {
             self.forget_at = now + FORGET_EVERY;
-            self.forgotten.get_or_insert_default();
+            self.retains.get_or_insert_default();
         }
         if now >= self.check_at {
             self.check_at = now + CHECK_EVERY;
@@ -75,6 +75,8 @@ impl Hub {
                     info!(event = "store_works", "store works again: messages are kept");
                     None
                 }
+                // What the next turn decides to remove gives room.
+                Err(why) if self.retains.is_some() => Some((why.to_string(), now)),
                 Err(why) => Some((why.to_string(), now + PROBE_EVERY)),
             };
         }
@@ -111,20 +113,29 @@ impl Hub {
         bytes.most.is_some_and(|most| bytes.taken > most)
     }
 
-    /// Removes a slice, or some where the history takes more than it may, or the store fails. True: there may be more.
+    /// Removes a slice, or some where the history takes more than it may, or the store fails. Then proposes what goes next.
+    /// True: there may be more.
     fn tidy(&mut self) -> Result<bool, StoreError> {
         let began = std::time::Instant::now();
         let mut is_more = self.tidy_once()?;
         // It was looked at before the slice went: the next look may find that there is room again.
         self.tell_if_full();
         for _ in 1..SLICES {
-            let is_urgent = self.is_over() || self.failing.is_some();
-            if !is_more || !is_urgent || began.elapsed() >= SLICES_TIME {
+            if !is_more || !self.is_urgent() || began.elapsed() >= SLICES_TIME {
                 break;
             }
             is_more = self.tidy_once()?;
         }
-        Ok(is_more)
+        let slices = if self.is_urgent() { SLICES } else { 1 };
+        let proposed = self.store.retention(self.clock.at_least(self.now()), slices)?;
+        let proposed = proposed.filter(|oldest| *oldest > self.chat.oldest());
+        self.retains = self.retains.max(proposed);
+        Ok(is_more || proposed.is_some())
+    }
+
+    /// Must room be made at once?
+    fn is_urgent(&self) -> bool {
+        self.is_over() || self.failing.is_some()
     }
 
     /// Whether messages went for the room that they took, since it was last said.
@@ -145,13 +156,11 @@ impl Hub {
         }
     }
 
-    /// Removes a slice. True: there may be more. The chat hears in the next turn of what is gone.
+    /// Removes a slice of what the chat has decided on. True: there may be more.
     fn tidy_once(&mut self) -> Result<bool, StoreError> {
-        let Some(tidied) = self.store.tidy(self.clock.at_least(self.now()))? else { return Ok(false) };
-        let (oldest, of) = self.forgotten.get_or_insert_default();
-        *oldest = (*oldest).max(tidied.oldest);
-        of.extend(tidied.of);
-        let Removed { age, number, bytes, gone } = tidied.removed;
+        let now = self.clock.at_least(self.now());
+        let Some(removed) = self.store.remove(now, self.chat.oldest())? else { return Ok(false) };
+        let Removed { age, number, bytes, gone } = removed;
         self.is_cut |= bytes > 0;
         self.metrics.hub.removed([age, number, bytes, gone]);
         Ok(true)

@@ -9,6 +9,7 @@ mod deliver;
 mod directory;
 mod inbox;
 mod outbox;
+mod pace;
 mod past;
 mod turn;
 mod waiting;
@@ -17,7 +18,7 @@ pub use directory::Directory;
 pub use inbox::{Control, Entry, Health, HubGone, Inbox, inbox};
 pub use outbox::{Closed, Item, Outbox, Taken};
 
-use crate::chat::{Chat, ConnectionId, ConversationId, Found, IdMap, Now, Rules};
+use crate::chat::{Chat, ConnectionId, Found, IdMap, Now, Rules};
 use crate::log;
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -25,6 +26,7 @@ use answers::Answer;
 use arc_swap::ArcSwap;
 use chores::{CHECK_EVERY, FORGET_EVERY};
 use clock::Clock;
+use pace::Pace;
 use std::sync::Arc;
 use std::time::Duration;
 use tcp_chat_protocol::{Seq, Timestamp};
@@ -71,14 +73,14 @@ struct Hub {
     is_cut: bool,
     /// It was said that the oldest messages go for the room that they take.
     is_full_told: bool,
-    /// What retention took and the chat does not know yet: below which number, and of which
-    /// conversations.
-    forgotten: Option<(Seq, Vec<ConversationId>)>,
+    /// What the next turn has of retention: below which number all messages go.
+    retains: Option<Seq>,
     /// When the chat is told of retention next although no message was removed.
     forget_at: Instant,
     /// The store fails: why, and when to try again.
     failing: Option<(String, Instant)>,
     answers: Vec<Answer>,
+    pace: Pace,
     bars: Bars,
     directory: Directory,
     metrics: Arc<Metrics>,
@@ -143,10 +145,11 @@ impl Hub {
             check_at: began + CHECK_EVERY,
             is_cut: false,
             is_full_told: false,
-            forgotten: None,
+            retains: None,
             forget_at: began + FORGET_EVERY,
             failing: None,
             answers: Vec::new(),
+            pace: Pace::default(),
             bars,
             metrics,
         }

@@ -1,29 +1,28 @@
-//! Owns what the chat asks of the store: what was sent before. Called in a turn. Never writes.
+//! Owns what the hub looks for in the store before it puts a request into the turn: whether it was sent before. Called by
+//! the turn. Never writes, and never decides: the chat does.
 
-use crate::chat::{ConversationId, Past, PastUnknown, SessionId};
+use super::Hub;
+use crate::chat::{Command, ConnectionId, Past};
 use crate::log;
-use crate::store::Store;
-use tcp_chat_protocol::{RequestId, Seq};
 use tracing::error;
 
-/// The store, as the chat asks it.
-pub(super) struct Sent<'a>(pub(super) &'a mut Store);
-
-impl Past for Sent<'_> {
-    fn sent(
-        &mut self,
-        session: SessionId,
-        id: &RequestId,
-    ) -> Result<Option<(ConversationId, Seq)>, PastUnknown> {
-        self.0.sent(session, id).map_err(|why| {
-            if log::has_room() {
-                error!(
-                    event = "store_unreadable",
-                    error = why.to_string(),
-                    "store failed: it could not be read"
-                );
+impl Hub {
+    /// What the store has of a message that may have been sent before.
+    pub(super) fn past(&mut self, connection: ConnectionId, command: &Command) -> Past {
+        let Some((session, id)) = self.chat.asks_past(connection, command) else { return Past::Absent };
+        match self.store.sent(session, &id) {
+            Ok(Some((conversation, seq))) => Past::Kept(conversation, seq),
+            Ok(None) => Past::Absent,
+            Err(why) => {
+                if log::has_room() {
+                    error!(
+                        event = "store_unreadable",
+                        error = why.to_string(),
+                        "store failed: it could not be read"
+                    );
+                }
+                Past::Unknown
             }
-            PastUnknown
-        })
+        }
     }
 }

@@ -2,10 +2,10 @@
 //! by time: so a turn is short whatever was asked, and what it does not take is first in the next one. Called by the
 //! hub's loop. Never waits, and never decides what anything comes to: the chat does.
 
-use super::past::Sent;
+use super::pace::Pace;
 use super::waiting::{LIGHT_BYTES, Waiting};
 use super::{Entry, HELD, Hub, Outbox};
-use crate::chat::{Ask, Command, ConnectionId, IdMap};
+use crate::chat::{Ask, Command, ConnectionId, IdMap, Past};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -17,9 +17,6 @@ pub(super) const TURN_COMMANDS: usize = 2048;
 const TURN_BYTES: usize = 512 * 1024;
 /// How long one turn decides at most on what is not talk, so that talk waits no longer than that.
 const TURN_TIME: Duration = Duration::from_millis(1);
-/// Steps of what is left from before, until the time is looked at again. Each is small.
-const SWEEPS: usize = 16;
-
 /// What a turn has taken.
 #[derive(Debug, Default)]
 struct Load {
@@ -54,8 +51,8 @@ impl Hub {
     /// One turn: decide, commit, deliver.
     pub(super) fn turn(&mut self, waiting: &mut Waiting) {
         self.chat.begin(self.now());
-        if let Some((oldest, of)) = self.forgotten.take() {
-            self.chat.forgets(oldest, &of);
+        if let Some(oldest) = self.retains.take() {
+            self.chat.retain(oldest);
         }
         let mut load = Load::default();
         while !load.is_full() {
@@ -63,7 +60,7 @@ impl Hub {
             match entry {
                 Entry::Open(connection, address, outbox) => {
                     self.outboxes.insert(connection, outbox);
-                    self.chat.apply(connection, Command::Open(address), &mut Sent(&mut self.store));
+                    self.chat.apply(connection, Command::Open(address), Past::Absent);
                 }
                 Entry::Commands(connection, list) => {
                     if is_all {
@@ -111,7 +108,8 @@ impl Hub {
         if matches!(command, Command::Lost) {
             self.lost.push(connection);
         }
-        self.chat.apply(connection, command, &mut Sent(&mut self.store));
+        let past = self.past(connection, &command);
+        self.chat.apply(connection, command, past);
     }
 
     /// What is not talk: some of it in every turn, also beside talk that fills it.
@@ -138,8 +136,22 @@ impl Hub {
                 break;
             }
         }
-        while self.chat.expire(1) && began.elapsed() < TURN_TIME {}
-        while self.chat.sweep_on(SWEEPS) && began.elapsed() < TURN_TIME {}
+        self.work(TURN_TIME.saturating_sub(began.elapsed()));
+    }
+
+    /// The slow work of the turn. The hub proposes which sessions end and how many steps are done before any is: so a
+    /// turn that is applied again comes to the same.
+    fn work(&mut self, time: Duration) {
+        let steps = match self.chat.is_telling() {
+            // Whoever has to be told comes first.
+            true => Pace::LEAST,
+            false => self.pace.steps(time),
+        };
+        let began = std::time::Instant::now();
+        let is_more = self.chat.expire(steps) | self.chat.sweep_on(steps);
+        if is_more {
+            self.pace.took(steps, began.elapsed());
+        }
     }
 }
 

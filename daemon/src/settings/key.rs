@@ -91,20 +91,20 @@ pub(crate) fn needs_restart(name: &str) -> bool {
 const HEAD: &str = "\
 # Configuration of tcp-chatd: every setting, with its default behind a single #.
 #
-# tcp-chatd reads this file where --config names it, or as ./config.toml, or as
-# /etc/tcp-chatd/config.toml; without any file it runs with the defaults. Over the file come the
-# environment (TCP_CHATD__LISTEN__ADDRESS=0.0.0.0:4444 is listen.address; PORT alone is the port of
-# it) and the command line (--set listen.address=0.0.0.0:4444). A list is written with commas
-# there: TCP_CHATD__ROOMS__DEFAULT=lobby,ops.
+# tcp-chatd reads the file that --config names, or ./config.toml, or /etc/tcp-chatd/config.toml.
+# Without a file it runs with the defaults. The environment overrides the file:
+# TCP_CHATD__LISTEN__ADDRESS=0.0.0.0:4444 sets listen.address, and PORT sets only its port. The
+# command line overrides both: --set listen.address=0.0.0.0:4444. In these two places, write a list
+# with commas: TCP_CHATD__ROOMS__DEFAULT=lobby,ops.
 #
-#   tcp-chatd check     reads all of it as a start would, and prints every problem
-#   tcp-chatd config    prints what is in effect, and where each value came from
-#   tcp-chatd reload    makes the running daemon read it again
+#   tcp-chatd check     reads everything as a start would, and prints every problem
+#   tcp-chatd config    prints the settings in effect, and where each value comes from
+#   tcp-chatd reload    makes the running daemon read its configuration again
 #
-# Durations are a number with a unit: \"90s\", \"2m\", \"30d\". Sizes are a number of bytes, or one with
-# a unit: \"64 KiB\". Relative paths start at the folder of this file. A path may start with
-# $CREDENTIALS_DIRECTORY/, which is where systemd puts what LoadCredential= names; nothing else is
-# expanded in paths.
+# A duration is a number with a unit: \"90s\", \"2m\", \"30d\". A size is a number of bytes, or a number
+# with a unit: \"64 KiB\". A relative path starts at the folder of this file. A path may begin with
+# $CREDENTIALS_DIRECTORY/, the folder in which systemd puts the files of LoadCredential=. Nothing
+# else is expanded in paths.
 ";
 
 /// The text of `config.toml`: every setting, commented, with its default. `tcp-chatd config --reference` prints it.

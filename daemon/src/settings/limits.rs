@@ -21,14 +21,15 @@ section! {
         /// Connections at once. 0: no limit but the one on open files.
         connections: usize = 16_384 => Number(0..=MANY);
 
-        /// Connections at once from one address; of IPv6 the /64 counts as one. 0: no limit.
+        /// Connections at once from one address; an IPv6 /64 counts as one address. 0: no limit.
         connections_per_address: usize = 1_024 => Number(0..=MANY);
 
-        /// TLS handshakes under way at once; past it, connections are closed unheard. 0: no limit.
+        /// TLS handshakes in progress at once. Above it the daemon closes new connections before the
+        /// handshake. 0: no limit.
         handshakes: usize = 4_096 => Number(0..=MANY);
 
-        /// Handshakes a second that one address may begin in the long run; four times as many may come at
-        /// once. Past it, its connections are closed unheard. 0: no limit.
+        /// Handshakes per second that one address may begin in the long run; four times as many may come at
+        /// once. Above it the daemon closes its connections before the handshake. 0: no limit.
         handshakes_per_second: u32 = 500 => Number(0..=MANY);
 
         /// Sessions, connected or away. 0: no limit.
@@ -43,53 +44,52 @@ section! {
         /// Rooms that one session may be in. 0: no limit.
         rooms_per_session: usize = 1_024 => Number(0..=MANY);
 
-        /// Rooms that one registered user, or users without a proven name from one network (an IPv4
-        /// address, an IPv6 /64), may have opened, those included that stay because something was said
-        /// in them. This host counts as four networks, since many may come from it by a tunnel. 0: no
-        /// limit but half of `rooms`.
+        /// Rooms opened by one registered user, or from one network (an IPv4 address, an IPv6 /64) by users
+        /// without a proven name. Empty rooms count while the store has a message of them. This host counts
+        /// as four networks, since a tunnel may bring many users. 0: no limit but half of `rooms`.
         rooms_per_network: usize = 1_024 => Number(0..=MANY);
 
-        /// The longest line that is taken from a client.
+        /// The longest line that the daemon accepts from a client.
         line_bytes: usize = 64 * KIB => Size(1024..=16 * MIB);
 
-        /// The longest text of a message, in bytes of UTF-8. A line needs at least 256 bytes more.
+        /// The longest text of a message, in bytes of UTF-8. Keep line_bytes at least 256 bytes above it.
         msg_bytes: usize = 8 * KIB => Size(1..=8 * MIB);
 
-        /// What may wait in memory for one connection that does not read; past it the connection reads from
-        /// the store.
+        /// How much may wait in memory for one connection that does not read. Above it the connection reads
+        /// from the store.
         outbox_bytes: usize = 1024 * KIB => Size(4096..=1024 * MIB);
 
-        /// Requests a second that one session may make in the long run; past it they are refused, and read
-        /// more slowly. 0: no limit.
+        /// Requests per second that one session may make in the long run. Above it they are refused, and the
+        /// daemon reads more slowly from the connection. 0: no limit.
         messages_per_second: u32 = 100 => Number(0..=MANY);
 
-        /// Requests that it may make at once before that rate counts.
+        /// Requests that it may make at once before that rate applies.
         burst: u32 = 1_000 => Number(1..=MANY);
 
-        /// Bytes a second that one session may send in the long run; past it, it is read no faster, and its
-        /// requests are refused if that does not help. 0: no limit.
+        /// Bytes per second that one session may send in the long run. The daemon reads no faster; if that
+        /// does not help, it refuses requests. 0: no limit.
         bytes_per_second: usize = 16 * 1024 * KIB => Size(0..=1024 * MIB);
 
-        /// Bytes that it may send at once before that rate counts.
+        /// Bytes that it may send at once before that rate applies.
         burst_bytes: usize = 64 * 1024 * KIB => Size(1024..=1024 * MIB);
 
-        /// Bytes a second that all sessions of one network may send together in the long run, whoever they
-        /// are; past it, they are read no faster. This host counts as four networks. 0: no limit.
+        /// Bytes per second that all sessions of one network, of whatever users, may send together in the
+        /// long run. The daemon reads no faster. This host counts as four networks. 0: no limit.
         network_bytes_per_second: usize = 64 * 1024 * KIB => Size(0..=16 * 1024 * MIB);
 
-        /// Bytes that they may send at once before that rate counts.
+        /// Bytes that they may send at once before that rate applies.
         network_burst_bytes: usize = 256 * 1024 * KIB => Size(1024..=16 * 1024 * MIB);
 
-        /// Bytes of messages that one registered user, or users without a proven name from one network,
-        /// may have stored in a day; past it they are refused until some of the day is over. This host
+        /// Bytes of messages that one registered user, or users without a proven name from one network, may
+        /// store per day. Above it their messages are refused until part of the day is over. This host
         /// counts as four networks. 0: no limit.
         stored_bytes_per_network: usize = 1024 * 1024 * KIB => Size(0..=1024 * 1024 * MIB);
 
-        /// Users a minute, and at once, whom one session may begin direct messages with; those who answer
-        /// do not count. 0: no limit.
+        /// Users per minute, and at once, to whom one session may send a first direct message. Users who
+        /// answer do not count. 0: no limit.
         strangers_per_minute: u32 = 100 => Number(0..=MANY);
 
-        /// Errors in a row after which a connection is closed. 0: never.
+        /// Errors in a row after which the daemon closes a connection. 0: never.
         errors: u32 = 10_000 => Number(0..=MANY);
 
         /// How long a TLS handshake may take.
@@ -98,7 +98,7 @@ section! {
         /// How long a client may take from the handshake to LOGIN.
         login: Duration = 10 * SECOND => Span(TENTH..=HOUR);
 
-        /// How long a client may read nothing at all before its connection is closed.
+        /// How long a client may read nothing at all before the daemon closes its connection.
         stall: Duration = 60 * SECOND => Span(TENTH..=DAY);
     }
 }

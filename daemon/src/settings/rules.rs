@@ -30,6 +30,7 @@ impl From<&Settings> for Rules {
                 burst: limits.network_burst_bytes as u64,
             },
             network_stored: daily(limits.stored_bytes_per_network as u64),
+            window: crate::chat::WINDOW,
             line_bytes: limits.line_bytes,
             msg_bytes: limits.msg_bytes,
         }

@@ -3,10 +3,10 @@
 
 use super::bytes;
 use super::rows::{int, number};
-use super::{identity, rights, users, work};
+use super::{identity, ids, rights, users, work};
 use crate::chat::{
     ConversationId, ConversationKind, Found, SessionId, SessionRow, StoredConversation, StoredSession,
-    UserId, Writes,
+    UserId, WINDOW, Writes,
 };
 use crate::chat::{SessionChange, UserChange};
 use rusqlite::types::Type;
@@ -140,6 +140,7 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
     let (users, certificates) = users::read(log)?;
     let log_id = identity::of(log)?;
     let Totals { head, oldest, last_conversation, last_session, .. } = totals;
+    let sent = ids::after(log, head.saturating_sub(WINDOW))?;
     let (rights, audit) = (rights::read(log)?, Vec::new());
     let opened = log
         .prepare("SELECT room, network FROM opened ORDER BY room")?
@@ -162,6 +163,7 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
         removed: users::read_removed(log)?,
         rights,
         audit,
+        sent,
         head,
         oldest,
         last_conversation,

@@ -8,7 +8,7 @@
 //! `sent_as` sorted, a few with each turn. What waits can be read again from `sent` at a start.
 
 use super::rows::{Id, id, int, number};
-use crate::chat::{Sent, SessionId};
+use crate::chat::{ConversationId, Sent, SessionId};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
 use tcp_chat_protocol::{RequestId, Seq};
@@ -125,12 +125,35 @@ impl Ids {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.batch.is_empty()
+    }
+
     /// Only those of the sessions that are still there.
     pub(super) fn keep_only(&mut self, is_there: impl Fn(SessionId) -> bool) {
         for waiting in [&mut self.open, &mut self.batch] {
             waiting.retain(|(session, _), _| is_there(*session));
         }
     }
+}
+
+/// The ids of the messages after that number, of the sessions that are there, the oldest first.
+pub(super) fn after(log: &Connection, after: Seq) -> rusqlite::Result<Vec<Sent>> {
+    let mut sent = log.prepare(
+        "SELECT s.seq, s.session, s.id, iif(s.conversation <> 0, s.conversation,
+             ifnull((SELECT k.conversation FROM chunks k WHERE k.first <= s.seq ORDER BY k.first DESC LIMIT 1), 0))
+         FROM sent s JOIN sessions ON sessions.id = s.session WHERE s.seq > ?1 ORDER BY s.seq",
+    )?;
+    sent.query_map([int(after)], |row| {
+        Ok(Sent {
+            seq: number(row, 0)?,
+            session: SessionId(row.get(1)?),
+            id: id(row, 2)?,
+            conversation: ConversationId(row.get(3)?),
+        })
+    })?
+    .collect()
 }
 
 /// Removes ids of a session that has ended, so many at most. How many it were.

@@ -33,6 +33,7 @@ mod rows;
 mod schema;
 mod search;
 mod shared;
+mod slice;
 mod stamps;
 #[cfg(test)]
 mod tests;
@@ -51,7 +52,7 @@ pub use write::Store;
 
 pub use crate::chat::{PageOf, Range, SearchIn};
 
-use crate::chat::{Chunk, ConversationId};
+use crate::chat::Chunk;
 use tcp_chat_protocol::{Name, Seq, Timestamp};
 
 /// A chunk that is in the store. Only the store can make one, and only this can be delivered.
@@ -72,17 +73,6 @@ impl Kept {
     pub(crate) fn for_tests(chunk: Chunk) -> Self {
         Self { chunk }
     }
-}
-
-/// What one slice of tidying up came to.
-#[derive(Debug)]
-pub struct Tidied {
-    /// Every message below this number is gone.
-    pub oldest: Seq,
-    /// The conversations whose oldest messages went because of their age or number, each once.
-    pub of: Vec<ConversationId>,
-    /// How many messages went, and why.
-    pub removed: Removed,
 }
 
 /// How many bytes the history takes, with its search index, and how many it may.

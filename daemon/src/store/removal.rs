@@ -1,28 +1,46 @@
 //! Owns the writer's part in removing what has to go: which slice is next, and what it changes in what the writer
-//! knows. The hub asks for a slice when it has time. Never decides what is too old: `tidy` does.
+//! knows. The hub asks for a slice when it has time. Never decides what goes: `tidy` proposes, and the state decides.
 
 use super::room::Leaves;
-use super::{HistoryBytes, Store, StoreError, Tidied, bytes, found, tidy, wal};
-use tcp_chat_protocol::Timestamp;
+use super::{HistoryBytes, Removed, Store, StoreError, bytes, found, slice, tidy, wal};
+use tcp_chat_protocol::{Seq, Timestamp};
 
 impl Store {
-    /// Removes a small slice of what has to go: messages over the age or number, or what gone
-    /// conversations or sessions left behind, by turns. Whole chunks go, the oldest first: so a few
-    /// more messages than `history.retain_messages` can be left, never fewer. `None`: there is
-    /// nothing more.
+    /// Looks at what retention asks for now: below which number the oldest messages should go, as far as so many slices take
+    /// them. Whole chunks go, so a few more messages than `history.retain_messages` can be left, never fewer. `None`: no
+    /// more than what is decided already. Removes nothing: the state decides, in a turn.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn retention(&mut self, now: Timestamp, slices: usize) -> Result<Option<Seq>, StoreError> {
+        self.grown = 0;
+        let too_big = self.too_big();
+        let (oldest, messages) = (self.totals.oldest, self.totals.messages);
+        let bounds = tidy::Bounds::new(&self.history, now, too_big, oldest, None, 0);
+        // Taken out, so that the search that it may be in survives an error.
+        let mut stamps = std::mem::take(&mut self.stamps);
+        let proposed =
+            self.with("read", |log, _| tidy::proposal(log, &bounds, messages, slices, &mut stamps));
+        self.stamps = stamps;
+        Ok(proposed?.filter(|proposed| *proposed > oldest))
+    }
+
+    /// Removes a small slice of what goes: messages below `oldest`, as the state has decided, or what gone conversations or
+    /// sessions left behind, by turns. How many messages went, and why. `None`: there is nothing more.
     ///
     /// # Errors
     /// The file cannot be written. Nothing was removed then.
-    pub fn tidy(&mut self, now: Timestamp) -> Result<Option<Tidied>, StoreError> {
-        self.grown = 0;
+    pub fn remove(&mut self, now: Timestamp, oldest: Seq) -> Result<Option<Removed>, StoreError> {
         let too_big = self.too_big();
         let room = self.room_for_removal()?;
         if room.is_none() {
             self.halved = 0;
         }
-        let oldest = self.totals.oldest;
-        let bounds = tidy::Bounds::new(&self.history, now, too_big, oldest, room, self.halved);
+        let oldest = oldest.max(self.totals.oldest);
+        let bounds = tidy::Bounds::new(&self.history, now, too_big, oldest, room, self.halved)
+            .keeping_ids_after(self.totals.head.saturating_sub(self.window));
         let (before, mut totals, last) = (self.totals, self.totals, self.tidied);
+        totals.oldest = oldest;
         // Taken out, so that the search that it may be in survives an error.
         let mut stamps = std::mem::take(&mut self.stamps);
         let slice = self.with("read", |log, _| tidy::next(log, &bounds, totals.messages, last, &mut stamps));
@@ -46,28 +64,33 @@ impl Store {
         totals.bytes = totals.bytes.saturating_sub(slice.bytes);
         let removed = self.turn("tidy", Leaves::Copy, |log, _| {
             let scattered = slice.remove(log)?;
-            totals.oldest = totals.oldest.max(tidy::first(log)?.unwrap_or(totals.head + 1));
-            totals.oldest = totals.oldest.max(slice.oldest().unwrap_or(0));
             found::put_totals(log, &before, &totals)?;
             Ok(scattered)
         });
         if matches!(removed, Err(StoreError::Full { .. })) {
             // A slice that wrote more than was thought would do so at each try.
-            self.halved = (self.halved + 1).min(tidy::MORE_HALVINGS);
+            self.halved = (self.halved + 1).min(slice::MORE_HALVINGS);
             self.index_gives_room(true);
         }
         removed?;
         // There was room: the next slice tries twice as much again.
         self.halved = self.halved.saturating_sub(1);
         self.totals = totals;
-        self.ids.forget(slice.ids());
+        self.ids.forget(&slice.ids);
         if let Some(log) = &self.log {
             self.checkpoints.after_turn(log);
         }
         if slice.messages() > 0 {
             self.shared.tell(|work| work.removals += 1);
         }
-        Ok(Some(Tidied { oldest: totals.oldest, of: slice.of, removed: slice.removed }))
+        Ok(Some(slice.removed))
+    }
+
+    /// Decides what retention asks for, and removes a slice.
+    #[cfg(test)]
+    pub(super) fn tidy(&mut self, now: Timestamp) -> Result<Option<Removed>, StoreError> {
+        let oldest = self.retention(now, 1)?.unwrap_or(self.totals.oldest);
+        self.remove(now, oldest)
     }
 
     /// What is derived gives way to what is kept: on a full disk even removing needs room.
@@ -77,13 +100,13 @@ impl Store {
         }
     }
 
-    /// How many bytes the history took when [`Store::tidy`] last looked, and how many it may take.
+    /// How many bytes the history took when [`Store::retention`] or [`Store::remove`] last looked, and how many it may take.
     #[must_use]
     pub fn history_bytes(&self) -> HistoryBytes {
         HistoryBytes { taken: self.history_bytes, most: self.shared.max_bytes }
     }
 
-    /// Did so much come since [`Store::tidy`] last looked that it should look again? On a small disk that is less.
+    /// Did so much come since [`Store::retention`] last looked that it should look again? On a small disk that is less.
     #[must_use]
     pub fn has_grown(&self) -> bool {
         let bounds = [self.shared.max_bytes, self.checkpoints.room()];

@@ -1,36 +1,18 @@
-//! Owns what has to go from the log, in slices so small that a turn that waits for one does not
-//! notice. Called by the writer. Never decides when: the hub does.
+//! Owns what has to go from the log: up to which number retention would remove, and the slices in which it goes, so small
+//! that a turn that waits for one does not notice. Called by the writer. Never decides: the state does, in a turn.
 
 use super::bytes;
 use super::ids;
 use super::room::RemovalRoom;
-use super::rows::{int, number};
+use super::rows::number;
+use super::slice::{Room, Slice};
 use super::stamps::Stamps;
-use crate::chat::ConversationId;
 use crate::settings::History;
 use rusqlite::{Connection, OptionalExtension};
 use tcp_chat_protocol::{Seq, Timestamp};
 
-/// How many chunks one slice removes at most.
-const SLICE_CHUNKS: usize = 128;
-
-/// How many scattered rows one slice removes at most: one for each message that may have an id, and one for each chunk.
-const SLICE_ROWS: u64 = 2_048;
-
-/// Ids of one session lie side by side: so many share a page at least.
-const IDS_IN_PAGE: u64 = 8;
-
-/// How many bytes of messages one slice removes at most (but always one chunk).
-const SLICE_BYTES: i64 = 512 * 1024;
-
 /// How many conversations or sessions that are gone one slice looks at: each costs a look-up.
 const SLICE_GONE: usize = 256;
-
-/// How often a slice is halved at most for the room that there is: then it has one chunk.
-const HALVINGS: u32 = 7;
-
-/// How often a slice is halved at most where the store was full all the same: then it has one row.
-pub(super) const MORE_HALVINGS: u32 = SLICE_ROWS.ilog2();
 
 /// What may stay.
 #[derive(Debug, Clone, Copy)]
@@ -43,14 +25,16 @@ pub(super) struct Bounds {
     messages: Option<u64>,
     /// The messages take so many bytes more than they may.
     too_big: u64,
-    /// Messages below this number go whatever else holds: their ids may be gone already.
+    /// Messages below this number go whatever else holds: the state has decided it.
     oldest: Seq,
+    /// The state knows the ids after this number: they stay, also those of messages that go.
+    pub(super) forgotten: Seq,
     /// What the slice has room for.
-    room: Room,
+    pub(super) room: Room,
 }
 
 impl Bounds {
-    /// `too_big`: how many bytes of messages have to go. `oldest`: the smallest number that stays. `room`: what a slice
+    /// `too_big`: how many bytes of messages have to go. `oldest`: the state has decided that all below goes. `room`: what a slice
     /// may write, if there is little room for that. `halved`: how often it is halved because the store was full with less.
     pub(super) fn new(
         history: &History,
@@ -67,15 +51,15 @@ impl Bounds {
             messages: history.retain_messages,
             too_big,
             oldest,
+            forgotten: Seq::MAX,
             room: Room::new(room, halved),
         }
     }
-}
 
-/// A slice of so many bytes of messages writes less than four times as many.
-fn halvings(room: u64) -> u32 {
-    let fits = |n: &u32| u64::try_from(SLICE_BYTES >> n).is_ok_and(|bytes| bytes <= room / 4);
-    (0..HALVINGS).find(fits).unwrap_or(HALVINGS)
+    /// The same, where the ids after that number stay.
+    pub(super) fn keeping_ids_after(self, forgotten: Seq) -> Self {
+        Self { forgotten, ..self }
+    }
 }
 
 /// How many messages went, by the reason.
@@ -101,6 +85,8 @@ pub(super) enum Kind {
     Conversations,
     /// The ids of sessions that have ended.
     Sessions,
+    /// The ids of removed messages that the state no longer knows.
+    Ids,
 }
 
 impl Kind {
@@ -108,30 +94,10 @@ impl Kind {
         match self {
             Self::Old => Self::Conversations,
             Self::Conversations => Self::Sessions,
-            Self::Sessions => Self::Old,
+            Self::Sessions => Self::Ids,
+            Self::Ids => Self::Old,
         }
     }
-}
-
-/// What one slice removes.
-#[derive(Debug)]
-pub(super) struct Slice {
-    pub(super) kind: Kind,
-    /// Chunks, by their first and last numbers, in order. The ids of their messages go, too.
-    pub(super) chunks: Vec<(Seq, Seq)>,
-    /// The first chunk has more ids than there is room for: first those of these messages go, and the chunk with what is
-    /// left of them in a later slice. A message of a chunk that has to go may lose its id before it goes.
-    ids: Option<(Seq, Seq)>,
-    /// Whose chunks: for the oldest messages.
-    pub(super) of: Vec<ConversationId>,
-    /// How many bytes they took.
-    pub(super) bytes: u64,
-    /// How many messages, and why.
-    pub(super) removed: Removed,
-    /// The conversations that have nothing left after this, or the sessions, that are gone.
-    gone: Vec<i64>,
-    /// How many scattered rows it may remove.
-    rows: u64,
 }
 
 /// The next slice, if something has to go: of the kind that comes after `last`, if there is some.
@@ -144,18 +110,32 @@ pub(super) fn next(
     stamps: &mut Stamps,
 ) -> rusqlite::Result<Option<Slice>> {
     let mut kind = last;
-    for _ in 0..3 {
+    for _ in 0..4 {
         kind = kind.next();
         let slice = match kind {
-            Kind::Old => oldest(log, bounds, messages, stamps)?,
+            Kind::Old => oldest(log, bounds, messages, stamps, bounds.oldest)?,
             Kind::Conversations => of_conversations(log, bounds)?,
             Kind::Sessions => Slice { gone: gone(log, "gone_sessions")?, ..Slice::new(kind) },
+            Kind::Ids => left_ids(log, bounds)?,
         };
-        if !slice.chunks.is_empty() || !slice.gone.is_empty() {
-            return slice.within(log, bounds.room.rows).map(Some);
+        if !slice.chunks.is_empty() || !slice.gone.is_empty() || !slice.ids.is_empty() {
+            return slice.within(log, bounds).map(Some);
         }
     }
     Ok(None)
+}
+
+/// Below which number the oldest messages would have to go, as far as so many slices take them; `None`: none has to go.
+pub(super) fn proposal(
+    log: &Connection,
+    bounds: &Bounds,
+    messages: u64,
+    slices: usize,
+    stamps: &mut Stamps,
+) -> rusqlite::Result<Option<Seq>> {
+    let bounds = Bounds { room: Room::of(slices), ..*bounds };
+    let slice = oldest(log, &bounds, messages, stamps, Seq::MAX)?;
+    Ok(slice.chunks.last().map(|(_, last)| last + 1))
 }
 
 /// Some of what is gone.
@@ -165,6 +145,31 @@ fn gone(log: &Connection, table: &str) -> rusqlite::Result<Vec<i64>> {
         .collect()
 }
 
+/// Ids of removed messages that the state no longer knows.
+fn left_ids(log: &Connection, bounds: &Bounds) -> rusqlite::Result<Slice> {
+    let mut slice = Slice::new(Kind::Ids);
+    let mut room = bounds.room.rows;
+    let mut query = log.prepare_cached("SELECT first, last FROM left_ids ORDER BY first")?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let (first, last) = (number(row, 0)?, number(row, 1)?);
+        let count = last - first + 1;
+        if last > bounds.forgotten || (count > room && !slice.ids.is_empty()) {
+            break;
+        }
+        match ids::last_of(log, (first, last), room)?.filter(|_| count > room) {
+            Some(until) => {
+                slice.ids.push((first, until));
+                slice.left.push((until + 1, last));
+                break;
+            }
+            None => slice.ids.push((first, last)),
+        }
+        room = room.saturating_sub(count);
+    }
+    Ok(slice)
+}
+
 fn of_conversations(log: &Connection, bounds: &Bounds) -> rusqlite::Result<Slice> {
     let mut slice = Slice::new(Kind::Conversations);
     let mut room = bounds.room;
@@ -172,7 +177,7 @@ fn of_conversations(log: &Connection, bounds: &Bounds) -> rusqlite::Result<Slice
         let all = room.take(
             &mut slice,
             log,
-            "SELECT first, last, length(lines), conversation FROM chunks WHERE conversation = ?1 ORDER BY last",
+            "SELECT first, last, length(lines) FROM chunks WHERE conversation = ?1 ORDER BY last",
             [id],
             |_, _| true,
         )?;
@@ -181,13 +186,19 @@ fn of_conversations(log: &Connection, bounds: &Bounds) -> rusqlite::Result<Slice
         }
         slice.gone.push(id);
     }
-    slice.of.clear();
     slice.chunks.sort_unstable();
     slice.removed.gone = slice.messages();
     Ok(slice)
 }
 
-fn oldest(log: &Connection, bounds: &Bounds, messages: u64, stamps: &mut Stamps) -> rusqlite::Result<Slice> {
+/// The oldest messages that have to go. None of a chunk that begins at `end` or later.
+fn oldest(
+    log: &Connection,
+    bounds: &Bounds,
+    messages: u64,
+    stamps: &mut Stamps,
+    end: Seq,
+) -> rusqlite::Result<Slice> {
     let mut slice = Slice::new(Kind::Old);
     let overdue = match (bounds.since, first(log)?) {
         (Some(since), Some(first)) => stamps.overdue(log, first, since, bounds.now)?,
@@ -198,9 +209,12 @@ fn oldest(log: &Connection, bounds: &Bounds, messages: u64, stamps: &mut Stamps)
     room.take(
         &mut slice,
         log,
-        "SELECT first, last, length(lines), conversation FROM chunks ORDER BY first",
+        "SELECT first, last, length(lines) FROM chunks ORDER BY first",
         [],
         |(first, last), bytes| {
+            if first >= end {
+                return false;
+            }
             let count = last - first + 1;
             left = left.saturating_sub(count);
             let reason = if last <= overdue {
@@ -218,140 +232,12 @@ fn oldest(log: &Connection, bounds: &Bounds, messages: u64, stamps: &mut Stamps)
         },
     )?;
     slice.removed = removed;
-    slice.of.sort_unstable();
-    slice.of.dedup();
     Ok(slice)
 }
 
-/// What a slice has room for.
-#[derive(Debug, Clone, Copy)]
-struct Room {
-    chunks: usize,
-    /// Scattered rows. The first chunk may have more.
-    rows: u64,
-    /// Bytes of messages. The last chunk may have more.
-    bytes: i64,
-}
-
-impl Room {
-    fn new(room: Option<RemovalRoom>, halved: u32) -> Self {
-        let halvings = room.map_or(0, |room| halvings(room.bytes)) + halved;
-        let rows = room.map_or(SLICE_ROWS, |room| room.rows) >> halved;
-        Self {
-            chunks: (SLICE_CHUNKS >> halvings).max(1),
-            rows: rows.min(SLICE_ROWS >> halvings).max(1),
-            bytes: (SLICE_BYTES >> halvings).max(1),
-        }
-    }
-
-    /// Takes the first chunks of a query that all `go`, as many as there is room for. True: it saw
-    /// the last one of them.
-    fn take(
-        &mut self,
-        slice: &mut Slice,
-        log: &Connection,
-        sql: &str,
-        of: impl rusqlite::Params,
-        mut go: impl FnMut((Seq, Seq), i64) -> bool,
-    ) -> rusqlite::Result<bool> {
-        let mut query = log.prepare_cached(sql)?;
-        let mut rows = query.query(of)?;
-        while let Some(row) = rows.next()? {
-            let (chunk, size) = ((number(row, 0)?, number(row, 1)?), row.get::<_, i64>(2)?);
-            let count = chunk.1 - chunk.0 + 1;
-            // A chunk has an entry in an index beside its ids.
-            let has_rows = count < self.rows || slice.chunks.is_empty();
-            if self.chunks == 0 || !has_rows || self.bytes <= 0 {
-                return Ok(false);
-            }
-            if !go(chunk, size) {
-                break;
-            }
-            slice.chunks.push(chunk);
-            slice.of.push(ConversationId(row.get(3)?));
-            slice.bytes += bytes::of_chunk(u64::try_from(size).unwrap_or(0), count);
-            self.chunks -= 1;
-            self.rows = self.rows.saturating_sub(count + 1);
-            self.bytes -= size;
-        }
-        Ok(true)
-    }
-}
-
 /// The smallest number that is there, if there is one.
-pub(super) fn first(log: &Connection) -> rusqlite::Result<Option<Seq>> {
+fn first(log: &Connection) -> rusqlite::Result<Option<Seq>> {
     log.prepare_cached("SELECT first FROM chunks ORDER BY first LIMIT 1")?
         .query_row([], |row| number(row, 0))
         .optional()
-}
-
-impl Slice {
-    fn new(kind: Kind) -> Self {
-        Self {
-            kind,
-            chunks: Vec::new(),
-            ids: None,
-            of: Vec::new(),
-            bytes: 0,
-            removed: Removed::default(),
-            gone: Vec::new(),
-            rows: 1,
-        }
-    }
-
-    /// How many messages it removes.
-    pub(super) fn messages(&self) -> u64 {
-        self.chunks.iter().map(|(first, last)| last - first + 1).sum()
-    }
-
-    /// The same with no more scattered rows than that.
-    fn within(self, log: &Connection, rows: u64) -> rusqlite::Result<Self> {
-        if let [(first, last)] = self.chunks[..]
-            && last - first >= rows
-            && let Some(last) = ids::last_of(log, (first, last), rows)?
-        {
-            return Ok(Self { ids: Some((first, last)), rows, ..Self::new(self.kind) });
-        }
-        Ok(Self { rows, ..self })
-    }
-
-    /// The smallest number that stays after this of the oldest messages: those below may have lost their ids, so that a
-    /// message sent again would be a new one.
-    pub(super) fn oldest(&self) -> Option<Seq> {
-        self.ids.filter(|_| self.kind == Kind::Old).map(|(_, last)| last + 1)
-    }
-
-    /// The messages whose ids go: their first and last numbers, in order.
-    pub(super) fn ids(&self) -> &[(Seq, Seq)] {
-        self.ids.as_ref().map_or(&self.chunks[..], std::slice::from_ref)
-    }
-
-    /// Removes it. How many scattered rows that were: each may lie in a page of its own.
-    pub(super) fn remove(&self, log: &Connection) -> rusqlite::Result<u64> {
-        let mut chunk = log.prepare_cached("DELETE FROM chunks WHERE first = ?1")?;
-        for (first, _) in &self.chunks {
-            chunk.execute([int(*first)])?;
-        }
-        let mut scattered = self.chunks.len() as u64 + ids::remove(log, self.ids())?;
-        let table = if self.kind == Kind::Sessions { "gone_sessions" } else { "gone_conversations" };
-        let mut forget = log.prepare_cached(&format!("DELETE FROM {table} WHERE id = ?1"))?;
-        let (mut ids, mut pages) = (SLICE_ROWS, self.rows);
-        for id in &self.gone {
-            if self.kind == Kind::Sessions {
-                if pages == 0 {
-                    break;
-                }
-                let most = ids.min(pages * IDS_IN_PAGE);
-                let removed = ids::remove_of(log, *id, most)?;
-                let of = removed.div_ceil(IDS_IN_PAGE).max(1);
-                (ids, pages, scattered) = (ids - removed.min(ids), pages.saturating_sub(of), scattered + of);
-                // There may be more of it: the next slice goes on.
-                if removed >= most {
-                    break;
-                }
-            }
-            forget.execute([id])?;
-        }
-        Ok(scattered)
-    }
 }

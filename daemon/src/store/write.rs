@@ -16,7 +16,7 @@ use super::{
     Checked, Kept, Readers, StoreError, backup, bytes, guard, identity, remembered, replace, rows, schema,
     search, tidy,
 };
-use crate::chat::{ConversationId, Found, SessionChange, SessionId, Writes};
+use crate::chat::{ConversationId, Found, SessionChange, SessionId, WINDOW, Writes};
 use crate::settings::History;
 use rusqlite::{Connection, TransactionBehavior};
 use std::collections::HashSet;
@@ -34,6 +34,8 @@ pub struct Store {
     pub(super) log: Option<Connection>,
     pub(super) totals: Totals,
     pub(super) ids: Ids,
+    /// How many of the newest messages the state knows by their ids.
+    pub(super) window: u64,
     /// What was removed last.
     pub(super) tidied: tidy::Kind,
     /// How often a slice is halved, since one found the store full.
@@ -90,6 +92,7 @@ impl Store {
             log: Some(log),
             totals,
             ids,
+            window: WINDOW,
             tidied: tidy::Kind::default(),
             halved: 0,
             stamps: Stamps::default(),

@@ -7,8 +7,8 @@ use tcp_chat_protocol::request::{Bounds, parse};
 use tcp_chat_protocol::{ErrorKind, Fingerprint, Name, Refusal};
 use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
 use tcp_chatd::chat::{
-    Ask, Certificate, Code, ConnectionId, ConversationId, Digest, Evidence, Gives, Made, Now, Presented,
-    Proof, Proving, Revocation, Secret, SessionId, UserId, UserWish,
+    Ask, Certificate, Code, ConnectionId, ConversationId, Digest, Evidence, Gives, Made, Now, Past,
+    Presented, Proof, Proving, Revocation, Secret, SessionId, UserId, UserWish,
 };
 
 /// Wider than the daemon's: the proposer has checked its own bounds already.
@@ -27,8 +27,7 @@ impl Turn {
 
 fn input(entry: &Value) -> Input {
     if let Some(oldest) = entry["retain"].as_u64() {
-        let of = entry["of"].as_array().expect("conversations").iter();
-        return Input::Retain(oldest, of.map(|id| ConversationId(id.as_i64().expect("an id"))).collect());
+        return Input::Retain(oldest);
     }
     if let Some(sessions) = entry["expire"].as_array() {
         let ids = sessions.iter().map(|id| SessionId(id.as_i64().expect("an id")));
@@ -83,7 +82,14 @@ fn input(entry: &Value) -> Input {
             Ask::Enrol { enrol, code: entry["code"].is_string().then(|| digest(&entry["code"])), made }
         }
     });
-    Input::Ask(on, id, ask)
+    let past = match &entry["past"] {
+        Value::Null => Past::Absent,
+        Value::Array(of) => {
+            Past::Kept(ConversationId(of[0].as_i64().expect("an id")), of[1].as_u64().expect("a number"))
+        }
+        _ => Past::Unknown,
+    };
+    Input::Ask(on, id, ask, past)
 }
 
 /// Does the same as `admin::users`, with the code that the proposer has made.

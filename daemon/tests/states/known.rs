@@ -18,12 +18,6 @@ pub(crate) enum Known {
     /// Masked: there is no such limit, and the networks are not compared. Cause: the empty `Shares` in
     /// `Chat::restore`, `chat/restore.rs`. Step 5.
     Networks,
-    /// The state asks the store in the middle of a turn whether a message was sent before. If the store cannot be read,
-    /// the state refuses. If the message is removed already, the state takes the id as new; the moment of removal
-    /// is different in each store. Masked: every store can be read, and the harness remembers all ids. Cause:
-    /// `Chat::sent_before` in `chat/talk.rs`, trait `Past` in `chat/command.rs`. Step 6: the state has a bounded window
-    /// of ids.
-    PastAsksTheStore,
     /// If the store cannot be written, the state refuses requests and takes back the turn. Masked: every store can be
     /// written. Cause: `Chat::keeping` and `Chat::not_kept` in `chat/turn.rs`. Step 6: such a node waits.
     DiskDecides,
@@ -31,15 +25,6 @@ pub(crate) enum Known {
     /// resume at once, and a turn that bans addresses completes its slow work, so that no connection is refused then.
     /// Cause: `Chat::restore`. Step 5: connections belong to the edge, "here or away" to the state.
     AllAreAway,
-    /// The amount of slow work (sweeps) in a turn depends on the speed of the machine: 1 ms of it. Masked: all states do
-    /// the same amount. Cause: `Hub::steps` in `hub/turn.rs`. Step 6: the amount stands in the turn.
-    SlicesByTime,
-    /// Each node runs retention by itself, and retention removes empty rooms. Masked: retention is part of the turn.
-    /// Cause: `Hub::tidy_once` in `hub/chores.rs`, `Chat::forgets` in `chat/doors.rs`. Step 6: `Retain` is an input.
-    LocalRetention,
-    /// The snapshot does not have the greatest id that a session has used. It only decides whether the state asks the
-    /// store. Masked: it is not compared. Cause: `UsedIds::UNKNOWN` in `chat/restore.rs`. Step 6.
-    UsedIds,
     /// The snapshot does not say which first message between two users has no answer yet. After a restart the answer
     /// gives back nothing of the limit on strangers. Masked: it is not compared. Cause: `Conversation::unanswered` in
     /// `chat/rooms.rs`. Step 5: that limit belongs to the edge.
@@ -48,17 +33,13 @@ pub(crate) enum Known {
 
 impl Known {
     /// All entries. A repair removes its entry.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::QueriesSeal,
         Self::Rates,
         Self::Strikes,
         Self::Networks,
-        Self::PastAsksTheStore,
         Self::DiskDecides,
         Self::AllAreAway,
-        Self::SlicesByTime,
-        Self::LocalRetention,
-        Self::UsedIds,
         Self::Unanswered,
     ];
 
@@ -66,7 +47,6 @@ impl Known {
     pub(crate) fn hides(self, path: &str) -> bool {
         match self {
             Self::Networks => path.ends_with("/network"),
-            Self::UsedIds => path.ends_with("/ids"),
             Self::Unanswered => path.ends_with("/unanswered"),
             _ => false,
         }

@@ -24,6 +24,7 @@ mod decode;
 mod disk;
 mod known;
 mod recorder;
+mod resent;
 mod same;
 mod scripts;
 mod sqlite;

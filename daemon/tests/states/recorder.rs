@@ -13,8 +13,8 @@ use tcp_chat_protocol::{Banned, Name};
 use tcp_chatd::admin::AdminRequest as Control;
 use tcp_chatd::auth::sha256;
 use tcp_chatd::chat::{
-    Ask, Certificate, ConnectionId, ConversationId, Digest, Evidence, Facts, Made, Now, Presented, Proof,
-    Proving, Revocation, Secret,
+    Ask, Certificate, ConnectionId, Digest, Evidence, Facts, Made, Now, Past, Presented, Proof, Proving,
+    Revocation, Secret,
 };
 
 /// The three states.
@@ -59,9 +59,9 @@ pub(crate) enum Step {
     Full(usize, bool),
     /// From now on the store of a state cannot be read, or can.
     Blind(usize, bool),
-    /// From now on the machine of a state does only this many steps of slow work in a turn.
-    Slow(usize, Option<usize>),
-    /// From now on a state puts off its retention, or does not.
+    /// From now on the machine of the proposer has time for only this many steps of slow work in a turn.
+    Slow(Option<usize>),
+    /// From now on the store of a state puts off the removal of old messages, or does not.
     KeepsLonger(usize, bool),
 }
 
@@ -78,6 +78,8 @@ pub(crate) struct Recorder {
     known: Vec<Known>,
     now: Now,
     inputs: Vec<Input>,
+    /// The steps of slow work that the proposer has time for in a turn; `None`: all of them.
+    pace: Option<usize>,
     turns: usize,
     connections: u64,
     logins: u64,
@@ -101,6 +103,7 @@ impl Recorder {
             known: known.to_vec(),
             now,
             inputs: Vec::new(),
+            pace: None,
             turns: 0,
             connections: 0,
             logins: 0,
@@ -140,11 +143,8 @@ impl Recorder {
             Step::Retain(left) => {
                 let head = self.states[STEADY].chat.counts().head;
                 let oldest = (head + 1).saturating_sub(left);
-                // The hub names only the conversations that lost messages. More do no harm.
-                let of: Vec<ConversationId> =
-                    self.states[STEADY].chat.found().conversations.iter().map(|c| c.id).collect();
                 // The hub applies retention at the beginning of a turn.
-                self.inputs.insert(0, Input::Retain(oldest, of));
+                self.inputs.insert(0, Input::Retain(oldest));
             }
             Step::Pass(ms) => {
                 self.now.mono += ms;
@@ -159,6 +159,7 @@ impl Recorder {
                     _ => false,
                 };
                 let bans = self.is_known(Known::AllAreAway) && self.inputs.iter().any(is_address);
+                let steps = steps.into_iter().chain(self.pace).min();
                 return self.turn(steps.filter(|_| !bans));
             }
             Step::Rebuild => self.states[REBUILT].rebuild(),
@@ -166,13 +167,11 @@ impl Recorder {
                 self.states[state].faults.is_full = is_full && !self.is_known(Known::DiskDecides);
             }
             Step::Blind(state, is_blind) => {
-                self.states[state].faults.is_blind = is_blind && !self.is_known(Known::PastAsksTheStore);
+                self.states[state].faults.is_blind = is_blind;
             }
-            Step::Slow(state, steps) => {
-                self.states[state].faults.slice = steps.filter(|_| !self.is_known(Known::SlicesByTime));
-            }
+            Step::Slow(steps) => self.pace = steps,
             Step::KeepsLonger(state, longer) => {
-                self.states[state].faults.keeps_longer = longer && !self.is_known(Known::LocalRetention);
+                self.states[state].faults.keeps_longer = longer;
             }
         }
         Ok(())
@@ -185,9 +184,9 @@ impl Recorder {
         if !overdue.is_empty() {
             self.inputs.push(Input::Expire(overdue));
         }
-        let turn = Turn { now: self.now, inputs: std::mem::take(&mut self.inputs), steps };
+        let mut turn = Turn { now: self.now, inputs: std::mem::take(&mut self.inputs), steps };
         self.turns += 1;
-        let came = self.states[STEADY].turn(&turn);
+        let came = self.states[STEADY].propose(&mut turn);
         self.states[REBUILT].turn(&turn);
         self.states[ENCODED].turn(&Turn::decode(&turn.encode(&self.known)));
         for slot in self.slots.values_mut().filter(|slot| came.logged_in.contains(&slot.connection)) {
@@ -246,7 +245,7 @@ impl Recorder {
             Err(refusal) => Input::Refused(connection, refusal),
             Ok((id, request)) => {
                 let ask = Ask::of(request).unwrap_or_else(|proving| self.prove(slot, proving));
-                Input::Ask(connection, id, ask)
+                Input::Ask(connection, id, ask, Past::Absent)
             }
         };
         self.inputs.push(input);

@@ -32,7 +32,7 @@ fn step(line: &str) -> Step {
         "reload" => Step::Reload(rest.parse().unwrap_or_else(|_| panic!("{line}"))),
         "full" => Step::Full(state(), true),
         "blind" => Step::Blind(state(), true),
-        "slow" => Step::Slow(state(), Some(1)),
+        "slow" => Step::Slow(Some(1)),
         "keeps" => Step::KeepsLonger(state(), true),
         slot if slot.len() == 1 => {
             let slot = slot.as_bytes()[0] - b'a';
@@ -117,37 +117,6 @@ fn networks() {
 }
 
 #[test]
-fn past_asks_the_store() {
-    shows(
-        &[Known::PastAsksTheStore],
-        "head",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana"}}
-        a {"op":"MSG","data":"1","id":2}
-        turn
-        blind steady
-        a {"op":"MSG","data":"2","id":1}
-        "#,
-    );
-    // SQLite no longer has the first message; the model of the store remembers its id.
-    shows(
-        &[Known::PastAsksTheStore],
-        "head",
-        r#"
-        op {"command":"user add","user":"cy","certificate":false}
-        c {"op":"LOGIN","data":{"name":"mo"}}
-        c {"op":"MSG","data":{"to":"cy","msg":"1"},"id":1}
-        turn
-        retain 0
-        op {"command":"user remove","user":"cy"}
-        turn
-        turn
-        c {"op":"MSG","data":"2","id":1}
-        "#,
-    );
-}
-
-#[test]
 fn disk_decides() {
     shows(
         &[Known::DiskDecides],
@@ -166,50 +135,6 @@ fn all_are_away() {
     shows(
         &[Known::AllAreAway],
         "session/1/here",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana"}}
-        turn
-        rebuild
-        "#,
-    );
-}
-
-#[test]
-fn slices_by_time() {
-    shows(
-        &[Known::SlicesByTime],
-        "conversation/2/members",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
-        b {"op":"LOGIN","data":{"name":"bo","rooms":["ops"]}}
-        turn
-        slow steady
-        op {"command":"room remove","room":"ops"}
-        "#,
-    );
-}
-
-#[test]
-fn local_retention() {
-    shows(
-        &[Known::LocalRetention],
-        "conversation/2",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
-        a {"op":"MSG","data":{"room":"ops","msg":"1"}}
-        a {"op":"LEAVE","data":{"room":"ops"}}
-        turn
-        keeps encoded
-        retain 0
-        "#,
-    );
-}
-
-#[test]
-fn used_ids() {
-    shows(
-        &[Known::UsedIds],
-        "session/1/ids",
         r#"
         a {"op":"LOGIN","data":{"name":"ana"}}
         turn

@@ -1,7 +1,7 @@
 //! Owns one of the three states: a chat, its store and its connections. It applies a turn as the hub does. Used by the
 //! proof and by the fuzz target. Never decides which inputs a turn has.
 
-use super::disk::{Disk, DiskPast};
+use super::disk::Disk;
 use super::known::Known;
 use super::turns::{Input, Policy, Turn};
 use std::collections::BTreeMap;
@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use tcp_chat_protocol::request::Login;
 use tcp_chat_protocol::{RequestId, Seq};
 use tcp_chatd::chat::{
-    Ask, Chat, Command, ConnectionId, ConversationId, Effect, Facts, Found, Now, Outcome, Past, PastUnknown,
-    Rules, Secret, SessionId, Writes,
+    Ask, Chat, Command, ConnectionId, ConversationId, Effect, Facts, Found, Now, Outcome, Past, Rules,
+    Secret, SessionId, Writes,
 };
 use tcp_chatd::chat::{Evidence, Proof};
 use tcp_chatd::settings::Settings;
@@ -37,7 +37,7 @@ impl Shelf for Disk {
     }
 
     fn sent(&mut self, session: SessionId, id: &RequestId) -> Option<(ConversationId, Seq)> {
-        DiskPast(self).sent(session, id).ok().flatten()
+        Self::sent(self, session, id)
     }
 
     fn forget(&mut self, oldest: Seq) {
@@ -56,9 +56,7 @@ pub(crate) struct Faults {
     pub(crate) is_full: bool,
     /// The store cannot be read.
     pub(crate) is_blind: bool,
-    /// The machine does only this many steps of slow work in a turn.
-    pub(crate) slice: Option<usize>,
-    /// It puts off its retention.
+    /// The store puts off the removal of old messages.
     pub(crate) keeps_longer: bool,
 }
 
@@ -77,38 +75,9 @@ pub(crate) struct State {
     known: Vec<Known>,
     now: Now,
     is_failing: bool,
-    put_off: Option<(Seq, Vec<ConversationId>)>,
-    /// What the store has kept under which id.
-    sent: Sent,
+    /// The messages below this number are still to be removed from the store.
+    put_off: Option<Seq>,
     open: BTreeMap<ConnectionId, (IpAddr, Option<SessionId>)>,
-}
-
-type Sent = BTreeMap<(SessionId, RequestId), (ConversationId, Seq)>;
-
-/// The store, asked for an earlier message.
-struct Asked<'a> {
-    shelf: &'a mut dyn Shelf,
-    is_blind: bool,
-    /// Replaces the answer of a store that does not have the message any longer.
-    memory: Option<&'a Sent>,
-}
-
-impl Past for Asked<'_> {
-    fn sent(
-        &mut self,
-        session: SessionId,
-        id: &RequestId,
-    ) -> Result<Option<(ConversationId, Seq)>, PastUnknown> {
-        if self.is_blind {
-            return Err(PastUnknown);
-        }
-        let found = self.shelf.sent(session, id);
-        let known = self.memory.and_then(|memory| memory.get(&(session, id.clone())).copied());
-        if let (Some(found), Some(known)) = (found, known) {
-            assert_eq!(found, known, "the store answers with another message");
-        }
-        Ok(found.or(known))
-    }
 }
 
 impl State {
@@ -125,50 +94,80 @@ impl State {
             now,
             is_failing: false,
             put_off: None,
-            sent: Sent::new(),
             open: BTreeMap::new(),
         };
         state.turn(&Turn { now, inputs: Vec::new(), steps: None });
         state
     }
 
-    /// One turn, as the hub does it.
-    pub(crate) fn turn(&mut self, turn: &Turn) -> Came {
-        self.recover();
-        self.now = turn.now;
-        self.chat.begin(turn.now);
-        if !self.faults.keeps_longer
-            && let Some((oldest, of)) = self.put_off.take()
-        {
-            self.retain(oldest, &of);
+    /// One turn, as the hub does it: before a request becomes part of the turn, its store is asked for an earlier one.
+    pub(crate) fn propose(&mut self, turn: &mut Turn) -> Came {
+        self.begin(turn.now);
+        for input in &mut turn.inputs {
+            if let Input::Ask(on, id, ask, past) = input {
+                *past = self.past(*on, &Command::Ask(id.clone(), ask.clone()));
+            }
+            self.input(input.clone());
         }
+        self.chat.sweep_on(turn.steps.unwrap_or(usize::MAX));
+        self.end()
+    }
+
+    fn past(&mut self, on: ConnectionId, command: &Command) -> Past {
+        let Some((session, id)) = self.chat.asks_past(on, command) else { return Past::Absent };
+        if self.faults.is_blind {
+            return Past::Unknown;
+        }
+        let found = self.shelf.sent(session, &id);
+        found.map_or(Past::Absent, |(conversation, seq)| Past::Kept(conversation, seq))
+    }
+
+    /// The same turn, applied again.
+    pub(crate) fn turn(&mut self, turn: &Turn) -> Came {
+        self.begin(turn.now);
         for input in &turn.inputs {
             self.input(input.clone());
         }
-        let steps = self.faults.slice.or(turn.steps).unwrap_or(usize::MAX);
-        self.chat.sweep_on(steps);
+        self.chat.sweep_on(turn.steps.unwrap_or(usize::MAX));
         self.end()
+    }
+
+    fn begin(&mut self, now: Now) {
+        self.recover();
+        self.now = now;
+        self.chat.begin(now);
+        if !self.faults.keeps_longer
+            && let Some(oldest) = self.put_off.take()
+        {
+            self.shelf.forget(oldest);
+        }
     }
 
     fn input(&mut self, input: Input) {
         match input {
             Input::Open(on, address) => {
                 self.open.insert(on, (address, None));
-                self.apply(on, Command::Open(address));
+                self.apply(on, Command::Open(address), Past::Absent);
             }
             Input::Lost(on) => {
                 self.open.remove(&on);
-                self.apply(on, Command::Lost);
+                self.apply(on, Command::Lost, Past::Absent);
             }
-            Input::Read(on, bytes) => self.apply(on, Command::Read(bytes)),
-            Input::Ask(on, id, ask) => self.apply(on, Command::Ask(id, ask)),
-            Input::Refused(on, refusal) => self.apply(on, Command::Refused(refusal)),
+            Input::Read(on, bytes) => self.apply(on, Command::Read(bytes), Past::Absent),
+            Input::Ask(on, id, ask, past) => self.apply(on, Command::Ask(id, ask), past),
+            Input::Refused(on, refusal) => self.apply(on, Command::Refused(refusal), Past::Absent),
             // A refusal is fine: the facts show whether all states decided the same.
             Input::Action(uid, action) => drop(self.chat.operate(uid, &action)),
             Input::Wish(uid, wish) => drop(self.chat.grant(uid, wish)),
             Input::Expire(sessions) => sessions.into_iter().for_each(|session| self.chat.end_away(session)),
-            Input::Retain(oldest, of) if self.faults.keeps_longer => self.put_off = Some((oldest, of)),
-            Input::Retain(oldest, of) => self.retain(oldest, &of),
+            Input::Retain(oldest) => {
+                self.chat.retain(oldest);
+                if self.faults.keeps_longer {
+                    self.put_off = self.put_off.max(Some(oldest));
+                } else {
+                    self.shelf.forget(oldest);
+                }
+            }
             Input::Policy(Policy { rooms, create, accounts }) => {
                 self.rules = Rules { default_rooms: rooms, create, accounts, ..self.rules.clone() };
                 self.chat.set_rules(self.rules.clone());
@@ -176,15 +175,8 @@ impl State {
         }
     }
 
-    fn apply(&mut self, on: ConnectionId, command: Command) {
-        let memory = self.known.contains(&Known::PastAsksTheStore).then_some(&self.sent);
-        let mut past = Asked { shelf: &mut *self.shelf, is_blind: self.faults.is_blind, memory };
-        self.chat.apply(on, command, &mut past);
-    }
-
-    fn retain(&mut self, oldest: Seq, of: &[ConversationId]) {
-        self.shelf.forget(oldest);
-        self.chat.forgets(oldest, of);
+    fn apply(&mut self, on: ConnectionId, command: Command, past: Past) {
+        self.chat.apply(on, command, past);
     }
 
     fn end(&mut self) -> Came {
@@ -195,8 +187,6 @@ impl State {
                 self.is_failing = true;
             }
         } else {
-            let sent = writes.sent.iter();
-            self.sent.extend(sent.map(|s| ((s.session, s.id.clone()), (s.conversation, s.seq))));
             self.shelf.write(writes);
         }
         let mut came = Came::default();
@@ -236,9 +226,9 @@ impl State {
             let tokens: BTreeMap<_, _> =
                 self.chat.found().sessions.iter().map(|s| (s.row.id, s.row.token_hash)).collect();
             for (on, (address, session)) in self.open.clone() {
-                self.apply(on, Command::Open(address));
+                self.apply(on, Command::Open(address), Past::Absent);
                 if let Some(token) = session.and_then(|session| tokens.get(&session)) {
-                    self.apply(on, Command::Ask(None, resume(*token)));
+                    self.apply(on, Command::Ask(None, resume(*token)), Past::Absent);
                 }
             }
         }
@@ -288,6 +278,8 @@ fn rules(known: &[Known]) -> Rules {
     }
     rules.errors = if is_known(Known::Strikes) { 0 } else { 2 };
     rules.ttl_ms = 1_000;
+    // So small that messages leave it.
+    rules.window = 6;
     (rules.sessions, rules.rooms) = if is_known(Known::Networks) { (0, 0) } else { (6, 6) };
     rules
 }

@@ -171,7 +171,7 @@ fn step() -> impl Strategy<Value = Step> {
     let fault = prop_oneof![
         (state(), any::<bool>()).prop_map(|(state, is)| Step::Full(state, is)),
         (state(), any::<bool>()).prop_map(|(state, is)| Step::Blind(state, is)),
-        (state(), few()).prop_map(|(state, few)| Step::Slow(state, few)),
+        few().prop_map(Step::Slow),
         (state(), any::<bool>()).prop_map(|(state, is)| Step::KeepsLonger(state, is)),
         (0u64..2_000).prop_map(Step::SetClock),
     ];

@@ -11,8 +11,8 @@ use tcp_chat_protocol::request::{Action, Request, write};
 use tcp_chat_protocol::{Name, Refusal, RequestId, Seq};
 use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
 use tcp_chatd::chat::{
-    Ask, Certificate, Code, ConnectionId, ConversationId, Digest, Evidence, Gives, Made, Now, Presented,
-    Revocation, SessionId, UserWish,
+    Ask, Certificate, Code, ConnectionId, Digest, Evidence, Gives, Made, Now, Past, Presented, Revocation,
+    SessionId, UserWish,
 };
 
 /// One input of a turn.
@@ -21,13 +21,14 @@ pub(crate) enum Input {
     Open(ConnectionId, IpAddr),
     Lost(ConnectionId),
     Read(ConnectionId, usize),
-    Ask(ConnectionId, Option<RequestId>, Ask),
+    /// A request, and what its proposer has found of an earlier one under its id.
+    Ask(ConnectionId, Option<RequestId>, Ask, Past),
     /// A line that is no request.
     Refused(ConnectionId, Refusal),
     Action(u32, Box<Action>),
     Wish(u32, UserWish),
-    /// Retention removed every message below this number. These conversations lost messages.
-    Retain(Seq, Vec<ConversationId>),
+    /// Retention takes every message below this number.
+    Retain(Seq),
     /// The time of these sessions is over. One that is here stays.
     Expire(Vec<SessionId>),
     /// Other settings.
@@ -65,13 +66,18 @@ fn encode_input(input: &Input, known: &[Known]) -> Option<Value> {
         |ask: &Ask| matches!(ask, Ask::Ping | Ask::Who(_) | Ask::Rooms | Ask::History(_) | Ask::Search(_));
     Some(match input {
         Input::Refused(..) | Input::Read(..) if !known.contains(&Known::QueriesSeal) => return None,
-        Input::Ask(_, _, ask) if is_query(ask) && !known.contains(&Known::QueriesSeal) => return None,
+        Input::Ask(_, _, ask, _) if is_query(ask) && !known.contains(&Known::QueriesSeal) => return None,
         Input::Open(on, address) => json!({"on": on.0, "open": address}),
         Input::Lost(on) => json!({"on": on.0, "lost": true}),
         Input::Read(on, bytes) => json!({"on": on.0, "read": bytes}),
         Input::Refused(on, refusal) => json!({"on": on.0, "refused": refusal.msg}),
-        Input::Ask(on, id, ask) => {
+        Input::Ask(on, id, ask, past) => {
             let mut entry = json!({"on": on.0, "request": request(id.as_ref(), ask)});
+            entry["past"] = match past {
+                Past::Absent => Value::Null,
+                Past::Kept(conversation, seq) => json!([conversation.0, seq]),
+                Past::Unknown => json!("unknown"),
+            };
             match ask {
                 Ask::Login { fresh, resumes, proof, .. } => {
                     entry["fresh"] = json!([*fresh.token, hex(&fresh.hash)]);
@@ -101,9 +107,7 @@ fn encode_input(input: &Input, known: &[Known]) -> Option<Value> {
             });
             json!({"uid": uid, "wish": command.to_json(), "code": code})
         }
-        Input::Retain(oldest, of) => {
-            json!({"retain": oldest, "of": of.iter().map(|id| id.0).collect::<Vec<_>>()})
-        }
+        Input::Retain(oldest) => json!({"retain": oldest}),
         Input::Expire(sessions) => {
             json!({"expire": sessions.iter().map(|session| session.0).collect::<Vec<_>>()})
         }

@@ -10,22 +10,22 @@ pub const COMMANDS: [(&str, &str, &str); 20] = [
     ("leave", "[ROOM]", "leave a room, or close direct messages"),
     ("room", "ROOM", "show another conversation (also #room or @user)"),
     ("msg", "USER [TEXT]", "direct messages with a user"),
-    ("who", "[ROOM|*]", "who is in the room; * is everyone"),
+    ("who", "[ROOM|*]", "the members of the room; * is everyone"),
     ("rooms", "", "the rooms of the server"),
     ("search", "WORDS", "search the messages: words, \"phrases\", prefix*"),
-    ("kick", "USER [WHY]", "put a user out of this room (moderators)"),
-    ("mute", "USER [TIME] [WHY]", "let a user say nothing here, for 10m, 2h, 7d"),
-    ("unmute", "USER", "let a user speak again"),
+    ("kick", "USER [WHY]", "remove a user from this room (moderators)"),
+    ("mute", "USER [TIME] [WHY]", "stop a user from writing here, for 10m, 2h, 7d"),
+    ("unmute", "USER", "let a user write again"),
     ("ban", "USER [TIME] [WHY]", "keep a user out of this room"),
     ("unban", "USER", "let a user in again"),
     ("role", "USER ROLE", "owner, moderator, member, read-only or none"),
-    ("private", "on|off", "on: only who has a role here knows of this room"),
-    ("unread", "", "go to the first message that you have not read"),
-    ("notify", "bell|osc9|off", "how a mention makes itself known"),
-    ("mouse", "on|off", "off: the terminal selects text by itself"),
+    ("private", "on|off", "on: only users with a role here see this room"),
+    ("unread", "", "go to the first unread message"),
+    ("notify", "bell|osc9|off", "how to announce a mention"),
+    ("mouse", "on|off", "off: the terminal selects text itself"),
     ("connect", "", "log in again after the session has ended"),
     ("help", "", "keys and commands"),
-    ("quit", "", "leave"),
+    ("quit", "", "end the session and quit"),
 ];
 
 /// The form of a notification for a mention.
@@ -34,7 +34,7 @@ pub enum Notify {
     /// The terminal's bell.
     #[default]
     Bell,
-    /// A notification of the desktop, by the terminal (OSC 9).
+    /// A desktop notification, sent by the terminal (OSC 9).
     Osc9,
     /// None.
     Off,

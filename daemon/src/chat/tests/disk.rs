@@ -54,8 +54,9 @@ impl Disk {
             self.chunks.push(chunk);
         }
         for sent in writes.sent {
-            let old = self.sent.insert((sent.session, sent.id), (sent.conversation, sent.seq));
-            assert_eq!(old, None, "an id is used once");
+            let (session, id) = (sent.session, sent.id);
+            assert_eq!(self.sent(session, &id), None, "an id is used once");
+            self.sent.insert((session, id), (sent.conversation, sent.seq));
         }
         for change in writes.sessions {
             match change {
@@ -192,6 +193,7 @@ impl Disk {
             users: self.users.values().cloned().collect(),
             certificates: self.certificates.values().cloned().collect(),
             removed: self.removed.values().cloned().collect(),
+            sent: self.window(),
             head: self.head,
             oldest: self.oldest,
             last_conversation: self.last.0,
@@ -201,12 +203,42 @@ impl Disk {
         }
     }
 
-    /// Retention: what is below this number goes. Of which conversations something went.
-    pub(super) fn forget(&mut self, oldest: Seq) -> Vec<ConversationId> {
-        let of = self.chunks.iter().filter(|c| c.first < oldest).map(|c| c.conversation).collect();
+    /// The ids of the newest messages.
+    fn window(&self) -> Vec<Sent> {
+        let mut window: Vec<_> = self
+            .sent
+            .iter()
+            .map(|((session, id), (conversation, seq))| Sent {
+                session: *session,
+                id: id.clone(),
+                conversation: *conversation,
+                seq: *seq,
+            })
+            .filter(|sent| sent.seq > self.head.saturating_sub(WINDOW))
+            .filter(|sent| self.sessions.contains_key(&sent.session))
+            .collect();
+        window.sort_unstable_by_key(|sent| sent.seq);
+        window
+    }
+
+    /// The message that the session once sent under this id, if it is still there.
+    pub(super) fn sent(&self, session: SessionId, id: &RequestId) -> Option<(ConversationId, Seq)> {
+        let found @ (_, seq) = *self.sent.get(&(session, id.clone()))?;
+        let at = self.chunks.partition_point(|chunk| chunk.last < seq);
+        self.chunks.get(at).filter(|chunk| chunk.first <= seq).map(|_| found)
+    }
+
+    /// What a proposer finds here.
+    pub(super) fn past(&self, chat: &mut Chat, who: ConnectionId, command: &Command) -> Past {
+        let asked = chat.asks_past(who, command);
+        let found = asked.and_then(|(session, id)| self.sent(session, &id));
+        found.map_or(Past::Absent, |(conversation, seq)| Past::Kept(conversation, seq))
+    }
+
+    /// Retention: what is below this number goes.
+    pub(super) fn forget(&mut self, oldest: Seq) {
         self.chunks.retain(|c| c.first >= oldest);
         self.oldest = self.oldest.max(oldest);
-        of
     }
 
     /// The lines of a gap, in order, one's own with their ids.
@@ -229,18 +261,5 @@ impl Disk {
             }
         }
         lines
-    }
-}
-
-/// What was said before, read from the disk.
-pub(super) struct DiskPast<'a>(pub(super) &'a Disk);
-
-impl Past for DiskPast<'_> {
-    fn sent(
-        &mut self,
-        session: SessionId,
-        id: &RequestId,
-    ) -> Result<Option<(ConversationId, Seq)>, PastUnknown> {
-        Ok(self.0.sent.get(&(session, id.clone())).copied())
     }
 }

@@ -2,7 +2,6 @@
 //! the name by now.
 
 use super::access::{certificate, name};
-use super::disk::DiskPast;
 use super::world::World;
 use super::*;
 
@@ -169,11 +168,11 @@ fn a_removal_that_was_not_kept_takes_no_direct_messages_with_a_user_who_leaves_i
     ["cy", "dee"].iter().for_each(|user| world.registers(user));
     let [cy, dee] = ["cy", "dee"].map(|user| world.logs_in(user, user));
     world.sends(cy, r#"{"op":"MSG","data":{"to":"dee","msg":"x"}}"#);
-    let (before, disk) = (world.disk.found().conversations, world.disk.clone());
+    let before = world.disk.found().conversations;
     world.disk_is_full = true;
     world.operator(|chat| {
         chat.grant(0, UserWish::Remove(name("cy"))).unwrap();
-        chat.apply(dee, Command::Ask(None, Ask::Quit), &mut DiskPast(&disk));
+        chat.apply(dee, Command::Ask(None, Ask::Quit), Past::Absent);
     });
     world.disk_is_full = false;
     world.recovers();

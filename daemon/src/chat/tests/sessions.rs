@@ -55,6 +55,44 @@ fn what_was_sent_before_is_answered_with_the_first() {
 }
 
 #[test]
+fn what_was_sent_before_is_not_kept_twice_while_it_is_one_of_the_newest_even_if_it_is_removed() {
+    let mut world = World::new(|rules| rules.window = 3);
+    let [ana, bo] = [world.login("ana"), world.login("bo")];
+    let say = |text: &str, id: &str| format!(r#"{{"op":"MSG","data":"{text}","id":"{id}"}}"#);
+    world.sends(ana, &say("x", "a"));
+    world.forgets_all();
+    world.skips(&[ana, bo]);
+    for is_restarted in [false, true] {
+        if is_restarted {
+            world.restarts();
+        }
+        let ana = if is_restarted { world.resumes("ana", None) } else { ana };
+        world.skips(&[ana]);
+        world.sends(ana, &say("x", "a"));
+        assert_eq!(world.hears(ana), ["ERROR_MSG#a DATA"], "restarted: {is_restarted}");
+        assert_eq!(world.chat.counts().head, 1);
+    }
+    let bo = world.resumes("bo", None);
+    for text in ["1", "2", "3"] {
+        world.sends(bo, &format!(r#"{{"op":"MSG","data":"{text}"}}"#));
+    }
+    // It is none of the newest ones, and no store knows it.
+    let ana = world.resumes("ana", None);
+    world.skips(&[ana]);
+    world.sends(ana, &say("x", "a"));
+    assert_eq!(world.hears(ana), ["MSG#a 5<4 lobby ana: x"]);
+    // One that is there is known also when it is older.
+    world.sends(bo, r#"{"op":"MSG","data":"4","id":4}"#);
+    for n in 5..10 {
+        world.sends(bo, &format!(r#"{{"op":"MSG","data":"{n}","id":{n}}}"#));
+    }
+    world.skips(&[bo]);
+    world.sends(bo, r#"{"op":"MSG","data":"4","id":4}"#);
+    assert_eq!(world.hears(bo), ["MSG#4 6<5 lobby bo: 4"]);
+    assert_eq!(world.chat.counts().head, 11);
+}
+
+#[test]
 fn a_resume_from_another_log_goes_on_where_the_two_parted() {
     let mut world = World::new(|_| {});
     let [ana, bo] = [world.login("ana"), world.login("bo")];

@@ -7,15 +7,6 @@ use super::*;
 use crate::chat::steps;
 use tcp_chat_protocol::request::{Action, Place};
 
-/// Nothing was sent before.
-struct Nothing;
-
-impl Past for Nothing {
-    fn sent(&mut self, _: SessionId, _: &RequestId) -> Result<Option<(ConversationId, Seq)>, PastUnknown> {
-        Ok(None)
-    }
-}
-
 #[test]
 fn lookups_cost_no_more_while_many_sessions_leave_many_rooms() {
     let lookups = [
@@ -53,7 +44,7 @@ fn a_room_in_which_users_come_and_go_all_the_time_stops_no_sweep() {
         let op = if n % 2 == 0 { "LEAVE" } else { "JOIN" };
         let command = world.command(&format!(r#"{{"op":"{op}","data":{{"room":"room1"}}}}"#));
         world.operator(|chat| {
-            chat.apply(cy[0], command, &mut Nothing);
+            chat.apply(cy[0], command, Past::Absent);
             chat.sweep_on(16);
         });
     }

@@ -1,7 +1,7 @@
 //! A world for the chat: a disk that keeps what a turn writes, connections that hear, and a clock
 //! that is told. No runtime, no sleep.
 
-use super::disk::{Disk, DiskPast};
+use super::disk::Disk;
 use super::short::short;
 use crate::chat::*;
 use crate::settings::Settings;
@@ -95,7 +95,8 @@ impl World {
             if matches!(command, Command::Lost) {
                 self.heard.remove(&who);
             }
-            self.chat.apply(who, command, &mut DiskPast(&self.disk));
+            let past = self.disk.past(&mut self.chat, who, &command);
+            self.chat.apply(who, command, past);
         }
         self.finish();
     }
@@ -192,12 +193,13 @@ impl World {
             }
             Effect::Read(to, Read::Again(resent)) => {
                 let range = Range { conversation: resent.conversation, first: resent.seq, last: resent.seq };
-                let first = &self.disk.gap(SessionId(0), &[range])[0];
+                let kept = self.disk.gap(SessionId(0), &[range]);
                 let mut out = Vec::new();
-                match resent.is(first) {
-                    true => write_with_id(first, &resent.id, &mut out),
-                    false => {
-                        let refusal = Refusal::new(ErrorKind::Data, "another message");
+                match kept.first() {
+                    Some(first) if resent.is(first) => write_with_id(first, &resent.id, &mut out),
+                    first => {
+                        let why = if first.is_some() { "another message" } else { "it is removed" };
+                        let refusal = Refusal::new(ErrorKind::Data, why);
                         out = reply::error(&refusal.with_id(Some(resent.id.clone())));
                     }
                 }
@@ -279,8 +281,8 @@ impl World {
     /// Retention takes all that was said so far, and the chat is told, as the hub does it.
     pub(super) fn forgets_all(&mut self) {
         let oldest = steps::uncounted(|| self.disk.found().head + 1);
-        let of = steps::uncounted(|| self.disk.forget(oldest));
-        self.operator(|chat| chat.forgets(oldest, &of));
+        steps::uncounted(|| self.disk.forget(oldest));
+        self.operator(|chat| chat.retain(oldest));
     }
 
     /// The daemon's process ends, in order or not, and another begins with the same disk.

@@ -23,10 +23,10 @@ async fn beyond_the_bound_the_oldest_messages_go_in_slices() {
     assert!(bytes.taken > 500_000 && bytes.taken < most && bytes.most == Some(most), "{bytes:?}");
     fill(&mut store, &mut model, 90);
     let (mut slices, mut removed) = (0, 0);
-    while let Some(tidied) = store.tidy(Timestamp(START)).unwrap() {
+    while let Some(slice) = store.tidy(Timestamp(START)).unwrap() {
         slices += 1;
-        removed += tidied.removed.bytes;
-        assert_eq!(tidied.removed, Removed { bytes: tidied.removed.bytes, ..Removed::default() });
+        removed += slice.bytes;
+        assert_eq!(slice, Removed { bytes: slice.bytes, ..Removed::default() });
     }
     assert!(slices >= 5, "{slices} slices");
     assert!(store.history_bytes().taken <= most, "{:?}", store.history_bytes());

@@ -1,6 +1,9 @@
 //! What messages called themselves: found again, however long ago, and shown to their author.
 
 use super::*;
+use crate::store::room::RemovalRoom;
+use crate::store::stamps::Stamps;
+use crate::store::tidy;
 
 #[tokio::test]
 async fn the_sessions_own_messages_carry_their_ids_and_no_others_do() {
@@ -106,6 +109,78 @@ fn ids_are_known_while_they_wait_when_they_are_filed_and_after_a_restart() {
     while store.tidy(Timestamp(START)).unwrap().is_some() {}
     assert_eq!(store.count("SELECT (SELECT count(*) FROM sent) + (SELECT count(*) FROM sent_as)"), 0);
     assert_eq!(store.sent(SessionId(1), &id(0)).unwrap(), None);
+}
+
+#[test]
+fn ids_of_the_newest_messages_stay_when_those_are_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = History { retain_messages: Some(0), ..history(dir.path().join("chat.db")) };
+    let (mut store, ..) = open(&history);
+    let mut model = Model::default();
+    let say = |store: &mut Store, model: &mut Model, room_id: i64| {
+        let from = model.head;
+        let mut writes = model.say(&[(room_id, &[("ana", "x"); 10])]);
+        let sent = |seq| Sent {
+            session: SessionId(1),
+            id: RequestId::Number(seq),
+            conversation: room(room_id),
+            seq,
+        };
+        writes.sent = (from + 1..=model.head).map(sent).collect();
+        store.commit(writes).unwrap();
+    };
+    let mut first = Model::open(2);
+    first.sessions = vec![SessionChange::Put(session_row(1))];
+    store.commit(first).unwrap();
+    say(&mut store, &mut model, 1);
+    say(&mut store, &mut model, 2);
+    store.window = 15;
+    store.commit(Writes { gone: vec![room(2)], ..Writes::default() }).unwrap();
+    while store.tidy(Timestamp(START)).unwrap().is_some() {}
+    let counts = |store: &mut Store| {
+        ["chunks", "sent", "left_ids"].map(|table| store.count(&format!("SELECT count(*) FROM {table}")))
+    };
+    // Of a chunk that the window has in part all ids stay.
+    assert_eq!(counts(&mut store), [0, 20, 2]);
+    store.close().unwrap();
+    let (mut store, _, found) = open(&history);
+    assert_eq!(found.sent.len(), 20);
+    assert_eq!((found.sent[0].seq, found.sent[0].conversation), (1, room(1)));
+    assert_eq!((found.sent[19].seq, found.sent[19].conversation), (20, room(2)), "also where it is gone");
+    assert_eq!(store.sent(SessionId(1), &RequestId::Number(20)).unwrap(), None, "the message is gone");
+    store.window = 15;
+    say(&mut store, &mut model, 1);
+    while store.tidy(Timestamp(START)).unwrap().is_some() {}
+    assert_eq!(counts(&mut store), [0, 20, 2]);
+    store.window = 0;
+    while store.tidy(Timestamp(START)).unwrap().is_some() {}
+    assert_eq!(counts(&mut store), [0, 0, 0]);
+    assert_eq!(store.count("SELECT count(*) FROM sent_as"), 0);
+    assert!(store.ids.is_empty(), "nor does one wait");
+}
+
+#[test]
+fn left_ids_go_in_parts_where_there_is_little_room() {
+    let (mut store, ..) = open(&in_memory());
+    store
+        .log()
+        .execute_batch(
+            "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100)
+             INSERT INTO sent SELECT n, 1, n, 1 FROM n;
+             INSERT INTO left_ids VALUES (1, 90), (91, 95), (96, 100)",
+        )
+        .unwrap();
+    let little = Some(RemovalRoom { bytes: 8 << 20, rows: 40 });
+    let bounds = tidy::Bounds::new(&in_memory(), Timestamp(START), 0, 0, little, 0).keeping_ids_after(99);
+    let mut left = Vec::new();
+    while let Some(slice) =
+        tidy::next(store.log(), &bounds, 0, tidy::Kind::Ids, &mut Stamps::default()).unwrap()
+    {
+        slice.remove(store.log()).unwrap();
+        left.push(store.count("SELECT count(*) FROM sent"));
+    }
+    assert_eq!(left, [60, 20, 5]);
+    assert_eq!(store.count("SELECT first FROM left_ids"), 96);
 }
 
 #[test]

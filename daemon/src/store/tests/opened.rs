@@ -115,6 +115,27 @@ fn a_store_of_version_14_keeps_its_order_its_shares_and_what_retention_has_remov
 }
 
 #[test]
+fn ids_of_a_store_of_version_15_have_the_conversation_of_their_message() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chat.db");
+    let (mut store, ..) = open(&history(&path));
+    let mut model = Model::default();
+    store.commit(Model::open(3)).unwrap();
+    let mut writes = model.say(&[(3, &[("ana", "a"), ("ana", "b")]), (2, &[("ana", "c")])]);
+    writes.sessions = vec![SessionChange::Put(session_row(1))];
+    let sent =
+        |seq, n| Sent { session: SessionId(1), id: RequestId::Number(seq), conversation: room(n), seq };
+    writes.sent = vec![sent(1, 3), sent(2, 3), sent(3, 2)];
+    let wanted = writes.sent.clone();
+    store.commit(writes).unwrap();
+    store.is_of_version_15();
+    store.close().unwrap();
+    let (store, _, found) = open(&history(&path));
+    assert_eq!(found.sent, wanted);
+    drop(store);
+}
+
+#[test]
 fn a_newer_store_is_refused_with_both_versions_and_not_touched() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("chat.db");

@@ -225,23 +225,32 @@ fn what_leaves_nothing_behind_is_not_written_down_as_gone() {
 }
 
 #[test]
-fn it_is_told_which_conversations_may_have_lost_their_last_message() {
+fn what_goes_is_proposed_and_goes_once_it_is_decided() {
     let dir = tempfile::tempdir().unwrap();
     let mut history = history(dir.path().join("chat.db"));
     history.retain = Some(std::time::Duration::from_secs(5 * 60));
     let (mut store, _, found) = open(&history);
     assert_eq!(found.oldest, 0);
     ten_turns(&mut store);
-    let tidied = store.tidy(Timestamp(START + 8 * MINUTE)).unwrap().unwrap();
-    assert_eq!((tidied.oldest, tidied.of), (13, vec![room(1), room(2)]));
-    let sessions = vec![SessionChange::End(SessionId(1))];
-    store.commit(Writes { gone: vec![room(2)], sessions, ..Writes::default() }).unwrap();
-    let tidied = store.tidy(Timestamp(START + 8 * MINUTE)).unwrap().unwrap();
-    // Room 2's are not retention's; 13 was one of them.
-    assert_eq!((tidied.oldest, tidied.of), (14, vec![]));
+    let now = Timestamp(START + 8 * MINUTE);
+    assert_eq!(store.retention(now, 1).unwrap(), Some(13));
+    assert!(store.remove(now, found.oldest).unwrap().is_none(), "nothing is decided");
+    assert_eq!(store.count("SELECT min(first) FROM chunks"), 1);
+    // A restart between the decision and the removal.
+    store.commit(Writes { oldest: Some(13), ..Writes::default() }).unwrap();
+    assert_eq!(store.retention(now, 1).unwrap(), None, "it is decided");
     store.close().unwrap();
     let (mut store, _, found) = open(&history);
-    assert_eq!(found.oldest, 14);
+    assert_eq!(found.oldest, 13);
+    assert_eq!(store.remove(now, found.oldest).unwrap(), Some(Removed { age: 12, ..Removed::default() }));
+    assert_eq!(store.count("SELECT min(first) FROM chunks"), 13);
+    // Room 2's are not retention's; 13 was one of them.
+    let sessions = vec![SessionChange::End(SessionId(1))];
+    store.commit(Writes { gone: vec![room(2)], sessions, ..Writes::default() }).unwrap();
+    while store.remove(now, 13).unwrap().is_some() {}
+    store.close().unwrap();
+    let (mut store, _, found) = open(&history);
+    assert_eq!(found.oldest, 13);
     tidy(&mut store, 99);
     store.close().unwrap();
     assert_eq!(open(&history).2.oldest, 41, "as if the next message were the oldest");

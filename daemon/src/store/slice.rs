@@ -1,0 +1,194 @@
+//! Owns one slice of what goes from the log: how much it has room for, and its removal. Called by `tidy`, which says what
+//! goes, and by the writer. Never decides.
+
+use super::bytes;
+use super::ids;
+use super::room::RemovalRoom;
+use super::rows::{int, number};
+use super::tidy::{Bounds, Kind, Removed};
+use rusqlite::Connection;
+use tcp_chat_protocol::Seq;
+
+/// How many chunks one slice removes at most.
+const SLICE_CHUNKS: usize = 128;
+
+/// How many scattered rows one slice removes at most: one for each message that may have an id, and one for each chunk.
+const SLICE_ROWS: u64 = 2_048;
+
+/// Ids of one session lie side by side: so many share a page at least.
+const IDS_IN_PAGE: u64 = 8;
+
+/// How many bytes of messages one slice removes at most (but always one chunk).
+const SLICE_BYTES: i64 = 512 * 1024;
+
+/// How often a slice is halved at most for the room that there is: then it has one chunk.
+const HALVINGS: u32 = 7;
+
+/// How often a slice is halved at most where the store was full all the same: then it has one row.
+pub(super) const MORE_HALVINGS: u32 = SLICE_ROWS.ilog2();
+
+/// A slice of so many bytes of messages writes less than four times as many.
+fn halvings(room: u64) -> u32 {
+    let fits = |n: &u32| u64::try_from(SLICE_BYTES >> n).is_ok_and(|bytes| bytes <= room / 4);
+    (0..HALVINGS).find(fits).unwrap_or(HALVINGS)
+}
+
+/// What one slice removes.
+#[derive(Debug)]
+pub(super) struct Slice {
+    pub(super) kind: Kind,
+    /// Chunks, by their first and last numbers, in order.
+    pub(super) chunks: Vec<(Seq, Seq)>,
+    /// The messages whose ids go: their first and last numbers, in order. Where the first chunk has more ids than there is
+    /// room for, some of them go first, and the chunk with what is left of them in a later slice.
+    pub(super) ids: Vec<(Seq, Seq)>,
+    /// The messages that go, or are gone, and whose ids stay for a later slice.
+    pub(super) left: Vec<(Seq, Seq)>,
+    /// How many bytes they took.
+    pub(super) bytes: u64,
+    /// How many messages, and why.
+    pub(super) removed: Removed,
+    /// The conversations that have nothing left after this, or the sessions, that are gone.
+    pub(super) gone: Vec<i64>,
+    /// How many scattered rows it may remove.
+    pub(super) rows: u64,
+}
+
+/// What a slice has room for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    pub(super) chunks: usize,
+    /// Scattered rows. The first chunk may have more.
+    pub(super) rows: u64,
+    /// Bytes of messages. The last chunk may have more.
+    bytes: i64,
+}
+
+impl Room {
+    pub(super) fn new(room: Option<RemovalRoom>, halved: u32) -> Self {
+        let halvings = room.map_or(0, |room| halvings(room.bytes)) + halved;
+        let rows = room.map_or(SLICE_ROWS, |room| room.rows) >> halved;
+        Self {
+            chunks: (SLICE_CHUNKS >> halvings).max(1),
+            rows: rows.min(SLICE_ROWS >> halvings).max(1),
+            bytes: (SLICE_BYTES >> halvings).max(1),
+        }
+    }
+
+    /// The room of so many whole slices.
+    pub(super) fn of(slices: usize) -> Self {
+        let bytes = SLICE_BYTES.saturating_mul(i64::try_from(slices).unwrap_or(i64::MAX));
+        Self { chunks: SLICE_CHUNKS * slices, rows: SLICE_ROWS * slices as u64, bytes }
+    }
+
+    /// Takes the first chunks of a query that all `go`, as many as there is room for. True: it saw
+    /// the last one of them.
+    pub(super) fn take(
+        &mut self,
+        slice: &mut Slice,
+        log: &Connection,
+        sql: &str,
+        of: impl rusqlite::Params,
+        mut go: impl FnMut((Seq, Seq), i64) -> bool,
+    ) -> rusqlite::Result<bool> {
+        let mut query = log.prepare_cached(sql)?;
+        let mut rows = query.query(of)?;
+        while let Some(row) = rows.next()? {
+            let (chunk, size) = ((number(row, 0)?, number(row, 1)?), row.get::<_, i64>(2)?);
+            let count = chunk.1 - chunk.0 + 1;
+            // A chunk has an entry in an index beside its ids.
+            let has_rows = count < self.rows || slice.chunks.is_empty();
+            if self.chunks == 0 || !has_rows || self.bytes <= 0 {
+                return Ok(false);
+            }
+            if !go(chunk, size) {
+                break;
+            }
+            slice.chunks.push(chunk);
+            slice.bytes += bytes::of_chunk(u64::try_from(size).unwrap_or(0), count);
+            self.chunks -= 1;
+            self.rows = self.rows.saturating_sub(count + 1);
+            self.bytes -= size;
+        }
+        Ok(true)
+    }
+}
+
+impl Slice {
+    pub(super) fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            chunks: Vec::new(),
+            ids: Vec::new(),
+            left: Vec::new(),
+            bytes: 0,
+            removed: Removed::default(),
+            gone: Vec::new(),
+            rows: 1,
+        }
+    }
+
+    /// How many messages it removes.
+    pub(super) fn messages(&self) -> u64 {
+        self.chunks.iter().map(|(first, last)| last - first + 1).sum()
+    }
+
+    /// The same with no more scattered rows than there is room for, and without the ids that the state knows.
+    pub(super) fn within(mut self, log: &Connection, bounds: &Bounds) -> rusqlite::Result<Self> {
+        self.rows = bounds.room.rows;
+        if let [(first, last)] = self.chunks[..]
+            && last <= bounds.forgotten
+            && last - first >= self.rows
+            && let Some(last) = ids::last_of(log, (first, last), self.rows)?
+        {
+            return Ok(Self { ids: vec![(first, last)], rows: self.rows, ..Self::new(self.kind) });
+        }
+        for (first, last) in &self.chunks {
+            let to = if *last <= bounds.forgotten { &mut self.ids } else { &mut self.left };
+            to.push((*first, *last));
+        }
+        Ok(self)
+    }
+
+    /// Removes it. How many scattered rows that were: each may lie in a page of its own.
+    pub(super) fn remove(&self, log: &Connection) -> rusqlite::Result<u64> {
+        let mut chunk = log.prepare_cached("DELETE FROM chunks WHERE first = ?1")?;
+        for (first, _) in &self.chunks {
+            chunk.execute([int(*first)])?;
+        }
+        let mut scattered = self.chunks.len() as u64 + ids::remove(log, &self.ids)?;
+        if self.kind == Kind::Ids {
+            let mut done = log.prepare_cached("DELETE FROM left_ids WHERE first = ?1")?;
+            for (first, _) in &self.ids {
+                done.execute([int(*first)])?;
+            }
+        }
+        if !self.left.is_empty() {
+            let mut put =
+                log.prepare_cached("INSERT OR REPLACE INTO left_ids (first, last) VALUES (?1, ?2)")?;
+            for (first, last) in &self.left {
+                put.execute([int(*first), int(*last)])?;
+            }
+        }
+        let table = if self.kind == Kind::Sessions { "gone_sessions" } else { "gone_conversations" };
+        let mut forget = log.prepare_cached(&format!("DELETE FROM {table} WHERE id = ?1"))?;
+        let (mut ids, mut pages) = (SLICE_ROWS, self.rows);
+        for id in &self.gone {
+            if self.kind == Kind::Sessions {
+                if pages == 0 {
+                    break;
+                }
+                let most = ids.min(pages * IDS_IN_PAGE);
+                let removed = ids::remove_of(log, *id, most)?;
+                let of = removed.div_ceil(IDS_IN_PAGE).max(1);
+                (ids, pages, scattered) = (ids - removed.min(ids), pages.saturating_sub(of), scattered + of);
+                // There may be more of it: the next slice goes on.
+                if removed >= most {
+                    break;
+                }
+            }
+            forget.execute([id])?;
+        }
+        Ok(scattered)
+    }
+}
