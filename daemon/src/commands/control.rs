@@ -16,7 +16,7 @@ const ANSWER_BYTES: u64 = 64 << 20;
 pub(super) const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Deserialize)]
-struct Answer {
+struct RawReply {
     ok: bool,
     #[serde(default)]
     data: Value,
@@ -170,7 +170,7 @@ pub(super) fn ask(
         return Err(Failure::new(exit::CONFIG, reason));
     };
     let line = exchange(path, request, within).map_err(|e| connection_failure(path, &e))?;
-    let answer: Answer = serde_json::from_str(&line).map_err(|e| {
+    let answer: RawReply = serde_json::from_str(&line).map_err(|e| {
         let display_value = path.display();
         Failure::new(
             exit::INTERNAL,

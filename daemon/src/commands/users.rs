@@ -89,11 +89,11 @@ fn join(settings: &Settings, request: &AdminRequest, cert: bool, room: Option<&s
 
 #[derive(Deserialize)]
 struct Users {
-    users: Vec<Row>,
+    users: Vec<UserRow>,
 }
 
 #[derive(Deserialize)]
-struct Row {
+struct UserRow {
     user: String,
     password: bool,
     join_until: Option<u64>,
@@ -108,10 +108,10 @@ struct CertificateRow {
     revoked: bool,
 }
 
-fn table(users: &[Row]) -> String {
+fn table(users: &[UserRow]) -> String {
     let width = users.iter().map(|row| row.user.chars().count()).max().unwrap_or_default();
     let mut out = String::new();
-    for Row { user, password, join_until, sessions, certificates } in users {
+    for UserRow { user, password, join_until, sessions, certificates } in users {
         let password = if *password { "password" } else { "no password" };
         out.push_str(&format!("{user:width$}  {password:11}  {sessions} sessions"));
         if let Some(until) = join_until {
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn users_are_a_table() {
         let certificate = |revoked| CertificateRow { key: "ab12".into(), until: u64::MAX, revoked };
-        let row = |user: &str, password, join_until, certificates| Row {
+        let row = |user: &str, password, join_until, certificates| UserRow {
             user: user.to_owned(),
             password,
             join_until,

@@ -14,14 +14,14 @@ use tokio::sync::oneshot;
 use tracing::{error, info};
 
 /// Why a reload was refused.
-enum Refused {
+enum ReloadError {
     /// The certificate cannot be used.
     Certificate(String),
     /// Anything else.
     Other(String),
 }
 
-impl Refused {
+impl ReloadError {
     fn other(why: impl std::fmt::Display) -> Self {
         Self::Other(why.to_string())
     }
@@ -51,8 +51,8 @@ impl Daemon {
                     "reload refused: the old configuration stays in effect"
                 );
                 match why {
-                    Refused::Certificate(why) => self.status.certificate_refused(why.clone()),
-                    Refused::Other(why) => self.status.reload_refused(Some(why.clone())),
+                    ReloadError::Certificate(why) => self.status.certificate_refused(why.clone()),
+                    ReloadError::Other(why) => self.status.reload_refused(Some(why.clone())),
                 }
             }
         }
@@ -60,14 +60,14 @@ impl Daemon {
         outcome.map_err(|why| why.as_str().to_owned())
     }
 
-    async fn try_reload(&mut self) -> Result<Reloaded, Refused> {
-        let fresh = self.loaded.again().map_err(Refused::other)?;
+    async fn try_reload(&mut self) -> Result<Reloaded, ReloadError> {
+        let fresh = self.loaded.again().map_err(ReloadError::other)?;
         let settings = &fresh.settings;
         // The last step that can fail; from here on everything is applied.
         let tls = self
             .tls
             .reload(&settings.tls, SystemTime::now())
-            .map_err(|why| Refused::Certificate(why.to_string()))?;
+            .map_err(|why| ReloadError::Certificate(why.to_string()))?;
         tls.notes.iter().for_each(TlsNote::log);
         self.status.certificate(self.tls.summary());
         if settings.limits.connections != self.loaded.settings.limits.connections {
@@ -75,11 +75,11 @@ impl Daemon {
         }
         self.gate.set_tls(self.tls.server_config());
         self.gate.reload(settings);
-        self.log.set_level(&settings.log.level).map_err(Refused::other)?;
+        self.log.set_level(&settings.log.level).map_err(ReloadError::other)?;
         let (sender, receiver) = oneshot::channel();
         let rules = Control::Rules(Box::new(Rules::from(settings)), sender);
-        self.inbox.put(Entry::Control(rules)).await.map_err(Refused::other)?;
-        let twins = receiver.await.map_err(|_| Refused::other("the hub has ended"))?;
+        self.inbox.put(Entry::Control(rules)).await.map_err(ReloadError::other)?;
+        let twins = receiver.await.map_err(|_| ReloadError::other("the hub has ended"))?;
         // By now the hub has opened the rooms.
         if let Some(webhook) = &self.webhook {
             webhook.set_rooms(settings.http.rooms.clone());

@@ -202,11 +202,11 @@ impl SessionTask {
         if self.connection.as_ref().is_some_and(|connection| !connection.is_closed()) {
             return Ok(());
         }
-        for resumes in [true, false] {
+        for attempt in [Attempt::Resume, Attempt::New] {
             // The drop reports the old connection as lost. The session stays for its TTL.
             self.connection = None;
             let connection = HubConnection::enter(&self.gate).await.map_err(|_| stopping())?;
-            match self.connection.insert(connection).login(login(&self.name, self.hash, resumes)).await {
+            match self.connection.insert(connection).login(login(&self.name, self.hash, attempt)).await {
                 LoginOutcome::LoggedIn => return Ok(()),
                 LoginOutcome::Lost => {
                     self.connection = None;
@@ -214,7 +214,7 @@ impl SessionTask {
                 }
                 LoginOutcome::Refused(why) => {
                     self.connection = None;
-                    if !resumes || why.kind != ErrorKind::SessionExpired {
+                    if attempt == Attempt::New || why.kind != ErrorKind::SessionExpired {
                         return Err(why);
                     }
                 }
@@ -241,8 +241,16 @@ impl SessionTask {
     }
 }
 
+/// A LOGIN that resumes the session, or that begins a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    Resume,
+    New,
+}
+
 /// The LOGIN of the session.
-fn login(name: &Name, hash: [u8; 32], resumes: bool) -> Ask {
+fn login(name: &Name, hash: [u8; 32], attempt: Attempt) -> Ask {
+    let resumes = attempt == Attempt::Resume;
     // An empty token, which no client could send: the session is known only by its hash.
     let session = resumes.then(Zeroizing::default);
     let login = Login {

@@ -147,11 +147,11 @@ impl Webhook {
         let id = self.id(room, key.as_deref(), dedup_key)?;
         match self.0.session.post(room.clone(), id, scope, json_text(&text)).await {
             PostResult::Kept(seq) => {
-                self.0.metrics.http.kept(false);
+                self.0.metrics.http.kept();
                 Ok(object(StatusCode::CREATED, &json!({"room": room.as_str(), "seq": seq})))
             }
             PostResult::Again(seq) => {
-                self.0.metrics.http.kept(true);
+                self.0.metrics.http.kept_before();
                 Ok(object(StatusCode::OK, &json!({"room": room.as_str(), "seq": seq, "again": true})))
             }
             PostResult::Reused => {

@@ -316,9 +316,14 @@ impl Http {
         self.requests.with_label_values(&[words::status(status)]).inc();
     }
 
-    /// Counts a post that was kept, now or before.
-    pub fn kept(&self, again: bool) {
-        self.posts.with_label_values(&[if again { "again" } else { "kept" }]).inc();
+    /// Counts a post that was kept.
+    pub fn kept(&self) {
+        self.posts.with_label_values(&["kept"]).inc();
+    }
+
+    /// Counts a post that was kept before.
+    pub fn kept_before(&self) {
+        self.posts.with_label_values(&["again"]).inc();
     }
 
     /// Counts a post that was not kept.

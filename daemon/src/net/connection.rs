@@ -5,8 +5,8 @@
 use super::Gate;
 use super::guard::ConnectionGuard;
 use super::link::Link;
-use super::reader::{ReadEnd, Reader};
-use super::writer::{WriteEnd, Writer};
+use super::reader::{ConnectionReader, ReadEnd};
+use super::writer::{ConnectionWriter, WriteEnd};
 use crate::chat::ConnectionId;
 use crate::hub::{Closed, Item, Outbox};
 use crate::log;
@@ -37,7 +37,7 @@ pub async fn serve<L: Link>(gate: Gate, link: L, peer: SocketAddr) {
     let why = poll_fn(|cx| connection.poll(cx)).await;
     debug!(event = "connection_ended", conn = connection.id.0, peer = %connection.peer, reason = why.as_str(), "connection ended");
     connection.gate.0.metrics.net.ended(why.as_str());
-    if matches!(why, End::Closed(_) | End::StoreFailed) {
+    if matches!(why, EndReason::Closed(_) | EndReason::StoreFailed) {
         // From here on the peer has left, as far as the hub knows.
         connection.guard = None;
         Box::pin(shut_down(connection.link)).await;
@@ -60,8 +60,8 @@ struct Connection<L> {
     id: ConnectionId,
     link: L,
     /// `None` after the peer has closed its write side.
-    reader: Option<Reader>,
-    writer: Writer,
+    reader: Option<ConnectionReader>,
+    writer: ConnectionWriter,
     outbox: Arc<Outbox>,
     /// `None` after the login.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -78,7 +78,7 @@ struct Connection<L> {
 }
 
 /// Why a connection ended.
-enum End {
+enum EndReason {
     /// The outbox is closed and everything in it is sent.
     Closed(Closed),
     /// The store could not be read.
@@ -91,7 +91,7 @@ enum End {
     HubGone,
 }
 
-impl End {
+impl EndReason {
     fn as_str(&self) -> &'static str {
         match self {
             Self::Closed(Closed::By(why)) => why.as_str(),
@@ -116,8 +116,8 @@ impl<L: Link> Connection<L> {
         let id = guard.id();
         let identity = link.identity(gate.0.login_policy.load().backdated_ms);
         Some(Box::new(Self {
-            reader: Some(Reader::new(id, &limits, identity)),
-            writer: Writer::new(id),
+            reader: Some(ConnectionReader::new(id, &limits, identity)),
+            writer: ConnectionWriter::new(id),
             deadline: Some(Box::pin(sleep(limits.login))),
             pause: None,
             stall: None,
@@ -132,7 +132,7 @@ impl<L: Link> Connection<L> {
         }))
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
         if let Poll::Ready(end) = self.poll_writer(cx) {
             return Poll::Ready(end);
         }
@@ -143,17 +143,17 @@ impl<L: Link> Connection<L> {
         self.poll_stall(cx)
     }
 
-    fn poll_writer(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    fn poll_writer(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
         let Self { writer, link, outbox, gate, .. } = self;
         match writer.poll(cx, link, outbox, &gate.0.readers) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(WriteEnd::Done(why))) => Poll::Ready(End::Closed(why)),
-            Poll::Ready(Ok(WriteEnd::StoreFailed)) => Poll::Ready(End::StoreFailed),
-            Poll::Ready(Err(why)) => Poll::Ready(End::Io(why)),
+            Poll::Ready(Ok(WriteEnd::Done(why))) => Poll::Ready(EndReason::Closed(why)),
+            Poll::Ready(Ok(WriteEnd::StoreFailed)) => Poll::Ready(EndReason::StoreFailed),
+            Poll::Ready(Err(why)) => Poll::Ready(EndReason::Io(why)),
         }
     }
 
-    fn poll_reader(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    fn poll_reader(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
         for _ in 0..READS_PER_POLL {
             let Some(reader) = &mut self.reader else { return Poll::Pending };
             if let Some(pause) = &mut self.pause {
@@ -181,8 +181,8 @@ impl<L: Link> Connection<L> {
                     self.deadline = None;
                     return Poll::Pending;
                 }
-                Poll::Ready(Ok(Some(ReadEnd::HubGone))) => return Poll::Ready(End::HubGone),
-                Poll::Ready(Err(why)) => return Poll::Ready(End::Io(why)),
+                Poll::Ready(Ok(Some(ReadEnd::HubGone))) => return Poll::Ready(EndReason::HubGone),
+                Poll::Ready(Err(why)) => return Poll::Ready(EndReason::Io(why)),
             }
         }
         cx.waker().wake_by_ref();
@@ -211,7 +211,7 @@ impl<L: Link> Connection<L> {
     }
 
     /// Measures how long the peer has not read although bytes wait for it.
-    fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
         if !self.writer.is_blocked() {
             self.stall = None;
             return Poll::Pending;
@@ -222,7 +222,7 @@ impl<L: Link> Connection<L> {
             self.seen_written = written;
             stall.as_mut().reset(Instant::now() + self.limits.stall);
         }
-        stall.as_mut().poll(cx).map(|()| End::Stalled)
+        stall.as_mut().poll(cx).map(|()| EndReason::Stalled)
     }
 }
 

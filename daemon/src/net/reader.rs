@@ -36,7 +36,7 @@ thread_local! {
 type PendingPut = Pin<Box<dyn Future<Output = Result<Option<Enrolled>, HubGone>> + Send>>;
 
 /// The read side of one connection.
-pub(super) struct Reader {
+pub(super) struct ConnectionReader {
     id: ConnectionId,
     decoder: LineDecoder,
     line_bytes: usize,
@@ -63,7 +63,7 @@ pub(super) enum ReadEnd {
     HubGone,
 }
 
-impl Reader {
+impl ConnectionReader {
     pub(super) fn new(id: ConnectionId, limits: &Limits, identity: Identity) -> Self {
         let bounds = Bounds { msg_bytes: limits.msg_bytes, rooms: limits.rooms_per_session };
         let mut decoder = LineDecoder::new(limits.line_bytes);
@@ -206,8 +206,8 @@ mod tests {
 
     #[test]
     fn what_is_read_before_the_login_is_wiped() {
-        let mut reader = Reader::new(ConnectionId(1), &Limits::default(), Identity::None);
-        let read = |reader: &mut Reader, mut bytes: &[u8]| {
+        let mut reader = ConnectionReader::new(ConnectionId(1), &Limits::default(), Identity::None);
+        let read = |reader: &mut ConnectionReader, mut bytes: &[u8]| {
             let mut cx = Context::from_waker(Waker::noop());
             let Poll::Ready(Ok(Some(batch))) = reader.poll_batch(&mut cx, &mut bytes) else { panic!() };
             (batch.len(), SCRATCH.with_borrow(|scratch| scratch.iter().any(|byte| *byte != 0)))

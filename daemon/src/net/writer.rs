@@ -43,7 +43,7 @@ enum Unsent {
 }
 
 /// The write side of one connection.
-pub(super) struct Writer {
+pub(super) struct ConnectionWriter {
     id: ConnectionId,
     items: VecDeque<Item>,
     rest: Unsent,
@@ -61,7 +61,7 @@ pub(super) enum WriteEnd {
     StoreFailed,
 }
 
-impl Writer {
+impl ConnectionWriter {
     pub(super) fn new(id: ConnectionId) -> Self {
         Self { id, items: VecDeque::new(), rest: Unsent::None, reading: None, unflushed: false }
     }

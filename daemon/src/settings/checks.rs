@@ -1,14 +1,14 @@
 //! Owns the rules between settings: which need each other, and which exclude each other. Called after all
 //! settings are read. Notes all problems. Reads no file except the secrets that the settings need (`secrets`).
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use super::{Auth, AuthMode, ClientAuth, Limits, Listen, Origin, Problem, Settings, Tls};
 use tcp_chat_protocol::Name;
 
 /// The longest path of a Unix socket on Linux, in bytes.
 const SOCKET_PATH_BYTES: usize = 107;
 
-impl Reader<'_> {
+impl SettingsReader<'_> {
     /// Checks all settings, and reads the secrets.
     pub(super) fn check(&mut self, settings: &mut Settings) {
         self.check_listen(&mut settings.listen);

@@ -5,7 +5,7 @@
 
 use super::Settings;
 use super::kinds::{Kind, MayShow};
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use std::sync::LazyLock;
 use toml::Value;
 
@@ -158,7 +158,7 @@ pub(super) trait Section: Default {
     /// Adds its settings, compared with `other`.
     fn keys(&self, other: &Self, all: &mut Vec<Key>);
     /// Reads its settings. A refused value is replaced by its default.
-    fn read(reader: &mut Reader<'_>) -> Self;
+    fn read(reader: &mut SettingsReader<'_>) -> Self;
 }
 
 /// Describes a section: for each setting its documentation, field, type, default, kind of value, and the further
@@ -198,7 +198,7 @@ macro_rules! section {
                 )+
             }
 
-            fn read(reader: &mut Reader<'_>) -> Self {
+            fn read(reader: &mut SettingsReader<'_>) -> Self {
                 let defaults = Self::default();
                 $(
                     let name = section!(@name $section $field $($name)?);

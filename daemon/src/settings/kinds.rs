@@ -3,7 +3,7 @@
 //! continues. Reads no file.
 
 use super::problem::Origin;
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use super::units::{self, show_duration, show_size};
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use toml::Value;
 /// A kind of value.
 pub(super) trait Kind<T> {
     /// Reads the value of a key. `None`: it is not set and has no default, or it was refused.
-    fn read(&self, reader: &mut Reader<'_>, key: &'static str) -> Option<T>;
+    fn read(&self, reader: &mut SettingsReader<'_>, key: &'static str) -> Option<T>;
     /// The value as TOML; `None`: it is not set.
     fn show(&self, value: &T) -> Option<Value>;
     /// The allowed values, for the documentation.
@@ -41,7 +41,7 @@ pub(super) enum MayShow {
 pub(super) struct Flag;
 
 impl Kind<bool> for Flag {
-    fn read(&self, reader: &mut Reader<'_>, key: &'static str) -> Option<bool> {
+    fn read(&self, reader: &mut SettingsReader<'_>, key: &'static str) -> Option<bool> {
         let (value, origin) = reader.layers.get(key)?;
         let read = match &value {
             Value::Boolean(flag) => Some(*flag),
@@ -68,7 +68,7 @@ impl<T: TryFrom<u64> + Copy> Kind<T> for Number
 where
     u64: TryFrom<T>,
 {
-    fn read(&self, reader: &mut Reader<'_>, key: &'static str) -> Option<T> {
+    fn read(&self, reader: &mut SettingsReader<'_>, key: &'static str) -> Option<T> {
         let (value, origin) = reader.layers.get(key)?;
         let number = match &value {
             Value::Integer(number) => (*number).try_into().ok(),
@@ -96,7 +96,7 @@ where
 pub(super) struct Size(pub(super) RangeInclusive<u64>);
 
 impl Kind<usize> for Size {
-    fn read(&self, reader: &mut Reader<'_>, key: &'static str) -> Option<usize> {
+    fn read(&self, reader: &mut SettingsReader<'_>, key: &'static str) -> Option<usize> {
         let (value, _) = reader.layers.get(key)?;
         let read = match &value {
             Value::Integer(number) => u64::try_from(*number).map_err(|_| format!("{number} is not a size")),
@@ -133,7 +133,7 @@ pub(super) fn size(bytes: u64) -> Value {
 pub(super) struct Span(pub(super) RangeInclusive<Duration>);
 
 impl Kind<Duration> for Span {
-    fn read(&self, reader: &mut Reader<'_>, key: &'static str) -> Option<Duration> {
+    fn read(&self, reader: &mut SettingsReader<'_>, key: &'static str) -> Option<Duration> {
         let (value, _) = reader.layers.get(key)?;
         let read = match &value {
             Value::String(text) => units::duration(text),
@@ -159,7 +159,7 @@ impl Kind<Duration> for Span {
 pub(super) struct OneOf<T: 'static>(pub(super) &'static [(&'static str, T)]);
 
 impl<T: Copy + PartialEq> Kind<T> for OneOf<T> {
-    fn read(&self, reader: &mut Reader<'_>, key: &'static str) -> Option<T> {
+    fn read(&self, reader: &mut SettingsReader<'_>, key: &'static str) -> Option<T> {
         let text = reader.text(key)?;
         let meaning = self.0.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
         let words = || self.0.iter().map(|(word, _)| format!("{word:?}")).collect::<Vec<_>>().join(", ");
@@ -180,7 +180,7 @@ impl<T: Copy + PartialEq> Kind<T> for OneOf<T> {
 pub(super) struct Maybe<K>(pub(super) K);
 
 impl<T, K: Kind<T>> Kind<Option<T>> for Maybe<K> {
-    fn read(&self, reader: &mut Reader<'_>, key: &'static str) -> Option<Option<T>> {
+    fn read(&self, reader: &mut SettingsReader<'_>, key: &'static str) -> Option<Option<T>> {
         Some(self.0.read(reader, key))
     }
 
@@ -201,7 +201,7 @@ impl<T, K: Kind<T>> Kind<Option<T>> for Maybe<K> {
 pub(super) struct ZeroIsOff<K>(pub(super) K, pub(super) fn() -> Value);
 
 impl<T: Default + PartialEq, K: Kind<T>> Kind<Option<T>> for ZeroIsOff<K> {
-    fn read(&self, reader: &mut Reader<'_>, key: &'static str) -> Option<Option<T>> {
+    fn read(&self, reader: &mut SettingsReader<'_>, key: &'static str) -> Option<Option<T>> {
         self.0.read(reader, key).map(|value| Some(value).filter(|value| *value != T::default()))
     }
 

@@ -4,7 +4,7 @@
 use super::key::keys;
 use super::layers::{Environment, Layers};
 use super::problem::{Origin, Problems, Text};
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use super::{Settings, show};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -95,13 +95,14 @@ pub(super) fn load_from(inputs: &Inputs, places: &[&Path]) -> Result<Loaded, Pro
     let file = text.as_ref().map(|text| text.path.clone());
     let base = base_directory(file.as_deref());
     let layers = Layers::new(text, &inputs.environment, &inputs.flags);
-    let mut reader = Reader { layers, environment: &inputs.environment, base: &base, permission: false };
+    let mut reader =
+        SettingsReader { layers, environment: &inputs.environment, base: &base, permission: false };
     let mut settings = Settings::read(&mut reader);
     reader.check(&mut settings);
     if let (true, Some((_, key))) = (reader.layers.problems.is_empty(), settings.tls.operator_pair()) {
         reader.check_key_exists(key);
     }
-    let Reader { layers, permission, .. } = reader;
+    let SettingsReader { layers, permission, .. } = reader;
     let origins = keys().iter().map(|key| (key.name, layers.origin(key.name))).collect();
     if layers.problems.is_empty() {
         Ok(Loaded { settings, file, inputs: inputs.clone(), origins })

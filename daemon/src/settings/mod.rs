@@ -40,7 +40,7 @@ pub use sections::{Admin, Auth, History, Http, Listen, Log, Metrics, Rooms, Sess
 pub(crate) use texts::certificate_name;
 
 use key::{Key, Section};
-use reader::Reader;
+use reader::SettingsReader;
 use std::path::{Path, PathBuf};
 use tcp_chat_protocol::Name;
 
@@ -62,7 +62,7 @@ macro_rules! settings {
             }
 
             /// Reads all sections. The result is valid only if there is no problem.
-            fn read(reader: &mut Reader<'_>) -> Self {
+            fn read(reader: &mut SettingsReader<'_>) -> Self {
                 Self { $( $section: $Section::read(reader), )+ }
             }
         }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use toml::Value;
 
 /// Turns values into settings.
-pub(super) struct Reader<'a> {
+pub(super) struct SettingsReader<'a> {
     pub(super) layers: Layers,
     pub(super) environment: &'a Environment,
     /// The directory of relative paths.
@@ -18,7 +18,7 @@ pub(super) struct Reader<'a> {
     pub(super) permission: bool,
 }
 
-impl Reader<'_> {
+impl SettingsReader<'_> {
     /// Whether the key is set in any layer.
     pub(super) fn is_set(&self, key: &str) -> bool {
         self.layers.origin(key) != Origin::Default

@@ -1,7 +1,7 @@
 //! Owns the secret files that settings name: reads the hash of the password and the token, if the settings need
 //! them. Called by `checks`; notes problems. Never shows the content of such a file.
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use crate::auth::{self, Digest};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -37,7 +37,7 @@ impl<T> AsRef<Path> for Secret<T> {
     }
 }
 
-impl Reader<'_> {
+impl SettingsReader<'_> {
     /// Reads the hash of the password from its file.
     pub(super) fn read_password(&mut self, secret: &mut Secret<String>) {
         self.read_secret("auth.password_file", secret, |text, shown| {

@@ -3,7 +3,7 @@
 //! file.
 
 use super::kinds::{self, Kind, MayShow, Size};
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use super::{MaxBytes, parse_level};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub(super) struct Text<T> {
 }
 
 impl<T: ToString> Kind<T> for Text<T> {
-    fn read(&self, reader: &mut Reader<'_>, key: &'static str) -> Option<T> {
+    fn read(&self, reader: &mut SettingsReader<'_>, key: &'static str) -> Option<T> {
         let value = (self.parse)(&reader.text(key)?);
         reader.value_or_note(key, value)
     }
@@ -43,7 +43,7 @@ pub(super) struct List<T> {
 }
 
 impl<T: ToString> Kind<Vec<T>> for List<T> {
-    fn read(&self, reader: &mut Reader<'_>, key: &'static str) -> Option<Vec<T>> {
+    fn read(&self, reader: &mut SettingsReader<'_>, key: &'static str) -> Option<Vec<T>> {
         let mut all = Vec::new();
         for text in reader.list(key)? {
             let value = (self.parse)(&text, &all);
@@ -153,7 +153,7 @@ pub(crate) fn certificate_name(text: &str) -> Option<String> {
 pub(super) struct FilePath(pub(super) MayShow);
 
 impl<T: From<PathBuf> + AsRef<Path>> Kind<T> for FilePath {
-    fn read(&self, reader: &mut Reader<'_>, key: &'static str) -> Option<T> {
+    fn read(&self, reader: &mut SettingsReader<'_>, key: &'static str) -> Option<T> {
         reader.path(key).map(T::from)
     }
 
@@ -174,7 +174,7 @@ impl<T: From<PathBuf> + AsRef<Path>> Kind<T> for FilePath {
 pub(super) struct StorePath;
 
 impl Kind<Option<PathBuf>> for StorePath {
-    fn read(&self, reader: &mut Reader<'_>, key: &'static str) -> Option<Option<PathBuf>> {
+    fn read(&self, reader: &mut SettingsReader<'_>, key: &'static str) -> Option<Option<PathBuf>> {
         let is_path = reader.text(key).is_some_and(|text| text != ":memory:");
         Some(if is_path { reader.path(key) } else { None })
     }
@@ -197,7 +197,7 @@ impl Kind<Option<PathBuf>> for StorePath {
 pub(super) struct StoreBytes;
 
 impl Kind<MaxBytes> for StoreBytes {
-    fn read(&self, reader: &mut Reader<'_>, key: &'static str) -> Option<MaxBytes> {
+    fn read(&self, reader: &mut SettingsReader<'_>, key: &'static str) -> Option<MaxBytes> {
         let bytes = Size(0..=1 << 53).read(reader, key)?;
         let bounded = match bytes {
             0 => Ok(MaxBytes::Unlimited),
