@@ -50,12 +50,12 @@ impl From<StateError> for Failure {
 }
 
 /// The path of a state before it is locked.
-struct Place {
+struct StatePath {
     folder: PathBuf,
     stem: String,
 }
 
-impl Place {
+impl StatePath {
     /// The state, after the lock and a successful test write.
     fn locked(self, lock: File) -> Result<State, StateError> {
         let Self { folder, stem } = self;
@@ -100,7 +100,7 @@ impl State {
     }
 
     /// The path, and the file of the lock.
-    fn files(purpose: &str, server: &str, name: &str) -> Result<(Place, File), StateError> {
+    fn files(purpose: &str, server: &str, name: &str) -> Result<(StatePath, File), StateError> {
         let folder = files::state_folder().ok_or_else(|| {
             let why = "this user has no home folder";
             StateError { folder: None, why: io::Error::new(io::ErrorKind::NotFound, why) }
@@ -109,7 +109,7 @@ impl State {
         let lock = files::make_folder(&folder)
             .and_then(|()| files::private(&folder.join(format!("{stem}.lock"))))
             .map_err(|why| StateError { folder: Some(folder.clone()), why })?;
-        Ok((Place { folder, stem }, lock))
+        Ok((StatePath { folder, stem }, lock))
     }
 
     /// The saved state, if it exists and is readable.

@@ -41,7 +41,7 @@ struct Notes {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Note {
     id: String,
-    conversation: Option<Place>,
+    conversation: Option<MessageTarget>,
     /// Whether the server chose the room; `None`: not noted (before 0.2).
     #[serde(default)]
     by_default: Option<bool>,
@@ -58,12 +58,12 @@ struct Note {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-enum Place {
+enum MessageTarget {
     Room(String),
     User(String),
 }
 
-impl Place {
+impl MessageTarget {
     fn of(to: &To) -> Option<Self> {
         match to {
             To::Default => None,
@@ -91,7 +91,7 @@ impl Note {
 
     /// Whether the id belongs to another message.
     fn differs(&self, text: &str, to: &To) -> Option<&'static str> {
-        let is_there = match (Place::of(to), &self.conversation) {
+        let is_there = match (MessageTarget::of(to), &self.conversation) {
             (None, _) => self.by_default != Some(false),
             (Some(place), Some(noted)) => place.is(noted),
             (Some(_), None) => false,
@@ -185,7 +185,7 @@ async fn deliver(
     };
     let mut note = Note {
         id: id.into(),
-        conversation: Place::of(&to),
+        conversation: MessageTarget::of(&to),
         by_default: Some(by_default),
         text: text.into(),
         name: login.name,
@@ -214,7 +214,7 @@ async fn deliver(
             // A backup may have been restored meanwhile.
             note.log = script.session.login().log;
             note.conversation =
-                note.conversation.or(sent.message.room.as_ref().map(|r| Place::Room(r.to_string())));
+                note.conversation.or(sent.message.room.as_ref().map(|r| MessageTarget::Room(r.to_string())));
             remember(notes, note);
             notes.session = Some(script.session.saved());
             let kept = format!("The message is kept, as number {}.", sent.seq);
@@ -316,8 +316,8 @@ async fn find(
     others: &[Note],
 ) -> Result<Option<MsgEvent<'static>>, Stop> {
     let of = match (&note.conversation, script.session.login().rooms.first()) {
-        (Some(Place::Room(room)), _) | (None, Some(room)) => Conversation::Room(room.clone()),
-        (Some(Place::User(user)), _) => Conversation::With(user.clone()),
+        (Some(MessageTarget::Room(room)), _) | (None, Some(room)) => Conversation::Room(room.clone()),
+        (Some(MessageTarget::User(user)), _) => Conversation::With(user.clone()),
         (None, None) => return Ok(None),
     };
     if let Conversation::Room(room) = &of

@@ -49,7 +49,7 @@ pub(super) async fn tail(settings: &Settings, args: Tail) -> Result<(), Stop> {
         Some(_) => "not so many messages came in time",
         None => "the time of --timeout is over",
     };
-    let reader = Reader::new(settings, state, after, late, Kind::Stream);
+    let reader = TailOutput::new(settings, state, after, late, Kind::Stream);
     reader.run(saved, &mut print).await
 }
 
@@ -68,7 +68,7 @@ pub(super) async fn wait(settings: &Settings, args: Wait) -> Result<(), Stop> {
         Ok(Break(()))
     };
     let late = "no message matched in time";
-    let reader = Reader::new(settings, None, args.after, late, Kind::One);
+    let reader = TailOutput::new(settings, None, args.after, late, Kind::One);
     reader.run(None, &mut check).await
 }
 
@@ -78,7 +78,7 @@ fn line(style: &Style, event: &MsgEvent<'static>, settings: &Settings) -> String
 
 type Each<'a> = &'a mut dyn FnMut(&MsgEvent<'static>) -> Result<ControlFlow<()>, Stop>;
 
-struct Reader<'a> {
+struct TailOutput<'a> {
     settings: &'a Settings,
     /// The file of the position.
     state: Option<State>,
@@ -114,7 +114,7 @@ struct Numbers {
     from: Seq,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> TailOutput<'a> {
     /// Begins after `after`.
     fn new(
         settings: &'a Settings,

@@ -1,7 +1,7 @@
 //! Owns the parameters of a session: server, trust, name, rooms, timeouts. Never connects itself:
 //! [`Builder::connect`] calls `task`.
 
-use crate::dial::Target;
+use crate::dial::Endpoint;
 use crate::session::{Events, Session};
 use crate::task;
 use crate::trust::{Identity, Trust, client_config};
@@ -141,7 +141,7 @@ impl Builder {
     pub async fn connect(self) -> Result<(Session, Events), Error> {
         self.check()?;
         let tls = Arc::new(client_config(&self.trust, self.identity.as_ref())?);
-        let target = Target { host: self.host.clone(), port: self.port, tls, timeout: CONNECT };
+        let target = Endpoint { host: self.host.clone(), port: self.port, tls, timeout: CONNECT };
         task::begin(self, target).await
     }
 

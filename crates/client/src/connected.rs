@@ -23,7 +23,7 @@ pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(20);
 const QUIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a connection ended.
-pub(crate) enum End {
+pub(crate) enum ConnectionEnd {
     /// It was lost: reconnect.
     Lost(Error),
     /// This side fell behind and has room again: reconnect and resume.
@@ -32,7 +32,7 @@ pub(crate) enum End {
     Over(Error),
 }
 
-impl End {
+impl ConnectionEnd {
     /// The server broke the protocol: nothing further of this connection is used.
     pub(crate) fn broken_protocol(what: String) -> Self {
         Self::Lost(Error::Protocol(what))
@@ -40,7 +40,7 @@ impl End {
 }
 
 impl Task {
-    pub(crate) async fn run_connection(&mut self, connection: &mut Connection) -> End {
+    pub(crate) async fn run_connection(&mut self, connection: &mut Connection) -> ConnectionEnd {
         let Connection { reader, writer } = connection;
         let mut heard = Instant::now();
         // Set if a request waits for its reply while the events are not read: the session reads only replies, and
@@ -69,8 +69,8 @@ impl Task {
                     heard = Instant::now();
                     let end = match line {
                         Ok(line) => self.take_line(line, behind),
-                        Err(_) if goodbye.is_some() => Some(End::Over(Error::Closed(Closed::Quit))),
-                        Err(why) => Some(End::Lost(why)),
+                        Err(_) if goodbye.is_some() => Some(ConnectionEnd::Over(Error::Closed(Closed::Quit))),
+                        Err(why) => Some(ConnectionEnd::Lost(why)),
                     };
                     if let Some(end) = end {
                         return end;
@@ -79,7 +79,7 @@ impl Task {
                 done = writer.work(), if writer.has_work() => {
                     // A server that closes first sends the reason, so the rest is read.
                     if let Err(e) = &done && !reading {
-                        return End::Lost(self.target.unreachable(e.to_string()));
+                        return ConnectionEnd::Lost(self.target.unreachable(e.to_string()));
                     } else if done.is_err() {
                         writer.give_up();
                     }
@@ -88,20 +88,20 @@ impl Task {
                     if self.outstanding.has_room() && self.quitting.is_none() => self.take_command(command),
                 // No command can come, and no event is read.
                 () = self.events.closed(), if self.commands.is_closed() && self.outstanding.is_empty() => {
-                    return End::Over(Error::Closed(Closed::Quit));
+                    return ConnectionEnd::Over(Error::Closed(Closed::Quit));
                 }
                 () = room(&self.events, half), if full => {
                     if behind && !self.events.is_closed() {
-                        return End::Behind;
+                        return ConnectionEnd::Behind;
                     }
                 }
                 () = sleep_until(wake.unwrap_or(heard)), if wake.is_some() => {}
                 () = sleep_until(goodbye.unwrap_or(heard)), if goodbye.is_some() => {
-                    return End::Over(Error::Closed(Closed::Quit));
+                    return ConnectionEnd::Over(Error::Closed(Closed::Quit));
                 }
                 () = sleep_until(silence), if goodbye.is_none() => {
                     if self.outstanding.pings() {
-                        return End::Lost(self.target.unreachable("the server has fallen silent"));
+                        return ConnectionEnd::Lost(self.target.unreachable("the server has fallen silent"));
                     }
                     let id = self.next_id();
                     self.outstanding.push(Entry::new(id, Request::Ping, Purpose::KeepAlive));
@@ -115,9 +115,11 @@ impl Task {
         self.events.is_closed() || (self.waiting.is_empty() && self.events.capacity() >= 2)
     }
 
-    fn take_line(&mut self, line: Incoming, behind: bool) -> Option<End> {
+    fn take_line(&mut self, line: Incoming, behind: bool) -> Option<ConnectionEnd> {
         match line {
-            Incoming::Msg(id, event) => self.own_or_not(*event, id, behind).err().map(End::broken_protocol),
+            Incoming::Msg(id, event) => {
+                self.own_or_not(*event, id, behind).err().map(ConnectionEnd::broken_protocol)
+            }
             Incoming::Presence(presence) => {
                 if !behind {
                     self.emit(Event::Presence(presence));
@@ -133,7 +135,7 @@ impl Task {
             Incoming::Reply { id: Some(id), data, op } => {
                 let entry = self.outstanding.take(&id)?;
                 if op != entry.request.op() {
-                    return Some(End::broken_protocol(wrong_answer(entry, &op)));
+                    return Some(ConnectionEnd::broken_protocol(wrong_answer(entry, &op)));
                 }
                 self.answered(entry, data)
             }
@@ -201,7 +203,7 @@ impl Task {
         Ok(true)
     }
 
-    fn refused(&mut self, id: &RequestId, error: ErrorData) -> Option<End> {
+    fn refused(&mut self, id: &RequestId, error: ErrorData) -> Option<ConnectionEnd> {
         if error.kind == ErrorKind::RateLimited {
             let requested = error.retry_after_ms.map(Duration::from_millis);
             self.outstanding.again(id, Instant::now(), requested);
@@ -218,7 +220,7 @@ impl Task {
         }
         match entry.what {
             Purpose::CatchUp => self.caught_up(),
-            Purpose::Quit => return Some(End::Over(Error::Closed(Closed::Quit))),
+            Purpose::Quit => return Some(ConnectionEnd::Over(Error::Closed(Closed::Quit))),
             // A previous process used the id. All other reasons for DATA were checked before sending.
             Purpose::Msg { fixed: false, .. } if error.kind == ErrorKind::Data => {
                 let id = self.next_id();
@@ -229,7 +231,7 @@ impl Task {
         None
     }
 
-    fn answered(&mut self, entry: Entry, data: Box<RawValue>) -> Option<End> {
+    fn answered(&mut self, entry: Entry, data: Box<RawValue>) -> Option<ConnectionEnd> {
         match entry.what {
             Purpose::Op(reply) => {
                 self.note_rooms(entry.request.op(), data.get());
@@ -239,7 +241,7 @@ impl Task {
             Purpose::CatchUp => self.caught_up(),
             Purpose::Quit => {
                 self.quit_confirmed = true;
-                return Some(End::Over(Error::Closed(Closed::Quit)));
+                return Some(ConnectionEnd::Over(Error::Closed(Closed::Quit)));
             }
             Purpose::KeepAlive | Purpose::Msg { .. } => {}
         }

@@ -18,13 +18,13 @@ use tokio::sync::{mpsc, oneshot};
 
 /// A command to the task.
 #[derive(Debug)]
-pub(crate) enum Command {
+pub(crate) enum TaskCommand {
     Msg { message: Request<'static>, id: Option<RequestId>, reply: MsgReply },
     Op { request: Request<'static>, reply: OpReply },
     Quit { done: oneshot::Sender<bool> },
 }
 
-impl Command {
+impl TaskCommand {
     pub(crate) fn refuse(self, why: &Error) {
         // The caller may have stopped waiting.
         match self {
@@ -63,7 +63,7 @@ pub(crate) const COMMANDS: usize = 64;
 /// session for its TTL, and [`Session::saved`] can resume it.
 #[derive(Debug, Clone)]
 pub struct Session {
-    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) commands: mpsc::Sender<TaskCommand>,
     pub(crate) shared: Arc<Mutex<Shared>>,
     pub(crate) request_timeout: Duration,
 }
@@ -181,7 +181,7 @@ impl Session {
         let message = Request::Msg { to: to.target(), text: text.into() };
         length::check(&message, id.as_ref(), limits.line_bytes)?;
         let (reply, kept) = oneshot::channel();
-        self.command(Command::Msg { message, id, reply }).await?;
+        self.command(TaskCommand::Msg { message, id, reply }).await?;
         Ok(Queued { kept, shared: Arc::clone(&self.shared) })
     }
 
@@ -272,14 +272,14 @@ impl Session {
     pub async fn quit(&self) -> bool {
         let (done, wait) = oneshot::channel();
         // The session may end for another reason meanwhile.
-        self.command(Command::Quit { done }).await.is_ok() && wait.await.unwrap_or(false)
+        self.command(TaskCommand::Quit { done }).await.is_ok() && wait.await.unwrap_or(false)
     }
 
     async fn ask<T: DeserializeOwned>(&self, request: Request<'static>) -> Result<T, Error> {
         let op = request.op();
         let (reply, answer) = oneshot::channel();
         let asking = async {
-            self.command(Command::Op { request, reply }).await?;
+            self.command(TaskCommand::Op { request, reply }).await?;
             answer.await.unwrap_or_else(|_| Err(lock(&self.shared).why_ended()))
         };
         let after = self.request_timeout;
@@ -288,7 +288,7 @@ impl Session {
         serde_json::from_str(raw.get()).map_err(|e| Error::misread(format_args!("the answer to {op}"), &e))
     }
 
-    async fn command(&self, command: Command) -> Result<(), Error> {
+    async fn command(&self, command: TaskCommand) -> Result<(), Error> {
         self.commands.send(command).await.map_err(|_| lock(&self.shared).why_ended())
     }
 }

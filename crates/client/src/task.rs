@@ -4,13 +4,13 @@
 
 use crate::backoff::{Backoff, chance};
 use crate::builder::Builder;
-use crate::connected::{End, PING_AFTER, PING_TIMEOUT};
+use crate::connected::{ConnectionEnd, PING_AFTER, PING_TIMEOUT};
 use crate::cursor::Cursor;
-use crate::dial::{Target, dial};
+use crate::dial::{Endpoint, dial};
 use crate::event::Event;
 use crate::login::{Credentials, Resume, common_seq, log_in};
 use crate::outstanding::{Entry, Ids, Outstanding, Purpose};
-use crate::session::{COMMANDS, Command, Events, Session, Shared, lock};
+use crate::session::{COMMANDS, Events, Session, Shared, TaskCommand, lock};
 use crate::wire::Connection;
 use crate::{Closed, Error};
 use std::collections::VecDeque;
@@ -25,7 +25,7 @@ use tokio::time::Instant;
 const WAITING: usize = 64;
 
 pub(crate) struct Task {
-    pub(crate) target: Target,
+    pub(crate) target: Endpoint,
     pub(crate) credentials: Credentials,
     /// The reply of the current login, with the current rooms.
     pub(crate) login: LoginReply,
@@ -33,7 +33,7 @@ pub(crate) struct Task {
     pub(crate) ids: Ids,
     pub(crate) outstanding: Outstanding,
     pub(crate) backoff: Backoff,
-    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) commands: mpsc::Receiver<TaskCommand>,
     pub(crate) events: mpsc::Sender<Event>,
     /// Events that found no room in `events`; they precede all later ones.
     pub(crate) waiting: VecDeque<Event>,
@@ -53,7 +53,7 @@ pub(crate) struct CatchUp {
 }
 
 /// Connects and logs in, then starts the task.
-pub(crate) async fn begin(builder: Builder, target: Target) -> Result<(Session, Events), Error> {
+pub(crate) async fn begin(builder: Builder, target: Endpoint) -> Result<(Session, Events), Error> {
     let Builder { name, color, rooms, password, saved, seen, .. } = builder;
     let (old_rooms, old_name, last_id) =
         saved.as_ref().map_or((None, None, 0), |s| (Some(s.rooms.clone()), Some(s.name.clone()), s.last_id));
@@ -118,9 +118,9 @@ impl Task {
             self.backoff.lived(began.elapsed());
             connection.writer.close().await;
             let lost = match end {
-                End::Over(error) => break error,
-                End::Lost(why) => Some(why),
-                End::Behind => None,
+                ConnectionEnd::Over(error) => break error,
+                ConnectionEnd::Lost(why) => Some(why),
+                ConnectionEnd::Behind => None,
             };
             drop(connection);
             self.outstanding.connection_lost();
@@ -213,9 +213,9 @@ impl Task {
         }
     }
 
-    pub(crate) fn take_command(&mut self, command: Command) {
+    pub(crate) fn take_command(&mut self, command: TaskCommand) {
         match command {
-            Command::Msg { message, id, reply } => {
+            TaskCommand::Msg { message, id, reply } => {
                 let fixed = id.is_some();
                 let id = id.unwrap_or_else(|| self.next_id());
                 if self.outstanding.has(&id) {
@@ -226,11 +226,11 @@ impl Task {
                 }
                 self.outstanding.push(Entry::new(id, message, Purpose::Msg { reply, fixed }));
             }
-            Command::Op { request, reply } => {
+            TaskCommand::Op { request, reply } => {
                 let id = self.next_id();
                 self.outstanding.push(Entry::new(id, request, Purpose::Op(reply)));
             }
-            Command::Quit { done } => self.quitting = Some(done),
+            TaskCommand::Quit { done } => self.quitting = Some(done),
         }
     }
 
@@ -302,16 +302,16 @@ impl Task {
         }
     }
 
-    pub(crate) fn notice(&mut self, notice: NoticeEvent<'static>) -> Option<End> {
+    pub(crate) fn notice(&mut self, notice: NoticeEvent<'static>) -> Option<ConnectionEnd> {
         match notice.kind {
-            NoticeKind::TakenOver => return Some(End::Over(Error::Closed(Closed::TakenOver))),
+            NoticeKind::TakenOver => return Some(ConnectionEnd::Over(Error::Closed(Closed::TakenOver))),
             NoticeKind::Kicked => {
-                return Some(End::Over(Error::Closed(Closed::Kicked(notice.msg.into_owned()))));
+                return Some(ConnectionEnd::Over(Error::Closed(Closed::Kicked(notice.msg.into_owned()))));
             }
             NoticeKind::Gap => {
                 let (from, to) = (notice.from.unwrap_or(0), notice.to.unwrap_or(self.cursor.seq()));
                 if let Err(what) = self.cursor.check_number(to) {
-                    return Some(End::broken_protocol(what));
+                    return Some(ConnectionEnd::broken_protocol(what));
                 }
                 self.cursor.gap(to);
                 self.emit(Event::Gap { from, to });

@@ -2,7 +2,7 @@
 //! means for the session.
 
 use crate::Error;
-use crate::dial::{self, Target};
+use crate::dial::{self, Endpoint};
 use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
@@ -23,34 +23,34 @@ const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
 type Stream = TlsStream<TcpStream>;
 
 pub(crate) struct Connection {
-    pub(crate) reader: Reader,
-    pub(crate) writer: Writer,
+    pub(crate) reader: LineReader,
+    pub(crate) writer: LineWriter,
 }
 
 impl Connection {
-    pub(crate) fn new(stream: Stream, target: Target) -> Self {
+    pub(crate) fn new(stream: Stream, target: Endpoint) -> Self {
         let (read, write) = tokio::io::split(stream);
-        let reader = Reader {
+        let reader = LineReader {
             read,
             buffer: vec![0; READ_BYTES].into(),
             decoder: LineDecoder::new(LINE_BYTES),
             lines: VecDeque::new(),
             target,
         };
-        Self { reader, writer: Writer { write, out: Vec::new(), done: 0, unflushed: false } }
+        Self { reader, writer: LineWriter { write, out: Vec::new(), done: 0, unflushed: false } }
     }
 }
 
-pub(crate) struct Reader {
+pub(crate) struct LineReader {
     read: ReadHalf<Stream>,
     buffer: Box<[u8]>,
     decoder: LineDecoder,
     /// Lines of the last read that were not returned yet.
     lines: VecDeque<Incoming>,
-    target: Target,
+    target: Endpoint,
 }
 
-impl Reader {
+impl LineReader {
     /// The next line of the daemon. Cancellation safe.
     ///
     /// # Errors
@@ -78,7 +78,7 @@ impl Reader {
     }
 }
 
-pub(crate) struct Writer {
+pub(crate) struct LineWriter {
     write: WriteHalf<Stream>,
     /// The bytes to write; those before `done` are written.
     pub(crate) out: Vec<u8>,
@@ -86,7 +86,7 @@ pub(crate) struct Writer {
     unflushed: bool,
 }
 
-impl Writer {
+impl LineWriter {
     /// Whether [`Self::work`] has something to do.
     pub(crate) fn has_work(&self) -> bool {
         self.unflushed || self.done < self.out.len()

@@ -1,7 +1,7 @@
 //! Owns the effects of the user's commands. Part of the model: changes state and returns effects. Never waits for
 //! an answer: `net` handles those.
 
-use super::command::{self, Command, Notify};
+use super::command::{self, Notify, UserCommand};
 use super::complete::{Candidates, Completion};
 use super::item::{Item, Kind, Stamp, clean_text};
 use super::login::Field;
@@ -42,9 +42,9 @@ impl Model {
     }
 
     /// Runs a command. `None`: it failed, and the input stays.
-    fn act(&mut self, command: Command) -> Option<Vec<Effect>> {
+    fn act(&mut self, command: UserCommand) -> Option<Vec<Effect>> {
         Some(match command {
-            Command::Say(text) => {
+            UserCommand::Say(text) => {
                 let Some(talk) = self.talk() else {
                     self.error("you are in no room: /join ROOM");
                     return None;
@@ -52,7 +52,7 @@ impl Model {
                 let place = talk.place.clone();
                 return self.say(place, text);
             }
-            Command::Msg(user, text) => {
+            UserCommand::Msg(user, text) => {
                 if let Err(e) = Name::parse(&user) {
                     self.error(format!("the name {}: {e}", clean(&user)));
                     return None;
@@ -66,8 +66,8 @@ impl Model {
                 let shown = self.show(at);
                 [effects, shown].concat()
             }
-            Command::Join(room) => vec![Effect::Join(room)],
-            Command::Leave(None) => match self.talk().map(|t| t.place.clone())? {
+            UserCommand::Join(room) => vec![Effect::Join(room)],
+            UserCommand::Leave(None) => match self.talk().map(|t| t.place.clone())? {
                 Conversation::Room(room) => vec![Effect::Leave(room)],
                 place @ Conversation::With(_) => {
                     self.forget(&place);
@@ -76,7 +76,7 @@ impl Model {
                     self.look()
                 }
             },
-            Command::Leave(Some(which)) => match self.named(&which) {
+            UserCommand::Leave(Some(which)) => match self.named(&which) {
                 Some(at) if !self.talks[at].is_room() => {
                     let place = self.talks[at].place.clone();
                     self.forget(&place);
@@ -89,38 +89,38 @@ impl Model {
                 },
                 None => vec![Effect::Leave(which.trim_start_matches('#').to_owned())],
             },
-            Command::Room(which) => match self.named(&which) {
+            UserCommand::Room(which) => match self.named(&which) {
                 Some(at) => self.show(at),
                 None => {
                     self.error(format!("you are not in {}: /join it first", clean(&which)));
                     return None;
                 }
             },
-            Command::Who(room) => {
+            UserCommand::Who(room) => {
                 let room = room.or_else(|| match self.talk().map(|t| &t.place) {
                     Some(Conversation::Room(room)) => Some(room.clone()),
                     _ => None,
                 });
                 vec![Effect::Who { room, show: true }]
             }
-            Command::Everyone => vec![Effect::Who { room: None, show: true }],
-            Command::Rooms => vec![Effect::Rooms],
-            Command::Action(action) => match self.talk().map(|t| &t.place) {
+            UserCommand::Everyone => vec![Effect::Who { room: None, show: true }],
+            UserCommand::Rooms => vec![Effect::Rooms],
+            UserCommand::Action(action) => match self.talk().map(|t| &t.place) {
                 Some(Conversation::Room(room)) => vec![Effect::Action(moderation::within(action, room))],
                 _ => {
                     self.error("that is about a room: show one first, /room ROOM");
                     return None;
                 }
             },
-            Command::Search(query) => self.search(query),
-            Command::Unread => match self.talk().and_then(|t| t.new_from) {
+            UserCommand::Search(query) => self.search(query),
+            UserCommand::Unread => match self.talk().and_then(|t| t.new_from) {
                 Some(seq) => self.scroll_to(seq),
                 None => {
                     self.hint("everything here is read");
                     Vec::new()
                 }
             },
-            Command::Notify(how) => {
+            UserCommand::Notify(how) => {
                 self.notify = how;
                 let how = match how {
                     Notify::Bell => "a mention rings the bell",
@@ -130,11 +130,11 @@ impl Model {
                 self.hint(how);
                 Vec::new()
             }
-            Command::Mouse(on) => {
+            UserCommand::Mouse(on) => {
                 self.mouse = on;
                 vec![Effect::Mouse(on)]
             }
-            Command::Connect => {
+            UserCommand::Connect => {
                 if !matches!(self.link, Link::Off | Link::Over) {
                     self.hint("the session reconnects by itself; there is nothing to do");
                     return Some(Vec::new());
@@ -143,11 +143,11 @@ impl Model {
                 self.link = Link::Connecting;
                 vec![Effect::Connect(login)]
             }
-            Command::Help => {
+            UserCommand::Help => {
                 self.overlay = Some(Overlay::Help { scroll: 0 });
                 Vec::new()
             }
-            Command::Quit => vec![Effect::Quit],
+            UserCommand::Quit => vec![Effect::Quit],
         })
     }
 
