@@ -188,9 +188,9 @@ fn client_certificate_fault(alert: AlertDescription, shows_certificate: bool) ->
             "it is not for clients: have it signed with `extendedKeyUsage=clientAuth`, and without other critical \
              extensions"
         }
-        A::BadCertificate | A::AccessDenied => "it is damaged, or its CA may not sign such a one",
+        A::BadCertificate | A::AccessDenied => "it is damaged, or its CA must not sign such a certificate",
         A::CertificateUnknown => {
-            "it is a CA's own (basicConstraints CA:TRUE), of X.509 version 1, or its CA may not sign such a one"
+            "it is a CA's own (basicConstraints CA:TRUE), of X.509 version 1, or its CA must not sign such a certificate"
         }
         // If no certificate was shown, the alert is about something else.
         A::DecryptError if shows_certificate => {

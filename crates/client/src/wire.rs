@@ -118,7 +118,7 @@ impl LineWriter {
         Ok(())
     }
 
-    /// Drops the waiting bytes: the server reads no more.
+    /// Drops the waiting bytes: the server no longer reads.
     pub(crate) fn give_up(&mut self) {
         (self.out, self.done, self.unflushed) = (Vec::new(), 0, false);
     }

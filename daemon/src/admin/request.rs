@@ -35,7 +35,7 @@ pub enum AdminRequest {
     Who,
     /// List the rooms.
     Rooms,
-    /// Take a moderation action. [`super::action`] reads and writes it.
+    /// Take a moderation action. The `action` module reads and writes it.
     #[serde(skip)]
     Action(Box<Action>),
     /// List the mutes.

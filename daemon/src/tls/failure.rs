@@ -38,7 +38,7 @@ fn of_the_client(why: &CertificateError) -> &'static str {
         }
         C::BadEncoding => "it is damaged",
         _ => {
-            "it is a CA's own, of X.509 version 1, signed with an old hash, or its CA may not sign such a one"
+            "it is a CA's own, of X.509 version 1, signed with an old hash, or its CA must not sign such a certificate"
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) const LEAF_VALIDITY: Duration = Duration::from_secs(90 * 86_400);
 pub(super) const CLIENT_VALIDITY: Duration = Duration::from_secs(365 * 86_400);
 /// Validity starts this long before the issue, because clocks of clients may be behind.
 pub(super) const BACKDATED: Duration = Duration::from_millis(BACKDATED_MS);
-/// [`BACKDATED`] in milliseconds.
+/// `BACKDATED` in milliseconds.
 pub const BACKDATED_MS: u64 = 3_600_000;
 
 /// A certificate with its key, both as PEM.

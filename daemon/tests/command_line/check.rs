@@ -84,7 +84,7 @@ fn check_says_everything_that_is_wrong_at_once_with_78() {
     fs::remove_file(desk.path("certs/ca.key")).unwrap();
     let ended = desk.run(&["check"]);
     assert_eq!(ended.code, 78, "{ended:?}");
-    assert!(ended.err.contains("certs/ca.key: it is missing, and ca.pem is there"), "{}", ended.err);
+    assert!(ended.err.contains("certs/ca.key: it is missing, but ca.pem exists"), "{}", ended.err);
     assert!(ended.out.contains("config.toml: fine"), "what is fine is said, too: {}", ended.out);
 }
 

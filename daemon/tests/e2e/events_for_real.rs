@@ -239,6 +239,7 @@ fn store() -> BTreeSet<String> {
                    ALTER TABLE totals DROP COLUMN log; ALTER TABLE totals DROP COLUMN log_from;
                    ALTER TABLE members DROP COLUMN joined; ALTER TABLE totals DROP COLUMN oldest;
                    ALTER TABLE members DROP COLUMN lost; DROP TABLE leaving; DROP TABLE work;
+                   ALTER TABLE sent DROP COLUMN conversation; DROP TABLE left_ids;
                    UPDATE chunks SET ts = ts - 864000000;
                    PRAGMA user_version = 1";
     old.execute_batch(younger).unwrap();

@@ -218,7 +218,7 @@ fn a_chain_that_clients_refuse() {
         &pem_of(&[&deep, &below, &narrow, &beside]),
         &deep.key_pem(),
         Grade::Refused,
-        &["its CA may not sign such a one (nameConstraints, pathlen)"],
+        &["its CA must not sign such a certificate (nameConstraints, pathlen)"],
     );
     is_found(
         &pem_of(&[&inter, &leaf]),
@@ -331,7 +331,7 @@ fn a_client_ca_that_is_no_cas_is_found() {
     for (said, at) in std::iter::zip(&said, [2, 3]) {
         let begins = format!("{}: certificate {at} in it (CN=ana) is not a CA's", file.display());
         assert!(said.starts_with(&begins) && said.contains("it may sign for every user"), "{said}");
-        assert!(said.ends_with("made with `basicConstraints=critical,CA:TRUE`"), "{said}");
+        assert!(said.ends_with("issued with `basicConstraints=critical,CA:TRUE`"), "{said}");
         LIBRARY_WORDS.iter().for_each(|word| assert!(!said.contains(word), "{said}"));
     }
     assert_eq!(said.len(), 2);
