@@ -40,12 +40,13 @@ section() { # TITLE COMMAND...
     in_a_group "$@"
     foreground_pid=$!
     wait "$foreground_pid" || code=$?
-    foreground_pid=
     printf '%7s  %s\n' "$(minutes $((SECONDS - began)))" "$title" >>"$sections_folder/table"
     if ((code != 0)); then
         echo "=== FAILED: $title (exit code $code)"
+        # What the section started may still run, for example a test that hangs: the script stops it as it ends.
         exit 1
     fi
+    foreground_pid=
 }
 
 # Writes the seconds that the command took into the file. Not by `||`, which would turn `set -e` off inside.

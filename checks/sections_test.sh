@@ -27,8 +27,10 @@ expect 1 "FAILED: one" "in the background)" 'background two sleep 60; section on
 expect 0 "skipped: a tool" "went on" 'section one skips'
 expect 1 "FAILED: one" "went on" 'export TCP_CHAT_TEST_ALL=1; section one skips'
 expect 143 "in all" FAILED 'background two sleep 612345; section one passes; kill -TERM $$; section three passes'
+expect 1 "FAILED: one" "went on" 'section one bash -c "sleep 612345 & exit 1"; echo went on'
+expect 1 "FAILED: one" "went on" 'section one timeout --foreground 0.2 bash -c "sleep 612345"; echo went on'
 if pgrep -f "sleep 612345" >/dev/null; then
-    echo "FAILED: a background section outlives its script"
+    echo "FAILED: a section outlives its script"
     exit 1
 fi
-echo "sections: 9 passed"
+echo "sections: 11 passed"

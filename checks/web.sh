@@ -4,6 +4,7 @@
 #
 #   checks/web.sh DAEMON
 #
+# The client, `tcp-chat-cli`, must be beside the daemon's program: it is one of the page's two hosts.
 # Needs npm (Node 20 or newer; 18 works) and chromium. Takes two minutes.
 set -euo pipefail
 daemon=$(realpath "$1")

@@ -16,6 +16,7 @@ Examples:
   make 2>&1 | tcp-chat-cli send --room ops --split  the output of a command
   tcp-chat-cli tail --room ops --json | jq .msg     messages as they arrive
   tcp-chat-cli wait --match 'done|failed' --timeout 10m
+  tcp-chat-cli web                                  the chat on a page in your browser
 
 Exit codes: 0 done; 1 other; 2 usage; 3 no connection; 4 the certificate was refused;
 5 login refused; 6 the request was refused; 7 timed out.
@@ -36,7 +37,7 @@ a line with one slash. From a pipe or a file every line is text. Empty lines are
 names everything else that it does not send, and then its exit code is not 0.";
 
 /// The terminal and script client of tcp-chatd.
-#[derive(Debug, Parser)]
+#[derive(Debug, Clone, Parser)]
 #[command(name = "tcp-chat-cli", version, about, after_help = EXAMPLES, after_long_help = format!("{LINES}\n\n{EXAMPLES}"))]
 #[command(max_term_width = 100)]
 pub struct Cli {
@@ -152,6 +153,8 @@ pub enum Command {
     Who,
     /// List the rooms of the server
     Rooms,
+    /// Chat on a page in the browser, over the connection that this program verifies
+    Web(Web),
 }
 
 /// `send`
@@ -243,6 +246,31 @@ pub struct Wait {
     /// First search the messages after this number, from the store
     #[arg(long, value_name = "SEQ")]
     pub after: Option<u64>,
+}
+
+/// `web`
+#[derive(Debug, Clone, Args)]
+pub struct Web {
+    /// The server that the page offers, as before the command; another one can be chosen on the page
+    #[arg(value_name = "SERVER", id = "page-server")]
+    pub server: Option<String>,
+
+    /// Print the page's address instead of opening the browser. It works once, within 60 seconds, in a browser of
+    /// this user on this machine
+    #[arg(long)]
+    pub no_open: bool,
+
+    /// Serve the page at this port of 127.0.0.1 [default: the last one, or any]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+
+    /// End when no tab has used the page for this time
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
+    pub idle: Duration,
+
+    /// Go on when no tab uses the page
+    #[arg(long, conflicts_with = "idle")]
+    pub keep: bool,
 }
 
 /// A switch in the environment. Empty means not set.

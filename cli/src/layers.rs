@@ -17,13 +17,27 @@ use tcp_chat_client::protocol::invite::Join;
 use tcp_chat_client::protocol::{Colour, Invite, Name};
 use tokio::time::Instant;
 
+/// Said of a code that stands in the list of processes.
+pub(crate) const IN_SIGHT: &str =
+    "* others on this machine could read that line: `tcp-chat-cli -` reads it from here";
+
 /// Combines all sources.
 ///
 /// # Errors
 /// A failure that names the invalid value and its place.
 pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Command>), Failure> {
+    settle_for(matches, Cli::from_arg_matches(matches).map_err(|e| Failure::usage(e.to_string()))?)
+}
+
+/// The same for a command line whose SERVER was chosen later, as on the page.
+///
+/// # Errors
+/// As [`settle`].
+pub fn settle_for(
+    matches: &ArgMatches,
+    cli: Cli,
+) -> Result<(Settings, Option<crate::args::Command>), Failure> {
     let began = Instant::now();
-    let cli = Cli::from_arg_matches(matches).map_err(|e| Failure::usage(e.to_string()))?;
     let flagged = cli.options.timeout.and_then(|timeout| began.checked_add(timeout));
     let file = ConfigFile::load(flagged)?;
     let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
@@ -39,9 +53,7 @@ pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Com
     let join = line.join.take();
     if join.is_some() && is_argument {
         // A code works anyway, and only once.
-        crate::output::say(
-            "* others on this machine could read that line: `tcp-chat-cli -` reads it from here",
-        );
+        crate::output::say(IN_SIGHT);
     }
     let (port, profile) = file.profile(&line.host, port)?;
     let key = server_key(&line.host, port);

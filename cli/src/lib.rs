@@ -11,6 +11,7 @@
 //! | [`tui`] | the full-screen chat |
 //! | [`line_mode`], [`worker`] | the chat without a screen |
 //! | [`scripts`] | `send`, `tail`, `history`, `search`, `wait`, `who`, `rooms` |
+//! | [`web`] | the page on loopback, and the relay behind it |
 //! | [`terminal_kind`] | the capabilities of the terminal |
 //! | [`neutralise`], [`style`], [`output`] | the form of lines, and the only way to the terminal |
 //! | [`suggest`], [`misread`](mod@misread) | "did you mean"; replacements for misleading errors of clap |
@@ -41,6 +42,7 @@ pub mod suggest;
 pub mod terminal_kind;
 pub mod tui;
 mod typed;
+pub mod web;
 pub mod worker;
 
 use args::Command;

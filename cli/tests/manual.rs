@@ -20,11 +20,13 @@ fn the_man_page_names_every_verb_key_and_command() {
         let entry = format!("\\fB{}\\fR\n{}\n", generate::roff(command.trim_end()), generate::roff(does));
         assert!(page.contains(&entry), "/{name}");
     }
-    for verb in ["SEND", "TAIL", "HISTORY", "SEARCH", "WAIT", "WHO", "ROOMS", "EXIT CODES"] {
+    for verb in ["SEND", "TAIL", "HISTORY", "SEARCH", "WAIT", "WHO", "ROOMS", "WEB", "EXIT CODES"] {
         assert!(page.to_uppercase().contains(verb), "{verb}");
     }
     // In a synopsis and in a list of options, where it belongs: those of all commands only once.
-    for (option, times) in [("ca", 2), ("notify", 2), ("split", 2), ("limit", 4)] {
+    for (option, times) in
+        [("ca", 2), ("notify", 2), ("split", 2), ("limit", 4), ("no\\-open", 2), ("keep", 2)]
+    {
         assert_eq!(page.matches(&format!("\\fB\\-\\-{option}\\fR")).count(), times, "--{option}");
     }
 }
@@ -51,4 +53,19 @@ fn the_page_about_the_client_has_the_same_tables() {
     };
     let commands: Vec<_> = tui::COMMANDS.iter().map(command).collect();
     assert_eq!(table(&page, "| command | |"), commands);
+}
+
+/// The entry of the desktop calls the command that there is, for the links that invitations are.
+#[test]
+fn the_desktop_entry_opens_the_page() {
+    use clap::CommandFactory;
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/desktop/tcp-chat.desktop");
+    let entry = std::fs::read_to_string(file).unwrap();
+    let value = |key: &str| entry.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap();
+    assert_eq!(value("MimeType"), "x-scheme-handler/tcps;");
+    let words: Vec<_> =
+        value("Exec").split(' ').map(|word| word.replace("%u", "tcps://chat.example/lobby")).collect();
+    let matches = tcp_chat_cli::args::Cli::command().try_get_matches_from(words).unwrap();
+    let (_, web) = tcp_chat_cli::web::asked(&matches).unwrap();
+    assert_eq!(web.server.as_deref(), Some("tcps://chat.example/lobby"));
 }

@@ -14,3 +14,4 @@ pub mod lines;
 pub mod request;
 pub mod states;
 pub mod turns;
+pub mod websocket;

@@ -44,3 +44,8 @@ fn states() {
 fn turns() {
     replay("turns", tcp_chat_fuzz::turns::run);
 }
+
+#[test]
+fn websocket() {
+    replay("websocket", tcp_chat_fuzz::websocket::run);
+}

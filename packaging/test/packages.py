@@ -46,6 +46,8 @@ INSTALLED = {
         "./usr/share/bash-completion/completions/tcp-chat-cli",
         "./usr/share/zsh/vendor-completions/_tcp-chat-cli",
         "./usr/share/fish/vendor_completions.d/tcp-chat-cli.fish",
+        "./usr/share/applications/tcp-chat.desktop",
+        "./usr/share/icons/hicolor/scalable/apps/tcp-chat.svg",
         "./usr/share/doc/tcp-chat-cli/changelog.gz",
         "./usr/share/doc/tcp-chat-cli/copyright",
     ],

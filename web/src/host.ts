@@ -10,12 +10,15 @@
 // this tab, and goes as a header or as a WebSocket subprotocol, never in an address.
 
 import type { Host } from "./model/words.ts";
+import { fault } from "./sentences.ts";
 
 export const PROTOCOL = "tcp-chat.1";
 const BEARER = "tcp-chat.bearer";
 
 export class HostDoor {
   #bearer: string | undefined;
+  /** What was said last of the program that serves the page. */
+  #last: Host | undefined;
 
   constructor(readonly at: Location, readonly tab: Storage | undefined) {
     try {
@@ -69,6 +72,8 @@ export class HostDoor {
   }
 
   async #read(answer: Response | undefined): Promise<Host> {
+    // Without an answer the page cannot tell anew which program serves it.
+    if (!answer && this.#last?.kind === "relay") return { ...this.#last, problem: fault.noRelay };
     const host: Host = { kind: "daemon", server: this.at.host, verified: "browser" };
     const isJson = answer?.headers.get("Content-Type")?.startsWith("application/json") === true;
     const said: unknown = isJson ? await answer?.json().catch(() => undefined) : undefined;
@@ -78,6 +83,7 @@ export class HostDoor {
     if (typeof server === "string") host.server = server;
     if (verified === "CA" || verified === "pin" || verified === "browser") host.verified = verified;
     if (Array.isArray(problem) && problem.every((line) => typeof line === "string")) host.problem = problem;
+    this.#last = { ...host };
     return host;
   }
 }

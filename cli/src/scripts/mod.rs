@@ -35,6 +35,7 @@ pub async fn run(settings: &Settings, command: Command) -> Result<(), Stop> {
         Command::Search(args) => query::search(settings, args).await,
         Command::Who => query::who(settings).await,
         Command::Rooms => query::rooms(settings).await,
+        Command::Web(_) => Err(Failure::usage("`web` opens no session by itself").into()),
     }
 }
 

@@ -11,6 +11,7 @@ mod hostile;
 mod input;
 mod joining;
 mod order;
+mod page;
 mod picture;
 mod restore;
 mod screen;

@@ -1,7 +1,7 @@
 //! Owns the parameters of a session: server, trust, name, rooms, timeouts. Never connects itself:
 //! [`Builder::connect`] calls `task`.
 
-use crate::dial::Endpoint;
+use crate::dial::ServerTarget;
 use crate::session::{Events, Session};
 use crate::task;
 use crate::trust::{Identity, Trust, client_config};
@@ -12,7 +12,7 @@ use tcp_chat_protocol::{Colour, Name, Seq};
 use zeroize::Zeroizing;
 
 /// The time for one attempt to connect: lookup, TCP and TLS together.
-const CONNECT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT: Duration = Duration::from_secs(10);
 
 /// The parameters of a session; see [`Session::builder`].
 #[derive(Clone)]
@@ -141,7 +141,7 @@ impl Builder {
     pub async fn connect(self) -> Result<(Session, Events), Error> {
         self.check()?;
         let tls = Arc::new(client_config(&self.trust, self.identity.as_ref())?);
-        let target = Endpoint { host: self.host.clone(), port: self.port, tls, timeout: CONNECT };
+        let target = ServerTarget { host: self.host.clone(), port: self.port, tls, timeout: CONNECT };
         task::begin(self, target).await
     }
 

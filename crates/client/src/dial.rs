@@ -21,7 +21,7 @@ const STAGGER: Duration = Duration::from_millis(250);
 
 /// The server, and the TLS configuration for it.
 #[derive(Debug, Clone)]
-pub(crate) struct Endpoint {
+pub(crate) struct ServerTarget {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) tls: Arc<ClientConfig>,
@@ -29,7 +29,7 @@ pub(crate) struct Endpoint {
     pub(crate) timeout: Duration,
 }
 
-impl Endpoint {
+impl ServerTarget {
     pub(crate) fn shown(&self) -> String {
         if self.host.contains(':') {
             format!("[{}]:{}", self.host, self.port)
@@ -44,14 +44,14 @@ impl Endpoint {
 }
 
 /// Connects and verifies.
-pub(crate) async fn dial(target: &Endpoint) -> Result<TlsStream<TcpStream>, Error> {
+pub(crate) async fn dial(target: &ServerTarget) -> Result<TlsStream<TcpStream>, Error> {
     match tokio::time::timeout(target.timeout, connect(target)).await {
         Ok(done) => done,
         Err(_) => Err(target.unreachable(format!("no answer within {} s", target.timeout.as_secs_f32()))),
     }
 }
 
-async fn connect(target: &Endpoint) -> Result<TlsStream<TcpStream>, Error> {
+async fn connect(target: &ServerTarget) -> Result<TlsStream<TcpStream>, Error> {
     // First, so that a name that no certificate can have is not looked up.
     let no_host = |why: &dyn std::fmt::Display| {
         Error::Invalid(format!("{:?} is not a host name or an address: {why}", target.host))
@@ -135,7 +135,7 @@ fn in_words(e: &io::Error) -> String {
 
 /// Maps a TLS error to the side at fault. Also used after the handshake, when a server may report that the
 /// client's certificate is missing.
-pub(crate) fn classify(target: &Endpoint, e: &io::Error) -> Error {
+pub(crate) fn classify(target: &ServerTarget, e: &io::Error) -> Error {
     let inner = e.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
         Some(tls @ rustls::Error::InvalidCertificate(why)) => {
@@ -172,7 +172,7 @@ pub(crate) fn classify(target: &Endpoint, e: &io::Error) -> Error {
     }
 }
 
-fn shows_certificate(target: &Endpoint) -> bool {
+fn shows_certificate(target: &ServerTarget) -> bool {
     target.tls.client_auth_cert_resolver.has_certs()
 }
 
@@ -260,7 +260,7 @@ mod tests {
             Arc::new(crate::trust::client_config(&crate::Trust::Pin(crate::Pin([7; 32])), None).unwrap());
         for host in ["a b", "1.2.3", "💬.example", "a:b"] {
             let target =
-                Endpoint { host: host.into(), port: 1, tls: Arc::clone(&tls), timeout: Duration::MAX };
+                ServerTarget { host: host.into(), port: 1, tls: Arc::clone(&tls), timeout: Duration::MAX };
             let error = dial(&target).await.unwrap_err();
             assert!(matches!(&error, Error::Invalid(why) if why.contains("not a host name")), "{error}");
         }

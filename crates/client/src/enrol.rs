@@ -2,7 +2,7 @@
 //! connection of its own before any session. The key of a certificate is generated here and never leaves this
 //! side. Called by the program. Never stores anything.
 
-use crate::dial::{Endpoint, dial};
+use crate::dial::{ServerTarget, dial};
 use crate::trust::client_config;
 use crate::wire::Connection;
 use crate::{Error, Trust};
@@ -76,7 +76,7 @@ impl Enrolment {
 
     async fn ask(&self, wants: Wants) -> Result<EnrolReply, Error> {
         let tls = Arc::new(client_config(&self.trust, None)?);
-        let target = Endpoint { host: self.host.clone(), port: self.port, tls, timeout: self.timeout };
+        let target = ServerTarget { host: self.host.clone(), port: self.port, tls, timeout: self.timeout };
         let began = tokio::time::Instant::now();
         let mut connection = Connection::new(dial(&target).await?, target.clone());
         let id = RequestId::Number(1);

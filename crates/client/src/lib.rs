@@ -62,6 +62,7 @@ mod copy;
 mod cursor;
 mod diagnose;
 mod dial;
+mod endpoint;
 mod enrol;
 mod error;
 mod event;
@@ -78,6 +79,7 @@ mod wire;
 
 pub use builder::Builder;
 pub use cursor::Conversation;
+pub use endpoint::Endpoint;
 pub use enrol::{Enrolment, NewKey};
 pub use error::{Closed, Error};
 pub use event::{Event, Message};

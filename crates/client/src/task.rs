@@ -6,7 +6,7 @@ use crate::backoff::{Backoff, chance};
 use crate::builder::Builder;
 use crate::connected::{ConnectionEnd, PING_AFTER, PING_TIMEOUT};
 use crate::cursor::Cursor;
-use crate::dial::{Endpoint, dial};
+use crate::dial::{ServerTarget, dial};
 use crate::event::Event;
 use crate::login::{Credentials, Resume, common_seq, log_in};
 use crate::outstanding::{Entry, Ids, Outstanding, Purpose};
@@ -25,7 +25,7 @@ use tokio::time::Instant;
 const WAITING: usize = 64;
 
 pub(crate) struct Task {
-    pub(crate) target: Endpoint,
+    pub(crate) target: ServerTarget,
     pub(crate) credentials: Credentials,
     /// The reply of the current login, with the current rooms.
     pub(crate) login: LoginReply,
@@ -53,7 +53,7 @@ pub(crate) struct CatchUp {
 }
 
 /// Connects and logs in, then starts the task.
-pub(crate) async fn begin(builder: Builder, target: Endpoint) -> Result<(Session, Events), Error> {
+pub(crate) async fn begin(builder: Builder, target: ServerTarget) -> Result<(Session, Events), Error> {
     let Builder { name, color, rooms, password, saved, seen, .. } = builder;
     let (old_rooms, old_name, last_id) =
         saved.as_ref().map_or((None, None, 0), |s| (Some(s.rooms.clone()), Some(s.name.clone()), s.last_id));

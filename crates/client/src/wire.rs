@@ -2,7 +2,7 @@
 //! means for the session.
 
 use crate::Error;
-use crate::dial::{self, Endpoint};
+use crate::dial::{self, ServerTarget};
 use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: Stream, target: Endpoint) -> Self {
+    pub(crate) fn new(stream: Stream, target: ServerTarget) -> Self {
         let (read, write) = tokio::io::split(stream);
         let reader = LineReader {
             read,
@@ -47,7 +47,7 @@ pub(crate) struct LineReader {
     decoder: LineDecoder,
     /// Lines of the last read that were not returned yet.
     lines: VecDeque<Incoming>,
-    target: Endpoint,
+    target: ServerTarget,
 }
 
 impl LineReader {

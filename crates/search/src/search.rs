@@ -21,17 +21,37 @@ const SHORT_PAUSE: Duration = Duration::from_micros(50);
 /// processor even if there are few.
 const LONG: Duration = Duration::from_millis(5);
 
+/// When a search pauses, and for how long.
+#[derive(Debug)]
+struct Pauses {
+    began: Instant,
+    next: Instant,
+}
+
+impl Pauses {
+    fn new(began: Instant) -> Self {
+        Self { began, next: began + TURN }
+    }
+
+    /// The pause that begins now; `None`: the search goes on.
+    fn at(&mut self, now: Instant) -> Option<Duration> {
+        (now >= self.next).then(|| {
+            let pause = if now < self.began + LONG { SHORT_PAUSE } else { TURN };
+            self.next = now + pause + TURN;
+            pause
+        })
+    }
+}
+
 /// Tells SQLite whether to interrupt its statement. Also pauses the search.
 fn interrupt_at(until: Instant) -> impl FnMut() -> bool + Send + 'static {
-    let began = Instant::now();
-    let mut pause_at = began + TURN;
+    let mut pauses = Pauses::new(Instant::now());
     move || {
         let now = Instant::now();
-        if now >= pause_at {
-            std::thread::sleep(if now < began + LONG { SHORT_PAUSE } else { TURN });
-            pause_at = Instant::now() + TURN;
+        if let Some(pause) = pauses.at(now) {
+            std::thread::sleep(pause);
         }
-        Instant::now() >= until
+        now >= until
     }
 }
 
@@ -249,4 +269,26 @@ impl Searcher {
 /// An expression that searches only texts, whatever it contains.
 fn in_text(expression: &str) -> String {
     format!("({{_text_}} : ({expression}))")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_search_gives_half_of_its_time_to_others_and_a_short_one_a_tenth() {
+        let began = Instant::now();
+        for (time, share) in [(LONG, 5..=10), (20 * LONG, 46..=50)] {
+            let mut pauses = Pauses::new(began);
+            let (mut now, mut paused) = (began, Duration::ZERO);
+            while now < began + time {
+                let pause = pauses.at(now).unwrap_or_default();
+                paused += pause;
+                // SQLite looks at the clock much more often than a search pauses.
+                now += pause + TURN / 50;
+            }
+            let percent = paused.as_micros() * 100 / time.as_micros();
+            assert!(share.contains(&percent), "{percent} % of {time:?}");
+        }
+    }
 }

@@ -6,7 +6,7 @@
 use super::presence::Face;
 use super::rooms::Members;
 use super::sessions::Session;
-use super::work::{LeavingChange, LeavingSession, Sweep};
+use super::work::{LeavingChange, LeavingSession};
 use super::{Answer, Chat, ConversationId, IdMap, SessionId, UserId, refusal};
 use std::collections::{BTreeSet, HashMap};
 use std::vec::IntoIter;
@@ -19,10 +19,6 @@ pub(super) const LEFT_AT_ONCE: usize = 32;
 /// With so many rooms still to be left by sessions that have ended, counts of members do not leave those sessions out:
 /// to find them would hold up the turn. It is over in a moment.
 const LEFT_OUT: usize = 4_096;
-
-/// A session leaves so many rooms before another one has its turn. For each session that leaves rooms in a turn the store
-/// writes the list of its other rooms.
-const LEFT_IN_A_ROW: usize = 64;
 
 /// A session that has ended.
 #[derive(Debug)]
@@ -41,6 +37,9 @@ struct Ended {
 pub(super) struct Leaving {
     all: IdMap<SessionId, Ended>,
     by_name: HashMap<NameKey, BTreeSet<SessionId>>,
+    /// The order in which they leave: the session with the fewest rooms first, until it has left all. So few sessions
+    /// change in one turn: the store writes the list of all other rooms of each session that does.
+    order: BTreeSet<(usize, SessionId)>,
     /// The rooms of all of them that are still to be left.
     rooms: usize,
     /// Those of which the store has to know something else after this turn.
@@ -72,9 +71,9 @@ impl Leaving {
         Some(LeavingSession { session, user: *user, name, color, rooms })
     }
 
-    /// Does the session leave its next room before others leave theirs?
-    pub(super) fn goes_on(&self, session: SessionId) -> bool {
-        self.all.get(&session).is_some_and(|ended| !ended.rooms.len().is_multiple_of(LEFT_IN_A_ROW))
+    /// The session that leaves its next room.
+    pub(super) fn first(&self) -> Option<SessionId> {
+        self.order.first().map(|(_, session)| *session)
     }
 
     pub(super) fn has_changed(&self) -> bool {
@@ -126,6 +125,9 @@ impl Leaving {
             return None;
         };
         self.rooms -= 1;
+        let left = ended.rooms.len();
+        self.order.remove(&(left + 1, id));
+        self.order.insert((left, id));
         if ended.is_kept {
             self.changed.insert(id);
         }
@@ -134,6 +136,7 @@ impl Leaving {
 
     fn add(&mut self, id: SessionId, ended: Ended) {
         self.rooms += ended.rooms.len();
+        self.order.insert((ended.rooms.len(), id));
         self.by_name.entry(ended.key.clone()).or_default().insert(id);
         self.all.insert(id, ended);
     }
@@ -141,6 +144,7 @@ impl Leaving {
     fn remove(&mut self, id: SessionId) {
         let Some(ended) = self.all.remove(&id) else { return };
         self.rooms -= ended.rooms.len();
+        self.order.remove(&(ended.rooms.len(), id));
         match ended.is_kept {
             true => self.changed.insert(id),
             false => self.changed.remove(&id),
@@ -167,7 +171,6 @@ impl Chat {
             }
         }
         self.leaving.changed.insert(id);
-        self.sweep_later(Sweep::Leaving(id));
     }
 
     /// A session that has ended leaves one more of its rooms. True: there may be more.

@@ -23,7 +23,10 @@ impl Chat {
     /// Is something left for [`Chat::sweep_on`]?
     #[must_use]
     pub fn is_sweeping(&self) -> bool {
-        !self.sweeps.is_empty() || !self.untold.is_empty() || self.unchecked.len() > 0
+        !self.sweeps.is_empty()
+            || self.leaving.first().is_some()
+            || !self.untold.is_empty()
+            || self.unchecked.len() > 0
     }
 
     /// Is something left of a user or a room that is removed?
@@ -51,17 +54,14 @@ impl Chat {
             if let Some(id) = self.unchecked.next() {
                 self.drop_if_empty(id);
             }
+            // By turns, so that none waits for as long as another has more.
             if let Some(mut sweep) = self.next_sweep()
                 && self.sweep_one(&mut sweep)
             {
-                // By turns, so that none waits for as long as another has more. Beside nothing else sessions leave one
-                // after the other.
-                match sweep {
-                    Sweep::Leaving(session) if self.sweeps.are_leaving() && self.leaving.goes_on(session) => {
-                        self.sweeps.put_back(sweep);
-                    }
-                    sweep => self.sweeps.push(sweep),
-                }
+                self.sweeps.push(sweep);
+            }
+            if let Some(session) = self.leaving.first() {
+                self.leave_next(session);
             }
         }
         self.has_sweep() || self.unchecked.len() > 0 || (self.tells_more() && !self.untold.is_empty())
@@ -73,9 +73,9 @@ impl Chat {
         !self.untold.is_empty()
     }
 
-    /// Is a sweep left that can be done in this turn?
+    /// Is a sweep left that can be done in this turn, or a session that leaves its rooms?
     fn has_sweep(&self) -> bool {
-        self.sweeps.iter().any(|sweep| !self.is_held(sweep))
+        self.leaving.first().is_some() || self.sweeps.iter().any(|sweep| !self.is_held(sweep))
     }
 
     /// The oldest sweep that can be done in this turn.
@@ -155,7 +155,6 @@ impl Chat {
                 }
                 true
             }
-            Sweep::Leaving(session) => self.leave_next(*session),
             Sweep::Over => {
                 let over = self.book.expire(1, self.turn.now.wall);
                 self.turn.writes.rights.extend(over);

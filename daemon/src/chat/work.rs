@@ -26,8 +26,6 @@ pub enum Sweep {
         /// Why; may be empty.
         reason: Box<str>,
     },
-    /// The rooms of a session that has ended: see [`LeavingSession`].
-    Leaving(SessionId),
     /// Mutes and bans that have ended by themselves.
     Over,
     /// Certificates and removed users that are too old.
@@ -88,10 +86,6 @@ impl WorkChange {
     }
 }
 
-fn is_other(sweep: &Sweep) -> bool {
-    !matches!(sweep, Sweep::Leaving(_))
-}
-
 /// What is still to be looked at, the oldest first. What was looked at and has more goes to the end, with a new
 /// number: so the numbers of the queue have no gap, and the store is told of a turn by a bound and a list.
 #[derive(Debug, Default)]
@@ -101,8 +95,6 @@ pub(super) struct Sweeps {
     first: u64,
     /// The numbers that the store has.
     kept: Range<u64>,
-    /// How many are something else than the rooms of a session that has ended.
-    others: usize,
 }
 
 impl Sweeps {
@@ -110,8 +102,7 @@ impl Sweeps {
     pub(super) fn restore(work: Vec<(u64, Sweep)>) -> Self {
         let first = work.first().map_or(0, |(n, _)| *n);
         let queue: VecDeque<_> = work.into_iter().map(|(_, sweep)| sweep).collect();
-        let others = queue.iter().filter(|sweep| is_other(sweep)).count();
-        Self { kept: first..first + queue.len() as u64, queue, first, others }
+        Self { kept: first..first + queue.len() as u64, queue, first }
     }
 
     /// As the store is to know them.
@@ -140,27 +131,13 @@ impl Sweeps {
     }
 
     pub(super) fn push(&mut self, sweep: Sweep) {
-        self.others += usize::from(is_other(&sweep));
         self.queue.push_back(sweep);
     }
 
     pub(super) fn pop(&mut self) -> Option<Sweep> {
         let sweep = self.queue.pop_front()?;
         self.first += 1;
-        self.others -= usize::from(is_other(&sweep));
         Some(sweep)
-    }
-
-    /// Puts back the one that was taken last: it is the next one again, with its number.
-    pub(super) fn put_back(&mut self, sweep: Sweep) {
-        self.others += usize::from(is_other(&sweep));
-        self.queue.push_front(sweep);
-        self.first -= 1;
-    }
-
-    /// Do all of them say only which rooms sessions leave?
-    pub(super) fn are_leaving(&self) -> bool {
-        self.others == 0
     }
 
     pub(super) fn len(&self) -> usize {
@@ -188,7 +165,6 @@ impl Sweeps {
     pub(super) fn cancel_grants(&mut self, of: impl Fn(UserId) -> bool) {
         self.queue.retain(|sweep| !matches!(sweep, Sweep::Grants(user, _) if of(*user)));
         self.kept.end = self.kept.end.min(self.now().end);
-        self.others = self.queue.iter().filter(|sweep| is_other(sweep)).count();
     }
 }
 

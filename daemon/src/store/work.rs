@@ -83,7 +83,6 @@ fn put(log: &Connection, n: u64, sweep: &Sweep) -> rusqlite::Result<()> {
             let sessions = Some(list(sessions.iter().map(|session| session.0)));
             ("barred", Piece { name: Some(&**who), reason: Some(&**reason), sessions, ..of(0) })
         }
-        Sweep::Leaving(session) => ("leaving", of(session.0)),
         Sweep::Over => ("over", of(0)),
         Sweep::Expired => ("expired", of(0)),
         Sweep::Grants(user, name) => ("grants", Piece { name: Some(name.as_str()), ..of(user.0) }),
@@ -123,7 +122,6 @@ fn sweep(row: &Row<'_>) -> rusqlite::Result<Sweep> {
             who: row.get::<_, String>(5)?.into(),
             reason: row.get::<_, String>(6)?.into(),
         },
-        "leaving" => Sweep::Leaving(SessionId(of)),
         "over" => Sweep::Over,
         "expired" => Sweep::Expired,
         "grants" => Sweep::Grants(UserId(of), name(row, 5)?),

@@ -1,20 +1,25 @@
 // Owns what the browser tests stand on: a daemon in a folder of its own, the bridge, a browser, and a peer that speaks
 // the wire by itself. Everything is stopped and removed with `stop`. Used by the tests of this folder.
 //
-// Environment: TCP_CHATD (default ../target/debug/tcp-chatd), CHROMIUM (default /usr/bin/chromium).
+// Environment: TCP_CHATD (default ../target/debug/tcp-chatd), CHROMIUM (default /usr/bin/chromium), HOST: what serves the
+// page, "bridge" (the default) or "client" (`tcp-chat-cli web`). With the client, tests that need the bridge are left out.
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { connect } from "node:tls";
 import { chromium } from "playwright-core";
 import { bridge } from "../bridge.mjs";
+import { clientHost } from "./client-host.mjs";
 
-const DAEMON = process.env.TCP_CHATD ?? "../target/debug/tcp-chatd";
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+export const DAEMON = resolve(process.env.TCP_CHATD ?? "../target/debug/tcp-chatd");
+export const CLI = process.env.TCP_CHAT_CLI ?? join(dirname(DAEMON), "tcp-chat-cli");
+/** Is the page served by `tcp-chat-cli web`? */
+export const IS_CLIENT = process.env.HOST === "client";
+export const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
 /** A port that is free now; the daemon has to come back on the same one. */
 const freePort = () => new Promise((done) => {
@@ -150,7 +155,11 @@ export class Stage {
   static async open({ settings, relay = false, lines } = {}) {
     const stage = new Stage();
     stage.daemon = await Daemon.start(settings);
-    stage.bridge = await bridge({ ca: stage.daemon.ca, port: stage.daemon.port, relay, problem: () => stage.problem, refuses: () => stage.refuses === true, ...(lines ? { lines } : {}) });
+    const { ca, port } = stage.daemon;
+    const refuses = () => stage.refuses === true;
+    stage.bridge = IS_CLIENT
+      ? await clientHost({ program: CLI, ca, port, refuses })
+      : await bridge({ ca, port, relay, problem: () => stage.problem, refuses, ...(lines ? { lines } : {}) });
     stage.browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
     stage.faults = [];
     return stage;
@@ -173,10 +182,11 @@ export class Stage {
     page.on("pageerror", (e) => this.faults.push(`error: ${e.message}`));
     page.on("console", (m) => { if (m.type() === "error" && !/ERR_CONNECTION|WebSocket connection/.test(m.text())) this.faults.push(`console: ${m.text()}`); });
     page.on("request", (r) => { if (!r.url().startsWith(this.url) && !r.url().startsWith("data:") && !r.url().startsWith(`ws://127.0.0.1:${this.bridge.port}/`)) this.faults.push(`request: ${r.url()}`); });
-    await page.addInitScript(() => {
+    await page.addInitScript((bearer) => {
+      if (bearer) sessionStorage.setItem("tcp-chat.bearer", bearer);
       window.violations = [];
       addEventListener("securitypolicyviolation", (e) => window.violations.push(`${e.violatedDirective} ${e.blockedURI}`));
-    });
+    }, this.bridge.bearer);
     await page.goto(this.url);
     return page;
   }

@@ -3,12 +3,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { enter, Peer, say, Stage, stored, texts } from "./stage.mjs";
+import { IS_CLIENT, enter, Peer, say, Stage, stored, texts } from "./stage.mjs";
 
 const kept = (page) => page.locator(".row.said .fate.kept").count();
 
 /** Runs a test on a stage that is taken down with it, and looks at the page's own faults at the end. */
-const staged = (name, does, options) => test(name, { timeout: 120_000 }, async () => {
+const staged = (name, does, options) => test(name, { timeout: 120_000, skip: IS_CLIENT && options !== undefined }, async () => {
   const stage = await Stage.open(options);
   try {
     await does(stage);

@@ -122,3 +122,16 @@ test("a server is chosen by a POST", async () => {
   const [, init] = asked.at(-1) ?? [];
   assert.deepEqual([init?.method, init?.body], ["POST", '{"server":"b:1"}']);
 });
+
+test("a relay that has ended is still the relay, and the page says what to do", async () => {
+  const relay = { kind: "relay", server: "chat.example:3000", verified: "pin" };
+  const answers: { [path: string]: () => Response } = { "/host.json": json(relay) };
+  const { door: made, host } = await door("", answers);
+  assert.deepEqual(host, relay);
+  delete answers["/host.json"];
+  const { problem, ...rest } = await made.describe();
+  assert.deepEqual(rest, relay);
+  assert.match(problem?.join(" ") ?? "", /has ended.*Start it again/);
+  answers["/host.json"] = json(relay);
+  assert.deepEqual(await made.describe(), relay);
+});

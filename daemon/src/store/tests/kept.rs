@@ -151,7 +151,6 @@ fn every_work() -> Vec<(u64, Sweep)> {
         Sweep::Lost(room(1)),
         Sweep::Room(room(1), (UserId(i64::MIN), SessionId(7))),
         Sweep::Barred { sessions: [1, 2, i64::MAX].map(SessionId).into(), who, reason },
-        Sweep::Leaving(SessionId(41)),
         Sweep::Over,
         Sweep::Expired,
         Sweep::Grants(UserId(33), name("Cy")),

@@ -1,0 +1,308 @@
+//! Owns what the relay answers to each request: `tcp-chat-page` decides by the head, this does the rest (tickets, bearers,
+//! the choice of a server). Called by `serve` with each request. It reads no line of the chat, and prints no secret.
+
+use crate::exit::Failure;
+use crate::output::say;
+use crate::web::activity::Activity;
+use crate::web::browser::Redirect;
+use crate::web::door::{Door, Refused, Secret};
+use crate::web::kept::Keeper;
+use crate::web::relay;
+use crate::web::target::{Found, Targets};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{AUTHORIZATION, HeaderMap};
+use hyper::{Request, Response, StatusCode};
+use serde::{Deserialize, Serialize};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tcp_chat_page::{Decision, Site, answer, decide, refuse};
+use tcp_chat_websocket::handshake;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The longest body of a request, in bytes: a SERVER line in JSON.
+const BODY_BYTES: usize = 4096;
+/// How long a body may take.
+const BODY: Duration = Duration::from_secs(10);
+/// How many tabs may chat at the same time.
+const SOCKETS: usize = 32;
+
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// The answer to a request.
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// What the requests share.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) site: Site,
+    pub(crate) targets: Targets,
+    pub(crate) activity: Arc<Activity>,
+    /// The tasks of the WebSockets.
+    pub(crate) tasks: TaskTracker,
+    /// The program ends: WebSockets are closed.
+    pub(crate) stop: CancellationToken,
+    shared: Mutex<Shared>,
+    sockets: Arc<Semaphore>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    door: Door,
+    keeper: Keeper,
+    redirect: Option<Redirect>,
+    /// What was said already, so that nobody fills the terminal.
+    said: Vec<&'static str>,
+}
+
+/// `/host.json`
+#[derive(Serialize)]
+struct Described {
+    kind: &'static str,
+    server: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verified: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problem: Vec<String>,
+}
+
+impl Host {
+    pub(crate) fn new(site: Site, targets: Targets, keeper: Keeper, patience: Duration) -> Self {
+        let door = Door::new(keeper.kept().tabs.clone(), epoch_seconds());
+        let activity = Arc::new(Activity::new(patience));
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let shared = Mutex::new(Shared { door, keeper, redirect: None, said: Vec::new() });
+        Self { site, targets, activity, tasks, stop, shared, sockets: Arc::new(Semaphore::new(SOCKETS)) }
+    }
+
+    /// A new ticket. `None`: the system has no random numbers.
+    pub(crate) fn issue(&self) -> Option<Secret> {
+        let ticket = Secret::new()?;
+        self.shared().door.issue(&ticket, Instant::now());
+        Some(ticket)
+    }
+
+    /// Holds the file that leads the browser here, until its ticket is used. `None` removes it.
+    pub(crate) fn hold(&self, redirect: Option<Redirect>) {
+        self.shared().redirect = redirect;
+    }
+
+    /// Says this the first time.
+    pub(crate) fn say_once(&self, line: &'static str) {
+        let mut shared = self.shared();
+        if !shared.said.contains(&line) {
+            shared.said.push(line);
+            say(line);
+        }
+    }
+
+    /// Stores the port.
+    pub(crate) fn keep_port(&self, port: u16) {
+        self.shared().keeper.keep(|kept| kept.port = port);
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers a request.
+    pub(crate) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Answer {
+        match decide(tcp_chat_page::Host::Relay, &self.site, &request) {
+            Decision::Answer(answer) => answer.map(|bytes| Full::new(Bytes::from_static(bytes))),
+            Decision::Ticket => self.ticket(request).await,
+            Decision::Describe => match self.tab(bearer(request.headers())) {
+                Some(server) => self.describe(server).await,
+                None => not_let_in(),
+            },
+            Decision::Server => match self.tab(bearer(request.headers())) {
+                Some(_) => self.choose(request).await,
+                None => not_let_in(),
+            },
+            Decision::WebSocket => {
+                let offered = handshake::offered(request.headers());
+                let bearer = { offered }.find_map(|protocol| protocol.strip_prefix("bearer."));
+                match self.tab(bearer) {
+                    Some(server) => self.websocket(request, server).await,
+                    None => not_let_in(),
+                }
+            }
+        }
+    }
+
+    /// The SERVER line of the tab with this bearer. `None`: nobody was let in with it.
+    #[expect(clippy::option_option, reason = "a tab may have chosen no server")]
+    fn tab(&self, bearer: Option<&str>) -> Option<Option<String>> {
+        let mut shared = self.shared();
+        let server = shared.door.admit(bearer?, epoch_seconds())?.server.clone();
+        drop(shared);
+        self.activity.touch();
+        Some(server)
+    }
+
+    async fn ticket(&self, request: Request<Incoming>) -> Answer {
+        let Some(body) = body(request).await else { return unreadable() };
+        let Some(bearer) = Secret::new() else {
+            return sentence(StatusCode::INTERNAL_SERVER_ERROR, "This system has no random numbers.\n");
+        };
+        let ticket = std::str::from_utf8(&body).unwrap_or_default().trim();
+        let mut shared = self.shared();
+        match shared.door.redeem(ticket, &bearer, Instant::now(), epoch_seconds()) {
+            Ok(()) => {}
+            Err(Refused::Unknown) => {
+                return sentence(StatusCode::FORBIDDEN, "This ticket was used already, or it is none.\n");
+            }
+            Err(Refused::Late) => {
+                return sentence(StatusCode::FORBIDDEN, "This ticket is older than 60 seconds.\n");
+            }
+        }
+        shared.redirect = None;
+        shared.store();
+        drop(shared);
+        self.activity.touch();
+        answer(StatusCode::OK, TEXT, Full::new(Bytes::copy_from_slice(bearer.as_str().as_bytes())))
+    }
+
+    async fn describe(self: &Arc<Self>, server: Option<String>) -> Answer {
+        let has_chosen = server.is_some();
+        let described = match self.find(server.clone()).await {
+            Ok(target) => Described {
+                kind: "relay",
+                server: if has_chosen { target.server() } else { target.offered() },
+                verified: Some(target.verified()),
+                problem: target.problem(),
+            },
+            Err(failure) => refused(server, failure),
+        };
+        json(StatusCode::OK, &described)
+    }
+
+    async fn choose(self: &Arc<Self>, request: Request<Incoming>) -> Answer {
+        #[derive(Deserialize)]
+        struct Chosen {
+            server: String,
+        }
+        let bearer = bearer(request.headers()).unwrap_or_default().to_owned();
+        let read = body(request).await.and_then(|body| serde_json::from_slice(&body).ok());
+        let Some(Chosen { server }) = read else { return unreadable() };
+        let server = server.trim().to_owned();
+        match self.find(Some(server.clone())).await {
+            Ok(target) => {
+                let mut shared = self.shared();
+                if let Some(tab) = shared.door.admit(&bearer, epoch_seconds()) {
+                    tab.server = Some(server.clone());
+                }
+                shared.store();
+                shared.keeper.keep(|kept| kept.server = Some(server));
+                drop(shared);
+                let (server, verified) = (target.server(), Some(target.verified()));
+                json(StatusCode::OK, &Described { kind: "relay", server, verified, problem: Vec::new() })
+            }
+            Err(failure) => json(StatusCode::OK, &refused(Some(server), failure)),
+        }
+    }
+
+    /// Files are read on a thread that may wait.
+    async fn find(self: &Arc<Self>, server: Option<String>) -> Found {
+        let host = Arc::clone(self);
+        let found = tokio::task::spawn_blocking(move || host.targets.find(server.as_deref())).await;
+        found.unwrap_or_else(|e| Err(Failure::new(crate::exit::Exit::Other, e.to_string())))
+    }
+
+    async fn websocket(self: &Arc<Self>, mut request: Request<Incoming>, server: Option<String>) -> Answer {
+        let head = match handshake::answer(&request) {
+            Ok(head) => head,
+            Err(wrong) => {
+                let mut answer = sentence(wrong.status, wrong.reason);
+                if let Some((name, value)) = wrong.header {
+                    answer.headers_mut().insert(name, value);
+                }
+                return answer;
+            }
+        };
+        let Ok(permit) = Arc::clone(&self.sockets).try_acquire_owned() else {
+            return sentence(StatusCode::SERVICE_UNAVAILABLE, "So many tabs are open already. Close one.\n");
+        };
+        // With the time of its use.
+        self.shared().store();
+        let upgrade = hyper::upgrade::on(&mut request);
+        let host = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let _permit = permit;
+            let activity = Arc::clone(&host.activity);
+            let _chatting = activity.chatting();
+            let stop = host.stop.clone();
+            // A browser that is gone before it was answered gets nothing.
+            let Ok(upgraded) = upgrade.await else { return };
+            match host.find(server).await {
+                Ok(target) => relay::run(upgraded, &target, &stop).await,
+                Err(_) => relay::refuse(upgraded).await,
+            }
+        });
+        head.map(|()| Full::default())
+    }
+}
+
+impl Shared {
+    fn store(&mut self) {
+        let tabs = self.door.tabs().to_vec();
+        self.keeper.keep(|kept| kept.tabs = tabs);
+    }
+}
+
+/// The bearer of `Authorization`.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(AUTHORIZATION).into_iter();
+    let value = values.next()?.to_str().ok()?;
+    if values.next().is_some() {
+        return None;
+    }
+    let (scheme, bearer) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(bearer.trim())
+}
+
+/// The body, if it is short and comes in time.
+async fn body(request: Request<Incoming>) -> Option<Bytes> {
+    let body = Limited::new(request.into_body(), BODY_BYTES).collect();
+    Some(tokio::time::timeout(BODY, body).await.ok()?.ok()?.to_bytes())
+}
+
+fn refused(server: Option<String>, failure: Failure) -> Described {
+    Described { kind: "relay", server: server.unwrap_or_default(), verified: None, problem: failure.lines }
+}
+
+fn json(status: StatusCode, what: &Described) -> Answer {
+    // Texts and lists of texts: nothing in them can fail.
+    answer(status, JSON, Full::new(Bytes::from(serde_json::to_vec(what).unwrap_or_default())))
+}
+
+/// The page shows this to whoever opens it without its ticket.
+fn not_let_in() -> Answer {
+    let problem = [
+        "This tab was not let in: its address was used already, is older than 60 seconds, or had no ticket.",
+        "Start `tcp-chat-cli web` again: it opens a new tab.",
+    ];
+    let problem = problem.map(str::to_owned).to_vec();
+    let mut answer = json(
+        StatusCode::UNAUTHORIZED,
+        &Described { kind: "relay", server: String::new(), verified: None, problem },
+    );
+    let scheme = hyper::header::HeaderValue::from_static("Bearer");
+    answer.headers_mut().insert(hyper::header::WWW_AUTHENTICATE, scheme);
+    answer
+}
+
+fn unreadable() -> Answer {
+    sentence(StatusCode::BAD_REQUEST, "The body of the request cannot be read.\n")
+}
+
+fn sentence(status: StatusCode, why: &'static str) -> Answer {
+    refuse(status, why).map(|bytes| Full::new(Bytes::from_static(bytes)))
+}
+
+/// The time, in seconds since 1970.
+fn epoch_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

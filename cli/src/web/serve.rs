@@ -1,0 +1,89 @@
+//! Owns the listener on loopback: who is let connect, and HTTP/1.1 on each connection. Called by `mod`. Answers come from
+//! `host`.
+
+use crate::web::host::Host;
+use crate::web::peer;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+/// How many connections without a WebSocket there are at most. Further ones wait to be accepted.
+const CONNECTIONS: usize = 64;
+/// How long the head of a request may take, and how long a connection may wait for the next one.
+const HEAD: Duration = Duration::from_secs(30);
+/// The pause after an accept that failed, as where there are no file descriptors left.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Listens at a port of loopback. 0 is any; `usual` is tried first then.
+///
+/// # Errors
+/// The system's: the port is in use.
+pub(crate) async fn listen(asked: u16, usual: u16) -> io::Result<(TcpListener, u16)> {
+    let bind = async |port: u16| {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        let port = listener.local_addr()?.port();
+        Ok::<_, io::Error>((listener, port))
+    };
+    if asked == 0
+        && usual != 0
+        && let Ok(bound) = bind(usual).await
+    {
+        return Ok(bound);
+    }
+    bind(asked).await
+}
+
+/// Serves for ever. Connections end with this future; WebSockets go on in their own tasks.
+pub(crate) async fn serve(listener: TcpListener, host: Arc<Host>) -> Infallible {
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let permit = Arc::clone(&permits).acquire_owned().await;
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(_) => {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let host = Arc::clone(&host);
+        connections.spawn(async move {
+            let _permit = permit;
+            // A connection that breaks is the browser's affair.
+            let _ = connection(stream, peer, host).await;
+        });
+    }
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, host: Arc<Host>) -> io::Result<()> {
+    let local = stream.local_addr()?;
+    let asked = tokio::task::spawn_blocking(move || peer::is_ours(peer, local)).await?;
+    let refused = match asked {
+        Ok(true) => None,
+        Ok(false) => Some("* another user of this machine tried to connect, and was refused"),
+        Err(_) => Some(
+            "* /proc/net/tcp cannot be read: whose connections these are is not known, so they are refused",
+        ),
+    };
+    if let Some(why) = refused {
+        host.say_once(why);
+        return Ok(());
+    }
+    stream.set_nodelay(true)?;
+    let service = service_fn(move |request| {
+        let host = Arc::clone(&host);
+        async move { Ok::<_, Infallible>(host.answer(request).await) }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(16 * 1024);
+    http.serve_connection(TokioIo::new(stream), service).with_upgrades().await.map_err(io::Error::other)
+}

@@ -1,0 +1,627 @@
+//! `tcp-chat-cli web` from outside: its door, request by request over real sockets, and the chat through it. The HTTP and
+//! WebSocket of this file share no code with the program.
+
+use crate::client::{Client, Home};
+use crate::daemon::Daemon;
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// Only bounds a test that hangs.
+const LONG: Duration = Duration::from_secs(60);
+
+/// A running relay.
+struct Relay {
+    client: Client,
+    port: u16,
+    ticket: String,
+}
+
+/// What was answered.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+}
+
+impl Relay {
+    fn start(home: &Home, daemon: &Daemon, args: &[&str]) -> Self {
+        let mut all = vec!["web", "--no-open"];
+        all.extend(args);
+        Self::of(home.start(daemon, &all))
+    }
+
+    fn of(client: Client) -> Self {
+        client.shows("#ticket=");
+        let address = client.so_far().trim().to_owned();
+        let (place, ticket) = address.split_once("/#ticket=").unwrap();
+        let port = place.strip_prefix("http://127.0.0.1:").unwrap().parse().unwrap();
+        Self { client, port, ticket: ticket.to_owned() }
+    }
+
+    fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    fn origin(&self) -> String {
+        format!("http://{}", self.host())
+    }
+
+    /// Sends a request with exactly these headers.
+    fn ask(&self, line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut stream = TcpStream::connect(self.host()).unwrap();
+        stream.set_read_timeout(Some(LONG)).unwrap();
+        let mut request = format!("{line} HTTP/1.1\r\nConnection: close\r\n");
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        request.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        read(&answer)
+    }
+
+    /// Sends a request as the page does.
+    fn page(&self, line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let (host, origin) = (self.host(), self.origin());
+        let mut all = vec![("Host", host.as_str())];
+        if line.starts_with("POST") {
+            all.push(("Origin", &origin));
+        }
+        all.extend(headers);
+        self.ask(line, &all, body)
+    }
+
+    /// Trades the ticket for a bearer.
+    fn bearer(&self) -> String {
+        let answer = self.page("POST /ticket", &[], &self.ticket);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body
+    }
+
+    fn described(&self, bearer: &str) -> Value {
+        let answer = self.page("GET /host.json", &[("Authorization", &format!("Bearer {bearer}"))], "");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+
+    fn choose(&self, bearer: &str, server: &str) -> Value {
+        let bearer = format!("Bearer {bearer}");
+        let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+        let answer = self.page("POST /server", &headers, &json!({ "server": server }).to_string());
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+
+    /// The handshake of a browser, with another subprotocol and perhaps another `Origin`.
+    fn handshake(&self, protocols: &str, origin: &str) -> (TcpStream, Answer) {
+        let mut stream = TcpStream::connect(self.host()).unwrap();
+        stream.set_read_timeout(Some(LONG)).unwrap();
+        let request = format!(
+            "GET /ws HTTP/1.1\r\nHost: {}\r\nOrigin: {origin}\r\nConnection: keep-alive, Upgrade\r\n\
+             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             Sec-WebSocket-Protocol: {protocols}\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
+            self.host()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        (stream, read(&String::from_utf8(head).unwrap()))
+    }
+
+    fn open(&self, bearer: &str) -> Tab {
+        let (stream, answer) = self.handshake(&format!("tcp-chat.1, bearer.{bearer}"), &self.origin());
+        assert_eq!(answer.status, 101, "{answer:?}");
+        assert!(answer.head.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{answer:?}");
+        assert!(answer.head.contains("sec-websocket-protocol: tcp-chat.1\r\n"), "{answer:?}");
+        assert!(!answer.head.contains("extensions"), "{answer:?}");
+        Tab { stream, lines: Vec::new() }
+    }
+}
+
+fn read(answer: &str) -> Answer {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer { status, head: format!("{}\r\n", head.to_ascii_lowercase()), body: body.to_owned() }
+}
+
+/// A WebSocket of the page.
+struct Tab {
+    stream: TcpStream,
+    lines: Vec<Value>,
+}
+
+impl Tab {
+    fn sends(&mut self, line: &Value) {
+        let text = line.to_string().into_bytes();
+        let mask = [1, 2, 3, 4];
+        let mut frame = vec![0x81, 0x80 | 126];
+        frame.extend(u16::try_from(text.len().max(126)).unwrap().to_be_bytes());
+        if text.len() < 126 {
+            frame.truncate(1);
+            frame.push(0x80 | u8::try_from(text.len()).unwrap());
+        }
+        frame.extend(mask);
+        frame.extend(text.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+        self.stream.write_all(&frame).unwrap();
+    }
+
+    /// The lines of the next message, or `None` where the socket is closed. A long line comes in several frames.
+    fn next(&mut self) -> Option<Vec<Value>> {
+        let mut text = Vec::new();
+        loop {
+            let mut head = [0; 2];
+            self.stream.read_exact(&mut head).ok()?;
+            let mut length = u64::from(head[1]);
+            let more = match length {
+                126 => 2,
+                127 => 8,
+                _ => 0,
+            };
+            if more > 0 {
+                let mut bytes = vec![0; more];
+                self.stream.read_exact(&mut bytes).ok()?;
+                length = bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+            }
+            let mut payload = vec![0; usize::try_from(length).unwrap()];
+            self.stream.read_exact(&mut payload).ok()?;
+            text.append(&mut payload);
+            match head[0] {
+                0x01 | 0x00 => {}
+                0x81 | 0x80 => break,
+                0x88 => return None,
+                other => panic!("a frame that begins with {other:#x}"),
+            }
+        }
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.ends_with('\n'), "whole lines: {text:?}");
+        Some(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    }
+
+    /// Reads until there is such a line.
+    fn waits_for(&mut self, is: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            if let Some(at) = self.lines.iter().position(&is) {
+                return self.lines.remove(at);
+            }
+            let more = self.next().unwrap_or_else(|| panic!("closed, after {:?}", self.lines));
+            self.lines.extend(more);
+        }
+    }
+
+    fn logs_in(&mut self, data: Value) -> Value {
+        self.sends(&json!({ "op": "LOGIN", "id": "login", "data": data }));
+        self.waits_for(|line| line["id"] == "login")["data"].clone()
+    }
+
+    fn says(&mut self, text: &str) -> u64 {
+        self.sends(&json!({ "op": "MSG", "id": text, "data": { "room": "lobby", "msg": text } }));
+        let own = self.waits_for(|line| line["id"] == text);
+        assert_eq!(own["op"], "MSG", "{own}");
+        own["data"]["seq"].as_u64().unwrap()
+    }
+
+    fn hears(&mut self, text: &str) -> u64 {
+        self.waits_for(|line| line["data"]["msg"] == text)["data"]["seq"].as_u64().unwrap()
+    }
+
+    fn is_closed(&mut self) -> bool {
+        while let Some(more) = self.next() {
+            self.lines.extend(more);
+        }
+        true
+    }
+}
+
+#[test]
+fn the_page_is_served_with_its_headers_to_whoever_asks_for_the_right_host() {
+    let (home, daemon) = (Home::new(), Daemon::start());
+    let relay = Relay::start(&home, &daemon, &[]);
+    let page = relay.page("GET /", &[], "");
+    assert_eq!(page.status, 200);
+    assert!(
+        page.body.contains("<div id=\"app\">") && page.head.contains("content-type: text/html"),
+        "{page:?}"
+    );
+    assert!(page.head.contains("content-security-policy: default-src 'none'; "), "{page:?}");
+    assert!(
+        page.head.contains("x-content-type-options: nosniff\r\n")
+            && page.head.contains("permissions-policy: \r\n")
+    );
+    assert!(!page.head.contains("set-cookie") && !page.head.contains("strict-transport"));
+    let tag = page.head.split("etag: ").nth(1).unwrap().split('\r').next().unwrap().to_owned();
+    assert_eq!(relay.page("GET /", &[("If-None-Match", &tag)], "").status, 304);
+    let head = relay.page("HEAD /app.js", &[], "");
+    assert!(head.status == 200 && head.body.is_empty(), "{head:?}");
+    assert_eq!(relay.page("GET /nothing", &[], "").status, 404);
+}
+
+#[test]
+fn the_door_opens_only_for_the_page_itself() {
+    let (home, daemon) = (Home::new(), Daemon::start());
+    let relay = Relay::start(&home, &daemon, &[]);
+    let (own, origin, port) = (relay.host(), relay.origin(), relay.port);
+    let host = ("Host", own.as_str());
+    let ours = ("Origin", origin.as_str());
+    let foreign = ("Origin", "http://evil.example");
+    let rebound = format!("evil.example:{port}");
+    let rebound = ("Host", rebound.as_str());
+    let wrong = ("Authorization", "Bearer 0000000000000000000000000000000000000000000000000000000000000000");
+    for (line, headers, status) in [
+        ("GET /", &[rebound][..], 421),
+        ("GET /", &[], 421),
+        ("POST /ticket", &[rebound, ours], 421),
+        ("POST /ticket", &[host], 403),
+        ("POST /ticket", &[host, foreign], 403),
+        ("POST /ticket", &[host, ("Origin", "null")], 403),
+        ("POST /ticket", &[host, ours], 403), // Not this ticket.
+        ("GET /ticket", &[host, ours], 405),
+        ("POST /server", &[host, foreign, wrong], 403),
+        ("POST /server", &[host, ours], 401),
+        ("POST /server", &[host, ours, wrong], 401),
+        ("PUT /server", &[host, ours], 405),
+        ("GET /host.json", &[host], 401),
+        ("GET /host.json", &[host, wrong], 401),
+        ("GET /host.json", &[rebound, wrong], 421),
+        ("GET /ws", &[host], 403),
+        ("GET /ws", &[host, foreign], 403),
+        ("GET /ws", &[host, ours], 401),
+        ("POST /ws", &[host, ours], 405),
+        ("OPTIONS /server", &[host, foreign, ("Access-Control-Request-Method", "POST")], 405),
+    ] {
+        let answer = relay.ask(line, headers, "{\"server\":\"x\"}");
+        assert_eq!(answer.status, status, "{line} {headers:?}: {answer:?}");
+        assert!(!answer.head.contains("access-control") && !answer.head.contains("set-cookie"), "{answer:?}");
+    }
+    let stranger = relay.page("GET /host.json", &[], "").json();
+    assert_eq!(stranger["kind"], "relay");
+    assert!(stranger["problem"][0].as_str().unwrap().contains("not let in"), "{stranger}");
+    assert!(!stranger.to_string().contains(&daemon.port.to_string()), "it is told nothing: {stranger}");
+
+    let bearer = relay.bearer();
+    assert_eq!(relay.page("POST /ticket", &[], &relay.ticket).status, 403, "a ticket is taken once");
+    let second = format!("Bearer {}", relay.ticket);
+    assert_eq!(
+        relay.page("GET /host.json", &[("Authorization", &second)], "").status,
+        401,
+        "it is no bearer"
+    );
+    let offered = format!("tcp-chat.1, bearer.{bearer}");
+    for (protocols, origin, status) in [
+        (offered.as_str(), "http://evil.example", 403),
+        (&offered, "null", 403),
+        ("tcp-chat.1", origin.as_str(), 401),
+        (&format!("tcp-chat.1, bearer.{}", relay.ticket), &origin, 401),
+        (&format!("bearer.{bearer}"), &origin, 400),
+        (&offered, &origin, 101),
+    ] {
+        let (_, answer) = relay.handshake(protocols, origin);
+        assert_eq!(answer.status, status, "{protocols} {origin}: {answer:?}");
+    }
+    let with_long_body =
+        relay.page("POST /server", &[("Authorization", &format!("Bearer {bearer}"))], &"x".repeat(5000));
+    assert_eq!(with_long_body.status, 400);
+
+    relay.client.signal("TERM");
+    let ended = relay.client.ended();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(!ended.err.contains(&bearer) && !ended.err.contains(&relay.ticket), "{}", ended.err);
+}
+
+#[test]
+fn page_and_terminal_chat_while_the_daemon_is_killed() {
+    let (ana, ben, mut daemon) = (Home::new(), Home::new(), Daemon::start());
+    let relay = Relay::start(&ana, &daemon, &[]);
+    let mut terminal = ben.start(&daemon, &["--line", "--name", "ben", "-v"]);
+    terminal.says("connected to");
+    let bearer = relay.bearer();
+    let described = relay.described(&bearer);
+    assert_eq!(described, json!({ "kind": "relay", "server": daemon.server(), "verified": "CA" }));
+    let mut tab = relay.open(&bearer);
+    let login = tab.logs_in(json!({ "name": "ana" }));
+    let first = tab.says("from the page");
+    terminal.shows("ana: from the page");
+    terminal.types("from the terminal");
+    let second = tab.hears("from the terminal");
+    assert!(second > first);
+
+    daemon.kill();
+    assert!(tab.is_closed());
+    terminal.says("the connection is lost");
+    let mut early = relay.open(&bearer);
+    assert!(early.is_closed(), "nobody is there");
+    let problem = relay.described(&bearer)["problem"][0].as_str().unwrap().to_owned();
+    assert!(problem.contains("no connection to") && problem.contains("refused"), "{problem}");
+    daemon.start_again();
+    terminal.says("caught up");
+    terminal.types("after the restart");
+    terminal.shows("after the restart");
+
+    let mut tab = relay.open(&bearer);
+    let resumed = tab.logs_in(json!({ "name": "ana", "session": login["session"], "after": second }));
+    assert_eq!(resumed["session"], login["session"], "{resumed}");
+    let third = tab.hears("after the restart");
+    let fourth = tab.says("and from the page again");
+    assert!(second < third && third < fourth);
+    terminal.shows("ana: and from the page again");
+    assert_eq!(relay.described(&bearer).get("problem"), None, "it is mended");
+}
+
+#[test]
+fn many_lines_come_whole_and_in_order() {
+    let (home, daemon) = (Home::new(), Daemon::with("limits.messages_per_second = 0"));
+    let relay = Relay::start(&home, &daemon, &[]);
+    let mut tab = relay.open(&relay.bearer());
+    tab.logs_in(json!({ "name": "ana" }));
+    let long = "é".repeat(3500);
+    for n in 0..300 {
+        tab.sends(
+            &json!({ "op": "MSG", "id": n, "data": { "room": "lobby", "msg": format!("{n} {long}") } }),
+        );
+    }
+    let last = tab.waits_for(|line| line["id"] == 299);
+    assert_eq!(last["data"]["msg"], format!("299 {long}"));
+    tab.sends(&json!({ "op": "HISTORY", "id": "all", "data": { "room": "lobby", "limit": 500 } }));
+    let page = tab.waits_for(|line| line["id"] == "all");
+    let messages = page["data"]["messages"].as_array().unwrap();
+    assert!(messages.len() > 100, "one line of about a megabyte");
+    assert_eq!(messages.last().unwrap()["msg"], last["data"]["msg"]);
+}
+
+#[test]
+fn a_refused_certificate_is_explained_on_the_page_as_in_the_terminal() {
+    let (home, mut daemon) = (Home::new(), Daemon::start());
+    let pin = daemon.pin();
+    let line = format!("tcps://{}/lobby#{pin}", daemon.server());
+    let mut command = home.command();
+    command.args(["web", &line, "--no-open"]);
+    let relay = Relay::of(Client::start(command));
+    let bearer = relay.bearer();
+    assert_eq!(relay.described(&bearer), json!({ "kind": "relay", "server": line, "verified": "pin" }));
+    let mut tab = relay.open(&bearer);
+    tab.logs_in(json!({ "name": "ana" }));
+    relay.client.says("its pin are known from now on");
+
+    daemon.replace();
+    assert!(tab.is_closed());
+    assert!(relay.open(&bearer).is_closed());
+    let described = relay.described(&bearer);
+    let problem: Vec<_> =
+        described["problem"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    let all = problem.join("\n");
+    for part in [
+        "was refused",
+        "no certificate that the server sent has the expected pin",
+        "pin seen:",
+        &pin,
+        "Nothing was sent.",
+    ] {
+        assert!(all.contains(part), "{part}: {all}");
+    }
+    let mut terminal = home.command();
+    terminal.args([&daemon.server(), "who"]);
+    let ended = Client::start(terminal).ended();
+    assert_eq!(ended.code, Some(4));
+    let plain =
+        |text: &str| text.lines().filter(|line| !line.contains("now ")).collect::<Vec<_>>().join("\n");
+    assert!(
+        ended.err.contains(&plain(&all)) || plain(&ended.err).contains(&plain(&all)),
+        "{}\n---\n{all}",
+        ended.err
+    );
+}
+
+#[test]
+fn another_server_is_chosen_on_the_page_and_bad_lines_are_explained() {
+    let (home, here, there) = (Home::new(), Daemon::start(), Daemon::start());
+    let relay = Relay::start(&home, &here, &[]);
+    let bearer = relay.bearer();
+    let line = format!("tcps://{}#{}", there.server(), there.pin());
+    // What the command line says about trust holds for all servers.
+    let mut command = home.command();
+    command.args(["web", "--no-open"]);
+    let free = Relay::of(Client::start(command));
+    free.client.says("whom to trust");
+    let free_bearer = free.bearer();
+    assert!(free.described(&free_bearer)["problem"][0].as_str().unwrap().contains("whom to trust"));
+    let chosen = free.choose(&free_bearer, &line);
+    assert_eq!(chosen, json!({ "kind": "relay", "server": there.server(), "verified": "pin" }));
+    let mut tab = free.open(&free_bearer);
+    tab.logs_in(json!({ "name": "ana" }));
+    tab.says("hello");
+    assert_eq!(free.described(&free_bearer)["server"], there.server());
+
+    for (line, part) in [
+        ("chat.example", "whom to trust"),
+        ("a b", "no host name"),
+        ("-", "no standard input"),
+        ("", "no host"),
+        (&format!("tcps://ben:code@{}#{}", there.server(), there.pin()), "code"),
+    ] {
+        let refused = free.choose(&free_bearer, line);
+        let problem = refused["problem"][0].as_str().unwrap_or_else(|| panic!("{line}: {refused}"));
+        assert!(problem.contains(part), "{line}: {problem}");
+    }
+    assert_eq!(free.described(&free_bearer)["server"], there.server(), "the choice stands");
+    let room = relay.choose(&bearer, &format!("tcps://{}/ops", here.server()));
+    assert_eq!(room, json!({ "kind": "relay", "server": here.server(), "verified": "CA" }));
+    let refused = relay.choose(&bearer, &there.server());
+    assert_eq!(refused["verified"], "CA");
+    assert!(relay.open(&bearer).is_closed());
+    let problem = relay.described(&bearer)["problem"][0].as_str().unwrap().to_owned();
+    assert!(problem.contains("was refused"), "{problem}");
+}
+
+#[test]
+fn a_tab_survives_the_death_of_the_relay() {
+    let (home, daemon) = (Home::new(), Daemon::start());
+    let relay = Relay::start(&home, &daemon, &[]);
+    let bearer = relay.bearer();
+    let mut tab = relay.open(&bearer);
+    let login = tab.logs_in(json!({ "name": "ana" }));
+    let seen = tab.says("before");
+    let (port, used) = (relay.port, relay.ticket.clone());
+    relay.client.kill();
+    assert!(tab.is_closed());
+
+    let folder = home.0.path().join("state/tcp-chat");
+    let files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let stored = files.iter().find(|file| file.extension().is_some_and(|e| e == "json")).unwrap();
+    let text = std::fs::read_to_string(stored).unwrap();
+    assert!(!text.contains(&bearer) && !text.contains(&used), "{text}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(stored).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    let again = Relay::start(&home, &daemon, &[]);
+    assert_eq!(again.port, port, "the tab finds it under its address");
+    assert_eq!(again.page("POST /ticket", &[], &used).status, 403, "the old ticket is no ticket");
+    let mut tab = again.open(&bearer);
+    let resumed = tab.logs_in(json!({ "name": "ana", "session": login["session"], "after": seen }));
+    assert_eq!(resumed["session"], login["session"]);
+    tab.says("after");
+    // A second one beside it has a port and tabs of its own.
+    let beside = Relay::start(&home, &daemon, &[]);
+    assert_ne!(beside.port, port);
+    assert_eq!(
+        beside.page("GET /host.json", &[("Authorization", &format!("Bearer {bearer}"))], "").status,
+        401
+    );
+}
+
+#[test]
+fn it_ends_after_the_last_tab() {
+    let (home, daemon) = (Home::new(), Daemon::start());
+    let relay = Relay::start(&home, &daemon, &["--idle", "1s"]);
+    let bearer = relay.bearer();
+    let (mut one, other) = (relay.open(&bearer), relay.open(&bearer));
+    one.logs_in(json!({ "name": "ana" }));
+    drop(other);
+    one.says("still here");
+    drop(one);
+    relay.client.says("no tab has used the page");
+    let ended = relay.client.ended();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    // And where nobody opens it at all.
+    let relay = Relay::start(&home, &daemon, &["--idle", "100ms"]);
+    assert_eq!(relay.client.ended().code, Some(0));
+}
+
+#[test]
+fn it_ends_with_its_terminal_and_with_its_time() {
+    let (home, daemon) = (Home::new(), Daemon::start());
+    for signal in ["HUP", "INT", "TERM"] {
+        let relay = Relay::start(&home, &daemon, &["--keep"]);
+        let mut tab = relay.open(&relay.bearer());
+        tab.logs_in(json!({ "name": "ana" }));
+        relay.client.signal(signal);
+        assert_eq!(relay.client.ended().code, Some(0), "{signal}");
+        assert!(tab.is_closed());
+    }
+    let relay = Relay::start(&home, &daemon, &["--timeout", "300ms"]);
+    assert_eq!(relay.client.ended().code, Some(7));
+}
+
+#[test]
+fn what_cannot_be_served_ends_it_at_once() {
+    let (home, daemon) = (Home::new(), Daemon::start());
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let ended = home.run(&daemon, &["web", "--no-open", "--port", &port]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.err.contains(&port) && ended.err.contains("--port"), "{}", ended.err);
+    let mut command = home.command();
+    command.args(["web", "chat.example", "--no-open"]);
+    let ended = Client::start(command).ended();
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.err.contains("whom to trust for chat.example:3000"), "{}", ended.err);
+    let ended = home.run(&daemon, &["web", "other.example", "--no-open"]);
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.err.contains("give it once"), "{}", ended.err);
+}
+
+/// Opens the browser by a file: a program that stands for it says what it was given.
+#[cfg(unix)]
+#[test]
+fn the_ticket_reaches_the_browser_through_a_private_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let (home, daemon) = (Home::new(), Daemon::start());
+    let (programs, runtime) = (home.0.path().join("bin"), home.0.path().join("run"));
+    std::fs::create_dir_all(&programs).unwrap();
+    std::fs::create_dir_all(&runtime).unwrap();
+    let note = home.0.path().join("note");
+    let script = format!(
+        "#!/bin/sh\necho \"$@\" >{0}.new\nstat -c %a \"$1\" >>{0}.new\n\
+         cut -d' ' -f1,5 /proc/$$/stat >>{0}.new\ncat \"$1\" >>{0}.new\nmv {0}.new {0}\n",
+        note.display()
+    );
+    std::fs::write(programs.join("xdg-open"), script).unwrap();
+    std::fs::set_permissions(programs.join("xdg-open"), PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = home.command();
+    command
+        .env("PATH", format!("{}:/usr/bin:/bin", programs.display()))
+        .env("DISPLAY", ":0")
+        .env("XDG_RUNTIME_DIR", &runtime);
+    command.arg("--ca").arg(daemon.ca()).args([daemon.server().as_str(), "web"]);
+    let client = Client::start(command);
+    client.says("the page is at");
+    let began = std::time::Instant::now();
+    while !note.exists() {
+        assert!(began.elapsed() < LONG);
+        std::thread::yield_now();
+    }
+    let noted = std::fs::read_to_string(&note).unwrap();
+    let mut lines = noted.lines();
+    let (given, mode) = (lines.next().unwrap(), lines.next().unwrap());
+    assert!(given.ends_with(".html") && !given.contains("ticket"), "{given}");
+    assert_eq!(mode, "600");
+    if cfg!(target_os = "linux") {
+        let (id, group) = lines.next().unwrap().split_once(' ').unwrap();
+        assert_eq!(id, group, "Ctrl-C does not reach the browser");
+    }
+    let address = noted.split("url=").nth(1).unwrap().split('"').next().unwrap();
+    let (place, ticket) = address.split_once("/#ticket=").unwrap();
+    assert!(client.so_far().is_empty(), "nothing is printed");
+    let port = place.strip_prefix("http://127.0.0.1:").unwrap().parse().unwrap();
+    let relay = Relay { client, port, ticket: ticket.to_owned() };
+    relay.bearer();
+    assert!(!std::path::Path::new(given).exists(), "a used ticket lies nowhere");
+}
+
+/// Only root can try: a process of another user connects.
+#[cfg(target_os = "linux")]
+#[test]
+fn another_user_of_the_machine_is_refused() {
+    use std::os::unix::fs::MetadataExt;
+    use std::os::unix::process::CommandExt;
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return;
+    }
+    let (home, daemon) = (Home::new(), Daemon::start());
+    let relay = Relay::start(&home, &daemon, &[]);
+    let asks = |uid: u32| {
+        let script = "exec 3<>/dev/tcp/127.0.0.1/$1; printf 'GET / HTTP/1.1\\r\\nHost: 127.0.0.1:%s\\r\\nConnection: close\\r\\n\\r\\n' $1 >&3; cat <&3";
+        let mut command = std::process::Command::new("/bin/bash");
+        command.args(["-c", script, "x", &relay.port.to_string()]).current_dir("/").uid(uid).env_clear();
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    assert!(asks(0).starts_with("HTTP/1.1 200 OK"));
+    assert_eq!(asks(65534), "");
+    relay.client.says("another user of this machine");
+    assert!(asks(0).starts_with("HTTP/1.1 200 OK"));
+}

@@ -1,0 +1,150 @@
+//! Owns what a peer sends: frames in any cut become the text of their messages, in place. Called by `stream`. Pure: it
+//! answers nothing, and says what is to be answered. Never holds text, only a head or a control frame that is not whole.
+
+use super::frame::{CONTROL_BYTES, Fault, HEAD_BYTES, Head, Kind, close_code, unmask};
+
+/// Why the peer's side is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It sent a Close frame.
+    Closed,
+    /// It broke the protocol.
+    Fault(Fault),
+}
+
+/// The state between two pieces of what the peer sends.
+#[derive(Debug, Default)]
+pub(crate) struct Incoming {
+    /// A head that is not whole.
+    head: [u8; HEAD_BYTES],
+    head_length: u8,
+    /// The frame whose payload is being read, and how much of the payload was read.
+    frame: Option<(Head, u64)>,
+    /// A message has begun and not ended.
+    is_within: bool,
+    /// The last byte of the message was no newline.
+    is_within_line: bool,
+    /// A newline is to be added, and there was no room for it.
+    owes_newline: bool,
+    /// The payload of a control frame that is not whole.
+    control: Vec<u8>,
+    ping: Option<Vec<u8>>,
+    end: Option<End>,
+}
+
+impl Incoming {
+    /// Takes bytes as they came, and leaves the text that is in them at the beginning of `bytes`. Returns how long the
+    /// text is. The rest of `bytes` is zeros then: the payload of frames may be a secret.
+    pub(crate) fn take(&mut self, bytes: &mut [u8]) -> usize {
+        let (mut read, mut written) = (0, 0);
+        while read < bytes.len() && self.end.is_none() {
+            let Some((head, done)) = self.frame else {
+                self.take_head_byte(bytes[read]);
+                read += 1;
+                if self.is_text() && self.owes_newline {
+                    // There is room: the frame's head lay in `bytes`.
+                    written = self.pay_newline(bytes, written);
+                }
+                self.end_frame();
+                continue;
+            };
+            let left = usize::try_from(head.length - done).unwrap_or(usize::MAX).min(bytes.len() - read);
+            let payload = read..read + left;
+            unmask(&mut bytes[payload.clone()], head.mask, (done % 4) as usize);
+            if matches!(head.kind, Kind::Text | Kind::Continuation) {
+                bytes.copy_within(payload.clone(), written);
+                written += left;
+                self.is_within_line = bytes[written - 1] != b'\n';
+            } else {
+                self.control.extend_from_slice(&bytes[payload]);
+            }
+            read += left;
+            self.frame = Some((head, done + left as u64));
+            self.end_frame();
+        }
+        if self.owes_newline {
+            written = self.pay_newline(bytes, written);
+        }
+        bytes[written..].fill(0);
+        written
+    }
+
+    /// The newline that [`Incoming::take`] had no room for.
+    pub(crate) fn owed(&mut self) -> Option<u8> {
+        std::mem::take(&mut self.owes_newline).then_some(b'\n')
+    }
+
+    /// The payload of the last ping, once.
+    pub(crate) fn take_ping(&mut self) -> Option<Vec<u8>> {
+        self.ping.take()
+    }
+
+    /// Is a ping to be answered?
+    pub(crate) fn has_ping(&self) -> bool {
+        self.ping.is_some()
+    }
+
+    /// Why the peer's side is over, if it is.
+    pub(crate) fn end(&self) -> Option<End> {
+        self.end
+    }
+
+    fn is_text(&self) -> bool {
+        self.frame.is_some_and(|(head, _)| matches!(head.kind, Kind::Text | Kind::Continuation))
+    }
+
+    fn pay_newline(&mut self, bytes: &mut [u8], written: usize) -> usize {
+        let Some(room) = bytes.get_mut(written) else { return written };
+        *room = b'\n';
+        self.owes_newline = false;
+        written + 1
+    }
+
+    fn take_head_byte(&mut self, byte: u8) {
+        let at = usize::from(self.head_length);
+        if let Some(place) = self.head.get_mut(at) {
+            *place = byte;
+        }
+        self.head_length += 1;
+        match Head::read(&self.head[..=at]) {
+            Ok(None) => {}
+            Ok(Some(head)) => {
+                self.head_length = 0;
+                self.begin(head);
+            }
+            Err(fault) => self.end = Some(End::Fault(fault)),
+        }
+    }
+
+    fn begin(&mut self, head: Head) {
+        let fault = |reason| Some(End::Fault(Fault { code: 1002, reason }));
+        match head.kind {
+            Kind::Text if self.is_within => self.end = fault("a message within a message"),
+            Kind::Continuation if !self.is_within => self.end = fault("a continuation without a beginning"),
+            _ => self.frame = Some((head, 0)),
+        }
+    }
+
+    /// Ends the frame if its payload is whole.
+    fn end_frame(&mut self) {
+        let Some((head, _)) = self.frame.take_if(|(head, done)| head.length == *done) else { return };
+        match head.kind {
+            Kind::Text | Kind::Continuation => {
+                self.is_within = !head.is_last;
+                if head.is_last {
+                    self.owes_newline |= std::mem::take(&mut self.is_within_line);
+                }
+            }
+            Kind::Close => {
+                self.end = Some(close_code(&self.control).map_or_else(End::Fault, |_| End::Closed));
+            }
+            Kind::Ping => self.ping = Some(std::mem::take(&mut self.control)),
+            Kind::Pong => {}
+        }
+        debug_assert!(self.control.len() <= CONTROL_BYTES);
+        self.control = Vec::new();
+    }
+}
+
+#[cfg(test)]
+mod tests;

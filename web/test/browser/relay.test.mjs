@@ -1,0 +1,114 @@
+// The page with its first host: `tcp-chat-cli web`, a real daemon and a real browser. What the page itself does is tested
+// over the bridge; here are the door, the server's choice, the refused certificate, and a relay that dies.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { chromium } from "playwright-core";
+import { Home, kill } from "./client-host.mjs";
+import { CHROMIUM, CLI, Daemon, Peer, enter, say, stored, texts } from "./stage.mjs";
+
+/** Runs a test with a daemon, a home and a browser, and looks at the page's own faults at the end. */
+const staged = (name, does) => test(name, { timeout: 120_000 }, async () => {
+  const faults = [];
+  const daemon = await Daemon.start();
+  const home = new Home(CLI);
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+  const open = async (address, context) => {
+    const page = await (context ?? await browser.newContext({ viewport: { width: 1100, height: 700 }, reducedMotion: "reduce" })).newPage();
+    page.setDefaultTimeout(30_000);
+    page.on("pageerror", (e) => faults.push(`error: ${e.message}`));
+    page.on("console", (m) => { if (m.type() === "error" && !/ERR_CONNECTION|WebSocket connection|status of 40[13]/.test(m.text())) faults.push(m.text()); });
+    page.on("request", (r) => { if (!/^(http|ws):\/\/127\.0\.0\.1:|^data:/.test(r.url()) || /ticket=|bearer/.test(r.url())) faults.push(`request: ${r.url()}`); });
+    await page.goto(address);
+    return page;
+  };
+  try {
+    await does({ daemon, home, open });
+    assert.deepEqual(faults, []);
+  } finally {
+    await browser.close();
+    await home.stop();
+    await daemon.stop();
+  }
+});
+
+staged("page and terminal's peer chat; the daemon, the page and the relay die in between", async ({ daemon, home, open }) => {
+  const args = ["--ca", daemon.ca, `localhost:${daemon.port}`, "web"];
+  const relay = await home.relay(...args);
+  const page = await open(relay.address);
+  assert.equal(await page.getByLabel("Server or invite").inputValue(), `localhost:${daemon.port}`);
+  assert.ok(!page.url().includes("ticket"), "the ticket is gone from the address");
+  await enter(page, "ana");
+  const ben = await Peer.login(daemon, "ben");
+  await say(page, "from the page");
+  await page.locator(".fate.kept").waitFor();
+  await ben.say("from the wire");
+  await page.locator(".row.said", { hasText: "from the wire" }).waitFor();
+  assert.equal(await page.locator(".verified").textContent(), "verified by its CA");
+
+  await daemon.kill();
+  await page.locator(".bar.bad").waitFor();
+  await say(page, "while it is down");
+  await page.locator(".row.pending.sending").waitFor();
+  await page.reload();
+  await page.locator(".row.pending.sending").waitFor();
+  await kill(relay.child);
+  await page.getByRole("button", { name: "Now" }).click();
+  await page.locator(".bar.bad").getByText("`tcp-chat-cli web` has ended.").waitFor();
+  assert.equal(await page.locator(".side .where, .where").first().textContent(), `localhost:${daemon.port}`);
+  const again = await home.relay(...args);
+  assert.equal(again.origin, relay.origin, "the tab finds it under its address");
+  await daemon.run();
+  await page.getByRole("button", { name: "Now" }).click({ timeout: 2000 }).catch(() => {});
+  await page.locator(".row.said", { hasText: "while it is down" }).waitFor();
+  assert.deepEqual((await stored(daemon)).map((m) => m.msg), ["from the page", "from the wire", "while it is down"]);
+  assert.deepEqual(await texts(page), ["from the page", "from the wire", "while it is down"]);
+  assert.equal(await kill(again.child, "SIGTERM"), 0);
+});
+
+staged("an invite line leads to its room, and a refused certificate is explained", async ({ daemon, home, open }) => {
+  const shown = await daemon.command("cert", "show");
+  const pin = /\b[0-9a-f]{64}\b/.exec(shown)[0];
+  const other = await Daemon.start();
+  try {
+    const relay = await home.relay("web", `tcps://localhost:${daemon.port}/ops#${pin}`);
+    const page = await open(relay.address);
+    await enter(page, "ana");
+    await page.getByRole("heading", { name: "ops" }).waitFor();
+    assert.equal(await page.locator(".verified").textContent(), "verified by pin");
+    // Another server answers under a pin that is not its own.
+    const stranger = await home.relay("web", `tcps://localhost:${other.port}/ops#${pin}`);
+    const form = await open(stranger.address);
+    await form.getByRole("textbox", { name: "Name", exact: true }).fill("ana");
+    await form.getByRole("button", { name: "Enter" }).click();
+    const why = form.getByRole("alert");
+    await why.getByText("was refused").waitFor();
+    for (const part of ["no certificate that the server sent has the expected pin", pin, "Nothing was sent."]) {
+      assert.ok((await why.textContent()).includes(part), part);
+    }
+  } finally {
+    await other.stop();
+  }
+});
+
+staged("a tab without a ticket, or with a used one, is told what to do", async ({ daemon, home, open }) => {
+  const relay = await home.relay("--ca", daemon.ca, `localhost:${daemon.port}`, "web");
+  await open(relay.address);
+  for (const address of [relay.origin, relay.address]) {
+    const page = await open(address);
+    await page.getByRole("alert").getByText("not let in").waitFor();
+    assert.ok(!(await page.textContent("body")).includes(String(daemon.port)), "it learns nothing");
+  }
+});
+
+staged("where no server is trusted, the page asks for one", async ({ daemon, home, open }) => {
+  const shown = await daemon.command("cert", "show");
+  const pin = /\b[0-9a-f]{64}\b/.exec(shown)[0];
+  const relay = await home.relay("web");
+  const page = await open(relay.address);
+  await page.getByRole("alert").getByText("whom to trust").waitFor();
+  await page.getByLabel("Server or invite").fill(`tcps://localhost:${daemon.port}/lobby#${pin}`);
+  await enter(page, "ana");
+  await say(page, "hello");
+  await page.locator(".fate.kept").waitFor();
+});
