@@ -10,6 +10,7 @@ use tcp_chat_protocol::request::{Bounds, Login, Request, Target, parse};
 use tcp_chat_protocol::{Line, LineDecoder, Name, RequestId, Timestamp};
 use tcp_chatd::chat::Proof;
 use tcp_chatd::chat::{Ask, Chat, Command, ConnectionId, Effect, Found, Now, Past, Rules, Secret, Writes};
+use tcp_chatd::edge::Edge;
 use tcp_chatd::settings::{AuthMode, Durability, History, MaxBytes, Settings};
 use tcp_chatd::store::Store;
 
@@ -130,6 +131,7 @@ fn store_round(rounds: usize) -> Result<Round> {
 
 /// A room with some senders.
 struct Talk {
+    edge: Edge,
     chat: Chat,
     json: Box<str>,
     next: u64,
@@ -142,6 +144,7 @@ impl Talk {
         let mut rules = Rules::from(&Settings::default());
         rules.rate.per_second = 0;
         let now = Now { mono: 0, wall: 1_800_000_000_000 };
+        let mut edge = Edge::default();
         let mut chat = Chat::restore(rules, Found::default(), now);
         chat.start();
         chat.begin(now);
@@ -161,21 +164,21 @@ impl Talk {
             let proof = Proof::without_password(&login, AuthMode::Open, chat.users());
             let proof = proof.context("a name without an owner needs no password")?;
             let ask = Ask::Login { login: Box::new(login), fresh, resumes: None, proof };
-            chat.apply(ConnectionId(at), Command::Open(Ipv4Addr::LOCALHOST.into()), Past::Absent);
-            chat.apply(ConnectionId(at), Command::Ask(None, ask), Past::Absent);
+            edge.apply(&mut chat, ConnectionId(at), Command::Open(Ipv4Addr::LOCALHOST.into()), Past::Absent);
+            edge.apply(&mut chat, ConnectionId(at), Command::Ask(None, ask), Past::Absent);
         }
         let entered = chat.end().writes;
-        Ok(Self { chat, json: json_text(TEXT), next: 0, entered })
+        Ok(Self { edge, chat, json: json_text(TEXT), next: 0, entered })
     }
 
     fn turn(&mut self) -> (Writes, Vec<Effect>) {
-        let Self { chat, json, next, .. } = self;
+        let Self { edge, chat, json, next, .. } = self;
         chat.begin(Now { mono: *next, wall: 1_800_000_000_000 + *next });
         for _ in 0..MESSAGES {
             *next += 1;
             let ask = Ask::Say(Target::Default, json.clone());
             let command = Command::Ask(Some(RequestId::Number(*next)), ask);
-            chat.apply(ConnectionId(*next % SENDERS), command, Past::Absent);
+            edge.apply(chat, ConnectionId(*next % SENDERS), command, Past::Absent);
         }
         let outcome = chat.end();
         (outcome.writes, outcome.effects)

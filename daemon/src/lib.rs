@@ -6,6 +6,7 @@
 //! | --- | --- | --- |
 //! | 0 | [`settings`] | `config.toml`, the environment and the flags as typed sections |
 //! | 0 | [`chat`] | rooms, sessions, names, rate; the turn as a pure function |
+//! | 0 | [`edge`] | this node's connections, rate limits and quotas: which requests reach the chat |
 //! | 0 | [`metrics`] | the metrics that Prometheus scrapes; each module increments its own counters |
 //! | 0 | [`log`], [`auth`], [`clock`] | the format of the log; passwords, tokens, codes and their proofs; whether
 //! the clock can be right |
@@ -17,6 +18,7 @@
 //! | 3 | [`net`] | the accept loop, links, connections, proof of identity |
 //! | 4 | [`admin`], [`http`], [`systemd`] | the control socket; metrics, health and the webhook; the protocol of
 //! the service manager |
+//! | 4 | [`web`] | the page: HTTPS for its files, and the WebSocket as a link |
 //! | 5 | [`daemon`], [`commands`] | the life of the process; the commands of the command line |
 //!
 //! `ARCHITECTURE.md` at the top of the repository explains it.
@@ -27,6 +29,7 @@ pub mod chat;
 pub mod clock;
 pub mod commands;
 pub mod daemon;
+pub mod edge;
 pub mod http;
 pub mod hub;
 pub mod log;
@@ -38,3 +41,4 @@ pub mod settings;
 pub mod store;
 pub mod systemd;
 pub mod tls;
+pub mod web;

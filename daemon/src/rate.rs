@@ -93,9 +93,9 @@ impl Bucket {
         Ok(limit.wait(self.parts.saturating_neg()))
     }
 
-    /// Puts a token back. The next update removes tokens above the burst.
-    pub fn give_back(&mut self) {
-        self.parts = self.parts.saturating_add(signed(PARTS));
+    /// Puts tokens back. The next update removes tokens above the burst.
+    pub fn give_back(&mut self, tokens: usize) {
+        self.parts = self.parts.saturating_add(signed((tokens as u64).saturating_mul(PARTS)));
     }
 
     fn earn(&mut self, limit: Limit, now: u64) {
@@ -207,9 +207,9 @@ mod tests {
         let mut bucket = Bucket::full(0);
         assert_eq!((bucket.take(limit, 1, 0), bucket.take(limit, 1, 0)), (Ok(()), Ok(())));
         assert_eq!(bucket.take(limit, 1, 0), Err(500));
-        bucket.give_back();
+        bucket.give_back(1);
         assert_eq!(bucket.take(limit, 1, 0), Ok(()));
-        (0..9).for_each(|_| bucket.give_back());
+        bucket.give_back(9);
         assert_eq!((0..9).filter(|_| bucket.take(limit, 1, 0).is_ok()).count(), 2);
     }
 

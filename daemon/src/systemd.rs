@@ -41,18 +41,33 @@ pub fn feed() {
     tell(&[NotifyState::Watchdog]);
 }
 
-/// The TCP sockets that the service manager passes, listening and nonblocking. Only the first call returns them.
+/// The sockets that the service manager passes, listening and nonblocking.
+#[derive(Debug, Default)]
+pub struct HandedOver {
+    /// For the lines of the protocol.
+    pub chat: Vec<TcpListener>,
+    /// For the page.
+    pub web: Vec<TcpListener>,
+}
+
+/// The name of sockets for the page (`FileDescriptorName=`). Sockets of any other name are for the chat.
+const WEB: &str = "web";
+
+/// The TCP sockets that the service manager passes. Only the first call returns them.
 /// Call it before other threads start, because it removes `LISTEN_FDS` from the environment.
 ///
 /// # Errors
 /// One of them is not a TCP socket: the socket unit is for another program.
-pub fn listen_fds() -> std::io::Result<Vec<TcpListener>> {
+pub fn listen_fds() -> std::io::Result<HandedOver> {
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let names: Vec<&str> = names.split(':').collect();
     let mut handed = listenfd::ListenFd::from_env();
-    let mut listeners = Vec::new();
+    let mut listeners = HandedOver::default();
     for i in 0..handed.len() {
         if let Some(listener) = handed.take_tcp_listener(i)? {
             listener.set_nonblocking(true)?;
-            listeners.push(listener);
+            let is_web = names.get(i).is_some_and(|name| *name == WEB);
+            if is_web { &mut listeners.web } else { &mut listeners.chat }.push(listener);
         }
     }
     Ok(listeners)

@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The layer of a module, from the ground up.
-const LAYERS: [(&str, u8); 17] = [
+const LAYERS: [(&str, u8); 19] = [
     ("chat", 0),
+    ("edge", 0),
     ("settings", 0),
     ("store", 1),
     ("tls", 1),
@@ -23,17 +24,21 @@ const LAYERS: [(&str, u8); 17] = [
     ("admin", 4),
     ("http", 4),
     ("systemd", 4),
+    ("web", 4),
     ("daemon", 5),
     ("commands", 5),
 ];
 
 /// Which module may use another one of its own layer. No module here uses one that stands above it in the list.
-const BESIDE: [(&str, &str); 8] = [
+const BESIDE: [(&str, &str); 11] = [
     ("daemon", "commands"),
     ("log", "settings"),
     ("settings", "auth"),
     ("settings", "chat"),
     ("metrics", "chat"),
+    ("metrics", "edge"),
+    ("edge", "chat"),
+    ("edge", "rate"),
     ("chat", "auth"),
     ("settings", "rate"),
     ("chat", "rate"),

@@ -14,6 +14,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::request::{Action, Bounds, Request, parse};
 use tcp_chat_protocol::{Name, Role};
+use tcp_chatd::edge::Edge;
 use tcp_chatd::settings::Settings;
 
 /// Connections that are open at once; the last two come with these certificates.
@@ -21,6 +22,7 @@ const SLOTS: u8 = 4;
 const PROVEN: [(u8, &str); 2] = [(2, "mo"), (3, "op")];
 
 struct World {
+    edge: Edge,
     chat: Chat,
     disk: Disk,
     rules: Rules,
@@ -42,6 +44,7 @@ impl World {
         rules.sessions = 6;
         let now = Now { mono: 0, wall: 1_795_468_094_007 };
         let mut world = Self {
+            edge: Edge::default(),
             chat: Chat::restore(rules.clone(), Found::default(), now),
             disk: Disk::default(),
             rules,
@@ -73,8 +76,8 @@ impl World {
     }
 
     fn apply(&mut self, connection: ConnectionId, command: Command) {
-        let past = self.disk.past(&mut self.chat, connection, &command);
-        self.chat.apply(connection, command, past);
+        let past = self.disk.past(self.edge.asks_past(&mut self.chat, connection, &command));
+        self.edge.apply(&mut self.chat, connection, command, past);
     }
 
     fn step(&mut self, what: u8, rest: &[u8]) {
@@ -131,11 +134,12 @@ impl World {
     fn ends(&mut self, rest: &[u8]) {
         while self.chat.expire(2) {}
         while self.chat.sweep_on(2) {}
+        self.edge.sync(&mut self.chat);
         let Outcome { writes, mut effects } = self.chat.end();
         let chunks: Vec<_> = writes.chunks.iter().map(|c| (c.first, c.last)).collect();
         if self.failing || (self.full && !writes.is_empty()) {
             if !self.failing {
-                effects = self.chat.not_kept(effects, "full");
+                effects = self.edge.not_kept(&mut self.chat, effects, "full");
                 self.failing = true;
             }
             assert!(
@@ -166,6 +170,7 @@ impl World {
         }
         self.chat = Chat::restore(self.rules.clone(), self.disk.found(), self.now);
         self.chat.start();
+        self.edge = Edge::default();
         self.open.clear();
         self.failing = false;
     }

@@ -63,7 +63,7 @@ fn frame(bytes: &[u8]) -> Result<Option<Frame>, u16> {
     };
     let Some(rest) = bytes.get(2..2 + wide) else { return Ok(None) };
     let mut payload = rest.iter().fold(0_u64, |length, byte| length << 8 | u64::from(*byte));
-    if wide == 2 && payload < 126 || wide == 8 && (payload < 65_536 || payload > u64::MAX / 2) {
+    if wide == 2 && payload < 126 || wide == 8 && !(65_536..=u64::MAX / 2).contains(&payload) {
         return Err(1002);
     }
     if wide == 0 {

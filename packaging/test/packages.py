@@ -26,6 +26,7 @@ INSTALLED = {
         "./etc/tcp-chatd/config.toml",
         "./usr/lib/systemd/system/tcp-chatd.service",
         "./usr/lib/systemd/system/tcp-chatd.socket",
+        "./usr/lib/systemd/system/tcp-chatd-web.socket",
         "./usr/lib/sysusers.d/tcp-chatd.conf",
         "./usr/lib/tmpfiles.d/tcp-chatd.conf",
         "./etc/fail2ban/filter.d/tcp-chatd.conf",

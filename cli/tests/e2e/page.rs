@@ -555,6 +555,19 @@ fn what_cannot_be_served_ends_it_at_once() {
     assert!(ended.err.contains("give it once"), "{}", ended.err);
 }
 
+/// An icon or a link was clicked: there is no terminal to say it on.
+#[test]
+fn what_a_click_has_wrong_is_explained_on_the_page() {
+    let home = Home::new();
+    let mut command = home.command();
+    command.args(["web", "chat.example"]);
+    let relay = Relay::of(Client::start(command));
+    let bearer = relay.bearer();
+    let problem = relay.described(&bearer)["problem"][0].as_str().unwrap().to_owned();
+    assert!(problem.contains("whom to trust for chat.example:3000"), "{problem}");
+    assert!(relay.open(&bearer).is_closed());
+}
+
 /// Opens the browser by a file: a program that stands for it says what it was given.
 #[cfg(unix)]
 #[test]

@@ -105,8 +105,8 @@ pub struct Status {
 
 impl Status {
     /// Copies the hub's counters.
-    pub fn count(&mut self, counts: Counts) {
-        self.connections = counts.connections;
+    pub fn count(&mut self, connections: usize, counts: Counts) {
+        self.connections = connections;
         self.sessions = counts.sessions;
         self.away = counts.away;
         self.rooms = counts.rooms;

@@ -4,10 +4,10 @@
 use super::certificates::{Certificate, Presented, Revocation};
 use super::proof::{Evidence, Proof};
 use super::users::{Gives, User};
-use super::{Answer, Chat, ConnectionId, Digest, Effect, Refusal, SessionId, UserId, refusal};
+use super::{Answer, Chat, ConnectionId, Digest, Done, Refusal, SessionId, UserId, refusal};
 use std::sync::Arc;
-use tcp_chat_protocol::reply::{self, EnrolReply};
-use tcp_chat_protocol::{ErrorKind, Name, RequestId};
+use tcp_chat_protocol::reply::EnrolReply;
+use tcp_chat_protocol::{ErrorKind, Name};
 
 /// Who logs in.
 #[derive(Debug)]
@@ -195,12 +195,11 @@ impl Chat {
     pub(super) fn enrol(
         &mut self,
         connection: ConnectionId,
-        id: Option<&RequestId>,
         name: &Name,
         code: Option<Digest>,
         made: Made,
-    ) -> Answer {
-        if self.connections.get(&connection).is_some_and(|c| c.session.is_some()) {
+    ) -> Answer<Done> {
+        if self.session_at(connection).is_some() {
             return Err(refusal(ErrorKind::AlreadyLoggedIn, "this connection is logged in already"));
         }
         let gives = match &made {
@@ -226,9 +225,7 @@ impl Chat {
             Made::Nothing => {}
         }
         self.put_user(changed);
-        let line = reply::encode("ENROL", id, &data);
-        self.turn.effects.push(Effect::IfKept(connection, id.cloned(), line));
-        Ok(())
+        Ok(Done::Enrolled(data))
     }
 }
 

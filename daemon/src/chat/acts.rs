@@ -5,10 +5,10 @@
 use super::checks::{Actor, not_to_enter};
 use super::rights::{Deed, Rank, may};
 use super::work::Sweep;
-use super::{Answer, Audit, By, Chat, ConnectionId, ConversationKind, Refusal, Scope, SessionId, refusal};
+use super::{Answer, Audit, By, Caller, Chat, ConversationKind, Refusal, Scope, refusal};
 use tcp_chat_protocol::reply::ActReply;
 use tcp_chat_protocol::request::{Action, Place};
-use tcp_chat_protocol::{ErrorKind, Name, RequestId, Role, reply};
+use tcp_chat_protocol::{ErrorKind, Name, Role};
 
 /// Grants, mutes and bans that users may write down in one room. Operators, and those who keep order on the
 /// server, are not bound, here and below.
@@ -22,17 +22,8 @@ const OVER_AT_ONCE: usize = 16;
 
 impl Chat {
     /// A user moderates.
-    pub(super) fn act_for(
-        &mut self,
-        connection: ConnectionId,
-        session: SessionId,
-        id: Option<&RequestId>,
-        action: &Action,
-    ) -> Answer {
-        self.pass_act(connection, session)?;
-        let done = self.act(Actor::Session(session), action)?;
-        self.line(connection, reply::encode(action.op(), id, &done));
-        Ok(())
+    pub(super) fn act_for(&mut self, caller: Caller<'_>, action: &Action) -> Result<ActReply, Refusal> {
+        self.act(Actor::Session(caller.session), action)
     }
 
     /// An operator moderates: the system's user of that number.

@@ -90,6 +90,19 @@ pub enum Ask {
     Leave(Place),
     /// Say something; the text as a JSON string, quotes included.
     Say(Target, Box<str>),
+    /// Read something, and change nothing.
+    Query(Query),
+    /// Moderate.
+    Action(Box<Action>),
+    /// Are you there.
+    Ping,
+    /// Goodbye.
+    Quit,
+}
+
+/// A request that changes nothing. The edge answers it at its place among the requests of its connection.
+#[derive(Debug, Clone)]
+pub enum Query {
     /// Who is in the room, or on the server.
     Who(Option<Place>),
     /// Which rooms are there.
@@ -98,12 +111,6 @@ pub enum Ask {
     History(History),
     /// Messages that contain words.
     Search(Box<Search>),
-    /// Moderate.
-    Action(Box<Action>),
-    /// Are you there.
-    Ping,
-    /// Goodbye.
-    Quit,
 }
 
 /// What a request asks that needs more than was sent: secrets, and proofs.
@@ -127,10 +134,10 @@ impl Ask {
             Request::Join(name) => Self::Join(name),
             Request::Leave(place) => Self::Leave(place),
             Request::Msg { to, text } => Self::Say(to, json_text(&text)),
-            Request::Who(place) => Self::Who(place),
-            Request::Rooms => Self::Rooms,
-            Request::History(history) => Self::History(history),
-            Request::Search(search) => Self::Search(search),
+            Request::Who(place) => Self::Query(Query::Who(place)),
+            Request::Rooms => Self::Query(Query::Rooms),
+            Request::History(history) => Self::Query(Query::History(history)),
+            Request::Search(search) => Self::Query(Query::Search(search)),
             Request::Action(action) => Self::Action(action),
             Request::Ping => Self::Ping,
             Request::Quit => Self::Quit,

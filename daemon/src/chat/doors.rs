@@ -6,15 +6,14 @@ use super::checks::not_to_enter;
 use super::party::Party;
 use super::rights::{Deed, may};
 use super::rooms::{Conversation, Conversations, LooksLike};
-use super::shares::is_this_host;
 use super::{
-    Answer, Chat, ConnectionId, ConversationId, ConversationKind, SessionChange, SessionId, UserId, refusal,
+    Answer, Caller, Change, Chat, ConversationId, ConversationKind, Origin, SessionChange, SessionId, UserId,
+    refusal,
 };
 use std::collections::HashSet;
-use std::net::IpAddr;
 use tcp_chat_protocol::reply::{JoinReply, LeaveReply};
 use tcp_chat_protocol::request::Place;
-use tcp_chat_protocol::{ErrorKind, Name, NameKey, RequestId, Role, reply};
+use tcp_chat_protocol::{ErrorKind, Name, NameKey, Role};
 
 /// Members that the reply to JOIN lists at most.
 const JOIN_MEMBERS: usize = 100;
@@ -27,7 +26,7 @@ impl Chat {
         asked: Option<Vec<Name>>,
         user: &Name,
         is_proven: bool,
-        address: IpAddr,
+        origin: Origin,
     ) -> Result<Vec<ConversationId>, super::Refusal> {
         let key = user.key();
         let Some(names) = asked else {
@@ -38,13 +37,13 @@ impl Chat {
         if limit > 0 && names.len() > limit {
             return Err(refusal(ErrorKind::Data, format!("`rooms`: a session may be in {limit} rooms")));
         }
-        self.may_enter_all(&names, user, is_proven, address)?;
+        self.may_enter_all(&names, user, is_proven, origin)?;
         let mut rooms = Vec::with_capacity(names.len());
         let mut passed = HashSet::with_capacity(names.len());
         for name in &names {
             let room = match self.conversations.room(name) {
                 Some(room) => room,
-                None => self.open_allowed(name, user, is_proven, address),
+                None => self.open_allowed(name, user, is_proven, origin),
             };
             if passed.insert(room) {
                 rooms.push(room);
@@ -60,7 +59,7 @@ impl Chat {
         names: &[Name],
         user: &Name,
         is_proven: bool,
-        address: IpAddr,
+        origin: Origin,
     ) -> Result<(), super::Refusal> {
         let key = user.key();
         let mut new = Conversations::default();
@@ -68,10 +67,10 @@ impl Chat {
             match self.conversations.room(name) {
                 Some(room) => {
                     self.may_enter(room, name, &key, is_proven)
-                        .map_err(|no| self.told(no, name, (&key, is_proven), address))?;
+                        .map_err(|no| self.told(no, name, (&key, is_proven), origin))?;
                 }
                 None if new.room(name).is_none() => {
-                    self.may_open(name, user, is_proven, address, new.room_count() + 1)?;
+                    self.may_open(name, user, is_proven, origin, new.room_count() + 1)?;
                     new.open_room(name).map_err(|LooksLike(other)| looks_like(name, &other))?;
                 }
                 None => {}
@@ -80,18 +79,13 @@ impl Chat {
         Ok(())
     }
 
-    pub(super) fn join(
-        &mut self,
-        connection: ConnectionId,
-        session: SessionId,
-        id: Option<&RequestId>,
-        name: &Name,
-    ) -> Answer {
+    pub(super) fn join(&mut self, caller: Caller<'_>, name: &Name) -> Answer<JoinReply> {
+        let session = caller.session;
         if let Some(room) = self.conversations.room(name) {
             // It may have lost the right to be there a moment ago, and have it again.
             self.sweep(session, room);
         }
-        let (known, address) = (self.conversations.room(name), self.address_of(connection));
+        let (known, origin) = (self.conversations.room(name), caller.origin);
         let is_in = known.is_some_and(|room| self.sessions.get(session).is_some_and(|s| s.is_in(room)));
         let limit = self.rules.rooms_per_session;
         let count = self.sessions.get(session).map_or(0, |s| s.rooms.len());
@@ -109,7 +103,7 @@ impl Chat {
                     let user = self.sessions.get(session).map(|s| (s.key.clone(), s.proven));
                     let no = not_to_enter(Some(name));
                     match &user {
-                        Some((key, is_proven)) => self.told(no, name, (key, *is_proven), address),
+                        Some((key, is_proven)) => self.told(no, name, (key, *is_proven), origin),
                         None => no,
                     }
                 })?;
@@ -117,28 +111,24 @@ impl Chat {
             }
             (None, Some(held)) => {
                 let (user, is_proven) = (held.row.name.clone(), held.proven);
-                self.open_room(name, &user, is_proven, address)?
+                self.open_room(name, &user, is_proven, origin)?
             }
-            (None, None) => return Ok(()),
+            (None, None) => return Err(not_to_enter(Some(name))),
         };
         let who = self.sessions.get(session).map_or(UserId(session.0), |s| s.row.user);
         let before = self.seen(who, &[room]);
         if !is_in {
             self.enter(session, room);
         }
-        if let Some(conversation) = self.conversations.get(room)
-            && let Some(name) = conversation.room()
-        {
-            let data = JoinReply {
-                room: name.to_string(),
-                head: self.turn.before(room).unwrap_or(conversation.head),
-                members: self.members(room, &conversation.members, JOIN_MEMBERS),
-                member_count: self.member_count(room, &conversation.members),
-            };
-            self.line(connection, reply::encode("JOIN", id, &data));
-        }
+        let conversation = self.conversations.get(room).ok_or_else(|| not_to_enter(Some(name)))?;
+        let reply = JoinReply {
+            room: conversation.room().unwrap_or(name).to_string(),
+            head: self.turn.before(room).unwrap_or(conversation.head),
+            members: self.members(room, &conversation.members, JOIN_MEMBERS),
+            member_count: self.member_count(room, &conversation.members),
+        };
         self.announce(before, self.face(session));
-        Ok(())
+        Ok(reply)
     }
 
     pub(super) fn enter(&mut self, session: SessionId, room: ConversationId) {
@@ -164,19 +154,17 @@ impl Chat {
         name: &Name,
         user: &Name,
         is_proven: bool,
-        address: IpAddr,
+        origin: Origin,
     ) -> Result<ConversationId, super::Refusal> {
-        self.may_open(name, user, is_proven, address, 1)?;
-        Ok(self.open_allowed(name, user, is_proven, address))
+        self.may_open(name, user, is_proven, origin, 1)?;
+        Ok(self.open_allowed(name, user, is_proven, origin))
     }
 
     /// The same where it is known that it may be opened.
-    fn open_allowed(&mut self, name: &Name, user: &Name, is_proven: bool, address: IpAddr) -> ConversationId {
+    fn open_allowed(&mut self, name: &Name, user: &Name, is_proven: bool, origin: Origin) -> ConversationId {
         let room = self.conversations.open_configured(name);
-        if !is_this_host(address) {
-            self.room_shares.add(room, address);
-        }
-        let by = self.opener(&user.key(), is_proven, address);
+        self.turn.changes.push(Change::Opened(room, origin.network));
+        let by = self.opener(&user.key(), is_proven, origin);
         self.opened.add(room, by);
         self.turn.writes.opened.push((room, by));
         self.turn.writes.conversations.push((room, ConversationKind::Room(name.clone())));
@@ -188,8 +176,8 @@ impl Chat {
     }
 
     /// Could the room be opened, as the last of so `many`?
-    fn may_open(&self, name: &Name, user: &Name, is_proven: bool, address: IpAddr, many: usize) -> Answer {
-        self.may_open_any(name, (&user.key(), is_proven), address, many)?;
+    fn may_open(&self, name: &Name, user: &Name, is_proven: bool, origin: Origin, many: usize) -> Answer {
+        self.may_open_any(name, (&user.key(), is_proven), origin, many)?;
         self.is_not_going(name, |room| self.may_enter(room, name, &user.key(), is_proven).is_ok())?;
         let Some(twin) = self.conversations.twin(name) else { return may_be_new(name, "room") };
         // Not even by its look is a private room found.
@@ -204,10 +192,10 @@ impl Chat {
         no: super::Refusal,
         name: &Name,
         user: (&NameKey, bool),
-        address: IpAddr,
+        origin: Origin,
     ) -> super::Refusal {
         match no.kind {
-            ErrorKind::NoSuchRoom => self.may_open_any(name, user, address, 1).err().unwrap_or(no),
+            ErrorKind::NoSuchRoom => self.may_open_any(name, user, origin, 1).err().unwrap_or(no),
             _ => no,
         }
     }
@@ -217,18 +205,18 @@ impl Chat {
         &self,
         name: &Name,
         (user, is_proven): (&NameKey, bool),
-        address: IpAddr,
+        origin: Origin,
         many: usize,
     ) -> Answer {
         let (rooms, limit) = (self.conversations.room_count(), self.rules.rooms);
-        let by = self.opener(user, is_proven, address);
+        let by = self.opener(user, is_proven, origin);
         let why = if !self.rules.create {
             "users may not open rooms"
         } else if may(self.book.on_server(user, is_proven, self.turn.now.wall), Deed::Open).is_err() {
             "you may read on this server, and not write"
         } else if limit > 0 && rooms + many > limit {
             "the server has no room for one more"
-        } else if !self.room_shares.may_have(address, many, limit) {
+        } else if many > origin.rooms {
             "your network has opened half of those that the server allows"
         } else if !self.opened.is_within(by, many, self.rules.rooms_per_network) {
             match by {
@@ -244,24 +232,17 @@ impl Chat {
     }
 
     /// In whose quota a room is that this user opens.
-    fn opener(&self, user: &NameKey, is_proven: bool, address: IpAddr) -> Party {
+    fn opener(&self, user: &NameKey, is_proven: bool, origin: Origin) -> Party {
         let owner = self.users.by_key(user).filter(|_| is_proven);
-        owner.map_or_else(|| Party::at(address), |owner| Party::User(owner.id))
+        owner.map_or_else(|| Party::at(origin.network), |owner| Party::User(owner.id))
     }
 
-    pub(super) fn leave(
-        &mut self,
-        connection: ConnectionId,
-        session: SessionId,
-        id: Option<&RequestId>,
-        place: &Place,
-    ) -> Answer {
-        let room = self.room_for(session, place, Deed::Leave)?;
+    pub(super) fn leave(&mut self, caller: Caller<'_>, place: &Place) -> Answer<LeaveReply> {
+        let room = self.room_for(caller.session, place, Deed::Leave)?;
         let shown =
             self.conversations.get(room).and_then(|c| c.room()).map(Name::to_string).unwrap_or_default();
-        self.line(connection, reply::encode("LEAVE", id, &LeaveReply { room: shown }));
-        self.go_out(session, room);
-        Ok(())
+        self.go_out(caller.session, room);
+        Ok(LeaveReply { room: shown })
     }
 
     /// The session is in the room no more.
@@ -324,7 +305,7 @@ impl Chat {
             return;
         }
         self.conversations.remove(id);
-        self.room_shares.remove(&id);
+        self.turn.changes.push(Change::Gone(id));
         self.opened.remove(id);
         self.book.forget(id);
         self.turn.writes.gone.push(id);

@@ -3,29 +3,26 @@
 
 use super::proof::{Evidence, Proof};
 use super::sessions::{Session, UsedIds};
-use super::shares::is_this_host;
 use super::work::Sweep;
 use super::{
-    Answer, Chat, Closing, ConnectionId, ConversationId, Effect, Range, Read, Refusal, ResumeOutcome, Secret,
-    SessionChange, SessionId, SessionRow, UserId, refusal,
+    Answer, Change, Chat, Closing, ConnectionId, ConversationId, Done, LoggedIn, Origin, Range, Refusal,
+    ResumeOutcome, SessionChange, SessionId, SessionRow, UserId, refusal,
 };
 use tcp_chat_protocol::event::{NoticeEvent, notice};
 use tcp_chat_protocol::reply::{LimitsInfo, LoginReply, ServerInfo};
 use tcp_chat_protocol::request::Login;
-use tcp_chat_protocol::{ErrorKind, NoticeKind, RequestId, Seq, VERSION, reply};
-use zeroize::{Zeroize, Zeroizing};
+use tcp_chat_protocol::{ErrorKind, NoticeKind, Seq, VERSION};
 
 impl Chat {
     pub(super) fn login(
         &mut self,
-        connection: ConnectionId,
-        id: Option<&RequestId>,
+        origin: Origin,
         login: Login,
-        fresh: Secret,
+        token_hash: [u8; 32],
         resumes: Option<[u8; 32]>,
         proof: Proof,
-    ) -> Answer {
-        if self.connections.get(&connection).is_some_and(|c| c.session.is_some()) {
+    ) -> Answer<Done> {
+        if self.session_at(origin.connection).is_some() {
             return Err(refusal(ErrorKind::AlreadyLoggedIn, "this connection is logged in already"));
         }
         match proof.evidence() {
@@ -35,8 +32,7 @@ impl Chat {
         }
         if login.session.is_some() {
             let session = self.resumable(resumes, &proof)?;
-            self.resume(connection, id, session, login);
-            return Ok(());
+            return Ok(self.resume(origin.connection, session, login));
         }
         let Some(name) = login.name else { return Err(refusal(ErrorKind::Data, "`name` is missing")) };
         self.is_not_banned(&name, proof.certificate())?;
@@ -48,56 +44,50 @@ impl Chat {
                 "the server has no room for one more session; try later",
             ));
         }
-        let address = self.address_of(connection);
-        if !self.session_shares.may_have(address, 1, self.rules.sessions) {
+        if origin.sessions == 0 {
             let msg = "your network has half of the sessions that the server allows; try later";
             return Err(refusal(ErrorKind::ServerFull, msg));
         }
         let proven = who.user.is_some();
-        let rooms = self.rooms_of_login(login.rooms, &who.name, proven, address)?;
+        let rooms = self.rooms_of_login(login.rooms, &who.name, proven, origin)?;
 
         self.sessions.last += 1;
         let session = SessionId(self.sessions.last);
         let user = who.user.unwrap_or(UserId(session.0));
         let row = SessionRow {
             id: session,
-            token_hash: fresh.hash,
+            token_hash,
             user,
             name: who.name,
             color: login.color.unwrap_or_default(),
         };
         let before = self.seen(user, &rooms);
         self.turn.writes.sessions.push(SessionChange::Put(row.clone()));
-        self.sessions.put(Session::new(row, proven, self.turn.now.mono, UsedIds::NONE));
-        if !is_this_host(address) {
-            self.session_shares.add(session, address);
-        }
-        self.arrive(connection, session);
+        self.sessions.put(Session::new(row, proven, UsedIds::NONE));
+        self.arrive(origin.connection, session);
         for room in &rooms {
             self.enter(session, *room);
         }
-        self.tally.logged_in();
-        self.login_reply(connection, id, session, fresh.token, login.log.as_deref());
+        let logged_in = self.logged_in(session, login.log.as_deref());
         self.announce(before, self.face(session));
-        Ok(())
+        Ok(logged_in.map_or(Done::Other, |logged_in| Done::LoggedIn(Box::new(logged_in))))
     }
 
     /// The session that a token is for, if whoever has it may go on with it.
     fn resumable(&mut self, token: Option<[u8; 32]>, proof: &Proof) -> Result<SessionId, Refusal> {
         let Some(session) = token.and_then(|hash| self.sessions.by_token(&hash)) else {
-            self.tally.resume(ResumeOutcome::Expired, 0);
             let msg = "there is no such session any more: log in without `session`";
             return Err(refusal(ErrorKind::SessionExpired, msg));
         };
-        let may = self.may_resume(session, proof).and_then(|()| match self.sessions.get(session) {
-            Some(held) => self.is_not_banned(&held.row.name, proof.certificate()),
-            None => Ok(()),
-        });
-        may.inspect_err(|_| self.tally.resume(ResumeOutcome::Refused, 0)).map(|()| session)
+        self.may_resume(session, proof)?;
+        if let Some(held) = self.sessions.get(session) {
+            self.is_not_banned(&held.row.name, proof.certificate())?;
+        }
+        Ok(session)
     }
 
-    fn resume(&mut self, connection: ConnectionId, id: Option<&RequestId>, session: SessionId, login: Login) {
-        let Login { color, after, log, session: token, .. } = login;
+    fn resume(&mut self, connection: ConnectionId, session: SessionId, login: Login) -> Done {
+        let Login { color, after, log, .. } = login;
         let after = after.map(|after| self.goes_on_after(after, log.as_deref()));
         if let Some(color) = color
             && let Some(held) = self.sessions.get_mut(session)
@@ -112,23 +102,17 @@ impl Chat {
         let away_ms = ends.map_or(0, |ends| now.saturating_sub(ends.saturating_sub(ttl)));
         let old = self.arrive(connection, session);
         let outcome = if old.is_some() { ResumeOutcome::TakenOver } else { ResumeOutcome::Resumed };
-        self.tally.resume(outcome, away_ms);
-        self.login_reply(connection, id, session, token.unwrap_or_default(), log.as_deref());
-        if let Some(after) = after {
-            let ranges = self.missed(session, after);
-            if !ranges.is_empty() {
-                self.turn.effects.push(Effect::Read(connection, Read::Gap(session, ranges)));
-            }
-        }
+        let logged_in = self.logged_in(session, log.as_deref()).map(|logged_in| {
+            let missed = after.map_or_else(Vec::new, |after| self.missed(session, after));
+            Box::new(LoggedIn { missed, resumed: Some((outcome, away_ms)), ..logged_in })
+        });
         if let Some(old) = old {
-            if let Some(state) = self.connections.get_mut(&old) {
-                state.session = None;
-            }
             let taken = NoticeEvent::new(NoticeKind::TakenOver, "your session goes on at another connection");
             self.line(old, notice(&taken));
             self.close(old, Closing::TakenOver);
         }
         self.announce(before, self.face(session));
+        logged_in.map_or(Done::Other, Done::LoggedIn)
     }
 
     /// After which number a client reads on that has seen `after` of a log: where it was another one,
@@ -163,20 +147,14 @@ impl Chat {
         self.seen(user, &self.rooms_of(session))
     }
 
-    fn login_reply(
-        &mut self,
-        connection: ConnectionId,
-        id: Option<&RequestId>,
-        session: SessionId,
-        mut token: Zeroizing<String>,
-        log: Option<&str>,
-    ) {
-        let Some(held) = self.sessions.get(session) else { return };
+    /// A session that has just logged in, as its client is told.
+    fn logged_in(&self, session: SessionId, log: Option<&str>) -> Option<LoggedIn> {
+        let held = self.sessions.get(session)?;
         let name = held.row.name.clone();
-        let mut data = LoginReply {
+        let reply = LoginReply {
             name: name.to_string(),
             color: held.row.color.to_string(),
-            session: std::mem::take(&mut token),
+            session: String::new(),
             ttl_s: self.rules.ttl_ms / 1000,
             rooms: held
                 .rooms
@@ -194,18 +172,13 @@ impl Chat {
             },
             limits: LimitsInfo { line_bytes: self.rules.line_bytes, msg_bytes: self.rules.msg_bytes },
         };
-        self.line(connection, reply::encode("LOGIN", id, &data));
-        data.session.zeroize();
-        self.turn.effects.push(Effect::LoggedIn(connection, session, name));
+        Some(LoggedIn { session, name, reply, missed: Vec::new(), resumed: None })
     }
 
     /// The session is on this connection from now on, in all its rooms. The connection
     /// that it was on before.
     fn arrive(&mut self, connection: ConnectionId, session: SessionId) -> Option<ConnectionId> {
         let old = self.sessions.is_here(session, connection);
-        if let Some(state) = self.connections.get_mut(&connection) {
-            state.session = Some(session);
-        }
         for room in self.rooms_of(session) {
             let may_be_in = self.may_be_in(session, room);
             let Some(conversation) = self.conversations.get_mut(room) else { continue };
@@ -229,8 +202,8 @@ impl Chat {
     }
 
     /// The connection is gone: its session is away from now on.
-    pub(super) fn lost(&mut self, connection: ConnectionId) {
-        let Some(session) = self.connections.remove(&connection).and_then(|c| c.session) else { return };
+    pub fn away(&mut self, connection: ConnectionId) {
+        let Some(session) = self.session_at(connection) else { return };
         self.seal();
         let before = self.seen_everywhere(session);
         self.each_room(session, |conversation| conversation.depart(connection));
@@ -245,9 +218,8 @@ impl Chat {
 
     /// Ends the connection and its session, if it has one.
     pub(super) fn quit(&mut self, connection: ConnectionId, why: Closing) {
-        let session = self.connections.get_mut(&connection).and_then(|c| c.session.take());
         self.close(connection, why);
-        if let Some(session) = session {
+        if let Some(session) = self.session_at(connection) {
             self.end_session(session);
         }
     }
@@ -257,7 +229,7 @@ impl Chat {
         let face = self.face(id);
         let (Some(session), Some(face)) = (self.sessions.remove(id), face) else { return };
         let user = session.row.user;
-        self.session_shares.remove(&id);
+        self.turn.changes.push(Change::Ended(id));
         self.turn.writes.sessions.push(SessionChange::End(id));
         self.leaves_rooms(session, face);
         if self.sessions.of(user).is_empty() {

@@ -3,8 +3,8 @@
 //! (`daemon/tests/states`) and by the fuzz target. Never contains a secret: tokens, codes and password hashes appear
 //! as a checksum.
 //!
-//! Data of one process is no fact: connections, rate limits, counters, when sessions that are away end, which ids need no
-//! search, and whether the store can be written.
+//! Data of one process is no fact: when sessions that are away end, which ids need no search, and whether the store can
+//! be written.
 
 use super::authors::Kind;
 use super::{Chat, ConversationKind, Penalty, Scope, Sent, SessionId, UserId};
@@ -24,8 +24,6 @@ impl Chat {
         let Self {
             conversations,
             sessions,
-            session_shares,
-            room_shares,
             opened: _,
             book: _,
             users: _,
@@ -39,12 +37,9 @@ impl Chat {
             leaving,
             // Of this process, or of one turn.
             rules: _,
-            quotas: _,
             unaudited: _,
-            connections: _,
             keeping: _,
             turn: _,
-            tally: _,
             unchecked: _,
             untold: _,
             slice: _,
@@ -63,12 +58,6 @@ impl Chat {
         for removed in removed.iter() {
             let path = format!("removed/{}", removed.name.key().as_str());
             facts.insert(path, format!("{} at {}", removed.name, removed.at));
-        }
-        for (id, network) in session_shares.iter() {
-            facts.insert(format!("session/{}/network", id.0), network.to_string());
-        }
-        for (id, network) in room_shares.iter() {
-            facts.insert(format!("conversation/{}/network", id.0), network.to_string());
         }
         self.conversation_facts(&mut facts);
         self.session_facts(&mut facts);
@@ -100,9 +89,6 @@ impl Chat {
                 conversation.members.lost().filter(is_there).map(|session| session.0).collect();
             if !lost.is_empty() {
                 put("/lost", format!("{lost:?}"));
-            }
-            if let Some(session) = conversation.unanswered {
-                put("/unanswered", session.0.to_string());
             }
         }
         for (id, by) in self.opened.iter() {

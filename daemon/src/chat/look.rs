@@ -2,7 +2,7 @@
 //! never changes anything.
 
 use super::rooms::Conversation;
-use super::{Chat, ConversationId, Penalty, Scope, SessionId};
+use super::{Chat, ConnectionId, ConversationId, Penalty, Scope, SessionId};
 use serde::Serialize;
 use std::net::IpAddr;
 use tcp_chat_protocol::{Banned, Name, NameKey, Role, Seq, Timestamp};
@@ -133,15 +133,16 @@ pub struct Page {
 const ROWS: usize = 256;
 
 impl Chat {
-    /// A page of a list. The hub gives one in a turn, so that no list holds it up.
+    /// A page of a list. The hub gives one in a turn, so that no list holds it up. `address` is where a connection comes
+    /// from.
     #[must_use]
-    pub fn look(&self, at: Look, from: &Cursor) -> Page {
+    pub fn look(&self, at: Look, from: &Cursor, address: impl Fn(ConnectionId) -> Option<IpAddr>) -> Page {
         let now = self.turn.now.wall;
         match at {
             Look::Users => {
                 let from = if let Some(At::Session(id)) = from.0 { id } else { SessionId(i64::MIN) };
                 let rows = self.sessions.after(from);
-                page(rows.map(|s| (At::Session(s.row.id), Some(self.user_seen(s)))))
+                page(rows.map(|s| (At::Session(s.row.id), Some(self.user_seen(s, &address)))))
             }
             Look::Rooms => {
                 let from = if let Some(At::Room(id)) = from.0 { Some(id) } else { None };
@@ -186,12 +187,15 @@ impl Chat {
         scope.and_then(|room| self.conversations.get(room)?.room().cloned())
     }
 
-    fn user_seen(&self, session: &super::sessions::Session) -> Row {
-        let connection = session.connection.and_then(|c| self.connections.get(&c));
+    fn user_seen(
+        &self,
+        session: &super::sessions::Session,
+        address: impl Fn(ConnectionId) -> Option<IpAddr>,
+    ) -> Row {
         Row::Session(SessionSeen {
             user: session.row.name.clone(),
-            state: if connection.is_some() { "here" } else { "away" },
-            address: connection.map(|c| c.address.to_canonical()),
+            state: if session.connection.is_some() { "here" } else { "away" },
+            address: session.connection.and_then(address).map(|address| address.to_canonical()),
             proven: session.proven,
             role: self.book.grants.get(None, &session.key).filter(|_| session.proven).copied(),
             rooms: session.rooms.iter().filter_map(|(room, _)| self.shown(Some(*room))).collect(),

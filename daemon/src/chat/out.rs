@@ -1,7 +1,7 @@
 //! Owns how somebody is put out: off the server or out of a room, and told why. Called by the acts.
 //! Never decides who has to go.
 
-use super::{Chat, Closing, ConversationId, Digest, Scope, SessionId};
+use super::{Change, Chat, Closing, ConversationId, Digest, Scope, SessionId};
 use tcp_chat_protocol::event::{NoticeEvent, notice};
 use tcp_chat_protocol::{Banned, NoticeKind};
 
@@ -55,7 +55,13 @@ impl Chat {
                     self.throw_out(session, None, who, reason);
                 }
             }
-            Banned::Address(range) => self.sweep_barred(range, who, reason),
+            Banned::Address(range) => {
+                self.turn.changes.push(Change::Banned {
+                    range: *range,
+                    who: who.into(),
+                    reason: reason.into(),
+                });
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Owns for whom a quota counts: for a registered user, and where nobody proved to be one for the network; and which
 //! of them opened which room. Called by the chat; the store keeps who opened a room. Never decides how much.
 
-use super::shares::{THIS_HOST_IS, is_this_host, network};
+use super::network::{THIS_HOST_IS, is_this_host, network};
 use super::{ConversationId, UserId};
 use std::collections::HashMap;
 use std::fmt;
@@ -19,17 +19,17 @@ pub enum Party {
 
 impl Party {
     /// A registered user, or all from the network of that address.
-    pub(super) fn of(user: UserId, is_proven: bool, address: IpAddr) -> Self {
+    pub(crate) fn of(user: UserId, is_proven: bool, address: IpAddr) -> Self {
         if is_proven { Self::User(user) } else { Self::at(address) }
     }
 
     /// All from the network of that address.
-    pub(super) fn at(address: IpAddr) -> Self {
+    pub(crate) fn at(address: IpAddr) -> Self {
         Self::Network(network(address))
     }
 
     /// As how many it counts: behind this host there may be several networks, by a tunnel.
-    pub(super) fn times(self) -> u32 {
+    pub(crate) fn times(self) -> u32 {
         match self {
             Self::Network(address) if is_this_host(address) => THIS_HOST_IS,
             Self::User(_) | Self::Network(_) => 1,

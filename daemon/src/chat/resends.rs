@@ -2,8 +2,8 @@
 //! before. The turn adds to it; MSG asks it. The store keeps the same ids, so a restart has the same window. Ids that
 //! are older come with the turn: its proposer looks for them ([`super::Past`]). Never asks a store.
 
-use super::{Ask, Refusal};
-use super::{Chat, Command, ConnectionId, ConversationId, Past, Sent, SessionId, refusal};
+use super::Refusal;
+use super::{Chat, ConversationId, Past, Sent, SessionId, refusal};
 use std::collections::{HashMap, VecDeque};
 use tcp_chat_protocol::{ErrorKind, RequestId, Seq};
 
@@ -82,24 +82,12 @@ impl Resends {
 }
 
 impl Chat {
-    /// What a proposer has to look for in its store before this becomes part of a turn: the message that the session may
-    /// have sent under this id, which the window does not have.
-    pub fn asks_past(
-        &mut self,
-        connection: ConnectionId,
-        command: &Command,
-    ) -> Option<(SessionId, RequestId)> {
-        let Command::Ask(Some(id), Ask::Say(..)) = command else { return None };
-        let state = self.connections.get(&connection).filter(|c| c.owes == 0 && !c.closing)?;
-        let (session, now) = (state.session?, self.turn.now.mono);
-        let held = self.sessions.get(session)?;
-        // What is refused for its rate is not looked for.
-        let mut buckets = held.buckets;
-        let is_asked = held.used.may_have(id) && buckets.request(self.rules.rates(), 1, now).is_ok();
-        let is_known = is_asked
-            && (self.turn.is_unsealed(session, id)
-                || self.resends.find(session, id, self.forgotten()).is_some());
-        (is_asked && !is_known).then(|| (session, id.clone()))
+    /// Has a proposer to look in its store, before this becomes part of a turn, for a message that the session may have
+    /// sent under this id, and which the window does not have?
+    pub fn asks_past(&mut self, session: SessionId, id: &RequestId) -> bool {
+        self.sessions.get(session).is_some_and(|held| held.used.may_have(id))
+            && !self.turn.is_unsealed(session, id)
+            && self.resends.find(session, id, self.forgotten()).is_none()
     }
 
     /// Where the message is that this session has sent under this id before.

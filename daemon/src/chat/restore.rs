@@ -6,15 +6,13 @@ use super::book::Book;
 use super::leaving::Leaving;
 use super::party::Opened;
 use super::presence::Untold;
-use super::quotas::Quotas;
 use super::removed::RemovedUsers;
 use super::resends::Resends;
 use super::rooms::Conversations;
 use super::sessions::{Session, Sessions, UsedIds};
-use super::shares::Shares;
 use super::turn::{Slice, Turn};
 use super::work::{Sweep, Sweeps};
-use super::{Chat, Found, IdMap, Now, Rules, StoredConversation, StoredSession, Tally, User, Users};
+use super::{Chat, Found, Now, Rules, StoredConversation, StoredSession, User, Users};
 use std::sync::Arc;
 
 impl Chat {
@@ -42,7 +40,7 @@ impl Chat {
             let id = row.id;
             let (user, proven) = (row.user, users.get(row.user).is_some());
             let ttl = rules.ttl_of(&row.name);
-            let mut session = Session::new(row, proven, now.mono, UsedIds::UNKNOWN);
+            let mut session = Session::new(row, proven, UsedIds::UNKNOWN);
             session.ends = Some(now.mono.saturating_add(ttl));
             for (room, since) in rooms {
                 if let Some(conversation) = conversations.get_mut(room) {
@@ -90,23 +88,18 @@ impl Chat {
             rules,
             conversations,
             sessions,
-            session_shares: Shares::default(),
-            room_shares: Shares::default(),
             opened,
             defaults: found.default_rooms,
-            quotas: Quotas::default(),
             users: Arc::new(users),
             removed: RemovedUsers::new(found.removed),
             book: Book::restore(rights),
             unaudited: Vec::new(),
-            connections: IdMap::default(),
             resends,
             head,
             log,
             oldest,
             keeping: true,
             turn,
-            tally: Tally::default(),
             sweeps,
             unchecked: Vec::new().into_iter(),
             leaving,

@@ -1,12 +1,13 @@
 //! Owns the conversations: rooms by name, direct messages by pair, who is in which, and the newest
 //! number of each. Called by the chat only. Never decides who may come in.
 
+mod kept;
 mod members;
 
 pub(super) use members::Members;
 
 use super::names::Names;
-use super::{ConnectionId, ConversationId, ConversationKind, IdMap, Recipients, SessionId, UserId};
+use super::{ConnectionId, ConversationId, ConversationKind, IdMap, Recipients, UserId};
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -24,15 +25,13 @@ pub(super) struct Conversation {
     /// goes to those that were there when it was sealed. Of direct messages it is empty: their kind says who
     /// has them, so that nobody who comes or goes has to be noted in all of them.
     pub(super) here: Recipients,
-    /// Of direct messages: the session that began them, until the other one answers.
-    pub(super) unanswered: Option<SessionId>,
     /// Its number in [`Conversations::kept`], 0 if it is not there.
     kept_from: Seq,
 }
 
 impl Conversation {
     fn new(kind: ConversationKind, head: Seq) -> Self {
-        Self { kind, head, members: Members::default(), here: Arc::default(), unanswered: None, kept_from: 0 }
+        Self { kind, head, members: Members::default(), here: Arc::default(), kept_from: 0 }
     }
 
     /// The room's name; `None` for direct messages.
@@ -192,36 +191,6 @@ impl Conversations {
         }
     }
 
-    /// The conversation has messages from now on: it had none before, or retention took all of them.
-    pub(super) fn has_messages(&mut self, id: ConversationId, head: Seq) {
-        let Some(conversation) = self.all.get_mut(&id) else { return };
-        let before = std::mem::replace(&mut conversation.kept_from, head);
-        self.kept.remove(&(before, id));
-        self.kept.insert((head, id));
-    }
-
-    /// Takes out those that had messages and have none left where all below `oldest` go, in the order of their ids. Looks at
-    /// no more of them than chunks go.
-    pub(super) fn take_emptied(&mut self, oldest: Seq) -> Vec<ConversationId> {
-        let mut emptied = Vec::new();
-        while let Some((from, id)) = self.kept.pop_first() {
-            if from >= oldest {
-                self.kept.insert((from, id));
-                break;
-            }
-            let Some(conversation) = self.all.get_mut(&id) else { continue };
-            if conversation.head >= oldest {
-                conversation.kept_from = conversation.head;
-                self.kept.insert((conversation.head, id));
-            } else {
-                conversation.kept_from = 0;
-                emptied.push(id);
-            }
-        }
-        emptied.sort_unstable();
-        emptied
-    }
-
     /// Begins two users' direct messages.
     pub(super) fn open_direct(&mut self, a: UserId, b: UserId) -> ConversationId {
         self.last += 1;
@@ -323,28 +292,5 @@ mod tests {
         assert_eq!(going.twin(&name), None);
         let left = (all.len(), by_name.len(), directs.len(), rooms.len(), directs_of.len());
         assert_eq!((left, kept.len(), last), ((0, 0, 0, 0, 0), 0, 3));
-    }
-
-    #[test]
-    fn what_retention_empties_is_found_once() {
-        let mut all = Conversations::default();
-        let ids: Vec<_> = (1..=4).map(|n| all.open_direct(UserId(n), UserId(9))).collect();
-        let says = |all: &mut Conversations, at: usize, seq, oldest: Seq| {
-            let before = all.get(ids[at]).unwrap().head;
-            all.set_head(ids[at], seq);
-            if before < oldest.max(1) {
-                all.has_messages(ids[at], seq);
-            }
-        };
-        for (at, seq) in [(0, 1), (2, 2), (1, 3), (0, 4)] {
-            says(&mut all, at, seq, 0);
-        }
-        assert_eq!(all.take_emptied(2), [], "the first one has said more since");
-        assert_eq!(all.take_emptied(4), [ids[1], ids[2]]);
-        assert_eq!(all.take_emptied(4), []);
-        says(&mut all, 2, 5, 4);
-        assert_eq!(all.take_emptied(5), [ids[0]]);
-        assert_eq!(all.take_emptied(9), [ids[2]]);
-        assert!(all.kept.is_empty());
     }
 }

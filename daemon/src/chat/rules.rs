@@ -1,7 +1,6 @@
 //! Owns the policy that the chat follows: its limits and its configured rooms. [`crate::settings`] makes it, and every
 //! part of the chat reads it. It never changes by itself: a reload brings another one.
 
-use super::quotas::Rates;
 use crate::rate::Limit;
 use tcp_chat_protocol::Name;
 
@@ -67,9 +66,5 @@ impl Rules {
     pub(super) fn ttl_of(&self, name: &Name) -> u64 {
         let is_endpoint = self.endpoint.as_ref().is_some_and(|endpoint| endpoint.key() == name.key());
         if is_endpoint { self.ttl_ms.max(ENDPOINT_TTL_MS) } else { self.ttl_ms }
-    }
-
-    pub(super) fn rates(&self) -> Rates {
-        Rates { requests: self.rate, bytes: self.flow, strangers: self.strangers_per_minute }
     }
 }

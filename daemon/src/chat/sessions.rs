@@ -2,8 +2,7 @@
 //! Called by the chat only. Never decides who may have a name, or how many sessions.
 
 use super::names::Names;
-use super::quotas::SessionBuckets;
-use super::{ConnectionId, ConversationId, SessionId, SessionRow, UserId};
+use super::{ConnectionId, ConversationId, IdMap, SessionId, SessionRow, UserId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use tcp_chat_protocol::{Name, NameKey, RequestId, Seq};
@@ -23,7 +22,6 @@ pub(super) struct Session {
     /// When it ends, unless it is resumed; in milliseconds of [`super::Now::mono`]. It belongs to the process: a restart
     /// gives each session that is away its whole time again.
     pub(super) ends: Option<u64>,
-    pub(super) buckets: SessionBuckets,
     pub(super) used: UsedIds,
 }
 
@@ -60,17 +58,8 @@ impl UsedIds {
 }
 
 impl Session {
-    pub(super) fn new(row: SessionRow, proven: bool, now: u64, used: UsedIds) -> Self {
-        Self {
-            key: row.name.key(),
-            row,
-            proven,
-            rooms: Vec::new(),
-            connection: None,
-            ends: None,
-            buckets: SessionBuckets::full(now),
-            used,
-        }
+    pub(super) fn new(row: SessionRow, proven: bool, used: UsedIds) -> Self {
+        Self { key: row.name.key(), row, proven, rooms: Vec::new(), connection: None, ends: None, used }
     }
 
     pub(super) fn is_in(&self, room: ConversationId) -> bool {
@@ -83,6 +72,8 @@ impl Session {
 pub(super) struct Sessions {
     all: BTreeMap<SessionId, Session>,
     by_token: HashMap<[u8; 32], SessionId>,
+    /// Those that are connected.
+    at: IdMap<ConnectionId, SessionId>,
     /// Those of each user, in the order in which they began. Only a registered user has several.
     by_user: BTreeMap<UserId, Vec<SessionId>>,
     /// All sessions of a user have one name.
@@ -105,6 +96,11 @@ impl Sessions {
 
     pub(super) fn len(&self) -> usize {
         self.all.len()
+    }
+
+    /// The session that is on this connection.
+    pub(super) fn at(&self, connection: ConnectionId) -> Option<SessionId> {
+        self.at.get(&connection).copied()
     }
 
     /// How many are away.
@@ -188,13 +184,18 @@ impl Sessions {
         if let Some(ends) = session.ends {
             self.endings.remove(&(ends, id));
         }
+        if let Some(connection) = session.connection {
+            self.at.remove(&connection);
+        }
         Some(session)
     }
 
     /// The session is away from now on, until `ends`.
     pub(super) fn is_away(&mut self, id: SessionId, ends: u64) {
         if let Some(session) = self.all.get_mut(&id) {
-            session.connection = None;
+            if let Some(connection) = session.connection.take() {
+                self.at.remove(&connection);
+            }
             session.ends = Some(ends);
             self.endings.insert((ends, id));
         }
@@ -206,7 +207,12 @@ impl Sessions {
         if let Some(ends) = session.ends.take() {
             self.endings.remove(&(ends, id));
         }
-        session.connection.replace(connection)
+        let old = session.connection.replace(connection);
+        if let Some(old) = old {
+            self.at.remove(&old);
+        }
+        self.at.insert(connection, id);
+        old
     }
 
     /// When the first of those that are away ends.

@@ -8,10 +8,9 @@ use super::rights::{Deed, may};
 use super::rooms::Conversation;
 use super::users::UserChange;
 use super::work::Sweep;
-use super::{Answer, Chat, Closing, ConversationId, Scope, SessionChange, SessionId, UserId, refusal};
+use super::{Answer, Chat, ConversationId, Scope, SessionChange, SessionId, UserId, refusal};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use tcp_chat_protocol::banned::is_in;
 use tcp_chat_protocol::{ErrorKind, Name};
 
 impl Chat {
@@ -185,24 +184,10 @@ impl Chat {
         self.sweeps.iter().any(|sweep| matches!(sweep, Sweep::Grants(_, name) if name.key() == key))
     }
 
-    /// The connections that come from a banned range are closed, and the sessions on them end, one after the other.
-    pub(super) fn sweep_barred(&mut self, range: &ipnet::IpNet, who: &str, reason: &str) {
-        let mut there: Vec<_> = self
-            .connections
-            .iter()
-            .filter(|(_, c)| !c.closing && is_in(range, c.address))
-            .map(|(id, c)| (*id, c.session))
-            .collect();
-        there.sort_unstable_by_key(|(id, _)| *id);
-        let mut sessions = VecDeque::new();
-        for (connection, session) in there {
-            match session {
-                Some(session) => sessions.push_back(session),
-                None => self.close(connection, Closing::Kicked),
-            }
-        }
+    /// These sessions came from a range of addresses that is banned: they end, one after the other.
+    pub fn end_barred(&mut self, sessions: VecDeque<SessionId>, who: Box<str>, reason: Box<str>) {
         if !sessions.is_empty() {
-            self.sweep_later(Sweep::Barred { sessions, who: who.into(), reason: reason.into() });
+            self.sweep_later(Sweep::Barred { sessions, who, reason });
         }
     }
 

@@ -1,72 +1,44 @@
 //! Owns MSG: where it goes, and who hears it; whether it was sent before, [`super::resends`] says. Called by [`Chat::ask`].
 //! Never numbers or encodes: the turn does when it is sealed.
 
-use super::pass::Stranger;
 use super::rights::Deed;
 use super::turn::Said;
 use super::{
-    Answer, Chat, ConnectionId, ConversationId, ConversationKind, Effect, Past, Read, Refusal, Resent,
-    ResentTo, SessionId, UserId, refusal,
+    Answer, Caller, Chat, ConversationId, ConversationKind, Done, Origin, Past, Refusal, Resent, ResentTo,
+    SessionId, UserId, refusal,
 };
 use tcp_chat_protocol::request::{Place, Target};
 use tcp_chat_protocol::{ErrorKind, Name, RequestId, Seq};
 
+/// Where a MSG goes.
+enum Goes {
+    /// To a room.
+    Room(ConversationId),
+    /// To a user, with the name as that user has it.
+    User(UserId, Name),
+    /// Nowhere: it was kept before under this id, there and as that number.
+    Again(RequestId, ConversationId, Seq),
+}
+
 impl Chat {
-    pub(super) fn say(
+    pub(crate) fn say(
         &mut self,
-        connection: ConnectionId,
-        session: SessionId,
-        id: Option<&RequestId>,
-        target: Target,
+        caller: Caller<'_>,
+        target: &Target,
         json: Box<str>,
         past: Past,
-    ) -> Answer {
-        if let Some(id) = id
-            && let Some((conversation, seq)) = self.sent_before(session, id, past)?
-        {
-            self.seal();
-            let target = self.resent_to(&target, session, (conversation, seq));
-            let resent = Resent { id: id.clone(), conversation, seq, target, json };
-            self.turn.effects.push(Effect::Read(connection, Read::Again(Box::new(resent))));
-            return Ok(());
-        }
-        if !self.keeping {
-            let msg = "the message was not kept: the server's store cannot be written; try again later";
-            return Err(refusal(ErrorKind::Internal, msg));
-        }
-        let (room, to) = match &target {
-            Target::Default => {
-                let first = self.rules.default_rooms.first().cloned();
-                let first =
-                    first.ok_or_else(|| refusal(ErrorKind::NoSuchRoom, "name a room: none is configured"))?;
-                (Some(self.room_for(session, &Place(Some(first)), Deed::Write)?), None)
+    ) -> Answer<Done> {
+        let Caller { origin: Origin { connection, .. }, session, id } = caller;
+        let (conversation, to) = match self.check_say(session, id, target, past)? {
+            Goes::Again(id, conversation, seq) => {
+                self.seal();
+                let target = self.resent_to(target, session, (conversation, seq));
+                return Ok(Done::Resent(Box::new(Resent { id, conversation, seq, target, json })));
             }
-            Target::Room(place) => (Some(self.room_for(session, place, Deed::Write)?), None),
-            Target::User(place) => {
-                self.may_whisper(session)?;
-                (None, Some(self.addressee(session, place)?))
-            }
+            Goes::Room(room) => (room, None),
+            Goes::User(theirs, name) => (self.direct_with(session, theirs), Some(name)),
         };
-        let stranger = match &to {
-            Some((theirs, _)) => self.pass_stranger(session, *theirs)?,
-            None => Stranger::No,
-        };
-        // Only what will be stored is charged: neither a resend nor what is refused.
-        if let Err(refusal) = self.pass_stored(connection, session, id, &target, &json) {
-            self.give_back(session, stranger);
-            return Err(refusal);
-        }
-        let conversation = match (room, &to) {
-            (None, Some((theirs, _))) => {
-                let conversation = self.direct_with(session, *theirs);
-                self.is_answer(conversation, session);
-                conversation
-            }
-            (Some(room), _) => room,
-            (None, None) => return Ok(()),
-        };
-        let to = to.map(|(_, name)| name);
-        let Some(held) = self.sessions.get_mut(session) else { return Ok(()) };
+        let Some(held) = self.sessions.get_mut(session) else { return Ok(Done::Other) };
         if let Some(id) = id {
             held.used.add(id);
         }
@@ -75,7 +47,51 @@ impl Chat {
             self.turn.note_unsealed(session, id);
         }
         self.gather(conversation, Said { connection, session, id: id.cloned(), user, color, to, json });
-        Ok(())
+        Ok(Done::Said)
+    }
+
+    /// Would a MSG be kept now as a new message?
+    pub fn would_keep(
+        &mut self,
+        session: SessionId,
+        id: Option<&RequestId>,
+        target: &Target,
+        past: Past,
+    ) -> bool {
+        matches!(self.check_say(session, id, target, past), Ok(Goes::Room(_) | Goes::User(..)))
+    }
+
+    /// Where a MSG goes, if the session may send it there.
+    fn check_say(
+        &mut self,
+        session: SessionId,
+        id: Option<&RequestId>,
+        target: &Target,
+        past: Past,
+    ) -> Answer<Goes> {
+        if let Some(id) = id
+            && let Some((conversation, seq)) = self.sent_before(session, id, past)?
+        {
+            return Ok(Goes::Again(id.clone(), conversation, seq));
+        }
+        if !self.keeping {
+            let msg = "the message was not kept: the server's store cannot be written; try again later";
+            return Err(refusal(ErrorKind::Internal, msg));
+        }
+        match target {
+            Target::Default => {
+                let first = self.rules.default_rooms.first().cloned();
+                let first =
+                    first.ok_or_else(|| refusal(ErrorKind::NoSuchRoom, "name a room: none is configured"))?;
+                Ok(Goes::Room(self.room_for(session, &Place(Some(first)), Deed::Write)?))
+            }
+            Target::Room(place) => Ok(Goes::Room(self.room_for(session, place, Deed::Write)?)),
+            Target::User(place) => {
+                self.may_whisper(session)?;
+                let (theirs, name) = self.addressee(session, place)?;
+                Ok(Goes::User(theirs, name))
+            }
+        }
     }
 
     /// Where a message is to go whose id named one of that conversation. A name may be another room's or another
@@ -126,24 +142,7 @@ impl Chat {
         let id = self.conversations.open_direct(mine, theirs);
         let kind = ConversationKind::Direct(mine.min(theirs), mine.max(theirs));
         self.turn.writes.conversations.push((id, kind));
-        if let Some(conversation) = self.conversations.get_mut(id) {
-            conversation.unanswered = (mine != theirs).then_some(session);
-        }
         id
-    }
-
-    /// The first answer to somebody who wrote first: then the two are no strangers.
-    fn is_answer(&mut self, conversation: ConversationId, session: SessionId) {
-        let Some(direct) = self.conversations.get_mut(conversation) else { return };
-        let Some(first) = direct.unanswered.filter(|first| *first != session) else { return };
-        let user = |sessions: &super::sessions::Sessions, id| sessions.get(id).map(|s| s.row.user);
-        if user(&self.sessions, first) == user(&self.sessions, session) {
-            return;
-        }
-        direct.unanswered = None;
-        if let Some(first) = self.sessions.get_mut(first) {
-            first.buckets.is_no_stranger();
-        }
     }
 
     /// A user, here or registered, and the name as that user has it.

@@ -25,6 +25,7 @@ mod work;
 mod world;
 
 use super::*;
+use crate::edge::Edge;
 use world::World;
 
 #[test]
@@ -151,13 +152,13 @@ fn operators_speak_kick_and_shut_down() {
     let mut world = World::new(|_| {});
     let [ana, bo] = [world.login("ana"), world.login("bo")];
     world.skips(&[ana, bo]);
-    world.operator(|chat| chat.say_to_all("lunch"));
+    world.edge_does(|edge, chat| edge.say_to_all(chat, "lunch"));
     assert_eq!(world.hears(bo), ["NOTICE OPERATOR"]);
     assert!(world.operates(r#"{"op":"KICK","data":{"user":"BO"}}"#).is_ok());
     assert_eq!(world.hears(bo), ["NOTICE KICKED", "(closed: kicked)"]);
     assert_eq!(world.hears(ana), ["NOTICE OPERATOR", "PRESENCE lobby bo left"]);
     assert_eq!(world.operates(r#"{"op":"KICK","data":{"user":"bo"}}"#), Err(ErrorKind::NoSuchUser));
-    world.operator(Chat::shutdown);
+    world.edge_does(Edge::shutdown);
     assert_eq!(world.hears(ana), ["NOTICE SHUTDOWN 250 ms", "(closed: shutdown)"]);
     assert_eq!(world.chat.counts().sessions, 1, "sessions stay");
 }

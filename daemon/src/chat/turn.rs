@@ -6,8 +6,8 @@ use super::leaving::LEFT_AT_ONCE;
 use super::presence::COPIES;
 use super::removed::Removed;
 use super::{
-    Audit, Certificate, Chat, Chunk, ConnectionId, ConversationId, ConversationKind, Effect, IdMap, Now, Own,
-    Read, Scope, Sent, SessionId, User, UserId, Writes,
+    Audit, Certificate, Change, Chat, Chunk, ConnectionId, ConversationId, ConversationKind, Effect, IdMap,
+    Now, Own, Read, Scope, Sent, SessionId, User, UserId, Writes,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -34,6 +34,8 @@ pub(super) struct Turn {
     pub(super) now: Now,
     pub(super) writes: Writes,
     pub(super) effects: Vec<Effect>,
+    /// What the edge has not taken yet.
+    pub(super) changes: Vec<Change>,
     /// What is said and not sealed yet, by conversation, in the order of the first word.
     open: Vec<(ConversationId, Vec<Said>)>,
     /// Where in `open` a conversation is. Few conversations speak between two seals.
@@ -171,6 +173,12 @@ impl Chat {
         self.sessions.next_ending()
     }
 
+    /// Was something said that has no number yet?
+    #[must_use]
+    pub fn has_unsealed(&self) -> bool {
+        !self.turn.open.is_empty()
+    }
+
     /// Takes something said into the turn.
     pub(super) fn gather(&mut self, conversation: ConversationId, said: Said) {
         let Turn { open, at, .. } = &mut self.turn;
@@ -183,7 +191,7 @@ impl Chat {
 
     /// Numbers and encodes what was said up to here. Anything but a message seals, so that every
     /// connection sees the order in which things happened.
-    pub(super) fn seal(&mut self) {
+    pub fn seal(&mut self) {
         if self.turn.open.is_empty() {
             return;
         }
@@ -300,11 +308,11 @@ impl Chat {
             match effect {
                 Effect::Chunk { own, .. } => out.extend(own.into_iter().map(|own| {
                     let msg = format!("the message was not kept: {why}");
-                    self.refuse_unkept(own.connection, Some("MSG"), own.id, msg)
+                    Effect::not_kept(own.connection, Some("MSG"), own.id, msg)
                 })),
                 Effect::IfKept(connection, id, _) => {
                     let msg = format!("nothing was changed: {why}");
-                    out.push(self.refuse_unkept(connection, None, id, msg));
+                    out.push(Effect::not_kept(connection, None, id, msg));
                 }
                 Effect::Read(connection, Read::Gap(session, mut ranges)) => {
                     ranges.retain_mut(|range| {
@@ -315,7 +323,7 @@ impl Chat {
                 }
                 Effect::Read(connection, Read::Again(resent)) if resent.seq > self.head => {
                     let msg = format!("the message was not kept: {why}");
-                    out.push(self.refuse_unkept(connection, Some("MSG"), Some(resent.id), msg));
+                    out.push(Effect::not_kept(connection, Some("MSG"), Some(resent.id), msg));
                 }
                 other => out.push(other),
             }

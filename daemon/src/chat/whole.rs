@@ -1,16 +1,14 @@
-//! Owns what concerns the server as a whole: what everyone is told, how much there is, other settings. Called by the
-//! hub for the daemon and for operators. Never asks who may.
+//! Owns what concerns the server as a whole: how much there is, other settings, and what the edge asks before it lets a
+//! request in. Called by the hub for the daemon and for operators, and by the edge. Never asks who may.
 
-use super::{Chat, Closing, Effect, Rules};
-use std::sync::Arc;
-use tcp_chat_protocol::event::{NoticeEvent, notice};
-use tcp_chat_protocol::{NoticeKind, Seq};
+use super::{Chat, Party, Rules, SessionId, UserId};
+use std::net::IpAddr;
+use tcp_chat_protocol::request::Place;
+use tcp_chat_protocol::{Name, Seq};
 
 /// What there is, in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// Open connections, logged in or not.
-    pub connections: usize,
     /// Sessions, connected or not.
     pub sessions: usize,
     /// Sessions without a connection.
@@ -24,40 +22,10 @@ pub struct Counts {
 }
 
 impl Chat {
-    /// Tells everyone that the daemon is going, and closes all connections. Sessions stay.
-    /// Clients are told to come back at different moments.
-    pub fn shutdown(&mut self) {
-        /// The first may come back after this, in milliseconds.
-        const FIRST_MS: u64 = 250;
-        /// One more each so many milliseconds: 500 handshakes a second.
-        const STEP_MS: u64 = 2;
-        self.seal();
-        let latest = (self.rules.ttl_ms / 2).max(FIRST_MS);
-        let mut open: Vec<_> =
-            self.connections.iter().filter(|(_, c)| !c.closing).map(|(id, _)| *id).collect();
-        open.sort_unstable();
-        for (at, connection) in (0u64..).zip(open) {
-            let mut going =
-                NoticeEvent::new(NoticeKind::Shutdown, "the server is going down; your session is kept");
-            going.retry_after_ms = Some((FIRST_MS + at * STEP_MS).min(latest));
-            self.line(connection, notice(&going));
-            self.close(connection, Closing::Shutdown);
-        }
-    }
-
-    /// Says something to everyone who is connected.
-    pub fn say_to_all(&mut self, msg: &str) {
-        self.seal();
-        let line: Arc<[u8]> = notice(&NoticeEvent::new(NoticeKind::Operator, msg)).into();
-        let to = self.connections.iter().filter(|(_, c)| c.session.is_some()).map(|(id, _)| *id).collect();
-        self.turn.effects.push(Effect::Event { to: Arc::new(to), except: None, line });
-    }
-
     /// What there is.
     #[must_use]
     pub fn counts(&self) -> Counts {
         Counts {
-            connections: self.connections.len(),
             sessions: self.sessions.len(),
             away: self.sessions.away(),
             rooms: self.conversations.room_count(),
@@ -80,5 +48,68 @@ impl Chat {
             }
         }
         self.strangers_leave();
+    }
+
+    /// The policy that is in force.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The moment of this turn, in milliseconds of [`super::Now::mono`].
+    #[must_use]
+    pub fn mono(&self) -> u64 {
+        self.turn.now.mono
+    }
+
+    /// Is the address banned?
+    #[must_use]
+    pub fn is_barred(&self, address: IpAddr) -> bool {
+        self.book.bars(address, self.turn.now.wall)
+    }
+
+    /// How many users have a session.
+    #[must_use]
+    pub fn user_count(&self) -> usize {
+        self.sessions.users().len()
+    }
+
+    /// How many rooms there are.
+    #[must_use]
+    pub fn room_count(&self) -> usize {
+        self.conversations.room_count()
+    }
+
+    /// With how many users the session's user has direct messages.
+    #[must_use]
+    pub fn direct_count(&self, session: SessionId) -> usize {
+        self.sessions.get(session).map_or(0, |held| self.conversations.direct_count(held.row.user))
+    }
+
+    /// The name of the session's user.
+    #[must_use]
+    pub fn name_of(&self, session: SessionId) -> Option<&Name> {
+        self.sessions.get(session).map(|held| &held.row.name)
+    }
+
+    /// The name of the session's user, and in whose quota counts what the session does from that address.
+    #[must_use]
+    pub fn party_of(&self, session: SessionId, address: IpAddr) -> Option<(&Name, Party)> {
+        let held = self.sessions.get(session)?;
+        Some((&held.row.name, Party::of(held.row.user, held.proven, address)))
+    }
+
+    /// The user of a session and the one to whom it writes, and whether they have direct messages already. `None`: there
+    /// is no such user, or the session writes to its own.
+    #[must_use]
+    pub fn pair(&self, session: SessionId, to: &Place) -> Option<(UserId, UserId, bool)> {
+        let (mine, theirs) = (self.sessions.get(session)?.row.user, self.user(to).ok()?.0);
+        (mine != theirs).then(|| (mine, theirs, self.conversations.direct(mine, theirs).is_some()))
+    }
+
+    /// The sessions of a user, in the order in which they began.
+    #[must_use]
+    pub fn sessions_of(&self, user: UserId) -> &[SessionId] {
+        self.sessions.of(user)
     }
 }

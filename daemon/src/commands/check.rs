@@ -5,7 +5,7 @@ use super::{Failure, exit, host, print};
 use crate::chat::RoomTwin;
 use crate::settings::{History, Loaded, Settings};
 use crate::store::{Checked, Store};
-use crate::tls;
+use crate::{tls, web};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
@@ -29,6 +29,27 @@ pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {
                 exit = exit::PERMISSION;
             }
             bad.push(e.to_string());
+        }
+    }
+    if let Some(pair) = loaded.settings.web.tls(&loaded.settings.tls) {
+        match tls::check(&pair, SystemTime::now()) {
+            Ok(found) => {
+                good.push_str(&found.good);
+                bad.extend(found.refused);
+                warnings.extend(found.doubts);
+                let shown = tls::show(&pair).unwrap_or_default();
+                bad.extend(
+                    shown
+                        .first()
+                        .and_then(|(file, facts)| web::check(&loaded.settings, file, &facts.names).err()),
+                );
+            }
+            Err(e) => {
+                if e.fault == tls::Fault::Permission {
+                    exit = exit::PERMISSION;
+                }
+                bad.push(e.to_string());
+            }
         }
     }
     let mut newest = None;

@@ -47,20 +47,22 @@ pub(super) fn inspect(settings: &Settings, newest: Option<Timestamp>) -> Finding
 fn ports(settings: &Settings, found: &mut Findings) {
     // A running daemon holds its own ports, which is no fault.
     let runs = settings.control_socket().is_some_and(|path| UnixStream::connect(path).is_ok());
-    for address in &settings.listen.address {
+    let chat = settings.listen.address.iter().map(|address| ("listen.address", "tcp-chatd.socket", address));
+    let web = settings.web.address.iter().map(|address| ("web.address", "tcp-chatd-web.socket", address));
+    for (key, unit, address) in chat.chain(web) {
         match TcpListener::bind(address) {
             Err(e) if e.kind() == ErrorKind::AddrInUse && !runs => found.warnings.push(format!(
-                "listen.address: {address} is in use, and no daemon answers; unless tcp-chatd.socket holds it, a \
+                "{key}: {address} is in use, and no daemon answers; unless {unit} holds it, a \
                  start fails: find the process with `ss -ltnp sport = :{}`",
                 address.port()
             )),
             Err(e) if e.kind() == ErrorKind::AddrNotAvailable => found.bad.push(format!(
-                "listen.address: {address} is not an address of this host now; the start is retried until it is: \
+                "{key}: {address} is not an address of this host now; the start is retried until it is: \
                  see `ip addr`"
             )),
             Err(e) if e.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error()) => {
                 found.bad.push(format!(
-                    "listen.address: {address}: the kernel of this host has no IPv6: give an IPv4 address, such as \
+                    "{key}: {address}: the kernel of this host has no IPv6: give an IPv4 address, such as \
                      \"0.0.0.0:{}\"",
                     address.port()
                 ));
@@ -159,6 +161,7 @@ fn modes(settings: &Settings, found: &mut Findings) {
     if tls.operator_pair().is_none() {
         files.push(tls.dir.join("ca.key"));
     }
+    files.extend(settings.web.key.clone());
     files.extend(http.token_file.as_ref().map(|secret| secret.file.clone()));
     files.extend(settings.history.path.clone());
     for file in files {

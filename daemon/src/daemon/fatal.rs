@@ -40,6 +40,9 @@ pub enum Fatal {
     /// The service manager passed sockets that are not TCP.
     #[error("the sockets that the service manager passed cannot be used: {0}; check tcp-chatd.socket")]
     HandedOver(io::Error),
+    /// The page cannot be served as it is configured.
+    #[error("{0}")]
+    Web(String),
     /// The control socket cannot be created.
     #[error("admin.socket: cannot create {}: {why}", path.display())]
     Control {
@@ -68,7 +71,11 @@ impl Fatal {
             Self::Listen { why, .. } if may_pass(why) => 75,
             Self::Control { why: BindError::InUse, .. } | Self::Clock(_) => 75,
             Self::Tls(why) if why.fault == Fault::Disk => 74,
-            Self::Tls(_) | Self::Listen { .. } | Self::HandedOver(_) | Self::Control { .. } => 78,
+            Self::Tls(_)
+            | Self::Listen { .. }
+            | Self::HandedOver(_)
+            | Self::Web(_)
+            | Self::Control { .. } => 78,
             Self::Store(_) | Self::StoreAtEnd(_) => 74,
             Self::Runtime(_) | Self::Metrics(_) | Self::Hub => 70,
         }

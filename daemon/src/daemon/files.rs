@@ -105,6 +105,8 @@ fn named(loaded: &Loaded) -> Vec<(&'static str, PathBuf)> {
     let others = [
         ("config", loaded.file.as_deref()),
         ("auth.password_file", settings.auth.password_file.as_ref().map(|secret| secret.file.as_path())),
+        ("web.certificate", settings.web.certificate.as_deref()),
+        ("web.key", settings.web.key.as_deref()),
         ("http.token_file", settings.http.token_file.as_ref().map(|secret| secret.file.as_path())),
     ];
     let mut all = tls::files_of(&settings.tls);

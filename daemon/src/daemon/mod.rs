@@ -7,8 +7,10 @@
 
 mod fatal;
 mod files;
+mod health;
 mod loopback;
 mod open_server;
+mod page;
 mod reload;
 mod status;
 mod system;
@@ -20,13 +22,15 @@ use crate::chat::{Found, Rules};
 use crate::http::{Monitoring, Webhook};
 use crate::hub::{self, Control, Directory, Ended, Entry, Inbox};
 use crate::metrics::Metrics;
-use crate::net::{self, ChatListener, Gate};
+use crate::net::{self, Gate, Lines, TlsListener};
 use crate::settings::{Loaded, Settings};
 use crate::store::{Readers, Store};
+use crate::systemd::HandedOver;
 use crate::tls::{TlsNote, TlsState};
 use crate::{clock, commands, log, systemd, tls};
 use files::NamedFiles;
 use loopback::Loopback;
+use page::Page;
 use status::StatusReport;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
@@ -39,7 +43,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 /// The time between two health checks of the hub, unless the watchdog of the service manager is shorter.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(2);
@@ -88,25 +92,27 @@ struct Bound {
     found: Found,
     listeners: Vec<TcpListener>,
     loopback: Loopback,
+    page: Option<page::Bound>,
     control: Option<(ControlSocket, std::os::unix::net::UnixListener)>,
 }
 
 impl Bound {
-    fn new(loaded: &Loaded, handed_over: Vec<TcpListener>) -> Result<Self, Fatal> {
+    fn new(loaded: &Loaded, handed_over: HandedOver) -> Result<Self, Fatal> {
         let settings = &loaded.settings;
         clock::check(SystemTime::now())?;
         let tls = tls::open(&settings.tls, SystemTime::now()).map_err(Fatal::Tls)?;
         let (store, readers, found) = Store::open(&settings.history).map_err(Fatal::Store)?;
-        let listeners = if handed_over.is_empty() {
+        let listeners = if handed_over.chat.is_empty() {
             let bind = |address: &SocketAddr| {
                 let key = "listen.address";
                 net::listen(*address).map_err(|why| Fatal::Listen { key, address: *address, why })
             };
             settings.listen.address.iter().map(bind).collect::<Result<_, _>>()?
         } else {
-            handed_over
+            handed_over.chat
         };
         let loopback = Loopback::bind(settings)?;
+        let page = page::Bound::new(settings, handed_over.web)?;
         let control = match settings.control_socket() {
             None => None,
             Some(path) => match admin::bind(&path) {
@@ -114,7 +120,7 @@ impl Bound {
                 Err(why) => return Err(Fatal::Control { path, why }),
             },
         };
-        Ok(Self { tls, store, readers, found, listeners, loopback, control })
+        Ok(Self { tls, store, readers, found, listeners, loopback, page, control })
     }
 }
 
@@ -139,11 +145,12 @@ struct Daemon {
     status: StatusReport,
     files: NamedFiles,
     webhook: Option<Webhook>,
+    page: Option<Page>,
 }
 
 impl Daemon {
     fn start(loaded: Loaded, log: log::Handle, bound: Bound) -> Result<Self, Fatal> {
-        let Bound { tls, store, readers, found, listeners, loopback, control } = bound;
+        let Bound { tls, store, readers, found, listeners, loopback, page, control } = bound;
         let settings = &loaded.settings;
         log_certificate(&tls);
         let mut files = NamedFiles::default();
@@ -171,9 +178,14 @@ impl Daemon {
             let address = listener.local_addr().map_err(Fatal::Runtime)?;
             info!(event = "listening", address = %address, "listening");
             addresses.push(address);
-            tasks.spawn(ChatListener::new(gate.clone(), listener).serve(stop_accepting.clone()));
+            tasks.spawn(TlsListener::new(gate.clone(), listener, Lines).serve(stop_accepting.clone()));
         }
-        open_server::warn_if_open(settings, &addresses);
+        let page = match page {
+            None => None,
+            Some(page) => Some(page.serve(settings, &gate, &metrics, &stop_accepting, &mut tasks)?),
+        };
+        let page_addresses = page.iter().flat_map(Page::addresses);
+        open_server::warn_if_open(settings, addresses.iter().copied().chain(page_addresses));
         let monitoring = Monitoring {
             metrics,
             inbox: inbox.clone(),
@@ -211,6 +223,7 @@ impl Daemon {
             status,
             files,
             webhook,
+            page,
         })
     }
 
@@ -250,27 +263,6 @@ impl Daemon {
         // A closed pipe is no reason to end.
         let mut out = std::io::stdout().lock();
         let _ = writeln!(out, "{}", commands::welcome(&self.addresses, &summary));
-    }
-
-    async fn check_health(&mut self) {
-        let health = self.inbox.health(HEALTH_INTERVAL.max(Duration::from_secs(10))).await;
-        let Some(health) = health else {
-            error!(event = "hub_stuck", "the hub does not answer: the watchdog is not fed");
-            return;
-        };
-        systemd::feed();
-        self.check_files();
-        self.status.healthy(health);
-    }
-
-    fn check_files(&mut self) {
-        self.files.check(&self.loaded);
-        self.status.files(self.files.warnings());
-    }
-
-    fn check_certificates(&mut self) {
-        self.tls.check_due(SystemTime::now()).iter().for_each(TlsNote::log);
-        self.status.certificate(self.tls.summary());
     }
 
     /// Handles a request of an operator. True: the daemon must stop.

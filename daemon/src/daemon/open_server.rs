@@ -6,12 +6,12 @@ use std::net::{IpAddr, SocketAddr};
 use tracing::warn;
 
 /// Warns of each public address if everyone may log in, which is seldom intended.
-pub(super) fn warn_if_open(settings: &Settings, addresses: &[SocketAddr]) {
+pub(super) fn warn_if_open(settings: &Settings, addresses: impl Iterator<Item = SocketAddr>) {
     let is_guarded = settings.auth.mode != AuthMode::Open || settings.tls.client_auth == ClientAuth::Required;
     if is_guarded {
         return;
     }
-    for address in addresses.iter().filter(|address| is_public(address.ip())) {
+    for address in addresses.filter(|address| is_public(address.ip())) {
         warn!(
             event = "open_to_all",
             address = %address,

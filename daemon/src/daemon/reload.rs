@@ -2,6 +2,7 @@
 //! caller, the log and STATUS. Called by `daemon`. Never ends the daemon.
 
 use super::Daemon;
+use super::page::Page;
 use super::system::raise_open_files;
 use crate::admin::Reloaded;
 use crate::chat::Rules;
@@ -63,6 +64,9 @@ impl Daemon {
     async fn try_reload(&mut self) -> Result<Reloaded, ReloadError> {
         let fresh = self.loaded.again().map_err(ReloadError::other)?;
         let settings = &fresh.settings;
+        if self.page.is_some() {
+            Page::check(settings).map_err(ReloadError::other)?;
+        }
         // The last step that can fail; from here on everything is applied.
         let tls = self
             .tls
@@ -70,6 +74,9 @@ impl Daemon {
             .map_err(|why| ReloadError::Certificate(why.to_string()))?;
         tls.notes.iter().for_each(TlsNote::log);
         self.status.certificate(self.tls.summary());
+        if let Some(page) = &self.page {
+            page.reload(settings).map_err(ReloadError::Other)?;
+        }
         if settings.limits.connections != self.loaded.settings.limits.connections {
             raise_open_files(settings.limits.connections);
         }

@@ -127,7 +127,7 @@ impl StatusReport {
         line.push_str(&format!(
             " on {}: {} connections, {} sessions ({} away), {} rooms, {} messages so far",
             addresses.join(", "),
-            counts.connections,
+            self.health.connections,
             counts.sessions,
             counts.away,
             counts.rooms,
@@ -176,7 +176,7 @@ impl StatusReport {
             certificate_doubtful: self.doubts(),
             warning: self.warning(),
         };
-        status.count(self.health.counts);
+        status.count(self.health.connections, self.health.counts);
         status
     }
 }

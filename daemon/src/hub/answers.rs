@@ -39,13 +39,14 @@ impl Hub {
         match control {
             Control::Health(to) => self.reply(After::Turn, to, |hub, _| hub.health()),
             Control::Measure(to) => self.reply(After::Turn, to, |hub, _| hub.measure()),
-            Control::Shutdown => self.chat.shutdown(),
+            Control::Shutdown => self.edge.shutdown(&mut self.chat),
             Control::Say(msg, to) => {
-                self.chat.say_to_all(&msg);
+                self.edge.say_to_all(&mut self.chat, &msg);
                 self.reply(After::Turn, to, |_, _| ());
             }
             Control::Action(uid, action, to) => {
                 let done = self.chat.operate(uid, &action).map_err(|refusal| refusal.msg.into_owned());
+                self.edge.sync(&mut self.chat);
                 self.reply(After::done(&done), to, |_, not_kept| match not_kept {
                     // An action that was done in memory is an error while it is not in the store.
                     Some(why) => done.and_then(|_| {
@@ -55,7 +56,7 @@ impl Hub {
                 });
             }
             Control::Look(at, from, to) => {
-                let page = self.chat.look(at, &from);
+                let page = self.chat.look(at, &from, |connection| self.edge.address(connection));
                 self.reply(After::Turn, to, |_, _| page);
             }
             Control::User(uid, wish, to) => {
@@ -115,6 +116,7 @@ impl Hub {
 
     fn health(&self) -> Health {
         Health {
+            connections: self.edge.connection_count(),
             counts: self.chat.counts(),
             store_failing: self.failing.as_ref().map(|(why, _)| why.clone()),
             history: self.store.history_bytes(),
@@ -127,7 +129,7 @@ impl Hub {
         let bytes = self.outboxes.values().map(|outbox| outbox.bytes());
         let (all, most) = bytes.fold((0, 0), |(all, most), bytes| (all + bytes, bytes.max(most)));
         HubNow {
-            connections: counts.connections,
+            connections: self.edge.connection_count(),
             sessions: counts.sessions,
             away: counts.away,
             rooms: counts.rooms,

@@ -103,7 +103,7 @@ impl Hub {
             error = why,
             "store failed: messages are refused until it can be written again"
         );
-        let effects = self.chat.not_kept(effects, &why);
+        let effects = self.edge.not_kept(&mut self.chat, effects, &why);
         self.failing = Some((why, Instant::now() + PROBE_EVERY));
         effects
     }

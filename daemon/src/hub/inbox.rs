@@ -55,6 +55,8 @@ pub enum Control {
 /// What the hub says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Health {
+    /// Open connections, logged in or not.
+    pub connections: usize,
     /// What there is.
     pub counts: Counts,
     /// Why messages cannot be kept now; `None`: they can.

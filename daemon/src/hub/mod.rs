@@ -19,6 +19,7 @@ pub use inbox::{Control, Entry, Health, HubGone, Inbox, inbox};
 pub use outbox::{Closed, Item, Outbox, Taken};
 
 use crate::chat::{Chat, ConnectionId, Found, IdMap, Now, Rules};
+use crate::edge::Edge;
 use crate::log;
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -51,6 +52,7 @@ pub enum Ended {
 }
 
 struct Hub {
+    edge: Edge,
     chat: Chat,
     store: Store,
     outboxes: IdMap<ConnectionId, Arc<Outbox>>,
@@ -129,6 +131,7 @@ impl Hub {
         chat.start();
         directory.publish(chat.users());
         Self {
+            edge: Edge::default(),
             chat,
             directory,
             store,

@@ -9,7 +9,9 @@ use tracing::error;
 impl Hub {
     /// What the store has of a message that may have been sent before.
     pub(super) fn past(&mut self, connection: ConnectionId, command: &Command) -> Past {
-        let Some((session, id)) = self.chat.asks_past(connection, command) else { return Past::Absent };
+        let Some((session, id)) = self.edge.asks_past(&mut self.chat, connection, command) else {
+            return Past::Absent;
+        };
         match self.store.sent(session, &id) {
             Ok(Some((conversation, seq))) => Past::Kept(conversation, seq),
             Ok(None) => Past::Absent,

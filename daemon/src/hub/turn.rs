@@ -5,7 +5,7 @@
 use super::pace::Pace;
 use super::waiting::{LIGHT_BYTES, Waiting};
 use super::{Entry, HELD, Hub, Outbox};
-use crate::chat::{Ask, Command, ConnectionId, IdMap, Past};
+use crate::chat::{Ask, Command, ConnectionId, IdMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -60,7 +60,7 @@ impl Hub {
             match entry {
                 Entry::Open(connection, address, outbox) => {
                     self.outboxes.insert(connection, outbox);
-                    self.chat.apply(connection, Command::Open(address), Past::Absent);
+                    self.apply(connection, Command::Open(address));
                 }
                 Entry::Commands(connection, list) => {
                     if is_all {
@@ -72,6 +72,7 @@ impl Hub {
             }
         }
         self.steps(waiting, &mut load);
+        self.edge.sync(&mut self.chat);
         let outcome = self.chat.end();
         if self.failing.is_some() {
             // Messages were refused already; the rest is written when the store works again.
@@ -98,8 +99,8 @@ impl Hub {
         if load.commands > 0 {
             self.metrics.hub.turn(load.commands);
         }
-        if let Some(tally) = self.chat.take_tally() {
-            self.metrics.tally(&tally);
+        if let Some(counters) = self.edge.take_counters() {
+            self.metrics.tally(&counters);
         }
         self.answer();
     }
@@ -109,7 +110,7 @@ impl Hub {
             self.lost.push(connection);
         }
         let past = self.past(connection, &command);
-        self.chat.apply(connection, command, past);
+        self.edge.apply(&mut self.chat, connection, command, past);
     }
 
     /// What is not talk: some of it in every turn, also beside talk that fills it.

@@ -49,15 +49,16 @@ impl Make {
         Ok(made)
     }
 
-    pub(super) fn counters_by_two(
+    /// With several labels, and each set of words that they can have.
+    pub(super) fn counters_by<const N: usize>(
         &self,
         name: &str,
         help: &str,
-        labels: [&str; 2],
-        words: impl Iterator<Item = [&'static str; 2]>,
+        labels: [&str; N],
+        words: impl Iterator<Item = [&'static str; N]>,
     ) -> Result<IntCounterVec> {
         let made = self.put(IntCounterVec::new(opts(name, help), &labels)?)?;
-        words.for_each(|pair| drop(made.with_label_values(&pair)));
+        words.for_each(|words| drop(made.with_label_values(&words)));
         Ok(made)
     }
 

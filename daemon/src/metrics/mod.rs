@@ -11,9 +11,10 @@ mod now;
 mod words;
 
 pub use now::{HubNow, Now};
-pub use words::{Handshake, Reason, TURNED_AWAY, Tls};
+pub use words::{Handshake, Reason, TURNED_AWAY, Tls, Via};
 
-use crate::chat::{ResumeOutcome, Tally};
+use crate::chat::ResumeOutcome;
+use crate::edge::Counters;
 use make::Make;
 use now::Gauges;
 use prometheus::{Histogram, IntCounter, IntCounterVec, Registry, TextEncoder};
@@ -37,7 +38,7 @@ pub struct Metrics {
 /// The counters of connections.
 #[derive(Debug)]
 pub struct Net {
-    accepted: IntCounter,
+    accepted: IntCounterVec,
     rejected: IntCounterVec,
     ended: IntCounterVec,
     handshakes: IntCounterVec,
@@ -59,7 +60,7 @@ pub struct Hub {
     removed: IntCounterVec,
 }
 
-/// The counters of the chat, which come as a [`Tally`] per turn.
+/// The counters of the chat, which come as [`Counters`] per turn.
 #[derive(Debug)]
 struct Chat {
     refusals: IntCounterVec,
@@ -108,7 +109,7 @@ impl Metrics {
     }
 
     /// Adds the counts of one turn.
-    pub fn tally(&self, tally: &Tally) {
+    pub fn tally(&self, tally: &Counters) {
         for (kind, count) in tally.refusals() {
             self.chat.refusals.with_label_values(&[kind.as_str()]).inc_by(count);
         }
@@ -134,23 +135,28 @@ impl Metrics {
 impl Net {
     fn new(make: &Make, refusals: IntCounterVec) -> prometheus::Result<Self> {
         Ok(Self {
-            accepted: make.counter("connections_accepted_total", "Connections that were accepted.")?,
-            rejected: make.counters(
+            accepted: make.counters(
+                "connections_accepted_total",
+                "Connections that were accepted, by the protocol on them.",
+                "via",
+                Via::ALL.map(Via::as_str),
+            )?,
+            rejected: make.counters_by(
                 "connections_turned_away_total",
                 "Connections that were closed before their handshake or received SERVER_FULL, by reason.",
-                "reason",
-                TURNED_AWAY,
+                ["reason", "via"],
+                words::by_via(&TURNED_AWAY),
             )?,
-            ended: make.counters(
+            ended: make.counters_by(
                 "disconnects_total",
-                "Connections that ended after their handshake, by reason.",
-                "reason",
-                words::ENDS,
+                "Chat connections that ended after their handshake, by reason.",
+                ["reason", "via"],
+                words::by_via(&words::ENDS),
             )?,
-            handshakes: make.counters_by_two(
+            handshakes: make.counters_by(
                 "tls_handshakes_total",
                 "TLS handshakes, by version (none: not negotiated) and outcome.",
-                ["version", "outcome"],
+                ["version", "outcome", "via"],
                 words::handshakes(),
             )?,
             auth_failures: make.counters(
@@ -168,24 +174,24 @@ impl Net {
     }
 
     /// Counts an accepted connection.
-    pub fn accepted(&self) {
-        self.accepted.inc();
+    pub fn accepted(&self, via: Via) {
+        self.accepted.with_label_values(&[via.as_str()]).inc();
     }
 
     /// Counts a connection that was closed at once or received SERVER_FULL, for one of the reasons in
     /// [`TURNED_AWAY`].
-    pub fn rejected(&self, reason: &'static str) {
-        self.rejected.with_label_values(&[reason]).inc();
+    pub fn rejected(&self, via: Via, reason: &'static str) {
+        self.rejected.with_label_values(&[reason, via.as_str()]).inc();
     }
 
     /// Counts the end of a connection, by the reason in the log.
-    pub fn ended(&self, reason: &str) {
-        self.ended.with_label_values(&[words::end(reason)]).inc();
+    pub fn ended(&self, via: Via, reason: &str) {
+        self.ended.with_label_values(&[words::end(reason), via.as_str()]).inc();
     }
 
     /// Counts the end of a handshake.
-    pub fn handshake(&self, version: Tls, outcome: Handshake) {
-        self.handshakes.with_label_values(&[version.as_str(), outcome.as_str()]).inc();
+    pub fn handshake(&self, via: Via, version: Tls, outcome: Handshake) {
+        self.handshakes.with_label_values(&[version.as_str(), outcome.as_str(), via.as_str()]).inc();
     }
 
     /// Counts a refused login.

@@ -4,6 +4,29 @@
 /// The reasons why a connection is rejected.
 pub const TURNED_AWAY: [&str; 4] = ["banned", "full", "handshakes", "too_fast"];
 
+/// The protocol on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// The lines of the protocol directly over TLS.
+    Line,
+    /// HTTPS, and the same lines over a WebSocket: the page.
+    Web,
+}
+
+impl Via {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Line, Self::Web];
+
+    /// The word for metrics and log.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Line => "line",
+            Self::Web => "web",
+        }
+    }
+}
+
 /// The outcome of a handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handshake {
@@ -49,8 +72,13 @@ impl Tls {
     }
 }
 
-/// All possible pairs of version and outcome.
-pub(super) fn handshakes() -> impl Iterator<Item = [&'static str; 2]> {
+/// Each word with each of [`Via`].
+pub(super) fn by_via(words: &[&'static str]) -> impl Iterator<Item = [&'static str; 2]> {
+    words.iter().flat_map(|word| Via::ALL.map(|via| [*word, via.as_str()]))
+}
+
+/// All possible pairs of version and outcome, with each of [`Via`].
+pub(super) fn handshakes() -> impl Iterator<Item = [&'static str; 3]> {
     [
         (Tls::V1_3, Handshake::Done),
         (Tls::V1_2, Handshake::Done),
@@ -59,7 +87,7 @@ pub(super) fn handshakes() -> impl Iterator<Item = [&'static str; 2]> {
         (Tls::None, Handshake::Empty),
     ]
     .into_iter()
-    .map(|(version, outcome)| [version.as_str(), outcome.as_str()])
+    .flat_map(|(version, outcome)| Via::ALL.map(|via| [version.as_str(), outcome.as_str(), via.as_str()]))
 }
 
 /// Why a login was refused.
@@ -103,7 +131,7 @@ impl Reason {
 }
 
 /// The labels for the end of a connection.
-pub(super) const ENDS: [&str; 14] = [
+pub(super) const ENDS: [&str; 15] = [
     "quit",
     "taken_over",
     "too_many_errors",
@@ -116,6 +144,7 @@ pub(super) const ENDS: [&str; 14] = [
     "closed_by_the_peer_without_a_goodbye",
     "connection_lost",
     "stalled",
+    "protocol_error",
     "store_failed",
     "other",
 ];

@@ -35,8 +35,10 @@ pub async fn serve<L: Link>(gate: Gate, link: L, peer: SocketAddr) {
     // Boxed like each stage, so the task of an idle connection keeps no memory for it.
     let Some(mut connection) = Box::pin(Connection::enter(gate, link, peer)).await else { return };
     let why = poll_fn(|cx| connection.poll(cx)).await;
-    debug!(event = "connection_ended", conn = connection.id.0, peer = %connection.peer, reason = why.as_str(), "connection ended");
-    connection.gate.0.metrics.net.ended(why.as_str());
+    let reason = connection.link.fault().unwrap_or(why.as_str());
+    debug!(event = "connection_ended", conn = connection.id.0, peer = %connection.peer, via = L::VIA.as_str(), reason, "connection ended");
+    let label = if connection.link.fault().is_some() { "protocol error" } else { why.as_str() };
+    connection.gate.0.metrics.net.ended(L::VIA, label);
     if matches!(why, EndReason::Closed(_) | EndReason::StoreFailed) {
         // From here on the peer has left, as far as the hub knows.
         connection.guard = None;
@@ -46,7 +48,7 @@ pub async fn serve<L: Link>(gate: Gate, link: L, peer: SocketAddr) {
 
 /// Closes the write side, then waits at most [`SHUTDOWN`] for the peer to close its side. Closing a socket with
 /// unread bytes would reset it and discard the bytes that were sent last.
-pub(super) async fn shut_down<L: Link>(mut link: L) {
+pub async fn shut_down<L: Link>(mut link: L) {
     let goodbye = async {
         link.shutdown().await?;
         let mut unread = [0; 512];

@@ -20,13 +20,13 @@ mod socket;
 mod tcp;
 mod writer;
 
-pub use connection::serve;
+pub use connection::{serve, shut_down};
 pub use guard::ConnectionGuard;
 pub use identity::Identity;
 pub use link::Link;
 pub use listener::{Accept, accept_loop, listen};
 pub use permits::{Permits, Rejection};
-pub use tcp::ChatListener;
+pub use tcp::{Lines, Speaks, TlsListener};
 
 use crate::hub::{Bars, Directory, Inbox};
 use crate::metrics::Metrics;
@@ -38,6 +38,7 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tcp_chat_protocol::Timestamp;
 use tcp_chat_protocol::banned::is_in;
 use tokio_util::sync::CancellationToken;
@@ -172,6 +173,13 @@ impl Gate {
             let now = Timestamp::now().0;
             bars.iter().any(|(range, until)| until.is_none_or(|until| now < until) && is_in(range, address))
         }
+    }
+
+    /// `limits.login` and `limits.stall`: the longest time without a login, and the longest time without progress.
+    #[must_use]
+    pub fn login_and_stall(&self) -> (Duration, Duration) {
+        let limits = self.0.limits.load();
+        (limits.login, limits.stall)
     }
 
     /// `limits.msg_bytes`: the longest text of a message, in bytes.

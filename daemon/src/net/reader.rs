@@ -2,6 +2,7 @@
 //! full. Never answers: refusals go through the hub too, so replies keep their order.
 
 use super::identity::Identity;
+use super::link::Link;
 use super::prove::{Batch, Enrolled, Parsed, Peer};
 use super::{Gate, parse};
 use crate::chat::{Command, ConnectionId};
@@ -96,10 +97,10 @@ impl ConnectionReader {
 
     /// Reads once and passes the commands on. Ready with `Some` when the read side ends, ready with `None` after
     /// one read.
-    pub(super) fn poll<S: AsyncRead + Unpin>(
+    pub(super) fn poll<L: Link>(
         &mut self,
         cx: &mut Context<'_>,
-        stream: &mut S,
+        link: &mut L,
         gate: &Gate,
         outbox: &Arc<Outbox>,
         peer: SocketAddr,
@@ -112,8 +113,18 @@ impl ConnectionReader {
                 Err(HubGone) => return Poll::Ready(Ok(Some(ReadEnd::HubGone))),
             }
         }
-        let Some(batch) = ready!(self.poll_batch(cx, stream))? else {
-            return Poll::Ready(Ok(Some(ReadEnd::Eof)));
+        let read = self.poll_batch(cx, link)?;
+        self.unreported += link.take_overhead();
+        let batch = match read {
+            Poll::Ready(Some(batch)) => batch,
+            Poll::Ready(None) => return Poll::Ready(Ok(Some(ReadEnd::Eof))),
+            // A flood of frames that carry no text.
+            Poll::Pending if self.unreported >= REPORT_BYTES => {
+                let mut batch = Batch::default();
+                batch.push(report(&mut self.unreported));
+                batch
+            }
+            Poll::Pending => return Poll::Pending,
         };
         if batch.is_empty() {
             return Poll::Ready(Ok(None));

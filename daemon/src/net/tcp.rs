@@ -1,16 +1,18 @@
-//! Owns the path from an accepted TCP socket to a link: ban, permit, socket options, TLS handshake, and the
-//! refusal when the server is full. Called by the accept loop; `connection` serves the link. Never parses a line.
+//! Owns the path from an accepted TCP socket to a TLS stream: ban, permit, socket options, TLS handshake, and the
+//! refusal when the server is full. Called by the accept loop; the protocol on the stream ([`Speaks`]) serves it
+//! further. Never parses a line.
 
 use super::connection::{self, SHUTDOWN, shut_down};
 use super::listener::{Accept, accept_loop};
 use super::permits::Permit;
 use super::socket::set_options;
 use super::{Gate, Rejection};
-use crate::metrics::{self, Handshake};
+use crate::metrics::{self, Handshake, Via};
 use crate::tls::handshake_failure;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 use tcp_chat_protocol::{ErrorKind, Refusal, reply};
 use tcp_chat_tls_stream::{HandshakeError, TlsStream};
@@ -20,18 +22,69 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 
-/// A listening socket of `listen.address`: TLS over TCP.
-#[derive(Debug)]
-pub struct ChatListener {
-    gate: Gate,
-    listener: TcpListener,
+/// The protocol on the connections of a listener, once their TLS handshake is done.
+pub trait Speaks: Clone + Send + Sync + 'static {
+    /// The name in the event `accept_works`.
+    const NAME: &'static str;
+
+    /// The word for metrics and log.
+    const VIA: Via;
+
+    /// The configuration of the next handshake.
+    fn tls(&self, gate: &Gate) -> Arc<rustls::ServerConfig>;
+
+    /// The bytes for a peer that finds the server full.
+    fn full(&self) -> Vec<u8>;
+
+    /// Serves one connection until it ends. The caller holds its permit meanwhile.
+    fn serve(
+        self,
+        gate: Gate,
+        stream: Box<TlsStream>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = ()> + Send + 'static;
 }
 
-impl ChatListener {
+/// The lines of the protocol, directly over TLS.
+#[derive(Debug, Clone, Copy)]
+pub struct Lines;
+
+impl Speaks for Lines {
+    const NAME: &'static str = "chat";
+    const VIA: Via = Via::Line;
+
+    fn tls(&self, gate: &Gate) -> Arc<rustls::ServerConfig> {
+        gate.0.tls.load_full()
+    }
+
+    fn full(&self) -> Vec<u8> {
+        let msg = "the server has no room for one more connection; try later";
+        reply::error(&Refusal::new(ErrorKind::ServerFull, msg))
+    }
+
+    fn serve(
+        self,
+        gate: Gate,
+        stream: Box<TlsStream>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        connection::serve(gate, stream, peer)
+    }
+}
+
+/// A listening socket of `listen.address` or `web.address`: TLS over TCP.
+#[derive(Debug)]
+pub struct TlsListener<S> {
+    gate: Gate,
+    listener: TcpListener,
+    speaks: S,
+}
+
+impl<S: Speaks> TlsListener<S> {
     /// A listener that admits connections by the limits of the gate.
     #[must_use]
-    pub fn new(gate: Gate, listener: TcpListener) -> Self {
-        Self { gate, listener }
+    pub fn new(gate: Gate, listener: TcpListener, speaks: S) -> Self {
+        Self { gate, listener, speaks }
     }
 
     /// Accepts connections until `stop` is cancelled.
@@ -40,9 +93,9 @@ impl ChatListener {
     }
 }
 
-impl Accept for ChatListener {
+impl<S: Speaks> Accept for TlsListener<S> {
     type Stream = (TcpStream, SocketAddr);
-    const NAME: &'static str = "chat";
+    const NAME: &'static str = S::NAME;
 
     async fn accept(&self) -> io::Result<Self::Stream> {
         self.listener.accept().await
@@ -50,17 +103,17 @@ impl Accept for ChatListener {
 
     async fn admit(&self, (stream, peer): Self::Stream) {
         let (gate, peer) = (&self.gate, canonical(peer));
-        gate.0.metrics.net.accepted();
+        gate.0.metrics.net.accepted(S::VIA);
         let permit = if gate.is_banned(peer.ip()) {
             Err(Rejection::Banned)
         } else {
             gate.0.permits.take(peer.ip(), Instant::now())
         };
         match permit {
-            Ok(permit) => gate.spawn(run(gate.clone(), stream, peer, permit)),
+            Ok(permit) => gate.spawn(run(self.speaks.clone(), gate.clone(), stream, peer, permit)),
             Err(why) => {
-                debug!(event = "connection_refused", peer = %peer, reason = why.as_str(), "connection refused");
-                gate.0.metrics.net.rejected(why.as_label());
+                debug!(event = "connection_refused", peer = %peer, via = S::VIA.as_str(), reason = why.as_str(), "connection refused");
+                gate.0.metrics.net.rejected(S::VIA, why.as_label());
             }
         }
     }
@@ -82,63 +135,68 @@ fn canonical(peer: SocketAddr) -> SocketAddr {
 
 /// Serves one connection. Each stage is boxed, so an open connection does not keep the memory of its handshake.
 #[allow(clippy::manual_async_fn, reason = "the future of an async fn stores its arguments twice")]
-fn run(
+fn run<S: Speaks>(
+    speaks: S,
     gate: Gate,
     socket: TcpStream,
     peer: SocketAddr,
     mut permit: Permit,
 ) -> impl Future<Output = ()> + Send + 'static {
     async move {
-        let Some(stream) = Box::pin(shake_hands(&gate, socket, peer)).await else { return };
+        let Some(stream) = Box::pin(shake_hands(&speaks, &gate, socket, peer)).await else { return };
         permit.handshake_done();
         if permit.is_over_limit {
-            gate.0.metrics.net.rejected("full");
+            gate.0.metrics.net.rejected(S::VIA, "full");
             gate.0.metrics.net.refused(ErrorKind::ServerFull);
-            Box::pin(send_server_full(stream, peer)).await;
+            Box::pin(send_server_full(&speaks, stream, peer)).await;
             return;
         }
-        connection::serve(gate, stream, peer).await;
+        speaks.serve(gate, stream, peer).await;
     }
 }
 
 /// The stream is boxed because it is large and is moved.
-async fn shake_hands(gate: &Gate, socket: TcpStream, peer: SocketAddr) -> Option<Box<TlsStream>> {
+async fn shake_hands<S: Speaks>(
+    speaks: &S,
+    gate: &Gate,
+    socket: TcpStream,
+    peer: SocketAddr,
+) -> Option<Box<TlsStream>> {
+    let via = S::VIA.as_str();
     let counts = &gate.0.metrics.net;
     let limits = gate.0.limits.load_full();
     if let Err(why) = set_options(&socket, limits.stall) {
-        debug!(event = "handshake_failed", peer = %peer, reason = "socket", error = why.to_string(), "handshake failed");
+        debug!(event = "handshake_failed", peer = %peer, via, reason = "socket", error = why.to_string(), "handshake failed");
         return None;
     }
-    match timeout(limits.handshake, TlsStream::accept(gate.0.tls.load_full(), socket)).await {
+    match timeout(limits.handshake, TlsStream::accept(speaks.tls(gate), socket)).await {
         Ok(Ok(stream)) => {
             let version = if stream.is_tls_1_3() { metrics::Tls::V1_3 } else { metrics::Tls::V1_2 };
-            counts.handshake(version, Handshake::Done);
+            counts.handshake(S::VIA, version, Handshake::Done);
             Some(Box::new(stream))
         }
         Ok(Err(HandshakeError::Silent(why))) => {
-            debug!(event = "connection_empty", peer = %peer, error = why.to_string(), "connected and sent nothing");
-            counts.handshake(metrics::Tls::None, Handshake::Empty);
+            debug!(event = "connection_empty", peer = %peer, via, error = why.to_string(), "connected and sent nothing");
+            counts.handshake(S::VIA, metrics::Tls::None, Handshake::Empty);
             None
         }
         Ok(Err(HandshakeError::Failed(why))) => {
-            debug!(event = "handshake_failed", peer = %peer, reason = "tls", error = handshake_failure(&why), "handshake failed");
-            counts.handshake(metrics::Tls::None, Handshake::Failed);
+            debug!(event = "handshake_failed", peer = %peer, via, reason = "tls", error = handshake_failure(&why), "handshake failed");
+            counts.handshake(S::VIA, metrics::Tls::None, Handshake::Failed);
             None
         }
         Err(_) => {
-            debug!(event = "handshake_failed", peer = %peer, reason = "timeout", "handshake failed");
-            counts.handshake(metrics::Tls::None, Handshake::TimedOut);
+            debug!(event = "handshake_failed", peer = %peer, via, reason = "timeout", "handshake failed");
+            counts.handshake(S::VIA, metrics::Tls::None, Handshake::TimedOut);
             None
         }
     }
 }
 
-async fn send_server_full(mut stream: Box<TlsStream>, peer: SocketAddr) {
-    let full =
-        Refusal::new(ErrorKind::ServerFull, "the server has no room for one more connection; try later");
-    let sent = timeout(SHUTDOWN, stream.write_all(&reply::error(&full))).await;
+async fn send_server_full<S: Speaks>(speaks: &S, mut stream: Box<TlsStream>, peer: SocketAddr) {
+    let sent = timeout(SHUTDOWN, stream.write_all(&speaks.full())).await;
     let sent = matches!(sent, Ok(Ok(())));
-    debug!(event = "connection_refused", peer = %peer, reason = "server full", told = sent, "connection refused");
+    debug!(event = "connection_refused", peer = %peer, via = S::VIA.as_str(), reason = "server full", told = sent, "connection refused");
     shut_down(stream).await;
 }
 

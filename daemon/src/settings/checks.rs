@@ -2,7 +2,7 @@
 //! settings are read. Notes all problems. Reads no file except the secrets that the settings need (`secrets`).
 
 use super::reader::SettingsReader;
-use super::{Auth, AuthMode, ClientAuth, Limits, Listen, Origin, Problem, Settings, Tls};
+use super::{Auth, AuthMode, ClientAuth, Limits, Listen, Origin, Problem, Settings, Tls, Web};
 use tcp_chat_protocol::Name;
 
 /// The longest path of a Unix socket on Linux, in bytes.
@@ -14,6 +14,7 @@ impl SettingsReader<'_> {
         self.check_listen(&mut settings.listen);
         self.check_certificate(&settings.tls);
         self.check_client_auth(&settings.tls);
+        self.check_web(&settings.web, &settings.listen);
         self.check_auth(&mut settings.auth);
         self.check_limits(&settings.limits, settings.rooms.default.len());
         if settings.rooms.default.is_empty() && !self.is_refused("rooms.default") {
@@ -73,6 +74,29 @@ impl SettingsReader<'_> {
                 self.refuse("tls.names", reason);
             }
             _ => {}
+        }
+    }
+
+    /// A pair without an address is valid: the service manager can pass a socket.
+    fn check_web(&mut self, web: &Web, listen: &Listen) {
+        match (&web.certificate, &web.key) {
+            (Some(_), None) if !self.is_set("web.key") => {
+                self.refuse("web.certificate", "it needs web.key beside it: the file with its key");
+            }
+            (None, Some(_)) if !self.is_set("web.certificate") => {
+                self.refuse("web.key", "it needs web.certificate beside it: the file with its chain");
+            }
+            (None, None)
+                if web.address.is_some() && !self.is_set("web.certificate") && !self.is_set("web.key") =>
+            {
+                let reason = "it needs web.certificate and web.key beside it: a certificate that browsers know, as \
+                              certbot makes it";
+                self.refuse("web.address", reason);
+            }
+            _ => {}
+        }
+        if web.address.is_some_and(|address| address.port() != 0 && listen.address.contains(&address)) {
+            self.refuse("web.address", "that is in listen.address, too; the two need a port each");
         }
     }
 

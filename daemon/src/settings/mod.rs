@@ -36,7 +36,7 @@ pub use limits::Limits;
 pub use load::{Inputs, Loaded, SYSTEM_FILE, load};
 pub use problem::{Origin, Problem, Problems};
 pub use secrets::Secret;
-pub use sections::{Admin, Auth, History, Http, Listen, Log, Metrics, Rooms, Sessions, Shutdown, Tls};
+pub use sections::{Admin, Auth, History, Http, Listen, Log, Metrics, Rooms, Sessions, Shutdown, Tls, Web};
 pub(crate) use texts::certificate_name;
 
 use key::{Key, Section};
@@ -81,6 +81,7 @@ settings! {
     admin: Admin,
     metrics: Metrics,
     http: Http,
+    web: Web,
     shutdown: Shutdown,
 }
 
@@ -175,6 +176,20 @@ impl Tls {
     #[must_use]
     pub fn operator_pair(&self) -> Option<(&Path, &Path)> {
         self.certificate.as_deref().zip(self.key.as_deref())
+    }
+}
+
+impl Web {
+    /// TLS settings that contain only the page's own pair, and the TLS versions of `tls`. `None`: no pair is set.
+    #[must_use]
+    pub fn tls(&self, tls: &Tls) -> Option<Tls> {
+        let (certificate, key) = (self.certificate.clone()?, self.key.clone()?);
+        Some(Tls {
+            certificate: Some(certificate),
+            key: Some(key),
+            allow_1_2: tls.allow_1_2,
+            ..Tls::default()
+        })
     }
 }
 

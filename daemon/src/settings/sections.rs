@@ -185,6 +185,31 @@ section! {
 }
 
 section! {
+    /// The page: the chat in a browser.
+    ["web"] Web {
+        /// The address at which browsers reach the page, over HTTPS and WebSocket. Needs certificate and key.
+        /// Without an address the page is off. docs/OPERATIONS.md says how to get a certificate, and what a proxy
+        /// in front changes. A socket with the name "web" from the service manager (tcp-chatd-web.socket)
+        /// replaces this address.
+        address: Option<SocketAddr> = None => Maybe(texts::ADDRESS), restart(), example("0.0.0.0:3443");
+
+        /// The certificate of the page. Browsers must trust it already, as one from certbot. The file is the chain
+        /// in PEM, the server's certificate first. The daemon loads replaced files within two minutes.
+        certificate: Option<PathBuf> = None => Maybe(FilePath(IfPath)),
+            example("/etc/letsencrypt/live/chat.example.org/fullchain.pem");
+
+        /// The key of that certificate, in PEM, without a password.
+        key: Option<PathBuf> = None => Maybe(FilePath(IfWrittenAsPath)),
+            example("/etc/letsencrypt/live/chat.example.org/privkey.pem");
+
+        /// The names by which browsers reach the page. A request for any other name is refused. A name can have a
+        /// port, if it is not the port of address: "chat.example.org:443" behind a proxy. Write an IPv6 address
+        /// in brackets. Without this setting the names are those of tls.names, or else those of the certificate.
+        names: Vec<String> = Vec::new() => texts::WEB_NAMES;
+    }
+}
+
+section! {
     /// Shutdown.
     ["shutdown"] Shutdown {
         /// When the daemon ends: how long connections may take to be told, and to read what waits for them.

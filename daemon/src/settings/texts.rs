@@ -7,6 +7,7 @@ use super::reader::SettingsReader;
 use super::{MaxBytes, parse_level};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use tcp_chat_page::{Scheme, Site};
 use tcp_chat_protocol::Name;
 use toml::Value;
 
@@ -129,6 +130,26 @@ pub(super) const LOOPBACK: Text<SocketAddr> = Text {
         Err(_) => Err(format!("{text:?} is not an address with a port; write \"127.0.0.1:9464\"")),
     },
     allowed: "a loopback address with a port",
+};
+
+/// An address to listen on.
+pub(super) const ADDRESS: Text<SocketAddr> = Text {
+    parse: |text| {
+        text.parse().map_err(|_| {
+            format!("{text:?} is not an address with a port; write \"127.0.0.1:3443\", or \"0.0.0.0:3443\" for every IPv4 address")
+        })
+    },
+    allowed: "an address with a port",
+};
+
+/// The names of the page's host, without duplicates.
+pub(super) const WEB_NAMES: List<String> = List {
+    parse: |text, others| match Site::new(Scheme::Https, [text], 443) {
+        Ok(_) => Ok(Some(text.to_ascii_lowercase()).filter(|name| !others.contains(name))),
+        Err(why) => Err(why.to_string()),
+    },
+    is_single: false,
+    allowed: "a list of host names and IP addresses, with or without a port",
 };
 
 /// A name or an address for a certificate, normalised for comparison.

@@ -141,8 +141,10 @@ impl Ids {
 /// The ids of the messages after that number, of the sessions that are there, the oldest first.
 pub(super) fn after(log: &Connection, after: Seq) -> rusqlite::Result<Vec<Sent>> {
     let mut sent = log.prepare(
-        "SELECT s.seq, s.session, s.id, iif(s.conversation <> 0, s.conversation,
-             ifnull((SELECT k.conversation FROM chunks k WHERE k.first <= s.seq ORDER BY k.first DESC LIMIT 1), 0))
+        "SELECT s.seq, s.session, s.id, coalesce(
+             (SELECT iif(k.last >= s.seq, k.conversation, NULL) FROM chunks k
+              WHERE k.first <= s.seq ORDER BY k.first DESC LIMIT 1),
+             (SELECT l.conversation FROM left_ids l WHERE l.first <= s.seq ORDER BY l.first DESC LIMIT 1), 0)
          FROM sent s JOIN sessions ON sessions.id = s.session WHERE s.seq > ?1 ORDER BY s.seq",
     )?;
     sent.query_map([int(after)], |row| {

@@ -4,7 +4,7 @@
 use super::found::Totals;
 use super::{StoreError, rights, users, work};
 use crate::chat::{
-    Chunk, ConversationId, ConversationKind, Party, Sent, SessionChange, SessionId, SessionRow, Writes,
+    Chunk, ConversationId, ConversationKind, Party, SessionChange, SessionId, SessionRow, Writes,
 };
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
@@ -75,11 +75,10 @@ pub(super) fn write(log: &Connection, writes: &Writes) -> rusqlite::Result<()> {
     }
     if !writes.sent.is_empty() {
         // An id whose message is gone may be used again.
-        let mut put = log.prepare_cached(
-            "INSERT OR REPLACE INTO sent (seq, session, id, conversation) VALUES (?1, ?2, ?3, ?4)",
-        )?;
-        for Sent { session, id, conversation, seq } in &writes.sent {
-            put.execute(params![int(*seq), session.0, Id(id), conversation.0])?;
+        let mut put =
+            log.prepare_cached("INSERT OR REPLACE INTO sent (seq, session, id) VALUES (?1, ?2, ?3)")?;
+        for sent in &writes.sent {
+            put.execute(params![int(sent.seq), sent.session.0, Id(&sent.id)])?;
         }
     }
     for change in &writes.sessions {

@@ -152,22 +152,28 @@ impl Slice {
 
     /// Removes it. How many scattered rows that were: each may lie in a page of its own.
     pub(super) fn remove(&self, log: &Connection) -> rusqlite::Result<u64> {
+        if self.kind != Kind::Ids {
+            let mut put = log.prepare_cached(
+                "INSERT OR REPLACE INTO left_ids SELECT first, last, conversation FROM chunks WHERE first = ?1",
+            )?;
+            for (first, _) in &self.left {
+                put.execute([int(*first)])?;
+            }
+        }
         let mut chunk = log.prepare_cached("DELETE FROM chunks WHERE first = ?1")?;
         for (first, _) in &self.chunks {
             chunk.execute([int(*first)])?;
         }
         let mut scattered = self.chunks.len() as u64 + ids::remove(log, &self.ids)?;
         if self.kind == Kind::Ids {
-            let mut done = log.prepare_cached("DELETE FROM left_ids WHERE first = ?1")?;
-            for (first, _) in &self.ids {
-                done.execute([int(*first)])?;
+            let mut done = log.prepare_cached("DELETE FROM left_ids WHERE first = ?1 AND last = ?2")?;
+            for (first, last) in &self.ids {
+                done.execute([int(*first), int(*last)])?;
             }
-        }
-        if !self.left.is_empty() {
-            let mut put =
-                log.prepare_cached("INSERT OR REPLACE INTO left_ids (first, last) VALUES (?1, ?2)")?;
-            for (first, last) in &self.left {
-                put.execute([int(*first), int(*last)])?;
+            // Of the last one some are left.
+            if let (Some((from, _)), Some((first, _))) = (self.ids.last(), self.left.first()) {
+                log.prepare_cached("UPDATE left_ids SET first = ?1 WHERE first = ?2")?
+                    .execute([int(*first), int(*from)])?;
             }
         }
         let table = if self.kind == Kind::Sessions { "gone_sessions" } else { "gone_conversations" };

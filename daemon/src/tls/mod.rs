@@ -106,7 +106,15 @@ struct LoadedCertificates {
 /// # Errors
 /// The certificates cannot be used or minted. A configured certificate is never replaced by a minted one.
 pub fn open(settings: &settings::Tls, now: SystemTime) -> Result<TlsState, TlsError> {
-    TlsState::open_as(settings, &host_name(), now)
+    TlsState::open_for(settings, &host_name(), now, tcp_chat_protocol::ALPN)
+}
+
+/// The same for the page, over HTTP/1.1. `settings` name an operator's pair ([`settings::Web::tls`]).
+///
+/// # Errors
+/// The pair cannot be used.
+pub fn open_web(settings: &settings::Tls, now: SystemTime) -> Result<TlsState, TlsError> {
+    TlsState::open_for(settings, &host_name(), now, b"http/1.1")
 }
 
 /// Reports what [`open`] would do, and changes nothing.

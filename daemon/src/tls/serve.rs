@@ -55,6 +55,7 @@ pub(super) fn config(
     in_use: Arc<CertificateInUse>,
     clients: Option<Arc<dyn ClientCertVerifier>>,
     allow_1_2: bool,
+    alpn: &[u8],
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
     let versions: &[_] = if allow_1_2 {
         &[&rustls::version::TLS13, &rustls::version::TLS12]
@@ -67,7 +68,7 @@ pub(super) fn config(
         .with_cert_resolver(in_use);
     // Uses the strongest cipher that the client offers, not the first.
     config.ignore_client_order = true;
-    config.alpn_protocols = vec![tcp_chat_protocol::ALPN.to_vec()];
+    config.alpn_protocols = vec![alpn.to_vec()];
     // Each configuration has its own ticket keys: a ticket confirms that the client's certificate was valid, and
     // must not outlive the CA that confirmed it.
     config.ticketer = ticketer()?;

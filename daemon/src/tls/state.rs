@@ -45,6 +45,7 @@ struct Shared {
 struct State {
     settings: settings::Tls,
     host: String,
+    alpn: &'static [u8],
     config: Arc<ServerConfig>,
     loaded: LoadedCertificates,
     /// The signatures of the files at the last check, if they are not the ones in use.
@@ -65,16 +66,28 @@ impl State {
 
 impl TlsState {
     /// Reads or mints the certificates of a host with this name.
+    #[cfg(test)]
     pub(super) fn open_as(settings: &settings::Tls, host: &str, now: SystemTime) -> Result<Self, TlsError> {
+        Self::open_for(settings, host, now, tcp_chat_protocol::ALPN)
+    }
+
+    /// The same, for connections that negotiate `alpn`.
+    pub(super) fn open_for(
+        settings: &settings::Tls,
+        host: &str,
+        now: SystemTime,
+        alpn: &'static [u8],
+    ) -> Result<Self, TlsError> {
         let loaded = load(settings, host, now, Occasion::Start)?;
         let in_use = Arc::new(serve::CertificateInUse::new(Arc::clone(&loaded.pair.certified)));
         let broken = |_| content(&loaded.certificate, NOT_SET_UP.into());
         let fetching_until = Arc::default();
         let clients = clients::verifier(settings, &fetching_until)?;
-        let config = serve::config(Arc::clone(&in_use), clients, settings.allow_1_2).map_err(broken)?;
+        let config = serve::config(Arc::clone(&in_use), clients, settings.allow_1_2, alpn).map_err(broken)?;
         let state = State {
             settings: settings.clone(),
             host: host.to_owned(),
+            alpn,
             config,
             loaded,
             seen: None,
@@ -169,7 +182,7 @@ impl TlsState {
             } else {
                 let Shared { in_use, fetching_until, .. } = &*self.shared;
                 let clients = clients::verifier(settings, fetching_until)?;
-                let made = serve::config(Arc::clone(in_use), clients, settings.allow_1_2);
+                let made = serve::config(Arc::clone(in_use), clients, settings.allow_1_2, state.alpn);
                 Some(made.map_err(|_| content(&loaded.certificate, NOT_SET_UP.into()))?)
             };
             let mut changed = TlsChanges {

@@ -8,6 +8,7 @@
 //! differ from run to run: a token or a log stands for the one that came in its place before, and `$any` for
 //! any text.
 
+use crate::common::web::Page;
 use crate::common::{Daemon, Peer, in_shell};
 use crate::outside::{has, repository};
 use serde_json::Value;
@@ -66,13 +67,25 @@ fn align(shown: &mut Value, came: &Value, tokens: &mut HashMap<String, String>) 
 
 #[test]
 fn the_transcript_of_the_protocol_is_true() {
+    replay(|| (Daemon::start(), None));
+}
+
+#[test]
+fn the_transcript_is_true_over_a_websocket() {
+    replay(|| {
+        let (daemon, page) = Daemon::with_page("");
+        (daemon, Some(page))
+    });
+}
+
+fn replay(start: impl Fn() -> (Daemon, Option<Page>)) {
     for block in blocks("docs/PROTOCOL.md", "transcript") {
-        let daemon = Daemon::start();
+        let (daemon, page) = start();
         let mut peers: HashMap<String, Peer> = HashMap::new();
         let mut tokens: HashMap<String, String> = HashMap::new();
         for line in block.lines().filter(|l| !l.is_empty() && !l.starts_with('#')) {
             let (who, rest) = line.split_at(line.find(['>', '<', ' ']).unwrap_or_else(|| panic!("{line}")));
-            let peer = || daemon.connect();
+            let peer = || page.as_ref().map_or_else(|| daemon.connect(), Page::connect);
             match rest.chars().next() {
                 Some('>') => {
                     let mut text = rest[1..].trim_start().to_owned();

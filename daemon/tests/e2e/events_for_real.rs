@@ -8,6 +8,7 @@ use crate::disk::{Disk, speaks_until_refused};
 use crate::events::{documented, held};
 use crate::posts::TOKEN;
 use crate::refused::refused_as;
+use crate::web::page;
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, SanType};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -239,7 +240,7 @@ fn store() -> BTreeSet<String> {
                    ALTER TABLE totals DROP COLUMN log; ALTER TABLE totals DROP COLUMN log_from;
                    ALTER TABLE members DROP COLUMN joined; ALTER TABLE totals DROP COLUMN oldest;
                    ALTER TABLE members DROP COLUMN lost; DROP TABLE leaving; DROP TABLE work;
-                   ALTER TABLE sent DROP COLUMN conversation; DROP TABLE left_ids;
+                   DROP TABLE left_ids;
                    UPDATE chunks SET ts = ts - 864000000;
                    PRAGMA user_version = 1";
     old.execute_batch(younger).unwrap();
@@ -368,8 +369,8 @@ fn full_disk() -> Option<BTreeSet<String>> {
 
 #[test]
 fn every_event_is_written_as_documented() {
-    let scenes: [fn() -> BTreeSet<String>; 8] =
-        [life, people, machines, certificates, store, history, files, descriptors];
+    let scenes: [fn() -> BTreeSet<String>; 9] =
+        [life, people, machines, certificates, store, history, files, descriptors, page];
     let scenes: Vec<_> = scenes.into_iter().map(std::thread::spawn).collect();
     let mut seen: BTreeSet<String> = scenes.into_iter().flat_map(|scene| scene.join().unwrap()).collect();
     match full_disk() {

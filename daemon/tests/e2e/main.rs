@@ -54,3 +54,5 @@ mod slow_reader;
 mod small_disk;
 mod store_files;
 mod systemd;
+mod web;
+mod web_limits;

@@ -49,9 +49,9 @@ fn a_scrape_says_what_was_done() {
         ("refusals_total{kind=\"UNKNOWN_OP\"}", 1.0),
         ("refusals_total{kind=\"PARSE\"}", 2.0),
         ("refusals_total{kind=\"INTERNAL\"}", 0.0),
-        ("connections_accepted_total", 2.0),
-        ("tls_handshakes_total{outcome=\"ok\",version=\"1.3\"}", 2.0),
-        ("tls_handshakes_total{outcome=\"ok\",version=\"1.2\"}", 0.0),
+        ("connections_accepted_total{via=\"line\"}", 2.0),
+        ("tls_handshakes_total{outcome=\"ok\",version=\"1.3\",via=\"line\"}", 2.0),
+        ("tls_handshakes_total{outcome=\"ok\",version=\"1.2\",via=\"line\"}", 0.0),
         ("fan_out_seconds_count", 4.0),
         ("commit_seconds_bucket{le=\"+Inf\"}", scrape.get("commit_seconds_count")),
         ("store_failing", 0.0),
@@ -90,25 +90,25 @@ fn a_scrape_says_what_was_done() {
     let mut plain = TcpStream::connect(daemon.address()).unwrap();
     plain.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
     let _ = plain.read_to_end(&mut Vec::new());
-    Scrape::until(at, "tls_handshakes_total{outcome=\"failed\",version=\"none\"}", 1.0);
+    Scrape::until(at, "tls_handshakes_total{outcome=\"failed\",version=\"none\",via=\"line\"}", 1.0);
     Scrape::until(at, "connections", 1.0).says(&[
-        ("tls_handshakes_total{outcome=\"ok\",version=\"1.2\"}", 1.0),
+        ("tls_handshakes_total{outcome=\"ok\",version=\"1.2\",via=\"line\"}", 1.0),
         ("resumes_total{outcome=\"resumed\"}", 1.0),
         ("resumes_total{outcome=\"taken_over\"}", 1.0),
         ("resumes_total{outcome=\"expired\"}", 1.0),
         ("resumes_total{outcome=\"refused\"}", 0.0),
         ("resume_age_seconds_count", 1.0),
         ("refusals_total{kind=\"SESSION_EXPIRED\"}", 1.0),
-        ("disconnects_total{reason=\"quit\"}", 2.0),
-        ("disconnects_total{reason=\"taken_over\"}", 1.0),
-        ("disconnects_total{reason=\"other\"}", 0.0),
+        ("disconnects_total{reason=\"quit\",via=\"line\"}", 2.0),
+        ("disconnects_total{reason=\"taken_over\",via=\"line\"}", 1.0),
+        ("disconnects_total{reason=\"other\",via=\"line\"}", 0.0),
     ]);
 
     // Full: the next ones are told.
     let held: Vec<_> = (0..4).map(|_| daemon.connect()).collect();
     let mut over = daemon.connect();
     over.hears_error("SERVER_FULL");
-    let scrape = Scrape::until(at, "connections_turned_away_total{reason=\"full\"}", 1.0);
+    let scrape = Scrape::until(at, "connections_turned_away_total{reason=\"full\",via=\"line\"}", 1.0);
     assert_eq!(scrape.get("refusals_total{kind=\"SERVER_FULL\"}"), 1.0);
     drop((held, ana));
 }
@@ -235,14 +235,15 @@ fn a_bare_connect_is_no_failed_handshake() {
     for _ in 0..5 {
         drop(TcpStream::connect(daemon.address()).unwrap());
     }
-    let empty = "tls_handshakes_total{outcome=\"empty\",version=\"none\"}";
+    let empty = "tls_handshakes_total{outcome=\"empty\",version=\"none\",via=\"line\"}";
     Scrape::until(at, empty, 5.0).says(&[
-        ("tls_handshakes_total{outcome=\"failed\",version=\"none\"}", 0.0),
-        ("tls_handshakes_total{outcome=\"timeout\",version=\"none\"}", 0.0),
+        ("tls_handshakes_total{outcome=\"failed\",version=\"none\",via=\"line\"}", 0.0),
+        ("tls_handshakes_total{outcome=\"timeout\",version=\"none\",via=\"line\"}", 0.0),
     ]);
     // One byte is an attempt.
     TcpStream::connect(daemon.address()).unwrap().write_all(&[22]).unwrap();
-    Scrape::until(at, "tls_handshakes_total{outcome=\"failed\",version=\"none\"}", 1.0).says(&[(empty, 5.0)]);
+    Scrape::until(at, "tls_handshakes_total{outcome=\"failed\",version=\"none\",via=\"line\"}", 1.0)
+        .says(&[(empty, 5.0)]);
     let rules = include_str!("../../../packaging/prometheus/tcp-chatd.rules.yml");
     let counted: Vec<_> = rules.lines().filter(|line| line.contains("tls_handshakes_total{")).collect();
     assert_eq!(counted.len(), 3);

@@ -4,11 +4,11 @@
 use super::turns::{Input, Policy, Turn};
 use serde_json::Value;
 use tcp_chat_protocol::request::{Bounds, parse};
-use tcp_chat_protocol::{ErrorKind, Fingerprint, Name, Refusal};
+use tcp_chat_protocol::{Fingerprint, Name};
 use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
 use tcp_chatd::chat::{
-    Ask, Certificate, Code, ConnectionId, ConversationId, Digest, Evidence, Gives, Made, Now, Past,
-    Presented, Proof, Proving, Revocation, Secret, SessionId, UserId, UserWish,
+    Ask, Certificate, Code, ConnectionId, ConversationId, Digest, Evidence, Gives, Intent, Made, Now, Origin,
+    Past, Presented, Proof, Proving, Revocation, Secret, SessionId, UserId, UserWish,
 };
 
 /// Wider than the daemon's: the proposer has checked its own bounds already.
@@ -47,19 +47,29 @@ fn input(entry: &Value) -> Input {
         let Control::Action(action) = read(&entry["act"]) else { panic!("{entry} is no action") };
         return Input::Action(uid, action);
     }
-    let on = ConnectionId(entry["on"].as_u64().expect("a connection"));
-    if let Some(address) = entry["open"].as_str() {
-        return Input::Open(on, address.parse().expect("an address"));
+    Input::Intent(intent(entry))
+}
+
+fn intent(entry: &Value) -> Intent {
+    if entry["seal"] == true {
+        return Intent::Seal;
     }
-    if entry["lost"] == true {
-        return Input::Lost(on);
+    if let Some(sessions) = entry["end"].as_array() {
+        let sessions = sessions.iter().map(|id| SessionId(id.as_i64().expect("an id"))).collect();
+        return Intent::EndBarred {
+            sessions,
+            who: text(&entry["who"]).into(),
+            reason: text(&entry["reason"]).into(),
+        };
     }
-    if let Some(bytes) = entry["read"].as_u64() {
-        return Input::Read(on, usize::try_from(bytes).expect("few bytes"));
+    let connection = ConnectionId(entry["on"].as_u64().expect("a connection"));
+    if entry["away"] == true {
+        return Intent::Away(connection);
     }
-    if let Some(msg) = entry["refused"].as_str() {
-        return Input::Refused(on, Refusal::new(ErrorKind::Parse, msg.to_owned()));
-    }
+    let left =
+        |at: usize| entry["left"][at].as_u64().and_then(|left| usize::try_from(left).ok()).expect("a number");
+    let network = text(&entry["network"]).parse().expect("an address");
+    let origin = Origin { connection, network, sessions: left(0), rooms: left(1) };
     let line = entry["request"].to_string();
     let (id, request) = parse(line.as_bytes(), &BOUNDS).unwrap_or_else(|why| panic!("{line}: {}", why.msg));
     let ask = Ask::of(request).unwrap_or_else(|proving| match proving {
@@ -89,7 +99,7 @@ fn input(entry: &Value) -> Input {
         }
         _ => Past::Unknown,
     };
-    Input::Ask(on, id, ask, past)
+    Intent::Ask(origin, id, ask, past)
 }
 
 /// Does the same as `admin::users`, with the code that the proposer has made.

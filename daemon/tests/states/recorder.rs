@@ -1,21 +1,22 @@
 //! Owns the recording: it turns the steps of a script into turns, and applies each turn to three states. Used by the
-//! proof and by the fuzz target. It replaces everything around the state: connections, proofs of identity, secrets and
-//! clocks. Never looks into a state, except for what the net may ask: the registered users.
+//! proof and by the fuzz target. It replaces everything around the edge and the state: connections, proofs of identity,
+//! secrets and clocks. Never looks into a state, except for what the net may ask: the registered users.
 
 use super::decode;
 use super::known::{DAY_MS, Known};
-use super::state::{Shelf, State};
+use super::state::{Happens, Shelf, State};
 use super::turns::{Input, Policy, Turn};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use tcp_chat_protocol::request::{Action, Bounds, Login, Request, Wants, parse};
-use tcp_chat_protocol::{Banned, Name};
+use tcp_chat_protocol::Name;
+use tcp_chat_protocol::request::{Bounds, Login, Request, Wants, parse};
 use tcp_chatd::admin::AdminRequest as Control;
 use tcp_chatd::auth::sha256;
 use tcp_chatd::chat::{
-    Ask, Certificate, ConnectionId, Digest, Evidence, Facts, Made, Now, Past, Presented, Proof, Proving,
+    Ask, Certificate, Command, ConnectionId, Digest, Evidence, Facts, Made, Now, Presented, Proof, Proving,
     Revocation, Secret,
 };
+use tcp_chatd::edge::Edge;
 
 /// The three states.
 pub(crate) const STEADY: usize = 0;
@@ -77,19 +78,15 @@ pub(crate) struct Recorder {
     states: [State; 3],
     known: Vec<Known>,
     now: Now,
-    inputs: Vec<Input>,
+    /// The edge of the steady state's node, which proposes the turns.
+    edge: Edge,
+    happens: Vec<Happens>,
     /// The steps of slow work that the proposer has time for in a turn; `None`: all of them.
     pace: Option<usize>,
     turns: usize,
     connections: u64,
     logins: u64,
-    slots: BTreeMap<u8, Slot>,
-}
-
-struct Slot {
-    connection: ConnectionId,
-    /// LOGIN and ENROL requests since the last login.
-    tries: u32,
+    slots: BTreeMap<u8, ConnectionId>,
 }
 
 impl Recorder {
@@ -102,7 +99,8 @@ impl Recorder {
             states,
             known: known.to_vec(),
             now,
-            inputs: Vec::new(),
+            edge: Edge::recording(),
+            happens: Vec::new(),
             pace: None,
             turns: 0,
             connections: 0,
@@ -138,30 +136,20 @@ impl Recorder {
                 let rooms: &[&str] = if which & 2 == 0 { &["lobby"] } else { &["lobby", "ops"] };
                 let rooms = rooms.iter().map(|room| room.parse().expect("a name")).collect();
                 let policy = Policy { rooms, create: which != 3, accounts: which & 1 == 1 };
-                self.inputs.push(Input::Policy(policy));
+                self.happens.push(Happens::Else(Input::Policy(policy)));
             }
             Step::Retain(left) => {
                 let head = self.states[STEADY].chat.counts().head;
                 let oldest = (head + 1).saturating_sub(left);
                 // The hub applies retention at the beginning of a turn.
-                self.inputs.insert(0, Input::Retain(oldest));
+                self.happens.insert(0, Happens::Else(Input::Retain(oldest)));
             }
             Step::Pass(ms) => {
                 self.now.mono += ms;
                 self.now.wall += ms;
             }
             Step::SetClock(ms) => self.now.wall += ms,
-            Step::Turn(steps) => {
-                let is_address = |input: &Input| match input {
-                    Input::Action(_, action) => {
-                        matches!(&**action, Action::Ban(of) if matches!(of.target, Banned::Address(_)))
-                    }
-                    _ => false,
-                };
-                let bans = self.is_known(Known::AllAreAway) && self.inputs.iter().any(is_address);
-                let steps = steps.into_iter().chain(self.pace).min();
-                return self.turn(steps.filter(|_| !bans));
-            }
+            Step::Turn(steps) => return self.turn(steps.into_iter().chain(self.pace).min()),
             Step::Rebuild => self.states[REBUILT].rebuild(),
             Step::Full(state, is_full) => {
                 self.states[state].faults.is_full = is_full && !self.is_known(Known::DiskDecides);
@@ -182,19 +170,16 @@ impl Recorder {
         // The proposer measures how long sessions are away.
         let overdue: Vec<_> = self.states[STEADY].chat.overdue(self.now.mono).collect();
         if !overdue.is_empty() {
-            self.inputs.push(Input::Expire(overdue));
+            self.happens.push(Happens::Else(Input::Expire(overdue)));
         }
-        let mut turn = Turn { now: self.now, inputs: std::mem::take(&mut self.inputs), steps };
         self.turns += 1;
-        let came = self.states[STEADY].propose(&mut turn);
+        let happens = std::mem::take(&mut self.happens);
+        let (turn, closed) = self.states[STEADY].propose(&mut self.edge, self.now, happens, steps);
         self.states[REBUILT].turn(&turn);
-        self.states[ENCODED].turn(&Turn::decode(&turn.encode(&self.known)));
-        for slot in self.slots.values_mut().filter(|slot| came.logged_in.contains(&slot.connection)) {
-            slot.tries = 0;
-        }
+        self.states[ENCODED].turn(&Turn::decode(&turn.encode()));
         // As the net does: it reports a closed connection as lost.
-        let is_closed = |slot: &Slot| came.closed.contains(&slot.connection);
-        let closed: Vec<_> = self.slots.iter().filter(|(_, s)| is_closed(s)).map(|(at, _)| *at).collect();
+        let closed: Vec<_> =
+            self.slots.iter().filter(|(_, on)| closed.contains(on)).map(|(at, _)| *at).collect();
         closed.into_iter().for_each(|slot| self.lose(slot));
         self.compare()
     }
@@ -211,44 +196,34 @@ impl Recorder {
     }
 
     fn lose(&mut self, slot: u8) {
-        if let Some(Slot { connection, .. }) = self.slots.remove(&slot) {
-            self.inputs.push(Input::Lost(connection));
+        if let Some(connection) = self.slots.remove(&slot) {
+            self.happens.push(Happens::On(connection, Command::Lost));
         }
     }
 
     fn connection(&mut self, slot: u8) -> ConnectionId {
         if let Some(open) = self.slots.get(&slot) {
-            return open.connection;
+            return *open;
         }
         self.connections += 1;
         let connection = ConnectionId(self.connections);
-        self.slots.insert(slot, Slot { connection, tries: 0 });
+        self.slots.insert(slot, connection);
         let remote = REMOTE.into_iter().find(|(at, _)| *at == slot).map(|(_, address)| address.into());
         let address = remote.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        self.inputs.push(Input::Open(connection, address));
+        self.happens.push(Happens::On(connection, Command::Open(address)));
         connection
     }
 
     fn line(&mut self, slot: u8, line: &[u8]) {
-        let parsed = parse(line, &BOUNDS);
-        let is_proving = matches!(parsed, Ok((_, Request::Login(_) | Request::Enrol(_))));
-        // The third failed login would close the connection.
-        if is_proving && self.is_known(Known::Strikes) && self.slots.get(&slot).is_some_and(|s| s.tries > 1) {
-            self.lose(slot);
-        }
         let connection = self.connection(slot);
-        if is_proving && let Some(slot) = self.slots.get_mut(&slot) {
-            slot.tries += 1;
-        }
-        self.inputs.push(Input::Read(connection, line.len() + 1));
-        let input = match parsed {
-            Err(refusal) => Input::Refused(connection, refusal),
+        self.happens.push(Happens::On(connection, Command::Read(line.len() + 1)));
+        let command = match parse(line, &BOUNDS) {
+            Err(refusal) => Command::Refused(refusal),
             Ok((id, request)) => {
-                let ask = Ask::of(request).unwrap_or_else(|proving| self.prove(slot, proving));
-                Input::Ask(connection, id, ask, Past::Absent)
+                Command::Ask(id, Ask::of(request).unwrap_or_else(|proving| self.prove(slot, proving)))
             }
         };
-        self.inputs.push(input);
+        self.happens.push(Happens::On(connection, command));
     }
 
     /// Does what the net does: makes secrets and checks proofs.
@@ -319,7 +294,7 @@ impl Recorder {
             Control::Action(action) => Input::Action(UID, action.clone()),
             _ => return,
         };
-        self.inputs.push(input);
+        self.happens.push(Happens::Else(input));
     }
 }
 

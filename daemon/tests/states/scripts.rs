@@ -54,69 +54,6 @@ fn shows(entries: &[Known], fact: &str, script: &str) {
 }
 
 #[test]
-fn queries_seal() {
-    let script = r#"
-        a {"op":"LOGIN","data":{"name":"ana","rooms":["ops","dev"]}}
-        turn
-        a {"op":"MSG","data":{"room":"ops","msg":"1"}}
-        a {"op":"MSG","data":{"room":"dev","msg":"2"}}
-        a {"op":"PING"}
-        a {"op":"MSG","data":{"room":"ops","msg":"3"}}
-    "#;
-    shows(&[Known::QueriesSeal], "conversation/2/head", script);
-    let refused = script.replace(r#"{"op":"PING"}"#, "no request");
-    shows(&[Known::QueriesSeal], "conversation/2/head", &refused);
-}
-
-#[test]
-fn rates() {
-    shows(
-        &[Known::Rates],
-        "head",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana"}}
-        a {"op":"MSG","data":"1"}
-        a {"op":"MSG","data":"2"}
-        a {"op":"MSG","data":"3"}
-        turn
-        rebuild
-        a {"op":"MSG","data":"4"}
-        a {"op":"MSG","data":"5"}
-        "#,
-    );
-}
-
-#[test]
-fn strikes() {
-    shows(
-        &[Known::Strikes],
-        "session/1",
-        r#"
-        a no request
-        a no request
-        turn
-        rebuild
-        a no request
-        a {"op":"LOGIN","data":{"name":"ana"}}
-        "#,
-    );
-}
-
-#[test]
-fn networks() {
-    // A network that has half of all sessions can get the other half after a restart.
-    shows(
-        &[Known::Networks],
-        "session/1/network",
-        r#"
-        b {"op":"LOGIN","data":{"name":"ana"}}
-        turn
-        rebuild
-        "#,
-    );
-}
-
-#[test]
 fn disk_decides() {
     shows(
         &[Known::DiskDecides],
@@ -137,21 +74,6 @@ fn all_are_away() {
         "session/1/here",
         r#"
         a {"op":"LOGIN","data":{"name":"ana"}}
-        turn
-        rebuild
-        "#,
-    );
-}
-
-#[test]
-fn unanswered() {
-    shows(
-        &[Known::Unanswered],
-        "conversation/2/unanswered",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana"}}
-        b {"op":"LOGIN","data":{"name":"bo"}}
-        a {"op":"MSG","data":{"to":"bo","msg":"1"}}
         turn
         rebuild
         "#,

@@ -5,14 +5,15 @@ use super::disk::Disk;
 use super::known::Known;
 use super::turns::{Input, Policy, Turn};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::Ipv4Addr;
 use tcp_chat_protocol::request::Login;
 use tcp_chat_protocol::{RequestId, Seq};
 use tcp_chatd::chat::{
-    Ask, Chat, Command, ConnectionId, ConversationId, Effect, Facts, Found, Now, Outcome, Past, Rules,
-    Secret, SessionId, Writes,
+    Ask, Chat, Command, ConnectionId, ConversationId, Done, Effect, Facts, Found, Intent, Now, Origin,
+    Outcome, Past, Rules, Secret, SessionId, Writes,
 };
 use tcp_chatd::chat::{Evidence, Proof};
+use tcp_chatd::edge::Edge;
 use tcp_chatd::settings::Settings;
 
 /// The store of a state.
@@ -60,11 +61,13 @@ pub(crate) struct Faults {
     pub(crate) keeps_longer: bool,
 }
 
-/// The connections that logged in or were closed in a turn.
-#[derive(Debug, Default)]
-pub(crate) struct Came {
-    pub(crate) logged_in: Vec<ConnectionId>,
-    pub(crate) closed: Vec<ConnectionId>,
+/// What happens, before the edge of the proposer has seen it.
+#[derive(Debug, Clone)]
+pub(crate) enum Happens {
+    /// Something on a connection.
+    On(ConnectionId, Command),
+    /// What comes from no connection.
+    Else(Input),
 }
 
 pub(crate) struct State {
@@ -77,12 +80,13 @@ pub(crate) struct State {
     is_failing: bool,
     /// The messages below this number are still to be removed from the store.
     put_off: Option<Seq>,
-    open: BTreeMap<ConnectionId, (IpAddr, Option<SessionId>)>,
+    /// The sessions that are connected.
+    open: BTreeMap<ConnectionId, SessionId>,
 }
 
 impl State {
     pub(crate) fn new(mut shelf: Box<dyn Shelf>, known: &[Known], now: Now) -> Self {
-        let rules = rules(known);
+        let rules = rules();
         let mut chat = Chat::restore(rules.clone(), shelf.found(), now);
         chat.start();
         let mut state = Self {
@@ -100,36 +104,51 @@ impl State {
         state
     }
 
-    /// One turn, as the hub does it: before a request becomes part of the turn, its store is asked for an earlier one.
-    pub(crate) fn propose(&mut self, turn: &mut Turn) -> Came {
+    /// One turn that another node has proposed. The connections that were closed.
+    pub(crate) fn turn(&mut self, turn: &Turn) -> Vec<ConnectionId> {
         self.begin(turn.now);
-        for input in &mut turn.inputs {
-            if let Input::Ask(on, id, ask, past) = input {
-                *past = self.past(*on, &Command::Ask(id.clone(), ask.clone()));
-            }
+        for input in &turn.inputs {
             self.input(input.clone());
         }
-        self.chat.sweep_on(turn.steps.unwrap_or(usize::MAX));
-        self.end()
+        self.end(turn.steps)
     }
 
-    fn past(&mut self, on: ConnectionId, command: &Command) -> Past {
-        let Some((session, id)) = self.chat.asks_past(on, command) else { return Past::Absent };
+    /// One turn, as the hub does it, of the node that proposes it: its inputs, and the connections that were closed. Before
+    /// a request becomes part of the turn, the store of the node is asked for an earlier one.
+    pub(crate) fn propose(
+        &mut self,
+        edge: &mut Edge,
+        now: Now,
+        happens: Vec<Happens>,
+        steps: Option<usize>,
+    ) -> (Turn, Vec<ConnectionId>) {
+        self.begin(now);
+        let mut inputs = Vec::new();
+        for happens in happens {
+            match happens {
+                Happens::On(on, command) => {
+                    let asked = edge.asks_past(&mut self.chat, on, &command);
+                    let past = self.past(asked);
+                    edge.apply(&mut self.chat, on, command, past);
+                }
+                Happens::Else(input) => {
+                    inputs.push(input.clone());
+                    self.input(input);
+                    edge.sync(&mut self.chat);
+                }
+            }
+            inputs.extend(edge.take_proposed().into_iter().map(Input::Intent));
+        }
+        (Turn { now, inputs, steps }, self.end(steps))
+    }
+
+    fn past(&mut self, asked: Option<(SessionId, RequestId)>) -> Past {
+        let Some((session, id)) = asked else { return Past::Absent };
         if self.faults.is_blind {
             return Past::Unknown;
         }
         let found = self.shelf.sent(session, &id);
         found.map_or(Past::Absent, |(conversation, seq)| Past::Kept(conversation, seq))
-    }
-
-    /// The same turn, applied again.
-    pub(crate) fn turn(&mut self, turn: &Turn) -> Came {
-        self.begin(turn.now);
-        for input in &turn.inputs {
-            self.input(input.clone());
-        }
-        self.chat.sweep_on(turn.steps.unwrap_or(usize::MAX));
-        self.end()
     }
 
     fn begin(&mut self, now: Now) {
@@ -145,17 +164,7 @@ impl State {
 
     fn input(&mut self, input: Input) {
         match input {
-            Input::Open(on, address) => {
-                self.open.insert(on, (address, None));
-                self.apply(on, Command::Open(address), Past::Absent);
-            }
-            Input::Lost(on) => {
-                self.open.remove(&on);
-                self.apply(on, Command::Lost, Past::Absent);
-            }
-            Input::Read(on, bytes) => self.apply(on, Command::Read(bytes), Past::Absent),
-            Input::Ask(on, id, ask, past) => self.apply(on, Command::Ask(id, ask), past),
-            Input::Refused(on, refusal) => self.apply(on, Command::Refused(refusal), Past::Absent),
+            Input::Intent(intent) => self.apply(intent),
             // A refusal is fine: the facts show whether all states decided the same.
             Input::Action(uid, action) => drop(self.chat.operate(uid, &action)),
             Input::Wish(uid, wish) => drop(self.chat.grant(uid, wish)),
@@ -175,11 +184,23 @@ impl State {
         }
     }
 
-    fn apply(&mut self, on: ConnectionId, command: Command, past: Past) {
-        self.chat.apply(on, command, past);
+    fn apply(&mut self, intent: Intent) {
+        let on = match &intent {
+            Intent::Ask(origin, ..) => Some(origin.connection),
+            Intent::Away(on) => {
+                self.open.remove(on);
+                None
+            }
+            _ => None,
+        };
+        let done = self.chat.apply(intent);
+        if let (Some(on), Ok(Done::LoggedIn(logged_in))) = (on, done) {
+            self.open.insert(on, logged_in.session);
+        }
     }
 
-    fn end(&mut self) -> Came {
+    fn end(&mut self, steps: Option<usize>) -> Vec<ConnectionId> {
+        self.chat.sweep_on(steps.unwrap_or(usize::MAX));
         let Outcome { writes, mut effects } = self.chat.end();
         if self.is_failing || (self.faults.is_full && !writes.is_empty()) {
             if !self.is_failing {
@@ -189,23 +210,14 @@ impl State {
         } else {
             self.shelf.write(writes);
         }
-        let mut came = Came::default();
+        let mut closed = Vec::new();
         for effect in effects {
-            match effect {
-                Effect::LoggedIn(on, session, _) => {
-                    came.logged_in.push(on);
-                    if let Some((_, held)) = self.open.get_mut(&on) {
-                        *held = Some(session);
-                    }
-                }
-                Effect::Close(on, _) => {
-                    came.closed.push(on);
-                    self.open.remove(&on);
-                }
-                _ => {}
+            if let Effect::Close(on, _) = effect {
+                closed.push(on);
+                self.open.remove(&on);
             }
         }
-        came
+        closed
     }
 
     fn recover(&mut self) {
@@ -225,22 +237,21 @@ impl State {
         if self.known.contains(&Known::AllAreAway) {
             let tokens: BTreeMap<_, _> =
                 self.chat.found().sessions.iter().map(|s| (s.row.id, s.row.token_hash)).collect();
-            for (on, (address, session)) in self.open.clone() {
-                self.apply(on, Command::Open(address), Past::Absent);
-                if let Some(token) = session.and_then(|session| tokens.get(&session)) {
-                    self.apply(on, Command::Ask(None, resume(*token)), Past::Absent);
+            for (connection, session) in self.open.clone() {
+                if let Some(token) = tokens.get(&session) {
+                    let network = Ipv4Addr::LOCALHOST.into();
+                    let origin = Origin { connection, network, sessions: 0, rooms: 0 };
+                    self.apply(Intent::Ask(origin, None, resume(*token), Past::Absent));
                 }
             }
         }
-        let closed = self.end().closed;
+        let closed = self.end(Some(0));
         assert!(closed.is_empty(), "a restart closes no connection: {closed:?}");
     }
 
-    /// The facts of this state, without those that are known to differ.
+    /// The facts of this state.
     pub(crate) fn facts(&self) -> Facts {
-        let mut facts = self.chat.facts();
-        facts.retain(|path, _| !self.known.iter().any(|known| known.hides(path)));
-        facts
+        self.chat.facts()
     }
 }
 
@@ -259,27 +270,18 @@ fn resume(token: [u8; 32]) -> Ask {
     Ask::Login { login: Box::new(login), fresh, resumes: Some(token), proof }
 }
 
-/// Small limits where a limit is a fact of the state, and no limit where it is known to differ.
-fn rules(known: &[Known]) -> Rules {
-    let is_known = |what| known.contains(&what);
+/// Small limits.
+fn rules() -> Rules {
     let mut rules = Rules::from(&Settings::default());
     rules.rooms_per_session = 4;
     rules.rooms_per_network = 3;
     rules.sessions_per_user = 3;
-    if is_known(Known::Rates) {
-        rules.rate.per_second = 0;
-        rules.flow.per_second = 0;
-        rules.network_flow.per_second = 0;
-        rules.network_stored.per_second = 0;
-        rules.strangers_per_minute = 0;
-    } else {
-        rules.rate.per_second = 1;
-        rules.rate.burst = 4;
-    }
-    rules.errors = if is_known(Known::Strikes) { 0 } else { 2 };
+    (rules.rate.per_second, rules.rate.burst) = (4, 12);
+    rules.strangers_per_minute = 2;
+    rules.errors = 4;
     rules.ttl_ms = 1_000;
     // So small that messages leave it.
     rules.window = 6;
-    (rules.sessions, rules.rooms) = if is_known(Known::Networks) { (0, 0) } else { (6, 6) };
+    (rules.sessions, rules.rooms) = (6, 6);
     rules
 }

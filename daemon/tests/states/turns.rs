@@ -4,27 +4,20 @@
 //!
 //! The encoded form has one time, and no monotonic clock.
 
-use super::known::Known;
 use serde_json::{Value, json};
-use std::net::IpAddr;
 use tcp_chat_protocol::request::{Action, Request, write};
-use tcp_chat_protocol::{Name, Refusal, RequestId, Seq};
+use tcp_chat_protocol::{Name, RequestId, Seq};
 use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
 use tcp_chatd::chat::{
-    Ask, Certificate, Code, ConnectionId, Digest, Evidence, Gives, Made, Now, Past, Presented, Revocation,
+    Ask, Certificate, Code, Digest, Evidence, Gives, Intent, Made, Now, Origin, Past, Presented, Revocation,
     SessionId, UserWish,
 };
 
 /// One input of a turn.
 #[derive(Debug, Clone)]
 pub(crate) enum Input {
-    Open(ConnectionId, IpAddr),
-    Lost(ConnectionId),
-    Read(ConnectionId, usize),
-    /// A request, and what its proposer has found of an earlier one under its id.
-    Ask(ConnectionId, Option<RequestId>, Ask, Past),
-    /// A line that is no request.
-    Refused(ConnectionId, Refusal),
+    /// What the edge of the proposer has made of something that happened on a connection.
+    Intent(Intent),
     Action(u32, Box<Action>),
     Wish(u32, UserWish),
     /// Retention takes every message below this number.
@@ -54,25 +47,28 @@ pub(crate) struct Turn {
 
 impl Turn {
     /// The encoded form.
-    pub(crate) fn encode(&self, known: &[Known]) -> String {
-        let inputs: Vec<_> = self.inputs.iter().filter_map(|input| encode_input(input, known)).collect();
+    pub(crate) fn encode(&self) -> String {
+        let inputs: Vec<_> = self.inputs.iter().map(encode_input).collect();
         json!({"node": 1, "time": self.now.wall, "steps": self.steps, "inputs": inputs}).to_string()
     }
 }
 
-/// `None`: the input does not change the state, so the log does not contain it.
-fn encode_input(input: &Input, known: &[Known]) -> Option<Value> {
-    let is_query =
-        |ask: &Ask| matches!(ask, Ask::Ping | Ask::Who(_) | Ask::Rooms | Ask::History(_) | Ask::Search(_));
-    Some(match input {
-        Input::Refused(..) | Input::Read(..) if !known.contains(&Known::QueriesSeal) => return None,
-        Input::Ask(_, _, ask, _) if is_query(ask) && !known.contains(&Known::QueriesSeal) => return None,
-        Input::Open(on, address) => json!({"on": on.0, "open": address}),
-        Input::Lost(on) => json!({"on": on.0, "lost": true}),
-        Input::Read(on, bytes) => json!({"on": on.0, "read": bytes}),
-        Input::Refused(on, refusal) => json!({"on": on.0, "refused": refusal.msg}),
-        Input::Ask(on, id, ask, past) => {
-            let mut entry = json!({"on": on.0, "request": request(id.as_ref(), ask)});
+fn encode_input(input: &Input) -> Value {
+    match input {
+        Input::Intent(Intent::Seal) => json!({"seal": true}),
+        Input::Intent(Intent::Away(on)) => json!({"on": on.0, "away": true}),
+        Input::Intent(Intent::EndBarred { sessions, who, reason }) => {
+            let sessions: Vec<_> = sessions.iter().map(|session| session.0).collect();
+            json!({"end": sessions, "who": who, "reason": reason})
+        }
+        Input::Intent(Intent::Ask(origin, id, ask, past)) => {
+            let Origin { connection, network, sessions, rooms } = origin;
+            let mut entry = json!({
+                "on": connection.0,
+                "network": network,
+                "left": [sessions, rooms],
+                "request": request(id.as_ref(), ask),
+            });
             entry["past"] = match past {
                 Past::Absent => Value::Null,
                 Past::Kept(conversation, seq) => json!([conversation.0, seq]),
@@ -114,7 +110,7 @@ fn encode_input(input: &Input, known: &[Known]) -> Option<Value> {
         Input::Policy(Policy { rooms, create, accounts }) => {
             json!({"policy": {"rooms": rooms, "create": create, "accounts": accounts}})
         }
-    })
+    }
 }
 
 /// A request as on the wire.
@@ -128,10 +124,7 @@ fn request(id: Option<&RequestId>, ask: &Ask) -> Value {
             let text: String = serde_json::from_str(&text).expect("a text as JSON");
             Request::Msg { to, text: text.into() }
         }
-        Ask::Who(room) => Request::Who(room),
-        Ask::Rooms => Request::Rooms,
-        Ask::History(history) => Request::History(history),
-        Ask::Search(search) => Request::Search(search),
+        Ask::Query(query) => panic!("{query:?} changes nothing"),
         Ask::Action(action) => Request::Action(action),
         Ask::Ping => Request::Ping,
         Ask::Quit => Request::Quit,

@@ -123,6 +123,7 @@ test("a page that is idle sets no timer", { timeout: 60_000 }, async () => {
 test("by the keyboard alone", { timeout: 60_000 }, async () => {
   const page = await stage.page();
   // The name has the focus at the start.
+  await page.locator("input[name=username]:focus").waitFor();
   await page.keyboard.type("keys");
   await page.keyboard.press("Enter");
   await page.locator(".composer textarea").waitFor();

@@ -147,3 +147,23 @@ fn a_name_whose_owner_is_still_leaving_many_rooms_is_taken_for_a_moment() {
     let (small, large) = (of(40), of(400));
     assert!(large <= small + 100, "{small} steps, then {large}");
 }
+
+/// Whom a process has told, and how much it tells in a turn, is its own matter: the turn says how much work is done.
+#[test]
+fn presence_that_is_not_told_delays_no_slow_work() {
+    let facts = |copies: usize| {
+        let (mut world, cy) = rooms(8, 1, 1);
+        let by = world.resumes("by0", None);
+        world.skips(&[by]);
+        world.sweeps = false;
+        (world.slice.rooms, world.slice.copies) = (0, copies);
+        world.sends(cy[0], r#"{"op":"QUIT"}"#);
+        world.operator(|chat| {
+            chat.sweep_on(5);
+        });
+        (world.chat.facts(), world.hears(by).len())
+    };
+    let (few, many) = (facts(1), facts(100));
+    assert_eq!((few.1, many.1), (1, 4), "the lobby is left first, and it tells as much as it has time for");
+    assert_eq!(few.0, many.0);
+}

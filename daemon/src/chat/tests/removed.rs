@@ -170,9 +170,9 @@ fn a_removal_that_was_not_kept_takes_no_direct_messages_with_a_user_who_leaves_i
     world.sends(cy, r#"{"op":"MSG","data":{"to":"dee","msg":"x"}}"#);
     let before = world.disk.found().conversations;
     world.disk_is_full = true;
-    world.operator(|chat| {
+    world.edge_does(|edge, chat| {
         chat.grant(0, UserWish::Remove(name("cy"))).unwrap();
-        chat.apply(dee, Command::Ask(None, Ask::Quit), Past::Absent);
+        edge.apply(chat, dee, Command::Ask(None, Ask::Quit), Past::Absent);
     });
     world.disk_is_full = false;
     world.recovers();

@@ -80,7 +80,7 @@ pub(super) fn cost(world: &mut World, act: impl FnOnce(&mut World)) -> [(u64, u6
 
 /// A restart finds the same facts, except for those of the connections and of the process.
 pub(super) fn is_restorable(world: &World) {
-    let known = ["/here", "/unanswered", "/network"];
+    let known = ["/here"];
     let of = |chat: &crate::chat::Chat| {
         let mut facts = chat.facts();
         facts.retain(|path, _| !known.iter().any(|end| path.ends_with(end)));

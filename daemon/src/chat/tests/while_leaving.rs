@@ -43,8 +43,8 @@ fn a_room_in_which_users_come_and_go_all_the_time_stops_no_sweep() {
     for n in 0..50 {
         let op = if n % 2 == 0 { "LEAVE" } else { "JOIN" };
         let command = world.command(&format!(r#"{{"op":"{op}","data":{{"room":"room1"}}}}"#));
-        world.operator(|chat| {
-            chat.apply(cy[0], command, Past::Absent);
+        world.edge_does(|edge, chat| {
+            edge.apply(chat, cy[0], command, Past::Absent);
             chat.sweep_on(16);
         });
     }

@@ -4,6 +4,7 @@
 use super::disk::Disk;
 use super::short::short;
 use crate::chat::*;
+use crate::edge::Edge;
 use crate::settings::Settings;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
@@ -14,6 +15,7 @@ use tcp_chat_protocol::reply::{self, ActReply};
 /// The chat, its disk, and those who talk.
 pub(super) struct World {
     pub(super) chat: Chat,
+    pub(super) edge: Edge,
     pub(super) disk: Disk,
     pub(super) disk_is_full: bool,
     failing: bool,
@@ -55,6 +57,7 @@ impl World {
         let now = Now { mono: 0, wall: 1_795_468_094_007 };
         let mut world = Self {
             chat: Chat::restore(rules.clone(), Found::default(), now),
+            edge: Edge::default(),
             disk: Disk::default(),
             disk_is_full: false,
             failing: false,
@@ -95,8 +98,8 @@ impl World {
             if matches!(command, Command::Lost) {
                 self.heard.remove(&who);
             }
-            let past = self.disk.past(&mut self.chat, who, &command);
-            self.chat.apply(who, command, past);
+            let past = self.disk.past(self.edge.asks_past(&mut self.chat, who, &command));
+            self.edge.apply(&mut self.chat, who, command, past);
         }
         self.finish();
     }
@@ -104,18 +107,30 @@ impl World {
     pub(super) fn operator(&mut self, act: impl FnOnce(&mut Chat)) {
         self.begin();
         act(&mut self.chat);
+        self.edge.sync(&mut self.chat);
+        self.finish();
+    }
+
+    /// The edge does something for the daemon.
+    pub(super) fn edge_does(&mut self, act: impl FnOnce(&mut Edge, &mut Chat)) {
+        self.begin();
+        act(&mut self.edge, &mut self.chat);
         self.finish();
     }
 
     /// What an operator sees, page by page.
     pub(super) fn sees(&self, at: Look) -> Vec<Row> {
-        let mut page = self.chat.look(at, &Cursor::default());
+        let mut page = self.looks(at, &Cursor::default());
         let mut rows = page.rows;
         while let Some(next) = page.next {
-            page = self.chat.look(at, &next);
+            page = self.looks(at, &next);
             rows.append(&mut page.rows);
         }
         rows
+    }
+
+    fn looks(&self, at: Look, from: &Cursor) -> Page {
+        self.chat.look(at, from, |connection| self.edge.address(connection))
     }
 
     /// An operator does what that request asks for.
@@ -127,6 +142,7 @@ impl World {
     pub(super) fn acts(&mut self, action: Action) -> Result<ActReply, ErrorKind> {
         self.begin();
         let done = self.chat.operate(0, &action).map_err(|refusal| refusal.kind);
+        self.edge.sync(&mut self.chat);
         self.finish();
         done
     }
@@ -150,11 +166,12 @@ impl World {
     fn finish_turn(&mut self) {
         self.chat.expire(usize::MAX);
         while self.sweeps && self.chat.sweep_on(usize::MAX) {}
+        self.edge.sync(&mut self.chat);
         let Outcome { writes, mut effects } = self.chat.end();
         let chunks = writes.chunks.clone();
         if self.failing || (self.disk_is_full && !writes.is_empty()) {
             if !self.failing {
-                effects = self.chat.not_kept(effects, "full");
+                effects = self.edge.not_kept(&mut self.chat, effects, "full");
                 self.failing = true;
             }
         } else {
@@ -292,6 +309,7 @@ impl World {
         self.batch.clear();
         let found = steps::uncounted(|| self.disk.found());
         self.chat = Chat::restore(self.rules.clone(), found, self.now);
+        self.edge = Edge::default();
         self.chat.start();
         self.turn();
     }

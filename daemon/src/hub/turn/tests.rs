@@ -243,5 +243,5 @@ fn a_connection_that_is_lost_behind_a_full_turn_does_not_stay() {
     waiting.add(Entry::Open(ConnectionId(9), Ipv4Addr::LOCALHOST.into(), Arc::new(Outbox::new(usize::MAX))));
     waiting.add(Entry::Commands(ConnectionId(9), vec![Command::Lost]));
     turns(&mut hub, &mut waiting);
-    assert_eq!((hub.chat.counts().connections, hub.outboxes.len()), (1, 1), "only the other one is left");
+    assert_eq!((hub.edge.connection_count(), hub.outboxes.len()), (1, 1), "only the other one is left");
 }

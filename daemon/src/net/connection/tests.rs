@@ -49,6 +49,8 @@ impl AsyncWrite for Memory {
 }
 
 impl Link for Memory {
+    const VIA: crate::metrics::Via = crate::metrics::Via::Line;
+
     fn bytes_written(&self) -> u64 {
         self.written
     }

@@ -128,6 +128,11 @@ fn all_sections_read() {
         token_file = "token"
         rooms = ["ops"]
         name = "monitor"
+        [web]
+        address = "[::1]:3443"
+        certificate = "web.pem"
+        key = "web.key"
+        names = ["Chat.Example:443", "[::1]"]
         [shutdown]
         grace = "0s"
         "#,
@@ -177,6 +182,12 @@ fn all_sections_read() {
             }),
             rooms: vec!["ops".parse().unwrap()],
             name: Some("monitor".parse().unwrap()),
+        },
+        web: Web {
+            address: Some("[::1]:3443".parse().unwrap()),
+            certificate: Some(folder.path("web.pem")),
+            key: Some(folder.path("web.key")),
+            names: vec!["chat.example:443".into(), "[::1]".into()],
         },
         shutdown: Shutdown { grace: Duration::ZERO },
     };

@@ -16,6 +16,19 @@ const WRONG: &[(&str, &str)] = &[
         "[http]\naddress = \"[::]:9\"",
         "2:11: http.address: [::]:9 is reachable from other hosts, and this endpoint is not encrypted; write a loopback address such as \"127.0.0.1:9464\", and let a TLS proxy serve it to other hosts",
     ),
+    (
+        "[web]\naddress = \"0.0.0.0:9\"",
+        "2:11: web.address: it needs web.certificate and web.key beside it: a certificate that browsers know, as certbot makes it",
+    ),
+    ("[web]\nkey = \"k\"", "2:7: web.key: it needs web.certificate beside it: the file with its chain"),
+    (
+        "[web]\ncertificate = \"c\"",
+        "2:15: web.certificate: it needs web.key beside it: the file with its key",
+    ),
+    (
+        "[web]\nnames = [\"https://chat\"]",
+        "2:9: web.names: \"https://chat\" is no name of a web host: write NAME, NAME:PORT, or [IPV6] in brackets",
+    ),
     ("[http]\nrooms = [\"ops\", \"OPS\"]", "2:9: http.rooms: \"OPS\" is in it twice"),
     (
         "[http]\nrooms = [\"lobby\", \"l0bby\"]",

@@ -166,8 +166,8 @@ fn left_ids_go_in_parts_where_there_is_little_room() {
         .log()
         .execute_batch(
             "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100)
-             INSERT INTO sent SELECT n, 1, n, 1 FROM n;
-             INSERT INTO left_ids VALUES (1, 90), (91, 95), (96, 100)",
+             INSERT INTO sent SELECT n, 1, n FROM n;
+             INSERT INTO left_ids VALUES (1, 90, 1), (91, 95, 1), (96, 100, 1)",
         )
         .unwrap();
     let little = Some(RemovalRoom { bytes: 8 << 20, rows: 40 });

@@ -176,8 +176,7 @@ impl Store {
 
     /// As that version left it: a start decided again what is in the snapshot now.
     fn is_of_version_15(&mut self) {
-        let older =
-            "ALTER TABLE sent DROP COLUMN conversation; DROP TABLE left_ids; PRAGMA user_version = 15";
+        let older = "DROP TABLE left_ids; PRAGMA user_version = 15";
         self.log().execute_batch(older).unwrap();
     }
 

@@ -12,6 +12,7 @@ mod peer;
 mod road;
 mod talker;
 mod tls;
+pub(crate) mod web;
 
 pub(crate) use daemon::{Daemon, Finished, in_shell, run};
 pub(crate) use dice::Dice;

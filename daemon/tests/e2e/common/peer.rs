@@ -3,6 +3,7 @@
 
 use super::PATIENCE;
 use super::message::Message;
+use super::web::Link;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde_json::{Value, json};
@@ -25,7 +26,7 @@ pub(crate) struct Session {
 
 /// One connection.
 pub(crate) struct Peer {
-    tls: StreamOwned<ClientConnection, TcpStream>,
+    tls: Link,
     bytes: VecDeque<u8>,
     /// Lines that came while something else was waited for.
     waiting: VecDeque<Value>,
@@ -58,25 +59,30 @@ impl Peer {
         while connection.is_handshaking() {
             connection.complete_io(&mut socket)?;
         }
-        Ok(Self {
-            tls: StreamOwned::new(connection, socket),
+        Ok(Self::speaks(Link::Line(StreamOwned::new(connection, socket))))
+    }
+
+    /// One whose connection is there already.
+    pub(crate) fn speaks(tls: Link) -> Self {
+        Self {
+            tls,
             bytes: VecDeque::new(),
             waiting: VecDeque::new(),
             messages: Vec::new(),
             chains: HashMap::new(),
             newest: 0,
             session: None,
-        })
+        }
     }
 
     /// The application protocol that was agreed on.
     pub(crate) fn alpn(&self) -> Option<Vec<u8>> {
-        self.tls.conn.alpn_protocol().map(<[u8]>::to_vec)
+        self.tls.below().conn.alpn_protocol().map(<[u8]>::to_vec)
     }
 
     /// The port that it comes from.
     pub(crate) fn port(&self) -> u16 {
-        self.tls.sock.local_addr().unwrap().port()
+        self.tls.below().sock.local_addr().unwrap().port()
     }
 
     /// Bytes as they are, in as many writes as TLS likes.

@@ -1,9 +1,10 @@
 //! Owns how much each session, user and network may ask, send, store and moderate. What belongs to a user or a network
-//! and not to a session gives a new session no new burst. Called by [`super::pass`] for each read and each request. It
+//! and not to a session gives a new session no new burst. Called by [`super::limits`] for each read and each request. It
 //! never asks about operators, and never decides what a refusal says.
 
-use super::party::Party;
+use crate::chat::{Party, Rules, UserId};
 use crate::rate::{Bucket, Buckets, Limit};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// Moderation actions of one user. By hand nobody is so fast. Each is a line of the audit log, which is kept.
@@ -24,6 +25,10 @@ pub(super) struct Rates {
 }
 
 impl Rates {
+    pub(super) fn of(rules: &Rules) -> Self {
+        Self { requests: rules.rate, bytes: rules.flow, strangers: rules.strangers_per_minute }
+    }
+
     fn of_strangers(self) -> Limit {
         let strangers = u64::from(self.strangers);
         Limit { per_second: strangers, burst: strangers }
@@ -70,7 +75,21 @@ impl SessionBuckets {
 
     /// That user has answered, and is no stranger.
     pub(super) fn is_no_stranger(&mut self) {
-        self.strangers.give_back();
+        self.strangers.give_back(1);
+    }
+}
+
+/// What this process knows of the limits of a session.
+#[derive(Debug)]
+pub(super) struct SessionLimits {
+    pub(super) buckets: SessionBuckets,
+    /// The users to whom it wrote first and who have not answered yet.
+    pub(super) unanswered: BTreeSet<UserId>,
+}
+
+impl SessionLimits {
+    pub(super) fn full(now: u64) -> Self {
+        Self { buckets: SessionBuckets::full(now), unanswered: BTreeSet::new() }
     }
 }
 
@@ -108,6 +127,14 @@ impl Quotas {
         self.stored.of(by, of, now).charge(of(by), bytes, now).map(drop)
     }
 
+    /// That message is not stored after all.
+    pub(super) fn stores_not(&mut self, by: Party, limit: Limit, bytes: usize, now: u64) {
+        if limit.per_second > 0 {
+            let of = |party: Party| limit.times(party.times());
+            self.stored.of(by, of, now).give_back(bytes);
+        }
+    }
+
     /// Takes out one moderation action.
     ///
     /// # Errors
@@ -121,7 +148,6 @@ impl Quotas {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::UserId;
 
     #[test]
     fn a_network_sends_and_stores_as_one_and_this_host_as_four() {

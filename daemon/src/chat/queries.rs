@@ -1,32 +1,50 @@
-//! Owns what can be asked without changing anything: WHO, ROOMS, HISTORY, SEARCH. Called by
-//! [`Chat::ask`]. Never reads the log: it says what the connection is to read.
+//! Owns what can be asked without changing anything: WHO, ROOMS, HISTORY, SEARCH. Called by the edge, at the place of the
+//! request among those of its connection. Never reads the log: it says what the connection is to read.
 
 use super::checks::Actor;
 use super::rights::{Deed, may};
 use super::rooms::Members;
-use super::{
-    Answer, Chat, ConnectionId, ConversationId, Effect, PageOf, Read, Scope, SearchIn, SessionId, UserId,
-    refusal,
-};
-use tcp_chat_protocol::reply::{Member, MessagesReply, RoomInfo, RoomsReply, WhoReply};
+use super::talk::no_such_room;
+use super::{Answer, Chat, ConversationId, PageOf, Query, Scope, SearchIn, SessionId, UserId, refusal};
+use tcp_chat_protocol::reply::{Member, RoomInfo, RoomsReply, WhoReply};
 use tcp_chat_protocol::request::{Conversation, History, Place, Search};
-use tcp_chat_protocol::{ErrorKind, RequestId, Role, Seq, reply};
+use tcp_chat_protocol::{ErrorKind, Role, Seq};
 
 /// Members that the reply to WHO lists at most.
-pub(super) const WHO_MEMBERS: usize = 500;
+pub const WHO_MEMBERS: usize = 500;
 /// Sessions that are looked at for each member that a reply may list: a user may have several, and some may have ended.
 const SESSIONS_A_MEMBER: usize = 16;
 
+/// The answer to a [`Query`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answered {
+    /// To WHO.
+    Who(WhoReply),
+    /// To ROOMS.
+    Rooms(RoomsReply),
+    /// To HISTORY: the page is to be read; `None`: there is nothing to read.
+    Page(Option<PageOf>),
+    /// To SEARCH, in the same way.
+    Search(Option<Box<SearchIn>>),
+}
+
 impl Chat {
-    pub(super) fn who(
-        &mut self,
-        connection: ConnectionId,
-        session: SessionId,
-        id: Option<&RequestId>,
-        place: Option<Place>,
-    ) -> Answer {
-        let data = match place {
-            None => WhoReply {
+    /// Answers a query of a session.
+    ///
+    /// # Errors
+    /// The session may not know it, or it names nothing that there is.
+    pub fn query(&self, session: SessionId, query: Query) -> Answer<Answered> {
+        Ok(match query {
+            Query::Who(place) => Answered::Who(self.who(session, place)?),
+            Query::Rooms => Answered::Rooms(self.rooms(session)),
+            Query::History(history) => Answered::Page(self.history(session, &history)?),
+            Query::Search(search) => Answered::Search(self.search(session, *search)?.map(Box::new)),
+        })
+    }
+
+    fn who(&self, session: SessionId, place: Option<Place>) -> Answer<WhoReply> {
+        match place {
+            None => Ok(WhoReply {
                 room: None,
                 members: self
                     .sessions
@@ -35,19 +53,17 @@ impl Chat {
                     .filter_map(|(_, sessions)| self.member_of(None, sessions.iter().copied()))
                     .collect(),
                 member_count: self.sessions.users().len(),
-            },
+            }),
             Some(place) => {
                 let room = self.room_for(session, &place, Deed::Know)?;
-                let Some(conversation) = self.conversations.get(room) else { return Ok(()) };
-                WhoReply {
+                let conversation = self.conversations.get(room).ok_or_else(|| no_such_room(None))?;
+                Ok(WhoReply {
                     room: conversation.room().map(ToString::to_string),
                     members: self.members(room, &conversation.members, WHO_MEMBERS),
                     member_count: self.member_count(room, &conversation.members),
-                }
+                })
             }
-        };
-        self.line(connection, reply::encode("WHO", id, &data));
-        Ok(())
+        }
     }
 
     /// The first `most` members, in the order of their users' ids.
@@ -74,12 +90,7 @@ impl Chat {
         Some(Member { role: role.filter(|role| *role != Role::Member), ..member })
     }
 
-    pub(super) fn rooms(
-        &mut self,
-        connection: ConnectionId,
-        session: SessionId,
-        id: Option<&RequestId>,
-    ) -> Answer {
+    fn rooms(&self, session: SessionId) -> RoomsReply {
         let gone = self.gone_members();
         let rooms = self
             .conversations
@@ -92,17 +103,10 @@ impl Chat {
                 private: self.book.is_private(id),
             })
             .collect();
-        self.line(connection, reply::encode("ROOMS", id, &RoomsReply { rooms }));
-        Ok(())
+        RoomsReply { rooms }
     }
 
-    pub(super) fn history(
-        &mut self,
-        connection: ConnectionId,
-        session: SessionId,
-        id: Option<&RequestId>,
-        history: &History,
-    ) -> Answer {
+    fn history(&self, session: SessionId, history: &History) -> Answer<Option<PageOf>> {
         let conversation = match &history.of {
             Conversation::Room(place) => Some(self.room_for(session, place, Deed::Read)?),
             Conversation::With(place) => {
@@ -110,22 +114,12 @@ impl Chat {
                 self.sessions.get(session).and_then(|me| self.conversations.direct(me.row.user, other))
             }
         };
-        let Some(conversation) = conversation else {
-            return self.nothing_found("HISTORY", connection, id);
-        };
         let History { before, after, limit, .. } = *history;
-        let of = PageOf { conversation, before: self.up_to_now(before), after, limit };
-        self.turn.effects.push(Effect::Read(connection, Read::Page(id.cloned(), of)));
-        Ok(())
+        let before = self.up_to_now(before);
+        Ok(conversation.map(|conversation| PageOf { conversation, before, after, limit }))
     }
 
-    pub(super) fn search(
-        &mut self,
-        connection: ConnectionId,
-        session: SessionId,
-        id: Option<&RequestId>,
-        search: Search,
-    ) -> Answer {
+    fn search(&self, session: SessionId, search: Search) -> Answer<Option<SearchIn>> {
         let Search { query, room, user, before, limit } = search;
         if let Some(Place(Some(user))) = &user {
             self.is_meant(user)?;
@@ -147,22 +141,15 @@ impl Chat {
             Some(Place(None)) => return Err(refusal(ErrorKind::NoSuchUser, "nobody can have that name")),
         };
         if conversations.is_empty() && directs_of.is_none() {
-            return self.nothing_found("SEARCH", connection, id);
+            return Ok(None);
         }
-        let what = SearchIn { query, conversations, directs_of, user, before: self.up_to_now(before), limit };
-        self.turn.effects.push(Effect::Read(connection, Read::Search(id.cloned(), Box::new(what))));
-        Ok(())
+        let before = self.up_to_now(before);
+        Ok(Some(SearchIn { query, conversations, directs_of, user, before, limit }))
     }
 
     /// It is read later, when the connection comes to it: what is said until then is not in it, since
     /// by then the asker may have been taken out of the room.
     fn up_to_now(&self, before: Option<Seq>) -> Option<Seq> {
         Some(before.unwrap_or(Seq::MAX).min(self.head + 1))
-    }
-
-    fn nothing_found(&mut self, op: &str, connection: ConnectionId, id: Option<&RequestId>) -> Answer {
-        let nothing = MessagesReply { messages: Vec::new(), more: false };
-        self.line(connection, reply::encode(op, id, &nothing));
-        Ok(())
     }
 }

@@ -1,0 +1,139 @@
+//! Owns what the edge proposes to the state, and what the state tells the edge of it beside the effects: plain data.
+//! The edge makes intents after it has applied its limits; every state that applies the same intents is the same. Never
+//! decides anything.
+
+use super::{Ask, ConnectionId, ConversationId, Past, Range, Resent, SessionId};
+use ipnet::IpNet;
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use tcp_chat_protocol::reply::{ActReply, EnrolReply, JoinReply, LeaveReply, LoginReply};
+use tcp_chat_protocol::{Name, RequestId};
+
+/// Where a request comes from, and what the quotas of that network leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Its network, as [`super::network`] makes it.
+    pub network: IpAddr,
+    /// Sessions that the network may still begin.
+    pub sessions: usize,
+    /// Rooms that the network may still open.
+    pub rooms: usize,
+}
+
+/// Whose request it is: made once, where it is known that the connection has a session.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caller<'a> {
+    pub(crate) origin: Origin,
+    pub(crate) session: SessionId,
+    /// What the client calls its request.
+    pub(crate) id: Option<&'a RequestId>,
+}
+
+/// What changes the state, as the edge proposes it.
+#[derive(Debug, Clone)]
+pub enum Intent {
+    /// A request, and what the proposer's store has of an earlier one under its id.
+    Ask(Origin, Option<RequestId>, Ask, Past),
+    /// The connection is gone: its session is away.
+    Away(ConnectionId),
+    /// These sessions came from a range of addresses that is banned: they end, one after the other.
+    EndBarred {
+        /// In the order of their connections.
+        sessions: VecDeque<SessionId>,
+        /// The moderator or operator, as the sessions are told.
+        who: Box<str>,
+        /// Why; may be empty.
+        reason: Box<str>,
+    },
+    /// What was said so far is numbered before what comes next.
+    Seal,
+}
+
+/// What a request came to, if it was not refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Done {
+    /// A session began, or goes on.
+    LoggedIn(Box<LoggedIn>),
+    /// A code was turned into a password or a certificate. True only if the turn is kept.
+    Enrolled(EnrolReply),
+    /// The session is in the room.
+    Joined(JoinReply),
+    /// The session has left the room.
+    Left(LeaveReply),
+    /// A moderation action was carried out.
+    Acted(ActReply),
+    /// A message will be kept.
+    Said,
+    /// The message was kept before.
+    Resent(Box<Resent>),
+    /// Something else.
+    Other,
+}
+
+/// A session that began, or goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedIn {
+    /// Which.
+    pub session: SessionId,
+    /// Its user's name.
+    pub name: Name,
+    /// The reply, without the token, which the state does not know.
+    pub reply: LoginReply,
+    /// What a resumed session has missed.
+    pub missed: Vec<Range>,
+    /// How it was resumed, and for how long it had been away, in milliseconds; `None`: it began.
+    pub resumed: Option<(ResumeOutcome, u64)>,
+}
+
+/// How an attempt to go on with a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResumeOutcome {
+    /// It was away, and goes on.
+    Resumed,
+    /// It was taken over from a connection that still looked alive.
+    TakenOver,
+    /// There is no such session any more.
+    Expired,
+    /// It is there, and whoever asked may not have it.
+    Refused,
+}
+
+impl ResumeOutcome {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Resumed, Self::TakenOver, Self::Expired, Self::Refused];
+
+    /// The word for metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Resumed => "resumed",
+            Self::TakenOver => "taken_over",
+            Self::Expired => "expired",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// What the edge has to know of a turn beside its effects, in the order in which it happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The state has closed the connection: nothing more is heard of it.
+    Closed(ConnectionId),
+    /// The session is over.
+    Ended(SessionId),
+    /// Somebody from that network opened the room.
+    Opened(ConversationId, IpAddr),
+    /// The conversation is gone.
+    Gone(ConversationId),
+    /// A range of addresses is banned: the sessions that came from there are to end.
+    Banned {
+        /// The range.
+        range: IpNet,
+        /// The moderator or operator, as the sessions are told.
+        who: Box<str>,
+        /// Why; may be empty.
+        reason: Box<str>,
+    },
+}

@@ -1,0 +1,264 @@
+//! Owns who is too fast: every line and every byte counts against its session, or its connection
+//! where there is none yet. Called for each. Never refuses what keeps a connection in order (LOGIN,
+//! PING, QUIT) or what was no request: those count too, and cost only that the peer is read more
+//! slowly, so that refusing a flood costs next to nothing.
+
+use super::quotas::{Rates, SessionLimits};
+use super::{Answer, Edge, Peer};
+use crate::chat::{
+    Ask, Chat, Command, ConnectionId, Effect, Party, Past, Query, SessionId, UserId, WHO_MEMBERS,
+};
+use std::net::IpAddr;
+use tcp_chat_protocol::request::{Place, Target};
+use tcp_chat_protocol::{ErrorKind, Name, Refusal, RequestId};
+
+/// For how long a line too many keeps its peer from being read, in milliseconds.
+const LINE_MS: u64 = 1;
+/// What is stored of a message beside its text, its names and its id, in bytes, about.
+const AROUND_BYTES: usize = 150;
+/// Members or rooms that a reply lists for the price of a line.
+const LISTED_A_LINE: usize = 100;
+/// The longest that a peer is not read because of what it has sent, in milliseconds.
+pub const SLOWEST_MS: u64 = 1_000;
+
+/// What was taken for a message that is to be stored.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Charge {
+    /// In whose quota, and how many bytes.
+    stored: Option<(Party, usize)>,
+    /// Was a token taken for a user to whom the session has not written before?
+    stranger: Stranger,
+    /// Of a direct message: the author and the other user.
+    pair: Option<(UserId, UserId)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stranger {
+    No,
+    Yes,
+}
+
+impl Edge {
+    /// A request that counts as so many lines, and is refused where there are too many, or too many bytes.
+    pub(super) fn pass_rate(
+        &mut self,
+        chat: &mut Chat,
+        peer: Peer,
+        session: SessionId,
+        lines: u32,
+    ) -> Answer {
+        let Peer { connection, owes, .. } = peer;
+        if owes > 0 {
+            return Err(too_fast(owes, format!("too much: wait {owes} ms and send it again")));
+        }
+        if chat.rules().rate.per_second == 0 {
+            return Ok(());
+        }
+        let (rates, now) = (Rates::of(chat.rules()), chat.mono());
+        self.limits_of(session, now).buckets.request(rates, lines, now).map_err(|wait| {
+            chat.push(Effect::Slow(connection, LINE_MS));
+            too_fast(wait, format!("too fast: wait {wait} ms and send it again"))
+        })
+    }
+
+    fn limits_of(&mut self, session: SessionId, now: u64) -> &mut SessionLimits {
+        self.limits.entry(session).or_insert_with(|| SessionLimits::full(now))
+    }
+
+    /// What has to be looked for in the store before this becomes part of a turn: the message that the session may have
+    /// sent under this id, which the state does not have. What is refused for its rate is not looked for.
+    pub fn asks_past(
+        &self,
+        chat: &mut Chat,
+        connection: ConnectionId,
+        command: &Command,
+    ) -> Option<(SessionId, RequestId)> {
+        let Command::Ask(Some(id), Ask::Say(..)) = command else { return None };
+        let session = chat.session_at(connection)?;
+        if !chat.asks_past(session, id) {
+            return None;
+        }
+        self.connections.get(&connection).filter(|state| state.owes == 0 && !state.closing)?;
+        let (rates, now) = (Rates::of(chat.rules()), chat.mono());
+        let is_too_fast = self.limits.get(&session).is_some_and(|limits| {
+            let mut buckets = limits.buckets;
+            buckets.request(rates, 1, now).is_err()
+        });
+        (!is_too_fast).then(|| (session, id.clone()))
+    }
+
+    /// Takes what a message costs: of the users to whom the session may write first, and of the bytes that its user, or
+    /// the network of a name without an owner, may have stored. Nothing that is not stored is refused for it: neither a
+    /// resend nor what the state refuses.
+    pub(super) fn charge(
+        &mut self,
+        chat: &mut Chat,
+        (peer, session): (Peer, SessionId),
+        id: Option<&RequestId>,
+        (target, json): (&Target, &str),
+        past: Past,
+    ) -> Answer<Charge> {
+        let now = chat.mono();
+        let mut charge = Charge { stored: None, stranger: Stranger::No, pair: None };
+        if let Target::User(to) = target
+            && let Some((mine, theirs, is_known)) = chat.pair(session, to)
+        {
+            charge.pair = Some((mine, theirs));
+            if !is_known {
+                let rates = Rates::of(chat.rules());
+                match self.limits_of(session, now).buckets.stranger(rates, now) {
+                    Ok(()) => charge.stranger = Stranger::Yes,
+                    Err(_) if !chat.would_keep(session, id, target, past) => return Ok(charge),
+                    Err(wait) => {
+                        let seconds = wait.div_ceil(1_000);
+                        let msg =
+                            format!("too many who never wrote to you: wait {seconds} s and send it again");
+                        return Err(too_fast(wait, msg));
+                    }
+                }
+            }
+        }
+        let Some((name, by)) = chat.party_of(session, peer.address) else { return Ok(charge) };
+        let bytes = stored_bytes(name, id, target, json);
+        match self.quotas.stores(by, chat.rules().network_stored, bytes, now) {
+            Ok(()) => charge.stored = Some((by, bytes)),
+            Err(_) if !chat.would_keep(session, id, target, past) => {}
+            Err(wait) => {
+                self.refund(chat, session, charge);
+                let seconds = wait.div_ceil(1_000);
+                let msg = match by {
+                    Party::User(_) => {
+                        format!("you have stored as much as you may in a day: wait {seconds} s")
+                    }
+                    Party::Network(_) => format!(
+                        "your network has stored as much as it may in a day: wait {seconds} s, or log in with a name of your own"
+                    ),
+                };
+                return Err(too_fast(wait, msg));
+            }
+        }
+        Ok(charge)
+    }
+
+    /// The message is not stored after all.
+    pub(super) fn refund(&mut self, chat: &Chat, session: SessionId, charge: Charge) {
+        let now = chat.mono();
+        if let Some((by, bytes)) = charge.stored {
+            self.quotas.stores_not(by, chat.rules().network_stored, bytes, now);
+        }
+        if charge.stranger == Stranger::Yes {
+            self.limits_of(session, now).buckets.is_no_stranger();
+        }
+    }
+
+    /// A direct message will be kept: who was a stranger to its author waits for an answer now, and whoever it answers
+    /// has written to one stranger fewer.
+    pub(super) fn note_direct(&mut self, chat: &Chat, session: SessionId, charge: Charge) {
+        let Some((mine, theirs)) = charge.pair else { return };
+        if charge.stranger == Stranger::Yes {
+            self.limits_of(session, chat.mono()).unanswered.insert(theirs);
+        }
+        for other in chat.sessions_of(theirs) {
+            if let Some(limits) = self.limits.get_mut(other)
+                && limits.unanswered.remove(&mine)
+            {
+                limits.buckets.is_no_stranger();
+            }
+        }
+    }
+
+    /// A request that only counts, as so many lines.
+    pub(super) fn count(
+        &mut self,
+        chat: &mut Chat,
+        connection: ConnectionId,
+        session: Option<SessionId>,
+        lines: u32,
+    ) {
+        let (rates, now) = (Rates::of(chat.rules()), chat.mono());
+        let Self { connections, limits, .. } = self;
+        let Some(state) = connections.get_mut(&connection) else { return };
+        let buckets = match session {
+            Some(session) => &mut limits.entry(session).or_insert_with(|| SessionLimits::full(now)).buckets,
+            None => &mut state.buckets,
+        };
+        if buckets.request(rates, lines, now).is_err() {
+            chat.push(Effect::Slow(connection, LINE_MS * u64::from(lines)));
+        }
+    }
+
+    /// What a read of the connection has brought, in bytes.
+    pub(super) fn weigh(&mut self, chat: &mut Chat, connection: ConnectionId, bytes: usize) {
+        let (rates, now) = (Rates::of(chat.rules()), chat.mono());
+        let Self { connections, limits, quotas, .. } = self;
+        let Some(state) = connections.get_mut(&connection) else { return };
+        let buckets = match chat.session_at(connection) {
+            Some(session) => &mut limits.entry(session).or_insert_with(|| SessionLimits::full(now)).buckets,
+            None => &mut state.buckets,
+        };
+        let read = buckets.read(rates, bytes, now);
+        let sent = quotas.sends(state.address, chat.rules().network_flow, bytes, now);
+        state.owes = read.err().max(sent.err()).unwrap_or(0);
+        let (Ok(own) | Err(own)) = read;
+        let (Ok(all) | Err(all)) = sent;
+        let wait = own.max(all);
+        if wait > 0 {
+            chat.push(Effect::Slow(connection, wait.min(SLOWEST_MS)));
+        }
+    }
+
+    /// May the session's user moderate once more? Operators may always; and where requests have no limit, nor
+    /// has this.
+    pub(super) fn pass_action(
+        &mut self,
+        chat: &Chat,
+        connection: ConnectionId,
+        session: SessionId,
+    ) -> Answer {
+        if chat.rules().rate.per_second == 0 {
+            return Ok(());
+        }
+        let address = self.address(connection).unwrap_or(IpAddr::from([0; 4]));
+        let Some((_, by)) = chat.party_of(session, address) else { return Ok(()) };
+        self.quotas.acts(by, chat.mono()).map_err(|wait| {
+            let seconds = wait.div_ceil(1_000);
+            too_fast(wait, format!("too much order for a minute: wait {seconds} s and send it again"))
+        })
+    }
+}
+
+/// What a message takes of the store, about, in bytes.
+fn stored_bytes(name: &Name, id: Option<&RequestId>, target: &Target, json: &str) -> usize {
+    let place = match target {
+        Target::Room(Place(Some(name))) | Target::User(Place(Some(name))) => name.as_str().len(),
+        _ => 0,
+    };
+    let id = match id {
+        Some(RequestId::Text(id)) => id.len(),
+        _ => 0,
+    };
+    // The author stands in the search index, too; an id is filed by number and by session.
+    json.len() + 3 * name.as_str().len() + place + 2 * id + AROUND_BYTES
+}
+
+/// As how many lines a request counts: what names many rooms, or is answered by a long list, is
+/// many.
+pub(super) fn lines(chat: &Chat, session: Option<SessionId>, ask: &Ask) -> u32 {
+    let more = match ask {
+        Ask::Login { login, .. } => login.rooms.as_ref().map_or(0, Vec::len),
+        Ask::Query(Query::Who(_)) => chat.user_count().min(WHO_MEMBERS) / LISTED_A_LINE,
+        Ask::Query(Query::Rooms) => chat.room_count() / LISTED_A_LINE,
+        // It names all of its user's direct messages.
+        Ask::Query(Query::Search(search)) if search.room.is_none() => {
+            session.map_or(0, |session| chat.direct_count(session)) / LISTED_A_LINE
+        }
+        _ => 0,
+    };
+    u32::try_from(more).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+fn too_fast(wait: u64, msg: String) -> Refusal {
+    let mut refusal = Refusal::new(ErrorKind::RateLimited, msg);
+    refusal.retry_after_ms = Some(wait);
+    refusal
+}

@@ -1,0 +1,70 @@
+//! Owns how a request is refused: the line that goes back, what the log is told, errors in a row, and when they close
+//! the connection. Called by the edge for each answer. Never logs: the hub does, once the turn is over.
+
+use super::{Answer, Edge};
+use crate::chat::{Chat, Closing, ConnectionId, Effect, Refused};
+use tcp_chat_protocol::ErrorKind;
+
+/// Failed logins on one connection before it is closed.
+const AUTH_FAILURES: u32 = 3;
+
+impl Edge {
+    /// Answers a refusal, and counts errors in a row.
+    pub(super) fn answer(
+        &mut self,
+        chat: &mut Chat,
+        connection: ConnectionId,
+        op: Option<&'static str>,
+        answer: Answer,
+    ) {
+        let Some(state) = self.connections.get_mut(&connection) else { return };
+        let Err(refusal) = answer else {
+            state.errors = 0;
+            return;
+        };
+        if state.closing {
+            return;
+        }
+        state.errors = state.errors.saturating_add(1);
+        let closing = match refusal.kind {
+            ErrorKind::ServerFull => Some(Closing::Full),
+            ErrorKind::AuthFailed => {
+                state.auth_failures += 1;
+                (state.auth_failures >= AUTH_FAILURES).then_some(Closing::AuthFailed)
+            }
+            _ => None,
+        };
+        let most = chat.rules().errors;
+        let too_many = most > 0 && state.errors > most;
+        self.seal(chat);
+        let mut refused = Refused { to: connection, from: None, user: None, op, refusal };
+        self.complete(chat, &mut refused);
+        chat.push(Effect::Refused(Box::new(refused)));
+        if let Some(closing) = closing.or(too_many.then_some(Closing::Errors)) {
+            self.close(chat, connection, closing);
+        }
+    }
+
+    /// The effects of a turn that the store could not keep: see [`Chat::not_kept`].
+    #[must_use]
+    pub fn not_kept(&mut self, chat: &mut Chat, effects: Vec<Effect>, why: &str) -> Vec<Effect> {
+        let mut effects = chat.not_kept(effects, why);
+        for effect in &mut effects {
+            // Those that the edge made have an address, and are counted already.
+            if let Effect::Refused(refused) = effect
+                && refused.from.is_none()
+            {
+                self.complete(chat, refused);
+            }
+        }
+        effects
+    }
+
+    /// Counts a refusal, and puts in whose request it was.
+    fn complete(&mut self, chat: &Chat, refused: &mut Refused) {
+        self.counters.refused(refused.refusal.kind);
+        refused.from = self.address(refused.to);
+        let session = chat.session_at(refused.to);
+        refused.user = session.and_then(|session| chat.name_of(session)).cloned();
+    }
+}
