@@ -46,7 +46,7 @@ pub async fn serve<L: Link>(gate: Gate, link: L, peer: SocketAddr) {
     }
 }
 
-/// Closes the write side, then waits at most [`SHUTDOWN`] for the peer to close its side. Closing a socket with
+/// Closes the write side, then waits at most `SHUTDOWN` for the peer to close its side. Closing a socket with
 /// unread bytes would reset it and discard the bytes that were sent last.
 pub async fn shut_down<L: Link>(mut link: L) {
     let goodbye = async {

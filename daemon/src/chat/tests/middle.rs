@@ -164,6 +164,10 @@ fn presence_that_is_not_told_delays_no_slow_work() {
         (world.chat.facts(), world.hears(by).len())
     };
     let (few, many) = (facts(1), facts(100));
-    assert_eq!((few.1, many.1), (1, 5), "a step leaves a room, and a process tells as much as it has time for");
+    assert_eq!(
+        (few.1, many.1),
+        (1, 5),
+        "a step leaves a room, and a process tells as much as it has time for"
+    );
     assert_eq!(few.0, many.0);
 }
