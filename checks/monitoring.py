@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Metrics and the way in for machines, as Prometheus and Alertmanager see them.
+"""Checks metrics and webhook with Prometheus and Alertmanager.
 
     python3 checks/monitoring.py BINARIES PROMETHEUS WORK
 
 BINARIES has tcp-chatd and tcp-chat-cli, PROMETHEUS has prometheus, prometheus-alertmanager and promtool, WORK
-is a folder for what they write. checks/monitoring.sh fetches and calls. All of it runs on loopback and is ended by its
-number. The last line is `N passed, N failed`.
+is a folder for what they write. checks/monitoring.sh fetches the programs and calls this script. All
+processes run on loopback and are stopped by their ids. The last line is `N passed, N failed`.
 """
 
 import json
@@ -27,7 +27,7 @@ DASHBOARD = HERE / "packaging/grafana/tcp-chatd.json"
 BINARIES, PROMETHEUS, WORK = (pathlib.Path(word) for word in sys.argv[1:4])
 TOKEN = "0123456789abcdef" * 2
 PATIENCE = 60
-# Comparisons that hold only when something is wrong, and shares of what did not happen here, are empty on a good day.
+# Comparisons that hold only during a fault, and ratios of absent events, have no values here.
 MAY_BE_EMPTY = re.compile(r"histogram_quantile|/ rate")
 
 passed = failed = 0
@@ -106,7 +106,7 @@ seen, am = f"http://127.0.0.1:{prometheus}", f"http://127.0.0.1:{alertmanager}"
 
 
 def main():
-    # SIGTERM ends it by an exception, so that what it has started ends, too.
+    # SIGTERM raises an exception, so that the started processes end, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
     (WORK / "config.toml").write_text(
         f"""[listen]
@@ -156,13 +156,13 @@ receivers:
     start("prometheus", PROMETHEUS / "prometheus", f"--config.file={WORK}/prometheus.yml",
           f"--storage.tsdb.path={WORK}/series", f"--web.listen-address=127.0.0.1:{prometheus}")
 
-    # Somebody talks, so that there is something to be seen.
+    # A user talks, so that the metrics have values.
     for text in ("one", "two", "three"):
         said = cli("--name", "ana", "--room", "ops", "send", text)
         check("a message is sent", said.wait(timeout=60) == 0)
     until("Prometheus", lambda: get(f"{seen}/-/ready")[0] == 200)
     until("Alertmanager", lambda: get(f"{am}/-/ready")[0] == 200)
-    # Between scrapes, a load balancer looks whether somebody listens: no rule may fire for that.
+    # Between scrapes, a load balancer checks the port: no rule may fire for that.
     until("a scrape", lambda: query(seen, "count_over_time(tcp_chatd_ready[1m]) > 1")[0])
     for _ in range(50):
         socket.create_connection(("127.0.0.1", chat)).close()
@@ -179,7 +179,7 @@ receivers:
     for rule in rules:
         check(rule["name"], rule["health"] == "ok", rule.get("lastError"))
         check(f"{rule['name']} is quiet", not rule["alerts"], rule["alerts"])
-        # What is compared must be there even if the comparison does not hold.
+        # The compared metric must exist even if the comparison does not hold.
         for metric in set(re.findall(r"\b(?:tcp_chatd|process)_[a-z_]+", rule["query"])):
             check(f"{rule['name']}: {metric}", query(seen, metric)[0], "is empty")
 
@@ -192,7 +192,7 @@ receivers:
 
     # An alert of Alertmanager arrives in the room, once.
     waits = cli("--name", "bo", "--room", "ops", "--timeout", "60s", "--json", "wait", "--match", "FIRING DiskFull")
-    # One who is in the room sees what comes from then on.
+    # A member of the room sees messages from then on.
     until("somebody who waits", lambda: "sessions{state=\"here\"} 2" in get(f"{base}/metrics")[1])
     alert = [{"labels": {"alertname": "DiskFull", "severity": "page", "instance": "web1"}, "annotations": {"summary": "/var is full"}}]
     status, body = get(f"{am}/api/v2/alerts", json.dumps(alert).encode(), {"Content-Type": "application/json"})
@@ -205,7 +205,7 @@ receivers:
     found = until("the post in a scrape", lambda: query(seen, 'tcp_chatd_http_posts_total{outcome="kept"} == 1')[0])
     check("one post", len(found) == 1)
 
-    # The daemon goes: Prometheus sees it.
+    # The daemon stops, and Prometheus notices it.
     end("tcp-chatd")
     until("an alert about it", lambda: any(r["name"] == "TcpChatdDown" and r["alerts"] for r in rules_of(seen) or []))
     check("TcpChatdDown", True)

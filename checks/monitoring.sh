@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Metrics and the way in for machines, with a real Prometheus and a real Alertmanager from Debian: the rules by promtool, a scrape, every
-# query of the rules and of the dashboard, and an alert that arrives in a room. They are unpacked into a folder that is removed again,
-# not installed: nothing of them is left, and no service is started. Needs Debian's apt and python3, and root unless Alertmanager is
-# installed. checks/monitoring.py does it.
+# Checks metrics and webhook with Prometheus and Alertmanager from Debian: the rules by promtool, a scrape, every
+# query of the rules and of the dashboard, and an alert that arrives in a room. Unpacks both into a temporary
+# folder, without an installation or a service. Needs Debian's apt and python3, and root unless Alertmanager is
+# installed. checks/monitoring.py runs the checks.
 #
 #     checks/monitoring.sh [FOLDER WITH tcp-chatd AND tcp-chat-cli]
 set -euo pipefail

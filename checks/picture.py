@@ -22,7 +22,7 @@ LETTER, LINE, PAD = 8.43, 19, 14
 
 
 class Screen:
-    """A terminal with somebody in front of it."""
+    """A terminal with a user."""
 
     def __init__(self, title, command, folder):
         self.title, self.text = title, "$ " + " ".join(command[1]) + "\r\n"

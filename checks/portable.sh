@@ -3,10 +3,9 @@
 #
 #   checks/portable.sh [TARGET...]
 #
-# It has a target folder of its own, so that no other build waits for it. A system whose standard library rustup
-# cannot fetch is skipped, in the gate too: not every machine reaches the place that has it. Nothing is linked and
-# nothing runs. The crypto library asks for a C compiler of those systems: this script takes its place and leaves
-# empty files.
+# Uses its own target folder, so that no other build waits for it. A system whose standard library rustup cannot
+# fetch is skipped, in the gate too, because not every machine can download it. Nothing is linked or run. The
+# crypto library calls a C compiler of those systems: this script takes its place and writes empty files.
 set -euo pipefail
 
 if [[ ${TCP_CHAT_STANDS_IN:-} ]]; then

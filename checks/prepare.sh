@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs and fetches what all.sh and slow.sh need, as root on Debian: other servers, tools, a browser, a Debian to boot,
+# Installs and fetches the tools of all.sh and slow.sh, as root on Debian: other servers, tools, a browser, a Debian to boot,
 # the public collections of hostile input. It mostly waits for the network, so `.ci/run` runs it while it
 # compiles. SIGTERM does not stop it: dpkg must not be stopped halfway.
 set -euo pipefail

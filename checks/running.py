@@ -1,5 +1,5 @@
-"""A daemon that runs for as long as a check needs it, and how the check says what came of it. Used by fair.py
-and soak.py. Needs Python 3.8 and nothing else."""
+"""Runs a daemon while a check needs it, and prints the result of the check. Used by fair.py and soak.py. Needs
+only Python 3.8."""
 
 import contextlib
 import os
@@ -21,9 +21,9 @@ class Running:
 
 @contextlib.contextmanager
 def running(daemon, settings, where=None):
-    """Starts it in a folder of its own, under `where` if that is said, and waits until it is ready; ends it, and
-    removes the folder, however the check ends."""
-    # SIGTERM ends the check by an exception, so that what it has started ends, too.
+    """Starts it in a new folder, under `where` if given, and waits until it is ready. Stops it and removes the
+    folder in every case."""
+    # SIGTERM raises an exception, so that the started processes end, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
     folder = tempfile.mkdtemp(dir=where)
     process = None
@@ -51,7 +51,7 @@ def running(daemon, settings, where=None):
 
 
 def end(process):
-    """Ends a process that may have ended, or never begun."""
+    """Stops a process that may have ended already, or never started."""
     if process and process.poll() is None:
         process.kill()
         process.wait()

@@ -3,16 +3,16 @@
 #
 #   checks/slow.sh [NAME...]
 #
-# Runs the named ones, or all of them: about four hours on two processors, which should have nothing else to do.
+# Runs the named ones, or all of them: about four hours on two otherwise idle processors.
 # As root on Debian: it installs what is missing (prepare.sh). A check that cannot run is a failure. The gate runs
 # a short form of each, except for `advisories`; of `rpm` it compares only the lists of files.
 #
 #   soak        churn for an hour: memory, descriptors, order             TCP_CHAT_SOAK_MINUTES=60
 #   fuzz        an hour of fuzzing on each target                         TCP_CHAT_FUZZ_SECONDS=3600
 #   tls         testssl.sh in full, and tlsfuzzer
-#   fair        one client at full speed, and what the others notice
+#   fair        one client at full speed, and the delay of the others
 #   compare     beside the other servers, three rounds; writes docs/BENCHMARKS.md
-#   rpm         packages for the RPM world, and what is in them
+#   rpm         the RPM packages, and their contents
 #   portable    the client, type-checked for Windows and macOS
 #   advisories  known vulnerabilities of the dependencies; needs the network, so the gate leaves it out
 set -euo pipefail

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Churn for a while, and then: memory is flat, no descriptor is left behind, and every acknowledged
-message came once and in order to those who listened, through all of it.
+"""Runs churn for a while, then checks: memory is flat, no descriptor leaks, and every listener got each
+acknowledged message once and in order.
 
     python3 checks/soak.py DAEMON [--minutes 20]
 
-Starts the daemon DAEMON in a folder of its own with short times (a TTL of 5 s, a minute of history), so
-that what is to go away goes many times over. Then, all at once and at an easy pace: speakers that lose
-their connections and resume, listeners of which one does the same, people who come under new names, open
-rooms, write to strangers and leave or vanish, floods over the rate limit, garbage, half-open handshakes,
-and readers that read nothing. Growth of memory is judged from ten minutes on. Memory is what the kernel calls RssAnon. Needs Python 3.8 and nothing else.
-The last line is `passed` or what did not hold; the exit code says the same.
+Starts the daemon DAEMON in a new folder with short times (a TTL of 5 s, a minute of history), so that expiry
+happens many times. Then, in parallel and at a moderate pace: speakers that lose their connections and resume,
+listeners of which one does the same, users with new names that open rooms, write direct messages and leave or
+vanish, floods over the rate limit, garbage, half-open handshakes, and readers that read nothing. Growth of
+memory (RssAnon of the kernel) is checked from ten minutes on. Needs only Python 3.8. The last line is `passed`
+or the failed checks; the exit code is the same.
 """
 
 import argparse
@@ -49,7 +49,7 @@ FLOOD_LINES = 3000
 
 
 class Peer:
-    """One connection; whoever uses it reads all that comes."""
+    """One connection; its user reads all lines."""
 
     async def connect(self, world):
         self.reader, self.writer = await asyncio.open_connection(
@@ -110,14 +110,14 @@ class Member:
                 else:
                     data = await self.peer.login(self.name)
                     self.token = data["session"]
-                    # What was said before the login is not asked for.
+                    # Messages before the login are not requested.
                     self.seen = data["head"]
                 return
             except (OSError, asyncio.TimeoutError):
                 await asyncio.sleep(0.2)
 
     async def hears(self):
-        """The next line; a message's number has risen, unless it is the answer to one sent again."""
+        """The next line; the seq of a message has risen, unless it answers a resent message."""
         line = await self.peer.next()
         if line["op"] == "MSG" and line["status"] == "OK":
             seq = line["data"]["seq"]
@@ -139,7 +139,7 @@ async def speaks(world, number):
         try:
             me.peer.send("MSG", {"room": "lobby", "msg": text}, id=said + 1)
             if random.random() < 0.05:
-                # Before the answer, as often as not: then it is sent again.
+                # Often before the reply: then the message is sent again.
                 me.peer.vanish()
                 world.count("lost while speaking")
             while True:
@@ -159,7 +159,7 @@ async def speaks(world, number):
 
 
 async def listens(world, name, heard, vanishes):
-    """Notes what each speaker's newest was; each has to be the one after the last."""
+    """Notes the newest message of each speaker; each must follow the last one."""
     me = Member(world, name)
     await me.back()
     while not world.over:
@@ -281,7 +281,7 @@ async def soak(process, port, ca, seconds):
         await asyncio.sleep(min(2, seconds / 50))
         samples.append(look(process.pid))
     last = list(world.acknowledged)
-    # What was acknowledged last is heard, too, and then all go.
+    # The last acknowledged messages arrive, too, and then all clients leave.
     for _ in range(100):
         if all(heard[who].get(n, 0) >= last[n] for who in (0, 1) for n in range(SPEAKERS)):
             break
@@ -317,7 +317,7 @@ def main():
 
 
 def look_at(daemon, minutes):
-    """What did not hold."""
+    """The failed checks."""
     process = daemon.process
     files_before = look(process.pid)[1]
     world, samples, (memory_after, files_after) = asyncio.run(soak(process, daemon.port, daemon.ca, minutes * 60))
@@ -329,7 +329,7 @@ def look_at(daemon, minutes):
     # In its first minutes the daemon still fills its caches.
     if minutes >= JUDGED and second > first * 1.1 + 1024:
         faults.append(f"memory grows: {first:.0f} KiB in the first half, {second:.0f} KiB in the second")
-    # Readers of the store open theirs when they are needed: two files each.
+    # Readers of the store open their files when needed: two each.
     if files_after > files_before + 20:
         faults.append(f"{files_before} files were open before, {files_after} after")
     process.send_signal(signal.SIGTERM)

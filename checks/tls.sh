@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The daemon's TLS, held by others' tools: testssl.sh, with TLS 1.2 allowed, so that all that can ever be
-# spoken is looked at, and tlsfuzzer's scripts for TLS 1.3.
+# Checks the daemon's TLS with other tools: testssl.sh, with TLS 1.2 allowed, so that every possible handshake is
+# checked, and tlsfuzzer's scripts for TLS 1.3.
 #
 #   checks/tls.sh [--short] DAEMON
 #   checks/tls.sh --prepare
@@ -8,9 +8,9 @@
 # It fails on a finding of testssl.sh that is rated LOW or worse and is not listed below. It also fails if the
 # daemon answers tlsfuzzer with neither the expected reply nor a refusal. About three minutes. --short leaves out
 # tlsfuzzer, and testssl.sh's tests of cipher lists, forward secrecy and known attacks. Every call installs
-# testssl.sh where it is missing (as root, with apt-get); --prepare does only that. tlsfuzzer comes from the folder that TLSFUZZER names, or from its repository by git. A half whose tool
-# cannot be had is skipped; with TCP_CHAT_TEST_ALL=1 that is a failure. Servers run on loopback and end with the
-# script.
+# testssl.sh if it is missing (as root, with apt-get); --prepare does only that. tlsfuzzer comes from the folder
+# that TLSFUZZER names, or from its repository by git. A half without its tool is skipped; with
+# TCP_CHAT_TEST_ALL=1 that is a failure. Servers run on loopback and end with the script.
 set -euo pipefail
 short=
 case ${1:-} in
@@ -60,7 +60,7 @@ if [[ -n $testssl ]]; then
     python3 - "$work" <<'END'
 import json, sys
 folder = sys.argv[1]
-# What is no fault here, and why.
+# Findings that are no fault here, with the reason.
 FINE = {
     "cert_revocation": "a private CA has neither CRL nor OCSP; its leaf lives 90 days, and clients pin the CA",
     "DNS_CAArecord": "the name is localhost",
@@ -110,7 +110,7 @@ if [[ -n $fuzzer ]] && python3 -m venv "$work/venv" && "$work/venv/bin/pip" inst
         psk_ke psk_dhe_ke symetric-ciphers unrecognised-groups version-negotiation; do
         (cd "$fuzzer" && PYTHONPATH=. timeout 60 "$work/venv/bin/python" "scripts/test-tls13-$script.py" \
             -h localhost -p "$port") >"$work/$script.out" 2>&1 || true
-        # A refusal is a refusal, whatever alert it is told by: rustls chooses others than OpenSSL here and there.
+        # Any alert counts as a refusal: rustls and OpenSSL sometimes choose different ones.
         python3 - "$script" "$work/$script.out" <<'END' || failed=1
 import re, sys
 script, text = sys.argv[1], open(sys.argv[2]).read()
@@ -124,7 +124,7 @@ waits = [f for f in faults if "Timeout when waiting" in f]
 if script == "keyupdate":
     # A KeyUpdate is answered before the next data (RFC 8446, 4.6.3); one conversation has none, and waits for it.
     waits = waits[1:]
-    # What was said before the fault may be answered before the alert comes.
+    # Messages before the fault may be answered before the alert comes.
     other = [f for f in other if "ApplicationData" not in f]
 print(f"tlsfuzzer {script}: {total[1]} conversations, {passed[1]} as expected, "
       f"{int(total[1]) - int(passed[1])} refused by another alert or a close")

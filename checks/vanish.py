@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""A peer whose host vanishes is away within a minute, without ever having been asked anything.
+"""Checks that a peer whose host vanishes is away within a minute, without any request to it.
 
     sudo python3 checks/vanish.py DAEMON
 
-Two hosts of its own: a network namespace for the one that vanishes, joined by a virtual cable to the
-machine's side, where the daemon DAEMON listens on an address of that cable only. The cable is pulled;
-another client, on the machine's side, has to see `away`. It is done twice: a peer that owes nothing
-(found out by keepalive), and one that has messages under way to it (by TCP_USER_TIMEOUT).
+Creates a network namespace for the vanishing host, with a virtual cable to this host, where the daemon DAEMON
+listens only on an address of that cable. The cable is cut, and another client on this host must see `away`.
+Runs twice: for an idle peer (noticed by keepalive), and for one with unacknowledged messages (noticed by
+TCP_USER_TIMEOUT).
 Needs root, `ip` and Python 3.8. The last line is `N passed, N failed`.
 """
 
@@ -31,7 +31,7 @@ def ip(*words):
 
 
 def client(ca, name):
-    """A client, as a program text: it logs in and says so, then only reads."""
+    """The source of a client that logs in, reports it, and then only reads."""
     return f"""
 import json, socket, ssl, sys
 tls = ssl.create_default_context(cafile={ca!r})
@@ -46,7 +46,7 @@ while True:
 
 
 def wait_for(process, wanted, limit):
-    """Reads lines until one is wanted; how long it took, or None."""
+    """Reads lines until one matches; returns the time, or None."""
     began = time.monotonic()
     os.set_blocking(process.stdout.fileno(), False)
     buffer = b""
@@ -69,7 +69,7 @@ def is_away(user):
 
 
 def check(daemon, folder, owes):
-    """One pulled cable. True: seen within the time."""
+    """Cuts the cable once. True: noticed within the time."""
     ca = os.path.join(folder, "certs", "ca.pem")
     which = "owing" if owes else "idle"
     name = f"far-{which}"
@@ -95,7 +95,7 @@ def check(daemon, folder, owes):
 
 
 def main():
-    # SIGTERM ends it by an exception, so that the namespace and the cable are removed.
+    # SIGTERM raises an exception, so that the namespace and the cable are removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
     daemon = os.path.abspath(sys.argv[1])
     folder = tempfile.mkdtemp()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks the page: its types and unit tests, that web/dist is what the sources give, and the page in Chromium against
-# a running daemon.
+# Checks the page: its types and unit tests, that web/dist equals the build of the sources, and the page in Chromium
+# with a running daemon.
 #
 #   checks/web.sh DAEMON
 #

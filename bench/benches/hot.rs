@@ -1,10 +1,10 @@
-//! How long the pure hot parts take: a round is 64 messages. `cargo bench --workspace --bench hot`; one
-//! of them with its name behind `--`. `daemon/benches/store.rs` has more about the store.
+//! The time of the hot paths: a round is 64 messages. Run `cargo bench --workspace --bench hot`, with a name
+//! after `--` for one of them. `daemon/benches/store.rs` measures more of the store.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use tcp_chat_bench::hot::{MESSAGES, Path, prepare};
 
-/// Rounds that are prepared at once: where each needs input of its own.
+/// Rounds that are prepared together, for paths that need new input in each.
 const PREPARED: usize = 64;
 
 fn all(criterion: &mut Criterion) {

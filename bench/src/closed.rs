@@ -1,7 +1,8 @@
-//! Owns the saturating load: so many messages in flight, never more. Called by `main`.
+//! Owns the saturating load: a fixed number of messages in flight. Called by `main`. Never sends more than that
+//! number.
 //!
-//! A message is in flight until the slowest member has it: a server cannot look fast by letting
-//! anyone fall behind.
+//! A message is in flight until the slowest member has it, so a server does not look fast by letting a reader
+//! fall behind.
 
 use crate::crowd::{Crowd, Server};
 use crate::process;
@@ -10,7 +11,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// Nothing was delivered for so long: the server has lost something, or hangs.
+/// If no delivery comes for this time, the server has lost a message or hangs.
 const STALLED: Duration = Duration::from_secs(3);
 
 pub(crate) struct Plan {
@@ -21,7 +22,7 @@ pub(crate) struct Plan {
     pub(crate) bytes: usize,
     pub(crate) warmup: Duration,
     pub(crate) seconds: Duration,
-    /// End after so many messages instead.
+    /// Ends after this many messages.
     pub(crate) messages: Option<u64>,
     pub(crate) pid: u32,
 }
@@ -30,7 +31,7 @@ struct Load<'a> {
     plan: &'a Plan,
     crowd: Crowd,
     watch: Watch,
-    /// The same message all the time: making it must not cost anything.
+    /// The same message each time, so that making it costs nothing.
     message: Vec<u8>,
     sent: Vec<u64>,
     total: u64,
@@ -38,12 +39,12 @@ struct Load<'a> {
 }
 
 impl Load<'_> {
-    /// Deliveries due to a member.
+    /// Deliveries that each member must receive.
     fn due(&self, member: usize) -> u64 {
         self.total - if self.echoes { 0 } else { self.sent[member] }
     }
 
-    /// How far the slowest member is behind.
+    /// The backlog of the slowest member.
     fn behind(&self) -> u64 {
         if self.echoes {
             return self.total - self.watch.counts.iter().min().copied().unwrap_or(0).min(self.total);
@@ -52,11 +53,11 @@ impl Load<'_> {
         (0..self.watch.counts.len()).map(behind).max().unwrap_or(0)
     }
 
-    /// Sends more messages, the same number by each sender or one more.
+    /// Sends more messages, evenly by all senders.
     fn send(&mut self, messages: u64) -> Result<()> {
         let senders = self.plan.senders as u64;
         for sender in 0..self.plan.senders {
-            // Who is next goes round with the messages.
+            // The next sender rotates with the messages.
             let turn = (sender as u64 + senders - self.total % senders) % senders;
             let count = messages / senders + u64::from(turn < messages % senders);
             if count > 0 {
@@ -75,7 +76,7 @@ impl Load<'_> {
     }
 }
 
-/// Runs it; the figures as JSON.
+/// Runs the load; returns the figures as JSON.
 pub(crate) fn run(server: &Server, plan: &Plan) -> Result<Value> {
     let mut crowd = Crowd::new(server)?;
     crowd.open(0..plan.members, true, |_| None)?;

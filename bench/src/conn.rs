@@ -1,5 +1,5 @@
-//! Owns one connection of the load: a socket that never blocks, and TLS on the caller's own buffer.
-//! Called by `crowd`. Never knows what the bytes mean.
+//! Owns one connection of the load: a nonblocking socket, and TLS on the caller's own buffer. Called by `crowd`.
+//! Never knows the meaning of the bytes.
 
 use anyhow::{Context, Result, bail};
 use mio::net::TcpStream;
@@ -11,21 +11,21 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// What a record may be longer than its text, with room to spare.
+/// The overhead of a TLS record, with a reserve.
 const RECORD_MORE: usize = 64;
-/// The text of the longest record.
+/// The plaintext of the longest record.
 const RECORD_BYTES: usize = 16 * 1024;
 
 pub(crate) struct Conn {
     pub(crate) sock: TcpStream,
     tls: UnbufferedClientConnection,
-    /// The beginning of a record whose rest has not come yet.
+    /// The beginning of an incomplete record.
     part: Vec<u8>,
-    /// Sealed, not taken by the socket yet.
+    /// Encrypted bytes that the socket has not accepted yet.
     out: Vec<u8>,
-    /// Text to be sealed once the handshake is done.
+    /// Plaintext to send after the handshake.
     waiting: Vec<u8>,
-    /// The server says a line in clear text before TLS begins (nats-server does).
+    /// Whether the server sends a plaintext line before TLS (nats-server does).
     greeted: bool,
     started: bool,
     ready: bool,
@@ -50,7 +50,7 @@ impl Conn {
         })
     }
 
-    /// Seals and sends; what the socket does not take now goes with a later [`Conn::flush`].
+    /// Encrypts and sends; a later [`Conn::flush`] sends what the socket does not accept now.
     pub(crate) fn send(&mut self, text: &[u8]) -> Result<()> {
         self.waiting.extend_from_slice(text);
         if self.ready {
@@ -59,7 +59,7 @@ impl Conn {
         self.flush()
     }
 
-    /// Gives the socket what it takes.
+    /// Writes as much as the socket accepts.
     pub(crate) fn flush(&mut self) -> Result<()> {
         let mut done = 0;
         while done < self.out.len() {
@@ -82,7 +82,7 @@ impl Conn {
         Ok(())
     }
 
-    /// Reads all that is there, through `scratch`, and hands out the text.
+    /// Reads all available bytes through `scratch`, and returns the plaintext.
     pub(crate) fn read(&mut self, scratch: &mut [u8], seen: &mut impl FnMut(&[u8])) -> Result<()> {
         loop {
             let begin = self.part.len();
@@ -120,26 +120,26 @@ impl Conn {
                 self.work(&mut [], &mut |_| {})?;
                 self.flush()?;
             }
-            // The system tells again when more comes; a read that left room has taken everything.
+            // epoll reports new bytes again; a read that left room has taken all.
             if !full {
                 return Ok(());
             }
         }
     }
 
-    /// The socket takes something (again): the connection is there, or there is room in it.
+    /// The socket is writable: the connection is established, or it has room again.
     pub(crate) fn writable(&mut self) -> Result<()> {
         if self.greeted && !self.started { self.start() } else { self.flush() }
     }
 
-    /// Begins the handshake.
+    /// Starts the handshake.
     fn start(&mut self) -> Result<()> {
         self.started = true;
         self.work(&mut [], &mut |_| {})?;
         self.flush()
     }
 
-    /// Goes on with TLS as far as `bytes` allow; returns how many of them are done with.
+    /// Continues TLS with `bytes`; returns how many of them are used up.
     fn work(&mut self, bytes: &mut [u8], seen: &mut impl FnMut(&[u8])) -> Result<usize> {
         let mut at = 0;
         loop {
@@ -164,8 +164,8 @@ impl Conn {
                 }
                 ConnectionState::TransmitTlsData(data) => data.done(),
                 ConnectionState::WriteTraffic(mut traffic) => {
-                    // What ends the handshake goes by itself: a server that reads more than the
-                    // handshake at once may look at the rest only when something else comes.
+                    // The last handshake message is sent separately: a server that reads more than the handshake
+                    // at once may handle the rest only when more bytes come.
                     if std::mem::replace(&mut self.ready, true) && !self.waiting.is_empty() {
                         let records = self.waiting.len().div_ceil(RECORD_BYTES);
                         let begin = self.out.len();

@@ -1,6 +1,5 @@
-//! Owns many connections on one thread: dials them, logs them in, tells what comes. Called by every
-//! kind of load. Never decrypts twice or copies what it need not: the load has to be cheaper than
-//! the server.
+//! Owns many connections on one thread: connects, logs in, reports received bytes. Called by each kind of load.
+//! Never decrypts twice or copies without need: the load must be cheaper than the server.
 
 use crate::conn::Conn;
 use crate::speech::{Opening, Speech};
@@ -11,18 +10,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Where one read of a socket goes: several of the longest records.
+/// The buffer of one read: several of the longest records.
 const SCRATCH: usize = 256 * 1024;
-/// How long one login may take.
+/// The timeout of one login.
 const LOGIN: Duration = Duration::from_secs(30);
 
-/// The server, and how one speaks to it.
+/// The server and its protocol.
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) speech: Speech,
     pub(crate) tls: Arc<ClientConfig>,
-    /// How many log in at a time.
+    /// Parallel logins.
     pub(crate) at_once: usize,
 }
 
@@ -31,11 +30,11 @@ pub(crate) struct Crowd {
     events: Events,
     scratch: Box<[u8]>,
     server: Server,
-    /// By token. `None`: left.
+    /// By token. `None`: the connection is closed.
     conns: Vec<Option<Conn>>,
 }
 
-/// A login that was done.
+/// A completed login.
 pub(crate) struct Done {
     pub(crate) took: Duration,
 }
@@ -59,13 +58,13 @@ impl Crowd {
         self.conns.len()
     }
 
-    /// Connections that ended although nobody asked them to.
+    /// Connections that the server closed.
     pub(crate) fn closed(&self) -> usize {
         self.conns.iter().flatten().filter(|c| c.closed).count()
     }
 
-    /// Dials and logs in: each as a number, and with the rooms that `rooms` says.
-    /// `keep`: they stay; otherwise each leaves as soon as it is in.
+    /// Connects and logs in: each with its number, and with the rooms that `rooms` returns. `keep`: the
+    /// connections stay open; otherwise each closes after its login.
     pub(crate) fn open(
         &mut self,
         numbers: std::ops::Range<usize>,
@@ -127,13 +126,13 @@ impl Crowd {
         let mut conn = Conn::dial(*address, tls, speech.greets())?;
         let token = Token(self.conns.len());
         self.poll.registry().register(&mut conn.sock, token, Interest::READABLE | Interest::WRITABLE)?;
-        // It waits inside until the handshake is done.
+        // The bytes wait in the connection until the handshake is done.
         conn.send(first)?;
         self.conns.push(Some(conn));
         Ok(())
     }
 
-    /// Sends text; nothing, if that one has left.
+    /// Sends text; does nothing if the connection is closed.
     pub(crate) fn send(&mut self, token: usize, text: &[u8]) -> Result<()> {
         match &mut self.conns[token] {
             Some(conn) if !conn.closed => conn.send(text),
@@ -141,12 +140,12 @@ impl Crowd {
         }
     }
 
-    /// Cuts a connection, without a word.
+    /// Closes a connection without a logout.
     pub(crate) fn leave(&mut self, token: usize) {
         self.conns[token] = None;
     }
 
-    /// Waits for at most `wait`, then reads what is there. False: nothing was.
+    /// Waits for at most `wait`, then reads. False: nothing was available.
     pub(crate) fn turn(&mut self, wait: Duration, mut seen: impl FnMut(usize, &[u8])) -> Result<bool> {
         if let Err(e) = self.poll.poll(&mut self.events, Some(wait))
             && e.kind() != std::io::ErrorKind::Interrupted
@@ -157,7 +156,7 @@ impl Crowd {
         for event in &self.events {
             let Token(token) = event.token();
             let Some(conn) = &mut self.conns[token] else { continue };
-            // One that the server cuts is counted, and is no end of the load.
+            // A connection that the server closes is counted, and does not end the load.
             if event.is_writable() && conn.writable().is_err() {
                 conn.closed = true;
             }
@@ -171,7 +170,7 @@ impl Crowd {
         Ok(any)
     }
 
-    /// Reads and forgets until nothing has come for `quiet`, for at most `most`.
+    /// Reads and discards until nothing has come for `quiet`, for at most `most`.
     pub(crate) fn settle(&mut self, quiet: Duration, most: Duration) -> Result<()> {
         let (began, mut last) = (Instant::now(), Instant::now());
         while last.elapsed() < quiet && began.elapsed() < most {

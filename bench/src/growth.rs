@@ -1,5 +1,5 @@
-//! Owns what grows: something large happens to tcp-chatd while a room of others goes on talking, and
-//! what those others feel of it is measured. Called by `main`. Only for tcp-chatd: the peers know no
+//! Owns the growth load: a large event happens to tcp-chatd while a room of other users continues to talk, and
+//! the latency of these users is measured. Called by `main`. Only for tcp-chatd: the other servers have no
 //! sessions.
 
 use crate::crowd::{Crowd, Server};
@@ -10,33 +10,33 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// What happens.
+/// The event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum What {
-    /// So many rooms are opened, by a hundredth as many users.
+    /// This many rooms are opened, by a hundredth as many users.
     Rooms,
-    /// So many sessions lose their connection at once, and then expire at once; the daemon's
-    /// `sessions.ttl` has to be the one of `--ttl`.
+    /// This many sessions lose their connection and then expire at the same time; the daemon's `sessions.ttl`
+    /// must equal `--ttl`.
     Expiry,
-    /// One user enters so many rooms and is lost; another enters them and says goodbye.
+    /// One user joins this many rooms and is lost; another joins them and quits.
     User,
-    /// So many enter one room, and leave it again.
+    /// This many users join one room and leave it again.
     Crowd,
 }
 
-/// The others: a room of a hundred, two hundred messages a second.
+/// The other users: a room of a hundred, two hundred messages per second.
 const OTHERS: paced::Plan = paced::Plan { members: 100, senders: 8, rate: 200.0, bytes: 80 };
-/// Nothing more comes: the server hangs.
+/// If nothing comes for this time, the server hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How many requests one sends before it waits for the answers.
+/// Requests that a user sends before it waits for the replies.
 const AT_ONCE: usize = 50;
 
-/// How much of it, and how fast.
+/// The size and the speed of the event.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) what: What,
     pub(crate) size: usize,
-    /// Over how long those who act begin; zero: all at the same moment.
+    /// The time in which the acting users begin; zero: all at the same time.
     pub(crate) over: Duration,
     /// The daemon's `sessions.ttl`.
     pub(crate) ttl: Duration,
@@ -48,7 +48,7 @@ pub(crate) fn run(server: &Server, plan: Plan, pid: u32) -> Result<Value> {
     let phase = AtomicUsize::new(0);
     let (talked, done) = std::thread::scope(|scope| -> Result<_> {
         let talk = scope.spawn(|| others.talk(&phase, 3));
-        // 0: those who act come in. 1: all is quiet. 2: it happens.
+        // 0: the acting users log in. 1: quiet. 2: the event.
         let act = || -> Result<_> {
             let mut actors = Actors::open(server, what, size)?;
             phase.store(1, Ordering::Relaxed);
@@ -106,14 +106,14 @@ impl Actors {
                     let due = over.mul_f64(token as f64 / all as f64);
                     std::thread::sleep(due.saturating_sub(began.elapsed()));
                 }
-                // One second more: all of them are to be over.
+                // One second more, so that all of them are over.
                 std::thread::sleep(ttl + Duration::from_secs(1));
                 Ok(())
             }
             What::User => {
                 self.all_ask("JOIN", size, |_, nth| join(nth))?;
                 self.crowd.leave(0);
-                // The first one's name stays taken while the session is held.
+                // The first user's name stays taken while the session is held.
                 let mut again = Crowd::new(&self.server)?;
                 again.open(1..2, true, |_| Some("home1".into()))?;
                 std::mem::swap(&mut again, &mut self.crowd);
@@ -127,7 +127,7 @@ impl Actors {
         }
     }
 
-    /// Each asks so many times, and all wait for all of the answers.
+    /// Each user sends this many requests, and all wait for all replies.
     fn all_ask(&mut self, op: &str, each: usize, line: impl Fn(usize, usize) -> String) -> Result<()> {
         let reply = format!("{{\"op\":\"{op}\",\"status\":\"OK\"");
         let finder = memchr::memmem::Finder::new(reply.as_bytes());

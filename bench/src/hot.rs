@@ -1,6 +1,6 @@
-//! Owns what a message costs the daemon apart from sockets and encryption, path by path. One round is
-//! [`MESSAGES`] messages, as a busy turn has them. Called by the criterion benches and, through
-//! `tcp-chat-bench hot`, by the guard. Never measures anything itself.
+//! Owns the hot paths of the daemon without sockets and encryption, one by one. One round is [`MESSAGES`]
+//! messages, as in a busy turn. Called by the criterion benches and, through `tcp-chat-bench hot`, by the guard.
+//! Never measures anything itself.
 
 use anyhow::{Context, Result};
 use std::hint::black_box;
@@ -14,39 +14,38 @@ use tcp_chatd::edge::Edge;
 use tcp_chatd::settings::{AuthMode, Durability, History, MaxBytes, Settings};
 use tcp_chatd::store::Store;
 
-/// Messages of a round.
+/// Messages per round.
 pub const MESSAGES: usize = 64;
 /// Members of the room.
 const MEMBERS: u64 = 100;
-/// How many of them talk.
+/// Senders among them.
 const SENDERS: u64 = 8;
-/// 80 bytes, as most messages are: words, something to escape, something that is not ASCII.
+/// 80 bytes, a typical message: words, a character to escape, a non-ASCII character.
 const TEXT: &str = "the quick brown fox says \"good morning\" to the lazy dog, who is half asleep — ok";
 
-/// What is done.
+/// A hot path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Path {
     /// Bytes of one read become lines, requests, and texts as JSON.
     Parse,
-    /// Events are laid out for the wire.
+    /// Events are written for the wire.
     Encode,
-    /// A turn: rates, membership, ids, numbers, the chunk, and who gets it.
+    /// A turn: rate limits, membership, ids, seqs, the chunk, and its recipients.
     Turn,
-    /// A turn is written to the store.
+    /// A turn is committed to the store.
     Store,
 }
 
 impl Path {
-    /// All of them, with their names.
+    /// All paths with their names.
     pub const ALL: [(&str, Self); 4] =
         [("parse", Self::Parse), ("encode", Self::Encode), ("turn", Self::Turn), ("store", Self::Store)];
 }
 
-/// A path, ready to be gone.
+/// A prepared path.
 pub type Round = Box<dyn FnMut() -> Result<()>>;
 
-/// Everything that is not to be counted is done here. It can be gone `rounds` times.
-///
+/// Prepares `rounds` runs of a path; nothing of the preparation is measured.
 /// # Errors
 /// The store cannot be opened in the temporary folder.
 pub fn prepare(path: Path, rounds: usize) -> Result<Round> {
@@ -75,7 +74,7 @@ fn parse_round() -> impl FnMut() -> Result<()> {
             .as_bytes(),
         );
     }
-    // The read ends within a line, as reads do.
+    // The read ends inside a line, as reads do.
     let cut = bytes.len() / 2 + 7;
     let mut decoder = LineDecoder::new(64 * 1024);
     let bounds = Bounds { msg_bytes: 8 * 1024, rooms: 0 };
@@ -130,13 +129,13 @@ fn store_round(rounds: usize) -> Result<Round> {
     }))
 }
 
-/// A room where some talk.
+/// A room with some senders.
 struct Talk {
     edge: Edge,
     chat: Chat,
     json: Box<str>,
     next: u64,
-    /// What the logins wanted written.
+    /// The writes of the logins.
     entered: Writes,
 }
 

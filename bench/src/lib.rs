@@ -1,4 +1,4 @@
-//! The hot paths of tcp-chatd, each as something that can be done again and again: `benches/hot.rs`
-//! times them, `bench/guard` counts their instructions.
+//! The hot paths of tcp-chatd, each repeatable: `benches/hot.rs` measures their time, `bench/guard` counts their
+//! instructions.
 
 pub mod hot;

@@ -1,8 +1,8 @@
 //! `tcp-chat-bench`: the load that `bench/compare` puts on tcp-chatd and on its peers, and the
 //! counts of instructions that `bench/guard` compares. One result is one line of JSON.
 //!
-//! One thread, sockets that never block, one epoll: the load has to be cheaper than the servers. It
-//! says how busy it was itself (`load_busy`); near 1 it is the limit, not the server.
+//! One thread, nonblocking sockets, one epoll: the load must be cheaper than the servers. It reports its own
+//! utilisation (`load_busy`); near 1 the load is the limit, not the server.
 
 mod closed;
 mod conn;
@@ -205,10 +205,10 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Rounds that are not counted: what is set up once is set up in them.
+/// Rounds before the counting, for everything that is set up once.
 const WARM: usize = 10;
 
-/// What `bench/guard` has counted: by this name, and nothing outside of it.
+/// `bench/guard` counts the instructions inside this function, found by its name.
 #[inline(never)]
 fn counted(round: &mut Round, rounds: usize) -> Result<()> {
     for _ in 0..rounds {

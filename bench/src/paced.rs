@@ -1,5 +1,5 @@
-//! Owns the load of a fixed rate, and how long each delivery takes. Called by `main`, and by `growth`
-//! for those who only want to talk while something large happens.
+//! Owns the load with a fixed rate, and the latency of each delivery. Called by `main`, and by `growth` for the
+//! users that only talk. Never slows down to the server's speed.
 
 use crate::crowd::{Crowd, Server};
 use crate::process;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long what is on its way is waited for.
+/// How long the load waits for the last deliveries.
 const LATE: Duration = Duration::from_secs(2);
 
 pub(crate) struct Plan {
@@ -26,14 +26,14 @@ pub(crate) struct Room {
     plan: Plan,
 }
 
-/// What a phase was like.
+/// The result of a phase.
 #[derive(Default)]
 pub(crate) struct Phase {
     pub(crate) us: Vec<u32>,
 }
 
 impl Phase {
-    /// p50, p99 and the longest, in microseconds.
+    /// p50, p99 and the maximum, in microseconds.
     pub(crate) fn told(&mut self) -> Value {
         json!({
             "p50_us": percentile(&mut self.us, 0.5),
@@ -45,7 +45,7 @@ impl Phase {
 }
 
 impl Room {
-    /// Everyone comes in, with numbers from `first`.
+    /// Logs all members in, with numbers from `first`.
     pub(crate) fn open(server: &Server, plan: Plan, first: usize) -> Result<Self> {
         let mut crowd = Crowd::new(server)?;
         crowd.open(first..first + plan.members, true, |_| None)?;
@@ -53,8 +53,8 @@ impl Room {
         Ok(Self { crowd, plan })
     }
 
-    /// Talks until `phase` is `phases`; a delivery counts for the phase in which it comes. Returns
-    /// with them how many deliveries are missing in the end.
+    /// Talks until `phase` is `phases`; a delivery counts for the phase in which it arrives. Also returns the
+    /// number of missing deliveries.
     pub(crate) fn talk(&mut self, phase: &AtomicUsize, phases: usize) -> Result<(Vec<Phase>, u64)> {
         let Self { crowd, plan } = self;
         let clock = Instant::now();
@@ -90,7 +90,7 @@ impl Room {
     }
 }
 
-/// Runs it for so long; the figures as JSON.
+/// Runs the load for this time; returns the figures as JSON.
 pub(crate) fn run(server: &Server, plan: Plan, warmup: Duration, time: Duration, pid: u32) -> Result<Value> {
     let (members, rate, bytes) = (plan.members, plan.rate, plan.bytes);
     let mut room = Room::open(server, plan, 0)?;

@@ -1,5 +1,5 @@
-//! Owns the loads that are about people rather than messages: idle ones, and those who log in.
-//! Called by `main`.
+//! Owns the loads of connections rather than messages: idle ones, and logins. Called by `main`. Never measures
+//! deliveries.
 
 use crate::crowd::{Crowd, Server};
 use crate::process;
@@ -9,11 +9,11 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// How long the server may take to come to rest before its memory is read.
+/// How long the server gets to settle before its memory is read.
 const REST: Duration = Duration::from_secs(1);
 
-/// Memory with so many idle connections, each logged in and in a room of `per_room`; at the end, what
-/// is left of it a time after all have gone.
+/// The memory with this many idle connections, each logged in and in a room of `per_room`; at the end, the memory
+/// some time after all have left.
 pub(crate) fn idle(
     server: &Server,
     steps: &[usize],
@@ -48,12 +48,12 @@ pub(crate) fn idle(
     }))
 }
 
-/// So many come, log in and leave: each with a full handshake.
+/// This many users connect, log in and leave, each with a full handshake.
 pub(crate) fn logins(server: &Server, count: usize, pid: u32) -> Result<Value> {
-    // A login to tcp-chatd enters the default room; the others know logins without a room.
+    // A login to tcp-chatd joins the default room; the other servers have logins without a room.
     let rooms = |_| (server.speech != Speech::Chat).then(String::new);
     let mut crowd = Crowd::new(server)?;
-    // Code and caches are warm then, on both sides.
+    // Warms up code and caches on both sides.
     let warm = server.at_once;
     crowd.open(0..warm, false, rooms)?;
     let (began, cpu, load) = (Instant::now(), process::cpu(pid)?, process::cpu(std::process::id())?);

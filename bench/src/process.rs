@@ -1,17 +1,17 @@
-//! Owns what the system tells about a process (Linux's /proc). Called by every kind of load. Never
-//! guesses: what cannot be read is an error.
+//! Owns the facts of the system about a process (Linux's /proc). Called by each kind of load. Never guesses: an
+//! unreadable value is an error.
 
 use anyhow::{Context, Result};
 use std::fs;
 
-/// Ticks of the processor clock in a second, as /proc counts them on every usual Linux.
+/// Clock ticks per second in /proc, as on every usual Linux.
 const TICKS: f64 = 100.0;
 
-/// Processor seconds of all threads, in user and system mode together.
+/// Processor seconds of all threads, user and system mode together.
 pub(crate) fn cpu(pid: u32) -> Result<f64> {
     let path = format!("/proc/{pid}/stat");
     let stat = fs::read_to_string(&path).with_context(|| format!("{path}: is the server running?"))?;
-    // The name, in brackets, may hold anything.
+    // The name, in parentheses, may contain anything.
     let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or("").split(' ').collect();
     let ticks = |at: usize| -> Result<f64> {
         fields.get(at).and_then(|f| f.parse().ok()).with_context(|| format!("{path}: field {at}"))
@@ -22,13 +22,13 @@ pub(crate) fn cpu(pid: u32) -> Result<f64> {
 /// Memory of a process, in KiB.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Memory {
-    /// All that is resident, the program's own pages of files, too.
+    /// All resident memory, including pages of the program's files.
     pub(crate) resident: f64,
-    /// What it has asked for and touched.
+    /// The memory that it has allocated and touched.
     pub(crate) own: f64,
 }
 
-/// What a process holds now.
+/// The current memory of a process.
 pub(crate) fn memory(pid: u32) -> Result<Memory> {
     let path = format!("/proc/{pid}/status");
     let status = fs::read_to_string(&path).with_context(|| format!("{path}: is the server running?"))?;

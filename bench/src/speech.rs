@@ -1,14 +1,14 @@
-//! Owns what is said to each kind of server: how one logs in and enters a room, and how a message
-//! looks. Called by `crowd` and by the loads. Never touches a socket.
+//! Owns the protocols of the servers: how a client logs in and joins a room, and the form of a message. Called by
+//! `crowd` and by the loads. Never touches a socket.
 
 use anyhow::{Result, bail};
 use std::collections::VecDeque;
 use tcp_chat_protocol::event::json_text;
 
-/// How a server is spoken to.
+/// The protocol of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Speech {
-    /// tcp-chatd: a JSON object a line.
+    /// tcp-chatd: one JSON object per line.
     Chat,
     /// nats-server.
     Nats,
@@ -18,21 +18,21 @@ pub(crate) enum Speech {
     Irc,
 }
 
-/// The room that everyone is in unless told otherwise; tcp-chatd's first default room, so that a
-/// message to it needs no name.
+/// The default room of all clients; it is tcp-chatd's first default room, so a message to it needs no name.
 pub(crate) const ROOM: &str = "lobby";
-/// Begins each text, and is nowhere else on the wire once everyone is in: deliveries are counted by it.
+/// The first character of each text. It appears nowhere else on the wire after the logins, so deliveries are
+/// counted by it.
 pub(crate) const MARK: u8 = b'|';
-/// Hexadecimal digits after the mark: when it was sent, in nanoseconds of the load's own clock.
+/// Hexadecimal digits after the mark: the time of sending, in nanoseconds of the load's own clock.
 pub(crate) const STAMP: usize = 16;
 
 impl Speech {
-    /// Does the server say a line in clear text before TLS?
+    /// Whether the server sends a plaintext line before TLS.
     pub(crate) fn greets(self) -> bool {
         self == Self::Nats
     }
 
-    /// Does an author get the own message back?
+    /// Whether an author receives its own message.
     pub(crate) fn echoes(self) -> bool {
         self != Self::Irc
     }
@@ -62,8 +62,8 @@ impl Speech {
         }
     }
 
-    /// How the client with this number comes in; `rooms`: into these, with commas, instead of [`ROOM`];
-    /// an empty one: into none.
+    /// The login of the client with this number; `rooms`: the rooms to join, separated by commas, instead of
+    /// [`ROOM`]; empty: none.
     pub(crate) fn opening(self, number: usize, rooms: Option<&str>) -> Opening {
         let name = format!("u{number:07}");
         let rooms: Vec<&str> = rooms.unwrap_or(ROOM).split(',').filter(|room| !room.is_empty()).collect();
@@ -71,7 +71,7 @@ impl Speech {
         let mut step = |say: Vec<u8>, until: Until| steps.push_back((say, until));
         match self {
             Self::Chat => {
-                // The default is the room: the seed protocol's own LOGIN enters it.
+                // The default room: a LOGIN without rooms joins it.
                 let rooms = if rooms == [ROOM] { String::new() } else { format!(",\"rooms\":{rooms:?}") };
                 let login = format!("{{\"op\":\"LOGIN\",\"data\":{{\"name\":\"{name}\"{rooms}}}}}\n");
                 step(login.into(), Until::Line(&["\"LOGIN\""], &["\"ERR\""]));
@@ -108,8 +108,8 @@ impl Speech {
             }
             Self::Irc => {
                 let hello = format!("NICK {name}\r\nUSER u 0 * :u\r\n");
-                // The end of the message of the day, or that there is none. The star stands for a
-                // name that one has not got: "There are 433 users" is no refusal.
+                // The end of the message of the day, or that there is none. The star stands for the name of an
+                // unregistered client: "There are 433 users" is not a refusal.
                 step(hello.into(), Until::Line(&[" 376 ", " 422 "], &["ERROR ", " 433 * "]));
                 for room in rooms {
                     step(
@@ -123,22 +123,22 @@ impl Speech {
     }
 }
 
-/// What ends a step.
+/// The condition that ends a step.
 enum Until {
-    /// A line with one of the first in it; one with one of the second in it is a refusal.
+    /// A line that contains one of the first texts; a line with one of the second is a refusal.
     Line(&'static [&'static str], &'static [&'static str]),
     /// Exactly these bytes.
     Bytes(&'static [u8]),
 }
 
-/// A login on its way.
+/// A login in progress.
 pub(crate) struct Opening {
     steps: VecDeque<(Vec<u8>, Until)>,
     heard: Vec<u8>,
 }
 
 impl Opening {
-    /// What is said first.
+    /// The first bytes to send.
     pub(crate) fn begin(&mut self) -> Vec<u8> {
         self.steps.front_mut().map(|(say, _)| std::mem::take(say)).unwrap_or_default()
     }
@@ -147,7 +147,7 @@ impl Opening {
         self.steps.is_empty()
     }
 
-    /// Takes what the server said; returns what is to be said to that.
+    /// Handles the server's bytes; returns the next bytes to send.
     pub(crate) fn hear(&mut self, text: &[u8]) -> Result<Vec<u8>> {
         self.heard.extend_from_slice(text);
         let mut answer = Vec::new();

@@ -1,5 +1,5 @@
-//! Owns the start of a server: from nothing to the first login. Called by `main`. Ends the server that
-//! it started, by its own number.
+//! Owns the start of a server: from the command to the first login. Called by `main`. Stops only the server that
+//! it started, by its process id.
 
 use crate::crowd::{Crowd, Server};
 use crate::process;
@@ -13,28 +13,28 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-/// How long a server may take.
+/// The timeout of a start.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Nobody else has this number.
+/// A number that no other client has.
 const NUMBER: usize = 9_000_000;
 
-/// A child that does not outlive the load.
+/// A child process that does not outlive the load.
 struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended by itself.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Starts `command` and waits for READY (of a server that tells the service manager), for the first
-/// connection that is taken, and for a login; then reads its memory.
+/// Starts `command` and waits for READY (of a server that notifies the service manager), for the first accepted
+/// connection, and for a login; then reads its memory.
 pub(crate) fn run(server: &Server, command: &[String]) -> Result<Value> {
     let Some((program, arguments)) = command.split_first() else { bail!("no command to start") };
-    // The load's own first use of its cryptography takes a while, and is not the server's time.
+    // The first use of cryptography in the load takes time that is not the server's.
     drop(UnbufferedClientConnection::new(Arc::clone(&server.tls), ServerName::try_from("localhost")?)?);
     let dir = tempfile::tempdir()?;
     let notices = dir.path().join("notify");
@@ -42,7 +42,7 @@ pub(crate) fn run(server: &Server, command: &[String]) -> Result<Value> {
     socket.set_read_timeout(Some(PATIENCE))?;
     let began = Instant::now();
     let (tell, told) = mpsc::channel();
-    // Ends with READY, or with the patience.
+    // Ends with READY, or with the timeout.
     std::thread::spawn(move || heard(&socket).then(|| tell.send(began.elapsed())));
     let child = Command::new(program)
         .args(arguments)
@@ -66,10 +66,10 @@ pub(crate) fn run(server: &Server, command: &[String]) -> Result<Value> {
             Err(_) => std::thread::sleep(Duration::from_micros(200)),
         }
     }
-    // Those who filled the store may still be away, their names taken.
+    // The users that filled the store may still be away, with their names taken.
     Crowd::new(server)?.open(NUMBER..NUMBER + 1, true, |_| None)?;
     let login = began.elapsed();
-    // What a start leaves to do goes on for a moment.
+    // Work that a start leaves continues for a moment.
     std::thread::sleep(Duration::from_secs(1));
     let ready = told.try_recv().ok();
     let memory = process::memory(child.0.id())?;

@@ -1,6 +1,6 @@
-//! Owns the TLS settings of the load: the same handshake with every server. Called by `main`.
-//! Never used by anything that is a client: it trusts exactly one certificate that it was given, and
-//! takes the server's signature unseen, so that a login costs the load little.
+//! Owns the TLS configuration of the load: the same handshake with each server. Called by `main`. Never for use
+//! in a client: it trusts exactly one given certificate, and does not verify the server's signature, so that a
+//! login costs the load little.
 
 use anyhow::{Context, Result};
 use rustls::client::Resumption;
@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tcp_chat_protocol::ALPN;
 
-/// TLS 1.3 alone, AES-128-GCM, X25519, no resumption: what all of the servers have in common.
+/// Only TLS 1.3, AES-128-GCM, X25519, no resumption: the common subset of the servers.
 pub(crate) fn settings(certificate: &Path, alpn: bool) -> Result<Arc<ClientConfig>> {
     let leaf = CertificateDer::from_pem_file(certificate)
         .with_context(|| format!("{}: no certificate can be read from it", certificate.display()))?;
@@ -34,7 +34,7 @@ pub(crate) fn settings(certificate: &Path, alpn: bool) -> Result<Arc<ClientConfi
     Ok(Arc::new(settings))
 }
 
-/// The one certificate that is trusted.
+/// The only trusted certificate.
 #[derive(Debug)]
 struct Only(CertificateDer<'static>);
 

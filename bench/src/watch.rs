@@ -1,5 +1,5 @@
-//! Owns the counting: how many deliveries each member has had, and how long each took. Called by
-//! `closed` and `paced`. Knows a delivery by its mark, whatever the server puts around it.
+//! Owns the counters: the deliveries of each member, and their latencies. Called by `closed` and `paced`.
+//! Recognises a delivery only by its mark.
 
 use crate::speech::{MARK, STAMP};
 use std::time::Instant;
@@ -7,14 +7,14 @@ use std::time::Instant;
 /// Deliveries by member.
 pub(crate) struct Watch {
     pub(crate) counts: Vec<u64>,
-    /// Where texts were stamped: how long each took, in microseconds.
+    /// Latencies of stamped texts, in microseconds.
     pub(crate) times: Option<Times>,
 }
 
 pub(crate) struct Times {
     pub(crate) clock: Instant,
     pub(crate) us: Vec<u32>,
-    /// By member: a mark whose stamp has not come whole.
+    /// By member: a mark whose stamp is incomplete.
     cut: Vec<Vec<u8>>,
 }
 
@@ -28,7 +28,7 @@ impl Watch {
         Self { counts: vec![0; members], times: Some(times) }
     }
 
-    /// A member has received this.
+    /// A member has received these bytes.
     pub(crate) fn see(&mut self, member: usize, text: &[u8]) {
         self.counts[member] += memchr::memchr_iter(MARK, text).count() as u64;
         if let Some(times) = &mut self.times {
@@ -59,7 +59,7 @@ impl Times {
     }
 }
 
-/// The value below which this part of all is; 0 of none. Sorts.
+/// The value below which this part of all values is; 0 if there are none. Sorts.
 pub(crate) fn percentile(values: &mut [u32], part: f64) -> u32 {
     values.sort_unstable();
     let last = values.len().saturating_sub(1);

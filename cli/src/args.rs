@@ -1,5 +1,5 @@
-//! Owns the command line: what can be given, and its help. The man page and the completions are
-//! made from it. Never decides what an option means together with others: that is `settings`.
+//! Owns the command line: the options and their help. The man page and the completions are made from it. Never
+//! combines options with other sources: `settings` does.
 
 use crate::tui::Notify;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
@@ -56,7 +56,7 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
-/// The command line as clap is to read it: a variable that is empty counts as one that is not set.
+/// The definition of the command line for clap: an empty variable counts as not set.
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command().mut_args(without_empty)
@@ -273,10 +273,10 @@ pub struct Web {
     pub keep: bool,
 }
 
-/// A switch as people write it into the environment. Empty is as good as not set.
+/// A switch in the environment. Empty means not set.
 ///
 /// # Errors
-/// A sentence with what can be written.
+/// A sentence with the allowed values.
 pub fn switch(text: &str) -> Result<bool, String> {
     match text.trim().to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "on" => Ok(true),
@@ -288,7 +288,7 @@ pub fn switch(text: &str) -> Result<bool, String> {
 /// How many of something.
 ///
 /// # Errors
-/// A sentence with what can be written.
+/// A sentence with the allowed values.
 pub fn from_one(text: &str) -> Result<u64, String> {
     text.trim().parse().ok().filter(|n| *n > 0).ok_or_else(|| "write a number from 1 on".into())
 }

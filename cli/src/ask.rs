@@ -1,6 +1,6 @@
-//! Owns asking for a password on a terminal, outside of the full screen. What is typed is not shown:
-//! the terminal is told so before it is asked, so that a paste that is quick is not shown either.
-//! Never keeps what was typed.
+//! Owns the password prompt on a terminal, outside of the full screen. The input is not shown: echo is turned off
+//! before the prompt, so a fast paste is not shown either. Called by `connect` and `enrol`. Never keeps the
+//! input.
 
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use ratatui::crossterm::terminal;
@@ -8,19 +8,19 @@ use std::io::{self, IsTerminal, Write};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-/// So long a password grows without leaving a copy behind.
+/// The initial capacity for a password, so that it grows without leaving copies.
 const USUAL: usize = 256;
 
-/// Does somebody sit there who can be asked?
+/// Whether a user at a terminal can be asked.
 #[must_use]
 pub fn can_be_asked() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// Asks. `None`: nothing was said, or not in time.
+/// Asks. `None`: no input, or not in time.
 ///
 /// # Errors
-/// The terminal's.
+/// The error of the terminal.
 pub fn secret(prompt: &str, until: Option<Instant>) -> io::Result<Option<Zeroizing<String>>> {
     terminal::enable_raw_mode()?;
     let _as_it_was = AsItWas;
@@ -40,7 +40,7 @@ pub fn secret(prompt: &str, until: Option<Instant>) -> io::Result<Option<Zeroizi
         }
         let with_control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
-            // A line end that was pasted comes as Ctrl-J.
+            // A pasted line end arrives as Ctrl-J.
             KeyCode::Char('j') if with_control => break true,
             KeyCode::Enter => break true,
             KeyCode::Esc => break false,
@@ -56,12 +56,12 @@ pub fn secret(prompt: &str, until: Option<Instant>) -> io::Result<Option<Zeroizi
     Ok(is_said.then_some(typed))
 }
 
-/// Puts the terminal back, however the asking ended.
+/// Restores the terminal in every case.
 struct AsItWas;
 
 impl Drop for AsItWas {
     fn drop(&mut self) {
-        // Where that fails there is no terminal any more.
+        // If that fails, the terminal is gone.
         let _ = terminal::disable_raw_mode();
     }
 }

@@ -1,5 +1,5 @@
-//! Owns how a command gets its session: with the settings, within the time, and under another name
-//! where nobody chose one. Stores the profile of a server that was joined for the first time.
+//! Owns the session of a command: with the settings, within the time, and under another name if the user chose
+//! none. Stores the profile of a server at the first login. Called by all modes. Never runs a command.
 
 use crate::exit::Failure;
 use crate::output::say;
@@ -10,38 +10,37 @@ use tcp_chat_client::protocol::{ErrorKind, Seq};
 use tcp_chat_client::{Error, Events, RefusalKind, Saved, Session};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-/// The wait between two attempts to connect at first, and at most.
+/// The first and the longest wait between two attempts to connect.
 const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-/// What a login that took too long is called.
+/// The name of a login in a timeout.
 const LOGIN: &str = "the login";
-/// The time for one request where `--timeout` is shorter or not there.
+/// The timeout of a request if `--timeout` is longer or absent.
 const REQUEST: Duration = Duration::from_secs(30);
-/// Before the deadline so much time is left for the last attempt.
+/// The time before the deadline that is reserved for the last attempt.
 const LAST: Duration = Duration::from_millis(100);
-/// How many other names are tried where nobody chose one.
+/// The number of other names to try if the user chose none.
 const OTHER_NAMES: u32 = 9;
-/// How long a name that is taken is waited for where `--timeout` does not say, and the longest wait
-/// between two attempts at it.
+/// How long to wait for a taken name without `--timeout`, and the longest wait between two attempts.
 const TAKEN: (Duration, Duration) = (Duration::from_secs(10), Duration::from_millis(500));
 
-/// How long the goodbye may take once the time is up: a twentieth of it, within these bounds.
+/// The time for QUIT after the deadline: a twentieth of the timeout, within these bounds.
 const MOMENT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// What is done where the name is taken.
+/// The reaction to a taken name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
-    /// It is an error.
+    /// Fails.
     Refuse,
-    /// Other names are tried where nobody chose one, and then it is waited for until the deadline.
+    /// Tries other names if the user chose none, then waits for the name until the deadline.
     Wait,
 }
 
-/// What is known of an earlier session.
+/// The facts about an earlier session.
 #[derive(Debug, Clone, Default)]
 pub struct Before {
-    /// It is to go on.
+    /// The session to resume.
     pub saved: Option<Saved>,
-    /// Up to which number of which log messages were seen, where there is none to go on.
+    /// The last seq that was seen, and its log, if there is no session to resume.
     pub seen: Option<(Seq, Option<String>)>,
 }
 
@@ -51,17 +50,17 @@ impl From<Option<Saved>> for Before {
     }
 }
 
-/// So long from now on.
+/// The deadline this far from now.
 #[must_use]
 pub fn deadline(timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|t| Instant::now().checked_add(t))
 }
 
-/// A session for a chat or a script. Whoever sits at a terminal and is not let in without a
-/// password is asked for it. With a deadline, what can pass is tried again until then.
+/// A session for a chat or a script. Asks a user at a terminal for a password if the server requires one. With a
+/// deadline, transient failures are retried until then.
 ///
 /// # Errors
-/// What the last attempt failed with.
+/// The failure of the last attempt.
 pub async fn connect(
     settings: &Settings,
     before: Before,
@@ -87,10 +86,10 @@ pub async fn connect(
     Ok(connected)
 }
 
-/// The same, but says nothing itself: what there is to say on the way goes to `tell`.
+/// The same without output: messages on the way go to `tell`.
 ///
 /// # Errors
-/// What the last attempt failed with; [`explained`] makes it a failure of the program.
+/// The failure of the last attempt; [`explained`] turns it into a failure of the program.
 pub async fn establish(
     settings: &Settings,
     before: Before,
@@ -125,10 +124,10 @@ pub async fn establish(
             name = other_name(&settings.name, n);
             continue;
         }
-        let until = if is_taken || error.is_passing() && last.as_ref().is_some_and(is_name_taken) {
+        let until = if is_taken || error.is_transient() && last.as_ref().is_some_and(is_name_taken) {
             patience
         } else {
-            deadline.filter(|_| error.is_passing())
+            deadline.filter(|_| error.is_transient())
         };
         let Some(until) = until else { return Err(error) };
         if settings.verbose {
@@ -136,7 +135,7 @@ pub async fn establish(
         }
         let nap = if is_taken { some_of(wait.min(TAKEN.1)) } else { wait };
         let Some(nap) = nap_before(until.saturating_duration_since(Instant::now()), nap) else {
-            // Nothing can be tried any more. The time is used up all the same.
+            // No attempt fits any more, but the time is used up as promised.
             sleep_until(until).await;
             return Err(error);
         };
@@ -151,17 +150,18 @@ fn is_name_taken(e: &Error) -> bool {
     matches!(e, Error::LoginRefused { kind: ErrorKind::NameTaken, msg } if !is_of_a_room(msg))
 }
 
-/// Is it a room whose name cannot be had? Of one kind with a user's name; what differs is how the sentence begins.
+/// Whether the refused name is a room's. The kind is the same as for a user's name; only the beginning of the
+/// sentence differs.
 fn is_of_a_room(msg: &str) -> bool {
     msg.starts_with("the room ")
 }
 
-/// How long to wait for the next attempt, where so much time is left. `None`: too little for one.
+/// The wait before the next attempt, if this much time is left. `None`: too little for another one.
 fn nap_before(left: Duration, wait: Duration) -> Option<Duration> {
     (left > LAST).then(|| wait.min(left - LAST))
 }
 
-/// Half of the wait or more, by chance: jobs that began together do not come back together.
+/// A random part of the wait, at least half: jobs that began together do not return together.
 fn some_of(wait: Duration) -> Duration {
     use std::hash::{BuildHasher, Hasher, RandomState};
     let chance = RandomState::new().build_hasher().finish() as u32;
@@ -171,7 +171,7 @@ fn some_of(wait: Duration) -> Duration {
 fn builder(settings: &Settings, name: &str, before: Before) -> tcp_chat_client::Builder {
     let mut builder = Session::builder(&settings.host, settings.port, settings.trust.clone()).name(name);
     if let Some(timeout) = settings.timeout {
-        // The time is the caller's: no request gives up before.
+        // The caller sets the time, so no request times out earlier.
         builder = builder.request_timeout(timeout.max(REQUEST));
     }
     if let Some(color) = settings.color {
@@ -196,7 +196,7 @@ fn builder(settings: &Settings, name: &str, before: Before) -> tcp_chat_client::
 }
 
 fn other_name(name: &str, n: u32) -> String {
-    // With the longest of names the number takes the place of its end.
+    // If the name has the maximum length, the number replaces its end.
     let head: String = name.chars().take(30).collect();
     format!("{}-{n}", head.trim_end_matches(['_', '-', '.']))
 }
@@ -207,7 +207,7 @@ fn name_taken(settings: &Settings, msg: String) -> Failure {
         .hint("Give another name with --name NAME, or wait until the name is free.")
 }
 
-/// The failure with what to do about it.
+/// The failure, with a hint about the remedy.
 #[must_use]
 pub fn explained(e: Error, settings: &Settings) -> Failure {
     let e = match e {
@@ -242,7 +242,7 @@ pub fn explained(e: Error, settings: &Settings) -> Failure {
     }
 }
 
-/// A room that the session could not join. A name that cannot be had is told as at a login that brings the room.
+/// A room that the session could not join. A refused name is reported as at a login with the room.
 #[must_use]
 pub fn not_joined(e: Error, settings: &Settings) -> Failure {
     match e {
@@ -253,7 +253,7 @@ pub fn not_joined(e: Error, settings: &Settings) -> Failure {
     }
 }
 
-/// What whoever was not let in can do about it.
+/// The remedy for a refused login.
 fn not_let_in(msg: &str, settings: &Settings) -> &'static str {
     let about_certificate = msg.contains("certificate");
     if msg.contains("log in under that name") {
@@ -276,7 +276,7 @@ fn not_let_in(msg: &str, settings: &Settings) -> &'static str {
     }
 }
 
-/// What there is to say once the session is there. Stores the profile of a new server.
+/// The messages after a login. Stores the profile of a new server.
 pub fn notes(settings: &Settings, session: &Session) -> Vec<String> {
     let mut notes = Vec::new();
     if settings.verbose {
@@ -300,7 +300,7 @@ pub fn notes(settings: &Settings, session: &Session) -> Vec<String> {
     notes
 }
 
-/// Ends a session in order within the time that is left, or a moment later. Returns as [`quit`].
+/// Ends a session within the remaining time, or a moment later. Returns as [`quit`].
 pub async fn quit_by(session: &Session, until: Option<Instant>, settings: &Settings) -> bool {
     let Some(until) = until else { return quit(session).await };
     let moment = settings.timeout.map_or(MOMENT.1, |t| (t / 20).clamp(MOMENT.0, MOMENT.1));
@@ -308,8 +308,8 @@ pub async fn quit_by(session: &Session, until: Option<Instant>, settings: &Setti
     tokio::time::timeout(left, quit(session)).await.unwrap_or(false)
 }
 
-/// Ends a session in order, but does not wait for ever. Returns whether the daemon has confirmed it;
-/// otherwise the session is worth keeping, since the daemon may hold its name.
+/// Ends a session, within a bound. Returns whether the daemon confirmed it; otherwise keep the session, since the
+/// daemon may hold its name.
 pub async fn quit(session: &Session) -> bool {
     tokio::time::timeout(Duration::from_secs(5), session.quit()).await.unwrap_or(false)
 }

@@ -1,6 +1,5 @@
-//! Owns the files that say whom to trust and that prove who somebody is: CAs, certificates with their keys,
-//! passwords. Called once at the start. Each is read for as long as `--timeout` says: a pipe may have no writer.
-//! Never connects, and never shows what is secret.
+//! Owns the files for trust and identity: CAs, certificates with their keys, passwords. Called once at the start.
+//! Each read is bounded by `--timeout`: a pipe may have no writer. Never connects, and never shows a secret.
 
 use crate::args::Options;
 use crate::exit::{Exit, Failure};
@@ -12,16 +11,16 @@ use tcp_chat_client::{Identity, Pin, Trust};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-/// The CA that an installed daemon on this host publishes.
+/// The CA that an installed daemon publishes on this host.
 const INSTALLED_CA: &str = "/var/lib/tcp-chatd/certs/ca.pem";
 
-/// Reads files for as long as there is time.
+/// Reads files within the time.
 pub(crate) struct Files {
     pub(crate) until: Option<Instant>,
 }
 
 impl Files {
-    /// Reads something that may keep us waiting.
+    /// Runs a read that may block.
     fn read<T: Send + 'static>(
         &self,
         shown: &str,
@@ -42,7 +41,7 @@ impl Files {
         Ok(self.read(&shown, move || Identity::from_files(certificate, key))??)
     }
 
-    /// The certificate that was fetched from this server before.
+    /// The certificate that was fetched from this server earlier.
     pub(crate) fn own_identity(&self, server: &str) -> Result<Option<Identity>, Failure> {
         match crate::enrol::identity_files(server) {
             Some((certificate, key)) if certificate.exists() && key.exists() => {
@@ -52,7 +51,8 @@ impl Files {
         }
     }
 
-    /// Whom to trust: flags win, then the pin of the line, then the environment, then the profile, then the defaults.
+    /// The trust: from flags, then the pin of the SERVER line, then the environment, then the profile, then the
+    /// defaults.
     pub(crate) fn trust(
         &self,
         o: &Options,
@@ -98,7 +98,7 @@ impl Files {
             .hint("or give the server's CA with --ca FILE (on the server: certs/ca.pem), or its pin with --pin SHA256."))
     }
 
-    /// Each with the place where it stands.
+    /// Each with its origin.
     fn one_of(
         &self,
         (of_ca, ca): (&str, Option<&PathBuf>),
@@ -117,7 +117,7 @@ impl Files {
         }
     }
 
-    /// The password: of a file, or of the environment.
+    /// The password, from a file or from the environment.
     pub(crate) fn password(
         &self,
         o: &Options,
@@ -146,18 +146,18 @@ impl Files {
     }
 }
 
-/// Only this machine's own daemon is vouched for by a file on this machine.
+/// A local CA file vouches only for the daemon on this host.
 fn is_this_host(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// Another pin than the one that is known of the server.
+/// The pin differs from the known one of the server.
 pub(crate) fn changed_pin(key: &str, old: Pin, new: Pin, file: &ConfigFile) -> Failure {
     Failure::new(Exit::Certificate, format!("the pin of {key} has changed, so nothing was sent"))
         .hint(format!("  pin known:  {old}"))
         .hint(format!("  pin given:  {new}"))
-        .hint("Either the server has a new CA, or somebody wants to stand between you and it.")
+        .hint("Either the server has a new CA, or another server intercepts the connection.")
         .hint("Ask the server's operator (`tcp-chatd cert show` prints the pin). If the new one is right,")
         .hint(format!("remove the table [profiles.{key:?}] from {} and join again.", file.shown()))
 }

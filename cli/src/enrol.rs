@@ -1,6 +1,6 @@
-//! Owns a registered user's first time on this machine: the join line of `tcp-chatd user add` becomes
-//! a password, or a key and a certificate that are stored here and used by themselves from then on.
-//! Called before anything else is done. Never sends a key anywhere.
+//! Owns the enrolment of a registered user on this host: the join line of `tcp-chatd user add` becomes a
+//! password, or a key and a certificate that are stored here and used from then on. Called before anything else.
+//! Never sends a private key.
 
 use crate::exit::{Exit, Failure};
 use crate::output::say;
@@ -13,10 +13,10 @@ use tcp_chat_client::{Enrolment, Identity, NewKey};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-/// How long connecting and the answer may take where `--timeout` does not say.
+/// The time for connection and reply without `--timeout`.
 const USUAL: Duration = Duration::from_secs(30);
 
-/// Where the certificate and key for a server are, or would be.
+/// The paths of the certificate and the key for a server.
 #[must_use]
 pub fn identity_files(server: &str) -> Option<(PathBuf, PathBuf)> {
     let folder = files::data_folder()?.join("identities");
@@ -26,14 +26,14 @@ pub fn identity_files(server: &str) -> Option<(PathBuf, PathBuf)> {
     if certificate.exists() {
         return Some((certificate, key));
     }
-    // Older versions kept the capital letters of the server's name as they were typed.
+    // Older versions kept the capital letters of the server's name.
     let stored = std::fs::read_dir(&folder).into_iter().flatten().flatten();
     let stems = stored.filter_map(|file| Some(file.file_name().to_str()?.strip_suffix(".pem")?.to_owned()));
     let older = stems.into_iter().find(|older| without_capitals(older) == stem);
     Some(older.map_or((certificate, key), |older| pair(&older)))
 }
 
-/// The name of a file, as it would be with small letters.
+/// A file name in lower case.
 fn without_capitals(stem: &str) -> String {
     (b'A'..=b'Z').fold(stem.to_owned(), |stem, capital| {
         let small = char::from(capital).to_ascii_lowercase().to_string();
@@ -41,7 +41,7 @@ fn without_capitals(stem: &str) -> String {
     })
 }
 
-/// Turns the code in. The settings have what it gave afterwards.
+/// Uses the code. Afterwards the settings have its result.
 ///
 /// # Errors
 /// The code was refused, there is no password, or the files cannot be written.
@@ -65,14 +65,14 @@ async fn set_password(settings: &mut Settings, asked: &Enrolment) -> Result<(), 
     asked.password(&password).await.map_err(|e| connect::explained(e, settings))?;
     say(&format!("* your password is set; you are {} there from now on", asked.join.user));
     if settings.new_profile.is_none() {
-        // The server was known before, perhaps under another name: its profile is not touched.
+        // A known server keeps its profile, which may have another name.
         say(&format!("* log in with --name {0}, or write name = \"{0}\" into config.toml", asked.join.user));
     }
     settings.password = Some(password);
     Ok(())
 }
 
-/// Asks whoever sits at the terminal for the password. `None`: nobody does, or gave one.
+/// Asks the user at the terminal for the password. `None`: there is no user, or no input.
 #[must_use]
 pub fn ask_for_password(settings: &Settings) -> Option<Zeroizing<String>> {
     if !ask::can_be_asked() {
@@ -85,7 +85,7 @@ pub fn ask_for_password(settings: &Settings) -> Option<Zeroizing<String>> {
 
 fn new_password(asked: &Enrolment, until: Option<Instant>) -> Result<Zeroizing<String>, Failure> {
     if !ask::can_be_asked() {
-        return Err(Failure::usage("the join line sets a password, and there is none")
+        return Err(Failure::usage("the join line sets a password, but none was given")
             .hint("Give it with --password-file FILE, or in TCP_CHAT_PASSWORD."));
     }
     let ask = |prompt: &str| {
@@ -115,12 +115,12 @@ async fn fetch(settings: &mut Settings, asked: &Enrolment) -> Result<(), Failure
         Failure::new(Exit::Other, format!("{} cannot be written: {e}", file.display()))
     };
     let made = NewKey::make(&asked.join.user)?;
-    // Before the code is used up: a disk that is full must not cost it.
+    // Writes the key before the code is used up, so a full disk does not cost the code.
     let draft = key.with_extension("key.new");
     files::write(&draft, made.key.as_bytes()).map_err(|e| failed(&draft, e))?;
     let fetched = asked.certificate(&made).await.map_err(|e| connect::explained(e, settings));
     let pem = fetched.inspect_err(|_| {
-        // Of no use without its certificate.
+        // The key has no use without its certificate.
         let _ = std::fs::remove_file(&draft);
     })?;
     for file in [&certificate, &key] {

@@ -1,4 +1,4 @@
-//! Owns how the program ends: its exit codes, and which failure has which. Never exits by itself:
+//! Owns the exit codes of the program, and the code of each failure. Called by all modes. Never exits itself:
 //! `main` does.
 
 use std::fmt;
@@ -9,13 +9,13 @@ use tcp_chat_client::protocol::RequestId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Done.
+    /// Success.
     Done = 0,
-    /// Something that has no code of its own.
+    /// A failure without a code of its own.
     Other = 1,
-    /// The command line, the environment or the configuration makes no sense.
+    /// The command line, the environment or the configuration is invalid.
     Usage = 2,
-    /// No connection.
+    /// No connection to the server.
     NoConnection = 3,
     /// The certificate was refused.
     Certificate = 4,
@@ -27,13 +27,13 @@ pub enum Exit {
     TimedOut = 7,
 }
 
-/// A failure that ends the program: what to say, and with which code. The text may hold a
-/// stranger's words; it is neutralised where it is printed.
+/// A failure that ends the program: the text and the code. The text may contain untrusted text, which is
+/// neutralised when it is printed.
 #[derive(Debug, Clone)]
 pub struct Failure {
     /// The code.
     pub exit: Exit,
-    /// What happened, where, and what to do; may have several lines of its own.
+    /// The failure, its place and the remedy; may have several lines.
     pub lines: Vec<String>,
 }
 
@@ -43,18 +43,18 @@ impl Failure {
         Self { exit, lines: vec![sentence.into()] }
     }
 
-    /// The command line, the environment or the configuration makes no sense. The text is this
-    /// machine's own and may have several lines.
+    /// The command line, the environment or the configuration is invalid. The text is of this host and may have
+    /// several lines.
     pub fn usage(text: impl Into<String>) -> Self {
         Self { exit: Exit::Usage, lines: text.into().lines().map(str::to_owned).collect() }
     }
 
-    /// No answer in time.
+    /// No reply in time.
     pub fn timed_out(sentence: impl Into<String>) -> Self {
         Self::new(Exit::TimedOut, sentence)
     }
 
-    /// The same with one more line: what to do.
+    /// Adds a line with the remedy.
     #[must_use]
     pub fn hint(mut self, line: impl Into<String>) -> Self {
         self.lines.push(line.into());
@@ -74,7 +74,7 @@ impl From<Error> for Failure {
             Error::Closed(_) | Error::Unconfirmed => Exit::Other,
         };
         match e {
-            // Its lines are its own: the text of others in it has none.
+            // The explanation has its own lines; untrusted text in it has none.
             Error::CertificateRefused(refusal) => {
                 Self { exit, lines: refusal.to_string().lines().map(str::to_owned).collect() }
             }

@@ -1,5 +1,5 @@
-//! Owns where the client's files are, and how they are written: whole or not at all, for the user
-//! alone. Never knows what is in them.
+//! Owns the paths of the client's files, and their writing: completely or not at all, and only for the user.
+//! Called by `profile`, `state` and `enrol`. Never knows the content.
 
 use etcetera::BaseStrategy;
 use std::fs::{self, File, OpenOptions};
@@ -8,29 +8,28 @@ use std::path::{Path, PathBuf};
 
 const FOLDER: &str = "tcp-chat";
 
-/// `$XDG_CONFIG_HOME/tcp-chat/config.toml`, or what stands for it on this system.
+/// `$XDG_CONFIG_HOME/tcp-chat/config.toml`, or its equivalent on this system.
 #[must_use]
 pub fn config_file() -> Option<PathBuf> {
     let base = etcetera::choose_base_strategy().ok()?;
     Some(base.config_dir().join(FOLDER).join("config.toml"))
 }
 
-/// `$XDG_STATE_HOME/tcp-chat`, or what stands for it on this system.
+/// `$XDG_STATE_HOME/tcp-chat`, or its equivalent on this system.
 #[must_use]
 pub fn state_folder() -> Option<PathBuf> {
     let base = etcetera::choose_base_strategy().ok()?;
     Some(base.state_dir().unwrap_or_else(|| base.data_dir()).join(FOLDER))
 }
 
-/// `$XDG_DATA_HOME/tcp-chat`, or what stands for it on this system.
+/// `$XDG_DATA_HOME/tcp-chat`, or its equivalent on this system.
 #[must_use]
 pub fn data_folder() -> Option<PathBuf> {
     let base = etcetera::choose_base_strategy().ok()?;
     Some(base.data_dir().join(FOLDER))
 }
 
-/// A text as a part of a file's name: small letters, digits, `-` and `.` as they are, the rest by
-/// number.
+/// A text as part of a file name: lower-case letters, digits, `-` and `.` stay, other characters become numbers.
 #[must_use]
 pub fn plain_name(text: &str) -> String {
     use std::fmt::Write;
@@ -45,11 +44,11 @@ pub fn plain_name(text: &str) -> String {
     out
 }
 
-/// Writes a file so that a crash leaves the old one or the new one, with mode 0600, in a folder
-/// that is made with mode 0700 where there is none.
+/// Writes a file so that a crash leaves the old one or the new one, with mode 0600. Creates the folder with mode
+/// 0700 if it does not exist.
 ///
 /// # Errors
-/// The system's.
+/// The error of the system.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     make_folder(folder)?;
@@ -61,16 +60,16 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     });
     let done = written.and_then(|()| fs::rename(&draft, path));
     if done.is_err() {
-        // What went wrong is told below; the draft is of no use to anyone.
+        // The error is returned below; the temporary file has no use.
         let _ = fs::remove_file(&draft);
     }
     done
 }
 
-/// Makes a folder for the user alone.
+/// Creates a folder that only the user can access.
 ///
 /// # Errors
-/// The system's.
+/// The error of the system.
 pub fn make_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -79,10 +78,10 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// Opens a file to be written by the user alone; it is made where there is none, and emptied.
+/// Opens a file for writing that only the user can access; creates or empties it.
 ///
 /// # Errors
-/// The system's.
+/// The error of the system.
 pub fn private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);

@@ -1,6 +1,6 @@
-//! Owns standard input as text: how it is read, and the one rule for all of it. Bytes that are not
-//! UTF-8 are refused, one byte order mark at the start is dropped, and nothing is cut in silence.
-//! Called by `settings`, by line mode and by `send`. Never sends anything.
+//! Owns standard input as text, with one rule for all modes: bytes that are not UTF-8 are refused, one byte order
+//! mark at the start is dropped, and nothing is cut silently. Called by `settings`, by line mode and by `send`.
+//! Never sends anything.
 
 use crate::exit::{Exit, Failure};
 use std::io::{self, Read};
@@ -9,15 +9,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What one read takes at most, in bytes.
+/// The largest read, in bytes.
 const READ_BYTES: usize = 64 * 1024;
-/// No server takes a longer message: what is longer is counted, not kept.
+/// No server accepts a longer message: further bytes are counted, not kept.
 pub(crate) const LONGEST: usize = 8 * 1024 * 1024;
-/// Beyond this an input is not counted to its end. It may have none.
+/// Beyond this the input is not counted to its end, which may never come.
 const COUNTED: u64 = 1024 * 1024 * 1024;
 const BOM: char = '\u{feff}';
 
-/// An input that tells whether somebody waits in it for more: all that was read before is dealt with then.
+/// An input that reports a pause: the earlier bytes are then handled.
 #[derive(Debug)]
 pub(crate) struct Watched<R> {
     from: R,
@@ -39,10 +39,10 @@ impl<R: Read> Read for Watched<R> {
     }
 }
 
-/// Hands every read to `take`, until the input ends (true) or `take` wants no more (false).
+/// Passes each read to `take`, until the input ends (true) or `take` returns false (false).
 ///
 /// # Errors
-/// The system's, where the input cannot be read.
+/// The error of the system, if the input cannot be read.
 pub(crate) fn read_all(from: &mut impl Read, mut take: impl FnMut(&[u8]) -> bool) -> io::Result<bool> {
     let mut buffer = vec![0; READ_BYTES];
     loop {
@@ -56,12 +56,12 @@ pub(crate) fn read_all(from: &mut impl Read, mut take: impl FnMut(&[u8]) -> bool
     }
 }
 
-/// Standard input that cannot be read.
+/// Standard input is unreadable.
 pub(crate) fn unreadable(e: &io::Error) -> Failure {
     Failure::new(Exit::Other, format!("standard input cannot be read: {e}"))
 }
 
-/// Why a text cannot be read.
+/// Why a text cannot be used.
 #[must_use]
 pub(crate) fn why_unread(e: &io::Error) -> String {
     match e.kind() {
@@ -81,12 +81,12 @@ pub(crate) fn without_bom(text: &str) -> &str {
 /// Reads one message: the whole input without its last line end.
 ///
 /// # Errors
-/// An input that cannot be read, is not UTF-8, or is longer than any server's limit.
+/// The input is unreadable, not UTF-8, or longer than the limit of any server.
 pub(crate) fn message(from: &mut impl Read) -> Result<String, Failure> {
     let (mut bytes, mut size) = (Vec::new(), 0u64);
     let ended = read_all(from, |read| {
         size += read.len() as u64;
-        // One mark and one line end are no part of the message.
+        // One byte order mark and one line end do not belong to the message.
         let room = (LONGEST + 8).saturating_sub(bytes.len());
         bytes.extend_from_slice(&read[..read.len().min(room)]);
         size <= COUNTED
@@ -116,14 +116,14 @@ pub(crate) struct Line {
     pub(crate) what: What,
 }
 
-/// What a line holds.
+/// The content of a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum What {
     /// Its text, without the line end.
     Text(String),
     /// It is not UTF-8.
     NotUtf8,
-    /// It has so many bytes: more than the bound.
+    /// It has this many bytes, more than the bound.
     TooLong(u64),
 }
 
@@ -141,12 +141,12 @@ impl Line {
     }
 }
 
-/// Cuts bytes in any cut into lines. Keeps no more of a line than its bound.
+/// Splits bytes into lines, for any division into reads. Keeps no more of a line than its bound.
 #[derive(Debug)]
 pub(crate) struct Lines {
     bound: usize,
     partial: Vec<u8>,
-    /// How many bytes of the line were read; also those that are not kept.
+    /// The length of the line so far, including bytes that are not kept.
     bytes: u64,
     number: u64,
 }
@@ -162,7 +162,7 @@ impl Lines {
         let mut lines = Vec::new();
         let mut parts = bytes.split(|b| *b == b'\n').peekable();
         while let Some(part) = parts.next() {
-            // A mark and a carriage return are no part of the text.
+            // A byte order mark and a carriage return do not belong to the text.
             let room = (self.bound + 4).saturating_sub(self.partial.len());
             self.partial.extend_from_slice(&part[..part.len().min(room)]);
             self.bytes += part.len() as u64;
@@ -173,7 +173,7 @@ impl Lines {
         lines
     }
 
-    /// The last line, where it has no end.
+    /// The last line, if it has no line end.
     pub(crate) fn rest(&mut self) -> Option<Line> {
         (self.bytes > 0).then(|| self.line())
     }
@@ -199,8 +199,8 @@ pub(crate) fn as_text(bytes: &[u8], is_first: bool) -> Option<String> {
     Some(if is_first { without_bom(text) } else { text }.to_owned())
 }
 
-/// Does blocking work in a thread of its own, for as long as there is time. `None`: the time is
-/// over. The thread then ends with the program.
+/// Runs blocking work on its own thread within the time. `None`: the time is over; the thread ends with the
+/// program.
 pub(crate) fn within<T: Send + 'static>(
     until: Option<Instant>,
     work: impl FnOnce() -> T + Send + 'static,
@@ -208,7 +208,7 @@ pub(crate) fn within<T: Send + 'static>(
     let Some(until) = until else { return Some(work()) };
     let (done, wait) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        // Nobody waits for it any longer where the time is over.
+        // After the time is over, the receiver is gone.
         let _ = done.send(work());
     });
     wait.recv_timeout(until.checked_duration_since(Instant::now()).unwrap_or(Duration::ZERO)).ok()

@@ -1,5 +1,5 @@
-//! Owns how the sources of an option are combined: the command line wins, then the SERVER line, then the environment,
-//! then the server's profile, then the defaults of the configuration file. Called once at the start. It never connects.
+//! Owns the combination of sources: the command line wins, then the SERVER line, then the environment, then the
+//! server's profile, then the defaults of the configuration file. Called once at the start. Never connects.
 
 use crate::args::{Cli, Options, duration};
 use crate::credentials::{self, Files};
@@ -24,7 +24,7 @@ pub(crate) const IN_SIGHT: &str =
 /// Combines all sources.
 ///
 /// # Errors
-/// A failure that names the value that cannot be used, and where it stands.
+/// A failure that names the invalid value and its place.
 pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Command>), Failure> {
     settle_for(matches, Cli::from_arg_matches(matches).map_err(|e| Failure::usage(e.to_string()))?)
 }
@@ -52,7 +52,7 @@ pub fn settle_for(
     let (mut line, port) = read_server(cli.server, &file, until)?;
     let join = line.join.take();
     if join.is_some() && is_argument {
-        // It works all the same, and once.
+        // A code works anyway, and only once.
         crate::output::say(IN_SIGHT);
     }
     let (port, profile) = file.profile(&line.host, port)?;
@@ -91,21 +91,21 @@ pub fn settle_for(
     Ok((settings, cli.command))
 }
 
-/// Where the values come from.
+/// The sources of the values.
 struct Layers<'a> {
     matches: &'a ArgMatches,
     /// The command line and the environment.
     options: &'a Options,
     /// The SERVER line.
     line: &'a Invite,
-    /// What is stored for this server.
+    /// The stored profile of this server.
     profile: &'a Profile,
-    /// The configuration file, with its defaults.
+    /// The configuration file with its defaults.
     file: &'a ConfigFile,
 }
 
 impl Layers<'_> {
-    /// Does the command line give this option?
+    /// Whether the command line has this option.
     fn is_given(&self, id: &str) -> bool {
         self.matches.value_source(id) == Some(ValueSource::CommandLine)
     }
@@ -120,7 +120,7 @@ impl Layers<'_> {
         if is_set { asked } else { default }
     }
 
-    /// Refuses a line whose pin differs from the stored one, unless the command line says whom to trust.
+    /// Refuses a line whose pin differs from the stored one, unless the command line sets the trust.
     fn check_pin(&self, key: &str) -> Result<(), Failure> {
         match (self.line.pin, self.profile.pin()?) {
             (Some(new), Some(old)) if new != old && !self.is_given("pin") && !self.is_given("ca") => {
@@ -174,7 +174,7 @@ impl Layers<'_> {
         read.map(Some)
     }
 
-    /// The rooms of the line, then those of the first source that names some.
+    /// The rooms of the line, then those of the first source that has some.
     fn rooms(&self) -> Result<Vec<String>, Failure> {
         let asked = &self.options.room;
         let mut rooms: Vec<String> = self.line.room.iter().map(|r| r.as_str().to_owned()).collect();
@@ -186,7 +186,7 @@ impl Layers<'_> {
             }
         }
         if !asked.is_empty() && self.is_given("room") {
-            // The first room of --room is the one that messages go to.
+            // The first --room is the one that messages go to.
             rooms.sort_by_key(|room| asked.iter().position(|r| r == room).unwrap_or(usize::MAX));
         }
         Ok(rooms)
@@ -202,7 +202,7 @@ impl Layers<'_> {
         }
     }
 
-    /// The profile to be stored after the first login at a server whose line has a pin.
+    /// The profile to store after the first login at a server whose line has a pin.
     fn new_profile(&self, join: Option<&Join>, key: String) -> Option<(PathBuf, String, Profile)> {
         let (pin, path) = (self.line.pin?, self.file.path.as_ref()?);
         if self.file.profiles.contains_key(&key) || self.is_given("ca") || self.is_given("pin") {
@@ -228,7 +228,8 @@ fn timeout(options: &Options, file: &ConfigFile) -> Result<Option<Duration>, Fai
     }
 }
 
-/// The SERVER line: of the command line or environment, of the file, or this machine. `-` is read from standard input.
+/// The SERVER line: from the command line or the environment, from the file, or this host. `-` reads it from
+/// standard input.
 fn read_server(
     asked: Option<String>,
     file: &ConfigFile,
@@ -236,12 +237,12 @@ fn read_server(
 ) -> Result<(Invite, Option<u16>), Failure> {
     let server = asked.or_else(|| file.defaults.server.clone()).unwrap_or_else(|| "localhost".into());
     let server = if server == "-" { pasted(until)? } else { server };
-    // A join line is a secret: it is not shown again.
+    // A join line is a secret, so it is not shown.
     let shown = if server.contains('@') { "(a join line)" } else { server.as_str() };
     Invite::read(&server).map_err(|e| Failure::usage(format!("SERVER {shown:?}: {e}")))
 }
 
-/// The chosen name, or the login name of this system, if it is a name for the chat.
+/// The chosen name, or the login name of this system if it is a valid name.
 fn usable_name(chosen: Option<String>) -> Result<String, Failure> {
     let missing = || Failure::usage("this system has no login name: give --name NAME");
     let name = chosen.or_else(login_name).ok_or_else(missing)?;
@@ -256,7 +257,7 @@ pub(crate) fn pick<T: Clone>(flag: &Option<T>, profile: &Option<T>, default: &Op
     flag.as_ref().or(profile.as_ref()).or(default.as_ref()).cloned()
 }
 
-/// The line of an invitation from standard input: so it stands in no list of processes.
+/// The line of an invitation from standard input, which no list of processes shows.
 fn pasted(until: Option<Instant>) -> Result<String, Failure> {
     use std::io::{BufRead, IsTerminal};
     if std::io::stdin().is_terminal() {

@@ -1,22 +1,23 @@
 //! `tcp-chat-cli`: the terminal and script client of `tcp-chatd`.
 //!
-//! | module | what |
+//! | module | content |
 //! | --- | --- |
 //! | [`args`] | the command line; man page and completions are made from it |
-//! | [`settings`], [`layers`], [`profile`], [`files`] | the options, and how command line, environment and `config.toml` are combined |
-//! | `credentials` | whom to trust, and what proves who somebody is |
-//! | [`connect`], [`state`] | a session within the time; what is saved between two runs |
-//! | [`enrol`], [`ask`] | the first time of a registered user: a password or a certificate |
+//! | [`settings`], [`layers`], [`profile`], [`files`] | the options, and the combination of command line,
+//! environment and `config.toml` |
+//! | `credentials` | the trust, and the user's credentials |
+//! | [`connect`], [`state`] | a session within the time; the state between two runs |
+//! | [`enrol`], [`ask`] | the enrolment of a registered user: a password or a certificate |
 //! | [`tui`] | the full-screen chat |
 //! | [`line_mode`], [`worker`] | the chat without a screen |
 //! | [`scripts`] | `send`, `tail`, `history`, `search`, `wait`, `who`, `rooms` |
 //! | [`web`] | the page on loopback, and the relay behind it |
-//! | [`terminal_kind`] | what the terminal can show |
-//! | [`neutralise`], [`style`], [`output`] | how things look, and the only way to the terminal |
-//! | [`suggest`], [`misread`](mod@misread) | "did you mean"; what clap would say of another thing |
-//! | [`exit`], [`signals`] | how it ends |
+//! | [`terminal_kind`] | the capabilities of the terminal |
+//! | [`neutralise`], [`style`], [`output`] | the form of lines, and the only way to the terminal |
+//! | [`suggest`], [`misread`](mod@misread) | "did you mean"; replacements for misleading errors of clap |
+//! | [`exit`], [`signals`] | the end of the program |
 //!
-//! The connection itself is the crate `tcp-chat-client`'s.
+//! The crate `tcp-chat-client` owns the connection.
 
 pub mod args;
 pub mod ask;
@@ -48,10 +49,10 @@ use args::Command;
 use output::Stop;
 use settings::Settings;
 
-/// Does what was asked for.
+/// Runs the command.
 ///
 /// # Errors
-/// What it failed with, and how the program is to end.
+/// The failure, with its exit code.
 pub async fn run(mut settings: Settings, command: Option<Command>) -> Result<(), Stop> {
     if let Some(join) = settings.join.take() {
         enrol::enrol(&mut settings, join).await?;

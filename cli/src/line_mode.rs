@@ -1,6 +1,5 @@
-//! Owns the chat without a screen: lines from standard input are sent, messages are printed. Two
-//! halves: this loop prints, and `Worker` does what the lines ask, one after another, so that the
-//! order of input is the order of sending. Never parses the wire.
+//! Owns the chat without a screen: sends lines from standard input, prints messages. Two halves: this loop
+//! prints, and `Worker` runs the lines one after another, so that they are sent in order. Never parses the wire.
 
 use crate::connect::{Taken, connect, deadline, quit_by};
 use crate::exit::{Exit, Failure};
@@ -11,7 +10,7 @@ use crate::signals::{Asked, asked_to_stop};
 use crate::state::State;
 use crate::style::{Style, count};
 use crate::typed::{Working, interrupted};
-use crate::worker::{Done, Said, Worker};
+use crate::worker::{Done, Output, Worker};
 use std::io::IsTerminal;
 use std::time::Duration;
 use tcp_chat_client::protocol::{NoticeKind, PresenceState};
@@ -19,15 +18,15 @@ use tcp_chat_client::{Event, Events, Saved, Session};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-/// How many lines wait to be printed at most.
+/// The largest number of lines that wait to be printed.
 const LINES: usize = 64;
-/// How often the cursor is saved at most.
+/// The shortest time between two saves of the cursor.
 const SAVE: Duration = Duration::from_secs(1);
 
 /// Chats until the input ends, `/quit`, or a signal.
 ///
 /// # Errors
-/// What ended the session.
+/// The end of the session.
 pub async fn run(settings: &Settings) -> Result<(), Stop> {
     let state = State::claim("chat", &settings.server(), &settings.name).unwrap_or_else(|e| {
         say(&format!("* the session will not be saved: {e}"));
@@ -53,22 +52,22 @@ struct Chat<'a> {
     session: Session,
     state: Option<State>,
     style: Style,
-    /// A person types and reads on the same terminal: what they typed is there already.
+    /// Whether a user types and reads on the same terminal, which already shows the input.
     typed: bool,
-    /// What was saved last.
+    /// The last saved state.
     saved: Option<Saved>,
     joined: bool,
 }
 
-/// How the chat came to its end.
+/// Why the chat ended.
 enum End {
-    /// The input is used up, or `/quit`: all that was asked for is done.
+    /// The input ended, or `/quit`: all requests are done.
     Done(Done),
     /// A signal.
     Asked(Asked),
     /// Standard output cannot be written.
     Unheard(Stop),
-    /// `--timeout` ran out.
+    /// `--timeout` is over.
     TimedOut,
     /// The session is over.
     Over(tcp_chat_client::Error),
@@ -78,11 +77,11 @@ impl Chat<'_> {
     async fn run(mut self, mut events: Events) -> Result<(), Stop> {
         self.save();
         let mut worker: Option<Working> = None;
-        let (said, mut says) = mpsc::channel(LINES);
-        let mut said = Some(said);
+        let (output, mut says) = mpsc::channel(LINES);
+        let mut output = Some(output);
         let (eof, mut input_ended) = oneshot::channel::<()>();
         let (mut eof, mut input_open) = (Some(eof), true);
-        // A person may type for as long as they like. After the end of the input the time counts anew.
+        // A user may type without a limit. After the end of the input the timeout starts again.
         let is_terminal = std::io::stdin().is_terminal();
         let mut give_up = self.settings.deadline().filter(|_| !is_terminal);
         let mut save = interval(SAVE);
@@ -91,13 +90,13 @@ impl Chat<'_> {
         let gone = output::reader_gone();
         tokio::pin!(stop, gone);
         let end = loop {
-            // The input is read only once the session is ready for it.
+            // The input is read only when the session is ready for it.
             if self.joined
                 && worker.is_none()
-                && let (Some(said), Some(eof)) = (said.take(), eof.take())
+                && let (Some(output), Some(eof)) = (output.take(), eof.take())
             {
                 let worker_side =
-                    Worker::new(self.session.clone(), &self.settings.rooms, said, self.style.clone())
+                    Worker::new(self.session.clone(), &self.settings.rooms, output, self.style.clone())
                         .with_commands(self.settings.commands || is_terminal)
                         .without_a_reader(!is_terminal);
                 worker = Some(Working::start(worker_side, eof));
@@ -126,13 +125,13 @@ impl Chat<'_> {
             }
         };
         let left = match &end {
-            // A person sees what was not sent.
+            // A user at a terminal sees which lines were not sent.
             _ if is_terminal => None,
             End::Asked(_) => interrupted(worker, "stopped by a signal").await,
             End::Unheard(_) => interrupted(worker, "standard output was closed").await,
             End::Done(_) | End::TimedOut | End::Over(_) => None,
         };
-        // What the worker said last is still in its queue.
+        // The last lines of the worker are still in its queue.
         let mut heard = Ok(());
         while let Ok(line) = says.try_recv() {
             heard = heard.and(print(line));
@@ -140,7 +139,7 @@ impl Chat<'_> {
         let result = left.map_or(Ok(()), |failure| Err(Stop::Failed(failure)));
         match end {
             End::Done(done) => {
-                // Also where something was refused.
+                // Also if a request was refused.
                 let heard = heard.and(self.drain(&mut events));
                 let result = match done.refused {
                     Some(failure) if !self.typed => Err(Stop::Failed(failure)),
@@ -151,7 +150,7 @@ impl Chat<'_> {
             End::Asked(Asked::Quit) => self.leave(result).await,
             End::Asked(Asked::HangUp) => {
                 self.save();
-                // A session that could not be saved cannot be taken up again.
+                // A session that could not be saved cannot be resumed.
                 if self.state.is_none() { self.leave(result).await } else { result }
             }
             End::Unheard(unheard) => self.leave(result.and(Err(unheard))).await,
@@ -164,7 +163,7 @@ impl Chat<'_> {
                 self.leave(Err(Failure::timed_out(late).into())).await
             }
             End::Over(why) => {
-                // A certificate that was refused, say, has not ended the session.
+                // The session has not ended, but a certificate was refused, for example.
                 if matches!(why, tcp_chat_client::Error::Closed(_)) {
                     self.forget();
                 }
@@ -173,7 +172,7 @@ impl Chat<'_> {
         }
     }
 
-    /// Prints what has come already.
+    /// Prints the events that have arrived.
     fn drain(&mut self, events: &mut Events) -> Result<(), Stop> {
         while let Some(event) = events.try_next() {
             if !matches!(event, Event::Ended(_)) {
@@ -184,7 +183,7 @@ impl Chat<'_> {
     }
 
     async fn leave(mut self, result: Result<(), Stop>) -> Result<(), Stop> {
-        // Unless the daemon has confirmed it, it holds the session: the next start takes it up again.
+        // Without a confirmation the daemon holds the session, and the next start resumes it.
         let until = match &result {
             Err(Stop::Failed(f)) if f.exit == Exit::TimedOut => Some(Instant::now()),
             _ => None,
@@ -248,7 +247,7 @@ impl Chat<'_> {
                 self.joined = true;
             }
             Event::Reconnecting { wait, attempt, why } => {
-                // Which server is known here.
+                // The notice names the server.
                 let why = match why {
                     tcp_chat_client::Error::NoConnection { why, .. } => why,
                     other => other.to_string(),
@@ -291,10 +290,10 @@ impl Chat<'_> {
     }
 }
 
-fn print(line: Said) -> Result<(), Stop> {
+fn print(line: Output) -> Result<(), Stop> {
     match line {
-        Said::Data(line) => output::data(&line),
-        Said::Else(line) => {
+        Output::Data(line) => output::data(&line),
+        Output::Note(line) => {
             say(&line);
             Ok(())
         }

@@ -1,11 +1,12 @@
-//! The life of the process: arguments, settings, run, exit code. Everything else is the library's.
+//! Owns the life of the process: arguments, settings, run, exit code. Never does the work itself: the library
+//! does.
 
 use std::process::ExitCode;
 use tcp_chat_cli::exit::{Exit, Failure};
 use tcp_chat_cli::output::{Stop, complain};
 use tcp_chat_cli::{args, layers, run, web};
 
-/// clap says by itself what is wrong with most command lines, and ends with 2.
+/// clap reports most invalid command lines itself, with exit code 2.
 fn misread(e: &clap::Error) -> ExitCode {
     let Some(failure) = tcp_chat_cli::misread::misread(e) else { e.exit() };
     complain(&failure);
@@ -17,7 +18,7 @@ fn until_done(work: impl Future<Output = Result<(), Stop>>) -> Result<(), Stop> 
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|e| Failure::new(Exit::Other, format!("no runtime: {e}")))?;
     let done = runtime.block_on(work);
-    // A thread that still reads the terminal is not waited for.
+    // Does not wait for a thread that still reads the terminal.
     runtime.shutdown_background();
     done
 }

@@ -1,6 +1,6 @@
-//! Owns what is said about a command line or an environment that makes no sense, where clap would mislead: a
-//! mistyped verb, which it takes for the server, and a variable, which it calls by its option. Called by
-//! `main` and `settings`. Never ends the program.
+//! Owns the errors for an invalid command line or environment where clap's would mislead: a mistyped verb, which
+//! clap takes for the server, and a variable, which clap names by its option. Called by `main` and `settings`.
+//! Never ends the program.
 
 use crate::args;
 use crate::exit::Failure;
@@ -11,7 +11,7 @@ use clap::parser::ValueSource;
 use std::error::Error;
 use tcp_chat_client::protocol::DEFAULT_PORT;
 
-/// What clap's error is really about. `None`: clap says it best.
+/// The real cause of clap's error. `None`: clap's own text is right.
 #[must_use]
 pub fn misread(e: &clap::Error) -> Option<Failure> {
     match e.kind() {
@@ -21,7 +21,7 @@ pub fn misread(e: &clap::Error) -> Option<Failure> {
     }
 }
 
-/// A verb that is mistyped, and so was taken for the server: `sned hello`.
+/// A mistyped verb, which was taken for the server: `sned hello`.
 fn mistyped_verb() -> Option<Failure> {
     let matches = args::command().ignore_errors(true).try_get_matches().ok()?;
     if matches.value_source("server") != Some(ValueSource::CommandLine) || matches.subcommand().is_some() {
@@ -30,8 +30,7 @@ fn mistyped_verb() -> Option<Failure> {
     mistyped(matches.get_one::<String>("server")?, &ConfigFile::load(None).unwrap_or_default())
 }
 
-/// A word in the server's place that is nearly a verb. A server that is known, or that is plainly an
-/// address, is not meant.
+/// A word in the place of the server that is nearly a verb. Not if the server is known or is clearly an address.
 pub(crate) fn mistyped(server: &str, file: &ConfigFile) -> Option<Failure> {
     let plain = server.contains(['.', ':', '/']) || server.eq_ignore_ascii_case("localhost");
     let known = !matches!(file.profile(server, None), Ok((_, None)));
@@ -46,7 +45,7 @@ pub(crate) fn mistyped(server: &str, file: &ConfigFile) -> Option<Failure> {
     )
 }
 
-/// The value of a variable that its option does not take.
+/// The value of a variable that its option does not accept.
 fn in_the_environment(e: &clap::Error) -> Option<Failure> {
     let Some(ContextValue::String(option)) = e.get(ContextKind::InvalidArg) else { return None };
     let Some(ContextValue::String(value)) = e.get(ContextKind::InvalidValue) else { return None };
@@ -54,7 +53,7 @@ fn in_the_environment(e: &clap::Error) -> Option<Failure> {
     command.build();
     let arg = command.get_arguments().find(|arg| arg.to_string() == *option)?;
     let variable = arg.get_env()?;
-    // Whoever gives the option, too, has mistyped that: clap looks at it first.
+    // If the option is given, too, the option is at fault: clap reads it first.
     let id = arg.get_id().clone();
     let given = command.clone().ignore_errors(true).try_get_matches().ok();
     let is_given = given.is_some_and(|m| m.value_source(id.as_str()) == Some(ValueSource::CommandLine));
@@ -64,7 +63,7 @@ fn in_the_environment(e: &clap::Error) -> Option<Failure> {
     let why = match (e.source(), e.get(ContextKind::ValidValue)) {
         (Some(why), _) => why.to_string(),
         (None, Some(ContextValue::Strings(words))) => format!("write one of these: {}", words.join(", ")),
-        (None, _) => "it is no value for this option".to_owned(),
+        (None, _) => "it is not a value of this option".to_owned(),
     };
     Some(Failure::usage(format!("{}={value:?}: {why}", variable.display())))
 }

@@ -1,22 +1,21 @@
-//! Owns what text from the network looks like on a terminal. Everything that others have written
-//! (messages, names, errors, certificates) goes through here before it is printed; nothing else in
-//! this program writes a stranger's text. Never changes what is sent, and never used for `--json`,
-//! whose escapes do the same ([`json`]).
+//! Owns the neutralisation of untrusted text on a terminal. All text of others (messages, names, errors,
+//! certificates) passes through here before it is printed; no other code of this program writes it. Never changes
+//! sent text, and never used for `--json`, whose escapes do the same ([`json`]).
 //!
-//! The rules: what would move the cursor, change the terminal, hide, or turn the reading order is
-//! shown as what it is, visibly; of what is invisible, only what writing needs is left (`invisible`).
-//! A line break inside a message is kept, and what follows it is indented, so that it cannot pass for
-//! another line of the interface. Marks pile up only so far.
+//! The rules: characters that move the cursor, change the terminal, hide, or turn the reading order are shown as
+//! visible escapes; of the invisible ones only those that writing needs are left (`invisible`). A line break
+//! inside a message is kept, and the following lines are indented, so that they cannot look like another line of
+//! the interface. The number of combining marks is limited.
 
 mod invisible;
 
 use std::ops::Range;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-/// How many combining marks one character may carry; what is over it is counted, not shown.
+/// The largest number of combining marks per character; further ones are counted, not shown.
 const MARKS: usize = 8;
 
-/// What stands before a line of a message that is not its first.
+/// The indentation of further lines of a message.
 pub const INDENT: &str = "        | ";
 
 /// Text for one line: line breaks are shown as `␊`.
@@ -27,18 +26,18 @@ pub fn line(text: &str) -> String {
     out
 }
 
-/// A part of a message's line, in bytes, as it looks among the rest of it.
+/// Part of a message's line, in bytes, in its form within the line.
 pub(crate) fn part(text: &str, part: Range<usize>) -> String {
     let mut out = String::with_capacity(part.len());
     write(text, part, true, &mut out);
     out
 }
 
-/// The text of a message: its line breaks are kept, and each further line begins with [`INDENT`].
+/// The text of a message: keeps its line breaks, and each further line begins with [`INDENT`].
 #[must_use]
 pub fn text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    // `\r\n` is a line break as well; `\r` alone would go back over the line.
+    // `\r\n` is also a line break; `\r` alone would overwrite the line.
     let lines = text.split('\n').map(|l| l.strip_suffix('\r').unwrap_or(l));
     for (i, one) in lines.enumerate() {
         if i > 0 {
@@ -50,7 +49,7 @@ pub fn text(text: &str) -> String {
     out
 }
 
-/// JSON with everything escaped that [`line()`] would show: as JSON it says the same.
+/// JSON with an escape for everything that [`line()`] would show as one: the value stays the same.
 #[must_use]
 pub fn json(json: &str) -> String {
     use std::fmt::Write;
@@ -78,7 +77,7 @@ fn write(text: &str, part: Range<usize>, tabs: bool, out: &mut String) {
     {
         let after = chars.as_str();
         let before = &text[..text.len() - after.len() - c.len_utf8()];
-        // What is invisible and changes the character before it counts as a mark on it.
+        // An invisible character that changes the previous one counts as a mark.
         let is_on_it = if hides(c) { invisible::is_written(before, c, after) } else { is_mark(c) };
         if is_on_it {
             marks += 1;
@@ -119,8 +118,8 @@ fn is_mark(c: char) -> bool {
     !c.is_ascii() && matches!(c.general_category(), G::NonspacingMark | G::EnclosingMark)
 }
 
-/// Does the character control, hide, or turn something? By category, not by a list that ages, and
-/// by the few letters and marks that show nothing at all (variation selectors can carry text).
+/// Whether the character controls, hides, or turns the direction. By category, which needs no updates, and by the
+/// few letters and marks that are invisible (variation selectors can carry text).
 fn hides(c: char) -> bool {
     use GeneralCategory as G;
     if c.is_ascii() {

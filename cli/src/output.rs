@@ -1,18 +1,17 @@
-//! Owns standard output and standard error: data goes to the one, everything else to the other.
-//! Every piece is written at once, so that a reader behind a pipe has it at once. Never panics
-//! where nobody reads.
+//! Owns standard output and standard error: data goes to the former, everything else to the latter. Each piece is
+//! written at once for a reader behind a pipe. Never panics if the pipe is closed.
 
 use crate::exit::{Exit, Failure};
 use crate::neutralise;
 use serde::Serialize;
 use std::io::{self, Write};
 
-/// What a failed write to standard output means.
+/// The meaning of a failed write to standard output.
 #[derive(Debug)]
 pub enum Stop {
-    /// The reader has closed the pipe: it has what it wanted.
+    /// The reader has closed the pipe.
     ReaderGone,
-    /// Something is wrong.
+    /// A real failure.
     Failed(Failure),
 }
 
@@ -25,7 +24,7 @@ impl<E: Into<Failure>> From<E> for Stop {
 /// Prints a line of data.
 ///
 /// # Errors
-/// [`Stop::ReaderGone`] where the pipe is closed.
+/// [`Stop::ReaderGone`] if the pipe is closed.
 pub fn data(line: &str) -> Result<(), Stop> {
     let mut out = io::stdout().lock();
     let done = out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.flush());
@@ -35,10 +34,10 @@ pub fn data(line: &str) -> Result<(), Stop> {
     })
 }
 
-/// For what is done all the same where nobody reads the answer.
+/// For actions that are done even if no process reads the output.
 ///
 /// # Errors
-/// Those of `printed` but for [`Stop::ReaderGone`].
+/// Those of `printed` except [`Stop::ReaderGone`].
 pub fn if_read(printed: Result<(), Stop>) -> Result<(), Stop> {
     match printed {
         Err(Stop::ReaderGone) => Ok(()),
@@ -55,19 +54,19 @@ pub fn json(what: &impl Serialize) -> Result<(), Stop> {
     data(&neutralise::json(&text))
 }
 
-/// Says something on standard error. What others have written must be neutralised already.
+/// Prints a line on standard error. Untrusted text must be neutralised already.
 pub fn say(line: &str) {
-    // Where nobody reads it, nobody misses it.
+    // A closed standard error is ignored.
     let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
 }
 
-/// What is said where the server has another log, in which messages after `from` are not those that were seen.
+/// The notice that the server has another log, in which messages after `from` differ from the ones seen.
 #[must_use]
 pub fn log_replaced(from: u64) -> String {
     format!("the server's log was replaced, as by the restore of a backup: it goes on after message {from}")
 }
 
-/// Says why the program ends.
+/// Prints the reason for the end of the program.
 pub fn complain(failure: &Failure) {
     for (i, line) in failure.lines.iter().enumerate() {
         let line = neutralise::line(line);
@@ -75,15 +74,15 @@ pub fn complain(failure: &Failure) {
     }
 }
 
-/// Waits until the reader of standard output is gone; for ever where that cannot be told.
+/// Waits until the reader of standard output is gone; for ever if that cannot be observed.
 pub async fn reader_gone() {
     #[cfg(unix)]
     {
         use std::os::fd::AsFd;
         use tokio::io::Interest;
         use tokio::net::unix::pipe::Sender;
-        // A file cannot be watched, and its reader is never gone. (Unchecked: the checked way would
-        // switch the pipe to non-blocking, for everyone who writes to it.)
+        // A file cannot be watched, and has no reader that leaves. (Unchecked, because the checked call would
+        // make the pipe nonblocking for all its writers.)
         if let Ok(out) = io::stdout().as_fd().try_clone_to_owned()
             && let Ok(out) = Sender::from_owned_fd_unchecked(out)
             && out.ready(Interest::ERROR).await.is_ok_and(|ready| ready.is_error())

@@ -1,6 +1,5 @@
-//! Owns `config.toml` of the client: the defaults for all options, and a profile for each server
-//! that was joined. Read at the start; a profile is added to its end when a server was joined with
-//! the line of an invitation for the first time. Never changes what stands in it.
+//! Owns `config.toml` of the client: the defaults for all options, and a profile for each known server. Read at
+//! the start; the first login with the line of an invitation appends a profile. Never changes existing lines.
 
 use crate::exit::Failure;
 use crate::files;
@@ -15,7 +14,7 @@ use tokio::time::Instant;
 /// The file as it was read.
 #[derive(Debug, Clone, Default)]
 pub struct ConfigFile {
-    /// Where it is, or would be. `None` where this system has no place for it.
+    /// Its path. `None`: this system has no place for it.
     pub path: Option<PathBuf>,
     /// Its defaults.
     pub defaults: Defaults,
@@ -29,7 +28,7 @@ pub struct ConfigFile {
 pub struct Defaults {
     /// SERVER
     pub server: Option<String>,
-    /// `--ca`; relative to the file's folder, as all paths here
+    /// `--ca`; all paths are relative to the file's folder
     pub ca: Option<PathBuf>,
     /// `--pin`
     pub pin: Option<String>,
@@ -72,7 +71,7 @@ pub struct Defaults {
     profiles: BTreeMap<String, Profile>,
 }
 
-/// What is known of one server.
+/// The profile of one server.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
@@ -82,13 +81,13 @@ pub struct Profile {
     /// Or the CA's file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca: Option<PathBuf>,
-    /// The name to use there.
+    /// The name of the user there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Its colour.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub color: Option<String>,
-    /// The rooms to enter there.
+    /// The rooms to join there.
     #[serde(default, deserialize_with = "one_or_more", skip_serializing_if = "Vec::is_empty")]
     pub room: Vec<String>,
     /// The client certificate for it.
@@ -97,7 +96,7 @@ pub struct Profile {
     /// Its key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<PathBuf>,
-    /// The password's file.
+    /// The file of the password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password_file: Option<PathBuf>,
 }
@@ -116,10 +115,10 @@ fn one_or_more<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<String>, D::Error>
 }
 
 impl Profile {
-    /// The pin, read.
+    /// The parsed pin.
     ///
     /// # Errors
-    /// Where it is none.
+    /// The text is not a pin.
     pub fn pin(&self) -> Result<Option<Pin>, Failure> {
         let Some(text) = &self.pin else { return Ok(None) };
         text.parse().map(Some).map_err(|e| Failure::usage(format!("config.toml: pin {text:?}: {e}")))
@@ -127,10 +126,10 @@ impl Profile {
 }
 
 impl ConfigFile {
-    /// Reads the user's file, for as long as there is time; none is as good as an empty one.
+    /// Reads the user's file within the time; a missing file equals an empty one.
     ///
     /// # Errors
-    /// With the file, the line and the key.
+    /// The fault, with the file, the line and the key.
     pub fn load(until: Option<Instant>) -> Result<Self, Failure> {
         let Some(path) = files::config_file() else { return Ok(Self::default()) };
         let file = path.clone();
@@ -160,7 +159,7 @@ impl ConfigFile {
         for p in profiles.values_mut() {
             [&mut p.ca, &mut p.cert, &mut p.key, &mut p.password_file].into_iter().for_each(place);
         }
-        // Hosts are compared as they are looked up, however they were written.
+        // Hosts are compared in the form of the lookup.
         let profiles = profiles.into_iter().map(|(key, profile)| (plain_key(key), profile)).collect();
         Ok(Self { path: Some(path), defaults, profiles })
     }
@@ -171,11 +170,11 @@ impl ConfigFile {
         self.path.as_ref().map_or_else(|| "config.toml".into(), |p| p.display().to_string())
     }
 
-    /// The profile of a server, and its port: the one asked for, or else the default port's, or the
-    /// one that there is for this host.
+    /// The profile of a server, and its port: the given one, or the default port, or the port of the only profile
+    /// for this host.
     ///
     /// # Errors
-    /// Where there are several and no port was given.
+    /// There are several profiles, and no port was given.
     pub fn profile(&self, host: &str, port: Option<u16>) -> Result<(u16, Option<&Profile>), Failure> {
         let of = |port: u16| self.profiles.get(&format!("{}:{port}", bracketed(host)));
         let wanted = port.unwrap_or(DEFAULT_PORT);
@@ -210,10 +209,10 @@ fn bracketed(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
-/// Adds a profile to the end of the file, which stays as it is otherwise.
+/// Appends a profile to the file; existing lines stay.
 ///
 /// # Errors
-/// Where the file cannot be written, or would not be read again.
+/// The file cannot be written, or would be invalid.
 pub fn add(path: &Path, key: &str, profile: &Profile) -> Result<(), Failure> {
     let fail = |e: String| Failure::usage(format!("{}: {e}", path.display()));
     let mut text = match std::fs::read_to_string(path) {

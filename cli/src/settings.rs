@@ -1,5 +1,5 @@
-//! Owns what the user asked for: the values of all options, after [`crate::layers`] has combined the command line, the
-//! environment, the profile and the configuration file. Read by every mode of the client. It reads nothing itself.
+//! Owns the values of all options, after [`crate::layers`] has combined the command line, the environment, the
+//! profile and the configuration file. Used by each mode of the client. Never reads a source itself.
 
 use crate::profile::Profile;
 use crate::tui::Notify;
@@ -11,26 +11,26 @@ use tcp_chat_client::{Identity, Trust};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-/// What was asked for.
+/// The options of a run.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The server's name or address.
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// Whom to trust.
+    /// The trusted CA or pin.
     pub trust: Trust,
     /// The client certificate.
     pub identity: Option<Identity>,
-    /// What is to be done first: a registered user's first time.
+    /// The enrolment that comes first.
     pub join: Option<Join>,
     /// The name.
     pub name: String,
-    /// Did somebody choose the name, or is it just the login name?
+    /// Whether the user chose the name, or it is the login name.
     pub name_is_chosen: bool,
     /// The colour of the name.
     pub color: Option<Colour>,
-    /// The rooms; empty: the server's.
+    /// The rooms; empty: the default rooms of the server.
     pub rooms: Vec<String>,
     /// The password.
     pub password: Option<Zeroizing<String>>,
@@ -38,39 +38,39 @@ pub struct Settings {
     pub json: bool,
     /// Lines instead of the full screen.
     pub line: bool,
-    /// Lines that begin with a slash are commands, also from a pipe.
+    /// Whether lines that begin with a slash are commands, also from a pipe.
     pub commands: bool,
-    /// How a mention makes itself known on the full screen.
+    /// The form of a notification for a mention.
     pub notify: Notify,
-    /// Does the full screen take the mouse?
+    /// Whether the full screen uses the mouse.
     pub mouse: bool,
     /// No colours.
     pub no_color: bool,
-    /// Say what is going on.
+    /// Whether to report progress.
     pub verbose: bool,
-    /// Give up after this time.
+    /// The timeout.
     pub timeout: Option<Duration>,
-    /// When the program began: from here on the time counts.
+    /// The start of the program, from which the timeout counts.
     pub began: Instant,
-    /// The profile to be stored once the server was joined, and where.
+    /// The profile to store after the login, and its file.
     pub new_profile: Option<(PathBuf, String, Profile)>,
 }
 
 impl Settings {
-    /// `host:port`, as profiles and states are filed under.
+    /// `host:port`: the key of profiles and states.
     #[must_use]
     pub fn server(&self) -> String {
         server_key(&self.host, self.port)
     }
 
-    /// When to give up.
+    /// The deadline.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.timeout.and_then(|timeout| self.began.checked_add(timeout))
     }
 }
 
-/// The name under which profiles and states of a server are filed: `host:port`.
+/// The key of profiles and states of a server: `host:port`.
 pub(crate) fn server_key(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }

@@ -1,16 +1,17 @@
-//! Owns the signals that ask the program to stop. Never stops it: whoever waits does, in order.
+//! Owns the signals that ask the program to stop. Called by the modes. Never stops the program: the caller does,
+//! in order.
 
-/// Why the program is to stop.
+/// Why the program must stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
-    /// By Ctrl-C or SIGTERM: say goodbye.
+    /// Ctrl-C or SIGTERM: quit the session.
     Quit,
-    /// The terminal is gone: leave the session to be taken up again.
+    /// The terminal is gone: keep the session for a resume.
     HangUp,
 }
 
-/// Waits for the first signal; they are caught from this call on. A second Ctrl-C or SIGTERM ends the
-/// program at once.
+/// Waits for the first signal; signals are caught from this call on. A second Ctrl-C or SIGTERM ends the program
+/// at once.
 pub fn asked_to_stop() -> impl Future<Output = Asked> {
     let mut signals = Signals::new();
     async move {
@@ -32,7 +33,7 @@ struct Signals([(Option<tokio::signal::unix::Signal>, Asked); 3]);
 impl Signals {
     fn new() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
-        // One that cannot be caught does what it does by itself.
+        // A signal that cannot be caught keeps its default action.
         let caught = |kind, asked| (signal(kind).ok(), asked);
         Self([
             caught(SignalKind::interrupt(), Asked::Quit),
@@ -62,15 +63,14 @@ impl Signals {
 
     async fn next(&mut self) -> Asked {
         if tokio::signal::ctrl_c().await.is_err() {
-            // Then Ctrl-C does what it does by itself.
+            // Then Ctrl-C keeps its default action.
             std::future::pending::<()>().await;
         }
         Asked::Quit
     }
 }
 
-/// Tells when the program goes on after it was stopped (`fg`): whoever had the terminal meanwhile
-/// has left it otherwise.
+/// Reports that the program continues after a stop (`fg`): another program may have changed the terminal.
 #[derive(Debug)]
 pub struct Continued {
     #[cfg(unix)]
@@ -78,7 +78,7 @@ pub struct Continued {
 }
 
 impl Continued {
-    /// Caught from this call on.
+    /// Catches the signal from this call on.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -90,7 +90,7 @@ impl Continued {
         }
     }
 
-    /// Waits for the next time; for ever where there is no such thing.
+    /// Waits for the next time; for ever on a system without this signal.
     pub async fn next(&mut self) {
         #[cfg(unix)]
         received(&mut self.signal).await;

@@ -1,7 +1,6 @@
-//! Owns the saved sessions: one file for each server, name and purpose, so that a client that is
-//! started again goes on where it was. A file is locked while a client uses it; a second client
-//! gets a session of its own. Never holds anything that a login would not give again, except the
-//! session's token: that is why the files are for the user alone.
+//! Owns the saved sessions: one file per server, name and purpose, so that a restarted client resumes its
+//! session. A running client locks its file; a second client gets a session of its own. Never stores more than a
+//! login returns, which includes the session token: so only the user can read the files.
 
 use crate::exit::{Exit, Failure};
 use crate::files;
@@ -12,22 +11,22 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::PathBuf;
 
-/// What is written to find out whether anything can be: as much as a session needs.
+/// The test write that shows whether a session can be saved: it has the size of one.
 const TRIAL_BYTES: usize = 4096;
 
-/// A saved session's file, locked for this process.
+/// The file of a saved session, locked for this process.
 #[derive(Debug)]
 pub struct State {
     folder: PathBuf,
     path: PathBuf,
-    /// The lock lasts as long as this is open.
+    /// The lock lasts while this file is open.
     _lock: File,
 }
 
-/// The state cannot be kept.
+/// The state cannot be saved.
 #[derive(Debug)]
 pub struct StateError {
-    /// The folder that it belongs into.
+    /// The folder of the state.
     folder: Option<PathBuf>,
     why: io::Error,
 }
@@ -50,18 +49,18 @@ impl From<StateError> for Failure {
     }
 }
 
-/// Where a state belongs, before it is locked.
-struct Place {
+/// The path of a state before it is locked.
+struct StatePath {
     folder: PathBuf,
     stem: String,
 }
 
-impl Place {
-    /// The state, once its lock is held and something could be written.
+impl StatePath {
+    /// The state, after the lock and a successful test write.
     fn locked(self, lock: File) -> Result<State, StateError> {
         let Self { folder, stem } = self;
         let trial = folder.join(format!("{stem}.trial"));
-        // A full disk still lets an empty file be made.
+        // A full disk still allows an empty file.
         let tried = files::write(&trial, &[b' '; TRIAL_BYTES]).and_then(|()| std::fs::remove_file(&trial));
         tried.map_err(|why| StateError { folder: Some(folder.clone()), why })?;
         let path = folder.join(format!("{stem}.json"));
@@ -70,17 +69,17 @@ impl Place {
 }
 
 impl State {
-    /// The state for a purpose (`chat`, `tail`, `send`), a server and a name. `None` where another
-    /// client uses it, or there is no place for it: then nothing is saved.
+    /// The state for a purpose (`chat`, `tail`, `send`), a server and a name. `None`: another client uses it, or
+    /// it has no place; then nothing is saved.
     #[must_use]
     pub fn open(purpose: &str, server: &str, name: &str) -> Option<Self> {
         Self::claim(purpose, server, name).ok()?
     }
 
-    /// The same, but says why there is no place for it. `None`: another client uses it.
+    /// As [`State::open`], with the reason if it has no place. `None`: another client uses it.
     ///
     /// # Errors
-    /// The folder cannot be made or written, or its disk is full.
+    /// The folder cannot be created or written, or its disk is full.
     pub fn claim(purpose: &str, server: &str, name: &str) -> Result<Option<Self>, StateError> {
         let (place, lock) = Self::files(purpose, server, name)?;
         match lock.try_lock() {
@@ -90,7 +89,7 @@ impl State {
         }
     }
 
-    /// The same, but waits for the other client. Blocks the thread.
+    /// As [`State::claim`], but waits for the other client. Blocks the thread.
     ///
     /// # Errors
     /// As [`State::claim`].
@@ -100,8 +99,8 @@ impl State {
         place.locked(lock)
     }
 
-    /// The place, and the file that locks it.
-    fn files(purpose: &str, server: &str, name: &str) -> Result<(Place, File), StateError> {
+    /// The path, and the file of the lock.
+    fn files(purpose: &str, server: &str, name: &str) -> Result<(StatePath, File), StateError> {
         let folder = files::state_folder().ok_or_else(|| {
             let why = "this user has no home folder";
             StateError { folder: None, why: io::Error::new(io::ErrorKind::NotFound, why) }
@@ -110,10 +109,10 @@ impl State {
         let lock = files::make_folder(&folder)
             .and_then(|()| files::private(&folder.join(format!("{stem}.lock"))))
             .map_err(|why| StateError { folder: Some(folder.clone()), why })?;
-        Ok((Place { folder, stem }, lock))
+        Ok((StatePath { folder, stem }, lock))
     }
 
-    /// What was saved, if it is there and can be read.
+    /// The saved state, if it exists and is readable.
     #[must_use]
     pub fn load<T: DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_slice(&std::fs::read(&self.path).ok()?).ok()
@@ -129,9 +128,9 @@ impl State {
         done.map_err(|why| StateError { folder: Some(self.folder.clone()), why })
     }
 
-    /// There is nothing to go on with.
+    /// Removes the saved state.
     pub fn forget(&self) {
-        // Where it is not there, it is forgotten already.
+        // A missing file is removed already.
         let _ = std::fs::remove_file(&self.path);
     }
 }

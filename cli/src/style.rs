@@ -1,5 +1,5 @@
-//! Owns how a message looks as a line: time, place, name in its colour, text. All that comes from
-//! others goes through `neutralise` here. Never prints.
+//! Owns the form of a message as a line: time, place, coloured name, text. All text of others passes through
+//! `neutralise` here. Never prints.
 
 use crate::neutralise;
 use crate::terminal_kind::{self, Colors, basic};
@@ -8,7 +8,7 @@ use std::io::IsTerminal;
 use tcp_chat_client::protocol::{Colour, MsgEvent, Timestamp};
 use tcp_chat_client::{Conversation, Message};
 
-/// So many of a thing: `1 member`, `2 members`.
+/// A count with its noun: `1 member`, `2 members`.
 #[must_use]
 pub fn count(number: impl TryInto<u64>, thing: &str) -> String {
     let number = number.try_into().unwrap_or(u64::MAX);
@@ -16,7 +16,7 @@ pub fn count(number: impl TryInto<u64>, thing: &str) -> String {
     format!("{number} {thing}{ending}")
 }
 
-/// How lines are to look.
+/// The style of lines.
 #[derive(Debug, Clone)]
 pub struct Style {
     /// The colours of names.
@@ -26,14 +26,14 @@ pub struct Style {
 }
 
 impl Style {
-    /// As this system does it; colours only where they are wanted and standard output has them.
+    /// The style for this system; with colours only if they are wanted and standard output supports them.
     #[must_use]
     pub fn new(no_color: bool) -> Self {
         let colors = terminal_kind::colors(!no_color && std::io::stdout().is_terminal());
         Self { colors, zone: TimeZone::system() }
     }
 
-    /// A message as it comes: `14:05:09 #lobby ana: hello`.
+    /// A message as it arrives: `14:05:09 #lobby ana: hello`.
     #[must_use]
     pub fn message(&self, message: &Message) -> String {
         let place = match &message.conversation {
@@ -43,7 +43,7 @@ impl Style {
         self.line(&message.data, &place, "%H:%M:%S")
     }
 
-    /// A message from the store, with its day and its number.
+    /// A message from the store, with its date and its seq.
     #[must_use]
     pub fn stored(&self, event: &MsgEvent<'_>) -> String {
         let place = match (&event.room, &event.to) {

@@ -1,7 +1,7 @@
-//! Owns "did you mean": which known word a mistyped one is nearest to. Called where words of the
-//! reader are read: verbs (`settings`), commands of the full screen and of the line mode. Pure.
+//! Owns "did you mean": the known word that is nearest to a mistyped one. Called where words of the user are
+//! read: verbs (`settings`), commands of the full screen and of line mode. Pure. Never corrects a word itself.
 
-/// The known word that is nearest, if it is near: a letter or two are wrong, or it is begun.
+/// The nearest known word, if it is near: one or two letters differ, or it is a prefix.
 #[must_use]
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
@@ -10,7 +10,7 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         if length >= 3 && known.starts_with(&word) {
             return Some((0, known));
         }
-        // In short words one wrong letter is much already.
+        // In a short word, one wrong letter is already much.
         let most = if known.len() < 6 { 1 } else { 2 };
         let distance = strsim::damerau_levenshtein(known, &word);
         (length >= 2 && distance <= most).then_some((distance, known))

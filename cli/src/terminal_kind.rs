@@ -1,11 +1,11 @@
-//! Owns what kind of terminal the environment names: whether it can place a cursor, how many colours
-//! it has, whether it shows more than ASCII. Used by the full screen, the line mode and the scripts.
-//! Never writes to a terminal and never asks it anything.
+//! Owns the capabilities of the terminal by its environment: whether it can place a cursor, the number of its
+//! colours, whether it shows more than ASCII. Used by the full screen, line mode and the scripts. Never writes to
+//! a terminal or queries it.
 
-/// How many colours the terminal shows.
+/// The number of colours of the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colors {
-    /// It has none, or none are wanted.
+    /// None, or none are wanted.
     None,
     /// The eight of ANSI.
     Basic,
@@ -15,7 +15,7 @@ pub enum Colors {
     True,
 }
 
-/// Terminals that have 256 colours and do not say so in their names.
+/// Terminals with 256 colours whose names do not say so.
 const INDEXED: [&str; 8] = ["alacritty", "contour", "foot", "ghostty", "kitty", "rio", "vte", "wezterm"];
 
 /// Windows sets neither `TERM` nor a locale; its consoles have colours, a cursor and UTF-8.
@@ -23,19 +23,19 @@ const IS_UNIX: bool = cfg!(unix);
 
 type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// The colours of this terminal. `wanted`: nobody asked for none.
+/// The colours of this terminal. `wanted`: whether the user wants colours.
 #[must_use]
 pub fn colors(wanted: bool) -> Colors {
     if wanted { colors_of(&variable) } else { Colors::None }
 }
 
-/// Does the locale have no characters but ASCII's, as far as one can tell?
+/// Whether the locale, as far as it tells, has only ASCII characters.
 #[must_use]
 pub fn is_ascii() -> bool {
     IS_UNIX && is_ascii_of(&variable)
 }
 
-/// Why this terminal cannot show the full screen; `None`: it can.
+/// The reason why this terminal cannot show the full screen; `None`: it can.
 #[must_use]
 pub fn without_cursor() -> Option<&'static str> {
     without_cursor_of(&variable)
@@ -47,7 +47,7 @@ fn variable(name: &str) -> Option<String> {
     Some(value.to_string_lossy().into_owned())
 }
 
-/// As terminfo has it, without its database: by the terminal's name.
+/// The facts of terminfo, without its database: by the name of the terminal.
 fn colors_of(says: Environment<'_>) -> Colors {
     let term = says("TERM");
     if without_cursor_of(says).is_some() {
@@ -71,7 +71,7 @@ fn colors_of(says: Environment<'_>) -> Colors {
     if is_indexed || (!IS_UNIX && term.is_empty()) { Colors::Indexed } else { Colors::Basic }
 }
 
-/// The first of these variables that is set says what characters are; none of them: POSIX, which is ASCII.
+/// The first of these variables that is set determines the characters; without any, POSIX, which is ASCII.
 fn is_ascii_of(says: Environment<'_>) -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(says).unwrap_or_default();
     let locale = locale.to_ascii_lowercase();
@@ -87,7 +87,7 @@ fn without_cursor_of(says: Environment<'_>) -> Option<&'static str> {
     }
 }
 
-/// The colour of ANSI's eight with the same hue, 1 to 6; `None`: it has no hue.
+/// The one of the eight ANSI colours with the same hue, 1 to 6; `None`: it has no hue.
 pub(crate) fn basic((r, g, b): (u8, u8, u8)) -> Option<u8> {
     let (most, least) = (r.max(g).max(b), r.min(g).min(b));
     if most - least < 16 {

@@ -1,5 +1,5 @@
-//! Owns standard input in line mode: the thread that reads it, and the task that does what its lines ask. Called by
-//! `line_mode`, which prints. Never prints by itself.
+//! Owns standard input in line mode: the thread that reads it, and the task that runs its lines. Called by
+//! `line_mode`, which prints. Never prints itself.
 
 use crate::exit::{Exit, Failure};
 use crate::input::{self, LONGEST, Lines, Watched};
@@ -10,22 +10,22 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinHandle};
 
-/// How many reads of the input wait to be dealt with at most.
+/// The largest number of reads that wait for the worker.
 const READS: usize = 4;
-/// How long a read of an input that has something takes at most.
+/// How long a read may take if the input has data.
 const READING: Duration = Duration::from_millis(10);
 
-/// The task that does what the lines ask.
+/// The task that runs the lines.
 #[derive(Debug)]
 pub(crate) struct Working {
     ended: JoinHandle<Done>,
     stop: oneshot::Sender<&'static str>,
-    /// The input has nothing more for now: all that came is with the worker.
+    /// The input pauses: all its bytes are with the worker.
     input_waits: Arc<AtomicBool>,
 }
 
 impl Working {
-    /// Begins to read. `eof` hears of the input's end.
+    /// Starts to read. `eof` is set at the end of the input.
     pub(crate) fn start(worker: Worker, eof: oneshot::Sender<()>) -> Self {
         let (stop, stopped) = oneshot::channel();
         let input_waits = Arc::<AtomicBool>::default();
@@ -34,22 +34,22 @@ impl Working {
         Self { ended, stop, input_waits }
     }
 
-    /// Waits until all is done.
+    /// Waits until all lines are done.
     pub(crate) async fn ended(&mut self) -> Result<Done, JoinError> {
         (&mut self.ended).await
     }
 }
 
-/// Stops before the end of the input. What of it was not sent, if anything.
+/// Stops before the end of the input. Returns the lines that were not sent, if any.
 pub(crate) async fn interrupted(worker: Option<Working>, why: &'static str) -> Option<Failure> {
     let Some(Working { ended, stop, input_waits }) = worker else {
         let text = format!("{why}: the input was not read, and nothing was sent");
         return Some(Failure::new(Exit::Other, text));
     };
-    // The thread that reads may be about to. What it has then is seen.
+    // The reading thread may be about to pass a read on, which is then seen.
     tokio::time::sleep(READING).await;
     let is_all_read = input_waits.load(Ordering::Acquire);
-    // Where it has ended meanwhile, nothing is left.
+    // If the input has ended meanwhile, nothing is left.
     let _ = stop.send(why);
     match ended.await {
         Ok(Done { refused: Some(failure) }) => Some(failure),
@@ -59,8 +59,8 @@ pub(crate) async fn interrupted(worker: Option<Working>, why: &'static str) -> O
     }
 }
 
-/// Reads standard input in a thread of its own: a terminal cannot be read otherwise on every
-/// system. The thread ends with the input, or with the program.
+/// Reads standard input on its own thread, because not every system can read a terminal otherwise. The thread
+/// ends with the input, or with the program.
 fn read_lines(eof: oneshot::Sender<()>, waits: &Arc<AtomicBool>) -> mpsc::Receiver<Read> {
     let (reads, out) = mpsc::channel(READS);
     let mut input = Watched::new(std::io::stdin(), waits);
@@ -70,7 +70,7 @@ fn read_lines(eof: oneshot::Sender<()>, waits: &Arc<AtomicBool>) -> mpsc::Receiv
             |read: Read| read.as_ref().is_ok_and(Vec::is_empty) || reads.blocking_send(read).is_ok();
         let ended = input::read_all(&mut input, |bytes| is_taken(Ok(lines.feed(bytes))));
         let is_heard = match ended {
-            // The last line may have no end.
+            // The last line may have no line end.
             Ok(true) => is_taken(Ok(lines.rest().into_iter().collect())),
             Ok(false) => false,
             Err(e) => is_taken(Err(input::unreadable(&e))),

@@ -1,5 +1,5 @@
-//! Owns what the lines of the line mode ask for: messages and `/commands`, done one after another.
-//! Fed and heard by `line_mode` through bounded queues. Never prints by itself.
+//! Owns the execution of lines in line mode: messages and `/commands`, one after another. `line_mode` sends the
+//! lines and prints the results, through bounded queues. Never prints itself.
 
 use crate::exit::{Exit, Failure};
 use crate::input::{LONGEST, Line, What};
@@ -10,7 +10,7 @@ use tcp_chat_client::protocol::reply::{Member, MemberState};
 use tcp_chat_client::{Error, Session, To};
 use tokio::sync::{mpsc, oneshot};
 
-/// The commands, with what stands behind them and what they do; `/help` and the man page show them.
+/// The commands with their arguments and meaning; `/help` and the man page show them.
 pub const COMMANDS: [(&str, &str, &str); 8] = [
     ("join", "ROOM", "enter a room, and write to it from now on"),
     ("leave", "[ROOM]", "leave a room"),
@@ -22,44 +22,44 @@ pub const COMMANDS: [(&str, &str, &str); 8] = [
     ("quit", "", "quit, like the end of the input"),
 ];
 
-/// Something to be printed.
+/// A line to print.
 #[derive(Debug)]
-pub enum Said {
-    /// Data that was asked for.
+pub enum Output {
+    /// Requested data.
     Data(String),
     /// Everything else.
-    Else(String),
+    Note(String),
 }
 
-/// How it ended.
+/// The result of the lines.
 #[derive(Debug, Default)]
 pub struct Done {
-    /// The first thing that failed. It has no lines where it was said already.
+    /// The first failure. It has no lines if it was already reported.
     pub refused: Option<Failure>,
 }
 
-/// Does what the lines ask.
+/// Runs the lines.
 #[derive(Debug)]
 pub struct Worker {
     session: Session,
-    said: mpsc::Sender<Said>,
+    output: mpsc::Sender<Output>,
     style: Style,
-    /// The room that is spoken to; `None`: the server's first.
+    /// The room of messages; `None`: the server's first.
     room: Option<String>,
-    /// Rooms to be in.
+    /// Rooms to join.
     wanted: Vec<String>,
-    /// Is a line that begins with a slash a command? Otherwise it is text like any other.
+    /// Whether a line that begins with a slash is a command. Otherwise it is text.
     commands: bool,
-    /// Does nobody see that a room was refused, before the lines for it come?
+    /// Whether the input continues without a user who sees that a room was refused.
     is_blind: bool,
-    /// A line that asked for another room and did not get it.
+    /// A line that requested another room without success.
     misses_room: Option<u64>,
-    /// The line that is being done.
+    /// The number of the current line.
     at: Option<u64>,
     done: Done,
 }
 
-/// The lines of one read, or why the input cannot be read.
+/// The lines of one read, or the reason why the input is unreadable.
 pub(crate) type Read = Result<Vec<Line>, Failure>;
 
 enum Next {
@@ -68,28 +68,28 @@ enum Next {
 }
 
 impl Worker {
-    /// Speaks to the first of `rooms`, or else to the first that the session is in.
+    /// Sends to the first of `rooms`, or to the first room of the session.
     #[must_use]
-    pub fn new(session: Session, rooms: &[String], said: mpsc::Sender<Said>, style: Style) -> Self {
+    pub fn new(session: Session, rooms: &[String], output: mpsc::Sender<Output>, style: Style) -> Self {
         let room = rooms.first().cloned().or_else(|| session.login().rooms.first().cloned());
         let (wanted, done) = (rooms.to_vec(), Done::default());
         let (commands, is_blind, misses_room, at) = (false, false, None, None);
-        Self { session, said, style, room, wanted, commands, is_blind, misses_room, at, done }
+        Self { session, output, style, room, wanted, commands, is_blind, misses_room, at, done }
     }
 
-    /// The same, but lines that begin with a slash are commands.
+    /// As [`Worker::new`], but lines that begin with a slash are commands.
     #[must_use]
     pub fn with_commands(self, commands: bool) -> Self {
         Self { commands, ..self }
     }
 
-    /// The same, but the lines come from a file or a program: what follows a room that was refused is not sent.
+    /// As [`Worker::new`], but the lines come from a file or a program: lines after a refused room are not sent.
     #[must_use]
     pub fn without_a_reader(self, is_blind: bool) -> Self {
         Self { is_blind, ..self }
     }
 
-    /// Until the lines end, one of them is `/quit`, or `stop` says why not to go on.
+    /// Runs until the lines end, one is `/quit`, or `stop` gives a reason.
     pub(crate) async fn run(
         mut self,
         mut reads: mpsc::Receiver<Read>,
@@ -142,14 +142,14 @@ impl Worker {
         }
     }
 
-    /// Says what went wrong, and keeps the first of it for the exit code.
+    /// Reports a failure, and keeps the first one for the exit code.
     async fn fail(&mut self, failure: Failure) {
         self.tell(format!("! {}", clean(&failure.lines.join("; ")))).await;
-        // It is said: what is left of it is the exit code.
+        // The failure is reported; only its exit code remains.
         self.done.refused.get_or_insert(Failure { lines: Vec::new(), ..failure });
     }
 
-    /// What stands behind `/quit` is not sent, and that is said.
+    /// Reports that the lines behind `/quit` are not sent.
     async fn left_over(&mut self, lines: std::vec::IntoIter<Line>, reads: &mut mpsc::Receiver<Read>) {
         let mut left = lines.filter(|line| line.what != What::Text(String::new())).count();
         while let Ok(read) = reads.try_recv() {
@@ -161,7 +161,7 @@ impl Worker {
         }
     }
 
-    /// Why the line is not sent, nor anything behind it: it may be meant for a room that was refused.
+    /// Why the line and the later ones are not sent: they may be meant for a refused room.
     fn missed(&self, line: &Line) -> Option<String> {
         let asked = self.misses_room.filter(|_| self.is_blind)?;
         match &line.what {
@@ -194,7 +194,7 @@ impl Worker {
         }
     }
 
-    /// A resumed session has its own rooms: what was asked for is entered besides.
+    /// A resumed session has its own rooms; joins the requested ones, too.
     async fn enter_rooms(&mut self) {
         for room in std::mem::take(&mut self.wanted) {
             if !self.session.login().rooms.contains(&room)
@@ -206,12 +206,12 @@ impl Worker {
     }
 
     async fn tell(&self, line: String) {
-        // Where nobody prints any more, nobody reads.
-        let _ = self.said.send(Said::Else(line)).await;
+        // If the printer is gone, no reader is left.
+        let _ = self.output.send(Output::Note(line)).await;
     }
 
     async fn answer(&self, line: String) {
-        let _ = self.said.send(Said::Data(line)).await; // As above.
+        let _ = self.output.send(Output::Data(line)).await; // As above.
     }
 
     async fn line(&mut self, line: &str) -> Result<Next, Error> {
@@ -315,7 +315,7 @@ impl Worker {
         };
         if let Err(e) = self.session.send(to, text).await {
             let failure = match e {
-                // Not the command line's fault, but the message's.
+                // The message is at fault, not the command line.
                 Error::Invalid(why) => Failure::new(Exit::Refused, format!("not sent: {why}")),
                 e => Failure::from(e),
             };

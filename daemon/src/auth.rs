@@ -1,7 +1,6 @@
-//! Owns secrets: passwords made into Argon2id hashes and checked against them, and the random
-//! tokens and codes that are kept only as their SHA-256. A check of a password takes tens of
-//! milliseconds and 19 MiB on purpose: the caller bounds how many run at once and keeps them off
-//! the async threads. Never logs or keeps a password.
+//! Owns secrets: Argon2id hashes of passwords and their checks, and the random tokens and codes of which only the
+//! SHA-256 is stored. A check of a password takes tens of milliseconds and 19 MiB by design: the caller limits
+//! how many run at once, and keeps them off the async threads. Never logs or stores a password.
 
 mod digest;
 
@@ -14,39 +13,39 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use zeroize::Zeroizing;
 
-/// Which logins the server accepts.
+/// The logins that the server accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AuthMode {
-    /// All.
+    /// All logins.
     #[default]
     Open,
-    /// With the one shared password.
+    /// Logins with the shared password.
     Password,
-    /// Of registered users.
+    /// Logins of registered users.
     Accounts,
 }
 
-/// Bytes of randomness in a session's token, or in a code.
+/// Random bytes in a session token or a code.
 const TOKEN_BYTES: usize = 32;
 
-/// Why a text is no hash that can be checked against.
+/// Why a text is not a usable hash.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum HashError {
     /// Not in the PHC form.
-    #[error("this is no password hash")]
+    #[error("this is not a password hash")]
     Form,
     /// Another algorithm, or one of the weaker Argon2 variants.
-    #[error("this is no Argon2id hash")]
+    #[error("this is not an Argon2id hash")]
     Algorithm,
-    /// Parameters that would take the daemon down, or none.
+    /// Parameters are missing, or so large that they would endanger the daemon.
     #[error("its parameters are missing or out of bounds (at most 256 MiB, 16 passes, 16 lanes)")]
     Params,
 }
 
-/// Is `hash` one that [`verify`] can work with?
+/// Checks that [`verify`] can use `hash`.
 ///
 /// # Errors
-/// What is wrong with it. Nothing of the text is in the error: it may be a bare password.
+/// The fault of the hash. The error contains nothing of the text, which may be the password itself.
 pub fn check(hash: &str) -> Result<(), HashError> {
     let parsed = PasswordHash::new(hash).map_err(|_| HashError::Form)?;
     if parsed.algorithm != Algorithm::Argon2id.ident() {
@@ -60,8 +59,8 @@ pub fn check(hash: &str) -> Result<(), HashError> {
     sane.then_some(()).ok_or(HashError::Params)
 }
 
-/// Is this the password? False for anything that is no hash, too. `ran` is called where it was hashed:
-/// so what is counted is what was done.
+/// Whether the password is right; false for an invalid hash. Calls `ran` only if it really hashed, so that the
+/// metric counts the work done.
 #[must_use]
 pub fn verify(hash: &str, password: &str, ran: impl FnOnce()) -> bool {
     check(hash).is_ok()
@@ -72,28 +71,27 @@ pub fn verify(hash: &str, password: &str, ran: impl FnOnce()) -> bool {
         })
 }
 
-/// The Argon2id hash of a password, in PHC form, with a salt of its own.
+/// The Argon2id hash of a password in PHC form, with a new salt.
 ///
 /// # Errors
-/// The system has no randomness, or the password is longer than Argon2 takes.
+/// The system has no randomness, or the password is longer than Argon2 allows.
 pub fn hash(password: &str) -> Result<String, argon2::password_hash::Error> {
     Ok(Argon2::default().hash_password(password.as_bytes())?.to_string())
 }
 
-/// Of a password that was made of chance and never written down.
+/// The hash of a random password that was never stored.
 const NOBODYS: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$By/uHXed2pgXlbXvW2s4kw$0BjQhRYsb86n8uykYG0FcdfANkEg+ix3QWp9NcNehwY";
 
-/// Checks a password where there is no hash: false, after as long as [`verify`] takes. So nobody can
-/// tell a user who does not exist from a wrong password.
+/// Checks a password for which there is no hash: false, after the same time as [`verify`]. So a client cannot
+/// tell an unknown user from a wrong password.
 #[must_use]
 pub fn verify_nobodys(password: &str, ran: impl FnOnce()) -> bool {
     let _ = verify(NOBODYS, password, ran);
     false
 }
 
-/// A new secret of 256 random bits as text, and what is kept of it. `None`: the system has no
-/// randomness.
+/// A new secret of 256 random bits as text, with its hash. `None`: the system has no randomness.
 #[must_use]
 pub fn token() -> Option<(Zeroizing<String>, Digest)> {
     let mut token = Zeroizing::new([0; TOKEN_BYTES]);
@@ -101,7 +99,7 @@ pub fn token() -> Option<(Zeroizing<String>, Digest)> {
     Some((Zeroizing::new(BASE64.encode(*token)), sha256(&*token)))
 }
 
-/// What is kept of such a secret. `None`: it can be none.
+/// The hash of such a secret. `None`: the text cannot be one.
 #[must_use]
 pub fn token_hash(token: &str) -> Option<Digest> {
     let bytes = Zeroizing::new(BASE64.decode(token).ok()?);

@@ -1,16 +1,16 @@
-//! Owns whether the system's clock can be right: it is not before the day on which this program was made.
-//! Asked before anything is made that bears a date (a CA, a certificate), and by `check`. Never sets a clock.
+//! Owns the check of the system clock: it must not be before the day of the build. Called before the daemon
+//! issues anything with a date (a CA, a certificate), and by `check`. Never sets a clock.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// What the clock of the machine that made the program may have been ahead.
+/// How far the clock of the building machine may have been ahead.
 const MARGIN: Duration = Duration::from_secs(24 * 3600);
 
-/// The clock shows a day before this program was made.
+/// The clock shows a time before the build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "clock: it shows {}, before this program was made ({}): certificates and retention go by it, so nothing is made or \
-     served until it is right: see `timedatectl`",
+    "clock: it shows {}, which is before the build of this program ({}): certificates and retention depend on the clock, so \
+     the daemon does not start until it is right: see `timedatectl`",
     humantime::format_rfc3339_seconds(*now),
     humantime::format_rfc3339_seconds(*made)
 )]
@@ -19,10 +19,10 @@ pub struct NotSet {
     made: SystemTime,
 }
 
-/// Can the clock be right?
+/// Checks that the clock can be right.
 ///
 /// # Errors
-/// It cannot.
+/// The clock is wrong.
 pub fn check(now: SystemTime) -> Result<(), NotSet> {
     let made = UNIX_EPOCH + Duration::from_secs(env!("TCP_CHAT_MADE").parse().unwrap_or(0));
     if now + MARGIN < made { Err(NotSet { now, made }) } else { Ok(()) }

@@ -1,10 +1,9 @@
-//! The binary: the command line, which runs the daemon, and how it ended.
+//! The binary: parses the command line, runs the daemon, and sets the exit code.
 
 use std::process::ExitCode;
 use tcp_chatd::{commands, daemon};
 
-/// What 10,000 connections held goes back to the system within seconds after they left: the C
-/// library keeps it.
+/// jemalloc returns the memory of 10,000 closed connections to the system within seconds; the C library keeps it.
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

@@ -1,9 +1,9 @@
-//! Owns the places of a local endpoint: how many connections it serves at once, and which one gives way
-//! to a new one. Called by `http` and `admin`. Layer 0. Never touches a socket.
+//! Owns the places of a local endpoint: how many connections it serves at once, and which one gives way to a new
+//! one. Called by `http` and `admin`. Layer 0. Never touches a socket.
 //!
-//! A connection that waits for its peer (for a request, or for room to write an answer) gives way as soon
-//! as somebody else comes: the one that never asked anything first, then the one that waits longest. A
-//! connection whose request is being carried out never gives way.
+//! A connection that waits for its peer (for a request, or for room to write a reply) gives way to a new one:
+//! first a connection without any request so far, then the one that waits longest. A connection whose request is
+//! running never gives way.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,13 +19,13 @@ pub struct Places(Arc<Shared>);
 struct Shared {
     most: usize,
     taken: Mutex<Taken>,
-    /// A place became free, or its connection waits again.
+    /// Notified when a place becomes free, or its connection waits again.
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Taken {
-    /// Counts what happens: a smaller number was earlier.
+    /// Counts the events: a smaller number is earlier.
     clock: u64,
     by_id: BTreeMap<u64, Slot>,
 }
@@ -33,7 +33,7 @@ struct Taken {
 #[derive(Debug)]
 struct Slot {
     has_asked: bool,
-    /// Since when it waits for its peer; `None`: its request is being carried out.
+    /// Since when it waits for its peer; `None`: its request is running.
     waits_since: Option<u64>,
     gives_way: CancellationToken,
 }
@@ -44,7 +44,7 @@ impl Taken {
         self.clock
     }
 
-    /// Has the connection that is the first to go give way. False: all are being served.
+    /// Evicts the connection that gives way first. False: all requests are running.
     fn evict(&mut self) -> bool {
         let waiting = self.by_id.iter().filter_map(|(id, s)| Some((s.has_asked, s.waits_since?, *id)));
         let Some((_, _, id)) = waiting.min() else { return false };
@@ -56,17 +56,16 @@ impl Taken {
 }
 
 impl Places {
-    /// So many.
+    /// An endpoint with this many places.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self(Arc::new(Shared { most, taken: Mutex::default(), changed: Notify::new() }))
     }
 
-    /// Takes a place for a connection that has come. Waits only while every place is taken by a
-    /// connection whose request is being carried out.
+    /// Takes a place for a new connection. Waits only while the requests of all connections are running.
     pub async fn take(&self) -> Place {
         loop {
-            // Before the look: a change in between is not missed.
+            // Before the check, so that no change in between is missed.
             let changed = self.0.changed.notified();
             if let Some(place) = self.try_take() {
                 return place;
@@ -75,8 +74,8 @@ impl Places {
         }
     }
 
-    /// Ends them: each connection gives way as soon as nothing is carried out for it. Waits for that, `at_most` so
-    /// long.
+    /// Ends the endpoint: each connection gives way as soon as it has no running request. Waits for that, for
+    /// `at_most` at the longest.
     pub async fn end(&self, at_most: Duration) {
         let all = async {
             loop {
@@ -92,7 +91,7 @@ impl Places {
                 changed.await;
             }
         };
-        // What takes longer is cut with the process.
+        // Requests that take longer end with the process.
         let _ = tokio::time::timeout(at_most, all).await;
     }
 
@@ -110,13 +109,13 @@ impl Places {
 }
 
 impl Shared {
-    /// Whole after a panic elsewhere: every change is one step.
+    /// Each change is one step, so the state is right even after a panic of another thread.
     fn lock(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The place of one connection; free again once it is dropped.
+/// The place of one connection. Its drop frees the place.
 #[derive(Debug)]
 pub struct Place {
     id: u64,
@@ -125,13 +124,13 @@ pub struct Place {
 }
 
 impl Place {
-    /// Ends when the connection has to give way.
+    /// Waits until the connection must give way.
     pub async fn gives_way(&self) {
         self.gives_way.cancelled().await;
     }
 
-    /// A request has come whole and is carried out until the result is dropped. `None`: the connection
-    /// has given way, and nothing may be carried out for it.
+    /// Marks a complete request as running until the result is dropped. `None`: the connection has given way, and
+    /// the request must not run.
     #[must_use]
     pub fn work(&self) -> Option<Work<'_>> {
         let mut taken = self.shared.lock();
@@ -149,7 +148,7 @@ impl Drop for Place {
     }
 }
 
-/// A request that is being carried out.
+/// A running request.
 #[derive(Debug)]
 pub struct Work<'p>(&'p Place);
 
@@ -178,7 +177,7 @@ mod tests {
     fn the_silent_give_way_first_and_the_served_never() {
         let places = Places::new(3);
         let [a, b, c] = [(); 3].map(|()| places.try_take().unwrap());
-        // `a` has asked before and waits; `b` is served; `c` never said anything.
+        // `a` waits after a request; `b` has a running request; `c` never sent one.
         drop(a.work().unwrap());
         let serving = b.work().unwrap();
         let d = places.try_take().unwrap();
@@ -205,7 +204,7 @@ mod tests {
         assert_eq!(gave_way(&[&waits, &served]), [true, true]);
     }
 
-    /// What one look at it finds.
+    /// The result of one poll.
     async fn look_once(future: &mut (impl Future<Output = ()> + Unpin)) -> std::task::Poll<()> {
         std::future::poll_fn(|cx| std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx))).await
     }

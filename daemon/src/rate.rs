@@ -1,10 +1,10 @@
-//! Owns the token bucket, the one way in which the daemon limits a rate: requests, bytes, moderation, handshakes. The
-//! chat keeps buckets by session, user and network, and `net` keeps them by address. It reads no clock: the moment is an
-//! argument, in milliseconds that only go forward.
+//! Owns the token bucket, the only form of a rate limit in the daemon: requests, bytes, moderation, handshakes.
+//! `chat` keeps buckets by session, user and network, and `net` keeps them by network. Reads no clock: the time
+//! is an argument, in milliseconds of a monotonic clock.
 
 use std::collections::BTreeMap;
 
-/// A limit: so many tokens a second in the long run, and so many at once. A rate of 0 is no limit.
+/// A limit: a number of tokens per second in the long run, and a burst. A rate of 0 means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
     /// Tokens a second in the long run; 0: no limit.
@@ -13,11 +13,11 @@ pub struct Limit {
     pub burst: u64,
 }
 
-/// A second has so many milliseconds, and a token so many parts: a token a second is a part a millisecond.
+/// Parts of a token, and milliseconds of a second: one token per second is one part per millisecond.
 const PARTS: u64 = 1000;
 
 impl Limit {
-    /// The same limit for several: a network behind which there may be more than one.
+    /// The limit for `many` users together: a network may have several behind one address.
     #[must_use]
     pub fn times(self, many: u32) -> Self {
         let many = u64::from(many);
@@ -28,18 +28,19 @@ impl Limit {
         signed(self.burst.max(1).saturating_mul(PARTS))
     }
 
-    /// In how many milliseconds so many parts are earned.
+    /// The milliseconds until this many parts are earned.
     fn wait(self, parts: i64) -> u64 {
         parts.max(0).unsigned_abs().div_ceil(self.per_second)
     }
 }
 
-/// What is left of a [`Limit`]. It is counted in thousandths of a token, so that rounding loses nothing.
+/// The state of a token bucket with a [`Limit`]. Counts in thousandths of a token, so that rounding loses
+/// nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bucket {
     /// Below zero: tokens that were taken in advance.
     parts: i64,
-    /// The moment of the last look.
+    /// The time of the last update.
     at: u64,
 }
 
@@ -50,7 +51,7 @@ impl Bucket {
         Self { parts: i64::MAX, at: now }
     }
 
-    /// Is it full again?
+    /// Whether the bucket is full again.
     #[must_use]
     pub fn is_full(&self, limit: Limit, now: u64) -> bool {
         let mut later = *self;
@@ -58,10 +59,10 @@ impl Bucket {
         limit.per_second == 0 || later.parts >= limit.most()
     }
 
-    /// Takes so many tokens out. More than the burst counts as the burst: no request has to wait for ever.
+    /// Takes tokens. More tokens than the burst count as the burst, so no request waits for ever.
     ///
     /// # Errors
-    /// In how many milliseconds they are there. Nothing is taken out.
+    /// The milliseconds until the tokens are available. Takes nothing.
     pub fn take(&mut self, limit: Limit, tokens: u64, now: u64) -> Result<(), u64> {
         if limit.per_second == 0 {
             return Ok(());
@@ -75,11 +76,11 @@ impl Bucket {
         Ok(())
     }
 
-    /// Takes so many tokens out, also more than there are: what was read cannot be unread. In how many milliseconds the
-    /// debt is paid.
+    /// Takes tokens even if there are fewer: bytes that were read cannot be unread. Returns the milliseconds
+    /// until the debt is paid.
     ///
     /// # Errors
-    /// There is a debt from before, and in how many milliseconds it is paid. Nothing is taken out.
+    /// The milliseconds until an earlier debt is paid. Takes nothing.
     pub fn charge(&mut self, limit: Limit, tokens: usize, now: u64) -> Result<u64, u64> {
         if limit.per_second == 0 {
             return Ok(0);
@@ -92,7 +93,7 @@ impl Bucket {
         Ok(limit.wait(self.parts.saturating_neg()))
     }
 
-    /// Puts so many tokens back. The next look takes away what is above the burst.
+    /// Puts tokens back. The next update removes tokens above the burst.
     pub fn give_back(&mut self, tokens: usize) {
         self.parts = self.parts.saturating_add(signed((tokens as u64).saturating_mul(PARTS)));
     }
@@ -108,18 +109,18 @@ fn signed(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-/// Buckets that are remembered before the first full ones are removed.
+/// The number of buckets at which full ones are removed for the first time.
 const REMEMBERED: usize = 1_024;
 
-/// A bucket for each of many: users, networks, addresses. Full ones are removed when there are many, so memory follows
-/// the number of those that were active lately.
+/// One bucket per key: per user or network. If there are many, full ones are removed, so memory follows the
+/// number of recently active keys.
 ///
-/// It is a tree, since it is searched for each message: a few comparisons cost less than a hash that an attacker cannot
-/// foresee.
+/// A tree, because it is searched for each message: a few comparisons cost less than a hash that resists an
+/// attacker.
 #[derive(Debug)]
 pub struct Buckets<K> {
     all: BTreeMap<K, Bucket>,
-    /// With so many buckets, full ones are removed.
+    /// The number of buckets at which full ones are removed.
     remove_at: usize,
 }
 
@@ -130,17 +131,17 @@ impl<K> Default for Buckets<K> {
 }
 
 impl<K: Ord + Copy> Buckets<K> {
-    /// The bucket of `key`, a full one if there is none. `limit` says which limit holds for a key.
+    /// The bucket of `key`; a new one is full. `limit` gives the limit of a key.
     pub fn of(&mut self, key: K, limit: impl Fn(K) -> Limit, now: u64) -> &mut Bucket {
         if self.all.len() >= self.remove_at {
             self.all.retain(|key, bucket| !bucket.is_full(limit(*key), now));
-            // Twice as many until the next time, so that each new key pays the same for it.
+            // Doubles the number, so that each new key pays the same share of the removal.
             self.remove_at = (2 * self.all.len()).max(REMEMBERED);
         }
         self.all.entry(key).or_insert_with(|| Bucket::full(now))
     }
 
-    /// How many there are.
+    /// The number of buckets.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.all.len()
@@ -218,7 +219,7 @@ mod tests {
         let mut buckets = Buckets::default();
         buckets.of(u64::MAX, limit, 0).charge(limit(0), 1_000_000, 0).unwrap();
         for n in 0..200_000 {
-            // A new one each millisecond has its token back after one.
+            // A new key each millisecond; its bucket is full again after one.
             buckets.of(n, limit, n).take(limit(n), 1, n).unwrap();
         }
         assert!(buckets.len() <= 2 * REMEMBERED, "{}", buckets.len());

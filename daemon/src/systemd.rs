@@ -1,12 +1,12 @@
-//! Owns the words with the service manager: READY, RELOADING, STOPPING, STATUS, WATCHDOG, and the
-//! sockets that it hands over. Without one (no `NOTIFY_SOCKET`) every word is a no-op. Never
-//! decides when they are true.
+//! Owns the protocol of the service manager: READY, RELOADING, STOPPING, STATUS, WATCHDOG, and the sockets that
+//! it passes. Without a service manager (no `NOTIFY_SOCKET`) each call is a no-op. Called by `daemon`. Never
+//! decides the state.
 
 use sd_notify::NotifyState;
 use std::net::TcpListener;
 use std::time::Duration;
 
-/// The daemon serves.
+/// The daemon serves clients.
 pub fn ready() {
     tell(&[NotifyState::Ready]);
 }
@@ -19,30 +19,29 @@ pub fn reloading() {
     }
 }
 
-/// The end begins.
+/// The daemon begins to stop.
 pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// One line for `systemctl status`. A line break would begin another word: it becomes a space.
+/// Sets the line of `systemctl status`. Line breaks become spaces: they would begin another variable.
 pub fn status(text: &str) {
     let line = text.replace(char::is_control, " ");
     tell(&[NotifyState::Status(&line)]);
 }
 
-/// How often the service manager wants to be fed at the latest; feed at half of it. `None`: it
-/// does not watch this process.
+/// The watchdog interval of the service manager; feed at half of it or earlier. `None`: no watchdog.
 #[must_use]
 pub fn watchdog() -> Option<Duration> {
     sd_notify::watchdog_enabled().filter(|interval| !interval.is_zero())
 }
 
-/// Feeds the watchdog. To be called only after a check that the daemon really works.
+/// Feeds the watchdog. Call it only after a health check.
 pub fn feed() {
     tell(&[NotifyState::Watchdog]);
 }
 
-/// The sockets that the service manager hands over, listening and nonblocking.
+/// The sockets that the service manager passes, listening and nonblocking.
 #[derive(Debug, Default)]
 pub struct HandedOver {
     /// For the lines of the protocol.
@@ -54,12 +53,11 @@ pub struct HandedOver {
 /// The name of sockets for the page (`FileDescriptorName=`). Sockets of any other name are for the chat.
 const WEB: &str = "web";
 
-/// The TCP sockets that the service manager hands over. The first call
-/// takes them: later ones get nothing. To be called before other threads are started, since it
-/// takes `LISTEN_FDS` out of the environment.
+/// The TCP sockets that the service manager passes. Only the first call returns them.
+/// Call it before other threads start, because it removes `LISTEN_FDS` from the environment.
 ///
 /// # Errors
-/// One of them is no TCP socket: the socket unit is not meant for this daemon.
+/// One of them is not a TCP socket: the socket unit is for another program.
 pub fn listen_fds() -> std::io::Result<HandedOver> {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let names: Vec<&str> = names.split(':').collect();
@@ -76,8 +74,8 @@ pub fn listen_fds() -> std::io::Result<HandedOver> {
 }
 
 fn tell(words: &[NotifyState<'_>]) {
-    // It is no reason to end a daemon that works.
+    // A working daemon does not end because of this error.
     if let Err(e) = sd_notify::notify(words) {
-        tracing::debug!(event = "notify_failed", reason = %e, "the service manager did not listen");
+        tracing::debug!(event = "notify_failed", reason = %e, "the service manager could not be notified");
     }
 }

@@ -4,6 +4,6 @@ use tcp_chat_protocol::reply::read;
 
 /// Reads one line as a client does.
 pub fn run(line: &[u8]) {
-    // Whether the line is an event or an error plays no part: only a panic is a fault.
+    // The result does not matter: only a panic is a fault.
     let _ = read(line);
 }

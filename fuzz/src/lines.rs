@@ -1,10 +1,10 @@
-//! The line decoder against a model: whatever the cut, the lines are the same, and nothing beyond
-//! the bound is ever kept.
+//! The line decoder against a model: the division into reads does not change the lines, and the decoder never
+//! stores more than the bound.
 
 use arbitrary::{Arbitrary, Unstructured};
 use tcp_chat_protocol::{Line, LineDecoder};
 
-/// What framing means, said the slow way.
+/// The definition of the framing, in a slow form.
 fn model(bytes: &[u8], bound: usize) -> Vec<Option<Vec<u8>>> {
     let mut parts: Vec<&[u8]> = bytes.split(|b| *b == b'\n').collect();
     parts.pop();
@@ -19,7 +19,7 @@ fn model(bytes: &[u8], bound: usize) -> Vec<Option<Vec<u8>>> {
 /// Takes a bound, the sizes of the pieces and the bytes from the input, and decodes them.
 ///
 /// # Panics
-/// Where the decoder and the model disagree, or more than the bound is kept.
+/// If the decoder and the model disagree, or more than the bound is stored.
 pub fn run(input: &[u8]) {
     let Ok((bound, cuts, bytes)) = <(u8, Vec<u8>, Vec<u8>)>::arbitrary_take_rest(Unstructured::new(input))
     else {

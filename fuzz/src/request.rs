@@ -1,5 +1,5 @@
-//! The request parser: no line makes it panic, what it accepts is what any JSON reader reads, and a
-//! request written again from what was read is the same request.
+//! The request parser: no line makes it panic, it accepts the same values as another JSON reader, and a request
+//! survives being written and read again.
 
 use serde_json::Value;
 use tcp_chat_protocol::request::{Bounds, Request, parse, write};
@@ -9,15 +9,15 @@ const BOUNDS: Bounds = Bounds { msg_bytes: 8192, rooms: 0 };
 /// Parses one line as the daemon does.
 ///
 /// # Panics
-/// Where the parser reads something else than a strict JSON reader, or a request does not survive
-/// being written and read again.
+/// If the parser reads another value than a strict JSON reader, or a request does not survive being written and
+/// read again.
 pub fn run(line: &[u8]) {
     if line.contains(&b'\n') {
         return;
     }
     let Ok((id, request)) = parse(line, &BOUNDS) else { return };
-    // What is passed over unread (unknown fields, data that no op needs) may be what a strict reader
-    // refuses: numbers out of range, lone surrogates, deep nesting.
+    // The parser skips unknown fields, and data that no op needs. A strict reader may refuse those: numbers out
+    // of range, lone surrogates, deep nesting.
     let Ok(value) = serde_json::from_slice::<Value>(line) else { return };
     assert!(value.is_object());
     if let Request::Msg { text, .. } = &request {

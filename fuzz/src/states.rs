@@ -21,7 +21,7 @@ use crate::disk::{self, Disk};
 use known::Known;
 use recorder::{Recorder, SLOTS, Step};
 
-/// Carries out one step a line.
+/// Runs one step per line.
 ///
 /// # Panics
 /// If two states differ.

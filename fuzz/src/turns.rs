@@ -1,9 +1,9 @@
-//! The hub's commands, in any order, from any connection, with a disk that is full at times, operators
-//! and restarts: the chat never panics, its numbers rise, its chains have no hole, an id is kept once,
-//! it speaks only to connections that are open, and what it would be restored from is what it wrote.
+//! The hub's commands, in any order and from any connection, with a disk that is full at times, operators and
+//! restarts. The chat must not panic; seqs increase, chains have no gap, an id is kept once, only open
+//! connections receive lines, and the restored state equals the written one.
 //!
-//! Each line of the input is one step: its first byte picks the connection and what happens, the
-//! rest is a request.
+//! Each line of the input is one step: its first byte selects the connection and the action, and the rest is a
+//! request.
 
 use crate::chat::{
     Ask, Certificate, Chat, Command, ConnectionId, Digest, Effect, Evidence, Found, Made, Now, Outcome,
@@ -92,7 +92,7 @@ impl World {
             2 => self.full = slot > 1,
             3 => {
                 if let Ok((_, Request::Action(action))) = parse(rest, &BOUNDS) {
-                    // Refused or not: both are fine for what only may not break.
+                    // A refusal is fine, too: only an invariant must not break.
                     let _ = self.chat.operate(0, &action);
                 }
             }
@@ -111,7 +111,7 @@ impl World {
     fn ask(&mut self, slot: u8, request: Request<'_>) -> Ask {
         Ask::of(request).unwrap_or_else(|proving| match proving {
             Proving::Login(login) => {
-                // Tokens are the numbers of the logins that gave them out.
+                // A token is the number of the login that returned it.
                 self.logins += 1;
                 let fresh = Secret { token: self.logins.to_string().into(), hash: digest(self.logins).0 };
                 let resumes =
@@ -125,12 +125,12 @@ impl World {
                 });
                 Ask::Login { login, fresh, resumes, proof: Proof::for_tests(evidence) }
             }
-            // The code is not good here: what it would give is the net's to make.
+            // The code is invalid here: `net` would make the credential.
             Proving::Enrol(enrol) => Ask::Enrol { enrol, code: None, made: Made::Nothing },
         })
     }
 
-    /// The turn ends, and time goes on.
+    /// The turn ends, and time advances.
     fn ends(&mut self, rest: &[u8]) {
         while self.chat.expire(2) {}
         while self.chat.sweep_on(2) {}
@@ -163,7 +163,7 @@ impl World {
         self.chat.begin(self.now);
     }
 
-    /// The daemon is killed and started again, with what the disk has.
+    /// The daemon is killed and started again, with the content of the disk.
     fn restarts(&mut self) {
         if !self.failing {
             assert_eq!(sorted(self.chat.found()), sorted(self.disk.found()));
@@ -179,8 +179,8 @@ impl World {
         let one = |c: &ConnectionId| {
             assert!(c.0 <= self.connections && !self.closing.contains(c), "{effect:?} after the end");
         };
-        // Of a session that has ended the rooms are left in slices: until then its outbox, which is closed, is
-        // offered what is said there, and takes nothing.
+        // The rooms of an ended session are left in slices. Until then its closed outbox is offered their
+        // messages, and takes none.
         let listed = |c: &ConnectionId| assert!(c.0 <= self.connections, "{effect:?}");
         match effect {
             Effect::Line(c, _) | Effect::IfKept(c, ..) | Effect::Read(c, _) | Effect::LoggedIn(c, ..) => {
@@ -227,10 +227,10 @@ fn sorted(mut found: Found) -> Found {
     found
 }
 
-/// Carries out one step a line.
+/// Runs one step per line.
 ///
 /// # Panics
-/// Where one of the promises above is broken.
+/// If one of the invariants above is broken.
 pub fn run(input: &[u8]) {
     let mut world = World::new();
     for line in input.split(|b| *b == b'\n') {

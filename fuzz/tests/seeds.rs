@@ -1,12 +1,12 @@
-//! Replays every recorded input of every fuzz target. A fault that fuzzing finds becomes a file in
-//! `seeds/`, and this test holds its repair from then on.
+//! Replays every recorded input of each fuzz target. A fault that fuzzing finds becomes a file in `seeds/`, so
+//! this test keeps it repaired.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 use std::fs;
 use std::path::Path;
 
-/// Runs the target on each seed, and says on which one it panicked.
+/// Runs the target on each seed, and names the one on which it panicked.
 fn replay(target: &str, run: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
     let mut replayed = 0;

@@ -1,7 +1,6 @@
-//! Owns which invisible characters are part of what people write: joiners in Persian and Sinhala,
-//! variants of Japanese names, flags of regions, emoji that are made of others. Called by
-//! `neutralise`, which shows every other invisible character as an escape. Never allows two of a kind
-//! in a row, so that no text hides in them.
+//! Owns the invisible characters that belong to writing: joiners in Persian and Sinhala, variants of Japanese
+//! names, flags of regions, composed emoji. Called by `neutralise`, which shows every other invisible character
+//! as an escape. Never allows two of a kind in a row, so that no text hides in them.
 
 use super::{MARKS, hides, is_mark};
 use unicode_joining_type::{JoiningType, get_joining_type};
@@ -11,7 +10,7 @@ use unicode_properties::UnicodeEmoji;
 /// The combining class of a virama.
 const VIRAMA: u8 = 9;
 
-/// Does the invisible character `c` change how its neighbours are written?
+/// Whether the invisible character `c` changes the form of its neighbours.
 pub(super) fn is_written(before: &str, c: char, after: &str) -> bool {
     let (last, next) = (before.chars().next_back(), after.chars().next());
     match c {
@@ -19,18 +18,18 @@ pub(super) fn is_written(before: &str, c: char, after: &str) -> bool {
         '\u{200d}' => {
             last.is_some_and(is_virama)
                 || joins_emoji(before, next)
-                // Bengali ya-phalaa and Kannada ra: the joiner stands before the virama (The Unicode
-                // Standard, chapter 12). It is written before a visible letter's virama only.
+                // Bengali ya-phalaa and Kannada ra: the joiner precedes the virama (The Unicode Standard, chapter
+                // 12), and only that of a visible letter.
                 || (last.is_some_and(char::is_alphabetic) && next.is_some_and(is_virama))
-                // Persian and Arabic abbreviations: a letter in the form that it has before another.
+                // Persian and Arabic abbreviations: a letter in its initial form.
                 || (joins_next(before) && !takes_a_join(after))
         }
         _ => is_selector(c) && last.is_some_and(|base| has_variant(base, c)),
     }
 }
 
-/// The tag characters behind a black flag that make it the flag of a region: two letters, one to four
-/// letters or digits, and the end. (Unicode Technical Standard 51, appendix C; UTS 35, subdivisions.)
+/// The tag characters after a black flag that make it the flag of a region: two letters, one to four letters or
+/// digits, and the end. (Unicode Technical Standard 51, appendix C; UTS 35, subdivisions.)
 pub(super) fn region_tags(after: &str) -> Option<&str> {
     let is_letter = |c| matches!(c, '\u{e0061}'..='\u{e007a}');
     let mut end = 0;
@@ -56,19 +55,19 @@ fn joins_next(before: &str) -> bool {
         .is_some_and(|c| matches!(get_joining_type(c), JoiningType::LeftJoining | JoiningType::DualJoining))
 }
 
-/// A letter that joins the one before it, with its marks.
+/// A letter that joins the previous one, with its marks.
 fn joins_previous(after: &str) -> bool {
     carrier(after.chars())
         .is_some_and(|c| matches!(get_joining_type(c), JoiningType::RightJoining | JoiningType::DualJoining))
 }
 
-/// Is the letter before joined anyway, so that a joiner would change nothing?
+/// Whether the previous letter is joined anyway, so that a joiner has no effect.
 fn takes_a_join(after: &str) -> bool {
     joins_previous(after)
         || carrier(after.chars()).is_some_and(|c| get_joining_type(c) == JoiningType::JoinCausing)
 }
 
-/// The first character that is no visible mark: shaping passes over marks (Joining_Type=Transparent).
+/// The first character that is not a visible mark: shaping skips marks (Joining_Type=Transparent).
 fn carrier(chars: impl Iterator<Item = char>) -> Option<char> {
     chars.take(MARKS + 1).find(|c| !is_mark(*c) || hides(*c))
 }
@@ -84,7 +83,7 @@ fn is_selector(c: char) -> bool {
     matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' | '\u{180b}'..='\u{180d}' | '\u{180f}')
 }
 
-/// Can the character be written in another way, by that selector? (StandardizedVariants.txt,
+/// Whether that selector gives the character another form. (StandardizedVariants.txt,
 /// emoji-variation-sequences.txt and the Ideographic Variation Database, by kinds of characters.)
 fn has_variant(base: char, selector: char) -> bool {
     match selector {

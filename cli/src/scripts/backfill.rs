@@ -1,5 +1,5 @@
-//! Owns reading from the store what a session did not see live: the messages of several rooms
-//! between two numbers, in order, page by page. Used by `tail` and `wait`.
+//! Owns the read of messages from the store that a session did not see live: those of several rooms between two
+//! seqs, in order, page by page. Used by `tail` and `wait`. Never prints.
 
 use crate::exit::Failure;
 use std::collections::VecDeque;
@@ -8,12 +8,12 @@ use tcp_chat_client::{Conversation, Page, Session};
 
 const PAGE: usize = 500;
 
-/// The messages of some rooms behind `after`, up to `head` inclusive, in the order of their numbers.
+/// The messages of some rooms after `after`, up to and including `head`, in the order of their seqs.
 pub(super) struct Backfill<'a> {
     session: &'a Session,
     head: Seq,
     rooms: Vec<Room>,
-    /// Rooms of which the store no longer has all that was asked for.
+    /// Rooms of which the store no longer has all requested messages.
     pub(super) cut: Vec<String>,
 }
 

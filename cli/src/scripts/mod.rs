@@ -1,6 +1,5 @@
-//! Owns the verbs for scripts: each opens a session of its own, does one thing, says goodbye, and
-//! ends with an exit code that says how it went. Data goes to standard output, and where all went
-//! well nothing else is said.
+//! Owns the verbs for scripts: each opens a session, does one thing, quits, and ends with an exit code for its
+//! result. Data goes to standard output; a success prints nothing else. Never asks the user.
 
 mod backfill;
 mod once;
@@ -20,13 +19,13 @@ use tcp_chat_client::protocol::MsgEvent;
 use tcp_chat_client::{Events, Session};
 use tokio::time::Instant;
 
-/// How long a verb that has an end may take where `--timeout` does not say.
+/// The timeout without `--timeout` of a verb that ends by itself.
 const USUAL: Duration = Duration::from_secs(30);
 
-/// Does one verb.
+/// Runs one verb.
 ///
 /// # Errors
-/// What it failed with.
+/// The failure.
 pub async fn run(settings: &Settings, command: Command) -> Result<(), Stop> {
     match command {
         Command::Send(args) => send::run(settings, args).await,
@@ -40,20 +39,20 @@ pub async fn run(settings: &Settings, command: Command) -> Result<(), Stop> {
     }
 }
 
-/// When a verb ends where `--timeout` does not say.
+/// The timeout of a verb without `--timeout`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ends {
-    /// Within the usual time.
+    /// The usual time.
     Soon,
-    /// Nobody knows.
+    /// None: the end is unknown.
     Never,
 }
 
-/// A session for one verb.
+/// The session of one verb.
 struct Script {
     session: Session,
     events: Events,
-    /// When to give up.
+    /// The deadline.
     until: Option<Instant>,
 }
 
@@ -65,7 +64,7 @@ impl Script {
         Ok(Self { session, events, until })
     }
 
-    /// Does the work within the time, unless a signal comes; says goodbye either way.
+    /// Runs the work within the time, unless a signal comes; quits in both cases.
     async fn within<T>(
         settings: &Settings,
         session: &Session,
@@ -78,7 +77,7 @@ impl Script {
             () = at(until) => Err(Failure::timed_out(late).into()),
             _ = asked_to_stop() => Err(Failure::new(Exit::Other, "stopped by a signal").into()),
         };
-        // Where it was not confirmed, the daemon ends the session by itself, later.
+        // Without a confirmation, the daemon ends the session later by itself.
         let until = if matches!(&done, Err(Stop::Failed(f)) if f.exit == Exit::TimedOut) {
             until
         } else {
@@ -89,7 +88,7 @@ impl Script {
     }
 }
 
-/// For work that is only an answer: it ends when nobody reads it.
+/// For work that only prints: it ends when the reader is gone.
 async fn while_read<T>(work: impl Future<Output = Result<T, Stop>>) -> Result<T, Stop> {
     tokio::select! {
         done = work => done,
@@ -109,7 +108,7 @@ fn print_stored(settings: &Settings, style: &crate::style::Style, event: &MsgEve
     if settings.json { output::json(event) } else { output::data(&style.stored(event)) }
 }
 
-/// How lines are to look on this standard output.
+/// The style of lines on this standard output.
 fn style(settings: &Settings) -> crate::style::Style {
     crate::style::Style::new(settings.no_color)
 }

@@ -1,16 +1,16 @@
-//! Owns `send --id`: a message that can be sent again and is kept once.
+//! Owns `send --id`: a message that can be sent again and is kept once. Called by `scripts`. Never sends a
+//! message whose outcome it knows.
 //!
-//! The daemon keeps a message with the same id once *in the same session*. So this verb, unlike
-//! the others, has a session that stays: it is saved and taken up by the next `send --id` with this
-//! server and name, and it is not ended (the name shows as away until its time is over). Beyond the
-//! session's life two things help: what was confirmed is noted and not sent again; and what was not
-//! confirmed is looked for in the history (same name, same text, behind the number that was the
-//! newest before it was sent) before it is sent again. A note says of which log its numbers are: what the
+//! The daemon deduplicates an id only *in one session*. So this verb, unlike the others, keeps its session: it is
+//! saved and resumed by the next `send --id` with this server and name, and it is not ended (the name shows as
+//! away until the TTL is over). Beyond the life of the session, two things help: a confirmed message is noted and
+//! not sent again; and an unconfirmed one is searched in the history (same name, same text, after the seq that
+//! was the newest before it was sent) before it is sent again. A note has the log of its seqs: a message that the
 //! restore of a backup has removed is sent again.
 //!
-//! What remains: the notes are this user's on this machine, and the last 200 of them; and direct
-//! messages end with their sessions where names are not proven, so one that was not confirmed
-//! before its session ended cannot be found again and is sent a second time.
+//! The limits: the notes are those of this user on this host, and only the last 200; and without accounts direct
+//! messages end with their sessions, so an unconfirmed one cannot be found after its session ended and is sent a
+//! second time.
 
 use super::send::{explained, to};
 use super::{Ends, Script, at};
@@ -26,11 +26,11 @@ use tcp_chat_client::protocol::{ErrorKind, MsgEvent, Name, Seq};
 use tcp_chat_client::{Conversation, Error, Event, Page, Queued, Saved, To};
 use tokio::time::Instant;
 
-/// How many ids are noted.
+/// The largest number of notes.
 const NOTES: usize = 200;
 const LATE: &str = "the message was not confirmed in time: run the same command again to be sure";
 
-/// What is saved between two runs.
+/// The state between two runs.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Notes {
     session: Option<Saved>,
@@ -41,29 +41,29 @@ struct Notes {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Note {
     id: String,
-    conversation: Option<Place>,
-    /// The server chose the room; `None`: that was not noted (before 0.2).
+    conversation: Option<MessageTarget>,
+    /// Whether the server chose the room; `None`: not noted (before 0.2).
     #[serde(default)]
     by_default: Option<bool>,
     text: String,
-    /// Under which name.
+    /// The name of the author.
     name: String,
-    /// The newest number before it was sent.
+    /// The newest seq before it was sent.
     after: Seq,
-    /// Of which log the numbers are; `None`: of a server that does not say, or not noted (0.1).
+    /// The log of the seqs; `None`: the server does not give it, or it was not noted (0.1).
     #[serde(default)]
     log: Option<String>,
-    /// The daemon's copy, once it is kept.
+    /// The daemon's copy, after it is kept.
     kept: Option<MsgEvent<'static>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-enum Place {
+enum MessageTarget {
     Room(String),
     User(String),
 }
 
-impl Place {
+impl MessageTarget {
     fn of(to: &To) -> Option<Self> {
         match to {
             To::Default => None,
@@ -72,7 +72,7 @@ impl Place {
         }
     }
 
-    /// The same room or user, as the daemon compares names.
+    /// The same room or user, by the keys of the names.
     fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Room(a), Self::Room(b)) | (Self::User(a), Self::User(b)) => {
@@ -84,14 +84,14 @@ impl Place {
 }
 
 impl Note {
-    /// Up to here the server's log has to be the one that is noted.
+    /// Up to this seq the server's log must be the noted one.
     fn place(&self) -> Seq {
         self.kept.as_ref().map_or(self.after, |kept| kept.seq)
     }
 
-    /// Was the id used for another message than this one?
+    /// Whether the id belongs to another message.
     fn differs(&self, text: &str, to: &To) -> Option<&'static str> {
-        let is_there = match (Place::of(to), &self.conversation) {
+        let is_there = match (MessageTarget::of(to), &self.conversation) {
             (None, _) => self.by_default != Some(false),
             (Some(place), Some(noted)) => place.is(noted),
             (Some(_), None) => false,
@@ -132,11 +132,11 @@ pub(super) async fn run(settings: &Settings, args: &Send, text: &str, id: &str) 
     Ok(())
 }
 
-/// The session. Nothing was sent yet: why there is none is told as for any verb, also where the time went by over it.
+/// The session. Nothing was sent yet, so a failure is reported as for any verb, also after the timeout.
 async fn opened(settings: &Settings, known: Before, until: Option<Instant>) -> Result<Script, Stop> {
-    // A session without rooms of its own is in the server's: the first of them is where a message without a room goes.
+    // A session without rooms of its own is in the default rooms: a message without a room goes to the first.
     let settings = &Settings { rooms: Vec::new(), ..settings.clone() };
-    // What connects looks at --timeout itself, and knows what it failed with last.
+    // The connection handles --timeout itself, and knows its last failure.
     let usual = until.filter(|_| settings.timeout.is_none());
     tokio::select! {
         done = Script::open(settings, known, Ends::Soon) => Ok(done?),
@@ -160,7 +160,7 @@ async fn deliver(
 ) -> Result<MsgEvent<'static>, Stop> {
     let Began { resumed, parted } = began(&mut script).await?;
     let login = script.session.login();
-    // What came after the point where the logs part is in none that this server has.
+    // Messages after the common seq of the logs are not in the server's log.
     let holds = before.clone().filter(|note| parted.is_none_or(|from| note.place() <= from));
     if let Some(event) = holds.as_ref().and_then(|note| note.kept.clone()) {
         if !resumed {
@@ -176,8 +176,8 @@ async fn deliver(
         state.save(notes)?;
         return Ok(event);
     }
-    // The id holds for the room that is meant now, also where the server's first is another later. A session that
-    // goes on may be in other rooms: the server knows its first.
+    // The id belongs to the room of this run, even if the server's first room changes later. A resumed session
+    // may be in other rooms: the server knows its first.
     let by_default = matches!(to, To::Default);
     let to = match (to, login.rooms.first()) {
         (To::Default, Some(room)) if !resumed => To::Room(room.clone()),
@@ -185,7 +185,7 @@ async fn deliver(
     };
     let mut note = Note {
         id: id.into(),
-        conversation: Place::of(&to),
+        conversation: MessageTarget::of(&to),
         by_default: Some(by_default),
         text: text.into(),
         name: login.name,
@@ -196,14 +196,14 @@ async fn deliver(
     let queued = match hand_over(settings, to, &note, state, notes, &script).await {
         Ok(queued) => queued,
         Err(stop) => {
-            // Nothing was sent: the id is free, and a session that began for it would only hold the name.
+            // Nothing was sent: the id is free, and a new session would only hold the name.
             notes.sent.retain(|n| n.id != id);
             notes.sent.extend(before);
             if !resumed {
                 notes.session = None;
                 quit_by(&script.session, settings.deadline(), settings).await;
             }
-            // Where it cannot be written, the next run finds a session that has ended.
+            // If it cannot be written, the next run finds an ended session.
             let _ = state.save(notes);
             return Err(stop);
         }
@@ -211,10 +211,10 @@ async fn deliver(
     match queued.kept().await {
         Ok(sent) => {
             note.kept = Some(sent.message.clone());
-            // A backup may have been restored while it was on its way.
+            // A backup may have been restored meanwhile.
             note.log = script.session.login().log;
             note.conversation =
-                note.conversation.or(sent.message.room.as_ref().map(|r| Place::Room(r.to_string())));
+                note.conversation.or(sent.message.room.as_ref().map(|r| MessageTarget::Room(r.to_string())));
             remember(notes, note);
             notes.session = Some(script.session.saved());
             let kept = format!("The message is kept, as number {}.", sent.seq);
@@ -222,11 +222,11 @@ async fn deliver(
             Ok(sent.message)
         }
         Err(e) => {
-            // What was refused was not kept: the id is free.
+            // A refused message was not kept: the id is free.
             if let Error::Refused { kind, .. } = &e {
                 notes.sent.retain(|n| n.id != id);
                 if by_default && *kind == ErrorKind::NotAMember {
-                    // The server's first room is another since the session began: the next run begins a new one.
+                    // The server's first room has changed since the session began: the next run begins a new one.
                     quit_by(&script.session, settings.deadline(), settings).await;
                     notes.session = None;
                 }
@@ -237,7 +237,7 @@ async fn deliver(
     }
 }
 
-/// Notes what is to be sent, and hands it over.
+/// Notes the message, and queues it.
 async fn hand_over(
     settings: &Settings,
     to: To,
@@ -254,7 +254,7 @@ async fn hand_over(
     remember(notes, note.clone());
     notes.session = Some(script.session.saved());
     if let Err(e) = state.save(notes) {
-        // Without its notes the session cannot be taken up again.
+        // Without its notes the session cannot be resumed.
         quit_by(&script.session, settings.deadline(), settings).await;
         return Err(not_noted(e).hint("Nothing was sent.").into());
     }
@@ -266,7 +266,7 @@ fn not_noted(e: StateError) -> Failure {
     Failure::new(Exit::Other, format!("the notes that make --id safe cannot be kept: {e}"))
 }
 
-/// Puts a note last, in place of the one with the same id.
+/// Appends a note; replaces the one with the same id.
 fn remember(notes: &mut Notes, note: Note) {
     notes.sent.retain(|n| n.id != note.id);
     notes.sent.push(note);
@@ -274,7 +274,7 @@ fn remember(notes: &mut Notes, note: Note) {
     notes.sent.drain(..over);
 }
 
-/// What the login is to ask about: whether what is noted is still in the server's log.
+/// The question of the login: whether the noted seqs are still in the server's log.
 fn known(session: Option<Saved>, note: Option<&Note>) -> Before {
     match (session, note) {
         (Some(session), Some(note)) => {
@@ -288,9 +288,9 @@ fn known(session: Option<Saved>, note: Option<&Note>) -> Before {
 
 /// How the session began.
 struct Began {
-    /// The saved one went on. Otherwise its ids are worth nothing.
+    /// Whether the saved session was resumed. Otherwise its ids are worthless.
     resumed: bool,
-    /// After this number the server's log is another one than the one that was asked about.
+    /// After this seq the server's log differs from the noted one.
     parted: Option<Seq>,
 }
 
@@ -308,7 +308,7 @@ async fn began(script: &mut Script) -> Result<Began, Stop> {
     }
 }
 
-/// Looks for a message that was sent and not confirmed. Those that `others` have are not it.
+/// Searches for a message that was sent but not confirmed. Messages of `others` are excluded.
 async fn find(
     settings: &Settings,
     script: &Script,
@@ -316,8 +316,8 @@ async fn find(
     others: &[Note],
 ) -> Result<Option<MsgEvent<'static>>, Stop> {
     let of = match (&note.conversation, script.session.login().rooms.first()) {
-        (Some(Place::Room(room)), _) | (None, Some(room)) => Conversation::Room(room.clone()),
-        (Some(Place::User(user)), _) => Conversation::With(user.clone()),
+        (Some(MessageTarget::Room(room)), _) | (None, Some(room)) => Conversation::Room(room.clone()),
+        (Some(MessageTarget::User(user)), _) => Conversation::With(user.clone()),
         (None, None) => return Ok(None),
     };
     if let Conversation::Room(room) = &of
@@ -330,11 +330,11 @@ async fn find(
         let page = Page { after: Some(after), before: None, limit: Some(500) };
         let reply = match script.session.history(&of, &page).await {
             Ok(reply) => reply,
-            // Nobody of that name is here any more: their direct messages are gone too.
+            // No user has that name any longer: the direct messages are gone, too.
             Err(Error::Refused { .. }) => return Ok(None),
             Err(e) => return Err(e.into()),
         };
-        // In another log the number is another message's; the time is not.
+        // In another log the seq belongs to another message, but the time still fits.
         let is = |m: &MsgEvent<'_>, kept: &MsgEvent<'_>| (m.seq, m.ts) == (kept.seq, kept.ts);
         let is_another =
             |m: &MsgEvent<'_>| others.iter().filter_map(|o| o.kept.as_ref()).any(|kept| is(m, kept));

@@ -1,4 +1,5 @@
-//! Owns the verbs that ask once: `history`, `search`, `who`, `rooms`.
+//! Owns the verbs that send one query: `history`, `search`, `who`, `rooms`. Called by `scripts`. Never stays
+//! connected.
 
 use super::{Ends, Script, print_stored, style, while_read};
 use crate::args::{History, Search};
@@ -12,7 +13,7 @@ use tcp_chat_client::protocol::MsgEvent;
 use tcp_chat_client::{Conversation, Page, Query, Session};
 
 const LATE: &str = "no answer in time";
-/// The largest pages that the wire has.
+/// The largest pages of the wire.
 const HISTORY_PAGE: usize = 500;
 const SEARCH_PAGE: usize = 100;
 
@@ -20,7 +21,7 @@ fn at_most(limit: u64) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
-/// The room that is asked about: the first that was given, or the server's first.
+/// The room of the query: the first given one, or the server's first.
 fn room(settings: &Settings, session: &Session) -> Result<String, Failure> {
     let room = settings.rooms.first().cloned().or_else(|| session.login().rooms.first().cloned());
     room.ok_or_else(|| {
@@ -39,7 +40,7 @@ pub(super) async fn history(settings: &Settings, args: History) -> Result<(), St
         };
         let mut left = at_most(args.limit);
         if args.after.is_some() && args.before.is_none() {
-            // Forwards: each page can be printed at once.
+            // Forwards: each page is printed at once.
             let mut after = args.after;
             while left > 0 {
                 let page = Page { before: None, after, limit: Some(left.min(HISTORY_PAGE)) };
@@ -55,7 +56,7 @@ pub(super) async fn history(settings: &Settings, args: History) -> Result<(), St
             }
             return Ok(());
         }
-        // Backwards from the newest: the pages are collected and then printed the right way round.
+        // Backwards from the newest: the pages are collected, then printed in order.
         let mut found: VecDeque<MsgEvent<'static>> = VecDeque::new();
         let mut before = args.before;
         while left > 0 {

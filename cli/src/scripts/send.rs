@@ -1,5 +1,5 @@
-//! Owns `send`: one message, or with `--split` as many as the input needs; done only once they are
-//! kept.
+//! Owns `send`: one message, or with `--split` as many as the input needs. Called by `scripts`. Never ends before
+//! they are kept.
 
 use super::split::{Piece, Pieces, Splitter};
 use super::{Ends, Script, at, once};
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 const LATE: &str = "the message was not confirmed in time: it may or may not be kept";
 const SPLIT_LATE: &str = "the input did not end in time, or its last message was not confirmed";
-/// A pause of the input that lets what was collected go.
+/// A pause of the input after which the collected lines are sent.
 const PAUSE: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(settings: &Settings, args: Send) -> Result<(), Stop> {
@@ -50,7 +50,7 @@ pub(super) async fn run(settings: &Settings, args: Send) -> Result<(), Stop> {
     Script::within(settings, session, script.until, LATE, work).await
 }
 
-/// To whom it goes.
+/// The target of the message.
 pub(super) fn to(settings: &Settings, args: &Send) -> To {
     match (&args.to, settings.rooms.first()) {
         (Some(user), _) => To::User(user.clone()),
@@ -59,7 +59,7 @@ pub(super) fn to(settings: &Settings, args: &Send) -> To {
     }
 }
 
-/// Waits until it is kept; tells its number only where that was asked for.
+/// Waits until it is kept; prints its seq only if requested.
 pub(super) async fn kept(settings: &Settings, queued: Queued) -> Result<(), Stop> {
     let sent = queued.kept().await?;
     if settings.json {
@@ -70,7 +70,7 @@ pub(super) async fn kept(settings: &Settings, queued: Queued) -> Result<(), Stop
     Ok(())
 }
 
-/// A text that cannot be sent: what to do about it.
+/// The remedy for a text that cannot be sent.
 pub(super) fn explained(e: Error) -> Failure {
     let too_long = matches!(&e, Error::Invalid(why) if why.contains("bytes"));
     let failure = Failure::from(e);
@@ -92,7 +92,7 @@ async fn split(settings: &Settings, args: &Send) -> Result<(), Stop> {
     if args.text.as_deref().is_some_and(|text| text != "-") {
         return Err(Failure::usage("--split is for standard input: leave TEXT out").into());
     }
-    // How long the input takes is not known: only --timeout bounds it.
+    // The length of the input is unknown: only --timeout bounds it.
     let script = Script::open(settings, Before::default(), Ends::Never).await?;
     let session = &script.session;
     let work = async {
@@ -100,7 +100,7 @@ async fn split(settings: &Settings, args: &Send) -> Result<(), Stop> {
         let mut splitter = Splitter::new(bound);
         let mut reads = read_pieces();
         let mut not_sent = None;
-        // The line that holds bytes that are no text, and the one that was told to be cut.
+        // The current line with invalid bytes, and the line that was reported as cut.
         let (mut bad, mut told) = (0, 0);
         loop {
             match tokio::time::timeout(PAUSE, reads.recv()).await {
@@ -109,7 +109,7 @@ async fn split(settings: &Settings, args: &Send) -> Result<(), Stop> {
                         continue;
                     }
                     let Some(text) = &piece.text else {
-                        // The lines behind it are sent all the same: less is missing.
+                        // The later lines are sent anyway, so that less is missing.
                         bad = piece.number;
                         let failure = Line::not_utf8(piece.number);
                         complain(&failure);
@@ -133,7 +133,7 @@ async fn split(settings: &Settings, args: &Send) -> Result<(), Stop> {
                 Ok(Some(Err(e))) => {
                     not_sent.get_or_insert(input::unreadable(&e));
                 }
-                // A pause: what is there is worth reading.
+                // The input pauses: the collected lines are worth reading.
                 Err(_) => {
                     if let Some(message) = splitter.take() {
                         say_it(settings, session, args, message).await?;
@@ -153,13 +153,13 @@ async fn split(settings: &Settings, args: &Send) -> Result<(), Stop> {
     Script::within(settings, session, script.until, SPLIT_LATE, work).await
 }
 
-/// A line that does not arrive as it is: said, since the exit code does not tell it.
+/// Reports a line that does not arrive unchanged, since the exit code does not tell.
 fn tell_cut(piece: &Piece, bound: usize) {
     let number = piece.number;
     say(&format!("* line {number} is longer than {bound} bytes: it is sent as several messages"));
 }
 
-/// As above: the line's other pieces are not sent.
+/// As above: the other pieces of the line are not sent.
 fn tell_begun(piece: &Piece, is_sent: bool) {
     if is_sent {
         say(&format!("* the beginning of line {} was sent before its end was read", piece.number));

@@ -1,5 +1,6 @@
-//! Owns cutting long input into messages: at line ends where possible, else between words, else
-//! between characters; never over the bound, and nothing lost but the line breaks at the cuts.
+//! Owns the splitting of long input into messages: at line ends if possible, else between words, else between
+//! characters; never over the bound, and nothing is lost except the line breaks at the cuts. Called by `send`.
+//! Never sends.
 
 use crate::input::as_text;
 
@@ -8,9 +9,9 @@ use crate::input::as_text;
 pub(super) struct Splitter {
     bound: usize,
     collected: String,
-    /// Where the line that was pushed last begins in what is collected.
+    /// The position of the last line in the collected text.
     start: usize,
-    /// A part of that line is in a message of its own.
+    /// Whether part of that line is in an earlier message.
     is_cut: bool,
 }
 
@@ -20,30 +21,30 @@ impl Splitter {
         Self { bound: bound.max(4), collected: String::new(), start: 0, is_cut: false }
     }
 
-    /// Takes the next piece of the line that was pushed last; as [`Splitter::push`].
+    /// Takes the next piece of the last line; as [`Splitter::push`].
     pub(super) fn push_more(&mut self, piece: &str) -> Vec<String> {
         let line = self.take_line() + &sendable(piece);
         self.add(line)
     }
 
-    /// Takes a line; returns the messages that are full now.
+    /// Takes a line; returns the messages that are now full.
     pub(super) fn push(&mut self, line: &str) -> Vec<String> {
         self.is_cut = false;
         self.add(sendable(line))
     }
 
-    /// Was the line that was pushed last cut?
+    /// Whether the last line was cut.
     pub(super) fn is_cut(&self) -> bool {
         self.is_cut
     }
 
-    /// Removes what is collected of the line that was pushed last.
+    /// Removes the collected part of the last line.
     pub(super) fn drop_line(&mut self) {
         self.take_line();
         self.start = self.collected.len();
     }
 
-    /// What is collected of the line, without the line break before it.
+    /// The collected part of the line, without the line break before it.
     fn take_line(&mut self) -> String {
         let line = self.collected.split_off(self.start);
         if self.collected.ends_with('\n') {
@@ -77,7 +78,7 @@ impl Splitter {
         full
     }
 
-    /// What is collected, if there is anything to send in it.
+    /// The collected text, if it can be sent.
     pub(super) fn take(&mut self) -> Option<String> {
         let text = std::mem::take(&mut self.collected);
         self.start = 0;
@@ -85,12 +86,12 @@ impl Splitter {
     }
 }
 
-/// A NUL cannot be sent; it is shown.
+/// A NUL cannot be sent, so it is shown as a symbol.
 fn sendable(text: &str) -> String {
     text.replace('\0', "\u{2400}")
 }
 
-/// The longest part that fits, ended between words where there are any in its second half.
+/// The longest part that fits; ends between words if there are any in its second half.
 fn cut(text: &str, bound: usize) -> (&str, &str) {
     let mut at = bound;
     while !text.is_char_boundary(at) {
@@ -105,23 +106,23 @@ fn cut(text: &str, bound: usize) -> (&str, &str) {
     }
 }
 
-/// Bytes in any cut become lines; a line that is too long to be kept comes in several pieces.
+/// Splits bytes into lines; a line that is too long to be kept comes in several pieces.
 #[derive(Debug)]
 pub(super) struct Pieces {
     partial: Vec<u8>,
     number: u64,
-    /// The next piece begins a line.
+    /// Whether the next piece begins a line.
     begins: bool,
 }
 
-/// A line, or a part of a long one.
+/// A line, or a piece of a long one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Piece {
-    /// The line, counted from 1.
+    /// The number of the line, from 1.
     pub(super) number: u64,
     /// `None`: it is not UTF-8.
     pub(super) text: Option<String>,
-    /// It is the first piece of its line.
+    /// Whether it is the first piece of its line.
     pub(super) begins: bool,
 }
 
@@ -133,7 +134,7 @@ impl Pieces {
         Self { partial: Vec::new(), number: 1, begins: true }
     }
 
-    /// Takes the bytes of one read; returns the pieces that are whole now.
+    /// Takes the bytes of one read; returns the complete pieces.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let mut parts = bytes.split(|b| *b == b'\n').peekable();
@@ -146,7 +147,7 @@ impl Pieces {
             }
         }
         if self.partial.len() > LINE_BYTES {
-            // Not within a character: its later bytes are 10xxxxxx.
+            // Not inside a character: its later bytes are 10xxxxxx.
             let last = self.partial.iter().rposition(|b| b & 0xc0 != 0x80).unwrap_or(0);
             let rest = self.partial.split_off(if last == 0 { self.partial.len() } else { last });
             pieces.push(self.piece(false));
@@ -156,7 +157,7 @@ impl Pieces {
         pieces
     }
 
-    /// The last line, where it has no end.
+    /// The last line, if it has no line end.
     pub(super) fn rest(mut self) -> Option<Piece> {
         (!self.partial.is_empty()).then(|| self.piece(true))
     }
@@ -221,7 +222,7 @@ mod tests {
         s.push("bad");
         s.drop_line();
         assert_eq!(s.take(), None);
-        // What a pause has sent is gone.
+        // The text that a pause has sent is gone.
         s.push("sent");
         s.take();
         s.drop_line();

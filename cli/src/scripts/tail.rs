@@ -1,5 +1,5 @@
-//! Owns `tail` and `wait`: messages as they come, each once and in order, over restarts of the
-//! server, and from the store where the session did not see them.
+//! Owns `tail` and `wait`: messages as they arrive, each once and in order, across restarts of the server; the
+//! store has the ones that the session did not see. Called by `scripts`. Never sends a message.
 
 use super::backfill::Backfill;
 use super::{Ends, Script, at, style};
@@ -21,7 +21,7 @@ use tcp_chat_client::protocol::{MsgEvent, Seq};
 use tcp_chat_client::{Error, Event, Message, Saved, Session};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-/// How often the place is saved at most.
+/// The shortest time between two saves of the position.
 const SAVE: Duration = Duration::from_secs(1);
 
 pub(super) async fn tail(settings: &Settings, args: Tail) -> Result<(), Stop> {
@@ -49,7 +49,7 @@ pub(super) async fn tail(settings: &Settings, args: Tail) -> Result<(), Stop> {
         Some(_) => "not so many messages came in time",
         None => "the time of --timeout is over",
     };
-    let reader = Reader::new(settings, state, after, late, Kind::Stream);
+    let reader = TailOutput::new(settings, state, after, late, Kind::Stream);
     reader.run(saved, &mut print).await
 }
 
@@ -68,7 +68,7 @@ pub(super) async fn wait(settings: &Settings, args: Wait) -> Result<(), Stop> {
         Ok(Break(()))
     };
     let late = "no message matched in time";
-    let reader = Reader::new(settings, None, args.after, late, Kind::One);
+    let reader = TailOutput::new(settings, None, args.after, late, Kind::One);
     reader.run(None, &mut check).await
 }
 
@@ -78,31 +78,31 @@ fn line(style: &Style, event: &MsgEvent<'static>, settings: &Settings) -> String
 
 type Each<'a> = &'a mut dyn FnMut(&MsgEvent<'static>) -> Result<ControlFlow<()>, Stop>;
 
-struct Reader<'a> {
+struct TailOutput<'a> {
     settings: &'a Settings,
-    /// Where to save the place.
+    /// The file of the position.
     state: Option<State>,
     late: &'static str,
-    /// The number behind which it goes on: of what was printed last.
+    /// The seq of the last printed message, after which it continues.
     last: Cell<Option<Seq>>,
-    /// What was saved last.
+    /// The last saved position.
     saved: RefCell<Option<Saved>>,
     saved_at: Cell<Instant>,
-    /// Why the place could not be saved the last time.
+    /// Why the last save failed.
     not_saved: RefCell<Option<Failure>>,
     kind: Kind,
 }
 
-/// What the output holds.
+/// The content of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// All that comes: with `--json` it also says that the log was replaced.
+    /// All messages; with `--json` also the replacement of the log.
     Stream,
     /// One message.
     One,
 }
 
-/// The line of JSON that says that the log was replaced.
+/// The JSON line for the replacement of the log.
 #[derive(Serialize)]
 struct Replaced {
     log_replaced: Numbers,
@@ -114,8 +114,8 @@ struct Numbers {
     from: Seq,
 }
 
-impl<'a> Reader<'a> {
-    /// Begins behind `after`.
+impl<'a> TailOutput<'a> {
+    /// Begins after `after`.
     fn new(
         settings: &'a Settings,
         state: Option<State>,
@@ -145,12 +145,12 @@ impl<'a> Reader<'a> {
             _ = stop => Ok(()),
             () = output::reader_gone() => Err(Stop::ReaderGone),
         };
-        // However it ended: the next one goes on behind what was printed.
+        // In every case the next run continues after the last printed message.
         self.save(&session);
         let not_saved = self.not_saved.take();
         if self.state.is_none() || not_saved.is_some() {
             quit_by(&session, until, self.settings).await;
-        } // Otherwise the session is left as it is, to be taken up again.
+        } // Otherwise the session stays, to be resumed.
         match not_saved {
             Some(failure) if done.is_ok() => Err(failure.into()),
             _ => done,
@@ -170,7 +170,7 @@ impl<'a> Reader<'a> {
             };
             match event {
                 Some(Event::Message(message)) => {
-                    // Asked to begin behind a number that is still to come.
+                    // `after` is a seq that is still to come.
                     if self.last.get().is_some_and(|last| message.data.seq <= last) {
                         continue;
                     }
@@ -181,7 +181,7 @@ impl<'a> Reader<'a> {
                     }
                 }
                 Some(Event::SessionLost { after, head }) => self.tell_of_direct_messages(after, head),
-                // A session that begins does not see what was before; the store does.
+                // A new session does not see earlier messages; the store has them.
                 Some(Event::Connected(login)) => match self.last.get() {
                     Some(after) => {
                         if self.catch_up(script, after, login.head, each).await?.is_break() {
@@ -224,7 +224,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What follows reads the rooms only: direct messages came to the session that is gone.
+    /// From here on it reads only rooms: direct messages belonged to the lost session.
     fn tell_of_direct_messages(&self, after: Seq, head: Seq) {
         let after = self.last.get().unwrap_or(after);
         if head > after {

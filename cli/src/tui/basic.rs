@@ -1,13 +1,12 @@
-//! Owns what goes to the terminal, collected until all of a picture is there, and with the colours of
-//! terminals that have eight: crossterm writes each as one of 256, which not all of them know. Used by
-//! `terminal`. Never changes a text.
+//! Owns the output to the terminal: collects a whole picture, and writes the colours of terminals with eight:
+//! crossterm writes each as one of 256, which not all of them know. Used by `terminal`. Never changes a text.
 
 use std::io::{self, Write};
 
-/// How a colour of 256 begins. No text contains it: texts have no escape character.
+/// The start of a 256-colour sequence. No text contains it: texts have no escape character.
 const INDEXED: &[u8] = b"\x1b[38;5;";
 
-/// A writer that hands on what was written with each flush.
+/// A writer that passes its content on with each flush.
 pub(super) struct Out<W> {
     to: W,
     basic: bool,
@@ -38,7 +37,7 @@ impl<W: Write> Write for Out<W> {
     }
 }
 
-/// The first eight of 256 colours, as those eight.
+/// Maps the first eight of 256 colours to the eight basic ones.
 fn with_eight(written: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(written.len());
     let mut rest = written;
@@ -70,7 +69,7 @@ mod tests {
         {
             let mut bytes = Vec::new();
             let mut out = Out::new(&mut bytes, basic);
-            // In pieces, as it comes.
+            // In pieces, as it arrives.
             for piece in written.as_bytes().chunks(3) {
                 out.write_all(piece).unwrap();
             }

@@ -1,13 +1,13 @@
-//! Owns where things stand on a screen of a size: pure arithmetic, used by the view to draw and by
-//! the model to know how far a scroll goes and what was clicked. Never draws.
+//! Owns the layout of the screen for a size: pure arithmetic. Used by the view to draw, and by the model for
+//! scrolling and clicks. Never draws.
 
 use ratatui::layout::Rect;
 
-/// The rows that the input may take at most.
+/// The largest number of rows of the input.
 const INPUT_ROWS: u16 = 8;
-/// From this width on there is a list of conversations.
+/// The list of conversations is shown from this width on.
 const WITH_SIDE: u16 = 60;
-/// From this width on there is a list of members as well.
+/// The list of members is shown from this width on.
 const WITH_MEMBERS: u16 = 110;
 
 /// The parts of the screen. A part without a place is empty.
@@ -19,7 +19,7 @@ pub(crate) struct Areas {
     pub(crate) talk: Rect,
     /// The members of the room.
     pub(crate) members: Rect,
-    /// One line of error or hint; empty where there is none.
+    /// One line of error or hint; empty if there is none.
     pub(crate) notice: Rect,
     /// The bar.
     pub(crate) bar: Rect,
@@ -27,38 +27,38 @@ pub(crate) struct Areas {
     pub(crate) input: Rect,
 }
 
-/// What stands before the text of a message.
+/// The columns before the text of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Gutter {
-    /// Is there room for the time?
+    /// Whether there is room for the time.
     pub(crate) time: bool,
     /// The columns of the name.
     pub(crate) name: usize,
 }
 
 impl Gutter {
-    /// For an area of so many columns.
+    /// For an area of this many columns.
     pub(crate) fn of(columns: u16) -> Self {
         Self { time: columns >= 36, name: usize::from(columns / 5).clamp(6, 20) }
     }
 
-    /// How many columns it takes: `14:05 name │ `.
+    /// The total number of columns: `14:05 name │ `.
     pub(crate) fn width(self) -> usize {
         self.name + 3 + if self.time { 6 } else { 0 }
     }
 }
 
-/// The columns that are left for the text of messages.
+/// The columns for the text of messages.
 pub(crate) fn text_width(talk: Rect) -> usize {
     usize::from(talk.width).saturating_sub(Gutter::of(talk.width).width()).max(1)
 }
 
-/// The columns of one row of the input, behind its `> `.
+/// The columns of one row of the input, after its `> `.
 pub(crate) fn input_width(columns: u16) -> usize {
     usize::from(columns).saturating_sub(3).max(1)
 }
 
-/// Where everything stands. `input_rows` is how many rows what is typed would like.
+/// The layout. `input_rows` is the number of rows that the input needs.
 pub(crate) fn areas(size: (u16, u16), input_rows: usize, notice: bool) -> Areas {
     let (columns, rows) = size;
     let most = INPUT_ROWS.min(rows / 3).max(1);
@@ -78,13 +78,13 @@ pub(crate) fn areas(size: (u16, u16), input_rows: usize, notice: bool) -> Areas 
     }
 }
 
-/// The first conversation that is shown in the list, so that the current one is in it.
+/// The first visible conversation of the list, chosen so that the current one is visible.
 pub(crate) fn side_first(count: usize, current: usize, side: Rect) -> usize {
     let rows = usize::from(side.height).max(1);
     if count <= rows { 0 } else { current.saturating_sub(rows / 2).min(count - rows) }
 }
 
-/// Which conversation stands in a row of the list.
+/// The conversation in a row of the list.
 pub(crate) fn side_entry(count: usize, current: usize, side: Rect, row: u16) -> Option<usize> {
     let at = side_first(count, current, side) + usize::from(row.checked_sub(side.y)?);
     (at < count).then_some(at)

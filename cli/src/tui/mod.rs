@@ -1,14 +1,14 @@
-//! Owns the full-screen chat. Three parts: `model` is the state and how it changes (pure), `view`
-//! is how the state looks (pure), `shell` is the only one that waits: it owns terminal, session and
-//! tasks, hands what happens to the model and does what the model returns. Called by the library's
-//! `run` where both ends are a terminal.
+//! Owns the full-screen chat. Three parts: `model` is the state and its changes (pure), `view` draws the state
+//! (pure), `shell` is the only one that waits: it owns terminal, session and tasks, passes events to the model
+//! and runs the effects that the model returns. Called by the library's `run` if both ends are a terminal. Never
+//! runs without one.
 
-mod asks;
 mod basic;
 #[cfg(unix)]
-mod dying;
+mod fatal_signals;
 mod layout;
 mod model;
+mod requests;
 mod saves;
 mod shell;
 mod terminal;
@@ -21,7 +21,7 @@ pub use model::command::{COMMANDS, Notify};
 pub use model::keys::KEYS;
 pub use shell::run;
 
-/// Are both ends a terminal that can place a cursor? Says so where only that is missing.
+/// Whether both ends are a terminal that can place a cursor. Reports it if only the cursor is missing.
 #[must_use]
 pub fn is_wanted() -> bool {
     use std::io::IsTerminal;

@@ -1,6 +1,5 @@
-//! Owns the two files of the full screen: the session, and up to where everything was read. Called by
-//! `shell` at each login and once a second at most. Never talks to the server: it gives `connect` what the
-//! numbers are numbers of.
+//! Owns the two files of the full screen: the session, and the read marks. Called by `shell` at each login and at
+//! most once per second. Never talks to the server: it passes the log of the seqs to `connect`.
 
 use super::model::reads::{key_of, place_of};
 use crate::connect::Before;
@@ -11,31 +10,31 @@ use std::collections::BTreeMap;
 use tcp_chat_client::protocol::Seq;
 use tcp_chat_client::{Conversation, Saved};
 
-/// Up to where each conversation was read.
+/// The read mark of each conversation.
 type Reads = Vec<(Conversation, Seq)>;
 
-/// The files of one server and name. `None`: another client uses it, or there is no place for it.
+/// The files of one server and name. `None`: another client uses it, or it has no place.
 pub(super) struct Saves {
     chat: Option<State>,
     read: Option<State>,
-    /// What was saved last.
+    /// The last saved state.
     last: Option<(Saved, Reads)>,
 }
 
-/// What stands in the file of what was read.
+/// The content of the file of read marks.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Marks {
-    /// Of which log these are numbers; `None`: of a server that does not say.
+    /// The log of the seqs; `None`: the server does not give it.
     log: Option<String>,
     reads: BTreeMap<String, Seq>,
 }
 
-/// That file, as each version wrote it.
+/// That file in the form of each version.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum MarksFile {
     Now(Marks),
-    /// 0.1: the numbers alone.
+    /// 0.1: only the seqs.
     Bare(BTreeMap<String, Seq>),
 }
 
@@ -49,7 +48,7 @@ impl From<MarksFile> for Marks {
 }
 
 impl Saves {
-    /// Is there a session to go on with, under the name that would be taken?
+    /// Whether there is a session to resume under the name of this run.
     pub(super) fn have_session(settings: &Settings) -> bool {
         let state = State::open("chat", &settings.server(), &settings.name);
         state.is_some_and(|s| s.load::<Saved>().is_some())
@@ -60,7 +59,7 @@ impl Saves {
         Self { chat: open("chat"), read: open("read"), last: None }
     }
 
-    /// What an earlier run has left: for the login, and for the screen.
+    /// The state of an earlier run, for the login and for the screen.
     pub(super) fn load(&self) -> (Before, Option<Reads>) {
         let saved = self.chat.as_ref().and_then(State::load);
         let marks = self.read.as_ref().and_then(State::load::<MarksFile>).map(Marks::from);
@@ -70,7 +69,7 @@ impl Saves {
         (before, reads)
     }
 
-    /// Saves both. First the session: so the marks are never of a later log than it is.
+    /// Saves both files, the session first: so the marks never belong to a later log than the session.
     pub(super) fn save(&mut self, session: Saved, reads: Reads) -> Result<(), StateError> {
         let now = (session, reads);
         if self.last.as_ref() == Some(&now) {
@@ -85,7 +84,7 @@ impl Saves {
         Ok(())
     }
 
-    /// Can the session be taken up later?
+    /// Whether the session can be resumed later.
     pub(super) fn keep_session(&self) -> bool {
         self.chat.is_some()
     }
@@ -98,12 +97,12 @@ impl Saves {
     }
 }
 
-/// What the login is to ask about: up to where the log of the marks and the server's are the same.
+/// The question of the login: up to which seq the log of the marks equals the server's.
 fn before(saved: Option<Saved>, marks: Option<&Marks>) -> Before {
     let Some(marks) = marks else { return saved.into() };
     let newest = marks.reads.values().max().copied().unwrap_or(0);
     match saved {
-        // Line mode has gone on with the session since the marks were made, in a later log.
+        // Line mode has continued the session since then, in a later log.
         Some(saved) if marks.log.is_some() && marks.log != saved.log => {
             Some(Saved { after: saved.after.max(newest), log: marks.log.clone(), ..saved }).into()
         }

@@ -1,10 +1,10 @@
-//! Owns the full-screen chat while it runs: it waits for keys, the session, answers, signals and the
-//! next change by time, hands each to the model, does what comes back, and draws. Nothing is drawn
-//! and nothing runs while nothing happens. The only part of `tui` that does I/O.
+//! Owns the running full-screen chat: waits for keys, the session, answers, signals and timers, passes each to
+//! the model, runs its effects, and draws. It neither draws nor runs without an event. Called by `tui`. The only
+//! part of `tui` with I/O; never changes the state itself.
 
-use super::asks::Asks;
 use super::model::login::{Credentials, Login};
 use super::model::{Answer, Effect, Input, Model, Now, Start};
+use super::requests::Requests;
 use super::saves::Saves;
 use super::terminal::{Screen, inputs};
 use crate::connect::{self, Taken, deadline};
@@ -20,19 +20,19 @@ use tcp_chat_client::{Error, Event, Events, Session, Trust};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-/// Answers that wait to be taken.
+/// Answers that wait to be handled.
 const ANSWERS: usize = 256;
-/// How much is taken in before the next draw.
+/// Events that are handled before the next draw.
 const AT_ONCE: usize = 1000;
-/// How often the session is saved at most.
+/// The shortest time between two saves of the session.
 const SAVE: Duration = Duration::from_secs(1);
 
 type Connected = Result<(Session, Events, Vec<String>), Error>;
 
-/// Chats until the reader leaves or a signal comes.
+/// Chats until the user quits or a signal comes.
 ///
 /// # Errors
-/// What ended it: no login, or the terminal is not to be used.
+/// The reason of the end: no login, or an unusable terminal.
 pub async fn run(settings: &Settings) -> Result<(), Stop> {
     let stop = asked_to_stop();
     let mut screen = Screen::take(colors(!settings.no_color), settings.mouse).map_err(|e| {
@@ -40,7 +40,7 @@ pub async fn run(settings: &Settings) -> Result<(), Stop> {
     })?;
     let mut shell = Shell::new(settings, screen.size()?);
     let ended = shell.run(&mut screen, stop).await;
-    // First the terminal: what comes now may take a moment, and may have something to say.
+    // The terminal comes first: the next steps may take a moment, and may print.
     drop(screen);
     shell.leave(ended?).await
 }
@@ -49,23 +49,23 @@ struct Shell<'a> {
     settings: &'a Settings,
     started: Instant,
     model: Model,
-    asks: Option<Asks>,
+    requests: Option<Requests>,
     events: Option<Events>,
     answers: (mpsc::Sender<Answer>, mpsc::Receiver<Answer>),
     logins: (mpsc::Sender<Connected>, mpsc::Receiver<Connected>),
     saves: Option<Saves>,
     save_at: Option<Instant>,
-    /// Why the last login failed, while there is none.
+    /// Why the last login failed, until one succeeds.
     failed: Option<Failure>,
 }
 
-/// How it ended.
+/// How the chat ended.
 enum End {
-    /// The reader leaves.
+    /// The user quits.
     Quit,
     /// The terminal is gone, the session stays.
     HangUp,
-    /// Nothing else can be done.
+    /// An unrecoverable failure.
     Failed(Failure),
 }
 
@@ -91,7 +91,7 @@ impl<'a> Shell<'a> {
             settings,
             started,
             model: Model::new(start),
-            asks: None,
+            requests: None,
             events: None,
             answers: mpsc::channel(ANSWERS),
             logins: mpsc::channel(1),
@@ -109,7 +109,7 @@ impl<'a> Shell<'a> {
         let mut typed = inputs();
         let mut continued = Continued::new();
         tokio::pin!(stop);
-        // Whose name is known needs no prompt: it is as if Enter was pressed.
+        // A known name needs no prompt: acts as if Enter was pressed.
         if self.settings.name_is_chosen || Saves::have_session(self.settings) {
             let effects = self.model.begin();
             if let Some(end) = self.perform(effects, screen)? {
@@ -150,7 +150,7 @@ impl<'a> Shell<'a> {
                         return Ok(end);
                     }
                 }
-                // What else has happened already goes into the same picture.
+                // Other pending events are handled before the same draw.
                 input = match (typed.try_recv(), self.answers.1.try_recv()) {
                     (Ok(typed), Ok(answer)) => {
                         let now = self.now();
@@ -174,7 +174,7 @@ impl<'a> Shell<'a> {
         }
     }
 
-    /// Does what the model returned. `Some`: it is over.
+    /// Runs an effect of the model. `Some`: the chat is over.
     fn perform(&mut self, effects: Vec<Effect>, screen: &mut Screen) -> Result<Option<End>, Stop> {
         for effect in effects {
             match effect {
@@ -185,8 +185,8 @@ impl<'a> Shell<'a> {
                 Effect::Repaint => screen.repaint()?,
                 Effect::Suspend => screen.suspend()?,
                 ask => {
-                    if let Some(asks) = &self.asks {
-                        asks.ask(ask);
+                    if let Some(requests) = &self.requests {
+                        requests.ask(ask);
                     }
                 }
             }
@@ -196,7 +196,7 @@ impl<'a> Shell<'a> {
 
     fn quit(&mut self) -> End {
         match self.failed.take() {
-            Some(failure) if self.asks.is_none() => End::Failed(failure),
+            Some(failure) if self.requests.is_none() => End::Failed(failure),
             _ => End::Quit,
         }
     }
@@ -207,21 +207,21 @@ impl<'a> Shell<'a> {
         settings.name_is_chosen = true;
         settings.color = credentials.color;
         settings.password = credentials.password;
-        // The lock of the last name is given up first: it may be the same.
+        // The lock of the last name is released first: it may be the same.
         self.saves = None;
         let saves = Saves::open(&settings);
         let (mut before, reads) = saves.load();
-        match (reads, &self.asks) {
+        match (reads, &self.requests) {
             (Some(reads), _) => self.model.set_reads(reads),
-            // Nothing could be saved: what is on the screen is of the log that the last session knew.
-            (None, Some(asks)) => {
-                let last = asks.session().saved();
+            // Nothing could be saved: the screen belongs to the log of the last session.
+            (None, Some(requests)) => {
+                let last = requests.session().saved();
                 before.seen = Some((last.after, last.log));
             }
             (None, None) => {}
         }
         self.saves = Some(saves);
-        (self.asks, self.events) = (None, None);
+        (self.requests, self.events) = (None, None);
         let logins = self.logins.0.clone();
         #[expect(
             clippy::disallowed_methods,
@@ -234,17 +234,17 @@ impl<'a> Shell<'a> {
                 let notes = connect::notes(&settings, &session);
                 (session, events, notes)
             });
-            // Where nobody listens any more, the program ends.
+            // If the receiver is gone, the program ends.
             let _ = logins.send(done).await;
         });
     }
 
-    /// An attempt to log in has come to its end.
+    /// Handles the result of a login attempt.
     fn connected(&mut self, done: Connected) -> Result<Input, Failure> {
         match done {
             Ok((session, events, notes)) => {
                 let login = Box::new(session.login());
-                self.asks = Some(Asks::new(session, self.answers.0.clone()));
+                self.requests = Some(Requests::new(session, self.answers.0.clone()));
                 self.events = Some(events);
                 self.failed = None;
                 self.save_at = Some(Instant::now());
@@ -262,7 +262,7 @@ impl<'a> Shell<'a> {
                 let refused = matches!(&e, Error::CertificateRefused(_));
                 let failure = connect::explained(e, self.settings);
                 if refused && self.model.login.is_some() {
-                    // Nothing that could be typed makes it better, and it has much to say.
+                    // No other input would help, and the explanation is long.
                     return Err(failure);
                 }
                 let lines = failure.lines.clone();
@@ -274,28 +274,28 @@ impl<'a> Shell<'a> {
 
     fn save(&mut self) {
         self.save_at = None;
-        let (Some(saves), Some(asks)) = (&mut self.saves, &self.asks) else { return };
-        if let Err(e) = saves.save(asks.session().saved(), self.model.reads()) {
+        let (Some(saves), Some(requests)) = (&mut self.saves, &self.requests) else { return };
+        if let Err(e) = saves.save(requests.session().saved(), self.model.reads()) {
             let text = format!("the session could not be saved: {e}");
             self.model.update(Input::Answer(Answer::Failed(text)), self.now());
             self.saves = None;
         }
     }
 
-    /// Says goodbye; the terminal is given back already.
+    /// Quits the session; the terminal is restored already.
     async fn leave(mut self, end: End) -> Result<(), Stop> {
         self.save();
         match end {
             End::Failed(failure) => Err(failure.into()),
             End::HangUp if self.saves.as_ref().is_some_and(Saves::keep_session) => self.all_are_kept(),
-            // A session that could not be saved cannot be taken up again.
+            // A session that could not be saved cannot be resumed.
             End::Quit | End::HangUp => {
-                let Some(asks) = &self.asks else { return Ok(()) };
+                let Some(requests) = &self.requests else { return Ok(()) };
                 if self.model.unconfirmed().next().is_some() {
                     say("* waiting until all messages are kept …");
                 }
-                // In the order of asking: before the goodbye all of them were answered.
-                if !connect::quit(asks.session()).await {
+                // In the order of the requests: all of them were answered before QUIT.
+                if !connect::quit(requests.session()).await {
                     return self.all_are_kept();
                 }
                 if let Some(saves) = &self.saves {
@@ -306,7 +306,7 @@ impl<'a> Shell<'a> {
         }
     }
 
-    /// The messages that were not confirmed are shown again: nobody sends them later.
+    /// Prints the unconfirmed messages again: no later run sends them.
     fn all_are_kept(&self) -> Result<(), Stop> {
         let texts: Vec<_> = self.model.unconfirmed().collect();
         if texts.is_empty() {
@@ -317,7 +317,7 @@ impl<'a> Shell<'a> {
     }
 }
 
-/// For the test of what a crash leaves behind; no release has it.
+/// For the test of a crash; no release has it.
 #[cfg(debug_assertions)]
 fn crash_if_asked() {
     let why = "a test asked for it";
@@ -329,7 +329,7 @@ fn crash_if_asked() {
     }
 }
 
-/// The next event of the session; never where there is none.
+/// The next event of the session; waits for ever if there is no session.
 async fn next(events: &mut Option<Events>) -> Option<Event> {
     let Some(open) = events else { return std::future::pending().await };
     let event = open.next().await;

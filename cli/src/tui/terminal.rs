@@ -1,5 +1,5 @@
-//! Owns the terminal: how it is taken over and given back, also where the program panics, and what
-//! comes from it. Used by `shell`. Never knows what is drawn.
+//! Owns the terminal: takes it over and restores it, also after a panic, and reads its input. Used by `shell`.
+//! Never knows the drawn content.
 
 use super::basic::Out;
 use super::model::command::Notify;
@@ -25,13 +25,13 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc;
 
-/// What was typed and not taken yet, at most.
+/// The largest amount of input that waits.
 const TYPED: usize = 256;
 
-/// Is the terminal taken over?
+/// Whether the terminal is taken over.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// The terminal while it is taken over; dropped, it is given back.
+/// The terminal while it is taken over; the drop restores it.
 pub(crate) struct Screen {
     terminal: Terminal<CrosstermBackend<Out<Stdout>>>,
     palette: Palette,
@@ -48,8 +48,8 @@ impl Screen {
         static HOOK: Once = Once::new();
         HOOK.call_once(|| {
             let before = std::panic::take_hook();
-            // First the terminal, then the words: on the screen that is left nobody would read them.
-            // Then the end: whichever thread it was, the others would draw over the words.
+            // First the terminal, then the message: the alternate screen would hide it.
+            // Then the end: other threads would draw over the message.
             std::panic::set_hook(Box::new(move |info| {
                 let _out = io::stdout().lock();
                 let taken = give_back();
@@ -60,7 +60,7 @@ impl Screen {
             }));
         });
         #[cfg(unix)]
-        super::dying::give_back_first();
+        super::fatal_signals::give_back_first();
         take_over(mouse)?;
         let out = Out::new(io::stdout(), palette == Palette::Basic);
         match Terminal::new(CrosstermBackend::new(out)) {
@@ -96,17 +96,17 @@ impl Screen {
         execute!(io::stdout(), EndSynchronizedUpdate)
     }
 
-    /// Forgets what is on the screen, so that the next draw paints all of it.
+    /// Invalidates the screen, so that the next draw paints all of it.
     ///
     /// # Errors
     /// The system's.
     pub(crate) fn repaint(&mut self) -> io::Result<()> {
-        // Not `clear`, which asks the terminal where the cursor is: the answer would be typed input.
+        // Not `clear`, which queries the cursor: the answer would appear as input.
         let (width, height) = self.size()?;
         self.terminal.resize(Rect::new(0, 0, width, height))
     }
 
-    /// The mouse is the program's, or the terminal's.
+    /// Gives the mouse to the program, or to the terminal.
     ///
     /// # Errors
     /// The system's.
@@ -119,7 +119,7 @@ impl Screen {
         }
     }
 
-    /// Makes something known outside of the screen. The text must be neutralised.
+    /// Notifies outside of the screen. The text must be neutralised.
     ///
     /// # Errors
     /// The system's.
@@ -133,7 +133,7 @@ impl Screen {
         out.flush()
     }
 
-    /// Stops the program as Ctrl-Z does elsewhere, until the shell lets it go on.
+    /// Suspends the program as Ctrl-Z does elsewhere, until the shell continues it.
     ///
     /// # Errors
     /// The system's.
@@ -145,13 +145,13 @@ impl Screen {
         stopped
     }
 
-    /// Takes the terminal again and paints all of it: after a stop it is as the shell left it.
+    /// Takes the terminal again and paints all of it: the shell has changed it.
     ///
     /// # Errors
     /// The system's.
     pub(crate) fn resume(&mut self) -> io::Result<()> {
-        // Raw mode is only entered where it was left before. Never without need: a key that comes
-        // in between is read as a shell's, Enter as Ctrl-J (after Ctrl-Z this runs twice).
+        // Enters raw mode only if it was left. Otherwise a key in between would be read as in a shell, Enter as
+        // Ctrl-J (after Ctrl-Z this runs twice).
         if !is_raw() {
             disable_raw_mode()?;
         }
@@ -159,7 +159,7 @@ impl Screen {
         self.repaint()
     }
 
-    /// There is no such thing on this system.
+    /// This system has no job control.
     #[cfg(not(unix))]
     pub(crate) fn suspend(&mut self) -> io::Result<()> {
         Ok(())
@@ -172,7 +172,7 @@ impl Drop for Screen {
     }
 }
 
-/// Is the terminal in raw mode, whatever was done to it behind our back?
+/// Whether the terminal is in raw mode, even if another program changed it.
 fn is_raw() -> bool {
     #[cfg(unix)]
     return rustix::termios::tcgetattr(io::stdin())
@@ -184,7 +184,7 @@ fn is_raw() -> bool {
 fn take_over(mouse: bool) -> io::Result<()> {
     enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
-    // Where there is no alternate screen, what stood there would shine through.
+    // Without an alternate screen, the old content would shine through.
     execute!(
         io::stdout(),
         EnterAlternateScreen,
@@ -199,18 +199,18 @@ fn take_over(mouse: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives the terminal back as it was. Once: what is not taken is left alone. Was it taken?
+/// Restores the terminal, once. Returns whether it was taken over.
 pub(super) fn give_back() -> bool {
     let taken = TAKEN.swap(false, Ordering::SeqCst);
     if taken {
-        // Where the terminal is gone there is nothing to give back.
+        // If the terminal is gone, there is nothing to restore.
         let _ = execute!(
             io::stdout(),
             EndSynchronizedUpdate,
             DisableMouseCapture,
             DisableFocusChange,
             DisableBracketedPaste,
-            // Where there is no alternate screen, the chat would stay, with the prompt in its midst.
+            // Without an alternate screen, the chat would stay, with the prompt inside.
             ResetColor,
             Clear(ClearType::All),
             cursor::MoveTo(0, 0),
@@ -222,8 +222,7 @@ pub(super) fn give_back() -> bool {
     taken
 }
 
-/// What comes from the terminal, read in a thread of its own, which ends with the program or the
-/// terminal.
+/// The events of the terminal, read on a thread of its own that ends with the program or the terminal.
 pub(crate) fn inputs() -> mpsc::Receiver<Input> {
     let (inputs, out) = mpsc::channel(TYPED);
     std::thread::spawn(move || {
@@ -236,7 +235,7 @@ pub(crate) fn inputs() -> mpsc::Receiver<Input> {
     out
 }
 
-/// What was typed, as the model takes it.
+/// The input in the form of the model.
 fn input_of(typed: Event) -> Input {
     match typed {
         Event::Key(key) => Input::Key(key),

@@ -1,18 +1,17 @@
-//! Owns how text is measured and cut to the width of the screen: by what a reader sees as one
-//! character (a grapheme), as wide as a terminal shows it. Used by the model, which has to know how
-//! far a scroll goes, and by the view. Never changes the text.
+//! Owns the measuring and wrapping of text to the width of the screen: by graphemes, with the width that a
+//! terminal gives them. Used by the model for scrolling, and by the view. Never changes the text.
 
 use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-/// How many columns the text takes.
+/// The number of columns of the text.
 pub(crate) fn width(text: &str) -> usize {
     text.width()
 }
 
-/// Cuts a text into rows of at most `width` columns: at line ends, then between words, and within a
-/// word only where it is wider than a row. There is always at least one row.
+/// Wraps a text into rows of at most `width` columns: at line ends, then between words, and inside a word only if
+/// it is wider than a row. Returns at least one row.
 pub(crate) fn rows(text: &str, width: usize) -> Vec<Range<usize>> {
     let width = width.max(1);
     let mut rows = Vec::new();
@@ -27,18 +26,18 @@ pub(crate) fn rows(text: &str, width: usize) -> Vec<Range<usize>> {
 fn cut(text: &str, line: Range<usize>, width: usize, rows: &mut Vec<Range<usize>>) {
     let mut start = line.start;
     let mut columns = 0;
-    // Behind the last blank of this row, and how wide the row was up to there.
+    // The position after the last blank of this row, and the width up to there.
     let mut blank = None;
     for (at, grapheme) in text[line.clone()].grapheme_indices(true) {
         let at = line.start + at;
         let wide = grapheme.width();
         if grapheme == " " && columns + wide > width && at > start {
-            // A blank that no longer fits is the row's end.
+            // A blank that no longer fits ends the row.
             rows.push(start..at);
             (start, columns, blank) = (at + 1, 0, None);
             continue;
         }
-        // Twice where the rest behind the blank leaves no room either.
+        // Twice, if the rest after the blank does not fit either.
         while columns + wide > width && at > start {
             let (behind, before) = blank.take().unwrap_or((at, columns));
             rows.push(start..behind);
@@ -52,7 +51,7 @@ fn cut(text: &str, line: Range<usize>, width: usize, rows: &mut Vec<Range<usize>
     rows.push(start..line.end.max(start));
 }
 
-/// The text, or as much of it as fits, with `…` at the end.
+/// The text, or as much as fits, with `…` at the end.
 pub(crate) fn fit(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -60,7 +59,7 @@ pub(crate) fn fit(text: &str, width: usize) -> String {
     format!("{}…", head(text, width.saturating_sub(1)))
 }
 
-/// The text, or its beginning and its end with `…` between them: names that begin alike stay apart.
+/// The text, or its beginning and its end with `…` between: names with the same beginning stay distinct.
 pub(crate) fn squeeze(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();

@@ -279,7 +279,13 @@ async fn body(request: Request<Incoming>) -> Option<Bytes> {
 }
 
 fn refused(server: Option<String>, failure: Failure) -> Described {
-    Described { kind: "relay", server: server.unwrap_or_default(), id: None, verified: None, problem: failure.lines }
+    Described {
+        kind: "relay",
+        server: server.unwrap_or_default(),
+        id: None,
+        verified: None,
+        problem: failure.lines,
+    }
 }
 
 fn json(status: StatusCode, what: &Described) -> Answer {

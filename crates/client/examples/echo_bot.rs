@@ -1,11 +1,11 @@
-//! A bot that repeats what is said to it.
+//! A bot that repeats messages.
 //!
 //! ```text
 //! cargo run -p tcp-chat-client --example echo_bot -- localhost 3000 certs/ca.pem
 //! ```
 //!
-//! It answers messages that begin with `echo `, in rooms and directly, goes on after a restart of
-//! the server, and ends with Ctrl-C.
+//! It answers messages that begin with `echo `, in rooms and directly, continues after a restart of the server,
+//! and ends with Ctrl-C.
 
 use tcp_chat_client::{Conversation, Error, Event, Session, To, Trust};
 
@@ -26,7 +26,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                         Conversation::Room(room) => To::Room(room.clone()),
                         Conversation::With(user) => To::User(user.clone()),
                     };
-                    // Kept by the server when this returns, or refused for a reason.
+                    // Returns when the server has kept the message, or has refused it.
                     match session.send(to, text).await {
                         Ok(sent) => println!("answered as message {}", sent.seq),
                         Err(Error::Refused { kind, msg, .. }) => println!("refused ({kind}): {msg:?}"),

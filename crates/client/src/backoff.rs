@@ -1,45 +1,45 @@
-//! Owns how long to wait: before the next attempt to connect, and before a request is made again that was
-//! refused as too fast. Called by `life` and `login`. Pure: chance and times are arguments.
+//! Owns waiting times: before the next attempt to connect, and before a rate limited request is sent again.
+//! Called by `task` and `login`. Pure: randomness and times are arguments.
 
 use std::time::Duration;
 
-/// The bound of the first wait; each next one is twice that of the one before.
+/// The bound of the first wait; the bound doubles with each attempt.
 const FIRST: Duration = Duration::from_millis(250);
-/// No wait is longer.
+/// The longest wait.
 const LONGEST: Duration = Duration::from_secs(30);
-/// A connection that was lost sooner counts as an attempt that failed.
+/// A connection that was lost sooner counts as a failed attempt.
 const LIVED: Duration = Duration::from_secs(10);
 
-/// The longest wait that a `RATE_LIMITED` may ask for.
+/// The longest wait that a `RATE_LIMITED` can request.
 const LONGEST_LIMIT: Duration = Duration::from_secs(60);
-/// What to wait where a `RATE_LIMITED` does not say.
+/// The wait for a `RATE_LIMITED` without `retry_after_ms`.
 const USUAL_LIMIT: Duration = Duration::from_millis(250);
-/// The shortest wait after the first `RATE_LIMITED` for a request; each next one is twice as long,
+/// The shortest wait after the first `RATE_LIMITED` of a request; it doubles with each one,
 const SHORTEST_LIMIT: Duration = Duration::from_millis(25);
 /// up to this.
 const LONGEST_FLOOR: Duration = Duration::from_secs(2);
 
-/// Exponential, with jitter, so that clients who lost their connection together do not come back
-/// together: the first wait is anything up to its bound, each later one at least half of its bound.
+/// Exponential backoff with jitter, so that clients that lost their connection together do not return together:
+/// the first wait is anything up to its bound, and each later one is at least half of its bound.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
-    /// Attempts in a row after which no connection lived.
+    /// Attempts in a row after which no connection lasted.
     failures: u32,
     /// Attempts since the connection was lost.
     attempts: u32,
     /// The last wait.
     waited: Duration,
-    /// What the server asked for (`SHUTDOWN`), for the next wait alone.
-    asked: Option<Duration>,
+    /// The wait that the server requested (`SHUTDOWN`), for the next attempt only.
+    requested: Option<Duration>,
 }
 
 impl Backoff {
-    /// The server has said when to come back. It staggers its clients itself: no jitter on top.
-    pub(crate) fn asked(&mut self, wait: Duration) {
-        self.asked = Some(wait.min(Duration::from_secs(600)));
+    /// Notes the wait that the server requests. No jitter is added: the server staggers its clients itself.
+    pub(crate) fn requested(&mut self, wait: Duration) {
+        self.requested = Some(wait.min(Duration::from_secs(600)));
     }
 
-    /// How many attempts have been waited for since the connection was lost.
+    /// The number of attempts since the connection was lost.
     pub(crate) fn attempts(&self) -> u32 {
         self.attempts
     }
@@ -48,12 +48,12 @@ impl Backoff {
     pub(crate) fn next(&mut self, chance: u32) -> Duration {
         let bound = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
         let least = if self.failures == 0 { Duration::ZERO } else { bound / 2 };
-        let own = least + (bound - least).mul_f64(f64::from(chance) / f64::from(u32::MAX));
-        let wait = match self.asked.take() {
-            // A server that asks for nothing and fails again and again does not decide.
-            Some(asked) if self.failures > 0 => asked.max(own),
-            Some(asked) => asked,
-            None => own,
+        let jittered = least + (bound - least).mul_f64(f64::from(chance) / f64::from(u32::MAX));
+        let wait = match self.requested.take() {
+            // A server that requests no wait but fails repeatedly is not obeyed.
+            Some(requested) if self.failures > 0 => requested.max(jittered),
+            Some(requested) => requested,
+            None => jittered,
         };
         self.failures = self.failures.saturating_add(1);
         self.attempts = self.attempts.saturating_add(1);
@@ -61,12 +61,12 @@ impl Backoff {
         wait
     }
 
-    /// The session goes on. Only a connection that lives makes the next wait a short one.
+    /// The session continues. Only a connection that lasts shortens the next wait.
     pub(crate) fn connected(&mut self) {
         self.attempts = 0;
     }
 
-    /// A connection has ended after so long.
+    /// A connection has ended after this time.
     pub(crate) fn lived(&mut self, so_long: Duration) {
         if so_long >= self.waited.min(LONGEST).max(LIVED) {
             self.failures = 0;
@@ -74,14 +74,14 @@ impl Backoff {
     }
 }
 
-/// How long to wait after a `RATE_LIMITED` that asks for `asked`, where the same request was refused
-/// `before` times already: never nothing, whatever the server says.
-pub(crate) fn after_rate_limit(asked: Option<Duration>, before: u32) -> Duration {
+/// The wait after a `RATE_LIMITED` that requests `requested`, if the request was refused `before` times already.
+/// Never zero, whatever the server requests.
+pub(crate) fn after_rate_limit(requested: Option<Duration>, before: u32) -> Duration {
     let floor = SHORTEST_LIMIT.saturating_mul(1 << before.min(16)).min(LONGEST_FLOOR);
-    asked.unwrap_or(USUAL_LIMIT).clamp(floor, LONGEST_LIMIT)
+    requested.unwrap_or(USUAL_LIMIT).clamp(floor, LONGEST_LIMIT)
 }
 
-/// A uniform number from the system. Where it has none to give, the middle is as good.
+/// A uniform random number. Without randomness of the system, the middle.
 pub(crate) fn chance() -> u32 {
     getrandom::u32().unwrap_or(u32::MAX / 2)
 }
@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(backoff.attempts(), 11);
         backoff.connected();
         assert_eq!(backoff.attempts(), 0);
-        // Longer than the shortest life, and not as long as the last wait.
+        // Longer than the shortest life, but shorter than the last wait.
         backoff.lived(LONGEST / 2 - MS);
         assert_eq!(backoff.next(u32::MAX), LONGEST);
         backoff.lived(LONGEST);
@@ -129,14 +129,14 @@ mod tests {
     #[test]
     fn the_servers_word_counts_once_and_not_below_the_own_wait_of_one_that_fails() {
         let mut backoff = Backoff::default();
-        backoff.asked(Duration::from_secs(7));
+        backoff.requested(Duration::from_secs(7));
         assert_eq!(backoff.next(0), Duration::from_secs(7));
         assert_eq!(backoff.next(u32::MAX), FIRST * 2);
-        backoff.asked(Duration::ZERO);
+        backoff.requested(Duration::ZERO);
         assert_eq!(backoff.next(0), FIRST * 2);
-        backoff.asked(Duration::from_secs(600));
+        backoff.requested(Duration::from_secs(600));
         backoff.next(0);
-        // It need not live for ten minutes.
+        // It need not last for ten minutes.
         backoff.lived(LONGEST);
         assert_eq!(backoff.next(u32::MAX), FIRST);
     }

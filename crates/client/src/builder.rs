@@ -1,9 +1,9 @@
-//! Owns how a session is asked for: server, trust, name, rooms, timeouts. Never connects by
-//! itself: [`Builder::connect`] hands over to `life`.
+//! Owns the parameters of a session: server, trust, name, rooms, timeouts. Never connects itself:
+//! [`Builder::connect`] calls `task`.
 
-use crate::dial::Target;
-use crate::life;
+use crate::dial::ServerTarget;
 use crate::session::{Events, Session};
+use crate::task;
 use crate::trust::{Identity, Trust, client_config};
 use crate::{Error, Saved};
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use std::time::Duration;
 use tcp_chat_protocol::{Colour, Name, Seq};
 use zeroize::Zeroizing;
 
-/// For one attempt to connect: lookup, TCP and TLS together.
+/// The time for one attempt to connect: lookup, TCP and TLS together.
 pub(crate) const CONNECT: Duration = Duration::from_secs(10);
 
-/// How a session is to be; see [`Session::builder`].
+/// The parameters of a session; see [`Session::builder`].
 #[derive(Clone)]
 pub struct Builder {
     pub(crate) host: String,
@@ -26,7 +26,7 @@ pub struct Builder {
     pub(crate) rooms: Option<Vec<String>>,
     pub(crate) password: Option<Zeroizing<String>>,
     pub(crate) saved: Option<Saved>,
-    /// Up to which number of which log the caller has seen messages.
+    /// The last seq that the caller has seen, and its log.
     pub(crate) seen: Option<(Seq, Option<String>)>,
     pub(crate) request_timeout: Duration,
     pub(crate) events: usize,
@@ -63,7 +63,7 @@ impl Builder {
         }
     }
 
-    /// The name to be known by. Needed unless a session is resumed.
+    /// The name of the user. Required unless a session is resumed.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
@@ -77,74 +77,72 @@ impl Builder {
         self
     }
 
-    /// One more room to be in. Default: those that the server is configured for.
+    /// Adds a room. Default: the default rooms of the server.
     #[must_use]
     pub fn room(mut self, room: impl Into<String>) -> Self {
         self.rooms.get_or_insert_default().push(room.into());
         self
     }
 
-    /// The password, where the server asks for one. Wiped with the session.
+    /// The password, if the server requires one. Wiped with the session.
     #[must_use]
     pub fn password(mut self, password: impl Into<String>) -> Self {
         self.password = Some(Zeroizing::new(password.into()));
         self
     }
 
-    /// A client certificate, where the server asks for one.
+    /// A client certificate, if the server requires one.
     #[must_use]
     pub fn identity(mut self, identity: Identity) -> Self {
         self.identity = Some(identity);
         self
     }
 
-    /// Take this session up again. If it has ended meanwhile, a new one begins, with
-    /// [`Event::SessionLost`](crate::Event::SessionLost) before it.
+    /// Resumes this session. If it has ended meanwhile, a new one begins after
+    /// [`Event::SessionLost`](crate::Event::SessionLost).
     #[must_use]
     pub fn resume(mut self, saved: Saved) -> Self {
         self.saved = Some(saved);
         self
     }
 
-    /// Up to here the caller has seen messages of that log, in a session that is not to be taken up again.
-    /// Where the server has another log now, [`Event::LogReplaced`](crate::Event::LogReplaced) says which of
-    /// these numbers still stand for the same messages. Not needed with [`Builder::resume`].
+    /// The last seq of a log that the caller has seen, in a session that is not resumed. If the server has
+    /// another log now, [`Event::LogReplaced`](crate::Event::LogReplaced) says which seqs still stand for the
+    /// same messages. Not needed with [`Builder::resume`].
     #[must_use]
     pub fn seen(mut self, after: Seq, log: Option<String>) -> Self {
         self.seen = Some((after, log));
         self
     }
 
-    /// For the answer to a login or a request, reconnects included. Default: 30 s. A message has no
-    /// such limit: it is sent until it is kept, or the session ends.
+    /// The timeout of a login or a request, including reconnects. Default: 30 s. Messages have no timeout: they
+    /// are sent until they are kept or the session ends.
     #[must_use]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;
         self
     }
 
-    /// How many events may wait to be read. Default: 1024, at least 16. With more, the connection
-    /// is read no further until there is room, and what was missed comes by a resume.
+    /// The largest number of unread events. Default: 1024, at least 16. Beyond it, the session stops reading the
+    /// connection until there is room, and a resume fetches what was missed.
     #[must_use]
     pub fn event_queue(mut self, events: usize) -> Self {
         self.events = events.max(16);
         self
     }
 
-    /// Connects, verifies and logs in, once: what fails here is not tried again.
+    /// Connects, verifies and logs in, once: a failure here is not retried.
     ///
-    /// From then on the session lives in a task of the runtime and reconnects by itself until it is
-    /// ended.
+    /// Afterwards the session lives in a task of the runtime and reconnects by itself until it is ended.
     ///
     /// # Errors
     /// [`Error::NoConnection`], [`Error::CertificateRefused`], [`Error::LoginRefused`],
-    /// [`Error::TimedOut`], [`Error::Protocol`]; [`Error::Invalid`] where what was asked for cannot
-    /// be.
+    /// [`Error::TimedOut`], [`Error::Protocol`]; [`Error::Invalid`] for invalid parameters.
     pub async fn connect(self) -> Result<(Session, Events), Error> {
         self.check()?;
         let tls = Arc::new(client_config(&self.trust, self.identity.as_ref())?);
-        let target = Target { host: self.host.clone(), port: self.port, tls, timeout: CONNECT };
-        life::begin(self, target).await
+        let target = ServerTarget { host: self.host.clone(), port: self.port, tls, timeout: CONNECT };
+        task::begin(self, target).await
     }
 
     fn check(&self) -> Result<(), Error> {

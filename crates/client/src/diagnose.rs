@@ -1,6 +1,5 @@
-//! Owns why a chain of certificates was refused: which of them is at fault, and the reason in words.
-//! Called by `trust` with what webpki says, none of whose own words go further. Never decides: that
-//! was done before.
+//! Owns the diagnosis of a refused certificate chain: the certificate at fault and the reason in words. Called by
+//! `trust` with the error of webpki, whose texts it replaces. Never decides: webpki has refused before.
 
 use crate::RefusalKind;
 use crate::explain::{is_named, parse, valid_at};
@@ -10,12 +9,12 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{self, CertificateError};
 use x509_parser::prelude::{GeneralName, X509Certificate, X509Version};
 
-/// Why a chain was refused.
+/// The reason of a refusal.
 #[derive(Debug)]
 pub(crate) struct Diagnosis {
     pub(crate) kind: RefusalKind,
     pub(crate) reason: String,
-    /// Which certificate is at fault; 0 is the server's own.
+    /// The position of the certificate at fault; 0 is the server's own.
     pub(crate) at: usize,
 }
 
@@ -29,16 +28,16 @@ impl Diagnosis {
     }
 }
 
-const EXPIRED: &str = "its time is over (the server has to renew it, or this machine's clock is wrong)";
-const NOT_YET: &str = "its time has not come yet (is this machine's clock right?)";
+const EXPIRED: &str = "it has expired (the server must renew it, or the clock of this host is wrong)";
+const NOT_YET: &str = "it is not valid yet (is the clock of this host right?)";
 const DAMAGED: &str = "it cannot be read: it is damaged";
-const OTHERWISE: &str = "it is not built as RFC 5280 asks, or its CA may not sign such a one";
+const OTHERWISE: &str = "it does not conform to RFC 5280, or its CA must not sign such a certificate";
 
-/// What the verification was about.
+/// The input of the verification.
 pub(crate) struct Case<'a> {
-    /// All that the server sent, its own first.
+    /// The certificates that the server sent, its own first.
     pub(crate) chain: &'a [&'a CertificateDer<'a>],
-    /// What is trusted as a CA.
+    /// The trusted CAs.
     pub(crate) trusted: &'a [CertificateDer<'a>],
     pub(crate) is_pinned: bool,
     pub(crate) name: &'a ServerName<'a>,
@@ -46,17 +45,17 @@ pub(crate) struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// By what the verification says.
+    /// The diagnosis for the error of the verification.
     pub(crate) fn diagnose(&self, e: &rustls::Error) -> Diagnosis {
         use CertificateError as C;
         use RefusalKind as K;
         let rustls::Error::InvalidCertificate(why) = e else { return Diagnosis::new(K::Other, OTHERWISE) };
         match why {
             C::Expired | C::ExpiredContext { .. } => {
-                Diagnosis::new(K::Expired, EXPIRED).at(self.out_of(K::Expired))
+                Diagnosis::new(K::Expired, EXPIRED).at(self.position_out_of_validity(K::Expired))
             }
             C::NotValidYet | C::NotValidYetContext { .. } => {
-                Diagnosis::new(K::NotYetValid, NOT_YET).at(self.out_of(K::NotYetValid))
+                Diagnosis::new(K::NotYetValid, NOT_YET).at(self.position_out_of_validity(K::NotYetValid))
             }
             C::NotValidForName | C::NotValidForNameContext { .. } => {
                 Diagnosis::new(K::WrongName, self.wrong_name())
@@ -66,28 +65,26 @@ impl Case<'_> {
         }
     }
 
-    /// The one that is out of its time.
-    fn out_of(&self, kind: RefusalKind) -> usize {
+    /// The position of the certificate that is expired or not valid yet.
+    fn position_out_of_validity(&self, kind: RefusalKind) -> usize {
         let is_it = |der: &&CertificateDer<'_>| valid_at(der, self.now) == Some(Err(kind));
         self.chain.iter().position(is_it).unwrap_or_default()
     }
 
     fn wrong_name(&self) -> String {
         let Some(leaf) = self.parsed(0) else { return DAMAGED.into() };
-        let asked = self.name.to_str();
+        let host = self.name.to_str();
         if leaf.subject_alternative_name().ok().flatten().is_none() {
             return "it has no names (subjectAltName), and its common name does not count".into();
         }
-        let is_it = |name: &GeneralName<'_>| matches!(name, GeneralName::DNSName(name) if **name == *asked);
+        let is_it = |name: &GeneralName<'_>| matches!(name, GeneralName::DNSName(name) if **name == *host);
         let alternative = leaf.subject_alternative_name().ok().flatten();
-        if asked.parse::<IpAddr>().is_ok()
+        if host.parse::<IpAddr>().is_ok()
             && alternative.is_some_and(|names| names.value.general_names.iter().any(is_it))
         {
-            return format!(
-                "it has {asked} as a DNS name, and an address has to stand there as `IP:{asked}`"
-            );
+            return format!("it has {host} as a DNS name, but an address must be written as `IP:{host}`");
         }
-        "it is not for the name that was asked for".into()
+        "it is not for the requested name".into()
     }
 
     fn unknown_issuer(&self) -> Diagnosis {
@@ -113,8 +110,8 @@ impl Case<'_> {
         Diagnosis::new(kind, reason).at(at)
     }
 
-    /// From the server's own to the signer of each, by their names, as far as the server sent them. A root is
-    /// not gone to: it names itself as its signer, which explains nothing.
+    /// Follows the chain from the server's certificate to the last signer that the server sent, by names. Stops
+    /// before a root: a root names itself as its signer, which explains nothing.
     fn end_of_path(&self) -> usize {
         let mut at = 0;
         for _ in self.chain {
@@ -160,7 +157,7 @@ impl Case<'_> {
             parse(der).is_some_and(|c| at > 0 && !c.is_ca() && is_named(&leaf, &c)).then_some(at)
         };
         if let Some(at) = self.chain.iter().enumerate().find_map(signs_without) {
-            return other("it is no CA's (basicConstraints), so what it has signed does not count").at(at);
+            return other("it is not a CA's (basicConstraints), so its signatures do not count").at(at);
         }
         let is_old = |(at, der): (usize, &&CertificateDer<'_>)| {
             let oid = parse(der)?.signature_algorithm.algorithm.to_id_string();
@@ -177,8 +174,8 @@ impl Case<'_> {
     }
 }
 
-/// A pinned certificate of the server's own, outside its time.
-pub(crate) fn out_of_time(kind: RefusalKind) -> Diagnosis {
+/// The server's own certificate has the pin, but is expired or not valid yet.
+pub(crate) fn invalid_now(kind: RefusalKind) -> Diagnosis {
     let reason = if kind == RefusalKind::NotYetValid { NOT_YET } else { EXPIRED };
     Diagnosis::new(kind, reason)
 }

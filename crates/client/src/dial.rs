@@ -1,5 +1,5 @@
-//! Owns the way to the server: look the name up, connect to one of its addresses, shake hands.
-//! Called by `life` and by the first connect. Never logs in, never tries twice.
+//! Owns the path to the server: name lookup, TCP connection, TLS handshake. Called by `task` and by the first
+//! connect. Never logs in, never retries.
 
 use crate::diagnose::Diagnosis;
 use crate::explain::{CertificateRefusal, RefusalKind};
@@ -16,20 +16,20 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{self, AlertDescription, CertificateError, ClientConfig};
 
-/// How long one address is given before the next one is tried beside it (RFC 8305).
+/// The time before the next address is tried in parallel (RFC 8305).
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// Where to go, and with which TLS settings.
+/// The server, and the TLS configuration for it.
 #[derive(Debug, Clone)]
-pub(crate) struct Target {
+pub(crate) struct ServerTarget {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) tls: Arc<ClientConfig>,
-    /// For lookup, connecting and handshake together.
+    /// The time for lookup, connection and handshake together.
     pub(crate) timeout: Duration,
 }
 
-impl Target {
+impl ServerTarget {
     pub(crate) fn shown(&self) -> String {
         if self.host.contains(':') {
             format!("[{}]:{}", self.host, self.port)
@@ -44,17 +44,17 @@ impl Target {
 }
 
 /// Connects and verifies.
-pub(crate) async fn dial(target: &Target) -> Result<TlsStream<TcpStream>, Error> {
+pub(crate) async fn dial(target: &ServerTarget) -> Result<TlsStream<TcpStream>, Error> {
     match tokio::time::timeout(target.timeout, connect(target)).await {
         Ok(done) => done,
         Err(_) => Err(target.unreachable(format!("no answer within {} s", target.timeout.as_secs_f32()))),
     }
 }
 
-async fn connect(target: &Target) -> Result<TlsStream<TcpStream>, Error> {
-    // Before anything else: a name that no certificate can have is not asked for either.
+async fn connect(target: &ServerTarget) -> Result<TlsStream<TcpStream>, Error> {
+    // First, so that a name that no certificate can have is not looked up.
     let no_host = |why: &dyn std::fmt::Display| {
-        Error::Invalid(format!("{:?} is no host name and no address: {why}", target.host))
+        Error::Invalid(format!("{:?} is not a host name or an address: {why}", target.host))
     };
     let host = host::ascii(&target.host).map_err(|e| no_host(&e))?;
     let certified = host.split_once('%').map_or(host.as_str(), |(address, _)| address);
@@ -65,29 +65,29 @@ async fn connect(target: &Target) -> Result<TlsStream<TcpStream>, Error> {
         None => {
             let found = tokio::net::lookup_host((host.as_str(), target.port)).await;
             let found = found.map_err(|e| {
-                // The standard library says the same before the system's words.
+                // Removes the prefix of the standard library, which repeats the sentence.
                 let why = e.to_string().replace("failed to lookup address information: ", "");
                 target.unreachable(format!("the name cannot be looked up: {why}"))
             });
-            in_turn(found?.collect())
+            interleave(found?.collect())
         }
     };
-    let tcp = first_of(addresses).await.map_err(|e| target.unreachable(in_words(&e)))?;
-    // Without it every short line waits for the acknowledgement of the one before.
+    let tcp = connect_first(addresses).await.map_err(|e| target.unreachable(in_words(&e)))?;
+    // Otherwise each short line waits for the acknowledgement of the previous one.
     tcp.set_nodelay(true).map_err(|e| target.unreachable(e.to_string()))?;
     let connector = TlsConnector::from(Arc::clone(&target.tls));
-    connector.connect(name, tcp).await.map_err(|e| sorted(target, &e))
+    connector.connect(name, tcp).await.map_err(|e| classify(target, &e))
 }
 
-/// `localhost` is this machine, whatever a resolver says, and also where there is none (RFC 6761).
-/// The daemon listens on the first of the two unless it is told otherwise.
+/// `localhost` is this host, whatever a resolver says, and without a resolver (RFC 6761). By default the daemon
+/// listens on the first of the two addresses.
 fn loopback(host: &str, port: u16) -> Option<[SocketAddr; 2]> {
     let is_local = host == "localhost" || host.ends_with(".localhost");
     is_local.then(|| [(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()])
 }
 
-/// IPv6 and IPv4 in turn, in the resolver's order otherwise.
-fn in_turn(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+/// Alternates IPv6 and IPv4, otherwise in the order of the resolver.
+fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (same, other): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|a| a.is_ipv6() == first_is_v6);
     let (mut same, mut other) = (same.into_iter(), other.into_iter());
@@ -101,8 +101,8 @@ fn in_turn(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     }
 }
 
-/// The first address that answers; each next one starts when the one before failed or is slow.
-async fn first_of(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+/// The first address that answers. The next attempt starts when the previous one fails or is slow.
+async fn connect_first(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let mut rest = addresses.into_iter();
     let mut attempts = JoinSet::new();
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
@@ -133,14 +133,14 @@ fn in_words(e: &io::Error) -> String {
     }
 }
 
-/// Sorts what TLS reports by whose fault it is. Also for what comes after the handshake, where a
-/// server that misses the client's certificate says so.
-pub(crate) fn sorted(target: &Target, e: &io::Error) -> Error {
+/// Maps a TLS error to the side at fault. Also used after the handshake, when a server may report that the
+/// client's certificate is missing.
+pub(crate) fn classify(target: &ServerTarget, e: &io::Error) -> Error {
     let inner = e.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
         Some(tls @ rustls::Error::InvalidCertificate(why)) => {
             let refusal = trust::refusal_in(tls).unwrap_or_else(|| {
-                // The certificate is trusted, but the handshake is not signed with its key.
+                // The certificate is trusted, but its key has not signed the handshake.
                 let reason = match why {
                     CertificateError::BadSignature => "the server has not the key of its certificate",
                     _ => "it cannot be read: it is damaged, or its key is of a kind that is not known here",
@@ -150,19 +150,19 @@ pub(crate) fn sorted(target: &Target, e: &io::Error) -> Error {
             });
             Error::CertificateRefused(Box::new(refusal))
         }
-        Some(rustls::Error::AlertReceived(alert)) => match about_the_client(*alert, shows_one(target)) {
+        Some(rustls::Error::AlertReceived(alert)) => match client_certificate_fault(*alert, shows_certificate(target)) {
             Some(why) => refused(why),
             None => target.unreachable(format!(
                 "the server ended the TLS handshake (alert {}, RFC 8446, 6.2): is it a tcp-chatd of the same age?",
                 u8::from(*alert)
             )),
         },
-        Some(rustls::Error::InvalidMessage(_)) => target.unreachable("what answers there does not speak TLS"),
+        Some(rustls::Error::InvalidMessage(_)) => target.unreachable("the server does not speak TLS"),
         Some(rustls::Error::PeerIncompatible(_)) => {
-            target.unreachable("what answers there speaks no version of TLS, or no cipher, that this client does")
+            target.unreachable("the server and this client have no TLS version or cipher in common")
         }
         Some(rustls::Error::NoApplicationProtocol) => {
-            target.unreachable("what answers there does not speak tcp-chat (ALPN)")
+            target.unreachable("the server does not speak tcp-chat (ALPN)")
         }
         Some(_) => target.unreachable("the TLS connection was damaged on the way, or the server's TLS is faulty"),
         None if e.kind() == io::ErrorKind::UnexpectedEof => {
@@ -172,12 +172,12 @@ pub(crate) fn sorted(target: &Target, e: &io::Error) -> Error {
     }
 }
 
-fn shows_one(target: &Target) -> bool {
+fn shows_certificate(target: &ServerTarget) -> bool {
     target.tls.client_auth_cert_resolver.has_certs()
 }
 
-/// What a server says of the client's certificate, if the alert is about it (RFC 8446, 6.2).
-fn about_the_client(alert: AlertDescription, shows_one: bool) -> Option<String> {
+/// The server's fault with the client's certificate, if the alert is about it (RFC 8446, 6.2).
+fn client_certificate_fault(alert: AlertDescription, shows_certificate: bool) -> Option<String> {
     use AlertDescription as A;
     let why = match alert {
         A::CertificateRequired => return Some("the server asks for a client certificate".into()),
@@ -188,12 +188,12 @@ fn about_the_client(alert: AlertDescription, shows_one: bool) -> Option<String> 
             "it is not for clients: have it signed with `extendedKeyUsage=clientAuth`, and without other critical \
              extensions"
         }
-        A::BadCertificate | A::AccessDenied => "it is damaged, or its CA may not sign such a one",
+        A::BadCertificate | A::AccessDenied => "it is damaged, or its CA must not sign such a certificate",
         A::CertificateUnknown => {
-            "it is a CA's own (basicConstraints CA:TRUE), of X.509 version 1, or its CA may not sign such a one"
+            "it is a CA's own (basicConstraints CA:TRUE), of X.509 version 1, or its CA must not sign such a certificate"
         }
-        // It may be about something else where no certificate was shown.
-        A::DecryptError if shows_one => {
+        // If no certificate was shown, the alert is about something else.
+        A::DecryptError if shows_certificate => {
             "its signature does not hold: the CA that has signed it has the name of the server's CA for users, but \
              another key, or it is signed with a hash that is no longer safe (SHA-1 or older)"
         }
@@ -202,7 +202,7 @@ fn about_the_client(alert: AlertDescription, shows_one: bool) -> Option<String> 
     Some(format!("the server does not accept the client certificate: {why}"))
 }
 
-/// Who somebody is was not enough: as at a login.
+/// An identity that the server does not accept, as at a login.
 fn refused(msg: String) -> Error {
     Error::LoginRefused { kind: tcp_chat_protocol::ErrorKind::AuthFailed, msg }
 }
@@ -216,14 +216,14 @@ mod tests {
         let of = |s: &str| s.parse::<SocketAddr>().unwrap();
         let given = ["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "2.2.2.2:1"].map(of);
         let want = ["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"].map(of);
-        assert_eq!(in_turn(given.into()), want);
-        assert_eq!(in_turn(Vec::new()), Vec::new());
+        assert_eq!(interleave(given.into()), want);
+        assert_eq!(interleave(Vec::new()), Vec::new());
     }
 
     #[test]
     fn what_a_server_says_of_a_clients_certificate_is_no_passing_fault() {
         use AlertDescription as A;
-        let of = |alert| about_the_client(alert, true);
+        let of = |alert| client_certificate_fault(alert, true);
         for alert in [
             A::CertificateRequired,
             A::UnknownCA,
@@ -237,10 +237,10 @@ mod tests {
         ] {
             let why = of(alert).unwrap();
             assert!(!why.contains(&format!("{alert:?}")), "the library's word for it: {why}");
-            assert!(!refused(why).is_passing());
+            assert!(!refused(why).is_transient());
         }
         assert!(of(A::UnsupportedCertificate).unwrap().contains("extendedKeyUsage=clientAuth"));
-        assert_eq!(about_the_client(A::DecryptError, false), None, "no certificate was shown");
+        assert_eq!(client_certificate_fault(A::DecryptError, false), None, "no certificate was shown");
         assert_eq!(of(A::HandshakeFailure), None);
         assert_eq!(of(A::InternalError), None);
     }
@@ -259,9 +259,10 @@ mod tests {
         let tls =
             Arc::new(crate::trust::client_config(&crate::Trust::Pin(crate::Pin([7; 32])), None).unwrap());
         for host in ["a b", "1.2.3", "💬.example", "a:b"] {
-            let target = Target { host: host.into(), port: 1, tls: Arc::clone(&tls), timeout: Duration::MAX };
+            let target =
+                ServerTarget { host: host.into(), port: 1, tls: Arc::clone(&tls), timeout: Duration::MAX };
             let error = dial(&target).await.unwrap_err();
-            assert!(matches!(&error, Error::Invalid(why) if why.contains("no host name")), "{error}");
+            assert!(matches!(&error, Error::Invalid(why) if why.contains("not a host name")), "{error}");
         }
     }
 
@@ -270,9 +271,9 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let good = listener.local_addr().unwrap();
         let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let tcp = first_of(vec![closed, good]).await.unwrap();
+        let tcp = connect_first(vec![closed, good]).await.unwrap();
         assert_eq!(tcp.peer_addr().unwrap(), good);
-        assert!(first_of(vec![closed]).await.is_err());
-        assert!(first_of(Vec::new()).await.is_err());
+        assert!(connect_first(vec![closed]).await.is_err());
+        assert!(connect_first(Vec::new()).await.is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! Owns a verified connection without a session, for a program that passes lines on and reads none of them. Called by
 //! the relay of `tcp-chat-cli web`. Never logs in, never tries twice.
 
-use crate::dial::{self, Target};
+use crate::dial::{self, ServerTarget};
 use crate::trust::{Identity, Trust, client_config};
 use crate::{Error, builder};
 use std::io;
@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// A server, and how it is verified.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    target: Target,
+    target: ServerTarget,
 }
 
 impl Endpoint {
@@ -27,7 +27,7 @@ impl Endpoint {
         identity: Option<&Identity>,
     ) -> Result<Self, Error> {
         let tls = Arc::new(client_config(trust, identity)?);
-        Ok(Self { target: Target { host: host.into(), port, tls, timeout: builder::CONNECT } })
+        Ok(Self { target: ServerTarget { host: host.into(), port, tls, timeout: builder::CONNECT } })
     }
 
     /// Connects and verifies, once, within 10 s. What is read and written are lines of the protocol.
@@ -41,6 +41,6 @@ impl Endpoint {
     /// Explains an error of reading or writing. With TLS 1.3 a server refuses a client certificate only there.
     #[must_use]
     pub fn explain(&self, e: &io::Error) -> Error {
-        dial::sorted(&self.target, e)
+        dial::classify(&self.target, e)
     }
 }

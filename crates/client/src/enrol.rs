@@ -1,8 +1,8 @@
-//! Owns a registered user's first time: the code of a join line becomes a password or a certificate.
-//! A connection of its own, before any session. The key of a certificate is made here and never
-//! leaves this side. Never stores anything.
+//! Owns the enrolment of a registered user: the code of a join line becomes a password or a certificate, on a
+//! connection of its own before any session. The key of a certificate is generated here and never leaves this
+//! side. Called by the program. Never stores anything.
 
-use crate::dial::{Target, dial};
+use crate::dial::{ServerTarget, dial};
 use crate::trust::client_config;
 use crate::wire::Connection;
 use crate::{Error, Trust};
@@ -15,34 +15,34 @@ use tcp_chat_protocol::request::{Enrol, Request, Wants, write};
 use tcp_chat_protocol::{Name, RequestId};
 use zeroize::Zeroizing;
 
-/// Where a code is turned in.
+/// The parameters of an enrolment.
 #[derive(Debug, Clone)]
 pub struct Enrolment {
     /// The server's name or address.
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// Whom to trust.
+    /// The trusted CA or pin.
     pub trust: Trust,
     /// The user and the code.
     pub join: Join,
-    /// For connecting and the answer together.
+    /// The time for connection and reply together.
     pub timeout: Duration,
 }
 
-/// A new key, and the request for a certificate for it.
+/// A new key, and the certificate request for it.
 #[derive(Debug)]
 pub struct NewKey {
-    /// The key as PEM: to be stored for its user alone.
+    /// The key as PEM; it must be readable by its user only.
     pub key: Zeroizing<String>,
     request: String,
 }
 
 impl NewKey {
-    /// Makes an ECDSA key on P-256.
+    /// Generates an ECDSA key on P-256.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where this system has no randomness.
+    /// [`Error::Invalid`] if the system has no randomness.
     pub fn make(user: &Name) -> Result<Self, Error> {
         let broken = |_: rcgen::Error| {
             Error::Invalid("a key cannot be made: the system gives no random numbers".into())
@@ -60,12 +60,12 @@ impl Enrolment {
     /// Sets the password.
     ///
     /// # Errors
-    /// As for a login; [`Error::LoginRefused`] where the code is wrong, used or too old.
+    /// As for a login; [`Error::LoginRefused`] if the code is wrong, used or expired.
     pub async fn password(&self, password: &str) -> Result<(), Error> {
         self.ask(Wants::Password(Zeroizing::new(password.to_owned()))).await.map(drop)
     }
 
-    /// Gets the certificate for a new key, as PEM.
+    /// Fetches the certificate for a new key, as PEM.
     ///
     /// # Errors
     /// As for [`Enrolment::password`].
@@ -76,7 +76,7 @@ impl Enrolment {
 
     async fn ask(&self, wants: Wants) -> Result<EnrolReply, Error> {
         let tls = Arc::new(client_config(&self.trust, None)?);
-        let target = Target { host: self.host.clone(), port: self.port, tls, timeout: self.timeout };
+        let target = ServerTarget { host: self.host.clone(), port: self.port, tls, timeout: self.timeout };
         let began = tokio::time::Instant::now();
         let mut connection = Connection::new(dial(&target).await?, target.clone());
         let id = RequestId::Number(1);
@@ -85,7 +85,7 @@ impl Enrolment {
         write(Some(&id), &Request::Enrol(Box::new(enrol)), &mut connection.writer.out);
         let asking = async {
             if let Err(e) = connection.writer.finish().await {
-                // What the server said before it closed explains more than the failed write.
+                // The server's last message explains more than the failed write.
                 return match connection.reader.next().await {
                     Ok(Incoming::Error(_, e)) => Err(Error::LoginRefused { kind: e.kind, msg: e.msg }),
                     Ok(_) => Err(Error::Protocol(format!("the connection broke during ENROL: {e}"))),

@@ -1,22 +1,22 @@
-//! Owns what can go wrong, as data: a program branches on the variant, a person reads the sentence.
-//! Never prints anything.
+//! Owns the errors of the crate: a program branches on the variant, and a person reads the sentence. Never prints
+//! anything.
 
 use crate::explain::CertificateRefusal;
 use std::time::Duration;
 use tcp_chat_protocol::{ErrorKind, RequestId};
 
-/// Why something was not done.
+/// Why an operation failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// The server could not be reached, or what answers there speaks no TLS.
+    /// The server is not reachable, or does not speak TLS.
     #[error("no connection to {server}: {why}")]
     NoConnection {
-        /// `host:port` as it was asked for.
+        /// `host:port` as the caller gave it.
         server: String,
-        /// What happened, with what to do about it where that is known.
+        /// The reason, with the remedy if it is known.
         why: String,
     },
-    /// The server's certificate is not to be trusted. It says why in several lines.
+    /// The server's certificate is not trusted. The explanation has several lines.
     #[error("{0}")]
     CertificateRefused(Box<CertificateRefusal>),
     /// The daemon refused the login.
@@ -30,64 +30,64 @@ pub enum Error {
     /// The daemon refused a request.
     #[error("the request was refused ({kind}): {msg}")]
     Refused {
-        /// What the request was called: the daemon's log has it beside the refusal. `None`: it was not sent, since any
-        /// daemon would refuse it.
+        /// The id of the request, which the daemon's log has, too. `None`: it was not sent, because every daemon
+        /// would refuse it.
         id: Option<RequestId>,
         /// For programs.
         kind: ErrorKind,
         /// The daemon's sentence. Untrusted text.
         msg: String,
     },
-    /// No answer in time.
+    /// No reply in time.
     #[error("no answer to {what} within {}", .after.as_secs_f32().to_string() + " s")]
     TimedOut {
-        /// What was asked.
+        /// The request.
         what: &'static str,
-        /// How long it was waited for.
+        /// The timeout.
         after: Duration,
     },
     /// The session is over.
     #[error("{0}")]
     Closed(Closed),
-    /// The session ended while the connection was lost, before the daemon had confirmed this
-    /// message: it may have been kept or not. Look into the history before sending it again.
+    /// The session ended while the connection was lost, before the daemon confirmed this message: it may or may
+    /// not have been kept. Check the history before you send it again.
     #[error("the session ended before the server confirmed the message: it may or may not have been kept")]
     Unconfirmed,
-    /// What the caller asked for makes no sense; nothing was sent.
+    /// The parameters of the caller are invalid; nothing was sent.
     #[error("{0}")]
     Invalid(String),
-    /// The server says something that is not this protocol.
+    /// The server breaks the protocol.
     #[error("the server does not speak the tcp-chat protocol: {0}")]
     Protocol(String),
 }
 
-/// How a session came to its end.
+/// Why a session ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Closed {
-    /// Because this side asked for it.
+    /// This side ended it.
     #[error("the session was ended by this side")]
     Quit,
     /// The session was resumed on another connection.
     #[error("the session was taken over by another connection")]
     TakenOver,
-    /// The server ended it; with what it says. Untrusted text.
+    /// The server ended it, with this reason. Untrusted text.
     #[error("the session is over: {0}")]
     Kicked(String),
 }
 
 impl Error {
-    /// What the server said that cannot be read, in our own words.
+    /// The error for an unreadable input of the server, without its text.
     pub(crate) fn misread(what: impl std::fmt::Display, e: &serde_json::Error) -> Self {
         let why = match e.classify() {
-            serde_json::error::Category::Data => "a field is missing, or it has a value that cannot be",
+            serde_json::error::Category::Data => "a field is missing or has an invalid value",
             _ => "it is not JSON",
         };
         Self::Protocol(format!("{what}: {why} (at byte {} of it)", e.column()))
     }
 
-    /// Can the same thing succeed a little later, with nothing changed on this side?
+    /// Whether the operation can succeed later without a change on this side.
     #[must_use]
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
             Self::NoConnection { .. } | Self::TimedOut { .. } => true,
             Self::LoginRefused { kind, .. } => matches!(

@@ -1,4 +1,4 @@
-//! Owns what a session tells its reader. Made by `life`, read by bots and the CLI.
+//! Owns the events of a session. Created by `task`; read by bots and the CLI. Never decides what happens next.
 
 use crate::Error;
 use crate::cursor::{Conversation, conversation};
@@ -6,15 +6,14 @@ use std::time::Duration;
 use tcp_chat_protocol::reply::LoginReply;
 use tcp_chat_protocol::{MsgEvent, NoticeEvent, PresenceEvent, RequestId, Seq};
 
-/// A message, as its readers get it. All text in it is a stranger's: neutralise control
-/// characters before it goes to a terminal.
+/// A message. Its text is untrusted: neutralise control characters before it is shown on a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// The wire's own fields: room or addressee, number, time, author, text.
+    /// The fields of the wire: room or recipient, seq, time, author, text.
     pub data: MsgEvent<'static>,
-    /// What the request that sent it called itself, if this session sent it.
+    /// The id of the request that sent it, if this session sent it.
     pub id: Option<RequestId>,
-    /// Is the author called as this session is? (With accounts also from another session.)
+    /// Whether the author has the name of this session's user. (With accounts, it may be another session.)
     pub own: bool,
     /// The conversation that it belongs to.
     pub conversation: Conversation,
@@ -25,13 +24,13 @@ impl Message {
         Self { own: data.user == me, conversation: conversation(&data, me), data, id }
     }
 
-    /// A message from the store (a page of history, say), as `me` would have got it live.
+    /// A message from the store (such as a page of history), in the form of a live one for `me`.
     #[must_use]
     pub fn of(data: MsgEvent<'static>, me: &str) -> Self {
         Self::new(data, None, me)
     }
 
-    /// Its number.
+    /// Its seq.
     #[must_use]
     pub fn seq(&self) -> Seq {
         self.data.seq
@@ -56,70 +55,69 @@ impl Message {
     }
 }
 
-/// What a session tells its reader, in the order in which it happened.
+/// The events of a session, in order.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
-    /// A message of one of the session's conversations. Each one once, in the order of `seq`.
+    /// A message of one of the session's conversations. Each comes once, in the order of `seq`.
     Message(Box<Message>),
-    /// Somebody came or went. Best effort.
+    /// A user came or left. Best effort.
     Presence(PresenceEvent<'static>),
-    /// The daemon says something (`SHUTDOWN` and `OPERATOR`, for example). `GAP`, `TAKEN_OVER` and
-    /// `KICKED` come as [`Event::Gap`] and [`Event::Ended`].
+    /// A notice of the daemon (such as `SHUTDOWN` and `OPERATOR`). `GAP`, `TAKEN_OVER` and `KICKED` come as
+    /// [`Event::Gap`] and [`Event::Ended`].
     Notice(NoticeEvent<'static>),
     /// A new session has begun: at the start, and after [`Event::SessionLost`].
     Connected(Box<LoginReply>),
-    /// The connection is lost; the next attempt is made after the wait. Repeated for each attempt.
+    /// The connection is lost; the next attempt follows after the wait. One event per attempt.
     Reconnecting {
-        /// How long until the attempt.
+        /// The wait before the attempt.
         wait: Duration,
-        /// 1 for the first one.
+        /// The number of the attempt, from 1.
         attempt: u32,
-        /// What happened.
+        /// The reason of the loss.
         why: Error,
     },
-    /// The session goes on where it was. What had been missed came before this event.
+    /// The session is resumed. All missed messages came before this event.
     Resumed {
-        /// How many messages were missed and have come now.
+        /// The number of missed messages.
         caught_up: u64,
     },
-    /// The daemon no longer had the session (it was away for longer than its TTL). A new one
-    /// begins with [`Event::Connected`]; what was said in rooms between the two can be read with
-    /// [`Session::history`](crate::Session::history).
+    /// The daemon no longer had the session (it was away longer than its TTL). A new one begins with
+    /// [`Event::Connected`]; [`Session::history`](crate::Session::history) has the messages between the two.
     SessionLost {
-        /// The last number that the old session saw.
+        /// The last seq that the old session saw.
         after: Seq,
-        /// The newest number when the new one began.
+        /// The newest seq when the new one began.
         head: Seq,
     },
-    /// The server's log is another one than before, as after the restore of a backup, or its newest message
-    /// is older than what was seen. What was seen after `from` is not in it, and other messages have those
-    /// numbers: they come behind this event.
+    /// The server's log is another one than before (such as after the restore of a backup), or its newest message
+    /// is older than the cursor. The messages that were seen after `from` are not in it, and other messages have
+    /// their seqs: those come after this event.
     LogReplaced {
-        /// The last number that was seen of the log before.
+        /// The last seq that was seen in the old log.
         after: Seq,
-        /// Messages after this number come, where the session goes on.
+        /// Messages after this seq follow, if the session is resumed.
         from: Seq,
-        /// How the log is called now, if the server says so.
+        /// The id of the new log, if the server gives it.
         log: Option<String>,
     },
-    /// Retention has removed messages between the two numbers before they could be read.
+    /// Retention removed messages between the two seqs before they could be read.
     Gap {
-        /// The first number that is gone.
+        /// The first missing seq.
         from: Seq,
         /// The last one.
         to: Seq,
     },
-    /// A message came whose `prev` says that one was missed. The message itself comes next. A
-    /// daemon that keeps the contract never lets this happen.
+    /// The `prev` of a message shows that another one was missed. The message itself follows. A correct daemon
+    /// never causes this.
     ChainBroken {
-        /// In which conversation.
+        /// The conversation.
         conversation: Conversation,
-        /// The newest number that was seen in it.
+        /// The last seq that was seen in it.
         last: Seq,
-        /// The number that should have been seen.
+        /// The seq that was missed.
         prev: Seq,
-        /// The message that says so.
+        /// The seq of the message with that `prev`.
         seq: Seq,
     },
     /// The session is over; nothing comes after this.

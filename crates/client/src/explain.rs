@@ -1,7 +1,7 @@
-//! Owns the explanation of a refused certificate: what it says of itself, and what was expected.
-//! Called by `trust` when it refuses. Never decides: that was done before.
+//! Owns the explanation of a refused certificate: its facts, and the expected ones. Called by `trust` after a
+//! refusal. Never decides.
 //!
-//! Text from a certificate is a stranger's: control and format characters are replaced here.
+//! Text from a certificate is untrusted: control and format characters are replaced here.
 
 use crate::diagnose::Diagnosis;
 use std::fmt;
@@ -13,17 +13,17 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Version};
 /// Why a certificate was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusalKind {
-    /// Nobody who is trusted has signed it.
+    /// No trusted CA has signed it.
     UnknownIssuer,
     /// It is for other names.
     WrongName,
-    /// Its time is over.
+    /// It has expired.
     Expired,
-    /// Its time has not come; or this machine's clock is wrong.
+    /// It is not valid yet, or the clock of this host is wrong.
     NotYetValid,
     /// No certificate in the chain has the pin.
     WrongPin,
-    /// Something else: the reason says it.
+    /// Another reason; the sentence names it.
     Other,
 }
 
@@ -32,30 +32,30 @@ pub enum RefusalKind {
 pub struct CertificateRefusal {
     /// For programs.
     pub kind: RefusalKind,
-    /// The host that was asked for.
+    /// The host that the client asked for.
     pub host: String,
     /// One sentence.
     pub reason: String,
-    /// Which of the certificates that the server sent is at fault; 0 is its own. What follows is about it.
+    /// The position of the certificate at fault; 0 is the server's own. The fields below describe it.
     pub at: usize,
-    /// Whose it is.
+    /// Its subject.
     pub subject: String,
-    /// The names and addresses that the certificate is for.
+    /// The names and addresses for which it is valid.
     pub names: Vec<String>,
-    /// Who signed it.
+    /// Its issuer.
     pub issuer: String,
-    /// Valid from and until, RFC 3339; empty where it could not be read.
+    /// Valid from and until, RFC 3339; empty if it is unreadable.
     pub validity: (String, String),
-    /// The SHA-256 of every certificate that the server sent, the leaf's first.
+    /// The SHA-256 of each certificate that the server sent, the leaf's first.
     pub seen: Vec<Pin>,
-    /// What is trusted, in words.
+    /// The trusted CAs or pin, in words.
     pub trusted: String,
-    /// The pin that was expected, if trust is by a pin.
+    /// The expected pin, if trust is by a pin.
     pub expected: Option<Pin>,
 }
 
 impl CertificateRefusal {
-    /// Reads what the chain says of itself.
+    /// Reads the facts of the chain.
     pub(crate) fn new(
         diagnosis: Diagnosis,
         host: String,
@@ -109,7 +109,7 @@ pub(crate) fn common_name(der: &CertificateDer<'_>) -> Option<String> {
     Some(name)
 }
 
-/// Is `now` within the certificate's validity? `None` where it cannot be read.
+/// Checks `now` against the certificate's validity. `None`: it is unreadable.
 pub(crate) fn valid_at(der: &CertificateDer<'_>, now: UnixTime) -> Option<Result<(), RefusalKind>> {
     let (from, to) = validity(&parse(der)?);
     let now = Timestamp(now.as_secs().saturating_mul(1000));
@@ -122,7 +122,7 @@ pub(crate) fn valid_at(der: &CertificateDer<'_>, now: UnixTime) -> Option<Result
     })
 }
 
-/// Is the one named as the signer of the other?
+/// Whether `signer` has the name of the issuer of `signed`.
 pub(crate) fn is_named(signed: &X509Certificate<'_>, signer: &X509Certificate<'_>) -> bool {
     signed.issuer() == signer.subject()
 }
@@ -145,7 +145,7 @@ fn validity(certificate: &X509Certificate<'_>) -> (Timestamp, Timestamp) {
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(san)) = certificate.subject_alternative_name() else { return Vec::new() };
     let shown = san.value.general_names.iter().filter_map(|name| match name {
-        // It is no address to a client: not to be shown as one.
+        // A client ignores an address as a DNS name, so it is marked.
         GeneralName::DNSName(name) if name.parse::<std::net::IpAddr>().is_ok() => Some(format!("DNS:{name}")),
         GeneralName::DNSName(name) => Some(plain(name)),
         GeneralName::IPAddress(bytes) => match *bytes {
@@ -157,7 +157,7 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     shown.take(50).collect()
 }
 
-/// At most 200 characters, none of which moves the cursor or hides.
+/// At most 200 characters, without control and invisible ones.
 fn plain(text: &str) -> String {
     let shown = |c: char| {
         let hides = c.is_control()

@@ -1,14 +1,14 @@
-//! Owns the question whether a message fits a line of the wire. A text within the server's bound on texts may not:
-//! JSON writes some characters as two bytes or six. Used by `session` alone. Never cuts anything.
+//! Owns the check that a message fits into a line of the wire. A text within `msg_bytes` may not fit, because
+//! JSON writes some characters as two or six bytes. Used by `session`. Never cuts a text.
 
 use crate::Error;
 use tcp_chat_protocol::request::{Request, write};
 use tcp_chat_protocol::{RequestId, Seq};
 
-/// The longest of the ids that the session gives out: 2^53.
+/// The longest id that the session assigns: 2^53.
 const OWN_ID: Seq = 9_007_199_254_740_992;
 
-/// Refuses what the server would answer with `TOO_LARGE`. It could not tell which request that was.
+/// Refuses a message that the server would answer with `TOO_LARGE`, which does not name the request.
 pub(crate) fn check(message: &Request<'_>, id: Option<&RequestId>, line_bytes: usize) -> Result<(), Error> {
     let mut line = Vec::new();
     write(Some(id.unwrap_or(&RequestId::Number(OWN_ID))), message, &mut line);

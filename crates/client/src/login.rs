@@ -1,5 +1,5 @@
-//! Owns one login on a fresh connection: what is sent, and what the answer means. Called by `life`
-//! at the start and after every lost connection. Never connects, never keeps anything.
+//! Owns one login on a fresh connection: the request, and the meaning of its reply. Called by `task` at the start
+//! and after each lost connection. Never connects, never stores anything.
 
 use crate::Error;
 use crate::backoff::after_rate_limit;
@@ -12,7 +12,7 @@ use tcp_chat_protocol::request::{Login, Request, write};
 use tcp_chat_protocol::{Colour, ErrorKind, Name, RequestId, Seq};
 use zeroize::Zeroizing;
 
-/// Who logs in, and how.
+/// The credentials of a login.
 pub(crate) struct Credentials {
     pub(crate) name: Option<String>,
     pub(crate) color: Option<Colour>,
@@ -21,7 +21,7 @@ pub(crate) struct Credentials {
     pub(crate) timeout: Duration,
 }
 
-/// The session that is to go on.
+/// The session to resume.
 #[derive(Clone, Copy)]
 pub(crate) struct Resume<'a> {
     pub(crate) name: &'a str,
@@ -30,7 +30,7 @@ pub(crate) struct Resume<'a> {
 }
 
 impl Credentials {
-    /// The `LOGIN` that resumes the session, or begins one.
+    /// The `LOGIN` that resumes the session, or begins a new one.
     fn login(&self, resume: Option<Resume<'_>>, log: Option<&str>) -> Result<Login, Error> {
         let is_fresh = resume.is_none();
         let rooms = self.rooms.as_deref().filter(|_| is_fresh);
@@ -46,15 +46,14 @@ impl Credentials {
     }
 }
 
-/// A name that is no name is refused as any daemon would refuse it.
+/// Refuses an invalid name with the error of the daemon.
 fn named(text: &str, field: &str) -> Result<Name, Error> {
     Name::parse_kept(text)
         .map_err(|why| Error::LoginRefused { kind: ErrorKind::NameInvalid, msg: format!("`{field}`: {why}") })
 }
 
-/// Logs in: with the session where there is one, and anew where the daemon no longer knows it.
-/// Returns whether it was resumed. The answer says up to where `log`, of which something is known, and the
-/// server's are the same.
+/// Resumes the session if there is one, and begins a new one if the daemon no longer has it. Returns whether it
+/// was resumed. `log` is the log that the caller knows; the reply says up to which seq it equals the server's.
 pub(crate) async fn log_in(
     connection: &mut Connection,
     who: &Credentials,
@@ -75,8 +74,8 @@ pub(crate) async fn log_in(
                     return Ok((login, !fresh));
                 }
                 Err((ErrorKind::SessionExpired, ..)) if !fresh => resume = None,
-                Err((ErrorKind::RateLimited, _, asked @ Some(_))) => {
-                    tokio::time::sleep(after_rate_limit(asked, limited)).await;
+                Err((ErrorKind::RateLimited, _, requested @ Some(_))) => {
+                    tokio::time::sleep(after_rate_limit(requested, limited)).await;
                     limited += 1;
                 }
                 Err((kind, msg, _)) => return Err(Error::LoginRefused { kind, msg }),
@@ -87,9 +86,9 @@ pub(crate) async fn log_in(
     tokio::time::timeout(after, logging_in).await.map_err(|_| Error::TimedOut { what: "LOGIN", after })?
 }
 
-/// The number after which a session reads on that has seen `after` of the log `known`, where the server now
-/// has another log, or one that is shorter. `None`: it goes on where it was.
-pub(crate) fn parted(known: Option<&str>, after: Seq, login: &LoginReply) -> Option<Seq> {
+/// The seq after which a session that has seen `after` of the log `known` continues, if the server now has
+/// another or a shorter log. `None`: it continues after `after`.
+pub(crate) fn common_seq(known: Option<&str>, after: Seq, login: &LoginReply) -> Option<Seq> {
     let is_other = known.zip(login.log.as_deref()).is_some_and(|(known, log)| known != log);
     let common = if is_other { login.log_from.unwrap_or(login.head) } else { login.head };
     (is_other || login.head < after).then(|| after.min(common).min(login.head))
@@ -102,7 +101,7 @@ async fn answer(
     login: &RequestId,
 ) -> Result<Result<LoginReply, Refusal>, Error> {
     if let Err(e) = connection.writer.finish().await {
-        // What the server said before it closed explains more than the failed write.
+        // The server's last message explains more than the failed write.
         return match connection.reader.next().await {
             Ok(Incoming::Error(_, e)) => Ok(Err((e.kind, e.msg, None))),
             Ok(_) => Err(Error::Protocol(format!("the connection broke during the login: {e}"))),
@@ -116,7 +115,7 @@ async fn answer(
                     .map(Ok)
                     .map_err(|e| Error::misread("the answer to LOGIN", &e));
             }
-            // Without an id it is about the connection: full, too late.
+            // Without an id it is about the connection: SERVER_FULL, TIMEOUT.
             Incoming::Error(id, e) if id.as_ref().is_none_or(|id| id == login) => {
                 return Ok(Err((e.kind, e.msg, e.retry_after_ms.map(Duration::from_millis))));
             }
@@ -148,12 +147,12 @@ mod tests {
             (Some("a"), 3, login(30, Some("b"), Some(5)), Some(3)),
             (Some("a"), 20, login(12, Some("b"), Some(5)), Some(5)),
             (Some("a"), 20, login(12, Some("b"), Some(900)), Some(12)),
-            // It has not said where they part: a server that only has an id goes on after `after`.
+            // A server that gives only the id of its log: the session continues after `after`.
             (Some("a"), 20, login(30, Some("b"), None), Some(20)),
             (Some("a"), 20, login(12, Some("a"), Some(5)), Some(12)),
             (None, 20, login(12, None, None), Some(12)),
         ] {
-            assert_eq!(parted(known, after, &reply), goes_on_after, "{known:?} {after} {reply:?}");
+            assert_eq!(common_seq(known, after, &reply), goes_on_after, "{known:?} {after} {reply:?}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Owns the requests that have no answer yet: what is to be written, what was written, what is to
-//! be written again. Pure but for the instants that it is handed. Used by `life` alone.
+//! Owns the requests without a reply: those to write, those written, those to write again. Pure: times are
+//! arguments. Used by `task`. Never reads or writes a connection.
 
 use crate::Error;
 use crate::backoff::after_rate_limit;
@@ -11,24 +11,24 @@ use tcp_chat_protocol::{MsgEvent, RequestId, Seq};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// How many requests may wait for an answer; more wait in front of the session.
-pub(crate) const MOST: usize = 256;
+/// The largest number of requests without a reply; further ones wait in the session's queue.
+pub(crate) const LIMIT: usize = 256;
 
 pub(crate) type OpReply = oneshot::Sender<Result<Box<RawValue>, Error>>;
 pub(crate) type MsgReply = oneshot::Sender<Result<MsgEvent<'static>, Error>>;
 
-/// What a request is for.
+/// The purpose of a request.
 #[derive(Debug)]
-pub(crate) enum What {
+pub(crate) enum Purpose {
     /// A message.
     Msg {
         reply: MsgReply,
-        /// The id must not be changed: it is the caller's, or was changed once already.
+        /// Whether the id must stay: it is the caller's, or was changed once already.
         fixed: bool,
     },
     /// Any other request.
     Op(OpReply),
-    /// The session's own `PING` behind a resume: its answer means that all that was missed is here.
+    /// The session's own `PING` after a resume: its reply means that all missed messages have come.
     CatchUp,
     /// The session's own `PING` on a silent connection.
     KeepAlive,
@@ -40,40 +40,40 @@ pub(crate) enum What {
 pub(crate) struct Entry {
     pub(crate) id: RequestId,
     pub(crate) request: Request<'static>,
-    pub(crate) what: What,
-    /// Written on the connection that lives now.
+    pub(crate) what: Purpose,
+    /// Written on the current connection.
     written: bool,
     /// Written on any connection of this session.
     pub(crate) ever_written: bool,
     /// Written again after its connection was lost.
     pub(crate) rewritten: bool,
-    /// Not to be written before (`RATE_LIMITED`).
+    /// The earliest time to write it (`RATE_LIMITED`).
     not_before: Option<Instant>,
-    /// How often it was refused as too fast.
+    /// How often it was refused with `RATE_LIMITED`.
     limited: u32,
 }
 
 impl Entry {
-    pub(crate) fn new(id: RequestId, request: Request<'static>, what: What) -> Self {
+    pub(crate) fn new(id: RequestId, request: Request<'static>, what: Purpose) -> Self {
         let (written, ever_written, rewritten) = (false, false, false);
         Self { id, request, what, written, ever_written, rewritten, not_before: None, limited: 0 }
     }
 
     fn is_msg(&self) -> bool {
-        matches!(self.what, What::Msg { .. })
+        matches!(self.what, Purpose::Msg { .. })
     }
 
-    /// The caller no longer waits, and the request needs not be made for its own sake.
+    /// The caller no longer waits, and the request has no effect of its own.
     fn is_abandoned(&self) -> bool {
-        matches!(&self.what, What::Op(reply) if reply.is_closed())
+        matches!(&self.what, Purpose::Op(reply) if reply.is_closed())
     }
 
-    /// Tells the one who asked that it was not done.
+    /// Reports to the caller that the request failed.
     pub(crate) fn fail(self, error: Error) {
         match self.what {
-            What::Msg { reply, .. } => drop(reply.send(Err(error))),
-            What::Op(reply) => drop(reply.send(Err(error))),
-            What::CatchUp | What::KeepAlive | What::Quit => {}
+            Purpose::Msg { reply, .. } => drop(reply.send(Err(error))),
+            Purpose::Op(reply) => drop(reply.send(Err(error))),
+            Purpose::CatchUp | Purpose::KeepAlive | Purpose::Quit => {}
         }
     }
 }
@@ -85,23 +85,23 @@ pub(crate) struct Outstanding {
 
 impl Outstanding {
     pub(crate) fn has_room(&self) -> bool {
-        self.entries.len() < MOST
+        self.entries.len() < LIMIT
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Is anybody waiting, the session itself not counted?
-    pub(crate) fn somebody_waits(&self) -> bool {
-        self.entries.iter().any(|e| matches!(e.what, What::Msg { .. } | What::Op(_)))
+    /// Whether a caller waits for a reply; the session's own requests do not count.
+    pub(crate) fn has_waiting_caller(&self) -> bool {
+        self.entries.iter().any(|e| matches!(e.what, Purpose::Msg { .. } | Purpose::Op(_)))
     }
 
     pub(crate) fn pings(&self) -> bool {
-        self.entries.iter().any(|e| matches!(e.what, What::KeepAlive | What::CatchUp))
+        self.entries.iter().any(|e| matches!(e.what, Purpose::KeepAlive | Purpose::CatchUp))
     }
 
-    /// Is a request of that id on its way?
+    /// Whether a request with that id is outstanding.
     pub(crate) fn has(&self, id: &RequestId) -> bool {
         self.entries.iter().any(|e| e.id == *id)
     }
@@ -110,18 +110,17 @@ impl Outstanding {
         self.entries.push_back(entry);
     }
 
-    /// Appends to `out` what can be written now. With `only_own`, only the session's own requests:
-    /// until a resume has caught up, since the answer to a message sent again would come before
-    /// messages that were missed.
+    /// Appends the requests that can be written now to `out`. With `only_own`, only the session's own ones:
+    /// during catch-up, the reply to a resent message would come before missed messages.
     pub(crate) fn write(&mut self, now: Instant, only_own: bool, out: &mut Vec<u8>) {
         self.entries.retain(|e| e.written || !e.is_abandoned());
-        // A message on its way, or one that must wait, holds up those behind it: so they stay in order even where
-        // the server's rate limit refuses one of them.
+        // A message that is written or must wait holds back the later ones, so they stay in order even if the
+        // server rate limits one of them.
         let mut held = self.entries.iter().any(|e| e.is_msg() && e.written);
         for e in self.entries.iter_mut().filter(|e| !e.written) {
-            // Its time has come: it wakes nobody again, also while something else holds it up.
+            // The time has come: it causes no further wake-up, even if it is held back.
             e.not_before = e.not_before.filter(|at| *at > now);
-            if only_own && !matches!(e.what, What::CatchUp | What::KeepAlive) {
+            if only_own && !matches!(e.what, Purpose::CatchUp | Purpose::KeepAlive) {
                 continue;
             }
             let waits = e.not_before.is_some();
@@ -137,34 +136,34 @@ impl Outstanding {
         }
     }
 
-    /// When something can be written that had to wait.
+    /// When a delayed request can be written.
     pub(crate) fn wakes_at(&self) -> Option<Instant> {
         self.entries.iter().filter_map(|e| e.not_before).min()
     }
 
-    /// Takes out the request that is answered: also one that was written on the connection before,
-    /// since a resume brings the copies of messages that were kept then.
+    /// Removes the request that a reply answers. It may have been written on an earlier connection: a resume
+    /// brings the copies of messages that were kept then.
     pub(crate) fn take(&mut self, id: &RequestId) -> Option<Entry> {
         let at = self.entries.iter().position(|e| e.ever_written && e.id == *id)?;
         self.entries.remove(at)
     }
 
-    /// The request was too fast: it is to be made again after a while.
-    pub(crate) fn again(&mut self, id: &RequestId, now: Instant, asked: Option<Duration>) -> bool {
+    /// Schedules a rate limited request again.
+    pub(crate) fn again(&mut self, id: &RequestId, now: Instant, requested: Option<Duration>) -> bool {
         let found = self.entries.iter_mut().find(|e| e.written && e.id == *id);
         if let Some(e) = found {
             e.written = false;
-            e.ever_written = false; // It was refused, so it was not done.
-            e.not_before = Some(now + after_rate_limit(asked, e.limited));
+            e.ever_written = false; // It was refused, so it had no effect.
+            e.not_before = Some(now + after_rate_limit(requested, e.limited));
             e.limited = e.limited.saturating_add(1);
             return true;
         }
         false
     }
 
-    /// The id was used for another message: take a fresh one and send again.
+    /// Sends a message again under a new id, because another message has the old one.
     pub(crate) fn rename(&mut self, mut entry: Entry, id: RequestId) {
-        if let What::Msg { fixed, .. } = &mut entry.what {
+        if let Purpose::Msg { fixed, .. } = &mut entry.what {
             *fixed = true;
         }
         entry.id = id;
@@ -173,15 +172,15 @@ impl Outstanding {
         self.entries.push_front(entry);
     }
 
-    /// The connection is gone: everything is to be written again.
+    /// The connection is lost: all requests must be written again.
     pub(crate) fn connection_lost(&mut self) {
-        self.entries.retain(|e| !matches!(e.what, What::CatchUp | What::KeepAlive));
+        self.entries.retain(|e| !matches!(e.what, Purpose::CatchUp | Purpose::KeepAlive));
         for e in &mut self.entries {
             e.written = false;
         }
     }
 
-    /// The session is gone: of messages that were on their way nobody knows.
+    /// The session is lost: messages that were written may or may not be kept.
     pub(crate) fn session_lost(&mut self) {
         for e in std::mem::take(&mut self.entries) {
             if e.is_msg() && e.ever_written {
@@ -192,7 +191,7 @@ impl Outstanding {
         }
     }
 
-    /// All is over.
+    /// The session is over.
     pub(crate) fn fail_all(&mut self, error: &Error) {
         for e in self.entries.drain(..) {
             e.fail(error.clone());
@@ -200,13 +199,13 @@ impl Outstanding {
     }
 }
 
-/// Ids are numbers that only grow. They begin at the time in microseconds, so that a client that
-/// is started again and resumes the session does not use one twice, even where it was killed
-/// before it could save the last one. All of them are exact in a double.
+/// Ids are increasing numbers. They begin at the time in microseconds, so a client that is restarted and resumes
+/// the session does not reuse one, even if it was killed before it could save the last one. All are exact in a
+/// double.
 #[derive(Debug)]
 pub(crate) struct Ids(Seq);
 
-/// Above this a double is no longer exact (2^53).
+/// Beyond this a double is not exact (2^53).
 const EXACT: u64 = 9_007_199_254_740_992;
 
 impl Ids {
@@ -237,12 +236,12 @@ mod tests {
 
     fn msg(n: u64) -> Entry {
         let (reply, _) = oneshot::channel();
-        Entry::new(RequestId::Number(n), message(), What::Msg { reply, fixed: false })
+        Entry::new(RequestId::Number(n), message(), Purpose::Msg { reply, fixed: false })
     }
 
     fn op(n: u64) -> (Entry, oneshot::Receiver<Result<Box<RawValue>, Error>>) {
         let (reply, answer) = oneshot::channel();
-        (Entry::new(RequestId::Number(n), Request::Rooms, What::Op(reply)), answer)
+        (Entry::new(RequestId::Number(n), Request::Rooms, Purpose::Op(reply)), answer)
     }
 
     fn written(o: &mut Outstanding, now: Instant, only_own: bool) -> String {
@@ -289,7 +288,7 @@ mod tests {
         let now = Instant::now();
         let mut o = Outstanding::default();
         let (reply, mut answer) = oneshot::channel();
-        o.push(Entry::new(RequestId::Number(1), message(), What::Msg { reply, fixed: false }));
+        o.push(Entry::new(RequestId::Number(1), message(), Purpose::Msg { reply, fixed: false }));
         o.push(msg(2));
         written(&mut o, now, false);
         o.connection_lost();
@@ -309,12 +308,12 @@ mod tests {
             assert!(o.again(&RequestId::Number(1), now, Some(Duration::from_secs(1))));
             o
         };
-        // A resume that catches up.
+        // Catching up after a resume.
         let mut o = limited();
         assert_eq!(written(&mut o, later, true), "");
         assert_eq!(o.wakes_at(), None);
         assert!(written(&mut o, later, false).contains("\"id\":1"), "and then it is written");
-        // A message that is on its way.
+        // A message without a reply.
         let mut o = limited();
         let mut on_its_way = msg(0);
         (on_its_way.written, on_its_way.ever_written) = (true, true);

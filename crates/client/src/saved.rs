@@ -1,30 +1,28 @@
-//! Owns what of a session can be written down and taken up again by a later process. Never writes
-//! it anywhere: that is the caller's.
+//! Owns the part of a session that a later process needs to resume it. Never writes it anywhere: the caller does.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use tcp_chat_protocol::Seq;
 
-/// A session as it can be kept in a file and resumed with [`Builder::resume`](crate::Builder::resume).
+/// A session that can be stored in a file and resumed with [`Builder::resume`](crate::Builder::resume).
 ///
-/// The token in it is a secret: whoever has it is this user until the session ends. Keep the file
-/// unreadable for others.
+/// The token is a secret: its holder is this user until the session ends. Keep the file unreadable for others.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Saved {
     /// The name that the session was opened with.
     pub name: String,
     /// The secret that resumes it.
     pub token: String,
-    /// The newest number that [`Events::next`](crate::Events::next) has handed out. Lower it to the
-    /// newest one that was really dealt with, if that is another.
+    /// The last seq that [`Events::next`](crate::Events::next) has returned. Lower it to the last one that was
+    /// really handled, if that differs.
     pub after: Seq,
-    /// Of which log that number is; `None`: of a server that does not say.
+    /// The log of that seq; `None`: the server does not give it.
     #[serde(default)]
     pub log: Option<String>,
-    /// The last id that was used. Later ones are greater, and not below the time in microseconds,
-    /// so that an older copy of this is safe as long as the clock does not go back.
+    /// The last id that was used. Later ids are greater, and not below the time in microseconds, so an older copy
+    /// of this value is safe as long as the clock is not set back.
     pub last_id: u64,
-    /// The rooms, to enter them again if the session has ended meanwhile.
+    /// The rooms, to join them again if the session has ended.
     pub rooms: Vec<String>,
 }
 

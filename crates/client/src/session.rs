@@ -1,11 +1,11 @@
-//! Owns the two ends that a program holds: [`Session`] to ask, [`Events`] to listen. Both talk to
-//! the one task that owns the connection (`life`). Never touch the connection themselves.
+//! Owns the two handles of a program: [`Session`] for requests, [`Events`] for events. Both talk to the task that
+//! owns the connection (`task`). Never touches the connection.
 
-use crate::asked::place;
 use crate::builder::Builder;
 use crate::event::Event;
 use crate::length;
 use crate::outstanding::{MsgReply, OpReply};
+use crate::requests::place;
 use crate::{Action, Error, Page, Query, Queued, Saved, Sent, To, Trust};
 use serde::de::DeserializeOwned;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,17 +16,17 @@ use tcp_chat_protocol::reply::{
 use tcp_chat_protocol::{ErrorKind, Name, Request, RequestId, Seq, text};
 use tokio::sync::{mpsc, oneshot};
 
-/// What the task is asked.
+/// A command to the task.
 #[derive(Debug)]
-pub(crate) enum Command {
+pub(crate) enum TaskCommand {
     Msg { message: Request<'static>, id: Option<RequestId>, reply: MsgReply },
     Op { request: Request<'static>, reply: OpReply },
     Quit { done: oneshot::Sender<bool> },
 }
 
-impl Command {
+impl TaskCommand {
     pub(crate) fn refuse(self, why: &Error) {
-        // Whoever asked may have stopped waiting.
+        // The caller may have stopped waiting.
         match self {
             Self::Msg { reply, .. } => drop(reply.send(Err(why.clone()))),
             Self::Op { reply, .. } => drop(reply.send(Err(why.clone()))),
@@ -35,16 +35,16 @@ impl Command {
     }
 }
 
-/// What the task and both ends know of the session.
+/// The state that the task and both handles share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) login: LoginReply,
-    /// The newest number that was handed to the reader.
+    /// The last seq that the reader has taken.
     pub(crate) taken: Seq,
-    /// Of which log that is.
+    /// The log of that seq.
     pub(crate) log: Option<String>,
     pub(crate) last_id: u64,
-    /// Why the session is over, if it is.
+    /// The reason of the session's end.
     pub(crate) ended: Option<Error>,
 }
 
@@ -54,21 +54,21 @@ impl Shared {
     }
 }
 
-/// How many commands may wait in front of the task.
+/// The largest number of commands that wait for the task.
 pub(crate) const COMMANDS: usize = 64;
 
 /// A session: a login that outlives connections. Cheap to clone; see the [crate] for an example.
 ///
-/// Dropping all clones and the [`Events`] closes the connection without `QUIT`: the daemon holds
-/// the session for its TTL, and [`Session::saved`] can take it up again.
+/// If all clones and the [`Events`] are dropped, the connection closes without `QUIT`: the daemon holds the
+/// session for its TTL, and [`Session::saved`] can resume it.
 #[derive(Debug, Clone)]
 pub struct Session {
-    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) commands: mpsc::Sender<TaskCommand>,
     pub(crate) shared: Arc<Mutex<Shared>>,
     pub(crate) request_timeout: Duration,
 }
 
-/// The events of a session, in order. Read them, or drop this if there is no interest in them.
+/// The events of a session, in order. Read them, or drop this value if you do not need them.
 #[derive(Debug)]
 pub struct Events {
     pub(crate) events: mpsc::Receiver<Event>,
@@ -76,20 +76,19 @@ pub struct Events {
 }
 
 pub(crate) fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
-    // Nothing that holds it can panic halfway through a change.
+    // No holder of the lock can panic in the middle of a change.
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Events {
-    /// The next event; `None` after [`Event::Ended`]. Nothing is lost where the future is dropped,
-    /// so it may stand in a `select!`.
+    /// The next event; `None` after [`Event::Ended`]. Cancellation safe, so it may be used in a `select!`.
     pub async fn next(&mut self) -> Option<Event> {
         let event = self.events.recv().await?;
         self.note(&event);
         Some(event)
     }
 
-    /// The next event if there is one already.
+    /// The next event, if one is available.
     pub fn try_next(&mut self) -> Option<Event> {
         let event = self.events.try_recv().ok()?;
         self.note(&event);
@@ -118,14 +117,13 @@ impl Session {
         Builder::new(host.into(), port, trust)
     }
 
-    /// What the daemon said at the login: the name, the limits, the server. The rooms are those of
-    /// now.
+    /// The login reply of the daemon: the name, the limits, the server. The rooms are the current ones.
     #[must_use]
     pub fn login(&self) -> LoginReply {
         lock(&self.shared).login.clone()
     }
 
-    /// What a later process needs to take the session up again.
+    /// The data with which a later process resumes the session.
     #[must_use]
     pub fn saved(&self) -> Saved {
         let shared = lock(&self.shared);
@@ -139,10 +137,10 @@ impl Session {
         }
     }
 
-    /// Sends a message and waits until it is kept: over reconnects, rate limits and restarts of the
-    /// daemon, without doubling it.
+    /// Sends a message and waits until it is kept: across reconnects, rate limits and restarts of the daemon,
+    /// without a duplicate.
     ///
-    /// Dropping the future does not call the message back.
+    /// Dropping the future does not withdraw the message.
     ///
     /// # Errors
     /// As [`Session::queue`] and [`Queued::kept`].
@@ -150,17 +148,16 @@ impl Session {
         self.queue(to, text).await?.kept().await
     }
 
-    /// Hands a message over to be sent, behind those handed over before. Waits only while too many
-    /// are on their way already.
+    /// Queues a message behind the earlier ones. Waits only while the queue is full.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a text that the server would not take, or what ended the session.
+    /// [`Error::Invalid`] for a text that the server would refuse, or the end of the session.
     pub async fn queue(&self, to: To, text: impl Into<String>) -> Result<Queued, Error> {
         self.hand_over(to, text.into(), None).await
     }
 
-    /// As [`Session::queue`], with an id of the caller's own: a message that is sent again with the
-    /// same id in the same session (also by a later process that resumed it) is kept once.
+    /// As [`Session::queue`], with an id of the caller: a message that is sent again with the same id in the same
+    /// session (also by a later process that resumed it) is kept once.
     ///
     /// # Errors
     /// As [`Session::queue`]; [`Error::Invalid`] for an id of no or more than 64 bytes.
@@ -177,21 +174,21 @@ impl Session {
         self.hand_over(to, text.into(), Some(RequestId::Text(id.into()))).await
     }
 
-    /// Refuses what the server would answer with `TOO_LARGE`: it cannot say then which request it was.
+    /// Refuses a message that the server would answer with `TOO_LARGE`, which does not name the request.
     async fn hand_over(&self, to: To, text: String, id: Option<RequestId>) -> Result<Queued, Error> {
         let limits = lock(&self.shared).login.limits;
         text::check(&text, limits.msg_bytes).map_err(|e| Error::Invalid(e.to_string()))?;
         let message = Request::Msg { to: to.target(), text: text.into() };
         length::check(&message, id.as_ref(), limits.line_bytes)?;
         let (reply, kept) = oneshot::channel();
-        self.command(Command::Msg { message, id, reply }).await?;
+        self.command(TaskCommand::Msg { message, id, reply }).await?;
         Ok(Queued { kept, shared: Arc::clone(&self.shared) })
     }
 
-    /// Enters a room.
+    /// Joins a room.
     ///
     /// # Errors
-    /// [`Error::Refused`], [`Error::TimedOut`], or what ended the session.
+    /// [`Error::Refused`], [`Error::TimedOut`], or the end of the session.
     pub async fn join(&self, room: &str) -> Result<JoinReply, Error> {
         let name = Name::parse_kept(room).map_err(|why| {
             let (kind, msg) = (ErrorKind::NameInvalid, format!("`room`: {why}"));
@@ -208,7 +205,7 @@ impl Session {
         self.ask(Request::Leave(place(room))).await
     }
 
-    /// Who is in a room, or on the server.
+    /// The members of a room, or the users of the server.
     ///
     /// # Errors
     /// As [`Session::join`].
@@ -225,7 +222,7 @@ impl Session {
         Ok(reply.rooms)
     }
 
-    /// Moderates: needs a role that may. Returns what was done.
+    /// Takes a moderation action, which needs a role that permits it. Returns its result.
     ///
     /// # Errors
     /// As [`Session::join`].
@@ -243,7 +240,7 @@ impl Session {
         page: &Page,
     ) -> Result<MessagesReply, Error> {
         let reply: MessagesReply = self.ask(page.request(of)).await?;
-        page.holds(&reply.messages)?;
+        page.check(&reply.messages)?;
         Ok(reply)
     }
 
@@ -255,35 +252,34 @@ impl Session {
         self.ask(query.request()).await
     }
 
-    /// Asks whether the server is there; returns how long the answer took.
+    /// Sends a PING; returns the time until the reply.
     ///
     /// # Errors
     /// As [`Session::join`].
     pub async fn ping(&self) -> Result<Duration, Error> {
-        let asked = tokio::time::Instant::now();
+        let began = tokio::time::Instant::now();
         let _: Option<serde_json::Value> = self.ask(Request::Ping).await?;
-        Ok(asked.elapsed())
+        Ok(began.elapsed())
     }
 
-    /// Waits until all messages are kept, then says goodbye: the name is free at once, and the
-    /// session cannot be resumed. Without a connection it ends when there is nothing left to send.
+    /// Waits until all messages are kept, then sends QUIT: the name is free at once, and the session cannot be
+    /// resumed. Without a connection it ends when nothing is left to send.
     ///
-    /// Returns whether the daemon has confirmed it. Where it has not (there was no connection, or it
-    /// was lost at that moment), the daemon may hold the session for its TTL: it is worth keeping
-    /// what [`Session::saved`] gives.
+    /// Returns whether the daemon confirmed it. If not (there was no connection, or it was lost at that moment),
+    /// the daemon may hold the session for its TTL, and [`Session::saved`] is still useful.
     ///
-    /// Bound it with a timeout where waiting for messages for ever makes no sense.
+    /// Use a timeout if you do not want to wait for messages for ever.
     pub async fn quit(&self) -> bool {
         let (done, wait) = oneshot::channel();
-        // An end for another reason is an end too.
-        self.command(Command::Quit { done }).await.is_ok() && wait.await.unwrap_or(false)
+        // The session may end for another reason meanwhile.
+        self.command(TaskCommand::Quit { done }).await.is_ok() && wait.await.unwrap_or(false)
     }
 
     async fn ask<T: DeserializeOwned>(&self, request: Request<'static>) -> Result<T, Error> {
         let op = request.op();
         let (reply, answer) = oneshot::channel();
         let asking = async {
-            self.command(Command::Op { request, reply }).await?;
+            self.command(TaskCommand::Op { request, reply }).await?;
             answer.await.unwrap_or_else(|_| Err(lock(&self.shared).why_ended()))
         };
         let after = self.request_timeout;
@@ -292,7 +288,7 @@ impl Session {
         serde_json::from_str(raw.get()).map_err(|e| Error::misread(format_args!("the answer to {op}"), &e))
     }
 
-    async fn command(&self, command: Command) -> Result<(), Error> {
+    async fn command(&self, command: TaskCommand) -> Result<(), Error> {
         self.commands.send(command).await.map_err(|_| lock(&self.shared).why_ended())
     }
 }

@@ -1,17 +1,16 @@
-//! Owns whom the client trusts: exactly what the caller names, by a CA's certificate or by its
-//! pin. Called by `dial`. Never trusts the system's store, and has no way to trust everyone.
+//! Owns the trust of the client: exactly the CA or the pin of the caller. Called by `dial`. Never trusts the
+//! store of the system, and has no way to trust every server.
 //!
-//! Three rules that are not plain from the types:
+//! Three rules that the types do not show:
 //!
-//! * A **pin** is the SHA-256 of a certificate in DER, as a rule the CA's. The server must send
-//!   that certificate in its chain (`tcp-chatd` does). Then the leaf must verify against it just
-//!   as against a CA from a file: signature, validity and host name. Where the pin is the leaf's
-//!   own, there is no signature to check: its validity and its names are, and the handshake proves
-//!   that the server holds its key.
-//! * **TLS resumption is off.** A resumed TLS session does not verify the certificate again, so a
-//!   client that stays for months would go on with one that expired or was replaced. A reconnect
-//!   costs one full handshake; the chat session resumes all the same.
-//! * TLS 1.3 is spoken wherever the server can; 1.2 only with a server that was configured for it.
+//! * A **pin** is the SHA-256 of a certificate in DER, usually the CA's. The server must send that certificate in
+//!   its chain (`tcp-chatd` does). Then the leaf must verify against it as against a CA from a file: signature,
+//!   validity and host name. If the pin is the leaf's own, there is no signature to check: its validity and its
+//!   names are checked, and the handshake proves that the server has its key.
+//! * **TLS resumption is off.** A resumed TLS session does not verify the certificate again, so a client that
+//!   runs for months would accept one that expired or was replaced. A reconnect costs one full handshake; the chat
+//!   session is resumed anyway.
+//! * TLS 1.3 is used whenever the server supports it; 1.2 only with a server that is configured for it.
 
 use crate::diagnose::{self, Case, Diagnosis};
 use crate::explain::{CertificateRefusal, RefusalKind, common_name, is_version_1, pin_of, subject, valid_at};
@@ -33,16 +32,16 @@ use tokio_rustls::rustls::{
 };
 use zeroize::Zeroizing;
 
-/// Whom to trust: what is given here, and nothing else.
+/// The trusted CA or pin; nothing else is trusted.
 #[derive(Debug, Clone)]
 pub enum Trust {
     /// Certificates that one of these CAs has signed.
     Ca(Vec<CertificateDer<'static>>),
-    /// Certificates that the CA with this SHA-256 has signed, or the one certificate with it.
+    /// Certificates that the CA with this SHA-256 has signed, or the single certificate with it.
     Pin(Pin),
 }
 
-/// A client certificate and its key, for servers that ask for one.
+/// A client certificate and its key, for servers that request one.
 #[derive(Debug)]
 pub struct Identity {
     chain: Vec<CertificateDer<'static>>,
@@ -59,7 +58,7 @@ impl Trust {
     /// Reads CA certificates from a PEM file.
     ///
     /// # Errors
-    /// [`Error::Invalid`], with the file's name, where it cannot be read or has no certificate.
+    /// [`Error::Invalid`], with the name of the file, if it is unreadable or has no certificate.
     pub fn ca_file(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let pem = read(path)?;
@@ -71,7 +70,7 @@ impl Trust {
     /// Reads a pin: 64 hexadecimal digits, with or without colons.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where it is none.
+    /// [`Error::Invalid`] if the text is not a pin.
     pub fn pin(text: &str) -> Result<Self, Error> {
         text.parse()
             .map(Self::Pin)
@@ -93,7 +92,7 @@ impl Identity {
     /// Reads a certificate chain and its key from PEM files.
     ///
     /// # Errors
-    /// [`Error::Invalid`], with the file's name.
+    /// [`Error::Invalid`], with the name of the file.
     pub fn from_files(certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self, Error> {
         let (certificate, key) = (certificate.as_ref(), key.as_ref());
         let shown = certificate.display().to_string();
@@ -110,7 +109,7 @@ impl Identity {
 }
 
 impl Identity {
-    /// The user that the certificate is for: its common name.
+    /// The user of the certificate: its common name.
     #[must_use]
     pub fn user(&self) -> Option<String> {
         self.chain.first().and_then(common_name)
@@ -128,7 +127,7 @@ fn certificates(text: &[u8], file: &str) -> Result<Vec<CertificateDer<'static>>,
     CertificateDer::pem_slice_iter(text).collect::<Result<_, _>>().map_err(|_| pem::DAMAGED.to_owned())
 }
 
-/// The TLS settings for one trust.
+/// The TLS configuration for one trust.
 pub(crate) fn client_config(trust: &Trust, identity: Option<&Identity>) -> Result<ClientConfig, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let by_ca = match trust {
@@ -166,7 +165,7 @@ fn web_pki(
 const NO_CA: &str =
     "the certificate of the CA that is to be trusted is damaged: copy it again from the server";
 
-/// Why a certificate of the user's own cannot be shown.
+/// Why the user's own certificate cannot be used.
 fn unusable(e: &rustls::Error, chain: &[CertificateDer<'_>]) -> &'static str {
     match e {
         rustls::Error::InconsistentKeys(_) => {
@@ -180,13 +179,13 @@ fn unusable(e: &rustls::Error, chain: &[CertificateDer<'_>]) -> &'static str {
             "the client certificate is damaged: copy it again from where it was made"
         }
         _ => {
-            "the client's key is none that TLS here can use (RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, \
+            "the client's key is not usable for TLS here (allowed: RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, \
              Ed25519), or it is damaged"
         }
     }
 }
 
-/// webpki's verification against what is trusted, with an explanation where it refuses.
+/// webpki's verification against the trusted CA or pin, with an explanation of a refusal.
 #[derive(Debug)]
 struct Verifier {
     trust: Trust,
@@ -229,7 +228,7 @@ impl Verifier {
         }
         match valid_at(leaf, now) {
             Some(Ok(())) => {}
-            Some(Err(kind)) => return Err(diagnose::out_of_time(kind)),
+            Some(Err(kind)) => return Err(diagnose::invalid_now(kind)),
             None => return Err(diagnose::unreadable()),
         }
         ParsedCertificate::try_from(leaf)
@@ -280,7 +279,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// The explanation that the verifier put into an error, if it was one of its own.
+/// The explanation that the verifier put into an error. `None`: the error is not of the verifier.
 pub(crate) fn refusal_in(e: &rustls::Error) -> Option<CertificateRefusal> {
     let rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(inner))) = e else {
         return None;

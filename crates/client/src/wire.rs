@@ -1,8 +1,8 @@
-//! Owns one connection: bytes in, lines out and the other way round. Used by `life`. Never knows
-//! what a line means for the session.
+//! Owns the I/O of one connection: bytes to lines and lines to bytes. Used by `task`. Never knows what a line
+//! means for the session.
 
 use crate::Error;
-use crate::dial::{self, Target};
+use crate::dial::{self, ServerTarget};
 use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
@@ -12,51 +12,50 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-/// The longest line that is taken from the daemon: a page of 500 of the longest messages, escaped,
-/// is a part of it.
+/// The longest line from the daemon, in bytes: enough for a page of 500 of the longest messages, escaped.
 const LINE_BYTES: usize = 32 * 1024 * 1024;
-/// How much is read at once.
+/// The largest read, in bytes.
 const READ_BYTES: usize = 64 * 1024;
 
-/// How long TLS's own goodbye may take.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// How long the TLS shutdown may take.
+const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 type Stream = TlsStream<TcpStream>;
 
 pub(crate) struct Connection {
-    pub(crate) reader: Reader,
-    pub(crate) writer: Writer,
+    pub(crate) reader: LineReader,
+    pub(crate) writer: LineWriter,
 }
 
 impl Connection {
-    pub(crate) fn new(stream: Stream, target: Target) -> Self {
+    pub(crate) fn new(stream: Stream, target: ServerTarget) -> Self {
         let (read, write) = tokio::io::split(stream);
-        let reader = Reader {
+        let reader = LineReader {
             read,
             buffer: vec![0; READ_BYTES].into(),
             decoder: LineDecoder::new(LINE_BYTES),
             lines: VecDeque::new(),
             target,
         };
-        Self { reader, writer: Writer { write, out: Vec::new(), done: 0, unflushed: false } }
+        Self { reader, writer: LineWriter { write, out: Vec::new(), done: 0, unflushed: false } }
     }
 }
 
-pub(crate) struct Reader {
+pub(crate) struct LineReader {
     read: ReadHalf<Stream>,
     buffer: Box<[u8]>,
     decoder: LineDecoder,
-    /// Lines of the last read that were not handed out yet.
+    /// Lines of the last read that were not returned yet.
     lines: VecDeque<Incoming>,
-    target: Target,
+    target: ServerTarget,
 }
 
-impl Reader {
-    /// The next line of the daemon's. Nothing is lost where the future is dropped.
+impl LineReader {
+    /// The next line of the daemon. Cancellation safe.
     ///
     /// # Errors
-    /// [`Error::NoConnection`] at the end of the connection, [`Error::Protocol`] for a line that is
-    /// none of the contract's.
+    /// [`Error::NoConnection`] at the end of the connection, [`Error::Protocol`] for a line that breaks the
+    /// protocol.
     pub(crate) async fn next(&mut self) -> Result<Incoming, Error> {
         loop {
             if let Some(line) = self.lines.pop_front() {
@@ -65,7 +64,7 @@ impl Reader {
             let n = match self.read.read(&mut self.buffer).await {
                 Ok(0) => return Err(self.target.unreachable("the server closed the connection")),
                 Ok(n) => n,
-                Err(e) => return Err(dial::sorted(&self.target, &e)),
+                Err(e) => return Err(dial::classify(&self.target, &e)),
             };
             let mut lines = self.decoder.feed(&self.buffer[..n]);
             while let Some(line) = lines.next() {
@@ -79,21 +78,21 @@ impl Reader {
     }
 }
 
-pub(crate) struct Writer {
+pub(crate) struct LineWriter {
     write: WriteHalf<Stream>,
-    /// Bytes that are to be written; those before `done` are.
+    /// The bytes to write; those before `done` are written.
     pub(crate) out: Vec<u8>,
     done: usize,
     unflushed: bool,
 }
 
-impl Writer {
-    /// Is there anything to do for [`Self::work`]?
+impl LineWriter {
+    /// Whether [`Self::work`] has something to do.
     pub(crate) fn has_work(&self) -> bool {
         self.unflushed || self.done < self.out.len()
     }
 
-    /// Writes or flushes a part. Nothing is lost or doubled where the future is dropped.
+    /// Writes or flushes a part. Cancellation safe.
     pub(crate) async fn work(&mut self) -> io::Result<()> {
         if self.done < self.out.len() {
             self.unflushed = true;
@@ -111,7 +110,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes all that is waiting.
+    /// Writes all waiting bytes.
     pub(crate) async fn finish(&mut self) -> io::Result<()> {
         while self.has_work() {
             self.work().await?;
@@ -119,14 +118,14 @@ impl Writer {
         Ok(())
     }
 
-    /// The other side takes nothing more: forget what is waiting.
+    /// Drops the waiting bytes: the server no longer reads.
     pub(crate) fn give_up(&mut self) {
         (self.out, self.done, self.unflushed) = (Vec::new(), 0, false);
     }
 
-    /// Says goodbye to TLS.
+    /// Shuts TLS down.
     pub(crate) async fn close(&mut self) {
-        // The other side may be gone already: then there is nobody to say it to.
-        let _ = tokio::time::timeout(GOODBYE, self.write.shutdown()).await;
+        // The server may have left already.
+        let _ = tokio::time::timeout(QUIT_TIMEOUT, self.write.shutdown()).await;
     }
 }

@@ -1,5 +1,4 @@
-//! A server that does not take the client's certificate: the login is refused, with the reason, and
-//! nothing is tried again.
+//! A server that refuses the client's certificate: the login fails with the reason, and is not retried.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
@@ -19,7 +18,7 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
-/// What a client hears that shows this certificate.
+/// The error of a client with this certificate.
 async fn shown(users: &Ca, signer: &Ca, change: impl Fn(&mut CertificateParams)) -> Error {
     let mut params = CertificateParams::default();
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -51,7 +50,7 @@ async fn shown(users: &Ca, signer: &Ca, change: impl Fn(&mut CertificateParams))
         loop {
             let (tcp, _) = listener.accept().await.unwrap();
             if let Err((_, mut tcp)) = acceptor.accept(tcp).into_fallible().await {
-                // Until the client has gone: what it sends would else cut off the alert.
+                // Waits for the client to leave: its data would otherwise cut off the alert.
                 let _ = tcp.read_to_end(&mut Vec::new()).await;
             }
         }
@@ -103,6 +102,6 @@ async fn each_reason_is_told_and_none_is_a_passing_fault() {
         let Error::LoginRefused { kind: ErrorKind::AuthFailed, msg } = &error else { panic!("{error:?}") };
         assert!(msg.contains("does not accept the client certificate: "), "{msg}");
         assert!(msg.contains(sentence), "{sentence:?} is not in: {msg}");
-        assert!(!error.is_passing(), "{msg}");
+        assert!(!error.is_transient(), "{msg}");
     }
 }

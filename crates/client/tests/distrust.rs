@@ -1,4 +1,4 @@
-//! What a session does where the server's log was replaced, and where the server says what cannot be.
+//! The session after the server's log was replaced, and with a server that breaks the protocol.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tcp_chat_client::{Error, Event, Saved, To};
 
-/// The next connection resumes behind `after` of the log `of`, and is told what the log is now.
+/// The next connection resumes after `after` of the log `of`; the reply names the current log.
 async fn resumes(server: &Server, after: u64, of: &str, head: u64, log: Option<(&str, u64)>) -> Peer {
     let mut peer = server.accept().await;
     let login = peer.expect("LOGIN").await;
@@ -30,7 +30,7 @@ async fn a_restore_is_said_and_hides_nothing_of_what_is_said_next() {
     let msg = peer.expect("MSG").await;
     peer.cut();
 
-    // A backup was restored whose newest message was 12, and one was said since.
+    // A restored backup ended with message 12, and one message followed.
     let mut peer = resumes(&server, 20, "a", 13, Some(("b", 12))).await;
     peer.say(13, 12, "after").await;
     peer.all_is_here().await;
@@ -56,7 +56,7 @@ async fn a_restore_is_said_and_hides_nothing_of_what_is_said_next() {
     let saved = session.saved();
     drop((session, events, peer));
 
-    // The same for a process that comes later.
+    // The same for a later process.
     let serving = async {
         let mut peer = resumes(&server, 14, "b", 13, Some(("c", 11))).await;
         peer.say(12, 11, "again").await;

@@ -1,4 +1,4 @@
-//! How a session ends: by itself, by the server, and with what confirmed.
+//! The end of a session: by itself or by the server, confirmed or not.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 

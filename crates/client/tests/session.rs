@@ -1,4 +1,4 @@
-//! What a session does for its user over lost connections, restarts, limits and wrong answers.
+//! A session across lost connections, restarts, limits and wrong answers.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 

@@ -1,4 +1,4 @@
-//! Whom the client trusts: the right CA or pin, and nobody else; and what it says where it refuses.
+//! The trust of the client: only the right CA or pin; and the text of its refusals.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
@@ -10,7 +10,7 @@ use tcp_chat_client::{Error, Pin, RefusalKind, Session, Trust, pin_of};
 
 const GOOD: (i32, i32) = (2020, 2090);
 
-/// How the client refuses, and what it says.
+/// The client's refusal, and its text.
 async fn refused(server: &Server, trust: Trust, kind: RefusalKind) -> String {
     match server.refused(server.client_trusting(trust)).await {
         Error::CertificateRefused(refusal) => {

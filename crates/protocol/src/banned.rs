@@ -1,5 +1,5 @@
-//! Owns what a ban can name: a user, a certificate, a range of addresses, and how each is written.
-//! Used by the daemon's chat, store and control socket. Never decides who is banned.
+//! Owns the targets of a ban: a user, a certificate, a range of addresses, and the text form of each. Used by the
+//! daemon's chat, store and control socket. Never decides whether a ban is permitted.
 
 use crate::Name;
 use ipnet::IpNet;
@@ -11,7 +11,7 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(pub [u8; 32]);
 
-/// What a ban keeps out.
+/// The target of a ban.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Banned {
     /// A user.
@@ -22,15 +22,15 @@ pub enum Banned {
     Address(IpNet),
 }
 
-/// A text that names nothing that can be banned.
+/// The text is not a target of a ban.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is no user, no address (192.0.2.7, 192.0.2.0/24, 2001:db8::/48) and no SHA-256 of a certificate"
 )]
 pub struct NothingToBan(String);
 
-/// What counts as one range: an IPv4 address also when it comes mapped into IPv6; of IPv6 at
-/// least the /64, which is what one customer gets.
+/// Normalises a range: an IPv4 address that is mapped into IPv6 becomes IPv4; an IPv6 range becomes at least a
+/// /64, which is the share of one customer.
 fn range_of(net: IpNet) -> IpNet {
     match net {
         IpNet::V6(v6) => {
@@ -45,7 +45,7 @@ fn range_of(net: IpNet) -> IpNet {
     }
 }
 
-/// Is the address in the range?
+/// Whether the address is in the range.
 #[must_use]
 pub fn is_in(range: &IpNet, address: IpAddr) -> bool {
     range.contains(&address.to_canonical())
@@ -54,7 +54,7 @@ pub fn is_in(range: &IpNet, address: IpAddr) -> bool {
 impl FromStr for Fingerprint {
     type Err = NothingToBan;
 
-    /// 64 hexadecimal digits, with colons between them or not.
+    /// Reads 64 hexadecimal digits, with or without colons.
     fn from_str(text: &str) -> Result<Self, NothingToBan> {
         let none = || NothingToBan(text.to_owned());
         let digits: Vec<u32> = text
@@ -83,8 +83,8 @@ impl fmt::Display for Fingerprint {
 impl FromStr for Banned {
     type Err = NothingToBan;
 
-    /// `user:NAME`, `address:RANGE`, `certificate:SHA256`, or one of them alone: what reads as an
-    /// address or as a SHA-256 is one, anything else a user.
+    /// Reads `user:NAME`, `address:RANGE`, `certificate:SHA256`, or one of them without the prefix: a text that
+    /// can be an address or a SHA-256 is one, and any other is a user.
     fn from_str(text: &str) -> Result<Self, NothingToBan> {
         let none = || NothingToBan(text.to_owned());
         let address = |text: &str| {

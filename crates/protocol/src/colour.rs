@@ -1,4 +1,4 @@
-//! Owns what a colour on the wire may be. Never decides how it looks: that is the terminal's.
+//! Owns the colours of the wire. Used by both sides. Never decides how a colour looks: the terminal does.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -25,7 +25,7 @@ pub enum Colour {
     Rgb(u8, u8, u8),
 }
 
-/// The text is no colour that the wire knows.
+/// The text is not a colour of the wire.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("a colour is red, green, yellow, blue, fuchsia, cyan, #rrggbb, or empty")]
 pub struct ColourError;

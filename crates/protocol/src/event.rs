@@ -1,6 +1,5 @@
-//! Owns the events: what the daemon sends without being asked. The daemon writes the one hot
-//! event, `MSG`, by hand into a growing chunk ([`MsgLine::write`]; a test holds it against serde);
-//! clients read all of them. Never decides who gets one.
+//! Owns the events of the daemon. The daemon writes the frequent event, `MSG`, by hand into a growing chunk
+//! ([`MsgLine::write`]; a test compares it with serde); clients read all of them. Never decides the recipients.
 
 use crate::{Colour, RequestId, Seq, Timestamp, reply};
 use serde::{Deserialize, Serialize};
@@ -12,16 +11,16 @@ pub struct MsgEvent<'a> {
     /// The room; `None` for a direct message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<Cow<'a, str>>,
-    /// The user that a direct message is to.
+    /// The recipient of a direct message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Cow<'a, str>>,
-    /// Its number.
+    /// Its seq.
     pub seq: Seq,
-    /// The number of the message before it in the same conversation; 0: it is the first.
+    /// The seq of the previous message in the conversation; 0: it is the first.
     pub prev: Seq,
-    /// When the daemon took it.
+    /// When the daemon accepted it.
     pub ts: Timestamp,
-    /// Who said it.
+    /// The author.
     pub user: Cow<'a, str>,
     /// The colour of the name, as the wire writes it.
     pub color: Cow<'a, str>,
@@ -29,17 +28,17 @@ pub struct MsgEvent<'a> {
     pub msg: Cow<'a, str>,
 }
 
-/// What happened to a user in a room.
+/// The presence of a user in a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PresenceState {
-    /// Came in.
+    /// The user joined.
     Joined,
-    /// Lost the connection; the session still lives.
+    /// The connection is lost; the session still lives.
     Away,
-    /// Resumed.
+    /// The session was resumed.
     Back,
-    /// Quit, left the room, or was away for too long.
+    /// The user quit, left the room, or was away longer than the TTL.
     Left,
     /// A state that this version does not know (clients only).
     #[serde(other)]
@@ -49,31 +48,31 @@ pub enum PresenceState {
 /// The data of a `PRESENCE` event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PresenceEvent<'a> {
-    /// Where.
+    /// The room.
     pub room: Cow<'a, str>,
-    /// Who.
+    /// The user.
     pub user: Cow<'a, str>,
     /// The colour of the name.
     pub color: Cow<'a, str>,
-    /// What.
+    /// The new state.
     pub state: PresenceState,
 }
 
-/// What a notice is about.
+/// The kind of a notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum NoticeKind {
-    /// The daemon is going; come back after `retry_after_ms`.
+    /// The daemon stops; reconnect after `retry_after_ms`.
     Shutdown,
     /// The session was resumed on another connection; this one is closed.
     TakenOver,
-    /// Retention has removed messages between `from` and `to` that were asked for.
+    /// Retention has removed messages between `from` and `to` that the client requested.
     Gap,
     /// An operator ended the session.
     Kicked,
-    /// You are no longer in the room `room`: somebody who keeps order there has seen to it.
+    /// The session was removed from the room `room` by a moderation action.
     Removed,
-    /// The operator says something to everyone.
+    /// A message of the operator to all users.
     Operator,
     /// A kind that this version does not know (clients only).
     #[serde(other)]
@@ -83,17 +82,17 @@ pub enum NoticeKind {
 /// The data of a `NOTICE` event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoticeEvent<'a> {
-    /// What it is about.
+    /// The kind.
     pub kind: NoticeKind,
     /// The sentence for a person.
     pub msg: Cow<'a, str>,
-    /// With `SHUTDOWN`: when to come back, in milliseconds.
+    /// With `SHUTDOWN`: when to reconnect, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
-    /// With `GAP`: the first number that is gone.
+    /// With `GAP`: the first missing seq.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Seq>,
-    /// With `GAP`: the last number that is gone.
+    /// With `GAP`: the last missing seq.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Seq>,
     /// With `REMOVED`: the room.
@@ -102,13 +101,13 @@ pub struct NoticeEvent<'a> {
 }
 
 impl<'a> NoticeEvent<'a> {
-    /// A notice that is only a sentence.
+    /// A notice with only a sentence.
     pub fn new(kind: NoticeKind, msg: impl Into<Cow<'a, str>>) -> Self {
         Self { kind, msg: msg.into(), retry_after_ms: None, from: None, to: None, room: None }
     }
 }
 
-/// Where a message is said.
+/// The place of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spoken<'a> {
     /// In a room.
@@ -117,28 +116,28 @@ pub enum Spoken<'a> {
     To(&'a str),
 }
 
-/// The parts of a `MSG` event, ready to be laid into a chunk.
+/// The parts of a `MSG` event, encoded for a chunk.
 #[derive(Debug, Clone, Copy)]
 pub struct MsgLine<'a> {
-    /// Room or addressee. Must be a valid name: names need no escaping.
+    /// The room or the recipient. Must be a valid name: names need no escaping.
     pub place: Spoken<'a>,
-    /// Its number.
+    /// Its seq.
     pub seq: Seq,
-    /// The number before it in the conversation.
+    /// The previous seq in the conversation.
     pub prev: Seq,
-    /// The moment, as [`Timestamp`] writes it.
+    /// The time, in the form of [`Timestamp`].
     pub ts: &'a str,
     /// The author; a valid name.
     pub user: &'a str,
-    /// The author's colour as [`Colour`] writes it.
+    /// The author's colour in the form of [`Colour`].
     pub color: &'a str,
     /// The text as a JSON string, quotes included ([`json_text`]).
     pub msg_json: &'a str,
 }
 
-/// How every `MSG` event begins; the author's copy has its `id` behind it.
+/// The start of each `MSG` event; the author's copy has the `id` after it.
 const HEAD: &[u8] = br#"{"op":"MSG","status":"OK","#;
-/// How every `MSG` event goes on from there; its data begins with the last byte.
+/// The next part of each `MSG` event; its data begins with the last byte.
 const DATA: &[u8] = br#""data":"#;
 
 /// A text as a JSON string, quotes included.
@@ -176,7 +175,7 @@ impl MsgLine<'_> {
     }
 }
 
-/// The same `MSG` line with the author's `id` in it, appended to `out`.
+/// Appends the `MSG` line with the author's `id` to `out`.
 pub fn write_with_id(line: &[u8], id: &RequestId, out: &mut Vec<u8>) {
     let (head, rest) = line.split_at(HEAD.len().min(line.len()));
     out.extend_from_slice(head);
@@ -187,16 +186,16 @@ pub fn write_with_id(line: &[u8], id: &RequestId, out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-/// The `data` object of a `MSG` line that [`MsgLine::write`] wrote, as it lies there.
+/// The `data` object of a line that [`MsgLine::write`] wrote, unchanged.
 #[must_use]
 pub fn data_of(line: &[u8]) -> Option<&[u8]> {
     line.strip_prefix(HEAD)?.strip_prefix(DATA)?.trim_ascii_end().strip_suffix(b"}")
 }
 
-/// The `seq` of a `MSG` line that [`MsgLine::write`] wrote, without parsing the rest.
+/// The `seq` of a line that [`MsgLine::write`] wrote, without parsing the rest.
 #[must_use]
 pub fn seq_of(line: &[u8]) -> Option<Seq> {
-    // Names hold no quotes, so the first `,"seq":` is the field.
+    // Names contain no quotes, so the first `,"seq":` is the field.
     const KEY: &[u8] = br#"","seq":"#;
     let data = data_of(line)?;
     let at = data.windows(KEY.len()).position(|w| w == KEY)? + KEY.len();

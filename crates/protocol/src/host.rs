@@ -1,34 +1,34 @@
-//! Owns names of hosts as people type them: what they are on the wire. Capital letters, a final full
-//! stop and names in other scripts than Latin (IDN) are taken, as a browser takes them. Called where
-//! an address is read (`invite`), and by the client library before it connects. Never looks
+//! Owns host names as users type them, and their form on the wire. Capital letters, a final full stop and names
+//! in non-Latin scripts (IDN) are accepted, as in a browser. Called where an address is read (`invite`), and by
+//! the client library before it connects. Never looks a name up.
 //! anything up.
 
 use std::net::{IpAddr, Ipv6Addr};
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
-/// Why a text is no host.
+/// Why a text is not a host.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum HostError {
-    /// Nothing in it.
+    /// The text is empty.
     #[error("it is empty")]
     Empty,
-    /// A character that stands in no host name.
+    /// A character that no host name has.
     #[error("{} cannot stand in a host name", shown(*.0))]
     Character(char),
-    /// Colons, and no IPv6 address.
+    /// It has colons, but is not an IPv6 address.
     #[error("it has colons and is no IPv6 address")]
     Ipv6,
-    /// All digits at the end, and no IPv4 address.
+    /// It ends with digits, but is not an IPv4 address.
     #[error("it ends with a number and is no IPv4 address")]
     Ipv4,
     /// Two full stops in a row, or one at the start.
     #[error("it has nothing between two full stops")]
     EmptyLabel,
-    /// A part begins or ends with a hyphen.
+    /// A label begins or ends with a hyphen.
     #[error("its part {0:?} begins or ends with a hyphen")]
     Hyphen(String),
-    /// A part of more than 63 bytes, or more than 253 bytes altogether.
+    /// A label of more than 63 bytes, or more than 253 bytes in total.
     #[error("it is too long: 63 bytes between two full stops, 253 altogether")]
     TooLong,
 }
@@ -38,20 +38,20 @@ fn shown(c: char) -> String {
     if c.is_ascii_graphic() { format!("{c:?}") } else { format!("U+{code:04X}") }
 }
 
-/// A host as resolvers and certificates know it: an IP address as it is (IPv6 without brackets), or
-/// a name in small ASCII letters, without a final full stop. Done twice it changes nothing.
+/// A host in the form of resolvers and certificates: an IP address (IPv6 without brackets), or a name in
+/// lower-case ASCII without a final full stop. Idempotent.
 ///
 /// # Errors
-/// What cannot be looked up, in words.
+/// The reason why it cannot be looked up.
 pub fn ascii(text: &str) -> Result<String, HostError> {
     if text.contains(':') {
-        // An address that holds on one link alone names the link: fe80::1%eth0.
+        // A link-local address names its link: fe80::1%eth0.
         let address = text.split_once('%').map_or(text, |(address, _)| address);
         let address: Ipv6Addr = address.parse().map_err(|_| HostError::Ipv6)?;
         let zone = text.split_once('%').map_or(String::new(), |(_, zone)| format!("%{zone}"));
         return Ok(format!("{address}{zone}"));
     }
-    // As UTS 46 without its table of exceptions: forms, then case, then forms.
+    // As UTS 46 without its table of exceptions: normalise, lower the case, normalise.
     let plain: String = text.nfkc().flat_map(char::to_lowercase).nfkc().collect();
     let plain = plain.replace('\u{3002}', ".");
     let plain = plain.strip_suffix('.').unwrap_or(&plain);
@@ -99,7 +99,7 @@ fn is_host_char(c: char) -> bool {
     }
 }
 
-/// RFC 3492. The input is bounded, so that no number here comes near its bound.
+/// RFC 3492. The input is bounded, so no number here overflows.
 fn punycode(text: &str) -> String {
     const BASE: u32 = 36;
     const T_MIN: u32 = 1;
@@ -130,7 +130,7 @@ fn punycode(text: &str) -> String {
                     k += BASE;
                 }
                 out.push(digit(q));
-                // The bias is adapted.
+                // Adapts the bias.
                 delta = if done == basic { delta / 700 } else { delta / 2 };
                 done += 1;
                 delta += delta / done;

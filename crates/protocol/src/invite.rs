@@ -1,6 +1,6 @@
-//! Owns addresses of servers as people paste them: `host`, `host:port`,
-//! `tcps://host:port/room#pin`, which `tcp-chatd invite` prints, and the join line of `tcp-chatd
-//! user add`, `tcps://user:code@host:port#pin`, or with `user:cert:code` for a certificate. The
+//! Owns server addresses as users paste them: `host`, `host:port`, `tcps://host:port/room#pin`, which `tcp-chatd
+//! invite` prints, and the join line of `tcp-chatd user add`, `tcps://user:code@host:port#pin`, or with
+//! `user:cert:code` for a certificate. The client reads them. Never looks a name up.
 //! client reads them. Never looks anything up.
 
 use crate::host::{self, HostError};
@@ -9,29 +9,29 @@ use crate::{DEFAULT_PORT, Name, NameError};
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// Where a server is, and optionally which room to enter and which CA to trust.
+/// A server, optionally with a room to join and a CA to trust.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invite {
     /// A name or an address; an IPv6 address without brackets.
     pub host: String,
     /// The port.
     pub port: u16,
-    /// The room to enter.
+    /// The room to join.
     pub room: Option<Name>,
     /// The SHA-256 of the CA's certificate.
     pub pin: Option<Pin>,
-    /// A registered user's first time.
+    /// The enrolment of a registered user.
     pub join: Option<Join>,
 }
 
-/// What lets a registered user set a password or get a certificate, once.
+/// The one-time right of a registered user to set a password or get a certificate.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Join {
     /// The user.
     pub user: Name,
     /// The code: a secret until it is used.
     pub code: Zeroizing<String>,
-    /// It is for a certificate, not for a password.
+    /// Whether the code is for a certificate instead of a password.
     pub certificate: bool,
 }
 
@@ -45,28 +45,28 @@ impl fmt::Debug for Join {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Pin(pub [u8; 32]);
 
-/// Why a text is no address of a server.
+/// Why a text is not a server address.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum InviteError {
-    /// No host in it.
+    /// It has no host.
     #[error("the address has no host: write HOST, HOST:PORT or tcps://HOST:PORT/ROOM#PIN")]
     Host,
-    /// What stands where the host belongs is none.
+    /// The host is invalid.
     #[error("{0:?} is no host name and no address: {1}")]
     NoHost(String, HostError),
-    /// It is an address of something else.
+    /// It has another scheme.
     #[error("an address of a server begins with tcps:// or with its host")]
     Scheme,
-    /// A colon, and no port.
+    /// A colon without a port.
     #[error("no port stands behind the colon: write 1 to 65535 there, or leave the colon out")]
     NoPort,
-    /// The port is no number from 1 to 65535.
+    /// The port is not a number from 1 to 65535.
     #[error("{0:?} is no port: 1 to 65535")]
     Port(String),
-    /// The room is no name.
+    /// The room is not a valid name.
     #[error("the room: {0}")]
     Room(NameError),
-    /// What stands before the `@` is no user with a code.
+    /// The part before the `@` is not a user with a code.
     #[error("a join line is tcps://USER:CODE@HOST:PORT#PIN, as `tcp-chatd user add` prints it")]
     Join,
     /// The pin is not 64 hexadecimal digits.
@@ -83,13 +83,13 @@ impl std::str::FromStr for Invite {
 }
 
 impl Invite {
-    /// Reads an address, and which port stands in it, if any does.
+    /// Reads an address, and the port in it, if it has one.
     ///
     /// # Errors
-    /// What makes it none.
+    /// The reason why it is not an address.
     pub fn read(text: &str) -> Result<(Self, Option<u16>), InviteError> {
         let s = without_surroundings(text);
-        // The whole command of the invitation is pasted too.
+        // Users also paste the whole command of the invitation.
         let s = s.strip_prefix("tcp-chat-cli ").map_or(s, without_surroundings);
         let rest = without_scheme(s);
         if rest.contains("://") {
@@ -116,7 +116,7 @@ impl Invite {
             }
         } else {
             match rest.rsplit_once(':') {
-                // More than one colon and no brackets: an IPv6 address alone.
+                // More than one colon without brackets: an IPv6 address without a port.
                 Some((head, _)) if head.contains(':') => (rest, None),
                 Some((host, port)) => (host, Some(port)),
                 None => (rest, None),
@@ -182,8 +182,8 @@ impl std::str::FromStr for Join {
 impl std::str::FromStr for Pin {
     type Err = InviteError;
 
-    /// Reads 64 hexadecimal digits, in either case; colons between pairs are passed over, since
-    /// that is how `openssl x509 -fingerprint` prints them, and so is a leading `sha256:`.
+    /// Reads 64 hexadecimal digits, in either case. Colons between pairs, which `openssl x509 -fingerprint`
+    /// prints, and a leading `sha256:` are skipped.
     fn from_str(s: &str) -> Result<Self, InviteError> {
         let s = s.trim();
         let s = s.strip_prefix("sha256:").or_else(|| s.strip_prefix("SHA256:")).unwrap_or(s);

@@ -1,17 +1,17 @@
-//! Owns the kinds of error that the wire knows. Used by both sides; a client can branch on them.
-//! Never holds the sentence for a person: that is written where the error is noticed.
+//! Owns the kinds of error on the wire. Used by both sides; a client can branch on them. Never has the sentence
+//! for a person: the code that detects the error writes it.
 
 use serde::{Deserialize, Serialize};
 
-/// Why a request was refused, as `data.kind` of an `ERROR_MSG`.
+/// Why a request was refused: `data.kind` of an `ERROR_MSG`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ErrorKind {
-    /// The line is no valid UTF-8, no JSON, or no object.
+    /// The line is not UTF-8, not JSON, or not an object.
     Parse,
     /// A field is missing, of the wrong type or out of bounds.
     Data,
-    /// No such `op`.
+    /// The `op` does not exist.
     UnknownOp,
     /// The line is longer than the limit.
     TooLarge,
@@ -19,7 +19,7 @@ pub enum ErrorKind {
     NotLoggedIn,
     /// A second `LOGIN` on one connection.
     AlreadyLoggedIn,
-    /// The name cannot be used by anyone.
+    /// The name is invalid for every user.
     NameInvalid,
     /// The name, or one that looks like it, is in use.
     NameTaken,
@@ -29,19 +29,19 @@ pub enum ErrorKind {
     AuthFailed,
     /// The room exists, and this session is not in it.
     NotAMember,
-    /// Nobody of that name is here.
+    /// No user of that name is here.
     NoSuchUser,
-    /// No such room, and it may not be made.
+    /// The room does not exist, and the user may not create it.
     NoSuchRoom,
-    /// You may not do that: your role, a mute or a ban is in the way.
+    /// The user may not do that because of a role, a mute or a ban.
     Forbidden,
-    /// Too fast: wait `retry_after_ms`.
+    /// The rate limit is exceeded: wait `retry_after_ms`.
     RateLimited,
-    /// No room for one more connection, session or room.
+    /// The limit of connections, sessions or rooms is reached.
     ServerFull,
     /// The handshake, the login or the reader took too long.
     Timeout,
-    /// The daemon's own fault, or its disk's: nothing was kept.
+    /// A fault of the daemon or its disk: nothing was kept.
     Internal,
     /// A kind that this version does not know (clients only; the daemon never sends it).
     #[serde(other)]
@@ -49,7 +49,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Every kind that the daemon can send, for tables and metrics.
+    /// Every kind that the daemon sends, for tables and metrics.
     pub const ALL: [Self; 18] = [
         Self::Parse,
         Self::Data,

@@ -1,14 +1,14 @@
-//! The language that `tcp-chatd` and its clients speak, version 1.
+//! The language of `tcp-chatd` and its clients, version 1.
 //!
-//! Owns: how bytes become lines ([`mod@line`]), how lines become requests and requests lines ([`request`]), the same for
-//! answers and events ([`reply`], [`event`]), and what a name, a room, a colour and a text may be ([`name`], [`colour`],
-//! [`text`]); what a ban can name ([`banned`]); what is wrong with a PEM file ([`pem`]). Both sides use it, so neither can
-//! drift from the other. `vectors/` has lines and their meaning as JSON, for programs in other languages.
+//! Owns: the framing of bytes into lines ([`mod@line`]); requests as lines and back ([`request`]); replies and
+//! events as lines and back ([`reply`], [`event`]); the rules for names, rooms, colours and texts ([`name`],
+//! [`colour`], [`text`]); the targets of bans ([`banned`]); the faults of PEM files ([`pem`]). Both sides use it,
+//! so they cannot differ. `vectors/` has lines and their meaning as JSON, for programs in other languages.
 //!
-//! Never: opens a socket, reads a clock, keeps state about who is connected. Everything here is a
-//! function of its arguments and is tested as a table or as a property.
+//! Never opens a socket, reads a clock, or keeps state about connections. Each function depends only on its
+//! arguments, and is tested by a table or a property.
 //!
-//! The contract that it implements is told in `docs/PROTOCOL.md`.
+//! `docs/PROTOCOL.md` describes the contract that it implements.
 
 pub mod banned;
 pub mod colour;
@@ -43,9 +43,9 @@ pub const VERSION: u32 = 1;
 /// The TLS application protocol (ALPN) that both sides offer.
 pub const ALPN: &[u8] = b"tcp-chat/1";
 
-/// The port that the daemon listens on and the client dials unless told otherwise.
+/// The default port of daemon and client.
 pub const DEFAULT_PORT: u16 = 3000;
 
-/// The number of a message. Unique on one server, strictly increasing, starting at 1; 0 means
-/// "none" or "before the first".
+/// The number of a message. Unique on one server, strictly increasing, starting at 1; 0 means "none" or "before
+/// the first".
 pub type Seq = u64;

@@ -1,6 +1,6 @@
-//! Owns the framing: bytes in any cut become lines. Used by the daemon's read side and by the
-//! client library. Never holds more than one partial line, and never more than its bound: the
-//! rest of a line that is too long is skipped, not stored.
+//! Owns the framing: bytes in any division become lines. Used by the daemon's read side and by the client
+//! library. Never holds more than one partial line within its bound: the rest of a longer line is skipped, not
+//! stored.
 
 use zeroize::Zeroize;
 
@@ -9,21 +9,21 @@ use zeroize::Zeroize;
 pub enum Line<'a> {
     /// The bytes of a line within the bound; not checked to be UTF-8. Never empty.
     Bytes(&'a [u8]),
-    /// A line over the bound. It is reported once, when its newline has come.
+    /// A line over the bound. It is reported once, after its newline.
     TooLong,
 }
 
-/// Cuts a stream of bytes at newlines.
+/// Splits a stream of bytes at newlines.
 ///
-/// A line that arrives whole in one read is handed out where it lies, without a copy; only a
-/// partial line is kept. Between lines the decoder owns no memory.
+/// A line that arrives complete in one read is returned without a copy; only a partial line is stored. Between
+/// lines the decoder owns no memory.
 #[derive(Debug)]
 pub struct LineDecoder {
-    /// The longest line that is handed out, in bytes, its ending not counted.
+    /// The longest line, in bytes, without its ending.
     bound: usize,
     partial: Vec<u8>,
     skipping: bool,
-    /// Is a partial line wiped before its memory is given back?
+    /// Whether a partial line is wiped before its memory is freed.
     wiping: bool,
 }
 
@@ -34,8 +34,8 @@ impl LineDecoder {
         Self { bound, partial: Vec::new(), skipping: false, wiping: false }
     }
 
-    /// From now on what is kept of a line is wiped, or no longer, before its memory is given back: for as
-    /// long as lines may hold secrets.
+    /// Sets whether stored parts of a line are wiped before their memory is freed: while lines may contain
+    /// secrets.
     pub fn set_wiping(&mut self, wiping: bool) {
         self.wiping = wiping;
     }
@@ -43,7 +43,7 @@ impl LineDecoder {
     fn keep(&mut self, bytes: &[u8]) {
         let length = self.partial.len() + bytes.len();
         if self.wiping && length > self.partial.capacity() {
-            // A vector that grows by itself leaves what it held behind.
+            // A vector that grows by itself leaves its old content in freed memory.
             let mut longer = Vec::with_capacity(length.max(2 * self.partial.capacity()));
             longer.extend_from_slice(&self.partial);
             self.forget();
@@ -59,7 +59,7 @@ impl LineDecoder {
         }
     }
 
-    /// How many bytes of an unfinished line are kept.
+    /// The number of stored bytes of a partial line.
     #[must_use]
     pub fn kept(&self) -> usize {
         self.partial.len()
@@ -67,7 +67,7 @@ impl LineDecoder {
 
     /// Takes the bytes of one read and returns an iterator over the lines that they complete.
     ///
-    /// The iterator is to be driven to its end (dropping it early drops the lines not yet seen).
+    /// Drive the iterator to its end: dropping it early drops the remaining lines.
     pub fn feed<'a>(&'a mut self, bytes: &'a [u8]) -> Lines<'a> {
         Lines { decoder: self, rest: bytes, spent: false }
     }
@@ -84,12 +84,12 @@ impl Drop for LineDecoder {
 pub struct Lines<'a> {
     decoder: &'a mut LineDecoder,
     rest: &'a [u8],
-    /// The decoder's buffer was handed out as a line and is to be emptied.
+    /// Whether the decoder's buffer was returned as a line and must be emptied.
     spent: bool,
 }
 
 impl Lines<'_> {
-    /// The next line, or `None` when the read is used up. Empty lines are passed over.
+    /// The next line, or `None` at the end of the read. Skips empty lines.
     #[expect(clippy::should_implement_trait, reason = "a line borrows from the iterator itself")]
     pub fn next(&mut self) -> Option<Line<'_>> {
         if std::mem::take(&mut self.spent) {
@@ -112,7 +112,7 @@ impl Lines<'_> {
                 }
                 return Some(if line.len() > self.decoder.bound { Line::TooLong } else { Line::Bytes(line) });
             }
-            // One byte more than the bound may be a `\r` that belongs to the ending.
+            // One byte more than the bound may be a `\r` of the ending.
             if self.decoder.partial.len() + head.len() > self.decoder.bound + 1 {
                 self.decoder.forget();
                 return Some(Line::TooLong);
@@ -131,7 +131,7 @@ impl Lines<'_> {
         }
     }
 
-    /// Keeps what is left over as the beginning of the next line, or starts to skip it.
+    /// Stores the rest as the beginning of the next line, or starts to skip that line.
     fn keep(&mut self) {
         let rest = std::mem::take(&mut self.rest);
         if self.decoder.skipping || rest.is_empty() {
@@ -175,7 +175,7 @@ mod tests {
         out
     }
 
-    /// What framing means, said the slow way.
+    /// The definition of the framing, in a slow form.
     fn model(bytes: &[u8], bound: usize) -> Vec<Option<Vec<u8>>> {
         let mut parts: Vec<&[u8]> = bytes.split(|b| *b == b'\n').collect();
         parts.pop();

@@ -1,11 +1,11 @@
-//! Owns names of users and rooms: what they may be, when two of them are the same name, and when they
-//! only look the same. Parsed where a request is read, so that everything behind it holds only valid
-//! names, with what they are compared by. Never changes how a name is shown.
+//! Owns the names of users and rooms: valid names, equal names, and names that only look the same. Parsed where a
+//! request is read, so all code behind it holds only valid names with their keys. Never changes how a name is
+//! shown.
 //!
-//! The rules are the contract's: 1 to 32 characters, letters, digits and marks, and `_ - .` inside. Two
-//! names are the same name when NFKC and case fold agree: that is the identity ([`Name::key`]), and
-//! everything is found by it. The look ([`Name::looks`], by Unicode's list of confusables, UTS 39) only
-//! decides whether a new name may be taken.
+//! The rules of the contract: 1 to 32 characters; letters, digits and marks, and `_ - .` inside. Two names are
+//! the same name if NFKC and case folding agree: that is the identity ([`Name::key`]), and every lookup uses it.
+//! The look ([`Name::looks`], by the confusables of Unicode, UTS 39) only decides whether a new name may be
+//! taken.
 
 mod look;
 mod new;
@@ -23,20 +23,19 @@ use unicode_normalization::UnicodeNormalization;
 /// The longest name, in characters (Unicode scalar values).
 pub const NAME_CHARS: usize = 32;
 
-/// The longest name without compatibility forms, in characters: U+FDFA alone stands for 18. What names are
-/// compared by has a bound by this.
+/// The longest name after NFKC, in characters: U+FDFA alone becomes 18. It bounds the keys of a name.
 const PLAIN_CHARS: usize = 2 * NAME_CHARS;
 
-/// A valid name of a user or a room, as it was typed. Cheap to clone. Two of them are equal when they
-/// were typed the same; whether they are the same name, their keys say.
+/// A valid name of a user or a room, as it was typed. Cheap to clone. Equality compares the spelling; the keys
+/// tell whether two names are the same.
 #[derive(Debug, Clone)]
 pub struct Name {
     text: Arc<str>,
-    /// Where they were computed already.
+    /// The keys, if they are computed already.
     keys: Option<Arc<Keys>>,
 }
 
-/// What a name is compared by.
+/// The keys of a name.
 #[derive(Debug, PartialEq, Eq)]
 struct Keys {
     key: NameKey,
@@ -44,17 +43,17 @@ struct Keys {
     may_be_new: Result<(), NameError>,
 }
 
-/// What names are compared by. Two names with the same key are the same name.
+/// The identity of a name: two names with the same key are the same name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NameKey(Arc<str>);
 
-/// What a name looks like: two names that have a look in common cannot be told apart. Nothing is ever
-/// found by it: it says that a new name cannot be taken.
+/// The look of a name: two names with a common look cannot be told apart. It only forbids to take a new name; no
+/// lookup uses it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NameLook(Arc<str>);
 
 impl NameKey {
-    /// The key as a text: for what compares keys outside of this process. Never shown to anyone.
+    /// The key as a text, for comparisons outside of this process. Never shown to a user.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -68,7 +67,7 @@ impl Name {
     /// The first rule of the contract that the text breaks.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let name = Self::parse_kept(text)?;
-        // An ASCII character stands for itself.
+        // NFKC does not change ASCII.
         let plain = if text.is_ascii() { 0 } else { text.nfkc().count() };
         if plain > PLAIN_CHARS {
             return Err(NameError::TooLongPlain(plain));
@@ -76,8 +75,7 @@ impl Name {
         Ok(name)
     }
 
-    /// Reads a name that a store holds: an earlier version took characters that stand for any number of
-    /// letters.
+    /// Reads a name from a store: an earlier version accepted characters that NFKC makes longer.
     ///
     /// # Errors
     /// As [`Name::parse`], but for [`NameError::TooLongPlain`].
@@ -93,8 +91,8 @@ impl Name {
         Ok(Self { text: text.into(), keys: None })
     }
 
-    /// The same name, which holds what it is compared by: whoever compares it next, and whoever has a
-    /// copy, need not compute it. For names that are looked up more than once.
+    /// The same name with its keys computed, so that later comparisons, also of its clones, need not compute
+    /// them. For names that are looked up more than once.
     #[must_use]
     pub fn prepared(mut self) -> Self {
         if self.keys.is_none() {
@@ -104,16 +102,16 @@ impl Name {
         self
     }
 
-    /// Does it hold what it is compared by, or is that computed in no time, as of ASCII?
+    /// Whether the keys are computed, or cost nothing because the name is ASCII.
     #[must_use]
     pub fn is_prepared(&self) -> bool {
         self.keys.is_some() || self.text.is_ascii()
     }
 
-    /// May a new user or room be called so? What exists already keeps its name.
+    /// Whether a new user or room may have this name. Existing ones keep theirs.
     ///
     /// # Errors
-    /// A mark shows nothing, or the name shows the same as another whose characters are in another order.
+    /// A mark is invisible, or another order of the characters would look the same.
     pub fn may_be_new(&self) -> Result<(), NameError> {
         match &self.keys {
             Some(keys) => keys.may_be_new,
@@ -127,7 +125,7 @@ impl Name {
         &self.text
     }
 
-    /// What it is: compatibility forms and case taken away.
+    /// The identity: the name after NFKC and case folding.
     #[must_use]
     pub fn key(&self) -> NameKey {
         if let Some(keys) = &self.keys {
@@ -142,8 +140,8 @@ impl Name {
         })
     }
 
-    /// What it looks like: without regard to case, and as typed. `Ivan` and `lvan` differ in the first (an
-    /// `i` is no `l`), yet look the same.
+    /// The looks: with case folded, and as typed. `Ivan` and `lvan` differ in the first (an `i` is not an `l`),
+    /// but look the same as typed.
     #[must_use]
     pub fn looks(&self) -> [NameLook; 2] {
         if let Some(keys) = &self.keys {
@@ -157,7 +155,7 @@ impl Name {
         [look(&fold(&plain)), look(&plain)].map(|look| NameLook(look.into()))
     }
 
-    /// Can nobody tell the two names apart?
+    /// Whether the two names cannot be told apart.
     #[must_use]
     pub fn looks_like(&self, other: &Self) -> bool {
         let theirs = other.looks();

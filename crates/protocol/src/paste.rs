@@ -1,14 +1,14 @@
-//! Owns what is pasted together with an address: quotes, brackets, the full stop of the sentence that
-//! it stands in, marks that nobody sees. Called by `invite`. Never reads the address itself.
+//! Owns the text around a pasted address: quotes, brackets, the full stop of a sentence, invisible marks. Called
+//! by `invite`. Never reads the address itself.
 
 use std::net::Ipv6Addr;
 
-/// What stands around an address where it is copied from a mail, a chat or a shell.
+/// Characters around an address that is copied from a mail, a chat or a shell.
 const AROUND: &str = "<>()[]{}\"'`\u{2018}\u{2019}\u{201a}\u{201b}\u{201c}\u{201d}\u{201e}\u{201f}\u{ab}\u{bb}\u{2039}\u{203a}\u{feff}\u{200b}\u{200e}\u{200f}\u{2060}";
-/// What ends the sentence that an address stands in.
+/// Characters at the end of a sentence.
 const ENDS: &str = ".,;!?\u{3002}\u{ff0c}\u{ff0e}\u{2026}";
 
-/// The address without what was pasted with it. An IPv6 address keeps its brackets and its colons.
+/// The address without the text around it. An IPv6 address keeps its brackets and its colons.
 pub(crate) fn without_surroundings(text: &str) -> &str {
     let is_around = |c: char| c.is_whitespace() || c.is_control() || AROUND.contains(c);
     let mut rest = text.trim_start_matches(|c| is_around(c) && c != '[');
@@ -26,7 +26,7 @@ pub(crate) fn without_surroundings(text: &str) -> &str {
             Some(inner) if !inner.contains('[') => inner,
             _ => rest,
         };
-        // Directly behind a host a colon is the beginning of a port.
+        // Directly after a host, a colon begins a port.
         let has_more = without_scheme(rest).contains(['/', '#']);
         rest = rest.trim_end_matches(|c| ENDS.contains(c) || (c == ':' && has_more));
         if rest == before {
@@ -35,7 +35,7 @@ pub(crate) fn without_surroundings(text: &str) -> &str {
     }
 }
 
-/// The address without `tcps://`, in capitals or not.
+/// The address without `tcps://`, in either case.
 pub(crate) fn without_scheme(text: &str) -> &str {
     const SCHEME: &str = "tcps://";
     match text.split_at_checked(SCHEME.len()) {

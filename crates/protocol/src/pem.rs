@@ -1,8 +1,8 @@
-//! Owns what is wrong with a PEM file, in words: which line, and the remedy; and which signatures are too old. Called by daemon and
-//! client before a TLS library reads the text, so that no library's words reach a person, and
-//! nothing in the file is passed over in silence. Never decodes, and reads no file.
+//! Owns the faults of a PEM file, in words: the line and the remedy; and the list of outdated signatures. Called
+//! by daemon and client before a TLS library reads the text, so that no text of a library reaches a user, and no
+//! part of the file is ignored silently. Never decodes, and reads no file.
 
-/// What a file is read for.
+/// The purpose of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
     /// One certificate or several.
@@ -11,11 +11,11 @@ pub enum Wanted {
     Key,
 }
 
-/// What a library says nothing about that is fit for people, where [`fault`] found nothing.
+/// The text for an error of a library, if [`fault`] found none.
 pub const DAMAGED: &str =
     "it is damaged between its BEGIN and END lines: copy it again from where it was made";
 
-/// Why a text cannot be read as PEM, with the remedy; `file` is its name, for the commands in it.
+/// The reason why a text is not valid PEM, with the remedy; `file` is its name, for the commands in it.
 #[must_use]
 pub fn fault(text: &[u8], wanted: Wanted, file: &str) -> Option<String> {
     not_text(text, wanted, file).or_else(|| match sections(text) {
@@ -26,7 +26,7 @@ pub fn fault(text: &[u8], wanted: Wanted, file: &str) -> Option<String> {
 }
 
 fn not_text(text: &[u8], wanted: Wanted, file: &str) -> Option<String> {
-    // The tag of a SEQUENCE is the digit 0 as well.
+    // The tag of a SEQUENCE (0x30) is also the digit 0.
     let is_binary = text.starts_with(&[0x30]) && text.iter().any(|byte| *byte < b'\t' || *byte >= 0x80);
     match text {
         [0xef, 0xbb, 0xbf, ..] => Some(format!(
@@ -47,11 +47,11 @@ fn not_text(text: &[u8], wanted: Wanted, file: &str) -> Option<String> {
 
 enum Broken {
     Encrypted,
-    /// The line, counted from 1.
+    /// The line, from 1.
     Line(usize, String),
 }
 
-/// The labels of all sections, each whole.
+/// The labels of all complete sections.
 fn sections(text: &[u8]) -> Result<Vec<String>, Broken> {
     let mut labels = Vec::new();
     let mut open: Option<(usize, String)> = None;
@@ -103,7 +103,7 @@ fn sections(text: &[u8]) -> Result<Vec<String>, Broken> {
     }
 }
 
-/// Is what is wanted not among them?
+/// The fault if the wanted section is missing.
 fn missing(labels: &[String], wanted: Wanted, file: &str) -> Option<String> {
     let has = |label: &str| labels.iter().any(|found| found == label);
     let is_key = |label: &String| label.ends_with("PRIVATE KEY");
@@ -157,7 +157,7 @@ fn shown(byte: u8) -> String {
     if byte.is_ascii_graphic() { format!("`{}`", char::from(byte)) } else { format!("the byte 0x{byte:02x}") }
 }
 
-/// OIDs of signatures with SHA-1, MD5 or SHA-224 (RFC 8017, RFC 5758). No current TLS library accepts them.
+/// OIDs of signatures with SHA-1, MD5 or SHA-224 (RFC 8017, RFC 5758). Current TLS libraries refuse them.
 pub const OLD_SIGNATURES: [&str; 5] = [
     "1.2.840.113549.1.1.4",
     "1.2.840.113549.1.1.5",

@@ -1,5 +1,5 @@
-//! Owns the envelopes that go to a client, and the data of every reply. The daemon writes them,
-//! clients read them ([`read`]). Never knows which connection a line is for.
+//! Owns the envelopes of lines to a client, and the data of each reply. The daemon writes them, clients read them
+//! ([`read`]). Never knows the connection of a line.
 
 use crate::event::{MsgEvent, NoticeEvent, PresenceEvent};
 use crate::{ErrorKind, Refusal, RequestId, Role, Seq, Timestamp};
@@ -17,7 +17,7 @@ struct Envelope<'a, T> {
 }
 
 fn line<T: Serialize>(envelope: &Envelope<'_, T>) -> Vec<u8> {
-    // Maps have string keys here and memory does not fail, so this cannot.
+    // All map keys are strings and the output is in memory, so this cannot fail.
     let mut out = serde_json::to_vec(envelope).unwrap_or_default();
     out.push(b'\n');
     out
@@ -33,7 +33,7 @@ pub fn encode<T: Serialize>(op: &str, id: Option<&RequestId>, data: &T) -> Vec<u
 #[must_use]
 pub fn encode_raw(op: &str, id: Option<&RequestId>, data: &[u8]) -> Vec<u8> {
     let mut out = done(op, id);
-    // In front of the closing brace and the newline.
+    // Before the closing brace and the newline.
     out.truncate(out.len() - 2);
     out.reserve(data.len() + 16);
     out.extend_from_slice(br#","data":"#);
@@ -42,7 +42,7 @@ pub fn encode_raw(op: &str, id: Option<&RequestId>, data: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A reply that has nothing to say but OK, as a line.
+/// A reply without data, as a line.
 #[must_use]
 pub fn done(op: &str, id: Option<&RequestId>) -> Vec<u8> {
     line::<()>(&Envelope { op, status: "OK", id, data: None })
@@ -76,7 +76,7 @@ pub struct ErrorData {
     /// With `RATE_LIMITED`: how long to wait, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
-    /// With `FORBIDDEN`: until when, where it will not be for ever.
+    /// With `FORBIDDEN`: the end of the mute or ban, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }
@@ -90,21 +90,21 @@ pub struct LoginReply {
     pub color: String,
     /// The secret that resumes the session.
     pub session: String,
-    /// How long the session outlives its connection, in seconds.
+    /// The TTL of the session without a connection, in seconds.
     pub ttl_s: u64,
     /// The rooms that the session is in.
     pub rooms: Vec<String>,
-    /// The newest `seq` that the daemon has kept, 0 if none.
+    /// The newest `seq` that the daemon has kept, 0 if there is none.
     pub head: Seq,
-    /// Which log the numbers are of: another one after a backup was restored. Older daemons do not say.
+    /// The id of the log: a restored backup has another one. Older daemons do not send it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
-    /// Up to this number the log is also the one that it was copied from.
+    /// Up to this seq the log equals the one from which it was copied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_from: Option<Seq>,
-    /// Who is speaking.
+    /// The server.
     pub server: ServerInfo,
-    /// What it will take.
+    /// Its limits.
     pub limits: LimitsInfo,
 }
 
@@ -124,7 +124,7 @@ impl std::fmt::Debug for LoginReply {
 pub struct EnrolReply {
     /// The user, as the name is shown.
     pub name: String,
-    /// The certificate, in PEM, where one was asked for.
+    /// The certificate in PEM, if one was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
 }
@@ -149,13 +149,13 @@ pub struct LimitsInfo {
     pub msg_bytes: usize,
 }
 
-/// Is a user connected?
+/// Whether a user is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MemberState {
     /// Connected.
     Here,
-    /// Not connected; the session is held.
+    /// Not connected; the daemon holds the session.
     Away,
     /// A state that this version does not know (clients only).
     #[serde(other)]
@@ -169,9 +169,9 @@ pub struct Member {
     pub user: String,
     /// Its colour.
     pub color: String,
-    /// Connected or not.
+    /// Whether the user is connected.
     pub state: MemberState,
-    /// What they are there, where that is more or less than a member.
+    /// The role there, unless it is member.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
 }
@@ -183,9 +183,9 @@ pub struct JoinReply {
     pub room: String,
     /// The newest `seq` in it.
     pub head: Seq,
-    /// Who is in it; at most 100.
+    /// The members; at most 100.
     pub members: Vec<Member>,
-    /// How many are in it.
+    /// The number of members.
     pub member_count: usize,
 }
 
@@ -199,12 +199,12 @@ pub struct LeaveReply {
 /// The data of the reply to `WHO`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WhoReply {
-    /// The room asked for; left out where the whole server was.
+    /// The room of the request; absent for the whole server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<String>,
-    /// Who is there; at most 500.
+    /// The users; at most 500.
     pub members: Vec<Member>,
-    /// How many are there.
+    /// The number of users.
     pub member_count: usize,
 }
 
@@ -213,11 +213,11 @@ pub struct WhoReply {
 pub struct RoomInfo {
     /// Its name, as it is shown.
     pub room: String,
-    /// How many are in it.
+    /// The number of members.
     pub members: usize,
     /// The newest `seq` in it.
     pub head: Seq,
-    /// Only those who were granted a role in it know of it.
+    /// Whether only users with a role in it know of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub private: bool,
 }
@@ -225,33 +225,32 @@ pub struct RoomInfo {
 /// The data of the reply to `ROOMS`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomsReply {
-    /// All that the asker may know of.
+    /// All rooms that the user may know of.
     pub rooms: Vec<RoomInfo>,
 }
 
-/// The data of the replies to `KICK`, `MUTE`, `UNMUTE`, `BAN`, `UNBAN`, `ROOM` and `GRANT`: what was
-/// done.
+/// The data of the replies to `KICK`, `MUTE`, `UNMUTE`, `BAN`, `UNBAN`, `ROOM` and `GRANT`: the effect.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ActReply {
-    /// To whom.
+    /// The user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// To which addresses (the control socket only).
+    /// The range of addresses (the control socket only).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// To whom has which certificate (the control socket only).
+    /// The certificate (the control socket only).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
-    /// In which room; left out: on the whole server.
+    /// The room; absent: the whole server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<String>,
-    /// With `GRANT`: the role; left out: none in particular.
+    /// With `GRANT`: the role; absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
-    /// With `ROOM`: is it private?
+    /// With `ROOM`: whether it is private.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private: Option<bool>,
-    /// With `MUTE` and `BAN`: until when; left out: until it is taken back.
+    /// With `MUTE` and `BAN`: the end; absent: until it is lifted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }
@@ -261,28 +260,28 @@ pub struct ActReply {
 pub struct MessagesReply {
     /// The messages: oldest first in a history, newest first in a search.
     pub messages: Vec<MsgEvent<'static>>,
-    /// Is there more in the direction that was read?
+    /// Whether there are more messages in that direction.
     pub more: bool,
 }
 
 /// A line from the daemon, as a client reads it.
 #[derive(Debug)]
 pub enum Incoming {
-    /// A message. With an `id`: one's own, kept.
+    /// A message. With an `id`: one of this session, kept.
     Msg(Option<RequestId>, Box<MsgEvent<'static>>),
-    /// Somebody came or went.
+    /// A user came or left.
     Presence(PresenceEvent<'static>),
-    /// The daemon has something to say.
+    /// A notice of the daemon.
     Notice(NoticeEvent<'static>),
-    /// A request was refused (without an `id`: the last line, or the connection).
+    /// A request was refused. Without an `id`: the last line, or the connection.
     Error(Option<RequestId>, ErrorData),
-    /// A request was done; its data still raw ([`Incoming::Reply`]'s reader knows the op).
+    /// A request was done. Its data is raw: the reader knows the op.
     Reply {
         /// The request's op.
         op: String,
         /// The request's id.
         id: Option<RequestId>,
-        /// Its data; `null` where there is none.
+        /// Its data; `null` if there is none.
         data: Box<RawValue>,
     },
 }
@@ -298,10 +297,10 @@ struct Raw<'a> {
     data: Option<&'a RawValue>,
 }
 
-/// Reads one line of the daemon's.
+/// Reads one line of the daemon.
 ///
 /// # Errors
-/// serde's, where the line is none of the contract's.
+/// The error of serde, if the line breaks the contract.
 pub fn read(line: &[u8]) -> Result<Incoming, serde_json::Error> {
     let raw: Raw<'_> = serde_json::from_slice(line)?;
     let data = raw.data.map_or("null", RawValue::get);

@@ -1,8 +1,8 @@
-//! Owns what a client may ask: one line becomes a [`Request`] or a [`Refusal`] ([`parse`]), and a [`Request`] becomes a
-//! line ([`write()`]). Called by the daemon for every line, and by clients. Never decides whether a request is allowed now:
-//! that is the chat's.
+//! Owns the requests of clients: a line becomes a [`Request`] or a [`Refusal`] ([`parse`]), and a [`Request`]
+//! becomes a line ([`write()`]). Called by the daemon for each line, and by clients. Never decides whether a
+//! request is allowed: the chat does.
 //!
-//! A line is read in two steps, so that an error keeps the `id`: first the envelope, its fields left raw, then the
+//! A line is read in two steps, so that an error keeps the `id`: first the envelope with raw fields, then the
 //! data by op, field by field, so that the sentence can name the field.
 
 mod action;
@@ -26,7 +26,7 @@ use std::borrow::Cow;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// What a request may bring along; from the settings.
+/// The limits of a request, from the settings.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
     /// The longest text of a message, in bytes of UTF-8 (`limits.msg_bytes`).
@@ -35,56 +35,56 @@ pub struct Bounds {
     pub rooms: usize,
 }
 
-/// A request, its fields valid as far as that can be told from the line alone.
+/// A request. Its fields are valid as far as the line alone can tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request<'a> {
-    /// Open a session, or resume one.
+    /// Opens a session, or resumes one.
     Login(Box<Login>),
-    /// Turn a code into a password or a certificate.
+    /// Turns a code into a password or a certificate.
     Enrol(Box<Enrol>),
-    /// Enter a room.
+    /// Joins a room.
     Join(Name),
-    /// Leave a room.
+    /// Leaves a room.
     Leave(Place),
-    /// Say something.
+    /// Sends a message.
     Msg {
-        /// To whom.
+        /// The target.
         to: Target,
-        /// What; within the bounds of the contract.
+        /// The text, within the bounds of the contract.
         text: Cow<'a, str>,
     },
-    /// Who is in the room, or on the server.
+    /// Lists the members of a room, or the users of the server.
     Who(Option<Place>),
-    /// Which rooms are there.
+    /// Lists the rooms.
     Rooms,
-    /// A page of a conversation.
+    /// Reads a page of a conversation.
     History(History),
-    /// Messages that contain words.
+    /// Searches messages.
     Search(Box<Search>),
-    /// Moderate.
+    /// Takes a moderation action.
     Action(Box<Action>),
-    /// Are you there.
+    /// Checks the connection.
     Ping,
-    /// Goodbye.
+    /// Ends the session.
     Quit,
 }
 
-/// A room or user that a request points at. A text that can be no name points at nothing.
+/// A room or user that a request names. `None`: the text cannot be a name, so it names nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place(pub Option<Name>);
 
 impl Place {
-    /// The name; empty where there is none.
+    /// The name; empty if there is none.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_ref().map_or("", Name::as_str)
     }
 }
 
-/// Where a message goes.
+/// The target of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// The first configured room.
+    /// The first default room.
     Default,
     /// A room by name.
     Room(Place),
@@ -95,19 +95,19 @@ pub enum Target {
 /// The data of `LOGIN`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {
-    /// The name asked for. `None` only beside a `session`.
+    /// The requested name. `None` only with a `session`.
     pub name: Option<Name>,
-    /// The colour of the name; `None`: the daemon's choice (none, or the session's on a resume).
+    /// The colour of the name; `None`: the daemon's choice (none, or the session's at a resume).
     pub color: Option<Colour>,
-    /// Rooms to be in; `None`: the configured ones.
+    /// Rooms to join; `None`: the default rooms.
     pub rooms: Option<Vec<Name>>,
-    /// The password, where one is asked for.
+    /// The password, if the server requires one.
     pub password: Option<Zeroizing<String>>,
     /// The token of a session to resume.
     pub session: Option<Zeroizing<String>>,
     /// The last `seq` that the client has seen.
     pub after: Option<Seq>,
-    /// Of which log that is.
+    /// The log of that seq.
     pub log: Option<String>,
 }
 
@@ -122,7 +122,7 @@ impl fmt::Debug for Login {
     }
 }
 
-/// Which conversation a page is of.
+/// The conversation of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Conversation {
     /// A room.
@@ -131,40 +131,40 @@ pub enum Conversation {
     With(Place),
 }
 
-/// Messages of a `HISTORY` that does not say how many.
+/// The limit of a `HISTORY` without one.
 pub const HISTORY_LIMIT: usize = 50;
-/// Messages of a `SEARCH` that does not say how many.
+/// The limit of a `SEARCH` without one.
 pub const SEARCH_LIMIT: usize = 20;
 
 /// The data of `HISTORY`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History {
-    /// Of what.
+    /// The conversation.
     pub of: Conversation,
     /// Only messages with a smaller `seq`.
     pub before: Option<Seq>,
     /// Only messages with a greater `seq`.
     pub after: Option<Seq>,
-    /// How many at most: 1 to 500.
+    /// The largest number of messages: 1 to 500.
     pub limit: usize,
 }
 
 /// The data of `SEARCH`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Search {
-    /// What to look for: 1 to 512 bytes.
+    /// The query: 1 to 512 bytes.
     pub query: String,
-    /// Only in this room.
+    /// Searches only this room.
     pub room: Option<Place>,
-    /// Only by this user.
+    /// Searches only messages of this user.
     pub user: Option<Place>,
     /// Only messages with a smaller `seq`.
     pub before: Option<Seq>,
-    /// How many at most: 1 to 100.
+    /// The largest number of messages: 1 to 100.
     pub limit: usize,
 }
 
-/// Why a line was not done: what goes back as `ERROR_MSG`.
+/// Why a request was refused: the content of an `ERROR_MSG`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The request's `id`, if one could be read.
@@ -175,7 +175,7 @@ pub struct Refusal {
     pub msg: Cow<'static, str>,
     /// With `RATE_LIMITED`: how long to wait, in milliseconds.
     pub retry_after_ms: Option<u64>,
-    /// With `FORBIDDEN`: until when, where it will not be for ever.
+    /// With `FORBIDDEN`: the end of the mute or ban, if it has one.
     pub until: Option<Timestamp>,
 }
 
@@ -185,7 +185,7 @@ impl Refusal {
         Self { id: None, kind, msg: msg.into(), retry_after_ms: None, until: None }
     }
 
-    /// The same for the request that called itself `id`.
+    /// The refusal of the request with that `id`.
     #[must_use]
     pub fn with_id(mut self, id: Option<RequestId>) -> Self {
         self.id = id;
@@ -204,7 +204,7 @@ pub fn parse<'a>(line: &'a [u8], bounds: &Bounds) -> Result<(Option<RequestId>, 
         let at = e.valid_up_to();
         Refusal::new(ErrorKind::Parse, format!("the line is not UTF-8 (byte {at} of it)"))
     })?;
-    // serde would take an array for the envelope.
+    // serde would accept an array for the envelope.
     if !text.trim_start_matches([' ', '\t', '\r']).starts_with('{') {
         return Err(Refusal::new(ErrorKind::Parse, "the line is not a JSON object"));
     }

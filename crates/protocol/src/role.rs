@@ -1,24 +1,24 @@
-//! Owns the roles that a user may have, on the server or in a room, and how they are written.
-//! Never decides what a role may do: that is the daemon's.
+//! Owns the roles of users, on the server or in a room, and their text form. Used by both sides. Never decides
+//! the permissions of a role: the daemon does.
 
 use serde::{Deserialize, Serialize};
 
-/// What a user is, on the server or in a room. A later one may do all that an earlier one may.
+/// The role of a user, on the server or in a room. Each role includes the permissions of the earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// May read, and say nothing.
+    /// May read, but not write.
     ReadOnly,
     /// May read and write.
     Member,
-    /// May also keep order: kick, mute, ban, and let others in.
+    /// May also moderate: kick, mute, ban, and admit users.
     Moderator,
-    /// May also say who is moderator and owner, and whether a room is private.
+    /// May also appoint moderators and owners, and make a room private or public.
     Owner,
 }
 
 impl Role {
-    /// Every role, the least first.
+    /// Every role, the lowest first.
     pub const ALL: [Self; 4] = [Self::ReadOnly, Self::Member, Self::Moderator, Self::Owner];
 
     /// The word for it.
@@ -39,7 +39,7 @@ impl std::fmt::Display for Role {
     }
 }
 
-/// The text is no role.
+/// The text is not a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a role is owner, moderator, member or read-only")]
 pub struct NoRole;

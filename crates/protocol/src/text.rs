@@ -1,18 +1,18 @@
-//! Owns what the text of a message may be. Used where a request is read, and by clients before
-//! they send. Never changes a text: it arrives code point for code point as it was sent.
+//! Owns the rules for the text of a message. Used where a request is read, and by clients before they send. Never
+//! changes a text: it arrives exactly as it was sent.
 
 /// Why a text cannot be sent.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum TextError {
-    /// Nothing in it.
+    /// The text is empty.
     #[error("the text is empty: send at least one character")]
     Empty,
-    /// Over the bound.
+    /// The text exceeds the bound.
     #[error("the text has {bytes} bytes of UTF-8, and {bound} are allowed")]
     TooLong {
-        /// How long it is.
+        /// Its length.
         bytes: usize,
-        /// What is allowed (`limits.msg_bytes`).
+        /// The bound (`limits.msg_bytes`).
         bound: usize,
     },
     /// U+0000 is in it.
@@ -20,10 +20,10 @@ pub enum TextError {
     Nul,
 }
 
-/// Checks a text against the contract: 1 to `bound` bytes, no NUL.
+/// Checks a text: 1 to `bound` bytes, no NUL.
 ///
 /// # Errors
-/// The first rule that it breaks.
+/// The first rule that the text breaks.
 pub fn check(text: &str, bound: usize) -> Result<(), TextError> {
     if text.is_empty() {
         return Err(TextError::Empty);

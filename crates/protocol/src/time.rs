@@ -1,5 +1,5 @@
-//! Owns moments as the wire writes them: RFC 3339, UTC, milliseconds. Never asks what time it is
-//! except in [`Timestamp::now`], which only outer layers call.
+//! Owns times on the wire: RFC 3339, UTC, milliseconds. Used by both sides. Never reads the clock, except in
+//! [`Timestamp::now`], which only outer layers call.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -9,18 +9,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub u64);
 
-/// The last moment that RFC 3339 can write: 9999-12-31T23:59:59.999Z.
+/// The last time that RFC 3339 can express: 9999-12-31T23:59:59.999Z.
 const LAST_MS: u64 = 253_402_300_799_999;
 
 impl Timestamp {
-    /// The system's clock. A clock before 1970 reads as 1970.
+    /// The time of the system clock. A time before 1970 becomes 1970.
     #[must_use]
     pub fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(u64::try_from(since.as_millis()).unwrap_or(LAST_MS))
     }
 
-    /// The same moment for the standard library.
+    /// The same time for the standard library.
     fn to_system_time(self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(self.0.min(LAST_MS))
     }

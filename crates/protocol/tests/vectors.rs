@@ -1,4 +1,4 @@
-//! Holds the implementation to `vectors/`, which other languages read, too.
+//! Checks the implementation against `vectors/`, which other languages read, too.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tcp_chat_protocol::reply::{self, Incoming};
 use tcp_chat_protocol::request::{Bounds, parse, write};
 
-/// `vectors/README.md` names them.
+/// The files that `vectors/README.md` names.
 const BOUNDS: Bounds = Bounds { msg_bytes: 64, rooms: 4 };
 
 fn vectors(json: &str) -> Vec<Value> {

@@ -1,5 +1,5 @@
-//! Owns the highlights: where in a text the words stand that a search meant. Called by searches. Never searches the
-//! index.
+//! Owns the highlights: the positions in a text of the words that a search means. Called by searches. Never
+//! searches the index.
 
 use crate::TOKENIZER;
 use crate::segments::{self, stand_in};
@@ -9,8 +9,8 @@ use std::collections::HashSet;
 /// Ranges of a text, each with its first character and its number of characters.
 pub(crate) type Ranges = Vec<(usize, usize)>;
 
-/// A table of FTS5 in memory. While it is empty, it says whether a text is an expression. With texts in it, it says
-/// where the words stand.
+/// An FTS5 table in memory. Empty, it checks whether a text is an expression. With texts, it finds the positions
+/// of the words.
 #[derive(Debug)]
 pub(crate) struct Probe {
     pub(crate) connection: Connection,
@@ -51,7 +51,7 @@ impl Probe {
     }
 }
 
-/// The first two characters for private use that no text has. Each text is read once.
+/// The first two private-use characters that no text contains. Each text is read once.
 fn unused_marks(texts: &[&str]) -> Option<[char; 2]> {
     let private = '\u{e000}'..='\u{f8ff}';
     let used: HashSet<char> =
@@ -60,7 +60,7 @@ fn unused_marks(texts: &[&str]) -> Option<[char; 2]> {
     Some([unused.next()?, unused.next()?])
 }
 
-/// The ranges of `original` that stand between marks in `marked`, which is [`segments::text`] of it with marks.
+/// The ranges of `original` between marks in `marked`, which is [`segments::text`] of it with marks.
 fn ranges(original: &str, marked: &str, open: char, close: char) -> Ranges {
     let mut original = original.chars().map(stand_in).peekable();
     let (mut ranges, mut at, mut start) = (Vec::new(), 0, None);
@@ -87,7 +87,7 @@ mod tests {
             before in "[a \u{1f980}山é]{0,8}", marked in "[a\u{1f980}山é]{1,8}", after in "[a \u{1f980}山é]{0,8}",
         ) {
             let whole = format!("{before}{marked}{after}");
-            // As SQLite does it: around the words, not around a space that was put in.
+            // As SQLite does it: around the words, not around an inserted space.
             let apart = segments::text(&whole);
             let (mut out, mut at) = (String::new(), 0);
             let (start, end) = (before.chars().count(), before.chars().count() + marked.chars().count());

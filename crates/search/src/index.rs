@@ -14,9 +14,9 @@ const REMOVED_AT_ONCE: i64 = 2_000;
 /// One message, as the index needs it.
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
-    /// Its number in the log: above 0, and below 2^63.
+    /// Its seq in the log: above 0, and below 2^63.
     pub seq: u64,
-    /// The conversation that it is in.
+    /// Its conversation.
     pub conversation: i64,
     /// The two users of a conversation of two. Searches can then name one of them instead of all of their
     /// conversations ([`crate::Query::direct_messages_of`]).
@@ -37,11 +37,11 @@ pub struct Index {
 }
 
 impl Index {
-    /// Opens an index. `None`: the database is empty, or holds an index of another log or of another version. It
-    /// sets the journal mode, the durability and the page cache (1 MiB) of the connection.
+    /// Opens an index. `None`: the database is empty, or has an index of another log or version. Sets the journal
+    /// mode, the durability and the page cache (1 MiB) of the connection.
     ///
     /// # Errors
-    /// The database cannot be read, or is no database of SQLite.
+    /// The database cannot be read, or is not a SQLite database.
     pub fn open(connection: Connection, log: &[u8]) -> rusqlite::Result<Option<Self>> {
         set_up(&connection)?;
         let Some(mark) = mark(&connection, log)? else { return Ok(None) };
@@ -52,7 +52,7 @@ impl Index {
         Ok(Some(Self { connection, mark, conversations }))
     }
 
-    /// Makes an empty index, in place of one that is there. `log` is the id of the log that it follows.
+    /// Creates an empty index; replaces an existing one. `log` is the id of its log.
     ///
     /// # Errors
     /// The database cannot be written.
@@ -72,13 +72,13 @@ impl Index {
         Ok(Self { connection, mark: 0, conversations: HashSet::new() })
     }
 
-    /// The index has all messages of the log up to this seq.
+    /// The seq up to which the index has all messages of the log.
     #[must_use]
     pub fn mark(&self) -> u64 {
         self.mark
     }
 
-    /// Begins a transaction that adds messages. Dropped without [`Batch::commit`], it adds none.
+    /// Begins a transaction that adds messages. If it is dropped without [`Batch::commit`], it adds none.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -91,8 +91,8 @@ impl Index {
         Ok(Batch { put, turn, mark, conversations, new: HashSet::new(), tags: String::new() })
     }
 
-    /// Removes up to 2,000 messages that the log no longer has: those below `oldest` first, then those of a
-    /// conversation that is not in `conversations`. True: call it again, there may be more.
+    /// Removes up to 2,000 messages that the log no longer has: first those below `oldest`, then those of
+    /// conversations that are not in `conversations`. True: there may be more, so call it again.
     ///
     /// # Errors
     /// The database cannot be written. Nothing was removed.
@@ -125,10 +125,10 @@ impl Index {
         Ok(true)
     }
 
-    /// Copies the write-ahead log into the file, and cuts it to nothing.
+    /// Copies the write-ahead log into the file, and truncates it.
     ///
     /// # Errors
-    /// The file cannot be written. A reader that is in the way is no error: then less is copied.
+    /// The file cannot be written. A reader that prevents part of the copy is not an error.
     pub fn truncate_wal(&self) -> rusqlite::Result<()> {
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     }
@@ -177,14 +177,14 @@ impl Batch<'_> {
     }
 }
 
-/// Sets a connection up for writing. A commit survives the process, and the file survives a power cut.
+/// Sets up a connection for writing. A commit survives the process, and the file survives a power cut.
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0))?;
     connection.query_row("PRAGMA journal_size_limit = 16777216", [], |_| Ok(()))?;
     connection.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -1024")
 }
 
-/// The mark that is stored; `None`: this is no index of this log and this version.
+/// The stored mark; `None`: this is not an index of this log and version.
 fn mark(connection: &Connection, log: &[u8]) -> rusqlite::Result<Option<u64>> {
     let made: bool =
         connection

@@ -2,9 +2,10 @@
 //! which gives it open connections. Knows of a message only its seq, its conversation, its author and its text.
 //! Never chooses a file, starts a thread, waits for room on a disk, or logs.
 //!
-//! The index holds words, and no texts. An [`Index`] writes it: the owner of the log adds each message, and removes
-//! what the log no longer has. A [`Searcher`] reads it: it turns what a user typed into an expression, asks the index
-//! for seqs, asks the log for each message ([`Log`]), and says where in each text the words stand.
+//! The index holds words, not texts. An [`Index`] writes it: the owner of the log adds each message, and removes
+//! those that the log no longer has. A [`Searcher`] reads it: it turns the text of a user into an expression,
+//! asks the index for seqs, asks the log for each message ([`Log`]), and returns the positions of the words in
+//! each text.
 //!
 //! ```
 //! use rusqlite::Connection;
@@ -46,22 +47,21 @@
 //! ```
 //!
 //! # Words
-//! Case and marks on letters do not count. An emoji is a word, and so is each character of a script that is written
-//! without spaces. A query is an expression of FTS5 (phrases, prefixes, `AND`, `OR`, `NOT`, `NEAR`) that cannot leave
-//! the text of a message. A query that is no such expression is taken as plain words, and is never an error.
+//! Case and marks on letters are ignored. An emoji is a word, and so is each character of a script without
+//! spaces. A query is an FTS5 expression (phrases, prefixes, `AND`, `OR`, `NOT`, `NEAR`) that cannot leave the
+//! text of a message. Any other query is read as plain words, and is never an error.
 //!
 //! # Bounds
-//! A search ends at the time that it is given, with [`SearchError::TooLong`]. One that takes more than 5 ms uses half a
-//! processor from then on. It returns at most one message more
-//! than [`Query::limit`], and stops after the message whose text passes [`Query::max_bytes`]. Of a query that is no
-//! expression 64 words count. One call of [`Index::remove`] removes at most 2,000 messages. A searcher and an index
-//! hold the page cache of their connection and no texts; an index also remembers the conversations that it has.
+//! A search ends at the given time with [`SearchError::TooLong`]. After 5 ms it uses only half a processor. It
+//! returns at most one message more than [`Query::limit`], and stops after the message with which the texts
+//! exceed [`Query::max_bytes`]. Of a query that is not an expression, the first 64 words count. One call of
+//! [`Index::remove`] removes at most 2,000 messages. A searcher and an index hold the page cache of their
+//! connection and no texts; an index also remembers its conversations.
 //!
 //! # Errors
-//! Calls return what SQLite says. [`SearchError`] tells errors of the index from those of the log. An error other
-//! than [`SearchError::TooLong`] may mean a damaged file: the owner removes it and creates another index, because all
-//! of it can be made from the log again. The index has a version: [`Index::open`] does not take one that was made
-//! by other rules.
+//! Calls return the error of SQLite. [`SearchError`] separates errors of the index from those of the log. An
+//! error other than [`SearchError::TooLong`] may mean a damaged file: the owner removes it and creates another
+//! index from the log. The index has a version: [`Index::open`] refuses one that was made by other rules.
 
 mod highlights;
 mod index;
@@ -74,11 +74,11 @@ mod tests;
 pub use index::{Batch, Index, Message};
 pub use search::{Hit, Log, Query, SearchError, Searcher};
 
-/// How FTS5 makes words of texts: without case, and without marks on letters.
+/// The tokenizer of FTS5: ignores case and marks on letters.
 const TOKENIZER: &str = "tokenize = 'unicode61 remove_diacritics 2'";
 
-/// A seq as SQLite stores it. A seq of a message is far below the sign bit. One in a query may be beyond it, and
-/// then means "after all messages".
+/// A seq as SQLite stores it. The seq of a message is far below the sign bit. One in a query may be beyond it,
+/// and then means "after all messages".
 fn signed(seq: u64) -> i64 {
     i64::try_from(seq).unwrap_or(i64::MAX)
 }

@@ -1,6 +1,6 @@
-//! Owns a search: it makes an expression of what the user typed, asks the index for seqs and the log for messages, and
-//! highlights the words. Called by the owner of the log, on a thread that may wait. Never writes the index, never
-//! reports an error in the query, and never takes longer than it may.
+//! Owns a search: turns the text of the user into an expression, asks the index for seqs and the log for
+//! messages, and highlights the words. Called by the owner of the log, on a thread that may wait. Never writes
+//! the index, never reports an error in the query, and never exceeds its time.
 
 use crate::highlights::Probe;
 use crate::{segments, seq, signed, tags};
@@ -8,17 +8,17 @@ use rusqlite::{Connection, ErrorCode, params};
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-/// SQLite looks at the clock after this many steps of its virtual machine. Each step may read a page of the index: with
-/// 100 steps, together a few milliseconds.
+/// SQLite checks the clock after this many steps of its virtual machine. Each step may read a page of the index:
+/// 100 steps together would take a few milliseconds.
 const STEPS: i32 = 10;
 
-/// A search works for so long, and then pauses. A thread that does not pause makes other threads wait until the end of
-/// its time slice, which is a few milliseconds.
+/// A search works for this time, then pauses. Without pauses it would make other threads wait until the end of its
+/// time slice, which is a few milliseconds.
 const TURN: Duration = Duration::from_micros(500);
-/// The pause of a short search: it lets a thread run that waits for the processor.
+/// The pause of a short search, in which a waiting thread gets the processor.
 const SHORT_PAUSE: Duration = Duration::from_micros(50);
-/// A search that takes longer than this pauses for as long as it works. Then, with few processors, a thread that is
-/// woken finds one that is free.
+/// A search that takes longer than this pauses for as long as it works, so a thread that wakes up finds a free
+/// processor even if there are few.
 const LONG: Duration = Duration::from_millis(5);
 
 /// When a search pauses, and for how long.
@@ -43,7 +43,7 @@ impl Pauses {
     }
 }
 
-/// Tells SQLite whether to interrupt its statement. It also pauses the search.
+/// Tells SQLite whether to interrupt its statement. Also pauses the search.
 fn interrupt_at(until: Instant) -> impl FnMut() -> bool + Send + 'static {
     let mut pauses = Pauses::new(Instant::now());
     move || {
@@ -57,29 +57,29 @@ fn interrupt_at(until: Instant) -> impl FnMut() -> bool + Send + 'static {
 
 /// The log that the index follows. The index has no texts, so a search asks the log for each message.
 pub trait Log {
-    /// What a search returns of a message. As a string it is the text.
+    /// The form of a message in the result. As a string it is the text.
     type Message: AsRef<str>;
-    /// What can go wrong.
+    /// The error of the log.
     type Error;
 
-    /// The smallest seq in the log; 0: the log is empty. A search does not look below it.
+    /// The smallest seq in the log; 0: the log is empty. A search ignores smaller ones.
     ///
     /// # Errors
     /// The log cannot be read.
     fn oldest(&self) -> Result<u64, Self::Error>;
 
-    /// The message `seq`. `None`: the log has no such message, or the user must not read it. The log decides this: the
-    /// index may still have a message that was removed.
+    /// The message `seq`. `None`: the log has no such message, or the user must not read it. The log decides,
+    /// because the index may still have a removed message.
     ///
     /// # Errors
     /// The log cannot be read.
     fn message(&self, seq: u64) -> Result<Option<Self::Message>, Self::Error>;
 }
 
-/// What a search looks for, and where. The default finds nothing.
+/// The parameters of a search. The default finds nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct Query<'a> {
-    /// What the user typed.
+    /// The text of the user.
     pub text: &'a str,
     /// Only messages of these conversations,
     pub conversations: &'a [i64],
@@ -89,9 +89,9 @@ pub struct Query<'a> {
     pub author: Option<&'a str>,
     /// Only messages with a smaller seq.
     pub before: u64,
-    /// The number of messages that the caller wants. One more is returned if there is one.
+    /// The number of messages that the caller wants. If there is one more, it is returned, too.
     pub limit: usize,
-    /// The search stops after the message with which the texts have more bytes than this.
+    /// The search stops after the message with which the texts exceed this number of bytes.
     pub max_bytes: usize,
 }
 
@@ -112,10 +112,10 @@ impl Default for Query<'_> {
 /// A message that a search found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hit<M> {
-    /// What the log returned.
+    /// The form in which the log returned it.
     pub message: M,
-    /// Where in the text the words stand: the first character and the number of characters of each range. Empty: the
-    /// time was over, or the texts leave no character to mark with.
+    /// The positions of the words: the first character and the number of characters of each range. Empty if the
+    /// time was over, or if the texts leave no character to mark with.
     pub highlights: Vec<(usize, usize)>,
 }
 
@@ -174,12 +174,12 @@ impl Searcher {
         let Some(expression) = expression else { return Ok(Vec::new()) };
         self.stop_at(Some(until)).map_err(SearchError::Index)?;
         let hits = self.find(log, query, &expression, until);
-        // The next search begins with all of its time.
+        // The next search has its full time again.
         self.stop_at(None).map_err(SearchError::Index)?;
         hits
     }
 
-    /// From this moment on, SQLite interrupts its statements; `None`: it does so no longer.
+    /// Sets the time at which SQLite interrupts its statements; `None`: never.
     fn stop_at(&mut self, until: Option<Instant>) -> rusqlite::Result<()> {
         for database in [&mut self.index, &mut self.probe.connection] {
             database.progress_handler(STEPS, until.map(interrupt_at))?;
@@ -187,12 +187,12 @@ impl Searcher {
         Ok(())
     }
 
-    /// The user's query as a valid expression: as it was typed, or else as plain words.
+    /// The user's query as a valid expression: as it was typed, or as plain words.
     fn expression(&self, query: &str) -> Option<String> {
         let typed = query.replace('\0', " ");
         let plain = segments::plain(&typed);
-        // It must be valid alone: then no parenthesis of it closes one that is put around it. And it must be valid with
-        // that around it.
+        // It must be valid alone, so that no parenthesis in it closes one around it. It must also be valid with
+        // the parentheses.
         let is_valid =
             |text: &str| self.probe.is_expression(text) && self.probe.is_expression(&in_text(text));
         [segments::expression(&typed).into_owned(), plain]
@@ -211,15 +211,15 @@ impl Searcher {
         if let Some(author) = query.author {
             let _ = write!(wanted, " AND {}", tags::by(author));
         }
-        // The index selects the conversations, however many they are. To look up messages of other conversations and
-        // drop them would take time, and this time would tell how often others wrote the word.
+        // The index selects the conversations, however many there are. Looking up messages of other conversations
+        // and dropping them would take time, which would reveal how often others used the word.
         let place = tags::in_conversations(query.conversations, query.direct_messages_of);
         let _ = write!(wanted, " AND {place}");
 
         let messages = self.messages(log, query, &wanted, until)?;
         let texts: Vec<&str> = messages.iter().map(AsRef::as_ref).collect();
         let highlights = match self.probe.highlights(expression, &texts).map_err(SearchError::index) {
-            // The messages are found, and they are what the user asked for.
+            // The messages are found, and the highlights are optional.
             Err(SearchError::TooLong) => Vec::new(),
             highlights => highlights?,
         };
@@ -266,7 +266,7 @@ impl Searcher {
     }
 }
 
-/// An expression that looks only at texts, whatever it contains.
+/// An expression that searches only texts, whatever it contains.
 fn in_text(expression: &str) -> String {
     format!("({{_text_}} : ({expression}))")
 }

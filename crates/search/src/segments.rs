@@ -1,7 +1,8 @@
-//! Owns the characters that are words by themselves: emoji, and characters of scripts that are written without spaces
-//! or that put particles behind a word (Korean). SQLite's tokenizer drops the first, and takes a whole sentence of the
-//! others for one word. So texts and queries get spaces around such characters before the tokenizer sees them. A change
-//! of these rules needs a new version of the index. Called by the index and by searches. Never changes a text that a
+//! Owns the characters that are words by themselves: emoji, and characters of scripts without spaces or with
+//! particles after a word (Korean). SQLite's tokenizer drops the former, and reads a whole sentence of the latter
+//! as one word. So texts and queries get spaces around such characters before the tokenizer sees them. A change
+//! of these rules needs a new version of the index. Called by the index and by searches. Never changes a text
+//! that a user sees.
 //! user sees.
 
 use std::borrow::Cow;
@@ -10,7 +11,7 @@ use std::fmt::Write;
 /// The number of words of a plain query that count.
 const WORDS: usize = 64;
 
-/// Is the character a word by itself?
+/// Whether the character is a word by itself.
 fn is_alone(c: char) -> bool {
     is_symbol(c)
         || matches!(
@@ -39,8 +40,8 @@ fn is_symbol(c: char) -> bool {
     matches!(c, '\u{2190}'..='\u{2bff}' | '\u{1f000}'..='\u{1faff}')
 }
 
-/// What the tokenizer gets for a character. It takes a character for private use for a letter, so each symbol becomes
-/// one. The number of characters stays the same.
+/// The character for the tokenizer. It reads a private-use character as a letter, so each symbol becomes one. The
+/// number of characters stays the same.
 pub(crate) fn stand_in(c: char) -> char {
     if !is_symbol(c) {
         return c;
@@ -65,7 +66,7 @@ pub(crate) fn text(text: &str) -> Cow<'_, str> {
     Cow::Owned(apart)
 }
 
-/// An expression of FTS5 in which such characters, where they were typed as one word, are a phrase.
+/// An FTS5 expression in which such characters, typed as one word, are a phrase.
 pub(crate) fn expression(typed: &str) -> Cow<'_, str> {
     if typed.is_ascii() {
         return Cow::Borrowed(typed);

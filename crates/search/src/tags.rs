@@ -20,8 +20,8 @@ pub(crate) fn write(tags: &mut String, message: &Message<'_>) {
     }
 }
 
-/// The part of an expression that names conversations: these, and all direct messages of one user, which are one word
-/// however many they are.
+/// The part of an expression that names conversations: these, and all direct messages of one user, which are one
+/// word however many there are.
 pub(crate) fn in_conversations(conversations: &[i64], direct_messages_of: Option<i64>) -> String {
     let mut tags = String::from("{_tags_} : (");
     let direct = direct_messages_of.map(|user| ('d', user));

@@ -1,10 +1,10 @@
-//! Owns TLS on one server socket, over rustls's interface without buffers: an idle connection holds its keys
-//! and no buffer. Called by the daemon for each connection that it accepts. Never knows what the bytes mean,
-//! and contains no type of the daemon.
+//! Owns TLS on one server socket, over rustls's unbuffered interface: an idle connection holds its keys and no
+//! buffer. Called by the daemon for each accepted connection. Never knows the meaning of the bytes, and contains
+//! no type of the daemon.
 //!
-//! `tokio-rustls` does the same with a read buffer of 4 KiB for each connection, for as long as the connection
-//! lasts: half of what an idle connection costs. Here ciphertext goes through buffers that belong to the thread.
-//! A connection keeps only the beginning of a record that is not complete, and what the kernel did not take.
+//! `tokio-rustls` keeps a read buffer of 4 KiB for each connection while the connection lasts: half of the memory
+//! of an idle connection. Here ciphertext goes through buffers of the thread. A connection keeps only the
+//! beginning of an incomplete record, and the bytes that the kernel did not accept.
 //!
 //! ```no_run
 //! # async fn example(config: std::sync::Arc<rustls::ServerConfig>, socket: tokio::net::TcpStream)

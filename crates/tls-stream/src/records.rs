@@ -15,9 +15,9 @@ pub(crate) struct Sealed {
     len: usize,
 }
 
-/// Why nothing was written into the space that [`Sealed`] offered.
+/// Why nothing was written into the space of [`Sealed`].
 enum NotWritten {
-    /// The space is too small; so many bytes are needed.
+    /// The space is too small; this many bytes are needed.
     Needs(usize),
     Failed(rustls::Error),
 }
@@ -34,7 +34,7 @@ impl Sealed {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 
-    /// Lets `write` append to the ciphertext, in as much space as it needs.
+    /// Calls `write` to append to the ciphertext, with as much space as it needs.
     fn append(
         &mut self,
         mut write: impl FnMut(&mut [u8]) -> Result<usize, NotWritten>,
@@ -63,7 +63,7 @@ impl Sealed {
         })
     }
 
-    /// Encrypts and appends what is to be sent.
+    /// Encrypts and appends the outgoing bytes.
     fn append_outgoing<D>(
         &mut self,
         traffic: &mut WriteTraffic<'_, D>,
@@ -85,7 +85,7 @@ impl Sealed {
     }
 }
 
-/// What is to be sent once the connection can send it.
+/// The bytes to send when the connection can send them.
 pub(crate) enum Outgoing<'a> {
     Nothing,
     Data(&'a [u8]),
@@ -94,17 +94,17 @@ pub(crate) enum Outgoing<'a> {
 
 /// The result of [`process`].
 pub(crate) struct Processed {
-    /// So many of the received bytes are no longer needed.
+    /// The number of received bytes that are no longer needed.
     pub(crate) consumed: usize,
     pub(crate) peer_closed: bool,
 }
 
-/// Processes what was received until rustls needs more bytes, hands each piece of plaintext to `keep`, and
-/// puts what is to be sent into `sealed`: alerts and handshake messages, then `outgoing`.
+/// Processes received bytes until rustls needs more, passes each piece of plaintext to `keep`, and puts outgoing
+/// bytes into `sealed`: alerts and handshake messages, then `outgoing`.
 ///
 /// # Errors
-/// `InvalidData` for bytes that are no TLS, a failed handshake, or used-up keys. An alert for the peer may then be in
-/// `sealed`.
+/// `InvalidData` for bytes that are not TLS, a failed handshake, or used-up keys. `sealed` may then contain an
+/// alert for the peer.
 pub(crate) fn process(
     tls: &mut UnbufferedServerConnection,
     received: &mut [u8],
@@ -140,8 +140,8 @@ pub(crate) fn process(
             Ok(_) => return Err(invalid(rustls::Error::HandshakeNotComplete)),
             Err(error) => fault = Some(error),
         }
-        // After a fault only what rustls has queued is taken out, which is its alert. It reads nothing further of what was
-        // received once something is queued.
+        // After a fault, only the queued bytes of rustls are taken, which are its alert. rustls reads no more
+        // received bytes while something is queued.
         is_done |= fault.is_some() && !tls.wants_write();
         if is_done {
             return match fault {
@@ -152,7 +152,7 @@ pub(crate) fn process(
     }
 }
 
-/// Hands the plaintext of complete records to `keep`. Returns how many received bytes that used.
+/// Passes the plaintext of complete records to `keep`. Returns the number of received bytes that it used.
 fn read(
     traffic: &mut ReadTraffic<'_, '_, ServerConnectionData>,
     keep: &mut impl FnMut(&[u8]),

@@ -1,5 +1,5 @@
-//! Owns the socket and the TLS state of one connection, and makes them a stream. `records` does the step
-//! between bytes and records.
+//! Owns the socket and the TLS state of one connection, and combines them into a stream. `records` converts
+//! between bytes and records. Never knows the meaning of the bytes.
 
 use super::records::{Outgoing, Sealed, process};
 use rustls::ServerConfig;
@@ -15,17 +15,17 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use zeroize::{Zeroize, Zeroizing};
 
-/// What one read takes from the socket at most: a record of the greatest size, and its overhead.
+/// The largest read from the socket: a record of the maximum size, with its overhead.
 const READ_BYTES: usize = 17 * 1024;
-/// What one write takes at most: four full records.
+/// The largest write: four full records.
 const WRITE_BYTES: usize = 64 * 1024;
-/// What may be incomplete: a handshake message of a peer with a long certificate chain.
+/// The largest incomplete input: a handshake message of a peer with a long certificate chain.
 const INCOMPLETE_BYTES: usize = 64 * 1024;
 
 thread_local! {
-    /// Where ciphertext lands, behind what was incomplete before.
+    /// The buffer for received ciphertext, after the incomplete part of earlier reads.
     static ARRIVED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    /// Where ciphertext is made.
+    /// The buffer for outgoing ciphertext.
     static SEALED: RefCell<Sealed> = const { RefCell::new(Sealed::EMPTY) };
 }
 
@@ -34,7 +34,7 @@ thread_local! {
 pub enum HandshakeError {
     /// The peer closed the connection before its first byte, as the health check of a load balancer does.
     Silent(io::Error),
-    /// The peer sent something that is no acceptable handshake, or the connection broke during it.
+    /// The peer did not send an acceptable handshake, or the connection broke during it.
     Failed(io::Error),
 }
 
@@ -59,18 +59,19 @@ impl std::error::Error for HandshakeError {
 pub struct TlsStream {
     socket: TcpStream,
     tls: UnbufferedServerConnection,
-    /// Ciphertext that is no whole record yet.
+    /// Ciphertext of an incomplete record.
     incomplete: Vec<u8>,
     /// Plaintext that the reader had no room for, from `.1` on.
     unread: (Zeroizing<Vec<u8>>, usize),
-    /// Ciphertext that the kernel has not taken, from `.1` on.
+    /// Ciphertext that the kernel has not accepted, from `.1` on.
     unsent: (Vec<u8>, usize),
-    /// Bytes that the kernel took, ever.
+    /// The total number of bytes that the kernel accepted.
     written: u64,
-    /// The peer said that it sends no more.
+    /// Whether the peer has closed its write side.
     peer_closed: bool,
     said_goodbye: bool,
-    /// Plaintext is wiped from the thread's buffer once it was handed over: until the login it may hold secrets.
+    /// Whether plaintext is wiped from the thread's buffer after it was passed on: until the login it may contain
+    /// secrets.
     wiping: bool,
 }
 
@@ -105,7 +106,7 @@ impl TlsStream {
             said_goodbye: false,
             wiping: true,
         };
-        // What comes right behind the handshake may be a login.
+        // A login may come directly after the handshake.
         let mut arrived = Zeroizing::new(Vec::with_capacity(4096));
         let mut sealed = Sealed::EMPTY;
         while stream.tls.is_handshaking() {
@@ -150,13 +151,13 @@ impl TlsStream {
         self.tls.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3)
     }
 
-    /// The certificates that the peer presented and rustls verified; its own is the first.
+    /// The certificates that the peer sent and rustls verified; its own is the first.
     #[must_use]
     pub fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
         self.tls.peer_certificates()
     }
 
-    /// Hands over what the kernel has not taken yet.
+    /// Passes the remaining ciphertext to the kernel.
     fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let (bytes, at) = &mut self.unsent;
@@ -173,7 +174,7 @@ impl TlsStream {
         }
     }
 
-    /// Hands over what was sealed; what the kernel does not take is kept.
+    /// Passes ciphertext to the kernel; keeps the bytes that it does not accept.
     fn send(&mut self, cx: &mut Context<'_>, sealed: &[u8]) -> io::Result<()> {
         let mut left = sealed;
         while !left.is_empty() && self.unsent.0.is_empty() {
@@ -191,18 +192,18 @@ impl TlsStream {
         Ok(())
     }
 
-    /// Seals and hands over.
-    fn seal(&mut self, cx: &mut Context<'_>, wish: Outgoing<'_>) -> io::Result<()> {
+    /// Encrypts and sends.
+    fn seal(&mut self, cx: &mut Context<'_>, outgoing: Outgoing<'_>) -> io::Result<()> {
         SEALED.with_borrow_mut(|sealed| {
             sealed.clear();
-            // Only whole records hold plaintext, and there are none.
-            let done = process(&mut self.tls, &mut self.incomplete, sealed, wish, |_| {});
+            // Only complete records contain plaintext, and there are none.
+            let done = process(&mut self.tls, &mut self.incomplete, sealed, outgoing, |_| {});
             self.send(cx, sealed.filled())?;
             done.map(drop)
         })
     }
 
-    /// Reads from the socket once, into `buf` as far as it goes.
+    /// Reads once from the socket, into `buf` as far as it fits.
     fn poll_arrived(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         ARRIVED.with_borrow_mut(|arrived| {
             let held = self.incomplete.len();
@@ -234,10 +235,10 @@ impl TlsStream {
                 let consumed = done.as_ref().map_or(filled, |done| done.consumed);
                 self.incomplete = arrived.get(consumed..).unwrap_or_default().into();
                 if self.wiping {
-                    // Records are opened where they lie.
+                    // Records are decrypted in place.
                     arrived.zeroize();
                 }
-                // An alert, or the answer to a change of keys.
+                // An alert, or the reply to a key update.
                 self.send(cx, sealed.filled())?;
                 self.peer_closed |= done?.peer_closed;
                 Poll::Ready(Ok(()))
@@ -246,7 +247,7 @@ impl TlsStream {
     }
 }
 
-/// A call that was interrupted is made again.
+/// Repeats an interrupted call.
 fn again<T>(mut call: impl FnMut() -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
     loop {
         match call() {

@@ -1,5 +1,6 @@
-//! Owns how a moderation action is written on the control socket: the command, and the fields that it takes, as texts. Both
-//! ends of the socket use it; the command line makes its actions here, too. Never decides who may act.
+//! Owns the JSON form of a moderation action on the control socket: the command, and the fields that it takes as
+//! texts. The daemon, the control socket's client and the command line use it. Never decides whether an action is
+//! permitted.
 
 use serde::Deserialize;
 use serde::de::Error as _;
@@ -7,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tcp_chat_protocol::request::{Action, Against, MOST_SECONDS, Place, REASON_BYTES, check_action};
 use tcp_chat_protocol::{Banned, Name, Role, text};
 
-/// The commands that are actions, each with the fields that it takes.
+/// The commands that are actions, each with its fields.
 const COMMANDS: [(&str, &[&str]); 8] = [
     ("kick", &["user", "room", "reason"]),
     ("mute", &["user", "room", "for_s", "reason"]),
@@ -22,18 +23,18 @@ const COMMANDS: [(&str, &[&str]); 8] = [
 /// The fields of an action, as an operator writes them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
-pub struct Fields {
+pub struct ActionFields {
     /// The user.
     pub user: Option<String>,
-    /// What is banned, as [`Banned`] is written.
+    /// The target of a ban, in the form of [`Banned`].
     pub whom: Option<String>,
-    /// In which room; `None`: on the whole server.
+    /// The room; `None`: the whole server.
     pub room: Option<String>,
-    /// Hides the room.
+    /// Whether the room becomes private.
     pub private: Option<bool>,
-    /// The role; `None`: no role in particular.
+    /// The role; `None`: takes the role away.
     pub role: Option<Role>,
-    /// How long it lasts, in seconds; `None`: until it is taken back.
+    /// The duration, in seconds; `None`: until it is lifted.
     pub for_s: Option<u64>,
     /// The reason; may be empty.
     pub reason: String,
@@ -44,20 +45,20 @@ pub(super) fn commands() -> String {
     COMMANDS.map(|(command, _)| format!("`{command}`")).join(", ")
 }
 
-/// Reads a request that is an action; `None`: it is another one.
+/// Reads a request that is an action. `None`: the command is not an action.
 pub(super) fn read(request: &Map<String, Value>) -> Option<Result<Action, String>> {
     let command = request.get("command")?.as_str()?;
-    let (_, takes) = COMMANDS.into_iter().find(|(name, _)| *name == command)?;
+    let (_, allowed) = COMMANDS.into_iter().find(|(name, _)| *name == command)?;
     let mut fields = request.clone();
     fields.remove("command");
-    if let Some(unknown) = fields.keys().find(|field| !takes.contains(&field.as_str())) {
-        return Some(Err(no_request(&serde_json::Error::unknown_field(unknown, takes))));
+    if let Some(unknown) = fields.keys().find(|field| !allowed.contains(&field.as_str())) {
+        return Some(Err(invalid_request(&serde_json::Error::unknown_field(unknown, allowed))));
     }
-    let fields: Result<Fields, _> = serde_json::from_value(Value::Object(fields));
-    Some(fields.map_err(|why| no_request(&why)).and_then(|fields| fields.action(command)))
+    let fields: Result<ActionFields, _> = serde_json::from_value(Value::Object(fields));
+    Some(fields.map_err(|why| invalid_request(&why)).and_then(|fields| fields.action(command)))
 }
 
-/// As the object that is sent.
+/// The JSON object of an action.
 pub(super) fn write(action: &Action) -> Value {
     let command = action.op().to_lowercase();
     let mut request = match action {
@@ -69,9 +70,10 @@ pub(super) fn write(action: &Action) -> Value {
         Action::RemoveRoom(room) => json!({ "room": room }),
         Action::Grant { user, role, room } => json!({ "user": user, "role": role, "room": room }),
     };
-    let takes = COMMANDS.into_iter().find(|(name, _)| *name == command).map_or(&[][..], |(_, takes)| takes);
+    let allowed =
+        COMMANDS.into_iter().find(|(name, _)| *name == command).map_or(&[][..], |(_, allowed)| allowed);
     if let Some(fields) = request.as_object_mut() {
-        fields.retain(|field, value| takes.contains(&field.as_str()) && !value.is_null());
+        fields.retain(|field, value| allowed.contains(&field.as_str()) && !value.is_null());
     }
     request["command"] = command.into();
     request
@@ -82,11 +84,11 @@ fn against<T>(field: &str, target: &str, of: &Against<T>) -> Value {
     json!({ field: target, "room": of.room, "for_s": of.for_s, "reason": reason })
 }
 
-impl Fields {
-    /// The action of that command.
+impl ActionFields {
+    /// The action of this command with these fields.
     ///
     /// # Errors
-    /// A field is missing, or its text cannot be what it should be, as a sentence.
+    /// The sentence for a field that is missing or invalid.
     pub fn action(&self, command: &str) -> Result<Action, String> {
         let user = || name(self.user.as_deref().ok_or_else(|| missing("user"))?);
         let whom = || {
@@ -94,19 +96,20 @@ impl Fields {
             whom.parse::<Banned>().map_err(|why| why.to_string())
         };
         let room = || self.room.as_deref().map(place).transpose();
-        let needed = || room()?.ok_or_else(|| missing("room"));
+        let required_room = || room()?.ok_or_else(|| missing("room"));
         Ok(match command {
             "kick" => Action::Kick(self.against(user)?),
             "mute" => Action::Mute(self.against(user)?),
             "unmute" => Action::Unmute(self.against(user)?),
             "ban" => Action::Ban(self.against(whom)?),
             "unban" => Action::Unban(self.against(whom)?),
-            "room" => {
-                Action::Room { room: needed()?, private: self.private.ok_or_else(|| missing("private"))? }
-            }
-            "room remove" => Action::RemoveRoom(needed()?),
+            "room" => Action::Room {
+                room: required_room()?,
+                private: self.private.ok_or_else(|| missing("private"))?,
+            },
+            "room remove" => Action::RemoveRoom(required_room()?),
             "grant" => Action::Grant { room: room()?, user: user()?, role: self.role },
-            other => return Err(format!("{other:?} is no action")),
+            other => return Err(format!("{other:?} is not an action")),
         })
     }
 
@@ -117,15 +120,15 @@ impl Fields {
     }
 }
 
-pub(super) fn no_request(why: &serde_json::Error) -> String {
-    format!("this is no request: {why}")
+pub(super) fn invalid_request(why: &serde_json::Error) -> String {
+    format!("this is not a valid request: {why}")
 }
 
 fn missing(field: &'static str) -> String {
-    no_request(&serde_json::Error::missing_field(field))
+    invalid_request(&serde_json::Error::missing_field(field))
 }
 
-/// Reads a name that an operator has written.
+/// Reads a name that an operator wrote.
 pub(super) fn name(text: &str) -> Result<Name, String> {
     Name::parse(text).map(Name::prepared).map_err(|why| format!("{text:?}: {why}"))
 }
@@ -134,11 +137,11 @@ fn place(room: &str) -> Result<Place, String> {
     Ok(Place(Some(name(room)?)))
 }
 
-/// Checks the duration and the reason. The sentences fit the command line and the socket.
+/// Checks the duration and the reason. The sentences fit the command line and the control socket.
 fn check(for_s: Option<u64>, reason: &str) -> Result<(), String> {
     check_action(for_s, "").map_err(|_| {
         let days = MOST_SECONDS / (24 * 3600);
-        format!("it can last from 1 second to {days} days; without a duration, until it is taken back")
+        format!("the duration must be from 1 second to {days} days; without one, it lasts until it is lifted")
     })?;
     match reason.is_empty() {
         true => Ok(()),
@@ -151,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_action_that_is_written_is_read_again() {
+    fn an_action_survives_its_json_form() {
         for line in [
             r#"{"command":"kick","reason":"off topic","room":"ops","user":"bo"}"#,
             r#"{"command":"mute","for_s":60,"user":"bo"}"#,
@@ -171,15 +174,15 @@ mod tests {
     #[test]
     fn a_field_that_is_missing_unknown_or_wrong_is_named() {
         for (line, why) in [
-            (r#"{"command":"kick"}"#, "this is no request: missing field `user`"),
+            (r#"{"command":"kick"}"#, "this is not a valid request: missing field `user`"),
             (
                 r#"{"command":"kick","user":"bo","for_s":60}"#,
-                "this is no request: unknown field `for_s`, expected one of `user`, `room`, `reason`",
+                "this is not a valid request: unknown field `for_s`, expected one of `user`, `room`, `reason`",
             ),
-            (r#"{"command":"room","room":"ops"}"#, "this is no request: missing field `private`"),
+            (r#"{"command":"room","room":"ops"}"#, "this is not a valid request: missing field `private`"),
             (
                 r#"{"command":"mute","user":7}"#,
-                "this is no request: invalid type: integer `7`, expected a string",
+                "this is not a valid request: invalid type: integer `7`, expected a string",
             ),
             (
                 r#"{"command":"kick","user":"a b"}"#,
@@ -192,8 +195,9 @@ mod tests {
     }
 
     #[test]
-    fn times_and_reasons_are_refused_in_words_of_no_interface() {
-        let lasts = "it can last from 1 second to 3660 days; without a duration, until it is taken back";
+    fn durations_and_reasons_are_refused_in_words_for_each_interface() {
+        let lasts =
+            "the duration must be from 1 second to 3660 days; without one, it lasts until it is lifted";
         for seconds in [0, MOST_SECONDS + 1] {
             assert_eq!(check(Some(seconds), ""), Err(lasts.to_owned()));
         }

@@ -1,16 +1,16 @@
-//! Owns the control socket: one JSON request a line, one JSON answer a line, for whoever may be
-//! asked by file mode and peer credentials. Called by the daemon; works while it drains. Never
-//! holds state: it asks the hub, the store's readers and the daemon.
+//! Owns the control socket: one JSON request per line, one JSON reply per line. Its file mode and the peer
+//! credentials decide which users may connect. Called by the daemon; works while the daemon drains. Never holds
+//! state: it asks the hub, the store's readers and the daemon.
 
 mod action;
-mod answers;
+mod handlers;
 mod request;
 mod socket;
 mod users;
 
-pub use action::Fields;
-pub use request::{ClientCertificate, Reply, Request, Revoked, VERSION};
-pub use socket::{CannotBind, ControlSocket, bind, check_path};
+pub use action::ActionFields;
+pub use request::{AdminReply, AdminRequest, ClientCertificate, Revoked, VERSION};
+pub use socket::{BindError, ControlSocket, bind, check_path};
 
 use crate::chat::Counts;
 use crate::hub::Inbox;
@@ -31,53 +31,53 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-/// Connections to the control socket at once. One more, and one that waits for its peer gives way.
-const CONNECTIONS: usize = 16;
+/// The largest number of connections. Beyond it, a connection that waits for its peer is closed for the new one.
+const MAX_CONNECTIONS: usize = 16;
 /// The longest request, in bytes.
 const LINE_BYTES: usize = 64 * 1024;
-/// How long answers are waited for at the end.
-const LAST_ANSWERS: Duration = Duration::from_secs(2);
-/// How long a silent connection is kept.
-const IDLE: Duration = Duration::from_secs(60);
+/// How long running requests may take after `stop` is cancelled.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a connection may be idle.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What the daemon itself answers.
+/// A request that the daemon itself handles.
 #[derive(Debug)]
-pub enum Wish {
-    /// How is it?
+pub enum DaemonRequest {
+    /// Reports the status.
     Status(oneshot::Sender<Status>),
-    /// Read the configuration again. What changed, or why nothing did.
+    /// Reads the configuration again. The answer lists the changes, or tells why there are none.
     Reload(oneshot::Sender<Result<Reloaded, String>>),
-    /// End in order. Whoever asked was told already.
+    /// Stops in an orderly way. The operator already has the reply.
     Drain,
-    /// Log at another level.
+    /// Sets the log level.
     Log(String, oneshot::Sender<Result<(), String>>),
 }
 
-/// What a reload came to.
+/// The result of a reload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reloaded {
-    /// What goes by new values now.
+    /// Keys whose new values are in effect.
     pub changed: Vec<String>,
-    /// What has a new value in the file and needs a restart to go by it.
+    /// Keys whose new values need a restart.
     pub needs_restart: Vec<String>,
-    /// What the operator should look at.
+    /// Warnings for the operator.
     pub warnings: Vec<String>,
 }
 
-/// How the daemon is.
+/// The status of the daemon.
 #[derive(Debug, Clone, Serialize)]
 pub struct Status {
     /// `serving`, `store failing` or `stopping`.
     pub state: &'static str,
-    /// The same as in the service manager's STATUS.
+    /// The STATUS text that the service manager shows.
     pub summary: String,
     /// The program's version.
     pub version: &'static str,
     /// Seconds since the start.
     pub uptime_s: u64,
-    /// Where it listens.
+    /// The addresses of the listening sockets.
     pub addresses: Vec<String>,
-    /// The file that it was configured by.
+    /// The configuration file.
     pub config: Option<PathBuf>,
     /// Connections, logged in or not.
     pub connections: usize,
@@ -87,24 +87,24 @@ pub struct Status {
     pub away: usize,
     /// Rooms.
     pub rooms: usize,
-    /// The newest number.
+    /// The newest seq.
     pub head: u64,
-    /// Why messages are not kept, if so.
+    /// The reason why no message is kept, if the store fails.
     pub store_failing: Option<String>,
-    /// Bytes that messages and search index take of `history.max_bytes`.
+    /// Bytes of messages and search index, which count against `history.max_bytes`.
     pub history_bytes: u64,
-    /// How many they may take before the oldest messages go; none: there is no bound.
+    /// The bound of `history_bytes`; beyond it the oldest messages are removed. `None`: unbounded.
     pub history_max_bytes: Option<u64>,
-    /// When the certificate ends, in RFC 3339.
+    /// The expiry of the certificate, in RFC 3339.
     pub certificate_expires: String,
-    /// Why clients refuse the certificate in use, or some do, if so.
+    /// The reason why all or some clients refuse the certificate in use, if they do.
     pub certificate_doubtful: Option<String>,
-    /// What went wrong with certificates or the last reload, if anything.
+    /// The last fault of certificates or of a reload, if any.
     pub warning: Option<String>,
 }
 
 impl Status {
-    /// Takes over the hub's numbers.
+    /// Copies the hub's counters.
     pub fn count(&mut self, connections: usize, counts: Counts) {
         self.connections = connections;
         self.sessions = counts.sessions;
@@ -114,32 +114,32 @@ impl Status {
     }
 }
 
-/// What the control socket asks others.
+/// The modules that the control socket asks.
 #[derive(Debug, Clone)]
-pub struct Desk {
+pub struct AdminContext {
     /// The hub.
     pub inbox: Inbox,
-    /// The store, for copies.
+    /// The store, for backups and the audit log.
     pub readers: Readers,
     /// The certificates.
     pub tls: TlsState,
-    /// The daemon itself.
-    pub wishes: mpsc::Sender<Wish>,
+    /// Requests to the daemon.
+    pub daemon: mpsc::Sender<DaemonRequest>,
 }
 
-/// Answers on the socket until told to stop. Answers that are under way then are given: whoever asked for the end is told
-/// that it comes.
-pub async fn serve(listener: UnixListener, desk: Desk, stop: CancellationToken) {
-    let listener = ControlListener { listener, places: Places::new(CONNECTIONS), desk };
+/// Serves the socket until `stop` is cancelled. Running requests are finished: the operator who requests the stop
+/// gets the reply.
+pub async fn serve(listener: UnixListener, context: AdminContext, stop: CancellationToken) {
+    let listener = ControlListener { listener, places: Places::new(MAX_CONNECTIONS), context };
     accept_loop(&listener, &stop).await;
-    listener.places.end(LAST_ANSWERS).await;
+    listener.places.end(DRAIN_TIMEOUT).await;
 }
 
 /// The control socket.
 struct ControlListener {
     listener: UnixListener,
     places: Places,
-    desk: Desk,
+    context: AdminContext,
 }
 
 impl Accept for ControlListener {
@@ -151,37 +151,41 @@ impl Accept for ControlListener {
     }
 
     async fn admit(&self, stream: UnixStream) {
-        let (place, desk) = (self.places.take().await, self.desk.clone());
+        let (place, context) = (self.places.take().await, self.context.clone());
         #[expect(clippy::disallowed_methods, reason = "it ends with its peer; a panic costs one answer")]
         tokio::spawn(async move {
             tokio::select! {
                 () = place.gives_way() => {}
-                _ = talk(stream, &place, desk) => {}
+                _ = serve_connection(stream, &place, context) => {}
             }
         });
     }
 
-    fn tell_failing(&self, why: &io::Error) {
+    fn log_failure(&self, why: &io::Error) {
         warn!(event = "control_failed", error = why.to_string(), "control socket: accept failed: pausing");
     }
 }
 
-/// Who asks, if they may: root, the daemon's own user, and who has its group.
-fn who_asks(stream: &UnixStream) -> io::Result<Option<u32>> {
+/// The uid of the peer, if it may use the socket: root, the daemon's user, or a process with the daemon's group.
+fn authorized_uid(stream: &UnixStream) -> io::Result<Option<u32>> {
     let peer = stream.peer_cred()?;
     let own = std::fs::metadata("/proc/self")?;
-    let may_ask = peer.uid() == 0 || peer.uid() == own.uid() || peer.gid() == own.gid();
-    Ok(may_ask.then(|| peer.uid()))
+    let is_authorized = peer.uid() == 0 || peer.uid() == own.uid() || peer.gid() == own.gid();
+    Ok(is_authorized.then(|| peer.uid()))
 }
 
-async fn talk(mut stream: UnixStream, place: &Place, desk: Desk) -> io::Result<()> {
-    let Some(uid) = who_asks(&stream)? else {
-        return stream.write_all(&Reply::error("you are not the daemon's user, nor root").line()).await;
+async fn serve_connection(mut stream: UnixStream, place: &Place, context: AdminContext) -> io::Result<()> {
+    let Some(uid) = authorized_uid(&stream)? else {
+        return stream
+            .write_all(
+                &AdminReply::error("only root, the daemon's user and its group may use this socket").line(),
+            )
+            .await;
     };
     let mut decoder = LineDecoder::new(LINE_BYTES);
     let mut buffer = vec![0; 4096];
     loop {
-        let Ok(read) = timeout(IDLE, stream.read(&mut buffer)).await else { return Ok(()) };
+        let Ok(read) = timeout(IDLE_TIMEOUT, stream.read(&mut buffer)).await else { return Ok(()) };
         let requests: Vec<_> = match read? {
             0 => return Ok(()),
             n => {
@@ -189,33 +193,31 @@ async fn talk(mut stream: UnixStream, place: &Place, desk: Desk) -> io::Result<(
                 let mut lines = decoder.feed(&buffer[..n]);
                 while let Some(line) = lines.next() {
                     requests.push(match line {
-                        Line::Bytes(line) => Request::read(line),
-                        Line::TooLong => Err(format!(
-                            "the request is too long: at most {LINE_BYTES} bytes can be sent at once"
-                        )),
+                        Line::Bytes(line) => AdminRequest::read(line),
+                        Line::TooLong => Err(format!("the request is longer than {LINE_BYTES} bytes")),
                     });
                 }
                 requests
             }
         };
         for request in requests {
-            let is_drain = matches!(request, Ok(Request::Drain));
+            let is_drain = matches!(request, Ok(AdminRequest::Drain));
             let line = match request {
                 Ok(request) => {
                     let Some(_work) = place.work() else { return Ok(()) };
-                    let line = answers::carry_out(request, uid, &desk).await.line();
-                    // What there is room for, before another connection may take this one's place.
+                    let line = handlers::handle(request, uid, &context).await.line();
+                    // Sends as much as fits before another connection may take this one's place.
                     let written = stream.try_write(&line).unwrap_or(0);
                     line[written..].to_vec()
                 }
-                Err(why) => Reply::error(why).line(),
+                Err(why) => AdminReply::error(why).line(),
             };
-            let told = stream.write_all(&line).await;
+            let sent = stream.write_all(&line).await;
             if is_drain {
-                // It may be ending already.
-                let _ = desk.wishes.send(Wish::Drain).await;
+                // The daemon may be stopping already.
+                let _ = context.daemon.send(DaemonRequest::Drain).await;
             }
-            told?;
+            sent?;
         }
     }
 }

@@ -1,130 +1,131 @@
-//! Owns what the control socket can be asked, and how it answers: plain data, for both ends of it.
+//! Owns the requests and replies of the control socket. Plain data, used by the daemon and by its command line.
+//! Never handles a request.
 
-use super::action::{self, no_request};
+use super::action::{self, invalid_request};
 use crate::chat::Digest;
-use crate::tls::Shown;
+use crate::tls::ClientFacts;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::PathBuf;
 use tcp_chat_protocol::Action;
 
-/// The version of what the control socket speaks. A request may say which it means (`"version": 1`);
-/// answers say it always.
+/// The version of the control socket's protocol. A request may name the version that it means (`"version": 1`); a
+/// reply always does.
 pub const VERSION: u64 = 1;
 
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Request {
-    /// How is it?
+pub enum AdminRequest {
+    /// Report the status.
     Status,
     /// Read the configuration again.
     Reload,
     /// Copy the store.
     Backup {
-        /// Where to; a path from the root, since the daemon's working folder is not the caller's.
+        /// The absolute path of the copy: the daemon's working directory is not the caller's.
         file: PathBuf,
     },
-    /// Say something to everyone who is connected.
+    /// Send a notice to every connected user.
     Say {
-        /// What.
+        /// The text.
         msg: String,
     },
-    /// Who is here?
+    /// List the sessions.
     Who,
-    /// Which rooms are there?
+    /// List the rooms.
     Rooms,
-    /// Moderate. `action` beside this file reads and writes it.
+    /// Take a moderation action. The `action` module reads and writes it.
     #[serde(skip)]
     Action(Box<Action>),
-    /// Who is muted?
+    /// List the mutes.
     Mutes,
-    /// Who is banned?
+    /// List the bans.
     Bans,
-    /// Who is what?
+    /// List the grants.
     Grants,
-    /// Who did what to whom?
+    /// List the newest lines of the audit log.
     Audit {
-        /// How many lines at most, the newest.
+        /// The largest number of lines.
         limit: usize,
     },
-    /// End in order, as at SIGTERM.
+    /// Stop in an orderly way, as at SIGTERM.
     Drain,
-    /// Log at another level, until the next reload.
+    /// Set the log level until the next reload.
     Log {
-        /// As `log.level` has it.
+        /// The level, in the form of `log.level`.
         level: String,
     },
-    /// Register a user. Answers the code of a join line.
+    /// Register a user. The reply has the code of a join line.
     #[serde(rename = "user add")]
     UserAdd {
-        /// Who.
+        /// The user.
         user: String,
-        /// The code is for a certificate, not for a password.
+        /// Whether the code is for a certificate instead of a password.
         certificate: bool,
     },
-    /// Register a user no more.
+    /// Remove a registered user.
     #[serde(rename = "user remove")]
     UserRemove {
-        /// Who.
+        /// The user.
         user: String,
     },
-    /// Who is registered?
+    /// List the registered users.
     #[serde(rename = "user list")]
     UserList,
-    /// Give a user a new password or one more certificate. Answers the code of a join line.
+    /// Give a user a code for a new password or for another certificate. The reply has the code of a join line.
     #[serde(rename = "user password")]
     UserPassword {
-        /// Who.
+        /// The user.
         user: String,
-        /// The code is for a certificate, not for a password.
+        /// Whether the code is for a certificate instead of a password.
         certificate: bool,
     },
-    /// Accept a certificate no more.
+    /// Revoke certificates.
     #[serde(rename = "cert revoke")]
     CertRevoke(Revoked),
-    /// A certificate was issued beside the daemon.
+    /// Register a certificate that the command line issued.
     #[serde(rename = "cert issued")]
     CertIssued(ClientCertificate),
 }
 
-/// Which certificates.
+/// The certificates to revoke.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Revoked {
-    /// All that are known of a user.
+    /// All known certificates of a user.
     User(String),
-    /// The one whose public key has this SHA-256.
+    /// The certificate whose public key has this SHA-256.
     Key(String),
-    /// This one, known or not.
+    /// This certificate, known or not.
     Certificate(ClientCertificate),
 }
 
-/// What is said of a client certificate.
+/// The facts about a client certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientCertificate {
-    /// Its user.
+    /// The user in it.
     pub user: String,
     /// SHA-256 of its public key.
     pub key: String,
-    /// When it ends, in milliseconds since 1970.
+    /// The end of its validity, in milliseconds since 1970.
     pub until: u64,
 }
 
-impl From<Shown> for ClientCertificate {
-    fn from(shown: Shown) -> Self {
-        let Shown { key, name, until, from: _ } = shown;
+impl From<ClientFacts> for ClientCertificate {
+    fn from(shown: ClientFacts) -> Self {
+        let ClientFacts { key, name, until, from: _ } = shown;
         Self { user: name.to_string(), key: Digest(key).to_string(), until }
     }
 }
 
-impl Request {
+impl AdminRequest {
     /// Reads one line.
     ///
     /// # Errors
-    /// A sentence: it is no JSON, or no request.
+    /// The sentence for a line that is not JSON, or not a request.
     pub fn read(line: &[u8]) -> Result<Self, String> {
-        let mut request: Value = serde_json::from_slice(line).map_err(|why| no_request(&why))?;
+        let mut request: Value = serde_json::from_slice(line).map_err(|why| invalid_request(&why))?;
         match request.as_object_mut().and_then(|fields| fields.remove("version")) {
             None => {}
             Some(version) if version == VERSION => {}
@@ -133,18 +134,18 @@ impl Request {
         if let Some(action) = request.as_object().and_then(action::read) {
             return action.map(|action| Self::Action(Box::new(action)));
         }
-        serde_json::from_value(request).map_err(|why| match no_request(&why) {
+        serde_json::from_value(request).map_err(|why| match invalid_request(&why) {
             why if why.contains("unknown variant") => format!("{why}, {}", action::commands()),
             why => why,
         })
     }
 
-    /// As the object that is sent.
+    /// The JSON object of the request.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let mut request = match self {
             Self::Action(action) => action::write(action),
-            // Every field is text, number or truth, so this cannot fail.
+            // Each field is a text, a number or a boolean, so this cannot fail.
             other => serde_json::to_value(other).unwrap_or_default(),
         };
         request["version"] = VERSION.into();
@@ -152,22 +153,22 @@ impl Request {
     }
 }
 
-/// The answer to one request.
+/// The reply to one request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Reply {
+pub struct AdminReply {
     /// [`VERSION`]
     pub version: u64,
-    /// Was it done?
+    /// Whether the request was done.
     pub ok: bool,
-    /// What came of it.
+    /// The data of the reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<serde_json::Value>,
-    /// Why it was not done, for a person.
+    /// The sentence why the request was not done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-impl Reply {
+impl AdminReply {
     pub(super) fn ok<T: Serialize>(data: &T) -> Self {
         Self { version: VERSION, ok: true, data: serde_json::to_value(data).ok(), error: None }
     }
@@ -176,9 +177,9 @@ impl Reply {
         Self { version: VERSION, ok: false, data: None, error: Some(why.into()) }
     }
 
-    /// As a line.
+    /// The reply as a line.
     pub(super) fn line(&self) -> Vec<u8> {
-        // Maps have string keys here and memory does not fail, so this cannot.
+        // All map keys are strings and the output is in memory, so this cannot fail.
         let mut line = serde_json::to_vec(self).unwrap_or_default();
         line.push(b'\n');
         line
@@ -192,15 +193,15 @@ mod tests {
 
     #[test]
     fn requests_are_read_and_others_are_explained() {
-        assert_eq!(Request::read(br#"{"command":"status"}"#), Ok(Request::Status));
-        assert_eq!(Request::read(br#"{"command":"status","version":1}"#), Ok(Request::Status));
-        let newer = Request::read(br#"{"command":"status","version":2}"#);
+        assert_eq!(AdminRequest::read(br#"{"command":"status"}"#), Ok(AdminRequest::Status));
+        assert_eq!(AdminRequest::read(br#"{"command":"status","version":1}"#), Ok(AdminRequest::Status));
+        let newer = AdminRequest::read(br#"{"command":"status","version":2}"#);
         assert_eq!(newer, Err("this daemon speaks version 1, not 2".to_owned()));
-        let kick = Request::Action(Box::new(Action::Kick(Against::new("bo".parse().unwrap()))));
+        let kick = AdminRequest::Action(Box::new(Action::Kick(Against::new("bo".parse().unwrap()))));
         assert_eq!(kick.to_json().to_string(), r#"{"command":"kick","user":"bo","version":1}"#);
-        assert_eq!(Request::read(br#"{"command":"kick","user":"bo","version":1}"#), Ok(kick));
-        let backup = Request::Backup { file: "/x".into() };
-        assert_eq!(Request::read(br#"{"command":"backup","file":"/x"}"#), Ok(backup));
+        assert_eq!(AdminRequest::read(br#"{"command":"kick","user":"bo","version":1}"#), Ok(kick));
+        let backup = AdminRequest::Backup { file: "/x".into() };
+        assert_eq!(AdminRequest::read(br#"{"command":"backup","file":"/x"}"#), Ok(backup));
         for bad in [
             "",
             "[]",
@@ -209,13 +210,16 @@ mod tests {
             r#"{"command":"grant","user":"bo","role":"king"}"#,
             r#"{"command":"say","msg":"x","to":"y"}"#,
         ] {
-            assert!(Request::read(bad.as_bytes()).unwrap_err().starts_with("this is no request"), "{bad}");
+            assert!(
+                AdminRequest::read(bad.as_bytes()).unwrap_err().starts_with("this is not a valid request"),
+                "{bad}"
+            );
         }
-        let unknown = Request::read(br#"{"command":"format"}"#).unwrap_err();
+        let unknown = AdminRequest::read(br#"{"command":"format"}"#).unwrap_err();
         assert!(unknown.contains("`status`") && unknown.contains("`room remove`"), "{unknown}");
-        assert_eq!(Reply::error("no").line(), b"{\"version\":1,\"ok\":false,\"error\":\"no\"}\n");
+        assert_eq!(AdminReply::error("no").line(), b"{\"version\":1,\"ok\":false,\"error\":\"no\"}\n");
         assert_eq!(
-            Reply::ok(&serde_json::json!({"a": 1})).line(),
+            AdminReply::ok(&serde_json::json!({"a": 1})).line(),
             b"{\"version\":1,\"ok\":true,\"data\":{\"a\":1}}\n"
         );
     }

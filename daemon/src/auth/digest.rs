@@ -1,5 +1,5 @@
-//! Owns [`Digest`]: how secrets and keys are kept and compared. Called wherever a token, a code or a key is looked up. It
-//! never knows what was hashed.
+//! Owns [`Digest`]: the stored form of secrets and keys, and its comparison. Called wherever a token, a code or a
+//! key is looked up. Never knows the hashed input.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use std::fmt;
 pub struct Digest(pub [u8; 32]);
 
 impl Digest {
-    /// Is it the same? Takes as long whatever the answer is.
+    /// Compares in constant time.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         std::iter::zip(self.0, other.0).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0

@@ -1,7 +1,7 @@
-//! Owns what can be written on the command line. `--help`, the man page and the completions are
-//! all made from it. Never does anything.
+//! Owns the definition of the command line. `--help`, the man page and the completions are made from it. Called by
+//! `commands` and the build. Never runs a command.
 
-use super::order_args::{Ban, Grant, Kick, Mute, Room, Unban, Unmute};
+use super::moderation_args::{Ban, Grant, Kick, Mute, Room, Unban, Unmute};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
 

@@ -1,9 +1,9 @@
-//! Owns `tcp-chatd cert`: how certificates are shown, and where a client's is written. Never makes
-//! one itself.
+//! Owns `tcp-chatd cert`: the printed form of certificates, and the files of a client certificate. Called by
+//! `commands`. Never mints a certificate itself.
 
 use super::{Failure, exit, print};
 use crate::settings;
-use crate::tls::{self, Facts, Shown};
+use crate::tls::{self, ClientFacts, Facts};
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -44,8 +44,8 @@ fn text(file: &Path, facts: &Facts, now: SystemTime) -> String {
     )
 }
 
-/// A client certificate: into `NAME.pem` and `NAME.key` of a folder, or printed.
-/// A daemon that runs is told of it, so that it can be revoked by the user's name.
+/// Issues a client certificate into `NAME.pem` and `NAME.key` of a folder, or prints it. Registers it with a
+/// running daemon, so that it can be revoked by the user's name.
 pub(super) fn issue(
     settings: &settings::Tls,
     name: &str,
@@ -55,11 +55,11 @@ pub(super) fn issue(
     let name = Name::parse(name).map_err(|e| Failure::new(exit::USAGE, format!("{name:?}: {e}")))?;
     let Some(folder) = out else {
         let minted = tls::issue(settings, &name, SystemTime::now())?;
-        tell(&minted, socket);
+        register(&minted, socket);
         return print(&minted.key).and_then(|()| print(&minted.certificate));
     };
     let [certificate, key] = ["pem", "key"].map(|end| folder.join(format!("{name}.{end}")));
-    // Looked at before, so that a refusal leaves no half pair.
+    // Checks both files first, so a refusal leaves no half pair.
     for file in [&certificate, &key] {
         if std::fs::symlink_metadata(file).is_ok() {
             return Err(failed(file, &io::Error::from(io::ErrorKind::AlreadyExists)));
@@ -71,13 +71,13 @@ pub(super) fn issue(
         let _ = std::fs::remove_file(&key);
         return Err(failed(&certificate, &e));
     }
-    tell(&minted, socket);
+    register(&minted, socket);
     print(&format!("{}\n{}\n", certificate.display(), key.display()))
 }
 
-fn tell(minted: &tls::Minted, socket: Option<&Path>) {
-    if let Some(shown) = Shown::of_pem(minted.certificate.as_bytes()) {
-        super::users::tell_issued(socket, shown.into());
+fn register(minted: &tls::Minted, socket: Option<&Path>) {
+    if let Some(shown) = ClientFacts::of_pem(minted.certificate.as_bytes()) {
+        super::users::register_issued(socket, shown.into());
     }
 }
 
@@ -92,9 +92,9 @@ fn failed(file: &Path, error: &io::Error) -> Failure {
         io::ErrorKind::PermissionDenied => exit::PERMISSION,
         _ => exit::DISK,
     };
-    let what = match error.kind() {
-        io::ErrorKind::AlreadyExists => "it is there already, and is not overwritten".to_owned(),
+    let reason = match error.kind() {
+        io::ErrorKind::AlreadyExists => "the file exists already, and is not overwritten".to_owned(),
         _ => format!("it cannot be written: {error}"),
     };
-    Failure::new(exit, format!("{}: {what}", file.display()))
+    Failure::new(exit, format!("{}: {reason}", file.display()))
 }

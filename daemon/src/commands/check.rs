@@ -1,5 +1,5 @@
-//! Owns `tcp-chatd check`: everything that a start would stumble over or clients refuse, at once, and what
-//! is worth a look on this host. Never makes or changes anything.
+//! Owns `tcp-chatd check`: reports at once every fault that would fail a start or make clients refuse the
+//! certificate, and warnings about this host. Called by `commands`. Never makes or changes anything.
 
 use super::{Failure, exit, host, print};
 use crate::chat::RoomTwin;
@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
 
-/// Reads configuration (the caller did), certificates and store.
+/// Checks certificates, store and host. The caller has already read the configuration.
 pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {
     let mut good = match &loaded.file {
         Some(file) => format!("{}: fine\n", file.display()),
@@ -31,13 +31,13 @@ pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {
             bad.push(e.to_string());
         }
     }
-    if let Some(own) = loaded.settings.web.tls(&loaded.settings.tls) {
-        match tls::check(&own, SystemTime::now()) {
+    if let Some(pair) = loaded.settings.web.tls(&loaded.settings.tls) {
+        match tls::check(&pair, SystemTime::now()) {
             Ok(found) => {
                 good.push_str(&found.good);
                 bad.extend(found.refused);
                 warnings.extend(found.doubts);
-                let shown = tls::show(&own).unwrap_or_default();
+                let shown = tls::show(&pair).unwrap_or_default();
                 bad.extend(
                     shown
                         .first()
@@ -55,8 +55,8 @@ pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {
     let mut newest = None;
     if let Some(wal) = Store::foreign_wal(&loaded.settings.history) {
         warnings.push(format!(
-            "{}: the write-ahead log of the store that was there before this one: a start does not mix them, and sets \
-             it aside with the ending .of-the-store-before",
+            "{}: this write-ahead log belongs to an earlier store: a start does not replay it, and renames it \
+             to the ending .of-the-store-before",
             wal.display()
         ));
     }
@@ -70,7 +70,7 @@ pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {
         }
         Err(reason) => bad.push(reason),
     }
-    let host = host::look(&loaded.settings, newest);
+    let host = host::inspect(&loaded.settings, newest);
     bad.extend(host.bad);
     print(&good)?;
     for warning in warnings.into_iter().chain(host.warnings) {
@@ -79,22 +79,22 @@ pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {
     if bad.is_empty() { Ok(()) } else { Err(Failure::new(exit, bad.join("\n"))) }
 }
 
-/// What is to be said of it, and what was found in it.
+/// A sentence about the store, and the facts found in it.
 fn store(history: &History) -> Result<(String, Checked), String> {
     let Some(path) = &history.path else {
-        return Ok(("store: in memory, nothing is kept".to_owned(), Checked::default()));
+        return Ok(("store: in memory, no message is kept".to_owned(), Checked::default()));
     };
     let shown = path.display();
     if !path.exists() {
-        // Its write-ahead log may be there.
+        // Its write-ahead log may exist.
         Store::check(history).map_err(|why| why.to_string())?;
-        return Ok((format!("{shown}: not there yet; a start makes it"), Checked::default()));
+        return Ok((format!("{shown}: does not exist yet; a start creates it"), Checked::default()));
     }
-    // Opening leaves files behind (SQLite's log, the lock). As root they would be root's, and the
-    // daemon could not open them any more.
+    // Opening creates files (SQLite's log, the lock). If root opens the store they belong to root, and the daemon
+    // can no longer open them.
     if !is_own(path) {
-        let said = format!("{shown}: not opened, since it belongs to another user; check as that user");
-        return Ok((said, Checked::default()));
+        let found = format!("{shown}: not opened, because it belongs to another user; check as that user");
+        return Ok((found, Checked::default()));
     }
     match Store::check(history) {
         Ok(found) => Ok((format!("{shown}: fine"), found)),

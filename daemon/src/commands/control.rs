@@ -1,8 +1,8 @@
-//! Owns asking a running daemon through its control socket: one JSON line there, one back. The
-//! daemon's side is `admin`. Never waits for ever but for a backup, which takes what it takes.
+//! Owns the client side of the control socket: one JSON line to a running daemon, one line back. The daemon's
+//! side is `admin`. Called by `commands`. Never waits without a limit, except for a backup.
 
 use super::{Failure, exit, print};
-use crate::admin::Request;
+use crate::admin::AdminRequest;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -10,13 +10,13 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-/// The longest answer, in bytes.
+/// The longest reply, in bytes.
 const ANSWER_BYTES: u64 = 64 << 20;
-/// How long the daemon may take to answer.
-pub(super) const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+/// How long the daemon may take to reply.
+pub(super) const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Deserialize)]
-struct Answer {
+struct RawReply {
     ok: bool,
     #[serde(default)]
     data: Value,
@@ -24,16 +24,16 @@ struct Answer {
     error: String,
 }
 
-/// How the daemon is: for a person, or as JSON.
+/// Prints the status, for a person or as JSON.
 pub(super) fn status(socket: Option<&Path>, as_json: bool) -> Result<(), Failure> {
-    act(socket, &Request::Status, as_json)
+    send_and_print(socket, &AdminRequest::Status, as_json)
 }
 
-/// The fields below each other; what is nothing is left out.
-fn for_people(fields: &Map<String, Value>) -> String {
+/// The fields below each other; fields that are `null` are left out.
+fn render_fields(fields: &Map<String, Value>) -> String {
     let width = fields.keys().map(String::len).max().unwrap_or_default();
     let mut out = String::new();
-    // What matters most first.
+    // The most important fields come first.
     let first = ["state", "summary", "warning", "store_failing"];
     let (above, below): (Vec<_>, Vec<_>) =
         fields.iter().partition(|(name, _)| first.contains(&name.as_str()));
@@ -42,14 +42,14 @@ fn for_people(fields: &Map<String, Value>) -> String {
             continue;
         }
         let name = name.replace('_', " ");
-        out.push_str(&format!("{name:width$}  {}\n", shown(value)));
+        out.push_str(&format!("{name:width$}  {}\n", display_value(value)));
     }
     out
 }
 
-/// Reads the configuration again; prints what changed.
+/// Makes the daemon read its configuration again, and prints the changes.
 pub(super) fn reload(socket: Option<&Path>) -> Result<(), Failure> {
-    let data = ask(socket, &Request::Reload, Some(ANSWERS_WITHIN), exit::CONFIG)?;
+    let data = ask(socket, &AdminRequest::Reload, Some(REPLY_TIMEOUT), exit::CONFIG)?;
     let list = |name: &str| -> Vec<&str> {
         let list = data.get(name).and_then(Value::as_array);
         list.into_iter().flatten().filter_map(Value::as_str).collect()
@@ -66,27 +66,31 @@ pub(super) fn reload(socket: Option<&Path>) -> Result<(), Failure> {
 
 /// Copies the store to a file.
 pub(super) fn backup(socket: Option<&Path>, file: &Path) -> Result<(), Failure> {
-    // The daemon's working folder is not the caller's.
+    // The daemon's working directory is not the caller's.
     let file = std::path::absolute(file)
         .map_err(|e| Failure::new(exit::USAGE, format!("{}: {e}", file.display())))?;
-    let Some(shown) = file.to_str() else {
-        return Err(Failure::new(exit::USAGE, format!("{}: the path is no UTF-8", file.display())));
+    let Some(display_value) = file.to_str() else {
+        return Err(Failure::new(exit::USAGE, format!("{}: the path is not UTF-8", file.display())));
     };
-    let printed = format!("{shown}\n");
-    ask(socket, &Request::Backup { file }, None, exit::DISK)?;
+    let printed = format!("{display_value}\n");
+    ask(socket, &AdminRequest::Backup { file }, None, exit::DISK)?;
     print(&printed)
 }
 
-/// Does something that needs no answer but whether it was done.
-pub(super) fn tell(socket: Option<&Path>, request: &Request) -> Result<(), Failure> {
-    ask(socket, request, Some(ANSWERS_WITHIN), exit::INTERNAL).map(drop)
+/// Sends a request whose reply has no data.
+pub(super) fn send(socket: Option<&Path>, request: &AdminRequest) -> Result<(), Failure> {
+    ask(socket, request, Some(REPLY_TIMEOUT), exit::INTERNAL).map(drop)
 }
 
-/// Does something, and prints what was done.
-pub(super) fn act(socket: Option<&Path>, request: &Request, as_json: bool) -> Result<(), Failure> {
-    let data = ask(socket, request, Some(ANSWERS_WITHIN), exit::INTERNAL)?;
+/// Sends a request and prints the data of its reply.
+pub(super) fn send_and_print(
+    socket: Option<&Path>,
+    request: &AdminRequest,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let data = ask(socket, request, Some(REPLY_TIMEOUT), exit::INTERNAL)?;
     match data {
-        Value::Object(fields) if !as_json => print(&for_people(&fields)),
+        Value::Object(fields) if !as_json => print(&render_fields(&fields)),
         data => print(&format!("{data}\n")),
     }
 }
@@ -94,11 +98,11 @@ pub(super) fn act(socket: Option<&Path>, request: &Request, as_json: bool) -> Re
 /// Prints a list of objects: as a table of these fields, or as one object a line.
 pub(super) fn list(
     socket: Option<&Path>,
-    request: &Request,
+    request: &AdminRequest,
     as_json: bool,
     fields: &[&str],
 ) -> Result<(), Failure> {
-    let data = ask(socket, request, Some(ANSWERS_WITHIN), exit::INTERNAL)?;
+    let data = ask(socket, request, Some(REPLY_TIMEOUT), exit::INTERNAL)?;
     let rows = data.as_array().map(Vec::as_slice).unwrap_or_default();
     if as_json {
         return print(&rows.iter().map(|row| format!("{row}\n")).collect::<String>());
@@ -106,7 +110,7 @@ pub(super) fn list(
     print(&table(rows, fields))
 }
 
-/// Aligned columns, with the names of the fields above them; nothing where there are no rows.
+/// Aligned columns below the names of the fields; empty if there are no rows.
 fn table(rows: &[Value], fields: &[&str]) -> String {
     if rows.is_empty() {
         return String::new();
@@ -126,7 +130,7 @@ fn table(rows: &[Value], fields: &[&str]) -> String {
     out
 }
 
-/// A field for a person. `by` and `whom` are whichever of several fields is there.
+/// A field for a person. `by` and `whom` stand for the first of several fields that the row has.
 fn cell(row: &Value, field: &str) -> String {
     let names: &[&str] = match field {
         "whom" => &["whom", "user", "address", "certificate"],
@@ -137,15 +141,15 @@ fn cell(row: &Value, field: &str) -> String {
     match found {
         None => "-".to_owned(),
         Some((&"uid", uid)) => format!("operator (uid {uid})"),
-        Some((_, value)) => shown(value),
+        Some((_, value)) => display_value(value),
     }
 }
 
-/// A value for a person; what could move the cursor is a blank.
-fn shown(value: &Value) -> String {
+/// A value for a person; control characters become blanks.
+fn display_value(value: &Value) -> String {
     let text = match value {
         Value::String(text) => text.clone(),
-        Value::Array(list) => list.iter().map(shown).collect::<Vec<_>>().join(", "),
+        Value::Array(list) => list.iter().map(display_value).collect::<Vec<_>>().join(", "),
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
         other => other.to_string(),
@@ -154,10 +158,10 @@ fn shown(value: &Value) -> String {
     if text.is_empty() { "-".to_owned() } else { text }
 }
 
-/// Asks and gives the answer's data; `refused` is the exit code where the daemon says no.
+/// Sends a request and returns the data of the reply. `refused` is the exit code if the daemon refuses.
 pub(super) fn ask(
     socket: Option<&Path>,
-    request: &Request,
+    request: &AdminRequest,
     within: Option<Duration>,
     refused: u8,
 ) -> Result<Value, Failure> {
@@ -165,43 +169,44 @@ pub(super) fn ask(
         let reason = "there is no control socket: history.path is \":memory:\", and admin.socket is not set";
         return Err(Failure::new(exit::CONFIG, reason));
     };
-    let line = talk(path, request, within).map_err(|e| unanswered(path, &e))?;
-    let answer: Answer = serde_json::from_str(&line).map_err(|e| {
-        let shown = path.display();
+    let line = exchange(path, request, within).map_err(|e| connection_failure(path, &e))?;
+    let answer: RawReply = serde_json::from_str(&line).map_err(|e| {
+        let display_value = path.display();
         Failure::new(
             exit::INTERNAL,
-            format!("{shown}: what answers there is no tcp-chatd, or another version: {e}"),
+            format!("{display_value}: the reply is not of a tcp-chatd of this version: {e}"),
         )
     })?;
     if answer.ok { Ok(answer.data) } else { Err(Failure::new(refused, answer.error)) }
 }
 
-fn talk(path: &Path, request: &Request, within: Option<Duration>) -> io::Result<String> {
+fn exchange(path: &Path, request: &AdminRequest, within: Option<Duration>) -> io::Result<String> {
     let mut stream = UnixStream::connect(path)?;
     stream.set_read_timeout(within)?;
-    stream.set_write_timeout(Some(ANSWERS_WITHIN))?;
+    stream.set_write_timeout(Some(REPLY_TIMEOUT))?;
     stream.write_all(format!("{}\n", request.to_json()).as_bytes())?;
     let mut line = String::new();
     BufReader::new(stream.take(ANSWER_BYTES)).read_line(&mut line)?;
     if line.ends_with('\n') { Ok(line) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
-fn unanswered(path: &Path, error: &io::Error) -> Failure {
-    let (exit, what) = match error.kind() {
+fn connection_failure(path: &Path, error: &io::Error) -> Failure {
+    let (exit, reason) = match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => (
             exit::UNAVAILABLE,
             "no daemon is running with this configuration; start it, or name its configuration with --config"
                 .to_owned(),
         ),
-        io::ErrorKind::PermissionDenied => {
-            (exit::PERMISSION, "you may not ask this daemon: ask as its user, or as root".to_owned())
-        }
+        io::ErrorKind::PermissionDenied => (
+            exit::PERMISSION,
+            "you may not use this control socket: use it as the daemon's user or as root".to_owned(),
+        ),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-            let seconds = ANSWERS_WITHIN.as_secs();
+            let seconds = REPLY_TIMEOUT.as_secs();
             (exit::UNAVAILABLE, format!("the daemon did not answer within {seconds} seconds"))
         }
         io::ErrorKind::UnexpectedEof => (exit::UNAVAILABLE, "the daemon ended without an answer".to_owned()),
         _ => (exit::UNAVAILABLE, error.to_string()),
     };
-    Failure::new(exit, format!("{}: {what}", path.display()))
+    Failure::new(exit, format!("{}: {reason}", path.display()))
 }

@@ -1,4 +1,4 @@
-//! Owns what the exit codes of `tcp-chatd` mean.
+//! Owns the exit codes of `tcp-chatd`. Used by `commands` and `daemon`. Never exits itself.
 
 /// Done.
 pub const OK: u8 = 0;
@@ -10,14 +10,15 @@ pub const UNAVAILABLE: u8 = 69;
 pub const INTERNAL: u8 = 70;
 /// The store or the disk.
 pub const DISK: u8 = 74;
-/// It heals by itself, and is tried again: an address that is not there yet or still in use, a clock that is not set.
+/// A fault that may pass, so the start is tried again: an address that is missing or in use, a clock that is not
+/// set.
 pub const TEMPORARY: u8 = 75;
-/// This user may not.
+/// The permissions of this user are not enough.
 pub const PERMISSION: u8 = 77;
 /// The configuration or the certificates.
 pub const CONFIG: u8 = 78;
 
-/// How a process ends over a certificate.
+/// The exit code for a fault of a certificate.
 #[must_use]
 pub fn of_tls(error: &crate::tls::TlsError) -> u8 {
     match error.fault {
@@ -27,7 +28,7 @@ pub fn of_tls(error: &crate::tls::TlsError) -> u8 {
     }
 }
 
-/// How a process ends over its configuration.
+/// The exit code for a fault of the configuration.
 #[must_use]
 pub fn of_problems(problems: &crate::settings::Problems) -> u8 {
     if problems.permission { PERMISSION } else { CONFIG }

@@ -1,6 +1,6 @@
-//! Owns what `check` looks at beyond the settings: how they meet this host. Ports, names, clock, disk,
-//! modes of files, open files: each finding with its remedy. Called by `check`; never changes anything,
-//! and never says that a start would fail where it might not.
+//! Owns the part of `check` that compares the settings with this host: ports, names, clock, disk, file modes,
+//! open files. Each finding names its remedy. Called by `check`. Never changes anything, and reports a failing
+//! start only if the start would really fail.
 
 use crate::settings::{Log, MaxBytes, OTHER_FILES, Settings, unknown_targets};
 use crate::{admin, clock, log, store, tls};
@@ -13,31 +13,31 @@ use std::sync::mpsc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tcp_chat_protocol::Timestamp;
 
-/// A disk with less room than this fills soon: a day of busy chat.
-const ROOM: u64 = 256 << 20;
-/// How long names may take to be looked up, all together.
-const LOOK_UP: Duration = Duration::from_secs(5);
-/// A certificate that ends sooner is worth a word.
-const ENDS_SOON: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Below this free space a disk fills soon: about a day of busy chat. In bytes.
+const LOW_SPACE: u64 = 256 << 20;
+/// How long all name lookups together may take.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A certificate that ends within this time is reported.
+const EXPIRES_SOON: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// What a start would stumble over, and what is only worth a look.
+/// The findings about this host.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    /// A start fails.
+    /// Faults with which a start fails.
     pub(super) bad: Vec<String>,
-    /// It starts, and something will not work as it should.
+    /// Faults with which the daemon starts, but something does not work.
     pub(super) warnings: Vec<String>,
 }
 
-/// Looks at everything; `newest` is when the newest message in the store was said.
-pub(super) fn look(settings: &Settings, newest: Option<Timestamp>) -> Findings {
+/// Checks everything; `newest` is the time of the newest message in the store.
+pub(super) fn inspect(settings: &Settings, newest: Option<Timestamp>) -> Findings {
     let mut found = Findings::default();
     ports(settings, &mut found);
     control_socket(settings, &mut found);
     log_target(&settings.log, &mut found);
     clocks(Timestamp::now(), newest, &mut found);
     certificate(settings, &mut found);
-    look_up(&settings.tls.names, &mut found);
+    resolve(&settings.tls.names, &mut found);
     modes(settings, &mut found);
     disk(settings, &mut found);
     open_files(settings.limits.connections as u64, &mut found);
@@ -45,24 +45,24 @@ pub(super) fn look(settings: &Settings, newest: Option<Timestamp>) -> Findings {
 }
 
 fn ports(settings: &Settings, found: &mut Findings) {
-    // The daemon that runs has its ports: nothing is wrong with that.
+    // A running daemon holds its own ports, which is no fault.
     let runs = settings.control_socket().is_some_and(|path| UnixStream::connect(path).is_ok());
     let chat = settings.listen.address.iter().map(|address| ("listen.address", "tcp-chatd.socket", address));
     let web = settings.web.address.iter().map(|address| ("web.address", "tcp-chatd-web.socket", address));
     for (key, unit, address) in chat.chain(web) {
         match TcpListener::bind(address) {
             Err(e) if e.kind() == ErrorKind::AddrInUse && !runs => found.warnings.push(format!(
-                "{key}: {address} is taken, and no daemon answers; unless {unit} holds it, a \
-                 start fails: see who it is with `ss -ltnp sport = :{}`",
+                "{key}: {address} is in use, and no daemon answers; unless {unit} holds it, a \
+                 start fails: find the process with `ss -ltnp sport = :{}`",
                 address.port()
             )),
             Err(e) if e.kind() == ErrorKind::AddrNotAvailable => found.bad.push(format!(
-                "{key}: {address} is not an address of this host now; a start is tried again until it is: \
+                "{key}: {address} is not an address of this host now; the start is retried until it is: \
                  see `ip addr`"
             )),
             Err(e) if e.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error()) => {
                 found.bad.push(format!(
-                    "{key}: {address}: this host's kernel has no IPv6: give an IPv4 address, such as \
+                    "{key}: {address}: the kernel of this host has no IPv6: give an IPv4 address, such as \
                      \"0.0.0.0:{}\"",
                     address.port()
                 ));
@@ -92,14 +92,14 @@ fn clocks(now: Timestamp, newest: Option<Timestamp>, found: &mut Findings) {
     }
     if let Some(newest) = newest.filter(|newest| now < *newest) {
         found.warnings.push(format!(
-            "clock: it shows {now}, and the newest message in the store is of {newest}: the next ones would \
-             seem older than it, though their order stays; set the clock (`timedatectl`), or, where it was \
+            "clock: it shows {now}, but the newest message in the store is of {newest}: new messages would \
+             look older than it, although their order stays; set the clock (`timedatectl`). If the clock was \
              ahead then and is right now, leave it"
         ));
     }
 }
 
-/// What was found wrong with the files was said already: here is only what is in them.
+/// Checks the content of the certificate files; `tls::check` has reported faults of the files themselves.
 fn certificate(settings: &Settings, found: &mut Findings) {
     let Some((file, leaf)) =
         tls::show(&settings.tls).ok().and_then(|all| all.into_iter().find(|(_, facts)| !facts.is_ca))
@@ -107,41 +107,41 @@ fn certificate(settings: &Settings, found: &mut Findings) {
         return;
     };
     let file = file.display();
-    let own = settings.tls.own().is_some();
+    let own = settings.tls.operator_pair().is_some();
     for name in settings.tls.names.iter().filter(|name| !leaf.names.contains(*name)) {
         found.warnings.push(if own {
-            format!("{file}: it is not good for {name} (tls.names): get one that is, or take the name out")
+            format!("{file}: it is not valid for {name} (tls.names): get a certificate that is, or remove the name")
         } else {
             format!(
-                "{file}: it is not good for {name} (tls.names) yet: a start or a reload makes one that is"
+                "{file}: it is not valid for {name} (tls.names) yet: a start or a reload issues one that is"
             )
         });
     }
     let left = leaf.not_after.duration_since(SystemTime::now()).unwrap_or_default();
-    if own && left < ENDS_SOON {
+    if own && left < EXPIRES_SOON {
         found.warnings.push(format!(
-            "{file}: it ends in {} days: renew it where it comes from, and reload",
+            "{file}: it ends in {} days: renew it at its CA, then reload",
             left.as_secs() / 86_400
         ));
     }
 }
 
-fn look_up(names: &[String], found: &mut Findings) {
-    let (answers, heard) = mpsc::channel();
+fn resolve(names: &[String], found: &mut Findings) {
+    let (sender, receiver) = mpsc::channel();
     let wanted: Vec<&String> = names.iter().filter(|name| !name.contains('*')).collect();
     for name in &wanted {
-        let (name, answers) = ((*name).clone(), answers.clone());
-        // The system's look-up cannot be given up: a thread of its own can be left behind.
+        let (name, sender) = ((*name).clone(), sender.clone());
+        // The lookup of the system cannot be cancelled, so it runs on a thread that may outlive this function.
         std::thread::spawn(move || {
             let known = (name.as_str(), 0).to_socket_addrs().is_ok_and(|mut all| all.next().is_some());
-            let _ = answers.send((name, known)); // Who has waited long enough has gone.
+            let _ = sender.send((name, known)); // The receiver may be gone after the timeout.
         });
     }
-    drop(answers);
-    let until = std::time::Instant::now() + LOOK_UP;
+    drop(sender);
+    let until = std::time::Instant::now() + RESOLVE_TIMEOUT;
     let mut known = Vec::new();
     while let Ok((name, is_known)) =
-        heard.recv_timeout(until.saturating_duration_since(std::time::Instant::now()))
+        receiver.recv_timeout(until.saturating_duration_since(std::time::Instant::now()))
     {
         if is_known {
             known.push(name);
@@ -149,16 +149,16 @@ fn look_up(names: &[String], found: &mut Findings) {
     }
     for name in wanted.into_iter().filter(|name| !known.contains(name)) {
         found.warnings.push(format!(
-            "tls.names: {name} cannot be looked up from here; clients that use it need it in DNS or /etc/hosts"
+            "tls.names: {name} does not resolve on this host; clients that use it need it in DNS or /etc/hosts"
         ));
     }
 }
 
 fn modes(settings: &Settings, found: &mut Findings) {
     let (tls, http) = (&settings.tls, &settings.http);
-    let key = tls.own().map_or_else(|| tls.dir.join("server.key"), |(_, key)| key.to_owned());
+    let key = tls.operator_pair().map_or_else(|| tls.dir.join("server.key"), |(_, key)| key.to_owned());
     let mut files: Vec<PathBuf> = vec![key];
-    if tls.own().is_none() {
+    if tls.operator_pair().is_none() {
         files.push(tls.dir.join("ca.key"));
     }
     files.extend(settings.web.key.clone());
@@ -168,7 +168,7 @@ fn modes(settings: &Settings, found: &mut Findings) {
         let Ok(facts) = std::fs::metadata(&file) else { continue };
         if facts.mode() & 0o007 != 0 {
             found.warnings.push(format!(
-                "{file}: everyone on this host may use it (mode {mode:03o}): chmod o= {file}",
+                "{file}: every user of this host has access to it (mode {mode:03o}): chmod o= {file}",
                 file = file.display(),
                 mode = facts.mode() & 0o777
             ));
@@ -180,20 +180,20 @@ fn disk(settings: &Settings, found: &mut Findings) {
     let Some(path) = &settings.history.path else { return };
     let Some(left) = store::free(&folder_of(path)) else { return };
     let taken = path.metadata().map_or(0, |file| file.len());
-    if let MaxBytes::Bytes(most) = settings.history.max_bytes
-        && most > left.saturating_add(taken)
+    if let MaxBytes::Bytes(allowed) = settings.history.max_bytes
+        && allowed > left.saturating_add(taken)
     {
         found.warnings.push(format!(
-            "history.max_bytes: {} MiB are more than the {} MiB that the disk of {} has for it; when that is \
-             full, messages are refused: lower it, or make room",
-            most >> 20,
+            "history.max_bytes: {} MiB are more than the {} MiB that the disk of {} has for it; when the disk is \
+             full, messages are refused: lower the value, or free space",
+            allowed >> 20,
             left.saturating_add(taken) >> 20,
             path.display()
         ));
     }
-    if left < ROOM {
+    if left < LOW_SPACE {
         found.warnings.push(format!(
-            "{}: {} MiB are left on its disk; when it is full, messages are refused: make room, or shorten \
+            "{}: {} MiB are free on its disk; when it is full, messages are refused: free space, or shorten \
              history.retain",
             path.display(),
             left >> 20
@@ -201,8 +201,8 @@ fn disk(settings: &Settings, found: &mut Findings) {
     }
 }
 
-/// The folder that holds the store, or will hold it; of those that a start makes, the first one that is there. It is
-/// on the disk that the daemon measures: SQLite follows symbolic links, and makes the file that a link leads to.
+/// The folder of the store, or the nearest existing folder above it. It is on the disk that the daemon measures:
+/// SQLite follows symbolic links, and creates the file that a link points to.
 fn folder_of(store: &Path) -> PathBuf {
     let mut path = store::followed(store);
     if let Ok(to) = path.read_link() {
@@ -214,11 +214,11 @@ fn folder_of(store: &Path) -> PathBuf {
 
 fn open_files(connections: u64, found: &mut Findings) {
     let wanted = connections + OTHER_FILES;
-    if let Ok((_, most)) = rlimit::Resource::NOFILE.get()
-        && most < wanted
+    if let Ok((_, allowed)) = rlimit::Resource::NOFILE.get()
+        && allowed < wanted
     {
         found.warnings.push(format!(
-            "limits.connections: {connections} need {wanted} open files, and here are at most {most}: raise \
+            "limits.connections: {connections} need {wanted} open files, and this host allows {allowed}: raise \
              LimitNOFILE (ulimit -Hn), or lower the limit"
         ));
     }
@@ -237,10 +237,10 @@ mod tests {
         wanted.level = "info,tcp_chatd::stor=debug".into();
         log_target(&wanted, &mut found);
         assert!(
-            found.warnings[0].starts_with("log.level: the program has no part tcp_chatd::stor"),
+            found.warnings[0].starts_with("log.level: the program has no module tcp_chatd::stor"),
             "{found:?}"
         );
-        // Where there is no journal, a start fails.
+        // A host without the journal fails a start.
         wanted.format = crate::settings::LogFormat::Journald;
         let mut found = Findings::default();
         log_target(&wanted, &mut found);
@@ -267,7 +267,7 @@ mod tests {
         assert!(found.warnings.is_empty());
         clocks(now, Some(Timestamp(now.0 + 3_600_000)), &mut found);
         let both =
-            "it shows 2027-01-15T08:00:00.000Z, and the newest message in the store is of 2027-01-15T09:00";
+            "it shows 2027-01-15T08:00:00.000Z, but the newest message in the store is of 2027-01-15T09:00";
         assert!(found.warnings[0].contains(both), "{found:?}");
     }
 
@@ -276,8 +276,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = Settings::default();
         settings.history.path = Some(folder.path().join("chat.db"));
-        for (most, is_said) in [(MaxBytes::Bytes(1 << 20), false), (MaxBytes::Bytes(1 << 60), true)] {
-            settings.history.max_bytes = most;
+        for (allowed, is_said) in [(MaxBytes::Bytes(1 << 20), false), (MaxBytes::Bytes(1 << 60), true)] {
+            settings.history.max_bytes = allowed;
             let mut found = Findings::default();
             disk(&settings, &mut found);
             let said =
@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn names_that_nobody_knows_are_said_and_known_ones_are_not() {
         let mut found = Findings::default();
-        look_up(&["localhost".into(), "127.0.0.1".into(), "no-such-host.invalid".into()], &mut found);
+        resolve(&["localhost".into(), "127.0.0.1".into(), "no-such-host.invalid".into()], &mut found);
         assert_eq!(found.warnings.len(), 1, "{found:?}");
         assert!(found.warnings[0].starts_with("tls.names: no-such-host.invalid "), "{found:?}");
     }

@@ -1,6 +1,6 @@
-//! Owns what the command line can ask for: reads it, does it or has it done, and says how it
-//! ended. The binary calls [`main`]. Never holds anything of a running daemon: it is told how to
-//! run one, and asks one through the control socket.
+//! Owns the commands of the command line: parses it, runs the command or asks a running daemon, and sets the exit
+//! code. The binary calls [`main`]. Never holds state of a running daemon: [`main`] receives the function that
+//! runs one.
 
 mod args;
 mod certificates;
@@ -8,8 +8,8 @@ mod check;
 mod control;
 pub mod exit;
 mod host;
-mod order;
-mod order_args;
+mod moderation;
+mod moderation_args;
 mod users;
 mod welcome;
 
@@ -28,53 +28,52 @@ use zeroize::Zeroizing;
 /// The longest password that is read, in bytes.
 const PASSWORD_BYTES: u64 = 1024;
 
-/// The whole of the program: reads the command line of this process and does what it says.
-/// `run` is the life of the daemon.
+/// Runs the program: parses the command line of this process and runs the command. `run` runs the daemon.
 pub fn main(run: impl FnOnce(Loaded, log::Handle) -> ExitCode) -> ExitCode {
     match Args::try_parse() {
         Ok(args) => dispatch(args, run),
         Err(e) => {
             let _ = e.print();
-            // Help and version are no errors.
+            // Help and version are not errors.
             ExitCode::from(if e.use_stderr() { exit::USAGE } else { exit::OK })
         }
     }
 }
 
-/// Does what the command line says.
+/// Runs the command of the command line.
 pub fn dispatch(args: Args, run: impl FnOnce(Loaded, log::Handle) -> ExitCode) -> ExitCode {
     let Args { config, set, command } = args;
     let command = command.unwrap_or(Command::Run);
-    // What needs no settings works with broken ones.
+    // Commands that need no settings also work with invalid ones.
     match command {
-        Command::Password => return ended(password()),
-        Command::Config { reference: true } => return ended(print(&settings::reference())),
+        Command::Password => return exit_code(password()),
+        Command::Config { reference: true } => return exit_code(print(&settings::reference())),
         _ => {}
     }
     let inputs = Inputs { config, environment: Environment::of_process(), flags: set };
     let loaded = match settings::load(&inputs) {
         Ok(loaded) => loaded,
         Err(problems) => {
-            // A daemon that runs can be asked all the same, and a reload is for it to refuse: so
-            // its status says that it did.
+            // A running daemon still gets the request. It refuses a reload itself, so its status shows the
+            // refusal.
             let socket = problems.control_socket.as_deref().filter(|socket| socket.exists());
             if let Some(done) = socket.and_then(|socket| ask(&command, Some(socket))) {
-                return ended(done);
+                return exit_code(done);
             }
-            return ended(Err(Failure::new(exit::of_problems(&problems), problems.to_string())));
+            return exit_code(Err(Failure::new(exit::of_problems(&problems), problems.to_string())));
         }
     };
     match command {
         Command::Run => match start(&loaded) {
             Ok(handle) => run(loaded, handle),
-            Err(failure) => ended(Err(failure)),
+            Err(failure) => exit_code(Err(failure)),
         },
-        Command::Check => ended(check::check(&loaded)),
-        other => ended(carry_out(other, &loaded)),
+        Command::Check => exit_code(check::check(&loaded)),
+        other => exit_code(run_command(other, &loaded)),
     }
 }
 
-/// Sets the log up; its first line says what the daemon was configured by.
+/// Starts the log; its first line names the configuration file.
 fn start(loaded: &Loaded) -> Result<log::Handle, Failure> {
     let handle = log::init(&loaded.settings.log).map_err(|e| Failure::new(exit::CONFIG, e.to_string()))?;
     let file = loaded.file.as_ref().map_or("none, the built-in defaults".into(), |f| f.display().to_string());
@@ -83,13 +82,13 @@ fn start(loaded: &Loaded) -> Result<log::Handle, Failure> {
         tracing::warn!(
             event = "log_target_unknown",
             reason,
-            "log.level names what the program does not have"
+            "log.level names a target that the program does not have"
         );
     }
     Ok(handle)
 }
 
-fn carry_out(command: Command, loaded: &Loaded) -> Result<(), Failure> {
+fn run_command(command: Command, loaded: &Loaded) -> Result<(), Failure> {
     let settings = &loaded.settings;
     match command {
         Command::Config { .. } => print(&loaded.to_toml()),
@@ -105,48 +104,49 @@ fn carry_out(command: Command, loaded: &Loaded) -> Result<(), Failure> {
         }
         Command::Invite { room } => {
             let line = welcome::invite(settings, room.as_deref(), None)?;
-            welcome::note_if_only_here(settings);
+            welcome::note_if_loopback_only(settings);
             print(&format!("{line}\n"))
         }
         command => ask(&command, settings.control_socket().as_deref()).unwrap_or(Ok(())),
     }
 }
 
-/// Does what a running daemon is asked for; `None`: the command is none of those.
+/// Sends the request of a command to a running daemon. `None`: the command needs no running daemon.
 fn ask(command: &Command, socket: Option<&Path>) -> Option<Result<(), Failure>> {
     Some(match command {
         Command::Status { json } => control::status(socket, *json),
         Command::Reload => control::reload(socket),
         Command::Backup { file } => control::backup(socket, file),
         Command::Cert(Cert::Revoke { which }) => users::revoke(socket, which),
-        other => return order::ask(other, socket),
+        other => return moderation::ask(other, socket),
     })
 }
 
-/// Reads a password from standard input, up to the end of its line, and prints its hash.
+/// Reads a password from standard input, up to the end of the line, and prints its hash.
 fn password() -> Result<(), Failure> {
     let failed = |e: std::io::Error| Failure::new(exit::INTERNAL, format!("standard input: {e}"));
     let mut bytes = Zeroizing::new(Vec::new());
     std::io::stdin().take(PASSWORD_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
     let text = std::str::from_utf8(&bytes).map_err(|e| {
         let byte = e.valid_up_to() + 1;
-        let reason =
-            format!("a password is text, and byte {byte} of standard input is not UTF-8; convert it first");
+        let reason = format!(
+            "a password must be text, and byte {byte} of standard input is not UTF-8; convert it first"
+        );
         Failure::new(exit::USAGE, reason)
     })?;
-    // As the client reads it: some editors put a byte order mark before it.
+    // The client skips it, too: some editors write a byte order mark.
     let password = text.strip_prefix('\u{feff}').unwrap_or(text);
     let password = password.strip_suffix('\n').unwrap_or(password);
     let password = password.strip_suffix('\r').unwrap_or(password);
     if password.is_empty() || password.contains('\n') || text.len() as u64 > PASSWORD_BYTES {
-        let reason = format!("a password is one line of 1 to {PASSWORD_BYTES} bytes on standard input");
+        let reason = format!("standard input must be a password: one line of 1 to {PASSWORD_BYTES} bytes");
         return Err(Failure::new(exit::USAGE, reason));
     }
     let hash = auth::hash(password).map_err(|e| Failure::new(exit::INTERNAL, e.to_string()))?;
     print(&format!("{hash}\n"))
 }
 
-/// Why a command was not done.
+/// Why a command failed.
 #[derive(Debug)]
 struct Failure {
     exit: u8,
@@ -166,7 +166,7 @@ impl From<tls::TlsError> for Failure {
     }
 }
 
-fn ended(result: Result<(), Failure>) -> ExitCode {
+fn exit_code(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::from(exit::OK),
         Err(Failure { exit, text }) => {
@@ -176,7 +176,7 @@ fn ended(result: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// Prints data; a reader that went away is no fault.
+/// Prints data to standard output; ignores a reader that has closed the pipe.
 fn print(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -1,11 +1,11 @@
-//! Owns `tcp-chatd user` and `cert revoke`: asks the running daemon, and says what came of it. Never
-//! changes anything itself.
+//! Owns `tcp-chatd user` and `cert revoke`: sends the requests to the running daemon, and prints the results.
+//! Called by `commands`. Never changes anything itself.
 
-use super::control::{ANSWERS_WITHIN, ask};
+use super::control::{REPLY_TIMEOUT, ask};
 use super::{Failure, User, exit, print, welcome};
-use crate::admin::{ClientCertificate, Request, Revoked};
+use crate::admin::{AdminRequest, ClientCertificate, Revoked};
 use crate::settings::Settings;
-use crate::tls::Shown;
+use crate::tls::ClientFacts;
 use serde::Deserialize;
 use serde_json::Value;
 use std::path::Path;
@@ -14,87 +14,86 @@ use tcp_chat_protocol::Name;
 use tcp_chat_protocol::invite::{Join, Pin};
 use zeroize::Zeroizing;
 
-/// Does what is wanted of users.
+/// Runs a `user` command.
 pub(super) fn user(wanted: User, settings: &Settings) -> Result<(), Failure> {
     let socket = settings.control_socket();
     let socket = socket.as_deref();
     match wanted {
         User::Add { name, cert, room } => {
-            let request = Request::UserAdd { user: name, certificate: cert };
+            let request = AdminRequest::UserAdd { user: name, certificate: cert };
             join(settings, &request, cert, room.as_deref())
         }
         User::Password { name, cert, room } => {
-            let request = Request::UserPassword { user: name, certificate: cert };
+            let request = AdminRequest::UserPassword { user: name, certificate: cert };
             join(settings, &request, cert, room.as_deref())
         }
         User::Remove { name } => {
-            let data = wish(socket, &Request::UserRemove { user: name })?;
+            let data = ask_daemon(socket, &AdminRequest::UserRemove { user: name })?;
             let rooms = data.get("without_owner").and_then(Value::as_array).into_iter().flatten();
             rooms.filter_map(Value::as_str).try_for_each(|room| {
                 print(&format!("{room} has no owner now: tcp-chatd grant NAME owner --room {room}\n"))
             })
         }
         User::List { json } => {
-            let data = wish(socket, &Request::UserList)?;
+            let data = ask_daemon(socket, &AdminRequest::UserList)?;
             if json {
                 return print(&format!("{data}\n"));
             }
-            let users: Users = serde_json::from_value(data).map_err(|e| {
-                Failure::new(exit::INTERNAL, format!("the daemon is of another version: {e}"))
-            })?;
+            let users: Users = serde_json::from_value(data)
+                .map_err(|e| Failure::new(exit::INTERNAL, format!("the daemon has another version: {e}")))?;
             print(&table(&users.users))
         }
     }
 }
 
-/// Accepts certificates no more: a file, the SHA-256 of a public key, or all of a user.
+/// Revokes certificates: the one in a file, the one with a SHA-256, or all of a user.
 pub(super) fn revoke(socket: Option<&Path>, which: &str) -> Result<(), Failure> {
     let revoked = if Path::new(which).is_file() {
-        Revoked::Certificate(Shown::of_file(Path::new(which))?.into())
+        Revoked::Certificate(ClientFacts::of_file(Path::new(which))?.into())
     } else if which.parse::<Pin>().is_ok() {
         Revoked::Key(which.to_owned())
     } else {
         Revoked::User(which.to_owned())
     };
-    let data = wish(socket, &Request::CertRevoke(revoked))?;
+    let data = ask_daemon(socket, &AdminRequest::CertRevoke(revoked))?;
     let count = data.get("revoked").and_then(Value::as_u64).unwrap_or_default();
     print(&format!("revoked: {count}\n"))
 }
 
-/// Tells a daemon, if one runs, of a certificate that was issued beside it.
-pub(super) fn tell_issued(socket: Option<&Path>, issued: ClientCertificate) {
-    // One that does not run, or may not be asked, hears of it when the certificate is shown.
+/// Registers a certificate with the running daemon, if there is one.
+pub(super) fn register_issued(socket: Option<&Path>, issued: ClientCertificate) {
+    // If no daemon answers, it learns of the certificate at the first handshake with it.
     if socket.is_some_and(Path::exists) {
-        let _ = wish(socket, &Request::CertIssued(issued));
+        let _ = ask_daemon(socket, &AdminRequest::CertIssued(issued));
     }
 }
 
-fn wish(socket: Option<&Path>, request: &Request) -> Result<Value, Failure> {
-    ask(socket, request, Some(ANSWERS_WITHIN), exit::INTERNAL)
+fn ask_daemon(socket: Option<&Path>, request: &AdminRequest) -> Result<Value, Failure> {
+    ask(socket, request, Some(REPLY_TIMEOUT), exit::INTERNAL)
 }
 
-/// Asks for a code and prints the line that it makes.
-fn join(settings: &Settings, request: &Request, cert: bool, room: Option<&str>) -> Result<(), Failure> {
-    // First what may fail, so that no code is given out for nothing.
+/// Asks for a code and prints its join line.
+fn join(settings: &Settings, request: &AdminRequest, cert: bool, room: Option<&str>) -> Result<(), Failure> {
+    // Checks everything that may fail first, so no code is wasted.
     welcome::invite(settings, room, None)?;
     let socket = settings.control_socket();
-    let data = wish(socket.as_deref(), request)?;
+    let data = ask_daemon(socket.as_deref(), request)?;
     let text = |field: &str| data.get(field).and_then(Value::as_str).unwrap_or_default();
     let user = Name::parse(text("user")).map_err(|e| Failure::new(exit::INTERNAL, e.to_string()))?;
     let join = Join { user: user.clone(), code: Zeroizing::new(text("code").to_owned()), certificate: cert };
     let line = welcome::invite(settings, room, Some(join))?;
-    welcome::note_if_only_here(settings);
-    welcome::note_what_to_do(&user);
+    welcome::note_if_loopback_only(settings);
+    welcome::print_instructions(&user);
     print(&format!("{line}\n"))
 }
 
 #[derive(Deserialize)]
 struct Users {
-    users: Vec<Row>,
+    users: Vec<UserRow>,
 }
 
 #[derive(Deserialize)]
-struct Row {
+struct UserRow {
     user: String,
     password: bool,
     join_until: Option<u64>,
@@ -109,26 +108,26 @@ struct CertificateRow {
     revoked: bool,
 }
 
-fn table(users: &[Row]) -> String {
+fn table(users: &[UserRow]) -> String {
     let width = users.iter().map(|row| row.user.chars().count()).max().unwrap_or_default();
     let mut out = String::new();
-    for Row { user, password, join_until, sessions, certificates } in users {
+    for UserRow { user, password, join_until, sessions, certificates } in users {
         let password = if *password { "password" } else { "no password" };
         out.push_str(&format!("{user:width$}  {password:11}  {sessions} sessions"));
         if let Some(until) = join_until {
-            out.push_str(&format!("  join line open until {}", moment(*until)));
+            out.push_str(&format!("  join line open until {}", rfc3339(*until)));
         }
         out.push('\n');
         for CertificateRow { key, until, revoked } in certificates {
-            let state = if *revoked { "REVOKED".to_owned() } else { format!("until {}", moment(*until)) };
+            let state = if *revoked { "REVOKED".to_owned() } else { format!("until {}", rfc3339(*until)) };
             out.push_str(&format!("{:width$}  certificate  {key}  {state}\n", ""));
         }
     }
     out
 }
 
-fn moment(ms: u64) -> String {
-    // RFC 3339 ends with the year 9999, and some certificates do, too.
+fn rfc3339(ms: u64) -> String {
+    // RFC 3339 ends with the year 9999; certificates may end later.
     let latest = Duration::from_secs(253_402_300_799);
     let since = Duration::from_millis(ms).min(latest);
     humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since).to_string()
@@ -141,7 +140,7 @@ mod tests {
     #[test]
     fn users_are_a_table() {
         let certificate = |revoked| CertificateRow { key: "ab12".into(), until: u64::MAX, revoked };
-        let row = |user: &str, password, join_until, certificates| Row {
+        let row = |user: &str, password, join_until, certificates| UserRow {
             user: user.to_owned(),
             password,
             join_until,

@@ -1,5 +1,5 @@
-//! Owns what people paste to join: the lines that the daemon prints at its start, and the
-//! invitation. Prints nothing but a note.
+//! Owns the lines that users paste to join: those that the daemon prints at its start, and the invitation. Called
+//! by `commands` and `daemon`. Prints nothing itself, except notes on standard error.
 
 use super::{Failure, exit};
 use crate::settings::Settings;
@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use tcp_chat_protocol::invite::Join;
 use tcp_chat_protocol::{Invite, Name};
 
-/// Where the daemon listens, whom clients must trust, and the command that joins from this host.
+/// The addresses of the daemon, the CA that clients must trust, and the command that joins from this host.
 #[must_use]
 pub fn welcome(addresses: &[SocketAddr], summary: &Summary) -> String {
     let program = if std::env::var_os("CARGO_MANIFEST_DIR").is_some() {
-        // Started by `cargo run`: then the client is not installed either.
+        // `cargo run` started the daemon, so the client is not installed either.
         "cargo run --release -p tcp-chat-cli --"
     } else {
         "tcp-chat-cli"
@@ -29,7 +29,7 @@ fn render(addresses: &[SocketAddr], summary: &Summary, program: &str) -> String 
     let trust = match &summary.ca {
         Some(ca) => {
             out.push_str(&format!("  CA       {}\n", ca.display()));
-            format!("--ca {}", quoted(ca))
+            format!("--ca {}", shell_quoted(ca))
         }
         None => {
             out.push_str(&format!("  chain    {}\n", summary.certificate.display()));
@@ -37,15 +37,15 @@ fn render(addresses: &[SocketAddr], summary: &Summary, program: &str) -> String 
         }
     };
     out.push_str(&format!("  SHA-256  {}\n", summary.pin));
-    let host = dialled(addresses, &summary.facts, summary.ca.is_some());
+    let host = local_host(addresses, &summary.facts, summary.ca.is_some());
     let server = Invite { host, port, room: None, pin: None, join: None }.to_string();
     let server = server.trim_start_matches("tcps://");
     out.push_str(&format!("  join     {program} {trust} {server}"));
     out
 }
 
-/// The line for a colleague: `tcp-chat-cli tcps://HOST:PORT/ROOM#PIN`. One with a code in it is no
-/// command: those are there for all to see.
+/// The line for a colleague: `tcp-chat-cli tcps://HOST:PORT/ROOM#PIN`. A line with a code is not a command,
+/// because every user of a host can see the arguments of a process.
 fn invitation(
     addresses: &[SocketAddr],
     files: &[(PathBuf, Facts)],
@@ -54,56 +54,56 @@ fn invitation(
     host: Option<&str>,
     join: Option<Join>,
 ) -> Option<String> {
-    // The own CA is listed first, the last of an operator's chain last.
+    // The daemon's own CA comes first; in an operator's chain the CA comes last.
     let (pinned, leaf) = if own { (files.first()?, files.last()?) } else { (files.last()?, files.first()?) };
-    let host = host.map_or_else(|| dialled_from_elsewhere(addresses, &leaf.1), str::to_owned);
+    let host = host.map_or_else(|| remote_host(addresses, &leaf.1), str::to_owned);
     let port = addresses.first()?.port();
     let command = if join.is_some() { "" } else { "tcp-chat-cli " };
     let invite = Invite { host, port, room, pin: Some(pinned.1.pin), join };
     Some(format!("{command}{invite}"))
 }
 
-/// Says what a line with a code is for: on standard error, so that programs are given the line alone.
-pub(super) fn note_what_to_do(user: &Name) {
+/// Prints the instructions for a line with a code on standard error, so that standard output has only the line.
+pub(super) fn print_instructions(user: &Name) {
     let note = format!("for {user}, who runs `tcp-chat-cli -` and pastes this line, once within a day:");
     let _ = writeln!(std::io::stderr(), "{note}");
 }
 
-/// Says so where nobody but this host could follow an invitation.
-pub(super) fn note_if_only_here(settings: &Settings) {
+/// Prints a note if only this host can reach the daemon.
+pub(super) fn note_if_loopback_only(settings: &Settings) {
     if settings.listen.address.iter().all(|address| address.ip().is_loopback()) {
         let note = "note: listen.address takes connections from this host only";
         let _ = writeln!(std::io::stderr(), "{note}");
     }
 }
 
-/// The invitation for the settings and certificates that are there; with `join`, for one user.
+/// The invitation for the current settings and certificates; with `join`, for one user.
 ///
 /// # Errors
-/// The room is no name, or there are no certificates yet.
+/// The room is not a valid name, or there is no certificate yet.
 pub(super) fn invite(settings: &Settings, room: Option<&str>, join: Option<Join>) -> Result<String, Failure> {
     let room = room
         .map(|room| Name::parse(room).map_err(|e| Failure::new(exit::USAGE, format!("--room {room:?}: {e}"))))
         .transpose()?;
     let files = tls::show(&settings.tls)?;
-    let own = settings.tls.own().is_none();
-    // What the operator wrote first is what people dial.
+    let own = settings.tls.operator_pair().is_none();
+    // Clients dial the first name that the operator configured.
     let configured = settings.tls.names.iter().find(|name| !name.starts_with('*')).map(String::as_str);
     invitation(&settings.listen.address, &files, own, room, configured, join)
-        .ok_or_else(|| Failure::new(exit::INTERNAL, "there is no certificate to invite with"))
+        .ok_or_else(|| Failure::new(exit::INTERNAL, "there is no certificate for an invitation"))
 }
 
-/// What this host's own client dials.
-fn dialled(addresses: &[SocketAddr], leaf: &Facts, own: bool) -> String {
+/// The host that a client on this host dials.
+fn local_host(addresses: &[SocketAddr], leaf: &Facts, own: bool) -> String {
     let local = addresses.iter().any(|a| a.ip().is_loopback() || a.ip().is_unspecified());
     if own && (local || addresses.is_empty()) {
         return "localhost".to_owned();
     }
-    dialled_from_elsewhere(addresses, leaf)
+    remote_host(addresses, leaf)
 }
 
-/// What others dial: something that the certificate says, since all else is refused.
-fn dialled_from_elsewhere(addresses: &[SocketAddr], leaf: &Facts) -> String {
+/// The host that clients elsewhere dial: one that the certificate names, since clients refuse any other.
+fn remote_host(addresses: &[SocketAddr], leaf: &Facts) -> String {
     let address = addresses.iter().map(|a| a.ip().to_string()).find(|ip| leaf.names.contains(ip));
     let only_here = addresses.iter().all(|a| a.ip().is_loopback());
     let is_name =
@@ -116,8 +116,8 @@ fn dialled_from_elsewhere(addresses: &[SocketAddr], leaf: &Facts) -> String {
         .unwrap_or_else(|| "localhost".to_owned())
 }
 
-/// A path for a shell.
-fn quoted(path: &Path) -> String {
+/// A path quoted for a shell.
+fn shell_quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,".contains(c);
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }

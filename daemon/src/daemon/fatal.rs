@@ -1,7 +1,7 @@
-//! Owns why the daemon could not start or go on, and the exit code of each reason. The sentences
-//! are for operators.
+//! Owns the reasons why the daemon cannot start or continue, and the exit code of each. The sentences are for
+//! operators. Called by `daemon`. Never ends the process.
 
-use crate::admin::CannotBind;
+use crate::admin::BindError;
 use crate::clock::NotSet;
 use crate::store::StoreError;
 use crate::tls::{Fault, TlsError};
@@ -9,7 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// The end of the process, and whose fault it was.
+/// A fault that ends the process.
 #[derive(Debug, thiserror::Error)]
 pub enum Fatal {
     /// The certificates cannot be used.
@@ -21,57 +21,55 @@ pub enum Fatal {
     /// The store failed and had not recovered when the daemon ended.
     #[error("the daemon has ended while its store could not be written: {0}")]
     StoreAtEnd(String),
-    /// An address cannot be listened on.
+    /// The daemon cannot listen on an address.
     #[error("{key}: cannot listen on {address}: {}", cannot_listen(*address, why))]
     Listen {
-        /// By which setting.
+        /// The setting.
         key: &'static str,
-        /// Which.
+        /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the system.
         why: io::Error,
     },
     /// The clock cannot be right.
     #[error("{0}")]
     Clock(#[from] NotSet),
-    /// Our bug: a figure that cannot be made.
-    #[error("the metrics could not be made: {0}; this is a bug, please report it")]
+    /// A metric could not be created, which is a bug of the daemon.
+    #[error("the metrics could not be created: {0}; this is a bug, please report it")]
     Metrics(prometheus::Error),
-    /// The service manager handed over something else than TCP sockets.
-    #[error("the sockets that the service manager handed over cannot be used: {0}; check tcp-chatd.socket")]
+    /// The service manager passed sockets that are not TCP.
+    #[error("the sockets that the service manager passed cannot be used: {0}; check tcp-chatd.socket")]
     HandedOver(io::Error),
     /// The page cannot be served as it is configured.
     #[error("{0}")]
     Web(String),
-    /// The control socket cannot be made.
-    #[error("admin.socket: cannot make {}: {why}", path.display())]
+    /// The control socket cannot be created.
+    #[error("admin.socket: cannot create {}: {why}", path.display())]
     Control {
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// Why.
-        why: CannotBind,
+        /// The reason.
+        why: BindError,
     },
-    /// The system gave no threads, signals or the like.
-    #[error("the system did not give what is needed to run: {0}")]
+    /// The system gave no threads or signals.
+    #[error("the system refused a resource that the daemon needs: {0}")]
     Runtime(io::Error),
-    /// Our bug: the hub ended by itself.
+    /// The hub ended by itself, which is a bug of the daemon.
     #[error("the hub has ended unexpectedly; this is a bug, please report it with the log before this line")]
     Hub,
 }
 
 impl Fatal {
-    /// The process's exit code, as sysexits.h numbers them.
+    /// The exit code of the process, as in sysexits.h.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         let denied = |why: &io::Error| why.kind() == io::ErrorKind::PermissionDenied;
         match self {
             Self::Tls(why) if why.fault == Fault::Permission => 77,
             Self::Store(why) if why.is_permission() => 77,
-            Self::Listen { why, .. } | Self::Control { why: CannotBind::System(why), .. } if denied(why) => {
-                77
-            }
-            Self::Listen { why, .. } if heals(why) => 75,
-            Self::Control { why: CannotBind::InUse, .. } | Self::Clock(_) => 75,
+            Self::Listen { why, .. } | Self::Control { why: BindError::System(why), .. } if denied(why) => 77,
+            Self::Listen { why, .. } if may_pass(why) => 75,
+            Self::Control { why: BindError::InUse, .. } | Self::Clock(_) => 75,
             Self::Tls(why) if why.fault == Fault::Disk => 74,
             Self::Tls(_)
             | Self::Listen { .. }
@@ -84,8 +82,8 @@ impl Fatal {
     }
 }
 
-/// Does it heal by itself? An address may come later (a VPN, DHCP), and a port may be given up.
-fn heals(why: &io::Error) -> bool {
+/// Whether the fault may pass: an address may come later (VPN, DHCP), and another server may release a port.
+fn may_pass(why: &io::Error) -> bool {
     matches!(why.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable)
 }
 
@@ -93,15 +91,15 @@ fn cannot_listen(address: SocketAddr, why: &io::Error) -> String {
     let port = address.port();
     match why.kind() {
         io::ErrorKind::AddrInUse => {
-            format!("the port is in use; is another server running there? See `ss -ltnp sport = :{port}`")
+            format!("the port is in use; is another server running? See `ss -ltnp sport = :{port}`")
         }
         io::ErrorKind::AddrNotAvailable => {
-            "this host does not have the address now; it is tried again, in case it comes with a VPN or by DHCP; \
-             see `ip addr`"
+            "this host does not have the address now; the start is retried, in case the address comes with a VPN or \
+             by DHCP; see `ip addr`"
                 .to_owned()
         }
         io::ErrorKind::PermissionDenied if port < 1024 => {
-            format!("this user may not listen on a port below 1024 ({why}); take another one")
+            format!("this user may not listen on a port below 1024 ({why}); choose another one")
         }
         io::ErrorKind::Unsupported if address.is_ipv6() => no_ipv6(),
         _ if address.is_ipv6() && why.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error()) => no_ipv6(),
@@ -110,7 +108,7 @@ fn cannot_listen(address: SocketAddr, why: &io::Error) -> String {
 }
 
 fn no_ipv6() -> String {
-    "this host's kernel has no IPv6: give an IPv4 address, such as \"0.0.0.0:3000\"".to_owned()
+    "the kernel of this host has no IPv6: give an IPv4 address, such as \"0.0.0.0:3000\"".to_owned()
 }
 
 #[cfg(test)]
@@ -131,8 +129,8 @@ mod tests {
         assert!(taken.to_string().contains("another server"), "{taken}");
         assert_eq!(listen("127.0.0.1:80", io::ErrorKind::PermissionDenied).exit_code(), 77);
         let control = |why| Fatal::Control { path: "/run/x".into(), why };
-        assert_eq!(control(CannotBind::InUse).exit_code(), 75);
-        assert_eq!(control(CannotBind::NoSocket).exit_code(), 78);
+        assert_eq!(control(BindError::InUse).exit_code(), 75);
+        assert_eq!(control(BindError::NoSocket).exit_code(), 78);
         let ipv6 = Fatal::Listen {
             key: "listen.address",
             address: "[::]:3000".parse().unwrap(),

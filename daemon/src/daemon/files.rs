@@ -1,7 +1,7 @@
-//! Owns the files that the configuration names and that the next reload or start reads again: certificates, keys,
-//! CAs, the password's hash, the token, and the configuration itself. Looks every few seconds whether they can still
-//! be read, and says once when one cannot, and when it can again. Called by the life of the process. Never reads
-//! them: what was loaded goes on being used.
+//! Owns the watch over the files that the next reload or start reads: certificates, keys, CAs, the hash of the
+//! password, the token, and the configuration. Checks every few seconds whether they are readable, and logs once
+//! when a file becomes unreadable and when it is readable again. Called by `daemon`. Never reads them: the loaded
+//! content stays in use.
 
 use crate::settings::Loaded;
 use crate::tls;
@@ -12,10 +12,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use tracing::{error, info};
 
-/// Looks in a row that must fail before a file counts as gone: some programs replace a file in two steps.
-const LOOKS: u8 = 2;
+/// Checks in a row that must fail before a file counts as unreadable: some programs replace a file in two steps.
+const FAILED_CHECKS: u8 = 2;
 
-/// Why a file cannot be read.
+/// Why a file is unreadable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trouble {
     Gone,
@@ -27,7 +27,7 @@ enum Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Gone => "it is no longer there",
+            Self::Gone => "it no longer exists",
             Self::Denied => "the daemon is not permitted to read it",
             Self::NoFile => "it is no longer a file",
             Self::Other => "it cannot be read",
@@ -35,26 +35,26 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// One file that could be read once.
+/// A file that was readable once.
 #[derive(Debug)]
 struct Watched {
     /// The setting that names it, or `config`.
     key: &'static str,
-    /// How many looks in a row have failed.
+    /// The number of failed checks in a row.
     failed: u8,
     trouble: Option<Trouble>,
 }
 
-/// The files, as they were at the last look.
+/// The files in their state at the last check.
 #[derive(Debug, Default)]
 pub(super) struct NamedFiles {
     watched: BTreeMap<PathBuf, Watched>,
 }
 
 impl NamedFiles {
-    /// Looks at all files that the configuration names, and tells the log what has changed. A file counts from the
-    /// first look on that finds it readable: a pipe, or a file that was never there, is not missed.
-    pub(super) fn look(&mut self, loaded: &Loaded) {
+    /// Checks all files that the configuration names, and logs the changes. A file is watched from the first
+    /// check that finds it readable: so a pipe, or a file that never existed, is not reported.
+    pub(super) fn check(&mut self, loaded: &Loaded) {
         let named = named(loaded);
         self.watched.retain(|path, _| named.iter().any(|(_, named)| named == path));
         for (key, path) in named {
@@ -70,7 +70,7 @@ impl NamedFiles {
                 }
                 (Err(trouble), Some(watched)) => {
                     watched.failed = watched.failed.saturating_add(1);
-                    if watched.failed >= LOOKS && watched.trouble.is_none() {
+                    if watched.failed >= FAILED_CHECKS && watched.trouble.is_none() {
                         watched.trouble = Some(trouble);
                         error!(
                             event = "file_gone",
@@ -86,7 +86,7 @@ impl NamedFiles {
         }
     }
 
-    /// What is wrong with them, for STATUS.
+    /// The faults, for STATUS.
     pub(super) fn warnings(&self) -> Vec<String> {
         let warning = |(path, watched): (&PathBuf, &Watched)| {
             let (key, trouble) = (watched.key, watched.trouble?);
@@ -99,7 +99,7 @@ impl NamedFiles {
     }
 }
 
-/// Every file that the configuration names, with the setting.
+/// Each file that the configuration names, with its setting.
 fn named(loaded: &Loaded) -> Vec<(&'static str, PathBuf)> {
     let settings = &loaded.settings;
     let others = [
@@ -120,7 +120,7 @@ fn readable(path: &Path) -> Result<(), Trouble> {
         Errno::ACCESS | Errno::PERM => Trouble::Denied,
         _ => Trouble::Other,
     };
-    // Opening would wait for the other end of a pipe.
+    // Opening a pipe would wait for its other end.
     access(path, Access::READ_OK).map_err(trouble)?;
     match std::fs::metadata(path) {
         Ok(meta) if meta.is_file() => Ok(()),
@@ -146,28 +146,28 @@ mod tests {
         let loaded = loaded(folder.path(), "tls.client_auth = \"optional\"\ntls.client_ca = \"their.pem\"");
         let file = folder.path().join("their.pem");
         let mut files = NamedFiles::default();
-        files.look(&loaded);
-        files.look(&loaded);
-        files.look(&loaded);
+        files.check(&loaded);
+        files.check(&loaded);
+        files.check(&loaded);
         assert!(files.warnings().is_empty(), "what was never there is not missed");
         std::fs::write(&file, "").unwrap();
-        files.look(&loaded);
+        files.check(&loaded);
         std::fs::remove_file(&file).unwrap();
-        files.look(&loaded);
+        files.check(&loaded);
         assert!(files.warnings().is_empty(), "it may be replaced in two steps");
-        files.look(&loaded);
+        files.check(&loaded);
         let shown = file.display();
         let said = format!(
-            "{shown} (tls.client_ca): it is no longer there; what was loaded from it stays in use, and the next \
+            "{shown} (tls.client_ca): it no longer exists; what was loaded from it stays in use, and the next \
              reload or start needs it"
         );
         assert_eq!(files.warnings(), [said]);
         std::fs::create_dir(&file).unwrap();
-        files.look(&loaded);
+        files.check(&loaded);
         assert_eq!(files.warnings().len(), 1, "a folder is no file");
         std::fs::remove_dir(&file).unwrap();
         std::fs::write(&file, "").unwrap();
-        files.look(&loaded);
+        files.check(&loaded);
         assert!(files.warnings().is_empty());
     }
 
@@ -177,12 +177,12 @@ mod tests {
         std::fs::write(folder.path().join("their.pem"), "").unwrap();
         let mut files = NamedFiles::default();
         let before = loaded(folder.path(), "tls.client_auth = \"optional\"\ntls.client_ca = \"their.pem\"");
-        files.look(&before);
+        files.check(&before);
         std::fs::remove_file(folder.path().join("their.pem")).unwrap();
-        files.look(&before);
-        files.look(&before);
+        files.check(&before);
+        files.check(&before);
         assert_eq!(files.warnings().len(), 1);
-        files.look(&loaded(folder.path(), ""));
+        files.check(&loaded(folder.path(), ""));
         assert!(files.warnings().is_empty());
     }
 }

@@ -1,8 +1,8 @@
-//! Owns the beginning of HTTP on loopback: its sockets bound before READY, then its tasks. Called at the
-//! start. Never serves anything itself: `http` does.
+//! Owns the start of HTTP on loopback: binds its sockets before READY, then starts its tasks. Called at the
+//! start. Never serves a request itself: `http` does.
 
 use super::Fatal;
-use crate::http::{self, Observed, Posts, Service};
+use crate::http::{self, Monitoring, Service, Webhook};
 use crate::net::{self, Gate};
 use crate::settings::{Http, Settings};
 use std::net::{SocketAddr, TcpListener};
@@ -10,11 +10,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-/// The sockets for HTTP, if any are wanted.
+/// The sockets for HTTP, if they are configured.
 #[derive(Debug)]
 pub(super) struct Loopback {
     metrics: Option<TcpListener>,
-    posts: Option<TcpListener>,
+    webhook: Option<TcpListener>,
 }
 
 impl Loopback {
@@ -27,28 +27,28 @@ impl Loopback {
         };
         Ok(Self {
             metrics: bind("metrics.address", settings.metrics.address)?,
-            posts: bind("http.address", settings.http.address)?,
+            webhook: bind("http.address", settings.http.address)?,
         })
     }
 
-    /// Begins both. Gives the way in for machines, if there is one.
+    /// Starts both services. Returns the webhook, if it is configured.
     pub(super) fn serve(
         self,
         settings: &Http,
         gate: &Gate,
-        observed: Observed,
+        monitoring: Monitoring,
         stop: &CancellationToken,
         tasks: &mut JoinSet<()>,
-    ) -> Result<Option<Posts>, Fatal> {
-        let metrics = observed.metrics.clone();
-        let posts = self.posts.and_then(|listener| {
-            let posts = Posts::start(settings, gate.clone(), metrics.clone(), stop.clone())?;
-            Some((listener, posts))
+    ) -> Result<Option<Webhook>, Fatal> {
+        let metrics = monitoring.metrics.clone();
+        let webhook = self.webhook.and_then(|listener| {
+            let webhook = Webhook::start(settings, gate.clone(), metrics.clone(), stop.clone())?;
+            Some((listener, webhook))
         });
-        let posting = posts.as_ref().map(|(_, posts)| posts.clone());
-        let posts = posts.map(|(listener, posts)| (listener, Service::Post(posts)));
-        let seen = self.metrics.map(|listener| (listener, Service::Observe(observed)));
-        for (listener, service) in [seen, posts].into_iter().flatten() {
+        let posts = webhook.as_ref().map(|(_, webhook)| webhook.clone());
+        let webhook = webhook.map(|(listener, webhook)| (listener, Service::Post(webhook)));
+        let monitored = self.metrics.map(|listener| (listener, Service::Observe(monitoring)));
+        for (listener, service) in [monitored, webhook].into_iter().flatten() {
             let listener = tokio::net::TcpListener::from_std(listener).map_err(Fatal::Runtime)?;
             let address = listener.local_addr().map_err(Fatal::Runtime)?;
             match &service {
@@ -59,6 +59,6 @@ impl Loopback {
             }
             tasks.spawn(http::serve(listener, service, metrics.clone(), stop.clone()));
         }
-        Ok(posting)
+        Ok(posts)
     }
 }

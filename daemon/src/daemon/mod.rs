@@ -1,26 +1,25 @@
-//! Owns the life of the process: everything bound before READY, then a loop over signals, wishes
-//! and the clock, then the order of death. Called by `main` through [`crate::commands`]. Never
-//! serves anyone itself.
+//! Owns the life of the process: binds everything before READY, then runs a loop over signals, requests of
+//! operators and timers, then stops. Called by `main` through [`crate::commands`]. Never serves a client itself.
 //!
-//! The order of death: no new connections; everyone is told and flushed; the hub ends because its
-//! inbox closes; the store is closed by the hub. What takes longer than `shutdown.grace` is cut,
-//! but the last two always happen.
+//! The order of a stop: accept no connections; tell every client and flush the outboxes; the hub ends because its
+//! inbox closes; the hub closes the store. Connections that take longer than `shutdown.grace` are cut, but the
+//! last two steps always happen.
 
-mod exposure;
 mod fatal;
 mod files;
-mod looks;
+mod health;
 mod loopback;
+mod open_server;
 mod page;
 mod reload;
+mod status;
 mod system;
-mod watch;
 
 pub use fatal::Fatal;
 
-use crate::admin::{self, ControlSocket, Desk, Wish};
+use crate::admin::{self, AdminContext, ControlSocket, DaemonRequest};
 use crate::chat::{Found, Rules};
-use crate::http::{Observed, Posts};
+use crate::http::{Monitoring, Webhook};
 use crate::hub::{self, Control, Directory, Ended, Entry, Inbox};
 use crate::metrics::Metrics;
 use crate::net::{self, Gate, Lines, TlsListener};
@@ -32,6 +31,7 @@ use crate::{clock, commands, log, systemd, tls};
 use files::NamedFiles;
 use loopback::Loopback;
 use page::Page;
+use status::StatusReport;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -44,23 +44,22 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use watch::Watch;
 
-/// Between two looks at the hub, unless the service manager wants to be fed more often.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// Between two looks at the certificates.
-const CERTIFICATES_EVERY: Duration = Duration::from_secs(60);
-/// Wishes of operators that may wait.
-const WISHES: usize = 16;
-/// Threads for what blocks: reads of the store, password checks, copies.
+/// The time between two health checks of the hub, unless the watchdog of the service manager is shorter.
+const HEALTH_INTERVAL: Duration = Duration::from_secs(2);
+/// The time between two checks of the certificates.
+const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(60);
+/// The largest number of waiting requests of operators.
+const ADMIN_REQUESTS: usize = 16;
+/// Threads for blocking work: reads of the store, password checks, backups.
 const BLOCKING_THREADS: usize = 16;
 
-/// Runs the daemon until it is told to end, or cannot go on.
+/// Runs the daemon until it is stopped or cannot continue.
 ///
 /// # Errors
-/// What kept it from starting, or made it end.
+/// The reason why it could not start, or had to end.
 pub fn run(loaded: Loaded, log: log::Handle) -> Result<(), Fatal> {
-    // Takes variables out of the environment: before there are other threads.
+    // Before any other thread exists, because it removes environment variables.
     let handed_over = systemd::listen_fds().map_err(Fatal::HandedOver)?;
     raise_open_files(loaded.settings.limits.connections);
     let bound = Bound::new(&loaded, handed_over)?;
@@ -71,13 +70,13 @@ pub fn run(loaded: Loaded, log: log::Handle) -> Result<(), Fatal> {
         .build()
         .map_err(Fatal::Runtime)?;
     runtime.block_on(async {
-        // First: a signal that comes while it starts is one to end in order, too.
+        // First, so that a signal during the start also leads to an orderly stop.
         let signals = Signals::new().map_err(Fatal::Runtime)?;
         Daemon::start(loaded, log, bound)?.live(signals).await
     })
 }
 
-fn tell_certificate(tls: &TlsState) {
+fn log_certificate(tls: &TlsState) {
     tls.first_notes().iter().for_each(TlsNote::log);
     let summary = tls.summary();
     let file = summary.ca.as_ref().unwrap_or(&summary.certificate).display().to_string();
@@ -85,7 +84,7 @@ fn tell_certificate(tls: &TlsState) {
     info!(event = "certificate", trust = file, pin = summary.pin.to_string(), until, "certificate in use");
 }
 
-/// All that can fail at the start, done.
+/// The result of all steps of the start that can fail.
 struct Bound {
     tls: TlsState,
     store: Store,
@@ -128,7 +127,7 @@ impl Bound {
 /// The running daemon.
 struct Daemon {
     loaded: Loaded,
-    /// What some keys go by until the next start.
+    /// The settings of the start, for the keys that need a restart.
     started_with: Settings,
     log: log::Handle,
     tls: TlsState,
@@ -138,14 +137,14 @@ struct Daemon {
     control: Option<ControlSocket>,
     /// Ends the accept loops.
     stop_accepting: CancellationToken,
-    /// Ends the control socket, and HTTP.
+    /// Ends the control socket and HTTP.
     stop_control: CancellationToken,
     tasks: JoinSet<()>,
-    wishes: mpsc::Receiver<Wish>,
+    admin_requests: mpsc::Receiver<DaemonRequest>,
     hub: oneshot::Receiver<Ended>,
-    watch: Watch,
+    status: StatusReport,
     files: NamedFiles,
-    posts: Option<Posts>,
+    webhook: Option<Webhook>,
     page: Option<Page>,
 }
 
@@ -153,9 +152,9 @@ impl Daemon {
     fn start(loaded: Loaded, log: log::Handle, bound: Bound) -> Result<Self, Fatal> {
         let Bound { tls, store, readers, found, listeners, loopback, page, control } = bound;
         let settings = &loaded.settings;
-        tell_certificate(&tls);
+        log_certificate(&tls);
         let mut files = NamedFiles::default();
-        files.look(&loaded);
+        files.check(&loaded);
         let (inbox, entries) = hub::inbox();
         let directory = Directory::new(tls.fetching_until());
         let metrics = Arc::new(Metrics::new().map_err(Fatal::Metrics)?);
@@ -186,26 +185,27 @@ impl Daemon {
             Some(page) => Some(page.serve(settings, &gate, &metrics, &stop_accepting, &mut tasks)?),
         };
         let page_addresses = page.iter().flat_map(Page::addresses);
-        exposure::warn_if_open_to_all(settings, addresses.iter().copied().chain(page_addresses));
-        let observed = Observed {
+        open_server::warn_if_open(settings, addresses.iter().copied().chain(page_addresses));
+        let monitoring = Monitoring {
             metrics,
             inbox: inbox.clone(),
             readers: readers.clone(),
             tls: tls.clone(),
             stopping: stop_accepting.clone(),
         };
-        let posts = loopback.serve(&settings.http, &gate, observed, &stop_control, &mut tasks)?;
-        let (sender, wishes) = mpsc::channel(WISHES);
+        let webhook = loopback.serve(&settings.http, &gate, monitoring, &stop_control, &mut tasks)?;
+        let (sender, admin_requests) = mpsc::channel(ADMIN_REQUESTS);
         let control = match control {
             None => None,
             Some((socket, listener)) => {
                 let listener = UnixListener::from_std(listener).map_err(Fatal::Runtime)?;
-                let desk = Desk { inbox: inbox.clone(), readers, tls: tls.clone(), wishes: sender };
-                tasks.spawn(admin::serve(listener, desk, stop_control.clone()));
+                let context =
+                    AdminContext { inbox: inbox.clone(), readers, tls: tls.clone(), daemon: sender };
+                tasks.spawn(admin::serve(listener, context, stop_control.clone()));
                 Some(socket)
             }
         };
-        let watch = Watch::new(addresses.clone(), tls.summary());
+        let status = StatusReport::new(addresses.clone(), tls.summary());
         Ok(Self {
             started_with: settings.clone(),
             loaded,
@@ -218,23 +218,23 @@ impl Daemon {
             stop_accepting,
             stop_control,
             tasks,
-            wishes,
+            admin_requests,
             hub,
-            watch,
+            status,
             files,
-            posts,
+            webhook,
             page,
         })
     }
 
-    /// From READY to the end.
+    /// Runs from READY to the end.
     async fn live(mut self, signals: Signals) -> Result<(), Fatal> {
         let Signals { mut terminate, mut interrupt, mut hangup } = signals;
-        let every = systemd::watchdog().map_or(LOOK_EVERY, |limit| (limit / 3).min(LOOK_EVERY));
-        let (mut look, mut certificates) = (interval(every), interval(CERTIFICATES_EVERY));
+        let every = systemd::watchdog().map_or(HEALTH_INTERVAL, |limit| (limit / 3).min(HEALTH_INTERVAL));
+        let (mut check_health, mut certificates) = (interval(every), interval(CERTIFICATE_INTERVAL));
         self.announce();
-        // The first look proves that the hub turns: only then is it true that we serve.
-        self.look().await;
+        // The first health check proves that the hub works; READY is true only after it.
+        self.check_health().await;
         systemd::ready();
         info!(event = "ready", "ready");
         loop {
@@ -244,42 +244,42 @@ impl Daemon {
                 _ = interrupt.recv() => break,
                 ended = &mut self.hub => return Err(self.hub_ended(ended).await),
                 _ = hangup.recv() => drop(self.reload().await),
-                Some(wish) = self.wishes.recv() => if self.grant(wish).await { break },
-                _ = look.tick() => self.look().await,
-                _ = certificates.tick() => self.look_at_certificates(),
+                Some(request) = self.admin_requests.recv() => if self.handle_admin(request).await { break },
+                _ = check_health.tick() => self.check_health().await,
+                _ = certificates.tick() => self.check_certificates(),
             }
         }
-        self.die(terminate, interrupt).await
+        self.stop(terminate, interrupt).await
     }
 
-    /// Tells, for whoever started it by hand, how to join.
+    /// Prints the way to join, for a user who started the daemon by hand.
     fn announce(&mut self) {
         let summary = self.tls.summary();
-        self.watch.certificate(summary.clone());
-        // In the journal it would stand as plain lines between the events, which say the same.
+        self.status.certificate(summary.clone());
+        // In the journal these lines would stand between events that say the same.
         if log::stderr_is_the_journal() {
             return;
         }
-        // Whoever reads it may be gone: that is no reason to end.
+        // A closed pipe is no reason to end.
         let mut out = std::io::stdout().lock();
         let _ = writeln!(out, "{}", commands::welcome(&self.addresses, &summary));
     }
 
-    /// True: it is to end.
-    async fn grant(&mut self, wish: Wish) -> bool {
-        match wish {
-            Wish::Drain => return true,
-            Wish::Log(level, answer) => drop(answer.send(self.set_log_level(&level))),
-            Wish::Reload(answer) => {
+    /// Handles a request of an operator. True: the daemon must stop.
+    async fn handle_admin(&mut self, request: DaemonRequest) -> bool {
+        match request {
+            DaemonRequest::Drain => return true,
+            DaemonRequest::Log(level, answer) => drop(answer.send(self.set_log_level(&level))),
+            DaemonRequest::Reload(answer) => {
                 let outcome = self.reload().await;
-                // Whoever asked may be gone.
+                // The operator's connection may have ended.
                 let _ = answer.send(outcome);
             }
-            Wish::Status(answer) => {
-                if let Some(health) = self.inbox.health(LOOK_EVERY).await {
-                    self.watch.healthy(health);
+            DaemonRequest::Status(answer) => {
+                if let Some(health) = self.inbox.health(HEALTH_INTERVAL).await {
+                    self.status.healthy(health);
                 }
-                let _ = answer.send(self.watch.status(&self.loaded));
+                let _ = answer.send(self.status.status(&self.loaded));
             }
         }
         false
@@ -289,7 +289,7 @@ impl Daemon {
         self.log.set_level(level).map_err(|why| why.to_string())
     }
 
-    /// The hub ended although nobody asked it to.
+    /// The end after the hub has ended by itself.
     async fn hub_ended(&mut self, ended: Result<Ended, oneshot::error::RecvError>) -> Fatal {
         systemd::stopping();
         self.stop_accepting.cancel();
@@ -302,11 +302,11 @@ impl Daemon {
         }
     }
 
-    async fn die(mut self, mut terminate: Signal, mut interrupt: Signal) -> Result<(), Fatal> {
+    async fn stop(mut self, mut terminate: Signal, mut interrupt: Signal) -> Result<(), Fatal> {
         let began = Instant::now();
         let grace = self.loaded.settings.shutdown.grace;
         systemd::stopping();
-        self.watch.stopping();
+        self.status.stopping();
         info!(event = "stopping", "stopping");
         self.stop_accepting.cancel();
         let _ = self.inbox.put(Entry::Control(Control::Shutdown)).await;
@@ -316,7 +316,7 @@ impl Daemon {
             () = tokio::time::sleep(grace) => false,
             _ = terminate.recv() => false,
             _ = interrupt.recv() => false,
-            () = self.grant_while_dying() => false,
+            () = self.serve_admin_while_stopping() => false,
         };
         if !drained {
             warn!(event = "cut", "connections that did not end in time are cut");
@@ -329,9 +329,9 @@ impl Daemon {
         if let Some(socket) = self.control.take() {
             socket.remove();
         }
-        // The last senders: with them the hub's inbox closes.
-        let Self { gate, inbox, hub, wishes, posts, .. } = self;
-        drop((gate, inbox, wishes, posts));
+        // The last senders: without them the hub's inbox closes.
+        let Self { gate, inbox, hub, admin_requests, webhook, .. } = self;
+        drop((gate, inbox, admin_requests, webhook));
         let ended = hub.await.map_err(|_| Fatal::Hub)?;
         info!(event = "stopped", ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(0), "stopped");
         match ended {

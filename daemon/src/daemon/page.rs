@@ -1,5 +1,5 @@
-//! Owns the page over the life of the process: its sockets and its certificate before READY, then reloads and the look at
-//! the certificate. Called by the life of the process. Never serves anything itself: `web` does.
+//! Owns the page over the life of the process: its sockets and its certificate before READY, then reloads and the checks
+//! of the certificate. Called by the life of the process. Never serves a request itself: `web` does.
 
 use super::Fatal;
 use crate::metrics::Metrics;
@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-/// What the page needs, if it is on.
+/// The sockets and the certificate of the page, if it is on.
 #[derive(Debug)]
 pub(super) struct Bound {
     listeners: Vec<TcpListener>,
@@ -22,7 +22,7 @@ pub(super) struct Bound {
 }
 
 impl Bound {
-    /// Reads the certificate and binds the address. Sockets that the service manager handed over come first.
+    /// Reads the certificate and binds the address. Sockets that the service manager passes replace the address.
     pub(super) fn new(settings: &Settings, handed_over: Vec<TcpListener>) -> Result<Option<Self>, Fatal> {
         let listeners = match (settings.web.address, handed_over) {
             (None, handed_over) if handed_over.is_empty() => return Ok(None),
@@ -32,18 +32,18 @@ impl Bound {
             }
             (_, handed_over) => handed_over,
         };
-        let Some(own) = settings.web.tls(&settings.tls) else {
+        let Some(pair) = settings.web.tls(&settings.tls) else {
             return Err(Fatal::Web(
-                "web.certificate: the service manager hands over a socket for the page, which needs web.certificate and \
+                "web.certificate: the service manager passes a socket for the page, which needs web.certificate and \
                  web.key; set them, or disable tcp-chatd-web.socket"
                     .to_owned(),
             ));
         };
-        let tls = tls::open_web(&own, SystemTime::now()).map_err(Fatal::Tls)?;
+        let tls = tls::open_web(&pair, SystemTime::now()).map_err(Fatal::Tls)?;
         Ok(Some(Self { listeners, tls }))
     }
 
-    /// Begins to serve.
+    /// Starts the accept loops.
     pub(super) fn serve(
         self,
         settings: &Settings,
@@ -68,7 +68,7 @@ impl Bound {
     }
 }
 
-/// The page while it is served: once for each socket.
+/// The page while it is served, once per socket.
 #[derive(Debug)]
 pub(super) struct Page {
     tls: TlsState,
@@ -77,12 +77,12 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// Where it listens.
+    /// The addresses on which the page listens.
     pub(super) fn addresses(&self) -> Vec<SocketAddr> {
         self.addresses.clone()
     }
 
-    /// Can the page go by these settings? Nothing is changed.
+    /// Checks that the page can use these settings, and changes nothing.
     ///
     /// # Errors
     /// The certificate cannot be used, or browsers reach the page by no name.
@@ -95,20 +95,20 @@ impl Page {
         }
     }
 
-    /// Takes over other settings. Where they have no certificate any more, the one in use stays until the next start.
+    /// Applies other settings. If they no longer name a certificate, the one in use stays until the next start.
     ///
     /// # Errors
-    /// What cannot be used. What ran before goes on.
+    /// The reason why the certificate cannot be used. The one in use stays.
     pub(super) fn reload(&self, settings: &Settings) -> Result<(), String> {
-        let Some(own) = settings.web.tls(&settings.tls) else { return Ok(()) };
-        let changed = self.tls.reload(&own, SystemTime::now()).map_err(|why| why.to_string())?;
-        changed.notes.iter().for_each(TlsNote::log);
+        let Some(pair) = settings.web.tls(&settings.tls) else { return Ok(()) };
+        let changes = self.tls.reload(&pair, SystemTime::now()).map_err(|why| why.to_string())?;
+        changes.notes.iter().for_each(TlsNote::log);
         self.refresh(settings);
         Ok(())
     }
 
-    /// Looks after the certificate, as time goes by.
-    pub(super) fn look_at_certificate(&self, settings: &Settings) {
+    /// Checks the certificate: loads a replaced file, and warns before it expires.
+    pub(super) fn check_certificate(&self, settings: &Settings) {
         let notes = self.tls.check_due(SystemTime::now());
         notes.iter().for_each(TlsNote::log);
         if !notes.is_empty() {
@@ -124,7 +124,7 @@ impl Page {
         }
     }
 
-    /// Why the page's certificate on the disk is not in use, or why browsers refuse it.
+    /// The reasons why the page's certificate on the disk is not in use, or why browsers refuse it.
     pub(super) fn warnings(&self) -> Vec<String> {
         let summary = self.tls.summary();
         summary.fault.into_iter().chain(summary.doubts).map(|why| format!("web.certificate: {why}")).collect()

@@ -1,11 +1,11 @@
-//! Owns what the process asks of the system at its start: to hear its signals, and enough open files.
-//! A reload asks for more of them. Never acts on a signal.
+//! Owns the resources that the process needs of the system: its signals, and enough open files. Called at the
+//! start, and by a reload that needs more open files. Never acts on a signal.
 
 use crate::settings::OTHER_FILES;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::warn;
 
-/// What the system tells the process.
+/// The signals that the daemon handles.
 pub(super) struct Signals {
     pub(super) terminate: Signal,
     pub(super) interrupt: Signal,
@@ -22,10 +22,10 @@ impl Signals {
     }
 }
 
-/// Takes as many open files as the system grants, and says so where they are too few.
+/// Raises the limit of open files as far as needed, and warns if it stays too low.
 pub(super) fn raise_open_files(connections: usize) {
     let wanted = connections as u64 + OTHER_FILES;
-    // Without a number the system is asked for all that it has.
+    // Without a limit of connections, asks for as many as the system grants.
     let granted = rlimit::increase_nofile_limit(if connections == 0 { u64::MAX } else { wanted });
     match granted {
         Ok(granted) if granted < wanted => warn!(

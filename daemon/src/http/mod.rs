@@ -1,28 +1,28 @@
-//! Owns HTTP, on loopback alone: what may be seen of the daemon (`metrics.address`), and the way in for
-//! machines (`http.address`). Called by the daemon, which binds the sockets and says when to stop; works
-//! while it drains, and says so. Bounded: connections, bodies, and how long anything may take.
+//! Owns HTTP, on loopback only: metrics and health (`metrics.address`), and the webhook (`http.address`). The
+//! daemon binds the sockets and decides when to stop; health is served while the daemon drains, and says so.
+//! Bounded: connections, bodies, and the time of each step.
 
-mod answer;
-mod answered;
-mod held;
-mod observe;
+mod dedup;
+mod hub_connection;
+mod message;
+mod monitoring;
 mod payload;
-mod post;
-mod poster;
-mod said;
+mod response;
+mod session;
+mod webhook;
 
-pub use observe::Observed;
-pub use post::Posts;
+pub use monitoring::Monitoring;
+pub use webhook::Webhook;
 
 use crate::metrics::Metrics;
 use crate::net::{Accept, accept_loop};
 use crate::places::{Place, Places};
-use answer::Answer;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use response::HttpResponse;
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
@@ -33,27 +33,28 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
-/// Connections at once, to each of the two. One more, and one that waits for its peer gives way.
-const CONNECTIONS: usize = 32;
-/// How long a request's head may take, and a connection may be silent.
-const HEAD: Duration = Duration::from_secs(30);
-/// How long a whole request may take. What it asks has limits of its own.
-const REQUEST: Duration = Duration::from_secs(30);
-/// What is answered still after it was told to stop.
-const LAST: Duration = Duration::from_secs(1);
+/// Connections to each of the two sockets. Beyond this number, a connection that waits for its peer is closed for
+/// the new one.
+const MAX_CONNECTIONS: usize = 32;
+/// How long the head of a request may take, and how long a connection may be idle.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a whole request may take. Its parts have limits of their own.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long running requests may take after `stop` is cancelled.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a listener serves.
+/// The service of a listener.
 #[derive(Debug, Clone)]
 pub enum Service {
     /// Metrics and health.
-    Observe(Observed),
-    /// Messages by machines.
-    Post(Posts),
+    Observe(Monitoring),
+    /// Messages of machines.
+    Post(Webhook),
 }
 
-/// Serves until it is told to stop; then what is being answered is still answered.
+/// Serves until `stop` is cancelled; then finishes the running requests.
 pub async fn serve(listener: TcpListener, service: Service, metrics: Arc<Metrics>, stop: CancellationToken) {
-    let (places, tasks) = (Places::new(CONNECTIONS), TaskTracker::new());
+    let (places, tasks) = (Places::new(MAX_CONNECTIONS), TaskTracker::new());
     let listener = HttpListener { listener, service, metrics, places, tasks, stop: stop.clone() };
     accept_loop(&listener, &stop).await;
     listener.tasks.close();
@@ -67,7 +68,7 @@ struct HttpListener {
     metrics: Arc<Metrics>,
     places: Places,
     tasks: TaskTracker,
-    /// Ends its connections.
+    /// Cancelled to end the connections.
     stop: CancellationToken,
 }
 
@@ -82,19 +83,15 @@ impl Accept for HttpListener {
     async fn admit(&self, stream: TcpStream) {
         let place = self.places.take().await;
         let (service, metrics, stop) = (self.service.clone(), self.metrics.clone(), self.stop.clone());
-        self.tasks.spawn(converse(stream, place, service, metrics, stop));
+        self.tasks.spawn(serve_connection(stream, place, service, metrics, stop));
     }
 
-    fn tell_failing(&self, why: &io::Error) {
-        warn!(
-            event = "http_accept_failed",
-            error = why.to_string(),
-            "HTTP connections are not accepted: pausing"
-        );
+    fn log_failure(&self, why: &io::Error) {
+        warn!(event = "http_accept_failed", error = why.to_string(), "HTTP accept failed: pausing");
     }
 }
 
-async fn converse(
+async fn serve_connection(
     stream: TcpStream,
     place: Place,
     service: Service,
@@ -105,37 +102,37 @@ async fn converse(
     let respond = |request: Request<Incoming>| {
         let (service, metrics) = (service.clone(), metrics.clone());
         async move {
-            // It gives way at once; what it asked is not done.
+            // The connection is giving way to another one, so the request is not started.
             let Some(_work) = place.work() else { return std::future::pending().await };
-            let answer = respond(service, request).await;
-            metrics.http.answered(answer.status().as_u16());
-            Ok::<_, Infallible>(answer)
+            let response = respond(service, request).await;
+            metrics.http.answered(response.status().as_u16());
+            Ok::<_, Infallible>(response)
         }
     };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
+        .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(64 * 1024)
         .serve_connection(TokioIo::new(stream), service_fn(respond));
     tokio::pin!(connection);
-    // How a peer leaves is no matter.
+    // The reason of an ended connection does not matter.
     tokio::select! {
         _ = &mut connection => return,
         () = place.gives_way() => return,
         () = stop.cancelled() => {}
     }
     connection.as_mut().graceful_shutdown();
-    let _ = timeout(LAST, connection).await;
+    let _ = timeout(DRAIN_TIMEOUT, connection).await;
 }
 
-async fn respond(service: Service, request: Request<Incoming>) -> Answer {
-    let answered = async {
+async fn respond(service: Service, request: Request<Incoming>) -> HttpResponse {
+    let dedup = async {
         match service {
-            Service::Observe(observed) => observed.answer(&request).await,
-            Service::Post(posts) => posts.answer(request).await,
+            Service::Observe(monitoring) => monitoring.response(&request).await,
+            Service::Post(webhook) => webhook.response(request).await,
         }
     };
-    timeout(REQUEST, answered).await.unwrap_or_else(|_| {
-        answer::plain(hyper::StatusCode::SERVICE_UNAVAILABLE, "it took too long; try again\n")
+    timeout(REQUEST_TIMEOUT, dedup).await.unwrap_or_else(|_| {
+        response::plain(hyper::StatusCode::SERVICE_UNAVAILABLE, "the request took too long; try again\n")
     })
 }

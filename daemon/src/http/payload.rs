@@ -1,52 +1,52 @@
-//! Owns the shapes of the bodies that webhooks send, read so that no field of a known shape loses an alert:
-//! `null` is a field that is not there, and a number or a truth value is its text. Used by [`super::said`].
-//! Never decides what is said.
+//! Owns the payloads of webhooks. No field of a known shape makes a payload unreadable: `null` is an absent
+//! field, and a number or a boolean becomes its text. Used by [`super::message`]. Never decides the text of the
+//! message.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::ops::Deref;
 
-/// Every shape that is understood; a field that is not there is the default.
+/// The union of all known shapes; an absent field is the default.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Body {
-    /// As it was sent: it counts only where nothing else is meant.
+pub(super) struct Payload {
+    /// Kept as raw JSON: it is used only if no other shape matches.
     pub(super) text: Option<Box<RawValue>>,
-    /// Alertmanager, and Grafana since its version 8.
+    /// Alertmanager, and Grafana from version 8.
     pub(super) alerts: Option<Alerts>,
     #[serde(rename = "groupKey")]
-    pub(super) group_key: Word,
-    pub(super) status: Word,
+    pub(super) group_key: TextField,
+    pub(super) status: TextField,
     #[serde(rename = "truncatedAlerts")]
-    pub(super) truncated: Word,
-    /// Grafana before that.
+    pub(super) truncated: TextField,
+    /// Grafana before version 8.
     #[serde(rename = "ruleName")]
-    pub(super) rule_name: Option<Word>,
+    pub(super) rule_name: Option<TextField>,
     #[serde(rename = "ruleUrl")]
-    pub(super) rule_url: Word,
-    pub(super) state: Word,
-    pub(super) title: Word,
-    pub(super) message: Word,
+    pub(super) rule_url: TextField,
+    pub(super) state: TextField,
+    pub(super) title: TextField,
+    pub(super) message: TextField,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Alert {
-    pub(super) status: Word,
-    pub(super) labels: Words,
-    pub(super) annotations: Words,
+    pub(super) status: TextField,
+    pub(super) labels: TextMap,
+    pub(super) annotations: TextMap,
     #[serde(rename = "startsAt")]
-    pub(super) starts: Word,
+    pub(super) starts: TextField,
     #[serde(rename = "endsAt")]
-    pub(super) ends: Word,
+    pub(super) ends: TextField,
     #[serde(rename = "panelURL")]
-    pub(super) panel: Word,
+    pub(super) panel: TextField,
     #[serde(rename = "dashboardURL")]
-    pub(super) dashboard: Word,
+    pub(super) dashboard: TextField,
 }
 
-/// The alerts of a notification; a `null` among them is none.
+/// The alerts of a notification; a `null` among them is skipped.
 #[derive(Debug, Default)]
 pub(super) struct Alerts(pub(super) Vec<Alert>);
 
@@ -57,19 +57,19 @@ impl<'de> Deserialize<'de> for Alerts {
     }
 }
 
-/// A text where a text is meant, whatever was sent.
+/// A text field: other JSON values become their text.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Word(pub(super) String);
+pub(super) struct TextField(pub(super) String);
 
-impl Word {
-    /// As a number: what is none is 0, what is too large the largest.
+impl TextField {
+    /// The value as a number: 0 if it is not a number, `u64::MAX` if it is larger.
     pub(super) fn number(&self) -> u64 {
-        // A cast keeps within the bounds; not a number is 0.
+        // The cast saturates; NaN becomes 0.
         self.0.trim().parse().unwrap_or_else(|_| self.0.trim().parse::<f64>().unwrap_or_default() as u64)
     }
 }
 
-impl Deref for Word {
+impl Deref for TextField {
     type Target = str;
 
     fn deref(&self) -> &str {
@@ -77,13 +77,13 @@ impl Deref for Word {
     }
 }
 
-impl<'de> Deserialize<'de> for Word {
+impl<'de> Deserialize<'de> for TextField {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(from)?;
         Ok(match raw.get() {
             "null" => Self::default(),
             text if text.starts_with('"') => {
-                // Half of a surrogate pair is no text: then it is shown as it was sent.
+                // An unpaired surrogate is no valid text: it is shown as it was sent.
                 Self(serde_json::from_str(text).unwrap_or_else(|_| text.trim_matches('"').to_owned()))
             }
             other => Self(other.to_owned()),
@@ -91,30 +91,30 @@ impl<'de> Deserialize<'de> for Word {
     }
 }
 
-/// Labels or annotations; what is no map has none.
+/// Labels or annotations; empty if the value is not a map.
 #[derive(Debug, Default)]
-pub(super) struct Words(BTreeMap<String, Word>);
+pub(super) struct TextMap(BTreeMap<String, TextField>);
 
-impl Words {
-    /// The text of one; empty: it is not there.
+impl TextMap {
+    /// The text of one entry; empty if it is absent.
     pub(super) fn get(&self, name: &str) -> &str {
         self.0.get(name).map_or("", |word| word)
     }
 }
 
-impl<'de> Deserialize<'de> for Words {
+impl<'de> Deserialize<'de> for TextMap {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(from)?;
         Ok(Self(serde_json::from_str(raw.get()).unwrap_or_default()))
     }
 }
 
-/// The alerts with which the beginning of a body begins that was too long to be kept; `None`: it is none of a
-/// webhook.
+/// The complete alerts at the start of a body that was too long to be read whole. `None`: the body is no
+/// notification.
 pub(super) fn first_alerts(begins: &[u8]) -> Option<Vec<Alert>> {
     const KEY: &[u8] = b"\"alerts\"";
     let mut rest = begins;
-    // In a text the quotes would have a backslash before them.
+    // Inside a string the quotes would be escaped.
     let list = loop {
         let at = rest.windows(KEY.len()).position(|window| window == KEY)?;
         rest = rest.get(at + KEY.len()..)?;

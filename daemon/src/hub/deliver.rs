@@ -8,7 +8,7 @@ use crate::store::Kept;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
-use tcp_chat_protocol::{Name, RequestId, Seq, reply};
+use tcp_chat_protocol::{Name, RequestId, Seq};
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -37,10 +37,11 @@ impl Hub {
                 }
                 Effect::Refused(refused) => {
                     let Refused { to, from, user, op, refusal } = &*refused;
+                    let to = *to;
                     let user = user.as_ref().map(Name::as_str);
                     let (id, kind) = (refusal.id.as_ref(), refusal.kind);
                     log::Refused { conn: to.0, peer: *from, user, op: *op, id, kind }.tell();
-                    wakers.extend(self.with(*to, |o| o.push(Item::Line(reply::error(refusal)))));
+                    wakers.extend(self.with(to, |o| o.push(Item::Refused(refused))));
                 }
                 Effect::Chunk { index, to, own } => {
                     // The store gives one for each chunk written, so it is there.

@@ -2,7 +2,7 @@
 //! its bound the tail turns into a gap that swallows chunks by their numbers, to be read from the
 //! store: so a slow reader holds up nobody and costs no memory. Never writes to a socket.
 
-use crate::chat::{Chunk, Closing, ConversationId, IdMap, Range, Read, SessionId};
+use crate::chat::{Chunk, Closing, ConversationId, IdMap, Range, Read, Refused, SessionId};
 use crate::edge::SLOWEST_MS;
 use crate::store::Kept;
 use std::collections::VecDeque;
@@ -17,8 +17,10 @@ const ASKED: usize = 2;
 /// One thing to send.
 #[derive(Debug)]
 pub enum Item {
-    /// A line of one's own: a reply, a refusal, a notice.
+    /// A line of one's own: a reply, a notice.
     Line(Vec<u8>),
+    /// A refusal of a request of the connection.
+    Refused(Box<Refused>),
     /// A line that many get.
     Shared(Arc<[u8]>),
     /// Messages, as they were kept.
@@ -34,6 +36,7 @@ impl Item {
     fn bytes(&self) -> usize {
         match self {
             Self::Line(line) => line.len(),
+            Self::Refused(refused) => size_of::<Refused>() + refused.refusal.msg.len(),
             Self::Shared(line) => line.len(),
             Self::Kept(kept) | Self::Own(kept, _) => kept.chunk().lines.len(),
             Self::Read(_) => 64,

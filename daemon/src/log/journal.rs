@@ -1,9 +1,9 @@
-//! Owns writing to the systemd journal in its native protocol. Every event becomes an entry whose
-//! `MESSAGE` has the fields in it (that is what `journalctl` shows and fail2ban reads), and whose
-//! fields are there once more, as `CHAT_PEER`, `CHAT_USER` and so on, to search by.
+//! Owns the log in the systemd journal's native protocol. The `MESSAGE` of an entry contains the fields, because
+//! `journalctl` shows it and fail2ban reads it. The fields are also separate, as `CHAT_PEER`, `CHAT_USER` and so
+//! on, for searches.
 //!
-//! The crate `tracing-journald` leaves the fields out of `MESSAGE`, so that `login failed` would
-//! not say from where. Never fails loudly: a log that cannot be written has nowhere to say so.
+//! The crate `tracing-journald` leaves the fields out of `MESSAGE`, so `login failed` would not name the peer.
+//! Never reports an error: there is no place to report it.
 
 use super::neutral::neutral;
 use std::fmt::Write as _;
@@ -17,7 +17,7 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 const SOCKET: &str = "/run/systemd/journal/socket";
-/// Longer values are cut: an entry then fits a datagram, whatever is in it.
+/// The longest value in bytes; a longer one is cut, so that an entry fits into a datagram.
 const VALUE_BYTES: usize = 4096;
 
 /// The journal as a layer.
@@ -26,7 +26,7 @@ pub(super) struct Journal {
     socket: UnixDatagram,
 }
 
-/// Fields of an event or a span, in their order, already harmless.
+/// The fields of an event or a span, in order and escaped.
 #[derive(Debug, Default)]
 struct Fields(Vec<(&'static str, String)>);
 
@@ -39,7 +39,7 @@ impl Journal {
     pub(super) fn at(path: impl AsRef<std::path::Path>) -> io::Result<Self> {
         let socket = UnixDatagram::unbound()?;
         socket.connect(path)?;
-        // A journal that does not read must not hold up the daemon.
+        // A journal that does not read must not block the daemon.
         socket.set_nonblocking(true)?;
         Ok(Self { socket })
     }
@@ -107,7 +107,7 @@ fn entry(level: Level, target: &str, fields: &Fields) -> Vec<u8> {
     entry
 }
 
-/// One field with its length in front of the value: so nothing in a value can end it.
+/// Writes a field with the length before the value, so no value can end the field.
 fn put(entry: &mut Vec<u8>, key: &str, value: &str) {
     let end = (0..=VALUE_BYTES.min(value.len())).rev().find(|end| value.is_char_boundary(*end));
     let value = &value[..end.unwrap_or_default()];

@@ -1,9 +1,8 @@
-//! Owns how the log is written: for people, as JSON, or to the journal. Set up once by the
-//! process; everybody else only says what happened, with a constant message and fields. Never
-//! decides what is logged.
+//! Owns the format of the log: text for people, JSON, or the journal. The process sets it up once; all other
+//! modules only emit events with a constant message and fields. Never decides what is logged.
 //!
-//! A law: what comes from a peer cannot forge a line, whatever the format and however the field
-//! was recorded. Controls, line separators, bidi overrides and invisible characters are escaped.
+//! Invariant: no input of a peer can forge a line, whatever the format and the kind of recording. Control
+//! characters, line separators, bidi overrides and invisible characters are escaped.
 
 mod journal;
 mod neutral;
@@ -22,7 +21,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
-/// Why there is no log.
+/// Why the log cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The journal cannot be reached.
@@ -31,12 +30,12 @@ pub enum LogError {
     /// Two calls of [`init`] in one process.
     #[error("the log is set up already")]
     Twice,
-    /// The level is none.
+    /// The level is invalid.
     #[error("log.level: {0}")]
     Level(#[from] LevelError),
 }
 
-/// Keeps the level of a running log changeable.
+/// Changes the level of the running log.
 #[derive(Debug, Clone)]
 pub struct Handle {
     reload: reload::Handle<Targets, Registry>,
@@ -44,33 +43,33 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Takes another level at once.
+    /// Sets another level at once.
     ///
     /// # Errors
-    /// It is no level; the old one goes on.
+    /// The text is not a level; the old level stays.
     pub fn set_level(&self, level: &str) -> Result<(), LevelError> {
         let targets = parse_level(level)?;
-        // Fails only once the log itself is gone, at the end of the process.
+        // Fails only after the log itself is dropped, at the end of the process.
         let _ = self.reload.reload(targets);
         Ok(())
     }
 
-    /// Says why the process ends where the log alone may not be found. The journal looks up whose
-    /// an entry is when it reads it: of a process that is gone by then it does not know the unit,
-    /// and `journalctl -u` does not show it. What came by standard error has its unit in any case.
+    /// Writes the reason for the end of the process to standard error as well, if the log goes to the journal.
+    /// The journal looks up the unit of an entry when it reads it. If the process has ended by then, `journalctl
+    /// -u` does not show the entry. Lines on standard error always have their unit.
     pub fn last_word(&self, why: &str) {
         if self.to_journal {
-            // To the journal a leading `<3>` is the priority of an error.
+            // In the journal a leading `<3>` is the priority of an error.
             let level = if stderr_is_the_journal() { "<3>" } else { "" };
             let _ = writeln!(io::stderr(), "{level}tcp-chatd: {}", neutral::neutral(why));
         }
     }
 }
 
-/// Could the log be set up?
+/// Checks whether the log can be set up.
 ///
 /// # Errors
-/// No journal where one was asked for.
+/// The settings require the journal, and it cannot be reached.
 pub fn check(log: &Log) -> Result<(), LogError> {
     match log.format {
         LogFormat::Journald => journal::Journal::open().map(drop).map_err(LogError::Journal),
@@ -78,10 +77,10 @@ pub fn check(log: &Log) -> Result<(), LogError> {
     }
 }
 
-/// Sets the log of this process up.
+/// Sets up the log of this process.
 ///
 /// # Errors
-/// No journal where one was asked for, or a second call.
+/// The settings require the journal and it cannot be reached, or this is the second call.
 pub fn init(log: &Log) -> Result<Handle, LogError> {
     let (level, reload) = reload::Layer::new(parse_level(&log.level)?);
     let format = resolve(log.format);
@@ -94,8 +93,7 @@ pub fn init(log: &Log) -> Result<Handle, LogError> {
     Ok(Handle { reload, to_journal: format == LogFormat::Journald })
 }
 
-/// What `auto` is here: the journal where standard error is the journal's, pretty on a terminal,
-/// JSON otherwise.
+/// Resolves `auto`: the journal if standard error is connected to it, text on a terminal, otherwise JSON.
 fn resolve(format: LogFormat) -> LogFormat {
     match format {
         LogFormat::Auto if stderr_is_the_journal() => LogFormat::Journald,
@@ -105,8 +103,8 @@ fn resolve(format: LogFormat) -> LogFormat {
     }
 }
 
-/// systemd names device and inode of the stream that it made for standard error. The variable
-/// alone says nothing: it is inherited by whoever was started from a terminal in a session.
+/// Whether standard error is connected to the journal. systemd gives the device and inode of that stream in
+/// `JOURNAL_STREAM`. The variable alone is no proof: processes started from a terminal inherit it.
 pub(crate) fn stderr_is_the_journal() -> bool {
     let Ok(named) = std::env::var("JOURNAL_STREAM") else { return false };
     let Ok(stream) = std::fs::metadata("/proc/self/fd/2") else { return false };
@@ -117,13 +115,13 @@ fn use_color() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// For people: time, level, message, fields.
+/// The format for people: time, level, message, fields.
 fn pretty<S, W>(writer: W, color: bool) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'a> LookupSpan<'a>,
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    // The stock formatter prints `%field` and the message raw.
+    // The standard formatter does not escape `%field` and the message.
     let fields = format::debug_fn(|writer: &mut Writer<'_>, field: &tracing::field::Field, value| {
         let value = format!("{value:?}");
         let value = neutral::neutral(&value);
@@ -143,7 +141,7 @@ where
         .boxed()
 }
 
-/// One JSON object a line: `timestamp`, `level`, `message` and the fields beside each other.
+/// One JSON object per line: `timestamp`, `level`, `message` and the fields side by side.
 fn json<S, W>(writer: W) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'a> LookupSpan<'a>,

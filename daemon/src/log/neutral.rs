@@ -1,12 +1,12 @@
-//! Owns making text harmless for a log: one line stays one line, and what is shown is what is
-//! there. Never drops anything: what is dangerous is escaped.
+//! Owns the escaping of text for the log: one line stays one line, and all characters are visible. Called by the
+//! formats. Never drops a character.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Controls, line separators, bidi controls, and what shows nothing.
+/// Control characters, line separators, bidi controls, and invisible characters.
 fn is_dangerous(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -23,7 +23,7 @@ fn is_dangerous(c: char) -> bool {
         )
 }
 
-/// The text with everything dangerous escaped as Rust writes it (`\n`, `\u{1b}`).
+/// The text with dangerous characters escaped as in Rust (`\n`, `\u{1b}`).
 pub(super) fn neutral(text: &str) -> Cow<'_, str> {
     if !text.contains(is_dangerous) {
         return Cow::Borrowed(text);
@@ -39,8 +39,8 @@ pub(super) fn neutral(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Could a reader take a part of this value for a field of its own? Not if it is a quoted string
-/// already, as `?value` and plain strings are.
+/// Whether a reader could take part of this value for another field. False for a quoted string, the form of
+/// `?value` and of plain strings.
 pub(super) fn needs_quotes(value: &str) -> bool {
     let inner = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     let is_string = inner.is_some_and(|inner| {
@@ -55,7 +55,7 @@ pub(super) fn needs_quotes(value: &str) -> bool {
     !is_string && value.contains([' ', '='])
 }
 
-/// Escapes in JSON what JSON itself lets through: it knows only the controls below U+0020.
+/// Escapes the dangerous characters that JSON does not escape itself: it escapes only those below U+0020.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct JsonWriter<W>(pub(super) W);
 
@@ -71,7 +71,7 @@ impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for JsonWriter<W> {
     }
 }
 
-/// Gets one whole line at a time.
+/// Receives one whole line per call.
 #[derive(Debug)]
 pub(super) struct JsonLine<W>(W);
 
@@ -91,7 +91,7 @@ impl<W: io::Write> io::Write for JsonLine<W> {
                         out.push(c);
                         continue;
                     }
-                    // Such a character can only be inside of a JSON string.
+                    // Outside of a JSON string there is no such character.
                     for unit in c.encode_utf16(&mut [0; 2]) {
                         let _ = write!(out, "\\u{unit:04x}");
                     }

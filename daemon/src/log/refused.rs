@@ -1,8 +1,8 @@
-//! Owns the line of a refused request, and how many of those above `debug` there are at most. Called
-//! by whoever refuses. Never has the sentence that the client was told: there may be a text in it.
+//! Owns the log line of a refused request, and the rate limit of such lines above `debug`. Called by each module
+//! that refuses a request. Never logs the sentence for the client: it may contain a text of a user.
 //!
-//! What a peer did wrong is told at `debug`. What we did wrong, or the disk, is a warning; each request
-//! makes one more of it while it lasts, so only so many a second are told, and how many were not.
+//! A fault of the peer is logged at `debug`. A fault of the daemon or the disk is a warning. While it lasts, each
+//! request would repeat it, so only some lines per second are logged, and the others are counted.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,31 +11,31 @@ use tcp_chat_protocol::{ErrorKind, RequestId};
 use tracing::field::Value;
 use tracing::{debug, warn};
 
-/// Lines a second, of those that peers can repeat although the fault is not theirs.
+/// Lines per second for faults that peers can repeat although they do not cause them.
 const LINES: u32 = 10;
 
 /// One for the process, as the log is.
 static BOUND: Mutex<Bound> = Mutex::new(Bound { began: None, told: 0, left_out: 0 });
 
-/// A request that was refused.
+/// A refused request.
 #[derive(Debug, Clone, Copy)]
 pub struct Refused<'a> {
-    /// The connection's number.
+    /// The id of the connection.
     pub conn: u64,
-    /// Where it comes from, where that is known.
+    /// The peer address, if known.
     pub peer: Option<IpAddr>,
-    /// Who asked, if logged in.
+    /// The user, if logged in.
     pub user: Option<&'a str>,
-    /// What was asked, if it was understood.
+    /// The op, if the line was understood.
     pub op: Option<&'a str>,
-    /// What the request called itself.
+    /// The id of the request.
     pub id: Option<&'a RequestId>,
-    /// What the client was told.
+    /// The kind of the error reply.
     pub kind: ErrorKind,
 }
 
 impl Refused<'_> {
-    /// Says it in the log.
+    /// Writes the line to the log.
     pub fn tell(&self) {
         let (conn, user, op, kind) = (self.conn, self.user, self.op, self.kind.as_str());
         if self.kind != ErrorKind::Internal {
@@ -65,7 +65,7 @@ impl Refused<'_> {
         }
     }
 
-    /// As it was sent: a number is one in the log, too.
+    /// The id in the type in which it was sent.
     fn id(&self) -> Option<&dyn Value> {
         self.id.map(|id| match id {
             RequestId::Number(number) => number as &dyn Value,
@@ -74,27 +74,27 @@ impl Refused<'_> {
     }
 }
 
-/// May one more line be told now, of something that peers can repeat? If not, it is counted.
+/// Takes a place for a line about a fault that peers can repeat. False: the line is counted instead.
 #[must_use]
 pub fn has_room() -> bool {
     bound().take(Instant::now())
 }
 
-/// Says how many lines were left out since this was last said, if any were.
+/// Logs the number of lines that were left out since the last call, if there were any.
 pub fn tell_left_out() {
     let count = std::mem::take(&mut bound().left_out);
     if count > 0 {
-        warn!(target: "tcp_chatd::refused", event = "refused_more", count, "more lines of the same were left out");
+        warn!(target: "tcp_chatd::refused", event = "refused_more", count, "similar lines were left out");
     }
 }
 
-/// Whole after a panic elsewhere: they are counts.
+/// Each change is one step, so the counters are right even after a panic of another thread.
 fn bound() -> MutexGuard<'static, Bound> {
     BOUND.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Bound {
-    /// When the second began in which `told` were told.
+    /// The start of the current second.
     began: Option<Instant>,
     told: u32,
     left_out: u64,

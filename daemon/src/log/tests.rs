@@ -1,9 +1,9 @@
-//! The law of the log, in every format that is text.
+//! The invariant of the log, in both text formats.
 
 use super::*;
 use std::sync::{Arc, Mutex};
 
-/// Takes what is written.
+/// Collects the output.
 #[derive(Debug, Clone, Default)]
 struct Sheet(Arc<Mutex<Vec<u8>>>);
 

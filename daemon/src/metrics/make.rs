@@ -1,5 +1,5 @@
-//! Owns the making of figures: every name gets the prefix, every label all of its words at once, so
-//! that a figure is there, at zero, before anything happens. Called by [`super::Metrics::new`].
+//! Owns the creation of metrics: each name gets the prefix, and each label all its values at once, so that every
+//! metric exists at zero from the start. Called by [`super::Metrics::new`]. Never counts anything.
 
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
@@ -7,14 +7,14 @@ use prometheus::{
     Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, Result,
 };
 
-/// In front of every name.
+/// The prefix of every name.
 const PREFIX: &str = "tcp_chatd_";
 
-/// Bounds for durations, in seconds.
+/// Bucket bounds for durations, in seconds.
 pub(super) const LATENCIES: [f64; 14] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
 
-/// Makes figures and puts them into a registry.
+/// Creates metrics and registers them.
 pub(super) struct Make(Registry);
 
 impl Make {
@@ -22,7 +22,7 @@ impl Make {
         Self(Registry::new())
     }
 
-    /// The registry, with what the system says of the process.
+    /// The registry, with the metrics of the process.
     pub(super) fn done(self) -> Result<Registry> {
         self.0.register(Box::new(ProcessCollector::for_self()))?;
         Ok(self.0)

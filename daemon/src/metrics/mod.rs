@@ -1,10 +1,10 @@
-//! Owns the figures that Prometheus scrapes: their names, what they mean, and the counters that the
-//! rest of the daemon adds to. Layer 0: everyone may count, and nobody is asked to wait for it: what
-//! is counted where messages flow is an atomic number, and histograms are observed once a turn.
-//! Never looks anything up: what is to be measured when a scrape comes is handed in as [`Now`].
+//! Owns the metrics that Prometheus scrapes: their names, their meanings, and the counters that the other modules
+//! increment. Layer 0: every module may count. Counting never waits: on the path of messages it is one atomic
+//! addition, and histograms are observed once per turn. Never measures anything itself: the gauges of a scrape
+//! are passed as [`Now`].
 //!
-//! Names of rooms and users are never labels: every label is a word of a list that is known here.
-//! `docs/OPERATIONS.md` has all names in a table; a test holds the two together.
+//! Names of rooms and users are never labels: each label value is in a list of this module. `docs/OPERATIONS.md`
+//! has a table of all names; a test compares both.
 
 mod make;
 mod now;
@@ -21,25 +21,25 @@ use prometheus::{Histogram, IntCounter, IntCounterVec, Registry, TextEncoder};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tcp_chat_protocol::ErrorKind;
 
-/// All figures. Shared by everyone who counts.
+/// All metrics. Shared by all modules that count.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    /// Connections.
+    /// Counters of connections.
     pub net: Net,
-    /// The hub and its turns.
+    /// Counters of the hub and its turns.
     pub hub: Hub,
-    /// What came over HTTP.
+    /// Counters of HTTP.
     pub http: Http,
     chat: Chat,
     now: Gauges,
 }
 
-/// What connections count.
+/// The counters of connections.
 #[derive(Debug)]
 pub struct Net {
     accepted: IntCounterVec,
-    turned_away: IntCounterVec,
+    rejected: IntCounterVec,
     ended: IntCounterVec,
     handshakes: IntCounterVec,
     auth_failures: IntCounterVec,
@@ -47,7 +47,7 @@ pub struct Net {
     refusals: IntCounterVec,
 }
 
-/// What the hub counts.
+/// The counters of the hub.
 #[derive(Debug)]
 pub struct Hub {
     messages_in: IntCounter,
@@ -60,7 +60,7 @@ pub struct Hub {
     removed: IntCounterVec,
 }
 
-/// What the chat counts, turn by turn, as [`Counters`].
+/// The counters of the chat, which come as [`Counters`] per turn.
 #[derive(Debug)]
 struct Chat {
     refusals: IntCounterVec,
@@ -69,7 +69,7 @@ struct Chat {
     resume_age: Histogram,
 }
 
-/// What the HTTP endpoints count.
+/// The counters of the HTTP endpoints.
 #[derive(Debug)]
 pub struct Http {
     requests: IntCounterVec,
@@ -77,15 +77,15 @@ pub struct Http {
 }
 
 impl Metrics {
-    /// All figures, at zero.
+    /// All metrics at zero.
     ///
     /// # Errors
-    /// A name is wrong or there twice: our bug.
+    /// A name is invalid or used twice, which is a bug of the daemon.
     pub fn new() -> prometheus::Result<Self> {
         let make = Make::new();
         let refusals = make.counters(
             "refusals_total",
-            "Requests that were refused, by the kind that the client was told.",
+            "Requests that were refused, by the kind of the error reply.",
             "kind",
             ErrorKind::ALL.map(ErrorKind::as_str),
         )?;
@@ -101,14 +101,14 @@ impl Metrics {
             [env!("CARGO_PKG_VERSION")],
         )?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        // What the system says of it is hidden from a daemon whose unit hides the rest of /proc.
+        // The process collector cannot read it if the unit hides the rest of /proc.
         let began = make.float("start_time_seconds", "When the daemon started, in seconds since 1970.")?;
         began.set(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
         let registry = make.done()?;
         Ok(Self { registry, net, hub, http, chat, now })
     }
 
-    /// Adds what happened in a turn of the chat.
+    /// Adds the counts of one turn.
     pub fn tally(&self, tally: &Counters) {
         for (kind, count) in tally.refusals() {
             self.chat.refusals.with_label_values(&[kind.as_str()]).inc_by(count);
@@ -122,10 +122,10 @@ impl Metrics {
         }
     }
 
-    /// The figures as Prometheus reads them, with what there is now.
+    /// The text for Prometheus, with the current gauges.
     ///
     /// # Errors
-    /// They could not be written: our bug.
+    /// The text could not be written, which is a bug of the daemon.
     pub fn text(&self, now: &Now) -> prometheus::Result<String> {
         self.now.set(now);
         TextEncoder::new().encode_to_string(&self.registry.gather())
@@ -137,13 +137,13 @@ impl Net {
         Ok(Self {
             accepted: make.counters(
                 "connections_accepted_total",
-                "Connections that were accepted, by what is spoken on them.",
+                "Connections that were accepted, by the protocol on them.",
                 "via",
                 Via::ALL.map(Via::as_str),
             )?,
-            turned_away: make.counters_by(
+            rejected: make.counters_by(
                 "connections_turned_away_total",
-                "Connections that were closed before their handshake or told that there is no room, by reason.",
+                "Connections that were closed before their handshake or received SERVER_FULL, by reason.",
                 ["reason", "via"],
                 words::by_via(&TURNED_AWAY),
             )?,
@@ -155,56 +155,56 @@ impl Net {
             )?,
             handshakes: make.counters_by(
                 "tls_handshakes_total",
-                "TLS handshakes, by version (none: it was not agreed on) and outcome.",
+                "TLS handshakes, by version (none: not negotiated) and outcome.",
                 ["version", "outcome", "via"],
                 words::handshakes(),
             )?,
             auth_failures: make.counters(
                 "authentication_failures_total",
-                "Logins that were refused because something secret was wrong or missing, by what it was.",
+                "Logins and requests that were refused because a secret was wrong or missing, by reason.",
                 "reason",
                 Reason::ALL.map(Reason::as_str),
             )?,
             hashes: make.counter(
                 "password_hashes_total",
-                "Passwords that were hashed, to be checked or to be kept: each tens of milliseconds of a processor.",
+                "Passwords that were hashed, for a check or for storage: each takes tens of milliseconds of a processor.",
             )?,
             refusals,
         })
     }
 
-    /// A connection was accepted.
+    /// Counts an accepted connection.
     pub fn accepted(&self, via: Via) {
         self.accepted.with_label_values(&[via.as_str()]).inc();
     }
 
-    /// A connection was closed at once, or told that there is no room, for one of the reasons in
+    /// Counts a connection that was closed at once or received SERVER_FULL, for one of the reasons in
     /// [`TURNED_AWAY`].
-    pub fn turned_away(&self, via: Via, reason: &'static str) {
-        self.turned_away.with_label_values(&[reason, via.as_str()]).inc();
+    pub fn rejected(&self, via: Via, reason: &'static str) {
+        self.rejected.with_label_values(&[reason, via.as_str()]).inc();
     }
 
-    /// A connection ended, for a reason in the log's words.
+    /// Counts the end of a connection, by the reason in the log.
     pub fn ended(&self, via: Via, reason: &str) {
         self.ended.with_label_values(&[words::end(reason), via.as_str()]).inc();
     }
 
-    /// A handshake ended.
+    /// Counts the end of a handshake.
     pub fn handshake(&self, via: Via, version: Tls, outcome: Handshake) {
         self.handshakes.with_label_values(&[version.as_str(), outcome.as_str(), via.as_str()]).inc();
     }
 
-    /// Somebody was not let in.
-    pub fn not_let_in(&self, reason: Reason) {
+    /// Counts a refused login.
+    pub fn login_refused(&self, reason: Reason) {
         self.auth_failures.with_label_values(&[reason.as_str()]).inc();
     }
 
-    /// A password was hashed.
+    /// Counts a hashed password.
     pub fn password_hashed(&self) {
         self.hashes.inc();
     }
 
-    /// A connection was refused something that the chat was not asked for.
+    /// Counts a refusal that did not pass through the chat.
     pub fn refused(&self, kind: ErrorKind) {
         self.refusals.with_label_values(&[kind.as_str()]).inc();
     }
@@ -216,28 +216,28 @@ impl Hub {
             messages_in: make.counter("messages_in_total", "Messages that were kept.")?,
             messages_out: make.counter(
                 "messages_out_total",
-                "Messages that were handed to connections: each once for everyone who hears it.",
+                "Messages that were put into outboxes: one for each connection that receives it.",
             )?,
             catch_ups: make.counter(
                 "catch_ups_total",
-                "How often a reader fell so far behind that it went on from the store.",
+                "How often a slow reader fell behind and continued from the store.",
             )?,
             turn_commands: make.histogram(
                 "turn_commands",
-                "Requests that one turn of the hub took.",
+                "Commands in one turn of the hub.",
                 &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0],
             )?,
             commit: make.histogram(
                 "commit_seconds",
-                "How long the store took to keep what one turn had to write.",
+                "Time of the store to commit one turn.",
                 &make::LATENCIES,
             )?,
             fan_out: make.histogram(
                 "fan_out_seconds",
-                "From the moment that a turn was kept until all who hear of it had been handed it.",
+                "Time from the commit of a turn until its messages were in all outboxes.",
                 &make::LATENCIES,
             )?,
-            store_errors: make.counter("store_errors_total", "Turns that the store could not keep.")?,
+            store_errors: make.counter("store_errors_total", "Turns that the store could not commit.")?,
             removed: make.counters(
                 "messages_removed_total",
                 "Messages that were removed from the store, by reason.",
@@ -247,31 +247,30 @@ impl Hub {
         })
     }
 
-    /// A turn took so many commands.
+    /// Observes the number of commands of a turn.
     pub fn turn(&self, commands: usize) {
         self.turn_commands.observe(commands as f64);
     }
 
-    /// A turn was kept, after so long.
+    /// Observes the time of a commit.
     pub fn committed(&self, took: Duration) {
         self.commit.observe(took.as_secs_f64());
     }
 
-    /// A turn was not kept.
+    /// Counts a turn that was not committed.
     pub fn not_kept(&self) {
         self.store_errors.inc();
     }
 
-    /// Messages were removed from the store: so many because of their age, their number and the bytes
-    /// that they took, and so many of conversations that are gone.
+    /// Counts messages that were removed from the store: because of their age, their number, their bytes, and
+    /// because their conversation is gone.
     pub fn removed(&self, [age, number, bytes, gone]: [u64; 4]) {
         for (reason, count) in words::REMOVALS.into_iter().zip([age, number, bytes, gone]) {
             self.removed.with_label_values(&[reason]).inc_by(count);
         }
     }
 
-    /// A turn's messages were handed out: how many there were, how many copies, how many readers fell
-    /// behind by it, and how long it took.
+    /// Counts the delivery of a turn: its messages, their copies, the readers that fell behind, and the time.
     pub fn fanned_out(&self, messages: u64, copies: u64, fell_behind: u64, took: Duration) {
         self.messages_in.inc_by(messages);
         self.messages_out.inc_by(copies);
@@ -284,10 +283,10 @@ impl Chat {
     fn new(make: &Make, refusals: IntCounterVec) -> prometheus::Result<Self> {
         Ok(Self {
             refusals,
-            logins: make.counter("logins_total", "Logins that began a session.")?,
+            logins: make.counter("logins_total", "Logins that began a new session.")?,
             resumes: make.counters(
                 "resumes_total",
-                "Logins that wanted to go on with a session, by how that ended.",
+                "Logins that tried to resume a session, by outcome.",
                 "outcome",
                 ResumeOutcome::ALL.map(ResumeOutcome::as_str),
             )?,
@@ -305,30 +304,35 @@ impl Http {
         Ok(Self {
             requests: make.counters(
                 "http_requests_total",
-                "HTTP requests that were answered, by the class of their status.",
+                "HTTP requests that were answered, by the class of the status.",
                 "status",
                 words::STATUSES,
             )?,
             posts: make.counters(
                 "http_posts_total",
-                "Messages that machines posted with the right token, by what became of them.",
+                "Messages that machines posted with the right token, by outcome.",
                 "outcome",
                 ["kept", "again", "refused"],
             )?,
         })
     }
 
-    /// A request was answered with this status.
+    /// Counts a response with this status.
     pub fn answered(&self, status: u16) {
         self.requests.with_label_values(&[words::status(status)]).inc();
     }
 
-    /// A post was kept now, or had been kept before.
-    pub fn kept(&self, again: bool) {
-        self.posts.with_label_values(&[if again { "again" } else { "kept" }]).inc();
+    /// Counts a post that was kept.
+    pub fn kept(&self) {
+        self.posts.with_label_values(&["kept"]).inc();
     }
 
-    /// A post was not kept.
+    /// Counts a post that was kept before.
+    pub fn kept_before(&self) {
+        self.posts.with_label_values(&["again"]).inc();
+    }
+
+    /// Counts a post that was not kept.
     pub fn refused(&self) {
         self.posts.with_label_values(&["refused"]).inc();
     }

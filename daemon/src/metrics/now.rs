@@ -1,11 +1,11 @@
-//! Owns what is measured when a scrape comes, and the gauges that show it. Called by [`super::Metrics`];
-//! whoever answers the scrape has asked the hub, the store and the certificates.
+//! Owns the gauges that are measured at a scrape. Called by [`super::Metrics`]. Never measures: `http` asks the
+//! hub, the store and the certificates, and passes the values.
 
 use super::make::Make;
 use prometheus::{Gauge, IntGauge, IntGaugeVec};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What is measured when a scrape comes.
+/// The gauges of a scrape.
 #[derive(Debug)]
 pub(super) struct Gauges {
     connections: IntGauge,
@@ -25,41 +25,41 @@ pub(super) struct Gauges {
     ready: IntGauge,
 }
 
-/// What there is at the moment of a scrape. `None`: it could not be found out; the last value stays.
+/// The values of a scrape. `None`: the value could not be measured, and the last one stays.
 #[derive(Debug, Clone, Default)]
 pub struct Now {
-    /// What the hub says; `None`: it did not answer.
+    /// The hub's values; `None`: it did not answer in time.
     pub hub: Option<HubNow>,
     /// Bytes of the log and of the search index, and messages in the store.
     pub store: Option<(u64, u64, u64)>,
-    /// Bytes that the history takes of its bound, and the bound; 0: it has none.
+    /// Bytes of the history, and their bound; 0: unbounded.
     pub history: Option<(u64, u64)>,
-    /// When the certificate in use ends.
+    /// The end of the certificate in use.
     pub certificate: Option<SystemTime>,
-    /// Is the daemon ready for clients?
+    /// Whether the daemon is ready for clients.
     pub ready: bool,
 }
 
-/// What the hub says of itself.
+/// The values of the hub.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HubNow {
     /// Open connections.
     pub connections: usize,
     /// Sessions, connected or not.
     pub sessions: usize,
-    /// Those that are away.
+    /// Sessions that are away.
     pub away: usize,
     /// Rooms.
     pub rooms: usize,
     /// Registered users.
     pub users: usize,
-    /// The newest number.
+    /// The newest seq.
     pub head: u64,
-    /// Bytes that wait in all outboxes.
+    /// Bytes in all outboxes.
     pub outbox_bytes: usize,
-    /// And in the fullest one.
+    /// Bytes in the fullest outbox.
     pub outbox_bytes_max: usize,
-    /// Are messages refused because the store fails?
+    /// Whether messages are refused because the store fails.
     pub store_failing: bool,
 }
 
@@ -68,20 +68,19 @@ impl Gauges {
         Ok(Self {
             connections: make.gauge(
                 "connections",
-                "Open connections, logged in or not; the HTTP endpoint's own is one.",
+                "Open connections, logged in or not; includes the one of the HTTP endpoint.",
             )?,
             sessions: make.gauges(
                 "sessions",
-                "Sessions, by whether they have a connection (here) or may be resumed (away).",
+                "Sessions, by state: with a connection (here) or resumable (away).",
                 "state",
                 ["here", "away"],
             )?,
             rooms: make.gauge("rooms", "Rooms.")?,
             users: make.gauge("users", "Registered users.")?,
-            head: make.gauge("head", "The newest number of a message.")?,
-            outbox_bytes: make.gauge("outbox_bytes", "Bytes that wait for connections to take them.")?,
-            outbox_bytes_max: make
-                .gauge("outbox_bytes_max", "Bytes that wait for the connection for which the most do.")?,
+            head: make.gauge("head", "The newest seq of a message.")?,
+            outbox_bytes: make.gauge("outbox_bytes", "Bytes that wait in all outboxes.")?,
+            outbox_bytes_max: make.gauge("outbox_bytes_max", "Bytes that wait in the fullest outbox.")?,
             store_bytes: make.gauges(
                 "store_bytes",
                 "Bytes of the store's files: the log, and the search index beside it.",
@@ -93,10 +92,11 @@ impl Gauges {
                 "store_failing",
                 "1 while messages are refused because the store cannot be written.",
             )?,
-            history_bytes: make
-                .gauge("history_bytes", "Bytes that messages and search index take of history.max_bytes.")?,
-            history_max_bytes: make
-                .gauge("history_max_bytes", "Bytes that they may take; 0: there is no bound.")?,
+            history_bytes: make.gauge(
+                "history_bytes",
+                "Bytes of messages and search index, which count against history.max_bytes.",
+            )?,
+            history_max_bytes: make.gauge("history_max_bytes", "The bound of these bytes; 0: unbounded.")?,
             certificate: make.float(
                 "certificate_expiry_timestamp_seconds",
                 "When the certificate in use ends, in seconds since 1970.",

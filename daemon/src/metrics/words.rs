@@ -1,12 +1,13 @@
-//! Owns the words that labels may have: lists, so that nothing that a peer sends becomes one.
+//! Owns the values of labels: fixed lists, so that no input of a peer becomes a label. Used by `metrics`. Never
+//! counts.
 
-/// Why a connection was turned away.
+/// The reasons why a connection is rejected.
 pub const TURNED_AWAY: [&str; 4] = ["banned", "full", "handshakes", "too_fast"];
 
-/// What is spoken on a connection.
+/// The protocol on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Via {
-    /// The lines of the protocol over TLS, as they are.
+    /// The lines of the protocol directly over TLS.
     Line,
     /// HTTPS, and the same lines over a WebSocket: the page.
     Web,
@@ -26,16 +27,16 @@ impl Via {
     }
 }
 
-/// How a handshake ended.
+/// The outcome of a handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handshake {
-    /// It is done.
+    /// Completed.
     Done,
-    /// The peer does not speak TLS as the daemon wants it, or went away.
+    /// The peer does not speak a TLS that the daemon accepts, or has left.
     Failed,
-    /// It took too long.
+    /// It exceeded `limits.handshake`.
     TimedOut,
-    /// The peer connected and went away without a byte: a health check of a load balancer.
+    /// The peer connected and left without a byte, as the health check of a load balancer does.
     Empty,
 }
 
@@ -50,14 +51,14 @@ impl Handshake {
     }
 }
 
-/// Which TLS was agreed on.
+/// The negotiated version of TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tls {
     /// 1.3
     V1_3,
     /// 1.2
     V1_2,
-    /// None.
+    /// Not negotiated.
     None,
 }
 
@@ -76,7 +77,7 @@ pub(super) fn by_via(words: &[&'static str]) -> impl Iterator<Item = [&'static s
     words.iter().flat_map(|word| Via::ALL.map(|via| [*word, via.as_str()]))
 }
 
-/// All pairs of version and outcome that there can be, with each of [`Via`].
+/// All possible pairs of version and outcome, with each of [`Via`].
 pub(super) fn handshakes() -> impl Iterator<Item = [&'static str; 3]> {
     [
         (Tls::V1_3, Handshake::Done),
@@ -89,27 +90,27 @@ pub(super) fn handshakes() -> impl Iterator<Item = [&'static str; 3]> {
     .flat_map(|(version, outcome)| Via::ALL.map(|via| [version.as_str(), outcome.as_str(), via.as_str()]))
 }
 
-/// What was wrong when somebody was not let in.
+/// Why a login was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// The password was missing or wrong.
     Password,
     /// The code of an ENROL was wrong.
     Code,
-    /// The certificate was missing, or names nobody.
+    /// The certificate was missing, or names no user.
     Certificate,
-    /// Too many had failed before: it was not looked at.
+    /// Too many attempts had failed: this one was not checked.
     TooManyFailures,
     /// The token of an HTTP request was missing or wrong.
     Token,
 }
 
 impl Reason {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Self; 5] =
         [Self::Password, Self::Code, Self::Certificate, Self::TooManyFailures, Self::Token];
 
-    /// The word for the log.
+    /// The text for the log.
     #[must_use]
     pub fn as_text(self) -> &'static str {
         match self {
@@ -129,7 +130,7 @@ impl Reason {
     }
 }
 
-/// Why connections end, as labels.
+/// The labels for the end of a connection.
 pub(super) const ENDS: [&str; 15] = [
     "quit",
     "taken_over",
@@ -148,13 +149,13 @@ pub(super) const ENDS: [&str; 15] = [
     "other",
 ];
 
-/// The label for a reason in the log's words.
+/// The label for a reason in the log.
 pub(super) fn end(reason: &str) -> &'static str {
     let is_it = |word: &&&str| word.bytes().eq(reason.bytes().map(|b| if b == b' ' { b'_' } else { b }));
     ENDS.iter().find(is_it).copied().unwrap_or("other")
 }
 
-/// Classes of HTTP status.
+/// The classes of HTTP status.
 pub(super) const STATUSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
 pub(super) fn status(code: u16) -> &'static str {
@@ -166,7 +167,7 @@ pub(super) fn status(code: u16) -> &'static str {
     }
 }
 
-/// Why messages are removed from the store.
+/// The reasons why messages are removed from the store.
 pub(super) const REMOVALS: [&str; 4] = ["age", "number", "bytes", "gone"];
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
-//! Owns one connection from its handshake to its end: login deadline, both sides at once, stalls, the goodbye. Called
-//! by `tcp`, with a link that is ready for lines. A panic in it ends only this connection. Never knows which transport
-//! the link is.
+//! Owns one connection from its handshake to its end: login deadline, reading and writing, stalls, shutdown.
+//! `tcp` passes a link whose handshake is done. A panic in it ends only this connection. Never knows the
+//! transport of its link.
 
 use super::Gate;
 use super::guard::ConnectionGuard;
 use super::link::Link;
-use super::reader::{ReadEnd, Reader};
-use super::writer::{WriteEnd, Writer};
+use super::reader::{ConnectionReader, ReadEnd};
+use super::writer::{ConnectionWriter, WriteEnd};
 use crate::chat::ConnectionId;
 use crate::hub::{Closed, Item, Outbox};
 use crate::log;
@@ -23,69 +23,69 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tracing::debug;
 
-/// How long a goodbye may take.
-pub(super) const GOODBYE: Duration = Duration::from_secs(2);
-/// Reads of one connection before others have their turn.
-const READS_A_POLL: usize = 8;
+/// How long the shutdown of a connection may take.
+pub(super) const SHUTDOWN: Duration = Duration::from_secs(2);
+/// Reads of one connection before the task yields to others.
+const READS_PER_POLL: usize = 8;
 
-/// Serves one connection over a link whose handshake is done, until it ends. `peer` is where it comes from. The transport
-/// takes a permit first, and runs this by [`Gate::spawn`]. A panic, or a drop of the future, tells the hub that the
-/// connection is lost.
+/// Serves one connection over a link whose handshake is done, until it ends. The transport takes a permit first,
+/// and runs this by [`Gate::spawn`]. If the future panics or is dropped, the hub learns that the connection is
+/// lost.
 pub async fn serve<L: Link>(gate: Gate, link: L, peer: SocketAddr) {
-    // Boxed like each stage before and after: so the task of an idle connection has no room for them.
+    // Boxed like each stage, so the task of an idle connection keeps no memory for it.
     let Some(mut connection) = Box::pin(Connection::enter(gate, link, peer)).await else { return };
     let why = poll_fn(|cx| connection.poll(cx)).await;
     let reason = connection.link.fault().unwrap_or(why.as_str());
     debug!(event = "connection_ended", conn = connection.id.0, peer = %connection.peer, via = L::VIA.as_str(), reason, "connection ended");
     let label = if connection.link.fault().is_some() { "protocol error" } else { why.as_str() };
     connection.gate.0.metrics.net.ended(L::VIA, label);
-    if matches!(why, End::Said(_) | End::StoreFailed) {
-        // The peer is gone for the hub from here on.
+    if matches!(why, EndReason::Closed(_) | EndReason::StoreFailed) {
+        // From here on the peer has left, as far as the hub knows.
         connection.guard = None;
-        Box::pin(say_goodbye(connection.link)).await;
+        Box::pin(shut_down(connection.link)).await;
     }
 }
 
-/// Says that no more comes, then waits a little for the peer to do the same: closing a socket with
-/// unread bytes would take back what was sent last.
-pub async fn say_goodbye<L: Link>(mut link: L) {
+/// Closes the write side, then waits at most `SHUTDOWN` for the peer to close its side. Closing a socket with
+/// unread bytes would reset it and discard the bytes that were sent last.
+pub async fn shut_down<L: Link>(mut link: L) {
     let goodbye = async {
         link.shutdown().await?;
         let mut unread = [0; 512];
         while link.read(&mut unread).await? > 0 {}
         io::Result::Ok(())
     };
-    let _ = timeout(GOODBYE, goodbye).await;
+    let _ = timeout(SHUTDOWN, goodbye).await;
 }
 
 struct Connection<L> {
     id: ConnectionId,
     link: L,
-    /// `None` once the peer sends no more.
-    reader: Option<Reader>,
-    writer: Writer,
+    /// `None` after the peer has closed its write side.
+    reader: Option<ConnectionReader>,
+    writer: ConnectionWriter,
     outbox: Arc<Outbox>,
-    /// Until the login.
+    /// `None` after the login.
     deadline: Option<Pin<Box<Sleep>>>,
-    /// Runs while nothing is read because the peer has sent too much.
+    /// Runs while the connection does not read because the peer exceeded its rate limit.
     pause: Option<Pin<Box<Sleep>>>,
-    /// Runs while the peer takes nothing.
+    /// Runs while the peer does not read.
     stall: Option<Pin<Box<Sleep>>>,
     seen_written: u64,
-    /// `None` once the hub needs to know nothing more.
+    /// `None` once the hub need not learn of the end.
     guard: Option<ConnectionGuard>,
     gate: Gate,
     limits: Arc<Limits>,
     peer: SocketAddr,
 }
 
-/// How a connection ended.
-enum End {
-    /// All was said; the reason.
-    Said(Closed),
+/// Why a connection ended.
+enum EndReason {
+    /// The outbox is closed and everything in it is sent.
+    Closed(Closed),
     /// The store could not be read.
     StoreFailed,
-    /// The peer took nothing for too long.
+    /// The peer did not read for `limits.stall`.
     Stalled,
     /// The socket failed.
     Io(io::Error),
@@ -93,11 +93,11 @@ enum End {
     HubGone,
 }
 
-impl End {
+impl EndReason {
     fn as_str(&self) -> &'static str {
         match self {
-            Self::Said(Closed::By(why)) => why.as_str(),
-            Self::Said(Closed::Lost) => "closed by the peer",
+            Self::Closed(Closed::By(why)) => why.as_str(),
+            Self::Closed(Closed::Lost) => "closed by the peer",
             Self::StoreFailed => "store failed",
             Self::Stalled => "stalled",
             Self::Io(why) if why.kind() == io::ErrorKind::UnexpectedEof => {
@@ -110,16 +110,16 @@ impl End {
 }
 
 impl<L: Link> Connection<L> {
-    /// Tells the hub that it is there. `None`: the hub has ended.
+    /// Registers the connection with the hub. `None`: the hub has ended.
     async fn enter(gate: Gate, link: L, peer: SocketAddr) -> Option<Box<Self>> {
         let limits = gate.0.limits.load_full();
         let outbox = Arc::new(Outbox::new(limits.outbox_bytes));
         let guard = ConnectionGuard::enter(&gate, peer.ip(), &outbox).await.ok()?;
         let id = guard.id();
-        let identity = link.identity(gate.0.door.load().backdated_ms);
+        let identity = link.identity(gate.0.login_policy.load().backdated_ms);
         Some(Box::new(Self {
-            reader: Some(Reader::new(id, &limits, identity)),
-            writer: Writer::new(id),
+            reader: Some(ConnectionReader::new(id, &limits, identity)),
+            writer: ConnectionWriter::new(id),
             deadline: Some(Box::pin(sleep(limits.login))),
             pause: None,
             stall: None,
@@ -134,7 +134,7 @@ impl<L: Link> Connection<L> {
         }))
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
         if let Poll::Ready(end) = self.poll_writer(cx) {
             return Poll::Ready(end);
         }
@@ -145,18 +145,18 @@ impl<L: Link> Connection<L> {
         self.poll_stall(cx)
     }
 
-    fn poll_writer(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    fn poll_writer(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
         let Self { writer, link, outbox, gate, .. } = self;
         match writer.poll(cx, link, outbox, &gate.0.readers) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(WriteEnd::Done(why))) => Poll::Ready(End::Said(why)),
-            Poll::Ready(Ok(WriteEnd::StoreFailed)) => Poll::Ready(End::StoreFailed),
-            Poll::Ready(Err(why)) => Poll::Ready(End::Io(why)),
+            Poll::Ready(Ok(WriteEnd::Done(why))) => Poll::Ready(EndReason::Closed(why)),
+            Poll::Ready(Ok(WriteEnd::StoreFailed)) => Poll::Ready(EndReason::StoreFailed),
+            Poll::Ready(Err(why)) => Poll::Ready(EndReason::Io(why)),
         }
     }
 
-    fn poll_reader(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        for _ in 0..READS_A_POLL {
+    fn poll_reader(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
+        for _ in 0..READS_PER_POLL {
             let Some(reader) = &mut self.reader else { return Poll::Pending };
             if let Some(pause) = &mut self.pause {
                 if pause.as_mut().poll(cx).is_pending() {
@@ -168,7 +168,7 @@ impl<L: Link> Connection<L> {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Duration::ZERO) => {}
                 Poll::Ready(slow) => {
-                    reader.is_careful();
+                    reader.read_less();
                     self.pause = Some(Box::pin(sleep(slow)));
                     continue;
                 }
@@ -177,14 +177,14 @@ impl<L: Link> Connection<L> {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(None)) => {}
                 Poll::Ready(Ok(Some(ReadEnd::Eof))) => {
-                    // What it asked before is still answered; the hub says when that is done.
+                    // The hub still answers earlier requests, and closes the outbox after them.
                     self.reader = None;
                     self.guard = None;
                     self.deadline = None;
                     return Poll::Pending;
                 }
-                Poll::Ready(Ok(Some(ReadEnd::HubGone))) => return Poll::Ready(End::HubGone),
-                Poll::Ready(Err(why)) => return Poll::Ready(End::Io(why)),
+                Poll::Ready(Ok(Some(ReadEnd::HubGone))) => return Poll::Ready(EndReason::HubGone),
+                Poll::Ready(Err(why)) => return Poll::Ready(EndReason::Io(why)),
             }
         }
         cx.waker().wake_by_ref();
@@ -197,7 +197,7 @@ impl<L: Link> Connection<L> {
             self.deadline = None;
             self.link.stop_wiping();
             if let Some(reader) = &mut self.reader {
-                reader.is_logged_in();
+                reader.stop_wiping();
             }
         } else if deadline.as_mut().poll(cx).is_ready() {
             self.deadline = None;
@@ -212,8 +212,8 @@ impl<L: Link> Connection<L> {
         }
     }
 
-    /// Counts the time in which the peer takes nothing although something waits for it.
-    fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    /// Measures how long the peer has not read although bytes wait for it.
+    fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
         if !self.writer.is_blocked() {
             self.stall = None;
             return Poll::Pending;
@@ -224,7 +224,7 @@ impl<L: Link> Connection<L> {
             self.seen_written = written;
             stall.as_mut().reset(Instant::now() + self.limits.stall);
         }
-        stall.as_mut().poll(cx).map(|()| End::Stalled)
+        stall.as_mut().poll(cx).map(|()| EndReason::Stalled)
     }
 }
 

@@ -1,5 +1,5 @@
-//! Owns the hub's knowledge that a connection exists: it begins with [`ConnectionGuard::enter`] and ends with the drop of
-//! the guard. Called by `connection` and by the session of the HTTP endpoint. Never reads or writes a stream.
+//! Owns the registration of a connection with the hub: from [`ConnectionGuard::enter`] to the drop of the guard.
+//! Called by `connection` and by the session of the HTTP endpoint. Never reads or writes a stream.
 
 use super::Gate;
 use crate::chat::{Command, ConnectionId};
@@ -7,7 +7,7 @@ use crate::hub::{Entry, HubGone, Outbox};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// A connection that the hub knows. Its drop, also by a panic, reports the connection as lost.
+/// A connection that is registered with the hub. Its drop, also by a panic, reports the connection as lost.
 #[derive(Debug)]
 pub struct ConnectionGuard {
     gate: Gate,
@@ -15,7 +15,7 @@ pub struct ConnectionGuard {
 }
 
 impl ConnectionGuard {
-    /// Tells the hub of a new connection from this address. The hub answers into the outbox.
+    /// Registers a new connection from this address. The hub sends its answers through the outbox.
     ///
     /// # Errors
     /// The hub has ended.
@@ -25,7 +25,7 @@ impl ConnectionGuard {
         Ok(Self { gate: gate.clone(), id })
     }
 
-    /// The number of the connection.
+    /// The id of the connection.
     #[must_use]
     pub fn id(&self) -> ConnectionId {
         self.id
@@ -45,7 +45,7 @@ impl Drop for ConnectionGuard {
         let lost = Entry::Commands(self.id, vec![Command::Lost]);
         if let Err(Some(lost)) = self.gate.0.inbox.try_put(lost) {
             let gate = self.gate.clone();
-            // Not on the connection's own task: that may be ending by a panic.
+            // A new task: the task of the connection may be ending by a panic.
             self.gate.0.tasks.spawn(async move { gate.0.inbox.put(lost).await });
         }
     }

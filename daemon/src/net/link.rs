@@ -1,5 +1,5 @@
-//! Owns [`Link`]: what a connection needs of its stream. Implemented by each transport whose lines `connection` serves.
-//! Never knows what the lines mean.
+//! Owns [`Link`]: the interface of a stream that `connection` serves. Each transport implements it. Never knows
+//! the meaning of a line.
 
 use super::identity::Identity;
 use crate::metrics::Via;
@@ -7,38 +7,38 @@ use tcp_chat_tls_stream::TlsStream;
 use tcp_chat_websocket::WebSocket;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// A stream of lines whose handshake is done. [`super::serve`] serves it.
+/// A stream of lines after its handshake. [`super::serve`] serves it.
 ///
-/// Each implementation is compiled on its own: a connection does not pay for a virtual call or a box.
+/// Generic, not `dyn`: a connection pays neither for a virtual call nor for a box.
 pub trait Link: AsyncRead + AsyncWrite + Unpin + Send {
     /// The word for metrics and log.
     const VIA: Via;
 
-    /// Bytes that the transport took since the connection began. If the number does not rise for `limits.stall`
-    /// although bytes wait, the connection ends.
+    /// Bytes that the transport has accepted since the connection began. If bytes are waiting and the number does
+    /// not rise for `limits.stall`, the connection ends.
     fn bytes_written(&self) -> u64;
 
-    /// What the handshake says about the peer. A CA issues certificates that are valid since `backdated_ms`
+    /// The identity that the handshake shows. The CA issues certificates that are valid since `backdated_ms`
     /// milliseconds before.
     fn identity(&self, backdated_ms: u64) -> Identity;
 
-    /// The peer is logged in. Until this call, the link wipes received bytes from its buffers as soon as they are read:
+    /// Called at login. Until this call, the link wipes received bytes from its buffers as soon as they are read:
     /// they may contain a password.
     fn stop_wiping(&mut self);
 
-    /// Bytes that the peer has sent since the last call, and that a read did not give: they count as bytes of the peer,
-    /// too.
+    /// Bytes of the peer since the last call that no read returned, such as frame headers. They count against the
+    /// byte limit of the peer.
     fn take_overhead(&mut self) -> usize {
         0
     }
 
-    /// How the peer broke the rules of the transport, if it did.
+    /// The rule of the transport that the peer violated, if it did.
     fn fault(&self) -> Option<&'static str> {
         None
     }
 }
 
-/// Boxed: a TLS stream is large, and the tasks of a connection move it.
+/// Boxed: a TLS stream is large, and it is moved between the stages of a connection.
 impl Link for Box<TlsStream> {
     const VIA: Via = Via::Line;
 
@@ -55,7 +55,7 @@ impl Link for Box<TlsStream> {
     }
 }
 
-/// The lines of another link in the text messages of a WebSocket: the page's connection.
+/// The connection of the page: lines in the text messages of a WebSocket, over another link.
 impl<L: Link> Link for WebSocket<L> {
     const VIA: Via = Via::Web;
 

@@ -1,6 +1,5 @@
-//! Owns the one accept loop, for every listening socket of the daemon: TCP, the control socket and HTTP. An error of
-//! `accept` neither ends the loop nor spins it. Called by the daemon with something that can [`Accept`]. Never reads from
-//! what it accepts.
+//! Owns the accept loop of every listening socket: TCP, the control socket and HTTP. An error of `accept` neither
+//! ends the loop nor makes it spin. Each listener implements [`Accept`]. Never reads from an accepted connection.
 
 use socket2::{Domain, Protocol, Socket, Type};
 use std::future::Future;
@@ -10,22 +9,22 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-/// Connections that the kernel holds for us while we are busy.
+/// Connections that the kernel queues until the daemon accepts them.
 const BACKLOG: i32 = 4096;
-/// The pause after an accept that failed because the system lacks something.
+/// The pause after `accept` failed because the system lacks a resource.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Binds an address.
+/// Binds a listening socket.
 ///
 /// # Errors
-/// It is in use, not ours, or not allowed.
+/// The address is in use, does not belong to this host, or is not allowed.
 pub fn listen(address: SocketAddr) -> io::Result<StdListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // So that a restart need not wait for the last connections of the run before.
+    // A restarted daemon binds at once, although connections of the previous process are still closing.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
-        // `[::]` and `0.0.0.0` can be listened on side by side.
+        // So `[::]` and `0.0.0.0` can be bound side by side.
         socket.set_only_v6(true)?;
     }
     socket.bind(&address.into())?;
@@ -34,12 +33,12 @@ pub fn listen(address: SocketAddr) -> io::Result<StdListener> {
     Ok(socket.into())
 }
 
-/// A listening socket and what happens to its connections.
+/// A listening socket, and the handling of its connections.
 pub trait Accept: Send + Sync {
-    /// A connection that was accepted.
+    /// An accepted connection.
     type Stream: Send;
 
-    /// The name in the event `accept_works`.
+    /// The value of `listener` in the event `accept_works`.
     const NAME: &'static str;
 
     /// Waits for the next connection. Must be cancellation safe.
@@ -48,18 +47,19 @@ pub trait Accept: Send + Sync {
     /// The error of the system's `accept`.
     fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 
-    /// Takes over a connection, on a task of its own. Nothing else is accepted until this returns: a listener without
-    /// room waits here.
+    /// Takes over a connection and serves it on its own task. The loop accepts nothing until this returns, so a
+    /// listener that has no room waits here.
     fn admit(&self, stream: Self::Stream) -> impl Future<Output = ()> + Send;
 
-    /// Logs that the system lacks something for `accept`, mostly descriptors. Called once, until an accept works again.
-    fn tell_failing(&self, why: &io::Error);
+    /// Logs that the system lacks a resource for `accept`, mostly file descriptors. Called once until an accept
+    /// succeeds again.
+    fn log_failure(&self, why: &io::Error);
 }
 
-/// Accepts until `stop` is cancelled.
+/// Accepts connections until `stop` is cancelled.
 ///
-/// A connection that its peer gave up before the accept is an event at `debug`. Any other error is logged once, and the
-/// loop pauses for 100 ms after each one.
+/// If the peer left before the accept, the loop logs an event at `debug`. It logs any other error once, and
+/// pauses for 100 ms after each one.
 pub async fn accept_loop<A: Accept>(listener: &A, stop: &CancellationToken) {
     let mut is_failing = false;
     loop {
@@ -79,12 +79,12 @@ pub async fn accept_loop<A: Accept>(listener: &A, stop: &CancellationToken) {
                     () = stop.cancelled() => return,
                 }
             }
-            Err(why) if is_the_peers(&why) => {
+            Err(why) if has_peer_left(&why) => {
                 debug!(event = "accept_failed", error = why.to_string(), "accept failed");
             }
             Err(why) => {
                 if !std::mem::replace(&mut is_failing, true) {
-                    listener.tell_failing(&why);
+                    listener.log_failure(&why);
                 }
                 tokio::select! {
                     () = stop.cancelled() => return,
@@ -95,8 +95,8 @@ pub async fn accept_loop<A: Accept>(listener: &A, stop: &CancellationToken) {
     }
 }
 
-/// Is it only that the peer went away before we looked?
-fn is_the_peers(why: &io::Error) -> bool {
+/// Whether the accept failed only because the peer has left.
+fn has_peer_left(why: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, WouldBlock};
     matches!(why.kind(), ConnectionAborted | ConnectionReset | Interrupted | WouldBlock)
 }
@@ -108,13 +108,13 @@ mod tests {
     use std::sync::Mutex;
     use tokio::time::Instant;
 
-    /// What `accept` gives, one after the other, and when; what the loop does with it.
+    /// The results of `accept` in order with their times, and the calls of the loop.
     #[derive(Default)]
     struct Script {
         next: Mutex<VecDeque<io::Result<u8>>>,
         accepts: Mutex<Vec<Duration>>,
         admitted: Mutex<Vec<u8>>,
-        told: Mutex<Vec<io::ErrorKind>>,
+        logged: Mutex<Vec<io::ErrorKind>>,
         began: Option<Instant>,
         stop: CancellationToken,
     }
@@ -139,8 +139,8 @@ mod tests {
             self.admitted.lock().unwrap().push(stream);
         }
 
-        fn tell_failing(&self, why: &io::Error) {
-            self.told.lock().unwrap().push(why.kind());
+        fn log_failure(&self, why: &io::Error) {
+            self.logged.lock().unwrap().push(why.kind());
         }
     }
 
@@ -152,14 +152,14 @@ mod tests {
         let script = Script { next: Mutex::new(next), began: Some(Instant::now()), ..Script::default() };
         accept_loop(&script, &script.stop).await;
         assert_eq!(*script.admitted.lock().unwrap(), [1, 2, 3]);
-        // Told once for each time of want, though a peer that went away is in the middle of the first.
-        assert_eq!(*script.told.lock().unwrap(), [io::ErrorKind::StorageFull; 2]);
+        // One log line for each outage, although a peer leaves in the middle of the first one.
+        assert_eq!(*script.logged.lock().unwrap(), [io::ErrorKind::StorageFull; 2]);
         let pauses = script.accepts.lock().unwrap().iter().map(|at| at.as_millis() / 100).collect::<Vec<_>>();
         assert_eq!(pauses, [0, 0, 1, 2, 2, 3, 3, 3, 4, 4]);
     }
 
     #[tokio::test]
-    async fn a_loop_that_waits_for_room_ends_when_it_is_told() {
+    async fn a_loop_that_waits_for_room_ends_when_stop_is_cancelled() {
         struct Full(CancellationToken);
 
         impl Accept for Full {
@@ -175,7 +175,7 @@ mod tests {
                 std::future::pending().await
             }
 
-            fn tell_failing(&self, why: &io::Error) {
+            fn log_failure(&self, why: &io::Error) {
                 panic!("{why}");
             }
         }

@@ -1,11 +1,10 @@
-//! Owns the way from a socket to the hub and back: accept, handshake, lines in, items out. Called
-//! by the daemon, which binds the sockets and says when to stop. `admin` and `http` use its accept loop. Never decides
-//! what a request means: the chat does.
+//! Owns the path from a socket to the hub and back: accept, handshake, received lines, sent items. The daemon
+//! binds the sockets and decides when to stop. `admin` and `http` use the accept loop. Never decides what a
+//! request means: `chat` does.
 //!
-//! A transport is a [`Link`]; [`serve`] is all that it needs. Only the proof step between the reader and the hub makes
-//! the command of a LOGIN, so no transport can leave it out.
+//! A transport is a [`Link`]; [`serve`] needs nothing else. Only the proof step between the reader and the hub
+//! makes the command of a LOGIN, so no transport can leave it out.
 
-mod ask;
 mod attempts;
 mod checks;
 mod connection;
@@ -13,6 +12,7 @@ mod guard;
 mod identity;
 mod link;
 mod listener;
+mod parse;
 mod permits;
 mod prove;
 mod reader;
@@ -20,12 +20,12 @@ mod socket;
 mod tcp;
 mod writer;
 
-pub use connection::{say_goodbye, serve};
+pub use connection::{serve, shut_down};
 pub use guard::ConnectionGuard;
 pub use identity::Identity;
 pub use link::Link;
 pub use listener::{Accept, accept_loop, listen};
-pub use permits::{NotLetIn, Permits};
+pub use permits::{Permits, Rejection};
 pub use tcp::{Lines, Speaks, TlsListener};
 
 use crate::hub::{Bars, Directory, Inbox};
@@ -44,48 +44,48 @@ use tcp_chat_protocol::banned::is_in;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Who is let in, by the settings.
+/// The settings that decide how a user proves its identity.
 #[derive(Clone)]
-pub struct Door {
-    /// Who may log in.
+pub struct LoginPolicy {
+    /// Which users may log in.
     pub mode: AuthMode,
-    /// The shared password's hash, where one is asked for.
+    /// The hash of the shared password. `None`: the settings have no shared password.
     pub password: Option<Arc<str>>,
-    /// Are clients asked for a certificate?
+    /// Whether TLS asks the client for a certificate.
     pub client_auth: ClientAuth,
-    /// For how long a client's certificate is good when its CA issues it, in milliseconds.
+    /// A certificate of the daemon's own CA is valid since this many milliseconds before it was issued.
     pub backdated_ms: u64,
 }
 
-impl std::fmt::Debug for Door {
-    /// The hash is a secret.
+impl std::fmt::Debug for LoginPolicy {
+    /// Leaves out the hash: it is a secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Door").field("mode", &self.mode).finish_non_exhaustive()
+        f.debug_struct("LoginPolicy").field("mode", &self.mode).finish_non_exhaustive()
     }
 }
 
-impl From<&Settings> for Door {
+impl From<&Settings> for LoginPolicy {
     fn from(settings: &Settings) -> Self {
         let Settings { auth, tls, .. } = settings;
         let password = auth.password_hash().map(Into::into);
-        // Of another CA that is not known.
+        // The daemon does not know how another CA sets the start of the validity.
         let backdated_ms = if tls.client_ca.is_some() { 0 } else { BACKDATED_MS };
         Self { mode: auth.mode, password, client_auth: tls.client_auth, backdated_ms }
     }
 }
 
-/// What every connection needs, in one place. Cheap to clone.
+/// The state that all connections share. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Gate(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     tls: ArcSwap<rustls::ServerConfig>,
-    /// Signs what is enrolled.
+    /// Signs the certificates of ENROL.
     certificates: TlsState,
     limits: ArcSwap<Limits>,
-    door: ArcSwap<Door>,
-    checks: checks::Checks,
+    login_policy: ArcSwap<LoginPolicy>,
+    checks: checks::CheckLimits,
     directory: Directory,
     inbox: Inbox,
     readers: Readers,
@@ -93,13 +93,13 @@ struct Shared {
     bars: Bars,
     metrics: Arc<Metrics>,
     next: AtomicU64,
-    /// Cuts every connection off.
+    /// Ends every connection when it is cancelled.
     cut: CancellationToken,
     tasks: TaskTracker,
 }
 
 impl Gate {
-    /// A gate that lets in by these settings.
+    /// A gate with the limits and the login policy of these settings.
     #[must_use]
     pub fn new(
         settings: &Settings,
@@ -115,8 +115,8 @@ impl Gate {
             tls: ArcSwap::new(tls.server_config()),
             certificates: tls,
             limits: ArcSwap::from_pointee(settings.limits.clone()),
-            door: ArcSwap::from_pointee(Door::from(settings)),
-            checks: checks::Checks::new(),
+            login_policy: ArcSwap::from_pointee(LoginPolicy::from(settings)),
+            checks: checks::CheckLimits::new(),
             directory,
             inbox,
             readers,
@@ -129,32 +129,32 @@ impl Gate {
         }))
     }
 
-    /// The way to the store, for whoever speaks without a socket.
+    /// The read side of the store, for modules that serve requests without a socket.
     #[must_use]
     pub fn readers(&self) -> &Readers {
         &self.0.readers
     }
 
-    /// Goes by other settings for connections that come from now on.
+    /// Applies new settings to the connections that are accepted from now on.
     pub fn reload(&self, settings: &Settings) {
         self.0.permits.set(&settings.limits);
         self.0.limits.store(Arc::new(settings.limits.clone()));
-        self.0.door.store(Arc::new(Door::from(settings)));
+        self.0.login_policy.store(Arc::new(LoginPolicy::from(settings)));
     }
 
-    /// Offers other certificates or versions from now on.
+    /// Uses another TLS configuration for the handshakes that begin from now on.
     pub fn set_tls(&self, tls: Arc<rustls::ServerConfig>) {
         self.0.tls.store(tls);
     }
 
-    /// Runs a connection on a task of its own, until it ends or all connections are cut off. [`Gate::drained`] waits
-    /// for it.
+    /// Runs a connection on its own task until the connection ends or [`Gate::cut`] is called. [`Gate::drained`]
+    /// waits for the task.
     pub fn spawn(&self, connection: impl Future<Output = ()> + Send + 'static) {
         let (cut, connection) = (self.0.cut.clone(), Box::pin(connection));
         self.0.tasks.spawn(async move { cut.run_until_cancelled(connection).await });
     }
 
-    /// Cuts off every connection that is still there.
+    /// Ends every open connection at once.
     pub fn cut(&self) {
         self.0.cut.cancel();
     }
@@ -165,30 +165,30 @@ impl Gate {
         self.0.tasks.wait().await;
     }
 
-    /// Are connections from that address banned now?
-    fn is_barred(&self, address: IpAddr) -> bool {
+    /// Whether connections from that address are banned now.
+    fn is_banned(&self, address: IpAddr) -> bool {
         let bars = self.0.bars.load();
-        // Without bans the clock is not asked.
+        // Reads the clock only if there are bans.
         !bars.is_empty() && {
             let now = Timestamp::now().0;
             bars.iter().any(|(range, until)| until.is_none_or(|until| now < until) && is_in(range, address))
         }
     }
 
-    /// How long somebody may be connected without a login, and how long a peer may take nothing.
+    /// `limits.login` and `limits.stall`: the longest time without a login, and the longest time without progress.
     #[must_use]
     pub fn login_and_stall(&self) -> (Duration, Duration) {
         let limits = self.0.limits.load();
         (limits.login, limits.stall)
     }
 
-    /// The longest text that a message may have now, in bytes.
+    /// `limits.msg_bytes`: the longest text of a message, in bytes.
     #[must_use]
     pub fn msg_bytes(&self) -> usize {
         self.0.limits.load().msg_bytes
     }
 
-    /// The number of the next connection.
+    /// The id for the next connection.
     fn next_id(&self) -> crate::chat::ConnectionId {
         crate::chat::ConnectionId(self.0.next.fetch_add(1, Ordering::Relaxed))
     }

@@ -1,10 +1,10 @@
-//! Owns the read side of a connection: bytes to lines to commands, and those into the hub's inbox,
-//! waiting there when it is full. Never answers: refusals go the same way, so that the order stays.
+//! Owns the read side of a connection: bytes to lines to commands to the hub's inbox. It waits while the inbox is
+//! full. Never answers: refusals go through the hub too, so replies keep their order.
 
 use super::identity::Identity;
 use super::link::Link;
 use super::prove::{Batch, Enrolled, Parsed, Peer};
-use super::{Gate, ask};
+use super::{Gate, parse};
 use crate::chat::{Command, ConnectionId};
 use crate::hub::{Entry, HubGone, Outbox};
 use crate::settings::Limits;
@@ -20,51 +20,51 @@ use tcp_chat_protocol::request::Bounds;
 use tokio::io::{AsyncRead, ReadBuf};
 use zeroize::Zeroize;
 
-/// What one read takes at most: a TLS record.
+/// The largest read, in bytes: one TLS record.
 const READ_BYTES: usize = 16 * 1024;
-/// The same from a peer that has sent too much: so few lines that a turn with them holds up nobody.
-const CAREFUL_BYTES: usize = 1024;
-/// How many reads a peer is read that carefully after it was last too fast.
-const CAREFUL_READS: u8 = 16;
-/// What is read without a whole line before the hub is told of it all the same.
-const UNTOLD_BYTES: usize = 64 * 1024;
+/// The largest read from a peer that exceeded its rate limit: a turn with so few lines delays no other peer.
+const SMALL_READ_BYTES: usize = 1024;
+/// The number of small reads after the peer last exceeded its rate limit.
+const SMALL_READS: u8 = 16;
+/// The reader reports received bytes to the hub after this many, even if no line is complete.
+const REPORT_BYTES: usize = 64 * 1024;
 
 thread_local! {
-    /// Where a read lands. Between reads a connection owns no buffer, only its partial line.
+    /// The buffer that all reads of a thread share. Between reads a connection keeps only its partial line.
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
 }
 
-type Putting = Pin<Box<dyn Future<Output = Result<Option<Enrolled>, HubGone>> + Send>>;
+type PendingPut = Pin<Box<dyn Future<Output = Result<Option<Enrolled>, HubGone>> + Send>>;
 
 /// The read side of one connection.
-pub(super) struct Reader {
+pub(super) struct ConnectionReader {
     id: ConnectionId,
     decoder: LineDecoder,
     line_bytes: usize,
     bounds: Bounds,
     identity: Identity,
-    /// Bytes that the hub has not been told of.
-    untold: usize,
-    /// Reads that are to be small.
-    careful: u8,
-    /// What was read is wiped: until the login it may hold a password, a code or a token.
+    /// Bytes that the hub does not know of yet.
+    unreported: usize,
+    /// The number of small reads that remain.
+    small_reads: u8,
+    /// Whether received bytes are wiped: until the login they may contain a password, a code or a token.
     wiping: bool,
-    /// A batch on its way into the inbox, which had no room, or with a password to check first.
-    putting: Option<Putting>,
-    /// What an ENROL has set: the next read may have the LOGIN.
+    /// A batch that waits for room in the inbox, or for the check of a password.
+    pending_put: Option<PendingPut>,
+    /// The password that an ENROL has set; the next read may contain its LOGIN.
     enrolled: Option<Enrolled>,
 }
 
-/// What a read came to.
+/// Why the read side ends.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ReadEnd {
-    /// The peer says that it sends no more.
+    /// The peer has closed its write side.
     Eof,
     /// The hub has ended.
     HubGone,
 }
 
-impl Reader {
+impl ConnectionReader {
     pub(super) fn new(id: ConnectionId, limits: &Limits, identity: Identity) -> Self {
         let bounds = Bounds { msg_bytes: limits.msg_bytes, rooms: limits.rooms_per_session };
         let mut decoder = LineDecoder::new(limits.line_bytes);
@@ -75,27 +75,28 @@ impl Reader {
             line_bytes: limits.line_bytes,
             bounds,
             identity,
-            untold: 0,
-            careful: 0,
+            unreported: 0,
+            small_reads: 0,
             wiping: true,
-            putting: None,
+            pending_put: None,
             enrolled: None,
         }
     }
 
-    /// The peer has sent too much.
-    pub(super) fn is_careful(&mut self) {
-        self.careful = CAREFUL_READS;
+    /// Reads less at once for a while, because the peer exceeded its rate limit.
+    pub(super) fn read_less(&mut self) {
+        self.small_reads = SMALL_READS;
     }
 
-    /// The peer is logged in: what it sends from now on holds no secret of its own.
-    pub(super) fn is_logged_in(&mut self) {
+    /// The user is logged in: received bytes no longer contain a secret.
+    pub(super) fn stop_wiping(&mut self) {
         self.wiping = false;
         self.enrolled = None;
         self.decoder.set_wiping(false);
     }
 
-    /// Reads once and passes on what it brought. Ready only when there is nothing more to read, ever.
+    /// Reads once and passes the commands on. Ready with `Some` when the read side ends, ready with `None` after
+    /// one read.
     pub(super) fn poll<L: Link>(
         &mut self,
         cx: &mut Context<'_>,
@@ -104,23 +105,23 @@ impl Reader {
         outbox: &Arc<Outbox>,
         peer: SocketAddr,
     ) -> Poll<io::Result<Option<ReadEnd>>> {
-        if let Some(putting) = &mut self.putting {
-            let put = ready!(putting.as_mut().poll(cx));
-            self.putting = None;
+        if let Some(pending_put) = &mut self.pending_put {
+            let put = ready!(pending_put.as_mut().poll(cx));
+            self.pending_put = None;
             match put {
                 Ok(enrolled) => self.enrolled = enrolled,
                 Err(HubGone) => return Poll::Ready(Ok(Some(ReadEnd::HubGone))),
             }
         }
         let read = self.poll_batch(cx, link)?;
-        self.untold += link.take_overhead();
+        self.unreported += link.take_overhead();
         let batch = match read {
             Poll::Ready(Some(batch)) => batch,
             Poll::Ready(None) => return Poll::Ready(Ok(Some(ReadEnd::Eof))),
-            // A flood of what is no text.
-            Poll::Pending if self.untold >= UNTOLD_BYTES => {
+            // A flood of frames that carry no text.
+            Poll::Pending if self.unreported >= REPORT_BYTES => {
                 let mut batch = Batch::default();
-                batch.push(read_bytes(&mut self.untold));
+                batch.push(report(&mut self.unreported));
                 batch
             }
             Poll::Pending => return Poll::Pending,
@@ -133,17 +134,17 @@ impl Reader {
         Poll::Ready(Ok(None))
     }
 
-    /// Reads once. `None`: the peer sends no more.
+    /// Reads once. `None`: the peer has closed its write side.
     fn poll_batch<S: AsyncRead + Unpin>(
         &mut self,
         cx: &mut Context<'_>,
         stream: &mut S,
     ) -> Poll<io::Result<Option<Batch>>> {
         SCRATCH.with_borrow_mut(|scratch| {
-            let most = if self.careful > 0 { CAREFUL_BYTES } else { READ_BYTES };
-            let mut buf = ReadBuf::new(scratch.get_mut(..most).unwrap_or_default());
+            let size = if self.small_reads > 0 { SMALL_READ_BYTES } else { READ_BYTES };
+            let mut buf = ReadBuf::new(scratch.get_mut(..size).unwrap_or_default());
             ready!(Pin::new(stream).poll_read(cx, &mut buf))?;
-            self.careful = self.careful.saturating_sub(1);
+            self.small_reads = self.small_reads.saturating_sub(1);
             if buf.filled().is_empty() {
                 return Poll::Ready(Ok(None));
             }
@@ -156,19 +157,19 @@ impl Reader {
     }
 
     fn batch(&mut self, bytes: &[u8]) -> Batch {
-        self.untold += bytes.len();
+        self.unreported += bytes.len();
         let mut batch = Batch::default();
         let mut lines = self.decoder.feed(bytes);
         while let Some(line) = lines.next() {
             if batch.is_empty() {
-                batch.push(read_bytes(&mut self.untold));
+                batch.push(report(&mut self.unreported));
             }
-            batch.push(ask::parse(line, self.line_bytes, &self.bounds));
+            batch.push(parse::parse_line(line, self.line_bytes, &self.bounds));
         }
         drop(lines);
-        // Of a line that does not end, too.
-        if self.untold >= UNTOLD_BYTES {
-            batch.push(read_bytes(&mut self.untold));
+        // Also counts the bytes of a line that does not end.
+        if self.unreported >= REPORT_BYTES {
+            batch.push(report(&mut self.unreported));
         }
         batch
     }
@@ -182,7 +183,7 @@ impl Reader {
         };
         if let Err(full) = gate.0.inbox.try_put(Entry::Commands(id, commands)) {
             let (gate, enrolled) = (gate.clone(), self.enrolled.take());
-            self.putting = Some(Box::pin(async move {
+            self.pending_put = Some(Box::pin(async move {
                 match full {
                     Some(entry) => gate.0.inbox.put(entry).await.map(|()| enrolled),
                     None => Err(HubGone),
@@ -191,12 +192,12 @@ impl Reader {
         }
     }
 
-    /// Has the checks made that take time, and passes the commands on after them.
+    /// Runs the slow checks, then passes the commands on.
     fn prove(&mut self, batch: Batch, gate: &Gate, outbox: &Arc<Outbox>, address: SocketAddr) {
         let id = self.id;
         let (gate, identity, outbox) = (gate.clone(), self.identity.clone(), outbox.clone());
         let enrolled = self.enrolled.take();
-        self.putting = Some(Box::pin(async move {
+        self.pending_put = Some(Box::pin(async move {
             let peer = Peer { id, address, identity: &identity, outbox: &outbox };
             let (commands, enrolled) = batch.prove(&gate, peer, enrolled).await;
             gate.0.inbox.put(Entry::Commands(id, commands)).await.map(|()| enrolled)
@@ -204,9 +205,9 @@ impl Reader {
     }
 }
 
-/// Tells the hub of the bytes that it has not heard of.
-fn read_bytes(untold: &mut usize) -> Parsed {
-    Parsed::Command(Command::Read(std::mem::take(untold)))
+/// The command that reports received bytes to the hub.
+fn report(unreported: &mut usize) -> Parsed {
+    Parsed::Command(Command::Read(std::mem::take(unreported)))
 }
 
 #[cfg(test)]
@@ -216,8 +217,8 @@ mod tests {
 
     #[test]
     fn what_is_read_before_the_login_is_wiped() {
-        let mut reader = Reader::new(ConnectionId(1), &Limits::default(), Identity::None);
-        let read = |reader: &mut Reader, mut bytes: &[u8]| {
+        let mut reader = ConnectionReader::new(ConnectionId(1), &Limits::default(), Identity::None);
+        let read = |reader: &mut ConnectionReader, mut bytes: &[u8]| {
             let mut cx = Context::from_waker(Waker::noop());
             let Poll::Ready(Ok(Some(batch))) = reader.poll_batch(&mut cx, &mut bytes) else { panic!() };
             (batch.len(), SCRATCH.with_borrow(|scratch| scratch.iter().any(|byte| *byte != 0)))
@@ -226,7 +227,7 @@ mod tests {
         assert_eq!(read(&mut reader, login), (0, false), "of a line that has not ended, too");
         assert_eq!(read(&mut reader, b"\n"), (2, false), "what was read, and the LOGIN");
         assert_eq!(reader.decoder.kept(), 0);
-        reader.is_logged_in();
+        reader.stop_wiping();
         assert_eq!(read(&mut reader, b"{\"op\":\"PING\"}\n"), (2, true), "nothing more is spent on it");
     }
 }

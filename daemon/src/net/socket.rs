@@ -1,23 +1,24 @@
-//! Owns the options of a socket. Never reads or writes.
+//! Owns the options of a TCP socket. Called by `tcp`. Never reads or writes.
 
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
-/// A silent peer is asked after this time whether it is there.
+/// The kernel sends the first keepalive probe after this time of silence.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(20);
-/// And again after each of these.
+/// The time between two keepalive probes.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
-/// A peer whose host does not answer for so long is gone: together with the above, within a minute.
+/// The kernel ends a connection whose data is not acknowledged for this time. With the probes above, a lost host
+/// is noticed within a minute.
 const USER_TIMEOUT: Duration = Duration::from_secs(55);
 
-/// Sets what every connection needs. The kernel's own timeout also ends peers that answer but take
-/// nothing, so it must not be shorter than `stall` where that is longer than a minute.
+/// Sets the options of a connection. `TCP_USER_TIMEOUT` also ends a connection whose peer acknowledges but does
+/// not read, so it is at least `stall` if `stall` exceeds a minute.
 ///
 /// # Errors
-/// The peer is gone already, mostly.
-pub(super) fn prepare(stream: &TcpStream, stall: Duration) -> io::Result<()> {
+/// Mostly: the peer has left.
+pub(super) fn set_options(stream: &TcpStream, stall: Duration) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);

@@ -1,12 +1,12 @@
-//! Owns the way from an accepted TCP socket to a TLS stream: ban and permit, socket options, TLS handshake, and the refusal
-//! when the server is full. Called by the accept loop; what is spoken on the stream ([`Speaks`]) goes on with it. Never
-//! parses a line.
+//! Owns the path from an accepted TCP socket to a TLS stream: ban, permit, socket options, TLS handshake, and the
+//! refusal when the server is full. Called by the accept loop; the protocol on the stream ([`Speaks`]) serves it
+//! further. Never parses a line.
 
-use super::connection::{self, GOODBYE, say_goodbye};
+use super::connection::{self, SHUTDOWN, shut_down};
 use super::listener::{Accept, accept_loop};
 use super::permits::Permit;
-use super::socket::prepare;
-use super::{Gate, NotLetIn};
+use super::socket::set_options;
+use super::{Gate, Rejection};
 use crate::metrics::{self, Handshake, Via};
 use crate::tls::handshake_failure;
 use std::future::Future;
@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 
-/// What is spoken on the connections of a listener once their TLS handshake is done.
+/// The protocol on the connections of a listener, once their TLS handshake is done.
 pub trait Speaks: Clone + Send + Sync + 'static {
     /// The name in the event `accept_works`.
     const NAME: &'static str;
@@ -30,13 +30,13 @@ pub trait Speaks: Clone + Send + Sync + 'static {
     /// The word for metrics and log.
     const VIA: Via;
 
-    /// What is offered in the next handshake.
+    /// The configuration of the next handshake.
     fn tls(&self, gate: &Gate) -> Arc<rustls::ServerConfig>;
 
-    /// What a peer is told for which there is no room.
+    /// The bytes for a peer that finds the server full.
     fn full(&self) -> Vec<u8>;
 
-    /// Serves one connection until it ends. Its permit is held meanwhile.
+    /// Serves one connection until it ends. The caller holds its permit meanwhile.
     fn serve(
         self,
         gate: Gate,
@@ -45,7 +45,7 @@ pub trait Speaks: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = ()> + Send + 'static;
 }
 
-/// The lines of the protocol, as they are.
+/// The lines of the protocol, directly over TLS.
 #[derive(Debug, Clone, Copy)]
 pub struct Lines;
 
@@ -72,7 +72,7 @@ impl Speaks for Lines {
     }
 }
 
-/// A listener of `listen.address` or `web.address`: TLS over TCP.
+/// A listening socket of `listen.address` or `web.address`: TLS over TCP.
 #[derive(Debug)]
 pub struct TlsListener<S> {
     gate: Gate,
@@ -81,13 +81,13 @@ pub struct TlsListener<S> {
 }
 
 impl<S: Speaks> TlsListener<S> {
-    /// Admits what this socket accepts by the limits of the gate.
+    /// A listener that admits connections by the limits of the gate.
     #[must_use]
     pub fn new(gate: Gate, listener: TcpListener, speaks: S) -> Self {
         Self { gate, listener, speaks }
     }
 
-    /// Accepts until `stop` is cancelled.
+    /// Accepts connections until `stop` is cancelled.
     pub async fn serve(self, stop: CancellationToken) {
         accept_loop(&self, &stop).await;
     }
@@ -104,21 +104,21 @@ impl<S: Speaks> Accept for TlsListener<S> {
     async fn admit(&self, (stream, peer): Self::Stream) {
         let (gate, peer) = (&self.gate, canonical(peer));
         gate.0.metrics.net.accepted(S::VIA);
-        let leave = if gate.is_barred(peer.ip()) {
-            Err(NotLetIn::Banned)
+        let permit = if gate.is_banned(peer.ip()) {
+            Err(Rejection::Banned)
         } else {
             gate.0.permits.take(peer.ip(), Instant::now())
         };
-        match leave {
+        match permit {
             Ok(permit) => gate.spawn(run(self.speaks.clone(), gate.clone(), stream, peer, permit)),
             Err(why) => {
                 debug!(event = "connection_refused", peer = %peer, via = S::VIA.as_str(), reason = why.as_str(), "connection refused");
-                gate.0.metrics.net.turned_away(S::VIA, why.as_label());
+                gate.0.metrics.net.rejected(S::VIA, why.as_label());
             }
         }
     }
 
-    fn tell_failing(&self, why: &io::Error) {
+    fn log_failure(&self, why: &io::Error) {
         error!(
             event = "accept_failing",
             error = why.to_string(),
@@ -127,15 +127,14 @@ impl<S: Speaks> Accept for TlsListener<S> {
     }
 }
 
-/// An IPv4 peer as IPv4, also on a socket for both that the service manager handed over: in each log field,
-/// in `who`, for bans and for limits.
+/// Gives the address of an IPv4 peer as IPv4 also on a dual-stack socket, which the service manager may pass. The
+/// log, the command `who`, bans and limits need one form.
 fn canonical(peer: SocketAddr) -> SocketAddr {
     SocketAddr::new(peer.ip().to_canonical(), peer.port())
 }
 
-/// Serves one connection. Each stage is boxed, so that a connection that talks does not carry the
-/// room that its handshake needed.
-#[allow(clippy::manual_async_fn, reason = "the future of an async fn keeps room for its arguments twice")]
+/// Serves one connection. Each stage is boxed, so an open connection does not keep the memory of its handshake.
+#[allow(clippy::manual_async_fn, reason = "the future of an async fn stores its arguments twice")]
 fn run<S: Speaks>(
     speaks: S,
     gate: Gate,
@@ -145,18 +144,18 @@ fn run<S: Speaks>(
 ) -> impl Future<Output = ()> + Send + 'static {
     async move {
         let Some(stream) = Box::pin(shake_hands(&speaks, &gate, socket, peer)).await else { return };
-        permit.has_shaken();
-        if permit.is_spare {
-            gate.0.metrics.net.turned_away(S::VIA, "full");
+        permit.handshake_done();
+        if permit.is_over_limit {
+            gate.0.metrics.net.rejected(S::VIA, "full");
             gate.0.metrics.net.refused(ErrorKind::ServerFull);
-            Box::pin(tell_full(&speaks, stream, peer)).await;
+            Box::pin(send_server_full(&speaks, stream, peer)).await;
             return;
         }
         speaks.serve(gate, stream, peer).await;
     }
 }
 
-/// The stream is boxed: it is large, and moved.
+/// The stream is boxed because it is large and is moved.
 async fn shake_hands<S: Speaks>(
     speaks: &S,
     gate: &Gate,
@@ -166,7 +165,7 @@ async fn shake_hands<S: Speaks>(
     let via = S::VIA.as_str();
     let counts = &gate.0.metrics.net;
     let limits = gate.0.limits.load_full();
-    if let Err(why) = prepare(&socket, limits.stall) {
+    if let Err(why) = set_options(&socket, limits.stall) {
         debug!(event = "handshake_failed", peer = %peer, via, reason = "socket", error = why.to_string(), "handshake failed");
         return None;
     }
@@ -194,11 +193,11 @@ async fn shake_hands<S: Speaks>(
     }
 }
 
-async fn tell_full<S: Speaks>(speaks: &S, mut stream: Box<TlsStream>, peer: SocketAddr) {
-    let told = timeout(GOODBYE, stream.write_all(&speaks.full())).await;
-    let told = matches!(told, Ok(Ok(())));
-    debug!(event = "connection_refused", peer = %peer, via = S::VIA.as_str(), reason = "server full", told, "connection refused");
-    say_goodbye(stream).await;
+async fn send_server_full<S: Speaks>(speaks: &S, mut stream: Box<TlsStream>, peer: SocketAddr) {
+    let sent = timeout(SHUTDOWN, stream.write_all(&speaks.full())).await;
+    let sent = matches!(sent, Ok(Ok(())));
+    debug!(event = "connection_refused", peer = %peer, via = S::VIA.as_str(), reason = "server full", told = sent, "connection refused");
+    shut_down(stream).await;
 }
 
 #[cfg(test)]

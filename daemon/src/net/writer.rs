@@ -1,6 +1,5 @@
-//! Owns the write side of a connection: takes items out of its outbox, reads from the store where
-//! an item says so, and writes into as few TLS records as the bytes need. Never waits for anyone
-//! but the socket and the store.
+//! Owns the write side of a connection: takes items out of its outbox, reads from the store if an item says so,
+//! and writes in as few TLS records as possible. Waits only for the socket and the store.
 
 use crate::chat::{ConnectionId, Read};
 use crate::hub::{Closed, Item, Outbox, Taken};
@@ -18,61 +17,61 @@ use tcp_chat_protocol::{ErrorKind, NoticeKind, Refusal, RequestId, Seq, reply};
 use tokio::io::AsyncWrite;
 use tracing::error;
 
-/// What is taken out of the outbox at once, and read of a gap at once, in bytes.
+/// The largest number of bytes that is taken out of the outbox at once, or read from the store at once.
 const TAKE_BYTES: usize = 64 * 1024;
-/// A chunk of at least this size is written from where it lies; smaller ones are gathered.
-const ALONE_BYTES: usize = 8 * 1024;
+/// A chunk of at least this many bytes is written without a copy; smaller items are collected first.
+const NO_COPY_BYTES: usize = 8 * 1024;
 
 thread_local! {
-    /// Where small items are gathered into one write.
-    static GATHER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// The buffer that collects small items for one write.
+    static COLLECTED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-type Reading = Pin<Box<dyn Future<Output = Result<Got, StoreError>> + Send>>;
+type Reading = Pin<Box<dyn Future<Output = Result<Fetched, StoreError>> + Send>>;
 
-/// What a read brought.
-enum Got {
+/// The result of a read from the store.
+enum Fetched {
     Gap(crate::chat::SessionId, Caught),
     Lines(Vec<u8>),
 }
 
-/// Bytes that the socket has not taken yet.
-enum Rest {
+/// Bytes that the socket has not accepted yet.
+enum Unsent {
     None,
     Owned(Vec<u8>, usize),
     Kept(Arc<Kept>, usize),
 }
 
 /// The write side of one connection.
-pub(super) struct Writer {
+pub(super) struct ConnectionWriter {
     id: ConnectionId,
     items: VecDeque<Item>,
-    rest: Rest,
+    rest: Unsent,
     reading: Option<Reading>,
-    /// Written, and perhaps still in TLS's own buffer.
+    /// Whether TLS may still buffer written bytes.
     unflushed: bool,
 }
 
-/// Why the write side is over.
+/// Why the write side ends.
 #[derive(Debug)]
 pub(super) enum WriteEnd {
-    /// All is written, and no more comes.
+    /// The outbox is closed, and everything in it is written.
     Done(Closed),
-    /// The store could not be read: the client is to come again.
+    /// The store could not be read: the client must reconnect.
     StoreFailed,
 }
 
-impl Writer {
+impl ConnectionWriter {
     pub(super) fn new(id: ConnectionId) -> Self {
-        Self { id, items: VecDeque::new(), rest: Rest::None, reading: None, unflushed: false }
+        Self { id, items: VecDeque::new(), rest: Unsent::None, reading: None, unflushed: false }
     }
 
-    /// Does the socket owe us room?
+    /// Whether bytes wait for the socket.
     pub(super) fn is_blocked(&self) -> bool {
-        self.unflushed || !matches!(self.rest, Rest::None)
+        self.unflushed || !matches!(self.rest, Unsent::None)
     }
 
-    /// Writes as much as the socket takes. Ready only when the write side is over.
+    /// Writes as much as the socket accepts. Ready only when the write side ends.
     pub(super) fn poll<S: AsyncWrite + Unpin>(
         &mut self,
         cx: &mut Context<'_>,
@@ -81,19 +80,19 @@ impl Writer {
         readers: &Readers,
     ) -> Poll<io::Result<WriteEnd>> {
         loop {
-            ready!(self.poll_rest(cx, stream))?;
+            ready!(self.poll_unsent(cx, stream))?;
             if let Some(reading) = &mut self.reading {
-                let got = match reading.as_mut().poll(cx) {
-                    Poll::Ready(got) => got,
+                let fetched = match reading.as_mut().poll(cx) {
+                    Poll::Ready(fetched) => fetched,
                     Poll::Pending => {
-                        // What was read before this is not kept back.
+                        // Sends the items before this one without waiting for the store.
                         ready!(self.poll_flush(cx, stream))?;
                         return Poll::Pending;
                     }
                 };
                 self.reading = None;
-                match got {
-                    Ok(got) => self.take_in(got),
+                match fetched {
+                    Ok(fetched) => self.take_fetched(fetched),
                     Err(why) => {
                         error!(
                             event = "store_unreadable",
@@ -113,7 +112,7 @@ impl Writer {
                         return Poll::Ready(Ok(WriteEnd::Done(why)));
                     }
                     Poll::Pending => {
-                        // An idle connection holds nothing.
+                        // An idle connection keeps no memory here.
                         self.items = VecDeque::new();
                         ready!(self.poll_flush(cx, stream))?;
                         return Poll::Pending;
@@ -136,19 +135,19 @@ impl Writer {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_rest<S: AsyncWrite + Unpin>(
+    fn poll_unsent<S: AsyncWrite + Unpin>(
         &mut self,
         cx: &mut Context<'_>,
         stream: &mut S,
     ) -> Poll<io::Result<()>> {
         loop {
             let (bytes, at): (&[u8], &mut usize) = match &mut self.rest {
-                Rest::None => return Poll::Ready(Ok(())),
-                Rest::Owned(bytes, at) => (bytes, at),
-                Rest::Kept(kept, at) => (&kept.chunk().lines, at),
+                Unsent::None => return Poll::Ready(Ok(())),
+                Unsent::Owned(bytes, at) => (bytes, at),
+                Unsent::Kept(kept, at) => (&kept.chunk().lines, at),
             };
             let Some(left) = bytes.get(*at..).filter(|left| !left.is_empty()) else {
-                self.rest = Rest::None;
+                self.rest = Unsent::None;
                 continue;
             };
             let n = ready!(Pin::new(&mut *stream).poll_write(cx, left))?;
@@ -160,7 +159,7 @@ impl Writer {
         }
     }
 
-    /// Takes the next items: as many as make one write, or one that is to be read first.
+    /// Writes the next items: as many as fit into one write, or starts the read that the next one needs.
     fn next<S: AsyncWrite + Unpin>(
         &mut self,
         cx: &mut Context<'_>,
@@ -169,18 +168,18 @@ impl Writer {
     ) -> io::Result<()> {
         match self.items.pop_front() {
             None => {}
-            Some(Item::Read(read)) => self.reading = Some(start(self.id, read, readers.clone())),
-            Some(Item::Kept(kept)) if kept.chunk().lines.len() >= ALONE_BYTES => {
-                self.rest = Rest::Kept(kept, 0)
+            Some(Item::Read(read)) => self.reading = Some(start_read(self.id, read, readers.clone())),
+            Some(Item::Kept(kept)) if kept.chunk().lines.len() >= NO_COPY_BYTES => {
+                self.rest = Unsent::Kept(kept, 0)
             }
             Some(item) => {
                 self.items.push_front(item);
-                return GATHER.with_borrow_mut(|gather| {
-                    gather.clear();
-                    self.gather(gather);
+                return COLLECTED.with_borrow_mut(|collected| {
+                    collected.clear();
+                    self.collect(collected);
                     let mut at = 0;
-                    while at < gather.len() {
-                        match Pin::new(&mut *stream).poll_write(cx, &gather[at..]) {
+                    while at < collected.len() {
+                        match Pin::new(&mut *stream).poll_write(cx, &collected[at..]) {
                             Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                             Poll::Ready(Ok(n)) => {
                                 self.unflushed = true;
@@ -188,7 +187,7 @@ impl Writer {
                             }
                             Poll::Ready(Err(why)) => return Err(why),
                             Poll::Pending => {
-                                self.rest = Rest::Owned(gather[at..].to_vec(), 0);
+                                self.rest = Unsent::Owned(collected[at..].to_vec(), 0);
                                 break;
                             }
                         }
@@ -200,15 +199,16 @@ impl Writer {
         Ok(())
     }
 
-    fn gather(&mut self, gather: &mut Vec<u8>) {
-        while gather.len() < TAKE_BYTES {
+    fn collect(&mut self, collected: &mut Vec<u8>) {
+        while collected.len() < TAKE_BYTES {
             match self.items.pop_front() {
                 None => break,
-                Some(Item::Line(line)) => gather.extend_from_slice(&line),
-                Some(Item::Shared(line)) => gather.extend_from_slice(&line),
-                Some(Item::Own(kept, ids)) => with_ids(&kept, &ids, gather),
-                Some(Item::Kept(kept)) if kept.chunk().lines.len() < ALONE_BYTES => {
-                    gather.extend_from_slice(&kept.chunk().lines);
+                Some(Item::Line(line)) => collected.extend_from_slice(&line),
+                Some(Item::Refused(refused)) => collected.extend_from_slice(&reply::error(&refused.refusal)),
+                Some(Item::Shared(line)) => collected.extend_from_slice(&line),
+                Some(Item::Own(kept, ids)) => write_with_ids(&kept, &ids, collected),
+                Some(Item::Kept(kept)) if kept.chunk().lines.len() < NO_COPY_BYTES => {
+                    collected.extend_from_slice(&kept.chunk().lines);
                 }
                 Some(other) => {
                     self.items.push_front(other);
@@ -218,10 +218,10 @@ impl Writer {
         }
     }
 
-    fn take_in(&mut self, got: Got) {
-        match got {
-            Got::Lines(lines) => self.rest = Rest::Owned(lines, 0),
-            Got::Gap(session, caught) => {
+    fn take_fetched(&mut self, fetched: Fetched) {
+        match fetched {
+            Fetched::Lines(lines) => self.rest = Unsent::Owned(lines, 0),
+            Fetched::Gap(session, caught) => {
                 if !caught.rest.is_empty() {
                     self.items.push_front(Item::Read(Read::Gap(session, caught.rest)));
                 }
@@ -231,17 +231,17 @@ impl Writer {
                     (gap.from, gap.to) = (Some(from), Some(to));
                     lines.splice(0..0, notice(&gap));
                 }
-                self.rest = Rest::Owned(lines, 0);
+                self.rest = Unsent::Owned(lines, 0);
             }
         }
     }
 }
 
-/// A chunk with the ids of one's own messages put in.
-fn with_ids(kept: &Kept, ids: &[(Seq, RequestId)], out: &mut Vec<u8>) {
+/// Writes a chunk, with the request ids in the session's own messages.
+fn write_with_ids(kept: &Kept, ids: &[(Seq, RequestId)], out: &mut Vec<u8>) {
     let chunk = kept.chunk();
     let mut ids = ids.iter().peekable();
-    // Numbers in a chunk are next to each other, one line each.
+    // The seqs in a chunk are consecutive, one line each.
     for (seq, line) in (chunk.first..).zip(chunk.lines.split_inclusive(|b| *b == b'\n')) {
         match ids.next_if(|(own, _)| *own == seq) {
             Some((_, id)) => write_with_id(line, id, out),
@@ -250,40 +250,50 @@ fn with_ids(kept: &Kept, ids: &[(Seq, RequestId)], out: &mut Vec<u8>) {
     }
 }
 
-fn start(conn: ConnectionId, read: Read, readers: Readers) -> Reading {
+fn start_read(conn: ConnectionId, read: Read, readers: Readers) -> Reading {
     Box::pin(async move {
         Ok(match read {
-            Read::Gap(session, ranges) => Got::Gap(session, readers.gap(session, ranges, TAKE_BYTES).await?),
+            Read::Gap(session, ranges) => {
+                Fetched::Gap(session, readers.gap(session, ranges, TAKE_BYTES).await?)
+            }
             Read::Page(id, of) => {
-                Got::Lines(answer(conn, "HISTORY", id, readers.page(of).await.map(|page| page.data)))
+                Fetched::Lines(page_reply(conn, "HISTORY", id, readers.page(of).await.map(|page| page.data)))
             }
-            Read::Search(id, what) => {
-                Got::Lines(answer(conn, "SEARCH", id, readers.search(*what).await.map(|page| page.data)))
-            }
+            Read::Search(id, query) => Fetched::Lines(page_reply(
+                conn,
+                "SEARCH",
+                id,
+                readers.search(*query).await.map(|page| page.data),
+            )),
             Read::Again(resent) => {
                 let mut lines = Vec::new();
                 match readers.resent(&resent).await? {
                     Resend::Same(line) => write_with_id(&line, &resent.id, &mut lines),
                     other => {
                         let refusal = Refusal::new(ErrorKind::Data, other.why()).with_id(Some(resent.id));
-                        lines = refuse(conn, "MSG", refusal);
+                        lines = refusal_line(conn, "MSG", refusal);
                     }
                 }
-                Got::Lines(lines)
+                Fetched::Lines(lines)
             }
         })
     })
 }
 
-/// A page as the reply to its request. A store that cannot be read is told: nothing else depends
-/// on it.
-fn answer(conn: ConnectionId, op: &str, id: Option<RequestId>, data: Result<Vec<u8>, StoreError>) -> Vec<u8> {
+/// A page as the reply to its request. If the store cannot be read, the reply says so and the connection stays:
+/// nothing else depends on the page.
+fn page_reply(
+    conn: ConnectionId,
+    op: &str,
+    id: Option<RequestId>,
+    data: Result<Vec<u8>, StoreError>,
+) -> Vec<u8> {
     match data {
         Ok(data) => reply::encode_raw(op, id.as_ref(), &data),
-        // Asked again it would take as long: so it is the request, and no matter of waiting.
+        // A resent query would take as long, so this is an error of the request, not a temporary one.
         Err(why @ StoreError::TooLong) => {
             let msg = format!("`query`: {why}");
-            refuse(conn, op, Refusal::new(ErrorKind::Data, msg).with_id(id))
+            refusal_line(conn, op, Refusal::new(ErrorKind::Data, msg).with_id(id))
         }
         Err(why) => {
             if log::has_room() {
@@ -295,12 +305,12 @@ fn answer(conn: ConnectionId, op: &str, id: Option<RequestId>, data: Result<Vec<
                 );
             }
             let msg = "the server's store could not be read; try again later";
-            refuse(conn, op, Refusal::new(ErrorKind::Internal, msg).with_id(id))
+            refusal_line(conn, op, Refusal::new(ErrorKind::Internal, msg).with_id(id))
         }
     }
 }
 
-fn refuse(conn: ConnectionId, op: &str, refusal: Refusal) -> Vec<u8> {
+fn refusal_line(conn: ConnectionId, op: &str, refusal: Refusal) -> Vec<u8> {
     let (id, kind) = (refusal.id.as_ref(), refusal.kind);
     log::Refused { conn: conn.0, peer: None, user: None, op: Some(op), id, kind }.tell();
     reply::error(&refusal)

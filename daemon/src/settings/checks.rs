@@ -1,14 +1,14 @@
-//! Owns what settings mean together: which need each other, and which exclude each other. Called once all of them are
-//! read. Notes all problems. Reads only the files with secrets that the settings need (`secrets`).
+//! Owns the rules between settings: which need each other, and which exclude each other. Called after all
+//! settings are read. Notes all problems. Reads no file except the secrets that the settings need (`secrets`).
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use super::{Auth, AuthMode, ClientAuth, Limits, Listen, Origin, Problem, Settings, Tls, Web};
 use tcp_chat_protocol::Name;
 
-/// The longest path of a Unix socket that Linux takes, in bytes.
+/// The longest path of a Unix socket on Linux, in bytes.
 const SOCKET_PATH_BYTES: usize = 107;
 
-impl Reader<'_> {
+impl SettingsReader<'_> {
     /// Checks all settings, and reads the secrets.
     pub(super) fn check(&mut self, settings: &mut Settings) {
         self.check_listen(&mut settings.listen);
@@ -22,8 +22,9 @@ impl Reader<'_> {
         }
         let socket = settings.admin.socket.as_ref().map_or(0, |path| path.as_os_str().len());
         if socket > SOCKET_PATH_BYTES {
-            let reason =
-                format!("a socket's path has at most {SOCKET_PATH_BYTES} bytes, and this one has {socket}");
+            let reason = format!(
+                "the path of a socket has at most {SOCKET_PATH_BYTES} bytes, and this one has {socket}"
+            );
             self.refuse("admin.socket", reason);
         }
         if let Some(secret) = &mut settings.http.token_file {
@@ -41,14 +42,14 @@ impl Reader<'_> {
         if address.is_empty() && !self.is_refused(KEY) {
             self.refuse(KEY, "the list is empty; name at least one address");
         }
-        // A flag is nearer to the person than the platform is.
+        // A flag of the operator has priority over the platform's PORT.
         let port = self.environment.port().filter(|_| self.layers.origin(KEY) != Origin::Flag);
         match port.map(|port| port.parse::<u16>().map_err(|_| port)) {
             Some(Ok(port)) => address.iter_mut().for_each(|address| address.set_port(port)),
             Some(Err(port)) => self.layers.problems.push(Problem {
                 place: "environment variable PORT".to_owned(),
                 key: KEY.to_owned(),
-                reason: format!("{port:?} is no port: 0 to 65535"),
+                reason: format!("{port:?} is not a port: 0 to 65535"),
                 excerpt: None,
             }),
             None => {}
@@ -76,7 +77,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A pair without an address is fine: a socket may be handed over.
+    /// A pair without an address is valid: the service manager can pass a socket.
     fn check_web(&mut self, web: &Web, listen: &Listen) {
         match (&web.certificate, &web.key) {
             (Some(_), None) if !self.is_set("web.key") => {
@@ -107,7 +108,7 @@ impl Reader<'_> {
                 self.refuse("tls.client_ca", reason);
             }
             (ClientAuth::Optional | ClientAuth::Required, None)
-                if tls.own().is_some() && !self.is_set("tls.client_ca") =>
+                if tls.operator_pair().is_some() && !self.is_set("tls.client_ca") =>
             {
                 let reason = "with tls.certificate there is no CA of the daemon's own; write tls.client_ca \
                               too: the file with the CA that signs the users' certificates";
@@ -149,7 +150,7 @@ impl Reader<'_> {
                 self.refuse(key, reason);
             }
         }
-        // The envelope around a text takes room in the line, too.
+        // The line also contains the JSON around the text.
         if limits.msg_bytes + 256 > limits.line_bytes {
             let is_text = self.is_set("limits.msg_bytes");
             let key = if is_text { "limits.msg_bytes" } else { "limits.line_bytes" };
@@ -161,7 +162,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What the HTTP interface needs, where it is on.
+    /// Checks the settings that the HTTP endpoint needs, if it is on.
     fn check_http(&mut self, settings: &Settings) {
         let http = &settings.http;
         if http.token_file.is_none() && !self.is_set("http.token_file") {
@@ -176,7 +177,7 @@ impl Reader<'_> {
         {
             self.refuse("http.address", "that is metrics.address; the two need a port each");
         }
-        // A room of one list must not look like a room of the other. The same room may be in both.
+        // A room of one list must not look like a room of the other; the same room may be in both.
         for room in &http.rooms {
             let is_twin = |other: &&Name| other.key() != room.key() && other.looks_like(room);
             if let Some(twin) = settings.rooms.default.iter().find(is_twin) {

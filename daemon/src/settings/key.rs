@@ -1,11 +1,11 @@
-//! Owns the description of a setting, which is written once, in [`section!`]: its name, type, default, kind of value,
-//! whether it needs a restart, and its documentation. From the descriptions are made: the structs of `sections` and
-//! `limits`, reading, `tcp-chatd config`, what a reload reports, `config.toml`, and the table in `docs/OPERATIONS.md`.
-//! Reads no value.
+//! Owns the description of a setting, which is written once, in [`section!`]: its name, type, default, kind of
+//! value, documentation, and whether it needs a restart. The descriptions generate the structs of `sections` and
+//! `limits`, the reading, `tcp-chatd config`, the report of a reload, `config.toml`, and the table in
+//! `docs/OPERATIONS.md`. Reads no value.
 
 use super::Settings;
 use super::kinds::{Kind, MayShow};
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use std::sync::LazyLock;
 use toml::Value;
 
@@ -16,19 +16,19 @@ pub(super) struct Key {
     pub(super) name: &'static str,
     /// The lines of its comment in `config.toml`.
     doc: &'static [&'static str],
-    /// Does a change need a restart?
+    /// Whether a change needs a restart.
     pub(super) needs_restart: bool,
-    /// What may be written.
+    /// The allowed values.
     allowed: String,
-    /// When its value may be shown as it was written.
+    /// Whether its value may be shown as it was written.
     pub(super) may_show: MayShow,
-    /// A value for `config.toml` where there is no default.
+    /// An example for `config.toml` if there is no default.
     example: &'static str,
-    /// What holds where there is no default.
+    /// The effect if the setting has no value.
     without: &'static str,
-    /// The value as TOML; `None`: it is not set and has no default.
+    /// The value as TOML; `None`: not set, and no default.
     pub(super) value: Option<Value>,
-    /// Is the value another one in the settings that these were compared with?
+    /// Whether the value differs from the settings in the comparison.
     pub(super) differs: bool,
 }
 
@@ -65,7 +65,7 @@ impl Key {
         Self { without, ..self }
     }
 
-    /// The section, and the name in it.
+    /// The section and the name in it.
     pub(super) fn parts(&self) -> (&'static str, &'static str) {
         self.name.split_once('.').unwrap_or(("", self.name))
     }
@@ -78,12 +78,12 @@ pub(super) fn keys() -> &'static [Key] {
     &KEYS
 }
 
-/// The description of a setting; `None`: there is no such setting.
+/// The description of a setting; `None`: the setting does not exist.
 pub(super) fn key(name: &str) -> Option<&'static Key> {
     keys().iter().find(|key| key.name == name)
 }
 
-/// Does a change of this setting need a restart?
+/// Whether a change of this setting needs a restart.
 pub(crate) fn needs_restart(name: &str) -> bool {
     key(name).is_some_and(|key| key.needs_restart)
 }
@@ -157,12 +157,12 @@ pub fn table() -> String {
 pub(super) trait Section: Default {
     /// Adds its settings, compared with `other`.
     fn keys(&self, other: &Self, all: &mut Vec<Key>);
-    /// Reads its settings. What is refused has its default.
-    fn read(reader: &mut Reader<'_>) -> Self;
+    /// Reads its settings. A refused value is replaced by its default.
+    fn read(reader: &mut SettingsReader<'_>) -> Self;
 }
 
-/// Describes a section: for each setting its comment, the field, its type, the default, the kind of value, and what
-/// else [`Key`] has. `as` gives a setting another name than its field.
+/// Describes a section: for each setting its documentation, field, type, default, kind of value, and the further
+/// properties of [`Key`]. `as` gives a setting another name than its field.
 macro_rules! section {
     (@name $section:literal $field:ident) => { concat!($section, ".", stringify!($field)) };
     (@name $section:literal $field:ident $name:literal) => { concat!($section, ".", $name) };
@@ -198,7 +198,7 @@ macro_rules! section {
                 )+
             }
 
-            fn read(reader: &mut Reader<'_>) -> Self {
+            fn read(reader: &mut SettingsReader<'_>) -> Self {
                 let defaults = Self::default();
                 $(
                     let name = section!(@name $section $field $($name)?);

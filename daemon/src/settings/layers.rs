@@ -1,5 +1,5 @@
-//! Owns where values come from: the built-in defaults, the file, the environment and the flags, laid over each other.
-//! Finds what is no setting, with line and column. Never knows what a value means.
+//! Owns the layers of values: built-in defaults, file, environment and flags, in rising priority. Finds unknown
+//! settings, with line and column. Never knows the meaning of a value.
 
 use super::key::{key, keys};
 use super::problem::{Origin, Problem, Text};
@@ -9,11 +9,11 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Value};
 
-/// What environment variables for settings start with.
+/// The prefix of environment variables for settings.
 pub(super) const PREFIX: &str = "TCP_CHATD";
 const SEPARATOR: &str = "__";
 
-/// The environment, as far as it is about settings. Taken once, so that a reload sees the same.
+/// The environment variables for settings. Read once, so a reload sees the same ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Environment {
     settings: BTreeMap<String, String>,
@@ -62,21 +62,21 @@ impl FromIterator<(OsString, OsString)> for Environment {
     }
 }
 
-/// What was set, each value with where it came from, and what was found wrong on the way.
+/// The values of all layers with their origins, and the problems so far.
 #[derive(Debug)]
 pub(super) struct Layers {
     file: toml::Table,
-    /// Where in the file each value stands, in bytes.
+    /// The span of each value in the file, in bytes.
     spans: BTreeMap<String, Range<usize>>,
     text: Option<Text>,
-    /// By key: the name of the variable, and its value.
+    /// By key: the name of the variable and its value.
     environment: BTreeMap<String, (String, String)>,
     flags: BTreeMap<String, String>,
     pub(super) problems: Vec<Problem>,
 }
 
 impl Layers {
-    /// Lays flags over environment over file over defaults.
+    /// Reads flags over environment over file over defaults.
     pub(super) fn new(text: Option<Text>, environment: &Environment, flags: &[(String, String)]) -> Self {
         let mut layers = Self {
             file: toml::Table::new(),
@@ -87,15 +87,15 @@ impl Layers {
             problems: Vec::new(),
         };
         if let Some(text) = &text {
-            layers.take_file(text);
+            layers.read_file(text);
         }
-        layers.take_environment(environment);
-        layers.take_flags(flags);
+        layers.read_environment(environment);
+        layers.read_flags(flags);
         layers.text = text;
         layers
     }
 
-    /// The value of a key and where it came from; `None`: nobody set it and it has no default.
+    /// The value of a key and its origin; `None`: not set, and no default.
     pub(super) fn get(&self, name: &str) -> Option<(Value, Origin)> {
         let origin = self.origin(name);
         let value = match &origin {
@@ -104,7 +104,7 @@ impl Layers {
             Origin::File { .. } => {
                 let (section, name) = name.split_once('.')?;
                 match self.file.get(section)?.get(name)? {
-                    // A date means nothing here: it is a text without quotes.
+                    // No setting is a date, so this is a text without quotes.
                     Value::Datetime(date) => Value::String(date.to_string()),
                     value => value.clone(),
                 }
@@ -114,7 +114,7 @@ impl Layers {
         Some((value, origin))
     }
 
-    /// Where the value of a key came from.
+    /// The origin of the value of a key.
     pub(super) fn origin(&self, key: &str) -> Origin {
         if self.flags.contains_key(key) {
             Origin::Flag
@@ -128,46 +128,48 @@ impl Layers {
         }
     }
 
-    /// Notes that the value of a key is wrong, at the place where it was set.
+    /// Notes a problem with the value of a key, at the place where it was set.
     pub(super) fn refuse(&mut self, key: &str, reason: impl Into<String>) {
         let reason = reason.into();
         let problem = match (self.origin(key), self.spans.get(key), &self.text) {
             (Origin::File { .. }, Some(span), Some(text)) => text.problem(span.clone(), key, reason),
             (Origin::Environment(name), ..) => at(format!("environment variable {name}"), key, reason),
             (Origin::Flag, ..) => at("--set".to_owned(), key, reason),
-            // A default is wrong only together with something that was set: name the file to edit.
+            // A default can only be wrong together with a value that was set: names the file to edit.
             (_, _, Some(text)) => at(text.path.display().to_string(), key, reason),
             _ => at("settings".to_owned(), key, reason),
         };
         self.problems.push(problem);
     }
 
-    /// Reads the file, checks its keys and remembers where each stands. What is no TOML has no values.
-    fn take_file(&mut self, text: &Text) {
+    /// Reads the file, checks its keys and remembers their spans. A file that is not TOML has no values.
+    fn read_file(&mut self, text: &Text) {
         let (table, errors) = DeTable::parse_recoverable(&text.text);
         let place = |error: &toml::de::Error| error.span().unwrap_or_default().start;
         for error in &errors {
-            self.problems.push(text.no_toml(place(error), format!("this is no TOML: {}", error.message())));
+            self.problems.push(
+                text.syntax_problem(place(error), format!("the file is not TOML: {}", error.message())),
+            );
         }
         if !errors.is_empty() {
             return;
         }
         match text.text.parse() {
             Ok(values) => self.file = values,
-            // The message of this error has the value in it.
+            // The message of this error contains the value, which may be a secret.
             Err(error) => {
-                self.problems.push(text.no_toml(place(&error), "this number is too large".to_owned()));
+                self.problems.push(text.syntax_problem(place(&error), "this number is too large".to_owned()));
                 return;
             }
         }
         for (section, content) in table.get_ref() {
             let name: &str = section.get_ref();
             if !keys().iter().any(|key| key.parts().0 == name) {
-                self.problems.push(text.problem(section.span(), name, no_setting(name)));
+                self.problems.push(text.problem(section.span(), name, unknown_setting(name)));
                 continue;
             }
             match content.get_ref() {
-                DeValue::Table(keys) => self.take_section(text, name, keys),
+                DeValue::Table(keys) => self.read_section(text, name, keys),
                 _ => {
                     let reason = format!("this is a section: write [{name}] and its keys below it");
                     self.problems.push(text.problem(content.span(), name, reason));
@@ -176,18 +178,18 @@ impl Layers {
         }
     }
 
-    fn take_section(&mut self, text: &Text, section: &str, keys: &DeTable<'_>) {
+    fn read_section(&mut self, text: &Text, section: &str, keys: &DeTable<'_>) {
         for (name, value) in keys {
             let name_of = format!("{section}.{}", name.get_ref());
             if key(&name_of).is_some() {
                 self.spans.insert(name_of, Spanned::span(value));
             } else {
-                self.problems.push(text.problem(name.span(), &name_of, no_setting(&name_of)));
+                self.problems.push(text.problem(name.span(), &name_of, unknown_setting(&name_of)));
             }
         }
     }
 
-    fn take_environment(&mut self, environment: &Environment) {
+    fn read_environment(&mut self, environment: &Environment) {
         let prefix = format!("{PREFIX}{SEPARATOR}");
         for (name, value) in &environment.settings {
             let place = || format!("environment variable {name}");
@@ -199,7 +201,7 @@ impl Layers {
             } else if key(&setting).is_some() {
                 self.environment.insert(setting, (name.clone(), value.clone()));
             } else {
-                self.problems.push(at(place(), &setting, no_setting(&setting)));
+                self.problems.push(at(place(), &setting, unknown_setting(&setting)));
             }
         }
         for name in &environment.not_text {
@@ -207,12 +209,12 @@ impl Layers {
         }
     }
 
-    fn take_flags(&mut self, flags: &[(String, String)]) {
+    fn read_flags(&mut self, flags: &[(String, String)]) {
         for (name, value) in flags {
             if key(name).is_some() {
                 self.flags.insert(name.clone(), value.clone());
             } else {
-                self.problems.push(at("--set".to_owned(), name, no_setting(name)));
+                self.problems.push(at("--set".to_owned(), name, unknown_setting(name)));
             }
         }
     }
@@ -222,8 +224,8 @@ fn at(place: String, key: &str, reason: String) -> Problem {
     Problem { place, key: key.to_owned(), reason, excerpt: None }
 }
 
-/// "This is no setting", with the nearest one that is.
-fn no_setting(name: &str) -> String {
+/// The sentence about an unknown setting, with the most similar known one.
+fn unknown_setting(name: &str) -> String {
     let is_key = name.contains('.');
     let nearest = keys()
         .iter()

@@ -1,13 +1,12 @@
-//! Owns what `log.level` may say. Called where settings are read and where the log is set up.
-//! Never changes a level.
+//! Owns the syntax of `log.level`. Called when settings are read and when the log starts. Never changes a level.
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
-/// Why a text is no level.
+/// A text that is not a level.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "{0:?} is no level; write one of off, error, warn, info, debug, trace, or several with their \
+    "{0:?} is not a level; write one of off, error, warn, info, debug, trace, or several with their \
      targets, such as \"info,tcp_chatd::net=debug\""
 )]
 pub struct LevelError(String);
@@ -15,7 +14,7 @@ pub struct LevelError(String);
 /// Reads a level (`info`), or several with their targets (`info,tcp_chatd::net=debug`).
 ///
 /// # Errors
-/// A part that is neither. `Targets` alone would take `inof` for the name of a target.
+/// The first part that is not a level. `Targets` alone would accept `inof` as the name of a target.
 pub fn parse_level(text: &str) -> Result<Targets, LevelError> {
     let mut targets = Targets::new();
     let bad = |part: &str| LevelError(part.trim().to_owned());
@@ -23,7 +22,7 @@ pub fn parse_level(text: &str) -> Result<Targets, LevelError> {
         let (target, level) =
             part.rsplit_once('=').map_or((None, part), |(t, level)| (Some(t.trim()), level));
         let level = level.trim().to_ascii_lowercase();
-        // LevelFilter would also take numbers.
+        // LevelFilter would also accept numbers.
         if !["off", "error", "warn", "info", "debug", "trace"].contains(&level.as_str()) {
             return Err(bad(part));
         }
@@ -39,15 +38,16 @@ pub fn parse_level(text: &str) -> Result<Targets, LevelError> {
     Ok(targets)
 }
 
-/// Parts of the program that log: the modules of this crate.
+/// The modules of this crate that log.
 const PARTS: [&str; 19] = [
     "admin", "auth", "chat", "clock", "commands", "daemon", "edge", "http", "hub", "log", "metrics", "net",
     "places", "rate", "settings", "store", "systemd", "tls", "web",
 ];
-/// Libraries that may log something.
+/// The libraries that may log.
 const LIBRARIES: [&str; 5] = ["hyper", "hyper_util", "mio", "rustls", "tokio"];
 
-/// The targets in a level that nothing logs under: a mistyped one would be silent. Each with what to write.
+/// The targets in a level that no module logs under: a mistyped target would silence the log. Each with a
+/// suggestion.
 #[must_use]
 pub fn unknown_targets(text: &str) -> Vec<String> {
     let targets = text.split(',').filter_map(|part| part.rsplit_once('=')).map(|(target, _)| target.trim());
@@ -58,15 +58,15 @@ pub fn unknown_targets(text: &str) -> Vec<String> {
             (first, _) => first.is_none_or(|first| !LIBRARIES.contains(&first)),
         }
     });
-    let said = |target: &str| {
+    let sentence = |target: &str| {
         let part = target.trim_start_matches("tcp_chatd").trim_matches(':');
         let near = PARTS.iter().find(|known| strsim::damerau_levenshtein(known, part) <= 1);
         let near = near.map_or("for example tcp_chatd::net".to_owned(), |near| {
             format!("did you mean tcp_chatd::{near}")
         });
-        format!("the program has no part {target}, so nothing is logged for it: {near}?")
+        format!("the program has no module {target}, so this target logs nothing: {near}?")
     };
-    unknown.map(said).collect()
+    unknown.map(sentence).collect()
 }
 
 #[cfg(test)]
@@ -86,13 +86,13 @@ mod tests {
         for (bad, sentence) in [
             (
                 "info,tcp_chatd::nett=debug",
-                "no part tcp_chatd::nett, so nothing is logged for it: did you mean tcp_chatd::net?",
+                "no module tcp_chatd::nett, so this target logs nothing: did you mean tcp_chatd::net?",
             ),
-            ("info,net=debug", "no part net, so nothing is logged for it: did you mean tcp_chatd::net?"),
-            ("tcp_chat=debug", "no part tcp_chat, so nothing is logged"),
+            ("info,net=debug", "no module net, so this target logs nothing: did you mean tcp_chatd::net?"),
+            ("tcp_chat=debug", "no module tcp_chat, so this target logs nothing"),
         ] {
-            let said = unknown_targets(bad);
-            assert!(said.len() == 1 && said[0].contains(sentence), "{said:?}");
+            let found = unknown_targets(bad);
+            assert!(found.len() == 1 && found[0].contains(sentence), "{found:?}");
         }
     }
 

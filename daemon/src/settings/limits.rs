@@ -2,7 +2,7 @@
 
 use super::key::{Key, Section, section};
 use super::kinds::{Kind, Number, Size, Span};
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use std::time::Duration;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);

@@ -1,50 +1,50 @@
-//! Owns finding the configuration file and making settings of everything there is. Called at the
-//! start and again on a reload. Never prints, never ends the process.
+//! Owns the search for the configuration file, and the settings from all layers. Called at the start and at a
+//! reload. Never prints, never ends the process.
 
 use super::key::keys;
 use super::layers::{Environment, Layers};
 use super::problem::{Origin, Problems, Text};
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use super::{Settings, show};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// Where the file of an installed daemon is.
+/// The configuration file of an installed daemon.
 pub const SYSTEM_FILE: &str = "/etc/tcp-chatd/config.toml";
 
-/// All that settings are made of; kept, so that a reload reads the same again.
+/// The inputs of the settings; kept, so that a reload reads the same ones.
 #[derive(Debug, Clone, Default)]
 pub struct Inputs {
-    /// `--config FILE`: this file and no other.
+    /// `--config FILE`: only this file is read.
     pub config: Option<PathBuf>,
     /// The environment.
     pub environment: Environment,
-    /// `--set KEY=VALUE`, written as in the environment.
+    /// `--set KEY=VALUE`, in the form of the environment.
     pub flags: Vec<(String, String)>,
 }
 
-/// Settings, with where they came from.
+/// Settings with the origin of each value.
 #[derive(Debug, Clone)]
 pub struct Loaded {
     /// The settings.
     pub settings: Settings,
-    /// The file that was read; `None`: there is none.
+    /// The file that was read; `None`: there was none.
     pub file: Option<PathBuf>,
     inputs: Inputs,
     origins: BTreeMap<&'static str, Origin>,
 }
 
 impl Loaded {
-    /// Reads everything again, in the same order.
+    /// Reads all inputs again, in the same order.
     ///
     /// # Errors
-    /// As [`load`]; `self` stays as good as it was.
+    /// As [`load`]; `self` stays valid.
     pub fn again(&self) -> Result<Self, Problems> {
         load(&self.inputs)
     }
 
-    /// Where a key's value came from, as words.
+    /// The origin of a key's value, in words.
     #[must_use]
     pub fn origin_of(&self, key: &str) -> String {
         let origin = self.origins.get(key).unwrap_or(&Origin::Default);
@@ -58,23 +58,23 @@ impl Loaded {
         }
     }
 
-    /// The effective settings as TOML, each with where it came from.
+    /// The effective settings as TOML, each with its origin.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        show::as_toml(self)
+        show::to_toml(self)
     }
 }
 
-/// Reads the settings: `inputs.config`, or `./config.toml`, or [`SYSTEM_FILE`], or the defaults
-/// alone; then the environment, then the flags.
+/// Reads the settings: `inputs.config`, or `./config.toml`, or [`SYSTEM_FILE`], or only the defaults; then the
+/// environment, then the flags.
 ///
 /// # Errors
-/// Everything that is wrong with them, at once.
+/// All problems at once.
 pub fn load(inputs: &Inputs) -> Result<Loaded, Problems> {
     load_from(inputs, &[Path::new("config.toml"), Path::new(SYSTEM_FILE)])
 }
 
-/// [`load`], with where to look when no file is given.
+/// [`load`], with the paths to try if no file is given.
 pub(super) fn load_from(inputs: &Inputs, places: &[&Path]) -> Result<Loaded, Problems> {
     let text = match &inputs.config {
         Some(path) => Some(read(path)?.ok_or_else(|| {
@@ -93,15 +93,16 @@ pub(super) fn load_from(inputs: &Inputs, places: &[&Path]) -> Result<Loaded, Pro
         }
     };
     let file = text.as_ref().map(|text| text.path.clone());
-    let base = base_of(file.as_deref());
+    let base = base_directory(file.as_deref());
     let layers = Layers::new(text, &inputs.environment, &inputs.flags);
-    let mut reader = Reader { layers, environment: &inputs.environment, base: &base, permission: false };
+    let mut reader =
+        SettingsReader { layers, environment: &inputs.environment, base: &base, permission: false };
     let mut settings = Settings::read(&mut reader);
     reader.check(&mut settings);
-    if let (true, Some((_, key))) = (reader.layers.problems.is_empty(), settings.tls.own()) {
-        reader.key_is_there(key);
+    if let (true, Some((_, key))) = (reader.layers.problems.is_empty(), settings.tls.operator_pair()) {
+        reader.check_key_exists(key);
     }
-    let Reader { layers, permission, .. } = reader;
+    let SettingsReader { layers, permission, .. } = reader;
     let origins = keys().iter().map(|key| (key.name, layers.origin(key.name))).collect();
     if layers.problems.is_empty() {
         Ok(Loaded { settings, file, inputs: inputs.clone(), origins })
@@ -110,7 +111,7 @@ pub(super) fn load_from(inputs: &Inputs, places: &[&Path]) -> Result<Loaded, Pro
     }
 }
 
-/// The text of a file, if there is one.
+/// The text of a file, if it exists.
 fn read(path: &Path) -> Result<Option<Text>, Problems> {
     match std::fs::read(path) {
         Ok(bytes) => match String::from_utf8(bytes) {
@@ -120,7 +121,7 @@ fn read(path: &Path) -> Result<Option<Text>, Problems> {
             }
             Err(e) => {
                 let at = e.utf8_error().valid_up_to();
-                let reason = format!("byte {at} is no UTF-8; save the file as UTF-8");
+                let reason = format!("byte {at} is not UTF-8; save the file as UTF-8");
                 Err(Problems::about(path, reason, false))
             }
         },
@@ -132,8 +133,8 @@ fn read(path: &Path) -> Result<Option<Text>, Problems> {
     }
 }
 
-/// What relative paths are relative to: the file's folder, or the working folder.
-fn base_of(file: Option<&Path>) -> PathBuf {
+/// The directory of relative paths: the file's folder, or the working directory.
+fn base_directory(file: Option<&Path>) -> PathBuf {
     match file.and_then(Path::parent) {
         Some(folder) => folder.to_owned(),
         None => std::path::absolute(".").unwrap_or_default(),

@@ -1,11 +1,11 @@
-//! Owns what can be set: one typed section for each table of `config.toml`. Every room of the
-//! daemon is handed its own section and never sees the others. Never reads a clock or a socket.
+//! Owns the settings: one typed section for each table of `config.toml`. Each module of the daemon gets only its
+//! own section. Never reads a clock or a socket.
 //!
-//! The values here are parsed, not validated later: a `Settings` that exists makes sense.
+//! Values are parsed, not validated later: each `Settings` value is consistent.
 //!
-//! Each setting is described once, in `sections` or `limits`; `key` says what is made of the descriptions. [`load`]
-//! reads the settings: defaults, file, environment and flags are laid over each other (`layers`), each value is read
-//! strictly (`kinds`, `texts`), and what they mean together is checked at the end (`checks`).
+//! Each setting is described once, in `sections` or `limits`; `key` generates the rest from the descriptions.
+//! [`load`] reads the settings: it merges defaults, file, environment and flags (`layers`), reads each value
+//! strictly (`kinds`, `texts`), and checks the rules between settings last (`checks`).
 
 mod checks;
 mod key;
@@ -40,11 +40,11 @@ pub use sections::{Admin, Auth, History, Http, Listen, Log, Metrics, Rooms, Sess
 pub(crate) use texts::certificate_name;
 
 use key::{Key, Section};
-use reader::Reader;
+use reader::SettingsReader;
 use std::path::{Path, PathBuf};
 use tcp_chat_protocol::Name;
 
-/// Makes the struct of all sections.
+/// Defines the struct of all sections.
 macro_rules! settings {
     ($($section:ident: $Section:ident,)+) => {
         /// All settings. Relative paths in them are resolved.
@@ -61,8 +61,8 @@ macro_rules! settings {
                 all
             }
 
-            /// Reads all sections. The result counts only if no problem was noted.
-            fn read(reader: &mut Reader<'_>) -> Self {
+            /// Reads all sections. The result is valid only if there is no problem.
+            fn read(reader: &mut SettingsReader<'_>) -> Self {
                 Self { $( $section: $Section::read(reader), )+ }
             }
         }
@@ -85,18 +85,18 @@ settings! {
     shutdown: Shutdown,
 }
 
-/// Files that are open beside `limits.connections`: the store, its readers, the log, the sockets.
+/// Open files beyond `limits.connections`: the store, its readers, the log, the sockets.
 pub const OTHER_FILES: u64 = 64;
 
-/// Are clients asked for a certificate?
+/// Whether TLS asks clients for a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ClientAuth {
     /// No.
     #[default]
     Off,
-    /// Who has one may show it.
+    /// A client may show one.
     Optional,
-    /// Who has none does not get in.
+    /// A client without one is refused.
     Required,
 }
 
@@ -110,23 +110,23 @@ impl AuthMode {
         &[("open", Self::Open), ("password", Self::Password), ("accounts", Self::Accounts)];
 }
 
-/// How many bytes the history may take, with its search index.
+/// The bound of the history with its search index, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MaxBytes {
-    /// Half of what is free on the disk at the first start.
+    /// Half of the free space on the disk at the first start.
     HalfOfDisk,
-    /// All that there are.
+    /// No bound.
     Unlimited,
-    /// So many.
+    /// This many bytes.
     Bytes(u64),
 }
 
-/// What an acknowledged message survives.
+/// The faults that an acknowledged message survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// The death of the process.
+    /// A crash of the process.
     Crash,
-    /// A power cut, too.
+    /// Also a power cut.
     Power,
 }
 
@@ -134,16 +134,16 @@ impl Durability {
     const WORDS: &[(&str, Self)] = &[("crash", Self::Crash), ("power", Self::Power)];
 }
 
-/// How the log is written.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// journald under systemd, pretty on a terminal, JSON otherwise.
     Auto,
-    /// For people.
+    /// Text for people.
     Pretty,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
-    /// The journal's own fields.
+    /// The fields of the journal.
     Journald,
 }
 
@@ -153,14 +153,15 @@ impl LogFormat {
 }
 
 impl Settings {
-    /// The keys whose values differ in `other`, in the order of `config.toml`. The content of a file with a secret is a
-    /// part of the value.
+    /// The keys whose values differ in `other`, in the order of `config.toml`. The content of a secret file
+    /// belongs to the value.
     #[must_use]
     pub fn changed_keys(&self, other: &Self) -> Vec<&'static str> {
         self.keys(other).iter().filter(|key| key.differs).map(|key| key.name).collect()
     }
 
-    /// Where the control socket is: where the settings say, else beside the store, else nowhere.
+    /// The path of the control socket: the configured one, otherwise beside the store. `None`: the store is in
+    /// memory, and no path is configured.
     #[must_use]
     pub fn control_socket(&self) -> Option<PathBuf> {
         self.admin.socket.clone().or_else(|| {
@@ -171,16 +172,15 @@ impl Settings {
 }
 
 impl Tls {
-    /// An operator's own pair: the files with the chain and the key.
+    /// The operator's own pair: the files of the chain and the key.
     #[must_use]
-    pub fn own(&self) -> Option<(&Path, &Path)> {
+    pub fn operator_pair(&self) -> Option<(&Path, &Path)> {
         self.certificate.as_deref().zip(self.key.as_deref())
     }
 }
 
 impl Web {
-    /// The page's own pair, as settings for TLS that offer it and nothing else. `tls` says which versions are spoken.
-    /// `None`: no pair is set.
+    /// TLS settings that contain only the page's own pair, and the TLS versions of `tls`. `None`: no pair is set.
     #[must_use]
     pub fn tls(&self, tls: &Tls) -> Option<Tls> {
         let (certificate, key) = (self.certificate.clone()?, self.key.clone()?);
@@ -202,7 +202,7 @@ impl Auth {
 }
 
 impl Http {
-    /// The rooms that the daemon opens for machines. Without an address no machine can post, so it opens none.
+    /// The rooms that the daemon opens for the webhook. Without an address there is no webhook, so it opens none.
     #[must_use]
     pub fn open_rooms(&self) -> &[Name] {
         if self.address.is_some() { &self.rooms } else { &[] }

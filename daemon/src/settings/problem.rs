@@ -1,13 +1,13 @@
-//! Owns what is wrong with a configuration, and how it is told: every problem at once, each with
-//! the place, the key, the reason and what to do. Never decides what is wrong, and shows of a line only what
-//! [`masked`] lets through.
+//! Owns the problems of a configuration and their text: all at once, each with place, key, reason and remedy.
+//! Called by all modules of `settings`. Never decides what is wrong, and shows only the parts of a line that
+//! [`masked`] allows.
 
 use super::masked;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// Where a value came from.
+/// The origin of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// The built-in default.
@@ -25,16 +25,16 @@ pub enum Origin {
     Flag,
 }
 
-/// One thing that is wrong.
+/// One problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The file with line and column, the environment variable, or the flag.
     pub place: String,
-    /// The key, such as `limits.burst`; empty where no single key is at fault.
+    /// The key, such as `limits.burst`; empty if no single key is at fault.
     pub key: String,
-    /// What is wrong and what to do, as a half sentence.
+    /// The fault and the remedy, as a half sentence.
     pub reason: String,
-    /// The line of the file with a caret under what is meant.
+    /// The line of the file, with carets under the wrong part.
     pub excerpt: Option<String>,
 }
 
@@ -49,7 +49,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A key or a place that somebody wrote, with what would move a terminal's cursor or hide as an escape.
+/// A key or a place as it was written, with control and invisible characters as escapes.
 fn escaped(key: &str) -> String {
     key.chars().fold(String::new(), |mut shown, c| {
         match c {
@@ -60,20 +60,20 @@ fn escaped(key: &str) -> String {
     })
 }
 
-/// Everything that is wrong with a configuration; never empty where it is an error.
+/// All problems of a configuration; an error has at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {
-    /// In the order in which they were found: the file's first.
+    /// In the order in which they were found; those of the file come first.
     pub list: Vec<Problem>,
-    /// The file, or a file that it names, may not be read: exit code 77 instead of 78.
+    /// A permission is missing for the file, or for a file that it names: exit code 77 instead of 78.
     pub permission: bool,
-    /// Where the control socket of a daemon is that runs with what this configuration was before,
-    /// as far as it can still be read: the daemon can be asked although the file is broken.
+    /// The control socket of the running daemon, if the configuration is readable enough: so the daemon can be
+    /// asked although its file is now invalid.
     pub control_socket: Option<PathBuf>,
 }
 
 impl Problems {
-    /// A list of one, about a file as a whole.
+    /// One problem about a file as a whole.
     pub(super) fn about(path: &Path, reason: String, permission: bool) -> Self {
         let place = path.display().to_string();
         Self {
@@ -98,7 +98,7 @@ impl fmt::Display for Problems {
     }
 }
 
-/// A configuration file's path and text: turns byte spans into places and excerpts.
+/// The path and the text of a configuration file: turns byte spans into places and excerpts.
 #[derive(Debug, Clone)]
 pub(super) struct Text {
     pub(super) path: PathBuf,
@@ -114,17 +114,17 @@ impl Text {
         (line, column)
     }
 
-    /// A problem at a span of bytes: of a value that is wrong, or of a key that is no setting.
+    /// A problem at a span of bytes: a wrong value, or an unknown key.
     pub(super) fn problem(&self, span: Range<usize>, key: &str, reason: String) -> Problem {
         let (start, line) = self.line_at(span.start);
         let end = span.end.clamp(span.start, start + line.len());
-        let shown = masked::readable(line, span.start - start..end - start, key);
+        let shown = masked::visible_line(line, span.start - start..end - start, key);
         self.with_excerpt(span.start, key, reason, shown)
     }
 
-    /// A problem at a place from which on it is no TOML. Nothing of the line is shown but its key: where a value
-    /// ends nobody knows, and a secret may stand in it.
-    pub(super) fn no_toml(&self, at: usize, reason: String) -> Problem {
+    /// A problem at the place from which the file is not TOML. Shows only the key of the line: the end of the
+    /// value is unknown, and it may be a secret.
+    pub(super) fn syntax_problem(&self, at: usize, reason: String) -> Problem {
         let (start, text) = self.line_at(at);
         let above = self.text.get(..start).unwrap_or_default();
         let (line, column) = self.position(at);
@@ -136,16 +136,16 @@ impl Text {
         }
     }
 
-    /// The line that a byte is in, and where it begins.
+    /// The line of a byte, and where it begins.
     fn line_at(&self, byte: usize) -> (usize, &str) {
         let before = self.text.get(..byte).unwrap_or(&self.text);
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
         (start, self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default())
     }
 
-    fn with_excerpt(&self, at: usize, key: &str, reason: String, shown: masked::Shown) -> Problem {
+    fn with_excerpt(&self, at: usize, key: &str, reason: String, shown: masked::VisibleLine) -> Problem {
         let (line, column) = self.position(at);
-        // What could move a terminal's cursor does not get there from a file either.
+        // Control characters of the file do not reach the terminal.
         let text: String = shown
             .line
             .chars()

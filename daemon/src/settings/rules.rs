@@ -1,5 +1,5 @@
-//! Owns how the settings become the policy of the chat ([`Rules`]). Called at the start and at each reload. It never
-//! decides anything about a request.
+//! Owns the conversion of settings into the policy of the chat ([`Rules`]). Called at the start and at each
+//! reload. Never decides about a request.
 
 use super::{AuthMode, Settings};
 use crate::chat::Rules;
@@ -37,7 +37,7 @@ impl From<&Settings> for Rules {
     }
 }
 
-/// So many bytes at once, and the same number again within a day. 0 is no limit.
+/// A token bucket of this many bytes that refills within a day. 0: no limit.
 fn daily(bytes: u64) -> Limit {
     Limit { per_second: if bytes == 0 { 0 } else { bytes.div_ceil(24 * 3600) }, burst: bytes }
 }

@@ -1,25 +1,25 @@
-//! Owns files with secrets that settings name: reads the password's hash and the token, once the settings are known to
-//! need them. Notes what is wrong as `checks` does. Never shows what is in such a file.
+//! Owns the secret files that settings name: reads the hash of the password and the token, if the settings need
+//! them. Called by `checks`; notes problems. Never shows the content of such a file.
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use crate::auth::{self, Digest};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// The number of characters of a token: 32 of hex are 128 random bits.
+/// The number of characters of a token: 32 hexadecimal digits have 128 random bits.
 const TOKEN_CHARS: std::ops::RangeInclusive<usize> = 32..=512;
 
-/// A file with a secret, and what was read from it.
+/// A secret file and its content.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret<T> {
     /// The file.
     pub file: PathBuf,
-    /// The secret; `None`: it could not be read, and then there is a problem.
+    /// The secret; `None`: not readable, and a problem is noted.
     pub content: Option<T>,
 }
 
 impl<T> std::fmt::Debug for Secret<T> {
-    /// The content is not shown.
+    /// Leaves out the content.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Secret").field("file", &self.file).finish_non_exhaustive()
     }
@@ -37,12 +37,12 @@ impl<T> AsRef<Path> for Secret<T> {
     }
 }
 
-impl Reader<'_> {
-    /// Reads the password's hash from its file.
+impl SettingsReader<'_> {
+    /// Reads the hash of the password from its file.
     pub(super) fn read_password(&mut self, secret: &mut Secret<String>) {
         self.read_secret("auth.password_file", secret, |text, shown| {
             let hash = text.trim().to_owned();
-            // The file's content is a secret even if it is wrong: it may be the bare password.
+            // The content is a secret even if it is wrong: it may be the password itself.
             auth::check(&hash)
                 .map(|()| hash)
                 .map_err(|why| format!("{shown}: {why}; write what `tcp-chatd password` prints"))
@@ -57,7 +57,7 @@ impl Reader<'_> {
             is_one.then(|| auth::sha256(token.as_bytes())).ok_or_else(|| {
                 let (low, high) = (TOKEN_CHARS.start(), TOKEN_CHARS.end());
                 format!(
-                    "{shown} holds no token: {low} to {high} visible ASCII characters are one, as `openssl rand -hex \
+                    "{shown} holds no token: a token has {low} to {high} visible ASCII characters, as `openssl rand -hex \
                      32` prints them"
                 )
             })
@@ -71,12 +71,12 @@ impl Reader<'_> {
         parse: impl FnOnce(&str, &str) -> Result<T, String>,
     ) {
         let shown = self.shown_file(key, &secret.file);
-        let content = self.text_of(&secret.file, &shown).and_then(|text| parse(&text, &shown));
-        secret.content = self.settle(key, content);
+        let content = self.secret_text(&secret.file, &shown).and_then(|text| parse(&text, &shown));
+        secret.content = self.value_or_note(key, content);
     }
 
-    /// The text of a file with a secret. Editors of some systems put a byte order mark before it.
-    fn text_of(&mut self, file: &Path, shown: &str) -> Result<Zeroizing<String>, String> {
+    /// The text of a secret file. Some editors write a byte order mark at its start.
+    fn secret_text(&mut self, file: &Path, shown: &str) -> Result<Zeroizing<String>, String> {
         let bytes = std::fs::read(file).map(Zeroizing::new).map_err(|e| {
             self.permission |= e.kind() == std::io::ErrorKind::PermissionDenied;
             format!("{shown} cannot be read: {e}")

@@ -5,7 +5,7 @@ use super::key::{Key, Section, section};
 use super::kinds::MayShow::{IfPath, IfWrittenAsPath, Never};
 use super::kinds::{Flag, Kind, Maybe, Number, OneOf, Span, ZeroIsOff};
 use super::limits::{DAY, HOUR, MANY, SECOND};
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use super::texts::{self, FilePath, StoreBytes, StorePath};
 use super::{AuthMode, ClientAuth, Durability, LogFormat, MaxBytes, Secret};
 use crate::auth::Digest;

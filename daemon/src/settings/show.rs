@@ -1,11 +1,11 @@
-//! Owns what `tcp-chatd config` prints. Never reads anything.
+//! Owns the output of `tcp-chatd config`. Called by `load`. Never reads anything.
 
 use super::Loaded;
 use super::problem::Origin;
 use toml::Value;
 
-/// The effective settings as TOML, each line with where its value came from.
-pub(super) fn as_toml(loaded: &Loaded) -> String {
+/// The effective settings as TOML, each line with the origin of its value.
+pub(super) fn to_toml(loaded: &Loaded) -> String {
     let mut out = match &loaded.file {
         Some(file) => format!("# from {}\n", file.display()),
         None => "# from the built-in defaults; there is no configuration file\n".to_owned(),
@@ -20,7 +20,7 @@ pub(super) fn as_toml(loaded: &Loaded) -> String {
         let control = loaded.settings.control_socket();
         let line = match (&key.value, key.name, control) {
             (Some(value), ..) => format!("{name} = {value}  # {}", loaded.origin_of(key.name)),
-            // What is not set may still have an effect that can be shown.
+            // A setting without a value may still have an effect to show.
             (None, "admin.socket", Some(socket)) => {
                 format!("{name} = {}  # default: beside the store", Value::from(socket.display().to_string()))
             }
@@ -37,7 +37,7 @@ pub(super) fn as_toml(loaded: &Loaded) -> String {
     out
 }
 
-/// Where a value came from, as a comment says it.
+/// The origin of a value, for a comment.
 pub(super) fn origin(origin: &Origin) -> String {
     match origin {
         Origin::Default => "default".to_owned(),

@@ -1,8 +1,9 @@
-//! Owns the kinds of values that are texts: addresses, names, rooms, levels, paths, and the store with its own words.
-//! What settings mean together is in `checks`. Notes what is wrong, and goes on. Reads no file.
+//! Owns the kinds of values that are texts: addresses, names, rooms, levels, paths, and the store with its
+//! special words. Notes a problem and continues. Never checks rules between settings (`checks`), and reads no
+//! file.
 
 use super::kinds::{self, Kind, MayShow, Size};
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use super::{MaxBytes, parse_level};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -12,16 +13,16 @@ use toml::Value;
 
 const MIB: usize = 1 << 20;
 
-/// A text that means a value.
+/// A text that stands for a value.
 pub(super) struct Text<T> {
     parse: fn(&str) -> Result<T, String>,
     allowed: &'static str,
 }
 
 impl<T: ToString> Kind<T> for Text<T> {
-    fn read(&self, reader: &mut Reader<'_>, key: &'static str) -> Option<T> {
+    fn read(&self, reader: &mut SettingsReader<'_>, key: &'static str) -> Option<T> {
         let value = (self.parse)(&reader.text(key)?);
-        reader.settle(key, value)
+        reader.value_or_note(key, value)
     }
 
     fn show(&self, value: &T) -> Option<Value> {
@@ -33,21 +34,21 @@ impl<T: ToString> Kind<T> for Text<T> {
     }
 }
 
-/// A list of texts that mean values. A text that means nothing is refused; the others are read.
+/// A list of texts that stand for values. An invalid text is refused, and the others are read.
 pub(super) struct List<T> {
-    /// Reads a text beside those that were read before it; `None`: it adds nothing to them.
+    /// Reads a text; gets the values before it. `None`: the text adds no value.
     parse: fn(&str, &[T]) -> Result<Option<T>, String>,
-    /// Is a single value shown without the brackets of a list?
+    /// Whether a single value is shown without the brackets of a list.
     is_single: bool,
     allowed: &'static str,
 }
 
 impl<T: ToString> Kind<Vec<T>> for List<T> {
-    fn read(&self, reader: &mut Reader<'_>, key: &'static str) -> Option<Vec<T>> {
+    fn read(&self, reader: &mut SettingsReader<'_>, key: &'static str) -> Option<Vec<T>> {
         let mut all = Vec::new();
         for text in reader.list(key)? {
             let value = (self.parse)(&text, &all);
-            all.extend(reader.settle(key, value).flatten());
+            all.extend(reader.value_or_note(key, value).flatten());
         }
         Some(all)
     }
@@ -70,7 +71,7 @@ pub(super) const LISTEN: List<SocketAddr> = List {
     parse: |text, _| {
         text.parse().map(Some).map_err(|_| {
             format!(
-                "{text:?} is no address with a port; write \"127.0.0.1:3000\", \"0.0.0.0:3000\" for every IPv4 \
+                "{text:?} is not an address with a port; write \"127.0.0.1:3000\", \"0.0.0.0:3000\" for every IPv4 \
                  address of this host, or \"[::]:3000\" for IPv6 too"
             )
         })
@@ -79,7 +80,7 @@ pub(super) const LISTEN: List<SocketAddr> = List {
     allowed: "an address with a port, or a list of them",
 };
 
-/// Names and addresses for the own certificate, each once.
+/// Names and addresses of the daemon's own certificate, each once.
 pub(super) const CERTIFICATE_NAMES: List<String> = List {
     parse: |text, others| match certificate_name(text) {
         Some(name) => Ok(Some(name).filter(|name| !others.contains(name))),
@@ -95,7 +96,7 @@ pub(super) const CERTIFICATE_NAMES: List<String> = List {
 /// Rooms, each once, and none that looks like another one.
 pub(super) const ROOMS: List<Name> = List {
     parse: |text, others| {
-        let name = Name::parse(text).map_err(|e| format!("{text:?} is no room: {e}"))?;
+        let name = Name::parse(text).map_err(|e| format!("{text:?} is not a room: {e}"))?;
         match others.iter().find(|other| other.looks_like(&name)) {
             Some(other) if other.key() == name.key() => Err(format!("{text:?} is in it twice")),
             Some(other) => Err(format!("{text:?} looks like {other}, which is in it too: rename one")),
@@ -108,25 +109,25 @@ pub(super) const ROOMS: List<Name> = List {
 
 /// The name of a user.
 pub(super) const USER: Text<Name> = Text {
-    parse: |text| Name::parse(text).map_err(|why| format!("{text:?} is no name: {why}")),
+    parse: |text| Name::parse(text).map_err(|why| format!("{text:?} is not a name: {why}")),
     allowed: "a name",
 };
 
-/// What [`parse_level`] reads.
+/// A level in the form of [`parse_level`].
 pub(super) const LEVEL: Text<String> = Text {
     parse: |text| parse_level(text).map(|_| text.to_owned()).map_err(|e| e.to_string()),
     allowed: "a level, or several with their targets",
 };
 
-/// An address of this host that no other host reaches.
+/// A loopback address.
 pub(super) const LOOPBACK: Text<SocketAddr> = Text {
     parse: |text| match text.parse::<SocketAddr>() {
         Ok(address) if address.ip().to_canonical().is_loopback() => Ok(address),
         Ok(_) => Err(format!(
-            "{text} can be reached from other hosts, and what is said there is not encrypted; write a loopback \
-             address such as \"127.0.0.1:9464\", and let a proxy with TLS reach it from outside"
+            "{text} is reachable from other hosts, and this endpoint is not encrypted; write a loopback \
+             address such as \"127.0.0.1:9464\", and let a TLS proxy serve it to other hosts"
         )),
-        Err(_) => Err(format!("{text:?} is no address with a port; write \"127.0.0.1:9464\"")),
+        Err(_) => Err(format!("{text:?} is not an address with a port; write \"127.0.0.1:9464\"")),
     },
     allowed: "a loopback address with a port",
 };
@@ -135,13 +136,13 @@ pub(super) const LOOPBACK: Text<SocketAddr> = Text {
 pub(super) const ADDRESS: Text<SocketAddr> = Text {
     parse: |text| {
         text.parse().map_err(|_| {
-            format!("{text:?} is no address with a port; write \"127.0.0.1:3443\", or \"0.0.0.0:3443\" for every IPv4 address")
+            format!("{text:?} is not an address with a port; write \"127.0.0.1:3443\", or \"0.0.0.0:3443\" for every IPv4 address")
         })
     },
     allowed: "an address with a port",
 };
 
-/// The names of the page's host, each once.
+/// The names of the page's host, without duplicates.
 pub(super) const WEB_NAMES: List<String> = List {
     parse: |text, others| match Site::new(Scheme::Https, [text], 443) {
         Ok(_) => Ok(Some(text.to_ascii_lowercase()).filter(|name| !others.contains(name))),
@@ -151,7 +152,7 @@ pub(super) const WEB_NAMES: List<String> = List {
     allowed: "a list of host names and IP addresses, with or without a port",
 };
 
-/// A name or an address for a certificate, in the form in which it is compared.
+/// A name or an address for a certificate, normalised for comparison.
 pub(crate) fn certificate_name(text: &str) -> Option<String> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Some(address.to_string());
@@ -164,7 +165,7 @@ pub(crate) fn certificate_name(text: &str) -> Option<String> {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    // A last label of digits is a mistyped address.
+    // If the last label is all digits, it is a mistyped address.
     let numeric = bare.rsplit('.').next().is_some_and(|l| l.chars().all(|c| c.is_ascii_digit()));
     (bare.len() <= 253 && !numeric && bare.split('.').all(label)).then_some(name)
 }
@@ -173,7 +174,7 @@ pub(crate) fn certificate_name(text: &str) -> Option<String> {
 pub(super) struct FilePath(pub(super) MayShow);
 
 impl<T: From<PathBuf> + AsRef<Path>> Kind<T> for FilePath {
-    fn read(&self, reader: &mut Reader<'_>, key: &'static str) -> Option<T> {
+    fn read(&self, reader: &mut SettingsReader<'_>, key: &'static str) -> Option<T> {
         reader.path(key).map(T::from)
     }
 
@@ -190,11 +191,11 @@ impl<T: From<PathBuf> + AsRef<Path>> Kind<T> for FilePath {
     }
 }
 
-/// The store: a path, or nothing for `":memory:"`.
+/// The store: a path, or `None` for `":memory:"`.
 pub(super) struct StorePath;
 
 impl Kind<Option<PathBuf>> for StorePath {
-    fn read(&self, reader: &mut Reader<'_>, key: &'static str) -> Option<Option<PathBuf>> {
+    fn read(&self, reader: &mut SettingsReader<'_>, key: &'static str) -> Option<Option<PathBuf>> {
         let is_path = reader.text(key).is_some_and(|text| text != ":memory:");
         Some(if is_path { reader.path(key) } else { None })
     }
@@ -213,18 +214,18 @@ impl Kind<Option<PathBuf>> for StorePath {
     }
 }
 
-/// How many bytes the store may take.
+/// The bound of the store, in bytes.
 pub(super) struct StoreBytes;
 
 impl Kind<MaxBytes> for StoreBytes {
-    fn read(&self, reader: &mut Reader<'_>, key: &'static str) -> Option<MaxBytes> {
+    fn read(&self, reader: &mut SettingsReader<'_>, key: &'static str) -> Option<MaxBytes> {
         let bytes = Size(0..=1 << 53).read(reader, key)?;
         let bounded = match bytes {
             0 => Ok(MaxBytes::Unlimited),
             MIB.. => Ok(MaxBytes::Bytes(bytes as u64)),
             _ => Err("it is less than 1 MiB, which an empty store may take; 0: no bound".to_owned()),
         };
-        reader.settle(key, bounded)
+        reader.value_or_note(key, bounded)
     }
 
     fn show(&self, value: &MaxBytes) -> Option<Value> {

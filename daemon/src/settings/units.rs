@@ -1,13 +1,12 @@
-//! Owns how durations and sizes are written in a configuration: `"90s"`, `"2m"`, `"30d"`,
-//! `"64 KiB"`. Called where values are read and where they are shown. Never decides what is too
-//! long or too big.
+//! Owns the syntax of durations and sizes in a configuration: `"90s"`, `"2m"`, `"30d"`, `"64 KiB"`. Called when
+//! values are read and when they are shown. Never decides whether a value is too large.
 
 use std::time::Duration;
 
 /// Reads a duration: a number with its unit, or several one after the other (`"1h 30m"`).
 ///
 /// # Errors
-/// A half sentence that says what is wrong with it.
+/// A half sentence about the fault.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     if text == "0" {
@@ -17,21 +16,21 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     if text.chars().all(|c| c.is_ascii_digit()) {
         return Err(format!("{text:?} has no unit; write {wanted}"));
     }
-    humantime::parse_duration(text).map_err(|_| format!("{text:?} is no duration; write {wanted}"))
+    humantime::parse_duration(text).map_err(|_| format!("{text:?} is not a duration; write {wanted}"))
 }
 
 /// Reads a size: a number of bytes, or a number with a unit.
 ///
 /// # Errors
-/// A half sentence that says what is wrong with it.
+/// A half sentence about the fault.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     let text = text.trim();
     text.parse::<bytesize::ByteSize>().map(|size| size.as_u64()).map_err(|_| {
-        format!(r#"{text:?} is no size; write a number of bytes, or one with a unit, such as "64 KiB""#)
+        format!(r#"{text:?} is not a size; write a number of bytes, or one with a unit, such as "64 KiB""#)
     })
 }
 
-/// A duration in the largest unit that leaves no rest: `"90d"`, not `"2months 29days"`.
+/// A duration in the largest unit that divides it: `"90d"`, not `"2months 29days"`.
 pub(super) fn show_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
     if millis == 0 {
@@ -45,7 +44,7 @@ pub(super) fn show_duration(duration: Duration) -> String {
         .map_or_else(|| format!("{millis}ms"), |(unit, name)| format!("{}{name}", millis / unit))
 }
 
-/// A size in the largest binary unit that leaves no rest; `None`: it is best written as a number.
+/// A size in the largest binary unit that divides it; `None`: it is written as a number.
 pub(super) fn show_size(bytes: u64) -> Option<String> {
     [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
         .into_iter()

@@ -1,6 +1,6 @@
-//! Owns what is wrong with an operator's chain of certificates: what makes clients refuse it, and
-//! what is only doubtful, each with its remedy. `pair` and `mod` ask it, for a start and for
-//! `check`. Never reads a file, never decides whether the daemon starts.
+//! Owns the checks of an operator's certificate chain: the faults for which clients refuse it, and the doubtful
+//! ones, each with its remedy. Called by `pair` and `mod` for a start and for `check`. Never reads a file, never
+//! decides whether the daemon starts.
 
 use super::pair::{self, Facts};
 use rustls::client::WebPkiServerVerifier;
@@ -14,22 +14,22 @@ use tcp_chat_protocol::pem::OLD_SIGNATURES;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Version};
 use x509_parser::public_key::PublicKey;
 
-/// What a client has to know of where it is marked critical (webpki).
+/// The critical extensions that clients know (webpki).
 const KNOWN_EXTENSIONS: [&str; 6] =
     ["2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.30", "2.5.29.31", "2.5.29.37"];
-/// RSA keys of other sizes verify nothing (webpki).
+/// The sizes of RSA keys that clients accept (webpki), in bits.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// What was found; each sentence begins with the certificate that it is about.
+/// The faults of a chain; each sentence begins with the certificate that it is about.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    /// Clients that trust a CA refuse the server for it.
+    /// Clients that trust a CA refuse the server.
     pub(super) refused: Vec<String>,
-    /// Some do, or something is not as it was meant.
+    /// Some clients refuse it, or part of the chain has no effect.
     pub(super) doubts: Vec<String>,
 }
 
-/// Why no client at all takes the first certificate, whatever it trusts and whenever it asks.
+/// The reason why every client refuses the first certificate.
 pub(super) fn unusable(first: &CertificateDer<'_>) -> Option<String> {
     let Ok((_, first)) = X509Certificate::from_der(first) else {
         return Some(damaged("its first certificate"));
@@ -65,17 +65,17 @@ pub(super) fn unusable(first: &CertificateDer<'_>) -> Option<String> {
     })
 }
 
-/// Why a certificate without a usable name has none, or why a name in it is of no use.
+/// The reasons why a certificate has no usable name, or why clients ignore one of its names.
 pub(super) fn useless_names(first: &CertificateDer<'_>) -> Vec<String> {
     let Ok((_, first)) = X509Certificate::from_der(first) else { return Vec::new() };
     let alternative = first.subject_alternative_name().ok().flatten();
     let names = alternative.iter().flat_map(|names| &names.value.general_names);
     let useless = names.filter_map(|name| match name {
-        GeneralName::DNSName(name) if name.parse::<IpAddr>().is_ok() => Some(format!(
-            "it has the address {name} as a DNS name, which clients do not look at: write `IP:{name}`"
-        )),
+        GeneralName::DNSName(name) if name.parse::<IpAddr>().is_ok() => {
+            Some(format!("it has the address {name} as a DNS name, which clients ignore: write `IP:{name}`"))
+        }
         GeneralName::DNSName(name) if !is_host(name) => {
-            Some(format!("its DNS name {name:?} is no host name: write `DNS:chat.example`"))
+            Some(format!("its DNS name {name:?} is not a host name: write `DNS:chat.example`"))
         }
         GeneralName::IPAddress(bytes) if pair::address(bytes).is_none() => {
             Some("an address in it has neither 4 nor 16 bytes: write `IP:192.0.2.1`".into())
@@ -85,13 +85,13 @@ pub(super) fn useless_names(first: &CertificateDer<'_>) -> Vec<String> {
     useless.collect()
 }
 
-/// Can a client ask for that name? A `*` in front stands for one part.
+/// Whether a client can ask for that name. A `*` in front stands for one label.
 pub(super) fn is_host(name: &str) -> bool {
     matches!(ServerName::try_from(name.strip_prefix("*.").unwrap_or(name)), Ok(ServerName::DnsName(_)))
 }
 
-/// Looks at a chain that a start accepts.
-pub(super) fn look(chain: &[CertificateDer<'static>], facts: &Facts, now: SystemTime) -> Findings {
+/// Checks a chain with which the daemon starts.
+pub(super) fn inspect(chain: &[CertificateDer<'static>], facts: &Facts, now: SystemTime) -> Findings {
     let mut found = Findings::default();
     let Some((first, rest)) = chain.split_first() else { return found };
     if facts.is_ca {
@@ -113,7 +113,7 @@ pub(super) fn look(chain: &[CertificateDer<'static>], facts: &Facts, now: System
         each(at, certificate, &chain[at], now, &mut found);
     }
     order(&parsed, &mut found);
-    if found.refused.is_empty() && (!rest.is_empty() || is_by_itself(&parsed[0])) {
+    if found.refused.is_empty() && (!rest.is_empty() || is_self_signed(&parsed[0])) {
         found.refused.extend(verify(chain, facts, now));
     }
     found
@@ -127,8 +127,8 @@ fn each(
     found: &mut Findings,
 ) {
     let which = which(at, certificate);
-    // Of a root that a client trusts it asks neither time nor signature.
-    if at > 0 && is_by_itself(certificate) {
+    // Clients check neither the time nor the signature of a trusted root.
+    if at > 0 && is_self_signed(certificate) {
         return;
     }
     if OLD_SIGNATURES.contains(&certificate.signature_algorithm.algorithm.to_id_string().as_str()) {
@@ -140,18 +140,18 @@ fn each(
     if at == 0 {
         return;
     }
-    if let Some(why) = Facts::read(der).ok().and_then(|facts| facts.out_of_time(now)) {
-        found.refused.push(format!("{which}: {why}: put the one in its place that your CA gives out now"));
+    if let Some(why) = Facts::read(der).ok().and_then(|facts| facts.validity_fault(now)) {
+        found.refused.push(format!("{which}: {why}: replace it by the one that your CA issues now"));
     }
     if !certificate.is_ca() {
         found.refused.push(format!(
-            "{which} is no CA's (basicConstraints), so what it has signed is refused: take it out, or have it made \
-             again with `basicConstraints=critical,CA:TRUE`"
+            "{which} is not a CA's (basicConstraints), so certificates that it signed are refused: remove it, or \
+             issue it again with `basicConstraints=critical,CA:TRUE`"
         ));
     }
 }
 
-/// Each certificate has to be signed by the one behind it: by their names here.
+/// Checks, by the names, that each certificate is signed by the next one.
 fn order(chain: &[X509Certificate<'_>], found: &mut Findings) {
     for at in 1..chain.len() {
         let (signed, signer) = (&chain[at - 1], &chain[at]);
@@ -159,18 +159,18 @@ fn order(chain: &[X509Certificate<'_>], found: &mut Findings) {
             continue;
         }
         let (one, other) = (which(at - 1, signed), which(at, signer));
-        // A root cannot go on; what stands behind it is out of place.
+        // A root has no signer in the chain, so a certificate behind it is misplaced.
         match chain.iter().position(|candidate| candidate.subject() == signed.issuer()) {
             Some(right) if signed.subject() != signed.issuer() => found.doubts.push(format!(
-                "{one} is signed by {}, and {other} stands between them: put each behind the one that it has signed",
+                "{one} is signed by {}, but {other} is between them: put each certificate after the one that it has signed",
                 which(right, &chain[right])
             )),
             Some(_) if chain.iter().any(|below| below.issuer() == signer.subject()) => found.doubts.push(format!(
-                "{other} stands behind {one}, which nobody else has signed: put each behind the one that it has signed"
+                "{other} is after {one}, which no other certificate has signed: put each certificate after the one that it has signed"
             )),
             _ => found.refused.push(format!(
-                "{other} has not signed {one}, which is signed by {}: put that one's certificate in its place, or take \
-                 it out",
+                "{other} has not signed {one}, which is signed by {}: put the certificate of that signer in its place, or \
+                 remove it",
                 signed.issuer()
             )),
         }
@@ -178,11 +178,11 @@ fn order(chain: &[X509Certificate<'_>], found: &mut Findings) {
     }
 }
 
-fn is_by_itself(certificate: &X509Certificate<'_>) -> bool {
+fn is_self_signed(certificate: &X509Certificate<'_>) -> bool {
     certificate.subject() == certificate.issuer()
 }
 
-/// What a client finds that trusts the last certificate, as one with its pin does.
+/// The refusal of a client that trusts the last certificate, such as one with its pin.
 fn verify(chain: &[CertificateDer<'static>], facts: &Facts, now: SystemTime) -> Option<String> {
     let (last, below) = chain.split_last()?;
     let (first, rest) = below.split_first().unwrap_or((last, &[]));
@@ -194,7 +194,7 @@ fn verify(chain: &[CertificateDer<'static>], facts: &Facts, now: SystemTime) -> 
     Some(format!("a client that trusts its last certificate refuses the first one: {}", refusal(&why)))
 }
 
-/// A client's verification that trusts one CA only.
+/// A verifier that trusts one CA only.
 pub(super) fn trusting(ca: &CertificateDer<'static>) -> Result<Arc<WebPkiServerVerifier>, String> {
     let unreadable = || damaged("the CA's certificate");
     let mut roots = RootCertStore::empty();
@@ -204,17 +204,17 @@ pub(super) fn trusting(ca: &CertificateDer<'static>) -> Result<Arc<WebPkiServerV
         .map_err(|_| unreadable())
 }
 
-/// Why a client refuses, in words.
+/// The reason of a client's refusal, in words.
 pub(super) fn refusal(why: &rustls::Error) -> &'static str {
     use CertificateError as C;
     let rustls::Error::InvalidCertificate(why) = why else { return NOT_AS_ASKED };
     match why {
         C::UnknownIssuer | C::BadSignature => {
-            "no certificate there has signed it, though one may have the signer's name: was the CA made anew?"
+            "no certificate of the chain has signed it, although one may have the name of the signer: was the CA replaced?"
         }
-        C::NotValidForName | C::NotValidForNameContext { .. } => "it is not for the name that is asked for",
+        C::NotValidForName | C::NotValidForNameContext { .. } => "it is not for the requested name",
         C::Expired | C::ExpiredContext { .. } => "it has expired",
-        C::NotValidYet | C::NotValidYetContext { .. } => "it is not good yet",
+        C::NotValidYet | C::NotValidYetContext { .. } => "it is not valid yet",
         C::InvalidPurpose | C::InvalidPurposeContext { .. } => {
             "it is not for that purpose (extendedKeyUsage): have it signed with `extendedKeyUsage=serverAuth`"
         }
@@ -222,12 +222,12 @@ pub(super) fn refusal(why: &rustls::Error) -> &'static str {
     }
 }
 
-/// For what is too seldom to have a sentence of its own.
-pub(super) const NOT_AS_ASKED: &str = "it is not built as RFC 5280 asks, or its CA may not sign such a one \
-     (nameConstraints, pathlen): look at it with `openssl x509 -noout -text -in`, and have it made again";
+/// The text for rare reasons.
+pub(super) const NOT_AS_ASKED: &str = "it does not conform to RFC 5280, or its CA must not sign such a certificate \
+     (nameConstraints, pathlen): inspect it with `openssl x509 -noout -text -in`, and issue it again";
 
 fn damaged(which: &str) -> String {
-    format!("{which} is damaged: it is no X.509 certificate; copy it again from where it was made")
+    format!("{which} is damaged: it is not an X.509 certificate; copy it again from its source")
 }
 
 pub(super) fn which(at: usize, certificate: &X509Certificate<'_>) -> String {

@@ -1,10 +1,10 @@
-//! Owns the certificates of clients: who may sign them, what one says, and the signing of what a
-//! client asks for. Called by the handshake's configuration and by the net. Never decides whether
-//! a certificate that is good is still accepted: the chat knows what is revoked.
+//! Owns the certificates of clients: the CAs that may sign them, the facts in one, and the signing of a client's
+//! request. Called by the handshake configuration and by `net`. Never decides whether a valid certificate is
+//! still accepted: `chat` knows the revoked ones.
 
 use super::files::CA_CERTIFICATE;
 use super::pair::{self, content};
-use super::{TlsError, chain, mint, own, refuse_own, serve};
+use super::{TlsError, chain, mint, own, require_own_ca, serve};
 use crate::settings::{self, ClientAuth};
 use rcgen::{CertificateSigningRequestParams, PKCS_ECDSA_P256_SHA256};
 use rustls::client::danger::HandshakeSignatureValid;
@@ -20,42 +20,43 @@ use std::time::SystemTime;
 use tcp_chat_protocol::{Name, Timestamp};
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
-const NO_CA: &str = "a certificate in it is damaged, so it is of no use as a CA: copy it again";
+const NO_CA: &str = "a certificate in it is damaged, so it cannot be used as a CA: copy it again";
 
-/// What a client's certificate says.
+/// The facts in a client's certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shown {
+pub struct ClientFacts {
     /// SHA-256 of its public key, as SubjectPublicKeyInfo.
     pub key: [u8; 32],
     /// Its common name.
     pub name: Name,
-    /// Since when it is good, in milliseconds since 1970.
+    /// The start of its validity, in milliseconds since 1970.
     pub from: u64,
-    /// Until when.
+    /// The end of its validity, in milliseconds since 1970.
     pub until: u64,
 }
 
-impl Shown {
+impl ClientFacts {
     /// Reads a certificate.
     ///
     /// # Errors
-    /// Why it is for no user, as a sentence about it.
+    /// The reason why it names no user, as a sentence.
     pub fn read(certificate: &CertificateDer<'_>) -> Result<Self, String> {
         let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| "it is damaged".to_owned())?;
         let names: Vec<_> = parsed.subject().iter_common_name().collect();
         let name = match names[..] {
-            [name] => name.as_str().map_err(|_| "its common name (CN) is no text".to_owned())?,
+            [name] => name.as_str().map_err(|_| "its common name (CN) is not a text".to_owned())?,
             [] => return Err("it has no common name (CN), which has to be the user's name".into()),
             _ => return Err(format!("it has {} common names (CN); one is the user's name", names.len())),
         };
         let name = Name::parse(name).map(Name::prepared).map_err(|why| {
-            // A stranger's text: no longer than a name, and with its controls escaped.
+            // The text comes from the peer: it is cut to the length of a name, and control characters are
+            // escaped.
             let shown: String = name.chars().take(64).collect();
-            format!("its common name (CN) {shown:?} is no user's name: {why}")
+            format!("its common name (CN) {shown:?} is not a valid user name: {why}")
         })?;
         let validity = parsed.validity();
         let until = u64::try_from(validity.not_after.timestamp()).unwrap_or(0).saturating_mul(1000);
-        // One that is good since before 1970 is as old as can be.
+        // A start before 1970 counts as 1970.
         let from = u64::try_from(validity.not_before.timestamp()).unwrap_or(0).saturating_mul(1000);
         Ok(Self { key: crate::auth::sha256(parsed.public_key().raw).0, name, from, until })
     }
@@ -69,7 +70,7 @@ impl Shown {
     /// Reads the first certificate of a PEM file.
     ///
     /// # Errors
-    /// There is none in it, or it is for nobody.
+    /// The file has no certificate, or the certificate names no user.
     pub fn of_file(file: &std::path::Path) -> Result<Self, TlsError> {
         let chain = pair::read_chain(file)?;
         let first = chain.first().ok_or_else(|| content(file, "there is no certificate in it".into()))?;
@@ -79,58 +80,59 @@ impl Shown {
 
 /// Why a client's request was not signed.
 #[derive(Debug)]
-pub enum NotSigned {
-    /// The request's fault.
+pub enum SignError {
+    /// The fault is in the request.
     Request(String),
-    /// The CA's.
+    /// The fault is in the CA.
     Ca(TlsError),
 }
 
-/// Signs a client's request with the own CA: a certificate for `name`, whatever the request says
-/// of it. The key in it is the client's, and never was here.
+/// Signs a client's request with the daemon's own CA. The certificate is for `name`, whatever name the request
+/// has. The private key stays with the client.
 pub(super) fn sign(
     settings: &settings::Tls,
     request: &str,
     name: &Name,
     now: SystemTime,
-) -> Result<(Shown, String), NotSigned> {
-    may_sign(settings).map_err(NotSigned::Ca)?;
+) -> Result<(ClientFacts, String), SignError> {
+    check_can_sign(settings).map_err(SignError::Ca)?;
     let request = CertificateSigningRequestParams::from_pem(request)
-        .map_err(|_| NotSigned::Request("this is no certificate request in PEM (PKCS #10)".into()))?;
+        .map_err(|_| SignError::Request("this is not a certificate request in PEM (PKCS #10)".into()))?;
     if request.public_key.algorithm() != &PKCS_ECDSA_P256_SHA256 {
-        return Err(NotSigned::Request("the key is not an ECDSA key on P-256".into()));
+        return Err(SignError::Request("the key is not an ECDSA key on P-256".into()));
     }
-    let ca = own::Ca::read(&settings.dir, now).map_err(NotSigned::Ca)?;
+    let ca = own::Ca::read(&settings.dir, now).map_err(SignError::Ca)?;
     let file = settings.dir.join(CA_CERTIFICATE);
     let made = ca.sign(&request.public_key, name.as_str(), now);
-    let made = made.map_err(|why| NotSigned::Ca(mint::failed(&file, &why)))?;
-    let shown = Shown::read(made.der());
-    let shown = shown.map_err(|_| NotSigned::Request("the key in it is none".into()))?;
+    let made = made.map_err(|why| SignError::Ca(mint::failed(&file, &why)))?;
+    let shown = ClientFacts::read(made.der());
+    let shown = shown.map_err(|_| SignError::Request("its key is invalid".into()))?;
     Ok((shown, made.pem()))
 }
 
-/// Would a certificate from the own CA be accepted here? Else why not, and what to do.
-pub(super) fn may_sign(settings: &settings::Tls) -> Result<(), TlsError> {
-    refuse_own(settings, "client certificates come from the daemon's own CA, and it has none")?;
+/// Checks whether a certificate of the daemon's own CA would be accepted. The error has the reason and the
+/// remedy.
+pub(super) fn check_can_sign(settings: &settings::Tls) -> Result<(), TlsError> {
+    require_own_ca(settings, "client certificates come from the daemon's own CA, and it has none")?;
     if let Some(file) = &settings.client_ca {
-        let reason = "this CA signs the users' certificates (tls.client_ca): ask there for one";
+        let reason = "this CA signs the users' certificates (tls.client_ca): request one from it";
         return Err(content(file, reason.into()));
     }
     if settings.client_auth == ClientAuth::Off {
         let file = settings.dir.join(CA_CERTIFICATE);
-        let reason = "tls.client_auth is \"off\", so a certificate would be of no use; write \
+        let reason = "tls.client_auth is \"off\", so a certificate would have no effect; write \
                       client_auth = \"optional\" or \"required\", and reload";
         return Err(content(&file, reason.into()));
     }
     Ok(())
 }
 
-/// The file with the CAs of clients.
+/// The file with the CAs of client certificates.
 fn ca_file(settings: &settings::Tls) -> PathBuf {
     settings.client_ca.clone().unwrap_or_else(|| settings.dir.join(CA_CERTIFICATE))
 }
 
-/// What verifies clients' certificates; `None`: nobody is asked for one.
+/// The verifier of client certificates; `None`: TLS asks for none.
 pub(super) fn verifier(
     settings: &settings::Tls,
     fetching_until: &Arc<AtomicU64>,
@@ -151,19 +153,19 @@ pub(super) fn verifier(
     Ok(Some(Arc::new(Verifier { by_ca, is_required, fetching_until: Arc::clone(fetching_until) })))
 }
 
-/// What is wrong with those certificates in the file that are no CA's. Their owners could sign for every user. A file
-/// that cannot be read has another fault.
-pub(super) fn no_cas(file: &Path) -> Vec<String> {
+/// The faults of certificates in the file that are not a CA's: their owners could sign for every user. An
+/// unreadable file is reported elsewhere.
+pub(super) fn non_ca_faults(file: &Path) -> Vec<String> {
     let chain = pair::read_chain(file).unwrap_or_default();
     let wrong = |(at, der): (usize, &CertificateDer<'_>)| {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
-        // Version 1 cannot say that it is a CA's: a root of that age is one by itself.
+        // Version 1 has no CA flag, so a self-signed one counts as a root.
         let is_old_root =
             certificate.version() == X509Version::V1 && certificate.subject() == certificate.issuer();
         (!certificate.is_ca() && !is_old_root).then(|| {
             format!(
-                "{} is no CA's (basicConstraints), and in tls.client_ca it may sign for every user: put the certificate \
-                 of the CA in its place that signs the users' certificates, made with \
+                "{} is not a CA's (basicConstraints), and in tls.client_ca it may sign for every user: replace it by the \
+                 certificate of the CA that signs the users' certificates, issued with \
                  `basicConstraints=critical,CA:TRUE`",
                 chain::which(at, &certificate)
             )
@@ -172,13 +174,13 @@ pub(super) fn no_cas(file: &Path) -> Vec<String> {
     chain.iter().enumerate().filter_map(wrong).collect()
 }
 
-/// webpki's verification. Where a certificate is required, somebody without one is let through
-/// the handshake only while a code is out that fetches one.
+/// webpki's verifier. If certificates are required, a peer without one passes the handshake only while an unused
+/// code for a certificate exists.
 #[derive(Debug)]
 struct Verifier {
     by_ca: Arc<dyn ClientCertVerifier>,
     is_required: bool,
-    /// In milliseconds since 1970.
+    /// The expiry of the last such code, in milliseconds since 1970.
     fetching_until: Arc<AtomicU64>,
 }
 

@@ -1,9 +1,9 @@
-//! Owns why a handshake failed, in words for the log. Called by the net. Never decides anything.
+//! Owns the text of a failed handshake for the log. Called by `net`. Never decides anything.
 
 use rustls::{AlertDescription, CertificateError, Error};
 use std::io;
 
-/// Why a handshake failed. Where TLS has nothing to say it is the system's sentence.
+/// The reason why a handshake failed. For an error below TLS, the sentence of the system.
 #[must_use]
 pub fn handshake_failure(why: &io::Error) -> String {
     let Some(tls) = why.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
@@ -14,13 +14,13 @@ pub fn handshake_failure(why: &io::Error) -> String {
             format!("the client's certificate is refused: {}", of_the_client(why))
         }
         Error::NoCertificatesPresented => "the client shows no certificate, and one is required".into(),
-        Error::AlertReceived(alert) => format!("the client ended it: {}", alert_in_words(*alert)),
+        Error::AlertReceived(alert) => format!("the client ended the handshake: {}", alert_in_words(*alert)),
         Error::PeerIncompatible(_) => {
             "the client has no version, cipher or key exchange of TLS in common".into()
         }
-        Error::NoApplicationProtocol => "the client wants to speak another protocol (ALPN)".into(),
+        Error::NoApplicationProtocol => "the client offers only other protocols (ALPN)".into(),
         Error::InvalidMessage(_) | Error::InappropriateMessage { .. } => {
-            "what came is no TLS handshake".into()
+            "the received bytes are not a TLS handshake".into()
         }
         _ => "the client's TLS is faulty, or the handshake was damaged on the way".into(),
     }
@@ -38,12 +38,12 @@ fn of_the_client(why: &CertificateError) -> &'static str {
         }
         C::BadEncoding => "it is damaged",
         _ => {
-            "it is a CA's own, of X.509 version 1, signed with an old hash, or its CA may not sign such a one"
+            "it is a CA's own, of X.509 version 1, signed with an old hash, or its CA must not sign such a certificate"
         }
     }
 }
 
-/// The number is RFC 8446's (6.2), for those that are too seldom to have words of their own.
+/// The text of an alert with its number in RFC 8446 (6.2).
 fn alert_in_words(alert: AlertDescription) -> String {
     use AlertDescription as A;
     let words = match alert {
@@ -90,6 +90,6 @@ mod tests {
         assert_eq!(handshake_failure(&reset), reset.to_string());
         let alert = Error::AlertReceived(AlertDescription::UnknownCA);
         let said = handshake_failure(&io::Error::other(alert));
-        assert_eq!(said, "the client ended it: it does not trust the CA (alert 48)");
+        assert_eq!(said, "the client ended the handshake: it does not trust the CA (alert 48)");
     }
 }

@@ -1,5 +1,5 @@
-//! Owns the certificate folder as files: whole or not at all, keys for their owner alone, one
-//! process at a time. Never knows what is in them.
+//! Owns the files in the certificate folder: each is written completely or not at all, keys are readable by their
+//! owner only, and one process writes at a time. Called by `own` and `pair`. Never knows the content of a file.
 
 use super::{Fault, TlsError};
 use std::fs::{self, File, Permissions};
@@ -13,10 +13,10 @@ pub(super) const CA_KEY: &str = "ca.key";
 pub(super) const CERTIFICATE: &str = "server.pem";
 pub(super) const KEY: &str = "server.key";
 
-/// Files that are being written are called so; one that is left was cut short by a crash.
-const HALF: &str = ".tcp-chatd-half-";
+/// The prefix of files that are being written. A remaining one was interrupted by a crash.
+const PARTIAL: &str = ".tcp-chatd-half-";
 
-/// The folder, locked against other processes for as long as this lives.
+/// The folder, locked against other processes while this value lives.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
@@ -24,26 +24,26 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Locks the folder; makes it first if it is not there.
+    /// Locks the folder, and creates it if it does not exist.
     pub(super) fn open(path: &Path) -> Result<Self, TlsError> {
         make(path)?;
         let lock = File::open(path).map_err(|e| failed(path, "the folder cannot be opened", &e))?;
-        // A lock on the folder itself: no file of its own to leave behind. Some network file
-        // systems have none: then files are still whole, and a mixed pair is mended at a start.
+        // Locks the folder itself, so no lock file remains. Some network file systems have no locks: then each
+        // file is still complete, and the next start repairs a mixed pair.
         let _ = lock.lock();
         let folder = Self { path: path.to_owned(), lock };
-        folder.sweep();
+        folder.remove_partial();
         Ok(folder)
     }
 
-    /// Writes a file with a mode: afterwards it is there whole, or as it was before.
+    /// Writes a file with a mode. Afterwards it has the new content completely, or the old one.
     pub(super) fn write(&self, name: &str, mode: u32, content: &[u8]) -> Result<(), TlsError> {
-        self.put(name, mode, content, |half, target| half.persist(target))
+        self.put(name, mode, content, |partial, target| partial.persist(target))
     }
 
-    /// The same for a file that is never replaced, not even where the folder cannot be locked.
+    /// As [`Folder::write`], but never replaces a file, not even if the folder cannot be locked.
     pub(super) fn write_new(&self, name: &str, mode: u32, content: &[u8]) -> Result<(), TlsError> {
-        self.put(name, mode, content, |half, target| half.persist_noclobber(target))
+        self.put(name, mode, content, |partial, target| partial.persist_noclobber(target))
     }
 
     fn put(
@@ -54,42 +54,42 @@ impl Folder {
         persist: impl FnOnce(NamedTempFile, &Path) -> Result<File, PersistError>,
     ) -> Result<(), TlsError> {
         let target = self.path.join(name);
-        let written = self.write_half(mode, content).and_then(|half| {
-            persist(half, &target).map_err(|e| e.error)?;
-            // The name is on the disk, too, before the next step relies on it.
+        let written = self.write_partial(mode, content).and_then(|partial| {
+            persist(partial, &target).map_err(|e| e.error)?;
+            // The directory entry is on the disk before the next step relies on it.
             self.lock.sync_all()
         });
         written.map_err(|e| failed(&target, "it cannot be written", &e))
     }
 
-    fn write_half(&self, mode: u32, content: &[u8]) -> io::Result<NamedTempFile> {
-        let mut half = tempfile::Builder::new()
-            .prefix(HALF)
+    fn write_partial(&self, mode: u32, content: &[u8]) -> io::Result<NamedTempFile> {
+        let mut partial = tempfile::Builder::new()
+            .prefix(PARTIAL)
             .permissions(Permissions::from_mode(0o600))
             .tempfile_in(&self.path)?;
-        half.write_all(content)?;
-        // Past the umask: the CA's certificate is for everyone to read.
-        half.as_file().set_permissions(Permissions::from_mode(mode))?;
-        // Root renews for a daemon that is not root: what it could not read would not help it.
-        let (own, folder) = (half.as_file().metadata()?, self.lock.metadata()?);
+        partial.write_all(content)?;
+        // Independent of the umask: everyone may read the CA's certificate.
+        partial.as_file().set_permissions(Permissions::from_mode(mode))?;
+        // If root renews for a daemon with another user, the daemon must be able to read the file.
+        let (own, folder) = (partial.as_file().metadata()?, self.lock.metadata()?);
         if own.uid() == 0 && folder.uid() != 0 {
-            let _ = fchown(half.as_file(), Some(folder.uid()), Some(folder.gid()));
+            let _ = fchown(partial.as_file(), Some(folder.uid()), Some(folder.gid()));
         }
-        half.as_file().sync_all()?;
-        Ok(half)
+        partial.as_file().sync_all()?;
+        Ok(partial)
     }
 
-    /// Removes what a crash left. Nobody else writes here: the lock is held.
-    fn sweep(&self) {
+    /// Removes files that a crash left. Safe because this process holds the lock.
+    fn remove_partial(&self) {
         for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(HALF) {
+            if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
                 let _ = fs::remove_file(entry.path());
             }
         }
     }
 }
 
-/// Makes the folder if it is not there, for all to pass through: the CA's certificate is public.
+/// Creates the folder if it does not exist. Everyone may enter it: the CA's certificate is public.
 fn make(path: &Path) -> Result<(), TlsError> {
     if path.is_dir() {
         return Ok(());
@@ -105,8 +105,8 @@ fn make(path: &Path) -> Result<(), TlsError> {
     made.map_err(|e| failed(path, "the folder of tls.dir cannot be made", &e))
 }
 
-/// Is there something of that name, whatever it is?
-pub(super) fn is_there(path: &Path) -> Result<bool, TlsError> {
+/// Whether a file of any kind has that path.
+pub(super) fn exists(path: &Path) -> Result<bool, TlsError> {
     match fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -119,12 +119,12 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     fs::read(path).map_err(|e| failed(path, "it cannot be read", &e))
 }
 
-/// May others than the owner read it?
+/// Whether other users may read it.
 pub(super) fn is_open_to_others(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|meta| meta.mode() & 0o007 != 0)
 }
 
-/// What changes when somebody replaces a file; `None`: it is not there.
+/// The properties that change when a file is replaced; `None`: it does not exist.
 pub(super) type Signature = Option<(u64, u64, i64, i64, u64)>;
 
 /// The signature of a file, through symbolic links (certbot's files are links).

@@ -1,8 +1,8 @@
-//! Owns making certificates: the CA, the daemon's own leaf, client certificates. Pure but for
-//! randomness: `now` is an argument, and nothing is written. Never re-makes a CA: it is only asked
-//! when there is none.
+//! Owns the minting of certificates: the CA, the daemon's own leaf, client certificates. Called by `own` and
+//! `clients`. Pure except for randomness: `now` is an argument, and no file is written. Never replaces a CA: it
+//! is called only if there is none.
 //!
-//! rcgen's own defaults (valid from 1975 to 4096, "rcgen self signed cert") are nowhere left.
+//! It overrides all defaults of rcgen (valid from 1975 to 4096, "rcgen self signed cert").
 
 use super::{Fault, TlsError};
 use rcgen::{
@@ -16,15 +16,15 @@ use std::time::{Duration, SystemTime};
 use zeroize::Zeroizing;
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// How long a CA is good for. Every client has to be told of a new one by hand.
-pub(super) const CA_LIFE: Duration = Duration::from_secs(3_650 * 86_400);
-/// How long a leaf is good for. It is renewed without anybody's doing.
-pub(super) const LEAF_LIFE: Duration = Duration::from_secs(90 * 86_400);
-/// How long a client certificate is good for.
-pub(super) const CLIENT_LIFE: Duration = Duration::from_secs(365 * 86_400);
-/// Clocks of clients may be behind by this much.
+/// The validity of a CA. After it, every client must be given a new CA by hand.
+pub(super) const CA_VALIDITY: Duration = Duration::from_secs(3_650 * 86_400);
+/// The validity of a leaf. The daemon renews it by itself.
+pub(super) const LEAF_VALIDITY: Duration = Duration::from_secs(90 * 86_400);
+/// The validity of a client certificate.
+pub(super) const CLIENT_VALIDITY: Duration = Duration::from_secs(365 * 86_400);
+/// Validity starts this long before the issue, because clocks of clients may be behind.
 pub(super) const BACKDATED: Duration = Duration::from_millis(BACKDATED_MS);
-/// The same, in milliseconds.
+/// `BACKDATED` in milliseconds.
 pub const BACKDATED_MS: u64 = 3_600_000;
 
 /// A certificate with its key, both as PEM.
@@ -36,10 +36,10 @@ pub struct Minted {
     pub key: Zeroizing<String>,
 }
 
-/// What signs: the CA's certificate and key.
+/// The certificate and key of a CA, for signing.
 pub(super) struct Signer {
     issuer: Issuer<'static, KeyPair>,
-    /// Nothing that it signs is good for longer than it is itself.
+    /// No signed certificate is valid for longer than the CA.
     not_after: SystemTime,
 }
 
@@ -56,24 +56,24 @@ pub(super) fn ca_key() -> Result<KeyPair, rcgen::Error> {
 
 /// The certificate of a new CA, for `key`, as PEM.
 pub(super) fn ca(key: &KeyPair, host: &str, now: SystemTime) -> Result<String, rcgen::Error> {
-    let mut params = params(&format!("tcp-chat CA of {host}"), now, now + CA_LIFE)?;
+    let mut params = params(&format!("tcp-chat CA of {host}"), now, now + CA_VALIDITY)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     Ok(params.self_signed(key)?.pem())
 }
 
 impl Signer {
-    /// Of the CA's certificate and key, which belong together.
+    /// A signer of the CA's certificate and key, which must belong together.
     pub(super) fn new(pem: &str, key: KeyPair, not_after: SystemTime) -> Result<Self, rcgen::Error> {
         Ok(Self { issuer: Issuer::from_ca_cert_pem(pem, key)?, not_after })
     }
 
     /// A leaf for the daemon.
     pub(super) fn leaf(&self, names: &BTreeSet<String>, now: SystemTime) -> Result<Minted, rcgen::Error> {
-        // Clients go by the names below; this one is for people who look at the certificate.
+        // Clients check only the names below; the common name is for people.
         let shown = names.iter().find(|name| name.parse::<IpAddr>().is_err() && *name != "localhost");
         let shown = shown.map_or("localhost", String::as_str);
-        let mut params = params(shown, now, (now + LEAF_LIFE).min(self.not_after))?;
+        let mut params = params(shown, now, (now + LEAF_VALIDITY).min(self.not_after))?;
         for name in names {
             params.subject_alt_names.push(match name.parse::<IpAddr>() {
                 Ok(address) => SanType::IpAddress(address),
@@ -86,40 +86,40 @@ impl Signer {
 
     /// A client certificate: its common name is the user.
     pub(super) fn client(&self, name: &str, now: SystemTime) -> Result<Minted, rcgen::Error> {
-        let mut params = params(name, now, (now + CLIENT_LIFE).min(self.not_after))?;
+        let mut params = params(name, now, (now + CLIENT_VALIDITY).min(self.not_after))?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.sign(params)
     }
 
-    /// A client certificate for a key that is not here.
+    /// A client certificate for a key that only the client has.
     pub(super) fn client_for(
         &self,
         key: &impl PublicKeyData,
         name: &str,
         now: SystemTime,
     ) -> Result<Certificate, rcgen::Error> {
-        let mut params = params(name, now, (now + CLIENT_LIFE).min(self.not_after))?;
+        let mut params = params(name, now, (now + CLIENT_VALIDITY).min(self.not_after))?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        usual(&mut params);
+        set_leaf_properties(&mut params);
         params.signed_by(key, &self.issuer)
     }
 
     fn sign(&self, mut params: CertificateParams) -> Result<Minted, rcgen::Error> {
-        usual(&mut params);
+        set_leaf_properties(&mut params);
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let certificate = params.signed_by(&key, &self.issuer)?.pem();
         Ok(Minted { certificate, key: Zeroizing::new(key.serialize_pem()) })
     }
 }
 
-/// What all certificates have in common that are no CA's.
-fn usual(params: &mut CertificateParams) {
+/// The properties of all certificates except the CA.
+fn set_leaf_properties(params: &mut CertificateParams) {
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.use_authority_key_identifier_extension = true;
 }
 
-/// What all certificates have in common.
+/// The properties of all certificates.
 fn params(name: &str, now: SystemTime, not_after: SystemTime) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
@@ -130,19 +130,19 @@ fn params(name: &str, now: SystemTime, not_after: SystemTime) -> Result<Certific
     params.not_after = whole_seconds(not_after).into();
     let mut serial = [0; 16];
     getrandom::fill(&mut serial).map_err(|_| rcgen::Error::RemoteKeyError)?;
-    // Positive, and of the same length whatever the dice say.
+    // Positive, and always of the same length.
     serial[0] = (serial[0] & 0x7f) | 0x40;
     params.serial_number = Some(SerialNumber::from_slice(&serial));
     Ok(params)
 }
 
-/// Certificates know no fractions of a second.
+/// Certificates have no fractions of a second.
 fn whole_seconds(time: SystemTime) -> SystemTime {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(DAY);
     SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }
 
-/// An error of making, told as one about the file that it was for.
+/// An rcgen error as an error about the file to be made.
 pub(super) fn failed(file: &Path, error: &rcgen::Error) -> TlsError {
     use rcgen::Error as E;
     let why = match error {
@@ -153,7 +153,7 @@ pub(super) fn failed(file: &Path, error: &rcgen::Error) -> TlsError {
         E::UnsupportedSignatureAlgorithm | E::KeyGenerationUnavailable => {
             "the CA's key is of a kind that cannot sign here"
         }
-        _ => "the CA's certificate or key is not one that tcp-chatd made: bring ca.pem and ca.key back",
+        _ => "the CA's certificate or key is not one that tcp-chatd made: restore ca.pem and ca.key",
     };
     TlsError { file: file.to_owned(), reason: format!("it cannot be made: {why}"), fault: Fault::Content }
 }

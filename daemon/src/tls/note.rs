@@ -1,62 +1,61 @@
-//! Owns what there is to say about certificates: to the log, to a person. Never decides that it
-//! is so.
+//! Owns the notes about certificates, and their text for the log and for a person. Made by the other modules of
+//! `tls`. Never decides whether a note applies.
 
-use super::own::Reason;
+use super::own::IssueReason;
 use super::pair::day;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::SystemTime;
 use tcp_chat_protocol::invite::Pin;
 
-/// Something that an operator should know. [`TlsNote::log`] says it in the log.
+/// A fact for the operator. [`TlsNote::log`] writes it to the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TlsNote {
-    /// A first start: there is a CA now.
+    /// The first start has minted a CA.
     CaMade {
         /// Its certificate.
         file: PathBuf,
         /// The SHA-256 of it.
         pin: Pin,
     },
-    /// The daemon has a new certificate of its own.
+    /// The daemon has issued a new certificate for itself.
     LeafIssued {
-        /// Where it is.
+        /// Its path.
         file: PathBuf,
-        /// Why it was made.
-        reason: Reason,
-        /// Until when it is good.
+        /// The reason of the issue.
+        reason: IssueReason,
+        /// The end of its validity.
         until: SystemTime,
     },
-    /// Somebody replaced the files, and the new ones are in use.
+    /// The files were replaced, and the new ones are in use.
     Replaced {
         /// The certificate.
         file: PathBuf,
-        /// Until when it is good.
+        /// The end of its validity.
         until: SystemTime,
     },
-    /// Somebody replaced the files, or a renewal is due, and it did not work: the old certificate
-    /// goes on being used.
+    /// The files were replaced or a renewal is due, but it failed: the old certificate stays in use.
     Kept {
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
     /// A certificate in use ends soon, or has ended.
     Ends {
-        /// Which.
+        /// Its file.
         file: PathBuf,
-        /// When.
+        /// The end of its validity.
         until: SystemTime,
-        /// Days that are left, rounded up; 0: it has ended.
+        /// Days that remain, rounded up; 0: it has ended.
         days: u64,
     },
-    /// Clients refuse an operator's certificate, or some do.
+    /// All or some clients refuse an operator's certificate.
     Doubtful {
-        /// Which file.
+        /// Its file.
         file: PathBuf,
-        /// What is wrong with it, and the remedy.
+        /// The fault and the remedy.
         reason: String,
     },
-    /// A key can be read by others than its owner.
+    /// Users other than its owner can read a key.
     KeyOpen {
         /// The key.
         file: PathBuf,
@@ -76,7 +75,7 @@ impl fmt::Display for TlsNote {
             Self::Replaced { file, until } => {
                 write!(f, "{}: the new certificate is in use, good until {}", file.display(), day(*until))
             }
-            Self::Kept { reason } => write!(f, "the certificate from before is kept: {reason}"),
+            Self::Kept { reason } => write!(f, "the old certificate stays in use: {reason}"),
             Self::Ends { file, until, days: 0 } => {
                 write!(f, "{}: the certificate ended on {}", file.display(), day(*until))
             }
@@ -90,14 +89,14 @@ impl fmt::Display for TlsNote {
             }
             Self::Doubtful { file, reason } => write!(f, "{}: {reason}", file.display()),
             Self::KeyOpen { file } => {
-                write!(f, "{}: others than its owner can read this key; chmod 600 it", file.display())
+                write!(f, "{}: other users can read this key; chmod 600 it", file.display())
             }
         }
     }
 }
 
 impl TlsNote {
-    /// Says it in the log.
+    /// Writes the note to the log.
     pub fn log(&self) {
         match self {
             Self::CaMade { file, pin } => {
@@ -117,7 +116,7 @@ impl TlsNote {
                 "the new certificate is in use"
             ),
             Self::Kept { reason } => {
-                tracing::error!(event = "certificate_kept", reason, "the certificate from before is kept")
+                tracing::error!(event = "certificate_kept", reason, "the old certificate stays in use")
             }
             Self::Ends { file, until, days: 0 } => tracing::error!(
                 event = "certificate_ended",
@@ -141,7 +140,7 @@ impl TlsNote {
             Self::KeyOpen { file } => tracing::warn!(
                 event = "key_open",
                 file = %file.display(),
-                "others than its owner can read this key"
+                "other users can read this key"
             ),
         }
     }

@@ -1,5 +1,5 @@
-//! Owns reading certificates and keys: what they say, whether they belong together, whether a
-//! client would accept them. Never writes, never decides what to do about it.
+//! Owns the reading of certificates and keys: their facts, whether they belong together, and whether a client
+//! would accept them. Called by the other modules of `tls`. Never writes, never decides what to do about a fault.
 
 use super::{Fault, TlsError, chain, files};
 use rustls::InconsistentKeys;
@@ -17,28 +17,28 @@ use tcp_chat_protocol::pem::{self, Wanted};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 /// For a key that the TLS library refuses.
-const NO_KEY: &str = "its key is none that TLS here can use (RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, \
-     Ed25519), or it is damaged: make another one, `openssl ecparam -name prime256v1 -genkey -noout -out NEW.key`, and \
+const NO_KEY: &str = "its key is not usable for TLS here (allowed: RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, \
+     Ed25519), or it is damaged: make another key, `openssl ecparam -name prime256v1 -genkey -noout -out NEW.key`, and \
      a certificate for it";
 
-/// What a certificate says about itself.
+/// The facts in a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
-    /// Names and addresses that it is good for.
+    /// The names and addresses for which it is valid.
     pub names: BTreeSet<String>,
-    /// Whose it is.
+    /// Its subject.
     pub subject: String,
-    /// Who signed it.
+    /// Its issuer.
     pub issuer: String,
-    /// From when it is good.
+    /// The start of its validity.
     pub not_before: SystemTime,
-    /// Until when.
+    /// The end of its validity.
     pub not_after: SystemTime,
     /// The SHA-256 of it.
     pub pin: Pin,
-    /// May it sign others?
+    /// Whether it may sign others.
     pub is_ca: bool,
-    /// May a server show it?
+    /// Whether a server may use it.
     pub for_servers: bool,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Pair {
     pub(super) certified: Arc<CertifiedKey>,
     /// Of the first certificate.
     pub(super) facts: Facts,
-    /// Of the last one: what a client can pin.
+    /// Of the last certificate: the one for a client's pin.
     pub(super) last: Facts,
 }
 
@@ -84,13 +84,13 @@ impl Facts {
         })
     }
 
-    /// Why no client would take it now, by the clock.
-    pub(super) fn out_of_time(&self, now: SystemTime) -> Option<String> {
+    /// The reason why no client accepts it at this time.
+    pub(super) fn validity_fault(&self, now: SystemTime) -> Option<String> {
         if now >= self.not_after {
             Some(format!("it expired on {}", day(self.not_after)))
         } else if now < self.not_before {
             let day = day(self.not_before);
-            Some(format!("it is not good before {day}; is this machine's clock right?"))
+            Some(format!("it is not valid before {day}; is the clock of this host right?"))
         } else {
             None
         }
@@ -98,7 +98,7 @@ impl Facts {
 }
 
 impl Pair {
-    /// Reads a chain and its key, and makes sure that they belong together.
+    /// Reads a chain and its key, and checks that they belong together.
     pub(super) fn read(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
         let chain = read_chain(certificate)?;
         let key_der = read_key(key)?;
@@ -112,11 +112,11 @@ impl Pair {
         match certified.keys_match() {
             Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
             Err(rustls::Error::InconsistentKeys(_)) => {
-                return Err(match place_of(&certified) {
+                return Err(match position_of_key(&certified) {
                     Some(at) => content(
                         certificate,
                         format!(
-                            "the key is that of certificate {at} in it: the server's own has to stand first"
+                            "the key is that of certificate {at} in it: the server's own certificate must come first"
                         ),
                     ),
                     None => {
@@ -139,14 +139,14 @@ impl Pair {
         Ok(Self { certified: Arc::new(certified), facts, last })
     }
 
-    /// The same with the CA at its end: clients that only have its pin look for it there.
+    /// The same leaf followed by the CA: clients that have only the pin search it there.
     pub(super) fn with_ca(&self, ca: &CertificateDer<'static>) -> Result<Self, String> {
         let first = self.certified.cert.first().ok_or("it has no certificate")?;
         let chain = vec![first.clone(), ca.clone()];
         Self::of(CertifiedKey::new(chain, Arc::clone(&self.certified.key)))
     }
 
-    /// What an operator's own pair lacks, if it lacks something.
+    /// The fault of an operator's own pair with which the daemon does not start.
     pub(super) fn fault(&self, now: SystemTime) -> Option<String> {
         let Facts { names, for_servers, .. } = &self.facts;
         if names.is_empty() {
@@ -167,15 +167,15 @@ impl Pair {
                     .into(),
             );
         }
-        self.facts.out_of_time(now)
+        self.facts.validity_fault(now)
     }
 
-    /// What makes clients refuse it, or is doubtful, though the daemon starts with it.
+    /// The faults with which the daemon starts, although clients may refuse it.
     pub(super) fn findings(&self, now: SystemTime) -> chain::Findings {
-        chain::look(&self.certified.cert, &self.facts, now)
+        chain::inspect(&self.certified.cert, &self.facts, now)
     }
 
-    /// Would a client that trusts only `ca` take it for `localhost`?
+    /// Checks that a client that trusts only `ca` accepts it for `localhost`.
     pub(super) fn verify(&self, ca: &CertificateDer<'static>, now: SystemTime) -> Result<(), String> {
         let verifier = chain::trusting(ca)?;
         let first = self.certified.cert.first().ok_or("it has no certificate")?;
@@ -207,8 +207,8 @@ pub(super) fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> 
     PrivateKeyDer::from_pem_slice(&text).map_err(|_| content(file, pem::DAMAGED.into()))
 }
 
-/// Where in the chain the certificate of its key stands, counted from 1.
-fn place_of(certified: &CertifiedKey) -> Option<usize> {
+/// The position in the chain of the certificate that belongs to the key, from 1.
+fn position_of_key(certified: &CertifiedKey) -> Option<usize> {
     let key = certified.key.public_key()?;
     let is_its = |der: &CertificateDer<'_>| {
         X509Certificate::from_der(der).is_ok_and(|(_, parsed)| parsed.public_key().raw == key.as_ref())
@@ -224,7 +224,7 @@ pub(super) fn pin(certificate: &CertificateDer<'_>) -> Pin {
     Pin(pin)
 }
 
-/// A day as people write it.
+/// A date in ISO 8601.
 pub(super) fn day(time: SystemTime) -> String {
     let text = humantime::format_rfc3339_seconds(time).to_string();
     text.split('T').next().unwrap_or_default().to_owned()

@@ -1,9 +1,8 @@
-//! Owns what the daemon offers in a handshake: provider, versions, key exchange, ALPN, tickets,
-//! and the certificate that can be swapped while it runs. Never reads a file.
+//! Owns the TLS configuration: provider, versions, key exchange, ALPN, tickets, and the certificate that can be
+//! swapped while the daemon runs. Called by `state`. Never reads a file.
 //!
-//! A client that offers no ALPN is served. One that offers only protocols that are not ours is
-//! refused with `no_application_protocol`, as RFC 7301 asks: it wants to speak something else, and
-//! an HTTPS client that was led here must not get an answer.
+//! A client that offers no ALPN is served. One that offers only other protocols is refused with
+//! `no_application_protocol` (RFC 7301): an HTTPS client that reached this port must not get an answer.
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
@@ -15,7 +14,7 @@ use rustls::server::{
 use rustls::sign::CertifiedKey;
 use std::sync::Arc;
 
-/// aws-lc-rs, with the post-quantum hybrid first.
+/// aws-lc-rs, with the post-quantum hybrid key exchange first.
 pub(super) fn provider() -> CryptoProvider {
     let kx_groups = vec![
         aws_lc_rs::kx_group::X25519MLKEM768,
@@ -26,11 +25,11 @@ pub(super) fn provider() -> CryptoProvider {
     CryptoProvider { kx_groups, ..aws_lc_rs::default_provider() }
 }
 
-/// The certificate in use. Connections that are open keep the one they began with.
+/// The certificate in use. Open connections keep the one of their handshake.
 #[derive(Debug)]
-pub(super) struct InUse(ArcSwap<CertifiedKey>);
+pub(super) struct CertificateInUse(ArcSwap<CertifiedKey>);
 
-impl InUse {
+impl CertificateInUse {
     pub(super) fn new(certified: Arc<CertifiedKey>) -> Self {
         Self(ArcSwap::new(certified))
     }
@@ -40,20 +39,20 @@ impl InUse {
     }
 }
 
-impl ResolvesServerCert for InUse {
+impl ResolvesServerCert for CertificateInUse {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.0.load_full())
     }
 }
 
-/// Tickets for resumed handshakes; the keys are in memory only and change every six hours.
+/// Tickets for resumed handshakes; the keys exist only in memory and change every six hours.
 fn ticketer() -> Result<Arc<dyn ProducesTickets>, rustls::Error> {
     aws_lc_rs::Ticketer::new()
 }
 
 /// The configuration for handshakes.
 pub(super) fn config(
-    in_use: Arc<InUse>,
+    in_use: Arc<CertificateInUse>,
     clients: Option<Arc<dyn ClientCertVerifier>>,
     allow_1_2: bool,
     alpn: &[u8],
@@ -67,15 +66,15 @@ pub(super) fn config(
         .with_protocol_versions(versions)?
         .with_client_cert_verifier(clients.unwrap_or_else(|| Arc::new(NoClientAuth)))
         .with_cert_resolver(in_use);
-    // Of what a client offers the strongest is taken, not the first.
+    // Uses the strongest cipher that the client offers, not the first.
     config.ignore_client_order = true;
     config.alpn_protocols = vec![alpn.to_vec()];
-    // Its own for each configuration: a ticket says that the client's certificate was good, and
-    // must not outlive the CA that said so.
+    // Each configuration has its own ticket keys: a ticket confirms that the client's certificate was valid, and
+    // must not outlive the CA that confirmed it.
     config.ticketer = ticketer()?;
-    // Sessions are resumed by tickets alone: nothing is kept for each client.
+    // Only tickets resume sessions: the server keeps nothing per client.
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    // A first message that can be replayed would be a message twice.
+    // Early data can be replayed, and would make a message appear twice.
     config.max_early_data_size = 0;
     Ok(Arc::new(config))
 }

@@ -1,11 +1,11 @@
-//! Owns the certificate in use while the daemon runs: takes new settings, looks after it as time
-//! goes by, keeps what works when something new does not. Never mints itself, never listens.
+//! Owns the certificate in use while the daemon runs: applies new settings, renews in time, and keeps the old
+//! certificate if a new one fails. Called by `daemon`, `net` and `http`. Never mints itself, never listens.
 
 use super::files::Signature;
-use super::own::At;
+use super::own::Occasion;
 use super::pair::content;
-use super::{Loaded, NotSigned, Shown, Summary, TlsError, TlsNote};
-use super::{clients, host_name, load, own, serve, signatures, wanted};
+use super::{ClientFacts, LoadedCertificates, SignError, Summary, TlsError, TlsNote};
+use super::{clients, host_name, leaf_spec, load, own, serve, signatures};
 use crate::settings;
 use rustls::ServerConfig;
 use std::sync::atomic::AtomicU64;
@@ -13,21 +13,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 use tcp_chat_protocol::Name;
 
-/// Not the certificate's fault: it was read before.
+/// The fault is not the certificate's: it was read successfully before.
 const NOT_SET_UP: &str = "TLS cannot be set up with it: the system gave no random numbers (getrandom)";
 
-/// What a reload changed.
+/// The changes of a reload.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Changed {
-    /// Is another certificate in use?
+pub struct TlsChanges {
+    /// Whether another certificate is in use.
     pub certificate: bool,
-    /// Is another [`TlsState::server_config`] to be used for new connections?
+    /// Whether new connections must use a new [`TlsState::server_config`].
     pub config: bool,
-    /// What to log.
+    /// The notes to log.
     pub notes: Vec<TlsNote>,
 }
 
-/// The certificates in use. Cheap to clone; all clones are the same.
+/// The certificates in use. Cheap to clone; all clones share one state.
 #[derive(Debug, Clone)]
 pub struct TlsState {
     shared: Arc<Shared>,
@@ -35,8 +35,8 @@ pub struct TlsState {
 
 #[derive(Debug)]
 struct Shared {
-    in_use: Arc<serve::InUse>,
-    /// Until when somebody may come to fetch a certificate, in milliseconds since 1970.
+    in_use: Arc<serve::CertificateInUse>,
+    /// Until when a peer may come without a certificate to fetch one, in milliseconds since 1970.
     fetching_until: Arc<AtomicU64>,
     state: Mutex<State>,
 }
@@ -47,10 +47,10 @@ struct State {
     host: String,
     alpn: &'static [u8],
     config: Arc<ServerConfig>,
-    loaded: Loaded,
-    /// How the files looked at the last check, if they are not those in use.
+    loaded: LoadedCertificates,
+    /// The signatures of the files at the last check, if they are not the ones in use.
     seen: Option<[Signature; 2]>,
-    /// The files that were refused: said once.
+    /// The signatures of the files that were refused and reported.
     refused: Option<[Signature; 2]>,
     /// The number of days of the last warning, for leaf and CA.
     warned: [Option<u64>; 2],
@@ -58,28 +58,28 @@ struct State {
 }
 
 impl State {
-    /// With a CA in use, none is made.
-    fn at(&self) -> At {
-        if self.loaded.ca.is_some() { At::Running } else { At::Start }
+    /// While a CA is in use, none is minted.
+    fn at(&self) -> Occasion {
+        if self.loaded.ca.is_some() { Occasion::Running } else { Occasion::Start }
     }
 }
 
 impl TlsState {
-    /// Reads or makes the certificates of a host of that name.
+    /// Reads or mints the certificates of a host with this name.
     #[cfg(test)]
     pub(super) fn open_as(settings: &settings::Tls, host: &str, now: SystemTime) -> Result<Self, TlsError> {
         Self::open_for(settings, host, now, tcp_chat_protocol::ALPN)
     }
 
-    /// The same, for connections on which `alpn` is spoken.
+    /// The same, for connections that negotiate `alpn`.
     pub(super) fn open_for(
         settings: &settings::Tls,
         host: &str,
         now: SystemTime,
         alpn: &'static [u8],
     ) -> Result<Self, TlsError> {
-        let loaded = load(settings, host, now, At::Start)?;
-        let in_use = Arc::new(serve::InUse::new(Arc::clone(&loaded.pair.certified)));
+        let loaded = load(settings, host, now, Occasion::Start)?;
+        let in_use = Arc::new(serve::CertificateInUse::new(Arc::clone(&loaded.pair.certified)));
         let broken = |_| content(&loaded.certificate, NOT_SET_UP.into());
         let fetching_until = Arc::default();
         let clients = clients::verifier(settings, &fetching_until)?;
@@ -98,23 +98,24 @@ impl TlsState {
         Ok(Self { shared: Arc::new(Shared { in_use, fetching_until, state: Mutex::new(state) }) })
     }
 
-    /// For new connections. A reload may change it; the certificate in it is swapped by itself.
+    /// The configuration for new connections. A reload may replace it; the certificate in it is swapped without
+    /// that.
     #[must_use]
     pub fn server_config(&self) -> Arc<ServerConfig> {
         self.with(|state| Arc::clone(&state.config))
     }
 
-    /// What was done and found when the certificates were opened; for the log, once.
+    /// The notes of the opening, for the log. Returns them once.
     #[must_use]
     pub fn first_notes(&self) -> Vec<TlsNote> {
         self.with(|state| std::mem::take(&mut state.loaded.notes))
     }
 
-    /// What is in use.
+    /// The certificates in use.
     #[must_use]
     pub fn summary(&self) -> Summary {
         self.with(|state| {
-            let Loaded { certificate, pair, ca, doubts, client_doubts, .. } = &state.loaded;
+            let LoadedCertificates { certificate, pair, ca, doubts, client_doubts, .. } = &state.loaded;
             Summary {
                 certificate: certificate.clone(),
                 facts: pair.facts.clone(),
@@ -126,36 +127,41 @@ impl TlsState {
         })
     }
 
-    /// Until when somebody without a certificate is let through the handshake, where one is
-    /// required, to fetch it; in milliseconds since 1970. Set by whoever gives out codes.
+    /// Until when a peer without a certificate passes the handshake, if one is required, to fetch one; in
+    /// milliseconds since 1970. The hub sets it with each code.
     #[must_use]
     pub fn fetching_until(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.shared.fetching_until)
     }
 
-    /// Would a certificate from the own CA be accepted?
+    /// Checks whether a certificate of the daemon's own CA would be accepted.
     ///
     /// # Errors
-    /// Why not, and what to do.
-    pub fn may_sign(&self) -> Result<(), TlsError> {
-        self.with(|state| clients::may_sign(&state.settings))
+    /// The reason and the remedy.
+    pub fn check_can_sign(&self) -> Result<(), TlsError> {
+        self.with(|state| clients::check_can_sign(&state.settings))
     }
 
-    /// Signs a client's request with the own CA, for the user `name`. Reads files, and computes:
-    /// not for async threads.
+    /// Signs a client's request with the daemon's own CA, for the user `name`. Reads files and computes, so it
+    /// must not run on async threads.
     ///
     /// # Errors
-    /// The request is none, or there is no CA that could.
-    pub fn sign(&self, request: &str, name: &Name, now: SystemTime) -> Result<(Shown, String), NotSigned> {
+    /// The request is invalid, or there is no CA that can sign.
+    pub fn sign(
+        &self,
+        request: &str,
+        name: &Name,
+        now: SystemTime,
+    ) -> Result<(ClientFacts, String), SignError> {
         let settings = self.with(|state| state.settings.clone());
         clients::sign(&settings, request, name, now)
     }
 
-    /// Takes other settings, and whatever certificates they name.
+    /// Applies other settings with their certificates.
     ///
     /// # Errors
-    /// They cannot be used. Everything goes on as before then.
-    pub fn reload(&self, settings: &settings::Tls, now: SystemTime) -> Result<Changed, TlsError> {
+    /// They cannot be used; the old ones stay in use.
+    pub fn reload(&self, settings: &settings::Tls, now: SystemTime) -> Result<TlsChanges, TlsError> {
         self.reload_as(settings, &host_name(), now)
     }
 
@@ -164,12 +170,12 @@ impl TlsState {
         settings: &settings::Tls,
         host: &str,
         now: SystemTime,
-    ) -> Result<Changed, TlsError> {
+    ) -> Result<TlsChanges, TlsError> {
         self.with(|state| {
             let mut loaded = load(settings, host, now, state.at())?;
             let is_same = settings.allow_1_2 == state.settings.allow_1_2
                 && settings.client_auth == state.settings.client_auth
-                // The file with the CAs may be another one by now.
+                // The content of the CA file may have changed.
                 && settings.client_auth == settings::ClientAuth::Off;
             let config = if is_same {
                 None
@@ -179,7 +185,7 @@ impl TlsState {
                 let made = serve::config(Arc::clone(in_use), clients, settings.allow_1_2, state.alpn);
                 Some(made.map_err(|_| content(&loaded.certificate, NOT_SET_UP.into()))?)
             };
-            let mut changed = Changed {
+            let mut changed = TlsChanges {
                 certificate: loaded.pair.facts.pin != state.loaded.pair.facts.pin,
                 config: config.is_some(),
                 notes: std::mem::take(&mut loaded.notes),
@@ -193,17 +199,15 @@ impl TlsState {
             }
             state.settings = settings.clone();
             state.host = host.to_owned();
-            self.take(state, loaded);
+            self.use_certificates(state, loaded);
             Ok(changed)
         })
     }
 
-    /// What time and other people do to certificates: renews the own leaf, notices files that
-    /// were replaced, warns before the end. Reads a few files' dates; call it about once a
-    /// minute, off the async threads, and log what it returns.
+    /// Renews the daemon's own leaf in time, notices replaced files, and warns before the end. Reads the metadata
+    /// of a few files. The daemon calls it about once a minute, off the async threads, and logs the result.
     ///
-    /// Files that changed are taken at the second check that sees them so: whoever replaces a
-    /// pair does it in two steps.
+    /// Replaced files are used at the second check that sees them unchanged: a pair is replaced in two steps.
     #[must_use]
     pub fn check_due(&self, now: SystemTime) -> Vec<TlsNote> {
         self.check_due_as(&host_name(), now)
@@ -211,28 +215,28 @@ impl TlsState {
 
     pub(super) fn check_due_as(&self, host: &str, now: SystemTime) -> Vec<TlsNote> {
         self.with(|state| {
-            let mut notes = self.look_after(state, host, now);
-            notes.extend(warn_of_the_end(state, now));
-            notes.extend(doubt_anew(state, now));
+            let mut notes = self.check_files(state, host, now);
+            notes.extend(expiry_warnings(state, now));
+            notes.extend(new_doubts(state, now));
             notes
         })
     }
 
-    fn look_after(&self, state: &mut State, host: &str, now: SystemTime) -> Vec<TlsNote> {
+    fn check_files(&self, state: &mut State, host: &str, now: SystemTime) -> Vec<TlsNote> {
         let found = signatures(&state.loaded.certificate, &state.loaded.key);
         let replaced = found != state.loaded.signatures;
         let settled = state.seen.replace(found) == Some(found);
         if replaced && !settled {
             return Vec::new();
         }
-        if state.settings.own().is_some() && found.contains(&None) {
-            // Nothing to take. The daemon says of all files that it needs when one is gone.
+        if state.settings.operator_pair().is_some() && found.contains(&None) {
+            // No pair to use. The daemon reports missing files elsewhere.
             return Vec::new();
         }
         if !replaced {
-            // Whoever broke it brought the old files back.
+            // The old files are back.
             state.refused = None;
-            if state.settings.own().is_some() || !self.is_outdated(state, host, now) {
+            if state.settings.operator_pair().is_some() || !self.must_reissue(state, host, now) {
                 state.fault = None;
                 return Vec::new();
             }
@@ -247,29 +251,29 @@ impl TlsState {
                     notes.push(TlsNote::Replaced { file, until });
                 }
                 state.host = host.to_owned();
-                self.take(state, loaded);
+                self.use_certificates(state, loaded);
                 notes
             }
             Err(e) => {
                 let reason = e.to_string();
-                // The same every minute would bury the rest of the log.
-                let is_news = state.fault.as_ref() != Some(&reason);
+                // The same error each minute would fill the log.
+                let is_new = state.fault.as_ref() != Some(&reason);
                 state.refused = replaced.then_some(found);
                 state.fault = Some(reason.clone());
-                if is_news { vec![TlsNote::Kept { reason }] } else { Vec::new() }
+                if is_new { vec![TlsNote::Kept { reason }] } else { Vec::new() }
             }
         }
     }
 
-    /// Has the own leaf in use to be issued anew, though nobody touched it?
-    fn is_outdated(&self, state: &State, host: &str, now: SystemTime) -> bool {
-        let Loaded { pair, ca, .. } = &state.loaded;
-        pair.facts.names != wanted(&state.settings, host).names
+    /// Whether the daemon's own leaf must be issued again, although its files are unchanged.
+    fn must_reissue(&self, state: &State, host: &str, now: SystemTime) -> bool {
+        let LoadedCertificates { pair, ca, .. } = &state.loaded;
+        pair.facts.names != leaf_spec(&state.settings, host).names
             || ca.as_ref().is_some_and(|(_, ca)| own::is_due(&pair.facts, ca, now))
-            || pair.facts.out_of_time(now).is_some()
+            || pair.facts.validity_fault(now).is_some()
     }
 
-    fn take(&self, state: &mut State, loaded: Loaded) {
+    fn use_certificates(&self, state: &mut State, loaded: LoadedCertificates) {
         if loaded.pair.facts.pin != state.loaded.pair.facts.pin {
             state.warned = [None, None];
         }
@@ -281,20 +285,20 @@ impl TlsState {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        // A panic in between leaves whole values: each field is replaced at once.
+        // Each change is one step, so the values are whole even after a panic of another thread.
         act(&mut self.shared.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// What has become doubtful since the last look: an intermediate certificate has expired.
-fn doubt_anew(state: &mut State, now: SystemTime) -> Vec<TlsNote> {
+/// The doubts since the last check, such as an expired intermediate certificate.
+fn new_doubts(state: &mut State, now: SystemTime) -> Vec<TlsNote> {
     let doubts = state.loaded.doubts_at(&state.settings, now);
     let before = std::mem::replace(&mut state.loaded.doubts, doubts);
     state.loaded.doubts.iter().filter(|doubt| !before.contains(doubt)).cloned().collect()
 }
 
-/// Warnings at 30, 7 and 1 days and at the end, each once for each certificate.
-fn warn_of_the_end(state: &mut State, now: SystemTime) -> Vec<TlsNote> {
+/// Warnings at 30, 7 and 1 days and at the end, once for each certificate.
+fn expiry_warnings(state: &mut State, now: SystemTime) -> Vec<TlsNote> {
     let leaf = Some((state.loaded.certificate.clone(), state.loaded.pair.facts.not_after));
     let ca = state.loaded.ca.as_ref().map(|(file, facts)| (file.clone(), facts.not_after));
     let mut notes = Vec::new();

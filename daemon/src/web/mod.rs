@@ -1,21 +1,21 @@
-//! Owns the page: HTTPS for its files, and the WebSocket that carries the lines of the protocol. Called by `net`, as what is
-//! spoken on the sockets of `web.address`; the daemon makes it and hands it new settings. Never delivers anything
-//! itself: a WebSocket is a [`net::Link`] like any other, under the same permits, limits and deadlines.
+//! Owns the page: HTTPS for its files, and the WebSocket that carries the lines of the protocol. Called by `net` for each
+//! connection to `web.address`; `daemon` creates it and passes new settings to it. Never delivers a message itself: a
+//! WebSocket is a [`net::Link`] like any other, under the same permits, limits and deadlines.
 
-mod answers;
+mod response;
 mod site;
 
 use crate::metrics::{Metrics, Via};
 use crate::net::{self, Gate, Speaks};
 use crate::settings::Settings;
 use crate::tls::{Summary, TlsState};
-use answers::Answered;
 use arc_swap::ArcSwap;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use response::PageResponse;
 use rustls::ServerConfig;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -33,12 +33,12 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-/// How long a browser may ask for files over one connection: more than a page needs to load.
+/// The longest time in which one connection serves files: more than a page needs to load.
 const HTTP: Duration = Duration::from_secs(60);
-/// The longest head of a request, in bytes, and what is read of it at once.
+/// The longest head of a request, in bytes; also the size of one read.
 const HEAD_BYTES: usize = 16 * 1024;
 
-/// What is spoken at `web.address`. Cheap to clone.
+/// The protocol of `web.address`. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Web(Arc<Shared>);
 
@@ -47,17 +47,18 @@ struct Shared {
     tls: TlsState,
     config: ArcSwap<ServerConfig>,
     site: ArcSwap<Site>,
-    /// Where it listens.
+    /// The port on which it listens.
     port: u16,
     metrics: Arc<Metrics>,
-    /// Ends the connections that are no WebSocket.
+    /// Ends the connections that are not a WebSocket.
     stop: CancellationToken,
 }
 
-/// Is there a name under which browsers can reach the page, if the certificate in `file` is good for these?
+/// Checks that browsers can reach the page under at least one name, if the certificate in `file` is valid for the
+/// names in `certified`.
 ///
 /// # Errors
-/// There is none; a sentence that begins with the setting.
+/// There is no such name. The sentence begins with the setting.
 pub fn check(settings: &Settings, file: &Path, certified: &BTreeSet<String>) -> Result<(), String> {
     site::of(settings, file, certified, 443).map(drop)
 }
@@ -68,10 +69,10 @@ fn site_of(settings: &Settings, tls: &TlsState, port: u16) -> Result<Site, Strin
 }
 
 impl Web {
-    /// The page on a socket with this port, by these settings, with the certificate of `tls`.
+    /// The page on a socket with this port, with these settings and the certificate of `tls`.
     ///
     /// # Errors
-    /// Under no name can browsers reach it; a sentence that begins with the setting.
+    /// Browsers can reach it under no name. The sentence begins with the setting.
     pub fn new(
         settings: &Settings,
         tls: TlsState,
@@ -84,16 +85,16 @@ impl Web {
         Ok(Self(Arc::new(Shared { tls, config, site: ArcSwap::from_pointee(site), port, metrics, stop })))
     }
 
-    /// The address that a reader opens.
+    /// The address to open in a browser.
     #[must_use]
     pub fn origin(&self) -> String {
         self.0.site.load().origin().unwrap_or_default()
     }
 
-    /// Takes over other names and whatever the certificate is now, for connections that come from now on.
+    /// Applies the names of `settings` and the current certificate to new connections.
     ///
     /// # Errors
-    /// Under no name can browsers reach it. The names stay as they were.
+    /// Browsers can reach it under no name. The names stay unchanged.
     pub fn refresh(&self, settings: &Settings) -> Result<(), String> {
         self.0.config.store(self.0.tls.server_config());
         let site = site_of(settings, &self.0.tls, self.0.port)?;
@@ -101,7 +102,7 @@ impl Web {
         Ok(())
     }
 
-    /// Answers requests until one of them becomes a WebSocket. `None`: the connection is over.
+    /// Answers requests until one of them becomes a WebSocket. `None`: the connection has ended.
     async fn converse(
         self,
         gate: Gate,
@@ -111,13 +112,14 @@ impl Web {
         let (login, stall) = gate.login_and_stall();
         let is_websocket = AtomicBool::new(false);
         let respond = |request: Request<Incoming>| {
-            let Answered { answer, becomes_websocket } = answers::answer(&self.0.site.load(), &request);
+            let PageResponse { response, becomes_websocket } =
+                response::respond(&self.0.site.load(), &request);
             if becomes_websocket {
                 is_websocket.store(true, Ordering::Relaxed);
             } else {
-                self.0.metrics.http.answered(answer.status().as_u16());
+                self.0.metrics.http.answered(response.status().as_u16());
             }
-            ready(Ok::<_, Infallible>(answer))
+            ready(Ok::<_, Infallible>(response))
         };
         let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -133,7 +135,7 @@ impl Web {
                 () = self.0.stop.cancelled(), if !is_ending => {}
                 () = &mut limit => if is_ending { return None },
             }
-            // What is being answered is still answered, if the peer takes it.
+            // A request in progress still gets its response, if the peer reads it.
             Pin::new(&mut connection).graceful_shutdown();
             is_ending = true;
             limit.as_mut().reset(Instant::now() + stall);
@@ -147,7 +149,7 @@ impl Web {
         if is_websocket.load(Ordering::Relaxed) {
             return Some(WebSocket::new(stream, parts.read_buf.to_vec()));
         }
-        net::say_goodbye(stream).await;
+        net::shut_down(stream).await;
         None
     }
 }
@@ -161,11 +163,11 @@ impl Speaks for Web {
     }
 
     fn full(&self) -> Vec<u8> {
-        answers::FULL.as_bytes().to_vec()
+        response::FULL.as_bytes().to_vec()
     }
 
-    /// Each stage is boxed: the task of a WebSocket does not keep the room that HTTP needed.
-    #[allow(clippy::manual_async_fn, reason = "the future of an async fn keeps room for its arguments twice")]
+    /// Each stage is boxed, so the task of a WebSocket does not keep the memory that HTTP needed.
+    #[allow(clippy::manual_async_fn, reason = "the future of an async fn stores its arguments twice")]
     fn serve(
         self,
         gate: Gate,

@@ -1,5 +1,5 @@
-//! Owns under which names browsers reach the page: by the settings, or by the certificate. Called by [`super::Web`]. Never
-//! resolves a name.
+//! Owns the names under which browsers reach the page, from the settings or from the certificate. Called by
+//! [`super::Web`]. Never resolves a name.
 
 use crate::settings::Settings;
 use std::collections::BTreeSet;
@@ -7,10 +7,10 @@ use std::net::Ipv6Addr;
 use std::path::Path;
 use tcp_chat_page::{Scheme, Site};
 
-/// The addresses of the page on that port, where the certificate in `file` is good for these names.
+/// The addresses of the page on this port, if the certificate in `file` is valid for the names in `certified`.
 ///
 /// # Errors
-/// There is none: a sentence that begins with the setting.
+/// There is none. The sentence begins with the setting.
 pub(super) fn of(
     settings: &Settings,
     file: &Path,
@@ -35,7 +35,7 @@ pub(super) fn of(
     Ok(site)
 }
 
-/// A name of a certificate as it stands in an address. A star stands for names that are not known.
+/// The form of a certificate's name in an address. A wildcard has none, because the names that it matches are unknown.
 fn in_an_address(name: &str) -> Option<String> {
     match name.parse::<Ipv6Addr>() {
         Ok(address) => Some(format!("[{address}]")),

@@ -9,7 +9,7 @@ fn cert_show_issue_and_renew() {
     let desk = Desk::with("");
     let none = desk.run(&["cert", "show"]);
     assert_eq!(none.code, 78);
-    assert!(none.err.contains("ca.pem: there is none yet; the first start of the daemon makes it"));
+    assert!(none.err.contains("ca.pem: it does not exist yet; the first start of the daemon makes it"));
 
     let desk = desk.with_certificates();
     let shown = desk.run(&["cert", "show"]);
@@ -25,7 +25,7 @@ fn cert_show_issue_and_renew() {
     let before = fs::read(desk.path("ana.key")).unwrap();
     let again = desk.run(&["cert", "issue", "ana"]);
     assert_eq!(again.code, 74);
-    assert!(again.err.contains("ana.pem: it is there already, and is not overwritten"), "{}", again.err);
+    assert!(again.err.contains("ana.pem: the file exists already, and is not overwritten"), "{}", again.err);
     assert_eq!(fs::read(desk.path("ana.key")).unwrap(), before);
     let printed = desk.run(&["cert", "issue", "ben", "--print"]);
     assert!(printed.out.contains("PRIVATE KEY") && printed.out.matches("BEGIN CERTIFICATE").count() == 2);

@@ -14,7 +14,7 @@ fn check_is_fine_before_the_first_start_and_makes_nothing() {
         ended.out,
         format!(
             "{dir}/config.toml: fine\n{dir}/certs: none there yet; a start makes a CA and a certificate\n\
-             {dir}/data/chat.db: not there yet; a start makes it\n"
+             {dir}/data/chat.db: does not exist yet; a start creates it\n"
         )
     );
     assert_eq!((ended.code, ended.err.as_str()), (0, ""));
@@ -32,10 +32,10 @@ fn check_warns_of_what_will_not_work_on_this_host_and_says_what_to_do() {
     fs::set_permissions(desk.path("certs/server.key"), fs::Permissions::from_mode(0o644)).unwrap();
     let ended = desk.run(&["check"]);
     for part in [
-        &format!("warning: listen.address: {address} is taken, and no daemon answers"),
-        "server.pem: it is not good for chat.invalid (tls.names) yet",
-        "warning: tls.names: chat.invalid cannot be looked up from here",
-        "certs/server.key: everyone on this host may use it (mode 644): chmod o=",
+        &format!("warning: listen.address: {address} is in use, and no daemon answers"),
+        "server.pem: it is not valid for chat.invalid (tls.names) yet",
+        "warning: tls.names: chat.invalid does not resolve on this host",
+        "certs/server.key: every user of this host has access to it (mode 644): chmod o=",
     ] {
         assert!(ended.err.contains(part), "{part}\n{ended:?}");
     }
@@ -64,7 +64,7 @@ fn check_beside_a_daemon_that_runs_does_not_wonder_who_has_its_port() {
     // The port is taken indeed, and by nobody that is known once the daemon has gone.
     drop(socket);
     let ended = checks();
-    assert!(ended.err.contains(&format!(":{port} is taken, and no daemon answers")), "{ended:?}");
+    assert!(ended.err.contains(&format!(":{port} is in use, and no daemon answers")), "{ended:?}");
 }
 
 #[test]
@@ -73,9 +73,9 @@ fn check_says_everything_that_is_wrong_at_once_with_78() {
     let ended = Ended::of(desk.command(&["check"]).env("TCP_CHATD__SESSIONS__TTL", "x"));
     assert_eq!((ended.code, ended.out.as_str()), (78, ""));
     for part in [
-        "config.toml:2:9: limits.burst: 0 is no whole number from 1 to 10000000",
+        "config.toml:2:9: limits.burst: 0 is not a whole number from 1 to 10000000",
         "config.toml:4:1: log.levl: there is no such setting; did you mean log.level?",
-        "environment variable TCP_CHATD__SESSIONS__TTL: sessions.ttl: \"x\" is no duration",
+        "environment variable TCP_CHATD__SESSIONS__TTL: sessions.ttl: \"x\" is not a duration",
     ] {
         assert!(ended.err.contains(part), "{part}\n{}", ended.err);
     }
@@ -84,7 +84,7 @@ fn check_says_everything_that_is_wrong_at_once_with_78() {
     fs::remove_file(desk.path("certs/ca.key")).unwrap();
     let ended = desk.run(&["check"]);
     assert_eq!(ended.code, 78, "{ended:?}");
-    assert!(ended.err.contains("certs/ca.key: it is missing, and ca.pem is there"), "{}", ended.err);
+    assert!(ended.err.contains("certs/ca.key: it is missing, but ca.pem exists"), "{}", ended.err);
     assert!(ended.out.contains("config.toml: fine"), "what is fine is said, too: {}", ended.out);
 }
 

@@ -80,7 +80,7 @@ fn a_client_ca_that_is_no_cas_ends_check_with_78_and_the_start_warns() {
     let text = std::fs::read_to_string(&file).unwrap();
     let settings = "tls.client_auth = \"optional\"\ntls.client_ca = \"users.pem\"\n";
     std::fs::write(&file, format!("{text}\n{settings}")).unwrap();
-    let sentence = "users.pem: certificate 1 in it (CN=ana) is no CA's";
+    let sentence = "users.pem: certificate 1 in it (CN=ana) is not a CA's";
     let end = run(daemon.folder(), &["check"], "");
     assert_eq!(end.code, Some(78), "{}{}", end.out, end.err);
     assert!(end.err.contains(sentence), "{}", end.err);
@@ -99,7 +99,7 @@ fn every_fault_of_the_settings_is_told_in_words() {
     let long = "x".repeat(120);
     let dotted = format!("listen.address = \"127.0.0.1:0\"\nadmin.socket = \"/tmp/{long}\"");
     for (config, sentence) in [
-        (dotted.as_str(), "a socket's path has at most 107 bytes, and this one has 125"),
+        (dotted.as_str(), "the path of a socket has at most 107 bytes, and this one has 125"),
         ("tls.certificate = \"bad.pem\"\ntls.key = \"bad.key\"", "bad.pem: line 2: `-` has no place"),
         ("tls.certificate = \"none.pem\"\ntls.key = \"bad.key\"", "none.pem: it cannot be read"),
         ("tls.client_auth = \"optional\"\ntls.client_ca = \"bad.pem\"", "bad.pem: line 2: `-` has no place"),
@@ -174,7 +174,7 @@ fn a_client_certificate_for_no_user_is_refused_with_the_reason_and_logged() {
     for (names, reason) in [
         (&[][..], "it has no common name (CN)"),
         (&["ana", "bo"], "it has 2 common names (CN)"),
-        (&["ana@corp.example"], "its common name (CN) \"ana@corp.example\" is no user's name"),
+        (&["ana@corp.example"], "its common name (CN) \"ana@corp.example\" is not a valid user name"),
         (&["a\nlogin refused peer=192.0.2.1"], "its common name (CN) \"a\\nlogin refused peer="),
     ] {
         daemon.start_again();

@@ -71,7 +71,7 @@ fn a_named_file_that_vanishes_is_said_once_and_what_was_loaded_stays_in_use() {
     for named in FILES {
         let line = told(&daemon, "file_gone", named);
         assert_eq!(line["level"], "ERROR", "{line}");
-        let why = if named == FILES[0] { "no longer a file" } else { "no longer there" };
+        let why = if named == FILES[0] { "no longer a file" } else { "no longer exists" };
         assert!(line["reason"].as_str().unwrap().contains(why), "{line}");
     }
     let said = warning(&daemon);

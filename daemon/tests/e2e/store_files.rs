@@ -188,7 +188,7 @@ fn a_backup_that_is_moved_over_the_store_is_what_the_restart_finds() {
             std::fs::rename(&backup, &store).unwrap();
             let checked = run(daemon.folder(), &["check"], "");
             assert_eq!(checked.code, Some(0), "{}", checked.err);
-            let said = "data/chat.db-wal: the write-ahead log of the store that was there before this one";
+            let said = "data/chat.db-wal: this write-ahead log belongs to an earlier store";
             assert!(checked.err.contains(said), "{}", checked.err);
         } else {
             std::fs::rename(&backup, &store).unwrap();

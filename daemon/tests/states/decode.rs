@@ -5,7 +5,7 @@ use super::turns::{Input, Policy, Turn};
 use serde_json::Value;
 use tcp_chat_protocol::request::{Bounds, parse};
 use tcp_chat_protocol::{Fingerprint, Name};
-use tcp_chatd::admin::{ClientCertificate, Request as Control, Revoked};
+use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
 use tcp_chatd::chat::{
     Ask, Certificate, Code, ConnectionId, ConversationId, Digest, Evidence, Gives, Intent, Made, Now, Origin,
     Past, Presented, Proof, Proving, Revocation, Secret, SessionId, UserId, UserWish,

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::Name;
 use tcp_chat_protocol::request::{Bounds, Login, Request, Wants, parse};
-use tcp_chatd::admin::Request as Control;
+use tcp_chatd::admin::AdminRequest as Control;
 use tcp_chatd::auth::sha256;
 use tcp_chatd::chat::{
     Ask, Certificate, Command, ConnectionId, Digest, Evidence, Facts, Made, Now, Presented, Proof, Proving,

@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 use tcp_chat_protocol::request::{Action, Request, write};
 use tcp_chat_protocol::{Name, RequestId, Seq};
-use tcp_chatd::admin::{ClientCertificate, Request as Control, Revoked};
+use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
 use tcp_chatd::chat::{
     Ask, Certificate, Code, Digest, Evidence, Gives, Intent, Made, Now, Origin, Past, Presented, Revocation,
     SessionId, UserWish,

@@ -1,11 +1,11 @@
-//! Owns what the reader's commands do. Part of the model: it changes state and returns effects.
-//! Never waits for an answer: those come to `net`.
+//! Owns the effects of the user's commands. Part of the model: changes state and returns effects. Never waits for
+//! an answer: `net` handles those.
 
-use super::command::{self, Command, Notify};
+use super::command::{self, Notify, UserCommand};
 use super::complete::{Candidates, Completion};
 use super::item::{Item, Kind, Stamp, clean_text};
 use super::login::Field;
-use super::order;
+use super::moderation;
 use super::overlay::{HITS, Overlay, Search};
 use super::{Effect, Link, Model, PENDING, Part};
 use crate::neutralise::line as clean;
@@ -14,12 +14,12 @@ use tcp_chat_client::protocol::reply::MemberState;
 use tcp_chat_client::protocol::{Name, Role};
 
 impl Model {
-    /// Enter: what was typed is done.
+    /// Enter: runs the input.
     pub(crate) fn enter(&mut self) -> Vec<Effect> {
         if self.editor.text().trim().is_empty() {
             return Vec::new();
         }
-        // Taken first: a command may show another conversation, with a draft of its own.
+        // Takes the input first: a command may show another conversation, which has its own draft.
         let text = self.editor.take();
         self.marked = None;
         let done = match command::read(&text) {
@@ -41,10 +41,10 @@ impl Model {
         }
     }
 
-    /// Does a command. `None`: it was not done, and what was typed stays.
-    fn act(&mut self, command: Command) -> Option<Vec<Effect>> {
+    /// Runs a command. `None`: it failed, and the input stays.
+    fn act(&mut self, command: UserCommand) -> Option<Vec<Effect>> {
         Some(match command {
-            Command::Say(text) => {
+            UserCommand::Say(text) => {
                 let Some(talk) = self.talk() else {
                     self.error("you are in no room: /join ROOM");
                     return None;
@@ -52,7 +52,7 @@ impl Model {
                 let place = talk.place.clone();
                 return self.say(place, text);
             }
-            Command::Msg(user, text) => {
+            UserCommand::Msg(user, text) => {
                 if let Err(e) = Name::parse(&user) {
                     self.error(format!("the name {}: {e}", clean(&user)));
                     return None;
@@ -66,8 +66,8 @@ impl Model {
                 let shown = self.show(at);
                 [effects, shown].concat()
             }
-            Command::Join(room) => vec![Effect::Join(room)],
-            Command::Leave(None) => match self.talk().map(|t| t.place.clone())? {
+            UserCommand::Join(room) => vec![Effect::Join(room)],
+            UserCommand::Leave(None) => match self.talk().map(|t| t.place.clone())? {
                 Conversation::Room(room) => vec![Effect::Leave(room)],
                 place @ Conversation::With(_) => {
                     self.forget(&place);
@@ -76,7 +76,7 @@ impl Model {
                     self.look()
                 }
             },
-            Command::Leave(Some(which)) => match self.named(&which) {
+            UserCommand::Leave(Some(which)) => match self.named(&which) {
                 Some(at) if !self.talks[at].is_room() => {
                     let place = self.talks[at].place.clone();
                     self.forget(&place);
@@ -89,38 +89,38 @@ impl Model {
                 },
                 None => vec![Effect::Leave(which.trim_start_matches('#').to_owned())],
             },
-            Command::Room(which) => match self.named(&which) {
+            UserCommand::Room(which) => match self.named(&which) {
                 Some(at) => self.show(at),
                 None => {
                     self.error(format!("you are not in {}: /join it first", clean(&which)));
                     return None;
                 }
             },
-            Command::Who(room) => {
+            UserCommand::Who(room) => {
                 let room = room.or_else(|| match self.talk().map(|t| &t.place) {
                     Some(Conversation::Room(room)) => Some(room.clone()),
                     _ => None,
                 });
                 vec![Effect::Who { room, show: true }]
             }
-            Command::Everyone => vec![Effect::Who { room: None, show: true }],
-            Command::Rooms => vec![Effect::Rooms],
-            Command::Action(action) => match self.talk().map(|t| &t.place) {
-                Some(Conversation::Room(room)) => vec![Effect::Action(order::within(action, room))],
+            UserCommand::Everyone => vec![Effect::Who { room: None, show: true }],
+            UserCommand::Rooms => vec![Effect::Rooms],
+            UserCommand::Action(action) => match self.talk().map(|t| &t.place) {
+                Some(Conversation::Room(room)) => vec![Effect::Action(moderation::within(action, room))],
                 _ => {
                     self.error("that is about a room: show one first, /room ROOM");
                     return None;
                 }
             },
-            Command::Search(query) => self.search(query),
-            Command::Unread => match self.talk().and_then(|t| t.new_from) {
+            UserCommand::Search(query) => self.search(query),
+            UserCommand::Unread => match self.talk().and_then(|t| t.new_from) {
                 Some(seq) => self.scroll_to(seq),
                 None => {
                     self.hint("everything here is read");
                     Vec::new()
                 }
             },
-            Command::Notify(how) => {
+            UserCommand::Notify(how) => {
                 self.notify = how;
                 let how = match how {
                     Notify::Bell => "a mention rings the bell",
@@ -130,24 +130,24 @@ impl Model {
                 self.hint(how);
                 Vec::new()
             }
-            Command::Mouse(on) => {
+            UserCommand::Mouse(on) => {
                 self.mouse = on;
                 vec![Effect::Mouse(on)]
             }
-            Command::Connect => {
+            UserCommand::Connect => {
                 if !matches!(self.link, Link::Off | Link::Over) {
-                    self.hint("the session goes on by itself; there is nothing to do");
+                    self.hint("the session reconnects by itself; there is nothing to do");
                     return Some(Vec::new());
                 }
                 let Some(login) = self.again.clone() else { return Some(Vec::new()) };
                 self.link = Link::Connecting;
                 vec![Effect::Connect(login)]
             }
-            Command::Help => {
+            UserCommand::Help => {
                 self.overlay = Some(Overlay::Help { scroll: 0 });
                 Vec::new()
             }
-            Command::Quit => vec![Effect::Quit],
+            UserCommand::Quit => vec![Effect::Quit],
         })
     }
 
@@ -185,16 +185,16 @@ impl Model {
         Some(effects)
     }
 
-    /// The direct messages with a user, under the name that they have already.
+    /// The direct messages with a user, under the name that they already have.
     fn direct(&self, user: &str) -> Conversation {
-        let same = |t: &&super::Talk| matches!(&t.place, Conversation::With(u) if u.to_lowercase() == user.to_lowercase());
+        let same = |t: &&super::ConversationWindow| matches!(&t.place, Conversation::With(u) if u.to_lowercase() == user.to_lowercase());
         self.talks.iter().find(same).map_or_else(|| Conversation::With(user.to_owned()), |t| t.place.clone())
     }
 
-    /// A conversation by what somebody calls it: `#ops`, `@bo`, `ops`.
+    /// The conversation for a text of the user: `#ops`, `@bo`, `ops`.
     fn named(&self, which: &str) -> Option<usize> {
         let plain = which.trim_start_matches(['#', '@']).to_lowercase();
-        let fits = |t: &super::Talk| match &t.place {
+        let fits = |t: &super::ConversationWindow| match &t.place {
             Conversation::Room(room) => !which.starts_with('@') && room.to_lowercase() == plain,
             Conversation::With(user) => !which.starts_with('#') && user.to_lowercase() == plain,
         };
@@ -214,7 +214,7 @@ impl Model {
         vec![Effect::Search { query, before: None }]
     }
 
-    /// More results, once the last one is chosen.
+    /// Requests more results when the last one is selected.
     pub(crate) fn search_on(&mut self) -> Vec<Effect> {
         let Some(Overlay::Search(search)) = &mut self.overlay else { return Vec::new() };
         let last = search.at + 1 >= search.hits.len();
@@ -226,7 +226,7 @@ impl Model {
         vec![Effect::Search { query: search.query.clone(), before }]
     }
 
-    /// Goes to the result that is chosen.
+    /// Goes to the selected result.
     pub(crate) fn jump(&mut self) -> Vec<Effect> {
         let Some(Overlay::Search(search)) = &self.overlay else { return Vec::new() };
         let Some(hit) = search.hits.get(search.at) else { return Vec::new() };
@@ -234,7 +234,7 @@ impl Model {
         self.overlay = None;
         self.marked = Some(seq);
         let at = self.open(&place);
-        // What it lacks is asked for around the message, not at the end.
+        // Requests the messages around the result, not those at the end.
         self.talks[at].asked = Some(Part::Around(seq));
         let shown = self.show(at);
         let talk = &mut self.talks[at];
@@ -267,7 +267,7 @@ impl Model {
             }
         }
         if let Some(talk) = self.talk() {
-            // Who spoke last is likeliest.
+            // The last speaker is the most likely one.
             for item in talk.items.iter().rev().take(200) {
                 if let Kind::Said { user, .. } = &item.kind {
                     add(&mut names, user);
@@ -316,7 +316,7 @@ impl Model {
         }
     }
 
-    /// The field that a refused login is about.
+    /// The field of a refused login.
     pub(crate) fn field_of(password: bool) -> Field {
         if password { Field::Password } else { Field::Name }
     }

@@ -1,11 +1,10 @@
-//! Owns what an input means: something to say, or a command that begins with `/`. Pure. Never acts.
+//! Owns the meaning of an input: a text, or a command that begins with `/`. Pure. Never runs a command.
 
-use super::order;
+use super::moderation;
 use crate::suggest::nearest;
 use tcp_chat_client::Action;
 
-/// The commands, with what stands behind them and what they do; `/help`, the man page and
-/// `docs/CLIENT.md` show them.
+/// The commands with their arguments and meaning; `/help`, the man page and `docs/CLIENT.md` show them.
 pub const COMMANDS: [(&str, &str, &str); 20] = [
     ("join", "ROOM", "enter a room"),
     ("leave", "[ROOM]", "leave a room, or close direct messages"),
@@ -29,7 +28,7 @@ pub const COMMANDS: [(&str, &str, &str); 20] = [
     ("quit", "", "end the session and quit"),
 ];
 
-/// How a mention makes itself known.
+/// The form of a notification for a mention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Notify {
     /// The terminal's bell.
@@ -37,7 +36,7 @@ pub enum Notify {
     Bell,
     /// A desktop notification, sent by the terminal (OSC 9).
     Osc9,
-    /// Not at all.
+    /// None.
     Off,
 }
 
@@ -54,9 +53,9 @@ impl std::str::FromStr for Notify {
     }
 }
 
-/// An input, understood.
+/// A parsed input.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Command {
+pub(crate) enum UserCommand {
     Say(String),
     Join(String),
     Leave(Option<String>),
@@ -66,7 +65,7 @@ pub(crate) enum Command {
     Everyone,
     Rooms,
     Search(String),
-    /// A moderation action; the room is put in later.
+    /// A moderation action; the room is added later.
     Action(Action),
     Unread,
     Notify(Notify),
@@ -76,42 +75,42 @@ pub(crate) enum Command {
     Quit,
 }
 
-/// Reads an input.
+/// Parses an input.
 ///
 /// # Errors
-/// A sentence that says how it is written.
-pub(crate) fn read(input: &str) -> Result<Command, String> {
-    let Some(command) = input.strip_prefix('/') else { return Ok(Command::Say(input.to_owned())) };
+/// A sentence with the right form.
+pub(crate) fn read(input: &str) -> Result<UserCommand, String> {
+    let Some(command) = input.strip_prefix('/') else { return Ok(UserCommand::Say(input.to_owned())) };
     if command.starts_with('/') {
-        return Ok(Command::Say(command.to_owned()));
+        return Ok(UserCommand::Say(command.to_owned()));
     }
     let (word, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
     let rest = rest.trim();
     let room = |rest: &str| rest.strip_prefix('#').unwrap_or(rest).to_owned();
     let some = |rest: &str| (!rest.is_empty()).then(|| rest.to_owned());
     let word = word.to_lowercase();
-    if let Some(action) = order::read(&word, rest) {
-        return action.map(Command::Action);
+    if let Some(action) = moderation::read(&word, rest) {
+        return action.map(UserCommand::Action);
     }
     let read = match (word.as_str(), rest) {
-        ("join" | "j", rest) if !rest.is_empty() => Command::Join(room(rest)),
-        ("leave" | "part" | "close", rest) => Command::Leave(some(rest)),
-        ("room" | "r", rest) if !rest.is_empty() => Command::Room(rest.to_owned()),
+        ("join" | "j", rest) if !rest.is_empty() => UserCommand::Join(room(rest)),
+        ("leave" | "part" | "close", rest) => UserCommand::Leave(some(rest)),
+        ("room" | "r", rest) if !rest.is_empty() => UserCommand::Room(rest.to_owned()),
         ("msg" | "m" | "query", rest) if !rest.is_empty() => {
             let (user, text) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-            Command::Msg(user.strip_prefix('@').unwrap_or(user).to_owned(), some(text.trim_start()))
+            UserCommand::Msg(user.strip_prefix('@').unwrap_or(user).to_owned(), some(text.trim_start()))
         }
-        ("who", "*") => Command::Everyone,
-        ("who", rest) => Command::Who(some(&room(rest))),
-        ("rooms", _) => Command::Rooms,
-        ("search" | "s", rest) if !rest.is_empty() => Command::Search(rest.to_owned()),
-        ("unread", _) => Command::Unread,
-        ("notify", rest) => Command::Notify(rest.parse().map_err(|e| format!("/notify: {e}"))?),
-        ("mouse", "on") => Command::Mouse(true),
-        ("mouse", "off") => Command::Mouse(false),
-        ("connect", _) => Command::Connect,
-        ("help" | "h" | "?", _) => Command::Help,
-        ("quit" | "q" | "exit", _) => Command::Quit,
+        ("who", "*") => UserCommand::Everyone,
+        ("who", rest) => UserCommand::Who(some(&room(rest))),
+        ("rooms", _) => UserCommand::Rooms,
+        ("search" | "s", rest) if !rest.is_empty() => UserCommand::Search(rest.to_owned()),
+        ("unread", _) => UserCommand::Unread,
+        ("notify", rest) => UserCommand::Notify(rest.parse().map_err(|e| format!("/notify: {e}"))?),
+        ("mouse", "on") => UserCommand::Mouse(true),
+        ("mouse", "off") => UserCommand::Mouse(false),
+        ("connect", _) => UserCommand::Connect,
+        ("help" | "h" | "?", _) => UserCommand::Help,
+        ("quit" | "q" | "exit", _) => UserCommand::Quit,
         (word, _) => {
             return Err(match COMMANDS.iter().find(|(name, ..)| *name == word) {
                 Some((name, args, _)) => format!("/{name} {args}"),
@@ -135,16 +134,16 @@ mod tests {
     fn inputs() {
         let own = str::to_owned;
         for (input, command) in [
-            ("hi /there", Command::Say(own("hi /there"))),
-            ("//etc", Command::Say(own("/etc"))),
-            ("/join #ops", Command::Join(own("ops"))),
-            ("/msg @bo one\ntwo", Command::Msg(own("bo"), Some(own("one\ntwo")))),
-            ("/msg bo", Command::Msg(own("bo"), None)),
-            ("/who", Command::Who(None)),
-            ("/who *", Command::Everyone),
-            ("/leave", Command::Leave(None)),
-            ("/NOTIFY osc9", Command::Notify(Notify::Osc9)),
-            ("/search \"a b\" c*", Command::Search(own("\"a b\" c*"))),
+            ("hi /there", UserCommand::Say(own("hi /there"))),
+            ("//etc", UserCommand::Say(own("/etc"))),
+            ("/join #ops", UserCommand::Join(own("ops"))),
+            ("/msg @bo one\ntwo", UserCommand::Msg(own("bo"), Some(own("one\ntwo")))),
+            ("/msg bo", UserCommand::Msg(own("bo"), None)),
+            ("/who", UserCommand::Who(None)),
+            ("/who *", UserCommand::Everyone),
+            ("/leave", UserCommand::Leave(None)),
+            ("/NOTIFY osc9", UserCommand::Notify(Notify::Osc9)),
+            ("/search \"a b\" c*", UserCommand::Search(own("\"a b\" c*"))),
         ] {
             assert_eq!(read(input), Ok(command), "{input}");
         }

@@ -1,38 +1,38 @@
-//! Owns completion by Tab: which words fit, and going round through them. Pure; the candidates are
-//! the model's.
+//! Owns the completion by Tab: the matching words, and the cycle through them. Pure; the model passes the
+//! candidates. Never changes the input itself.
 
 use super::editor::{Editor, word_start};
 
-/// A completion that is under way: the next Tab takes the next word.
+/// A running completion: the next Tab takes the next word.
 #[derive(Debug)]
 pub(crate) struct Completion {
     from: usize,
-    words: Vec<String>,
+    events: Vec<String>,
     next: usize,
-    /// What follows the word.
+    /// The text after the word.
     end: &'static str,
 }
 
-/// What can be meant.
+/// The candidates.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates<'a> {
     pub(crate) commands: Vec<&'a str>,
     pub(crate) roles: Vec<&'a str>,
     /// Without `#`.
     pub(crate) rooms: Vec<&'a str>,
-    /// The likeliest first.
+    /// The most likely first.
     pub(crate) names: Vec<&'a str>,
 }
 
 impl Completion {
-    /// The completion of what stands before the cursor, if anything fits.
+    /// The completion of the text before the cursor, if a word matches.
     pub(crate) fn begin(editor: &Editor, all: &Candidates<'_>) -> Option<Self> {
         let head = &editor.text()[..editor.cursor()];
         let from = word_start(head);
         let word = &head[from..];
         let command = head.strip_prefix('/').and_then(|c| c.split_whitespace().next()).unwrap_or_default();
-        let words = head.split_whitespace().count();
-        let is_role = command == "role" && words + usize::from(word.is_empty()) == 3;
+        let events = head.split_whitespace().count();
+        let is_role = command == "role" && events + usize::from(word.is_empty()) == 3;
         let about_rooms = matches!(command, "join" | "j" | "room" | "r" | "leave" | "part" | "who");
         let (sign, pool, end) = match word.chars().next() {
             Some('/') if from == 0 => ("/", &all.commands, " "),
@@ -46,21 +46,21 @@ impl Completion {
         };
         let begun = word[sign.len()..].to_lowercase();
         let fits = |w: &&&str| w.to_lowercase().starts_with(&begun);
-        let words: Vec<String> = pool.iter().filter(fits).map(|w| format!("{sign}{w}")).collect();
-        (!words.is_empty()).then_some(Self { from, words, next: 0, end })
+        let events: Vec<String> = pool.iter().filter(fits).map(|w| format!("{sign}{w}")).collect();
+        (!events.is_empty()).then_some(Self { from, events, next: 0, end })
     }
 
-    /// Puts the next word in.
+    /// Inserts the next word.
     pub(crate) fn step(&mut self, editor: &mut Editor, back: bool) {
-        let count = self.words.len();
+        let count = self.events.len();
         let at = if back { (self.next + 2 * count - 2) % count } else { self.next % count };
-        editor.replace_before(self.from, &format!("{}{}", self.words[at], self.end));
+        editor.replace_before(self.from, &format!("{}{}", self.events[at], self.end));
         self.next = at + 1;
     }
 
-    /// The words, where there are several, for the line of hints.
+    /// The words for the line of hints, if there are several.
     pub(crate) fn hint(&self) -> Option<String> {
-        (self.words.len() > 1).then(|| self.words.join("  "))
+        (self.events.len() > 1).then(|| self.events.join("  "))
     }
 }
 

@@ -1,7 +1,7 @@
-//! Owns what is being typed: text, cursor, the line that was killed. The keys are readline's; which
-//! key does what is `keys`'s business. What was typed before is `past`'s. Bounded. Never sends.
+//! Owns the current input: text, cursor, the killed line. The editing is readline's; `keys` maps the keys, and
+//! `input_history` has earlier inputs. Bounded. Never sends.
 
-use super::past::Past;
+use super::input_history::InputHistory;
 use crate::neutralise;
 use crate::tui::wrap;
 use unicode_segmentation::UnicodeSegmentation;
@@ -17,7 +17,7 @@ pub(crate) struct Editor {
     /// In bytes, between two graphemes.
     cursor: usize,
     killed: String,
-    past: Past,
+    input_history: InputHistory,
 }
 
 impl Editor {
@@ -39,27 +39,26 @@ impl Editor {
         self.text = text;
     }
 
-    /// Empties the input and wipes what it held.
+    /// Empties the input and wipes its memory.
     pub(crate) fn wipe(&mut self) {
         self.cursor = 0;
         self.text.zeroize();
         self.killed.zeroize();
     }
 
-    /// Hands the text out and empties the input.
+    /// Returns the text and empties the input.
     pub(crate) fn take(&mut self) -> String {
-        self.past.leave();
+        self.input_history.leave();
         self.cursor = 0;
         std::mem::take(&mut self.text)
     }
 
-    /// Remembers what was sent.
+    /// Adds a sent text to the history.
     pub(crate) fn remember(&mut self, text: &str) {
-        self.past.remember(text);
+        self.input_history.remember(text);
     }
 
-    /// Types. Control characters other than line break and tab cannot be typed. Says whether there
-    /// was room.
+    /// Inserts text. Control characters other than line break and tab are dropped. False: there was no room.
     pub(crate) fn insert(&mut self, what: &str) -> bool {
         let what = what.replace("\r\n", "\n").replace('\r', "\n");
         let what: String = what.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
@@ -71,7 +70,7 @@ impl Editor {
         true
     }
 
-    /// Puts something else in the place of what stands between `from` and the cursor.
+    /// Replaces the text between `from` and the cursor.
     pub(crate) fn replace_before(&mut self, from: usize, what: &str) {
         self.text.replace_range(from..self.cursor, what);
         self.cursor = from + what.len();
@@ -150,7 +149,7 @@ impl Editor {
     }
 
     pub(crate) fn kill_to_end(&mut self) {
-        // At the end of a line its line break goes.
+        // At the end of a line, removes its line break.
         let end = self.line_end();
         self.kill(self.cursor, if end == self.cursor { self.after() } else { end });
     }
@@ -167,7 +166,7 @@ impl Editor {
         self.kill(self.cursor, self.word_after());
     }
 
-    /// As Ctrl-W does: back to the last blank.
+    /// As Ctrl-W: deletes back to the last blank.
     pub(crate) fn kill_to_blank(&mut self) {
         let head = self.text[..self.cursor].trim_end();
         self.kill(word_start(head), self.cursor);
@@ -178,7 +177,7 @@ impl Editor {
         self.insert(&killed);
     }
 
-    /// Turns the two characters around the cursor over.
+    /// Swaps the two characters around the cursor.
     pub(crate) fn transpose(&mut self) {
         if self.cursor == self.text.len() {
             self.left();
@@ -191,7 +190,7 @@ impl Editor {
         }
     }
 
-    /// A line up; in the first line, back into the past.
+    /// A line up; in the first line, an earlier input.
     pub(crate) fn up(&mut self) {
         let start = self.line_start();
         if start == 0 {
@@ -202,7 +201,7 @@ impl Editor {
         self.cursor = column_in(&self.text, above, start - 1, column);
     }
 
-    /// A line down; in the last line, forth out of the past.
+    /// A line down; in the last line, a later input.
     pub(crate) fn down(&mut self) {
         let end = self.line_end();
         if end == self.text.len() {
@@ -214,18 +213,18 @@ impl Editor {
     }
 
     pub(crate) fn older(&mut self) {
-        if let Some(text) = self.past.older(&self.text) {
+        if let Some(text) = self.input_history.older(&self.text) {
             self.set(text);
         }
     }
 
     pub(crate) fn newer(&mut self) {
-        if let Some(text) = self.past.newer() {
+        if let Some(text) = self.input_history.newer() {
             self.set(text);
         }
     }
 
-    /// The rows as they are shown in `width` columns, and the row and column of the cursor.
+    /// The rows for `width` columns, and the row and column of the cursor.
     pub(crate) fn layout(&self, width: usize) -> (Vec<String>, (usize, usize)) {
         let mut rows = vec![String::new()];
         let mut columns = 0;
@@ -264,9 +263,9 @@ impl Editor {
     }
 }
 
-/// Where the word begins that the text ends with: behind the last blank.
+/// The start of the last word of the text: after the last blank.
 pub(crate) fn word_start(text: &str) -> usize {
-    // Blanks may be of several bytes.
+    // A blank may have several bytes.
     text.char_indices().rev().find(|(_, c)| c.is_whitespace()).map_or(0, |(at, c)| at + c.len_utf8())
 }
 

@@ -1,6 +1,5 @@
-//! Owns one entry of a conversation as it is shown: a message, a note of the interface, or a message
-//! that is still on its way. All that others wrote is neutralised here, on the way in; nothing of
-//! theirs is kept otherwise. Never knows where it is drawn.
+//! Owns one entry of a conversation on the screen: a message, a note of the interface, or an unconfirmed message.
+//! All untrusted text is neutralised here when it arrives, and kept only in that form. Never knows its position.
 
 use crate::neutralise;
 use jiff::civil::Date;
@@ -8,7 +7,7 @@ use jiff::tz::TimeZone;
 use tcp_chat_client::Message;
 use tcp_chat_client::protocol::{Colour, Seq, Timestamp};
 
-/// A moment in local time, as far as it is shown.
+/// A time in the local zone, as far as it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
     pub(crate) day: Date,
@@ -28,22 +27,22 @@ impl Stamp {
 /// One entry.
 #[derive(Debug, Clone)]
 pub(crate) struct Item {
-    /// Unique in this program's life.
+    /// Unique in this process.
     pub(crate) id: u64,
-    /// The message's number; `None` for what the daemon does not number.
+    /// The seq of the message; `None` for other entries.
     pub(crate) seq: Option<Seq>,
     pub(crate) stamp: Stamp,
     pub(crate) kind: Kind,
 }
 
-/// What it is.
+/// The kind of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A message. Name and text are neutralised.
     Said { user: String, color: Colour, text: String, own: bool, mention: bool },
-    /// The interface itself says something.
+    /// A line of the interface.
     Note(String),
-    /// A message of ours that is not confirmed yet. `sent` is the text as it was sent.
+    /// An own message that is not confirmed yet. `sent` is the unchanged text.
     Pending { local: u64, text: String, sent: String },
 }
 
@@ -62,14 +61,14 @@ impl Item {
         Self { id, seq: Some(message.seq()), stamp: Stamp::of(message.data.ts, zone), kind }
     }
 
-    /// The text that is shown.
+    /// The visible text.
     pub(crate) fn text(&self) -> &str {
         match &self.kind {
             Kind::Said { text, .. } | Kind::Note(text) | Kind::Pending { text, .. } => text,
         }
     }
 
-    /// About how many bytes of memory it holds.
+    /// The approximate memory, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         let own = std::mem::size_of::<Self>();
         own + match &self.kind {
@@ -84,14 +83,14 @@ impl Item {
     }
 }
 
-/// A text with its line breaks; each line neutralised by itself. (The indent that the line mode
-/// needs is not: here the column of the names keeps lines apart.)
+/// A text with its line breaks; each line neutralised separately. (Without the indent of line mode: the column of
+/// the names separates the lines.)
 pub(crate) fn clean_text(text: &str) -> String {
     let lines = text.split('\n').map(|l| neutralise::text(l.strip_suffix('\r').unwrap_or(l)));
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Is the name said in the text, as a word of its own?
+/// Whether the text contains the name as a word.
 pub(crate) fn mentions(text: &str, name: &str) -> bool {
     let (text, name) = (text.to_lowercase(), name.to_lowercase());
     let within = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');

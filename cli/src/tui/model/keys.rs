@@ -1,5 +1,5 @@
-//! Owns which key does what. The bindings are readline's where there is one, and those of other
-//! chats for what readline does not have. Part of the model.
+//! Owns the key bindings: readline's where it has one, otherwise those of other chats. Part of the model. Never
+//! edits text itself.
 
 use super::overlay::Overlay;
 use super::{Effect, Model};
@@ -10,12 +10,12 @@ use ratatui::crossterm::event::{
 use ratatui::layout::Position;
 use tcp_chat_client::Conversation;
 
-/// A paste of more lines than this asks first.
+/// A paste of more lines than this is confirmed first.
 const PASTE_LINES: usize = 3;
-/// Rows that the mouse wheel moves.
+/// Rows per step of the mouse wheel.
 const WHEEL: isize = 3;
 
-/// The keys, as `/help`, the man page and `docs/CLIENT.md` show them.
+/// The keys for `/help`, the man page and `docs/CLIENT.md`.
 pub const KEYS: [(&str, &str); 23] = [
     ("Enter", "send"),
     ("Alt-Enter, Ctrl-J", "a new line in the message"),
@@ -61,7 +61,7 @@ impl Model {
             return self.overlay_key(key, ctrl);
         }
         if !matches!(key.code, KeyCode::Tab | KeyCode::BackTab) && self.completion.take().is_some() {
-            // The hint was the completion's.
+            // The hint belonged to the completion.
             self.notice.take_if(|n| !n.error);
         }
         let effects = match (key.code, ctrl, alt) {
@@ -160,13 +160,13 @@ impl Model {
         self.search_on()
     }
 
-    /// The conversation before, or the next.
+    /// The previous conversation, or the next.
     fn beside(&mut self, before: bool) -> Vec<Effect> {
         let count = self.talks.len().max(1);
         self.show((self.current + if before { count - 1 } else { 1 }) % count)
     }
 
-    /// The next conversation with something new; those that mean the reader come first.
+    /// The next conversation with unread messages; those with mentions come first.
     fn next_unread(&mut self) -> Vec<Effect> {
         let count = self.talks.len();
         let others = (1..count).map(|n| (self.current + n) % count);
@@ -230,9 +230,9 @@ impl Model {
     }
 }
 
-/// The keys of readline. `false`: there is no room for what was typed.
+/// The keys of readline. `false`: there was no room for the text.
 fn edit(e: &mut super::Editor, key: KeyEvent, ctrl: bool, alt: bool) -> bool {
-    // AltGr comes as both on some systems, and types.
+    // AltGr arrives as both on some systems, and types.
     let (ctrl, alt) = if ctrl && alt { (false, false) } else { (ctrl, alt) };
     match (key.code, ctrl, alt) {
         (KeyCode::Char('a'), true, _) | (KeyCode::Home, ..) => e.home(),

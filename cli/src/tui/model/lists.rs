@@ -1,16 +1,16 @@
-//! Owns how answers that are lists become what lies over the screen: who is there, the rooms, what
-//! was found. Part of the model; called by `net`. All of it is neutralised here.
+//! Owns the lists over the screen that answers fill: members, rooms, search results. Part of the model; called by
+//! `net`. Neutralises all of it. Never requests a list.
 
 use super::Model;
+use super::conversation::ConversationWindow;
 use super::item::Item;
 use super::overlay::{HITS, Hit, Overlay};
-use super::talk::Talk;
 use crate::neutralise::line as clean;
 use crate::style::count;
 use tcp_chat_client::protocol::reply::{MemberState, MessagesReply, RoomInfo, WhoReply};
 use tcp_chat_client::{Conversation, Error, Message};
 
-/// Rooms of the server that are remembered for completion.
+/// Rooms of the server that are kept for completion.
 const ROOMS: usize = 500;
 
 impl Model {
@@ -64,11 +64,11 @@ impl Model {
         let mut hits = Vec::new();
         for event in reply.messages {
             let message = Message::of(event, &me);
-            let title = Talk::new(message.conversation.clone()).title;
+            let title = ConversationWindow::new(message.conversation.clone()).title;
             let item = Item::said(self.id(), &message, &me, &self.zone);
             hits.push(Hit { seq: message.seq(), place: message.conversation, title, item });
         }
-        // Somebody may have closed it meanwhile, or search for something else.
+        // The user may have closed it meanwhile, or searched for something else.
         let Some(Overlay::Search(search)) = &mut self.overlay else { return };
         if search.query == query {
             search.loading = false;

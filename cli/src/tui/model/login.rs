@@ -1,4 +1,4 @@
-//! Owns the login prompt: three fields, and what the last attempt failed with. Never connects.
+//! Owns the login prompt: three fields, and the failure of the last attempt. Part of the model. Never connects.
 
 use super::editor::Editor;
 use tcp_chat_client::protocol::{Colour, Name};
@@ -12,7 +12,7 @@ pub(crate) enum Field {
     Password,
 }
 
-/// What was filled in.
+/// The content of the fields.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Credentials {
     pub(crate) name: String,
@@ -33,9 +33,9 @@ pub(crate) struct Login {
     pub(crate) name: Editor,
     pub(crate) color: Editor,
     pub(crate) password: Editor,
-    /// An attempt is under way.
+    /// Whether an attempt is running.
     pub(crate) trying: bool,
-    /// What the last one failed with; lines.
+    /// The failure of the last attempt, in lines.
     pub(crate) problem: Vec<String>,
 }
 
@@ -62,7 +62,7 @@ impl Login {
         }
     }
 
-    /// The field that is typed into.
+    /// The active field.
     pub(crate) fn editor(&mut self) -> &mut Editor {
         match self.field {
             Field::Name => &mut self.name,
@@ -71,7 +71,7 @@ impl Login {
         }
     }
 
-    /// The next field, or the one before.
+    /// The next field, or the previous one.
     pub(crate) fn step(&mut self, back: bool) {
         self.field = match (self.field, back) {
             (Field::Name, false) | (Field::Password, true) => Field::Color,
@@ -80,7 +80,7 @@ impl Login {
         };
     }
 
-    /// What was filled in, if it can be used.
+    /// The content of the fields, if it is valid.
     ///
     /// # Errors
     /// The field to correct, and a sentence.

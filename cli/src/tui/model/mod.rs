@@ -1,52 +1,52 @@
-//! Owns the state of the screen, and how it changes: [`Model::update`] takes what happened and
-//! returns what is to be done. Pure: no I/O, no clock (`Now` is an argument), no terminal. Called by
-//! `shell` alone; read by `view`.
+//! Owns the state of the screen and its changes: [`Model::update`] takes an event and returns effects. Pure: no
+//! I/O, no clock (`Now` is an argument), no terminal. Called only by `shell`; read by `view`. Never waits.
 //!
-//! | file | what |
+//! | file | content |
 //! | --- | --- |
 //! | `keys` | keys, paste, mouse |
 //! | `act` | the commands |
-//! | `net`, `lists` | what the session tells, and the answers to what was asked |
-//! | `reads` | what was read, from one run to the next |
-//! | `talk`, `item`, `scroll` | a conversation, an entry of it, where the reader is |
-//! | `editor`, `complete`, `command`, `order`, `login`, `overlay` | what is typed, and what lies over the screen |
+//! | `net`, `lists` | the events of the session, and the answers to requests |
+//! | `reads` | the read marks, from one run to the next |
+//! | `conversation`, `item`, `scroll` | a conversation, an entry of it, the scroll position |
+//! | `editor`, `complete`, `command`, `moderation`, `login`, `overlay` | the input, and the overlays of the
+//! screen |
 
 mod act;
 pub(crate) mod command;
 mod complete;
+pub(crate) mod conversation;
 pub(crate) mod editor;
+mod events;
+mod input_history;
 pub(crate) mod item;
 pub(crate) mod keys;
 mod lists;
 pub(crate) mod login;
+mod moderation;
 mod net;
-mod order;
 pub(crate) mod overlay;
-mod past;
 pub(crate) mod reads;
 pub(crate) mod scroll;
-pub(crate) mod talk;
-mod words;
 
 use super::layout::{self, Areas};
 use command::Notify;
 use complete::Completion;
+use conversation::ConversationWindow;
 use editor::Editor;
+pub(crate) use events::{Answer, Effect, Input, Link, Notice, Now, Part};
 use item::{Item, Kind, Stamp};
 use jiff::tz::TimeZone;
 use login::{Credentials, Login};
 use overlay::Overlay;
 use std::time::Duration;
-use talk::Talk;
 use tcp_chat_client::Conversation;
 use tcp_chat_client::protocol::Seq;
-pub(crate) use words::{Answer, Effect, Input, Link, Notice, Now, Part};
 
-/// Conversations that are kept; over it the direct messages that were silent longest go.
+/// Conversations that are kept; beyond this number, the direct messages that were silent longest are removed.
 const TALKS: usize = 128;
-/// Messages on their way at once.
+/// The largest number of unconfirmed messages.
 const PENDING: usize = 64;
-/// How long an error or a hint stands.
+/// How long an error or a hint is shown.
 const NOTICE: Duration = Duration::from_secs(20);
 
 /// The state.
@@ -57,13 +57,13 @@ pub(crate) struct Model {
     pub(crate) me: String,
     /// `host:port`.
     pub(crate) server: String,
-    /// What the server's certificate was verified by: "CA" or "pin".
+    /// The verification of the server's certificate: "CA" or "pin".
     pub(crate) verified: &'static str,
     pub(crate) msg_bytes: usize,
-    /// While it is there, it is the screen.
+    /// While it exists, it is the whole screen.
     pub(crate) login: Option<Login>,
     pub(crate) link: Link,
-    pub(crate) talks: Vec<Talk>,
+    pub(crate) talks: Vec<ConversationWindow>,
     pub(crate) current: usize,
     pub(crate) editor: Editor,
     pub(crate) overlay: Option<Overlay>,
@@ -71,26 +71,26 @@ pub(crate) struct Model {
     pub(crate) notify: Notify,
     pub(crate) mouse: bool,
     completion: Option<Completion>,
-    /// How the last login was, for `/connect`.
+    /// The last login, for `/connect`.
     again: Option<Credentials>,
-    /// Rooms of the server that were seen, for completion.
+    /// Known rooms of the server, for completion.
     known_rooms: Vec<String>,
-    /// Does the reader look? `None`: the terminal does not say.
+    /// Whether the terminal has the focus. `None`: the terminal does not report it.
     focus: Option<bool>,
     rang: Option<Duration>,
-    /// The message that a search has led to.
+    /// The message that a search has shown.
     pub(crate) marked: Option<Seq>,
     next_id: u64,
-    /// What was read in an earlier run.
+    /// The read marks of an earlier run.
     reads: Vec<(Conversation, Seq)>,
-    /// Direct messages of an earlier run, to be opened once the session is there.
+    /// Direct messages of an earlier run, to open after the login.
     returning: Vec<Conversation>,
-    /// The rooms to be in; the first one is shown.
+    /// The rooms to join; the first one is shown.
     wanted: Vec<String>,
     pub(crate) now: Now,
 }
 
-/// What a model begins with.
+/// The arguments of a new model.
 #[derive(Debug)]
 pub(crate) struct Start {
     pub(crate) size: (u16, u16),
@@ -136,7 +136,7 @@ impl Model {
         }
     }
 
-    /// Takes in what happened; returns what is to be done.
+    /// Handles an event; returns the effects.
     pub(crate) fn update(&mut self, input: Input, now: Now) -> Vec<Effect> {
         self.now = now;
         if self.notice.as_ref().is_some_and(|n| n.until.is_some_and(|until| until <= now.up)) {
@@ -163,8 +163,7 @@ impl Model {
         }
     }
 
-    /// When the screen changes by itself, if nothing happens before: a countdown, or a notice that
-    /// has stood long enough. `None`: never.
+    /// When the screen changes without an event: a countdown, or the end of a notice. `None`: never.
     pub(crate) fn wake(&self) -> Option<Duration> {
         let link = match self.link {
             Link::Waiting { until, .. } => {
@@ -181,14 +180,14 @@ impl Model {
         [link, notice].into_iter().flatten().min()
     }
 
-    /// Where everything stands now.
+    /// The current layout.
     pub(crate) fn areas(&self) -> Areas {
         let rows = self.editor.layout(layout::input_width(self.size.0)).0.len();
         layout::areas(self.size, rows, self.notice.is_some())
     }
 
-    /// The conversation that is shown.
-    pub(crate) fn talk(&self) -> Option<&Talk> {
+    /// The visible conversation.
+    pub(crate) fn talk(&self) -> Option<&ConversationWindow> {
         self.talks.get(self.current)
     }
 
@@ -196,20 +195,20 @@ impl Model {
         self.talks.iter().position(|t| t.place == *place)
     }
 
-    /// The conversation, which is opened where it is not there. Rooms stand before users.
+    /// The conversation; opens it if needed. Rooms precede users.
     fn open(&mut self, place: &Conversation) -> usize {
         if let Some(at) = self.find(place) {
             return at;
         }
         if self.talks.len() >= TALKS {
-            let silent = |t: &&(usize, &Talk)| t.0 != self.current && !t.1.is_room();
+            let silent = |t: &&(usize, &ConversationWindow)| t.0 != self.current && !t.1.is_room();
             let oldest = self.talks.iter().enumerate().collect::<Vec<_>>();
             let oldest = oldest.iter().filter(silent).min_by_key(|(_, t)| (t.unread > 0, t.active));
             if let Some(at) = oldest.map(|(at, _)| *at) {
                 self.close(at);
             }
         }
-        let mut talk = Talk::new(place.clone());
+        let mut talk = ConversationWindow::new(place.clone());
         if let Some((_, seq)) = self.reads.iter().find(|(p, _)| p == place) {
             talk.read_up_to(*seq);
         }
@@ -248,8 +247,7 @@ impl Model {
         self.look()
     }
 
-    /// The reader looks at the current conversation: what is at its end is read, and what it lacks
-    /// is asked for.
+    /// The user sees the current conversation: marks its end as read, and requests missing messages.
     fn look(&mut self) -> Vec<Effect> {
         let reading = self.is_reading(self.current);
         let Some(talk) = self.talks.get_mut(self.current) else { return Vec::new() };
@@ -263,7 +261,7 @@ impl Model {
         Vec::new()
     }
 
-    /// Is what comes there seen at once?
+    /// Whether the user sees new messages of that conversation at once.
     fn is_reading(&self, at: usize) -> bool {
         at == self.current
             && self.focus != Some(false)
@@ -289,7 +287,7 @@ impl Model {
         self.next_id
     }
 
-    /// A line of the interface itself in a conversation. The text must be neutralised.
+    /// A line of the interface in a conversation. The text must be neutralised.
     fn note(&mut self, at: usize, text: String) {
         let id = self.id();
         let stamp = Stamp::of(self.now.wall, &self.zone);
@@ -305,7 +303,7 @@ impl Model {
             }
         }
         if self.talks.is_empty() {
-            // Nowhere else: it stays until there is something newer to say.
+            // There is no other place: it stays until a newer one.
             self.notice = Some(Notice { text: text.to_owned(), error: false, until: None });
             self.settle_view();
         }
@@ -323,12 +321,12 @@ impl Model {
         self.settle_view();
     }
 
-    /// As if Enter was pressed in the login prompt.
+    /// Acts as if Enter was pressed in the login prompt.
     pub(crate) fn begin(&mut self) -> Vec<Effect> {
         self.log_in()
     }
 
-    /// The messages that are still on their way, as they are shown.
+    /// The unconfirmed messages, in their visible form.
     pub(crate) fn unconfirmed(&self) -> impl Iterator<Item = &str> {
         self.talks.iter().flat_map(|t| &t.items).filter_map(|item| match &item.kind {
             item::Kind::Pending { text, .. } => Some(text.as_str()),

@@ -1,8 +1,9 @@
-//! Owns what the session tells and what the server answers: how they change the screen. Part of the
-//! model. Every text of others is neutralised here, or in `item`, before it is kept.
+//! Owns the changes of the screen by events of the session and answers of the server. Part of the model.
+//! Neutralises all untrusted text here, or in `item`, before it is kept. Never requests more than the model
+//! needs.
 
+use super::conversation::{ConversationWindow, is_mention};
 use super::item::{Item, clean_text};
-use super::talk::{Talk, is_mention};
 use super::{Answer, Effect, Link, Model, Part};
 use crate::neutralise::line as clean;
 use crate::tui::wrap;
@@ -11,9 +12,9 @@ use tcp_chat_client::protocol::reply::{LoginReply, MemberState, MessagesReply};
 use tcp_chat_client::protocol::{MsgEvent, NoticeEvent, NoticeKind, PresenceEvent, PresenceState};
 use tcp_chat_client::{Conversation, Error, Event, Message};
 
-/// How long "caught up" stands in the bar.
+/// How long "caught up" is shown in the bar.
 const CAUGHT_UP: Duration = Duration::from_secs(10);
-/// Between two rings.
+/// The shortest time between two bells.
 const RING: Duration = Duration::from_secs(2);
 
 impl Model {
@@ -82,7 +83,7 @@ impl Model {
                 self.notice = None;
                 self.link = Link::Up { caught_up: None };
                 self.logged_in(&login);
-                // A session that goes on has its own rooms: what was asked for is entered besides.
+                // A resumed session has its own rooms; joins the requested ones, too.
                 let wanted = std::mem::take(&mut self.wanted);
                 let missing = wanted.into_iter().filter(|room| !login.rooms.contains(room));
                 return missing.map(Effect::Join).collect();
@@ -100,7 +101,7 @@ impl Model {
                 }
             }
             Answer::Sent { local } => {
-                // The message itself may have come already, and taken this one's place.
+                // The message may have arrived before, and replaced the unconfirmed entry.
                 self.pending(local);
             }
             Answer::NotSent { local, why } => {
@@ -167,11 +168,12 @@ impl Model {
             let new = self.find(&Conversation::Room(room.clone())).is_none();
             let at = self.open(&Conversation::Room(room.clone()));
             if new && !known {
-                // Nothing is known of what was read here: all of it counts as read.
+                // There is no read mark for this conversation: all of it counts as read.
                 self.talks[at].read_up_to(login.head);
             }
         }
-        let gone = |t: &Talk| matches!(&t.place, Conversation::Room(r) if !login.rooms.contains(r));
+        let gone =
+            |t: &ConversationWindow| matches!(&t.place, Conversation::Room(r) if !login.rooms.contains(r));
         while let Some(at) = self.talks.iter().position(gone) {
             self.close(at);
         }
@@ -183,7 +185,7 @@ impl Model {
         }
     }
 
-    /// Asks for what the conversations lack after a connect.
+    /// Requests the messages that the conversations lack after a connect.
     fn refresh(&mut self, all: bool) -> Vec<Effect> {
         self.return_directs();
         let mut effects = Vec::new();
@@ -211,7 +213,7 @@ impl Model {
             return Vec::new(); // It came with a page of the history already.
         }
         if talk.fresh {
-            talk.read_up_to(message.data.prev); // What was said before is not news.
+            talk.read_up_to(message.data.prev); // Earlier messages are not new.
         }
         if message.id.is_some() {
             talk.take_pending(|_, sent| sent == message.text());
@@ -273,7 +275,7 @@ impl Model {
         let reply = match reply {
             Ok(reply) => reply,
             Err(Error::Refused { .. }) if !talk.is_room() => {
-                // Nobody of that name is here, so there is no history with them either.
+                // No user of that name is here, so there is no history either.
                 (talk.loaded, talk.at_start) = (true, true);
                 self.close_if_nothing_returned(at);
                 return Vec::new();
@@ -291,14 +293,14 @@ impl Model {
             Part::Newest => {
                 talk.merge_newest(items, more);
                 if talk.fresh && talk.unread == 0 {
-                    talk.was_read(); // A conversation that was opened just now.
+                    talk.was_read(); // A conversation that was just opened.
                 }
                 talk.count();
                 if reading {
                     talk.was_read();
                 }
                 if talk.returning && talk.items.is_empty() {
-                    // It was another session's: this one will never see it.
+                    // It belonged to another session: this one will never see it.
                     let place = talk.place.clone();
                     self.forget(&place);
                 }

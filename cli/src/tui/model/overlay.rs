@@ -1,5 +1,5 @@
-//! Owns what lies over the screen: help, lists, search results, the question before a long paste.
-//! Never asks the server: `act` does.
+//! Owns the overlays of the screen: help, lists, search results, the question before a long paste. Part of the
+//! model. Never asks the server: `act` does.
 
 use super::item::Item;
 use tcp_chat_client::Conversation;
@@ -8,7 +8,7 @@ use tcp_chat_client::protocol::Seq;
 /// Results that are kept of one search.
 pub(crate) const HITS: usize = 500;
 
-/// What lies over the screen.
+/// An overlay.
 #[derive(Debug)]
 pub(crate) enum Overlay {
     Help {
@@ -25,7 +25,7 @@ pub(crate) enum Overlay {
     Paste(String),
 }
 
-/// A message that was found.
+/// A search result.
 #[derive(Debug)]
 pub(crate) struct Hit {
     pub(crate) place: Conversation,
@@ -40,14 +40,14 @@ pub(crate) struct Search {
     pub(crate) query: String,
     /// Newest first.
     pub(crate) hits: Vec<Hit>,
-    /// The one that is chosen.
+    /// The selected one.
     pub(crate) at: usize,
     pub(crate) more: bool,
     pub(crate) loading: bool,
 }
 
 impl Overlay {
-    /// Moves by so many lines.
+    /// Moves by this many lines.
     pub(crate) fn scroll(&mut self, by: isize) {
         match self {
             Self::Help { scroll } => *scroll = moved(*scroll, by, usize::MAX),

@@ -1,4 +1,4 @@
-//! Owns what was read, from one run of the program to the next, and which direct messages come back.
+//! Owns the read marks from one run of the program to the next, and the direct messages that are opened again.
 //! Part of the model. Never touches the file: `shell` does.
 
 use super::{Model, TALKS};
@@ -9,8 +9,7 @@ use tcp_chat_client::protocol::Seq;
 const RETURNING: usize = 32;
 
 impl Model {
-    /// What was read last, for the next run: what is open, and the direct messages with those who
-    /// are not here now.
+    /// The read marks for the next run: of open conversations, and of direct messages with absent users.
     pub(crate) fn reads(&self) -> Vec<(Conversation, Seq)> {
         let open = self.talks.iter().filter(|t| !t.fresh).map(|t| (t.place.clone(), t.read));
         let closed = self.reads.iter().filter(|(place, _)| is_direct(place) && self.find(place).is_none());
@@ -20,7 +19,7 @@ impl Model {
         reads
     }
 
-    /// What was read in an earlier run.
+    /// The read marks of an earlier run.
     pub(crate) fn set_reads(&mut self, reads: Vec<(Conversation, Seq)>) {
         let mut directs: Vec<_> = reads.iter().filter(|(place, _)| is_direct(place)).cloned().collect();
         directs.sort_by_key(|(_, seq)| std::cmp::Reverse(*seq));
@@ -29,8 +28,8 @@ impl Model {
         self.reads = reads;
     }
 
-    /// After that number another log goes on: what is here belongs to the log before, and comes again
-    /// from the server.
+    /// After that seq another log continues: the entries belong to the old log, and the server sends the new
+    /// ones.
     pub(super) fn log_replaced(&mut self, from: Seq) {
         for (_, seq) in &mut self.reads {
             *seq = from.min(*seq);
@@ -52,12 +51,12 @@ impl Model {
         }
     }
 
-    /// What was read there is of no use any more.
+    /// Drops the read marks of the old log.
     pub(super) fn forget(&mut self, place: &Conversation) {
         self.reads.retain(|(p, _)| p != place);
     }
 
-    /// Direct messages of an earlier run of which nothing is left go again, unless somebody looks.
+    /// Closes direct messages of an earlier run without any message, unless the user looks at them.
     pub(super) fn close_if_nothing_returned(&mut self, at: usize) {
         let talk = &mut self.talks[at];
         if std::mem::take(&mut talk.returning) && talk.items.is_empty() && at != self.current {
@@ -66,7 +65,7 @@ impl Model {
     }
 }
 
-/// How a conversation is called in the file of what was read: `lobby`, `@bo`. No room has an `@`.
+/// The name of a conversation in the file of read marks: `lobby`, `@bo`. No room has an `@`.
 pub(crate) fn key_of(place: &Conversation) -> String {
     match place {
         Conversation::Room(room) => room.clone(),

@@ -1,15 +1,15 @@
-//! Owns how many rows an entry takes on the screen, and what scrolling does to where the reader is.
-//! Only entries near the reader are measured, however long the conversation is. Never draws.
+//! Owns the heights of entries on the screen, and the scroll position. Measures only entries near the position,
+//! however long the conversation is. Part of the model. Never draws.
 
-use super::talk::{Anchor, Talk};
+use super::conversation::{Anchor, ConversationWindow};
 use super::{Effect, Model, Part};
 use crate::tui::{layout, wrap};
 use tcp_chat_client::protocol::Seq;
 
-/// So near to the oldest entry, older ones are asked for.
+/// Rows from the oldest entry at which older ones are requested.
 const NEAR: usize = 40;
 
-/// What stands before an entry.
+/// The line before an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lead {
     /// A line with the day.
@@ -18,8 +18,8 @@ pub(crate) struct Lead {
     pub(crate) new: bool,
 }
 
-/// What stands before the entry `at`.
-pub(crate) fn lead(talk: &Talk, at: usize) -> Lead {
+/// The lines before the entry `at`.
+pub(crate) fn lead(talk: &ConversationWindow, at: usize) -> Lead {
     let item = &talk.items[at];
     let before = at.checked_sub(1).and_then(|at| talk.items.get(at));
     let day = before.is_none_or(|b| b.stamp.day != item.stamp.day);
@@ -29,18 +29,18 @@ pub(crate) fn lead(talk: &Talk, at: usize) -> Lead {
     Lead { day, new }
 }
 
-fn newest_before(talk: &Talk, at: usize) -> Option<Seq> {
+fn newest_before(talk: &ConversationWindow, at: usize) -> Option<Seq> {
     talk.items.range(..at).rev().find_map(|i| i.seq)
 }
 
-/// How many rows the entry takes, with what stands before it.
-pub(crate) fn height(talk: &Talk, at: usize, width: usize) -> usize {
+/// The rows of the entry, with the lines before it.
+pub(crate) fn height(talk: &ConversationWindow, at: usize, width: usize) -> usize {
     let lead = lead(talk, at);
     usize::from(lead.day) + usize::from(lead.new) + wrap::rows(talk.items[at].text(), width).len()
 }
 
-/// Where the foot of the screen is: the entry, and how many of its rows are below.
-pub(crate) fn foot(talk: &Talk) -> Option<(usize, usize)> {
+/// The foot of the screen: the entry, and its rows below the screen.
+pub(crate) fn foot(talk: &ConversationWindow) -> Option<(usize, usize)> {
     let last = talk.items.len().checked_sub(1)?;
     match talk.view {
         None => Some((last, 0)),
@@ -48,8 +48,8 @@ pub(crate) fn foot(talk: &Talk) -> Option<(usize, usize)> {
     }
 }
 
-/// The foot when the oldest entry is at the top; `None` where all of it fits.
-fn highest(talk: &Talk, rows: usize, width: usize) -> Option<(usize, usize)> {
+/// The foot if the oldest entry is at the top; `None` if everything fits.
+fn highest(talk: &ConversationWindow, rows: usize, width: usize) -> Option<(usize, usize)> {
     let mut sum = 0;
     for at in 0..talk.items.len() {
         sum += height(talk, at, width);
@@ -61,7 +61,7 @@ fn highest(talk: &Talk, rows: usize, width: usize) -> Option<(usize, usize)> {
     None
 }
 
-/// `(entry, rows below)`: is the first higher up than the second?
+/// `(entry, rows below)`: whether the first is higher than the second.
 fn is_above(a: (usize, usize), b: (usize, usize)) -> bool {
     a.0 < b.0 || (a.0 == b.0 && a.1 > b.1)
 }
@@ -73,7 +73,7 @@ impl Model {
         (usize::from(area.height).max(1), layout::text_width(area))
     }
 
-    /// Scrolls by rows: up where `by` is negative.
+    /// Scrolls by rows; upwards if `by` is negative.
     pub(crate) fn scroll(&mut self, by: isize) -> Vec<Effect> {
         let (rows, width) = self.measures();
         let current = self.current;
@@ -116,7 +116,7 @@ impl Model {
         self.scroll(if up { -page } else { page })
     }
 
-    /// To the oldest entry that is here.
+    /// To the oldest entry in the window.
     pub(crate) fn scroll_to_top(&mut self) -> Vec<Effect> {
         let (rows, width) = self.measures();
         let Some(talk) = self.talks.get_mut(self.current) else { return Vec::new() };
@@ -126,7 +126,7 @@ impl Model {
         self.load_older()
     }
 
-    /// To the newest message, and staying there.
+    /// To the newest message, and follows it.
     pub(crate) fn scroll_to_end(&mut self) -> Vec<Effect> {
         if let Some(talk) = self.talks.get_mut(self.current)
             && !talk.at_head
@@ -145,7 +145,7 @@ impl Model {
         self.look()
     }
 
-    /// Brings an entry to the middle of the screen.
+    /// Scrolls an entry to the middle of the screen.
     pub(crate) fn scroll_to(&mut self, seq: Seq) -> Vec<Effect> {
         let (rows, width) = self.measures();
         let Some(talk) = self.talks.get_mut(self.current) else { return Vec::new() };
@@ -163,7 +163,7 @@ impl Model {
         [self.load_older(), self.load_newer()].concat()
     }
 
-    /// After the size has changed, or entries have: what cannot be shown is not scrolled to.
+    /// Corrects the position after a change of size or entries.
     pub(crate) fn settle_view(&mut self) {
         let (rows, width) = self.measures();
         let Some(talk) = self.talks.get_mut(self.current) else { return };
@@ -190,7 +190,7 @@ impl Model {
         self.load(|talk| (!talk.at_head).then(|| talk.newest().map(Part::After)).flatten())
     }
 
-    fn load(&mut self, part: impl Fn(&Talk) -> Option<Part>) -> Vec<Effect> {
+    fn load(&mut self, part: impl Fn(&ConversationWindow) -> Option<Part>) -> Vec<Effect> {
         let Some(talk) = self.talks.get_mut(self.current) else { return Vec::new() };
         let (None, Some(part)) = (talk.asked, part(talk)) else { return Vec::new() };
         talk.asked = Some(part);

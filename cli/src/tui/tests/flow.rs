@@ -1,4 +1,4 @@
-//! What happens, and what is done about it.
+//! Events and their effects.
 
 use super::*;
 use crate::tui::model::Link;
@@ -131,7 +131,7 @@ fn direct_messages_of_an_earlier_run_come_back() {
     w.keys("\n");
     let login = login_reply(&["lobby"], 100);
     w.does(Input::Answer(Answer::LoggedIn(Box::new(login))));
-    // One that came while the reader was away; it is before what is asked for.
+    // It came while the user was away, and precedes the requested page.
     w.said("@ana", "kim", "psst");
     let effects = w.does(Input::Net(Event::Resumed { caught_up: 1 }));
     for user in ["bo", "eve", "gone", "kim"] {
@@ -149,7 +149,7 @@ fn direct_messages_of_an_earlier_run_come_back() {
     assert!(kept.contains(&(with("bo"), 93)), "{kept:?}");
     assert!(kept.contains(&(with("gone"), 70)), "they may be here the next time: {kept:?}");
     assert!(!kept.iter().any(|(place, _)| *place == with("eve")), "another session's: {kept:?}");
-    // What is closed by hand does not come back.
+    // A conversation that the user closed does not come back.
     w.keys("/leave @bo\n");
     assert!(!w.model.reads().iter().any(|(place, _)| *place == with("bo")));
 }
@@ -315,7 +315,7 @@ fn a_room_that_one_is_put_out_of_closes_and_it_is_said_why() {
     let picture = removed("ops", "spam");
     assert!(picture.contains("a moderator has removed you from the room"), "{picture}");
     assert!(!picture.contains("#ops"), "{picture}");
-    // Where no conversation is left, too.
+    // Also if no conversation is left.
     let picture = removed("lobby", "noise");
     assert!(picture.contains("the room lobby: noise"), "{picture}");
 }

@@ -1,5 +1,5 @@
-//! The screen in its main states, as pictures of text, and what happens to it, as tables. No
-//! terminal, no runtime, no clock.
+//! The screen in its main states, as text pictures, and the changes by events, as tables. No terminal, no
+//! runtime, no clock.
 
 mod flow;
 mod pictures;
@@ -23,7 +23,7 @@ use tcp_chat_client::{Conversation, Event, Message};
 /// 2026-11-23 21:08:14 UTC.
 const START: u64 = 1_795_468_094_000;
 
-/// A model, and what it asked for.
+/// A model with its effects.
 struct World {
     model: Model,
     effects: Vec<Effect>,
@@ -71,7 +71,7 @@ fn page(room: &str, seqs: std::ops::RangeInclusive<Seq>, more: bool) -> Messages
 }
 
 impl World {
-    /// Somebody at the prompt.
+    /// A user at the login prompt.
     fn new(size: (u16, u16)) -> Self {
         let start = Start {
             size,
@@ -87,7 +87,7 @@ impl World {
         Self { model: Model::new(start), effects: Vec::new(), up: Duration::ZERO, seq: 100 }
     }
 
-    /// Somebody who is in lobby and ops, with nothing in them.
+    /// A user in lobby and ops, without messages.
     fn chatting(size: (u16, u16)) -> Self {
         let mut world = Self::new(size);
         world.keys("\n");
@@ -167,7 +167,7 @@ impl World {
             while x < buffer.area.width {
                 let symbol = buffer[(x, y)].symbol();
                 row.push_str(symbol);
-                // What is wide covers the cell behind it.
+                // A wide character covers the next cell.
                 x += u16::try_from(wrap::width(symbol)).unwrap().max(1);
             }
             lines.push(row.trim_end().to_owned());

@@ -1,4 +1,4 @@
-//! The screen in its main states. `INSTA_UPDATE=always` writes the pictures anew; look at them.
+//! The screen in its main states. `INSTA_UPDATE=always` writes the pictures again; check them.
 
 use super::*;
 use tcp_chat_client::Error;

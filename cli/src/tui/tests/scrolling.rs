@@ -1,14 +1,14 @@
-//! Scrolling through a log that is longer than what is kept.
+//! Scrolling through a log that is longer than the window.
 
 use super::*;
-use crate::tui::model::talk::KEEP;
+use crate::tui::model::conversation::KEEP;
 
 fn history(w: &mut World, part: Part, reply: MessagesReply) {
     w.model.talks[0].asked = Some(part);
     w.does(Input::Answer(Answer::History { of: room("lobby"), part, reply: Ok(reply) }));
 }
 
-/// A lobby whose newest page is there: 901 to 1000 of 1000.
+/// A lobby with its newest page: 901 to 1000 of 1000.
 fn lobby() -> World {
     let mut w = World::chatting((80, 24));
     w.seq = 1000;
@@ -96,7 +96,7 @@ fn a_result_of_a_search_is_gone_to_and_the_way_back_is_loaded() {
         w.does(Input::Answer(Answer::Around { of: room("lobby"), seq: 40, reply: Ok((older, newer)) }));
     assert!(w.picture().contains("eve │ the needle"), "{}", w.picture());
     assert_eq!(effects, [Effect::History { of: room("lobby"), part: Part::After(100) }], "{effects:?}");
-    // What is said now is not lost: it is behind a part that is not here.
+    // A new message is not lost: it is behind a part that is not loaded.
     w.said("lobby", "bo", "now");
     assert!(!w.picture().contains("│ now"));
     let effects = w.key(KeyCode::Esc, KeyModifiers::NONE);

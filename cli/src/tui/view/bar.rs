@@ -1,5 +1,5 @@
-//! Owns the bar (who, where, how the server is known, the connection, the conversation) and the line
-//! above it for errors and hints.
+//! Owns the bar (user, server, verification, connection, conversation) and the line above it for errors and
+//! hints. Part of the view. Never changes the model.
 
 use super::palette::Palette;
 use super::{dim, put, reversed};
@@ -30,18 +30,18 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model) {
             talk.title.clone()
         };
     }
-    // Without the list beside, the bar says what is new elsewhere.
+    // Without the list of conversations, the bar shows unread messages elsewhere.
     let others = model.talks.iter().filter(|t| t.unread > 0 && model.areas().side.width == 0);
     let new: Vec<_> = others.map(|t| format!("{}:{}", t.title, t.unread)).collect();
     let new = new.join(" ");
-    // What matters least goes first where there is not enough room; a connection that is not there
-    // matters most.
+    // If there is not enough room, the least important parts are dropped first; a lost connection is the most
+    // important.
     let up = matches!(model.link, Link::Up { .. });
     let mut parts = vec![(2, who), (1, verified), (if up { 3 } else { 6 }, link(model)), (4, here), (5, new)];
     parts.retain(|(_, part)| !part.is_empty());
     let join = |parts: &[(u8, String)]| {
-        let words: Vec<_> = parts.iter().map(|(_, part)| part.as_str()).collect();
-        words.join(" │ ")
+        let events: Vec<_> = parts.iter().map(|(_, part)| part.as_str()).collect();
+        events.join(" │ ")
     };
     while wrap::width(&join(&parts)) > width && parts.len() > 1 {
         let least = parts.iter().map(|(rank, _)| *rank).min();

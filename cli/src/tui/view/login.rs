@@ -1,4 +1,4 @@
-//! Owns how the login prompt looks.
+//! Owns the drawing of the login prompt. Part of the view. Never changes the model.
 
 use super::palette::Palette;
 use super::{bold, dim, put, reversed};

@@ -1,14 +1,14 @@
-//! Owns how a conversation looks: time, name and text in columns, with lines for a new day and for
-//! what is new. A message keeps its own column, so that none can pass for a line of the interface.
-//! Draws from the foot upwards; only what is visible is measured.
+//! Owns the drawing of a conversation: time, name and text in columns, with lines for a new day and for unread
+//! messages. A message keeps its own column, so it cannot look like a line of the interface. Draws from the foot
+//! upwards, and measures only visible entries. Never changes the model.
 
 use super::palette::Palette;
 use super::{bold, dim, put};
 use crate::tui::layout::{Gutter, text_width};
 use crate::tui::model::Model;
+use crate::tui::model::conversation::ConversationWindow;
 use crate::tui::model::item::{Item, Kind};
 use crate::tui::model::scroll::{foot, height, lead};
-use crate::tui::model::talk::Talk;
 use crate::tui::wrap;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -65,7 +65,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model, palette: Pale
 }
 
 fn entry(
-    talk: &Talk,
+    talk: &ConversationWindow,
     at: usize,
     columns: u16,
     width: usize,
@@ -99,7 +99,7 @@ fn blank(gutter: Gutter) -> Span<'static> {
     Span::raw(" ".repeat(gutter.width() - 2))
 }
 
-/// Time and name, and the style of the text behind them.
+/// Time and name, and the style of the text after them.
 fn gutter(item: &Item, gutter: Gutter, palette: Palette) -> (Row, Style) {
     let mut row = Vec::new();
     if gutter.time {
@@ -121,7 +121,7 @@ fn gutter(item: &Item, gutter: Gutter, palette: Palette) -> (Row, Style) {
     (row, text_style)
 }
 
-/// A line across, with words in it.
+/// A horizontal line with a text in it.
 fn rule(text: &str, columns: u16, style: Style) -> Row {
     let text = wrap::fit(text, usize::from(columns).saturating_sub(4));
     let rest = usize::from(columns).saturating_sub(wrap::width(&text) + 4);

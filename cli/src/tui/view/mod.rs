@@ -1,5 +1,5 @@
-//! Owns how the state looks: a pure function from [`Model`] to a frame. Everything of others that it
-//! draws was neutralised on the way into the model. Never changes anything.
+//! Owns the drawing of the state: a pure function from [`Model`] to a frame. The model has neutralised all
+//! untrusted text. Called by `shell`. Never changes anything.
 
 pub(crate) mod ascii;
 mod bar;
@@ -40,7 +40,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, model: &Model, palette: Palette) {
     }
 }
 
-/// The input; returns where the cursor is.
+/// The input; returns the position of the cursor.
 fn input(buffer: &mut Buffer, area: Rect, model: &Model) -> Position {
     let (rows, (row, column)) = model.editor.layout(layout::input_width(area.width));
     let height = usize::from(area.height).max(1);

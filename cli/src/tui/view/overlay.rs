@@ -1,5 +1,5 @@
-//! Owns how help, lists, search results and the question before a paste look: a box over the
-//! messages.
+//! Owns the drawing of help, lists, search results and the question before a paste: a box over the messages. Part
+//! of the view. Never changes the model.
 
 use super::palette::Palette;
 use super::{bold, dim, put, reversed};
@@ -26,7 +26,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, overlay: &Overlay, palette: 
     }
 }
 
-/// A box of at most so many columns and rows; returns its inside.
+/// A box of at most this many columns and rows; returns its inside.
 fn open(buffer: &mut Buffer, area: Rect, columns: usize, rows: usize, title: &str, foot: &str) -> Rect {
     let width = u16::try_from(columns + 4).unwrap_or(u16::MAX).clamp(20, u16::MAX).min(area.width);
     let height = u16::try_from(rows + 2).unwrap_or(u16::MAX).max(3).min(area.height);

@@ -1,7 +1,6 @@
-//! Owns the colours. Names keep their hue and get a lightness at which they can be read on a white
-//! and on a black ground alike (a contrast of 4.5 on both), so that nobody has to find out which
-//! ground a terminal has; of eight colours, those are the terminal's own. Everything else is, too, bold,
-//! dim or reversed.
+//! Owns the colours. Names keep their hue and get a lightness that is readable on white and on black (a contrast
+//! of 4.5 on both), so the program need not know the background; eight colours are the terminal's own. Everything
+//! else also uses the terminal's colours, or bold, dim or reversed. Part of the view. Never draws.
 
 pub(crate) use crate::terminal_kind::Colors as Palette;
 
@@ -11,10 +10,10 @@ use tcp_chat_client::protocol::Colour;
 
 type Rgb = (u8, u8, u8);
 
-/// The relative luminance that is equally far from black and from white.
+/// The relative luminance with the same contrast to black and to white.
 const MIDDLE: f32 = 0.179;
 
-/// The hues of those who chose none.
+/// The hues of users without a colour.
 const HUES: [Rgb; 10] = [
     (220, 50, 47),
     (203, 75, 22),
@@ -44,12 +43,12 @@ impl Palette {
         self.style(readable(rgb)).add_modifier(Modifier::BOLD)
     }
 
-    /// For what went wrong.
+    /// For errors.
     pub(crate) fn error(self) -> Style {
         self.style(readable((255, 0, 0))).add_modifier(Modifier::BOLD)
     }
 
-    /// For what is new or means the reader.
+    /// For unread messages and mentions.
     pub(crate) fn accent(self) -> Style {
         self.style(readable((230, 90, 0))).add_modifier(Modifier::BOLD)
     }
@@ -64,7 +63,7 @@ impl Palette {
     }
 }
 
-/// FNV-1a: the same name has the same colour everywhere and always.
+/// FNV-1a: a name has the same colour everywhere.
 fn hash(name: &str) -> usize {
     let mut hash: u32 = 0x811c_9dc5;
     for byte in name.to_lowercase().bytes() {
@@ -100,7 +99,7 @@ fn readable(rgb: Rgb) -> Rgb {
 
 const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
 
-/// The nearest of xterm's colours that can be read on black and on white.
+/// The nearest of xterm's colours that is readable on black and on white.
 fn nearest(rgb: Rgb) -> u8 {
     let far = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
     let cube = (16..=231_u8).map(|i| {

@@ -1,4 +1,5 @@
-//! Owns the two lists beside the messages: conversations on the left, members on the right.
+//! Owns the drawing of the two lists beside the messages: conversations on the left, members on the right. Part
+//! of the view. Never changes the model.
 
 use super::palette::Palette;
 use super::{bold, dim, put, reversed};

@@ -1,5 +1,5 @@
-//! Refusals as a person reads them: for every kind of bad chain, which certificate is shown, and
-//! that nothing in it contradicts anything else.
+//! Refusals as a person reads them: for each kind of bad chain, the certificate that is shown, and that no part
+//! contradicts another.
 
 use super::*;
 use rcgen::{
@@ -53,7 +53,7 @@ fn named(params: &mut CertificateParams) {
     params.subject_alt_names = vec![SanType::DnsName("localhost".try_into().unwrap())];
 }
 
-/// What is said of a chain, after looking that it does not contradict itself.
+/// The refusal of a chain, after a check that it does not contradict itself.
 fn said(chain: &[&Made], trust: Trust, host: &str) -> CertificateRefusal {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let by_ca = match &trust {
@@ -95,7 +95,7 @@ fn the_certificate_at_fault_is_shown() {
     let inter = Made::new("inter", ca, Some(&root));
     let leaf = Made::new("leaf", named, Some(&inter));
 
-    // An intermediate that has expired, and one whose time has not come.
+    // An expired intermediate, and one that is not valid yet.
     for (years, kind) in [((2001, 2002), RefusalKind::Expired), ((2080, 2081), RefusalKind::NotYetValid)] {
         let dated = |params: &mut CertificateParams| {
             ca(params);
@@ -106,10 +106,12 @@ fn the_certificate_at_fault_is_shown() {
         let dated = Made::with(key, "inter", dated, Some(&root));
         let refusal = said(&[&leaf, &dated], trust(), "localhost");
         assert_eq!((refusal.kind, refusal.at, refusal.subject.as_str()), (kind, 1, "CN=inter"));
-        assert!(refusal.to_string().starts_with("certificate 2 of the 2 of localhost was refused: its time"));
+        let reason = if kind == RefusalKind::Expired { "it has expired" } else { "it is not valid yet" };
+        let begins = format!("certificate 2 of the 2 of localhost was refused: {reason}");
+        assert!(refusal.to_string().starts_with(&begins), "{refusal}");
         assert_eq!(refusal.issuer, "CN=root");
     }
-    // The last one that the server sent has a signer that is not trusted.
+    // The signer of the last certificate is not trusted.
     let stranger = Made::new("stranger", ca, None);
     let refusal = said(&[&leaf, &inter], Trust::Ca(vec![stranger.der.clone()]), "localhost");
     assert_eq!(
@@ -120,18 +122,18 @@ fn the_certificate_at_fault_is_shown() {
     // The intermediate is missing.
     let refusal = said(&[&leaf], trust(), "localhost");
     assert_eq!((refusal.at, refusal.issuer.as_str()), (0, "CN=inter"));
-    // A CA of the same name with another key: what is trusted and who signed look the same.
+    // A CA of the same name with another key: the trusted one and the signer look the same.
     let namesake = Made::new("root", ca, None);
     for chain in [&[&leaf, &inter][..], &[&leaf, &inter, &root]] {
         let refusal = said(chain, Trust::Ca(vec![namesake.der.clone()]), "localhost");
         assert!(refusal.reason.contains("is trusted, but it has another key"), "{refusal}");
     }
-    // One that signs and is no CA.
+    // A signer that is not a CA.
     let no_ca = Made::new("no ca", |_| {}, Some(&root));
     let leaf = Made::new("leaf", named, Some(&no_ca));
     let refusal = said(&[&leaf, &no_ca], trust(), "localhost");
     assert_eq!((refusal.kind, refusal.at), (RefusalKind::Other, 1));
-    assert!(refusal.reason.contains("it is no CA's"), "{refusal}");
+    assert!(refusal.reason.contains("it is not a CA's"), "{refusal}");
 }
 
 #[test]
@@ -160,7 +162,7 @@ fn a_servers_own_certificate_that_is_not_fit_for_one() {
         params.subject_alt_names = vec![SanType::DnsName("192.0.2.1".try_into().unwrap())];
     };
     let refusal = said(&[&Made::new("leaf", as_text, Some(&root))], trust(), "192.0.2.1");
-    assert!(refusal.reason.contains("has to stand there as `IP:192.0.2.1`"), "{refusal}");
+    assert!(refusal.reason.contains("must be written as `IP:192.0.2.1`"), "{refusal}");
     assert_eq!(refusal.names, ["DNS:192.0.2.1"]);
 }
 
@@ -176,7 +178,7 @@ fn a_pin_that_was_seen_and_does_not_help() {
             .reason
             .contains("sent the certificate with the expected pin, but that one has not signed this")
     );
-    // Behind more than are shown otherwise.
+    // Behind more certificates than are shown otherwise.
     let many: Vec<&Made> = std::iter::once(&leaf).chain([&stranger; 9]).chain([&root]).collect();
     said(&many, pin, "localhost");
     said(&[&leaf, &stranger], Trust::Pin(Pin([7; 32])), "localhost");
@@ -201,7 +203,7 @@ fn files_that_cannot_be_used_are_told_in_words() {
     let cases = [
         (certificate.clone(), old, "ana.key: the key in it is encrypted"),
         (certificate.clone(), pem("PRIVATE KEY", "A-A="), "ana.key: line 2: `-` has no place"),
-        (certificate.clone(), pem("PRIVATE KEY", "AAAA"), "the client's key is none that TLS here can use"),
+        (certificate.clone(), pem("PRIVATE KEY", "AAAA"), "the client's key is not usable for TLS here"),
         (certificate.clone(), other, "the key is not that of the client certificate"),
         (certificate.clone(), certificate.clone(), "ana.key: there is no private key in it"),
         (pem("CERTIFICATE", "AAAA"), key.clone(), "the client certificate is damaged"),

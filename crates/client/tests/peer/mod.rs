@@ -1,5 +1,5 @@
-//! A scripted server for the library's tests: real TLS on port 0, and a test that says line by line
-//! what the server does. It shares no code with the daemon.
+//! A scripted server for the tests of the library: real TLS on port 0; a test scripts each line of the server.
+//! Shares no code with the daemon.
 
 #![allow(dead_code, reason = "each test file uses its part of it")]
 
@@ -16,7 +16,7 @@ use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::server::TlsStream;
 
-/// Nothing in these tests takes longer; it only bounds a test that hangs.
+/// The timeout of a hanging test; no test needs longer.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 pub(crate) struct Ca {
@@ -61,7 +61,7 @@ impl Ca {
     }
 }
 
-/// A certificate chain and the key of its first.
+/// A certificate chain and the key of its first certificate.
 #[derive(Clone)]
 pub(crate) struct Leaf {
     pub(crate) chain: Vec<CertificateDer<'static>>,
@@ -96,7 +96,7 @@ impl Server {
         self.listener.local_addr().unwrap().port()
     }
 
-    /// A client of this server that trusts its CA and calls itself ana.
+    /// A client of this server that trusts its CA and has the name ana.
     pub(crate) fn client(&self) -> Builder {
         self.client_trusting(Trust::Ca(vec![self.ca.der()]))
     }
@@ -114,7 +114,7 @@ impl Server {
         .await
     }
 
-    /// Serves connections whose handshake is expected to fail, until the client has given up.
+    /// Serves connections whose handshake must fail, until the client gives up.
     pub(crate) async fn refused(&self, builder: Builder) -> tcp_chat_client::Error {
         let serving = async {
             loop {
@@ -128,12 +128,12 @@ impl Server {
         }
     }
 
-    /// A client that is logged in where the newest message is `head`, and the server's side of it.
+    /// A client that is logged in at a server with the newest message `head`, and the server's side.
     pub(crate) async fn logged_in(&self, builder: Builder, head: u64) -> (Session, Events, Peer) {
         self.logged_in_to(builder, head, None).await
     }
 
-    /// The same, where the log has a name.
+    /// As [`Peer::login`], with a name for the log.
     pub(crate) async fn logged_in_to(
         &self,
         builder: Builder,
@@ -153,7 +153,7 @@ impl Server {
         (session, events, peer)
     }
 
-    /// The next connection resumes behind `after`.
+    /// The next connection resumes after `after`.
     pub(crate) async fn resumed(&self, after: u64) -> Peer {
         let mut peer = self.accept().await;
         let login = peer.expect("LOGIN").await;
@@ -194,7 +194,7 @@ impl Peer {
     }
 
     pub(crate) async fn write_raw(&mut self, bytes: &[u8]) {
-        // The client may be gone: then the test says so elsewhere.
+        // The client may have left: then the test fails elsewhere.
         let _ = self.stream.write_all(bytes).await;
         let _ = self.stream.flush().await;
     }
@@ -203,7 +203,7 @@ impl Peer {
         self.login_to(request, head, None).await;
     }
 
-    /// As [`Peer::login`], where the log is called so and parted from another one behind that number.
+    /// As [`Peer::login`], with the name of the log, and the seq up to which it equals another one.
     pub(crate) async fn login_to(&mut self, request: &Value, head: u64, log: Option<(&str, u64)>) {
         let mut data = json!({
             "name": "ana", "color": "", "session": "token", "ttl_s": 120, "rooms": ["lobby"], "head": head,
@@ -232,13 +232,13 @@ impl Peer {
         self.write(json!({"op": "NOTICE", "status": "OK", "data": data})).await;
     }
 
-    /// Answers the `PING` that a client sends behind its resume.
+    /// Answers the `PING` that a client sends after its resume.
     pub(crate) async fn all_is_here(&mut self) {
         let ping = self.expect("PING").await;
         self.write(json!({"op": "PING", "status": "OK", "id": ping["id"]})).await;
     }
 
-    /// Somebody says something in the lobby.
+    /// A user sends a message to the lobby.
     pub(crate) async fn say(&mut self, seq: u64, prev: u64, text: &str) {
         self.write(json!({"op": "MSG", "status": "OK", "data": message(seq, prev, "bo", text)})).await;
     }
@@ -255,7 +255,7 @@ impl Peer {
         self.stream.get_ref().get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
-    /// Closes the connection without a word.
+    /// Closes the connection without a notice.
     pub(crate) fn cut(self) {}
 }
 
@@ -267,7 +267,7 @@ pub(crate) async fn within<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(LONG, what).await.expect("it takes far too long")
 }
 
-/// The next event, those of reconnecting passed over.
+/// The next event, except those of reconnecting.
 pub(crate) async fn next(events: &mut Events) -> Event {
     loop {
         match within(events.next()).await.expect("the events have ended") {
@@ -277,7 +277,7 @@ pub(crate) async fn next(events: &mut Events) -> Event {
     }
 }
 
-/// The connection is lost: how long the client waits, for which attempt, and why.
+/// The connection is lost: the client's wait, the attempt, and the reason.
 pub(crate) async fn lost(events: &mut Events) -> (Duration, u32, tcp_chat_client::Error) {
     match within(events.next()).await {
         Some(Event::Reconnecting { wait, attempt, why }) => (wait, attempt, why),
@@ -285,7 +285,7 @@ pub(crate) async fn lost(events: &mut Events) -> (Duration, u32, tcp_chat_client
     }
 }
 
-/// The next event is a message: its number and text.
+/// The next event is a message: its seq and text.
 pub(crate) async fn next_message(events: &mut Events) -> (u64, String) {
     match next(events).await {
         Event::Message(message) => (message.seq(), message.text().to_owned()),

@@ -1,5 +1,5 @@
-//! Owns what a name is compared by: its case fold, and what it looks like (UTS 39). Called by [`super::Name`]
-//! only. Never decides what a name may be.
+//! Owns the case folding and the look of names (UTS 39). Called only by [`super::Name`]. Never decides whether a
+//! name is valid.
 
 use caseless::Caseless;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ pub(super) fn fold(text: &str) -> String {
 
 pub(super) fn look(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    // A dot above an i or a j changes nothing that one sees: these have one (Unicode: Soft_Dotted), which
-    // such a mark replaces. Their relatives of other scripts have become i and j by now.
+    // A dot above an i or a j is invisible, because the letter has a dot (Unicode: Soft_Dotted) that the mark
+    // replaces. The skeleton has already mapped similar letters of other scripts to i and j.
     let mut is_dotted = false;
     for c in unicode_security::skeleton(text) {
         if c == '\u{307}' && is_dotted {
@@ -27,7 +27,7 @@ pub(super) fn look(text: &str) -> String {
     fold(&out)
 }
 
-/// The look of a text of ASCII characters, which costs next to nothing; the same text where it is its own look.
+/// The look of an ASCII text, at almost no cost; the same text if it is its own look.
 pub(super) fn ascii_look(text: &Arc<str>) -> Arc<str> {
     if !text.bytes().any(|b| b.is_ascii_uppercase() || matches!(b, b'0' | b'1' | b'm')) {
         return text.clone();

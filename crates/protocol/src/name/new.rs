@@ -1,6 +1,5 @@
-//! Owns what a new name may not be written like, beyond what no name may: nobody could see what sets it apart from
-//! another. Called by [`super::Name`] only. Never applied to a name that exists already: nobody loses the
-//! name that an earlier version gave out.
+//! Owns the further rules for new names: no invisible difference to another name. Called only by [`super::Name`].
+//! Never applied to an existing name: users keep the names that an earlier version accepted.
 
 use super::NameError;
 use super::shape::is_letter_or_digit;
@@ -8,7 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 use unicode_script::{Script, UnicodeScript};
 
-/// May a new name be written so?
+/// Checks a new name.
 pub(super) fn check(text: &str) -> Result<(), NameError> {
     if text.is_ascii() {
         return Ok(());
@@ -17,14 +16,14 @@ pub(super) fn check(text: &str) -> Result<(), NameError> {
     check_direction(text)
 }
 
-/// A mark that a font does not draw makes a name that shows the same as another one.
+/// Refuses marks that fonts do not draw: such a name would look like another one.
 fn check_marks(text: &str) -> Result<(), NameError> {
     let (mut base, mut before) = (None, None);
     let mut rest = text.nfd().peekable();
     while let Some(c) = rest.next() {
         if c.general_category_group() == GeneralCategoryGroup::Mark {
             let is_joiner = is_stacker(c) && !rest.peek().copied().is_some_and(is_letter_or_digit);
-            // UTS 39, 5.4: two of a kind are drawn over each other.
+            // UTS 39, 5.4: two equal marks are drawn over each other.
             let is_twice = before == Some(c) && c.general_category() == GeneralCategory::NonspacingMark;
             if is_joiner || is_twice || is_variant(c) || !base.is_some_and(|base| fits(c, base)) {
                 return Err(NameError::Mark(u32::from(c)));
@@ -37,7 +36,7 @@ fn check_marks(text: &str) -> Result<(), NameError> {
     Ok(())
 }
 
-/// Is the mark one for letters of this script?
+/// Whether the mark is for letters of this script.
 fn fits(mark: char, base: char) -> bool {
     let (scripts, bases) = (mark.script_extension(), base.script_extension());
     if scripts.is_common() || scripts.is_inherited() {
@@ -51,7 +50,7 @@ fn fits(mark: char, base: char) -> bool {
 }
 
 /// Marks that only join the letters around them (Unicode: Invisible_Stacker, and the Tifinagh joiner): at the end
-/// they show nothing.
+/// they are invisible.
 fn is_stacker(c: char) -> bool {
     matches!(
         c,
@@ -69,24 +68,24 @@ fn is_stacker(c: char) -> bool {
     )
 }
 
-/// Marks that choose another form of what is before them: Egyptian and Duployan ones.
+/// Marks that choose another form of the previous character: Egyptian and Duployan ones.
 fn is_variant(c: char) -> bool {
     matches!(c, '\u{13440}' | '\u{13447}'..='\u{13455}' | '\u{1bc9d}')
 }
 
-/// How a character moves what is around it, as far as it matters in a name (UAX 9).
+/// How a character affects the order on the screen, as far as names need it (UAX 9).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Direction {
     Left,
     Right,
-    /// Digits, and Arabic ones.
+    /// Digits except the Arabic ones.
     Digit,
     ArabicDigit,
     /// Marks, `_ - .`.
     Neutral,
 }
 
-/// RFC 5893, 2: otherwise `א.1` and `1.א` show the same.
+/// RFC 5893, 2: otherwise `א.1` and `1.א` would look the same.
 fn check_direction(text: &str) -> Result<(), NameError> {
     use Direction::{ArabicDigit, Digit, Left, Right};
     let has = |way: Direction| text.chars().any(|c| direction(c) == way);
@@ -101,7 +100,7 @@ fn check_direction(text: &str) -> Result<(), NameError> {
 }
 
 fn direction(c: char) -> Direction {
-    // The blocks of scripts that are written from right to left (DerivedBidiClass.txt).
+    // The blocks of right-to-left scripts (DerivedBidiClass.txt).
     let is_right = matches!(
         c,
         '\u{590}'..='\u{8ff}'
@@ -151,7 +150,7 @@ mod tests {
                 assert_eq!(Name::parse_kept(&text).unwrap().as_str(), text, "what exists goes on");
             }
         }
-        // Of its own script, yet with nothing to join.
+        // Of its own script, but with nothing to join.
         for (text, mark) in
             [("\u{2d30}\u{2d7f}", 0x2d7f), ("\u{1000}\u{1039}", 0x1039), ("\u{1780}\u{17d2}", 0x17d2)]
         {
@@ -167,7 +166,7 @@ mod tests {
         assert_eq!(new("a\u{300}\u{301}"), Ok(()));
     }
 
-    /// What stands in Unicode as one character, and the words of many scripts.
+    /// Letters with marks that Unicode has as one character, and words of many scripts.
     #[test]
     fn a_new_name_may_have_the_marks_of_its_script() {
         for c in (0x80..=0x10_ffff).filter_map(char::from_u32) {

@@ -1,36 +1,36 @@
-//! Owns which characters a name may have and where they may stand, and why a text is no name. Called by
-//! [`super::Name`] only. Never compares names.
+//! Owns the characters of names and their positions, and the reasons why a text is not a name. Called only by
+//! [`super::Name`]. Never compares names.
 
 use super::{NAME_CHARS, PLAIN_CHARS};
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
-/// Why a text is no name.
+/// Why a text is not a name.
 #[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
 pub enum NameError {
-    /// Nothing in it.
+    /// The text is empty.
     #[error("a name has at least one character")]
     Empty,
-    /// Over [`NAME_CHARS`].
+    /// Longer than [`NAME_CHARS`].
     #[error("a name has at most {NAME_CHARS} characters, and this one has {0}")]
     TooLong(usize),
-    /// Its characters stand for more than 64 letters under NFKC.
+    /// Longer than 64 characters after NFKC.
     #[error(
         "the characters of this name stand for {0} letters; {PLAIN_CHARS} are allowed: use plain letters"
     )]
     TooLongPlain(usize),
-    /// A character that no name may have.
+    /// A character that no name has.
     #[error("a name is letters, digits and marks, with _ - . inside; U+{0:04X} is not allowed there")]
     Character(u32),
-    /// Only marks and punctuation: nothing that a person could read or say.
+    /// Only marks and punctuation, which nobody can read or say.
     #[error("a name begins and ends with a letter, a digit or a mark, and has a letter or a digit")]
     Shape,
-    /// A mark that belongs to no letter there, or that nobody can see there.
+    /// A mark that belongs to no letter, or is invisible at that position.
     #[error(
         "the mark U+{0:04X} cannot stand there: it is for letters of another script, it shows only before a letter, \
          or it stands there twice"
     )]
     Mark(u32),
-    /// Parts of it that are written in different directions change places on a screen.
+    /// Parts in different directions, which change places on a screen.
     #[error(
         "a name that is written from right to left has no letter of the other direction, begins with a letter and \
          has digits of one kind"
@@ -38,7 +38,7 @@ pub enum NameError {
     Direction,
 }
 
-/// Are these the characters of a name, and do they stand where they may?
+/// Checks the characters of a name and their positions.
 pub(super) fn check(text: &str) -> Result<(), NameError> {
     if let Some(c) = text.chars().find(|c| !is_name_char(*c)) {
         return Err(NameError::Character(u32::from(c)));
@@ -68,14 +68,14 @@ fn is_name_char(c: char) -> bool {
     }
     match c.general_category_group() {
         GeneralCategoryGroup::Letter => true,
-        // Enclosing marks draw around their neighbours: not in a name.
+        // Enclosing marks draw around their neighbours, so names do not have them.
         GeneralCategoryGroup::Mark => c.general_category() != GeneralCategory::EnclosingMark,
         GeneralCategoryGroup::Number => c.general_category() == GeneralCategory::DecimalNumber,
         _ => false,
     }
 }
 
-/// Letters and marks by category that show nothing: fillers, joiners, variation selectors.
+/// Invisible letters and marks: fillers, joiners, variation selectors.
 fn is_invisible(c: char) -> bool {
     matches!(
         c,

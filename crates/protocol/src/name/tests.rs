@@ -1,4 +1,4 @@
-//! Which names there are, which are the same, and which cannot be told apart.
+//! Valid names, equal names, and names that look the same.
 
 use super::*;
 use proptest::prelude::*;
@@ -59,7 +59,8 @@ fn what_a_name_may_be() {
 
 #[test]
 fn nothing_invisible_is_in_a_name() {
-    // Unicode's Default_Ignorable_Code_Point, a filler that is none of them, and what looks like a space, turns or ends a line.
+    // Unicode's Default_Ignorable_Code_Point, a filler that is not one, and characters that look like a space,
+    // turn the direction or end a line.
     let ranges = [
         0x00..=0x20,
         0x7f..=0xa0,
@@ -108,7 +109,7 @@ fn scripts_mixed_or_whole_make_no_twin() {
         ("ﬁle", "file"),              // a ligature
     ] {
         let (a, b) = (Name::parse(a).unwrap(), Name::parse(b));
-        // A numeral is no letter: whoever cannot be a name is no twin either.
+        // A numeral is not a letter: a text that cannot be a name is no twin.
         if let Ok(b) = b {
             assert!(a.looks_like(&b) && b.looks_like(&a), "{a} and {b} look the same");
         }
@@ -131,7 +132,7 @@ fn case_and_form_do_not_make_another_name() {
     assert_ne!(key("ana"), key("anna"));
 }
 
-/// The look says that a new name cannot be taken. It is not the identity: `bom` is not `born`.
+/// The look only forbids to take a new name. It is not the identity: `bom` is not `born`.
 #[test]
 fn what_only_looks_the_same_is_another_name() {
     for (a, b) in [
@@ -188,7 +189,7 @@ proptest! {
         let name = Name::parse(&s).unwrap();
         for other in [s.to_lowercase(), s.to_uppercase()] {
             if let Ok(other) = Name::parse(&other) {
-                // The final sigma has its own small letter; folding makes them one.
+                // The final sigma has its own lower-case letter; folding makes both equal.
                 prop_assert_eq!(name.key(), other.key());
             }
         }

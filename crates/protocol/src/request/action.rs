@@ -1,5 +1,5 @@
-//! Owns the moderation actions, and how the wire's KICK, MUTE, UNMUTE, BAN, UNBAN, ROOM and GRANT are read. The control
-//! socket and the command line of the daemon, and clients, use the same type. Never decides who may act.
+//! Owns the moderation actions, and the parsing of KICK, MUTE, UNMUTE, BAN, UNBAN, ROOM and GRANT. The daemon's
+//! control socket and command line, and clients, use the same type. Never decides whether an action is permitted.
 
 use super::fields::{Raw, bad, field, name, object, optional, place, present, raw_fields};
 use super::{Place, Refusal};
@@ -8,39 +8,39 @@ use crate::{Banned, Name, Role, text};
 /// The longest reason, in bytes.
 pub const REASON_BYTES: usize = 256;
 
-/// The longest time that a mute or a ban may be given, in seconds: ten years.
+/// The longest duration of a mute or a ban, in seconds: ten years.
 pub const MOST_SECONDS: u64 = 10 * 366 * 24 * 3600;
 
-/// A moderation action. Operators have all of them; on the wire there are no bans of certificates and addresses, and
-/// rooms are not removed.
+/// A moderation action. Operators have all of them. The wire has no bans of certificates and addresses, and no
+/// removal of rooms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Removes a user from the room, or from the server.
     Kick(Against),
     /// Forbids a user to send messages.
     Mute(Against),
-    /// Takes a mute back.
+    /// Lifts a mute.
     Unmute(Against),
-    /// Forbids to enter the room, or to log in.
+    /// Forbids to join the room, or to log in.
     Ban(Against<Banned>),
-    /// Takes a ban back.
+    /// Lifts a ban.
     Unban(Against<Banned>),
     /// Makes a room private or public.
     Room {
-        /// Which room.
+        /// The room.
         room: Place,
-        /// Hides the room from everyone without a role in it.
+        /// Whether users without a role in the room do not know of it.
         private: bool,
     },
-    /// Removes a room, its members' places and its history.
+    /// Removes a room with its memberships and its history.
     RemoveRoom(Place),
     /// Gives a user a role.
     Grant {
-        /// Which user.
+        /// The user.
         user: Name,
-        /// The role from now on; `None`: no role in particular.
+        /// The new role; `None`: takes the role away.
         role: Option<Role>,
-        /// In which room; `None`: on the whole server.
+        /// The room; `None`: the whole server.
         room: Option<Place>,
     },
 }
@@ -48,18 +48,18 @@ pub enum Action {
 /// The target of an action, and its terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Against<T = Name> {
-    /// The target: a user, or whatever a ban can name.
+    /// The target: a user, or any target of a ban.
     pub target: T,
-    /// In which room; `None`: on the whole server.
+    /// The room; `None`: the whole server.
     pub room: Option<Place>,
-    /// How long a mute or a ban lasts, in seconds, 1 to [`MOST_SECONDS`]; `None`: until it is taken back.
+    /// The duration of a mute or a ban, in seconds, 1 to [`MOST_SECONDS`]; `None`: until it is lifted.
     pub for_s: Option<u64>,
-    /// The reason, at most [`REASON_BYTES`]; the user is told. May be empty.
+    /// The reason, at most [`REASON_BYTES`]; the user receives it. May be empty.
     pub reason: String,
 }
 
 impl<T> Against<T> {
-    /// On the whole server, until it is taken back, without a reason.
+    /// On the whole server, until it is lifted, without a reason.
     pub fn new(target: T) -> Self {
         Self { target, room: None, for_s: None, reason: String::new() }
     }
@@ -71,7 +71,7 @@ impl<T> Against<T> {
 }
 
 impl Action {
-    /// The op of the wire; `ROOM REMOVE` for what only operators have.
+    /// The op of the wire; `ROOM REMOVE` exists only for operators.
     #[must_use]
     pub fn op(&self) -> &'static str {
         match self {
@@ -91,7 +91,7 @@ raw_fields!(AgainstData: user, room, for_s, reason);
 raw_fields!(RoomSetData: room, private);
 raw_fields!(GrantData: user, role, room);
 
-/// Reads the data of the op; `None`: the op is no action.
+/// Reads the data of the op; `None`: the op is not an action.
 pub(super) fn read(op: &str, data: Raw<'_>) -> Option<Result<Action, Refusal>> {
     Some(match op {
         "KICK" => against(data, false).map(Action::Kick),

@@ -1,5 +1,5 @@
-//! Owns how the data of MSG, LOGIN, HISTORY and SEARCH are read. Called by [`super::parse`]. Never knows whether
-//! what is asked for may be had.
+//! Owns the parsing of the data of MSG, LOGIN, HISTORY and SEARCH. Called by [`super::parse`]. Never knows
+//! whether a request is allowed.
 
 use super::fields::{
     Raw, Str, bad, field, invalid, limit, name, object, optional, place, present, raw_fields,
@@ -41,7 +41,7 @@ pub(super) fn login(data: Raw<'_>, bounds: &Bounds) -> Result<Login, Refusal> {
     let color: Option<String> = optional(parts.color, "color")?;
     let color = color.map(|c| c.parse()).transpose().map_err(|e| bad(format!("`color`: {e}")))?;
     let rooms: Option<Vec<Str<'_>>> = optional(parts.rooms, "rooms")?;
-    // Before one of them is looked at: a name can cost much.
+    // Checked before any name is parsed, because a name can be expensive.
     if let Some(many) = rooms.as_ref().map(Vec::len).filter(|many| bounds.rooms > 0 && *many > bounds.rooms) {
         return Err(bad(format!("`rooms`: {many} are named, and a session may be in {}", bounds.rooms)));
     }

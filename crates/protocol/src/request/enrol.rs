@@ -1,5 +1,5 @@
-//! Owns ENROL: what turns the code of a join line into a password or a certificate. Called by the
-//! parser only. Never knows whether the code is good.
+//! Owns ENROL: the code of a join line, and the password or certificate request for it. Called only by the
+//! parser. Never knows whether the code is valid.
 
 use super::fields::{Raw, bad, field, name, object, optional, raw_fields};
 use crate::{Name, Refusal};
@@ -13,14 +13,14 @@ pub struct Enrol {
     pub name: Name,
     /// The code of the join line.
     pub code: Zeroizing<String>,
-    /// What is asked for.
+    /// The requested credential.
     pub wants: Wants,
 }
 
-/// What an [`Enrol`] asks for.
+/// The credential that an [`Enrol`] requests.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Wants {
-    /// This password is to be the user's: 1 to [`PASSWORD_BYTES`] bytes.
+    /// The new password of the user: 1 to [`PASSWORD_BYTES`] bytes.
     Password(Zeroizing<String>),
     /// A certificate for this request (PKCS #10), in PEM.
     Certificate(String),

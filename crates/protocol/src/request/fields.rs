@@ -1,5 +1,5 @@
-//! Owns how the fields of a request's data are read: each by itself, so that the sentence can name
-//! it. Called by the parser only. Never knows which op a field belongs to.
+//! Owns the parsing of the fields of a request's data: each one separately, so that the sentence can name it.
+//! Called only by the parser. Never knows the op of a field.
 
 use super::{Place, Refusal};
 use crate::{ErrorKind, Name, NameError};
@@ -8,10 +8,10 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
-/// A field as it lies in the line, if it is there.
+/// A raw field, if it is present.
 pub(super) type Raw<'a> = Option<&'a RawValue>;
 
-/// Makes the struct of a request's fields, each as it lies in the line.
+/// Defines the struct of a request's fields, each as raw JSON.
 macro_rules! raw_fields {
     ($name:ident: $($field:ident),+) => {
         #[derive(serde::Deserialize)]
@@ -22,7 +22,7 @@ macro_rules! raw_fields {
 }
 pub(super) use raw_fields;
 
-/// `null` counts as left out.
+/// Treats `null` as absent.
 pub(super) fn present(raw: Raw<'_>) -> Raw<'_> {
     raw.filter(|r| r.get() != "null")
 }
@@ -64,18 +64,18 @@ pub(super) fn limit(raw: Raw<'_>, usual: usize, most: usize) -> Result<usize, Re
 
 pub(super) fn name(raw: &Raw<'_>, field_name: &str) -> Result<Name, Refusal> {
     let text: Str<'_> = field(*raw, field_name)?;
-    // Off the thread that decides, and once.
+    // Computes the keys once, off the hub's thread.
     Name::parse(&text.0).map(Name::prepared).map_err(|e| invalid(field_name, &e))
 }
 
 pub(super) fn place(raw: Raw<'_>, field_name: &str) -> Result<Place, Refusal> {
     let text: Str<'_> = field(raw, field_name)?;
-    // As above: where it points nowhere, the hub looks for one that looks the same. For ASCII that costs next to nothing.
+    // As above: if it names nothing, the hub searches for a similar name. For ASCII that costs almost nothing.
     let prepared = |name: Name| if name.is_prepared() { name } else { name.prepared() };
     Ok(Place(Name::parse(&text.0).ok().map(prepared)))
 }
 
-/// serde's message without its position, which is one within the field and would mislead.
+/// serde's message without its position, which counts within the field and would mislead.
 pub(super) fn sentence(e: &serde_json::Error) -> String {
     let mut text = e.to_string();
     if let Some(at) = text.rfind(" at line ") {
@@ -84,7 +84,7 @@ pub(super) fn sentence(e: &serde_json::Error) -> String {
     text.chars().take(200).collect()
 }
 
-/// A string borrowed from the line where it has no escapes.
+/// A string, borrowed from the line if it has no escapes.
 pub(super) struct Str<'a>(pub(super) Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {

@@ -1,13 +1,13 @@
-//! Owns what a request may call itself. Comes back exactly as it was sent.
+//! Owns the id of a request. Used by both sides. Never changes it: a reply has it exactly as it was sent.
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
 use std::fmt;
 
-/// The longest string that may serve as an `id`, in bytes.
+/// The longest string `id`, in bytes.
 pub const ID_BYTES: usize = 64;
 
-/// What a request calls itself, echoed in its reply: an unsigned integer or a short string.
+/// The id of a request, echoed in its reply: an unsigned integer or a short string.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RequestId {
     /// An unsigned integer of 64 bits.

@@ -160,7 +160,7 @@ proptest! {
         }
     }
 
-    /// A [`Place`] that can be no name is written as the empty text: its spelling is lost before, when it is read.
+    /// A [`Place`] that cannot be a name is written as the empty text: its spelling was lost when it was read.
     #[test]
     fn a_request_that_is_written_is_read_again(id in option::of(ids()), request in requests()) {
         let mut line = Vec::new();

@@ -1,5 +1,5 @@
-//! Owns how a request is written, the other direction of [`super::parse`]. Called by clients, and wherever requests are
-//! kept as text. Never checks a bound: the reader does.
+//! Owns the writing of requests, the inverse of [`super::parse`]. Called by clients, and wherever requests are
+//! stored as text. Never checks a bound: the reader does.
 
 use super::{Action, Against, Conversation, Place, Request, RequestId, Target, Wants};
 use crate::{Banned, Role};
@@ -16,18 +16,18 @@ struct Envelope<'a> {
 
 /// Appends the request to `out`, as one line with its newline. [`super::parse`] reads the same request from it.
 ///
-/// Actions that the wire does not have are written, too. A server refuses them: a removed room with `UNKNOWN_OP`, a ban of
-/// a certificate or an address with `NAME_INVALID`.
+/// Also writes actions that the wire does not have. A server refuses them: the removal of a room with
+/// `UNKNOWN_OP`, a ban of a certificate or an address with `NAME_INVALID`.
 pub fn write(id: Option<&RequestId>, request: &Request<'_>, out: &mut Vec<u8>) {
     let has_data = !matches!(request, Request::Who(None) | Request::Rooms | Request::Ping | Request::Quit);
     let data = has_data.then_some(Data(request));
-    // Maps have string keys here and memory does not fail, so this cannot.
+    // All map keys are strings and the output is in memory, so this cannot fail.
     let _ = serde_json::to_writer(&mut *out, &Envelope { op: request.op(), data, id });
     out.push(b'\n');
 }
 
 impl Request<'_> {
-    /// The op that asks for it.
+    /// The op of the request.
     #[must_use]
     pub fn op(&self) -> &'static str {
         match self {
@@ -48,7 +48,7 @@ impl Request<'_> {
 }
 
 impl Serialize for Place {
-    /// A place that cannot be has lost its spelling: it is written as the empty text, which no place has.
+    /// A place that cannot be a name has lost its spelling: it is written as the empty text, which no place has.
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         s.serialize_str(self.as_str())
     }

@@ -1,4 +1,4 @@
-//! What an index keeps, what it removes, and the bounds of a search.
+//! The content of an index, its removals, and the bounds of a search.
 
 use super::*;
 use std::collections::HashSet;
@@ -18,7 +18,7 @@ fn an_index_is_opened_again_by_its_own_log_and_version() {
     assert!(open(b"log").is_none());
     let empty = "file:/search-empty?vfs=memdb";
     assert!(Index::open(Connection::open(empty).unwrap(), b"log").unwrap().is_none());
-    // In its place comes an empty one.
+    // An empty one replaces it.
     let index = Index::create(Connection::open(&world.path).unwrap(), b"log").unwrap();
     assert_eq!(index.mark(), 0);
     assert_eq!(world.find("word"), [0; 0]);

@@ -1,4 +1,4 @@
-//! An index with its log in memory, and what a search in it finds.
+//! An index with its log in memory, and searches in it.
 
 #![allow(clippy::cast_possible_truncation, reason = "the numbers of tests are small")]
 

@@ -1,4 +1,4 @@
-//! What queries find, and where they say that the words stand.
+//! The results of queries, and the positions of the words.
 
 use super::*;
 use proptest::prelude::*;
@@ -100,7 +100,7 @@ fn words_phrases_prefixes_and_what_is_no_expression() {
         }
     }
     assert!(wrong.is_empty(), "query, wanted, found: {wrong:#?}");
-    // The words that stand for conversations and authors are no words of a message.
+    // The words for conversations and authors are not words of a message.
     assert_eq!(world.find("c1"), [10]);
     let first = Query { text: "c1 OR u616e61", conversations: &[1], ..Query::default() };
     assert_eq!(world.seqs(&first), [0; 0]);
@@ -110,12 +110,12 @@ fn words_phrases_prefixes_and_what_is_no_expression() {
 fn highlights_are_where_the_words_stand() {
     let mut world = World::with(SAID);
     let table = [
-        ("cafe", 5, vec![(0, 4), (8, 4)]), // behind two crabs, each one character
+        ("cafe", 5, vec![(0, 4), (8, 4)]), // after two crabs, each one character
         ("cafe", 4, vec![(4, 4)]),
         ("\u{1f980}", 5, vec![(5, 1), (6, 1)]),
         ("東京", 12, vec![(3, 2)]),
         ("shine*", 11, vec![(0, 5)]),
-        ("don't", 9, vec![(2, 5)]), // behind a character that could have been a mark
+        ("don't", 9, vec![(2, 5)]), // after a character that could have been a mark
         ("quoted", 9, vec![(17, 6)]),
         ("wor*", 2, vec![(13, 6)]),
         ("\"one two\" three", 7, vec![(0, 7), (8, 5)]),

@@ -47,7 +47,7 @@ async fn pair() -> (Client<TcpStream>, TlsStream) {
     (client.unwrap(), server.unwrap())
 }
 
-/// Bytes that say where they belong.
+/// Bytes that show their position.
 fn sample(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i / 251 + i % 251) as u8).collect()
 }
@@ -84,7 +84,7 @@ async fn records_in_single_bytes_are_read_all_the_same_and_nothing_is_held_after
         stream.read_exact(&mut read).await.unwrap();
         (stream, read)
     });
-    // A client whose bytes are handed to the socket one by one.
+    // A client whose bytes are passed to the socket one by one.
     let name = ServerName::try_from("localhost").unwrap();
     let mut tls = rustls::ClientConnection::new(client, name).unwrap();
     let mut written = false;
@@ -126,7 +126,7 @@ async fn a_change_of_keys_goes_through_in_the_middle() {
         client.write_all(&sample(100 + round)).await.unwrap();
         let mut up = vec![0; 100 + round];
         server.read_exact(&mut up).await.unwrap();
-        // The client reads this only with the keys that it asked for.
+        // The client reads this only with the keys that it requested.
         server.write_all(&up).await.unwrap();
         server.flush().await.unwrap();
         let mut down = vec![0; 100 + round];
@@ -150,7 +150,7 @@ async fn a_goodbye_is_an_end_and_a_cut_is_none() {
     assert_eq!(all, b"an answer\n", "who sends no more still hears");
 
     let (mut client, mut server) = pair().await;
-    // Nothing is left unread at the client, so that its socket ends and is not reset.
+    // The client has no unread bytes, so that its socket closes and is not reset.
     server.write_all(b"x").await.unwrap();
     client.read_exact(&mut [0]).await.unwrap();
     drop(client.into_inner().0);
@@ -162,7 +162,7 @@ async fn a_goodbye_is_an_end_and_a_cut_is_none() {
 async fn what_was_tampered_with_is_refused_with_an_alert() {
     let (client, mut server) = pair().await;
     let (mut socket, _) = client.into_inner();
-    // An application record whose seal is wrong.
+    // An application record with a wrong authentication tag.
     socket.write_all(&[23, 3, 3, 0, 40]).await.unwrap();
     socket.write_all(&[7; 40]).await.unwrap();
     let refused = server.read(&mut [0; 100]).await.unwrap_err();
@@ -170,7 +170,7 @@ async fn what_was_tampered_with_is_refused_with_an_alert() {
     drop(server);
     let mut told = Vec::new();
     socket.read_to_end(&mut told).await.unwrap();
-    // Tickets, and then one record more: in TLS 1.3 an alert is sealed like the rest.
+    // Tickets, and then one more record: in TLS 1.3 an alert is encrypted like the rest.
     let mut records = 0;
     let mut rest = &told[..];
     while let [23, 3, 3, high, low, after @ ..] = rest {

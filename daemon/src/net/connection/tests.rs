@@ -1,4 +1,4 @@
-//! Connections over a link in memory: the same reader, proof step, hub and writer as over TLS.
+//! Connections over an in-memory link: the same reader, proof step, hub and writer as over TLS.
 
 use super::*;
 use crate::chat::Rules;
@@ -14,7 +14,7 @@ use tokio::io::{
 };
 use tokio::task::JoinHandle;
 
-/// One end of a pair in memory.
+/// One end of an in-memory pair.
 struct Memory {
     stream: DuplexStream,
     written: u64,
@@ -62,7 +62,7 @@ impl Link for Memory {
     fn stop_wiping(&mut self) {}
 }
 
-/// A gate before a hub that keeps all in memory.
+/// A gate with a hub whose store is in memory.
 fn gate(change: impl FnOnce(&mut Settings)) -> Gate {
     let mut settings = Settings::default();
     change(&mut settings);
@@ -84,7 +84,7 @@ fn gate(change: impl FnOnce(&mut Settings)) -> Gate {
     Gate::new(&settings, tls, directory, inbox, bars, readers, metrics)
 }
 
-/// The other end.
+/// The client's end of the pair.
 struct Peer {
     lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
     writer: WriteHalf<DuplexStream>,
@@ -105,7 +105,7 @@ impl Peer {
         self.writer.write_all(format!("{line}\n").as_bytes()).await.unwrap();
     }
 
-    /// The first line that contains the text.
+    /// Reads lines until one contains the text.
     async fn hears(&mut self, text: &str) -> String {
         loop {
             let line = tokio::time::timeout(Duration::from_secs(20), self.lines.next_line()).await;
@@ -135,7 +135,7 @@ async fn a_link_in_memory_is_served_like_any_other() {
     ana.sends(r#"{"op":"QUIT"}"#).await;
     ana.hears("QUIT").await;
     assert_eq!(ana.lines.next_line().await.unwrap(), None, "the goodbye of the daemon");
-    // The goodbye of the peer.
+    // The peer closes its side, too.
     drop((ana.lines, ana.writer));
     ana.served.await.unwrap();
 }
@@ -152,7 +152,7 @@ async fn no_link_lets_a_login_in_that_proves_nothing() {
         ana.sends(&format!(r#"{{"op":"LOGIN","data":{data}}}"#)).await;
         assert!(ana.hears("ERROR_MSG").await.contains("AUTH_FAILED"), "{data}");
     }
-    // One batch: the first of them takes time, and the order stays.
+    // One read: the LOGIN needs a slow check, and the order stays.
     ana.sends("{\"op\":\"LOGIN\",\"data\":{\"name\":\"ana\",\"password\":\"sesame\"}}\n{\"op\":\"PING\"}")
         .await;
     assert!(ana.hears("op").await.contains(r#""op":"LOGIN","status":"OK""#));

@@ -1,7 +1,8 @@
-//! Owns the check of an ENROL: looks at the code, and makes the password hash or the certificate that it asks for, off
-//! the async threads. Called by [`super::Unproven`]. Never changes a user: the chat does, and looks at the code again.
+//! Owns the check of an ENROL: checks the code, and makes the password hash or the certificate that the request
+//! asks for, off the async threads. Called by [`super::Unproven`]. Never changes a user: `chat` does, and checks
+//! the code again.
 
-use super::{Enrolled, Gate, Peer, Read, crowded, refused, wait};
+use super::{Enrolled, Gate, Peer, ReadState, check_wait, note_refusal, too_many_logins};
 use crate::auth;
 use crate::chat::{Digest, Gives, Made};
 use crate::metrics::Reason;
@@ -11,34 +12,34 @@ use tcp_chat_protocol::request::{Enrol, Wants};
 use tcp_chat_protocol::{ErrorKind, Refusal, Timestamp};
 use zeroize::Zeroizing;
 
-/// Makes what an ENROL asks for, if its code is good.
+/// Makes the password hash or the certificate that an ENROL asks for, if its code is valid.
 pub(super) async fn make(
     enrol: &mut Enrol,
     code: Option<Digest>,
-    read: &mut Read,
+    state: &mut ReadState,
     gate: &Gate,
     peer: Peer<'_>,
 ) -> Result<Made, Refusal> {
-    wait(read, gate, peer, None)?;
-    if read.checks == 0 {
+    check_wait(state, gate, peer, None)?;
+    if state.checks == 0 {
         return Ok(Made::Nothing);
     }
-    read.checks -= 1;
-    let gives = match &enrol.wants {
+    state.checks -= 1;
+    let grants = match &enrol.wants {
         Wants::Password(_) => Gives::Password,
         Wants::Certificate(_) => Gives::Certificate,
     };
     let (name, user) = {
         let users = gate.0.directory.users();
-        let admitted = users.admits(&enrol.name, code, gives, Timestamp::now().0);
+        let admitted = users.admits(&enrol.name, code, grants, Timestamp::now().0);
         admitted.map(|user| (user.name.clone(), user.id)).inspect_err(|refusal| {
             if refusal.kind == ErrorKind::AuthFailed {
                 gate.0.checks.attempts(|attempts, now| attempts.failed(peer.address.ip(), None, now));
-                refused(read, gate, peer, Reason::Code);
+                note_refusal(state, gate, peer, Reason::Code);
             }
         })?
     };
-    let turn = gate.0.checks.turn(peer.address.ip()).await.ok_or_else(crowded)?;
+    let permit = gate.0.checks.acquire(peer.address.ip()).await.ok_or_else(too_many_logins)?;
     if peer.outbox.is_logged_in() {
         return Ok(Made::Nothing);
     }
@@ -47,7 +48,7 @@ pub(super) async fn make(
             let password: Zeroizing<String> = std::mem::take(password);
             let metrics = gate.0.metrics.clone();
             let hash = move || {
-                let _turn = turn;
+                let _permit = permit;
                 metrics.net.password_hashed();
                 auth::hash(&password).map_err(|e| e.to_string())
             };
@@ -56,14 +57,14 @@ pub(super) async fn make(
         Wants::Certificate(request) => {
             let (tls, request) = (gate.0.certificates.clone(), std::mem::take(request));
             let sign = move || {
-                let _turn = turn;
+                let _permit = permit;
                 tls.sign(&request, &name, SystemTime::now())
             };
             match tokio::task::spawn_blocking(sign).await {
-                Ok(Err(crate::tls::NotSigned::Request(why))) => {
+                Ok(Err(crate::tls::SignError::Request(why))) => {
                     return Err(Refusal::new(ErrorKind::Data, format!("`csr`: {why}")));
                 }
-                Ok(Err(crate::tls::NotSigned::Ca(why))) => Ok(Err(why.to_string())),
+                Ok(Err(crate::tls::SignError::Ca(why))) => Ok(Err(why.to_string())),
                 Ok(Ok((shown, pem))) => Ok(Ok(Made::Certificate(Box::new(shown.into()), pem))),
                 Err(why) => Err(why),
             }
@@ -72,7 +73,7 @@ pub(super) async fn make(
     match done {
         Ok(Ok(made)) => {
             if let (Made::Password(hash), Some(code)) = (&made, code) {
-                read.enrolled = Some(Enrolled { code, user, hash: Arc::clone(hash) });
+                state.enrolled = Some(Enrolled { code, user, hash: Arc::clone(hash) });
             }
             Ok(made)
         }
@@ -82,8 +83,12 @@ pub(super) async fn make(
                 Err(why) => why.to_string(),
                 Ok(Ok(_)) => String::new(),
             };
-            tracing::error!(event = "enrol_failed", error = why, "what an ENROL asks for could not be made");
-            let msg = "the server could not make it; its log says why";
+            tracing::error!(
+                event = "enrol_failed",
+                error = why,
+                "the password hash or certificate of an ENROL could not be made"
+            );
+            let msg = "the server could not make the password hash or certificate; its log says why";
             Err(Refusal::new(ErrorKind::Internal, msg))
         }
     }

@@ -1,4 +1,4 @@
-//! Configurations, good and bad; the layers over each other. Here: what the tests share.
+//! Valid and invalid configurations, and the layers over each other. Here: the helpers of the tests.
 
 mod reference;
 mod secrets;
@@ -34,7 +34,7 @@ impl Folder {
         })
     }
 
-    /// The problems, with the folder's own path taken out.
+    /// The problems, without the path of the folder.
     fn problems(&self, env: &[(&str, &str)], flags: &[(&str, &str)]) -> Vec<String> {
         let problems = self.load(env, flags).map(drop).unwrap_err();
         let dir = format!("{}/", self.dir.path().display());
@@ -209,7 +209,7 @@ fn a_problem_shows_the_line_with_a_caret() {
     let problems = Folder::with("[limits]\nburst = 1\nerrors = \"none\"  # of them\n").problems(&[], &[]);
     assert_eq!(
         problems[0],
-        "config.toml:3:10: limits.errors: \"none\" is no whole number from 0 to 10000000\n  \
+        "config.toml:3:10: limits.errors: \"none\" is not a whole number from 0 to 10000000\n  \
          3 | errors = \"none\"  # of them\n    |          ^^^^^^"
     );
 }
@@ -232,12 +232,12 @@ fn all_problems_come_at_once_whatever_the_layer() {
     let mut expected = [
         "--set: hist.path: there is no such setting; did you mean history.path?",
         "--set: history.durability: \"maybe\" is none of \"crash\", \"power\"",
-        "config.toml:2:9: limits.burst: 0 is no whole number from 1 to 10000000",
+        "config.toml:2:9: limits.burst: 0 is not a whole number from 1 to 10000000",
         "config.toml:3:1: limits.nope: there is no such setting; config.toml of this version lists all of them",
         "config.toml:4:2: extra: there is no such setting; config.toml of this version lists all of them",
-        "config.toml:7:9: log.level: 3 is no text; put it in quotes",
-        "environment variable PORT: listen.address: \"http\" is no port: 0 to 65535",
-        "environment variable TCP_CHATD__SESSIONS__TTL: sessions.ttl: \"soon\" is no duration; write a number with a unit, such as \"90s\", \"2m\" or \"30d\"",
+        "config.toml:7:9: log.level: 3 is not a text; put it in quotes",
+        "environment variable PORT: listen.address: \"http\" is not a port: 0 to 65535",
+        "environment variable TCP_CHATD__SESSIONS__TTL: sessions.ttl: \"soon\" is not a duration; write a number with a unit, such as \"90s\", \"2m\" or \"30d\"",
         "environment variable TCP_CHATD__SESSION__TTL: session.ttl: there is no such setting; did you mean sessions.ttl?",
         "environment variable TCP_CHATD__metrics__address: write it in capitals: TCP_CHATD__METRICS__ADDRESS",
     ];
@@ -248,11 +248,11 @@ fn all_problems_come_at_once_whatever_the_layer() {
 #[test]
 fn what_is_no_toml_is_shown_where_it_breaks_and_the_rest_is_still_read() {
     let problems = Folder::with("[limits\nburst = 5\n").problems(&[("TCP_CHATD__LOG__LEVEL", "loud")], &[]);
-    assert!(problems[0].starts_with("config.toml:1:8: this is no TOML: "), "{problems:#?}");
+    assert!(problems[0].starts_with("config.toml:1:8: the file is not TOML: "), "{problems:#?}");
     assert!(problems.iter().any(|p| p.contains("log.level")), "{problems:#?}");
     let folder = Folder::with("");
     std::fs::write(folder.path("config.toml"), b"# \xff").unwrap();
-    assert_eq!(folder.problems(&[], &[]), ["config.toml: byte 2 is no UTF-8; save the file as UTF-8"]);
+    assert_eq!(folder.problems(&[], &[]), ["config.toml: byte 2 is not UTF-8; save the file as UTF-8"]);
 }
 
 #[test]
@@ -307,10 +307,12 @@ fn credentials_of_systemd_and_the_password_file() {
     assert_eq!(auth.password_hash(), Some(hash.as_str()));
     assert!(!format!("{auth:?}").contains("argon2"), "{auth:?}");
 
-    // The file's content stays out of the sentence: it may be the bare password.
+    // The content of the file stays out of the sentence: it may be the password itself.
     std::fs::write(folder.path("hash"), "sesame\n").unwrap();
     let problems = folder.problems(&env, &[]);
-    assert!(problems[0].contains("hash: this is no password hash; write what `tcp-chatd password` prints"));
+    assert!(
+        problems[0].contains("hash: this is not a password hash; write what `tcp-chatd password` prints")
+    );
     assert!(!problems[0].contains("sesame"), "{problems:?}");
     std::fs::remove_file(folder.path("hash")).unwrap();
     let problem = &folder.problems(&env, &[])[0];
@@ -339,7 +341,7 @@ fn what_config_prints_is_toml_again_and_the_same() {
         assert!(text.lines().any(|l| l == line), "{line}\n{text}");
     }
     let again = Folder::with(&text).load(&[], &[]).unwrap().settings;
-    // The control socket was shown where it is by default.
+    // The default path of the control socket was shown.
     let expected = Settings { admin: Admin { socket: loaded.settings.control_socket() }, ..loaded.settings };
     assert_eq!(again, expected);
 }

@@ -1,4 +1,4 @@
-//! What is written down of the settings, held against their descriptions.
+//! The written documentation of the settings, compared with their descriptions.
 
 use super::*;
 

@@ -4,7 +4,7 @@ use super::*;
 
 const SECRET: &str = "hunter2";
 
-/// Files in which the secret is no setting's value.
+/// Files in which no setting has the secret as its value.
 const FILES: &[&str] = &[
     "[auth]\npassword = \"hunter2\"",
     "[auth]\nmode = \"password\"\npasword_file = \"hunter2\"",
@@ -20,7 +20,7 @@ const FILES: &[&str] = &[
     "[auth.password]\nvalue = \"hunter2\"",
     "[log]\nlevel = { password = \"hunter2\" }",
     "[auth]\npassword = \"\"\"\nhunter2\n\"\"\"",
-    // No TOML.
+    // Not TOML.
     "[auth]\npassword = hunter2",
     "[auth]\npassword = \"hunter2",
     "[auth]\npassword = 'hunter2",
@@ -51,14 +51,14 @@ const FILES: &[&str] = &[
     "[auth]\npassword_file = \"/hunter2\"",
     "[auth]\nmode = \"password\"\npassword_file = \"/hunter2\"",
     "[http]\naddress = \"127.0.0.1:0\"\ntoken_file = \"./hunter2\"",
-    // The secret where a file with it belongs.
+    // The secret where the path of its file belongs.
     "[auth]\nmode = \"password\"\npassword_file = \"hunter2\"",
     "[auth]\nmode = \"password\"\npassword_file = \"$hunter2\"",
     "[auth]\npassword_file = \"hunter2\"",
     "[http]\ntoken_file = \"hunter2\"",
     "[tls]\nkey = \"hunter2\"",
     "[tls]\ncertificate = \"x\"\nkey = \"hunter2\"",
-    // What belongs into the file, where its path belongs.
+    // The content of a file where its path belongs.
     "[tls]\ncertificate = \"-----BEGIN CERTIFICATE-----hunter2\"\nkey = \"./y\"",
     "[tls]\ncertificate = \"./x\"\nkey = \"/-----BEGIN PRIVATE KEY-----hunter2\"",
     "[tls]\nclient_auth = \"optional\"\nclient_ca = \"hunter2\\nx\"",
@@ -85,7 +85,7 @@ fn nor_is_what_is_longer_than_any_path() {
         let long = SECRET.repeat(600);
         let (section, name) = key.split_once('.').unwrap();
         for problem in Folder::with(&format!("[{section}]\n{name} = \"{long}\"")).problems(&[], &[]) {
-            assert!(!problem.contains(SECRET) && problem.contains("is no path"), "{key}: {problem}");
+            assert!(!problem.contains(SECRET) && problem.contains("is not a path"), "{key}: {problem}");
         }
     }
 }
@@ -125,10 +125,10 @@ fn nor_one_of_the_environment_or_the_command_line() {
 #[test]
 fn of_what_is_no_toml_only_the_place_and_the_key_are_told() {
     for (text, begins) in [
-        ("[listen]\naddress = 127.0.0.1:1", "config.toml:2:16: listen.address: this is no TOML: "),
+        ("[listen]\naddress = 127.0.0.1:1", "config.toml:2:16: listen.address: the file is not TOML: "),
         ("listen.address = 1.x", "config.toml:1:"),
-        ("[auth]\nmode = \"open\"\nmode = \"x\"", "config.toml:3:1: auth.mode: this is no TOML: "),
-        ("[auth]\nmoed = x", "config.toml:2:8: this is no TOML: "),
+        ("[auth]\nmode = \"open\"\nmode = \"x\"", "config.toml:3:1: auth.mode: the file is not TOML: "),
+        ("[auth]\nmoed = x", "config.toml:2:8: the file is not TOML: "),
         (
             "[auth]\npassword_file = 99999999999999999999",
             "config.toml:2:17: auth.password_file: this number is too large",

@@ -1,8 +1,8 @@
-//! What is wrong with one setting, and the exact sentence that it gets.
+//! The exact sentence for each fault of a single setting.
 
 use super::*;
 
-/// One line of configuration and the sentence that it gets, behind `config.toml:LINE:COLUMN: `.
+/// One line of configuration and its sentence, behind `config.toml:LINE:COLUMN: `.
 const WRONG: &[(&str, &str)] = &[
     ("[limits]\nburts = 5", "2:1: limits.burts: there is no such setting; did you mean limits.burst?"),
     ("[limit]\nburst = 5", "1:2: limit: there is no such setting; did you mean limits?"),
@@ -10,11 +10,11 @@ const WRONG: &[(&str, &str)] = &[
     ("limits = 5", "1:10: limits: this is a section: write [limits] and its keys below it"),
     (
         "[metrics]\naddress = \"0.0.0.0:9\"",
-        "2:11: metrics.address: 0.0.0.0:9 can be reached from other hosts, and what is said there is not encrypted; write a loopback address such as \"127.0.0.1:9464\", and let a proxy with TLS reach it from outside",
+        "2:11: metrics.address: 0.0.0.0:9 is reachable from other hosts, and this endpoint is not encrypted; write a loopback address such as \"127.0.0.1:9464\", and let a TLS proxy serve it to other hosts",
     ),
     (
         "[http]\naddress = \"[::]:9\"",
-        "2:11: http.address: [::]:9 can be reached from other hosts, and what is said there is not encrypted; write a loopback address such as \"127.0.0.1:9464\", and let a proxy with TLS reach it from outside",
+        "2:11: http.address: [::]:9 is reachable from other hosts, and this endpoint is not encrypted; write a loopback address such as \"127.0.0.1:9464\", and let a TLS proxy serve it to other hosts",
     ),
     (
         "[web]\naddress = \"0.0.0.0:9\"",
@@ -36,7 +36,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[http]\nname = \"a b\"",
-        "2:8: http.name: \"a b\" is no name: a name is letters, digits and marks, with _ - . inside; U+0020 is not allowed there",
+        "2:8: http.name: \"a b\" is not a name: a name is letters, digits and marks, with _ - . inside; U+0020 is not allowed there",
     ),
     (
         "[http]\naddress = \"127.0.0.1:9\"\nrooms = [\"ops\"]",
@@ -71,11 +71,11 @@ const WRONG: &[(&str, &str)] = &[
         "2:17: auth.password_file: auth.mode is \"open\", so nobody would be asked for it; write mode = \"password\" \
          too, or remove this",
     ),
-    ("[limits]\nburst = 1.9", "2:9: limits.burst: 1.9 is no whole number from 1 to 10000000"),
-    ("[limits]\nburst = 2.0", "2:9: limits.burst: 2.0 is no whole number from 1 to 10000000"),
-    ("[limits]\nburst = \"7\"", "2:9: limits.burst: \"7\" is no whole number from 1 to 10000000"),
-    ("[limits]\nburst = -1", "2:9: limits.burst: -1 is no whole number from 1 to 10000000"),
-    ("[limits]\nburst = 0", "2:9: limits.burst: 0 is no whole number from 1 to 10000000"),
+    ("[limits]\nburst = 1.9", "2:9: limits.burst: 1.9 is not a whole number from 1 to 10000000"),
+    ("[limits]\nburst = 2.0", "2:9: limits.burst: 2.0 is not a whole number from 1 to 10000000"),
+    ("[limits]\nburst = \"7\"", "2:9: limits.burst: \"7\" is not a whole number from 1 to 10000000"),
+    ("[limits]\nburst = -1", "2:9: limits.burst: -1 is not a whole number from 1 to 10000000"),
+    ("[limits]\nburst = 0", "2:9: limits.burst: 0 is not a whole number from 1 to 10000000"),
     ("[rooms]\ncreate = \"true\"", "2:10: rooms.create: \"true\" is neither true nor false"),
     ("[rooms]\ncreate = 1", "2:10: rooms.create: 1 is neither true nor false"),
     (
@@ -83,15 +83,15 @@ const WRONG: &[(&str, &str)] = &[
         "2:11: rooms.default: the list is empty; name at least the room that a login enters",
     ),
     ("[rooms]\ndefault = [\"a\", \"A\"]", "2:11: rooms.default: \"A\" is in it twice"),
-    ("[rooms]\ndefault = [1]", "2:11: rooms.default: 1 in the list is no text; put it in quotes"),
+    ("[rooms]\ndefault = [1]", "2:11: rooms.default: 1 in the list is not a text; put it in quotes"),
     (
         "[rooms]\ndefault = \"a b\"",
-        "2:11: rooms.default: \"a b\" is no room: a name is letters, digits and marks, with _ - . inside; U+0020 is \
+        "2:11: rooms.default: \"a b\" is not a room: a name is letters, digits and marks, with _ - . inside; U+0020 is \
          not allowed there",
     ),
     (
         "[sessions]\nttl = 90",
-        "2:7: sessions.ttl: 90 is no duration; write a text with a unit, such as \"90s\", \"2m\" or \"30d\"",
+        "2:7: sessions.ttl: 90 is not a duration; write a text with a unit, such as \"90s\", \"2m\" or \"30d\"",
     ),
     (
         "[sessions]\nttl = \"90\"",
@@ -100,7 +100,7 @@ const WRONG: &[(&str, &str)] = &[
     ("[sessions]\nttl = \"1y\"", "2:7: sessions.ttl: 8766h is not from 0s to 30d"),
     (
         "[limits]\nline_bytes = \"64 parsecs\"",
-        "2:14: limits.line_bytes: \"64 parsecs\" is no size; write a number of bytes, or one with a unit, such as \
+        "2:14: limits.line_bytes: \"64 parsecs\" is not a size; write a number of bytes, or one with a unit, such as \
          \"64 KiB\"",
     ),
     ("[limits]\nline_bytes = 5", "2:14: limits.line_bytes: 5 bytes is not from 1 KiB to 16 MiB"),
@@ -114,7 +114,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[listen]\naddress = \"localhost\"",
-        "2:11: listen.address: \"localhost\" is no address with a port; write \"127.0.0.1:3000\", \"0.0.0.0:3000\" for \
+        "2:11: listen.address: \"localhost\" is not an address with a port; write \"127.0.0.1:3000\", \"0.0.0.0:3000\" for \
          every IPv4 address of this host, or \"[::]:3000\" for IPv6 too",
     ),
     ("[listen]\naddress = []", "2:11: listen.address: the list is empty; name at least one address"),
@@ -135,29 +135,29 @@ const WRONG: &[(&str, &str)] = &[
          the two",
     ),
     ("[tls]\nmin_version = \"1.1\"", "2:15: tls.min_version: \"1.1\" is none of \"1.3\", \"1.2\""),
-    ("[tls]\nmin_version = 1.3", "2:15: tls.min_version: 1.3 is no text; put it in quotes"),
+    ("[tls]\nmin_version = 1.3", "2:15: tls.min_version: 1.3 is not a text; put it in quotes"),
     (
         "[tls]\ndir = \"~/certs\"",
-        "2:7: tls.dir: \"~/certs\" is no path; write it out: only $CREDENTIALS_DIRECTORY/ at the start is expanded",
+        "2:7: tls.dir: \"~/certs\" is not a path; write it out: only $CREDENTIALS_DIRECTORY/ at the start is expanded",
     ),
     (
         "[tls]\ndir = \"$CREDENTIALS_DIRECTORY/x\"",
-        "2:7: tls.dir: $CREDENTIALS_DIRECTORY is not set; it is there only when systemd starts the daemon with \
+        "2:7: tls.dir: $CREDENTIALS_DIRECTORY is not set; it is set only if systemd starts the daemon with \
          LoadCredential=",
     ),
     (
         "[log]\nlevel = \"inof\"",
-        "2:9: log.level: \"inof\" is no level; write one of off, error, warn, info, debug, trace, or several with \
+        "2:9: log.level: \"inof\" is not a level; write one of off, error, warn, info, debug, trace, or several with \
          their targets, such as \"info,tcp_chatd::net=debug\"",
     ),
     (
         "[log]\nformat = \"xml\"",
         "2:10: log.format: \"xml\" is none of \"auto\", \"pretty\", \"json\", \"journald\"",
     ),
-    ("[history]\npath = 7", "2:8: history.path: 7 is no text; put it in quotes"),
+    ("[history]\npath = 7", "2:8: history.path: 7 is not a text; put it in quotes"),
     (
         "[history]\nretain_messages = \"many\"",
-        "2:19: history.retain_messages: \"many\" is no whole number from 0 to 4294967295",
+        "2:19: history.retain_messages: \"many\" is not a whole number from 0 to 4294967295",
     ),
 ];
 
@@ -172,7 +172,7 @@ fn what_is_wrong_is_said_with_its_place_its_key_and_what_to_do() {
     }
 }
 
-/// The rooms of machines are opened where machines are let in, and are not looked at elsewhere.
+/// The rooms of the webhook are opened only if it is on, and are not checked otherwise.
 #[test]
 fn rooms_of_the_two_lists_look_different_where_both_are_used() {
     let with = |address: &str| {

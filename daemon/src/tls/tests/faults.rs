@@ -1,12 +1,12 @@
-//! Everything that can be wrong with a certificate, a chain or a key: what `check` and a start say
-//! of it, and that no library's own words are in any of it.
+//! Faults of certificates, chains and keys: the sentences of `check` and of a start, without any text of a
+//! library.
 
 use super::faulty::{Made, altered, der_of, pem_of, rsa_1024, version_1};
 use super::*;
 use rcgen::{CustomExtension, ExtendedKeyUsagePurpose, SanType};
 use rustls::pki_types::pem::PemObject;
 
-/// What of a library's must reach nobody.
+/// Texts of libraries that must not appear.
 const LIBRARY_WORDS: [&str; 12] = [
     "OtherError",
     "Other(",
@@ -22,7 +22,7 @@ const LIBRARY_WORDS: [&str; 12] = [
     "invalid peer certificate",
 ];
 
-/// How bad it is: the start refuses; it warns and `check` ends with 78; both warn.
+/// The grade of a fault: the start refuses; the start warns and `check` ends with 78; both warn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Grade {
     Fatal,
@@ -30,7 +30,7 @@ enum Grade {
     Doubtful,
 }
 
-/// Opens, as a start does, and checks; the sentence that both say.
+/// Opens, as a start does, and checks; returns the sentence that both give.
 fn found(chain: &str, key: &str) -> Option<(Grade, String)> {
     let place = Place::new();
     let (certificate, key_file) = (place.dir.path().join("own.pem"), place.dir.path().join("own.key"));
@@ -79,7 +79,7 @@ fn nothing_is_found_in_good_ones() {
     }
     let alone = Made::leaf("localhost");
     assert_eq!(found(&alone.pem(), &alone.key_pem()), None, "signed by itself, and no CA");
-    // An expired root does no harm: a client asks what it trusts for no time.
+    // An expired root does no harm: clients do not check the time of a trusted certificate.
     let old = Made::ca("old root").until(2001);
     let leaf = Made::leaf("localhost").by(&old);
     assert_eq!(found(&pem_of(&[&leaf, &old]), &leaf.key_pem()), None);
@@ -114,7 +114,7 @@ fn a_first_certificate_that_no_client_takes() {
     let (pem, key) = with(&|p| p.subject_alt_names.push(dns("192.0.2.1")));
     is_found(&pem, &key, Grade::Doubtful, &["the address 192.0.2.1 as a DNS name", "write `IP:192.0.2.1`"]);
     let (pem, key) = with(&|p| p.subject_alt_names.push(dns("https://chat.example")));
-    is_found(&pem, &key, Grade::Doubtful, &["\"https://chat.example\" is no host name"]);
+    is_found(&pem, &key, Grade::Doubtful, &["\"https://chat.example\" is not a host name"]);
     let (pem, key) = with(&|p| p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]);
     is_found(&pem, &key, Grade::Fatal, &["not for servers", "extendedKeyUsage=serverAuth"]);
     let (pem, key) = with(&|p| {
@@ -126,7 +126,7 @@ fn a_first_certificate_that_no_client_takes() {
     let (pem, key) = with(&|p| p.not_after = rcgen::date_time_ymd(2001, 1, 1));
     is_found(&pem, &key, Grade::Fatal, &["own.pem: it expired on 2001-01-01"]);
     let (pem, key) = with(&|p| p.not_before = rcgen::date_time_ymd(2089, 1, 1));
-    is_found(&pem, &key, Grade::Fatal, &["it is not good before 2089-01-01", "clock"]);
+    is_found(&pem, &key, Grade::Fatal, &["it is not valid before 2089-01-01", "clock"]);
     let alone = Made::leaf("localhost");
     is_found(
         &rsa_1024(&alone),
@@ -135,7 +135,7 @@ fn a_first_certificate_that_no_client_takes() {
         &["own.pem: the key of its first certificate has 1024 bits"],
     );
     let (pem, key) = with(&|_| {});
-    // SHA-224 in the place of SHA-256; one that is signed by itself is verified by who trusts it, too.
+    // SHA-224 instead of SHA-256; a client that trusts a self-signed one verifies it, too.
     for (pem, key) in [(pem, key), (alone.pem(), alone.key_pem())] {
         let (sha_256, sha_224) =
             ([0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2], [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 1]);
@@ -145,7 +145,12 @@ fn a_first_certificate_that_no_client_takes() {
     // Signed by itself, with another key.
     let (one, two) = (Made::leaf("localhost"), Made::leaf("localhost"));
     let forged = one.clone().by(&two);
-    is_found(&forged.pem(), &forged.key_pem(), Grade::Refused, &["no certificate there has signed it"]);
+    is_found(
+        &forged.pem(),
+        &forged.key_pem(),
+        Grade::Refused,
+        &["no certificate of the chain has signed it"],
+    );
     let (pem, key) = with(&|_| {});
     let damaged = pem_text(&der_of(&pem)[..100]);
     is_found(&damaged, &key, Grade::Fatal, &["own.pem: its first certificate is damaged"]);
@@ -171,14 +176,14 @@ fn a_chain_that_clients_refuse() {
         &pem_of(&[&leaf, &past]),
         &key,
         Grade::Refused,
-        &["own.pem: certificate 2 in it (CN=inter): it expired on 2001-01-01", "your CA gives out now"],
+        &["own.pem: certificate 2 in it (CN=inter): it expired on 2001-01-01", "your CA issues now"],
     );
     let no_ca = inter.again().with(&|p| p.is_ca = rcgen::IsCa::ExplicitNoCa).by(&root);
     is_found(
         &pem_of(&[&leaf, &no_ca]),
         &key,
         Grade::Refused,
-        &["certificate 2 in it (CN=inter) is no CA's", "basicConstraints=critical,CA:TRUE"],
+        &["certificate 2 in it (CN=inter) is not a CA's", "basicConstraints=critical,CA:TRUE"],
     );
     is_found(
         &pem_of(&[&leaf, &root, &inter]),
@@ -186,7 +191,7 @@ fn a_chain_that_clients_refuse() {
         Grade::Doubtful,
         &[
             "certificate 1 in it (CN=localhost) is signed by certificate 3 in it (CN=inter)",
-            "put each behind",
+            "put each certificate after",
         ],
     );
     let stranger = Made::ca("stranger");
@@ -201,7 +206,7 @@ fn a_chain_that_clients_refuse() {
         &pem_of(&[&leaf, &namesake]),
         &key,
         Grade::Refused,
-        &["refuses the first one: no certificate there has signed it", "was the CA made anew?"],
+        &["refuses the first one: no certificate of the chain has signed it", "was the CA replaced?"],
     );
     let narrow =
         Made::ca("narrow").with(&|p| p.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(0)));
@@ -213,13 +218,13 @@ fn a_chain_that_clients_refuse() {
         &pem_of(&[&deep, &below, &narrow, &beside]),
         &deep.key_pem(),
         Grade::Refused,
-        &["its CA may not sign such a one (nameConstraints, pathlen)"],
+        &["its CA must not sign such a certificate (nameConstraints, pathlen)"],
     );
     is_found(
         &pem_of(&[&inter, &leaf]),
         &key,
         Grade::Fatal,
-        &["the key is that of certificate 2 in it", "stand first"],
+        &["the key is that of certificate 2 in it", "must come first"],
     );
     is_found(
         &pem_of(&[&leaf, &inter]),
@@ -244,7 +249,7 @@ fn files_that_are_no_plain_pem() {
         (bom.as_str(), key.as_str(), ["own.pem: it begins with a byte order mark", "sed -i"]),
         (&pem, &encrypted, ["own.key: the key in it is encrypted", "openssl pkey -in /own.key"]),
         (&pem, old, ["own.key: the key in it is encrypted", "openssl pkey -in /own.key"]),
-        (&pem, no_key, ["own.key: its key is none that TLS here can use", "openssl ecparam"]),
+        (&pem, no_key, ["own.key: its key is not usable for TLS here", "openssl ecparam"]),
         (&key, &key, ["own.pem: there is no certificate in it", "exchanged?"]),
         (&pem, &pem, ["own.key: there is no private key in it", "exchanged?"]),
         (&hyphen, &key, ["own.pem: line 2: `-` has no place", "copy"]),
@@ -316,7 +321,7 @@ fn a_client_ca_that_is_no_cas_is_found() {
         assert_eq!(state.summary().doubts, checked.refused, "and the status has it");
         checked.refused
     };
-    // Long enough for the lengths of two bytes that are written there.
+    // Long enough for the two-byte lengths that are written there.
     let version_1 = version_1(&der_of(&Made::ca(&"an old root ".repeat(5)).pem()));
     for good in [root.pem(), pem_of(&[&root, &Made::ca("other").by(&root)]), version_1] {
         assert_eq!(found(&good), Vec::<String>::new());
@@ -324,9 +329,9 @@ fn a_client_ca_that_is_no_cas_is_found() {
     let users = pem_of(&[&root, &user.clone().by(&root), &user]);
     let said = found(&users);
     for (said, at) in std::iter::zip(&said, [2, 3]) {
-        let begins = format!("{}: certificate {at} in it (CN=ana) is no CA's", file.display());
+        let begins = format!("{}: certificate {at} in it (CN=ana) is not a CA's", file.display());
         assert!(said.starts_with(&begins) && said.contains("it may sign for every user"), "{said}");
-        assert!(said.ends_with("made with `basicConstraints=critical,CA:TRUE`"), "{said}");
+        assert!(said.ends_with("issued with `basicConstraints=critical,CA:TRUE`"), "{said}");
         LIBRARY_WORDS.iter().for_each(|word| assert!(!said.contains(word), "{said}"));
     }
     assert_eq!(said.len(), 2);

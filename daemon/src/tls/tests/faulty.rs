@@ -1,4 +1,4 @@
-//! Certificates for the tests: good ones, and the kinds of bad ones that people make.
+//! Certificates for the tests: valid ones, and the usual kinds of invalid ones.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -8,7 +8,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::rc::Rc;
 
-/// A certificate with its key; signed by itself until [`Made::by`].
+/// A certificate with its key; self-signed until [`Made::by`].
 #[derive(Clone)]
 pub(super) struct Made {
     params: CertificateParams,
@@ -48,7 +48,7 @@ impl Made {
         self.with(&|params| params.not_after = rcgen::date_time_ymd(year, 1, 1))
     }
 
-    /// The same subject and key, to be signed anew.
+    /// The same subject and key, to be signed again.
     pub(super) fn again(&self) -> Self {
         self.clone()
     }
@@ -83,7 +83,7 @@ pub(super) fn pem(der: &[u8]) -> String {
     format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
 }
 
-/// The same with some bytes in the place of others, of the same length.
+/// The certificate with some bytes replaced by others of the same length.
 pub(super) fn altered(der: &[u8], from: &[u8], to: &[u8]) -> String {
     let mut out = der.to_vec();
     assert_eq!(from.len(), to.len());
@@ -96,8 +96,8 @@ pub(super) fn altered(der: &[u8], from: &[u8], to: &[u8]) -> String {
     pem(&out)
 }
 
-/// The same without version and extensions, as `openssl x509 -req` makes it. The signature is no
-/// longer right; nobody comes so far as to look at it.
+/// The certificate without version and extensions, as `openssl x509 -req` makes it. Its signature is wrong, but
+/// no check gets that far.
 pub(super) fn version_1(der: &[u8]) -> String {
     let (_, certificate, _) = element(der);
     let (_, mut left, signature) = element(certificate);
@@ -112,7 +112,7 @@ pub(super) fn version_1(der: &[u8]) -> String {
     pem(&sequence(&[&sequence(&fields), signature].concat()))
 }
 
-/// The tag, the content and what is behind it.
+/// The tag, the content and the rest behind it.
 fn element(der: &[u8]) -> (u8, &[u8], &[u8]) {
     let (length, header) = match der[1] {
         0x82 => (usize::from(der[2]) << 8 | usize::from(der[3]), 4),
@@ -136,8 +136,7 @@ fn der_value(tag: u8, content: &[u8]) -> Vec<u8> {
     [header, content.to_vec()].concat()
 }
 
-/// A public RSA key that is as long as no library here makes one: an odd number, of which nobody knows
-/// whether it has factors.
+/// A public RSA key shorter than any library here makes: an odd number, whose factors nobody knows.
 struct Rsa(Vec<u8>);
 
 impl Rsa {

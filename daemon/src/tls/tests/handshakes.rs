@@ -1,4 +1,4 @@
-//! What is offered in a handshake, seen by a client.
+//! The TLS configuration, as a client sees it in handshakes.
 
 use super::*;
 

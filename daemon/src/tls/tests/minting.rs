@@ -1,4 +1,4 @@
-//! What is made at the first start, what every crash leaves, and that the CA is never made again.
+//! The files of the first start, the recovery from every crash, and that the CA is never minted again.
 
 use super::*;
 
@@ -114,13 +114,15 @@ fn a_crash_of_a_renewal_is_recovered_from() {
     let place = Place::new();
     place.open().unwrap();
     let ca = place.read("ca.pem");
-    // The new key is there, the new certificate is not.
+    // The new key exists, the new certificate does not.
     let other = Place::new();
     other.open().unwrap();
     replace(&place.path("server.key"), &other.read("server.key"));
     let state = place.open().unwrap();
     let notes = state.first_notes();
-    let [TlsNote::LeafIssued { reason: Reason::Broken(why), .. }] = &notes[..] else { panic!("{notes:?}") };
+    let [TlsNote::LeafIssued { reason: IssueReason::Broken(why), .. }] = &notes[..] else {
+        panic!("{notes:?}")
+    };
     assert!(why.contains("server.key: it is not the key of the certificate in"), "{why}");
     assert_eq!(place.read("ca.pem"), ca);
     handshake(&state, &place, |_| {}).unwrap();
@@ -128,15 +130,13 @@ fn a_crash_of_a_renewal_is_recovered_from() {
 
 #[test]
 fn the_ca_is_never_made_again_while_any_part_of_it_or_a_leaf_is_there() {
-    let anew = "To begin anew with a CA that every client must be told of, move all of ca.pem, ca.key, \
+    let anew = "To start with a new CA, which every client must be given, move all of ca.pem, ca.key, \
                 server.pem and server.key away";
     let other = Place::new();
     other.open().unwrap();
-    let missing_key = format!(
-        "ca.key: it is missing, and ca.pem is there; bring it back from where it was moved to. {anew}"
-    );
+    let missing_key = format!("ca.key: it is missing, but ca.pem exists; restore it. {anew}");
     let missing_ca =
-        format!("ca.pem: it is missing, and a certificate that it signed is there; bring it back. {anew}");
+        format!("ca.pem: it is missing, but a certificate that it signed exists; restore it. {anew}");
     type Break = fn(&Place, &Place);
     let cases: [(Break, &str); 8] = [
         (|p, _| fs::remove_file(p.path("ca.key")).unwrap(), &missing_key),
@@ -163,7 +163,7 @@ fn the_ca_is_never_made_again_while_any_part_of_it_or_a_leaf_is_there() {
                 let first = minted.certificate.split_inclusive("-----END CERTIFICATE-----\n").next().unwrap();
                 fs::write(p.path("ca.pem"), first).unwrap();
             },
-            "ca.pem: its certificate may not sign others: it is no CA",
+            "ca.pem: its certificate is not a CA's, so it cannot sign others",
         ),
     ];
     for (break_it, sentence) in cases {
@@ -186,7 +186,7 @@ fn the_ca_is_never_made_again_while_any_part_of_it_or_a_leaf_is_there() {
 fn an_expired_ca_is_said_to_be_so() {
     let mut place = Place::new();
     place.open().unwrap();
-    place.now += mint::CA_LIFE + DAY;
+    place.now += mint::CA_VALIDITY + DAY;
     let text = place.open().unwrap_err().to_string();
     assert!(text.contains("ca.pem: it expired on 20"), "{text}");
 }
@@ -214,7 +214,7 @@ fn a_client_certificate_is_for_a_client_and_signed_by_the_ca() {
         assert!(usage.client_auth && !usage.server_auth);
         assert!(!client.is_ca());
     });
-    // As a server would check it.
+    // The check of a server.
     use rustls::pki_types::pem::PemObject;
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(&place.read("ca.pem")).unwrap()).unwrap();
@@ -237,5 +237,7 @@ fn check_makes_nothing() {
     TlsState::open_as(&place.settings(), &host_name(), place.now).unwrap();
     assert!(check(&place.settings(), place.now).unwrap().good.contains("server.pem: good until 20"));
     let said = check(&place.settings(), place.now + 61 * DAY).unwrap().good;
-    assert!(said.ends_with("a start issues a new one: two thirds of the life of the one before were over\n"));
+    assert!(
+        said.ends_with("a start issues a new one: two thirds of the validity of the old one were over\n")
+    );
 }

@@ -1,5 +1,5 @@
-//! Minting, recovery from every crash, renewal, an operator's own pair, and real handshakes in
-//! memory. `now` is an argument everywhere: nothing here waits. Here: what the tests share.
+//! Minting, recovery from every crash, renewal, an operator's own pair, and handshakes in memory. `now` is an
+//! argument everywhere: no test waits. Here: the helpers of the tests.
 
 mod faults;
 mod faulty;
@@ -52,7 +52,7 @@ impl Place {
         ["ca.pem", "ca.key", "server.pem", "server.key"].map(|name| self.read(name)).to_vec()
     }
 
-    /// A pair of an operator's: from another CA, in the place's own folder.
+    /// An operator's pair: from another CA, in this place's folder.
     fn own_pair(&self, other: &Place, settings: &mut settings::Tls) {
         other.open().unwrap();
         let (certificate, key) = (self.dir.path().join("own.pem"), self.dir.path().join("own.key"));
@@ -69,15 +69,15 @@ fn replace(path: &Path, content: &[u8]) {
     fs::rename(&next, path).unwrap();
 }
 
-fn with_certificate<T>(pem: &[u8], look: impl Fn(&X509Certificate<'_>) -> T) -> T {
+fn with_certificate<T>(pem: &[u8], inspect: impl Fn(&X509Certificate<'_>) -> T) -> T {
     use rustls::pki_types::pem::PemObject;
     let der = CertificateDer::from_pem_slice(pem).unwrap();
     let (rest, parsed) = X509Certificate::from_der(&der).unwrap();
     assert!(rest.is_empty());
-    look(&parsed)
+    inspect(&parsed)
 }
 
-/// What a client saw of a handshake.
+/// The facts that a client saw in a handshake.
 #[derive(Debug)]
 struct Seen {
     version: ProtocolVersion,
@@ -124,7 +124,7 @@ fn handshake(
     handshake_with(state, &Arc::new(client_config(place, change)))
 }
 
-/// A handshake in memory, and one message of the server's, so that tickets arrive.
+/// A handshake in memory and one message of the server, so that tickets arrive.
 fn handshake_with(state: &TlsState, config: &Arc<ClientConfig>) -> Result<Seen, rustls::Error> {
     let name = ServerName::try_from("localhost").unwrap();
     let mut client = ClientConnection::new(Arc::clone(config), name)?;

@@ -21,7 +21,7 @@ fn an_operators_broken_pair_refuses_the_start() {
     let (place, other) = (Place::new(), Place::new());
     let mut settings = place.settings();
     place.own_pair(&other, &mut settings);
-    let (certificate, key) = settings.own().map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let (certificate, key) = settings.operator_pair().map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
     let (good_certificate, good_key) = (fs::read(&certificate).unwrap(), fs::read(&key).unwrap());
     let client = issue(&other.settings(), &"ana".parse().unwrap(), place.now).unwrap();
     let encrypted = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
@@ -67,45 +67,49 @@ fn while_running_a_replaced_pair_is_taken_and_a_broken_one_is_not() {
     let mut settings = place.settings();
     place.own_pair(&other, &mut settings);
     next.open().unwrap();
-    let (certificate, key) = settings.own().map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let (certificate, key) = settings.operator_pair().map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
     let state = TlsState::open_as(&settings, HOST, place.now).unwrap();
     let first = state.summary();
-    let look = || state.check_due_as(HOST, place.now);
+    let inspect = || state.check_due_as(HOST, place.now);
 
-    // Half of it is replaced: the old one stays, and it is said once, at the second look.
+    // Half of the pair is replaced: the old pair stays, and the second check reports it once.
     replace(&certificate, &next.read("server.pem"));
-    assert_eq!(look(), []);
-    let notes = look();
+    assert_eq!(inspect(), []);
+    let notes = inspect();
     let [TlsNote::Kept { reason }] = &notes[..] else { panic!("{notes:?}") };
     assert!(reason.contains("own.key: it is not the key of the certificate in"), "{reason}");
-    assert_eq!(look(), []);
+    assert_eq!(inspect(), []);
     assert_eq!(state.summary().fault.as_ref(), Some(reason));
     assert_eq!(state.summary().facts, first.facts);
     handshake(&state, &other, |_| {}).unwrap();
-    // A reload says no as well.
+    // A reload refuses it as well.
     assert!(state.reload_as(&settings, HOST, place.now).is_err());
     assert_eq!(state.summary().facts, first.facts);
 
-    // The other half comes.
+    // The other half is replaced.
     replace(&key, &next.read("server.key"));
-    assert_eq!(look(), []);
-    let notes = look();
+    assert_eq!(inspect(), []);
+    let notes = inspect();
     assert!(matches!(&notes[..], [TlsNote::Replaced { .. }]), "{notes:?}");
-    assert_eq!((state.summary().fault, look()), (None, vec![]));
+    assert_eq!((state.summary().fault, inspect()), (None, vec![]));
     handshake(&state, &next, |_| {}).unwrap();
     assert!(handshake(&state, &other, |_| {}).is_err(), "the old CA is not the new one");
 
-    // Broken and brought back: the fault goes away.
+    // Broken and restored: the fault ends.
     let good = fs::read(&key).unwrap();
     let before = fs::metadata(&key).unwrap();
     fs::rename(&key, key.with_extension("away")).unwrap();
-    assert_eq!((look(), look(), state.summary().fault), (vec![], vec![], None), "that is said elsewhere");
+    assert_eq!(
+        (inspect(), inspect(), state.summary().fault),
+        (vec![], vec![], None),
+        "that is said elsewhere"
+    );
     fs::write(&key, "broken").unwrap();
-    assert_eq!((look().len(), look().len()), (0, 1));
+    assert_eq!((inspect().len(), inspect().len()), (0, 1));
     assert!(state.summary().fault.is_some());
     fs::rename(key.with_extension("away"), &key).unwrap();
     assert_eq!((fs::read(&key).unwrap(), fs::metadata(&key).unwrap().len()), (good, before.len()));
-    assert_eq!((look(), state.summary().fault), (vec![], None));
+    assert_eq!((inspect(), state.summary().fault), (vec![], None));
 }
 
 #[test]
@@ -130,7 +134,7 @@ fn an_intermediate_that_expires_meanwhile_is_said_once_and_stays_in_the_status()
     assert_eq!(state.check_due_as(HOST, later + DAY), vec![], "once");
     let doubts = state.summary().doubts;
     assert!(doubts.len() == 1 && doubts[0].contains(sentence), "{doubts:?}");
-    // The clock was wrong, or a good pair is in use.
+    // The clock was wrong, or a valid pair is in use.
     assert_eq!(state.check_due_as(HOST, place.now), vec![]);
     assert_eq!(state.summary().doubts, Vec::<String>::new());
 }

@@ -1,4 +1,4 @@
-//! When the own leaf is issued anew, and what is said before the end.
+//! The renewal of the daemon's own leaf, and the warnings before its end.
 
 use super::*;
 
@@ -11,21 +11,21 @@ fn a_leaf_is_issued_anew_at_two_thirds_of_its_life_and_when_names_change() {
     assert_eq!(state.check_due_as(HOST, place.now), []);
     place.now += 2 * DAY;
     let notes = state.check_due_as(HOST, place.now);
-    assert!(matches!(&notes[..], [TlsNote::LeafIssued { reason: Reason::Due, .. }]), "{notes:?}");
+    assert!(matches!(&notes[..], [TlsNote::LeafIssued { reason: IssueReason::Due, .. }]), "{notes:?}");
     let second = state.summary();
     assert!(second.facts.not_after > first.facts.not_after + 60 * DAY);
     assert_eq!(second.pin, first.pin, "the same CA");
     assert_eq!(state.check_due_as(HOST, place.now), [], "once");
 
     let notes = state.check_due_as("other.lan", place.now);
-    assert!(matches!(&notes[..], [TlsNote::LeafIssued { reason: Reason::Names, .. }]), "{notes:?}");
+    assert!(matches!(&notes[..], [TlsNote::LeafIssued { reason: IssueReason::Names, .. }]), "{notes:?}");
     let mut settings = place.settings();
     settings.names = vec!["chat.example".into()];
     let changed = state.reload_as(&settings, HOST, place.now).unwrap();
     assert!(changed.certificate && !changed.config);
-    assert!(matches!(&changed.notes[..], [TlsNote::LeafIssued { reason: Reason::Names, .. }]));
+    assert!(matches!(&changed.notes[..], [TlsNote::LeafIssued { reason: IssueReason::Names, .. }]));
     assert!(state.summary().facts.names.contains("chat.example"));
-    // What runs does so with the new one.
+    // The running state uses the new one.
     let seen = handshake(&state, &place, |_| {}).unwrap();
     assert_eq!(seen.leaf, state.summary().facts.pin);
 }
@@ -42,19 +42,19 @@ fn a_start_replaces_a_leaf_that_no_client_would_take() {
         handshake(&state, place, |_| {}).unwrap();
         state.first_notes().iter().map(ToString::to_string).collect()
     };
-    // Signed by somebody else.
+    // Signed by another CA.
     for name in ["server.pem", "server.key"] {
         replace(&place.path(name), &other.read(name));
     }
     let text = reasons(&place).join("\n");
-    assert!(text.contains("of no use: "), "{text}");
-    // Garbage is somebody's doing: it is refused, and left as it is.
+    assert!(text.contains("unusable: "), "{text}");
+    // An invalid file is no result of a crash: it is refused and left unchanged.
     let whole = place.read("server.pem");
     fs::write(place.path("server.pem"), "garbage").unwrap();
     let refused = place.open().unwrap_err().to_string();
     assert!(
         refused.contains(
-            "there is no certificate in it (PEM, -----BEGIN CERTIFICATE-----); bring it back, or move"
+            "there is no certificate in it (PEM, -----BEGIN CERTIFICATE-----); restore it, or move"
         ),
         "{refused}"
     );
@@ -71,7 +71,7 @@ fn a_start_replaces_a_leaf_that_no_client_would_take() {
 fn near_the_end_of_the_ca_leaves_end_with_it_and_are_not_issued_for_ever() {
     let mut place = Place::new();
     place.open().unwrap();
-    place.now += mint::CA_LIFE - 29 * DAY;
+    place.now += mint::CA_VALIDITY - 29 * DAY;
     let state = place.open().unwrap();
     let ca = with_certificate(&place.read("ca.pem"), |ca| ca.validity().not_after.timestamp());
     let leaf = with_certificate(&place.read("server.pem"), |leaf| leaf.validity().not_after.timestamp());
@@ -99,7 +99,7 @@ fn a_renewal_by_the_command_is_taken_by_what_runs() {
     let state = TlsState::open_as(&place.settings(), &host_name(), place.now).unwrap();
     let first = state.summary();
     let notes = renew(&place.settings(), place.now).unwrap();
-    assert!(matches!(&notes[..], [TlsNote::LeafIssued { reason: Reason::Asked, .. }]), "{notes:?}");
+    assert!(matches!(&notes[..], [TlsNote::LeafIssued { reason: IssueReason::Requested, .. }]), "{notes:?}");
     assert_eq!(state.check_due(place.now), []);
     let notes = state.check_due(place.now);
     assert!(matches!(&notes[..], [TlsNote::Replaced { .. }]), "{notes:?}");
@@ -149,7 +149,7 @@ fn while_a_ca_is_in_use_no_other_is_made() {
         assert_eq!(state.check_due_as(HOST, place.now), []);
         assert_eq!(state.summary().fault, None);
         handshake(&state, &place, |_| {}).unwrap();
-        // A restart over an empty folder is a first start, as before.
+        // A restart with an empty folder is a first start.
         fs::remove_dir_all(&certs).unwrap();
         assert_ne!(place.open().unwrap().summary().pin, first.pin);
     }

@@ -59,7 +59,7 @@ impl Peer {
         while connection.is_handshaking() {
             connection.complete_io(&mut socket)?;
         }
-        Ok(Self::speaks(Link::Line(StreamOwned::new(connection, socket))))
+        Ok(Self::speaks(Link::Line(Box::new(StreamOwned::new(connection, socket)))))
     }
 
     /// One whose connection is there already.

@@ -12,11 +12,13 @@ use tungstenite::http::{Request, Response, StatusCode};
 use tungstenite::{Error, Message, WebSocket};
 
 pub(crate) type Tls = StreamOwned<ClientConnection, TcpStream>;
+/// The response to a handshake that is refused.
+pub(crate) type Rejected = Box<Response<Option<Vec<u8>>>>;
 
 /// What the lines of a peer go over.
 pub(crate) enum Link {
     /// TLS, as they are.
-    Line(Tls),
+    Line(Box<Tls>),
     /// A WebSocket, and what was not read yet of its last message.
     Web(Box<WebSocket<Tls>>, Vec<u8>),
 }
@@ -158,13 +160,13 @@ impl Page {
     }
 
     /// A WebSocket, or the answer of the refusal.
-    pub(crate) fn dials(&self, request: Request<()>) -> Result<WebSocket<Tls>, Response<Option<Vec<u8>>>> {
+    pub(crate) fn dials(&self, request: Request<()>) -> Result<WebSocket<Tls>, Rejected> {
         match tungstenite::client(request, self.tls().unwrap()) {
             Ok((socket, response)) => {
                 assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
                 Ok(socket)
             }
-            Err(tungstenite::HandshakeError::Failure(Error::Http(response))) => Err(*response),
+            Err(tungstenite::HandshakeError::Failure(Error::Http(response))) => Err(response),
             Err(other) => panic!("{other}"),
         }
     }

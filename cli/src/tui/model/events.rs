@@ -1,5 +1,5 @@
-//! Owns the words between the shell and the model: what happens to the screen, what is to be done
-//! about it, and what that led to. Data alone.
+//! Owns the types between the shell and the model: events of the screen, effects, and answers to effects. Data
+//! only; never does anything.
 
 use super::command::Notify;
 use super::login::Credentials;
@@ -16,24 +16,24 @@ pub(crate) struct Now {
     pub(crate) wall: Timestamp,
 }
 
-/// What happens to the screen.
+/// An event of the screen.
 #[derive(Debug)]
 pub(crate) enum Input {
     Key(KeyEvent),
     Paste(String),
     Mouse(MouseEvent),
     Resize(u16, u16),
-    /// The terminal has, or no longer has, the reader's eye.
+    /// The terminal got or lost the focus.
     Focus(bool),
-    /// The session tells something.
+    /// An event of the session.
     Net(Event),
     /// The answer to an effect.
     Answer(Answer),
-    /// A moment that was waited for ([`Model::wake`]).
+    /// A timer of [`Model::wake`].
     Tick,
 }
 
-/// Which part of a conversation.
+/// A part of a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Newest,
@@ -43,7 +43,7 @@ pub(crate) enum Part {
     Around(Seq),
 }
 
-/// What is to be done.
+/// An effect to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Effect {
     Connect(Credentials),
@@ -54,7 +54,7 @@ pub(crate) enum Effect {
     },
     Join(String),
     Leave(String),
-    /// With `show`, somebody asked to see it.
+    /// With `show`, the user asked to see it.
     Who {
         room: Option<String>,
         show: bool,
@@ -69,7 +69,7 @@ pub(crate) enum Effect {
         query: String,
         before: Option<Seq>,
     },
-    /// Makes itself known outside of the screen.
+    /// Notifies outside of the screen.
     Ring {
         how: Notify,
         text: String,
@@ -80,11 +80,11 @@ pub(crate) enum Effect {
     Quit,
 }
 
-/// What an effect led to.
+/// The answer to an effect.
 #[derive(Debug)]
 pub(crate) enum Answer {
     LoggedIn(Box<LoginReply>),
-    /// `lines` are for a person; with `password` it is about that.
+    /// `lines` are for the user; with `password` they are about that.
     NotLoggedIn {
         lines: Vec<String>,
         password: bool,
@@ -108,7 +108,7 @@ pub(crate) enum Answer {
         part: Part,
         reply: Result<MessagesReply, Error>,
     },
-    /// Older and newer part.
+    /// The older and the newer part.
     Around {
         of: Conversation,
         seq: Seq,
@@ -118,22 +118,22 @@ pub(crate) enum Answer {
         query: String,
         reply: Result<MessagesReply, Error>,
     },
-    /// Something that was asked was not done.
+    /// A request failed.
     Failed(String),
-    /// Something to know.
+    /// Information for the user.
     Told(String),
 }
 
-/// The connection.
+/// The state of the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Link {
     /// Not logged in yet.
     Off,
-    /// An attempt is under way.
+    /// An attempt is running.
     Connecting,
-    /// Connected; for a while it says how many messages were missed.
+    /// Connected; for a while it shows the number of missed messages.
     Up { caught_up: Option<(u64, Duration)> },
-    /// The next attempt is at that time.
+    /// The time of the next attempt.
     Waiting { until: Duration, attempt: u32 },
     /// The session is over.
     Over,
@@ -144,6 +144,6 @@ pub(crate) enum Link {
 pub(crate) struct Notice {
     pub(crate) text: String,
     pub(crate) error: bool,
-    /// When it goes; an error that lasts has none.
+    /// When it disappears; a lasting error has no end.
     pub(crate) until: Option<Duration>,
 }

@@ -1,7 +1,7 @@
-//! Owns what may be seen over HTTP: `/metrics`, `/healthz`, `/readyz`. Called by [`super::serve`]. Asks
-//! the hub, the store and the certificates when it is asked, and never changes anything.
+//! Owns `/metrics`, `/healthz` and `/readyz`. Called by [`super::serve`]. Asks the hub, the store and the
+//! certificates at each request, and never changes anything.
 
-use super::answer::{Answer, answer, method_not_allowed, not_found, plain};
+use super::response::{HttpResponse, method_not_allowed, not_found, plain, response};
 use crate::hub::Inbox;
 use crate::metrics::{Metrics, Now};
 use crate::store::Readers;
@@ -17,12 +17,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 /// How long the hub and the store may take to answer.
-const LIMIT: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What is looked at.
+/// The sources of metrics and health.
 #[derive(Debug, Clone)]
-pub struct Observed {
-    /// The figures.
+pub struct Monitoring {
+    /// The counters.
     pub metrics: Arc<Metrics>,
     /// The hub.
     pub inbox: Inbox,
@@ -30,12 +30,12 @@ pub struct Observed {
     pub readers: Readers,
     /// The certificates.
     pub tls: TlsState,
-    /// Cancelled once the daemon is going.
+    /// Cancelled when the daemon begins to stop.
     pub stopping: CancellationToken,
 }
 
-impl Observed {
-    pub(super) async fn answer<B>(&self, request: &Request<B>) -> Answer {
+impl Monitoring {
+    pub(super) async fn response<B>(&self, request: &Request<B>) -> HttpResponse {
         let (method, path) = (request.method(), request.uri().path());
         if !matches!(path, "/metrics" | "/healthz" | "/readyz") {
             return not_found("there is /metrics, /healthz and /readyz here");
@@ -43,17 +43,17 @@ impl Observed {
         if method != Method::GET && method != Method::HEAD {
             return method_not_allowed("GET, HEAD");
         }
-        // A page in a browser on this host can give its own name this address (DNS rebinding), and would
-        // read what is here. `/healthz` tells nothing, and load balancers ask it by any name.
-        if path != "/healthz" && !is_asked_as_local(request) {
+        // DNS rebinding: a page in a browser on this host can point its own name at this address and read the
+        // response. `/healthz` reveals nothing, and load balancers request it under any name.
+        if path != "/healthz" && !names_loopback(request) {
             return plain(
                 StatusCode::MISDIRECTED_REQUEST,
-                "ask for this by an IP address or as localhost; a proxy has to send `Host: localhost`\n",
+                "request this by an IP address or as localhost; a proxy must send `Host: localhost`\n",
             );
         }
         match path {
             "/metrics" => self.metrics().await,
-            "/healthz" => match self.inbox.health(LIMIT).await {
+            "/healthz" => match self.inbox.health(ANSWER_TIMEOUT).await {
                 Some(_) => plain(StatusCode::OK, "ok\n"),
                 None => plain(StatusCode::SERVICE_UNAVAILABLE, "the hub does not answer\n"),
             },
@@ -68,14 +68,15 @@ impl Observed {
         if self.stopping.is_cancelled() {
             return Some("the daemon is stopping".to_owned());
         }
-        match self.inbox.health(LIMIT).await {
+        match self.inbox.health(ANSWER_TIMEOUT).await {
             None => Some("the hub does not answer".to_owned()),
             Some(health) => health.store_failing.map(|why| format!("the store cannot be written: {why}")),
         }
     }
 
-    async fn metrics(&self) -> Answer {
-        let (hub, store) = tokio::join!(self.inbox.measure(LIMIT), timeout(LIMIT, self.readers.stats()));
+    async fn metrics(&self) -> HttpResponse {
+        let (hub, store) =
+            tokio::join!(self.inbox.measure(ANSWER_TIMEOUT), timeout(ANSWER_TIMEOUT, self.readers.stats()));
         let store = store.ok().and_then(Result::ok);
         let history = store.map(|s| (s.history.taken, s.history.most.unwrap_or(0)));
         let store = store.map(|s| (s.bytes, s.index_bytes, s.messages));
@@ -88,18 +89,18 @@ impl Observed {
             certificate: Some(self.tls.summary().facts.not_after),
         };
         match self.metrics.text(&now) {
-            Ok(text) => answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text),
+            Ok(text) => response(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text),
             Err(why) => {
-                error!(event = "metrics_failed", error = why.to_string(), "the figures could not be written");
-                plain(StatusCode::INTERNAL_SERVER_ERROR, "the figures could not be written\n")
+                error!(event = "metrics_failed", error = why.to_string(), "the metrics could not be written");
+                plain(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written\n")
             }
         }
     }
 }
 
-/// Is the daemon asked for by an address, or as `localhost`? Nobody can make those mean another host. What
-/// names no host is no browser.
-fn is_asked_as_local<B>(request: &Request<B>) -> bool {
+/// Whether the request names the daemon by an IP address or as `localhost`: DNS rebinding cannot use those. A
+/// request that names no host does not come from a browser.
+fn names_loopback<B>(request: &Request<B>) -> bool {
     let named = request.headers().get_all(HOST).iter();
     let named = named.map(|host| host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()));
     named.chain(request.uri().authority().cloned().map(Some)).all(|host| {
@@ -118,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_that_nobody_can_rebind() {
+    fn only_names_that_cannot_be_rebound() {
         for (host, local) in [
             ("localhost", true),
             ("LOCALHOST.:9464", true),
@@ -134,10 +135,10 @@ mod tests {
             ("2130706433", false),
         ] {
             let request = Request::builder().uri("/metrics").header(HOST, host).body(()).unwrap();
-            assert_eq!(is_asked_as_local(&request), local, "{host}");
+            assert_eq!(names_loopback(&request), local, "{host}");
         }
         let absolute = Request::builder().uri("http://evil.example/metrics").header(HOST, "localhost");
-        assert!(!is_asked_as_local(&absolute.body(()).unwrap()));
-        assert!(is_asked_as_local(&Request::builder().uri("/metrics").body(()).unwrap()));
+        assert!(!names_loopback(&absolute.body(()).unwrap()));
+        assert!(names_loopback(&Request::builder().uri("/metrics").body(()).unwrap()));
     }
 }

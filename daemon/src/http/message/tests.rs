@@ -1,9 +1,9 @@
-//! What the bodies of machines are told as: usual ones, odd ones, and ones that are too long.
+//! The messages of payloads: usual ones, odd ones, and ones that are too long.
 
 use super::*;
 use serde_json::{Value, json};
 
-fn said(body: &Value) -> Said {
+fn message(body: &Value) -> WebhookMessage {
     read(body.to_string().as_bytes(), 8192).unwrap()
 }
 
@@ -18,15 +18,15 @@ fn alertmanager(status: &str, starts: &str, ends: &str) -> Value {
 
 #[test]
 fn an_alert_of_alertmanager_in_two_lines() {
-    let firing = said(&alertmanager("firing", "2026-01-01T00:00:00Z", "0001-01-01T00:00:00Z"));
+    let firing = message(&alertmanager("firing", "2026-01-01T00:00:00Z", "0001-01-01T00:00:00Z"));
     assert_eq!(firing.text, "FIRING Down (critical) on web1:9100: web1 does not answer\nhttps://wiki/down");
-    let moved = said(&alertmanager("firing", "2026-01-01T00:00:00Z", "2026-01-01T00:05:00Z"));
-    assert_eq!(firing.same, moved.same, "when a firing alert would end is no news");
-    let resolved = said(&alertmanager("resolved", "2026-01-01T00:00:00Z", "2026-01-01T00:07:00Z"));
+    let moved = message(&alertmanager("firing", "2026-01-01T00:00:00Z", "2026-01-01T00:05:00Z"));
+    assert_eq!(firing.dedup_key, moved.dedup_key, "when a firing alert would end is no news");
+    let resolved = message(&alertmanager("resolved", "2026-01-01T00:00:00Z", "2026-01-01T00:07:00Z"));
     assert!(resolved.text.starts_with("RESOLVED Down (critical) on web1:9100: "));
-    assert_ne!(firing.same, resolved.same);
-    let anew = said(&alertmanager("firing", "2026-01-02T00:00:00Z", ""));
-    assert_ne!(firing.same, anew.same);
+    assert_ne!(firing.dedup_key, resolved.dedup_key);
+    let anew = message(&alertmanager("firing", "2026-01-02T00:00:00Z", ""));
+    assert_ne!(firing.dedup_key, anew.dedup_key);
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn many_alerts_are_a_line_each_within_the_bound() {
     let alert = |n: usize| json!({"status": "firing", "labels": {"alertname": "Disk", "instance": format!("h{n}")}, "annotations": {"description": "é".repeat(2000)}});
     let body =
         json!({"groupKey": "g", "alerts": (0..25).map(alert).collect::<Vec<_>>(), "truncatedAlerts": 3});
-    let Said { text, .. } = said(&body);
+    let WebhookMessage { text, .. } = message(&body);
     assert!(text.len() <= 8192 && text.starts_with("FIRING Disk on h0: é"));
     assert_eq!(text.lines().count(), 11);
     assert!(text.ends_with("\nand 18 more"), "{text}");
@@ -50,16 +50,16 @@ fn grafana_old_and_new() {
         "message": "**Firing**", "groupKey": "{}", "alerts": [{"status": "firing", "labels": {"alertname": "CPU"},
         "annotations": {"summary": "too much"}, "startsAt": "x", "panelURL": "http://g/p", "values": {"B": 22.5},
         "valueString": "[ var='B' ]"}]});
-    assert_eq!(said(&new).text, "FIRING CPU: too much\nhttp://g/p");
+    assert_eq!(message(&new).text, "FIRING CPU: too much\nhttp://g/p");
     let old = json!({"title": "[Alerting] CPU", "ruleName": "CPU", "state": "alerting", "message": "too\nmuch",
         "ruleUrl": "http://g/d", "ruleId": 1, "evalMatches": [{"value": 100, "metric": "x", "tags": null}]});
-    assert_eq!(said(&old).text, "ALERTING CPU: too much\nhttp://g/d");
+    assert_eq!(message(&old).text, "ALERTING CPU: too much\nhttp://g/d");
     let ok = json!({"ruleName": "CPU", "state": "ok"});
-    assert_eq!(said(&ok).text, "OK CPU");
-    assert_ne!(said(&ok).same, said(&old).same);
+    assert_eq!(message(&ok).text, "OK CPU");
+    assert_ne!(message(&ok).dedup_key, message(&old).dedup_key);
 }
 
-/// Each was refused with 400, which no alerting system sends again: the alert was lost.
+/// Each of these was refused with 400, which no alerting system resends: the alert was lost.
 #[test]
 fn no_field_of_a_webhook_loses_an_alert() {
     let odd = [
@@ -101,8 +101,8 @@ fn no_field_of_a_webhook_loses_an_alert() {
                 if which == 2 && field == "ruleName" && odd.is_null() {
                     continue; // Then it is no alert of Grafana.
                 }
-                let said = read.unwrap_or_else(|why| panic!("{field} = {odd}: {why}"));
-                assert!(said.same.is_some() && !said.text.is_empty(), "{field} = {odd}");
+                let message = read.unwrap_or_else(|why| panic!("{field} = {odd}: {why}"));
+                assert!(message.dedup_key.is_some() && !message.text.is_empty(), "{field} = {odd}");
             }
         }
     }
@@ -111,16 +111,16 @@ fn no_field_of_a_webhook_loses_an_alert() {
             let mut alert = whole[1].clone();
             alert["labels"][name] = odd.clone();
             alert["annotations"][name] = odd.clone();
-            said(&json!({ "alerts": [alert] }));
+            message(&json!({ "alerts": [alert] }));
         }
     }
     let numbers = json!({"alerts": [{"labels": {"alertname": "Down", "instance": 9100, "severity": true},
         "annotations": {"summary": 1.5}}]});
-    assert_eq!(said(&numbers).text, "FIRING Down (true) on 9100: 1.5");
+    assert_eq!(message(&numbers).text, "FIRING Down (true) on 9100: 1.5");
 }
 
 #[test]
-fn how_many_were_left_out_never_overflows() {
+fn the_number_of_omitted_alerts_never_overflows() {
     for (truncated, end) in [
         ("18446744073709551615", "\nand 18446744073709551615 more"),
         ("99999999999999999999999", "\nand 18446744073709551615 more"),
@@ -140,17 +140,17 @@ fn how_many_were_left_out_never_overflows() {
 }
 
 #[test]
-fn bytes_that_are_no_text_lose_no_alert() {
-    let said = read(
+fn invalid_utf8_loses_no_alert() {
+    let message = read(
         b"\xef\xbb\xbf{\"alerts\":[{\"labels\":{\"alertname\":\"A\xff\",\"instance\":\"\\ud800\"}}]}",
         99,
     );
-    assert_eq!(said.unwrap().text, "FIRING A\u{fffd} on \\ud800");
+    assert_eq!(message.unwrap().text, "FIRING A\u{fffd} on \\ud800");
     assert!(read(b"{\"text\":\"A\xff\"}", 99).unwrap_err().contains("UTF-8"));
 }
 
 #[test]
-fn a_notification_that_is_too_long_is_told_by_how_it_begins() {
+fn of_a_notification_that_is_too_long_the_first_alerts_are_shown() {
     let alert = |n| {
         format!(
             r#"{{"status":"firing","labels":{{"alertname":"Pod","instance":"p{n}"}},"annotations":null}}"#
@@ -161,9 +161,9 @@ fn a_notification_that_is_too_long_is_told_by_how_it_begins() {
         (0..40).map(alert).collect::<Vec<_>>().join(",")
     );
     for (end, left) in [(body.len(), 30), (body.len() / 2, 9)] {
-        let said = read_cut(&body.as_bytes()[..end], 8192).unwrap();
-        assert!(said.text.starts_with("FIRING Pod on p0\nFIRING Pod on p1\n"), "{}", said.text);
-        assert!(said.text.ends_with(&format!("\nand more than {left} more")), "{}", said.text);
+        let message = read_cut(&body.as_bytes()[..end], 8192).unwrap();
+        assert!(message.text.starts_with("FIRING Pod on p0\nFIRING Pod on p1\n"), "{}", message.text);
+        assert!(message.text.ends_with(&format!("\nand more than {left} more")), "{}", message.text);
     }
     assert!(
         read_cut(&body.as_bytes()[..60], 8192).unwrap().text.starts_with("FIRING an alert that is too long")
@@ -172,23 +172,23 @@ fn a_notification_that_is_too_long_is_told_by_how_it_begins() {
 }
 
 #[test]
-fn a_text_is_said_as_it_is() {
-    let said = said(&json!({"text": " a\n\u{1b}b "}));
-    assert_eq!(said, Said { text: " a\n\u{1b}b ".into(), same: None });
+fn a_text_stays_as_it_is() {
+    let message = message(&json!({"text": " a\n\u{1b}b "}));
+    assert_eq!(message, WebhookMessage { text: " a\n\u{1b}b ".into(), dedup_key: None });
 }
 
 #[test]
-fn what_is_no_message_is_told_so() {
+fn an_unreadable_payload_is_refused_with_a_reason() {
     for (body, why) in [
-        ("", "no JSON object"),
-        ("[\"a\"]", "no JSON object"),
+        ("", "not a JSON object"),
+        ("[\"a\"]", "not a JSON object"),
         ("{\"text\": 1}", "cannot be read"),
         ("{\"text\": \"a\"", "cannot be read"),
         ("{}", "`text` is missing"),
         ("{\"alerts\": []}", "`alerts` is empty"),
         ("{\"alerts\": [1]}", "cannot be read"),
     ] {
-        let said = read(body.as_bytes(), 100).unwrap_err();
-        assert!(said.contains(why), "{body}: {said}");
+        let message = read(body.as_bytes(), 100).unwrap_err();
+        assert!(message.contains(why), "{body}: {message}");
     }
 }

@@ -1,11 +1,10 @@
-//! Owns whether the server's copy of a message is one of what was sent. Pure. Called by `converse` for every
-//! own message. Never decides what happens where it is not.
+//! Owns the check that the server's copy of a message equals the sent one. Pure. Called by `connected` for each
+//! own message. Never decides what happens if it does not.
 
 use tcp_chat_protocol::request::Target;
 use tcp_chat_protocol::{MsgEvent, Name};
 
-/// Is the event the daemon's copy of the message that `me` sent? Otherwise what the copy has that was not
-/// sent.
+/// Checks that the event is the daemon's copy of the message that `me` sent. The error names the difference.
 pub(crate) fn check_copy(to: &Target, text: &str, me: &str, event: &MsgEvent<'_>) -> Result<(), String> {
     let seq = event.seq;
     let is_there = match (to, event.room.as_deref(), event.to.as_deref()) {
@@ -24,12 +23,10 @@ pub(crate) fn check_copy(to: &Target, text: &str, me: &str, event: &MsgEvent<'_>
     } else {
         return Ok(());
     };
-    Err(format!(
-        "its copy of a message, number {seq}, has {what}; it is not known whether the message was kept"
-    ))
+    Err(format!("its copy of a message, seq {seq}, has {what}; the message may or may not be kept"))
 }
 
-/// A room or user is shown as it was typed first.
+/// Compares names by key: a name is shown in the spelling of its first use.
 fn is_same_name(a: &str, b: &str) -> bool {
     let key = |name: &str| Name::parse_kept(name).map(|name| name.key()).ok();
     a == b || key(a).is_some_and(|a| Some(a) == key(b))

@@ -1,28 +1,28 @@
-//! Owns what the model asks of the server: each question in a task of its own, messages one after
-//! another, answers back through a bounded queue. Called by `shell`. Never touches the screen.
+//! Owns the requests of the model to the server: each in its own task, messages one after another, answers
+//! through a bounded queue. Called by `shell`. Never touches the screen.
 
 use super::model::{Answer, Effect, Part};
 use tcp_chat_client::protocol::reply::ActReply;
 use tcp_chat_client::{Action, Conversation, Error, Page, Query, Session, To};
 use tokio::sync::mpsc;
 
-/// Messages that wait to be handed to the session.
+/// Messages that wait for the session.
 const OUTBOX: usize = 64;
 /// The size of a page of history.
 const PAGE: usize = 100;
-/// The size of one side around a message.
+/// Messages on each side of a message.
 const SIDE: usize = 60;
-/// Results of a search at once.
+/// Search results per request.
 const HITS: usize = 50;
 
-/// One session's questions.
-pub(crate) struct Asks {
+/// The requests of one session.
+pub(crate) struct Requests {
     session: Session,
     answers: mpsc::Sender<Answer>,
     outbox: mpsc::Sender<(u64, To, String)>,
 }
 
-impl Asks {
+impl Requests {
     pub(crate) fn new(session: Session, answers: mpsc::Sender<Answer>) -> Self {
         let (outbox, mut messages) = mpsc::channel::<(u64, To, String)>(OUTBOX);
         let (out, said) = (session.clone(), answers.clone());
@@ -32,7 +32,7 @@ impl Asks {
         )]
         tokio::spawn(async move {
             while let Some((local, to, text)) = messages.recv().await {
-                // In order up to here; each is then waited for by itself.
+                // In order up to here; then each message is waited for separately.
                 let queued = out.queue(to, text).await;
                 let said = said.clone();
                 #[expect(clippy::disallowed_methods, reason = "as above")]
@@ -45,7 +45,7 @@ impl Asks {
                         Ok(()) => Answer::Sent { local },
                         Err(why) => Answer::NotSent { local, why },
                     };
-                    // Where nobody listens any more, the program ends.
+                    // If the receiver is gone, the program ends.
                     let _ = said.send(answer).await;
                 });
             }
@@ -57,7 +57,7 @@ impl Asks {
         &self.session
     }
 
-    /// Asks what an effect is about. Others than questions to the server are not for here.
+    /// Sends the request of an effect. Other effects are not handled here.
     pub(crate) fn ask(&self, effect: Effect) {
         if let Effect::Send { local, to, text } = effect {
             let to = match to {
@@ -94,7 +94,7 @@ async fn answer(session: &Session, effect: Effect) -> Option<Answer> {
         Effect::Who { room, show } => match session.who(room.as_deref()).await {
             Ok(reply) => Answer::Who { reply, show },
             Err(e) if show => failed(e),
-            Err(_) => return None, // Nobody asked to see it.
+            Err(_) => return None, // The user did not request it.
         },
         Effect::Rooms => session.rooms().await.map_or_else(failed, Answer::Rooms),
         Effect::Action(action) => match session.act(&action).await {
@@ -128,7 +128,7 @@ async fn answer(session: &Session, effect: Effect) -> Option<Answer> {
     })
 }
 
-/// What was done, as a sentence.
+/// The result of an action, as a sentence.
 fn told(action: &Action, done: &ActReply) -> String {
     let user = done.user.as_deref().unwrap_or("nobody");
     let place = done.room.as_ref().map_or_else(|| "the server".to_owned(), |room| format!("#{room}"));

@@ -1,15 +1,15 @@
-//! Owns how the commands of moderators are written: `/kick`, `/mute`, `/ban`, `/role`, `/private`. Pure; called by
-//! `command`. Never knows who may act: the server says so.
+//! Owns the syntax of the moderation commands: `/kick`, `/mute`, `/ban`, `/role`, `/private`. Pure; called by
+//! `command`. Never knows the permissions: the server does.
 
 use std::time::Duration;
 use tcp_chat_client::protocol::request::Place;
 use tcp_chat_client::protocol::{Banned, Name, Role};
 use tcp_chat_client::{Action, Against};
 
-/// Reads such a command, for that room later. `None`: it is none, or not written so.
+/// Parses such a command; the room is added later. `None`: another command, or an invalid form.
 ///
 /// # Errors
-/// The user cannot be one, as a sentence.
+/// The user's name is invalid, as a sentence.
 pub(crate) fn read(word: &str, rest: &str) -> Option<Result<Action, String>> {
     if word == "private" {
         let private = match rest {
@@ -47,7 +47,7 @@ fn against<T>(target: T, for_s: Option<u64>, reason: &str) -> Against<T> {
     Against { for_s, reason: reason.to_owned(), ..Against::new(target) }
 }
 
-/// The same action, in that room.
+/// The same action in that room.
 pub(crate) fn within(mut action: Action, room: &str) -> Action {
     let here = Place(Name::parse_kept(room).ok());
     match &mut action {

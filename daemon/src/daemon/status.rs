@@ -1,5 +1,5 @@
-//! Owns what the daemon says of itself: the line in the service manager's STATUS, told anew only
-//! when it changes, and the answer to `status`. Never looks: it is told.
+//! Owns the status of the daemon: the STATUS line for the service manager, which is sent only when it changes,
+//! and the reply to `status`. Called by `daemon`, which passes every fact. Never checks anything itself.
 
 use crate::admin::Status;
 use crate::hub::Health;
@@ -10,23 +10,23 @@ use crate::tls::Summary;
 use std::net::SocketAddr;
 use tokio::time::Instant;
 
-/// What is known of the daemon's state.
+/// The known facts about the daemon.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct StatusReport {
     began: Instant,
     addresses: Vec<SocketAddr>,
     health: Health,
     stopping: bool,
-    /// Why the last reload changed nothing.
+    /// Why the last reload was refused.
     reload: Option<String>,
     reload_waits_for_certificate: bool,
     certificate: Summary,
-    /// What is wrong with files that the configuration names.
+    /// The faults of files that the configuration names.
     files: Vec<String>,
-    told: String,
+    published: String,
 }
 
-impl Watch {
+impl StatusReport {
     pub(super) fn new(addresses: Vec<SocketAddr>, certificate: Summary) -> Self {
         Self {
             began: Instant::now(),
@@ -37,35 +37,36 @@ impl Watch {
             reload_waits_for_certificate: false,
             certificate,
             files: Vec::new(),
-            told: String::new(),
+            published: String::new(),
         }
     }
 
     pub(super) fn healthy(&mut self, health: Health) {
         self.health = health;
-        self.tell();
+        self.publish();
     }
 
     pub(super) fn stopping(&mut self) {
         self.stopping = true;
-        self.tell();
+        self.publish();
     }
 
-    /// The last reload was refused, with this reason; `None`: it was applied.
+    /// The last reload was refused for this reason; `None`: it was applied.
     pub(super) fn reload_refused(&mut self, why: Option<String>) {
         self.reload = why;
         self.reload_waits_for_certificate = false;
-        self.tell();
+        self.publish();
     }
 
-    /// The last reload was refused because of the certificate: that is over once another is in use.
+    /// The last reload was refused because of the certificate. The warning ends when another certificate is in
+    /// use.
     pub(super) fn certificate_refused(&mut self, why: String) {
         self.reload = Some(why);
         self.reload_waits_for_certificate = true;
-        self.tell();
+        self.publish();
     }
 
-    /// What is in use now.
+    /// The certificate in use.
     pub(super) fn certificate(&mut self, summary: Summary) {
         let is_another = summary.facts.pin != self.certificate.facts.pin;
         if is_another && summary.fault.is_none() && self.reload_waits_for_certificate {
@@ -73,10 +74,10 @@ impl Watch {
             self.reload_waits_for_certificate = false;
         }
         self.certificate = summary;
-        self.tell();
+        self.publish();
     }
 
-    /// What is wrong with files that the configuration names. [`Watch::healthy`] tells it.
+    /// The faults of files that the configuration names. [`StatusReport::healthy`] reports them.
     pub(super) fn files(&mut self, warnings: Vec<String>) {
         self.files = warnings;
     }
@@ -94,7 +95,7 @@ impl Watch {
         let HistoryBytes { taken, most } = self.health.history;
         let full = most.filter(|most| taken > most / 10 * 9).map(|most| {
             format!(
-                "the history takes {} of {} (history.max_bytes), beyond which the oldest messages go",
+                "the history takes {} of {} (history.max_bytes); beyond that the oldest messages are removed",
                 bytes(taken),
                 bytes(most)
             )
@@ -104,13 +105,13 @@ impl Watch {
         (!warnings.is_empty()).then(|| warnings.join("; "))
     }
 
-    /// Why clients refuse the certificate in use, or some do.
+    /// The reasons why all or some clients refuse the certificate in use.
     fn doubts(&self) -> Option<String> {
         let doubts = &self.certificate.doubts;
         (!doubts.is_empty()).then(|| doubts.join("; "))
     }
 
-    /// One line: what is wrong first.
+    /// The STATUS line: faults come first.
     pub(super) fn summary(&self) -> String {
         let counts = self.health.counts;
         let addresses: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
@@ -146,11 +147,11 @@ impl Watch {
         until
     }
 
-    fn tell(&mut self) {
+    fn publish(&mut self) {
         let summary = self.summary();
-        if summary != self.told {
+        if summary != self.published {
             systemd::status(&summary);
-            self.told = summary;
+            self.published = summary;
         }
     }
 
@@ -180,7 +181,7 @@ impl Watch {
     }
 }
 
-/// Bytes, as people read them: two digits or more, in a unit of 1,024s.
+/// Bytes for people: at least two digits, in a binary unit.
 fn bytes(bytes: u64) -> String {
     let units = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     units
@@ -214,60 +215,62 @@ mod tests {
 
     #[test]
     fn the_line_says_what_is_wrong_first() {
-        let mut watch = Watch::new(vec!["127.0.0.1:3000".parse().unwrap()], certificate());
+        let mut status = StatusReport::new(vec!["127.0.0.1:3000".parse().unwrap()], certificate());
         assert_eq!(
-            watch.summary(),
+            status.summary(),
             "serving on 127.0.0.1:3000: 0 connections, 0 sessions (0 away), 0 rooms, 0 messages so far; \
              certificate until 1970-01-02"
         );
-        watch.certificate(Summary { fault: Some("server.pem: broken".into()), ..certificate() });
-        assert!(watch.summary().starts_with("server.pem: broken; serving on "));
-        watch.reload_refused(Some("limits.burst: no number".into()));
+        status.certificate(Summary { fault: Some("server.pem: broken".into()), ..certificate() });
+        assert!(status.summary().starts_with("server.pem: broken; serving on "));
+        status.reload_refused(Some("limits.burst: no number".into()));
         assert!(
-            watch
+            status
                 .summary()
                 .starts_with("reload refused: limits.burst: no number; server.pem: broken; serving on ")
         );
-        watch.reload_refused(None);
+        status.reload_refused(None);
         let doubts = vec!["own.pem: a CA's".to_owned(), "own.pem: old".to_owned()];
-        watch.certificate(Summary { doubts, ..certificate() });
-        assert!(watch.summary().starts_with("own.pem: a CA's; own.pem: old; serving on "));
-        watch.certificate(certificate());
-        assert_eq!(watch.warning(), None);
+        status.certificate(Summary { doubts, ..certificate() });
+        assert!(status.summary().starts_with("own.pem: a CA's; own.pem: old; serving on "));
+        status.certificate(certificate());
+        assert_eq!(status.warning(), None);
         let (mib, gib) = (1 << 20, 1 << 30);
         let most = Some(12 * gib);
-        watch.healthy(Health { history: HistoryBytes { taken: 20 * mib, most }, ..Health::default() });
-        assert_eq!(watch.warning(), None);
+        status.healthy(Health { history: HistoryBytes { taken: 20 * mib, most }, ..Health::default() });
+        assert_eq!(status.warning(), None);
         assert!(
-            watch.summary().contains("0 messages so far, of which up to 12 GiB are kept; certificate until ")
+            status
+                .summary()
+                .contains("0 messages so far, of which up to 12 GiB are kept; certificate until ")
         );
-        watch.healthy(Health { history: HistoryBytes { taken: 12 * gib, most }, ..Health::default() });
-        assert!(watch.summary().starts_with("the history takes 12 GiB of 12 GiB (history.max_bytes), "));
-        watch.healthy(Health { store_failing: Some("disk full".into()), ..Health::default() });
+        status.healthy(Health { history: HistoryBytes { taken: 12 * gib, most }, ..Health::default() });
+        assert!(status.summary().starts_with("the history takes 12 GiB of 12 GiB (history.max_bytes); "));
+        status.healthy(Health { store_failing: Some("disk full".into()), ..Health::default() });
         assert!(
-            watch.summary().starts_with("messages are refused, the store cannot be written (disk full); ")
+            status.summary().starts_with("messages are refused, the store cannot be written (disk full); ")
         );
-        assert_eq!(watch.state(), "store failing");
-        watch.stopping();
-        assert!(watch.summary().contains("stopping on "));
-        assert_eq!(watch.state(), "stopping");
+        assert_eq!(status.state(), "store failing");
+        status.stopping();
+        assert!(status.summary().contains("stopping on "));
+        assert_eq!(status.state(), "stopping");
     }
 
     #[test]
     fn a_reload_refused_for_its_certificate_is_over_with_another_certificate() {
-        let mut watch = Watch::new(vec!["127.0.0.1:3000".parse().unwrap()], certificate());
-        watch.certificate_refused("fullchain.pem: broken".into());
-        watch.certificate(certificate());
+        let mut status = StatusReport::new(vec!["127.0.0.1:3000".parse().unwrap()], certificate());
+        status.certificate_refused("fullchain.pem: broken".into());
+        status.certificate(certificate());
         assert!(
-            watch.summary().starts_with("reload refused: fullchain.pem: broken; "),
+            status.summary().starts_with("reload refused: fullchain.pem: broken; "),
             "the same is no news"
         );
         let mut other = certificate();
         other.facts.pin = Pin([1; 32]);
-        watch.certificate(other.clone());
-        assert!(watch.summary().starts_with("serving on "));
-        watch.reload_refused(Some("limits.burst: no number".into()));
-        watch.certificate(certificate());
-        assert!(watch.summary().starts_with("reload refused: limits.burst"), "that has another cause");
+        status.certificate(other.clone());
+        assert!(status.summary().starts_with("serving on "));
+        status.reload_refused(Some("limits.burst: no number".into()));
+        status.certificate(certificate());
+        assert!(status.summary().starts_with("reload refused: limits.burst"), "that has another cause");
     }
 }

@@ -1,5 +1,5 @@
-//! Owns the step from a line to what it asks: parsed, its secrets made or hashed, its text encoded, so that little is
-//! left to the hub. Called by `reader`. Never decides whether it is allowed.
+//! Owns the step from a line to a command: parses it, makes or hashes its secrets, and encodes its text, so that
+//! the hub has little to do. Called by `reader`. Never decides whether a request is allowed.
 
 use super::prove::{Parsed, Unproven};
 use crate::auth;
@@ -8,8 +8,8 @@ use tcp_chat_protocol::request::{self, Bounds, Login};
 use tcp_chat_protocol::{ErrorKind, Line, Refusal, RequestId};
 use zeroize::Zeroizing;
 
-/// What a line asks.
-pub(super) fn parse(line: Line<'_>, line_bytes: usize, bounds: &Bounds) -> Parsed {
+/// Parses one line into a command, or into a claim that must be proven first.
+pub(super) fn parse_line(line: Line<'_>, line_bytes: usize, bounds: &Bounds) -> Parsed {
     let line = match line {
         Line::Bytes(line) => line,
         Line::TooLong => {
@@ -54,11 +54,13 @@ mod tests {
     #[test]
     fn a_text_is_encoded_before_the_hub_sees_it() {
         let line = Line::Bytes(br#"{"op":"MSG","id":1,"data":"a\u0022\n"}"#);
-        let Parsed::Command(Command::Ask(Some(_), Ask::Say(_, json))) = parse(line, 100, &BOUNDS) else {
+        let Parsed::Command(Command::Ask(Some(_), Ask::Say(_, json))) = parse_line(line, 100, &BOUNDS) else {
             panic!()
         };
         assert_eq!(&*json, r#""a\"\n""#);
-        let Parsed::Command(Command::Refused(refusal)) = parse(Line::TooLong, 100, &BOUNDS) else { panic!() };
+        let Parsed::Command(Command::Refused(refusal)) = parse_line(Line::TooLong, 100, &BOUNDS) else {
+            panic!()
+        };
         assert_eq!(refusal.kind, ErrorKind::TooLarge);
         assert!(refusal.msg.contains("100"));
     }

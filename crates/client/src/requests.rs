@@ -1,5 +1,5 @@
-//! Owns what a program asks a session with, and what it gets: where a message goes, pages and searches, a message on its
-//! way. Used by `session`. Never talks to the task.
+//! Owns the arguments and results of a session's methods: the target of a message, pages and searches, a queued
+//! message. Used by `session`. Never talks to the task.
 
 use crate::session::{Shared, lock};
 use crate::{Conversation, Error};
@@ -10,7 +10,7 @@ use tcp_chat_protocol::request::{
 use tcp_chat_protocol::{MsgEvent, Name, Seq};
 use tokio::sync::oneshot;
 
-/// Where a message goes.
+/// The target of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum To {
     /// The first room that the server is configured for.
@@ -31,21 +31,22 @@ impl To {
     }
 }
 
-/// What the text points at. The daemon has the last word on what is a name, so all that an earlier one took is sent.
+/// The room or user that the text names. The daemon decides which names are valid, so every name that a daemon of
+/// any version accepts is sent.
 pub(crate) fn place(text: &str) -> Place {
     Place(Name::parse_kept(text).ok())
 }
 
-/// A message that is kept.
+/// A message that the daemon has kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {
-    /// Its number.
+    /// Its seq.
     pub seq: Seq,
     /// The daemon's copy of it.
     pub message: MsgEvent<'static>,
 }
 
-/// A message on its way; see [`Session::queue`](crate::Session::queue).
+/// A queued message; see [`Session::queue`](crate::Session::queue).
 #[derive(Debug)]
 pub struct Queued {
     pub(crate) kept: oneshot::Receiver<Result<MsgEvent<'static>, Error>>,
@@ -53,25 +54,25 @@ pub struct Queued {
 }
 
 impl Queued {
-    /// Waits until it is kept, over reconnects, as long as the session lives.
+    /// Waits until the message is kept, across reconnects, while the session lives.
     ///
     /// # Errors
-    /// [`Error::Refused`], [`Error::Unconfirmed`], or what ended the session; [`Error::Protocol`] where the
-    /// server's copy is not of what was sent.
+    /// [`Error::Refused`], [`Error::Unconfirmed`], or the end of the session; [`Error::Protocol`] if the server's
+    /// copy differs from the sent message.
     pub async fn kept(self) -> Result<Sent, Error> {
         let message = self.kept.await.unwrap_or_else(|_| Err(lock(&self.shared).why_ended()))?;
         Ok(Sent { seq: message.seq, message })
     }
 }
 
-/// Which messages a page of history is to have.
+/// The range of a page of history.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Page {
-    /// Only messages with a smaller number.
+    /// Only messages with a smaller seq.
     pub before: Option<Seq>,
-    /// Only messages with a greater number.
+    /// Only messages with a greater seq.
     pub after: Option<Seq>,
-    /// How many at most, 1 to 500. Default: 50.
+    /// The largest number of messages, 1 to 500. Default: 50.
     pub limit: Option<usize>,
 }
 
@@ -85,8 +86,9 @@ impl Page {
         Request::History(History { of, before, after, limit: limit.unwrap_or(HISTORY_LIMIT) })
     }
 
-    /// Are these messages of such a page, oldest first? Whoever reads page after page would never end otherwise.
-    pub(crate) fn holds(&self, messages: &[MsgEvent<'_>]) -> Result<(), Error> {
+    /// Checks that the messages belong to this page, oldest first. Otherwise a caller that reads page after page
+    /// could loop for ever.
+    pub(crate) fn check(&self, messages: &[MsgEvent<'_>]) -> Result<(), Error> {
         let mut last = self.after;
         for message in messages {
             let is_next = last.is_none_or(|last| message.seq > last);
@@ -101,18 +103,18 @@ impl Page {
     }
 }
 
-/// What to search for.
+/// A search.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Query {
     /// Words, `"phrases"`, `prefix*`: 1 to 512 bytes.
     pub query: String,
-    /// Only in this room.
+    /// Searches only this room.
     pub room: Option<String>,
-    /// Only by this user.
+    /// Searches only messages of this user.
     pub user: Option<String>,
-    /// Only messages with a smaller number.
+    /// Only messages with a smaller seq.
     pub before: Option<Seq>,
-    /// How many at most, 1 to 100. Default: 20.
+    /// The largest number of messages, 1 to 100. Default: 20.
     pub limit: Option<usize>,
 }
 
@@ -145,11 +147,11 @@ mod tests {
         }
         };
         let page = Page { after: Some(3), before: Some(9), limit: None };
-        let holds =
-            |seqs: &[u64]| page.holds(&seqs.iter().map(|seq| message(*seq)).collect::<Vec<_>>()).is_ok();
-        assert!(holds(&[]) && holds(&[4, 7, 8]));
+        let check =
+            |seqs: &[u64]| page.check(&seqs.iter().map(|seq| message(*seq)).collect::<Vec<_>>()).is_ok();
+        assert!(check(&[]) && check(&[4, 7, 8]));
         for wrong in [&[3][..], &[9], &[4, 4], &[5, 4]] {
-            assert!(!holds(wrong), "{wrong:?}");
+            assert!(!check(wrong), "{wrong:?}");
         }
     }
 }

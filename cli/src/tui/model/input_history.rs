@@ -1,19 +1,19 @@
-//! Owns what was typed before, and where in it the input is. Used by `editor`. Bounded.
+//! Owns the earlier inputs, and the position in them. Used by `editor`. Bounded. Never edits one.
 
 use std::collections::VecDeque;
 
-/// How many inputs are remembered.
+/// The number of inputs that are kept.
 const REMEMBERED: usize = 200;
 
 /// Inputs, the oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Past {
+pub(super) struct InputHistory {
     inputs: VecDeque<String>,
-    /// Which of them is shown, and what was being typed before.
+    /// The index of the shown input, and the unfinished input before it.
     shown: Option<(usize, String)>,
 }
 
-impl Past {
+impl InputHistory {
     pub(super) fn remember(&mut self, text: &str) {
         if !text.trim().is_empty() && self.inputs.back().is_none_or(|last| last != text) {
             self.inputs.push_back(text.to_owned());
@@ -28,7 +28,7 @@ impl Past {
         self.shown = None;
     }
 
-    /// The input before the one that is shown; `typed` is kept if it is none of the past.
+    /// The previous input; keeps `typed` if it is not an earlier input.
     pub(super) fn older(&mut self, typed: &str) -> Option<String> {
         let at = self.shown.as_ref().map_or(self.inputs.len(), |(at, _)| *at).checked_sub(1)?;
         let older = self.inputs.get(at)?.clone();
@@ -37,7 +37,7 @@ impl Past {
         Some(older)
     }
 
-    /// The input behind the one that is shown, or what was being typed.
+    /// The next input, or the unfinished one.
     pub(super) fn newer(&mut self) -> Option<String> {
         let (at, typed) = self.shown.take()?;
         let Some(newer) = self.inputs.get(at + 1) else { return Some(typed) };

@@ -1,11 +1,11 @@
-//! Owns what happens on one connection after the login: requests out, answers and events in, until
-//! it ends. Part of `life`. Never connects.
+//! Owns one connection after the login: sends requests, receives replies and events, until it ends. Part of
+//! `task`. Never connects.
 
+use crate::copy::check_copy;
 use crate::cursor::Seen;
 use crate::event::{Event, Message};
-use crate::life::Life;
-use crate::outstanding::{Entry, What};
-use crate::own::check_copy;
+use crate::outstanding::{Entry, Purpose};
+use crate::task::Task;
 use crate::wire::Connection;
 use crate::{Closed, Error};
 use serde_json::value::{RawValue, to_raw_value};
@@ -15,50 +15,50 @@ use tcp_chat_protocol::{ErrorKind, MsgEvent, NoticeKind, Request, RequestId};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-/// After how long a silence the server is asked whether it is there.
-pub(crate) const SILENCE: Duration = Duration::from_secs(30);
-/// How long after a question a silent connection counts as lost.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-/// How long the answer to `QUIT` is waited for.
-const GOODBYE: Duration = Duration::from_secs(5);
+/// After this time of silence the session sends a PING.
+pub(crate) const PING_AFTER: Duration = Duration::from_secs(30);
+/// A connection counts as lost if it stays silent for this time after the PING.
+pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the session waits for the reply to `QUIT`.
+const QUIT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How a connection ended.
-pub(crate) enum End {
-    /// It was lost: try again.
+/// Why a connection ended.
+pub(crate) enum ConnectionEnd {
+    /// It was lost: reconnect.
     Lost(Error),
-    /// This side had fallen behind and has room again: come back and read on.
+    /// This side fell behind and has room again: reconnect and resume.
     Behind,
     /// The session is over.
     Over(Error),
 }
 
-impl End {
-    /// The server has done what cannot be: nothing more of what it says is worth reading.
-    pub(crate) fn nonsense(what: String) -> Self {
+impl ConnectionEnd {
+    /// The server broke the protocol: nothing further of this connection is used.
+    pub(crate) fn broken_protocol(what: String) -> Self {
         Self::Lost(Error::Protocol(what))
     }
 }
 
-impl Life {
-    pub(crate) async fn converse(&mut self, connection: &mut Connection) -> End {
+impl Task {
+    pub(crate) async fn run_connection(&mut self, connection: &mut Connection) -> ConnectionEnd {
         let Connection { reader, writer } = connection;
         let mut heard = Instant::now();
-        // The reader of events has stopped while somebody waits for an answer: lines are read for
-        // the answers alone, and what else they bring comes again by a resume.
+        // Set if a request waits for its reply while the events are not read: the session reads only replies, and
+        // a resume fetches the rest.
         let mut behind = false;
         let mut goodbye: Option<Instant> = None;
         loop {
             self.flush_waiting();
             let full = !self.has_room_for_events();
-            behind = behind || (full && self.outstanding.somebody_waits());
+            behind = behind || (full && self.outstanding.has_waiting_caller());
             let reading = !full || behind;
             if !reading {
                 heard = Instant::now();
             }
-            if self.quitting.is_some() && goodbye.is_none() && !self.outstanding.somebody_waits() {
+            if self.quitting.is_some() && goodbye.is_none() && !self.outstanding.has_waiting_caller() {
                 let id = self.next_id();
-                self.outstanding.push(Entry::new(id, Request::Quit, What::Quit));
-                goodbye = Some(Instant::now() + GOODBYE);
+                self.outstanding.push(Entry::new(id, Request::Quit, Purpose::Quit));
+                goodbye = Some(Instant::now() + QUIT_TIMEOUT);
             }
             self.outstanding.write(Instant::now(), self.catching_up.is_some(), &mut writer.out);
             let wake = self.outstanding.wakes_at();
@@ -69,71 +69,73 @@ impl Life {
                     heard = Instant::now();
                     let end = match line {
                         Ok(line) => self.take_line(line, behind),
-                        Err(_) if goodbye.is_some() => Some(End::Over(Error::Closed(Closed::Quit))),
-                        Err(why) => Some(End::Lost(why)),
+                        Err(_) if goodbye.is_some() => Some(ConnectionEnd::Over(Error::Closed(Closed::Quit))),
+                        Err(why) => Some(ConnectionEnd::Lost(why)),
                     };
                     if let Some(end) = end {
                         return end;
                     }
                 }
                 done = writer.work(), if writer.has_work() => {
-                    // A server that closes says why first: what can still be read is read.
+                    // A server that closes first sends the reason, so the rest is read.
                     if let Err(e) = &done && !reading {
-                        return End::Lost(self.target.unreachable(e.to_string()));
+                        return ConnectionEnd::Lost(self.target.unreachable(e.to_string()));
                     } else if done.is_err() {
                         writer.give_up();
                     }
                 }
                 Some(command) = self.commands.recv(),
                     if self.outstanding.has_room() && self.quitting.is_none() => self.take_command(command),
-                // Nobody can ask any more, and nobody listens.
+                // No command can come, and no event is read.
                 () = self.events.closed(), if self.commands.is_closed() && self.outstanding.is_empty() => {
-                    return End::Over(Error::Closed(Closed::Quit));
+                    return ConnectionEnd::Over(Error::Closed(Closed::Quit));
                 }
                 () = room(&self.events, half), if full => {
                     if behind && !self.events.is_closed() {
-                        return End::Behind;
+                        return ConnectionEnd::Behind;
                     }
                 }
                 () = sleep_until(wake.unwrap_or(heard)), if wake.is_some() => {}
                 () = sleep_until(goodbye.unwrap_or(heard)), if goodbye.is_some() => {
-                    return End::Over(Error::Closed(Closed::Quit));
+                    return ConnectionEnd::Over(Error::Closed(Closed::Quit));
                 }
                 () = sleep_until(silence), if goodbye.is_none() => {
                     if self.outstanding.pings() {
-                        return End::Lost(self.target.unreachable("the server has fallen silent"));
+                        return ConnectionEnd::Lost(self.target.unreachable("the server has fallen silent"));
                     }
                     let id = self.next_id();
-                    self.outstanding.push(Entry::new(id, Request::Ping, What::KeepAlive));
+                    self.outstanding.push(Entry::new(id, Request::Ping, Purpose::KeepAlive));
                 }
             }
         }
     }
 
-    /// Can the events of one more line be taken?
+    /// Whether the events of one more line fit.
     fn has_room_for_events(&self) -> bool {
         self.events.is_closed() || (self.waiting.is_empty() && self.events.capacity() >= 2)
     }
 
-    fn take_line(&mut self, line: Incoming, behind: bool) -> Option<End> {
+    fn take_line(&mut self, line: Incoming, behind: bool) -> Option<ConnectionEnd> {
         match line {
-            Incoming::Msg(id, event) => self.own_or_not(*event, id, behind).err().map(End::nonsense),
+            Incoming::Msg(id, event) => {
+                self.own_or_not(*event, id, behind).err().map(ConnectionEnd::broken_protocol)
+            }
             Incoming::Presence(presence) => {
                 if !behind {
-                    self.tell(Event::Presence(presence));
+                    self.emit(Event::Presence(presence));
                 }
                 None
             }
-            // It comes again with the resume.
+            // The resume brings it again.
             Incoming::Notice(notice) if behind && notice.kind == NoticeKind::Gap => None,
             Incoming::Notice(notice) => self.notice(notice),
             Incoming::Error(Some(id), error) => self.refused(&id, error),
-            // About the connection; the daemon closes it when it means to.
+            // It is about the connection; the daemon closes the connection if it must.
             Incoming::Error(None, _) => None,
             Incoming::Reply { id: Some(id), data, op } => {
                 let entry = self.outstanding.take(&id)?;
                 if op != entry.request.op() {
-                    return Some(End::nonsense(wrong_answer(entry, &op)));
+                    return Some(ConnectionEnd::broken_protocol(wrong_answer(entry, &op)));
                 }
                 self.answered(entry, data)
             }
@@ -141,7 +143,7 @@ impl Life {
         }
     }
 
-    /// A message: with an `id` it may be the answer to one of ours.
+    /// A message; with an `id` it may be the answer to a request of this session.
     fn own_or_not(
         &mut self,
         event: MsgEvent<'static>,
@@ -165,11 +167,11 @@ impl Life {
         is_answer: bool,
     ) -> Result<(), String> {
         let (seq, newest) = (event.seq, self.cursor.seq());
-        let seen = self.cursor.see(&event, &self.login.name);
+        let seen = self.cursor.advance(&event, &self.login.name);
         match seen {
             Seen::Again => return Ok(()),
-            // What was sent before is answered with the first one's event; and a server may send more behind
-            // a resume than it was asked for.
+            // The answer to a resent message is the first one's event; and after a resume a server may send more
+            // than was requested.
             Seen::Falls if is_answer || self.catching_up.is_some() => return Ok(()),
             Seen::Falls => return Err(format!("it sent message {seq} after message {newest}")),
             Seen::New | Seen::Broken { .. } => {}
@@ -180,13 +182,13 @@ impl Life {
         let message = Message::new(event, id, &self.login.name);
         if let Seen::Broken { last } = seen {
             let (seq, prev) = (message.data.seq, message.data.prev);
-            self.tell(Event::ChainBroken { conversation: message.conversation.clone(), last, prev, seq });
+            self.emit(Event::ChainBroken { conversation: message.conversation.clone(), last, prev, seq });
         }
-        self.tell(Event::Message(Box::new(message)));
+        self.emit(Event::Message(Box::new(message)));
         Ok(())
     }
 
-    /// The daemon's copy of a message of ours may be here. Was it asked for?
+    /// Handles the daemon's copy of a message. True: it answers a request of this session.
     fn acknowledged(&mut self, id: &RequestId, event: &MsgEvent<'static>) -> Result<bool, String> {
         let Some(entry) = self.outstanding.take(id) else { return Ok(false) };
         let Request::Msg { to, text } = &entry.request else { return Err(wrong_answer(entry, "MSG")) };
@@ -194,21 +196,21 @@ impl Life {
             entry.fail(Error::Protocol(what.clone()));
             return Err(what);
         }
-        if let What::Msg { reply, .. } = entry.what {
-            // Whoever asked may have stopped waiting.
+        if let Purpose::Msg { reply, .. } = entry.what {
+            // The caller may have stopped waiting.
             let _ = reply.send(Ok(event.clone()));
         }
         Ok(true)
     }
 
-    fn refused(&mut self, id: &RequestId, error: ErrorData) -> Option<End> {
+    fn refused(&mut self, id: &RequestId, error: ErrorData) -> Option<ConnectionEnd> {
         if error.kind == ErrorKind::RateLimited {
-            let asked = error.retry_after_ms.map(Duration::from_millis);
-            self.outstanding.again(id, Instant::now(), asked);
+            let requested = error.retry_after_ms.map(Duration::from_millis);
+            self.outstanding.again(id, Instant::now(), requested);
             return None;
         }
         let entry = self.outstanding.take(id)?;
-        // Its first answer was lost with a connection: it was done then.
+        // The first reply was lost with a connection, so the LEAVE was done then.
         if let Request::Leave(room) = &entry.request
             && entry.rewritten
             && error.kind == ErrorKind::NotAMember
@@ -217,10 +219,10 @@ impl Life {
             return self.answered(entry, data);
         }
         match entry.what {
-            What::CatchUp => self.caught_up(),
-            What::Quit => return Some(End::Over(Error::Closed(Closed::Quit))),
-            // A process before this one has used the id: what else the data may lack was looked at.
-            What::Msg { fixed: false, .. } if error.kind == ErrorKind::Data => {
+            Purpose::CatchUp => self.caught_up(),
+            Purpose::Quit => return Some(ConnectionEnd::Over(Error::Closed(Closed::Quit))),
+            // A previous process used the id. All other reasons for DATA were checked before sending.
+            Purpose::Msg { fixed: false, .. } if error.kind == ErrorKind::Data => {
                 let id = self.next_id();
                 self.outstanding.rename(entry, id);
             }
@@ -229,32 +231,32 @@ impl Life {
         None
     }
 
-    fn answered(&mut self, entry: Entry, data: Box<RawValue>) -> Option<End> {
+    fn answered(&mut self, entry: Entry, data: Box<RawValue>) -> Option<ConnectionEnd> {
         match entry.what {
-            What::Op(reply) => {
+            Purpose::Op(reply) => {
                 self.note_rooms(entry.request.op(), data.get());
-                // Whoever asked may have stopped waiting.
+                // The caller may have stopped waiting.
                 let _ = reply.send(Ok(data));
             }
-            What::CatchUp => self.caught_up(),
-            What::Quit => {
-                self.said_goodbye = true;
-                return Some(End::Over(Error::Closed(Closed::Quit)));
+            Purpose::CatchUp => self.caught_up(),
+            Purpose::Quit => {
+                self.quit_confirmed = true;
+                return Some(ConnectionEnd::Over(Error::Closed(Closed::Quit)));
             }
-            What::KeepAlive | What::Msg { .. } => {}
+            Purpose::KeepAlive | Purpose::Msg { .. } => {}
         }
         None
     }
 
     fn caught_up(&mut self) {
         if let Some(done) = self.catching_up.take()
-            && done.say_so
+            && done.report
         {
-            self.tell(Event::Resumed { caught_up: done.messages });
+            self.emit(Event::Resumed { caught_up: done.messages });
         }
     }
 
-    /// Follows which rooms the session is in.
+    /// Follows the rooms of the session.
     fn note_rooms(&mut self, op: &str, data: &str) {
         match op {
             "JOIN" => {
@@ -275,7 +277,7 @@ impl Life {
     }
 }
 
-/// A request was answered as if it had been another one.
+/// The server replied to a request with another op.
 fn wrong_answer(entry: Entry, op: &str) -> String {
     let what =
         format!("it answered {} with {:?}", entry.request.op(), op.chars().take(32).collect::<String>());
@@ -283,7 +285,7 @@ fn wrong_answer(entry: Entry, op: &str) -> String {
     what
 }
 
-/// Waits until that many events fit, or nobody listens.
+/// Waits until that many events fit, or no event is read any longer.
 async fn room(events: &mpsc::Sender<Event>, n: usize) {
     drop(events.reserve_many(n).await);
 }

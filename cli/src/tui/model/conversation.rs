@@ -1,6 +1,6 @@
-//! Owns one conversation as the screen knows it: a window of its log, what is unread, who is there,
-//! and where the reader has scrolled to. Bounded: over its bound the end that is not being read is
-//! given up, and is loaded again from the daemon when somebody scrolls there. Never asks by itself.
+//! Owns one conversation on the screen: a window of its log, the unread messages, the members, and the scroll
+//! position. Bounded: over the bound it drops the end that is not visible, which the daemon sends again when the
+//! user scrolls there. Part of the model. Never requests a page itself.
 
 use super::Part;
 use super::item::{Item, Kind};
@@ -14,10 +14,10 @@ use tcp_chat_client::protocol::reply::{Member, MemberState};
 pub(crate) const KEEP: usize = 1000;
 /// Bytes that are kept of one conversation.
 pub(crate) const KEEP_BYTES: usize = 512 * 1024;
-/// Members that are kept of one room: as many as the daemon tells.
+/// Members that are kept of one room: as many as the daemon sends.
 const MEMBERS: usize = 500;
 
-/// Where the reader is: the entry at the foot of the screen, and how many of its rows are below.
+/// The scroll position: the entry at the foot of the screen, and its rows below the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Anchor {
     pub(crate) id: u64,
@@ -26,42 +26,42 @@ pub(crate) struct Anchor {
 
 /// A conversation.
 #[derive(Debug)]
-pub(crate) struct Talk {
-    /// As the wire calls it.
+pub(crate) struct ConversationWindow {
+    /// The name on the wire.
     pub(crate) place: Conversation,
-    /// As it is shown: `#lobby`, `@bo`.
+    /// The name on the screen: `#lobby`, `@bo`.
     pub(crate) title: String,
     pub(crate) items: VecDeque<Item>,
     bytes: usize,
-    /// Nothing older is to be had.
+    /// Whether the store has no older messages.
     pub(crate) at_start: bool,
-    /// The window reaches to the newest message.
+    /// Whether the window reaches the newest message.
     pub(crate) at_head: bool,
-    /// The part that was asked for and has not come. An answer to anything else comes too late.
+    /// The requested part that has not come yet. Other answers are outdated.
     pub(crate) asked: Option<Part>,
-    /// It has been filled from the store.
+    /// Whether it was filled from the store.
     pub(crate) loaded: bool,
     pub(crate) unread: usize,
     pub(crate) mentions: usize,
-    /// The first message that was not read: the "new since" line stands before it.
+    /// The first unread message: the "new since" line precedes it.
     pub(crate) new_from: Option<Seq>,
-    /// The newest message that was read.
+    /// The newest read message.
     pub(crate) read: Seq,
-    /// Nothing is known of what was read here.
+    /// Whether there is no read mark.
     pub(crate) fresh: bool,
-    /// It is here because it was in an earlier run; where nothing of it is left, it goes again.
+    /// Whether it was opened because of an earlier run; it is closed if it has no messages.
     pub(crate) returning: bool,
-    /// `None`: at the newest message, and staying there.
+    /// `None`: follows the newest message.
     pub(crate) view: Option<Anchor>,
     pub(crate) members: Vec<Member>,
     pub(crate) member_count: usize,
-    /// What was typed here and not sent.
+    /// The unsent input.
     pub(crate) draft: String,
-    /// When something was last said here; for giving up the oldest.
+    /// The time of the last message, to remove the oldest conversation.
     pub(crate) active: u64,
 }
 
-impl Talk {
+impl ConversationWindow {
     pub(crate) fn new(place: Conversation) -> Self {
         let title = match &place {
             Conversation::Room(room) => format!("#{}", neutralise::line(room)),
@@ -94,12 +94,12 @@ impl Talk {
         matches!(self.place, Conversation::Room(_))
     }
 
-    /// The oldest message that is here.
+    /// The oldest message in the window.
     pub(crate) fn oldest(&self) -> Option<Seq> {
         self.items.iter().find_map(|i| i.seq)
     }
 
-    /// The newest message that is here.
+    /// The newest message in the window.
     pub(crate) fn newest(&self) -> Option<Seq> {
         self.items.iter().rev().find_map(|i| i.seq)
     }
@@ -108,13 +108,13 @@ impl Talk {
         self.items.iter().position(|i| i.id == id)
     }
 
-    /// Something new, at the end; what is still on its way stays behind it.
+    /// Adds an entry at the end; unconfirmed messages stay behind it.
     pub(crate) fn push(&mut self, item: Item) {
         if !self.at_head && !item.is_pending() {
             return;
         }
         if self.view.is_some() && self.is_full() {
-            // Somebody reads further up: what they read stays, and the end comes again later.
+            // The user reads further up: those entries stay, and the end is loaded again later.
             self.at_head = false;
             return;
         }
@@ -158,7 +158,7 @@ impl Talk {
         self.bytes = self.items.iter().map(Item::bytes).sum();
     }
 
-    /// A page of what came before the oldest message here.
+    /// Adds a page of messages before the window.
     pub(crate) fn prepend(&mut self, page: Vec<Item>, more: bool) {
         let oldest = self.oldest();
         for item in page.into_iter().rev().filter(|i| oldest.is_none_or(|o| i.seq < Some(o))) {
@@ -169,7 +169,7 @@ impl Talk {
         self.bound_back();
     }
 
-    /// A page of what came after the newest message here.
+    /// Adds a page of messages after the window.
     pub(crate) fn append(&mut self, page: Vec<Item>, more: bool) {
         let newest = self.newest();
         let fresh = page.into_iter().filter(|i| newest.is_none_or(|n| i.seq > Some(n)));
@@ -182,8 +182,8 @@ impl Talk {
         self.bound_front();
     }
 
-    /// The newest page. Where it does not meet what is here, it takes its place: what is between
-    /// them comes when somebody scrolls there.
+    /// Adds the newest page. If it does not meet the window, it replaces the window: the messages between are
+    /// loaded when the user scrolls there.
     pub(crate) fn merge_newest(&mut self, page: Vec<Item>, more: bool) {
         let (first, last) = (page.first().and_then(|i| i.seq), page.last().and_then(|i| i.seq));
         let meets = self.at_head && first.is_some() && self.newest().is_some_and(|n| Some(n) >= first);
@@ -194,7 +194,7 @@ impl Talk {
             let older = before.iter().any(|i| i.seq.is_some());
             self.items.extend(before.iter().cloned());
             self.items.extend(page);
-            // Notes stay, behind what was said; so does what is newer than the page.
+            // Notes stay behind the messages, and so do messages newer than the page.
             self.items.extend(rest.iter().filter(|i| i.seq.is_none() || i.seq > last).cloned());
             if !older {
                 self.at_start = !more;
@@ -212,7 +212,7 @@ impl Talk {
         self.bound_front();
     }
 
-    /// A part of the log around one message, in place of what is here.
+    /// Replaces the window by the messages around one.
     pub(crate) fn replace(&mut self, part: Vec<Item>, older: bool, newer: bool) {
         let waiting: Vec<Item> = self.items.drain(..).filter(Item::is_pending).collect();
         self.items.extend(part);
@@ -222,7 +222,7 @@ impl Talk {
         self.bound_front();
     }
 
-    /// Nothing is here any more; the newest page is to be loaded.
+    /// Empties the window; the newest page must be loaded.
     pub(crate) fn reset(&mut self) {
         self.items.retain(Item::is_pending);
         (self.at_start, self.at_head, self.loaded) = (false, true, false);
@@ -231,7 +231,7 @@ impl Talk {
         self.measure();
     }
 
-    /// The message that was on its way is here, or was refused.
+    /// Removes an unconfirmed message that is kept or refused.
     pub(crate) fn take_pending(&mut self, which: impl Fn(u64, &str) -> bool) -> Option<Item> {
         let at = self
             .items
@@ -242,19 +242,19 @@ impl Talk {
         Some(item)
     }
 
-    /// All of it was seen.
+    /// Marks everything as read.
     pub(crate) fn was_read(&mut self) {
         (self.unread, self.mentions) = (0, 0);
         self.read_up_to(self.newest().unwrap_or(0));
     }
 
-    /// What came up to here is no news.
+    /// Marks messages up to this seq as read.
     pub(crate) fn read_up_to(&mut self, seq: Seq) {
         self.read = seq.max(self.read);
         self.fresh = false;
     }
 
-    /// Counts what is unread by what was read last.
+    /// Counts the unread messages by the read mark.
     pub(crate) fn count(&mut self) {
         let read = self.read;
         let unread = |i: &&Item| i.seq > Some(read) && matches!(i.kind, Kind::Said { own: false, .. });
@@ -263,21 +263,21 @@ impl Talk {
         self.new_from = self.items.iter().find(unread).and_then(|i| i.seq);
     }
 
-    /// Who is here now.
+    /// Replaces the members.
     pub(crate) fn set_members(&mut self, mut members: Vec<Member>, count: usize) {
         members.sort_by_key(|m| m.user.to_lowercase());
         members.truncate(MEMBERS);
         (self.members, self.member_count) = (members, count);
     }
 
-    /// Somebody came: who is not in the list is one more.
+    /// Adds a member; one that is not in the list counts, too.
     pub(crate) fn member_came(&mut self, user: &str) {
         if self.members.iter().all(|m| m.user != user) {
             self.member_count += 1;
         }
     }
 
-    /// Somebody is here, away, or (`None`) gone.
+    /// A member is here, away, or (`None`) gone.
     pub(crate) fn member(&mut self, user: &str, color: &str, state: Option<MemberState>) {
         let at = self.members.iter().position(|m| m.user == user);
         match (at, state) {
@@ -299,7 +299,7 @@ impl Talk {
     }
 }
 
-/// Is it a message that means the reader?
+/// Whether it is a message with a mention of this user.
 pub(crate) fn is_mention(item: &Item) -> bool {
     matches!(item.kind, Kind::Said { mention: true, .. })
 }

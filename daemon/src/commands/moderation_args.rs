@@ -1,12 +1,12 @@
-//! Owns what the commands that keep order take on the command line. Part of `args`.
+//! Owns the arguments of the moderation commands. Part of `args`. Never runs a command.
 
 use clap::{Args, Subcommand, ValueEnum};
 use tcp_chat_protocol::request::{MOST_SECONDS, REASON_BYTES};
 use tcp_chat_protocol::{Role, text};
 
-/// Where, why and how it is told.
+/// The room of the action, and the form of the output.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct Where {
+pub struct Scope {
     /// The room; without it, the whole server
     #[arg(long, value_name = "ROOM")]
     pub room: Option<String>,
@@ -46,7 +46,7 @@ pub struct Kick {
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, value_parser = reason)]
     pub reason: String,
     #[command(flatten)]
-    pub place: Where,
+    pub place: Scope,
 }
 
 /// `mute`
@@ -61,7 +61,7 @@ pub struct Mute {
     #[command(flatten)]
     pub penalty: Penalty,
     #[command(flatten)]
-    pub place: Where,
+    pub place: Scope,
 }
 
 /// `unmute`
@@ -70,7 +70,7 @@ pub struct Unmute {
     /// The user
     pub user: String,
     #[command(flatten)]
-    pub place: Where,
+    pub place: Scope,
 }
 
 /// `ban`
@@ -87,7 +87,7 @@ pub struct Ban {
     #[command(flatten)]
     pub penalty: Penalty,
     #[command(flatten)]
-    pub place: Where,
+    pub place: Scope,
 }
 
 /// `unban`
@@ -96,7 +96,7 @@ pub struct Unban {
     /// What was banned, written as in `ban`
     pub whom: String,
     #[command(flatten)]
-    pub place: Where,
+    pub place: Scope,
 }
 
 /// `room`
@@ -146,7 +146,7 @@ pub struct Grant {
     #[arg(required = true, value_parser = role)]
     pub role: Option<RoleOrNone>,
     #[command(flatten)]
-    pub place: Where,
+    pub place: Scope,
 }
 
 /// A role, or none in particular.

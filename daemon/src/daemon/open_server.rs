@@ -1,12 +1,12 @@
-//! Owns the warning about a server that strangers can reach and use. Called once, when all addresses
-//! are bound. Never refuses anything.
+//! Owns the open-server warning: strangers can reach the server and log in. Called once, after all addresses are
+//! bound. Never refuses anything.
 
 use crate::settings::{AuthMode, ClientAuth, Settings};
 use std::net::{IpAddr, SocketAddr};
 use tracing::warn;
 
-/// An address that strangers may reach, where everyone may log in, is seldom what was meant.
-pub(super) fn warn_if_open_to_all(settings: &Settings, addresses: impl Iterator<Item = SocketAddr>) {
+/// Warns of each public address if everyone may log in, which is seldom intended.
+pub(super) fn warn_if_open(settings: &Settings, addresses: impl Iterator<Item = SocketAddr>) {
     let is_guarded = settings.auth.mode != AuthMode::Open || settings.tls.client_auth == ClientAuth::Required;
     if is_guarded {
         return;
@@ -15,14 +15,14 @@ pub(super) fn warn_if_open_to_all(settings: &Settings, addresses: impl Iterator<
         warn!(
             event = "open_to_all",
             address = %address,
-            "everyone who reaches this address may log in: set auth.mode to \"accounts\" or \"password\", or \
+            "every user who reaches this address may log in: set auth.mode to \"accounts\" or \"password\", or \
              listen on a private address"
         );
     }
 }
 
-/// May others than this host and its private network reach the address? Every address of a host is
-/// taken to be such a one.
+/// Whether hosts outside of this host and its private network may reach the address. An unspecified address
+/// counts as public.
 fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => {

@@ -1,16 +1,16 @@
-//! Owns the life of a session: the first login, the connection, and the next one when it is lost.
-//! One task, started by [`begin`], that alone holds the connection and all state; the rest of the
-//! crate talks to it through bounded queues. What happens on one connection is in `converse`.
+//! Owns the life of a session: the first login, the connection, and the next connection after a loss. One task,
+//! started by [`begin`], holds the connection and all state; the rest of the crate talks to it through bounded
+//! queues. The work on one connection is in `connected`. Never prints anything.
 
 use crate::backoff::{Backoff, chance};
 use crate::builder::Builder;
-use crate::converse::{End, PATIENCE, SILENCE};
+use crate::connected::{ConnectionEnd, PING_AFTER, PING_TIMEOUT};
 use crate::cursor::Cursor;
-use crate::dial::{Target, dial};
+use crate::dial::{ServerTarget, dial};
 use crate::event::Event;
-use crate::login::{Credentials, Resume, log_in, parted};
-use crate::outstanding::{Entry, Ids, Outstanding, What};
-use crate::session::{COMMANDS, Command, Events, Session, Shared, lock};
+use crate::login::{Credentials, Resume, common_seq, log_in};
+use crate::outstanding::{Entry, Ids, Outstanding, Purpose};
+use crate::session::{COMMANDS, Events, Session, Shared, TaskCommand, lock};
 use crate::wire::Connection;
 use crate::{Closed, Error};
 use std::collections::VecDeque;
@@ -21,39 +21,39 @@ use tcp_chat_protocol::{NoticeEvent, NoticeKind, Request, RequestId, Seq};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-/// Happenings (everything but messages) that wait for room in the queue of events at most.
+/// The largest number of events, except messages, that wait for room in the queue of events.
 const WAITING: usize = 64;
 
-pub(crate) struct Life {
-    pub(crate) target: Target,
+pub(crate) struct Task {
+    pub(crate) target: ServerTarget,
     pub(crate) credentials: Credentials,
-    /// The login that is in force; its rooms are those of now.
+    /// The reply of the current login, with the current rooms.
     pub(crate) login: LoginReply,
     pub(crate) cursor: Cursor,
     pub(crate) ids: Ids,
     pub(crate) outstanding: Outstanding,
     pub(crate) backoff: Backoff,
-    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) commands: mpsc::Receiver<TaskCommand>,
     pub(crate) events: mpsc::Sender<Event>,
-    /// Happenings that found no room in `events`; they go before everything that comes later.
+    /// Events that found no room in `events`; they precede all later ones.
     pub(crate) waiting: VecDeque<Event>,
     pub(crate) shared: Arc<Mutex<Shared>>,
-    /// Somebody has asked to quit, and waits for it.
+    /// The caller of `quit`, if there is one.
     pub(crate) quitting: Option<oneshot::Sender<bool>>,
-    /// The daemon has confirmed the goodbye.
-    pub(crate) said_goodbye: bool,
-    /// While a resume catches up: how many messages have come, and whether to say so.
+    /// Whether the daemon has confirmed the QUIT.
+    pub(crate) quit_confirmed: bool,
+    /// The progress of catching up after a resume.
     pub(crate) catching_up: Option<CatchUp>,
 }
 
 pub(crate) struct CatchUp {
     pub(crate) messages: u64,
-    /// No: this side had stopped reading by itself, and the connection was never lost.
-    pub(crate) say_so: bool,
+    /// False if this side stopped reading by itself, so the connection was never lost.
+    pub(crate) report: bool,
 }
 
-/// The first connection and login, then the task.
-pub(crate) async fn begin(builder: Builder, target: Target) -> Result<(Session, Events), Error> {
+/// Connects and logs in, then starts the task.
+pub(crate) async fn begin(builder: Builder, target: ServerTarget) -> Result<(Session, Events), Error> {
     let Builder { name, color, rooms, password, saved, seen, .. } = builder;
     let (old_rooms, old_name, last_id) =
         saved.as_ref().map_or((None, None, 0), |s| (Some(s.rooms.clone()), Some(s.name.clone()), s.last_id));
@@ -74,12 +74,12 @@ pub(crate) async fn begin(builder: Builder, target: Target) -> Result<(Session, 
     let (commands, commands_in) = mpsc::channel(COMMANDS);
     let (events, events_out) = mpsc::channel(builder.events);
     let start = seen.as_ref().filter(|_| resumed).map_or(login.head, |(after, _)| *after);
-    // What is known of the log before it was replaced is true until the reader has heard of that.
+    // The facts about the old log stay true until the reader gets the event of its replacement.
     let log = seen.as_ref().filter(|_| resumed || saved.is_none()).and_then(|(_, log)| log.clone());
     let log = log.or_else(|| login.log.clone());
     let shared = Shared { login: login.clone(), taken: start, log, last_id: ids.last(), ended: None };
     let shared = Arc::new(Mutex::new(shared));
-    let mut life = Life {
+    let mut task = Task {
         target,
         credentials,
         cursor: Cursor::starting_at(start),
@@ -91,36 +91,36 @@ pub(crate) async fn begin(builder: Builder, target: Target) -> Result<(Session, 
         waiting: VecDeque::new(),
         shared: Arc::clone(&shared),
         quitting: None,
-        said_goodbye: false,
+        quit_confirmed: false,
         catching_up: None,
         login,
     };
     match seen {
-        Some((after, log)) if saved.is_some() => life.logged_in(after, log.as_deref(), resumed, true),
+        Some((after, log)) if saved.is_some() => task.logged_in(after, log.as_deref(), resumed, true),
         seen => {
             if let Some((after, log)) = seen {
-                life.has_parted(after, log.as_deref());
+                task.report_replaced_log(after, log.as_deref());
             }
-            life.tell(Event::Connected(Box::new(life.login.clone())));
+            task.emit(Event::Connected(Box::new(task.login.clone())));
         }
     }
     #[expect(clippy::disallowed_methods, reason = "the session sees its end: the channels to it close")]
-    tokio::spawn(life.live(connection));
+    tokio::spawn(task.live(connection));
     let session = Session { commands, shared: Arc::clone(&shared), request_timeout: builder.request_timeout };
     Ok((session, Events { events: events_out, shared }))
 }
 
-impl Life {
+impl Task {
     async fn live(mut self, mut connection: Connection) {
         let why = loop {
             let began = Instant::now();
-            let end = self.converse(&mut connection).await;
+            let end = self.run_connection(&mut connection).await;
             self.backoff.lived(began.elapsed());
             connection.writer.close().await;
             let lost = match end {
-                End::Over(error) => break error,
-                End::Lost(why) => Some(why),
-                End::Behind => None,
+                ConnectionEnd::Over(error) => break error,
+                ConnectionEnd::Lost(why) => Some(why),
+                ConnectionEnd::Behind => None,
             };
             drop(connection);
             self.outstanding.connection_lost();
@@ -133,10 +133,10 @@ impl Life {
         self.outstanding.fail_all(&why);
         lock(&self.shared).ended = Some(why.clone());
         if let Some(done) = self.quitting.take() {
-            // Whoever asked may have stopped waiting.
-            let _ = done.send(self.said_goodbye);
+            // The caller may have stopped waiting.
+            let _ = done.send(self.quit_confirmed);
         }
-        // Those who ask from now on are told at once; those who are waiting too.
+        // Later commands fail at once, and waiting ones too.
         self.commands.close();
         while let Ok(command) = self.commands.try_recv() {
             command.refuse(&why);
@@ -149,17 +149,17 @@ impl Life {
         }
     }
 
-    /// The next connection, logged in; attempt after attempt. Without a `why` the connection was not
-    /// lost but left, and the first attempt is made at once and not told.
+    /// Connects and logs in, with as many attempts as needed. Without a `why`, this side closed the connection:
+    /// the first attempt follows at once and without an event.
     async fn reconnect(&mut self, mut why: Option<Error>) -> Result<Connection, Error> {
-        let mut say_so = false;
+        let mut report = false;
         loop {
             if let Some(why) = why.take() {
                 let wait = self.backoff.next(chance());
                 let attempt = self.backoff.attempts();
-                self.tell(Event::Reconnecting { wait, attempt, why });
+                self.emit(Event::Reconnecting { wait, attempt, why });
                 self.while_taking_commands(tokio::time::sleep(wait)).await?;
-                say_so = true;
+                report = true;
             }
             let target = self.target.clone();
             let attempt = self.while_taking_commands(async move { dial(&target).await }).await?;
@@ -173,7 +173,7 @@ impl Life {
             };
             let mut connection = Connection::new(stream, self.target.clone());
             let after = self.cursor.seq();
-            // The name and rooms of now, should the session be gone.
+            // The current name and rooms, in case the session is gone.
             self.credentials.rooms = Some(self.login.rooms.clone());
             self.credentials.name = Some(self.login.name.clone());
             let LoginReply { name, session, log, .. } = &self.login;
@@ -183,29 +183,29 @@ impl Life {
                     let before = std::mem::replace(&mut self.login, login);
                     self.publish();
                     self.backoff.connected();
-                    self.logged_in(after, before.log.as_deref(), resumed, say_so);
+                    self.logged_in(after, before.log.as_deref(), resumed, report);
                     return Ok(connection);
                 }
                 Err(e @ (Error::NoConnection { .. } | Error::Protocol(_))) => why = Some(e),
-                Err(e) if e.is_passing() => why = Some(e),
+                Err(e) if e.is_transient() => why = Some(e),
                 Err(e) => return Err(e),
             }
         }
     }
 
-    /// Waits for something while there is no connection, and takes in what the program asks.
+    /// Waits for something while there is no connection, and accepts commands.
     async fn while_taking_commands<T>(&mut self, wait: impl Future<Output = T>) -> Result<T, Error> {
         tokio::pin!(wait);
         loop {
-            if self.quitting.is_some() && !self.outstanding.somebody_waits() {
-                // Nothing is left to say: the daemon ends the session when its time is over.
+            if self.quitting.is_some() && !self.outstanding.has_waiting_caller() {
+                // Nothing is left to send: the daemon ends the session after its TTL.
                 return Err(Error::Closed(Closed::Quit));
             }
             tokio::select! {
                 done = &mut wait => return Ok(done),
                 Some(command) = self.commands.recv(),
                     if self.outstanding.has_room() && self.quitting.is_none() => self.take_command(command),
-                // Nobody can ask any more, and nobody listens.
+                // No command can come, and no event is read.
                 () = self.events.closed(), if self.commands.is_closed() => {
                     return Err(Error::Closed(Closed::Quit));
                 }
@@ -213,24 +213,24 @@ impl Life {
         }
     }
 
-    pub(crate) fn take_command(&mut self, command: Command) {
+    pub(crate) fn take_command(&mut self, command: TaskCommand) {
         match command {
-            Command::Msg { message, id, reply } => {
+            TaskCommand::Msg { message, id, reply } => {
                 let fixed = id.is_some();
                 let id = id.unwrap_or_else(|| self.next_id());
                 if self.outstanding.has(&id) {
                     let why = "a message with this id is still on its way".to_owned();
-                    // Whoever asked may have stopped waiting.
+                    // The caller may have stopped waiting.
                     let _ = reply.send(Err(Error::Invalid(why)));
                     return;
                 }
-                self.outstanding.push(Entry::new(id, message, What::Msg { reply, fixed }));
+                self.outstanding.push(Entry::new(id, message, Purpose::Msg { reply, fixed }));
             }
-            Command::Op { request, reply } => {
+            TaskCommand::Op { request, reply } => {
                 let id = self.next_id();
-                self.outstanding.push(Entry::new(id, request, What::Op(reply)));
+                self.outstanding.push(Entry::new(id, request, Purpose::Op(reply)));
             }
-            Command::Quit { done } => self.quitting = Some(done),
+            TaskCommand::Quit { done } => self.quitting = Some(done),
         }
     }
 
@@ -240,47 +240,47 @@ impl Life {
         id
     }
 
-    /// The session, which has seen `after` of the log `known`, goes on with the login that is in force; or a
-    /// new one begins.
-    fn logged_in(&mut self, after: Seq, known: Option<&str>, resumed: bool, say_so: bool) {
-        let parted = self.has_parted(after, known);
+    /// Continues the session with the current login, or begins a new one. The session has seen `after` of the log
+    /// `known`.
+    fn logged_in(&mut self, after: Seq, known: Option<&str>, resumed: bool, report: bool) {
+        let common_seq = self.report_replaced_log(after, known);
         if resumed {
-            if let Some(from) = parted {
+            if let Some(from) = common_seq {
                 self.cursor = Cursor::starting_at(from);
             }
-            self.cursor.reaches(self.login.head);
-            self.catch_up(say_so);
+            self.cursor.set_newest(self.login.head);
+            self.catch_up(report);
         } else {
             self.outstanding.session_lost();
             self.cursor = Cursor::starting_at(self.login.head);
-            self.tell(Event::SessionLost { after: parted.unwrap_or(after), head: self.login.head });
-            self.tell(Event::Connected(Box::new(self.login.clone())));
+            self.emit(Event::SessionLost { after: common_seq.unwrap_or(after), head: self.login.head });
+            self.emit(Event::Connected(Box::new(self.login.clone())));
         }
     }
 
-    /// Says so where the server's log is not the one that `after` numbers are known of.
-    fn has_parted(&mut self, after: Seq, known: Option<&str>) -> Option<Seq> {
-        let from = parted(known, after, &self.login)?;
-        self.tell(Event::LogReplaced { after, from, log: self.login.log.clone() });
+    /// Reports that the server has another log than the one of `after`.
+    fn report_replaced_log(&mut self, after: Seq, known: Option<&str>) -> Option<Seq> {
+        let from = common_seq(known, after, &self.login)?;
+        self.emit(Event::LogReplaced { after, from, log: self.login.log.clone() });
         Some(from)
     }
 
-    /// Asks the daemon for a sign behind all that was missed.
-    fn catch_up(&mut self, say_so: bool) {
+    /// Sends a PING whose reply comes after all missed messages.
+    fn catch_up(&mut self, report: bool) {
         let id = self.next_id();
-        self.outstanding.push(Entry::new(id, Request::Ping, What::CatchUp));
-        self.catching_up = Some(CatchUp { messages: 0, say_so });
+        self.outstanding.push(Entry::new(id, Request::Ping, Purpose::CatchUp));
+        self.catching_up = Some(CatchUp { messages: 0, report });
     }
 
-    /// Makes what is known of the session visible to both ends.
+    /// Makes the login visible to [`Session`] and [`Events`].
     pub(crate) fn publish(&self) {
         lock(&self.shared).login.clone_from(&self.login);
     }
 
-    /// Tells the reader what happened, without ever waiting for them.
-    pub(crate) fn tell(&mut self, event: Event) {
+    /// Queues an event without waiting.
+    pub(crate) fn emit(&mut self, event: Event) {
         if matches!(event, Event::Reconnecting { .. }) && !self.waiting.is_empty() {
-            return; // Nobody is listening now, and later it is no news.
+            return; // No event is read now, and later this one is outdated.
         }
         if self.waiting.len() >= WAITING {
             self.waiting.pop_front();
@@ -302,23 +302,23 @@ impl Life {
         }
     }
 
-    pub(crate) fn notice(&mut self, notice: NoticeEvent<'static>) -> Option<End> {
+    pub(crate) fn notice(&mut self, notice: NoticeEvent<'static>) -> Option<ConnectionEnd> {
         match notice.kind {
-            NoticeKind::TakenOver => return Some(End::Over(Error::Closed(Closed::TakenOver))),
+            NoticeKind::TakenOver => return Some(ConnectionEnd::Over(Error::Closed(Closed::TakenOver))),
             NoticeKind::Kicked => {
-                return Some(End::Over(Error::Closed(Closed::Kicked(notice.msg.into_owned()))));
+                return Some(ConnectionEnd::Over(Error::Closed(Closed::Kicked(notice.msg.into_owned()))));
             }
             NoticeKind::Gap => {
                 let (from, to) = (notice.from.unwrap_or(0), notice.to.unwrap_or(self.cursor.seq()));
                 if let Err(what) = self.cursor.check_number(to) {
-                    return Some(End::nonsense(what));
+                    return Some(ConnectionEnd::broken_protocol(what));
                 }
                 self.cursor.gap(to);
-                self.tell(Event::Gap { from, to });
+                self.emit(Event::Gap { from, to });
             }
             NoticeKind::Shutdown => {
-                self.backoff.asked(Duration::from_millis(notice.retry_after_ms.unwrap_or(0)));
-                self.tell(Event::Notice(notice));
+                self.backoff.requested(Duration::from_millis(notice.retry_after_ms.unwrap_or(0)));
+                self.emit(Event::Notice(notice));
             }
             NoticeKind::Removed => {
                 if let Some(room) = &notice.room {
@@ -326,15 +326,15 @@ impl Life {
                     self.login.rooms.retain(|held| held != room);
                     self.publish();
                 }
-                self.tell(Event::Notice(notice));
+                self.emit(Event::Notice(notice));
             }
-            _ => self.tell(Event::Notice(notice)),
+            _ => self.emit(Event::Notice(notice)),
         }
         None
     }
 
-    /// When a silent connection is to be asked, or given up.
+    /// When a silent connection gets a PING, or counts as lost.
     pub(crate) fn silence_ends(&self, heard: Instant) -> Instant {
-        heard + SILENCE + if self.outstanding.pings() { PATIENCE } else { Duration::ZERO }
+        heard + PING_AFTER + if self.outstanding.pings() { PING_TIMEOUT } else { Duration::ZERO }
     }
 }
