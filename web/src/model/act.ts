@@ -20,6 +20,8 @@ export function enter(model: Model): Effect[] {
   const typed = talk.draft;
   model.marked = undefined;
   model.completion = undefined;
+  // The complaint about an earlier input is over. One that stays has another reason.
+  if (model.notice?.error && model.notice.until !== undefined) model.notice = undefined;
   const read = readCommand(typed);
   if ("wrong" in read) {
     model.error(read.wrong);

@@ -95,14 +95,14 @@ function PendingRow({ item, head, me, color, send }: RowProps & { item: Pending 
       <Text text={item.text} />
       {fate.state === "sending" ? <span class="fate" role="img" aria-label={ui.sending} title={ui.sending}>…</span> : null}
       {fate.state === "refused" ? (
-        <div class="fate-line"><Visible text={ui.refused(fate.why)} />
+        <div class="fate-line"><span><Visible text={ui.refused(fate.why)} /></span>
           <button type="button" onClick={act("edit")}>{ui.edit}</button>
           <button type="button" onClick={act("again")}>{ui.sendAgain}</button>
           <button type="button" onClick={act("drop")}>{ui.drop}</button>
         </div>
       ) : null}
       {fate.state === "unknown" ? (
-        <div class="fate-line">{ui.unknown}
+        <div class="fate-line"><span>{ui.unknown}</span>
           <button type="button" onClick={act("look")}>{ui.look}</button>
           <button type="button" onClick={act("again")}>{ui.sendAgain}</button>
           <button type="button" onClick={act("drop")}>{ui.drop}</button>

@@ -89,3 +89,14 @@ test("a time is said once, as a person reads it", () => {
   assert.doesNotMatch(once, /Z|It ends/);
   assert.match(refused("you are muted"), /^You are muted\. It ends on .*2026.*\.$/);
 });
+
+test("a complaint goes with the next input, and stays with the same mistake", () => {
+  const w = World.chatting();
+  const types = (text: string) => { w.does({ kind: "typed", text, caret: text.length }); w.does({ kind: "enter" }); };
+  types("/jion x");
+  assert.match(w.model.notice?.text ?? "", /Did you mean/);
+  types("/jion y");
+  assert.match(w.model.notice?.text ?? "", /Did you mean/);
+  types("hello");
+  assert.equal(w.model.notice, undefined);
+});
