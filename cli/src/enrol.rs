@@ -6,7 +6,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::say;
 use crate::settings::Settings;
 use crate::{ask, connect, files};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tcp_chat_client::protocol::invite::Join;
 use tcp_chat_client::{Enrolment, Identity, NewKey};
@@ -123,6 +123,9 @@ async fn fetch(settings: &mut Settings, asked: &Enrolment) -> Result<(), Failure
         // The key has no use without its certificate.
         let _ = std::fs::remove_file(&draft);
     })?;
+    for file in [&certificate, &key] {
+        keep_old(file).map_err(|e| failed(file, e))?;
+    }
     files::write(&certificate, pem.as_bytes()).map_err(|e| failed(&certificate, e))?;
     std::fs::rename(&draft, &key).map_err(|e| failed(&key, e))?;
     settings.identity = Some(Identity::from_files(&certificate, &key)?);
@@ -130,9 +133,40 @@ async fn fetch(settings: &mut Settings, asked: &Enrolment) -> Result<(), Failure
     Ok(())
 }
 
+/// Renames a file that is replaced, so that a certificate of another user is not lost: `NAME.old`, `NAME.old2`, and so on.
+fn keep_old(file: &Path) -> std::io::Result<()> {
+    if !file.exists() {
+        return Ok(());
+    }
+    let name = |n: u32| {
+        let mut name = file.as_os_str().to_owned();
+        name.push(if n == 1 { ".old".to_owned() } else { format!(".old{n}") });
+        PathBuf::from(name)
+    };
+    let free = (1..).map(name).find(|name| !name.exists());
+    let free = free.ok_or_else(|| std::io::Error::other("there are too many old files"))?;
+    std::fs::rename(file, &free)?;
+    say(&format!("* the one before is kept as {}", free.display()));
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_is_replaced_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("server.pem");
+        keep_old(&file).unwrap();
+        for text in ["one", "two"] {
+            std::fs::write(&file, text).unwrap();
+            keep_old(&file).unwrap();
+            assert!(!file.exists());
+        }
+        let kept = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!((kept("server.pem.old").as_str(), kept("server.pem.old2").as_str()), ("one", "two"));
+    }
 
     #[test]
     fn a_certificate_that_was_stored_under_capital_letters_is_found() {

@@ -1,8 +1,8 @@
 // Owns the page's requests to the program that serves it: the daemon, or the client on this machine (the relay).
 // Called by `shell.ts`. The chat itself never comes this way: it is all on the WebSocket.
 //
-//   GET  /host.json   {"kind": "relay" | "daemon", "server": "HOST:PORT", "verified": "CA" | "pin" | "browser",
-//                      "problem": ["line", ...]?}; without it the page is the daemon's
+//   GET  /host.json   {"kind": "relay" | "daemon", "server": "HOST:PORT", "id": TOKEN?,
+//                      "verified": "CA" | "pin" | "browser", "problem": ["line", ...]?}; without it the page is the daemon's
 //   POST /ticket      relay: the one-use ticket as text; answered with the bearer as text
 //   POST /server      relay: {"server": TEXT}; answered as /host.json, with `problem` where it cannot be used
 //
@@ -52,9 +52,10 @@ export class HostDoor {
     return this.#read(answer);
   }
 
-  /** The subprotocols of the WebSocket. */
-  protocols(): string[] {
-    return this.#bearer === undefined ? [PROTOCOL] : [PROTOCOL, `bearer.${this.#bearer}`];
+  /** The subprotocols of the WebSocket. The relay refuses one to another server than `id`, which is that of the session. */
+  protocols(id?: string): string[] {
+    const server = id === undefined ? [] : [`server.${id}`];
+    return this.#bearer === undefined ? [PROTOCOL] : [PROTOCOL, `bearer.${this.#bearer}`, ...server];
   }
 
   get socketUrl(): string {
@@ -78,9 +79,10 @@ export class HostDoor {
     const isJson = answer?.headers.get("Content-Type")?.startsWith("application/json") === true;
     const said: unknown = isJson ? await answer?.json().catch(() => undefined) : undefined;
     if (typeof said !== "object" || said === null) return host;
-    const { kind, server, verified, problem } = said as Partial<Host>;
+    const { kind, server, id, verified, problem } = said as Partial<Host>;
     if (kind === "relay" || kind === "daemon") host.kind = kind;
     if (typeof server === "string") host.server = server;
+    if (typeof id === "string" && /^[0-9a-f]{64}$/.test(id)) host.id = id;
     if (verified === "CA" || verified === "pin" || verified === "browser") host.verified = verified;
     if (Array.isArray(problem) && problem.every((line) => typeof line === "string")) host.problem = problem;
     this.#last = { ...host };

@@ -22,6 +22,7 @@ export const fault = {
   silent: "the server has fallen silent",
   noAnswer: "no answer within 10 s",
   closed: "the connection was closed",
+  otherServer: "the session of this tab belongs to another server",
   noRelay: ["`tcp-chat-cli web` has ended.", "Start it again for the same server: this tab then goes on by itself."],
   isOver: "the session is over",
   tooMany: "too many requests are on their way already",

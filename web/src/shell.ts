@@ -37,6 +37,8 @@ export class Shell {
   #isDrawn = true;
   #drawAfter = 0;
   #isRunning = false;
+  /** The relay's name of the session's server. */
+  #server: string | undefined;
   /** Outputs of the session that are not carried out yet. */
   readonly #waiting: Output[] = [];
   #hadOverlay = false;
@@ -69,7 +71,8 @@ export class Shell {
     addEventListener("online", () => this.send({ kind: "reconnect-now" }));
     addEventListener("pagehide", () => this.#saveNow());
     this.send({ kind: "host", host: await this.#door.find() });
-    if (stored) await this.#goOn(stored, false);
+    if (stored && this.#isOther(stored.server)) this.#refuseOther();
+    else if (stored) await this.#goOn(stored, false);
     this.#draw();
   }
 
@@ -104,7 +107,8 @@ export class Shell {
         break;
       case "take-over": {
         const stored = this.#store.load();
-        if (stored) void this.#goOn(stored, true);
+        if (stored && this.#isOther(stored.server)) this.#refuseOther();
+        else if (stored) void this.#goOn(stored, true);
         break;
       }
       case "ask-permission":
@@ -136,6 +140,7 @@ export class Shell {
     const { seen } = kept;
     const isSeen = seen !== undefined && Number.isSafeInteger(seen.after);
     this.#key = crypto.getRandomValues(new Uint32Array(4)).join("-");
+    this.#server = this.#model.host.id;
     // A lock that nobody else can know is free.
     void this.#lock(false);
     this.#begin(isSeen ? { ...start, seen } : start);
@@ -144,12 +149,24 @@ export class Shell {
   /** Takes up the session of an earlier page, unless another tab has it. */
   async #goOn(stored: Stored, steal: boolean): Promise<void> {
     this.#key = stored.key;
+    this.#server = stored.server;
     if (!(await this.#lock(steal))) return this.send({ kind: "elsewhere" });
     // The other tab may have stored more meanwhile.
     const saved = this.#store.load()?.saved ?? stored.saved;
     takeUp(this.#model, this.#store.loadKept(saved.name));
     this.send({ kind: "restored", saved });
     this.#begin({ saved });
+  }
+
+  /** Does the relay connect to another server than that of a session? Such a server must not learn the token. */
+  #isOther(server: string | undefined): boolean {
+    return this.#model.host.id !== server;
+  }
+
+  /** Shows the form. The session stays in the storage, for a page with its server. */
+  #refuseOther(): void {
+    this.#drop();
+    this.send({ kind: "event", event: { kind: "refused", why: { kind: "no-connection", why: fault.otherServer } } });
   }
 
   #begin(start: Start): void {
@@ -248,7 +265,10 @@ export class Shell {
     this.send({ kind: "event", event });
     const isLost = event.kind === "reconnecting" || event.kind === "refused";
     if (isLost && this.#model.host.kind === "relay") {
-      void this.#door.describe().then((host) => this.send({ kind: "host", host }));
+      void this.#door.describe().then((host) => {
+        this.send({ kind: "host", host });
+        if (this.#session && host.id !== undefined && this.#isOther(this.#server)) this.#refuseOther();
+      });
     }
   }
 
@@ -256,7 +276,7 @@ export class Shell {
     this.#closeSocket();
     let socket: WebSocket;
     try {
-      socket = new WebSocket(this.#door.socketUrl, this.#door.protocols());
+      socket = new WebSocket(this.#door.socketUrl, this.#door.protocols(this.#server));
     } catch {
       setTimeout(() => this.#event((s, now) => s.closed(fault.closed, now)));
       return;
@@ -291,7 +311,7 @@ export class Shell {
     this.#storing = undefined;
     const saved = this.#session?.saved();
     if (saved) {
-      this.#store.save({ key: this.#key, saved });
+      this.#store.save({ key: this.#key, ...(this.#server === undefined ? {} : { server: this.#server }), saved });
       const { after, log } = saved;
       this.#store.saveKept(keep(this.#model), { after, ...(log === undefined ? {} : { log }) });
     }

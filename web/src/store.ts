@@ -10,8 +10,11 @@ const SESSION = "tcp-chat.session";
 const KEPT = "tcp-chat.kept";
 const SETTINGS = "tcp-chat.settings";
 
-/** A session in the storage. `key` names its lock: two tabs never use one session at the same time. */
-export interface Stored { key: string; saved: Saved }
+/**
+ * A session in the storage. `key` names its lock: two tabs never use one session at the same time. `server` is the
+ * relay's name of the session's server, which alone may learn the token.
+ */
+export interface Stored { key: string; server?: string; saved: Saved }
 
 /** Up to which number of which log a session has seen messages. */
 export interface Seen { after: number; log?: string }

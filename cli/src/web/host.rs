@@ -63,6 +63,9 @@ struct Shared {
 struct Described {
     kind: &'static str,
     server: String,
+    /// See [`Target::id`](super::target::Target::id).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     verified: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -171,6 +174,7 @@ impl Host {
             Ok(target) => Described {
                 kind: "relay",
                 server: if has_chosen { target.server() } else { target.offered() },
+                id: Some(target.id()),
                 verified: Some(target.verified()),
                 problem: target.problem(),
             },
@@ -197,8 +201,8 @@ impl Host {
                 shared.store();
                 shared.keeper.keep(|kept| kept.server = Some(server));
                 drop(shared);
-                let (server, verified) = (target.server(), Some(target.verified()));
-                json(StatusCode::OK, &Described { kind: "relay", server, verified, problem: Vec::new() })
+                let (server, id, verified) = (target.server(), Some(target.id()), Some(target.verified()));
+                json(StatusCode::OK, &Described { kind: "relay", server, id, verified, problem: Vec::new() })
             }
             Err(failure) => json(StatusCode::OK, &refused(Some(server), failure)),
         }
@@ -225,6 +229,11 @@ impl Host {
         let Ok(permit) = Arc::clone(&self.sockets).try_acquire_owned() else {
             return sentence(StatusCode::SERVICE_UNAVAILABLE, "So many tabs are open already. Close one.\n");
         };
+        let wanted = handshake::offered(request.headers()).find_map(|offer| offer.strip_prefix("server."));
+        let found = self.find(server).await;
+        if wanted.is_some_and(|id| found.as_ref().is_ok_and(|target| target.id() != id)) {
+            return sentence(StatusCode::CONFLICT, "The session of this tab is one of another server.\n");
+        }
         // With the time of its use.
         self.shared().store();
         let upgrade = hyper::upgrade::on(&mut request);
@@ -236,7 +245,7 @@ impl Host {
             let stop = host.stop.clone();
             // A browser that is gone before it was answered gets nothing.
             let Ok(upgraded) = upgrade.await else { return };
-            match host.find(server).await {
+            match found {
                 Ok(target) => relay::run(upgraded, &target, &stop).await,
                 Err(_) => relay::refuse(upgraded).await,
             }
@@ -270,7 +279,13 @@ async fn body(request: Request<Incoming>) -> Option<Bytes> {
 }
 
 fn refused(server: Option<String>, failure: Failure) -> Described {
-    Described { kind: "relay", server: server.unwrap_or_default(), verified: None, problem: failure.lines }
+    Described {
+        kind: "relay",
+        server: server.unwrap_or_default(),
+        id: None,
+        verified: None,
+        problem: failure.lines,
+    }
 }
 
 fn json(status: StatusCode, what: &Described) -> Answer {
@@ -287,7 +302,7 @@ fn not_let_in() -> Answer {
     let problem = problem.map(str::to_owned).to_vec();
     let mut answer = json(
         StatusCode::UNAUTHORIZED,
-        &Described { kind: "relay", server: String::new(), verified: None, problem },
+        &Described { kind: "relay", server: String::new(), id: None, verified: None, problem },
     );
     let scheme = hyper::header::HeaderValue::from_static("Bearer");
     answer.headers_mut().insert(hyper::header::WWW_AUTHENTICATE, scheme);

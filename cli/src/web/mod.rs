@@ -192,6 +192,9 @@ async fn first(
     let settled = layers::settle_for(matches, Cli { server, ..cli.clone() });
     let settled = match settled {
         Ok((mut settings, _)) => match settings.join.take() {
+            // Any page in the browser can have such a link: it must not send a password or replace a certificate.
+            Some(_) if is_clicked => Err(Failure::usage("this link has a code that makes you a user of its server")
+                .hint("If you trust the one who sent it, run tcp-chat-cli - in a terminal, and paste the link there.")),
             Some(join) => enrol::enrol(&mut settings, join).await.map(|()| settings),
             None => Ok(settings),
         },

@@ -78,6 +78,11 @@ async fn connection(stream: TcpStream, peer: SocketAddr, host: Arc<Host>) -> io:
         host.say_once(why);
         return Ok(());
     }
+    // The table named the user of the socket that has this port now. It is the peer's only while the connection is alive.
+    if stream.take_error()?.is_some() {
+        return Ok(());
+    }
+    stream.peer_addr()?;
     stream.set_nodelay(true)?;
     let service = service_fn(move |request| {
         let host = Arc::clone(&host);

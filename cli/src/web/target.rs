@@ -1,6 +1,7 @@
 //! Owns the servers that tabs chat with: what a SERVER line means, by command line, environment, profiles and files as
 //! in all modes, and why the last connection failed. Called by `host`. Never parses the chat.
 
+use super::door::Digest;
 use crate::args::Cli;
 use crate::exit::Failure;
 use crate::output::say;
@@ -48,6 +49,16 @@ impl Target {
             (Some(room), Trust::Pin(pin)) => format!("tcps://{server}/{room}#{pin}"),
             (Some(room), Trust::Ca(_)) => format!("tcps://{server}/{room}"),
         }
+    }
+
+    /// Names the server and its trust, as a token. A page asks for the server of its session by it, so that it never sends
+    /// the session to another one.
+    pub(crate) fn id(&self) -> String {
+        let trust = match &self.settings.trust {
+            Trust::Ca(_) => "CA".to_owned(),
+            Trust::Pin(pin) => pin.to_string(),
+        };
+        Digest::of(&format!("{} {trust}", self.server().to_lowercase())).to_string()
     }
 
     /// As the page is told.

@@ -437,8 +437,9 @@ fn another_server_is_chosen_on_the_page_and_bad_lines_are_explained() {
     free.client.says("whom to trust");
     let free_bearer = free.bearer();
     assert!(free.described(&free_bearer)["problem"][0].as_str().unwrap().contains("whom to trust"));
-    let chosen = free.choose(&free_bearer, &line);
-    assert_eq!(chosen, json!({ "kind": "relay", "server": there.server(), "verified": "pin" }));
+    let mut chosen = free.choose(&free_bearer, &line);
+    assert_eq!(chosen["id"].take().as_str().unwrap().len(), 64);
+    assert_eq!(chosen, json!({ "kind": "relay", "server": there.server(), "id": null, "verified": "pin" }));
     let mut tab = free.open(&free_bearer);
     tab.logs_in(json!({ "name": "ana" }));
     tab.says("hello");
@@ -456,13 +457,34 @@ fn another_server_is_chosen_on_the_page_and_bad_lines_are_explained() {
         assert!(problem.contains(part), "{line}: {problem}");
     }
     assert_eq!(free.described(&free_bearer)["server"], there.server(), "the choice stands");
-    let room = relay.choose(&bearer, &format!("tcps://{}/ops", here.server()));
-    assert_eq!(room, json!({ "kind": "relay", "server": here.server(), "verified": "CA" }));
+    let mut room = relay.choose(&bearer, &format!("tcps://{}/ops", here.server()));
+    room["id"].take();
+    assert_eq!(room, json!({ "kind": "relay", "server": here.server(), "id": null, "verified": "CA" }));
     let refused = relay.choose(&bearer, &there.server());
     assert_eq!(refused["verified"], "CA");
     assert!(relay.open(&bearer).is_closed());
     let problem = relay.described(&bearer)["problem"][0].as_str().unwrap().to_owned();
     assert!(problem.contains("was refused"), "{problem}");
+}
+
+/// A page names the server of its session. Two tabs may share a bearer, and one of them may choose another server.
+#[test]
+fn a_session_goes_to_its_own_server_alone() {
+    let (home, here, there) = (Home::new(), Daemon::start(), Daemon::start());
+    let relay = Relay::start(&home, &here, &[]);
+    let bearer = relay.bearer();
+    let id = |described: Value| described["id"].as_str().unwrap().to_owned();
+    let first = id(relay.described(&bearer));
+    let opens = |server: &str| {
+        let protocols = format!("tcp-chat.1, bearer.{bearer}, server.{server}");
+        relay.handshake(&protocols, &relay.origin()).1.status
+    };
+    assert_eq!(opens(&first), 101);
+    let second = id(relay.choose(&bearer, &format!("tcps://{}#{}", there.server(), there.pin())));
+    assert_ne!(first, second);
+    assert_eq!((opens(&first), opens(&second), opens("")), (409, 101, 409));
+    assert_eq!(id(relay.choose(&bearer, &here.server())), first);
+    assert_eq!((opens(&first), opens(&second)), (101, 409));
 }
 
 #[test]
@@ -566,6 +588,14 @@ fn what_a_click_has_wrong_is_explained_on_the_page() {
     let problem = relay.described(&bearer)["problem"][0].as_str().unwrap().to_owned();
     assert!(problem.contains("whom to trust for chat.example:3000"), "{problem}");
     assert!(relay.open(&bearer).is_closed());
+    // Any page can have such a link: it sends no password, and replaces no certificate.
+    let daemon = Daemon::start();
+    let mut command = home.command();
+    command.args(["web", &format!("tcps://ben:code@{}#{}", daemon.server(), daemon.pin())]);
+    command.env("TCP_CHAT_PASSWORD", "a password for another server");
+    let relay = Relay::of(Client::start(command));
+    let problem = relay.described(&relay.bearer())["problem"][0].as_str().unwrap().to_owned();
+    assert!(problem.contains("this link has a code"), "{problem}");
 }
 
 /// Opens the browser by a file: a program that stands for it says what it was given.

@@ -5,8 +5,8 @@ use super::Fatal;
 use crate::metrics::Metrics;
 use crate::net::{self, Gate, TlsListener};
 use crate::settings::Settings;
-use crate::tls::{self, TlsError, TlsNote, TlsState};
-use crate::web::Web;
+use crate::tls::{self, TlsNote, TlsState};
+use crate::web::{self, Web};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -85,10 +85,12 @@ impl Page {
     /// Checks that the page can use these settings, and changes nothing.
     ///
     /// # Errors
-    /// The fault of the certificate.
-    pub(super) fn check(settings: &Settings) -> Result<(), TlsError> {
-        match settings.web.tls(&settings.tls) {
-            Some(pair) => tls::check(&pair, SystemTime::now()).map(drop),
+    /// The certificate cannot be used, or browsers can reach the page under no name.
+    pub(super) fn check(settings: &Settings) -> Result<(), String> {
+        let Some(pair) = settings.web.tls(&settings.tls) else { return Ok(()) };
+        tls::check(&pair, SystemTime::now()).map_err(|why| why.to_string())?;
+        match tls::show(&pair).unwrap_or_default().first() {
+            Some((file, facts)) => web::check(settings, file, &facts.names),
             None => Ok(()),
         }
     }

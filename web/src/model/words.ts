@@ -18,6 +18,8 @@ export interface Host {
   kind: "relay" | "daemon";
   /** `host:port`, as it is shown. */
   server: string;
+  /** With `relay`: a token that stands for the server and its trust. A session belongs to one. */
+  id?: string;
   /** How the server's certificate was verified. */
   verified: "CA" | "pin" | "browser";
   /** With `relay`: why the last connection to the server failed, as the terminal would say it. */

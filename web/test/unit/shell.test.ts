@@ -112,6 +112,10 @@ test("a ticket is traded once, leaves the address, and its bearer goes nowhere b
   const again = await door("", { "/host.json": json({ ...relay, problem: ["one", "two"] }) }, first.tab);
   assert.deepEqual(again.host.problem, ["one", "two"]);
   assert.deepEqual(again.door.protocols(), ["tcp-chat.1", `bearer.${bearer}`]);
+  const id = "0a".repeat(32);
+  assert.deepEqual(again.door.protocols(id), ["tcp-chat.1", `bearer.${bearer}`, `server.${id}`]);
+  const named = await door("", { "/host.json": json({ ...relay, id }) }, first.tab);
+  assert.equal(named.host.id, id);
   const refused = await door(`#ticket=${ticket}`, { "/ticket": () => new Response("no", { status: 403 }), "/host.json": json(relay) });
   assert.deepEqual(refused.door.protocols(), ["tcp-chat.1"]);
 });
