@@ -2,7 +2,8 @@
 // Called by `shell.ts`. The chat itself never comes this way: it is all on the WebSocket.
 //
 //   GET  /host.json   {"kind": "relay" | "daemon", "server": "HOST:PORT", "id": TOKEN?,
-//                      "verified": "CA" | "pin" | "browser", "problem": ["line", ...]?}; without it the page is the daemon's
+//                      "verified": "CA" | "pin" | "browser", "problem": ["line", ...]?}; without it the page is the daemon's.
+//                      With status 401 this tab was not let in, and `problem` says what to do
 //   POST /ticket      relay: the one-use ticket as text; answered with the bearer as text
 //   POST /server      relay: {"server": TEXT}; answered as /host.json, with `problem` where it cannot be used
 //
@@ -85,6 +86,7 @@ export class HostDoor {
     if (typeof id === "string" && /^[0-9a-f]{64}$/.test(id)) host.id = id;
     if (verified === "CA" || verified === "pin" || verified === "browser") host.verified = verified;
     if (Array.isArray(problem) && problem.every((line) => typeof line === "string")) host.problem = problem;
+    if (kind === "relay" && answer?.status === 401) host.isShut = true;
     this.#last = { ...host };
     return host;
   }

@@ -56,11 +56,14 @@ export function problemText(problem: Problem): string {
 function sentence(msg: string, until: string | undefined): string {
   const first = msg.charAt(0).toUpperCase() + msg.slice(1);
   const end = /[.!?]$/.test(first) ? "" : ".";
-  return `${first}${end}${until === undefined ? "" : ` It ends on ${moment(until)}.`}`;
+  if (until === undefined) return `${first}${end}`;
+  // Most of these sentences name the time already, as the wire writes it.
+  if (first.includes(until)) return `${first.replace(until, moment(until))}${end}`;
+  return `${first}${end} It ends on ${moment(until)}.`;
 }
 
 function moment(ts: string): string {
-  return new Date(ts).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  return new Date(ts).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
 }
 
 /** So many of a thing: `1 member`, `2 members`. */
@@ -212,11 +215,11 @@ export const ui = {
   you: "you", here: "here", away: "away", state: (state: string) => (state === "here" ? "here" : state === "away" ? "away" : "unknown"),
   unreadBadge: (unread: number, mentions: number) =>
     mentions > 0 ? `${count(mentions, "mention")}, ${unread} unread` : `${unread} unread`,
-  connected: "connected", connecting: "connecting …", notConnected: "not connected", over: "session over",
-  caughtUp: (messages: number) => `connected, caught up ${messages}`,
-  reconnecting: (seconds: number) => (seconds > 0 ? `reconnecting in ${seconds} s` : "reconnecting …"),
+  connected: "Connected", connecting: "Connecting …", notConnected: "Not connected", over: "The session is over",
+  caughtUp: (messages: number) => `Connected, caught up ${messages}`,
+  reconnecting: (seconds: number) => (seconds > 0 ? `Reconnecting in ${seconds} s` : "Reconnecting …"),
   now: "Now", logInAgain: "Log in again", elsewhere: "This session is open in another tab.", useHere: "Use it here",
-  verified: { CA: "verified by its CA", pin: "verified by pin", browser: "verified by the browser" },
+  verified: { CA: "Verified by its CA", pin: "Verified by pin", browser: "Verified by the browser" },
   searchFor: "Words, \"phrases\", prefix*", searchButton: "Search", searching: "Searching …", nothingFound: "Nothing was found.",
   moreResults: "More results", filterRooms: "Find a room, or type a new name", create: (room: string) => `Create #${room}`,
   joined: "joined", switchTo: "Go to a room or a person", everyone: "Everyone on the server", onPlace: (n: number, place: string) => `${n} on ${place}`,
@@ -230,5 +233,8 @@ export const ui = {
   privateText: "Only users with a role in this room will know of it. Others are removed.",
   publicText: "Everybody on the server will be able to join this room.",
   actionsFor: (user: string) => `Actions for ${user}`, offered: "Completions", marks: (n: number) => `<+${n} marks>`,
+  details: "Details",
+  firstVisit: "Paste the invite that you were sent (tcps://…). With it this page knows which server to trust.",
+  shut: "This tab was not let in.",
   skip: "Skip to the message field",
 };

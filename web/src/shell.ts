@@ -12,6 +12,7 @@ import { fault } from "./sentences.ts";
 import { Session } from "./session/session.ts";
 import type { Start } from "./session/life.ts";
 import type { Output } from "./session/words.ts";
+import { SessionLock } from "./lock.ts";
 import { Store, type Stored } from "./store.ts";
 import { App } from "./view/app.tsx";
 
@@ -30,7 +31,7 @@ export class Shell {
   #socket: WebSocket | undefined;
   /** The name of the session's lock. */
   #key = "";
-  #release: (() => void) | undefined;
+  readonly #lock = new SessionLock();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #storing: ReturnType<typeof setTimeout> | undefined;
   #version = 0;
@@ -142,7 +143,7 @@ export class Shell {
     this.#key = crypto.getRandomValues(new Uint32Array(4)).join("-");
     this.#server = this.#model.host.id;
     // A lock that nobody else can know is free.
-    void this.#lock(false);
+    void this.#lock.take(this.#key, false, this.#stolen);
     this.#begin(isSeen ? { ...start, seen } : start);
   }
 
@@ -150,7 +151,7 @@ export class Shell {
   async #goOn(stored: Stored, steal: boolean): Promise<void> {
     this.#key = stored.key;
     this.#server = stored.server;
-    if (!(await this.#lock(steal))) return this.send({ kind: "elsewhere" });
+    if (!(await this.#lock.take(stored.key, steal, this.#stolen))) return this.send({ kind: "elsewhere" });
     // The other tab may have stored more meanwhile.
     const saved = this.#store.load()?.saved ?? stored.saved;
     takeUp(this.#model, this.#store.loadKept(saved.name));
@@ -175,25 +176,10 @@ export class Shell {
     this.#run(this.#session.begin(performance.now()));
   }
 
-  /** Takes the session's lock and holds it. `false`: another tab has it. */
-  #lock(steal: boolean): Promise<boolean> {
-    const { locks } = navigator;
-    // Without a secure context there are no locks; the daemon then ends the older connection.
-    if (!locks) return Promise.resolve(true);
-    return new Promise((decided) => {
-      const name = `tcp-chat.${this.#key}`;
-      const hold = (lock: Lock | null): Promise<void> | undefined => {
-        decided(lock !== null);
-        return lock ? new Promise<void>((release) => { this.#release = release; }) : undefined;
-      };
-      locks.request(name, steal ? { steal: true } : { ifAvailable: true }, hold).catch(() => {
-        // Another tab has taken it.
-        this.#release = undefined;
-        this.#drop();
-        this.send({ kind: "elsewhere" });
-      });
-    });
-  }
+  readonly #stolen = (): void => {
+    this.#drop();
+    this.send({ kind: "elsewhere" });
+  };
 
   #quit(now: number): void {
     const isUp = this.#model.link.at === "up";
@@ -209,8 +195,7 @@ export class Shell {
     this.#session = undefined;
     this.#waiting.length = 0;
     this.#closeSocket();
-    this.#release?.();
-    this.#release = undefined;
+    this.#lock.release();
     clearTimeout(this.#storing);
     this.#storing = undefined;
   }

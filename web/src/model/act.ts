@@ -266,16 +266,16 @@ function connectAgain(model: Model): Effect[] {
 /** The form was sent off. */
 export function logIn(model: Model): Effect[] {
   const { form } = model;
-  if (!form || form.trying) return [];
+  if (!form || form.trying || model.host.isShut) return [];
   const read = readForm(form, model.host);
   if ("problem" in read) {
-    model.form = { ...form, field: read.field, problem: [read.problem] };
+    model.form = { ...form, tried: true, field: read.field, problem: [read.problem] };
     model.announce(read.problem);
     return [];
   }
   const { start, server, room } = read.ok;
   const { field: _, ...rest } = form;
-  model.form = { ...rest, trying: true, problem: [] };
+  model.form = { ...rest, tried: true, trying: true, problem: [] };
   model.link = { at: "connecting" };
   model.wantedRoom = room;
   // A code works once: the next login has the password that it set.

@@ -4,6 +4,7 @@
 import { problemText, say } from "../sentences.ts";
 import type { Message, Problem, SessionEvent } from "../session/words.ts";
 import type { LoginReply, MemberState, NoticeEvent, PresenceEvent } from "../wire/types.ts";
+import { spoken } from "./explain.ts";
 import { newForm } from "./form.ts";
 import { said } from "./item.ts";
 import { logReplaced, returnUnresolved } from "./keep.ts";
@@ -90,10 +91,10 @@ function refused(model: Model, why: Problem): Effect[] {
   const lines = (why.kind === "no-connection" ? model.host.problem : undefined) ?? [problemText(why)];
   const isName = why.kind === "login-refused" && ["NAME_TAKEN", "NAME_INVALID"].includes(why.error);
   const isProof = why.kind === "login-refused" && why.error === "AUTH_FAILED";
-  const field = isName ? "name" : isProof ? "password" : why.kind === "no-connection" ? "server" : undefined;
+  const field = isName ? "name" : isProof ? "password" : why.kind === "no-connection" && model.host.kind === "relay" ? "server" : undefined;
   const form = model.form ?? newForm(model.host.server, model.again?.name ?? model.me, model.again?.color ?? model.color);
-  model.form = { ...form, trying: false, problem: lines, ...(field ? { field } : {}) };
-  model.announce(lines.join(" "));
+  model.form = { ...form, tried: true, trying: false, problem: lines, ...(field ? { field } : {}) };
+  model.announce(spoken(lines));
   return [];
 }
 

@@ -18,6 +18,8 @@ export interface Form {
   password: string;
   /** Keep the session on this device, and not only in this tab. */
   remember: boolean;
+  /** The form was sent off at least once. */
+  tried: boolean;
   /** An attempt is under way. */
   trying: boolean;
   /** Why the last attempt failed, in lines. */
@@ -27,7 +29,7 @@ export interface Form {
 }
 
 export function newForm(server = "", name = "", color = ""): Form {
-  return { server, name, color, password: "", remember: false, trying: false, problem: [] };
+  return { server, name, color, password: "", remember: false, tried: false, trying: false, problem: [] };
 }
 
 /** The invite that stands in the field, if one does. */
@@ -48,10 +50,8 @@ export function setField(form: Form, field: Field, value: string): Form {
     const join = inviteOf(changed)?.join;
     if (join) changed.name = join.user;
   }
-  if (form.field === field) {
-    delete changed.field;
-    changed.problem = [];
-  }
+  // The sentence stays until the form is sent off again: without it the fields would move under the reader's hands.
+  if (form.field === field) delete changed.field;
   return changed;
 }
 

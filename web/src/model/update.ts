@@ -105,7 +105,10 @@ function described(model: Model, host: Host): void {
   model.host = host;
   if (!model.form) return;
   if (model.form.server === "" && host.kind === "relay") model.form = newForm(host.server, model.form.name, model.form.color);
-  if (host.problem && !model.form.trying) model.form = { ...model.form, problem: host.problem, field: "server" };
+  if (!host.problem || model.form.trying) return;
+  model.form = { ...model.form, problem: host.problem };
+  // Before anything was tried there is nothing to correct yet.
+  if (model.form.tried) model.form.field = "server";
 }
 
 /** A session of an earlier page, or of another tab, goes on here. This page's view of it may be out of date. */

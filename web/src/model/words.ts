@@ -24,6 +24,8 @@ export interface Host {
   verified: "CA" | "pin" | "browser";
   /** With `relay`: why the last connection to the server failed, as the terminal would say it. */
   problem?: string[];
+  /** The program does not know this tab: nothing can be done on it. */
+  isShut?: boolean;
 }
 
 export type Input =

@@ -2,8 +2,9 @@
 // time. Drawn by `shell.ts` after each change of the model. Never changes the model.
 
 import { useEffect, useState } from "preact/hooks";
+import { explain } from "../model/explain.ts";
 import type { Model } from "../model/model.ts";
-import { ui } from "../sentences.ts";
+import { say, ui } from "../sentences.ts";
 import { Composer } from "./composer.tsx";
 import { Enter } from "./enter.tsx";
 import { Bar, Head } from "./head.tsx";
@@ -13,12 +14,14 @@ import { Members } from "./members.tsx";
 import { OverlayView } from "./overlays.tsx";
 import { pure, Visible, type Send } from "./parts.tsx";
 import { Side } from "./side.tsx";
+import { Prose } from "./trouble.tsx";
 
 /** `version` changes with each change of the model, which is changed in place. */
 export function App({ model, send, version: _ }: { model: Model; send: Send; version: number }) {
   return (
     <>
       {model.link.at === "elsewhere" ? <Elsewhere send={send} />
+        : model.form && model.host.isShut ? <Shut model={model} />
         : model.form ? <Enter model={model} form={model.form} send={send} />
         : <Chat model={model} send={send} />}
       {model.overlay ? <OverlayView key={model.overlay.kind} model={model} overlay={model.overlay} send={send} /> : null}
@@ -34,10 +37,21 @@ function Elsewhere({ send }: { send: Send }) {
   );
 }
 
+/** A tab that the program on this machine does not know. A form would lead nowhere. */
+function Shut({ model }: { model: Model }) {
+  const [first = "", ...others] = explain(model.host.problem ?? [ui.shut]).sentences;
+  return (
+    <main class="elsewhere"><h1>{say.product}</h1>
+      <p><Prose text={first} /></p>{others.map((text) => <p class="quiet"><Prose text={text} /></p>)}</main>
+  );
+}
+
 function Chat({ model, send }: { model: Model; send: Send }) {
   const [drawer, setDrawer] = useState<"side" | "members" | undefined>(undefined);
   const { talk } = model;
-  useEffect(() => setDrawer(undefined), [talk?.key]);
+  // What lies over the page was asked for in a drawer, and its outcome is told beside it.
+  const hasOverlay = model.overlay !== undefined;
+  useEffect(() => setDrawer(undefined), [talk?.key, hasOverlay]);
   useEffect(() => {
     const onKey = (e: KeyboardEvent): void => onPageKey(e, model, send);
     addEventListener("keydown", onKey);

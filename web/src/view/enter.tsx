@@ -9,16 +9,26 @@ import { COLOURS } from "../wire/name.ts";
 import { nameColours } from "./colours.ts";
 import { Themes } from "./head.tsx";
 import { Visible, type Send } from "./parts.tsx";
+import { Trouble } from "./trouble.tsx";
 
 export function Enter({ model, form, send }: { model: Model; form: Form; send: Send }) {
   const box = useRef<HTMLFormElement>(null);
   const isRelay = model.host.kind === "relay";
   const isNew = isFirstTime(form);
-  // The field that a refusal is about gets the focus, and so does the first one at the start.
+  // The relay trusts no server yet, and nobody has done anything wrong.
+  const isFirst = isRelay && !form.tried && model.host.verified === "browser";
+  // The field that a refusal is about gets the focus, and so does the first one at the start. Whoever types stays there.
   useLayoutEffect(() => {
-    const name = form.field ?? (form.name === "" ? "name" : "password");
+    if (form.field === undefined && document.activeElement instanceof HTMLInputElement) return;
+    const name = form.field ?? (isRelay && form.server === "" ? "server" : form.name === "" ? "name" : "password");
     const field = box.current?.elements.namedItem(names[name]);
-    if (field instanceof HTMLInputElement && !form.trying) field.focus();
+    if (!(field instanceof HTMLInputElement) || form.trying) return;
+    field.focus();
+    // A line that was wrong is replaced by the next one that is pasted. Its beginning says which one it is.
+    if (form.field === "server") {
+      field.select();
+      field.scrollLeft = 0;
+    }
   }, [form.field, form.trying]);
   const set = (field: Field) => (e: { currentTarget: HTMLInputElement }) =>
     send({ kind: "form", field, value: e.currentTarget.value });
@@ -28,9 +38,9 @@ export function Enter({ model, form, send }: { model: Model; form: Form; send: S
       <form ref={box} aria-labelledby="title" onSubmit={(e) => { e.preventDefault(); send({ kind: "log-in" }); }}>
         <h1 id="title">{say.product}</h1>
         <p class="where">{isRelay ? ui.enter : <Visible text={model.host.server} />}</p>
-        {form.problem.length > 0 ? (
-          <div class="problem" id="problem" role="alert">{form.problem.map((line) => <p><Visible text={line} /></p>)}</div>
-        ) : null}
+        {form.problem.length === 0 ? null
+          : isFirst ? <Trouble lines={form.problem} tone="hint" lead={ui.firstVisit} />
+          : <Trouble lines={form.problem} tone="alert" />}
         <label>{isRelay ? ui.server : ui.invite}
           <input name={names.server} value={form.server} onInput={set("server")} autocomplete="url" autocapitalize="off"
             spellcheck={false} inputMode="url" {...wrong("server")} />

@@ -5,6 +5,7 @@ import type { Model } from "../model/model.ts";
 import { count, ui } from "../sentences.ts";
 import { Badge, Icon, IconButton, Visible, type Send } from "./parts.tsx";
 import { linkText } from "./side.tsx";
+import { Trouble } from "./trouble.tsx";
 
 export function Head({ model, send, onSide, onMembers }: {
   model: Model; send: Send; onSide: () => void; onMembers: () => void;
@@ -80,7 +81,7 @@ export function Bar({ model, send }: { model: Model; send: Send }) {
   const { link, notice } = model;
   if (link.at === "waiting") {
     return (
-      <div class="bar bad"><span><b>{linkText(model)}</b> <Visible text={model.host.problem?.join(" ") ?? link.why} /></span>
+      <div class="bar bad"><div><b>{linkText(model)}</b><Trouble lines={model.host.problem ?? [link.why]} tone="hint" /></div>
         <button type="button" onClick={() => send({ kind: "reconnect-now" })}>{ui.now}</button></div>
     );
   }

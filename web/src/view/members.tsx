@@ -25,11 +25,13 @@ export function Members({ model, talk, send }: { model: Model; talk: Talk; send:
 
 function Entry({ model, talk, member, send }: { model: Model; talk: Talk; member: Member; send: Send }) {
   const isMe = member.user === model.me;
+  // Without a connection nobody knows.
+  const state = model.link.at === "up" ? member.state : "other";
   return (
-    <li class={member.state}>
+    <li class={state}>
       <button type="button" disabled={isMe} title={isMe ? ui.you : ui.write(member.user)}
         onClick={() => send({ kind: "command", command: { do: "msg", user: member.user } })}>
-        <State state={member.state} />
+        <State state={state} />
         <Name name={member.user} color={member.color} />
         {member.role && member.role !== "member" ? <span class="tag">{member.role}</span> : null}
         {isMe ? <span class="quiet"> {ui.you}</span> : null}

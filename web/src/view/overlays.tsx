@@ -159,7 +159,7 @@ function Switcher({ model, overlay, send }: { model: Model; overlay: Overlay & {
   );
 }
 
-const when = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const when = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
 
 function Search({ overlay, send }: { overlay: Overlay & { kind: "search" }; send: Send }) {
   const { hits, query, loading, more, why } = overlay;

@@ -54,8 +54,9 @@ function List({ model, talks, send }: { model: Model; talks: Talk[]; send: Send 
   );
 }
 
-/** How a user is, as far as a room that we are in says. */
+/** How a user is, as far as a room that we are in says. Without a connection nobody knows. */
 export function stateOf(model: Model, user: string): string {
+  if (model.link.at !== "up") return "other";
   const states = model.talks.flatMap((t) => t.members.filter((m) => m.user === user).map((m) => m.state));
   return states.includes("here") ? "here" : (states[0] ?? "other");
 }

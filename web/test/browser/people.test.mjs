@@ -85,6 +85,10 @@ staged("with a relay the form has a server, and says what the relay says", async
   await page.getByRole("button", { name: "Enter" }).click();
   await page.getByRole("alert").waitFor();
   assert.match(await page.getByRole("alert").innerText(), /tcps:\/\//);
+  // The field has the focus, all of it is chosen, and who corrects it stays in it.
+  await page.keyboard.press("End");
+  await page.keyboard.type("-again");
+  assert.equal(await server.inputValue(), "http://nonsense-again");
   stage.problem = ["The certificate is not signed by the CA that you gave.", "Ask for the invite again."];
   await server.fill(`localhost:${stage.daemon.port}`);
   await page.getByRole("button", { name: "Enter" }).click();

@@ -3,7 +3,8 @@
 //   node test/browser/pictures.mjs FOLDER
 
 import { mkdirSync } from "node:fs";
-import { enter, Peer, say, Stage } from "./stage.mjs";
+import { Home, kill } from "./client-host.mjs";
+import { CLI, Daemon, enter, Peer, say, Stage } from "./stage.mjs";
 
 const folder = process.argv[2] ?? "pictures";
 mkdirSync(folder, { recursive: true });
@@ -121,4 +122,89 @@ for (const [look, options] of Object.entries(LOOKS)) {
   await page.context().close();
 }
 console.log(stage.faults.join("\n"));
+await moderationPictures();
+await relayPictures();
 await stage.stop();
+
+/** A moderator's buttons and question, a room with a long name, and what the one who was muted sees. */
+async function moderationPictures() {
+  for (const [look, options] of Object.entries(LOOKS)) {
+    const shot = (page, name) => page.screenshot({ path: `${folder}/${look}-${name}.png` });
+    const line = (await stage.daemon.command("user", "add", `mod-${look}`)).split("\n").find((l) => l.includes("tcps://"));
+    const page = await stage.page(options);
+    await page.getByLabel(/invite/i).fill(line);
+    await page.getByLabel("Choose a password").fill("correct horse");
+    await page.getByRole("button", { name: "Enter" }).click();
+    await page.locator(".composer textarea").waitFor();
+    const room = `a-room-whose-name-is-long-${look.slice(-5)}`;
+    await say(page, `/join ${room}`);
+    if (look.startsWith("phone")) await page.locator(".composer .send").click({ timeout: 500 }).catch(() => {});
+    await page.getByRole("heading", { name: room }).waitFor();
+    const guest = await stage.chatting(`guest-${look}`, options);
+    await say(guest, `/join ${room}`);
+    if (look.startsWith("phone")) await guest.locator(".composer .send").click({ timeout: 500 }).catch(() => {});
+    await guest.getByRole("heading", { name: room }).waitFor();
+    await page.locator(".members li", { hasText: `guest-${look}` }).waitFor({ state: "attached" });
+    if (look.startsWith("phone")) await page.locator(".members-button").click();
+    await page.getByLabel(`Actions for guest-${look}`).click();
+    await shot(page, "16-moderation");
+    await page.locator(".members details[open]").getByRole("button", { name: "Mute", exact: true }).click();
+    await page.getByLabel("For how long").fill("10m");
+    await shot(page, "17-question");
+    await page.getByRole("dialog").getByRole("button", { name: "Mute" }).click();
+    await page.locator(".notice", { hasText: "is muted" }).waitFor();
+    await shot(page, "18-muted");
+    await guest.locator(".composer textarea").fill("May I say something?\nIt has two lines.");
+    await guest.locator(".composer .send").click();
+    await guest.locator(".fate-line").waitFor();
+    await shot(guest, "19-refused-message");
+    await stage.daemon.command("kick", `guest-${look}`);
+    await guest.locator(".bar.bad").waitFor();
+    await shot(guest, "20-over");
+    await page.context().close();
+    await guest.context().close();
+  }
+}
+
+/** The states of the form that only \`tcp-chat-cli web\` has: no trust yet, not let in, a refused certificate, its end. */
+async function relayPictures() {
+  const { daemon } = stage;
+  const pin = /\b[0-9a-f]{64}\b/.exec(await daemon.command("cert", "show"))[0];
+  const other = await Daemon.start();
+  for (const [look, options] of Object.entries(LOOKS)) {
+    const context = await stage.browser.newContext({ viewport: { width: 1100, height: 700 }, reducedMotion: "reduce", ...options });
+    // Each in a home of its own: a relay remembers the server that was used.
+    const home = new Home(CLI);
+    const free = await home.relay("web");
+    const shot = (page, name) => page.screenshot({ path: `${folder}/${look}-${name}.png` });
+    const open = async (address) => { const page = await context.newPage(); await page.goto(address); return page; };
+    const shut = await open(free.origin);
+    await shut.getByText("not let in").waitFor();
+    await shot(shut, "21-not-let-in");
+    const page = await open(free.address);
+    await page.locator(".hint").waitFor();
+    await shot(page, "22-first-visit");
+    await page.getByText("Details").click();
+    await shot(page, "23-first-visit-why");
+    await page.getByLabel("Server or invite").fill("chat.example");
+    await page.getByRole("textbox", { name: "Name", exact: true }).fill("ana");
+    await page.getByRole("button", { name: "Enter" }).click();
+    await page.getByRole("alert").getByText("Whom to trust").waitFor();
+    await shot(page, "24-no-trust");
+    await page.getByLabel("Server or invite").fill(`tcps://localhost:${other.port}/ops#${pin}`);
+    await page.getByRole("button", { name: "Enter" }).click();
+    await page.getByText("was refused").waitFor();
+    await shot(page, "25-refused-certificate");
+    await page.getByText("Details").click();
+    await shot(page, "26-refused-certificate-details");
+    await page.getByLabel("Server or invite").fill(`tcps://localhost:${daemon.port}/lobby#${pin}`);
+    await enter(page, `relay-${look}`).catch(async (e) => { await shot(page, "27-fault"); throw e; });
+    await page.locator(".row").first().waitFor();
+    await kill(free.child);
+    await page.getByText("has ended").waitFor();
+    await shot(page, "27-relay-ended");
+    await context.close();
+    await home.stop();
+  }
+  await other.stop();
+}

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chromium } from "playwright-core";
 import { Home, kill } from "./client-host.mjs";
-import { CHROMIUM, CLI, Daemon, Peer, enter, say, stored, texts } from "./stage.mjs";
+import { axeViolations, CHROMIUM, CLI, Daemon, Peer, enter, say, stored, texts } from "./stage.mjs";
 
 /** Runs a test with a daemon, a home and a browser, and looks at the page's own faults at the end. */
 const staged = (name, does) => test(name, { timeout: 120_000 }, async () => {
@@ -32,6 +32,14 @@ const staged = (name, does) => test(name, { timeout: 120_000 }, async () => {
   }
 });
 
+/** On a light and on a dark ground. */
+async function breaksNoRule(page) {
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    assert.deepEqual(await axeViolations(page), [], colorScheme);
+  }
+}
+
 staged("page and terminal's peer chat; the daemon, the page and the relay die in between", async ({ daemon, home, open }) => {
   const args = ["--ca", daemon.ca, `localhost:${daemon.port}`, "web"];
   const relay = await home.relay(...args);
@@ -44,7 +52,7 @@ staged("page and terminal's peer chat; the daemon, the page and the relay die in
   await page.locator(".fate.kept").waitFor();
   await ben.say("from the wire");
   await page.locator(".row.said", { hasText: "from the wire" }).waitFor();
-  assert.equal(await page.locator(".verified").textContent(), "verified by its CA");
+  assert.equal(await page.locator(".verified").textContent(), "Verified by its CA");
 
   await daemon.kill();
   await page.locator(".bar.bad").waitFor();
@@ -54,7 +62,7 @@ staged("page and terminal's peer chat; the daemon, the page and the relay die in
   await page.locator(".row.pending.sending").waitFor();
   await kill(relay.child);
   await page.getByRole("button", { name: "Now" }).click();
-  await page.locator(".bar.bad").getByText("`tcp-chat-cli web` has ended.").waitFor();
+  await page.locator(".bar.bad").getByText("tcp-chat-cli web has ended.").waitFor();
   assert.equal(await page.locator(".side .where, .where").first().textContent(), `localhost:${daemon.port}`);
   const again = await home.relay(...args);
   assert.equal(again.origin, relay.origin, "the tab finds it under its address");
@@ -75,7 +83,7 @@ staged("an invite line leads to its room, and a refused certificate is explained
     const page = await open(relay.address);
     await enter(page, "ana");
     await page.getByRole("heading", { name: "ops" }).waitFor();
-    assert.equal(await page.locator(".verified").textContent(), "verified by pin");
+    assert.equal(await page.locator(".verified").textContent(), "Verified by pin");
     // Another server answers under a pin that is not its own.
     const stranger = await home.relay("web", `tcps://localhost:${other.port}/ops#${pin}`);
     const form = await open(stranger.address);
@@ -83,9 +91,17 @@ staged("an invite line leads to its room, and a refused certificate is explained
     await form.getByRole("button", { name: "Enter" }).click();
     const why = form.getByRole("alert");
     await why.getByText("was refused").waitFor();
-    for (const part of ["no certificate that the server sent has the expected pin", pin, "Nothing was sent."]) {
+    for (const part of ["no certificate that the server sent has the expected pin", "Nothing was sent."]) {
       assert.ok((await why.textContent()).includes(part), part);
     }
+    // The facts are there for those who ask for them, and fit a phone.
+    const facts = form.locator(".problem .facts");
+    assert.equal(await facts.isVisible(), false);
+    await form.setViewportSize({ width: 360, height: 740 });
+    await form.getByText("Details").click();
+    assert.ok((await facts.innerText()).includes(pin));
+    assert.equal(await form.evaluate(() => document.documentElement.scrollWidth), 360);
+    await breaksNoRule(form);
   } finally {
     await other.stop();
   }
@@ -96,7 +112,9 @@ staged("a tab without a ticket, or with a used one, is told what to do", async (
   await open(relay.address);
   for (const address of [relay.origin, relay.address]) {
     const page = await open(address);
-    await page.getByRole("alert").getByText("not let in").waitFor();
+    await page.getByText("not let in").waitFor();
+    assert.equal(await page.locator("form, input, button").count(), 0, "a form would lead nowhere");
+    await breaksNoRule(page);
     assert.ok(!(await page.textContent("body")).includes(String(daemon.port)), "it learns nothing");
   }
 });
@@ -106,7 +124,12 @@ staged("where no server is trusted, the page asks for one", async ({ daemon, hom
   const pin = /\b[0-9a-f]{64}\b/.exec(shown)[0];
   const relay = await home.relay("web");
   const page = await open(relay.address);
-  await page.getByRole("alert").getByText("whom to trust").waitFor();
+  await page.getByText("Paste the invite that you were sent").waitFor();
+  assert.equal(await page.getByRole("alert").count(), 0, "nobody has done anything wrong");
+  assert.equal(await page.evaluate(() => document.activeElement.name), "server");
+  await page.getByText("Details").click();
+  assert.equal(await page.locator(".hint code", { hasText: "--ca FILE" }).isVisible(), true);
+  await breaksNoRule(page);
   await page.getByLabel("Server or invite").fill(`tcps://localhost:${daemon.port}/lobby#${pin}`);
   await enter(page, "ana");
   await say(page, "hello");

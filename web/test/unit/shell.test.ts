@@ -116,6 +116,10 @@ test("a ticket is traded once, leaves the address, and its bearer goes nowhere b
   assert.deepEqual(again.door.protocols(id), ["tcp-chat.1", `bearer.${bearer}`, `server.${id}`]);
   const named = await door("", { "/host.json": json({ ...relay, id }) }, first.tab);
   assert.equal(named.host.id, id);
+  assert.equal(again.host.isShut, undefined);
+  const headers = { "Content-Type": "application/json" };
+  const shut = () => new Response(JSON.stringify({ ...relay, problem: ["not let in"] }), { status: 401, headers });
+  assert.equal((await door("", { "/host.json": shut })).host.isShut, true);
   const refused = await door(`#ticket=${ticket}`, { "/ticket": () => new Response("no", { status: 403 }), "/host.json": json(relay) });
   assert.deepEqual(refused.door.protocols(), ["tcp-chat.1"]);
 });
