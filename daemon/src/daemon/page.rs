@@ -85,11 +85,11 @@ impl Page {
     /// Checks that the page can use these settings, and changes nothing.
     ///
     /// # Errors
-    /// The certificate cannot be used, or browsers reach the page by no name.
+    /// The certificate cannot be used, or browsers can reach the page under no name.
     pub(super) fn check(settings: &Settings) -> Result<(), String> {
-        let Some(own) = settings.web.tls(&settings.tls) else { return Ok(()) };
-        tls::check(&own, SystemTime::now()).map_err(|why| why.to_string())?;
-        match tls::show(&own).unwrap_or_default().first() {
+        let Some(pair) = settings.web.tls(&settings.tls) else { return Ok(()) };
+        tls::check(&pair, SystemTime::now()).map_err(|why| why.to_string())?;
+        match tls::show(&pair).unwrap_or_default().first() {
             Some((file, facts)) => web::check(settings, file, &facts.names),
             None => Ok(()),
         }

@@ -233,7 +233,7 @@ pub(crate) fn page() -> BTreeSet<String> {
     let text = std::fs::read_to_string(&file).unwrap().replace("certs/server.", "page.");
     std::fs::write(&file, text).unwrap();
     daemon.signal("HUP");
-    daemon.log().emits("web_names_kept").unwrap();
+    daemon.log().emits("reload_refused").unwrap();
     daemon.signal("TERM");
     daemon.ended();
     held(daemon.log())
