@@ -69,6 +69,9 @@ pub(crate) struct Tab {
     pub(crate) server: Option<String>,
     /// When its bearer was used last, in seconds since 1970.
     pub(crate) used: u64,
+    /// Its open WebSockets. While there is one, the tab is not forgotten.
+    #[serde(skip)]
+    open: u32,
 }
 
 /// Why a ticket is not taken.
@@ -115,12 +118,13 @@ impl Door {
         }
         self.forget_old(epoch_seconds);
         if self.tabs.len() >= BEARERS
-            && let Some(oldest) = (0..self.tabs.len()).min_by_key(|at| self.tabs[*at].used)
+            && let Some(oldest) =
+                (0..self.tabs.len()).min_by_key(|at| (self.tabs[*at].open > 0, self.tabs[*at].used))
         {
             self.tabs.remove(oldest);
         }
         let bearer = Digest::of(bearer.as_str());
-        self.tabs.push(Tab { bearer, server: None, used: epoch_seconds });
+        self.tabs.push(Tab { bearer, server: None, used: epoch_seconds, open: 0 });
         Ok(())
     }
 
@@ -133,6 +137,19 @@ impl Door {
         Some(tab)
     }
 
+    /// A WebSocket of the tab with this bearer begins.
+    pub(crate) fn opened(&mut self, bearer: &Digest) {
+        self.tabs.iter_mut().filter(|tab| tab.bearer == *bearer).for_each(|tab| tab.open += 1);
+    }
+
+    /// A WebSocket of the tab has ended. The tab counts as used until now.
+    pub(crate) fn closed(&mut self, bearer: &Digest, epoch_seconds: u64) {
+        for tab in self.tabs.iter_mut().filter(|tab| tab.bearer == *bearer) {
+            tab.open = tab.open.saturating_sub(1);
+            tab.used = epoch_seconds;
+        }
+    }
+
     /// All tabs, to be stored.
     pub(crate) fn tabs(&self) -> &[Tab] {
         &self.tabs
@@ -140,7 +157,7 @@ impl Door {
 
     /// A clock that has gone back forgets nobody.
     fn forget_old(&mut self, epoch_seconds: u64) {
-        self.tabs.retain(|tab| epoch_seconds.saturating_sub(tab.used) < BEARER_SECONDS);
+        self.tabs.retain(|tab| tab.open > 0 || epoch_seconds.saturating_sub(tab.used) < BEARER_SECONDS);
     }
 }
 
@@ -192,6 +209,24 @@ mod tests {
         assert_eq!(door.redeem(ticket.as_str(), &bearer, now + TICKET, 0), Err(Refused::Late));
         assert_eq!(door.redeem(ticket.as_str(), &bearer, now, 0), Err(Refused::Unknown), "it is used up");
         assert!(door.admit(bearer.as_str(), 0).is_none());
+    }
+
+    #[test]
+    fn a_tab_that_chats_for_longer_than_a_day_is_not_forgotten() {
+        let (mut door, ticket, now) = opened();
+        let bearer = Secret::new().unwrap();
+        door.redeem(ticket.as_str(), &bearer, now, 0).unwrap();
+        let digest = Digest::of(bearer.as_str());
+        door.opened(&digest);
+        // Other tabs come meanwhile, as many as there may be.
+        for _ in 0..BEARERS {
+            let ticket = Secret::new().unwrap();
+            door.issue(&ticket, now);
+            door.redeem(ticket.as_str(), &Secret::new().unwrap(), now, 2 * DAY).unwrap();
+        }
+        door.closed(&digest, 3 * DAY);
+        assert!(door.admit(bearer.as_str(), 4 * DAY - 1).is_some());
+        assert!(door.admit(bearer.as_str(), 5 * DAY).is_none());
     }
 
     #[test]

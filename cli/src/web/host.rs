@@ -5,7 +5,7 @@ use crate::exit::Failure;
 use crate::output::say;
 use crate::web::activity::Activity;
 use crate::web::browser::Redirect;
-use crate::web::door::{Door, Refused, Secret};
+use crate::web::door::{Digest, Door, Refused, Secret};
 use crate::web::kept::Keeper;
 use crate::web::relay;
 use crate::web::target::{Found, Targets};
@@ -127,9 +127,9 @@ impl Host {
             Decision::WebSocket => {
                 let offered = handshake::offered(request.headers());
                 let bearer = { offered }.find_map(|protocol| protocol.strip_prefix("bearer."));
-                match self.tab(bearer) {
-                    Some(server) => self.websocket(request, server).await,
-                    None => not_let_in(),
+                match (self.tab(bearer), bearer.map(Digest::of)) {
+                    (Some(server), Some(bearer)) => self.websocket(request, server, bearer).await,
+                    _ => not_let_in(),
                 }
             }
         }
@@ -215,7 +215,12 @@ impl Host {
         found.unwrap_or_else(|e| Err(Failure::new(crate::exit::Exit::Other, e.to_string())))
     }
 
-    async fn websocket(self: &Arc<Self>, mut request: Request<Incoming>, server: Option<String>) -> Answer {
+    async fn websocket(
+        self: &Arc<Self>,
+        mut request: Request<Incoming>,
+        server: Option<String>,
+        bearer: Digest,
+    ) -> Answer {
         let head = match handshake::answer(&request) {
             Ok(head) => head,
             Err(wrong) => {
@@ -234,8 +239,11 @@ impl Host {
         if wanted.is_some_and(|id| found.as_ref().is_ok_and(|target| target.id() != id)) {
             return sentence(StatusCode::CONFLICT, "The session of this tab is one of another server.\n");
         }
-        // With the time of its use.
-        self.shared().store();
+        {
+            let mut shared = self.shared();
+            shared.door.opened(&bearer);
+            shared.store();
+        }
         let upgrade = hyper::upgrade::on(&mut request);
         let host = Arc::clone(self);
         self.tasks.spawn(async move {
@@ -244,11 +252,15 @@ impl Host {
             let _chatting = activity.chatting();
             let stop = host.stop.clone();
             // A browser that is gone before it was answered gets nothing.
-            let Ok(upgraded) = upgrade.await else { return };
-            match found {
-                Ok(target) => relay::run(upgraded, &target, &stop).await,
-                Err(_) => relay::refuse(upgraded).await,
+            if let Ok(upgraded) = upgrade.await {
+                match found {
+                    Ok(target) => relay::run(upgraded, &target, &stop).await,
+                    Err(_) => relay::refuse(upgraded).await,
+                }
             }
+            let mut shared = host.shared();
+            shared.door.closed(&bearer, epoch_seconds());
+            shared.store();
         });
         head.map(|()| Full::default())
     }

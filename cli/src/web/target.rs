@@ -1,11 +1,11 @@
 //! Owns the servers that tabs chat with: what a SERVER line means, by command line, environment, profiles and files as
 //! in all modes, and why the last connection failed. Called by `host`. Never parses the chat.
 
-use super::door::Digest;
 use crate::args::Cli;
 use crate::exit::Failure;
 use crate::output::say;
 use crate::settings::Settings;
+use crate::web::door::Digest;
 use crate::{connect, layers, profile};
 use clap::ArgMatches;
 use std::collections::BTreeMap;
