@@ -38,7 +38,8 @@ impl Ids {
     /// Reads what waited when the store was closed: what is newer than `filed_to`.
     pub(super) fn read(log: &Connection, filed_to: Seq) -> rusqlite::Result<Self> {
         let mut sent = log.prepare(
-            "SELECT s.seq, s.session, s.id FROM sent s JOIN sessions ON sessions.id = s.session WHERE s.seq > ?1",
+            "SELECT s.seq, s.session, s.id FROM sent s JOIN sessions ON sessions.id = s.session
+             WHERE s.seq > ?1 ORDER BY s.seq",
         )?;
         let mut ids = Self { batch_to: filed_to, ..Self::default() };
         let mut rows = sent.query([int(filed_to)])?;

@@ -31,6 +31,8 @@ impl Store {
     /// # Errors
     /// The file cannot be written. Nothing was removed then.
     pub fn remove(&mut self, now: Timestamp, oldest: Seq) -> Result<Option<Removed>, StoreError> {
+        // Also if it fails: the next try must not come with the next turn.
+        self.grown = 0;
         let too_big = self.too_big();
         let room = self.room_for_removal()?;
         if room.is_none() {

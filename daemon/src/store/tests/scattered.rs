@@ -146,6 +146,7 @@ fn a_removal_that_found_no_room_tries_with_less() {
         let tidied = full.store.tidy(LATER);
         assert!(matches!(tidied, Err(StoreError::Full { .. })), "{tidied:?}");
         assert_eq!(full.store.halved, halved);
+        assert!(!full.store.has_grown(), "the hub would try again in each turn");
     }
     std::fs::remove_file(&filler).unwrap();
     full.works_again();
