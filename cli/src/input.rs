@@ -141,7 +141,7 @@ impl Line {
     }
 }
 
-/// Splits bytes into lines, for any division into reads. Keeps no more of a line than its bound.
+/// Splits bytes into lines, for any division into reads. Keeps at most its bound of a line.
 #[derive(Debug)]
 pub(crate) struct Lines {
     bound: usize,

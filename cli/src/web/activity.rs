@@ -1,17 +1,17 @@
-//! Owns since when nobody uses the page: how many WebSockets are open, and when something was asked last. Called by
-//! `host`, waited for by `mod`. Never ends the program.
+//! Owns the time since which no tab uses the page: the number of open WebSockets, and the time of the last request.
+//! Called by `host`; `mod` waits for it. Never ends the program.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-/// Who uses the page.
+/// The use of the page by tabs.
 #[derive(Debug)]
 pub(crate) struct Activity {
     now: Mutex<Now>,
     changed: Notify,
-    /// So long nobody must have used it.
+    /// Without use for this long, the page counts as unused.
     patience: Duration,
 }
 

@@ -30,7 +30,7 @@ pub struct WebSocket<S> {
     /// What the peer sent before the stream came here, from `.1` on.
     early: (Vec<u8>, usize),
     incoming: Incoming,
-    /// Was the reader told that the peer sends no more?
+    /// Was the reader told of the end of the peer's lines?
     has_ended: bool,
     /// The message that is being sent has frames to come.
     goes_on: bool,

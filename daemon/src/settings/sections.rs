@@ -67,7 +67,7 @@ section! {
 section! {
     /// Authentication.
     ["auth"] Auth {
-        /// Who may log in: "open": everyone who reaches the port. "password": everyone who knows the one
+        /// The users that may log in. "open": everyone who reaches the port. "password": everyone with the
         /// shared password. "accounts": only registered users (`tcp-chatd user add NAME`). In every mode a
         /// registered name needs its owner's password or certificate.
         mode: AuthMode = AuthMode::Open => OneOf(AuthMode::WORDS);
