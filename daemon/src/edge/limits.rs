@@ -156,7 +156,7 @@ impl Edge {
     pub(super) fn note_direct(&mut self, chat: &Chat, session: SessionId, charge: Charge) {
         let Some((mine, theirs)) = charge.pair else { return };
         if charge.stranger == Stranger::Yes {
-            self.limits_of(session, chat.mono()).unanswered.insert(theirs);
+            self.limits_of(session, chat.mono()).waits_for(theirs);
         }
         for other in chat.sessions_of(theirs) {
             if let Some(limits) = self.limits.get_mut(other)

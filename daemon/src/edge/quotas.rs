@@ -79,6 +79,9 @@ impl SessionBuckets {
     }
 }
 
+/// The largest number of users without an answer that are remembered for a session. The default burst is 100.
+const UNANSWERED: usize = 1_024;
+
 /// What this process knows of the limits of a session.
 #[derive(Debug)]
 pub(super) struct SessionLimits {
@@ -90,6 +93,15 @@ pub(super) struct SessionLimits {
 impl SessionLimits {
     pub(super) fn full(now: u64) -> Self {
         Self { buckets: SessionBuckets::full(now), unanswered: BTreeSet::new() }
+    }
+
+    /// It wrote first to that user. Beyond [`UNANSWERED`] users the one with the smallest id is forgotten: an answer of that
+    /// user gives nothing back.
+    pub(super) fn waits_for(&mut self, user: UserId) {
+        self.unanswered.insert(user);
+        if self.unanswered.len() > UNANSWERED {
+            self.unanswered.pop_first();
+        }
     }
 }
 
@@ -148,6 +160,15 @@ impl Quotas {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_users_who_do_not_answer_take_bounded_memory() {
+        let mut limits = SessionLimits::full(0);
+        let last = i64::try_from(3 * UNANSWERED).unwrap();
+        (1..=last).for_each(|user| limits.waits_for(UserId(user)));
+        assert_eq!(limits.unanswered.len(), UNANSWERED);
+        assert!(limits.unanswered.contains(&UserId(last)) && !limits.unanswered.contains(&UserId(1)));
+    }
 
     #[test]
     fn a_network_sends_and_stores_as_one_and_this_host_as_four() {
