@@ -46,6 +46,9 @@ fn steps(what: u8, rest: &[u8]) -> Vec<Step> {
             if rest.first() == Some(&b'r') {
                 steps.push(Step::Rebuild);
             }
+            if rest.first() == Some(&b's') {
+                steps.push(Step::Restart);
+            }
             steps
         }
         1 => vec![Step::Lose(slot)],

@@ -7,7 +7,7 @@ use super::party::Party;
 use super::rights::{Deed, may};
 use super::rooms::{Conversation, Conversations, LooksLike};
 use super::{
-    Answer, Caller, Change, Chat, ConversationId, ConversationKind, Origin, SessionChange, SessionId, UserId,
+    Answer, Caller, Change, Chat, ConversationId, ConversationKind, SessionChange, SessionId, Source, UserId,
     refusal,
 };
 use std::collections::HashSet;
@@ -26,7 +26,7 @@ impl Chat {
         asked: Option<Vec<Name>>,
         user: &Name,
         is_proven: bool,
-        origin: Origin,
+        source: Source,
     ) -> Result<Vec<ConversationId>, super::Refusal> {
         let key = user.key();
         let Some(names) = asked else {
@@ -37,13 +37,13 @@ impl Chat {
         if limit > 0 && names.len() > limit {
             return Err(refusal(ErrorKind::Data, format!("`rooms`: a session may be in {limit} rooms")));
         }
-        self.may_enter_all(&names, user, is_proven, origin)?;
+        self.may_enter_all(&names, user, is_proven, source)?;
         let mut rooms = Vec::with_capacity(names.len());
         let mut passed = HashSet::with_capacity(names.len());
         for name in &names {
             let room = match self.conversations.room(name) {
                 Some(room) => room,
-                None => self.open_allowed(name, user, is_proven, origin),
+                None => self.open_allowed(name, user, is_proven, source),
             };
             if passed.insert(room) {
                 rooms.push(room);
@@ -59,7 +59,7 @@ impl Chat {
         names: &[Name],
         user: &Name,
         is_proven: bool,
-        origin: Origin,
+        source: Source,
     ) -> Result<(), super::Refusal> {
         let key = user.key();
         let mut new = Conversations::default();
@@ -67,10 +67,10 @@ impl Chat {
             match self.conversations.room(name) {
                 Some(room) => {
                     self.may_enter(room, name, &key, is_proven)
-                        .map_err(|no| self.told(no, name, (&key, is_proven), origin))?;
+                        .map_err(|no| self.told(no, name, (&key, is_proven), source))?;
                 }
                 None if new.room(name).is_none() => {
-                    self.may_open(name, user, is_proven, origin, new.room_count() + 1)?;
+                    self.may_open(name, user, is_proven, source, new.room_count() + 1)?;
                     new.open_room(name).map_err(|LooksLike(other)| looks_like(name, &other))?;
                 }
                 None => {}
@@ -85,7 +85,7 @@ impl Chat {
             // It may have lost the right to be there a moment ago, and have it again.
             self.sweep(session, room);
         }
-        let (known, origin) = (self.conversations.room(name), caller.origin);
+        let (known, source) = (self.conversations.room(name), caller.source);
         let is_in = known.is_some_and(|room| self.sessions.get(session).is_some_and(|s| s.is_in(room)));
         let limit = self.rules.rooms_per_session;
         let count = self.sessions.get(session).map_or(0, |s| s.rooms.len());
@@ -103,7 +103,7 @@ impl Chat {
                     let user = self.sessions.get(session).map(|s| (s.key.clone(), s.proven));
                     let no = not_to_enter(Some(name));
                     match &user {
-                        Some((key, is_proven)) => self.told(no, name, (key, *is_proven), origin),
+                        Some((key, is_proven)) => self.told(no, name, (key, *is_proven), source),
                         None => no,
                     }
                 })?;
@@ -111,7 +111,7 @@ impl Chat {
             }
             (None, Some(held)) => {
                 let (user, is_proven) = (held.row.name.clone(), held.proven);
-                self.open_room(name, &user, is_proven, origin)?
+                self.open_room(name, &user, is_proven, source)?
             }
             (None, None) => return Err(not_to_enter(Some(name))),
         };
@@ -140,8 +140,8 @@ impl Chat {
         };
         held.rooms.push((room, self.head));
         conversation.members.insert(held.row.user, session);
-        if let Some(connection) = held.connection {
-            conversation.arrive(connection);
+        if let Some(origin) = held.row.origin {
+            conversation.arrive(origin.connection);
         }
         self.sessions.joins = joined;
         self.turn.entered.insert(session);
@@ -154,17 +154,17 @@ impl Chat {
         name: &Name,
         user: &Name,
         is_proven: bool,
-        origin: Origin,
+        source: Source,
     ) -> Result<ConversationId, super::Refusal> {
-        self.may_open(name, user, is_proven, origin, 1)?;
-        Ok(self.open_allowed(name, user, is_proven, origin))
+        self.may_open(name, user, is_proven, source, 1)?;
+        Ok(self.open_allowed(name, user, is_proven, source))
     }
 
     /// The same where it is known that it may be opened.
-    fn open_allowed(&mut self, name: &Name, user: &Name, is_proven: bool, origin: Origin) -> ConversationId {
+    fn open_allowed(&mut self, name: &Name, user: &Name, is_proven: bool, source: Source) -> ConversationId {
         let room = self.conversations.open_configured(name);
-        self.turn.changes.push(Change::Opened(room, origin.network));
-        let by = self.opener(&user.key(), is_proven, origin);
+        self.turn.changes.push(Change::Opened(room, source.network));
+        let by = self.opener(&user.key(), is_proven, source);
         self.opened.add(room, by);
         self.turn.writes.opened.push((room, by));
         self.turn.writes.conversations.push((room, ConversationKind::Room(name.clone())));
@@ -176,8 +176,8 @@ impl Chat {
     }
 
     /// Could the room be opened, as the last of so `many`?
-    fn may_open(&self, name: &Name, user: &Name, is_proven: bool, origin: Origin, many: usize) -> Answer {
-        self.may_open_any(name, (&user.key(), is_proven), origin, many)?;
+    fn may_open(&self, name: &Name, user: &Name, is_proven: bool, source: Source, many: usize) -> Answer {
+        self.may_open_any(name, (&user.key(), is_proven), source, many)?;
         self.is_not_going(name, |room| self.may_enter(room, name, &user.key(), is_proven).is_ok())?;
         let Some(twin) = self.conversations.twin(name) else { return may_be_new(name, "room") };
         // Not even by its look is a private room found.
@@ -192,10 +192,10 @@ impl Chat {
         no: super::Refusal,
         name: &Name,
         user: (&NameKey, bool),
-        origin: Origin,
+        source: Source,
     ) -> super::Refusal {
         match no.kind {
-            ErrorKind::NoSuchRoom => self.may_open_any(name, user, origin, 1).err().unwrap_or(no),
+            ErrorKind::NoSuchRoom => self.may_open_any(name, user, source, 1).err().unwrap_or(no),
             _ => no,
         }
     }
@@ -205,18 +205,18 @@ impl Chat {
         &self,
         name: &Name,
         (user, is_proven): (&NameKey, bool),
-        origin: Origin,
+        source: Source,
         many: usize,
     ) -> Answer {
         let (rooms, limit) = (self.conversations.room_count(), self.rules.rooms);
-        let by = self.opener(user, is_proven, origin);
+        let by = self.opener(user, is_proven, source);
         let why = if !self.rules.create {
             "users may not open rooms"
         } else if may(self.book.on_server(user, is_proven, self.turn.now.wall), Deed::Open).is_err() {
             "you may read on this server, and not write"
         } else if limit > 0 && rooms + many > limit {
             "the server has no room for one more"
-        } else if many > origin.rooms {
+        } else if many > source.rooms {
             "your network has opened half of those that the server allows"
         } else if !self.opened.is_within(by, many, self.rules.rooms_per_network) {
             match by {
@@ -232,9 +232,9 @@ impl Chat {
     }
 
     /// In whose quota a room is that this user opens.
-    fn opener(&self, user: &NameKey, is_proven: bool, origin: Origin) -> Party {
+    fn opener(&self, user: &NameKey, is_proven: bool, source: Source) -> Party {
         let owner = self.users.by_key(user).filter(|_| is_proven);
-        owner.map_or_else(|| Party::at(origin.network), |owner| Party::User(owner.id))
+        owner.map_or_else(|| Party::at(source.network), |owner| Party::User(owner.id))
     }
 
     pub(super) fn leave(&mut self, caller: Caller<'_>, place: &Place) -> Answer<LeaveReply> {
@@ -251,11 +251,11 @@ impl Chat {
         let before = self.seen(user, &[room]);
         let Some(held) = self.sessions.get_mut(session) else { return };
         held.rooms.retain(|(r, _)| *r != room);
-        let connection = held.connection;
+        let origin = held.row.origin;
         if let Some(conversation) = self.conversations.get_mut(room) {
             conversation.members.remove(user, session);
-            if let Some(connection) = connection {
-                conversation.depart(connection);
+            if let Some(origin) = origin {
+                conversation.depart(origin.connection);
             }
         }
         self.turn.writes.sessions.push(SessionChange::Leave { session, room });

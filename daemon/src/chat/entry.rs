@@ -5,8 +5,8 @@ use super::proof::{Evidence, Proof};
 use super::sessions::{Session, UsedIds};
 use super::work::Sweep;
 use super::{
-    Answer, Change, Chat, Closing, ConnectionId, ConversationId, Done, LoggedIn, Origin, Range, Refusal,
-    ResumeOutcome, SessionChange, SessionId, SessionRow, UserId, refusal,
+    Answer, Change, Chat, Closing, ConversationId, Done, LoggedIn, NodeId, Origin, Range, Refusal,
+    ResumeOutcome, SessionChange, SessionId, SessionRow, Source, UserId, refusal,
 };
 use tcp_chat_protocol::event::{NoticeEvent, notice};
 use tcp_chat_protocol::reply::{LimitsInfo, LoginReply, ServerInfo};
@@ -16,13 +16,13 @@ use tcp_chat_protocol::{ErrorKind, NoticeKind, Seq, VERSION};
 impl Chat {
     pub(super) fn login(
         &mut self,
-        origin: Origin,
+        source: Source,
         login: Login,
         token_hash: [u8; 32],
         resumes: Option<[u8; 32]>,
         proof: Proof,
     ) -> Answer<Done> {
-        if self.session_at(origin.connection).is_some() {
+        if self.session_at(source.origin).is_some() {
             return Err(refusal(ErrorKind::AlreadyLoggedIn, "this connection is logged in already"));
         }
         match proof.evidence() {
@@ -32,7 +32,7 @@ impl Chat {
         }
         if login.session.is_some() {
             let session = self.resumable(resumes, &proof)?;
-            return Ok(self.resume(origin.connection, session, login));
+            return Ok(self.resume(source.origin, session, login));
         }
         let Some(name) = login.name else { return Err(refusal(ErrorKind::Data, "`name` is missing")) };
         self.is_not_banned(&name, proof.certificate())?;
@@ -44,12 +44,12 @@ impl Chat {
                 "the server has no room for one more session; try later",
             ));
         }
-        if origin.sessions == 0 {
+        if source.sessions == 0 {
             let msg = "your network has half of the sessions that the server allows; try later";
             return Err(refusal(ErrorKind::ServerFull, msg));
         }
         let proven = who.user.is_some();
-        let rooms = self.rooms_of_login(login.rooms, &who.name, proven, origin)?;
+        let rooms = self.rooms_of_login(login.rooms, &who.name, proven, source)?;
 
         self.sessions.last += 1;
         let session = SessionId(self.sessions.last);
@@ -60,11 +60,11 @@ impl Chat {
             user,
             name: who.name,
             color: login.color.unwrap_or_default(),
+            origin: Some(source.origin),
         };
         let before = self.seen(user, &rooms);
         self.turn.writes.sessions.push(SessionChange::Put(row.clone()));
         self.sessions.put(Session::new(row, proven, UsedIds::NONE));
-        self.arrive(origin.connection, session);
         for room in &rooms {
             self.enter(session, *room);
         }
@@ -86,21 +86,18 @@ impl Chat {
         Ok(session)
     }
 
-    fn resume(&mut self, connection: ConnectionId, session: SessionId, login: Login) -> Done {
+    fn resume(&mut self, origin: Origin, session: SessionId, login: Login) -> Done {
         let Login { color, after, log, .. } = login;
         let after = after.map(|after| self.goes_on_after(after, log.as_deref()));
-        if let Some(color) = color
-            && let Some(held) = self.sessions.get_mut(session)
-            && held.row.color != color
-        {
+        if let (Some(color), Some(held)) = (color, self.sessions.get_mut(session)) {
             held.row.color = color;
-            self.turn.writes.sessions.push(SessionChange::Put(held.row.clone()));
         }
         let before = self.seen_everywhere(session);
         let (now, ttl) = (self.turn.now.mono, self.ttl_of(session));
         let ends = self.sessions.get(session).and_then(|held| held.ends);
         let away_ms = ends.map_or(0, |ends| now.saturating_sub(ends.saturating_sub(ttl)));
-        let old = self.arrive(connection, session);
+        let old = self.arrive(origin, session);
+        self.put_row(session);
         let outcome = if old.is_some() { ResumeOutcome::TakenOver } else { ResumeOutcome::Resumed };
         let logged_in = self.logged_in(session, log.as_deref()).map(|logged_in| {
             let missed = after.map_or_else(Vec::new, |after| self.missed(session, after));
@@ -108,8 +105,8 @@ impl Chat {
         });
         if let Some(old) = old {
             let taken = NoticeEvent::new(NoticeKind::TakenOver, "your session goes on at another connection");
-            self.line(old, notice(&taken));
-            self.close(old, Closing::TakenOver);
+            self.line(old.connection, notice(&taken));
+            self.close(old.connection, Closing::TakenOver);
         }
         self.announce(before, self.face(session));
         logged_in.map_or(Done::Other, Done::LoggedIn)
@@ -175,18 +172,17 @@ impl Chat {
         Some(LoggedIn { session, name, reply, missed: Vec::new(), resumed: None })
     }
 
-    /// The session is on this connection from now on, in all its rooms. The connection
-    /// that it was on before.
-    fn arrive(&mut self, connection: ConnectionId, session: SessionId) -> Option<ConnectionId> {
-        let old = self.sessions.is_here(session, connection);
+    /// The session is connected there from now on, in all its rooms. Where it was connected before.
+    fn arrive(&mut self, origin: Origin, session: SessionId) -> Option<Origin> {
+        let old = self.sessions.is_here(session, origin);
         for room in self.rooms_of(session) {
             let may_be_in = self.may_be_in(session, room);
             let Some(conversation) = self.conversations.get_mut(room) else { continue };
             if let Some(old) = old {
-                conversation.depart(old);
+                conversation.depart(old.connection);
             }
             if may_be_in {
-                conversation.arrive(connection);
+                conversation.arrive(origin.connection);
             }
         }
         old
@@ -202,13 +198,38 @@ impl Chat {
     }
 
     /// The connection is gone: its session is away from now on.
-    pub fn away(&mut self, connection: ConnectionId) {
-        let Some(session) = self.session_at(connection) else { return };
+    pub fn away(&mut self, origin: Origin) {
+        let Some(session) = self.session_at(origin) else { return };
         self.seal();
         let before = self.seen_everywhere(session);
-        self.each_room(session, |conversation| conversation.depart(connection));
-        self.sessions.is_away(session, self.turn.now.mono.saturating_add(self.ttl_of(session)));
+        self.each_room(session, |conversation| conversation.depart(origin.connection));
+        self.is_away(session);
         self.announce(before, self.face(session));
+    }
+
+    /// The process of a node begins: its sessions are away from now on. Whoever is connected to another node is told.
+    pub fn node_up(&mut self, node: NodeId) {
+        let (sessions, is_told) = self.sessions.at_node(node);
+        if !sessions.is_empty() {
+            self.seal();
+        }
+        for session in sessions {
+            // Where nobody is connected, to look at all rooms of all sessions would be for nothing.
+            let before = is_told.then(|| self.seen_everywhere(session));
+            self.is_away(session);
+            before.into_iter().for_each(|before| self.announce(before, self.face(session)));
+        }
+    }
+
+    fn is_away(&mut self, session: SessionId) {
+        self.sessions.is_away(session, self.turn.now.mono.saturating_add(self.ttl_of(session)));
+        self.put_row(session);
+    }
+
+    /// The row of the session has changed.
+    fn put_row(&mut self, session: SessionId) {
+        let row = self.sessions.get(session).map(|held| SessionChange::Put(held.row.clone()));
+        self.turn.writes.sessions.extend(row);
     }
 
     /// How long the session outlives its connection, in milliseconds.
@@ -217,9 +238,9 @@ impl Chat {
     }
 
     /// Ends the connection and its session, if it has one.
-    pub(super) fn quit(&mut self, connection: ConnectionId, why: Closing) {
-        self.close(connection, why);
-        if let Some(session) = self.session_at(connection) {
+    pub(super) fn quit(&mut self, origin: Origin, why: Closing) {
+        self.close(origin.connection, why);
+        if let Some(session) = self.session_at(origin) {
             self.end_session(session);
         }
     }

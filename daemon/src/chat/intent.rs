@@ -9,11 +9,29 @@ use std::net::IpAddr;
 use tcp_chat_protocol::reply::{ActReply, EnrolReply, JoinReply, LeaveReply, LoginReply};
 use tcp_chat_protocol::{Name, RequestId};
 
+/// A node: a daemon that serves the chat. Without a cluster there is one, [`NodeId::LOCAL`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct NodeId(pub u32);
+
+impl NodeId {
+    /// The node of a daemon that belongs to no cluster.
+    pub const LOCAL: Self = Self(0);
+}
+
+/// Where a session is connected, or was: a connection of a node. It is part of the state, so that all nodes know who is here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// The node.
+    pub node: NodeId,
+    /// One of its connections. After a restart the node gives out the same numbers again: [`Intent::NodeUp`] comes first.
+    pub connection: ConnectionId,
+}
+
 /// Where a request comes from, and what the quotas of that network leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Origin {
+pub struct Source {
     /// The connection.
-    pub connection: ConnectionId,
+    pub origin: Origin,
     /// Its network, as [`super::network`] makes it.
     pub network: IpAddr,
     /// Sessions that the network may still begin.
@@ -25,7 +43,7 @@ pub struct Origin {
 /// Whose request it is: made once, where it is known that the connection has a session.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Caller<'a> {
-    pub(crate) origin: Origin,
+    pub(crate) source: Source,
     pub(crate) session: SessionId,
     /// What the client calls its request.
     pub(crate) id: Option<&'a RequestId>,
@@ -35,9 +53,12 @@ pub(crate) struct Caller<'a> {
 #[derive(Debug, Clone)]
 pub enum Intent {
     /// A request, and what the proposer's store has of an earlier one under its id.
-    Ask(Origin, Option<RequestId>, Ask, Past),
+    Ask(Source, Option<RequestId>, Ask, Past),
     /// The connection is gone: its session is away.
-    Away(ConnectionId),
+    Away(Origin),
+    /// The process of the node begins: none of the connections of the process before it is there any more, so its sessions
+    /// are away.
+    NodeUp(NodeId),
     /// These sessions came from a range of addresses that is banned: they end, one after the other.
     EndBarred {
         /// In the order of their connections.

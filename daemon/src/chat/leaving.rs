@@ -179,8 +179,8 @@ impl Chat {
         let before = self.seen(user, &[room]);
         if let Some(conversation) = self.conversations.get_mut(room) {
             conversation.members.remove(user, session);
-            if let Some(connection) = face.connection() {
-                conversation.depart(connection);
+            if let Some(origin) = face.origin() {
+                conversation.depart(origin.connection);
             }
         }
         self.announce(before, Some(face));

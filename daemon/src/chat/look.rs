@@ -194,8 +194,12 @@ impl Chat {
     ) -> Row {
         Row::Session(SessionSeen {
             user: session.row.name.clone(),
-            state: if session.connection.is_some() { "here" } else { "away" },
-            address: session.connection.and_then(address).map(|address| address.to_canonical()),
+            state: if session.row.origin.is_some() { "here" } else { "away" },
+            address: session
+                .row
+                .origin
+                .and_then(|origin| address(origin.connection))
+                .map(|address| address.to_canonical()),
             proven: session.proven,
             role: self.book.grants.get(None, &session.key).filter(|_| session.proven).copied(),
             rooms: session.rooms.iter().filter_map(|(room, _)| self.shown(Some(*room))).collect(),

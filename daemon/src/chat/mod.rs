@@ -59,7 +59,7 @@ pub use command::{
 };
 pub use configured::RoomTwin;
 pub use facts::Facts;
-pub use intent::{Change, Done, Intent, LoggedIn, Origin, ResumeOutcome};
+pub use intent::{Change, Done, Intent, LoggedIn, NodeId, Origin, ResumeOutcome, Source};
 pub use look::{AgainstSeen, Cursor, Look, Page, PenaltySeen, RoomSeen, Row, SessionSeen};
 pub use network::{is_this_host, network};
 pub use order::{Audit, Barred, By, Penalty, RightsChange, Scope, StoredRights};
@@ -150,8 +150,9 @@ impl Chat {
     /// The request is refused.
     pub fn apply(&mut self, intent: Intent) -> Result<Done, Refusal> {
         match intent {
-            Intent::Ask(origin, id, ask, past) => return self.ask(origin, id.as_ref(), ask, past),
-            Intent::Away(connection) => self.away(connection),
+            Intent::Ask(source, id, ask, past) => return self.ask(source, id.as_ref(), ask, past),
+            Intent::Away(origin) => self.away(origin),
+            Intent::NodeUp(node) => self.node_up(node),
             Intent::EndBarred { sessions, who, reason } => self.end_barred(sessions, who, reason),
             Intent::Seal => self.seal(),
         }
@@ -165,7 +166,7 @@ impl Chat {
     /// It is refused.
     pub fn ask(
         &mut self,
-        origin: Origin,
+        source: Source,
         id: Option<&RequestId>,
         ask: Ask,
         past: Past,
@@ -173,16 +174,16 @@ impl Chat {
         let ask = match ask {
             Ask::Login { login, fresh, resumes, proof } => {
                 self.seal();
-                return self.login(origin, *login, fresh.hash, resumes, proof);
+                return self.login(source, *login, fresh.hash, resumes, proof);
             }
             Ask::Enrol { enrol, code, made } => {
                 self.seal();
-                return self.enrol(origin.connection, &enrol.name, code, made);
+                return self.enrol(source.origin, &enrol.name, code, made);
             }
             Ask::Ping | Ask::Query(_) => return Ok(Done::Other),
             Ask::Quit => {
                 self.seal();
-                if let Some(session) = self.session_at(origin.connection) {
+                if let Some(session) = self.session_at(source.origin) {
                     self.end_session(session);
                 }
                 return Ok(Done::Other);
@@ -190,9 +191,9 @@ impl Chat {
             other => other,
         };
         let session = self
-            .session_at(origin.connection)
+            .session_at(source.origin)
             .ok_or_else(|| refusal(ErrorKind::NotLoggedIn, "log in first: send a LOGIN with a name"))?;
-        let caller = Caller { origin, session, id };
+        let caller = Caller { source, session, id };
         if let Ask::Say(target, json) = ask {
             return self.say(caller, &target, json, past);
         }
@@ -205,10 +206,10 @@ impl Chat {
         }
     }
 
-    /// The session that is on this connection.
+    /// The session that is connected there.
     #[must_use]
-    pub fn session_at(&self, connection: ConnectionId) -> Option<SessionId> {
-        self.sessions.at(connection)
+    pub fn session_at(&self, origin: Origin) -> Option<SessionId> {
+        self.sessions.at(origin)
     }
 
     /// Adds an effect of the edge to the turn, behind those that are there.

@@ -9,27 +9,27 @@ impl Chat {
     /// Ends the session, or its time in the room.
     pub(super) fn throw_out(&mut self, session: SessionId, scope: Scope, who: &str, reason: &str) {
         let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-        match (scope, self.sessions.get(session).and_then(|s| s.connection)) {
+        match (scope, self.sessions.get(session).and_then(|s| s.row.origin)) {
             (Some(room), _) => self.remove(session, room, &format!("{who} has removed you from"), &why),
             (None, None) => self.end_session(session),
-            (None, Some(connection)) => {
+            (None, Some(origin)) => {
                 let msg = format!("{who} has ended your session{why}");
-                self.line(connection, notice(&NoticeEvent::new(NoticeKind::Kicked, msg)));
-                self.quit(connection, Closing::Kicked);
+                self.line(origin.connection, notice(&NoticeEvent::new(NoticeKind::Kicked, msg)));
+                self.quit(origin, Closing::Kicked);
             }
         }
     }
 
     /// Takes the session out of a room, and tells it why.
     fn remove(&mut self, session: SessionId, room: ConversationId, what: &str, why: &str) {
-        let connection = self.sessions.get(session).and_then(|s| s.connection);
+        let origin = self.sessions.get(session).and_then(|s| s.row.origin);
         let name = self.room_name(Some(room));
         self.go_out(session, room);
-        if let (Some(connection), Some(name)) = (connection, name) {
+        if let (Some(origin), Some(name)) = (origin, name) {
             let msg = format!("{what} the room {name}{why}");
             let mut removed = NoticeEvent::new(NoticeKind::Removed, msg);
             removed.room = Some(name.into());
-            self.line(connection, notice(&removed));
+            self.line(origin.connection, notice(&removed));
         }
     }
 

@@ -4,8 +4,7 @@
 //! A user who enters a thousand rooms is announced to all their members. One turn sends a bounded number of copies;
 //! the following turns send the rest, in order. What is no longer true by then is not sent.
 
-use super::sessions::Session;
-use super::{Chat, ConnectionId, ConversationId, Effect, IdMap, SessionId, UserId};
+use super::{Chat, ConversationId, Effect, IdMap, Origin, SessionId, UserId};
 use std::collections::VecDeque;
 use tcp_chat_protocol::event::presence;
 use tcp_chat_protocol::reply::{Member, MemberState};
@@ -26,17 +25,21 @@ pub(super) struct Seen {
 pub(super) struct Face {
     name: Name,
     color: Colour,
-    connection: Option<ConnectionId>,
+    origin: Option<Origin>,
 }
 
 impl Face {
     /// Of a session that a start finds.
     pub(super) fn away(name: Name, color: Colour) -> Self {
-        Self { name, color, connection: None }
+        Self { name, color, origin: None }
     }
 
-    pub(super) fn connection(&self) -> Option<ConnectionId> {
-        self.connection
+    pub(super) fn origin(&self) -> Option<Origin> {
+        self.origin
+    }
+
+    fn connection(&self) -> Option<super::ConnectionId> {
+        self.origin.map(|origin| origin.connection)
     }
 
     pub(super) fn shown(&self) -> (&Name, Colour) {
@@ -45,7 +48,7 @@ impl Face {
 
     /// How its session alone is seen.
     pub(super) fn state(&self) -> MemberState {
-        if self.connection.is_some() { MemberState::Here } else { MemberState::Away }
+        if self.origin.is_some() { MemberState::Here } else { MemberState::Away }
     }
 }
 
@@ -94,7 +97,7 @@ impl Chat {
     /// The face of a session.
     pub(super) fn face(&self, session: SessionId) -> Option<Face> {
         let held = self.sessions.get(session)?;
-        Some(Face { name: held.row.name.clone(), color: held.row.color, connection: held.connection })
+        Some(Face { name: held.row.name.clone(), color: held.row.color, origin: held.row.origin })
     }
 
     /// Announces how the user is seen now where that is another way than before: at once as far as this turn tells
@@ -133,7 +136,7 @@ impl Chat {
     fn is_told(&self, room: ConversationId, face: &Face) -> bool {
         self.conversations.get(room).is_some_and(|conversation| {
             conversation.members.len() <= self.rules.presence_limit
-                && conversation.here.iter().any(|connection| Some(*connection) != face.connection)
+                && conversation.here.iter().any(|connection| Some(*connection) != face.connection())
         })
     }
 
@@ -146,7 +149,7 @@ impl Chat {
         let line = presence(name.as_str(), face.name.as_str(), face.color, state);
         let to = conversation.here.clone();
         self.turn.copies += to.len();
-        self.turn.effects.push(Effect::Event { to, except: face.connection, line: line.into() });
+        self.turn.effects.push(Effect::Event { to, except: face.connection(), line: line.into() });
     }
 
     fn state_in(&self, room: ConversationId, user: UserId) -> Option<MemberState> {
@@ -159,7 +162,7 @@ impl Chat {
         let mut seen = None;
         for id in sessions {
             let state = match self.sessions.get(id) {
-                Some(Session { connection: Some(_), .. }) => Some(MemberState::Here),
+                Some(session) if session.row.origin.is_some() => Some(MemberState::Here),
                 Some(_) => Some(MemberState::Away),
                 None => self.leaving.state(id),
             };
@@ -177,7 +180,7 @@ impl Chat {
     pub(super) fn member(&self, sessions: impl Iterator<Item = SessionId>) -> Option<Member> {
         let mut held = sessions.filter_map(|id| self.sessions.get(id));
         let first = held.next()?;
-        let here = std::iter::once(first).chain(held).find(|session| session.connection.is_some());
+        let here = std::iter::once(first).chain(held).find(|session| session.row.origin.is_some());
         let (shown, state) = here.map_or((first, MemberState::Away), |here| (here, MemberState::Here));
         let (user, color) = (shown.row.name.to_string(), shown.row.color.to_string());
         Some(Member { user, color, state, role: None })

@@ -281,10 +281,10 @@ impl Chat {
     pub(super) fn end_sessions_of(&mut self, user: UserId, why: &str) -> usize {
         let sessions = self.sessions.of(user).to_vec();
         for id in &sessions {
-            match self.sessions.get(*id).and_then(|session| session.connection) {
-                Some(connection) => {
-                    self.line(connection, notice(&NoticeEvent::new(NoticeKind::Kicked, why)));
-                    self.quit(connection, Closing::Kicked);
+            match self.sessions.get(*id).and_then(|session| session.row.origin) {
+                Some(origin) => {
+                    self.line(origin.connection, notice(&NoticeEvent::new(NoticeKind::Kicked, why)));
+                    self.quit(origin, Closing::Kicked);
                 }
                 None => self.end_session(*id),
             }

@@ -16,8 +16,8 @@ use super::{Chat, Found, Now, Rules, StoredConversation, StoredSession, User, Us
 use std::sync::Arc;
 
 impl Chat {
-    /// The state as the store knew it, with the slow work that was left. Every session is away, its time counting
-    /// from `now`.
+    /// The state as the store knew it, with the slow work that was left. The time of the sessions that are away counts from
+    /// `now`. Those that were connected to a node whose process ended are here until [`Chat::node_up`].
     #[must_use]
     pub fn restore(rules: Rules, found: Found, now: Now) -> Self {
         let Found { conversations: stored, sessions: held, rights, head, oldest, log, .. } = found;
@@ -41,7 +41,7 @@ impl Chat {
             let (user, proven) = (row.user, users.get(row.user).is_some());
             let ttl = rules.ttl_of(&row.name);
             let mut session = Session::new(row, proven, UsedIds::UNKNOWN);
-            session.ends = Some(now.mono.saturating_add(ttl));
+            session.ends = session.row.origin.is_none().then(|| now.mono.saturating_add(ttl));
             for (room, since) in rooms {
                 if let Some(conversation) = conversations.get_mut(room) {
                     conversation.members.insert(user, id);

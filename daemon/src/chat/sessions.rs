@@ -2,7 +2,7 @@
 //! Called by the chat only. Never decides who may have a name, or how many sessions.
 
 use super::names::Names;
-use super::{ConnectionId, ConversationId, IdMap, SessionId, SessionRow, UserId};
+use super::{ConversationId, IdMap, NodeId, Origin, SessionId, SessionRow, UserId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use tcp_chat_protocol::{Name, NameKey, RequestId, Seq};
@@ -18,7 +18,6 @@ pub(super) struct Session {
     /// Its rooms, in the order in which it entered them, each with the number that it sees from
     /// (exclusive).
     pub(super) rooms: Vec<(ConversationId, Seq)>,
-    pub(super) connection: Option<ConnectionId>,
     /// When it ends, unless it is resumed; in milliseconds of [`super::Now::mono`]. It belongs to the process: a restart
     /// gives each session that is away its whole time again.
     pub(super) ends: Option<u64>,
@@ -59,7 +58,7 @@ impl UsedIds {
 
 impl Session {
     pub(super) fn new(row: SessionRow, proven: bool, used: UsedIds) -> Self {
-        Self { key: row.name.key(), row, proven, rooms: Vec::new(), connection: None, ends: None, used }
+        Self { key: row.name.key(), row, proven, rooms: Vec::new(), ends: None, used }
     }
 
     pub(super) fn is_in(&self, room: ConversationId) -> bool {
@@ -73,7 +72,7 @@ pub(super) struct Sessions {
     all: BTreeMap<SessionId, Session>,
     by_token: HashMap<[u8; 32], SessionId>,
     /// Those that are connected.
-    at: IdMap<ConnectionId, SessionId>,
+    at: IdMap<Origin, SessionId>,
     /// Those of each user, in the order in which they began. Only a registered user has several.
     by_user: BTreeMap<UserId, Vec<SessionId>>,
     /// All sessions of a user have one name.
@@ -98,9 +97,17 @@ impl Sessions {
         self.all.len()
     }
 
-    /// The session that is on this connection.
-    pub(super) fn at(&self, connection: ConnectionId) -> Option<SessionId> {
-        self.at.get(&connection).copied()
+    /// The session that is connected there.
+    pub(super) fn at(&self, origin: Origin) -> Option<SessionId> {
+        self.at.get(&origin).copied()
+    }
+
+    /// The sessions that are connected to a node, in the order in which they began, and whether others are connected elsewhere.
+    pub(super) fn at_node(&self, node: NodeId) -> (Vec<SessionId>, bool) {
+        let there = |session: &&Session| session.row.origin.is_some_and(|origin| origin.node == node);
+        let there: Vec<_> = self.iter().filter(there).map(|session| session.row.id).collect();
+        let is_all = there.len() == self.at.len();
+        (there, !is_all)
     }
 
     /// How many are away.
@@ -154,8 +161,8 @@ impl Sessions {
     }
 
     /// Where the user is connected.
-    pub(super) fn connections_of(&self, user: UserId) -> Vec<ConnectionId> {
-        self.of(user).iter().filter_map(|id| self.all.get(id)?.connection).collect()
+    pub(super) fn origins_of(&self, user: UserId) -> impl Iterator<Item = Origin> {
+        self.of(user).iter().filter_map(|id| self.all.get(id)?.row.origin)
     }
 
     pub(super) fn put(&mut self, session: Session) {
@@ -165,6 +172,9 @@ impl Sessions {
         self.by_name.put(&session.row.name, session.row.user);
         if let Some(ends) = session.ends {
             self.endings.insert((ends, id));
+        }
+        if let Some(origin) = session.row.origin {
+            self.at.insert(origin, id);
         }
         self.all.insert(id, session);
     }
@@ -184,8 +194,8 @@ impl Sessions {
         if let Some(ends) = session.ends {
             self.endings.remove(&(ends, id));
         }
-        if let Some(connection) = session.connection {
-            self.at.remove(&connection);
+        if let Some(origin) = session.row.origin {
+            self.at.remove(&origin);
         }
         Some(session)
     }
@@ -193,25 +203,25 @@ impl Sessions {
     /// The session is away from now on, until `ends`.
     pub(super) fn is_away(&mut self, id: SessionId, ends: u64) {
         if let Some(session) = self.all.get_mut(&id) {
-            if let Some(connection) = session.connection.take() {
-                self.at.remove(&connection);
+            if let Some(origin) = session.row.origin.take() {
+                self.at.remove(&origin);
             }
             session.ends = Some(ends);
             self.endings.insert((ends, id));
         }
     }
 
-    /// The session is on this connection from now on. The connection that it was on before.
-    pub(super) fn is_here(&mut self, id: SessionId, connection: ConnectionId) -> Option<ConnectionId> {
+    /// The session is connected there from now on. Where it was connected before.
+    pub(super) fn is_here(&mut self, id: SessionId, origin: Origin) -> Option<Origin> {
         let session = self.all.get_mut(&id)?;
         if let Some(ends) = session.ends.take() {
             self.endings.remove(&(ends, id));
         }
-        let old = session.connection.replace(connection);
+        let old = session.row.origin.replace(origin);
         if let Some(old) = old {
             self.at.remove(&old);
         }
-        self.at.insert(connection, id);
+        self.at.insert(origin, id);
         old
     }
 

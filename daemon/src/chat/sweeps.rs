@@ -219,7 +219,8 @@ impl Chat {
         let sessions = &self.sessions;
         if let Some(conversation) = self.conversations.get_mut(room) {
             let held = members.iter().filter_map(|session| sessions.get(*session));
-            let gone: HashSet<_> = held.clone().filter_map(|held| held.connection).collect();
+            let gone: HashSet<_> =
+                held.clone().filter_map(|held| held.row.origin.map(|origin| origin.connection)).collect();
             let lost = held.filter(|held| conversation.members.lose(held.row.id));
             let before = self.turn.lost.len();
             self.turn.lost.extend(lost.map(|held| (held.row.id, room)));
@@ -235,13 +236,13 @@ impl Chat {
         let mut out = Vec::new();
         for session in self.sessions_there(user, scope) {
             let rooms = scope.map_or_else(|| self.rooms_of(session), |room| vec![room]);
-            let connection = self.sessions.get(session).and_then(|held| held.connection);
+            let origin = self.sessions.get(session).and_then(|held| held.row.origin);
             for room in rooms {
                 if self.may_be_in(session, room) {
                     continue;
                 }
                 let Some(conversation) = self.conversations.get_mut(room) else { continue };
-                connection.into_iter().for_each(|connection| conversation.depart(connection));
+                origin.into_iter().for_each(|origin| conversation.depart(origin.connection));
                 if conversation.members.lose(session) {
                     out.push((session, room));
                 }

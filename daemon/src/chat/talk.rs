@@ -5,7 +5,7 @@ use super::rights::Deed;
 use super::turn::Said;
 use super::{
     Answer, Caller, Chat, ConversationId, ConversationKind, Done, Origin, Past, Refusal, Resent, ResentTo,
-    SessionId, UserId, refusal,
+    SessionId, Source, UserId, refusal,
 };
 use tcp_chat_protocol::request::{Place, Target};
 use tcp_chat_protocol::{ErrorKind, Name, RequestId, Seq};
@@ -28,7 +28,7 @@ impl Chat {
         json: Box<str>,
         past: Past,
     ) -> Answer<Done> {
-        let Caller { origin: Origin { connection, .. }, session, id } = caller;
+        let Caller { source: Source { origin: Origin { connection, .. }, .. }, session, id } = caller;
         let (conversation, to) = match self.check_say(session, id, target, past)? {
             Goes::Again(id, conversation, seq) => {
                 self.seal();

@@ -161,7 +161,7 @@ impl Chat {
 
     /// Ends a session if it is away. It may have been resumed since its time was over.
     pub fn end_away(&mut self, session: SessionId) {
-        if self.sessions.get(session).is_some_and(|held| held.connection.is_none()) {
+        if self.sessions.get(session).is_some_and(|held| held.row.origin.is_none()) {
             self.seal();
             self.end_session(session);
         }
@@ -238,9 +238,9 @@ impl Chat {
             }
             ConversationKind::Direct(a, b) => {
                 self.conversations.set_head(id, seq);
-                let mut to = self.sessions.connections_of(a);
+                let mut to: Vec<_> = self.sessions.origins_of(a).map(|origin| origin.connection).collect();
                 if a != b {
-                    to.extend(self.sessions.connections_of(b));
+                    to.extend(self.sessions.origins_of(b).map(|origin| origin.connection));
                 }
                 Arc::new(to)
             }

@@ -3,8 +3,8 @@
 
 use super::steps::counted_id;
 use super::{
-    Audit, Certificate, LeavingChange, LeavingSession, Party, Removed, RightsChange, StoredRights, Sweep,
-    User, UserChange, WorkChange,
+    Audit, Certificate, LeavingChange, LeavingSession, Origin, Party, Removed, RightsChange, StoredRights,
+    Sweep, User, UserChange, WorkChange,
 };
 use tcp_chat_protocol::{Colour, Name, RequestId, Seq};
 
@@ -77,6 +77,8 @@ pub struct SessionRow {
     pub name: Name,
     /// The name's colour.
     pub color: Colour,
+    /// Where it is connected; `None`: it is away.
+    pub origin: Option<Origin>,
 }
 
 /// What happened to a session that must survive a restart.

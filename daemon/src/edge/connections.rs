@@ -60,7 +60,7 @@ impl Edge {
         there.sort_unstable();
         let mut sessions = VecDeque::new();
         for connection in there {
-            match chat.session_at(connection) {
+            match self.session_at(chat, connection) {
                 Some(session) => sessions.push_back(session),
                 None => self.close(chat, connection, Closing::Kicked),
             }

@@ -74,7 +74,7 @@ impl Edge {
         command: &Command,
     ) -> Option<(SessionId, RequestId)> {
         let Command::Ask(Some(id), Ask::Say(..)) = command else { return None };
-        let session = chat.session_at(connection)?;
+        let session = self.session_at(chat, connection)?;
         if !chat.asks_past(session, id) {
             return None;
         }
@@ -190,9 +190,10 @@ impl Edge {
     /// What a read of the connection has brought, in bytes.
     pub(super) fn weigh(&mut self, chat: &mut Chat, connection: ConnectionId, bytes: usize) {
         let (rates, now) = (Rates::of(chat.rules()), chat.mono());
+        let session = self.session_at(chat, connection);
         let Self { connections, limits, quotas, .. } = self;
         let Some(state) = connections.get_mut(&connection) else { return };
-        let buckets = match chat.session_at(connection) {
+        let buckets = match session {
             Some(session) => &mut limits.entry(session).or_insert_with(|| SessionLimits::full(now)).buckets,
             None => &mut state.buckets,
         };

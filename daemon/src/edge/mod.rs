@@ -17,7 +17,7 @@ pub use limits::SLOWEST_MS;
 
 use crate::chat::{
     Ask, Caller, Change, Chat, Closing, Command, ConnectionId, ConversationId, Done, Effect, Evidence, IdMap,
-    Intent, Origin, Past, ResumeOutcome, SessionId,
+    Intent, NodeId, Origin, Past, ResumeOutcome, SessionId, Source,
 };
 use connections::Connection;
 use networks::Networks;
@@ -32,6 +32,7 @@ type Answer<T = ()> = Result<T, Refusal>;
 /// This node's side of the chat.
 #[derive(Debug, Default)]
 pub struct Edge {
+    node: NodeId,
     connections: IdMap<ConnectionId, Connection>,
     /// The limits of each session that has asked something of this process.
     limits: IdMap<SessionId, SessionLimits>,
@@ -57,6 +58,23 @@ impl Edge {
         self.proposed.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
+    /// The process begins. The connections of the process before it are gone, so the sessions on them are away from now on.
+    pub fn node_up(&mut self, chat: &mut Chat) {
+        let node = self.node;
+        self.record(|| Intent::NodeUp(node));
+        chat.node_up(node);
+    }
+
+    /// The connection, as the state calls it.
+    fn at(&self, connection: ConnectionId) -> Origin {
+        Origin { node: self.node, connection }
+    }
+
+    /// The session that is on this connection.
+    fn session_at(&self, chat: &Chat, connection: ConnectionId) -> Option<SessionId> {
+        chat.session_at(self.at(connection))
+    }
+
     /// Takes one thing that happened on a connection into the turn.
     pub fn apply(&mut self, chat: &mut Chat, connection: ConnectionId, command: Command, past: Past) {
         self.sync(chat);
@@ -70,12 +88,14 @@ impl Edge {
             }
             Command::Lost => {
                 self.connections.remove(&connection);
-                self.record(|| Intent::Away(connection));
-                chat.away(connection);
+                let origin = self.at(connection);
+                self.record(|| Intent::Away(origin));
+                chat.away(origin);
             }
             Command::Read(bytes) => self.weigh(chat, connection, bytes),
             Command::Refused(refusal) => {
-                self.count(chat, connection, chat.session_at(connection), 1);
+                let session = self.session_at(chat, connection);
+                self.count(chat, connection, session, 1);
                 self.answer(chat, connection, None, Err(refusal));
             }
             Command::Ask(id, ask) => {
@@ -136,15 +156,15 @@ impl Edge {
         json: Box<str>,
         past: Past,
     ) -> Answer {
-        let Some(session) = chat.session_at(peer.connection) else {
+        let Some(session) = self.session_at(chat, peer.connection) else {
             self.count(chat, peer.connection, None, 1);
             return Err(not_logged_in());
         };
         self.pass_rate(chat, peer, session, 1)?;
         let charge = self.charge(chat, (peer, session), id, (target, &json), past)?;
-        let origin = peer.origin();
-        self.record(|| Intent::Ask(origin, id.cloned(), Ask::Say(target.clone(), json.clone()), past));
-        let said = chat.say(Caller { origin, session, id }, target, json, past);
+        let source = peer.source(self.node);
+        self.record(|| Intent::Ask(source, id.cloned(), Ask::Say(target.clone(), json.clone()), past));
+        let said = chat.say(Caller { source, session, id }, target, json, past);
         match &said {
             Ok(Done::Said) => {
                 self.note_direct(chat, session, charge);
@@ -159,7 +179,7 @@ impl Edge {
     /// What another op needs is checked here, in one place: a login, and a place in the rate.
     fn ask(&mut self, chat: &mut Chat, peer: Peer, id: Option<&RequestId>, ask: Ask, past: Past) -> Answer {
         let connection = peer.connection;
-        let session = chat.session_at(connection);
+        let session = self.session_at(chat, connection);
         let lines = limits::lines(chat, session, &ask);
         let is_counted_only = matches!(ask, Ask::Login { .. } | Ask::Enrol { .. } | Ask::Ping | Ask::Quit);
         match session {
@@ -209,7 +229,7 @@ impl Edge {
     ) -> Answer {
         let Ask::Login { login, fresh, proof, .. } = &mut ask else { return Ok(()) };
         let is_let_in = !matches!(proof.evidence(), Evidence::Refused | Evidence::Unusable(_));
-        let resumes = login.session.is_some() && is_let_in && chat.session_at(connection).is_none();
+        let resumes = login.session.is_some() && is_let_in && self.session_at(chat, connection).is_none();
         // No secret gets into the state.
         login.password = None;
         let token = match &mut login.session {
@@ -245,9 +265,9 @@ impl Edge {
         ask: Ask,
         past: Past,
     ) -> Answer<Done> {
-        let origin = self.origin(chat, connection, &ask);
-        self.record(|| Intent::Ask(origin, id.cloned(), ask.clone(), past));
-        chat.ask(origin, id, ask, past)
+        let source = self.source(chat, connection, &ask);
+        self.record(|| Intent::Ask(source, id.cloned(), ask.clone(), past));
+        chat.ask(source, id, ask, past)
     }
 
     /// Has everything numbered that was said so far, so that all see the order in which things happened.
@@ -265,16 +285,16 @@ impl Edge {
     }
 
     /// Where a request comes from. What the quotas of the network leave is looked up only for requests that use it.
-    fn origin(&self, chat: &Chat, connection: ConnectionId, ask: &Ask) -> Origin {
+    fn source(&self, chat: &Chat, connection: ConnectionId, ask: &Ask) -> Source {
         let address = self.address(connection).unwrap_or(IpAddr::from([0; 4]));
-        let mut origin = Peer { connection, address, owes: 0 }.origin();
+        let mut source = Peer { connection, address, owes: 0 }.source(self.node);
         if matches!(ask, Ask::Login { .. } | Ask::Join(_)) {
             let rules = chat.rules();
-            origin.network = crate::chat::network(address);
-            origin.sessions = self.sessions.left(address, rules.sessions);
-            origin.rooms = self.rooms.left(address, rules.rooms);
+            source.network = crate::chat::network(address);
+            source.sessions = self.sessions.left(address, rules.sessions);
+            source.rooms = self.rooms.left(address, rules.rooms);
         }
-        origin
+        source
     }
 }
 
@@ -289,9 +309,14 @@ struct Peer {
 
 impl Peer {
     /// Where a request comes from for which the quotas of the network do not matter.
-    fn origin(self) -> Origin {
+    fn source(self, node: NodeId) -> Source {
         let Self { connection, address, .. } = self;
-        Origin { connection, network: address, sessions: usize::MAX, rooms: usize::MAX }
+        Source {
+            origin: Origin { node, connection },
+            network: address,
+            sessions: usize::MAX,
+            rooms: usize::MAX,
+        }
     }
 }
 

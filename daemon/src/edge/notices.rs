@@ -34,7 +34,7 @@ impl Edge {
     pub fn say_to_all(&mut self, chat: &mut Chat, msg: &str) {
         self.seal(chat);
         let line: Arc<[u8]> = notice(&NoticeEvent::new(NoticeKind::Operator, msg)).into();
-        let is_logged_in = |connection: &ConnectionId| chat.session_at(*connection).is_some();
+        let is_logged_in = |connection: &ConnectionId| self.session_at(chat, *connection).is_some();
         let to = self.connections.keys().copied().filter(is_logged_in).collect();
         chat.push(Effect::Event { to: Arc::new(to), except: None, line });
     }

@@ -64,7 +64,7 @@ impl Edge {
     fn complete(&mut self, chat: &Chat, refused: &mut Refused) {
         self.counters.refused(refused.refusal.kind);
         refused.from = self.address(refused.to);
-        let session = chat.session_at(refused.to);
+        let session = self.session_at(chat, refused.to);
         refused.user = session.and_then(|session| chat.name_of(session)).cloned();
     }
 }

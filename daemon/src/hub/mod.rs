@@ -129,9 +129,11 @@ impl Hub {
         let clock = Clock::new(Timestamp(now.wall), store.newest().ok().flatten());
         let mut chat = Chat::restore(rules, found, now);
         chat.start();
+        let mut edge = Edge::default();
+        edge.node_up(&mut chat);
         directory.publish(chat.users());
         Self {
-            edge: Edge::default(),
+            edge,
             chat,
             directory,
             store,

@@ -5,8 +5,8 @@ use super::bytes;
 use super::rows::{int, number};
 use super::{identity, ids, rights, users, work};
 use crate::chat::{
-    ConversationId, ConversationKind, Found, SessionId, SessionRow, StoredConversation, StoredSession,
-    UserId, WINDOW, Writes,
+    ConnectionId, ConversationId, ConversationKind, Found, NodeId, Origin, SessionId, SessionRow,
+    StoredConversation, StoredSession, UserId, WINDOW, Writes,
 };
 use crate::chat::{SessionChange, UserChange};
 use rusqlite::types::Type;
@@ -132,7 +132,7 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
 
     let Memberships { mut rooms, lost, last: last_join } = memberships(log)?;
     let sessions = log
-        .prepare("SELECT id, token_hash, user, name, color FROM sessions ORDER BY id")?
+        .prepare("SELECT id, token_hash, user, name, color, node, connection FROM sessions ORDER BY id")?
         .query_map([], session)?
         .map(|row| row.map(|row| StoredSession { rooms: rooms.remove(&row.id.0).unwrap_or_default(), row }))
         .collect::<rusqlite::Result<_>>()?;
@@ -217,7 +217,13 @@ fn session(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         user: UserId(row.get(2)?),
         name: name(row, 3)?,
         color: parsed(row, 4)?,
+        origin: origin(row)?,
     })
+}
+
+fn origin(row: &Row<'_>) -> rusqlite::Result<Option<Origin>> {
+    let Some(node) = row.get(5)? else { return Ok(None) };
+    Ok(Some(Origin { node: NodeId(node), connection: ConnectionId(number(row, 6)?) }))
 }
 
 /// A name. It may be one that cannot be taken any longer.

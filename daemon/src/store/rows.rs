@@ -154,11 +154,22 @@ pub(super) fn put_conversation(
 
 /// Writes a session's row.
 pub(super) fn put_session(log: &Connection, row: &SessionRow) -> rusqlite::Result<()> {
-    let SessionRow { id, token_hash, user, name, color } = row;
+    let SessionRow { id, token_hash, user, name, color, origin } = row;
+    let node = origin.map(|origin| i64::from(origin.node.0));
+    let connection = origin.map(|origin| int(origin.connection.0));
     log.prepare_cached(
-        "INSERT OR REPLACE INTO sessions (id, token_hash, user, name, color) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT OR REPLACE INTO sessions (id, token_hash, user, name, color, node, connection)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
-    .execute(params![id.0, &token_hash[..], user.0, name.as_str(), color.to_string()])?;
+    .execute(params![
+        id.0,
+        &token_hash[..],
+        user.0,
+        name.as_str(),
+        color.to_string(),
+        node,
+        connection
+    ])?;
     Ok(())
 }
 

@@ -32,6 +32,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/default_rooms.sql"),
     include_str!("schema/snapshot.sql"),
     include_str!("schema/window.sql"),
+    include_str!("schema/origins.sql"),
 ];
 
 /// How long a connection waits for another program's lock (an operator's `sqlite3`, a backup).

@@ -7,8 +7,8 @@ use tcp_chat_protocol::request::{Bounds, parse};
 use tcp_chat_protocol::{Fingerprint, Name};
 use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
 use tcp_chatd::chat::{
-    Ask, Certificate, Code, ConnectionId, ConversationId, Digest, Evidence, Gives, Intent, Made, Now, Origin,
-    Past, Presented, Proof, Proving, Revocation, Secret, SessionId, UserId, UserWish,
+    Ask, Certificate, Code, ConnectionId, ConversationId, Digest, Evidence, Gives, Intent, Made, NodeId, Now,
+    Origin, Past, Presented, Proof, Proving, Revocation, Secret, SessionId, Source, UserId, UserWish,
 };
 
 /// Wider than the daemon's: the proposer has checked its own bounds already.
@@ -62,14 +62,19 @@ fn intent(entry: &Value) -> Intent {
             reason: text(&entry["reason"]).into(),
         };
     }
-    let connection = ConnectionId(entry["on"].as_u64().expect("a connection"));
+    let node = |entry: &Value| NodeId(entry.as_u64().and_then(|n| u32::try_from(n).ok()).expect("a node"));
+    if !entry["up"].is_null() {
+        return Intent::NodeUp(node(&entry["up"]));
+    }
+    let connection = ConnectionId(entry["on"][1].as_u64().expect("a connection"));
+    let origin = Origin { node: node(&entry["on"][0]), connection };
     if entry["away"] == true {
-        return Intent::Away(connection);
+        return Intent::Away(origin);
     }
     let left =
         |at: usize| entry["left"][at].as_u64().and_then(|left| usize::try_from(left).ok()).expect("a number");
     let network = text(&entry["network"]).parse().expect("an address");
-    let origin = Origin { connection, network, sessions: left(0), rooms: left(1) };
+    let source = Source { origin, network, sessions: left(0), rooms: left(1) };
     let line = entry["request"].to_string();
     let (id, request) = parse(line.as_bytes(), &BOUNDS).unwrap_or_else(|why| panic!("{line}: {}", why.msg));
     let ask = Ask::of(request).unwrap_or_else(|proving| match proving {
@@ -99,7 +104,7 @@ fn intent(entry: &Value) -> Intent {
         }
         _ => Past::Unknown,
     };
-    Intent::Ask(origin, id, ask, past)
+    Intent::Ask(source, id, ask, past)
 }
 
 /// Does the same as `admin::users`, with the code that the proposer has made.

@@ -8,8 +8,7 @@
 //! different states without the entry, and in equal states with it. So a repair that leaves its entry here is red, and
 //! an entry that is removed without a repair is red too. `same.rs` has the scripts that must not differ.
 //!
-//! The plan (issue 16): step 5 moves connections out of the state; limits and networks are out already. Step 6 makes a turn a value, and
-//! makes snapshot and restore the identity. A repair removes its entry from [`Known`] and moves its script to
+//! The plan: a turn becomes a value, and snapshot and restore become the identity. A repair removes its entry from [`Known`] and moves its script to
 //! `same.rs`. When [`Known`] is empty, it is removed too.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should panic")]

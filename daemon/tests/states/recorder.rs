@@ -56,6 +56,8 @@ pub(crate) enum Step {
     Turn(Option<usize>),
     /// One state is rebuilt before the next turn.
     Rebuild,
+    /// The process of the node that proposes the turns ends, and another one begins. Its connections are gone.
+    Restart,
     /// From now on the store of a state cannot be written, or can.
     Full(usize, bool),
     /// From now on the store of a state cannot be read, or can.
@@ -94,7 +96,7 @@ impl Recorder {
         let now = Now { mono: 0, wall: 1_795_468_094_007 };
         let elsewhere = Now { mono: now.wall, wall: now.wall };
         let [a, b, c] = shelves;
-        let states = [State::new(a, known, now), State::new(b, known, now), State::new(c, known, elsewhere)];
+        let states = [State::new(a, now), State::new(b, now), State::new(c, elsewhere)];
         Self {
             states,
             known: known.to_vec(),
@@ -151,6 +153,12 @@ impl Recorder {
             Step::SetClock(ms) => self.now.wall += ms,
             Step::Turn(steps) => return self.turn(steps.into_iter().chain(self.pace).min()),
             Step::Rebuild => self.states[REBUILT].rebuild(),
+            Step::Restart => {
+                self.edge = Edge::recording();
+                self.slots.clear();
+                // What the connections before it sent is lost, too.
+                self.happens = vec![Happens::Begins];
+            }
             Step::Full(state, is_full) => {
                 self.states[state].faults.is_full = is_full && !self.is_known(Known::DiskDecides);
             }

@@ -27,6 +27,31 @@ fn these_stay_the_same() {
             "#,
         ),
         (
+            "a session is connected to a node that did not restart",
+            r#"
+            a {"op":"LOGIN","data":{"name":"ana"}}
+            turn
+            rebuild
+            turn
+            "#,
+        ),
+        (
+            "the node restarts to which the sessions are connected, and one of them comes back",
+            r#"
+            a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
+            b {"op":"LOGIN","data":{"name":"bo","rooms":["ops"]}}
+            turn
+            restart
+            turn
+            rebuild
+            a {"op":"LOGIN","data":{"session":"1"}}
+            turn
+            rebuild
+            pass 2000
+            turn
+            "#,
+        ),
+        (
             "a mute that ended before a restart",
             r#"
             d {"op":"LOGIN","data":{"name":"op","rooms":["ops"]}}

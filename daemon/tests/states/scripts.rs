@@ -29,6 +29,7 @@ fn step(line: &str) -> Step {
         "set-clock" => Step::SetClock(number()),
         "retain" => Step::Retain(number()),
         "rebuild" => Step::Rebuild,
+        "restart" => Step::Restart,
         "reload" => Step::Reload(rest.parse().unwrap_or_else(|_| panic!("{line}"))),
         "full" => Step::Full(state(), true),
         "blind" => Step::Blind(state(), true),
@@ -63,19 +64,6 @@ fn disk_decides() {
         turn
         full steady
         a {"op":"MSG","data":"1"}
-        "#,
-    );
-}
-
-#[test]
-fn all_are_away() {
-    shows(
-        &[Known::AllAreAway],
-        "session/1/here",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana"}}
-        turn
-        rebuild
         "#,
     );
 }

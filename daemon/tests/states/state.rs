@@ -2,17 +2,12 @@
 //! proof and by the fuzz target. Never decides which inputs a turn has.
 
 use super::disk::Disk;
-use super::known::Known;
 use super::turns::{Input, Policy, Turn};
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
-use tcp_chat_protocol::request::Login;
 use tcp_chat_protocol::{RequestId, Seq};
 use tcp_chatd::chat::{
-    Ask, Chat, Command, ConnectionId, ConversationId, Done, Effect, Facts, Found, Intent, Now, Origin,
-    Outcome, Past, Rules, Secret, SessionId, Writes,
+    Chat, Command, ConnectionId, ConversationId, Effect, Facts, Found, Now, Outcome, Past, Rules, SessionId,
+    Writes,
 };
-use tcp_chatd::chat::{Evidence, Proof};
 use tcp_chatd::edge::Edge;
 use tcp_chatd::settings::Settings;
 
@@ -66,6 +61,8 @@ pub(crate) struct Faults {
 pub(crate) enum Happens {
     /// Something on a connection.
     On(ConnectionId, Command),
+    /// The process of the node begins.
+    Begins,
     /// What comes from no connection.
     Else(Input),
 }
@@ -75,31 +72,19 @@ pub(crate) struct State {
     pub(crate) faults: Faults,
     shelf: Box<dyn Shelf>,
     rules: Rules,
-    known: Vec<Known>,
     now: Now,
     is_failing: bool,
     /// The messages below this number are still to be removed from the store.
     put_off: Option<Seq>,
-    /// The sessions that are connected.
-    open: BTreeMap<ConnectionId, SessionId>,
 }
 
 impl State {
-    pub(crate) fn new(mut shelf: Box<dyn Shelf>, known: &[Known], now: Now) -> Self {
+    pub(crate) fn new(mut shelf: Box<dyn Shelf>, now: Now) -> Self {
         let rules = rules();
         let mut chat = Chat::restore(rules.clone(), shelf.found(), now);
         chat.start();
-        let mut state = Self {
-            chat,
-            faults: Faults::default(),
-            shelf,
-            rules,
-            known: known.to_vec(),
-            now,
-            is_failing: false,
-            put_off: None,
-            open: BTreeMap::new(),
-        };
+        let mut state =
+            Self { chat, faults: Faults::default(), shelf, rules, now, is_failing: false, put_off: None };
         state.turn(&Turn { now, inputs: Vec::new(), steps: None });
         state
     }
@@ -131,6 +116,7 @@ impl State {
                     let past = self.past(asked);
                     edge.apply(&mut self.chat, on, command, past);
                 }
+                Happens::Begins => edge.node_up(&mut self.chat),
                 Happens::Else(input) => {
                     inputs.push(input.clone());
                     self.input(input);
@@ -164,7 +150,7 @@ impl State {
 
     fn input(&mut self, input: Input) {
         match input {
-            Input::Intent(intent) => self.apply(intent),
+            Input::Intent(intent) => drop(self.chat.apply(intent)),
             // A refusal is fine: the facts show whether all states decided the same.
             Input::Action(uid, action) => drop(self.chat.operate(uid, &action)),
             Input::Wish(uid, wish) => drop(self.chat.grant(uid, wish)),
@@ -184,21 +170,6 @@ impl State {
         }
     }
 
-    fn apply(&mut self, intent: Intent) {
-        let on = match &intent {
-            Intent::Ask(origin, ..) => Some(origin.connection),
-            Intent::Away(on) => {
-                self.open.remove(on);
-                None
-            }
-            _ => None,
-        };
-        let done = self.chat.apply(intent);
-        if let (Some(on), Ok(Done::LoggedIn(logged_in))) = (on, done) {
-            self.open.insert(on, logged_in.session);
-        }
-    }
-
     fn end(&mut self, steps: Option<usize>) -> Vec<ConnectionId> {
         self.chat.sweep_on(steps.unwrap_or(usize::MAX));
         let Outcome { writes, mut effects } = self.chat.end();
@@ -214,7 +185,6 @@ impl State {
         for effect in effects {
             if let Effect::Close(on, _) = effect {
                 closed.push(on);
-                self.open.remove(&on);
             }
         }
         closed
@@ -228,23 +198,11 @@ impl State {
         }
     }
 
-    /// The process ends, and another one starts with the same store. The connections come back before the next turn:
-    /// in a cluster they would belong to other nodes.
+    /// The process ends, and another one goes on with the same store. The connections belong to another node, and stay.
     pub(crate) fn rebuild(&mut self) {
         self.recover();
         self.chat = Chat::restore(self.rules.clone(), self.shelf.found(), self.now);
         self.chat.begin(self.now);
-        if self.known.contains(&Known::AllAreAway) {
-            let tokens: BTreeMap<_, _> =
-                self.chat.found().sessions.iter().map(|s| (s.row.id, s.row.token_hash)).collect();
-            for (connection, session) in self.open.clone() {
-                if let Some(token) = tokens.get(&session) {
-                    let network = Ipv4Addr::LOCALHOST.into();
-                    let origin = Origin { connection, network, sessions: 0, rooms: 0 };
-                    self.apply(Intent::Ask(origin, None, resume(*token), Past::Absent));
-                }
-            }
-        }
         let closed = self.end(Some(0));
         assert!(closed.is_empty(), "a restart closes no connection: {closed:?}");
     }
@@ -253,21 +211,6 @@ impl State {
     pub(crate) fn facts(&self) -> Facts {
         self.chat.facts()
     }
-}
-
-fn resume(token: [u8; 32]) -> Ask {
-    let login = Login {
-        name: None,
-        color: None,
-        rooms: None,
-        password: None,
-        session: Some("known".to_owned().into()),
-        after: None,
-        log: None,
-    };
-    let fresh = Secret { token: String::new().into(), hash: [0; 32] };
-    let proof = Proof::for_tests(Evidence::NotNeeded);
-    Ask::Login { login: Box::new(login), fresh, resumes: Some(token), proof }
 }
 
 /// Small limits.

@@ -186,6 +186,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0u64..100).prop_map(|days| Step::Pass(days * DAY_MS)),
         12 => few().prop_map(Step::Turn),
         3 => Just(Step::Rebuild),
+        1 => Just(Step::Restart),
         4 => fault,
     ]
 }

@@ -10,7 +10,7 @@ use tcp_chat_protocol::{Name, RequestId, Seq};
 use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
 use tcp_chatd::chat::{
     Ask, Certificate, Code, Digest, Evidence, Gives, Intent, Made, Now, Origin, Past, Presented, Revocation,
-    SessionId, UserWish,
+    SessionId, Source, UserWish,
 };
 
 /// One input of a turn.
@@ -56,15 +56,16 @@ impl Turn {
 fn encode_input(input: &Input) -> Value {
     match input {
         Input::Intent(Intent::Seal) => json!({"seal": true}),
-        Input::Intent(Intent::Away(on)) => json!({"on": on.0, "away": true}),
+        Input::Intent(Intent::Away(on)) => json!({"on": at(on), "away": true}),
+        Input::Intent(Intent::NodeUp(node)) => json!({"up": node.0}),
         Input::Intent(Intent::EndBarred { sessions, who, reason }) => {
             let sessions: Vec<_> = sessions.iter().map(|session| session.0).collect();
             json!({"end": sessions, "who": who, "reason": reason})
         }
-        Input::Intent(Intent::Ask(origin, id, ask, past)) => {
-            let Origin { connection, network, sessions, rooms } = origin;
+        Input::Intent(Intent::Ask(source, id, ask, past)) => {
+            let Source { origin, network, sessions, rooms } = source;
             let mut entry = json!({
-                "on": connection.0,
+                "on": at(origin),
                 "network": network,
                 "left": [sessions, rooms],
                 "request": request(id.as_ref(), ask),
@@ -111,6 +112,10 @@ fn encode_input(input: &Input) -> Value {
             json!({"policy": {"rooms": rooms, "create": create, "accounts": accounts}})
         }
     }
+}
+
+fn at(origin: &Origin) -> Value {
+    json!([origin.node.0, origin.connection.0])
 }
 
 /// A request as on the wire.

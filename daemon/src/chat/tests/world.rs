@@ -311,6 +311,7 @@ impl World {
         self.chat = Chat::restore(self.rules.clone(), found, self.now);
         self.edge = Edge::default();
         self.chat.start();
+        self.edge.node_up(&mut self.chat);
         self.turn();
     }
 

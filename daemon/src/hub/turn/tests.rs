@@ -6,6 +6,7 @@ use crate::metrics::Metrics;
 use crate::settings::{Durability, History, MaxBytes, Settings};
 use crate::store::Store;
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::task::{Context, Poll, Waker};
 use tcp_chat_protocol::Name;
 use tcp_chat_protocol::request::{Bounds, Place, Request, Target, parse};
@@ -15,8 +16,13 @@ const FILL: u64 = 20;
 
 /// A hub without limits on what is sent, in memory, and so many who are logged in.
 fn hub(connections: u64) -> (Hub, Vec<Arc<Outbox>>) {
+    hub_on(None, connections)
+}
+
+/// The same, on a store in that file.
+fn hub_on(path: Option<PathBuf>, connections: u64) -> (Hub, Vec<Arc<Outbox>>) {
     let history = History {
-        path: None,
+        path,
         durability: Durability::Crash,
         retain: None,
         retain_messages: None,
@@ -244,4 +250,16 @@ fn a_connection_that_is_lost_behind_a_full_turn_does_not_stay() {
     waiting.add(Entry::Commands(ConnectionId(9), vec![Command::Lost]));
     turns(&mut hub, &mut waiting);
     assert_eq!((hub.edge.connection_count(), hub.outboxes.len()), (1, 1), "only the other one is left");
+}
+
+#[test]
+fn after_a_crash_all_sessions_are_away_and_their_time_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = Some(folder.path().join("chat.db"));
+    let (hub, _outboxes) = hub_on(path.clone(), 2);
+    assert_eq!((hub.chat.counts().sessions, hub.chat.counts().away), (2, 0));
+    drop(hub);
+    let (hub, _) = hub_on(path, 0);
+    assert_eq!((hub.chat.counts().sessions, hub.chat.counts().away), (2, 2));
+    assert_eq!(hub.chat.next_ending(), Some(hub.chat.rules().ttl_ms));
 }

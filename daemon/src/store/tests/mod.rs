@@ -24,8 +24,8 @@ mod written_over;
 use super::*;
 use crate::chat::ConversationId;
 use crate::chat::{
-    ConversationKind, Found, Sent, SessionChange, SessionId, SessionRow, StoredConversation, StoredRights,
-    StoredSession, UserId, Writes,
+    ConnectionId, ConversationKind, Found, NodeId, Origin, Sent, SessionChange, SessionId, SessionRow,
+    StoredConversation, StoredRights, StoredSession, UserId, Writes,
 };
 use crate::settings::{Durability, History, MaxBytes};
 use std::collections::HashMap;
@@ -66,6 +66,7 @@ fn session_row(n: i64) -> SessionRow {
         user: UserId(n),
         name: name("ana"),
         color: Colour::Red,
+        origin: (n % 2 == 1).then_some(Origin { node: NodeId(7), connection: ConnectionId(9) }),
     }
 }
 
@@ -176,7 +177,8 @@ impl Store {
 
     /// As that version left it: a start decided again what is in the snapshot now.
     fn is_of_version_15(&mut self) {
-        let older = "DROP TABLE left_ids; PRAGMA user_version = 15";
+        let older = "DROP TABLE left_ids; ALTER TABLE sessions DROP COLUMN node;
+                     ALTER TABLE sessions DROP COLUMN connection; PRAGMA user_version = 15";
         self.log().execute_batch(older).unwrap();
     }
 

@@ -1,0 +1,3 @@
+-- Where a session is connected: the node, and one of its connections. NULL: it is away. Of older versions all are away.
+ALTER TABLE sessions ADD COLUMN node INTEGER;
+ALTER TABLE sessions ADD COLUMN connection INTEGER;
