@@ -9,8 +9,8 @@ use tcp_chat_protocol::event::{MsgLine, Spoken, json_text};
 use tcp_chat_protocol::request::{Bounds, Login, Request, Target, parse};
 use tcp_chat_protocol::{Line, LineDecoder, Name, RequestId, Timestamp};
 use tcp_chatd::chat::Proof;
-use tcp_chatd::chat::{Ask, Chat, Command, ConnectionId, Effect, Found, Now, Past, Rules, Secret, Writes};
-use tcp_chatd::edge::Edge;
+use tcp_chatd::chat::{Ask, Chat, Command, ConnectionId, Found, Now, Past, Rules, Secret, Writes};
+use tcp_chatd::edge::{Edge, Effect};
 use tcp_chatd::settings::{AuthMode, Durability, History, MaxBytes, Settings};
 use tcp_chatd::store::Store;
 
@@ -167,7 +167,7 @@ impl Talk {
             edge.apply(&mut chat, ConnectionId(at), Command::Open(Ipv4Addr::LOCALHOST.into()), Past::Absent);
             edge.apply(&mut chat, ConnectionId(at), Command::Ask(None, ask), Past::Absent);
         }
-        let entered = chat.end().writes;
+        let entered = edge.end(&mut chat).writes;
         Ok(Self { edge, chat, json: json_text(TEXT), next: 0, entered })
     }
 
@@ -180,7 +180,7 @@ impl Talk {
             let command = Command::Ask(Some(RequestId::Number(*next)), ask);
             edge.apply(chat, ConnectionId(*next % SENDERS), command, Past::Absent);
         }
-        let outcome = chat.end();
+        let outcome = edge.end(chat);
         (outcome.writes, outcome.effects)
     }
 }

@@ -6,15 +6,15 @@
 //! request.
 
 use crate::chat::{
-    Ask, Certificate, Chat, Command, ConnectionId, Digest, Effect, Evidence, Found, Made, Now, Outcome,
-    Presented, Proof, Proving, Revocation, Rules, Secret,
+    Ask, Certificate, Chat, Command, ConnectionId, Digest, Evidence, Found, Made, Now, Presented, Proof,
+    Proving, Revocation, Rules, Secret,
 };
 use crate::disk::Disk;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::request::{Action, Bounds, Request, parse};
 use tcp_chat_protocol::{Name, Role};
-use tcp_chatd::edge::Edge;
+use tcp_chatd::edge::{Edge, Effect, Outcome};
 use tcp_chatd::settings::Settings;
 
 /// Connections that are open at once; the last two come with these certificates.
@@ -133,9 +133,8 @@ impl World {
     /// The turn ends, and time advances.
     fn ends(&mut self, rest: &[u8]) {
         while self.chat.expire(2) {}
-        while self.chat.sweep_on(2) {}
-        self.edge.sync(&mut self.chat);
-        let Outcome { writes, mut effects } = self.chat.end();
+        while self.edge.work(&mut self.chat, 2) {}
+        let Outcome { writes, mut effects } = self.edge.end(&mut self.chat);
         let chunks: Vec<_> = writes.chunks.iter().map(|c| (c.first, c.last)).collect();
         if self.failing || (self.full && !writes.is_empty()) {
             if !self.failing {
@@ -171,6 +170,7 @@ impl World {
         self.chat = Chat::restore(self.rules.clone(), self.disk.found(), self.now);
         self.chat.start();
         self.edge = Edge::default();
+        self.edge.node_up(&mut self.chat);
         self.open.clear();
         self.failing = false;
     }

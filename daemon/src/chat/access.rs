@@ -4,7 +4,7 @@
 use super::certificates::{Certificate, Presented, Revocation};
 use super::proof::{Evidence, Proof};
 use super::users::{Gives, User};
-use super::{Answer, Chat, Digest, Done, Origin, Refusal, SessionId, UserId, refusal};
+use super::{Answer, Chat, Digest, Done, Refusal, SessionId, Source, UserId, refusal};
 use std::sync::Arc;
 use tcp_chat_protocol::reply::EnrolReply;
 use tcp_chat_protocol::{ErrorKind, Name};
@@ -194,12 +194,12 @@ impl Chat {
     /// A code is turned into a password or a certificate.
     pub(super) fn enrol(
         &mut self,
-        origin: Origin,
+        source: Source,
         name: &Name,
         code: Option<Digest>,
         made: Made,
     ) -> Answer<Done> {
-        if self.session_at(origin).is_some() {
+        if self.session_of(source).is_some() {
             return Err(refusal(ErrorKind::AlreadyLoggedIn, "this connection is logged in already"));
         }
         let gives = match &made {

@@ -1,13 +1,10 @@
-//! Owns what the chat is asked and what it answers: plain data. The hub makes the commands from
-//! what connections read, and carries out the effects once the turn is kept.
+//! Owns what is asked: plain data. The net makes the commands from what connections read.
 
 use super::proof::Proof;
-use super::reads::{PageOf, Range, Resent, SearchIn};
 use super::steps::counted_id;
-use super::{Barred, ConversationId, Digest, Made, Refused, SessionId};
+use super::{ConversationId, Digest, Made};
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 use tcp_chat_protocol::event::json_text;
 use tcp_chat_protocol::request::{Action, Enrol, History, Login, Place, Request, Search, Target};
 use tcp_chat_protocol::{Name, Refusal, RequestId, Seq};
@@ -143,110 +140,6 @@ impl Ask {
             Request::Quit => Self::Quit,
         })
     }
-}
-
-/// Whoever was connected and in a room at one moment.
-pub type Recipients = Arc<Vec<ConnectionId>>;
-
-/// One message in a chunk, as its author has to hear of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Own {
-    /// Where the author was connected.
-    pub connection: ConnectionId,
-    /// Which message.
-    pub seq: Seq,
-    /// What the author called it.
-    pub id: Option<RequestId>,
-}
-
-/// What a connection is to read from the store, when it comes to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Read {
-    /// What the session has missed.
-    Gap(SessionId, Vec<Range>),
-    /// A page of a conversation, as the reply to a `HISTORY`.
-    Page(Option<RequestId>, PageOf),
-    /// What was found, as the reply to a `SEARCH`.
-    Search(Option<RequestId>, Box<SearchIn>),
-    /// A `MSG` under an id that was used before: the first one's event, if it says the same.
-    Again(Box<Resent>),
-}
-
-/// Why the daemon ends a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Closing {
-    /// The client said goodbye.
-    Quit,
-    /// The session was resumed on another connection.
-    TakenOver,
-    /// Too many errors in a row.
-    Errors,
-    /// Too many failed logins.
-    AuthFailed,
-    /// No LOGIN in time.
-    Late,
-    /// No room for one more session.
-    Full,
-    /// An operator ended it.
-    Kicked,
-    /// The daemon is going.
-    Shutdown,
-}
-
-impl Closing {
-    /// The word for logs and metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Quit => "quit",
-            Self::TakenOver => "taken over",
-            Self::Errors => "too many errors",
-            Self::AuthFailed => "login refused",
-            Self::Late => "no login in time",
-            Self::Full => "server full",
-            Self::Kicked => "kicked",
-            Self::Shutdown => "shutdown",
-        }
-    }
-}
-
-/// What is to be done once the turn is kept, in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// A line to one connection.
-    Line(ConnectionId, Vec<u8>),
-    /// The reply to a request, true only if the turn is kept.
-    IfKept(ConnectionId, Option<RequestId>, Vec<u8>),
-    /// The line that refuses a request, and what the log is told.
-    Refused(Box<Refused>),
-    /// A chunk of the turn's writes, to all who are to have it.
-    Chunk {
-        /// Its place in [`super::Writes::chunks`].
-        index: usize,
-        /// Who gets it.
-        to: Recipients,
-        /// Its messages, in order.
-        own: Vec<Own>,
-    },
-    /// A line to many.
-    Event {
-        /// Who gets it.
-        to: Recipients,
-        /// But not this one.
-        except: Option<ConnectionId>,
-        /// The line.
-        line: Arc<[u8]>,
-    },
-    /// Something to read from the store.
-    Read(ConnectionId, Read),
-    /// The connection is logged in: its deadline for that is off.
-    LoggedIn(ConnectionId, SessionId, Name),
-    /// Who comes from there is not let in from now on.
-    Barred(Barred),
-    /// It has sent too much: for so many milliseconds more nothing is read from it.
-    Slow(ConnectionId, u64),
-    /// Send what waits, then close.
-    Close(ConnectionId, Closing),
 }
 
 /// What the proposer of a turn has found in its store of a message that its session may have sent before. It stands in

@@ -7,8 +7,8 @@ use super::party::Party;
 use super::rights::{Deed, may};
 use super::rooms::{Conversation, Conversations, LooksLike};
 use super::{
-    Answer, Caller, Change, Chat, ConversationId, ConversationKind, SessionChange, SessionId, Source, UserId,
-    refusal,
+    Answer, Caller, Change, Chat, ConversationId, ConversationKind, Origin, SessionChange, SessionId, Source,
+    UserId, refusal,
 };
 use std::collections::HashSet;
 use tcp_chat_protocol::reply::{JoinReply, LeaveReply};
@@ -140,12 +140,11 @@ impl Chat {
         };
         held.rooms.push((room, self.head));
         conversation.members.insert(held.row.user, session);
-        if let Some(origin) = held.row.origin {
-            conversation.arrive(origin.connection);
-        }
+        let origin = held.row.origin;
         self.sessions.joins = joined;
         self.turn.entered.insert(session);
         self.turn.writes.sessions.push(SessionChange::Join { session, room, since: self.head, joined });
+        origin.into_iter().for_each(|origin| self.tell(Change::Hears(room, origin)));
     }
 
     /// Opens a room for a user, whose it is if the name is proven.
@@ -163,7 +162,7 @@ impl Chat {
     /// The same where it is known that it may be opened.
     fn open_allowed(&mut self, name: &Name, user: &Name, is_proven: bool, source: Source) -> ConversationId {
         let room = self.conversations.open_configured(name);
-        self.turn.changes.push(Change::Opened(room, source.network));
+        self.tell(Change::Opened(room, source.network));
         let by = self.opener(&user.key(), is_proven, source);
         self.opened.add(room, by);
         self.turn.writes.opened.push((room, by));
@@ -254,13 +253,16 @@ impl Chat {
         let origin = held.row.origin;
         if let Some(conversation) = self.conversations.get_mut(room) {
             conversation.members.remove(user, session);
-            if let Some(origin) = origin {
-                conversation.depart(origin.connection);
-            }
         }
+        self.leaves(room, origin);
         self.turn.writes.sessions.push(SessionChange::Leave { session, room });
         self.announce(before, self.face(session));
         self.drop_if_empty(room);
+    }
+
+    /// What is said in the room is no longer heard there.
+    pub(super) fn leaves(&mut self, room: ConversationId, origin: Option<Origin>) {
+        origin.into_iter().for_each(|origin| self.tell(Change::Leaves(room, origin)));
     }
 
     /// All conversations of which nothing is left go after a start: a slice in each turn.
@@ -305,7 +307,7 @@ impl Chat {
             return;
         }
         self.conversations.remove(id);
-        self.turn.changes.push(Change::Gone(id));
+        self.tell(Change::Gone(id));
         self.opened.remove(id);
         self.book.forget(id);
         self.turn.writes.gone.push(id);

@@ -5,13 +5,12 @@ use super::proof::{Evidence, Proof};
 use super::sessions::{Session, UsedIds};
 use super::work::Sweep;
 use super::{
-    Answer, Change, Chat, Closing, ConversationId, Done, LoggedIn, NodeId, Origin, Range, Refusal,
+    Answer, Change, Chat, ConversationId, Done, Ending, LoggedIn, NodeId, Origin, Range, Refusal,
     ResumeOutcome, SessionChange, SessionId, SessionRow, Source, UserId, refusal,
 };
-use tcp_chat_protocol::event::{NoticeEvent, notice};
 use tcp_chat_protocol::reply::{LimitsInfo, LoginReply, ServerInfo};
 use tcp_chat_protocol::request::Login;
-use tcp_chat_protocol::{ErrorKind, NoticeKind, Seq, VERSION};
+use tcp_chat_protocol::{ErrorKind, Seq, VERSION};
 
 impl Chat {
     pub(super) fn login(
@@ -22,7 +21,7 @@ impl Chat {
         resumes: Option<[u8; 32]>,
         proof: Proof,
     ) -> Answer<Done> {
-        if self.session_at(source.origin).is_some() {
+        if self.session_of(source).is_some() {
             return Err(refusal(ErrorKind::AlreadyLoggedIn, "this connection is logged in already"));
         }
         match proof.evidence() {
@@ -65,6 +64,7 @@ impl Chat {
         let before = self.seen(user, &rooms);
         self.turn.writes.sessions.push(SessionChange::Put(row.clone()));
         self.sessions.put(Session::new(row, proven, UsedIds::NONE));
+        self.tell(Change::Here { session, user, at: source.origin, from: None });
         for room in &rooms {
             self.enter(session, *room);
         }
@@ -103,11 +103,6 @@ impl Chat {
             let missed = after.map_or_else(Vec::new, |after| self.missed(session, after));
             Box::new(LoggedIn { missed, resumed: Some((outcome, away_ms)), ..logged_in })
         });
-        if let Some(old) = old {
-            let taken = NoticeEvent::new(NoticeKind::TakenOver, "your session goes on at another connection");
-            self.line(old.connection, notice(&taken));
-            self.close(old.connection, Closing::TakenOver);
-        }
         self.announce(before, self.face(session));
         logged_in.map_or(Done::Other, Done::LoggedIn)
     }
@@ -139,7 +134,7 @@ impl Chat {
     }
 
     /// How the session's user is seen in the session's rooms now.
-    fn seen_everywhere(&self, session: SessionId) -> super::presence::Seen {
+    fn seen_everywhere(&self, session: SessionId) -> super::presence::Before {
         let user = self.sessions.get(session).map_or(UserId(session.0), |s| s.row.user);
         self.seen(user, &self.rooms_of(session))
     }
@@ -175,35 +170,26 @@ impl Chat {
     /// The session is connected there from now on, in all its rooms. Where it was connected before.
     fn arrive(&mut self, origin: Origin, session: SessionId) -> Option<Origin> {
         let old = self.sessions.is_here(session, origin);
+        let user = self.sessions.get(session).map_or(UserId(session.0), |held| held.row.user);
+        self.tell(Change::Here { session, user, at: origin, from: old });
         for room in self.rooms_of(session) {
-            let may_be_in = self.may_be_in(session, room);
-            let Some(conversation) = self.conversations.get_mut(room) else { continue };
-            if let Some(old) = old {
-                conversation.depart(old.connection);
-            }
-            if may_be_in {
-                conversation.arrive(origin.connection);
+            self.leaves(room, old);
+            if self.may_be_in(session, room) {
+                self.tell(Change::Hears(room, origin));
             }
         }
         old
     }
 
-    fn each_room(&mut self, session: SessionId, mut act: impl FnMut(&mut super::rooms::Conversation)) {
-        let Some(held) = self.sessions.get(session) else { return };
-        for (id, _) in &held.rooms {
-            if let Some(conversation) = self.conversations.get_mut(*id) {
-                act(conversation);
-            }
+    /// The connection is gone: the session that was on it is away from now on.
+    pub fn away(&mut self, origin: Origin, session: SessionId) {
+        if !self.is_at(session, origin) {
+            return;
         }
-    }
-
-    /// The connection is gone: its session is away from now on.
-    pub fn away(&mut self, origin: Origin) {
-        let Some(session) = self.session_at(origin) else { return };
         self.seal();
         let before = self.seen_everywhere(session);
-        self.each_room(session, |conversation| conversation.depart(origin.connection));
-        self.is_away(session);
+        self.rooms_of(session).into_iter().for_each(|room| self.leaves(room, Some(origin)));
+        self.is_away(session, origin);
         self.announce(before, self.face(session));
     }
 
@@ -214,14 +200,18 @@ impl Chat {
             self.seal();
         }
         for session in sessions {
+            let Some(origin) = self.sessions.get(session).and_then(|held| held.row.origin) else { continue };
             // Where nobody is connected, to look at all rooms of all sessions would be for nothing.
-            let before = is_told.then(|| self.seen_everywhere(session));
-            self.is_away(session);
-            before.into_iter().for_each(|before| self.announce(before, self.face(session)));
+            match is_told {
+                true => self.away(origin, session),
+                false => self.is_away(session, origin),
+            }
         }
     }
 
-    fn is_away(&mut self, session: SessionId) {
+    fn is_away(&mut self, session: SessionId, origin: Origin) {
+        let user = self.sessions.get(session).map_or(UserId(session.0), |held| held.row.user);
+        self.tell(Change::Away { user, at: origin });
         self.sessions.is_away(session, self.turn.now.mono.saturating_add(self.ttl_of(session)));
         self.put_row(session);
     }
@@ -237,20 +227,12 @@ impl Chat {
         self.sessions.get(session).map_or(0, |held| self.rules.ttl_of(&held.row.name))
     }
 
-    /// Ends the connection and its session, if it has one.
-    pub(super) fn quit(&mut self, origin: Origin, why: Closing) {
-        self.close(origin.connection, why);
-        if let Some(session) = self.session_at(origin) {
-            self.end_session(session);
-        }
-    }
-
     /// The session is over: with a user's last one its name is free, and its rooms are told.
-    pub(super) fn end_session(&mut self, id: SessionId) {
+    pub(super) fn end_session(&mut self, id: SessionId, why: Ending) {
         let face = self.face(id);
         let (Some(session), Some(face)) = (self.sessions.remove(id), face) else { return };
         let user = session.row.user;
-        self.turn.changes.push(Change::Ended(id));
+        self.tell(Change::Ended { session: id, user, at: session.row.origin, why });
         self.turn.writes.sessions.push(SessionChange::End(id));
         self.leaves_rooms(session, face);
         if self.sessions.of(user).is_empty() {

@@ -41,8 +41,7 @@ impl Chat {
             keeping: _,
             turn: _,
             unchecked: _,
-            untold: _,
-            slice: _,
+            left_at_once: _,
         } = self;
         let mut facts = Facts::new();
         facts.insert("head".to_owned(), head.to_string());

@@ -1,9 +1,7 @@
-//! Owns what the edge proposes to the state, and what the state tells the edge of it beside the effects: plain data.
-//! The edge makes intents after it has applied its limits; every state that applies the same intents is the same. Never
-//! decides anything.
+//! Owns what the edge proposes to the state, and what a request comes to: plain data. The edge makes intents after it has
+//! applied its limits; every state that applies the same intents is the same. Never decides anything.
 
-use super::{Ask, ConnectionId, ConversationId, Past, Range, Resent, SessionId};
-use ipnet::IpNet;
+use super::{Ask, ConnectionId, Past, Range, Resent, SessionId};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use tcp_chat_protocol::reply::{ActReply, EnrolReply, JoinReply, LeaveReply, LoginReply};
@@ -32,6 +30,8 @@ pub struct Origin {
 pub struct Source {
     /// The connection.
     pub origin: Origin,
+    /// The session that is on it, as its node knows. The state looks whether that is still so.
+    pub session: Option<SessionId>,
     /// Its network, as [`super::network`] makes it.
     pub network: IpAddr,
     /// Sessions that the network may still begin.
@@ -54,8 +54,8 @@ pub(crate) struct Caller<'a> {
 pub enum Intent {
     /// A request, and what the proposer's store has of an earlier one under its id.
     Ask(Source, Option<RequestId>, Ask, Past),
-    /// The connection is gone: its session is away.
-    Away(Origin),
+    /// The connection is gone: the session that was on it is away.
+    Away(Origin, SessionId),
     /// The process of the node begins: none of the connections of the process before it is there any more, so its sessions
     /// are away.
     NodeUp(NodeId),
@@ -135,26 +135,4 @@ impl ResumeOutcome {
             Self::Refused => "refused",
         }
     }
-}
-
-/// What the edge has to know of a turn beside its effects, in the order in which it happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// The state has closed the connection: nothing more is heard of it.
-    Closed(ConnectionId),
-    /// The session is over.
-    Ended(SessionId),
-    /// Somebody from that network opened the room.
-    Opened(ConversationId, IpAddr),
-    /// The conversation is gone.
-    Gone(ConversationId),
-    /// A range of addresses is banned: the sessions that came from there are to end.
-    Banned {
-        /// The range.
-        range: IpNet,
-        /// The moderator or operator, as the sessions are told.
-        who: Box<str>,
-        /// Why; may be empty.
-        reason: Box<str>,
-    },
 }

@@ -164,7 +164,7 @@ impl Chat {
         let rooms: Vec<_> = session.rooms.iter().map(|(room, _)| *room).collect();
         let (id, user, key) = (session.row.id, session.row.user, session.key);
         self.leaving.add(id, Ended { user, key, face, rooms: rooms.into_iter(), is_kept: false });
-        while self.turn.left < self.slice.rooms {
+        while self.turn.left < self.left_at_once {
             self.turn.left += 1;
             if !self.leave_next(id) {
                 return;
@@ -179,10 +179,8 @@ impl Chat {
         let before = self.seen(user, &[room]);
         if let Some(conversation) = self.conversations.get_mut(room) {
             conversation.members.remove(user, session);
-            if let Some(origin) = face.origin() {
-                conversation.depart(origin.connection);
-            }
         }
+        self.leaves(room, face.origin());
         self.announce(before, Some(face));
         self.drop_if_empty(room);
         true
@@ -193,7 +191,7 @@ impl Chat {
     /// them than a turn has time for.
     pub(super) fn leaves_before(&mut self, name: &Name, user: Option<UserId>) -> Answer {
         let others: Vec<_> = self.leaving.of_others(name, user).collect();
-        if others.iter().map(|(_, rooms)| rooms).sum::<usize>() > self.slice.rooms {
+        if others.iter().map(|(_, rooms)| rooms).sum::<usize>() > self.left_at_once {
             let msg = format!("the name {name} was in use and is just being given up: try again in a moment");
             return Err(refusal(ErrorKind::NameTaken, msg));
         }
@@ -243,7 +241,6 @@ impl Chat {
         self.leaving.all.is_empty()
             && self.leaving.rooms == 0
             && self.leaving.by_name.is_empty()
-            && self.untold.is_empty()
             && !self.is_sweeping()
     }
 }

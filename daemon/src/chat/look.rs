@@ -2,7 +2,7 @@
 //! never changes anything.
 
 use super::rooms::Conversation;
-use super::{Chat, ConnectionId, ConversationId, Penalty, Scope, SessionId};
+use super::{Chat, ConversationId, Origin, Penalty, Scope, SessionId};
 use serde::Serialize;
 use std::net::IpAddr;
 use tcp_chat_protocol::{Banned, Name, NameKey, Role, Seq, Timestamp};
@@ -120,6 +120,14 @@ pub enum AgainstSeen {
     Address(String),
 }
 
+/// What a listing shows of the connections of this node, which the state does not know.
+pub trait Connected {
+    /// The peer address of a connection.
+    fn address(&self, origin: Origin) -> Option<IpAddr>;
+    /// How many connections hear the room.
+    fn hear(&self, room: ConversationId) -> usize;
+}
+
 /// Some of a listing.
 #[derive(Debug, Default)]
 pub struct Page {
@@ -133,23 +141,22 @@ pub struct Page {
 const ROWS: usize = 256;
 
 impl Chat {
-    /// A page of a list. The hub gives one in a turn, so that no list holds it up. `address` is where a connection comes
-    /// from.
+    /// A page of a list. The hub gives one in a turn, so that no list holds it up.
     #[must_use]
-    pub fn look(&self, at: Look, from: &Cursor, address: impl Fn(ConnectionId) -> Option<IpAddr>) -> Page {
+    pub fn look(&self, at: Look, from: &Cursor, connected: &impl Connected) -> Page {
         let now = self.turn.now.wall;
         match at {
             Look::Users => {
                 let from = if let Some(At::Session(id)) = from.0 { id } else { SessionId(i64::MIN) };
                 let rows = self.sessions.after(from);
-                page(rows.map(|s| (At::Session(s.row.id), Some(self.user_seen(s, &address)))))
+                page(rows.map(|s| (At::Session(s.row.id), Some(self.user_seen(s, connected)))))
             }
             Look::Rooms => {
                 let from = if let Some(At::Room(id)) = from.0 { Some(id) } else { None };
                 let gone = self.gone_members();
                 let seen = |(id, name, room): (_, _, &Conversation)| {
                     let members = room.members.len() - gone.get(&id).unwrap_or(&0);
-                    (At::Room(id), Some(self.room_seen(id, name, room, members)))
+                    (At::Room(id), Some(self.room_seen(id, name, room, (members, connected.hear(id)))))
                 };
                 page(self.conversations.rooms_after(from).map(seen))
             }
@@ -187,18 +194,14 @@ impl Chat {
         scope.and_then(|room| self.conversations.get(room)?.room().cloned())
     }
 
-    fn user_seen(
-        &self,
-        session: &super::sessions::Session,
-        address: impl Fn(ConnectionId) -> Option<IpAddr>,
-    ) -> Row {
+    fn user_seen(&self, session: &super::sessions::Session, connected: &impl Connected) -> Row {
         Row::Session(SessionSeen {
             user: session.row.name.clone(),
             state: if session.row.origin.is_some() { "here" } else { "away" },
             address: session
                 .row
                 .origin
-                .and_then(|origin| address(origin.connection))
+                .and_then(|origin| connected.address(origin))
                 .map(|address| address.to_canonical()),
             proven: session.proven,
             role: self.book.grants.get(None, &session.key).filter(|_| session.proven).copied(),
@@ -206,12 +209,18 @@ impl Chat {
         })
     }
 
-    fn room_seen(&self, id: ConversationId, name: &Name, room: &Conversation, members: usize) -> Row {
+    fn room_seen(
+        &self,
+        id: ConversationId,
+        name: &Name,
+        room: &Conversation,
+        (members, here): (usize, usize),
+    ) -> Row {
         let owners = self.book.grants.there(Some(id)).filter(|(_, role)| **role == Role::Owner);
         Row::Room(RoomSeen {
             room: name.clone(),
             members,
-            here: room.here.len(),
+            here,
             head: room.head,
             private: self.book.is_private(id),
             owners: owners.map(|(user, _)| user.clone()).collect(),

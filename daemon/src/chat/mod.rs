@@ -2,8 +2,8 @@
 //! socket, no runtime, no clock and no disk. The hub calls it, one turn at a time:
 //! [`Chat::begin`], then [`Chat::apply`] for each thing that happened, then [`Chat::end`].
 //!
-//! Never delivers anything: it says what is to be written ([`Writes`]) and, once that is kept, what
-//! is to be done ([`Effect`]).
+//! Never delivers anything, and never knows who hears what: it says what is to be written ([`Writes`]) and what has
+//! happened ([`Change`]). The edge of each node makes lines of that, once the turn is kept.
 
 mod access;
 mod acts;
@@ -11,6 +11,7 @@ mod authors;
 mod book;
 mod by_user;
 mod certificates;
+mod change;
 mod checks;
 mod command;
 mod configured;
@@ -22,6 +23,7 @@ mod leaving;
 mod look;
 mod names;
 mod network;
+mod ops;
 mod order;
 mod out;
 mod parts;
@@ -31,7 +33,6 @@ mod presence;
 mod proof;
 mod queries;
 mod reads;
-mod refused;
 mod registry;
 mod removed;
 mod resends;
@@ -53,26 +54,22 @@ mod writes;
 pub use crate::auth::Digest;
 pub use access::Made;
 pub use certificates::{Certificate, Presented, Revocation};
-pub use command::{
-    Ask, Closing, Command, ConnectionId, Effect, IdMap, Now, Own, Past, Proving, Query, Read, Recipients,
-    Secret,
-};
+pub use change::{Audience, Change, Ending, Own, Removal, Seen, SeenIn};
+pub use command::{Ask, Command, ConnectionId, IdMap, Now, Past, Proving, Query, Secret};
 pub use configured::RoomTwin;
 pub use facts::Facts;
-pub use intent::{Change, Done, Intent, LoggedIn, NodeId, Origin, ResumeOutcome, Source};
-pub use look::{AgainstSeen, Cursor, Look, Page, PenaltySeen, RoomSeen, Row, SessionSeen};
+pub use intent::{Done, Intent, LoggedIn, NodeId, Origin, ResumeOutcome, Source};
+pub use look::{AgainstSeen, Connected, Cursor, Look, Page, PenaltySeen, RoomSeen, Row, SessionSeen};
 pub use network::{is_this_host, network};
 pub use order::{Audit, Barred, By, Penalty, RightsChange, Scope, StoredRights};
 pub use party::{NoParty, Party};
 pub use proof::{Evidence, Expected, Proof};
 pub use queries::{Answered, WHO_MEMBERS};
 pub use reads::{PageOf, Range, Resent, ResentTo, SearchIn};
-pub use refused::Refused;
 pub use registry::{CertificateInfo, NotGranted, Registered, UserInfo, UserWish};
 pub use removed::Removed;
 pub use resends::WINDOW;
 pub use rules::Rules;
-pub use turn::Outcome;
 pub use users::{Code, Gives, User, UserChange, Users};
 pub use whole::Counts;
 pub use work::{LeavingChange, LeavingSession, Sweep, WorkChange};
@@ -85,14 +82,13 @@ use book::Book;
 pub(crate) use intent::Caller;
 use leaving::Leaving;
 use party::Opened;
-use presence::Untold;
 use removed::RemovedUsers;
 use resends::Resends;
 use rooms::Conversations;
 use sessions::Sessions;
 use std::sync::Arc;
-use tcp_chat_protocol::{ErrorKind, Name, Refusal, RequestId, Seq};
-use turn::{Slice, Turn};
+use tcp_chat_protocol::{ErrorKind, Refusal, RequestId, Seq};
+use turn::Turn;
 use work::Sweeps;
 
 /// The whole state of the conversation server.
@@ -130,10 +126,8 @@ pub struct Chat {
     unchecked: std::vec::IntoIter<ConversationId>,
     /// sessions that have ended and are noted in rooms,
     leaving: Leaving,
-    /// presence that was not told,
-    untold: Untold,
-    /// and how much of the last two is done in a turn.
-    slice: Slice,
+    /// and how many rooms they leave in the turn in which they end.
+    left_at_once: usize,
 }
 
 /// What a request came to: done, or refused.
@@ -151,7 +145,7 @@ impl Chat {
     pub fn apply(&mut self, intent: Intent) -> Result<Done, Refusal> {
         match intent {
             Intent::Ask(source, id, ask, past) => return self.ask(source, id.as_ref(), ask, past),
-            Intent::Away(origin) => self.away(origin),
+            Intent::Away(origin, session) => self.away(origin, session),
             Intent::NodeUp(node) => self.node_up(node),
             Intent::EndBarred { sessions, who, reason } => self.end_barred(sessions, who, reason),
             Intent::Seal => self.seal(),
@@ -178,20 +172,20 @@ impl Chat {
             }
             Ask::Enrol { enrol, code, made } => {
                 self.seal();
-                return self.enrol(source.origin, &enrol.name, code, made);
+                return self.enrol(source, &enrol.name, code, made);
             }
             Ask::Ping | Ask::Query(_) => return Ok(Done::Other),
             Ask::Quit => {
                 self.seal();
-                if let Some(session) = self.session_at(source.origin) {
-                    self.end_session(session);
+                if let Some(session) = self.session_of(source) {
+                    self.end_session(session, Ending::Over);
                 }
                 return Ok(Done::Other);
             }
             other => other,
         };
         let session = self
-            .session_at(source.origin)
+            .session_of(source)
             .ok_or_else(|| refusal(ErrorKind::NotLoggedIn, "log in first: send a LOGIN with a name"))?;
         let caller = Caller { source, session, id };
         if let Ask::Say(target, json) = ask {
@@ -206,35 +200,30 @@ impl Chat {
         }
     }
 
-    /// The session that is connected there.
-    #[must_use]
-    pub fn session_at(&self, origin: Origin) -> Option<SessionId> {
-        self.sessions.at(origin)
+    /// The session of whoever asks, if it is there and still connected where its node says.
+    fn session_of(&self, source: Source) -> Option<SessionId> {
+        source.session.filter(|session| self.is_at(*session, source.origin))
     }
 
-    /// Adds an effect of the edge to the turn, behind those that are there.
-    pub fn push(&mut self, effect: Effect) {
-        self.turn.effects.push(effect);
+    /// Is the session connected there?
+    fn is_at(&self, session: SessionId, origin: Origin) -> bool {
+        self.sessions.get(session).is_some_and(|held| held.row.origin == Some(origin))
     }
 
-    /// Is there something for [`Chat::take_changes`]?
+    /// Is there something for [`Chat::swap_changes`]?
     #[must_use]
     pub fn has_changes(&self) -> bool {
         !self.turn.changes.is_empty()
     }
 
-    /// What the edge has to know of what happened since the last call.
-    pub fn take_changes(&mut self) -> Vec<Change> {
-        std::mem::take(&mut self.turn.changes)
+    /// Gives what has happened since the last call, for a list that is empty.
+    pub fn swap_changes(&mut self, taken: &mut Vec<Change>) {
+        std::mem::swap(&mut self.turn.changes, taken);
     }
 
-    fn line(&mut self, connection: ConnectionId, line: Vec<u8>) {
-        self.turn.effects.push(Effect::Line(connection, line));
-    }
-
-    fn close(&mut self, connection: ConnectionId, why: Closing) {
-        self.turn.changes.push(Change::Closed(connection));
-        self.turn.effects.push(Effect::Close(connection, why));
+    /// Tells the edges of something.
+    fn tell(&mut self, change: Change) {
+        self.turn.changes.push(change);
     }
 }
 

@@ -1,41 +1,32 @@
-//! Owns how somebody is put out: off the server or out of a room, and told why. Called by the acts.
-//! Never decides who has to go.
+//! Owns how somebody is put out: off the server or out of a room. Called by the acts and by the sweeps.
+//! Never decides who has to go, and never writes what the client is told.
 
-use super::{Change, Chat, Closing, ConversationId, Digest, Scope, SessionId};
-use tcp_chat_protocol::event::{NoticeEvent, notice};
-use tcp_chat_protocol::{Banned, NoticeKind};
+use super::{Change, Chat, ConversationId, Digest, Ending, Removal, Scope, SessionId};
+use tcp_chat_protocol::Banned;
 
 impl Chat {
     /// Ends the session, or its time in the room.
     pub(super) fn throw_out(&mut self, session: SessionId, scope: Scope, who: &str, reason: &str) {
-        let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-        match (scope, self.sessions.get(session).and_then(|s| s.row.origin)) {
-            (Some(room), _) => self.remove(session, room, &format!("{who} has removed you from"), &why),
-            (None, None) => self.end_session(session),
-            (None, Some(origin)) => {
-                let msg = format!("{who} has ended your session{why}");
-                self.line(origin.connection, notice(&NoticeEvent::new(NoticeKind::Kicked, msg)));
-                self.quit(origin, Closing::Kicked);
-            }
+        let (who, reason) = (who.into(), reason.into());
+        match scope {
+            Some(room) => self.remove(session, room, Removal::Kicked { who, reason }),
+            None => self.end_session(session, Ending::Kicked { who, reason }),
         }
     }
 
-    /// Takes the session out of a room, and tells it why.
-    fn remove(&mut self, session: SessionId, room: ConversationId, what: &str, why: &str) {
+    /// Takes the session out of a room.
+    fn remove(&mut self, session: SessionId, room: ConversationId, why: Removal) {
         let origin = self.sessions.get(session).and_then(|s| s.row.origin);
-        let name = self.room_name(Some(room));
+        let name = self.conversations.get(room).and_then(|c| c.room()).cloned();
         self.go_out(session, room);
-        if let (Some(origin), Some(name)) = (origin, name) {
-            let msg = format!("{what} the room {name}{why}");
-            let mut removed = NoticeEvent::new(NoticeKind::Removed, msg);
-            removed.room = Some(name.into());
-            self.line(origin.connection, notice(&removed));
+        if let (Some(at), Some(room)) = (origin, name) {
+            self.tell(Change::Removed { at, room, why });
         }
     }
 
     /// The session has lost the right to be in the room.
     pub(super) fn lose(&mut self, session: SessionId, room: ConversationId) {
-        self.remove(session, room, "you may no longer be in", "");
+        self.remove(session, room, Removal::LostRight);
     }
 
     /// Whoever is banned from now on is not here any more.
@@ -56,11 +47,7 @@ impl Chat {
                 }
             }
             Banned::Address(range) => {
-                self.turn.changes.push(Change::Banned {
-                    range: *range,
-                    who: who.into(),
-                    reason: reason.into(),
-                });
+                self.tell(Change::Banned { range: *range, who: who.into(), reason: reason.into() });
             }
         }
     }

@@ -5,7 +5,7 @@ use super::acts::title;
 use super::checks::Actor;
 use super::order::Penalty;
 use super::rights::Deed;
-use super::{Chat, Effect, Refusal, Scope, SessionId, refusal};
+use super::{Change, Chat, Refusal, Scope, SessionId, refusal};
 use ipnet::IpNet;
 use tcp_chat_protocol::reply::ActReply;
 use tcp_chat_protocol::request::Against;
@@ -144,7 +144,7 @@ impl Chat {
             Banned::Certificate(fingerprint) => reply.certificate = Some(fingerprint.to_string()),
             Banned::Address(range) => {
                 reply.address = Some(range.to_string());
-                self.turn.effects.push(Effect::Barred(self.book.barred()));
+                self.tell(Change::Barred(self.book.barred()));
             }
         }
         Ok(reply)

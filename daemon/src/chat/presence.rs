@@ -1,23 +1,16 @@
-//! Owns how a user is seen in a room: `here` while any of the sessions that it has there is
-//! connected, `away` otherwise. Whatever changes a session looks before and after, and only the
-//! difference is announced: so several sessions of one user are one user to everyone else.
-//! A user who enters a thousand rooms is announced to all their members. One turn sends a bounded number of copies;
-//! the following turns send the rest, in order. What is no longer true by then is not sent.
+//! Owns how a user is seen in a room: `here` while one of the user's sessions in the room is connected, `away` otherwise.
+//! An op that changes a session looks before and after the change, and tells the edges both. So several sessions of one
+//! user are one user to everyone else. Never decides who is told, and when: the edge does.
 
-use super::{Chat, ConversationId, Effect, IdMap, Origin, SessionId, UserId};
-use std::collections::VecDeque;
-use tcp_chat_protocol::event::presence;
+use super::{Change, Chat, ConversationId, Origin, Seen, SeenIn, SessionId, UserId};
 use tcp_chat_protocol::reply::{Member, MemberState};
-use tcp_chat_protocol::{Colour, Name, PresenceState};
-
-/// Copies of presence events that one turn hands out, about: with the one that reaches it, it is over.
-pub(super) const COPIES: usize = 4096;
+use tcp_chat_protocol::{Colour, Name};
 
 /// How a user was seen in some rooms before something changed.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct Before {
     user: UserId,
-    rooms: Vec<(ConversationId, Option<MemberState>)>,
+    rooms: Vec<SeenIn>,
 }
 
 /// Under which name and colour something is announced, and to whom it is no news.
@@ -38,10 +31,6 @@ impl Face {
         self.origin
     }
 
-    fn connection(&self) -> Option<super::ConnectionId> {
-        self.origin.map(|origin| origin.connection)
-    }
-
     pub(super) fn shown(&self) -> (&Name, Colour) {
         (&self.name, self.color)
     }
@@ -52,46 +41,16 @@ impl Face {
     }
 }
 
-/// What has changed and was not told yet.
-#[derive(Debug, Default)]
-pub(super) struct Untold {
-    /// In the order in which it happened first.
-    order: VecDeque<(UserId, ConversationId)>,
-    /// What the room was told last of the user.
-    told: IdMap<(UserId, ConversationId), (Option<MemberState>, Face)>,
-}
-
-impl Untold {
-    pub(super) fn is_empty(&self) -> bool {
-        self.order.is_empty()
-    }
-
-    /// Is something untold of that user there? Then it will be told under this face.
-    fn renew(&mut self, of: (UserId, ConversationId), face: &Face) -> bool {
-        if self.is_empty() {
-            return false;
-        }
-        let known = self.told.get_mut(&of);
-        known.map(|(_, known)| known.clone_from(face)).is_some()
-    }
-
-    fn add(&mut self, of: (UserId, ConversationId), was: Option<MemberState>, face: Face) {
-        self.order.push_back(of);
-        self.told.insert(of, (was, face));
-    }
-
-    /// The oldest.
-    fn next(&mut self) -> Option<(UserId, ConversationId, Option<MemberState>, Face)> {
-        let of = self.order.pop_front()?;
-        let (was, face) = self.told.remove(&of)?;
-        Some((of.0, of.1, was, face))
-    }
-}
-
 impl Chat {
     /// How the user is seen in these rooms now.
-    pub(super) fn seen(&self, user: UserId, rooms: &[ConversationId]) -> Seen {
-        Seen { user, rooms: rooms.iter().map(|room| (*room, self.state_in(*room, user))).collect() }
+    pub(super) fn seen(&self, user: UserId, rooms: &[ConversationId]) -> Before {
+        let seen_in = |room: &ConversationId| SeenIn {
+            room: *room,
+            was: self.state_in(*room, user),
+            is: None,
+            is_told: false,
+        };
+        Before { user, rooms: rooms.iter().map(seen_in).collect() }
     }
 
     /// The face of a session.
@@ -100,56 +59,22 @@ impl Chat {
         Some(Face { name: held.row.name.clone(), color: held.row.color, origin: held.row.origin })
     }
 
-    /// Announces how the user is seen now where that is another way than before: at once as far as this turn tells
-    /// more, and as long as nothing older waits.
-    pub(super) fn announce(&mut self, before: Seen, face: Option<Face>) {
-        let Some(face) = face else { return };
-        let user = before.user;
-        for (room, was) in before.rooms {
-            if self.untold.renew((user, room), &face) {
-                continue;
-            }
-            let Some(state) = change(was, self.state_in(room, user)) else { continue };
-            if self.untold.is_empty() && self.tells_more() {
-                self.tell_room(room, &face, state);
-            } else if self.is_told(room, &face) {
-                self.untold.add((user, room), was, face.clone());
-            }
+    /// Tells how the user is seen now, and how before.
+    pub(super) fn announce(&mut self, before: Before, face: Option<Face>) {
+        let Before { user, mut rooms } = before;
+        let Some(Face { name, color, origin }) = face.filter(|_| !rooms.is_empty()) else { return };
+        for seen in &mut rooms {
+            seen.is = self.state_in(seen.room, user);
+            seen.is_told = self.is_presence_told(seen.room);
         }
+        self.tell(Change::Seen(Seen { user, name, color, origin, rooms }));
     }
 
-    /// Tells the oldest of what was not told yet, if it is still true.
-    pub(super) fn tell_untold(&mut self) {
-        if let Some((user, room, was, face)) = self.untold.next()
-            && let Some(state) = change(was, self.state_in(room, user))
-        {
-            self.tell_room(room, &face, state);
-        }
-    }
-
-    /// Does this turn tell more?
-    pub(super) fn tells_more(&self) -> bool {
-        self.turn.copies < self.slice.copies
-    }
-
-    /// Is presence told in that room, and is there anybody else to be told?
-    fn is_told(&self, room: ConversationId, face: &Face) -> bool {
-        self.conversations.get(room).is_some_and(|conversation| {
-            conversation.members.len() <= self.rules.presence_limit
-                && conversation.here.iter().any(|connection| Some(*connection) != face.connection())
-        })
-    }
-
-    fn tell_room(&mut self, room: ConversationId, face: &Face, state: PresenceState) {
-        if !self.is_told(room, face) {
-            return;
-        }
-        let Some(conversation) = self.conversations.get(room) else { return };
-        let Some(name) = conversation.room() else { return };
-        let line = presence(name.as_str(), face.name.as_str(), face.color, state);
-        let to = conversation.here.clone();
-        self.turn.copies += to.len();
-        self.turn.effects.push(Effect::Event { to, except: face.connection(), line: line.into() });
+    /// Is the room so small that presence is told in it?
+    #[must_use]
+    pub fn is_presence_told(&self, room: ConversationId) -> bool {
+        let conversation = self.conversations.get(room);
+        conversation.is_some_and(|conversation| conversation.members.len() <= self.rules.presence_limit)
     }
 
     fn state_in(&self, room: ConversationId, user: UserId) -> Option<MemberState> {
@@ -184,17 +109,5 @@ impl Chat {
         let (shown, state) = here.map_or((first, MemberState::Away), |here| (here, MemberState::Here));
         let (user, color) = (shown.row.name.to_string(), shown.row.color.to_string());
         Some(Member { user, color, state, role: None })
-    }
-}
-
-/// What there is to be told of one who was seen in one way and is seen in another.
-fn change(was: Option<MemberState>, is: Option<MemberState>) -> Option<PresenceState> {
-    use MemberState::{Away, Here};
-    match (was, is) {
-        (None, Some(_)) => Some(PresenceState::Joined),
-        (Some(_), None) => Some(PresenceState::Left),
-        (Some(Here), Some(Away)) => Some(PresenceState::Away),
-        (Some(Away), Some(Here)) => Some(PresenceState::Back),
-        _ => None,
     }
 }

@@ -6,10 +6,9 @@ use super::certificates::{Certificate, Revocation};
 use super::removed::Removed;
 use super::users::{Code, Gives, User, UserChange, Users};
 use super::work::Sweep;
-use super::{Audit, By, Chat, Closing, Digest, IdMap, UserId};
+use super::{Audit, By, Chat, Digest, Ending, IdMap, UserId};
 use std::sync::Arc;
-use tcp_chat_protocol::event::{NoticeEvent, notice};
-use tcp_chat_protocol::{Name, NameError, NoticeKind};
+use tcp_chat_protocol::{Name, NameError};
 
 /// What an operator wants done to a user or a certificate.
 #[derive(Debug, Clone)]
@@ -281,13 +280,7 @@ impl Chat {
     pub(super) fn end_sessions_of(&mut self, user: UserId, why: &str) -> usize {
         let sessions = self.sessions.of(user).to_vec();
         for id in &sessions {
-            match self.sessions.get(*id).and_then(|session| session.row.origin) {
-                Some(origin) => {
-                    self.line(origin.connection, notice(&NoticeEvent::new(NoticeKind::Kicked, why)));
-                    self.quit(origin, Closing::Kicked);
-                }
-                None => self.end_session(*id),
-            }
+            self.end_session(*id, Ending::Unwelcome(why.into()));
         }
         sessions.len()
     }

@@ -3,14 +3,13 @@
 //! settings, or a store of an older version, ask for: see [`Chat::start`].
 
 use super::book::Book;
-use super::leaving::Leaving;
+use super::leaving::{LEFT_AT_ONCE, Leaving};
 use super::party::Opened;
-use super::presence::Untold;
 use super::removed::RemovedUsers;
 use super::resends::Resends;
 use super::rooms::Conversations;
 use super::sessions::{Session, Sessions, UsedIds};
-use super::turn::{Slice, Turn};
+use super::turn::Turn;
 use super::work::{Sweep, Sweeps};
 use super::{Chat, Found, Now, Rules, StoredConversation, StoredSession, User, Users};
 use std::sync::Arc;
@@ -103,8 +102,7 @@ impl Chat {
             sweeps,
             unchecked: Vec::new().into_iter(),
             leaving,
-            untold: Untold::default(),
-            slice: Slice::default(),
+            left_at_once: LEFT_AT_ONCE,
         }
     }
 

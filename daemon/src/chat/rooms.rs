@@ -7,10 +7,9 @@ mod members;
 pub(super) use members::Members;
 
 use super::names::Names;
-use super::{ConnectionId, ConversationId, ConversationKind, IdMap, Recipients, UserId};
+use super::{ConversationId, ConversationKind, IdMap, UserId};
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
-use std::sync::Arc;
 use tcp_chat_protocol::{Name, Seq};
 
 /// A room or two users' direct messages.
@@ -21,17 +20,13 @@ pub(super) struct Conversation {
     pub(super) head: Seq,
     /// Who is in the room. Of direct messages their kind says it.
     pub(super) members: Members,
-    /// The connections of those that are in the room and here, in order. Shared with the effects of the turn: a chunk
-    /// goes to those that were there when it was sealed. Of direct messages it is empty: their kind says who
-    /// has them, so that nobody who comes or goes has to be noted in all of them.
-    pub(super) here: Recipients,
     /// Its number in [`Conversations::kept`], 0 if it is not there.
     kept_from: Seq,
 }
 
 impl Conversation {
     fn new(kind: ConversationKind, head: Seq) -> Self {
-        Self { kind, head, members: Members::default(), here: Arc::default(), kept_from: 0 }
+        Self { kind, head, members: Members::default(), kept_from: 0 }
     }
 
     /// The room's name; `None` for direct messages.
@@ -39,24 +34,6 @@ impl Conversation {
         match &self.kind {
             ConversationKind::Room(name) => Some(name),
             ConversationKind::Direct(..) => None,
-        }
-    }
-
-    /// The connection takes part from now on.
-    pub(super) fn arrive(&mut self, connection: ConnectionId) {
-        if let Err(at) = self.here.binary_search(&connection) {
-            Arc::make_mut(&mut self.here).insert(at, connection);
-        }
-    }
-
-    /// The connection takes part no more.
-    pub(super) fn depart(&mut self, connection: ConnectionId) {
-        if let Ok(at) = self.here.binary_search(&connection) {
-            let here = Arc::make_mut(&mut self.here);
-            here.remove(at);
-            if here.is_empty() {
-                self.here = Arc::default();
-            }
         }
     }
 }
@@ -220,7 +197,6 @@ impl Conversations {
     /// A room is no longer found by its name, which is free when the room is gone.
     pub(super) fn is_going(&mut self, id: ConversationId) {
         let Some(room) = self.all.get_mut(&id) else { return };
-        room.here = Recipients::default();
         room.members.lose_all();
         let name = room.room().cloned();
         self.unname(id);

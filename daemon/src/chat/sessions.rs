@@ -2,7 +2,7 @@
 //! Called by the chat only. Never decides who may have a name, or how many sessions.
 
 use super::names::Names;
-use super::{ConversationId, IdMap, NodeId, Origin, SessionId, SessionRow, UserId};
+use super::{ConversationId, NodeId, Origin, SessionId, SessionRow, UserId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use tcp_chat_protocol::{Name, NameKey, RequestId, Seq};
@@ -71,8 +71,6 @@ impl Session {
 pub(super) struct Sessions {
     all: BTreeMap<SessionId, Session>,
     by_token: HashMap<[u8; 32], SessionId>,
-    /// Those that are connected.
-    at: IdMap<Origin, SessionId>,
     /// Those of each user, in the order in which they began. Only a registered user has several.
     by_user: BTreeMap<UserId, Vec<SessionId>>,
     /// All sessions of a user have one name.
@@ -97,16 +95,11 @@ impl Sessions {
         self.all.len()
     }
 
-    /// The session that is connected there.
-    pub(super) fn at(&self, origin: Origin) -> Option<SessionId> {
-        self.at.get(&origin).copied()
-    }
-
     /// The sessions that are connected to a node, in the order in which they began, and whether others are connected elsewhere.
     pub(super) fn at_node(&self, node: NodeId) -> (Vec<SessionId>, bool) {
         let there = |session: &&Session| session.row.origin.is_some_and(|origin| origin.node == node);
         let there: Vec<_> = self.iter().filter(there).map(|session| session.row.id).collect();
-        let is_all = there.len() == self.at.len();
+        let is_all = there.len() == self.all.len() - self.endings.len();
         (there, !is_all)
     }
 
@@ -160,11 +153,6 @@ impl Sessions {
         self.all.range((Bound::Excluded(id), Bound::Unbounded)).map(|(_, session)| session)
     }
 
-    /// Where the user is connected.
-    pub(super) fn origins_of(&self, user: UserId) -> impl Iterator<Item = Origin> {
-        self.of(user).iter().filter_map(|id| self.all.get(id)?.row.origin)
-    }
-
     pub(super) fn put(&mut self, session: Session) {
         let id = session.row.id;
         self.by_token.insert(session.row.token_hash, id);
@@ -172,9 +160,6 @@ impl Sessions {
         self.by_name.put(&session.row.name, session.row.user);
         if let Some(ends) = session.ends {
             self.endings.insert((ends, id));
-        }
-        if let Some(origin) = session.row.origin {
-            self.at.insert(origin, id);
         }
         self.all.insert(id, session);
     }
@@ -194,18 +179,13 @@ impl Sessions {
         if let Some(ends) = session.ends {
             self.endings.remove(&(ends, id));
         }
-        if let Some(origin) = session.row.origin {
-            self.at.remove(&origin);
-        }
         Some(session)
     }
 
     /// The session is away from now on, until `ends`.
     pub(super) fn is_away(&mut self, id: SessionId, ends: u64) {
         if let Some(session) = self.all.get_mut(&id) {
-            if let Some(origin) = session.row.origin.take() {
-                self.at.remove(&origin);
-            }
+            session.row.origin = None;
             session.ends = Some(ends);
             self.endings.insert((ends, id));
         }
@@ -217,12 +197,7 @@ impl Sessions {
         if let Some(ends) = session.ends.take() {
             self.endings.remove(&(ends, id));
         }
-        let old = session.row.origin.replace(origin);
-        if let Some(old) = old {
-            self.at.remove(&old);
-        }
-        self.at.insert(origin, id);
-        old
+        session.row.origin.replace(origin)
     }
 
     /// When the first of those that are away ends.

@@ -8,9 +8,8 @@ use super::rights::{Deed, may};
 use super::rooms::Conversation;
 use super::users::UserChange;
 use super::work::Sweep;
-use super::{Answer, Chat, ConversationId, Scope, SessionChange, SessionId, UserId, refusal};
+use super::{Answer, Change, Chat, ConversationId, Scope, SessionChange, SessionId, UserId, refusal};
 use std::collections::{HashSet, VecDeque};
-use std::sync::Arc;
 use tcp_chat_protocol::{ErrorKind, Name};
 
 impl Chat {
@@ -22,10 +21,7 @@ impl Chat {
     /// Is something left for [`Chat::sweep_on`]?
     #[must_use]
     pub fn is_sweeping(&self) -> bool {
-        !self.sweeps.is_empty()
-            || self.leaving.first().is_some()
-            || !self.untold.is_empty()
-            || self.unchecked.len() > 0
+        !self.sweeps.is_empty() || self.leaving.first().is_some() || self.unchecked.len() > 0
     }
 
     /// Is something left of a user or a room that is removed?
@@ -37,19 +33,12 @@ impl Chat {
     /// Looks at what is left, exactly `most` of it, or all. The number stands in the turn: nothing that only this process
     /// knows may end the work earlier. True: there is more for this turn.
     pub fn sweep_on(&mut self, most: usize) -> bool {
-        for step in 0..most {
-            // Presence costs its time later, when it is delivered. One step tells always: a room in which users come and go
-            // all the time does not keep the others untold.
-            let tells = step == 0 || self.tells_more();
-            let is_untold = tells && !self.untold.is_empty();
-            if !is_untold && self.unchecked.len() == 0 && !self.has_sweep() {
+        for _ in 0..most {
+            if self.unchecked.len() == 0 && !self.has_sweep() {
                 return false;
             }
             self.seal();
             // What this process alone has left takes no step from what all states have.
-            if tells {
-                self.tell_untold();
-            }
             if let Some(id) = self.unchecked.next() {
                 self.drop_if_empty(id);
             }
@@ -63,13 +52,7 @@ impl Chat {
                 self.leave_next(session);
             }
         }
-        self.has_sweep() || self.unchecked.len() > 0 || (self.tells_more() && !self.untold.is_empty())
-    }
-
-    /// Is presence left that this process has not told yet? Slow work would add to it.
-    #[must_use]
-    pub fn is_telling(&self) -> bool {
-        !self.untold.is_empty()
+        self.has_sweep() || self.unchecked.len() > 0
     }
 
     /// Is a sweep left that can be done in this turn, or a session that leaves its rooms?
@@ -194,6 +177,7 @@ impl Chat {
     /// A room is removed: nobody enters it, writes or reads in it any more, and its members are told in turn.
     pub(super) fn sweep_room(&mut self, room: ConversationId) {
         self.conversations.is_going(room);
+        self.tell(Change::Silent(room));
         self.sweep_later(Sweep::room(room));
     }
 
@@ -219,12 +203,13 @@ impl Chat {
         let sessions = &self.sessions;
         if let Some(conversation) = self.conversations.get_mut(room) {
             let held = members.iter().filter_map(|session| sessions.get(*session));
-            let gone: HashSet<_> =
-                held.clone().filter_map(|held| held.row.origin.map(|origin| origin.connection)).collect();
+            let gone: Vec<_> = held.clone().filter_map(|held| held.row.origin).collect();
             let lost = held.filter(|held| conversation.members.lose(held.row.id));
             let before = self.turn.lost.len();
             self.turn.lost.extend(lost.map(|held| (held.row.id, room)));
-            Arc::make_mut(&mut conversation.here).retain(|connection| !gone.contains(connection));
+            if !gone.is_empty() {
+                self.turn.changes.push(Change::AllLeave(room, gone));
+            }
             if self.turn.lost.len() > before {
                 self.sweep_later(Sweep::Lost(room));
             }
@@ -242,14 +227,15 @@ impl Chat {
                     continue;
                 }
                 let Some(conversation) = self.conversations.get_mut(room) else { continue };
-                origin.into_iter().for_each(|origin| conversation.depart(origin.connection));
-                if conversation.members.lose(session) {
+                let is_lost = conversation.members.lose(session);
+                self.leaves(room, origin);
+                if is_lost {
                     out.push((session, room));
                 }
             }
         }
         let mut out = out.into_iter();
-        while self.turn.left < self.slice.rooms {
+        while self.turn.left < self.left_at_once {
             let Some((session, room)) = out.next() else { return };
             self.turn.left += 1;
             self.sweep(session, room);

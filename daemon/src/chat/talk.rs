@@ -4,8 +4,8 @@
 use super::rights::Deed;
 use super::turn::Said;
 use super::{
-    Answer, Caller, Chat, ConversationId, ConversationKind, Done, Origin, Past, Refusal, Resent, ResentTo,
-    SessionId, Source, UserId, refusal,
+    Answer, Caller, Chat, ConversationId, ConversationKind, Done, Past, Refusal, Resent, ResentTo, SessionId,
+    Source, UserId, refusal,
 };
 use tcp_chat_protocol::request::{Place, Target};
 use tcp_chat_protocol::{ErrorKind, Name, RequestId, Seq};
@@ -28,7 +28,7 @@ impl Chat {
         json: Box<str>,
         past: Past,
     ) -> Answer<Done> {
-        let Caller { source: Source { origin: Origin { connection, .. }, .. }, session, id } = caller;
+        let Caller { source: Source { origin, .. }, session, id } = caller;
         let (conversation, to) = match self.check_say(session, id, target, past)? {
             Goes::Again(id, conversation, seq) => {
                 self.seal();
@@ -46,7 +46,7 @@ impl Chat {
         if let Some(id) = id {
             self.turn.note_unsealed(session, id);
         }
-        self.gather(conversation, Said { connection, session, id: id.cloned(), user, color, to, json });
+        self.gather(conversation, Said { at: origin, session, id: id.cloned(), user, color, to, json });
         Ok(Done::Said)
     }
 

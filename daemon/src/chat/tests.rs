@@ -11,6 +11,7 @@ mod limits;
 mod lost_rights;
 mod middle;
 mod model;
+mod nodes;
 mod order;
 mod penalties;
 mod quotas;
@@ -25,7 +26,8 @@ mod work;
 mod world;
 
 use super::*;
-use crate::edge::Edge;
+use crate::edge::{Edge, Effect, Read};
+use tcp_chat_protocol::Name;
 use world::World;
 
 #[test]

@@ -2,12 +2,10 @@
 //! the turn is sealed, and handed out with what is to be written. Called by the hub (begin, end)
 //! and by the chat (seal). Never writes: [`Chat::not_kept`] undoes what the store refused.
 
-use super::leaving::LEFT_AT_ONCE;
-use super::presence::COPIES;
 use super::removed::Removed;
 use super::{
-    Audit, Certificate, Change, Chat, Chunk, ConnectionId, ConversationId, ConversationKind, Effect, IdMap,
-    Now, Own, Read, Scope, Sent, SessionId, User, UserId, Writes,
+    Audience, Audit, Certificate, Change, Chat, Chunk, ConversationId, ConversationKind, Ending, IdMap, Now,
+    Origin, Own, Scope, Sent, SessionId, User, UserId, Writes,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,7 +15,7 @@ use tcp_chat_protocol::{Colour, Name, RequestId, Role, Seq, Timestamp};
 /// Something said, not yet numbered.
 #[derive(Debug)]
 pub(super) struct Said {
-    pub(super) connection: ConnectionId,
+    pub(super) at: Origin,
     pub(super) session: SessionId,
     pub(super) id: Option<RequestId>,
     pub(super) user: Name,
@@ -33,7 +31,6 @@ pub(super) struct Said {
 pub(super) struct Turn {
     pub(super) now: Now,
     pub(super) writes: Writes,
-    pub(super) effects: Vec<Effect>,
     /// What the edge has not taken yet.
     pub(super) changes: Vec<Change>,
     /// What is said and not sealed yet, by conversation, in the order of the first word.
@@ -61,25 +58,8 @@ pub(super) struct Turn {
     pub(super) certificates_before: Vec<(UserId, Certificate)>,
     /// The sessions that lost the right to be in a room in this turn, and were not taken out at once.
     pub(super) lost: Vec<(SessionId, ConversationId)>,
-    /// How many copies of presence events it hands out.
-    pub(super) copies: usize,
     /// How many rooms were left at once in it, by sessions that ended or may no longer be there.
     pub(super) left: usize,
-}
-
-/// How much of what may be much is done in one turn.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Slice {
-    /// Rooms that sessions leave in the moment in which they end, or may no longer be there.
-    pub(super) rooms: usize,
-    /// Copies of presence events.
-    pub(super) copies: usize,
-}
-
-impl Default for Slice {
-    fn default() -> Self {
-        Self { rooms: LEFT_AT_ONCE, copies: COPIES }
-    }
 }
 
 impl Turn {
@@ -105,15 +85,6 @@ impl Turn {
     }
 }
 
-/// What a turn came to.
-#[derive(Debug)]
-pub struct Outcome {
-    /// To be written, all or nothing.
-    pub writes: Writes,
-    /// To be done once it is kept.
-    pub effects: Vec<Effect>,
-}
-
 impl Chat {
     /// Begins a turn at the moment `now`.
     pub fn begin(&mut self, now: Now) {
@@ -127,21 +98,17 @@ impl Chat {
         self.turn.removed_before.clear();
         self.turn.grants_before.clear();
         self.turn.certificates_before.clear();
-        self.turn.copies = 0;
         self.turn.left = 0;
         self.turn.head = self.head;
         // Not at the end of a turn: one that is not kept gives back its numbers.
         self.resends.forget(self.head.saturating_sub(self.rules.window));
     }
 
-    /// Ends the turn.
-    pub fn end(&mut self) -> Outcome {
+    /// Ends the turn. What is to be written, all or nothing.
+    pub fn end(&mut self) -> Writes {
         self.seal();
         self.note_work();
-        Outcome {
-            writes: std::mem::take(&mut self.turn.writes),
-            effects: std::mem::take(&mut self.turn.effects),
-        }
+        std::mem::take(&mut self.turn.writes)
     }
 
     /// Ends sessions whose time is over by the clock of this process, at most `most` of them. True: there are more.
@@ -163,7 +130,7 @@ impl Chat {
     pub fn end_away(&mut self, session: SessionId) {
         if self.sessions.get(session).is_some_and(|held| held.row.origin.is_none()) {
             self.seal();
-            self.end_session(session);
+            self.end_session(session, Ending::Over);
         }
     }
 
@@ -212,7 +179,7 @@ impl Chat {
         let mut lines = Vec::with_capacity(said.iter().map(|s| s.json.len() + 200).sum());
         let mut own = Vec::with_capacity(said.len());
         let (mut seq, mut prev) = (self.head, before);
-        for Said { connection, session, id: name, user, color, to, json } in said {
+        for Said { at, session, id: name, user, color, to, json } in said {
             seq += 1;
             let place = match (&room, &to) {
                 (Some(room), _) => Spoken::In(room.as_str()),
@@ -226,39 +193,34 @@ impl Chat {
                 self.resends.add(sent.clone());
                 self.turn.writes.sent.push(sent);
             }
-            own.push(Own { connection, seq, id: name });
+            own.push(Own { at, seq, id: name });
             prev = seq;
         }
         self.head = seq;
         let is_first = before < self.oldest.max(1);
-        let to = match conversation.kind {
+        let audience = match conversation.kind {
             ConversationKind::Room(_) => {
                 conversation.head = seq;
-                conversation.here.clone()
+                Audience::Room(id)
             }
             ConversationKind::Direct(a, b) => {
                 self.conversations.set_head(id, seq);
-                let mut to: Vec<_> = self.sessions.origins_of(a).map(|origin| origin.connection).collect();
-                if a != b {
-                    to.extend(self.sessions.origins_of(b).map(|origin| origin.connection));
-                }
-                Arc::new(to)
+                Audience::Users(a, b)
             }
         };
         if is_first {
             self.conversations.has_messages(id, seq);
         }
-        let index = self.turn.writes.chunks.len();
-        self.turn.effects.push(Effect::Chunk { index, to, own });
+        let chunk = self.turn.writes.chunks.len();
+        self.tell(Change::Said { chunk, audience, own });
         let ts = self.turn.now.wall;
         self.turn.writes.chunks.push(Chunk { conversation: id, first, last: seq, prev: before, ts, lines });
     }
 
     /// The store could not keep the turn: no number of it was seen by anyone, so they are given
-    /// back, and those who spoke are told. What is left of the effects can be done; what happened
+    /// back; the edge tells those who spoke. What happened
     /// to sessions is true in memory and is to be written with [`Chat::found`] later.
-    #[must_use]
-    pub fn not_kept(&mut self, effects: Vec<Effect>, why: &str) -> Vec<Effect> {
+    pub fn not_kept(&mut self) {
         self.keeping = false;
         self.head = self.turn.head;
         self.resends.take_back(self.head);
@@ -303,32 +265,6 @@ impl Chat {
                 Arc::make_mut(&mut self.users).put_certificate(certificate);
             }
         }
-        let mut out = Vec::with_capacity(effects.len());
-        for effect in effects {
-            match effect {
-                Effect::Chunk { own, .. } => out.extend(own.into_iter().map(|own| {
-                    let msg = format!("the message was not kept: {why}");
-                    Effect::not_kept(own.connection, Some("MSG"), own.id, msg)
-                })),
-                Effect::IfKept(connection, id, _) => {
-                    let msg = format!("nothing was changed: {why}");
-                    out.push(Effect::not_kept(connection, None, id, msg));
-                }
-                Effect::Read(connection, Read::Gap(session, mut ranges)) => {
-                    ranges.retain_mut(|range| {
-                        range.last = range.last.min(self.head);
-                        range.first <= range.last
-                    });
-                    out.push(Effect::Read(connection, Read::Gap(session, ranges)));
-                }
-                Effect::Read(connection, Read::Again(resent)) if resent.seq > self.head => {
-                    let msg = format!("the message was not kept: {why}");
-                    out.push(Effect::not_kept(connection, Some("MSG"), Some(resent.id), msg));
-                }
-                other => out.push(other),
-            }
-        }
-        out
     }
 
     /// Messages can be kept again: all that [`Chat::found`] said was written.

@@ -1,7 +1,7 @@
 //! Owns what concerns the server as a whole: how much there is, other settings, and what the edge asks before it lets a
 //! request in. Called by the hub for the daemon and for operators, and by the edge. Never asks who may.
 
-use super::{Chat, Party, Rules, SessionId, UserId};
+use super::{Chat, ConversationId, Party, Rules, SessionId, UserId};
 use std::net::IpAddr;
 use tcp_chat_protocol::request::Place;
 use tcp_chat_protocol::{Name, Seq};
@@ -84,6 +84,12 @@ impl Chat {
     #[must_use]
     pub fn direct_count(&self, session: SessionId) -> usize {
         self.sessions.get(session).map_or(0, |held| self.conversations.direct_count(held.row.user))
+    }
+
+    /// The name of a room.
+    #[must_use]
+    pub fn name_of_room(&self, room: ConversationId) -> Option<&Name> {
+        self.conversations.get(room)?.room()
     }
 
     /// The name of the session's user.

@@ -1,9 +1,9 @@
-//! Owns the connections of this node: where each comes from, and whether something more is heard of it. Called by the
-//! edge. Never knows which session is on a connection: the state does.
+//! Owns the connections of this node: where each comes from, which session is on it, and whether something more is heard of
+//! it. Called by the edge. Never decides which session that is: the state tells it.
 
-use super::Edge;
 use super::quotas::SessionBuckets;
-use crate::chat::{Chat, Closing, ConnectionId, Effect, Intent};
+use super::{Closing, Edge, Effect};
+use crate::chat::{Chat, Connected, ConnectionId, ConversationId, Intent, Origin, SessionId};
 use ipnet::IpNet;
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -14,6 +14,8 @@ use tcp_chat_protocol::banned::is_in;
 pub(super) struct Connection {
     /// The peer address.
     pub(super) address: IpAddr,
+    /// The session that is on it.
+    pub(super) session: Option<SessionId>,
     /// Errors in a row.
     pub(super) errors: u32,
     pub(super) auth_failures: u32,
@@ -28,7 +30,7 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn new(address: IpAddr, now: u64) -> Self {
         let buckets = SessionBuckets::full(now);
-        Self { address, errors: 0, auth_failures: 0, buckets, owes: 0, closing: false }
+        Self { address, session: None, errors: 0, auth_failures: 0, buckets, owes: 0, closing: false }
     }
 }
 
@@ -45,24 +47,48 @@ impl Edge {
         self.connections.get(&connection).map(|state| state.address)
     }
 
+    /// The connection, if it is one of this node.
+    pub(super) fn here(&self, at: Origin) -> Option<ConnectionId> {
+        (at.node == self.node).then_some(at.connection)
+    }
+
+    /// The session that is on this connection.
+    #[must_use]
+    pub fn session_at(&self, connection: ConnectionId) -> Option<SessionId> {
+        self.connections.get(&connection)?.session
+    }
+
     /// Closes the connection once what waits was sent.
     pub(super) fn close(&mut self, chat: &mut Chat, connection: ConnectionId, why: Closing) {
-        if let Some(state) = self.connections.get_mut(&connection) {
+        self.sync(chat);
+        self.shut(connection, why);
+    }
+
+    /// The same where the effects are in order already.
+    pub(super) fn shut(&mut self, connection: ConnectionId, why: Closing) {
+        if let Some(state) = self.connections.get_mut(&connection).filter(|state| !state.closing) {
             state.closing = true;
-            chat.push(Effect::Close(connection, why));
+            self.effects.push(Effect::Close(connection, why));
+        }
+    }
+
+    /// Sends a line where the effects are in order already. A connection that is being closed hears nothing more.
+    pub(super) fn line(&mut self, connection: ConnectionId, line: Vec<u8>) {
+        if self.connections.get(&connection).is_some_and(|state| !state.closing) {
+            self.effects.push(Effect::Line(connection, line));
         }
     }
 
     /// The connections that come from a banned range are closed, and the sessions on them end, one after the other.
     pub(super) fn end_barred(&mut self, chat: &mut Chat, range: &IpNet, who: Box<str>, reason: Box<str>) {
         let there = self.connections.iter().filter(|(_, c)| !c.closing && is_in(range, c.address));
-        let mut there: Vec<_> = there.map(|(id, _)| *id).collect();
+        let mut there: Vec<_> = there.map(|(id, c)| (*id, c.session)).collect();
         there.sort_unstable();
         let mut sessions = VecDeque::new();
-        for connection in there {
-            match self.session_at(chat, connection) {
+        for (connection, session) in there {
+            match session {
                 Some(session) => sessions.push_back(session),
-                None => self.close(chat, connection, Closing::Kicked),
+                None => self.shut(connection, Closing::Kicked),
             }
         }
         self.record(|| Intent::EndBarred {
@@ -71,5 +97,15 @@ impl Edge {
             reason: reason.clone(),
         });
         chat.end_barred(sessions, who, reason);
+    }
+}
+
+impl Connected for Edge {
+    fn address(&self, origin: Origin) -> Option<IpAddr> {
+        Self::address(self, self.here(origin)?)
+    }
+
+    fn hear(&self, room: ConversationId) -> usize {
+        self.listeners.of_room(room).map_or(0, |there| there.to.len())
     }
 }

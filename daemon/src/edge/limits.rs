@@ -4,10 +4,8 @@
 //! slowly, so that refusing a flood costs next to nothing.
 
 use super::quotas::{Rates, SessionLimits};
-use super::{Answer, Edge, Peer};
-use crate::chat::{
-    Ask, Chat, Command, ConnectionId, Effect, Party, Past, Query, SessionId, UserId, WHO_MEMBERS,
-};
+use super::{Answer, Edge, Effect, Peer};
+use crate::chat::{Ask, Chat, Command, ConnectionId, Party, Past, Query, SessionId, UserId, WHO_MEMBERS};
 use std::net::IpAddr;
 use tcp_chat_protocol::request::{Place, Target};
 use tcp_chat_protocol::{ErrorKind, Name, Refusal, RequestId};
@@ -56,7 +54,7 @@ impl Edge {
         }
         let (rates, now) = (Rates::of(chat.rules()), chat.mono());
         self.limits_of(session, now).buckets.request(rates, lines, now).map_err(|wait| {
-            chat.push(Effect::Slow(connection, LINE_MS));
+            self.effects.push(Effect::Slow(connection, LINE_MS));
             too_fast(wait, format!("too fast: wait {wait} ms and send it again"))
         })
     }
@@ -68,17 +66,18 @@ impl Edge {
     /// What has to be looked for in the store before this becomes part of a turn: the message that the session may have
     /// sent under this id, which the state does not have. What is refused for its rate is not looked for.
     pub fn asks_past(
-        &self,
+        &mut self,
         chat: &mut Chat,
         connection: ConnectionId,
         command: &Command,
     ) -> Option<(SessionId, RequestId)> {
         let Command::Ask(Some(id), Ask::Say(..)) = command else { return None };
-        let session = self.session_at(chat, connection)?;
+        self.sync(chat);
+        let state = self.connections.get(&connection).filter(|state| state.owes == 0 && !state.closing)?;
+        let session = state.session?;
         if !chat.asks_past(session, id) {
             return None;
         }
-        self.connections.get(&connection).filter(|state| state.owes == 0 && !state.closing)?;
         let (rates, now) = (Rates::of(chat.rules()), chat.mono());
         let is_too_fast = self.limits.get(&session).is_some_and(|limits| {
             let mut buckets = limits.buckets;
@@ -183,17 +182,16 @@ impl Edge {
             None => &mut state.buckets,
         };
         if buckets.request(rates, lines, now).is_err() {
-            chat.push(Effect::Slow(connection, LINE_MS * u64::from(lines)));
+            self.effects.push(Effect::Slow(connection, LINE_MS * u64::from(lines)));
         }
     }
 
     /// What a read of the connection has brought, in bytes.
     pub(super) fn weigh(&mut self, chat: &mut Chat, connection: ConnectionId, bytes: usize) {
         let (rates, now) = (Rates::of(chat.rules()), chat.mono());
-        let session = self.session_at(chat, connection);
         let Self { connections, limits, quotas, .. } = self;
         let Some(state) = connections.get_mut(&connection) else { return };
-        let buckets = match session {
+        let buckets = match state.session {
             Some(session) => &mut limits.entry(session).or_insert_with(|| SessionLimits::full(now)).buckets,
             None => &mut state.buckets,
         };
@@ -204,7 +202,7 @@ impl Edge {
         let (Ok(all) | Err(all)) = sent;
         let wait = own.max(all);
         if wait > 0 {
-            chat.push(Effect::Slow(connection, wait.min(SLOWEST_MS)));
+            self.effects.push(Effect::Slow(connection, wait.min(SLOWEST_MS)));
         }
     }
 

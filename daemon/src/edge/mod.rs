@@ -1,27 +1,35 @@
-//! Owns this node's side of the chat: its connections, and what they may ask. The hub gives it what connections read;
-//! it lets a request in or refuses it, and hands the state what it let in. The state is an argument: the edge reads it,
-//! and changes it only by intents. Rate limits, quotas, errors in a row and peer addresses are the edge's alone, so a
+//! Owns this node's side of the chat: its connections, what they may ask, and what they hear. The hub gives it what
+//! connections read; it lets a request in or refuses it, and hands the state what it let in. Of what the state tells it
+//! makes effects, which the hub delivers. The state is an argument: the edge reads it, and changes it only by intents. Rate limits, quotas, errors in a row and peer addresses are the edge's alone, so a
 //! restart or another node begins with none of them.
 
+mod changes;
 mod connections;
 mod counters;
+mod effects;
 mod limits;
 mod networks;
 mod notices;
+mod presence;
 mod quotas;
+mod recipients;
 mod refusals;
 mod replies;
 
 pub use counters::Counters;
+pub use effects::{Closing, Effect, Outcome, Read, Recipients};
 pub use limits::SLOWEST_MS;
+pub use refusals::Refused;
 
 use crate::chat::{
-    Ask, Caller, Change, Chat, Closing, Command, ConnectionId, ConversationId, Done, Effect, Evidence, IdMap,
-    Intent, NodeId, Origin, Past, ResumeOutcome, SessionId, Source,
+    Ask, Caller, Change, Chat, Command, ConnectionId, ConversationId, Done, Evidence, IdMap, Intent, NodeId,
+    Origin, Past, ResumeOutcome, SessionId, Source,
 };
 use connections::Connection;
 use networks::Networks;
+use presence::Untold;
 use quotas::{Quotas, SessionLimits};
+use recipients::Listeners;
 use std::net::IpAddr;
 use tcp_chat_protocol::request::Target;
 use tcp_chat_protocol::{ErrorKind, Refusal, RequestId, reply};
@@ -42,6 +50,14 @@ pub struct Edge {
     sessions: Networks<SessionId>,
     rooms: Networks<ConversationId>,
     counters: Counters,
+    /// Who hears what,
+    listeners: Listeners,
+    /// and what they are told of who is here, later.
+    untold: Untold,
+    /// What the turn came to so far.
+    effects: Vec<Effect>,
+    /// An empty list for what the state tells next.
+    changes: Vec<Change>,
     /// What was proposed, if somebody records it.
     proposed: Option<Vec<Intent>>,
 }
@@ -65,14 +81,9 @@ impl Edge {
         chat.node_up(node);
     }
 
-    /// The connection, as the state calls it.
+    /// The connection, as the state knows it.
     fn at(&self, connection: ConnectionId) -> Origin {
         Origin { node: self.node, connection }
-    }
-
-    /// The session that is on this connection.
-    fn session_at(&self, chat: &Chat, connection: ConnectionId) -> Option<SessionId> {
-        chat.session_at(self.at(connection))
     }
 
     /// Takes one thing that happened on a connection into the turn.
@@ -87,14 +98,16 @@ impl Edge {
                 }
             }
             Command::Lost => {
-                self.connections.remove(&connection);
-                let origin = self.at(connection);
-                self.record(|| Intent::Away(origin));
-                chat.away(origin);
+                let session = self.connections.remove(&connection).and_then(|state| state.session);
+                if let Some(session) = session {
+                    let origin = self.at(connection);
+                    self.record(|| Intent::Away(origin, session));
+                    chat.away(origin, session);
+                }
             }
             Command::Read(bytes) => self.weigh(chat, connection, bytes),
             Command::Refused(refusal) => {
-                let session = self.session_at(chat, connection);
+                let session = self.session_at(connection);
                 self.count(chat, connection, session, 1);
                 self.answer(chat, connection, None, Err(refusal));
             }
@@ -103,7 +116,8 @@ impl Edge {
                 if state.closing {
                     return;
                 }
-                let peer = Peer { connection, address: state.address, owes: state.owes };
+                let peer =
+                    Peer { connection, session: state.session, address: state.address, owes: state.owes };
                 let had_errors = state.errors > 0;
                 let op = ask.op();
                 let answer = match ask {
@@ -117,28 +131,20 @@ impl Edge {
         }
     }
 
-    /// Takes in what the state has changed by itself: what it closed, ended and removed, and who is banned.
-    pub fn sync(&mut self, chat: &mut Chat) {
-        if chat.has_changes() {
-            self.take_in(chat);
-        }
+    /// Ends the turn: what is to be written, and what is to be done once that is kept.
+    pub fn end(&mut self, chat: &mut Chat) -> Outcome {
+        self.sync(chat);
+        let writes = chat.end();
+        // What was said last is numbered now.
+        self.sync(chat);
+        self.untold.next_turn();
+        Outcome { writes, effects: std::mem::take(&mut self.effects) }
     }
 
-    fn take_in(&mut self, chat: &mut Chat) {
-        for change in chat.take_changes() {
-            match change {
-                Change::Closed(connection) => {
-                    self.connections.get_mut(&connection).into_iter().for_each(|state| state.closing = true);
-                }
-                Change::Ended(session) => {
-                    self.limits.remove(&session);
-                    self.sessions.remove(&session);
-                }
-                Change::Opened(room, network) => self.rooms.add(room, network),
-                Change::Gone(room) => self.rooms.remove(&room),
-                Change::Banned { range, who, reason } => self.end_barred(chat, &range, who, reason),
-            }
-        }
+    /// Adds an effect behind those of what has happened in the state.
+    fn push(&mut self, chat: &mut Chat, effect: Effect) {
+        self.sync(chat);
+        self.effects.push(effect);
     }
 
     /// What was counted since the last call; `None`: nothing.
@@ -156,7 +162,7 @@ impl Edge {
         json: Box<str>,
         past: Past,
     ) -> Answer {
-        let Some(session) = self.session_at(chat, peer.connection) else {
+        let Some(session) = peer.session else {
             self.count(chat, peer.connection, None, 1);
             return Err(not_logged_in());
         };
@@ -172,14 +178,14 @@ impl Edge {
             }
             _ => self.refund(chat, session, charge),
         }
-        replies::push(chat, peer.connection, ("MSG", id), said?);
+        self.reply(chat, peer.connection, ("MSG", id), said?);
         Ok(())
     }
 
     /// What another op needs is checked here, in one place: a login, and a place in the rate.
     fn ask(&mut self, chat: &mut Chat, peer: Peer, id: Option<&RequestId>, ask: Ask, past: Past) -> Answer {
         let connection = peer.connection;
-        let session = self.session_at(chat, connection);
+        let session = peer.session;
         let lines = limits::lines(chat, session, &ask);
         let is_counted_only = matches!(ask, Ask::Login { .. } | Ask::Enrol { .. } | Ask::Ping | Ask::Quit);
         match session {
@@ -192,18 +198,18 @@ impl Edge {
                 // What was said before it is numbered: the answer is that of its place.
                 self.seal(chat);
                 let op = query.op();
-                replies::push_answer(chat, connection, (op, id), chat.query(session, query)?);
+                self.reply_to_query(chat, connection, (op, id), chat.query(session, query)?);
                 Ok(())
             }
             (Ask::Ping, _) => {
                 self.seal(chat);
-                chat.push(Effect::Line(connection, reply::done("PING", id)));
+                self.push(chat, Effect::Line(connection, reply::done("PING", id)));
                 Ok(())
             }
             (Ask::Query(_), None) => Err(not_logged_in()),
             (Ask::Quit, _) => {
                 self.seal(chat);
-                chat.push(Effect::Line(connection, reply::done("QUIT", id)));
+                self.push(chat, Effect::Line(connection, reply::done("QUIT", id)));
                 self.close(chat, connection, Closing::Quit);
                 self.propose(chat, connection, id, Ask::Quit, past).map(drop)
             }
@@ -213,7 +219,7 @@ impl Edge {
                 }
                 let op = ask.op();
                 let done = self.propose(chat, connection, id, ask, past)?;
-                replies::push(chat, connection, (op, id), done);
+                self.reply(chat, connection, (op, id), done);
                 Ok(())
             }
         }
@@ -229,7 +235,7 @@ impl Edge {
     ) -> Answer {
         let Ask::Login { login, fresh, proof, .. } = &mut ask else { return Ok(()) };
         let is_let_in = !matches!(proof.evidence(), Evidence::Refused | Evidence::Unusable(_));
-        let resumes = login.session.is_some() && is_let_in && self.session_at(chat, connection).is_none();
+        let resumes = login.session.is_some() && is_let_in && self.session_at(connection).is_none();
         // No secret gets into the state.
         login.password = None;
         let token = match &mut login.session {
@@ -252,7 +258,7 @@ impl Edge {
                 address.into_iter().for_each(|address| self.sessions.add(logged_in.session, address));
             }
         }
-        replies::push_login(chat, connection, id, *logged_in, token);
+        self.reply_to_login(chat, connection, id, *logged_in, token);
         Ok(())
     }
 
@@ -287,7 +293,8 @@ impl Edge {
     /// Where a request comes from. What the quotas of the network leave is looked up only for requests that use it.
     fn source(&self, chat: &Chat, connection: ConnectionId, ask: &Ask) -> Source {
         let address = self.address(connection).unwrap_or(IpAddr::from([0; 4]));
-        let mut source = Peer { connection, address, owes: 0 }.source(self.node);
+        let session = self.session_at(connection);
+        let mut source = Peer { connection, session, address, owes: 0 }.source(self.node);
         if matches!(ask, Ask::Login { .. } | Ask::Join(_)) {
             let rules = chat.rules();
             source.network = crate::chat::network(address);
@@ -302,6 +309,7 @@ impl Edge {
 #[derive(Debug, Clone, Copy)]
 struct Peer {
     connection: ConnectionId,
+    session: Option<SessionId>,
     address: IpAddr,
     /// For how long what it asks is refused, in milliseconds.
     owes: u64,
@@ -310,13 +318,9 @@ struct Peer {
 impl Peer {
     /// Where a request comes from for which the quotas of the network do not matter.
     fn source(self, node: NodeId) -> Source {
-        let Self { connection, address, .. } = self;
-        Source {
-            origin: Origin { node, connection },
-            network: address,
-            sessions: usize::MAX,
-            rooms: usize::MAX,
-        }
+        let Self { connection, session, address, .. } = self;
+        let origin = Origin { node, connection };
+        Source { origin, session, network: address, sessions: usize::MAX, rooms: usize::MAX }
     }
 }
 

@@ -1,11 +1,12 @@
-//! Owns what all connections of this node are told at once. Called by the hub for the daemon and for operators. Never
+//! Owns the notices: what all connections of this node are told at once, and what a client is told whose session has ended,
+//! was taken over or was taken out of a room. Called by the hub for the daemon and for operators, and by the edge. Never
 //! asks who may.
 
-use super::Edge;
-use crate::chat::{Chat, Closing, ConnectionId, Effect};
+use super::{Closing, Edge, Effect};
+use crate::chat::{Chat, Ending, Removal};
 use std::sync::Arc;
-use tcp_chat_protocol::NoticeKind;
 use tcp_chat_protocol::event::{NoticeEvent, notice};
+use tcp_chat_protocol::{Name, NoticeKind};
 
 impl Edge {
     /// Tells everyone that the daemon is going, and closes all connections. Sessions stay.
@@ -25,7 +26,7 @@ impl Edge {
             let mut going =
                 NoticeEvent::new(NoticeKind::Shutdown, "the server is going down; your session is kept");
             going.retry_after_ms = Some((FIRST_MS + at * STEP_MS).min(latest));
-            chat.push(Effect::Line(connection, notice(&going)));
+            self.push(chat, Effect::Line(connection, notice(&going)));
             self.close(chat, connection, Closing::Shutdown);
         }
     }
@@ -33,9 +34,42 @@ impl Edge {
     /// Says something to everyone who is connected.
     pub fn say_to_all(&mut self, chat: &mut Chat, msg: &str) {
         self.seal(chat);
+        self.sync(chat);
         let line: Arc<[u8]> = notice(&NoticeEvent::new(NoticeKind::Operator, msg)).into();
-        let is_logged_in = |connection: &ConnectionId| self.session_at(chat, *connection).is_some();
-        let to = self.connections.keys().copied().filter(is_logged_in).collect();
-        chat.push(Effect::Event { to: Arc::new(to), except: None, line });
+        let is_logged_in = self.connections.iter().filter(|(_, state)| state.session.is_some());
+        let to = is_logged_in.map(|(connection, _)| *connection).collect();
+        self.push(chat, Effect::Event { to: Arc::new(to), except: None, line });
     }
+}
+
+/// To who was connected where a session goes on elsewhere.
+pub(super) fn taken_over() -> Vec<u8> {
+    notice(&NoticeEvent::new(NoticeKind::TakenOver, "your session goes on at another connection"))
+}
+
+/// To whom a session was that has ended; `None`: the client knows it.
+pub(super) fn ended(why: &Ending) -> Option<Vec<u8>> {
+    let msg = match why {
+        Ending::Over => return None,
+        Ending::Kicked { who, reason } => format!("{who} has ended your session{}", because(reason)),
+        Ending::Unwelcome(why) => why.to_string(),
+    };
+    Some(notice(&NoticeEvent::new(NoticeKind::Kicked, msg)))
+}
+
+/// To whom was taken out of a room.
+pub(super) fn removed(room: Name, why: &Removal) -> Vec<u8> {
+    let msg = match why {
+        Removal::Kicked { who, reason } => {
+            format!("{who} has removed you from the room {room}{}", because(reason))
+        }
+        Removal::LostRight => format!("you may no longer be in the room {room}"),
+    };
+    let mut removed = NoticeEvent::new(NoticeKind::Removed, msg);
+    removed.room = Some(room.to_string().into());
+    notice(&removed)
+}
+
+fn because(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(": {reason}") }
 }

@@ -1,7 +1,8 @@
 //! Owns the replies: what the state says to a request becomes a line with the request's id, or something that the
 //! connection reads from the store. Called by the edge. Never decides what a request comes to.
 
-use crate::chat::{Answered, Chat, ConnectionId, Done, Effect, LoggedIn, Read};
+use super::{Edge, Effect, Read};
+use crate::chat::{Answered, Chat, ConnectionId, Done, LoggedIn};
 use tcp_chat_protocol::RequestId;
 use tcp_chat_protocol::reply::{self, MessagesReply};
 use zeroize::{Zeroize, Zeroizing};
@@ -9,50 +10,63 @@ use zeroize::{Zeroize, Zeroizing};
 /// What a request is called, and what its client calls it.
 type Named<'a> = (&'static str, Option<&'a RequestId>);
 
-/// Replies to a request that the state has taken in.
-pub(super) fn push(chat: &mut Chat, to: ConnectionId, (op, id): Named<'_>, done: Done) {
-    let line = match done {
-        Done::Joined(data) => reply::encode(op, id, &data),
-        Done::Left(data) => reply::encode(op, id, &data),
-        Done::Acted(data) => reply::encode(op, id, &data),
-        Done::Enrolled(data) => {
-            return chat.push(Effect::IfKept(to, id.cloned(), reply::encode(op, id, &data)));
-        }
-        Done::Resent(resent) => return chat.push(Effect::Read(to, Read::Again(resent))),
-        // The message itself is the answer.
-        Done::Said | Done::LoggedIn(_) | Done::Other => return,
-    };
-    chat.push(Effect::Line(to, line));
-}
+impl Edge {
+    /// Replies to a request that the state has taken in.
+    pub(super) fn reply(&mut self, chat: &mut Chat, to: ConnectionId, (op, id): Named<'_>, done: Done) {
+        let line = match done {
+            Done::Joined(data) => reply::encode(op, id, &data),
+            Done::Left(data) => reply::encode(op, id, &data),
+            Done::Acted(data) => reply::encode(op, id, &data),
+            Done::Enrolled(data) => {
+                return self.push(chat, Effect::IfKept(to, id.cloned(), reply::encode(op, id, &data)));
+            }
+            Done::Resent(resent) => return self.push(chat, Effect::Read(to, Read::Again(resent))),
+            // The message itself is the answer.
+            Done::Said | Done::LoggedIn(_) | Done::Other => return,
+        };
+        self.push(chat, Effect::Line(to, line));
+    }
 
-/// Replies to a query.
-pub(super) fn push_answer(chat: &mut Chat, to: ConnectionId, (op, id): Named<'_>, answer: Answered) {
-    let line = match answer {
-        Answered::Who(data) => reply::encode(op, id, &data),
-        Answered::Rooms(data) => reply::encode(op, id, &data),
-        Answered::Page(Some(of)) => return chat.push(Effect::Read(to, Read::Page(id.cloned(), of))),
-        Answered::Search(Some(what)) => return chat.push(Effect::Read(to, Read::Search(id.cloned(), what))),
-        Answered::Page(None) | Answered::Search(None) => {
-            reply::encode(op, id, &MessagesReply { messages: Vec::new(), more: false })
-        }
-    };
-    chat.push(Effect::Line(to, line));
-}
+    /// Replies to a query.
+    pub(super) fn reply_to_query(
+        &mut self,
+        chat: &mut Chat,
+        to: ConnectionId,
+        (op, id): Named<'_>,
+        answer: Answered,
+    ) {
+        let line = match answer {
+            Answered::Who(data) => reply::encode(op, id, &data),
+            Answered::Rooms(data) => reply::encode(op, id, &data),
+            Answered::Page(Some(of)) => {
+                return self.push(chat, Effect::Read(to, Read::Page(id.cloned(), of)));
+            }
+            Answered::Search(Some(what)) => {
+                return self.push(chat, Effect::Read(to, Read::Search(id.cloned(), what)));
+            }
+            Answered::Page(None) | Answered::Search(None) => {
+                reply::encode(op, id, &MessagesReply { messages: Vec::new(), more: false })
+            }
+        };
+        self.push(chat, Effect::Line(to, line));
+    }
 
-/// Replies to a LOGIN, with the token, and has the connection read what the session has missed.
-pub(super) fn push_login(
-    chat: &mut Chat,
-    to: ConnectionId,
-    id: Option<&RequestId>,
-    logged_in: LoggedIn,
-    mut token: Zeroizing<String>,
-) {
-    let LoggedIn { session, name, mut reply, missed, .. } = logged_in;
-    reply.session = std::mem::take(&mut token);
-    chat.push(Effect::Line(to, reply::encode("LOGIN", id, &reply)));
-    reply.session.zeroize();
-    chat.push(Effect::LoggedIn(to, session, name));
-    if !missed.is_empty() {
-        chat.push(Effect::Read(to, Read::Gap(session, missed)));
+    /// Replies to a LOGIN, with the token, and has the connection read what the session has missed.
+    pub(super) fn reply_to_login(
+        &mut self,
+        chat: &mut Chat,
+        to: ConnectionId,
+        id: Option<&RequestId>,
+        logged_in: LoggedIn,
+        mut token: Zeroizing<String>,
+    ) {
+        let LoggedIn { session, name, mut reply, missed, .. } = logged_in;
+        reply.session = std::mem::take(&mut token);
+        self.push(chat, Effect::Line(to, reply::encode("LOGIN", id, &reply)));
+        reply.session.zeroize();
+        self.push(chat, Effect::LoggedIn(to, session, name));
+        if !missed.is_empty() {
+            self.push(chat, Effect::Read(to, Read::Gap(session, missed)));
+        }
     }
 }

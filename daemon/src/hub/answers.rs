@@ -56,7 +56,8 @@ impl Hub {
                 });
             }
             Control::Look(at, from, to) => {
-                let page = self.chat.look(at, &from, |connection| self.edge.address(connection));
+                self.edge.sync(&mut self.chat);
+                let page = self.chat.look(at, &from, &self.edge);
                 self.reply(After::Turn, to, |_, _| page);
             }
             Control::User(uid, wish, to) => {

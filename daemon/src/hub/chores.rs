@@ -3,7 +3,7 @@
 //! each turn. Never decides what goes: the store proposes it, and the chat decides in the next turn.
 
 use super::Hub;
-use crate::chat::Effect;
+use crate::edge::Effect;
 use crate::log;
 use crate::store::{HistoryBytes, Removed, StoreError};
 use std::time::Duration;
@@ -89,7 +89,7 @@ impl Hub {
         }
         if let Err(why) = self.store.check_files() {
             self.chat.begin(self.now());
-            let effects = self.chat.end().effects;
+            let effects = self.edge.end(&mut self.chat).effects;
             let effects = self.fail(&why, effects);
             self.deliver(effects, &[]);
         }

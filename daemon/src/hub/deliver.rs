@@ -2,7 +2,8 @@
 //! once the whole turn is there, so that one write carries all of it. Never waits.
 
 use super::{Closed, Hub, Item, Outbox};
-use crate::chat::{ConnectionId, Effect, IdMap, Own, Refused};
+use crate::chat::{ConnectionId, IdMap, Own};
+use crate::edge::{Effect, Refused};
 use crate::log;
 use crate::store::Kept;
 use std::sync::Arc;
@@ -118,9 +119,9 @@ impl Hub {
         count: &mut Count,
     ) {
         let mut ids: IdMap<ConnectionId, Vec<(Seq, RequestId)>> = IdMap::default();
-        for Own { connection, seq, id } in own {
+        for Own { at, seq, id } in own {
             if let Some(id) = id {
-                ids.entry(connection).or_default().push((seq, id));
+                ids.entry(at.connection).or_default().push((seq, id));
             }
         }
         for connection in to {

@@ -169,7 +169,7 @@ impl Hub {
         loop {
             // At the end what is left of slow work stays in the store: the next start goes on with it.
             let is_end = entries.is_closed() && entries.is_empty();
-            if waiting.is_empty() && (is_end || !self.chat.is_sweeping()) {
+            if waiting.is_empty() && (is_end || !self.has_work()) {
                 tokio::select! {
                     biased;
                     count = entries.recv_many(&mut taken, TURN_COMMANDS) => if count == 0 { break },
@@ -182,6 +182,11 @@ impl Hub {
             self.chores();
         }
         self.finish()
+    }
+
+    /// Is slow work left?
+    fn has_work(&self) -> bool {
+        self.chat.is_sweeping() || self.edge.is_telling()
     }
 
     fn now(&self) -> Now {

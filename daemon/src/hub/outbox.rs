@@ -2,8 +2,9 @@
 //! its bound the tail turns into a gap that swallows chunks by their numbers, to be read from the
 //! store: so a slow reader holds up nobody and costs no memory. Never writes to a socket.
 
-use crate::chat::{Chunk, Closing, ConversationId, IdMap, Range, Read, Refused, SessionId};
+use crate::chat::{Chunk, ConversationId, IdMap, Range, SessionId};
 use crate::edge::SLOWEST_MS;
+use crate::edge::{Closing, Read, Refused};
 use crate::store::Kept;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

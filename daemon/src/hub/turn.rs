@@ -72,8 +72,7 @@ impl Hub {
             }
         }
         self.steps(waiting, &mut load);
-        self.edge.sync(&mut self.chat);
-        let outcome = self.chat.end();
+        let outcome = self.edge.end(&mut self.chat);
         if self.failing.is_some() {
             // Messages were refused already; the rest is written when the store works again.
             self.deliver(outcome.effects, &[]);
@@ -143,13 +142,13 @@ impl Hub {
     /// The slow work of the turn. The hub proposes which sessions end and how many steps are done before any is: so a
     /// turn that is applied again comes to the same.
     fn work(&mut self, time: Duration) {
-        let steps = match self.chat.is_telling() {
+        let steps = match self.edge.is_telling() {
             // Whoever has to be told comes first.
             true => Pace::LEAST,
             false => self.pace.steps(time),
         };
         let began = std::time::Instant::now();
-        let is_more = self.chat.expire(steps) | self.chat.sweep_on(steps);
+        let is_more = self.chat.expire(steps) | self.edge.work(&mut self.chat, steps);
         if is_more {
             self.pace.took(steps, began.elapsed());
         }

@@ -173,7 +173,7 @@ pub(super) const REMOVALS: [&str; 4] = ["age", "number", "bytes", "gone"];
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::Closing;
+    use crate::edge::Closing;
 
     #[test]
     fn every_way_to_close_a_connection_has_its_label() {

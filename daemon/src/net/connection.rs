@@ -206,7 +206,7 @@ impl<L: Link> Connection<L> {
             log::Refused { conn, peer, user: None, op: None, id: None, kind }.tell();
             let late = format!("no LOGIN within {} s", self.limits.login.as_secs_f32());
             let late = Item::Line(reply::error(&Refusal::new(ErrorKind::Timeout, late)));
-            let wakers = [self.outbox.push(late), self.outbox.close(Closed::By(crate::chat::Closing::Late))];
+            let wakers = [self.outbox.push(late), self.outbox.close(Closed::By(crate::edge::Closing::Late))];
             wakers.into_iter().flatten().for_each(Waker::wake);
             cx.waker().wake_by_ref();
         }

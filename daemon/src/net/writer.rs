@@ -1,7 +1,8 @@
 //! Owns the write side of a connection: takes items out of its outbox, reads from the store if an item says so,
 //! and writes in as few TLS records as possible. Waits only for the socket and the store.
 
-use crate::chat::{ConnectionId, Read};
+use crate::chat::ConnectionId;
+use crate::edge::Read;
 use crate::hub::{Closed, Item, Outbox, Taken};
 use crate::log;
 use crate::store::{Caught, Kept, Readers, Resend, StoreError};

@@ -244,7 +244,8 @@ fn store() -> BTreeSet<String> {
                    ALTER TABLE totals DROP COLUMN log; ALTER TABLE totals DROP COLUMN log_from;
                    ALTER TABLE members DROP COLUMN joined; ALTER TABLE totals DROP COLUMN oldest;
                    ALTER TABLE members DROP COLUMN lost; DROP TABLE leaving; DROP TABLE work;
-                   DROP TABLE left_ids;
+                   DROP TABLE left_ids; ALTER TABLE sessions DROP COLUMN node;
+                   ALTER TABLE sessions DROP COLUMN connection;
                    UPDATE chunks SET ts = ts - 864000000;
                    PRAGMA user_version = 1";
     old.execute_batch(younger).unwrap();

@@ -68,13 +68,14 @@ fn intent(entry: &Value) -> Intent {
     }
     let connection = ConnectionId(entry["on"][1].as_u64().expect("a connection"));
     let origin = Origin { node: node(&entry["on"][0]), connection };
-    if entry["away"] == true {
-        return Intent::Away(origin);
+    if let Some(session) = entry["away"].as_i64() {
+        return Intent::Away(origin, SessionId(session));
     }
+    let session = entry["session"].as_i64().map(SessionId);
     let left =
         |at: usize| entry["left"][at].as_u64().and_then(|left| usize::try_from(left).ok()).expect("a number");
     let network = text(&entry["network"]).parse().expect("an address");
-    let source = Source { origin, network, sessions: left(0), rooms: left(1) };
+    let source = Source { origin, session, network, sessions: left(0), rooms: left(1) };
     let line = entry["request"].to_string();
     let (id, request) = parse(line.as_bytes(), &BOUNDS).unwrap_or_else(|why| panic!("{line}: {}", why.msg));
     let ask = Ask::of(request).unwrap_or_else(|proving| match proving {

@@ -5,10 +5,9 @@ use super::disk::Disk;
 use super::turns::{Input, Policy, Turn};
 use tcp_chat_protocol::{RequestId, Seq};
 use tcp_chatd::chat::{
-    Chat, Command, ConnectionId, ConversationId, Effect, Facts, Found, Now, Outcome, Past, Rules, SessionId,
-    Writes,
+    Chat, Command, ConnectionId, ConversationId, Facts, Found, Now, Past, Rules, SessionId, Writes,
 };
-use tcp_chatd::edge::Edge;
+use tcp_chatd::edge::{Edge, Effect, Outcome};
 use tcp_chatd::settings::Settings;
 
 /// The store of a state.
@@ -89,13 +88,13 @@ impl State {
         state
     }
 
-    /// One turn that another node has proposed. The connections that were closed.
-    pub(crate) fn turn(&mut self, turn: &Turn) -> Vec<ConnectionId> {
+    /// One turn that another node has proposed.
+    pub(crate) fn turn(&mut self, turn: &Turn) {
         self.begin(turn.now);
         for input in &turn.inputs {
             self.input(input.clone());
         }
-        self.end(turn.steps)
+        self.end(turn.steps);
     }
 
     /// One turn, as the hub does it, of the node that proposes it: its inputs, and the connections that were closed. Before
@@ -125,7 +124,7 @@ impl State {
             }
             inputs.extend(edge.take_proposed().into_iter().map(Input::Intent));
         }
-        (Turn { now, inputs, steps }, self.end(steps))
+        (Turn { now, inputs, steps }, self.end_own(edge, steps))
     }
 
     fn past(&mut self, asked: Option<(SessionId, RequestId)>) -> Past {
@@ -170,24 +169,37 @@ impl State {
         }
     }
 
-    fn end(&mut self, steps: Option<usize>) -> Vec<ConnectionId> {
+    /// Ends a turn of another node: nobody is connected here.
+    fn end(&mut self, steps: Option<usize>) {
         self.chat.sweep_on(steps.unwrap_or(usize::MAX));
-        let Outcome { writes, mut effects } = self.chat.end();
-        if self.is_failing || (self.faults.is_full && !writes.is_empty()) {
-            if !self.is_failing {
-                effects = self.chat.not_kept(effects, "full");
-                self.is_failing = true;
-            }
-        } else {
+        let writes = self.chat.end();
+        self.chat.swap_changes(&mut Vec::new());
+        if !self.keep(writes) {
+            self.chat.not_kept();
+        }
+    }
+
+    /// Ends a turn of this node. The connections that were closed.
+    fn end_own(&mut self, edge: &mut Edge, steps: Option<usize>) -> Vec<ConnectionId> {
+        edge.work(&mut self.chat, steps.unwrap_or(usize::MAX));
+        let Outcome { writes, mut effects } = edge.end(&mut self.chat);
+        if !self.keep(writes) {
+            effects = edge.not_kept(&mut self.chat, effects, "full");
+        }
+        let closed = |effect| if let Effect::Close(on, _) = effect { Some(on) } else { None };
+        effects.into_iter().filter_map(closed).collect()
+    }
+
+    /// False: the store has just failed.
+    fn keep(&mut self, writes: Writes) -> bool {
+        if self.is_failing {
+            return true;
+        }
+        self.is_failing = self.faults.is_full && !writes.is_empty();
+        if !self.is_failing {
             self.shelf.write(writes);
         }
-        let mut closed = Vec::new();
-        for effect in effects {
-            if let Effect::Close(on, _) = effect {
-                closed.push(on);
-            }
-        }
-        closed
+        !self.is_failing
     }
 
     fn recover(&mut self) {
@@ -203,8 +215,8 @@ impl State {
         self.recover();
         self.chat = Chat::restore(self.rules.clone(), self.shelf.found(), self.now);
         self.chat.begin(self.now);
-        let closed = self.end(Some(0));
-        assert!(closed.is_empty(), "a restart closes no connection: {closed:?}");
+        assert!(!self.chat.has_changes(), "a restart changes nothing");
+        self.end(Some(0));
     }
 
     /// The facts of this state.

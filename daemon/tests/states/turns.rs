@@ -56,16 +56,17 @@ impl Turn {
 fn encode_input(input: &Input) -> Value {
     match input {
         Input::Intent(Intent::Seal) => json!({"seal": true}),
-        Input::Intent(Intent::Away(on)) => json!({"on": at(on), "away": true}),
+        Input::Intent(Intent::Away(on, session)) => json!({"on": at(on), "away": session.0}),
         Input::Intent(Intent::NodeUp(node)) => json!({"up": node.0}),
         Input::Intent(Intent::EndBarred { sessions, who, reason }) => {
             let sessions: Vec<_> = sessions.iter().map(|session| session.0).collect();
             json!({"end": sessions, "who": who, "reason": reason})
         }
         Input::Intent(Intent::Ask(source, id, ask, past)) => {
-            let Source { origin, network, sessions, rooms } = source;
+            let Source { origin, session, network, sessions, rooms } = source;
             let mut entry = json!({
                 "on": at(origin),
+                "session": session.map(|session| session.0),
                 "network": network,
                 "left": [sessions, rooms],
                 "request": request(id.as_ref(), ask),

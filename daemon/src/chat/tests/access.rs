@@ -4,6 +4,7 @@
 use super::asks::code;
 use super::world::World;
 use crate::chat::*;
+use tcp_chat_protocol::Name;
 use tcp_chat_protocol::{Action, Against, Banned};
 
 pub(super) fn name(text: &str) -> Name {

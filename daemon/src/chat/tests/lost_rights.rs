@@ -92,7 +92,7 @@ fn owned(n: usize) -> (World, Vec<ConnectionId>, ConnectionId) {
 }
 
 fn is_swept(world: &World) {
-    assert!(world.disk.found().sessions == world.chat.found().sessions && world.chat.is_at_rest());
+    assert!(world.disk.found().sessions == world.chat.found().sessions && world.is_at_rest());
 }
 
 /// What turns the right to be in `room0` off and on again.
@@ -192,7 +192,7 @@ fn a_room_that_changes_back_and_forth_tells_the_store_once_of_each_who_lost_it()
         world.chat.begin(world.now);
         let room = Place(Some("room0".parse().unwrap()));
         world.chat.operate(0, &Action::Room { room, private }).unwrap();
-        let writes = world.chat.end().writes;
+        let writes = world.edge.end(&mut world.chat).writes;
         let lost = writes.sessions.iter().filter(|c| matches!(c, SessionChange::Lose { .. })).count();
         assert_eq!(lost, wanted, "private: {private}");
         world.disk.write(writes);

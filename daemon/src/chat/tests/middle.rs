@@ -67,9 +67,7 @@ fn a_restart_in_the_middle_of_a_removal_finds_one_room_of_that_name() {
     world.sends(by, r#"{"op":"MSG","data":{"room":"room0","msg":"old"}}"#);
     world.sweeps = false;
     removes_room0(&mut world);
-    world.operator(|chat| {
-        chat.sweep_on(1);
-    });
+    world.works(1);
     world.skips(&[by]);
     world.sends(by, JOINS);
     assert_eq!(world.hears(by), ["ERROR_MSG NO_SUCH_ROOM"]);
@@ -118,9 +116,7 @@ fn who_has_ended_is_not_counted() {
         world.sends(by, line);
         assert_eq!(world.hears(by), [answer]);
     }
-    world.operator(|chat| {
-        chat.sweep_on(3);
-    });
+    world.works(3);
     world.skips(&[by]);
     world.sends(by, r#"{"op":"ROOMS"}"#);
     assert_eq!(world.hears(by), ["ROOMS lobby(0,0) room0(2,0) room1(2,0) room2(2,0)"]);
@@ -158,9 +154,7 @@ fn presence_that_is_not_told_delays_no_slow_work() {
         world.sweeps = false;
         (world.slice.rooms, world.slice.copies) = (0, copies);
         world.sends(cy[0], r#"{"op":"QUIT"}"#);
-        world.operator(|chat| {
-            chat.sweep_on(5);
-        });
+        world.works(5);
         (world.chat.facts(), world.hears(by).len())
     };
     let (few, many) = (facts(1), facts(100));

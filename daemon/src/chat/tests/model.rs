@@ -3,8 +3,8 @@
 //! once and in order, whatever it had not read when its connection went. Some of the users are
 //! registered and have several sessions; what others hear of their presence is as of one.
 
-use super::world::World;
-use crate::chat::{Command, ConnectionId, Slice};
+use super::world::{Slice, World};
+use crate::chat::{Command, ConnectionId};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use tcp_chat_protocol::reply::{self, Incoming};

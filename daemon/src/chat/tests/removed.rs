@@ -81,7 +81,9 @@ fn no_later_user_of_the_name_has_grants_that_were_taken_in_a_turn_that_was_not_k
         world.sweeps = false;
         world.grants(UserWish::Remove(name("cy")));
         world.disk_is_full = true;
-        world.operator(|chat| while chat.sweep_on(16) {});
+        while world.has_work() {
+            world.works(16);
+        }
         world.disk_is_full = false;
         if restarts {
             // Before anything could be written again.

@@ -3,7 +3,8 @@
 
 use super::access::{certificate, name};
 use super::world::World;
-use crate::chat::{Command, ConnectionId, Effect, Look, Row, UserWish, steps};
+use crate::chat::{Command, ConnectionId, Look, Row, UserWish, steps};
+use crate::edge::Effect;
 
 /// Of rooms there are so many, or ten times as many.
 pub(super) const ROOMS: usize = 40;
@@ -62,11 +63,9 @@ pub(super) fn cost(world: &mut World, act: impl FnOnce(&mut World)) -> [(u64, u6
     steps::uncounted(|| is_restorable(world));
     let mut most = (0, 0);
     let mut slices = 0_u32;
-    while world.chat.is_sweeping() {
+    while world.has_work() {
         let before = steps::so_far();
-        world.operator(|chat| {
-            chat.sweep_on(16);
-        });
+        world.works(16);
         most = most.max((steps::so_far() - before, copies(world)));
         slices += 1;
         // To look after each of them would take minutes.
@@ -95,7 +94,7 @@ pub(super) fn is_kept(world: &World) {
     let (kept, found) = (world.disk.found(), world.chat.found());
     assert!(kept.sessions == found.sessions && kept.conversations == found.conversations);
     assert!(kept.users == found.users && kept == found);
-    assert!(world.chat.is_at_rest());
+    assert!(world.is_at_rest());
 }
 
 type Act = fn(&mut World, &[ConnectionId]);
@@ -139,7 +138,7 @@ fn the_operators_list_does_not_count_a_member_whose_session_has_ended() {
     assert!(counted(&world).iter().filter(|members| **members == 2).count() == ROOMS);
     world.sweeps = false;
     world.sends(cy[0], r#"{"op":"QUIT"}"#);
-    assert!(world.chat.is_sweeping() && counted(&world).iter().all(|members| *members < 2));
+    assert!(world.has_work() && counted(&world).iter().all(|members| *members < 2));
 }
 
 #[test]
@@ -211,7 +210,7 @@ fn who_is_sent_away_cannot_act_hear_or_come_back_while_its_rooms_are_left() {
         world.sweeps = false;
         world.skips(&[by]);
         act(&mut world, &cy);
-        assert!(world.chat.is_sweeping(), "{what}");
+        assert!(world.has_work(), "{what}");
         let head = world.chat.counts().head;
         for (n, who) in cy.iter().enumerate() {
             assert_eq!(world.hears(*who), ["NOTICE KICKED", "(closed: kicked)"], "{what}");
@@ -255,9 +254,7 @@ fn a_restart_in_the_middle_leaves_no_room_behind_that_nobody_is_in() {
     world.slice.rooms = 0;
     world.sweeps = false;
     world.sends(by, r#"{"op":"QUIT"}"#);
-    world.operator(|chat| {
-        chat.sweep_on(10);
-    });
+    world.works(10);
     assert!(world.chat.counts().rooms > ROOMS / 2);
     world.sweeps = true;
     world.restarts();
@@ -327,10 +324,8 @@ fn what_is_told_late_is_told_in_order_and_only_if_it_is_still_so() {
     world.sends(new, r#"{"op":"LEAVE","data":{"room":"room2"}}"#);
     world.loses(new);
     let mut turns = Vec::new();
-    while world.chat.is_sweeping() {
-        world.operator(|chat| {
-            chat.sweep_on(16);
-        });
+    while world.has_work() {
+        world.works(16);
         turns.push(world.hears(by));
     }
     let told: Vec<_> = turns.concat();

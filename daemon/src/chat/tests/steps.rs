@@ -2,9 +2,8 @@
 //! ten times as much at most, and what is done in slices no more than a slice in one turn.
 
 use super::world::World;
-use crate::chat::{
-    Certificate, ConnectionId, Digest, Effect, Look, NotGranted, Read, Revocation, UserWish, steps,
-};
+use crate::chat::{Certificate, ConnectionId, Digest, Look, NotGranted, Revocation, UserWish, steps};
+use crate::edge::{Effect, Read};
 use crate::rate::Limit;
 use tcp_chat_protocol::{Action, Against, Name};
 
@@ -197,11 +196,9 @@ fn what_one_thing_leaves_to_do_is_done_a_slice_at_a_time() {
         world.sweeps = false;
         act(&mut world, ana);
         let mut slices = 0;
-        while world.chat.is_sweeping() {
+        while world.has_work() {
             let before = steps::so_far();
-            world.operator(|chat| {
-                chat.sweep_on(16);
-            });
+            world.works(16);
             let cost = steps::so_far() - before;
             assert!(cost < 6_000, "{what}: {cost} steps in one slice");
             slices += 1;

@@ -45,7 +45,7 @@ fn a_room_in_which_users_come_and_go_all_the_time_stops_no_sweep() {
         let command = world.command(&format!(r#"{{"op":"{op}","data":{{"room":"room1"}}}}"#));
         world.edge_does(|edge, chat| {
             edge.apply(chat, cy[0], command, Past::Absent);
-            chat.sweep_on(16);
+            edge.work(chat, 16);
         });
     }
     assert!(!world.chat.is_removing());
@@ -64,7 +64,7 @@ fn told(others: usize) -> (usize, usize) {
         world.chat.sweep_later(Sweep::directs_of(UserId(i64::try_from(n).unwrap())));
     }
     world.chat.sweep_on(256);
-    let writes = world.chat.end().writes;
+    let writes = world.edge.end(&mut world.chat).writes;
     let rooms = |c: &LeavingChange| if let LeavingChange::Put(l) = c { l.rooms.len() } else { 0 };
     (writes.leaving.iter().map(rooms).sum(), before - left(&world))
 }
@@ -85,8 +85,6 @@ fn a_room_is_removed_as_soon_beside_many_sessions_that_leave() {
     cy.iter().for_each(|who| world.sends(*who, r#"{"op":"QUIT"}"#));
     world.acts(Action::RemoveRoom(Place(Some(name("room0"))))).unwrap();
     // A few steps for each of the 40 sessions, and not all of their rooms.
-    world.operator(|chat| {
-        chat.sweep_on(600);
-    });
-    assert!(!world.chat.is_removing() && world.chat.is_sweeping());
+    world.works(600);
+    assert!(!world.chat.is_removing() && world.has_work());
 }

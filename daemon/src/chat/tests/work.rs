@@ -12,9 +12,7 @@ fn removes(world: &mut World, room: &str) {
 
 /// The hub has time for one step.
 fn step(world: &mut World) {
-    world.operator(|chat| {
-        chat.sweep_on(1);
-    });
+    world.works(1);
     is_restorable(world);
 }
 
@@ -22,7 +20,7 @@ fn goes_on(world: &mut World) {
     world.sweeps = true;
     world.turn();
     is_restorable(world);
-    assert!(world.chat.is_at_rest());
+    assert!(world.is_at_rest());
 }
 
 fn members(world: &World, room: &str) -> usize {

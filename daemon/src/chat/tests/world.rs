@@ -4,13 +4,22 @@
 use super::disk::Disk;
 use super::short::short;
 use crate::chat::*;
-use crate::edge::Edge;
+use crate::edge::{Edge, Effect, Outcome, Read};
 use crate::settings::Settings;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::Action;
 use tcp_chat_protocol::event::write_with_id;
 use tcp_chat_protocol::reply::{self, ActReply};
+
+/// How much of what may be much is done in one turn.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slice {
+    /// Rooms that sessions leave in the moment in which they end, or may no longer be there.
+    pub(super) rooms: usize,
+    /// Copies of presence events.
+    pub(super) copies: usize,
+}
 
 /// The chat, its disk, and those who talk.
 pub(super) struct World {
@@ -62,7 +71,7 @@ impl World {
             disk_is_full: false,
             failing: false,
             sweeps: true,
-            slice: Slice::default(),
+            slice: Slice { rooms: 32, copies: 4096 },
             rules,
             now,
             next: 1,
@@ -111,6 +120,23 @@ impl World {
         self.finish();
     }
 
+    /// The hub has time for so many steps of slow work.
+    pub(super) fn works(&mut self, steps: usize) {
+        self.begin();
+        self.edge.work(&mut self.chat, steps);
+        self.finish();
+    }
+
+    /// Is slow work left?
+    pub(super) fn has_work(&self) -> bool {
+        self.chat.is_sweeping() || self.edge.is_telling()
+    }
+
+    /// Is nothing left of what is done in slices?
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.chat.is_at_rest() && !self.edge.is_telling()
+    }
+
     /// The edge does something for the daemon.
     pub(super) fn edge_does(&mut self, act: impl FnOnce(&mut Edge, &mut Chat)) {
         self.begin();
@@ -130,7 +156,7 @@ impl World {
     }
 
     fn looks(&self, at: Look, from: &Cursor) -> Page {
-        self.chat.look(at, from, |connection| self.edge.address(connection))
+        self.chat.look(at, from, &self.edge)
     }
 
     /// An operator does what that request asks for.
@@ -150,7 +176,7 @@ impl World {
     fn finish(&mut self) {
         self.finish_turn();
         let mut effects = std::mem::take(&mut self.effects);
-        while self.sweeps && self.chat.is_sweeping() {
+        while self.sweeps && self.has_work() {
             self.begin();
             self.finish_turn();
             effects.append(&mut self.effects);
@@ -159,15 +185,15 @@ impl World {
     }
 
     fn begin(&mut self) {
-        self.chat.slice = self.slice;
+        self.chat.left_at_once = self.slice.rooms;
+        self.edge.tells_at_once(self.slice.copies);
         self.chat.begin(self.now);
     }
 
     fn finish_turn(&mut self) {
         self.chat.expire(usize::MAX);
-        while self.sweeps && self.chat.sweep_on(usize::MAX) {}
-        self.edge.sync(&mut self.chat);
-        let Outcome { writes, mut effects } = self.chat.end();
+        while self.sweeps && self.edge.work(&mut self.chat, usize::MAX) {}
+        let Outcome { writes, mut effects } = self.edge.end(&mut self.chat);
         let chunks = writes.chunks.clone();
         if self.failing || (self.disk_is_full && !writes.is_empty()) {
             if !self.failing {
@@ -196,7 +222,7 @@ impl World {
                     for (line, own) in chunk.lines.split_inclusive(|b| *b == b'\n').zip(&own) {
                         let mut out = Vec::new();
                         match &own.id {
-                            Some(id) if own.connection == *c => write_with_id(line, id, &mut out),
+                            Some(id) if own.at.connection == *c => write_with_id(line, id, &mut out),
                             _ => out.extend_from_slice(line),
                         }
                         self.tell(*c, out);

@@ -78,7 +78,7 @@ fn fill(waiting: &mut Waiting) {
 /// Turns until nothing waits: how many messages each has said.
 fn turns(hub: &mut Hub, waiting: &mut Waiting) -> Vec<u64> {
     let mut said = Vec::new();
-    while !waiting.is_empty() || hub.chat.is_sweeping() {
+    while !waiting.is_empty() || hub.has_work() {
         let before = hub.chat.counts().head;
         hub.turn(waiting);
         said.push(hub.chat.counts().head - before);

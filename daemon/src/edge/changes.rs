@@ -1,0 +1,107 @@
+//! Owns what becomes of the state's changes on this node: who hears what, lines, and closed connections. Called by the edge,
+//! in the order in which things happened. Never changes the state, but for sessions from a range that is banned: only the
+//! edge knows where connections come from.
+
+use super::{Closing, Edge, Effect, notices};
+use crate::chat::{Change, Chat, ConnectionId, Ending, Origin, Own, SessionId, UserId};
+
+/// So long a list of changes is kept for the next turn.
+const KEPT: usize = 1_024;
+
+impl Edge {
+    /// Takes in what has happened in the state since the last call.
+    pub fn sync(&mut self, chat: &mut Chat) {
+        if !chat.has_changes() {
+            return;
+        }
+        let mut changes = std::mem::take(&mut self.changes);
+        chat.swap_changes(&mut changes);
+        for change in changes.drain(..) {
+            self.take_in(chat, change);
+        }
+        if changes.capacity() <= KEPT {
+            self.changes = changes;
+        }
+    }
+
+    fn take_in(&mut self, chat: &mut Chat, change: Change) {
+        match change {
+            Change::Said { chunk, audience, own } => {
+                let to = self.listeners.of(audience);
+                self.effects.push(Effect::Chunk { index: chunk, to, own: self.of_this_node(own) });
+            }
+            Change::Seen(seen) => self.seen(seen),
+            Change::Hears(room, at) => {
+                if let (Some(connection), Some(name)) = (self.here(at), chat.name_of_room(room)) {
+                    self.listeners.hears(room, name, connection);
+                }
+            }
+            Change::Leaves(room, at) => {
+                if let Some(connection) = self.here(at) {
+                    self.listeners.leaves(room, connection);
+                }
+            }
+            Change::AllLeave(room, gone) => {
+                let node = self.node;
+                let here = gone.into_iter().filter(|at| at.node == node).map(|at| at.connection);
+                self.listeners.all_leave(room, here);
+            }
+            Change::Silent(room) => self.listeners.silence(room),
+            Change::Here { session, user, at, from } => self.arrives(session, user, at, from),
+            Change::Away { user, at } => drop(self.departs(user, at)),
+            Change::Ended { session, user, at, why } => {
+                self.limits.remove(&session);
+                self.sessions.remove(&session);
+                if let Some(connection) = at.and_then(|at| self.departs(user, at)) {
+                    self.ends(connection, &why);
+                }
+            }
+            Change::Removed { at, room, why } => {
+                if let Some(connection) = self.here(at) {
+                    self.line(connection, notices::removed(room, &why));
+                }
+            }
+            Change::Barred(barred) => self.effects.push(Effect::Barred(barred)),
+            Change::Opened(room, network) => self.rooms.add(room, network),
+            Change::Gone(room) => {
+                self.rooms.remove(&room);
+                self.listeners.silence(room);
+            }
+            Change::Banned { range, who, reason } => self.end_barred(chat, &range, who, reason),
+        }
+    }
+
+    /// What another node's client called its message concerns nobody here.
+    fn of_this_node(&self, mut own: Vec<Own>) -> Vec<Own> {
+        own.iter_mut().filter(|own| own.at.node != self.node).for_each(|own| own.id = None);
+        own
+    }
+
+    /// The session is on that connection now, and no longer on the one that it was on.
+    fn arrives(&mut self, session: SessionId, user: UserId, at: Origin, from: Option<Origin>) {
+        if let Some(old) = from.and_then(|old| self.departs(user, old)) {
+            self.line(old, notices::taken_over());
+            self.shut(old, Closing::TakenOver);
+        }
+        if let Some(connection) = self.here(at) {
+            self.listeners.connect(user, connection);
+            self.connections.get_mut(&connection).into_iter().for_each(|state| state.session = Some(session));
+        }
+    }
+
+    /// No session is on the connection any more. The connection, if it is one of this node.
+    fn departs(&mut self, user: UserId, at: Origin) -> Option<ConnectionId> {
+        let connection = self.here(at)?;
+        self.listeners.disconnect(user, connection);
+        self.connections.get_mut(&connection).into_iter().for_each(|state| state.session = None);
+        Some(connection)
+    }
+
+    /// The session on the connection is over.
+    fn ends(&mut self, connection: ConnectionId, why: &Ending) {
+        if let Some(line) = notices::ended(why) {
+            self.line(connection, line);
+            self.shut(connection, Closing::Kicked);
+        }
+    }
+}
