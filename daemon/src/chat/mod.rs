@@ -7,13 +7,13 @@
 
 mod access;
 mod acts;
+mod ask;
 mod authors;
 mod book;
 mod by_user;
 mod certificates;
 mod change;
 mod checks;
-mod command;
 mod configured;
 mod doors;
 mod entry;
@@ -23,7 +23,6 @@ mod leaving;
 mod look;
 mod names;
 mod network;
-mod ops;
 mod order;
 mod out;
 mod parts;
@@ -53,9 +52,9 @@ mod writes;
 
 pub use crate::auth::Digest;
 pub use access::Made;
+pub use ask::{Ask, ConnectionId, IdMap, Now, Past, Proving, Query, Secret};
 pub use certificates::{Certificate, Presented, Revocation};
 pub use change::{Audience, Change, Ending, Own, Removal, Seen, SeenIn};
-pub use command::{Ask, Command, ConnectionId, IdMap, Now, Past, Proving, Query, Secret};
 pub use configured::RoomTwin;
 pub use facts::Facts;
 pub use intent::{Done, Intent, LoggedIn, NodeId, Origin, ResumeOutcome, Source};

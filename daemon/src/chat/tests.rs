@@ -26,7 +26,7 @@ mod work;
 mod world;
 
 use super::*;
-use crate::edge::{Edge, Effect, Read};
+use crate::edge::{Command, Edge, Effect, Read};
 use tcp_chat_protocol::Name;
 use world::World;
 

@@ -4,8 +4,8 @@
 //! slowly, so that refusing a flood costs next to nothing.
 
 use super::quotas::{Rates, SessionLimits};
-use super::{Answer, Edge, Effect, Peer};
-use crate::chat::{Ask, Chat, Command, ConnectionId, Party, Past, Query, SessionId, UserId, WHO_MEMBERS};
+use super::{Answer, Command, Edge, Effect, Peer};
+use crate::chat::{Ask, Chat, ConnectionId, Party, Past, Query, SessionId, UserId, WHO_MEMBERS};
 use std::net::IpAddr;
 use tcp_chat_protocol::request::{Place, Target};
 use tcp_chat_protocol::{ErrorKind, Name, Refusal, RequestId};

@@ -4,6 +4,7 @@
 //! restart or another node begins with none of them.
 
 mod changes;
+mod command;
 mod connections;
 mod counters;
 mod effects;
@@ -16,14 +17,15 @@ mod recipients;
 mod refusals;
 mod replies;
 
+pub use command::Command;
 pub use counters::Counters;
 pub use effects::{Closing, Effect, Outcome, Read, Recipients};
 pub use limits::SLOWEST_MS;
 pub use refusals::Refused;
 
 use crate::chat::{
-    Ask, Caller, Change, Chat, Command, ConnectionId, ConversationId, Done, Evidence, IdMap, Intent, NodeId,
-    Origin, Past, ResumeOutcome, SessionId, Source,
+    Ask, Caller, Change, Chat, ConnectionId, ConversationId, Done, Evidence, IdMap, Intent, NodeId, Origin,
+    Past, ResumeOutcome, SessionId, Source,
 };
 use connections::Connection;
 use networks::Networks;

@@ -5,8 +5,8 @@
 //! reply to a reused id is the seq of the first message even if the texts differ, and the session is known only by
 //! its hash. It shares [`ConnectionGuard`] with the connections that have a socket.
 
-use crate::chat::{Ask, Command, Resent};
-use crate::edge::Read;
+use crate::chat::{Ask, Resent};
+use crate::edge::{Command, Read};
 use crate::hub::{HubGone, Item, Outbox, Taken};
 use crate::net::{ConnectionGuard, Gate};
 use std::collections::VecDeque;

@@ -2,8 +2,9 @@
 //! place where a connection waits for the hub, so that the back-pressure falls on who sends.
 
 use crate::chat::{
-    Command, ConnectionId, Counts, Cursor, Look, NotGranted, Page, Registered, RoomTwin, Rules, UserWish,
+    ConnectionId, Counts, Cursor, Look, NotGranted, Page, Registered, RoomTwin, Rules, UserWish,
 };
+use crate::edge::Command;
 use crate::hub::Outbox;
 use crate::metrics::HubNow;
 use crate::store::HistoryBytes;

@@ -2,7 +2,8 @@
 //! the turn. Never writes, and never decides: the chat does.
 
 use super::Hub;
-use crate::chat::{Command, ConnectionId, Past};
+use crate::chat::{ConnectionId, Past};
+use crate::edge::Command;
 use crate::log;
 use tracing::error;
 

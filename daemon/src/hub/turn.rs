@@ -5,7 +5,8 @@
 use super::pace::Pace;
 use super::waiting::{LIGHT_BYTES, Waiting};
 use super::{Entry, HELD, Hub, Outbox};
-use crate::chat::{Ask, Command, ConnectionId, IdMap};
+use crate::chat::{Ask, ConnectionId, IdMap};
+use crate::edge::Command;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;

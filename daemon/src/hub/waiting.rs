@@ -5,7 +5,8 @@
 //! Called by the hub. Never holds more than the batches that each connection may have asked.
 
 use super::Entry;
-use crate::chat::{Ask, Command, ConnectionId, IdMap};
+use crate::chat::{Ask, ConnectionId, IdMap};
+use crate::edge::Command;
 use std::collections::VecDeque;
 use std::vec::IntoIter;
 

@@ -2,7 +2,8 @@
 //! Called by `connection` and by the session of the HTTP endpoint. Never reads or writes a stream.
 
 use super::Gate;
-use crate::chat::{Command, ConnectionId};
+use crate::chat::ConnectionId;
+use crate::edge::Command;
 use crate::hub::{Entry, HubGone, Outbox};
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -3,7 +3,8 @@
 
 use super::prove::{Parsed, Unproven};
 use crate::auth;
-use crate::chat::{Ask, Command, Proving, Secret};
+use crate::chat::{Ask, Proving, Secret};
+use crate::edge::Command;
 use tcp_chat_protocol::request::{self, Bounds, Login};
 use tcp_chat_protocol::{ErrorKind, Line, Refusal, RequestId};
 use zeroize::Zeroizing;

@@ -7,7 +7,8 @@ mod enrol;
 
 use super::Gate;
 use super::identity::Identity;
-use crate::chat::{Ask, Command, ConnectionId, Digest, Expected, Made, Proof, Secret, UserId};
+use crate::chat::{Ask, ConnectionId, Digest, Expected, Made, Proof, Secret, UserId};
+use crate::edge::Command;
 use crate::hub::Outbox;
 use crate::metrics::Reason;
 use crate::settings::{AuthMode, ClientAuth};

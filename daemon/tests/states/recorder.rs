@@ -13,10 +13,10 @@ use tcp_chat_protocol::request::{Bounds, Login, Request, Wants, parse};
 use tcp_chatd::admin::AdminRequest as Control;
 use tcp_chatd::auth::sha256;
 use tcp_chatd::chat::{
-    Ask, Certificate, Command, ConnectionId, Digest, Evidence, Facts, Made, Now, Presented, Proof, Proving,
+    Ask, Certificate, ConnectionId, Digest, Evidence, Facts, Made, Now, Presented, Proof, Proving,
     Revocation, Secret,
 };
-use tcp_chatd::edge::Edge;
+use tcp_chatd::edge::{Command, Edge};
 
 /// The three states.
 pub(crate) const STEADY: usize = 0;

@@ -5,9 +5,9 @@ use super::disk::Disk;
 use super::turns::{Input, Policy, Turn};
 use tcp_chat_protocol::{RequestId, Seq};
 use tcp_chatd::chat::{
-    Chat, Command, ConnectionId, ConversationId, Facts, Found, Now, Past, Rules, SessionId, Writes,
+    Chat, ConnectionId, ConversationId, Facts, Found, Now, Past, Rules, SessionId, Writes,
 };
-use tcp_chatd::edge::{Edge, Effect, Outcome};
+use tcp_chatd::edge::{Command, Edge, Effect, Outcome};
 use tcp_chatd::settings::Settings;
 
 /// The store of a state.

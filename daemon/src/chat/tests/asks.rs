@@ -2,6 +2,7 @@
 
 use super::world::World;
 use crate::chat::*;
+use crate::edge::Command;
 use tcp_chat_protocol::Name;
 use tcp_chat_protocol::request::{Bounds, Login, Wants, parse};
 

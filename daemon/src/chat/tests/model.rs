@@ -4,7 +4,8 @@
 //! registered and have several sessions; what others hear of their presence is as of one.
 
 use super::world::{Slice, World};
-use crate::chat::{Command, ConnectionId};
+use crate::chat::ConnectionId;
+use crate::edge::Command;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use tcp_chat_protocol::reply::{self, Incoming};

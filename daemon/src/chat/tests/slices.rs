@@ -3,8 +3,8 @@
 
 use super::access::{certificate, name};
 use super::world::World;
-use crate::chat::{Command, ConnectionId, Look, Row, UserWish, steps};
-use crate::edge::Effect;
+use crate::chat::{ConnectionId, Look, Row, UserWish, steps};
+use crate::edge::{Command, Effect};
 
 /// Of rooms there are so many, or ten times as many.
 pub(super) const ROOMS: usize = 40;

@@ -4,7 +4,7 @@
 use super::disk::Disk;
 use super::short::short;
 use crate::chat::*;
-use crate::edge::{Edge, Effect, Outcome, Read};
+use crate::edge::{Command, Edge, Effect, Outcome, Read};
 use crate::settings::Settings;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};

@@ -1,13 +1,13 @@
-//! Owns what is asked: plain data. The net makes the commands from what connections read.
+//! Owns what a client asks, with all that its net has found out for it, and the word for it on the wire: plain data. Made by
+//! the net of what connections read; the edge hands it to the state. Never decides anything.
 
 use super::proof::Proof;
 use super::steps::counted_id;
 use super::{ConversationId, Digest, Made};
 use std::collections::HashMap;
-use std::net::IpAddr;
 use tcp_chat_protocol::event::json_text;
 use tcp_chat_protocol::request::{Action, Enrol, History, Login, Place, Request, Search, Target};
-use tcp_chat_protocol::{Name, Refusal, RequestId, Seq};
+use tcp_chat_protocol::{Name, Seq};
 use zeroize::Zeroizing;
 
 counted_id! {
@@ -41,21 +41,6 @@ impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secret(…)")
     }
-}
-
-/// One thing that happened, in the order in which it happened on its connection.
-#[derive(Debug, Clone)]
-pub enum Command {
-    /// A connection is there, its handshake done; where it comes from.
-    Open(IpAddr),
-    /// So many bytes were read; what they say comes next.
-    Read(usize),
-    /// A client asked something.
-    Ask(Option<RequestId>, Ask),
-    /// A line was no request.
-    Refused(Refusal),
-    /// The connection is gone.
-    Lost,
 }
 
 /// A request, as the chat sees it.
@@ -139,6 +124,37 @@ impl Ask {
             Request::Ping => Self::Ping,
             Request::Quit => Self::Quit,
         })
+    }
+}
+
+impl Ask {
+    /// The word for it on the wire.
+    #[must_use]
+    pub fn op(&self) -> &'static str {
+        match self {
+            Self::Login { .. } => "LOGIN",
+            Self::Enrol { .. } => "ENROL",
+            Self::Join(_) => "JOIN",
+            Self::Leave(_) => "LEAVE",
+            Self::Say(..) => "MSG",
+            Self::Query(query) => query.op(),
+            Self::Ping => "PING",
+            Self::Quit => "QUIT",
+            Self::Action(action) => action.op(),
+        }
+    }
+}
+
+impl Query {
+    /// The word for it on the wire.
+    #[must_use]
+    pub fn op(&self) -> &'static str {
+        match self {
+            Self::Who(_) => "WHO",
+            Self::Rooms => "ROOMS",
+            Self::History(_) => "HISTORY",
+            Self::Search(_) => "SEARCH",
+        }
     }
 }
 
