@@ -6,8 +6,8 @@
 //! request.
 
 use crate::chat::{
-    Ask, Certificate, Chat, Command, ConnectionId, Digest, Effect, Evidence, Found, Made, Now, Outcome,
-    Presented, Proof, Proving, Revocation, Rules, Secret,
+    Ask, Certificate, Chat, Command, ConnectionId, Digest, Effect, Evidence, Found, Made, Now, Presented,
+    Proof, Proving, Revocation, Rules, Secret, Writes,
 };
 use crate::disk::Disk;
 use std::collections::{HashMap, HashSet};
@@ -28,7 +28,6 @@ struct World {
     rules: Rules,
     now: Now,
     full: bool,
-    failing: bool,
     open: HashMap<u8, ConnectionId>,
     closing: HashSet<ConnectionId>,
     connections: u64,
@@ -50,7 +49,6 @@ impl World {
             rules,
             now,
             full: false,
-            failing: false,
             open: HashMap::new(),
             closing: HashSet::new(),
             connections: 0,
@@ -93,7 +91,7 @@ impl World {
             3 => {
                 if let Ok((_, Request::Action(action))) = parse(rest, &BOUNDS) {
                     // A refusal is fine, too: only an invariant must not break.
-                    let _ = self.chat.operate(0, &action);
+                    let _ = self.edge.operate(&mut self.chat, 0, &action);
                 }
             }
             _ => {
@@ -135,25 +133,23 @@ impl World {
         while self.chat.expire(2) {}
         while self.chat.sweep_on(2) {}
         self.edge.sync(&mut self.chat);
-        let Outcome { writes, mut effects } = self.chat.end();
-        let chunks: Vec<_> = writes.chunks.iter().map(|c| (c.first, c.last)).collect();
-        if self.failing || (self.full && !writes.is_empty()) {
-            if !self.failing {
-                effects = self.edge.not_kept(&mut self.chat, effects, "full");
-                self.failing = true;
-            }
+        let outcome = self.chat.end();
+        if self.edge.is_holding() || (self.full && !outcome.writes.is_empty()) {
+            let effects = self.edge.hold(outcome);
             assert!(
                 !effects.iter().any(|e| matches!(e, Effect::Chunk { .. })),
                 "what is not kept is not told"
             );
+            effects.iter().for_each(|effect| self.carry_out(effect, &[]));
         } else {
-            self.disk.write(writes);
+            self.keeps(outcome.writes, &outcome.effects);
         }
-        effects.iter().for_each(|effect| self.carry_out(effect, &chunks));
-        if self.failing && !self.full {
-            self.disk.replace(self.chat.found());
-            self.chat.keeps_again();
-            self.failing = false;
+        if self.edge.is_holding() && !self.full {
+            while let Some(writes) = self.edge.held().map(std::mem::take) {
+                let effects = self.edge.release(&self.chat);
+                self.keeps(writes, &effects);
+            }
+            self.edge.store_works();
         }
         self.now.mono += 100 * rest.len() as u64;
         self.now.wall += 100 * rest.len() as u64;
@@ -163,16 +159,21 @@ impl World {
         self.chat.begin(self.now);
     }
 
+    fn keeps(&mut self, writes: Writes, effects: &[Effect]) {
+        let chunks: Vec<_> = writes.chunks.iter().map(|c| (c.first, c.last)).collect();
+        self.disk.write(writes);
+        effects.iter().for_each(|effect| self.carry_out(effect, &chunks));
+    }
+
     /// The daemon is killed and started again, with the content of the disk.
     fn restarts(&mut self) {
-        if !self.failing {
+        if !self.edge.is_holding() {
             assert_eq!(sorted(self.chat.found()), sorted(self.disk.found()));
         }
         self.chat = Chat::restore(self.rules.clone(), self.disk.found(), self.now);
         self.chat.start();
         self.edge = Edge::default();
         self.open.clear();
-        self.failing = false;
     }
 
     fn carry_out(&mut self, effect: &Effect, chunks: &[(u64, u64)]) {
@@ -223,7 +224,6 @@ fn sorted(mut found: Found) -> Found {
     rights.private.sort();
     rights.mutes.sort_by_cached_key(|m| format!("{m:?}"));
     rights.bans.sort_by_cached_key(|b| format!("{b:?}"));
-    found.audit.clear();
     found
 }
 
@@ -239,7 +239,7 @@ pub fn run(input: &[u8]) {
         }
     }
     world.ends(b"");
-    if !world.failing {
+    if !world.edge.is_holding() {
         assert_eq!(sorted(world.chat.found()), sorted(world.disk.found()));
     }
 }

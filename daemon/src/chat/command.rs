@@ -215,7 +215,7 @@ impl Closing {
 pub enum Effect {
     /// A line to one connection.
     Line(ConnectionId, Vec<u8>),
-    /// The reply to a request, true only if the turn is kept.
+    /// The reply to a request, true only if the turn is kept: it waits for that.
     IfKept(ConnectionId, Option<RequestId>, Vec<u8>),
     /// The line that refuses a request, and what the log is told.
     Refused(Box<Refused>),

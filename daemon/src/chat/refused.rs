@@ -2,9 +2,8 @@
 //! was, for the log. Made by the edge for every refusal. Never logs: the hub does, once the
 //! turn is over.
 
-use super::{Ask, ConnectionId, Effect, Name, Query, Refusal, RequestId};
+use super::{Ask, ConnectionId, Name, Query, Refusal};
 use std::net::IpAddr;
-use tcp_chat_protocol::ErrorKind;
 
 /// A request that is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,19 +18,6 @@ pub struct Refused {
     pub op: Option<&'static str>,
     /// The answer.
     pub refusal: Refusal,
-}
-
-impl Effect {
-    /// A request is refused because the store did not keep the turn. The edge puts in whose it was.
-    pub(super) fn not_kept(
-        to: ConnectionId,
-        op: Option<&'static str>,
-        id: Option<RequestId>,
-        msg: String,
-    ) -> Self {
-        let refusal = Refusal::new(ErrorKind::Internal, msg).with_id(id);
-        Self::Refused(Box::new(Refused { to, from: None, user: None, op, refusal }))
-    }
 }
 
 impl Ask {

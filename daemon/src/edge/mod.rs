@@ -5,6 +5,7 @@
 
 mod connections;
 mod counters;
+mod hold;
 mod limits;
 mod networks;
 mod notices;
@@ -20,6 +21,7 @@ use crate::chat::{
     Intent, Origin, Past, ResumeOutcome, SessionId,
 };
 use connections::Connection;
+use hold::Hold;
 use networks::Networks;
 use quotas::{Quotas, SessionLimits};
 use std::net::IpAddr;
@@ -41,6 +43,8 @@ pub struct Edge {
     sessions: Networks<SessionId>,
     rooms: Networks<ConversationId>,
     counters: Counters,
+    /// What the store could not keep yet.
+    hold: Hold,
     /// What was proposed, if somebody records it.
     proposed: Option<Vec<Intent>>,
 }
@@ -141,6 +145,7 @@ impl Edge {
             return Err(not_logged_in());
         };
         self.pass_rate(chat, peer, session, 1)?;
+        self.takes_message(chat, session, (id, target), past)?;
         let charge = self.charge(chat, (peer, session), id, (target, &json), past)?;
         let origin = peer.origin();
         self.record(|| Intent::Ask(origin, id.cloned(), Ask::Say(target.clone(), json.clone()), past));
@@ -188,6 +193,9 @@ impl Edge {
                 self.propose(chat, connection, id, Ask::Quit, past).map(drop)
             }
             (ask, session) => {
+                if session.is_some() || matches!(ask, Ask::Enrol { .. }) {
+                    self.hold.takes_ask(chat, session, &ask)?;
+                }
                 if let (Ask::Action(_), Some(session)) = (&ask, session) {
                     self.pass_action(chat, connection, session)?;
                 }
@@ -208,6 +216,7 @@ impl Edge {
         past: Past,
     ) -> Answer {
         let Ask::Login { login, fresh, proof, .. } = &mut ask else { return Ok(()) };
+        self.hold.takes_more()?;
         let is_let_in = !matches!(proof.evidence(), Evidence::Refused | Evidence::Unusable(_));
         let resumes = login.session.is_some() && is_let_in && chat.session_at(connection).is_none();
         // No secret gets into the state.
@@ -223,7 +232,9 @@ impl Edge {
                 self.counters.resume(ResumeOutcome::Refused, 0);
             }
         })?;
-        let Done::LoggedIn(logged_in) = done else { return Ok(()) };
+        let Done::LoggedIn(mut logged_in) = done else { return Ok(()) };
+        // A client goes on after this number: it must not be one that may yet be another message's.
+        logged_in.reply.head = logged_in.reply.head.min(self.hold.kept());
         match logged_in.resumed {
             Some((outcome, away_ms)) => self.counters.resume(outcome, away_ms),
             None => {

@@ -45,21 +45,6 @@ impl Edge {
         }
     }
 
-    /// The effects of a turn that the store could not keep: see [`Chat::not_kept`].
-    #[must_use]
-    pub fn not_kept(&mut self, chat: &mut Chat, effects: Vec<Effect>, why: &str) -> Vec<Effect> {
-        let mut effects = chat.not_kept(effects, why);
-        for effect in &mut effects {
-            // Those that the edge made have an address, and are counted already.
-            if let Effect::Refused(refused) = effect
-                && refused.from.is_none()
-            {
-                self.complete(chat, refused);
-            }
-        }
-        effects
-    }
-
     /// Counts a refusal, and puts in whose request it was.
     fn complete(&mut self, chat: &Chat, refused: &mut Refused) {
         self.counters.refused(refused.refusal.kind);

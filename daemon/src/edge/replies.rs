@@ -14,7 +14,11 @@ pub(super) fn push(chat: &mut Chat, to: ConnectionId, (op, id): Named<'_>, done:
     let line = match done {
         Done::Joined(data) => reply::encode(op, id, &data),
         Done::Left(data) => reply::encode(op, id, &data),
-        Done::Acted(data) => reply::encode(op, id, &data),
+        // A session that was ended is, whether that is kept or not.
+        Done::Acted(data) if op == "KICK" => reply::encode(op, id, &data),
+        Done::Acted(data) => {
+            return chat.push(Effect::IfKept(to, id.cloned(), reply::encode(op, id, &data)));
+        }
         Done::Enrolled(data) => {
             return chat.push(Effect::IfKept(to, id.cloned(), reply::encode(op, id, &data)));
         }

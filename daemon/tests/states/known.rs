@@ -4,9 +4,6 @@
 /// A cause by which two states differ although they applied the same turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// If the store cannot be written, the state refuses requests and takes back the turn. Masked: every store can be
-    /// written. Cause: `Chat::keeping` and `Chat::not_kept` in `chat/turn.rs`. Step 6: such a node waits.
-    DiskDecides,
     /// The snapshot does not have the connected sessions: after a restart all sessions are away. Masked: the connections
     /// resume at once. Cause: `Chat::restore`. Step 5: connections belong to the edge, "here or away" to the state.
     AllAreAway,
@@ -14,7 +11,7 @@ pub(crate) enum Known {
 
 impl Known {
     /// All entries. A repair removes its entry.
-    pub(crate) const ALL: [Self; 2] = [Self::DiskDecides, Self::AllAreAway];
+    pub(crate) const ALL: [Self; 1] = [Self::AllAreAway];
 }
 
 /// A day, in milliseconds.

@@ -6,7 +6,8 @@
 //! Today the states differ. [`Known`] lists each cause. The properties exclude exactly these causes: they are green
 //! today, and red for a new difference. `scripts.rs` has the shortest script for each entry. The script must end in
 //! different states without the entry, and in equal states with it. So a repair that leaves its entry here is red, and
-//! an entry that is removed without a repair is red too. `same.rs` has the scripts that must not differ.
+//! an entry that is removed without a repair is red too. `same.rs`, `resent.rs` and `full.rs` have the scripts that must
+//! not differ.
 //!
 //! The plan (issue 16): step 5 moves connections out of the state; limits and networks are out already. Step 6 makes a turn a value, and
 //! makes snapshot and restore the identity. A repair removes its entry from [`Known`] and moves its script to
@@ -22,6 +23,7 @@ mod decode;
 #[path = "../../src/chat/tests/disk.rs"]
 #[allow(dead_code, reason = "the chat's own tests read what was said, too")]
 mod disk;
+mod full;
 mod known;
 mod recorder;
 mod resent;

@@ -76,7 +76,6 @@ pub(crate) struct Difference {
 
 pub(crate) struct Recorder {
     states: [State; 3],
-    known: Vec<Known>,
     now: Now,
     /// The edge of the steady state's node, which proposes the turns.
     edge: Edge,
@@ -97,7 +96,6 @@ impl Recorder {
         let states = [State::new(a, known, now), State::new(b, known, now), State::new(c, known, elsewhere)];
         Self {
             states,
-            known: known.to_vec(),
             now,
             edge: Edge::recording(),
             happens: Vec::new(),
@@ -107,10 +105,6 @@ impl Recorder {
             logins: 0,
             slots: BTreeMap::new(),
         }
-    }
-
-    fn is_known(&self, what: Known) -> bool {
-        self.known.contains(&what)
     }
 
     /// Carries out the steps, and compares after each turn.
@@ -152,7 +146,7 @@ impl Recorder {
             Step::Turn(steps) => return self.turn(steps.into_iter().chain(self.pace).min()),
             Step::Rebuild => self.states[REBUILT].rebuild(),
             Step::Full(state, is_full) => {
-                self.states[state].faults.is_full = is_full && !self.is_known(Known::DiskDecides);
+                self.states[state].faults.is_full = is_full;
             }
             Step::Blind(state, is_blind) => {
                 self.states[state].faults.is_blind = is_blind;

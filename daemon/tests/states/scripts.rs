@@ -31,6 +31,7 @@ fn step(line: &str) -> Step {
         "rebuild" => Step::Rebuild,
         "reload" => Step::Reload(rest.parse().unwrap_or_else(|_| panic!("{line}"))),
         "full" => Step::Full(state(), true),
+        "roomy" => Step::Full(state(), false),
         "blind" => Step::Blind(state(), true),
         "slow" => Step::Slow(Some(1)),
         "keeps" => Step::KeepsLonger(state(), true),
@@ -51,20 +52,6 @@ fn shows(entries: &[Known], fact: &str, script: &str) {
     let is_there = difference.facts.iter().any(|(path, ..)| path == fact);
     assert!(is_there, "{fact} does not differ: {difference:#?}");
     assert_eq!(run(&Known::ALL, &steps), Ok(()), "the entry does not hide it");
-}
-
-#[test]
-fn disk_decides() {
-    shows(
-        &[Known::DiskDecides],
-        "head",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana"}}
-        turn
-        full steady
-        a {"op":"MSG","data":"1"}
-        "#,
-    );
 }
 
 #[test]

@@ -24,8 +24,6 @@ pub(crate) trait Shelf {
     fn sent(&mut self, session: SessionId, id: &RequestId) -> Option<(ConversationId, Seq)>;
     /// Retention: removes every message below this number.
     fn forget(&mut self, oldest: Seq);
-    /// Writes everything again, after the store has failed.
-    fn replace(&mut self, found: Found);
 }
 
 impl Shelf for Disk {
@@ -43,10 +41,6 @@ impl Shelf for Disk {
 
     fn forget(&mut self, oldest: Seq) {
         Self::forget(self, oldest);
-    }
-
-    fn replace(&mut self, found: Found) {
-        Self::replace(self, found);
     }
 }
 
@@ -77,7 +71,8 @@ pub(crate) struct State {
     rules: Rules,
     known: Vec<Known>,
     now: Now,
-    is_failing: bool,
+    /// What the store of this state cannot keep yet.
+    node: Edge,
     /// The messages below this number are still to be removed from the store.
     put_off: Option<Seq>,
     /// The sessions that are connected.
@@ -96,7 +91,7 @@ impl State {
             rules,
             known: known.to_vec(),
             now,
-            is_failing: false,
+            node: Edge::default(),
             put_off: None,
             open: BTreeMap::new(),
         };
@@ -123,6 +118,11 @@ impl State {
         steps: Option<usize>,
     ) -> (Turn, Vec<ConnectionId>) {
         self.begin(now);
+        // It is one edge in a daemon.
+        match self.node.is_holding() {
+            true => edge.store_fails(),
+            false => edge.store_works(),
+        }
         let mut inputs = Vec::new();
         for happens in happens {
             match happens {
@@ -201,15 +201,14 @@ impl State {
 
     fn end(&mut self, steps: Option<usize>) -> Vec<ConnectionId> {
         self.chat.sweep_on(steps.unwrap_or(usize::MAX));
-        let Outcome { writes, mut effects } = self.chat.end();
-        if self.is_failing || (self.faults.is_full && !writes.is_empty()) {
-            if !self.is_failing {
-                effects = self.chat.not_kept(effects, "full");
-                self.is_failing = true;
-            }
+        let outcome = self.chat.end();
+        let effects = if self.node.is_holding() || (self.faults.is_full && !outcome.writes.is_empty()) {
+            self.node.hold(outcome)
         } else {
+            let Outcome { writes, effects } = outcome;
             self.shelf.write(writes);
-        }
+            effects
+        };
         let mut closed = Vec::new();
         for effect in effects {
             if let Effect::Close(on, _) = effect {
@@ -221,17 +220,25 @@ impl State {
     }
 
     fn recover(&mut self) {
-        if self.is_failing && !self.faults.is_full {
-            self.shelf.replace(self.chat.found());
-            self.chat.keeps_again();
-            self.is_failing = false;
+        if !self.faults.is_full {
+            self.keep_held();
         }
+    }
+
+    /// Writes what was held.
+    fn keep_held(&mut self) {
+        while let Some(writes) = self.node.held().map(std::mem::take) {
+            self.shelf.write(writes);
+            drop(self.node.release(&self.chat));
+        }
+        self.node.store_works();
     }
 
     /// The process ends, and another one starts with the same store. The connections come back before the next turn:
     /// in a cluster they would belong to other nodes.
     pub(crate) fn rebuild(&mut self) {
-        self.recover();
+        // What was held is applied again from the log of turns, which a store is not: here it is written first.
+        self.keep_held();
         self.chat = Chat::restore(self.rules.clone(), self.shelf.found(), self.now);
         self.chat.begin(self.now);
         if self.known.contains(&Known::AllAreAway) {
