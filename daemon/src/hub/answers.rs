@@ -40,6 +40,16 @@ pub(super) struct Answer {
     send: Sending,
 }
 
+#[cfg(test)]
+impl Answer {
+    /// It has waited for long enough.
+    pub(super) fn is_due_now(&mut self) {
+        if let After::Kept(until) = &mut self.after {
+            *until = Instant::now();
+        }
+    }
+}
+
 impl Hub {
     pub(super) fn control(&mut self, control: Control) {
         match control {

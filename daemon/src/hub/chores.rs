@@ -183,3 +183,6 @@ impl Hub {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests;

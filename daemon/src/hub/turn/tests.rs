@@ -6,6 +6,7 @@ use crate::metrics::Metrics;
 use crate::settings::{Durability, History, MaxBytes, Settings};
 use crate::store::Store;
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::task::{Context, Poll, Waker};
 use tcp_chat_protocol::Name;
 use tcp_chat_protocol::request::{Bounds, Place, Request, Target, parse};
@@ -15,8 +16,13 @@ const FILL: u64 = 20;
 
 /// A hub without limits on what is sent, in memory, and so many who are logged in.
 fn hub(connections: u64) -> (Hub, Vec<Arc<Outbox>>) {
+    hub_at(None, connections)
+}
+
+/// The same with its store at that path.
+pub(in crate::hub) fn hub_at(path: Option<PathBuf>, connections: u64) -> (Hub, Vec<Arc<Outbox>>) {
     let history = History {
-        path: None,
+        path,
         durability: Durability::Crash,
         retain: None,
         retain_messages: None,
@@ -57,7 +63,7 @@ fn join() -> Command {
     Command::Ask(None, Ask::Join("ops".parse::<Name>().unwrap()))
 }
 
-fn say(bytes: usize) -> Command {
+pub(in crate::hub) fn say(bytes: usize) -> Command {
     let room = Target::Room(Place(Some("lobby".parse().unwrap())));
     Command::Ask(None, Ask::Say(room, format!("\"{}\"", "x".repeat(bytes)).into()))
 }
@@ -82,7 +88,7 @@ fn turns(hub: &mut Hub, waiting: &mut Waiting) -> Vec<u64> {
 }
 
 /// The numbers of the messages that the connection hears.
-fn heard(outbox: &Outbox) -> Vec<u64> {
+pub(in crate::hub) fn heard(outbox: &Outbox) -> Vec<u64> {
     let Poll::Ready(Taken::Items(items)) = outbox.poll_take(&Context::from_waker(Waker::noop()), usize::MAX)
     else {
         return Vec::new();
