@@ -177,6 +177,8 @@ impl Run {
                 self.talkers[who].presence.clear();
             }
             Step::Resume(_) => {}
+            // A kill before it is kept would bring the session back.
+            Step::Quit(_) if self.world.disk_is_full || self.world.edge.is_holding() => {}
             Step::Quit(who) => {
                 self.adds(who, r#"{"op":"QUIT"}"#);
                 if self.talkers[who].connection.is_some() {
