@@ -124,7 +124,7 @@ impl Hold {
             Effect::Read(_, Read::Again(ref resent)) if resent.seq > kept => (None, Some(effect)),
             Effect::Read(to, Read::Gap(session, ranges)) => {
                 let gap = |ranges: Vec<Range>| {
-                    (!ranges.is_empty()).then(|| Effect::Read(to, Read::Gap(session, ranges)))
+                    (!ranges.is_empty()).then_some(Effect::Read(to, Read::Gap(session, ranges)))
                 };
                 let now = ranges.iter().filter(|range| range.first <= kept);
                 let now = now.map(|range| Range { last: range.last.min(kept), ..*range }).collect();
