@@ -119,12 +119,12 @@ fn store_round(rounds: usize) -> Result<Round> {
     };
     let (mut store, _, _) = Store::open(&history)?;
     let mut talk = Talk::new()?;
-    store.commit(std::mem::take(&mut talk.entered))?;
+    store.commit(&mut talk.entered)?;
     let mut turns = (0..rounds).map(|_| talk.turn().0).collect::<Vec<_>>().into_iter();
     Ok(Box::new(move || {
         let _in_use = &dir;
-        let writes = turns.next().context("more rounds than were prepared")?;
-        black_box(store.commit(writes)?);
+        let mut writes = turns.next().context("more rounds than were prepared")?;
+        black_box(store.commit(&mut writes)?);
         Ok(())
     }))
 }

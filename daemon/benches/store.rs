@@ -169,12 +169,12 @@ fn busy() -> Duration {
 /// writer was busy, and the slowest turn.
 fn kept(path: &Path, durability: Durability, turns: Vec<Writes>) -> Result<(Duration, Duration, Duration)> {
     let (mut store, _readers, _) = Store::open(&history(path, durability))?;
-    store.commit(Talk::rooms()?)?;
+    store.commit(&mut Talk::rooms()?)?;
     let mut slowest = Duration::ZERO;
     let (began, busy_before) = (Instant::now(), busy());
-    for writes in turns {
+    for mut writes in turns {
         let turn = Instant::now();
-        store.commit(writes)?;
+        store.commit(&mut writes)?;
         slowest = slowest.max(turn.elapsed());
     }
     Ok((began.elapsed(), busy() - busy_before, slowest))
@@ -220,10 +220,10 @@ async fn read(count: usize) -> Result<()> {
     let dir = tempfile::tempdir()?;
     let history = history(&dir.path().join("chat.db"), Durability::Crash);
     let (mut store, readers, _) = Store::open(&history)?;
-    store.commit(Talk::rooms()?)?;
+    store.commit(&mut Talk::rooms()?)?;
     let mut talk = Talk::new(true);
     for _ in 0..count / 64 {
-        store.commit(talk.turn(64)?)?;
+        store.commit(&mut talk.turn(64)?)?;
     }
     let head = talk.seq;
     let began = Instant::now();

@@ -6,7 +6,7 @@
 //! | --- | --- | --- |
 //! | 0 | [`settings`] | `config.toml`, the environment and the flags as typed sections |
 //! | 0 | [`chat`] | rooms, sessions, names; the turn as a pure function |
-//! | 0 | [`edge`] | this node's connections, rate limits and quotas: which requests reach the chat, and who hears what |
+//! | 0 | [`edge`] | this node's connections, rate limits and quotas: which requests reach the chat, who hears what, and what waits for a store that fails |
 //! | 0 | [`metrics`] | the metrics that Prometheus scrapes; each module increments its own counters |
 //! | 0 | [`log`], [`auth`], [`clock`] | the format of the log; passwords, tokens, codes and their proofs; whether
 //! the clock can be right |

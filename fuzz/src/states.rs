@@ -1,14 +1,11 @@
 //! The three states of `daemon/tests/states`, with inputs like those of the target `turns`: one is steady, one is
-//! rebuilt, one reads the turns in their encoded form. After each turn all facts are equal, except for the known
-//! differences.
+//! rebuilt, one reads the turns in their encoded form. After each turn all facts are equal.
 //!
 //! As in [`crate::turns`], each line of the input is one step: its first byte selects the connection and the action.
 
 /// The parts of the proof. `main.rs` beside them explains it.
 #[path = "../../daemon/tests/states/decode.rs"]
 mod decode;
-#[path = "../../daemon/tests/states/known.rs"]
-mod known;
 #[path = "../../daemon/tests/states/recorder.rs"]
 #[allow(dead_code, reason = "an input of the fuzz target has no local faults: what they do is known")]
 mod recorder;
@@ -18,7 +15,6 @@ mod state;
 mod turns;
 
 use crate::disk::{self, Disk};
-use known::Known;
 use recorder::{Recorder, SLOTS, Step};
 
 /// Runs one step per line.
@@ -27,7 +23,7 @@ use recorder::{Recorder, SLOTS, Step};
 /// If two states differ.
 pub fn run(input: &[u8]) {
     let mut recorder =
-        Recorder::new(&Known::ALL, [Box::<Disk>::default(), Box::<Disk>::default(), Box::<Disk>::default()]);
+        Recorder::new([Box::<Disk>::default(), Box::<Disk>::default(), Box::<Disk>::default()]);
     let lines = input.split(|b| *b == b'\n').filter_map(<[u8]>::split_first);
     let steps = lines.flat_map(|(what, rest)| steps(*what, rest));
     if let Err(difference) = recorder.run(steps) {

@@ -7,14 +7,14 @@
 
 use crate::chat::{
     Ask, Certificate, Chat, ConnectionId, Digest, Evidence, Found, Made, Now, Presented, Proof, Proving,
-    Revocation, Rules, Secret,
+    Revocation, Rules, Secret, Writes,
 };
 use crate::disk::Disk;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::request::{Action, Bounds, Request, parse};
 use tcp_chat_protocol::{Name, Role};
-use tcp_chatd::edge::{Command, Edge, Effect, Outcome};
+use tcp_chatd::edge::{Command, Edge, Effect};
 use tcp_chatd::settings::Settings;
 
 /// Connections that are open at once; the last two come with these certificates.
@@ -28,7 +28,6 @@ struct World {
     rules: Rules,
     now: Now,
     full: bool,
-    failing: bool,
     open: HashMap<u8, ConnectionId>,
     closing: HashSet<ConnectionId>,
     connections: u64,
@@ -50,7 +49,6 @@ impl World {
             rules,
             now,
             full: false,
-            failing: false,
             open: HashMap::new(),
             closing: HashSet::new(),
             connections: 0,
@@ -93,7 +91,7 @@ impl World {
             3 => {
                 if let Ok((_, Request::Action(action))) = parse(rest, &BOUNDS) {
                     // A refusal is fine, too: only an invariant must not break.
-                    let _ = self.chat.operate(0, &action);
+                    let _ = self.edge.operate(&mut self.chat, 0, &action);
                 }
             }
             _ => {
@@ -134,25 +132,23 @@ impl World {
     fn ends(&mut self, rest: &[u8]) {
         while self.chat.expire(2) {}
         while self.edge.work(&mut self.chat, 2) {}
-        let Outcome { writes, mut effects } = self.edge.end(&mut self.chat);
-        let chunks: Vec<_> = writes.chunks.iter().map(|c| (c.first, c.last)).collect();
-        if self.failing || (self.full && !writes.is_empty()) {
-            if !self.failing {
-                effects = self.edge.not_kept(&mut self.chat, effects, "full");
-                self.failing = true;
-            }
+        let outcome = self.edge.end(&mut self.chat);
+        if self.edge.is_holding() || (self.full && !outcome.writes.is_empty()) {
+            let effects = self.edge.hold(outcome);
             assert!(
                 !effects.iter().any(|e| matches!(e, Effect::Chunk { .. })),
                 "what is not kept is not told"
             );
+            effects.iter().for_each(|effect| self.carry_out(effect, &[]));
         } else {
-            self.disk.write(writes);
+            self.keeps(outcome.writes, &outcome.effects);
         }
-        effects.iter().for_each(|effect| self.carry_out(effect, &chunks));
-        if self.failing && !self.full {
-            self.disk.replace(self.chat.found());
-            self.chat.keeps_again();
-            self.failing = false;
+        if self.edge.is_holding() && !self.full {
+            while let Some(writes) = self.edge.held().map(std::mem::take) {
+                let effects = self.edge.release(&self.chat);
+                self.keeps(writes, &effects);
+            }
+            self.edge.store_works();
         }
         self.now.mono += 100 * rest.len() as u64;
         self.now.wall += 100 * rest.len() as u64;
@@ -162,9 +158,15 @@ impl World {
         self.chat.begin(self.now);
     }
 
+    fn keeps(&mut self, writes: Writes, effects: &[Effect]) {
+        let chunks: Vec<_> = writes.chunks.iter().map(|c| (c.first, c.last)).collect();
+        self.disk.write(writes);
+        effects.iter().for_each(|effect| self.carry_out(effect, &chunks));
+    }
+
     /// The daemon is killed and started again, with the content of the disk.
     fn restarts(&mut self) {
-        if !self.failing {
+        if !self.edge.is_holding() {
             assert_eq!(sorted(self.chat.found()), sorted(self.disk.found()));
         }
         self.chat = Chat::restore(self.rules.clone(), self.disk.found(), self.now);
@@ -172,7 +174,6 @@ impl World {
         self.edge = Edge::default();
         self.edge.node_up(&mut self.chat);
         self.open.clear();
-        self.failing = false;
     }
 
     fn carry_out(&mut self, effect: &Effect, chunks: &[(u64, u64)]) {
@@ -223,7 +224,6 @@ fn sorted(mut found: Found) -> Found {
     rights.private.sort();
     rights.mutes.sort_by_cached_key(|m| format!("{m:?}"));
     rights.bans.sort_by_cached_key(|b| format!("{b:?}"));
-    found.audit.clear();
     found
 }
 
@@ -239,7 +239,7 @@ pub fn run(input: &[u8]) {
         }
     }
     world.ends(b"");
-    if !world.failing {
+    if !world.edge.is_holding() {
         assert_eq!(sorted(world.chat.found()), sorted(world.disk.found()));
     }
 }

@@ -142,7 +142,6 @@ impl Chat {
         conversation.members.insert(held.row.user, session);
         let origin = held.row.origin;
         self.sessions.joins = joined;
-        self.turn.entered.insert(session);
         self.turn.writes.sessions.push(SessionChange::Join { session, room, since: self.head, joined });
         origin.into_iter().for_each(|origin| self.tell(Change::Hears(room, origin)));
     }
@@ -289,8 +288,7 @@ impl Chat {
             }
             ConversationKind::Direct(a, b) => {
                 let is_here = |user: &UserId| !self.sessions.of(*user).is_empty();
-                // A removal in this turn may yet not be kept. If it is, the sweep of the removed user comes here again.
-                let is_known = |user: &UserId| self.users.get(*user).is_some() || self.is_removed_now(*user);
+                let is_known = |user: &UserId| self.users.get(*user).is_some();
                 // Of who is gone for good the other one may still have messages to read.
                 let stays = if has_messages { is_here(a) || is_here(b) } else { is_here(a) && is_here(b) };
                 if stays || (is_known(a) && is_known(b)) {

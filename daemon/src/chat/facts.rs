@@ -37,8 +37,6 @@ impl Chat {
             leaving,
             // Of this process, or of one turn.
             rules: _,
-            unaudited: _,
-            keeping: _,
             turn: _,
             unchecked: _,
             left_at_once: _,

@@ -102,8 +102,6 @@ pub struct Chat {
     defaults: Vec<(Seq, ConversationId)>,
     /// Who may do what.
     book: Book,
-    /// Lines of the audit log that could not be written yet.
-    unaudited: Vec<Audit>,
     /// Who is registered. Shared with whoever checks passwords, and copied when it changes.
     users: Arc<Users>,
     /// Who was removed: certificates from before do not count.
@@ -116,8 +114,6 @@ pub struct Chat {
     log: LogId,
     /// Retention has removed every message below this number.
     oldest: Seq,
-    /// Can messages be kept? If not, they are refused.
-    keeping: bool,
     turn: Turn,
     /// What is still to be looked at, a slice in each turn.
     sweeps: Sweeps,

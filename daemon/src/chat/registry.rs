@@ -76,9 +76,15 @@ pub enum NotGranted {
     /// No such certificate, but somebody who looks like that user may have one.
     #[error("no certificate of {0} is known: {1} only looks the same")]
     NoCertificateOnlyLooksLike(Name, Name),
-    /// It could not be kept.
-    #[error("it was not kept, since the store cannot be written: {0}")]
-    NotKept(String),
+    /// Nothing was done, because it could not be kept.
+    #[error("nothing was done: the store cannot be written (`tcp-chatd status` says why); try again later")]
+    StoreFails,
+    /// It is done, and not in the store yet.
+    #[error(
+        "it is done, but not kept yet: the store cannot be written ({0}). It is kept as soon as the store works, and lost \
+         if the daemon ends before"
+    )]
+    NotKeptYet(String),
 }
 
 /// A registered user, as an operator sees it.
@@ -144,12 +150,8 @@ impl Chat {
     /// Why it is not done.
     pub fn grant(&mut self, uid: u32, wish: UserWish) -> Result<usize, NotGranted> {
         self.seal();
-        if !self.keeping {
-            return Err(NotGranted::NotKept("it is tried again every second".to_owned()));
-        }
         let (did, whom) = wish.audited();
         let touched = self.grant_wish(wish)?;
-        // Undone with the turn where it is not kept, and the line with it.
         self.turn.writes.audit.push(Audit {
             at: self.turn.now.wall,
             by: By::Operator(uid),
@@ -234,8 +236,6 @@ impl Chat {
 
     fn remove_user(&mut self, name: &Name) -> Result<usize, NotGranted> {
         let user = self.registered(name)?.clone();
-        let certificates = self.users.certificates_of(&user.name).map(|known| (user.id, known.clone()));
-        self.turn.certificates_before.extend(certificates);
         self.revoke_all(&user.name);
         self.note_removed(&user.name);
         let ended = self.end_sessions_of(user.id, "an operator has removed you from this server");
@@ -243,7 +243,6 @@ impl Chat {
         self.turn.writes.users.push(UserChange::Put(User::removed(user.id, user.name.clone())));
         self.sweep_later(Sweep::directs_of(user.id));
         self.sweep_later(Sweep::Grants(user.id, user.name.clone()));
-        self.turn.users_before.push((user.id, Some(user)));
         Ok(ended)
     }
 
@@ -255,7 +254,6 @@ impl Chat {
         let forget = other.map(|before| UserChange::ForgetRemoved(before.name.clone()));
         self.turn.writes.users.extend(forget);
         self.turn.writes.users.push(UserChange::Removed(removed));
-        self.turn.removed_before.push((name.clone(), before));
     }
 
     /// The name, of which no removed user has grants left, has an owner from now on: sessions under it that have not
@@ -271,7 +269,6 @@ impl Chat {
     }
 
     pub(super) fn put_user(&mut self, user: User) {
-        self.turn.users_before.push((user.id, self.users.get(user.id).cloned()));
         Arc::make_mut(&mut self.users).put(user.clone());
         self.turn.writes.users.push(UserChange::Put(user));
     }

@@ -48,12 +48,6 @@ impl RemovedUsers {
         Some(removed)
     }
 
-    /// The user is not removed after all: what was known before is true again.
-    pub(super) fn put_back(&mut self, name: &Name, before: Option<Removed>) {
-        self.take(&name.key());
-        before.into_iter().for_each(|before| drop(self.put(before)));
-    }
-
     /// Was a user of that name removed at that moment or later? Certificates have whole seconds.
     pub(super) fn is_since(&self, name: &Name, moment: u64) -> bool {
         self.all.get(&name.key()).is_some_and(|removed| moment / 1000 <= removed.at / 1000)
@@ -90,13 +84,11 @@ mod tests {
         let ana = "ANA".parse().unwrap();
         assert!(all.is_since(&ana, 4_000) && all.is_since(&ana, 5_000), "of the same second: refused");
         assert!(!all.is_since(&ana, 6_000) && !all.is_since(&"cy".parse().unwrap(), 0));
-        let before = all.put(removed("ana", 8_000));
+        assert_eq!(all.put(removed("ana", 8_000)), Some(removed("Ana", 5_900)));
         assert!(all.is_since(&ana, 7_000));
-        all.put_back(&ana, before);
-        assert!(!all.is_since(&ana, 7_000) && all.is_since(&ana, 5_000));
-        assert_eq!(all.forget_old(5_900 + LONGEST_LIFE_MS), None);
-        assert_eq!(all.forget_old(5_901 + LONGEST_LIFE_MS), Some("Ana".parse().unwrap()));
-        assert_eq!(all.forget_old(5_901 + LONGEST_LIFE_MS), None);
+        assert_eq!(all.forget_old(8_000 + LONGEST_LIFE_MS), None);
+        assert_eq!(all.forget_old(8_001 + LONGEST_LIFE_MS), Some("ana".parse().unwrap()));
+        assert_eq!(all.forget_old(8_001 + LONGEST_LIFE_MS), None);
         assert_eq!(all.by_moment.len(), 1);
         assert_eq!(all.iter().map(|r| r.name.as_str()).collect::<Vec<_>>(), ["bo"]);
     }

@@ -55,18 +55,6 @@ impl Resends {
         }
     }
 
-    /// Forgets all above that number: it was not kept.
-    pub(super) fn take_back(&mut self, head: Seq) {
-        while self.order.back().is_some_and(|sent| sent.seq > head) {
-            let Some(sent) = self.order.pop_back() else { return };
-            if self.unindexed > 0 {
-                self.unindexed -= 1;
-            } else {
-                self.unindex(sent);
-            }
-        }
-    }
-
     fn unindex(&mut self, Sent { session, id, seq, .. }: Sent) {
         let key = (session, id);
         // An id that left the window may have been used again.
@@ -149,21 +137,17 @@ mod tests {
         (1..=4).for_each(|n| window.add(sent(n, n)));
         // Before anything is indexed.
         window.forget(1);
-        window.take_back(3);
-        assert_eq!((window.unindexed, window.order.len()), (2, 2));
+        assert_eq!((window.unindexed, window.order.len()), (3, 3));
         assert_eq!(found(&mut window, 2, 0), Some(2));
-        assert_eq!([found(&mut window, 1, 0), found(&mut window, 4, 0)], [None, None]);
+        assert_eq!(found(&mut window, 1, 0), None);
         assert_eq!(found(&mut window, 2, 2), None, "it has left the window");
         // Used again since.
         window.add(sent(5, 2));
         window.add(sent(6, 6));
         assert_eq!(found(&mut window, 2, 2), Some(5));
-        window.forget(3);
-        assert_eq!((window.by_id.len(), found(&mut window, 2, 3)), (2, Some(5)));
+        window.forget(4);
+        assert_eq!((window.by_id.len(), found(&mut window, 2, 4)), (2, Some(5)));
         window.add(sent(7, 7));
-        window.take_back(5);
-        assert_eq!((window.by_id.len(), window.order.len(), window.unindexed), (1, 1, 0));
-        window.add(sent(6, 9));
         window.forget(9);
         assert!(window.by_id.is_empty() && window.order.is_empty() && window.unindexed == 0);
     }

@@ -1,5 +1,4 @@
-//! Owns the way from the store into memory at the start, and back when the store has to be told
-//! everything again. Never reads messages: they stay where they are. Never decides anything at a start but what other
+//! Owns the way from the store into memory at the start, and the whole of what the store has to know. Never reads messages: they stay where they are. Never decides anything at a start but what other
 //! settings, or a store of an older version, ask for: see [`Chat::start`].
 
 use super::book::Book;
@@ -32,7 +31,7 @@ impl Chat {
         }
         let mut sessions = Sessions::default();
         sessions.last = found.last_session;
-        // Sessions of an older store have no numbers yet: when all is written again they get those from 1 on.
+        // The rooms of sessions of an older store have no numbers yet.
         let longest = held.iter().map(|held| held.rooms.len()).max().unwrap_or(0);
         sessions.joins = found.last_join.max(i64::try_from(longest).unwrap_or(i64::MAX));
         for StoredSession { row, rooms } in held {
@@ -92,12 +91,10 @@ impl Chat {
             users: Arc::new(users),
             removed: RemovedUsers::new(found.removed),
             book: Book::restore(rights),
-            unaudited: Vec::new(),
             resends,
             head,
             log,
             oldest,
-            keeping: true,
             turn,
             sweeps,
             unchecked: Vec::new().into_iter(),
@@ -150,7 +147,6 @@ impl Chat {
             leaving: self.leaving.stored(),
             work: self.sweeps.stored(),
             rights: self.book.stored(),
-            audit: self.unaudited.clone(),
             users,
             certificates: self.users.certificates().cloned().collect(),
             removed: self.removed.iter().cloned().collect(),

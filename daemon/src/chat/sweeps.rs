@@ -43,7 +43,7 @@ impl Chat {
                 self.drop_if_empty(id);
             }
             // By turns, so that none waits for as long as another has more.
-            if let Some(mut sweep) = self.next_sweep()
+            if let Some(mut sweep) = self.sweeps.pop()
                 && self.sweep_one(&mut sweep)
             {
                 self.sweeps.push(sweep);
@@ -55,33 +55,9 @@ impl Chat {
         self.has_sweep() || self.unchecked.len() > 0
     }
 
-    /// Is a sweep left that can be done in this turn, or a session that leaves its rooms?
+    /// Is a sweep left, or a session that leaves its rooms?
     fn has_sweep(&self) -> bool {
-        self.leaving.first().is_some() || self.sweeps.iter().any(|sweep| !self.is_held(sweep))
-    }
-
-    /// The oldest sweep that can be done in this turn.
-    fn next_sweep(&mut self) -> Option<Sweep> {
-        for _ in 0..self.sweeps.len() {
-            let sweep = self.sweeps.pop()?;
-            if !self.is_held(&sweep) {
-                return Some(sweep);
-            }
-            self.sweeps.push(sweep);
-        }
-        None
-    }
-
-    /// Does the sweep wait for the end of this turn? It removes what belongs to a user who is removed in this turn. If the
-    /// store cannot keep the turn, the user and all of that stay.
-    fn is_held(&self, sweep: &Sweep) -> bool {
-        let (Sweep::Directs(of, _) | Sweep::Grants(of, _)) = sweep else { return false };
-        self.is_removed_now(*of)
-    }
-
-    /// Is the user, who was registered when the turn began, changed or removed in this turn?
-    pub(super) fn is_removed_now(&self, user: UserId) -> bool {
-        self.turn.users_before.iter().any(|(of, before)| *of == user && before.is_some())
+        self.leaving.first().is_some() || !self.sweeps.is_empty()
     }
 
     /// Adds to the turn what it leaves of slow work.
@@ -149,12 +125,11 @@ impl Chat {
 
     /// Takes one grant of a removed user; with the last one the user goes from the store.
     fn take_grant_of(&mut self, user: UserId, name: &Name) -> bool {
-        let Some((scope, name, role, by)) = self.book.a_grant_of(name) else {
+        let Some((scope, name, ..)) = self.book.a_grant_of(name) else {
             self.turn.writes.users.push(UserChange::Gone(user));
             return false;
         };
         self.turn.writes.rights.extend(self.book.grant(scope, &name, None, None));
-        self.turn.grants_before.push((user, scope, name, role, by));
         if let Some(room) = scope {
             self.drop_if_empty(room);
         }

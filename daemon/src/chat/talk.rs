@@ -74,10 +74,6 @@ impl Chat {
         {
             return Ok(Goes::Again(id.clone(), conversation, seq));
         }
-        if !self.keeping {
-            let msg = "the message was not kept: the server's store cannot be written; try again later";
-            return Err(refusal(ErrorKind::Internal, msg));
-        }
         match target {
             Target::Default => {
                 let first = self.rules.default_rooms.first().cloned();

@@ -1,16 +1,14 @@
 //! Owns the turn: what is said in it is gathered by conversation, numbered and encoded once when
 //! the turn is sealed, and handed out with what is to be written. Called by the hub (begin, end)
-//! and by the chat (seal). Never writes: [`Chat::not_kept`] undoes what the store refused.
+//! and by the chat (seal). Never writes, and never undoes: whether and when a store keeps the turn is the hub's matter.
 
-use super::removed::Removed;
 use super::{
-    Audience, Audit, Certificate, Change, Chat, Chunk, ConversationId, ConversationKind, Ending, IdMap, Now,
-    Origin, Own, Scope, Sent, SessionId, User, UserId, Writes,
+    Audience, Change, Chat, Chunk, ConversationId, ConversationKind, Ending, IdMap, Now, Origin, Own, Sent,
+    SessionId, Writes,
 };
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use tcp_chat_protocol::event::{MsgLine, Spoken};
-use tcp_chat_protocol::{Colour, Name, RequestId, Role, Seq, Timestamp};
+use tcp_chat_protocol::{Colour, Name, RequestId, Seq, Timestamp};
 
 /// Something said, not yet numbered.
 #[derive(Debug)]
@@ -44,18 +42,6 @@ pub(super) struct Turn {
     /// The heads before this turn, of the conversations that spoke in it.
     heads: Vec<(ConversationId, Seq)>,
     head: Seq,
-    /// The sessions that entered a room in this turn.
-    pub(super) entered: BTreeSet<SessionId>,
-    /// What this turn has for the audit log.
-    pub(super) audited: Vec<Audit>,
-    /// Users as they were before they were changed in this turn; `None`: they were not there.
-    pub(super) users_before: Vec<(UserId, Option<User>)>,
-    /// What was known of the names of removed users.
-    pub(super) removed_before: Vec<(Name, Option<Removed>)>,
-    /// The grants that were taken in this turn, of users who were removed in it or before.
-    pub(super) grants_before: Vec<(UserId, Scope, Name, Role, Option<Name>)>,
-    /// The certificates of users who were removed in this turn, as they were.
-    pub(super) certificates_before: Vec<(UserId, Certificate)>,
     /// The sessions that lost the right to be in a room in this turn, and were not taken out at once.
     pub(super) lost: Vec<(SessionId, ConversationId)>,
     /// How many rooms were left at once in it, by sessions that ended or may no longer be there.
@@ -74,7 +60,7 @@ impl Turn {
         !self.unsealed.is_empty() && self.unsealed.contains(&(session, id.clone()))
     }
 
-    /// The newest number when the turn began: what is certainly kept.
+    /// The newest number when the turn began.
     pub(super) fn head_before(&self) -> Seq {
         self.head
     }
@@ -92,15 +78,8 @@ impl Chat {
         self.turn.noted.clear();
         self.turn.unsealed.clear();
         self.turn.heads.clear();
-        self.turn.entered.clear();
-        self.turn.audited.clear();
-        self.turn.users_before.clear();
-        self.turn.removed_before.clear();
-        self.turn.grants_before.clear();
-        self.turn.certificates_before.clear();
         self.turn.left = 0;
         self.turn.head = self.head;
-        // Not at the end of a turn: one that is not kept gives back its numbers.
         self.resends.forget(self.head.saturating_sub(self.rules.window));
     }
 
@@ -215,61 +194,5 @@ impl Chat {
         self.tell(Change::Said { chunk, audience, own });
         let ts = self.turn.now.wall;
         self.turn.writes.chunks.push(Chunk { conversation: id, first, last: seq, prev: before, ts, lines });
-    }
-
-    /// The store could not keep the turn: no number of it was seen by anyone, so they are given
-    /// back; the edge tells those who spoke. What happened
-    /// to sessions is true in memory and is to be written with [`Chat::found`] later.
-    pub fn not_kept(&mut self) {
-        self.keeping = false;
-        self.head = self.turn.head;
-        self.resends.take_back(self.head);
-        self.unaudited.append(&mut self.turn.audited);
-        // The first entry of a conversation is the oldest.
-        for (id, head) in self.turn.heads.drain(..).rev() {
-            self.conversations.set_head(id, head);
-        }
-        // A room that was entered in this turn is seen from a number that is given back. The numbers from which the
-        // session sees its other rooms are not above the head.
-        for session in std::mem::take(&mut self.turn.entered) {
-            let Some(session) = self.sessions.get_mut(session) else { continue };
-            for (_, since) in &mut session.rooms {
-                *since = (*since).min(self.head);
-            }
-        }
-        let undone: Vec<_> = self.turn.users_before.iter().map(|(id, _)| *id).collect();
-        for (id, before) in self.turn.users_before.drain(..).rev() {
-            // One who is in by a certificate is registered by it, kept or not.
-            let users = Arc::make_mut(&mut self.users);
-            match before {
-                Some(user) => users.put(user),
-                None if self.sessions.of(id).is_empty() => drop(users.remove(id)),
-                None => {}
-            }
-        }
-        for (name, before) in self.turn.removed_before.drain(..).rev() {
-            self.removed.put_back(&name, before);
-        }
-        let users = &self.users;
-        self.sweeps.cancel_grants(|id| users.get(id).is_some() || undone.contains(&id));
-        // Of a user whose removal was kept in an earlier turn nothing comes back: it is written later that all is gone,
-        // and after a crash before that it is taken again.
-        for (user, scope, name, role, by) in self.turn.grants_before.drain(..) {
-            let is_there = scope.is_none_or(|room| self.conversations.get(room).is_some());
-            if is_there && self.users.get(user).is_some() {
-                self.book.put_grant(scope, &name, Some(role), by);
-            }
-        }
-        for (user, certificate) in self.turn.certificates_before.drain(..) {
-            if self.users.get(user).is_some() {
-                Arc::make_mut(&mut self.users).put_certificate(certificate);
-            }
-        }
-    }
-
-    /// Messages can be kept again: all that [`Chat::found`] said was written.
-    pub fn keeps_again(&mut self) {
-        self.keeping = true;
-        self.unaudited.clear();
     }
 }

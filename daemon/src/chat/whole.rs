@@ -1,7 +1,8 @@
 //! Owns what concerns the server as a whole: how much there is, other settings, and what the edge asks before it lets a
 //! request in. Called by the hub for the daemon and for operators, and by the edge. Never asks who may.
 
-use super::{Chat, ConversationId, Party, Rules, SessionId, UserId};
+use super::rights::Deed;
+use super::{Chat, ConversationId, ConversationKind, Party, Rules, SessionId, UserId};
 use std::net::IpAddr;
 use tcp_chat_protocol::request::Place;
 use tcp_chat_protocol::{Name, Seq};
@@ -60,6 +61,27 @@ impl Chat {
     #[must_use]
     pub fn mono(&self) -> u64 {
         self.turn.now.mono
+    }
+
+    /// Is there a room of that name that the session may know of?
+    #[must_use]
+    pub fn knows_room(&self, session: SessionId, name: &Name) -> bool {
+        self.room_for(session, &Place(Some(name.clone())), Deed::Know).is_ok()
+    }
+
+    /// May the session hear now what was said in the conversation under that number, while it was there?
+    #[must_use]
+    pub fn still_hears(&self, session: SessionId, conversation: ConversationId, seq: Seq) -> bool {
+        let held = self.sessions.get(session);
+        let kind = self.conversations.get(conversation).map(|conversation| &conversation.kind);
+        match (held, kind) {
+            (Some(held), Some(ConversationKind::Direct(a, b))) => [*a, *b].contains(&held.row.user),
+            (Some(held), Some(ConversationKind::Room(_))) => {
+                let is_in = |(room, since): &(_, Seq)| *room == conversation && *since < seq;
+                held.rooms.iter().any(is_in) && self.may_be_in(held.row.id, conversation)
+            }
+            _ => false,
+        }
     }
 
     /// Is the address banned?

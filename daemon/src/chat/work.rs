@@ -69,6 +69,16 @@ pub enum LeavingChange {
     Gone(SessionId),
 }
 
+impl LeavingChange {
+    /// How many rooms it lists.
+    pub(super) fn rooms(&self) -> usize {
+        match self {
+            Self::Put(leaving) => leaving.rooms.len(),
+            Self::Gone(_) => 0,
+        }
+    }
+}
+
 /// What a turn did of the slow work, and what it leaves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WorkChange {
@@ -83,6 +93,16 @@ impl WorkChange {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.below.is_none() && self.added.is_empty()
+    }
+
+    /// Adds the change of a later turn.
+    pub(super) fn append(&mut self, later: Self) {
+        let Self { below, added } = later;
+        if let Some(below) = below {
+            self.added.retain(|(number, _)| *number >= below);
+        }
+        self.below = self.below.max(below);
+        self.added.extend(added);
     }
 }
 
@@ -140,10 +160,6 @@ impl Sweeps {
         Some(sweep)
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.queue.len()
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
@@ -158,13 +174,6 @@ impl Sweeps {
             Sweep::Grants(user, name) => Some(User::removed(*user, name.clone())),
             _ => None,
         })
-    }
-
-    /// Forgets the grants of those users: they are not removed after all. Only where the store is written as a whole
-    /// later: the numbers are others then.
-    pub(super) fn cancel_grants(&mut self, of: impl Fn(UserId) -> bool) {
-        self.queue.retain(|sweep| !matches!(sweep, Sweep::Grants(user, _) if of(*user)));
-        self.kept.end = self.kept.end.min(self.now().end);
     }
 }
 

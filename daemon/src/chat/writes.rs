@@ -166,6 +166,61 @@ impl Writes {
             && self.audit.is_empty()
             && self.users.is_empty()
     }
+
+    /// Adds what a later turn wants kept: written at once, both come to what they come to one after the other.
+    /// `later` may have messages only if this has none that are newer.
+    pub fn append(&mut self, later: Self) {
+        let Self {
+            conversations,
+            opened,
+            default_rooms,
+            oldest,
+            gone,
+            chunks,
+            sent,
+            sessions,
+            leaving,
+            work,
+            rights,
+            audit,
+            users,
+        } = later;
+        self.conversations.extend(conversations);
+        self.opened.extend(opened);
+        self.default_rooms = default_rooms.or(self.default_rooms.take());
+        self.oldest = self.oldest.max(oldest);
+        self.gone.extend(gone);
+        self.chunks.extend(chunks);
+        self.sent.extend(sent);
+        self.sessions.extend(sessions);
+        self.leaving.extend(leaving);
+        self.work.append(work);
+        self.rights.extend(rights);
+        self.audit.extend(audit);
+        self.users.extend(users);
+    }
+
+    /// The memory that it takes, in bytes, about.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        /// An entry of any list with its texts.
+        const ENTRY: usize = 256;
+        let texts: usize = self.chunks.iter().map(|chunk| chunk.lines.len()).sum();
+        let rooms: usize = self.leaving.iter().map(LeavingChange::rooms).sum();
+        let entries = self.conversations.len()
+            + self.opened.len()
+            + self.default_rooms.as_ref().map_or(0, Vec::len)
+            + self.gone.len()
+            + self.chunks.len()
+            + self.sent.len()
+            + self.sessions.len()
+            + self.leaving.len()
+            + self.work.added.len()
+            + self.rights.len()
+            + self.audit.len()
+            + self.users.len();
+        texts + rooms * size_of::<ConversationId>() + entries * ENTRY
+    }
 }
 
 /// A conversation as it was found at the start.
@@ -230,8 +285,6 @@ pub struct Found {
     pub work: Vec<(u64, Sweep)>,
     /// Who may do what.
     pub rights: StoredRights,
-    /// Lines that the audit log has not yet; none at the start.
-    pub audit: Vec<Audit>,
     /// Every registered user.
     pub users: Vec<User>,
     /// Every client certificate that is known.

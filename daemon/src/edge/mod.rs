@@ -8,6 +8,7 @@ mod command;
 mod connections;
 mod counters;
 mod effects;
+mod hold;
 mod limits;
 mod networks;
 mod notices;
@@ -28,6 +29,7 @@ use crate::chat::{
     Past, ResumeOutcome, SessionId, Source,
 };
 use connections::Connection;
+use hold::Hold;
 use networks::Networks;
 use presence::Untold;
 use quotas::{Quotas, SessionLimits};
@@ -60,6 +62,8 @@ pub struct Edge {
     effects: Vec<Effect>,
     /// An empty list for what the state tells next.
     changes: Vec<Change>,
+    /// What the store could not keep yet.
+    hold: Hold,
     /// What was proposed, if somebody records it.
     proposed: Option<Vec<Intent>>,
 }
@@ -169,6 +173,7 @@ impl Edge {
             return Err(not_logged_in());
         };
         self.pass_rate(chat, peer, session, 1)?;
+        self.takes_message(chat, session, (id, target), past)?;
         let charge = self.charge(chat, (peer, session), id, (target, &json), past)?;
         let source = peer.source(self.node);
         self.record(|| Intent::Ask(source, id.cloned(), Ask::Say(target.clone(), json.clone()), past));
@@ -216,6 +221,9 @@ impl Edge {
                 self.propose(chat, connection, id, Ask::Quit, past).map(drop)
             }
             (ask, session) => {
+                if session.is_some() || matches!(ask, Ask::Enrol { .. }) {
+                    self.hold.takes_ask(chat, session, &ask)?;
+                }
                 if let (Ask::Action(_), Some(session)) = (&ask, session) {
                     self.pass_action(chat, connection, session)?;
                 }
@@ -236,6 +244,7 @@ impl Edge {
         past: Past,
     ) -> Answer {
         let Ask::Login { login, fresh, proof, .. } = &mut ask else { return Ok(()) };
+        self.hold.takes_more()?;
         let is_let_in = !matches!(proof.evidence(), Evidence::Refused | Evidence::Unusable(_));
         let resumes = login.session.is_some() && is_let_in && self.session_at(connection).is_none();
         // No secret gets into the state.
@@ -251,7 +260,9 @@ impl Edge {
                 self.counters.resume(ResumeOutcome::Refused, 0);
             }
         })?;
-        let Done::LoggedIn(logged_in) = done else { return Ok(()) };
+        let Done::LoggedIn(mut logged_in) = done else { return Ok(()) };
+        // A client goes on after this number: it must not be one that may yet be another message's.
+        logged_in.reply.head = logged_in.reply.head.min(self.hold.kept());
         match logged_in.resumed {
             Some((outcome, away_ms)) => self.counters.resume(outcome, away_ms),
             None => {

@@ -1,10 +1,10 @@
 //! Owns how a request is refused: the line that goes back, what the log is told, errors in a row, and when they close
 //! the connection. Called by the edge for each answer. Never logs: the hub does, once the turn is over.
 
-use super::{Answer, Closing, Edge, Effect, Read};
+use super::{Answer, Closing, Edge, Effect};
 use crate::chat::{Chat, ConnectionId};
 use std::net::IpAddr;
-use tcp_chat_protocol::{ErrorKind, Name, Refusal, RequestId};
+use tcp_chat_protocol::{ErrorKind, Name, Refusal};
 
 /// Failed logins on one connection before it is closed.
 const AUTH_FAILURES: u32 = 3;
@@ -59,56 +59,6 @@ impl Edge {
         if let Some(closing) = closing.or(too_many.then_some(Closing::Errors)) {
             self.close(chat, connection, closing);
         }
-    }
-
-    /// The effects of a turn that the store could not keep: those who spoke are told. What is left of them can be done.
-    #[must_use]
-    pub fn not_kept(&mut self, chat: &mut Chat, effects: Vec<Effect>, why: &str) -> Vec<Effect> {
-        chat.not_kept();
-        let head = chat.counts().head;
-        let message = || format!("the message was not kept: {why}");
-        let mut out = Vec::with_capacity(effects.len());
-        for effect in effects {
-            match effect {
-                Effect::Chunk { own, .. } => {
-                    for own in own {
-                        let Some(to) = self.here(own.at) else { continue };
-                        out.push(self.is_not_kept(chat, to, Some("MSG"), own.id, message()));
-                    }
-                }
-                Effect::IfKept(connection, id, _) => {
-                    let msg = format!("nothing was changed: {why}");
-                    out.push(self.is_not_kept(chat, connection, None, id, msg));
-                }
-                Effect::Read(connection, Read::Gap(session, mut ranges)) => {
-                    ranges.retain_mut(|range| {
-                        range.last = range.last.min(head);
-                        range.first <= range.last
-                    });
-                    out.push(Effect::Read(connection, Read::Gap(session, ranges)));
-                }
-                Effect::Read(connection, Read::Again(resent)) if resent.seq > head => {
-                    out.push(self.is_not_kept(chat, connection, Some("MSG"), Some(resent.id), message()));
-                }
-                other => out.push(other),
-            }
-        }
-        out
-    }
-
-    /// A request is refused because the store did not keep the turn.
-    fn is_not_kept(
-        &mut self,
-        chat: &Chat,
-        to: ConnectionId,
-        op: Option<&'static str>,
-        id: Option<RequestId>,
-        msg: String,
-    ) -> Effect {
-        let refusal = Refusal::new(ErrorKind::Internal, msg).with_id(id);
-        let mut refused = Refused { to, from: None, user: None, op, refusal };
-        self.complete(chat, &mut refused);
-        Effect::Refused(Box::new(refused))
     }
 
     /// Counts a refusal, and puts in whose request it was.

@@ -16,7 +16,11 @@ impl Edge {
         let line = match done {
             Done::Joined(data) => reply::encode(op, id, &data),
             Done::Left(data) => reply::encode(op, id, &data),
-            Done::Acted(data) => reply::encode(op, id, &data),
+            // A session that was ended is, whether that is kept or not.
+            Done::Acted(data) if op == "KICK" => reply::encode(op, id, &data),
+            Done::Acted(data) => {
+                return self.push(chat, Effect::IfKept(to, id.cloned(), reply::encode(op, id, &data)));
+            }
             Done::Enrolled(data) => {
                 return self.push(chat, Effect::IfKept(to, id.cloned(), reply::encode(op, id, &data)));
             }

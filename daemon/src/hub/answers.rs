@@ -1,37 +1,53 @@
 //! Owns what operators and the daemon itself ask the hub: taken into a turn, and answered when that turn is
-//! kept. Called by the turn. Never waits for whoever asked.
+//! kept, or after a while if it cannot be kept. Called by the turn. Never waits for whoever asked.
 
 use super::{Control, Health, Hub};
 use crate::chat::{NotGranted, RoomTwin};
 use crate::metrics::HubNow;
+use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tracing::warn;
+
+/// How long an operator waits for a turn that cannot be kept. Shorter than the control socket waits for the hub.
+pub(super) const KEPT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// When an answer is sent, at the earliest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum After {
-    /// When its turn is kept.
+    /// When its turn is over.
     Turn,
-    /// When also the removal of a user or a room is complete.
-    Removal,
+    /// When its turn is kept, and the removal of a user or a room is complete. If it is not kept until then: at that
+    /// moment.
+    Kept(Instant),
 }
 
 impl After {
-    /// What was done may have begun a removal; what was refused has not.
+    /// What was refused has nothing to wait for.
     fn done<T, E>(done: &Result<T, E>) -> Self {
-        if done.is_ok() { Self::Removal } else { Self::Turn }
+        if done.is_ok() { Self::Kept(Instant::now() + KEPT_TIMEOUT) } else { Self::Turn }
     }
 }
 
-/// Sends an answer, with the reason why its turn is not kept, if it is not. A receiver that is gone does not matter.
+/// Sends an answer, with the reason why its turn is not kept yet, if it is not. A receiver that is gone does not matter.
 type Sending = Box<dyn FnOnce(&Hub, Option<&str>) + Send>;
 
 /// An answer to an operator or to the daemon itself that waits.
 pub(super) struct Answer {
     after: After,
-    /// Its turn is kept.
+    /// Its turn is kept: one that fails later does not matter.
     is_kept: bool,
     send: Sending,
+}
+
+#[cfg(test)]
+impl Answer {
+    /// It has waited for long enough.
+    pub(super) fn is_due_now(&mut self) {
+        if let After::Kept(until) = &mut self.after {
+            *until = Instant::now();
+        }
+    }
 }
 
 impl Hub {
@@ -45,13 +61,10 @@ impl Hub {
                 self.reply(After::Turn, to, |_, _| ());
             }
             Control::Action(uid, action, to) => {
-                let done = self.chat.operate(uid, &action).map_err(|refusal| refusal.msg.into_owned());
-                self.edge.sync(&mut self.chat);
+                let done = self.edge.operate(&mut self.chat, uid, &action);
+                let done = done.map_err(|refusal| refusal.msg.into_owned());
                 self.reply(After::done(&done), to, |_, not_kept| match not_kept {
-                    // An action that was done in memory is an error while it is not in the store.
-                    Some(why) => done.and_then(|_| {
-                        Err(format!("it is done, but not kept: the store cannot be written ({why})"))
-                    }),
+                    Some(why) => done.and_then(|_| Err(NotGranted::NotKeptYet(why.to_owned()).to_string())),
                     None => done,
                 });
             }
@@ -61,9 +74,9 @@ impl Hub {
                 self.reply(After::Turn, to, |_, _| page);
             }
             Control::User(uid, wish, to) => {
-                let done = self.chat.grant(uid, wish);
+                let done = self.edge.grant(&mut self.chat, uid, wish);
                 self.reply(After::done(&done), to, |_, not_kept| match not_kept {
-                    Some(why) => Err(NotGranted::NotKept(why.to_owned())),
+                    Some(why) => done.and_then(|_| Err(NotGranted::NotKeptYet(why.to_owned()))),
                     None => done,
                 });
             }
@@ -101,18 +114,32 @@ impl Hub {
         twins
     }
 
-    /// Sends the answers of a turn that is over. An answer that depends on a removal waits for its end. Whether it is
-    /// kept is decided by its own turn: a later one that fails takes nothing of it back.
+    /// Sends the answers of turns that are over. An answer that depends on a removal waits for its end, and one whose turn
+    /// is held waits for that, but not too long.
     pub(super) fn answer(&mut self) {
         for mut answer in std::mem::take(&mut self.answers) {
             let why = self.failing.as_ref().filter(|_| !answer.is_kept).map(|(why, _)| why.clone());
             answer.is_kept = why.is_none();
-            if answer.is_kept && answer.after == After::Removal && self.chat.is_removing() {
+            let waits = match answer.after {
+                After::Turn => false,
+                After::Kept(_) if answer.is_kept => self.chat.is_removing(),
+                After::Kept(until) => Instant::now() < until,
+            };
+            if waits {
                 self.answers.push(answer);
             } else {
                 (answer.send)(self, why.as_deref());
             }
         }
+    }
+
+    /// When an answer is due although its turn is not kept.
+    pub(super) fn next_answer(&self) -> Option<Instant> {
+        let due = |answer: &Answer| match answer.after {
+            After::Kept(until) if !answer.is_kept => Some(until),
+            _ => None,
+        };
+        self.answers.iter().filter_map(due).min()
     }
 
     fn health(&self) -> Health {

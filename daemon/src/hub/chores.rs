@@ -3,7 +3,6 @@
 //! each turn. Never decides what goes: the store proposes it, and the chat decides in the next turn.
 
 use super::Hub;
-use crate::edge::Effect;
 use crate::log;
 use crate::store::{HistoryBytes, Removed, StoreError};
 use std::time::Duration;
@@ -19,6 +18,8 @@ const TIDY_AGAIN: Duration = Duration::from_millis(20);
 const SLICES: usize = 8;
 /// For so long at most.
 const SLICES_TIME: Duration = Duration::from_millis(3);
+/// For how long turns that were held are written, before others are heard again.
+const HELD_TIME: Duration = Duration::from_millis(20);
 /// Between two turns in which the chat forgets certificates and removed users that are too old.
 pub(super) const FORGET_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// Between two looks whether the store's files are still the ones that were opened.
@@ -60,25 +61,7 @@ impl Hub {
             self.check_files();
         }
         if self.failing.as_ref().is_some_and(|(_, at)| now >= *at) {
-            // Room that retention can make is made first.
-            let probed = self.store.probe().and_then(|()| self.tidy());
-            let probed = probed.and_then(|is_more| {
-                if is_more {
-                    self.tidy_at = now;
-                }
-                self.store.check_room()?;
-                self.store.replace(&self.chat.found())
-            });
-            self.failing = match probed {
-                Ok(()) => {
-                    self.chat.keeps_again();
-                    info!(event = "store_works", "store works again: messages are kept");
-                    None
-                }
-                // What the next turn decides to remove gives room.
-                Err(why) if self.retains.is_some() => Some((why.to_string(), now)),
-                Err(why) => Some((why.to_string(), now + PROBE_EVERY)),
-            };
+            self.try_again(now);
         }
     }
 
@@ -88,24 +71,58 @@ impl Hub {
             return;
         }
         if let Err(why) = self.store.check_files() {
-            self.chat.begin(self.now());
-            let effects = self.edge.end(&mut self.chat).effects;
-            let effects = self.fail(&why, effects);
-            self.deliver(effects, &[]);
+            self.fail(&why);
         }
     }
 
+    /// Tries a store that failed: whether it has room for a message, and then whether it keeps what was held.
+    fn try_again(&mut self, now: Instant) {
+        // Room that retention can make is made first.
+        let probed = self.store.probe().and_then(|()| self.tidy());
+        let kept = probed.and_then(|is_more| {
+            if is_more {
+                self.tidy_at = now;
+            }
+            self.store.check_room()?;
+            self.keep_held(Some(now + HELD_TIME))
+        });
+        match kept {
+            Ok(true) => {
+                self.failing = None;
+                self.edge.store_works();
+                info!(event = "store_works", "store works again: messages are kept");
+                self.answer();
+            }
+            Ok(false) => self.failing.iter_mut().for_each(|(_, at)| *at = now),
+            // What the next turn decides to remove gives room.
+            Err(why) if self.retains.is_some() => self.failing = Some((why.to_string(), now)),
+            Err(why) => self.failing = Some((why.to_string(), now + PROBE_EVERY)),
+        }
+    }
+
+    /// Writes what was held, and tells what had to wait for that. False: there is more, and the time is over.
+    pub(super) fn keep_held(&mut self, until: Option<Instant>) -> Result<bool, StoreError> {
+        while let Some(writes) = self.edge.held() {
+            let kept = self.store.commit(writes)?;
+            let effects = self.edge.release(&self.chat);
+            self.deliver(effects, &kept);
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return Ok(self.edge.held().is_none());
+            }
+        }
+        Ok(true)
+    }
+
     /// The store could not keep a turn, or lost its files: from now on messages are refused.
-    pub(super) fn fail(&mut self, why: &StoreError, effects: Vec<Effect>) -> Vec<Effect> {
+    pub(super) fn fail(&mut self, why: &StoreError) {
         let why = why.to_string();
         error!(
             event = "store_failing",
             error = why,
             "store failed: messages are refused until it can be written again"
         );
-        let effects = self.edge.not_kept(&mut self.chat, effects, &why);
+        self.edge.store_fails();
         self.failing = Some((why, Instant::now() + PROBE_EVERY));
-        effects
     }
 
     fn is_over(&self) -> bool {
@@ -166,3 +183,6 @@ impl Hub {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -200,21 +200,20 @@ impl Hub {
         let probe = self.failing.as_ref().map(|(_, at)| *at);
         let unhurried = (!self.unhurried.is_empty()).then_some(self.unhurried_at);
         let held = waiting.holds().then_some(self.held_at);
-        [ending, probe, unhurried, held]
+        [ending, probe, unhurried, held, self.next_answer()]
             .into_iter()
             .flatten()
             .fold(self.tidy_at.min(self.check_at), Instant::min)
     }
 
-    fn finish(self) -> Ended {
+    fn finish(mut self) -> Ended {
         log::tell_left_out();
-        let mut failing = self.failing.map(|(why, _)| why);
-        let mut store = self.store;
-        store.be_patient();
-        if failing.is_some() && store.check_files().and_then(|()| store.replace(&self.chat.found())).is_ok() {
-            failing = None;
+        self.store.be_patient();
+        if self.failing.is_some() && self.store.check_files().and_then(|()| self.keep_held(None)).is_ok() {
+            self.failing = None;
         }
-        if let Err(why) = store.close() {
+        let mut failing = self.failing.map(|(why, _)| why);
+        if let Err(why) = self.store.close() {
             failing.get_or_insert(why.to_string());
         }
         failing.map_or(Ended::Clean, Ended::StoreFailing)

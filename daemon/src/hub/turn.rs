@@ -6,7 +6,7 @@ use super::pace::Pace;
 use super::waiting::{LIGHT_BYTES, Waiting};
 use super::{Entry, HELD, Hub, Outbox};
 use crate::chat::{Ask, ConnectionId, IdMap};
-use crate::edge::Command;
+use crate::edge::{Command, Outcome};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -75,22 +75,25 @@ impl Hub {
         self.steps(waiting, &mut load);
         let outcome = self.edge.end(&mut self.chat);
         if self.failing.is_some() {
-            // Messages were refused already; the rest is written when the store works again.
-            self.deliver(outcome.effects, &[]);
+            // What could be refused was; the rest is written when the store works again.
+            let effects = self.edge.hold(outcome);
+            self.deliver(effects, &[]);
         } else if outcome.writes.is_empty() {
             self.deliver(outcome.effects, &[]);
         } else {
             let began = std::time::Instant::now();
-            match self.store.commit(outcome.writes) {
+            let Outcome { mut writes, effects } = outcome;
+            match self.store.commit(&mut writes) {
                 Ok(kept) => {
                     self.metrics.hub.committed(began.elapsed());
                     // Before anyone hears of it: who may log in now, may.
                     self.directory.publish(self.chat.users());
-                    self.deliver(outcome.effects, &kept);
+                    self.deliver(effects, &kept);
                 }
                 Err(why) => {
                     self.metrics.hub.not_kept();
-                    let effects = self.fail(&why, outcome.effects);
+                    self.fail(&why);
+                    let effects = self.edge.hold(Outcome { writes, effects });
                     self.deliver(effects, &[]);
                 }
             }
@@ -157,4 +160,4 @@ impl Hub {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

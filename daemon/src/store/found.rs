@@ -58,15 +58,6 @@ impl Totals {
         }
         self
     }
-
-    /// What they are once `all` has taken the place of what was there.
-    pub(super) fn at_least(mut self, all: &Found) -> Self {
-        self.head = self.head.max(all.head);
-        self.oldest = self.oldest.max(all.oldest);
-        self.last_conversation = self.last_conversation.max(all.last_conversation);
-        self.last_session = self.last_session.max(all.last_session);
-        self
-    }
 }
 
 /// Writes the totals, if they are still what they were `before`. If not, another program wrote them:
@@ -141,7 +132,6 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
     let log_id = identity::of(log)?;
     let Totals { head, oldest, last_conversation, last_session, .. } = totals;
     let sent = ids::after(log, head.saturating_sub(WINDOW))?;
-    let (rights, audit) = (rights::read(log)?, Vec::new());
     let opened = log
         .prepare("SELECT room, network FROM opened ORDER BY room")?
         .query_map([], |row| Ok((ConversationId(row.get(0)?), parsed(row, 1)?)))?
@@ -161,8 +151,7 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
         users,
         certificates,
         removed: users::read_removed(log)?,
-        rights,
-        audit,
+        rights: rights::read(log)?,
         sent,
         head,
         oldest,

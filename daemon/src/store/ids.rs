@@ -130,13 +130,6 @@ impl Ids {
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty() && self.batch.is_empty()
     }
-
-    /// Only those of the sessions that are still there.
-    pub(super) fn keep_only(&mut self, is_there: impl Fn(SessionId) -> bool) {
-        for waiting in [&mut self.open, &mut self.batch] {
-            waiting.retain(|(session, _), _| is_there(*session));
-        }
-    }
 }
 
 /// The ids of the messages after that number, of the sessions that are there, the oldest first.

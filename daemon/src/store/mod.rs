@@ -26,7 +26,6 @@ mod place;
 mod read;
 mod remembered;
 mod removal;
-mod replace;
 mod rights;
 mod room;
 mod rows;

@@ -102,21 +102,6 @@ pub(super) fn forget(log: &Connection, room: ConversationId) -> rusqlite::Result
     Ok(())
 }
 
-/// Makes the tables say what `all` says.
-pub(super) fn replace(log: &Connection, all: &StoredRights) -> rusqlite::Result<()> {
-    log.execute_batch("DELETE FROM grants; DELETE FROM private_rooms; DELETE FROM mutes; DELETE FROM bans")?;
-    let StoredRights { grants, private, mutes, bans } = all;
-    for (scope, user, role, by) in grants {
-        let (user, by) = (user.clone(), by.clone());
-        change(log, &[RightsChange::Grant { scope: *scope, user, role: Some(*role), by }])?;
-    }
-    for room in private {
-        change(log, &[RightsChange::Private { room: *room, private: true }])?;
-    }
-    mutes.iter().try_for_each(|(scope, user, mute)| put_mute(log, *scope, user.as_str(), mute))?;
-    bans.iter().try_for_each(|(scope, banned, ban)| put_ban(log, *scope, &banned.to_string(), ban))
-}
-
 /// Reads all of it.
 pub(super) fn read(log: &Connection) -> rusqlite::Result<StoredRights> {
     let grants = log

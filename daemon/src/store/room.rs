@@ -9,7 +9,7 @@ use super::{Store, StoreError, wal};
 use rusqlite::Connection;
 use std::sync::Arc;
 
-/// Bytes that stay free for what removes messages, and for the whole of the sessions, which is written after a failure.
+/// Bytes that stay free for what removes messages.
 pub(super) const RESERVE: u64 = 512 << 10;
 /// The same after a turn that fits into the store's file as it is. Such a turn takes room for its write-ahead log alone,
 /// and gets it back with the copy. Less than [`RESERVE`] by what a long message writes, so that there is room for one
@@ -36,7 +36,7 @@ const FRAME_BYTES: u64 = FRAME_HEADER + PAGE_BYTES;
 pub(super) enum Leaves {
     /// Room for the copy, and the reserve.
     Reserve,
-    /// Room for the copy: it removes messages, or writes what was not kept meanwhile.
+    /// Room for the copy: it removes messages.
     Copy,
 }
 

@@ -61,7 +61,8 @@ pub(super) fn check(writes: &Writes, head: Seq) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Writes a turn.
+/// Writes a turn. It may be there already: a commit that failed on its way to the disk may stand in the file after all,
+/// and is tried again. Only a line of the audit log is twice there then.
 pub(super) fn write(log: &Connection, writes: &Writes) -> rusqlite::Result<()> {
     for (id, kind) in &writes.conversations {
         put_conversation(log, *id, kind, 0)?;
@@ -241,8 +242,14 @@ pub(super) fn conversation_of(log: &Connection, seq: Seq) -> rusqlite::Result<Op
     .optional()
 }
 
-/// Removes what is newer than the totals say.
+/// Removes what is newer than the totals say. The rest of a turn that stands in the file after all may stay: written
+/// again, it comes to the same.
 pub(super) fn forget_after(log: &Connection, totals: &Totals) -> rusqlite::Result<()> {
+    // Looking needs no lock that another program may have.
+    let newer = "SELECT EXISTS (SELECT 1 FROM conversations WHERE id > ?1)";
+    if log.query_row(newer, [totals.last_conversation], |row| row.get(0))? {
+        log.execute("DELETE FROM conversations WHERE id > ?1", [totals.last_conversation])?;
+    }
     let newer = "SELECT EXISTS (SELECT 1 FROM chunks WHERE first > ?1)";
     if log.query_row(newer, [int(totals.head)], |row| row.get(0))? {
         log.execute("DELETE FROM sent WHERE seq > ?1", [int(totals.head)])?;

@@ -29,19 +29,6 @@ pub(super) fn change(log: &Connection, change: &UserChange) -> rusqlite::Result<
     }
 }
 
-/// Makes the tables say that these are all.
-pub(super) fn replace(
-    log: &Connection,
-    users: &[User],
-    certificates: &[Certificate],
-    removed: &[Removed],
-) -> rusqlite::Result<()> {
-    log.execute_batch("DELETE FROM users; DELETE FROM certificates; DELETE FROM removed_users")?;
-    removed.iter().try_for_each(|removed| put_removed(log, removed))?;
-    users.iter().try_for_each(|user| put(log, user))?;
-    certificates.iter().try_for_each(|certificate| put_certificate(log, certificate))
-}
-
 fn put(log: &Connection, user: &User) -> rusqlite::Result<()> {
     let User { id, name, password, code, added } = user;
     let gives = code.map(|code| match code.gives {

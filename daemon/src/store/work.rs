@@ -3,9 +3,7 @@
 
 use super::found::{name, parsed};
 use super::rows::{int, number};
-use crate::chat::{
-    ConversationId, Found, LeavingChange, LeavingSession, SessionChange, SessionId, Sweep, UserId, WorkChange,
-};
+use crate::chat::{ConversationId, LeavingChange, LeavingSession, SessionId, Sweep, UserId, WorkChange};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
 
@@ -47,17 +45,6 @@ pub(super) fn leave(log: &Connection, changes: &[LeavingChange]) -> rusqlite::Re
     Ok(())
 }
 
-/// Makes the tables say what `all` says.
-pub(super) fn replace(log: &Connection, all: &Found) -> rusqlite::Result<()> {
-    log.execute_batch("DELETE FROM work; DELETE FROM leaving")?;
-    for (session, room) in &all.lost {
-        super::rows::change_session(log, &SessionChange::Lose { session: *session, room: *room })?;
-    }
-    let leaving: Vec<_> = all.leaving.iter().cloned().map(LeavingChange::Put).collect();
-    leave(log, &leaving)?;
-    all.work.iter().try_for_each(|(n, sweep)| put(log, *n, sweep))
-}
-
 /// One piece of work as a row: of what, how far it has come, and what is said of it.
 #[derive(Default)]
 struct Piece<'a> {
@@ -90,7 +77,7 @@ fn put(log: &Connection, n: u64, sweep: &Sweep) -> rusqlite::Result<()> {
     let Piece { of, after, name, reason, sessions } = piece;
     let (major, minor) = after.unzip();
     log.prepare_cached(
-        "INSERT INTO work (n, kind, of, after_major, after_minor, name, reason, sessions)
+        "INSERT OR REPLACE INTO work (n, kind, of, after_major, after_minor, name, reason, sessions)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
     .execute(params![int(n), kind, of, major, minor, name, reason, sessions])?;

@@ -13,13 +13,12 @@ use super::shared::Shared;
 use super::stamps::Stamps;
 use super::wal::Checkpoints;
 use super::{
-    Checked, Kept, Readers, StoreError, backup, bytes, guard, identity, remembered, replace, rows, schema,
-    search, tidy,
+    Checked, Kept, Readers, StoreError, backup, bytes, guard, identity, remembered, rows, schema, search,
+    tidy,
 };
 use crate::chat::{ConversationId, Found, SessionChange, SessionId, WINDOW, Writes};
 use crate::settings::History;
 use rusqlite::{Connection, TransactionBehavior};
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -137,25 +136,25 @@ impl Store {
     }
 
     /// Writes all that a turn wants kept, in one transaction. The answer has the chunks in the
-    /// order in which they came.
+    /// order in which they came: they are taken out of `writes`, and so are the ids.
     ///
     /// # Errors
-    /// Nothing of it was kept then. The next call tries afresh.
-    pub fn commit(&mut self, mut writes: Writes) -> Result<Vec<Arc<Kept>>, StoreError> {
+    /// Nothing of it was kept then, and `writes` has all that the next call needs to try again.
+    pub fn commit(&mut self, writes: &mut Writes) -> Result<Vec<Arc<Kept>>, StoreError> {
         // Retention has written it with what it removed.
         let is_written = writes.oldest.take_if(|oldest| *oldest <= self.totals.oldest).is_some();
         if is_written && writes.is_empty() {
             return Ok(Vec::new());
         }
-        rows::check(&writes, self.totals.head)?;
-        let mut totals = self.totals.after(&writes);
+        rows::check(writes, self.totals.head)?;
+        let mut totals = self.totals.after(writes);
         let mut share = self.ids.share(writes.sent.len()).min(ids_to_file(self.checkpoints.room()));
         totals.sent_as_to = self.ids.filed_to(share, totals.sent_as_to);
-        let mut kept = self.commit_once(&writes, totals, share);
+        let mut kept = self.commit_once(writes, totals, share);
         if share > 0 && matches!(kept, Err(StoreError::Full { .. })) {
             // Ids can wait, and be read again at a start. What has just been said cannot.
             (share, totals.sent_as_to) = (0, self.totals.sent_as_to);
-            kept = self.commit_once(&writes, totals, share);
+            kept = self.commit_once(writes, totals, share);
         }
         if matches!(kept, Err(StoreError::Full { .. })) {
             self.index_gives_room(true);
@@ -163,7 +162,7 @@ impl Store {
         kept?;
         self.grown += writes.chunks.iter().map(|chunk| chunk.lines.len() as u64).sum::<u64>();
         self.totals = totals;
-        self.ids.kept(share, writes.sent, totals.head);
+        self.ids.kept(share, std::mem::take(&mut writes.sent), totals.head);
         for change in &writes.sessions {
             if let SessionChange::End(session) = change {
                 self.ids.end(*session);
@@ -174,7 +173,8 @@ impl Store {
         if let Some(log) = &self.log {
             self.checkpoints.after_turn(log);
         }
-        Ok(writes.chunks.into_iter().map(|chunk| Arc::new(Kept { chunk })).collect())
+        let chunks = std::mem::take(&mut writes.chunks);
+        Ok(chunks.into_iter().map(|chunk| Arc::new(Kept { chunk })).collect())
     }
 
     /// Writes a turn, and files such a share of the ids that wait.
@@ -187,29 +187,6 @@ impl Store {
             found::put_totals(log, &before, &totals)?;
             Ok((share + writes.chunks.len()) as u64)
         })
-    }
-
-    /// Writes the whole of what there is to know about conversations and sessions in place of
-    /// what the store has: after a time in which turns could not be kept. Messages of
-    /// conversations that are not in it, and ids of sessions that are not, go as if they had ended.
-    ///
-    /// # Errors
-    /// Nothing was changed then.
-    pub fn replace(&mut self, all: &Found) -> Result<(), StoreError> {
-        let (before, totals) = (self.totals, self.totals.at_least(all));
-        self.turn("write", Leaves::Copy, |log, _| {
-            replace::write(log, all)?;
-            found::put_totals(log, &before, &totals)?;
-            Ok(0)
-        })?;
-        self.totals = totals;
-        let there: HashSet<SessionId> = all.sessions.iter().map(|session| session.row.id).collect();
-        self.ids.keep_only(|session| there.contains(&session));
-        self.shared.tell(|work| {
-            work.head = totals.head;
-            work.removals += 1;
-        });
-        Ok(())
     }
 
     /// Where the message lies that the session once called `id`; `None` also when it is gone.

@@ -58,17 +58,24 @@ impl Drop for Disk {
     }
 }
 
-/// Speaks until a message is refused; the numbers and texts of those that were kept.
-pub(crate) fn speaks_until_refused(peer: &mut Peer, round: &str, kept: &mut Vec<(u64, String)>) -> Value {
+/// Speaks until a message waits for the disk: its id and its text. `kept`: the numbers and texts of those before it.
+fn speaks_until_one_waits(peer: &mut Peer, round: &str, kept: &mut Vec<(u64, String)>) -> (Value, String) {
     for n in 0..20_000 {
         let text = format!("{round} {n} {}", "x".repeat(2_000));
-        let reply = peer.asks_for("MSG", json!({"room": "lobby", "msg": text}));
-        if reply["status"] == "ERR" {
-            return reply;
+        match peer.tries_to_say(&text) {
+            (_, Some(reply)) => kept.push((reply["data"]["seq"].as_u64().expect("a number"), text)),
+            (id, None) => return (id, text),
         }
-        kept.push((reply["data"]["seq"].as_u64().unwrap(), text));
     }
     panic!("20,000 messages of 2,000 bytes fit into 4 MiB");
+}
+
+/// Speaks until a message waits for the disk, and the next one is refused: that refusal.
+pub(crate) fn speaks_until_refused(peer: &mut Peer, round: &str) -> Value {
+    speaks_until_one_waits(peer, round, &mut Vec::new());
+    let reply = peer.asks_for("MSG", json!({"room": "lobby", "msg": "one more"}));
+    assert_eq!(reply["data"]["kind"], "INTERNAL", "{reply}");
+    reply
 }
 
 fn history(peer: &mut Peer) -> Vec<(u64, String)> {
@@ -77,6 +84,10 @@ fn history(peer: &mut Peer) -> Vec<(u64, String)> {
 
 #[test]
 fn a_full_disk_refuses_and_loses_nothing_and_works_again_by_itself() {
+    let said_again = |peer: &mut Peer, (id, text): &(Value, String)| {
+        peer.sends(&json!({"op": "MSG", "data": {"room": "lobby", "msg": text}, "id": id}));
+        peer.is_answered(id)["data"]["seq"].as_u64().expect("a number")
+    };
     let Some(disk) = Disk::small() else { return };
     let store = disk.path().join("chat.db");
     let settings =
@@ -87,37 +98,58 @@ fn a_full_disk_refuses_and_loses_nothing_and_works_again_by_itself() {
     kept.push((ana.says("before").seq, "before".to_owned()));
 
     disk.fill();
-    let refused = speaks_until_refused(&mut ana, "first", &mut kept);
-    assert_eq!(refused["data"]["kind"], "INTERNAL", "{refused}");
-    assert!(refused["data"]["msg"].as_str().unwrap().contains("not kept"), "{refused}");
+    let waits = speaks_until_one_waits(&mut ana, "first", &mut kept);
+    let why = ana.is_refused("MSG", json!({"room": "lobby", "msg": "meanwhile"}), "INTERNAL");
+    assert!(why.contains("not kept"), "{why}");
+    ana.is_refused("JOIN", json!({"room": "new"}), "INTERNAL");
     assert!(daemon.log().event("store failed: messages are refused until it can be written again").is_some());
     let status = run(daemon.folder(), &["status", "--json"], "");
     let status: Value =
         serde_json::from_str(&status.out).unwrap_or_else(|e| panic!("{e}: {}{}", status.out, status.err));
     assert_eq!(status["state"], "store failing", "{status}");
     // Coming and going works on.
-    let cy = daemon.login("cy");
+    let mut cy = daemon.login("cy");
     bo.sees("cy", "joined");
+    assert_eq!(Some(cy.session().cursor), kept.last().map(|(seq, _)| *seq), "no number that is not kept");
+    bo.asks("PING", Value::Null);
+    assert!(bo.messages.iter().all(|m| m.text != waits.1), "nobody hears what is not kept");
 
     disk.has_room_again();
+    kept.push((ana.is_answered(&waits.0)["data"]["seq"].as_u64().expect("a number"), waits.1.clone()));
     assert!(daemon.log().event("store works again: messages are kept").is_some());
     kept.push((ana.says("after").seq, "after".to_owned()));
     for (seq, text) in &kept {
         assert_eq!(bo.hears(text).seq, *seq);
     }
     assert_eq!(history(&mut bo), kept, "acknowledged is kept, refused is not there");
-    drop(cy);
+    cy.hears("after");
+    assert!(cy.messages.iter().all(|m| m.text != waits.1), "it was said before cy came");
+    assert_eq!(Some(said_again(&mut ana, &waits)), kept.iter().rev().nth(1).map(|(seq, _)| *seq));
 
-    disk.fill();
-    speaks_until_refused(&mut ana, "second", &mut kept);
-    daemon.signal("TERM");
-    let status = daemon.ended();
-    // What the search index gives back may be room enough for the last turn.
-    assert!(matches!(status.code(), Some(0 | 74)), "{status}\n{}", daemon.log().text());
-    disk.has_room_again();
-    daemon.start_again();
-    let mut dora = daemon.login("dora");
-    assert_eq!(history(&mut dora), kept);
+    for how in ["TERM", "KILL"] {
+        disk.fill();
+        let waits = speaks_until_one_waits(&mut ana, how, &mut kept);
+        daemon.signal(how);
+        let status = daemon.ended();
+        // What the search index gives back may be room enough for the last turn.
+        let is_clean = how == "TERM" && matches!(status.code(), Some(0 | 74));
+        assert!(is_clean || status.code().is_none(), "{status}\n{}", daemon.log().text());
+        disk.has_room_again();
+        daemon.start_again();
+        let mut reader = daemon.login("dora");
+        let is_there = |found: &[(u64, String)]| found.iter().filter(|(_, text)| *text == waits.1).count();
+        let found = history(&mut reader);
+        assert!(
+            is_there(&found) == 0 || status.code() == Some(0),
+            "{how}: only what could be written is there"
+        );
+        assert_eq!(found[..kept.len()], kept, "{how}: acknowledged is kept");
+        // Nobody knows what became of it, but the id does.
+        ana = daemon.resume(&ana.vanishes());
+        kept.push((said_again(&mut ana, &waits), waits.1.clone()));
+        assert_eq!(history(&mut reader), kept, "{how}");
+        reader.asks("QUIT", Value::Null);
+    }
 }
 
 #[test]
@@ -138,7 +170,7 @@ fn while_the_disk_is_full_it_is_not_ready_and_machines_are_told_to_try_again() {
     };
     let mut ana = daemon.login("ana");
     disk.fill();
-    speaks_until_refused(&mut ana, "filling", &mut Vec::new());
+    speaks_until_refused(&mut ana, "filling");
     let ready = get(seen, "/readyz");
     assert_eq!(ready.status, 503, "{ready:?}");
     assert!(ready.body.starts_with("the store cannot be written: "), "{ready:?}");

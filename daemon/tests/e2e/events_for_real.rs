@@ -356,7 +356,7 @@ fn full_disk() -> Option<BTreeSet<String>> {
     let daemon = Daemon::with(&format!("history.path = {store:?}\nlimits.messages_per_second = 0"));
     let mut ana = daemon.login("ana");
     disk.fill();
-    let reply = speaks_until_refused(&mut ana, "filling", &mut Vec::new());
+    let reply = speaks_until_refused(&mut ana, "filling");
     daemon.tells("store_failing");
     let refused = refused_as(daemon.log(), &reply["id"]);
     assert_eq!((&refused["user"], &refused["op"]), (&json!("ana"), &json!("MSG")), "{refused}");

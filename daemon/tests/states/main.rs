@@ -3,13 +3,8 @@
 //! turns in their encoded form. After each turn all facts must be equal. The fuzz target
 //! `states` does the same.
 //!
-//! Today the states differ. [`Known`] lists each cause. The properties exclude exactly these causes: they are green
-//! today, and red for a new difference. `scripts.rs` has the shortest script for each entry. The script must end in
-//! different states without the entry, and in equal states with it. So a repair that leaves its entry here is red, and
-//! an entry that is removed without a repair is red too. `same.rs` has the scripts that must not differ.
-//!
-//! The plan: a turn becomes a value, and snapshot and restore become the identity. A repair removes its entry from [`Known`] and moves its script to
-//! `same.rs`. When [`Known`] is empty, it is removed too.
+//! The properties make steps at random. `same.rs`, `resent.rs` and `full.rs` have scripts, one for each cause by which
+//! states have differed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should panic")]
 #![allow(missing_docs, reason = "a test")]
@@ -21,7 +16,7 @@ mod decode;
 #[path = "../../src/chat/tests/disk.rs"]
 #[allow(dead_code, reason = "the chat's own tests read what was said, too")]
 mod disk;
-mod known;
+mod full;
 mod recorder;
 mod resent;
 mod same;
@@ -32,33 +27,32 @@ mod steps;
 mod turns;
 
 use disk::Disk;
-use known::Known;
 use proptest::prelude::*;
 use recorder::{Difference, Recorder, Step};
 use sqlite::Sqlite;
 use state::Shelf;
 
 /// Runs the steps. One state is rebuilt from the real store.
-fn run(known: &[Known], steps: &[Step]) -> Result<(), Difference> {
+fn run(steps: &[Step]) -> Result<(), Difference> {
     let shelves: [Box<dyn Shelf>; 3] =
         [Box::<Disk>::default(), Box::new(Sqlite::new()), Box::<Disk>::default()];
-    Recorder::new(known, shelves).run(steps.iter().cloned())
+    Recorder::new(shelves).run(steps.iter().cloned())
 }
 
 /// The same, but much faster: the state is rebuilt from the model of the store that the chat's own tests use.
-fn run_in_memory(known: &[Known], steps: &[Step]) -> Result<(), Difference> {
+fn run_in_memory(steps: &[Step]) -> Result<(), Difference> {
     let shelves: [Box<dyn Shelf>; 3] =
         [Box::<Disk>::default(), Box::<Disk>::default(), Box::<Disk>::default()];
-    Recorder::new(known, shelves).run(steps.iter().cloned())
+    Recorder::new(shelves).run(steps.iter().cloned())
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
-    /// The promise, without the known differences.
+    /// The promise.
     #[test]
     fn three_states_stay_the_same(steps in steps::steps()) {
-        let differs = run_in_memory(&Known::ALL, &steps);
+        let differs = run_in_memory(&steps);
         prop_assert!(differs.is_ok(), "{:#?}", differs);
     }
 }
@@ -68,7 +62,7 @@ proptest! {
 
     #[test]
     fn three_states_stay_the_same_with_the_real_store(steps in steps::steps()) {
-        let differs = run(&Known::ALL, &steps);
+        let differs = run(&steps);
         prop_assert!(differs.is_ok(), "{:#?}", differs);
     }
 }

@@ -3,7 +3,6 @@
 //! secrets and clocks. Never looks into a state, except for what the net may ask: the registered users.
 
 use super::decode;
-use super::known::{DAY_MS, Known};
 use super::state::{Happens, Shelf, State};
 use super::turns::{Input, Policy, Turn};
 use std::collections::BTreeMap;
@@ -25,6 +24,8 @@ pub(crate) const ENCODED: usize = 2;
 const NAMES: [&str; 3] = ["steady", "rebuilt", "encoded"];
 
 const BOUNDS: Bounds = Bounds { msg_bytes: 64, rooms: 0 };
+/// A day, in milliseconds.
+pub(crate) const DAY_MS: u64 = 24 * 3600 * 1000;
 /// The operator.
 const UID: u32 = 0;
 
@@ -78,7 +79,6 @@ pub(crate) struct Difference {
 
 pub(crate) struct Recorder {
     states: [State; 3],
-    known: Vec<Known>,
     now: Now,
     /// The edge of the steady state's node, which proposes the turns.
     edge: Edge,
@@ -92,14 +92,13 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    pub(crate) fn new(known: &[Known], shelves: [Box<dyn Shelf>; 3]) -> Self {
+    pub(crate) fn new(shelves: [Box<dyn Shelf>; 3]) -> Self {
         let now = Now { mono: 0, wall: 1_795_468_094_007 };
         let elsewhere = Now { mono: now.wall, wall: now.wall };
         let [a, b, c] = shelves;
         let states = [State::new(a, now), State::new(b, now), State::new(c, elsewhere)];
         Self {
             states,
-            known: known.to_vec(),
             now,
             edge: Edge::recording(),
             happens: Vec::new(),
@@ -109,10 +108,6 @@ impl Recorder {
             logins: 0,
             slots: BTreeMap::new(),
         }
-    }
-
-    fn is_known(&self, what: Known) -> bool {
-        self.known.contains(&what)
     }
 
     /// Carries out the steps, and compares after each turn.
@@ -160,7 +155,7 @@ impl Recorder {
                 self.happens = vec![Happens::Begins];
             }
             Step::Full(state, is_full) => {
-                self.states[state].faults.is_full = is_full && !self.is_known(Known::DiskDecides);
+                self.states[state].faults.is_full = is_full;
             }
             Step::Blind(state, is_blind) => {
                 self.states[state].faults.is_blind = is_blind;

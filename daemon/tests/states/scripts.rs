@@ -1,12 +1,8 @@
-//! Owns the shortest script for each known difference, with a fact that differs today. A repair moves its script to
-//! `same.rs` and removes its entry from [`Known`].
-//!
-//! A script has one step a line. `a {…}` to `f {…}` send a line on a connection: `b` and `e` come from other networks, `c`
-//! and `d` have the certificates of mo and op. `op {…}` is a line of the control socket.
+//! Owns the form of the scripts: one step a line. `a {…}` to `f {…}` send a line on a connection: `b` and `e` come from
+//! other networks, `c` and `d` have the certificates of mo and op. `op {…}` is a line of the control socket. Used by the
+//! tests of scripts. Never runs a step.
 
-use super::known::Known;
 use super::recorder::{ENCODED, REBUILT, STEADY, Step};
-use super::run;
 
 /// Reads a script.
 pub(crate) fn steps(script: &str) -> Vec<Step> {
@@ -32,6 +28,7 @@ fn step(line: &str) -> Step {
         "restart" => Step::Restart,
         "reload" => Step::Reload(rest.parse().unwrap_or_else(|_| panic!("{line}"))),
         "full" => Step::Full(state(), true),
+        "roomy" => Step::Full(state(), false),
         "blind" => Step::Blind(state(), true),
         "slow" => Step::Slow(Some(1)),
         "keeps" => Step::KeepsLonger(state(), true),
@@ -41,29 +38,4 @@ fn step(line: &str) -> Step {
         }
         _ => panic!("{line}"),
     }
-}
-
-/// The script must end in states that differ in this fact without the entries, and in equal states with them.
-#[track_caller]
-fn shows(entries: &[Known], fact: &str, script: &str) {
-    let steps = steps(script);
-    let known: Vec<_> = Known::ALL.into_iter().filter(|known| !entries.contains(known)).collect();
-    let difference = run(&known, &steps).expect_err("the difference is gone: take its entry out of `Known`");
-    let is_there = difference.facts.iter().any(|(path, ..)| path == fact);
-    assert!(is_there, "{fact} does not differ: {difference:#?}");
-    assert_eq!(run(&Known::ALL, &steps), Ok(()), "the entry does not hide it");
-}
-
-#[test]
-fn disk_decides() {
-    shows(
-        &[Known::DiskDecides],
-        "head",
-        r#"
-        a {"op":"LOGIN","data":{"name":"ana"}}
-        turn
-        full steady
-        a {"op":"MSG","data":"1"}
-        "#,
-    );
 }

@@ -35,9 +35,9 @@ impl Sqlite {
 }
 
 impl Shelf for Sqlite {
-    fn write(&mut self, writes: Writes) {
+    fn write(&mut self, mut writes: Writes) {
         if !writes.is_empty() {
-            self.store().commit(writes).unwrap();
+            self.store().commit(&mut writes).unwrap();
         }
     }
 
@@ -58,8 +58,4 @@ impl Shelf for Sqlite {
     }
 
     fn forget(&mut self, _: Seq) {}
-
-    fn replace(&mut self, found: Found) {
-        self.store().replace(&found).unwrap();
-    }
 }

@@ -18,8 +18,6 @@ pub(crate) trait Shelf {
     fn sent(&mut self, session: SessionId, id: &RequestId) -> Option<(ConversationId, Seq)>;
     /// Retention: removes every message below this number.
     fn forget(&mut self, oldest: Seq);
-    /// Writes everything again, after the store has failed.
-    fn replace(&mut self, found: Found);
 }
 
 impl Shelf for Disk {
@@ -37,10 +35,6 @@ impl Shelf for Disk {
 
     fn forget(&mut self, oldest: Seq) {
         Self::forget(self, oldest);
-    }
-
-    fn replace(&mut self, found: Found) {
-        Self::replace(self, found);
     }
 }
 
@@ -72,7 +66,8 @@ pub(crate) struct State {
     shelf: Box<dyn Shelf>,
     rules: Rules,
     now: Now,
-    is_failing: bool,
+    /// What the store of this state cannot keep yet.
+    node: Edge,
     /// The messages below this number are still to be removed from the store.
     put_off: Option<Seq>,
 }
@@ -83,7 +78,7 @@ impl State {
         let mut chat = Chat::restore(rules.clone(), shelf.found(), now);
         chat.start();
         let mut state =
-            Self { chat, faults: Faults::default(), shelf, rules, now, is_failing: false, put_off: None };
+            Self { chat, faults: Faults::default(), shelf, rules, now, node: Edge::default(), put_off: None };
         state.turn(&Turn { now, inputs: Vec::new(), steps: None });
         state
     }
@@ -107,6 +102,11 @@ impl State {
         steps: Option<usize>,
     ) -> (Turn, Vec<ConnectionId>) {
         self.begin(now);
+        // It is one edge in a daemon.
+        match self.node.is_holding() {
+            true => edge.store_fails(),
+            false => edge.store_works(),
+        }
         let mut inputs = Vec::new();
         for happens in happens {
             match happens {
@@ -174,45 +174,45 @@ impl State {
         self.chat.sweep_on(steps.unwrap_or(usize::MAX));
         let writes = self.chat.end();
         self.chat.swap_changes(&mut Vec::new());
-        if !self.keep(writes) {
-            self.chat.not_kept();
-        }
+        drop(self.keep(Outcome { writes, effects: Vec::new() }));
     }
 
     /// Ends a turn of this node. The connections that were closed.
     fn end_own(&mut self, edge: &mut Edge, steps: Option<usize>) -> Vec<ConnectionId> {
         edge.work(&mut self.chat, steps.unwrap_or(usize::MAX));
-        let Outcome { writes, mut effects } = edge.end(&mut self.chat);
-        if !self.keep(writes) {
-            effects = edge.not_kept(&mut self.chat, effects, "full");
-        }
+        let outcome = edge.end(&mut self.chat);
         let closed = |effect| if let Effect::Close(on, _) = effect { Some(on) } else { None };
-        effects.into_iter().filter_map(closed).collect()
+        self.keep(outcome).into_iter().filter_map(closed).collect()
     }
 
-    /// False: the store has just failed.
-    fn keep(&mut self, writes: Writes) -> bool {
-        if self.is_failing {
-            return true;
+    /// Writes a turn, or holds it. What is told at once.
+    fn keep(&mut self, outcome: Outcome) -> Vec<Effect> {
+        if self.node.is_holding() || (self.faults.is_full && !outcome.writes.is_empty()) {
+            return self.node.hold(outcome);
         }
-        self.is_failing = self.faults.is_full && !writes.is_empty();
-        if !self.is_failing {
-            self.shelf.write(writes);
-        }
-        !self.is_failing
+        self.shelf.write(outcome.writes);
+        outcome.effects
     }
 
     fn recover(&mut self) {
-        if self.is_failing && !self.faults.is_full {
-            self.shelf.replace(self.chat.found());
-            self.chat.keeps_again();
-            self.is_failing = false;
+        if !self.faults.is_full {
+            self.keep_held();
         }
+    }
+
+    /// Writes what was held.
+    fn keep_held(&mut self) {
+        while let Some(writes) = self.node.held().map(std::mem::take) {
+            self.shelf.write(writes);
+            drop(self.node.release(&self.chat));
+        }
+        self.node.store_works();
     }
 
     /// The process ends, and another one goes on with the same store. The connections belong to another node, and stay.
     pub(crate) fn rebuild(&mut self) {
-        self.recover();
+        // What was held is applied again from the log of turns, which a store is not: here it is written first.
+        self.keep_held();
         self.chat = Chat::restore(self.rules.clone(), self.shelf.found(), self.now);
         self.chat.begin(self.now);
         assert!(!self.chat.has_changes(), "a restart changes nothing");

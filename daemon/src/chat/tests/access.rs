@@ -82,25 +82,32 @@ fn a_code_works_once_and_for_a_day() {
 
 #[test]
 fn a_code_is_not_used_up_by_a_turn_that_was_not_kept() {
-    let mut world = World::new(|_| {});
-    let until = world.now.wall + 1_000;
-    world.grants(UserWish::Add(name("cy"), code("c1", until)));
-    let who = world.connect();
-    world.turn();
-    world.disk_is_full = true;
-    world.sends(who, &enrol("c1", "pw"));
-    assert_eq!(world.hears(who), ["ERROR_MSG INTERNAL"]);
-    world.operator(|chat| {
-        let refused = chat.grant(0, UserWish::Remove(name("cy")));
-        assert!(matches!(refused, Err(NotGranted::NotKept(_))), "{refused:?}");
-    });
-    world.disk_is_full = false;
-    world.recovers();
-    world.sends(who, &enrol("c1", "pw"));
-    assert_eq!(world.hears(who), ["ENROL"]);
-    world.restarts();
-    let cy = world.logs_in("cy", "cy");
-    assert_eq!(world.hears(cy), ["LOGIN cy lobby head 0"], "a restart keeps it");
+    for is_killed in [true, false] {
+        let mut world = World::new(|_| {});
+        let until = world.now.wall + 1_000;
+        world.grants(UserWish::Add(name("cy"), code("c1", until)));
+        let who = world.connect();
+        world.turn();
+        world.disk_is_full = true;
+        world.sends(who, &enrol("c1", "pw"));
+        assert!(world.hears(who).is_empty(), "it may yet be kept");
+        world.sends(who, &enrol("c1", "other"));
+        assert_eq!(world.hears(who), ["ERROR_MSG INTERNAL"]);
+        assert_eq!(world.wishes(UserWish::Remove(name("cy"))), Err(NotGranted::StoreFails));
+        world.disk_is_full = false;
+        if is_killed {
+            world.is_killed();
+            let who = world.connect();
+            world.sends(who, &enrol("c1", "pw"));
+            assert_eq!(world.hears(who), ["ENROL"], "nobody was told that it is used up");
+        } else {
+            world.recovers();
+            assert_eq!(world.hears(who), ["ENROL"]);
+        }
+        world.restarts();
+        let cy = world.logs_in("cy", "cy");
+        assert_eq!(world.hears(cy), ["LOGIN cy lobby head 0"], "a restart keeps it");
+    }
 }
 
 #[test]

@@ -154,25 +154,6 @@ impl Disk {
         }
     }
 
-    pub(super) fn replace(&mut self, found: Found) {
-        self.rights = found.rights;
-        self.opened = found.opened.into_iter().collect();
-        self.default_rooms = found.default_rooms;
-        self.audit.extend(found.audit);
-        self.conversations = found.conversations.into_iter().map(|c| (c.id, (c.kind, c.head))).collect();
-        self.sessions = found.sessions.into_iter().map(|s| (s.row.id, (s.row, s.rooms))).collect();
-        self.lost = found.lost.into_iter().collect();
-        self.leaving = found.leaving.into_iter().map(|l| (l.session, l)).collect();
-        self.work = found.work.into_iter().collect();
-        self.users = found.users.into_iter().map(|u| (u.id, u)).collect();
-        self.certificates =
-            found.certificates.into_iter().map(|c| ((c.key, c.name.to_string()), c)).collect();
-        self.removed = found.removed.into_iter().map(|r| (r.name.to_string(), r)).collect();
-        self.last = (found.last_conversation, found.last_session, found.last_join);
-        self.head = found.head;
-        self.oldest = self.oldest.max(found.oldest);
-    }
-
     pub(super) fn found(&self) -> Found {
         Found {
             conversations: self
@@ -191,7 +172,6 @@ impl Disk {
             opened: self.opened.iter().map(|(room, by)| (*room, *by)).collect(),
             default_rooms: self.default_rooms.clone(),
             rights: self.rights.clone(),
-            audit: Vec::new(),
             users: self.users.values().cloned().collect(),
             certificates: self.certificates.values().cloned().collect(),
             removed: self.removed.values().cloned().collect(),

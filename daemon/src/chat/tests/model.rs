@@ -44,6 +44,8 @@ enum Step {
     Turn,
     DiskFull(bool),
     Restart,
+    /// The process is killed, with what it held.
+    Kill,
     Pass(u64),
     /// Does a turn do all that is left from before?
     Sweeps(bool),
@@ -66,6 +68,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Step::Turn),
         1 => any::<bool>().prop_map(Step::DiskFull),
         1 => Just(Step::Restart),
+        1 => Just(Step::Kill),
         1 => (0u64..400).prop_map(Step::Pass),
         1 => any::<bool>().prop_map(Step::Sweeps),
     ]
@@ -175,6 +178,8 @@ impl Run {
                 self.talkers[who].presence.clear();
             }
             Step::Resume(_) => {}
+            // A kill before it is kept would bring the session back.
+            Step::Quit(_) if self.world.disk_is_full || self.world.edge.is_holding() => {}
             Step::Quit(who) => {
                 self.adds(who, r#"{"op":"QUIT"}"#);
                 if self.talkers[who].connection.is_some() {
@@ -199,6 +204,11 @@ impl Run {
             Step::Restart => {
                 self.world.disk_is_full = false;
                 self.world.restarts();
+                self.talkers.iter_mut().for_each(|t| t.connection = None);
+            }
+            Step::Kill => {
+                self.world.disk_is_full = false;
+                self.world.is_killed();
                 self.talkers.iter_mut().for_each(|t| t.connection = None);
             }
             Step::Pass(ms) => self.world.passes(ms),

@@ -45,20 +45,6 @@ fn a_certificate_from_before_the_removal_of_its_user_is_refused_for_good() {
 }
 
 #[test]
-fn a_removal_that_was_not_kept_refuses_nothing() {
-    let mut world = World::new(|_| {});
-    world.registers("cy");
-    let before = world.now.wall;
-    world.passes(60_000);
-    world.disk_is_full = true;
-    world.operator(|chat| assert!(chat.grant(0, UserWish::Remove(name("cy"))).is_ok()));
-    world.disk_is_full = false;
-    world.recovers();
-    assert!(shows(&mut world, 1, before).contains(r#""status":"OK""#));
-    assert!(world.disk.found().removed.is_empty());
-}
-
-#[test]
 fn names_of_removed_users_are_forgotten_after_years() {
     let mut world = World::new(|_| {});
     world.registers("cy");
@@ -87,9 +73,7 @@ fn no_later_user_of_the_name_has_grants_that_were_taken_in_a_turn_that_was_not_k
         world.disk_is_full = false;
         if restarts {
             // Before anything could be written again.
-            let found = world.disk.found();
-            world.chat = Chat::restore(world.rules.clone(), found.clone(), world.now);
-            world.disk.replace(found);
+            world.is_killed();
         }
         world.recovers();
         world.sweeps = true;
@@ -104,49 +88,38 @@ fn no_later_user_of_the_name_has_grants_that_were_taken_in_a_turn_that_was_not_k
     }
 }
 
+/// A removed user, whom a removal takes grants, a certificate and direct messages.
 #[test]
-fn a_removal_that_was_not_kept_revokes_nothing() {
-    let mut world = World::new(|_| {});
-    world.registers("cy");
-    world.grants(UserWish::Issued(certificate(1, "cy")));
-    world.grants(UserWish::Revoke(certificate(2, "cy")));
-    let before = world.chat.found();
-    world.disk_is_full = true;
-    world.grants(UserWish::Remove(name("cy")));
-    world.disk_is_full = false;
-    world.recovers();
-    assert!(world.chat.found() == before && world.disk.found() == before);
-    let now = world.now.wall;
-    assert!(shows(&mut world, 1, now).contains(r#""status":"OK""#));
-    assert!(shows(&mut world, 2, now).contains("AUTH_FAILED"), "that was revoked before");
-}
-
-#[test]
-fn a_removal_that_was_not_kept_takes_none_of_the_users_direct_messages() {
-    let mut world = World::new(|_| {});
-    world.registers("cy");
-    world.registers("bo");
-    let [cy, bo] = ["cy", "bo"].map(|n| world.logs_in(n, n));
-    world.sends(cy, r#"{"op":"MSG","data":{"to":"bo","msg":"kept"}}"#);
-    world.sends(cy, r#"{"op":"QUIT"}"#);
-    world.sends(bo, r#"{"op":"QUIT"}"#);
-    let directs = |world: &World| {
-        let all = world.disk.found().conversations;
-        all.iter().filter(|c| matches!(c.kind, ConversationKind::Direct(..))).count()
-    };
-    assert_eq!(directs(&world), 1);
-    let before = world.chat.found();
-    world.disk_is_full = true;
-    world.grants(UserWish::Remove(name("cy")));
-    world.disk_is_full = false;
-    world.recovers();
-    assert!(world.chat.users().by_name(&name("cy")).is_some(), "it was not removed");
-    assert_eq!(directs(&world), 1);
-    assert!(world.chat.found() == before);
-    // And a removal that is kept takes them.
-    world.grants(UserWish::Remove(name("cy")));
-    world.grants(UserWish::Remove(name("bo")));
-    assert_eq!(directs(&world), 0);
+fn a_removal_that_waits_for_the_disk_stands_and_is_lost_whole_if_the_process_ends_before() {
+    for is_killed in [true, false] {
+        let mut world = World::new(|_| {});
+        world.registers("cy");
+        world.registers("bo");
+        world.grants(UserWish::Issued(certificate(1, "cy")));
+        world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"moderator"}}"#).unwrap();
+        let [cy, bo] = ["cy", "bo"].map(|n| world.logs_in(n, n));
+        world.sends(cy, r#"{"op":"MSG","data":{"to":"bo","msg":"kept"}}"#);
+        world.sends(cy, r#"{"op":"QUIT"}"#);
+        world.sends(bo, r#"{"op":"QUIT"}"#);
+        let before = world.disk.found();
+        world.disk_is_full = true;
+        world.grants(UserWish::Remove(name("cy")));
+        assert!(world.chat.users().by_name(&name("cy")).is_none(), "the disk undoes nothing");
+        assert!(world.disk.found() == before);
+        world.disk_is_full = false;
+        if is_killed {
+            world.is_killed();
+            assert!(world.disk.found() == before && world.chat.found() == before);
+        } else {
+            world.recovers();
+        }
+        let found = world.chat.found();
+        assert_eq!(found.rights.grants.len(), usize::from(is_killed));
+        assert_eq!(found.users.len(), 1 + usize::from(is_killed));
+        let now = world.now.wall;
+        let expected = if is_killed { r#""status":"OK""# } else { "AUTH_FAILED" };
+        assert!(shows(&mut world, 1, now).contains(expected), "{expected}");
+    }
 }
 
 #[test]
@@ -162,21 +135,4 @@ fn nothing_is_granted_to_a_name_whose_user_is_still_being_removed() {
     world.turn();
     world.operates(grant).unwrap();
     assert_eq!(world.chat.found().rights.grants.len(), 1);
-}
-
-#[test]
-fn a_removal_that_was_not_kept_takes_no_direct_messages_with_a_user_who_leaves_in_the_same_turn() {
-    let mut world = World::new(|_| {});
-    ["cy", "dee"].iter().for_each(|user| world.registers(user));
-    let [cy, dee] = ["cy", "dee"].map(|user| world.logs_in(user, user));
-    world.sends(cy, r#"{"op":"MSG","data":{"to":"dee","msg":"x"}}"#);
-    let before = world.disk.found().conversations;
-    world.disk_is_full = true;
-    world.edge_does(|edge, chat| {
-        chat.grant(0, UserWish::Remove(name("cy"))).unwrap();
-        edge.apply(chat, dee, Command::Ask(None, Ask::Quit), Past::Absent);
-    });
-    world.disk_is_full = false;
-    world.recovers();
-    assert_eq!(world.disk.found().conversations, before);
 }

@@ -70,22 +70,6 @@ fn what_was_granted_to_a_user_goes_with_the_user() {
 }
 
 #[test]
-fn a_user_whose_removal_was_not_kept_has_what_was_granted() {
-    let (mut world, _) = cy_twice();
-    world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"moderator"}}"#).unwrap();
-    world.disk_is_full = true;
-    world.grants(UserWish::Remove(name("cy")));
-    world.disk_is_full = false;
-    world.recovers();
-    assert_eq!((world.chat.users().iter().count(), world.sees(Look::Grants).len()), (1, 1));
-    world.restarts();
-    let cy = world.logs_in("again", "cy");
-    world.skips(&[cy]);
-    world.sends(cy, r#"{"op":"KICK","data":{"user":"bo"}}"#);
-    assert_eq!(world.hears(cy).last().unwrap(), "KICK");
-}
-
-#[test]
 fn a_banned_certificate_ends_its_users_sessions_and_opens_nothing_until_it_is_over() {
     let (mut world, [desk, phone, bo]) = cy_twice();
     let banned = world.certificate_of(&name("cy"));
@@ -252,8 +236,6 @@ fn a_restart_changes_no_right_of_a_user_whose_author_was_promoted_since() {
         heard
     };
     let before = says(&mut world);
-    // As the real store gives it back: by room, the server first.
-    world.disk.replace(world.chat.found());
     world.restarts();
     assert_eq!(before, says(&mut world));
 }

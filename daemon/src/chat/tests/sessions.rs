@@ -123,24 +123,48 @@ fn a_resume_from_another_log_goes_on_where_the_two_parted() {
 }
 
 #[test]
-fn what_could_not_be_kept_was_not_said() {
+fn what_the_disk_could_not_keep_is_said_when_it_can_and_nothing_else_is_taken_meanwhile() {
     let mut world = World::new(|_| {});
     let [ana, bo] = [world.login("ana"), world.login("bo")];
     world.skips(&[ana, bo]);
     world.disk_is_full = true;
     world.sends(ana, r#"{"op":"MSG","data":"x","id":1}"#);
-    assert_eq!(world.hears(ana), ["ERROR_MSG#1 INTERNAL"]);
-    world.sends(ana, r#"{"op":"MSG","data":"x","id":2}"#);
-    assert_eq!(world.hears(ana), ["ERROR_MSG#2 INTERNAL"]);
+    world.sends(ana, r#"{"op":"MSG","data":"y","id":2}"#);
+    assert_eq!(world.hears(ana), ["ERROR_MSG#2 INTERNAL"], "the first one may yet be kept");
+    world.sends(ana, r#"{"op":"JOIN","data":{"room":"new"}}"#);
+    world.sends(ana, r#"{"op":"PING"}"#);
+    assert_eq!(world.hears(ana), ["ERROR_MSG INTERNAL", "PING"]);
     let cy = world.login("cy");
     assert_eq!(world.hears(cy), ["LOGIN cy lobby head 0"], "coming and going goes on");
+    // It is the same message: one answer is enough, but two do no harm.
+    world.sends(ana, r#"{"op":"MSG","data":"x","id":1}"#);
+    assert_eq!(world.hears(ana), ["PRESENCE lobby cy joined"]);
     world.disk_is_full = false;
     world.recovers();
-    world.sends(ana, r#"{"op":"MSG","data":"y","id":1}"#);
-    assert_eq!(world.hears(bo), ["PRESENCE lobby cy joined", "MSG 1<0 lobby ana: y"]);
+    assert_eq!(world.hears(ana), ["MSG#1 1<0 lobby ana: x", "MSG#1 1<0 lobby ana: x"]);
+    assert_eq!(world.hears(bo), ["PRESENCE lobby cy joined", "MSG 1<0 lobby ana: x"]);
+    assert!(world.hears(cy).is_empty(), "it was said before cy came");
+    world.sends(ana, r#"{"op":"MSG","data":"y","id":2}"#);
+    assert_eq!(world.hears(cy), ["MSG 2<1 lobby ana: y"]);
     world.restarts();
     let cy = world.resumes("cy", Some(0));
-    assert_eq!(world.hears(cy), ["LOGIN cy lobby head 1", "MSG 1<0 lobby ana: y"]);
+    assert_eq!(world.hears(cy), ["LOGIN cy lobby head 2", "MSG 2<1 lobby ana: y"]);
+}
+
+#[test]
+fn what_was_never_kept_was_never_said() {
+    let mut world = World::new(|_| {});
+    let [ana, bo] = [world.login("ana"), world.login("bo")];
+    world.skips(&[ana, bo]);
+    world.disk_is_full = true;
+    world.sends(ana, r#"{"op":"MSG","data":"x","id":1}"#);
+    assert!(world.hears(ana).is_empty() && world.hears(bo).is_empty());
+    world.disk_is_full = false;
+    world.is_killed();
+    let [ana, bo] = ["ana", "bo"].map(|name| world.resumes(name, Some(0)));
+    world.skips(&[ana, bo]);
+    world.sends(ana, r#"{"op":"MSG","data":"x","id":1}"#);
+    assert_eq!(world.hears(bo), ["MSG 1<0 lobby ana: x"], "its number is used anew");
 }
 
 #[test]
@@ -164,37 +188,55 @@ fn many_endings_are_spread_over_turns() {
 }
 
 #[test]
-fn a_turn_that_was_not_kept_leaves_no_trace_in_what_is_seen_later() {
+fn who_resumes_and_joins_while_a_message_is_held_hears_it_once_and_only_where_it_was() {
     let mut world = World::new(|_| {});
     let [ana, bo] = [world.login("ana"), world.login("bo")];
     world.sends(ana, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
     world.loses(bo);
     world.skips(&[ana]);
-    // In one turn: something is said, and behind it bo resumes and joins. The disk is full.
+    // In one turn: something is said, and behind it bo resumes. The disk is full.
     world.disk_is_full = true;
-    let said = world.command(r#"{"op":"MSG","data":"lost"}"#);
+    let said = world.command(r#"{"op":"MSG","data":"1"}"#);
+    let in_ops = world.command(r#"{"op":"MSG","data":{"room":"ops","msg":"2"}}"#);
     world.adds(ana, said);
+    world.adds(ana, in_ops);
     let bo = world.resumes("bo", Some(0));
-    let gap = world.effects.iter().find(|e| matches!(e, Effect::Read(..)));
-    assert!(matches!(gap, Some(Effect::Read(_, Read::Gap(_, ranges))) if ranges.is_empty()), "{gap:?}");
-    world.disk_is_full = false;
-    world.recovers();
-    assert_eq!(world.hears(bo), ["LOGIN bo lobby head 0"], "nothing of it is told or replayed");
-
-    world.disk_is_full = true;
-    let said = world.command(r#"{"op":"MSG","data":"lost"}"#);
-    world.adds(ana, said);
+    assert_eq!(world.hears(bo), ["LOGIN bo lobby head 0"], "no number that may be another message's");
     world.sends(bo, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
+    world.skips(&[bo]);
+    // And once more.
+    world.loses(bo);
+    let bo = world.resumes("bo", Some(0));
+    assert_eq!(world.hears(bo), ["LOGIN bo lobby,ops head 0"]);
     world.disk_is_full = false;
     world.recovers();
-    world.loses(bo);
-    world.sends(ana, r#"{"op":"MSG","data":{"room":"ops","msg":"kept"}}"#);
-    let bo = world.resumes("bo", Some(0));
-    assert_eq!(
-        world.hears(bo),
-        ["LOGIN bo lobby,ops head 1", "MSG 1<0 ops ana: kept"],
-        "its number is used anew"
-    );
+    assert_eq!(world.hears(bo), ["MSG 1<0 lobby ana: 1"], "what was said in ops before bo came is not bo's");
+    world.sends(ana, r#"{"op":"MSG","data":{"room":"ops","msg":"3"}}"#);
+    assert_eq!(world.hears(bo), ["MSG 3<2 ops ana: 3"]);
+}
+
+#[test]
+fn who_leaves_or_is_thrown_out_while_a_message_is_held_does_not_hear_it() {
+    let mut world = World::new(|_| {});
+    world.proven = vec!["ana"];
+    let [ana, bo, cy, dee] = ["ana", "bo", "cy", "dee"].map(|name| world.login(name));
+    for who in [ana, bo, cy, dee] {
+        world.sends(who, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
+    }
+    world.skips(&[ana, bo, cy, dee]);
+    world.disk_is_full = true;
+    world.sends(bo, r#"{"op":"MSG","data":{"room":"ops","msg":"1"},"id":1}"#);
+    world.sends(bo, r#"{"op":"LEAVE","data":{"room":"ops"}}"#);
+    world.sends(dee, r#"{"op":"LEAVE","data":{"room":"ops"}}"#);
+    world.sends(dee, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
+    world.sends(ana, r#"{"op":"KICK","data":{"user":"cy","room":"ops"}}"#);
+    world.skips(&[ana, bo, cy, dee]);
+    world.disk_is_full = false;
+    world.recovers();
+    assert_eq!(world.hears(ana), ["MSG 1<0 ops bo: 1"]);
+    assert_eq!(world.hears(bo), ["MSG#1 1<0 ops bo: 1"], "its author gets the answer");
+    assert!(world.hears(cy).is_empty());
+    assert!(world.hears(dee).is_empty(), "dee came back after it");
 }
 
 #[test]

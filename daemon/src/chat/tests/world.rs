@@ -27,7 +27,6 @@ pub(super) struct World {
     pub(super) edge: Edge,
     pub(super) disk: Disk,
     pub(super) disk_is_full: bool,
-    failing: bool,
     /// Does a turn look at all that is left from before?
     pub(super) sweeps: bool,
     /// How much of what may be much is done in one turn.
@@ -69,7 +68,6 @@ impl World {
             edge: Edge::default(),
             disk: Disk::default(),
             disk_is_full: false,
-            failing: false,
             sweeps: true,
             slice: Slice { rooms: 32, copies: 4096 },
             rules,
@@ -167,7 +165,15 @@ impl World {
 
     pub(super) fn acts(&mut self, action: Action) -> Result<ActReply, ErrorKind> {
         self.begin();
-        let done = self.chat.operate(0, &action).map_err(|refusal| refusal.kind);
+        let done = self.edge.operate(&mut self.chat, 0, &action).map_err(|refusal| refusal.kind);
+        self.finish();
+        done
+    }
+
+    /// An operator wants something done to a user.
+    pub(super) fn wishes(&mut self, wish: UserWish) -> Result<usize, NotGranted> {
+        self.begin();
+        let done = self.edge.grant(&mut self.chat, 0, wish);
         self.edge.sync(&mut self.chat);
         self.finish();
         done
@@ -193,17 +199,21 @@ impl World {
     fn finish_turn(&mut self) {
         self.chat.expire(usize::MAX);
         while self.sweeps && self.edge.work(&mut self.chat, usize::MAX) {}
-        let Outcome { writes, mut effects } = self.edge.end(&mut self.chat);
-        let chunks = writes.chunks.clone();
-        if self.failing || (self.disk_is_full && !writes.is_empty()) {
-            if !self.failing {
-                effects = self.edge.not_kept(&mut self.chat, effects, "full");
-                self.failing = true;
-            }
+        let outcome = self.edge.end(&mut self.chat);
+        if self.edge.is_holding() || (self.disk_is_full && !outcome.writes.is_empty()) {
+            let effects = self.edge.hold(outcome);
+            self.effects.clone_from(&effects);
+            effects.into_iter().for_each(|effect| self.carry_out(effect, &[]));
         } else {
-            steps::uncounted(|| self.disk.write(writes));
+            let Outcome { writes, effects } = outcome;
+            self.effects.clone_from(&effects);
+            self.keeps(writes, effects);
         }
-        self.effects.clone_from(&effects);
+    }
+
+    fn keeps(&mut self, writes: Writes, effects: Vec<Effect>) {
+        let chunks = writes.chunks.clone();
+        steps::uncounted(|| self.disk.write(writes));
         steps::uncounted(|| effects.into_iter().for_each(|effect| self.carry_out(effect, &chunks)));
     }
 
@@ -313,12 +323,17 @@ impl World {
         self.turn();
     }
 
+    /// What was held is kept, if there is room on the disk again.
     pub(super) fn recovers(&mut self) {
-        if self.failing && !self.disk_is_full {
-            self.disk.replace(self.chat.found());
-            self.chat.keeps_again();
-            self.failing = false;
+        if !self.edge.is_holding() || self.disk_is_full {
+            return;
         }
+        while let Some(writes) = self.edge.held().map(std::mem::take) {
+            let effects = self.edge.release(&self.chat);
+            self.keeps(writes, effects);
+        }
+        self.edge.store_works();
+        assert!(self.disk.found() == self.chat.found(), "all is on the disk");
     }
 
     /// Retention takes all that was said so far, and the chat is told, as the hub does it.
@@ -328,9 +343,14 @@ impl World {
         self.operator(|chat| chat.retain(oldest));
     }
 
-    /// The daemon's process ends, in order or not, and another begins with the same disk.
+    /// The daemon's process ends in order, and another begins with the same disk.
     pub(super) fn restarts(&mut self) {
         self.recovers();
+        self.is_killed();
+    }
+
+    /// The process ends at once, with all that it held, and another begins.
+    pub(super) fn is_killed(&mut self) {
         self.heard.clear();
         self.batch.clear();
         let found = steps::uncounted(|| self.disk.found());

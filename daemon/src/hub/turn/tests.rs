@@ -16,11 +16,11 @@ const FILL: u64 = 20;
 
 /// A hub without limits on what is sent, in memory, and so many who are logged in.
 fn hub(connections: u64) -> (Hub, Vec<Arc<Outbox>>) {
-    hub_on(None, connections)
+    hub_at(None, connections)
 }
 
-/// The same, on a store in that file.
-fn hub_on(path: Option<PathBuf>, connections: u64) -> (Hub, Vec<Arc<Outbox>>) {
+/// The same with its store at that path.
+pub(in crate::hub) fn hub_at(path: Option<PathBuf>, connections: u64) -> (Hub, Vec<Arc<Outbox>>) {
     let history = History {
         path,
         durability: Durability::Crash,
@@ -63,7 +63,7 @@ fn join() -> Command {
     Command::Ask(None, Ask::Join("ops".parse::<Name>().unwrap()))
 }
 
-fn say(bytes: usize) -> Command {
+pub(in crate::hub) fn say(bytes: usize) -> Command {
     let room = Target::Room(Place(Some("lobby".parse().unwrap())));
     Command::Ask(None, Ask::Say(room, format!("\"{}\"", "x".repeat(bytes)).into()))
 }
@@ -88,7 +88,7 @@ fn turns(hub: &mut Hub, waiting: &mut Waiting) -> Vec<u64> {
 }
 
 /// The numbers of the messages that the connection hears.
-fn heard(outbox: &Outbox) -> Vec<u64> {
+pub(in crate::hub) fn heard(outbox: &Outbox) -> Vec<u64> {
     let Poll::Ready(Taken::Items(items)) = outbox.poll_take(&Context::from_waker(Waker::noop()), usize::MAX)
     else {
         return Vec::new();
@@ -256,10 +256,10 @@ fn a_connection_that_is_lost_behind_a_full_turn_does_not_stay() {
 fn after_a_crash_all_sessions_are_away_and_their_time_counts() {
     let folder = tempfile::tempdir().unwrap();
     let path = Some(folder.path().join("chat.db"));
-    let (hub, _outboxes) = hub_on(path.clone(), 2);
+    let (hub, _outboxes) = hub_at(path.clone(), 2);
     assert_eq!((hub.chat.counts().sessions, hub.chat.counts().away), (2, 0));
     drop(hub);
-    let (hub, _) = hub_on(path, 0);
+    let (hub, _) = hub_at(path, 0);
     assert_eq!((hub.chat.counts().sessions, hub.chat.counts().away), (2, 2));
     assert_eq!(hub.chat.next_ending(), Some(hub.chat.rules().ttl_ms));
 }

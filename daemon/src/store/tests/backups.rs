@@ -16,7 +16,7 @@ async fn a_backup_made_under_load_is_a_store() {
     let mut more = Model { head: model.head, heads: model.heads.clone(), ..Model::default() };
     let (backup, ()) = tokio::join!(readers.backup(&to), async {
         for _ in 0..200 {
-            store.commit(more.say(&[(1, &[("ana", "meanwhile")])])).unwrap();
+            store.commit(&mut more.say(&[(1, &[("ana", "meanwhile")])])).unwrap();
             tokio::task::yield_now().await;
         }
     });
@@ -38,7 +38,7 @@ async fn a_backup_made_under_load_is_a_store() {
     assert_eq!(text(&caught.lines), text(&model.lines(|_| true)));
     let mut on = Model { head: found.head, ..Model::default() };
     on.heads.insert(room(1), found.head);
-    copy.commit(on.say(&[(1, &[("ana", "on")])])).unwrap();
+    copy.commit(&mut on.say(&[(1, &[("ana", "on")])])).unwrap();
 }
 
 #[tokio::test]
@@ -46,8 +46,8 @@ async fn a_store_in_memory_can_be_backed_up_too() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, readers, _) = open(&in_memory());
     let mut model = Model::default();
-    store.commit(Model::open(1)).unwrap();
-    store.commit(model.say(&[(1, &[("ana", "hello")])])).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
+    store.commit(&mut model.say(&[(1, &[("ana", "hello")])])).unwrap();
     readers.backup(&dir.path().join("copy.db")).await.unwrap();
     let (_, readers, _) = open(&history(dir.path().join("copy.db")));
     assert_eq!(readers.line(room(1), 1).await.unwrap(), Some(model.lines(|_| true)));

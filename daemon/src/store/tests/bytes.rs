@@ -5,7 +5,7 @@ use super::*;
 fn fill(store: &mut Store, model: &mut Model, turns: usize) {
     let long = "x".repeat(5_000);
     for _ in 0..turns {
-        store.commit(model.say(&[(1, &[("ana", long.as_str()); 10])])).unwrap();
+        store.commit(&mut model.say(&[(1, &[("ana", long.as_str()); 10])])).unwrap();
     }
 }
 
@@ -16,7 +16,7 @@ async fn beyond_the_bound_the_oldest_messages_go_in_slices() {
     let history = History { max_bytes: MaxBytes::Bytes(most), ..history(dir.path().join("chat.db")) };
     let (mut store, readers, _) = open(&history);
     let mut model = Model::default();
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     fill(&mut store, &mut model, 10);
     assert!(store.tidy(Timestamp(START)).unwrap().is_none(), "there is room");
     let bytes = store.history_bytes();
@@ -42,12 +42,12 @@ fn what_is_counted_is_about_what_the_file_takes_whatever_the_length_of_messages(
     for length in [1, 100, 1_000, 2_100, 3_900, 4_100, 5_000, 9_000, 16_000] {
         let (mut store, ..) = open(&in_memory());
         let mut model = Model::default();
-        store.commit(Model::open(1)).unwrap();
+        store.commit(&mut Model::open(1)).unwrap();
         let before = store.count("PRAGMA page_count");
         let long = "x".repeat(length);
         let turns = 2_000_000 / (length + 400);
         for _ in 0..turns {
-            store.commit(model.say(&[(1, &[("ana", long.as_str())])])).unwrap();
+            store.commit(&mut model.say(&[(1, &[("ana", long.as_str())])])).unwrap();
         }
         let taken = (store.count("PRAGMA page_count") - before) * 4096;
         let counted = store.count("SELECT bytes FROM totals");
@@ -66,7 +66,7 @@ async fn what_is_no_message_does_not_count_and_removes_none() {
     let history = History { max_bytes: MaxBytes::Bytes(most), ..history(dir.path().join("chat.db")) };
     let (mut store, readers, _) = open(&history);
     let mut model = Model::default();
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     fill(&mut store, &mut model, 2);
     // Conversations, sessions and lines of the audit log that take more than the bound.
     let conversations = (2..8_000).map(|n| (room(n), ConversationKind::Room(name(&format!("room{n}")))));
@@ -81,7 +81,7 @@ async fn what_is_no_message_does_not_count_and_removes_none() {
         reason: "x".repeat(256).into(),
     };
     let audit = vec![line; 8_000];
-    store.commit(Writes { conversations: conversations.collect(), audit, ..Writes::default() }).unwrap();
+    store.commit(&mut Writes { conversations: conversations.collect(), audit, ..Writes::default() }).unwrap();
     assert!(store.count("PRAGMA page_count") * 4096 > 2 << 20);
     assert!(store.tidy(Timestamp(START)).unwrap().is_none(), "{:?}", store.history_bytes());
     let stats = readers.stats().await.unwrap();
@@ -103,13 +103,13 @@ fn the_bytes_of_messages_come_and_go_with_them_and_are_counted_in_an_older_store
         known
     };
     let mut model = Model::default();
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     fill(&mut store, &mut model, 10);
     let before = counted(&mut store);
     while store.tidy(Timestamp(START)).unwrap().is_some() {}
     let after = counted(&mut store);
     assert!(after > 0 && after < before / 4, "{after} of {before}");
-    store.commit(Writes { gone: vec![room(1)], ..Writes::default() }).unwrap();
+    store.commit(&mut Writes { gone: vec![room(1)], ..Writes::default() }).unwrap();
     fill(&mut store, &mut Model { head: model.head, ..Model::default() }, 1);
     while store.tidy(Timestamp(START)).unwrap().is_some() {}
     counted(&mut store);

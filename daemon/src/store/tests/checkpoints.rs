@@ -43,12 +43,12 @@ async fn the_write_ahead_log_starts_over_while_others_write_and_read() {
     let pages = wal::Pages { look_every: 1, copy: 20, long: 100, too_long: 200 };
     let (mut store, readers) = with_pages(&dir.path().join("chat.db"), pages);
     let mut model = Model::default();
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     let long = "x".repeat(8_000);
     let page = PageOf { conversation: room(1), before: None, after: None, limit: 1 };
     let (mut pages, mut starts) = (0, 0);
     for turn in 0.. {
-        store.commit(model.say(&[(1, &[("ana", long.as_str()); 5])])).unwrap();
+        store.commit(&mut model.say(&[(1, &[("ana", long.as_str()); 5])])).unwrap();
         readers.page(page).await.unwrap();
         let (now, _) = length(&mut store);
         starts += u32::from(now < pages);
@@ -67,10 +67,10 @@ fn in_a_lull_all_is_copied_and_the_next_turn_starts_over_by_itself() {
     let pages = wal::Pages { look_every: 1, copy: 20, long: 100, too_long: i64::MAX };
     let (mut store, _readers) = with_pages(&dir.path().join("chat.db"), pages);
     let mut model = Model::default();
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     let long = "x".repeat(8_000);
     while length(&mut store).0 < 100 {
-        store.commit(model.say(&[(1, &[("ana", long.as_str()); 5])])).unwrap();
+        store.commit(&mut model.say(&[(1, &[("ana", long.as_str()); 5])])).unwrap();
     }
     let (before, mut left) = length(&mut store);
     let until = Instant::now() + Duration::from_secs(20);
@@ -79,7 +79,7 @@ fn in_a_lull_all_is_copied_and_the_next_turn_starts_over_by_itself() {
         std::thread::yield_now();
         left = length(&mut store).1;
     }
-    store.commit(model.say(&[(1, &[("ana", "hello")])])).unwrap();
+    store.commit(&mut model.say(&[(1, &[("ana", "hello")])])).unwrap();
     let (after, _) = length(&mut store);
     assert!(after < before, "{after} pages, {before} before");
 }
@@ -110,7 +110,7 @@ fn a_write_ahead_log_that_is_cut_is_found_out() {
 fn patience_outlasts_a_copy() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, ..) = open(&history(dir.path().join("chat.db")));
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     assert_eq!(store.count("PRAGMA busy_timeout"), 100);
     store.be_patient();
     for how in [wal::start_over, wal::start_over_at_once, wal::cut] {

@@ -11,9 +11,9 @@ async fn a_search_that_takes_too_long_is_ended_and_nothing_else_is() {
     for history in [history(dir.path().join("chat.db")), in_memory()] {
         let (mut store, readers, _) = open(&history);
         let mut model = Model::default();
-        store.commit(Model::open(1)).unwrap();
+        store.commit(&mut Model::open(1)).unwrap();
         for _ in 0..300 {
-            store.commit(model.say(&[(1, &[("ana", "alpha beta gamma"); 4])])).unwrap();
+            store.commit(&mut model.say(&[(1, &[("ana", "alpha beta gamma"); 4])])).unwrap();
         }
         // It finds nothing, and looks at every message.
         let letters: Vec<String> = ('a'..='z').map(|c| format!("{c}*")).collect();
@@ -43,13 +43,13 @@ async fn a_search_in_memory_holds_up_nobody_who_writes() {
     // As a search that goes on holds it.
     let searching = shared.index_gate.read();
     let mut model = Model { head: SAID.len() as u64, ..Model::default() };
-    store.commit(model.say(&[(1, &[("ana", "not held up")])])).unwrap();
+    store.commit(&mut model.say(&[(1, &[("ana", "not held up")])])).unwrap();
     // The indexer waits for the search to end, and must not take the log's gate along.
     while !shared.index_gate.is_awaited() {
         std::thread::yield_now();
     }
     assert!(shared.log_gate.is_free());
-    store.commit(model.say(&[(1, &[("ana", "nor is this")])])).unwrap();
+    store.commit(&mut model.say(&[(1, &[("ana", "nor is this")])])).unwrap();
     drop(searching);
     assert_eq!(find(&readers, look_for("held OR nor", &[1])).await.0, [14, 13]);
 }

@@ -10,8 +10,8 @@ async fn a_full_disk_refuses_turns_and_takes_them_again_when_there_is_room() {
     let history = history(dir.path().join("chat.db"));
     let (mut store, readers, _) = open(&history);
     let mut model = Model::default();
-    store.commit(Model::open(1)).unwrap();
-    store.commit(model.say(&[(1, &[("ana", "before")])])).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
+    store.commit(&mut model.say(&[(1, &[("ana", "before")])])).unwrap();
     store.limit_pages(Some(0));
     let (head, messages) = (model.head, model.messages.len());
     let long = "x".repeat(5_000);
@@ -21,7 +21,7 @@ async fn a_full_disk_refuses_turns_and_takes_them_again_when_there_is_room() {
         model.head = head;
         model.heads.insert(room(1), head);
         model.messages.truncate(messages);
-        let error = store.commit(model.say(&[(1, &[("ana", long.as_str()); 40])])).unwrap_err();
+        let error = store.commit(&mut model.say(&[(1, &[("ana", long.as_str()); 40])])).unwrap_err();
         assert!(matches!(error, StoreError::Full { .. }), "{error}");
         assert!(error.may_pass() && !error.is_permission());
         refused += 1;
@@ -41,7 +41,7 @@ async fn a_full_disk_refuses_turns_and_takes_them_again_when_there_is_room() {
     model.head = head;
     model.heads.insert(room(1), head);
     model.messages.truncate(messages);
-    store.commit(model.say(&[(1, &[("ana", long.as_str()); 40])])).unwrap();
+    store.commit(&mut model.say(&[(1, &[("ana", long.as_str()); 40])])).unwrap();
     let caught = readers.gap(SessionId(1), vec![all], usize::MAX).await.unwrap();
     assert_eq!(caught.lines, model.lines(|_| true));
 }
@@ -52,15 +52,15 @@ async fn a_turn_that_fails_in_the_middle_leaves_nothing() {
     let path = dir.path().join("chat.db");
     let (mut store, readers, _) = open(&history(&path));
     let mut model = Model::default();
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     let mut writes = model.say(&[(1, &[("ana", "a")])]);
     // The room is there already: the second row cannot be written, after the chunk could.
     let again = (room(1), ConversationKind::Room(name("again")));
     writes.conversations = vec![(room(2), ConversationKind::Room(name("new"))), again];
-    assert!(matches!(store.commit(writes.clone()), Err(StoreError::Bug(_))));
+    assert!(matches!(store.commit(&mut writes.clone()), Err(StoreError::Bug(_))));
     assert_eq!(store.count("SELECT count(*) FROM conversations"), 1);
     writes.conversations.pop();
-    store.commit(writes).unwrap();
+    store.commit(&mut writes).unwrap();
     assert_eq!(readers.stats().await.unwrap().messages, 1);
 }
 
@@ -69,8 +69,8 @@ fn what_a_failed_commit_left_in_the_file_does_not_come_back() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, ..) = open(&history(dir.path().join("chat.db")));
     let mut model = Model::default();
-    store.commit(Model::open(1)).unwrap();
-    store.commit(model.say(&[(1, &[("ana", "kept")])])).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
+    store.commit(&mut model.say(&[(1, &[("ana", "kept")])])).unwrap();
     let head = model.head;
     let refused = model.say(&[(1, &[("ana", "refused"), ("ana", "too")])]);
     let copy_all = |store: &mut Store| {
@@ -85,7 +85,7 @@ fn what_a_failed_commit_left_in_the_file_does_not_come_back() {
     model.head = head;
     model.heads.insert(room(1), head);
     model.messages.truncate(1);
-    store.commit(model.say(&[(1, &[("bo", "another")])])).unwrap();
+    store.commit(&mut model.say(&[(1, &[("bo", "another")])])).unwrap();
     assert_eq!(store.count("SELECT count(*) FROM chunks"), 2);
     // The newest number in the file falls, and that is no older copy.
     copy_all(&mut store);
@@ -122,13 +122,13 @@ async fn a_disk_that_is_really_full_refuses_turns_and_takes_them_again_when_ther
     let history = history(dir.path().join("chat.db"));
     let (mut store, readers, _) = open(&history);
     let mut model = Model::default();
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     let long = "x".repeat(5_000);
     let all = Range { conversation: room(1), first: 1, last: Seq::MAX };
     let (mut kept, mut refused) = (0, 0);
     while refused < 20 {
         let (head, messages) = (model.head, model.messages.len());
-        match store.commit(model.say(&[(1, &[("ana", long.as_str()); 4])])) {
+        match store.commit(&mut model.say(&[(1, &[("ana", long.as_str()); 4])])) {
             Ok(_) => kept += 4,
             Err(error) => {
                 assert!(matches!(error, StoreError::Full { .. }), "{error}");
@@ -151,7 +151,7 @@ async fn a_disk_that_is_really_full_refuses_turns_and_takes_them_again_when_ther
     assert_eq!((caught.count, caught.lines == model.lines(|_| true)), (kept, true));
     std::fs::remove_file(&ballast).unwrap();
     for _ in 0..10 {
-        store.commit(model.say(&[(1, &[("ana", long.as_str()); 4])])).unwrap();
+        store.commit(&mut model.say(&[(1, &[("ana", long.as_str()); 4])])).unwrap();
     }
     let caught = readers.gap(SessionId(1), vec![all], usize::MAX).await.unwrap();
     assert_eq!((caught.count, caught.lines == model.lines(|_| true)), (kept + 40, true));

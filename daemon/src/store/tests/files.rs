@@ -21,8 +21,8 @@ impl Case {
         let mut model = Model::default();
         // Later it might open what a test has put in the store's place.
         store.wait_for_index();
-        store.commit(Model::open(1)).unwrap();
-        store.commit(model.say(&[(1, &[("ana", "before")])])).unwrap();
+        store.commit(&mut Model::open(1)).unwrap();
+        store.commit(&mut model.say(&[(1, &[("ana", "before")])])).unwrap();
         store.check_files().unwrap();
         Self { dir, store, readers, model }
     }
@@ -33,7 +33,7 @@ impl Case {
 
     pub(super) fn says(&mut self, text: &str) -> Result<(), StoreError> {
         let (head, messages) = (self.model.head, self.model.messages.len());
-        let said = self.store.commit(self.model.say(&[(1, &[("ana", text)])])).map(|_| ());
+        let said = self.store.commit(&mut self.model.say(&[(1, &[("ana", text)])])).map(|_| ());
         if said.is_err() {
             // As the chat does: numbers that were refused are given out again.
             self.model.head = head;
@@ -198,7 +198,7 @@ fn a_store_behind_a_link_is_followed_and_a_link_that_comes_later_is_not() {
     let (real, link) = (dir.path().join("real.db"), dir.path().join("chat.db"));
     std::os::unix::fs::symlink(&real, &link).unwrap();
     let (mut store, ..) = open(&history(&link));
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     store.check_files().unwrap();
     let moved = dir.path().join("moved.db");
     std::fs::rename(&real, &moved).unwrap();

@@ -10,7 +10,7 @@ async fn the_sessions_own_messages_carry_their_ids_and_no_others_do() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, readers, _) = open(&history(dir.path().join("chat.db")));
     let mut model = Model::default();
-    store.commit(Model::open(2)).unwrap();
+    store.commit(&mut Model::open(2)).unwrap();
     let ids = [
         RequestId::Number(u64::MAX),
         RequestId::Text("18446744073709551615".into()),
@@ -25,7 +25,7 @@ async fn the_sessions_own_messages_carry_their_ids_and_no_others_do() {
     let mut writes = model.say(&[(1, &[("ana", "a"), ("bo", "b"), ("ana", "c")]), (2, &[("ana", "d")])]);
     writes.sessions = vec![SessionChange::Put(session_row(1))];
     writes.sent = vec![own(1, 1, &ids[0]), own(2, 2, &ids[0]), own(1, 3, &ids[1]), own(1, 4, &ids[2])];
-    store.commit(writes).unwrap();
+    store.commit(&mut writes).unwrap();
 
     let both = [1, 2].map(|n| Range { conversation: room(n), first: 1, last: 9 });
     let caught = super::log::catch_up(&readers, 1, both.to_vec(), 1).await;
@@ -59,7 +59,7 @@ fn ids_are_known_while_they_wait_when_they_are_filed_and_after_a_restart() {
     let mut model = Model::default();
     let mut first = Model::open(1);
     first.sessions = (1..=9).map(|n| SessionChange::Put(session_row(n))).collect();
-    store.commit(first).unwrap();
+    store.commit(&mut first).unwrap();
     // Three sessions count from 0 in turns of 200, so that two batches are filed and a third waits.
     let id = |n: u64| {
         if n.is_multiple_of(5) { RequestId::Text(n.to_string().into()) } else { RequestId::Number(n) }
@@ -70,7 +70,7 @@ fn ids_are_known_while_they_wait_when_they_are_filed_and_after_a_restart() {
         let mut writes = model.say(&[(1, &[("ana", "x"); 200])]);
         let sent = |n| Sent { session: session(n), id: id(n / 3), conversation: room(1), seq: n + 1 };
         writes.sent = (from..model.head).map(sent).collect();
-        store.commit(writes).unwrap();
+        store.commit(&mut writes).unwrap();
     };
     let check = |store: &mut Store, head: u64| {
         for n in (0..head).step_by(97).chain([head - 1]) {
@@ -92,14 +92,14 @@ fn ids_are_known_while_they_wait_when_they_are_filed_and_after_a_restart() {
     say(&mut store, &mut model);
     // A session ends: its ids end with it, those that wait too.
     let end = vec![SessionChange::End(SessionId(3))];
-    store.commit(Writes { sessions: end, ..Writes::default() }).unwrap();
+    store.commit(&mut Writes { sessions: end, ..Writes::default() }).unwrap();
     while store.tidy(Timestamp(START)).unwrap().is_some() {}
     while model.head < 30_000 {
         let from = model.head;
         let mut writes = model.say(&[(1, &[("ana", "x"); 200])]);
         let sent = |n| Sent { session: session(n), id: id(n / 3), conversation: room(1), seq: n + 1 };
         writes.sent = (from..model.head).filter(|n| session(*n) != SessionId(3)).map(sent).collect();
-        store.commit(writes).unwrap();
+        store.commit(&mut writes).unwrap();
     }
     check(&mut store, model.head);
     assert_eq!(store.count("SELECT count(*) FROM sent_as WHERE session = 3"), 0);
@@ -127,15 +127,15 @@ fn ids_of_the_newest_messages_stay_when_those_are_removed() {
             seq,
         };
         writes.sent = (from + 1..=model.head).map(sent).collect();
-        store.commit(writes).unwrap();
+        store.commit(&mut writes).unwrap();
     };
     let mut first = Model::open(2);
     first.sessions = vec![SessionChange::Put(session_row(1))];
-    store.commit(first).unwrap();
+    store.commit(&mut first).unwrap();
     say(&mut store, &mut model, 1);
     say(&mut store, &mut model, 2);
     store.window = 15;
-    store.commit(Writes { gone: vec![room(2)], ..Writes::default() }).unwrap();
+    store.commit(&mut Writes { gone: vec![room(2)], ..Writes::default() }).unwrap();
     while store.tidy(Timestamp(START)).unwrap().is_some() {}
     let counts = |store: &mut Store| {
         ["chunks", "sent", "left_ids"].map(|table| store.count(&format!("SELECT count(*) FROM {table}")))
@@ -187,16 +187,18 @@ fn left_ids_go_in_parts_where_there_is_little_room() {
 fn what_is_filed_in_the_turn_in_which_its_session_ends_goes_too() {
     let (mut store, ..) = open(&in_memory());
     let mut model = Model::default();
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     // As many as make a batch: the next turn files some of them.
     let mut writes = model.say(&[(1, &[("ana", "x"); 8_192])]);
     writes.sessions = vec![SessionChange::Put(session_row(1))];
     writes.sent = (1..=8_192)
         .map(|seq| Sent { session: SessionId(1), id: RequestId::Number(seq), conversation: room(1), seq })
         .collect();
-    store.commit(writes).unwrap();
+    store.commit(&mut writes).unwrap();
     assert_eq!(store.count("SELECT count(*) FROM sent_as"), 0);
-    store.commit(Writes { sessions: vec![SessionChange::End(SessionId(1))], ..Writes::default() }).unwrap();
+    store
+        .commit(&mut Writes { sessions: vec![SessionChange::End(SessionId(1))], ..Writes::default() })
+        .unwrap();
     assert!(store.count("SELECT count(*) FROM sent_as") > 0);
     while store.tidy(Timestamp(START)).unwrap().is_some() {}
     assert_eq!(store.count("SELECT count(*) FROM sent_as"), 0);

@@ -38,7 +38,7 @@ async fn a_restart_goes_on_with_the_index_and_makes_a_bad_one_anew() {
     for (n, spoil) in spoil.iter().enumerate() {
         spoil();
         let (mut store, readers, _) = open(&history);
-        store.commit(model.say(&[(1, &[("ana", "something new")])])).unwrap();
+        store.commit(&mut model.say(&[(1, &[("ana", "something new")])])).unwrap();
         let new = model.head;
         let found = find(&readers, look_for("hello OR new", &[1, 2])).await.0;
         assert_eq!((found[0], &found[n + 1..]), (new, &[3, 2, 1][..]), "case {n}");
@@ -99,7 +99,7 @@ async fn what_retention_took_is_not_found_and_leaves_the_index() {
     assert_eq!(find(&readers, look_for("hello OR two", &[1, 2])).await.0, [8, 7, 3, 2, 1]);
     while store.tidy(Timestamp(START)).unwrap().is_some() {}
     assert_eq!(find(&readers, look_for("hello OR two", &[1, 2])).await.0, [8, 7]);
-    store.commit(Writes { gone: vec![room(2)], ..Writes::default() }).unwrap();
+    store.commit(&mut Writes { gone: vec![room(2)], ..Writes::default() }).unwrap();
     while store.tidy(Timestamp(START)).unwrap().is_some() {}
     store.wait_for_removals_in_index().await;
     store.close().unwrap();
@@ -124,10 +124,10 @@ async fn the_direct_messages_of_a_user_are_one_word_of_the_index_however_many_th
         let mut conversations: Vec<_> = (10..500).map(|n| direct(n, 1, n)).collect();
         conversations.extend([direct(2, 2, 3), direct(3, 3, 3), direct(4, 3, 11)]);
         conversations.extend(Model::open(1).conversations);
-        store.commit(Writes { conversations, ..Writes::default() }).unwrap();
+        store.commit(&mut Writes { conversations, ..Writes::default() }).unwrap();
         let said = [(1, "word"), (2, "word"), (3, "word"), (4, "word"), (10, "word"), (499, "word x")];
         for (n, text) in said {
-            store.commit(model.say(&[(n, &[("ana", text)])])).unwrap();
+            store.commit(&mut model.say(&[(n, &[("ana", text)])])).unwrap();
         }
         let of = |user| SearchIn { directs_of: Some(UserId(user)), ..look_for("word", &[1]) };
         for (user, wanted) in
@@ -138,7 +138,7 @@ async fn the_direct_messages_of_a_user_are_one_word_of_the_index_however_many_th
         let alone = SearchIn { conversations: Vec::new(), ..of(1) };
         assert_eq!(find(&readers, alone).await, (vec![6, 5], false));
         // Who is gone from the log is not found, whatever the index still has.
-        store.commit(Writes { gone: vec![room(499)], ..Writes::default() }).unwrap();
+        store.commit(&mut Writes { gone: vec![room(499)], ..Writes::default() }).unwrap();
         assert_eq!(find(&readers, of(1)).await, (vec![5, 1], false));
     }
 }

@@ -12,13 +12,13 @@ fn turns() -> impl Strategy<Value = Vec<Vec<(i64, usize)>>> {
 fn written(history: &History, turns: &[Vec<(i64, usize)>]) -> (Store, Readers, Model) {
     let (mut store, readers, _) = open(history);
     let mut model = Model::default();
-    store.commit(Model::open(5)).unwrap();
+    store.commit(&mut Model::open(5)).unwrap();
     for turn in turns {
         let texts: Vec<Vec<(&str, &str)>> =
             turn.iter().map(|(_, n)| vec![("ana", "hé\n\"llo\" 🦀"); *n]).collect();
         let said: Vec<_> = turn.iter().zip(&texts).map(|((n, _), texts)| (*n, &texts[..])).collect();
         let writes = model.say(&said);
-        let kept = store.commit(writes.clone()).unwrap();
+        let kept = store.commit(&mut writes.clone()).unwrap();
         assert!(kept.iter().map(|kept| kept.chunk()).eq(&writes.chunks));
     }
     (store, readers, model)
@@ -149,10 +149,10 @@ async fn numbers_beyond_all_numbers_are_fine() {
 async fn a_page_ends_at_a_mebibyte_and_says_that_there_is_more() {
     let (mut store, readers, _) = open(&in_memory());
     let mut model = Model::default();
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     let long = "x".repeat(60_000);
     for _ in 0..5 {
-        store.commit(model.say(&[(1, &[("ana", long.as_str()); 8])])).unwrap();
+        store.commit(&mut model.say(&[(1, &[("ana", long.as_str()); 8])])).unwrap();
     }
     let of = |before, after| PageOf { conversation: room(1), before, after, limit: 500 };
     let newest = readers.page(of(None, None)).await.unwrap();
@@ -167,14 +167,14 @@ async fn a_page_ends_at_a_mebibyte_and_says_that_there_is_more() {
 fn numbers_that_do_not_grow_are_refused() {
     let (mut store, ..) = open(&in_memory());
     let mut model = Model::default();
-    let first = model.say(&[(1, &[("ana", "a"), ("ana", "b")])]);
-    let second = model.say(&[(1, &[("ana", "c")])]);
-    store.commit(first.clone()).unwrap();
-    assert!(matches!(store.commit(first), Err(StoreError::Bug(_))), "the same again");
+    let mut first = model.say(&[(1, &[("ana", "a"), ("ana", "b")])]);
+    let mut second = model.say(&[(1, &[("ana", "c")])]);
+    store.commit(&mut first.clone()).unwrap();
+    assert!(matches!(store.commit(&mut first), Err(StoreError::Bug(_))), "the same again");
     let mut no_line = second.clone();
     no_line.chunks[0].last += 1;
-    assert!(matches!(store.commit(no_line), Err(StoreError::Bug(_))), "a number without a line");
-    store.commit(second).unwrap();
+    assert!(matches!(store.commit(&mut no_line), Err(StoreError::Bug(_))), "a number without a line");
+    store.commit(&mut second).unwrap();
 }
 
 #[tokio::test]
@@ -184,9 +184,9 @@ async fn what_is_in_the_store_is_known_without_counting() {
     let (mut store, readers, _) = open(&history);
     assert_eq!(readers.stats().await.unwrap().messages, 0);
     let mut model = Model::default();
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     for _ in 0..3 {
-        store.commit(model.say(&[(1, &[("ana", "x"); 4])])).unwrap();
+        store.commit(&mut model.say(&[(1, &[("ana", "x"); 4])])).unwrap();
     }
     let stats = readers.stats().await.unwrap();
     assert_eq!((stats.messages, stats.oldest, stats.head), (12, 1, 12));
@@ -198,10 +198,10 @@ async fn a_gap_of_many_conversations_costs_the_same_for_each_of_them() {
     for rooms in [100, 1_000_i64] {
         let (mut store, readers, _) = open(&in_memory());
         let mut model = Model::default();
-        store.commit(Model::open(rooms)).unwrap();
+        store.commit(&mut Model::open(rooms)).unwrap();
         for _ in 0..2 {
             for room in 1..=rooms {
-                store.commit(model.say(&[(room, &[("ana", "hello")])])).unwrap();
+                store.commit(&mut model.say(&[(room, &[("ana", "hello")])])).unwrap();
             }
         }
         let gap = (1..=rooms).map(|n| Range { conversation: room(n), first: 1, last: model.head }).collect();
@@ -224,10 +224,10 @@ async fn what_is_common_with_a_log_is_known_over_several_restores() {
         logs.push(found.log.clone());
         let mut model = Model { head: found.head, ..Model::default() };
         for _ in 0..said {
-            store.commit(model.say(&[(1, &[("ana", "a")])])).unwrap();
+            store.commit(&mut model.say(&[(1, &[("ana", "a")])])).unwrap();
         }
         readers.backup(&path(&format!("{}.db", n + 1))).await.unwrap();
-        store.commit(model.say(&[(1, &[("ana", "not in the copy")])])).unwrap();
+        store.commit(&mut model.say(&[(1, &[("ana", "not in the copy")])])).unwrap();
     }
     let (.., found) = open(&history(path("3.db")));
     let common = |log: &str| found.log.common_with(Some(log));

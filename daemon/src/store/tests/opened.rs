@@ -8,9 +8,9 @@ use std::os::unix::fs::PermissionsExt;
 pub(super) fn made(path: &Path) -> Model {
     let (mut store, ..) = open(&history(path));
     let mut model = Model::default();
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     for _ in 0..50 {
-        store.commit(model.say(&[(1, &[("ana", "some text that fills pages"); 8])])).unwrap();
+        store.commit(&mut model.say(&[(1, &[("ana", "some text that fills pages"); 8])])).unwrap();
     }
     store.close().unwrap();
     model
@@ -84,8 +84,8 @@ fn a_store_of_version_14_keeps_its_order_its_shares_and_what_retention_has_remov
     let path = dir.path().join("chat.db");
     let (mut store, ..) = open(&history(&path));
     let mut model = Model::default();
-    store.commit(Model::open(3)).unwrap();
-    store.commit(model.say(&[(1, &[("ana", "a"), ("ana", "b")])])).unwrap();
+    store.commit(&mut Model::open(3)).unwrap();
+    store.commit(&mut model.say(&[(1, &[("ana", "a"), ("ana", "b")])])).unwrap();
     store.is_of_version_14();
     store
         .log()
@@ -120,14 +120,14 @@ fn ids_of_a_store_of_version_15_have_the_conversation_of_their_message() {
     let path = dir.path().join("chat.db");
     let (mut store, ..) = open(&history(&path));
     let mut model = Model::default();
-    store.commit(Model::open(3)).unwrap();
+    store.commit(&mut Model::open(3)).unwrap();
     let mut writes = model.say(&[(3, &[("ana", "a"), ("ana", "b")]), (2, &[("ana", "c")])]);
     writes.sessions = vec![SessionChange::Put(session_row(1))];
     let sent =
         |seq, n| Sent { session: SessionId(1), id: RequestId::Number(seq), conversation: room(n), seq };
     writes.sent = vec![sent(1, 3), sent(2, 3), sent(3, 2)];
     let wanted = writes.sent.clone();
-    store.commit(writes).unwrap();
+    store.commit(&mut writes).unwrap();
     store.is_of_version_15();
     store.close().unwrap();
     let (store, _, found) = open(&history(&path));
@@ -187,7 +187,7 @@ fn files_are_for_their_owner_alone() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("folder/chat.db");
     let (mut store, ..) = open(&history(&path));
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(path.parent().unwrap()), 0o700);
     for ending in ["", "-wal", "-shm", ".lock"] {
@@ -249,7 +249,7 @@ async fn a_check_leaves_nothing_beside_the_store() {
     drop(readers);
     is_left_as_it_was(&history(&path));
     let mut model = model;
-    store.commit(model.say(&[(1, &[("ana", "in the write-ahead log")])])).unwrap();
+    store.commit(&mut model.say(&[(1, &[("ana", "in the write-ahead log")])])).unwrap();
     let newest = Store::check(&history(&path)).unwrap().newest;
     assert_eq!(newest, store.newest().unwrap());
     drop(store);

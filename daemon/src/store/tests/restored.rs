@@ -81,10 +81,10 @@ async fn nor_is_a_backup_of_a_store_that_was_a_backup_itself() {
     let (dir, first) = (case.dir.path().to_owned(), case.dir.path().join("first.db"));
     case.readers.backup(&first).await.unwrap();
     let (mut store, readers, _) = open(&history(&first));
-    store.commit(case.model.say(&[(1, &[("ana", "after the first")])])).unwrap();
+    store.commit(&mut case.model.say(&[(1, &[("ana", "after the first")])])).unwrap();
     readers.backup(&dir.join("second.db")).await.unwrap();
     for _ in 0..200 {
-        store.commit(case.model.say(&[(1, &[("ana", "after the second")])])).unwrap();
+        store.commit(&mut case.model.say(&[(1, &[("ana", "after the second")])])).unwrap();
     }
     drop((store, readers));
     std::fs::rename(dir.join("second.db"), &first).unwrap();
@@ -129,8 +129,8 @@ async fn a_second_backup_of_a_restored_store_is_not_mixed_either() {
     let (store, backup) = (dir.path().join("chat.db"), dir.path().join("backup.db"));
     let (mut first, readers, _) = open(&history(&store));
     let mut model = Model::default();
-    first.commit(Model::open(1)).unwrap();
-    first.commit(model.say(&[(1, &[("ana", "before")])])).unwrap();
+    first.commit(&mut Model::open(1)).unwrap();
+    first.commit(&mut model.say(&[(1, &[("ana", "before")])])).unwrap();
     readers.backup(&backup).await.unwrap();
     drop((first, readers));
     for ending in ["", "-wal", "-shm", ".lock", "-search"] {
@@ -141,7 +141,7 @@ async fn a_second_backup_of_a_restored_store_is_not_mixed_either() {
     let again = dir.path().join("again.db");
     readers.backup(&again).await.unwrap();
     for _ in 0..50 {
-        restored.commit(model.say(&[(1, &[("ana", "after the second backup")])])).unwrap();
+        restored.commit(&mut model.say(&[(1, &[("ana", "after the second backup")])])).unwrap();
     }
     // Killed, and started once in between.
     drop((restored, readers));
@@ -153,7 +153,7 @@ async fn a_second_backup_of_a_restored_store_is_not_mixed_either() {
         assert!(Store::foreign_wal(&history(&store)).is_some());
         let (mut restored, readers, _) = open(&history(&store));
         assert_eq!(restored.count("SELECT count(*) FROM chunks"), 1);
-        restored.commit(model.say(&[(1, &[("ana", "once more")])])).unwrap();
+        restored.commit(&mut model.say(&[(1, &[("ana", "once more")])])).unwrap();
         drop((restored, readers));
     }
 }
@@ -164,9 +164,9 @@ async fn a_restored_backup_is_another_log_and_a_restart_is_not() {
     let (path, backup) = (dir.path().join("chat.db"), dir.path().join("backup.db"));
     let (mut store, readers, found) = open(&history(&path));
     let mut model = Model::default();
-    store.commit(model.say(&[(1, &[("ana", "a"), ("ana", "b")])])).unwrap();
+    store.commit(&mut model.say(&[(1, &[("ana", "a"), ("ana", "b")])])).unwrap();
     readers.backup(&backup).await.unwrap();
-    store.commit(model.say(&[(1, &[("ana", "c")])])).unwrap();
+    store.commit(&mut model.say(&[(1, &[("ana", "c")])])).unwrap();
     drop((store, readers));
     let (mut store, _, again) = open(&history(&path));
     assert_eq!((again.log, again.head), (found.log.clone(), 3));
@@ -197,7 +197,7 @@ fn a_store_of_an_older_version_gets_an_identity() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("chat.db");
     let (mut store, ..) = open(&history(&path));
-    store.commit(Model::default().say(&[(1, &[("ana", "a")])])).unwrap();
+    store.commit(&mut Model::default().say(&[(1, &[("ana", "a")])])).unwrap();
     let sql = "SELECT store FROM totals";
     let index_of: Vec<u8> = store.log().query_row(sql, [], |row| row.get(0)).unwrap();
     store.is_of_version_6();

@@ -25,7 +25,7 @@ impl Full {
         let retain = Some(Duration::from_secs(25));
         let (mut store, ..) = open(&History { retain, ..history(disk.store()) });
         let sessions = (1..=sessions).map(|n| SessionChange::Put(session_row(n))).collect();
-        store.commit(Writes { sessions, ..Model::open(1) }).unwrap();
+        store.commit(&mut Writes { sessions, ..Model::open(1) }).unwrap();
         Some(Self { disk, store, model: Model::default(), ids: 0 })
     }
 
@@ -44,7 +44,7 @@ impl Full {
             Some(Sent { session: SessionId(session), id, conversation: room(1), seq })
         });
         writes.sent = sent.collect();
-        let kept = self.store.commit(writes);
+        let kept = self.store.commit(&mut writes);
         if let Err(error) = &kept {
             assert!(matches!(error, StoreError::Full { .. }), "{error}");
             self.model.head = head;
@@ -158,13 +158,13 @@ fn a_removal_that_found_no_room_tries_with_less() {
 fn a_chunk_that_has_lost_ids_goes_although_there_is_room_for_it_again() {
     let (mut store, ..) = open(&in_memory());
     let mut model = Model::default();
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     let said: Vec<_> = (0..100).map(|_| ("ana", "x")).collect();
     let mut writes = model.say(&[(1, &said)]);
     writes.sessions = vec![SessionChange::Put(session_row(1))];
     let sent = |seq| Sent { session: SessionId(1), id: RequestId::Number(seq), conversation: room(1), seq };
     writes.sent = (1..=100).map(sent).collect();
-    store.commit(writes).unwrap();
+    store.commit(&mut writes).unwrap();
     let little = Some(RemovalRoom { bytes: 8 << 20, rows: 10 });
     // It was too big when that was decided, and the history may be as large as it is now.
     let next = |store: &mut Store, oldest| {

@@ -22,9 +22,9 @@ pub(super) const SAID: &[(i64, &str, &str)] = &[
 
 pub(super) fn said(store: &mut Store) -> Model {
     let mut model = Model::default();
-    store.commit(Model::open(2)).unwrap();
+    store.commit(&mut Model::open(2)).unwrap();
     for (n, user, text) in SAID {
-        store.commit(model.say(&[(*n, &[(user, text)])])).unwrap();
+        store.commit(&mut model.say(&[(*n, &[(user, text)])])).unwrap();
     }
     model
 }
@@ -96,10 +96,10 @@ async fn what_was_found_is_as_it_was_sent_and_its_words_are_pointed_out() {
 async fn many_conversations_of_which_few_have_it() {
     let (mut store, readers, _) = open(&in_memory());
     let mut model = Model::default();
-    store.commit(Model::open(2)).unwrap();
-    store.commit(model.say(&[(1, &[("ana", "word"), ("ana", "word")])])).unwrap();
-    store.commit(model.say(&[(2, &[("bo", "word"); 1_200])])).unwrap();
-    store.commit(model.say(&[(1, &[("ana", "word")])])).unwrap();
+    store.commit(&mut Model::open(2)).unwrap();
+    store.commit(&mut model.say(&[(1, &[("ana", "word"), ("ana", "word")])])).unwrap();
+    store.commit(&mut model.say(&[(2, &[("bo", "word"); 1_200])])).unwrap();
+    store.commit(&mut model.say(&[(1, &[("ana", "word")])])).unwrap();
     let without_2: Vec<i64> = (1..100).filter(|n| *n != 2).collect();
     assert_eq!(find(&readers, look_for("word", &without_2)).await, (vec![1_203, 2, 1], false));
     let with_2: Vec<i64> = (1..100).collect();
@@ -116,10 +116,10 @@ async fn only_what_may_be_read_is_looked_at() {
     for elsewhere in [0, 50, 3_000] {
         let (mut store, readers, _) = open(&in_memory());
         let mut model = Model::default();
-        store.commit(Model::open(2)).unwrap();
-        store.commit(model.say(&[(1, &[("ana", "word"), ("ana", "word")])])).unwrap();
+        store.commit(&mut Model::open(2)).unwrap();
+        store.commit(&mut model.say(&[(1, &[("ana", "word"), ("ana", "word")])])).unwrap();
         for _ in 0..elsewhere / 50 {
-            store.commit(model.say(&[(2, &[("bo", "word"); 50])])).unwrap();
+            store.commit(&mut model.say(&[(2, &[("bo", "word"); 50])])).unwrap();
         }
         let shared = std::sync::Arc::clone(store.parts().1);
         for rooms in [vec![1], (1..500).filter(|n| *n != 2).collect()] {
@@ -137,10 +137,10 @@ async fn only_what_may_be_read_is_looked_at() {
 async fn long_messages_end_a_page_of_results() {
     let (mut store, readers, _) = open(&in_memory());
     let mut model = Model::default();
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     let long = "word ".repeat(8_000);
     for _ in 0..10 {
-        store.commit(model.say(&[(1, &[("ana", long.as_str()); 10])])).unwrap();
+        store.commit(&mut model.say(&[(1, &[("ana", long.as_str()); 10])])).unwrap();
     }
     let page = readers.search(SearchIn { limit: 100, ..look_for("word", &[1]) }).await.unwrap();
     assert!(page.data.len() <= 1024 * 1024);

@@ -20,7 +20,7 @@ fn turn(model: &mut Model) -> Writes {
 /// A turn, and whether it was kept.
 fn says(store: &mut Store, model: &mut Model) -> bool {
     let (head, messages) = (model.head, model.messages.len());
-    let kept = store.commit(turn(model));
+    let kept = store.commit(&mut turn(model));
     if let Err(error) = &kept {
         assert!(matches!(error, StoreError::Full { .. }), "{error}");
         // Numbers that were refused are given out again, as the chat does.
@@ -77,7 +77,7 @@ async fn a_disk_filled_by_the_store_has_room_for_what_makes_it_work_again() {
     let Some(disk) = Disk::small() else { return };
     let (mut store, readers, _) = open(&of_300(&disk));
     let mut model = Model::default();
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     let kept = fill(&mut store, &mut model);
     assert!(kept > 40, "only {kept} turns of 200 KB in {MIB} MiB");
     assert_all_is_there(&readers, &model).await;
@@ -99,7 +99,7 @@ async fn a_disk_that_is_full_at_a_start_is_one_that_the_store_can_use() {
     let Some(disk) = Disk::small() else { return };
     let mut model = Model::default();
     let (mut store, ..) = open(&of_300(&disk));
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     for how in ["closed", "killed", "closed"] {
         fill(&mut store, &mut model);
         match how {
@@ -118,7 +118,7 @@ async fn while_somebody_reads_for_long_the_write_ahead_log_does_not_outgrow_the_
     let Some(disk) = Disk::small() else { return };
     let (mut store, readers, _) = open(&of_300(&disk));
     let mut model = Model::default();
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     // As a backup does. Nothing that comes from here on can be copied.
     let reader = rusqlite::Connection::open(disk.store()).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM chunks").unwrap();
@@ -145,7 +145,7 @@ fn the_search_index_stops_before_it_takes_the_room_of_messages() {
     let Some(disk) = Disk::small() else { return };
     let (mut store, ..) = open(&History { retain_messages: Some(20), ..history(disk.store()) });
     let mut model = Model::default();
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     store.wait_for_index();
     let progress = store.parts().1.progress();
     let is_failing = || progress.borrow().failing;
@@ -153,20 +153,20 @@ fn the_search_index_stops_before_it_takes_the_room_of_messages() {
     while !is_failing() {
         let text: Vec<_> = words.by_ref().take(900).map(|n| format!("{:x}", n * 2_654_435_761)).collect();
         let text = text.join(" ");
-        store.commit(model.say(&[(1, &[("ana", text.as_str()); 20])])).unwrap();
+        store.commit(&mut model.say(&[(1, &[("ana", text.as_str()); 20])])).unwrap();
         while store.tidy(Timestamp(START)).unwrap().is_some() {}
         // It is in no hurry as long as messages come.
         store.parts().1.tell(|work| work.hurry = true);
     }
     assert!(disk.free() >= RESERVE, "{} bytes are left", disk.free());
-    store.commit(model.say(&[(1, &[("ana", "kept")])])).unwrap();
+    store.commit(&mut model.say(&[(1, &[("ana", "kept")])])).unwrap();
 }
 
 /// What a client says that waits for each acknowledgement.
 fn says_one(store: &mut Store, model: &mut Model, bytes: usize) -> bool {
     let (head, messages) = (model.head, model.messages.len());
     let text = "x".repeat(bytes);
-    let kept = store.commit(model.say(&[(1, &[("ana", text.as_str())])])).is_ok();
+    let kept = store.commit(&mut model.say(&[(1, &[("ana", text.as_str())])])).is_ok();
     if !kept {
         model.head = head;
         model.heads.insert(room(1), head);
@@ -183,7 +183,7 @@ fn a_disk_filled_by_single_messages_works_again_once_they_are_gone() {
         let retain = Some(Duration::from_secs(25));
         let (mut store, ..) = open(&History { retain, ..history(disk.store()) });
         let mut model = Model::default();
-        store.commit(Model::open(1)).unwrap();
+        store.commit(&mut Model::open(1)).unwrap();
         while says_one(&mut store, &mut model, bytes) {}
         // All of them are too old.
         let later = Timestamp(2 * START);
@@ -209,7 +209,7 @@ fn a_write_ahead_log_that_a_reader_holds_is_not_written_from_its_front() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, ..) = open(&history(dir.path().join("chat.db")));
     let mut model = Model::default();
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     store.wait_for_index();
     let reader = rusqlite::Connection::open(dir.path().join("chat.db")).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM chunks").unwrap();
@@ -218,7 +218,7 @@ fn a_write_ahead_log_that_a_reader_holds_is_not_written_from_its_front() {
     let wal = dir.path().join("chat.db-wal");
     let bytes = wal.metadata().unwrap().len();
     assert_eq!(Before::look(store.log()).unwrap().wal_at, bytes);
-    store.commit(model.say(&[(1, &[("ana", "behind what it holds")])])).unwrap();
+    store.commit(&mut model.say(&[(1, &[("ana", "behind what it holds")])])).unwrap();
     let longer = wal.metadata().unwrap().len();
     assert!(longer > bytes);
     reader.execute_batch("COMMIT").unwrap();
@@ -227,7 +227,7 @@ fn a_write_ahead_log_that_a_reader_holds_is_not_written_from_its_front() {
     while Before::look(store.log()).unwrap().wal_at > 0 {
         std::thread::yield_now();
     }
-    store.commit(model.say(&[(1, &[("ana", "from the front")])])).unwrap();
+    store.commit(&mut model.say(&[(1, &[("ana", "from the front")])])).unwrap();
     assert_eq!(wal.metadata().unwrap().len(), longer);
 }
 
@@ -238,7 +238,7 @@ fn of_a_store_behind_a_link_the_room_of_its_own_disk_counts() {
     let link = dir.path().join("link.db");
     std::os::unix::fs::symlink(disk.store(), &link).unwrap();
     let (mut store, ..) = open(&History { max_bytes: MaxBytes::HalfOfDisk, ..history(&link) });
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     store.wait_for_index();
     let (_, shared, checkpoints) = store.parts();
     assert!(checkpoints.room().unwrap() <= MIB << 20);
@@ -260,7 +260,7 @@ fn a_disk_that_does_not_tell_its_size_is_not_full() {
     store.log().execute("UPDATE totals SET max_bytes = 1048576", []).unwrap();
     store.close().unwrap();
     let (mut store, ..) = open(&history);
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     let mut model = Model::default();
     for _ in 0..20 {
         assert!(says(&mut store, &mut model));

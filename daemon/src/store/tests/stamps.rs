@@ -10,11 +10,11 @@ fn with_stamps(stamps: &[u64]) -> Store {
     let retain = Some(std::time::Duration::from_millis(10 * DAY));
     let (mut store, ..) = open(&History { retain, ..in_memory() });
     let mut model = Model::default();
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     for ts in stamps {
         let mut writes = model.say(&[(1, &[("ana", "x")])]);
         writes.chunks[0].ts = *ts;
-        store.commit(writes).unwrap();
+        store.commit(&mut writes).unwrap();
     }
     store
 }

@@ -5,7 +5,7 @@ use super::*;
 /// Ten turns, a minute apart: each says one message in room 2 and three in room 1, by session 1.
 fn ten_turns(store: &mut Store) -> Model {
     let mut model = Model::default();
-    store.commit(Model::open(2)).unwrap();
+    store.commit(&mut Model::open(2)).unwrap();
     for n in 0..10 {
         let mut writes = model.say(&[(2, &[("bo", "x")]), (1, &[("ana", "a"), ("ana", "b"), ("ana", "c")])]);
         let seq = model.head;
@@ -14,7 +14,7 @@ fn ten_turns(store: &mut Store) -> Model {
         if n == 0 {
             writes.sessions = vec![SessionChange::Put(session_row(1))];
         }
-        store.commit(writes).unwrap();
+        store.commit(&mut writes).unwrap();
     }
     model
 }
@@ -105,7 +105,7 @@ async fn ended_sessions_and_gone_conversations_leave_nothing() {
     let (mut store, readers, _) = open(&in_memory());
     let model = ten_turns(&mut store);
     store
-        .commit(Writes {
+        .commit(&mut Writes {
             gone: vec![room(2)],
             sessions: vec![SessionChange::End(SessionId(1))],
             ..Writes::default()
@@ -126,15 +126,15 @@ async fn an_id_whose_message_went_with_its_conversation_may_be_used_again() {
     let mut model = Model::default();
     let id = RequestId::Text("x".into());
     let sent = |n, seq| Sent { session: SessionId(1), id: id.clone(), conversation: room(n), seq };
-    store.commit(Model::open(2)).unwrap();
+    store.commit(&mut Model::open(2)).unwrap();
     let mut writes = model.say(&[(2, &[("ana", "a")])]);
     writes.sent = vec![sent(2, 1)];
-    store.commit(writes).unwrap();
-    store.commit(Writes { gone: vec![room(2)], ..Writes::default() }).unwrap();
+    store.commit(&mut writes).unwrap();
+    store.commit(&mut Writes { gone: vec![room(2)], ..Writes::default() }).unwrap();
     assert_eq!(store.sent(SessionId(1), &id).unwrap(), None);
     let mut writes = model.say(&[(1, &[("ana", "a")])]);
     writes.sent = vec![sent(1, 2)];
-    store.commit(writes).unwrap();
+    store.commit(&mut writes).unwrap();
     assert_eq!(store.sent(SessionId(1), &id).unwrap(), Some((room(1), 2)));
     tidy(&mut store, 0);
     assert_eq!(store.sent(SessionId(1), &id).unwrap(), Some((room(1), 2)));
@@ -144,10 +144,10 @@ async fn an_id_whose_message_went_with_its_conversation_may_be_used_again() {
 fn slices_are_small() {
     let (mut store, ..) = open(&History { retain_messages: Some(0), ..in_memory() });
     let mut model = Model::default();
-    store.commit(Model::open(1)).unwrap();
+    store.commit(&mut Model::open(1)).unwrap();
     let long = "x".repeat(50_000);
     for _ in 0..20 {
-        store.commit(model.say(&[(1, &[("ana", long.as_str()); 4])])).unwrap();
+        store.commit(&mut model.say(&[(1, &[("ana", long.as_str()); 4])])).unwrap();
     }
     let mut slices = 0;
     while store.tidy(Timestamp(START)).unwrap().is_some() {
@@ -161,15 +161,15 @@ fn slices_are_small() {
 fn what_is_gone_and_what_is_too_old_do_not_wait_for_each_other() {
     let (mut store, ..) = open(&History { retain_messages: Some(0), ..in_memory() });
     let mut model = Model::default();
-    store.commit(Model::open(2_001)).unwrap();
+    store.commit(&mut Model::open(2_001)).unwrap();
     // Old messages for some slices, and as many gone rooms as come in a minute of JOIN and LEAVE.
     let long = "x".repeat(50_000);
     for _ in 0..20 {
-        store.commit(model.say(&[(1, &[("ana", long.as_str()); 4])])).unwrap();
+        store.commit(&mut model.say(&[(1, &[("ana", long.as_str()); 4])])).unwrap();
     }
     let each: Vec<(i64, &[(&str, &str)])> = (2..=2_001).map(|n| (n, &[("bo", "x")][..])).collect();
-    store.commit(model.say(&each)).unwrap();
-    store.commit(Writes { gone: (2..=2_001).map(room).collect(), ..Writes::default() }).unwrap();
+    store.commit(&mut model.say(&each)).unwrap();
+    store.commit(&mut Writes { gone: (2..=2_001).map(room).collect(), ..Writes::default() }).unwrap();
     let (mut old, mut gone) = (20, 2_000);
     for _ in 0..6 {
         store.tidy(Timestamp(START)).unwrap();
@@ -212,13 +212,13 @@ fn many_sessions_that_ended_go_in_one_slice_and_one_with_many_ids_in_several() {
 #[test]
 fn what_leaves_nothing_behind_is_not_written_down_as_gone() {
     let (mut store, ..) = open(&in_memory());
-    store.commit(Model::open(3)).unwrap();
+    store.commit(&mut Model::open(3)).unwrap();
     let mut model = Model::default();
-    store.commit(model.say(&[(3, &[("ana", "x")])])).unwrap();
+    store.commit(&mut model.say(&[(3, &[("ana", "x")])])).unwrap();
     let sessions = vec![SessionChange::Put(session_row(1))];
-    store.commit(Writes { sessions, ..Writes::default() }).unwrap();
+    store.commit(&mut Writes { sessions, ..Writes::default() }).unwrap();
     let sessions = vec![SessionChange::End(SessionId(1))];
-    store.commit(Writes { gone: vec![room(1), room(3)], sessions, ..Writes::default() }).unwrap();
+    store.commit(&mut Writes { gone: vec![room(1), room(3)], sessions, ..Writes::default() }).unwrap();
     assert_eq!(store.count("SELECT ifnull(max(id), 0) FROM gone_conversations"), 3);
     assert_eq!(store.count("SELECT count(*) FROM gone_conversations"), 1);
     assert_eq!(store.count("SELECT count(*) FROM gone_sessions"), 0);
@@ -237,7 +237,7 @@ fn what_goes_is_proposed_and_goes_once_it_is_decided() {
     assert!(store.remove(now, found.oldest).unwrap().is_none(), "nothing is decided");
     assert_eq!(store.count("SELECT min(first) FROM chunks"), 1);
     // A restart between the decision and the removal.
-    store.commit(Writes { oldest: Some(13), ..Writes::default() }).unwrap();
+    store.commit(&mut Writes { oldest: Some(13), ..Writes::default() }).unwrap();
     assert_eq!(store.retention(now, 1).unwrap(), None, "it is decided");
     store.close().unwrap();
     let (mut store, _, found) = open(&history);
@@ -246,7 +246,7 @@ fn what_goes_is_proposed_and_goes_once_it_is_decided() {
     assert_eq!(store.count("SELECT min(first) FROM chunks"), 13);
     // Room 2's are not retention's; 13 was one of them.
     let sessions = vec![SessionChange::End(SessionId(1))];
-    store.commit(Writes { gone: vec![room(2)], sessions, ..Writes::default() }).unwrap();
+    store.commit(&mut Writes { gone: vec![room(2)], sessions, ..Writes::default() }).unwrap();
     while store.remove(now, 13).unwrap().is_some() {}
     store.close().unwrap();
     let (mut store, _, found) = open(&history);

@@ -198,6 +198,22 @@ impl Peer {
         reply["data"]["msg"].as_str().filter(|m| !m.is_empty()).expect("a sentence").to_owned()
     }
 
+    /// Says it in the lobby: its id, and the reply, if the store could keep it or it was refused. What waits for the store
+    /// has no reply yet, but a PING behind it has.
+    pub(crate) fn tries_to_say(&mut self, text: &str) -> (Value, Option<Value>) {
+        let [id, ping] = [(); 2].map(|()| Value::from(Self::new_id()));
+        let message = json!({"op": "MSG", "data": {"room": super::LOBBY, "msg": text}, "id": id});
+        self.sends_bytes(format!("{message}\n{}\n", json!({"op": "PING", "id": ping})).as_bytes());
+        self.next_where("PING", |line| line.get("id") == Some(&ping));
+        let at = self.waiting.iter().position(|line| line.get("id") == Some(&id));
+        (id, at.and_then(|at| self.waiting.remove(at)))
+    }
+
+    /// The reply to what was sent under this id.
+    pub(crate) fn is_answered(&mut self, id: &Value) -> Value {
+        self.next_where("an answer", |line| line.get("id") == Some(id))
+    }
+
     /// The next error, which belongs to no id.
     pub(crate) fn hears_error(&mut self, kind: &str) -> Value {
         let line = self.next_where(kind, |line| line["op"] == "ERROR_MSG");

@@ -1,0 +1,282 @@
+//! Owns the turns that the store could not keep: what they write, and what is told only once that is kept. The state has
+//! applied them, and none is undone: what the disk of one node can do decides nothing. Meanwhile requests that would
+//! write are refused before they become intents. The hub adds a turn when a commit fails, tries again each second, and
+//! delivers what comes back. Never writes, and never asks the state to take something back.
+
+use super::{Answer, Edge, Effect, Outcome, Read};
+use crate::chat::{
+    Ask, Chat, ConnectionId, ConversationId, NotGranted, Past, Range, SessionId, UserWish, Writes,
+};
+use std::collections::VecDeque;
+use tcp_chat_protocol::reply::ActReply;
+use tcp_chat_protocol::request::Target;
+use tcp_chat_protocol::{Action, ErrorKind, Refusal, RequestId, Seq};
+
+/// Bytes that held turns may take in memory, about. Beyond that nobody logs in.
+const HELD_BYTES: usize = 16 << 20;
+/// Effects that may wait for held turns. Beyond that nobody logs in either.
+const HELD_EFFECTS: usize = 16_384;
+/// Turns are put together up to so many bytes, so that one transaction stays short.
+const TOGETHER_BYTES: usize = 64 << 10;
+
+/// A turn that is not kept yet, or some that were put together.
+#[derive(Debug, Default)]
+struct HeldTurn {
+    writes: Writes,
+    weight: usize,
+    /// The conversation and the first number of each chunk.
+    chunks: Vec<(ConversationId, Seq)>,
+    /// What is told once it is kept.
+    effects: Vec<Effect>,
+}
+
+/// What is not kept yet.
+#[derive(Debug, Default)]
+pub(super) struct Hold {
+    /// The store cannot be written.
+    fails: bool,
+    /// The oldest first.
+    turns: VecDeque<HeldTurn>,
+    weight: usize,
+    effects: usize,
+    /// The newest number that is kept, if messages with higher numbers are held.
+    kept: Option<Seq>,
+}
+
+impl Hold {
+    fn is_full(&self) -> bool {
+        self.weight > HELD_BYTES || self.effects > HELD_EFFECTS
+    }
+
+    /// The newest number that clients may be told of, if not all are kept.
+    pub(super) fn kept(&self) -> Seq {
+        self.kept.unwrap_or(Seq::MAX)
+    }
+
+    /// May something be asked that has to be written, and that nobody needs to come or to go?
+    pub(super) fn takes(&self, what: &str) -> Answer {
+        match self.fails {
+            true => Err(fails(format!("{what}: the server's store cannot be written; try again later"))),
+            false => Ok(()),
+        }
+    }
+
+    /// May something be asked that can be held?
+    pub(super) fn takes_more(&self) -> Answer {
+        match self.fails && self.is_full() {
+            true => Err(fails(
+                "the server's store cannot be written, and no more can wait for it; try again later",
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// The same of any request but a message.
+    pub(super) fn takes_ask(&self, chat: &Chat, session: Option<SessionId>, ask: &Ask) -> Answer {
+        if !self.fails {
+            return Ok(());
+        }
+        match ask {
+            Ask::Action(action) => self.takes_action(action),
+            Ask::Enrol { .. } => self.takes("nothing was changed"),
+            // Also of a room that this user may not know of: the answer must not tell it from none.
+            Ask::Join(room) if !session.is_some_and(|session| chat.knows_room(session, room)) => {
+                self.takes("the room was not opened")
+            }
+            _ => self.takes_more(),
+        }
+    }
+
+    fn takes_action(&self, action: &Action) -> Answer {
+        match action {
+            // To get rid of somebody must be possible, above all while the disk is full of what they say.
+            Action::Kick(_) => self.takes_more(),
+            _ => self.takes("it was not done"),
+        }
+    }
+
+    fn add(&mut self, writes: Writes, effects: Vec<Effect>) {
+        let weight = writes.weight();
+        let fits = |last: &&mut HeldTurn| last.weight + weight <= TOGETHER_BYTES || writes.is_empty();
+        let last = match self.turns.back_mut().filter(fits) {
+            Some(last) => last,
+            None => {
+                self.turns.push_back(HeldTurn::default());
+                let Some(last) = self.turns.back_mut() else { return };
+                last
+            }
+        };
+        self.weight += weight;
+        self.effects += effects.len();
+        last.weight += weight;
+        let before = last.chunks.len();
+        last.chunks.extend(writes.chunks.iter().map(|chunk| (chunk.conversation, chunk.first)));
+        last.effects.extend(effects.into_iter().map(|effect| match effect {
+            Effect::Chunk { index, to, own } => Effect::Chunk { index: before + index, to, own },
+            other => other,
+        }));
+        last.writes.append(writes);
+    }
+
+    /// What of an effect is told at once, and what waits.
+    fn split(&self, effect: Effect) -> (Option<Effect>, Option<Effect>) {
+        let kept = self.kept();
+        match effect {
+            Effect::Chunk { .. } | Effect::IfKept(..) => (None, Some(effect)),
+            Effect::Read(_, Read::Again(ref resent)) if resent.seq > kept => (None, Some(effect)),
+            Effect::Read(to, Read::Gap(session, ranges)) => {
+                let gap = |ranges: Vec<Range>| {
+                    (!ranges.is_empty()).then_some(Effect::Read(to, Read::Gap(session, ranges)))
+                };
+                let now = ranges.iter().filter(|range| range.first <= kept);
+                let now = now.map(|range| Range { last: range.last.min(kept), ..*range }).collect();
+                let later = ranges.iter().filter(|range| range.last > kept);
+                let later = later.map(|range| Range { first: range.first.max(kept + 1), ..*range }).collect();
+                (gap(now), gap(later))
+            }
+            other => (Some(other), None),
+        }
+    }
+}
+
+impl Edge {
+    /// From now on what would write is refused.
+    pub fn store_fails(&mut self) {
+        self.hold.fails = true;
+    }
+
+    /// All that was held is kept, and what would write is taken again.
+    pub fn store_works(&mut self) {
+        self.hold = Hold::default();
+    }
+
+    /// Cannot the store be written?
+    #[must_use]
+    pub fn is_holding(&self) -> bool {
+        self.hold.fails
+    }
+
+    /// The store cannot keep this turn yet. What is told all the same: what users need to come, to go and to read.
+    #[must_use]
+    pub fn hold(&mut self, outcome: Outcome) -> Vec<Effect> {
+        let Outcome { writes, effects } = outcome;
+        let hold = &mut self.hold;
+        hold.fails = true;
+        if let Some(chunk) = writes.chunks.first() {
+            hold.kept.get_or_insert(chunk.first.saturating_sub(1));
+        }
+        let (mut now, mut later) = (Vec::with_capacity(effects.len()), Vec::new());
+        for effect in effects {
+            let (told, waits) = hold.split(effect);
+            now.extend(told);
+            later.extend(waits);
+        }
+        if !writes.is_empty() || !later.is_empty() {
+            hold.add(writes, later);
+        }
+        if self.hold.effects > HELD_EFFECTS {
+            self.forget_the_gone();
+        }
+        now
+    }
+
+    /// What is to be kept next.
+    pub fn held(&mut self) -> Option<&mut Writes> {
+        self.hold.turns.front_mut().map(|turn| &mut turn.writes)
+    }
+
+    /// What [`Edge::held`] gave is kept: what is told of it now.
+    #[must_use]
+    pub fn release(&mut self, chat: &Chat) -> Vec<Effect> {
+        let Some(HeldTurn { weight, chunks, mut effects, .. }) = self.hold.turns.pop_front() else {
+            return Vec::new();
+        };
+        self.hold.weight -= weight;
+        self.hold.effects -= effects.len();
+        effects.retain_mut(|effect| match effect {
+            Effect::Chunk { index, to, own } => {
+                let Some((conversation, first)) = chunks.get(*index) else { return false };
+                let hears = |connection: &ConnectionId| {
+                    own.iter().any(|own| self.here(own.at) == Some(*connection))
+                        || self
+                            .session_at(*connection)
+                            .is_some_and(|session| chat.still_hears(session, *conversation, *first))
+                };
+                if !to.iter().all(hears) {
+                    *to = to.iter().copied().filter(hears).collect::<Vec<_>>().into();
+                }
+                true
+            }
+            _ => self.is_told(effect),
+        });
+        effects
+    }
+
+    /// Is there still somebody to tell?
+    fn is_told(&self, effect: &Effect) -> bool {
+        match effect {
+            Effect::IfKept(to, ..) | Effect::Read(to, _) => {
+                self.connections.get(to).is_some_and(|state| !state.closing)
+            }
+            _ => true,
+        }
+    }
+
+    /// What waits for connections that are gone need not.
+    fn forget_the_gone(&mut self) {
+        let mut turns = std::mem::take(&mut self.hold.turns);
+        for turn in &mut turns {
+            turn.effects.retain(|effect| self.is_told(effect));
+        }
+        self.hold.effects = turns.iter().map(|turn| turn.effects.len()).sum();
+        self.hold.turns = turns;
+    }
+
+    /// An operator moderates: the system's user of that number.
+    ///
+    /// # Errors
+    /// Why it was not done; nothing was changed then.
+    pub fn operate(&mut self, chat: &mut Chat, uid: u32, action: &Action) -> Result<ActReply, Refusal> {
+        self.hold.takes_action(action)?;
+        let done = chat.operate(uid, action);
+        self.sync(chat);
+        done
+    }
+
+    /// Does what an operator wants: the system's user of that number. How many certificates or sessions it touched.
+    ///
+    /// # Errors
+    /// Why it is not done.
+    pub fn grant(&mut self, chat: &mut Chat, uid: u32, wish: UserWish) -> Result<usize, NotGranted> {
+        if self.hold.fails {
+            return Err(NotGranted::StoreFails);
+        }
+        chat.grant(uid, wish)
+    }
+
+    /// Would this MSG be ordered now, which the store could not keep? What was sent before is answered.
+    pub(super) fn takes_message(
+        &self,
+        chat: &mut Chat,
+        session: SessionId,
+        message: (Option<&RequestId>, &Target),
+        past: Past,
+    ) -> Answer {
+        if !self.hold.fails {
+            return Ok(());
+        }
+        let (id, target) = message;
+        if chat.would_keep(session, id, target, past) {
+            return self.hold.takes("the message was not kept");
+        }
+        // It may be one that is held.
+        self.hold.takes_more()
+    }
+}
+
+fn fails(msg: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+    Refusal::new(ErrorKind::Internal, msg)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! How much is held, in which order, and what of a gap is read at once.
+
+use super::*;
+use crate::chat::{Chunk, NodeId, Origin, Own, SessionChange};
+
+const ANA: ConnectionId = ConnectionId(1);
+
+fn ends(sessions: std::ops::Range<i64>) -> Writes {
+    let sessions = sessions.map(|n| SessionChange::End(SessionId(n))).collect();
+    Writes { sessions, ..Writes::default() }
+}
+
+fn said(first: Seq) -> Outcome {
+    let conversation = ConversationId(1);
+    let chunk = Chunk { conversation, first, last: first, prev: first - 1, ts: 0, lines: b"{}\n".to_vec() };
+    let own = vec![Own { at: Origin { node: NodeId::LOCAL, connection: ANA }, seq: first, id: None }];
+    let effects = vec![Effect::Chunk { index: 0, to: vec![ANA].into(), own }];
+    Outcome { writes: Writes { chunks: vec![chunk], ..Writes::default() }, effects }
+}
+
+#[test]
+fn turns_are_put_together_in_order_and_not_beyond_a_bound() {
+    let mut edge = Edge::default();
+    assert!(edge.hold(said(7)).is_empty() && edge.hold(said(8)).is_empty());
+    for n in 0..1_000 {
+        let _ = edge.hold(Outcome { writes: ends(n..n + 1), effects: Vec::new() });
+    }
+    assert_eq!((edge.hold.kept(), edge.hold.turns.len()), (6, 4));
+    let first = &edge.hold.turns[0];
+    assert_eq!(first.writes.chunks.iter().map(|chunk| chunk.first).collect::<Vec<_>>(), [7, 8]);
+    let at = |effect: &Effect| matches!(effect, Effect::Chunk { index, .. } if *index == 1);
+    assert!(at(&first.effects[1]), "its place among the chunks that are written together");
+    let mut ended = Vec::new();
+    while let Some(writes) = edge.held() {
+        assert!(writes.weight() <= TOGETHER_BYTES);
+        ended.extend(writes.sessions.clone());
+        edge.hold.turns.pop_front();
+    }
+    assert_eq!(ended, ends(0..1_000).sessions);
+}
+
+#[test]
+fn beyond_the_bound_nobody_logs_in() {
+    let mut edge = Edge::default();
+    edge.store_fails();
+    let mut turns = 0;
+    while edge.hold.takes_more().is_ok() {
+        let _ = edge.hold(Outcome { writes: ends(0..250), effects: Vec::new() });
+        turns += 1;
+    }
+    assert_eq!(turns, HELD_BYTES / (250 * 256) + 1);
+    let mut edge = Edge::default();
+    edge.connections.insert(ANA, crate::edge::connections::Connection::new([127, 0, 0, 1].into(), 0));
+    let reply = |to| Outcome {
+        writes: Writes::default(),
+        effects: vec![Effect::IfKept(to, None, Vec::new()); HELD_EFFECTS],
+    };
+    let _ = edge.hold(reply(ConnectionId(2)));
+    let _ = edge.hold(reply(ANA));
+    assert!(edge.hold.takes_more().is_ok(), "those of who is gone do not count");
+    let _ = edge.hold(reply(ANA));
+    assert!(edge.hold.takes_more().is_err());
+    edge.store_works();
+    assert!(edge.hold.takes_more().is_ok());
+}
+
+#[test]
+fn a_gap_is_read_as_far_as_messages_are_kept() {
+    let mut edge = Edge::default();
+    let _ = edge.hold(said(7));
+    let range = |first, last| Range { conversation: ConversationId(1), first, last };
+    let gap = |ranges: &[Range]| Effect::Read(ANA, Read::Gap(SessionId(1), ranges.to_vec()));
+    for (whole, now, later) in [
+        (range(2, 6), Some(range(2, 6)), None),
+        (range(2, 7), Some(range(2, 6)), Some(range(7, 7))),
+        (range(7, 9), None, Some(range(7, 9))),
+    ] {
+        let expected = [now, later].map(|part| part.map(|part| gap(&[part])));
+        let (now, later) = edge.hold.split(gap(&[whole]));
+        assert_eq!([now, later], expected, "{whole:?}");
+    }
+}

@@ -1,0 +1,70 @@
+//! Owns scripts that must end in equal states although the store of a state cannot be written: what the disk of one node
+//! can do decides nothing.
+
+use super::same::stay_the_same;
+
+#[test]
+fn a_full_disk_decides_nothing() {
+    stay_the_same(&[
+        (
+            "a message that the proposer's store cannot keep, and what comes after it",
+            r#"
+            a {"op":"LOGIN","data":{"name":"ana"}}
+            turn
+            full steady
+            a {"op":"MSG","data":"1","id":1}
+            turn
+            a {"op":"MSG","data":"2","id":2}
+            a {"op":"MSG","data":"1","id":1}
+            b {"op":"LOGIN","data":{"name":"bo","rooms":["lobby","ops"]}}
+            a {"op":"JOIN","data":{"room":"dev"}}
+            turn
+            roomy steady
+            turn
+            a {"op":"MSG","data":"2","id":2}
+            "#,
+        ),
+        (
+            "a store that is full for many messages, which are written later, in order",
+            r#"
+            a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
+            turn
+            full rebuilt
+            full encoded
+            a {"op":"MSG","data":{"room":"ops","msg":"1"},"id":1}
+            turn
+            a {"op":"MSG","data":{"room":"ops","msg":"2"},"id":2}
+            turn
+            retain 1
+            turn
+            a {"op":"MSG","data":{"room":"ops","msg":"1"},"id":1}
+            a {"op":"LEAVE","data":{"room":"ops"}}
+            turn
+            retain 0
+            turn
+            rebuild
+            roomy encoded
+            turn
+            "#,
+        ),
+        (
+            "a removal, an enrolment and roles that the store cannot keep",
+            r#"
+            op {"command":"user add","user":"cy","certificate":false}
+            turn
+            full steady
+            a {"op":"ENROL","data":{"name":"cy","code":"code of cy","password":"pw"}}
+            turn
+            roomy steady
+            full rebuilt
+            a {"op":"LOGIN","data":{"name":"cy","password":"pw","rooms":["ops"]}}
+            op {"command":"grant","user":"cy","role":"moderator"}
+            turn
+            op {"command":"user remove","user":"cy"}
+            turn 1
+            rebuild
+            turn
+            "#,
+        ),
+    ]);
+}
