@@ -1,7 +1,7 @@
 //! The proof that states which apply the same turns stay equal. A cluster needs this. The test records one sequence of
 //! turns and applies it to three states: one is steady, one is rebuilt from its store at random places, one reads the
-//! turns in their encoded form. After each turn all facts must be equal. The fuzz target
-//! `states` does the same.
+//! turns in their encoded form. After each turn all facts must be equal, and so must be what the states tell the edges
+//! ([`tcp_chatd::chat::Change`]). The fuzz target `states` does the same.
 //!
 //! Today the states differ. [`Known`] lists each cause. The properties exclude exactly these causes: they are green
 //! today, and red for a new difference. `scripts.rs` has the shortest script for each entry. The script must end in
