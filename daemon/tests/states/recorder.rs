@@ -195,6 +195,13 @@ impl Recorder {
                 return Err(Difference { turn: self.turns, state: NAMES[other], facts });
             }
         }
+        // The edge of the steady state has taken its changes.
+        let [rebuilt, encoded] = [REBUILT, ENCODED].map(|state| &self.states[state].changes);
+        if rebuilt != encoded {
+            let [rebuilt, encoded] = [rebuilt, encoded].map(|changes| format!("{changes:?}"));
+            let facts = vec![("changes".to_owned(), Some(encoded), Some(rebuilt))];
+            return Err(Difference { turn: self.turns, state: NAMES[REBUILT], facts });
+        }
         Ok(())
     }
 

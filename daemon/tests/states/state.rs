@@ -5,7 +5,7 @@ use super::disk::Disk;
 use super::turns::{Input, Policy, Turn};
 use tcp_chat_protocol::{RequestId, Seq};
 use tcp_chatd::chat::{
-    Chat, ConnectionId, ConversationId, Facts, Found, Now, Past, Rules, SessionId, Writes,
+    Change, Chat, ConnectionId, ConversationId, Facts, Found, Now, Past, Rules, SessionId, Writes,
 };
 use tcp_chatd::edge::{Command, Edge, Effect, Outcome};
 use tcp_chatd::settings::Settings;
@@ -68,6 +68,8 @@ pub(crate) struct State {
     now: Now,
     /// What the store of this state cannot keep yet.
     node: Edge,
+    /// What the last turn of another node told.
+    pub(crate) changes: Vec<Change>,
     /// The messages below this number are still to be removed from the store.
     put_off: Option<Seq>,
 }
@@ -77,8 +79,16 @@ impl State {
         let rules = rules();
         let mut chat = Chat::restore(rules.clone(), shelf.found(), now);
         chat.start();
-        let mut state =
-            Self { chat, faults: Faults::default(), shelf, rules, now, node: Edge::default(), put_off: None };
+        let mut state = Self {
+            chat,
+            faults: Faults::default(),
+            shelf,
+            rules,
+            now,
+            node: Edge::default(),
+            changes: Vec::new(),
+            put_off: None,
+        };
         state.turn(&Turn { now, inputs: Vec::new(), steps: None });
         state
     }
@@ -173,7 +183,8 @@ impl State {
     fn end(&mut self, steps: Option<usize>) {
         self.chat.sweep_on(steps.unwrap_or(usize::MAX));
         let writes = self.chat.end();
-        self.chat.swap_changes(&mut Vec::new());
+        self.changes.clear();
+        self.chat.swap_changes(&mut self.changes);
         drop(self.keep(Outcome { writes, effects: Vec::new() }));
     }
 
