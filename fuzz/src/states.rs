@@ -7,7 +7,7 @@
 #[path = "../../daemon/tests/states/decode.rs"]
 mod decode;
 #[path = "../../daemon/tests/states/recorder.rs"]
-#[allow(dead_code, reason = "an input of the fuzz target has no local faults: what they do is known")]
+#[allow(dead_code, reason = "of local faults an input of the fuzz target has only a full disk")]
 mod recorder;
 #[path = "../../daemon/tests/states/state.rs"]
 mod state;
@@ -48,6 +48,7 @@ fn steps(what: u8, rest: &[u8]) -> Vec<Step> {
             steps
         }
         1 => vec![Step::Lose(slot)],
+        2 if rest.starts_with(b"full") => vec![Step::Full(usize::from(slot % 3), rest == b"full")],
         2 => vec![Step::Retain(u64::from(slot))],
         3 if rest.starts_with(br#"{"command""#) => vec![Step::Operator(text())],
         3 if rest.is_empty() => vec![Step::Reload(slot)],
