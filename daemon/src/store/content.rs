@@ -1,6 +1,8 @@
-//! Owns what is known of the bytes of the store's own file, past SQLite and the write-ahead log, and whether what stands
-//! there now can have come of it. `files` asks. An older copy that is written over the file has an older header; or, where
-//! no page was added meanwhile, a smaller newest number. What has the same number is not told apart. Never writes.
+//! Watches the bytes of the store's own file, without SQLite and without the write-ahead log. Called by
+//! `open_files`. Never writes.
+//!
+//! An older copy that is written over the file is found by its older header. If it has as many pages, it is
+//! found by its smaller newest number. A copy with the same newest number is not detected.
 
 use super::files::Which;
 use super::header::Header;
@@ -12,20 +14,20 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 use tcp_chat_protocol::Seq;
 
-/// A page may be read while SQLite writes it, and the thread that writes may have lost the processor halfway. So what
-/// does not follow is looked at so often, within 100 ms, before the store counts as lost: that does not heal.
-const LOOKS: u32 = 20;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+/// How often an unexpected content is read again before the store counts as lost: up to 20 times, 100 ms in
+/// all. A page can be read while SQLite writes it, and a lost store stays lost.
+const CHECKS: u32 = 20;
+const BETWEEN_CHECKS: Duration = Duration::from_millis(5);
 
-/// What is known of the bytes of the store's file.
+/// The known bytes of the store's file.
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) newest: Header,
-    /// Where the newest number lies, and what it was; `None`: that is not looked at.
+    /// The page that holds the newest number, and the number that was read last. `None`: it is not watched.
     pub(super) head: Option<(OnPage, Seq)>,
-    /// Whose bytes were found to be another's, and how. That does not heal.
+    /// The file that was found to hold foreign bytes, and what happened to it. This is final.
     pub(super) lost: Option<(Which, &'static str)>,
-    /// Is all of the write-ahead log in it, since that one was removed?
+    /// Whether the whole write-ahead log was copied into the file after its removal.
     pub(super) is_copied: bool,
 }
 
@@ -34,13 +36,13 @@ impl Content {
         Self { newest, head: None, lost: None, is_copied: false }
     }
 
-    /// Looks at the file, and takes notice of what it says. False: it does not follow from what it said.
+    /// Reads the file and keeps what it says. False: SQLite cannot have made this content from the last one.
     pub(super) fn look(&mut self, file: &File) -> io::Result<bool> {
-        for _ in 0..LOOKS {
+        for _ in 0..CHECKS {
             if self.look_once(file)? {
                 return Ok(true);
             }
-            std::thread::sleep(BETWEEN_LOOKS);
+            std::thread::sleep(BETWEEN_CHECKS);
         }
         Ok(false)
     }
@@ -59,7 +61,8 @@ impl Content {
             if now < *head {
                 return Ok(false);
             }
-            // Half of a page that is being written may be read as any number: a larger one counts if it is read twice.
+            // A page that is being written can be read as any number. A larger number counts only if two
+            // reads agree.
             if now > *head && on.read(file, header.page_bytes) != Some(now) {
                 return Ok(false);
             }
@@ -70,10 +73,10 @@ impl Content {
     }
 }
 
-/// What begins the page of a table that is so small that it has only one.
+/// The first byte of a leaf page. The table `totals` has only this page.
 const LEAF: u8 = 13;
 
-/// Where the row of the totals lies, which begins with a random number and `head`.
+/// The page of the row in `totals`. The row begins with a random number and `head`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OnPage {
     page: u64,
@@ -85,7 +88,8 @@ impl OnPage {
         Ok(Self { page: log.query_row(sql, [], |row| number(row, 0))? })
     }
 
-    /// The number that the file has. `None`: the page is not there yet, or is not what it was; others find that out.
+    /// Reads the newest number from the file. `None`: the page does not exist yet, or is not a page of
+    /// `totals`. Other checks report that.
     fn read(self, file: &File, page_bytes: u64) -> Option<Seq> {
         let mut page = vec![0; usize::try_from(page_bytes).ok()?];
         file.read_exact_at(&mut page, self.page.checked_sub(1)? * page_bytes).ok()?;
@@ -93,7 +97,7 @@ impl OnPage {
     }
 }
 
-/// The second column of the only row, by <https://www.sqlite.org/fileformat2.html>.
+/// Parses the second column of the only row, as in <https://www.sqlite.org/fileformat2.html>.
 fn head(page: &[u8]) -> Option<Seq> {
     let short = |at: usize| Some(u16::from_be_bytes([*page.get(at)?, *page.get(at + 1)?]));
     if *page.first()? != LEAF || short(3)? != 1 {
@@ -113,7 +117,7 @@ fn head(page: &[u8]) -> Option<Seq> {
     }
 }
 
-/// How many bytes a value of that type has.
+/// The length in bytes of a value with this serial type.
 fn bytes_of(kind: u64) -> Option<usize> {
     usize::try_from(match kind {
         0 | 8 | 9 => 0,
@@ -126,7 +130,7 @@ fn bytes_of(kind: u64) -> Option<usize> {
     .ok()
 }
 
-/// Takes a number of one to eight bytes from the front: seven bits in each.
+/// Takes a varint of one to eight bytes, with seven bits each, from the front.
 fn varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for _ in 0..8 {

@@ -1,10 +1,9 @@
-//! Owns the question whether the store's files are still the ones that were opened. Someone may
-//! remove them, put others in their place, cut them, or write over them. SQLite notices none of it: it
-//! goes on in files that nobody finds again. The writer asks after each turn and in between. Never
-//! writes to a file.
+//! Checks whether the store's files are still the ones that were opened. Another program can remove, replace,
+//! cut or overwrite them. SQLite does not notice and continues in files without a name. The writer calls
+//! these checks after each turn and between turns. Never writes to a file.
 //!
-//! The file descriptors here stay open until the last connection has closed. A process that closes
-//! any descriptor of a database loses SQLite's locks on it.
+//! The file descriptors stay open until the last connection has closed. A process that closes any descriptor
+//! of a database loses SQLite's locks on it.
 
 use super::StoreError;
 use super::content::{Content, OnPage};
@@ -18,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tcp_chat_protocol::Seq;
 
-/// Bytes of the header of a write-ahead log, and of the header of each of its frames.
+/// Bytes of the header of a write-ahead log, and of the header of each frame.
 pub(super) const WAL_HEADER: u64 = 32;
 pub(super) const FRAME_HEADER: u64 = 24;
 
@@ -30,7 +29,7 @@ const DAMAGED: &str = "damaged (or written over)";
 const RESTORE: &str =
     "stop tcp-chatd and put a backup in its place (OPERATIONS.md, \"The store's files were touched\")";
 
-/// Another program wrote to the store, through SQLite: what is in it is not what was kept.
+/// Another program changed the store through SQLite: the stored state is not the committed one.
 pub(super) fn overwritten(store: &Path) -> StoreError {
     StoreError::Lost { which: Which::Store, path: store.to_owned(), how: OVERWRITTEN, advice: RESTORE }
 }
@@ -42,27 +41,27 @@ pub enum Which {
     Store,
     /// Its write-ahead log.
     Wal,
-    /// The index of that.
+    /// The shared-memory index of the write-ahead log.
     WalIndex,
-    /// The folder in which they lie.
+    /// The folder of these files.
     Folder,
 }
 
-/// What the store's files were when they were opened.
+/// The store's files, as they were when they were opened.
 #[derive(Debug)]
 pub(super) struct Files {
     store: Opened,
-    /// What the settings name: a link to it, perhaps.
+    /// The path in the settings. It can be a symbolic link.
     link: PathBuf,
     wal: Opened,
-    /// The index of the write-ahead log: SQLite's locks are on it, so it is not opened here.
+    /// SQLite's locks are on this file, so it is not opened here.
     shm: (PathBuf, Identity),
     folder: Opened,
     content: Mutex<Content>,
     wal_bytes: AtomicU64,
 }
 
-/// Which file it is, whatever its name.
+/// Identifies a file independently of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Identity {
     device: u64,
@@ -75,7 +74,7 @@ impl Identity {
     }
 }
 
-/// A file that is held open, so that its inode is its own for as long.
+/// A file that is held open, so that no other file can get its inode.
 #[derive(Debug)]
 struct Opened {
     which: Which,
@@ -85,7 +84,7 @@ struct Opened {
 }
 
 impl Files {
-    /// The files of an open store; `None`: it is in memory.
+    /// Opens the files of a store that SQLite has opened. `None`: the store is in memory.
     pub(super) fn of(place: &Place) -> Result<Option<Self>, StoreError> {
         let [store, wal, shm] = match <[PathBuf; 3]>::try_from(place.files()) {
             Ok(files) => files,
@@ -118,23 +117,23 @@ impl Files {
         }))
     }
 
-    /// What the first bytes of the store said when they were last looked at.
+    /// The header that was read last.
     pub(super) fn header(&self) -> Header {
         self.content().newest
     }
 
-    /// How long the store's file and its write-ahead log are.
+    /// The lengths of the store's file and of its write-ahead log, in bytes.
     pub(super) fn bytes(&self) -> io::Result<(u64, u64)> {
         Ok((self.store.file.metadata()?.len(), self.wal.file.metadata()?.len()))
     }
 
-    /// The folder in which they lie.
+    /// The folder of the files.
     pub(super) fn folder(&self) -> &Path {
         &self.folder.path
     }
 
-    /// Has what a turn writes a name to be found by? Asked for each turn, before it is committed: two system
-    /// calls, without a look at a folder.
+    /// Checks that the store and its write-ahead log still have a name. Runs before each commit and costs two
+    /// system calls.
     pub(super) fn have_names(&self) -> Result<(), StoreError> {
         let lost = self.content().lost;
         if let Some((which, how)) = lost {
@@ -149,7 +148,7 @@ impl Files {
         Ok(())
     }
 
-    /// Are all of them what they were, where they were?
+    /// Checks that all files are the ones that were opened, at their paths.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         self.check_content()?;
         for opened in [&self.folder, &self.store, &self.wal] {
@@ -165,13 +164,13 @@ impl Files {
         Ok(())
     }
 
-    /// Is the file at the store's path the one that was opened, with bytes of its own? To be asked before
-    /// another connection opens it by its path. Of a file that was cut to nothing, that one would remove
-    /// the write-ahead log.
+    /// Checks that the path of the store leads to the file that was opened, with its own content. Required
+    /// before another connection opens the path. If the file was truncated to nothing, that connection would
+    /// remove the write-ahead log.
     pub(super) fn check_store(&self) -> Result<(), StoreError> {
         self.check_content()?;
-        // A link to the same file under another name counts: the next start would look for another
-        // write-ahead log there.
+        // A link to the same file under another name counts, too: the next start would look for the
+        // write-ahead log beside that name.
         let is_elsewhere = || self.link.canonicalize().is_ok_and(|path| path != self.store.path);
         let how = how_other(&self.link, self.store.identity)?;
         match how.or_else(|| is_elsewhere().then_some(REPLACED)) {
@@ -180,8 +179,7 @@ impl Files {
         }
     }
 
-    /// Is the write-ahead log at its path the one that was opened? Of one that was moved away, the next start would
-    /// know nothing.
+    /// Checks that the write-ahead log is at its path. The next start would not find one that was moved.
     pub(super) fn check_wal_name(&self) -> Result<(), StoreError> {
         match how_other(&self.wal.path, self.wal.identity)? {
             Some(how) => Err(self.lost(Which::Wal, how)),
@@ -189,31 +187,31 @@ impl Files {
         }
     }
 
-    /// A connection found pages in the store that cannot be right.
+    /// A connection found damaged pages in the store.
     pub(super) fn found_damaged(&self) {
         self.content().lost.get_or_insert((Which::Store, DAMAGED));
     }
 
-    /// May the write-ahead log be copied into the store's file, as far as one can know?
+    /// Whether the write-ahead log can be copied into the store's file, as far as this can be known.
     pub(super) fn may_copy(&self) -> bool {
-        // Where another index lies, another program may be at work in another write-ahead log.
+        // If the shared-memory index is another file, another program may use another write-ahead log.
         let is_alone = matches!(how_other(&self.shm.0, self.shm.1), Ok(None | Some(REMOVED)));
         is_alone && self.check_store().is_ok()
     }
 
-    /// All of the write-ahead log is in the store's file.
+    /// The whole write-ahead log was copied into the store's file.
     pub(super) fn copied(&self) {
         self.content().is_copied = true;
     }
 
-    /// Is the write-ahead log shorter than it was at the turn before? It may have started over, or have been
-    /// cut. Asked for each turn: one system call.
+    /// Whether the write-ahead log is shorter than at the turn before. It was restarted or cut. One system
+    /// call for each turn.
     pub(super) fn has_wal_shrunk(&self) -> bool {
         let Ok(facts) = self.wal.file.metadata() else { return true };
         self.wal_bytes.swap(facts.len(), Ordering::Relaxed) > facts.len()
     }
 
-    /// Our write-ahead log, where another database stands in the bytes of the store's own file: a restore wrote over it.
+    /// The path of our write-ahead log, if a restore wrote another database into the store's own file.
     pub(super) fn wal_of_a_store_written_over(&self) -> Option<&Path> {
         let is_over = matches!(how_other(&self.link, self.store.identity), Ok(None))
             && self.content().lost.is_some_and(|(which, _)| which == Which::Store)
@@ -221,7 +219,7 @@ impl Files {
         is_over.then_some(self.own_wal()).flatten()
     }
 
-    /// Our write-ahead log, where another file lies in the store's place.
+    /// The path of our write-ahead log, if another file replaced the store.
     pub(super) fn wal_of_a_store_replaced(&self) -> Option<&Path> {
         let is_replaced = matches!(how_other(&self.store.path, self.store.identity), Ok(Some(REPLACED)));
         is_replaced.then_some(self.own_wal()).flatten()
@@ -231,7 +229,7 @@ impl Files {
         matches!(how_other(&self.wal.path, self.wal.identity), Ok(None)).then_some(&*self.wal.path)
     }
 
-    /// The write-ahead log has so many pages, as SQLite knows. Is it as long?
+    /// Checks the length of the write-ahead log against the number of pages that SQLite knows.
     pub(super) fn check_wal(&self, pages: impl Fn() -> Option<i64>) -> Result<(), StoreError> {
         let page_bytes = self.content().newest.page_bytes;
         let is_short = || {
@@ -239,7 +237,7 @@ impl Files {
             let bytes = WAL_HEADER + pages * (FRAME_HEADER + page_bytes);
             pages > 0 && (self.wal.file.metadata().is_ok_and(|wal| wal.len() < bytes) || !self.is_wal())
         };
-        // Another program may start it over between the two looks; it does not do so twice.
+        // Another program can restart the log between two checks, but not twice.
         if is_short() && is_short() {
             self.content().lost = Some((Which::Wal, OVERWRITTEN));
             return self.check_content();
@@ -247,7 +245,8 @@ impl Files {
         Ok(())
     }
 
-    /// Does it begin as a write-ahead log does? What is written behind a cut makes it as long as it was.
+    /// Whether it begins with the magic number. A log that was cut and then written on can have its old
+    /// length.
     fn is_wal(&self) -> bool {
         let mut magic = [0; 4];
         let read = self.wal.file.read_exact_at(&mut magic, 0);
@@ -267,17 +266,17 @@ impl Files {
         lost.map_or(Ok(()), |(which, how)| Err(self.lost(which, how)))
     }
 
-    /// From now on the newest number in the store's file is looked at, too. It is that one at least.
+    /// From now on the newest number in the store's file is checked, too. It is at least `head`.
     pub(super) fn watch_head(&self, on: OnPage, head: Seq) {
         self.content().head = Some((on, head));
     }
 
-    /// Is it?
+    /// Whether the newest number is checked.
     pub(super) fn is_head_watched(&self) -> bool {
         self.content().head.is_some()
     }
 
-    /// The writer may take back what it wrote: the number may fall.
+    /// The writer may undo a failed turn, so the newest number may fall: it is not checked for now.
     pub(super) fn may_take_back(&self) {
         self.content().head = None;
     }
@@ -317,13 +316,13 @@ impl Opened {
         Ok(Self { which, path, file, identity: Identity::of(&facts) })
     }
 
-    /// It has no name any longer. Is another file where it was?
+    /// How the file lost its name: whether another file is at its path now.
     fn how(&self) -> &'static str {
         if self.path.exists() { REPLACED } else { REMOVED }
     }
 }
 
-/// What became of the file at `path` that was `opened`; `None`: it is there.
+/// What happened to the file at `path`, compared with the `opened` one. `None`: it is the same file.
 fn how_other(path: &Path, opened: Identity) -> Result<Option<&'static str>, StoreError> {
     match path.metadata() {
         Ok(facts) if Identity::of(&facts) == opened => Ok(None),

@@ -1,5 +1,5 @@
-//! Owns what is read when the store is opened, and the totals that are kept so that it needs no
-//! scan. Called by the writer. Never reads messages.
+//! Reads the state at a start, and keeps the totals that would need a scan. Called by the writer. Never reads
+//! messages.
 
 use super::bytes;
 use super::rows::{int, number};
@@ -14,27 +14,27 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
 use tcp_chat_protocol::{Name, Seq, Timestamp};
 
-/// What would cost a scan to know.
+/// Values that would need a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Totals {
-    /// The newest number on the server.
+    /// The newest number of the server.
     pub(super) head: Seq,
-    /// How many messages are here.
+    /// The number of stored messages.
     pub(super) messages: u64,
-    /// How many bytes they take, by `bytes::of_chunk`.
+    /// The bytes of the stored messages, as `history_size::chunk_bytes` counts them.
     pub(super) bytes: u64,
-    /// The highest conversation id ever given out.
+    /// The highest conversation id that was ever assigned.
     pub(super) last_conversation: i64,
-    /// The highest session id ever given out.
+    /// The highest session id that was ever assigned.
     pub(super) last_session: i64,
-    /// Up to which number the ids of messages are filed.
+    /// The ids of messages up to this number are in `sent_as`.
     pub(super) sent_as_to: Seq,
     /// Retention has removed every message below this number.
     pub(super) oldest: Seq,
 }
 
 impl Totals {
-    /// What they are once a turn is written.
+    /// The totals after a turn was written.
     pub(super) fn after(mut self, writes: &Writes) -> Self {
         self.oldest = self.oldest.max(writes.oldest.unwrap_or(0));
         for (id, _) in &writes.conversations {
@@ -59,7 +59,7 @@ impl Totals {
         self
     }
 
-    /// What they are once `all` has taken the place of what was there.
+    /// The totals after `all` replaced the stored state.
     pub(super) fn at_least(mut self, all: &Found) -> Self {
         self.head = self.head.max(all.head);
         self.oldest = self.oldest.max(all.oldest);
@@ -69,8 +69,8 @@ impl Totals {
     }
 }
 
-/// Writes the totals, if they are still what they were `before`. If not, another program wrote them:
-/// somebody restored a backup into the store while it was in use.
+/// Writes the totals if the stored ones are still `before`. If not, another program wrote them: a backup was
+/// restored into the store while it was in use.
 pub(super) fn put_totals(log: &Connection, before: &Totals, totals: &Totals) -> rusqlite::Result<()> {
     let Totals { head, messages, bytes, last_conversation, last_session, sent_as_to, oldest } = *totals;
     log.prepare_cached(
@@ -95,7 +95,7 @@ pub(super) fn put_totals(log: &Connection, before: &Totals, totals: &Totals) -> 
     })
 }
 
-/// Takes back what a turn wrote that failed on its way to the disk: no number beyond the last one that was kept.
+/// Undoes the totals of a turn whose commit failed: no number is beyond the last one that was committed.
 pub(super) fn take_back_totals(log: &Connection, kept: &Totals) -> rusqlite::Result<()> {
     let found = totals(log)?;
     if found.head > kept.head {
@@ -122,7 +122,7 @@ pub(super) fn totals(log: &Connection) -> rusqlite::Result<Totals> {
     })
 }
 
-/// Reads all that the chat needs to go on.
+/// Reads the state that the chat starts with.
 pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
     let totals = totals(log)?;
     let conversations = log
@@ -174,12 +174,12 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
     Ok((found, totals))
 }
 
-/// Which sessions are in which rooms.
+/// The rooms of each session.
 #[derive(Default)]
 struct Memberships {
-    /// Of each session, in the order in which it entered them.
+    /// For each session, in the order in which it joined the rooms.
     rooms: HashMap<i64, Vec<(ConversationId, Seq)>>,
-    /// Those that have lost the right to be there.
+    /// Memberships whose session has lost the right to be in the room.
     lost: Vec<(SessionId, ConversationId)>,
     /// The highest number of a membership.
     last: i64,
@@ -220,7 +220,7 @@ fn session(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
     })
 }
 
-/// A name. It may be one that cannot be taken any longer.
+/// Reads a name. Names that the rules of today refuse are accepted.
 pub(super) fn name(row: &Row<'_>, column: usize) -> rusqlite::Result<Name> {
     let wrong = |e| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(e));
     Name::parse_kept(row.get_ref(column)?.as_str()?).map_err(wrong)
@@ -232,7 +232,7 @@ pub(super) fn rooms(log: &Connection) -> rusqlite::Result<Vec<Name>> {
     rooms.query_map([], |row| name(row, 0))?.collect()
 }
 
-/// A text that must be what it was when it was written.
+/// Reads a text in the form in which it was written.
 pub(super) fn parsed<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
 where
     T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
@@ -243,7 +243,7 @@ where
         .map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(e)))
 }
 
-/// The stamp of the newest message, if there is one.
+/// The timestamp of the newest message. `None`: there are no messages.
 pub(super) fn newest(log: &Connection) -> rusqlite::Result<Option<Timestamp>> {
     let newest = "SELECT ts FROM chunks ORDER BY first DESC LIMIT 1";
     let newest: Option<i64> = log.query_row(newest, [], |row| row.get(0)).optional()?;

@@ -1,6 +1,5 @@
-//! Owns how a gap is read: ranges of many conversations, merged into the one order of the log.
-//! Connections that resume or fell behind ask for it, a part at a time. Never holds more than
-//! what was asked for and one chunk.
+//! Reads a gap: ranges of many conversations, merged into the order of the log. Called by connections that
+//! resume or fell behind, one part at a time. Never holds more than the requested bytes and one chunk.
 
 use super::rows::{int, number};
 use super::{Caught, Range};
@@ -10,9 +9,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use tcp_chat_protocol::{RequestId, Seq, event};
 
-/// Reads from the beginning of `ranges` on until there are about `bytes`. Inside one read
-/// transaction. A range is not looked up before its turn comes: so a gap of many conversations costs
-/// the same for each of them, in however many parts it is read.
+/// Reads `ranges` from their start until there are about `bytes`. Runs in one read transaction. A range is
+/// looked up only when the reading comes to it. So the cost of each conversation is the same, in however many
+/// parts the gap is read.
 pub(super) fn read(
     log: &Connection,
     session: SessionId,
@@ -23,12 +22,12 @@ pub(super) fn read(
     let mut own = Own::new(log, session)?;
     let mut chain = Chain::new(log)?;
     let mut lines = log.prepare_cached("SELECT lines FROM chunks WHERE first = ?1")?;
-    // The next is at the end. What is left of a part is in this order already.
+    // The next range is at the end. The ranges that are left of a part are in this order already.
     ranges.sort_by_key(|range| Reverse((range.first, range.conversation.0)));
-    // The next chunk of each range that was looked up, the smallest numbers first: chunks do not overlap.
+    // The next chunk of each range that was looked up, smallest numbers first. Chunks do not overlap.
     let mut next = BinaryHeap::new();
     loop {
-        // What begins behind the end of the next chunk has no chunk before it.
+        // A range that begins after the end of the next chunk has no chunk before it.
         while let Some(range) = ranges.last()
             && next.peek().is_none_or(|Reverse((_, last, _))| range.first <= *last)
             && let Some(range) = ranges.pop()
@@ -56,7 +55,7 @@ pub(super) fn read(
             break;
         }
     }
-    // The loss before these was told; so they go on where their next chunk begins.
+    // Losses before these chunks were reported already, so these ranges continue at their next chunk.
     ranges.extend(next.into_iter().map(|Reverse((chunk, _, (conversation, from, to)))| Range {
         conversation: ConversationId(conversation),
         first: from.max(chunk),
@@ -71,7 +70,7 @@ fn range_key(range: Range) -> (i64, Seq, Seq) {
     (range.conversation.0, range.first, range.last)
 }
 
-/// Follows one conversation from chunk to chunk, and knows by `prev` what is missing between.
+/// Follows one conversation from chunk to chunk. `prev` shows which messages are missing between two chunks.
 struct Chain<'l> {
     next: CachedStatement<'l>,
     head: CachedStatement<'l>,
@@ -87,8 +86,8 @@ impl<'l> Chain<'l> {
         })
     }
 
-    /// The first and last number of the first chunk that has something of the range. What the
-    /// range had before it and is gone goes into `caught.lost`.
+    /// Finds the first chunk in the range, as its first and last number. Messages of the range before it that
+    /// no longer exist are added to `caught.lost`.
     fn next(&mut self, range: &Range, caught: &mut Caught) -> rusqlite::Result<Option<(Seq, Seq)>> {
         #[cfg(test)]
         {
@@ -102,13 +101,13 @@ impl<'l> Chain<'l> {
             .optional()?;
         let (chunk, before) = match found {
             Some((first, last, prev)) => ((first <= range.last).then_some((first, last)), prev),
-            // Nothing from here on: then the newest that there was tells.
+            // There is no later chunk. The head of the conversation tells whether messages are missing.
             None => {
                 let head = self.head.query_row([range.conversation.0], |row| number(row, 0)).optional()?;
                 (None, head.unwrap_or(0))
             }
         };
-        // The message before what was found is in the range, and was not found itself.
+        // The message before the found chunk is in the range, but was not found.
         if before >= range.first.max(1) {
             let (from, to) = (range.first.max(1), before.min(range.last));
             caught.lost = Some(caught.lost.map_or((from, to), |(a, b)| (a.min(from), b.max(to))));
@@ -117,7 +116,7 @@ impl<'l> Chain<'l> {
     }
 }
 
-/// A chunk, and what of it is wanted.
+/// A chunk, and its wanted part.
 struct Cut {
     first: Seq,
     last: Seq,
@@ -125,7 +124,7 @@ struct Cut {
     to: Seq,
 }
 
-/// The session's own messages go out with the `id` that they were sent with.
+/// Adds to a session's own messages the `id` that it sent them with.
 struct Own<'l> {
     ids: CachedStatement<'l>,
     session: SessionId,
@@ -137,7 +136,7 @@ impl<'l> Own<'l> {
         Ok(Self { ids: log.prepare_cached(by_number)?, session })
     }
 
-    /// Appends what is wanted of a chunk.
+    /// Appends the wanted part of a chunk.
     fn lay(&mut self, chunk: &Cut, lines: &[u8], out: &mut Caught) -> rusqlite::Result<()> {
         let own = self.ids(chunk)?;
         let whole = chunk.from == chunk.first && chunk.to == chunk.last;
@@ -160,7 +159,7 @@ impl<'l> Own<'l> {
         Ok(())
     }
 
-    /// The session's ids among the wanted numbers, in their order.
+    /// The session's ids for the wanted numbers, in order.
     fn ids(&mut self, chunk: &Cut) -> rusqlite::Result<Vec<(Seq, RequestId)>> {
         let mut own = Vec::new();
         let mut rows = self.ids.query([int(chunk.from), int(chunk.to)])?;

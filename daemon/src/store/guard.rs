@@ -1,6 +1,6 @@
-//! Owns how the writer guards the log: against files that are removed or replaced while they are in
-//! use, against a lock of another program, and at its end. The hub calls it between turns, when the
-//! store fails, and when the daemon ends. Never writes a message.
+//! Checks the files for the writer: whether they were removed or replaced, and whether another program holds
+//! a lock. Also closes the store. Called by the hub between turns, when the store fails, and at the end of
+//! the daemon. Never writes a message.
 
 use super::content::OnPage;
 use super::files::Files;
@@ -14,15 +14,15 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tcp_chat_protocol::Seq;
 
-/// Between two looks at the store's path, where turns are frequent.
+/// The time between two checks of the store's path while turns are frequent.
 pub(super) const BETWEEN_CHECKS: Duration = Duration::from_millis(20);
 
 impl Store {
-    /// Are the files still the ones that were opened, where they were? To be asked often, and before
-    /// the end. If only the write-ahead log was taken away, what is in it goes into the store's file.
+    /// Checks that the files are the ones that were opened, at their paths. To be called often, and before
+    /// the end. If only the write-ahead log was removed, its content is copied into the store's file.
     ///
     /// # Errors
-    /// They are not. The connection is opened again by the next use, if they are there again.
+    /// They are not. The next use opens the connection again, if the files are back.
     pub fn check_files(&mut self) -> Result<(), StoreError> {
         let Some(files) = &self.shared.files else { return Ok(()) };
         let checked = files.check().and_then(|()| self.check_wal(files));
@@ -39,11 +39,11 @@ impl Store {
             files.copied();
         }
         set_aside_foreign_wal(&self.shared);
-        // Once more: the sentence says what was saved.
+        // The second check gives the error that tells what was saved.
         files.check().and(checked)
     }
 
-    /// Before a turn writes: what costs next to nothing at each, and the rest where turns are rare.
+    /// Runs before each turn: the cheap checks each time, the others at most every 20 ms.
     ///
     /// # Errors
     /// The files are not the ones that were opened.
@@ -68,16 +68,16 @@ impl Store {
         }
     }
 
-    /// Could a turn be kept now? Cheap: it writes nothing, and waits for nobody.
+    /// Checks whether a turn could be committed now. Cheap: it writes nothing and does not wait.
     ///
     /// # Errors
-    /// It could not.
+    /// A turn could not be committed.
     pub fn probe(&mut self) -> Result<(), StoreError> {
         self.check_files()?;
         let is_file = !self.shared.log.is_memory();
         self.with("write", |log, _| {
             wal::with_patience(log, Duration::ZERO, |log| log.execute_batch("BEGIN IMMEDIATE; ROLLBACK"))?;
-            // On a full disk the write-ahead log takes the room that retention could write in.
+            // On a full disk the write-ahead log takes the space that retention needs.
             if is_file {
                 let _ = wal::cut(log);
             }
@@ -85,33 +85,34 @@ impl Store {
         })
     }
 
-    /// Nobody waits for the hub any longer: a turn may wait longer for another program's lock.
+    /// At the end of the daemon nothing waits for the hub, so a turn may wait longer for the lock of another
+    /// program.
     pub fn be_patient(&mut self) {
         if let Some(log) = &self.log {
             let _ = log.busy_timeout(schema::BUSY);
         }
     }
 
-    /// Closes the file in order. A backup that runs is ended.
+    /// Closes the file cleanly. A running backup is ended.
     ///
     /// # Errors
-    /// The last checkpoint failed, and what was committed is kept all the same; or the files are not
-    /// the ones that were opened.
+    /// The last checkpoint failed; all committed turns are kept. Or the files are not the ones that were
+    /// opened.
     pub fn close(mut self) -> Result<(), StoreError> {
         end_backup(&self.shared);
         drop(self.indexer.take());
-        // Before the last connection closes, which copies what is left.
+        // This comes before the last connection closes, which copies the rest.
         drop(std::mem::take(&mut self.checkpoints));
         let checked = self.check_files();
         let Some(log) = self.log.take() else { return checked };
         let place = &self.shared.log;
         let error = |e: rusqlite::Error| StoreError::sqlite("close", place, &e);
         if let Err(why) = checked {
-            // What lies there now is not to be written to, nor its write-ahead log removed.
+            // The file at the path must not be written to, and its write-ahead log must not be removed.
             let may_copy = self.shared.files.as_ref().is_some_and(Files::may_copy);
             schema::keep_wal(&log, !may_copy).map_err(error)?;
             log.close().map_err(|(_, e)| error(e))?;
-            // Until now the store could have been put back.
+            // Until now the operator could have put the store back.
             if let Some(wal) = self.shared.files.as_ref().and_then(Files::wal_of_a_store_replaced) {
                 let _ = remembered::set_aside(place, wal);
             }
@@ -120,7 +121,7 @@ impl Store {
         if !place.is_memory() {
             let cut = || log.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(error);
             match cut() {
-                // The index may have taken the room for the copy; a start makes it again.
+                // The index may take the space that the copy needs. The next start builds it again.
                 Err(StoreError::Full { .. }) => {
                     index_files::give_back(&self.shared.index).and_then(|()| cut())
                 }
@@ -132,14 +133,15 @@ impl Store {
     }
 }
 
-/// Opens the writer's threads' own connections after a look at the file that they open by its path.
+/// Checks the path of the store, then starts the thread that opens it for checkpoints.
 pub(super) fn checked_checkpoints(shared: &Shared) -> Result<Checkpoints, StoreError> {
     shared.check_log()?;
     Checkpoints::start(&shared.log, wal::Pages::default())
 }
 
-/// Once all is copied, the newest number in the store's file does not fall any longer, whatever was taken back: it is
-/// looked at again, from `head` on. Where somebody holds up the copy, later.
+/// Watches the newest number in the store's file again, from `head` on. Possible once the whole write-ahead
+/// log is copied, because the number does not fall after that. If a reader delays the copy, this is tried
+/// again later.
 pub(super) fn watch_head_again(files: &Files, log: &Connection, head: Seq) {
     if !files.is_head_watched()
         && wal::checkpoint(log, "PASSIVE").is_ok_and(|now| now.left() == 0)
@@ -149,17 +151,17 @@ pub(super) fn watch_head_again(files: &Files, log: &Connection, head: Seq) {
     }
 }
 
-/// No backup begins from here on; one that runs ends after its step.
+/// Stops backups: none begins after this, and a running one ends after its current step.
 fn end_backup(shared: &Shared) {
     shared.closing.store(true, Ordering::Release);
     drop(shared.backing_up.lock().unwrap_or_else(PoisonError::into_inner));
 }
 
-/// A backup was written over the store while it was in use. The next start would mix into it what our
-/// write-ahead log has: that one gets another name.
+/// A backup was written over the store while it was in use. The next start would apply our write-ahead log to
+/// it, so the log is renamed.
 fn set_aside_foreign_wal(shared: &Shared) {
     if let Some(wal) = shared.files.as_ref().and_then(Files::wal_of_a_store_written_over) {
-        // It is said there; what follows fails in any case.
+        // `set_aside` logs a failure; the following operations fail in any case.
         let _ = remembered::set_aside(&shared.log, wal);
     }
 }

@@ -1,5 +1,5 @@
-//! Owns where the store lies: its file and those beside it, the folder, their modes, and the lock
-//! that makes two daemons on one store an error. Used when a store is opened; never reads it.
+//! Defines where the store is: its files, its folder, their modes, and the lock that keeps two daemons off
+//! one store. Used when a store is opened. Never reads or writes the database.
 
 use super::error::StoreError;
 use super::header::Header;
@@ -12,17 +12,17 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// One database: the log, or what is derived from it.
+/// The location of a database: the log, or the search index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
     /// In a file.
     File(PathBuf),
-    /// In this process, under a name that several connections share.
+    /// In this process, under a name that several connections use.
     Memory(String),
 }
 
 impl Place {
-    /// Where the log lies.
+    /// The location of the log.
     pub(super) fn of(history: &History) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         match &history.path {
@@ -31,7 +31,7 @@ impl Place {
         }
     }
 
-    /// Where the search index lies: beside the log, and on its disk.
+    /// The location of the search index: beside the log, on the same disk.
     pub(super) fn index(&self) -> Self {
         match self {
             Self::File(path) => Self::File(beside(&followed(path), "-search")),
@@ -39,7 +39,7 @@ impl Place {
         }
     }
 
-    /// What SQLite opens.
+    /// The path or URI for SQLite.
     pub(super) fn path(&self) -> PathBuf {
         match self {
             Self::File(path) => path.clone(),
@@ -47,7 +47,7 @@ impl Place {
         }
     }
 
-    /// How SQLite opens it. One thread uses a connection at a time, so SQLite need not lock.
+    /// The flags for SQLite. One thread at a time uses a connection, so SQLite needs no mutex.
     pub(super) fn flags(&self, access: OpenFlags) -> OpenFlags {
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         match self {
@@ -56,7 +56,7 @@ impl Place {
         }
     }
 
-    /// What SQLite opens to read the file alone, without its write-ahead log.
+    /// The URI with which SQLite reads the file without its write-ahead log.
     pub(super) fn path_without_wal(&self) -> PathBuf {
         use std::os::unix::ffi::OsStrExt;
         let path = self.path();
@@ -72,12 +72,12 @@ impl Place {
         (uri + "?immutable=1").into()
     }
 
-    /// Is it gone with the process?
+    /// Whether the database ends with the process.
     pub(super) fn is_memory(&self) -> bool {
         matches!(self, Self::Memory(_))
     }
 
-    /// The files that SQLite has for it.
+    /// The files that SQLite uses: the database, the write-ahead log and its shared-memory index.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         match self {
             Self::File(path) => {
@@ -89,7 +89,7 @@ impl Place {
         }
     }
 
-    /// Is there something in its write-ahead log, or somebody who has it open?
+    /// Whether there is a write-ahead log with content, or a process that has the database open.
     pub(super) fn has_wal(&self) -> bool {
         match self.files().as_slice() {
             [_, wal, shm] => wal.metadata().is_ok_and(|wal| wal.len() > 0) || shm.exists(),
@@ -97,8 +97,8 @@ impl Place {
         }
     }
 
-    /// SQLite removes a write-ahead log beside an empty store without a word. It may hold messages: the store
-    /// may be on a disk that is not mounted, or was removed by mistake.
+    /// Refuses a write-ahead log without its store. SQLite removes a log beside an empty database, but it can
+    /// hold messages: the disk of the store may not be mounted, or the file was removed by mistake.
     pub(super) fn check_not_alone(&self) -> Result<(), StoreError> {
         let bytes = |path: &Path| path.metadata().map_or(0, |file| file.len());
         match self.files().as_slice() {
@@ -109,14 +109,14 @@ impl Place {
         }
     }
 
-    /// Makes the file, for its owner alone, if it is not there. A file that is there keeps its mode.
+    /// Creates the file with mode 0600 if it is missing. An existing file keeps its mode.
     pub(super) fn make_file(&self) -> Result<(), StoreError> {
         let Self::File(path) = self else { return Ok(()) };
         private(OpenOptions::new().read(true).write(true).create(true), path)?;
         Ok(())
     }
 
-    /// The folder in which it lies, wherever a link to it lies.
+    /// The folder of the file itself, also if the path is a symbolic link.
     pub(super) fn folder(&self) -> PathBuf {
         let Self::File(path) = self else { return PathBuf::new() };
         let path = followed(path);
@@ -124,7 +124,7 @@ impl Place {
         folder.unwrap_or(Path::new(".")).to_owned()
     }
 
-    /// Makes the folder, for its owner alone, if it is not there.
+    /// Creates the folder with mode 0700 if it is missing.
     pub(super) fn make_folder(&self) -> Result<(), StoreError> {
         let Self::File(path) = self else { return Ok(()) };
         match path.parent() {
@@ -137,14 +137,14 @@ impl Place {
         }
     }
 
-    /// Takes the store for this process. The lock ends with the process, however it ends.
+    /// Locks the store for this process. The lock ends with the process.
     pub(super) fn lock(&self) -> Result<Option<Lock>, StoreError> {
         let Some(path) = self.lock_path() else { return Ok(None) };
         let mut file = private(OpenOptions::new().read(true).write(true).create(true), &path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                // Who it is, is only for the person who reads it.
+                // The process id is only for the operator who reads the message.
                 let (holder, _) = remembered::read(&mut file);
                 let holder = match holder.as_str() {
                     "" => "another tcp-chatd".to_owned(),
@@ -155,20 +155,20 @@ impl Place {
             Err(TryLockError::Error(e)) => return Err(StoreError::io("lock", &path, &e)),
         }
         let of_store = self.lock_file(&path)?;
-        // What the daemon before had is still to be asked for.
+        // The record of the last daemon is still needed.
         let (_, line) = remembered::read(&mut file);
         remembered::write(&file, &line);
         Ok(Some(Lock { file, store: of_store }))
     }
 
-    /// The lock's file. A symbolic link leads to the same store, and so to the same lock.
+    /// The path of the lock file. A symbolic link leads to the same store, and so to the same lock.
     pub(super) fn lock_path(&self) -> Option<PathBuf> {
         let Self::File(store) = self else { return None };
         Some(beside(&followed(store), ".lock"))
     }
 
-    /// The same for the file itself: a hard link under another name is the same store. This is a lock of its own kind
-    /// (flock(2)), beside those that SQLite takes.
+    /// Locks the store's own file: a hard link under another name is the same store. This lock is a flock(2),
+    /// which does not affect the locks of SQLite.
     fn lock_file(&self, lock: &Path) -> Result<File, StoreError> {
         let store = &self.path();
         let file = private(OpenOptions::new().read(true).write(true).create(true), store)?;
@@ -183,17 +183,17 @@ impl Place {
     }
 }
 
-/// The store is this process's own for as long as this lives.
+/// Holds the store for this process until it is dropped.
 #[derive(Debug)]
 pub(super) struct Lock {
     file: File,
-    /// The store's own file, which stays open: to close it would end SQLite's locks on it (fcntl(2)).
+    /// The store's own file. It stays open, because closing it would release SQLite's locks on it (fcntl(2)).
     store: File,
 }
 
 impl Lock {
-    /// Remembers the store as it was opened. What is remembered of its bytes must not be newer than what a power
-    /// cut leaves of them: its own write-ahead log would be taken for another's.
+    /// Records the opened store in the lock file. The file is synced first: if a power cut left older bytes
+    /// than the recorded ones, its own write-ahead log would count as foreign.
     pub(super) fn remember(&self, place: &Place, header: Header, is_named: bool) {
         match self.store.sync_data() {
             Ok(()) => remembered::remember(&self.file, place, header, is_named),
@@ -211,18 +211,18 @@ impl fmt::Display for Place {
     }
 }
 
-/// Bytes of a page of a database that this program made.
+/// Bytes of a page of a database that this program created.
 pub(super) const PAGE_BYTES: u64 = 4096;
 
-/// Bytes that this user may still write to the disk of a folder; `None`: the system does not say. Then there is room
-/// until a write fails.
+/// The bytes that this user can still write to the disk of a folder. `None`: the system does not report it,
+/// and a full disk shows only in a failed write.
 pub(crate) fn free(folder: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;
     // A disk without blocks is one that does not count them.
     (disk.f_blocks > 0).then(|| disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
-/// Where the store's own file lies: SQLite follows symbolic links, and names the others after what they lead to.
+/// The path of the store's own file. SQLite follows symbolic links, and names the files beside the target.
 pub(crate) fn followed(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }

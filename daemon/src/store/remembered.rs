@@ -1,7 +1,7 @@
-//! Owns what the lock's file remembers of the store that a daemon had last: which files it and its
-//! write-ahead log were, and what its first bytes said. SQLite lays a write-ahead log over whatever store
-//! lies beside it; by this, a start and `check` recognise one that a store before left behind. Called when
-//! the store is locked, opened and checked. Never writes to the store.
+//! Records in the lock file which store a daemon had last: the identity of its file and of its write-ahead
+//! log, and the header. SQLite applies a write-ahead log to any store beside it. The record lets a start and
+//! `check` recognise a log that another store left behind. Called when the store is locked, opened and
+//! checked. Never writes to the store.
 
 use super::StoreError;
 use super::header::Header;
@@ -14,14 +14,14 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 use tracing::warn;
 
-/// Begins the line, and says how it is to be read.
+/// Starts the line, and gives its format version.
 const TAG: &str = "store-2";
 /// Numbers in the line.
 const NUMBERS: usize = 5 + Header::NUMBERS;
-/// More than the lock's file has.
+/// An upper bound of the lock file's length.
 const MOST_BYTES: u64 = 1024;
 
-/// A store, its write-ahead log, whether the store's own file said which log it is, and its header.
+/// The record of a store: its file, its write-ahead log, whether the file had a log id, and its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Remembered {
     store: Which,
@@ -30,12 +30,13 @@ pub(super) struct Remembered {
     header: Header,
 }
 
-/// Which file it is. Not by its device and inode: some file systems number them anew when they are mounted, and
-/// give the number of a removed file to a new one. The moment when it was made stays, and is no other file's.
+/// Identifies a file by its creation time. Device and inode do not suffice: some file systems renumber them
+/// at each mount, and reuse the inode of a removed file. A creation time stays the same, and belongs to one
+/// file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Which {
     inode: u64,
-    /// In nanoseconds since 1970; 0: the file system does not say.
+    /// Nanoseconds since 1970. 0: the file system does not report it.
     made: u64,
 }
 
@@ -51,19 +52,19 @@ impl Which {
         self.made != 0 && other.made != 0
     }
 
-    /// It is certainly another file.
+    /// Whether it is certainly another file.
     fn is_another(self, than: Self) -> bool {
         self.knows_both(than) && self.made != than.made
     }
 
-    /// It is the same file, as far as one can know.
+    /// Whether it is the same file, as far as this can be known.
     fn is(self, other: Self) -> bool {
         if self.knows_both(other) { self.made == other.made } else { self.inode == other.inode }
     }
 }
 
 impl Remembered {
-    /// Looks at names only: a file that is opened and closed costs SQLite its locks on it.
+    /// Reads metadata only: opening and closing the file would release SQLite's locks on it.
     fn of([store, wal, _]: &[PathBuf; 3], header: Header, is_named: bool) -> io::Result<Self> {
         Ok(Self { store: Which::of(store)?, wal: Which::of(wal)?, is_named, header })
     }
@@ -91,7 +92,7 @@ impl Remembered {
         })
     }
 
-    /// Is the write-ahead log that lies there the one of this store, and the store beside it another one?
+    /// Whether the write-ahead log at the path is the recorded one, while the store beside it is another.
     fn is_of_another(place: &Place, [store, wal, _]: &[PathBuf; 3], remembered: &str) -> Option<bool> {
         let remembered = Self::parse(remembered)?;
         let is_left = Which::of(wal).ok()?.is(remembered.wal) && wal.metadata().ok()?.len() > 0;
@@ -103,8 +104,9 @@ impl Remembered {
     }
 }
 
-/// Does the store's own file, without its write-ahead log, say which log it is? A backup that nobody has opened does
-/// not. `None`: that cannot be read, or there is none. Not to be asked by a process that has the store open.
+/// Whether the store's own file, without its write-ahead log, has a log id. A backup that was never opened
+/// has none. `None`: the file cannot be read, or there is none. A process that has the store open must not
+/// call this.
 pub(super) fn is_named(place: &Place) -> Option<bool> {
     if place.is_memory() {
         return None;
@@ -114,7 +116,7 @@ pub(super) fn is_named(place: &Place) -> Option<bool> {
     alone.query_row("SELECT log IS NOT NULL FROM totals", [], |row| row.get(0)).ok()
 }
 
-/// The process and the line in the lock's file, as far as they are there.
+/// Reads the process id and the record from the lock file, as far as they exist.
 pub(super) fn read(lock: &mut File) -> (String, String) {
     let mut text = String::new();
     let _ = lock.seek(SeekFrom::Start(0));
@@ -123,8 +125,8 @@ pub(super) fn read(lock: &mut File) -> (String, String) {
     (lines.next().unwrap_or_default(), lines.next().unwrap_or_default())
 }
 
-/// Writes this process and a line into the lock's file. What was there is written over: a full disk has
-/// room for that. The lock holds, written on or not.
+/// Writes the id of this process and a record into the lock file. It overwrites the old text, for which a
+/// full disk has space. The lock holds even if the write fails.
 pub(super) fn write(mut lock: &File, line: &str) {
     let text = format!("{}\n{line}\n", std::process::id());
     let _ = lock
@@ -133,15 +135,15 @@ pub(super) fn write(mut lock: &File, line: &str) {
         .and_then(|()| lock.set_len(text.len() as u64));
 }
 
-/// Remembers the store as it lies there now, opened by this daemon.
+/// Records the store that this daemon has opened.
 pub(super) fn remember(lock: &File, place: &Place, header: Header, is_named: bool) {
     if let Some(Ok(now)) = three(place).map(|files| Remembered::of(&files, header, is_named)) {
         write(lock, &now.line());
     }
 }
 
-/// The write-ahead log that lies beside the store, if another store that was there before left it. Not to be
-/// asked by a process that has the store open.
+/// The write-ahead log beside the store, if another store left it. A process that has the store open must not
+/// call this.
 pub(super) fn foreign_wal(place: &Place) -> Option<PathBuf> {
     let files = three(place)?;
     let mut lock = File::open(place.lock_path()?).ok()?;
@@ -150,7 +152,7 @@ pub(super) fn foreign_wal(place: &Place) -> Option<PathBuf> {
     Remembered::is_of_another(place, &files, &line)?.then(|| wal.clone())
 }
 
-/// Before the store is opened: gives a write-ahead log of the store before another name.
+/// Before the store is opened: renames a write-ahead log that another store left.
 pub(super) fn set_aside_foreign(place: &Place) -> Result<(), StoreError> {
     match foreign_wal(place) {
         Some(wal) => set_aside(place, &wal),
@@ -158,7 +160,7 @@ pub(super) fn set_aside_foreign(place: &Place) -> Result<(), StoreError> {
     }
 }
 
-/// Gives a write-ahead log of the store before another name, and tells the log.
+/// Renames a write-ahead log that another store left, and logs the event.
 pub(super) fn set_aside(place: &Place, wal: &Path) -> Result<(), StoreError> {
     let aside = free_name(wal);
     match std::fs::rename(wal, &aside) {
@@ -167,7 +169,7 @@ pub(super) fn set_aside(place: &Place, wal: &Path) -> Result<(), StoreError> {
                 event = "wal_set_aside",
                 store = %place,
                 to = %aside.display(),
-                "another store was put in this one's place: the write-ahead log of the one before is set aside"
+                "another file replaced the store: the write-ahead log of the old store was renamed"
             );
             Ok(())
         }
@@ -177,15 +179,15 @@ pub(super) fn set_aside(place: &Place, wal: &Path) -> Result<(), StoreError> {
                 event = "wal_set_aside",
                 store = %place,
                 error = %e,
-                "another store was put in this one's place, and the write-ahead log of the one before could not \
-                 be set aside: move it away before the next start"
+                "another file replaced the store, and the write-ahead log of the old store could not be \
+                 renamed: move it away before the next start"
             );
             Err(StoreError::io("set aside", wal, &e))
         }
     }
 }
 
-/// What is set aside takes nothing else's place.
+/// Finds a name that no file has.
 fn free_name(wal: &Path) -> PathBuf {
     let name = |ending: &str| {
         let mut name = wal.as_os_str().to_owned();

@@ -1,7 +1,7 @@
-//! Owns whether a turn leaves room on a small disk for what has to follow it. The write-ahead log must be copied into
-//! the store's file, which grows by that; and messages that have to go are removed by writing. A turn that took the
-//! last room would make both impossible, and the store would refuse everything for good. The writer asks before it
-//! commits, where the disk is small. Never writes, never removes.
+//! Decides on a small disk whether a turn leaves enough space for the work after it. The write-ahead log must
+//! be copied into the store's file, which can grow by that, and a removal of messages writes, too. A turn
+//! that took the last space would make both impossible, and the store would stay full. Called by the writer
+//! before it commits, if the disk is small. Never writes to the disk, and never removes messages.
 
 use super::files::{FRAME_HEADER, Files, WAL_HEADER};
 use super::place::{self, PAGE_BYTES};
@@ -9,43 +9,43 @@ use super::{Store, StoreError, wal};
 use rusqlite::Connection;
 use std::sync::Arc;
 
-/// Bytes that stay free for what removes messages, and for the whole of the sessions, which is written after a failure.
+/// Bytes that stay free for removals, and for rewriting all sessions after a failure.
 pub(super) const RESERVE: u64 = 512 << 10;
-/// The same after a turn that fits into the store's file as it is. Such a turn takes room for its write-ahead log alone,
-/// and gets it back with the copy. Less than [`RESERVE`] by what a long message writes, so that there is room for one
-/// once that much of the file is unused.
+/// The reserve after a turn that fits into the store's present file. Such a turn only needs space for its
+/// write-ahead log, and gets it back with the copy. It is smaller than [`RESERVE`] by the size of a long
+/// message, so that one can be written once the file has as much unused space.
 const RESERVE_WITHIN: u64 = 64 << 10;
-/// Pages that a turn changes beside those that it fills, and those of scattered rows: of sessions and rooms, and the
-/// inner ones of trees.
+/// Pages that a turn changes besides the filled ones and those of scattered rows: of sessions, of rooms, and
+/// inner pages of B-trees.
 const CHANGED: u64 = 32;
-/// Pages that a removal changes for each of its scattered rows, at most on average: the row's own, and those beside it
-/// where a page that got empty is joined with them.
+/// Pages that a removal changes for each scattered row, as an upper bound of the average: the row's page, and
+/// its neighbours when an emptied page is merged with them.
 const OF_SCATTERED: u64 = 2;
-/// Pages that a turn fills with one long message, about.
+/// Pages that a long message fills, about.
 const ONE_MESSAGE: u64 = 32;
-/// Pages that one page of the freelist names, about. SQLite writes only the page that names them: what is in a freed page
-/// is not written.
+/// Pages that one trunk page of the freelist lists, about. SQLite writes only the trunk page, not the freed
+/// pages.
 const IN_FREELIST: u64 = 1_000;
-/// With less room than this, in bytes, a removal copies the write-ahead log first.
+/// With less free space than this, in bytes, a removal first copies the write-ahead log.
 const LITTLE: u64 = 2 << 20;
-/// Bytes of a page in the write-ahead log.
+/// Bytes of one page in the write-ahead log, its frame header included.
 const FRAME_BYTES: u64 = FRAME_HEADER + PAGE_BYTES;
 
-/// What a turn leaves free.
+/// What must fit on the disk after a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Leaves {
-    /// Room for the copy, and the reserve.
+    /// The copy of the write-ahead log, and the reserve.
     Reserve,
-    /// Room for the copy: it removes messages, or writes what was not kept meanwhile.
+    /// The copy of the write-ahead log. For removals, and for rewriting the state after a failure.
     Copy,
 }
 
-/// What a slice of a removal may write.
+/// What one slice of a removal may write.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RemovalRoom {
     /// Bytes of the write-ahead log.
     pub(super) bytes: u64,
-    /// Scattered rows: at least one, so that a removal goes on.
+    /// The number of scattered rows: at least one, so that each slice makes progress.
     pub(super) rows: u64,
 }
 
@@ -56,15 +56,15 @@ impl RemovalRoom {
     }
 }
 
-/// What the store was before a turn.
+/// The store before a turn.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Before {
-    /// Where in the write-ahead log the turn begins, in bytes.
+    /// Where the turn starts in the write-ahead log, in bytes.
     pub(super) wal_at: u64,
     pages: Pages,
 }
 
-/// The pages of the store, those included that only the write-ahead log has.
+/// The number of pages of the store, those that are only in the write-ahead log included.
 #[derive(Debug, Clone, Copy)]
 struct Pages {
     all: u64,
@@ -79,10 +79,10 @@ impl Pages {
 }
 
 impl Before {
-    /// Outside of a transaction.
+    /// Must be called outside a transaction.
     pub(super) fn look(log: &Connection) -> rusqlite::Result<Self> {
         let length = wal::checkpoint(log, "NOOP")?;
-        // Somebody may still read what is in it: then the turn goes behind that.
+        // A reader may still need the frames of the log. Then the turn is written after them.
         let starts_over =
             length.left() == 0 && (length.pages <= 0 || wal::start_over_at_once(log)?.left() == 0);
         let pages = u64::try_from(length.pages).unwrap_or(0);
@@ -90,8 +90,8 @@ impl Before {
         Ok(Self { wal_at, pages: Pages::look(log)? })
     }
 
-    /// Inside of the turn, once all of it is written: does it leave that? `scattered`: how many rows it wrote that may
-    /// each lie in a page of its own.
+    /// Whether a turn leaves `leaves` free. Called inside the transaction, after all writes. `scattered`: the
+    /// number of written rows that may each be in a page of its own.
     pub(super) fn allows(
         self,
         log: &Connection,
@@ -106,13 +106,14 @@ impl Before {
         Ok(self.has_room(files, now.all, filled + scattered, leaves))
     }
 
-    /// Would a turn leave the reserve that says one long message?
+    /// Whether a turn with one long message would leave the reserve.
     fn has_room_for_one(self, files: &Files) -> bool {
         let grown = self.pages.all + ONE_MESSAGE.saturating_sub(self.pages.unused);
         self.has_room(files, grown, ONE_MESSAGE, Leaves::Reserve)
     }
 
-    /// Once the store has so many pages, and a turn has filled or changed so many.
+    /// Whether there is enough space once the store has `pages` pages, of which a turn has filled or changed
+    /// `filled`.
     fn has_room(self, files: &Files, pages: u64, filled: u64, leaves: Leaves) -> bool {
         let Ok((store, wal)) = files.bytes() else { return true };
         let copy = (pages * PAGE_BYTES).saturating_sub(store);
@@ -122,11 +123,11 @@ impl Before {
             Leaves::Copy => (filled + CHANGED, 0),
         };
         let turn = (self.wal_at + written * FRAME_BYTES).saturating_sub(wal);
-        // What stays within the files that are there needs no room.
+        // What fits into the existing files needs no space.
         copy + turn == 0 || copy + turn + reserve <= free(files)
     }
 
-    /// What a turn may write to the write-ahead log, in bytes.
+    /// The bytes that a turn may add to the write-ahead log.
     fn room(self, files: &Files) -> u64 {
         let Ok((store, wal)) = files.bytes() else { return u64::MAX };
         let copy = (self.pages.all * PAGE_BYTES).saturating_sub(store);
@@ -134,7 +135,7 @@ impl Before {
     }
 }
 
-/// How many of the ids that wait a turn may file, where the disk has so much room: they may take a quarter of it.
+/// How many waiting ids a turn may write, if `room` bytes are free: they may use a quarter of it.
 pub(super) fn ids_to_file(room: Option<u64>) -> usize {
     room.and_then(|room| usize::try_from(room / 4 / FRAME_BYTES).ok()).unwrap_or(usize::MAX)
 }
@@ -144,10 +145,11 @@ fn free(files: &Files) -> u64 {
 }
 
 impl Store {
-    /// Could a message be kept? To be asked before a store is used again that was full, after [`Store::probe`].
+    /// Checks that a message could be committed. To be called after [`Store::probe`], before a store that was
+    /// full is used again.
     ///
     /// # Errors
-    /// There is no room on the disk.
+    /// The disk has too little free space.
     pub fn check_room(&mut self) -> Result<(), StoreError> {
         if self.has_room()? {
             return Ok(());
@@ -162,13 +164,13 @@ impl Store {
         self.with("read", |log, _| Ok(Before::look(log)?.has_room_for_one(files)))
     }
 
-    /// What a removal may write; `None`: there is no need to know.
+    /// What a removal may write. `None`: the disk is large enough.
     pub(super) fn room_for_removal(&mut self) -> Result<Option<RemovalRoom>, StoreError> {
         let shared = Arc::clone(&self.shared);
         match &shared.files {
             Some(files) if self.checkpoints.is_tight() => self.with("read", |log, _| {
                 let mut room = Before::look(log)?.room(files);
-                // From the front of the write-ahead log there is more.
+                // Restarting the write-ahead log frees more space.
                 if room < LITTLE && wal::start_over_at_once(log).is_ok() {
                     room = Before::look(log)?.room(files);
                 }
@@ -178,7 +180,7 @@ impl Store {
         }
     }
 
-    /// Copies the write-ahead log, and gives its room back to the disk. False: it could not.
+    /// Copies the write-ahead log and truncates it, which frees its space. False: it could not.
     pub(super) fn make_room(&mut self) -> bool {
         self.checkpoints.look_at_each_turn();
         !self.shared.log.is_memory()

@@ -1,5 +1,5 @@
-//! Owns one slice of what goes from the log: how much it has room for, and its removal. Called by `tidy`, which says what
-//! goes, and by the writer. Never decides.
+//! One slice of a removal: its size limits, and its execution. Called by `retention`, which selects the rows,
+//! and by the writer. Never decides what is removed.
 
 use super::bytes;
 use super::ids;
@@ -9,58 +9,59 @@ use super::tidy::{Bounds, Kind, Removed};
 use rusqlite::Connection;
 use tcp_chat_protocol::Seq;
 
-/// How many chunks one slice removes at most.
+/// The maximum number of chunks in a slice.
 const SLICE_CHUNKS: usize = 128;
 
-/// How many scattered rows one slice removes at most: one for each message that may have an id, and one for each chunk.
+/// The maximum number of scattered rows in a slice: one for each message that may have an id, and one for
+/// each chunk.
 const SLICE_ROWS: u64 = 2_048;
 
-/// Ids of one session lie side by side: so many share a page at least.
+/// Ids of one session are neighbours: at least so many share a page.
 const IDS_IN_PAGE: u64 = 8;
 
-/// How many bytes of messages one slice removes at most (but always one chunk).
+/// The maximum number of bytes of messages in a slice, except that one chunk always fits.
 const SLICE_BYTES: i64 = 512 * 1024;
 
-/// How often a slice is halved at most for the room that there is: then it has one chunk.
+/// How often a slice can be halved to fit the free space: after that it has one chunk.
 const HALVINGS: u32 = 7;
 
-/// How often a slice is halved at most where the store was full all the same: then it has one row.
+/// How often a slice can be halved because the store was full nevertheless: after that it has one row.
 pub(super) const MORE_HALVINGS: u32 = SLICE_ROWS.ilog2();
 
-/// A slice of so many bytes of messages writes less than four times as many.
+/// A slice with `n` bytes of messages writes less than 4 × `n` bytes.
 fn halvings(room: u64) -> u32 {
     let fits = |n: &u32| u64::try_from(SLICE_BYTES >> n).is_ok_and(|bytes| bytes <= room / 4);
     (0..HALVINGS).find(fits).unwrap_or(HALVINGS)
 }
 
-/// What one slice removes.
+/// The content of one slice.
 #[derive(Debug)]
 pub(super) struct Slice {
     pub(super) kind: Kind,
-    /// Chunks, by their first and last numbers, in order.
+    /// The chunks to remove, each with its first and last number, in order.
     pub(super) chunks: Vec<(Seq, Seq)>,
-    /// The messages whose ids go: their first and last numbers, in order. Where the first chunk has more ids than there is
-    /// room for, some of them go first, and the chunk with what is left of them in a later slice.
+    /// The messages whose ids are removed, as ranges of numbers, in order. If the first chunk has more ids
+    /// than a slice may remove, this slice only removes ids, and a later one the chunk with the rest of them.
     pub(super) ids: Vec<(Seq, Seq)>,
-    /// The messages that go, or are gone, and whose ids stay for a later slice.
+    /// Removed messages whose ids stay for a later slice.
     pub(super) left: Vec<(Seq, Seq)>,
-    /// How many bytes they took.
+    /// The bytes of the removed messages.
     pub(super) bytes: u64,
-    /// How many messages, and why.
+    /// The number of removed messages, by reason.
     pub(super) removed: Removed,
-    /// The conversations that have nothing left after this, or the sessions, that are gone.
+    /// Removed conversations, or ended sessions, of which nothing is left after this slice.
     pub(super) gone: Vec<i64>,
-    /// How many scattered rows it may remove.
+    /// The maximum number of scattered rows.
     pub(super) rows: u64,
 }
 
-/// What a slice has room for.
+/// The size limits of a slice.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Room {
     pub(super) chunks: usize,
-    /// Scattered rows. The first chunk may have more.
+    /// Scattered rows. The first chunk may exceed this.
     pub(super) rows: u64,
-    /// Bytes of messages. The last chunk may have more.
+    /// Bytes of messages. The last chunk may exceed this.
     bytes: i64,
 }
 
@@ -75,14 +76,14 @@ impl Room {
         }
     }
 
-    /// The room of so many whole slices.
+    /// The limits of `slices` full slices together.
     pub(super) fn of(slices: usize) -> Self {
         let bytes = SLICE_BYTES.saturating_mul(i64::try_from(slices).unwrap_or(i64::MAX));
         Self { chunks: SLICE_CHUNKS * slices, rows: SLICE_ROWS * slices as u64, bytes }
     }
 
-    /// Takes the first chunks of a query that all `go`, as many as there is room for. True: it saw
-    /// the last one of them.
+    /// Takes the first chunks of a query that `go` accepts, up to the limits. True: there are no more of
+    /// them.
     pub(super) fn take(
         &mut self,
         slice: &mut Slice,
@@ -96,7 +97,7 @@ impl Room {
         while let Some(row) = rows.next()? {
             let (chunk, size) = ((number(row, 0)?, number(row, 1)?), row.get::<_, i64>(2)?);
             let count = chunk.1 - chunk.0 + 1;
-            // A chunk has an entry in an index beside its ids.
+            // A chunk has one index entry besides its ids.
             let has_rows = count < self.rows || slice.chunks.is_empty();
             if self.chunks == 0 || !has_rows || self.bytes <= 0 {
                 return Ok(false);
@@ -128,12 +129,12 @@ impl Slice {
         }
     }
 
-    /// How many messages it removes.
+    /// The number of messages that the slice removes.
     pub(super) fn messages(&self) -> u64 {
         self.chunks.iter().map(|(first, last)| last - first + 1).sum()
     }
 
-    /// The same with no more scattered rows than there is room for, and without the ids that the state knows.
+    /// Limits the slice to its number of scattered rows, and excludes ids that the state still knows.
     pub(super) fn within(mut self, log: &Connection, bounds: &Bounds) -> rusqlite::Result<Self> {
         self.rows = bounds.room.rows;
         if let [(first, last)] = self.chunks[..]
@@ -150,7 +151,7 @@ impl Slice {
         Ok(self)
     }
 
-    /// Removes it. How many scattered rows that were: each may lie in a page of its own.
+    /// Removes the rows. Returns the number of scattered rows, each of which may be in a page of its own.
     pub(super) fn remove(&self, log: &Connection) -> rusqlite::Result<u64> {
         if self.kind != Kind::Ids {
             let mut put = log.prepare_cached(
@@ -170,7 +171,7 @@ impl Slice {
             for (first, last) in &self.ids {
                 done.execute([int(*first), int(*last)])?;
             }
-            // Of the last one some are left.
+            // Some ids of the last range are left.
             if let (Some((from, _)), Some((first, _))) = (self.ids.last(), self.left.first()) {
                 log.prepare_cached("UPDATE left_ids SET first = ?1 WHERE first = ?2")?
                     .execute([int(*first), int(*from)])?;
@@ -188,7 +189,7 @@ impl Slice {
                 let removed = ids::remove_of(log, *id, most)?;
                 let of = removed.div_ceil(IDS_IN_PAGE).max(1);
                 (ids, pages, scattered) = (ids - removed.min(ids), pages.saturating_sub(of), scattered + of);
-                // There may be more of it: the next slice goes on.
+                // The session may have more ids: the next slice continues.
                 if removed >= most {
                     break;
                 }

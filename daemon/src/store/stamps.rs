@@ -1,19 +1,20 @@
-//! Owns which messages are too old by what is known of their time. A stamp is what the clock showed, and
-//! clocks are set. A message cannot be younger than one that was said after it; so one stamp of the future
-//! must not keep everything after it. A stamp that can be right is believed: what it vouches for is not too old,
-//! whatever stands behind it. The writer asks; a search that takes long goes on with the next call. Never removes
-//! anything.
+//! Finds the messages that are too old, when clocks were wrong. Called by `retention`; a long scan continues
+//! with the next call. Never removes anything.
+//!
+//! A timestamp is what the clock showed, and a clock can be set. A message is not younger than one that was
+//! sent after it, so a timestamp in the future does not protect the messages after it. A timestamp that can
+//! be right is believed: it protects all messages after it, whatever their timestamps are.
 
 use super::rows::{int, number};
 use rusqlite::Connection;
 use tcp_chat_protocol::Seq;
 
-/// Chunks that one call looks at.
+/// Chunks that one call reads.
 const LOOKS: u32 = 256;
-/// No clock that is right shows less: 2026-01-01. Such a stamp says nothing about the messages before it.
+/// 2026-01-01: no correct clock shows less. An earlier timestamp says nothing about the messages before it.
 const NO_CLOCK: u64 = 1_767_225_600_000;
 
-/// What is known of the front of the log.
+/// What is known of the oldest messages.
 #[derive(Debug, Default)]
 pub(super) struct Stamps {
     /// All chunks up to this number are too old.
@@ -21,16 +22,16 @@ pub(super) struct Stamps {
     search: Search,
 }
 
-/// A search for chunks that are too old behind others whose stamps are of the future.
+/// A scan for chunks that are too old behind chunks with a timestamp in the future.
 #[derive(Debug, Default)]
 struct Search {
     next: Seq,
-    /// There are some of those others.
+    /// Whether the scan has passed such a chunk.
     is_behind: bool,
 }
 
 impl Stamps {
-    /// The number up to which all is older than `since`. `first` is the first number that there is.
+    /// The number up to which all messages are older than `since`. `first` is the smallest stored number.
     pub(super) fn overdue(
         &mut self,
         log: &Connection,
@@ -64,12 +65,12 @@ impl Stamps {
         Ok(())
     }
 
-    /// True: there is nothing too old from here on.
+    /// Notes one chunk. True: no later chunk is too old.
     fn see(&mut self, last: Seq, ts: u64, since: u64, now: u64) -> bool {
         let search = &mut self.search;
         if ts >= since {
-            // A stamp of the future is wrong, whatever stands around it. Any other may be right, and what is old
-            // behind it be wrong: the clock was set back. It is over by itself in time.
+            // A timestamp in the future is wrong. Any other may be right, and an old one after it wrong,
+            // because the clock was set back. Such messages expire by their own timestamps later.
             search.is_behind = true;
             return ts <= now;
         }

@@ -1,5 +1,6 @@
-//! Owns what has to go from the log: up to which number retention would remove, and the slices in which it goes, so small
-//! that a turn that waits for one does not notice. Called by the writer. Never decides: the state does, in a turn.
+//! Selects what is removed from the log: the number up to which retention would remove messages, and the
+//! slices of a removal. A slice is so small that it does not delay a turn noticeably. Called by the writer.
+//! Never decides: the state does, in a turn.
 
 use super::bytes;
 use super::ids;
@@ -11,31 +12,32 @@ use crate::settings::History;
 use rusqlite::{Connection, OptionalExtension};
 use tcp_chat_protocol::{Seq, Timestamp};
 
-/// How many conversations or sessions that are gone one slice looks at: each costs a look-up.
+/// How many removed conversations or ended sessions one slice reads: each costs a look-up.
 const SLICE_GONE: usize = 256;
 
-/// What may stay.
+/// The limits of the history.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
-    /// Only chunks of this moment and later ones.
+    /// The age limit: only chunks from this time on may stay.
     since: Option<u64>,
-    /// The moment that it is at least.
+    /// The present time; the clock shows this or later.
     now: u64,
-    /// Only so many messages.
+    /// The maximum number of messages.
     messages: Option<u64>,
-    /// The messages take so many bytes more than they may.
+    /// The bytes by which the messages exceed their limit.
     too_big: u64,
-    /// Messages below this number go whatever else holds: the state has decided it.
+    /// Messages below this number are removed in any case: the state decided it.
     oldest: Seq,
-    /// The state knows the ids after this number: they stay, also those of messages that go.
+    /// The state knows the ids after this number. They stay, even if their messages are removed.
     pub(super) forgotten: Seq,
-    /// What the slice has room for.
+    /// The size limits of the slice.
     pub(super) room: Room,
 }
 
 impl Bounds {
-    /// `too_big`: how many bytes of messages have to go. `oldest`: the state has decided that all below goes. `room`: what a slice
-    /// may write, if there is little room for that. `halved`: how often it is halved because the store was full with less.
+    /// `too_big`: the bytes of messages that have to be removed. `oldest`: the state decided to remove all
+    /// messages below it. `room`: what a slice may write, if the disk is small. `halved`: how often the slice
+    /// is halved after attempts that found the store full.
     pub(super) fn new(
         history: &History,
         now: Timestamp,
@@ -56,32 +58,32 @@ impl Bounds {
         }
     }
 
-    /// The same, where the ids after that number stay.
+    /// The same bounds, with the ids after `forgotten` kept.
     pub(super) fn keeping_ids_after(self, forgotten: Seq) -> Self {
         Self { forgotten, ..self }
     }
 }
 
-/// How many messages went, by the reason.
+/// The number of removed messages, by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Removed {
     /// They were older than `history.retain`.
     pub age: u64,
-    /// There were more than `history.retain_messages`.
+    /// They exceeded `history.retain_messages`.
     pub number: u64,
-    /// They took more than `history.max_bytes`.
+    /// They exceeded `history.max_bytes`.
     pub bytes: u64,
-    /// Their conversation is gone.
+    /// Their conversation was removed.
     pub gone: u64,
 }
 
-/// What there is to remove. They take turns, so that none waits for as long as another has more.
+/// The kinds of removals. They take turns, so that none delays the others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Kind {
     /// The oldest messages.
     #[default]
     Old,
-    /// The messages of conversations that are gone.
+    /// The messages of removed conversations.
     Conversations,
     /// The ids of sessions that have ended.
     Sessions,
@@ -100,8 +102,8 @@ impl Kind {
     }
 }
 
-/// The next slice, if something has to go: of the kind that comes after `last`, if there is some.
-/// `messages`: how many there are.
+/// The next slice, of the first kind after `last` that has something to remove. `messages`: the number of
+/// stored messages. `None`: there is nothing to remove.
 pub(super) fn next(
     log: &Connection,
     bounds: &Bounds,
@@ -125,7 +127,8 @@ pub(super) fn next(
     Ok(None)
 }
 
-/// Below which number the oldest messages would have to go, as far as so many slices take them; `None`: none has to go.
+/// The number below which the oldest messages should be removed, as far as `slices` slices reach. `None`:
+/// nothing has to be removed.
 pub(super) fn proposal(
     log: &Connection,
     bounds: &Bounds,
@@ -138,14 +141,14 @@ pub(super) fn proposal(
     Ok(slice.chunks.last().map(|(_, last)| last + 1))
 }
 
-/// Some of what is gone.
+/// Some removed conversations or ended sessions.
 fn gone(log: &Connection, table: &str) -> rusqlite::Result<Vec<i64>> {
     log.prepare_cached(&format!("SELECT id FROM {table} LIMIT {SLICE_GONE}"))?
         .query_map([], |row| row.get(0))?
         .collect()
 }
 
-/// Ids of removed messages that the state no longer knows.
+/// Selects ids of removed messages that the state no longer knows.
 fn left_ids(log: &Connection, bounds: &Bounds) -> rusqlite::Result<Slice> {
     let mut slice = Slice::new(Kind::Ids);
     let mut room = bounds.room.rows;
@@ -191,7 +194,7 @@ fn of_conversations(log: &Connection, bounds: &Bounds) -> rusqlite::Result<Slice
     Ok(slice)
 }
 
-/// The oldest messages that have to go. None of a chunk that begins at `end` or later.
+/// Selects the oldest messages that have to be removed, from chunks that begin before `end`.
 fn oldest(
     log: &Connection,
     bounds: &Bounds,
@@ -235,7 +238,7 @@ fn oldest(
     Ok(slice)
 }
 
-/// The smallest number that is there, if there is one.
+/// The smallest stored number. `None`: there are no messages.
 fn first(log: &Connection) -> rusqlite::Result<Option<Seq>> {
     log.prepare_cached("SELECT first FROM chunks ORDER BY first LIMIT 1")?
         .query_row([], |row| number(row, 0))

@@ -1,5 +1,5 @@
-//! Owns how registered and removed users and certificates become rows and come back. Called by the writer
-//! inside its transaction, and when the store is opened. Never knows what they may do.
+//! Writes and reads the rows of registered users, removed users and certificates. Called by the writer inside
+//! its transaction, and when the store is opened. Never decides what a user may do.
 
 use super::found::name;
 use super::rows::{int, number};
@@ -7,7 +7,7 @@ use crate::chat::{Certificate, Code, Digest, Gives, Removed, Revocation, User, U
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
 
-/// Writes what happened to users.
+/// Writes a change of the users.
 pub(super) fn change(log: &Connection, change: &UserChange) -> rusqlite::Result<()> {
     match change {
         UserChange::Put(user) => put(log, user),
@@ -29,7 +29,7 @@ pub(super) fn change(log: &Connection, change: &UserChange) -> rusqlite::Result<
     }
 }
 
-/// Makes the tables say that these are all.
+/// Replaces the rows of all users and certificates.
 pub(super) fn replace(
     log: &Connection,
     users: &[User],
@@ -85,7 +85,7 @@ fn put_removed(log: &Connection, removed: &Removed) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Reads who was removed.
+/// Reads the removed users.
 pub(super) fn read_removed(log: &Connection) -> rusqlite::Result<Vec<Removed>> {
     log.prepare("SELECT name, at FROM removed_users ORDER BY name")?
         .query_map([], |row| Ok(Removed { name: name(row, 0)?, at: number(row, 1)? }))?
@@ -108,7 +108,7 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Vec<User>, Vec<Certifi
                 revoked: match row.get(3)? {
                     0 => Revocation::None,
                     1 => Revocation::Name,
-                    // A revocation that is not known is the widest.
+                    // An unknown value is treated as the widest revocation.
                     _ => Revocation::Key,
                 },
             })

@@ -1,8 +1,8 @@
-//! Owns when the write-ahead log is copied into the file. SQLite would do it in the commit that
-//! crosses a line, and while others read it would try in each one from there on; a turn would wait
-//! for the disk. So a thread of its own copies while the writer goes on. All of it copied in a lull,
-//! SQLite starts the write-ahead log over with the next turn; where none comes for long, the writer
-//! does it, and waits. Never touches a row.
+//! Decides when the write-ahead log is copied into the store's file. SQLite would copy in the commit that
+//! crosses a limit, and while others read, in each commit after it: a turn would wait for the disk. Here a
+//! thread copies while the writer continues. When everything is copied in a pause between turns, SQLite
+//! restarts the log with the next turn. If no pause comes for long, the writer restarts the log itself, and
+//! waits for the disk. Never changes a row.
 
 use super::place::{self, Place};
 use super::{StoreError, rows, schema};
@@ -14,20 +14,20 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How long a start-over waits for those who read. They are done in a few milliseconds, except a
-/// backup: then the write-ahead log grows until it is done.
+/// How long a restart of the log waits for readers. They are done within a few milliseconds, except a backup:
+/// the write-ahead log grows until it is done.
 const READERS: Duration = Duration::from_millis(50);
-/// So long without a turn is a lull. Two syncs take as long on a fair disk.
+/// A time without a turn that counts as a pause. Two syncs take as long on an average disk.
 const LULL: Duration = Duration::from_millis(20);
 
-/// With less room than this on the disk, each turn looks.
+/// With less free space than this, in bytes, each turn checks the disk.
 const TIGHT: u64 = 64 << 20;
 
-/// The thread that copies. Dropped, it ends.
+/// The thread that copies the write-ahead log. It ends when this is dropped.
 #[derive(Debug, Default)]
 pub(super) struct Checkpoints {
     folder: PathBuf,
-    /// What the disk had room for at the last look; `None`: nobody looked.
+    /// The free space of the disk in bytes, as last measured. `None`: not measured.
     room: Option<u64>,
     is_tight: bool,
     bell: Option<SyncSender<()>>,
@@ -39,28 +39,28 @@ pub(super) struct Checkpoints {
     turns: u64,
 }
 
-/// When to do what, in pages of the write-ahead log.
+/// The thresholds, in pages of the write-ahead log.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pages {
-    /// Turns between two looks, which cost a fifth of a small turn.
+    /// Turns between two measurements, each of which costs a fifth of a small turn.
     pub(super) look_every: u64,
-    /// A copy is worth it.
+    /// From here on a copy is worth its cost.
     pub(super) copy: i64,
-    /// It should start over: from here on a lull is waited for, to copy all that is left.
+    /// From here on the thread waits for a pause, to copy all of the log so that it restarts.
     pub(super) long: i64,
-    /// None came: the writer starts over itself. A start after a crash has to read about as much.
+    /// From here on the writer restarts the log itself. A start after a crash has to read about as much.
     pub(super) too_long: i64,
 }
 
 impl Default for Pages {
-    /// Of 4 KiB each: 4, 24 and 96 MiB.
+    /// With pages of 4 KiB: 4, 24 and 96 MiB.
     fn default() -> Self {
         Self { look_every: 8, copy: 1_000, long: 6_000, too_long: 24_000 }
     }
 }
 
 impl Checkpoints {
-    /// Starts the thread; there is nothing to do for a log in memory.
+    /// Starts the thread. A log in memory needs none.
     pub(super) fn start(place: &Place, pages: Pages) -> Result<Self, StoreError> {
         let mut checkpoints = Self::default();
         checkpoints.pages = pages;
@@ -81,7 +81,8 @@ impl Checkpoints {
         Ok(checkpoints)
     }
 
-    /// After each turn of the writer. What fails here is tried again: the turn is kept.
+    /// Runs after each turn of the writer. Errors are ignored, because the turn is committed and the next one
+    /// tries again.
     pub(super) fn after_turn(&mut self, log: &Connection) {
         let Some(bell) = &self.bell else { return };
         self.turns += 1;
@@ -91,44 +92,45 @@ impl Checkpoints {
         let Ok(now) = checkpoint(log, "NOOP") else { return };
         self.room = place::free(&self.folder);
         let room = self.room.unwrap_or(u64::MAX);
-        // The copy may need as much.
+        // The copy may need as much space again.
         let left = u64::try_from(now.left()).unwrap_or(0) * place::PAGE_BYTES;
         self.is_tight = room < TIGHT + 2 * left;
-        // A write-ahead log that grew beyond the room that its copy needs could never be copied; and the
-        // search index needs room, too.
+        // The log must not grow beyond the space that its copy needs, or it could never be copied. The search
+        // index needs space, too.
         let needs_room = self.is_tight && left > room / 4;
-        // Two cannot copy at once. What is written meanwhile is left for the next time.
+        // Only one checkpoint can run at a time. The next measurement finds what is written meanwhile.
         if now.left() == 0 || self.copying.load(Ordering::Acquire) {
             return;
         }
         let from = if needs_room { self.tight_at } else { self.restart_at.max(self.pages.too_long) };
         if now.pages < from {
             if now.left() >= self.pages.copy || now.pages >= self.pages.long {
-                // It rings already, or the thread is gone.
+                // If the channel is full, the thread was woken already. If it is closed, the thread has
+                // ended.
                 let _ = bell.try_send(());
             }
             return;
         }
         (self.restart_at, self.tight_at) = match start_over(log) {
             Ok(now) if now.left() == 0 => (0, 0),
-            // Somebody reads what is old. Not with every turn.
+            // A reader holds old frames. The next attempt comes later, not with each turn.
             _ => (now.pages + self.pages.copy, now.pages + self.pages.copy / 4),
         };
     }
 }
 
 impl Checkpoints {
-    /// What the disk had room for when it was last looked at; `None`: not known.
+    /// The free space of the disk in bytes, as last measured. `None`: not known.
     pub(super) fn room(&self) -> Option<u64> {
         self.room
     }
 
-    /// Must each turn look whether it leaves room on the disk?
+    /// Whether each turn must check that it leaves enough space on the disk.
     pub(super) fn is_tight(&self) -> bool {
         self.is_tight
     }
 
-    /// The disk was full: the next turn looks.
+    /// After a full disk: the next turn checks the space.
     pub(super) fn look_at_each_turn(&mut self) {
         self.is_tight = true;
     }
@@ -138,13 +140,13 @@ impl Drop for Checkpoints {
     fn drop(&mut self) {
         drop(self.bell.take());
         if let Some(thread) = self.thread.take() {
-            // If it panicked, that was logged; the writer starts over without it.
+            // A panic of the thread was logged; the writer restarts the log without it.
             let _ = thread.join();
         }
     }
 }
 
-/// What the thread has.
+/// The state of the thread.
 struct Copier {
     log: Connection,
     pages: Pages,
@@ -155,7 +157,7 @@ impl Copier {
     fn run(self, rings: &Receiver<()>) {
         while rings.recv().is_ok() {
             let mut before = 0;
-            // Until there is nothing more to do for now.
+            // Repeats until there is nothing left to copy for now.
             while let Ok(now) = checkpoint(&self.log, "NOOP")
                 && now.left() > 0
             {
@@ -166,7 +168,7 @@ impl Copier {
                     break;
                 }
                 before = match rings.recv_timeout(LULL) {
-                    // There was a turn.
+                    // A turn came.
                     Ok(()) => 0,
                     Err(RecvTimeoutError::Timeout) => now.pages,
                     Err(RecvTimeoutError::Disconnected) => return,
@@ -179,13 +181,13 @@ impl Copier {
         self.copying.store(true, Ordering::Release);
         let _done = Done(&self.copying);
         if let Err(error) = checkpoint(&self.log, "PASSIVE") {
-            // Tried again with the next turns; what is in it is kept meanwhile.
+            // The next turns try again; the content of the log is safe meanwhile.
             tracing::debug!(event = "wal_not_copied", %error, "the write-ahead log could not be copied into the store");
         }
     }
 }
 
-/// However a copy ended, it did.
+/// Clears the flag at the end of a copy, also after a panic.
 struct Done<'c>(&'c AtomicBool);
 
 impl Drop for Done<'_> {
@@ -194,7 +196,7 @@ impl Drop for Done<'_> {
     }
 }
 
-/// The write-ahead log, in pages.
+/// The length of the write-ahead log, in pages.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Length {
     pub(super) pages: i64,
@@ -207,17 +209,17 @@ impl Length {
     }
 }
 
-/// Copies all that readers let it copy, so that the next turn begins at the front of the write-ahead log.
+/// Copies all that readers allow, so that the next turn starts at the front of the write-ahead log.
 pub(super) fn start_over(log: &Connection) -> rusqlite::Result<Length> {
     copy_all(log, "RESTART", READERS)
 }
 
-/// The same, and does not wait for those who read.
+/// The same without waiting for readers.
 pub(super) fn start_over_at_once(log: &Connection) -> rusqlite::Result<Length> {
     copy_all(log, "RESTART", Duration::ZERO)
 }
 
-/// The same, and cuts the write-ahead log to nothing.
+/// Copies all that readers allow, and truncates the write-ahead log to zero bytes.
 pub(super) fn cut(log: &Connection) -> rusqlite::Result<Length> {
     copy_all(log, "TRUNCATE", READERS)
 }
@@ -226,13 +228,13 @@ fn copy_all(log: &Connection, how: &str, patience: Duration) -> rusqlite::Result
     with_patience(log, patience, |log| checkpoint(log, how))
 }
 
-/// Does it with so much patience for the locks of others, and with the usual again from there on.
+/// Runs `ask` with this busy timeout, then restores the old one.
 pub(super) fn with_patience<T>(
     log: &Connection,
     patience: Duration,
     ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
-    // In milliseconds. At the end the writer has more than before.
+    // In milliseconds. At the end of the daemon the writer's timeout is longer.
     let usual = log.prepare_cached("PRAGMA busy_timeout")?.query_row([], |row| rows::number(row, 0))?;
     log.busy_timeout(patience)?;
     let done = ask(log);
@@ -240,7 +242,7 @@ pub(super) fn with_patience<T>(
     done
 }
 
-/// Copies as `how` says, and tells what there is then.
+/// Runs a checkpoint in this mode. Returns the length of the log afterwards.
 pub(super) fn checkpoint(log: &Connection, how: &str) -> rusqlite::Result<Length> {
     log.prepare_cached(&format!("PRAGMA wal_checkpoint({how})"))?.query_row([], |row| {
         let (prevented, pages, copied): (bool, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);

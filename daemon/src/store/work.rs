@@ -1,5 +1,5 @@
-//! Owns how slow work, and sessions that have ended and are still in rooms, become rows and come back. Called by the
-//! writer inside its transaction, and when the store is opened. Never knows how the work is done.
+//! Writes and reads the rows of sweeps, and of ended sessions that are still in rooms. Called by the writer
+//! inside its transaction, and when the store is opened. Never decides how a sweep proceeds.
 
 use super::found::{name, parsed};
 use super::rows::{int, number};
@@ -12,7 +12,7 @@ use rusqlite::{Connection, Row, params};
 /// Bytes of an id in a list.
 const ID_BYTES: usize = 8;
 
-/// Writes what was done of the work, and what is left.
+/// Writes the progress of the sweeps.
 pub(super) fn change(log: &Connection, change: &WorkChange) -> rusqlite::Result<()> {
     if let Some(below) = change.below {
         log.prepare_cached("DELETE FROM work WHERE n < ?1")?.execute([int(below)])?;
@@ -20,7 +20,7 @@ pub(super) fn change(log: &Connection, change: &WorkChange) -> rusqlite::Result<
     change.added.iter().try_for_each(|(n, sweep)| put(log, *n, sweep))
 }
 
-/// Writes what happened to sessions that have ended.
+/// Writes changes of sessions that have ended.
 pub(super) fn leave(log: &Connection, changes: &[LeavingChange]) -> rusqlite::Result<()> {
     for change in changes {
         match change {
@@ -47,7 +47,7 @@ pub(super) fn leave(log: &Connection, changes: &[LeavingChange]) -> rusqlite::Re
     Ok(())
 }
 
-/// Makes the tables say what `all` says.
+/// Replaces the rows of all sweeps and ended sessions.
 pub(super) fn replace(log: &Connection, all: &Found) -> rusqlite::Result<()> {
     log.execute_batch("DELETE FROM work; DELETE FROM leaving")?;
     for (session, room) in &all.lost {
@@ -58,7 +58,7 @@ pub(super) fn replace(log: &Connection, all: &Found) -> rusqlite::Result<()> {
     all.work.iter().try_for_each(|(n, sweep)| put(log, *n, sweep))
 }
 
-/// One piece of work as a row: of what, how far it has come, and what is said of it.
+/// One sweep as a row: its subject, its progress, and the name and reason that it announces.
 #[derive(Default)]
 struct Piece<'a> {
     of: i64,
@@ -97,7 +97,7 @@ fn put(log: &Connection, n: u64, sweep: &Sweep) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Reads all of the work.
+/// Reads all sweeps.
 pub(super) fn read(log: &Connection) -> rusqlite::Result<Vec<(u64, Sweep)>> {
     log.prepare("SELECT n, kind, of, after_major, after_minor, name, reason, sessions FROM work ORDER BY n")?
         .query_map([], |row| Ok((number(row, 0)?, sweep(row)?)))?
@@ -132,7 +132,7 @@ fn sweep(row: &Row<'_>) -> rusqlite::Result<Sweep> {
     })
 }
 
-/// Reads the sessions that have ended and are still in rooms.
+/// Reads the ended sessions that are still in rooms.
 pub(super) fn read_leaving(log: &Connection) -> rusqlite::Result<Vec<LeavingSession>> {
     log.prepare("SELECT session, user, name, color, rooms FROM leaving ORDER BY session")?
         .query_map([], |row| {

@@ -1,6 +1,6 @@
-//! Owns the one writer of the log. The hub calls it: one transaction for each turn. What it says
-//! is kept is kept; after an error nothing of the turn is, and the next turn starts afresh. Never
-//! runs on a thread that serves connections.
+//! The only writer of the log. Called by the hub, with one transaction for each turn. A turn that is reported
+//! as committed is stored. After an error nothing of the turn is stored, and the next turn starts from the
+//! state before it. Never runs on a thread that serves connections.
 
 use super::content::OnPage;
 use super::files::Files;
@@ -25,40 +25,40 @@ use std::sync::Arc;
 use std::time::Instant;
 use tcp_chat_protocol::{RequestId, Seq, Timestamp};
 
-/// The writer. One per process and file.
+/// The writer. There is one for each process and file.
 #[derive(Debug)]
 pub struct Store {
     pub(super) history: History,
     pub(super) shared: Arc<Shared>,
-    /// `None` after an error that the connection may not have survived: the next use opens it.
+    /// `None` after an error that may have damaged the connection: the next use opens it again.
     pub(super) log: Option<Connection>,
     pub(super) totals: Totals,
     pub(super) ids: Ids,
     /// How many of the newest messages the state knows by their ids.
     pub(super) window: u64,
-    /// What was removed last.
+    /// The kind of the last removal.
     pub(super) tidied: tidy::Kind,
-    /// How often a slice is halved, since one found the store full.
+    /// How often slices are halved because the store was full.
     pub(super) halved: u32,
     pub(super) stamps: Stamps,
-    /// What the history took when it was last looked at.
+    /// The bytes of the history, as last measured.
     pub(super) history_bytes: u64,
-    /// Bytes of messages that came since then.
+    /// The bytes of messages that were added since then.
     pub(super) grown: u64,
     pub(super) checkpoints: Checkpoints,
-    /// When the store's path was last looked at.
+    /// The time of the last check of the store's path.
     pub(super) checked_at: Instant,
     pub(super) indexer: Option<Indexer>,
-    /// Held last: the file is ours until it is closed.
+    /// Dropped last: the lock holds until the file is closed.
     _lock: Option<Lock>,
 }
 
 impl Store {
-    /// Opens or makes the store, migrates it, and reads what is needed to go on. Takes as long as
-    /// there are conversations and sessions, however many messages there are.
+    /// Opens or creates the store, migrates it, and reads the state. The time depends on the number of
+    /// conversations and sessions, not on the number of messages.
     ///
     /// # Errors
-    /// Where it cannot be used; the sentence names the file and what to do.
+    /// The store cannot be used. The message names the file and the next step.
     pub fn open(history: &History) -> Result<(Self, Readers, Found), StoreError> {
         let place = Place::of(history);
         place.make_folder()?;
@@ -73,7 +73,7 @@ impl Store {
         let ids = Ids::read(&log, totals.sent_as_to).map_err(error)?;
         let files = Files::of(&place)?;
         if let Some(files) = &files {
-            // What the write-ahead log has is not in the file yet.
+            // The content of the write-ahead log is not in the file yet, so the number may be lower.
             files.watch_head(OnPage::of(&log).map_err(error)?, 0);
             if let Some(lock) = &lock {
                 lock.remember(&place, files.header(), is_named);
@@ -106,21 +106,21 @@ impl Store {
         Ok((store, readers, found))
     }
 
-    /// Reads whether [`Store::open`] would find a store that it can use, changing nothing. It may
-    /// be in use by a running daemon; one that is not there yet is fine.
+    /// Checks whether [`Store::open`] could use the store, without changing anything. A running daemon may
+    /// use it. A store that does not exist yet is valid.
     ///
     /// # Errors
-    /// As [`Store::open`], as far as it can be told without writing.
+    /// Those of [`Store::open`], as far as they can be detected without writing.
     pub fn check(history: &History) -> Result<Checked, StoreError> {
         match Place::of(history) {
             Place::File(path) if path.exists() => {
                 let place = Place::File(path);
                 place.check_not_alone()?;
-                // SQLite would make what does not lie beside the store, and leave it there.
+                // SQLite would create the missing files beside the store, and leave them there.
                 let is_alone = || remembered::foreign_wal(&place).is_some() || !place.has_wal();
                 let was_alone = is_alone();
                 schema::check(&place, !was_alone).or_else(|why| match was_alone && !is_alone() {
-                    // A daemon began meanwhile.
+                    // A daemon was started meanwhile.
                     true => schema::check(&place, true),
                     false => Err(why),
                 })
@@ -129,20 +129,19 @@ impl Store {
         }
     }
 
-    /// The write-ahead log beside the store that another store left, which was there before. [`Store::open`]
-    /// sets it aside. For a process that has no store open.
+    /// The write-ahead log beside the store, if another store that was there before left it. [`Store::open`]
+    /// renames it. A process that has the store open must not call this.
     #[must_use]
     pub fn foreign_wal(history: &History) -> Option<PathBuf> {
         remembered::foreign_wal(&Place::of(history))
     }
 
-    /// Writes all that a turn wants kept, in one transaction. The answer has the chunks in the
-    /// order in which they came.
+    /// Commits what a turn wants stored, in one transaction. The result has the chunks in their order.
     ///
     /// # Errors
-    /// Nothing of it was kept then. The next call tries afresh.
+    /// Nothing was stored. The next call starts from the state before it.
     pub fn commit(&mut self, mut writes: Writes) -> Result<Vec<Arc<Kept>>, StoreError> {
-        // Retention has written it with what it removed.
+        // The removal has stored this number already.
         let is_written = writes.oldest.take_if(|oldest| *oldest <= self.totals.oldest).is_some();
         if is_written && writes.is_empty() {
             return Ok(Vec::new());
@@ -153,7 +152,7 @@ impl Store {
         totals.sent_as_to = self.ids.filed_to(share, totals.sent_as_to);
         let mut kept = self.commit_once(&writes, totals, share);
         if share > 0 && matches!(kept, Err(StoreError::Full { .. })) {
-            // Ids can wait, and be read again at a start. What has just been said cannot.
+            // Ids can wait, and are read at the next start. New messages cannot wait.
             (share, totals.sent_as_to) = (0, self.totals.sent_as_to);
             kept = self.commit_once(&writes, totals, share);
         }
@@ -177,11 +176,11 @@ impl Store {
         Ok(writes.chunks.into_iter().map(|chunk| Arc::new(Kept { chunk })).collect())
     }
 
-    /// Writes a turn, and files such a share of the ids that wait.
+    /// Writes a turn, and a share of the waiting ids.
     fn commit_once(&mut self, writes: &Writes, totals: Totals, share: usize) -> Result<(), StoreError> {
         let before = self.totals;
         self.turn("write", Leaves::Reserve, |log, ids| {
-            // First, so that sessions that end in this turn leave behind what is filed of them.
+            // Before the turn's own rows, so that sessions that end in this turn mark their ids for removal.
             ids.file(log, share)?;
             rows::write(log, writes)?;
             found::put_totals(log, &before, &totals)?;
@@ -189,9 +188,9 @@ impl Store {
         })
     }
 
-    /// Writes the whole of what there is to know about conversations and sessions in place of
-    /// what the store has: after a time in which turns could not be kept. Messages of
-    /// conversations that are not in it, and ids of sessions that are not, go as if they had ended.
+    /// Replaces all conversations and sessions in the store, after a time in which turns could not be
+    /// committed. Messages of conversations that are not in `all`, and ids of sessions that are not in it,
+    /// are removed in slices later.
     ///
     /// # Errors
     /// Nothing was changed then.
@@ -212,7 +211,7 @@ impl Store {
         Ok(())
     }
 
-    /// Where the message lies that the session once called `id`; `None` also when it is gone.
+    /// The place of the message that the session sent with `id`. `None`: there is none, or it was removed.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -227,7 +226,7 @@ impl Store {
         })
     }
 
-    /// The stamp of the newest message, if there is one.
+    /// The timestamp of the newest message. `None`: there are no messages.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -235,8 +234,8 @@ impl Store {
         self.with("read", |log, _| found::newest(log))
     }
 
-    /// One transaction: all of it or nothing. Where there is no room for it, once more with the room of the
-    /// write-ahead log. `write` answers how many rows it wrote that may each lie in a page of its own.
+    /// Runs `write` in one transaction. If the disk is full, truncates the write-ahead log and tries once
+    /// more. `write` returns the number of written rows that may each be in a page of its own.
     pub(super) fn turn(
         &mut self,
         what: &'static str,
@@ -267,7 +266,7 @@ impl Store {
             };
             let turn = rusqlite::Transaction::new_unchecked(log, TransactionBehavior::Immediate)?;
             let scattered = write(&turn, ids)?;
-            // Acknowledged is only what can be found again, and copied.
+            // Only what can be found and copied later may be acknowledged.
             checked = files.map_or(Ok(()), Files::have_names);
             if checked.is_ok()
                 && let Some((files, before)) = before
@@ -275,13 +274,13 @@ impl Store {
             {
                 checked = Err(StoreError::Full { store: shared.log.to_string() });
             }
-            // Where this fails, or has failed before, dropping it rolls back.
+            // If the commit fails, dropping the transaction rolls it back.
             if checked.is_ok() { turn.commit() } else { turn.rollback() }
         })?;
         checked
     }
 
-    /// Uses the connection, opens it if the last error closed it, and closes it if it may be bad.
+    /// Uses the connection. Opens it if the last error closed it, and closes it if it may be damaged.
     pub(super) fn with<T>(
         &mut self,
         what: &'static str,
@@ -294,8 +293,8 @@ impl Store {
             None => {
                 self.shared.check_log()?;
                 let log = schema::reopen_writer(place, self.history.durability)?;
-                // A commit that failed on its way to the disk may stand in the file after all.
-                // Nobody was told of it: it must not come back.
+                // A commit that failed on its way to the disk can be in the file nevertheless. Nobody has
+                // seen its messages, so they must not appear again.
                 if let Some(files) = &self.shared.files {
                     files.may_take_back();
                 }
@@ -310,14 +309,14 @@ impl Store {
         };
         let result = ask(&log, &self.ids).map_err(|e| StoreError::sqlite(what, place, &e));
         let spoiled = !log.is_autocommit() || result.as_ref().is_err_and(StoreError::spoils_connection);
-        // A database in memory would go with its connection.
+        // A database in memory ends with its last connection.
         if !spoiled || place.is_memory() {
             self.log = Some(log);
         }
         result
     }
 
-    /// What tests reach for.
+    /// Gives tests access to the parts.
     #[cfg(test)]
     pub(super) fn parts(&mut self) -> (&mut Option<Connection>, &Arc<Shared>, &mut Checkpoints) {
         (&mut self.log, &self.shared, &mut self.checkpoints)
