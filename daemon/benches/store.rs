@@ -227,10 +227,10 @@ async fn read(count: usize) -> Result<()> {
     }
     let head = talk.seq;
     let began = Instant::now();
-    while readers.stats().await?.indexed < head {
+    while readers.read_stats().await?.indexed < head {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let stats = readers.stats().await?;
+    let stats = readers.read_stats().await?;
     println!(
         "{} messages: log {} MB, index {} MB, the index was {:.1} s behind",
         stats.messages,
@@ -251,15 +251,17 @@ async fn read(count: usize) -> Result<()> {
         ("page, before the middle", page(Some(head / 2), None)),
         ("page, after the middle", page(None, Some(head / 2))),
     ] {
-        time(what, async || Ok(readers.page(of).await?.data.len())).await?;
+        time(what, async || Ok(readers.read_page(of).await?.data.len())).await?;
     }
     let all: Vec<Range> =
         (0..ROOMS).map(|n| Range { conversation: room(n), first: head - 1_000, last: head }).collect();
-    time("gap, the last 1,000", async || Ok(readers.gap(SessionId(1), all.clone(), 1 << 20).await?.count))
-        .await?;
+    time("gap, the last 1,000", async || {
+        Ok(readers.read_gap(SessionId(1), all.clone(), 1 << 20).await?.count)
+    })
+    .await?;
     let many: Vec<Range> =
         (0..1_000).map(|n| Range { conversation: room(n), first: 1, last: head }).collect();
-    let part = async || Ok(readers.gap(SessionId(1), many.clone(), 64 << 10).await?.count);
+    let part = async || Ok(readers.read_gap(SessionId(1), many.clone(), 64 << 10).await?.count);
     time("gap, 64 KiB of 1,000 conversations", part).await?;
 
     let everywhere: Vec<ConversationId> = (0..ROOMS).map(room).collect();

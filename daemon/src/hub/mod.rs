@@ -126,7 +126,7 @@ impl Hub {
     ) -> Self {
         let began = Instant::now();
         let now = Now { mono: 0, wall: Timestamp::now().0 };
-        let clock = Clock::new(Timestamp(now.wall), store.newest().ok().flatten());
+        let clock = Clock::new(Timestamp(now.wall), store.newest_timestamp().ok().flatten());
         let mut chat = Chat::restore(rules, found, now);
         chat.start();
         directory.publish(chat.users());
@@ -203,7 +203,7 @@ impl Hub {
         log::tell_left_out();
         let mut failing = self.failing.map(|(why, _)| why);
         let mut store = self.store;
-        store.be_patient();
+        store.wait_longer_for_locks();
         if failing.is_some() && store.check_files().and_then(|()| store.replace(&self.chat.found())).is_ok() {
             failing = None;
         }

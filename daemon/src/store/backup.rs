@@ -3,8 +3,8 @@
 //! folder; beside the store, also by the next start.
 
 use super::StoreError;
-use super::identity;
-use super::place::{self, Place};
+use super::location::{self, Location};
+use super::log_id;
 use super::shared::Shared;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
@@ -46,9 +46,9 @@ pub(super) fn write(shared: &Shared, log: &Connection, to: &Path) -> Result<(), 
         .map_err(|e| StoreError::io("write a backup in", folder, &e))?;
     // The lock tells other daemons that this copy is in progress.
     copy.as_file().lock().map_err(|e| StoreError::io("lock", copy.path(), &e))?;
-    let place = Place::File(copy.path().to_owned());
+    let place = Location::File(copy.path().to_owned());
     let error = |e: rusqlite::Error| {
-        let target = Place::File(to.to_owned());
+        let target = Location::File(to.to_owned());
         let whose = if is_about_reading(&e) { &shared.log } else { &target };
         StoreError::sqlite("back up", whose, &e)
     };
@@ -67,10 +67,10 @@ pub(super) fn write(shared: &Shared, log: &Connection, to: &Path) -> Result<(), 
 
 /// Whether `to` has a name that SQLite or the daemon uses for a file beside the store. Such a backup would be
 /// used as a part of the store, and removed.
-fn is_beside(store: &Place, folder: &Path, to: &Path) -> bool {
-    let Place::File(named) = store else { return false };
+fn is_beside(store: &Location, folder: &Path, to: &Path) -> bool {
+    let Location::File(named) = store else { return false };
     // If the store's path is a symbolic link, SQLite names these files after the target.
-    [named, &place::followed(named)].into_iter().any(|store| is_beside_file(store, folder, to))
+    [named, &location::resolve_links(named)].into_iter().any(|store| is_beside_file(store, folder, to))
 }
 
 fn is_beside_file(store: &Path, folder: &Path, to: &Path) -> bool {
@@ -79,7 +79,7 @@ fn is_beside_file(store: &Path, folder: &Path, to: &Path) -> bool {
     let (Some(store), Some(name)) = (store.file_name(), to.file_name()) else { return false };
     let ending = name.as_encoded_bytes().strip_prefix(store.as_encoded_bytes());
     let is_taken = |ending: &[u8]| TAKEN.iter().any(|taken| ending.starts_with(taken.as_bytes()));
-    ending.is_some_and(is_taken) && place::followed(its) == place::followed(folder)
+    ending.is_some_and(is_taken) && location::resolve_links(its) == location::resolve_links(folder)
 }
 
 /// Removes partial copies of a killed daemon from a folder. A copy in progress is locked, and stays.
@@ -104,7 +104,7 @@ pub(super) fn remove_left_behind(folder: &Path) {
 fn copy_pages(
     shared: &Shared,
     log: &Connection,
-    to: &Place,
+    to: &Location,
     error: impl Fn(rusqlite::Error) -> StoreError,
     sync: impl Fn() -> Result<(), StoreError>,
 ) -> Result<bool, StoreError> {
@@ -132,7 +132,7 @@ fn copy_pages(
     if copied? {
         // The stored limit was measured for the disk of this store.
         copy.execute("UPDATE totals SET max_bytes = NULL", []).map_err(&error)?;
-        identity::forget(&copy).map_err(&error)?;
+        log_id::clear(&copy).map_err(&error)?;
         copy.close().map_err(|(_, e)| error(e))?;
         return Ok(true);
     }

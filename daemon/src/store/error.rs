@@ -1,8 +1,8 @@
 //! Defines the errors of the store. Each message names the file and the next step. All store functions return
 //! them; the daemon reads them for its log, STATUS and exit code. Never decides how to react.
 
-use super::files::Which;
-use super::place::Place;
+use super::location::Location;
+use super::open_files::StoreFile;
 use rusqlite::ErrorCode;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -59,7 +59,7 @@ pub enum StoreError {
     #[error("{} was {how} while tcp-chatd was using it: {advice}", path.display())]
     Lost {
         /// The kind of file.
-        which: Which,
+        which: StoreFile,
         /// Its path.
         path: PathBuf,
         /// What happened to it.
@@ -199,13 +199,15 @@ impl StoreError {
     }
 
     /// Converts an error of SQLite for the store or a file beside it.
-    pub(super) fn sqlite(what: &'static str, place: &Place, error: &rusqlite::Error) -> Self {
+    pub(super) fn sqlite(what: &'static str, place: &Location, error: &rusqlite::Error) -> Self {
         let store = place.to_string();
         let why = error.to_string();
         let Some(code) = error.sqlite_error_code() else {
             // A value does not match the schema: another program wrote the file.
             return match error {
-                rusqlite::Error::StatementChangedRows(_) => super::files::overwritten(&place.path()),
+                rusqlite::Error::StatementChangedRows(_) => {
+                    super::open_files::overwritten_error(&place.path())
+                }
                 rusqlite::Error::FromSqlConversionFailure(..)
                 | rusqlite::Error::IntegralValueOutOfRange(..)
                 | rusqlite::Error::InvalidColumnType(..)

@@ -2,7 +2,7 @@
 //! resume or fell behind, one part at a time. Never holds more than the requested bytes and one chunk.
 
 use super::rows::{int, number};
-use super::{Caught, Range};
+use super::{CatchUp, Range};
 use crate::chat::{ConversationId, SessionId};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use std::cmp::Reverse;
@@ -17,9 +17,9 @@ pub(super) fn read(
     session: SessionId,
     mut ranges: Vec<Range>,
     bytes: usize,
-) -> rusqlite::Result<Caught> {
-    let mut caught = Caught::default();
-    let mut own = Own::new(log, session)?;
+) -> rusqlite::Result<CatchUp> {
+    let mut catch_up = CatchUp::default();
+    let mut own = OwnIds::new(log, session)?;
     let mut chain = Chain::new(log)?;
     let mut lines = log.prepare_cached("SELECT lines FROM chunks WHERE first = ?1")?;
     // The next range is at the end. The ranges that are left of a part are in this order already.
@@ -32,7 +32,7 @@ pub(super) fn read(
             && next.peek().is_none_or(|Reverse((_, last, _))| range.first <= *last)
             && let Some(range) = ranges.pop()
         {
-            if let Some((first, last)) = chain.next(&range, &mut caught)? {
+            if let Some((first, last)) = chain.next(&range, &mut catch_up)? {
                 next.push(Reverse((first, last, range_key(range))));
             }
         }
@@ -40,18 +40,18 @@ pub(super) fn read(
         let mut range = Range { conversation: ConversationId(conversation), first: from, last: to };
         let mut rows = lines.query([int(first)])?;
         if let Some(row) = rows.next()? {
-            let chunk = Cut { first, last, from: from.max(first), to: to.min(last) };
-            own.lay(&chunk, row.get_ref(0)?.as_blob()?, &mut caught)?;
+            let chunk = Wanted { first, last, from: from.max(first), to: to.min(last) };
+            own.append(&chunk, row.get_ref(0)?.as_blob()?, &mut catch_up)?;
         }
         drop(rows);
         if last < to {
             range.first = last + 1;
-            if let Some((first, last)) = chain.next(&range, &mut caught)? {
+            if let Some((first, last)) = chain.next(&range, &mut catch_up)? {
                 range.first = range.first.max(first);
                 next.push(Reverse((first, last, range_key(range))));
             }
         }
-        if caught.lines.len() >= bytes {
+        if catch_up.lines.len() >= bytes {
             break;
         }
     }
@@ -62,8 +62,8 @@ pub(super) fn read(
         last: to,
     }));
     ranges.sort_by_key(|range| Reverse((range.first, range.conversation.0)));
-    caught.rest = ranges;
-    Ok(caught)
+    catch_up.rest = ranges;
+    Ok(catch_up)
 }
 
 fn range_key(range: Range) -> (i64, Seq, Seq) {
@@ -87,11 +87,11 @@ impl<'l> Chain<'l> {
     }
 
     /// Finds the first chunk in the range, as its first and last number. Messages of the range before it that
-    /// no longer exist are added to `caught.lost`.
-    fn next(&mut self, range: &Range, caught: &mut Caught) -> rusqlite::Result<Option<(Seq, Seq)>> {
+    /// no longer exist are added to `catch_up.lost`.
+    fn next(&mut self, range: &Range, catch_up: &mut CatchUp) -> rusqlite::Result<Option<(Seq, Seq)>> {
         #[cfg(test)]
         {
-            caught.looked_up += 1;
+            catch_up.looked_up += 1;
         }
         let found = self
             .next
@@ -110,14 +110,14 @@ impl<'l> Chain<'l> {
         // The message before the found chunk is in the range, but was not found.
         if before >= range.first.max(1) {
             let (from, to) = (range.first.max(1), before.min(range.last));
-            caught.lost = Some(caught.lost.map_or((from, to), |(a, b)| (a.min(from), b.max(to))));
+            catch_up.lost = Some(catch_up.lost.map_or((from, to), |(a, b)| (a.min(from), b.max(to))));
         }
         Ok(chunk)
     }
 }
 
 /// A chunk, and its wanted part.
-struct Cut {
+struct Wanted {
     first: Seq,
     last: Seq,
     from: Seq,
@@ -125,20 +125,20 @@ struct Cut {
 }
 
 /// Adds to a session's own messages the `id` that it sent them with.
-struct Own<'l> {
+struct OwnIds<'l> {
     ids: CachedStatement<'l>,
     session: SessionId,
 }
 
-impl<'l> Own<'l> {
+impl<'l> OwnIds<'l> {
     fn new(log: &'l Connection, session: SessionId) -> rusqlite::Result<Self> {
         let by_number = "SELECT seq, id, session FROM sent WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
         Ok(Self { ids: log.prepare_cached(by_number)?, session })
     }
 
     /// Appends the wanted part of a chunk.
-    fn lay(&mut self, chunk: &Cut, lines: &[u8], out: &mut Caught) -> rusqlite::Result<()> {
-        let own = self.ids(chunk)?;
+    fn append(&mut self, chunk: &Wanted, lines: &[u8], out: &mut CatchUp) -> rusqlite::Result<()> {
+        let own = self.find(chunk)?;
         let whole = chunk.from == chunk.first && chunk.to == chunk.last;
         if whole && own.is_empty() {
             out.lines.extend_from_slice(lines);
@@ -160,7 +160,7 @@ impl<'l> Own<'l> {
     }
 
     /// The session's ids for the wanted numbers, in order.
-    fn ids(&mut self, chunk: &Cut) -> rusqlite::Result<Vec<(Seq, RequestId)>> {
+    fn find(&mut self, chunk: &Wanted) -> rusqlite::Result<Vec<(Seq, RequestId)>> {
         let mut own = Vec::new();
         let mut rows = self.ids.query([int(chunk.from), int(chunk.to)])?;
         while let Some(row) = rows.next()? {

@@ -7,47 +7,48 @@
 //! builds it again when it is missing. The writer of the log never waits for it.
 
 mod backup;
-mod bytes;
-mod content;
+mod checkpoint;
+mod disk_space;
 mod error;
-mod files;
-mod found;
+mod file_checks;
+mod file_content;
 mod gap;
-mod guard;
 mod header;
-mod identity;
-mod ids;
+mod history_page;
+mod history_size;
 mod index;
 mod index_files;
 mod indexing;
-mod page;
-mod place;
-mod read;
-mod remembered;
+mod location;
+mod log_id;
+mod message_age;
+mod open_files;
+mod permissions;
+mod readers;
 mod removal;
+mod removal_slice;
 mod replace;
-mod rights;
-mod room;
+mod request_ids;
+mod retention;
 mod rows;
 mod schema;
 mod search;
 mod shared;
-mod slice;
-mod stamps;
+mod snapshot;
+mod store_record;
+mod sweeps;
 #[cfg(test)]
 mod tests;
-mod tidy;
+mod totals;
 mod users;
-mod wal;
-mod work;
-mod write;
+mod writer;
 
 pub use error::StoreError;
-pub use files::Which;
-pub(crate) use place::{followed, free};
-pub use read::{Readers, Resend};
-pub use tidy::Removed;
-pub use write::Store;
+pub(crate) use location::{free_bytes, resolve_links};
+pub use open_files::StoreFile;
+pub use readers::{Readers, Resend};
+pub use retention::Removed;
+pub use writer::Store;
 
 pub use crate::chat::{PageOf, Range, SearchIn};
 
@@ -94,7 +95,7 @@ pub struct Checked {
 
 /// A part of a gap, as it was read from the store.
 #[derive(Debug, Default)]
-pub struct Caught {
+pub struct CatchUp {
     /// Whole `MSG` lines in the order of their numbers, the session's own with their `id`.
     pub lines: Vec<u8>,
     /// The number of lines.

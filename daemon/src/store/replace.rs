@@ -1,7 +1,7 @@
 //! Owns how the whole of conversations and sessions is written in place of what was there.
 //! Called by the writer inside its transaction, after a time in which turns could not be kept.
 
-use super::{rights, rows, users, work};
+use super::{permissions, rows, sweeps, users};
 use crate::chat::Found;
 use rusqlite::Connection;
 use std::collections::HashSet;
@@ -32,10 +32,10 @@ pub(super) fn write(log: &Connection, all: &Found) -> rusqlite::Result<()> {
             rows::put_member(log, session.row.id, *room, *since, joined)?;
         }
     }
-    work::replace(log, all)?;
+    sweeps::replace(log, all)?;
     users::replace(log, &all.users, &all.certificates, &all.removed)?;
-    rights::replace(log, &all.rights)?;
-    rights::audit(log, &all.audit)
+    permissions::replace(log, &all.rights)?;
+    permissions::append_audit(log, &all.audit)
 }
 
 fn ids(log: &Connection, sql: &str) -> rusqlite::Result<impl Iterator<Item = i64>> {

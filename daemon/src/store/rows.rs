@@ -1,7 +1,7 @@
 //! Writes a turn as rows. Called by the writer inside its transaction. Never begins or ends a transaction.
 
-use super::found::Totals;
-use super::{StoreError, rights, users, work};
+use super::totals::Totals;
+use super::{StoreError, permissions, sweeps, users};
 use crate::chat::{
     Chunk, ConversationId, ConversationKind, Party, SessionChange, SessionId, SessionRow, Writes,
 };
@@ -43,7 +43,7 @@ pub(super) fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<RequestId> {
 
 /// Checks the invariants that all readers of the log rely on: numbers only grow, and a chunk has one line for
 /// each number.
-pub(super) fn check(writes: &Writes, head: Seq) -> Result<(), StoreError> {
+pub(super) fn check_chunks(writes: &Writes, head: Seq) -> Result<(), StoreError> {
     let mut newest = head;
     for chunk in &writes.chunks {
         let Chunk { conversation, first, last, prev, lines, .. } = chunk;
@@ -61,7 +61,7 @@ pub(super) fn check(writes: &Writes, head: Seq) -> Result<(), StoreError> {
 }
 
 /// Writes a turn.
-pub(super) fn write(log: &Connection, writes: &Writes) -> rusqlite::Result<()> {
+pub(super) fn write_turn(log: &Connection, writes: &Writes) -> rusqlite::Result<()> {
     for (id, kind) in &writes.conversations {
         put_conversation(log, *id, kind, 0)?;
     }
@@ -83,17 +83,17 @@ pub(super) fn write(log: &Connection, writes: &Writes) -> rusqlite::Result<()> {
     for change in &writes.sessions {
         change_session(log, change)?;
     }
-    work::leave(log, &writes.leaving)?;
-    work::change(log, &writes.work)?;
-    rights::change(log, &writes.rights)?;
-    rights::audit(log, &writes.audit)?;
+    sweeps::write_leaving(log, &writes.leaving)?;
+    sweeps::write_changes(log, &writes.work)?;
+    permissions::write_changes(log, &writes.rights)?;
+    permissions::append_audit(log, &writes.audit)?;
     for change in &writes.users {
-        users::change(log, change)?;
+        users::write_change(log, change)?;
     }
     for id in &writes.gone {
         log.prepare_cached("DELETE FROM conversations WHERE id = ?1")?.execute([id.0])?;
         leave_messages_behind(log, id.0)?;
-        rights::forget(log, *id)?;
+        permissions::remove_room(log, *id)?;
     }
     Ok(())
 }
@@ -221,7 +221,7 @@ pub(super) fn change_session(log: &Connection, change: &SessionChange) -> rusqli
 }
 
 /// The conversation of a message, if both still exist.
-pub(super) fn conversation_of(log: &Connection, seq: Seq) -> rusqlite::Result<Option<ConversationId>> {
+pub(super) fn find_conversation(log: &Connection, seq: Seq) -> rusqlite::Result<Option<ConversationId>> {
     log.prepare_cached(
         "SELECT c.id FROM chunks k JOIN conversations c ON c.id = k.conversation
          WHERE k.first = (SELECT max(first) FROM chunks WHERE first <= ?1) AND k.last >= ?1",
@@ -231,7 +231,7 @@ pub(super) fn conversation_of(log: &Connection, seq: Seq) -> rusqlite::Result<Op
 }
 
 /// Removes messages that are newer than `totals`.
-pub(super) fn forget_after(log: &Connection, totals: &Totals) -> rusqlite::Result<()> {
+pub(super) fn remove_after(log: &Connection, totals: &Totals) -> rusqlite::Result<()> {
     let newer = "SELECT EXISTS (SELECT 1 FROM chunks WHERE first > ?1)";
     if log.query_row(newer, [int(totals.head)], |row| row.get(0))? {
         log.execute("DELETE FROM sent WHERE seq > ?1", [int(totals.head)])?;

@@ -2,8 +2,8 @@
 //! connections to the log are opened here. Never reads or writes messages.
 
 use super::error::StoreError;
-use super::place::Place;
-use super::{Checked, found};
+use super::location::Location;
+use super::{Checked, snapshot};
 use crate::settings::Durability;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -48,10 +48,10 @@ const WRITER_CACHE_KIB: i64 = 16 * 1024;
 const READER_CACHE_KIB: i64 = 512;
 
 /// Opens the log for writing. Creates, checks and migrates it.
-pub(super) fn open_writer(place: &Place, durability: Durability) -> Result<Connection, StoreError> {
+pub(super) fn open_writer(place: &Location, durability: Durability) -> Result<Connection, StoreError> {
     let error = |e: rusqlite::Error| StoreError::sqlite("open", place, &e);
-    place.check_not_alone()?;
-    place.make_file()?;
+    place.check_wal_has_store()?;
+    place.create_file()?;
     let mut log = connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     migrate(&mut log, place, STEPS)?;
     set_up_writer(&log, durability).map_err(error)?;
@@ -59,7 +59,7 @@ pub(super) fn open_writer(place: &Place, durability: Durability) -> Result<Conne
 }
 
 /// Opens the log for writing again after a failure. Never creates or migrates it.
-pub(super) fn reopen_writer(place: &Place, durability: Durability) -> Result<Connection, StoreError> {
+pub(super) fn reopen_writer(place: &Location, durability: Durability) -> Result<Connection, StoreError> {
     let log = connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     log.busy_timeout(WRITER_BUSY).map_err(|e| StoreError::sqlite("open", place, &e))?;
     let found = check_version(&log, place, STEPS.len())?;
@@ -72,12 +72,12 @@ pub(super) fn reopen_writer(place: &Place, durability: Durability) -> Result<Con
 }
 
 /// Opens the log for copying the write-ahead log into it.
-pub(super) fn open_for_checkpoints(place: &Place) -> Result<Connection, StoreError> {
+pub(super) fn open_for_checkpoints(place: &Location) -> Result<Connection, StoreError> {
     connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE)
 }
 
 /// Opens the log for reading.
-pub(super) fn open_reader(place: &Place) -> Result<Connection, StoreError> {
+pub(super) fn open_reader(place: &Location) -> Result<Connection, StoreError> {
     let log = open(place, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     log.set_prepared_statement_cache_capacity(32);
     // Enough for the inner pages of the B-trees. Messages are read once, and the system caches them, too.
@@ -87,7 +87,7 @@ pub(super) fn open_reader(place: &Place) -> Result<Connection, StoreError> {
 }
 
 /// Opens a database without creating it, and applies the settings of all connections.
-pub(super) fn open(place: &Place, access: OpenFlags) -> Result<Connection, StoreError> {
+pub(super) fn open(place: &Location, access: OpenFlags) -> Result<Connection, StoreError> {
     let error = |e: rusqlite::Error| StoreError::sqlite("open", place, &e);
     let database = Connection::open_with_flags(place.path(), place.flags(access)).map_err(error)?;
     database.busy_timeout(BUSY).map_err(error)?;
@@ -97,7 +97,7 @@ pub(super) fn open(place: &Place, access: OpenFlags) -> Result<Connection, Store
 
 /// Checks that the log could be opened, and changes nothing. `has_wal`: false if there is no write-ahead log,
 /// or one of another store.
-pub(super) fn check(place: &Place, has_wal: bool) -> Result<Checked, StoreError> {
+pub(super) fn check(place: &Location, has_wal: bool) -> Result<Checked, StoreError> {
     let log = if has_wal {
         open(place, OpenFlags::SQLITE_OPEN_READ_ONLY)?
     } else {
@@ -116,10 +116,13 @@ pub(super) fn check(place: &Place, has_wal: bool) -> Result<Checked, StoreError>
     if found == 0 {
         return Ok(Checked::default());
     }
-    Ok(Checked { newest: found::newest(&log).map_err(error)?, rooms: found::rooms(&log).map_err(error)? })
+    Ok(Checked {
+        newest: snapshot::read_newest_timestamp(&log).map_err(error)?,
+        rooms: snapshot::read_rooms(&log).map_err(error)?,
+    })
 }
 
-fn connect(place: &Place, access: OpenFlags) -> Result<Connection, StoreError> {
+fn connect(place: &Location, access: OpenFlags) -> Result<Connection, StoreError> {
     let log = open(place, access)?;
     // SQLite falls back to read-only access if it may not write.
     if log.is_readonly("main").map_err(|e| StoreError::sqlite("open", place, &e))? {
@@ -138,7 +141,7 @@ pub(super) fn keep_wal(log: &Connection, keep: bool) -> rusqlite::Result<()> {
 }
 
 /// The version of the file. 0: it is empty.
-fn check_version(log: &Connection, place: &Place, known: usize) -> Result<usize, StoreError> {
+fn check_version(log: &Connection, place: &Location, known: usize) -> Result<usize, StoreError> {
     let error = |e: rusqlite::Error| StoreError::sqlite("read", place, &e);
     let number = |sql: &str| log.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(error);
     let found = number("PRAGMA user_version")?;
@@ -159,7 +162,7 @@ fn version(steps: usize) -> i64 {
 }
 
 /// Migrates the file to the newest version, completely or not at all.
-fn migrate(log: &mut Connection, place: &Place, steps: &[&str]) -> Result<(), StoreError> {
+fn migrate(log: &mut Connection, place: &Location, steps: &[&str]) -> Result<(), StoreError> {
     let found = check_version(log, place, steps.len())?;
     if found == steps.len() {
         return Ok(());

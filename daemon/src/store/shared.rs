@@ -2,8 +2,8 @@
 //! and the progress of the index. Never uses a database itself.
 
 use super::StoreError;
-use super::files::Files;
-use super::place::Place;
+use super::location::Location;
+use super::open_files::OpenFiles;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -14,9 +14,9 @@ use tokio::sync::watch;
 #[derive(Debug)]
 pub(super) struct Shared {
     /// The location of the log.
-    pub(super) log: Place,
+    pub(super) log: Location,
     /// The location of the search index.
-    pub(super) index: Place,
+    pub(super) index: Location,
     /// Passed at each use of the log.
     pub(super) log_gate: Gate,
     /// Passed at each use of the search index.
@@ -30,7 +30,7 @@ pub(super) struct Shared {
     /// The limit of the history, in bytes. `None`: there is no limit.
     pub(super) max_bytes: Option<u64>,
     /// The files of the log. `None`: it is in memory.
-    pub(super) files: Option<Files>,
+    pub(super) files: Option<OpenFiles>,
     /// Locked while a backup runs.
     pub(super) backing_up: Mutex<()>,
     /// Set when no backup may begin or continue.
@@ -85,11 +85,11 @@ impl Shared {
         if let (StoreError::Corrupt { store, .. }, Some(files)) = (error, &self.files)
             && *store == self.log.to_string()
         {
-            files.found_damaged();
+            files.mark_damaged();
         }
     }
 
-    pub(super) fn new(log: Place, files: Option<Files>, max_bytes: Option<u64>, head: Seq) -> Self {
+    pub(super) fn new(log: Location, files: Option<OpenFiles>, max_bytes: Option<u64>, head: Seq) -> Self {
         let memory = log.is_memory();
         Self {
             index: log.index(),
@@ -112,7 +112,7 @@ impl Shared {
     /// Checks that the log's path leads to the file that was opened. Required before the path is opened
     /// again.
     pub(super) fn check_log(&self) -> Result<(), StoreError> {
-        self.files.as_ref().map_or(Ok(()), Files::check_store)
+        self.files.as_ref().map_or(Ok(()), OpenFiles::check_store)
     }
 
     /// Changes the work and wakes the indexer.

@@ -1,16 +1,16 @@
 //! Writes and reads the rows of registered users, removed users and certificates. Called by the writer inside
 //! its transaction, and when the store is opened. Never decides what a user may do.
 
-use super::found::name;
 use super::rows::{int, number};
+use super::snapshot::name;
 use crate::chat::{Certificate, Code, Digest, Gives, Removed, Revocation, User, UserChange, UserId};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
 
 /// Writes a change of the users.
-pub(super) fn change(log: &Connection, change: &UserChange) -> rusqlite::Result<()> {
+pub(super) fn write_change(log: &Connection, change: &UserChange) -> rusqlite::Result<()> {
     match change {
-        UserChange::Put(user) => put(log, user),
+        UserChange::Put(user) => put_user(log, user),
         UserChange::Gone(id) => {
             log.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([id.0])?;
             Ok(())
@@ -38,11 +38,11 @@ pub(super) fn replace(
 ) -> rusqlite::Result<()> {
     log.execute_batch("DELETE FROM users; DELETE FROM certificates; DELETE FROM removed_users")?;
     removed.iter().try_for_each(|removed| put_removed(log, removed))?;
-    users.iter().try_for_each(|user| put(log, user))?;
+    users.iter().try_for_each(|user| put_user(log, user))?;
     certificates.iter().try_for_each(|certificate| put_certificate(log, certificate))
 }
 
-fn put(log: &Connection, user: &User) -> rusqlite::Result<()> {
+fn put_user(log: &Connection, user: &User) -> rusqlite::Result<()> {
     let User { id, name, password, code, added } = user;
     let gives = code.map(|code| match code.gives {
         Gives::Password => "password",

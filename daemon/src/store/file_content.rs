@@ -4,8 +4,8 @@
 //! An older copy that is written over the file is found by its older header. If it has as many pages, it is
 //! found by its smaller newest number. A copy with the same newest number is not detected.
 
-use super::files::Which;
 use super::header::Header;
+use super::open_files::StoreFile;
 use super::rows::number;
 use rusqlite::Connection;
 use std::fs::File;
@@ -21,25 +21,25 @@ const BETWEEN_CHECKS: Duration = Duration::from_millis(5);
 
 /// The known bytes of the store's file.
 #[derive(Debug)]
-pub(super) struct Content {
+pub(super) struct FileContent {
     pub(super) newest: Header,
     /// The page that holds the newest number, and the number that was read last. `None`: it is not watched.
-    pub(super) head: Option<(OnPage, Seq)>,
+    pub(super) head: Option<(TotalsPage, Seq)>,
     /// The file that was found to hold foreign bytes, and what happened to it. This is final.
-    pub(super) lost: Option<(Which, &'static str)>,
+    pub(super) lost: Option<(StoreFile, &'static str)>,
     /// Whether the whole write-ahead log was copied into the file after its removal.
     pub(super) is_copied: bool,
 }
 
-impl Content {
+impl FileContent {
     pub(super) fn new(newest: Header) -> Self {
         Self { newest, head: None, lost: None, is_copied: false }
     }
 
     /// Reads the file and keeps what it says. False: SQLite cannot have made this content from the last one.
-    pub(super) fn look(&mut self, file: &File) -> io::Result<bool> {
+    pub(super) fn check(&mut self, file: &File) -> io::Result<bool> {
         for _ in 0..CHECKS {
-            if self.look_once(file)? {
+            if self.check_once(file)? {
                 return Ok(true);
             }
             std::thread::sleep(BETWEEN_CHECKS);
@@ -47,7 +47,7 @@ impl Content {
         Ok(false)
     }
 
-    fn look_once(&mut self, file: &File) -> io::Result<bool> {
+    fn check_once(&mut self, file: &File) -> io::Result<bool> {
         let Some(header) = Header::read(file)?.filter(|header| header.follows(self.newest)) else {
             return Ok(false);
         };
@@ -78,12 +78,12 @@ const LEAF: u8 = 13;
 
 /// The page of the row in `totals`. The row begins with a random number and `head`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct OnPage {
+pub(super) struct TotalsPage {
     page: u64,
 }
 
-impl OnPage {
-    pub(super) fn of(log: &Connection) -> rusqlite::Result<Self> {
+impl TotalsPage {
+    pub(super) fn find(log: &Connection) -> rusqlite::Result<Self> {
         let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'totals'";
         Ok(Self { page: log.query_row(sql, [], |row| number(row, 0))? })
     }
@@ -93,12 +93,12 @@ impl OnPage {
     fn read(self, file: &File, page_bytes: u64) -> Option<Seq> {
         let mut page = vec![0; usize::try_from(page_bytes).ok()?];
         file.read_exact_at(&mut page, self.page.checked_sub(1)? * page_bytes).ok()?;
-        head(&page)
+        parse_head(&page)
     }
 }
 
 /// Parses the second column of the only row, as in <https://www.sqlite.org/fileformat2.html>.
-fn head(page: &[u8]) -> Option<Seq> {
+fn parse_head(page: &[u8]) -> Option<Seq> {
     let short = |at: usize| Some(u16::from_be_bytes([*page.get(at)?, *page.get(at + 1)?]));
     if *page.first()? != LEAF || short(3)? != 1 {
         return None;
@@ -108,17 +108,17 @@ fn head(page: &[u8]) -> Option<Seq> {
     let mut types = cell;
     let header = usize::try_from(varint(&mut types)?).ok()?;
     let (first, second) = (varint(&mut types)?, varint(&mut types)?);
-    let value = cell.get(header.checked_add(bytes_of(first)?)?..)?;
+    let value = cell.get(header.checked_add(value_bytes(first)?)?..)?;
     match second {
         8 => Some(0),
         9 => Some(1),
-        1..=6 => Some(value.get(..bytes_of(second)?)?.iter().fold(0, |n, byte| n << 8 | u64::from(*byte))),
+        1..=6 => Some(value.get(..value_bytes(second)?)?.iter().fold(0, |n, byte| n << 8 | u64::from(*byte))),
         _ => None,
     }
 }
 
 /// The length in bytes of a value with this serial type.
-fn bytes_of(kind: u64) -> Option<usize> {
+fn value_bytes(kind: u64) -> Option<usize> {
     usize::try_from(match kind {
         0 | 8 | 9 => 0,
         1..=4 => kind,

@@ -2,8 +2,8 @@
 //! back. Called by the writer inside its transaction, and by readers for the audit log. Never decides
 //! who may do what.
 
-use super::found::{name, parsed};
 use super::rows::{int, number};
+use super::snapshot::{name, parsed};
 use crate::chat::{Audit, By, ConversationId, Penalty, RightsChange, Scope, StoredRights};
 use rusqlite::{Connection, Row, params};
 use tcp_chat_protocol::Name;
@@ -19,7 +19,7 @@ fn scope(row: &Row<'_>, column: usize) -> rusqlite::Result<Scope> {
 }
 
 /// Writes what changed, in order.
-pub(super) fn change(log: &Connection, changes: &[RightsChange]) -> rusqlite::Result<()> {
+pub(super) fn write_changes(log: &Connection, changes: &[RightsChange]) -> rusqlite::Result<()> {
     for change in changes {
         match change {
             RightsChange::Grant { scope, user, role: Some(role), by } => {
@@ -89,7 +89,7 @@ fn put_penalty(
 }
 
 /// A room is gone, and with it what was written down of it.
-pub(super) fn forget(log: &Connection, room: ConversationId) -> rusqlite::Result<()> {
+pub(super) fn remove_room(log: &Connection, room: ConversationId) -> rusqlite::Result<()> {
     for sql in [
         "DELETE FROM grants WHERE room = ?1",
         "DELETE FROM private_rooms WHERE room = ?1",
@@ -108,10 +108,10 @@ pub(super) fn replace(log: &Connection, all: &StoredRights) -> rusqlite::Result<
     let StoredRights { grants, private, mutes, bans } = all;
     for (scope, user, role, by) in grants {
         let (user, by) = (user.clone(), by.clone());
-        change(log, &[RightsChange::Grant { scope: *scope, user, role: Some(*role), by }])?;
+        write_changes(log, &[RightsChange::Grant { scope: *scope, user, role: Some(*role), by }])?;
     }
     for room in private {
-        change(log, &[RightsChange::Private { room: *room, private: true }])?;
+        write_changes(log, &[RightsChange::Private { room: *room, private: true }])?;
     }
     mutes.iter().try_for_each(|(scope, user, mute)| put_mute(log, *scope, user.as_str(), mute))?;
     bans.iter().try_for_each(|(scope, banned, ban)| put_ban(log, *scope, &banned.to_string(), ban))
@@ -158,7 +158,7 @@ fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<u64>> {
 }
 
 /// Adds lines to the audit log.
-pub(super) fn audit(log: &Connection, lines: &[Audit]) -> rusqlite::Result<()> {
+pub(super) fn append_audit(log: &Connection, lines: &[Audit]) -> rusqlite::Result<()> {
     for Audit { at, by, did, whom, room, what, until, reason } in lines {
         let (user, uid) = match by {
             By::User(name) => (Some(name.as_str()), None),
@@ -183,7 +183,7 @@ pub(super) fn audit(log: &Connection, lines: &[Audit]) -> rusqlite::Result<()> {
 }
 
 /// The newest lines of the audit log, the oldest of them first.
-pub(super) fn audited(log: &Connection, limit: usize) -> rusqlite::Result<Vec<Audit>> {
+pub(super) fn read_audit(log: &Connection, limit: usize) -> rusqlite::Result<Vec<Audit>> {
     let sql =
         "SELECT at, user, uid, did, whom, room, what, until, reason FROM audit ORDER BY id DESC LIMIT ?1";
     let mut lines: Vec<Audit> = log

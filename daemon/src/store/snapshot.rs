@@ -1,130 +1,20 @@
-//! Reads the state at a start, and keeps the totals that would need a scan. Called by the writer. Never reads
-//! messages.
+//! Reads the state at a start. Called by the writer. Never reads messages.
 
-use super::bytes;
-use super::rows::{int, number};
-use super::{identity, ids, rights, users, work};
+use super::rows::number;
+use super::totals::{self, Totals};
+use super::{log_id, permissions, request_ids, sweeps, users};
 use crate::chat::{
     ConversationId, ConversationKind, Found, SessionId, SessionRow, StoredConversation, StoredSession,
-    UserId, WINDOW, Writes,
+    UserId, WINDOW,
 };
-use crate::chat::{SessionChange, UserChange};
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row};
 use std::collections::HashMap;
 use tcp_chat_protocol::{Name, Seq, Timestamp};
 
-/// Values that would need a scan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Totals {
-    /// The newest number of the server.
-    pub(super) head: Seq,
-    /// The number of stored messages.
-    pub(super) messages: u64,
-    /// The bytes of the stored messages, as `history_size::chunk_bytes` counts them.
-    pub(super) bytes: u64,
-    /// The highest conversation id that was ever assigned.
-    pub(super) last_conversation: i64,
-    /// The highest session id that was ever assigned.
-    pub(super) last_session: i64,
-    /// The ids of messages up to this number are in `sent_as`.
-    pub(super) sent_as_to: Seq,
-    /// Retention has removed every message below this number.
-    pub(super) oldest: Seq,
-}
-
-impl Totals {
-    /// The totals after a turn was written.
-    pub(super) fn after(mut self, writes: &Writes) -> Self {
-        self.oldest = self.oldest.max(writes.oldest.unwrap_or(0));
-        for (id, _) in &writes.conversations {
-            self.last_conversation = self.last_conversation.max(id.0);
-        }
-        for chunk in &writes.chunks {
-            self.head = self.head.max(chunk.last);
-            let count = chunk.last - chunk.first + 1;
-            self.messages += count;
-            self.bytes += bytes::of_chunk(chunk.lines.len() as u64, count);
-        }
-        for change in &writes.sessions {
-            if let SessionChange::Put(row) = change {
-                self.last_session = self.last_session.max(row.id.0).max(row.user.0);
-            }
-        }
-        for change in &writes.users {
-            if let UserChange::Put(user) = change {
-                self.last_session = self.last_session.max(user.id.0);
-            }
-        }
-        self
-    }
-
-    /// The totals after `all` replaced the stored state.
-    pub(super) fn at_least(mut self, all: &Found) -> Self {
-        self.head = self.head.max(all.head);
-        self.oldest = self.oldest.max(all.oldest);
-        self.last_conversation = self.last_conversation.max(all.last_conversation);
-        self.last_session = self.last_session.max(all.last_session);
-        self
-    }
-}
-
-/// Writes the totals if the stored ones are still `before`. If not, another program wrote them: a backup was
-/// restored into the store while it was in use.
-pub(super) fn put_totals(log: &Connection, before: &Totals, totals: &Totals) -> rusqlite::Result<()> {
-    let Totals { head, messages, bytes, last_conversation, last_session, sent_as_to, oldest } = *totals;
-    log.prepare_cached(
-        "UPDATE totals SET head = ?1, messages = ?2, last_conversation = ?3, last_session = ?4,
-         sent_as_to = ?5, bytes = ?6, oldest = ?7
-         WHERE head = ?8 AND messages = ?9",
-    )?
-    .execute(params![
-        int(head),
-        int(messages),
-        last_conversation,
-        last_session,
-        int(sent_as_to),
-        int(bytes),
-        int(oldest),
-        int(before.head),
-        int(before.messages)
-    ])
-    .and_then(|changed| match changed {
-        0 => Err(rusqlite::Error::StatementChangedRows(0)),
-        _ => Ok(()),
-    })
-}
-
-/// Undoes the totals of a turn whose commit failed: no number is beyond the last one that was committed.
-pub(super) fn take_back_totals(log: &Connection, kept: &Totals) -> rusqlite::Result<()> {
-    let found = totals(log)?;
-    if found.head > kept.head {
-        put_totals(log, &found, kept)?;
-    }
-    Ok(())
-}
-
-/// Reads the totals.
-pub(super) fn totals(log: &Connection) -> rusqlite::Result<Totals> {
-    log.prepare_cached(
-        "SELECT head, messages, last_conversation, last_session, sent_as_to, bytes, oldest FROM totals",
-    )?
-    .query_row([], |row| {
-        Ok(Totals {
-            head: number(row, 0)?,
-            messages: number(row, 1)?,
-            last_conversation: row.get(2)?,
-            last_session: row.get(3)?,
-            sent_as_to: number(row, 4)?,
-            bytes: number(row, 5)?,
-            oldest: number(row, 6)?,
-        })
-    })
-}
-
 /// Reads the state that the chat starts with.
 pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
-    let totals = totals(log)?;
+    let totals = totals::read(log)?;
     let conversations = log
         .prepare("SELECT id, room, user_a, user_b, head FROM conversations ORDER BY id")?
         .query_map([], conversation)?
@@ -138,10 +28,10 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
         .collect::<rusqlite::Result<_>>()?;
 
     let (users, certificates) = users::read(log)?;
-    let log_id = identity::of(log)?;
+    let log_id = log_id::read(log)?;
     let Totals { head, oldest, last_conversation, last_session, .. } = totals;
-    let sent = ids::after(log, head.saturating_sub(WINDOW))?;
-    let (rights, audit) = (rights::read(log)?, Vec::new());
+    let sent = request_ids::read_after(log, head.saturating_sub(WINDOW))?;
+    let (rights, audit) = (permissions::read(log)?, Vec::new());
     let opened = log
         .prepare("SELECT room, network FROM opened ORDER BY room")?
         .query_map([], |row| Ok((ConversationId(row.get(0)?), parsed(row, 1)?)))?
@@ -156,8 +46,8 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
         conversations,
         sessions,
         lost,
-        leaving: work::read_leaving(log)?,
-        work: work::read(log)?,
+        leaving: sweeps::read_leaving(log)?,
+        work: sweeps::read(log)?,
         users,
         certificates,
         removed: users::read_removed(log)?,
@@ -227,7 +117,7 @@ pub(super) fn name(row: &Row<'_>, column: usize) -> rusqlite::Result<Name> {
 }
 
 /// The names of all rooms.
-pub(super) fn rooms(log: &Connection) -> rusqlite::Result<Vec<Name>> {
+pub(super) fn read_rooms(log: &Connection) -> rusqlite::Result<Vec<Name>> {
     let mut rooms = log.prepare("SELECT room FROM conversations WHERE room IS NOT NULL ORDER BY id")?;
     rooms.query_map([], |row| name(row, 0))?.collect()
 }
@@ -244,7 +134,7 @@ where
 }
 
 /// The timestamp of the newest message. `None`: there are no messages.
-pub(super) fn newest(log: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+pub(super) fn read_newest_timestamp(log: &Connection) -> rusqlite::Result<Option<Timestamp>> {
     let newest = "SELECT ts FROM chunks ORDER BY first DESC LIMIT 1";
     let newest: Option<i64> = log.query_row(newest, [], |row| row.get(0)).optional()?;
     Ok(newest.and_then(|ts| u64::try_from(ts).ok()).map(Timestamp))

@@ -2,19 +2,19 @@
 //! as committed is stored. After an error nothing of the turn is stored, and the next turn starts from the
 //! state before it. Never runs on a thread that serves connections.
 
-use super::content::OnPage;
-use super::files::Files;
-use super::found::{self, Totals};
-use super::ids::Ids;
+use super::checkpoint::Checkpoints;
+use super::disk_space::{Headroom, SpaceBefore, max_ids_to_write};
+use super::file_content::TotalsPage;
 use super::index::Indexer;
-use super::place::{Lock, Place};
-use super::room::{Before, Leaves, ids_to_file};
+use super::location::{Location, Lock};
+use super::message_age::AgeScan;
+use super::open_files::OpenFiles;
+use super::request_ids::RequestIds;
 use super::shared::Shared;
-use super::stamps::Stamps;
-use super::wal::Checkpoints;
+use super::totals::{self, Totals};
 use super::{
-    Checked, Kept, Readers, StoreError, backup, bytes, guard, identity, remembered, replace, rows, schema,
-    search, tidy,
+    Checked, Kept, Readers, StoreError, backup, file_checks, history_size, log_id, replace, retention, rows,
+    schema, search, snapshot, store_record,
 };
 use crate::chat::{ConversationId, Found, SessionChange, SessionId, WINDOW, Writes};
 use crate::settings::History;
@@ -33,18 +33,18 @@ pub struct Store {
     /// `None` after an error that may have damaged the connection: the next use opens it again.
     pub(super) log: Option<Connection>,
     pub(super) totals: Totals,
-    pub(super) ids: Ids,
+    pub(super) ids: RequestIds,
     /// How many of the newest messages the state knows by their ids.
-    pub(super) window: u64,
+    pub(super) known_ids: u64,
     /// The kind of the last removal.
-    pub(super) tidied: tidy::Kind,
+    pub(super) last_removed: retention::RemovalKind,
     /// How often slices are halved because the store was full.
-    pub(super) halved: u32,
-    pub(super) stamps: Stamps,
+    pub(super) halvings: u32,
+    pub(super) age_scan: AgeScan,
     /// The bytes of the history, as last measured.
     pub(super) history_bytes: u64,
     /// The bytes of messages that were added since then.
-    pub(super) grown: u64,
+    pub(super) bytes_added: u64,
     pub(super) checkpoints: Checkpoints,
     /// The time of the last check of the store's path.
     pub(super) checked_at: Instant,
@@ -60,29 +60,29 @@ impl Store {
     /// # Errors
     /// The store cannot be used. The message names the file and the next step.
     pub fn open(history: &History) -> Result<(Self, Readers, Found), StoreError> {
-        let place = Place::of(history);
-        place.make_folder()?;
+        let place = Location::of(history);
+        place.create_folder()?;
         let lock = place.lock()?;
-        remembered::set_aside_foreign(&place)?;
-        let was_named = remembered::is_named(&place) == Some(true);
+        store_record::set_aside_foreign(&place)?;
+        let had_log_id = store_record::has_log_id(&place) == Some(true);
         let log = schema::open_writer(&place, history.durability)?;
         let error = |e: rusqlite::Error| StoreError::sqlite("read", &place, &e);
-        bytes::count(&log).map_err(error)?;
-        let is_named = identity::settle(&log) || was_named;
-        let (found, totals) = found::read(&log).map_err(error)?;
-        let ids = Ids::read(&log, totals.sent_as_to).map_err(error)?;
-        let files = Files::of(&place)?;
+        history_size::count_if_unknown(&log).map_err(error)?;
+        let has_log_id = log_id::assign_if_missing(&log) || had_log_id;
+        let (found, totals) = snapshot::read(&log).map_err(error)?;
+        let ids = RequestIds::read(&log, totals.sent_as_to).map_err(error)?;
+        let files = OpenFiles::open(&place)?;
         if let Some(files) = &files {
             // The content of the write-ahead log is not in the file yet, so the number may be lower.
-            files.watch_head(OnPage::of(&log).map_err(error)?, 0);
+            files.watch_head(TotalsPage::find(&log).map_err(error)?, 0);
             if let Some(lock) = &lock {
-                lock.remember(&place, files.header(), is_named);
+                lock.write_record(&place, files.header(), has_log_id);
             }
         }
-        let max_bytes = bytes::bound(&log, &place, history.max_bytes).map_err(error)?;
+        let max_bytes = history_size::max_bytes(&log, &place, history.max_bytes).map_err(error)?;
         backup::remove_left_behind(&place.folder());
         let shared = Arc::new(Shared::new(place, files, max_bytes, found.head));
-        let checkpoints = guard::checked_checkpoints(&shared)?;
+        let checkpoints = file_checks::start_checkpoints(&shared)?;
         let indexer = Indexer::start(&shared)?;
         let readers = Readers::new(Arc::clone(&shared), search::TIME);
         readers.open_first()?;
@@ -92,12 +92,12 @@ impl Store {
             log: Some(log),
             totals,
             ids,
-            window: WINDOW,
-            tidied: tidy::Kind::default(),
-            halved: 0,
-            stamps: Stamps::default(),
+            known_ids: WINDOW,
+            last_removed: retention::RemovalKind::default(),
+            halvings: 0,
+            age_scan: AgeScan::default(),
             history_bytes: 0,
-            grown: 0,
+            bytes_added: 0,
             checkpoints,
             checked_at: Instant::now(),
             indexer: Some(indexer),
@@ -112,12 +112,12 @@ impl Store {
     /// # Errors
     /// Those of [`Store::open`], as far as they can be detected without writing.
     pub fn check(history: &History) -> Result<Checked, StoreError> {
-        match Place::of(history) {
-            Place::File(path) if path.exists() => {
-                let place = Place::File(path);
-                place.check_not_alone()?;
+        match Location::of(history) {
+            Location::File(path) if path.exists() => {
+                let place = Location::File(path);
+                place.check_wal_has_store()?;
                 // SQLite would create the missing files beside the store, and leave them there.
-                let is_alone = || remembered::foreign_wal(&place).is_some() || !place.has_wal();
+                let is_alone = || store_record::foreign_wal(&place).is_some() || !place.has_wal();
                 let was_alone = is_alone();
                 schema::check(&place, !was_alone).or_else(|why| match was_alone && !is_alone() {
                     // A daemon was started meanwhile.
@@ -125,7 +125,7 @@ impl Store {
                     false => Err(why),
                 })
             }
-            place => place.check_not_alone().map(|()| Checked::default()),
+            place => place.check_wal_has_store().map(|()| Checked::default()),
         }
     }
 
@@ -133,7 +133,7 @@ impl Store {
     /// renames it. A process that has the store open must not call this.
     #[must_use]
     pub fn foreign_wal(history: &History) -> Option<PathBuf> {
-        remembered::foreign_wal(&Place::of(history))
+        store_record::foreign_wal(&Location::of(history))
     }
 
     /// Commits what a turn wants stored, in one transaction. The result has the chunks in their order.
@@ -146,10 +146,11 @@ impl Store {
         if is_written && writes.is_empty() {
             return Ok(Vec::new());
         }
-        rows::check(&writes, self.totals.head)?;
-        let mut totals = self.totals.after(&writes);
-        let mut share = self.ids.share(writes.sent.len()).min(ids_to_file(self.checkpoints.room()));
-        totals.sent_as_to = self.ids.filed_to(share, totals.sent_as_to);
+        rows::check_chunks(&writes, self.totals.head)?;
+        let mut totals = self.totals.after_turn(&writes);
+        let mut share =
+            self.ids.batch_share(writes.sent.len()).min(max_ids_to_write(self.checkpoints.free_bytes()));
+        totals.sent_as_to = self.ids.written_to(share, totals.sent_as_to);
         let mut kept = self.commit_once(&writes, totals, share);
         if share > 0 && matches!(kept, Err(StoreError::Full { .. })) {
             // Ids can wait, and are read at the next start. New messages cannot wait.
@@ -157,15 +158,15 @@ impl Store {
             kept = self.commit_once(&writes, totals, share);
         }
         if matches!(kept, Err(StoreError::Full { .. })) {
-            self.index_gives_room(true);
+            self.set_index_gives_room(true);
         }
         kept?;
-        self.grown += writes.chunks.iter().map(|chunk| chunk.lines.len() as u64).sum::<u64>();
+        self.bytes_added += writes.chunks.iter().map(|chunk| chunk.lines.len() as u64).sum::<u64>();
         self.totals = totals;
-        self.ids.kept(share, writes.sent, totals.head);
+        self.ids.after_commit(share, writes.sent, totals.head);
         for change in &writes.sessions {
             if let SessionChange::End(session) = change {
-                self.ids.end(*session);
+                self.ids.remove_session(*session);
             }
         }
         let removals = u64::from(!writes.gone.is_empty());
@@ -179,11 +180,11 @@ impl Store {
     /// Writes a turn, and a share of the waiting ids.
     fn commit_once(&mut self, writes: &Writes, totals: Totals, share: usize) -> Result<(), StoreError> {
         let before = self.totals;
-        self.turn("write", Leaves::Reserve, |log, ids| {
+        self.transact("write", Headroom::Reserve, |log, ids| {
             // Before the turn's own rows, so that sessions that end in this turn mark their ids for removal.
-            ids.file(log, share)?;
-            rows::write(log, writes)?;
-            found::put_totals(log, &before, &totals)?;
+            ids.write_batch(log, share)?;
+            rows::write_turn(log, writes)?;
+            totals::write(log, &before, &totals)?;
             Ok((share + writes.chunks.len()) as u64)
         })
     }
@@ -196,14 +197,14 @@ impl Store {
     /// Nothing was changed then.
     pub fn replace(&mut self, all: &Found) -> Result<(), StoreError> {
         let (before, totals) = (self.totals, self.totals.at_least(all));
-        self.turn("write", Leaves::Copy, |log, _| {
+        self.transact("write", Headroom::Checkpoint, |log, _| {
             replace::write(log, all)?;
-            found::put_totals(log, &before, &totals)?;
+            totals::write(log, &before, &totals)?;
             Ok(0)
         })?;
         self.totals = totals;
         let there: HashSet<SessionId> = all.sessions.iter().map(|session| session.row.id).collect();
-        self.ids.keep_only(|session| there.contains(&session));
+        self.ids.retain_sessions(|session| there.contains(&session));
         self.shared.tell(|work| {
             work.head = totals.head;
             work.removals += 1;
@@ -215,14 +216,14 @@ impl Store {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn sent(
+    pub fn find_sent(
         &mut self,
         session: SessionId,
         id: &RequestId,
     ) -> Result<Option<(ConversationId, Seq)>, StoreError> {
-        self.with("read", |log, ids| {
+        self.with_connection("read", |log, ids| {
             let Some(seq) = ids.find(log, session, id)? else { return Ok(None) };
-            Ok(rows::conversation_of(log, seq)?.map(|conversation| (conversation, seq)))
+            Ok(rows::find_conversation(log, seq)?.map(|conversation| (conversation, seq)))
         })
     }
 
@@ -230,47 +231,49 @@ impl Store {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn newest(&mut self) -> Result<Option<Timestamp>, StoreError> {
-        self.with("read", |log, _| found::newest(log))
+    pub fn newest_timestamp(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        self.with_connection("read", |log, _| snapshot::read_newest_timestamp(log))
     }
 
     /// Runs `write` in one transaction. If the disk is full, truncates the write-ahead log and tries once
     /// more. `write` returns the number of written rows that may each be in a page of its own.
-    pub(super) fn turn(
+    pub(super) fn transact(
         &mut self,
         what: &'static str,
-        leaves: Leaves,
-        mut write: impl FnMut(&Connection, &Ids) -> rusqlite::Result<u64>,
+        headroom: Headroom,
+        mut write: impl FnMut(&Connection, &RequestIds) -> rusqlite::Result<u64>,
     ) -> Result<(), StoreError> {
         self.check_before_turn()?;
-        match self.turn_once(what, leaves, &mut write) {
-            Err(StoreError::Full { .. }) if self.make_room() => self.turn_once(what, leaves, write),
+        match self.transact_once(what, headroom, &mut write) {
+            Err(StoreError::Full { .. }) if self.free_wal_space() => {
+                self.transact_once(what, headroom, write)
+            }
             done => done,
         }
     }
 
-    fn turn_once(
+    fn transact_once(
         &mut self,
         what: &'static str,
-        leaves: Leaves,
-        mut write: impl FnMut(&Connection, &Ids) -> rusqlite::Result<u64>,
+        headroom: Headroom,
+        mut write: impl FnMut(&Connection, &RequestIds) -> rusqlite::Result<u64>,
     ) -> Result<(), StoreError> {
         let shared = Arc::clone(&self.shared);
-        let looks = self.checkpoints.is_tight();
+        let looks = self.checkpoints.is_disk_small();
         let mut checked = Ok(());
-        self.with(what, |log, ids| {
+        self.with_connection(what, |log, ids| {
             let files = shared.files.as_ref();
             let before = match files {
-                Some(files) if looks => Some((files, Before::look(log)?)),
+                Some(files) if looks => Some((files, SpaceBefore::measure(log)?)),
                 _ => None,
             };
             let turn = rusqlite::Transaction::new_unchecked(log, TransactionBehavior::Immediate)?;
             let scattered = write(&turn, ids)?;
             // Only what can be found and copied later may be acknowledged.
-            checked = files.map_or(Ok(()), Files::have_names);
+            checked = files.map_or(Ok(()), OpenFiles::check_names);
             if checked.is_ok()
                 && let Some((files, before)) = before
-                && !before.allows(&turn, files, leaves, scattered)?
+                && !before.allows(&turn, files, headroom, scattered)?
             {
                 checked = Err(StoreError::Full { store: shared.log.to_string() });
             }
@@ -281,10 +284,10 @@ impl Store {
     }
 
     /// Uses the connection. Opens it if the last error closed it, and closes it if it may be damaged.
-    pub(super) fn with<T>(
+    pub(super) fn with_connection<T>(
         &mut self,
         what: &'static str,
-        ask: impl FnOnce(&Connection, &Ids) -> rusqlite::Result<T>,
+        ask: impl FnOnce(&Connection, &RequestIds) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         let place = &self.shared.log;
         let _gate = self.shared.log_gate.write();
@@ -296,13 +299,13 @@ impl Store {
                 // A commit that failed on its way to the disk can be in the file nevertheless. Nobody has
                 // seen its messages, so they must not appear again.
                 if let Some(files) = &self.shared.files {
-                    files.may_take_back();
+                    files.stop_watching_head();
                 }
-                rows::forget_after(&log, &self.totals)
-                    .and_then(|()| found::take_back_totals(&log, &self.totals))
+                rows::remove_after(&log, &self.totals)
+                    .and_then(|()| totals::undo(&log, &self.totals))
                     .map_err(|e| StoreError::sqlite("write", place, &e))?;
                 if let Some(files) = &self.shared.files {
-                    guard::watch_head_again(files, &log, self.totals.head);
+                    file_checks::watch_head_again(files, &log, self.totals.head);
                 }
                 log
             }

@@ -2,12 +2,12 @@
 //! slices of a removal. A slice is so small that it does not delay a turn noticeably. Called by the writer.
 //! Never decides: the state does, in a turn.
 
-use super::bytes;
-use super::ids;
-use super::room::RemovalRoom;
+use super::disk_space::RemovalBudget;
+use super::history_size;
+use super::message_age::AgeScan;
+use super::removal_slice::{RemovalSlice, SliceLimits};
+use super::request_ids;
 use super::rows::number;
-use super::slice::{Room, Slice};
-use super::stamps::Stamps;
 use crate::settings::History;
 use rusqlite::{Connection, OptionalExtension};
 use tcp_chat_protocol::{Seq, Timestamp};
@@ -25,25 +25,25 @@ pub(super) struct Bounds {
     /// The maximum number of messages.
     messages: Option<u64>,
     /// The bytes by which the messages exceed their limit.
-    too_big: u64,
+    excess_bytes: u64,
     /// Messages below this number are removed in any case: the state decided it.
     oldest: Seq,
     /// The state knows the ids after this number. They stay, even if their messages are removed.
-    pub(super) forgotten: Seq,
+    pub(super) known_after: Seq,
     /// The size limits of the slice.
-    pub(super) room: Room,
+    pub(super) limits: SliceLimits,
 }
 
 impl Bounds {
-    /// `too_big`: the bytes of messages that have to be removed. `oldest`: the state decided to remove all
+    /// `excess_bytes`: the bytes of messages that have to be removed. `oldest`: the state decided to remove all
     /// messages below it. `room`: what a slice may write, if the disk is small. `halved`: how often the slice
     /// is halved after attempts that found the store full.
     pub(super) fn new(
         history: &History,
         now: Timestamp,
-        too_big: u64,
+        excess_bytes: u64,
         oldest: Seq,
-        room: Option<RemovalRoom>,
+        room: Option<RemovalBudget>,
         halved: u32,
     ) -> Self {
         let age = history.retain.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
@@ -51,16 +51,16 @@ impl Bounds {
             since: age.map(|age| now.0.saturating_sub(age)),
             now: now.0,
             messages: history.retain_messages,
-            too_big,
+            excess_bytes,
             oldest,
-            forgotten: Seq::MAX,
-            room: Room::new(room, halved),
+            known_after: Seq::MAX,
+            limits: SliceLimits::new(room, halved),
         }
     }
 
-    /// The same bounds, with the ids after `forgotten` kept.
-    pub(super) fn keeping_ids_after(self, forgotten: Seq) -> Self {
-        Self { forgotten, ..self }
+    /// The same bounds, with the ids after `known_after` kept.
+    pub(super) fn keeping_ids_after(self, known_after: Seq) -> Self {
+        Self { known_after, ..self }
     }
 }
 
@@ -79,7 +79,7 @@ pub struct Removed {
 
 /// The kinds of removals. They take turns, so that none delays the others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum RemovalKind {
     /// The oldest messages.
     #[default]
     Old,
@@ -91,7 +91,7 @@ pub(super) enum Kind {
     Ids,
 }
 
-impl Kind {
+impl RemovalKind {
     fn next(self) -> Self {
         match self {
             Self::Old => Self::Conversations,
@@ -104,24 +104,26 @@ impl Kind {
 
 /// The next slice, of the first kind after `last` that has something to remove. `messages`: the number of
 /// stored messages. `None`: there is nothing to remove.
-pub(super) fn next(
+pub(super) fn next_slice(
     log: &Connection,
     bounds: &Bounds,
     messages: u64,
-    last: Kind,
-    stamps: &mut Stamps,
-) -> rusqlite::Result<Option<Slice>> {
+    last: RemovalKind,
+    age_scan: &mut AgeScan,
+) -> rusqlite::Result<Option<RemovalSlice>> {
     let mut kind = last;
     for _ in 0..4 {
         kind = kind.next();
         let slice = match kind {
-            Kind::Old => oldest(log, bounds, messages, stamps, bounds.oldest)?,
-            Kind::Conversations => of_conversations(log, bounds)?,
-            Kind::Sessions => Slice { gone: gone(log, "gone_sessions")?, ..Slice::new(kind) },
-            Kind::Ids => left_ids(log, bounds)?,
+            RemovalKind::Old => select_oldest(log, bounds, messages, age_scan, bounds.oldest)?,
+            RemovalKind::Conversations => select_conversations(log, bounds)?,
+            RemovalKind::Sessions => {
+                RemovalSlice { gone: read_gone(log, "gone_sessions")?, ..RemovalSlice::new(kind) }
+            }
+            RemovalKind::Ids => select_left_ids(log, bounds)?,
         };
         if !slice.chunks.is_empty() || !slice.gone.is_empty() || !slice.ids.is_empty() {
-            return slice.within(log, bounds).map(Some);
+            return slice.limit_rows(log, bounds).map(Some);
         }
     }
     Ok(None)
@@ -129,38 +131,38 @@ pub(super) fn next(
 
 /// The number below which the oldest messages should be removed, as far as `slices` slices reach. `None`:
 /// nothing has to be removed.
-pub(super) fn proposal(
+pub(super) fn propose(
     log: &Connection,
     bounds: &Bounds,
     messages: u64,
     slices: usize,
-    stamps: &mut Stamps,
+    age_scan: &mut AgeScan,
 ) -> rusqlite::Result<Option<Seq>> {
-    let bounds = Bounds { room: Room::of(slices), ..*bounds };
-    let slice = oldest(log, &bounds, messages, stamps, Seq::MAX)?;
+    let bounds = Bounds { limits: SliceLimits::for_slices(slices), ..*bounds };
+    let slice = select_oldest(log, &bounds, messages, age_scan, Seq::MAX)?;
     Ok(slice.chunks.last().map(|(_, last)| last + 1))
 }
 
 /// Some removed conversations or ended sessions.
-fn gone(log: &Connection, table: &str) -> rusqlite::Result<Vec<i64>> {
+fn read_gone(log: &Connection, table: &str) -> rusqlite::Result<Vec<i64>> {
     log.prepare_cached(&format!("SELECT id FROM {table} LIMIT {SLICE_GONE}"))?
         .query_map([], |row| row.get(0))?
         .collect()
 }
 
 /// Selects ids of removed messages that the state no longer knows.
-fn left_ids(log: &Connection, bounds: &Bounds) -> rusqlite::Result<Slice> {
-    let mut slice = Slice::new(Kind::Ids);
-    let mut room = bounds.room.rows;
+fn select_left_ids(log: &Connection, bounds: &Bounds) -> rusqlite::Result<RemovalSlice> {
+    let mut slice = RemovalSlice::new(RemovalKind::Ids);
+    let mut rows_left = bounds.limits.rows;
     let mut query = log.prepare_cached("SELECT first, last FROM left_ids ORDER BY first")?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
         let (first, last) = (number(row, 0)?, number(row, 1)?);
         let count = last - first + 1;
-        if last > bounds.forgotten || (count > room && !slice.ids.is_empty()) {
+        if last > bounds.known_after || (count > rows_left && !slice.ids.is_empty()) {
             break;
         }
-        match ids::last_of(log, (first, last), room)?.filter(|_| count > room) {
+        match request_ids::last_removable(log, (first, last), rows_left)?.filter(|_| count > rows_left) {
             Some(until) => {
                 slice.ids.push((first, until));
                 slice.left.push((until + 1, last));
@@ -168,16 +170,16 @@ fn left_ids(log: &Connection, bounds: &Bounds) -> rusqlite::Result<Slice> {
             }
             None => slice.ids.push((first, last)),
         }
-        room = room.saturating_sub(count);
+        rows_left = rows_left.saturating_sub(count);
     }
     Ok(slice)
 }
 
-fn of_conversations(log: &Connection, bounds: &Bounds) -> rusqlite::Result<Slice> {
-    let mut slice = Slice::new(Kind::Conversations);
-    let mut room = bounds.room;
-    for id in gone(log, "gone_conversations")? {
-        let all = room.take(
+fn select_conversations(log: &Connection, bounds: &Bounds) -> rusqlite::Result<RemovalSlice> {
+    let mut slice = RemovalSlice::new(RemovalKind::Conversations);
+    let mut limits = bounds.limits;
+    for id in read_gone(log, "gone_conversations")? {
+        let all = limits.take_chunks(
             &mut slice,
             log,
             "SELECT first, last, length(lines) FROM chunks WHERE conversation = ?1 ORDER BY last",
@@ -195,21 +197,21 @@ fn of_conversations(log: &Connection, bounds: &Bounds) -> rusqlite::Result<Slice
 }
 
 /// Selects the oldest messages that have to be removed, from chunks that begin before `end`.
-fn oldest(
+fn select_oldest(
     log: &Connection,
     bounds: &Bounds,
     messages: u64,
-    stamps: &mut Stamps,
+    age_scan: &mut AgeScan,
     end: Seq,
-) -> rusqlite::Result<Slice> {
-    let mut slice = Slice::new(Kind::Old);
-    let overdue = match (bounds.since, first(log)?) {
-        (Some(since), Some(first)) => stamps.overdue(log, first, since, bounds.now)?,
+) -> rusqlite::Result<RemovalSlice> {
+    let mut slice = RemovalSlice::new(RemovalKind::Old);
+    let expired_to = match (bounds.since, smallest_seq(log)?) {
+        (Some(since), Some(first)) => age_scan.find_expired(log, first, since, bounds.now)?,
         _ => 0,
     };
-    let (mut left, mut too_big, mut removed) = (messages, bounds.too_big, Removed::default());
-    let mut room = bounds.room;
-    room.take(
+    let (mut left, mut excess_bytes, mut removed) = (messages, bounds.excess_bytes, Removed::default());
+    let mut limits = bounds.limits;
+    limits.take_chunks(
         &mut slice,
         log,
         "SELECT first, last, length(lines) FROM chunks ORDER BY first",
@@ -220,17 +222,18 @@ fn oldest(
             }
             let count = last - first + 1;
             left = left.saturating_sub(count);
-            let reason = if last <= overdue {
+            let reason = if last <= expired_to {
                 &mut removed.age
             } else if bounds.messages.is_some_and(|most| left >= most) {
                 &mut removed.number
-            } else if too_big > 0 || first < bounds.oldest {
+            } else if excess_bytes > 0 || first < bounds.oldest {
                 &mut removed.bytes
             } else {
                 return false;
             };
             *reason += count;
-            too_big = too_big.saturating_sub(bytes::of_chunk(u64::try_from(bytes).unwrap_or(0), count));
+            excess_bytes = excess_bytes
+                .saturating_sub(history_size::chunk_bytes(u64::try_from(bytes).unwrap_or(0), count));
             true
         },
     )?;
@@ -239,7 +242,7 @@ fn oldest(
 }
 
 /// The smallest stored number. `None`: there are no messages.
-fn first(log: &Connection) -> rusqlite::Result<Option<Seq>> {
+fn smallest_seq(log: &Connection) -> rusqlite::Result<Option<Seq>> {
     log.prepare_cached("SELECT first FROM chunks ORDER BY first LIMIT 1")?
         .query_row([], |row| number(row, 0))
         .optional()

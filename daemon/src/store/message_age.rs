@@ -10,77 +10,77 @@ use rusqlite::Connection;
 use tcp_chat_protocol::Seq;
 
 /// Chunks that one call reads.
-const LOOKS: u32 = 256;
+const SCAN_CHUNKS: u32 = 256;
 /// 2026-01-01: no correct clock shows less. An earlier timestamp says nothing about the messages before it.
-const NO_CLOCK: u64 = 1_767_225_600_000;
+const MIN_CLOCK: u64 = 1_767_225_600_000;
 
 /// What is known of the oldest messages.
 #[derive(Debug, Default)]
-pub(super) struct Stamps {
+pub(super) struct AgeScan {
     /// All chunks up to this number are too old.
-    overdue: Seq,
-    search: Search,
+    expired_to: Seq,
+    progress: Progress,
 }
 
 /// A scan for chunks that are too old behind chunks with a timestamp in the future.
 #[derive(Debug, Default)]
-struct Search {
+struct Progress {
     next: Seq,
     /// Whether the scan has passed such a chunk.
-    is_behind: bool,
+    has_passed_future: bool,
 }
 
-impl Stamps {
+impl AgeScan {
     /// The number up to which all messages are older than `since`. `first` is the smallest stored number.
-    pub(super) fn overdue(
+    pub(super) fn find_expired(
         &mut self,
         log: &Connection,
         first: Seq,
         since: u64,
         now: u64,
     ) -> rusqlite::Result<Seq> {
-        if first > self.overdue {
-            self.look(log, since, now)?;
+        if first > self.expired_to {
+            self.scan(log, since, now)?;
         }
-        Ok(self.overdue)
+        Ok(self.expired_to)
     }
 
-    fn look(&mut self, log: &Connection, since: u64, now: u64) -> rusqlite::Result<()> {
+    fn scan(&mut self, log: &Connection, since: u64, now: u64) -> rusqlite::Result<()> {
         let mut query =
             log.prepare_cached("SELECT last, ts FROM chunks WHERE first >= ?1 ORDER BY first LIMIT ?2")?;
-        let mut rows = query.query([int(self.search.next), i64::from(LOOKS)])?;
-        let mut looked = 0;
+        let mut rows = query.query([int(self.progress.next), i64::from(SCAN_CHUNKS)])?;
+        let mut read = 0;
         while let Some(row) = rows.next()? {
-            looked += 1;
+            read += 1;
             let (last, ts) = (number(row, 0)?, number(row, 1)?);
-            self.search.next = last + 1;
-            if self.see(last, ts, since, now) {
-                self.search = Search::default();
+            self.progress.next = last + 1;
+            if self.note_chunk(last, ts, since, now) {
+                self.progress = Progress::default();
                 return Ok(());
             }
         }
-        if looked < LOOKS {
-            self.search = Search::default();
+        if read < SCAN_CHUNKS {
+            self.progress = Progress::default();
         }
         Ok(())
     }
 
     /// Notes one chunk. True: no later chunk is too old.
-    fn see(&mut self, last: Seq, ts: u64, since: u64, now: u64) -> bool {
-        let search = &mut self.search;
+    fn note_chunk(&mut self, last: Seq, ts: u64, since: u64, now: u64) -> bool {
+        let progress = &mut self.progress;
         if ts >= since {
             // A timestamp in the future is wrong. Any other may be right, and an old one after it wrong,
             // because the clock was set back. Such messages expire by their own timestamps later.
-            search.is_behind = true;
+            progress.has_passed_future = true;
             return ts <= now;
         }
-        if search.is_behind {
-            if ts < NO_CLOCK {
+        if progress.has_passed_future {
+            if ts < MIN_CLOCK {
                 return false;
             }
-            search.is_behind = false;
+            progress.has_passed_future = false;
         }
-        self.overdue = last;
+        self.expired_to = last;
         false
     }
 }

@@ -3,7 +3,7 @@
 
 use super::error::StoreError;
 use super::header::Header;
-use super::remembered;
+use super::store_record;
 use crate::settings::History;
 use rusqlite::OpenFlags;
 use std::fmt;
@@ -14,14 +14,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The location of a database: the log, or the search index.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Location {
     /// In a file.
     File(PathBuf),
     /// In this process, under a name that several connections use.
     Memory(String),
 }
 
-impl Place {
+impl Location {
     /// The location of the log.
     pub(super) fn of(history: &History) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -34,7 +34,7 @@ impl Place {
     /// The location of the search index: beside the log, on the same disk.
     pub(super) fn index(&self) -> Self {
         match self {
-            Self::File(path) => Self::File(beside(&followed(path), "-search")),
+            Self::File(path) => Self::File(beside(&resolve_links(path), "-search")),
             Self::Memory(name) => Self::Memory(format!("{name}-search")),
         }
     }
@@ -81,7 +81,7 @@ impl Place {
     pub(super) fn files(&self) -> Vec<PathBuf> {
         match self {
             Self::File(path) => {
-                let path = followed(path);
+                let path = resolve_links(path);
                 let [wal, shm] = ["-wal", "-shm"].map(|ending| beside(&path, ending));
                 vec![path, wal, shm]
             }
@@ -99,7 +99,7 @@ impl Place {
 
     /// Refuses a write-ahead log without its store. SQLite removes a log beside an empty database, but it can
     /// hold messages: the disk of the store may not be mounted, or the file was removed by mistake.
-    pub(super) fn check_not_alone(&self) -> Result<(), StoreError> {
+    pub(super) fn check_wal_has_store(&self) -> Result<(), StoreError> {
         let bytes = |path: &Path| path.metadata().map_or(0, |file| file.len());
         match self.files().as_slice() {
             [store, wal, _] if bytes(store) == 0 && bytes(wal) > 0 => {
@@ -110,22 +110,22 @@ impl Place {
     }
 
     /// Creates the file with mode 0600 if it is missing. An existing file keeps its mode.
-    pub(super) fn make_file(&self) -> Result<(), StoreError> {
+    pub(super) fn create_file(&self) -> Result<(), StoreError> {
         let Self::File(path) = self else { return Ok(()) };
-        private(OpenOptions::new().read(true).write(true).create(true), path)?;
+        open_private(OpenOptions::new().read(true).write(true).create(true), path)?;
         Ok(())
     }
 
     /// The folder of the file itself, also if the path is a symbolic link.
     pub(super) fn folder(&self) -> PathBuf {
         let Self::File(path) = self else { return PathBuf::new() };
-        let path = followed(path);
+        let path = resolve_links(path);
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         folder.unwrap_or(Path::new(".")).to_owned()
     }
 
     /// Creates the folder with mode 0700 if it is missing.
-    pub(super) fn make_folder(&self) -> Result<(), StoreError> {
+    pub(super) fn create_folder(&self) -> Result<(), StoreError> {
         let Self::File(path) = self else { return Ok(()) };
         match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => DirBuilder::new()
@@ -140,12 +140,12 @@ impl Place {
     /// Locks the store for this process. The lock ends with the process.
     pub(super) fn lock(&self) -> Result<Option<Lock>, StoreError> {
         let Some(path) = self.lock_path() else { return Ok(None) };
-        let mut file = private(OpenOptions::new().read(true).write(true).create(true), &path)?;
+        let mut file = open_private(OpenOptions::new().read(true).write(true).create(true), &path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 // The process id is only for the operator who reads the message.
-                let (holder, _) = remembered::read(&mut file);
+                let (holder, _) = store_record::read_lock_file(&mut file);
                 let holder = match holder.as_str() {
                     "" => "another tcp-chatd".to_owned(),
                     pid => format!("another tcp-chatd (process {pid})"),
@@ -156,22 +156,22 @@ impl Place {
         }
         let of_store = self.lock_file(&path)?;
         // The record of the last daemon is still needed.
-        let (_, line) = remembered::read(&mut file);
-        remembered::write(&file, &line);
+        let (_, line) = store_record::read_lock_file(&mut file);
+        store_record::write_lock_file(&file, &line);
         Ok(Some(Lock { file, store: of_store }))
     }
 
     /// The path of the lock file. A symbolic link leads to the same store, and so to the same lock.
     pub(super) fn lock_path(&self) -> Option<PathBuf> {
         let Self::File(store) = self else { return None };
-        Some(beside(&followed(store), ".lock"))
+        Some(beside(&resolve_links(store), ".lock"))
     }
 
     /// Locks the store's own file: a hard link under another name is the same store. This lock is a flock(2),
     /// which does not affect the locks of SQLite.
     fn lock_file(&self, lock: &Path) -> Result<File, StoreError> {
         let store = &self.path();
-        let file = private(OpenOptions::new().read(true).write(true).create(true), store)?;
+        let file = open_private(OpenOptions::new().read(true).write(true).create(true), store)?;
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => {
@@ -194,15 +194,15 @@ pub(super) struct Lock {
 impl Lock {
     /// Records the opened store in the lock file. The file is synced first: if a power cut left older bytes
     /// than the recorded ones, its own write-ahead log would count as foreign.
-    pub(super) fn remember(&self, place: &Place, header: Header, is_named: bool) {
+    pub(super) fn write_record(&self, place: &Location, header: Header, has_log_id: bool) {
         match self.store.sync_data() {
-            Ok(()) => remembered::remember(&self.file, place, header, is_named),
-            Err(_) => remembered::write(&self.file, ""),
+            Ok(()) => store_record::write_record(&self.file, place, header, has_log_id),
+            Err(_) => store_record::write_lock_file(&self.file, ""),
         }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => path.display().fmt(f),
@@ -216,18 +216,18 @@ pub(super) const PAGE_BYTES: u64 = 4096;
 
 /// The bytes that this user can still write to the disk of a folder. `None`: the system does not report it,
 /// and a full disk shows only in a failed write.
-pub(crate) fn free(folder: &Path) -> Option<u64> {
+pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;
     // A disk without blocks is one that does not count them.
     (disk.f_blocks > 0).then(|| disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// The path of the store's own file. SQLite follows symbolic links, and names the files beside the target.
-pub(crate) fn followed(path: &Path) -> PathBuf {
+pub(crate) fn resolve_links(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-fn private(options: &mut OpenOptions, path: &Path) -> Result<File, StoreError> {
+fn open_private(options: &mut OpenOptions, path: &Path) -> Result<File, StoreError> {
     options.mode(0o600).open(path).map_err(|e| StoreError::io("open", path, &e))
 }
 

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 /// Gives a restored backup a new log id. True: an id was assigned, and it is in the store's own file. So
 /// `store_record` can tell that a file without an id is a backup that was never opened.
-pub(super) fn settle(log: &Connection) -> bool {
+pub(super) fn assign_if_missing(log: &Connection) -> bool {
     // `store` changes, too, so the search index is built again: one that lies beside a backup indexes other
     // messages. On a full disk the id lasts for this run only, and the next start assigns another.
     let made = log.execute(
@@ -20,7 +20,7 @@ pub(super) fn settle(log: &Connection) -> bool {
 }
 
 /// Reads the log id of a store that is being opened.
-pub(super) fn of(log: &Connection) -> rusqlite::Result<LogId> {
+pub(super) fn read(log: &Connection) -> rusqlite::Result<LogId> {
     let mut before = log.prepare("SELECT lower(hex(log)), until FROM ancestors ORDER BY n")?;
     let before = before.query_map([], |row| Ok((row.get(0)?, number(row, 1)?)))?.collect::<Result<_, _>>()?;
     let sql = "SELECT lower(hex(coalesce(log, randomblob(16)))), coalesce(log_from, head) FROM totals";
@@ -28,7 +28,7 @@ pub(super) fn of(log: &Connection) -> rusqlite::Result<LogId> {
 }
 
 /// Removes the log id of a copy, so that its first start assigns another. The old id is kept as an ancestor.
-pub(super) fn forget(copy: &Connection) -> rusqlite::Result<()> {
+pub(super) fn clear(copy: &Connection) -> rusqlite::Result<()> {
     copy.execute_batch(
         "INSERT INTO ancestors (log, until) SELECT log, head FROM totals WHERE log IS NOT NULL;
          UPDATE totals SET log = NULL, log_from = NULL",

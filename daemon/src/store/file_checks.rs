@@ -2,12 +2,12 @@
 //! a lock. Also closes the store. Called by the hub between turns, when the store fails, and at the end of
 //! the daemon. Never writes a message.
 
-use super::content::OnPage;
-use super::files::Files;
+use super::checkpoint::{self, Checkpoints};
+use super::file_content::TotalsPage;
 use super::index_files;
+use super::open_files::OpenFiles;
 use super::shared::Shared;
-use super::wal::{self, Checkpoints};
-use super::{Store, StoreError, remembered, schema};
+use super::{Store, StoreError, schema, store_record};
 use rusqlite::Connection;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -32,11 +32,11 @@ impl Store {
             }
             return checked;
         }
-        if files.may_copy()
+        if files.may_checkpoint()
             && let Some(log) = &self.log
-            && wal::checkpoint(log, "FULL").is_ok_and(|now| now.left() == 0)
+            && checkpoint::run(log, "FULL").is_ok_and(|now| now.uncopied() == 0)
         {
-            files.copied();
+            files.mark_copied();
         }
         set_aside_foreign_wal(&self.shared);
         // The second check gives the error that tells what was saved.
@@ -61,9 +61,9 @@ impl Store {
         Ok(())
     }
 
-    fn check_wal(&self, files: &Files) -> Result<(), StoreError> {
+    fn check_wal(&self, files: &OpenFiles) -> Result<(), StoreError> {
         match &self.log {
-            Some(log) => files.check_wal(|| wal::checkpoint(log, "NOOP").ok().map(|now| now.pages)),
+            Some(log) => files.check_wal_length(|| checkpoint::run(log, "NOOP").ok().map(|now| now.pages)),
             None => Ok(()),
         }
     }
@@ -75,11 +75,13 @@ impl Store {
     pub fn probe(&mut self) -> Result<(), StoreError> {
         self.check_files()?;
         let is_file = !self.shared.log.is_memory();
-        self.with("write", |log, _| {
-            wal::with_patience(log, Duration::ZERO, |log| log.execute_batch("BEGIN IMMEDIATE; ROLLBACK"))?;
+        self.with_connection("write", |log, _| {
+            checkpoint::with_busy_timeout(log, Duration::ZERO, |log| {
+                log.execute_batch("BEGIN IMMEDIATE; ROLLBACK")
+            })?;
             // On a full disk the write-ahead log takes the space that retention needs.
             if is_file {
-                let _ = wal::cut(log);
+                let _ = checkpoint::truncate_wal(log);
             }
             Ok(())
         })
@@ -87,7 +89,7 @@ impl Store {
 
     /// At the end of the daemon nothing waits for the hub, so a turn may wait longer for the lock of another
     /// program.
-    pub fn be_patient(&mut self) {
+    pub fn wait_longer_for_locks(&mut self) {
         if let Some(log) = &self.log {
             let _ = log.busy_timeout(schema::BUSY);
         }
@@ -99,7 +101,7 @@ impl Store {
     /// The last checkpoint failed; all committed turns are kept. Or the files are not the ones that were
     /// opened.
     pub fn close(mut self) -> Result<(), StoreError> {
-        end_backup(&self.shared);
+        stop_backups(&self.shared);
         drop(self.indexer.take());
         // This comes before the last connection closes, which copies the rest.
         drop(std::mem::take(&mut self.checkpoints));
@@ -109,12 +111,12 @@ impl Store {
         let error = |e: rusqlite::Error| StoreError::sqlite("close", place, &e);
         if let Err(why) = checked {
             // The file at the path must not be written to, and its write-ahead log must not be removed.
-            let may_copy = self.shared.files.as_ref().is_some_and(Files::may_copy);
-            schema::keep_wal(&log, !may_copy).map_err(error)?;
+            let may_checkpoint = self.shared.files.as_ref().is_some_and(OpenFiles::may_checkpoint);
+            schema::keep_wal(&log, !may_checkpoint).map_err(error)?;
             log.close().map_err(|(_, e)| error(e))?;
             // Until now the operator could have put the store back.
-            if let Some(wal) = self.shared.files.as_ref().and_then(Files::wal_of_a_store_replaced) {
-                let _ = remembered::set_aside(place, wal);
+            if let Some(wal) = self.shared.files.as_ref().and_then(OpenFiles::wal_if_store_replaced) {
+                let _ = store_record::set_aside(place, wal);
             }
             return Err(why);
         }
@@ -134,25 +136,25 @@ impl Store {
 }
 
 /// Checks the path of the store, then starts the thread that opens it for checkpoints.
-pub(super) fn checked_checkpoints(shared: &Shared) -> Result<Checkpoints, StoreError> {
+pub(super) fn start_checkpoints(shared: &Shared) -> Result<Checkpoints, StoreError> {
     shared.check_log()?;
-    Checkpoints::start(&shared.log, wal::Pages::default())
+    Checkpoints::start(&shared.log, checkpoint::Thresholds::default())
 }
 
 /// Watches the newest number in the store's file again, from `head` on. Possible once the whole write-ahead
 /// log is copied, because the number does not fall after that. If a reader delays the copy, this is tried
 /// again later.
-pub(super) fn watch_head_again(files: &Files, log: &Connection, head: Seq) {
+pub(super) fn watch_head_again(files: &OpenFiles, log: &Connection, head: Seq) {
     if !files.is_head_watched()
-        && wal::checkpoint(log, "PASSIVE").is_ok_and(|now| now.left() == 0)
-        && let Ok(on) = OnPage::of(log)
+        && checkpoint::run(log, "PASSIVE").is_ok_and(|now| now.uncopied() == 0)
+        && let Ok(on) = TotalsPage::find(log)
     {
         files.watch_head(on, head);
     }
 }
 
 /// Stops backups: none begins after this, and a running one ends after its current step.
-fn end_backup(shared: &Shared) {
+fn stop_backups(shared: &Shared) {
     shared.closing.store(true, Ordering::Release);
     drop(shared.backing_up.lock().unwrap_or_else(PoisonError::into_inner));
 }
@@ -160,8 +162,8 @@ fn end_backup(shared: &Shared) {
 /// A backup was written over the store while it was in use. The next start would apply our write-ahead log to
 /// it, so the log is renamed.
 fn set_aside_foreign_wal(shared: &Shared) {
-    if let Some(wal) = shared.files.as_ref().and_then(Files::wal_of_a_store_written_over) {
+    if let Some(wal) = shared.files.as_ref().and_then(OpenFiles::wal_if_store_overwritten) {
         // `set_aside` logs a failure; the following operations fail in any case.
-        let _ = remembered::set_aside(&shared.log, wal);
+        let _ = store_record::set_aside(&shared.log, wal);
     }
 }

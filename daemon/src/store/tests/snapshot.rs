@@ -1,4 +1,4 @@
-//! What a start finds: all that the chat goes on with, of each kind, after a crash and after the whole was written again.
+//! Tests that a start finds the whole state, after a crash and after all of it was written again.
 
 use super::*;
 use crate::chat::{
@@ -7,7 +7,7 @@ use crate::chat::{
 };
 
 #[test]
-fn a_restart_finds_what_was_kept() {
+fn a_restart_finds_the_committed_state() {
     let dir = tempfile::tempdir().unwrap();
     let history = history(dir.path().join("new/folder/chat.db"));
     let (mut store, _, found) = open(&history);
@@ -49,7 +49,7 @@ fn a_restart_finds_what_was_kept() {
         LeavingChange::Put(leaving(43, &[i64::MAX])),
         LeavingChange::Gone(SessionId(43)),
     ];
-    let work = every_work();
+    let work = every_sweep();
     let added = [(4, Sweep::Over), (5, Sweep::Expired)].into_iter().chain(work.iter().cloned()).collect();
     writes.work = WorkChange { below: None, added };
     writes.gone = vec![room(9)];
@@ -113,7 +113,7 @@ fn a_restart_finds_what_was_kept() {
     let (mut store, _, found) = open(&history);
     assert_eq!(found, wanted);
 
-    // And after a time without writing: all of it anew.
+    // And after a time in which turns failed: all of it is written again.
     let anew = Found {
         opened: vec![(room(12), "2001:db8::".parse().unwrap())],
         default_rooms: vec![(1, room(12))],
@@ -141,8 +141,8 @@ fn a_restart_finds_what_was_kept() {
     assert_eq!(found, Found { head: 2, ..anew });
 }
 
-/// Slow work of every kind.
-fn every_work() -> Vec<(u64, Sweep)> {
+/// Sweeps of every kind.
+fn every_sweep() -> Vec<(u64, Sweep)> {
     let (who, reason) = ("an operator has banned you and".into(), "spam".into());
     let sweeps = [
         Sweep::Directs(UserId(1), None),

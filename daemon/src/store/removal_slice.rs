@@ -1,11 +1,11 @@
 //! One slice of a removal: its size limits, and its execution. Called by `retention`, which selects the rows,
 //! and by the writer. Never decides what is removed.
 
-use super::bytes;
-use super::ids;
-use super::room::RemovalRoom;
+use super::disk_space::RemovalBudget;
+use super::history_size;
+use super::request_ids;
+use super::retention::{Bounds, RemovalKind, Removed};
 use super::rows::{int, number};
-use super::tidy::{Bounds, Kind, Removed};
 use rusqlite::Connection;
 use tcp_chat_protocol::Seq;
 
@@ -23,21 +23,21 @@ const IDS_IN_PAGE: u64 = 8;
 const SLICE_BYTES: i64 = 512 * 1024;
 
 /// How often a slice can be halved to fit the free space: after that it has one chunk.
-const HALVINGS: u32 = 7;
+const MAX_HALVINGS: u32 = 7;
 
 /// How often a slice can be halved because the store was full nevertheless: after that it has one row.
-pub(super) const MORE_HALVINGS: u32 = SLICE_ROWS.ilog2();
+pub(super) const MAX_HALVINGS_WHEN_FULL: u32 = SLICE_ROWS.ilog2();
 
 /// A slice with `n` bytes of messages writes less than 4 × `n` bytes.
 fn halvings(room: u64) -> u32 {
     let fits = |n: &u32| u64::try_from(SLICE_BYTES >> n).is_ok_and(|bytes| bytes <= room / 4);
-    (0..HALVINGS).find(fits).unwrap_or(HALVINGS)
+    (0..MAX_HALVINGS).find(fits).unwrap_or(MAX_HALVINGS)
 }
 
 /// The content of one slice.
 #[derive(Debug)]
-pub(super) struct Slice {
-    pub(super) kind: Kind,
+pub(super) struct RemovalSlice {
+    pub(super) kind: RemovalKind,
     /// The chunks to remove, each with its first and last number, in order.
     pub(super) chunks: Vec<(Seq, Seq)>,
     /// The messages whose ids are removed, as ranges of numbers, in order. If the first chunk has more ids
@@ -57,7 +57,7 @@ pub(super) struct Slice {
 
 /// The size limits of a slice.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Room {
+pub(super) struct SliceLimits {
     pub(super) chunks: usize,
     /// Scattered rows. The first chunk may exceed this.
     pub(super) rows: u64,
@@ -65,8 +65,8 @@ pub(super) struct Room {
     bytes: i64,
 }
 
-impl Room {
-    pub(super) fn new(room: Option<RemovalRoom>, halved: u32) -> Self {
+impl SliceLimits {
+    pub(super) fn new(room: Option<RemovalBudget>, halved: u32) -> Self {
         let halvings = room.map_or(0, |room| halvings(room.bytes)) + halved;
         let rows = room.map_or(SLICE_ROWS, |room| room.rows) >> halved;
         Self {
@@ -77,16 +77,16 @@ impl Room {
     }
 
     /// The limits of `slices` full slices together.
-    pub(super) fn of(slices: usize) -> Self {
+    pub(super) fn for_slices(slices: usize) -> Self {
         let bytes = SLICE_BYTES.saturating_mul(i64::try_from(slices).unwrap_or(i64::MAX));
         Self { chunks: SLICE_CHUNKS * slices, rows: SLICE_ROWS * slices as u64, bytes }
     }
 
     /// Takes the first chunks of a query that `go` accepts, up to the limits. True: there are no more of
     /// them.
-    pub(super) fn take(
+    pub(super) fn take_chunks(
         &mut self,
-        slice: &mut Slice,
+        slice: &mut RemovalSlice,
         log: &Connection,
         sql: &str,
         of: impl rusqlite::Params,
@@ -106,7 +106,7 @@ impl Room {
                 break;
             }
             slice.chunks.push(chunk);
-            slice.bytes += bytes::of_chunk(u64::try_from(size).unwrap_or(0), count);
+            slice.bytes += history_size::chunk_bytes(u64::try_from(size).unwrap_or(0), count);
             self.chunks -= 1;
             self.rows = self.rows.saturating_sub(count + 1);
             self.bytes -= size;
@@ -115,8 +115,8 @@ impl Room {
     }
 }
 
-impl Slice {
-    pub(super) fn new(kind: Kind) -> Self {
+impl RemovalSlice {
+    pub(super) fn new(kind: RemovalKind) -> Self {
         Self {
             kind,
             chunks: Vec::new(),
@@ -135,25 +135,25 @@ impl Slice {
     }
 
     /// Limits the slice to its number of scattered rows, and excludes ids that the state still knows.
-    pub(super) fn within(mut self, log: &Connection, bounds: &Bounds) -> rusqlite::Result<Self> {
-        self.rows = bounds.room.rows;
+    pub(super) fn limit_rows(mut self, log: &Connection, bounds: &Bounds) -> rusqlite::Result<Self> {
+        self.rows = bounds.limits.rows;
         if let [(first, last)] = self.chunks[..]
-            && last <= bounds.forgotten
+            && last <= bounds.known_after
             && last - first >= self.rows
-            && let Some(last) = ids::last_of(log, (first, last), self.rows)?
+            && let Some(last) = request_ids::last_removable(log, (first, last), self.rows)?
         {
             return Ok(Self { ids: vec![(first, last)], rows: self.rows, ..Self::new(self.kind) });
         }
         for (first, last) in &self.chunks {
-            let to = if *last <= bounds.forgotten { &mut self.ids } else { &mut self.left };
+            let to = if *last <= bounds.known_after { &mut self.ids } else { &mut self.left };
             to.push((*first, *last));
         }
         Ok(self)
     }
 
     /// Removes the rows. Returns the number of scattered rows, each of which may be in a page of its own.
-    pub(super) fn remove(&self, log: &Connection) -> rusqlite::Result<u64> {
-        if self.kind != Kind::Ids {
+    pub(super) fn delete(&self, log: &Connection) -> rusqlite::Result<u64> {
+        if self.kind != RemovalKind::Ids {
             let mut put = log.prepare_cached(
                 "INSERT OR REPLACE INTO left_ids SELECT first, last, conversation FROM chunks WHERE first = ?1",
             )?;
@@ -165,8 +165,8 @@ impl Slice {
         for (first, _) in &self.chunks {
             chunk.execute([int(*first)])?;
         }
-        let mut scattered = self.chunks.len() as u64 + ids::remove(log, &self.ids)?;
-        if self.kind == Kind::Ids {
+        let mut scattered = self.chunks.len() as u64 + request_ids::remove_rows(log, &self.ids)?;
+        if self.kind == RemovalKind::Ids {
             let mut done = log.prepare_cached("DELETE FROM left_ids WHERE first = ?1 AND last = ?2")?;
             for (first, last) in &self.ids {
                 done.execute([int(*first), int(*last)])?;
@@ -177,16 +177,16 @@ impl Slice {
                     .execute([int(*first), int(*from)])?;
             }
         }
-        let table = if self.kind == Kind::Sessions { "gone_sessions" } else { "gone_conversations" };
+        let table = if self.kind == RemovalKind::Sessions { "gone_sessions" } else { "gone_conversations" };
         let mut forget = log.prepare_cached(&format!("DELETE FROM {table} WHERE id = ?1"))?;
         let (mut ids, mut pages) = (SLICE_ROWS, self.rows);
         for id in &self.gone {
-            if self.kind == Kind::Sessions {
+            if self.kind == RemovalKind::Sessions {
                 if pages == 0 {
                     break;
                 }
                 let most = ids.min(pages * IDS_IN_PAGE);
-                let removed = ids::remove_of(log, *id, most)?;
+                let removed = request_ids::remove_session_rows(log, *id, most)?;
                 let of = removed.div_ceil(IDS_IN_PAGE).max(1);
                 (ids, pages, scattered) = (ids - removed.min(ids), pages.saturating_sub(of), scattered + of);
                 // The session may have more ids: the next slice continues.

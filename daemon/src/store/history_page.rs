@@ -20,7 +20,7 @@ pub(super) fn read(log: &Connection, of: &PageOf) -> rusqlite::Result<Page> {
                 "SELECT first, lines FROM chunks WHERE conversation = ?1 AND last > ?2 ORDER BY last",
             )?;
             let rows = chunks.query(params![of.conversation.0, int(after)])?;
-            messages.take_from(rows, after, before, false)?;
+            messages.add_from(rows, after, before, false)?;
         } else {
             // The chunk that contains the last number before `before`, or else the next chunk, which has no
             // wanted message.
@@ -34,14 +34,14 @@ pub(super) fn read(log: &Connection, of: &PageOf) -> rusqlite::Result<Page> {
                 "SELECT first, lines FROM chunks WHERE conversation = ?1 AND last <= ?2 ORDER BY last DESC",
             )?;
             let rows = chunks.query(params![of.conversation.0, int(end.unwrap_or(before))])?;
-            messages.take_from(rows, after, before, true)?;
+            messages.add_from(rows, after, before, true)?;
         }
     }
     Ok(messages.page())
 }
 
 /// Reads one message as it is stored, with its newline.
-pub(super) fn line(log: &Connection, conversation: i64, seq: Seq) -> rusqlite::Result<Option<Vec<u8>>> {
+pub(super) fn read_line(log: &Connection, conversation: i64, seq: Seq) -> rusqlite::Result<Option<Vec<u8>>> {
     let mut chunk = log.prepare_cached(
         "SELECT first, lines FROM chunks WHERE conversation = ?1 AND last >= ?2 ORDER BY last LIMIT 1",
     )?;
@@ -82,7 +82,7 @@ impl Messages {
 
     /// Adds the messages between the two numbers (both exclusive). The chunks are in order, or in reverse
     /// order.
-    fn take_from(
+    fn add_from(
         &mut self,
         mut chunks: Rows<'_>,
         after: Seq,

@@ -6,9 +6,9 @@
 //! of a database loses SQLite's locks on it.
 
 use super::StoreError;
-use super::content::{Content, OnPage};
+use super::file_content::{FileContent, TotalsPage};
 use super::header::Header;
-use super::place::Place;
+use super::location::Location;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -30,13 +30,13 @@ const RESTORE: &str =
     "stop tcp-chatd and put a backup in its place (OPERATIONS.md, \"The store's files were touched\")";
 
 /// Another program changed the store through SQLite: the stored state is not the committed one.
-pub(super) fn overwritten(store: &Path) -> StoreError {
-    StoreError::Lost { which: Which::Store, path: store.to_owned(), how: OVERWRITTEN, advice: RESTORE }
+pub(super) fn overwritten_error(store: &Path) -> StoreError {
+    StoreError::Lost { which: StoreFile::Store, path: store.to_owned(), how: OVERWRITTEN, advice: RESTORE }
 }
 
 /// One of the store's files, or their folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
+pub enum StoreFile {
     /// The store's own file.
     Store,
     /// Its write-ahead log.
@@ -49,43 +49,43 @@ pub enum Which {
 
 /// The store's files, as they were when they were opened.
 #[derive(Debug)]
-pub(super) struct Files {
-    store: Opened,
+pub(super) struct OpenFiles {
+    store: OpenFile,
     /// The path in the settings. It can be a symbolic link.
     link: PathBuf,
-    wal: Opened,
+    wal: OpenFile,
     /// SQLite's locks are on this file, so it is not opened here.
-    shm: (PathBuf, Identity),
-    folder: Opened,
-    content: Mutex<Content>,
+    shm: (PathBuf, FileIdentity),
+    folder: OpenFile,
+    content: Mutex<FileContent>,
     wal_bytes: AtomicU64,
 }
 
 /// Identifies a file independently of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Identity {
+struct FileIdentity {
     device: u64,
     inode: u64,
 }
 
-impl Identity {
-    fn of(facts: &Metadata) -> Self {
-        Self { device: facts.dev(), inode: facts.ino() }
+impl FileIdentity {
+    fn of(metadata: &Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
     }
 }
 
 /// A file that is held open, so that no other file can get its inode.
 #[derive(Debug)]
-struct Opened {
-    which: Which,
+struct OpenFile {
+    which: StoreFile,
     path: PathBuf,
     file: File,
-    identity: Identity,
+    identity: FileIdentity,
 }
 
-impl Files {
+impl OpenFiles {
     /// Opens the files of a store that SQLite has opened. `None`: the store is in memory.
-    pub(super) fn of(place: &Place) -> Result<Option<Self>, StoreError> {
+    pub(super) fn open(place: &Location) -> Result<Option<Self>, StoreError> {
         let [store, wal, shm] = match <[PathBuf; 3]>::try_from(place.files()) {
             Ok(files) => files,
             Err(_) => return Ok(None),
@@ -93,19 +93,19 @@ impl Files {
         let parent = store.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = parent.unwrap_or(Path::new(".")).to_owned();
         let identity = |path: &Path| {
-            let facts = path.metadata().map_err(|e| StoreError::io("look at", path, &e))?;
-            Ok(Identity::of(&facts))
+            let metadata = path.metadata().map_err(|e| StoreError::io("read the metadata of", path, &e))?;
+            Ok(FileIdentity::of(&metadata))
         };
         let shm_is = identity(&shm)?;
-        let folder = Opened::new(Which::Folder, folder)?;
-        let store = Opened::new(Which::Store, store)?;
-        let wal = Opened::new(Which::Wal, wal)?;
+        let folder = OpenFile::new(StoreFile::Folder, folder)?;
+        let store = OpenFile::new(StoreFile::Store, store)?;
+        let wal = OpenFile::new(StoreFile::Wal, wal)?;
         let header = Header::read(&store.file).map_err(|e| StoreError::io("read", &store.path, &e))?;
         let Some(newest) = header else {
             let why = "its first bytes are not a database's".to_owned();
             return Err(StoreError::Corrupt { store: place.to_string(), why });
         };
-        let content = Mutex::new(Content::new(newest));
+        let content = Mutex::new(FileContent::new(newest));
         Ok(Some(Self {
             store,
             link: place.path(),
@@ -134,15 +134,18 @@ impl Files {
 
     /// Checks that the store and its write-ahead log still have a name. Runs before each commit and costs two
     /// system calls.
-    pub(super) fn have_names(&self) -> Result<(), StoreError> {
+    pub(super) fn check_names(&self) -> Result<(), StoreError> {
         let lost = self.content().lost;
         if let Some((which, how)) = lost {
-            return Err(self.lost(which, how));
+            return Err(self.lost_error(which, how));
         }
         for opened in [&self.store, &self.wal] {
-            let facts = opened.file.metadata().map_err(|e| StoreError::io("look at", &opened.path, &e))?;
-            if facts.nlink() == 0 {
-                return Err(self.lost(opened.which, opened.how()));
+            let metadata = opened
+                .file
+                .metadata()
+                .map_err(|e| StoreError::io("read the metadata of", &opened.path, &e))?;
+            if metadata.nlink() == 0 {
+                return Err(self.lost_error(opened.which, opened.find_change()));
             }
         }
         Ok(())
@@ -152,14 +155,14 @@ impl Files {
     pub(super) fn check(&self) -> Result<(), StoreError> {
         self.check_content()?;
         for opened in [&self.folder, &self.store, &self.wal] {
-            if let Some(how) = how_other(&opened.path, opened.identity)? {
-                return Err(self.lost(opened.which, how));
+            if let Some(how) = find_change(&opened.path, opened.identity)? {
+                return Err(self.lost_error(opened.which, how));
             }
         }
         self.check_store()?;
         let (shm, is) = &self.shm;
-        if let Some(how) = how_other(shm, *is)? {
-            return Err(self.lost(Which::WalIndex, how));
+        if let Some(how) = find_change(shm, *is)? {
+            return Err(self.lost_error(StoreFile::WalIndex, how));
         }
         Ok(())
     }
@@ -172,65 +175,65 @@ impl Files {
         // A link to the same file under another name counts, too: the next start would look for the
         // write-ahead log beside that name.
         let is_elsewhere = || self.link.canonicalize().is_ok_and(|path| path != self.store.path);
-        let how = how_other(&self.link, self.store.identity)?;
+        let how = find_change(&self.link, self.store.identity)?;
         match how.or_else(|| is_elsewhere().then_some(REPLACED)) {
-            Some(how) => Err(self.lost(Which::Store, how)),
+            Some(how) => Err(self.lost_error(StoreFile::Store, how)),
             None => Ok(()),
         }
     }
 
     /// Checks that the write-ahead log is at its path. The next start would not find one that was moved.
     pub(super) fn check_wal_name(&self) -> Result<(), StoreError> {
-        match how_other(&self.wal.path, self.wal.identity)? {
-            Some(how) => Err(self.lost(Which::Wal, how)),
+        match find_change(&self.wal.path, self.wal.identity)? {
+            Some(how) => Err(self.lost_error(StoreFile::Wal, how)),
             None => Ok(()),
         }
     }
 
     /// A connection found damaged pages in the store.
-    pub(super) fn found_damaged(&self) {
-        self.content().lost.get_or_insert((Which::Store, DAMAGED));
+    pub(super) fn mark_damaged(&self) {
+        self.content().lost.get_or_insert((StoreFile::Store, DAMAGED));
     }
 
     /// Whether the write-ahead log can be copied into the store's file, as far as this can be known.
-    pub(super) fn may_copy(&self) -> bool {
+    pub(super) fn may_checkpoint(&self) -> bool {
         // If the shared-memory index is another file, another program may use another write-ahead log.
-        let is_alone = matches!(how_other(&self.shm.0, self.shm.1), Ok(None | Some(REMOVED)));
+        let is_alone = matches!(find_change(&self.shm.0, self.shm.1), Ok(None | Some(REMOVED)));
         is_alone && self.check_store().is_ok()
     }
 
     /// The whole write-ahead log was copied into the store's file.
-    pub(super) fn copied(&self) {
+    pub(super) fn mark_copied(&self) {
         self.content().is_copied = true;
     }
 
     /// Whether the write-ahead log is shorter than at the turn before. It was restarted or cut. One system
     /// call for each turn.
     pub(super) fn has_wal_shrunk(&self) -> bool {
-        let Ok(facts) = self.wal.file.metadata() else { return true };
-        self.wal_bytes.swap(facts.len(), Ordering::Relaxed) > facts.len()
+        let Ok(metadata) = self.wal.file.metadata() else { return true };
+        self.wal_bytes.swap(metadata.len(), Ordering::Relaxed) > metadata.len()
     }
 
     /// The path of our write-ahead log, if a restore wrote another database into the store's own file.
-    pub(super) fn wal_of_a_store_written_over(&self) -> Option<&Path> {
-        let is_over = matches!(how_other(&self.link, self.store.identity), Ok(None))
-            && self.content().lost.is_some_and(|(which, _)| which == Which::Store)
+    pub(super) fn wal_if_store_overwritten(&self) -> Option<&Path> {
+        let is_over = matches!(find_change(&self.link, self.store.identity), Ok(None))
+            && self.content().lost.is_some_and(|(which, _)| which == StoreFile::Store)
             && matches!(Header::read(&self.store.file), Ok(Some(_)));
         is_over.then_some(self.own_wal()).flatten()
     }
 
     /// The path of our write-ahead log, if another file replaced the store.
-    pub(super) fn wal_of_a_store_replaced(&self) -> Option<&Path> {
-        let is_replaced = matches!(how_other(&self.store.path, self.store.identity), Ok(Some(REPLACED)));
+    pub(super) fn wal_if_store_replaced(&self) -> Option<&Path> {
+        let is_replaced = matches!(find_change(&self.store.path, self.store.identity), Ok(Some(REPLACED)));
         is_replaced.then_some(self.own_wal()).flatten()
     }
 
     fn own_wal(&self) -> Option<&Path> {
-        matches!(how_other(&self.wal.path, self.wal.identity), Ok(None)).then_some(&*self.wal.path)
+        matches!(find_change(&self.wal.path, self.wal.identity), Ok(None)).then_some(&*self.wal.path)
     }
 
     /// Checks the length of the write-ahead log against the number of pages that SQLite knows.
-    pub(super) fn check_wal(&self, pages: impl Fn() -> Option<i64>) -> Result<(), StoreError> {
+    pub(super) fn check_wal_length(&self, pages: impl Fn() -> Option<i64>) -> Result<(), StoreError> {
         let page_bytes = self.content().newest.page_bytes;
         let is_short = || {
             let pages = pages().and_then(|pages| u64::try_from(pages).ok()).unwrap_or(0);
@@ -239,7 +242,7 @@ impl Files {
         };
         // Another program can restart the log between two checks, but not twice.
         if is_short() && is_short() {
-            self.content().lost = Some((Which::Wal, OVERWRITTEN));
+            self.content().lost = Some((StoreFile::Wal, OVERWRITTEN));
             return self.check_content();
         }
         Ok(())
@@ -256,18 +259,18 @@ impl Files {
     fn check_content(&self) -> Result<(), StoreError> {
         let mut content = self.content();
         if content.lost.is_none() {
-            let follows = content.look(&self.store.file);
+            let follows = content.check(&self.store.file);
             if !follows.map_err(|e| StoreError::io("read", &self.store.path, &e))? {
-                content.lost = Some((Which::Store, OVERWRITTEN));
+                content.lost = Some((StoreFile::Store, OVERWRITTEN));
             }
         }
         let lost = content.lost;
         drop(content);
-        lost.map_or(Ok(()), |(which, how)| Err(self.lost(which, how)))
+        lost.map_or(Ok(()), |(which, how)| Err(self.lost_error(which, how)))
     }
 
     /// From now on the newest number in the store's file is checked, too. It is at least `head`.
-    pub(super) fn watch_head(&self, on: OnPage, head: Seq) {
+    pub(super) fn watch_head(&self, on: TotalsPage, head: Seq) {
         self.content().head = Some((on, head));
     }
 
@@ -277,58 +280,58 @@ impl Files {
     }
 
     /// The writer may undo a failed turn, so the newest number may fall: it is not checked for now.
-    pub(super) fn may_take_back(&self) {
+    pub(super) fn stop_watching_head(&self) {
         self.content().head = None;
     }
 
-    fn lost(&self, which: Which, how: &'static str) -> StoreError {
+    fn lost_error(&self, which: StoreFile, how: &'static str) -> StoreError {
         let path = match which {
-            Which::Store => &self.store.path,
-            Which::Wal => &self.wal.path,
-            Which::WalIndex => &self.shm.0,
-            Which::Folder => &self.folder.path,
+            StoreFile::Store => &self.store.path,
+            StoreFile::Wal => &self.wal.path,
+            StoreFile::WalIndex => &self.shm.0,
+            StoreFile::Folder => &self.folder.path,
         };
         let advice = match (which, how) {
             (_, OVERWRITTEN | DAMAGED) => RESTORE,
-            (Which::Wal | Which::WalIndex, _) if self.content().is_copied => {
+            (StoreFile::Wal | StoreFile::WalIndex, _) if self.content().is_copied => {
                 "what was acknowledged is in the store all the same: restart tcp-chatd"
             }
-            (Which::Store | Which::Folder, _) => {
+            (StoreFile::Store | StoreFile::Folder, _) => {
                 "put it back; or save what there is with `tcp-chatd backup FILE`, stop tcp-chatd, and put that file \
                  in its place"
             }
-            (Which::Wal | Which::WalIndex, _) => {
+            (StoreFile::Wal | StoreFile::WalIndex, _) => {
                 "save what there is with `tcp-chatd backup FILE`, stop tcp-chatd, and put that file in the place of the store"
             }
         };
         StoreError::Lost { which, path: path.to_owned(), how, advice }
     }
 
-    fn content(&self) -> MutexGuard<'_, Content> {
+    fn content(&self) -> MutexGuard<'_, FileContent> {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Opened {
-    fn new(which: Which, path: PathBuf) -> Result<Self, StoreError> {
+impl OpenFile {
+    fn new(which: StoreFile, path: PathBuf) -> Result<Self, StoreError> {
         let file = File::open(&path).map_err(|e| StoreError::io("open", &path, &e))?;
-        let facts = file.metadata().map_err(|e| StoreError::io("look at", &path, &e))?;
-        Ok(Self { which, path, file, identity: Identity::of(&facts) })
+        let metadata = file.metadata().map_err(|e| StoreError::io("read the metadata of", &path, &e))?;
+        Ok(Self { which, path, file, identity: FileIdentity::of(&metadata) })
     }
 
     /// How the file lost its name: whether another file is at its path now.
-    fn how(&self) -> &'static str {
+    fn find_change(&self) -> &'static str {
         if self.path.exists() { REPLACED } else { REMOVED }
     }
 }
 
 /// What happened to the file at `path`, compared with the `opened` one. `None`: it is the same file.
-fn how_other(path: &Path, opened: Identity) -> Result<Option<&'static str>, StoreError> {
+fn find_change(path: &Path, opened: FileIdentity) -> Result<Option<&'static str>, StoreError> {
     match path.metadata() {
-        Ok(facts) if Identity::of(&facts) == opened => Ok(None),
+        Ok(metadata) if FileIdentity::of(&metadata) == opened => Ok(None),
         Ok(_) => Ok(Some(REPLACED)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Some(REMOVED)),
         Err(e) if e.kind() == io::ErrorKind::NotADirectory => Ok(Some(REPLACED)),
-        Err(e) => Err(StoreError::io("look at", path, &e)),
+        Err(e) => Err(StoreError::io("read the metadata of", path, &e)),
     }
 }

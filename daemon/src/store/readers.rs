@@ -3,8 +3,8 @@
 //! writer.
 
 use super::shared::Shared;
-use super::{Caught, HistoryBytes, Page, PageOf, Range, SearchIn, Stats, StoreError};
-use super::{backup, bytes, found, gap, page, rights, schema, search};
+use super::{CatchUp, HistoryBytes, Page, PageOf, Range, SearchIn, Stats, StoreError};
+use super::{backup, gap, history_page, history_size, permissions, schema, search, totals};
 use crate::chat::{Audit, ConversationId, Resent, SessionId};
 use rusqlite::Connection;
 use std::path::Path;
@@ -88,7 +88,7 @@ impl Readers {
         let _gate = shared.log_gate.read();
         let reader = Reader { log: schema::open_reader(&shared.log)?, search: None };
         // SQLite opens the write-ahead log with the first page that is read.
-        found::totals(&reader.log).map_err(|e| StoreError::sqlite("read", &shared.log, &e))?;
+        totals::read(&reader.log).map_err(|e| StoreError::sqlite("read", &shared.log, &e))?;
         self.0.idle().push(reader);
         Ok(())
     }
@@ -98,12 +98,12 @@ impl Readers {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub async fn gap(
+    pub async fn read_gap(
         &self,
         session: SessionId,
         ranges: Vec<Range>,
         bytes: usize,
-    ) -> Result<Caught, StoreError> {
+    ) -> Result<CatchUp, StoreError> {
         self.read(move |_, reader| gap::read(&reader.log, session, ranges, bytes)).await
     }
 
@@ -111,8 +111,8 @@ impl Readers {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub async fn page(&self, of: PageOf) -> Result<Page, StoreError> {
-        self.read(move |_, reader| page::read(&reader.log, &of)).await
+    pub async fn read_page(&self, of: PageOf) -> Result<Page, StoreError> {
+        self.read(move |_, reader| history_page::read(&reader.log, &of)).await
     }
 
     /// Finds matching messages, newest first, at most one MiB. Every message that was acknowledged before is
@@ -126,7 +126,7 @@ impl Readers {
         // The search holds the permit until it ends, even if the caller has stopped waiting.
         let permit = Arc::clone(&self.0.searches).acquire_owned().await;
         let time = self.0.search_time;
-        self.blocking(move |shared, reader| {
+        self.run_limited(move |shared, reader| {
             let _permit = permit;
             search::read(shared, reader, &what, time)
         })
@@ -137,16 +137,20 @@ impl Readers {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub async fn line(&self, conversation: ConversationId, seq: Seq) -> Result<Option<Vec<u8>>, StoreError> {
-        self.read(move |_, reader| page::line(&reader.log, conversation.0, seq)).await
+    pub async fn read_line(
+        &self,
+        conversation: ConversationId,
+        seq: Seq,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(move |_, reader| history_page::read_line(&reader.log, conversation.0, seq)).await
     }
 
     /// Compares a resend with the message that first had its id.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub async fn resent(&self, resent: &Resent) -> Result<Resend, StoreError> {
-        Ok(match self.line(resent.conversation, resent.seq).await? {
+    pub async fn check_resend(&self, resent: &Resent) -> Result<Resend, StoreError> {
+        Ok(match self.read_line(resent.conversation, resent.seq).await? {
             Some(line) if resent.is(&line) => Resend::Same(line),
             Some(_) => Resend::Other,
             None => Resend::Gone,
@@ -157,17 +161,17 @@ impl Readers {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub async fn audit(&self, limit: usize) -> Result<Vec<Audit>, StoreError> {
-        self.read(move |_, reader| rights::audited(&reader.log, limit)).await
+    pub async fn read_audit(&self, limit: usize) -> Result<Vec<Audit>, StoreError> {
+        self.read(move |_, reader| permissions::read_audit(&reader.log, limit)).await
     }
 
     /// Reads the size of the store. The cost does not depend on that size.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub async fn stats(&self) -> Result<Stats, StoreError> {
+    pub async fn read_stats(&self) -> Result<Stats, StoreError> {
         self.read(|shared, reader| {
-            let totals = found::totals(&reader.log)?;
+            let totals = totals::read(&reader.log)?;
             let oldest = "SELECT ifnull((SELECT first FROM chunks ORDER BY first LIMIT 1), 0)";
             let oldest =
                 reader.log.prepare_cached(oldest)?.query_row([], |row| super::rows::number(row, 0))?;
@@ -180,7 +184,7 @@ impl Readers {
                 index_bytes: shared.index.files().iter().map(size).sum(),
                 indexed: shared.progress().borrow().mark,
                 history: HistoryBytes {
-                    taken: bytes::taken(totals.bytes, &shared.index),
+                    taken: history_size::history_bytes(totals.bytes, &shared.index),
                     most: shared.max_bytes,
                 },
             })
@@ -198,7 +202,7 @@ impl Readers {
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         let to = to.to_owned();
         let _permit = self.0.backups.acquire().await;
-        self.on_a_thread(move |shared, reader| {
+        self.run_blocking(move |shared, reader| {
             let _running = shared.backing_up.lock().unwrap_or_else(PoisonError::into_inner);
             let _gate = shared.log_gate.read();
             backup::write(shared, &reader.log, &to)
@@ -217,20 +221,20 @@ impl Readers {
         &self,
         ask: impl FnOnce(&Shared, &mut Reader) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.blocking(move |shared, reader| {
-            at_one_moment(shared, reader, |reader| ask(shared, reader))?
+        self.run_limited(move |shared, reader| {
+            in_read_transaction(shared, reader, |reader| ask(shared, reader))?
                 .map_err(|e| StoreError::sqlite("read", &shared.log, &e))
         })
         .await
     }
 
     /// Runs `ask` on a blocking thread. `ask` passes the log's gate itself.
-    async fn blocking<T: Send + 'static>(
+    async fn run_limited<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&Shared, &mut Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let permit = Arc::clone(&self.0.permits).acquire_owned().await;
-        self.on_a_thread(move |shared, reader| {
+        self.run_blocking(move |shared, reader| {
             let _permit = permit;
             ask(shared, reader)
         })
@@ -238,7 +242,7 @@ impl Readers {
     }
 
     /// Runs `ask` on a blocking thread, outside the limit on concurrent reads.
-    async fn on_a_thread<T: Send + 'static>(
+    async fn run_blocking<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&Shared, &mut Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -277,7 +281,7 @@ impl Inner {
 }
 
 /// Runs `ask` in one read transaction, so it does not see later writes.
-fn at_one_moment<T>(
+fn in_read_transaction<T>(
     shared: &Shared,
     reader: &mut Reader,
     ask: impl FnOnce(&mut Reader) -> T,

@@ -5,7 +5,7 @@
 
 use super::StoreError;
 use super::header::Header;
-use super::place::Place;
+use super::location::Location;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -19,14 +19,14 @@ const TAG: &str = "store-2";
 /// Numbers in the line.
 const NUMBERS: usize = 5 + Header::NUMBERS;
 /// An upper bound of the lock file's length.
-const MOST_BYTES: u64 = 1024;
+const MAX_BYTES: u64 = 1024;
 
 /// The record of a store: its file, its write-ahead log, whether the file had a log id, and its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Remembered {
-    store: Which,
-    wal: Which,
-    is_named: bool,
+pub(super) struct StoreRecord {
+    store: FileId,
+    wal: FileId,
+    has_log_id: bool,
     header: Header,
 }
 
@@ -34,13 +34,13 @@ pub(super) struct Remembered {
 /// at each mount, and reuse the inode of a removed file. A creation time stays the same, and belongs to one
 /// file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Which {
+struct FileId {
     inode: u64,
     /// Nanoseconds since 1970. 0: the file system does not report it.
     made: u64,
 }
 
-impl Which {
+impl FileId {
     fn of(path: &Path) -> io::Result<Self> {
         let facts = path.metadata()?;
         let made = facts.created().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
@@ -48,31 +48,32 @@ impl Which {
         Ok(Self { inode: facts.ino(), made })
     }
 
-    fn knows_both(self, other: Self) -> bool {
+    fn have_times(self, other: Self) -> bool {
         self.made != 0 && other.made != 0
     }
 
     /// Whether it is certainly another file.
-    fn is_another(self, than: Self) -> bool {
-        self.knows_both(than) && self.made != than.made
+    fn is_certainly_other(self, than: Self) -> bool {
+        self.have_times(than) && self.made != than.made
     }
 
     /// Whether it is the same file, as far as this can be known.
-    fn is(self, other: Self) -> bool {
-        if self.knows_both(other) { self.made == other.made } else { self.inode == other.inode }
+    fn is_same(self, other: Self) -> bool {
+        if self.have_times(other) { self.made == other.made } else { self.inode == other.inode }
     }
 }
 
-impl Remembered {
+impl StoreRecord {
     /// Reads metadata only: opening and closing the file would release SQLite's locks on it.
-    fn of([store, wal, _]: &[PathBuf; 3], header: Header, is_named: bool) -> io::Result<Self> {
-        Ok(Self { store: Which::of(store)?, wal: Which::of(wal)?, is_named, header })
+    fn of([store, wal, _]: &[PathBuf; 3], header: Header, has_log_id: bool) -> io::Result<Self> {
+        Ok(Self { store: FileId::of(store)?, wal: FileId::of(wal)?, has_log_id, header })
     }
 
     fn line(self) -> String {
-        let Self { store, wal, is_named, header } = self;
-        let named = u8::from(is_named);
-        let mut line = format!("{TAG} {} {} {} {} {named}", store.inode, store.made, wal.inode, wal.made);
+        let Self { store, wal, has_log_id, header } = self;
+        let has_log_id_number = u8::from(has_log_id);
+        let mut line =
+            format!("{TAG} {} {} {} {} {has_log_id_number}", store.inode, store.made, wal.inode, wal.made);
         for number in header.numbers() {
             line.push_str(&format!(" {number}"));
         }
@@ -83,31 +84,31 @@ impl Remembered {
         let numbers: Vec<u64> =
             line.strip_prefix(TAG)?.split_whitespace().map(|n| n.parse().ok()).collect::<Option<_>>()?;
         let numbers: [u64; NUMBERS] = numbers.try_into().ok()?;
-        let [inode, made, wal_inode, wal_made, named, header @ ..] = numbers;
+        let [inode, made, wal_inode, wal_made, has_log_id_number, header @ ..] = numbers;
         Some(Self {
-            store: Which { inode, made },
-            wal: Which { inode: wal_inode, made: wal_made },
-            is_named: named == 1,
+            store: FileId { inode, made },
+            wal: FileId { inode: wal_inode, made: wal_made },
+            has_log_id: has_log_id_number == 1,
             header: Header::from_numbers(header)?,
         })
     }
 
     /// Whether the write-ahead log at the path is the recorded one, while the store beside it is another.
-    fn is_of_another(place: &Place, [store, wal, _]: &[PathBuf; 3], remembered: &str) -> Option<bool> {
-        let remembered = Self::parse(remembered)?;
-        let is_left = Which::of(wal).ok()?.is(remembered.wal) && wal.metadata().ok()?.len() > 0;
-        let is_other_file = Which::of(store).ok()?.is_another(remembered.store);
+    fn is_of_another(place: &Location, [store, wal, _]: &[PathBuf; 3], recorded: &str) -> Option<bool> {
+        let recorded = Self::parse(recorded)?;
+        let is_left = FileId::of(wal).ok()?.is_same(recorded.wal) && wal.metadata().ok()?.len() > 0;
+        let is_other_file = FileId::of(store).ok()?.is_certainly_other(recorded.store);
         // A copy may have been written into the same file.
         let header = Header::read(&File::open(store).ok()?).ok()??;
-        let is_backup = || remembered.is_named && is_named(place) == Some(false);
-        Some(is_left && (is_other_file || !header.follows(remembered.header) || is_backup()))
+        let is_backup = || recorded.has_log_id && has_log_id(place) == Some(false);
+        Some(is_left && (is_other_file || !header.follows(recorded.header) || is_backup()))
     }
 }
 
 /// Whether the store's own file, without its write-ahead log, has a log id. A backup that was never opened
 /// has none. `None`: the file cannot be read, or there is none. A process that has the store open must not
 /// call this.
-pub(super) fn is_named(place: &Place) -> Option<bool> {
+pub(super) fn has_log_id(place: &Location) -> Option<bool> {
     if place.is_memory() {
         return None;
     }
@@ -117,17 +118,17 @@ pub(super) fn is_named(place: &Place) -> Option<bool> {
 }
 
 /// Reads the process id and the record from the lock file, as far as they exist.
-pub(super) fn read(lock: &mut File) -> (String, String) {
+pub(super) fn read_lock_file(lock: &mut File) -> (String, String) {
     let mut text = String::new();
     let _ = lock.seek(SeekFrom::Start(0));
-    let _ = lock.take(MOST_BYTES).read_to_string(&mut text);
+    let _ = lock.take(MAX_BYTES).read_to_string(&mut text);
     let mut lines = text.lines().map(|line| line.trim().to_owned());
     (lines.next().unwrap_or_default(), lines.next().unwrap_or_default())
 }
 
 /// Writes the id of this process and a record into the lock file. It overwrites the old text, for which a
 /// full disk has space. The lock holds even if the write fails.
-pub(super) fn write(mut lock: &File, line: &str) {
+pub(super) fn write_lock_file(mut lock: &File, line: &str) {
     let text = format!("{}\n{line}\n", std::process::id());
     let _ = lock
         .seek(SeekFrom::Start(0))
@@ -136,24 +137,24 @@ pub(super) fn write(mut lock: &File, line: &str) {
 }
 
 /// Records the store that this daemon has opened.
-pub(super) fn remember(lock: &File, place: &Place, header: Header, is_named: bool) {
-    if let Some(Ok(now)) = three(place).map(|files| Remembered::of(&files, header, is_named)) {
-        write(lock, &now.line());
+pub(super) fn write_record(lock: &File, place: &Location, header: Header, has_log_id: bool) {
+    if let Some(Ok(now)) = store_files(place).map(|files| StoreRecord::of(&files, header, has_log_id)) {
+        write_lock_file(lock, &now.line());
     }
 }
 
 /// The write-ahead log beside the store, if another store left it. A process that has the store open must not
 /// call this.
-pub(super) fn foreign_wal(place: &Place) -> Option<PathBuf> {
-    let files = three(place)?;
+pub(super) fn foreign_wal(place: &Location) -> Option<PathBuf> {
+    let files = store_files(place)?;
     let mut lock = File::open(place.lock_path()?).ok()?;
-    let (_, line) = read(&mut lock);
+    let (_, line) = read_lock_file(&mut lock);
     let [_, wal, _] = &files;
-    Remembered::is_of_another(place, &files, &line)?.then(|| wal.clone())
+    StoreRecord::is_of_another(place, &files, &line)?.then(|| wal.clone())
 }
 
 /// Before the store is opened: renames a write-ahead log that another store left.
-pub(super) fn set_aside_foreign(place: &Place) -> Result<(), StoreError> {
+pub(super) fn set_aside_foreign(place: &Location) -> Result<(), StoreError> {
     match foreign_wal(place) {
         Some(wal) => set_aside(place, &wal),
         None => Ok(()),
@@ -161,7 +162,7 @@ pub(super) fn set_aside_foreign(place: &Place) -> Result<(), StoreError> {
 }
 
 /// Renames a write-ahead log that another store left, and logs the event.
-pub(super) fn set_aside(place: &Place, wal: &Path) -> Result<(), StoreError> {
+pub(super) fn set_aside(place: &Location, wal: &Path) -> Result<(), StoreError> {
     let aside = free_name(wal);
     match std::fs::rename(wal, &aside) {
         Ok(()) => {
@@ -204,6 +205,6 @@ fn free_name(wal: &Path) -> PathBuf {
     aside
 }
 
-fn three(place: &Place) -> Option<[PathBuf; 3]> {
+fn store_files(place: &Location) -> Option<[PathBuf; 3]> {
     place.files().try_into().ok()
 }

@@ -23,30 +23,30 @@ type Waiting = BTreeMap<(SessionId, RequestId), Seq>;
 
 /// Ids that are not in `sent_as` yet.
 #[derive(Debug, Default)]
-pub(super) struct Ids {
+pub(super) struct RequestIds {
     /// The ids of the newest messages.
     open: Waiting,
     /// How many ids were added since the last batch, those of ended sessions included.
-    came: usize,
+    added: usize,
     /// The batch that is being written, in its order.
     batch: Waiting,
     /// All ids up to this number are in the batch or in `sent_as`.
     batch_to: Seq,
 }
 
-impl Ids {
-    /// Reads the ids that waited when the store was closed: those after `filed_to`.
-    pub(super) fn read(log: &Connection, filed_to: Seq) -> rusqlite::Result<Self> {
+impl RequestIds {
+    /// Reads the ids that waited when the store was closed: those after `written_to`.
+    pub(super) fn read(log: &Connection, written_to: Seq) -> rusqlite::Result<Self> {
         let mut sent = log.prepare(
             "SELECT s.seq, s.session, s.id FROM sent s JOIN sessions ON sessions.id = s.session
              WHERE s.seq > ?1 ORDER BY s.seq",
         )?;
-        let mut ids = Self { batch_to: filed_to, ..Self::default() };
-        let mut rows = sent.query([int(filed_to)])?;
+        let mut ids = Self { batch_to: written_to, ..Self::default() };
+        let mut rows = sent.query([int(written_to)])?;
         while let Some(row) = rows.next()? {
             ids.open.insert((SessionId(row.get(1)?), id(row, 2)?), number(row, 0)?);
         }
-        ids.came = ids.open.len();
+        ids.added = ids.open.len();
         Ok(ids)
     }
 
@@ -67,18 +67,18 @@ impl Ids {
     }
 
     /// How many ids of the batch a turn with `new` ids writes.
-    pub(super) fn share(&self, new: usize) -> usize {
+    pub(super) fn batch_share(&self, new: usize) -> usize {
         // Two for each new id: the batch is done when the next one is half full.
         new.saturating_mul(2).max(AT_LEAST).min(self.batch.len())
     }
 
     /// The number up to which all ids are in `sent_as` after such a share was written.
-    pub(super) fn filed_to(&self, share: usize, before: Seq) -> Seq {
+    pub(super) fn written_to(&self, share: usize, before: Seq) -> Seq {
         if share == self.batch.len() { self.batch_to } else { before }
     }
 
     /// Writes a share of the batch to `sent_as`, inside the turn's transaction.
-    pub(super) fn file(&self, log: &Connection, share: usize) -> rusqlite::Result<()> {
+    pub(super) fn write_batch(&self, log: &Connection, share: usize) -> rusqlite::Result<()> {
         if share > 0 {
             // An id whose message was removed can be in use again.
             let mut put =
@@ -92,20 +92,20 @@ impl Ids {
 
     /// Updates the waiting ids after a commit: the share is written, and the ids of the turn wait. `head`:
     /// the newest number of the turn.
-    pub(super) fn kept(&mut self, share: usize, sent: Vec<Sent>, head: Seq) {
+    pub(super) fn after_commit(&mut self, share: usize, sent: Vec<Sent>, head: Seq) {
         for _ in 0..share {
             self.batch.pop_first();
         }
-        self.came += sent.len();
+        self.added += sent.len();
         self.open.extend(sent.into_iter().map(|sent| ((sent.session, sent.id), sent.seq)));
-        if self.batch.is_empty() && self.came >= BATCH {
+        if self.batch.is_empty() && self.added >= BATCH {
             self.batch = std::mem::take(&mut self.open);
-            (self.came, self.batch_to) = (0, head);
+            (self.added, self.batch_to) = (0, head);
         }
     }
 
     /// Removes the waiting ids of a session that has ended.
-    pub(super) fn end(&mut self, session: SessionId) {
+    pub(super) fn remove_session(&mut self, session: SessionId) {
         for waiting in [&mut self.open, &mut self.batch] {
             let first = (session, RequestId::Number(0));
             let next = (SessionId(session.0.saturating_add(1)), RequestId::Number(0));
@@ -117,7 +117,7 @@ impl Ids {
     }
 
     /// Removes the waiting ids of removed chunks, each given by its first and last number, in order.
-    pub(super) fn forget(&mut self, chunks: &[(Seq, Seq)]) {
+    pub(super) fn remove_chunks(&mut self, chunks: &[(Seq, Seq)]) {
         let is_gone = |seq: Seq| {
             let after = chunks.partition_point(|(first, _)| *first <= seq);
             after > 0 && chunks[after - 1].1 >= seq
@@ -133,7 +133,7 @@ impl Ids {
     }
 
     /// Keeps only the ids of existing sessions.
-    pub(super) fn keep_only(&mut self, is_there: impl Fn(SessionId) -> bool) {
+    pub(super) fn retain_sessions(&mut self, is_there: impl Fn(SessionId) -> bool) {
         for waiting in [&mut self.open, &mut self.batch] {
             waiting.retain(|(session, _), _| is_there(*session));
         }
@@ -141,7 +141,7 @@ impl Ids {
 }
 
 /// The ids of messages after a number, for sessions that exist, oldest first.
-pub(super) fn after(log: &Connection, after: Seq) -> rusqlite::Result<Vec<Sent>> {
+pub(super) fn read_after(log: &Connection, after: Seq) -> rusqlite::Result<Vec<Sent>> {
     let mut sent = log.prepare(
         "SELECT s.seq, s.session, s.id, coalesce(
              (SELECT iif(k.last >= s.seq, k.conversation, NULL) FROM chunks k
@@ -161,7 +161,7 @@ pub(super) fn after(log: &Connection, after: Seq) -> rusqlite::Result<Vec<Sent>>
 }
 
 /// Removes at most `most` ids of a session that has ended. Returns how many were removed.
-pub(super) fn remove_of(log: &Connection, session: i64, most: u64) -> rusqlite::Result<u64> {
+pub(super) fn remove_session_rows(log: &Connection, session: i64, most: u64) -> rusqlite::Result<u64> {
     let removed = log
         .prepare_cached(
             "DELETE FROM sent_as WHERE session = ?1
@@ -173,7 +173,7 @@ pub(super) fn remove_of(log: &Connection, session: i64, most: u64) -> rusqlite::
 
 /// The last number whose ids can be removed, if at most `most` ids of these messages are removed. `None`: all
 /// of them.
-pub(super) fn last_of(
+pub(super) fn last_removable(
     log: &Connection,
     (first, last): (Seq, Seq),
     most: u64,
@@ -185,7 +185,7 @@ pub(super) fn last_of(
 
 /// Removes the ids of removed chunks, each given by its first and last number. Returns the number of rows in
 /// `sent_as`, each of which may be in a page of its own.
-pub(super) fn remove(log: &Connection, chunks: &[(Seq, Seq)]) -> rusqlite::Result<u64> {
+pub(super) fn remove_rows(log: &Connection, chunks: &[(Seq, Seq)]) -> rusqlite::Result<u64> {
     let mut sent = log.prepare_cached("SELECT session, id, seq FROM sent WHERE seq BETWEEN ?1 AND ?2")?;
     let mut gone = Vec::new();
     for (first, last) in chunks {
