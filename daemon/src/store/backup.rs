@@ -95,7 +95,7 @@ pub(super) fn remove_left_behind(folder: &Path) {
         // Opening a file of another user fails, so that file stays.
         let is_dead = File::options().write(true).open(&path).is_ok_and(|copy| copy.try_lock().is_ok());
         if is_dead && std::fs::remove_file(&path).is_ok() {
-            tracing::info!(event = "backup_removed", file = %path.display(), "removed what a killed backup left");
+            tracing::info!(event = "backup_removed", file = %path.display(), "removed the partial copy of a killed backup");
         }
     }
 }

@@ -91,18 +91,19 @@ impl Checkpoints {
         }
         let Ok(now) = run(log, "NOOP") else { return };
         self.free_bytes = location::free_bytes(&self.folder);
-        let room = self.free_bytes.unwrap_or(u64::MAX);
+        let free = self.free_bytes.unwrap_or(u64::MAX);
         // The copy may need as much space again.
         let left = u64::try_from(now.uncopied()).unwrap_or(0) * location::PAGE_BYTES;
-        self.is_disk_small = room < SMALL_DISK_BYTES + 2 * left;
+        self.is_disk_small = free < SMALL_DISK_BYTES + 2 * left;
         // The log must not grow beyond the space that its copy needs, or it could never be copied. The search
         // index needs space, too.
-        let needs_room = self.is_disk_small && left > room / 4;
+        let needs_space = self.is_disk_small && left > free / 4;
         // Only one checkpoint can run at a time. The next measurement finds what is written meanwhile.
         if now.uncopied() == 0 || self.copying.load(Ordering::Acquire) {
             return;
         }
-        let from = if needs_room { self.tight_at } else { self.restart_at.max(self.thresholds.restart_from) };
+        let from =
+            if needs_space { self.tight_at } else { self.restart_at.max(self.thresholds.restart_from) };
         if now.pages < from {
             if now.uncopied() >= self.thresholds.copy_from || now.pages >= self.thresholds.pause_from {
                 // If the channel is full, the thread was woken already. If it is closed, the thread has

@@ -135,9 +135,9 @@ impl SpaceBefore {
     }
 }
 
-/// How many waiting ids a turn may write, if `room` bytes are free: they may use a quarter of it.
-pub(super) fn max_ids_to_write(room: Option<u64>) -> usize {
-    room.and_then(|room| usize::try_from(room / 4 / FRAME_BYTES).ok()).unwrap_or(usize::MAX)
+/// How many waiting ids a turn may write, with so many free bytes: they may use a quarter of it.
+pub(super) fn max_ids_to_write(free_bytes: Option<u64>) -> usize {
+    free_bytes.and_then(|free| usize::try_from(free / 4 / FRAME_BYTES).ok()).unwrap_or(usize::MAX)
 }
 
 fn free_bytes(files: &OpenFiles) -> u64 {
@@ -169,12 +169,12 @@ impl Store {
         let shared = Arc::clone(&self.shared);
         match &shared.files {
             Some(files) if self.checkpoints.is_disk_small() => self.with_connection("read", |log, _| {
-                let mut room = SpaceBefore::measure(log)?.writable_bytes(files);
+                let mut bytes = SpaceBefore::measure(log)?.writable_bytes(files);
                 // Restarting the write-ahead log frees more space.
-                if room < LOW_BYTES && checkpoint::try_restart_wal(log).is_ok() {
-                    room = SpaceBefore::measure(log)?.writable_bytes(files);
+                if bytes < LOW_BYTES && checkpoint::try_restart_wal(log).is_ok() {
+                    bytes = SpaceBefore::measure(log)?.writable_bytes(files);
                 }
-                Ok(Some(RemovalBudget::of(room)))
+                Ok(Some(RemovalBudget::of(bytes)))
             }),
             _ => Ok(None),
         }

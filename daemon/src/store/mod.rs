@@ -5,6 +5,17 @@
 //! A row of the log is a [`Chunk`]: the bytes that a turn encoded for one conversation, as they were sent.
 //! Reading is copying. The search index is a separate file beside the log. A thread of its own writes it, and
 //! builds it again when it is missing. The writer of the log never waits for it.
+//!
+//! | modules | purpose |
+//! | --- | --- |
+//! | `writer`, `rows`, `users`, `permissions`, `sweeps`, `request_ids` | a turn as rows, in one transaction |
+//! | `snapshot`, `totals`, `log_id`, `replace` | the state at a start, and its rewrite after a failure |
+//! | `readers`, `gap`, `history_page`, `search` | reads of connections |
+//! | `retention`, `message_age`, `history_size`, `removal`, `removal_slice` | what is removed, and its removal |
+//! | `schema`, `location`, `backup`, `error` | the database, its files, its copies and its errors |
+//! | `open_files`, `file_content`, `header`, `file_checks`, `store_record` | detection of foreign changes to the files |
+//! | `checkpoint`, `disk_space` | the write-ahead log, and the space on a small disk |
+//! | `index`, `indexing`, `index_files`, `shared` | the thread and the files of the search index |
 
 mod backup;
 mod checkpoint;

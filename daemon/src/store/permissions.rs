@@ -1,6 +1,6 @@
-//! Owns how grants, private rooms, mutes, bans and the audit log become rows, and how they are read
-//! back. Called by the writer inside its transaction, and by readers for the audit log. Never decides
-//! who may do what.
+//! Writes and reads the rows of grants, private rooms, mutes, bans and the audit log. Called by the writer
+//! inside its transaction, when the store is opened, and by readers for the audit log. Never decides whether an
+//! action is allowed.
 
 use super::rows::{int, number};
 use super::snapshot::{name, parsed};
@@ -8,7 +8,7 @@ use crate::chat::{Audit, By, ConversationId, Penalty, RightsChange, Scope, Store
 use rusqlite::{Connection, Row, params};
 use tcp_chat_protocol::Name;
 
-/// A scope as a number: rooms count from 1.
+/// A scope as a number: 0 is the server, and room ids begin with 1.
 fn room(scope: Scope) -> i64 {
     scope.map_or(0, |room| room.0)
 }
@@ -18,7 +18,7 @@ fn scope(row: &Row<'_>, column: usize) -> rusqlite::Result<Scope> {
     Ok((room != 0).then_some(ConversationId(room)))
 }
 
-/// Writes what changed, in order.
+/// Writes changes of the permissions, in order.
 pub(super) fn write_changes(log: &Connection, changes: &[RightsChange]) -> rusqlite::Result<()> {
     for change in changes {
         match change {
@@ -88,7 +88,7 @@ fn put_penalty(
     Ok(())
 }
 
-/// A room is gone, and with it what was written down of it.
+/// Removes the permissions of a removed room.
 pub(super) fn remove_room(log: &Connection, room: ConversationId) -> rusqlite::Result<()> {
     for sql in [
         "DELETE FROM grants WHERE room = ?1",
@@ -102,7 +102,7 @@ pub(super) fn remove_room(log: &Connection, room: ConversationId) -> rusqlite::R
     Ok(())
 }
 
-/// Makes the tables say what `all` says.
+/// Replaces the rows of all permissions.
 pub(super) fn replace(log: &Connection, all: &StoredRights) -> rusqlite::Result<()> {
     log.execute_batch("DELETE FROM grants; DELETE FROM private_rooms; DELETE FROM mutes; DELETE FROM bans")?;
     let StoredRights { grants, private, mutes, bans } = all;
@@ -117,7 +117,7 @@ pub(super) fn replace(log: &Connection, all: &StoredRights) -> rusqlite::Result<
     bans.iter().try_for_each(|(scope, banned, ban)| put_ban(log, *scope, &banned.to_string(), ban))
 }
 
-/// Reads all of it.
+/// Reads all permissions.
 pub(super) fn read(log: &Connection) -> rusqlite::Result<StoredRights> {
     let grants = log
         .prepare("SELECT room, user, role, by FROM grants")?
@@ -148,7 +148,7 @@ fn penalty(row: &Row<'_>) -> rusqlite::Result<Penalty> {
     })
 }
 
-/// The user in whose share something counts, if it counts in one.
+/// The user whose share of the room's limit a row uses. `None`: no user's.
 fn share(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Name>> {
     row.get_ref(column)?.as_str_or_null()?.map(|_| name(row, column)).transpose()
 }
@@ -164,7 +164,7 @@ pub(super) fn append_audit(log: &Connection, lines: &[Audit]) -> rusqlite::Resul
             By::User(name) => (Some(name.as_str()), None),
             By::Operator(uid) => (None, Some(*uid)),
         };
-        // A clock does not number it: it goes back at times.
+        // The id does not come from a clock, because clocks can go back.
         let sql = "INSERT INTO audit (id, at, user, uid, did, whom, room, what, until, reason)
              VALUES ((SELECT ifnull(max(id), 0) + 1 FROM audit), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         log.prepare_cached(sql)?.execute(params![

@@ -38,12 +38,12 @@ impl Store {
         // Reset also after a failure, so that the next attempt does not come with the next turn.
         self.bytes_added = 0;
         let excess_bytes = self.excess_bytes();
-        let room = self.removal_budget()?;
-        if room.is_none() {
+        let budget = self.removal_budget()?;
+        if budget.is_none() {
             self.halvings = 0;
         }
         let oldest = oldest.max(self.totals.oldest);
-        let bounds = retention::Bounds::new(&self.history, now, excess_bytes, oldest, room, self.halvings)
+        let bounds = retention::Bounds::new(&self.history, now, excess_bytes, oldest, budget, self.halvings)
             .keeping_ids_after(self.totals.head.saturating_sub(self.known_ids));
         let (before, mut totals, last) = (self.totals, self.totals, self.last_removed);
         totals.oldest = oldest;

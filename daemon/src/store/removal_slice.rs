@@ -29,8 +29,8 @@ const MAX_HALVINGS: u32 = 7;
 pub(super) const MAX_HALVINGS_WHEN_FULL: u32 = SLICE_ROWS.ilog2();
 
 /// A slice with `n` bytes of messages writes less than 4 × `n` bytes.
-fn halvings(room: u64) -> u32 {
-    let fits = |n: &u32| u64::try_from(SLICE_BYTES >> n).is_ok_and(|bytes| bytes <= room / 4);
+fn halvings_to_fit(free_bytes: u64) -> u32 {
+    let fits = |n: &u32| u64::try_from(SLICE_BYTES >> n).is_ok_and(|bytes| bytes <= free_bytes / 4);
     (0..MAX_HALVINGS).find(fits).unwrap_or(MAX_HALVINGS)
 }
 
@@ -66,9 +66,9 @@ pub(super) struct SliceLimits {
 }
 
 impl SliceLimits {
-    pub(super) fn new(room: Option<RemovalBudget>, halved: u32) -> Self {
-        let halvings = room.map_or(0, |room| halvings(room.bytes)) + halved;
-        let rows = room.map_or(SLICE_ROWS, |room| room.rows) >> halved;
+    pub(super) fn new(budget: Option<RemovalBudget>, halvings_when_full: u32) -> Self {
+        let halvings = budget.map_or(0, |budget| halvings_to_fit(budget.bytes)) + halvings_when_full;
+        let rows = budget.map_or(SLICE_ROWS, |budget| budget.rows) >> halvings_when_full;
         Self {
             chunks: (SLICE_CHUNKS >> halvings).max(1),
             rows: rows.min(SLICE_ROWS >> halvings).max(1),

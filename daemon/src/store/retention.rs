@@ -36,15 +36,15 @@ pub(super) struct Bounds {
 
 impl Bounds {
     /// `excess_bytes`: the bytes of messages that have to be removed. `oldest`: the state decided to remove all
-    /// messages below it. `room`: what a slice may write, if the disk is small. `halved`: how often the slice
+    /// messages below it. `budget`: what a slice may write, if the disk is small. `halvings`: how often the slice
     /// is halved after attempts that found the store full.
     pub(super) fn new(
         history: &History,
         now: Timestamp,
         excess_bytes: u64,
         oldest: Seq,
-        room: Option<RemovalBudget>,
-        halved: u32,
+        budget: Option<RemovalBudget>,
+        halvings: u32,
     ) -> Self {
         let age = history.retain.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
         Self {
@@ -54,7 +54,7 @@ impl Bounds {
             excess_bytes,
             oldest,
             known_after: Seq::MAX,
-            limits: SliceLimits::new(room, halved),
+            limits: SliceLimits::new(budget, halvings),
         }
     }
 
