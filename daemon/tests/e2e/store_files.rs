@@ -106,7 +106,7 @@ fn while_another_program_holds_the_lock_people_come_and_read_and_then_speak() {
         bo.asks("PING", Value::Null);
     }
     assert_eq!(texts(&mut daemon.login("cy")), ["before"]);
-    assert!(status(&daemon)["store_failing"].as_str().unwrap().contains("locked"));
+    assert!(status(&daemon)["store_failing"].as_str().unwrap().contains("holds a lock"));
     other.execute_batch("ROLLBACK").unwrap();
     assert!(daemon.log().emits("store_works").is_some());
     ana.says("after");
