@@ -1,5 +1,5 @@
-"""Finds the folder of the distributed programs, which are the ones to be measured. Called by compare and
-guard. Never builds them."""
+"""Finds the folder of the distributed programs, which compare and guard measure. Called by them. Never builds
+the programs."""
 
 import subprocess
 from pathlib import Path
@@ -8,7 +8,7 @@ SCRIPT = Path(__file__).resolve().parent.parent.parent / "packaging" / "programs
 
 
 def folder():
-    """The folder in which packaging/programs.sh leaves them, whether or not they are there."""
+    """The folder into which packaging/programs.sh builds; it may not exist."""
     shown = subprocess.run([SCRIPT, "--where"], capture_output=True, text=True, check=False)
     if shown.returncode != 0:
         raise SystemExit(shown.stderr.strip())

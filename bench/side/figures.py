@@ -1,4 +1,4 @@
-"""Owns the arithmetic on what was found: medians, spread, ratios, and tables of them. Called by report.
+"""Owns the arithmetic on the results: medians, spread, ratios, and tables of them. Called by report.
 Never leaves out a run."""
 
 from statistics import median
@@ -7,7 +7,7 @@ OURS = "tcp-chatd"
 
 
 class Figures:
-    """What was found, by task and server."""
+    """The results, by task and server."""
 
     def __init__(self, results):
         self.names = [server["name"] for server in results["servers"]]
@@ -23,7 +23,7 @@ class Figures:
         return median(values) if values else None
 
     def cell(self, task, name, read, shown):
-        """The median, and in brackets the smallest and the largest."""
+        """The median, with the smallest and the largest in brackets."""
         values = self.values(task, name, read)
         if not values:
             return "–"
@@ -33,7 +33,7 @@ class Figures:
         return told
 
     def best_peer(self, task, read, more_is_better):
-        """The best median of the others, and whose."""
+        """The best median of the other servers, and the server."""
         found = [(self.median(task, name, read), name) for name in self.names if name != OURS]
         found = [pair for pair in found if pair[0] is not None]
         if not found:
@@ -46,7 +46,7 @@ def field(name):
 
 
 def step(connections, name):
-    """Of the idle run: the field at so many connections."""
+    """The field of the idle run at this number of connections."""
 
     def read(run):
         return next((s[name] for s in run.get("steps", []) if s["connections"] == connections), None)

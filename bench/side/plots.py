@@ -4,7 +4,7 @@ from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 720, 360
 LEFT, RIGHT, TOP, BOTTOM = 70, 150, 46, 48
-# One colour for each server, in their order; readable for those who see few colours, too.
+# One colour for each server, in their order; readable with colour blindness, too.
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#777777"]
 
 
@@ -20,7 +20,7 @@ def _frame(title, y_label, parts):
 
 
 def _top_of(values):
-    """A round number above all."""
+    """A round number above all values."""
     most = max([value for value in values if value is not None], default=1) or 1
     step = 1.0
     while step * 10 <= most:

@@ -1,5 +1,5 @@
-"""Owns docs/BENCHMARKS.md and its plots: made from what was found, so that no figure in it is typed by
-hand. Called by compare."""
+"""Owns docs/BENCHMARKS.md and its plots: made from the results, so no figure in it is typed by hand. Called by
+compare. Never measures."""
 
 import os
 import platform
@@ -25,7 +25,7 @@ GROWTH = [
 
 
 def machine():
-    """Where it ran, as the system tells."""
+    """The machine, as the system reports it."""
     model = "unknown"
     with open("/proc/cpuinfo", encoding="utf-8") as info:
         for line in info:

@@ -1,5 +1,5 @@
-"""Owns what is run, and how often: every figure of every server in turn, round after round, so that a
-noisy minute hits all alike. Called by compare. Never reads a figure itself: the load tells."""
+"""Owns the runs: every figure of every server in turn, round after round, so that a noisy minute affects all
+servers alike. Called by compare. Never reads a figure itself: the load prints it."""
 
 import json
 import os
@@ -11,15 +11,15 @@ from pathlib import Path
 
 from .servers import LOAD_CPU, Server
 
-# The load ends by itself; this is for one that hangs. In seconds.
+# The timeout of a load that hangs, in seconds.
 LONGEST = 180
 TICKS = os.sysconf("SC_CLK_TCK")
-# Our own messages in the store at the start that is measured.
+# Messages in our store at the measured start.
 MILLION = 1_000_000
 
 
 class Task:
-    """One figure: a name, and what the load is told. `only`: of one server alone."""
+    """One figure: a name, and the arguments of the load. `only`: for this server alone."""
 
     def __init__(self, name, *arguments, only=None, ttl="2m", once=False):
         self.name = name
@@ -30,7 +30,7 @@ class Task:
 
 
 def whole():
-    """What the report is made of."""
+    """The runs of the report."""
     fan = ("--seconds", "2", "--warmup", "0.7")
     rate = ("--seconds", "3", "--warmup", "0.7")
     growth = {"only": "tcp-chatd", "once": True}
@@ -56,7 +56,7 @@ def whole():
 
 
 def short():
-    """The same kinds, small: shows that everything still runs, and nothing about speed."""
+    """The same kinds in a small size: shows that everything still runs, but not the speed."""
     fan = ("--seconds", "0.3", "--warmup", "0.1")
     growth = {"only": "tcp-chatd", "once": True}
     return [
@@ -79,7 +79,7 @@ def short():
 
 
 class Runner:
-    """Where the programs and folders are, and what was found."""
+    """The programs, the folders and the results."""
 
     def __init__(self, load, folder, kinds, messages):
         self.load = str(load)
@@ -92,7 +92,7 @@ class Runner:
         self.disk = None
 
     def prepare(self):
-        """The certificate for all, made by our daemon; and a store with many messages in it."""
+        """The certificate for all servers, made by our daemon, and a store with many messages."""
         shutil.rmtree(self.folder, ignore_errors=True)
         ours = self.kinds[0]
         with Server(ours, self.folder / "full", self.certs) as server:
@@ -112,7 +112,7 @@ class Runner:
                         self._one(task, kind, run)
 
     def _turns(self, run):
-        """Another one begins each round."""
+        """Each round begins with another server."""
         at = run % len(self.kinds)
         return self.kinds[at:] + self.kinds[:at]
 
@@ -143,7 +143,7 @@ class Runner:
             return self._load(server, list(task.arguments))
 
     def _load(self, server, arguments, command=()):
-        """Runs the load on its own processor; what it found, and how busy everything else was."""
+        """Runs the load on its own processor. Returns its result, and the processor time of everything else."""
         words = [
             "taskset", "-c", LOAD_CPU, self.load, *arguments, "--speech", server.kind.speech,
             "--at-once", str(server.kind.at_once), "--address", f"127.0.0.1:{server.port}", "--certificate", str(self.certs / "server.pem"),
@@ -180,6 +180,6 @@ class Runner:
         return machine, own
 
 
-# What is told while it runs.
+# The output during the runs.
 SHOWN = ("per_second", "cpu_per_million", "p50_us", "p99_us", "cpu_ms_each", "load_busy", "ready_ms",
          "login_ms", "seconds", "others_busy")  # fmt: skip

@@ -1,4 +1,4 @@
-"""Owns the servers: where they come from, how they are set up, started and ended. Called by compare and
+"""Owns the servers: their packages, settings, start and end. Called by compare and
 runs. Never ends a process that it did not start."""
 
 import os
@@ -11,14 +11,14 @@ from pathlib import Path
 PEERS = Path(__file__).resolve().parent.parent / "peers"
 # The server on one processor, the load on the other.
 SERVER_CPU, LOAD_CPU = "0", "1"
-# inspircd lets in whoever waits once a second: 32 at a time, as the others, would be 32 a second.
+# inspircd accepts waiting clients once a second: with 32 at a time, as for the others, it would be 32 a second.
 INSPIRCD_AT_ONCE = 512
-# Longest wait for a start and for an end, in seconds.
+# The timeout of a start and of an end, in seconds.
 PATIENCE = 30
 
 
 class Kind:
-    """A program to be measured."""
+    """A measured program."""
 
     def __init__(self, name, speech, settings, command, version, keeps, package=None, at_once=32):
         self.name = name
@@ -41,7 +41,7 @@ class Kind:
 
 
 def kinds(daemon):
-    """All of them, ours first. In the commands, {settings} is the file of settings."""
+    """All servers, ours first. In the commands, {settings} is the settings file."""
     irc = "nothing; a line for each message, at most 512 bytes"
     return [
         Kind("tcp-chatd", "chat", "tcp-chatd.toml", [daemon, "--config", "{settings}"],
@@ -59,7 +59,7 @@ def kinds(daemon):
 
 
 def install(wanted):
-    """Installs what is missing, from Debian. Says what to do where it may not."""
+    """Installs missing packages from Debian. Without permission it prints what to do."""
     missing = [kind.package for kind in wanted if kind.package and not kind.is_there()]
     if not missing:
         return
@@ -69,8 +69,8 @@ def install(wanted):
     quiet = {"env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, "stdout": subprocess.DEVNULL}
     subprocess.run(["apt-get", "update", "-q"], check=True, **quiet)
     subprocess.run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing], check=True, **quiet)
-    # The package starts some of them as a service where there is a service manager: they would be in
-    # the way, and are the operator's to remove.
+    # With a service manager the package starts some of them as a service. They would disturb the runs, and the
+    # operator has to stop them.
 
 
 def free_port():
@@ -80,7 +80,7 @@ def free_port():
 
 
 class Server:
-    """A program that runs, with a folder of its own. Used as a context: it is ended in any case."""
+    """A running program with a folder of its own. Used as a context manager, so it is always ended."""
 
     def __init__(self, kind, folder, certs, ttl="2m"):
         self.kind = kind
@@ -123,7 +123,7 @@ class Server:
         self.end()
 
     def end(self):
-        """Ends the process that was started here, and no other."""
+        """Ends only the process that was started here."""
         if self.process is None:
             return
         if self.process.poll() is None:
@@ -139,6 +139,6 @@ class Server:
         return (self.folder / "output").read_text(errors="replace")[-2000:]
 
     def stored_bytes(self):
-        """What the files of the log hold; the search index, whose size depends on the words, is left out."""
+        """The size of the log's files, without the search index, whose size depends on the words."""
         files = [file for file in self.folder.glob("chat.db*") if "-search" not in file.name]
         return sum(file.stat().st_size for file in files)

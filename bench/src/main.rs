@@ -35,19 +35,19 @@ struct Cli {
 
 #[derive(Args)]
 struct At {
-    /// How the server is spoken to
+    /// The server's protocol
     #[arg(long, value_enum, default_value = "chat")]
     speech: Speech,
-    /// Where it listens
+    /// The server's address
     #[arg(long)]
     address: SocketAddr,
-    /// The certificate that it shows, in PEM: the only one that is trusted
+    /// The server's certificate, in PEM: the only trusted one
     #[arg(long)]
     certificate: PathBuf,
-    /// The server's process: its processor time and memory are read from /proc
+    /// The server's process, whose processor time and memory are read from /proc
     #[arg(long, default_value_t = 0)]
     pid: u32,
-    /// How many log in at a time
+    /// Parallel logins
     #[arg(long, default_value_t = 32)]
     at_once: usize,
 }
@@ -57,23 +57,23 @@ struct Said {
     /// Members of the room
     #[arg(long, default_value_t = 100)]
     members: usize,
-    /// How many of them talk
+    /// Members that send
     #[arg(long, default_value_t = 8)]
     senders: usize,
-    /// Length of a text
+    /// Length of a text, in bytes
     #[arg(long, default_value_t = 80)]
     bytes: usize,
-    /// Seconds before anything counts
+    /// Seconds before the measurement
     #[arg(long, default_value_t = 1.0)]
     warmup: f64,
-    /// Seconds that count
+    /// Seconds of the measurement
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
 }
 
 #[derive(Subcommand)]
 enum Kind {
-    /// As many messages as go, with so many in flight
+    /// As many messages as possible, with this many in flight
     Fanout {
         #[command(flatten)]
         at: At,
@@ -82,17 +82,17 @@ enum Kind {
         /// Messages in flight, of all senders together
         #[arg(long, default_value_t = 1024)]
         window: u64,
-        /// End after so many messages instead: fills a store
+        /// End after this many messages instead, to fill a store
         #[arg(long)]
         messages: Option<u64>,
     },
-    /// Messages at a fixed rate, and how long they take
+    /// Messages at a fixed rate, and their latency
     Rate {
         #[command(flatten)]
         at: At,
         #[command(flatten)]
         said: Said,
-        /// Messages a second, of all senders together
+        /// Messages per second, of all senders together
         #[arg(long, default_value_t = 200.0)]
         rate: f64,
     },
@@ -100,13 +100,13 @@ enum Kind {
     Idle {
         #[command(flatten)]
         at: At,
-        /// Connections at which it is read
+        /// Numbers of connections at which the memory is read
         #[arg(long, value_delimiter = ',', default_value = "1000,5000,10000")]
         steps: Vec<usize>,
-        /// How many are in one room
+        /// Connections in one room
         #[arg(long, default_value_t = 100)]
         per_room: usize,
-        /// How many seconds after all have gone it is read again
+        /// Seconds between the last leave and the next reading
         #[arg(long, default_value_t = 2.0)]
         after: f64,
     },
@@ -114,7 +114,7 @@ enum Kind {
     Logins {
         #[command(flatten)]
         at: At,
-        /// How many
+        /// Number of logins
         #[arg(long, default_value_t = 2000)]
         count: usize,
     },
@@ -126,29 +126,29 @@ enum Kind {
         #[arg(last = true, required = true)]
         command: Vec<String>,
     },
-    /// What others feel while something large happens to tcp-chatd
+    /// The latency of other users during a large event in tcp-chatd
     Growth {
         #[command(flatten)]
         at: At,
-        /// What happens
+        /// The event
         #[arg(long, value_enum)]
         what: growth::What,
-        /// How large it is
+        /// The size of the event
         #[arg(long, default_value_t = 10_000)]
         size: usize,
-        /// Over how many seconds those who act begin; 0: all at the same moment
+        /// Seconds over which the acting users begin; 0: all at the same time
         #[arg(long, default_value_t = 0.0)]
         over: f64,
         /// The daemon's sessions.ttl, in seconds
         #[arg(long, default_value_t = 120.0)]
         ttl: f64,
     },
-    /// One hot path, so many times, for an instruction counter
+    /// Runs a hot path this many times, for an instruction counter
     Hot {
-        /// Which one
+        /// The path
         #[arg(value_enum)]
         path: Path,
-        /// How many times
+        /// The number of runs
         #[arg(long, default_value_t = 100)]
         rounds: usize,
     },

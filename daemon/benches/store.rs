@@ -1,7 +1,7 @@
-//! How fast the store is: messages kept per second, as a ratio to a bare SQLite loop that inserts
-//! the same rows, and pages and searches over a million messages. `cargo bench -p tcp-chatd`;
-//! `cargo bench -p tcp-chatd -- 5000000` for another number of messages. It takes a minute and a
-//! gigabyte in the temporary folder (set `TMPDIR` to measure another disk).
+//! The speed of the store: committed messages per second, as a ratio to a bare SQLite loop that inserts the
+//! same rows, and the time of pages and searches over a million messages. Run `cargo bench -p tcp-chatd`, or
+//! `cargo bench -p tcp-chatd -- 5000000` for another number of messages. It takes a minute and one gigabyte
+//! in the temporary folder (set `TMPDIR` to measure another disk).
 
 use rusqlite::{Connection, params};
 use std::path::Path;
@@ -35,7 +35,7 @@ fn main() -> Result<()> {
     read(numbers.unwrap_or(1_000_000))
 }
 
-/// Says the same texts in turns of `turn` messages, in all rooms by turns.
+/// Commits the same texts in turns of `turn` messages, rotating through all rooms.
 struct Talk {
     seq: u64,
     heads: [u64; ROOMS],
@@ -93,7 +93,7 @@ impl Talk {
     }
 }
 
-/// About 80 bytes of words as they are distributed in talk: few are in most messages.
+/// About 80 bytes of words with the distribution of real messages: few of them are in most messages.
 fn text(n: u64) -> String {
     let mut text = String::new();
     let mut state = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -101,7 +101,7 @@ fn text(n: u64) -> String {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        // A tenth of the words is "the" or its like, the rare ones are of 20,000.
+        // A tenth of the words is "the" or similar; the rare ones are among 20,000.
         let rank = (20_000.0_f64).powf((state >> 11) as f64 / (1_u64 << 53) as f64) as u64;
         text.push_str(&word(rank));
         text.push(' ');
@@ -132,7 +132,7 @@ fn history(path: &Path, durability: Durability) -> History {
     }
 }
 
-/// The best of three rounds: others use the machine, too.
+/// The best of three rounds, because other programs use the machine, too.
 fn write(durability: Durability, turn: usize, ids: bool, count: usize) -> Result<()> {
     let mut talk = Talk::new(ids);
     let turns = (0..count / turn).map(|_| talk.turn(turn)).collect::<Result<Vec<_>>>()?;
@@ -158,15 +158,15 @@ fn write(durability: Durability, turn: usize, ids: bool, count: usize) -> Result
     Ok(())
 }
 
-/// What this thread has used of the processor, where the system tells (Linux).
+/// The processor time of this thread, if the system reports it (Linux).
 fn busy() -> Duration {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let nanoseconds = stat.split(' ').next().and_then(|n| n.parse().ok());
     Duration::from_nanos(nanoseconds.unwrap_or(0))
 }
 
-/// Through the store, the search index running beside it: how long it took, how long of that the
-/// writer was busy, and the slowest turn.
+/// Through the store, with the search index running: the total time, the time in which the writer was busy,
+/// and the slowest turn.
 fn kept(path: &Path, durability: Durability, turns: Vec<Writes>) -> Result<(Duration, Duration, Duration)> {
     let (mut store, _readers, _) = Store::open(&history(path, durability))?;
     store.commit(&mut Talk::rooms()?)?;
@@ -180,7 +180,7 @@ fn kept(path: &Path, durability: Durability, turns: Vec<Writes>) -> Result<(Dura
     Ok((began.elapsed(), busy() - busy_before, slowest))
 }
 
-/// The same rows by the least code there is: in a plain table, with SQLite's own settings.
+/// The same rows with the least code: in a plain table, with SQLite's own settings.
 fn bare(path: &Path, durability: Durability, turns: &[Writes], each: bool) -> Result<Duration> {
     let log = Connection::open(path)?;
     let synchronous = if durability == Durability::Power { "FULL" } else { "NORMAL" };
@@ -227,10 +227,10 @@ async fn read(count: usize) -> Result<()> {
     }
     let head = talk.seq;
     let began = Instant::now();
-    while readers.stats().await?.indexed < head {
+    while readers.read_stats().await?.indexed < head {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let stats = readers.stats().await?;
+    let stats = readers.read_stats().await?;
     println!(
         "{} messages: log {} MB, index {} MB, the index was {:.1} s behind",
         stats.messages,
@@ -251,15 +251,17 @@ async fn read(count: usize) -> Result<()> {
         ("page, before the middle", page(Some(head / 2), None)),
         ("page, after the middle", page(None, Some(head / 2))),
     ] {
-        time(what, async || Ok(readers.page(of).await?.data.len())).await?;
+        time(what, async || Ok(readers.read_page(of).await?.data.len())).await?;
     }
     let all: Vec<Range> =
         (0..ROOMS).map(|n| Range { conversation: room(n), first: head - 1_000, last: head }).collect();
-    time("gap, the last 1,000", async || Ok(readers.gap(SessionId(1), all.clone(), 1 << 20).await?.count))
-        .await?;
+    time("gap, the last 1,000", async || {
+        Ok(readers.read_gap(SessionId(1), all.clone(), 1 << 20).await?.count)
+    })
+    .await?;
     let many: Vec<Range> =
         (0..1_000).map(|n| Range { conversation: room(n), first: 1, last: head }).collect();
-    let part = async || Ok(readers.gap(SessionId(1), many.clone(), 64 << 10).await?.count);
+    let part = async || Ok(readers.read_gap(SessionId(1), many.clone(), 64 << 10).await?.count);
     time("gap, 64 KiB of 1,000 conversations", part).await?;
 
     let everywhere: Vec<ConversationId> = (0..ROOMS).map(room).collect();
@@ -305,7 +307,7 @@ async fn found(readers: &Readers, search: &SearchIn) -> Result<usize> {
     Ok(page.data.windows(13).filter(|w| w == b"\"highlights\":").count())
 }
 
-/// The first time, and the median of many.
+/// The first time, and the median of many runs.
 async fn time(what: &str, ask: impl AsyncFn() -> Result<usize>) -> Result<()> {
     let began = Instant::now();
     let count = ask().await?;

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// The layer of a module, from the ground up.
+/// The layer of a module, lowest first.
 const LAYERS: [(&str, u8); 19] = [
     ("chat", 0),
     ("edge", 0),
@@ -29,7 +29,7 @@ const LAYERS: [(&str, u8); 19] = [
     ("commands", 5),
 ];
 
-/// Which module may use another one of its own layer. No module here uses one that stands above it in the list.
+/// Allowed imports within a layer. No module here imports one that is above it in the list.
 const BESIDE: [(&str, &str); 11] = [
     ("daemon", "commands"),
     ("log", "settings"),
@@ -62,8 +62,8 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The modules that a source names after `crate::`, with groups (`use crate::{a::B, c}`) taken apart.
-/// Comments and what is behind `#[cfg(test)]` at the end of a file do not count.
+/// The modules that a source names after `crate::`, with groups (`use crate::{a::B, c}`) split. Comments and
+/// the part after `#[cfg(test)]` at the end of a file do not count.
 fn named(source: &str) -> Vec<String> {
     let code: String = source
         .split("\n#[cfg(test)]\nmod tests")

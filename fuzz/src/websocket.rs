@@ -1,4 +1,5 @@
-//! The WebSocket against a model: whatever the cut, the text is the same, and a fault is the same fault.
+//! The WebSocket against a model: with any division into reads, the text is the same, and a fault is the same
+//! fault.
 
 use std::future::Future;
 use std::io;
@@ -7,13 +8,13 @@ use std::task::{Context, Poll, Waker};
 use tcp_chat_websocket::WebSocket;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-/// What the frames mean, said the slow way: the text, and the code of our Close frame.
+/// The meaning of the frames, in a slow form: the text, and the code of our Close frame.
 fn model(mut bytes: &[u8]) -> (Vec<u8>, u16) {
     let (mut text, mut within, mut begun) = (Vec::new(), false, 0);
     loop {
         let frame = match frame(bytes) {
             Ok(Some(frame)) => frame,
-            // The peer is gone in the middle: what came of a message counts.
+            // The peer disconnected inside a message: the received part counts.
             Ok(None) => return part(text, bytes, within),
             Err(code) => return (text, code),
         };
@@ -39,11 +40,11 @@ fn model(mut bytes: &[u8]) -> (Vec<u8>, u16) {
 struct Frame {
     first: u8,
     payload: Vec<u8>,
-    /// Of all of it, in bytes.
+    /// Of all text together, in bytes.
     length: usize,
 }
 
-/// The first frame. `None`: it is not whole.
+/// The first frame. `None`: it is incomplete.
 fn frame(bytes: &[u8]) -> Result<Option<Frame>, u16> {
     let [first, second, ..] = *bytes else { return Ok(None) };
     let (opcode, short) = (first & 0x0f, second & 0x7f);
@@ -79,7 +80,7 @@ fn frame(bytes: &[u8]) -> Result<Option<Frame>, u16> {
     Ok(Some(Frame { first, payload: payload.collect(), length }))
 }
 
-/// The text with what has come of a frame that is not whole. A wrong frame is known by its head.
+/// The text including the received part of an incomplete frame. An invalid frame is known by its header.
 fn part(mut text: Vec<u8>, bytes: &[u8], within: bool) -> (Vec<u8>, u16) {
     let [first, second, ..] = *bytes else { return (text, 0) };
     let from = match second & 0x7f {
@@ -113,7 +114,7 @@ fn close(payload: &[u8]) -> u16 {
     }
 }
 
-/// A peer that has sent everything, gives it in pieces, and hears everything.
+/// A peer that has sent everything. It delivers the bytes in pieces, and receives everything.
 struct Peer<'a> {
     sent: &'a [u8],
     pieces: std::iter::Cycle<std::slice::Iter<'a, u8>>,
@@ -151,7 +152,7 @@ impl AsyncWrite for Peer<'_> {
     }
 }
 
-/// Polls until it is ready: the peer never lets anybody wait, and a task that gives way is polled again.
+/// Polls until it is ready: the peer is always ready, and a task that yields is polled again.
 fn run_to_end<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     loop {
@@ -161,11 +162,11 @@ fn run_to_end<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// Takes the size of reads, the number of pieces and their sizes from the beginning of the input, one byte each. The rest is
-/// what a peer sends: reads it to its end, and ends.
+/// Takes the size of reads, the number of pieces and their sizes from the start of the input, one byte each.
+/// The rest is what a peer sends. Reads it to its end, then closes.
 ///
 /// # Panics
-/// Where the stream and the model disagree, or what we send is no frames.
+/// If the stream and the model disagree, or our output is not valid frames.
 pub fn run(input: &[u8]) {
     let [room, number, rest @ ..] = input else { return };
     let Some((pieces, bytes)) = rest.split_at_checked(usize::from(number % 8)) else { return };
@@ -187,7 +188,7 @@ pub fn run(input: &[u8]) {
     let (expected, code) = model(bytes);
     assert_eq!(text, expected);
     assert_eq!((ended, has_fault), (code != 0, code > 1000));
-    // What it heard: answers to pings, then one Close frame with that code.
+    // The peer received answers to its pings, then one Close frame with this code.
     let mut heard = &socket.get_ref().heard[..];
     while let [0x8a, length, rest @ ..] = heard {
         heard = &rest[usize::from(*length)..];

@@ -67,7 +67,8 @@ async fn answer(request: AdminRequest, uid: u32, context: &AdminContext) -> Resu
         AdminRequest::Bans => listing(Look::Bans).await,
         AdminRequest::Grants => listing(Look::Grants).await,
         AdminRequest::Audit { limit } => {
-            let lines = context.readers.audit(limit.min(AUDIT_LINES)).await.map_err(|why| why.to_string())?;
+            let lines =
+                context.readers.read_audit(limit.min(AUDIT_LINES)).await.map_err(|why| why.to_string())?;
             Ok(lines.iter().map(audit_line).collect())
         }
         AdminRequest::Action(action) => act(context, uid, action).await,

@@ -178,7 +178,7 @@ fn modes(settings: &Settings, found: &mut Findings) {
 
 fn disk(settings: &Settings, found: &mut Findings) {
     let Some(path) = &settings.history.path else { return };
-    let Some(left) = store::free(&folder_of(path)) else { return };
+    let Some(left) = store::free_bytes(&folder_of(path)) else { return };
     let taken = path.metadata().map_or(0, |file| file.len());
     if let MaxBytes::Bytes(allowed) = settings.history.max_bytes
         && allowed > left.saturating_add(taken)
@@ -204,7 +204,7 @@ fn disk(settings: &Settings, found: &mut Findings) {
 /// The folder of the store, or the nearest existing folder above it. It is on the disk that the daemon measures:
 /// SQLite follows symbolic links, and creates the file that a link points to.
 fn folder_of(store: &Path) -> PathBuf {
-    let mut path = store::followed(store);
+    let mut path = store::resolve_links(store);
     if let Ok(to) = path.read_link() {
         path = path.parent().map_or_else(|| to.clone(), |folder| folder.join(&to));
     }

@@ -75,8 +75,10 @@ impl Monitoring {
     }
 
     async fn metrics(&self) -> HttpResponse {
-        let (hub, store) =
-            tokio::join!(self.inbox.measure(ANSWER_TIMEOUT), timeout(ANSWER_TIMEOUT, self.readers.stats()));
+        let (hub, store) = tokio::join!(
+            self.inbox.measure(ANSWER_TIMEOUT),
+            timeout(ANSWER_TIMEOUT, self.readers.read_stats())
+        );
         let store = store.ok().and_then(Result::ok);
         let history = store.map(|s| (s.history.taken, s.history.most.unwrap_or(0)));
         let store = store.map(|s| (s.bytes, s.index_bytes, s.messages));

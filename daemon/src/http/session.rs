@@ -182,7 +182,7 @@ impl SessionTask {
         if scope == IdScope::Occasion {
             return Some(kept_before(resent.seq, may_be_own));
         }
-        match self.gate.readers().resent(resent).await {
+        match self.gate.readers().check_resend(resent).await {
             Ok(found) => compare(&found, resent.seq, may_be_own),
             Err(why) => {
                 error!(

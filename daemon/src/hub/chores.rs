@@ -83,7 +83,7 @@ impl Hub {
             if is_more {
                 self.tidy_at = now;
             }
-            self.store.check_room()?;
+            self.store.check_disk_space()?;
             self.keep_held(Some(now + HELD_TIME))
         });
         match kept {
@@ -144,7 +144,7 @@ impl Hub {
             is_more = self.tidy_once()?;
         }
         let slices = if self.is_urgent() { SLICES } else { 1 };
-        let proposed = self.store.retention(self.clock.at_least(self.now()), slices)?;
+        let proposed = self.store.propose_retention(self.clock.at_least(self.now()), slices)?;
         let proposed = proposed.filter(|oldest| *oldest > self.chat.oldest());
         self.retains = self.retains.max(proposed);
         Ok(is_more || proposed.is_some())
@@ -176,7 +176,7 @@ impl Hub {
     /// Removes a slice of what the chat has decided on. True: there may be more.
     fn tidy_once(&mut self) -> Result<bool, StoreError> {
         let now = self.clock.at_least(self.now());
-        let Some(removed) = self.store.remove(now, self.chat.oldest())? else { return Ok(false) };
+        let Some(removed) = self.store.remove_slice(now, self.chat.oldest())? else { return Ok(false) };
         let Removed { age, number, bytes, gone } = removed;
         self.is_cut |= bytes > 0;
         self.metrics.hub.removed([age, number, bytes, gone]);

@@ -126,7 +126,7 @@ impl Hub {
     ) -> Self {
         let began = Instant::now();
         let now = Now { mono: 0, wall: Timestamp::now().0 };
-        let clock = Clock::new(Timestamp(now.wall), store.newest().ok().flatten());
+        let clock = Clock::new(Timestamp(now.wall), store.newest_timestamp().ok().flatten());
         let mut chat = Chat::restore(rules, found, now);
         chat.start();
         let mut edge = Edge::default();
@@ -208,7 +208,7 @@ impl Hub {
 
     fn finish(mut self) -> Ended {
         log::tell_left_out();
-        self.store.be_patient();
+        self.store.wait_longer_for_locks();
         if self.failing.is_some() && self.store.check_files().and_then(|()| self.keep_held(None)).is_ok() {
             self.failing = None;
         }

@@ -13,7 +13,7 @@ impl Hub {
         let Some((session, id)) = self.edge.asks_past(&mut self.chat, connection, command) else {
             return Past::Absent;
         };
-        match self.store.sent(session, &id) {
+        match self.store.find_sent(session, &id) {
             Ok(Some((conversation, seq))) => Past::Kept(conversation, seq),
             Ok(None) => Past::Absent,
             Err(why) => {

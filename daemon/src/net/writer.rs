@@ -5,7 +5,7 @@ use crate::chat::ConnectionId;
 use crate::edge::Read;
 use crate::hub::{Closed, Item, Outbox, Taken};
 use crate::log;
-use crate::store::{Caught, Kept, Readers, Resend, StoreError};
+use crate::store::{CatchUp, Kept, Readers, Resend, StoreError};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::Future;
@@ -32,7 +32,7 @@ type Reading = Pin<Box<dyn Future<Output = Result<Fetched, StoreError>> + Send>>
 
 /// The result of a read from the store.
 enum Fetched {
-    Gap(crate::chat::SessionId, Caught),
+    Gap(crate::chat::SessionId, CatchUp),
     Lines(Vec<u8>),
 }
 
@@ -255,11 +255,14 @@ fn start_read(conn: ConnectionId, read: Read, readers: Readers) -> Reading {
     Box::pin(async move {
         Ok(match read {
             Read::Gap(session, ranges) => {
-                Fetched::Gap(session, readers.gap(session, ranges, TAKE_BYTES).await?)
+                Fetched::Gap(session, readers.read_gap(session, ranges, TAKE_BYTES).await?)
             }
-            Read::Page(id, of) => {
-                Fetched::Lines(page_reply(conn, "HISTORY", id, readers.page(of).await.map(|page| page.data)))
-            }
+            Read::Page(id, of) => Fetched::Lines(page_reply(
+                conn,
+                "HISTORY",
+                id,
+                readers.read_page(of).await.map(|page| page.data),
+            )),
             Read::Search(id, query) => Fetched::Lines(page_reply(
                 conn,
                 "SEARCH",
@@ -268,7 +271,7 @@ fn start_read(conn: ConnectionId, read: Read, readers: Readers) -> Reading {
             )),
             Read::Again(resent) => {
                 let mut lines = Vec::new();
-                match readers.resent(&resent).await? {
+                match readers.check_resend(&resent).await? {
                     Resend::Same(line) => write_with_id(&line, &resent.id, &mut lines),
                     other => {
                         let refusal = Refusal::new(ErrorKind::Data, other.why()).with_id(Some(resent.id));

@@ -1,10 +1,10 @@
-//! Owns the copy of the log that an operator asks for, made while it is in use. Called by
-//! [`super::Readers`] on a thread that may wait. Never leaves half a copy behind; what a killed daemon
-//! left of one goes with the next backup to that folder, or, beside the store, at the next start.
+//! Makes a backup: a copy of the log while it is in use. Called by [`super::Readers`] on a blocking thread.
+//! Never leaves a partial copy. A partial copy of a killed daemon is removed by the next backup into the same
+//! folder; beside the store, also by the next start.
 
 use super::StoreError;
-use super::identity;
-use super::place::{self, Place};
+use super::location::{self, Location};
+use super::log_id;
 use super::shared::Shared;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
@@ -12,18 +12,18 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-/// Pages that are copied in one step.
+/// Pages per step of the copy.
 const STEP_PAGES: i32 = 1_000;
 
-/// Steps after which what was written is synced: 64 MiB.
+/// Steps after which the written pages are synced: 64 MiB.
 const STEPS_A_SYNC: u64 = 16;
-/// How the name of a copy begins until it is whole.
+/// Prefix of the hidden file that is written before it gets its name.
 const HIDDEN: &str = ".tcp-chatd-backup-";
 
-/// How the names of the files beside the store go on.
+/// Suffixes of the files beside the store.
 const TAKEN: [&str; 5] = ["-wal", "-shm", "-journal", "-search", ".lock"];
 
-/// Copies the log to `to`.
+/// Copies the log to the new file `to`.
 pub(super) fn write(shared: &Shared, log: &Connection, to: &Path) -> Result<(), StoreError> {
     if shared.closing.load(Ordering::Acquire) {
         return Err(StoreError::Closing);
@@ -39,16 +39,16 @@ pub(super) fn write(shared: &Shared, log: &Connection, to: &Path) -> Result<(), 
         return Err(StoreError::Reserved { path: to.to_owned() });
     }
     remove_left_behind(folder);
-    // For its owner alone, and removed if anything goes wrong from here on.
+    // With mode 0600, and removed after any error from here on.
     let copy = tempfile::Builder::new()
         .prefix(HIDDEN)
         .tempfile_in(folder)
         .map_err(|e| StoreError::io("write a backup in", folder, &e))?;
-    // For as long as this lives, nobody takes it for a dead one's.
+    // The lock tells other daemons that this copy is in progress.
     copy.as_file().lock().map_err(|e| StoreError::io("lock", copy.path(), &e))?;
-    let place = Place::File(copy.path().to_owned());
+    let place = Location::File(copy.path().to_owned());
     let error = |e: rusqlite::Error| {
-        let target = Place::File(to.to_owned());
+        let target = Location::File(to.to_owned());
         let whose = if is_about_reading(&e) { &shared.log } else { &target };
         StoreError::sqlite("back up", whose, &e)
     };
@@ -61,29 +61,28 @@ pub(super) fn write(shared: &Shared, log: &Connection, to: &Path) -> Result<(), 
         std::io::ErrorKind::AlreadyExists => StoreError::Exists { path: to.to_owned() },
         _ => StoreError::io("write", to, &e.error),
     })?;
-    // The name itself is on the disk only with its folder.
+    // A new name is durable only after a sync of its folder.
     File::open(folder).and_then(|f| f.sync_all()).map_err(|e| StoreError::io("sync", folder, &e))
 }
 
-/// Is it called like a file that SQLite or the daemon has beside the store? A backup of that name would be taken for
-/// a part of the store, and be removed.
-fn is_beside(store: &Place, folder: &Path, to: &Path) -> bool {
-    let Place::File(named) = store else { return false };
-    // Those of a store behind a link are called after what it leads to.
-    [named, &place::followed(named)].into_iter().any(|store| is_beside_file(store, folder, to))
+/// Whether `to` has a name that SQLite or the daemon uses for a file beside the store. Such a backup would be
+/// used as a part of the store, and removed.
+fn is_beside(store: &Location, folder: &Path, to: &Path) -> bool {
+    let Location::File(named) = store else { return false };
+    // If the store's path is a symbolic link, SQLite names these files after the target.
+    [named, &location::resolve_links(named)].into_iter().any(|store| is_beside_file(store, folder, to))
 }
 
 fn is_beside_file(store: &Path, folder: &Path, to: &Path) -> bool {
-    // However the folder is written: through a symbolic link, or relative.
+    // The folder can be given through a symbolic link or as a relative path.
     let its = store.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let (Some(store), Some(name)) = (store.file_name(), to.file_name()) else { return false };
     let ending = name.as_encoded_bytes().strip_prefix(store.as_encoded_bytes());
     let is_taken = |ending: &[u8]| TAKEN.iter().any(|taken| ending.starts_with(taken.as_bytes()));
-    ending.is_some_and(is_taken) && place::followed(its) == place::followed(folder)
+    ending.is_some_and(is_taken) && location::resolve_links(its) == location::resolve_links(folder)
 }
 
-/// Removes what a daemon that was killed left of its copies in a folder. The lock on one that is being
-/// written is held.
+/// Removes partial copies of a killed daemon from a folder. A copy in progress is locked, and stays.
 pub(super) fn remove_left_behind(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.filter_map(Result::ok) {
@@ -93,24 +92,24 @@ pub(super) fn remove_left_behind(folder: &Path) {
             continue;
         }
         let path = entry.path();
-        // What belongs to another user stays.
+        // Opening a file of another user fails, so that file stays.
         let is_dead = File::options().write(true).open(&path).is_ok_and(|copy| copy.try_lock().is_ok());
         if is_dead && std::fs::remove_file(&path).is_ok() {
-            tracing::info!(event = "backup_removed", file = %path.display(), "removed what a killed backup left");
+            tracing::info!(event = "backup_removed", file = %path.display(), "removed the partial copy of a killed backup");
         }
     }
 }
 
-/// One moment of the log, however much is written meanwhile. False: the store is being closed.
+/// Copies the log as it is at one moment, whatever is written meanwhile. False: the store is being closed.
 fn copy_pages(
     shared: &Shared,
     log: &Connection,
-    to: &Place,
+    to: &Location,
     error: impl Fn(rusqlite::Error) -> StoreError,
     sync: impl Fn() -> Result<(), StoreError>,
 ) -> Result<bool, StoreError> {
     let mut copy = Connection::open(to.path()).map_err(&error)?;
-    // It has no readers and no past: what a crash leaves of it is thrown away.
+    // Nothing else reads the copy, and an incomplete one is removed, so it needs no journal.
     copy.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF").map_err(&error)?;
     log.execute_batch("BEGIN; SELECT 1 FROM totals").map_err(&error)?;
     let copied = (|| {
@@ -122,7 +121,7 @@ fn copy_pages(
             if backup.step(STEP_PAGES).map_err(&error)? == StepResult::Done {
                 break;
             }
-            // Bit by bit: the end of the daemon would wait for one long sync.
+            // In parts, so that the end of the daemon does not wait for one long sync.
             if steps.is_multiple_of(STEPS_A_SYNC) {
                 sync()?;
             }
@@ -131,16 +130,16 @@ fn copy_pages(
     })();
     log.execute_batch("COMMIT").map_err(&error)?;
     if copied? {
-        // Its bound was made for the disk of this store.
+        // The stored limit was measured for the disk of this store.
         copy.execute("UPDATE totals SET max_bytes = NULL", []).map_err(&error)?;
-        identity::forget(&copy).map_err(&error)?;
+        log_id::clear(&copy).map_err(&error)?;
         copy.close().map_err(|(_, e)| error(e))?;
         return Ok(true);
     }
     Ok(false)
 }
 
-/// Errors that come from what is read rather than from what is written.
+/// Whether the error comes from the file that is read, not from the one that is written.
 fn is_about_reading(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))

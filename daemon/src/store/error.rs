@@ -1,17 +1,16 @@
-//! Owns what can go wrong with the store, as sentences that name the file and what to do, and
-//! sorted by whose move it is. Everything in the store ends here; the daemon reads it for its
-//! log, its STATUS and its exit code. Never decides what happens then.
+//! Defines the errors of the store. Each message names the file and the next step. All store functions return
+//! them; the daemon reads them for its log, STATUS and exit code. Never decides how to react.
 
-use super::files::Which;
-use super::place::Place;
+use super::location::Location;
+use super::open_files::StoreFile;
 use rusqlite::ErrorCode;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What went wrong with the store. Nothing of what was asked was done.
+/// An error of the store. The requested operation had no effect.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Another process has it.
+    /// Another process uses the store.
     #[error(
         "the store {store} is in use by {holder}: stop that one, or set another `history.path` \
          (the lock is {})", lock.display()
@@ -19,12 +18,12 @@ pub enum StoreError {
     InUse {
         /// The store.
         store: String,
-        /// Who has it, as far as the lock tells.
+        /// The process that uses it, as far as the lock file tells.
         holder: String,
         /// The lock's file.
         lock: PathBuf,
     },
-    /// A newer tcp-chatd wrote it.
+    /// A newer tcp-chatd wrote the store.
     #[error(
         "the store {store} is of version {found}, and this tcp-chatd knows versions up to {known}: \
          install the newer tcp-chatd again, or set another `history.path`"
@@ -32,17 +31,17 @@ pub enum StoreError {
     Newer {
         /// The store.
         store: String,
-        /// Its version.
+        /// The version of the file.
         found: i64,
-        /// The newest version that is known here.
+        /// The newest version that this program knows.
         known: i64,
     },
-    /// The file is something else.
+    /// The file is not a store of tcp-chatd.
     #[error("{store} is not a store of tcp-chatd ({why}): move it away, or set another `history.path`")]
     Foreign {
         /// The file.
         store: String,
-        /// What gave it away.
+        /// How this was found.
         why: String,
     },
     /// The file is damaged.
@@ -56,23 +55,22 @@ pub enum StoreError {
         /// What SQLite said.
         why: String,
     },
-    /// Somebody removed or replaced a file while it was in use. SQLite would go on in a file that nobody
-    /// finds again.
+    /// A file was removed or replaced while it was in use. SQLite would continue in a file without a name.
     #[error("{} was {how} while tcp-chatd was using it: {advice}", path.display())]
     Lost {
-        /// What it is.
-        which: Which,
-        /// Which file.
+        /// The kind of file.
+        which: StoreFile,
+        /// Its path.
         path: PathBuf,
         /// What happened to it.
         how: &'static str,
-        /// What to do.
+        /// What the operator should do.
         advice: &'static str,
     },
-    /// The store is not there, and its write-ahead log is.
+    /// The store is missing, but its write-ahead log exists.
     #[error(
-        "{} is not there or empty, and {} may hold messages of it: put the store back beside it, or move it away \
-         to begin an empty store", store.display(), wal.display()
+        "{} is missing or empty, and {} may hold messages of it: put the store back beside it, or move the log away \
+         to start with an empty store", store.display(), wal.display()
     )]
     Alone {
         /// The store that is missing.
@@ -80,13 +78,13 @@ pub enum StoreError {
         /// The write-ahead log.
         wal: PathBuf,
     },
-    /// The disk, or the quota, is full.
-    #[error("there is no room left on the disk for {store}: free some, or shorten `history.retain`")]
+    /// The disk or the quota is full.
+    #[error("the disk of {store} is full: free some space, or shorten `history.retain`")]
     Full {
         /// The store.
         store: String,
     },
-    /// It can be read and not be written.
+    /// The file can be read but not written.
     #[error("{store} cannot be written ({why}): make the file, its folder and its disk writable again")]
     ReadOnly {
         /// The store.
@@ -94,16 +92,16 @@ pub enum StoreError {
         /// What the system said.
         why: String,
     },
-    /// The system does not let this user at it.
+    /// The user of the process has no permission.
     #[error("no permission to {what} {}: make it accessible to the user that tcp-chatd runs as", path.display())]
     Permission {
-        /// What was to be done, as a verb.
+        /// The operation that failed, as a verb.
         what: &'static str,
-        /// With what.
+        /// The file.
         path: PathBuf,
     },
-    /// Another program keeps it locked.
-    #[error("another program holds {store} locked: wait for it, or stop it")]
+    /// Another program holds a lock on the file.
+    #[error("another program holds a lock on {store}: wait for it, or stop it")]
     Busy {
         /// The store.
         store: String,
@@ -111,57 +109,55 @@ pub enum StoreError {
     /// The disk or the file system failed.
     #[error("could not {what} {store}: {why}")]
     Io {
-        /// What was to be done, as a verb.
+        /// The operation that failed, as a verb.
         what: &'static str,
-        /// With what.
+        /// The file.
         store: String,
         /// What the system said.
         why: String,
     },
-    /// The search index is of no use at the moment; the log is.
-    #[error("the search index {index} cannot be read at the moment ({why}): try again in a little while")]
+    /// The search index cannot be used at the moment. The log can.
+    #[error("the search index {index} cannot be read at the moment ({why}): try again in a minute")]
     Index {
         /// The index.
         index: String,
-        /// What it was.
+        /// The cause.
         why: String,
     },
-    /// A search was ended before it was done.
+    /// A search exceeded its time limit.
     #[error("the search took too long: use longer words, or name a room")]
     TooLong,
-    /// A file that must not be there is there.
-    #[error("{} is there already: name another file, or move it away", path.display())]
+    /// The target file exists already.
+    #[error("{} exists already: name another file, or move it away", path.display())]
     Exists {
         /// The file.
         path: PathBuf,
     },
-    /// A file that belongs to the store.
+    /// The name belongs to a file of the store.
     #[error(
-        "{} begins like the names of the files beside the store, and SQLite would take it for one of them: name another \
+        "{} has the name of a file beside the store, and SQLite would use it as one: name another \
          file", path.display()
     )]
     Reserved {
         /// The file.
         path: PathBuf,
     },
-    /// The daemon ends.
+    /// The daemon is stopping.
     #[error("the daemon is stopping: nothing was copied")]
     Closing,
-    /// The program asked for something that makes no sense, or has a mistake.
-    #[error(
-        "the store refused what it was asked to do: {0} (this is a mistake in tcp-chatd: please report it)"
-    )]
+    /// The program made a mistake.
+    #[error("the store refused an operation: {0} (this is a bug in tcp-chatd: please report it)")]
     Bug(String),
 }
 
 impl StoreError {
-    /// Is it a matter of permission (exit code 77)? All else is the store or the disk (74).
+    /// Whether a permission is missing (exit code 77). All other errors are of the store or the disk (74).
     #[must_use]
     pub fn is_permission(&self) -> bool {
         matches!(self, Self::Permission { .. })
     }
 
-    /// Could it go away by itself, or by an operator's doing, while the daemon goes on?
+    /// Whether the error can pass while the daemon runs, by itself or through an operator.
     #[must_use]
     pub fn may_pass(&self) -> bool {
         matches!(
@@ -176,7 +172,7 @@ impl StoreError {
         )
     }
 
-    /// Must a connection that met it be opened anew before it can be trusted again?
+    /// Whether the connection must be opened again after this error.
     pub(super) fn spoils_connection(&self) -> bool {
         !matches!(
             self,
@@ -191,7 +187,7 @@ impl StoreError {
         )
     }
 
-    /// What the system said about a file.
+    /// Converts an error of the operating system for a file.
     pub(super) fn io(what: &'static str, path: &Path, error: &io::Error) -> Self {
         let store = path.display().to_string();
         match error.kind() {
@@ -202,14 +198,16 @@ impl StoreError {
         }
     }
 
-    /// What SQLite said about the store or a file beside it.
-    pub(super) fn sqlite(what: &'static str, place: &Place, error: &rusqlite::Error) -> Self {
+    /// Converts an error of SQLite for the store or a file beside it.
+    pub(super) fn sqlite(what: &'static str, place: &Location, error: &rusqlite::Error) -> Self {
         let store = place.to_string();
         let why = error.to_string();
         let Some(code) = error.sqlite_error_code() else {
-            // A value that is not what the schema says: the file was written by somebody else.
+            // A value does not match the schema: another program wrote the file.
             return match error {
-                rusqlite::Error::StatementChangedRows(_) => super::files::overwritten(&place.path()),
+                rusqlite::Error::StatementChangedRows(_) => {
+                    super::open_files::overwritten_error(&place.path())
+                }
                 rusqlite::Error::FromSqlConversionFailure(..)
                 | rusqlite::Error::IntegralValueOutOfRange(..)
                 | rusqlite::Error::InvalidColumnType(..)
@@ -230,8 +228,8 @@ impl StoreError {
     }
 }
 
-/// The system's own words. A library that makes temporary files adds the name of the file that it had in mind, which
-/// says nothing to an operator.
+/// The text of the operating system. `tempfile` appends the path of its hidden file, which does not help an
+/// operator.
 fn system_words(error: &io::Error) -> String {
     let text = error.to_string();
     let is_library = error.get_ref().is_some();

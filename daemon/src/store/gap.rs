@@ -1,39 +1,38 @@
-//! Owns how a gap is read: ranges of many conversations, merged into the one order of the log.
-//! Connections that resume or fell behind ask for it, a part at a time. Never holds more than
-//! what was asked for and one chunk.
+//! Reads a gap: ranges of many conversations, merged into the order of the log. Called by connections that
+//! resume or fell behind, one part at a time. Never holds more than the requested bytes and one chunk.
 
 use super::rows::{int, number};
-use super::{Caught, Range};
+use super::{CatchUp, Range};
 use crate::chat::{ConversationId, SessionId};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use tcp_chat_protocol::{RequestId, Seq, event};
 
-/// Reads from the beginning of `ranges` on until there are about `bytes`. Inside one read
-/// transaction. A range is not looked up before its turn comes: so a gap of many conversations costs
-/// the same for each of them, in however many parts it is read.
+/// Reads `ranges` from their start until there are about `bytes`. Runs in one read transaction. A range is
+/// looked up only when the reading comes to it. So the cost of each conversation is the same, in however many
+/// parts the gap is read.
 pub(super) fn read(
     log: &Connection,
     session: SessionId,
     mut ranges: Vec<Range>,
     bytes: usize,
-) -> rusqlite::Result<Caught> {
-    let mut caught = Caught::default();
-    let mut own = Own::new(log, session)?;
+) -> rusqlite::Result<CatchUp> {
+    let mut catch_up = CatchUp::default();
+    let mut own = OwnIds::new(log, session)?;
     let mut chain = Chain::new(log)?;
     let mut lines = log.prepare_cached("SELECT lines FROM chunks WHERE first = ?1")?;
-    // The next is at the end. What is left of a part is in this order already.
+    // The next range is at the end. The ranges that are left of a part are in this order already.
     ranges.sort_by_key(|range| Reverse((range.first, range.conversation.0)));
-    // The next chunk of each range that was looked up, the smallest numbers first: chunks do not overlap.
+    // The next chunk of each range that was looked up, smallest numbers first. Chunks do not overlap.
     let mut next = BinaryHeap::new();
     loop {
-        // What begins behind the end of the next chunk has no chunk before it.
+        // A range that begins after the end of the next chunk has no chunk before it.
         while let Some(range) = ranges.last()
             && next.peek().is_none_or(|Reverse((_, last, _))| range.first <= *last)
             && let Some(range) = ranges.pop()
         {
-            if let Some((first, last)) = chain.next(&range, &mut caught)? {
+            if let Some((first, last)) = chain.next(&range, &mut catch_up)? {
                 next.push(Reverse((first, last, range_key(range))));
             }
         }
@@ -41,37 +40,37 @@ pub(super) fn read(
         let mut range = Range { conversation: ConversationId(conversation), first: from, last: to };
         let mut rows = lines.query([int(first)])?;
         if let Some(row) = rows.next()? {
-            let chunk = Cut { first, last, from: from.max(first), to: to.min(last) };
-            own.lay(&chunk, row.get_ref(0)?.as_blob()?, &mut caught)?;
+            let chunk = Wanted { first, last, from: from.max(first), to: to.min(last) };
+            own.append(&chunk, row.get_ref(0)?.as_blob()?, &mut catch_up)?;
         }
         drop(rows);
         if last < to {
             range.first = last + 1;
-            if let Some((first, last)) = chain.next(&range, &mut caught)? {
+            if let Some((first, last)) = chain.next(&range, &mut catch_up)? {
                 range.first = range.first.max(first);
                 next.push(Reverse((first, last, range_key(range))));
             }
         }
-        if caught.lines.len() >= bytes {
+        if catch_up.lines.len() >= bytes {
             break;
         }
     }
-    // The loss before these was told; so they go on where their next chunk begins.
+    // Losses before these chunks were reported already, so these ranges continue at their next chunk.
     ranges.extend(next.into_iter().map(|Reverse((chunk, _, (conversation, from, to)))| Range {
         conversation: ConversationId(conversation),
         first: from.max(chunk),
         last: to,
     }));
     ranges.sort_by_key(|range| Reverse((range.first, range.conversation.0)));
-    caught.rest = ranges;
-    Ok(caught)
+    catch_up.rest = ranges;
+    Ok(catch_up)
 }
 
 fn range_key(range: Range) -> (i64, Seq, Seq) {
     (range.conversation.0, range.first, range.last)
 }
 
-/// Follows one conversation from chunk to chunk, and knows by `prev` what is missing between.
+/// Follows one conversation from chunk to chunk. `prev` shows which messages are missing between two chunks.
 struct Chain<'l> {
     next: CachedStatement<'l>,
     head: CachedStatement<'l>,
@@ -87,12 +86,12 @@ impl<'l> Chain<'l> {
         })
     }
 
-    /// The first and last number of the first chunk that has something of the range. What the
-    /// range had before it and is gone goes into `caught.lost`.
-    fn next(&mut self, range: &Range, caught: &mut Caught) -> rusqlite::Result<Option<(Seq, Seq)>> {
+    /// Finds the first chunk in the range, as its first and last number. Messages of the range before it that
+    /// no longer exist are added to `catch_up.lost`.
+    fn next(&mut self, range: &Range, catch_up: &mut CatchUp) -> rusqlite::Result<Option<(Seq, Seq)>> {
         #[cfg(test)]
         {
-            caught.looked_up += 1;
+            catch_up.looked_up += 1;
         }
         let found = self
             .next
@@ -102,44 +101,44 @@ impl<'l> Chain<'l> {
             .optional()?;
         let (chunk, before) = match found {
             Some((first, last, prev)) => ((first <= range.last).then_some((first, last)), prev),
-            // Nothing from here on: then the newest that there was tells.
+            // There is no later chunk. The head of the conversation tells whether messages are missing.
             None => {
                 let head = self.head.query_row([range.conversation.0], |row| number(row, 0)).optional()?;
                 (None, head.unwrap_or(0))
             }
         };
-        // The message before what was found is in the range, and was not found itself.
+        // The message before the found chunk is in the range, but was not found.
         if before >= range.first.max(1) {
             let (from, to) = (range.first.max(1), before.min(range.last));
-            caught.lost = Some(caught.lost.map_or((from, to), |(a, b)| (a.min(from), b.max(to))));
+            catch_up.lost = Some(catch_up.lost.map_or((from, to), |(a, b)| (a.min(from), b.max(to))));
         }
         Ok(chunk)
     }
 }
 
-/// A chunk, and what of it is wanted.
-struct Cut {
+/// A chunk, and its wanted part.
+struct Wanted {
     first: Seq,
     last: Seq,
     from: Seq,
     to: Seq,
 }
 
-/// The session's own messages go out with the `id` that they were sent with.
-struct Own<'l> {
+/// Adds to a session's own messages the `id` that it sent them with.
+struct OwnIds<'l> {
     ids: CachedStatement<'l>,
     session: SessionId,
 }
 
-impl<'l> Own<'l> {
+impl<'l> OwnIds<'l> {
     fn new(log: &'l Connection, session: SessionId) -> rusqlite::Result<Self> {
         let by_number = "SELECT seq, id, session FROM sent WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
         Ok(Self { ids: log.prepare_cached(by_number)?, session })
     }
 
-    /// Appends what is wanted of a chunk.
-    fn lay(&mut self, chunk: &Cut, lines: &[u8], out: &mut Caught) -> rusqlite::Result<()> {
-        let own = self.ids(chunk)?;
+    /// Appends the wanted part of a chunk.
+    fn append(&mut self, chunk: &Wanted, lines: &[u8], out: &mut CatchUp) -> rusqlite::Result<()> {
+        let own = self.find(chunk)?;
         let whole = chunk.from == chunk.first && chunk.to == chunk.last;
         if whole && own.is_empty() {
             out.lines.extend_from_slice(lines);
@@ -160,8 +159,8 @@ impl<'l> Own<'l> {
         Ok(())
     }
 
-    /// The session's ids among the wanted numbers, in their order.
-    fn ids(&mut self, chunk: &Cut) -> rusqlite::Result<Vec<(Seq, RequestId)>> {
+    /// The session's ids for the wanted numbers, in order.
+    fn find(&mut self, chunk: &Wanted) -> rusqlite::Result<Vec<(Seq, RequestId)>> {
         let mut own = Vec::new();
         let mut rows = self.ids.query([int(chunk.from), int(chunk.to)])?;
         while let Some(row) = rows.next()? {

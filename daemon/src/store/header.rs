@@ -1,5 +1,5 @@
-//! Owns what the first bytes of a SQLite database say, and whether SQLite can have made them out of earlier ones.
-//! `files` asks. Never writes.
+//! Reads the header of a SQLite database, and decides whether SQLite can have made it from an earlier one.
+//! Called by `open_files` and `store_record`. Never writes.
 
 use std::fs::File;
 use std::io;
@@ -7,11 +7,11 @@ use std::os::unix::fs::FileExt;
 
 /// Bytes of the header of a SQLite database.
 const HEADER: usize = 100;
-/// What such a header begins with.
+/// The magic string at the start of the header.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// What the first bytes of a database say. In a file that only SQLite writes, `changes` falls only with a
-/// new `schema`, which never falls.
+/// The header of a database. In a file that only SQLite writes, `changes` falls only together with a new
+/// `schema`, and `schema` never falls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
     changes: u32,
@@ -22,7 +22,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// `None`: these are not the first bytes of a database.
+    /// Reads the header. `None`: the file is not a database.
     pub(super) fn read(file: &File) -> io::Result<Option<Self>> {
         let mut bytes = [0; HEADER];
         match file.read_exact_at(&mut bytes, 0) {
@@ -48,28 +48,28 @@ impl Header {
         }))
     }
 
-    /// How many numbers it is.
+    /// The length of [`Header::numbers`].
     pub(super) const NUMBERS: usize = 5;
 
-    /// To be kept elsewhere.
+    /// The header as numbers, to be stored elsewhere.
     pub(super) fn numbers(self) -> [u64; Self::NUMBERS] {
         [self.changes.into(), self.schema.into(), self.pages, self.page_bytes, self.file_bytes]
     }
 
-    /// What was kept.
+    /// The header from stored numbers.
     pub(super) fn from_numbers(numbers: [u64; Self::NUMBERS]) -> Option<Self> {
         let [changes, schema, pages, page_bytes, file_bytes] = numbers;
         let (changes, schema) = (u32::try_from(changes).ok()?, u32::try_from(schema).ok()?);
         Some(Self { changes, schema, pages, page_bytes, file_bytes })
     }
 
-    /// Has the schema the same version?
+    /// Whether both have the same schema version.
     pub(super) fn is_of_schema(self, other: Self) -> bool {
         self.schema == other.schema
     }
 
-    /// Can SQLite have made this out of `before`? It grows. A `VACUUM` counts anew and may cut it; it is a new
-    /// version of the schema.
+    /// Whether SQLite can have made this header from `before`. A file only grows. `VACUUM` resets the counter
+    /// and can shrink the file, but it sets a new schema version.
     pub(super) fn follows(self, before: Self) -> bool {
         let grows = self.changes >= before.changes && self.file_bytes >= before.file_bytes;
         let is_vacuumed = self.schema > before.schema && self.pages * self.page_bytes <= self.file_bytes;

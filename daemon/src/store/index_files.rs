@@ -1,8 +1,8 @@
 //! Owns the search index as files: opens and removes them, and gives their room back. Called by the indexer.
 //! Never knows what is in them.
 
-use super::place::{self, Place};
-use super::{StoreError, room, schema};
+use super::location::{self, Location};
+use super::{StoreError, disk_space, schema};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::File;
 use std::path::PathBuf;
@@ -26,8 +26,8 @@ pub(super) enum Next {
 impl Next {
     fn leaves(self) -> u64 {
         match self {
-            Self::Grows => 4 * room::RESERVE,
-            Self::Shrinks => 2 * room::RESERVE,
+            Self::Grows => 4 * disk_space::RESERVE,
+            Self::Shrinks => 2 * disk_space::RESERVE,
         }
     }
 
@@ -42,23 +42,23 @@ impl Next {
 
 /// Has the disk room for that? The copy of the index's write-ahead log may need as much as that has: then it is
 /// copied first, by `truncate_wal`, which says whether it could.
-pub(super) fn has_room(place: &Place, next: Next, truncate_wal: impl FnOnce() -> bool) -> bool {
+pub(super) fn has_room(place: &Location, next: Next, truncate_wal: impl FnOnce() -> bool) -> bool {
     let files = place.files();
     let [file, wal, ..] = files.as_slice() else { return true };
     let bytes = |path: &PathBuf| path.metadata().map_or(0, |data| data.len());
     let has_room = || {
         let needs = next.leaves() + bytes(wal) + next.merges(bytes(file).min(MERGES));
-        place::free(&place.folder()).is_none_or(|room| room >= needs)
+        location::free_bytes(&place.folder()).is_none_or(|room| room >= needs)
     };
     has_room() || (truncate_wal() && has_room())
 }
 
 /// Opens the index, or makes its file.
-pub(super) fn open(place: &Place) -> Result<Connection, StoreError> {
-    place.make_file()?;
+pub(super) fn open(place: &Location) -> Result<Connection, StoreError> {
+    place.create_file()?;
     let index = schema::open(place, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     // On a small disk its write-ahead log must leave room for messages.
-    let pages = place::free(&place.folder()).map_or(MOST, |room| room / 8 / place::PAGE_BYTES);
+    let pages = location::free_bytes(&place.folder()).map_or(MOST, |room| room / 8 / location::PAGE_BYTES);
     let pages = pages.clamp(LEAST, MOST);
     index
         .query_row(&format!("PRAGMA wal_autocheckpoint = {pages}"), [], |_| Ok(()))
@@ -68,7 +68,7 @@ pub(super) fn open(place: &Place) -> Result<Connection, StoreError> {
 
 /// Removes the index's files, and gives their room back at once: readers have them open until they search
 /// again. What is cut of a file that is mapped into memory would end them: so not the last one.
-pub(super) fn give_back(place: &Place) -> Result<(), StoreError> {
+pub(super) fn give_back(place: &Location) -> Result<(), StoreError> {
     let open = |file: &PathBuf| File::options().write(true).open(file).ok();
     let files: Vec<_> = place.files().iter().take(2).filter_map(open).collect();
     remove(place)?;
@@ -79,7 +79,7 @@ pub(super) fn give_back(place: &Place) -> Result<(), StoreError> {
 }
 
 /// Removes the index's files. Readers that have them open see that there are others.
-pub(super) fn remove(place: &Place) -> Result<(), StoreError> {
+pub(super) fn remove(place: &Location) -> Result<(), StoreError> {
     for file in place.files() {
         match std::fs::remove_file(&file) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {

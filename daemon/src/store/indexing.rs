@@ -2,10 +2,10 @@
 //! at a time. The indexer's thread calls it. Never decides when, never writes the log.
 
 use super::index_files::Next;
-use super::place::Place;
+use super::location::Location;
 use super::rows::{int, number};
 use super::shared::Shared;
-use super::{StoreError, found, index_files, schema};
+use super::{StoreError, index_files, schema, totals};
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::{HashMap, HashSet};
 use tcp_chat_protocol::{MsgEvent, Name, Seq, event};
@@ -25,7 +25,7 @@ pub(super) struct Open {
 }
 
 /// What one transaction indexes.
-pub(super) struct Slice {
+pub(super) struct RemovalSlice {
     pieces: Vec<Piece>,
     /// The number that the index has reached then.
     to: Seq,
@@ -52,7 +52,7 @@ impl Open {
         shared.check_log()?;
         let log = schema::open_reader(&shared.log)?;
         let error = |e: rusqlite::Error| StoreError::sqlite("read", &shared.log, &e);
-        let head = found::totals(&log).map_err(error)?.head;
+        let head = totals::read(&log).map_err(error)?.head;
         let store: Vec<u8> =
             log.query_row("SELECT store FROM totals", [], |row| row.get(0)).map_err(error)?;
 
@@ -84,12 +84,12 @@ impl Open {
     }
 
     /// Has the disk room for that?
-    pub(super) fn has_room(&self, place: &Place, next: Next) -> bool {
+    pub(super) fn has_room(&self, place: &Location, next: Next) -> bool {
         index_files::has_room(place, next, || self.index.truncate_wal().is_ok())
     }
 
     /// Indexes some messages.
-    pub(super) fn index(&mut self, slice: &Slice) -> rusqlite::Result<()> {
+    pub(super) fn index(&mut self, slice: &RemovalSlice) -> rusqlite::Result<()> {
         let mut batch = self.index.batch()?;
         for Piece { first, conversation, between, lines } in &slice.pieces {
             for (line, seq) in super::lines(lines, *first) {
@@ -111,9 +111,9 @@ impl Open {
 
     /// Reads the next messages. The log is let go before they are indexed: it can be tidied and
     /// its write-ahead log copied meanwhile.
-    pub(super) fn next_slice(&self) -> rusqlite::Result<Option<Slice>> {
+    pub(super) fn next_slice(&self) -> rusqlite::Result<Option<RemovalSlice>> {
         let log = self.log.unchecked_transaction()?;
-        let head = found::totals(&log)?.head;
+        let head = totals::read(&log)?.head;
         if self.mark() >= head {
             return Ok(None);
         }
@@ -123,7 +123,7 @@ impl Open {
              WHERE k.first > ?1 ORDER BY k.first",
         )?;
         let mut rows = chunks.query([int(self.mark())])?;
-        let (mut slice, mut bytes) = (Slice { pieces: Vec::new(), to: self.mark() }, 0);
+        let (mut slice, mut bytes) = (RemovalSlice { pieces: Vec::new(), to: self.mark() }, 0);
         while bytes < SLICE_BYTES {
             let Some(row) = rows.next()? else {
                 // All of it was read: a number that has no message here was removed.

@@ -1,60 +1,71 @@
-//! Owns the log and the sessions in SQLite. The hub owns the [`Store`] (the one writer);
-//! connections hold [`Readers`] (a small pool, read-only, off the async threads). Never decides
-//! who may see what: it is asked for conversations and numbers.
+//! Owns the log and the sessions in SQLite. The hub owns the [`Store`], the only writer. Connections use
+//! [`Readers`], a small pool of read-only connections off the async threads. Never decides what a user may
+//! read: callers give conversations and numbers.
 //!
-//! A row of the log is a [`Chunk`]: what a turn encoded for one conversation, byte for byte as it
-//! was sent. Reading it back is copying it. The search index is a file of its own beside the log,
-//! written by a thread of its own, and made anew whenever it is missing: the log's writer never
-//! waits for it.
+//! A row of the log is a [`Chunk`]: the bytes that a turn encoded for one conversation, as they were sent.
+//! Reading is copying. The search index is a separate file beside the log. A thread of its own writes it, and
+//! builds it again when it is missing. The writer of the log never waits for it.
+//!
+//! | modules | purpose |
+//! | --- | --- |
+//! | `writer`, `rows`, `users`, `permissions`, `sweeps`, `request_ids` | a turn as rows, in one transaction |
+//! | `snapshot`, `totals`, `log_id`, `replace` | the state at a start, and its rewrite after a failure |
+//! | `readers`, `gap`, `history_page`, `search` | reads of connections |
+//! | `retention`, `message_age`, `history_size`, `removal`, `removal_slice` | what is removed, and its removal |
+//! | `schema`, `location`, `backup`, `error` | the database, its files, its copies and its errors |
+//! | `open_files`, `file_content`, `header`, `file_checks`, `store_record` | detection of foreign changes to the files |
+//! | `checkpoint`, `disk_space` | the write-ahead log, and the space on a small disk |
+//! | `index`, `indexing`, `index_files`, `shared` | the thread and the files of the search index |
 
 mod backup;
-mod bytes;
-mod content;
+mod checkpoint;
+mod disk_space;
 mod error;
-mod files;
-mod found;
+mod file_checks;
+mod file_content;
 mod gap;
-mod guard;
 mod header;
-mod identity;
-mod ids;
+mod history_page;
+mod history_size;
 mod index;
 mod index_files;
 mod indexing;
-mod page;
-mod place;
-mod read;
-mod remembered;
+mod location;
+mod log_id;
+mod message_age;
+mod open_files;
+mod permissions;
+mod readers;
 mod removal;
-mod rights;
-mod room;
+mod removal_slice;
+mod request_ids;
+mod retention;
 mod rows;
 mod schema;
 mod search;
 mod shared;
-mod slice;
-mod stamps;
+mod snapshot;
+mod store_record;
+mod sweeps;
 #[cfg(test)]
 mod tests;
-mod tidy;
+mod totals;
 mod users;
-mod wal;
-mod work;
-mod write;
+mod writer;
 
 pub use error::StoreError;
-pub use files::Which;
-pub(crate) use place::{followed, free};
-pub use read::{Readers, Resend};
-pub use tidy::Removed;
-pub use write::Store;
+pub(crate) use location::{free_bytes, resolve_links};
+pub use open_files::StoreFile;
+pub use readers::{Readers, Resend};
+pub use retention::Removed;
+pub use writer::Store;
 
 pub use crate::chat::{PageOf, Range, SearchIn};
 
 use crate::chat::Chunk;
 use tcp_chat_protocol::{Name, Seq, Timestamp};
 
-/// A chunk that is in the store. Only the store can make one, and only this can be delivered.
+/// A committed chunk. Only the store can make one, and only committed chunks can be delivered.
 #[derive(Debug)]
 pub struct Kept {
     chunk: Chunk,
@@ -67,41 +78,41 @@ impl Kept {
         &self.chunk
     }
 
-    /// A chunk that no store knows.
+    /// Makes a chunk that no store has committed.
     #[cfg(test)]
     pub(crate) fn for_tests(chunk: Chunk) -> Self {
         Self { chunk }
     }
 }
 
-/// How many bytes the history takes, with its search index, and how many it may.
+/// The size of the history with its search index, and its limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HistoryBytes {
-    /// It takes so many.
+    /// The present size, in bytes.
     pub taken: u64,
-    /// It may take so many; `None`: there is no bound.
+    /// The limit, in bytes. `None`: there is no limit.
     pub most: Option<u64>,
 }
 
-/// What was found in a store that was only looked at.
+/// The result of a check that opened the store read-only.
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// When the newest message was said, if there is one.
+    /// The timestamp of the newest message. `None`: there are no messages.
     pub newest: Option<Timestamp>,
-    /// The rooms that are there.
+    /// The existing rooms.
     pub rooms: Vec<Name>,
 }
 
-/// What was read of a gap.
+/// A part of a gap, as it was read from the store.
 #[derive(Debug, Default)]
-pub struct Caught {
+pub struct CatchUp {
     /// Whole `MSG` lines in the order of their numbers, the session's own with their `id`.
     pub lines: Vec<u8>,
-    /// How many.
+    /// The number of lines.
     pub count: usize,
-    /// What is left to read; empty: all is read.
+    /// The ranges that are still to be read. Empty: the gap is done.
     pub rest: Vec<Range>,
-    /// Retention has taken messages of the gap: the first and last number that are gone.
+    /// Messages of the gap that retention has removed: their first and last number.
     pub lost: Option<(Seq, Seq)>,
     /// How often the next chunk of a range was looked up.
     #[cfg(test)]
@@ -115,26 +126,26 @@ pub struct Page {
     pub data: Vec<u8>,
 }
 
-/// How much is in the store.
+/// The size of the store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// How many messages.
+    /// The number of messages.
     pub messages: u64,
-    /// The smallest number that is there; 0: none.
+    /// The smallest number that is stored. 0: none.
     pub oldest: Seq,
-    /// The greatest number that was ever there; 0: none.
+    /// The greatest number that was ever assigned. 0: none.
     pub head: Seq,
-    /// The log's files, in bytes; 0 in memory.
+    /// The size of the log's files, in bytes. 0 for a store in memory.
     pub bytes: u64,
-    /// The search index's files, in bytes; 0 in memory.
+    /// The size of the search index's files, in bytes. 0 for a store in memory.
     pub index_bytes: u64,
-    /// Messages up to this number can be found by a search.
+    /// Messages up to this number are in the search index.
     pub indexed: Seq,
-    /// What counts for `history.max_bytes`.
+    /// The size that counts for `history.max_bytes`.
     pub history: HistoryBytes,
 }
 
-/// The lines of a chunk, each with its newline and its number: they follow each other from `first`.
+/// Splits a chunk into its lines, each with its newline and its number. Numbers are consecutive from `first`.
 fn lines(lines: &[u8], first: Seq) -> impl Iterator<Item = (&[u8], Seq)> {
     lines.split_inclusive(|b| *b == b'\n').zip(first..)
 }

@@ -1,84 +1,90 @@
-//! Owns the writer's part in removing what has to go: which slice is next, and what it changes in what the writer
-//! knows. The hub asks for a slice when it has time. Never decides what goes: `tidy` proposes, and the state decides.
+//! The writer's part of removals: takes the next slice, and updates what the writer knows. Called by the hub
+//! when it has time. Never decides what is removed: `retention` proposes, and the state decides.
 
-use super::room::Leaves;
-use super::{HistoryBytes, Removed, Store, StoreError, bytes, found, slice, tidy, wal};
+use super::disk_space::Headroom;
+use super::{
+    HistoryBytes, Removed, Store, StoreError, checkpoint, history_size, removal_slice, retention, totals,
+};
 use tcp_chat_protocol::{Seq, Timestamp};
 
 impl Store {
-    /// Looks at what retention asks for now: below which number the oldest messages should go, as far as so many slices take
-    /// them. Whole chunks go, so a few more messages than `history.retain_messages` can be left, never fewer. `None`: no
-    /// more than what is decided already. Removes nothing: the state decides, in a turn.
+    /// Proposes a number below which the oldest messages should be removed, as far as `slices` slices reach.
+    /// Whole chunks are removed, so a few more messages than `history.retain_messages` can stay, never fewer.
+    /// `None`: nothing beyond what was decided already. Removes nothing: the state decides in a turn.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn retention(&mut self, now: Timestamp, slices: usize) -> Result<Option<Seq>, StoreError> {
-        self.grown = 0;
-        let too_big = self.too_big();
+    pub fn propose_retention(&mut self, now: Timestamp, slices: usize) -> Result<Option<Seq>, StoreError> {
+        self.bytes_added = 0;
+        let excess_bytes = self.excess_bytes();
         let (oldest, messages) = (self.totals.oldest, self.totals.messages);
-        let bounds = tidy::Bounds::new(&self.history, now, too_big, oldest, None, 0);
-        // Taken out, so that the search that it may be in survives an error.
-        let mut stamps = std::mem::take(&mut self.stamps);
-        let proposed =
-            self.with("read", |log, _| tidy::proposal(log, &bounds, messages, slices, &mut stamps));
-        self.stamps = stamps;
+        let bounds = retention::Bounds::new(&self.history, now, excess_bytes, oldest, None, 0);
+        // Taken out of `self`, so that an error does not lose the progress of the scan.
+        let mut age_scan = std::mem::take(&mut self.age_scan);
+        let proposed = self.with_connection("read", |log, _| {
+            retention::propose(log, &bounds, messages, slices, &mut age_scan)
+        });
+        self.age_scan = age_scan;
         Ok(proposed?.filter(|proposed| *proposed > oldest))
     }
 
-    /// Removes a small slice of what goes: messages below `oldest`, as the state has decided, or what gone conversations or
-    /// sessions left behind, by turns. How many messages went, and why. `None`: there is nothing more.
+    /// Removes a small slice, taking turns between the kinds: messages below `oldest`, as the state decided,
+    /// and what removed conversations and ended sessions left behind. Returns how many messages were removed
+    /// and why. `None`: nothing is left to remove.
     ///
     /// # Errors
     /// The file cannot be written. Nothing was removed then.
-    pub fn remove(&mut self, now: Timestamp, oldest: Seq) -> Result<Option<Removed>, StoreError> {
-        // Also if it fails: the next try must not come with the next turn.
-        self.grown = 0;
-        let too_big = self.too_big();
-        let room = self.room_for_removal()?;
-        if room.is_none() {
-            self.halved = 0;
+    pub fn remove_slice(&mut self, now: Timestamp, oldest: Seq) -> Result<Option<Removed>, StoreError> {
+        // Reset also after a failure, so that the next attempt does not come with the next turn.
+        self.bytes_added = 0;
+        let excess_bytes = self.excess_bytes();
+        let budget = self.removal_budget()?;
+        if budget.is_none() {
+            self.halvings = 0;
         }
         let oldest = oldest.max(self.totals.oldest);
-        let bounds = tidy::Bounds::new(&self.history, now, too_big, oldest, room, self.halved)
-            .keeping_ids_after(self.totals.head.saturating_sub(self.window));
-        let (before, mut totals, last) = (self.totals, self.totals, self.tidied);
+        let bounds = retention::Bounds::new(&self.history, now, excess_bytes, oldest, budget, self.halvings)
+            .keeping_ids_after(self.totals.head.saturating_sub(self.known_ids));
+        let (before, mut totals, last) = (self.totals, self.totals, self.last_removed);
         totals.oldest = oldest;
-        // Taken out, so that the search that it may be in survives an error.
-        let mut stamps = std::mem::take(&mut self.stamps);
-        let slice = self.with("read", |log, _| tidy::next(log, &bounds, totals.messages, last, &mut stamps));
-        self.stamps = stamps;
+        // Taken out of `self`, so that an error does not lose the progress of the scan.
+        let mut age_scan = std::mem::take(&mut self.age_scan);
+        let slice = self.with_connection("read", |log, _| {
+            retention::next_slice(log, &bounds, totals.messages, last, &mut age_scan)
+        });
+        self.age_scan = age_scan;
         let Some(slice) = slice? else {
-            self.halved = 0;
-            // It is made anew once there is room for messages.
-            let gives_room = self.shared.work().gives_room && !self.has_room()?;
-            self.index_gives_room(gives_room);
+            self.halvings = 0;
+            // The index is built again once there is space for messages.
+            let gives_room = self.shared.work().gives_room && !self.has_disk_space()?;
+            self.set_index_gives_room(gives_room);
             return Ok(None);
         };
-        // Whatever comes of it: what fails must not keep the others waiting.
-        self.tidied = slice.kind;
+        // Set before the attempt, so that a failing kind does not delay the others.
+        self.last_removed = slice.kind;
         if self.shared.work().gives_room
             && let Some(log) = &self.log
         {
-            // With the room of the index the write-ahead log can be copied, and written from its front.
-            let _ = wal::start_over(log);
+            // With the space of the index, the write-ahead log can be copied and restarted.
+            let _ = checkpoint::restart_wal(log);
         }
         totals.messages = totals.messages.saturating_sub(slice.messages());
         totals.bytes = totals.bytes.saturating_sub(slice.bytes);
-        let removed = self.turn("tidy", Leaves::Copy, |log, _| {
-            let scattered = slice.remove(log)?;
-            found::put_totals(log, &before, &totals)?;
+        let removed = self.transact("remove messages from", Headroom::Checkpoint, |log, _| {
+            let scattered = slice.delete(log)?;
+            totals::write(log, &before, &totals)?;
             Ok(scattered)
         });
         if matches!(removed, Err(StoreError::Full { .. })) {
-            // A slice that wrote more than was thought would do so at each try.
-            self.halved = (self.halved + 1).min(slice::MORE_HALVINGS);
-            self.index_gives_room(true);
+            // The slice wrote more than estimated, and would do so at each attempt.
+            self.halvings = (self.halvings + 1).min(removal_slice::MAX_HALVINGS_WHEN_FULL);
+            self.set_index_gives_room(true);
         }
         removed?;
-        // There was room: the next slice tries twice as much again.
-        self.halved = self.halved.saturating_sub(1);
+        // There was enough space: the next slice is twice as large.
+        self.halvings = self.halvings.saturating_sub(1);
         self.totals = totals;
-        self.ids.forget(&slice.ids);
+        self.ids.remove_chunks(&slice.ids);
         if let Some(log) = &self.log {
             self.checkpoints.after_turn(log);
         }
@@ -88,40 +94,42 @@ impl Store {
         Ok(Some(slice.removed))
     }
 
-    /// Decides what retention asks for, and removes a slice.
+    /// Proposes, decides and removes one slice.
     #[cfg(test)]
-    pub(super) fn tidy(&mut self, now: Timestamp) -> Result<Option<Removed>, StoreError> {
-        let oldest = self.retention(now, 1)?.unwrap_or(self.totals.oldest);
-        self.remove(now, oldest)
+    pub(super) fn remove_expired(&mut self, now: Timestamp) -> Result<Option<Removed>, StoreError> {
+        let oldest = self.propose_retention(now, 1)?.unwrap_or(self.totals.oldest);
+        self.remove_slice(now, oldest)
     }
 
-    /// What is derived gives way to what is kept: on a full disk even removing needs room.
-    pub(super) fn index_gives_room(&self, gives_room: bool) {
+    /// Lets the search index free its space for messages, or build itself again. On a full disk even a
+    /// removal needs space, and the index can be rebuilt.
+    pub(super) fn set_index_gives_room(&self, gives_room: bool) {
         if self.shared.work().gives_room != gives_room {
             self.shared.tell(|work| work.gives_room = gives_room);
         }
     }
 
-    /// How many bytes the history took when [`Store::retention`] or [`Store::remove`] last looked, and how many it may take.
+    /// The history's size when [`Store::propose_retention`] or [`Store::remove_slice`] last measured it, and its limit.
     #[must_use]
     pub fn history_bytes(&self) -> HistoryBytes {
         HistoryBytes { taken: self.history_bytes, most: self.shared.max_bytes }
     }
 
-    /// Did so much come since [`Store::retention`] last looked that it should look again? On a small disk that is less.
+    /// Whether the log has grown so much since [`Store::propose_retention`] that it should run again. On a small disk
+    /// the threshold is lower.
     #[must_use]
     pub fn has_grown(&self) -> bool {
-        let bounds = [self.shared.max_bytes, self.checkpoints.room()];
-        bounds.into_iter().flatten().min().is_some_and(|most| self.grown > most / 64)
+        let bounds = [self.shared.max_bytes, self.checkpoints.free_bytes()];
+        bounds.into_iter().flatten().min().is_some_and(|most| self.bytes_added > most / 64)
     }
 
-    /// How many bytes of messages have to go.
-    fn too_big(&mut self) -> u64 {
+    /// The bytes of messages that have to be removed.
+    fn excess_bytes(&mut self) -> u64 {
         let messages = self.totals.bytes;
-        let taken = bytes::taken(messages, &self.shared.index);
+        let taken = history_size::history_bytes(messages, &self.shared.index);
         self.history_bytes = taken;
         let over = self.shared.max_bytes.map_or(0, |most| taken.saturating_sub(most));
-        // With a message its words leave the index.
+        // Removing a message also removes its words from the index.
         if taken > messages { over.div_ceil(2) } else { over }
     }
 }

@@ -1,8 +1,7 @@
-//! Owns how a turn's writes become rows. Called by the writer inside its transaction; never
-//! begins or ends one.
+//! Writes a turn as rows. Called by the writer inside its transaction. Never begins or ends a transaction.
 
-use super::found::Totals;
-use super::{StoreError, rights, users, work};
+use super::totals::Totals;
+use super::{StoreError, permissions, sweeps, users};
 use crate::chat::{
     Chunk, ConversationId, ConversationKind, Party, SessionChange, SessionId, SessionRow, Writes,
 };
@@ -10,19 +9,19 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use tcp_chat_protocol::{RequestId, Seq};
 
-/// A number as SQLite keeps it. None that is given out comes near the sign; one that is asked for
-/// may be beyond it, and then means "after all of them".
+/// A number as SQLite stores it. Assigned numbers never reach `i64::MAX`; a requested number can exceed it,
+/// and then means "after all of them".
 pub(super) fn int(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// Reads such a number.
+/// Reads a number that [`int`] has stored.
 pub(super) fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     let number: i64 = row.get(column)?;
     u64::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, number))
 }
 
-/// What a message called itself: a text stays a text, a number an integer, so they never meet.
+/// A request id as a column. Texts and numbers keep their type, so they are never equal.
 pub(super) struct Id<'a>(pub(super) &'a RequestId);
 
 impl ToSql for Id<'_> {
@@ -34,7 +33,7 @@ impl ToSql for Id<'_> {
     }
 }
 
-/// Reads what a message called itself.
+/// Reads a request id.
 pub(super) fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<RequestId> {
     Ok(match row.get_ref(column)? {
         ValueRef::Integer(n) => RequestId::Number(n.cast_unsigned()),
@@ -42,9 +41,9 @@ pub(super) fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<RequestId> {
     })
 }
 
-/// Holds the turn against what everything that reads the log relies on: numbers that only grow,
-/// and a line for each of them.
-pub(super) fn check(writes: &Writes, head: Seq) -> Result<(), StoreError> {
+/// Checks the invariants that all readers of the log rely on: numbers only grow, and a chunk has one line for
+/// each number.
+pub(super) fn check_chunks(writes: &Writes, head: Seq) -> Result<(), StoreError> {
     let mut newest = head;
     for chunk in &writes.chunks {
         let Chunk { conversation, first, last, prev, lines, .. } = chunk;
@@ -61,9 +60,9 @@ pub(super) fn check(writes: &Writes, head: Seq) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Writes a turn. It may be there already: a commit that failed on its way to the disk may stand in the file after all,
-/// and is tried again. Only a line of the audit log is twice there then.
-pub(super) fn write(log: &Connection, writes: &Writes) -> rusqlite::Result<()> {
+/// Writes a turn. The turn may be in the file already: a commit whose sync to the disk failed may stand in the file, and
+/// is tried again. Only its lines of the audit log are there twice then.
+pub(super) fn write_turn(log: &Connection, writes: &Writes) -> rusqlite::Result<()> {
     for (id, kind) in &writes.conversations {
         put_conversation(log, *id, kind, 0)?;
     }
@@ -75,7 +74,7 @@ pub(super) fn write(log: &Connection, writes: &Writes) -> rusqlite::Result<()> {
         put_chunks(log, &writes.chunks)?;
     }
     if !writes.sent.is_empty() {
-        // An id whose message is gone may be used again.
+        // An id whose message was removed can be used again.
         let mut put =
             log.prepare_cached("INSERT OR REPLACE INTO sent (seq, session, id) VALUES (?1, ?2, ?3)")?;
         for sent in &writes.sent {
@@ -85,17 +84,17 @@ pub(super) fn write(log: &Connection, writes: &Writes) -> rusqlite::Result<()> {
     for change in &writes.sessions {
         change_session(log, change)?;
     }
-    work::leave(log, &writes.leaving)?;
-    work::change(log, &writes.work)?;
-    rights::change(log, &writes.rights)?;
-    rights::audit(log, &writes.audit)?;
+    sweeps::write_leaving(log, &writes.leaving)?;
+    sweeps::write_changes(log, &writes.work)?;
+    permissions::write_changes(log, &writes.rights)?;
+    permissions::append_audit(log, &writes.audit)?;
     for change in &writes.users {
-        users::change(log, change)?;
+        users::write_change(log, change)?;
     }
     for id in &writes.gone {
         log.prepare_cached("DELETE FROM conversations WHERE id = ?1")?.execute([id.0])?;
         leave_messages_behind(log, id.0)?;
-        rights::forget(log, *id)?;
+        permissions::remove_room(log, *id)?;
     }
     Ok(())
 }
@@ -113,7 +112,7 @@ fn put_chunks(log: &Connection, chunks: &[Chunk]) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Writes who opened rooms.
+/// Writes the party that opened each room.
 pub(super) fn put_opened(log: &Connection, opened: &[(ConversationId, Party)]) -> rusqlite::Result<()> {
     if opened.is_empty() {
         return Ok(());
@@ -125,7 +124,7 @@ pub(super) fn put_opened(log: &Connection, opened: &[(ConversationId, Party)]) -
     Ok(())
 }
 
-/// Writes which room was the default one, and for which messages, in place of what was there.
+/// Replaces the list of default rooms and of the messages for which each was the default.
 pub(super) fn put_default_rooms(log: &Connection, all: &[(Seq, ConversationId)]) -> rusqlite::Result<()> {
     log.execute("DELETE FROM default_rooms", [])?;
     let mut put = log.prepare_cached("INSERT INTO default_rooms (after, room) VALUES (?1, ?2)")?;
@@ -174,7 +173,7 @@ pub(super) fn put_session(log: &Connection, row: &SessionRow) -> rusqlite::Resul
     Ok(())
 }
 
-/// Writes that a session is in a room, and which of its rooms that is: they are ordered by `joined`.
+/// Writes a membership. `joined` orders the rooms of a session.
 pub(super) fn put_member(
     log: &Connection,
     session: SessionId,
@@ -187,7 +186,7 @@ pub(super) fn put_member(
     Ok(())
 }
 
-/// Notes that a conversation's messages have to go, if it has some: rooms come and go without.
+/// Marks the messages of a conversation for removal, if it has any. Many rooms are removed without a message.
 pub(super) fn leave_messages_behind(log: &Connection, conversation: i64) -> rusqlite::Result<()> {
     log.prepare_cached(
         "INSERT OR IGNORE INTO gone_conversations
@@ -197,7 +196,8 @@ pub(super) fn leave_messages_behind(log: &Connection, conversation: i64) -> rusq
     Ok(())
 }
 
-/// Notes that a session's ids have to go, if some are filed. Those of this turn must be by now.
+/// Marks the ids of a session for removal, if there are any in `sent_as`. Those of this turn must be written
+/// before.
 pub(super) fn leave_ids_behind(log: &Connection, session: i64) -> rusqlite::Result<()> {
     log.prepare_cached(
         "INSERT OR IGNORE INTO gone_sessions
@@ -207,7 +207,7 @@ pub(super) fn leave_ids_behind(log: &Connection, session: i64) -> rusqlite::Resu
     Ok(())
 }
 
-/// Writes what happened to a session.
+/// Writes a change of a session.
 pub(super) fn change_session(log: &Connection, change: &SessionChange) -> rusqlite::Result<()> {
     match change {
         SessionChange::Put(row) => put_session(log, row),
@@ -232,8 +232,8 @@ pub(super) fn change_session(log: &Connection, change: &SessionChange) -> rusqli
     }
 }
 
-/// The conversation that a message is in, if both are still there.
-pub(super) fn conversation_of(log: &Connection, seq: Seq) -> rusqlite::Result<Option<ConversationId>> {
+/// The conversation of a message, if both still exist.
+pub(super) fn find_conversation(log: &Connection, seq: Seq) -> rusqlite::Result<Option<ConversationId>> {
     log.prepare_cached(
         "SELECT c.id FROM chunks k JOIN conversations c ON c.id = k.conversation
          WHERE k.first = (SELECT max(first) FROM chunks WHERE first <= ?1) AND k.last >= ?1",
@@ -242,10 +242,10 @@ pub(super) fn conversation_of(log: &Connection, seq: Seq) -> rusqlite::Result<Op
     .optional()
 }
 
-/// Removes what is newer than the totals say. The rest of a turn that stands in the file after all may stay: written
-/// again, it comes to the same.
-pub(super) fn forget_after(log: &Connection, totals: &Totals) -> rusqlite::Result<()> {
-    // Looking needs no lock that another program may have.
+/// Removes what is newer than `totals`. Other rows of a turn that stands in the file after a failed commit may stay:
+/// written again, they come to the same.
+pub(super) fn remove_after(log: &Connection, totals: &Totals) -> rusqlite::Result<()> {
+    // This check needs no lock that another program may hold.
     let newer = "SELECT EXISTS (SELECT 1 FROM conversations WHERE id > ?1)";
     if log.query_row(newer, [totals.last_conversation], |row| row.get(0))? {
         log.execute("DELETE FROM conversations WHERE id > ?1", [totals.last_conversation])?;

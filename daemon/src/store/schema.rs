@@ -1,20 +1,19 @@
-//! Owns the shape of the log's database: its tables, its version, the steps from one version to
-//! the next, and how a connection to it is set up. Everything that opens a connection to the log
-//! comes through here. Never reads or writes messages.
+//! Defines the schema of the log's database, its version and migrations, and how connections are set up. All
+//! connections to the log are opened here. Never reads or writes messages.
 
 use super::error::StoreError;
-use super::place::Place;
-use super::{Checked, found};
+use super::location::Location;
+use super::{Checked, snapshot};
 use crate::settings::Durability;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::time::Duration;
 
-/// "tcHt": what marks the file as ours.
+/// "tcHt": marks the file as a store of tcp-chatd.
 const APPLICATION_ID: i64 = 0x7463_4874;
 
-/// Each step makes the next version out of the one before it; the first makes version 1 out of
-/// nothing. A step that was ever released is never changed.
+/// Each migration makes one version from the version before it; the first makes version 1 from an empty file.
+/// A released migration is never changed.
 const STEPS: &[&str] = &[
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
@@ -35,33 +34,33 @@ const STEPS: &[&str] = &[
     include_str!("schema/origins.sql"),
 ];
 
-/// How long a connection waits for another program's lock (an operator's `sqlite3`, a backup).
+/// How long a connection waits for a lock of another program, such as `sqlite3` or a backup.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
 
-/// How long a turn waits for such a lock. The hub stands still meanwhile, and with it everyone.
+/// How long a turn waits for such a lock. The hub, and so all users, wait meanwhile.
 pub(super) const WRITER_BUSY: Duration = Duration::from_millis(100);
 
-/// What the write-ahead log is cut back to, in bytes.
+/// The size to which SQLite cuts the write-ahead log, in bytes.
 const WAL_BYTES: i64 = 32 * 1024 * 1024;
 
-/// The writer's page cache in KiB: the leaves of the ids that are being sent stay in it.
+/// The writer's page cache in KiB. It holds the B-tree leaves of the ids in use.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
-/// The page cache of each connection that only reads, in KiB.
+/// The page cache of a reader in KiB.
 const READER_CACHE_KIB: i64 = 512;
 
-/// Opens the log for writing: made, checked, and brought to the newest version.
-pub(super) fn open_writer(place: &Place, durability: Durability) -> Result<Connection, StoreError> {
+/// Opens the log for writing. Creates, checks and migrates it.
+pub(super) fn open_writer(place: &Location, durability: Durability) -> Result<Connection, StoreError> {
     let error = |e: rusqlite::Error| StoreError::sqlite("open", place, &e);
-    place.check_not_alone()?;
-    place.make_file()?;
+    place.check_wal_has_store()?;
+    place.create_file()?;
     let mut log = connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     migrate(&mut log, place, STEPS)?;
     set_up_writer(&log, durability).map_err(error)?;
     Ok(log)
 }
 
-/// Opens the log for writing again after a failure: what is there, or nothing.
-pub(super) fn reopen_writer(place: &Place, durability: Durability) -> Result<Connection, StoreError> {
+/// Opens the log for writing again after a failure. Never creates or migrates it.
+pub(super) fn reopen_writer(place: &Location, durability: Durability) -> Result<Connection, StoreError> {
     let log = connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     log.busy_timeout(WRITER_BUSY).map_err(|e| StoreError::sqlite("open", place, &e))?;
     let found = check_version(&log, place, STEPS.len())?;
@@ -74,22 +73,22 @@ pub(super) fn reopen_writer(place: &Place, durability: Durability) -> Result<Con
 }
 
 /// Opens the log for copying the write-ahead log into it.
-pub(super) fn open_for_checkpoints(place: &Place) -> Result<Connection, StoreError> {
+pub(super) fn open_for_checkpoints(place: &Location) -> Result<Connection, StoreError> {
     connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE)
 }
 
 /// Opens the log for reading.
-pub(super) fn open_reader(place: &Place) -> Result<Connection, StoreError> {
+pub(super) fn open_reader(place: &Location) -> Result<Connection, StoreError> {
     let log = open(place, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     log.set_prepared_statement_cache_capacity(32);
-    // Enough for the inner pages of the trees; messages are read once, and the system has them too.
+    // Enough for the inner pages of the B-trees. Messages are read once, and the system caches them, too.
     log.pragma_update(None, "cache_size", -READER_CACHE_KIB)
         .map_err(|e| StoreError::sqlite("open", place, &e))?;
     Ok(log)
 }
 
-/// Opens a database without making it, and sets what every connection needs.
-pub(super) fn open(place: &Place, access: OpenFlags) -> Result<Connection, StoreError> {
+/// Opens a database without creating it, and applies the settings of all connections.
+pub(super) fn open(place: &Location, access: OpenFlags) -> Result<Connection, StoreError> {
     let error = |e: rusqlite::Error| StoreError::sqlite("open", place, &e);
     let database = Connection::open_with_flags(place.path(), place.flags(access)).map_err(error)?;
     database.busy_timeout(BUSY).map_err(error)?;
@@ -97,9 +96,9 @@ pub(super) fn open(place: &Place, access: OpenFlags) -> Result<Connection, Store
     Ok(database)
 }
 
-/// Reads whether the log could be opened as it lies there, and changes nothing. Without its write-ahead log, where there
-/// is none, or one that belongs to another store.
-pub(super) fn check(place: &Place, has_wal: bool) -> Result<Checked, StoreError> {
+/// Checks that the log could be opened, and changes nothing. `has_wal`: false if there is no write-ahead log,
+/// or one of another store.
+pub(super) fn check(place: &Location, has_wal: bool) -> Result<Checked, StoreError> {
     let log = if has_wal {
         open(place, OpenFlags::SQLITE_OPEN_READ_ONLY)?
     } else {
@@ -109,7 +108,8 @@ pub(super) fn check(place: &Place, has_wal: bool) -> Result<Checked, StoreError>
     };
     let found = check_version(&log, place, STEPS.len())?;
     let error = |e: rusqlite::Error| StoreError::sqlite("read", place, &e);
-    // All pages are read; the indexes are not compared with their tables, which takes ten times as long.
+    // All pages are read. The indexes are not compared with their tables, because that takes ten times as
+    // long.
     let said: String = log.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(error)?;
     if said != "ok" {
         return Err(StoreError::Corrupt { store: place.to_string(), why: said });
@@ -117,29 +117,32 @@ pub(super) fn check(place: &Place, has_wal: bool) -> Result<Checked, StoreError>
     if found == 0 {
         return Ok(Checked::default());
     }
-    Ok(Checked { newest: found::newest(&log).map_err(error)?, rooms: found::rooms(&log).map_err(error)? })
+    Ok(Checked {
+        newest: snapshot::read_newest_timestamp(&log).map_err(error)?,
+        rooms: snapshot::read_rooms(&log).map_err(error)?,
+    })
 }
 
-fn connect(place: &Place, access: OpenFlags) -> Result<Connection, StoreError> {
+fn connect(place: &Location, access: OpenFlags) -> Result<Connection, StoreError> {
     let log = open(place, access)?;
-    // SQLite falls back to reading where it may not write.
+    // SQLite falls back to read-only access if it may not write.
     if log.is_readonly("main").map_err(|e| StoreError::sqlite("open", place, &e))? {
         let why = "it is read-only".to_owned();
         return Err(StoreError::ReadOnly { store: place.to_string(), why });
     }
-    // The last connection that closes would remove the write-ahead log. The writer closes its connection after a
-    // failure, too, and must find the same file again. `Store::close` turns this off.
+    // Otherwise the last connection that closes would remove the write-ahead log. The writer also closes its
+    // connection after a failure, and must find the same file again. `Store::close` disables this.
     keep_wal(&log, true).map_err(|e| StoreError::sqlite("open", place, &e))?;
     Ok(log)
 }
 
-/// Does the write-ahead log stay as it is when the last connection closes?
+/// Sets whether the write-ahead log stays as it is when the last connection closes.
 pub(super) fn keep_wal(log: &Connection, keep: bool) -> rusqlite::Result<()> {
     log.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep).map(|_| ())
 }
 
-/// Which version the file has; 0: there is nothing in it.
-fn check_version(log: &Connection, place: &Place, known: usize) -> Result<usize, StoreError> {
+/// The version of the file. 0: it is empty.
+fn check_version(log: &Connection, place: &Location, known: usize) -> Result<usize, StoreError> {
     let error = |e: rusqlite::Error| StoreError::sqlite("read", place, &e);
     let number = |sql: &str| log.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(error);
     let found = number("PRAGMA user_version")?;
@@ -159,8 +162,8 @@ fn version(steps: usize) -> i64 {
     i64::try_from(steps).unwrap_or(i64::MAX)
 }
 
-/// Brings the file to the newest version: all of the way or not at all.
-fn migrate(log: &mut Connection, place: &Place, steps: &[&str]) -> Result<(), StoreError> {
+/// Migrates the file to the newest version, completely or not at all.
+fn migrate(log: &mut Connection, place: &Location, steps: &[&str]) -> Result<(), StoreError> {
     let found = check_version(log, place, steps.len())?;
     if found == steps.len() {
         return Ok(());
@@ -180,10 +183,10 @@ fn migrate(log: &mut Connection, place: &Place, steps: &[&str]) -> Result<(), St
 fn set_up_writer(log: &Connection, durability: Durability) -> rusqlite::Result<()> {
     log.set_prepared_statement_cache_capacity(64);
     log.busy_timeout(WRITER_BUSY)?;
-    // A database in memory keeps its own journal and answers "memory".
+    // A database in memory has its own journal and answers "memory".
     log.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0))?;
-    // NORMAL: a commit is in the system's hands when it returns, and survives this process; the
-    // file stays whole through a power cut. FULL: the commit itself survives that, too.
+    // NORMAL: a commit survives the end of this process; after a power cut the file is consistent, but the
+    // last commits can be lost. FULL: a commit also survives a power cut.
     log.pragma_update(
         None,
         "synchronous",
@@ -192,7 +195,7 @@ fn set_up_writer(log: &Connection, durability: Durability) -> rusqlite::Result<(
             Durability::Power => "FULL",
         },
     )?;
-    // `Checkpoints` does that.
+    // `Checkpoints` copies the write-ahead log.
     log.query_row("PRAGMA wal_autocheckpoint = 0", [], |_| Ok(()))?;
     log.query_row(&format!("PRAGMA journal_size_limit = {WAL_BYTES}"), [], |_| Ok(()))?;
     log.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)

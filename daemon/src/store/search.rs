@@ -2,8 +2,8 @@
 //! the page. `tcp_chat_search` searches the index. Called by [`super::Readers`] on a thread that may wait. Never shows
 //! the user an error of SQLite.
 
-use super::page::{self, Messages};
-use super::read::Reader;
+use super::history_page::{self, Messages};
+use super::readers::Reader;
 use super::rows::{int, number};
 use super::shared::Shared;
 use super::{Page, SearchIn, StoreError, schema};
@@ -62,7 +62,7 @@ pub(super) fn read(
         before: what.before.unwrap_or(Seq::MAX),
         limit: what.limit,
         // The text is a part of what the page shows of a message: at twice a page, a page is full.
-        max_bytes: 2 * page::PAGE_BYTES,
+        max_bytes: 2 * history_page::PAGE_BYTES,
     };
     loop {
         let now = *shared.progress().borrow();

@@ -1,95 +1,95 @@
-//! Owns what the writer, the readers and the indexer have in common: where the store lies, who
-//! may go at a database in memory, and how far the indexer is. Never touches a database itself.
+//! Owns what the writer, the readers and the indexer share: the locations, the gates of databases in memory,
+//! and the progress of the index. Never uses a database itself.
 
 use super::StoreError;
-use super::files::Files;
-use super::place::Place;
+use super::location::Location;
+use super::open_files::OpenFiles;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use tcp_chat_protocol::Seq;
 use tokio::sync::watch;
 
-/// Shared by everyone who has a part of the store open.
+/// Shared by the writer, the readers and the indexer.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// Where the log lies.
-    pub(super) log: Place,
-    /// Where the search index lies.
-    pub(super) index: Place,
-    /// Around each use of the log.
+    /// The location of the log.
+    pub(super) log: Location,
+    /// The location of the search index.
+    pub(super) index: Location,
+    /// Passed at each use of the log.
     pub(super) log_gate: Gate,
-    /// Around each use of the search index.
+    /// Passed at each use of the search index.
     pub(super) index_gate: Gate,
     work: Mutex<Work>,
-    /// Rings for everything that there is to do,
+    /// Notified at each change of `work`.
     bell: Condvar,
-    /// and this one not for new messages: they come a thousand times a second.
+    /// Notified at each change except new messages, which can come a thousand times per second.
     alarm: Condvar,
     progress: watch::Sender<Progress>,
-    /// How many bytes the history may take; `None`: there is no bound.
+    /// The limit of the history, in bytes. `None`: there is no limit.
     pub(super) max_bytes: Option<u64>,
-    /// What the log's files were; `None`: it is in memory.
-    pub(super) files: Option<Files>,
-    /// The running backup, if there is one, holds it.
+    /// The files of the log. `None`: it is in memory.
+    pub(super) files: Option<OpenFiles>,
+    /// Locked while a backup runs.
     pub(super) backing_up: Mutex<()>,
-    /// No backup is to begin or to go on.
+    /// Set when no backup may begin or continue.
     pub(super) closing: AtomicBool,
-    /// Messages that searches have looked up in the log.
+    /// How many messages the searches have read from the log.
     #[cfg(test)]
     pub(super) looked_up: std::sync::atomic::AtomicUsize,
 }
 
-/// What there is to do for the indexer.
+/// The work of the indexer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Work {
     /// The newest number in the log.
     pub(super) head: Seq,
     /// How often messages were removed from the log.
     pub(super) removals: u64,
-    /// Somebody waits for a search.
+    /// A search waits for the index.
     pub(super) hurry: bool,
     /// The index is damaged.
     pub(super) rebuild: bool,
-    /// The disk is full, and what has to go from the log cannot: the index gives its room for that.
+    /// The disk is full and the log cannot remove messages: the index must free its space.
     pub(super) gives_room: bool,
     /// The store is being closed.
     pub(super) stop: bool,
 }
 
-/// How far the indexer is.
+/// The progress of the indexer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Progress {
     /// Messages up to this number can be found.
     pub(super) mark: Seq,
-    /// Messages that went up to this removal have left the index.
+    /// Messages that were removed up to this removal are no longer in the index.
     pub(super) removals: Option<u64>,
-    /// Counts the index files: another number, another file.
+    /// Counts the index files: a new number means a new file.
     pub(super) file: u64,
-    /// There is no index at the moment: it gave its room to the log.
+    /// There is no index at the moment, because it freed its space for the log.
     pub(super) gone: bool,
-    /// The index cannot be written at the moment: waiting for it is of no use.
+    /// The index cannot be written at the moment, so there is no use in waiting for it.
     pub(super) failing: bool,
 }
 
 impl Progress {
-    /// Has the index gone since then, or is it another one?
+    /// Whether the index was removed or replaced since `before`.
     pub(super) fn is_other_than(self, before: Self) -> bool {
         self.gone != before.gone || self.file != before.file
     }
 }
 
 impl Shared {
-    /// Takes notice of an error of a reader: a log that is damaged takes no more messages, whoever finds it.
+    /// Notes an error of a reader: once a reader finds damage in the log, the writer stops.
     pub(super) fn note(&self, error: &StoreError) {
         if let (StoreError::Corrupt { store, .. }, Some(files)) = (error, &self.files)
             && *store == self.log.to_string()
         {
-            files.found_damaged();
+            files.mark_damaged();
         }
     }
 
-    pub(super) fn new(log: Place, files: Option<Files>, max_bytes: Option<u64>, head: Seq) -> Self {
+    pub(super) fn new(log: Location, files: Option<OpenFiles>, max_bytes: Option<u64>, head: Seq) -> Self {
         let memory = log.is_memory();
         Self {
             index: log.index(),
@@ -109,20 +109,20 @@ impl Shared {
         }
     }
 
-    /// Is the file at the log's path still the one that was opened? Whoever opens it once more asks.
+    /// Checks that the log's path leads to the file that was opened. Required before the path is opened
+    /// again.
     pub(super) fn check_log(&self) -> Result<(), StoreError> {
-        self.files.as_ref().map_or(Ok(()), Files::check_store)
+        self.files.as_ref().map_or(Ok(()), OpenFiles::check_store)
     }
 
-    /// Changes what there is to do, and lets the indexer know.
+    /// Changes the work and wakes the indexer.
     pub(super) fn tell(&self, change: impl FnOnce(&mut Work)) {
         change(&mut self.lock());
         self.bell.notify_all();
         self.alarm.notify_all();
     }
 
-    /// The log has messages up to this number now, and so many more removals. Lets an indexer know
-    /// that has nothing to do.
+    /// Reports the newest number of the log and new removals. Wakes an indexer that is idle.
     pub(super) fn grown(&self, head: Seq, removals: u64) {
         let mut work = self.lock();
         work.head = head;
@@ -131,41 +131,40 @@ impl Shared {
         self.bell.notify_all();
     }
 
-    /// What there is to do.
+    /// The present work.
     pub(super) fn work(&self) -> Work {
         *self.lock()
     }
 
-    /// Waits until there is something to do that `enough` takes.
+    /// Waits until `enough` accepts the work.
     pub(super) fn wait(&self, enough: impl Fn(&Work) -> bool) {
         drop(self.bell.wait_while(self.lock(), |w| !enough(w)));
     }
 
-    /// Pauses for this time, or until something comes up that `enough` takes and that is more than
-    /// new messages.
+    /// Waits for `time`, or until `enough` accepts a change other than new messages.
     pub(super) fn pause(&self, time: Duration, enough: impl Fn(&Work) -> bool) -> Work {
         let paused = self.alarm.wait_timeout_while(self.lock(), time, |w| !enough(w));
         *paused.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Says how far the indexer is.
+    /// Publishes the progress of the indexer.
     pub(super) fn report(&self, change: impl FnOnce(&mut Progress)) {
         self.progress.send_modify(change);
     }
 
-    /// Hears how far the indexer is.
+    /// Subscribes to the progress of the indexer.
     pub(super) fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.subscribe()
     }
 
-    /// A panic while it was held leaves plain numbers behind: nothing to be afraid of.
+    /// A panic under this lock leaves plain numbers, which are always valid.
     fn lock(&self) -> MutexGuard<'_, Work> {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// SQLite's databases in memory cannot be read and written at once, those in files can: for them
-/// the gate is always open.
+/// A SQLite database in memory cannot be read and written at the same time, so its gate is a lock. A database
+/// in a file can, so its gate is always open.
 #[derive(Debug)]
 pub(super) struct Gate(Option<RwLock<()>>);
 
@@ -182,13 +181,13 @@ impl Gate {
         self.0.as_ref().map(|gate| gate.write().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Does somebody wait to write, while others read?
+    /// Whether a writer waits while others read.
     #[cfg(test)]
     pub(super) fn is_awaited(&self) -> bool {
         self.0.as_ref().is_some_and(|gate| gate.try_read().is_err())
     }
 
-    /// Could somebody write at once?
+    /// Whether a writer could enter at once.
     #[cfg(test)]
     pub(super) fn is_free(&self) -> bool {
         self.0.as_ref().is_none_or(|gate| gate.try_write().is_ok())

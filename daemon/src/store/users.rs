@@ -1,16 +1,16 @@
-//! Owns how registered and removed users and certificates become rows and come back. Called by the writer
-//! inside its transaction, and when the store is opened. Never knows what they may do.
+//! Writes and reads the rows of registered users, removed users and certificates. Called by the writer inside
+//! its transaction, and when the store is opened. Never decides what a user may do.
 
-use super::found::name;
 use super::rows::{int, number};
+use super::snapshot::name;
 use crate::chat::{Certificate, Code, Digest, Gives, Removed, Revocation, User, UserChange, UserId};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
 
-/// Writes what happened to users.
-pub(super) fn change(log: &Connection, change: &UserChange) -> rusqlite::Result<()> {
+/// Writes a change of the users.
+pub(super) fn write_change(log: &Connection, change: &UserChange) -> rusqlite::Result<()> {
     match change {
-        UserChange::Put(user) => put(log, user),
+        UserChange::Put(user) => put_user(log, user),
         UserChange::Gone(id) => {
             log.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([id.0])?;
             Ok(())
@@ -29,7 +29,7 @@ pub(super) fn change(log: &Connection, change: &UserChange) -> rusqlite::Result<
     }
 }
 
-fn put(log: &Connection, user: &User) -> rusqlite::Result<()> {
+fn put_user(log: &Connection, user: &User) -> rusqlite::Result<()> {
     let User { id, name, password, code, added } = user;
     let gives = code.map(|code| match code.gives {
         Gives::Password => "password",
@@ -72,7 +72,7 @@ fn put_removed(log: &Connection, removed: &Removed) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Reads who was removed.
+/// Reads the removed users.
 pub(super) fn read_removed(log: &Connection) -> rusqlite::Result<Vec<Removed>> {
     log.prepare("SELECT name, at FROM removed_users ORDER BY name")?
         .query_map([], |row| Ok(Removed { name: name(row, 0)?, at: number(row, 1)? }))?
@@ -95,7 +95,7 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Vec<User>, Vec<Certifi
                 revoked: match row.get(3)? {
                     0 => Revocation::None,
                     1 => Revocation::Name,
-                    // A revocation that is not known is the widest.
+                    // An unknown value is treated as the widest revocation.
                     _ => Revocation::Key,
                 },
             })

@@ -1,4 +1,4 @@
-//! `check`, and what a broken configuration stops.
+//! Tests of `check`, and of starts with an invalid configuration.
 
 use crate::{Desk, Ended};
 use std::fs;
@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 
 #[test]
 fn check_is_fine_before_the_first_start_and_makes_nothing() {
-    // Whatever has the usual port here, and however few files may be open.
+    // Whatever uses the default port here, and however few files can be open.
     let desk = Desk::with("listen.address = \"127.0.0.1:0\"\nlimits.connections = 10\n");
     let ended = desk.run(&["check"]);
     let dir = desk.dir.path().display();
@@ -40,14 +40,14 @@ fn check_warns_of_what_will_not_work_on_this_host_and_says_what_to_do() {
         assert!(ended.err.contains(part), "{part}\n{ended:?}");
     }
     assert_eq!(ended.code, 0, "it would start: {ended:?}");
-    // An address of nobody here is no start at all.
+    // With an address that this host does not have, no start is possible.
     let desk = Desk::with("listen.address = \"192.0.2.1:3000\"\nlimits.connections = 10\n");
     let ended = desk.run(&["check"]);
     assert!(ended.err.contains("192.0.2.1:3000 is not an address of this host"), "{ended:?}");
     assert_eq!(ended.code, 78, "{ended:?}");
 }
 
-/// Where no settings say anything of the control socket, it is beside the store.
+/// Without a setting, the control socket is beside the store.
 #[test]
 fn check_beside_a_daemon_that_runs_does_not_wonder_who_has_its_port() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -61,7 +61,7 @@ fn check_beside_a_daemon_that_runs_does_not_wonder_who_has_its_port() {
     for ended in [with_a_file, checks()] {
         assert!(ended.code == 0 && !ended.err.contains("listen.address"), "{ended:?}");
     }
-    // The port is taken indeed, and by nobody that is known once the daemon has gone.
+    // The port was in use, and by no known process once the daemon has ended.
     drop(socket);
     let ended = checks();
     assert!(ended.err.contains(&format!(":{port} is in use, and no daemon answers")), "{ended:?}");
@@ -79,7 +79,7 @@ fn check_says_everything_that_is_wrong_at_once_with_78() {
     ] {
         assert!(ended.err.contains(part), "{part}\n{}", ended.err);
     }
-    // Broken certificates are the same to a caller.
+    // For a caller, invalid certificates have the same exit code.
     let desk = Desk::with("").with_certificates();
     fs::remove_file(desk.path("certs/ca.key")).unwrap();
     let ended = desk.run(&["check"]);

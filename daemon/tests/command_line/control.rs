@@ -1,4 +1,4 @@
-//! The commands that ask a running daemon: what goes over the socket, and what is printed of the answer.
+//! Tests of the commands for a running daemon: the request on the socket, and the printed answer.
 
 use crate::Desk;
 
@@ -132,7 +132,7 @@ fn a_running_daemon_is_asked_through_its_socket() {
         assert_eq!((ended.code, ended.out.as_str()), (code, out), "{args:?}: {ended:?}");
         assert_eq!(ended.err.is_empty(), code == 0, "{args:?}: {ended:?}");
     }
-    // A backup is written by the daemon, whose working folder is another one.
+    // The daemon writes the backup, and has another working folder.
     let desk = Desk::with("");
     let daemon = desk.answer("{\"ok\":true,\"data\":{}}\n");
     let ended = desk.run(&["backup", "copy.db"]);

@@ -1,5 +1,5 @@
-//! The binary as people and scripts use it: what it prints where, and its exit codes. No daemon
-//! runs here; the control socket is answered by the test.
+//! Tests of the binary as people and scripts use it: its output and its exit codes. No daemon runs here; the
+//! test answers on the control socket.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, wherever it is written")]
 
@@ -14,12 +14,12 @@ use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 
-/// A folder that the program runs in, with nothing of this machine's environment.
+/// A working folder, and an environment without this machine's variables.
 struct Desk {
     dir: tempfile::TempDir,
 }
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Debug)]
 struct Ended {
     code: i32,
@@ -56,7 +56,7 @@ impl Desk {
         self
     }
 
-    /// Answers one request on the control socket; gives what was asked.
+    /// Answers one request on the control socket. Returns the request.
     fn answer(&self, line: &'static str) -> JoinHandle<String> {
         let folder = self.path("data");
         fs::create_dir_all(&folder).unwrap();

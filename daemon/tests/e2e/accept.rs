@@ -1,4 +1,5 @@
-//! Accepting: running out of descriptors neither ends the daemon nor shuts the door for ever.
+//! Tests of accepting: running out of descriptors neither ends the daemon nor stops it from accepting for
+//! good.
 
 use crate::common::{Daemon, run};
 use std::net::TcpStream;
@@ -7,7 +8,7 @@ use std::net::TcpStream;
 fn it_outlives_having_no_descriptors_left() {
     let mut daemon = Daemon::after("ulimit -n 48", "");
     let mut ana = daemon.login("ana");
-    // More than it can take; the kernel holds the rest in its queue.
+    // More than the daemon can take; the kernel queues the rest.
     let crowd: Vec<_> = (0..90).map(|_| TcpStream::connect(daemon.address()).unwrap()).collect();
     ana.says("in the middle of it");
     daemon
@@ -38,7 +39,7 @@ fn who_comes_and_goes_at_once_leaves_nothing_behind() {
     assert_eq!(ana.asks("WHO", serde_json::Value::Null)["member_count"], 1);
 }
 
-/// The reload said that the limit was changed, and the daemon could not open as many files.
+/// A reload reported a higher limit as applied although the daemon could not open as many files.
 #[test]
 fn a_reload_with_more_connections_raises_the_limit_of_open_files() {
     let daemon = Daemon::after("ulimit -Sn 100", "limits.connections = 10");

@@ -1,4 +1,5 @@
-//! Registered users: join lines, passwords of their own, several sessions, and what an operator does.
+//! Tests of registered users: join lines, passwords of their own, several sessions, and the operator's
+//! commands.
 
 use crate::common::{Daemon, Finished, Peer, run};
 use serde_json::{Value, json};
@@ -54,7 +55,7 @@ fn a_login_may_come_right_behind_the_enrol_that_makes_it_possible() {
         assert_eq!(peer.next_where("the ENROL's reply", |_| true)["op"], "ENROL");
         assert_eq!(peer.next_where("the LOGIN's reply", |_| true)["data"]["name"], *name);
     }
-    // A code that is not good does not make one good.
+    // An invalid code does not make another one valid.
     let code = code(&done(&daemon, &["user", "add", "cy"]));
     let mut peer = daemon.connect();
     let wrong = code.chars().rev().collect::<String>();
@@ -94,7 +95,7 @@ fn a_join_line_sets_a_password_once() {
         json!({"name": "Ana"})
     );
     ana.is_refused("ENROL", json!({"name": "ana", "code": code, "password": "other"}), "AUTH_FAILED");
-    // On the same connection, too.
+    // Also on the same connection.
     let reply = ana.logs_in_with(json!({"name": "ana", "password": "sesame"}));
     assert_eq!(reply["name"], "Ana", "as it was registered");
     assert_eq!(ana.says("in").user, "Ana");
@@ -192,7 +193,7 @@ fn three_sessions_of_one_user_hear_the_same_through_a_restart() {
         let own = session.messages.iter().filter(|m| m.id.is_some()).count();
         assert!(own <= 1, "an id is the sending session's alone");
     }
-    // One after the other they go; she is here until the last is lost.
+    // The sessions end one after the other. The user is here until the last one is lost.
     let (desk, phone) = (desk.vanishes(), phone.vanishes());
     bo.has_nothing("PRESENCE");
     let script = script.vanishes();

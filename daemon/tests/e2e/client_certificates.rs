@@ -1,4 +1,4 @@
-//! Client certificates: who is asked for one, what it proves, how one is fetched and how it ends.
+//! Tests of client certificates: who is asked for one, what it proves, and how it is issued and revoked.
 
 use crate::accounts::code;
 use crate::common::{Daemon, Peer, identified, in_shell, run};
@@ -27,10 +27,10 @@ fn shows(daemon: &Daemon, (certificate, key): &(PathBuf, PathBuf)) -> Peer {
     Peer::connect(daemon.address(), identified(&daemon.ca(), certificate, key)).unwrap()
 }
 
-/// Asks for a certificate for a key of one's own.
+/// Requests a certificate for a new key.
 fn fetches(daemon: &Daemon, name: &str, code: &str, into: &Path) -> (PathBuf, PathBuf) {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
-    // What the request says of the name is not asked.
+    // The name in the certificate request is ignored.
     let request =
         CertificateParams::new(vec!["somebody.else".into()]).unwrap().serialize_request(&key).unwrap();
     let data = json!({"name": name, "code": code, "csr": request.pem().unwrap()});
@@ -52,9 +52,9 @@ fn optional_is_a_proof_for_who_has_one() {
     let mut bo = daemon.login("bo");
     bo.says("without one");
     ana.hears("without one");
-    // From then on the name is hers.
+    // From then on the name belongs to its user.
     daemon.connect().is_refused("LOGIN", json!({"name": "ANA"}), "AUTH_FAILED");
-    // And a second session is one more of hers.
+    // A second session belongs to the same user.
     let mut phone = shows(&daemon, &of_ana);
     phone.login("ana");
     let said = ana.says("to my phone");
@@ -68,12 +68,12 @@ fn required_lets_nobody_else_through_the_handshake() {
     let mut ana = shows(&daemon, &issued(&daemon, "ana"));
     ana.login("ana");
     let refused = match Peer::connect(daemon.address(), daemon.client()) {
-        // In TLS 1.3 the client is done before it hears of it.
+        // In TLS 1.3 the client is done before the server refuses.
         Ok(mut peer) => peer.try_line().expect_err("an alert"),
         Err(e) => e,
     };
     assert!(refused.to_string().contains("CertificateRequired"), "{refused}");
-    // Nor one that another CA has signed.
+    // Nor a certificate from another CA.
     let other = Daemon::with(REQUIRED);
     let stranger = issued(&other, "ana");
     let refused = match Peer::connect(daemon.address(), identified(&daemon.ca(), &stranger.0, &stranger.1)) {
@@ -90,7 +90,7 @@ fn a_join_line_fetches_a_certificate_even_where_one_is_required() {
     let line = done(&daemon, &["user", "add", "ana", "--cert"]);
     assert!(line.contains("tcps://ana:cert:"), "{line}");
     let code = code(&line);
-    // The door is open for that alone.
+    // The connection accepts only this request.
     let mut early = daemon.connect();
     early.is_refused("LOGIN", json!({"name": "ana"}), "AUTH_FAILED");
     early.is_refused("ENROL", json!({"name": "ana", "code": code, "password": "x"}), "DATA");
@@ -106,11 +106,11 @@ fn a_join_line_fetches_a_certificate_even_where_one_is_required() {
     ana.says("in, with a key that the server never saw");
     let list: Value = serde_json::from_str(&done(&daemon, &["user", "list", "--json"])).unwrap();
     assert_eq!(list["users"][0]["certificates"].as_array().unwrap().len(), 1, "{list}");
-    // With the code used up the door is shut again.
+    // Once the code is used up, connections without a certificate are refused again.
     let shut =
         Peer::connect(daemon.address(), daemon.client()).and_then(|mut peer| peer.try_line().map(drop));
     assert!(shut.unwrap_err().to_string().contains("CertificateRequired"));
-    // Only users that are known: a certificate alone is not enough.
+    // Only for known users: a certificate alone is not enough.
     let mut zoe = shows(&daemon, &issued(&daemon, "zoe"));
     zoe.is_refused("LOGIN", json!({"name": "zoe"}), "AUTH_FAILED");
 }
@@ -138,7 +138,7 @@ fn a_revoked_certificate_is_over_at_once_and_for_good() {
 
     done(&daemon, &["cert", "revoke", "bo"]);
     bo.is_noticed("KICKED");
-    // One that was issued beside the daemon and never shown is known, too.
+    // A certificate that was issued by another tool and never shown is known, too.
     done(&daemon, &["cert", "revoke", "cy"]);
     let end = run(daemon.folder(), &["cert", "revoke", "nobody"], "");
     assert_eq!(end.code, Some(70), "{}", end.err);
@@ -166,7 +166,7 @@ fn a_reload_asks_for_certificates_and_takes_other_cas() {
     assert!(stranger.unwrap_err().to_string().contains("CertificateRequired"));
     shows(&daemon, &of_ana).login("ana");
 
-    // Another CA of the operator's own: what the daemon's has signed counts no more.
+    // With another CA of the operator, certificates of the daemon's CA are no longer accepted.
     let other = Daemon::with(REQUIRED);
     let theirs = issued(&other, "cy");
     let ca = format!("tls.client_ca = {:?}", other.ca());
@@ -177,7 +177,7 @@ fn a_reload_asks_for_certificates_and_takes_other_cas() {
     assert!(old.and_then(|mut peer| peer.try_line().map(drop)).is_err());
     let end = run(daemon.folder(), &["user", "add", "di", "--cert"], "");
     assert!(end.code == Some(70) && end.err.contains("tls.client_ca"), "{}", end.err);
-    // A file that is none is refused, and what ran before goes on.
+    // An invalid file is refused, and the previous configuration stays in use.
     std::fs::write(&file, format!("{before}\n{REQUIRED}\ntls.client_ca = \"none.pem\"\n")).unwrap();
     assert_eq!(run(daemon.folder(), &["reload"], "").code, Some(78));
     assert_eq!(run(daemon.folder(), &["check"], "").code, Some(78));
@@ -189,7 +189,7 @@ fn issued_anew(daemon: &Daemon, name: &str) -> (PathBuf, PathBuf) {
     issued(daemon, name)
 }
 
-/// Nobody here had seen it, so it could not be revoked with the others.
+/// The daemon had never seen this certificate, so it could not revoke it with the others.
 #[test]
 fn a_certificate_that_was_issued_while_the_daemon_was_down_goes_with_its_user() {
     let mut daemon = Daemon::with(OPTIONAL);
@@ -214,7 +214,7 @@ fn a_certificate_that_was_issued_while_the_daemon_was_down_goes_with_its_user() 
     shows(&daemon, &unseen).is_refused("LOGIN", json!({"name": "ana"}), "AUTH_FAILED");
     assert!(!done(&daemon, &["user", "list"]).contains("ana"), "nobody is registered by it");
 
-    // One that is issued later registers her again. Certificates have whole seconds.
+    // A later one registers the user again. Certificates have whole seconds.
     stops(&mut daemon);
     while seconds() <= removed {
         std::thread::park_timeout(std::time::Duration::from_millis(20));
@@ -230,7 +230,8 @@ fn seconds() -> u64 {
     std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()
 }
 
-/// A company's certificate for `bom` was `born`: his name, his roles, his direct messages.
+/// Regression test: the company's certificate for `bom` was accepted as `born`: his name, roles and direct
+/// messages.
 #[test]
 fn a_certificate_is_nobody_elses_who_looks_the_same() {
     for mode in ["open", "accounts"] {

@@ -1,5 +1,5 @@
-//! Settings, commands and exit codes: a broken configuration is refused with a sentence that a
-//! stranger can act on.
+//! Tests of settings, commands and exit codes: an invalid configuration is refused with a message that tells
+//! the operator what to do.
 
 use crate::common::{Daemon, Finished, run};
 use std::path::Path;

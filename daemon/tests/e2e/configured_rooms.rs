@@ -1,5 +1,5 @@
-//! Rooms that the configuration names, beside rooms that look like them: they are opened all the same, and the operator
-//! is told.
+//! Tests of rooms that the configuration names, when rooms with similar names exist: they are opened
+//! nevertheless, and the operator is told.
 
 use crate::common::http::{address, request};
 use crate::common::{Daemon, run};
@@ -29,7 +29,7 @@ fn a_room_that_looks_like_a_configured_one_keeps_nobody_out_and_is_warned_of() {
     daemon.restart();
     assert_eq!(daemon.log().emits("room_twin").expect("at the start, too")["twin"], "supp0rt");
     enters(&daemon, "newer");
-    // What the warning says helps.
+    // The advice in the warning helps.
     assert_eq!(run(daemon.folder(), &["room", "remove", "supp0rt"], "").code, Some(0));
     let end = run(daemon.folder(), &["reload"], "");
     assert!(end.code == Some(0) && !end.err.contains("supp0rt"), "{}", end.err);

@@ -1,5 +1,5 @@
-//! Twelve kills under load: what was acknowledged is kept, once, chained, and everyone resumes
-//! exactly. And a kill while somebody is being sent away.
+//! Tests of twelve kills under load: each acknowledged message is stored once and chained, and every client
+//! resumes exactly. Also a kill while a user is being removed from rooms.
 
 use crate::common::{Daemon, Dice, Talker, Whereabouts, run, whole_history};
 use serde_json::json;
@@ -36,10 +36,10 @@ fn acknowledged_is_kept_through_twelve_kills() {
     let kept = reader.reads_all(&json!({"room": "lobby"}));
     println!("{} messages kept", kept.len());
     whole_history(&kept, &talkers);
-    // One who is slow may sleep through a kill; none can have missed most of them.
+    // A slow client may sleep through a kill, but none can have missed most of them.
     assert!(talkers.iter().all(|t| t.resumed > KILLS / 2));
 
-    // Once more, in quiet: each resumes from where it stands and gets exactly the rest.
+    // Then without load: each client resumes from its cursor and receives exactly the rest.
     daemon.kill();
     daemon.start_again();
     for session in &sessions {
@@ -60,14 +60,14 @@ fn one_who_was_sent_away_from_many_rooms_is_gone_after_a_kill_and_so_are_they() 
     let mut ana = daemon.connect();
     ana.logs_in_with(json!({"name": "ana", "rooms": rooms}));
     assert_eq!(run(daemon.folder(), &["kick", "ana"], "").code, Some(0));
-    // Its rooms are being left, or are not.
+    // The sweep that leaves its rooms may be in progress or done.
     daemon.kill();
     daemon.start_again();
     let token = ana.vanishes().token;
     let mut bo = daemon.connect();
     bo.is_refused("LOGIN", json!({"session": token}), "SESSION_EXPIRED");
     bo.login("bo");
-    // A start drops the rooms in slices, too.
+    // A start also removes the rooms in slices.
     while bo.asks("ROOMS", json!({}))["rooms"].as_array().unwrap().len() > 1 {}
     let mut ana = daemon.connect();
     ana.logs_in_with(json!({"name": "ana", "rooms": ["room7"]}));

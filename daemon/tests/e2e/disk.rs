@@ -1,6 +1,6 @@
-//! A disk that is full, for real: the store on a small tmpfs. Nothing is acknowledged that is not
-//! kept, everyone is told, and it goes on by itself when there is room again. Needs root for the
-//! mount; without it the test says so and passes.
+//! Tests of a real full disk: the store on a small tmpfs. Nothing is acknowledged that is not stored, all
+//! users are told, and the daemon recovers once there is space. The mount needs root; without it the test
+//! prints this and passes.
 
 use crate::common::http::{Scrape, address, get, request};
 use crate::common::{Daemon, Peer, in_shell, run};
@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// A small disk of its own, gone with the test.
+/// A small disk that is unmounted at the end of the test.
 pub(crate) struct Disk {
     at: TempDir,
 }
@@ -58,7 +58,8 @@ impl Drop for Disk {
     }
 }
 
-/// Speaks until a message waits for the disk: its id and its text. `kept`: the numbers and texts of those before it.
+/// Sends until a message waits for the disk. Returns its id and text. `kept` gets the numbers and texts of those
+/// before it.
 fn speaks_until_one_waits(peer: &mut Peer, round: &str, kept: &mut Vec<(u64, String)>) -> (Value, String) {
     for n in 0..20_000 {
         let text = format!("{round} {n} {}", "x".repeat(2_000));
@@ -107,7 +108,7 @@ fn a_full_disk_refuses_and_loses_nothing_and_works_again_by_itself() {
     let status: Value =
         serde_json::from_str(&status.out).unwrap_or_else(|e| panic!("{e}: {}{}", status.out, status.err));
     assert_eq!(status["state"], "store failing", "{status}");
-    // Coming and going works on.
+    // Users can still come and go.
     let mut cy = daemon.login("cy");
     bo.sees("cy", "joined");
     assert_eq!(Some(cy.session().cursor), kept.last().map(|(seq, _)| *seq), "no number that is not kept");
@@ -131,7 +132,7 @@ fn a_full_disk_refuses_and_loses_nothing_and_works_again_by_itself() {
         let waits = speaks_until_one_waits(&mut ana, how, &mut kept);
         daemon.signal(how);
         let status = daemon.ended();
-        // What the search index gives back may be room enough for the last turn.
+        // The space that the search index frees may be enough for the last turn.
         let is_clean = how == "TERM" && matches!(status.code(), Some(0 | 74));
         assert!(is_clean || status.code().is_none(), "{status}\n{}", daemon.log().text());
         disk.has_room_again();
@@ -144,7 +145,7 @@ fn a_full_disk_refuses_and_loses_nothing_and_works_again_by_itself() {
             "{how}: only what could be written is there"
         );
         assert_eq!(found[..kept.len()], kept, "{how}: acknowledged is kept");
-        // Nobody knows what became of it, but the id does.
+        // A resend under the same id settles it.
         ana = daemon.resume(&ana.vanishes());
         kept.push((said_again(&mut ana, &waits), waits.1.clone()));
         assert_eq!(history(&mut reader), kept, "{how}");

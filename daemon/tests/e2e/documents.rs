@@ -1,12 +1,11 @@
-//! What the documents show is what the program does: the transcript of `docs/PROTOCOL.md` is replayed,
-//! and the examples of `README.md` are run.
+//! Tests that the documents match the program: the transcript of `docs/PROTOCOL.md` is replayed, and the
+//! examples of `README.md` are run.
 //!
-//! A transcript is a fenced block marked `transcript`, on a fresh daemon with the settings as they
-//! come. `ana> LINE` is sent by ana, whose connection opens with her first line; `ana< LINE` is what
-//! comes to her next; `ana x` loses her connection without a goodbye; `ana .` says that the daemon
-//! closes it. A line that begins with `#` is for the reader. Moments, tokens, logs and versions
-//! differ from run to run: a token or a log stands for the one that came in its place before, and `$any` for
-//! any text.
+//! A transcript is a fenced block marked `transcript`, on a fresh daemon with default settings. `ana> LINE`
+//! is sent by ana, whose connection opens with her first line; `ana< LINE` is the next line that she
+//! receives. `ana x` drops her connection without a close; `ana .` means that the daemon closes it. A line
+//! that begins with `#` is for the reader. Times, tokens, log ids and versions differ between runs: a token
+//! or a log id stands for the one that was received in its place before, and `$any` for any text.
 
 use crate::common::web::Page;
 use crate::common::{Daemon, Peer, in_shell};
@@ -14,7 +13,7 @@ use crate::outside::{has, repository};
 use serde_json::Value;
 use std::collections::HashMap;
 
-/// The fenced blocks with that mark.
+/// The fenced blocks with this mark.
 fn blocks(file: &str, mark: &str) -> Vec<String> {
     let text = std::fs::read_to_string(repository().join(file)).unwrap();
     let mut found = Vec::new();
@@ -37,7 +36,7 @@ fn blocks(file: &str, mark: &str) -> Vec<String> {
     found
 }
 
-/// What may differ from run to run is made equal; tokens are learnt.
+/// Makes the parts equal that can differ between runs, and learns tokens.
 fn align(shown: &mut Value, came: &Value, tokens: &mut HashMap<String, String>) {
     match (shown, came) {
         (Value::Object(shown), Value::Object(came)) => {
@@ -213,7 +212,7 @@ fn every_dependency_has_its_line() {
     }
 }
 
-/// `dist` inherits what makes `release` quick to build: each such setting has to be taken back.
+/// `dist` inherits the settings that make `release` quick to build: it must reset each of them.
 #[test]
 fn the_distributed_build_is_optimised_throughout() {
     let manifest = std::fs::read_to_string(repository().join("Cargo.toml")).unwrap();

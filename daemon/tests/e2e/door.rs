@@ -1,18 +1,18 @@
-//! The door, before anybody has said a word: what is no TLS, is too old, never goes on, or comes in
-//! floods is closed cheaply, and those who are in do not notice.
+//! Tests of connections before the login: what is not TLS, is too old, is incomplete or comes in floods is
+//! closed cheaply, and connected users do not notice.
 
 use crate::common::{Daemon, PATIENCE};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
-/// A connection on which nothing is shaken yet.
+/// A connection before its handshake.
 fn knocks(daemon: &Daemon) -> TcpStream {
     let socket = TcpStream::connect(daemon.address()).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket
 }
 
-/// All that comes until it is closed, in whatever way.
+/// All bytes until it is closed, in whatever way.
 fn is_closed(mut socket: &TcpStream) -> Vec<u8> {
     let mut came = Vec::new();
     let end = socket.read_to_end(&mut came);
@@ -31,7 +31,7 @@ fn open_files(daemon: &Daemon) -> usize {
     std::fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap().count()
 }
 
-/// A ClientHello of the version that ends in this byte, and nothing newer.
+/// A ClientHello whose highest version ends in this byte.
 fn client_hello(version: u8) -> Vec<u8> {
     let mut hello = vec![0x16, 3, 1, 0, 45, 1, 0, 0, 41, 3, version];
     hello.extend([7; 32]);
@@ -50,7 +50,7 @@ fn what_is_no_tls_gets_an_alert_and_a_close() {
         b"SSH-2.0-OpenSSH_9.2\r\n",
         &[0; 200_000],
         &[0xff; 200_000],
-        // A record of handshake that says that it is longer than any may be.
+        // A handshake record with a length above the maximum.
         &[0x16, 3, 1, 0xff, 0xff, 1, 2, 3, 4, 5],
         // The beginning of SSL 2.
         &[0x80, 0x2e, 1, 0, 2, 0, 0x15, 0, 0, 0, 0x10, 1, 0, 0x80],
@@ -106,7 +106,7 @@ fn only_so_many_handshakes_are_under_way() {
     let (first, _second) = (knocks(&daemon), knocks(&daemon));
     assert!(is_closed(&knocks(&daemon)).is_empty(), "without a word");
     ana.says("who is in stays in");
-    // One gives up, and there is room for another once the daemon has noticed.
+    // One client gives up, and there is a place for another once the daemon has noticed.
     drop(first);
     let mut bo = loop {
         if let Ok(peer) = crate::common::Peer::connect(daemon.address(), daemon.client()) {
@@ -124,7 +124,7 @@ fn an_address_begins_only_so_many_handshakes_a_second() {
     let crowd: Vec<_> = (0..40).map(|_| knocks(&daemon)).collect();
     assert!(is_closed(crowd.last().unwrap()).is_empty(), "without a word");
     ana.says("who is in stays in");
-    // Without the limit, as a reload takes it away, everyone comes in.
+    // After a reload without the limit, all clients get in.
     let config = daemon.folder().join("config.toml");
     let text = std::fs::read_to_string(&config).unwrap().replace("per_second = 1", "per_second = 0");
     std::fs::write(&config, text).unwrap();

@@ -1,6 +1,6 @@
-//! The log is a contract: `docs/OPERATIONS.md` lists every event with its level and fields. Held here
-//! against the source, both ways; and, when a daemon of any test ends, against each line that it has
-//! written in JSON. That each event is really written is held in `events_for_real.rs`.
+//! Tests of the log as a contract: `docs/OPERATIONS.md` lists every event with its level and fields. The list
+//! is compared with the source in both directions, and with each JSON line of every daemon that a test ends.
+//! `events_for_real.rs` tests that each event is really written.
 
 use crate::common::Log;
 use crate::outside::repository;
@@ -9,14 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-/// What each line has beside the fields of its event, which are called something else.
+/// The fields that each line has besides those of its event, if their names differ.
 const OF_ALL: [&str; 5] = ["timestamp", "level", "target", "message", "event"];
 
-/// What the document says of one event.
+/// The document's row of an event.
 #[derive(Debug, Default, PartialEq)]
 struct Row {
     levels: BTreeSet<String>,
-    /// May the field be missing?
+    /// Whether the field can be missing.
     fields: BTreeMap<String, bool>,
 }
 
@@ -38,7 +38,7 @@ static TABLE: LazyLock<BTreeMap<String, Row>> = LazyLock::new(|| {
     table
 });
 
-/// What stands between backticks.
+/// The text between backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
@@ -52,7 +52,7 @@ pub(crate) fn documented() -> BTreeSet<String> {
 pub(crate) fn held(log: &Log) -> BTreeSet<String> {
     let text = log.text();
     let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    // Those of the libraries have none, at `trace`.
+    // Lines of the libraries have none, at `trace`.
     lines
         .filter(|line| line["target"].as_str().is_some_and(|t| t.starts_with("tcp_chatd")))
         .map(hold)
@@ -75,7 +75,7 @@ fn hold(line: Value) -> String {
     event
 }
 
-/// One place in the source that logs.
+/// A place in the source that logs.
 #[derive(Debug)]
 struct Call {
     at: String,
@@ -96,7 +96,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The arguments of a macro, from behind its opening parenthesis on.
+/// The arguments of a macro, from its opening parenthesis.
 fn arguments(text: &str) -> Vec<String> {
     let (mut all, mut one, mut depth, mut in_text, mut escaped) =
         (Vec::new(), String::new(), 0, false, false);

@@ -1,5 +1,5 @@
-//! Each event that docs/OPERATIONS.md lists is written by a real daemon, as it is listed there: what
-//! makes it say so is done to it. That the lines are as documented is looked at in `events.rs`.
+//! Tests that a real daemon writes each event that docs/OPERATIONS.md lists, by causing it. `events.rs` tests
+//! that the lines have the documented form.
 
 use crate::accounts::code;
 use crate::common::http::{address, request};
@@ -19,7 +19,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::SystemTime;
 
-/// What no test can have said, and why.
+/// Events that no test can cause, and why.
 const NOT_HERE: [(&str, &str); 8] = [
     ("hub_stuck", "the hub does not answer: there is no way to make it hang"),
     ("accept_failed", "the system reports a connection that is gone before it is accepted only at times"),
@@ -34,7 +34,7 @@ const NOT_HERE: [(&str, &str); 8] = [
     ("certificate_ended", "a certificate that has ended is refused at the start: src/tls/tests/renewal.rs"),
 ];
 
-/// What needs a small disk, and so root.
+/// Events that need a small disk, and so root.
 const WITH_A_DISK: [&str; 3] = ["store_failing", "store_works", "refused_more"];
 
 const DEBUG: &str = "log.level = \"debug\"\n";
@@ -53,14 +53,14 @@ impl Daemon {
         end.out
     }
 
-    /// Ends it in order.
+    /// Ends it cleanly.
     fn ends(&mut self) {
         self.signal("TERM");
         assert_eq!(self.ended().code(), Some(0), "{}", self.log().text());
     }
 }
 
-/// A first start in an unkind place, an end that has to be cut short, and a start that fails.
+/// A first start in a hostile environment, an end that must be cut short, and a start that fails.
 fn life() -> BTreeSet<String> {
     let prelude = "ulimit -n 256; export NOTIFY_SOCKET=/nowhere/at/all TCP_CHATD__LISTEN__ADDRESS=0.0.0.0:0";
     let mut daemon = Daemon::after(prelude, &format!("{DEBUG}shutdown.grace = \"50ms\""));
@@ -70,7 +70,7 @@ fn life() -> BTreeSet<String> {
     for event in ["few_open_files", "ready", "notify_failed"] {
         daemon.tells(event);
     }
-    // Does not close when it is told goodbye.
+    // A client that does not close after SHUTDOWN.
     let stays = daemon.login("ana");
     daemon.ends();
     for event in ["stopping", "cut", "stopped"] {
@@ -97,7 +97,7 @@ fn life() -> BTreeSet<String> {
     seen
 }
 
-/// Users come, err and go; an operator keeps order.
+/// Users come, make errors and go; an operator moderates.
 fn people() -> BTreeSet<String> {
     let settings = format!(
         "{DEBUG}auth.mode = \"accounts\"\ntls.client_auth = \"optional\"\nadmin.socket = \"control.sock\""
@@ -131,7 +131,7 @@ fn people() -> BTreeSet<String> {
     daemon.done(&["cert", "issue", "zoe"]);
     daemon.done(&["cert", "revoke", "zoe.pem"]);
     daemon.tells("certificate_revoked");
-    // What the line promises cannot be made without the CA's key.
+    // The join line cannot be fulfilled without the CA's key.
     let line = daemon.done(&["user", "add", "bo", "--cert"]);
     std::fs::remove_file(daemon.folder().join("certs/ca.key")).unwrap();
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
@@ -192,10 +192,10 @@ fn machines() -> BTreeSet<String> {
     seen
 }
 
-/// A pair of the operator's that ends in `days`.
+/// A pair of certificates of the operator that expires in `days`.
 fn own_pair(folder: &Path, days: u64) {
     let mut params = CertificateParams::new(vec!["localhost".into()]).unwrap();
-    // No client looks at an address there.
+    // No client checks an address there.
     params.subject_alt_names.push(SanType::DnsName("192.0.2.1".try_into().unwrap()));
     params.not_before = (SystemTime::now() - std::time::Duration::from_secs(86_400)).into();
     params.not_after = (SystemTime::now() + std::time::Duration::from_secs(86_400 * days)).into();
@@ -216,7 +216,7 @@ fn certificates() -> BTreeSet<String> {
     daemon.tells("reloaded");
     daemon.tells("certificate_replaced");
     let mut seen = held(daemon.log());
-    // It looks for what ends soon at its start, then once a minute.
+    // The daemon checks expiries at its start, then once a minute.
     let mut daemon = daemon;
     daemon.signal("TERM");
     daemon.ended();
@@ -227,7 +227,7 @@ fn certificates() -> BTreeSet<String> {
     seen
 }
 
-/// A store from before, and what is done to its files.
+/// A store of an older version, and changes to its files.
 fn store() -> BTreeSet<String> {
     let mut daemon = Daemon::with(DEBUG);
     daemon.login("ana").says("kept");
@@ -236,7 +236,7 @@ fn store() -> BTreeSet<String> {
     let store = daemon.folder().join("data/chat.db");
     let index = daemon.folder().join("data/chat.db-search");
     assert!(index.exists());
-    // Version 1 knew no users and no rights.
+    // Version 1 had no users and no permissions.
     let old = rusqlite::Connection::open(&store).unwrap();
     let younger = "DROP TABLE users; DROP TABLE certificates; DROP TABLE grants; DROP TABLE private_rooms;
                    DROP TABLE mutes; DROP TABLE bans; DROP TABLE audit;
@@ -259,7 +259,7 @@ fn store() -> BTreeSet<String> {
     daemon.ends();
     seen.extend(held(daemon.log()));
 
-    // What is no file cannot be made anew.
+    // A path that is not a file cannot be created again.
     in_shell(&format!("rm -f {0}*; mkdir -p {0}/full", index.display()));
     daemon.start_again();
     daemon.tells("index_failing");
@@ -280,14 +280,15 @@ fn store() -> BTreeSet<String> {
     seen
 }
 
-/// A history that is too big, half a backup from before, and a whole one that is copied over the store.
+/// A history above its limit, a partial backup of an earlier daemon, and a backup that is copied over the
+/// store.
 fn history() -> BTreeSet<String> {
     let settings =
         "history.max_bytes = \"1 MiB\"\nlimits.messages_per_second = 0\nadmin.socket = \"control.sock\"";
     let mut daemon = Daemon::with(settings);
     let mut ana = daemon.login("ana");
     std::fs::write(daemon.folder().join(".tcp-chatd-backup-dead"), "half").unwrap();
-    // While there is little: a copy of the same size is not noticed at once.
+    // While there are few messages: a copy of the same size is not noticed at once.
     let backup = daemon.folder().join("backup.db");
     daemon.done(&["backup", backup.to_str().unwrap()]);
     daemon.tells("backup_removed");
@@ -295,8 +296,8 @@ fn history() -> BTreeSet<String> {
         ana.says(&"x".repeat(4_000));
     }
     assert_eq!(daemon.tells("history_full")["max_bytes"], 1 << 20);
-    // Until nothing more is removed, and all of it is in the store's file: whatever the daemon writes after the copy
-    // would be mixed into it.
+    // Wait until no more is removed, and all of it is in the store's file: writes after the copy would be
+    // mixed into it.
     let bytes = || {
         serde_json::from_str::<Value>(&daemon.done(&["status", "--json"])).unwrap()["history_bytes"].clone()
     };
@@ -318,7 +319,7 @@ fn history() -> BTreeSet<String> {
     held(daemon.log())
 }
 
-/// A file that the configuration names goes, and comes back.
+/// A file that the configuration names is removed, and put back.
 fn files() -> BTreeSet<String> {
     let daemon = Daemon::start();
     let (file, away) = (daemon.folder().join("config.toml"), daemon.folder().join("away.toml"));
@@ -338,7 +339,7 @@ fn descriptors() -> BTreeSet<String> {
     let seen = address(&daemon, "metrics_listening");
     let crowd: Vec<_> = (0..90).map(|_| TcpStream::connect(daemon.address()).unwrap()).collect();
     daemon.tells("accept_failing");
-    // The store closes a file now and then: a few take what has become free.
+    // The store closes a file now and then, so some descriptors take the free numbers.
     let scrapes: Vec<_> = (0..20).map(|_| TcpStream::connect(seen).unwrap()).collect();
     daemon.tells("http_accept_failed");
     let socket = daemon.folder().join("control.sock");
@@ -349,7 +350,7 @@ fn descriptors() -> BTreeSet<String> {
     held(daemon.log())
 }
 
-/// A disk that is full, while many speak.
+/// A full disk under load.
 fn full_disk() -> Option<BTreeSet<String>> {
     let disk = Disk::small()?;
     let store = disk.path().join("chat.db");

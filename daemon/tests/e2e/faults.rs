@@ -1,6 +1,6 @@
-//! Reading and writing that fail. Calls of the daemon's on a connection come to an error; what lies
-//! between resets, closes, spoils and delays bytes. Whoever resumes has lost nothing and doubled nothing,
-//! others notice nothing, and the daemon goes on without a socket more.
+//! Tests of failing reads and writes. Calls of the daemon on a connection return errors; a proxy resets,
+//! closes, corrupts and delays bytes. After a resume nothing is lost or doubled. Other users notice nothing,
+//! and the daemon leaks no socket.
 
 use crate::common::{Call, Fate, Fault, Faults, Harm, Road, Way};
 use crate::common::{Daemon, Dice, PATIENCE, Peer, Talker, Whereabouts, whole_history};
@@ -31,7 +31,7 @@ fn faulty() -> (Daemon, Arc<Faults>) {
     (Daemon::with_environment(SETTINGS, &environment), Arc::new(faults))
 }
 
-/// Nothing is left of those who came after `before` was counted.
+/// Waits until nothing is left of the connections that came after `before` was counted.
 fn leaves_no_socket(daemon: &Daemon, before: usize) {
     let deadline = Instant::now() + PATIENCE;
     while daemon.sockets() > before {
@@ -68,7 +68,7 @@ fn a_call_that_fails_ends_one_connection_and_its_session_goes_on() {
         bo.sees("ana", "away");
         faults.clear(port);
 
-        // It was kept where the daemon could read it; the client cannot know, and sends it again.
+        // It was stored where the daemon could read it. The client cannot know this, and sends it again.
         ana = daemon.resume(&session);
         ana.sends(&message);
         ana.asks("PING", json!(null));
@@ -97,7 +97,7 @@ fn a_call_that_fails_in_the_handshake_costs_nobody_else_anything() {
                 let fault = Fault { call, errno, after };
                 let road = Road::to(daemon.address(), faults.clone(), move |_| Fate::Fault(fault));
                 if let Ok(mut peer) = Peer::connect(road.address(), daemon.client()) {
-                    // In TLS 1.3 the client is through before the daemon is.
+                    // In TLS 1.3 the client completes the handshake before the daemon does.
                     assert!(peer.ends_in_error(), "{fault:?}");
                 }
             }
@@ -127,12 +127,13 @@ fn a_call_that_was_interrupted_is_made_again() {
 const TALKERS: usize = 4;
 const CONNECTIONS: usize = 100;
 
-/// The fates in turn, so that each comes several times, at moments that the dice choose.
+/// The faults in turn, so that each comes several times, at random moments.
 fn fates() -> impl FnMut(usize) -> Fate + Send + 'static {
     let mut dice = Dice::new("faults");
     let harms = [Harm::Reset, Harm::Close, Harm::Flip, Harm::Hole, Harm::Twice, Harm::Drip];
     move |n| {
-        // Long enough for the first login, then anywhere: in the handshake, in the reply, in the talk.
+        // Late enough for the first login, then at any place: in the handshake, in the reply, in the
+        // messages.
         let after = if n < TALKERS { 20_000 } else { dice.below(30_000) };
         let way = if n % 2 == 0 { Way::ToDaemon } else { Way::ToClient };
         match harms.get(n / 2 % (harms.len() + 1)) {
@@ -153,7 +154,7 @@ fn on_a_bad_road_nothing_is_lost_or_doubled_and_those_on_a_good_one_notice_nothi
     let road = Road::to(daemon.address(), faults, fates());
     let bad = Whereabouts::new(road.address(), daemon.client(), true);
     let good = Whereabouts::new(daemon.address(), daemon.client(), true);
-    // All are in before the first one talks.
+    // All have logged in before the first one sends.
     let entered = [("bad", TALKERS, &bad), ("good", 2, &good)].map(|(names, count, at)| {
         let enter = |n| (Talker::enter(&format!("{names}{n}"), at), at.clone());
         (0..count).map(enter).collect::<Vec<_>>()
@@ -168,7 +169,7 @@ fn on_a_bad_road_nothing_is_lost_or_doubled_and_those_on_a_good_one_notice_nothi
         assert!(threads.iter().flatten().all(|thread| !thread.is_finished()), "somebody gave up");
         good.wait_for(1);
     }
-    // What can still be done is done: a talk comes to its end, on a bad road too.
+    // All that can still be done is done: the messages arrive over a bad connection, too.
     bad.is_enough();
     good.is_enough();
     let talkers = threads.map(|some| some.into_iter().map(|t| t.join().unwrap()).collect::<Vec<_>>());

@@ -1,5 +1,5 @@
-//! Certificates, keys and settings that are not fit for their purpose: `check` and the start say so,
-//! in words of their own; a client whose certificate names no user hears why, and so does the log.
+//! Tests of unsuitable certificates, keys and settings: `check` and the start report them in clear words. A
+//! client whose certificate names no user is told why, and so is the log.
 
 use crate::common::{Daemon, Peer, identified, run};
 use rcgen::{
@@ -9,7 +9,7 @@ use rcgen::{
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// What of a library's must reach nobody.
+/// Words of a library that must reach no user.
 const LIBRARY_WORDS: [&str; 11] = [
     "OtherError",
     "Other(",
@@ -46,13 +46,13 @@ fn a_pair_that_clients_refuse_ends_check_with_78_and_the_start_warns() {
     assert!(end.err.contains("own.pem: its first certificate is a CA's"), "{}", end.err);
     assert!(end.err.contains("basicConstraints=critical,CA:FALSE"), "{}", end.err);
     in_own_words(&end.err);
-    // Those who have its pin are served all the same: no start fails for it.
+    // Clients with its pin are served nevertheless: no start fails for it.
     daemon.signal("TERM");
     daemon.ended();
     daemon.start_again();
     let line = daemon.log().emits("certificate_doubtful").unwrap();
     assert!(line["reason"].as_str().unwrap().contains("its first certificate is a CA's"), "{line}");
-    // Not in the log alone, which scrolls by.
+    // Not only in the log, where it scrolls away.
     let status = run(daemon.folder(), &["status", "--json"], "").out;
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
     for field in ["certificate_doubtful", "warning"] {
@@ -130,7 +130,7 @@ fn every_fault_of_the_settings_is_told_in_words() {
     }
 }
 
-/// A company's CA for users.
+/// A company's CA for its users.
 struct Users(CertifiedIssuer<'static, KeyPair>);
 
 impl Users {
@@ -148,7 +148,7 @@ impl Users {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
         for (i, name) in names.iter().enumerate() {
-            // rcgen keeps one of each kind: the second one by its number.
+            // rcgen writes one of each kind: the second one is given by its OID.
             let kind = if i == 0 { DnType::CommonName } else { DnType::CustomDnType(vec![2, 5, 4, 3]) };
             params.distinguished_name.push(kind, *name);
         }
@@ -191,7 +191,7 @@ fn a_client_certificate_for_no_user_is_refused_with_the_reason_and_logged() {
         assert!(daemon.log().ends());
         assert_eq!(daemon.log().text().matches("\"login_refused\"").count(), 1, "{}", daemon.log().text());
     }
-    // One for servers does not get through the handshake.
+    // A server certificate does not pass the handshake.
     daemon.start_again();
     let (certificate, key) = users.issue(daemon.folder(), &["ana"], ExtendedKeyUsagePurpose::ServerAuth);
     let client = identified(&daemon.ca(), &certificate, &key);

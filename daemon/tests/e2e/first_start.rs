@@ -1,4 +1,4 @@
-//! The first start makes certificates, the next ones keep them; and what the port says to whom.
+//! Tests of the first start, which makes certificates that later starts keep, and of the answers of the port.
 
 use crate::common::{Daemon, Peer, Trust, client_config, run};
 use std::io::{Read, Write};
@@ -22,7 +22,7 @@ fn keys_are_for_the_daemon_alone_and_the_ca_for_everyone() {
         std::fs::read_dir(&certs).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     found.sort();
     assert_eq!(found, ["ca.key", "ca.pem", "server.key", "server.pem"]);
-    // The store holds what people said.
+    // The store contains messages.
     assert_eq!(mode(&daemon.folder().join("data/chat.db")) & 0o007, 0);
 }
 
@@ -51,7 +51,7 @@ fn a_leaf_that_is_gone_is_made_again_by_the_same_ca() {
     daemon.login("ana").says("signed by the same");
 }
 
-/// Puts garbage into one of the files while the daemon is not running.
+/// Writes garbage into one of the files while the daemon is stopped.
 fn with_garbage_in(file: &str) -> Daemon {
     let mut daemon = Daemon::start();
     daemon.signal("TERM");

@@ -1,10 +1,10 @@
-//! Nobody writes the log, STATUS or an answer of another: whatever a peer sends stands in them as a value,
-//! if at all, and never as a line, a field or an escape of its own.
+//! Tests against forging: text of a peer appears in the log, in STATUS and in answers only as a value, never
+//! as a line, a field or an escape sequence.
 
 use crate::common::{Daemon, run};
 use serde_json::{Value, json};
 
-/// What would be a line of its own in a log, a terminal or STATUS, if anything let it through.
+/// Text that would make a line of its own in a log, a terminal or STATUS if it were not escaped.
 const FORGED: [&str; 7] = [
     "x\n{\"level\":\"ERROR\",\"message\":\"forged\",\"event\":\"login_refused\"}",
     "x\r\nforged",
@@ -15,7 +15,7 @@ const FORGED: [&str; 7] = [
     "x\u{0}forged\nSTATUS=forged\nREADY=1",
 ];
 
-/// Puts each of them wherever a peer may put a text, logged in and before.
+/// Puts each of these texts into every place where a peer can put text, before and after the login.
 fn try_everything(daemon: &Daemon) {
     let mut ana = daemon.login("ana");
     let mut door = daemon.connect();
@@ -37,7 +37,7 @@ fn try_everything(daemon: &Daemon) {
             }
         }
         ana.asks("PING", Value::Null);
-        // The connection was closed for its failed logins: another one.
+        // The connection was closed after failed logins: open another.
         door = daemon.connect();
     }
     ana.says("done");

@@ -1,10 +1,10 @@
-//! How bytes become lines: any cut, both endings, the bound to the byte, and going on after lines
-//! that are none.
+//! Tests of the framing: any division into reads, both line endings, the exact limit, and lines after an
+//! invalid one.
 
 use crate::common::Daemon;
 use serde_json::{Value, json};
 
-/// A `PING` of exactly that many bytes.
+/// A `PING` of exactly this many bytes.
 fn ping_of(bytes: usize, id: u64) -> String {
     let (head, tail) = (format!(r#"{{"op":"PING","id":{id},"data":""#), "\"}");
     let line = format!("{head}{}{tail}", "x".repeat(bytes - head.len() - tail.len()));
@@ -97,7 +97,7 @@ fn a_line_without_end_is_skipped_and_not_held() {
     for _ in 0..64 {
         ana.sends_bytes(&vec![b'x'; 1024 * 1024]);
     }
-    // It still reads, and it holds nothing of the 64 MiB.
+    // It still reads, and stores none of the 64 MiB.
     let grown = daemon.resident().saturating_sub(before);
     assert!(grown < 16 * 1024 * 1024, "{grown} bytes more");
     ana.sends_bytes(b"\n{\"op\":\"PING\",\"id\":7}\n");

@@ -1,4 +1,4 @@
-//! The log as one can read it: pages both ways, direct messages, heads and chains.
+//! Tests of reading the log: pages in both directions, direct messages, heads and chains.
 
 use crate::common::{Daemon, Message};
 use serde_json::{Value, json};

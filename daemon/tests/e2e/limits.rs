@@ -1,11 +1,11 @@
-//! Limits: what is refused, for how long, and when the door is shut.
+//! Tests of limits: what is refused and for how long, and when the connection is closed.
 
 use crate::common::{Daemon, Peer};
 use serde_json::json;
 use std::io::Read;
 use std::net::TcpStream;
 
-/// The daemon says it is full, and closes.
+/// The daemon reports that it is full, and closes.
 fn is_turned_away(daemon: &Daemon) {
     let mut peer = daemon.connect();
     peer.hears_error("SERVER_FULL");
@@ -38,7 +38,7 @@ fn who_talks_too_fast_is_told_for_how_long() {
         bo.hears(text);
     }
     bo.has_nothing("MSG");
-    // It was only slowed down: an id that was refused may be sent again, until it is taken.
+    // It was only slowed down: a refused id can be sent again until it is accepted.
     loop {
         ana.sends(&json!({"op": "MSG", "data": "patience", "id": "p"}));
         let line = ana.next_where("an answer", |l| l["id"] == "p");
@@ -81,7 +81,7 @@ fn there_are_only_so_many_from_one_address() {
     is_turned_away(&daemon);
     drop(bo);
     ana.sees("bo", "away");
-    // Now there is room again. The place is free when the daemon has noticed the end.
+    // Now there is space again. The place is free once the daemon has noticed the end.
     loop {
         let mut cy = daemon.connect();
         let login = json!({"op": "LOGIN", "data": {"name": "cy"}, "id": 1});
@@ -118,7 +118,7 @@ fn who_never_says_who_they_are_is_shown_out() {
     let _ = chatter(&mut busy);
     busy.hears_error("TIMEOUT");
     busy.is_closed();
-    // Who has logged in may be silent for as long as they like.
+    // A client that has logged in may be silent for any time.
     let mut ana = daemon.login("ana");
     let mut late = daemon.connect();
     late.hears_error("TIMEOUT");
@@ -131,7 +131,7 @@ fn who_never_shakes_hands_is_shown_out() {
     let mut socket = TcpStream::connect(daemon.address()).unwrap();
     socket.set_read_timeout(Some(crate::common::PATIENCE)).unwrap();
     let mut rest = Vec::new();
-    // Whether it is told by an alert or only closed: it ends.
+    // By an alert or only by a close: the connection ends.
     let end = socket.read_to_end(&mut rest);
     assert!(
         end.as_ref().is_ok() || end.as_ref().is_err_and(|e| e.kind() == std::io::ErrorKind::ConnectionReset),
@@ -149,7 +149,7 @@ fn errors_in_a_row_end_in_a_closed_door() {
             ana.sends_bytes(b"nonsense\n");
             ana.hears_error("PARSE");
         }
-        // One that is good, and the count begins anew.
+        // One valid line, and the count starts again.
         ana.asks("PING", json!(null));
     }
     for _ in 0..6 {
@@ -157,7 +157,7 @@ fn errors_in_a_row_end_in_a_closed_door() {
         ana.hears_error("PARSE");
     }
     ana.is_closed();
-    // The session is held all the same.
+    // The session stays nevertheless.
     let session = ana.session();
     daemon.resume(&session).says("sorry");
 }
@@ -173,7 +173,7 @@ fn who_sends_too_many_bytes_is_told_for_how_long() {
     assert_eq!(refused["data"]["kind"], "RATE_LIMITED", "{refused}");
     let wait = refused["data"]["retry_after_ms"].as_u64().unwrap();
     assert!((1..=6_000).contains(&wait), "{refused}");
-    // Others are not concerned.
+    // Other clients are not affected.
     bo.hears(&"x".repeat(6_000));
     bo.says("as fast as ever");
     std::thread::park_timeout(std::time::Duration::from_millis(wait));

@@ -1,4 +1,4 @@
-//! Coming in: what the reply says, what must come before what, colours, passwords.
+//! Tests of the login: the reply, the order of requests, colours, passwords.
 
 use crate::common::{Daemon, in_shell, run};
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ fn nothing_goes_before_login() {
     ] {
         ana.is_refused(op, data, "NOT_LOGGED_IN");
     }
-    // What is wrong in itself is told so all the same, and the door stays open.
+    // An invalid request is still answered with its own error, and the connection stays open.
     ana.is_refused("DANCE", Value::Null, "UNKNOWN_OP");
     ana.sends_bytes(b"{\n");
     ana.hears_error("PARSE");
@@ -134,7 +134,7 @@ fn tokens_are_long_differ_and_are_written_nowhere() {
     let (one, two) = (ana.session().token, bo.session().token);
     assert_ne!(one, two);
     for token in [&one, &two] {
-        // 256 bits take 43 letters in base64, the densest that is usual.
+        // 256 bits take 43 letters in base64, the densest usual encoding.
         assert!(token.len() >= 43, "{} letters", token.len());
         assert!(!daemon.log().text().contains(token.as_str()), "a token is in the log");
         for file in std::fs::read_dir(daemon.folder().join("data")).unwrap() {
@@ -195,11 +195,11 @@ fn one_password_for_all() {
     ana.is_refused("LOGIN", json!({"name": "ana", "password": "open barley"}), "AUTH_FAILED");
     ana.logs_in_with(json!({"name": "ana", "password": "open sesame"}));
     ana.says("in");
-    // A failed login is worth a line with the address, and the guess is not in it.
+    // A failed login is logged with the address, but without the guess.
     let line = daemon.log().wait(|l| l.contains("127.0.0.1").then(|| l.to_owned())).unwrap();
     assert!(!daemon.log().text().contains("barley"), "{line}");
 
-    // Who goes on guessing is shown the door.
+    // After more guesses the connection is closed.
     let mut guesser = daemon.connect();
     for _ in 0..100 {
         let guess = json!({"op": "LOGIN", "data": {"name": "eve", "password": "x"}});

@@ -1,9 +1,9 @@
-//! The real daemon, over real TLS, seen from outside: every test starts the binary in a folder of
-//! its own, talks to it through [`common::Peer`] and knows nothing of how the daemon is built. What is
-//! held here is the contract of `docs/PROTOCOL.md`.
+//! Tests of the real daemon over real TLS, from outside: each test starts the binary in a folder of its own,
+//! talks to it through [`common::Peer`], and knows nothing of its structure. They test the contract of
+//! `docs/PROTOCOL.md`.
 //!
-//! Nothing sleeps: a test waits for what it expects, and gives up after [`common::PATIENCE`]. That is
-//! a limit for a broken daemon, not a speed that is asserted.
+//! No test sleeps: it waits for what it expects, and gives up after [`common::PATIENCE`]. That is a limit for
+//! a broken daemon, not an asserted speed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should panic")]
 

@@ -1,4 +1,4 @@
-//! Messages: to rooms, to users, numbered, chained, in one order for all, and intact.
+//! Tests of messages: to rooms and to users; their numbers, chains, order and content.
 
 use crate::common::{Daemon, LOBBY, Peer, run};
 use serde_json::{Value, json};
@@ -118,8 +118,8 @@ fn everyone_sees_one_order_whatever_the_room() {
     for view in &views[1..] {
         assert_eq!(view, &views[0]);
     }
-    // In each conversation an author's own order is kept. Between rooms it need not be, where nobody
-    // waited for an answer: what waits is numbered room by room.
+    // In each conversation the order of an author is kept. Between rooms it can differ if the client did not
+    // wait for an answer: waiting messages are numbered room by room.
     for n in 0..4 {
         for (r, room) in rooms.iter().enumerate() {
             let author = format!("talker{n}");
@@ -158,14 +158,14 @@ fn text_arrives_code_point_for_code_point() {
     ]
     .map(String::from)
     .into();
-    // Every code point of the first planes' most interesting blocks, in pieces.
+    // All code points of the most interesting blocks of the first planes, in pieces.
     let all: Vec<char> =
         (1..0x3000).chain(0xd7f0..0xe010).chain(0xfdd0..0x10100).filter_map(char::from_u32).collect();
     texts.extend(all.chunks(500).map(|c| c.iter().collect()));
     for text in &texts {
         ana.says(text);
         bo.hears(text);
-        // The same, escaped to the last letter, surrogate pairs and all.
+        // The same with every character escaped, surrogate pairs included.
         let escaped: String = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
         if escaped.len() < 60_000 {
             ana.sends_bytes(format!("{{\"op\":\"MSG\",\"data\":\"{escaped}\"}}\n").as_bytes());
@@ -186,8 +186,8 @@ fn the_moment_is_written_as_the_contract_says() {
     assert_eq!(shape, "0000-00-00T00:00:00.000Z", "{ts}");
 }
 
-/// What a client with a counter that starts again at 1 would lose: the second message is refused, not swallowed.
-/// The first configured room is another one after the restart: the message was kept in the one from before.
+/// A client whose counter starts again at 1 would lose a message: the second message is refused, not dropped.
+/// After the restart another room is the first configured one: the message is stored in the earlier one.
 #[test]
 fn a_message_without_a_target_is_known_again_after_the_default_room_was_changed() {
     let mut daemon = Daemon::with("rooms.default = [\"lobby\", \"ops\"]");
@@ -265,7 +265,7 @@ fn an_id_names_one_message() {
     drop(bo);
     let kept = ana.asks("HISTORY", json!({"room": "lobby"}));
     assert_eq!(kept["messages"].as_array().unwrap().len(), 1);
-    // Two with one id in one write: the first is kept, the second refused.
+    // Two messages with one id in one write: the first is stored, the second refused.
     ana.sends(&said("lobby", "one", json!(90)));
     ana.sends(&said("lobby", "two", json!(90)));
     ana.hears("one");

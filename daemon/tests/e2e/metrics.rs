@@ -1,4 +1,4 @@
-//! What a scrape says is what was done; and the health that load balancers and people look at.
+//! Tests of metrics and health: a scrape counts what was done.
 
 use crate::accounts::{ACCOUNTS, code, done, logs_in, registered};
 use crate::common::http::{Scrape, address, get, request};
@@ -71,7 +71,7 @@ fn a_scrape_says_what_was_done() {
     let text = get(at, "/metrics").body;
     assert!(!text.contains("a-room-of-his") && !text.contains("ana"), "names are no labels");
 
-    // Coming back, in every way.
+    // Every kind of resume.
     let gone = bo.vanishes();
     let scrape = Scrape::until(at, "sessions{state=\"away\"}", 1.0);
     assert_eq!(scrape.get("sessions{state=\"here\"}"), 1.0);
@@ -84,7 +84,7 @@ fn a_scrape_says_what_was_done() {
     drop(bo);
     stranger.asks_for("QUIT", json!(null));
     drop((stranger, again));
-    // An old client, and one that speaks no TLS.
+    // An old client, and one that does not speak TLS.
     let old = client_config(&daemon.ca(), Trust { alpn: true, only_1_2: true });
     drop(Peer::connect(daemon.address(), old).unwrap());
     let mut plain = TcpStream::connect(daemon.address()).unwrap();
@@ -104,7 +104,7 @@ fn a_scrape_says_what_was_done() {
         ("disconnects_total{reason=\"other\",via=\"line\"}", 0.0),
     ]);
 
-    // Full: the next ones are told.
+    // The server is full: the next clients are told.
     let held: Vec<_> = (0..4).map(|_| daemon.connect()).collect();
     let mut over = daemon.connect();
     over.hears_error("SERVER_FULL");
@@ -142,7 +142,7 @@ fn a_reader_who_falls_behind_is_counted_once_and_so_is_what_waits() {
     let mut ana = daemon.login("ana");
     let slow = daemon.login("slow");
     let text = "x".repeat(8_000);
-    // Once what waits is over its bound; how much the kernels hold on the way is theirs to say.
+    // Once the waiting bytes exceed the limit. The kernels' buffers on the way are unknown.
     while Scrape::of(at).get("catch_ups_total") < 1.0 {
         for _ in 0..50 {
             ana.says(&text);
@@ -199,7 +199,7 @@ fn while_it_drains_it_is_alive_and_not_ready() {
     let (mut daemon, at) =
         daemon("shutdown.grace = \"1h\"\nlimits.stall = \"1h\"\nlimits.messages_per_second = 0");
     assert_eq!((get(at, "/healthz").status, get(at, "/readyz").status), (200, 200));
-    // Somebody who reads nothing holds up the end.
+    // A client that reads nothing delays the end.
     let mut ana = daemon.login("ana");
     let slow = daemon.login("slow");
     let text = "x".repeat(8_000);
@@ -228,7 +228,7 @@ fn a_port_that_is_taken_is_said_with_its_key() {
     assert!(end.err.contains("metrics.address: cannot listen on"), "{}", end.err);
 }
 
-/// Load balancers look whether somebody listens, and say nothing. The shipped alert must not fire for it.
+/// Load balancers connect without sending. The shipped alert must not fire for that.
 #[test]
 fn a_bare_connect_is_no_failed_handshake() {
     let (daemon, at) = daemon("");
@@ -240,7 +240,7 @@ fn a_bare_connect_is_no_failed_handshake() {
         ("tls_handshakes_total{outcome=\"failed\",version=\"none\",via=\"line\"}", 0.0),
         ("tls_handshakes_total{outcome=\"timeout\",version=\"none\",via=\"line\"}", 0.0),
     ]);
-    // One byte is an attempt.
+    // One byte counts as an attempt.
     TcpStream::connect(daemon.address()).unwrap().write_all(&[22]).unwrap();
     Scrape::until(at, "tls_handshakes_total{outcome=\"failed\",version=\"none\",via=\"line\"}", 1.0)
         .says(&[(empty, 5.0)]);
@@ -255,7 +255,7 @@ fn a_bare_connect_is_no_failed_handshake() {
     }
 }
 
-/// A page in a browser on this host gives its own name the address of the metrics (DNS rebinding).
+/// A page in a browser on this host resolves its own name to the address of the metrics (DNS rebinding).
 #[test]
 fn the_figures_are_for_those_who_ask_by_address() {
     let (_daemon, at) = daemon("");

@@ -1,10 +1,10 @@
-//! Files that the configuration names and that vanish while the daemon runs: it is said once, the daemon goes on
-//! with what it has loaded, and nothing that was said is lost.
+//! Tests of files that the configuration names and that vanish while the daemon runs: it is logged once, the
+//! daemon continues with the loaded files, and no message is lost.
 
 use crate::common::{Daemon, run};
 use serde_json::{Value, json};
 
-/// Ends a test's own configuration: everything that can be named.
+/// The end of a test's own configuration: every setting that names a file.
 const NAMED: &str = r#"
 tls.certificate = "own.pem"
 tls.key = "own.key"
@@ -32,7 +32,7 @@ fn warning(daemon: &Daemon) -> Value {
     status["warning"].clone()
 }
 
-/// Waits until the log has told an event of that file.
+/// Waits until the log has an event for this file.
 fn told(daemon: &Daemon, event: &str, (file, key): (&str, &str)) -> Value {
     let wanted = |line: &str| {
         let line: Value = serde_json::from_str(line).ok()?;
@@ -64,7 +64,7 @@ fn a_named_file_that_vanishes_is_said_once_and_what_was_loaded_stays_in_use() {
     for (file, _) in &FILES[1..] {
         std::fs::rename(at(file), away(file)).unwrap();
     }
-    // Nobody but root can always read what it may not.
+    // Only root can always read files without permission.
     let (file, _) = FILES[0];
     std::fs::rename(at(file), away(file)).unwrap();
     std::fs::create_dir(at(file)).unwrap();
@@ -109,7 +109,7 @@ fn a_running_daemon_makes_no_other_ca_when_its_own_vanishes() {
     assert!(reload.err.contains("the CA was removed while tcp-chatd was using it"), "{}", reload.err);
     assert!(warning(&daemon).as_str().unwrap().contains("the CA was removed"));
     assert!(!certs.exists(), "none was made");
-    // Who trusts the CA still comes in.
+    // Clients that trust the CA can still connect.
     std::fs::rename(&away, &certs).unwrap();
     daemon.login("ana");
     let reload = run(daemon.folder(), &["reload"], "");

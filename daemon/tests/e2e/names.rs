@@ -1,4 +1,4 @@
-//! Names: what they may be, and that nobody can pass for somebody else.
+//! Tests of names: which are allowed, and that nobody can impersonate another user.
 
 use crate::common::{Daemon, run};
 use serde_json::json;
@@ -92,7 +92,7 @@ fn case_and_look_make_no_other_name() {
     ] {
         let mut peer = daemon.connect();
         peer.is_refused("LOGIN", json!({ "name": name }), "NAME_TAKEN");
-        // The door stays open for another try.
+        // The connection stays open for another attempt.
         peer.login("somebody");
         peer.asks("QUIT", json!(null));
         peer.is_closed();
@@ -150,7 +150,8 @@ fn two_who_ask_at_once_do_not_both_get_it() {
     }
 }
 
-/// What only looks like another's name is an address of nobody: it is refused, and the other one is named.
+/// A name that only looks like another one addresses nobody: it is refused, and the error names the other
+/// one.
 #[test]
 fn a_look_alike_addresses_nobody() {
     let daemon = Daemon::start();
@@ -167,7 +168,7 @@ fn a_look_alike_addresses_nobody() {
         assert_eq!(why, "nobody called bom is here: born only looks the same");
     }
     let why = ana.is_refused("JOIN", json!({"room": "modem"}), "NAME_TAKEN");
-    // As in a login, which it tells from a name that is taken by how it begins.
+    // As in a login. The start of the error differs from that of a taken name.
     assert!(why.starts_with("the room modem "), "{why}");
     let login = json!({"name": "eve", "rooms": ["modem"]});
     assert_eq!(daemon.connect().is_refused("LOGIN", login, "NAME_TAKEN"), why);
@@ -182,7 +183,7 @@ fn a_look_alike_addresses_nobody() {
         let why = ana.is_refused(op, data, "NO_SUCH_ROOM");
         assert_eq!(why, "there is no room modem: the room modern only looks the same", "{op}");
     }
-    // What operators do is done to nobody else either.
+    // Actions of operators do not affect another user either.
     done(&daemon, &["user", "add", "ivo"], 0, "");
     for (command, why) in [
         (vec!["kick", "bom"], "born only looks the same"),
@@ -201,11 +202,11 @@ fn a_look_alike_addresses_nobody() {
     ] {
         done(&daemon, &command, 70, why);
     }
-    // A private room is not found by its look.
+    // A private room is not found by a look-alike name.
     done(&daemon, &["room", "set", "modern", "private"], 0, "");
     let why = ana.is_refused("HISTORY", json!({"room": "modem"}), "NO_SUCH_ROOM");
     assert!(!why.contains("modern"), "{why}");
-    // Once nobody is in the way, the name is free.
+    // Once no similar name is in use, the name is free.
     born.asks("QUIT", json!(null));
     daemon.login("bom");
 }
@@ -216,7 +217,7 @@ fn done(daemon: &Daemon, arguments: &[&str], code: i32, says: &str) {
     assert!(end.err.contains(says), "{arguments:?}: {}", end.err);
 }
 
-/// Before names were exact, a name was what it looks like; and a store may come from another Unicode.
+/// Before names were exact, similar names were one name. A store can also come from another Unicode version.
 #[test]
 fn twins_in_an_old_store_are_found_by_their_exact_names_and_the_oldest_of_equal_ones() {
     let mut daemon = Daemon::start();
@@ -247,11 +248,11 @@ fn twins_in_an_old_store_are_found_by_their_exact_names_and_the_oldest_of_equal_
     for (asked, room) in [
         ("modern", "modern"),
         ("MODEM", "modem"),
-        // Exactly as it is written there, or else the oldest.
+        // The exact name, or else the oldest similar one.
         ("STRASSE", "STRASSE"),
         ("stra\u{df}e", "stra\u{df}e"),
         ("Strasse", "stra\u{df}e"),
-        // No new room could be called so.
+        // No new room could have this name.
         ("Admin\u{2d7f}", "admin\u{2d7f}"),
     ] {
         assert_eq!(cy.asks("JOIN", json!({"room": asked}))["room"], room, "{asked}");
@@ -265,7 +266,7 @@ fn twins_in_an_old_store_are_found_by_their_exact_names_and_the_oldest_of_equal_
     );
     done(&daemon, &["user", "remove", "bom"], 0, "");
     assert!(users().contains("born") && !users().contains("bom"), "{}", users());
-    // Of equal ones the oldest has the name, and then the next one.
+    // Of equal names the oldest user has the name, and then the next one.
     done(&daemon, &["user", "remove", "gross"], 0, "");
     assert!(!users().contains("gro\u{df}") && users().contains("GROSS"), "{}", users());
     done(&daemon, &["user", "remove", "gross"], 0, "");

@@ -1,5 +1,5 @@
-//! Keeping order in a running daemon, through its control socket and the real commands: who is put
-//! out, who does not come in, what is hidden, and what is still so after a restart.
+//! Tests of moderation in a running daemon, through its control socket and the real commands: which users are
+//! removed or refused, what is hidden, and what a restart keeps.
 
 use crate::common::{Daemon, Finished, run};
 use serde_json::{Value, json};
@@ -7,14 +7,14 @@ use std::io::Read;
 use std::net::TcpStream;
 
 impl Daemon {
-    /// `tcp-chatd ARGUMENTS`, which is done.
+    /// `tcp-chatd ARGUMENTS`, which must succeed.
     fn does(&self, arguments: &[&str]) -> String {
         let Finished { code, out, err } = run(self.folder(), arguments, "");
         assert_eq!((code, err.as_str()), (Some(0), ""), "{arguments:?}: {out}");
         out
     }
 
-    /// The same, refused; what it says.
+    /// The same, refused. Returns the message.
     fn does_not(&self, arguments: &[&str]) -> String {
         let Finished { code, out, err } = run(self.folder(), arguments, "");
         assert_eq!((code, out.as_str()), (Some(70), ""), "{arguments:?}: {err}");
@@ -97,7 +97,7 @@ fn a_banned_address_is_not_even_shaken_hands_with() {
     daemon.restart();
     let mut socket = TcpStream::connect(daemon.address()).unwrap();
     let mut bytes = Vec::new();
-    // Closed, in order or not, with nothing said.
+    // Closed, cleanly or not, without a line.
     let _ = socket.read_to_end(&mut bytes);
     assert!(bytes.is_empty());
     let refused = daemon.log().event("connection refused").expect("it is logged");
@@ -135,7 +135,7 @@ fn a_private_room_is_nobodys_who_was_granted_nothing() {
     ana.is_refused("KICK", json!({"user": "bo"}), "FORBIDDEN");
     assert_eq!(ana.asks("SEARCH", json!({"query": "secret"}))["messages"], json!([]));
     assert_eq!(ana.asks("ROOMS", Value::Null)["rooms"].as_array().unwrap().len(), 1);
-    // A grant to a name that nobody has proven opens nothing.
+    // A grant to an unproven name has no effect.
     daemon.does(&["grant", "ana", "owner", "--room", "ops"]);
     ana.is_refused("JOIN", json!({"room": "ops"}), "NO_SUCH_ROOM");
     assert_eq!(

@@ -1,5 +1,5 @@
-//! Clients that share no code with the project: a Python one that passes the contract, and
-//! `openssl s_client`. Where the program is not installed, the test says so and passes.
+//! Tests of clients that share no code with the project: a Python client that checks the contract, and
+//! `openssl s_client`. If a program is not installed, the test prints this and passes.
 
 use crate::common::{Daemon, in_shell};
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ pub(crate) fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// Is the program there? `TCP_CHAT_TEST_ALL` makes it a failure if it is not.
+/// Whether the program is installed. If not, `TCP_CHAT_TEST_ALL` makes that a failure.
 pub(crate) fn has(program: &str) -> bool {
     let there = in_shell(&format!("command -v {program}")).status.success();
     assert!(there || std::env::var_os("TCP_CHAT_TEST_ALL").is_none(), "{program} is not installed");
@@ -24,7 +24,7 @@ fn a_python_client_passes_the_contract() {
     if !has("python3") {
         return;
     }
-    // The contract's script needs short limits to see them; the rest is as it comes.
+    // The contract's script needs short limits; all other settings have their defaults.
     let daemon = Daemon::with("sessions.ttl = \"2s\"");
     let output = Command::new("python3")
         .arg(repository().join("checks/contract.py"))

@@ -1,9 +1,9 @@
-//! One owner for each store and each control socket: a second daemon is refused, whatever path it takes.
+//! Tests that each store and each control socket has one owner: a second daemon is refused by any path.
 
 use crate::common::{Daemon, in_shell, run};
 use serde_json::json;
 
-/// The exit code and the words of a second daemon with these settings, which ends by itself.
+/// The exit code and the message of a second daemon with these settings, which ends by itself.
 fn second(daemon: &Daemon, settings: &str) -> (Option<i32>, String) {
     let folder = daemon.folder().join("second");
     std::fs::create_dir_all(&folder).unwrap();

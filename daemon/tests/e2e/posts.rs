@@ -1,5 +1,5 @@
-//! The way in for machines: who may post, what is said, that it is kept before it is confirmed, and that
-//! the rules of rooms hold for it as for anybody.
+//! Tests of the webhook: who may post, the text of a post, that it is stored before it is confirmed, and that
+//! the rules of rooms apply to it.
 
 use crate::accounts::done;
 use crate::common::http::{Answer, Scrape, address, request};
@@ -33,7 +33,7 @@ impl Machine {
         self.posts_with(room, &[], &body.to_string())
     }
 
-    /// Posts a text that is kept; its number.
+    /// Posts a text that is stored. Returns its number.
     pub(crate) fn says(&self, room: &str, text: &str) -> u64 {
         let answer = self.posts(room, &json!({"text": text}));
         assert_eq!(answer.status, 201, "{answer:?}");
@@ -65,7 +65,7 @@ fn a_text_is_posted_and_kept_before_it_is_confirmed() {
     let seq = machine.says("ops", text);
     let heard = ana.hears(text);
     assert_eq!((heard.seq, heard.user.as_str()), (seq, "alerts"));
-    // A name may come percent-encoded, and in another case.
+    // A name can be percent-encoded and in another case.
     assert_eq!(machine.says("O%50s", "two"), seq + 1);
     daemon.kill();
     daemon.start_again();
@@ -117,7 +117,7 @@ fn what_is_posted_again_is_kept_once_also_over_a_restart() {
     assert_eq!(again(&machine, "job-18", "done"), (201, first + 1));
     let elsewhere = machine.posts_with("lobby", &[("Idempotency-Key", "job-17")], r#"{"text": "done"}"#);
     assert_eq!(elsewhere.status, 201, "a key is of its room: {elsewhere:?}");
-    // A text without a key is a message each time.
+    // Without a key, each post is a new message.
     assert_eq!(machine.says("ops", "done"), first + 3);
     assert_eq!(machine.says("ops", "done"), first + 4);
     for how in ["TERM", "KILL"] {
@@ -138,7 +138,8 @@ fn what_is_posted_again_is_kept_once_also_over_a_restart() {
     ]);
 }
 
-/// The second backup of a day under the key of the first one: it was answered 200 and never said.
+/// Regression test: the second backup of a day under the key of the first one was answered with 200 and never
+/// sent.
 #[test]
 fn a_key_names_one_message() {
     let mut daemon = daemon("");
@@ -195,7 +196,7 @@ fn webhooks_are_told_in_a_line_or_two_and_once() {
     ana.has_nothing("MSG");
 }
 
-/// Over 1 MiB: it was 413, which Alertmanager does not send again.
+/// Above 1 MiB the answer was 413, and Alertmanager does not send again after it.
 #[test]
 fn a_storm_of_alerts_is_heard() {
     let daemon = daemon("limits.messages_per_second = 1\nlimits.burst = 40");
@@ -215,7 +216,7 @@ fn a_storm_of_alerts_is_heard() {
     }
     ana.has_nothing("MSG");
     machine.is_refused("ops", &json!({"text": "\"alerts\":[".repeat(1_000_000)}), 413, "TOO_LARGE");
-    // What is too fast comes again only after 503.
+    // A post above the rate is sent again only after 503.
     let mut last = 0;
     for n in 0..60 {
         last = machine.posts("ops", &json!({"groupKey": n, "alerts": [alert(0)]})).status;
@@ -280,7 +281,7 @@ fn the_rules_of_rooms_hold_for_machines() {
     done(&daemon, &["kick", "alerts"]);
     machine.says("lobby", "back after a kick");
 
-    // The name is the endpoint's own.
+    // The name belongs to the endpoint.
     daemon.connect().is_refused("LOGIN", json!({"name": "Alerts"}), "AUTH_FAILED");
 
     let mut last = machine.posts("lobby", &text);

@@ -1,4 +1,4 @@
-//! Presence and the TTL: away, back, left, each as another sees it.
+//! Tests of presence and the time-to-live: away, back and left, as others see them.
 
 use crate::common::Daemon;
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ fn a_name_is_held_while_its_owner_is_away() {
     bo.sees("ana", "away");
     let mut eve = daemon.connect();
     eve.is_refused("LOGIN", json!({"name": "ANA"}), "NAME_TAKEN");
-    // What is said to somebody away is there when they come back.
+    // A user who was away receives the direct messages after the resume.
     bo.tells("ana", "for later");
     let mut ana = daemon.resume(&session);
     ana.hears("for later");
@@ -88,7 +88,7 @@ fn a_session_that_comes_back_in_time_is_not_ended_later() {
     bo.sees("ana", "away");
     let mut ana = daemon.resume(&session);
     bo.sees("ana", "back");
-    // Somebody else's whole TTL passes meanwhile.
+    // Meanwhile the whole time-to-live of another user passes.
     let cy = daemon.login("cy");
     bo.sees("cy", "joined");
     cy.vanishes();

@@ -1,5 +1,5 @@
-//! What proving who one is costs the daemon: how often it hashes, and what it writes down of those who
-//! fail. Times are not measured: hashing is what takes them, and it is counted.
+//! Tests of the cost of proofs: how often the daemon hashes, and what it logs about failures. They count
+//! hashes, which take the time, instead of measuring it.
 
 use crate::accounts::{ACCOUNTS, code, done, logs_in, registered};
 use crate::common::http::{Scrape, address};
@@ -15,7 +15,7 @@ fn daemon(settings: &str) -> (Daemon, SocketAddr) {
     (daemon, at)
 }
 
-/// How many passwords one more login hashes, which is refused.
+/// The number of hashes for one more login, which is refused.
 fn hashes(daemon: &Daemon, at: SocketAddr, login: serde_json::Value) -> f64 {
     let before = Scrape::of(at).get("password_hashes_total");
     daemon.connect().is_refused("LOGIN", login, "AUTH_FAILED");
@@ -31,7 +31,7 @@ fn an_unknown_name_costs_what_a_wrong_password_costs() {
     for (mode, strangers_are_asked) in [(ACCOUNTS, true), (&shared, true), ("", false)] {
         let (daemon, at) = daemon(mode);
         registered(&daemon, "ana");
-        // Registered, and has set no password yet.
+        // Registered, without a password yet.
         done(&daemon, &["user", "add", "bo"]);
         for name in ["ana", "bo", "zoe"].iter().take(if strangers_are_asked { 3 } else { 2 }) {
             let wrong = hashes(&daemon, at, json!({"name": name, "password": "x"}));
@@ -79,7 +79,7 @@ fn of_one_read_the_log_is_told_one_refusal_and_all_are_counted() {
     };
     let scrape = Scrape::of(at);
     let all: f64 = counted(&scrape);
-    // What is over the checks of one read is refused without a reason of its own.
+    // A login above the checks of one read is refused without a reason of its own.
     assert!(all >= 60.0 + 3.0, "{all}");
     daemon.signal("TERM");
     daemon.ended();

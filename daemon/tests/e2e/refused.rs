@@ -1,11 +1,11 @@
-//! Requests that are refused: each is one line of the log, found by the `id` that the client was told of,
-//! and none at the usual level where the fault is the client's.
+//! Tests of refused requests: each is one line of the log, found by the `id` in the client's answer. A
+//! client's fault is not logged at the usual level.
 
 use crate::common::{Daemon, Log};
 use crate::events::held;
 use serde_json::{Value, json};
 
-/// The line that a client's error leads to.
+/// The log line of a client's error.
 pub(crate) fn refused_as(log: &Log, id: &Value) -> Value {
     let found = log.wait(|line| {
         let line: Value = serde_json::from_str(line).ok()?;
@@ -30,7 +30,7 @@ fn the_id_of_a_clients_error_finds_its_line() {
         assert_eq!(line["level"], "DEBUG");
         assert_eq!(line["conn"], daemon.log().emits("logged_in").unwrap()["conn"]);
     }
-    // What was not understood, and who is nobody yet, too.
+    // Also for lines that were not understood, and before a login.
     let mut door = daemon.connect();
     door.sends(&json!({"op": "DANCE", "id": "waltz"}));
     door.hears_error("UNKNOWN_OP");

@@ -1,5 +1,5 @@
-//! Ten restarts in the middle of a conversation: both sides go on as if nothing had happened, and
-//! with a socket that is held, nobody is even refused.
+//! Tests of ten restarts during a conversation: both sides continue, and with a socket that is handed over no
+//! connection is refused.
 
 use crate::common::{Daemon, Talker, Whereabouts, whole_history};
 use serde_json::json;
@@ -29,7 +29,7 @@ fn talk_through_restarts(mut daemon: Daemon, held: bool) {
     whole_history(&kept, &talkers);
     let resumed: usize = talkers.iter().map(|t| t.resumed).sum();
     println!("{} messages, {resumed} resumes, {} connections refused", kept.len(), at.refused());
-    // One who is slow may sleep through a whole restart; none can have missed most of them.
+    // A slow client may sleep through a restart, but none can have missed most of them.
     assert!(talkers.iter().all(|t| t.resumed > RESTARTS / 2));
     if held {
         assert_eq!(at.refused(), 0);

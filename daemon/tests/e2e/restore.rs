@@ -1,4 +1,4 @@
-//! The log has an identity: it stays over restarts, and is another one after a backup was restored.
+//! Tests of the log id: a restart keeps it, and a restored backup changes it.
 
 use crate::common::{Daemon, Peer, Session, run};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 /// Copies the store, in place of an earlier copy.
 fn backs_up(daemon: &Daemon) {
     let copy = daemon.folder().join("backup.db");
-    // There may be none yet.
+    // There may be no earlier copy.
     let _ = std::fs::remove_file(&copy);
     let copied = run(daemon.folder(), &["backup", copy.to_str().unwrap()], "");
     assert_eq!(copied.code, Some(0), "{}", copied.err);
@@ -24,7 +24,7 @@ fn restores(daemon: &mut Daemon) {
     daemon.start_again();
 }
 
-/// Comes back with what it knows, and is told what the log is.
+/// Resumes with its cursor and log id, and learns the present log id.
 fn comes_back(
     daemon: &Daemon,
     session: &Session,
@@ -33,7 +33,7 @@ fn comes_back(
     reads_after: u64,
 ) -> (Peer, Value) {
     let mut peer = daemon.connect();
-    // What comes next has numbers of the log that is there now.
+    // The next messages have numbers of the present log.
     peer.starts_after(&Session { cursor: reads_after, ..session.clone() });
     let data = json!({"name": session.name, "session": session.token, "after": after, "log": log});
     let reply = peer.asks("LOGIN", data);
@@ -70,7 +70,7 @@ fn a_restored_backup_is_another_log_in_which_nothing_said_next_is_hidden() {
     for n in 0..14 {
         ana.says(&format!("after {n}"));
     }
-    // His cursor is among the new numbers. He knows of which log it is, and hears all of the new ones.
+    // The cursor is among the new numbers. With the log id, the client receives all new messages.
     let (mut bo, reply) = comes_back(&daemon, &bo, &log, last, 5);
     assert_eq!((&reply["log"], &reply["head"]), (&other, &json!(19)));
     for n in 0..14 {
@@ -83,7 +83,7 @@ fn a_restored_backup_is_another_log_in_which_nothing_said_next_is_hidden() {
     assert_eq!((&reply["log"], &reply["log_from"]), (&other, &json!(5)));
     bo.hears("after 12");
     bo.hears("after 13");
-    // A cursor above all that there is hides nothing either.
+    // A cursor above all numbers hides nothing either.
     let bo = bo.vanishes();
     let (mut bo, _) = comes_back(&daemon, &bo, &other, 1 << 60, 19);
     let mut cy = daemon.login("cy");
@@ -117,7 +117,8 @@ fn a_login_that_begins_a_session_is_told_what_its_log_and_this_one_have_in_commo
     {
         assert_eq!(told(&daemon, name, log), (common, 12), "{name}");
     }
-    // The same backup once more: of the third log it does not know, and so says less than is true.
+    // The same backup again: the client does not know of the third log, so the answer claims less than is
+    // true.
     restores(&mut daemon);
     for (name, log, common) in [("f", &first, 5), ("g", &second, 8), ("h", &third, 5)] {
         assert_eq!(told(&daemon, name, log), (common, 8), "{name}");

@@ -1,5 +1,5 @@
-//! Coming back: from the cursor on, each message once, in order, with no seam; over a lost
-//! connection, a takeover and a killed daemon.
+//! Tests of the resume: from the cursor on, each message once and in order, after a lost connection, a
+//! takeover and a killed daemon.
 
 use crate::common::{Daemon, Session};
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ fn there_is_no_seam_between_the_log_and_live() {
         }
         bo
     });
-    // It comes and goes while they talk; every peer checks that the chain has no hole.
+    // It reconnects while others send. Each peer checks that the chain has no gap.
     let mut heard = Vec::new();
     while heard.len() < 4000 {
         let mut ana = daemon.resume(&session);
@@ -112,7 +112,7 @@ fn a_living_connection_is_taken_over() {
     bo.says("after");
     new.hears("after");
     new.has_nothing("MSG");
-    // The old connection's end is not the session's.
+    // The end of the old connection is not the end of the session.
     assert_eq!(bo.asks("WHO", json!({"room": "lobby"}))["member_count"], 2);
     new.says("it is me");
     bo.hears("it is me");
@@ -150,10 +150,10 @@ fn a_message_sent_again_is_kept_once() {
     let session = ana.vanishes();
     let mut ana = daemon.resume(&session);
     assert_eq!(ana.says_as(json!("id-1"), data.clone()), first);
-    // Another id is another message, and so is the number with the same digits.
+    // Another id is another message, and so is a number with the same digits.
     ana.says_as(json!(1), json!({"room": "lobby", "msg": "a number"}));
     ana.says_as(json!("1"), json!({"room": "lobby", "msg": "a string"}));
-    // The same id of another session is another message.
+    // The same id in another session is another message.
     let bos = bo.says_as(json!("id-1"), data);
     assert!(bos.seq > first.seq);
     let kept: Vec<_> = bo.reads_all(&json!({"room": "lobby"})).into_iter().map(|m| m.text).collect();
@@ -226,7 +226,7 @@ fn a_hole_that_retention_made_is_told_first() {
     for n in 1..50 {
         bo.says(&format!("old {n}"));
     }
-    // Asks until retention has taken them.
+    // Requests until retention has removed them.
     let deadline = std::time::Instant::now() + 2 * crate::common::PATIENCE;
     loop {
         let page = bo.asks("HISTORY", json!({"room": "lobby", "limit": 500}));

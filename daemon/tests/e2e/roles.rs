@@ -1,5 +1,5 @@
-//! Roles of registered users: who proves a name has what was granted to it, in every session and after a
-//! restart, and nobody else has.
+//! Tests of roles of registered users: a user with a proven name has the granted roles in each session and
+//! after a restart, and no other user has them.
 
 use crate::accounts::{ACCOUNTS, done, logs_in, registered};
 use crate::common::{Daemon, Peer};
@@ -31,7 +31,7 @@ fn roles_hold_for_registered_users_and_over_a_restart() {
     let mut cy = logs_in(&daemon, "cy", "her own");
 
     cy.is_refused("KICK", json!({"user": "ana"}), "FORBIDDEN");
-    // Everybody sees whom to turn to.
+    // Every user sees whom to ask.
     for place in [Value::Null, json!({"room": "lobby"})] {
         let who = cy.asks("WHO", place)["members"].clone();
         let roles: Vec<_> = who.as_array().unwrap().iter().map(|m| (&m["user"], m.get("role"))).collect();
@@ -65,7 +65,7 @@ fn roles_hold_for_registered_users_and_over_a_restart() {
     cy.is_noticed("KICKED");
     cy.is_closed();
 
-    // What is taken away is gone in every session.
+    // A removed role is gone in each session.
     done(&daemon, &["grant", "bo", "none", "--room", "board"]);
     for session in [&mut desk, &mut phone] {
         assert_eq!(session.is_noticed("REMOVED")["room"], "board");
@@ -103,7 +103,7 @@ fn whoever_removes_the_only_owner_is_told_which_rooms_have_none_and_can_give_the
         bo.asks("ROOM", json!({"room": room, "private": true}));
     }
     bo.asks("GRANT", json!({"room": "shared", "user": "ana", "role": "owner"}));
-    // This one goes with its last member.
+    // This room is removed with its last member.
     bo.asks("JOIN", json!({"room": "passing"}));
 
     let said = done(&daemon, &["user", "remove", "BO"]);

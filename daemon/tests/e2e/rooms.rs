@@ -1,4 +1,4 @@
-//! Rooms: entering, leaving, who is there, which there are, and what is refused.
+//! Tests of rooms: join, leave, members, listings, and refusals.
 
 use crate::common::Daemon;
 use serde_json::{Value, json};

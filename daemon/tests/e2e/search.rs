@@ -1,5 +1,5 @@
-//! Searching: words, phrases, beginnings; newest first; only what is one's own; never a database's
-//! own words to the user.
+//! Tests of searches: words, phrases, prefixes; newest first; only messages that the user may read; never an
+//! error text of the database.
 
 use crate::common::{Daemon, Peer};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! The end: in order, told to everyone, and with the exit code that says so.
+//! Tests of the shutdown: in order, announced to all clients, and with the right exit code.
 
 use crate::common::{Daemon, run};
 use serde_json::json;
@@ -58,7 +58,7 @@ fn what_was_said_at_the_very_end_is_kept_or_was_never_acknowledged() {
 fn a_second_signal_cuts_it_short() {
     let mut daemon =
         Daemon::with("shutdown.grace = \"1h\"\nlimits.stall = \"1h\"\nlimits.messages_per_second = 0");
-    // Somebody who reads nothing: the grace would last.
+    // A client that reads nothing: the grace period would pass.
     let stuck = daemon.login("stuck");
     let mut bo = daemon.login("bo");
     for n in 0..2000 {
@@ -89,7 +89,8 @@ fn the_grace_ends_what_does_not_end_by_itself() {
     drop(stuck);
 }
 
-/// With nobody there the end took less time than the answer, and an operator was told that it had failed.
+/// Regression test: without clients the end took less time than the answer, and the operator was told that it
+/// had failed.
 #[test]
 fn whoever_has_it_drained_is_told_so() {
     let mut daemon = Daemon::start();

@@ -1,5 +1,5 @@
-//! Local peers that connect and say nothing, or half of it: others are served at once, and not after the
-//! limits of the silent ones.
+//! Tests of local peers that connect and send nothing, or half of a request: others are served at once,
+//! before the time limits of the silent ones.
 
 use crate::common::http::{address, get, request};
 use crate::common::{Daemon, PATIENCE};
@@ -8,12 +8,12 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 
-/// Is the socket still open, with nothing to read?
+/// Whether the socket is still open, with nothing to read.
 fn is_open(socket: &mut impl Read) -> bool {
     socket.read(&mut [0; 64]).is_err_and(|why| why.kind() == ErrorKind::WouldBlock)
 }
 
-/// Connections of that kind of silence to an endpoint of 32 places.
+/// Connections with this kind of silence to an endpoint of 32 places.
 fn silent(to: std::net::SocketAddr, count: usize, says: &[u8]) -> Vec<TcpStream> {
     let connect = |_| {
         let mut socket = TcpStream::connect(to).unwrap();
@@ -32,13 +32,13 @@ fn silent_http_connections_give_way() {
     let daemon = Daemon::after(&format!("printf '%s\\n' {token} >http.token"), settings);
     let metrics = address(&daemon, "metrics_listening");
     let posts = address(&daemon, "http_listening");
-    // Nothing; half of a head; a whole request whose answers are never read, again and again.
+    // Nothing; half of a head; complete requests whose answers are never read.
     for says in
         ["", "GET /metrics HTTP/1.1\r\nHost:", &"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(8)]
     {
         let mut held = silent(metrics, 40, says.as_bytes());
         assert_eq!(get(metrics, "/healthz").status, 200);
-        // It was not their own limit that ended the others: this one came before and is still there.
+        // The others did not end by their own time limit: this one came earlier and is still there.
         if says.len() < 100 {
             assert!(is_open(&mut held[38]), "{says:?}");
         }

@@ -1,4 +1,4 @@
-//! Readers that fall behind: at a bounded cost, to nobody else's harm, and exactly.
+//! Tests of readers that fall behind: at a bounded cost, without harm to others, and without loss.
 
 use crate::common::http::{Scrape, address};
 use crate::common::{Daemon, PATIENCE};
@@ -21,7 +21,7 @@ fn twenty_four_mebibytes_unread_cost_little_and_come_exactly() {
     let mut slow = daemon.login("slow");
     let mut quick = daemon.login("quick");
     let mut bo = daemon.login("bo");
-    // Once around, so that what everybody needs is there before it is measured.
+    // Once through all steps, so that everything is allocated before the measurement.
     for n in 0..64 {
         bo.says(&text(n));
         quick.hears(&text(n));
@@ -61,7 +61,7 @@ fn a_slow_reader_may_still_ask_and_be_told() {
     for n in 0..1024 {
         bo.says(&text(n));
     }
-    // What it asks is answered, wherever in the stream the answer comes; then all of it, in order.
+    // Its requests are answered at their place in the stream; then all of it, in order.
     assert_eq!(slow.asks("WHO", json!({"room": "lobby"}))["member_count"], 2);
     slow.says("I am slow");
     bo.hears("I am slow");
@@ -81,7 +81,7 @@ fn who_asks_much_and_reads_nothing_is_answered_when_it_does() {
     let mut ana = daemon.login_to("ana", &rooms);
     let mut deaf = daemon.login("deaf");
     let answer = deaf.asks("ROOMS", json!(null)).to_string().len();
-    // Many times what the system takes in for a connection that is not read.
+    // Many times what the system buffers for a connection that is not read.
     const ASKED: usize = 600;
     deaf.sends_bytes(&b"{\"op\":\"ROOMS\"}\n".repeat(ASKED));
     for n in 0..200 {
@@ -93,7 +93,7 @@ fn who_asks_much_and_reads_nothing_is_answered_when_it_does() {
         deaf.next_where("ROOMS", |line| line["op"] == "ROOMS" && line["status"] == "OK");
     }
     deaf.says("and live again");
-    // Who vanishes without having read is away, and can come back.
+    // A client that vanishes without reading is away, and can resume.
     let mut bo = daemon.login("bo");
     deaf.sends_bytes(&b"{\"op\":\"ROOMS\"}\n".repeat(ASKED));
     for n in 0..50 {

@@ -1,5 +1,6 @@
-//! A small disk that the store fills by itself: it refuses what would leave no room for what has to follow, loses
-//! nothing, and works again by itself or by a restart. Needs root for the mount; without it the tests say so and pass.
+//! Tests of a small disk that the store fills by itself: it refuses turns that would not leave the reserve,
+//! loses nothing, and recovers by itself or by a restart. The mount needs root; without it the tests print
+//! this and pass.
 
 use crate::common::{Daemon, Peer, run};
 use crate::disk::Disk;
@@ -8,14 +9,14 @@ use std::collections::HashMap;
 
 const ADMIN: &str = "admin.socket = \"control.sock\"\n";
 
-/// No limit on how much is said.
+/// No limit on the sent bytes.
 const FREE: &str = "limits.messages_per_second = 0\nlimits.bytes_per_second = 0\nlimits.errors = 1000000\n";
 
 fn history(peer: &mut Peer) -> Vec<(u64, String)> {
     peer.reads_all(&json!({"room": "lobby"})).into_iter().map(|m| (m.seq, m.text)).collect()
 }
 
-/// What was said.
+/// The messages of a test.
 #[derive(Default)]
 struct Said {
     /// The numbers and texts of what was acknowledged.
@@ -24,7 +25,7 @@ struct Said {
     unsure: Vec<String>,
 }
 
-/// Sends many messages before it reads the replies. How many were not kept at once.
+/// Sends many messages before it reads the replies. Returns how many were not stored at once.
 fn says_much(peer: &mut Peer, said: &mut Said) -> usize {
     let mut sent = Vec::new();
     let mut lines = String::new();
@@ -59,7 +60,7 @@ fn says_much(peer: &mut Peer, said: &mut Said) -> usize {
     64 - (said.kept.len() - before)
 }
 
-/// Of what `says_much` was acknowledged, retention took at most the oldest.
+/// Of the acknowledged messages, retention removed at most the oldest.
 fn assert_all_is_there(peer: &mut Peer, said: &Said) {
     let mut there = history(peer);
     there.retain(|(_, text)| text.starts_with("e2e-") && !said.unsure.contains(text));
@@ -75,7 +76,7 @@ fn a_small_disk_is_not_filled_for_good_by_its_own_store() {
     let daemon = Daemon::with(&format!("{ADMIN}{FREE}history.path = {store:?}\n"));
     let mut ana = daemon.login("ana");
     let text = "many words that are found again ".repeat(60);
-    // Four times what the disk has room for.
+    // Four times the size of the disk.
     for n in 0..8_000 {
         ana.says(&format!("{n} {text}"));
     }
@@ -94,7 +95,7 @@ fn a_disk_is_not_filled_by_messages_that_come_faster_than_their_number_is_looked
         "{FREE}history.path = {store:?}\nhistory.max_bytes = 0\nhistory.retain_messages = 300"
     ));
     let (mut ana, mut said) = (daemon.login("ana"), Said::default());
-    // Twice what the disk has room for.
+    // Twice the size of the disk.
     for _ in 0..400 {
         assert_eq!(says_much(&mut ana, &mut said), 0, "after {}", said.kept.len());
     }
@@ -144,7 +145,7 @@ fn the_search_index_leaves_the_room_of_a_small_disk_to_messages() {
         "{ADMIN}{FREE}history.path = {store:?}\nhistory.max_bytes = 0\nhistory.retain_messages = 20"
     ));
     let mut ana = daemon.login("ana");
-    // Many words, so that the index takes its share: three times what the disk has room for.
+    // Many different words, so that the index takes its share: three times the size of the disk.
     for n in 0..2_000_u64 {
         let words = (0..900).map(|k| format!("{:x}", (n * 900 + k) * 2_654_435_761 % 99_999_989));
         ana.says(&words.collect::<Vec<_>>().join(" "));

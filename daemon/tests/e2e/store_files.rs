@@ -1,5 +1,5 @@
-//! What is done to the store's files, and to the room that they take, while the daemon runs: whatever it
-//! acknowledges is there afterwards, and whoever looks is told what is wrong.
+//! Tests of changes to the store's files and to their disk while the daemon runs: every acknowledged message
+//! is there afterwards, and STATUS and the log report the fault.
 
 use crate::common::http::{Scrape, address};
 use crate::common::{Daemon, Peer, run};
@@ -45,7 +45,7 @@ fn a_store_that_is_removed_or_replaced_is_said_and_nothing_is_lost() {
         let status = status(&daemon);
         assert_eq!(status["state"], "store failing", "{status}");
         assert!(status["summary"].as_str().unwrap().contains(how), "{status}");
-        // People come and go, and read what there is.
+        // Users come, go and read.
         let mut bo = daemon.login("bo");
         assert_eq!(texts(&mut bo), ["before"]);
         let copied = run(daemon.folder(), &["backup", saved.to_str().unwrap()], "");
@@ -114,7 +114,7 @@ fn while_another_program_holds_the_lock_people_come_and_read_and_then_speak() {
         bo.asks("PING", Value::Null);
     }
     assert_eq!(texts(&mut daemon.login("cy")), ["before"]);
-    assert!(status(&daemon)["store_failing"].as_str().unwrap().contains("locked"));
+    assert!(status(&daemon)["store_failing"].as_str().unwrap().contains("holds a lock"));
     other.execute_batch("ROLLBACK").unwrap();
     assert!(daemon.log().emits("store_works").is_some());
     assert_eq!(ana.is_answered(&meanwhile)["status"], "OK");
@@ -129,7 +129,7 @@ fn while_another_program_holds_the_lock_people_come_and_read_and_then_speak() {
     assert_eq!(ended.code(), Some(74), "the lock was held to the end: {ended}");
 }
 
-/// The clock is ahead when the daemon starts: by as much as the messages seem older than they are.
+/// The clock is ahead when the daemon starts, by as much as the messages seem older than they are.
 #[test]
 fn a_start_with_a_clock_that_is_ahead_takes_no_message_away() {
     let mut daemon = Daemon::with("history.retain = \"1d\"");
@@ -142,7 +142,7 @@ fn a_start_with_a_clock_that_is_ahead_takes_no_message_away() {
     daemon.start_again();
     daemon.log().emits("clock_doubtful").expect("a line of the log");
     let mut bo = daemon.login("bo");
-    // The first look of retention comes with the start, before anyone is served.
+    // The first retention comes with the start, before any client is served.
     bo.says("later");
     assert_eq!(texts(&mut bo), ["of today", "later"]);
 }
@@ -161,7 +161,7 @@ fn beyond_the_bound_the_oldest_messages_go_and_all_who_look_are_told() {
     }
     let full = daemon.log().emits("history_full").expect("a line of the log");
     assert_eq!(full["max_bytes"], 1 << 20, "{full}");
-    // It is looked at every few seconds.
+    // The files are checked every few seconds.
     while Scrape::of(at).get("messages_removed_total{reason=\"bytes\"}") == 0.0 {
         std::thread::yield_now();
     }

@@ -1,10 +1,10 @@
-//! What is said to the service manager, and the socket that it hands over.
+//! Tests of the notifications to the service manager, and of the socket that it passes.
 
 use crate::common::{Daemon, PATIENCE};
 use std::os::unix::net::UnixDatagram;
 use std::time::Instant;
 
-/// A service manager that listens.
+/// A service manager that receives notifications.
 struct Manager {
     _folder: tempfile::TempDir,
     path: String,
@@ -20,7 +20,7 @@ impl Manager {
         Self { path: path.to_str().unwrap().into(), _folder: folder, socket }
     }
 
-    /// Waits for a state that begins so.
+    /// Waits for a state with this prefix.
     fn is_told(&self, begins: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         let mut all = Vec::new();
@@ -48,7 +48,7 @@ fn ready_status_watchdog_and_stopping() {
     manager.is_told("READY=1");
     let mut ana = daemon.login("ana");
     ana.says("it really serves");
-    // The counts in STATUS are living ones.
+    // The counts in STATUS are current.
     while !manager.is_told("STATUS=").contains('1') {}
     let _bo = daemon.login("bo");
     while !manager.is_told("STATUS=").contains('2') {}
@@ -76,7 +76,7 @@ fn a_socket_that_is_handed_over_is_used() {
     let session = ana.session();
     daemon.signal("TERM");
     assert_eq!(daemon.ended().code(), Some(0));
-    // While nobody serves, connections wait in the socket, and are served then.
+    // While the daemon is stopped, connections wait in the socket. They are served after the start.
     let (address, client) = (daemon.address(), daemon.client());
     let early = std::thread::spawn(move || crate::common::Peer::connect(address, client).unwrap());
     daemon.start_again();
@@ -88,7 +88,8 @@ fn a_socket_that_is_handed_over_is_used() {
     ana.hears("I waited");
 }
 
-/// systemd's sockets are for IPv4 and IPv6 at once, and the kernel shows an IPv4 peer as `::ffff:127.0.0.1` there.
+/// systemd's sockets are for IPv4 and IPv6 at once. The kernel shows an IPv4 peer as `::ffff:127.0.0.1`
+/// there.
 #[test]
 fn on_a_socket_for_both_an_ipv4_peer_is_shown_as_ipv4() {
     let settings = "log.level = \"debug\"\nauth.mode = \"accounts\"";

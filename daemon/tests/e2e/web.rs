@@ -1,5 +1,5 @@
-//! The page and its WebSocket, from outside: what is served, who is let in, and that a WebSocket is a connection like any
-//! other.
+//! Tests of the page and its WebSocket from outside: which files are served, which requests are refused, and
+//! that a WebSocket is a connection like any other.
 
 use crate::common::http::{Scrape, address};
 use crate::common::web::read_answer;
@@ -25,7 +25,7 @@ fn one_on_a_line_and_one_on_the_page_hear_each_other_and_both_resume() {
     let (ana, bo) = (ana.vanishes(), bo.vanishes());
     let mut cy = daemon.login("cy");
     cy.says("while both were away");
-    // They change places.
+    // They swap places.
     let mut back = daemon.connect();
     back.resumes(&ana, Some(ana.cursor));
     back.hears("while both were away");
@@ -93,7 +93,7 @@ fn the_door_asks_for_host_origin_method_and_subprotocol() {
     ] {
         let value: HeaderValue = value.parse().unwrap();
         let refused = asked(&|headers| drop(headers.insert(header, value.clone())));
-        // Some of these tungstenite does not send as they are: then it refuses itself.
+        // tungstenite refuses to send some of these.
         assert_eq!(refused, Err(status), "{header}: {value:?}");
     }
     for header in ["Origin", "Sec-WebSocket-Protocol"] {
@@ -168,7 +168,7 @@ fn what_is_no_text_closes_with_its_code_and_the_session_waits() {
     ]);
 }
 
-/// A pair of its own in the daemon's folder, signed by nobody else. Browsers are not asked here.
+/// A self-signed pair in the daemon's folder. No browser is involved here.
 fn issue(daemon: &Daemon, names: &[&str]) {
     let key = KeyPair::generate().unwrap();
     let params =
@@ -200,7 +200,7 @@ fn a_reload_takes_the_pages_certificate_and_says_that_its_address_waits() {
     ana.says("nobody is disconnected");
     assert!(page.tls().is_err(), "another certificate is offered, and nobody here trusts it");
 
-    // `check` says what it thinks of it, and of a page without a name.
+    // The opinion of `check` about it, and about a page without a name.
     issue(&daemon, &["*.example"]);
     let end = run(daemon.folder(), &["check"], "");
     assert_eq!(end.code, Some(78), "{}", end.err);
@@ -223,7 +223,7 @@ fn an_end_tells_the_page_and_does_not_wait_for_idle_browsers() {
     assert_eq!(daemon.ended().code(), Some(0), "{}", daemon.log().text());
 }
 
-/// What the daemon writes of the page into its log. For `events_for_real`.
+/// The log events of the page, for `events_for_real`.
 pub(crate) fn page() -> BTreeSet<String> {
     let (mut daemon, page) = Daemon::with_page("log.level = \"debug\"");
     page.tls().unwrap().write_all(b"no HTTP\r\n\r\n").unwrap();

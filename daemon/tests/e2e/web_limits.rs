@@ -1,4 +1,5 @@
-//! The same limits for a WebSocket as for a line: connections, login, rates, bytes beside text, a reader that takes nothing.
+//! Tests that a WebSocket has the limits of a line: connections, login, rates, bytes outside of text, a
+//! reader that takes nothing.
 
 use crate::common::Daemon;
 use crate::common::web::{Link, Page};
@@ -29,7 +30,7 @@ fn no_login_in_time_is_told_over_a_websocket_too() {
     let mut ana = page.connect();
     ana.hears_error("TIMEOUT");
     ana.is_closed();
-    // And a browser that asks for nothing is cut off.
+    // A browser that requests nothing is disconnected, too.
     let mut idle = page.tls().unwrap();
     assert_eq!(idle.read(&mut [0; 16]).unwrap_or(0), 0);
     daemon.login("bo");
@@ -44,7 +45,7 @@ fn bytes_that_are_no_text_count_like_text() {
     let mut socket = page.dials(page.handshake()).unwrap();
     socket.send(Message::text(json!({"op": "LOGIN", "data": {"name": "ana"}}).to_string())).unwrap();
     bo.sees("ana", "joined");
-    // At this rate they take half an hour: the daemon leaves them in the network, and goes on for others.
+    // At this rate they take half an hour: the daemon leaves them in the network, and serves others.
     let pings = [&b"\x89\xfd\0\0\0\0"[..], &[b'x'; 125]].concat().repeat(8 * 1024);
     let sock = &socket.get_ref().sock;
     sock.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
@@ -75,7 +76,7 @@ fn an_idle_websocket_costs_little_more_than_a_line() {
     let settings =
         "limits.connections_per_address = 0\nlimits.handshakes_per_second = 0\nrooms.presence_limit = 0";
     let (daemon, page) = Daemon::with_page(settings);
-    // Once around, so that what everybody needs is there before it is measured.
+    // Once through all steps, so that everything is allocated before the measurement.
     let warm: Vec<_> =
         (0..50).flat_map(|n| [daemon.login(&format!("l{n}")), page.login(&format!("p{n}"))]).collect();
     let start = daemon.resident();
@@ -85,7 +86,7 @@ fn an_idle_websocket_costs_little_more_than_a_line() {
     let with_pages = daemon.resident();
     let (line, web) = ((with_lines - start) / COUNT, (with_pages - with_lines) / COUNT);
     println!("an idle connection: {line} bytes as a line, {web} bytes as a page");
-    // The bound is 1.5 KiB; memory comes in pages and by chance, so a little more is allowed here.
+    // The limit is 1.5 KiB. Memory is allocated in pages, so a little more is accepted here.
     assert!(web < line + 1536 + 1024, "{web} against {line}");
     drop((warm, lines, pages));
 }

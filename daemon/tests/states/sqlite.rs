@@ -54,7 +54,7 @@ impl Shelf for Sqlite {
     }
 
     fn sent(&mut self, session: SessionId, id: &RequestId) -> Option<(ConversationId, Seq)> {
-        self.store().sent(session, id).unwrap()
+        self.store().find_sent(session, id).unwrap()
     }
 
     fn forget(&mut self, _: Seq) {}

@@ -1,8 +1,8 @@
-//! What a backup contains, what it may stand in the way of, and what it leaves behind. Run by the store's tests. A backup
-//! that takes the store's place is in `restored`.
+//! Tests of backups: their content, the names that they must not take, and what they leave behind. A backup
+//! that replaces the store is tested in `restored`.
 
-use super::files::Case;
-use super::opened::made;
+use super::open_files::Case;
+use super::opening::make_store;
 use super::*;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 async fn a_backup_made_under_load_is_a_store() {
     let dir = tempfile::tempdir().unwrap();
     let (path, to) = (dir.path().join("chat.db"), dir.path().join("backup.db"));
-    let model = made(&path);
+    let model = make_store(&path);
     let (mut store, readers, _) = open(&history(&path));
     let mut more = Model { head: model.head, heads: model.heads.clone(), ..Model::default() };
     let (backup, ()) = tokio::join!(readers.backup(&to), async {
@@ -26,7 +26,7 @@ async fn a_backup_made_under_load_is_a_store() {
     assert!(matches!(again, StoreError::Exists { .. }), "{again}");
     let folder = dir.path().join("nowhere");
     let nowhere = readers.backup(&folder.join("backup.db")).await.unwrap_err().to_string();
-    // Of the folder that was asked for; nothing of the hidden file that a library had in mind.
+    // The error names the requested folder, not the hidden file that `tempfile` tried to make.
     assert!(nowhere.contains(folder.to_str().unwrap()) && nowhere.ends_with("(os error 2)"), "{nowhere}");
     let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().starts_with('.')), "{left:?}");
@@ -34,7 +34,7 @@ async fn a_backup_made_under_load_is_a_store() {
     let (mut copy, readers, found) = open(&history(&to));
     assert!(found.head >= model.head && found.conversations[0].head == found.head);
     let all = Range { conversation: room(1), first: 1, last: model.head };
-    let caught = readers.gap(SessionId(1), vec![all], usize::MAX).await.unwrap();
+    let caught = readers.read_gap(SessionId(1), vec![all], usize::MAX).await.unwrap();
     assert_eq!(text(&caught.lines), text(&model.lines(|_| true)));
     let mut on = Model { head: found.head, ..Model::default() };
     on.heads.insert(room(1), found.head);
@@ -42,7 +42,7 @@ async fn a_backup_made_under_load_is_a_store() {
 }
 
 #[tokio::test]
-async fn a_store_in_memory_can_be_backed_up_too() {
+async fn a_store_in_memory_can_be_backed_up() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, readers, _) = open(&in_memory());
     let mut model = Model::default();
@@ -50,11 +50,11 @@ async fn a_store_in_memory_can_be_backed_up_too() {
     store.commit(&mut model.say(&[(1, &[("ana", "hello")])])).unwrap();
     readers.backup(&dir.path().join("copy.db")).await.unwrap();
     let (_, readers, _) = open(&history(dir.path().join("copy.db")));
-    assert_eq!(readers.line(room(1), 1).await.unwrap(), Some(model.lines(|_| true)));
+    assert_eq!(readers.read_line(room(1), 1).await.unwrap(), Some(model.lines(|_| true)));
 }
 
 #[tokio::test]
-async fn what_a_killed_backup_left_goes_and_what_another_writes_stays() {
+async fn the_copy_of_a_killed_backup_is_removed_and_one_in_progress_stays() {
     let case = Case::new();
     let folder = case.dir.path().join("backups");
     std::fs::create_dir(&folder).unwrap();
@@ -67,7 +67,7 @@ async fn what_a_killed_backup_left_goes_and_what_another_writes_stays() {
     lock.lock().unwrap();
     case.readers.backup(&folder.join("backup.db")).await.unwrap();
     assert!(!dead.exists() && alive.exists() && other.exists());
-    // Beside the store, a start is enough.
+    // Beside the store, a start removes it.
     let beside = case.path("").with_file_name(".tcp-chatd-backup-dead");
     std::fs::write(&beside, "half").unwrap();
     let store = case.path("");
@@ -77,12 +77,12 @@ async fn what_a_killed_backup_left_goes_and_what_another_writes_stays() {
 }
 
 #[test]
-fn a_backup_takes_no_place_of_those_who_read_and_the_end_ends_it() {
+fn a_backup_blocks_no_reader_and_close_ends_it() {
     let case = Case::new();
     let page = PageOf { conversation: room(1), before: None, after: None, limit: 1 };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let shared = case.readers.shared();
-    // A backup that does not get on.
+    // A backup that makes no progress.
     let running = shared.backing_up.lock().unwrap();
     let backups: Vec<_> = (0..6)
         .map(|n| {
@@ -91,7 +91,7 @@ fn a_backup_takes_no_place_of_those_who_read_and_the_end_ends_it() {
         })
         .collect();
     for _ in 0..20 {
-        runtime.block_on(case.readers.page(page)).unwrap();
+        runtime.block_on(case.readers.read_page(page)).unwrap();
     }
     shared.closing.store(true, std::sync::atomic::Ordering::Release);
     drop(running);
@@ -103,7 +103,7 @@ fn a_backup_takes_no_place_of_those_who_read_and_the_end_ends_it() {
 }
 
 #[tokio::test]
-async fn a_backup_takes_no_name_of_a_file_beside_the_store() {
+async fn a_backup_is_refused_the_names_of_files_beside_the_store() {
     let case = Case::new();
     let named = |ending: &str| PathBuf::from(format!("{}{ending}", case.path("").display()));
     let link = case.dir.path().join("link");
@@ -116,7 +116,7 @@ async fn a_backup_takes_no_name_of_a_file_beside_the_store() {
             assert!(!named(ending).exists(), "{ending}");
         }
     }
-    // Any other name is good, and so are these names elsewhere.
+    // Any other name is allowed, and so are these names in another folder.
     let elsewhere = case.dir.path().join("backups");
     std::fs::create_dir(&elsewhere).unwrap();
     let moved = elsewhere.join(named("-journal").file_name().unwrap());

@@ -1,15 +1,15 @@
-//! The write-ahead log: when it is copied into the store, starts over and stays, and that one that was cut is found out.
-//! Run by the store's tests. One that is removed or moved is in `files`.
+//! Tests of the write-ahead log: when it is copied into the store, when it restarts, that it stays when the
+//! writer is lost, and that a cut is detected. A log that is removed or moved is tested in `open_files`.
 
-use super::super::place::Place;
-use super::files::Case;
+use super::super::location::Location;
+use super::open_files::Case;
 use super::*;
 use std::time::{Duration, Instant};
 
 #[test]
-fn a_writer_that_is_lost_leaves_its_write_ahead_log() {
+fn a_lost_writer_leaves_its_write_ahead_log() {
     let dir = tempfile::tempdir().unwrap();
-    let place = Place::File(dir.path().join("chat.db"));
+    let place = Location::File(dir.path().join("chat.db"));
     let wal = dir.path().join("chat.db-wal");
     let log = schema::open_writer(&place, Durability::Crash).unwrap();
     log.execute_batch("UPDATE totals SET head = head + 1").unwrap();
@@ -22,25 +22,26 @@ fn a_writer_that_is_lost_leaves_its_write_ahead_log() {
     assert_eq!(wal.metadata().unwrap().len(), bytes);
 }
 
-/// A store that has such a write-ahead log.
-fn with_pages(path: &Path, pages: wal::Pages) -> (Store, Readers) {
+/// Opens a store with these checkpoint thresholds.
+fn with_pages(path: &Path, pages: checkpoint::Thresholds) -> (Store, Readers) {
     let (mut store, readers, _) = open(&history(path));
-    // What the index reads would keep the write-ahead log from starting over.
+    // The reads of the index would delay the restart of the write-ahead log.
     store.indexer = None;
-    *store.parts().2 = wal::Checkpoints::start(&Place::File(path.to_owned()), pages).unwrap();
+    *store.parts().2 = checkpoint::Checkpoints::start(&Location::File(path.to_owned()), pages).unwrap();
     (store, readers)
 }
 
-/// How many pages that has, and how many of them are not copied.
+/// The number of pages of the write-ahead log, and how many of them are not copied.
 fn length(store: &mut Store) -> (i64, i64) {
     let pages = |row: &rusqlite::Row<'_>| Ok((row.get(1)?, row.get::<_, i64>(1)? - row.get::<_, i64>(2)?));
     store.log().query_row("PRAGMA wal_checkpoint(NOOP)", [], pages).unwrap()
 }
 
 #[tokio::test]
-async fn the_write_ahead_log_starts_over_while_others_write_and_read() {
+async fn the_write_ahead_log_restarts_under_writes_and_reads() {
     let dir = tempfile::tempdir().unwrap();
-    let pages = wal::Pages { look_every: 1, copy: 20, long: 100, too_long: 200 };
+    let pages =
+        checkpoint::Thresholds { measure_every: 1, copy_from: 20, pause_from: 100, restart_from: 200 };
     let (mut store, readers) = with_pages(&dir.path().join("chat.db"), pages);
     let mut model = Model::default();
     store.commit(&mut Model::open(1)).unwrap();
@@ -49,7 +50,7 @@ async fn the_write_ahead_log_starts_over_while_others_write_and_read() {
     let (mut pages, mut starts) = (0, 0);
     for turn in 0.. {
         store.commit(&mut model.say(&[(1, &[("ana", long.as_str()); 5])])).unwrap();
-        readers.page(page).await.unwrap();
+        readers.read_page(page).await.unwrap();
         let (now, _) = length(&mut store);
         starts += u32::from(now < pages);
         pages = now;
@@ -61,10 +62,11 @@ async fn the_write_ahead_log_starts_over_while_others_write_and_read() {
 }
 
 #[test]
-fn in_a_lull_all_is_copied_and_the_next_turn_starts_over_by_itself() {
+fn in_a_pause_all_is_copied_and_the_next_turn_restarts_the_log() {
     let dir = tempfile::tempdir().unwrap();
-    // The writer would never do it.
-    let pages = wal::Pages { look_every: 1, copy: 20, long: 100, too_long: i64::MAX };
+    // The writer itself would never restart the log.
+    let pages =
+        checkpoint::Thresholds { measure_every: 1, copy_from: 20, pause_from: 100, restart_from: i64::MAX };
     let (mut store, _readers) = with_pages(&dir.path().join("chat.db"), pages);
     let mut model = Model::default();
     store.commit(&mut Model::open(1)).unwrap();
@@ -85,35 +87,35 @@ fn in_a_lull_all_is_copied_and_the_next_turn_starts_over_by_itself() {
 }
 
 #[test]
-fn a_write_ahead_log_that_is_cut_is_found_out() {
+fn a_cut_write_ahead_log_is_detected() {
     let mut case = Case::new();
     let wal = case.path("-wal");
     std::fs::File::options().write(true).open(&wal).unwrap().set_len(4096).unwrap();
-    case.is_lost(Which::Wal, &wal);
-    assert!(case.says("refused").is_err());
+    case.assert_lost(StoreFile::Wal, &wal);
+    assert!(case.send("refused").is_err());
 
-    // Cut to nothing, and a turn comes before anyone looks.
+    // Cut to nothing, and a turn comes before any check.
     let mut case = Case::new();
-    case.says("before, too").unwrap();
+    case.send("before, too").unwrap();
     std::fs::File::options().write(true).open(case.path("-wal")).unwrap().set_len(0).unwrap();
-    assert!(case.says("refused").is_err());
-    // Cut, and made as long as it was.
+    assert!(case.send("refused").is_err());
+    // Cut, and then extended to its old length.
     let mut case = Case::new();
     let (wal, bytes) = (case.path("-wal"), case.path("-wal").metadata().unwrap().len());
     let file = std::fs::File::options().write(true).open(&wal).unwrap();
     file.set_len(0).unwrap();
     file.set_len(bytes).unwrap();
-    case.is_lost(Which::Wal, &wal);
+    case.assert_lost(StoreFile::Wal, &wal);
 }
 
 #[test]
-fn patience_outlasts_a_copy() {
+fn the_busy_timeout_is_restored_after_a_copy() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, ..) = open(&history(dir.path().join("chat.db")));
     store.commit(&mut Model::open(1)).unwrap();
     assert_eq!(store.count("PRAGMA busy_timeout"), 100);
-    store.be_patient();
-    for how in [wal::start_over, wal::start_over_at_once, wal::cut] {
+    store.wait_longer_for_locks();
+    for how in [checkpoint::restart_wal, checkpoint::try_restart_wal, checkpoint::truncate_wal] {
         how(store.log()).unwrap();
         assert_eq!(store.count("PRAGMA busy_timeout"), 5_000);
     }

@@ -1,13 +1,13 @@
-//! Owns the small disks of the store's tests: a tmpfs each. Where none can be mounted, the tests say so and pass. Never
-//! writes to one.
+//! Small disks for the store's tests: a tmpfs each. If none can be mounted, the tests print this and pass.
+//! Never writes to a disk.
 
-use super::super::place;
+use super::super::location;
 use std::process::Command;
 
-/// What the disk of most of these tests has room for, in MiB.
+/// The size of the disk in most of these tests, in MiB.
 pub(super) const MIB: u64 = 24;
 
-/// A disk that is gone with the test.
+/// A disk that is unmounted at the end of the test.
 pub(super) struct Disk(pub(super) tempfile::TempDir);
 
 impl Disk {
@@ -15,7 +15,7 @@ impl Disk {
         Self::of(MIB)
     }
 
-    /// Of so many MiB; 0: of a size that the system does not tell.
+    /// Mounts a disk of so many MiB. 0: of a size that the system does not report.
     pub(super) fn of(mib: u64) -> Option<Self> {
         let at = tempfile::tempdir().unwrap();
         let mut mount = Command::new("mount");
@@ -32,7 +32,7 @@ impl Disk {
     }
 
     pub(super) fn free(&self) -> u64 {
-        place::free(self.0.path()).unwrap()
+        location::free_bytes(self.0.path()).unwrap()
     }
 }
 

@@ -1,11 +1,11 @@
-//! Turns that fail: what the store says and does when the file or the disk is against it, and that it loses nothing. Run
-//! by the store's tests. Never touches the files from outside: that is in `files` and `written_over`.
+//! Tests of turns that fail: what the store reports when the file or the disk fails, and that it loses
+//! nothing. Never changes the files from outside; that is in `open_files` and `overwritten_files`.
 
-use super::opened::made;
+use super::opening::make_store;
 use super::*;
 
 #[tokio::test]
-async fn a_full_disk_refuses_turns_and_takes_them_again_when_there_is_room() {
+async fn a_full_disk_refuses_turns_until_there_is_space() {
     let dir = tempfile::tempdir().unwrap();
     let history = history(dir.path().join("chat.db"));
     let (mut store, readers, _) = open(&history);
@@ -17,7 +17,7 @@ async fn a_full_disk_refuses_turns_and_takes_them_again_when_there_is_room() {
     let long = "x".repeat(5_000);
     let mut refused = 0;
     for _ in 0..3 {
-        // Numbers that were refused are given out again, as the chat does.
+        // As in the chat, numbers of refused messages are assigned again.
         model.head = head;
         model.heads.insert(room(1), head);
         model.messages.truncate(messages);
@@ -29,43 +29,43 @@ async fn a_full_disk_refuses_turns_and_takes_them_again_when_there_is_room() {
     assert_eq!(refused, 3);
     let all = Range { conversation: room(1), first: 1, last: Seq::MAX };
     assert_eq!(
-        readers.gap(SessionId(1), vec![all], usize::MAX).await.unwrap().count,
+        readers.read_gap(SessionId(1), vec![all], usize::MAX).await.unwrap().count,
         1,
         "none of it is there"
     );
-    // It has not become slower to say so, nor is anything left open.
-    assert_eq!(store.sent(SessionId(1), &RequestId::Number(1)).unwrap(), None);
-    assert!(store.tidy(Timestamp(START)).unwrap().is_none());
+    // Refusals do not become slower, and leave nothing open.
+    assert_eq!(store.find_sent(SessionId(1), &RequestId::Number(1)).unwrap(), None);
+    assert!(store.remove_expired(Timestamp(START)).unwrap().is_none());
 
     store.limit_pages(None);
     model.head = head;
     model.heads.insert(room(1), head);
     model.messages.truncate(messages);
     store.commit(&mut model.say(&[(1, &[("ana", long.as_str()); 40])])).unwrap();
-    let caught = readers.gap(SessionId(1), vec![all], usize::MAX).await.unwrap();
+    let caught = readers.read_gap(SessionId(1), vec![all], usize::MAX).await.unwrap();
     assert_eq!(caught.lines, model.lines(|_| true));
 }
 
 #[tokio::test]
-async fn a_turn_that_fails_in_the_middle_leaves_nothing() {
+async fn a_turn_that_fails_halfway_stores_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("chat.db");
     let (mut store, readers, _) = open(&history(&path));
     let mut model = Model::default();
     store.commit(&mut Model::open(1)).unwrap();
     let mut writes = model.say(&[(1, &[("ana", "a")])]);
-    // The room is there already: the second row cannot be written, after the chunk could.
+    // The room exists already: the chunk can be written, but the second row cannot.
     let again = (room(1), ConversationKind::Room(name("again")));
     writes.conversations = vec![(room(2), ConversationKind::Room(name("new"))), again];
     assert!(matches!(store.commit(&mut writes.clone()), Err(StoreError::Bug(_))));
     assert_eq!(store.count("SELECT count(*) FROM conversations"), 1);
     writes.conversations.pop();
     store.commit(&mut writes).unwrap();
-    assert_eq!(readers.stats().await.unwrap().messages, 1);
+    assert_eq!(readers.read_stats().await.unwrap().messages, 1);
 }
 
 #[test]
-fn what_a_failed_commit_left_in_the_file_does_not_come_back() {
+fn rows_of_a_failed_commit_do_not_appear_again() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, ..) = open(&history(dir.path().join("chat.db")));
     let mut model = Model::default();
@@ -77,8 +77,8 @@ fn what_a_failed_commit_left_in_the_file_does_not_come_back() {
         store.log().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
         store.check_files().unwrap();
     };
-    // As when the sync fails after the write: the rows are there, and nobody was told.
-    store.write_unnoticed(&refused);
+    // As after a failed sync: the rows are in the file, but were not acknowledged.
+    store.write_without_commit(&refused);
     store.count("UPDATE totals SET head = head + 2 RETURNING head");
     copy_all(&mut store);
     store.lose_connection();
@@ -87,15 +87,15 @@ fn what_a_failed_commit_left_in_the_file_does_not_come_back() {
     model.messages.truncate(1);
     store.commit(&mut model.say(&[(1, &[("bo", "another")])])).unwrap();
     assert_eq!(store.count("SELECT count(*) FROM chunks"), 2);
-    // The newest number in the file falls, and that is no older copy.
+    // The newest number in the file falls, but this must not count as an older copy.
     copy_all(&mut store);
 }
 
 #[tokio::test]
-async fn damage_found_while_reading_is_an_error_and_writing_goes_on_if_it_can() {
+async fn damage_found_by_a_read_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("chat.db");
-    made(&path);
+    make_store(&path);
     let mut bytes = std::fs::read(&path).unwrap();
     let at = bytes.windows(8).position(|w| w == b"some tex").unwrap() / 4096 * 4096;
     bytes[at..at + 64].fill(0xff);
@@ -104,14 +104,14 @@ async fn damage_found_while_reading_is_an_error_and_writing_goes_on_if_it_can() 
     assert!(matches!(error, StoreError::Corrupt { .. }), "a start does not see it, a check does: {error}");
     let (_store, readers, _) = open(&history(&path));
     let all = Range { conversation: room(1), first: 1, last: Seq::MAX };
-    let error = readers.gap(SessionId(1), vec![all], usize::MAX).await.unwrap_err();
+    let error = readers.read_gap(SessionId(1), vec![all], usize::MAX).await.unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
 }
 
-/// `TCP_CHATD_SMALL_DISK` names a folder on a disk of a few megabytes that the test may fill:
+/// `TCP_CHATD_SMALL_DISK` names a folder on a disk of a few megabytes that the test may fill. To make one:
 /// `mount -t tmpfs -o size=8m tmpfs FOLDER`.
 #[tokio::test]
-async fn a_disk_that_is_really_full_refuses_turns_and_takes_them_again_when_there_is_room() {
+async fn a_real_full_disk_refuses_turns_until_there_is_space() {
     let Some(disk) = std::env::var_os("TCP_CHATD_SMALL_DISK") else {
         println!("skipped: TCP_CHATD_SMALL_DISK names no small disk");
         return;
@@ -140,19 +140,19 @@ async fn a_disk_that_is_really_full_refuses_turns_and_takes_them_again_when_ther
         }
         assert!(kept < 10_000, "this is no small disk");
     }
-    let caught = readers.gap(SessionId(1), vec![all], usize::MAX).await.unwrap();
+    let caught = readers.read_gap(SessionId(1), vec![all], usize::MAX).await.unwrap();
     assert_eq!((caught.count, caught.lines == model.lines(|_| true)), (kept, true));
     let backup = readers.backup(&dir.path().join("backup.db")).await;
     assert!(matches!(backup, Err(StoreError::Full { .. })), "{backup:?}");
-    // Killed in this state, it starts again, reads, and goes on when there is room.
+    // After a kill in this state, it starts again, reads, and continues once there is space.
     drop((store, readers));
     let (mut store, readers, _) = open(&history);
-    let caught = readers.gap(SessionId(1), vec![all], usize::MAX).await.unwrap();
+    let caught = readers.read_gap(SessionId(1), vec![all], usize::MAX).await.unwrap();
     assert_eq!((caught.count, caught.lines == model.lines(|_| true)), (kept, true));
     std::fs::remove_file(&ballast).unwrap();
     for _ in 0..10 {
         store.commit(&mut model.say(&[(1, &[("ana", long.as_str()); 4])])).unwrap();
     }
-    let caught = readers.gap(SessionId(1), vec![all], usize::MAX).await.unwrap();
+    let caught = readers.read_gap(SessionId(1), vec![all], usize::MAX).await.unwrap();
     assert_eq!((caught.count, caught.lines == model.lines(|_| true)), (kept + 40, true));
 }

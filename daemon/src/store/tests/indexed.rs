@@ -57,13 +57,13 @@ async fn an_index_that_breaks_while_it_is_used_is_made_anew() {
     let other = rusqlite::Connection::open(dir.path().join("chat.db-search")).unwrap();
     other.execute("DELETE FROM words_data", []).unwrap();
     drop(other);
-    let before = readers.stats().await.unwrap();
+    let before = readers.read_stats().await.unwrap();
     let broken = readers.search(look_for("hello", &[1, 2])).await;
     let broken = broken.unwrap_err();
     assert!(matches!(broken, StoreError::Index { .. }), "{broken:?}");
     assert!(!broken.to_string().contains("the store"), "only the index is damaged: {broken}");
     // The log is not touched by that.
-    assert_eq!(readers.stats().await.unwrap().messages, before.messages);
+    assert_eq!(readers.read_stats().await.unwrap().messages, before.messages);
     store.wait_for_index_file(2).await;
     assert_eq!(find(&readers, look_for("hello", &[1, 2])).await.0, [3, 2, 1]);
 }
@@ -75,15 +75,15 @@ async fn a_search_finds_nothing_while_the_index_has_given_its_room_and_says_noth
     let (mut store, readers, _) = open(&history);
     said(&mut store);
     assert_eq!(find(&readers, look_for("hello", &[1, 2])).await.0, [3, 2, 1]);
-    store.index_gives_room(true);
+    store.set_index_gives_room(true);
     while dir.path().join("chat.db-search").exists() {
         std::thread::yield_now();
     }
     for _ in 0..3 {
         assert_eq!(find(&readers, look_for("hello", &[1, 2])).await.0, [0; 0]);
     }
-    store.index_gives_room(false);
-    let head = readers.stats().await.unwrap().head;
+    store.set_index_gives_room(false);
+    let head = readers.read_stats().await.unwrap().head;
     let mut progress = readers.shared().progress();
     progress.wait_for(|p| p.file >= 2 && p.mark >= head).await.unwrap();
     assert_eq!(find(&readers, look_for("hello", &[1, 2])).await.0, [3, 2, 1]);
@@ -97,10 +97,10 @@ async fn what_retention_took_is_not_found_and_leaves_the_index() {
     let (mut store, readers, _) = open(&history);
     said(&mut store);
     assert_eq!(find(&readers, look_for("hello OR two", &[1, 2])).await.0, [8, 7, 3, 2, 1]);
-    while store.tidy(Timestamp(START)).unwrap().is_some() {}
+    while store.remove_expired(Timestamp(START)).unwrap().is_some() {}
     assert_eq!(find(&readers, look_for("hello OR two", &[1, 2])).await.0, [8, 7]);
     store.commit(&mut Writes { gone: vec![room(2)], ..Writes::default() }).unwrap();
-    while store.tidy(Timestamp(START)).unwrap().is_some() {}
+    while store.remove_expired(Timestamp(START)).unwrap().is_some() {}
     store.wait_for_removals_in_index().await;
     store.close().unwrap();
     let index = rusqlite::Connection::open(dir.path().join("chat.db-search")).unwrap();

@@ -1,10 +1,10 @@
-//! The log against a simple model: what was committed is read back, all of it, once, in order. Run by the store's tests.
-//! Never makes anything fail: that is in `faults`.
+//! Tests of the log against a simple model: all committed messages are read back once, in order. Nothing
+//! fails here; failures are in `faults`.
 
 use super::*;
 use proptest::prelude::*;
 
-/// What a turn says, in which rooms: (room, how many messages).
+/// The messages of each turn: (room, number of messages).
 fn turns() -> impl Strategy<Value = Vec<Vec<(i64, usize)>>> {
     prop::collection::vec(prop::collection::vec((1i64..6, 1usize..9), 1..5), 1..30)
 }
@@ -28,16 +28,16 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Reads a gap to its end, a part at a time.
+/// Reads a gap to its end, part by part.
 pub(super) async fn catch_up(
     readers: &Readers,
     session: i64,
     mut ranges: Vec<Range>,
     bytes: usize,
-) -> Caught {
-    let mut all = Caught::default();
+) -> CatchUp {
+    let mut all = CatchUp::default();
     while !ranges.is_empty() {
-        let part = readers.gap(SessionId(session), ranges, bytes).await.unwrap();
+        let part = readers.read_gap(SessionId(session), ranges, bytes).await.unwrap();
         assert_eq!(part.count, part.lines.iter().filter(|b| **b == b'\n').count());
         assert!(
             part.rest.is_empty() || part.lines.len() >= bytes.max(1),
@@ -56,13 +56,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_gap_is_every_wanted_line_once_and_in_order(
+    fn a_gap_has_every_wanted_line_once_and_in_order(
         turns in turns(), cuts in prop::collection::vec((1u64..400, 0u64..400), 6), bytes in 0usize..20_000, file in any::<bool>(),
     ) {
         let dir = tempfile::tempdir().unwrap();
         let history = if file { history(dir.path().join("chat.db")) } else { in_memory() };
         let (_store, readers, model) = written(&history, &turns);
-        // Rooms 1 to 5, and one that never was.
+        // Rooms 1 to 5, and one that never existed.
         let ranges: Vec<_> = (1i64..).zip(&cuts)
             .map(|(n, (first, more))| Range { conversation: room(n), first: *first, last: first + more })
             .collect();
@@ -75,7 +75,7 @@ proptest! {
     }
 
     #[test]
-    fn pages_lead_both_ways_through_a_conversation(
+    fn pages_go_through_a_conversation_in_both_directions(
         turns in turns(), limit in 1usize..12, n in 1i64..6, from in 0u64..300, to in 0u64..300,
     ) {
         let (_store, readers, model) = written(&in_memory(), &turns);
@@ -84,7 +84,7 @@ proptest! {
         runtime().block_on(async {
             let (mut up, mut after) = (Vec::<Seq>::new(), Some(0));
             while after.is_some() {
-                let (page, more) = numbers(&readers.page(of(None, after)).await.unwrap());
+                let (page, more) = numbers(&readers.read_page(of(None, after)).await.unwrap());
                 up.extend(&page);
                 after = more.then(|| *page.last().unwrap());
             }
@@ -92,7 +92,7 @@ proptest! {
 
             let (mut down, mut before, mut more) = (Vec::<Seq>::new(), None, true);
             while more {
-                let (mut page, m) = numbers(&readers.page(of(before, None)).await.unwrap());
+                let (mut page, m) = numbers(&readers.read_page(of(before, None)).await.unwrap());
                 page.reverse();
                 down.extend(&page);
                 (before, more) = (page.last().copied(), m);
@@ -101,12 +101,12 @@ proptest! {
             assert_eq!(down, wanted);
 
             let between: Vec<_> = wanted.iter().copied().filter(|seq| *seq > from && *seq < to).collect();
-            let (page, more) = numbers(&readers.page(of(Some(to), Some(from))).await.unwrap());
+            let (page, more) = numbers(&readers.read_page(of(Some(to), Some(from))).await.unwrap());
             assert_eq!(page, between.iter().copied().take(limit).collect::<Vec<_>>());
             assert_eq!(more, between.len() > limit);
 
             let below: Vec<_> = wanted.iter().copied().filter(|seq| *seq < to).collect();
-            let (page, more) = numbers(&readers.page(of(Some(to), None)).await.unwrap());
+            let (page, more) = numbers(&readers.read_page(of(Some(to), None)).await.unwrap());
             assert_eq!(page, below[below.len().saturating_sub(limit)..]);
             assert_eq!(more, below.len() > limit);
         });
@@ -117,22 +117,22 @@ proptest! {
         let (_store, readers, model) = written(&in_memory(), &turns);
         runtime().block_on(async {
             for m in &model.messages {
-                assert_eq!(readers.line(m.conversation, m.seq).await.unwrap().as_ref(), Some(&m.line));
-                assert_eq!(readers.line(room(7), m.seq).await.unwrap(), None);
+                assert_eq!(readers.read_line(m.conversation, m.seq).await.unwrap().as_ref(), Some(&m.line));
+                assert_eq!(readers.read_line(room(7), m.seq).await.unwrap(), None);
             }
-            assert_eq!(readers.line(room(1), model.head + 1).await.unwrap(), None);
-            assert_eq!(readers.line(room(1), u64::MAX).await.unwrap(), None);
+            assert_eq!(readers.read_line(room(1), model.head + 1).await.unwrap(), None);
+            assert_eq!(readers.read_line(room(1), u64::MAX).await.unwrap(), None);
         });
     }
 }
 
 #[tokio::test]
-async fn numbers_beyond_all_numbers_are_fine() {
+async fn numbers_above_all_numbers_are_accepted() {
     let (_store, readers, model) = written(&in_memory(), &[vec![(1, 3)]]);
     let of = |before, after| PageOf { conversation: room(1), before, after, limit: 9 };
     let page = |of| {
         let readers = readers.clone();
-        async move { numbers(&readers.page(of).await.unwrap()) }
+        async move { numbers(&readers.read_page(of).await.unwrap()) }
     };
     assert_eq!(page(of(Some(u64::MAX), None)).await, (vec![1, 2, 3], false));
     assert_eq!(page(of(Some(u64::MAX), Some(1))).await, (vec![2, 3], false));
@@ -140,13 +140,13 @@ async fn numbers_beyond_all_numbers_are_fine() {
     assert_eq!(page(of(Some(0), None)).await, (vec![], false));
     assert_eq!(page(of(Some(2), Some(3))).await, (vec![], false));
     let all = Range { conversation: room(1), first: 0, last: u64::MAX };
-    let caught = readers.gap(SessionId(1), vec![all], 0).await.unwrap();
+    let caught = readers.read_gap(SessionId(1), vec![all], 0).await.unwrap();
     assert_eq!((caught.lines, caught.count, caught.lost), (model.lines(|_| true), 3, None));
     assert_eq!(caught.rest, []);
 }
 
 #[tokio::test]
-async fn a_page_ends_at_a_mebibyte_and_says_that_there_is_more() {
+async fn a_page_ends_at_one_mebibyte_and_reports_more() {
     let (mut store, readers, _) = open(&in_memory());
     let mut model = Model::default();
     store.commit(&mut Model::open(1)).unwrap();
@@ -155,8 +155,8 @@ async fn a_page_ends_at_a_mebibyte_and_says_that_there_is_more() {
         store.commit(&mut model.say(&[(1, &[("ana", long.as_str()); 8])])).unwrap();
     }
     let of = |before, after| PageOf { conversation: room(1), before, after, limit: 500 };
-    let newest = readers.page(of(None, None)).await.unwrap();
-    let oldest = readers.page(of(None, Some(0))).await.unwrap();
+    let newest = readers.read_page(of(None, None)).await.unwrap();
+    let oldest = readers.read_page(of(None, Some(0))).await.unwrap();
     for (page, wanted) in [(newest, 24..=40), (oldest, 1..=17)] {
         assert!(page.data.len() <= 1024 * 1024);
         assert_eq!(numbers(&page), (wanted.collect(), true));
@@ -178,17 +178,17 @@ fn numbers_that_do_not_grow_are_refused() {
 }
 
 #[tokio::test]
-async fn what_is_in_the_store_is_known_without_counting() {
+async fn totals_are_known_without_a_scan() {
     let dir = tempfile::tempdir().unwrap();
     let history = history(dir.path().join("chat.db"));
     let (mut store, readers, _) = open(&history);
-    assert_eq!(readers.stats().await.unwrap().messages, 0);
+    assert_eq!(readers.read_stats().await.unwrap().messages, 0);
     let mut model = Model::default();
     store.commit(&mut Model::open(1)).unwrap();
     for _ in 0..3 {
         store.commit(&mut model.say(&[(1, &[("ana", "x"); 4])])).unwrap();
     }
-    let stats = readers.stats().await.unwrap();
+    let stats = readers.read_stats().await.unwrap();
     assert_eq!((stats.messages, stats.oldest, stats.head), (12, 1, 12));
     assert!(stats.bytes > 0);
 }
@@ -212,13 +212,14 @@ async fn a_gap_of_many_conversations_costs_the_same_for_each_of_them() {
     }
 }
 
-/// A client that was away for several restores: what is said after each copy has numbers that it may have seen.
+/// A client that was away during several restores: the messages after each copy have numbers that it may have
+/// seen.
 #[tokio::test]
-async fn what_is_common_with_a_log_is_known_over_several_restores() {
+async fn the_common_part_of_two_logs_is_known_after_several_restores() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     let mut logs = Vec::new();
-    // What is said in each before it is copied, and more that the copy does not have.
+    // The messages in each log before it is copied, and more that the copy does not have.
     for (n, said) in [8, 5, 4].into_iter().enumerate() {
         let (mut store, readers, found) = open(&history(path(&format!("{n}.db"))));
         logs.push(found.log.clone());

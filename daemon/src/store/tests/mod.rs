@@ -1,25 +1,25 @@
-//! What the tests of the store share: a model of the log that makes chunks as the chat does.
+//! Helpers of the store's tests: a model of the log that makes chunks as the chat does.
 
 mod backups;
-mod bytes;
 mod checkpoints;
-mod costly;
+mod costly_searches;
 mod disk;
 mod faults;
-mod files;
-mod ids;
+mod history_size;
 mod indexed;
-mod kept;
 mod log;
-mod opened;
+mod message_age;
+mod open_files;
+mod opening;
+mod overwritten_files;
+mod permissions;
+mod request_ids;
 mod restored;
-mod rights;
+mod retention;
 mod scattered;
 mod search;
 mod small_disk;
-mod stamps;
-mod tidy;
-mod written_over;
+mod snapshot;
 
 use super::*;
 use crate::chat::ConversationId;
@@ -33,7 +33,7 @@ use std::path::Path;
 use tcp_chat_protocol::event::{self, MsgLine, Spoken, json_text};
 use tcp_chat_protocol::{Colour, Name, RequestId, Timestamp};
 
-/// A minute later for each turn, from here on.
+/// The time of the first turn. Each turn is a minute later.
 const START: u64 = 1_800_000_000_000;
 const MINUTE: u64 = 60_000;
 
@@ -70,7 +70,7 @@ fn session_row(n: i64) -> SessionRow {
     }
 }
 
-/// A message as the model remembers it.
+/// A message in the model.
 #[derive(Debug, Clone)]
 struct Message {
     conversation: ConversationId,
@@ -78,7 +78,7 @@ struct Message {
     line: Vec<u8>,
 }
 
-/// What the log has to be like.
+/// The expected content of the log.
 #[derive(Debug, Default)]
 struct Model {
     head: Seq,
@@ -88,14 +88,14 @@ struct Model {
 }
 
 impl Model {
-    /// The rooms 1 to `rooms`, as a turn that opens them.
+    /// A turn that opens the rooms 1 to `rooms`.
     fn open(rooms: i64) -> Writes {
         let conversations =
             (1..=rooms).map(|n| (room(n), ConversationKind::Room(name(&format!("room{n}"))))).collect();
         Writes { conversations, ..Writes::default() }
     }
 
-    /// The next numbers for texts in a room, each with its author.
+    /// Makes a chunk of a room with the next numbers, from (author, text) pairs.
     fn chunk(&mut self, conversation: ConversationId, texts: &[(&str, &str)]) -> Chunk {
         let ts = START + self.turns * MINUTE;
         let (first, prev) = (self.head + 1, self.heads.get(&conversation).copied().unwrap_or(0));
@@ -122,28 +122,27 @@ impl Model {
         Chunk { conversation, first, last: self.head, prev, ts, lines }
     }
 
-    /// A turn that says texts in rooms.
+    /// A turn with messages in rooms.
     fn say(&mut self, said: &[(i64, &[(&str, &str)])]) -> Writes {
         let chunks = said.iter().map(|(n, texts)| self.chunk(room(*n), texts)).collect();
         self.turns += 1;
         Writes { chunks, ..Writes::default() }
     }
 
-    /// The lines of the messages that `want` takes.
+    /// The lines of the messages that `want` accepts.
     fn lines(&self, want: impl Fn(&Message) -> bool) -> Vec<u8> {
         self.messages.iter().filter(|m| want(m)).flat_map(|m| m.line.clone()).collect()
     }
 }
 
-/// A store in a folder of its own.
-/// Ids go with their messages, unless a test sets another window.
+/// Opens a store in a folder of its own. Ids are removed with their messages, unless a test sets `known_ids`.
 fn open(history: &History) -> (Store, Readers, Found) {
     let (mut store, readers, found) = Store::open(history).unwrap();
-    store.window = 0;
+    store.known_ids = 0;
     (store, readers, found)
 }
 
-/// The sequence numbers of a page, and whether there are more.
+/// The numbers of a page, and whether there are more.
 fn numbers(page: &Page) -> (Vec<Seq>, bool) {
     let page: serde_json::Value = serde_json::from_slice(&page.data).unwrap();
     let messages = page["messages"].as_array().unwrap();
@@ -163,27 +162,27 @@ impl Store {
         self.log().query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
-    /// The log must not grow by more than so many pages; `None`: it may again.
+    /// Limits the growth of the log to so many pages. `None`: removes the limit.
     fn limit_pages(&mut self, more: Option<u32>) {
         let now = u32::try_from(self.count("PRAGMA page_count")).unwrap();
         let most = more.map_or(u32::MAX - 1, |more| now + more);
         self.log().query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(())).unwrap();
     }
 
-    /// What the disk does when it writes a turn and then fails.
-    fn write_unnoticed(&mut self, writes: &Writes) {
-        rows::write(self.log(), writes).unwrap();
+    /// Writes a turn as a disk does that fails after the write.
+    fn write_without_commit(&mut self, writes: &Writes) {
+        rows::write_turn(self.log(), writes).unwrap();
     }
 
-    /// As that version left it: a start decided again what is in the snapshot now.
-    fn is_of_version_15(&mut self) {
+    /// Makes the store what version 15 left: without the ids of removed messages and the origins of sessions.
+    fn make_version_15(&mut self) {
         let older = "DROP TABLE left_ids; ALTER TABLE sessions DROP COLUMN node;
                      ALTER TABLE sessions DROP COLUMN connection; PRAGMA user_version = 15";
         self.log().execute_batch(older).unwrap();
     }
 
-    fn is_of_version_14(&mut self) {
-        self.is_of_version_15();
+    fn make_version_14(&mut self) {
+        self.make_version_15();
         let older = "ALTER TABLE members DROP COLUMN joined; ALTER TABLE members DROP COLUMN lost;
                      ALTER TABLE totals DROP COLUMN oldest; ALTER TABLE mutes DROP COLUMN share;
                      ALTER TABLE bans DROP COLUMN share; DROP TABLE leaving; DROP TABLE work;
@@ -191,9 +190,9 @@ impl Store {
         self.log().execute_batch(older).unwrap();
     }
 
-    /// As that version left it: it counted no bytes of messages, and the log had no identity.
-    fn is_of_version_6(&mut self) {
-        self.is_of_version_14();
+    /// Makes the store what version 6 left: without the bytes of messages and without a log id.
+    fn make_version_6(&mut self) {
+        self.make_version_14();
         let older = "ALTER TABLE totals DROP COLUMN bytes; ALTER TABLE totals DROP COLUMN log;
                      ALTER TABLE totals DROP COLUMN log_from; ALTER TABLE grants DROP COLUMN by;
                      DROP TABLE removed_users; DROP TABLE ancestors;

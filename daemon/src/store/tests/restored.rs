@@ -1,13 +1,13 @@
-//! A backup that is put in the store's place while the write-ahead log of the store before lies there: the
-//! two are never mixed, and what is set aside is not thrown away. Which log it is then.
+//! Tests of a backup that replaces the store while the write-ahead log of the old store is still there: the
+//! two are never mixed, and the renamed log is not removed. Also of the log id afterwards.
 
-use super::files::{Case, texts};
+use super::open_files::{Case, texts};
 use super::*;
 use std::path::PathBuf;
 
 type Put = fn(&Path, &Path);
 
-/// How a backup gets into the store's place.
+/// The ways to put a backup in the store's place.
 const WAYS: [(&str, Put); 3] = [
     ("mv", |backup, store| std::fs::rename(backup, store).unwrap()),
     ("cp", |backup, store| {
@@ -25,12 +25,12 @@ async fn case() -> (Case, PathBuf) {
     let backup = case.dir.path().join("backup.db");
     case.readers.backup(&backup).await.unwrap();
     for _ in 0..200 {
-        case.says("after the backup, and in the write-ahead log").unwrap();
+        case.send("after the backup, and in the write-ahead log").unwrap();
     }
     (case, backup)
 }
 
-fn is_the_backup_alone(store: &Path) {
+fn assert_only_backup(store: &Path) {
     let (mut again, ..) = open(&history(store));
     assert_eq!(again.count("SELECT count(*) FROM chunks"), 1);
     let said: String = again.log().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
@@ -40,35 +40,35 @@ fn is_the_backup_alone(store: &Path) {
 }
 
 #[tokio::test]
-async fn a_backup_moved_over_the_store_in_use_is_what_the_next_start_finds() {
+async fn the_next_start_finds_a_backup_moved_over_the_store_in_use() {
     let (mut case, backup) = case().await;
     let (store, wal) = (case.path(""), case.path("-wal"));
     std::fs::rename(&backup, &store).unwrap();
-    case.is_lost(Which::Store, &store);
+    case.assert_lost(StoreFile::Store, &store);
     assert!(wal.exists(), "the old store may still be put back");
     assert!(case.store.close().is_err());
     drop(case.readers);
     assert!(!wal.exists() && case.dir.path().join("data/chat.db-wal.of-the-store-before").exists());
-    is_the_backup_alone(&store);
+    assert_only_backup(&store);
 }
 
 #[tokio::test]
-async fn a_backup_put_in_place_after_a_kill_is_not_mixed_with_what_was_left() {
+async fn a_backup_after_a_kill_is_not_mixed_with_the_old_log() {
     for (way, put) in WAYS {
         let (case, backup) = case().await;
         let (store, wal) = (case.path(""), case.path("-wal"));
         let dir = case.dir;
-        // As if it were killed.
+        // A copy, as after a kill.
         drop((case.store, case.readers));
         let left = std::fs::read(&wal).unwrap();
         assert!(!left.is_empty() && Store::foreign_wal(&history(&store)).is_none(), "{way}");
         put(&backup, &store);
         assert_eq!(Store::foreign_wal(&history(&store)), Some(wal.clone()), "{way}");
         assert!(Store::check(&history(&store)).unwrap().newest.is_some(), "{way}: the backup is whole");
-        // What is there already keeps its name.
+        // An existing file keeps its name.
         let aside = dir.path().join("data/chat.db-wal.of-the-store-before");
         std::fs::write(&aside, "an earlier one").unwrap();
-        is_the_backup_alone(&store);
+        assert_only_backup(&store);
         assert_eq!(std::fs::read(&aside).unwrap(), b"an earlier one", "{way}");
         let second = dir.path().join("data/chat.db-wal.of-the-store-before-2");
         assert_eq!(std::fs::read(second).unwrap(), left, "{way}");
@@ -76,7 +76,7 @@ async fn a_backup_put_in_place_after_a_kill_is_not_mixed_with_what_was_left() {
 }
 
 #[tokio::test]
-async fn nor_is_a_backup_of_a_store_that_was_a_backup_itself() {
+async fn a_backup_of_a_restored_store_is_not_mixed_with_the_old_log() {
     let mut case = Case::new();
     let (dir, first) = (case.dir.path().to_owned(), case.dir.path().join("first.db"));
     case.readers.backup(&first).await.unwrap();
@@ -96,11 +96,11 @@ async fn nor_is_a_backup_of_a_store_that_was_a_backup_itself() {
 }
 
 #[tokio::test]
-async fn a_store_that_was_killed_is_opened_with_its_own_write_ahead_log() {
+async fn a_killed_store_is_opened_with_its_own_write_ahead_log() {
     let (case, _) = case().await;
     let store = case.path("");
     drop((case.store, case.readers));
-    // Twice, since each start remembers the store anew.
+    // Twice, since each start records the store again.
     for _ in 0..2 {
         assert_eq!(Store::foreign_wal(&history(&store)), None);
         Store::check(&history(&store)).unwrap();
@@ -108,7 +108,7 @@ async fn a_store_that_was_killed_is_opened_with_its_own_write_ahead_log() {
         assert_eq!(again.count("SELECT count(*) FROM chunks"), 201);
         drop((again, readers));
     }
-    // A pair that comes from elsewhere belongs together.
+    // A store and a log that were copied together from elsewhere belong together.
     let (wal, away) = (store.with_file_name("chat.db-wal"), case.dir.path().join("away"));
     std::fs::create_dir(&away).unwrap();
     for file in [&store, &wal] {
@@ -122,9 +122,9 @@ async fn a_store_that_was_killed_is_opened_with_its_own_write_ahead_log() {
     assert_eq!(again.count("SELECT count(*) FROM chunks"), 201);
 }
 
-/// Backups have the same header, whatever is in them.
+/// Backups have the same header, whatever their content is.
 #[tokio::test]
-async fn a_second_backup_of_a_restored_store_is_not_mixed_either() {
+async fn a_second_backup_of_a_restored_store_is_not_mixed_with_the_old_log() {
     let dir = tempfile::tempdir().unwrap();
     let (store, backup) = (dir.path().join("chat.db"), dir.path().join("backup.db"));
     let (mut first, readers, _) = open(&history(&store));
@@ -143,7 +143,7 @@ async fn a_second_backup_of_a_restored_store_is_not_mixed_either() {
     for _ in 0..50 {
         restored.commit(&mut model.say(&[(1, &[("ana", "after the second backup")])])).unwrap();
     }
-    // Killed, and started once in between.
+    // Killed, with one start in between.
     drop((restored, readers));
     let (mut own, readers, _) = open(&history(&store));
     assert_eq!(own.count("SELECT count(*) FROM chunks"), 51, "its own write-ahead log is its own");
@@ -159,7 +159,7 @@ async fn a_second_backup_of_a_restored_store_is_not_mixed_either() {
 }
 
 #[tokio::test]
-async fn a_restored_backup_is_another_log_and_a_restart_is_not() {
+async fn a_restored_backup_has_a_new_log_id_and_a_restart_does_not() {
     let dir = tempfile::tempdir().unwrap();
     let (path, backup) = (dir.path().join("chat.db"), dir.path().join("backup.db"));
     let (mut store, readers, found) = open(&history(&path));
@@ -193,14 +193,14 @@ async fn a_restored_backup_is_another_log_and_a_restart_is_not() {
 }
 
 #[test]
-fn a_store_of_an_older_version_gets_an_identity() {
+fn a_store_of_an_older_version_gets_a_log_id() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("chat.db");
     let (mut store, ..) = open(&history(&path));
     store.commit(&mut Model::default().say(&[(1, &[("ana", "a")])])).unwrap();
     let sql = "SELECT store FROM totals";
     let index_of: Vec<u8> = store.log().query_row(sql, [], |row| row.get(0)).unwrap();
-    store.is_of_version_6();
+    store.make_version_6();
     drop(store);
     let (mut store, _, found) = open(&history(&path));
     assert_eq!((found.log.id.len(), found.log.from), (32, 1));

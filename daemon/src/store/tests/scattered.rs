@@ -1,17 +1,17 @@
-//! Removals on a full small disk whose rows lie all over the store's file, or that free many pages: each must fit into
-//! the room that turns left. On a tmpfs.
+//! Tests of removals on a full small disk whose rows are scattered over the store's file, or that free many
+//! pages: each must fit into the reserve that turns leave. On a tmpfs.
 
-use super::super::room::RemovalRoom;
-use super::super::stamps::Stamps;
-use super::super::tidy;
+use super::super::disk_space::RemovalBudget;
+use super::super::message_age::AgeScan;
+use super::super::retention;
 use super::disk::Disk;
 use super::*;
 use std::time::{Duration, Instant};
 
-/// When every message is too old.
+/// The time at which every message is too old.
 const LATER: Timestamp = Timestamp(START * 2);
 
-/// A store on its own small disk, and what was said there.
+/// A store on its own small disk, and the model of its messages.
 struct Full {
     disk: Disk,
     store: Store,
@@ -29,8 +29,8 @@ impl Full {
         Some(Self { disk, store, model: Model::default(), ids: 0 })
     }
 
-    /// Says so many messages in one turn, with the ids that `id` makes. False: they were refused.
-    fn says(
+    /// Sends so many messages in one turn, with the ids that `id` makes. False: they were refused.
+    fn send(
         &mut self,
         text: &str,
         count: usize,
@@ -54,14 +54,14 @@ impl Full {
         kept.is_ok()
     }
 
-    /// What the hub does while the store fails.
+    /// The hub's steps while the store fails.
     fn probe(&mut self) -> Result<(), StoreError> {
         self.store.probe()?;
-        self.store.tidy(LATER)?;
-        self.store.check_room()
+        self.store.remove_expired(LATER)?;
+        self.store.check_disk_space()
     }
 
-    fn works_again(&mut self) {
+    fn assert_recovers(&mut self) {
         let until = Instant::now() + Duration::from_secs(20);
         while let Err(error) = self.probe() {
             let (free, chunks) = (self.disk.free(), self.store.count("SELECT count(*) FROM chunks"));
@@ -70,17 +70,17 @@ impl Full {
         }
     }
 
-    /// Removes all. How many messages went.
-    fn removes_all(&mut self) -> u64 {
+    /// Removes all messages. Returns how many were removed.
+    fn remove_all(&mut self) -> u64 {
         let mut removed = 0;
-        while let Some(slice) = self.store.tidy(LATER).unwrap() {
+        while let Some(slice) = self.store.remove_expired(LATER).unwrap() {
             removed += slice.age;
         }
         removed
     }
 }
 
-/// An id as clients make it up.
+/// A random id, as clients make it.
 fn random(n: u64) -> RequestId {
     RequestId::Text(crate::auth::sha256(&n.to_be_bytes()).to_string()[..32].into())
 }
@@ -90,17 +90,17 @@ fn ids_of_many_sessions_do_not_keep_a_small_disk_full() {
     let Some(mut full) = Full::new(16, 250) else { return };
     let id = |n: u64| Some((i64::try_from(n * 97 % 250).unwrap() + 1, RequestId::Number(n)));
     for at_once in [40, 1] {
-        while full.says(&"x".repeat(60), at_once, id) {}
+        while full.send(&"x".repeat(60), at_once, id) {}
     }
-    full.works_again();
-    assert!(full.says("x", 1, id));
+    full.assert_recovers();
+    assert!(full.send("x", 1, id));
 }
 
 #[test]
-fn a_chunk_with_more_ids_than_there_is_room_for_goes_after_its_ids() {
+fn a_chunk_with_too_many_ids_is_removed_after_its_ids() {
     let Some(mut full) = Full::new(12, 1) else { return };
     let id = |n| Some((1, random(n)));
-    while full.says(&"x".repeat(40), 2_000, id) {}
+    while full.send(&"x".repeat(40), 2_000, id) {}
     let said = full.model.head;
     let (chunks, filed) = ("SELECT count(*) FROM chunks", "SELECT count(*) FROM sent_as");
     let (had, ids) = (full.store.count(chunks), full.store.count(filed));
@@ -111,31 +111,31 @@ fn a_chunk_with_more_ids_than_there_is_room_for_goes_after_its_ids() {
         assert!(began.elapsed() < Duration::from_secs(20), "{} bytes are free", full.disk.free());
     }
     assert_eq!(full.store.count(chunks), had, "the chunk is there as long as some of its ids are");
-    full.works_again();
-    full.removes_all();
+    full.assert_recovers();
+    full.remove_all();
     for table in ["chunks", "sent", "sent_as"] {
         assert_eq!(full.store.count(&format!("SELECT count(*) FROM {table}")), 0, "{table}");
     }
     assert_eq!(full.store.count("SELECT messages FROM totals"), 0, "of {said}");
-    assert!(full.says("x", 2_000, id));
+    assert!(full.send("x", 2_000, id));
 }
 
 #[test]
 fn a_long_chunk_does_not_keep_a_small_disk_full() {
     for (mib, first) in [(8, 900_000), (24, 4_000_000)] {
         let Some(mut full) = Full::new(mib, 1) else { return };
-        assert!(full.says(&"x".repeat(first), 1, |_| None));
-        while full.says(&"x".repeat(7_000), 1, |_| None) {}
-        full.works_again();
-        assert!(full.says("x", 1, |_| None));
+        assert!(full.send(&"x".repeat(first), 1, |_| None));
+        while full.send(&"x".repeat(7_000), 1, |_| None) {}
+        full.assert_recovers();
+        assert!(full.send("x", 1, |_| None));
     }
 }
 
 #[test]
-fn a_removal_that_found_no_room_tries_with_less() {
+fn a_removal_on_a_full_disk_tries_smaller_slices() {
     let Some(mut full) = Full::new(12, 1) else { return };
-    while full.says(&"x".repeat(40), 500, |n| Some((1, random(n)))) {}
-    // Nothing but this test gives room to this disk, or takes some.
+    while full.send(&"x".repeat(40), 500, |n| Some((1, random(n)))) {}
+    // Only this test frees or takes space on this disk.
     drop(full.store.indexer.take());
     full.store.probe().unwrap();
     // Another program takes all but a few pages.
@@ -143,19 +143,19 @@ fn a_removal_that_found_no_room_tries_with_less() {
     let free = usize::try_from(full.disk.free()).unwrap().saturating_sub(60_000);
     std::fs::write(&filler, vec![1; free]).unwrap();
     for halved in [1, 2] {
-        let tidied = full.store.tidy(LATER);
-        assert!(matches!(tidied, Err(StoreError::Full { .. })), "{tidied:?}");
-        assert_eq!(full.store.halved, halved);
+        let removed = full.store.remove_expired(LATER);
+        assert!(matches!(removed, Err(StoreError::Full { .. })), "{removed:?}");
+        assert_eq!(full.store.halvings, halved);
         assert!(!full.store.has_grown(), "the hub would try again in each turn");
     }
     std::fs::remove_file(&filler).unwrap();
-    full.works_again();
-    full.removes_all();
-    assert_eq!(full.store.halved, 0, "the next slice is a whole one");
+    full.assert_recovers();
+    full.remove_all();
+    assert_eq!(full.store.halvings, 0, "the next slice is a whole one");
 }
 
 #[test]
-fn a_chunk_that_has_lost_ids_goes_although_there_is_room_for_it_again() {
+fn a_decided_chunk_is_removed_even_if_the_limit_was_raised() {
     let (mut store, ..) = open(&in_memory());
     let mut model = Model::default();
     store.commit(&mut Model::open(1)).unwrap();
@@ -165,20 +165,27 @@ fn a_chunk_that_has_lost_ids_goes_although_there_is_room_for_it_again() {
     let sent = |seq| Sent { session: SessionId(1), id: RequestId::Number(seq), conversation: room(1), seq };
     writes.sent = (1..=100).map(sent).collect();
     store.commit(&mut writes).unwrap();
-    let little = Some(RemovalRoom { bytes: 8 << 20, rows: 10 });
-    // It was too big when that was decided, and the history may be as large as it is now.
+    let little = Some(RemovalBudget { bytes: 8 << 20, rows: 10 });
+    // The history was too large when this was decided, and its limit was raised since.
     let next = |store: &mut Store, oldest| {
-        let bounds = tidy::Bounds::new(&in_memory(), Timestamp(START), 0, oldest, little, 0);
-        tidy::next(store.log(), &bounds, 100, tidy::Kind::Sessions, &mut Stamps::default()).unwrap()
+        let bounds = retention::Bounds::new(&in_memory(), Timestamp(START), 0, oldest, little, 0);
+        retention::next_slice(
+            store.log(),
+            &bounds,
+            100,
+            retention::RemovalKind::Sessions,
+            &mut AgeScan::default(),
+        )
+        .unwrap()
     };
     assert!(next(&mut store, 1).is_none(), "nothing is decided");
     let slice = next(&mut store, 101).expect("it goes");
-    slice.remove(store.log()).unwrap();
+    slice.delete(store.log()).unwrap();
     let (ids, messages) =
         ("SELECT count(*) FROM sent", "SELECT ifnull(sum(last - first + 1), 0) FROM chunks");
     assert!(store.count(ids) < 100 && store.count(messages) == 100);
     while let Some(slice) = next(&mut store, 101) {
-        slice.remove(store.log()).unwrap();
+        slice.delete(store.log()).unwrap();
     }
     assert_eq!((store.count(ids), store.count(messages)), (0, 0));
 }

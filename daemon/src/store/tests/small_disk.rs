@@ -1,8 +1,8 @@
-//! A store that fills a small disk by itself: what it refuses leaves room for what makes it work again. On a tmpfs; where
-//! none can be mounted, the tests say so and pass.
+//! Tests of a store that fills a small disk by itself: its refusals leave enough space to recover. On a
+//! tmpfs; if none can be mounted, the tests print this and pass.
 
-use super::super::place;
-use super::super::room::{Before, RESERVE};
+use super::super::disk_space::{RESERVE, SpaceBefore};
+use super::super::location;
 use super::disk::{Disk, MIB};
 use super::*;
 use std::time::{Duration, Instant};
@@ -11,19 +11,19 @@ fn of_300(disk: &Disk) -> History {
     History { retain_messages: Some(300), ..history(disk.store()) }
 }
 
-/// What comes together in one turn from those who do not wait for replies.
+/// The messages of one turn from clients that do not wait for replies.
 fn turn(model: &mut Model) -> Writes {
     let text = "many words that are found again ".repeat(60);
     model.say(&[(1, &[("ana", text.as_str()); 100])])
 }
 
-/// A turn, and whether it was kept.
-fn says(store: &mut Store, model: &mut Model) -> bool {
+/// Commits a turn. Returns whether it was stored.
+fn send(store: &mut Store, model: &mut Model) -> bool {
     let (head, messages) = (model.head, model.messages.len());
     let kept = store.commit(&mut turn(model));
     if let Err(error) = &kept {
         assert!(matches!(error, StoreError::Full { .. }), "{error}");
-        // Numbers that were refused are given out again, as the chat does.
+        // As in the chat, numbers of refused messages are assigned again.
         model.head = head;
         model.heads.insert(room(1), head);
         model.messages.truncate(messages);
@@ -31,31 +31,31 @@ fn says(store: &mut Store, model: &mut Model) -> bool {
     kept.is_ok()
 }
 
-/// Speaks until a turn is refused, and removes nothing meanwhile. The number of turns that were kept.
+/// Sends until a turn is refused, without removals. Returns the number of committed turns.
 fn fill(store: &mut Store, model: &mut Model) -> usize {
-    (0..1_000).position(|_| !says(store, model)).expect("1,000 turns of 200 KB fit on no such disk")
+    (0..1_000).position(|_| !send(store, model)).expect("1,000 turns of 200 KB fit on no such disk")
 }
 
-/// What the hub does each second while the store fails.
+/// The hub's steps each second while the store fails.
 fn probe(store: &mut Store) -> Result<(), StoreError> {
     store.probe()?;
-    store.tidy(Timestamp(START))?;
-    store.check_room()
+    store.remove_expired(Timestamp(START))?;
+    store.check_disk_space()
 }
 
-/// Until a turn is kept again: at once, unless the index has its room to give first, on its own thread.
-fn works_again(store: &mut Store, model: &mut Model) {
+/// Asserts that a turn is committed again: at once, unless the index first frees its space on its own thread.
+fn assert_recovers(store: &mut Store, model: &mut Model) {
     let until = Instant::now() + Duration::from_secs(60);
-    while probe(store).is_err() || !says(store, model) || !removes_all_that_may_go(store) {
+    while probe(store).is_err() || !send(store, model) || !remove_all_allowed(store) {
         assert!(Instant::now() < until, "it does not work again");
         std::thread::yield_now();
     }
 }
 
-/// False: there was no room for it.
-fn removes_all_that_may_go(store: &mut Store) -> bool {
+/// False: the removal had not enough space.
+fn remove_all_allowed(store: &mut Store) -> bool {
     loop {
-        match store.tidy(Timestamp(START)) {
+        match store.remove_expired(Timestamp(START)) {
             Ok(Some(_)) => {}
             Ok(None) => return true,
             Err(StoreError::Full { .. }) => return false,
@@ -65,15 +65,15 @@ fn removes_all_that_may_go(store: &mut Store) -> bool {
 }
 
 async fn assert_all_is_there(readers: &Readers, model: &Model) {
-    let oldest = readers.stats().await.unwrap().oldest;
+    let oldest = readers.read_stats().await.unwrap().oldest;
     assert!(model.head - oldest + 1 >= 300, "{oldest} of {}", model.head);
     let range = Range { conversation: room(1), first: oldest, last: Seq::MAX };
-    let caught = readers.gap(SessionId(1), vec![range], usize::MAX).await.unwrap();
+    let caught = readers.read_gap(SessionId(1), vec![range], usize::MAX).await.unwrap();
     assert!(caught.lines == model.lines(|m| m.seq >= oldest), "what was acknowledged is there");
 }
 
 #[tokio::test]
-async fn a_disk_filled_by_the_store_has_room_for_what_makes_it_work_again() {
+async fn a_disk_filled_by_the_store_has_space_to_recover() {
     let Some(disk) = Disk::small() else { return };
     let (mut store, readers, _) = open(&of_300(&disk));
     let mut model = Model::default();
@@ -81,10 +81,10 @@ async fn a_disk_filled_by_the_store_has_room_for_what_makes_it_work_again() {
     let kept = fill(&mut store, &mut model);
     assert!(kept > 40, "only {kept} turns of 200 KB in {MIB} MiB");
     assert_all_is_there(&readers, &model).await;
-    works_again(&mut store, &mut model);
+    assert_recovers(&mut store, &mut model);
     let bytes = disk.store().metadata().unwrap().len();
     for _ in 0..200 {
-        works_again(&mut store, &mut model);
+        assert_recovers(&mut store, &mut model);
     }
     assert_all_is_there(&readers, &model).await;
     assert!(
@@ -95,7 +95,7 @@ async fn a_disk_filled_by_the_store_has_room_for_what_makes_it_work_again() {
 }
 
 #[tokio::test]
-async fn a_disk_that_is_full_at_a_start_is_one_that_the_store_can_use() {
+async fn the_store_can_start_on_a_full_disk() {
     let Some(disk) = Disk::small() else { return };
     let mut model = Model::default();
     let (mut store, ..) = open(&of_300(&disk));
@@ -108,40 +108,40 @@ async fn a_disk_that_is_full_at_a_start_is_one_that_the_store_can_use() {
         }
         let readers;
         (store, readers, _) = open(&of_300(&disk));
-        works_again(&mut store, &mut model);
+        assert_recovers(&mut store, &mut model);
         assert_all_is_there(&readers, &model).await;
     }
 }
 
 #[tokio::test]
-async fn while_somebody_reads_for_long_the_write_ahead_log_does_not_outgrow_the_room_for_its_copy() {
+async fn during_a_long_read_the_write_ahead_log_stays_within_the_space_for_its_copy() {
     let Some(disk) = Disk::small() else { return };
     let (mut store, readers, _) = open(&of_300(&disk));
     let mut model = Model::default();
     store.commit(&mut Model::open(1)).unwrap();
-    // As a backup does. Nothing that comes from here on can be copied.
+    // As a backup does: nothing that is written from here on can be copied.
     let reader = rusqlite::Connection::open(disk.store()).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM chunks").unwrap();
     let kept = fill(&mut store, &mut model);
     assert!(kept > 20, "only {kept} turns of 200 KB in {MIB} MiB");
-    // What removes messages takes room, too, and none of it comes back as long as it reads.
+    // A removal takes space, too, and gets none back while the reader holds the log.
     let mut removed = 0;
     while probe(&mut store).is_ok() {
         fill(&mut store, &mut model);
         removed += 1;
         assert!(removed < 100, "a write-ahead log that grows without end");
     }
-    removes_all_that_may_go(&mut store);
+    remove_all_allowed(&mut store);
     let pages = u64::try_from(store.count("PRAGMA page_count")).unwrap();
-    let copy = (pages * place::PAGE_BYTES).saturating_sub(disk.store().metadata().unwrap().len());
+    let copy = (pages * location::PAGE_BYTES).saturating_sub(disk.store().metadata().unwrap().len());
     assert!(copy > 1 << 20 && copy <= disk.free(), "{copy} bytes to copy into {}", disk.free());
     reader.execute_batch("COMMIT").unwrap();
-    works_again(&mut store, &mut model);
+    assert_recovers(&mut store, &mut model);
     assert_all_is_there(&readers, &model).await;
 }
 
 #[test]
-fn the_search_index_stops_before_it_takes_the_room_of_messages() {
+fn the_search_index_leaves_the_reserve_for_messages() {
     let Some(disk) = Disk::small() else { return };
     let (mut store, ..) = open(&History { retain_messages: Some(20), ..history(disk.store()) });
     let mut model = Model::default();
@@ -154,16 +154,16 @@ fn the_search_index_stops_before_it_takes_the_room_of_messages() {
         let text: Vec<_> = words.by_ref().take(900).map(|n| format!("{:x}", n * 2_654_435_761)).collect();
         let text = text.join(" ");
         store.commit(&mut model.say(&[(1, &[("ana", text.as_str()); 20])])).unwrap();
-        while store.tidy(Timestamp(START)).unwrap().is_some() {}
-        // It is in no hurry as long as messages come.
+        while store.remove_expired(Timestamp(START)).unwrap().is_some() {}
+        // It does not hurry while messages come.
         store.parts().1.tell(|work| work.hurry = true);
     }
     assert!(disk.free() >= RESERVE, "{} bytes are left", disk.free());
     store.commit(&mut model.say(&[(1, &[("ana", "kept")])])).unwrap();
 }
 
-/// What a client says that waits for each acknowledgement.
-fn says_one(store: &mut Store, model: &mut Model, bytes: usize) -> bool {
+/// One message of a client that waits for each acknowledgement.
+fn send_one(store: &mut Store, model: &mut Model, bytes: usize) -> bool {
     let (head, messages) = (model.head, model.messages.len());
     let text = "x".repeat(bytes);
     let kept = store.commit(&mut model.say(&[(1, &[("ana", text.as_str())])])).is_ok();
@@ -176,7 +176,7 @@ fn says_one(store: &mut Store, model: &mut Model, bytes: usize) -> bool {
 }
 
 #[test]
-fn a_disk_filled_by_single_messages_works_again_once_they_are_gone() {
+fn a_disk_filled_by_single_messages_recovers_once_they_are_removed() {
     for (mib, bytes) in [(6, 7_000), (6, 2_000), (6, 200), (8, 7_000), (10, 7_000), (10, 2_000), (16, 7_000)]
     {
         let Some(disk) = Disk::of(mib) else { return };
@@ -184,14 +184,14 @@ fn a_disk_filled_by_single_messages_works_again_once_they_are_gone() {
         let (mut store, ..) = open(&History { retain, ..history(disk.store()) });
         let mut model = Model::default();
         store.commit(&mut Model::open(1)).unwrap();
-        while says_one(&mut store, &mut model, bytes) {}
+        while send_one(&mut store, &mut model, bytes) {}
         // All of them are too old.
         let later = Timestamp(2 * START);
         let until = Instant::now() + Duration::from_secs(60);
         let mut again = || {
             store.probe()?;
-            while store.tidy(later)?.is_some() {}
-            store.check_room()
+            while store.remove_expired(later)?.is_some() {}
+            store.check_disk_space()
         };
         while let Err(error) = again() {
             assert!(Instant::now() < until, "{mib} MiB of {bytes}: {error}; {} bytes are free", disk.free());
@@ -199,13 +199,13 @@ fn a_disk_filled_by_single_messages_works_again_once_they_are_gone() {
         }
         assert_eq!(store.count("SELECT count(*) FROM chunks"), 0);
         for n in 0..10 {
-            assert!(says_one(&mut store, &mut model, bytes), "{mib} MiB of {bytes}: the {n}th");
+            assert!(send_one(&mut store, &mut model, bytes), "{mib} MiB of {bytes}: the {n}th");
         }
     }
 }
 
 #[test]
-fn a_write_ahead_log_that_a_reader_holds_is_not_written_from_its_front() {
+fn a_write_ahead_log_that_a_reader_holds_does_not_restart() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, ..) = open(&history(dir.path().join("chat.db")));
     let mut model = Model::default();
@@ -213,18 +213,18 @@ fn a_write_ahead_log_that_a_reader_holds_is_not_written_from_its_front() {
     store.wait_for_index();
     let reader = rusqlite::Connection::open(dir.path().join("chat.db")).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM chunks").unwrap();
-    let copied = wal::checkpoint(store.log(), "PASSIVE").unwrap();
-    assert!(copied.pages > 0 && copied.left() == 0, "{copied:?}");
+    let copied = checkpoint::run(store.log(), "PASSIVE").unwrap();
+    assert!(copied.pages > 0 && copied.uncopied() == 0, "{copied:?}");
     let wal = dir.path().join("chat.db-wal");
     let bytes = wal.metadata().unwrap().len();
-    assert_eq!(Before::look(store.log()).unwrap().wal_at, bytes);
+    assert_eq!(SpaceBefore::measure(store.log()).unwrap().wal_at, bytes);
     store.commit(&mut model.say(&[(1, &[("ana", "behind what it holds")])])).unwrap();
     let longer = wal.metadata().unwrap().len();
     assert!(longer > bytes);
     reader.execute_batch("COMMIT").unwrap();
-    wal::checkpoint(store.log(), "PASSIVE").unwrap();
-    // The index reads the log, too, for a moment.
-    while Before::look(store.log()).unwrap().wal_at > 0 {
+    checkpoint::run(store.log(), "PASSIVE").unwrap();
+    // The index also reads the log for a moment.
+    while SpaceBefore::measure(store.log()).unwrap().wal_at > 0 {
         std::thread::yield_now();
     }
     store.commit(&mut model.say(&[(1, &[("ana", "from the front")])])).unwrap();
@@ -232,7 +232,7 @@ fn a_write_ahead_log_that_a_reader_holds_is_not_written_from_its_front() {
 }
 
 #[test]
-fn of_a_store_behind_a_link_the_room_of_its_own_disk_counts() {
+fn the_disk_of_the_linked_file_counts_for_a_store_behind_a_link() {
     let Some(disk) = Disk::small() else { return };
     let dir = tempfile::tempdir().unwrap();
     let link = dir.path().join("link.db");
@@ -241,7 +241,7 @@ fn of_a_store_behind_a_link_the_room_of_its_own_disk_counts() {
     store.commit(&mut Model::open(1)).unwrap();
     store.wait_for_index();
     let (_, shared, checkpoints) = store.parts();
-    assert!(checkpoints.room().unwrap() <= MIB << 20);
+    assert!(checkpoints.free_bytes().unwrap() <= MIB << 20);
     assert!(shared.max_bytes.unwrap() <= MIB << 19);
     assert_eq!(shared.log.folder().canonicalize().unwrap(), disk.0.path().canonicalize().unwrap());
     let index = shared.index.files().remove(0);
@@ -251,21 +251,21 @@ fn of_a_store_behind_a_link_the_room_of_its_own_disk_counts() {
 }
 
 #[test]
-fn a_disk_that_does_not_tell_its_size_is_not_full() {
+fn a_disk_that_reports_no_size_is_not_full() {
     let Some(disk) = Disk::of(0) else { return };
-    assert_eq!(place::free(disk.0.path()), None);
+    assert_eq!(location::free_bytes(disk.0.path()), None);
     let history = History { max_bytes: MaxBytes::HalfOfDisk, ..history(disk.store()) };
     let (mut store, ..) = open(&history);
-    // As an older version noted it of a disk without a size.
+    // As an older version stored it for a disk without a size.
     store.log().execute("UPDATE totals SET max_bytes = 1048576", []).unwrap();
     store.close().unwrap();
     let (mut store, ..) = open(&history);
     store.commit(&mut Model::open(1)).unwrap();
     let mut model = Model::default();
     for _ in 0..20 {
-        assert!(says(&mut store, &mut model));
+        assert!(send(&mut store, &mut model));
     }
-    store.check_room().unwrap();
+    store.check_disk_space().unwrap();
     store.wait_for_index();
     assert_eq!(store.parts().1.max_bytes, None, "there is nothing to take half of");
     store.close().unwrap();

@@ -1,5 +1,5 @@
-//! Owns a running daemon: the real binary, in a folder of its own, on a port that the system
-//! picks. Ended and removed with the test; its log is shown if the test fails.
+//! Owns a running daemon: the real binary, in a folder of its own, on a port that the system chooses. The
+//! test ends and removes it. If the test fails, its log is printed.
 
 use super::PATIENCE;
 use super::log::Log;
@@ -16,10 +16,10 @@ use tempfile::TempDir;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tcp-chatd");
 
-/// What every daemon of a test is told, beside what the test itself wants.
+/// The settings of every test daemon, before those of the test.
 const BASE: &str = "listen.address = \"127.0.0.1:0\"\nlog.format = \"json\"\n";
 
-/// A daemon that runs, or ran.
+/// A daemon that runs or has ended.
 pub(crate) struct Daemon {
     folder: TempDir,
     child: Child,
@@ -27,14 +27,14 @@ pub(crate) struct Daemon {
     address: SocketAddr,
     client: Arc<ClientConfig>,
     environment: Vec<(String, String)>,
-    /// Run in a shell before the daemon takes the shell's place.
+    /// Shell commands that run before the daemon replaces the shell.
     prelude: String,
-    /// A socket that this test holds and hands over, as a service manager does.
+    /// A socket that this test holds and passes on, as a service manager does.
     socket: Option<TcpListener>,
 }
 
 impl Daemon {
-    /// A daemon with the settings as they come.
+    /// A daemon with default settings.
     pub(crate) fn start() -> Self {
         Self::with("")
     }
@@ -54,12 +54,12 @@ impl Daemon {
         Self::launch(settings, &[], prelude, None)
     }
 
-    /// A daemon that is handed a listening socket, as systemd does; the socket outlives it.
+    /// A daemon that gets a listening socket, as from systemd. The socket outlives it.
     pub(crate) fn activated(settings: &str) -> Self {
         Self::activated_on("127.0.0.1:0", settings)
     }
 
-    /// The same, on that address.
+    /// The same, on this address.
     pub(crate) fn activated_on(address: &str, settings: &str) -> Self {
         let socket = TcpListener::bind(address).unwrap();
         Self::launch(settings, &[], "", Some(socket))
@@ -89,7 +89,7 @@ impl Daemon {
         (self.child, self.log) = (child, log);
     }
 
-    /// Where it listens.
+    /// The address of its listener.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -104,12 +104,12 @@ impl Daemon {
         self.folder.path().join("certs/ca.pem")
     }
 
-    /// What it wrote to standard error.
+    /// Its output on standard error.
     pub(crate) fn log(&self) -> &Log {
         &self.log
     }
 
-    /// How its clients trust it.
+    /// The trust of its clients.
     pub(crate) fn client(&self) -> Arc<ClientConfig> {
         self.client.clone()
     }
@@ -119,46 +119,46 @@ impl Daemon {
         self.child.id()
     }
 
-    /// What it holds in memory now, in bytes.
+    /// Its resident memory, in bytes.
     pub(crate) fn resident(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
     }
 
-    /// How many sockets it holds now.
+    /// The number of its open sockets.
     pub(crate) fn sockets(&self) -> usize {
         let open = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap();
-        // One may be closed while they are looked at.
+        // A descriptor may be closed during the count.
         let what = open.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
         what.filter(|what| what.to_string_lossy().starts_with("socket:")).count()
     }
 
-    /// Does it still run?
+    /// Whether it still runs.
     pub(crate) fn lives(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// A connection on which nobody has said who they are.
+    /// A connection before the login.
     pub(crate) fn connect(&self) -> Peer {
         Peer::connect(self.address, self.client.clone()).unwrap()
     }
 
-    /// Somebody comes in.
+    /// Logs a user in.
     pub(crate) fn login(&self, name: &str) -> Peer {
         let mut peer = self.connect();
         peer.login(name);
         peer
     }
 
-    /// Somebody comes in who wants to be in these rooms.
+    /// Logs a user in, with these rooms.
     pub(crate) fn login_to(&self, name: &str, rooms: &[&str]) -> Peer {
         let mut peer = self.connect();
         peer.logs_in_with(serde_json::json!({"name": name, "rooms": rooms}));
         peer
     }
 
-    /// Somebody comes back, and wants what came after the last they saw.
+    /// Resumes a session, with all messages after the last seen one.
     pub(crate) fn resume(&self, session: &Session) -> Peer {
         let mut peer = self.connect();
         peer.resumes(session, Some(session.cursor));
@@ -177,12 +177,12 @@ impl Daemon {
         assert!(in_shell(&format!("kill -{name} {pid}")).status.success());
     }
 
-    /// Waits until it has ended, however it does.
+    /// Waits until it has ended, in whatever way.
     pub(crate) fn ended(&mut self) -> ExitStatus {
         ended(&mut self.child)
     }
 
-    /// Ends it in order and starts it again.
+    /// Ends it cleanly and starts it again.
     pub(crate) fn restart(&mut self) {
         self.signal("TERM");
         let status = self.ended();
@@ -212,8 +212,8 @@ fn spawn(
     let mut command = match socket {
         None if prelude.is_empty() => Command::new(BINARY),
         _ => {
-            // The shell is given the socket as its standard input and moves it to where
-            // the daemon looks for it; then the daemon takes the shell's place.
+            // The shell gets the socket as its standard input, and moves it to the descriptor where the
+            // daemon expects it. Then the daemon replaces the shell.
             let hand_over = if socket.is_some() {
                 "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=chat;"
             } else {
@@ -231,13 +231,13 @@ fn spawn(
         None => Stdio::null(),
     });
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // What it prints for a person is not looked at here, only taken away.
+    // Its output for people is only removed here.
     Log::follow(child.stdout.take().unwrap());
     let log = Log::follow(child.stderr.take().unwrap());
     (child, log)
 }
 
-/// Nothing of what surrounds the test run shines through.
+/// Hides the environment of the test run.
 fn clean(command: &mut Command, folder: &Path) {
     command.current_dir(folder);
     for (name, _) in std::env::vars_os() {
@@ -266,12 +266,12 @@ fn ended(child: &mut Child) -> ExitStatus {
             return status;
         }
         assert!(Instant::now() < deadline, "it does not end");
-        // The standard library can wait for a child or look, not wait for a while.
+        // The standard library can wait for a child or poll it, but not wait with a timeout.
         std::thread::park_timeout(Duration::from_millis(5));
     }
 }
 
-/// How a command ended, and all that it said.
+/// The result of a command: its exit code and output.
 pub(crate) struct Finished {
     /// Its exit code.
     pub(crate) code: Option<i32>,
@@ -281,8 +281,8 @@ pub(crate) struct Finished {
     pub(crate) err: String,
 }
 
-/// Runs `tcp-chatd ARGUMENTS` in `folder` to its end. Meant for commands that end by themselves: one
-/// that goes on is killed when patience is over, and has no code then.
+/// Runs `tcp-chatd ARGUMENTS` in `folder` to its end. For commands that end by themselves: after the timeout
+/// it is killed, and has no exit code.
 pub(crate) fn run(folder: &Path, arguments: &[&str], input: &str) -> Finished {
     let mut command = Command::new(BINARY);
     clean(&mut command, folder);
@@ -294,7 +294,7 @@ pub(crate) fn run(folder: &Path, arguments: &[&str], input: &str) -> Finished {
         .spawn()
         .unwrap();
     let (out, err) = (Log::follow(child.stdout.take().unwrap()), Log::follow(child.stderr.take().unwrap()));
-    // It may end without reading what it is given.
+    // It may end without reading its input.
     let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), input.as_bytes());
     if !(out.ends() && err.ends()) {
         let _ = child.kill();

@@ -1,10 +1,10 @@
-//! Owns chance that can be repeated: the seed is printed, and `TCP_CHAT_SEED` sets it.
+//! Owns repeatable random numbers: the seed is printed, and `TCP_CHAT_SEED` sets it.
 
-/// A small generator of numbers (xorshift*); good enough to pick moments and mutations.
+/// A small random number generator (xorshift*), good enough to choose moments and mutations.
 pub(crate) struct Dice(u64);
 
 impl Dice {
-    /// Dice for the test of that name, from `TCP_CHAT_SEED` or from the clock.
+    /// Random numbers for the test of this name, seeded from `TCP_CHAT_SEED` or from the clock.
     pub(crate) fn new(test: &str) -> Self {
         let seed = std::env::var("TCP_CHAT_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(|| {
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();

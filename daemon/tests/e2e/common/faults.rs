@@ -1,6 +1,6 @@
-//! Owns faults of the daemon's own calls: a small library in C (`faults.c`) that the daemon is started
-//! with, and the table in which a test writes whose `recv` or `send` is to fail, how and when. Needs a
-//! C compiler, as the build does.
+//! Owns faults of the daemon's own calls: a small C library (`faults.c`) that the daemon is started with, and
+//! the table in which a test writes which `recv` or `send` fails, how and when. Needs a C compiler, as the
+//! build does.
 
 use super::in_shell;
 use std::fs::File;
@@ -8,14 +8,14 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// A call of the daemon's on a connection.
+/// A call of the daemon on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Call {
     Recv = 1,
     Send = 2,
 }
 
-/// A fault: after so many calls that work, this one fails with that number.
+/// A fault: after so many successful calls, one fails with this error number.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fault {
     pub(crate) call: Call,
@@ -45,28 +45,28 @@ impl Faults {
         Self { folder, table }
     }
 
-    /// What the daemon's environment must say.
+    /// The environment variables of the daemon.
     pub(crate) fn environment(&self) -> [(&'static str, String); 2] {
         let path = |file: &str| -> PathBuf { self.folder.path().join(file) };
         [("LD_PRELOAD", path("faults.so")), ("FAULTS", path("table"))]
             .map(|(k, v)| (k, v.display().to_string()))
     }
 
-    /// From now on this happens to the connection from that port.
+    /// From now on this fault applies to the connection from this port.
     pub(crate) fn set(&self, port: u16, fault: Fault) {
-        // The call is written last: it makes the rule one.
+        // The call is written last: it activates the rule.
         let at = u64::from(port) * 4;
         self.table.write_all_at(&[0], at).unwrap();
         self.table.write_all_at(&[fault.errno, fault.after, 0], at + 1).unwrap();
         self.table.write_all_at(&[fault.call as u8], at).unwrap();
     }
 
-    /// The connection from that port has no fault.
+    /// Removes the fault of the connection from this port.
     pub(crate) fn clear(&self, port: u16) {
         self.table.write_all_at(&[0; 4], u64::from(port) * 4).unwrap();
     }
 
-    /// How often that port's fault came; 255 and more are 255.
+    /// How often this port's fault occurred; 255 means 255 or more.
     pub(crate) fn count(&self, port: u16) -> u8 {
         let mut count = [0];
         self.table.read_exact_at(&mut count, u64::from(port) * 4 + 3).unwrap();

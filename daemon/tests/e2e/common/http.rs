@@ -1,4 +1,4 @@
-//! Owns HTTP as a test speaks it: one request, one connection, the whole answer.
+//! Owns HTTP for the tests: one request, one connection, the whole answer.
 
 use super::{Daemon, PATIENCE};
 use serde_json::Value;
@@ -21,7 +21,7 @@ impl Answer {
     }
 }
 
-/// Where the daemon listens for HTTP: `metrics_listening` or `http_listening`.
+/// The daemon's HTTP address: `metrics_listening` or `http_listening`.
 pub(crate) fn address(daemon: &Daemon, event: &str) -> SocketAddr {
     let found = daemon.log().wait(|line| {
         let line: Value = serde_json::from_str(line).ok()?;
@@ -68,7 +68,7 @@ pub(crate) fn get(to: SocketAddr, path: &str) -> Answer {
     request(to, "GET", path, &[], "")
 }
 
-/// What a scrape says: every sample by its name and labels.
+/// A scrape: every sample by its name and labels.
 pub(crate) struct Scrape(pub(crate) BTreeMap<String, f64>);
 
 impl Scrape {
@@ -82,8 +82,7 @@ impl Scrape {
         Self(answer.body.lines().filter(|line| !line.starts_with('#')).map(sample).collect())
     }
 
-    /// Scrapes until it says what is expected of one sample: what connections do comes to be known a
-    /// moment after they did it.
+    /// Scrapes until one sample has the expected value: an event is counted a moment after it happened.
     pub(crate) fn until(to: SocketAddr, name: &str, value: f64) -> Self {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -102,7 +101,7 @@ impl Scrape {
         *self.0.get(&name).unwrap_or_else(|| panic!("no {name} in {:?}", self.0.keys()))
     }
 
-    /// Samples as they are expected.
+    /// The expected samples.
     pub(crate) fn says(&self, expected: &[(&str, f64)]) {
         let found: Vec<_> = expected.iter().map(|(name, _)| (*name, self.get(name))).collect();
         assert_eq!(found, expected);

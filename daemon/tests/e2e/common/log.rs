@@ -1,5 +1,5 @@
-//! Owns what the daemon writes to standard error: a thread reads it, so that the daemon never
-//! blocks on it, and tests wait for lines in it.
+//! Owns the daemon's standard error: a thread reads it, so that the daemon never blocks, and tests wait for
+//! lines.
 
 use super::PATIENCE;
 use serde_json::Value;
@@ -18,7 +18,7 @@ struct State {
 }
 
 impl Log {
-    /// Reads `from` to its end, in a thread of its own.
+    /// Reads `from` to its end, in a separate thread.
     pub(crate) fn follow(from: impl Read + Send + 'static) -> Self {
         let log = Self::default();
         let writer = log.clone();
@@ -43,7 +43,7 @@ impl Log {
         self.0.0.lock().unwrap().lines.join("\n")
     }
 
-    /// Waits for the first line that `wanted` takes; `None`: the log ended without one.
+    /// Waits for the first line that `wanted` accepts. `None`: the log ended without one.
     pub(crate) fn wait<T>(&self, wanted: impl Fn(&str) -> Option<T>) -> Option<T> {
         let (state, changed) = &*self.0;
         let deadline = Instant::now() + PATIENCE;
@@ -64,13 +64,13 @@ impl Log {
         }
     }
 
-    /// Waits for its end; false: it goes on.
+    /// Waits for its end. False: the log continues.
     pub(crate) fn ends(&self) -> bool {
         self.wait(|_| None::<()>);
         self.0.0.lock().unwrap().ended
     }
 
-    /// Waits for the first line of the JSON log with that event; `None`: it ended without one.
+    /// Waits for the first line of the JSON log with this event. `None`: the log ended without one.
     pub(crate) fn emits(&self, event: &str) -> Option<Value> {
         self.wait(|line| {
             let line: Value = serde_json::from_str(line).ok()?;

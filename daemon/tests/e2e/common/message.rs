@@ -1,5 +1,5 @@
-//! Owns how the tests see a message: as an event, or as an entry of a history. Called by [`super::peer`] and the tests.
-//! It never reads from a connection.
+//! Owns a message as the tests see it: an event, or an entry of a history. Called by [`super::peer`] and the
+//! tests. Never reads from a connection.
 
 use serde_json::Value;
 
@@ -10,13 +10,13 @@ pub(crate) struct Message {
     pub(crate) seq: u64,
     /// The number before it in the conversation.
     pub(crate) prev: u64,
-    /// The room, or the two ends of a direct message.
+    /// The room, or the two users of a direct message.
     pub(crate) conversation: String,
-    /// Who said it.
+    /// The author.
     pub(crate) user: String,
-    /// What.
+    /// The text.
     pub(crate) text: String,
-    /// What its author called it; only in the author's own copy.
+    /// The id that its author sent; only in the author's own copy.
     pub(crate) id: Option<Value>,
 }
 

@@ -1,6 +1,6 @@
-//! Owns what all tests share: a daemon in a folder of its own, peers that read like prose, a
-//! talker that goes on through kills and restarts, and what makes that hard. Shares no code with the project: not even the
-//! protocol crate, so that a mistake there is seen here.
+//! Owns the helpers of all tests: a daemon in a folder of its own, peers with readable calls, a talker that
+//! continues through kills and restarts, and sources of faults. Shares no code with the project, not even the
+//! protocol crate, so that a mistake there is found here.
 
 mod daemon;
 mod dice;
@@ -26,8 +26,8 @@ pub(crate) use tls::{Trust, client_config, identified};
 
 use std::time::Duration;
 
-/// How long a test waits for what must come. Only a broken daemon makes anyone wait that long.
+/// How long a test waits for an expected line. Only a broken daemon makes a test wait that long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
-/// The room that everybody is in unless they say otherwise.
+/// The default room of all peers.
 pub(crate) const LOBBY: &str = "lobby";

@@ -1,5 +1,5 @@
-//! Owns a peer: one connection, spoken to in raw lines over blocking TLS. It remembers all that it
-//! receives and checks on the way what must always hold: numbers rise, chains have no hole.
+//! Owns a peer: one connection with raw lines over blocking TLS. It stores everything that it receives, and
+//! checks the invariants: numbers increase, and chains have no gap.
 
 use super::PATIENCE;
 use super::message::Message;
@@ -13,14 +13,14 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What is needed to come back.
+/// The data of a resume.
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
-    /// Who.
+    /// The user.
     pub(crate) name: String,
-    /// The secret.
+    /// The token.
     pub(crate) token: String,
-    /// The last number seen.
+    /// The last seen number.
     pub(crate) cursor: u64,
 }
 
@@ -28,9 +28,9 @@ pub(crate) struct Session {
 pub(crate) struct Peer {
     tls: Link,
     bytes: VecDeque<u8>,
-    /// Lines that came while something else was waited for.
+    /// Lines that came while the test waited for another one.
     waiting: VecDeque<Value>,
-    /// Every message that came, in the order in which it came.
+    /// All received messages, in order.
     pub(crate) messages: Vec<Message>,
     /// The newest number of each conversation.
     chains: HashMap<String, u64>,
@@ -39,7 +39,7 @@ pub(crate) struct Peer {
     session: Option<Session>,
 }
 
-/// Ids are never used again: not even by the next connection of the same session.
+/// Ids are never used again, not even by the next connection of the same session.
 static IDS: AtomicU64 = AtomicU64::new(1);
 
 impl Peer {
@@ -52,7 +52,7 @@ impl Peer {
         Self::over(socket, client)
     }
 
-    /// The same over a socket that is there already.
+    /// The same over an existing socket.
     pub(crate) fn over(mut socket: TcpStream, client: Arc<ClientConfig>) -> io::Result<Self> {
         let name = ServerName::try_from("localhost").unwrap();
         let mut connection = ClientConnection::new(client, name).map_err(io::Error::other)?;
@@ -62,7 +62,7 @@ impl Peer {
         Ok(Self::speaks(Link::Line(Box::new(StreamOwned::new(connection, socket)))))
     }
 
-    /// One whose connection is there already.
+    /// A peer on an existing connection.
     pub(crate) fn speaks(tls: Link) -> Self {
         Self {
             tls,
@@ -75,17 +75,17 @@ impl Peer {
         }
     }
 
-    /// The application protocol that was agreed on.
+    /// The negotiated application protocol.
     pub(crate) fn alpn(&self) -> Option<Vec<u8>> {
         self.tls.below().conn.alpn_protocol().map(<[u8]>::to_vec)
     }
 
-    /// The port that it comes from.
+    /// Its local port.
     pub(crate) fn port(&self) -> u16 {
         self.tls.below().sock.local_addr().unwrap().port()
     }
 
-    /// Bytes as they are, in as many writes as TLS likes.
+    /// Sends bytes unchanged, in as many writes as TLS makes.
     pub(crate) fn sends_bytes(&mut self, bytes: &[u8]) {
         self.try_send_bytes(bytes).unwrap();
     }
@@ -95,13 +95,13 @@ impl Peer {
         self.sends_bytes(format!("{line}\n").as_bytes());
     }
 
-    /// Bytes; an error where the connection is gone.
+    /// Sends bytes; an error if the connection is lost.
     pub(crate) fn try_send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.tls.write_all(bytes)?;
         self.tls.flush()
     }
 
-    /// The next line as it came, without its ending; `None`: the daemon closed in order.
+    /// The next line as received, without its ending. `None`: the daemon closed cleanly.
     pub(crate) fn try_line(&mut self) -> io::Result<Option<String>> {
         let mut chunk = [0; 64 * 1024];
         let mut looked = 0;
@@ -123,7 +123,7 @@ impl Peer {
         }
     }
 
-    /// The next line of the daemon, checked against what always holds.
+    /// The next line of the daemon, after a check of the invariants.
     pub(crate) fn try_next(&mut self) -> io::Result<Option<Value>> {
         let Some(line) = self.try_line()? else { return Ok(None) };
         let line: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
@@ -137,7 +137,7 @@ impl Peer {
 
     fn remember(&mut self, message: Message) {
         if message.id.is_some() && message.seq <= self.newest {
-            // The answer to one that was sent again: the first one's event.
+            // The answer to a resend: the first message's event.
             return;
         }
         assert!(message.seq > self.newest, "numbers rise: {message:?} after {}", self.newest);
@@ -149,12 +149,12 @@ impl Peer {
         self.messages.push(message);
     }
 
-    /// Leaving a room breaks its chain: what is said meanwhile is not for this peer.
+    /// Leaving a room ends its chain: this peer does not receive the messages meanwhile.
     pub(crate) fn forgets(&mut self, room: &str) {
         self.chains.remove(room);
     }
 
-    /// The next line that `wanted` takes; others wait for their turn.
+    /// The next line that `wanted` accepts. Other lines stay queued.
     pub(crate) fn next_where(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         if let Some(at) = self.waiting.iter().position(&wanted) {
             return self.waiting.remove(at).unwrap();
@@ -169,12 +169,12 @@ impl Peer {
         }
     }
 
-    /// A further id of its own.
+    /// The next unused id.
     pub(crate) fn new_id() -> String {
         format!("e2e-{}", IDS.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Asks, and gets the whole reply, good or bad.
+    /// Sends a request and returns the whole reply, also an error.
     pub(crate) fn asks_for(&mut self, op: &str, data: Value) -> Value {
         let id = Value::from(Self::new_id());
         self.sends(&json!({"op": op, "data": data, "id": id}));
@@ -183,14 +183,14 @@ impl Peer {
         reply
     }
 
-    /// Asks, and gets the data of the reply, which is a good one.
+    /// Sends a request and returns the data of its reply. Panics on an error.
     pub(crate) fn asks(&mut self, op: &str, data: Value) -> Value {
         let reply = self.asks_for(op, data);
         assert_eq!(reply["status"], "OK", "{reply}");
         reply["data"].clone()
     }
 
-    /// Asks, and is refused with that kind; gets the sentence.
+    /// Sends a request that must be refused with this kind. Returns the message.
     pub(crate) fn is_refused(&mut self, op: &str, data: Value, kind: &str) -> String {
         let shown = data.to_string();
         let reply = self.asks_for(op, data);
@@ -198,8 +198,8 @@ impl Peer {
         reply["data"]["msg"].as_str().filter(|m| !m.is_empty()).expect("a sentence").to_owned()
     }
 
-    /// Says it in the lobby: its id, and the reply, if the store could keep it or it was refused. What waits for the store
-    /// has no reply yet, but a PING behind it has.
+    /// Sends a message to the lobby. Returns its id, and the reply if it was stored or refused. A message that is
+    /// held for the store has no reply yet, but a PING behind it has.
     pub(crate) fn tries_to_say(&mut self, text: &str) -> (Value, Option<Value>) {
         let [id, ping] = [(); 2].map(|()| Value::from(Self::new_id()));
         let message = json!({"op": "MSG", "data": {"room": super::LOBBY, "msg": text}, "id": id});
@@ -209,12 +209,12 @@ impl Peer {
         (id, at.and_then(|at| self.waiting.remove(at)))
     }
 
-    /// The reply to what was sent under this id.
+    /// Waits for the reply to the request with this id.
     pub(crate) fn is_answered(&mut self, id: &Value) -> Value {
         self.next_where("an answer", |line| line.get("id") == Some(id))
     }
 
-    /// The next error, which belongs to no id.
+    /// The next error without an id.
     pub(crate) fn hears_error(&mut self, kind: &str) -> Value {
         let line = self.next_where(kind, |line| line["op"] == "ERROR_MSG");
         assert_eq!(line["data"]["kind"], kind, "{line}");
@@ -222,12 +222,12 @@ impl Peer {
         line
     }
 
-    /// Comes in under that name.
+    /// Logs in with this name.
     pub(crate) fn login(&mut self, name: &str) -> Value {
         self.logs_in_with(json!({ "name": name }))
     }
 
-    /// Comes in, with all of the data.
+    /// Logs in and returns all of the data.
     pub(crate) fn logs_in_with(&mut self, data: Value) -> Value {
         let reply = self.asks("LOGIN", data);
         let text = |field: &str| reply[field].as_str().unwrap_or_else(|| panic!("{reply}")).to_owned();
@@ -236,7 +236,7 @@ impl Peer {
         reply
     }
 
-    /// Comes back.
+    /// Resumes.
     pub(crate) fn resumes(&mut self, session: &Session, after: Option<u64>) -> Value {
         let mut data = json!({"name": session.name, "session": session.token});
         if let Some(after) = after {
@@ -249,42 +249,42 @@ impl Peer {
         reply
     }
 
-    /// Is about to come back by hand.
+    /// Prepares a manual resume.
     pub(crate) fn starts_after(&mut self, session: &Session) {
         self.newest = session.cursor;
         self.session = Some(session.clone());
     }
 
-    /// What it needs to come back to where it is.
+    /// The data to resume from here.
     pub(crate) fn session(&self) -> Session {
         let mut session = self.session.clone().expect("logged in");
         session.cursor = session.cursor.max(self.newest);
         session
     }
 
-    /// The connection is lost, with no goodbye.
+    /// Drops the connection without a close.
     pub(crate) fn vanishes(self) -> Session {
         self.session()
     }
 
-    /// Says it in the lobby, and waits until it is kept.
+    /// Sends to the lobby, and waits for the acknowledgement.
     pub(crate) fn says(&mut self, text: &str) -> Message {
         self.says_in(super::LOBBY, text)
     }
 
-    /// Says it in a room, and waits until it is kept.
+    /// Sends to a room, and waits for the acknowledgement.
     pub(crate) fn says_in(&mut self, room: &str, text: &str) -> Message {
         let id = Self::new_id();
         self.says_as(json!(id), json!({"room": room, "msg": text}))
     }
 
-    /// Says it to a user, and waits until it is kept.
+    /// Sends to a user, and waits for the acknowledgement.
     pub(crate) fn tells(&mut self, user: &str, text: &str) -> Message {
         let id = Self::new_id();
         self.says_as(json!(id), json!({"to": user, "msg": text}))
     }
 
-    /// Says it under that id, and waits until it is kept.
+    /// Sends with this id, and waits for the acknowledgement.
     pub(crate) fn says_as(&mut self, id: Value, data: Value) -> Message {
         self.sends(&json!({"op": "MSG", "data": data, "id": id}));
         let line = self.next_where("its own message", |line| line.get("id") == Some(&id));
@@ -320,14 +320,14 @@ impl Peer {
         line["data"].clone()
     }
 
-    /// The daemon answers, and until then nothing came of that op.
+    /// The daemon answers a PING, and no event of this op came before.
     pub(crate) fn has_nothing(&mut self, op: &str) {
         self.asks("PING", Value::Null);
         let found: Vec<_> = self.waiting.iter().filter(|line| line["op"] == op).collect();
         assert!(found.is_empty(), "unexpected: {found:?}");
     }
 
-    /// The daemon closes in order: all that it sent has come, and then `close_notify`.
+    /// The daemon closes cleanly: everything that it sent arrives, and then `close_notify`.
     pub(crate) fn is_closed(&mut self) {
         loop {
             match self.try_next() {
@@ -338,7 +338,7 @@ impl Peer {
         }
     }
 
-    /// It is told no more: true where that came without `close_notify`.
+    /// Nothing more arrives. True: without `close_notify`.
     pub(crate) fn ends_in_error(&mut self) -> bool {
         loop {
             match self.try_next() {
@@ -349,7 +349,7 @@ impl Peer {
         }
     }
 
-    /// Reads on until `seq` has come.
+    /// Reads until `seq` has come.
     pub(crate) fn catches_up_to(&mut self, seq: u64) {
         while self.newest < seq {
             self.try_next().unwrap().expect("closed before all had come");

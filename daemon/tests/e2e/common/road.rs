@@ -1,5 +1,5 @@
-//! Owns a bad road to a daemon: it carries the bytes of connections both ways and does each of them
-//! some harm, as networks, and what stands in them, do.
+//! Owns a bad connection to a daemon: a proxy that forwards bytes in both directions and damages them, as
+//! networks and devices in them do.
 
 use super::PATIENCE;
 use super::faults::{Fault, Faults};
@@ -10,43 +10,43 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// How soon one way notices what the other has come to.
+/// How soon one direction notices the end of the other.
 const LOOKS: Duration = Duration::from_millis(20);
 
-/// From whom to whom bytes go.
+/// The direction of the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     ToDaemon,
     ToClient,
 }
 
-/// What happens to the bytes of one way.
+/// The fault of one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Harm {
-    /// Both ends are told that the connection is reset.
+    /// Both ends get a reset.
     Reset,
-    /// This way ends; the other goes on.
+    /// This direction ends; the other continues.
     Close,
-    /// One bit is another.
+    /// One bit is flipped.
     Flip,
-    /// A few bytes are missing.
+    /// A few bytes are lost.
     Hole,
-    /// A few bytes come twice.
+    /// A few bytes are doubled.
     Twice,
-    /// Byte for byte, each by itself; after 2,000 of them the connection is reset.
+    /// Each byte is sent separately; after 2,000 of them the connection is reset.
     Drip,
 }
 
-/// What happens to a connection.
+/// The fault of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fate {
-    /// That, after so many bytes of that way.
+    /// This fault, after so many bytes of this direction.
     Harm(Harm, Way, usize),
     /// A call of the daemon's fails.
     Fault(Fault),
 }
 
-/// A bad road. It is open for new connections until it is dropped.
+/// A bad proxy. It accepts new connections until it is dropped.
 pub(crate) struct Road {
     address: SocketAddr,
     taken: Arc<AtomicUsize>,
@@ -55,7 +55,7 @@ pub(crate) struct Road {
 }
 
 impl Road {
-    /// A road to `daemon`; `fate` decides what happens to its first, second, ... connection.
+    /// A proxy to `daemon`; `fate` decides the fault of its first, second, ... connection.
     pub(crate) fn to(
         daemon: SocketAddr,
         faults: Arc<Faults>,
@@ -80,17 +80,17 @@ impl Road {
         Self { address, taken, port, closed }
     }
 
-    /// Where it begins.
+    /// Its address.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// How many have come this way.
+    /// The number of its connections.
     pub(crate) fn taken(&self) -> usize {
         self.taken.load(Ordering::SeqCst)
     }
 
-    /// The port from which the last of them came to the daemon.
+    /// The local port of the last connection to the daemon.
     pub(crate) fn last_port(&self) -> u16 {
         self.port.load(Ordering::SeqCst)
     }
@@ -103,7 +103,7 @@ impl Drop for Road {
     }
 }
 
-/// The port is known, and its fault told, before the daemon sees the connection.
+/// The port is known, and its fault is set, before the daemon sees the connection.
 fn connect(daemon: SocketAddr, faults: &Faults, fate: Fate) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
@@ -135,22 +135,22 @@ fn carry(client: TcpStream, daemon: TcpStream, fate: Fate) {
     }
 }
 
-/// One way of one connection.
+/// One direction of a connection.
 struct Lane {
     from: Arc<TcpStream>,
     to: Arc<TcpStream>,
-    /// What is still to happen, after so many bytes.
+    /// The remaining fault, after so many bytes.
     harm: Option<(Harm, usize)>,
-    /// The bytes are no more what they were: who waits for the rest of them waits in vain.
+    /// The bytes were changed, so the receiver may wait for bytes that never come.
     spoilt: bool,
-    /// One of the two is over, and the connection with it.
+    /// One direction has ended, and the connection with it.
     ended: Arc<AtomicBool>,
 }
 
 impl Lane {
     fn run(mut self) {
         if self.goes_on().is_err() {
-            // The last of the two to let go of the sockets resets both.
+            // The second direction that drops the sockets resets both.
             for end in [&self.from, &self.to] {
                 let _ = SockRef::from(&**end).set_linger(Some(Duration::ZERO));
             }
@@ -158,7 +158,7 @@ impl Lane {
         }
     }
 
-    /// Carries until this way has ended in order; an error: both are to be reset.
+    /// Forwards until this direction has ended cleanly. An error: both are to be reset.
     fn goes_on(&mut self) -> io::Result<()> {
         let mut bytes = [0; 4096];
         loop {
@@ -179,7 +179,7 @@ impl Lane {
         }
     }
 
-    /// True: this way is closed.
+    /// True: this direction is closed.
     fn carries(&mut self, bytes: &mut [u8]) -> io::Result<bool> {
         let Some((harm, after)) = &mut self.harm else { return self.puts(bytes) };
         if *after >= bytes.len() {

@@ -1,6 +1,5 @@
-//! Owns a talker: somebody who goes on talking through kills and restarts, as the contract tells a
-//! client to. It keeps its cursor, resumes, sends again what was not acknowledged, and remembers
-//! everything that it was told.
+//! Owns a talker: a client that continues through kills and restarts, as the contract requires. It keeps its
+//! cursor, resumes, sends unacknowledged messages again, and stores all that it receives.
 
 use super::PATIENCE;
 use super::message::Message;
@@ -14,21 +13,21 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
-/// Where the daemon is to be found now, and how far the talk has come. Shared by talkers and the one
-/// who kills.
+/// The present address of the daemon, and the progress of the test. Shared by the talkers and the thread that
+/// kills.
 pub(crate) struct Whereabouts {
     address: Mutex<(usize, SocketAddr)>,
     moved: Condvar,
     kept: AtomicUsize,
     enough: AtomicBool,
-    /// Does somebody hold the socket, so that no connection may ever be refused?
+    /// Whether the socket outlives the daemon, so that no connection may be refused.
     held: bool,
     refused: AtomicUsize,
     client: Arc<ClientConfig>,
 }
 
 impl Whereabouts {
-    /// At that address; `held` where the socket outlives the daemon.
+    /// At this address. `held`: the socket outlives the daemon.
     pub(crate) fn new(address: SocketAddr, client: Arc<ClientConfig>, held: bool) -> Arc<Self> {
         Arc::new(Self {
             address: Mutex::new((0, address)),
@@ -41,7 +40,7 @@ impl Whereabouts {
         })
     }
 
-    /// It has been started again, there.
+    /// The daemon was started again at this address.
     pub(crate) fn moves_to(&self, address: SocketAddr) {
         let mut guard = self.address.lock().unwrap();
         *guard = (guard.0 + 1, address);
@@ -60,7 +59,7 @@ impl Whereabouts {
         }
     }
 
-    /// Tells the talkers to come to an end.
+    /// Tells the talkers to finish.
     pub(crate) fn is_enough(&self) {
         self.enough.store(true, Ordering::SeqCst);
     }
@@ -76,7 +75,7 @@ impl Whereabouts {
         self.moved.notify_all();
     }
 
-    /// A connection to wherever it is, as soon as it is somewhere.
+    /// Connects to the present address, as soon as there is one.
     fn connect(&self) -> Peer {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -99,25 +98,25 @@ impl Whereabouts {
     }
 }
 
-/// What a talker knows at its end.
+/// The result of a talker.
 pub(crate) struct Talker {
-    /// Who.
+    /// The user.
     pub(crate) name: String,
-    /// The newest number when it came in.
+    /// The newest number at its login.
     pub(crate) since: u64,
-    /// Every text of its own, acknowledged, with its number.
+    /// Its own acknowledged texts, with their numbers.
     pub(crate) acknowledged: Vec<(u64, String)>,
-    /// Every message that it was told, in that order.
+    /// All received messages, in order.
     pub(crate) heard: Vec<Message>,
-    /// How often it came back.
+    /// How often it resumed.
     pub(crate) resumed: usize,
 }
 
-/// How many messages may be on their way.
+/// The maximum number of unacknowledged messages.
 const WINDOW: usize = 16;
 
 impl Talker {
-    /// Comes in under that name.
+    /// Logs in with this name.
     pub(crate) fn enter(name: &str, at: &Whereabouts) -> (Self, Peer) {
         let mut peer = at.connect();
         let since = peer.login(name)["head"].as_u64().unwrap();
@@ -126,7 +125,8 @@ impl Talker {
         (talker, peer)
     }
 
-    /// Talks until it is enough, then waits for its last acknowledgement and all up to `at` that.
+    /// Sends until it is told to stop, then waits for its last acknowledgement and for all messages up to
+    /// `at`.
     pub(crate) fn talk(mut self, mut peer: Peer, at: &Whereabouts) -> (Self, Session) {
         let mut session = peer.session();
         let mut unacknowledged: VecDeque<(u64, String)> = VecDeque::new();
@@ -148,7 +148,7 @@ impl Talker {
         }
     }
 
-    /// One step: true when there is nothing left to do.
+    /// One step. True: there is nothing left to do.
     fn go_on(
         &mut self,
         peer: &mut Peer,
@@ -171,7 +171,7 @@ impl Talker {
         if line["op"] == "MSG" && line.get("id").is_some() {
             let message = Message::read(&line["data"], line.get("id"));
             let id = line["id"].as_u64().unwrap();
-            // A resume tells again what the last connection could not finish.
+            // A resume repeats what the last connection could not finish.
             if let Some(at_index) = unacknowledged.iter().position(|(n, _)| *n == id) {
                 let (_, text) = unacknowledged.remove(at_index).unwrap();
                 assert_eq!(message.text, text);
@@ -204,7 +204,7 @@ impl Talker {
                 }
                 Ok(reply)
             };
-            // It may have been ended again meanwhile.
+            // The daemon may have been ended again meanwhile.
             let Ok(reply) = send() else { continue };
             if reply["op"] == "NOTICE" {
                 continue;
@@ -220,8 +220,8 @@ fn line(id: u64, text: &str) -> String {
     format!("{}\n", json!({"op": "MSG", "id": id, "data": {"room": super::LOBBY, "msg": text}}))
 }
 
-/// Holds the whole against what everybody saw: everything acknowledged is kept, once; everything is
-/// chained; everybody was told exactly what is kept since they came in.
+/// Compares the log with what each talker saw: every acknowledged message is stored once and chained, and
+/// each talker received exactly the messages after its login.
 pub(crate) fn whole_history(kept: &[Message], talkers: &[Talker]) {
     let mut last = 0;
     for message in kept {
@@ -243,7 +243,7 @@ pub(crate) fn whole_history(kept: &[Message], talkers: &[Talker]) {
             let at = kept.binary_search_by_key(seq, |m| m.seq).unwrap_or_else(|_| panic!("{text} is lost"));
             assert_eq!(&kept[at].text, text);
         }
-        // Its own texts came in the order in which it said them.
+        // Its own texts have the order in which it sent them.
         let own: Vec<_> = kept.iter().filter(|m| m.user == talker.name).map(|m| m.text.clone()).collect();
         let said: Vec<_> = (0..own.len()).map(|n| format!("{} says {n}", talker.name)).collect();
         assert_eq!(own, said);

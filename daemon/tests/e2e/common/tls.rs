@@ -1,4 +1,4 @@
-//! Owns how the tests trust: the CA that the daemon made, and nothing else.
+//! Owns the trust of the tests: the CA that the daemon made, and nothing else.
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -6,12 +6,12 @@ use rustls::{ClientConfig, RootCertStore};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Which TLS a client speaks.
+/// The TLS of a client.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Trust {
-    /// Only TLS 1.2?
+    /// Whether it speaks only TLS 1.2.
     pub(crate) only_1_2: bool,
-    /// Offer `tcp-chat/1`?
+    /// Whether it offers `tcp-chat/1`.
     pub(crate) alpn: bool,
 }
 

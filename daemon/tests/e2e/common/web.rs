@@ -1,5 +1,5 @@
-//! Owns the way of a browser: requests over HTTPS, and a WebSocket by an implementation that shares no code with the
-//! daemon's (tungstenite).
+//! Owns a browser's connection: requests over HTTPS, and a WebSocket of an implementation that shares no code
+//! with the daemon (tungstenite).
 
 use super::{Daemon, PATIENCE, Peer};
 use rustls::pki_types::ServerName;
@@ -12,14 +12,14 @@ use tungstenite::http::{Request, Response, StatusCode};
 use tungstenite::{Error, Message, WebSocket};
 
 pub(crate) type Tls = StreamOwned<ClientConnection, TcpStream>;
-/// The response to a handshake that is refused.
+/// The response to a refused handshake.
 pub(crate) type Rejected = Box<Response<Option<Vec<u8>>>>;
 
-/// What the lines of a peer go over.
+/// The transport of a peer's lines.
 pub(crate) enum Link {
     /// TLS, as they are.
     Line(Box<Tls>),
-    /// A WebSocket, and what was not read yet of its last message.
+    /// A WebSocket, and the unread part of its last message.
     Web(Box<WebSocket<Tls>>, Vec<u8>),
 }
 
@@ -86,13 +86,13 @@ impl Write for Link {
     }
 }
 
-/// Where the page of a daemon is, and how it is trusted. The page has the daemon's own certificate here.
+/// The address of a daemon's page, and how it is trusted. The page has the daemon's own certificate here.
 pub(crate) struct Page {
     pub(crate) address: SocketAddr,
     client: Arc<ClientConfig>,
 }
 
-/// What turns the page on, in a folder where the daemon has started before.
+/// The settings of the page, in a folder where the daemon has started before.
 pub(crate) const ON: &str =
     "web.address = \"127.0.0.1:0\"\nweb.certificate = \"certs/server.pem\"\nweb.key = \"certs/server.key\"\n";
 
@@ -110,7 +110,7 @@ impl Daemon {
 }
 
 impl Page {
-    /// As the daemon says in its log.
+    /// The address in the daemon's log.
     pub(crate) fn of(daemon: &Daemon) -> Self {
         let line = daemon.log().emits("web_listening").expect("it says where the page is");
         let address = line["address"].as_str().unwrap().parse().unwrap();
@@ -143,14 +143,14 @@ impl Page {
         Ok(StreamOwned::new(connection, socket))
     }
 
-    /// Sends a request as it is written, and gives the status with head and body of the answer.
+    /// Sends a request unchanged. Returns the status, and the head and body of the answer.
     pub(crate) fn asks(&self, request: &str) -> (u16, String, Vec<u8>) {
         let mut tls = self.tls().unwrap();
         tls.write_all(request.as_bytes()).unwrap();
         read_answer(&mut tls)
     }
 
-    /// The request of the page's script, which a test may change.
+    /// The request of the page's script. A test can change it.
     pub(crate) fn handshake(&self) -> Request<()> {
         let mut request = format!("wss://{}/ws", self.host()).into_client_request().unwrap();
         let headers = request.headers_mut();
@@ -171,13 +171,13 @@ impl Page {
         }
     }
 
-    /// A peer over a WebSocket, on which nobody has said who they are.
+    /// A peer over a WebSocket, before its login.
     pub(crate) fn connect(&self) -> Peer {
         let socket = self.dials(self.handshake()).unwrap_or_else(|refused| panic!("{refused:?}"));
         Peer::speaks(Link::Web(Box::new(socket), Vec::new()))
     }
 
-    /// Somebody comes in.
+    /// Logs a user in.
     pub(crate) fn login(&self, name: &str) -> Peer {
         let mut peer = self.connect();
         peer.login(name);

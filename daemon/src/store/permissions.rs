@@ -1,14 +1,14 @@
-//! Owns how grants, private rooms, mutes, bans and the audit log become rows, and how they are read
-//! back. Called by the writer inside its transaction, and by readers for the audit log. Never decides
-//! who may do what.
+//! Writes and reads the rows of grants, private rooms, mutes, bans and the audit log. Called by the writer
+//! inside its transaction, when the store is opened, and by readers for the audit log. Never decides whether an
+//! action is allowed.
 
-use super::found::{name, parsed};
 use super::rows::{int, number};
+use super::snapshot::{name, parsed};
 use crate::chat::{Audit, By, ConversationId, Penalty, RightsChange, Scope, StoredRights};
 use rusqlite::{Connection, Row, params};
 use tcp_chat_protocol::Name;
 
-/// A scope as a number: rooms count from 1.
+/// A scope as a number: 0 is the server, and room ids begin with 1.
 fn room(scope: Scope) -> i64 {
     scope.map_or(0, |room| room.0)
 }
@@ -18,8 +18,8 @@ fn scope(row: &Row<'_>, column: usize) -> rusqlite::Result<Scope> {
     Ok((room != 0).then_some(ConversationId(room)))
 }
 
-/// Writes what changed, in order.
-pub(super) fn change(log: &Connection, changes: &[RightsChange]) -> rusqlite::Result<()> {
+/// Writes changes of the permissions, in order.
+pub(super) fn write_changes(log: &Connection, changes: &[RightsChange]) -> rusqlite::Result<()> {
     for change in changes {
         match change {
             RightsChange::Grant { scope, user, role: Some(role), by } => {
@@ -88,8 +88,8 @@ fn put_penalty(
     Ok(())
 }
 
-/// A room is gone, and with it what was written down of it.
-pub(super) fn forget(log: &Connection, room: ConversationId) -> rusqlite::Result<()> {
+/// Removes the permissions of a removed room.
+pub(super) fn remove_room(log: &Connection, room: ConversationId) -> rusqlite::Result<()> {
     for sql in [
         "DELETE FROM grants WHERE room = ?1",
         "DELETE FROM private_rooms WHERE room = ?1",
@@ -102,7 +102,7 @@ pub(super) fn forget(log: &Connection, room: ConversationId) -> rusqlite::Result
     Ok(())
 }
 
-/// Reads all of it.
+/// Reads all permissions.
 pub(super) fn read(log: &Connection) -> rusqlite::Result<StoredRights> {
     let grants = log
         .prepare("SELECT room, user, role, by FROM grants")?
@@ -133,7 +133,7 @@ fn penalty(row: &Row<'_>) -> rusqlite::Result<Penalty> {
     })
 }
 
-/// The user in whose share something counts, if it counts in one.
+/// The user whose share of the room's limit a row uses. `None`: no user's.
 fn share(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Name>> {
     row.get_ref(column)?.as_str_or_null()?.map(|_| name(row, column)).transpose()
 }
@@ -143,13 +143,13 @@ fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<u64>> {
 }
 
 /// Adds lines to the audit log.
-pub(super) fn audit(log: &Connection, lines: &[Audit]) -> rusqlite::Result<()> {
+pub(super) fn append_audit(log: &Connection, lines: &[Audit]) -> rusqlite::Result<()> {
     for Audit { at, by, did, whom, room, what, until, reason } in lines {
         let (user, uid) = match by {
             By::User(name) => (Some(name.as_str()), None),
             By::Operator(uid) => (None, Some(*uid)),
         };
-        // A clock does not number it: it goes back at times.
+        // The id does not come from a clock, because clocks can go back.
         let sql = "INSERT INTO audit (id, at, user, uid, did, whom, room, what, until, reason)
              VALUES ((SELECT ifnull(max(id), 0) + 1 FROM audit), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         log.prepare_cached(sql)?.execute(params![
@@ -168,7 +168,7 @@ pub(super) fn audit(log: &Connection, lines: &[Audit]) -> rusqlite::Result<()> {
 }
 
 /// The newest lines of the audit log, the oldest of them first.
-pub(super) fn audited(log: &Connection, limit: usize) -> rusqlite::Result<Vec<Audit>> {
+pub(super) fn read_audit(log: &Connection, limit: usize) -> rusqlite::Result<Vec<Audit>> {
     let sql =
         "SELECT at, user, uid, did, whom, room, what, until, reason FROM audit ORDER BY id DESC LIMIT ?1";
     let mut lines: Vec<Audit> = log

@@ -1,8 +1,8 @@
-//! What goes, when, and what a reader is told of it.
+//! Tests of removals by age, number and bytes, and of what readers are told.
 
 use super::*;
 
-/// Ten turns, a minute apart: each says one message in room 2 and three in room 1, by session 1.
+/// Ten turns, a minute apart: each has one message in room 2 and three in room 1, by session 1.
 fn ten_turns(store: &mut Store) -> Model {
     let mut model = Model::default();
     store.commit(&mut Model::open(2)).unwrap();
@@ -20,28 +20,28 @@ fn ten_turns(store: &mut Store) -> Model {
 }
 
 fn tidy(store: &mut Store, minutes: u64) {
-    while store.tidy(Timestamp(START + minutes * MINUTE)).unwrap().is_some() {}
+    while store.remove_expired(Timestamp(START + minutes * MINUTE)).unwrap().is_some() {}
 }
 
 async fn all_of(readers: &Readers, n: i64, first: Seq, last: Seq) -> (Vec<u8>, Option<(Seq, Seq)>) {
     let range = Range { conversation: room(n), first, last };
-    let caught = readers.gap(SessionId(9), vec![range], usize::MAX).await.unwrap();
+    let caught = readers.read_gap(SessionId(9), vec![range], usize::MAX).await.unwrap();
     assert_eq!(caught.rest, []);
     (caught.lines, caught.lost)
 }
 
 #[tokio::test]
-async fn by_age_and_the_gap_is_told_exactly() {
+async fn removal_by_age_reports_the_exact_gap() {
     let dir = tempfile::tempdir().unwrap();
     let mut history = history(dir.path().join("chat.db"));
     history.retain = Some(std::time::Duration::from_secs(5 * 60));
     let (mut store, readers, _) = open(&history);
     let model = ten_turns(&mut store);
     tidy(&mut store, 5);
-    assert_eq!(readers.stats().await.unwrap().messages, 40, "none is older yet");
-    // Turns 0, 1 and 2 go: 1 to 12.
+    assert_eq!(readers.read_stats().await.unwrap().messages, 40, "none is older yet");
+    // Turns 0, 1 and 2 are removed: messages 1 to 12.
     tidy(&mut store, 8);
-    let stats = readers.stats().await.unwrap();
+    let stats = readers.read_stats().await.unwrap();
     assert_eq!((stats.messages, stats.oldest, stats.head), (28, 13, 40));
 
     let left = |n, first, last| {
@@ -67,41 +67,41 @@ async fn by_age_and_the_gap_is_told_exactly() {
             "{n} {first} {last}"
         );
     }
-    // A gap that is read in parts tells it once, whatever the parts.
+    // A gap that is read in parts reports the loss once, whatever the parts are.
     let both: Vec<_> = [1, 2].map(|n| Range { conversation: room(n), first: 2, last: 40 }).to_vec();
-    let first = readers.gap(SessionId(9), both, 0).await.unwrap();
+    let first = readers.read_gap(SessionId(9), both, 0).await.unwrap();
     assert_eq!(first.lost, Some((2, 12)));
-    let then = readers.gap(SessionId(9), first.rest, usize::MAX).await.unwrap();
+    let then = readers.read_gap(SessionId(9), first.rest, usize::MAX).await.unwrap();
     assert_eq!((then.lost, then.rest), (None, vec![]));
 
-    // All of it gone: the head still tells.
+    // All of it is removed: the head still shows the loss.
     tidy(&mut store, 99);
-    assert_eq!(readers.stats().await.unwrap().messages, 0);
+    assert_eq!(readers.read_stats().await.unwrap().messages, 0);
     assert_eq!(all_of(&readers, 1, 30, 40).await, (vec![], Some((30, 40))));
     assert_eq!(all_of(&readers, 2, 37, 40).await, (vec![], Some((37, 37))));
     assert_eq!(all_of(&readers, 2, 38, 40).await, (vec![], None));
-    assert_eq!(store.sent(SessionId(1), &RequestId::Number(9)).unwrap(), None);
+    assert_eq!(store.find_sent(SessionId(1), &RequestId::Number(9)).unwrap(), None);
     store.close().unwrap();
     let (_, _, found) = open(&history);
     assert_eq!((found.head, found.conversations[0].head, found.conversations[1].head), (40, 40, 37));
 }
 
 #[tokio::test]
-async fn by_number_whole_chunks_and_their_ids_with_them() {
+async fn removal_by_number_takes_whole_chunks_with_their_ids() {
     let (mut store, readers, _) = open(&History { retain_messages: Some(10), ..in_memory() });
     ten_turns(&mut store);
     tidy(&mut store, 0);
-    // 29 to 31 go as a chunk or not at all; 10 have to stay.
-    let stats = readers.stats().await.unwrap();
+    // 29 to 31 are one chunk: all go or none; 10 have to stay.
+    let stats = readers.read_stats().await.unwrap();
     assert_eq!((stats.messages, stats.oldest), (11, 30));
-    assert_eq!(store.sent(SessionId(1), &RequestId::Number(6)).unwrap(), None);
-    assert_eq!(store.sent(SessionId(1), &RequestId::Number(7)).unwrap(), Some((room(1), 32)));
+    assert_eq!(store.find_sent(SessionId(1), &RequestId::Number(6)).unwrap(), None);
+    assert_eq!(store.find_sent(SessionId(1), &RequestId::Number(7)).unwrap(), Some((room(1), 32)));
     assert_eq!(store.count("SELECT count(*) FROM sent"), 3);
-    assert!(store.tidy(Timestamp(START)).unwrap().is_none());
+    assert!(store.remove_expired(Timestamp(START)).unwrap().is_none());
 }
 
 #[tokio::test]
-async fn ended_sessions_and_gone_conversations_leave_nothing() {
+async fn ended_sessions_and_removed_conversations_leave_no_rows() {
     let (mut store, readers, _) = open(&in_memory());
     let model = ten_turns(&mut store);
     store
@@ -116,12 +116,12 @@ async fn ended_sessions_and_gone_conversations_leave_nothing() {
     assert_eq!(store.count("SELECT count(*) FROM chunks"), 10);
     assert_eq!(store.count("SELECT count(*) FROM gone_sessions"), 0);
     assert_eq!(store.count("SELECT count(*) FROM gone_conversations"), 0);
-    assert_eq!(readers.stats().await.unwrap().messages, 30);
+    assert_eq!(readers.read_stats().await.unwrap().messages, 30);
     assert_eq!(all_of(&readers, 1, 1, 40).await, (model.lines(|m| m.conversation == room(1)), None));
 }
 
 #[tokio::test]
-async fn an_id_whose_message_went_with_its_conversation_may_be_used_again() {
+async fn an_id_can_be_used_again_after_its_conversation_was_removed() {
     let (mut store, ..) = open(&in_memory());
     let mut model = Model::default();
     let id = RequestId::Text("x".into());
@@ -131,13 +131,13 @@ async fn an_id_whose_message_went_with_its_conversation_may_be_used_again() {
     writes.sent = vec![sent(2, 1)];
     store.commit(&mut writes).unwrap();
     store.commit(&mut Writes { gone: vec![room(2)], ..Writes::default() }).unwrap();
-    assert_eq!(store.sent(SessionId(1), &id).unwrap(), None);
+    assert_eq!(store.find_sent(SessionId(1), &id).unwrap(), None);
     let mut writes = model.say(&[(1, &[("ana", "a")])]);
     writes.sent = vec![sent(1, 2)];
     store.commit(&mut writes).unwrap();
-    assert_eq!(store.sent(SessionId(1), &id).unwrap(), Some((room(1), 2)));
+    assert_eq!(store.find_sent(SessionId(1), &id).unwrap(), Some((room(1), 2)));
     tidy(&mut store, 0);
-    assert_eq!(store.sent(SessionId(1), &id).unwrap(), Some((room(1), 2)));
+    assert_eq!(store.find_sent(SessionId(1), &id).unwrap(), Some((room(1), 2)));
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn slices_are_small() {
         store.commit(&mut model.say(&[(1, &[("ana", long.as_str()); 4])])).unwrap();
     }
     let mut slices = 0;
-    while store.tidy(Timestamp(START)).unwrap().is_some() {
+    while store.remove_expired(Timestamp(START)).unwrap().is_some() {
         slices += 1;
     }
     assert!(slices >= 6, "{slices} slices for 4 MB");
@@ -158,11 +158,11 @@ fn slices_are_small() {
 }
 
 #[test]
-fn what_is_gone_and_what_is_too_old_do_not_wait_for_each_other() {
+fn removed_conversations_and_old_messages_do_not_delay_each_other() {
     let (mut store, ..) = open(&History { retain_messages: Some(0), ..in_memory() });
     let mut model = Model::default();
     store.commit(&mut Model::open(2_001)).unwrap();
-    // Old messages for some slices, and as many gone rooms as come in a minute of JOIN and LEAVE.
+    // Old messages for some slices, and as many removed rooms as come in a minute of JOIN and LEAVE.
     let long = "x".repeat(50_000);
     for _ in 0..20 {
         store.commit(&mut model.say(&[(1, &[("ana", long.as_str()); 4])])).unwrap();
@@ -172,7 +172,7 @@ fn what_is_gone_and_what_is_too_old_do_not_wait_for_each_other() {
     store.commit(&mut Writes { gone: (2..=2_001).map(room).collect(), ..Writes::default() }).unwrap();
     let (mut old, mut gone) = (20, 2_000);
     for _ in 0..6 {
-        store.tidy(Timestamp(START)).unwrap();
+        store.remove_expired(Timestamp(START)).unwrap();
         let now = store.count("SELECT count(*) FROM chunks WHERE conversation = 1");
         let rows = store.count("SELECT count(*) FROM gone_conversations");
         assert!(now < old || rows < gone - 50, "{now} of {old} old, {rows} of {gone} gone");
@@ -185,7 +185,7 @@ fn what_is_gone_and_what_is_too_old_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn many_sessions_that_ended_go_in_one_slice_and_one_with_many_ids_in_several() {
+fn many_ended_sessions_fit_into_one_slice_and_one_with_many_ids_does_not() {
     let (mut store, ..) = open(&in_memory());
     let of = |session: i64, ids: i64| {
         format!(
@@ -197,20 +197,20 @@ fn many_sessions_that_ended_go_in_one_slice_and_one_with_many_ids_in_several() {
     for session in 1..=100 {
         store.log().execute_batch(&of(session, 2)).unwrap();
     }
-    store.tidy(Timestamp(START)).unwrap();
+    store.remove_expired(Timestamp(START)).unwrap();
     assert_eq!(store.count("SELECT count(*) FROM gone_sessions"), 0);
     assert_eq!(store.count("SELECT count(*) FROM sent_as"), 0);
     store.log().execute_batch(&of(1, 5_000)).unwrap();
     store.log().execute_batch(&of(2, 1)).unwrap();
     let mut left = Vec::new();
-    while store.tidy(Timestamp(START)).unwrap().is_some() {
+    while store.remove_expired(Timestamp(START)).unwrap().is_some() {
         left.push(store.count("SELECT count(*) FROM sent_as"));
     }
     assert_eq!(left, [2_953, 905, 0]);
 }
 
 #[test]
-fn what_leaves_nothing_behind_is_not_written_down_as_gone() {
+fn conversations_and_sessions_without_rows_are_not_marked_for_removal() {
     let (mut store, ..) = open(&in_memory());
     store.commit(&mut Model::open(3)).unwrap();
     let mut model = Model::default();
@@ -225,7 +225,7 @@ fn what_leaves_nothing_behind_is_not_written_down_as_gone() {
 }
 
 #[test]
-fn what_goes_is_proposed_and_goes_once_it_is_decided() {
+fn a_removal_is_proposed_first_and_done_once_decided() {
     let dir = tempfile::tempdir().unwrap();
     let mut history = history(dir.path().join("chat.db"));
     history.retain = Some(std::time::Duration::from_secs(5 * 60));
@@ -233,21 +233,24 @@ fn what_goes_is_proposed_and_goes_once_it_is_decided() {
     assert_eq!(found.oldest, 0);
     ten_turns(&mut store);
     let now = Timestamp(START + 8 * MINUTE);
-    assert_eq!(store.retention(now, 1).unwrap(), Some(13));
-    assert!(store.remove(now, found.oldest).unwrap().is_none(), "nothing is decided");
+    assert_eq!(store.propose_retention(now, 1).unwrap(), Some(13));
+    assert!(store.remove_slice(now, found.oldest).unwrap().is_none(), "nothing is decided");
     assert_eq!(store.count("SELECT min(first) FROM chunks"), 1);
     // A restart between the decision and the removal.
     store.commit(&mut Writes { oldest: Some(13), ..Writes::default() }).unwrap();
-    assert_eq!(store.retention(now, 1).unwrap(), None, "it is decided");
+    assert_eq!(store.propose_retention(now, 1).unwrap(), None, "it is decided");
     store.close().unwrap();
     let (mut store, _, found) = open(&history);
     assert_eq!(found.oldest, 13);
-    assert_eq!(store.remove(now, found.oldest).unwrap(), Some(Removed { age: 12, ..Removed::default() }));
+    assert_eq!(
+        store.remove_slice(now, found.oldest).unwrap(),
+        Some(Removed { age: 12, ..Removed::default() })
+    );
     assert_eq!(store.count("SELECT min(first) FROM chunks"), 13);
-    // Room 2's are not retention's; 13 was one of them.
+    // Removals of room 2 were not by retention; 13 was one of them.
     let sessions = vec![SessionChange::End(SessionId(1))];
     store.commit(&mut Writes { gone: vec![room(2)], sessions, ..Writes::default() }).unwrap();
-    while store.remove(now, 13).unwrap().is_some() {}
+    while store.remove_slice(now, 13).unwrap().is_some() {}
     store.close().unwrap();
     let (mut store, _, found) = open(&history);
     assert_eq!(found.oldest, 13);

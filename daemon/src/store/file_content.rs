@@ -1,9 +1,11 @@
-//! Owns what is known of the bytes of the store's own file, past SQLite and the write-ahead log, and whether what stands
-//! there now can have come of it. `files` asks. An older copy that is written over the file has an older header; or, where
-//! no page was added meanwhile, a smaller newest number. What has the same number is not told apart. Never writes.
+//! Watches the bytes of the store's own file, without SQLite and without the write-ahead log. Called by
+//! `open_files`. Never writes.
+//!
+//! An older copy that is written over the file is found by its older header. If it has as many pages, it is
+//! found by its smaller newest number. A copy with the same newest number is not detected.
 
-use super::files::Which;
 use super::header::Header;
+use super::open_files::StoreFile;
 use super::rows::number;
 use rusqlite::Connection;
 use std::fs::File;
@@ -12,40 +14,40 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 use tcp_chat_protocol::Seq;
 
-/// A page may be read while SQLite writes it, and the thread that writes may have lost the processor halfway. So what
-/// does not follow is looked at so often, within 100 ms, before the store counts as lost: that does not heal.
-const LOOKS: u32 = 20;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+/// How often an unexpected content is read again before the store counts as lost: up to 20 times, 100 ms in
+/// all. A page can be read while SQLite writes it, and a lost store stays lost.
+const CHECKS: u32 = 20;
+const BETWEEN_CHECKS: Duration = Duration::from_millis(5);
 
-/// What is known of the bytes of the store's file.
+/// The known bytes of the store's file.
 #[derive(Debug)]
-pub(super) struct Content {
+pub(super) struct FileContent {
     pub(super) newest: Header,
-    /// Where the newest number lies, and what it was; `None`: that is not looked at.
-    pub(super) head: Option<(OnPage, Seq)>,
-    /// Whose bytes were found to be another's, and how. That does not heal.
-    pub(super) lost: Option<(Which, &'static str)>,
-    /// Is all of the write-ahead log in it, since that one was removed?
+    /// The page that holds the newest number, and the number that was read last. `None`: it is not watched.
+    pub(super) head: Option<(TotalsPage, Seq)>,
+    /// The file that was found to hold foreign bytes, and what happened to it. This is final.
+    pub(super) lost: Option<(StoreFile, &'static str)>,
+    /// Whether the whole write-ahead log was copied into the file after its removal.
     pub(super) is_copied: bool,
 }
 
-impl Content {
+impl FileContent {
     pub(super) fn new(newest: Header) -> Self {
         Self { newest, head: None, lost: None, is_copied: false }
     }
 
-    /// Looks at the file, and takes notice of what it says. False: it does not follow from what it said.
-    pub(super) fn look(&mut self, file: &File) -> io::Result<bool> {
-        for _ in 0..LOOKS {
-            if self.look_once(file)? {
+    /// Reads the file and keeps what it says. False: SQLite cannot have made this content from the last one.
+    pub(super) fn check(&mut self, file: &File) -> io::Result<bool> {
+        for _ in 0..CHECKS {
+            if self.check_once(file)? {
                 return Ok(true);
             }
-            std::thread::sleep(BETWEEN_LOOKS);
+            std::thread::sleep(BETWEEN_CHECKS);
         }
         Ok(false)
     }
 
-    fn look_once(&mut self, file: &File) -> io::Result<bool> {
+    fn check_once(&mut self, file: &File) -> io::Result<bool> {
         let Some(header) = Header::read(file)?.filter(|header| header.follows(self.newest)) else {
             return Ok(false);
         };
@@ -59,7 +61,8 @@ impl Content {
             if now < *head {
                 return Ok(false);
             }
-            // Half of a page that is being written may be read as any number: a larger one counts if it is read twice.
+            // A page that is being written can be read as any number. A larger number counts only if two
+            // reads agree.
             if now > *head && on.read(file, header.page_bytes) != Some(now) {
                 return Ok(false);
             }
@@ -70,31 +73,32 @@ impl Content {
     }
 }
 
-/// What begins the page of a table that is so small that it has only one.
+/// The first byte of a leaf page. The table `totals` has only this page.
 const LEAF: u8 = 13;
 
-/// Where the row of the totals lies, which begins with a random number and `head`.
+/// The page of the row in `totals`. The row begins with a random number and `head`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct OnPage {
+pub(super) struct TotalsPage {
     page: u64,
 }
 
-impl OnPage {
-    pub(super) fn of(log: &Connection) -> rusqlite::Result<Self> {
+impl TotalsPage {
+    pub(super) fn find(log: &Connection) -> rusqlite::Result<Self> {
         let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'totals'";
         Ok(Self { page: log.query_row(sql, [], |row| number(row, 0))? })
     }
 
-    /// The number that the file has. `None`: the page is not there yet, or is not what it was; others find that out.
+    /// Reads the newest number from the file. `None`: the page does not exist yet, or is not a page of
+    /// `totals`. Other checks report that.
     fn read(self, file: &File, page_bytes: u64) -> Option<Seq> {
         let mut page = vec![0; usize::try_from(page_bytes).ok()?];
         file.read_exact_at(&mut page, self.page.checked_sub(1)? * page_bytes).ok()?;
-        head(&page)
+        parse_head(&page)
     }
 }
 
-/// The second column of the only row, by <https://www.sqlite.org/fileformat2.html>.
-fn head(page: &[u8]) -> Option<Seq> {
+/// Parses the second column of the only row, as in <https://www.sqlite.org/fileformat2.html>.
+fn parse_head(page: &[u8]) -> Option<Seq> {
     let short = |at: usize| Some(u16::from_be_bytes([*page.get(at)?, *page.get(at + 1)?]));
     if *page.first()? != LEAF || short(3)? != 1 {
         return None;
@@ -104,17 +108,17 @@ fn head(page: &[u8]) -> Option<Seq> {
     let mut types = cell;
     let header = usize::try_from(varint(&mut types)?).ok()?;
     let (first, second) = (varint(&mut types)?, varint(&mut types)?);
-    let value = cell.get(header.checked_add(bytes_of(first)?)?..)?;
+    let value = cell.get(header.checked_add(value_bytes(first)?)?..)?;
     match second {
         8 => Some(0),
         9 => Some(1),
-        1..=6 => Some(value.get(..bytes_of(second)?)?.iter().fold(0, |n, byte| n << 8 | u64::from(*byte))),
+        1..=6 => Some(value.get(..value_bytes(second)?)?.iter().fold(0, |n, byte| n << 8 | u64::from(*byte))),
         _ => None,
     }
 }
 
-/// How many bytes a value of that type has.
-fn bytes_of(kind: u64) -> Option<usize> {
+/// The length in bytes of a value with this serial type.
+fn value_bytes(kind: u64) -> Option<usize> {
     usize::try_from(match kind {
         0 | 8 | 9 => 0,
         1..=4 => kind,
@@ -126,7 +130,7 @@ fn bytes_of(kind: u64) -> Option<usize> {
     .ok()
 }
 
-/// Takes a number of one to eight bytes from the front: seven bits in each.
+/// Takes a varint of one to eight bytes, with seven bits each, from the front.
 fn varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for _ in 0..8 {

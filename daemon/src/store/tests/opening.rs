@@ -1,11 +1,11 @@
-//! What a start and `check` say of what lies in the store's place: another's, a newer or an older one, a damaged one, one
-//! that may not be used. Run by the store's tests. What happens while a store is in use is in `faults` and `files`.
+//! Tests of what a start and `check` report about the file at the store's path: of another program, newer,
+//! older, damaged, or without permission. Failures while a store is in use are in `faults` and `open_files`.
 
 use super::*;
 use std::os::unix::fs::PermissionsExt;
 
-/// A store with a few messages, closed.
-pub(super) fn made(path: &Path) -> Model {
+/// Makes a store with a few messages, and closes it.
+pub(super) fn make_store(path: &Path) -> Model {
     let (mut store, ..) = open(&history(path));
     let mut model = Model::default();
     store.commit(&mut Model::open(1)).unwrap();
@@ -16,18 +16,18 @@ pub(super) fn made(path: &Path) -> Model {
     model
 }
 
-fn refused(path: &Path) -> StoreError {
+fn open_refused(path: &Path) -> StoreError {
     let error = Store::open(&history(path)).unwrap_err();
     assert!(error.to_string().contains(path.to_str().unwrap()), "it names the file: {error}");
     error
 }
 
 #[test]
-fn two_daemons_on_one_store_is_an_error_until_the_first_ends() {
+fn a_second_daemon_on_a_store_is_refused_until_the_first_ends() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("chat.db");
     let (store, ..) = open(&history(&path));
-    let error = refused(&path);
+    let error = open_refused(&path);
     assert!(matches!(error, StoreError::InUse { .. }));
     assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
     Store::check(&history(&path)).unwrap();
@@ -36,7 +36,7 @@ fn two_daemons_on_one_store_is_an_error_until_the_first_ends() {
 }
 
 #[test]
-fn a_store_of_version_1_is_brought_along_with_all_that_is_in_it() {
+fn a_store_of_version_1_is_migrated_completely() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("chat.db");
     let old = rusqlite::Connection::open(&path).unwrap();
@@ -86,7 +86,7 @@ fn a_store_of_version_14_keeps_its_order_its_shares_and_what_retention_has_remov
     let mut model = Model::default();
     store.commit(&mut Model::open(3)).unwrap();
     store.commit(&mut model.say(&[(1, &[("ana", "a"), ("ana", "b")])])).unwrap();
-    store.is_of_version_14();
+    store.make_version_14();
     store
         .log()
         .execute_batch(
@@ -128,7 +128,7 @@ fn ids_of_a_store_of_version_15_have_the_conversation_of_their_message() {
     writes.sent = vec![sent(1, 3), sent(2, 3), sent(3, 2)];
     let wanted = writes.sent.clone();
     store.commit(&mut writes).unwrap();
-    store.is_of_version_15();
+    store.make_version_15();
     store.close().unwrap();
     let (store, _, found) = open(&history(&path));
     assert_eq!(found.sent, wanted);
@@ -139,10 +139,10 @@ fn ids_of_a_store_of_version_15_have_the_conversation_of_their_message() {
 fn a_newer_store_is_refused_with_both_versions_and_not_touched() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("chat.db");
-    made(&path);
+    make_store(&path);
     rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let before = std::fs::read(&path).unwrap();
-    let error = refused(&path);
+    let error = open_refused(&path);
     let StoreError::Newer { found: 99, known, .. } = &error else { panic!("{error}") };
     assert!(error.to_string().contains("version 99"), "{error}");
     assert!(error.to_string().contains(&format!("up to {known}")), "{error}");
@@ -154,7 +154,7 @@ fn a_newer_store_is_refused_with_both_versions_and_not_touched() {
 fn damaged_files_and_files_of_others_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("chat.db");
-    made(&path);
+    make_store(&path);
     let whole = std::fs::read(&path).unwrap();
     let cut = |bytes: usize| whole[..bytes].to_vec();
     let mut no_header = whole.clone();
@@ -169,15 +169,15 @@ fn damaged_files_and_files_of_others_are_refused() {
         ("text", b"hello, this is a text and no database\n".repeat(40)),
     ] {
         std::fs::write(&path, &bytes).unwrap();
-        let error = refused(&path);
+        let error = open_refused(&path);
         assert!(matches!(error, StoreError::Corrupt { .. } | StoreError::Foreign { .. }), "{what}: {error}");
         assert!(!error.may_pass() && Store::check(&history(&path)).is_err(), "{what}");
         assert_eq!(std::fs::read(&path).unwrap(), bytes, "{what}: it is left as it was");
     }
     let _ = std::fs::remove_file(&path);
     rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
-    assert!(matches!(refused(&path), StoreError::Foreign { .. }));
-    // An empty file is a store that is yet to be made.
+    assert!(matches!(open_refused(&path), StoreError::Foreign { .. }));
+    // An empty file is a store that will be created.
     std::fs::write(&path, b"").unwrap();
     open(&history(&path));
 }
@@ -196,26 +196,26 @@ fn files_are_for_their_owner_alone() {
 }
 
 #[test]
-fn a_path_that_cannot_be_is_named() {
+fn an_impossible_path_is_named_in_the_error() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("file"), "x").unwrap();
     let error = Store::open(&history(dir.path().join("file/chat.db"))).unwrap_err();
     assert!(error.to_string().contains(dir.path().join("file").to_str().unwrap()), "{error}");
     std::fs::create_dir(dir.path().join("chat.db")).unwrap();
-    refused(&dir.path().join("chat.db"));
+    open_refused(&dir.path().join("chat.db"));
 }
 
 #[test]
-fn a_store_that_may_not_be_written_is_refused() {
+fn a_store_without_write_permission_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("chat.db");
-    made(&path);
+    make_store(&path);
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o400)).unwrap();
     if std::fs::File::options().write(true).open(&path).is_ok() {
         println!("skipped: this user may write read-only files");
         return;
     }
-    let error = refused(&path);
+    let error = open_refused(&path);
     assert!(error.is_permission(), "{error}");
 }
 
@@ -228,30 +228,30 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_check_leaves_nothing_beside_the_store() {
+async fn a_check_leaves_no_file_beside_the_store() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("chat.db");
-    let model = made(&path);
+    let model = make_store(&path);
     let is_left_as_it_was = |history: &History| {
         let before = names(dir.path());
         assert!(Store::check(history).unwrap().newest.is_some());
         assert_eq!(names(dir.path()), before);
     };
     is_left_as_it_was(&history(&path));
-    // A backup that nobody has opened.
+    // A backup that was never opened.
     let (mut store, readers, _) = open(&history(&path));
-    // What it makes is not the check's.
+    // The files that this makes are not from the check.
     store.wait_for_index();
     let backup = dir.path().join("backup.db");
     readers.backup(&backup).await.unwrap();
     is_left_as_it_was(&history(&backup));
-    // In use, and killed: what only the write-ahead log has is read, too.
+    // In use, and killed: the content of the write-ahead log is read, too.
     drop(readers);
     is_left_as_it_was(&history(&path));
     let mut model = model;
     store.commit(&mut model.say(&[(1, &[("ana", "in the write-ahead log")])])).unwrap();
     let newest = Store::check(&history(&path)).unwrap().newest;
-    assert_eq!(newest, store.newest().unwrap());
+    assert_eq!(newest, store.newest_timestamp().unwrap());
     drop(store);
     is_left_as_it_was(&history(&path));
     assert_eq!(Store::check(&history(&path)).unwrap().newest, newest);

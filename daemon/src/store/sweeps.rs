@@ -1,8 +1,8 @@
-//! Owns how slow work, and sessions that have ended and are still in rooms, become rows and come back. Called by the
-//! writer inside its transaction, and when the store is opened. Never knows how the work is done.
+//! Writes and reads the rows of sweeps, and of ended sessions that are still in rooms. Called by the writer
+//! inside its transaction, and when the store is opened. Never decides how a sweep proceeds.
 
-use super::found::{name, parsed};
 use super::rows::{int, number};
+use super::snapshot::{name, parsed};
 use crate::chat::{ConversationId, LeavingChange, LeavingSession, SessionId, Sweep, UserId, WorkChange};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
@@ -10,21 +10,21 @@ use rusqlite::{Connection, Row, params};
 /// Bytes of an id in a list.
 const ID_BYTES: usize = 8;
 
-/// Writes what was done of the work, and what is left.
-pub(super) fn change(log: &Connection, change: &WorkChange) -> rusqlite::Result<()> {
+/// Writes the progress of the sweeps.
+pub(super) fn write_changes(log: &Connection, change: &WorkChange) -> rusqlite::Result<()> {
     if let Some(below) = change.below {
         log.prepare_cached("DELETE FROM work WHERE n < ?1")?.execute([int(below)])?;
     }
-    change.added.iter().try_for_each(|(n, sweep)| put(log, *n, sweep))
+    change.added.iter().try_for_each(|(n, sweep)| put_sweep(log, *n, sweep))
 }
 
-/// Writes what happened to sessions that have ended.
-pub(super) fn leave(log: &Connection, changes: &[LeavingChange]) -> rusqlite::Result<()> {
+/// Writes changes of sessions that have ended.
+pub(super) fn write_leaving(log: &Connection, changes: &[LeavingChange]) -> rusqlite::Result<()> {
     for change in changes {
         match change {
             LeavingChange::Put(leaving) => {
                 let LeavingSession { session, user, name, color, rooms } = leaving;
-                let rooms = list(rooms.iter().map(|room| room.0));
+                let rooms = encode_ids(rooms.iter().map(|room| room.0));
                 log.prepare_cached(
                     "INSERT OR REPLACE INTO leaving (session, user, name, color, rooms)
                      VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -45,9 +45,9 @@ pub(super) fn leave(log: &Connection, changes: &[LeavingChange]) -> rusqlite::Re
     Ok(())
 }
 
-/// One piece of work as a row: of what, how far it has come, and what is said of it.
+/// One sweep as a row: its subject, its progress, and the name and reason that it announces.
 #[derive(Default)]
-struct Piece<'a> {
+struct SweepRow<'a> {
     of: i64,
     after: Option<(i64, i64)>,
     name: Option<&'a str>,
@@ -55,26 +55,26 @@ struct Piece<'a> {
     sessions: Option<Vec<u8>>,
 }
 
-fn put(log: &Connection, n: u64, sweep: &Sweep) -> rusqlite::Result<()> {
-    let of = |of: i64| Piece { of, ..Piece::default() };
-    let (kind, piece) = match sweep {
+fn put_sweep(log: &Connection, n: u64, sweep: &Sweep) -> rusqlite::Result<()> {
+    let of = |of: i64| SweepRow { of, ..SweepRow::default() };
+    let (kind, row) = match sweep {
         Sweep::Directs(user, after) => {
-            ("directs", Piece { after: after.map(|(seq, id)| (int(seq), id.0)), ..of(user.0) })
+            ("directs", SweepRow { after: after.map(|(seq, id)| (int(seq), id.0)), ..of(user.0) })
         }
         Sweep::Strangers(after) => ("strangers", of(after.0)),
         Sweep::Lost(room) => ("lost", of(room.0)),
         Sweep::Room(room, (user, session)) => {
-            ("room", Piece { after: Some((user.0, session.0)), ..of(room.0) })
+            ("room", SweepRow { after: Some((user.0, session.0)), ..of(room.0) })
         }
         Sweep::Barred { sessions, who, reason } => {
-            let sessions = Some(list(sessions.iter().map(|session| session.0)));
-            ("barred", Piece { name: Some(&**who), reason: Some(&**reason), sessions, ..of(0) })
+            let sessions = Some(encode_ids(sessions.iter().map(|session| session.0)));
+            ("barred", SweepRow { name: Some(&**who), reason: Some(&**reason), sessions, ..of(0) })
         }
         Sweep::Over => ("over", of(0)),
         Sweep::Expired => ("expired", of(0)),
-        Sweep::Grants(user, name) => ("grants", Piece { name: Some(name.as_str()), ..of(user.0) }),
+        Sweep::Grants(user, name) => ("grants", SweepRow { name: Some(name.as_str()), ..of(user.0) }),
     };
-    let Piece { of, after, name, reason, sessions } = piece;
+    let SweepRow { of, after, name, reason, sessions } = row;
     let (major, minor) = after.unzip();
     log.prepare_cached(
         "INSERT OR REPLACE INTO work (n, kind, of, after_major, after_minor, name, reason, sessions)
@@ -84,7 +84,7 @@ fn put(log: &Connection, n: u64, sweep: &Sweep) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Reads all of the work.
+/// Reads all sweeps.
 pub(super) fn read(log: &Connection) -> rusqlite::Result<Vec<(u64, Sweep)>> {
     log.prepare("SELECT n, kind, of, after_major, after_minor, name, reason, sessions FROM work ORDER BY n")?
         .query_map([], |row| Ok((number(row, 0)?, sweep(row)?)))?
@@ -105,7 +105,7 @@ fn sweep(row: &Row<'_>) -> rusqlite::Result<Sweep> {
         "lost" => Sweep::Lost(ConversationId(of)),
         "room" => Sweep::Room(ConversationId(of), (UserId(row.get(3)?), SessionId(row.get(4)?))),
         "barred" => Sweep::Barred {
-            sessions: ids(row, 7)?.into_iter().map(SessionId).collect(),
+            sessions: decode_ids(row, 7)?.into_iter().map(SessionId).collect(),
             who: row.get::<_, String>(5)?.into(),
             reason: row.get::<_, String>(6)?.into(),
         },
@@ -119,7 +119,7 @@ fn sweep(row: &Row<'_>) -> rusqlite::Result<Sweep> {
     })
 }
 
-/// Reads the sessions that have ended and are still in rooms.
+/// Reads the ended sessions that are still in rooms.
 pub(super) fn read_leaving(log: &Connection) -> rusqlite::Result<Vec<LeavingSession>> {
     log.prepare("SELECT session, user, name, color, rooms FROM leaving ORDER BY session")?
         .query_map([], |row| {
@@ -128,17 +128,17 @@ pub(super) fn read_leaving(log: &Connection) -> rusqlite::Result<Vec<LeavingSess
                 user: UserId(row.get(1)?),
                 name: name(row, 2)?,
                 color: parsed(row, 3)?,
-                rooms: ids(row, 4)?.into_iter().map(ConversationId).collect(),
+                rooms: decode_ids(row, 4)?.into_iter().map(ConversationId).collect(),
             })
         })?
         .collect()
 }
 
-fn list(ids: impl Iterator<Item = i64>) -> Vec<u8> {
+fn encode_ids(ids: impl Iterator<Item = i64>) -> Vec<u8> {
     ids.flat_map(i64::to_be_bytes).collect()
 }
 
-fn ids(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<i64>> {
+fn decode_ids(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<i64>> {
     let (ids, rest) = row.get_ref(column)?.as_blob()?.as_chunks::<ID_BYTES>();
     if !rest.is_empty() {
         let why = format!("{} bytes are no list of ids", rest.len() + ids.len() * ID_BYTES);

@@ -1,4 +1,4 @@
-//! How many bytes the history may take.
+//! Tests of the size of the history and of its limit.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn fill(store: &mut Store, model: &mut Model, turns: usize) {
 }
 
 #[tokio::test]
-async fn beyond_the_bound_the_oldest_messages_go_in_slices() {
+async fn over_the_limit_the_oldest_messages_are_removed_in_slices() {
     let dir = tempfile::tempdir().unwrap();
     let most = 2 << 20;
     let history = History { max_bytes: MaxBytes::Bytes(most), ..history(dir.path().join("chat.db")) };
@@ -18,27 +18,27 @@ async fn beyond_the_bound_the_oldest_messages_go_in_slices() {
     let mut model = Model::default();
     store.commit(&mut Model::open(1)).unwrap();
     fill(&mut store, &mut model, 10);
-    assert!(store.tidy(Timestamp(START)).unwrap().is_none(), "there is room");
+    assert!(store.remove_expired(Timestamp(START)).unwrap().is_none(), "there is room");
     let bytes = store.history_bytes();
     assert!(bytes.taken > 500_000 && bytes.taken < most && bytes.most == Some(most), "{bytes:?}");
     fill(&mut store, &mut model, 90);
     let (mut slices, mut removed) = (0, 0);
-    while let Some(slice) = store.tidy(Timestamp(START)).unwrap() {
+    while let Some(slice) = store.remove_expired(Timestamp(START)).unwrap() {
         slices += 1;
         removed += slice.bytes;
         assert_eq!(slice, Removed { bytes: slice.bytes, ..Removed::default() });
     }
     assert!(slices >= 5, "{slices} slices");
     assert!(store.history_bytes().taken <= most, "{:?}", store.history_bytes());
-    let stats = readers.stats().await.unwrap();
+    let stats = readers.read_stats().await.unwrap();
     assert_eq!((stats.messages, stats.oldest), (1_000 - removed, removed + 1));
-    // The index counts for as much as the messages, and no more: so half of the bound is theirs in any case.
+    // The index counts at most as much as the messages, so at least half of the limit is left for them.
     assert!((150..=400).contains(&stats.messages), "{stats:?}");
     assert_eq!(stats.history.most, Some(most));
 }
 
 #[test]
-fn what_is_counted_is_about_what_the_file_takes_whatever_the_length_of_messages() {
+fn counted_bytes_match_the_file_for_all_message_lengths() {
     for length in [1, 100, 1_000, 2_100, 3_900, 4_100, 5_000, 9_000, 16_000] {
         let (mut store, ..) = open(&in_memory());
         let mut model = Model::default();
@@ -60,7 +60,7 @@ fn what_is_counted_is_about_what_the_file_takes_whatever_the_length_of_messages(
 }
 
 #[tokio::test]
-async fn what_is_no_message_does_not_count_and_removes_none() {
+async fn only_messages_count_for_the_limit() {
     let dir = tempfile::tempdir().unwrap();
     let most = 1 << 20;
     let history = History { max_bytes: MaxBytes::Bytes(most), ..history(dir.path().join("chat.db")) };
@@ -68,7 +68,7 @@ async fn what_is_no_message_does_not_count_and_removes_none() {
     let mut model = Model::default();
     store.commit(&mut Model::open(1)).unwrap();
     fill(&mut store, &mut model, 2);
-    // Conversations, sessions and lines of the audit log that take more than the bound.
+    // Conversations, sessions and lines of the audit log that take more than the limit.
     let conversations = (2..8_000).map(|n| (room(n), ConversationKind::Room(name(&format!("room{n}")))));
     let line = crate::chat::Audit {
         at: START,
@@ -83,22 +83,22 @@ async fn what_is_no_message_does_not_count_and_removes_none() {
     let audit = vec![line; 8_000];
     store.commit(&mut Writes { conversations: conversations.collect(), audit, ..Writes::default() }).unwrap();
     assert!(store.count("PRAGMA page_count") * 4096 > 2 << 20);
-    assert!(store.tidy(Timestamp(START)).unwrap().is_none(), "{:?}", store.history_bytes());
-    let stats = readers.stats().await.unwrap();
+    assert!(store.remove_expired(Timestamp(START)).unwrap().is_none(), "{:?}", store.history_bytes());
+    let stats = readers.read_stats().await.unwrap();
     assert_eq!((stats.messages, stats.oldest), (20, 1));
     let lines: u64 = model.messages.iter().map(|m| m.line.len() as u64).sum();
     assert!((lines..3 * lines).contains(&stats.history.taken), "{stats:?} of {lines}");
 }
 
 #[test]
-fn the_bytes_of_messages_come_and_go_with_them_and_are_counted_in_an_older_store() {
+fn message_bytes_follow_the_messages_and_are_counted_in_an_older_store() {
     let dir = tempfile::tempdir().unwrap();
     let history = History { retain_messages: Some(20), ..history(dir.path().join("chat.db")) };
     let (mut store, ..) = open(&history);
     let counted = |store: &mut Store| {
         let known = store.count("SELECT bytes FROM totals");
         store.log().execute("UPDATE totals SET bytes = NULL", []).unwrap();
-        crate::store::bytes::count(store.log()).unwrap();
+        crate::store::history_size::count_if_unknown(store.log()).unwrap();
         assert_eq!(store.count("SELECT bytes FROM totals"), known);
         known
     };
@@ -106,27 +106,27 @@ fn the_bytes_of_messages_come_and_go_with_them_and_are_counted_in_an_older_store
     store.commit(&mut Model::open(1)).unwrap();
     fill(&mut store, &mut model, 10);
     let before = counted(&mut store);
-    while store.tidy(Timestamp(START)).unwrap().is_some() {}
+    while store.remove_expired(Timestamp(START)).unwrap().is_some() {}
     let after = counted(&mut store);
     assert!(after > 0 && after < before / 4, "{after} of {before}");
     store.commit(&mut Writes { gone: vec![room(1)], ..Writes::default() }).unwrap();
     fill(&mut store, &mut Model { head: model.head, ..Model::default() }, 1);
-    while store.tidy(Timestamp(START)).unwrap().is_some() {}
+    while store.remove_expired(Timestamp(START)).unwrap().is_some() {}
     counted(&mut store);
-    store.is_of_version_6();
+    store.make_version_6();
     store.close().unwrap();
     let (mut store, ..) = open(&history);
     counted(&mut store);
 }
 
 #[test]
-fn half_of_the_disk_is_measured_once_and_is_not_part_of_a_copy() {
+fn half_of_the_disk_is_measured_once_and_not_copied() {
     let dir = tempfile::tempdir().unwrap();
     let history = History { max_bytes: MaxBytes::HalfOfDisk, ..history(dir.path().join("chat.db")) };
     let (mut store, ..) = open(&history);
-    let free = place::free(dir.path()).unwrap();
+    let free = location::free_bytes(dir.path()).unwrap();
     let most = store.history_bytes().most.unwrap();
-    // Others write to the same disk while this runs.
+    // Other programs write to the same disk while this runs.
     assert!(most > free / 4 && most < free, "{most} of {free}");
     store.log().execute("UPDATE totals SET max_bytes = 12345678", []).unwrap();
     store.close().unwrap();

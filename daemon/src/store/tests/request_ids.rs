@@ -1,12 +1,12 @@
-//! What messages called themselves: found again, however long ago, and shown to their author.
+//! Tests of the request ids of messages: they are found again after any time, and shown to their author.
 
 use super::*;
-use crate::store::room::RemovalRoom;
-use crate::store::stamps::Stamps;
-use crate::store::tidy;
+use crate::store::disk_space::RemovalBudget;
+use crate::store::message_age::AgeScan;
+use crate::store::retention;
 
 #[tokio::test]
-async fn the_sessions_own_messages_carry_their_ids_and_no_others_do() {
+async fn only_the_sessions_own_messages_carry_their_ids() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, readers, _) = open(&history(dir.path().join("chat.db")));
     let mut model = Model::default();
@@ -39,20 +39,20 @@ async fn the_sessions_own_messages_carry_their_ids_and_no_others_do() {
         }
     }
     assert_eq!(text(&caught.lines), text(&wanted));
-    assert_eq!(store.sent(SessionId(1), &ids[0]).unwrap(), Some((room(1), 1)));
-    assert_eq!(store.sent(SessionId(2), &ids[0]).unwrap(), Some((room(1), 2)));
-    assert_eq!(store.sent(SessionId(1), &ids[2]).unwrap(), Some((room(2), 4)));
-    assert_eq!(store.sent(SessionId(2), &ids[2]).unwrap(), None);
-    assert_eq!(store.sent(SessionId(1), &RequestId::Number(0)).unwrap(), None);
+    assert_eq!(store.find_sent(SessionId(1), &ids[0]).unwrap(), Some((room(1), 1)));
+    assert_eq!(store.find_sent(SessionId(2), &ids[0]).unwrap(), Some((room(1), 2)));
+    assert_eq!(store.find_sent(SessionId(1), &ids[2]).unwrap(), Some((room(2), 4)));
+    assert_eq!(store.find_sent(SessionId(2), &ids[2]).unwrap(), None);
+    assert_eq!(store.find_sent(SessionId(1), &RequestId::Number(0)).unwrap(), None);
 
     // The same after a restart.
     store.close().unwrap();
     let (mut store, ..) = open(&history(dir.path().join("chat.db")));
-    assert_eq!(store.sent(SessionId(1), &ids[1]).unwrap(), Some((room(1), 3)));
+    assert_eq!(store.find_sent(SessionId(1), &ids[1]).unwrap(), Some((room(1), 3)));
 }
 
 #[test]
-fn ids_are_known_while_they_wait_when_they_are_filed_and_after_a_restart() {
+fn ids_are_found_waiting_written_and_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let history = history(dir.path().join("chat.db"));
     let (mut store, ..) = open(&history);
@@ -60,7 +60,7 @@ fn ids_are_known_while_they_wait_when_they_are_filed_and_after_a_restart() {
     let mut first = Model::open(1);
     first.sessions = (1..=9).map(|n| SessionChange::Put(session_row(n))).collect();
     store.commit(&mut first).unwrap();
-    // Three sessions count from 0 in turns of 200, so that two batches are filed and a third waits.
+    // Three sessions count from 0 in turns of 200: two batches are written and a third waits.
     let id = |n: u64| {
         if n.is_multiple_of(5) { RequestId::Text(n.to_string().into()) } else { RequestId::Number(n) }
     };
@@ -74,11 +74,11 @@ fn ids_are_known_while_they_wait_when_they_are_filed_and_after_a_restart() {
     };
     let check = |store: &mut Store, head: u64| {
         for n in (0..head).step_by(97).chain([head - 1]) {
-            let found = store.sent(session(n), &id(n / 3)).unwrap();
+            let found = store.find_sent(session(n), &id(n / 3)).unwrap();
             let wanted = (session(n) != SessionId(3) || head < 20_000).then_some((room(1), n + 1));
             assert_eq!(found, wanted, "{n} of {head}");
         }
-        assert_eq!(store.sent(session(head), &id(head / 3)).unwrap(), None);
+        assert_eq!(store.find_sent(session(head), &id(head / 3)).unwrap(), None);
     };
     while model.head < 19_000 {
         say(&mut store, &mut model);
@@ -90,10 +90,10 @@ fn ids_are_known_while_they_wait_when_they_are_filed_and_after_a_restart() {
     let (mut store, ..) = open(&history);
     check(&mut store, model.head);
     say(&mut store, &mut model);
-    // A session ends: its ids end with it, those that wait too.
+    // When a session ends its ids are removed, the waiting ones included.
     let end = vec![SessionChange::End(SessionId(3))];
     store.commit(&mut Writes { sessions: end, ..Writes::default() }).unwrap();
-    while store.tidy(Timestamp(START)).unwrap().is_some() {}
+    while store.remove_expired(Timestamp(START)).unwrap().is_some() {}
     while model.head < 30_000 {
         let from = model.head;
         let mut writes = model.say(&[(1, &[("ana", "x"); 200])]);
@@ -103,12 +103,12 @@ fn ids_are_known_while_they_wait_when_they_are_filed_and_after_a_restart() {
     }
     check(&mut store, model.head);
     assert_eq!(store.count("SELECT count(*) FROM sent_as WHERE session = 3"), 0);
-    // The messages go: so do their ids, filed or not.
+    // When messages are removed their ids are removed, in `sent_as` or waiting.
     drop(store);
     let (mut store, ..) = open(&History { retain_messages: Some(0), ..history });
-    while store.tidy(Timestamp(START)).unwrap().is_some() {}
+    while store.remove_expired(Timestamp(START)).unwrap().is_some() {}
     assert_eq!(store.count("SELECT (SELECT count(*) FROM sent) + (SELECT count(*) FROM sent_as)"), 0);
-    assert_eq!(store.sent(SessionId(1), &id(0)).unwrap(), None);
+    assert_eq!(store.find_sent(SessionId(1), &id(0)).unwrap(), None);
 }
 
 #[test]
@@ -134,33 +134,33 @@ fn ids_of_the_newest_messages_stay_when_those_are_removed() {
     store.commit(&mut first).unwrap();
     say(&mut store, &mut model, 1);
     say(&mut store, &mut model, 2);
-    store.window = 15;
+    store.known_ids = 15;
     store.commit(&mut Writes { gone: vec![room(2)], ..Writes::default() }).unwrap();
-    while store.tidy(Timestamp(START)).unwrap().is_some() {}
+    while store.remove_expired(Timestamp(START)).unwrap().is_some() {}
     let counts = |store: &mut Store| {
         ["chunks", "sent", "left_ids"].map(|table| store.count(&format!("SELECT count(*) FROM {table}")))
     };
-    // Of a chunk that the window has in part all ids stay.
+    // If the state knows a part of a chunk's ids, all ids of the chunk stay.
     assert_eq!(counts(&mut store), [0, 20, 2]);
     store.close().unwrap();
     let (mut store, _, found) = open(&history);
     assert_eq!(found.sent.len(), 20);
     assert_eq!((found.sent[0].seq, found.sent[0].conversation), (1, room(1)));
     assert_eq!((found.sent[19].seq, found.sent[19].conversation), (20, room(2)), "also where it is gone");
-    assert_eq!(store.sent(SessionId(1), &RequestId::Number(20)).unwrap(), None, "the message is gone");
-    store.window = 15;
+    assert_eq!(store.find_sent(SessionId(1), &RequestId::Number(20)).unwrap(), None, "the message is gone");
+    store.known_ids = 15;
     say(&mut store, &mut model, 1);
-    while store.tidy(Timestamp(START)).unwrap().is_some() {}
+    while store.remove_expired(Timestamp(START)).unwrap().is_some() {}
     assert_eq!(counts(&mut store), [0, 20, 2]);
-    store.window = 0;
-    while store.tidy(Timestamp(START)).unwrap().is_some() {}
+    store.known_ids = 0;
+    while store.remove_expired(Timestamp(START)).unwrap().is_some() {}
     assert_eq!(counts(&mut store), [0, 0, 0]);
     assert_eq!(store.count("SELECT count(*) FROM sent_as"), 0);
     assert!(store.ids.is_empty(), "nor does one wait");
 }
 
 #[test]
-fn left_ids_go_in_parts_where_there_is_little_room() {
+fn left_ids_are_removed_in_parts_when_space_is_low() {
     let (mut store, ..) = open(&in_memory());
     store
         .log()
@@ -170,13 +170,15 @@ fn left_ids_go_in_parts_where_there_is_little_room() {
              INSERT INTO left_ids VALUES (1, 90, 1), (91, 95, 1), (96, 100, 1)",
         )
         .unwrap();
-    let little = Some(RemovalRoom { bytes: 8 << 20, rows: 40 });
-    let bounds = tidy::Bounds::new(&in_memory(), Timestamp(START), 0, 0, little, 0).keeping_ids_after(99);
+    let little = Some(RemovalBudget { bytes: 8 << 20, rows: 40 });
+    let bounds =
+        retention::Bounds::new(&in_memory(), Timestamp(START), 0, 0, little, 0).keeping_ids_after(99);
     let mut left = Vec::new();
     while let Some(slice) =
-        tidy::next(store.log(), &bounds, 0, tidy::Kind::Ids, &mut Stamps::default()).unwrap()
+        retention::next_slice(store.log(), &bounds, 0, retention::RemovalKind::Ids, &mut AgeScan::default())
+            .unwrap()
     {
-        slice.remove(store.log()).unwrap();
+        slice.delete(store.log()).unwrap();
         left.push(store.count("SELECT count(*) FROM sent"));
     }
     assert_eq!(left, [60, 20, 5]);
@@ -184,11 +186,11 @@ fn left_ids_go_in_parts_where_there_is_little_room() {
 }
 
 #[test]
-fn what_is_filed_in_the_turn_in_which_its_session_ends_goes_too() {
+fn ids_written_in_the_turn_that_ends_their_session_are_removed() {
     let (mut store, ..) = open(&in_memory());
     let mut model = Model::default();
     store.commit(&mut Model::open(1)).unwrap();
-    // As many as make a batch: the next turn files some of them.
+    // As many as make a batch: the next turn writes some of them.
     let mut writes = model.say(&[(1, &[("ana", "x"); 8_192])]);
     writes.sessions = vec![SessionChange::Put(session_row(1))];
     writes.sent = (1..=8_192)
@@ -200,6 +202,6 @@ fn what_is_filed_in_the_turn_in_which_its_session_ends_goes_too() {
         .commit(&mut Writes { sessions: vec![SessionChange::End(SessionId(1))], ..Writes::default() })
         .unwrap();
     assert!(store.count("SELECT count(*) FROM sent_as") > 0);
-    while store.tidy(Timestamp(START)).unwrap().is_some() {}
+    while store.remove_expired(Timestamp(START)).unwrap().is_some() {}
     assert_eq!(store.count("SELECT count(*) FROM sent_as"), 0);
 }

@@ -1,9 +1,9 @@
-//! Owns where the store lies: its file and those beside it, the folder, their modes, and the lock
-//! that makes two daemons on one store an error. Used when a store is opened; never reads it.
+//! Defines where the store is: its files, its folder, their modes, and the lock that keeps two daemons off
+//! one store. Used when a store is opened. Never reads or writes the database.
 
 use super::error::StoreError;
 use super::header::Header;
-use super::remembered;
+use super::store_record;
 use crate::settings::History;
 use rusqlite::OpenFlags;
 use std::fmt;
@@ -12,17 +12,17 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// One database: the log, or what is derived from it.
+/// The location of a database: the log, or the search index.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Location {
     /// In a file.
     File(PathBuf),
-    /// In this process, under a name that several connections share.
+    /// In this process, under a name that several connections use.
     Memory(String),
 }
 
-impl Place {
-    /// Where the log lies.
+impl Location {
+    /// The location of the log.
     pub(super) fn of(history: &History) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         match &history.path {
@@ -31,15 +31,15 @@ impl Place {
         }
     }
 
-    /// Where the search index lies: beside the log, and on its disk.
+    /// The location of the search index: beside the log, on the same disk.
     pub(super) fn index(&self) -> Self {
         match self {
-            Self::File(path) => Self::File(beside(&followed(path), "-search")),
+            Self::File(path) => Self::File(beside(&resolve_links(path), "-search")),
             Self::Memory(name) => Self::Memory(format!("{name}-search")),
         }
     }
 
-    /// What SQLite opens.
+    /// The path or URI for SQLite.
     pub(super) fn path(&self) -> PathBuf {
         match self {
             Self::File(path) => path.clone(),
@@ -47,7 +47,7 @@ impl Place {
         }
     }
 
-    /// How SQLite opens it. One thread uses a connection at a time, so SQLite need not lock.
+    /// The flags for SQLite. One thread at a time uses a connection, so SQLite needs no mutex.
     pub(super) fn flags(&self, access: OpenFlags) -> OpenFlags {
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         match self {
@@ -56,7 +56,7 @@ impl Place {
         }
     }
 
-    /// What SQLite opens to read the file alone, without its write-ahead log.
+    /// The URI with which SQLite reads the file without its write-ahead log.
     pub(super) fn path_without_wal(&self) -> PathBuf {
         use std::os::unix::ffi::OsStrExt;
         let path = self.path();
@@ -72,16 +72,16 @@ impl Place {
         (uri + "?immutable=1").into()
     }
 
-    /// Is it gone with the process?
+    /// Whether the database ends with the process.
     pub(super) fn is_memory(&self) -> bool {
         matches!(self, Self::Memory(_))
     }
 
-    /// The files that SQLite has for it.
+    /// The files that SQLite uses: the database, the write-ahead log and its shared-memory index.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         match self {
             Self::File(path) => {
-                let path = followed(path);
+                let path = resolve_links(path);
                 let [wal, shm] = ["-wal", "-shm"].map(|ending| beside(&path, ending));
                 vec![path, wal, shm]
             }
@@ -89,7 +89,7 @@ impl Place {
         }
     }
 
-    /// Is there something in its write-ahead log, or somebody who has it open?
+    /// Whether there is a write-ahead log with content, or a process that has the database open.
     pub(super) fn has_wal(&self) -> bool {
         match self.files().as_slice() {
             [_, wal, shm] => wal.metadata().is_ok_and(|wal| wal.len() > 0) || shm.exists(),
@@ -97,9 +97,9 @@ impl Place {
         }
     }
 
-    /// SQLite removes a write-ahead log beside an empty store without a word. It may hold messages: the store
-    /// may be on a disk that is not mounted, or was removed by mistake.
-    pub(super) fn check_not_alone(&self) -> Result<(), StoreError> {
+    /// Refuses a write-ahead log without its store. SQLite removes a log beside an empty database, but it can
+    /// hold messages: the disk of the store may not be mounted, or the file was removed by mistake.
+    pub(super) fn check_wal_has_store(&self) -> Result<(), StoreError> {
         let bytes = |path: &Path| path.metadata().map_or(0, |file| file.len());
         match self.files().as_slice() {
             [store, wal, _] if bytes(store) == 0 && bytes(wal) > 0 => {
@@ -109,23 +109,23 @@ impl Place {
         }
     }
 
-    /// Makes the file, for its owner alone, if it is not there. A file that is there keeps its mode.
-    pub(super) fn make_file(&self) -> Result<(), StoreError> {
+    /// Creates the file with mode 0600 if it is missing. An existing file keeps its mode.
+    pub(super) fn create_file(&self) -> Result<(), StoreError> {
         let Self::File(path) = self else { return Ok(()) };
-        private(OpenOptions::new().read(true).write(true).create(true), path)?;
+        open_private(OpenOptions::new().read(true).write(true).create(true), path)?;
         Ok(())
     }
 
-    /// The folder in which it lies, wherever a link to it lies.
+    /// The folder of the file itself, also if the path is a symbolic link.
     pub(super) fn folder(&self) -> PathBuf {
         let Self::File(path) = self else { return PathBuf::new() };
-        let path = followed(path);
+        let path = resolve_links(path);
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         folder.unwrap_or(Path::new(".")).to_owned()
     }
 
-    /// Makes the folder, for its owner alone, if it is not there.
-    pub(super) fn make_folder(&self) -> Result<(), StoreError> {
+    /// Creates the folder with mode 0700 if it is missing.
+    pub(super) fn create_folder(&self) -> Result<(), StoreError> {
         let Self::File(path) = self else { return Ok(()) };
         match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => DirBuilder::new()
@@ -137,15 +137,15 @@ impl Place {
         }
     }
 
-    /// Takes the store for this process. The lock ends with the process, however it ends.
+    /// Locks the store for this process. The lock ends with the process.
     pub(super) fn lock(&self) -> Result<Option<Lock>, StoreError> {
         let Some(path) = self.lock_path() else { return Ok(None) };
-        let mut file = private(OpenOptions::new().read(true).write(true).create(true), &path)?;
+        let mut file = open_private(OpenOptions::new().read(true).write(true).create(true), &path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                // Who it is, is only for the person who reads it.
-                let (holder, _) = remembered::read(&mut file);
+                // The process id is only for the operator who reads the message.
+                let (holder, _) = store_record::read_lock_file(&mut file);
                 let holder = match holder.as_str() {
                     "" => "another tcp-chatd".to_owned(),
                     pid => format!("another tcp-chatd (process {pid})"),
@@ -155,23 +155,23 @@ impl Place {
             Err(TryLockError::Error(e)) => return Err(StoreError::io("lock", &path, &e)),
         }
         let of_store = self.lock_file(&path)?;
-        // What the daemon before had is still to be asked for.
-        let (_, line) = remembered::read(&mut file);
-        remembered::write(&file, &line);
+        // The record of the last daemon is still needed.
+        let (_, line) = store_record::read_lock_file(&mut file);
+        store_record::write_lock_file(&file, &line);
         Ok(Some(Lock { file, store: of_store }))
     }
 
-    /// The lock's file. A symbolic link leads to the same store, and so to the same lock.
+    /// The path of the lock file. A symbolic link leads to the same store, and so to the same lock.
     pub(super) fn lock_path(&self) -> Option<PathBuf> {
         let Self::File(store) = self else { return None };
-        Some(beside(&followed(store), ".lock"))
+        Some(beside(&resolve_links(store), ".lock"))
     }
 
-    /// The same for the file itself: a hard link under another name is the same store. This is a lock of its own kind
-    /// (flock(2)), beside those that SQLite takes.
+    /// Locks the store's own file: a hard link under another name is the same store. This lock is a flock(2),
+    /// which does not affect the locks of SQLite.
     fn lock_file(&self, lock: &Path) -> Result<File, StoreError> {
         let store = &self.path();
-        let file = private(OpenOptions::new().read(true).write(true).create(true), store)?;
+        let file = open_private(OpenOptions::new().read(true).write(true).create(true), store)?;
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => {
@@ -183,26 +183,26 @@ impl Place {
     }
 }
 
-/// The store is this process's own for as long as this lives.
+/// Holds the store for this process until it is dropped.
 #[derive(Debug)]
 pub(super) struct Lock {
     file: File,
-    /// The store's own file, which stays open: to close it would end SQLite's locks on it (fcntl(2)).
+    /// The store's own file. It stays open, because closing it would release SQLite's locks on it (fcntl(2)).
     store: File,
 }
 
 impl Lock {
-    /// Remembers the store as it was opened. What is remembered of its bytes must not be newer than what a power
-    /// cut leaves of them: its own write-ahead log would be taken for another's.
-    pub(super) fn remember(&self, place: &Place, header: Header, is_named: bool) {
+    /// Records the opened store in the lock file. The file is synced first: if a power cut left older bytes
+    /// than the recorded ones, its own write-ahead log would count as foreign.
+    pub(super) fn write_record(&self, place: &Location, header: Header, has_log_id: bool) {
         match self.store.sync_data() {
-            Ok(()) => remembered::remember(&self.file, place, header, is_named),
-            Err(_) => remembered::write(&self.file, ""),
+            Ok(()) => store_record::write_record(&self.file, place, header, has_log_id),
+            Err(_) => store_record::write_lock_file(&self.file, ""),
         }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => path.display().fmt(f),
@@ -211,23 +211,23 @@ impl fmt::Display for Place {
     }
 }
 
-/// Bytes of a page of a database that this program made.
+/// Bytes of a page of a database that this program created.
 pub(super) const PAGE_BYTES: u64 = 4096;
 
-/// Bytes that this user may still write to the disk of a folder; `None`: the system does not say. Then there is room
-/// until a write fails.
-pub(crate) fn free(folder: &Path) -> Option<u64> {
+/// The bytes that this user can still write to the disk of a folder. `None`: the system does not report it,
+/// and a full disk shows only in a failed write.
+pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;
     // A disk without blocks is one that does not count them.
     (disk.f_blocks > 0).then(|| disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
-/// Where the store's own file lies: SQLite follows symbolic links, and names the others after what they lead to.
-pub(crate) fn followed(path: &Path) -> PathBuf {
+/// The path of the store's own file. SQLite follows symbolic links, and names the files beside the target.
+pub(crate) fn resolve_links(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-fn private(options: &mut OpenOptions, path: &Path) -> Result<File, StoreError> {
+fn open_private(options: &mut OpenOptions, path: &Path) -> Result<File, StoreError> {
     options.mode(0o600).open(path).map_err(|e| StoreError::io("open", path, &e))
 }
 

@@ -1,14 +1,15 @@
-//! Owns which log the store is. The writer asks when it opens the store. Never changes a message.
+//! Owns the id of the log. Called by the writer when it opens the store, and by backups. Never changes a
+//! message.
 
 use super::rows::number;
 use crate::chat::LogId;
 use rusqlite::Connection;
 
-/// Makes a restored backup another log: gives it an id of its own. True: it did, and the store's own file has the id, so
-/// that one without an id is a backup that nobody has opened (`remembered`).
-pub(super) fn settle(log: &Connection) -> bool {
-    // Its search index is made anew: one that was left beside it has the words of other messages. On a
-    // disk that is full the id is this run's alone, and the next start makes another one.
+/// Gives a restored backup a new log id. True: an id was assigned, and it is in the store's own file. So
+/// `store_record` can tell that a file without an id is a backup that was never opened.
+pub(super) fn assign_if_missing(log: &Connection) -> bool {
+    // `store` changes, too, so the search index is built again: one that lies beside a backup indexes other
+    // messages. On a full disk the id lasts for this run only, and the next start assigns another.
     let made = log.execute(
         "UPDATE totals SET log = randomblob(16), log_from = head, store = randomblob(16) WHERE log IS NULL",
         [],
@@ -18,16 +19,16 @@ pub(super) fn settle(log: &Connection) -> bool {
         && log.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], is_busy).is_ok_and(|busy| busy == 0)
 }
 
-/// Which log a store that is being opened is.
-pub(super) fn of(log: &Connection) -> rusqlite::Result<LogId> {
+/// Reads the log id of a store that is being opened.
+pub(super) fn read(log: &Connection) -> rusqlite::Result<LogId> {
     let mut before = log.prepare("SELECT lower(hex(log)), until FROM ancestors ORDER BY n")?;
     let before = before.query_map([], |row| Ok((row.get(0)?, number(row, 1)?)))?.collect::<Result<_, _>>()?;
     let sql = "SELECT lower(hex(coalesce(log, randomblob(16)))), coalesce(log_from, head) FROM totals";
     log.query_row(sql, [], |row| Ok(LogId { id: row.get(0)?, from: number(row, 1)?, before }))
 }
 
-/// Makes a copy of the log one that becomes another log when it is opened, and remembers which one it was.
-pub(super) fn forget(copy: &Connection) -> rusqlite::Result<()> {
+/// Removes the log id of a copy, so that its first start assigns another. The old id is kept as an ancestor.
+pub(super) fn clear(copy: &Connection) -> rusqlite::Result<()> {
     copy.execute_batch(
         "INSERT INTO ancestors (log, until) SELECT log, head FROM totals WHERE log IS NOT NULL;
          UPDATE totals SET log = NULL, log_from = NULL",

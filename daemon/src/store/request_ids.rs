@@ -1,11 +1,11 @@
-//! Owns the way from what a message called itself to its number: what makes sending it again
-//! harmless. The writer asks and adds.
+//! Maps the request id of a message to its number, which makes resends harmless. Called by the writer. Never
+//! decides whether a message is a resend.
 //!
-//! Every message that calls itself something leaves a row in `sent`, by number: written at the
-//! end, read with its chunk. The way back, `sent_as`, is ordered by session and id, so each
-//! session that speaks in a turn would touch a page of its own; at fifty sessions that is more
-//! than the messages themselves. So ids wait here until there are [`BATCH`] of them, and go into
-//! `sent_as` sorted, a few with each turn. What waits can be read again from `sent` at a start.
+//! Each message with a request id has a row in `sent`, ordered by number: rows are appended, and read
+//! together with their chunk. The opposite direction, `sent_as`, is ordered by session and id. There, each
+//! session that sends in a turn would change a page of its own; with fifty sessions that is more than the
+//! messages themselves. So ids wait in memory until there are [`BATCH`] of them. They are then written to
+//! `sent_as` in sorted order, some with each turn. After a restart, waiting ids are read from `sent`.
 
 use super::rows::{Id, id, int, number};
 use crate::chat::{ConversationId, Sent, SessionId};
@@ -13,44 +13,44 @@ use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
 use tcp_chat_protocol::{RequestId, Seq};
 
-/// How many are sorted at once. Twice as many may wait, and are read at a start.
+/// How many ids are sorted at once. Up to twice as many can wait, and are read at a start.
 const BATCH: usize = 8_192;
 
-/// Filed with each turn, at least.
+/// The minimum number of ids that each turn writes to `sent_as`.
 const AT_LEAST: usize = 32;
 
 type Waiting = BTreeMap<(SessionId, RequestId), Seq>;
 
-/// What is not in `sent_as` yet.
+/// Ids that are not in `sent_as` yet.
 #[derive(Debug, Default)]
-pub(super) struct Ids {
-    /// Those of the newest messages.
+pub(super) struct RequestIds {
+    /// The ids of the newest messages.
     open: Waiting,
-    /// How many came since the last batch; those of ended sessions count.
-    came: usize,
-    /// The batch that is being filed, in its order.
+    /// How many ids were added since the last batch, those of ended sessions included.
+    added: usize,
+    /// The batch that is being written, in its order.
     batch: Waiting,
-    /// All numbers up to here are in the batch or filed.
+    /// All ids up to this number are in the batch or in `sent_as`.
     batch_to: Seq,
 }
 
-impl Ids {
-    /// Reads what waited when the store was closed: what is newer than `filed_to`.
-    pub(super) fn read(log: &Connection, filed_to: Seq) -> rusqlite::Result<Self> {
+impl RequestIds {
+    /// Reads the ids that waited when the store was closed: those after `written_to`.
+    pub(super) fn read(log: &Connection, written_to: Seq) -> rusqlite::Result<Self> {
         let mut sent = log.prepare(
             "SELECT s.seq, s.session, s.id FROM sent s JOIN sessions ON sessions.id = s.session
              WHERE s.seq > ?1 ORDER BY s.seq",
         )?;
-        let mut ids = Self { batch_to: filed_to, ..Self::default() };
-        let mut rows = sent.query([int(filed_to)])?;
+        let mut ids = Self { batch_to: written_to, ..Self::default() };
+        let mut rows = sent.query([int(written_to)])?;
         while let Some(row) = rows.next()? {
             ids.open.insert((SessionId(row.get(1)?), id(row, 2)?), number(row, 0)?);
         }
-        ids.came = ids.open.len();
+        ids.added = ids.open.len();
         Ok(ids)
     }
 
-    /// The number that the session called `id`, as far as is known; the message may be gone.
+    /// The number of the session's message with this `id`. The message may no longer exist.
     pub(super) fn find(
         &self,
         log: &Connection,
@@ -66,21 +66,21 @@ impl Ids {
             .optional()
     }
 
-    /// How many of the batch a turn with so many new ids files.
-    pub(super) fn share(&self, new: usize) -> usize {
-        // Two for each new one: the batch is done when the next one is half full.
+    /// How many ids of the batch a turn with `new` ids writes.
+    pub(super) fn batch_share(&self, new: usize) -> usize {
+        // Two for each new id: the batch is done when the next one is half full.
         new.saturating_mul(2).max(AT_LEAST).min(self.batch.len())
     }
 
-    /// Up to which number all are filed once such a share is.
-    pub(super) fn filed_to(&self, share: usize, before: Seq) -> Seq {
+    /// The number up to which all ids are in `sent_as` after such a share was written.
+    pub(super) fn written_to(&self, share: usize, before: Seq) -> Seq {
         if share == self.batch.len() { self.batch_to } else { before }
     }
 
-    /// Files a share of the batch. Inside the turn's transaction.
-    pub(super) fn file(&self, log: &Connection, share: usize) -> rusqlite::Result<()> {
+    /// Writes a share of the batch to `sent_as`, inside the turn's transaction.
+    pub(super) fn write_batch(&self, log: &Connection, share: usize) -> rusqlite::Result<()> {
         if share > 0 {
-            // An id whose message is gone may have been used again.
+            // An id whose message was removed can be in use again.
             let mut put =
                 log.prepare_cached("INSERT OR REPLACE INTO sent_as (session, id, seq) VALUES (?1, ?2, ?3)")?;
             for ((session, id), seq) in self.batch.iter().take(share) {
@@ -90,21 +90,22 @@ impl Ids {
         Ok(())
     }
 
-    /// The turn is kept: its share is filed, and its own ids wait. `head`: its newest number.
-    pub(super) fn kept(&mut self, share: usize, sent: Vec<Sent>, head: Seq) {
+    /// Updates the waiting ids after a commit: the share is written, and the ids of the turn wait. `head`:
+    /// the newest number of the turn.
+    pub(super) fn after_commit(&mut self, share: usize, sent: Vec<Sent>, head: Seq) {
         for _ in 0..share {
             self.batch.pop_first();
         }
-        self.came += sent.len();
+        self.added += sent.len();
         self.open.extend(sent.into_iter().map(|sent| ((sent.session, sent.id), sent.seq)));
-        if self.batch.is_empty() && self.came >= BATCH {
+        if self.batch.is_empty() && self.added >= BATCH {
             self.batch = std::mem::take(&mut self.open);
-            (self.came, self.batch_to) = (0, head);
+            (self.added, self.batch_to) = (0, head);
         }
     }
 
-    /// The session has ended.
-    pub(super) fn end(&mut self, session: SessionId) {
+    /// Removes the waiting ids of a session that has ended.
+    pub(super) fn remove_session(&mut self, session: SessionId) {
         for waiting in [&mut self.open, &mut self.batch] {
             let first = (session, RequestId::Number(0));
             let next = (SessionId(session.0.saturating_add(1)), RequestId::Number(0));
@@ -115,8 +116,8 @@ impl Ids {
         }
     }
 
-    /// Messages are gone: those of the chunks, each its first and last number, in order.
-    pub(super) fn forget(&mut self, chunks: &[(Seq, Seq)]) {
+    /// Removes the waiting ids of removed chunks, each given by its first and last number, in order.
+    pub(super) fn remove_chunks(&mut self, chunks: &[(Seq, Seq)]) {
         let is_gone = |seq: Seq| {
             let after = chunks.partition_point(|(first, _)| *first <= seq);
             after > 0 && chunks[after - 1].1 >= seq
@@ -132,8 +133,8 @@ impl Ids {
     }
 }
 
-/// The ids of the messages after that number, of the sessions that are there, the oldest first.
-pub(super) fn after(log: &Connection, after: Seq) -> rusqlite::Result<Vec<Sent>> {
+/// The ids of messages after a number, for sessions that exist, oldest first.
+pub(super) fn read_after(log: &Connection, after: Seq) -> rusqlite::Result<Vec<Sent>> {
     let mut sent = log.prepare(
         "SELECT s.seq, s.session, s.id, coalesce(
              (SELECT iif(k.last >= s.seq, k.conversation, NULL) FROM chunks k
@@ -152,8 +153,8 @@ pub(super) fn after(log: &Connection, after: Seq) -> rusqlite::Result<Vec<Sent>>
     .collect()
 }
 
-/// Removes ids of a session that has ended, so many at most. How many it were.
-pub(super) fn remove_of(log: &Connection, session: i64, most: u64) -> rusqlite::Result<u64> {
+/// Removes at most `most` ids of a session that has ended. Returns how many were removed.
+pub(super) fn remove_session_rows(log: &Connection, session: i64, most: u64) -> rusqlite::Result<u64> {
     let removed = log
         .prepare_cached(
             "DELETE FROM sent_as WHERE session = ?1
@@ -163,8 +164,9 @@ pub(super) fn remove_of(log: &Connection, session: i64, most: u64) -> rusqlite::
     Ok(removed as u64)
 }
 
-/// The last number whose ids go, where a removal takes so many ids of these messages at most; `None`: all of them go.
-pub(super) fn last_of(
+/// The last number whose ids can be removed, if at most `most` ids of these messages are removed. `None`: all
+/// of them.
+pub(super) fn last_removable(
     log: &Connection,
     (first, last): (Seq, Seq),
     most: u64,
@@ -174,9 +176,9 @@ pub(super) fn last_of(
         .optional()
 }
 
-/// Removes the ids of messages that go: those of the chunks, each its first and last number. How many rows that
-/// were of `sent_as`, where each may lie in a page of its own.
-pub(super) fn remove(log: &Connection, chunks: &[(Seq, Seq)]) -> rusqlite::Result<u64> {
+/// Removes the ids of removed chunks, each given by its first and last number. Returns the number of rows in
+/// `sent_as`, each of which may be in a page of its own.
+pub(super) fn remove_rows(log: &Connection, chunks: &[(Seq, Seq)]) -> rusqlite::Result<u64> {
     let mut sent = log.prepare_cached("SELECT session, id, seq FROM sent WHERE seq BETWEEN ?1 AND ?2")?;
     let mut gone = Vec::new();
     for (first, last) in chunks {
@@ -187,7 +189,7 @@ pub(super) fn remove(log: &Connection, chunks: &[(Seq, Seq)]) -> rusqlite::Resul
         log.prepare_cached("DELETE FROM sent WHERE seq BETWEEN ?1 AND ?2")?
             .execute([int(*first), int(*last)])?;
     }
-    // In their order: each page once.
+    // In sorted order, so that each page is read once.
     gone.sort();
     let mut of = log.prepare_cached("DELETE FROM sent_as WHERE session = ?1 AND id = ?2 AND seq = ?3")?;
     let mut removed = 0;

@@ -1,4 +1,4 @@
-//! Grants, private rooms, mutes, bans and the audit log, as they are kept over a restart.
+//! Tests of grants, private rooms, mutes, bans and the audit log over a restart.
 
 use super::*;
 use crate::chat::{Audit, By, Penalty, RightsChange};
@@ -50,7 +50,7 @@ fn changes() -> Vec<RightsChange> {
 }
 
 #[tokio::test]
-async fn who_may_do_what_is_kept_and_goes_with_its_room() {
+async fn permissions_are_stored_and_removed_with_their_room() {
     let folder = tempfile::tempdir().unwrap();
     let history = history(folder.path().join("chat.db"));
     let (mut store, ..) = open(&history);
@@ -77,8 +77,8 @@ async fn who_may_do_what_is_kept_and_goes_with_its_room() {
     };
     assert_eq!(found.rights, wanted);
     assert_eq!(found.rights.barred().len(), 1);
-    assert_eq!(readers.audit(10).await.unwrap(), audit);
-    assert_eq!(readers.audit(1).await.unwrap(), audit[1..], "the newest");
+    assert_eq!(readers.read_audit(10).await.unwrap(), audit);
+    assert_eq!(readers.read_audit(1).await.unwrap(), audit[1..], "the newest");
 
     let audit = vec![line(By::Operator(7), "kick")];
     store.commit(&mut Writes { gone: vec![room(1)], audit, ..Writes::default() }).unwrap();
@@ -91,7 +91,7 @@ async fn who_may_do_what_is_kept_and_goes_with_its_room() {
     drop((store, readers));
     let (_, readers, found) = open(&history);
     assert_eq!(found.rights, after);
-    let did: Vec<_> = readers.audit(10).await.unwrap().into_iter().map(|a| a.by).collect();
+    let did: Vec<_> = readers.read_audit(10).await.unwrap().into_iter().map(|a| a.by).collect();
     assert_eq!(did, [By::Operator(0), By::User(name("ana")), By::Operator(7)]);
 }
 
@@ -115,7 +115,7 @@ fn the_audit_log_is_only_added_to() {
     assert_eq!(store.count("SELECT count(*) FROM audit WHERE did IN ('ban', 'unban')"), 2);
 }
 
-/// Adds lines of that moment until there have been `last`.
+/// Adds lines with this time until there have been `last`.
 fn lines_until(store: &mut Store, last: i64, at: u64) {
     let sql = format!(
         "WITH RECURSIVE n(id) AS (SELECT 1 + (SELECT ifnull(max(id), 0) FROM audit)
@@ -126,7 +126,7 @@ fn lines_until(store: &mut Store, last: i64, at: u64) {
 }
 
 #[test]
-fn of_the_audit_log_goes_only_what_is_both_old_and_not_among_the_newest() {
+fn audit_lines_are_removed_only_if_old_and_not_among_the_newest() {
     const OLD: u64 = START - 367 * 24 * 3600 * 1000;
     let (mut store, ..) = open(&in_memory());
     let oldest = |store: &mut Store| store.count("SELECT min(id) FROM audit");
@@ -144,7 +144,7 @@ fn of_the_audit_log_goes_only_what_is_both_old_and_not_among_the_newest() {
     assert_eq!(seen, [3, 5, 7, 9, 11, 12, 13, 14], "two at a time, until the newest 100,000 are left");
     assert_eq!(store.count("SELECT count(*) FROM audit"), 100_000);
 
-    // A year of silence ends nothing that is among the newest, and nobody else takes a line out.
+    // After a year without lines the newest lines stay, and no other statement removes a line.
     for sql in ["DELETE FROM audit WHERE id = 14", "DELETE FROM audit WHERE id = 15", "DELETE FROM audit"] {
         let refused = store.log().execute_batch(sql).unwrap_err().to_string();
         assert!(refused.contains("the audit log is only added to"), "{sql}: {refused}");
@@ -159,9 +159,9 @@ fn of_the_audit_log_goes_only_what_is_both_old_and_not_among_the_newest() {
 }
 
 #[test]
-fn the_audit_log_has_a_bound_beyond_which_the_oldest_lines_go_however_young_they_are() {
+fn over_its_limit_the_audit_log_removes_the_oldest_lines_of_any_age() {
     let (mut store, ..) = open(&in_memory());
-    // What an older version left may be more; it shrinks line by line.
+    // An older version may have left more. The log shrinks with each added line.
     store.log().execute_batch("DROP TRIGGER audit_forgets").unwrap();
     lines_until(&mut store, 500_003, START);
     store
@@ -184,7 +184,7 @@ fn the_audit_log_has_a_bound_beyond_which_the_oldest_lines_go_however_young_they
 }
 
 #[test]
-fn a_store_of_the_first_version_is_brought_up_to_date() {
+fn a_store_of_the_first_version_is_migrated() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
     let old = rusqlite::Connection::open(&path).unwrap();

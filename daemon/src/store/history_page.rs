@@ -1,15 +1,15 @@
-//! Owns how a page of a conversation is read and laid into the data of a reply, without parsing
-//! what lies there. Connections ask for it through [`super::Readers`].
+//! Reads a page of a conversation and builds the data of a reply from the stored bytes, without parsing them.
+//! Called by connections through [`super::Readers`]. Never writes.
 
 use super::rows::{int, number};
 use super::{Page, PageOf};
 use rusqlite::{Connection, OptionalExtension, Rows, params};
 use tcp_chat_protocol::{Seq, event};
 
-/// A page ends where its messages have this many bytes: a mebibyte, less what is around them.
+/// The maximum size of the messages of a page, in bytes: one MiB less the bytes around them.
 pub(super) const PAGE_BYTES: usize = 1024 * 1024 - 64;
 
-/// Reads a page. Inside one read transaction.
+/// Reads a page, inside one read transaction.
 pub(super) fn read(log: &Connection, of: &PageOf) -> rusqlite::Result<Page> {
     let after = of.after.unwrap_or(0);
     let before = of.before.unwrap_or(Seq::MAX >> 1);
@@ -20,9 +20,10 @@ pub(super) fn read(log: &Connection, of: &PageOf) -> rusqlite::Result<Page> {
                 "SELECT first, lines FROM chunks WHERE conversation = ?1 AND last > ?2 ORDER BY last",
             )?;
             let rows = chunks.query(params![of.conversation.0, int(after)])?;
-            messages.take_from(rows, after, before, false)?;
+            messages.add_from(rows, after, before, false)?;
         } else {
-            // The chunk with the last number before `before`, or else the next one, which has none.
+            // The chunk that contains the last number before `before`, or else the next chunk, which has no
+            // wanted message.
             let end: Option<u64> = log
                 .prepare_cached(
                     "SELECT last FROM chunks WHERE conversation = ?1 AND last >= ?2 ORDER BY last LIMIT 1",
@@ -33,14 +34,14 @@ pub(super) fn read(log: &Connection, of: &PageOf) -> rusqlite::Result<Page> {
                 "SELECT first, lines FROM chunks WHERE conversation = ?1 AND last <= ?2 ORDER BY last DESC",
             )?;
             let rows = chunks.query(params![of.conversation.0, int(end.unwrap_or(before))])?;
-            messages.take_from(rows, after, before, true)?;
+            messages.add_from(rows, after, before, true)?;
         }
     }
     Ok(messages.page())
 }
 
-/// One message as it lies in the log, with its newline.
-pub(super) fn line(log: &Connection, conversation: i64, seq: Seq) -> rusqlite::Result<Option<Vec<u8>>> {
+/// Reads one message as it is stored, with its newline.
+pub(super) fn read_line(log: &Connection, conversation: i64, seq: Seq) -> rusqlite::Result<Option<Vec<u8>>> {
     let mut chunk = log.prepare_cached(
         "SELECT first, lines FROM chunks WHERE conversation = ?1 AND last >= ?2 ORDER BY last LIMIT 1",
     )?;
@@ -50,11 +51,11 @@ pub(super) fn line(log: &Connection, conversation: i64, seq: Seq) -> rusqlite::R
     Ok(super::lines(lines, number(row, 0)?).find(|(_, n)| *n == seq).map(|(line, _)| line.to_vec()))
 }
 
-/// Messages on their way into a reply.
+/// Collects messages for a reply.
 #[derive(Debug)]
 pub(super) struct Messages {
     limit: usize,
-    /// The data objects behind each other, and where each ends.
+    /// The data objects of the messages, concatenated, and where each one ends.
     bytes: Vec<u8>,
     ends: Vec<usize>,
     newest_first: bool,
@@ -66,7 +67,7 @@ impl Messages {
         Self { limit, bytes: Vec::new(), ends: Vec::new(), newest_first: false, more: false }
     }
 
-    /// Lays one more in, if there is room. False: there is none, and so there is more.
+    /// Adds a message if the page has space for it. False: it has none, so there are more messages.
     pub(super) fn push(&mut self, data: &[&[u8]]) -> bool {
         let length: usize = data.iter().map(|part| part.len() + 1).sum();
         let full = !self.ends.is_empty() && self.bytes.len() + self.ends.len() + length > PAGE_BYTES;
@@ -79,8 +80,9 @@ impl Messages {
         true
     }
 
-    /// Takes what lies strictly between the two numbers, from chunks in order or against it.
-    fn take_from(
+    /// Adds the messages between the two numbers (both exclusive). The chunks are in order, or in reverse
+    /// order.
+    fn add_from(
         &mut self,
         mut chunks: Rows<'_>,
         after: Seq,
@@ -102,7 +104,7 @@ impl Messages {
             } else {
                 self.push_all(super::lines(lines, first).filter(wanted))
             };
-            // Against the order, a chunk that reaches down to `after` is the last one.
+            // In reverse order, the chunk that reaches down to `after` is the last one.
             if !room || (newest_first && first <= after + 1) {
                 break;
             }
@@ -114,7 +116,7 @@ impl Messages {
         lines.all(|(line, _)| event::data_of(line).is_none_or(|data| self.push(&[data])))
     }
 
-    /// The data of the reply; what was read against the order is turned around.
+    /// Returns the data of the reply. Messages that were read in reverse order are turned around.
     pub(super) fn page(self) -> Page {
         let mut data = Vec::with_capacity(self.bytes.len() + self.ends.len() + 32);
         data.extend_from_slice(br#"{"messages":["#);

@@ -1,11 +1,11 @@
-//! The store's files removed, moved or replaced while it is in use: nothing is acknowledged that nobody would find again.
-//! Run by the store's tests, which use its `Case`, too. Never writes into the files but where a whole copy takes their
-//! place: the rest is in `written_over`.
+//! Tests of files that are removed, moved or replaced while the store is in use: nothing is acknowledged that
+//! could not be found later. Other tests use its `Case`, too. Files are only written as whole copies here;
+//! partial writes are in `overwritten_files`.
 
 use super::*;
 use std::path::PathBuf;
 
-/// A store with one message, and where its files lie.
+/// A store with one message, and the paths of its files.
 pub(super) struct Case {
     pub(super) dir: tempfile::TempDir,
     pub(super) store: Store,
@@ -19,7 +19,7 @@ impl Case {
         std::fs::create_dir(dir.path().join("data")).unwrap();
         let (mut store, readers, _) = open(&history(dir.path().join("data/chat.db")));
         let mut model = Model::default();
-        // Later it might open what a test has put in the store's place.
+        // Opened now: later it might open what a test has put in the store's place.
         store.wait_for_index();
         store.commit(&mut Model::open(1)).unwrap();
         store.commit(&mut model.say(&[(1, &[("ana", "before")])])).unwrap();
@@ -31,11 +31,11 @@ impl Case {
         self.dir.path().join(format!("data/chat.db{ending}"))
     }
 
-    pub(super) fn says(&mut self, text: &str) -> Result<(), StoreError> {
+    pub(super) fn send(&mut self, text: &str) -> Result<(), StoreError> {
         let (head, messages) = (self.model.head, self.model.messages.len());
         let said = self.store.commit(&mut self.model.say(&[(1, &[("ana", text)])])).map(|_| ());
         if said.is_err() {
-            // As the chat does: numbers that were refused are given out again.
+            // As in the chat, numbers of refused messages are assigned again.
             self.model.head = head;
             self.model.heads.insert(room(1), head);
             self.model.messages.truncate(messages);
@@ -43,8 +43,8 @@ impl Case {
         said
     }
 
-    /// The check names the file, and so does every try from there on.
-    pub(super) fn is_lost(&mut self, which: Which, path: &Path) {
+    /// Asserts that the check names the file, and each later attempt as well.
+    pub(super) fn assert_lost(&mut self, which: StoreFile, path: &Path) {
         for _ in 0..2 {
             let lost = self.store.check_files().unwrap_err();
             let is_it =
@@ -67,14 +67,14 @@ pub(super) fn texts(path: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_store_that_was_removed_acknowledges_nothing_more_and_can_be_saved() {
+async fn a_removed_store_refuses_turns_and_can_be_backed_up() {
     let mut case = Case::new();
     let store = case.path("");
     std::fs::remove_file(&store).unwrap();
-    let refused = case.says("after").unwrap_err();
-    assert!(matches!(&refused, StoreError::Lost { which: Which::Store, .. }), "{refused}");
+    let refused = case.send("after").unwrap_err();
+    assert!(matches!(&refused, StoreError::Lost { which: StoreFile::Store, .. }), "{refused}");
     assert!(refused.to_string().contains("was removed while tcp-chatd was using it"), "{refused}");
-    case.is_lost(Which::Store, &store);
+    case.assert_lost(StoreFile::Store, &store);
     let saved = case.dir.path().join("saved.db");
     case.readers.backup(&saved).await.unwrap();
     assert_eq!(texts(&saved), ["before"], "what was acknowledged, and nothing that was refused");
@@ -83,17 +83,17 @@ async fn a_store_that_was_removed_acknowledges_nothing_more_and_can_be_saved() {
 }
 
 #[tokio::test]
-async fn a_store_that_was_replaced_is_neither_read_nor_written() {
+async fn a_replaced_store_is_neither_read_nor_written() {
     let mut case = Case::new();
     let (store, other) = (case.path(""), case.dir.path().join("other.db"));
     case.readers.backup(&other).await.unwrap();
     let bytes = std::fs::read(&other).unwrap();
     std::fs::rename(&other, &store).unwrap();
-    assert!(case.says("after").is_err());
-    case.is_lost(Which::Store, &store);
-    // The one reader has the old file; a second would open the new one.
+    assert!(case.send("after").is_err());
+    case.assert_lost(StoreFile::Store, &store);
+    // The only reader has the old file open. A second one would open the new file.
     case.store.lose_connection();
-    assert!(case.says("after").is_err());
+    assert!(case.send("after").is_err());
     assert!(matches!(case.store.close(), Err(StoreError::Lost { .. })));
     assert_eq!(std::fs::read(&store).unwrap(), bytes);
 }
@@ -103,30 +103,30 @@ fn a_store_that_is_moved_away_fails_until_it_is_back() {
     let mut case = Case::new();
     let (store, away) = (case.path(""), case.dir.path().join("away.db"));
     std::fs::rename(&store, &away).unwrap();
-    case.is_lost(Which::Store, &store);
+    case.assert_lost(StoreFile::Store, &store);
     std::fs::rename(&away, &store).unwrap();
     case.store.probe().unwrap();
-    case.says("after").unwrap();
+    case.send("after").unwrap();
     let folder = case.dir.path().join("data");
     std::fs::rename(&folder, case.dir.path().join("elsewhere")).unwrap();
-    case.is_lost(Which::Folder, &folder);
+    case.assert_lost(StoreFile::Folder, &folder);
     std::fs::create_dir(&folder).unwrap();
-    case.is_lost(Which::Folder, &folder);
+    case.assert_lost(StoreFile::Folder, &folder);
     std::fs::remove_dir(&folder).unwrap();
     std::fs::rename(case.dir.path().join("elsewhere"), &folder).unwrap();
-    case.says("at last").unwrap();
+    case.send("at last").unwrap();
     case.store.close().unwrap();
     assert_eq!(texts(&store), ["before", "after", "at last"]);
 }
 
 #[test]
-fn a_write_ahead_log_that_was_removed_costs_nothing_that_was_acknowledged() {
+fn a_removed_write_ahead_log_loses_no_acknowledged_message() {
     let mut case = Case::new();
     let (store, wal) = (case.path(""), case.path("-wal"));
     std::fs::remove_file(&wal).unwrap();
-    assert!(case.says("refused").is_err());
-    case.is_lost(Which::Wal, &wal);
-    // As if it were killed now.
+    assert!(case.send("refused").is_err());
+    case.assert_lost(StoreFile::Wal, &wal);
+    // A copy, as the files would be after a kill.
     let copy = case.dir.path().join("copy.db");
     std::fs::copy(&store, &copy).unwrap();
     assert_eq!(texts(&copy), ["before"]);
@@ -136,21 +136,21 @@ fn a_write_ahead_log_that_was_removed_costs_nothing_that_was_acknowledged() {
 }
 
 #[test]
-fn an_index_of_the_write_ahead_log_that_was_removed_costs_nothing_that_was_acknowledged() {
+fn a_removed_index_of_the_write_ahead_log_loses_no_acknowledged_message() {
     let mut case = Case::new();
     let (store, shm) = (case.path(""), case.path("-shm"));
     std::fs::remove_file(&shm).unwrap();
-    case.is_lost(Which::WalIndex, &shm);
+    case.assert_lost(StoreFile::WalIndex, &shm);
     assert!(case.store.close().is_err());
     drop(case.readers);
     assert_eq!(texts(&store), ["before"]);
 
-    // Another program has made an index of its own: what it does in it is not to be disturbed.
+    // Another program has made an index of its own: its work must not be disturbed.
     let mut case = Case::new();
     let (store, shm, wal) = (case.path(""), case.path("-shm"), case.path("-wal"));
     std::fs::remove_file(&shm).unwrap();
     std::fs::write(&shm, "").unwrap();
-    case.is_lost(Which::WalIndex, &shm);
+    case.assert_lost(StoreFile::WalIndex, &shm);
     assert!(case.store.close().is_err());
     drop(case.readers);
     assert!(wal.exists());
@@ -158,7 +158,7 @@ fn an_index_of_the_write_ahead_log_that_was_removed_costs_nothing_that_was_ackno
 }
 
 #[test]
-fn a_write_ahead_log_and_its_index_removed_together_cost_nothing_either() {
+fn a_write_ahead_log_removed_with_its_index_loses_no_acknowledged_message() {
     let mut case = Case::new();
     let (store, wal, shm) = (case.path(""), case.path("-wal"), case.path("-shm"));
     std::fs::remove_file(&wal).unwrap();
@@ -171,17 +171,17 @@ fn a_write_ahead_log_and_its_index_removed_together_cost_nothing_either() {
 }
 
 #[tokio::test]
-async fn a_backup_that_was_copied_over_the_store_is_what_the_next_start_finds() {
+async fn the_next_start_finds_a_backup_that_was_copied_over_the_store() {
     let mut case = Case::new();
     let (store, backup) = (case.path(""), case.dir.path().join("backup.db"));
     case.readers.backup(&backup).await.unwrap();
     for _ in 0..200 {
-        case.says("after the backup, and in the write-ahead log").unwrap();
+        case.send("after the backup, and in the write-ahead log").unwrap();
     }
-    // The same file with other bytes, as `cp` does it.
+    // The same file with other bytes, as `cp` writes it.
     std::fs::copy(&backup, &store).unwrap();
-    case.is_lost(Which::Store, &store);
-    // As if it were killed now: the next start mixes nothing.
+    case.assert_lost(StoreFile::Store, &store);
+    // As after a kill: the next start mixes nothing.
     let aside = case.dir.path().join("data/chat.db-wal.of-the-store-before");
     assert!(aside.exists() && !case.path("-wal").exists());
     assert!(case.store.close().is_err());
@@ -193,7 +193,7 @@ async fn a_backup_that_was_copied_over_the_store_is_what_the_next_start_finds() 
 }
 
 #[test]
-fn a_store_behind_a_link_is_followed_and_a_link_that_comes_later_is_not() {
+fn a_link_to_the_store_is_followed_but_a_later_link_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (real, link) = (dir.path().join("real.db"), dir.path().join("chat.db"));
     std::os::unix::fs::symlink(&real, &link).unwrap();
@@ -215,46 +215,46 @@ fn a_store_behind_a_link_is_followed_and_a_link_that_comes_later_is_not() {
 async fn damage_that_a_reader_finds_stops_the_writer() {
     let mut case = Case::new();
     for _ in 0..50 {
-        case.says("some text that fills pages".repeat(100).as_str()).unwrap();
+        case.send("some text that fills pages".repeat(100).as_str()).unwrap();
     }
     let other = rusqlite::Connection::open(case.path("")).unwrap();
     other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
     drop(other);
-    case.says("after").unwrap();
-    // All pages but the first, which the writer knows by heart: as of a copy that is put over it.
+    case.send("after").unwrap();
+    // All pages but the first, which the writer has cached: as with a copy that is written over the file.
     let file = std::fs::File::options().write(true).open(case.path("")).unwrap();
     let bytes = file.metadata().unwrap().len();
     std::os::unix::fs::FileExt::write_all_at(&file, &vec![0x55; bytes as usize - 4096], 4096).unwrap();
     let page = PageOf { conversation: room(1), before: None, after: None, limit: 50 };
-    assert!(matches!(case.readers.page(page).await, Err(StoreError::Corrupt { .. })));
+    assert!(matches!(case.readers.read_page(page).await, Err(StoreError::Corrupt { .. })));
     let store = case.path("");
-    case.is_lost(Which::Store, &store);
-    let refused = case.says("refused").unwrap_err();
+    case.assert_lost(StoreFile::Store, &store);
+    let refused = case.send("refused").unwrap_err();
     assert!(refused.to_string().contains("damaged"), "{refused}");
 }
 
 #[test]
-fn a_write_ahead_log_that_was_moved_away_stops_the_turns() {
+fn a_moved_write_ahead_log_stops_the_turns() {
     let mut case = Case::new();
     std::fs::rename(case.path("-wal"), case.path("-away")).unwrap();
-    case.store.checked_at -= super::super::guard::BETWEEN_CHECKS;
-    assert!(matches!(case.says("refused"), Err(StoreError::Lost { which: Which::Wal, .. })));
+    case.store.checked_at -= super::super::file_checks::BETWEEN_CHECKS;
+    assert!(matches!(case.send("refused"), Err(StoreError::Lost { which: StoreFile::Wal, .. })));
     let mut case = Case::new();
     let wal = std::fs::File::options().write(true).open(case.path("-wal")).unwrap();
     let bytes = wal.metadata().unwrap().len();
-    // Cut and written on meanwhile, so that it is as long again.
+    // Cut and extended meanwhile, so that it has its old length.
     wal.set_len(0).unwrap();
     wal.set_len(bytes).unwrap();
-    case.store.checked_at -= super::super::guard::BETWEEN_CHECKS;
-    assert!(matches!(case.says("refused"), Err(StoreError::Lost { which: Which::Wal, .. })));
+    case.store.checked_at -= super::super::file_checks::BETWEEN_CHECKS;
+    assert!(matches!(case.send("refused"), Err(StoreError::Lost { which: StoreFile::Wal, .. })));
 }
 
 #[test]
-fn a_write_ahead_log_without_its_store_is_not_thrown_away() {
+fn a_write_ahead_log_without_its_store_is_not_removed() {
     let mut case = Case::new();
     let (store, wal) = (case.path(""), case.path("-wal"));
     let kept = std::fs::read(&wal).unwrap();
-    case.says("more").unwrap();
+    case.send("more").unwrap();
     drop((case.store, case.readers));
     for left in [None, Some("")] {
         let _ = std::fs::remove_file(&store);

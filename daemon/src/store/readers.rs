@@ -1,10 +1,10 @@
-//! Owns the readers: a few read-only connections, used on threads that may wait, so that no
-//! async thread ever does. Everyone who reads the log while the daemon runs comes through here.
-//! Never writes, never holds up the writer.
+//! Owns the readers: a few read-only connections, used on blocking threads, so that no async thread waits for
+//! the disk. All reads of the running daemon go through this module. Never writes, and never delays the
+//! writer.
 
 use super::shared::Shared;
-use super::{Caught, HistoryBytes, Page, PageOf, Range, SearchIn, Stats, StoreError};
-use super::{backup, bytes, found, gap, page, rights, schema, search};
+use super::{CatchUp, HistoryBytes, Page, PageOf, Range, SearchIn, Stats, StoreError};
+use super::{backup, gap, history_page, history_size, permissions, schema, search, totals};
 use crate::chat::{Audit, ConversationId, Resent, SessionId};
 use rusqlite::Connection;
 use std::path::Path;
@@ -13,38 +13,38 @@ use std::time::Duration;
 use tcp_chat_protocol::Seq;
 use tokio::sync::Semaphore;
 
-/// How many read at once. More would only wait for each other's pages.
+/// The number of concurrent reads. More reads would only wait for each other's pages.
 const READERS: usize = 4;
 
-/// How many of them may search: a search can take long, and must not keep others from catching up.
+/// The number of concurrent searches. A search can take long, and must not delay the catch-up of others.
 const SEARCHERS: usize = 2;
 
-/// What a message that was sent again under its id turned out to be.
+/// The result of the look-up of a reused message id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resend {
-    /// The message that is kept: its `MSG` line.
+    /// The id was used for the same message. The content is its stored `MSG` line.
     Same(Vec<u8>),
-    /// Another one: the id was used for another target or another text.
+    /// The id was used for another target or another text.
     Other,
-    /// What was kept under this id is gone.
+    /// The message that had this id was removed.
     Gone,
 }
 
 impl Resend {
-    /// Why it is refused, for a person.
+    /// The reason for the refusal, as text for a user.
     #[must_use]
     pub fn why(&self) -> &'static str {
         match self {
-            Self::Same(_) => "this message is kept already",
+            Self::Same(_) => "this message is stored already",
             Self::Other => {
-                "`id`: this id was used for another message; nothing was kept: send it under an id of its own"
+                "`id`: this id was used for another message; nothing was stored: send it with a new id"
             }
-            Self::Gone => "this was sent before and kept, and has been removed since because of its age",
+            Self::Gone => "this message was sent and stored before, and was removed since because of its age",
         }
     }
 }
 
-/// Read-only access for everyone. Cheap to clone.
+/// Read-only access to the store. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Readers(Arc<Inner>);
 
@@ -53,23 +53,23 @@ struct Inner {
     shared: Arc<Shared>,
     permits: Arc<Semaphore>,
     searches: Arc<Semaphore>,
-    /// How long one of them may take.
+    /// The time limit of one search.
     search_time: Duration,
-    /// One backup at a time, beside the readers: it may take minutes, and nobody waits for it.
+    /// One backup at a time, outside the pool: a backup can take minutes, and must not block other reads.
     backups: Semaphore,
     idle: Mutex<Vec<Reader>>,
 }
 
-/// What one reading thread has open.
+/// The connections of one reading thread.
 #[derive(Debug)]
 pub(super) struct Reader {
     pub(super) log: Connection,
-    /// What a search has open; opened when the first one comes.
+    /// The connections of a search, opened by the first search.
     pub(super) search: Option<search::Open>,
 }
 
 impl Readers {
-    /// `search_time`: how long one search may take.
+    /// `search_time`: the time limit of one search.
     pub(super) fn new(shared: Arc<Shared>, search_time: Duration) -> Self {
         Self(Arc::new(Inner {
             shared,
@@ -81,93 +81,97 @@ impl Readers {
         }))
     }
 
-    /// Opens one for later. If the store's file is removed while it is in use, no other can be opened, and a
-    /// backup through this one is what saves the messages.
+    /// Opens the first reader in advance. If the store's file is removed while it is in use, no other reader
+    /// can be opened, and a backup through this one saves the messages.
     pub(super) fn open_first(&self) -> Result<(), StoreError> {
         let shared = &self.0.shared;
         let _gate = shared.log_gate.read();
         let reader = Reader { log: schema::open_reader(&shared.log)?, search: None };
         // SQLite opens the write-ahead log with the first page that is read.
-        found::totals(&reader.log).map_err(|e| StoreError::sqlite("read", &shared.log, &e))?;
+        totals::read(&reader.log).map_err(|e| StoreError::sqlite("read", &shared.log, &e))?;
         self.0.idle().push(reader);
         Ok(())
     }
 
-    /// Reads on in a gap: at most about `bytes`, at least one chunk's worth. Of ranges that
-    /// overlap a message comes once for each.
+    /// Reads the next part of a gap: about `bytes` at most, but at least one chunk. A message in two
+    /// overlapping ranges is returned twice.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub async fn gap(
+    pub async fn read_gap(
         &self,
         session: SessionId,
         ranges: Vec<Range>,
         bytes: usize,
-    ) -> Result<Caught, StoreError> {
+    ) -> Result<CatchUp, StoreError> {
         self.read(move |_, reader| gap::read(&reader.log, session, ranges, bytes)).await
     }
 
-    /// A page of a conversation, oldest first; at most a mebibyte.
+    /// Reads a page of a conversation, oldest message first, at most one MiB.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub async fn page(&self, of: PageOf) -> Result<Page, StoreError> {
-        self.read(move |_, reader| page::read(&reader.log, &of)).await
+    pub async fn read_page(&self, of: PageOf) -> Result<Page, StoreError> {
+        self.read(move |_, reader| history_page::read(&reader.log, &of)).await
     }
 
-    /// Messages that match, newest first; at most a mebibyte. A message that was acknowledged
-    /// before is found, unless the index is more than two seconds behind.
+    /// Finds matching messages, newest first, at most one MiB. Every message that was acknowledged before is
+    /// found, unless the index is more than two seconds behind.
     ///
     /// # Errors
-    /// The file cannot be read, or the search took too long. A query that is no expression is no
-    /// error: it is taken as words.
+    /// The file cannot be read, or the search exceeded its time limit. A query with invalid syntax is no
+    /// error: it is searched as plain words.
     pub async fn search(&self, what: SearchIn) -> Result<Page, StoreError> {
         search::wait_for_index(&self.0.shared).await;
-        // The search has it until it is over, also where nobody waits for it any longer.
+        // The search holds the permit until it ends, even if the caller has stopped waiting.
         let permit = Arc::clone(&self.0.searches).acquire_owned().await;
         let time = self.0.search_time;
-        self.blocking(move |shared, reader| {
+        self.run_limited(move |shared, reader| {
             let _permit = permit;
             search::read(shared, reader, &what, time)
         })
         .await
     }
 
-    /// One message, as its `MSG` line; `None`: it is gone.
+    /// Reads one message as its `MSG` line. `None`: it was removed.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub async fn line(&self, conversation: ConversationId, seq: Seq) -> Result<Option<Vec<u8>>, StoreError> {
-        self.read(move |_, reader| page::line(&reader.log, conversation.0, seq)).await
+    pub async fn read_line(
+        &self,
+        conversation: ConversationId,
+        seq: Seq,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(move |_, reader| history_page::read_line(&reader.log, conversation.0, seq)).await
     }
 
-    /// The first message of an id that was used again.
+    /// Compares a resend with the message that first had its id.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub async fn resent(&self, resent: &Resent) -> Result<Resend, StoreError> {
-        Ok(match self.line(resent.conversation, resent.seq).await? {
+    pub async fn check_resend(&self, resent: &Resent) -> Result<Resend, StoreError> {
+        Ok(match self.read_line(resent.conversation, resent.seq).await? {
             Some(line) if resent.is(&line) => Resend::Same(line),
             Some(_) => Resend::Other,
             None => Resend::Gone,
         })
     }
 
-    /// The newest lines of the audit log, the oldest of them first.
+    /// Reads the newest lines of the audit log, oldest line first.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub async fn audit(&self, limit: usize) -> Result<Vec<Audit>, StoreError> {
-        self.read(move |_, reader| rights::audited(&reader.log, limit)).await
+    pub async fn read_audit(&self, limit: usize) -> Result<Vec<Audit>, StoreError> {
+        self.read(move |_, reader| permissions::read_audit(&reader.log, limit)).await
     }
 
-    /// How much is in the store. Cheap, whatever that is.
+    /// Reads the size of the store. The cost does not depend on that size.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub async fn stats(&self) -> Result<Stats, StoreError> {
+    pub async fn read_stats(&self) -> Result<Stats, StoreError> {
         self.read(|shared, reader| {
-            let totals = found::totals(&reader.log)?;
+            let totals = totals::read(&reader.log)?;
             let oldest = "SELECT ifnull((SELECT first FROM chunks ORDER BY first LIMIT 1), 0)";
             let oldest =
                 reader.log.prepare_cached(oldest)?.query_row([], |row| super::rows::number(row, 0))?;
@@ -180,7 +184,7 @@ impl Readers {
                 index_bytes: shared.index.files().iter().map(size).sum(),
                 indexed: shared.progress().borrow().mark,
                 history: HistoryBytes {
-                    taken: bytes::taken(totals.bytes, &shared.index),
+                    taken: history_size::history_bytes(totals.bytes, &shared.index),
                     most: shared.max_bytes,
                 },
             })
@@ -188,17 +192,17 @@ impl Readers {
         .await
     }
 
-    /// Copies the store to a new file while it is in use. The copy is whole or not there: it is
-    /// written beside `to` under another name, synced, and then renamed. It can be opened as a
-    /// store. The search index is not copied; it is made anew. One runs at a time; others wait for it.
+    /// Copies the store to a new file while it is in use. The copy is complete or absent: it is written under
+    /// another name in the folder of `to`, synced, then renamed. It can be opened as a store. The search
+    /// index is not copied; the first start builds it. One backup runs at a time, and others wait.
     ///
     /// # Errors
-    /// The copy could not be made, `to` is there already, or the store is being closed; no half copy
-    /// is left.
+    /// The copy could not be made, `to` exists already, or the store is being closed. No partial copy is
+    /// left.
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         let to = to.to_owned();
         let _permit = self.0.backups.acquire().await;
-        self.on_a_thread(move |shared, reader| {
+        self.run_blocking(move |shared, reader| {
             let _running = shared.backing_up.lock().unwrap_or_else(PoisonError::into_inner);
             let _gate = shared.log_gate.read();
             backup::write(shared, &reader.log, &to)
@@ -206,39 +210,39 @@ impl Readers {
         .await
     }
 
-    /// What tests reach for.
+    /// Gives tests access to the shared part.
     #[cfg(test)]
     pub(super) fn shared(&self) -> Arc<Shared> {
         Arc::clone(&self.0.shared)
     }
 
-    /// Runs `ask` on a thread that may wait, on one moment of the log.
+    /// Runs `ask` on a blocking thread, in one read transaction.
     async fn read<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&Shared, &mut Reader) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.blocking(move |shared, reader| {
-            at_one_moment(shared, reader, |reader| ask(shared, reader))?
+        self.run_limited(move |shared, reader| {
+            in_read_transaction(shared, reader, |reader| ask(shared, reader))?
                 .map_err(|e| StoreError::sqlite("read", &shared.log, &e))
         })
         .await
     }
 
-    /// Runs `ask` on a thread that may wait. It goes through the log's gate itself.
-    async fn blocking<T: Send + 'static>(
+    /// Runs `ask` on a blocking thread. `ask` passes the log's gate itself.
+    async fn run_limited<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&Shared, &mut Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let permit = Arc::clone(&self.0.permits).acquire_owned().await;
-        self.on_a_thread(move |shared, reader| {
+        self.run_blocking(move |shared, reader| {
             let _permit = permit;
             ask(shared, reader)
         })
         .await
     }
 
-    /// Runs `ask` on a thread that may wait, however many do.
-    async fn on_a_thread<T: Send + 'static>(
+    /// Runs `ask` on a blocking thread, outside the limit on concurrent reads.
+    async fn run_blocking<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&Shared, &mut Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -276,8 +280,8 @@ impl Inner {
     }
 }
 
-/// One read transaction: what is written meanwhile is not seen.
-fn at_one_moment<T>(
+/// Runs `ask` in one read transaction, so it does not see later writes.
+fn in_read_transaction<T>(
     shared: &Shared,
     reader: &mut Reader,
     ask: impl FnOnce(&mut Reader) -> T,
@@ -286,7 +290,7 @@ fn at_one_moment<T>(
     let error = |e: rusqlite::Error| StoreError::sqlite("read", &shared.log, &e);
     reader.log.execute_batch("BEGIN").map_err(error)?;
     let answer = ask(reader);
-    // Nothing was written: there is nothing to keep.
+    // Nothing was written, so there is nothing to roll back.
     reader.log.execute_batch("COMMIT").map_err(error)?;
     Ok(answer)
 }

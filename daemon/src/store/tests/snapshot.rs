@@ -1,4 +1,4 @@
-//! What a start finds: all that the chat goes on with, of each kind, after a crash and after a commit that was tried again.
+//! Tests that a start finds the whole state, after a crash and after a commit that was tried again.
 
 use super::*;
 use crate::chat::{
@@ -7,24 +7,24 @@ use crate::chat::{
 };
 
 #[test]
-fn a_restart_finds_what_was_kept() {
-    finds_what_was_kept(Stands::No);
+fn a_restart_finds_the_committed_state() {
+    check_restart(InFile::No);
 }
 
-/// As when the sync fails after the write, and the turn is held and committed again.
+/// As when the sync to the disk fails after the write, and the turn is held and committed again.
 #[test]
-fn a_turn_that_stands_in_the_file_after_all_is_kept_once() {
-    finds_what_was_kept(Stands::Already);
+fn a_turn_that_is_in_the_file_after_a_failed_commit_is_stored_once() {
+    check_restart(InFile::Already);
 }
 
-/// Does the turn stand in the file before it is committed?
+/// Is the turn in the file before it is committed?
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stands {
+enum InFile {
     No,
     Already,
 }
 
-fn finds_what_was_kept(stands: Stands) {
+fn check_restart(in_file: InFile) {
     let dir = tempfile::tempdir().unwrap();
     let history = history(dir.path().join("new/folder/chat.db"));
     let (mut store, _, found) = open(&history);
@@ -66,7 +66,7 @@ fn finds_what_was_kept(stands: Stands) {
         LeavingChange::Put(leaving(43, &[i64::MAX])),
         LeavingChange::Gone(SessionId(43)),
     ];
-    let work = every_work();
+    let work = every_sweep();
     let added = [(4, Sweep::Over), (5, Sweep::Expired)].into_iter().chain(work.iter().cloned()).collect();
     writes.work = WorkChange { below: None, added };
     writes.gone = vec![room(9)];
@@ -94,8 +94,8 @@ fn finds_what_was_kept(stands: Stands) {
     ];
     writes.opened = vec![(room(1), "192.0.2.1".parse().unwrap()), (room(2), "user:7".parse().unwrap())];
     writes.default_rooms = Some(vec![(0, room(1)), (2, room(9))]);
-    if stands == Stands::Already {
-        store.write_unnoticed(&writes);
+    if in_file == InFile::Already {
+        store.write_without_commit(&writes);
         store.count("UPDATE totals SET head = head + 2, messages = messages + 2 RETURNING head");
         store.lose_connection();
     }
@@ -135,8 +135,8 @@ fn finds_what_was_kept(stands: Stands) {
     assert_eq!(found, wanted);
 }
 
-/// Slow work of every kind.
-fn every_work() -> Vec<(u64, Sweep)> {
+/// Sweeps of every kind.
+fn every_sweep() -> Vec<(u64, Sweep)> {
     let (who, reason) = ("an operator has banned you and".into(), "spam".into());
     let sweeps = [
         Sweep::Directs(UserId(1), None),
