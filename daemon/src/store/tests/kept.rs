@@ -41,6 +41,7 @@ fn a_restart_finds_what_was_kept() {
         user: UserId(n),
         name: name("Ana"),
         color: Colour::Red,
+        origin: session_row(n).origin,
         rooms: rooms.iter().copied().map(room).collect(),
     };
     writes.leaving = vec![

@@ -178,7 +178,8 @@ impl Store {
     /// As that version left it: a start decided again what is in the snapshot now.
     fn is_of_version_15(&mut self) {
         let older = "DROP TABLE left_ids; ALTER TABLE sessions DROP COLUMN node;
-                     ALTER TABLE sessions DROP COLUMN connection; PRAGMA user_version = 15";
+                     ALTER TABLE sessions DROP COLUMN connection; ALTER TABLE leaving DROP COLUMN node;
+                     ALTER TABLE leaving DROP COLUMN connection; PRAGMA user_version = 15";
         self.log().execute_batch(older).unwrap();
     }
 
