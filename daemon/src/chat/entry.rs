@@ -195,6 +195,7 @@ impl Chat {
 
     /// The process of a node begins: its sessions are away from now on. Whoever is connected to another node is told.
     pub fn node_up(&mut self, node: NodeId) {
+        self.leaving.node_up(node);
         let (sessions, is_told) = self.sessions.at_node(node);
         if !sessions.is_empty() {
             self.seal();

@@ -7,7 +7,7 @@ use super::presence::Face;
 use super::rooms::Members;
 use super::sessions::Session;
 use super::work::{LeavingChange, LeavingSession};
-use super::{Answer, Chat, ConversationId, IdMap, SessionId, UserId, refusal};
+use super::{Answer, Chat, ConversationId, IdMap, NodeId, SessionId, UserId, refusal};
 use std::collections::{BTreeSet, HashMap};
 use std::vec::IntoIter;
 use tcp_chat_protocol::reply::MemberState;
@@ -50,9 +50,9 @@ impl Leaving {
     /// As the store knew them.
     pub(super) fn restore(stored: Vec<LeavingSession>) -> Self {
         let mut leaving = Self::default();
-        for LeavingSession { session, user, name, color, rooms } in stored {
+        for LeavingSession { session, user, name, color, origin, rooms } in stored {
             let (key, rooms) = (name.key(), rooms.into_iter());
-            let ended = Ended { user, key, face: Face::away(name, color), rooms, is_kept: true };
+            let ended = Ended { user, key, face: Face::new(name, color, origin), rooms, is_kept: true };
             leaving.add(session, ended);
         }
         leaving
@@ -68,7 +68,16 @@ impl Leaving {
         let Ended { user, face, rooms, .. } = self.all.get(&session)?;
         let (name, color) = face.shown();
         let (name, rooms) = (name.clone(), rooms.as_slice().to_vec());
-        Some(LeavingSession { session, user: *user, name, color, rooms })
+        Some(LeavingSession { session, user: *user, name, color, origin: face.origin(), rooms })
+    }
+
+    /// The process of a node begins: whoever was connected to it is no longer seen as here.
+    pub(super) fn node_up(&mut self, node: NodeId) {
+        let at_node = |face: &Face| face.origin().is_some_and(|origin| origin.node == node);
+        for (id, ended) in self.all.iter_mut().filter(|(_, ended)| at_node(&ended.face)) {
+            ended.face.is_away();
+            self.changed.insert(*id);
+        }
     }
 
     /// The session that leaves its next room.

@@ -22,9 +22,13 @@ pub(super) struct Face {
 }
 
 impl Face {
-    /// Of a session that a start finds.
-    pub(super) fn away(name: Name, color: Colour) -> Self {
-        Self { name, color, origin: None }
+    pub(super) fn new(name: Name, color: Colour, origin: Option<Origin>) -> Self {
+        Self { name, color, origin }
+    }
+
+    /// The session is connected no more.
+    pub(super) fn is_away(&mut self) {
+        self.origin = None;
     }
 
     pub(super) fn origin(&self) -> Option<Origin> {
@@ -56,7 +60,7 @@ impl Chat {
     /// The face of a session.
     pub(super) fn face(&self, session: SessionId) -> Option<Face> {
         let held = self.sessions.get(session)?;
-        Some(Face { name: held.row.name.clone(), color: held.row.color, origin: held.row.origin })
+        Some(Face::new(held.row.name.clone(), held.row.color, held.row.origin))
     }
 
     /// Tells how the user is seen now, and how before.

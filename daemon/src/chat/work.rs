@@ -1,7 +1,7 @@
 //! Owns slow work as plain data: what one thing that happened leaves to be looked at, in which order, and how much of it
 //! the store has. The sweeps do it, a step at a time; the store keeps what a turn leaves. Never does any of it.
 
-use super::{ConversationId, SessionId, User, UserId};
+use super::{ConversationId, Origin, SessionId, User, UserId};
 use std::collections::VecDeque;
 use std::ops::Range;
 use tcp_chat_protocol::{Colour, Name, Seq};
@@ -56,6 +56,8 @@ pub struct LeavingSession {
     pub name: Name,
     /// The name's colour.
     pub color: Colour,
+    /// Where it was connected when it ended, unless that node has begun again since. It is seen as it was.
+    pub origin: Option<Origin>,
     /// The rooms that it has not left, in the order in which it leaves them.
     pub rooms: Vec<ConversationId>,
 }

@@ -3,7 +3,7 @@
 use super::totals::Totals;
 use super::{StoreError, permissions, sweeps, users};
 use crate::chat::{
-    Chunk, ConversationId, ConversationKind, Party, SessionChange, SessionId, SessionRow, Writes,
+    Chunk, ConversationId, ConversationKind, Origin, Party, SessionChange, SessionId, SessionRow, Writes,
 };
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
@@ -152,11 +152,15 @@ pub(super) fn put_conversation(
     Ok(())
 }
 
+/// Where a session is connected, as the store keeps it.
+pub(super) fn origin_columns(origin: Option<Origin>) -> (Option<u32>, Option<i64>) {
+    (origin.map(|origin| origin.node.0), origin.map(|origin| int(origin.connection.0)))
+}
+
 /// Writes a session's row.
 pub(super) fn put_session(log: &Connection, row: &SessionRow) -> rusqlite::Result<()> {
     let SessionRow { id, token_hash, user, name, color, origin } = row;
-    let node = origin.map(|origin| i64::from(origin.node.0));
-    let connection = origin.map(|origin| int(origin.connection.0));
+    let (node, connection) = origin_columns(*origin);
     log.prepare_cached(
         "INSERT OR REPLACE INTO sessions (id, token_hash, user, name, color, node, connection)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",

@@ -105,13 +105,14 @@ fn session(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         user: UserId(row.get(2)?),
         name: name(row, 3)?,
         color: parsed(row, 4)?,
-        origin: origin(row)?,
+        origin: origin(row, 5)?,
     })
 }
 
-fn origin(row: &Row<'_>) -> rusqlite::Result<Option<Origin>> {
-    let Some(node) = row.get(5)? else { return Ok(None) };
-    Ok(Some(Origin { node: NodeId(node), connection: ConnectionId(number(row, 6)?) }))
+/// Reads an origin: the node from `column`, and the connection from the next one.
+pub(super) fn origin(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Origin>> {
+    let Some(node) = row.get(column)? else { return Ok(None) };
+    Ok(Some(Origin { node: NodeId(node), connection: ConnectionId(number(row, column + 1)?) }))
 }
 
 /// Reads a name. Names that the rules of today refuse are accepted.

@@ -1,8 +1,8 @@
 //! Writes and reads the rows of sweeps, and of ended sessions that are still in rooms. Called by the writer
 //! inside its transaction, and when the store is opened. Never decides how a sweep proceeds.
 
-use super::rows::{int, number};
-use super::snapshot::{name, parsed};
+use super::rows::{int, number, origin_columns};
+use super::snapshot::{name, origin, parsed};
 use crate::chat::{ConversationId, LeavingChange, LeavingSession, SessionId, Sweep, UserId, WorkChange};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
@@ -23,18 +23,21 @@ pub(super) fn write_leaving(log: &Connection, changes: &[LeavingChange]) -> rusq
     for change in changes {
         match change {
             LeavingChange::Put(leaving) => {
-                let LeavingSession { session, user, name, color, rooms } = leaving;
+                let LeavingSession { session, user, name, color, origin, rooms } = leaving;
+                let (node, connection) = origin_columns(*origin);
                 let rooms = encode_ids(rooms.iter().map(|room| room.0));
                 log.prepare_cached(
-                    "INSERT OR REPLACE INTO leaving (session, user, name, color, rooms)
-                     VALUES (?1, ?2, ?3, ?4, ?5)",
+                    "INSERT OR REPLACE INTO leaving (session, user, name, color, rooms, node, connection)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 )?
                 .execute(params![
                     session.0,
                     user.0,
                     name.as_str(),
                     color.to_string(),
-                    rooms
+                    rooms,
+                    node,
+                    connection
                 ])?;
             }
             LeavingChange::Gone(session) => {
@@ -121,13 +124,14 @@ fn sweep(row: &Row<'_>) -> rusqlite::Result<Sweep> {
 
 /// Reads the ended sessions that are still in rooms.
 pub(super) fn read_leaving(log: &Connection) -> rusqlite::Result<Vec<LeavingSession>> {
-    log.prepare("SELECT session, user, name, color, rooms FROM leaving ORDER BY session")?
+    log.prepare("SELECT session, user, name, color, rooms, node, connection FROM leaving ORDER BY session")?
         .query_map([], |row| {
             Ok(LeavingSession {
                 session: SessionId(row.get(0)?),
                 user: UserId(row.get(1)?),
                 name: name(row, 2)?,
                 color: parsed(row, 3)?,
+                origin: origin(row, 5)?,
                 rooms: decode_ids(row, 4)?.into_iter().map(ConversationId).collect(),
             })
         })?

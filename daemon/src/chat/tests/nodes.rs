@@ -77,3 +77,16 @@ fn a_session_that_went_on_elsewhere_is_not_asked_for_or_made_away_from_where_it_
     world.sends(here, r#"{"op":"MSG","data":"x","id":1}"#);
     assert_eq!(world.hears(here), ["MSG#1 1<0 lobby bo: x"]);
 }
+
+#[test]
+fn a_session_that_has_ended_is_seen_as_it_was_until_its_node_begins() {
+    let (mut world, _, there, bo) = both();
+    (world.slice.rooms, world.sweeps) = (0, false);
+    assert_eq!(asks(&mut world, there, Some(bo), r#"{"op":"QUIT"}"#), Ok(Done::Other));
+    let left = |chat: &Chat| chat.found().leaving.iter().map(|leaving| leaving.origin).collect::<Vec<_>>();
+    assert_eq!(left(&world.chat), [Some(there)]);
+    let restored = Chat::restore(world.rules.clone(), world.disk.found(), world.now);
+    assert_eq!(left(&restored), [Some(there)], "the store has it");
+    world.operator(|chat| chat.node_up(OTHER));
+    assert_eq!((left(&world.chat), &world.disk.found().leaving), (vec![None], &world.chat.found().leaving));
+}

@@ -177,7 +177,8 @@ impl Store {
     /// Makes the store what version 15 left: without the ids of removed messages and the origins of sessions.
     fn make_version_15(&mut self) {
         let older = "DROP TABLE left_ids; ALTER TABLE sessions DROP COLUMN node;
-                     ALTER TABLE sessions DROP COLUMN connection; PRAGMA user_version = 15";
+                     ALTER TABLE sessions DROP COLUMN connection; ALTER TABLE leaving DROP COLUMN node;
+                     ALTER TABLE leaving DROP COLUMN connection; PRAGMA user_version = 15";
         self.log().execute_batch(older).unwrap();
     }
 

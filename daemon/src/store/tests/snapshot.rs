@@ -58,6 +58,7 @@ fn check_restart(in_file: InFile) {
         user: UserId(n),
         name: name("Ana"),
         color: Colour::Red,
+        origin: session_row(n).origin,
         rooms: rooms.iter().copied().map(room).collect(),
     };
     writes.leaving = vec![
