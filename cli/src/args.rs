@@ -264,11 +264,11 @@ pub struct Web {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
 
-    /// End when no tab has used the page for this time
+    /// End when no tab of the page has been open for this time
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
     pub idle: Duration,
 
-    /// Go on when no tab uses the page
+    /// Go on when no tab of the page is open
     #[arg(long, conflicts_with = "idle")]
     pub keep: bool,
 }

@@ -26,8 +26,10 @@ use tokio_util::task::TaskTracker;
 const BODY_BYTES: usize = 4096;
 /// How long a body may take.
 const BODY: Duration = Duration::from_secs(10);
-/// How many tabs may chat at the same time.
-const SOCKETS: usize = 32;
+/// The number of tabs that may chat at the same time, and of those that may be open.
+const TABS: usize = 32;
+/// The subprotocol of the WebSocket by which an open tab shows itself.
+const PRESENCE: &str = "presence";
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -46,7 +48,8 @@ pub(crate) struct Host {
     /// The program ends: WebSockets are closed.
     pub(crate) stop: CancellationToken,
     shared: Mutex<Shared>,
-    sockets: Arc<Semaphore>,
+    chats: Arc<Semaphore>,
+    presences: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -78,7 +81,8 @@ impl Host {
         let activity = Arc::new(Activity::new(patience));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let shared = Mutex::new(Shared { door, keeper, redirect: None, said: Vec::new() });
-        Self { site, targets, activity, tasks, stop, shared, sockets: Arc::new(Semaphore::new(SOCKETS)) }
+        let (chats, presences) = (Arc::new(Semaphore::new(TABS)), Arc::new(Semaphore::new(TABS)));
+        Self { site, targets, activity, tasks, stop, shared, chats, presences }
     }
 
     /// A new ticket. `None`: the system has no random numbers.
@@ -215,6 +219,7 @@ impl Host {
         found.unwrap_or_else(|e| Err(Failure::new(crate::exit::Exit::Other, e.to_string())))
     }
 
+    /// Makes a WebSocket of the connection: a chat with the tab's server, or the presence of the tab.
     async fn websocket(
         self: &Arc<Self>,
         mut request: Request<Incoming>,
@@ -231,14 +236,22 @@ impl Host {
                 return answer;
             }
         };
-        let Ok(permit) = Arc::clone(&self.sockets).try_acquire_owned() else {
+        let is_presence = handshake::offered(request.headers()).any(|offer| offer == PRESENCE);
+        let permits = if is_presence { &self.presences } else { &self.chats };
+        let Ok(permit) = Arc::clone(permits).try_acquire_owned() else {
             return sentence(StatusCode::SERVICE_UNAVAILABLE, "So many tabs are open already. Close one.\n");
         };
-        let wanted = handshake::offered(request.headers()).find_map(|offer| offer.strip_prefix("server."));
-        let found = self.find(server).await;
-        if wanted.is_some_and(|id| found.as_ref().is_ok_and(|target| target.id() != id)) {
-            return sentence(StatusCode::CONFLICT, "The session of this tab is one of another server.\n");
-        }
+        let purpose = if is_presence {
+            Purpose::Presence
+        } else {
+            let wanted =
+                handshake::offered(request.headers()).find_map(|offer| offer.strip_prefix("server."));
+            let found = self.find(server).await;
+            if wanted.is_some_and(|id| found.as_ref().is_ok_and(|target| target.id() != id)) {
+                return sentence(StatusCode::CONFLICT, "The session of this tab is one of another server.\n");
+            }
+            Purpose::Chat(found)
+        };
         {
             let mut shared = self.shared();
             shared.door.opened(&bearer);
@@ -249,13 +262,14 @@ impl Host {
         self.tasks.spawn(async move {
             let _permit = permit;
             let activity = Arc::clone(&host.activity);
-            let _chatting = activity.chatting();
+            let _open = activity.open_tab();
             let stop = host.stop.clone();
             // A browser that is gone before it was answered gets nothing.
             if let Ok(upgraded) = upgrade.await {
-                match found {
-                    Ok(target) => relay::run(upgraded, &target, &stop).await,
-                    Err(_) => relay::refuse(upgraded).await,
+                match purpose {
+                    Purpose::Presence => relay::hold(upgraded, &stop).await,
+                    Purpose::Chat(Ok(target)) => relay::run(upgraded, &target, &stop).await,
+                    Purpose::Chat(Err(_)) => relay::refuse(upgraded).await,
                 }
             }
             let mut shared = host.shared();
@@ -264,6 +278,14 @@ impl Host {
         });
         head.map(|()| Full::default())
     }
+}
+
+/// The purpose of a WebSocket.
+enum Purpose {
+    /// It lasts as long as its tab, and carries nothing.
+    Presence,
+    /// It carries the lines of a chat.
+    Chat(Found),
 }
 
 impl Shared {

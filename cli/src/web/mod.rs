@@ -82,6 +82,7 @@ pub async fn run(matches: ArgMatches, cli: Cli, web: Web) -> Result<(), Stop> {
     let shown = first.as_ref().ok().map(|target| target.server());
     let host = Arc::new(Host::new(site, Targets::new(matches, cli, first), keeper, web.idle));
     host.keep_port(port);
+    browser::remove_stale(port);
 
     match shown {
         Some(server) => {
@@ -89,7 +90,7 @@ pub async fn run(matches: ArgMatches, cli: Cli, web: Web) -> Result<(), Stop> {
         }
         None => say(&format!("* the page is at http://{ADDRESS}:{port}/; Ctrl-C ends it")),
     }
-    let over = async { if web.keep { std::future::pending().await } else { host.activity.over().await } };
+    let over = async { if web.keep { std::future::pending().await } else { host.activity.unused().await } };
     let until = timeout.and_then(|timeout| began.checked_add(timeout));
     let result = tokio::select! {
         never = serve::serve(listener, Arc::clone(&host)) => match never {},

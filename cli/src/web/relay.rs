@@ -36,6 +36,16 @@ pub(crate) async fn run(upgraded: Upgraded, target: &Target, stop: &Cancellation
     tokio::join!(close(&mut browser), close(&mut server));
 }
 
+/// Holds the WebSocket of an open tab until the tab closes or the program stops. Bytes on it end it: it carries none.
+pub(crate) async fn hold(upgraded: Upgraded, stop: &CancellationToken) {
+    let (mut browser, mut none) = (opened(upgraded), [0]);
+    tokio::select! {
+        _ = browser.read(&mut none) => {}
+        () = stop.cancelled() => {}
+    }
+    close(&mut browser).await;
+}
+
 /// There is no server to connect to: `/host.json` says why.
 pub(crate) async fn refuse(upgraded: Upgraded) {
     close(&mut opened(upgraded)).await;

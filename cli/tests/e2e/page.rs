@@ -320,6 +320,44 @@ fn the_ticket_reaches_the_browser_through_a_private_file() {
     assert!(!std::path::Path::new(given).exists(), "a used ticket lies nowhere");
 }
 
+/// A process that is killed removes nothing. The ticket in its file is dead with it.
+#[cfg(unix)]
+#[test]
+fn the_file_of_a_killed_process_goes_with_the_next_start() {
+    use std::os::unix::fs::PermissionsExt;
+    let (home, daemon) = (Home::new(), Daemon::start());
+    let (programs, runtime) = (home.0.path().join("bin"), home.0.path().join("run"));
+    std::fs::create_dir_all(&programs).unwrap();
+    std::fs::create_dir_all(&runtime).unwrap();
+    let opener = programs.join("xdg-open");
+    std::fs::write(&opener, "#!/bin/sh\nexit 0\n").unwrap();
+    std::fs::set_permissions(&opener, PermissionsExt::from_mode(0o755)).unwrap();
+    let start = |args: &[&str]| {
+        let mut command = home.command();
+        command
+            .env("PATH", format!("{}:/usr/bin:/bin", programs.display()))
+            .env("DISPLAY", ":0")
+            .env("XDG_RUNTIME_DIR", &runtime)
+            .arg("--ca")
+            .arg(daemon.ca())
+            .args([daemon.server().as_str(), "web"])
+            .args(args);
+        Client::start(command)
+    };
+    let files = || std::fs::read_dir(runtime.join("tcp-chat")).into_iter().flatten().count();
+    let killed = start(&[]);
+    let began = std::time::Instant::now();
+    while files() == 0 {
+        assert!(began.elapsed() < LONG);
+        std::thread::yield_now();
+    }
+    killed.kill();
+    assert_eq!(files(), 1, "it is left behind");
+    let next = start(&["--no-open"]);
+    next.says("the page is at");
+    assert_eq!(files(), 0);
+}
+
 /// Only root can try: a process of another user connects.
 #[cfg(target_os = "linux")]
 #[test]

@@ -62,6 +62,26 @@ fn it_ends_after_the_last_tab() {
     assert_eq!(relay.client.ended().code, Some(0));
 }
 
+/// A tab at its form has no session. It holds a WebSocket that carries nothing.
+#[test]
+fn an_open_tab_keeps_it_without_a_session() {
+    let (home, mut daemon) = (Home::new(), Daemon::start());
+    let relay = Relay::start(&home, &daemon, &["--idle", "100ms"]);
+    let bearer = relay.bearer();
+    // It needs no server either.
+    daemon.kill();
+    let protocols = format!("tcp-chat.1, bearer.{bearer}, presence");
+    let (tab, answer) = relay.handshake(&protocols, &relay.origin());
+    assert_eq!(answer.status, 101, "{answer:?}");
+    // Another one without a tab ends after a longer time.
+    let other = Relay::start(&Home::new(), &daemon, &["--idle", "500ms"]);
+    assert_eq!(other.client.ended().code, Some(0));
+    assert_eq!(relay.described(&bearer)["server"], daemon.server(), "it has not ended");
+    drop(tab);
+    relay.client.says("no tab has used the page");
+    assert_eq!(relay.client.ended().code, Some(0));
+}
+
 #[test]
 fn it_ends_with_its_terminal_and_with_its_time() {
     let (home, daemon) = (Home::new(), Daemon::start());
