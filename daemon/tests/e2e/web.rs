@@ -3,7 +3,7 @@
 
 use crate::common::http::{Scrape, address};
 use crate::common::web::read_answer;
-use crate::common::{Daemon, run};
+use crate::common::{Daemon, in_shell, run};
 use crate::events::held;
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
@@ -223,6 +223,62 @@ fn an_end_tells_the_page_and_does_not_wait_for_idle_browsers() {
     assert_eq!(daemon.ended().code(), Some(0), "{}", daemon.log().text());
 }
 
+/// A browser shows no certificate, so such a server refuses each of its logins.
+#[test]
+fn a_page_on_which_nobody_can_log_in_is_said_by_the_start_and_by_check() {
+    let (daemon, page) = Daemon::with_page("tls.client_auth = \"required\"");
+    let reason = daemon.log().emits("web_refuses_logins").unwrap()["reason"].as_str().unwrap().to_owned();
+    let end = run(daemon.folder(), &["check"], "");
+    assert_eq!(end.code, Some(0), "{}", end.err);
+    assert!(end.err.contains(&format!("warning: {reason}")), "{}", end.err);
+    let mut socket = page.dials(page.handshake()).unwrap();
+    socket.send(Message::text(json!({"op": "LOGIN", "data": {"name": "ana"}}).to_string())).unwrap();
+    let reply = socket.read().unwrap();
+    assert!(reply.to_text().unwrap().contains("\"AUTH_FAILED\""), "{reply}");
+    let file = daemon.folder().join("config.toml");
+    let text = std::fs::read_to_string(&file).unwrap().replace("required", "optional");
+    std::fs::write(&file, text).unwrap();
+    let end = run(daemon.folder(), &["check"], "");
+    assert!(end.code == Some(0) && !end.err.contains("client_auth"), "{}", end.err);
+}
+
+#[test]
+fn the_status_has_the_address_of_the_page() {
+    let (daemon, page) = Daemon::with_page("web.names = [\"chat.example\"]");
+    let status: Value = serde_json::from_str(&run(daemon.folder(), &["status", "--json"], "").out).unwrap();
+    let origin = format!("https://chat.example:{}", page.address.port());
+    assert_eq!(status["page"], json!(origin));
+    let summary = status["summary"].as_str().unwrap();
+    assert!(summary.contains(&format!(", the page at {origin}: ")), "{summary}");
+    let without = Daemon::start();
+    let status: Value = serde_json::from_str(&run(without.folder(), &["status", "--json"], "").out).unwrap();
+    assert_eq!(status["page"], Value::Null);
+}
+
+/// Each file is read twice in a reload, and can be replaced in between. A pipe gives each reader another content.
+fn replaced_during_a_reload(daemon: &Daemon) {
+    let file = daemon.folder().join("page.pem");
+    let contents = [&["good.example"][..], &["good.example"], &["*.example"]].map(|names| {
+        issue(daemon, names);
+        (std::fs::read(&file).unwrap(), std::fs::read(daemon.folder().join("page.key")).unwrap())
+    });
+    let pipe = daemon.folder().join("pipe");
+    let make = || {
+        assert!(
+            in_shell(&format!("mkfifo {0} && mv {0} {1}", pipe.display(), file.display())).status.success()
+        )
+    };
+    make();
+    daemon.signal("HUP");
+    for (certificate, key) in contents {
+        // Waits for the reader. The next reader finds another pipe.
+        let mut writer = std::fs::OpenOptions::new().write(true).open(&file).unwrap();
+        std::fs::write(daemon.folder().join("page.key"), key).unwrap();
+        make();
+        writer.write_all(&certificate).unwrap();
+    }
+}
+
 /// What the daemon writes of the page into its log. For `events_for_real`.
 pub(crate) fn page() -> BTreeSet<String> {
     let (mut daemon, page) = Daemon::with_page("log.level = \"debug\"");
@@ -231,9 +287,16 @@ pub(crate) fn page() -> BTreeSet<String> {
     issue(&daemon, &["*.example"]);
     let file = daemon.folder().join("config.toml");
     let text = std::fs::read_to_string(&file).unwrap().replace("certs/server.", "page.");
-    std::fs::write(&file, text).unwrap();
+    std::fs::write(&file, &text).unwrap();
     daemon.signal("HUP");
     daemon.log().emits("reload_refused").unwrap();
+    std::fs::write(&file, format!("{text}tls.client_auth = \"required\"\n")).unwrap();
+    replaced_during_a_reload(&daemon);
+    for event in ["web_refuses_logins", "web_names_kept"] {
+        daemon.log().emits(event).unwrap();
+    }
+    // The last pipe: nothing may wait for its other end.
+    std::fs::remove_file(daemon.folder().join("page.pem")).unwrap();
     daemon.signal("TERM");
     daemon.ended();
     held(daemon.log())
