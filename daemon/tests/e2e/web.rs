@@ -1,4 +1,4 @@
-//! The page and its WebSocket, from outside: what is served, who is let in, and that a WebSocket is a connection like any
+//! The page and its WebSocket from outside: the files, the checks of requests, and a WebSocket as a connection like any
 //! other.
 
 use crate::common::http::{Scrape, address};
@@ -14,7 +14,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Error, Message};
 
 #[test]
-fn one_on_a_line_and_one_on_the_page_hear_each_other_and_both_resume() {
+fn sessions_over_tls_and_over_websocket_chat_and_resume() {
     let (daemon, page) = Daemon::with_page("");
     let (mut ana, mut bo) = (page.login("ana"), daemon.login("bo"));
     ana.sees("bo", "joined");
@@ -25,7 +25,7 @@ fn one_on_a_line_and_one_on_the_page_hear_each_other_and_both_resume() {
     let (ana, bo) = (ana.vanishes(), bo.vanishes());
     let mut cy = daemon.login("cy");
     cy.says("while both were away");
-    // They change places.
+    // Each resumes over the other transport.
     let mut back = daemon.connect();
     back.resumes(&ana, Some(ana.cursor));
     back.hears("while both were away");
@@ -37,7 +37,7 @@ fn one_on_a_line_and_one_on_the_page_hear_each_other_and_both_resume() {
 }
 
 #[test]
-fn the_files_come_with_their_headers_and_are_not_sent_twice() {
+fn files_have_their_headers_and_are_not_sent_twice() {
     let (_daemon, page) = Daemon::with_page("");
     let get = |path: &str, more: &str| {
         page.asks(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\n{more}\r\n", page.host()))
@@ -66,7 +66,7 @@ fn the_files_come_with_their_headers_and_are_not_sent_twice() {
 }
 
 #[test]
-fn the_door_asks_for_host_origin_method_and_subprotocol() {
+fn host_origin_method_and_subprotocol_are_checked() {
     let (_daemon, page) = Daemon::with_page("");
     let asked = |change: &dyn Fn(&mut tungstenite::http::HeaderMap)| {
         let mut request = page.handshake();
@@ -93,7 +93,6 @@ fn the_door_asks_for_host_origin_method_and_subprotocol() {
     ] {
         let value: HeaderValue = value.parse().unwrap();
         let refused = asked(&|headers| drop(headers.insert(header, value.clone())));
-        // Some of these tungstenite does not send as they are: then it refuses itself.
         assert_eq!(refused, Err(status), "{header}: {value:?}");
     }
     for header in ["Origin", "Sec-WebSocket-Protocol"] {
@@ -124,7 +123,7 @@ fn the_door_asks_for_host_origin_method_and_subprotocol() {
 }
 
 #[test]
-fn what_is_no_text_closes_with_its_code_and_the_session_waits() {
+fn a_protocol_error_closes_with_its_code_and_the_session_waits() {
     let (daemon, page) = Daemon::with_page("log.level = \"debug\"\nmetrics.address = \"127.0.0.1:0\"");
     let login = |name: &str| {
         let mut socket = page.dials(page.handshake()).unwrap();
@@ -168,7 +167,7 @@ fn what_is_no_text_closes_with_its_code_and_the_session_waits() {
     ]);
 }
 
-/// A pair of its own in the daemon's folder, signed by nobody else. Browsers are not asked here.
+/// Writes a self-signed pair into the daemon's folder.
 fn issue(daemon: &Daemon, names: &[&str]) {
     let key = KeyPair::generate().unwrap();
     let params =
@@ -178,7 +177,7 @@ fn issue(daemon: &Daemon, names: &[&str]) {
 }
 
 #[test]
-fn a_reload_takes_the_pages_certificate_and_says_that_its_address_waits() {
+fn a_reload_loads_the_pages_certificate_and_says_that_its_address_needs_a_restart() {
     let (mut daemon, page) = Daemon::with_page("");
     let mut ana = page.login("ana");
     let file = daemon.folder().join("config.toml");
@@ -200,7 +199,7 @@ fn a_reload_takes_the_pages_certificate_and_says_that_its_address_waits() {
     ana.says("nobody is disconnected");
     assert!(page.tls().is_err(), "another certificate is offered, and nobody here trusts it");
 
-    // `check` says what it thinks of it, and of a page without a name.
+    // `check` refuses a page without a name.
     issue(&daemon, &["*.example"]);
     let end = run(daemon.folder(), &["check"], "");
     assert_eq!(end.code, Some(78), "{}", end.err);
@@ -210,7 +209,7 @@ fn a_reload_takes_the_pages_certificate_and_says_that_its_address_waits() {
 }
 
 #[test]
-fn an_end_tells_the_page_and_does_not_wait_for_idle_browsers() {
+fn a_shutdown_notifies_the_page_and_does_not_wait_for_idle_browsers() {
     let (mut daemon, page) = Daemon::with_page("shutdown.grace = \"1h\"");
     let mut ana = page.login("ana");
     let mut idle = page.tls().unwrap();
@@ -279,7 +278,7 @@ fn replaced_during_a_reload(daemon: &Daemon) {
     }
 }
 
-/// What the daemon writes of the page into its log. For `events_for_real`.
+/// The events of the page in the log of a daemon. For `events_for_real`.
 pub(crate) fn page() -> BTreeSet<String> {
     let (mut daemon, page) = Daemon::with_page("log.level = \"debug\"");
     page.tls().unwrap().write_all(b"no HTTP\r\n\r\n").unwrap();
@@ -303,7 +302,7 @@ pub(crate) fn page() -> BTreeSet<String> {
 }
 
 #[test]
-fn off_as_installed() {
+fn the_page_is_off_by_default() {
     let daemon = Daemon::start();
     assert!(!daemon.log().text().contains("web_listening"));
     let shown = run(daemon.folder(), &["config"], "").out;
