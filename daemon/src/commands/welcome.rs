@@ -82,16 +82,9 @@ pub(super) fn note_if_loopback_only(settings: &Settings) {
     }
 }
 
-/// The address of the page for browsers, if the page is on and has a fixed port and a certificate.
-pub(super) fn page_address(settings: &Settings) -> Option<String> {
-    let shown = tls::show(&settings.web.tls(&settings.tls)?).ok()?;
-    let (file, facts) = shown.first()?;
-    web::origin(settings, file, &facts.names)
-}
-
 /// Prints the address of the page on standard error, so that standard output has only the line.
 pub(super) fn note_page(settings: &Settings) {
-    if let Some(address) = page_address(settings) {
+    if let Some(address) = page(settings) {
         let _ = writeln!(std::io::stderr(), "note: browsers need no client: {address}");
     }
 }
@@ -110,6 +103,14 @@ pub(super) fn invite(settings: &Settings, room: Option<&str>, join: Option<Join>
     let configured = settings.tls.names.iter().find(|name| !name.starts_with('*')).map(String::as_str);
     invitation(&settings.listen.address, &files, own, room, configured, join)
         .ok_or_else(|| Failure::new(exit::INTERNAL, "there is no certificate for an invitation"))
+}
+
+/// The address of the page, if it is on and has a certificate and a fixed port.
+pub(super) fn page(settings: &Settings) -> Option<String> {
+    let port = settings.web.address.map(|address| address.port()).filter(|port| *port != 0)?;
+    let shown = tls::show(&settings.web.tls(&settings.tls)?).ok()?;
+    let (file, facts) = shown.first()?;
+    web::origin(settings, file, &facts.names, port).ok()
 }
 
 /// The host that a client on this host dials.

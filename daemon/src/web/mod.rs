@@ -63,6 +63,19 @@ pub fn check(settings: &Settings, file: &Path, certified: &BTreeSet<String>) -> 
     site::of(settings, file, certified, 443).map(drop)
 }
 
+/// The address of the page to open in a browser, if it listens on this port.
+///
+/// # Errors
+/// As [`check`].
+pub fn origin(
+    settings: &Settings,
+    file: &Path,
+    certified: &BTreeSet<String>,
+    port: u16,
+) -> Result<String, String> {
+    site::of(settings, file, certified, port).map(|site| site.origin().unwrap_or_default())
+}
+
 /// The reason why no browser can log in with these settings, and the remedy. The sentence begins with the setting.
 #[must_use]
 pub fn login_fault(settings: &Settings) -> Option<String> {
@@ -72,14 +85,6 @@ pub fn login_fault(settings: &Settings) -> Option<String> {
          too"
             .to_owned()
     })
-}
-
-/// The address to open in a browser, if the page is on and its port is known before a start. `file` and `certified` are
-/// the certificate of the page and its names.
-#[must_use]
-pub fn origin(settings: &Settings, file: &Path, certified: &BTreeSet<String>) -> Option<String> {
-    let port = settings.web.address.map(|address| address.port()).filter(|port| *port != 0)?;
-    site::of(settings, file, certified, port).ok()?.origin()
 }
 
 fn site_of(settings: &Settings, tls: &TlsState, port: u16) -> Result<Site, String> {
