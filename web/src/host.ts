@@ -76,7 +76,9 @@ export class HostDoor {
     }
     this.#presence = socket;
     socket.onclose = () => {
-      if (this.#presence === socket) this.#presence = undefined;
+      this.#presence = undefined;
+      // The relay may be started again while this tab stays at the form.
+      addEventListener("focus", () => this.showPresence(), { once: true });
     };
   }
 

@@ -151,7 +151,8 @@ test("an open tab shows itself to the relay by a socket of its own", async () =>
     constructor(readonly url: string, readonly protocols: string[]) { made.push(this); }
   }
   const before = globalThis.WebSocket;
-  Object.assign(globalThis, { WebSocket: Socket });
+  const focused: (() => void)[] = [];
+  Object.assign(globalThis, { WebSocket: Socket, addEventListener: (_: string, heard: () => void) => focused.push(heard) });
   try {
     const bearer = "B".repeat(43);
     const tab = new Fake();
@@ -162,11 +163,13 @@ test("an open tab shows itself to the relay by a socket of its own", async () =>
     assert.deepEqual(made.map(({ url, protocols }) => [url, protocols]),
       [["ws://127.0.0.1:81/ws", ["tcp-chat.1", `bearer.${bearer}`, "presence"]]], "one, at the form already");
     made[0]?.onclose?.();
+    assert.equal(made.length, 1, "nothing is tried without the reader");
+    focused[0]?.();
     open.showPresence();
-    assert.equal(made.length, 2, "again after the relay was started again");
+    assert.equal(made.length, 2, "again when the reader comes back");
     await door("", { "/host.json": json({ ...relay, kind: "daemon" }) });
     assert.equal(made.length, 2, "a daemon counts its connections");
   } finally {
-    Object.assign(globalThis, { WebSocket: before });
+    Object.assign(globalThis, { WebSocket: before, addEventListener: undefined });
   }
 });
