@@ -1,8 +1,9 @@
 //! `check`, and what a broken configuration stops.
 
-use crate::{Desk, Ended};
+use crate::{Desk, Ended, LONGEST_WAIT};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Instant;
 
 #[test]
 fn check_is_fine_before_the_first_start_and_makes_nothing() {
@@ -63,6 +64,12 @@ fn check_beside_a_daemon_that_runs_does_not_wonder_who_has_its_port() {
     }
     // The port is taken indeed, and by nobody that is known once the daemon has gone.
     drop(socket);
+    // Another test may be starting a program, which has a copy of the socket until its exec.
+    let until = Instant::now() + LONGEST_WAIT;
+    while std::os::unix::net::UnixStream::connect(desk.path("data/control.sock")).is_ok() {
+        assert!(Instant::now() < until, "the socket is not closed");
+        std::thread::yield_now();
+    }
     let ended = checks();
     assert!(ended.err.contains(&format!(":{port} is in use, and no daemon answers")), "{ended:?}");
 }

@@ -4,7 +4,6 @@
 use super::super::place::Place;
 use super::files::Case;
 use super::*;
-use std::time::{Duration, Instant};
 
 #[test]
 fn a_writer_that_is_lost_leaves_its_write_ahead_log() {
@@ -72,13 +71,8 @@ fn in_a_lull_all_is_copied_and_the_next_turn_starts_over_by_itself() {
     while length(&mut store).0 < 100 {
         store.commit(model.say(&[(1, &[("ana", long.as_str()); 5])])).unwrap();
     }
-    let (before, mut left) = length(&mut store);
-    let until = Instant::now() + Duration::from_secs(20);
-    while left > 0 {
-        assert!(Instant::now() < until, "{left} of {before} pages are not copied");
-        std::thread::yield_now();
-        left = length(&mut store).1;
-    }
+    let (before, _) = length(&mut store);
+    wait_until("some pages are not copied", || length(&mut store).1 == 0);
     store.commit(model.say(&[(1, &[("ana", "hello")])])).unwrap();
     let (after, _) = length(&mut store);
     assert!(after < before, "{after} pages, {before} before");

@@ -45,9 +45,7 @@ async fn a_search_in_memory_holds_up_nobody_who_writes() {
     let mut model = Model { head: SAID.len() as u64, ..Model::default() };
     store.commit(model.say(&[(1, &[("ana", "not held up")])])).unwrap();
     // The indexer waits for the search to end, and must not take the log's gate along.
-    while !shared.index_gate.is_awaited() {
-        std::thread::yield_now();
-    }
+    wait_until("the indexer does not wait for the search", || shared.index_gate.is_awaited());
     assert!(shared.log_gate.is_free());
     store.commit(model.say(&[(1, &[("ana", "nor is this")])])).unwrap();
     drop(searching);

@@ -45,11 +45,9 @@ fn probe(store: &mut Store) -> Result<(), StoreError> {
 
 /// Until a turn is kept again: at once, unless the index has its room to give first, on its own thread.
 fn works_again(store: &mut Store, model: &mut Model) {
-    let until = Instant::now() + Duration::from_secs(60);
-    while probe(store).is_err() || !says(store, model) || !removes_all_that_may_go(store) {
-        assert!(Instant::now() < until, "it does not work again");
-        std::thread::yield_now();
-    }
+    wait_until("it does not work again", || {
+        probe(store).is_ok() && says(store, model) && removes_all_that_may_go(store)
+    });
 }
 
 /// False: there was no room for it.
@@ -150,7 +148,9 @@ fn the_search_index_stops_before_it_takes_the_room_of_messages() {
     let progress = store.parts().1.progress();
     let is_failing = || progress.borrow().failing;
     let mut words = 0..u64::MAX;
+    let until = Instant::now() + LONGEST_WAIT;
     while !is_failing() {
+        assert!(Instant::now() < until, "the index takes the whole disk, or no messages arrive");
         let text: Vec<_> = words.by_ref().take(900).map(|n| format!("{:x}", n * 2_654_435_761)).collect();
         let text = text.join(" ");
         store.commit(model.say(&[(1, &[("ana", text.as_str()); 20])])).unwrap();
@@ -224,9 +224,7 @@ fn a_write_ahead_log_that_a_reader_holds_is_not_written_from_its_front() {
     reader.execute_batch("COMMIT").unwrap();
     wal::checkpoint(store.log(), "PASSIVE").unwrap();
     // The index reads the log, too, for a moment.
-    while Before::look(store.log()).unwrap().wal_at > 0 {
-        std::thread::yield_now();
-    }
+    wait_until("the write-ahead log does not start over", || Before::look(store.log()).unwrap().wal_at == 0);
     store.commit(model.say(&[(1, &[("ana", "from the front")])])).unwrap();
     assert_eq!(wal.metadata().unwrap().len(), longer);
 }
