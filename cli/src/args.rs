@@ -25,10 +25,10 @@ Files: $XDG_CONFIG_HOME/tcp-chat/config.toml has defaults for all options, and p
 servers that you joined. $XDG_STATE_HOME/tcp-chat has the sessions, so that the next start continues
 where the client was.";
 
-/// Where there is no command.
+/// The heading of the chat options in the help.
 const CHAT: &str = "Options of the chat";
 
-/// clap breaks its lines.
+/// clap wraps its lines.
 const LINES: &str = "\
 Without a command, on a terminal: the full-screen chat (F1 or /help shows its keys). Otherwise, and \
 with --line, the client sends lines from standard input, and prints messages. If standard input is a \
@@ -67,7 +67,7 @@ fn without_empty(arg: clap::Arg) -> clap::Arg {
     if is_empty { arg.env(clap::builder::Resettable::Reset) } else { arg }
 }
 
-/// The options, which may stand before or behind the command.
+/// The options, which may be before or behind the command.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Options of all commands")]
 pub struct Options {
@@ -264,11 +264,11 @@ pub struct Web {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
 
-    /// End when no tab has used the page for this time
+    /// End when no tab of the page has been open for this time
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
     pub idle: Duration,
 
-    /// Go on when no tab uses the page
+    /// Go on when no tab of the page is open
     #[arg(long, conflicts_with = "idle")]
     pub keep: bool,
 }

@@ -135,7 +135,7 @@ pub async fn establish(
         }
         let nap = if is_taken { some_of(wait.min(TAKEN.1)) } else { wait };
         let Some(nap) = nap_before(until.saturating_duration_since(Instant::now()), nap) else {
-            // No attempt fits any more, but the time is used up as promised.
+            // No further attempt fits into the time, but the caller expects the whole time to pass.
             sleep_until(until).await;
             return Err(error);
         };
@@ -203,7 +203,10 @@ fn other_name(name: &str, n: u32) -> String {
 
 fn name_taken(settings: &Settings, msg: String) -> Failure {
     Failure::from(Error::LoginRefused { kind: ErrorKind::NameTaken, msg })
-        .hint(format!("Somebody is called {}, or nearly so, or was until a moment ago.", settings.name))
+        .hint(format!(
+            "Another user has the name {} or a similar one, or had it until a moment ago.",
+            settings.name
+        ))
         .hint("Give another name with --name NAME, or wait until the name is free.")
 }
 
@@ -229,7 +232,7 @@ pub fn explained(e: Error, settings: &Settings) -> Failure {
             }
             _ => "Nothing was sent. Only the server's operator can mend it: `tcp-chatd check` says how.",
         }),
-        Error::LoginRefused { kind: ErrorKind::AuthFailed, msg } => Some(not_let_in(msg, settings)),
+        Error::LoginRefused { kind: ErrorKind::AuthFailed, msg } => Some(login_remedy(msg, settings)),
         Error::LoginRefused { kind: ErrorKind::NameTaken, .. } => Some(
             "There is no room of that name. Give the room that is meant with --room NAME, as the server writes it.",
         ),
@@ -254,7 +257,7 @@ pub fn not_joined(e: Error, settings: &Settings) -> Failure {
 }
 
 /// The remedy for a refused login.
-fn not_let_in(msg: &str, settings: &Settings) -> &'static str {
+fn login_remedy(msg: &str, settings: &Settings) -> &'static str {
     let about_certificate = msg.contains("certificate");
     if msg.contains("log in under that name") {
         "Give that name with --name NAME, or another certificate with --cert FILE --key FILE."
@@ -292,9 +295,9 @@ pub fn notes(settings: &Settings, session: &Session) -> Vec<String> {
         notes.push(match profile::add(path, key, new) {
             Ok(()) => {
                 let host = if settings.host.contains(':') { key.as_str() } else { &settings.host };
-                format!("* {key} and its pin are known from now on: `tcp-chat-cli {host}` is enough")
+                format!("* the pin of {key} is stored: from now on `tcp-chat-cli {host}` is enough")
             }
-            Err(failure) => format!("* the server could not be noted: {failure}"),
+            Err(failure) => format!("* the pin of {key} could not be stored: {failure}"),
         });
     }
     notes

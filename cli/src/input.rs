@@ -199,7 +199,7 @@ pub(crate) fn as_text(bytes: &[u8], is_first: bool) -> Option<String> {
     Some(if is_first { without_bom(text) } else { text }.to_owned())
 }
 
-/// Runs blocking work on its own thread within the time. `None`: the time is over; the thread ends with the
+/// Runs blocking work on its own thread within the time. `None`: the time has passed; the thread ends with the
 /// program.
 pub(crate) fn within<T: Send + 'static>(
     until: Option<Instant>,
@@ -208,7 +208,7 @@ pub(crate) fn within<T: Send + 'static>(
     let Some(until) = until else { return Some(work()) };
     let (done, wait) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        // After the time is over, the receiver is gone.
+        // After that time the receiver is gone.
         let _ = done.send(work());
     });
     wait.recv_timeout(until.checked_duration_since(Instant::now()).unwrap_or(Duration::ZERO)).ok()

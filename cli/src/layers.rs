@@ -17,9 +17,9 @@ use tcp_chat_client::protocol::invite::Join;
 use tcp_chat_client::protocol::{Colour, Invite, Name};
 use tokio::time::Instant;
 
-/// Said of a code that stands in the list of processes.
+/// The warning about a code in the list of processes.
 pub(crate) const IN_SIGHT: &str =
-    "* others on this machine could read that line: `tcp-chat-cli -` reads it from here";
+    "* other users of this machine can read that line: run `tcp-chat-cli -` and paste it there";
 
 /// Combines all sources.
 ///
@@ -52,7 +52,7 @@ pub fn settle_for(
     let (mut line, port) = read_server(cli.server, &file, until)?;
     let join = line.join.take();
     if join.is_some() && is_argument {
-        // A code works anyway, and only once.
+        // Only a warning: the code works only once.
         crate::output::say(IN_SIGHT);
     }
     let (port, profile) = file.profile(&line.host, port)?;

@@ -67,9 +67,9 @@ enum End {
     Asked(Asked),
     /// Standard output cannot be written.
     Unheard(Stop),
-    /// `--timeout` is over.
+    /// The time of `--timeout` has passed.
     TimedOut,
-    /// The session is over.
+    /// The session has ended.
     Over(tcp_chat_client::Error),
 }
 
@@ -272,7 +272,7 @@ impl Chat<'_> {
             }
             Event::SessionLost { after, head } => {
                 let missed = head.saturating_sub(after);
-                say("* the session had ended meanwhile: this is a new one");
+                say("* the session had ended: this is a new one");
                 if missed > 0 {
                     say(&format!("* `tcp-chat-cli history --after {after}` shows what was said"));
                 }
@@ -282,7 +282,7 @@ impl Chat<'_> {
                 say(&format!("* messages between {from} and {to} are no longer kept by the server"));
             }
             Event::ChainBroken { prev, seq, .. } => {
-                say(&format!("* warning: message {prev}, before {seq}, did not come"));
+                say(&format!("* warning: message {prev}, which comes before {seq}, is missing"));
             }
             _ => {}
         }

@@ -49,7 +49,7 @@ pub(crate) async fn interrupted(worker: Option<Working>, why: &'static str) -> O
     // The reading thread may be about to pass a read on, which is then seen.
     tokio::time::sleep(READING).await;
     let is_all_read = input_waits.load(Ordering::Acquire);
-    // If the input has ended meanwhile, nothing is left.
+    // If the input has ended, nothing is left.
     let _ = stop.send(why);
     match ended.await {
         Ok(Done { refused: Some(failure) }) => Some(failure),

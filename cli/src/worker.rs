@@ -50,7 +50,7 @@ pub struct Worker {
     wanted: Vec<String>,
     /// Whether a line that begins with a slash is a command. Otherwise it is text.
     commands: bool,
-    /// Whether the input continues without a user who sees that a room was refused.
+    /// Whether the input continues and no user can see that a room was refused.
     is_blind: bool,
     /// A line that requested another room without success.
     misses_room: Option<u64>,

@@ -7,6 +7,8 @@
 //   POST /ticket      relay: the one-use ticket as text; answered with the bearer as text
 //   POST /server      relay: {"server": TEXT}; answered as /host.json, with `problem` where it cannot be used
 //
+//   GET  /ws          the chat; with the subprotocol "presence", which carries nothing, relay only: this tab is open
+//
 // The ticket is in the fragment of the first address, which browsers send to nobody. The bearer is in the storage of
 // this tab, and goes as a header or as a WebSocket subprotocol, never in an address.
 
@@ -14,12 +16,15 @@ import type { Host } from "./model/words.ts";
 import { fault } from "./sentences.ts";
 
 export const PROTOCOL = "tcp-chat.1";
+const PRESENCE = "presence";
 const BEARER = "tcp-chat.bearer";
 
 export class HostDoor {
   #bearer: string | undefined;
   /** What was said last of the program that serves the page. */
   #last: Host | undefined;
+  /** The socket by which the relay knows that this tab is open. */
+  #presence: WebSocket | undefined;
 
   constructor(readonly at: Location, readonly tab: Storage | undefined) {
     try {
@@ -59,6 +64,24 @@ export class HostDoor {
     return this.#bearer === undefined ? [PROTOCOL] : [PROTOCOL, `bearer.${this.#bearer}`, ...server];
   }
 
+  /** Shows the relay that this tab is open, also at the form. The relay ends after its last tab was closed. */
+  showPresence(): void {
+    if (this.#bearer === undefined || this.#presence !== undefined || this.#last?.kind !== "relay") return;
+    let socket: WebSocket;
+    try {
+      socket = new WebSocket(this.socketUrl, [...this.protocols(), PRESENCE]);
+    } catch {
+      // The chat cannot connect then either, and says so.
+      return;
+    }
+    this.#presence = socket;
+    socket.onclose = () => {
+      this.#presence = undefined;
+      // The relay may be started again while this tab stays at the form.
+      addEventListener("focus", () => this.showPresence(), { once: true });
+    };
+  }
+
   get socketUrl(): string {
     return `${this.at.protocol === "https:" ? "wss" : "ws"}://${this.at.host}/ws`;
   }
@@ -88,6 +111,7 @@ export class HostDoor {
     if (Array.isArray(problem) && problem.every((line) => typeof line === "string")) host.problem = problem;
     if (kind === "relay" && answer?.status === 401) host.isShut = true;
     this.#last = { ...host };
+    if (answer?.ok) this.showPresence();
     return host;
   }
 }

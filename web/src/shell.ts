@@ -138,13 +138,12 @@ export class Shell {
     // The last session may have ended by itself. Its read marks and drafts go on.
     const kept = this.#store.loadKept(start.name ?? "");
     if (this.#model.talks.length === 0) takeUp(this.#model, kept);
-    const { seen } = kept;
-    const isSeen = seen !== undefined && Number.isSafeInteger(seen.after);
+    const seen = Number.isSafeInteger(kept.seen?.after) ? kept.seen : undefined;
     this.#key = crypto.getRandomValues(new Uint32Array(4)).join("-");
     this.#server = this.#model.host.id;
     // A lock that nobody else can know is free.
     void this.#lock.take(this.#key, false, this.#stolen);
-    this.#begin(isSeen ? { ...start, seen } : start);
+    this.#begin(seen ? { ...start, seen } : start);
   }
 
   /** Takes up the session of an earlier page, unless another tab has it. */
@@ -193,6 +192,7 @@ export class Shell {
   /** The session is of no more interest here. It is not ended: another tab may have it. */
   #drop(): void {
     this.#session = undefined;
+    this.#door.showPresence();
     this.#waiting.length = 0;
     this.#closeSocket();
     this.#lock.release();

@@ -170,9 +170,7 @@ fn tell_begun(piece: &Piece, is_sent: bool) {
 fn tell_changes(piece: &Piece, text: &str) {
     let number = piece.number;
     if text.contains('\0') {
-        say(&format!(
-            "* line {number} has a NUL (U+0000), which cannot be sent: \u{2400} stands in its place"
-        ));
+        say(&format!("* line {number} has a NUL (U+0000), which cannot be sent: \u{2400} replaces it"));
     }
 }
 

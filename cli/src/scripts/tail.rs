@@ -47,7 +47,7 @@ pub(super) async fn tail(settings: &Settings, args: Tail) -> Result<(), Stop> {
     let after = args.after.or(saved.as_ref().map(|s| s.after));
     let late = match args.count {
         Some(_) => "not so many messages came in time",
-        None => "the time of --timeout is over",
+        None => "the time of --timeout has passed",
     };
     let reader = TailOutput::new(settings, state, after, late, Kind::Stream);
     reader.run(saved, &mut print).await
@@ -203,7 +203,7 @@ impl<'a> TailOutput<'a> {
                     ));
                 }
                 Some(Event::ChainBroken { prev, seq, .. }) => {
-                    say(&format!("tcp-chat-cli: message {prev}, before {seq}, did not come"));
+                    say(&format!("tcp-chat-cli: message {prev}, which comes before {seq}, is missing"));
                 }
                 Some(Event::Reconnecting { wait, why, .. })
                     if self.settings.verbose || matches!(why, Error::Protocol(_)) =>

@@ -1,5 +1,5 @@
 //! Owns the time since which no tab uses the page: the number of open WebSockets, and the time of the last request.
-//! Called by `host`; `mod` waits for it. Never ends the program.
+//! Called by `host`; `mod` waits for the end of use. Never ends the program.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,67 +9,69 @@ use tokio::time::{Instant, sleep_until};
 /// The use of the page by tabs.
 #[derive(Debug)]
 pub(crate) struct Activity {
-    now: Mutex<Now>,
+    usage: Mutex<Usage>,
     changed: Notify,
     /// Without use for this long, the page counts as unused.
     patience: Duration,
 }
 
 #[derive(Debug)]
-struct Now {
+struct Usage {
+    /// The number of open WebSockets.
     open: usize,
+    /// The last request, or the end of the last WebSocket.
     last: Instant,
 }
 
-/// A tab that chats. It counts until this is dropped.
+/// A WebSocket of a tab. It counts until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Chatting<'a>(&'a Activity);
+pub(crate) struct OpenTab<'a>(&'a Activity);
 
 impl Activity {
     /// Counts from now on.
     pub(crate) fn new(patience: Duration) -> Self {
-        let now = Mutex::new(Now { open: 0, last: Instant::now() });
-        Self { now, changed: Notify::new(), patience }
+        let usage = Mutex::new(Usage { open: 0, last: Instant::now() });
+        Self { usage, changed: Notify::new(), patience }
     }
 
-    /// A tab that was let in has asked for something: it may be at the form, without a WebSocket.
+    /// An admitted tab has sent a request. Its WebSocket may come later.
     pub(crate) fn touch(&self) {
-        self.now().last = Instant::now();
+        self.usage().last = Instant::now();
     }
 
-    /// A tab has opened its WebSocket.
-    pub(crate) fn chatting(&self) -> Chatting<'_> {
-        self.now().open += 1;
-        Chatting(self)
+    /// A tab has opened a WebSocket: for its chat, or only to show that it is open.
+    pub(crate) fn open_tab(&self) -> OpenTab<'_> {
+        self.usage().open += 1;
+        OpenTab(self)
     }
 
     /// Waits until no tab has used the page for the whole time.
-    pub(crate) async fn over(&self) {
+    pub(crate) async fn unused(&self) {
         loop {
             let until = {
-                let now = self.now();
-                (now.open == 0).then(|| now.last + self.patience)
+                let usage = self.usage();
+                (usage.open == 0).then(|| usage.last + self.patience)
             };
             match until {
                 None => self.changed.notified().await,
                 Some(at) if at <= Instant::now() => return,
-                // What was asked meanwhile has moved the time.
+                // A request meanwhile moves the time.
                 Some(at) => sleep_until(at).await,
             }
         }
     }
 
-    fn now(&self) -> MutexGuard<'_, Now> {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    fn usage(&self) -> MutexGuard<'_, Usage> {
+        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Chatting<'_> {
+impl Drop for OpenTab<'_> {
     fn drop(&mut self) {
-        let mut now = self.0.now();
-        now.open -= 1;
-        now.last = Instant::now();
-        drop(now);
+        let mut usage = self.0.usage();
+        usage.open -= 1;
+        usage.last = Instant::now();
+        drop(usage);
         self.0.changed.notify_one();
     }
 }
@@ -82,39 +84,39 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(600);
     const MOMENT: Duration = Duration::from_millis(2);
 
-    /// Is it over now? The clock of the test stands still otherwise.
-    async fn is_over(activity: &Activity) -> bool {
-        timeout(MOMENT, activity.over()).await.is_ok()
+    /// Whether the page counts as unused now. Apart from this, the clock of the test stands still.
+    async fn is_unused(activity: &Activity) -> bool {
+        timeout(MOMENT, activity.unused()).await.is_ok()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_is_over_when_the_last_tab_was_closed_for_a_while() {
+    async fn the_page_is_unused_a_while_after_its_last_tab() {
         let activity = Activity::new(PATIENCE);
-        let (one, other) = (activity.chatting(), activity.chatting());
+        let (one, other) = (activity.open_tab(), activity.open_tab());
         advance(10 * PATIENCE).await;
-        assert!(!is_over(&activity).await, "two tabs are open");
+        assert!(!is_unused(&activity).await, "two tabs are open");
         drop(one);
         advance(10 * PATIENCE).await;
-        assert!(!is_over(&activity).await, "one is");
+        assert!(!is_unused(&activity).await, "one is");
         drop(other);
         advance(PATIENCE - 2 * MOMENT).await;
-        assert!(!is_over(&activity).await, "it may have been a reload");
-        let again = activity.chatting();
+        assert!(!is_unused(&activity).await, "it may have been a reload");
+        let again = activity.open_tab();
         advance(PATIENCE).await;
-        assert!(!is_over(&activity).await);
+        assert!(!is_unused(&activity).await);
         drop(again);
         advance(PATIENCE).await;
-        assert!(is_over(&activity).await);
+        assert!(is_unused(&activity).await);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_page_that_nobody_opens_is_over_too_and_one_at_its_form_is_not() {
+    async fn a_page_that_is_never_opened_is_unused_and_a_request_counts_as_use() {
         let activity = Activity::new(PATIENCE);
         advance(PATIENCE - 2 * MOMENT).await;
         activity.touch();
         advance(PATIENCE - 2 * MOMENT).await;
-        assert!(!is_over(&activity).await);
+        assert!(!is_unused(&activity).await);
         advance(2 * MOMENT).await;
-        assert!(is_over(&activity).await);
+        assert!(is_unused(&activity).await);
     }
 }

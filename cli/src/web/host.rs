@@ -1,13 +1,14 @@
-//! Owns what the relay answers to each request: `tcp-chat-page` decides by the head, this does the rest (tickets, bearers,
-//! the choice of a server). Called by `serve` with each request. It reads no line of the chat, and prints no secret.
+//! Owns the relay's answers to requests. `tcp-chat-page` decides by the head of a request; this module handles tickets,
+//! bearers and the choice of a server. Called by `serve` with each request. Never reads a line of the chat, and never
+//! prints a secret.
 
 use crate::exit::Failure;
 use crate::output::say;
+use crate::web::access::{Access, Digest, Refused, Secret};
 use crate::web::activity::Activity;
 use crate::web::browser::Redirect;
-use crate::web::door::{Digest, Door, Refused, Secret};
-use crate::web::kept::Keeper;
 use crate::web::relay;
+use crate::web::stored::StateFile;
 use crate::web::target::{Found, Targets};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -24,10 +25,12 @@ use tokio_util::task::TaskTracker;
 
 /// The longest body of a request, in bytes: a SERVER line in JSON.
 const BODY_BYTES: usize = 4096;
-/// How long a body may take.
+/// The longest time in which a body must arrive.
 const BODY: Duration = Duration::from_secs(10);
-/// How many tabs may chat at the same time.
-const SOCKETS: usize = 32;
+/// The number of tabs that may chat at the same time, and of those that may be open.
+const TABS: usize = 32;
+/// The subprotocol of the WebSocket by which an open tab shows itself.
+const PRESENCE: &str = "presence";
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -35,7 +38,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 /// The answer to a request.
 pub(crate) type Answer = Response<Full<Bytes>>;
 
-/// What the requests share.
+/// The state that all requests share.
 #[derive(Debug)]
 pub(crate) struct Host {
     pub(crate) site: Site,
@@ -43,22 +46,23 @@ pub(crate) struct Host {
     pub(crate) activity: Arc<Activity>,
     /// The tasks of the WebSockets.
     pub(crate) tasks: TaskTracker,
-    /// The program ends: WebSockets are closed.
+    /// Closes the WebSockets when the program ends.
     pub(crate) stop: CancellationToken,
     shared: Mutex<Shared>,
-    sockets: Arc<Semaphore>,
+    chats: Arc<Semaphore>,
+    presences: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
 struct Shared {
-    door: Door,
-    keeper: Keeper,
+    access: Access,
+    state_file: StateFile,
     redirect: Option<Redirect>,
-    /// What was said already, so that nobody fills the terminal.
+    /// The lines of [`Host::say_once`], so that repeated events do not fill the terminal.
     said: Vec<&'static str>,
 }
 
-/// `/host.json`
+/// The content of `/host.json`.
 #[derive(Serialize)]
 struct Described {
     kind: &'static str,
@@ -73,27 +77,28 @@ struct Described {
 }
 
 impl Host {
-    pub(crate) fn new(site: Site, targets: Targets, keeper: Keeper, patience: Duration) -> Self {
-        let door = Door::new(keeper.kept().tabs.clone(), epoch_seconds());
+    pub(crate) fn new(site: Site, targets: Targets, state_file: StateFile, patience: Duration) -> Self {
+        let access = Access::new(state_file.stored().tabs.clone(), epoch_seconds());
         let activity = Arc::new(Activity::new(patience));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let shared = Mutex::new(Shared { door, keeper, redirect: None, said: Vec::new() });
-        Self { site, targets, activity, tasks, stop, shared, sockets: Arc::new(Semaphore::new(SOCKETS)) }
+        let shared = Mutex::new(Shared { access, state_file, redirect: None, said: Vec::new() });
+        let (chats, presences) = (Arc::new(Semaphore::new(TABS)), Arc::new(Semaphore::new(TABS)));
+        Self { site, targets, activity, tasks, stop, shared, chats, presences }
     }
 
     /// A new ticket. `None`: the system has no random numbers.
     pub(crate) fn issue(&self) -> Option<Secret> {
         let ticket = Secret::new()?;
-        self.shared().door.issue(&ticket, Instant::now());
+        self.shared().access.issue(&ticket, Instant::now());
         Some(ticket)
     }
 
-    /// Holds the file that leads the browser here, until its ticket is used. `None` removes it.
-    pub(crate) fn hold(&self, redirect: Option<Redirect>) {
+    /// Keeps the file that leads the browser to the page until its ticket is used. `None` removes the file.
+    pub(crate) fn set_redirect(&self, redirect: Option<Redirect>) {
         self.shared().redirect = redirect;
     }
 
-    /// Says this the first time.
+    /// Prints the line on its first call with it.
     pub(crate) fn say_once(&self, line: &'static str) {
         let mut shared = self.shared();
         if !shared.said.contains(&line) {
@@ -102,9 +107,9 @@ impl Host {
         }
     }
 
-    /// Stores the port.
-    pub(crate) fn keep_port(&self, port: u16) {
-        self.shared().keeper.keep(|kept| kept.port = port);
+    /// Stores the port in the state file.
+    pub(crate) fn store_port(&self, port: u16) {
+        self.shared().state_file.update(|stored| stored.port = port);
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
@@ -116,48 +121,48 @@ impl Host {
         match decide(tcp_chat_page::Host::Relay, &self.site, &request) {
             Decision::Answer(answer) => answer.map(|bytes| Full::new(Bytes::from_static(bytes))),
             Decision::Ticket => self.ticket(request).await,
-            Decision::Describe => match self.tab(bearer(request.headers())) {
+            Decision::Describe => match self.admit(bearer(request.headers())) {
                 Some(server) => self.describe(server).await,
-                None => not_let_in(),
+                None => no_access(),
             },
-            Decision::Server => match self.tab(bearer(request.headers())) {
+            Decision::Server => match self.admit(bearer(request.headers())) {
                 Some(_) => self.choose(request).await,
-                None => not_let_in(),
+                None => no_access(),
             },
             Decision::WebSocket => {
                 let offered = handshake::offered(request.headers());
                 let bearer = { offered }.find_map(|protocol| protocol.strip_prefix("bearer."));
-                match (self.tab(bearer), bearer.map(Digest::of)) {
+                match (self.admit(bearer), bearer.map(Digest::of)) {
                     (Some(server), Some(bearer)) => self.websocket(request, server, bearer).await,
-                    _ => not_let_in(),
+                    _ => no_access(),
                 }
             }
         }
     }
 
-    /// The SERVER line of the tab with this bearer. `None`: nobody was let in with it.
+    /// The SERVER line of the tab with this bearer. `None`: no tab has it.
     #[expect(clippy::option_option, reason = "a tab may have chosen no server")]
-    fn tab(&self, bearer: Option<&str>) -> Option<Option<String>> {
+    fn admit(&self, bearer: Option<&str>) -> Option<Option<String>> {
         let mut shared = self.shared();
-        let server = shared.door.admit(bearer?, epoch_seconds())?.server.clone();
+        let server = shared.access.admit(bearer?, epoch_seconds())?.server.clone();
         drop(shared);
         self.activity.touch();
         Some(server)
     }
 
     async fn ticket(&self, request: Request<Incoming>) -> Answer {
-        let Some(body) = body(request).await else { return unreadable() };
+        let Some(body) = body(request).await else { return invalid_body() };
         let Some(bearer) = Secret::new() else {
             return sentence(StatusCode::INTERNAL_SERVER_ERROR, "This system has no random numbers.\n");
         };
         let ticket = std::str::from_utf8(&body).unwrap_or_default().trim();
         let mut shared = self.shared();
-        match shared.door.redeem(ticket, &bearer, Instant::now(), epoch_seconds()) {
+        match shared.access.redeem(ticket, &bearer, Instant::now(), epoch_seconds()) {
             Ok(()) => {}
             Err(Refused::Unknown) => {
-                return sentence(StatusCode::FORBIDDEN, "This ticket was used already, or it is none.\n");
+                return sentence(StatusCode::FORBIDDEN, "This ticket is unknown, or was used already.\n");
             }
-            Err(Refused::Late) => {
+            Err(Refused::Expired) => {
                 return sentence(StatusCode::FORBIDDEN, "This ticket is older than 60 seconds.\n");
             }
         }
@@ -190,16 +195,16 @@ impl Host {
         }
         let bearer = bearer(request.headers()).unwrap_or_default().to_owned();
         let read = body(request).await.and_then(|body| serde_json::from_slice(&body).ok());
-        let Some(Chosen { server }) = read else { return unreadable() };
+        let Some(Chosen { server }) = read else { return invalid_body() };
         let server = server.trim().to_owned();
         match self.find(Some(server.clone())).await {
             Ok(target) => {
                 let mut shared = self.shared();
-                if let Some(tab) = shared.door.admit(&bearer, epoch_seconds()) {
+                if let Some(tab) = shared.access.admit(&bearer, epoch_seconds()) {
                     tab.server = Some(server.clone());
                 }
                 shared.store();
-                shared.keeper.keep(|kept| kept.server = Some(server));
+                shared.state_file.update(|stored| stored.server = Some(server));
                 drop(shared);
                 let (server, id, verified) = (target.server(), Some(target.id()), Some(target.verified()));
                 json(StatusCode::OK, &Described { kind: "relay", server, id, verified, problem: Vec::new() })
@@ -208,13 +213,14 @@ impl Host {
         }
     }
 
-    /// Files are read on a thread that may wait.
+    /// The target of a SERVER line. Runs on a blocking thread, because it reads files.
     async fn find(self: &Arc<Self>, server: Option<String>) -> Found {
         let host = Arc::clone(self);
         let found = tokio::task::spawn_blocking(move || host.targets.find(server.as_deref())).await;
         found.unwrap_or_else(|e| Err(Failure::new(crate::exit::Exit::Other, e.to_string())))
     }
 
+    /// Makes a WebSocket of the connection: a chat with the tab's server, or the presence of the tab.
     async fn websocket(
         self: &Arc<Self>,
         mut request: Request<Incoming>,
@@ -231,17 +237,28 @@ impl Host {
                 return answer;
             }
         };
-        let Ok(permit) = Arc::clone(&self.sockets).try_acquire_owned() else {
-            return sentence(StatusCode::SERVICE_UNAVAILABLE, "So many tabs are open already. Close one.\n");
+        let is_presence = handshake::offered(request.headers()).any(|offer| offer == PRESENCE);
+        let permits = if is_presence { &self.presences } else { &self.chats };
+        let Ok(permit) = Arc::clone(permits).try_acquire_owned() else {
+            return sentence(StatusCode::SERVICE_UNAVAILABLE, "Too many tabs are open. Close one of them.\n");
         };
-        let wanted = handshake::offered(request.headers()).find_map(|offer| offer.strip_prefix("server."));
-        let found = self.find(server).await;
-        if wanted.is_some_and(|id| found.as_ref().is_ok_and(|target| target.id() != id)) {
-            return sentence(StatusCode::CONFLICT, "The session of this tab is one of another server.\n");
-        }
+        let purpose = if is_presence {
+            Purpose::Presence
+        } else {
+            let wanted =
+                handshake::offered(request.headers()).find_map(|offer| offer.strip_prefix("server."));
+            let found = self.find(server).await;
+            if wanted.is_some_and(|id| found.as_ref().is_ok_and(|target| target.id() != id)) {
+                return sentence(
+                    StatusCode::CONFLICT,
+                    "The session of this tab belongs to another server.\n",
+                );
+            }
+            Purpose::Chat(found)
+        };
         {
             let mut shared = self.shared();
-            shared.door.opened(&bearer);
+            shared.access.opened(&bearer);
             shared.store();
         }
         let upgrade = hyper::upgrade::on(&mut request);
@@ -249,27 +266,36 @@ impl Host {
         self.tasks.spawn(async move {
             let _permit = permit;
             let activity = Arc::clone(&host.activity);
-            let _chatting = activity.chatting();
+            let _open = activity.open_tab();
             let stop = host.stop.clone();
-            // A browser that is gone before it was answered gets nothing.
+            // It fails if the browser closed the connection before the answer.
             if let Ok(upgraded) = upgrade.await {
-                match found {
-                    Ok(target) => relay::run(upgraded, &target, &stop).await,
-                    Err(_) => relay::refuse(upgraded).await,
+                match purpose {
+                    Purpose::Presence => relay::hold(upgraded, &stop).await,
+                    Purpose::Chat(Ok(target)) => relay::run(upgraded, &target, &stop).await,
+                    Purpose::Chat(Err(_)) => relay::refuse(upgraded).await,
                 }
             }
             let mut shared = host.shared();
-            shared.door.closed(&bearer, epoch_seconds());
+            shared.access.closed(&bearer, epoch_seconds());
             shared.store();
         });
         head.map(|()| Full::default())
     }
 }
 
+/// The purpose of a WebSocket.
+enum Purpose {
+    /// It lasts as long as its tab, and carries nothing.
+    Presence,
+    /// It carries the lines of a chat.
+    Chat(Found),
+}
+
 impl Shared {
     fn store(&mut self) {
-        let tabs = self.door.tabs().to_vec();
-        self.keeper.keep(|kept| kept.tabs = tabs);
+        let tabs = self.access.tabs().to_vec();
+        self.state_file.update(|stored| stored.tabs = tabs);
     }
 }
 
@@ -284,7 +310,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(bearer.trim())
 }
 
-/// The body, if it is short and comes in time.
+/// The body. `None`: it is too long, too late or incomplete.
 async fn body(request: Request<Incoming>) -> Option<Bytes> {
     let body = Limited::new(request.into_body(), BODY_BYTES).collect();
     Some(tokio::time::timeout(BODY, body).await.ok()?.ok()?.to_bytes())
@@ -301,14 +327,14 @@ fn refused(server: Option<String>, failure: Failure) -> Described {
 }
 
 fn json(status: StatusCode, what: &Described) -> Answer {
-    // Texts and lists of texts: nothing in them can fail.
+    // It cannot fail: it has only strings and lists of strings.
     answer(status, JSON, Full::new(Bytes::from(serde_json::to_vec(what).unwrap_or_default())))
 }
 
-/// The page shows this to whoever opens it without its ticket.
-fn not_let_in() -> Answer {
+/// The answer for a tab without a valid bearer. The page shows its text.
+fn no_access() -> Answer {
     let problem = [
-        "This tab was not let in: its address was used already, is older than 60 seconds, or had no ticket.",
+        "This tab was not let in: its address was used already, is older than 60 seconds, or has no ticket.",
         "Start `tcp-chat-cli web` again: it opens a new tab.",
     ];
     let problem = problem.map(str::to_owned).to_vec();
@@ -321,7 +347,7 @@ fn not_let_in() -> Answer {
     answer
 }
 
-fn unreadable() -> Answer {
+fn invalid_body() -> Answer {
     sentence(StatusCode::BAD_REQUEST, "The body of the request cannot be read.\n")
 }
 

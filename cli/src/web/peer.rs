@@ -1,21 +1,22 @@
-//! Owns the question whose socket is at the other end of a connection over loopback. Called by `host` for each connection
-//! before a byte of it is read. Any user of a machine can connect to a port on loopback: file modes do not protect it.
+//! Owns the check that the peer of a loopback connection is a process of our user. Called by `serve` for each connection,
+//! before a byte of it is read. Any user of a machine can connect to a port on loopback, because ports have no file mode.
+//! Never reads from the connection.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// How Linux writes `ESTABLISHED`. A socket in another state may have lost its owner, and is listed as root's.
+/// The state `ESTABLISHED` in Linux's table. The table lists a socket in another state as root's if its owner has ended.
 const ESTABLISHED: &str = "01";
 
-/// Does the socket at the other end belong to this process's user? Where the system does not tell, it does not. Blocks
-/// the thread while it reads `/proc/net/tcp`.
+/// Whether the socket at the other end belongs to the user of this process. False if the tables do not list it. Blocks the
+/// thread while it reads `/proc/net/tcp`.
 ///
 /// # Errors
-/// The system's, where the tables cannot be read.
+/// A table cannot be read.
 #[cfg(target_os = "linux")]
 pub(crate) fn is_ours(peer: SocketAddr, local: SocketAddr) -> std::io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
     let own = std::fs::metadata("/proc/self")?.uid();
-    // A browser's socket may be one of IPv6 that talks IPv4.
+    // A browser may use an IPv6 socket for IPv4.
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
         let text = match std::fs::read_to_string(table) {
             Ok(text) => text,
@@ -30,7 +31,7 @@ pub(crate) fn is_ours(peer: SocketAddr, local: SocketAddr) -> std::io::Result<bo
     Ok(false)
 }
 
-/// Other systems do not tell: there the ticket alone protects.
+/// Other systems do not report the owner of a socket. There only the ticket protects.
 ///
 /// # Errors
 /// None.
@@ -39,15 +40,15 @@ pub(crate) fn is_ours(_peer: SocketAddr, _local: SocketAddr) -> std::io::Result<
     Ok(true)
 }
 
-/// The user of the socket `of` that is connected with `with`, by a table as in `/proc/net/tcp`.
+/// The user of the socket `of` that is connected to `with`, from a table in the form of `/proc/net/tcp`.
 #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only Linux has the table"))]
 fn owner(table: &str, of: SocketAddr, with: SocketAddr) -> Option<u32> {
     table.lines().skip(1).find_map(|line| {
         let mut columns = line.split_ascii_whitespace().skip(1);
         let (local, remote, state) = (columns.next()?, columns.next()?, columns.next()?);
         let uid = columns.nth(3)?;
-        let is_it = state == ESTABLISHED && address(local)? == of && address(remote)? == with;
-        if is_it { uid.parse().ok() } else { None }
+        let is_wanted = state == ESTABLISHED && address(local)? == of && address(remote)? == with;
+        if is_wanted { uid.parse().ok() } else { None }
     })
 }
 
@@ -72,7 +73,7 @@ mod tests {
 
     #[cfg(target_endian = "little")]
     #[test]
-    fn a_table_of_the_kernel() {
+    fn the_owner_is_read_from_the_table_of_the_kernel() {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
             0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     7        0 1 1 x\n\
             1: 0100007F:C350 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  1000        0 2 1 x\n\
@@ -83,14 +84,14 @@ mod tests {
         let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
         let of = |port| owner(table, at(port), at(8080));
         assert_eq!(of(50000), Some(1000), "the peer's socket, not our end of it");
-        assert_eq!(of(50001), None, "nobody owns it any longer");
+        assert_eq!(of(50001), None, "it is not established");
         assert_eq!(of(50002), Some(1001), "IPv4 through a socket of IPv6");
         assert_eq!(of(50003), None);
         assert_eq!(owner(table, at(50000), at(8081)), None);
     }
 
     #[test]
-    fn our_own_socket_is_ours() {
+    fn a_socket_of_this_process_is_ours() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let there = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (here, peer) = listener.accept().unwrap();

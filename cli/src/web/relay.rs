@@ -1,5 +1,5 @@
-//! Owns one tab's chat: text messages of its WebSocket become lines of a verified TLS connection, and the other way
-//! round. Called by `host` once the browser's connection is a WebSocket. A relay, no translator: it reads no line.
+//! Owns the chat of one tab: forwards lines between its WebSocket and a verified TLS connection, in both directions. Called
+//! by `host` when the browser's connection has become a WebSocket. Never parses a line.
 
 use crate::web::target::Target;
 use hyper::upgrade::Upgraded;
@@ -11,14 +11,16 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-/// How much is read at once, in bytes. Of the server: as much as one message of the WebSocket may hold.
-const READ_BYTES: (usize, usize) = (16 * 1024, tcp_chat_websocket::MESSAGE_BYTES);
-/// How long the goodbyes may take.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// The size of one read from the browser, in bytes.
+const BROWSER_READ_BYTES: usize = 16 * 1024;
+/// The size of one read from the server, in bytes: one message of the WebSocket.
+const SERVER_READ_BYTES: usize = tcp_chat_websocket::MESSAGE_BYTES;
+/// The longest time for closing a stream.
+const CLOSE: Duration = Duration::from_secs(1);
 
 type Browser = WebSocket<TokioIo<Upgraded>>;
 
-/// Connects, and passes lines on until one side ends or the program stops.
+/// Connects to the server, and forwards lines until one side ends or the program stops.
 pub(crate) async fn run(upgraded: Upgraded, target: &Target, stop: &CancellationToken) {
     let mut browser = opened(upgraded);
     let connected = tokio::select! {
@@ -27,16 +29,26 @@ pub(crate) async fn run(upgraded: Upgraded, target: &Target, stop: &Cancellation
     };
     let Ok(mut server) = connected else { return close(&mut browser).await };
     let ended = tokio::select! {
-        ended = pass(&mut browser, &mut server) => ended,
+        ended = forward(&mut browser, &mut server) => ended,
         () = stop.cancelled() => Ok(()),
     };
     if let Err(e) = ended {
-        target.broke(&e);
+        target.record_break(&e);
     }
     tokio::join!(close(&mut browser), close(&mut server));
 }
 
-/// There is no server to connect to: `/host.json` says why.
+/// Holds the WebSocket of an open tab until the tab closes or the program stops. Bytes on it end it: it carries none.
+pub(crate) async fn hold(upgraded: Upgraded, stop: &CancellationToken) {
+    let (mut browser, mut none) = (opened(upgraded), [0]);
+    tokio::select! {
+        _ = browser.read(&mut none) => {}
+        () = stop.cancelled() => {}
+    }
+    close(&mut browser).await;
+}
+
+/// Closes a WebSocket for which there is no server. `/host.json` has the reason.
 pub(crate) async fn refuse(upgraded: Upgraded) {
     close(&mut opened(upgraded)).await;
 }
@@ -45,16 +57,19 @@ fn opened(upgraded: Upgraded) -> Browser {
     WebSocket::new(TokioIo::new(upgraded), Vec::new())
 }
 
-/// Passes lines on until one side ends.
+/// Forwards lines until one side ends.
 ///
 /// # Errors
-/// The server's side failed.
-async fn pass(browser: &mut Browser, server: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
+/// The connection to the server failed.
+async fn forward(
+    browser: &mut Browser,
+    server: &mut (impl AsyncRead + AsyncWrite + Unpin),
+) -> io::Result<()> {
     let (mut from_browser, mut to_browser) = tokio::io::split(browser);
     let (mut from_server, mut to_server) = tokio::io::split(server);
     let up = async {
-        // Passwords come this way.
-        let mut lines = Zeroizing::new(vec![0; READ_BYTES.0]);
+        // A password may be in it.
+        let mut lines = Zeroizing::new(vec![0; BROWSER_READ_BYTES]);
         while let Ok(n @ 1..) = from_browser.read(&mut lines).await {
             to_server.write_all(&lines[..n]).await?;
             to_server.flush().await?;
@@ -62,7 +77,7 @@ async fn pass(browser: &mut Browser, server: &mut (impl AsyncRead + AsyncWrite +
         Ok(())
     };
     let down = async {
-        let mut lines = vec![0; READ_BYTES.1];
+        let mut lines = vec![0; SERVER_READ_BYTES];
         loop {
             let n = from_server.read(&mut lines).await?;
             let is_sent =
@@ -78,7 +93,7 @@ async fn pass(browser: &mut Browser, server: &mut (impl AsyncRead + AsyncWrite +
     }
 }
 
-/// Says goodbye. The other side may be gone already: then there is nobody to say it to.
+/// Closes a stream in order. It fails if the other side has closed it already.
 async fn close(stream: &mut (impl AsyncWrite + Unpin)) {
-    let _ = tokio::time::timeout(GOODBYE, stream.shutdown()).await;
+    let _ = tokio::time::timeout(CLOSE, stream.shutdown()).await;
 }

@@ -1,5 +1,5 @@
-//! Owns the listener on loopback: who is let connect, and HTTP/1.1 on each connection. Called by `mod`. Answers come from
-//! `host`.
+//! Owns the listener on loopback: accepts connections of our user, and serves HTTP/1.1 on each. Called by `mod`; `host`
+//! answers the requests. Never ends by itself.
 
 use crate::web::host::Host;
 use crate::web::peer;
@@ -15,17 +15,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// How many connections without a WebSocket there are at most. Further ones wait to be accepted.
+/// The largest number of connections without a WebSocket. Beyond it, further ones wait to be accepted.
 const CONNECTIONS: usize = 64;
-/// How long the head of a request may take, and how long a connection may wait for the next one.
+/// The longest time for the head of a request, which includes the wait for it.
 const HEAD: Duration = Duration::from_secs(30);
-/// The pause after an accept that failed, as where there are no file descriptors left.
+/// The pause after a failed accept, for example when there are no file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Listens at a port of loopback. 0 is any; `usual` is tried first then.
+/// Listens at a port of loopback. 0 means any port, and `usual` is tried first then.
 ///
 /// # Errors
-/// The system's: the port is in use.
+/// The error of the system; as a rule the port is in use.
 pub(crate) async fn listen(asked: u16, usual: u16) -> io::Result<(TcpListener, u16)> {
     let bind = async |port: u16| {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
@@ -41,7 +41,7 @@ pub(crate) async fn listen(asked: u16, usual: u16) -> io::Result<(TcpListener, u
     bind(asked).await
 }
 
-/// Serves for ever. Connections end with this future; WebSockets go on in their own tasks.
+/// Serves without end. Connections end with this future; WebSockets continue in their own tasks.
 pub(crate) async fn serve(listener: TcpListener, host: Arc<Host>) -> Infallible {
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
@@ -58,7 +58,7 @@ pub(crate) async fn serve(listener: TcpListener, host: Arc<Host>) -> Infallible 
         let host = Arc::clone(&host);
         connections.spawn(async move {
             let _permit = permit;
-            // A connection that breaks is the browser's affair.
+            // A browser may break its connection at any time.
             let _ = connection(stream, peer, host).await;
         });
     }
@@ -69,16 +69,16 @@ async fn connection(stream: TcpStream, peer: SocketAddr, host: Arc<Host>) -> io:
     let asked = tokio::task::spawn_blocking(move || peer::is_ours(peer, local)).await?;
     let refused = match asked {
         Ok(true) => None,
-        Ok(false) => Some("* another user of this machine tried to connect, and was refused"),
+        Ok(false) => Some("* a connection of another user of this machine was refused"),
         Err(_) => Some(
-            "* /proc/net/tcp cannot be read: whose connections these are is not known, so they are refused",
+            "* connections are refused: /proc/net/tcp cannot be read, so the users who make them are unknown",
         ),
     };
     if let Some(why) = refused {
         host.say_once(why);
         return Ok(());
     }
-    // The table named the user of the socket that has this port now. It is the peer's only while the connection is alive.
+    // The table has the user of the socket that has this port now. It is the peer's only while the connection is open.
     if stream.take_error()?.is_some() {
         return Ok(());
     }

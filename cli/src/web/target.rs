@@ -1,11 +1,11 @@
-//! Owns the servers that tabs chat with: what a SERVER line means, by command line, environment, profiles and files as
-//! in all modes, and why the last connection failed. Called by `host`. Never parses the chat.
+//! Owns the servers of the tabs: reads a SERVER line with command line, environment, profiles and files, as in all modes,
+//! and remembers why the last connection failed. Called by `host`. Never parses the chat.
 
 use crate::args::Cli;
 use crate::exit::Failure;
 use crate::output::say;
 use crate::settings::Settings;
-use crate::web::door::Digest;
+use crate::web::access::Digest;
 use crate::{connect, layers, profile};
 use clap::ArgMatches;
 use std::collections::BTreeMap;
@@ -14,17 +14,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tcp_chat_client::{Endpoint, Error, Trust};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// So many servers are remembered at most. Beyond that all but the first are read again when they are asked for.
+/// The largest number of cached servers. Beyond it, the cache is emptied and SERVER lines are read again.
 const SERVERS: usize = 32;
 
-/// A server, verified as the settings say.
+/// A server, and how to verify it.
 #[derive(Debug)]
 pub(crate) struct Target {
     settings: Settings,
     endpoint: Endpoint,
-    /// Why the last connection failed. Empty: it did not.
+    /// Why the last connection failed. Empty: it succeeded.
     problem: Mutex<Vec<String>>,
-    /// The profile of a new server is stored once its certificate was verified.
+    /// The profile of the server must still be stored, when its certificate is verified.
     is_new: Mutex<bool>,
 }
 
@@ -41,7 +41,7 @@ impl Target {
         self.settings.server()
     }
 
-    /// What the page's form offers: `host:port`, or a line with the room and the pin that were given.
+    /// The server in the form of the page: `host:port`, or a line with the given room and pin.
     pub(crate) fn offered(&self) -> String {
         let server = self.server();
         match (self.settings.rooms.first(), &self.settings.trust) {
@@ -51,8 +51,8 @@ impl Target {
         }
     }
 
-    /// Names the server and its trust, as a token. A page asks for the server of its session by it, so that it never sends
-    /// the session to another one.
+    /// A token for the server and its trust. The page names the server of its session by it, so it never sends the session
+    /// to another server.
     pub(crate) fn id(&self) -> String {
         let trust = match &self.settings.trust {
             Trust::Ca(_) => "CA".to_owned(),
@@ -61,7 +61,7 @@ impl Target {
         Digest::of(&format!("{} {trust}", self.server().to_lowercase())).to_string()
     }
 
-    /// As the page is told.
+    /// How the server is verified, as `/host.json` says it.
     pub(crate) fn verified(&self) -> &'static str {
         match self.settings.trust {
             Trust::Ca(_) => "CA",
@@ -76,27 +76,27 @@ impl Target {
     /// Connects and verifies, once.
     ///
     /// # Errors
-    /// It failed; [`Self::problem`] says why from now on.
+    /// It failed; [`Self::problem`] has the reason.
     pub(crate) async fn connect(&self) -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + use<>, ()> {
         match self.endpoint.connect().await {
             Ok(stream) => {
                 locked(&self.problem).clear();
-                self.note();
+                self.store_profile();
                 Ok(stream)
             }
             Err(e) => {
-                self.failed(e);
+                self.record_failure(e);
                 Err(())
             }
         }
     }
 
-    /// Reading or writing failed.
-    pub(crate) fn broke(&self, e: &io::Error) {
-        self.failed(self.endpoint.explain(e));
+    /// Records that reading or writing failed.
+    pub(crate) fn record_break(&self, e: &io::Error) {
+        self.record_failure(self.endpoint.explain(e));
     }
 
-    fn failed(&self, e: Error) {
+    fn record_failure(&self, e: Error) {
         let failure = connect::explained(e, &self.settings);
         if self.settings.verbose {
             crate::output::complain(&failure);
@@ -104,27 +104,27 @@ impl Target {
         *locked(&self.problem) = failure.lines;
     }
 
-    /// Stores the profile of a server that was verified by the pin of its line for the first time.
-    fn note(&self) {
+    /// Stores the profile of a server after its first verification by the pin of its line.
+    fn store_profile(&self) {
         let is_new = std::mem::take(&mut *locked(&self.is_new));
         if let Some((path, key, new)) = self.settings.new_profile.as_ref().filter(|_| is_new) {
             match profile::add(path, key, new) {
-                Ok(()) => say(&format!("* {key} and its pin are known from now on")),
-                Err(failure) => say(&format!("* the server could not be noted: {failure}")),
+                Ok(()) => say(&format!("* the pin of {key} is stored")),
+                Err(failure) => say(&format!("* the pin of {key} could not be stored: {failure}")),
             }
         }
     }
 }
 
-/// What there is for a SERVER line.
+/// The target of a SERVER line, or what is wrong with the line.
 pub(crate) type Found = Result<Arc<Target>, Failure>;
 
-/// Finds the servers of SERVER lines.
+/// The targets of SERVER lines.
 #[derive(Debug)]
 pub(crate) struct Targets {
     matches: ArgMatches,
     cli: Cli,
-    /// Of the command line, or its default.
+    /// That of the command line, or of its default.
     first: Found,
     known: Mutex<BTreeMap<String, Arc<Target>>>,
 }
@@ -134,22 +134,22 @@ impl Targets {
         Self { matches, cli, first, known: Mutex::default() }
     }
 
-    /// The server of a line; `None` is the one of the command line. Blocks the thread: it reads files.
+    /// The target of a line; `None` is that of the command line. Blocks the thread: it reads files.
     ///
     /// # Errors
-    /// What is wrong with the line, or with what it leads to.
+    /// The line, or a file that its settings name, cannot be used.
     pub(crate) fn find(&self, line: Option<&str>) -> Found {
         let Some(line) = line else { return self.first.clone() };
         if let Some(known) = locked(&self.known).get(line) {
             return Ok(Arc::clone(known));
         }
         if line == "-" {
-            return Err(Failure::usage("SERVER is -: there is no standard input on the page"));
+            return Err(Failure::usage("SERVER is -, and the page has no standard input"));
         }
         let cli = Cli { server: Some(line.to_owned()), ..self.cli.clone() };
         let (settings, _) = layers::settle_for(&self.matches, cli)?;
         if settings.join.is_some() {
-            return Err(Failure::usage("this line has a code in it: use it with tcp-chat-cli").hint(
+            return Err(Failure::usage("this line contains a code: use it with tcp-chat-cli").hint(
                 "Start `tcp-chat-cli -` in a terminal and paste the line there. Then come back to this page.",
             ));
         }

@@ -1,5 +1,6 @@
 //! Owns a running daemon: its folder, its port, its life. The one place that starts it.
 
+use crate::relay::LONG;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -124,6 +125,7 @@ fn spawn(folder: &Path, port: u16, settings: &str) -> (Child, u16) {
         }
         let _ = found.send(Err(all));
     });
-    let port = port.recv().unwrap().unwrap_or_else(|log| panic!("the daemon did not start:\n{log}"));
+    let port = port.recv_timeout(LONG).expect("the daemon does not listen");
+    let port = port.unwrap_or_else(|log| panic!("the daemon did not start:\n{log}"));
     (child, port)
 }

@@ -36,9 +36,9 @@ fn a_join_line_and_a_password_of_ones_own() {
     let end = run(&home, &[&join, "--password-file", file, "send", "first"]);
     assert_eq!(end.code, Some(0), "{end:?}");
     assert!(end.err.contains("your password is set"), "{end:?}");
-    assert_eq!(end.err.matches("others on this machine could read that line").count(), 1, "{end:?}");
+    assert_eq!(end.err.matches("other users of this machine can read that line").count(), 1, "{end:?}");
     let end = run(&home, &["localhost", "--password-file", file, "history"]);
-    assert!(!end.err.contains("could read that line"), "{end:?}");
+    assert!(!end.err.contains("can read that line"), "{end:?}");
     assert_eq!(end.code, Some(0), "host, pin and name are known: {end:?}");
     assert!(end.out.contains("ana: first"), "{end:?}");
 
@@ -99,7 +99,7 @@ fn a_join_line_and_a_certificate_for_a_key_that_stays_here() {
     let end = client.ends();
     assert_eq!(end.code, Some(0), "{end:?}");
     assert_eq!(end.out, "ana here\n");
-    assert!(!end.err.contains("could read that line"), "{end:?}");
+    assert!(!end.err.contains("can read that line"), "{end:?}");
 
     let files = identity(&home);
     assert_eq!(files.len(), 2, "{files:?}");

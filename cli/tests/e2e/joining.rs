@@ -16,7 +16,7 @@ fn the_line_of_an_invitation_once_and_then_the_host_is_enough() {
     let line = format!("tcps://localhost:{}/ops#{}", daemon.port, daemon.pin());
     let end = run(&home, &[&line, "--name", "ana", "send", "first"]);
     assert_eq!(end.code, Some(0), "{end:?}");
-    assert!(end.err.contains("known from now on"), "{end:?}");
+    assert!(end.err.contains("the pin of"), "{end:?}");
 
     let end = run(&home, &["localhost", "history"]);
     assert_eq!(end.code, Some(0), "{end:?}");

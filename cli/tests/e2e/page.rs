@@ -1,4 +1,4 @@
-//! `tcp-chat-cli web` from outside: its door, request by request over real sockets, and the chat through it.
+//! `tcp-chat-cli web` from outside: its checks of requests over real sockets, and the chat through it.
 
 use crate::client::{Client, Home};
 use crate::daemon::Daemon;
@@ -6,7 +6,7 @@ use crate::relay::{LONG, Relay};
 use serde_json::{Value, json};
 
 #[test]
-fn the_page_is_served_with_its_headers_to_whoever_asks_for_the_right_host() {
+fn the_page_is_served_with_its_headers_under_its_own_host() {
     let (home, daemon) = (Home::new(), Daemon::start());
     let relay = Relay::start(&home, &daemon, &[]);
     let page = relay.page("GET /", &[], "");
@@ -29,7 +29,7 @@ fn the_page_is_served_with_its_headers_to_whoever_asks_for_the_right_host() {
 }
 
 #[test]
-fn the_door_opens_only_for_the_page_itself() {
+fn only_the_page_itself_has_access() {
     let (home, daemon) = (Home::new(), Daemon::start());
     let relay = Relay::start(&home, &daemon, &[]);
     let (own, origin, port) = (relay.host(), relay.origin(), relay.port);
@@ -68,7 +68,7 @@ fn the_door_opens_only_for_the_page_itself() {
     let stranger = relay.page("GET /host.json", &[], "").json();
     assert_eq!(stranger["kind"], "relay");
     assert!(stranger["problem"][0].as_str().unwrap().contains("not let in"), "{stranger}");
-    assert!(!stranger.to_string().contains(&daemon.port.to_string()), "it is told nothing: {stranger}");
+    assert!(!stranger.to_string().contains(&daemon.port.to_string()), "it learns nothing: {stranger}");
 
     let bearer = relay.bearer();
     assert_eq!(relay.page("POST /ticket", &[], &relay.ticket).status, 403, "a ticket is taken once");
@@ -76,7 +76,7 @@ fn the_door_opens_only_for_the_page_itself() {
     assert_eq!(
         relay.page("GET /host.json", &[("Authorization", &second)], "").status,
         401,
-        "it is no bearer"
+        "a ticket is not a bearer"
     );
     let offered = format!("tcp-chat.1, bearer.{bearer}");
     for (protocols, origin, status) in [
@@ -125,7 +125,7 @@ fn page_and_terminal_chat_while_the_daemon_is_killed() {
     assert!(tab.is_closed());
     terminal.says("the connection is lost");
     let mut early = relay.open(&bearer);
-    assert!(early.is_closed(), "nobody is there");
+    assert!(early.is_closed(), "the daemon is down");
     let problem = relay.described(&bearer)["problem"][0].as_str().unwrap().to_owned();
     assert!(problem.contains("no connection to") && problem.contains("refused"), "{problem}");
     daemon.start_again();
@@ -140,7 +140,7 @@ fn page_and_terminal_chat_while_the_daemon_is_killed() {
     let fourth = tab.says("and from the page again");
     assert!(second < third && third < fourth);
     terminal.shows("ana: and from the page again");
-    assert_eq!(relay.described(&bearer).get("problem"), None, "it is mended");
+    assert_eq!(relay.described(&bearer).get("problem"), None, "the problem is over");
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_refused_certificate_is_explained_on_the_page_as_in_the_terminal() {
     assert_eq!(described, json!({ "kind": "relay", "server": line, "id": null, "verified": "pin" }));
     let mut tab = relay.open(&bearer);
     tab.logs_in(json!({ "name": "ana" }));
-    relay.client.says("its pin are known from now on");
+    relay.client.says("the pin of");
 
     daemon.replace();
     assert!(tab.is_closed());
@@ -215,7 +215,7 @@ fn another_server_is_chosen_on_the_page_and_bad_lines_are_explained() {
     let relay = Relay::start(&home, &here, &[]);
     let bearer = relay.bearer();
     let line = format!("tcps://{}#{}", there.server(), there.pin());
-    // What the command line says about trust holds for all servers.
+    // The trust of the command line is valid for all servers.
     let mut command = home.command();
     command.args(["web", "--no-open"]);
     let free = Relay::of(Client::start(command));
@@ -233,7 +233,7 @@ fn another_server_is_chosen_on_the_page_and_bad_lines_are_explained() {
     for (line, part) in [
         ("chat.example", "whom to trust"),
         ("a b", "no host name"),
-        ("-", "no standard input"),
+        ("-", "the page has no standard input"),
         ("", "no host"),
         (&format!("tcps://ben:code@{}#{}", there.server(), there.pin()), "code"),
     ] {
@@ -241,7 +241,7 @@ fn another_server_is_chosen_on_the_page_and_bad_lines_are_explained() {
         let problem = refused["problem"][0].as_str().unwrap_or_else(|| panic!("{line}: {refused}"));
         assert!(problem.contains(part), "{line}: {problem}");
     }
-    assert_eq!(free.described(&free_bearer)["server"], there.server(), "the choice stands");
+    assert_eq!(free.described(&free_bearer)["server"], there.server(), "the last valid choice stays");
     let mut room = relay.choose(&bearer, &format!("tcps://{}/ops", here.server()));
     room["id"].take();
     assert_eq!(room, json!({ "kind": "relay", "server": here.server(), "id": null, "verified": "CA" }));
@@ -272,7 +272,7 @@ fn a_session_goes_to_its_own_server_alone() {
     assert_eq!((opens(&first), opens(&second)), (101, 409));
 }
 
-/// Opens the browser by a file: a program that stands for it says what it was given.
+/// A script in the place of `xdg-open` notes its argument and the file.
 #[cfg(unix)]
 #[test]
 fn the_ticket_reaches_the_browser_through_a_private_file() {
@@ -317,10 +317,48 @@ fn the_ticket_reaches_the_browser_through_a_private_file() {
     let port = place.strip_prefix("http://127.0.0.1:").unwrap().parse().unwrap();
     let relay = Relay { client, port, ticket: ticket.to_owned() };
     relay.bearer();
-    assert!(!std::path::Path::new(given).exists(), "a used ticket lies nowhere");
+    assert!(!std::path::Path::new(given).exists(), "the file of a used ticket is removed");
 }
 
-/// Only root can try: a process of another user connects.
+/// A killed process removes nothing. Its ticket ends with it.
+#[cfg(unix)]
+#[test]
+fn the_next_start_removes_the_file_of_a_killed_process() {
+    use std::os::unix::fs::PermissionsExt;
+    let (home, daemon) = (Home::new(), Daemon::start());
+    let (programs, runtime) = (home.0.path().join("bin"), home.0.path().join("run"));
+    std::fs::create_dir_all(&programs).unwrap();
+    std::fs::create_dir_all(&runtime).unwrap();
+    let opener = programs.join("xdg-open");
+    std::fs::write(&opener, "#!/bin/sh\nexit 0\n").unwrap();
+    std::fs::set_permissions(&opener, PermissionsExt::from_mode(0o755)).unwrap();
+    let start = |args: &[&str]| {
+        let mut command = home.command();
+        command
+            .env("PATH", format!("{}:/usr/bin:/bin", programs.display()))
+            .env("DISPLAY", ":0")
+            .env("XDG_RUNTIME_DIR", &runtime)
+            .arg("--ca")
+            .arg(daemon.ca())
+            .args([daemon.server().as_str(), "web"])
+            .args(args);
+        Client::start(command)
+    };
+    let files = || std::fs::read_dir(runtime.join("tcp-chat")).into_iter().flatten().count();
+    let killed = start(&[]);
+    let began = std::time::Instant::now();
+    while files() == 0 {
+        assert!(began.elapsed() < LONG);
+        std::thread::yield_now();
+    }
+    killed.kill();
+    assert_eq!(files(), 1, "the killed process left it behind");
+    let next = start(&["--no-open"]);
+    next.says("the page is at");
+    assert_eq!(files(), 0);
+}
+
+/// Needs root, because a process of another user connects.
 #[cfg(target_os = "linux")]
 #[test]
 fn another_user_of_the_machine_is_refused() {
@@ -339,6 +377,6 @@ fn another_user_of_the_machine_is_refused() {
     };
     assert!(asks(0).starts_with("HTTP/1.1 200 OK"));
     assert_eq!(asks(65534), "");
-    relay.client.says("another user of this machine");
+    relay.client.says("of another user of this machine");
     assert!(asks(0).starts_with("HTTP/1.1 200 OK"));
 }

@@ -1,4 +1,4 @@
-//! The life of `tcp-chat-cli web`: its death and restart under an open tab, its end, and what is wrong at its start.
+//! The life of `tcp-chat-cli web`: a crash and restart under an open tab, the end, and errors at the start.
 
 use crate::client::{Client, Home};
 use crate::daemon::Daemon;
@@ -6,7 +6,7 @@ use crate::relay::Relay;
 use serde_json::json;
 
 #[test]
-fn a_tab_survives_the_death_of_the_relay() {
+fn a_tab_survives_a_crash_of_the_relay() {
     let (home, daemon) = (Home::new(), Daemon::start());
     let relay = Relay::start(&home, &daemon, &[]);
     let bearer = relay.bearer();
@@ -29,13 +29,13 @@ fn a_tab_survives_the_death_of_the_relay() {
     }
 
     let again = Relay::start(&home, &daemon, &[]);
-    assert_eq!(again.port, port, "the tab finds it under its address");
-    assert_eq!(again.page("POST /ticket", &[], &used).status, 403, "the old ticket is no ticket");
+    assert_eq!(again.port, port, "the address is the same");
+    assert_eq!(again.page("POST /ticket", &[], &used).status, 403, "the old ticket is invalid");
     let mut tab = again.open(&bearer);
     let resumed = tab.logs_in(json!({ "name": "ana", "session": login["session"], "after": seen }));
     assert_eq!(resumed["session"], login["session"]);
     tab.says("after");
-    // A second one beside it has a port and tabs of its own.
+    // A second process has a port and tabs of its own.
     let beside = Relay::start(&home, &daemon, &[]);
     assert_ne!(beside.port, port);
     assert_eq!(
@@ -45,7 +45,7 @@ fn a_tab_survives_the_death_of_the_relay() {
 }
 
 #[test]
-fn it_ends_after_the_last_tab() {
+fn it_ends_some_time_after_the_last_tab() {
     let (home, daemon) = (Home::new(), Daemon::start());
     let relay = Relay::start(&home, &daemon, &["--idle", "1s"]);
     let bearer = relay.bearer();
@@ -57,13 +57,33 @@ fn it_ends_after_the_last_tab() {
     relay.client.says("no tab has used the page");
     let ended = relay.client.ended();
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    // And where nobody opens it at all.
+    // Also if no tab is ever opened.
     let relay = Relay::start(&home, &daemon, &["--idle", "100ms"]);
     assert_eq!(relay.client.ended().code, Some(0));
 }
 
+/// A tab at its form has no session. It holds a WebSocket that carries nothing.
 #[test]
-fn it_ends_with_its_terminal_and_with_its_time() {
+fn an_open_tab_without_a_session_keeps_it_running() {
+    let (home, mut daemon) = (Home::new(), Daemon::start());
+    let relay = Relay::start(&home, &daemon, &["--idle", "100ms"]);
+    let bearer = relay.bearer();
+    // It needs no server either.
+    daemon.kill();
+    let protocols = format!("tcp-chat.1, bearer.{bearer}, presence");
+    let (tab, answer) = relay.handshake(&protocols, &relay.origin());
+    assert_eq!(answer.status, 101, "{answer:?}");
+    // Meanwhile another process without a tab ends after a longer time.
+    let other = Relay::start(&Home::new(), &daemon, &["--idle", "500ms"]);
+    assert_eq!(other.client.ended().code, Some(0));
+    assert_eq!(relay.described(&bearer)["server"], daemon.server(), "it has not ended");
+    drop(tab);
+    relay.client.says("no tab has used the page");
+    assert_eq!(relay.client.ended().code, Some(0));
+}
+
+#[test]
+fn it_ends_by_a_signal_and_by_its_timeout() {
     let (home, daemon) = (Home::new(), Daemon::start());
     for signal in ["HUP", "INT", "TERM"] {
         let relay = Relay::start(&home, &daemon, &["--keep"]);
@@ -78,7 +98,7 @@ fn it_ends_with_its_terminal_and_with_its_time() {
 }
 
 #[test]
-fn what_cannot_be_served_ends_it_at_once() {
+fn an_error_at_the_start_ends_it() {
     let (home, daemon) = (Home::new(), Daemon::start());
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
@@ -95,9 +115,9 @@ fn what_cannot_be_served_ends_it_at_once() {
     assert!(ended.err.contains("give it once"), "{}", ended.err);
 }
 
-/// An icon or a link was clicked: there is no terminal to say it on.
+/// After a click on an icon or a link there is no terminal for errors.
 #[test]
-fn what_a_click_has_wrong_is_explained_on_the_page() {
+fn an_error_after_a_click_is_explained_on_the_page() {
     let home = Home::new();
     let mut command = home.command();
     command.args(["web", "chat.example"]);
@@ -106,7 +126,7 @@ fn what_a_click_has_wrong_is_explained_on_the_page() {
     let problem = relay.described(&bearer)["problem"][0].as_str().unwrap().to_owned();
     assert!(problem.contains("whom to trust for chat.example:3000"), "{problem}");
     assert!(relay.open(&bearer).is_closed());
-    // Any page can have such a link: it sends no password, and replaces no certificate.
+    // Any page can contain such a link, so it sends no password and replaces no certificate.
     let daemon = Daemon::start();
     let mut command = home.command();
     command.args(["web", &format!("tcps://ben:code@{}#{}", daemon.server(), daemon.pin())]);

@@ -1,6 +1,5 @@
-//! Owns what the tests of the page start and ask: a running `tcp-chat-cli web`, requests to it byte by byte, and a tab. The
-//! HTTP and WebSocket of this file share no code with the program. Called by `page` and `page_life`. Never asserts what a
-//! test is about.
+//! Owns the tools of the page's tests: a running `tcp-chat-cli web`, requests to it, and a tab. The HTTP and WebSocket of
+//! this file share no code with the program. Called by `page` and `page_life`. Never asserts the subject of a test.
 
 use crate::client::{Client, Home};
 use crate::daemon::Daemon;
@@ -9,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// Only bounds a test that hangs.
+/// The bound of each wait. Only a test that hangs reaches it.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// A running relay.
@@ -19,7 +18,7 @@ pub(crate) struct Relay {
     pub(crate) ticket: String,
 }
 
-/// What was answered.
+/// An answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -103,7 +102,7 @@ impl Relay {
         answer.json()
     }
 
-    /// The handshake of a browser, with another subprotocol and perhaps another `Origin`.
+    /// The handshake of a browser, with these subprotocols and this `Origin`.
     pub(crate) fn handshake(&self, protocols: &str, origin: &str) -> (TcpStream, Answer) {
         let mut stream = TcpStream::connect(self.host()).unwrap();
         stream.set_read_timeout(Some(LONG)).unwrap();
@@ -160,7 +159,7 @@ impl Tab {
         self.stream.write_all(&frame).unwrap();
     }
 
-    /// The lines of the next message, or `None` where the socket is closed. A long line comes in several frames.
+    /// The lines of the next message. `None`: the socket is closed. A long line has several frames.
     pub(crate) fn next(&mut self) -> Option<Vec<Value>> {
         let mut text = Vec::new();
         loop {
@@ -192,7 +191,7 @@ impl Tab {
         Some(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
     }
 
-    /// Reads until there is such a line.
+    /// Reads until a line matches, and takes it out.
     pub(crate) fn waits_for(&mut self, is: impl Fn(&Value) -> bool) -> Value {
         loop {
             if let Some(at) = self.lines.iter().position(&is) {

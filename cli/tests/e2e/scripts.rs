@@ -41,7 +41,7 @@ fn refusals_and_timeouts_have_their_codes() {
     let end = home.run(&daemon, &["--name", "ci", "tail", "--count", "1", "--timeout", "300ms"]);
     assert!(end.code == Some(7) && end.err.contains("not so many messages came in time"), "{end:?}");
     let end = home.run(&daemon, &["--name", "ci", "tail", "--timeout", "300ms"]);
-    assert!(end.code == Some(7) && end.err.contains("the time of --timeout is over"), "{end:?}");
+    assert!(end.code == Some(7) && end.err.contains("the time of --timeout has passed"), "{end:?}");
     let end = home.run(&daemon, &["--name", "ci", "rooms"]);
     assert!(end.out.contains("lobby 1 member, no messages"), "{end:?}");
 }

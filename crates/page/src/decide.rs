@@ -1,5 +1,5 @@
-//! Owns the decision which requests for the page are answered, and how. Called by the hosts with the head of each
-//! request. A pure function: never reads a body, never writes.
+//! Owns the decision on each request for the page. Called by the hosts with the head of the request. A pure function:
+//! never reads a body, never writes.
 
 use crate::files::{File, file};
 use crate::headers::{answer, protect, refuse};
@@ -10,20 +10,20 @@ use http::{Method, Request, Response, StatusCode};
 /// The two programs that serve the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Host {
-    /// `tcp-chat-cli web`: it also takes a ticket, and the choice of a server.
+    /// `tcp-chat-cli web`. It also accepts a ticket, and the choice of a server.
     Relay,
     /// `[web]` of the daemon.
     Daemon,
 }
 
-/// What is done with a request.
+/// What the host does with a request.
 #[derive(Debug)]
 pub enum Decision {
     /// This is the whole answer.
     Answer(Response<&'static [u8]>),
-    /// `GET /ws`: the host checks the rest of the handshake, and switches to WebSocket.
+    /// `GET /ws`: the host checks the rest of the handshake, then switches to WebSocket.
     WebSocket,
-    /// `GET /host.json`: the host says which program it is.
+    /// `GET /host.json`: the host describes itself.
     Describe,
     /// `POST /ticket` (relay): the body is a ticket.
     Ticket,
@@ -31,7 +31,7 @@ pub enum Decision {
     Server,
 }
 
-/// What is at a path.
+/// The meaning of a path.
 enum Place {
     File(&'static File),
     WebSocket,
@@ -51,7 +51,7 @@ impl Place {
         }
     }
 
-    /// The methods, as `Allow` lists them.
+    /// The allowed methods, in the form of `Allow`.
     fn methods(&self) -> &'static str {
         match self {
             Self::File(_) | Self::Describe => "GET, HEAD",
@@ -61,8 +61,8 @@ impl Place {
     }
 }
 
-/// Decides by the head of a request; the module's page lists the checks in their order. The query of the address is
-/// ignored.
+/// Decides by the head of a request. The documentation of the crate lists the checks in their order. The query of the
+/// address is ignored.
 #[must_use]
 pub fn decide<B>(host: Host, site: &Site, request: &Request<B>) -> Decision {
     let (method, headers) = (request.method(), request.headers());
@@ -76,7 +76,7 @@ pub fn decide<B>(host: Host, site: &Site, request: &Request<B>) -> Decision {
         return refused(StatusCode::NOT_FOUND, "There is nothing at this path.\n");
     };
     if !place.methods().split(", ").any(|allowed| allowed == method.as_str()) {
-        let mut answer = refuse(StatusCode::METHOD_NOT_ALLOWED, "This path does not take this method.\n");
+        let mut answer = refuse(StatusCode::METHOD_NOT_ALLOWED, "This path does not allow this method.\n");
         answer.headers_mut().insert(ALLOW, HeaderValue::from_static(place.methods()));
         return Decision::Answer(answer);
     }
@@ -101,7 +101,7 @@ fn refused(status: StatusCode, why: &'static str) -> Decision {
 }
 
 fn serve(file: &'static File, headers: &HeaderMap) -> Response<&'static [u8]> {
-    let mut response = if has(headers, &file.etag) {
+    let mut response = if has_file(headers, &file.etag) {
         let mut unchanged: Response<&'static [u8]> = Response::default();
         *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
         protect(unchanged.headers_mut());
@@ -109,15 +109,15 @@ fn serve(file: &'static File, headers: &HeaderMap) -> Response<&'static [u8]> {
     } else {
         answer(StatusCode::OK, file.content_type, file.bytes)
     };
-    // Our tags are hexadecimal digits in quotes.
+    // It cannot fail: our tags are hexadecimal digits in quotes.
     if let Ok(tag) = HeaderValue::from_str(&file.etag) {
         response.headers_mut().insert(ETAG, tag);
     }
     response
 }
 
-/// Does the reader have the file with this tag? By weak comparison, as RFC 9110 (13.1.2) asks.
-fn has(headers: &HeaderMap, etag: &str) -> bool {
+/// Whether the browser has the file with this tag. RFC 9110 (13.1.2) requires a weak comparison.
+fn has_file(headers: &HeaderMap, etag: &str) -> bool {
     let values = headers.get_all(IF_NONE_MATCH).into_iter().filter_map(|value| value.to_str().ok());
     let mut tags = values.flat_map(|value| value.split(',')).map(str::trim);
     tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)

@@ -1,5 +1,5 @@
-//! Owns the files of the page: for each the path, the content type, the bytes and the tag. Called by `decide`. Never
-//! reads a disk: the bytes are compiled in.
+//! Owns the files of the page: the path, content type, bytes and tag of each. Called by `decide`. Never reads a disk: the
+//! bytes are compiled in.
 
 use std::sync::LazyLock;
 
@@ -29,7 +29,7 @@ macro_rules! dist {
     };
 }
 
-/// The one table.
+/// All files. No other place lists them.
 const TABLE: [(&str, &str, &[u8]); 6] = [
     dist!("/", HTML, "index.html"),
     dist!("/app.js", SCRIPT, "app.js"),
@@ -60,7 +60,7 @@ pub fn file(path: &str) -> Option<&'static File> {
     files().iter().find(|file| file.path == path)
 }
 
-/// FNV-1a, 64 bits. A tag tells versions of one file apart; it protects from nobody.
+/// FNV-1a, 64 bits. A tag distinguishes the versions of a file; it is no protection against an attacker.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes
         .iter()
@@ -75,7 +75,7 @@ mod tests {
     const DIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../web/dist");
 
     #[test]
-    fn the_table_has_each_file_of_dist_and_no_other() {
+    fn the_table_has_all_files_of_dist_and_no_others() {
         let names =
             std::fs::read_dir(DIST).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let there: BTreeSet<String> = names.collect();
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_quoted_and_tell_files_apart() {
+    fn tags_are_quoted_and_differ_between_files() {
         assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8, "the published test value");
         let tags: BTreeSet<_> = files().iter().map(|file| &file.etag).collect();

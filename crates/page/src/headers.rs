@@ -1,10 +1,11 @@
-//! Owns the headers that each answer of a host carries, and makes answers with them. Called by `decide` and by the
-//! hosts. Never decides which answer it is.
+//! Owns the security headers of all answers, and makes answers with them. Called by `decide` and by the hosts. Never
+//! decides on an answer.
 
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
-/// The headers of each answer. `web/test/headers.mjs` has the same for the development bridge; a test compares them.
+/// The headers of each answer. `web/test/headers.mjs` has the same headers for the development bridge; a test compares
+/// them.
 ///
 /// `Strict-Transport-Security` is not among them: it would cover every port of the host name.
 pub const HEADERS: [(&str, &str); 7] = [
@@ -38,7 +39,7 @@ pub fn answer<B>(status: StatusCode, content_type: &'static str, body: B) -> Res
     answer
 }
 
-/// An answer that says in a sentence why a request is refused.
+/// A refusal, with a sentence that gives the reason.
 #[must_use]
 pub fn refuse(status: StatusCode, why: &'static str) -> Response<&'static [u8]> {
     answer(status, "text/plain; charset=utf-8", why.as_bytes())
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn each_answer_has_them_and_sets_no_cookie() {
+    fn each_answer_has_the_headers_and_sets_no_cookie() {
         let refused = refuse(StatusCode::NOT_FOUND, "no");
         for (name, value) in HEADERS {
             assert_eq!(refused.headers()[name], value);

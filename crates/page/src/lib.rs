@@ -1,6 +1,6 @@
-//! Owns what the two hosts of the web page have in common: the files of `web/dist`, the security headers, and the
-//! decision which requests are answered. Called by the daemon's `[web]` and by `tcp-chat-cli web`. Does no I/O: it has
-//! no socket, no clock and no runtime. Never knows a ticket, a bearer or a line of the chat.
+//! Owns the common part of the two hosts of the web page: the files of `web/dist`, the security headers, and the decision
+//! on each request. Called by the daemon's `[web]` and by `tcp-chat-cli web`. Does no I/O: it has no socket, no clock and
+//! no runtime. Never handles a ticket, a bearer or a line of the chat.
 //!
 //! ```
 //! use http::{Request, StatusCode};
@@ -19,30 +19,30 @@
 //! let Decision::Answer(answer) = decide(Host::Daemon, &site, &request.body(())?) else { unreachable!() };
 //! assert_eq!(answer.status(), StatusCode::FORBIDDEN);
 //!
-//! // The page itself does: the rest of the WebSocket handshake is the host's task.
+//! // The page itself may open one. The host checks the rest of the WebSocket handshake.
 //! let request = Request::get("/ws").header("Host", "chat.example:8443").header("Origin", "https://chat.example:8443");
 //! assert!(matches!(decide(Host::Daemon, &site, &request.body(())?), Decision::WebSocket));
 //! # Ok(()) }
 //! ```
 //!
 //! # Order of the checks
-//! | check | answer where it fails |
+//! | check | answer if it fails |
 //! | --- | --- |
-//! | `Host` is there once, and is one of the site's (against DNS rebinding) | 421 |
-//! | the path is known to this host | 404 |
-//! | the method is one of the path's | 405, with `Allow` |
-//! | on `/ws` and for each `POST`: `Origin` is there once, and is the origin of this `Host` | 403 |
-//! | the reader does not have this file yet (`If-None-Match`) | 304 |
+//! | `Host` occurs once, and is a name of the site (against DNS rebinding) | 421 |
+//! | the host serves the path | 404 |
+//! | the path allows the method | 405, with `Allow` |
+//! | for `/ws` and each `POST`: `Origin` occurs once, and is the origin of this `Host` | 403 |
+//! | the browser does not have this file yet (`If-None-Match`) | 304 |
 //!
-//! `HEAD` is answered as `GET`: hyper removes the body.
+//! `HEAD` is answered like `GET`; hyper removes the body.
 //!
 //! # Bounds
-//! A decision reads each header once and allocates only its answer. Files are `'static`. Their tags (`ETag`) are computed
-//! at the first request, once in a process: about 150 KiB are hashed.
+//! A decision reads each header once, and allocates only its answer. Files are `'static`. The first request of a process
+//! computes their tags (`ETag`): it hashes about 150 KiB.
 //!
 //! # Sources
-//! The files are read from `web/dist` of the repository when this crate is compiled. So a source archive must contain
-//! `web/dist`; a build needs no Node.
+//! The compiler reads the files from `web/dist` of the repository. So a source archive must contain `web/dist`, and a
+//! build needs no Node.
 
 mod decide;
 mod files;

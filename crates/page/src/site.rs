@@ -1,5 +1,5 @@
-//! Owns under which addresses a host of the page is reached: the values of `Host` and `Origin` that are its own. Made by
-//! the hosts from their settings, asked by `decide`. Never resolves a name.
+//! Owns the addresses of a host of the page: the values of `Host` and `Origin` that it accepts. Created by the hosts from
+//! their settings, used by `decide`. Never resolves a name.
 
 use http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
 use http::uri::Authority;
@@ -11,13 +11,13 @@ use std::fmt;
 pub enum Scheme {
     /// Without TLS: the relay, on loopback alone.
     Http,
-    /// With TLS, of the host itself or of a proxy before it.
+    /// With TLS, from the host itself or from a proxy in front of it.
     Https,
 }
 
 impl Scheme {
-    /// The port that browsers leave out.
-    fn usual_port(self) -> u16 {
+    /// The default port, which browsers omit.
+    fn default_port(self) -> u16 {
         match self {
             Self::Http => 80,
             Self::Https => 443,
@@ -35,13 +35,17 @@ impl Scheme {
 /// A name that cannot be part of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteError {
-    /// The name as it was given.
+    /// The name, unchanged.
     pub name: String,
 }
 
 impl fmt::Display for SiteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is no name of a web host: write NAME, NAME:PORT, or [IPV6] in brackets", self.name)
+        write!(
+            f,
+            "{:?} is not the name of a web host: write NAME, NAME:PORT, or an IPv6 address in brackets",
+            self.name
+        )
     }
 }
 
@@ -55,9 +59,9 @@ pub struct Site {
 }
 
 impl Site {
-    /// The addresses under `names`. A name that has a port of its own keeps it, as behind a proxy
-    /// (`chat.example:443`); the others get `port`. Case does not count. An IPv6 address stands in brackets. An
-    /// international name is given in its ASCII form, since browsers send that.
+    /// The addresses for `names`. A name with a port keeps it, as behind a proxy (`chat.example:443`); the others get
+    /// `port`. Case is ignored. An IPv6 address must be in brackets. An international name must be in its ASCII form,
+    /// because browsers send that form.
     ///
     /// # Errors
     /// The first name that cannot be part of an address.
@@ -68,7 +72,7 @@ impl Site {
     ) -> Result<Self, SiteError> {
         let mut authorities = Vec::new();
         for name in names {
-            let authority = written(scheme, name.as_ref(), port)?;
+            let authority = authority_of(scheme, name.as_ref(), port)?;
             if !authorities.contains(&authority) {
                 authorities.push(authority);
             }
@@ -82,21 +86,21 @@ impl Site {
         &self.authorities
     }
 
-    /// The origin of the first address (`https://chat.example:8443`), where there is one: what a reader opens.
+    /// The origin of the first address (`https://chat.example:8443`), which a reader opens. `None`: there is no address.
     #[must_use]
     pub fn origin(&self) -> Option<String> {
         self.authorities.first().map(|authority| format!("{}://{authority}", self.scheme.as_str()))
     }
 
-    /// The address that a request is for, if it is one of these. `Host` must be there exactly once. A request that names
-    /// an address in its first line, as for a proxy, must name the same one there.
+    /// The address that a request names, if it is one of these. `Host` must occur exactly once. If the first line of the
+    /// request has an address, as for a proxy, it must be the same one.
     pub(crate) fn addressed(&self, uri: &Uri, headers: &HeaderMap) -> Option<&str> {
         let host = self.find(single(headers, HOST)?.as_bytes())?;
         let is_same = |named: &Authority| self.find(named.as_str().as_bytes()) == Some(host);
         uri.authority().is_none_or(is_same).then_some(host)
     }
 
-    /// Does the request come from a page of this address? `Origin` must be there exactly once.
+    /// Whether the request comes from a page of this address. `Origin` must occur exactly once.
     pub(crate) fn is_own(&self, authority: &str, headers: &HeaderMap) -> bool {
         let Some(origin) = single(headers, ORIGIN) else { return false };
         let rest = origin.as_bytes().strip_prefix(self.scheme.as_str().as_bytes());
@@ -108,15 +112,15 @@ impl Site {
     }
 }
 
-/// The value of a header that is there exactly once.
+/// The value of a header that occurs exactly once.
 fn single(headers: &HeaderMap, name: HeaderName) -> Option<&HeaderValue> {
     let mut values = headers.get_all(name).into_iter();
     let value = values.next()?;
     values.next().is_none().then_some(value)
 }
 
-/// An address as browsers write it: small letters, and a port only where it is not the scheme's usual one.
-fn written(scheme: Scheme, name: &str, port: u16) -> Result<String, SiteError> {
+/// An address in the form of browsers: in lower case, and with a port only if it is not the default port of the scheme.
+fn authority_of(scheme: Scheme, name: &str, port: u16) -> Result<String, SiteError> {
     let wrong = || SiteError { name: name.to_owned() };
     let authority: Authority = name.parse().map_err(|_| wrong())?;
     let host = authority.host().to_ascii_lowercase();
@@ -127,7 +131,7 @@ fn written(scheme: Scheme, name: &str, port: u16) -> Result<String, SiteError> {
         return Err(wrong());
     }
     let port = authority.port_u16().unwrap_or(port);
-    Ok(if port == scheme.usual_port() { host } else { format!("{host}:{port}") })
+    Ok(if port == scheme.default_port() { host } else { format!("{host}:{port}") })
 }
 
 #[cfg(test)]
@@ -135,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_those_that_browsers_write() {
+    fn addresses_have_the_form_that_browsers_send() {
         let site = Site::new(Scheme::Https, ["Chat.example", "[::1]", "proxy.example:443", "10.0.0.1"], 8443);
         let site = site.unwrap();
         let want = ["chat.example:8443", "[::1]:8443", "proxy.example", "10.0.0.1:8443"];
@@ -147,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_no_address_can_have_are_errors() {
+    fn invalid_names_are_errors() {
         for name in
             ["", " ", "a b", "a/b", "http://a", "me@a", "a:", "a:x", "a:70000", "a:080", "::1", "[::1", ":80"]
         {

@@ -1,21 +1,21 @@
-//! Owns frames: reading a head, unmasking, what may not be, and writing the heads of frames. Called by `incoming` and
-//! `outgoing`. Pure; never holds a payload.
+//! Owns frames: reads and checks heads, unmasks payloads, and writes frames. Called by `incoming` and `outgoing`. Pure.
+//! Never keeps a payload.
 
 /// The longest head of a masked frame, in bytes.
 pub(crate) const HEAD_BYTES: usize = 14;
 /// The longest payload of a control frame, in bytes.
 pub(crate) const CONTROL_BYTES: usize = 125;
 
-/// Why a connection is closed on our side.
+/// A protocol error of the peer, for which we close the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fault {
     /// The status code of the Close frame.
     pub(crate) code: u16,
-    /// For the log.
+    /// The reason, for the log.
     pub(crate) reason: &'static str,
 }
 
-const fn protocol(reason: &'static str) -> Fault {
+const fn protocol_error(reason: &'static str) -> Fault {
     Fault { code: 1002, reason }
 }
 
@@ -39,16 +39,16 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// Reads a head. `None`: more bytes are needed. It must be called with each byte more, and never after it returned
-    /// something.
+    /// Reads a head. `None`: more bytes are needed. The caller must call it again with each further byte, until it returns
+    /// a head or an error.
     ///
     /// # Errors
-    /// The frame breaks the protocol; said as early as that is certain.
+    /// The frame breaks the protocol. The first byte that proves it returns the error.
     pub(crate) fn read(bytes: &[u8]) -> Result<Option<Self>, Fault> {
         let [first, second, rest @ ..] = bytes else { return Ok(None) };
         let (is_last, length) = (first & 0x80 != 0, second & 0x7f);
         if first & 0x70 != 0 {
-            return Err(protocol("a reserved bit is set"));
+            return Err(protocol_error("a reserved bit is set"));
         }
         let kind = match first & 0x0f {
             0 => Kind::Continuation,
@@ -57,17 +57,17 @@ impl Head {
             8 => Kind::Close,
             9 => Kind::Ping,
             10 => Kind::Pong,
-            _ => return Err(protocol("a reserved opcode")),
+            _ => return Err(protocol_error("a reserved opcode")),
         };
         if second & 0x80 == 0 {
-            return Err(protocol("a frame that is not masked"));
+            return Err(protocol_error("a frame that is not masked"));
         }
         if matches!(kind, Kind::Close | Kind::Ping | Kind::Pong) {
             if !is_last {
-                return Err(protocol("a control frame in fragments"));
+                return Err(protocol_error("a control frame in fragments"));
             }
             if usize::from(length) > CONTROL_BYTES {
-                return Err(protocol("a control frame of more than 125 bytes"));
+                return Err(protocol_error("a control frame of more than 125 bytes"));
             }
         }
         let (length, rest) = match length {
@@ -87,47 +87,48 @@ impl Head {
             _ => 0,
         };
         if length < shortest || length >> 63 != 0 {
-            return Err(protocol("a length that is not in the shortest form, or of more than 63 bits"));
+            return Err(protocol_error("a length that is not in the shortest form, or of more than 63 bits"));
         }
         Ok(rest.first_chunk().map(|mask| Self { kind, is_last, length, mask: *mask }))
     }
 }
 
-/// Unmasks bytes of a payload in place, of which the first one is number `at` modulo 4.
+/// Unmasks bytes of a payload in place. `at` is the offset of the first byte in the payload; only its value modulo 4
+/// counts.
 pub(crate) fn unmask(bytes: &mut [u8], mask: [u8; 4], at: usize) {
-    let mut turned = mask;
-    turned.rotate_left(at % 4);
+    let mut rotated = mask;
+    rotated.rotate_left(at % 4);
     let (blocks, rest) = bytes.as_chunks_mut::<4>();
     for block in blocks {
-        *block = (u32::from_ne_bytes(*block) ^ u32::from_ne_bytes(turned)).to_ne_bytes();
+        *block = (u32::from_ne_bytes(*block) ^ u32::from_ne_bytes(rotated)).to_ne_bytes();
     }
-    for (byte, mask) in rest.iter_mut().zip(turned) {
+    for (byte, mask) in rest.iter_mut().zip(rotated) {
         *byte ^= mask;
     }
 }
 
-/// The status code of the peer's Close frame; 1005 where it has none.
+/// The status code of the peer's Close frame; 1005 if it has none.
 ///
 /// # Errors
-/// The payload is no code with a reason, or the code is one that is never sent.
+/// The payload is not a code with a reason, or a peer must not send the code (RFC 6455, 7.4).
 pub(crate) fn close_code(payload: &[u8]) -> Result<u16, Fault> {
     match payload {
         [] => Ok(1005),
         [high, low, reason @ ..] => {
             let code = u16::from_be_bytes([*high, *low]);
             if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
-                return Err(protocol("a Close frame with a wrong code"));
+                return Err(protocol_error("a Close frame with a wrong code"));
             }
             match std::str::from_utf8(reason) {
                 Ok(_) => Ok(code),
                 Err(_) => Err(Fault { code: 1007, reason: "the reason of a Close frame is not UTF-8" }),
             }
         }
-        [_] => Err(protocol("a Close frame of one byte")),
+        [_] => Err(protocol_error("a Close frame of one byte")),
     }
 }
 
-/// What we send.
+/// The kinds of frames that we send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sent {
     Text = 1,
@@ -157,19 +158,19 @@ pub(crate) fn write(kind: Sent, is_last: bool, payload: &[u8], out: &mut Vec<u8>
 mod tests {
     use super::*;
 
-    /// What each beginning of these bytes is: nothing yet, then the last.
+    /// Reads the head byte by byte. No prefix of it may be a head.
     fn read(bytes: &[u8]) -> Result<Head, Fault> {
         for end in 0..=bytes.len() {
             if let Some(head) = Head::read(&bytes[..end])? {
-                assert_eq!(end, bytes.len(), "a head that is longer than it needs to be");
+                assert_eq!(end, bytes.len(), "a prefix is a head already");
                 return Ok(head);
             }
         }
-        panic!("{bytes:?} is no whole head");
+        panic!("{bytes:?} is not a complete head");
     }
 
     #[test]
-    fn a_head_says_how_long_its_frame_is() {
+    fn a_head_has_the_length_of_its_frame() {
         let mask = [1, 2, 3, 4];
         for (bytes, kind, is_last, length) in [
             (&[0x81, 0x80][..], Kind::Text, true, 0),
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_not_be_has_a_code_before_its_payload_comes() {
+    fn an_invalid_head_is_refused_before_its_payload_arrives() {
         for (bytes, code) in [
             (&[0x82, 0x80][..], 1003),
             (&[0x02, 0x80], 1003),
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_goes_on_in_any_cut() {
+    fn a_payload_in_two_pieces_is_unmasked_like_one() {
         let mask = [0x37, 0xfa, 0x21, 0x3d];
         let masked = [0x7f, 0x9f, 0x4d, 0x51, 0x58, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
         // The example of RFC 6455, 5.7, is its first five bytes.
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_code_of_a_close_is_one_that_may_be_sent() {
+    fn a_close_frame_has_a_code_that_a_peer_may_send() {
         let code = |payload: &[u8]| close_code(payload).map_err(|fault| fault.code);
         assert_eq!(code(b""), Ok(1005));
         assert_eq!(code(b"\x03\xe8"), Ok(1000));

@@ -1,5 +1,5 @@
-//! Owns the opening handshake: whether a request asks for our WebSocket, and the head of the answer. Pure. Called by the
-//! hosts. Never looks at Host, Origin, path or bearer: those are the host's door.
+//! Owns the opening handshake: checks that a request asks for our WebSocket, and makes the head of the answer. Pure. Called
+//! by the hosts. Never checks Host, Origin, path or bearer: the hosts do that.
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine;
@@ -13,10 +13,10 @@ use http::{Method, Request, Response, StatusCode, Version};
 /// The subprotocol: lines of the chat protocol in text messages.
 pub const PROTOCOL: &str = "tcp-chat.1";
 
-/// What RFC 6455 (1.3) appends to a key.
+/// The text that RFC 6455 (1.3) appends to a key.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// Why a request is no handshake for us.
+/// Why a request is not a valid handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     /// The status of the answer: 400, 405 or 426.
@@ -39,29 +39,29 @@ pub fn answer<B>(request: &Request<B>) -> Result<Response<()>, Refused> {
     };
     let bad = |reason| refused(StatusCode::BAD_REQUEST, reason, None);
     if request.method() != Method::GET {
-        return refused(StatusCode::METHOD_NOT_ALLOWED, "only GET here", Some((ALLOW, "GET")));
+        return refused(StatusCode::METHOD_NOT_ALLOWED, "only GET is allowed here", Some((ALLOW, "GET")));
     }
     if request.version() != Version::HTTP_11 {
         return bad("a WebSocket begins with HTTP/1.1");
     }
     if !has_token(headers, UPGRADE, "websocket") || !has_token(headers, CONNECTION, "upgrade") {
         let needs = Some((UPGRADE, "websocket"));
-        return refused(StatusCode::UPGRADE_REQUIRED, "only a WebSocket here", needs);
+        return refused(StatusCode::UPGRADE_REQUIRED, "this path is only for a WebSocket", needs);
     }
-    if only(headers, SEC_WEBSOCKET_VERSION) != Some("13") {
+    if single(headers, SEC_WEBSOCKET_VERSION) != Some("13") {
         let needs = Some((SEC_WEBSOCKET_VERSION, "13"));
-        return refused(StatusCode::UPGRADE_REQUIRED, "only version 13 of WebSocket here", needs);
+        return refused(StatusCode::UPGRADE_REQUIRED, "only version 13 of WebSocket is supported", needs);
     }
-    let key = only(headers, SEC_WEBSOCKET_KEY);
+    let key = single(headers, SEC_WEBSOCKET_KEY);
     let Some(key) = key.filter(|key| BASE64_STANDARD.decode(key).is_ok_and(|key| key.len() == 16)) else {
-        return bad("Sec-WebSocket-Key has to be 16 bytes in Base64");
+        return bad("Sec-WebSocket-Key must be 16 bytes in Base64");
     };
     if !offered(headers).any(|protocol| protocol == PROTOCOL) {
         return bad("offer the subprotocol tcp-chat.1");
     }
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let Ok(accept) = HeaderValue::from_str(&accept(key)) else { return bad("Sec-WebSocket-Key is wrong") };
+    let Ok(accept) = HeaderValue::from_str(&accept(key)) else { return bad("Sec-WebSocket-Key is invalid") };
     let headers = response.headers_mut();
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -70,19 +70,19 @@ pub fn answer<B>(request: &Request<B>) -> Result<Response<()>, Refused> {
     Ok(response)
 }
 
-/// The subprotocols that a request offers, in its order. The client's relay finds its bearer among them.
+/// The subprotocols that a request offers, in its order. The client's relay finds the bearer among them.
 pub fn offered(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     tokens(headers, SEC_WEBSOCKET_PROTOCOL)
 }
 
-/// The value that proves to the peer that its key was read.
+/// The value of `Sec-WebSocket-Accept`, which proves that we read the key.
 fn accept(key: &str) -> String {
     let keyed = [key.as_bytes(), GUID].concat();
     BASE64_STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &keyed))
 }
 
-/// The value of a header that is there exactly once.
-fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+/// The value of a header that occurs exactly once.
+fn single(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;
     values.next().is_none().then_some(value)
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_handshake_is_refused() {
+    fn an_invalid_handshake_is_refused() {
         assert_eq!(asked(|r| *r.method_mut() = Method::POST).unwrap_err(), (405, Some("allow")));
         assert_eq!(asked(|r| *r.version_mut() = Version::HTTP_10).unwrap_err().0, 400);
         assert_eq!(with("Upgrade", "h2c").unwrap_err(), (426, Some("needs")));

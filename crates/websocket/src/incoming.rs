@@ -1,9 +1,10 @@
-//! Owns what a peer sends: frames in any cut become the text of their messages, in place. Called by `stream`. Pure: it
-//! answers nothing, and says what is to be answered. Never holds text, only a head or a control frame that is not whole.
+//! Owns the decoder of what a peer sends: turns frames, in pieces of any size, into the text of their messages, in place.
+//! Called by `stream`. Pure: it reports pings and errors, and `stream` answers them. Never keeps text, only an incomplete
+//! head or control frame.
 
 use super::frame::{CONTROL_BYTES, Fault, HEAD_BYTES, Head, Kind, close_code, unmask};
 
-/// Why the peer's side is over.
+/// Why the peer sends no more text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     /// It sent a Close frame.
@@ -12,29 +13,29 @@ pub(crate) enum End {
     Fault(Fault),
 }
 
-/// The state between two pieces of what the peer sends.
+/// The state of the decoder between two pieces.
 #[derive(Debug, Default)]
 pub(crate) struct Incoming {
-    /// A head that is not whole.
+    /// An incomplete head.
     head: [u8; HEAD_BYTES],
     head_length: u8,
-    /// The frame whose payload is being read, and how much of the payload was read.
+    /// The frame whose payload is being read, and the number of bytes read of it.
     frame: Option<(Head, u64)>,
     /// A message has begun and not ended.
-    is_within: bool,
-    /// The last byte of the message was no newline.
-    is_within_line: bool,
-    /// A newline is to be added, and there was no room for it.
+    is_in_message: bool,
+    /// The last byte of the message was not a newline.
+    is_in_line: bool,
+    /// A newline must be added, and the buffer had no room for it.
     owes_newline: bool,
-    /// The payload of a control frame that is not whole.
+    /// The payload of an incomplete control frame.
     control: Vec<u8>,
     ping: Option<Vec<u8>>,
     end: Option<End>,
 }
 
 impl Incoming {
-    /// Takes bytes as they came, and leaves the text that is in them at the beginning of `bytes`. Returns how long the
-    /// text is. The rest of `bytes` is zeros then: the payload of frames may be a secret.
+    /// Decodes received bytes, and moves the text in them to the beginning of `bytes`. Returns the length of the text. The
+    /// rest of `bytes` is filled with zeros, because a payload may be a secret.
     pub(crate) fn take(&mut self, bytes: &mut [u8]) -> usize {
         let (mut read, mut written) = (0, 0);
         while read < bytes.len() && self.end.is_none() {
@@ -42,8 +43,8 @@ impl Incoming {
                 self.take_head_byte(bytes[read]);
                 read += 1;
                 if self.is_text() && self.owes_newline {
-                    // There is room: the frame's head lay in `bytes`.
-                    written = self.pay_newline(bytes, written);
+                    // There is room: the frame's head was in `bytes`.
+                    written = self.add_newline(bytes, written);
                 }
                 self.end_frame();
                 continue;
@@ -54,7 +55,7 @@ impl Incoming {
             if matches!(head.kind, Kind::Text | Kind::Continuation) {
                 bytes.copy_within(payload.clone(), written);
                 written += left;
-                self.is_within_line = bytes[written - 1] != b'\n';
+                self.is_in_line = bytes[written - 1] != b'\n';
             } else {
                 self.control.extend_from_slice(&bytes[payload]);
             }
@@ -63,14 +64,14 @@ impl Incoming {
             self.end_frame();
         }
         if self.owes_newline {
-            written = self.pay_newline(bytes, written);
+            written = self.add_newline(bytes, written);
         }
         bytes[written..].fill(0);
         written
     }
 
-    /// The newline that [`Incoming::take`] had no room for.
-    pub(crate) fn owed(&mut self) -> Option<u8> {
+    /// The newline for which [`Incoming::take`] had no room, once.
+    pub(crate) fn take_owed_newline(&mut self) -> Option<u8> {
         std::mem::take(&mut self.owes_newline).then_some(b'\n')
     }
 
@@ -79,12 +80,12 @@ impl Incoming {
         self.ping.take()
     }
 
-    /// Is a ping to be answered?
+    /// Whether a ping waits for its answer.
     pub(crate) fn has_ping(&self) -> bool {
         self.ping.is_some()
     }
 
-    /// Why the peer's side is over, if it is.
+    /// Why the peer sends no more text; `None`: it may send more.
     pub(crate) fn end(&self) -> Option<End> {
         self.end
     }
@@ -93,7 +94,7 @@ impl Incoming {
         self.frame.is_some_and(|(head, _)| matches!(head.kind, Kind::Text | Kind::Continuation))
     }
 
-    fn pay_newline(&mut self, bytes: &mut [u8], written: usize) -> usize {
+    fn add_newline(&mut self, bytes: &mut [u8], written: usize) -> usize {
         let Some(room) = bytes.get_mut(written) else { return written };
         *room = b'\n';
         self.owes_newline = false;
@@ -119,8 +120,10 @@ impl Incoming {
     fn begin(&mut self, head: Head) {
         let fault = |reason| Some(End::Fault(Fault { code: 1002, reason }));
         match head.kind {
-            Kind::Text if self.is_within => self.end = fault("a message within a message"),
-            Kind::Continuation if !self.is_within => self.end = fault("a continuation without a beginning"),
+            Kind::Text if self.is_in_message => self.end = fault("a message within a message"),
+            Kind::Continuation if !self.is_in_message => {
+                self.end = fault("a continuation without a first frame")
+            }
             _ => self.frame = Some((head, 0)),
         }
     }
@@ -130,9 +133,9 @@ impl Incoming {
         let Some((head, _)) = self.frame.take_if(|(head, done)| head.length == *done) else { return };
         match head.kind {
             Kind::Text | Kind::Continuation => {
-                self.is_within = !head.is_last;
+                self.is_in_message = !head.is_last;
                 if head.is_last {
-                    self.owes_newline |= std::mem::take(&mut self.is_within_line);
+                    self.owes_newline |= std::mem::take(&mut self.is_in_line);
                 }
             }
             Kind::Close => {

@@ -1,6 +1,6 @@
 //! Owns the server side of a WebSocket (RFC 6455) as a stream of lines: text messages in and out, over any stream. Used
-//! by the two hosts of the page: the daemon and the client's relay. Never knows what a line means, and contains no type
-//! of theirs.
+//! by the two hosts of the page: the daemon and the client's relay. Never interprets a line, and contains no type of the
+//! hosts.
 //!
 //! A host first checks the request with [`handshake::answer`] and sends the head that it returns. Then it wraps the
 //! stream in a [`WebSocket`]:
@@ -35,28 +35,27 @@
 //! # Ok(()) }
 //! ```
 //!
-//! **In.** Text messages in any fragments become bytes. A newline is added where a message ends without one. A message
-//! has no bound of its own: the reader of the lines has one. UTF-8 is not checked: the reader of the lines refuses what is
-//! no JSON, as it does on other transports. A read yields the end (0 bytes) once the peer has sent a Close frame, or has
-//! broken the protocol; then the rest of what it sends is discarded.
+//! **In.** Text messages in any fragments become bytes. If a message ends without a newline, one is added. A message has
+//! no length limit here: the line decoder of the host limits lines. UTF-8 is not checked here: the line decoder refuses
+//! invalid JSON, as on other transports. After a Close frame or a protocol error, a read returns 0 bytes. Everything that
+//! the peer sends after that is discarded.
 //!
-//! **Out.** Each write becomes one frame of at most [`MESSAGE_BYTES`] that ends after the last newline in it, so that a
-//! message holds whole lines. A longer line becomes a message of several frames. A shutdown sends a Close frame.
+//! **Out.** Each write becomes one frame of at most [`MESSAGE_BYTES`]. The frame ends after the last newline in it, so a
+//! message contains whole lines. A longer line becomes a message of several frames. A shutdown sends a Close frame.
 //!
-//! **Faults.** Binary messages close with 1003. Closed with 1002: unmasked frames, reserved bits and opcodes, control
-//! frames that are fragmented or longer than 125 bytes, continuations without a beginning, lengths that are not written
-//! in the shortest form, Close frames with a wrong code.
+//! **Protocol errors.** A binary message closes the connection with 1003. These close it with 1002: unmasked frames,
+//! reserved bits and opcodes, control frames that are fragmented or longer than 125 bytes, continuations without a first
+//! frame, lengths that are not in the shortest form, Close frames with an invalid code.
 //!
-//! **Pings** are answered, at most one for each read from the stream, and only the latest one. Between reads at most one
-//! answer of 131 bytes is held. [`WebSocket::take_overhead`] counts what the peer sent beside text, for the rate limits of
-//! the host.
+//! **Pings.** For each read from the stream, only the latest ping is answered. Between reads at most one answer of 131
+//! bytes is held. [`WebSocket::take_overhead`] counts the bytes that are not text, for the rate limits of the host.
 //!
-//! **Memory.** An idle WebSocket holds no buffer. Frames are unmasked where they lie, and made in a buffer of the thread.
-//! Only what the stream did not take is kept: at most one frame.
+//! **Memory.** An idle WebSocket holds no buffer. Incoming frames are unmasked in place. Outgoing frames are built in a
+//! buffer of the thread. A WebSocket keeps only the bytes that the stream did not accept: at most one frame.
 //!
-//! The codec is our own, 150 lines. `tungstenite` has no frames without buffers of 130 KiB for each connection, except in
-//! a type that brings `rand` and `log` along. `websocket-sans-io` fits, but had its only release in 2023, and its
-//! phase of the mask overflows where overflow is checked.
+//! The codec is our own, 150 lines. `tungstenite` needs buffers of 130 KiB for each connection; its type without them
+//! depends on `rand` and `log`. `websocket-sans-io` would fit, but its only release is of 2023, and its mask offset
+//! overflows in builds with overflow checks.
 
 mod frame;
 pub mod handshake;

@@ -1,19 +1,19 @@
-//! Owns how lines become frames: which part of a write is one frame, and whether its message ends with it. Called by
-//! `stream`. Pure.
+//! Owns the encoding of lines as frames: chooses the part of a write that becomes one frame, and whether the message ends
+//! with it. Called by `stream`. Pure. Never keeps a byte.
 
 use super::frame::{self, Sent};
 
-/// The longest payload of a frame that we send, in bytes: a write of more becomes several. With its head a frame fits
-/// four TLS records.
+/// The longest payload of a frame that we send, in bytes. A longer write becomes several frames. A frame with its head
+/// fits into four TLS records.
 pub const MESSAGE_BYTES: usize = 60 * 1024;
 
-/// Appends the next frame of `data` to `out`: as many whole lines as it may hold, or a piece of a longer line. Returns how
-/// much of `data` is in it, and whether the message goes on after it. `goes_on` says the same of the frame before.
-pub(crate) fn frame(data: &[u8], goes_on: bool, out: &mut Vec<u8>) -> (usize, bool) {
+/// Appends the next frame of `data` to `out`: as many whole lines as fit, or a piece of a longer line. Returns the number of
+/// bytes of `data` in it, and whether the message continues after it. `continues` is that value of the previous frame.
+pub(crate) fn frame(data: &[u8], continues: bool, out: &mut Vec<u8>) -> (usize, bool) {
     let most = data.get(..MESSAGE_BYTES).unwrap_or(data);
     let lines = memchr::memrchr(b'\n', most).map(|at| at + 1);
     let payload = most.get(..lines.unwrap_or(most.len())).unwrap_or(most);
-    let kind = if goes_on { Sent::Continuation } else { Sent::Text };
+    let kind = if continues { Sent::Continuation } else { Sent::Text };
     frame::write(kind, lines.is_some(), payload, out);
     (payload.len(), lines.is_none())
 }
@@ -23,13 +23,13 @@ mod tests {
     use super::*;
 
     fn frames(mut data: &[u8]) -> Vec<(u8, usize)> {
-        let (mut goes_on, mut all) = (false, Vec::new());
+        let (mut continues, mut all) = (false, Vec::new());
         while !data.is_empty() {
             let mut out = Vec::new();
-            let (taken, then) = frame(data, goes_on, &mut out);
+            let (taken, then) = frame(data, continues, &mut out);
             assert!(out.ends_with(&data[..taken]));
             all.push((out[0], taken));
-            (data, goes_on) = (&data[taken..], then);
+            (data, continues) = (&data[taken..], then);
         }
         all
     }

@@ -1,5 +1,5 @@
-//! Owns a WebSocket over a stream, and makes it a stream of lines. `incoming` and `outgoing` do the step between bytes and
-//! frames. Never waits for the peer's Close frame: the host sets a limit around that.
+//! Owns a WebSocket over a stream, and makes it a stream of lines. Created by the hosts; `incoming` and `outgoing` decode
+//! and encode the frames. Never waits for the peer's Close frame: the host sets a deadline for that.
 
 use super::frame::{self, Fault, Sent};
 use super::incoming::{End, Incoming};
@@ -10,13 +10,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Reads that brought no text before others have their turn.
+/// After this many reads without text, a poll yields to other tasks.
 const READS_A_POLL: usize = 8;
-/// The status code of a Close frame after which nothing is wrong.
+/// The status code of a normal Close frame.
 const NORMAL: u16 = 1000;
 
 thread_local! {
-    /// Where frames are made.
+    /// The buffer in which frames are built.
     static FRAME: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -27,16 +27,16 @@ thread_local! {
 #[derive(Debug)]
 pub struct WebSocket<S> {
     stream: S,
-    /// What the peer sent before the stream came here, from `.1` on.
+    /// Bytes that the host read before it passed the stream on; those before `.1` are used.
     early: (Vec<u8>, usize),
     incoming: Incoming,
-    /// Was the reader told of the end of the peer's lines?
-    has_ended: bool,
-    /// The message that is being sent has frames to come.
-    goes_on: bool,
-    /// What the stream has not taken of a frame, from `.1` on.
+    /// A read has returned the end of the peer's lines.
+    has_reported_end: bool,
+    /// The message that is being sent has further frames.
+    continues: bool,
+    /// A frame of which the stream has accepted the bytes before `.1`.
     unsent: (Vec<u8>, usize),
-    /// Something was written, and perhaps is still in the stream's own buffer.
+    /// Written bytes may still be in the stream's own buffer.
     unflushed: bool,
     close: Close,
     overhead: usize,
@@ -46,21 +46,21 @@ pub struct WebSocket<S> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Close {
     No,
-    /// It is to be sent, with this code.
+    /// It must be sent, with this code.
     Due(u16),
     Sent,
 }
 
 impl<S> WebSocket<S> {
-    /// Goes on with a stream on which the head of the handshake's answer was sent. `early` is what was read from it since
-    /// the request.
+    /// Wraps a stream on which the head of the handshake's answer was sent. `early` has the bytes that were read after the
+    /// request.
     pub fn new(stream: S, early: Vec<u8>) -> Self {
         Self {
             stream,
             early: (early, 0),
             incoming: Incoming::default(),
-            has_ended: false,
-            goes_on: false,
+            has_reported_end: false,
+            continues: false,
             unsent: (Vec::new(), 0),
             unflushed: false,
             close: Close::No,
@@ -78,7 +78,7 @@ impl<S> WebSocket<S> {
         &mut self.stream
     }
 
-    /// How the peer broke the protocol, if it did.
+    /// The peer's protocol error, if there was one.
     #[must_use]
     pub fn fault(&self) -> Option<&'static str> {
         match self.incoming.end() {
@@ -87,14 +87,14 @@ impl<S> WebSocket<S> {
         }
     }
 
-    /// How many bytes the peer has sent that were no text, since the last call: heads of frames and control frames.
+    /// The number of bytes since the last call that were not text: heads of frames and control frames.
     pub fn take_overhead(&mut self) -> usize {
         std::mem::take(&mut self.overhead)
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// Sends what the stream has not taken, then what is due: an answer to a ping, our Close frame.
+    /// Sends the rest of the last frame, then the answer to a ping or our Close frame.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let (bytes, at) = &mut self.unsent;
@@ -123,7 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
     }
 
-    /// The same, and hands it over to the peer's host.
+    /// The same, and flushes the stream.
     fn poll_deliver(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_send(cx))?;
         if self.unflushed {
@@ -133,7 +133,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Delivers as much as the stream takes now. The task is woken once it takes more.
+    /// Delivers as much as the stream accepts now. The stream wakes the task when it accepts more.
     fn deliver_now(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         match self.poll_deliver(cx) {
             Poll::Ready(Err(error)) => Err(error),
@@ -141,7 +141,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
     }
 
-    /// Reads from the stream once, as it comes. Returns how many bytes of `room` are filled.
+    /// Reads once from the stream, without decoding. Returns the number of bytes in `room`.
     fn poll_raw(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         let (early, at) = &mut self.early;
         if let Some(left) = early.get(*at..).filter(|left| !left.is_empty()) {
@@ -158,9 +158,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Poll::Ready(Ok(room.filled().len()))
     }
 
-    /// The peer's side is over: says so once. After that, what still comes is discarded, until the stream ends.
+    /// Reports the end of the peer's text once. After that, discards what the peer sends, until the stream ends.
     fn poll_ended(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<()>> {
-        if !std::mem::replace(&mut self.has_ended, true) {
+        if !std::mem::replace(&mut self.has_reported_end, true) {
             if let Some(End::Fault(fault)) = self.incoming.end()
                 && self.close == Close::No
             {
@@ -188,7 +188,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocket<S> {
             return Poll::Ready(Ok(()));
         }
         this.deliver_now(cx)?;
-        if let Some(newline) = this.incoming.owed() {
+        if let Some(newline) = this.incoming.take_owed_newline() {
             buf.put_slice(&[newline]);
             return Poll::Ready(Ok(()));
         }
@@ -197,12 +197,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocket<S> {
             if this.incoming.end().is_some() {
                 return this.poll_ended(cx, room);
             }
-            let came = ready!(this.poll_raw(cx, room))?;
-            if came == 0 {
+            let received = ready!(this.poll_raw(cx, room))?;
+            if received == 0 {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
-            let text = this.incoming.take(&mut room[..came]);
-            this.overhead = this.overhead.saturating_add(came.saturating_sub(text));
+            let text = this.incoming.take(&mut room[..received]);
+            this.overhead = this.overhead.saturating_add(received.saturating_sub(text));
             if this.incoming.has_ping() {
                 this.deliver_now(cx)?;
             }
@@ -217,7 +217,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocket<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WebSocket<S> {
-    /// After our Close frame nothing may follow: what is written then is discarded.
+    /// Nothing may follow our Close frame, so later writes are discarded.
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         ready!(this.poll_send(cx))?;
@@ -226,13 +226,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WebSocket<S> {
         }
         FRAME.with_borrow_mut(|frame| {
             frame.clear();
-            let (taken, goes_on) = outgoing::frame(data, this.goes_on, frame);
+            let (taken, continues) = outgoing::frame(data, this.continues, frame);
             let sent = ready!(Pin::new(&mut this.stream).poll_write(cx, frame))?;
             if sent == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             this.unflushed = true;
-            this.goes_on = goes_on;
+            this.continues = continues;
             this.unsent = (frame.get(sent..).unwrap_or_default().to_vec(), 0);
             Poll::Ready(Ok(taken))
         })

@@ -15,7 +15,7 @@ use tungstenite::{Error, Message};
 
 type Client = tungstenite::WebSocket<TcpStream>;
 
-/// Reads a request, answers it, and says each line again in capitals, until the client closes.
+/// Answers each line with the same line in capitals, until the client closes. Returns the protocol error, if any.
 async fn echo(stream: TcpStream) -> Option<&'static str> {
     stream.set_nonblocking(true).unwrap();
     let mut socket = WebSocket::new(tokio::net::TcpStream::from_std(stream).unwrap(), Vec::new());
@@ -28,7 +28,7 @@ async fn echo(stream: TcpStream) -> Option<&'static str> {
     }
     let fault = socket.fault();
     socket.shutdown().await.unwrap();
-    // Until the client has seen it.
+    // Keeps the socket open until the client has read the Close frame.
     let _ = tokio::io::copy(&mut socket, &mut tokio::io::sink()).await;
     fault
 }
@@ -44,7 +44,7 @@ fn head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-/// A client whose handshake is done, and the server's thread.
+/// A client after its handshake, and the server's thread.
 fn pair() -> (Client, JoinHandle<Option<&'static str>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -83,7 +83,7 @@ fn close_code(client: &mut Client) -> CloseCode {
     }
 }
 
-/// Reads until the connection has ended in order, and is gone then: the server waits for that.
+/// Reads until the connection has ended in order, and drops it, because the server waits for that.
 fn ended(mut client: Client) {
     loop {
         match client.read() {
@@ -95,7 +95,7 @@ fn ended(mut client: Client) {
 }
 
 #[test]
-fn it_understands_us_and_we_understand_it() {
+fn both_implementations_understand_each_other() {
     let (mut client, server) = pair();
     client.send(Message::text("one line\n")).unwrap();
     assert_eq!(client.read().unwrap(), Message::text("ONE LINE\n"));
@@ -118,7 +118,7 @@ fn it_understands_us_and_we_understand_it() {
 }
 
 #[test]
-fn its_fragments_and_pings_within_a_message_are_understood() {
+fn fragments_and_pings_within_a_message_are_understood() {
     let (mut client, server) = pair();
     let part = |kind, is_last, text: &str| {
         Message::Frame(Frame::message(text.as_bytes().to_vec(), OpCode::Data(kind), is_last))
@@ -136,7 +136,7 @@ fn its_fragments_and_pings_within_a_message_are_understood() {
 }
 
 #[test]
-fn it_is_told_what_was_wrong() {
+fn the_peer_receives_the_code_of_its_protocol_error() {
     let (mut client, server) = pair();
     client.send(Message::text("fine\n")).unwrap();
     client.send(Message::binary(b"binary".to_vec())).unwrap();

@@ -77,6 +77,8 @@ pub struct Status {
     pub uptime_s: u64,
     /// The addresses of the listening sockets.
     pub addresses: Vec<String>,
+    /// The address of the page for browsers. `None`: the page is off.
+    pub page: Option<String>,
     /// The configuration file.
     pub config: Option<PathBuf>,
     /// Connections, logged in or not.

@@ -5,7 +5,8 @@ use super::{Failure, exit, host, print};
 use crate::chat::RoomTwin;
 use crate::settings::{History, Loaded, Settings};
 use crate::store::{Checked, Store};
-use crate::{tls, web};
+use crate::tls::{self, TlsError, TlsReport};
+use crate::web;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
@@ -31,25 +32,17 @@ pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {
             bad.push(e.to_string());
         }
     }
-    if let Some(pair) = loaded.settings.web.tls(&loaded.settings.tls) {
-        match tls::check(&pair, SystemTime::now()) {
-            Ok(found) => {
-                good.push_str(&found.good);
-                bad.extend(found.refused);
-                warnings.extend(found.doubts);
-                let shown = tls::show(&pair).unwrap_or_default();
-                bad.extend(
-                    shown
-                        .first()
-                        .and_then(|(file, facts)| web::check(&loaded.settings, file, &facts.names).err()),
-                );
+    match page(&loaded.settings, SystemTime::now()) {
+        Ok(found) => {
+            good.push_str(&found.good);
+            bad.extend(found.refused);
+            warnings.extend(found.doubts);
+        }
+        Err(e) => {
+            if e.fault == tls::Fault::Permission {
+                exit = exit::PERMISSION;
             }
-            Err(e) => {
-                if e.fault == tls::Fault::Permission {
-                    exit = exit::PERMISSION;
-                }
-                bad.push(e.to_string());
-            }
+            bad.push(e.to_string());
         }
     }
     let mut newest = None;
@@ -77,6 +70,24 @@ pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {
         eprintln!("warning: {warning}");
     }
     if bad.is_empty() { Ok(()) } else { Err(Failure::new(exit, bad.join("\n"))) }
+}
+
+/// The findings about the page: its certificate, its names, and whether browsers can log in.
+fn page(settings: &Settings, now: SystemTime) -> Result<TlsReport, TlsError> {
+    let mut found = TlsReport::default();
+    let Some(pair) = settings.web.tls(&settings.tls) else { return Ok(found) };
+    if let Some(names) = tls::issued_for_page(&settings.tls, &pair, now) {
+        let file = pair.certificate.unwrap_or_default();
+        found.good = format!("{}: the page uses this certificate, which a start issues\n", file.display());
+        found.refused.extend(web::check(settings, &file, &names).err());
+    } else {
+        found = tls::check(&pair, now)?;
+        let shown = tls::show(&pair).unwrap_or_default();
+        let leaf = shown.first();
+        found.refused.extend(leaf.and_then(|(file, facts)| web::check(settings, file, &facts.names).err()));
+    }
+    found.doubts.extend(web::login_fault(settings));
+    Ok(found)
 }
 
 /// A sentence about the store, and the facts found in it.

@@ -105,6 +105,7 @@ fn run_command(command: Command, loaded: &Loaded) -> Result<(), Failure> {
         Command::Invite { room } => {
             let line = welcome::invite(settings, room.as_deref(), None)?;
             welcome::note_if_loopback_only(settings);
+            welcome::note_page(settings);
             print(&format!("{line}\n"))
         }
         command => ask(&command, settings.control_socket().as_deref()).unwrap_or(Ok(())),

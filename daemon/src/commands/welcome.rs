@@ -4,25 +4,27 @@
 use super::{Failure, exit};
 use crate::settings::Settings;
 use crate::tls::{self, Facts, Summary};
+use crate::web;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use tcp_chat_protocol::invite::Join;
 use tcp_chat_protocol::{Invite, Name};
 
-/// The addresses of the daemon, the CA that clients must trust, and the command that joins from this host.
+/// The addresses of the daemon, the CA that clients must trust, the command that joins from this host, and the address of
+/// the page if it is on.
 #[must_use]
-pub fn welcome(addresses: &[SocketAddr], summary: &Summary) -> String {
+pub fn welcome(addresses: &[SocketAddr], summary: &Summary, page: Option<&str>) -> String {
     let program = if std::env::var_os("CARGO_MANIFEST_DIR").is_some() {
         // `cargo run` started the daemon, so the client is not installed either.
         "cargo run --release -p tcp-chat-cli --"
     } else {
         "tcp-chat-cli"
     };
-    render(addresses, summary, program)
+    render(addresses, summary, program, page)
 }
 
-fn render(addresses: &[SocketAddr], summary: &Summary, program: &str) -> String {
+fn render(addresses: &[SocketAddr], summary: &Summary, program: &str, page: Option<&str>) -> String {
     let listed: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
     let port = addresses.first().map_or(tcp_chat_protocol::DEFAULT_PORT, SocketAddr::port);
     let mut out = format!("tcp-chatd listens on {}\n", listed.join(", "));
@@ -41,6 +43,9 @@ fn render(addresses: &[SocketAddr], summary: &Summary, program: &str) -> String 
     let server = Invite { host, port, room: None, pin: None, join: None }.to_string();
     let server = server.trim_start_matches("tcps://");
     out.push_str(&format!("  join     {program} {trust} {server}"));
+    if let Some(origin) = page {
+        out.push_str(&format!("\n  page     {origin}"));
+    }
     out
 }
 
@@ -77,6 +82,13 @@ pub(super) fn note_if_loopback_only(settings: &Settings) {
     }
 }
 
+/// Prints the address of the page on standard error, so that standard output has only the line.
+pub(super) fn note_page(settings: &Settings) {
+    if let Some(address) = page(settings) {
+        let _ = writeln!(std::io::stderr(), "note: browsers need no client: {address}");
+    }
+}
+
 /// The invitation for the current settings and certificates; with `join`, for one user.
 ///
 /// # Errors
@@ -91,6 +103,14 @@ pub(super) fn invite(settings: &Settings, room: Option<&str>, join: Option<Join>
     let configured = settings.tls.names.iter().find(|name| !name.starts_with('*')).map(String::as_str);
     invitation(&settings.listen.address, &files, own, room, configured, join)
         .ok_or_else(|| Failure::new(exit::INTERNAL, "there is no certificate for an invitation"))
+}
+
+/// The address of the page, if it is on and has a certificate and a fixed port.
+pub(super) fn page(settings: &Settings) -> Option<String> {
+    let port = settings.web.address.map(|address| address.port()).filter(|port| *port != 0)?;
+    let shown = tls::show(&settings.web.tls(&settings.tls)?).ok()?;
+    let (file, facts) = shown.first()?;
+    web::origin(settings, file, &facts.names, port).ok()
 }
 
 /// The host that a client on this host dials.
@@ -162,15 +182,18 @@ mod tests {
         let own = summary(Some("/it's here/ca.pem"), &["localhost", "box"]);
         let pin = "ab".repeat(32);
         assert_eq!(
-            render(&at(&["127.0.0.1:3000", "[::1]:3000"]), &own, "tcp-chat-cli"),
+            render(&at(&["127.0.0.1:3000", "[::1]:3000"]), &own, "tcp-chat-cli", None),
             format!(
                 "tcp-chatd listens on 127.0.0.1:3000, [::1]:3000\n  CA       /it's here/ca.pem\n  SHA-256  {pin}\n  \
                  join     tcp-chat-cli --ca '/it'\\''s here/ca.pem' localhost:3000"
             )
         );
         let theirs = summary(None, &["chat.example", "*.chat.example"]);
-        let text = render(&at(&["0.0.0.0:4000"]), &theirs, "tcp-chat-cli");
-        assert!(text.ends_with(&format!("join     tcp-chat-cli --pin {pin} chat.example:4000")), "{text}");
+        let text = render(&at(&["0.0.0.0:4000"]), &theirs, "tcp-chat-cli", Some("https://chat.example:3443"));
+        let end = format!(
+            "join     tcp-chat-cli --pin {pin} chat.example:4000\n  page     https://chat.example:3443"
+        );
+        assert!(text.ends_with(&end), "{text}");
     }
 
     #[test]

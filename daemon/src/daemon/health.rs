@@ -23,6 +23,7 @@ impl Daemon {
 
     fn check_files(&mut self) {
         self.files.check(&self.loaded);
+        self.status.page(self.page.as_ref().and_then(Page::origin));
         let page = self.page.iter().flat_map(Page::warnings);
         self.status.files(self.files.warnings().into_iter().chain(page).collect());
     }

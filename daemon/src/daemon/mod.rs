@@ -262,7 +262,8 @@ impl Daemon {
         }
         // A closed pipe is no reason to end.
         let mut out = std::io::stdout().lock();
-        let _ = writeln!(out, "{}", commands::welcome(&self.addresses, &summary));
+        let page = self.page.as_ref().and_then(Page::origin);
+        let _ = writeln!(out, "{}", commands::welcome(&self.addresses, &summary, page.as_deref()));
     }
 
     /// Handles a request of an operator. True: the daemon must stop.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 /// The sockets and the certificate of the page, if it is on.
 #[derive(Debug)]
@@ -52,6 +52,7 @@ impl Bound {
         stop: &CancellationToken,
         tasks: &mut JoinSet<()>,
     ) -> Result<Page, Fatal> {
+        warn_of_login_fault(settings);
         self.tls.first_notes().iter().for_each(TlsNote::log);
         let (mut served, mut addresses) = (Vec::new(), Vec::new());
         for listener in self.listeners {
@@ -82,6 +83,11 @@ impl Page {
         self.addresses.clone()
     }
 
+    /// The address to open in a browser.
+    pub(super) fn origin(&self) -> Option<String> {
+        self.served.first().map(Web::origin)
+    }
+
     /// Checks that the page can use these settings, and changes nothing.
     ///
     /// # Errors
@@ -103,6 +109,7 @@ impl Page {
         let Some(pair) = settings.web.tls(&settings.tls) else { return Ok(()) };
         let changes = self.tls.reload(&pair, SystemTime::now()).map_err(|why| why.to_string())?;
         changes.notes.iter().for_each(TlsNote::log);
+        warn_of_login_fault(settings);
         self.refresh(settings);
         Ok(())
     }
@@ -128,5 +135,11 @@ impl Page {
     pub(super) fn warnings(&self) -> Vec<String> {
         let summary = self.tls.summary();
         summary.fault.into_iter().chain(summary.doubts).map(|why| format!("web.certificate: {why}")).collect()
+    }
+}
+
+fn warn_of_login_fault(settings: &Settings) {
+    if let Some(reason) = web::login_fault(settings) {
+        warn!(event = "web_refuses_logins", reason, "no browser can log in on the page");
     }
 }

@@ -15,6 +15,8 @@ use tokio::time::Instant;
 pub(super) struct StatusReport {
     began: Instant,
     addresses: Vec<SocketAddr>,
+    /// The address to open in a browser, if the page is on.
+    page: Option<String>,
     health: Health,
     stopping: bool,
     /// Why the last reload was refused.
@@ -31,6 +33,7 @@ impl StatusReport {
         Self {
             began: Instant::now(),
             addresses,
+            page: None,
             health: Health::default(),
             stopping: false,
             reload: None,
@@ -75,6 +78,11 @@ impl StatusReport {
         }
         self.certificate = summary;
         self.publish();
+    }
+
+    /// The address of the page. [`StatusReport::healthy`] reports it.
+    pub(super) fn page(&mut self, origin: Option<String>) {
+        self.page = origin;
     }
 
     /// The faults of files that the configuration names. [`StatusReport::healthy`] reports them.
@@ -124,8 +132,9 @@ impl StatusReport {
             line.push_str("; ");
         }
         line.push_str(if self.stopping { "stopping" } else { "serving" });
+        let page = self.page.as_ref().map(|origin| format!(", the page at {origin}")).unwrap_or_default();
         line.push_str(&format!(
-            " on {}: {} connections, {} sessions ({} away), {} rooms, {} messages so far",
+            " on {}{page}: {} connections, {} sessions ({} away), {} rooms, {} messages so far",
             addresses.join(", "),
             self.health.connections,
             counts.sessions,
@@ -162,6 +171,7 @@ impl StatusReport {
             version: env!("CARGO_PKG_VERSION"),
             uptime_s: self.began.elapsed().as_secs(),
             addresses: self.addresses.iter().map(ToString::to_string).collect(),
+            page: self.page.clone(),
             config: loaded.file.clone(),
             connections: 0,
             sessions: 0,
@@ -221,6 +231,11 @@ mod tests {
             "serving on 127.0.0.1:3000: 0 connections, 0 sessions (0 away), 0 rooms, 0 messages so far; \
              certificate until 1970-01-02"
         );
+        status.page(Some("https://chat.example:3443".into()));
+        assert!(status.summary().starts_with(
+            "serving on 127.0.0.1:3000, the page at https://chat.example:3443: 0 connections, "
+        ));
+        status.page(None);
         status.certificate(Summary { fault: Some("server.pem: broken".into()), ..certificate() });
         assert!(status.summary().starts_with("server.pem: broken; serving on "));
         status.reload_refused(Some("limits.burst: no number".into()));

@@ -157,6 +157,32 @@ pub fn check(settings: &settings::Tls, now: SystemTime) -> Result<TlsReport, Tls
     Ok(checked)
 }
 
+/// The names of the certificate that a start issues for the page. `None`: `pair` is not the daemon's own leaf, or a
+/// start uses the leaf as it is.
+#[must_use]
+pub fn issued_for_page(
+    settings: &settings::Tls,
+    pair: &settings::Tls,
+    now: SystemTime,
+) -> Option<BTreeSet<String>> {
+    let (certificate, key) = pair.operator_pair()?;
+    let is_own = |file: &Path, name| {
+        let own = std::path::absolute(settings.dir.join(name));
+        std::path::absolute(file).is_ok_and(|file| own.is_ok_and(|own| own == file))
+    };
+    if settings.operator_pair().is_some()
+        || !is_own(certificate, files::CERTIFICATE)
+        || !is_own(key, files::KEY)
+    {
+        return None;
+    }
+    let leaf_spec = leaf_spec(settings, &host_name());
+    match own::inspect_folder(&leaf_spec, now).ok()? {
+        FolderState::Nothing | FolderState::OnlyCaKey | FolderState::Ca(..) => Some(leaf_spec.names),
+        FolderState::All(..) => None,
+    }
+}
+
 /// The existing certificates with their files. The daemon's own CA comes first.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ mod site;
 
 use crate::metrics::{Metrics, Via};
 use crate::net::{self, Gate, Speaks};
-use crate::settings::Settings;
+use crate::settings::{ClientAuth, Settings};
 use crate::tls::{Summary, TlsState};
 use arc_swap::ArcSwap;
 use hyper::Request;
@@ -61,6 +61,30 @@ struct Shared {
 /// There is no such name. The sentence begins with the setting.
 pub fn check(settings: &Settings, file: &Path, certified: &BTreeSet<String>) -> Result<(), String> {
     site::of(settings, file, certified, 443).map(drop)
+}
+
+/// The address of the page to open in a browser, if it listens on this port.
+///
+/// # Errors
+/// As [`check`].
+pub fn origin(
+    settings: &Settings,
+    file: &Path,
+    certified: &BTreeSet<String>,
+    port: u16,
+) -> Result<String, String> {
+    site::of(settings, file, certified, port).map(|site| site.origin().unwrap_or_default())
+}
+
+/// The reason why no browser can log in with these settings, and the remedy. The sentence begins with the setting.
+#[must_use]
+pub fn login_fault(settings: &Settings) -> Option<String> {
+    (settings.tls.client_auth == ClientAuth::Required).then(|| {
+        "tls.client_auth: with \"required\" no browser can log in, because the page asks for no certificate; write \
+         client_auth = \"optional\" and auth.mode = \"accounts\", or remove [web]: `tcp-chat-cli web` shows the page, \
+         too"
+            .to_owned()
+    })
 }
 
 fn site_of(settings: &Settings, tls: &TlsState, port: u16) -> Result<Site, String> {

@@ -1,8 +1,9 @@
 //! Tests of `check`, and of starts with an invalid configuration.
 
-use crate::{Desk, Ended};
+use crate::{Desk, Ended, LONGEST_WAIT};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Instant;
 
 #[test]
 fn check_is_fine_before_the_first_start_and_makes_nothing() {
@@ -63,6 +64,12 @@ fn check_beside_a_daemon_that_runs_does_not_wonder_who_has_its_port() {
     }
     // The port was in use, and by no known process once the daemon has ended.
     drop(socket);
+    // Another test may be starting a program, which has a copy of the socket until its exec.
+    let until = Instant::now() + LONGEST_WAIT;
+    while std::os::unix::net::UnixStream::connect(desk.path("data/control.sock")).is_ok() {
+        assert!(Instant::now() < until, "the socket is not closed");
+        std::thread::yield_now();
+    }
     let ended = checks();
     assert!(ended.err.contains(&format!(":{port} is in use, and no daemon answers")), "{ended:?}");
 }
@@ -99,4 +106,35 @@ fn a_broken_configuration_refuses_to_run_with_78() {
     let ended = desk.run(&["--config", "other.toml", "check"]);
     assert_eq!(ended.code, 78);
     assert!(ended.err.starts_with("other.toml: there is no such file"), "{}", ended.err);
+}
+
+/// Behind a proxy the page has the daemon's own certificate, which the first start makes.
+#[test]
+fn check_before_the_first_start_knows_that_it_makes_the_pages_certificate() {
+    let page = "limits.connections = 10\nweb.address = \"127.0.0.1:0\"\nweb.certificate = \"certs/server.pem\"\n\
+                web.key = \"certs/server.key\"\n";
+    let desk = Desk::with(page);
+    let ended = desk.run(&["check"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(
+        ended.out.contains("certs/server.pem: the page uses this certificate, which a start issues"),
+        "{ended:?}"
+    );
+    // Any other file must be there, and so must names for browsers.
+    let other = Desk::with(&page.replace("server.pem", "other.pem")).run(&["check"]);
+    assert!(other.code == 78 && other.err.contains("certs/other.pem: "), "{other:?}");
+    let nameless = Desk::with(&format!("{page}tls.names = [\"*.example\"]\n")).run(&["check"]);
+    assert!(nameless.code == 78 && nameless.err.contains("web.names: "), "{nameless:?}");
+}
+
+#[test]
+fn an_invitation_has_the_address_of_the_page_beside_it() {
+    let page = "web.address = \"127.0.0.1:3443\"\nweb.certificate = \"certs/server.pem\"\n\
+                web.key = \"certs/server.key\"\nweb.names = [\"chat.example\"]\n";
+    for (settings, is_said) in [(page, true), ("", false)] {
+        let ended = Desk::with(settings).with_certificates().run(&["invite"]);
+        assert_eq!(ended.code, 0, "{ended:?}");
+        assert_eq!(ended.out.lines().count(), 1, "{ended:?}");
+        assert_eq!(ended.err.contains("https://chat.example:3443"), is_said, "{ended:?}");
+    }
 }

@@ -9,10 +9,14 @@ mod control;
 
 use assert_cmd::Command;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// The bound of each wait. Only a test that hangs reaches it.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// A working folder, and an environment without this machine's variables.
 struct Desk {
@@ -40,7 +44,7 @@ impl Desk {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::cargo_bin("tcp-chatd").unwrap();
-        command.env_clear().current_dir(self.dir.path()).args(args);
+        command.env_clear().current_dir(self.dir.path()).args(args).timeout(LONGEST_WAIT);
         command
     }
 
@@ -61,8 +65,19 @@ impl Desk {
         let folder = self.path("data");
         fs::create_dir_all(&folder).unwrap();
         let listener = UnixListener::bind(folder.join("control.sock")).unwrap();
+        listener.set_nonblocking(true).unwrap();
         std::thread::spawn(move || {
-            let (stream, _) = listener.accept().unwrap();
+            let until = Instant::now() + LONGEST_WAIT;
+            let stream = loop {
+                match listener.accept() {
+                    Ok((stream, _)) => break stream,
+                    Err(e) if e.kind() == ErrorKind::WouldBlock => std::thread::yield_now(),
+                    Err(e) => panic!("{e}"),
+                }
+                assert!(Instant::now() < until, "the program does not connect to the control socket");
+            };
+            stream.set_nonblocking(false).unwrap();
+            stream.set_read_timeout(Some(LONGEST_WAIT)).unwrap();
             let mut asked = String::new();
             BufReader::new(&stream).read_line(&mut asked).unwrap();
             (&stream).write_all(line.as_bytes()).unwrap();

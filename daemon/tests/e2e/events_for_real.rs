@@ -20,17 +20,13 @@ use std::path::Path;
 use std::time::SystemTime;
 
 /// Events that no test can cause, and why.
-const NOT_HERE: [(&str, &str); 8] = [
+const NOT_HERE: [(&str, &str); 7] = [
     ("hub_stuck", "the hub does not answer: there is no way to make it hang"),
     ("accept_failed", "the system reports a connection that is gone before it is accepted only at times"),
     ("metrics_failed", "figures that cannot be written would be a bug"),
     ("wal_not_copied", "a full disk makes it so at times only"),
     ("tidy_failed", "needs a store that can be written for messages and not for removals"),
     ("certificate_kept", "is seen at the second look at the files, after a minute: src/tls/tests/renewal.rs"),
-    (
-        "web_names_kept",
-        "a reload refuses such names: only a replaced file brings them, at the check after a minute",
-    ),
     ("certificate_ended", "a certificate that has ended is refused at the start: src/tls/tests/renewal.rs"),
 ];
 

@@ -1,9 +1,9 @@
-//! Tests of the page and its WebSocket from outside: which files are served, which requests are refused, and
-//! that a WebSocket is a connection like any other.
+//! The page and its WebSocket from outside: the files, the checks of requests, and a WebSocket as a connection like any
+//! other.
 
 use crate::common::http::{Scrape, address};
 use crate::common::web::read_answer;
-use crate::common::{Daemon, run};
+use crate::common::{Daemon, in_shell, run};
 use crate::events::held;
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Error, Message};
 
 #[test]
-fn one_on_a_line_and_one_on_the_page_hear_each_other_and_both_resume() {
+fn sessions_over_tls_and_over_websocket_chat_and_resume() {
     let (daemon, page) = Daemon::with_page("");
     let (mut ana, mut bo) = (page.login("ana"), daemon.login("bo"));
     ana.sees("bo", "joined");
@@ -25,7 +25,7 @@ fn one_on_a_line_and_one_on_the_page_hear_each_other_and_both_resume() {
     let (ana, bo) = (ana.vanishes(), bo.vanishes());
     let mut cy = daemon.login("cy");
     cy.says("while both were away");
-    // They swap places.
+    // Each resumes over the other transport.
     let mut back = daemon.connect();
     back.resumes(&ana, Some(ana.cursor));
     back.hears("while both were away");
@@ -37,7 +37,7 @@ fn one_on_a_line_and_one_on_the_page_hear_each_other_and_both_resume() {
 }
 
 #[test]
-fn the_files_come_with_their_headers_and_are_not_sent_twice() {
+fn files_have_their_headers_and_are_not_sent_twice() {
     let (_daemon, page) = Daemon::with_page("");
     let get = |path: &str, more: &str| {
         page.asks(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\n{more}\r\n", page.host()))
@@ -66,7 +66,7 @@ fn the_files_come_with_their_headers_and_are_not_sent_twice() {
 }
 
 #[test]
-fn the_door_asks_for_host_origin_method_and_subprotocol() {
+fn host_origin_method_and_subprotocol_are_checked() {
     let (_daemon, page) = Daemon::with_page("");
     let asked = |change: &dyn Fn(&mut tungstenite::http::HeaderMap)| {
         let mut request = page.handshake();
@@ -93,7 +93,6 @@ fn the_door_asks_for_host_origin_method_and_subprotocol() {
     ] {
         let value: HeaderValue = value.parse().unwrap();
         let refused = asked(&|headers| drop(headers.insert(header, value.clone())));
-        // tungstenite refuses to send some of these.
         assert_eq!(refused, Err(status), "{header}: {value:?}");
     }
     for header in ["Origin", "Sec-WebSocket-Protocol"] {
@@ -124,7 +123,7 @@ fn the_door_asks_for_host_origin_method_and_subprotocol() {
 }
 
 #[test]
-fn what_is_no_text_closes_with_its_code_and_the_session_waits() {
+fn a_protocol_error_closes_with_its_code_and_the_session_waits() {
     let (daemon, page) = Daemon::with_page("log.level = \"debug\"\nmetrics.address = \"127.0.0.1:0\"");
     let login = |name: &str| {
         let mut socket = page.dials(page.handshake()).unwrap();
@@ -168,7 +167,7 @@ fn what_is_no_text_closes_with_its_code_and_the_session_waits() {
     ]);
 }
 
-/// A self-signed pair in the daemon's folder. No browser is involved here.
+/// Writes a self-signed pair into the daemon's folder.
 fn issue(daemon: &Daemon, names: &[&str]) {
     let key = KeyPair::generate().unwrap();
     let params =
@@ -178,7 +177,7 @@ fn issue(daemon: &Daemon, names: &[&str]) {
 }
 
 #[test]
-fn a_reload_takes_the_pages_certificate_and_says_that_its_address_waits() {
+fn a_reload_loads_the_pages_certificate_and_says_that_its_address_needs_a_restart() {
     let (mut daemon, page) = Daemon::with_page("");
     let mut ana = page.login("ana");
     let file = daemon.folder().join("config.toml");
@@ -200,7 +199,7 @@ fn a_reload_takes_the_pages_certificate_and_says_that_its_address_waits() {
     ana.says("nobody is disconnected");
     assert!(page.tls().is_err(), "another certificate is offered, and nobody here trusts it");
 
-    // The opinion of `check` about it, and about a page without a name.
+    // `check` refuses a page without a name.
     issue(&daemon, &["*.example"]);
     let end = run(daemon.folder(), &["check"], "");
     assert_eq!(end.code, Some(78), "{}", end.err);
@@ -210,7 +209,7 @@ fn a_reload_takes_the_pages_certificate_and_says_that_its_address_waits() {
 }
 
 #[test]
-fn an_end_tells_the_page_and_does_not_wait_for_idle_browsers() {
+fn a_shutdown_notifies_the_page_and_does_not_wait_for_idle_browsers() {
     let (mut daemon, page) = Daemon::with_page("shutdown.grace = \"1h\"");
     let mut ana = page.login("ana");
     let mut idle = page.tls().unwrap();
@@ -223,7 +222,63 @@ fn an_end_tells_the_page_and_does_not_wait_for_idle_browsers() {
     assert_eq!(daemon.ended().code(), Some(0), "{}", daemon.log().text());
 }
 
-/// The log events of the page, for `events_for_real`.
+/// A browser shows no certificate, so such a server refuses each of its logins.
+#[test]
+fn a_page_on_which_nobody_can_log_in_is_said_by_the_start_and_by_check() {
+    let (daemon, page) = Daemon::with_page("tls.client_auth = \"required\"");
+    let reason = daemon.log().emits("web_refuses_logins").unwrap()["reason"].as_str().unwrap().to_owned();
+    let end = run(daemon.folder(), &["check"], "");
+    assert_eq!(end.code, Some(0), "{}", end.err);
+    assert!(end.err.contains(&format!("warning: {reason}")), "{}", end.err);
+    let mut socket = page.dials(page.handshake()).unwrap();
+    socket.send(Message::text(json!({"op": "LOGIN", "data": {"name": "ana"}}).to_string())).unwrap();
+    let reply = socket.read().unwrap();
+    assert!(reply.to_text().unwrap().contains("\"AUTH_FAILED\""), "{reply}");
+    let file = daemon.folder().join("config.toml");
+    let text = std::fs::read_to_string(&file).unwrap().replace("required", "optional");
+    std::fs::write(&file, text).unwrap();
+    let end = run(daemon.folder(), &["check"], "");
+    assert!(end.code == Some(0) && !end.err.contains("client_auth"), "{}", end.err);
+}
+
+#[test]
+fn the_status_has_the_address_of_the_page() {
+    let (daemon, page) = Daemon::with_page("web.names = [\"chat.example\"]");
+    let status: Value = serde_json::from_str(&run(daemon.folder(), &["status", "--json"], "").out).unwrap();
+    let origin = format!("https://chat.example:{}", page.address.port());
+    assert_eq!(status["page"], json!(origin));
+    let summary = status["summary"].as_str().unwrap();
+    assert!(summary.contains(&format!(", the page at {origin}: ")), "{summary}");
+    let without = Daemon::start();
+    let status: Value = serde_json::from_str(&run(without.folder(), &["status", "--json"], "").out).unwrap();
+    assert_eq!(status["page"], Value::Null);
+}
+
+/// Each file is read twice in a reload, and can be replaced in between. A pipe gives each reader another content.
+fn replaced_during_a_reload(daemon: &Daemon) {
+    let file = daemon.folder().join("page.pem");
+    let contents = [&["good.example"][..], &["good.example"], &["*.example"]].map(|names| {
+        issue(daemon, names);
+        (std::fs::read(&file).unwrap(), std::fs::read(daemon.folder().join("page.key")).unwrap())
+    });
+    let pipe = daemon.folder().join("pipe");
+    let make = || {
+        assert!(
+            in_shell(&format!("mkfifo {0} && mv {0} {1}", pipe.display(), file.display())).status.success()
+        )
+    };
+    make();
+    daemon.signal("HUP");
+    for (certificate, key) in contents {
+        // Waits for the reader. The next reader finds another pipe.
+        let mut writer = std::fs::OpenOptions::new().write(true).open(&file).unwrap();
+        std::fs::write(daemon.folder().join("page.key"), key).unwrap();
+        make();
+        writer.write_all(&certificate).unwrap();
+    }
+}
+
+/// The events of the page in the log of a daemon. For `events_for_real`.
 pub(crate) fn page() -> BTreeSet<String> {
     let (mut daemon, page) = Daemon::with_page("log.level = \"debug\"");
     page.tls().unwrap().write_all(b"no HTTP\r\n\r\n").unwrap();
@@ -231,16 +286,23 @@ pub(crate) fn page() -> BTreeSet<String> {
     issue(&daemon, &["*.example"]);
     let file = daemon.folder().join("config.toml");
     let text = std::fs::read_to_string(&file).unwrap().replace("certs/server.", "page.");
-    std::fs::write(&file, text).unwrap();
+    std::fs::write(&file, &text).unwrap();
     daemon.signal("HUP");
     daemon.log().emits("reload_refused").unwrap();
+    std::fs::write(&file, format!("{text}tls.client_auth = \"required\"\n")).unwrap();
+    replaced_during_a_reload(&daemon);
+    for event in ["web_refuses_logins", "web_names_kept"] {
+        daemon.log().emits(event).unwrap();
+    }
+    // The last pipe: nothing may wait for its other end.
+    std::fs::remove_file(daemon.folder().join("page.pem")).unwrap();
     daemon.signal("TERM");
     daemon.ended();
     held(daemon.log())
 }
 
 #[test]
-fn off_as_installed() {
+fn the_page_is_off_by_default() {
     let daemon = Daemon::start();
     assert!(!daemon.log().text().contains("web_listening"));
     let shown = run(daemon.folder(), &["config"], "").out;

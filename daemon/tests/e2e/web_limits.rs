@@ -1,5 +1,5 @@
-//! Tests that a WebSocket has the limits of a line: connections, login, rates, bytes outside of text, a
-//! reader that takes nothing.
+//! A WebSocket has the same limits as a TLS connection: connections, login deadline, rates, bytes beside text, stalled
+//! readers.
 
 use crate::common::Daemon;
 use crate::common::web::{Link, Page};
@@ -8,14 +8,14 @@ use std::io::{Read, Write};
 use std::time::Duration;
 use tungstenite::Message;
 
-/// The page answers that the server is full.
+/// Asserts that the page answers with 503.
 fn is_full(page: &Page) {
     let (status, head, _) = page.asks(&format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", page.host()));
     assert_eq!(status, 503, "{head}");
 }
 
 #[test]
-fn lines_and_pages_share_the_places_of_an_address() {
+fn both_transports_count_against_connections_per_address() {
     let (daemon, page) = Daemon::with_page("limits.connections_per_address = 2");
     let (mut ana, mut bo) = (page.login("ana"), daemon.login("bo"));
     is_full(&page);
@@ -25,19 +25,19 @@ fn lines_and_pages_share_the_places_of_an_address() {
 }
 
 #[test]
-fn no_login_in_time_is_told_over_a_websocket_too() {
+fn a_missed_login_deadline_is_said_over_a_websocket() {
     let (daemon, page) = Daemon::with_page("limits.login = \"200ms\"\nlog.level = \"debug\"");
     let mut ana = page.connect();
     ana.hears_error("TIMEOUT");
     ana.is_closed();
-    // A browser that requests nothing is disconnected, too.
+    // A browser that sends no request is disconnected, too.
     let mut idle = page.tls().unwrap();
     assert_eq!(idle.read(&mut [0; 16]).unwrap_or(0), 0);
     daemon.login("bo");
 }
 
 #[test]
-fn bytes_that_are_no_text_count_like_text() {
+fn bytes_that_are_not_text_count_against_the_rate_limit() {
     let settings = "limits.bytes_per_second = \"64 KiB\"\nlimits.burst_bytes = \"128 KiB\"\nlimits.errors = 3\n\
                     limits.line_bytes = \"32 KiB\"";
     let (daemon, page) = Daemon::with_page(settings);
@@ -45,7 +45,7 @@ fn bytes_that_are_no_text_count_like_text() {
     let mut socket = page.dials(page.handshake()).unwrap();
     socket.send(Message::text(json!({"op": "LOGIN", "data": {"name": "ana"}}).to_string())).unwrap();
     bo.sees("ana", "joined");
-    // At this rate they take half an hour: the daemon leaves them in the network, and serves others.
+    // At this rate they take half an hour. The daemon leaves them in the socket buffers, and serves others.
     let pings = [&b"\x89\xfd\0\0\0\0"[..], &[b'x'; 125]].concat().repeat(8 * 1024);
     let sock = &socket.get_ref().sock;
     sock.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
@@ -55,7 +55,7 @@ fn bytes_that_are_no_text_count_like_text() {
 }
 
 #[test]
-fn a_browser_that_takes_nothing_is_stalled() {
+fn a_browser_that_does_not_read_is_disconnected_as_stalled() {
     let settings = "limits.stall = \"300ms\"\nlimits.messages_per_second = 0\nlog.level = \"debug\"";
     let (daemon, page) = Daemon::with_page(settings);
     let mut slow = page.login("slow");
@@ -71,12 +71,12 @@ fn a_browser_that_takes_nothing_is_stalled() {
 }
 
 #[test]
-fn an_idle_websocket_costs_little_more_than_a_line() {
+fn an_idle_websocket_takes_little_more_memory_than_a_tls_connection() {
     const COUNT: usize = 400;
     let settings =
         "limits.connections_per_address = 0\nlimits.handshakes_per_second = 0\nrooms.presence_limit = 0";
     let (daemon, page) = Daemon::with_page(settings);
-    // Once through all steps, so that everything is allocated before the measurement.
+    // Warm up, so that memory which all connections share is allocated before the measurement.
     let warm: Vec<_> =
         (0..50).flat_map(|n| [daemon.login(&format!("l{n}")), page.login(&format!("p{n}"))]).collect();
     let start = daemon.resident();
@@ -86,13 +86,13 @@ fn an_idle_websocket_costs_little_more_than_a_line() {
     let with_pages = daemon.resident();
     let (line, web) = ((with_lines - start) / COUNT, (with_pages - with_lines) / COUNT);
     println!("an idle connection: {line} bytes as a line, {web} bytes as a page");
-    // The limit is 1.5 KiB. Memory is allocated in pages, so a little more is accepted here.
+    // The bound is 1.5 KiB. Resident memory grows in pages, so this test allows a little more.
     assert!(web < line + 1536 + 1024, "{web} against {line}");
     drop((warm, lines, pages));
 }
 
 #[test]
-fn a_fragmented_line_in_single_bytes_is_a_line() {
+fn a_line_in_fragments_of_one_byte_is_one_line() {
     let (daemon, page) = Daemon::with_page("");
     let mut bo = daemon.login("bo");
     let mut socket = page.dials(page.handshake()).unwrap();

@@ -72,8 +72,11 @@ export function readForm(form: Form, host: Host): { ok: Entering } | { field: Fi
       if (form.password === "") return { field: "password", problem: say.choosePassword };
     }
     if (room !== undefined) entering.room = room;
-    // The relay reads the line itself: it knows profiles, and it verifies by the pin.
-    if (host.kind === "relay") entering.server = pin === undefined ? typed : `tcps://${serverOf(read.ok)}#${pin}`;
+    // The relay reads the line itself: it knows profiles, and it verifies by the pin. A code is for the server alone.
+    if (host.kind === "relay") {
+      const isAsTyped = pin === undefined && join === undefined;
+      entering.server = isAsTyped ? typed : `tcps://${serverOf(read.ok)}${pin === undefined ? "" : `#${pin}`}`;
+    }
   }
   const name = form.name.trim();
   const wrong = nameProblem(name);

@@ -293,6 +293,19 @@ test("invites and join lines in the form", () => {
   assert.equal(relay.model.form?.server, "a:3000");
 });
 
+test("the code of a join line goes to the server alone, not to the relay", () => {
+  const pin = "ab".repeat(32);
+  for (const [end, chosen] of [["", ""], ["/ops", ""], [`#${pin}`, `#${pin}`]]) {
+    const w = new World();
+    w.does({ kind: "host", host: { kind: "relay", server: "a:3000", verified: "CA" } });
+    w.does({ kind: "form", field: "server", value: `tcps://kim:c0de@chat.example:4000${end}` });
+    w.does({ kind: "form", field: "password", value: "correct horse" });
+    const [connect] = w.does({ kind: "log-in" });
+    assert.ok(connect?.kind === "connect" && connect.start.code === "c0de");
+    assert.equal(connect.server, `tcps://chat.example:4000${chosen}`, "what is posted to the relay");
+  }
+});
+
 test("the relay's explanation takes the place of the browser's", () => {
   const w = new World();
   const host = { kind: "relay", server: "a:3000", verified: "CA" } as const;

@@ -143,3 +143,33 @@ test("a relay that has ended is still the relay, and the page says what to do", 
   answers["/host.json"] = json(relay);
   assert.deepEqual(await made.describe(), relay);
 });
+
+test("an open tab shows itself to the relay by a socket of its own", async () => {
+  const made: { url: string; protocols: string[]; onclose?: () => void }[] = [];
+  class Socket {
+    onclose?: () => void;
+    constructor(readonly url: string, readonly protocols: string[]) { made.push(this); }
+  }
+  const before = globalThis.WebSocket;
+  const focused: (() => void)[] = [];
+  Object.assign(globalThis, { WebSocket: Socket, addEventListener: (_: string, heard: () => void) => focused.push(heard) });
+  try {
+    const bearer = "B".repeat(43);
+    const tab = new Fake();
+    tab.setItem("tcp-chat.bearer", bearer);
+    const relay = { kind: "relay", server: "chat.example:3000", verified: "pin" };
+    const { door: open } = await door("", { "/host.json": json(relay) }, tab);
+    await open.describe();
+    assert.deepEqual(made.map(({ url, protocols }) => [url, protocols]),
+      [["ws://127.0.0.1:81/ws", ["tcp-chat.1", `bearer.${bearer}`, "presence"]]], "one, at the form already");
+    made[0]?.onclose?.();
+    assert.equal(made.length, 1, "nothing is tried without the reader");
+    focused[0]?.();
+    open.showPresence();
+    assert.equal(made.length, 2, "again when the reader comes back");
+    await door("", { "/host.json": json({ ...relay, kind: "daemon" }) });
+    assert.equal(made.length, 2, "a daemon counts its connections");
+  } finally {
+    Object.assign(globalThis, { WebSocket: before, addEventListener: undefined });
+  }
+});

@@ -49,7 +49,7 @@ impl Model {
                 self.error(clean(&why.to_string()));
             }
             Event::SessionLost { .. } => {
-                self.note_everywhere("the session had ended meanwhile: this is a new one");
+                self.note_everywhere("the session had ended: this is a new one");
             }
             Event::LogReplaced { from, .. } => {
                 self.log_replaced(from);
@@ -59,7 +59,7 @@ impl Model {
                 "messages between {from} and {to} are no longer kept by the server"
             )),
             Event::ChainBroken { prev, seq, .. } => {
-                self.error(format!("warning: message {prev}, before {seq}, did not come"));
+                self.error(format!("warning: message {prev}, which comes before {seq}, is missing"));
             }
             Event::Ended(why) => {
                 self.link = Link::Over;

@@ -122,10 +122,13 @@ impl Server {
                 let _ = self.tls.accept(tcp).await;
             }
         };
-        tokio::select! {
-            done = builder.connect() => done.err().unwrap(),
-            () = serving => unreachable!(),
-        }
+        within(async {
+            tokio::select! {
+                done = builder.connect() => done.err().unwrap(),
+                () = serving => unreachable!(),
+            }
+        })
+        .await
     }
 
     /// A client that is logged in at a server with the newest message `head`, and the server's side.

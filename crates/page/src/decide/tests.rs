@@ -1,4 +1,4 @@
-//! The matrix of the door: host program, path, method, `Host`, `Origin`, and what the reader has already.
+//! The matrix of requests: host program, path, method, `Host`, `Origin`, and the files that the browser has.
 
 use super::*;
 use crate::{HEADERS, Scheme, files};
@@ -18,7 +18,7 @@ fn ask(host: Host, method: &str, path: &str, headers: &[(&str, &str)]) -> Decisi
     decide(host, &site(), &request.body(()).unwrap())
 }
 
-/// The status, or what the host does.
+/// The status, or the name of the decision.
 fn outcome(decision: &Decision) -> String {
     match decision {
         Decision::Answer(answer) => answer.status().as_u16().to_string(),
@@ -71,7 +71,7 @@ fn paths_and_methods_of_both_hosts() {
 }
 
 #[test]
-fn a_refused_method_is_told_what_is_allowed() {
+fn a_refused_method_is_answered_with_the_allowed_ones() {
     for (path, allow) in [("/", "GET, HEAD"), ("/ws", "GET"), ("/ticket", "POST")] {
         let answer = answered(ask(Host::Relay, "PUT", path, &[("host", OWN)]));
         assert_eq!(answer.headers()["allow"], allow, "{path}");
@@ -114,7 +114,7 @@ fn only_the_hosts_own_names_are_served() {
 }
 
 #[test]
-fn an_address_in_the_first_line_must_be_the_same() {
+fn an_address_in_the_first_line_must_be_that_of_host() {
     for (line, host, want) in [
         ("http://127.0.0.1:8080/", OWN, "200"),
         ("http://localhost:8080/", OWN, "421"),
@@ -127,7 +127,7 @@ fn an_address_in_the_first_line_must_be_the_same() {
 }
 
 #[test]
-fn sockets_and_posts_are_for_the_page_alone() {
+fn only_the_page_may_open_websockets_and_post() {
     let foreign = [
         "",
         "null",
@@ -161,7 +161,7 @@ fn sockets_and_posts_are_for_the_page_alone() {
 }
 
 #[test]
-fn a_file_that_the_reader_has_is_not_sent_again() {
+fn a_file_that_the_browser_has_is_not_sent_again() {
     for file in files() {
         let sent = answered(ask(Host::Daemon, "GET", file.path, &[("host", OWN)]));
         assert_eq!((sent.status(), *sent.body()), (StatusCode::OK, file.bytes));

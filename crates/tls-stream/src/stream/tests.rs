@@ -5,6 +5,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
@@ -28,6 +29,11 @@ fn configs() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
         .with_root_certificates(roots)
         .with_no_client_auth();
     (Arc::new(server), Arc::new(client))
+}
+
+/// The result of a future. A future that hangs fails the test.
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), future).await.expect("nothing arrives any longer")
 }
 
 async fn sockets() -> (TcpStream, TcpStream) {
@@ -54,143 +60,161 @@ fn sample(len: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn much_goes_both_ways_at_once_and_arrives_as_it_was() {
-    let (client, server) = pair().await;
-    let sent = sample(3_000_000);
-    let (mut from_client, mut to_client) = tokio::io::split(client);
-    let (mut from_server, mut to_server) = tokio::io::split(server);
-    let (mut up, mut down) = (vec![0; sent.len()], vec![0; sent.len()]);
-    let put = async |to: &mut (dyn AsyncWrite + Unpin)| {
-        to.write_all(&sent).await.unwrap();
-        to.flush().await.unwrap();
-    };
-    tokio::join!(
-        put(&mut to_client),
-        put(&mut to_server),
-        async { from_client.read_exact(&mut down).await.unwrap() },
-        async { from_server.read_exact(&mut up).await.unwrap() },
-    );
-    assert!(up == sent && down == sent);
+    within(async {
+        let (client, server) = pair().await;
+        let sent = sample(3_000_000);
+        let (mut from_client, mut to_client) = tokio::io::split(client);
+        let (mut from_server, mut to_server) = tokio::io::split(server);
+        let (mut up, mut down) = (vec![0; sent.len()], vec![0; sent.len()]);
+        let put = async |to: &mut (dyn AsyncWrite + Unpin)| {
+            to.write_all(&sent).await.unwrap();
+            to.flush().await.unwrap();
+        };
+        tokio::join!(
+            put(&mut to_client),
+            put(&mut to_server),
+            async { from_client.read_exact(&mut down).await.unwrap() },
+            async { from_server.read_exact(&mut up).await.unwrap() },
+        );
+        assert!(up == sent && down == sent);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn records_in_single_bytes_are_read_all_the_same_and_nothing_is_held_afterwards() {
-    let (server, client) = configs();
-    let (mut dialled, accepted) = sockets().await;
-    dialled.set_nodelay(true).unwrap();
-    #[expect(clippy::disallowed_methods, reason = "a test")]
-    let serving = tokio::spawn(async move {
-        let mut stream = TlsStream::accept(server, accepted).await.unwrap();
-        let mut read = vec![0; 1000];
-        stream.read_exact(&mut read).await.unwrap();
-        (stream, read)
-    });
-    // A client whose bytes are passed to the socket one by one.
-    let name = ServerName::try_from("localhost").unwrap();
-    let mut tls = rustls::ClientConnection::new(client, name).unwrap();
-    let mut written = false;
-    loop {
-        let mut out = Vec::new();
-        while tls.wants_write() {
-            tls.write_tls(&mut out).unwrap();
-        }
-        for byte in out {
-            dialled.write_all(&[byte]).await.unwrap();
-        }
-        if written {
-            break;
-        }
-        if tls.is_handshaking() {
-            let mut got = [0; 4096];
-            let n = dialled.read(&mut got).await.unwrap();
-            let mut got = &got[..n];
-            while !got.is_empty() {
-                tls.read_tls(&mut got).unwrap();
-                tls.process_new_packets().unwrap();
+    within(async {
+        let (server, client) = configs();
+        let (mut dialled, accepted) = sockets().await;
+        dialled.set_nodelay(true).unwrap();
+        #[expect(clippy::disallowed_methods, reason = "a test")]
+        let serving = tokio::spawn(async move {
+            let mut stream = TlsStream::accept(server, accepted).await.unwrap();
+            let mut read = vec![0; 1000];
+            stream.read_exact(&mut read).await.unwrap();
+            (stream, read)
+        });
+        // A client whose bytes are passed to the socket one by one.
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut tls = rustls::ClientConnection::new(client, name).unwrap();
+        let mut written = false;
+        loop {
+            let mut out = Vec::new();
+            while tls.wants_write() {
+                tls.write_tls(&mut out).unwrap();
             }
-        } else {
-            io::Write::write_all(&mut tls.writer(), &sample(1000)).unwrap();
-            written = true;
+            for byte in out {
+                dialled.write_all(&[byte]).await.unwrap();
+            }
+            if written {
+                break;
+            }
+            if tls.is_handshaking() {
+                let mut got = [0; 4096];
+                let n = dialled.read(&mut got).await.unwrap();
+                let mut got = &got[..n];
+                while !got.is_empty() {
+                    tls.read_tls(&mut got).unwrap();
+                    tls.process_new_packets().unwrap();
+                }
+            } else {
+                io::Write::write_all(&mut tls.writer(), &sample(1000)).unwrap();
+                written = true;
+            }
         }
-    }
-    let (stream, read) = serving.await.unwrap();
-    assert_eq!(read, sample(1000));
-    let held = [&stream.incomplete, &stream.unread.0, &stream.unsent.0].map(Vec::capacity);
-    assert_eq!(held, [0; 3], "an idle connection holds no buffer");
+        let (stream, read) = serving.await.unwrap();
+        assert_eq!(read, sample(1000));
+        let held = [&stream.incomplete, &stream.unread.0, &stream.unsent.0].map(Vec::capacity);
+        assert_eq!(held, [0; 3], "an idle connection holds no buffer");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_change_of_keys_goes_through_in_the_middle() {
-    let (mut client, mut server) = pair().await;
-    for round in 0..3 {
-        client.get_mut().1.refresh_traffic_keys().unwrap();
-        client.write_all(&sample(100 + round)).await.unwrap();
-        let mut up = vec![0; 100 + round];
-        server.read_exact(&mut up).await.unwrap();
-        // The client reads this only with the keys that it requested.
-        server.write_all(&up).await.unwrap();
-        server.flush().await.unwrap();
-        let mut down = vec![0; 100 + round];
-        client.read_exact(&mut down).await.unwrap();
-        assert_eq!(down, sample(100 + round));
-    }
+    within(async {
+        let (mut client, mut server) = pair().await;
+        for round in 0..3 {
+            client.get_mut().1.refresh_traffic_keys().unwrap();
+            client.write_all(&sample(100 + round)).await.unwrap();
+            let mut up = vec![0; 100 + round];
+            server.read_exact(&mut up).await.unwrap();
+            // The client reads this only with the keys that it requested.
+            server.write_all(&up).await.unwrap();
+            server.flush().await.unwrap();
+            let mut down = vec![0; 100 + round];
+            client.read_exact(&mut down).await.unwrap();
+            assert_eq!(down, sample(100 + round));
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_goodbye_is_an_end_and_a_cut_is_none() {
-    let (mut client, mut server) = pair().await;
-    client.write_all(b"last words\n").await.unwrap();
-    client.shutdown().await.unwrap();
-    let mut all = Vec::new();
-    server.read_to_end(&mut all).await.unwrap();
-    assert_eq!(all, b"last words\n");
-    server.write_all(b"an answer\n").await.unwrap();
-    server.shutdown().await.unwrap();
-    let mut all = Vec::new();
-    client.read_to_end(&mut all).await.unwrap();
-    assert_eq!(all, b"an answer\n", "who sends no more still hears");
+    within(async {
+        let (mut client, mut server) = pair().await;
+        client.write_all(b"last words\n").await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut all = Vec::new();
+        server.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all, b"last words\n");
+        server.write_all(b"an answer\n").await.unwrap();
+        server.shutdown().await.unwrap();
+        let mut all = Vec::new();
+        client.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all, b"an answer\n", "who sends no more still hears");
 
-    let (mut client, mut server) = pair().await;
-    // The client has no unread bytes, so that its socket closes and is not reset.
-    server.write_all(b"x").await.unwrap();
-    client.read_exact(&mut [0]).await.unwrap();
-    drop(client.into_inner().0);
-    let cut = server.read_to_end(&mut Vec::new()).await.unwrap_err();
-    assert_eq!(cut.kind(), io::ErrorKind::UnexpectedEof);
+        let (mut client, mut server) = pair().await;
+        // The client has no unread bytes, so that its socket closes and is not reset.
+        server.write_all(b"x").await.unwrap();
+        client.read_exact(&mut [0]).await.unwrap();
+        drop(client.into_inner().0);
+        let cut = server.read_to_end(&mut Vec::new()).await.unwrap_err();
+        assert_eq!(cut.kind(), io::ErrorKind::UnexpectedEof);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn what_was_tampered_with_is_refused_with_an_alert() {
-    let (client, mut server) = pair().await;
-    let (mut socket, _) = client.into_inner();
-    // An application record with a wrong authentication tag.
-    socket.write_all(&[23, 3, 3, 0, 40]).await.unwrap();
-    socket.write_all(&[7; 40]).await.unwrap();
-    let refused = server.read(&mut [0; 100]).await.unwrap_err();
-    assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
-    drop(server);
-    let mut told = Vec::new();
-    socket.read_to_end(&mut told).await.unwrap();
-    // Tickets, and then one more record: in TLS 1.3 an alert is encrypted like the rest.
-    let mut records = 0;
-    let mut rest = &told[..];
-    while let [23, 3, 3, high, low, after @ ..] = rest {
-        rest = &after[usize::from(u16::from_be_bytes([*high, *low]))..];
-        records += 1;
-    }
-    assert!(rest.is_empty() && records >= 1, "{told:?}");
+    within(async {
+        let (client, mut server) = pair().await;
+        let (mut socket, _) = client.into_inner();
+        // An application record with a wrong authentication tag.
+        socket.write_all(&[23, 3, 3, 0, 40]).await.unwrap();
+        socket.write_all(&[7; 40]).await.unwrap();
+        let refused = server.read(&mut [0; 100]).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
+        drop(server);
+        let mut told = Vec::new();
+        socket.read_to_end(&mut told).await.unwrap();
+        // Tickets, and then one more record: in TLS 1.3 an alert is encrypted like the rest.
+        let mut records = 0;
+        let mut rest = &told[..];
+        while let [23, 3, 3, high, low, after @ ..] = rest {
+            rest = &after[usize::from(u16::from_be_bytes([*high, *low]))..];
+            records += 1;
+        }
+        assert!(rest.is_empty() && records >= 1, "{told:?}");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn what_arrives_before_the_login_is_wiped() {
-    let (mut client, mut server) = pair().await;
-    let mut read = async |server: &mut TlsStream, text: &[u8]| {
-        client.write_all(text).await.unwrap();
-        let mut got = vec![0; text.len()];
-        server.read_exact(&mut got).await.unwrap();
-        assert_eq!(got, text);
-        ARRIVED.with_borrow(|arrived| arrived.windows(text.len()).any(|held| held == text))
-    };
-    assert!(!read(&mut server, b"sesame").await);
-    server.stop_wiping();
-    assert!(read(&mut server, b"not a secret").await, "nothing more is spent on it");
+    within(async {
+        let (mut client, mut server) = pair().await;
+        let mut read = async |server: &mut TlsStream, text: &[u8]| {
+            client.write_all(text).await.unwrap();
+            let mut got = vec![0; text.len()];
+            server.read_exact(&mut got).await.unwrap();
+            assert_eq!(got, text);
+            ARRIVED.with_borrow(|arrived| arrived.windows(text.len()).any(|held| held == text))
+        };
+        assert!(!read(&mut server, b"sesame").await);
+        server.stop_wiping();
+        assert!(read(&mut server, b"not a secret").await, "nothing more is spent on it");
+    })
+    .await;
 }

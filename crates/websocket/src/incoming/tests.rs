@@ -1,4 +1,4 @@
-//! Every cut of every byte, and the peer's side against a model.
+//! The decoder: each byte sequence in every cut, and random messages against a model.
 
 use super::{End, Incoming};
 use crate::frame;
@@ -23,7 +23,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// What came of a sequence of bytes.
+/// The result of decoding a sequence of bytes.
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
     text: Vec<u8>,
@@ -31,20 +31,20 @@ struct Outcome {
     end: Option<Result<(), u16>>,
 }
 
-/// Takes the pieces one after the other, as reads bring them.
+/// Decodes the pieces one after the other, as reads return them.
 fn take<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     let mut incoming = Incoming::default();
     let (mut text, mut pings) = (Vec::new(), Vec::new());
     for piece in pieces {
-        text.extend(incoming.owed());
+        text.extend(incoming.take_owed_newline());
         let mut bytes = piece.to_vec();
         let length = incoming.take(&mut bytes);
-        assert!(bytes[length..].iter().all(|byte| *byte == 0), "a rest is left behind");
+        assert!(bytes[length..].iter().all(|byte| *byte == 0), "a part of a payload is left in the buffer");
         text.extend_from_slice(&bytes[..length]);
         pings.extend(incoming.take_ping());
     }
-    text.extend(incoming.owed());
-    assert_eq!(incoming.owed(), None);
+    text.extend(incoming.take_owed_newline());
+    assert_eq!(incoming.take_owed_newline(), None);
     let end = incoming.end().map(|end| match end {
         End::Closed => Ok(()),
         End::Fault(fault) => Err(fault.code),
@@ -52,13 +52,13 @@ fn take<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     Outcome { text, pings, end }
 }
 
-/// Whole, in every two pieces, and byte by byte.
+/// Decodes the bytes as one piece, as every two pieces, and byte by byte. The results are equal.
 fn in_every_cut(bytes: &[u8]) -> Outcome {
     let single = take(bytes.chunks(1));
     for cut in 0..=bytes.len() {
         let (first, second) = bytes.split_at(cut);
         let mut outcome = take([first, second]);
-        // Of the pings in one read only the last is answered.
+        // Only the last ping in one read is answered.
         assert!(outcome.pings.iter().all(|ping| single.pings.contains(ping)));
         outcome.pings.clone_from(&single.pings);
         assert_eq!(outcome, single, "cut at {cut}");
@@ -67,7 +67,7 @@ fn in_every_cut(bytes: &[u8]) -> Outcome {
 }
 
 #[test]
-fn messages_in_every_cut_are_the_same_lines() {
+fn messages_become_the_same_lines_in_every_cut() {
     let long = [vec![b'x'; 200], b"\n".to_vec()].concat();
     let bytes = [
         frame(0x81, b"one\n"),
@@ -98,7 +98,7 @@ fn messages_in_every_cut_are_the_same_lines() {
 }
 
 #[test]
-fn a_fault_ends_it_in_every_cut_and_what_came_before_it_counts() {
+fn a_protocol_error_ends_the_text_in_every_cut() {
     let fine = frame(0x81, b"fine\n");
     for (bytes, code) in [
         (frame(0x82, b"binary"), 1003),
@@ -118,7 +118,7 @@ fn a_fault_ends_it_in_every_cut_and_what_came_before_it_counts() {
 }
 
 #[test]
-fn a_ping_takes_no_memory_once_it_is_answered() {
+fn an_answered_ping_takes_no_memory() {
     let mut incoming = Incoming::default();
     let mut bytes = [frame(0x89, &[7; 125]), frame(0x8a, &[7; 125]), frame(0x89, b"last")].concat();
     assert_eq!(incoming.take(&mut bytes), 0);
@@ -135,7 +135,7 @@ fn message() -> impl Strategy<Value = (Vec<Vec<u8>>, bool)> {
 
 proptest! {
     #[test]
-    fn any_messages_in_any_pieces_are_their_text(
+    fn any_messages_in_any_pieces_become_their_text(
         messages in proptest::collection::vec(message(), 0..8),
         cuts in proptest::collection::vec(1_usize..40, 1..20),
     ) {
@@ -168,7 +168,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_in_any_cut_are_the_same(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+    fn any_bytes_have_the_same_result_in_every_cut(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
         in_every_cut(&bytes);
     }
 }

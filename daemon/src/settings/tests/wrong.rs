@@ -27,7 +27,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[web]\nnames = [\"https://chat\"]",
-        "2:9: web.names: \"https://chat\" is no name of a web host: write NAME, NAME:PORT, or [IPV6] in brackets",
+        "2:9: web.names: \"https://chat\" is not the name of a web host: write NAME, NAME:PORT, or an IPv6 address in brackets",
     ),
     ("[http]\nrooms = [\"ops\", \"OPS\"]", "2:9: http.rooms: \"OPS\" is in it twice"),
     (

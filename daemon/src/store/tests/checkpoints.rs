@@ -4,7 +4,6 @@
 use super::super::location::Location;
 use super::open_files::Case;
 use super::*;
-use std::time::{Duration, Instant};
 
 #[test]
 fn a_lost_writer_leaves_its_write_ahead_log() {
@@ -74,13 +73,8 @@ fn in_a_pause_all_is_copied_and_the_next_turn_restarts_the_log() {
     while length(&mut store).0 < 100 {
         store.commit(&mut model.say(&[(1, &[("ana", long.as_str()); 5])])).unwrap();
     }
-    let (before, mut left) = length(&mut store);
-    let until = Instant::now() + Duration::from_secs(20);
-    while left > 0 {
-        assert!(Instant::now() < until, "{left} of {before} pages are not copied");
-        std::thread::yield_now();
-        left = length(&mut store).1;
-    }
+    let (before, _) = length(&mut store);
+    wait_until("some pages are not copied", || length(&mut store).1 == 0);
     store.commit(&mut model.say(&[(1, &[("ana", "hello")])])).unwrap();
     let (after, _) = length(&mut store);
     assert!(after < before, "{after} pages, {before} before");

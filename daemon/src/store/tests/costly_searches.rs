@@ -45,10 +45,8 @@ async fn a_search_in_memory_delays_no_writer() {
     let searching = shared.index_gate.read();
     let mut model = Model { head: SAID.len() as u64, ..Model::default() };
     store.commit(&mut model.say(&[(1, &[("ana", "not held up")])])).unwrap();
-    // The indexer waits for the search to end, and must not hold the log's gate meanwhile.
-    while !shared.index_gate.is_awaited() {
-        std::thread::yield_now();
-    }
+    // The indexer waits for the search to end, and must not take the log's gate along.
+    wait_until("the indexer does not wait for the search", || shared.index_gate.is_awaited());
     assert!(shared.log_gate.is_free());
     store.commit(&mut model.say(&[(1, &[("ana", "nor is this")])])).unwrap();
     drop(searching);

@@ -30,12 +30,30 @@ use crate::chat::{
 use crate::settings::{Durability, History, MaxBytes};
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::{Duration, Instant};
 use tcp_chat_protocol::event::{self, MsgLine, Spoken, json_text};
 use tcp_chat_protocol::{Colour, Name, RequestId, Timestamp};
 
 /// The time of the first turn. Each turn is a minute later.
 const START: u64 = 1_800_000_000_000;
 const MINUTE: u64 = 60_000;
+
+/// The bound of each wait. Only a test that hangs reaches it.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Waits until the condition is true. Panics with `what` after [`LONGEST_WAIT`].
+fn wait_until(what: &str, mut is: impl FnMut() -> bool) {
+    let until = Instant::now() + LONGEST_WAIT;
+    while !is() {
+        assert!(Instant::now() < until, "{what}");
+        std::thread::yield_now();
+    }
+}
+
+/// The result of a future. Panics with `what` after [`LONGEST_WAIT`].
+async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(LONGEST_WAIT, future).await.unwrap_or_else(|_| panic!("{what}"))
+}
 
 fn history(path: impl AsRef<Path>) -> History {
     History {
@@ -207,17 +225,19 @@ impl Store {
 
     /// Waits until the thread of the index has opened its files.
     fn wait_for_index(&mut self) {
-        while self.parts().1.progress().borrow().file == 0 {
-            std::thread::yield_now();
-        }
+        let progress = self.parts().1.progress();
+        wait_until("the index has not opened its files", || progress.borrow().file > 0);
     }
 
     async fn wait_for_index_file(&mut self, n: u64) {
-        self.parts().1.progress().wait_for(|p| p.file >= n).await.unwrap();
+        let mut progress = self.parts().1.progress();
+        within("the index has not made its files again", progress.wait_for(|p| p.file >= n)).await.unwrap();
     }
 
     async fn wait_for_removals_in_index(&mut self) {
         let wanted = Some(self.parts().1.work().removals);
-        self.parts().1.progress().wait_for(|p| p.removals >= wanted).await.unwrap();
+        let mut progress = self.parts().1.progress();
+        let removed = progress.wait_for(|p| p.removals >= wanted);
+        within("the index has not removed the messages", removed).await.unwrap();
     }
 }

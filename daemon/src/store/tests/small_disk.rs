@@ -43,13 +43,11 @@ fn probe(store: &mut Store) -> Result<(), StoreError> {
     store.check_disk_space()
 }
 
-/// Asserts that a turn is committed again: at once, unless the index first frees its space on its own thread.
+/// Waits until a turn is committed again: at once, unless the index first frees its space on its own thread.
 fn assert_recovers(store: &mut Store, model: &mut Model) {
-    let until = Instant::now() + Duration::from_secs(60);
-    while probe(store).is_err() || !send(store, model) || !remove_all_allowed(store) {
-        assert!(Instant::now() < until, "it does not work again");
-        std::thread::yield_now();
-    }
+    wait_until("it does not recover", || {
+        probe(store).is_ok() && send(store, model) && remove_all_allowed(store)
+    });
 }
 
 /// False: the removal had not enough space.
@@ -150,7 +148,9 @@ fn the_search_index_leaves_the_reserve_for_messages() {
     let progress = store.parts().1.progress();
     let is_failing = || progress.borrow().failing;
     let mut words = 0..u64::MAX;
+    let until = Instant::now() + LONGEST_WAIT;
     while !is_failing() {
+        assert!(Instant::now() < until, "the index takes the whole disk, or no messages arrive");
         let text: Vec<_> = words.by_ref().take(900).map(|n| format!("{:x}", n * 2_654_435_761)).collect();
         let text = text.join(" ");
         store.commit(&mut model.say(&[(1, &[("ana", text.as_str()); 20])])).unwrap();
@@ -224,9 +224,9 @@ fn a_write_ahead_log_that_a_reader_holds_does_not_restart() {
     reader.execute_batch("COMMIT").unwrap();
     checkpoint::run(store.log(), "PASSIVE").unwrap();
     // The index also reads the log for a moment.
-    while SpaceBefore::measure(store.log()).unwrap().wal_at > 0 {
-        std::thread::yield_now();
-    }
+    wait_until("the write-ahead log does not restart", || {
+        SpaceBefore::measure(store.log()).unwrap().wal_at == 0
+    });
     store.commit(&mut model.say(&[(1, &[("ana", "from the front")])])).unwrap();
     assert_eq!(wal.metadata().unwrap().len(), longer);
 }

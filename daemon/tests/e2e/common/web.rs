@@ -1,5 +1,5 @@
-//! Owns a browser's connection: requests over HTTPS, and a WebSocket of an implementation that shares no code
-//! with the daemon (tungstenite).
+//! Owns the connections of a browser in tests: requests over HTTPS, and a WebSocket by an implementation that shares no code
+//! with the daemon's (tungstenite). Called by the tests of the page. Never asserts the subject of a test.
 
 use super::{Daemon, PATIENCE, Peer};
 use rustls::pki_types::ServerName;
@@ -12,14 +12,14 @@ use tungstenite::http::{Request, Response, StatusCode};
 use tungstenite::{Error, Message, WebSocket};
 
 pub(crate) type Tls = StreamOwned<ClientConnection, TcpStream>;
-/// The response to a refused handshake.
+/// The response that refuses a handshake.
 pub(crate) type Rejected = Box<Response<Option<Vec<u8>>>>;
 
 /// The transport of a peer's lines.
 pub(crate) enum Link {
-    /// TLS, as they are.
+    /// TLS, without frames.
     Line(Box<Tls>),
-    /// A WebSocket, and the unread part of its last message.
+    /// A WebSocket, and the unread rest of its last message.
     Web(Box<WebSocket<Tls>>, Vec<u8>),
 }
 
@@ -33,7 +33,7 @@ impl Link {
     }
 }
 
-fn told(error: Error) -> io::Error {
+fn io_error(error: Error) -> io::Error {
     match error {
         Error::Io(error) => error,
         other => io::Error::other(other),
@@ -56,7 +56,7 @@ impl Read for Link {
                 Ok(Message::Ping(_) | Message::Pong(_)) => {}
                 Ok(other) => panic!("{other:?}"),
                 Err(Error::ConnectionClosed) => return Ok(0),
-                Err(error) => return Err(told(error)),
+                Err(error) => return Err(io_error(error)),
             }
         }
         let now = rest.len().min(room.len());
@@ -72,7 +72,7 @@ impl Write for Link {
             Self::Line(tls) => tls.write(bytes),
             Self::Web(socket, _) => {
                 let text = std::str::from_utf8(bytes).expect("a browser sends UTF-8");
-                socket.send(Message::text(text)).map_err(told)?;
+                socket.send(Message::text(text)).map_err(io_error)?;
                 Ok(bytes.len())
             }
         }
@@ -81,23 +81,23 @@ impl Write for Link {
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Line(tls) => tls.flush(),
-            Self::Web(socket, _) => socket.flush().map_err(told),
+            Self::Web(socket, _) => socket.flush().map_err(io_error),
         }
     }
 }
 
-/// The address of a daemon's page, and how it is trusted. The page has the daemon's own certificate here.
+/// The address of a daemon's page, and the trust in it. In these tests the page has the daemon's own certificate.
 pub(crate) struct Page {
     pub(crate) address: SocketAddr,
     client: Arc<ClientConfig>,
 }
 
-/// The settings of the page, in a folder where the daemon has started before.
+/// The settings that turn the page on, in a folder in which the daemon has started before.
 pub(crate) const ON: &str =
     "web.address = \"127.0.0.1:0\"\nweb.certificate = \"certs/server.pem\"\nweb.key = \"certs/server.key\"\n";
 
 impl Daemon {
-    /// A daemon with the page, beside other settings.
+    /// A daemon with the page and other settings.
     pub(crate) fn with_page(settings: &str) -> (Self, Page) {
         let mut daemon = Self::start();
         let file = daemon.folder().join("config.toml");
@@ -110,7 +110,7 @@ impl Daemon {
 }
 
 impl Page {
-    /// The address in the daemon's log.
+    /// The page at the address in the daemon's log.
     pub(crate) fn of(daemon: &Daemon) -> Self {
         let line = daemon.log().emits("web_listening").expect("it says where the page is");
         let address = line["address"].as_str().unwrap().parse().unwrap();
@@ -143,7 +143,7 @@ impl Page {
         Ok(StreamOwned::new(connection, socket))
     }
 
-    /// Sends a request unchanged. Returns the status, and the head and body of the answer.
+    /// Sends the bytes of a request, and returns the status, head and body of the answer.
     pub(crate) fn asks(&self, request: &str) -> (u16, String, Vec<u8>) {
         let mut tls = self.tls().unwrap();
         tls.write_all(request.as_bytes()).unwrap();
@@ -159,7 +159,7 @@ impl Page {
         request
     }
 
-    /// A WebSocket, or the answer of the refusal.
+    /// A WebSocket, or the answer that refuses it.
     pub(crate) fn dials(&self, request: Request<()>) -> Result<WebSocket<Tls>, Rejected> {
         match tungstenite::client(request, self.tls().unwrap()) {
             Ok((socket, response)) => {
@@ -177,7 +177,7 @@ impl Page {
         Peer::speaks(Link::Web(Box::new(socket), Vec::new()))
     }
 
-    /// Logs a user in.
+    /// A peer over a WebSocket, after its login.
     pub(crate) fn login(&self, name: &str) -> Peer {
         let mut peer = self.connect();
         peer.login(name);
@@ -185,7 +185,7 @@ impl Page {
     }
 }
 
-/// An answer with a Content-Length, or none at all.
+/// Reads an answer that has a Content-Length or no body.
 pub(crate) fn read_answer(tls: &mut Tls) -> (u16, String, Vec<u8>) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
