@@ -3,7 +3,7 @@
 
 use crate::chat::{Answered, Chat, ConnectionId, Done, Effect, LoggedIn, Read};
 use tcp_chat_protocol::RequestId;
-use tcp_chat_protocol::reply::{self, MessagesReply};
+use tcp_chat_protocol::reply::{self, MessagesReply, SearchReply};
 use zeroize::{Zeroize, Zeroizing};
 
 /// What a request is called, and what its client calls it.
@@ -31,9 +31,11 @@ pub(super) fn push_answer(chat: &mut Chat, to: ConnectionId, (op, id): Named<'_>
         Answered::Who(data) => reply::encode(op, id, &data),
         Answered::Rooms(data) => reply::encode(op, id, &data),
         Answered::Page(Some(of)) => return chat.push(Effect::Read(to, Read::Page(id.cloned(), of))),
-        Answered::Search(Some(what)) => return chat.push(Effect::Read(to, Read::Search(id.cloned(), what))),
-        Answered::Page(None) | Answered::Search(None) => {
-            reply::encode(op, id, &MessagesReply { messages: Vec::new(), more: false })
+        Answered::Search(what) => return chat.push(Effect::Read(to, Read::Search(id.cloned(), what))),
+        Answered::Page(None) => reply::encode(op, id, &MessagesReply { messages: Vec::new(), more: false }),
+        Answered::NothingToSearch(head) => {
+            let (indexed, head) = (Some(head), Some(head));
+            reply::encode(op, id, &SearchReply { messages: Vec::new(), more: false, indexed, head })
         }
     };
     chat.push(Effect::Line(to, line));

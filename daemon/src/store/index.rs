@@ -86,6 +86,11 @@ impl Worker {
             if work.stop {
                 return;
             }
+            #[cfg(test)]
+            if work.held {
+                self.shared.wait(|w| w.stop || !w.held);
+                continue;
+            }
             let began = Instant::now();
             match self.step(work) {
                 Ok(true) => {
@@ -153,6 +158,8 @@ impl Worker {
         }
         if work.rebuild {
             self.open = None;
+            // Until there is another one, a search must open neither the old files nor new ones without a table.
+            shared.report(|p| p.gone = true);
             index_files::remove(&shared.index)?;
             shared.tell(|w| w.rebuild = false);
         }

@@ -32,6 +32,7 @@ mod room;
 mod rows;
 mod schema;
 mod search;
+mod searched_log;
 mod shared;
 mod slice;
 mod stamps;

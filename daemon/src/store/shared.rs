@@ -55,6 +55,9 @@ pub(super) struct Work {
     pub(super) gives_room: bool,
     /// The store is being closed.
     pub(super) stop: bool,
+    /// A test holds the index where it is.
+    #[cfg(test)]
+    pub(super) held: bool,
 }
 
 /// How far the indexer is.
@@ -73,6 +76,11 @@ pub(super) struct Progress {
 }
 
 impl Progress {
+    /// The number of the index file that a search may open; `None`: there is no index now.
+    pub(super) fn usable_file(self) -> Option<u64> {
+        (self.file > 0 && !self.gone).then_some(self.file)
+    }
+
     /// Has the index gone since then, or is it another one?
     pub(super) fn is_other_than(self, before: Self) -> bool {
         self.gone != before.gone || self.file != before.file

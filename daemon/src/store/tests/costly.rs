@@ -15,6 +15,7 @@ async fn a_search_that_takes_too_long_is_ended_and_nothing_else_is() {
         for _ in 0..300 {
             store.commit(model.say(&[(1, &[("ana", "alpha beta gamma"); 4])])).unwrap();
         }
+        store.wait_until_indexed().await;
         // It finds nothing, and looks at every message.
         let letters: Vec<String> = ('a'..='z').map(|c| format!("{c}*")).collect();
         let letters = letters.join(" OR ");
