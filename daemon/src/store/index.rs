@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tcp_chat_protocol::Seq;
 
-/// How long new messages may wait for more of them, unless somebody searches.
+/// How long new messages may wait for more of them, unless a search waits for them.
 const LINGER: Duration = Duration::from_millis(250);
 
 /// No message for so long is a lull.
@@ -113,16 +113,18 @@ impl Worker {
         let removals = self.removals;
         self.shared
             .wait(|w| w.stop || w.rebuild || w.gives_room || w.head > mark || Some(w.removals) != removals);
-        self.shared.pause(LINGER, |w| w.stop || w.rebuild || w.gives_room || (w.hurry && w.head > mark));
+        self.shared
+            .pause(LINGER, |w| w.stop || w.rebuild || w.gives_room || (w.waiting > 0 && w.head > mark));
     }
 
     /// While messages come in a stream, the chat has the processor first: the index takes a tenth
-    /// of one. In a lull, or when somebody searches, it goes on at full speed.
+    /// of one. In a lull, or while a search waits, it goes on at full speed.
     fn give_way(&self, mut head: Seq, worked: Duration) {
         let until = Instant::now() + (worked * GIVES_WAY).min(GIVES_WAY_AT_MOST);
         while Instant::now() < until {
-            let work = self.shared.pause(LULL, |w| w.stop || w.rebuild || w.gives_room || w.hurry);
-            if work.stop || work.rebuild || work.gives_room || work.hurry || work.head == head {
+            let is_urgent = |w: &Work| w.stop || w.rebuild || w.gives_room || w.waiting > 0;
+            let work = self.shared.pause(LULL, is_urgent);
+            if is_urgent(&work) || work.head == head {
                 return;
             }
             head = work.head;
@@ -182,7 +184,6 @@ impl Worker {
             open.index(&slice).map_err(|e| spoiled(shared, of_index(e)))?;
             let mark = open.mark();
             shared.report(|p| p.mark = mark);
-            shared.tell(|w| w.hurry &= w.head > mark);
             return Ok(true);
         }
         let may_shrink = has_room || open.has_room(&shared.index, Next::Shrinks);

@@ -42,11 +42,26 @@ pub(super) async fn wait_for_index(shared: &Shared) {
         p.failing || p.gone || (p.file > 0 && (behind == 0 || behind > NEAR))
     };
     if !is_decided(&progress.borrow()) {
-        shared.tell(|work| work.hurry = true);
-        if tokio::time::timeout(PATIENCE, progress.wait_for(is_decided)).await.is_err() {
-            // Nobody waits any longer: the index gives way to the chat again.
-            shared.tell(|work| work.hurry = false);
-        }
+        let _waiting = Waiting::new(shared);
+        // Late or not: the reply says how far the search reached.
+        let _ = tokio::time::timeout(PATIENCE, progress.wait_for(is_decided)).await;
+    }
+}
+
+/// A search that waits for the index. Once it is dropped, also because its connection is gone, the index gives way to the
+/// chat again.
+struct Waiting<'s>(&'s Shared);
+
+impl<'s> Waiting<'s> {
+    fn new(shared: &'s Shared) -> Self {
+        shared.tell(|work| work.waiting += 1);
+        Self(shared)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.tell(|work| work.waiting -= 1);
     }
 }
 

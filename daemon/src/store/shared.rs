@@ -47,8 +47,8 @@ pub(super) struct Work {
     pub(super) head: Seq,
     /// How often messages were removed from the log.
     pub(super) removals: u64,
-    /// Somebody waits for a search.
-    pub(super) hurry: bool,
+    /// The number of searches that wait for the index: it does not give way to the chat meanwhile.
+    pub(super) waiting: u32,
     /// The index is damaged.
     pub(super) rebuild: bool,
     /// The disk is full, and what has to go from the log cannot: the index gives its room for that.

@@ -23,6 +23,8 @@ struct Messages {
     looked_up: Cell<usize>,
     /// The number of messages above the index's mark that searches may read from the log.
     newer: u64,
+    /// The index that gets these messages while a search reads them from the log.
+    indexed_meanwhile: Option<String>,
 }
 
 impl Log for Messages {
@@ -42,6 +44,15 @@ impl Log for Messages {
         let to = self.said.len() as u64;
         if to - mark > self.newer {
             return Ok(None);
+        }
+        if let Some(path) = &self.indexed_meanwhile {
+            let mut index = Index::open(Connection::open(path).unwrap(), b"log").unwrap().unwrap();
+            let mut batch = index.batch().unwrap();
+            for (seq, (conversation, author, text)) in (mark + 1..).zip(&self.said[mark as usize..]) {
+                let conversation = *conversation;
+                batch.add(&Message { seq, conversation, participants: None, author, text }).unwrap();
+            }
+            batch.commit(to).unwrap();
         }
         let messages = self.said[mark as usize..].iter().rev().map(|(.., text)| text.clone()).collect();
         Ok(Some(Newer { messages, to }))

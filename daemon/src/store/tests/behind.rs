@@ -79,7 +79,7 @@ async fn a_search_does_not_wait_for_an_index_that_is_far_behind_and_says_how_far
     let page: Value = serde_json::from_slice(&readers.search(word()).await.unwrap().data).unwrap();
     assert_eq!((&page["indexed"], &page["head"], &page["more"]), (&2.into(), &3_002.into(), &false.into()));
     // It does not make the index hurry: the chat goes first.
-    assert!(!readers.shared().work().hurry);
+    assert_eq!(readers.shared().work().waiting, 0);
     store.hold_index(false);
     store.wait_until_indexed().await;
     let (seqs, indexed, waited) = found(&readers, word()).await;
@@ -91,12 +91,28 @@ async fn an_index_that_nobody_waits_for_any_longer_gives_way_again() {
     let (mut store, readers, mut model) = held(&in_memory()).await;
     store.commit(model.say(&[(1, &[("ana", "new word")])])).unwrap();
     let shared = readers.shared();
-    let (_, hurried) = tokio::join!(readers.search(look_for("word", &[1])), async {
+    let search = || readers.search(look_for("word", &[1]));
+    let (_, _, waiting) = tokio::join!(search(), search(), async {
         tokio::task::yield_now().await;
-        shared.work().hurry
+        shared.work().waiting
     });
-    assert!(hurried, "while somebody waits");
-    assert!(!shared.work().hurry, "and no longer than that");
+    assert_eq!((waiting, shared.work().waiting), (2, 0), "while they wait, and after that");
+    // A connection that goes away takes its search along.
+    let gone = tokio::time::timeout(PATIENCE / 2, search()).await;
+    assert!(gone.is_err());
+    assert_eq!(shared.work().waiting, 0);
+    // An index that turns out to be far behind.
+    for _ in 0..30 {
+        store.commit(model.say(&[(1, &[("ana", "new word"); 100])])).unwrap();
+    }
+    shared.report(|p| p.file = 0);
+    let opens = async {
+        tokio::task::yield_now().await;
+        shared.report(|p| p.file = 1);
+        shared.work().waiting
+    };
+    let (_, waiting) = tokio::join!(search(), opens);
+    assert_eq!((waiting, shared.work().waiting), (1, 0));
 }
 
 /// How long it takes must not tell what is said where one may not read.

@@ -42,7 +42,13 @@ pub(super) fn look_for(query: &str, rooms: &[i64]) -> SearchIn {
     }
 }
 
+/// Searches once the index has everything, unless it cannot.
 pub(super) async fn find(readers: &Readers, what: SearchIn) -> (Vec<Seq>, bool) {
+    let shared = readers.shared();
+    let head = shared.work().head;
+    let is_decided =
+        |p: &super::super::shared::Progress| p.gone || p.failing || (p.file > 0 && p.mark >= head);
+    shared.progress().wait_for(is_decided).await.unwrap();
     numbers(&readers.search(what).await.unwrap())
 }
 
@@ -170,6 +176,7 @@ async fn long_messages_end_a_page_of_results() {
     for _ in 0..10 {
         store.commit(model.say(&[(1, &[("ana", long.as_str()); 10])])).unwrap();
     }
+    store.wait_until_indexed().await;
     let page = readers.search(SearchIn { limit: 100, ..look_for("word", &[1]) }).await.unwrap();
     assert!(page.data.len() <= 1024 * 1024);
     let (found, more) = numbers(&page);

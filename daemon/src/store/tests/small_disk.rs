@@ -156,7 +156,7 @@ fn the_search_index_stops_before_it_takes_the_room_of_messages() {
         store.commit(model.say(&[(1, &[("ana", text.as_str()); 20])])).unwrap();
         while store.tidy(Timestamp(START)).unwrap().is_some() {}
         // It is in no hurry as long as messages come.
-        store.parts().1.tell(|work| work.hurry = true);
+        store.parts().1.tell(|work| work.waiting = 1);
     }
     assert!(disk.free() >= RESERVE, "{} bytes are left", disk.free());
     store.commit(model.say(&[(1, &[("ana", "kept")])])).unwrap();
