@@ -7,23 +7,23 @@ use tcp_chat_protocol::{Name, RequestId, Timestamp};
 use tcp_chatd::chat::{Chunk, ConversationId, ConversationKind, Sent, SessionId, Writes};
 use tcp_chatd::settings::{Durability, History, MaxBytes};
 
-pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-pub const ROOMS: usize = 8;
+pub(crate) const ROOMS: usize = 8;
 
 /// Says the same texts in turns of `turn` messages, in all rooms by turns.
-pub struct Talk {
-    pub seq: u64,
+pub(crate) struct Talk {
+    pub(crate) seq: u64,
     heads: [u64; ROOMS],
     ids: bool,
 }
 
 impl Talk {
-    pub fn new(ids: bool) -> Self {
+    pub(crate) fn new(ids: bool) -> Self {
         Self { seq: 0, heads: [0; ROOMS], ids }
     }
 
-    pub fn rooms() -> Result<Writes> {
+    pub(crate) fn rooms() -> Result<Writes> {
         let room = |n: usize| -> Result<_> {
             let name = Name::parse(&format!("room{n}"))?;
             Ok((ConversationId(i64::try_from(n)? + 1), ConversationKind::Room(name)))
@@ -32,7 +32,7 @@ impl Talk {
         Ok(Writes { conversations, ..Writes::default() })
     }
 
-    pub fn turn(&mut self, messages: usize) -> Result<Writes> {
+    pub(crate) fn turn(&mut self, messages: usize) -> Result<Writes> {
         let mut writes = Writes::default();
         // A turn has messages of two rooms.
         for half in 0..2 {
@@ -86,7 +86,7 @@ fn text(n: u64) -> String {
     text
 }
 
-pub fn word(mut rank: u64) -> String {
+pub(crate) fn word(mut rank: u64) -> String {
     let mut word = String::new();
     for _ in 0..3 {
         word.push_str(["ka", "to", "mi", "re", "su", "no", "la", "he"][(rank % 8) as usize]);
@@ -99,7 +99,7 @@ pub fn word(mut rank: u64) -> String {
 }
 
 /// A store of this file that keeps everything.
-pub fn history(path: &Path) -> History {
+pub(crate) fn history(path: &Path) -> History {
     History {
         path: Some(path.to_owned()),
         durability: Durability::Crash,
