@@ -120,6 +120,10 @@ impl Worker {
     /// While messages come in a stream, the chat has the processor first: the index takes a tenth
     /// of one. In a lull, or while a search waits, it goes on at full speed.
     fn give_way(&self, mut head: Seq, worked: Duration) {
+        if worked >= LULL && self.shared.work().head == head {
+            // It was a lull while it worked.
+            return;
+        }
         let until = Instant::now() + (worked * GIVES_WAY).min(GIVES_WAY_AT_MOST);
         while Instant::now() < until {
             let is_urgent = |w: &Work| w.stop || w.rebuild || w.gives_room || w.waiting > 0;

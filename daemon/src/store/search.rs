@@ -68,7 +68,8 @@ impl Drop for Waiting<'_> {
 /// Searches, for at most that time.
 ///
 /// In memory, the index's gate is held for the whole search, and only the indexer waits for it. The log's gate, for
-/// which the hub waits with its turn, is held for each message that is looked up, and no longer.
+/// which the hub waits with its turn, is held for each message that is looked up, and once for
+/// the newest ones, while they are copied.
 pub(super) fn read(
     shared: &Shared,
     reader: &mut Reader,

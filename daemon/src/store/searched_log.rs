@@ -35,6 +35,9 @@ impl AsRef<str> for Message {
     }
 }
 
+/// The first number of a chunk, and its lines.
+type Lines = (Seq, Vec<u8>);
+
 /// The log, as a search sees it.
 pub(super) struct SearchedLog<'r> {
     shared: &'r Shared,
@@ -74,6 +77,36 @@ impl<'r> SearchedLog<'r> {
         Ok(super::lines(lines, number(row, 0)?).find(|(_, n)| *n == seq).map(|(line, _)| line.to_vec()))
     }
 
+    /// The chunks above `mark` that the user may read, newest first: the first number of each and its lines; and the number
+    /// up to which there are no others. `None`: there are too many.
+    fn chunks_above(&self, mark: Seq) -> rusqlite::Result<Option<(Vec<Lines>, Seq)>> {
+        let _gate = self.shared.log_gate.read();
+        let to = found::totals(self.log)?.head.min(self.head);
+        if to.saturating_sub(mark) > NEWER {
+            return Ok(None);
+        }
+        // The index has whole chunks.
+        let mut above = self.log.prepare_cached(
+            "SELECT k.first, k.conversation, k.lines, ifnull(?2 IN (c.user_a, c.user_b), 0)
+             FROM chunks k LEFT JOIN conversations c ON c.id = k.conversation
+             WHERE k.first > ?1 AND k.first <= ?3 ORDER BY k.first DESC",
+        )?;
+        let mut rows = above.query(params![int(mark), self.query.direct_messages_of, int(to)])?;
+        let (mut chunks, mut bytes) = (Vec::new(), 0);
+        while let Some(row) = rows.next()? {
+            if !self.may_read(row)? {
+                continue;
+            }
+            let lines = row.get_ref(2)?.as_blob()?;
+            bytes += lines.len();
+            if bytes > NEWER_BYTES {
+                return Ok(None);
+            }
+            chunks.push((number(row, 0)?, lines.to_vec()));
+        }
+        Ok(Some((chunks, to)))
+    }
+
     /// Whether the query asks for messages with this number and author.
     fn is_wanted(&self, seq: Seq, user: impl FnOnce() -> Option<Name>) -> bool {
         let is_within = seq > self.query.after && seq < self.query.before;
@@ -99,30 +132,11 @@ impl Log for SearchedLog<'_> {
     }
 
     fn newer(&self, mark: Seq) -> rusqlite::Result<Option<Newer<Message>>> {
-        let _gate = self.shared.log_gate.read();
-        let to = found::totals(self.log)?.head.min(self.head);
-        if to.saturating_sub(mark) > NEWER {
-            return Ok(None);
-        }
-        // The index has whole chunks.
-        let mut chunks = self.log.prepare_cached(
-            "SELECT k.first, k.conversation, k.lines, ifnull(?2 IN (c.user_a, c.user_b), 0)
-             FROM chunks k LEFT JOIN conversations c ON c.id = k.conversation
-             WHERE k.first > ?1 AND k.first <= ?3 ORDER BY k.first DESC",
-        )?;
-        let mut rows = chunks.query(params![int(mark), self.query.direct_messages_of, int(to)])?;
-        let (mut messages, mut bytes) = (Vec::new(), 0);
-        while let Some(row) = rows.next()? {
-            if !self.may_read(row)? {
-                continue;
-            }
-            let lines = row.get_ref(2)?.as_blob()?;
-            bytes += lines.len();
-            if bytes > NEWER_BYTES {
-                return Ok(None);
-            }
+        let Some((chunks, to)) = self.chunks_above(mark)? else { return Ok(None) };
+        let mut messages = Vec::new();
+        for (first, lines) in chunks {
             let of_chunk = messages.len();
-            for (line, seq) in super::lines(lines, number(row, 0)?) {
+            for (line, seq) in super::lines(&lines, first) {
                 let Some((message, user)) = Message::read(line) else { continue };
                 if self.is_wanted(seq, || Name::parse_kept(&user).ok()) {
                     messages.push(message);
