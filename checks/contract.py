@@ -374,6 +374,12 @@ def history_pages_both_ways(server):
         ana.refused("DATA", "HISTORY", bad)
     found = ana.ok("SEARCH", {"query": "m5*", "room": room})["messages"]
     assert [m["seq"] for m in found] == [seqs[n] for n in (59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 5)], found
+    page = ana.ok("SEARCH", {"query": "m5*", "room": room, "after": seqs[55], "before": seqs[59], "limit": 2})
+    assert [m["seq"] for m in page["messages"]] == [seqs[58], seqs[57]] and page["more"], page
+    assert seqs[-1] <= page["indexed"] <= page["head"], page
+    page = ana.ok("SEARCH", {"query": "m5*", "room": room, "after": seqs[57]})
+    assert [m["seq"] for m in page["messages"]] == [seqs[59], seqs[58]] and not page["more"], page
+    ana.refused("DATA", "SEARCH", {"query": "m5*", "after": -1})
     for query in ("\"", "*", "AND", "a:b", "(", "';--"):
         assert ana.ask("SEARCH", {"query": query})["data"].get("kind") in (None, "DATA")
 

@@ -231,6 +231,10 @@ pub struct Search {
     #[arg(long, value_name = "SEQ")]
     pub before: Option<u64>,
 
+    /// Only messages after this number
+    #[arg(long, value_name = "SEQ")]
+    pub after: Option<u64>,
+
     /// The largest number of messages
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = from_one)]
     pub limit: u64,

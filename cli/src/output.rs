@@ -66,6 +66,27 @@ pub fn log_replaced(from: u64) -> String {
     format!("the server's log was replaced, as by the restore of a backup: it goes on after message {from}")
 }
 
+/// The sentence for a search that did not cover the messages after `indexed` up to `head`.
+#[must_use]
+pub fn not_indexed((indexed, head): (u64, u64)) -> String {
+    let newer = head.saturating_sub(indexed);
+    let (messages, are) = if newer == 1 { ("message", "is") } else { ("messages", "are") };
+    format!("searched up to {}; {} newer {messages} {are} not indexed yet", grouped(indexed), grouped(newer))
+}
+
+/// A number with a comma between groups of three digits, from 1,000 on.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.char_indices() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 /// Prints the reason for the end of the program.
 pub fn complain(failure: &Failure) {
     for (i, line) in failure.lines.iter().enumerate() {
@@ -91,4 +112,20 @@ pub async fn reader_gone() {
         }
     }
     std::future::pending().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_says_what_it_did_not_cover() {
+        for (missing, sentence) in [
+            ((1_234, 6_912), "searched up to 1,234; 5,678 newer messages are not indexed yet"),
+            ((0, 1), "searched up to 0; 1 newer message is not indexed yet"),
+            ((999, 1_000_999), "searched up to 999; 1,000,000 newer messages are not indexed yet"),
+        ] {
+            assert_eq!(not_indexed(missing), sentence);
+        }
+    }
 }

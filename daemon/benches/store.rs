@@ -6,17 +6,16 @@
 use rusqlite::{Connection, params};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tcp_chat_protocol::event::{MsgLine, Spoken, json_text};
-use tcp_chat_protocol::{Name, RequestId, Timestamp};
-use tcp_chatd::chat::{Chunk, ConversationId, ConversationKind, Sent, SessionId, Writes};
-use tcp_chatd::settings::{Durability, History, MaxBytes};
+use talk::{ROOMS, Result, Talk, history, word};
+use tcp_chat_protocol::{Name, RequestId};
+use tcp_chatd::chat::{ConversationId, SessionId, Writes};
+use tcp_chatd::settings::{Durability, History};
 use tcp_chatd::store::{PageOf, Range, Readers, SearchIn, Store};
 
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+mod talk;
 
 /// Messages of the write benchmarks.
 const WRITTEN: usize = 400_000;
-const ROOMS: usize = 8;
 
 fn main() -> Result<()> {
     // `cargo bench` and `cargo test --benches` pass flags of their own.
@@ -33,103 +32,6 @@ fn main() -> Result<()> {
         }
     }
     read(numbers.unwrap_or(1_000_000))
-}
-
-/// Commits the same texts in turns of `turn` messages, rotating through all rooms.
-struct Talk {
-    seq: u64,
-    heads: [u64; ROOMS],
-    ids: bool,
-}
-
-impl Talk {
-    fn new(ids: bool) -> Self {
-        Self { seq: 0, heads: [0; ROOMS], ids }
-    }
-
-    fn rooms() -> Result<Writes> {
-        let room = |n: usize| -> Result<_> {
-            let name = Name::parse(&format!("room{n}"))?;
-            Ok((ConversationId(i64::try_from(n)? + 1), ConversationKind::Room(name)))
-        };
-        let conversations = (0..ROOMS).map(room).collect::<Result<_>>()?;
-        Ok(Writes { conversations, ..Writes::default() })
-    }
-
-    fn turn(&mut self, messages: usize) -> Result<Writes> {
-        let mut writes = Writes::default();
-        // A turn has messages of two rooms.
-        for half in 0..2 {
-            let n = (usize::try_from(self.seq)? / messages + half) % ROOMS;
-            let (first, prev) = (self.seq + 1, self.heads[n]);
-            let mut lines = Vec::new();
-            for _ in 0..messages / 2 {
-                let prev = if self.seq < first { prev } else { self.seq };
-                self.seq += 1;
-                MsgLine {
-                    place: Spoken::In("room"),
-                    seq: self.seq,
-                    prev,
-                    ts: &Timestamp(1_800_000_000_000 + self.seq).to_string(),
-                    user: ["ana", "bo", "carla", "dmitri"][usize::try_from(self.seq % 4)?],
-                    color: "red",
-                    msg_json: &json_text(&text(self.seq)),
-                }
-                .write(&mut lines);
-                if self.ids {
-                    writes.sent.push(Sent {
-                        session: SessionId(i64::try_from(self.seq % 50)?),
-                        id: RequestId::Number(self.seq),
-                        conversation: ConversationId(i64::try_from(n)? + 1),
-                        seq: self.seq,
-                    });
-                }
-            }
-            self.heads[n] = self.seq;
-            let conversation = ConversationId(i64::try_from(n)? + 1);
-            writes.chunks.push(Chunk { conversation, first, last: self.seq, prev, ts: self.seq, lines });
-        }
-        Ok(writes)
-    }
-}
-
-/// About 80 bytes of words with the distribution of real messages: few of them are in most messages.
-fn text(n: u64) -> String {
-    let mut text = String::new();
-    let mut state = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    while text.len() < 76 {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        // A tenth of the words is "the" or similar; the rare ones are among 20,000.
-        let rank = (20_000.0_f64).powf((state >> 11) as f64 / (1_u64 << 53) as f64) as u64;
-        text.push_str(&word(rank));
-        text.push(' ');
-    }
-    text.push_str(if n.is_multiple_of(100_000) { "needle" } else { "end" });
-    text
-}
-
-fn word(mut rank: u64) -> String {
-    let mut word = String::new();
-    for _ in 0..3 {
-        word.push_str(["ka", "to", "mi", "re", "su", "no", "la", "he"][(rank % 8) as usize]);
-        rank /= 8;
-    }
-    if rank > 0 {
-        word.push_str(&format!("{rank}"));
-    }
-    word
-}
-
-fn history(path: &Path, durability: Durability) -> History {
-    History {
-        path: Some(path.to_owned()),
-        durability,
-        retain: None,
-        retain_messages: None,
-        max_bytes: MaxBytes::Unlimited,
-    }
 }
 
 /// The best of three rounds, because other programs use the machine, too.
@@ -168,7 +70,7 @@ fn busy() -> Duration {
 /// Through the store, with the search index running: the total time, the time in which the writer was busy,
 /// and the slowest turn.
 fn kept(path: &Path, durability: Durability, turns: Vec<Writes>) -> Result<(Duration, Duration, Duration)> {
-    let (mut store, _readers, _) = Store::open(&history(path, durability))?;
+    let (mut store, _readers, _) = Store::open(&History { durability, ..history(path) })?;
     store.commit(&mut Talk::rooms()?)?;
     let mut slowest = Duration::ZERO;
     let (began, busy_before) = (Instant::now(), busy());
@@ -218,7 +120,7 @@ fn bare(path: &Path, durability: Durability, turns: &[Writes], each: bool) -> Re
 #[tokio::main]
 async fn read(count: usize) -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let history = history(&dir.path().join("chat.db"), Durability::Crash);
+    let history = history(&dir.path().join("chat.db"));
     let (mut store, readers, _) = Store::open(&history)?;
     store.commit(&mut Talk::rooms()?)?;
     let mut talk = Talk::new(true);
@@ -272,6 +174,8 @@ async fn read(count: usize) -> Result<()> {
         directs_of: None,
         user: None,
         before: None,
+        after: None,
+        head: u64::MAX,
         limit: 20,
     };
     let in_one = &everywhere[..1];

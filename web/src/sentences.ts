@@ -174,6 +174,11 @@ export const say = {
   soundOn: "Mentions and direct messages make a sound.",
   soundOff: "No sound.",
   found: (hits: number, more: boolean) => (hits === 0 ? "Nothing was found." : `${hits}${more ? " and more" : ""} found.`),
+  notIndexed: (indexed: number, head: number) => {
+    const newer = head - indexed;
+    const what = newer === 1 ? "1 newer message is" : `${newer.toLocaleString("en")} newer messages are`;
+    return `Searched up to ${indexed.toLocaleString("en")}; ${what} not indexed yet.`;
+  },
   noTime: (text: string) => `"${text}" is no time. Write 10m, 2h or 7d, or nothing: until it is taken back.`,
   reasonTooLong: (bytes: number) => `The reason is too long: at most ${bytes} bytes.`,
   actionDone: (op: string, done: ActReply) => {

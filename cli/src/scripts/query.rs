@@ -82,23 +82,37 @@ pub(super) async fn search(settings: &Settings, args: Search) -> Result<(), Stop
     let style = style(settings);
     let work = async {
         let (mut left, mut before) = (at_most(args.limit), args.before);
+        let mut not_indexed = None;
         while left > 0 {
             let query = Query {
                 query: args.query.join(" "),
                 room: settings.rooms.first().cloned(),
                 user: args.user.clone(),
                 before,
+                after: args.after,
                 limit: Some(left.min(SEARCH_PAGE)),
             };
             let reply = session.search(&query).await?;
+            // The newest messages are missing from the first page; the index may have them at the next one.
+            not_indexed = not_indexed.or(reply.not_indexed());
             left -= reply.messages.len().min(left);
-            before = reply.messages.last().map(|m| m.seq);
-            for message in &reply.messages {
-                print_stored(settings, &style, message)?;
+            before = reply.messages.last().map(|found| found.message.seq);
+            for found in &reply.messages {
+                if settings.json {
+                    output::json(found)?;
+                } else {
+                    print_stored(settings, &style, &found.message)?;
+                }
             }
             if !reply.more || before.is_none() {
                 break;
             }
+        }
+        if let Some((after, to)) = not_indexed {
+            if settings.json {
+                output::json(&serde_json::json!({"not_indexed": {"after": after, "to": to}}))?;
+            }
+            say(&output::not_indexed((after, to)));
         }
         Ok(())
     };

@@ -202,6 +202,10 @@ fn history_search_who_and_rooms() {
         .map(|_| texts(&["search", "apple", "--limit", "2"]))
         .find(|found| found.first().is_some_and(|newest| newest == "apple 7"));
     assert_eq!(found.unwrap(), ["apple 7", "apple 6"]);
+    assert_eq!(texts(&["search", "apple", "--after", "3", "--before", "6"]), ["apple 5", "apple 4"]);
+    let end = home.run(&daemon, &["--name", "r", "--json", "search", "apple", "--limit", "1"]);
+    assert_eq!(objects(&end.out)[0]["highlights"], serde_json::json!([[0, 5]]), "{end:?}");
+    assert!(!end.out.contains("not_indexed"), "{end:?}");
     let end = home.run(&daemon, &["--name", "r", "who", "--room", "lobby", "--json"]);
     assert!(objects(&end.out).iter().any(|m| m["user"] == "bo" && m["state"] == "here"), "{end:?}");
     let end = home.run(&daemon, &["--name", "r", "rooms", "--json"]);

@@ -114,6 +114,8 @@ pub struct Query {
     pub user: Option<String>,
     /// Only messages with a smaller seq.
     pub before: Option<Seq>,
+    /// Only messages with a greater seq.
+    pub after: Option<Seq>,
     /// The largest number of messages, 1 to 100. Default: 20.
     pub limit: Option<usize>,
 }
@@ -125,6 +127,7 @@ impl Query {
             room: self.room.as_deref().map(place),
             user: self.user.as_deref().map(place),
             before: self.before,
+            after: self.after,
             limit: self.limit.unwrap_or(SEARCH_LIMIT),
         }))
     }

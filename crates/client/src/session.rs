@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tcp_chat_protocol::reply::{
-    ActReply, JoinReply, LeaveReply, LoginReply, MessagesReply, RoomInfo, RoomsReply, WhoReply,
+    ActReply, JoinReply, LeaveReply, LoginReply, MessagesReply, RoomInfo, RoomsReply, SearchReply, WhoReply,
 };
 use tcp_chat_protocol::{ErrorKind, Name, Request, RequestId, Seq, text};
 use tokio::sync::{mpsc, oneshot};
@@ -244,11 +244,12 @@ impl Session {
         Ok(reply)
     }
 
-    /// Messages that contain words, newest first.
+    /// Messages that contain words, newest first. The reply says how far the search reached:
+    /// [`SearchReply::not_indexed`].
     ///
     /// # Errors
     /// As [`Session::join`].
-    pub async fn search(&self, query: &Query) -> Result<MessagesReply, Error> {
+    pub async fn search(&self, query: &Query) -> Result<SearchReply, Error> {
         self.ask(query.request()).await
     }
 

@@ -160,6 +160,8 @@ pub struct Search {
     pub user: Option<Place>,
     /// Only messages with a smaller `seq`.
     pub before: Option<Seq>,
+    /// Only messages with a greater `seq`.
+    pub after: Option<Seq>,
     /// The largest number of messages: 1 to 100.
     pub limit: usize,
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 use serde_json::{Value, json};
-use tcp_chat_protocol::reply::{self, Incoming};
+use tcp_chat_protocol::reply::{self, FoundMessage, Incoming};
 use tcp_chat_protocol::request::{Bounds, parse, write};
 
 /// The files that `vectors/README.md` names.
@@ -57,5 +57,22 @@ fn lines_of_the_daemon_are_what_they_say() {
             json!([is, op, id, data]),
             json!([vector["is"], expected["op"], expected["id"], expected["data"]])
         );
+    }
+}
+
+#[test]
+fn a_found_text_is_cut_at_its_highlights() {
+    for vector in vectors(include_str!("../vectors/highlights.json")) {
+        let message = json!({
+            "room": "lobby", "seq": 1, "prev": 0, "ts": "2026-11-29T10:00:00.000Z", "user": "ana", "color": "",
+            "msg": vector["text"], "highlights": vector["highlights"],
+        });
+        let found: FoundMessage = serde_json::from_value(message).unwrap();
+        let parts: Vec<_> = found
+            .parts()
+            .into_iter()
+            .map(|(part, marked)| json!([found.message.msg[part], marked]))
+            .collect();
+        assert_eq!(json!(parts), vector["parts"], "{vector}");
     }
 }

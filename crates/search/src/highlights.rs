@@ -2,11 +2,12 @@
 //! searches the index.
 
 use crate::TOKENIZER;
-use crate::segments::{self, stand_in};
-use rusqlite::{Connection, params};
+use crate::segments;
+use rusqlite::{Connection, Transaction, params};
 use std::collections::HashSet;
+use unicode_segmentation::UnicodeSegmentation;
 
-/// Ranges of a text, each with its first character and its number of characters.
+/// Ranges of a text, each with its first character and its number of characters. In order, without overlap.
 pub(crate) type Ranges = Vec<(usize, usize)>;
 
 /// An FTS5 table in memory. Empty, it checks whether a text is an expression. With texts, it finds the positions
@@ -28,16 +29,40 @@ impl Probe {
         ask.and_then(|mut ask| ask.exists([text])).is_ok()
     }
 
-    /// The ranges of each text that the expression finds. All are empty if the texts leave no character to mark with.
-    pub(crate) fn highlights(&self, expression: &str, texts: &[&str]) -> rusqlite::Result<Vec<Ranges>> {
-        let mut highlights = vec![Ranges::new(); texts.len()];
-        let Some([open, close]) = unused_marks(texts) else { return Ok(highlights) };
-        // Never committed: the table is empty again when the transaction is dropped.
+    /// Whether the expression finds each text.
+    pub(crate) fn matches(&self, expression: &str, texts: &[&str]) -> rusqlite::Result<Vec<bool>> {
+        let mut matches = vec![false; texts.len()];
+        let turn = self.put(texts)?;
+        let mut ask = turn.prepare_cached("SELECT rowid FROM probe WHERE probe MATCH ?1")?;
+        let mut rows = ask.query([expression])?;
+        while let Some(row) = rows.next()? {
+            let at = usize::try_from(row.get::<_, i64>(0)?).ok().and_then(|at| matches.get_mut(at));
+            if let Some(is_match) = at {
+                *is_match = true;
+            }
+        }
+        drop(rows);
+        drop(ask);
+        Ok(matches)
+    }
+
+    /// Puts texts into the table, numbered from 0. Never committed: the table is empty again when the transaction is
+    /// dropped.
+    fn put(&self, texts: &[&str]) -> rusqlite::Result<Transaction<'_>> {
         let turn = self.connection.unchecked_transaction()?;
         let mut put = turn.prepare_cached("INSERT INTO probe (rowid, _text_) VALUES (?1, ?2)")?;
         for (row, text) in (0_i64..).zip(texts) {
             put.execute(params![row, segments::text(text)])?;
         }
+        drop(put);
+        Ok(turn)
+    }
+
+    /// The ranges of each text that the expression finds. All are empty if the texts leave no character to mark with.
+    pub(crate) fn highlights(&self, expression: &str, texts: &[&str]) -> rusqlite::Result<Vec<Ranges>> {
+        let mut highlights = vec![Ranges::new(); texts.len()];
+        let Some([open, close]) = unused_marks(texts) else { return Ok(highlights) };
+        let turn = self.put(texts)?;
         let mut ask =
             turn.prepare_cached("SELECT rowid, highlight(probe, 0, ?2, ?3) FROM probe WHERE probe MATCH ?1")?;
         let mut rows = ask.query(params![expression, open.to_string(), close.to_string()])?;
@@ -62,47 +87,51 @@ fn unused_marks(texts: &[&str]) -> Option<[char; 2]> {
 
 /// The ranges of `original` between marks in `marked`, which is [`segments::text`] of it with marks.
 fn ranges(original: &str, marked: &str, open: char, close: char) -> Ranges {
-    let mut original = original.chars().map(stand_in).peekable();
+    let mut units = segments::units(original).peekable();
     let (mut ranges, mut at, mut start) = (Vec::new(), 0, None);
     for c in marked.chars() {
         if c == open {
             start = Some(at);
         } else if c == close {
             ranges.extend(start.take().map(|start| (start, at - start)));
-        } else if original.next_if_eq(&c).is_some() {
-            at += 1;
+        } else {
+            while let Some(hidden) = units.next_if(|unit| unit.shown.is_none()) {
+                at += hidden.length;
+            }
+            if let Some(unit) = units.next_if(|unit| unit.shown == Some(c)) {
+                at += unit.length;
+            }
         }
     }
-    ranges
+    if original.is_ascii() { ranges } else { whole_characters(original, &ranges) }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn marks_are_found_where_they_were_put(
-            before in "[a \u{1f980}山é]{0,8}", marked in "[a\u{1f980}山é]{1,8}", after in "[a \u{1f980}山é]{0,8}",
-        ) {
-            let whole = format!("{before}{marked}{after}");
-            // As SQLite does it: around the words, not around an inserted space.
-            let apart = segments::text(&whole);
-            let (mut out, mut at) = (String::new(), 0);
-            let (start, end) = (before.chars().count(), before.chars().count() + marked.chars().count());
-            let mut original = whole.chars().map(stand_in).peekable();
-            for c in apart.chars() {
-                if original.next_if_eq(&c).is_some() {
-                    if at == start { out.push('<'); }
-                    out.push(c);
-                    at += 1;
-                    if at == end { out.push('>'); }
-                } else {
-                    out.push(c);
-                }
+/// The ranges, each widened to whole characters as a reader sees them (grapheme clusters): a letter keeps its marks.
+fn whole_characters(text: &str, ranges: &[(usize, usize)]) -> Ranges {
+    let mut whole: Ranges = Vec::new();
+    let mut clusters = text.graphemes(true).scan(0, |at, cluster| {
+        let start = *at;
+        *at += cluster.chars().count();
+        Some((start, *at))
+    });
+    let mut cluster = clusters.next();
+    for (start, length) in ranges {
+        let end = start + length;
+        let (mut from, mut to) = (*start, end);
+        while let Some((first, next)) = cluster {
+            if next > *start {
+                from = from.min(first);
             }
-            prop_assert_eq!(ranges(&whole, &out, '<', '>'), vec![(start, end - start)]);
+            if next >= end {
+                to = next;
+                break;
+            }
+            cluster = clusters.next();
+        }
+        match whole.last_mut() {
+            Some((last, length)) if from < *last + *length => *length = to.max(*last + *length) - *last,
+            _ => whole.push((from, to - from)),
         }
     }
+    whole
 }

@@ -6,7 +6,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, para
 use std::collections::HashSet;
 
 /// The version of the tables and of the rules that make words. An index of another version is made from the log again.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// One call of [`Index::remove`] removes at most this many messages.
 const REMOVED_AT_ONCE: i64 = 2_000;
@@ -76,6 +76,11 @@ impl Index {
     #[must_use]
     pub fn mark(&self) -> u64 {
         self.mark
+    }
+
+    /// The connection, for a searcher.
+    pub(crate) fn into_connection(self) -> Connection {
+        self.connection
     }
 
     /// Begins a transaction that adds messages. If it is dropped without [`Batch::commit`], it adds none.

@@ -39,17 +39,21 @@
 //!
 //! let mut searcher = Searcher::new(Connection::open(path)?)?;
 //! let query = Query { text: "CAFE riv*", conversations: &[7], ..Query::default() };
-//! let hits = searcher.search(&log, &query, Instant::now() + Duration::from_secs(1))?;
-//! assert_eq!(hits.len(), 1);
-//! assert_eq!(hits[0].message, "the café near the river");
-//! assert_eq!(hits[0].highlights, [(4, 4), (18, 5)]);
+//! let found = searcher.search(&log, &query, Instant::now() + Duration::from_secs(1))?;
+//! assert_eq!((found.hits.len(), found.indexed), (1, 2));
+//! assert_eq!(found.hits[0].message, "the café near the river");
+//! assert_eq!(found.hits[0].highlights, [(4, 4), (18, 5)]);
 //! # Ok(()) }
 //! ```
 //!
 //! # Words
-//! Case and marks on letters are ignored. An emoji is a word, and so is each character of a script without
-//! spaces. A query is an FTS5 expression (phrases, prefixes, `AND`, `OR`, `NOT`, `NEAR`) that cannot leave the
+//! Case and accents on letters are ignored; vowel signs and tones count. An emoji is a word, and so is each character of
+//! a script without spaces, and of Korean. A letter that comes in parts is one character. A query is an FTS5 expression (phrases, prefixes, `AND`, `OR`, `NOT`, `NEAR`) that cannot leave the
 //! text of a message. Any other query is read as plain words, and is never an error.
+//!
+//! # New messages
+//! The index may be behind its log. A search reads the messages above the mark of the index from the log, if the log
+//! offers them ([`Log::newer`]), and returns the seq up to which it covered all messages ([`Found::indexed`]).
 //!
 //! # Bounds
 //! A search ends at the given time with [`SearchError::TooLong`]. After 5 ms it uses only half a processor. It
@@ -65,6 +69,7 @@
 
 mod highlights;
 mod index;
+mod pauses;
 mod search;
 mod segments;
 mod tags;
@@ -72,7 +77,7 @@ mod tags;
 mod tests;
 
 pub use index::{Batch, Index, Message};
-pub use search::{Hit, Log, Query, SearchError, Searcher};
+pub use search::{Found, Hit, Log, Newer, Query, SearchError, Searcher};
 
 /// The tokenizer of FTS5: ignores case and marks on letters.
 const TOKENIZER: &str = "tokenize = 'unicode61 remove_diacritics 2'";

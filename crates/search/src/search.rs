@@ -3,57 +3,11 @@
 //! the index, never reports an error in the query, and never exceeds its time.
 
 use crate::highlights::Probe;
-use crate::{segments, seq, signed, tags};
+use crate::pauses::{STEPS, interrupt_at};
+use crate::{Index, segments, seq, signed, tags};
 use rusqlite::{Connection, ErrorCode, params};
 use std::fmt::Write;
-use std::time::{Duration, Instant};
-
-/// SQLite checks the clock after this many steps of its virtual machine. Each step may read a page of the index:
-/// 100 steps together would take a few milliseconds.
-const STEPS: i32 = 10;
-
-/// A search works for this time, then pauses. Without pauses it would make other threads wait until the end of its
-/// time slice, which is a few milliseconds.
-const TURN: Duration = Duration::from_micros(500);
-/// The pause of a short search, in which a waiting thread gets the processor.
-const SHORT_PAUSE: Duration = Duration::from_micros(50);
-/// A search that takes longer than this pauses for as long as it works, so a thread that wakes up finds a free
-/// processor even if there are few.
-const LONG: Duration = Duration::from_millis(5);
-
-/// When a search pauses, and for how long.
-#[derive(Debug)]
-struct Pauses {
-    began: Instant,
-    next: Instant,
-}
-
-impl Pauses {
-    fn new(began: Instant) -> Self {
-        Self { began, next: began + TURN }
-    }
-
-    /// The pause that begins now; `None`: the search goes on.
-    fn at(&mut self, now: Instant) -> Option<Duration> {
-        (now >= self.next).then(|| {
-            let pause = if now < self.began + LONG { SHORT_PAUSE } else { TURN };
-            self.next = now + pause + TURN;
-            pause
-        })
-    }
-}
-
-/// Tells SQLite whether to interrupt its statement. Also pauses the search.
-fn interrupt_at(until: Instant) -> impl FnMut() -> bool + Send + 'static {
-    let mut pauses = Pauses::new(Instant::now());
-    move || {
-        let now = Instant::now();
-        if let Some(pause) = pauses.at(now) {
-            std::thread::sleep(pause);
-        }
-        now >= until
-    }
-}
+use std::time::Instant;
 
 /// The log that the index follows. The index has no texts, so a search asks the log for each message.
 pub trait Log {
@@ -74,6 +28,26 @@ pub trait Log {
     /// # Errors
     /// The log cannot be read.
     fn message(&self, seq: u64) -> Result<Option<Self::Message>, Self::Error>;
+
+    /// The messages above `mark` that the query may find, so that the search reads those that the index does not have.
+    /// `None`: there are too many, or the log does not offer that. A query with an author, conversations and bounds
+    /// expects only messages that fit: the search compares only their texts.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    fn newer(&self, mark: u64) -> Result<Option<Newer<Self::Message>>, Self::Error> {
+        let _ = mark;
+        Ok(None)
+    }
+}
+
+/// Messages that the index does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Newer<M> {
+    /// The messages, newest first.
+    pub messages: Vec<M>,
+    /// The log has no other ones up to this seq.
+    pub to: u64,
 }
 
 /// The parameters of a search. The default finds nothing.
@@ -89,6 +63,8 @@ pub struct Query<'a> {
     pub author: Option<&'a str>,
     /// Only messages with a smaller seq.
     pub before: u64,
+    /// Only messages with a greater seq.
+    pub after: u64,
     /// The number of messages that the caller wants. If there is one more, it is returned, too.
     pub limit: usize,
     /// The search stops after the message with which the texts exceed this number of bytes.
@@ -103,6 +79,7 @@ impl Default for Query<'_> {
             direct_messages_of: None,
             author: None,
             before: u64::MAX,
+            after: 0,
             limit: 20,
             max_bytes: 1 << 20,
         }
@@ -117,6 +94,15 @@ pub struct Hit<M> {
     /// The positions of the words: the first character and the number of characters of each range. Empty if the
     /// time was over, or if the texts leave no character to mark with.
     pub highlights: Vec<(usize, usize)>,
+}
+
+/// What a search found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found<M> {
+    /// The messages, newest first.
+    pub hits: Vec<Hit<M>>,
+    /// The search covered all messages up to this seq.
+    pub indexed: u64,
 }
 
 /// Why a search returned nothing.
@@ -158,6 +144,14 @@ impl Searcher {
         Ok(Self { index, probe: Probe::new()? })
     }
 
+    /// Searches without an index: in the messages that the log offers ([`Log::newer`]).
+    ///
+    /// # Errors
+    /// SQLite cannot make tables in memory.
+    pub fn without_index() -> rusqlite::Result<Self> {
+        Self::new(Index::create(Connection::open_in_memory()?, &[])?.into_connection())
+    }
+
     /// Finds messages, newest first, until `until`. After [`SearchError::TooLong`] and [`SearchError::Index`], open
     /// another searcher.
     ///
@@ -168,15 +162,16 @@ impl Searcher {
         log: &L,
         query: &Query<'_>,
         until: Instant,
-    ) -> Result<Vec<Hit<L::Message>>, SearchError<L::Error>> {
+    ) -> Result<Found<L::Message>, SearchError<L::Error>> {
         let is_nowhere = query.conversations.is_empty() && query.direct_messages_of.is_none();
         let expression = self.expression(query.text).filter(|_| !is_nowhere);
-        let Some(expression) = expression else { return Ok(Vec::new()) };
+        // A query without a word finds nothing in any message, and so does one without a conversation.
+        let Some(expression) = expression else { return Ok(Found { hits: Vec::new(), indexed: u64::MAX }) };
         self.stop_at(Some(until)).map_err(SearchError::Index)?;
-        let hits = self.find(log, query, &expression, until);
+        let found = self.find(log, query, &expression, until);
         // The next search has its full time again.
         self.stop_at(None).map_err(SearchError::Index)?;
-        hits
+        found
     }
 
     /// Sets the time at which SQLite interrupts its statements; `None`: never.
@@ -206,7 +201,7 @@ impl Searcher {
         query: &Query<'_>,
         expression: &str,
         until: Instant,
-    ) -> Result<Vec<Hit<L::Message>>, SearchError<L::Error>> {
+    ) -> Result<Found<L::Message>, SearchError<L::Error>> {
         let mut wanted = in_text(expression);
         if let Some(author) = query.author {
             let _ = write!(wanted, " AND {}", tags::by(author));
@@ -216,7 +211,14 @@ impl Searcher {
         let place = tags::in_conversations(query.conversations, query.direct_messages_of);
         let _ = write!(wanted, " AND {place}");
 
-        let messages = self.messages(log, query, &wanted, until)?;
+        // The mark comes first: the index only grows, so it has at least these messages when it is searched.
+        let mark = self.mark().map_err(SearchError::index)?;
+        let newer = log.newer(mark).map_err(SearchError::Log)?;
+        let indexed = newer.as_ref().map_or(mark, |newer| newer.to.max(mark));
+        let mut messages = newer.map_or_else(Vec::new, |newer| newer.messages);
+        self.keep_matches(expression, &mut messages).map_err(SearchError::index)?;
+        let older = Query { before: query.before.min(mark.saturating_add(1)), ..*query };
+        self.add_indexed(&mut messages, log, &older, &wanted, until)?;
         let texts: Vec<&str> = messages.iter().map(AsRef::as_ref).collect();
         let highlights = match self.probe.highlights(expression, &texts).map_err(SearchError::index) {
             // The messages are found, and the highlights are optional.
@@ -224,22 +226,46 @@ impl Searcher {
             highlights => highlights?,
         };
         let highlights = highlights.into_iter().chain(std::iter::repeat_with(Vec::new));
-        Ok(messages
-            .into_iter()
-            .zip(highlights)
-            .map(|(message, highlights)| Hit { message, highlights })
-            .collect())
+        let hits = messages.into_iter().zip(highlights);
+        let hits = hits.map(|(message, highlights)| Hit { message, highlights }).collect();
+        Ok(Found { hits, indexed })
     }
 
-    /// The messages that an expression finds, newest first.
-    fn messages<L: Log>(
+    /// The seq up to which the index has all messages.
+    fn mark(&self) -> rusqlite::Result<u64> {
+        self.index.prepare_cached("SELECT mark FROM about")?.query_row([], seq)
+    }
+
+    /// Drops the messages that an expression does not find.
+    fn keep_matches<M: AsRef<str>>(&self, expression: &str, messages: &mut Vec<M>) -> rusqlite::Result<()> {
+        if !messages.is_empty() {
+            let texts: Vec<&str> = messages.iter().map(AsRef::as_ref).collect();
+            let mut is_match = self.probe.matches(expression, &texts)?.into_iter();
+            messages.retain(|_| is_match.next().unwrap_or(false));
+        }
+        Ok(())
+    }
+
+    /// Adds the messages that an expression finds in the index, newest first, until there are enough.
+    fn add_indexed<L: Log>(
         &self,
+        messages: &mut Vec<L::Message>,
         log: &L,
         query: &Query<'_>,
         expression: &str,
         until: Instant,
-    ) -> Result<Vec<L::Message>, SearchError<L::Error>> {
-        let oldest = log.oldest().map_err(SearchError::Log)?;
+    ) -> Result<(), SearchError<L::Error>> {
+        let has_enough = |count: usize, bytes: usize| count > query.limit || bytes > query.max_bytes;
+        let mut bytes = 0;
+        let enough = messages.iter().position(|message| {
+            bytes += message.as_ref().len();
+            bytes > query.max_bytes
+        });
+        messages.truncate(enough.map_or(usize::MAX, |at| at + 1).min(query.limit.saturating_add(1)));
+        if has_enough(messages.len(), bytes) {
+            return Ok(());
+        }
+        let oldest = log.oldest().map_err(SearchError::Log)?.max(query.after.saturating_add(1));
         let mut seqs = self
             .index
             .prepare_cached(
@@ -250,8 +276,7 @@ impl Searcher {
         let mut seqs = seqs
             .query(params![expression, signed(query.before), signed(oldest)])
             .map_err(SearchError::index)?;
-        let (mut messages, mut bytes) = (Vec::new(), 0);
-        while messages.len() <= query.limit && bytes <= query.max_bytes {
+        while !has_enough(messages.len(), bytes) {
             let Some(row) = seqs.next().map_err(SearchError::index)? else { break };
             if Instant::now() >= until {
                 return Err(SearchError::TooLong);
@@ -262,33 +287,11 @@ impl Searcher {
                 messages.push(message);
             }
         }
-        Ok(messages)
+        Ok(())
     }
 }
 
 /// An expression that searches only texts, whatever it contains.
 fn in_text(expression: &str) -> String {
     format!("({{_text_}} : ({expression}))")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_search_gives_half_of_its_time_to_others_and_a_short_one_a_tenth() {
-        let began = Instant::now();
-        for (time, share) in [(LONG, 5..=10), (20 * LONG, 46..=50)] {
-            let mut pauses = Pauses::new(began);
-            let (mut now, mut paused) = (began, Duration::ZERO);
-            while now < began + time {
-                let pause = pauses.at(now).unwrap_or_default();
-                paused += pause;
-                // SQLite looks at the clock much more often than a search pauses.
-                now += pause + TURN / 50;
-            }
-            let percent = paused.as_micros() * 100 / time.as_micros();
-            assert!(share.contains(&percent), "{percent} % of {time:?}");
-        }
-    }
 }

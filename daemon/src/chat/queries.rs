@@ -25,7 +25,9 @@ pub enum Answered {
     /// To HISTORY: the page is to be read; `None`: there is nothing to read.
     Page(Option<PageOf>),
     /// To SEARCH, in the same way.
-    Search(Option<Box<SearchIn>>),
+    Search(Box<SearchIn>),
+    /// To SEARCH of a user without a conversation: there is nothing to read up to this number, the newest one.
+    NothingToSearch(Seq),
 }
 
 impl Chat {
@@ -38,7 +40,7 @@ impl Chat {
             Query::Who(place) => Answered::Who(self.who(session, place)?),
             Query::Rooms => Answered::Rooms(self.rooms(session)),
             Query::History(history) => Answered::Page(self.history(session, &history)?),
-            Query::Search(search) => Answered::Search(self.search(session, *search)?.map(Box::new)),
+            Query::Search(search) => self.search(session, *search)?,
         })
     }
 
@@ -119,8 +121,8 @@ impl Chat {
         Ok(conversation.map(|conversation| PageOf { conversation, before, after, limit }))
     }
 
-    fn search(&self, session: SessionId, search: Search) -> Answer<Option<SearchIn>> {
-        let Search { query, room, user, before, limit } = search;
+    fn search(&self, session: SessionId, search: Search) -> Answer<Answered> {
+        let Search { query, room, user, before, after, limit } = search;
         if let Some(Place(Some(user))) = &user {
             self.is_meant(user)?;
         }
@@ -141,10 +143,11 @@ impl Chat {
             Some(Place(None)) => return Err(refusal(ErrorKind::NoSuchUser, "nobody can have that name")),
         };
         if conversations.is_empty() && directs_of.is_none() {
-            return Ok(None);
+            return Ok(Answered::NothingToSearch(self.head));
         }
-        let before = self.up_to_now(before);
-        Ok(Some(SearchIn { query, conversations, directs_of, user, before, limit }))
+        let (before, head) = (self.up_to_now(before), self.head);
+        let search = SearchIn { query, conversations, directs_of, user, before, after, head, limit };
+        Ok(Answered::Search(Box::new(search)))
     }
 
     /// It is read later, when the connection comes to it: what is said until then is not in it, since

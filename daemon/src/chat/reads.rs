@@ -44,6 +44,10 @@ pub struct SearchIn {
     pub user: Option<NameKey>,
     /// Only smaller numbers.
     pub before: Option<Seq>,
+    /// Only greater numbers.
+    pub after: Option<Seq>,
+    /// The newest number on the server when it was asked.
+    pub head: Seq,
     /// How many at most.
     pub limit: usize,
 }

@@ -4,7 +4,7 @@
 use super::{Edge, Effect, Read};
 use crate::chat::{Answered, Chat, ConnectionId, Done, LoggedIn};
 use tcp_chat_protocol::RequestId;
-use tcp_chat_protocol::reply::{self, MessagesReply};
+use tcp_chat_protocol::reply::{self, MessagesReply, SearchReply};
 use zeroize::{Zeroize, Zeroizing};
 
 /// What a request is called, and what its client calls it.
@@ -45,11 +45,15 @@ impl Edge {
             Answered::Page(Some(of)) => {
                 return self.push(chat, Effect::Read(to, Read::Page(id.cloned(), of)));
             }
-            Answered::Search(Some(what)) => {
+            Answered::Search(what) => {
                 return self.push(chat, Effect::Read(to, Read::Search(id.cloned(), what)));
             }
-            Answered::Page(None) | Answered::Search(None) => {
+            Answered::Page(None) => {
                 reply::encode(op, id, &MessagesReply { messages: Vec::new(), more: false })
+            }
+            Answered::NothingToSearch(head) => {
+                let (indexed, head) = (Some(head), Some(head));
+                reply::encode(op, id, &SearchReply { messages: Vec::new(), more: false, indexed, head })
             }
         };
         self.push(chat, Effect::Line(to, line));

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tcp_chat_protocol::Seq;
 
-/// How long new messages may wait for more of them, unless somebody searches.
+/// How long new messages may wait for more of them, unless a search waits for them.
 const LINGER: Duration = Duration::from_millis(250);
 
 /// No message for so long is a lull.
@@ -86,6 +86,11 @@ impl Worker {
             if work.stop {
                 return;
             }
+            #[cfg(test)]
+            if work.held {
+                self.shared.wait(|w| w.stop || !w.held);
+                continue;
+            }
             let began = Instant::now();
             match self.step(work) {
                 Ok(true) => {
@@ -108,16 +113,22 @@ impl Worker {
         let removals = self.removals;
         self.shared
             .wait(|w| w.stop || w.rebuild || w.gives_room || w.head > mark || Some(w.removals) != removals);
-        self.shared.pause(LINGER, |w| w.stop || w.rebuild || w.gives_room || (w.hurry && w.head > mark));
+        self.shared
+            .pause(LINGER, |w| w.stop || w.rebuild || w.gives_room || (w.waiting > 0 && w.head > mark));
     }
 
     /// While messages come in a stream, the chat has the processor first: the index takes a tenth
-    /// of one. In a lull, or when somebody searches, it goes on at full speed.
+    /// of one. In a lull, or while a search waits, it goes on at full speed.
     fn give_way(&self, mut head: Seq, worked: Duration) {
+        if worked >= LULL && self.shared.work().head == head {
+            // It was a lull while it worked.
+            return;
+        }
         let until = Instant::now() + (worked * GIVES_WAY).min(GIVES_WAY_AT_MOST);
         while Instant::now() < until {
-            let work = self.shared.pause(LULL, |w| w.stop || w.rebuild || w.gives_room || w.hurry);
-            if work.stop || work.rebuild || work.gives_room || work.hurry || work.head == head {
+            let is_urgent = |w: &Work| w.stop || w.rebuild || w.gives_room || w.waiting > 0;
+            let work = self.shared.pause(LULL, is_urgent);
+            if is_urgent(&work) || work.head == head {
                 return;
             }
             head = work.head;
@@ -153,6 +164,8 @@ impl Worker {
         }
         if work.rebuild {
             self.open = None;
+            // Until there is another one, a search must open neither the old files nor new ones without a table.
+            shared.report(|p| p.gone = true);
             index_files::remove(&shared.index)?;
             shared.tell(|w| w.rebuild = false);
         }
@@ -175,7 +188,6 @@ impl Worker {
             open.index(&slice).map_err(|e| spoiled(shared, of_index(e)))?;
             let mark = open.mark();
             shared.report(|p| p.mark = mark);
-            shared.tell(|w| w.hurry &= w.head > mark);
             return Ok(true);
         }
         let may_shrink = has_room || open.has_room(&shared.index, Next::Shrinks);

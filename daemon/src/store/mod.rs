@@ -43,6 +43,7 @@ mod retention;
 mod rows;
 mod schema;
 mod search;
+mod searched_log;
 mod shared;
 mod snapshot;
 mod store_record;

@@ -47,14 +47,17 @@ pub(super) struct Work {
     pub(super) head: Seq,
     /// How often messages were removed from the log.
     pub(super) removals: u64,
-    /// A search waits for the index.
-    pub(super) hurry: bool,
+    /// The number of searches that wait for the index: it does not give way to the chat meanwhile.
+    pub(super) waiting: u32,
     /// The index is damaged.
     pub(super) rebuild: bool,
     /// The disk is full and the log cannot remove messages: the index must free its space.
     pub(super) gives_room: bool,
     /// The store is being closed.
     pub(super) stop: bool,
+    /// A test holds the index where it is.
+    #[cfg(test)]
+    pub(super) held: bool,
 }
 
 /// The progress of the indexer.
@@ -73,6 +76,11 @@ pub(super) struct Progress {
 }
 
 impl Progress {
+    /// The number of the index file that a search may open; `None`: there is no index now.
+    pub(super) fn usable_file(self) -> Option<u64> {
+        (self.file > 0 && !self.gone).then_some(self.file)
+    }
+
     /// Whether the index was removed or replaced since `before`.
     pub(super) fn is_other_than(self, before: Self) -> bool {
         self.gone != before.gone || self.file != before.file

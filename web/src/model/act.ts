@@ -244,8 +244,9 @@ export function search(model: Model): Effect[] {
   const isMore = query === overlay.query;
   if (isMore && !overlay.more) return [];
   const before = isMore ? overlay.hits.at(-1)?.said.seq : undefined;
-  const { why: _, ...rest } = overlay;
-  model.overlay = { ...rest, query, loading: true, ...(isMore ? {} : { hits: [], at: 0, more: false }) };
+  const { why: _, notIndexed, ...rest } = overlay;
+  const shown = isMore && notIndexed ? { notIndexed } : {};
+  model.overlay = { ...rest, ...shown, query, loading: true, ...(isMore ? {} : { hits: [], at: 0, more: false }) };
   const data = { query, limit: 50, ...(before === undefined ? {} : { before }) };
   return [model.ask({ op: "SEARCH", data }, { for: "search", query })];
 }

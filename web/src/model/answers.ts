@@ -167,5 +167,12 @@ function found(model: Model, query: string, reply: SearchReply): void {
   }));
   const { why: _, ...rest } = overlay;
   model.overlay = { ...rest, loading: false, hits: [...overlay.hits, ...hits].slice(0, HITS), more: reply.more };
-  model.announce(say.found(model.overlay.hits.length, reply.more));
+  // Of the first page: the newest messages would be in it.
+  const { indexed, head } = reply;
+  if (overlay.hits.length === 0 && indexed !== undefined && head !== undefined && indexed < head) {
+    model.overlay.notIndexed = [indexed, head];
+  }
+  const missing = model.overlay.notIndexed;
+  const found = say.found(model.overlay.hits.length, reply.more);
+  model.announce(missing ? `${found} ${say.notIndexed(...missing)}` : found);
 }

@@ -102,7 +102,9 @@ export type Overlay =
   | { kind: "help" }
   | { kind: "who"; room?: string; members: Member[]; count: number }
   | { kind: "rooms"; text: string; at: number; rooms?: RoomInfo[] }
-  | { kind: "search"; text: string; query: string; hits: Hit[]; at: number; more: boolean; loading: boolean; why?: string }
+  | { kind: "search"; text: string; query: string; hits: Hit[]; at: number; more: boolean; loading: boolean; why?: string;
+    /** The messages that the search did not cover: after the first number, up to the second one. */
+    notIndexed?: [Seq, Seq] }
   | { kind: "switcher"; text: string; at: number }
   | { kind: "paste"; text: string; caret: number; lines: number }
   | { kind: "action"; action: Action; place: Place; reason: string; time: string; why?: string }

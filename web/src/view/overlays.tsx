@@ -5,10 +5,11 @@ import { COMMANDS } from "../model/command.ts";
 import type { Model } from "../model/model.ts";
 import { fittingRooms, targets } from "../model/overlays.ts";
 import type { Hit, Overlay } from "../model/words.ts";
-import { COMMAND_HELP, count, KEYS, ui } from "../sentences.ts";
+import { COMMAND_HELP, count, KEYS, say, ui } from "../sentences.ts";
 import { nameProblem } from "../wire/name.ts";
 import { placeKey } from "../wire/types.ts";
 import { Badge, Dialog, Name, State, Visible, type Send } from "./parts.tsx";
+import { cutAt } from "./rich.ts";
 
 export function OverlayView({ model, overlay, send }: { model: Model; overlay: Overlay; send: Send }) {
   const close = (): void => send({ kind: "escape" });
@@ -162,12 +163,13 @@ function Switcher({ model, overlay, send }: { model: Model; overlay: Overlay & {
 const when = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
 
 function Search({ overlay, send }: { overlay: Overlay & { kind: "search" }; send: Send }) {
-  const { hits, query, loading, more, why } = overlay;
+  const { hits, query, loading, more, why, notIndexed } = overlay;
   return (
     <Chooser text={overlay.text} label={ui.searchFor} send={send}>
       {why === undefined ? null : <p class="problem" role="alert"><Visible text={why} /></p>}
       {loading ? <p class="quiet">{ui.searching}</p> : null}
       {query !== "" && !loading && hits.length === 0 && why === undefined ? <p class="quiet">{ui.nothingFound}</p> : null}
+      {notIndexed && !loading ? <p class="quiet">{say.notIndexed(...notIndexed)}</p> : null}
       <ul class="choices hits">
         {hits.map((hit, n) => (
           <li key={hit.said.seq} class={n === overlay.at ? "current" : ""} ref={n === overlay.at ? intoSight : null}>
@@ -204,16 +206,8 @@ function Excerpt({ text, highlights }: { text: string; highlights: readonly (rea
 
 function PlainHit({ text, highlights }: { text: string; highlights: readonly (readonly [number, number])[] }) {
   // Within a button there are no links: they would be buttons in a button.
-  const chars = [...text];
-  const pieces = [];
-  let at = 0;
-  for (const [start, length] of highlights) {
-    if (start < at || start + length > chars.length) continue;
-    pieces.push(<Visible text={chars.slice(at, start).join("")} lines />);
-    pieces.push(<mark><Visible text={chars.slice(start, start + length).join("")} lines /></mark>);
-    at = start + length;
-  }
-  pieces.push(<Visible text={chars.slice(at).join("")} lines />);
+  const pieces = cutAt(text, highlights).map(([part, marked]) =>
+    marked ? <mark><Visible text={part} lines /></mark> : <Visible text={part} lines />);
   return <>{pieces}</>;
 }
 

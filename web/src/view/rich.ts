@@ -80,6 +80,22 @@ export function safeLink(text: string): { href: string; host?: string } | undefi
   return isShown ? { href: url.href } : { href: url.href, host: url.host };
 }
 
+/** A text cut at the words that a search found, each part with whether it is marked. Ranges count code points; one that is empty,
+ * that begins before the end of the one before it, or that ends after the text is ignored. */
+export function cutAt(text: string, highlights: readonly (readonly [number, number])[]): [part: string, marked: boolean][] {
+  const chars = [...text];
+  const parts: [string, boolean][] = [];
+  let at = 0;
+  for (const [start, length] of highlights) {
+    if (start < at || length === 0 || start + length > chars.length) continue;
+    if (start > at) parts.push([chars.slice(at, start).join(""), false]);
+    parts.push([chars.slice(start, start + length).join(""), true]);
+    at = start + length;
+  }
+  if (at < chars.length) parts.push([chars.slice(at).join(""), false]);
+  return parts;
+}
+
 /** Ranges of code points as ranges of UTF-16 units; those that are outside of the text are left out. */
 export function unitRanges(text: string, ranges: readonly (readonly [number, number])[]): [number, number][] {
   if (ranges.length === 0) return [];

@@ -175,7 +175,10 @@ const READERS: { [op in Op]: Read<Replies[op]> } = {
   },
   SEARCH: (value, path) => {
     const f = new Fields(value, path);
-    return { messages: f.get("messages", list(foundMessage)), more: f.get("more", boolean) };
+    return {
+      messages: f.get("messages", list(foundMessage)), more: f.get("more", boolean),
+      ...f.maybe("indexed", count), ...f.maybe("head", count),
+    };
   },
   KICK: act, MUTE: act, UNMUTE: act, BAN: act, UNBAN: act, ROOM: act, GRANT: act,
   PING: nothing, QUIT: nothing,

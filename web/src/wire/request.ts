@@ -35,7 +35,7 @@ export type Request =
   | { op: "ROOMS" }
   | { op: "PING" | "QUIT" }
   | { op: "HISTORY"; data: HistoryData }
-  | { op: "SEARCH"; data: { query: string; room?: string; user?: string; before?: Seq; limit?: number } }
+  | { op: "SEARCH"; data: { query: string; room?: string; user?: string; before?: Seq; after?: Seq; limit?: number } }
   | { op: "KICK" | "MUTE" | "UNMUTE" | "BAN" | "UNBAN"; data: Against }
   | { op: "ROOM"; data: { room: string; private: boolean } }
   | { op: "GRANT"; data: { user: string; role: Role | "none"; room?: string } };

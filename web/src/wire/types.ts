@@ -103,7 +103,8 @@ export interface WhoReply { room?: string; members: Member[]; member_count: numb
 export interface RoomInfo { room: string; members: number; head: Seq; private?: boolean }
 export interface RoomsReply { rooms: RoomInfo[] }
 export interface HistoryReply { messages: MsgEvent[]; more: boolean }
-export interface SearchReply { messages: FoundMessage[]; more: boolean }
+/** `indexed`: the search covered all messages up to this number; `head`: the newest one. A daemon of an older version sends neither. */
+export interface SearchReply { messages: FoundMessage[]; more: boolean; indexed?: Seq; head?: Seq }
 
 /** The reply to KICK, MUTE, UNMUTE, BAN, UNBAN, ROOM and GRANT. */
 export interface ActReply {

@@ -7,6 +7,7 @@ import { beginCompletion, stepCompletion } from "../../src/model/complete.ts";
 import { readCommand, readDuration, COMMANDS } from "../../src/model/command.ts";
 import { mentions } from "../../src/model/item.ts";
 import { splitText } from "../../src/model/split.ts";
+import { say } from "../../src/sentences.ts";
 import { byteLength } from "../../src/wire/request.ts";
 import { page, World } from "../helpers/world.ts";
 
@@ -89,6 +90,30 @@ test("a search leads into the middle of the log", () => {
   assert.deepEqual([...ends(w), w.model.marked], [4941, 5060, 120, 5000]);
   assert.deepEqual(w.model.goTo, { seq: 5000 });
   assert.ok(!w.talk.following && !w.talk.atHead && !w.talk.atStart);
+});
+
+test("a search says which messages it did not cover, until the next search", () => {
+  const w = deep();
+  const search = () => w.asked("SEARCH", w.does({ kind: "overlay-pick" }));
+  const notIndexed = () => (w.model.overlay?.kind === "search" ? w.model.overlay.notIndexed : undefined);
+  w.does({ kind: "open", overlay: "search" });
+  w.does({ kind: "overlay-text", text: "needle" });
+  w.answer(search().tag, "SEARCH", { messages: page("lobby", 1000, 1001), more: true, indexed: 1234, head: 6912 });
+  assert.deepEqual(notIndexed(), [1234, 6912]);
+  assert.equal(say.notIndexed(1234, 6912), "Searched up to 1,234; 5,678 newer messages are not indexed yet.");
+  assert.equal(say.notIndexed(5, 6), "Searched up to 5; 1 newer message is not indexed yet.");
+  const next = w.asked("SEARCH", w.does({ kind: "overlay-move", by: 2 }));
+  assert.deepEqual(next.question.op === "SEARCH" && next.question.data, { query: "needle", limit: 50, before: 1001 });
+  w.answer(next.tag, "SEARCH", { messages: page("lobby", 900, 900), more: false, indexed: 6912, head: 6912 });
+  assert.deepEqual(notIndexed(), [1234, 6912], "the first page lacks them");
+  w.does({ kind: "overlay-text", text: "needles" });
+  const again = search();
+  assert.equal(notIndexed(), undefined);
+  w.answer(again.tag, "SEARCH", { messages: [], more: false, indexed: 6912, head: 6912 });
+  assert.equal(notIndexed(), undefined);
+  w.does({ kind: "overlay-text", text: "older daemon" });
+  w.answer(search().tag, "SEARCH", { messages: [], more: false });
+  assert.equal(notIndexed(), undefined);
 });
 
 test("an answer that comes too late changes nothing", () => {

@@ -1,9 +1,10 @@
 // The pure parts of the view: text of others made visible, links and code, colours of names.
 
 import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { luminance, nameColours, WORDS } from "../../src/view/colours.ts";
-import { partsOf, safeLink, unitRanges } from "../../src/view/rich.ts";
+import { cutAt, partsOf, safeLink, unitRanges } from "../../src/view/rich.ts";
 import { plainLine, visible } from "../../src/view/visible.ts";
 
 test("what is hostile is shown", () => {
@@ -61,6 +62,16 @@ test("a link that is not what it looks like says its host", () => {
   assert.deepEqual(safeLink("https://аpple.com"), { href: "https://xn--pple-43d.com/", host: "xn--pple-43d.com" });
   assert.deepEqual(safeLink("https://bank.example@evil.example/"), { href: "https://bank.example@evil.example/", host: "evil.example" });
   assert.equal(safeLink("https://a b"), undefined);
+});
+
+/** The terminal and the daemon are tested with the same vectors. */
+const HIGHLIGHTS = `${process.env["TCP_CHAT_VECTORS"] ?? "../crates/protocol/vectors"}/highlights.json`;
+
+test("a found text is cut at its highlights as the protocol's vectors say", { skip: !existsSync(HIGHLIGHTS) }, () => {
+  for (const { text, highlights, parts } of JSON.parse(readFileSync(HIGHLIGHTS, "utf8")) as
+    { text: string; highlights: [number, number][]; parts: [string, boolean][] }[]) {
+    assert.deepEqual(cutAt(text, highlights), parts, text);
+  }
 });
 
 test("highlights count characters", () => {

@@ -209,8 +209,14 @@ impl Model {
     }
 
     fn search(&mut self, query: String) -> Vec<Effect> {
-        let search = Search { query: query.clone(), hits: Vec::new(), at: 0, more: false, loading: true };
-        self.overlay = Some(Overlay::Search(search));
+        self.overlay = Some(Overlay::Search(Search {
+            query: query.clone(),
+            hits: Vec::new(),
+            at: 0,
+            more: false,
+            loading: true,
+            not_indexed: None,
+        }));
         vec![Effect::Search { query, before: None }]
     }
 

@@ -5,7 +5,9 @@ use super::command::Notify;
 use super::login::Credentials;
 use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 use std::time::Duration;
-use tcp_chat_client::protocol::reply::{JoinReply, LoginReply, MessagesReply, RoomInfo, WhoReply};
+use tcp_chat_client::protocol::reply::{
+    JoinReply, LoginReply, MessagesReply, RoomInfo, SearchReply, WhoReply,
+};
 use tcp_chat_client::protocol::{Seq, Timestamp};
 use tcp_chat_client::{Action, Conversation, Error, Event};
 
@@ -116,7 +118,7 @@ pub(crate) enum Answer {
     },
     Found {
         query: String,
-        reply: Result<MessagesReply, Error>,
+        reply: Result<SearchReply, Error>,
     },
     /// A request failed.
     Failed(String),

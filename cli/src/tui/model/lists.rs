@@ -5,9 +5,9 @@ use super::Model;
 use super::conversation::ConversationWindow;
 use super::item::Item;
 use super::overlay::{HITS, Hit, Overlay};
-use crate::neutralise::line as clean;
+use crate::neutralise::{self, line as clean};
 use crate::style::count;
-use tcp_chat_client::protocol::reply::{MemberState, MessagesReply, RoomInfo, WhoReply};
+use tcp_chat_client::protocol::reply::{FoundMessage, MemberState, RoomInfo, SearchReply, WhoReply};
 use tcp_chat_client::{Conversation, Error, Message};
 
 /// Rooms of the server that are kept for completion.
@@ -51,7 +51,7 @@ impl Model {
         self.overlay = Some(Overlay::List { title, lines, scroll: 0 });
     }
 
-    pub(super) fn found(&mut self, query: &str, reply: Result<MessagesReply, Error>) {
+    pub(super) fn found(&mut self, query: &str, reply: Result<SearchReply, Error>) {
         let reply = match reply {
             Ok(reply) => reply,
             Err(e) => {
@@ -59,22 +59,31 @@ impl Model {
                 return self.error(format!("search: {}", clean(&e.to_string())));
             }
         };
-        let more = reply.more;
+        let (more, not_indexed) = (reply.more, reply.not_indexed());
         let me = self.me.clone();
         let mut hits = Vec::new();
-        for event in reply.messages {
-            let message = Message::of(event, &me);
+        for found in reply.messages {
+            let parts = parts(&found);
+            let message = Message::of(found.message, &me);
             let title = ConversationWindow::new(message.conversation.clone()).title;
             let item = Item::said(self.id(), &message, &me, &self.zone);
-            hits.push(Hit { seq: message.seq(), place: message.conversation, title, item });
+            hits.push(Hit { seq: message.seq(), place: message.conversation, title, item, parts });
         }
         // The user may have closed it meanwhile, or searched for something else.
         let Some(Overlay::Search(search)) = &mut self.overlay else { return };
         if search.query == query {
             search.loading = false;
+            // Of the first page: the newest messages would be in it.
+            search.not_indexed = search.not_indexed.filter(|_| !search.hits.is_empty()).or(not_indexed);
             search.hits.extend(hits);
             search.hits.truncate(HITS);
             search.more = more;
         }
     }
+}
+
+/// The text of a found message on one line, in parts.
+fn parts(found: &FoundMessage) -> Vec<(String, bool)> {
+    let text = |part| neutralise::part(&found.message.msg, part).replace("␍␊", "␊").replace('␊', " ␊ ");
+    found.parts().into_iter().map(|(part, marked)| (text(part), marked)).collect()
 }

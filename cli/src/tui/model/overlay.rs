@@ -32,6 +32,8 @@ pub(crate) struct Hit {
     pub(crate) title: String,
     pub(crate) seq: Seq,
     pub(crate) item: Item,
+    /// The text on one line, in parts, each with whether a word of the search stands there. Neutralised.
+    pub(crate) parts: Vec<(String, bool)>,
 }
 
 /// A search.
@@ -44,6 +46,8 @@ pub(crate) struct Search {
     pub(crate) at: usize,
     pub(crate) more: bool,
     pub(crate) loading: bool,
+    /// The messages that the search did not cover: after the first number, up to the second one.
+    pub(crate) not_indexed: Option<(Seq, Seq)>,
 }
 
 impl Overlay {

@@ -12,10 +12,13 @@ use super::wrap;
 use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Cell;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::style::Modifier;
 use std::time::Duration;
 use tcp_chat_client::protocol::reply::{
-    LimitsInfo, LoginReply, Member, MemberState, MessagesReply, ServerInfo, WhoReply,
+    FoundMessage, LimitsInfo, LoginReply, Member, MemberState, MessagesReply, SearchReply, ServerInfo,
+    WhoReply,
 };
 use tcp_chat_client::protocol::{MsgEvent, RequestId, Role, Seq, Timestamp};
 use tcp_chat_client::{Conversation, Event, Message};
@@ -68,6 +71,12 @@ fn event(place: &str, user: &str, seq: Seq, msg: &str) -> MsgEvent<'static> {
 fn page(room: &str, seqs: std::ops::RangeInclusive<Seq>, more: bool) -> MessagesReply {
     let messages = seqs.map(|seq| event(room, "bo", seq, &format!("message {seq}"))).collect();
     MessagesReply { messages, more }
+}
+
+/// A search that found these messages, without highlights.
+fn found(messages: Vec<MsgEvent<'static>>) -> SearchReply {
+    let messages = messages.into_iter().map(|message| FoundMessage { message, highlights: Vec::new() });
+    SearchReply { messages: messages.collect(), more: false, indexed: Some(100), head: Some(100) }
 }
 
 impl World {
@@ -156,6 +165,16 @@ impl World {
     }
 
     fn picture(&self) -> String {
+        self.rows(|_| true)
+    }
+
+    /// What is underlined in the picture.
+    fn underlined(&self) -> String {
+        self.rows(|cell| cell.modifier.contains(Modifier::UNDERLINED)).replace('\n', "")
+    }
+
+    /// The cells that `is_shown`, row by row.
+    fn rows(&self, is_shown: impl Fn(&Cell) -> bool) -> String {
         let (columns, rows) = self.model.size;
         let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
         terminal.draw(|frame| view::draw(frame, &self.model, Palette::True)).unwrap();
@@ -166,7 +185,9 @@ impl World {
             let mut x = 0;
             while x < buffer.area.width {
                 let symbol = buffer[(x, y)].symbol();
-                row.push_str(symbol);
+                if is_shown(&buffer[(x, y)]) {
+                    row.push_str(symbol);
+                }
                 // A wide character covers the next cell.
                 x += u16::try_from(wrap::width(symbol)).unwrap().max(1);
             }

@@ -78,8 +78,11 @@ fn search_results() {
     let mut w = talking((80, 16));
     w.keys("/search disk\n");
     let messages = vec![event("ops", "bo", 90, "the disk\nis full"), event("@ana", "eve", 80, "disk?")];
-    let reply = Ok(MessagesReply { messages, more: false });
-    w.does(Input::Answer(Answer::Found { query: "disk".into(), reply }));
+    let mut reply = found(messages);
+    reply.messages[0].highlights = vec![(4, 4)];
+    reply.indexed = Some(95);
+    reply.head = Some(5_773);
+    w.does(Input::Answer(Answer::Found { query: "disk".into(), reply: Ok(reply) }));
     w.key(KeyCode::Down, KeyModifiers::NONE);
     insta::assert_snapshot!(w.picture());
 }

@@ -84,7 +84,7 @@ fn scrolling_up_and_down_is_symmetric() {
 fn a_result_of_a_search_is_gone_to_and_the_way_back_is_loaded() {
     let mut w = lobby();
     w.keys("/search needle\n");
-    let reply = Ok(MessagesReply { messages: vec![event("lobby", "eve", 40, "the needle")], more: false });
+    let reply = Ok(found(vec![event("lobby", "eve", 40, "the needle")]));
     w.does(Input::Answer(Answer::Found { query: "needle".into(), reply }));
     assert!(w.picture().contains("#lobby eve the needle"), "{}", w.picture());
     let effects = w.keys("\n");
@@ -127,5 +127,23 @@ fn any_size_can_be_scrolled_and_drawn() {
         w.does(Input::Resize(80, 24));
         w.key(KeyCode::End, KeyModifiers::CONTROL);
         assert!(w.picture().contains("山田"), "{size:?}");
+    }
+}
+
+/// The vectors are those of the page, too.
+#[test]
+fn the_words_of_a_search_are_underlined_as_the_vectors_of_the_protocol_say() {
+    let vectors = include_str!("../../../../crates/protocol/vectors/highlights.json");
+    let vectors: Vec<serde_json::Value> = serde_json::from_str(vectors).unwrap();
+    for vector in vectors {
+        let mut w = lobby();
+        w.keys("/search x\n");
+        let mut reply = found(vec![event("lobby", "eve", 40, vector["text"].as_str().unwrap())]);
+        reply.messages[0].highlights = serde_json::from_value(vector["highlights"].clone()).unwrap();
+        w.does(Input::Answer(Answer::Found { query: "x".into(), reply: Ok(reply) }));
+        let parts = vector["parts"].as_array().unwrap().iter().filter(|part| part[1] == true);
+        let marked: String = parts.map(|part| part[0].as_str().unwrap()).collect();
+        let without_spaces = |text: &str| text.chars().filter(|c| *c != ' ').collect::<String>();
+        assert_eq!(without_spaces(&w.underlined()), without_spaces(&marked), "{vector}");
     }
 }

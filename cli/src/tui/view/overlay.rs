@@ -3,6 +3,7 @@
 
 use super::palette::Palette;
 use super::{bold, dim, put, reversed};
+use crate::output::not_indexed;
 use crate::tui::model::command::COMMANDS;
 use crate::tui::model::item::{Kind, clean_text};
 use crate::tui::model::keys::KEYS;
@@ -10,7 +11,7 @@ use crate::tui::model::overlay::{Overlay, Search};
 use crate::tui::wrap;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::Span;
 use ratatui::widgets::{Block, Clear, Widget};
 
@@ -73,25 +74,32 @@ fn results(buffer: &mut Buffer, area: Rect, search: &Search, palette: Palette) {
     let foot = "Up, Down choose · Enter goes there · Esc closes";
     let rows = usize::from(area.height);
     let inner = open(buffer, area, usize::from(area.width), rows, &title, foot);
+    let mut height = usize::from(inner.height).max(1);
+    if let Some(missing) = search.not_indexed {
+        height = height.saturating_sub(1).max(1);
+        put(buffer, inner, height, vec![Span::styled(not_indexed(missing), dim())]);
+    }
     if search.hits.is_empty() {
         let text = if search.loading { "…" } else { "Nothing was found." };
         put(buffer, inner, 0, vec![Span::styled(text, dim())]);
         return;
     }
-    let height = usize::from(inner.height).max(1);
     let first = (search.at + 1).saturating_sub(height);
     for (n, hit) in search.hits.iter().skip(first).take(height).enumerate() {
         let stamp = hit.item.stamp;
         let when = format!("{} {:02}:{:02} ", stamp.day, stamp.hour, stamp.minute);
-        let Kind::Said { user, color, text, .. } = &hit.item.kind else { continue };
+        let Kind::Said { user, color, .. } = &hit.item.kind else { continue };
         let chosen = if first + n == search.at { reversed() } else { Style::new() };
-        let text = text.replace('\n', " ␊ ");
-        let spans = vec![
+        let mut spans = vec![
             Span::styled(when, dim().patch(chosen)),
             Span::styled(format!("{} ", hit.title), chosen),
             Span::styled(user.clone(), palette.name(user, *color).patch(chosen)),
-            Span::styled(format!(" {text}"), chosen),
+            Span::styled(" ", chosen),
         ];
+        spans.extend(hit.parts.iter().map(|(part, marked)| {
+            let style = if *marked { bold().add_modifier(Modifier::UNDERLINED) } else { Style::new() };
+            Span::styled(part.as_str(), style.patch(chosen))
+        }));
         put(buffer, inner, n, spans);
     }
 }

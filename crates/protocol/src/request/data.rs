@@ -82,7 +82,7 @@ pub(super) fn history(data: Raw<'_>) -> Result<History, Refusal> {
     })
 }
 
-raw_fields!(SearchData: query, room, user, before, limit);
+raw_fields!(SearchData: query, room, user, before, after, limit);
 
 /// The longest query of a `SEARCH`, in bytes.
 const QUERY_BYTES: usize = 512;
@@ -99,6 +99,7 @@ pub(super) fn search(data: Raw<'_>) -> Result<Search, Refusal> {
         room: point(parts.room, "room")?,
         user: point(parts.user, "user")?,
         before: optional(parts.before, "before")?,
+        after: optional(parts.after, "after")?,
         limit: limit(parts.limit, SEARCH_LIMIT, 100)?,
     })
 }

@@ -61,12 +61,13 @@ fn every_op() {
             }),
         ),
         (
-            r#"{"op":"SEARCH","data":{"query":"a b","user":"bo","limit":100}}"#,
+            r#"{"op":"SEARCH","data":{"query":"a b","user":"bo","after":7,"limit":100}}"#,
             Request::Search(Box::new(Search {
                 query: "a b".into(),
                 room: None,
                 user: Some(room("bo")),
                 before: None,
+                after: Some(7),
                 limit: 100,
             })),
         ),
@@ -256,7 +257,7 @@ fn requests() -> impl Strategy<Value = Request<'static>> {
     let of = prop_oneof![places().prop_map(Conversation::Room), places().prop_map(Conversation::With)];
     let histories = (of, seq(), seq(), 1..=500_usize);
     let query = texts().prop_filter("blank", |query| !query.trim().is_empty());
-    let searches = (query, option::of(places()), option::of(places()), seq(), 1..=100_usize);
+    let searches = (query, option::of(places()), option::of(places()), seq(), seq(), 1..=100_usize);
     prop_oneof![
         logins().prop_map(|login| Request::Login(Box::new(login))),
         enrols.prop_map(|(name, code, password, csr)| {
@@ -270,8 +271,8 @@ fn requests() -> impl Strategy<Value = Request<'static>> {
         histories.prop_map(|(of, before, after, limit)| {
             Request::History(History { of, before, after, limit })
         }),
-        searches.prop_map(|(query, room, user, before, limit)| {
-            Request::Search(Box::new(Search { query, room, user, before, limit }))
+        searches.prop_map(|(query, room, user, before, after, limit)| {
+            Request::Search(Box::new(Search { query, room, user, before, after, limit }))
         }),
         actions().prop_map(|action| Request::Action(Box::new(action))),
         prop_oneof![Just(Request::Rooms), Just(Request::Ping), Just(Request::Quit)],

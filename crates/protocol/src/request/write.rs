@@ -105,6 +105,7 @@ impl Serialize for Data<'_> {
                 optional(&mut data, "room", search.room.as_ref())?;
                 optional(&mut data, "user", search.user.as_ref())?;
                 optional(&mut data, "before", search.before.as_ref())?;
+                optional(&mut data, "after", search.after.as_ref())?;
                 data.serialize_entry("limit", &search.limit)?;
             }
             Request::Action(of) => action(&mut data, of)?,

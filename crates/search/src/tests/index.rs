@@ -65,8 +65,9 @@ fn a_search_looks_up_only_messages_of_its_conversations_and_author() {
     assert_eq!(world.seqs(&Query { author: Some("bo"), ..word(&[1]) }), [3]);
     assert_eq!(world.seqs(&Query { author: Some("b"), ..word(&[1]) }), [0; 0]);
     assert_eq!(world.seqs(&Query { before: 3, ..word(&[1]) }), [1]);
+    assert_eq!(world.seqs(&Query { after: 1, ..word(&[1]) }), [3]);
     assert_eq!(world.seqs(&word(&[])), [0; 0]);
-    assert_eq!(world.log.looked_up.get(), 4, "none but those that were found");
+    assert_eq!(world.log.looked_up.get(), 5, "none but those that were found");
 }
 
 #[test]
@@ -94,4 +95,46 @@ fn a_search_stops_at_its_limits() {
     let ended = world.searcher.search(&world.log, &word(&[1]), Instant::now());
     assert!(matches!(ended, Err(SearchError::TooLong)), "{ended:?}");
     assert_eq!(world.search(&word(&[1])).len(), 21, "the next search has its own time");
+}
+
+#[test]
+fn after_and_before_are_exclusive_and_bound_what_is_found() {
+    let mut world = World::new();
+    world.say((1..=9).map(|n| (1, "ana", format!("word {n}"))));
+    let between = |after, before, limit| Query { after, before, limit, ..word(&[1]) };
+    assert_eq!(world.seqs(&between(3, 7, 20)), [6, 5, 4]);
+    assert_eq!(world.seqs(&between(3, 7, 2)), [6, 5, 4], "one more than the limit: there is more");
+    assert_eq!(world.seqs(&between(3, 6, 2)), [5, 4], "what lies at the bounds is not more");
+    assert_eq!(world.seqs(&between(6, 7, 20)), [0; 0]);
+    assert_eq!(world.seqs(&between(8, 2, 20)), [0; 0]);
+    assert_eq!(world.seqs(&between(u64::MAX, u64::MAX, 20)), [0; 0]);
+}
+
+#[test]
+fn what_the_index_does_not_have_yet_is_read_from_the_log_if_it_is_little() {
+    let mut world = World::of_texts(&["first word", "second"]);
+    world.say_behind_the_index(&["third word", "fourth", "fifth \u{c11c}\u{bc84}\u{ac00} word"]);
+    let ask = word(&[1]);
+    let found = world.search_all(&ask);
+    assert_eq!((found.hits.len(), found.indexed), (1, 2), "the log does not offer them");
+
+    world.log.newer = 3;
+    let found = world.search_all(&ask);
+    assert_eq!(found.indexed, 5);
+    let highlights: Vec<_> = found.hits.iter().map(|hit| hit.highlights.clone()).collect();
+    assert_eq!(highlights, [[(10, 4)], [(6, 4)], [(6, 4)]], "newest first, with highlights");
+    assert_eq!(world.seqs(&ask), [5, 3, 1]);
+    assert_eq!(world.find("word NOT third"), [5, 1]);
+    assert_eq!(world.find("\u{bc84}"), [5]);
+    assert_eq!(world.find("nothing"), [0; 0]);
+    assert_eq!(world.seqs(&Query { limit: 1, ..ask }), [5, 3], "one more than the limit");
+    assert_eq!(world.search(&Query { max_bytes: 1, ..ask }).len(), 1);
+
+    // What the index gets while a search reads the log is found once.
+    world.log.indexed_meanwhile = Some(world.path.clone());
+    assert_eq!(world.seqs(&ask), [5, 3, 1]);
+    world.log.indexed_meanwhile = None;
+    world.log.newer = 0;
+    assert_eq!(world.seqs(&ask), [5, 3, 1], "now it has them");
+    assert_eq!(world.search_all(&ask).indexed, 5);
 }

@@ -5,7 +5,7 @@
 mod index;
 mod queries;
 
-use crate::{Hit, Index, Log, Message, Query, SearchError, Searcher};
+use crate::{Found, Hit, Index, Log, Message, Newer, Query, SearchError, Searcher};
 use rusqlite::Connection;
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -21,6 +21,10 @@ struct Messages {
     said: Vec<Said>,
     /// The messages that searches have looked up.
     looked_up: Cell<usize>,
+    /// The number of messages above the index's mark that searches may read from the log.
+    newer: u64,
+    /// The index that gets these messages while a search reads them from the log.
+    indexed_meanwhile: Option<String>,
 }
 
 impl Log for Messages {
@@ -34,6 +38,24 @@ impl Log for Messages {
     fn message(&self, seq: u64) -> Result<Option<String>, Infallible> {
         self.looked_up.set(self.looked_up.get() + 1);
         Ok(self.said.get(seq as usize - 1).map(|(.., text)| text.clone()))
+    }
+
+    fn newer(&self, mark: u64) -> Result<Option<Newer<String>>, Infallible> {
+        let to = self.said.len() as u64;
+        if to - mark > self.newer {
+            return Ok(None);
+        }
+        if let Some(path) = &self.indexed_meanwhile {
+            let mut index = Index::open(Connection::open(path).unwrap(), b"log").unwrap().unwrap();
+            let mut batch = index.batch().unwrap();
+            for (seq, (conversation, author, text)) in (mark + 1..).zip(&self.said[mark as usize..]) {
+                let conversation = *conversation;
+                batch.add(&Message { seq, conversation, participants: None, author, text }).unwrap();
+            }
+            batch.commit(to).unwrap();
+        }
+        let messages = self.said[mark as usize..].iter().rev().map(|(.., text)| text.clone()).collect();
+        Ok(Some(Newer { messages, to }))
     }
 }
 
@@ -81,7 +103,16 @@ impl World {
         batch.commit(self.log.said.len() as u64).unwrap();
     }
 
+    /// Says what the index does not have yet.
+    fn say_behind_the_index(&mut self, texts: &[&str]) {
+        self.log.said.extend(texts.iter().map(|text| (1, "ana", (*text).to_owned())));
+    }
+
     fn search(&mut self, query: &Query<'_>) -> Vec<Hit<String>> {
+        self.search_all(query).hits
+    }
+
+    fn search_all(&mut self, query: &Query<'_>) -> Found<String> {
         self.searcher.search(&self.log, query, Instant::now() + Duration::from_secs(60)).unwrap()
     }
 

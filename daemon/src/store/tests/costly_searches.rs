@@ -15,6 +15,7 @@ async fn only_a_search_over_its_time_limit_is_ended() {
         for _ in 0..300 {
             store.commit(&mut model.say(&[(1, &[("ana", "alpha beta gamma"); 4])])).unwrap();
         }
+        store.wait_until_indexed().await;
         // It finds nothing, and reads every message.
         let letters: Vec<String> = ('a'..='z').map(|c| format!("{c}*")).collect();
         let letters = letters.join(" OR ");

@@ -69,7 +69,7 @@ async fn an_index_that_breaks_while_it_is_used_is_made_anew() {
 }
 
 #[tokio::test]
-async fn a_search_finds_nothing_while_the_index_has_given_its_room_and_says_nothing_of_damage() {
+async fn a_search_reads_the_log_while_the_index_has_given_its_room_and_says_nothing_of_damage() {
     let dir = tempfile::tempdir().unwrap();
     let history = history(dir.path().join("chat.db"));
     let (mut store, readers, _) = open(&history);
@@ -79,7 +79,18 @@ async fn a_search_finds_nothing_while_the_index_has_given_its_room_and_says_noth
     let file = dir.path().join("chat.db-search");
     wait_until("the index has not removed its file", || !file.exists());
     for _ in 0..3 {
-        assert_eq!(find(&readers, look_for("hello", &[1, 2])).await.0, [0; 0]);
+        assert_eq!(find(&readers, look_for("hello", &[1, 2])).await.0, [3, 2, 1]);
+    }
+    let mut model = Model { head: readers.read_stats().await.unwrap().head, ..Model::default() };
+    for _ in 0..11 {
+        store
+            .commit(&mut model.say(&[(1, &[("ana", "much more than a search reads of the log"); 100])]))
+            .unwrap();
+    }
+    for _ in 0..3 {
+        let page = readers.search(look_for("hello", &[1, 2])).await.unwrap();
+        assert_eq!(numbers(&page).0, [0; 0]);
+        assert!(text(&page.data).contains(r#","indexed":0,"#), "{}", text(&page.data));
     }
     store.set_index_gives_room(false);
     let head = readers.read_stats().await.unwrap().head;

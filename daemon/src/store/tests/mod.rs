@@ -1,6 +1,7 @@
 //! Helpers of the store's tests: a model of the log that makes chunks as the chat does.
 
 mod backups;
+mod behind;
 mod checkpoints;
 mod costly_searches;
 mod disk;
@@ -227,6 +228,17 @@ impl Store {
     fn wait_for_index(&mut self) {
         let progress = self.parts().1.progress();
         wait_until("the index has not opened its files", || progress.borrow().file > 0);
+    }
+
+    /// Waits until the index has everything that is in the log now.
+    async fn wait_until_indexed(&mut self) {
+        let head = self.parts().1.work().head;
+        self.parts().1.progress().wait_for(|p| p.file > 0 && p.mark >= head).await.unwrap();
+    }
+
+    /// From now on the index stays where it is, or goes on.
+    fn hold_index(&mut self, held: bool) {
+        self.parts().1.tell(|work| work.held = held);
     }
 
     async fn wait_for_index_file(&mut self, n: u64) {

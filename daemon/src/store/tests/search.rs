@@ -36,11 +36,19 @@ pub(super) fn look_for(query: &str, rooms: &[i64]) -> SearchIn {
         directs_of: None,
         user: None,
         before: None,
+        after: None,
+        head: Seq::MAX,
         limit: 20,
     }
 }
 
+/// Searches once the index has everything, unless it cannot.
 pub(super) async fn find(readers: &Readers, what: SearchIn) -> (Vec<Seq>, bool) {
+    let shared = readers.shared();
+    let head = shared.work().head;
+    let is_decided =
+        |p: &super::super::shared::Progress| p.gone || p.failing || (p.file > 0 && p.mark >= head);
+    shared.progress().wait_for(is_decided).await.unwrap();
     numbers(&readers.search(what).await.unwrap())
 }
 
@@ -63,6 +71,13 @@ async fn where_by_whom_and_before() {
     assert_eq!(find(&readers, by("carla")).await.0, [0; 0]);
     let by = SearchIn { user: Some(name("山田").key()), ..look_for("cafe", &[1]) };
     assert_eq!(find(&readers, by).await.0, [5]);
+
+    let after = |after| SearchIn { after: Some(after), ..hello(&[1, 2]) };
+    assert_eq!(find(&readers, after(1)).await.0, [3, 2]);
+    assert_eq!(find(&readers, SearchIn { before: Some(3), ..after(1) }).await.0, [2]);
+    assert_eq!(find(&readers, SearchIn { limit: 1, ..after(1) }).await, (vec![3], true));
+    assert_eq!(find(&readers, SearchIn { limit: 1, ..after(2) }).await, (vec![3], false));
+    assert_eq!(find(&readers, after(u64::MAX)).await.0, [0; 0]);
 
     let page = |before, limit| SearchIn { before, limit, ..hello(&[1, 2]) };
     assert_eq!(find(&readers, page(Some(3), 20)).await, (vec![2, 1], false));
@@ -92,6 +107,23 @@ async fn what_was_found_is_as_it_was_sent_and_its_words_are_pointed_out() {
     }
 }
 
+/// What a client shows of these texts is tested with the same vectors in `crates/protocol` and `web/`.
+#[tokio::test]
+async fn highlights_are_those_of_the_vectors_of_the_protocol() {
+    let vectors = include_str!("../../../../crates/protocol/vectors/highlights.json");
+    let vectors: Vec<Value> = serde_json::from_str(vectors).unwrap();
+    for vector in vectors {
+        let Some(query) = vector["query"].as_str() else { continue };
+        let (mut store, readers, _) = open(&in_memory());
+        let mut model = Model::default();
+        store.commit(&mut Model::open(1)).unwrap();
+        store.commit(&mut model.say(&[(1, &[("ana", vector["text"].as_str().unwrap())])])).unwrap();
+        let page = readers.search(look_for(query, &[1])).await.unwrap();
+        let page: Value = serde_json::from_slice(&page.data).unwrap();
+        assert_eq!(page["messages"][0]["highlights"], vector["highlights"], "{vector}");
+    }
+}
+
 #[tokio::test]
 async fn many_conversations_of_which_few_have_it() {
     let (mut store, readers, _) = open(&in_memory());
@@ -100,6 +132,7 @@ async fn many_conversations_of_which_few_have_it() {
     store.commit(&mut model.say(&[(1, &[("ana", "word"), ("ana", "word")])])).unwrap();
     store.commit(&mut model.say(&[(2, &[("bo", "word"); 1_200])])).unwrap();
     store.commit(&mut model.say(&[(1, &[("ana", "word")])])).unwrap();
+    store.wait_until_indexed().await;
     let without_2: Vec<i64> = (1..100).filter(|n| *n != 2).collect();
     assert_eq!(find(&readers, look_for("word", &without_2)).await, (vec![1_203, 2, 1], false));
     let with_2: Vec<i64> = (1..100).collect();
@@ -122,6 +155,7 @@ async fn only_what_may_be_read_is_looked_at() {
             store.commit(&mut model.say(&[(2, &[("bo", "word"); 50])])).unwrap();
         }
         let shared = std::sync::Arc::clone(store.parts().1);
+        store.wait_until_indexed().await;
         for rooms in [vec![1], (1..500).filter(|n| *n != 2).collect()] {
             assert_eq!(find(&readers, look_for("word", &rooms)).await, (vec![2, 1], false));
             assert_eq!(find(&readers, look_for("wor*", &rooms)).await, (vec![2, 1], false));
@@ -142,6 +176,7 @@ async fn long_messages_end_a_page_of_results() {
     for _ in 0..10 {
         store.commit(&mut model.say(&[(1, &[("ana", long.as_str()); 10])])).unwrap();
     }
+    store.wait_until_indexed().await;
     let page = readers.search(SearchIn { limit: 100, ..look_for("word", &[1]) }).await.unwrap();
     assert!(page.data.len() <= 1024 * 1024);
     let (found, more) = numbers(&page);

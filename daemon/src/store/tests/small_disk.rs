@@ -156,7 +156,7 @@ fn the_search_index_leaves_the_reserve_for_messages() {
         store.commit(&mut model.say(&[(1, &[("ana", text.as_str()); 20])])).unwrap();
         while store.remove_expired(Timestamp(START)).unwrap().is_some() {}
         // It does not hurry while messages come.
-        store.parts().1.tell(|work| work.hurry = true);
+        store.parts().1.tell(|work| work.waiting = 1);
     }
     assert!(disk.free() >= RESERVE, "{} bytes are left", disk.free());
     store.commit(&mut model.say(&[(1, &[("ana", "kept")])])).unwrap();
