@@ -62,7 +62,7 @@ export async function bridge({ ca, host = "localhost", port = 3000, listen = 0, 
       rest = rest.subarray(end);
       const passed = lines("in", text);
       if (passed === false) return;
-      if (socket.readyState === socket.OPEN) socket.send(passed ?? text);
+      if (socket.readyState === socket.OPEN) socket.send(typeof passed === "string" ? passed : text);
     });
     tls.on("error", () => socket.close(1011, "the daemon cannot be reached"));
     tls.on("close", () => { links.delete(link); socket.close(1001, "the daemon closed the connection"); });
