@@ -32,7 +32,10 @@ readme() {
 }
 
 page() {
-    command -v npm >/dev/null && command -v chromium >/dev/null || missing "that needs npm and chromium"
+    local tool
+    for tool in npm chromium certutil openssl script; do
+        command -v "$tool" >/dev/null || missing "that needs npm, chromium, certutil (libnss3-tools), openssl and script"
+    done
     checks/web.sh "$debug/tcp-chatd"
 }
 

@@ -15,6 +15,7 @@ need openssl openssl
 need python3 python3
 need npm npm
 need chromium chromium
+need certutil libnss3-tools
 need prlimit util-linux
 need ip iproute2
 need valgrind valgrind

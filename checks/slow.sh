@@ -5,7 +5,7 @@
 #
 # Runs the named ones, or all of them: about four hours on two otherwise idle processors.
 # As root on Debian: it installs what is missing (prepare.sh). A check that cannot run is a failure. The gate runs
-# a short form of each, except for `advisories`; of `rpm` it compares only the lists of files.
+# a short form of each, except for `browsers`, `proxies` and `advisories`; of `rpm` it compares only the lists of files.
 #
 #   soak        churn for an hour: memory, descriptors, order             TCP_CHAT_SOAK_MINUTES=60
 #   fuzz        an hour of fuzzing on each target                         TCP_CHAT_FUZZ_SECONDS=3600
@@ -14,6 +14,8 @@
 #   compare     beside the other servers, three rounds; writes docs/BENCHMARKS.md
 #   rpm         the RPM packages, and their contents
 #   portable    the client, type-checked for Windows and macOS
+#   browsers    the page in Firefox ESR and WebKitGTK
+#   proxies     the page behind nginx and Caddy, with the examples of docs/OPERATIONS.md
 #   advisories  known vulnerabilities of the dependencies; needs the network, so the gate leaves it out
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -49,6 +51,14 @@ portable() {
     checks/portable.sh
 }
 
+browsers() {
+    checks/browsers.sh "$programs/tcp-chatd"
+}
+
+proxies() {
+    checks/proxies.sh "$programs/tcp-chatd"
+}
+
 advisories() {
     packaging/tool.sh cargo-deny
     if timeout 120 cargo deny --locked fetch db; then
@@ -59,10 +69,10 @@ advisories() {
 }
 
 names=("$@")
-((${#names[@]})) || names=(soak fuzz tls fair compare rpm portable advisories)
+((${#names[@]})) || names=(soak fuzz tls fair compare rpm portable browsers proxies advisories)
 for name in "${names[@]}"; do
     case $name in
-    soak | fuzz | tls | fair | compare | rpm | portable | advisories) ;;
+    soak | fuzz | tls | fair | compare | rpm | portable | browsers | proxies | advisories) ;;
     *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 64 ;;
     esac
 done
@@ -70,7 +80,7 @@ programs=$(packaging/programs.sh --where)
 section "what the checks need" checks/prepare.sh
 for name in "${names[@]}"; do
     case $name in
-    soak | tls | fair | compare)
+    soak | tls | fair | compare | browsers | proxies)
         section "the distributed programs" packaging/programs.sh --bench
         break
         ;;

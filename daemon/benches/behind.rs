@@ -130,7 +130,7 @@ async fn chatting(path: &Path, talk: &mut Talk) -> Result<()> {
     let (mut turns, mut times) = (Vec::new(), Vec::new());
     for _ in 0..SAID {
         tokio::time::sleep(PACE).await;
-        let turn = talk.turn(2)?;
+        let mut turn = talk.turn(2)?;
         let began = Instant::now();
         store.commit(&mut turn)?;
         turns.push(began.elapsed());

@@ -13,6 +13,7 @@ import image
 import install
 import life
 import operations
+import page
 import packages
 import upgrade
 from checks import close, guarded
@@ -51,6 +52,7 @@ def _fresh(root, new):
             ("keeping order", operations.keeping_order),
             ("own certificates", life.own_certificates),
             ("own certificates as credentials", operations.credentials),
+            ("the page", page.page),
             ("stop", life.stop_in_order),
             ("watchdog", life.hang),
             ("kill", life.kill),

@@ -93,7 +93,7 @@ export const COMMAND_HELP: { [command: string]: string } = {
   theme: "light or dark colours",
   connect: "log in again after the session has ended",
   help: "keys and commands",
-  quit: "leave: the session ends and your name is free",
+  quit: "log out: the session ends and your name is free",
 };
 
 export const KEYS: readonly (readonly [string, string])[] = [
@@ -205,8 +205,8 @@ export const ui = {
   newPassword: "Choose a password", remember: "Stay logged in on this device",
   rememberHint: "Otherwise this tab alone knows your session.", logIn: "Enter", loggingIn: "Entering …",
   rooms: "Rooms", directs: "Direct messages", browse: "Join or create a room", switcher: "Go to …",
-  members: "Members", search: "Search", help: "Keys and commands", leave: "Leave", leaveRoom: "Leave room", closeTalk: "Close",
-  menu: "Menu", close: "Close", cancel: "Cancel", back: "Back", more: "More", settings: "Settings", theme: "Colours",
+  members: "Members", search: "Search", help: "Keys and commands", leave: "Log out", leaveRoom: "Leave room", closeTalk: "Close",
+  menu: "Menu", close: "Close", cancel: "Cancel", back: "Back", more: "More", settings: "Settings", theme: "Theme",
   themes: { system: "as the system", light: "light", dark: "dark" }, notify: "Notifications", sound: "Sound",
   makePrivate: "Make private", makePublic: "Make public", privateRoom: "private", message: "Message",
   kick: "Remove from room", mute: "Mute", unmute: "Unmute", ban: "Ban", unban: "Unban", role: "Role",
@@ -230,8 +230,8 @@ export const ui = {
   joined: "joined", switchTo: "Go to a room or a person", everyone: "Everyone on the server", onPlace: (n: number, place: string) => `${n} on ${place}`,
   andMore: (n: number) => `and ${n} more`, pasteTitle: (lines: number) => `Paste ${lines} lines?`, paste: "Paste",
   reason: "Reason (the user is told)", time: "For how long", timeHint: "10m, 2h, 7d; empty: until it is taken back",
-  quitTitle: (n: number) => `${count(n, "message")} not kept yet`, quitText: "They are sent before you leave, if the server can be reached.",
-  quit: "Leave", keysTitle: "Keys", commandsTitle: "Commands",
+  quitTitle: (n: number) => `${count(n, "message")} not kept yet`, quitText: "They are sent before you log out, if the server can be reached.",
+  quit: "Log out", keysTitle: "Keys", commandsTitle: "Commands",
   action: (op: string, user: string, title: string) =>
     ({ KICK: `Remove ${user} from ${title}?`, MUTE: `Mute ${user} in ${title}?`, BAN: `Ban ${user} from ${title}?`,
       GRANT: `Change the role of ${user} in ${title}?` })[op] ?? `Change ${title}?`,

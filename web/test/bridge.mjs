@@ -21,7 +21,7 @@ const dist = fileURLToPath(new URL("../dist/", import.meta.url));
 
 /**
  * Starts a bridge; resolves to its port and how to stop it. `cut()` breaks all connections. `lines` sees what goes "in"
- * (to the page) and "out", and where it returns `false` that gets lost.
+ * (to the page) and "out"; where it returns `false` that gets lost, and a text that it returns goes on instead.
  */
 export async function bridge({ ca, host = "localhost", port = 3000, listen = 0, relay = false, problem, lines = () => {}, refuses = () => false }) {
   const links = new Set();
@@ -60,8 +60,9 @@ export async function bridge({ ca, host = "localhost", port = 3000, listen = 0, 
       if (end === 0) return;
       const text = rest.subarray(0, end).toString("utf8");
       rest = rest.subarray(end);
-      if (lines("in", text) === false) return;
-      if (socket.readyState === socket.OPEN) socket.send(text);
+      const passed = lines("in", text);
+      if (passed === false) return;
+      if (socket.readyState === socket.OPEN) socket.send(typeof passed === "string" ? passed : text);
     });
     tls.on("error", () => socket.close(1011, "the daemon cannot be reached"));
     tls.on("close", () => { links.delete(link); socket.close(1001, "the daemon closed the connection"); });

@@ -229,13 +229,13 @@ fn the_distributed_build_is_optimised_throughout() {
 fn every_test_that_a_promise_or_a_limit_names_is_there() {
     let read = |file: &str| std::fs::read_to_string(repository().join(file));
     let mut named = 0;
-    for document in ["docs/SECURITY-MODEL.md", "docs/OPERATIONS.md"] {
+    for document in ["docs/SECURITY-MODEL.md", "docs/OPERATIONS.md", "docs/WEB.md"] {
         let text = read(document).unwrap();
         for quoted in
             text.lines().filter(|l| l.starts_with('|')).flat_map(|l| l.split('`').skip(1).step_by(2))
         {
             let (file, test) = quoted.split_once("::").unwrap_or((quoted, ""));
-            let is_code = [".rs", ".py", ".sh"].iter().any(|ending| file.ends_with(ending));
+            let is_code = [".rs", ".py", ".sh", ".mjs"].iter().any(|ending| file.ends_with(ending));
             if !is_code || !file.contains('/') {
                 continue;
             }

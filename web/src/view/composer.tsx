@@ -14,6 +14,8 @@ import { Icon, Visible, type Send } from "./parts.tsx";
 const PASTE_LINES = 3;
 /** From this part of the bound on, the bytes are counted. */
 const COUNT_FROM = 0.8;
+/** The letters of a title that fit into the field of a phone. */
+const TITLE = 20;
 /** The height of the field at most, in pixels. */
 const TALLEST = 240;
 
@@ -42,7 +44,7 @@ export function Composer({ model, talk, send }: { model: Model; talk: Talk; send
     <form class="composer" onSubmit={(e) => { e.preventDefault(); send({ kind: "enter" }); }}>
       <Completions model={model} send={send} />
       <div class="field">
-        <textarea ref={field} rows={1} value={talk.draft} aria-label={ui.write(talk.title)} placeholder={ui.write(talk.title)}
+        <textarea ref={field} rows={1} value={talk.draft} aria-label={ui.write(talk.title)} placeholder={ui.write(shortTitle(talk.title))}
           dir="auto" autocomplete="off" spellcheck enterkeyhint={isCoarse() ? "enter" : "send"} disabled={isShut}
           aria-describedby="bytes"
           onInput={(e) => send({ kind: "typed", text: e.currentTarget.value, caret: e.currentTarget.selectionStart })}
@@ -72,6 +74,12 @@ function Completions({ model, send }: { model: Model; send: Send }) {
       ))}
     </ul>
   );
+}
+
+/** Browsers cut the hint of a field of several lines without a mark. */
+function shortTitle(title: string): string {
+  const letters = [...title];
+  return letters.length > TITLE && isCoarse() ? `${letters.slice(0, TITLE - 1).join("")}…` : title;
 }
 
 export function isCoarse(): boolean {

@@ -75,7 +75,7 @@ export function Log({ model, talk, send }: { model: Model; talk: Talk; send: Sen
           {!talk.loaded || (talk.asked && !talk.following) ? <li class="start" key="loading">{ui.loading}</li> : null}
           {talk.items.map((item, n) => (
             <Row key={item.id} item={item} {...leadOf(talk.items[n - 1], item, talk.newFrom)} send={send}
-              me={model.me} color={model.color} marked={item.kind === "said" && item.seq === model.marked} />
+              me={model.me} color={model.color} isDirect={!talk.isRoom} marked={item.kind === "said" && item.seq === model.marked} />
           ))}
         </ol>
       </section>

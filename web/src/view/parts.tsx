@@ -36,12 +36,12 @@ export const Name = pure(({ name, color }: { name: string; color: string }) => {
   return <bdi class="name" style={{ "--light": light, "--dark": dark }}><Visible text={name} /></bdi>;
 });
 
-/** The count of unread messages: `3`, or `1!3` where one of them mentions the reader. */
-export function Badge({ unread, mentions }: { unread: number; mentions: number }) {
+/** The count of unread messages: `3`, or `1!3` where one of them mentions the reader. Direct messages all do. */
+export function Badge({ unread, mentions, isDirect = false }: { unread: number; mentions: number; isDirect?: boolean }) {
   if (unread === 0) return null;
   const short = (n: number): string => (n > 999 ? "999+" : String(n));
-  const text = mentions > 0 ? `${short(mentions)}!${short(unread)}` : short(unread);
-  return <span class={mentions > 0 ? "badge mention" : "badge"}><span aria-hidden="true">{text}</span><span class="sr">{ui.unreadBadge(unread, mentions)}</span></span>;
+  const text = mentions > 0 && !isDirect ? `${short(mentions)}!${short(unread)}` : short(unread);
+  return <span class={mentions > 0 ? "badge mention" : "badge"}><span aria-hidden="true">{text}</span><span class="sr">{ui.unreadBadge(unread, isDirect ? 0 : mentions)}</span></span>;
 }
 
 /** Here or away, by shape and by word. */

@@ -41,6 +41,8 @@ export interface RowProps {
   isNew: boolean;
   head: boolean;
   marked: boolean;
+  /** In direct messages all of the other's mention the reader: there it is not shown. */
+  isDirect: boolean;
   me: string;
   color: string;
   send: Send;
@@ -73,8 +75,8 @@ function Entry(props: RowProps) {
   }
 }
 
-function SaidRow({ item, head, marked }: RowProps & { item: Said }) {
-  const classes = ["row", "said", head ? "first" : "", item.mention ? "mention" : "", marked ? "marked" : ""];
+function SaidRow({ item, head, marked, isDirect }: RowProps & { item: Said }) {
+  const classes = ["row", "said", head ? "first" : "", item.mention && !isDirect ? "mention" : "", marked ? "marked" : ""];
   return (
     <li class={classes.filter(Boolean).join(" ")} data-id={item.id} data-seq={item.seq} tabIndex={-1}>
       <Time at={item.at} />

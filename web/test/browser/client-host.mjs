@@ -39,7 +39,8 @@ export class Home {
 
   async stop() {
     await Promise.all([...this.running].map((child) => kill(child)));
-    rmSync(this.folder, { recursive: true, force: true });
+    // A program that ran in a terminal of its own may still write its state.
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 10 });
   }
 }
 

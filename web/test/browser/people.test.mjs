@@ -3,9 +3,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { IS_CLIENT, enter, Peer, say, Stage } from "./stage.mjs";
+import { HOST, enter, Peer, say, Stage } from "./stage.mjs";
 
-const staged = (name, does, options) => test(name, { timeout: 120_000, skip: IS_CLIENT && options !== undefined }, async () => {
+const staged = (name, does, options) => test(name, { timeout: 120_000, skip: HOST !== "bridge" && options !== undefined }, async () => {
   const stage = await Stage.open(options);
   try {
     await does(stage);
@@ -120,4 +120,31 @@ staged("the time from opening to writing", async (stage) => {
   await page.reload();
   await page.locator(".composer textarea").waitFor();
   console.log(`# usable ${Date.now() - start} ms after a reload`);
+});
+
+staged("on a phone every button is as tall as a finger is wide", async (stage) => {
+  const page = await stage.chatting("ana", { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true });
+  const bo = await Peer.login(stage.daemon, "bo");
+  await bo.ask("MSG", { to: "ana", msg: "psst" });
+  // A message of which nobody knows whether it was kept has three buttons.
+  await page.evaluate(() => {
+    const stored = JSON.parse(sessionStorage.getItem("tcp-chat.session"));
+    stored.saved.token = "gone";
+    stored.saved.outstanding = [{ id: 5, tag: 77, to: { room: "lobby" }, text: "who knows", sent: true, fixed: false }];
+    addEventListener("pagehide", () => sessionStorage.setItem("tcp-chat.session", JSON.stringify(stored)));
+  });
+  await stage.daemon.command("kick", "ana");
+  await page.reload();
+  await page.getByRole("button", { name: "Send again" }).waitFor();
+  const small = () => page.evaluate(() => [...document.querySelectorAll("button:not(.link), summary, select, textarea")]
+    .filter((e) => e.checkVisibility({ visibilityProperty: true }) && e.getBoundingClientRect().height < 44)
+    .map((e) => `${e.outerHTML.slice(0, 80)}: ${e.getBoundingClientRect().height}`));
+  assert.deepEqual(await small(), [], "chat");
+  for (const open of [".menu button", ".members-button", "main > .head details.more summary"]) {
+    await page.locator(open).click();
+    assert.deepEqual(await small(), [], open);
+    if (open.includes("summary")) await page.keyboard.press("Escape");
+    else await page.locator(".shade").click({ position: { x: open === ".menu button" ? 380 : 20, y: 400 } });
+  }
+  bo.close();
 });

@@ -40,7 +40,7 @@ for (const [look, options] of Object.entries(LOOKS)) {
   const page = await stage.page(options);
   const sends = async (text) => {
     await say(page, text);
-    if (isPhone) await page.locator(".composer .send").click({ timeout: 500 }).catch(() => {});
+    if (isPhone) await page.locator(".composer .send").click();
   };
   await shot(page, "01-form");
   await page.getByRole("textbox", { name: "Name", exact: true }).fill("bo");
@@ -125,6 +125,7 @@ console.log(stage.faults.join("\n"));
 await moderationPictures();
 await relayPictures();
 await stage.stop();
+await troublePictures();
 
 /** A moderator's buttons and question, a room with a long name, and what the one who was muted sees. */
 async function moderationPictures() {
@@ -138,11 +139,11 @@ async function moderationPictures() {
     await page.locator(".composer textarea").waitFor();
     const room = `a-room-whose-name-is-long-${look.slice(-5)}`;
     await say(page, `/join ${room}`);
-    if (look.startsWith("phone")) await page.locator(".composer .send").click({ timeout: 500 }).catch(() => {});
+    if (look.startsWith("phone")) await page.locator(".composer .send").click();
     await page.getByRole("heading", { name: room }).waitFor();
     const guest = await stage.chatting(`guest-${look}`, options);
     await say(guest, `/join ${room}`);
-    if (look.startsWith("phone")) await guest.locator(".composer .send").click({ timeout: 500 }).catch(() => {});
+    if (look.startsWith("phone")) await guest.locator(".composer .send").click();
     await guest.getByRole("heading", { name: room }).waitFor();
     await page.locator(".members li", { hasText: `guest-${look}` }).waitFor({ state: "attached" });
     if (look.startsWith("phone")) await page.locator(".members-button").click();
@@ -207,4 +208,54 @@ async function relayPictures() {
     await home.stop();
   }
   await other.stop();
+}
+
+/** What is missing, removed or not known; a long text; direct messages; no room at all; a session in another tab. */
+async function troublePictures() {
+  // A message that gets lost on its way to the page, and a notice that retention has removed some.
+  const lines = (direction, text) => {
+    if (direction !== "in") return undefined;
+    const kept = text.split("\n").filter((line) => !line.includes("lost on its way")).join("\n");
+    return kept.replace(/^.*"here comes a gap".*$/m, '{"op":"NOTICE","status":"OK","data":{"kind":"GAP","msg":"removed","from":11,"to":20}}');
+  };
+  const trouble = await Stage.open({ lines });
+  for (const [look, options] of Object.entries(LOOKS)) {
+    const shot = (page, name) => page.screenshot({ path: `${folder}/${look}-${name}.png` });
+    const bo = await Peer.login(trouble.daemon, `bo-${look}`, { color: "cyan" });
+    const page = await trouble.chatting(`ana-${look}`, { ...options, remember: true });
+    const sends = async (text) => {
+      await say(page, text);
+      if (look.startsWith("phone")) await page.locator(".composer .send").click();
+    };
+    await bo.sayAll(["before", "lost on its way", "after", "here comes a gap", "and on it goes"]);
+    await bo.say(Array.from({ length: 40 }, (_, n) => `line ${n} of a long text`).join("\n"));
+    await page.locator(".row.broken").first().waitFor();
+    await page.locator(".folded").first().waitFor();
+    await shot(page, "28-missing");
+    await page.evaluate(() => {
+      const stored = JSON.parse(localStorage.getItem("tcp-chat.session") ?? sessionStorage.getItem("tcp-chat.session"));
+      stored.saved.token = "gone";
+      stored.saved.outstanding = [{ id: 5, tag: 77, to: { room: "lobby" }, text: "Is this one there?", sent: true, fixed: false }];
+      addEventListener("pagehide", () => localStorage.setItem("tcp-chat.session", JSON.stringify(stored)));
+    });
+    await trouble.daemon.command("kick", `ana-${look}`);
+    await page.reload();
+    await page.locator(".row.pending.unknown").waitFor();
+    await shot(page, "29-unknown");
+    await sends(`/msg bo-${look} Are you there?`);
+    await page.locator(".fate.kept").waitFor();
+    await bo.ask("MSG", { to: `ana-${look}`, msg: "I am. What is it?" });
+    await page.locator(".row.said", { hasText: "What is it" }).waitFor();
+    await shot(page, "30-direct");
+    await sends("/leave");
+    await sends("/leave");
+    await page.waitForTimeout(300);
+    await shot(page, "31-no-room");
+    const second = await trouble.pageIn(page.context());
+    await second.locator(".elsewhere").waitFor();
+    await shot(second, "32-elsewhere");
+    await page.context().close();
+    bo.close();
+  }
+  await trouble.stop();
 }

@@ -2,10 +2,11 @@
 // the wire by itself. Everything is stopped and removed with `stop`. Used by the tests of this folder.
 //
 // Environment: TCP_CHATD (default ../target/debug/tcp-chatd), CHROMIUM (default /usr/bin/chromium), HOST: what serves the
-// page, "bridge" (the default) or "client" (`tcp-chat-cli web`). With the client, tests that need the bridge are left out.
+// page, "bridge" (the default), "client" (`tcp-chat-cli web`) or "daemon" (its `[web]`, over HTTPS). Tests that need the
+// bridge are left out with the other two.
 
-import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -15,15 +16,16 @@ import { connect } from "node:tls";
 import { chromium } from "playwright-core";
 import { bridge } from "../bridge.mjs";
 import { clientHost } from "./client-host.mjs";
+import { daemonHost } from "./daemon-host.mjs";
 
 export const DAEMON = resolve(process.env.TCP_CHATD ?? "../target/debug/tcp-chatd");
 export const CLI = process.env.TCP_CHAT_CLI ?? join(dirname(DAEMON), "tcp-chat-cli");
-/** Is the page served by `tcp-chat-cli web`? */
-export const IS_CLIENT = process.env.HOST === "client";
+/** What serves the page. */
+export const HOST = process.env.HOST ?? "bridge";
 export const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
 /** A port that is free now; the daemon has to come back on the same one. */
-const freePort = () => new Promise((done) => {
+export const freePort = () => new Promise((done) => {
   const server = createServer().listen(0, "127.0.0.1", () => {
     const { port } = server.address();
     server.close(() => done(port));
@@ -151,23 +153,36 @@ export class Peer {
   }
 }
 
+/** Chromium, which trusts these CAs beside the usual ones, and has a home folder of its own. */
+export async function launch(cas = []) {
+  const home = mkdtempSync(join(tmpdir(), "tcp-chat-chromium-"));
+  if (cas.length > 0) {
+    const database = join(home, ".pki/nssdb");
+    mkdirSync(database, { recursive: true });
+    const certutil = (...args) => execFileSync("certutil", ["-d", `sql:${database}`, ...args]);
+    certutil("-N", "--empty-password");
+    cas.forEach((ca, n) => certutil("-A", "-n", `test ${n}`, "-t", "C,,", "-i", ca));
+  }
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"], env: { ...process.env, HOME: home } });
+  browser.on("disconnected", () => rmSync(home, { recursive: true, force: true }));
+  return browser;
+}
+
 /** A daemon, a bridge and a browser. */
 export class Stage {
   static async open({ settings, relay = false, lines } = {}) {
     const stage = new Stage();
-    stage.daemon = await Daemon.start(settings);
-    const { ca, port } = stage.daemon;
     const refuses = () => stage.refuses === true;
-    stage.bridge = IS_CLIENT
-      ? await clientHost({ program: CLI, ca, port, refuses })
-      : await bridge({ ca, port, relay, problem: () => stage.problem, refuses, ...(lines ? { lines } : {}) });
-    stage.browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+    const own = HOST === "daemon" ? await daemonHost({ port: await freePort(), refuses }) : undefined;
+    stage.daemon = await Daemon.start(`${settings ?? ""}\n${own?.settings ?? ""}`);
+    const { ca, port } = stage.daemon;
+    if (own) stage.bridge = own;
+    else if (HOST === "client") stage.bridge = await clientHost({ program: CLI, ca, port, refuses });
+    else stage.bridge = await bridge({ ca, port, relay, problem: () => stage.problem, refuses, ...(lines ? { lines } : {}) });
+    stage.browser = await launch(own ? [ca] : []);
+    stage.url = `${own ? "https://localhost" : "http://127.0.0.1"}:${stage.bridge.port}/`;
     stage.faults = [];
     return stage;
-  }
-
-  get url() {
-    return `http://127.0.0.1:${this.bridge.port}/`;
   }
 
   /** A browser of its own, with a page in it. What the page does against its own rules is a fault. */
@@ -182,7 +197,8 @@ export class Stage {
     page.setDefaultTimeout(60_000);
     page.on("pageerror", (e) => this.faults.push(`error: ${e.message}`));
     page.on("console", (m) => { if (m.type() === "error" && !/ERR_CONNECTION|WebSocket connection/.test(m.text())) this.faults.push(`console: ${m.text()}`); });
-    page.on("request", (r) => { if (!r.url().startsWith(this.url) && !r.url().startsWith("data:") && !r.url().startsWith(`ws://127.0.0.1:${this.bridge.port}/`)) this.faults.push(`request: ${r.url()}`); });
+    const own = [this.url, this.url.replace("http", "ws"), "data:"];
+    page.on("request", (r) => { if (!own.some((address) => r.url().startsWith(address))) this.faults.push(`request: ${r.url()}`); });
     await page.addInitScript((bearer) => {
       if (bearer) sessionStorage.setItem("tcp-chat.bearer", bearer);
       window.violations = [];
