@@ -4,6 +4,7 @@
 use super::{Failure, exit};
 use crate::settings::Settings;
 use crate::tls::{self, Facts, Summary};
+use crate::web;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -91,6 +92,14 @@ pub(super) fn invite(settings: &Settings, room: Option<&str>, join: Option<Join>
     let configured = settings.tls.names.iter().find(|name| !name.starts_with('*')).map(String::as_str);
     invitation(&settings.listen.address, &files, own, room, configured, join)
         .ok_or_else(|| Failure::new(exit::INTERNAL, "there is no certificate for an invitation"))
+}
+
+/// The address of the page, if it is on and has a certificate.
+pub(super) fn page(settings: &Settings) -> Option<String> {
+    let port = settings.web.address?.port();
+    let shown = tls::show(&settings.web.tls(&settings.tls)?).ok()?;
+    let (file, facts) = shown.first()?;
+    web::origin(settings, file, &facts.names, port).ok()
 }
 
 /// The host that a client on this host dials.

@@ -101,6 +101,18 @@ pub(super) fn remove_left_behind(folder: &Path) {
     }
 }
 
+/// The bytes that the copy that is being written to `folder` has so far, for an operator who waits for it. `None`: there
+/// is none, or this user must not look.
+#[must_use]
+pub fn bytes_written(folder: &Path) -> Option<u64> {
+    let entries = std::fs::read_dir(folder).ok()?.filter_map(Result::ok);
+    let copies = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(HIDDEN));
+    copies
+        .filter_map(|copy| copy.metadata().ok())
+        .max_by_key(|copy| copy.modified().ok())
+        .map(|copy| copy.len())
+}
+
 /// One moment of the log, however much is written meanwhile. False: the store is being closed.
 fn copy_pages(
     shared: &Shared,

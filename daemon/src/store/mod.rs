@@ -11,6 +11,7 @@ mod backup;
 mod bytes;
 mod content;
 mod error;
+mod export;
 mod files;
 mod found;
 mod gap;
@@ -43,7 +44,9 @@ mod wal;
 mod work;
 mod write;
 
+pub use backup::bytes_written as backup_bytes;
 pub use error::StoreError;
+pub use export::{Export, ExportError, ExportFilter};
 pub use files::Which;
 pub(crate) use place::{followed, free};
 pub use read::{Readers, Resend};

@@ -119,6 +119,11 @@ pub(super) fn check(place: &Place, has_wal: bool) -> Result<Checked, StoreError>
     Ok(Checked { newest: found::newest(&log).map_err(error)?, rooms: found::rooms(&log).map_err(error)? })
 }
 
+/// Whether a file that is only read has no tables yet.
+pub(super) fn is_empty(log: &Connection, place: &Place) -> Result<bool, StoreError> {
+    check_version(log, place, STEPS.len()).map(|version| version == 0)
+}
+
 fn connect(place: &Place, access: OpenFlags) -> Result<Connection, StoreError> {
     let log = open(place, access)?;
     // SQLite falls back to reading where it may not write.

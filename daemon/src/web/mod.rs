@@ -63,6 +63,19 @@ pub fn check(settings: &Settings, file: &Path, certified: &BTreeSet<String>) -> 
     site::of(settings, file, certified, 443).map(drop)
 }
 
+/// The address of the page to open in a browser, if it listens on this port.
+///
+/// # Errors
+/// As [`check`].
+pub fn origin(
+    settings: &Settings,
+    file: &Path,
+    certified: &BTreeSet<String>,
+    port: u16,
+) -> Result<String, String> {
+    site::of(settings, file, certified, port).map(|site| site.origin().unwrap_or_default())
+}
+
 fn site_of(settings: &Settings, tls: &TlsState, port: u16) -> Result<Site, String> {
     let Summary { certificate, facts, .. } = tls.summary();
     site::of(settings, &certificate, &facts.names, port)

@@ -5,6 +5,7 @@ mod bytes;
 mod checkpoints;
 mod costly;
 mod disk;
+mod export;
 mod faults;
 mod files;
 mod ids;
