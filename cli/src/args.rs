@@ -211,6 +211,10 @@ pub struct History {
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = from_one)]
     pub limit: u64,
 
+    /// Print all messages that you may read, or all between --after and --before
+    #[arg(long, conflicts_with = "limit")]
+    pub all: bool,
+
     /// Print the direct messages with this user instead of a room's messages
     #[arg(long, value_name = "USER")]
     pub with: Option<String>,

@@ -1,6 +1,7 @@
 //! Owns the verbs for scripts: each opens a session, does one thing, quits, and ends with an exit code for its
 //! result. Data goes to standard output; a success prints nothing else. Never asks the user.
 
+mod all;
 mod backfill;
 mod once;
 mod query;
