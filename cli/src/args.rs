@@ -1,6 +1,10 @@
 //! Owns the command line: the options and their help. The man page and the completions are made from it. Never
 //! combines options with other sources: `settings` does.
 
+mod values;
+
+pub use values::{duration, from_one, switch};
+
 use crate::tui::Notify;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
@@ -16,6 +20,7 @@ Examples:
   make 2>&1 | tcp-chat-cli send --room ops --split  the output of a command
   tcp-chat-cli tail --room ops --json | jq .msg     messages as they arrive
   tcp-chat-cli wait --match 'done|failed' --timeout 10m
+  tcp-chat-cli doctor chat.example                  why is there no connection?
   tcp-chat-cli web                                  the chat on a page in your browser
 
 Exit codes: 0 done; 1 other; 2 usage; 3 no connection; 4 the certificate was refused;
@@ -153,6 +158,8 @@ pub enum Command {
     Who,
     /// List the rooms of the server
     Rooms,
+    /// Try to connect and log in, and explain what fails, step by step
+    Doctor(Doctor),
     /// Chat on a page in the browser, over the connection that this program verifies
     Web(Web),
 }
@@ -211,6 +218,10 @@ pub struct History {
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = from_one)]
     pub limit: u64,
 
+    /// Print all messages that you may read, or all between --after and --before
+    #[arg(long, conflicts_with = "limit")]
+    pub all: bool,
+
     /// Print the direct messages with this user instead of a room's messages
     #[arg(long, value_name = "USER")]
     pub with: Option<String>,
@@ -252,6 +263,14 @@ pub struct Wait {
     pub after: Option<u64>,
 }
 
+/// `doctor`
+#[derive(Debug, Clone, Args)]
+pub struct Doctor {
+    /// The server, as before the command
+    #[arg(value_name = "SERVER", id = "doctor-server")]
+    pub server: Option<String>,
+}
+
 /// `web`
 #[derive(Debug, Clone, Args)]
 pub struct Web {
@@ -277,39 +296,6 @@ pub struct Web {
     pub keep: bool,
 }
 
-/// A switch in the environment. Empty means not set.
-///
-/// # Errors
-/// A sentence with the allowed values.
-pub fn switch(text: &str) -> Result<bool, String> {
-    match text.trim().to_ascii_lowercase().as_str() {
-        "1" | "true" | "yes" | "on" => Ok(true),
-        "" | "0" | "false" | "no" | "off" => Ok(false),
-        _ => Err("write 1, true, yes or on; or 0, false, no or off".into()),
-    }
-}
-
-/// How many of something.
-///
-/// # Errors
-/// A sentence with the allowed values.
-pub fn from_one(text: &str) -> Result<u64, String> {
-    text.trim().parse().ok().filter(|n| *n > 0).ok_or_else(|| "write a number from 1 on".into())
-}
-
-/// A duration as people write it: `90s`, `2m`, `1h 30m`; a number alone is seconds.
-///
-/// # Errors
-/// A sentence with an example.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let seconds = text.trim().parse().map(Duration::from_secs);
-    match seconds.or_else(|_| humantime::parse_duration(text)) {
-        Ok(Duration::ZERO) => Err("in no time nothing can be done; write 90s or 2m".into()),
-        Ok(duration) => Ok(duration),
-        Err(_) => Err("write a time, such as 90s or 2m".into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -327,25 +313,5 @@ mod tests {
         let cli = Cli::try_parse_from(["x", "--json", "send", "hi"]).unwrap();
         assert_eq!(cli.server, None);
         assert!(matches!(cli.command, Some(Command::Send(s)) if s.text.as_deref() == Some("hi")));
-    }
-
-    #[test]
-    fn switches() {
-        for on in ["1", "true", "YES", "on"] {
-            assert_eq!(switch(on), Ok(true), "{on}");
-        }
-        for off in ["", " ", "0", "False", "no", "off"] {
-            assert_eq!(switch(off), Ok(false), "{off}");
-        }
-        assert!(switch("maybe").is_err());
-    }
-
-    #[test]
-    fn durations() {
-        assert_eq!(duration("90").unwrap(), Duration::from_secs(90));
-        assert_eq!(duration("2m").unwrap(), Duration::from_secs(120));
-        for wrong in ["soon", "", "0", "0s", "-1"] {
-            assert!(duration(wrong).unwrap_err().contains("90s or 2m"), "{wrong}");
-        }
     }
 }

@@ -168,7 +168,7 @@ fn some_of(wait: Duration) -> Duration {
     wait / 2 + (wait / 2).mul_f64(f64::from(chance) / f64::from(u32::MAX))
 }
 
-fn builder(settings: &Settings, name: &str, before: Before) -> tcp_chat_client::Builder {
+pub(crate) fn builder(settings: &Settings, name: &str, before: Before) -> tcp_chat_client::Builder {
     let mut builder = Session::builder(&settings.host, settings.port, settings.trust.clone()).name(name);
     if let Some(timeout) = settings.timeout {
         // The caller sets the time, so no request times out earlier.
@@ -201,26 +201,26 @@ fn other_name(name: &str, n: u32) -> String {
     format!("{}-{n}", head.trim_end_matches(['_', '-', '.']))
 }
 
-fn name_taken(settings: &Settings, msg: String) -> Failure {
-    Failure::from(Error::LoginRefused { kind: ErrorKind::NameTaken, msg })
-        .hint(format!(
-            "Another user has the name {} or a similar one, or had it until a moment ago.",
-            settings.name
-        ))
-        .hint("Give another name with --name NAME, or wait until the name is free.")
-}
-
 /// The failure, with a hint about the remedy.
 #[must_use]
 pub fn explained(e: Error, settings: &Settings) -> Failure {
-    let e = match e {
-        Error::LoginRefused { kind: ErrorKind::NameTaken, msg } if !is_of_a_room(&msg) => {
-            return name_taken(settings, msg);
+    let hints = hints(&e, settings);
+    hints.into_iter().fold(Failure::from(e), Failure::hint)
+}
+
+/// What to do about it, in sentences. Empty: there is no hint for it.
+pub(crate) fn hints(e: &Error, settings: &Settings) -> Vec<String> {
+    let hint = match e {
+        Error::LoginRefused { kind: ErrorKind::NameTaken, msg } if !is_of_a_room(msg) => {
+            return vec![
+                format!(
+                    "Another user has the name {} or a similar one, or had it until a moment ago.",
+                    settings.name
+                ),
+                "Give another name with --name NAME, or wait until the name is free.".into(),
+            ];
         }
-        e => e,
-    };
-    let hint = match &e {
-        Error::CertificateRefused(refusal) => Some(match refusal.kind {
+        Error::CertificateRefused(refusal) => match refusal.kind {
             RefusalKind::UnknownIssuer | RefusalKind::WrongPin => {
                 "Nothing was sent. If the server is right and has a new CA, ask its operator for the new pin or CA."
             }
@@ -231,18 +231,14 @@ pub fn explained(e: Error, settings: &Settings) -> Failure {
                 "Nothing was sent. Look at this machine's clock (`date`); if it is right, the operator has to renew the certificate."
             }
             _ => "Nothing was sent. Only the server's operator can mend it: `tcp-chatd check` says how.",
-        }),
-        Error::LoginRefused { kind: ErrorKind::AuthFailed, msg } => Some(login_remedy(msg, settings)),
-        Error::LoginRefused { kind: ErrorKind::NameTaken, .. } => Some(
-            "There is no room of that name. Give the room that is meant with --room NAME, as the server writes it.",
-        ),
-        _ => None,
+        },
+        Error::LoginRefused { kind: ErrorKind::AuthFailed, msg } => login_remedy(msg, settings),
+        Error::LoginRefused { kind: ErrorKind::NameTaken, .. } => {
+            "There is no room of that name. Give the room that is meant with --room NAME, as the server writes it."
+        }
+        _ => return Vec::new(),
     };
-    let failure = Failure::from(e);
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    vec![hint.into()]
 }
 
 /// A room that the session could not join. A refused name is reported as at a login with the room.

@@ -3,6 +3,7 @@
 
 use crate::args::{Cli, Options, duration};
 use crate::credentials::{self, Files};
+use crate::doctor;
 use crate::exit::Failure;
 use crate::misread::mistyped;
 use crate::profile::{ConfigFile, Defaults, Profile};
@@ -26,7 +27,8 @@ pub(crate) const IN_SIGHT: &str =
 /// # Errors
 /// A failure that names the invalid value and its place.
 pub fn settle(matches: &ArgMatches) -> Result<(Settings, Option<crate::args::Command>), Failure> {
-    settle_for(matches, Cli::from_arg_matches(matches).map_err(|e| Failure::usage(e.to_string()))?)
+    let cli = Cli::from_arg_matches(matches).map_err(|e| Failure::usage(e.to_string()))?;
+    settle_for(matches, doctor::with_server(matches, cli)?)
 }
 
 /// The same for a command line whose SERVER was chosen later, as on the page.

@@ -11,6 +11,7 @@
 //! | [`tui`] | the full-screen chat |
 //! | [`line_mode`], [`worker`] | the chat without a screen |
 //! | [`scripts`] | `send`, `tail`, `history`, `search`, `wait`, `who`, `rooms` |
+//! | [`doctor`] | why a connection fails, step by step |
 //! | [`web`] | the page on loopback, and the relay behind it |
 //! | [`terminal_kind`] | the capabilities of the terminal |
 //! | [`neutralise`], [`style`], [`output`] | the form of lines, and the only way to the terminal |
@@ -23,6 +24,7 @@ pub mod args;
 pub mod ask;
 pub mod connect;
 mod credentials;
+pub mod doctor;
 pub mod enrol;
 pub mod exit;
 pub mod files;
@@ -54,6 +56,9 @@ use settings::Settings;
 /// # Errors
 /// The failure, with its exit code.
 pub async fn run(mut settings: Settings, command: Option<Command>) -> Result<(), Stop> {
+    if let Some(Command::Doctor(_)) = command {
+        return doctor::run(&settings).await;
+    }
     if let Some(join) = settings.join.take() {
         enrol::enrol(&mut settings, join).await?;
     }

@@ -20,7 +20,7 @@ fn the_man_page_names_every_verb_key_and_command() {
         let entry = format!("\\fB{}\\fR\n{}\n", generate::roff(command.trim_end()), generate::roff(does));
         assert!(page.contains(&entry), "/{name}");
     }
-    for verb in ["SEND", "TAIL", "HISTORY", "SEARCH", "WAIT", "WHO", "ROOMS", "WEB", "EXIT CODES"] {
+    for verb in ["SEND", "TAIL", "HISTORY", "SEARCH", "WAIT", "WHO", "ROOMS", "DOCTOR", "WEB", "EXIT CODES"] {
         assert!(page.to_uppercase().contains(verb), "{verb}");
     }
     // In a synopsis and in a list of options, where it belongs: those of all commands only once.

@@ -1,6 +1,7 @@
 //! Owns the verbs for scripts: each opens a session, does one thing, quits, and ends with an exit code for its
 //! result. Data goes to standard output; a success prints nothing else. Never asks the user.
 
+mod all;
 mod backfill;
 mod once;
 mod query;
@@ -35,7 +36,9 @@ pub async fn run(settings: &Settings, command: Command) -> Result<(), Stop> {
         Command::Search(args) => query::search(settings, args).await,
         Command::Who => query::who(settings).await,
         Command::Rooms => query::rooms(settings).await,
-        Command::Web(_) => Err(Failure::usage("`web` opens no session by itself").into()),
+        Command::Web(_) | Command::Doctor(_) => {
+            Err(Failure::usage("`web` and `doctor` open no session by themselves").into())
+        }
     }
 }
 

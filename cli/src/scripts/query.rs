@@ -1,7 +1,7 @@
 //! Owns the verbs that send one query: `history`, `search`, `who`, `rooms`. Called by `scripts`. Never stays
 //! connected.
 
-use super::{Ends, Script, print_stored, style, while_read};
+use super::{Ends, Script, all, print_stored, style, while_read};
 use crate::args::{History, Search};
 use crate::connect::Before;
 use crate::exit::{Exit, Failure};
@@ -14,7 +14,7 @@ use tcp_chat_client::{Conversation, Page, Query, Session};
 
 const LATE: &str = "no answer in time";
 /// The largest pages of the wire.
-const HISTORY_PAGE: usize = 500;
+pub(super) const HISTORY_PAGE: usize = 500;
 const SEARCH_PAGE: usize = 100;
 
 fn at_most(limit: u64) -> usize {
@@ -29,15 +29,27 @@ fn room(settings: &Settings, session: &Session) -> Result<String, Failure> {
     })
 }
 
+/// The conversation of `history`.
+pub(super) fn conversation(
+    settings: &Settings,
+    session: &Session,
+    args: &History,
+) -> Result<Conversation, Failure> {
+    match &args.with {
+        Some(user) => Ok(Conversation::With(user.clone())),
+        None => room(settings, session).map(Conversation::Room),
+    }
+}
+
 pub(super) async fn history(settings: &Settings, args: History) -> Result<(), Stop> {
+    if args.all {
+        return all::all(settings, args).await;
+    }
     let Script { session, events: _events, until } =
         Script::open(settings, Before::default(), Ends::Soon).await?;
     let style = style(settings);
     let work = async {
-        let of = match &args.with {
-            Some(user) => Conversation::With(user.clone()),
-            None => Conversation::Room(room(settings, &session)?),
-        };
+        let of = conversation(settings, &session, &args)?;
         let mut left = at_most(args.limit);
         if args.after.is_some() && args.before.is_none() {
             // Forwards: each page is printed at once.

@@ -6,6 +6,7 @@
 mod chat;
 mod client;
 mod daemon;
+mod doctor;
 mod enrolling;
 mod hostile;
 mod input;
@@ -14,6 +15,7 @@ mod order;
 mod page;
 mod page_life;
 mod picture;
+mod progress;
 mod relay;
 mod restore;
 mod screen;

@@ -215,6 +215,42 @@ fn history_search_who_and_rooms() {
 }
 
 #[test]
+fn all_of_a_history_comes_page_by_page() {
+    let daemon = Daemon::start();
+    let home = Home::new();
+    let cy = home.start(&daemon, &["--name", "cy", "-v"]);
+    cy.says("connected");
+    let mut writer = home.start(&daemon, &["--name", "bo", "send", "--to", "cy", "--split", "--json"]);
+    writer.feeds(b"for cy alone");
+    assert_eq!(writer.ends().code, Some(0));
+    // More than two of the largest pages.
+    let mut writer = home.start(&daemon, &["--name", "bo", "--room", "ops"]);
+    (1..=1_100).for_each(|n| writer.types(&format!("line {n}")));
+    writer.shows("line 1100");
+    let run = |args: &[&str]| {
+        let end = home.run(&daemon, &[&["--name", "r", "--room", "ops", "history", "--all"], args].concat());
+        assert_eq!((end.code, end.err.as_str()), (Some(0), ""), "no progress where nobody sees it");
+        end.out
+    };
+    let all = objects(&run(&["--json"]));
+    let texts: Vec<_> = all.iter().map(|m| m["msg"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(texts, (1..=1_100).map(|n| format!("line {n}")).collect::<Vec<_>>());
+    assert_eq!(run(&[]).lines().filter(|line| line.contains("bo: line ")).count(), 1_100);
+    let (tenth, last) = (all[9]["seq"].to_string(), all[1_099]["seq"].to_string());
+    let some = objects(&run(&["--json", "--after", &tenth, "--before", &last]));
+    assert_eq!((some.len(), &some[0], &some[1_088]), (1_089, &all[10], &all[1_098]));
+    assert_eq!(run(&["--json", "--after", &last]), "");
+    let refused = home.run(&daemon, &["--name", "r", "history", "--all", "--limit", "5"]);
+    assert_eq!((refused.code, refused.out.as_str()), (Some(2), ""), "{refused:?}");
+    let end = home.run(&daemon, &["--name", "r", "history", "--all", "--with", "cy"]);
+    assert_eq!(
+        (end.code, end.out.as_str()),
+        (Some(0), ""),
+        "direct messages of others are not there: {end:?}"
+    );
+}
+
+#[test]
 fn a_login_name_that_is_taken_is_no_obstacle_for_a_script() {
     let daemon = Daemon::start();
     let home = Home::new();

@@ -145,7 +145,7 @@ impl Builder {
         task::begin(self, target).await
     }
 
-    fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         match (&self.name, &self.saved) {
             (None, None) => return Err(Error::Invalid("a name is needed to log in".into())),
             (Some(name), _) => {

@@ -3,6 +3,7 @@
 
 use crate::diagnose::Diagnosis;
 use crate::explain::{CertificateRefusal, RefusalKind};
+use crate::probe::{FailedAddress, Stage};
 use crate::{Error, trust};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -43,15 +44,36 @@ impl ServerTarget {
     }
 }
 
+/// How far an attempt came, for whoever explains it.
+#[derive(Debug, Default)]
+pub(crate) struct Trace {
+    /// The step that was begun last.
+    pub(crate) stage: Stage,
+    /// What the lookup found, in the order of the attempts.
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// The addresses that could not be reached, and why.
+    pub(crate) failures: Vec<FailedAddress>,
+    /// The address that answered.
+    pub(crate) peer: Option<SocketAddr>,
+}
+
 /// Connects and verifies.
 pub(crate) async fn dial(target: &ServerTarget) -> Result<TlsStream<TcpStream>, Error> {
-    match tokio::time::timeout(target.timeout, connect(target)).await {
+    dial_traced(target, &mut Trace::default()).await
+}
+
+/// The same. `trace` tells how far it came, also when the time is over.
+pub(crate) async fn dial_traced(
+    target: &ServerTarget,
+    trace: &mut Trace,
+) -> Result<TlsStream<TcpStream>, Error> {
+    match tokio::time::timeout(target.timeout, connect(target, trace)).await {
         Ok(done) => done,
         Err(_) => Err(target.unreachable(format!("no answer within {} s", target.timeout.as_secs_f32()))),
     }
 }
 
-async fn connect(target: &ServerTarget) -> Result<TlsStream<TcpStream>, Error> {
+async fn connect(target: &ServerTarget, trace: &mut Trace) -> Result<TlsStream<TcpStream>, Error> {
     // First, so that a name that no certificate can have is not looked up.
     let no_host = |why: &dyn std::fmt::Display| {
         Error::Invalid(format!("{:?} is not a host name or an address: {why}", target.host))
@@ -72,7 +94,10 @@ async fn connect(target: &ServerTarget) -> Result<TlsStream<TcpStream>, Error> {
             interleave(found?.collect())
         }
     };
-    let tcp = connect_first(addresses).await.map_err(|e| target.unreachable(in_words(&e)))?;
+    (trace.stage, trace.addresses) = (Stage::Connect, addresses.clone());
+    let tcp = connect_first(addresses, &mut trace.failures).await;
+    let tcp = tcp.map_err(|e| target.unreachable(in_words(&e)))?;
+    (trace.stage, trace.peer) = (Stage::Tls, tcp.peer_addr().ok());
     // Otherwise each short line waits for the acknowledgement of the previous one.
     tcp.set_nodelay(true).map_err(|e| target.unreachable(e.to_string()))?;
     let connector = TlsConnector::from(Arc::clone(&target.tls));
@@ -101,15 +126,19 @@ fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     }
 }
 
-/// The first address that answers. The next attempt starts when the previous one fails or is slow.
-async fn connect_first(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+/// The first address that answers; the others that failed until then go into `failures`. The next attempt starts when
+/// the previous one fails or is slow.
+async fn connect_first(
+    addresses: Vec<SocketAddr>,
+    failures: &mut Vec<FailedAddress>,
+) -> io::Result<TcpStream> {
     let mut rest = addresses.into_iter();
     let mut attempts = JoinSet::new();
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     loop {
         let more = match rest.next() {
             Some(address) => {
-                attempts.spawn(TcpStream::connect(address));
+                attempts.spawn(async move { TcpStream::connect(address).await.map_err(|e| (address, e)) });
                 true
             }
             None => false,
@@ -117,7 +146,10 @@ async fn connect_first(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
         tokio::select! {
             done = attempts.join_next() => match done {
                 Some(Ok(Ok(tcp))) => return Ok(tcp),
-                Some(Ok(Err(e))) => last = e,
+                Some(Ok(Err((address, e)))) => {
+                    failures.push(FailedAddress { address, kind: e.kind(), why: in_words(&e) });
+                    last = e;
+                }
                 Some(Err(e)) => last = io::Error::other(e),
                 None => return Err(last),
             },
@@ -271,9 +303,11 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let good = listener.local_addr().unwrap();
         let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let tcp = connect_first(vec![closed, good]).await.unwrap();
+        let mut failures = Vec::new();
+        let tcp = connect_first(vec![closed, good], &mut failures).await.unwrap();
         assert_eq!(tcp.peer_addr().unwrap(), good);
-        assert!(connect_first(vec![closed]).await.is_err());
-        assert!(connect_first(Vec::new()).await.is_err());
+        assert!(failures.len() == 1 && failures[0].address == closed, "{failures:?}");
+        assert!(connect_first(vec![closed], &mut failures).await.is_err());
+        assert!(connect_first(Vec::new(), &mut failures).await.is_err());
     }
 }

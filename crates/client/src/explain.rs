@@ -102,6 +102,32 @@ pub(crate) fn subject(der: &CertificateDer<'_>) -> String {
     parse(der).map_or_else(|| "an unreadable certificate".into(), |c| plain(&c.subject().to_string()))
 }
 
+/// A certificate that was accepted, for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFacts {
+    /// Its subject.
+    pub subject: String,
+    /// The names and addresses for which it is valid.
+    pub names: Vec<String>,
+    /// Its issuer.
+    pub issuer: String,
+    /// From when to when it is valid.
+    pub validity: (Timestamp, Timestamp),
+}
+
+impl CertificateFacts {
+    /// `None`: it is unreadable.
+    pub(crate) fn of(der: &CertificateDer<'_>) -> Option<Self> {
+        let certificate = parse(der)?;
+        Some(Self {
+            subject: plain(&certificate.subject().to_string()),
+            names: names(&certificate),
+            issuer: plain(&certificate.issuer().to_string()),
+            validity: validity(&certificate),
+        })
+    }
+}
+
 /// The first common name of a certificate.
 pub(crate) fn common_name(der: &CertificateDer<'_>) -> Option<String> {
     let certificate = parse(der)?;

@@ -77,7 +77,9 @@ impl Trust {
             .map_err(|e: tcp_chat_protocol::invite::InviteError| Error::Invalid(e.to_string()))
     }
 
-    fn in_words(&self) -> String {
+    /// The trusted CAs or pin, in words.
+    #[must_use]
+    pub fn in_words(&self) -> String {
         match self {
             Self::Ca(cas) => {
                 let shown = cas.iter().take(3).map(|ca| format!("{} (pin {})", subject(ca), pin_of(ca)));

@@ -1,6 +1,7 @@
 //! Owns the definition of the command line. `--help`, the man page and the completions are made from it. Called by
 //! `commands` and the build. Never runs a command.
 
+use super::export::Export;
 use super::moderation_args::{Ban, Grant, Kick, Mute, Room, Unban, Unmute};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
@@ -18,6 +19,8 @@ Examples:
   tcp-chatd invite --room ops             print a line with which a colleague can join
   tcp-chatd user add ana                  register ana and print a join line
   tcp-chatd password > password.hash      make the file for auth.password_file
+  tcp-chatd export --since 7d >week.ndjson
+                                          save the messages of the last week
   tcp-chatd status                        show the state of the running daemon
   tcp-chatd ban 192.0.2.0/24 --for 1d     refuse connections from there for a day
 
@@ -67,6 +70,10 @@ pub enum Command {
         /// The room to enter
         #[arg(long)]
         room: Option<String>,
+        /// Print a QR code of the line below it (and of the page's address, if the page is on), also where standard
+        /// output is not a terminal
+        #[arg(long)]
+        qr: bool,
     },
     /// Print the state of the running daemon
     Status {
@@ -81,6 +88,8 @@ pub enum Command {
         /// The file to write
         file: PathBuf,
     },
+    /// Print messages as JSON lines, oldest first, with all direct messages; the daemon may be running
+    Export(Export),
     /// Send a notice to all connected users
     Say {
         /// The text

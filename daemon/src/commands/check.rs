@@ -10,6 +10,7 @@ use crate::web;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
+use tcp_chat_progress::{Shown, Watch, mebibytes};
 
 /// Checks certificates, store and host. The caller has already read the configuration.
 pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {
@@ -107,7 +108,12 @@ fn store(history: &History) -> Result<(String, Checked), String> {
         let found = format!("{shown}: not opened, because it belongs to another user; check as that user");
         return Ok((found, Checked::default()));
     }
-    match Store::check(history) {
+    let bytes = path.metadata().map_or(0, |file| file.len());
+    let text = format!("reading every page of {shown} ({})", mebibytes(bytes));
+    let watch = Watch::start(Shown::Always, move |since| format!("{text}: {} s", since.as_secs()));
+    let checked = Store::check(history);
+    drop(watch);
+    match checked {
         Ok(found) => Ok((format!("{shown}: fine"), found)),
         Err(why) => Err(why.to_string()),
     }

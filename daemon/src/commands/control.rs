@@ -3,12 +3,14 @@
 
 use super::{Failure, exit, print};
 use crate::admin::AdminRequest;
+use crate::store;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
+use tcp_chat_progress::{Shown, Watch, mebibytes, percent};
 
 /// The longest reply, in bytes.
 const ANSWER_BYTES: u64 = 64 << 20;
@@ -64,8 +66,22 @@ pub(super) fn reload(socket: Option<&Path>) -> Result<(), Failure> {
     print(&format!("changed in the file, but needs a restart: {needs_restart}\n"))
 }
 
-/// Copies the store to a file.
-pub(super) fn backup(socket: Option<&Path>, file: &Path) -> Result<(), Failure> {
+/// Shows how much of the store is copied. The daemon does the work, so the size of the copy is what there is to see.
+fn watch_backup(store: Option<&Path>, folder: Option<&Path>) -> Option<Watch> {
+    let (store, folder) = (store?.to_owned(), folder?.to_owned());
+    Some(Watch::start(Shown::Always, move |since| {
+        let all = store.metadata().map_or(0, |file| file.len());
+        match store::backup_bytes(&folder) {
+            Some(done) if all > 0 => {
+                format!("{} of {} copied, {}", mebibytes(done), mebibytes(all), percent(done, all))
+            }
+            _ => format!("the daemon copies its store: {} s", since.as_secs()),
+        }
+    }))
+}
+
+/// Copies the store to a file. `store` is the file of the store, if the settings name it.
+pub(super) fn backup(socket: Option<&Path>, file: &Path, store: Option<&Path>) -> Result<(), Failure> {
     // The daemon's working directory is not the caller's.
     let file = std::path::absolute(file)
         .map_err(|e| Failure::new(exit::USAGE, format!("{}: {e}", file.display())))?;
@@ -73,7 +89,9 @@ pub(super) fn backup(socket: Option<&Path>, file: &Path) -> Result<(), Failure> 
         return Err(Failure::new(exit::USAGE, format!("{}: the path is not UTF-8", file.display())));
     };
     let printed = format!("{display_value}\n");
+    let progress = watch_backup(store, file.parent());
     ask(socket, &AdminRequest::Backup { file }, None, exit::DISK)?;
+    drop(progress);
     print(&printed)
 }
 

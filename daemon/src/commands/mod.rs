@@ -7,19 +7,22 @@ mod certificates;
 mod check;
 mod control;
 pub mod exit;
+mod export;
 mod host;
 mod moderation;
 mod moderation_args;
+mod qr;
 mod users;
 mod welcome;
 
 pub use args::{Args, Cert, Command, User, command};
+pub use export::Export;
 pub use welcome::welcome;
 
 use crate::settings::{self, Environment, Inputs, Loaded};
 use crate::{auth, log, tls};
 use clap::Parser;
-use std::io::{Read, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -57,7 +60,7 @@ pub fn dispatch(args: Args, run: impl FnOnce(Loaded, log::Handle) -> ExitCode) -
             // A running daemon still gets the request. It refuses a reload itself, so its status shows the
             // refusal.
             let socket = problems.control_socket.as_deref().filter(|socket| socket.exists());
-            if let Some(done) = socket.and_then(|socket| ask(&command, Some(socket))) {
+            if let Some(done) = socket.and_then(|socket| ask(&command, Some(socket), None)) {
                 return exit_code(done);
             }
             return exit_code(Err(Failure::new(exit::of_problems(&problems), problems.to_string())));
@@ -102,25 +105,51 @@ fn run_command(command: Command, loaded: &Loaded) -> Result<(), Failure> {
             let notes = tls::renew(&settings.tls, SystemTime::now())?;
             notes.iter().try_for_each(|note| print(&format!("{note}\n")))
         }
-        Command::Invite { room } => {
+        Command::Invite { room, qr } => {
             let line = welcome::invite(settings, room.as_deref(), None)?;
             welcome::note_if_loopback_only(settings);
             welcome::note_page(settings);
-            print(&format!("{line}\n"))
+            print(&format!("{line}\n"))?;
+            if qr { invite_codes(settings, &line) } else { Ok(()) }
         }
-        command => ask(&command, settings.control_socket().as_deref()).unwrap_or(Ok(())),
+        Command::Export(wanted) => export::export(&settings.history, wanted),
+        command => {
+            let store = settings.history.path.as_deref();
+            ask(&command, settings.control_socket().as_deref(), store).unwrap_or(Ok(()))
+        }
     }
 }
 
-/// Sends the request of a command to a running daemon. `None`: the command needs no running daemon.
-fn ask(command: &Command, socket: Option<&Path>) -> Option<Result<(), Failure>> {
+/// Sends the request of a command to a running daemon. `store` is the file of the store, if it is known. `None`: the command needs no running daemon.
+fn ask(command: &Command, socket: Option<&Path>, store: Option<&Path>) -> Option<Result<(), Failure>> {
     Some(match command {
         Command::Status { json } => control::status(socket, *json),
         Command::Reload => control::reload(socket),
-        Command::Backup { file } => control::backup(socket, file),
+        Command::Backup { file } => control::backup(socket, file, store),
         Command::Cert(Cert::Revoke { which }) => users::revoke(socket, which),
         other => return moderation::ask(other, socket),
     })
+}
+
+/// Prints the QR codes of an invitation: of its line, and of the page's address if the page is on.
+fn invite_codes(settings: &settings::Settings, line: &str) -> Result<(), Failure> {
+    let out = std::io::stdout();
+    let width =
+        rustix::termios::tcgetwinsize(&out).ok().filter(|_| out.is_terminal()).map(|size| size.ws_col);
+    let ground = if width.is_some() { qr::Ground::Terminal } else { qr::Ground::Plain };
+    // The name of the program is of no use to a telephone.
+    let line = line.rsplit(' ').next().unwrap_or(line);
+    for (text, shown) in
+        std::iter::once((line.to_owned(), false)).chain(welcome::page(settings).map(|page| (page, true)))
+    {
+        let code = qr::render(&text, ground)
+            .ok_or_else(|| Failure::new(exit::INTERNAL, format!("{text}: it is too long for a QR code")))?;
+        if let Some(note) = width.and_then(|width| qr::note_if_too_wide(&code, width)) {
+            eprintln!("{note}");
+        }
+        print(&if shown { format!("{text}\n{code}") } else { code })?;
+    }
+    Ok(())
 }
 
 /// Reads a password from standard input, up to the end of the line, and prints its hash.

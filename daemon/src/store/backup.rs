@@ -100,6 +100,18 @@ pub(super) fn remove_left_behind(folder: &Path) {
     }
 }
 
+/// The size in bytes of the copy that is being written to `folder`, for the progress line of `backup`. `None`: there is
+/// no such copy, or this user must not read the folder.
+#[must_use]
+pub fn bytes_written(folder: &Path) -> Option<u64> {
+    let entries = std::fs::read_dir(folder).ok()?.filter_map(Result::ok);
+    let copies = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(HIDDEN));
+    copies
+        .filter_map(|copy| copy.metadata().ok())
+        .max_by_key(|copy| copy.modified().ok())
+        .map(|copy| copy.len())
+}
+
 /// Copies the log as it is at one moment, whatever is written meanwhile. False: the store is being closed.
 fn copy_pages(
     shared: &Shared,

@@ -9,8 +9,9 @@
 //! | modules | purpose |
 //! | --- | --- |
 //! | `writer`, `rows`, `users`, `permissions`, `sweeps`, `request_ids` | a turn as rows, in one transaction |
-//! | `snapshot`, `totals`, `log_id`, `replace` | the state at a start, and its rewrite after a failure |
-//! | `readers`, `gap`, `history_page`, `search` | reads of connections |
+//! | `snapshot`, `totals`, `log_id` | the state at a start |
+//! | `readers`, `gap`, `history_page`, `search`, `searched_log` | reads of connections |
+//! | `export` | reads of operators, from another process |
 //! | `retention`, `message_age`, `history_size`, `removal`, `removal_slice` | what is removed, and its removal |
 //! | `schema`, `location`, `backup`, `error` | the database, its files, its copies and its errors |
 //! | `open_files`, `file_content`, `header`, `file_checks`, `store_record` | detection of foreign changes to the files |
@@ -21,6 +22,7 @@ mod backup;
 mod checkpoint;
 mod disk_space;
 mod error;
+mod export;
 mod file_checks;
 mod file_content;
 mod gap;
@@ -54,7 +56,9 @@ mod totals;
 mod users;
 mod writer;
 
+pub use backup::bytes_written as backup_bytes;
 pub use error::StoreError;
+pub use export::{Export, ExportError, ExportFilter};
 pub(crate) use location::{free_bytes, resolve_links};
 pub use open_files::StoreFile;
 pub use readers::{Readers, Resend};

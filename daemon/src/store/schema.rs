@@ -123,6 +123,11 @@ pub(super) fn check(place: &Location, has_wal: bool) -> Result<Checked, StoreErr
     })
 }
 
+/// Whether a file that is only read has no tables yet.
+pub(super) fn is_empty(log: &Connection, place: &Location) -> Result<bool, StoreError> {
+    check_version(log, place, STEPS.len()).map(|version| version == 0)
+}
+
 fn connect(place: &Location, access: OpenFlags) -> Result<Connection, StoreError> {
     let log = open(place, access)?;
     // SQLite falls back to read-only access if it may not write.

@@ -50,3 +50,44 @@ fn invite_prints_one_line_to_paste() {
     let pin = shown.lines().find_map(|l| l.strip_prefix("  SHA-256  ")).unwrap();
     assert_eq!(ended.out, format!("tcp-chat-cli tcps://chat.example:4000/ops#{pin}\n"));
 }
+
+/// What a reader that shares no code with the project reads from half blocks.
+fn read_code(blocks: &[&str]) -> String {
+    let rows: Vec<Vec<char>> = blocks.iter().map(|line| line.chars().collect()).collect();
+    let scale = 4;
+    let is_dark = |x: usize, y: usize| {
+        let block = rows[y / 2][x];
+        block == '█' || block == if y.is_multiple_of(2) { '▀' } else { '▄' }
+    };
+    let (width, height) = (rows[0].len() * scale, rows.len() * 2 * scale);
+    let mut image =
+        rqrr::PreparedImage::prepare_from_bitmap(width, height, |x, y| is_dark(x / scale, y / scale));
+    image.detect_grids()[0].decode().unwrap().1
+}
+
+/// The blocks from the line after `text` on, up to the next line that has a letter.
+fn blocks<'a>(out: &'a str, text: &str) -> Vec<&'a str> {
+    let after = out.lines().skip_while(|line| *line != text).skip(1);
+    after.take_while(|line| !line.contains(char::is_alphanumeric)).collect()
+}
+
+#[test]
+fn invite_shows_the_line_and_the_page_as_codes() {
+    let config = "[tls]\nnames = [\"chat.example\"]\n[listen]\naddress = \"0.0.0.0:4000\"\n";
+    let line = Desk::with(config).with_certificates().run(&["invite", "--qr"]);
+    assert_eq!((line.code, line.err.as_str()), (0, ""), "no page, no second code");
+    assert!(!line.out.contains('\u{1b}'), "a pipe gets no escape sequence");
+    assert_eq!(line.out.lines().filter(|line| line.contains(char::is_alphanumeric)).count(), 1);
+    let desk = Desk::with(&format!(
+        "{config}[web]\naddress = \"0.0.0.0:8443\"\ncertificate = \"certs/server.pem\"\nkey = \"certs/server.key\"\n"
+    ))
+    .with_certificates();
+    let ended = desk.run(&["invite", "--qr", "--room", "ops"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let first = ended.out.lines().next().unwrap();
+    assert_eq!(format!("{first}\n"), desk.run(&["invite", "--room", "ops"]).out);
+    let line = first.strip_prefix("tcp-chat-cli ").unwrap();
+    assert_eq!(read_code(&blocks(&ended.out, first)), line);
+    let page = "https://chat.example:8443";
+    assert_eq!(read_code(&blocks(&ended.out, page)), page, "{}", ended.out);
+}

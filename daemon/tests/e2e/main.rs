@@ -20,6 +20,7 @@ mod documents;
 mod door;
 mod events;
 mod events_for_real;
+mod exports;
 mod faults;
 mod faulty_certificates;
 mod first_start;

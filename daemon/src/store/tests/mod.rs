@@ -5,6 +5,7 @@ mod behind;
 mod checkpoints;
 mod costly_searches;
 mod disk;
+mod export;
 mod faults;
 mod history_size;
 mod indexed;
