@@ -61,12 +61,13 @@ impl Totals {
 }
 
 /// Writes the totals, if they are still what they were `before`. If not, another program wrote them:
-/// somebody restored a backup into the store while it was in use.
+/// somebody restored a backup into the store while it was in use. What was given out stays given out: rows of a turn
+/// that failed may stand in the file, and must not become those of another session or room.
 pub(super) fn put_totals(log: &Connection, before: &Totals, totals: &Totals) -> rusqlite::Result<()> {
     let Totals { head, messages, bytes, last_conversation, last_session, sent_as_to, oldest } = *totals;
     log.prepare_cached(
-        "UPDATE totals SET head = ?1, messages = ?2, last_conversation = ?3, last_session = ?4,
-         sent_as_to = ?5, bytes = ?6, oldest = ?7
+        "UPDATE totals SET head = ?1, messages = ?2, last_conversation = max(last_conversation, ?3),
+         last_session = max(last_session, ?4), sent_as_to = ?5, bytes = ?6, oldest = ?7
          WHERE head = ?8 AND messages = ?9",
     )?
     .execute(params![
