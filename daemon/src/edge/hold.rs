@@ -7,7 +7,7 @@ use super::{Answer, Edge, Effect, Outcome, Read};
 use crate::chat::{
     Ask, Chat, ConnectionId, ConversationId, NotGranted, Past, Range, SessionId, UserWish, Writes,
 };
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use tcp_chat_protocol::reply::ActReply;
 use tcp_chat_protocol::request::Target;
 use tcp_chat_protocol::{Action, ErrorKind, Refusal, RequestId, Seq};
@@ -16,6 +16,8 @@ use tcp_chat_protocol::{Action, ErrorKind, Refusal, RequestId, Seq};
 const HELD_BYTES: usize = 16 << 20;
 /// Effects that may wait for held turns. Beyond that nobody logs in either.
 const HELD_EFFECTS: usize = 16_384;
+/// After so many milliseconds a message may be sent again whose answer waits.
+const AGAIN_MS: u64 = 1_000;
 /// Turns are put together up to so many bytes, so that one transaction stays short.
 const TOGETHER_BYTES: usize = 64 << 10;
 
@@ -39,13 +41,31 @@ pub(super) struct Hold {
     turns: VecDeque<HeldTurn>,
     weight: usize,
     effects: usize,
+    /// The memory that the effects take, in bytes, about.
+    told: usize,
+    /// What was sent again, and where, whose answer waits.
+    resent: HashSet<(ConnectionId, RequestId)>,
     /// The newest number that is kept, if messages with higher numbers are held.
     kept: Option<Seq>,
 }
 
 impl Hold {
     fn is_full(&self) -> bool {
-        self.weight > HELD_BYTES || self.effects > HELD_EFFECTS
+        self.weight + self.told > HELD_BYTES || self.effects > HELD_EFFECTS
+    }
+
+    /// The oldest turn waits no longer: it is kept.
+    fn take_oldest(&mut self) -> Option<HeldTurn> {
+        let turn = self.turns.pop_front()?;
+        self.weight -= turn.weight;
+        self.effects -= turn.effects.len();
+        self.told -= turn.effects.iter().map(bytes_of).sum::<usize>();
+        turn.effects.iter().filter_map(resent).for_each(|resent| {
+            self.resent.remove(&resent);
+        });
+        let next = self.turns.iter().find_map(|turn| turn.chunks.first());
+        self.kept = next.map(|(_, first)| first.saturating_sub(1));
+        Some(turn)
     }
 
     /// The newest number that clients may be told of, if not all are kept.
@@ -83,14 +103,16 @@ impl Hold {
             Ask::Join(room) if !session.is_some_and(|session| chat.knows_room(session, room)) => {
                 self.takes("the room was not opened")
             }
-            _ => self.takes_more(),
+            Ask::Join(_) => self.takes_more(),
+            // Each takes back a LOGIN or a JOIN, so there are not more of them.
+            _ => Ok(()),
         }
     }
 
     fn takes_action(&self, action: &Action) -> Answer {
         match action {
             // To get rid of somebody must be possible, above all while the disk is full of what they say.
-            Action::Kick(_) => self.takes_more(),
+            Action::Kick(_) => Ok(()),
             _ => self.takes("it was not done"),
         }
     }
@@ -108,6 +130,8 @@ impl Hold {
         };
         self.weight += weight;
         self.effects += effects.len();
+        self.told += effects.iter().map(bytes_of).sum::<usize>();
+        self.resent.extend(effects.iter().filter_map(resent));
         last.weight += weight;
         let before = last.chunks.len();
         last.chunks.extend(writes.chunks.iter().map(|chunk| (chunk.conversation, chunk.first)));
@@ -174,7 +198,7 @@ impl Edge {
         if !writes.is_empty() || !later.is_empty() {
             hold.add(writes, later);
         }
-        if self.hold.effects > HELD_EFFECTS {
+        if self.hold.effects > HELD_EFFECTS || self.hold.told > HELD_BYTES {
             self.forget_the_gone();
         }
         now
@@ -188,24 +212,27 @@ impl Edge {
     /// What [`Edge::held`] gave is kept: what is told of it now.
     #[must_use]
     pub fn release(&mut self, chat: &Chat) -> Vec<Effect> {
-        let Some(HeldTurn { weight, chunks, mut effects, .. }) = self.hold.turns.pop_front() else {
-            return Vec::new();
-        };
-        self.hold.weight -= weight;
-        self.hold.effects -= effects.len();
+        let Some(HeldTurn { chunks, mut effects, .. }) = self.hold.take_oldest() else { return Vec::new() };
         effects.retain_mut(|effect| match effect {
             Effect::Chunk { index, to, own } => {
                 let Some((conversation, first)) = chunks.get(*index) else { return false };
                 let hears = |connection: &ConnectionId| {
-                    own.iter().any(|own| self.here(own.at) == Some(*connection))
-                        || self
-                            .session_at(*connection)
-                            .is_some_and(|session| chat.still_hears(session, *conversation, *first))
+                    // Nearly all do; to look for each one among the authors takes much longer.
+                    let session = self.session_at(*connection);
+                    session.is_some_and(|session| chat.still_hears(session, *conversation, *first))
+                        || own.iter().any(|own| self.here(own.at) == Some(*connection))
                 };
                 if !to.iter().all(hears) {
                     *to = to.iter().copied().filter(hears).collect::<Vec<_>>().into();
                 }
                 true
+            }
+            // It may have left the room since it came, or come in again.
+            Effect::Read(to, Read::Gap(session, ranges)) => {
+                let is_on_it = self.session_at(*to) == Some(*session);
+                ranges
+                    .retain(|range| is_on_it && chat.still_hears(*session, range.conversation, range.first));
+                !ranges.is_empty()
             }
             _ => self.is_told(effect),
         });
@@ -229,6 +256,8 @@ impl Edge {
             turn.effects.retain(|effect| self.is_told(effect));
         }
         self.hold.effects = turns.iter().map(|turn| turn.effects.len()).sum();
+        self.hold.told = turns.iter().flat_map(|turn| &turn.effects).map(bytes_of).sum();
+        self.hold.resent = turns.iter().flat_map(|turn| &turn.effects).filter_map(resent).collect();
         self.hold.turns = turns;
     }
 
@@ -258,7 +287,7 @@ impl Edge {
     pub(super) fn takes_message(
         &self,
         chat: &mut Chat,
-        session: SessionId,
+        (connection, session): (ConnectionId, SessionId),
         message: (Option<&RequestId>, &Target),
         past: Past,
     ) -> Answer {
@@ -269,9 +298,38 @@ impl Edge {
         if chat.would_keep(session, id, target, past) {
             return self.hold.takes("the message was not kept");
         }
-        // It may be one that is held.
-        self.hold.takes_more()
+        // It may be one that is held: no error says of that that it is not kept. One answer is enough.
+        let waits = id.is_some_and(|id| self.hold.resent.contains(&(connection, id.clone())));
+        if !waits {
+            return Ok(());
+        }
+        let mut waits =
+            Refusal::new(ErrorKind::RateLimited, "its answer waits for the server's store already");
+        waits.retry_after_ms = Some(AGAIN_MS);
+        Err(waits)
     }
+}
+
+/// What was sent again and where, if the effect is the answer to that.
+fn resent(effect: &Effect) -> Option<(ConnectionId, RequestId)> {
+    match effect {
+        Effect::Read(to, Read::Again(resent)) => Some((*to, resent.id.clone())),
+        _ => None,
+    }
+}
+
+/// The memory that an effect takes while it waits, in bytes, about.
+fn bytes_of(effect: &Effect) -> usize {
+    /// Any one.
+    const EFFECT: usize = 128;
+    EFFECT
+        + match effect {
+            Effect::IfKept(_, _, line) => line.len(),
+            Effect::Read(_, Read::Again(resent)) => resent.json.len(),
+            Effect::Read(_, Read::Gap(_, ranges)) => ranges.len() * size_of::<Range>(),
+            Effect::Chunk { own, .. } => own.len() * 64,
+            _ => 0,
+        }
 }
 
 fn fails(msg: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {

@@ -173,7 +173,7 @@ impl Edge {
             return Err(not_logged_in());
         };
         self.pass_rate(chat, peer, session, 1)?;
-        self.takes_message(chat, session, (id, target), past)?;
+        self.takes_message(chat, (peer.connection, session), (id, target), past)?;
         let charge = self.charge(chat, (peer, session), id, (target, &json), past)?;
         let source = peer.source(self.node);
         self.record(|| Intent::Ask(source, id.cloned(), Ask::Say(target.clone(), json.clone()), past));

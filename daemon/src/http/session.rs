@@ -152,7 +152,7 @@ impl SessionTask {
         let mut join_first = None;
         for _ in 0..MAX_ATTEMPTS {
             if let Err(refusal) = self.connect().await {
-                return PostResult::Refused(refusal);
+                return refused(refusal, may_be_own);
             }
             let join = join_first.take();
             let has_joined = join.is_some();
@@ -166,7 +166,7 @@ impl SessionTask {
                 Outcome::Refused(why) if is_outside(why.kind) && !has_joined => {
                     join_first = Some(Ask::Join(post.room.clone()));
                 }
-                Outcome::Refused(why) => return PostResult::Refused(why),
+                Outcome::Refused(why) => return refused(why, may_be_own),
                 Outcome::Lost => may_be_own = true,
             }
         }
@@ -174,7 +174,7 @@ impl SessionTask {
             return PostResult::Refused(Refusal::new(ErrorKind::Data, Resend::Gone.why()));
         }
         let msg = "the message was not kept: the webhook's session is ended repeatedly";
-        PostResult::Refused(Refusal::new(ErrorKind::Internal, msg))
+        refused(Refusal::new(ErrorKind::Internal, msg), may_be_own)
     }
 
     /// The result of a post whose id was used before. `None`: retention has removed the earlier message.
@@ -276,6 +276,16 @@ fn stopping() -> Refusal {
     Refusal::new(ErrorKind::Internal, "the server is going down")
 }
 
+/// The result for a refusal. After a lost answer an earlier attempt may be kept, or wait for the store: nothing is said
+/// then of what is kept.
+fn refused(why: Refusal, may_be_own: bool) -> PostResult {
+    if !may_be_own {
+        return PostResult::Refused(why);
+    }
+    let msg = "the answer was lost, so the message may or may not be kept; post it again";
+    PostResult::Refused(Refusal::new(ErrorKind::Timeout, msg))
+}
+
 /// The result for a message that was kept before. After a lost answer the post may be the first one, so it is not
 /// reported as a resend.
 fn kept_before(seq: Seq, may_be_own: bool) -> PostResult {
@@ -294,6 +304,16 @@ fn compare(found: &Resend, seq: Seq, may_be_own: bool) -> Option<PostResult> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn after_a_lost_answer_no_refusal_says_that_the_message_is_not_kept() {
+        let why = || Refusal::new(ErrorKind::Internal, "the message was not kept");
+        let kind = |may_be_own| match refused(why(), may_be_own) {
+            PostResult::Refused(why) => why.kind,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((kind(false), kind(true)), (ErrorKind::Internal, ErrorKind::Timeout));
+    }
 
     #[test]
     fn a_removed_message_is_not_answered_as_kept() {

@@ -256,6 +256,13 @@ pub(super) fn remove_after(log: &Connection, totals: &Totals) -> rusqlite::Resul
     }
     let newer = "SELECT EXISTS (SELECT 1 FROM chunks WHERE first > ?1)";
     if log.query_row(newer, [int(totals.head)], |row| row.get(0))? {
+        // The next message of a conversation follows its head, also if this process ends before it writes them again.
+        log.execute(
+            "UPDATE conversations SET head = (SELECT k.prev FROM chunks k WHERE k.conversation = conversations.id
+                 AND k.first > ?1 ORDER BY k.first LIMIT 1)
+             WHERE id IN (SELECT conversation FROM chunks WHERE first > ?1)",
+            [int(totals.head)],
+        )?;
         log.execute("DELETE FROM sent WHERE seq > ?1", [int(totals.head)])?;
         log.execute("DELETE FROM chunks WHERE first > ?1", [int(totals.head)])?;
     }

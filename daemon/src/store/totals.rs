@@ -54,12 +54,13 @@ impl Totals {
 }
 
 /// Writes the totals if the stored ones are still `before`. If not, another program wrote them: a backup was
-/// restored into the store while it was in use.
+/// restored into the store while it was in use. The highest ids of a room and a session never fall: rows of a
+/// turn that failed can stand in the file, and must not become those of another room or session.
 pub(super) fn write(log: &Connection, before: &Totals, totals: &Totals) -> rusqlite::Result<()> {
     let Totals { head, messages, bytes, last_conversation, last_session, sent_as_to, oldest } = *totals;
     log.prepare_cached(
-        "UPDATE totals SET head = ?1, messages = ?2, last_conversation = ?3, last_session = ?4,
-         sent_as_to = ?5, bytes = ?6, oldest = ?7
+        "UPDATE totals SET head = ?1, messages = ?2, last_conversation = max(last_conversation, ?3),
+         last_session = max(last_session, ?4), sent_as_to = ?5, bytes = ?6, oldest = ?7
          WHERE head = ?8 AND messages = ?9",
     )?
     .execute(params![

@@ -297,3 +297,43 @@ fn an_id_is_not_answered_as_kept_for_another_user_or_room_of_the_same_name() {
     assert_eq!(world.hears(bo), ["MSG#d3 3<0 @ana bo: hi", "ERROR_MSG#d1 DATA"]);
     assert_eq!(world.hears(ana), ["MSG 3<0 @ana bo: hi"]);
 }
+
+#[test]
+fn who_resumes_and_is_put_out_while_a_message_is_held_does_not_get_it() {
+    let mut world = World::new(|_| {});
+    let [ana, bo] = [world.login("ana"), world.login("bo")];
+    for who in [ana, bo] {
+        world.sends(who, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
+    }
+    world.loses(bo);
+    world.skips(&[ana]);
+    world.disk_is_full = true;
+    world.sends(ana, r#"{"op":"MSG","data":{"room":"ops","msg":"1"}}"#);
+    let bo = world.resumes("bo", Some(0));
+    world.sends(bo, r#"{"op":"LEAVE","data":{"room":"ops"}}"#);
+    world.skips(&[bo]);
+    world.disk_is_full = false;
+    world.recovers();
+    assert!(world.hears(bo).is_empty(), "as of those who were connected all the time");
+}
+
+#[test]
+fn who_sends_a_held_message_again_and_again_fills_nothing_and_is_not_told_that_it_is_not_kept() {
+    let mut world = World::new(|_| {});
+    let ana = world.login("ana");
+    world.disk_is_full = true;
+    let line = r#"{"op":"MSG","data":"x","id":1}"#;
+    for _ in 0..3 {
+        world.sends(ana, line);
+    }
+    world.sends(ana, line);
+    let heard = world.hears(ana);
+    assert_eq!(
+        heard[heard.len() - 2..],
+        ["ERROR_MSG#1 RATE_LIMITED 1000 ms"; 2],
+        "the answer waits: {heard:?}"
+    );
+    world.disk_is_full = false;
+    world.recovers();
+    assert_eq!(world.hears(ana), ["MSG#1 1<0 lobby ana: x"; 2]);
+}

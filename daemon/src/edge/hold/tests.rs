@@ -1,7 +1,9 @@
 //! How much is held, in which order, and what of a gap is read at once.
 
 use super::*;
-use crate::chat::{Chunk, NodeId, Origin, Own, SessionChange};
+use crate::chat::{Chunk, Found, NodeId, Now, Origin, Own, Resent, ResentTo, Rules, SessionChange};
+use crate::settings::Settings;
+use tcp_chat_protocol::request::Place;
 
 const ANA: ConnectionId = ConnectionId(1);
 
@@ -49,6 +51,9 @@ fn beyond_the_bound_nobody_logs_in() {
         turns += 1;
     }
     assert_eq!(turns, HELD_BYTES / (250 * 256) + 1);
+    let chat = Chat::restore(Rules::from(&Settings::default()), Found::default(), Now::default());
+    let leaves = Ask::Leave(Place(Some("lobby".parse().unwrap())));
+    assert!(edge.hold.takes_ask(&chat, None, &leaves).is_ok(), "who fills it keeps nobody from going");
     let mut edge = Edge::default();
     edge.connections.insert(ANA, crate::edge::connections::Connection::new([127, 0, 0, 1].into(), 0));
     let reply = |to| Outcome {
@@ -79,4 +84,42 @@ fn a_gap_is_read_as_far_as_messages_are_kept() {
         let (now, later) = edge.hold.split(gap(&[whole]));
         assert_eq!([now, later], expected, "{whole:?}");
     }
+}
+
+#[test]
+fn what_is_kept_is_told_of_while_others_wait() {
+    let mut edge = Edge::default();
+    let _ = edge.hold(said(7));
+    for n in 0..1_000 {
+        let _ = edge.hold(Outcome { writes: ends(n..n + 1), effects: Vec::new() });
+    }
+    assert_eq!(edge.hold.kept(), 6);
+    let _ = edge.release(&Chat::restore(Rules::from(&Settings::default()), Found::default(), Now::default()));
+    assert!(edge.held().is_some());
+    assert_eq!(
+        edge.hold.kept(),
+        Seq::MAX,
+        "who has seen 7 and comes again must not be told that the newest one is 6"
+    );
+}
+
+#[test]
+fn the_bound_counts_what_waits_to_be_told() {
+    let mut edge = Edge::default();
+    edge.connections.insert(ANA, crate::edge::connections::Connection::new([127, 0, 0, 1].into(), 0));
+    let _ = edge.hold(said(7));
+    let resent = || Resent {
+        id: RequestId::Number(1),
+        conversation: ConversationId(1),
+        seq: 7,
+        target: ResentTo::Room(None),
+        json: "x".repeat(8_192).into(),
+    };
+    let mut times = 0;
+    while edge.hold.takes_more().is_ok() {
+        let effects = vec![Effect::Read(ANA, Read::Again(Box::new(resent()))); 8];
+        let _ = edge.hold(Outcome { writes: Writes::default(), effects });
+        times += 8;
+    }
+    assert!(times * 8_192 <= HELD_BYTES, "{times} texts of 8 KiB wait");
 }

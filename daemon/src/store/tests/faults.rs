@@ -91,6 +91,44 @@ fn rows_of_a_failed_commit_do_not_appear_again() {
     copy_all(&mut store);
 }
 
+#[test]
+fn a_kill_after_a_failed_commit_leaves_a_usable_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = history(dir.path().join("chat.db"));
+    let (mut store, readers, _) = open(&history);
+    let mut model = Model::default();
+    store.commit(&mut Model::open(1)).unwrap();
+    store.commit(&mut model.say(&[(1, &[("ana", "kept")])])).unwrap();
+    let mut failed = model.say(&[(1, &[("ana", "held"), ("ana", "too")])]);
+    let row = SessionRow {
+        id: SessionId(7),
+        token_hash: [7; 32],
+        user: UserId(7),
+        name: name("bo"),
+        color: Colour::default(),
+        origin: None,
+    };
+    failed.sessions = vec![SessionChange::Put(row)];
+    failed.conversations = vec![(room(2), ConversationKind::Room(name("new")))];
+    store.write_without_commit(&failed);
+    store.count(
+        "UPDATE totals SET head = head + 2, messages = messages + 2, last_session = 7,
+                 last_conversation = 2 RETURNING head",
+    );
+    store.lose_connection();
+    // The file is opened again, and then the process is killed.
+    assert!(store.newest_timestamp().unwrap().is_some());
+    drop((store, readers));
+    let (_store, _readers, found) = open(&history);
+    assert_eq!((found.head, found.conversations[0].head), (1, 1), "else the next message cannot be kept");
+    assert_eq!((found.sessions.len(), found.last_session), (1, 7), "else the next session has its number");
+    assert_eq!(
+        (found.conversations.len(), found.last_conversation),
+        (1, 2),
+        "else the next room has its grants"
+    );
+}
+
 #[tokio::test]
 async fn damage_found_by_a_read_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
