@@ -3,14 +3,17 @@
 //! write are refused before they become intents. The hub adds a turn when a commit fails, tries again each second, and
 //! delivers what comes back. Never writes, and never asks the state to take something back.
 
+mod turns;
+
 use super::{Answer, Edge, Effect, Outcome, Read};
 use crate::chat::{
     Ask, Chat, ConnectionId, ConversationId, NotGranted, Past, Range, SessionId, UserWish, Writes,
 };
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use tcp_chat_protocol::reply::ActReply;
 use tcp_chat_protocol::request::Target;
 use tcp_chat_protocol::{Action, ErrorKind, Refusal, RequestId, Seq};
+use turns::{bytes_of, resent};
 
 /// Bytes that held turns may take in memory, about. Beyond that nobody logs in.
 const HELD_BYTES: usize = 16 << 20;
@@ -39,6 +42,10 @@ pub(super) struct Hold {
     fails: bool,
     /// The oldest first.
     turns: VecDeque<HeldTurn>,
+    /// The number of the oldest one.
+    first: u64,
+    /// In which turn the row of a session is written.
+    rows: HashMap<SessionId, u64>,
     weight: usize,
     effects: usize,
     /// The memory that the effects take, in bytes, about.
@@ -52,20 +59,6 @@ pub(super) struct Hold {
 impl Hold {
     fn is_full(&self) -> bool {
         self.weight + self.told > HELD_BYTES || self.effects > HELD_EFFECTS
-    }
-
-    /// The oldest turn waits no longer: it is kept.
-    fn take_oldest(&mut self) -> Option<HeldTurn> {
-        let turn = self.turns.pop_front()?;
-        self.weight -= turn.weight;
-        self.effects -= turn.effects.len();
-        self.told -= turn.effects.iter().map(bytes_of).sum::<usize>();
-        turn.effects.iter().filter_map(resent).for_each(|resent| {
-            self.resent.remove(&resent);
-        });
-        let next = self.turns.iter().find_map(|turn| turn.chunks.first());
-        self.kept = next.map(|(_, first)| first.saturating_sub(1));
-        Some(turn)
     }
 
     /// The newest number that clients may be told of, if not all are kept.
@@ -115,31 +108,6 @@ impl Hold {
             Action::Kick(_) => Ok(()),
             _ => self.takes("it was not done"),
         }
-    }
-
-    fn add(&mut self, writes: Writes, effects: Vec<Effect>) {
-        let weight = writes.weight();
-        let fits = |last: &&mut HeldTurn| last.weight + weight <= TOGETHER_BYTES || writes.is_empty();
-        let last = match self.turns.back_mut().filter(fits) {
-            Some(last) => last,
-            None => {
-                self.turns.push_back(HeldTurn::default());
-                let Some(last) = self.turns.back_mut() else { return };
-                last
-            }
-        };
-        self.weight += weight;
-        self.effects += effects.len();
-        self.told += effects.iter().map(bytes_of).sum::<usize>();
-        self.resent.extend(effects.iter().filter_map(resent));
-        last.weight += weight;
-        let before = last.chunks.len();
-        last.chunks.extend(writes.chunks.iter().map(|chunk| (chunk.conversation, chunk.first)));
-        last.effects.extend(effects.into_iter().map(|effect| match effect {
-            Effect::Chunk { index, to, own } => Effect::Chunk { index: before + index, to, own },
-            other => other,
-        }));
-        last.writes.append(writes);
     }
 
     /// What of an effect is told at once, and what waits.
@@ -308,28 +276,6 @@ impl Edge {
         waits.retry_after_ms = Some(AGAIN_MS);
         Err(waits)
     }
-}
-
-/// What was sent again and where, if the effect is the answer to that.
-fn resent(effect: &Effect) -> Option<(ConnectionId, RequestId)> {
-    match effect {
-        Effect::Read(to, Read::Again(resent)) => Some((*to, resent.id.clone())),
-        _ => None,
-    }
-}
-
-/// The memory that an effect takes while it waits, in bytes, about.
-fn bytes_of(effect: &Effect) -> usize {
-    /// Any one.
-    const EFFECT: usize = 128;
-    EFFECT
-        + match effect {
-            Effect::IfKept(_, _, line) => line.len(),
-            Effect::Read(_, Read::Again(resent)) => resent.json.len(),
-            Effect::Read(_, Read::Gap(_, ranges)) => ranges.len() * size_of::<Range>(),
-            Effect::Chunk { own, .. } => own.len() * 64,
-            _ => 0,
-        }
 }
 
 fn fails(msg: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {

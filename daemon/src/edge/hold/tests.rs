@@ -1,7 +1,9 @@
 //! How much is held, in which order, and what of a gap is read at once.
 
 use super::*;
-use crate::chat::{Chunk, Found, NodeId, Now, Origin, Own, Resent, ResentTo, Rules, SessionChange};
+use crate::chat::{
+    Chunk, Found, NodeId, Now, Origin, Own, Resent, ResentTo, Rules, SessionChange, SessionRow, UserId,
+};
 use crate::settings::Settings;
 use tcp_chat_protocol::request::Place;
 
@@ -122,4 +124,38 @@ fn the_bound_counts_what_waits_to_be_told() {
         times += 8;
     }
     assert!(times * 8_192 <= HELD_BYTES, "{times} texts of 8 KiB wait");
+}
+
+#[test]
+fn a_session_that_comes_and_goes_is_held_once() {
+    let mut edge = Edge::default();
+    let put = |n, connection| {
+        let origin = Some(Origin { node: NodeId::LOCAL, connection: ConnectionId(connection) });
+        let row = SessionRow {
+            id: SessionId(n),
+            token_hash: [0; 32],
+            user: UserId(n),
+            name: "ana".parse().unwrap(),
+            color: tcp_chat_protocol::Colour::default(),
+            origin,
+        };
+        let sessions = vec![SessionChange::Put(row)];
+        Outcome { writes: Writes { sessions, ..Writes::default() }, effects: Vec::new() }
+    };
+    for n in 0..1_000 {
+        let _ = edge.hold(put(1 + n % 400, n.unsigned_abs()));
+    }
+    assert_eq!(edge.hold.weight, put(1, 1).writes.weight() * 400);
+    let newest = |edge: &mut Edge| match edge.held().map(|writes| writes.sessions[0].clone()) {
+        Some(SessionChange::Put(row)) => row.origin.map(|origin| origin.connection.0),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(newest(&mut edge), Some(800), "the newest row, in the place of the first");
+    // One that has ended is not there again, and what is written already is not changed.
+    let _ = edge.hold(Outcome { writes: ends(1..2), effects: Vec::new() });
+    let chat = Chat::restore(Rules::from(&Settings::default()), Found::default(), Now::default());
+    let _ = edge.release(&chat);
+    let before = edge.hold.weight;
+    let _ = edge.hold(put(2, 2_000));
+    assert_eq!(edge.hold.weight, before + put(1, 1).writes.weight());
 }
