@@ -17,7 +17,7 @@ fn asks(
     let network = [192, 0, 2, 1].into();
     let source = Source { origin, session, network, sessions: usize::MAX, rooms: usize::MAX };
     let mut done = None;
-    world.operator(|chat| done = Some(chat.apply(Intent::Ask(source, id, ask, Past::Absent))));
+    world.operator(|chat| done = Some(chat.apply_intent(Intent::Ask(source, id, ask, Past::Absent)).1));
     done.unwrap().map_err(|refusal| refusal.kind)
 }
 
