@@ -145,9 +145,9 @@ impl Talk {
         rules.rate.per_second = 0;
         let now = Now { mono: 0, wall: 1_800_000_000_000 };
         let mut edge = Edge::default();
-        let mut chat = Chat::restore(rules, Found::default(), now);
+        let mut chat = Chat::restore(rules, Found::default(), now.wall);
         chat.start();
-        chat.begin(now);
+        edge.begin(now);
         for at in 0..MEMBERS {
             let mut hash = [0; 32];
             hash[..8].copy_from_slice(&at.to_be_bytes());
@@ -164,25 +164,32 @@ impl Talk {
             let proof = Proof::without_password(&login, AuthMode::Open, chat.users());
             let proof = proof.context("a name without an owner needs no password")?;
             let ask = Ask::Login { login: Box::new(login), fresh, resumes: None, proof };
-            edge.apply(&mut chat, ConnectionId(at), Command::Open(Ipv4Addr::LOCALHOST.into()), Past::Absent);
-            edge.apply(&mut chat, ConnectionId(at), Command::Ask(None, ask), Past::Absent);
+            edge.admit(&mut chat, ConnectionId(at), Command::Open(Ipv4Addr::LOCALHOST.into()), Past::Absent);
+            edge.admit(&mut chat, ConnectionId(at), Command::Ask(None, ask), Past::Absent);
         }
-        let entered = edge.end(&mut chat).writes;
+        let entered = apply(&mut edge, &mut chat, now.wall).0;
         Ok(Self { edge, chat, json: json_text(TEXT), next: 0, entered })
     }
 
     fn turn(&mut self) -> (Writes, Vec<Effect>) {
         let Self { edge, chat, json, next, .. } = self;
-        chat.begin(Now { mono: *next, wall: 1_800_000_000_000 + *next });
+        let now = Now { mono: *next, wall: 1_800_000_000_000 + *next };
+        edge.begin(now);
         for _ in 0..MESSAGES {
             *next += 1;
             let ask = Ask::Say(Target::Default, json.clone());
             let command = Command::Ask(Some(RequestId::Number(*next)), ask);
-            edge.apply(chat, ConnectionId(*next % SENDERS), command, Past::Absent);
+            edge.admit(chat, ConnectionId(*next % SENDERS), command, Past::Absent);
         }
-        let outcome = edge.end(chat);
-        (outcome.writes, outcome.effects)
+        apply(edge, chat, now.wall)
     }
+}
+
+/// Applies the turn that the edge has gathered.
+fn apply(edge: &mut Edge, chat: &mut Chat, time: u64) -> (Writes, Vec<Effect>) {
+    let turn = edge.take_turn(time, None, 0);
+    let writes = chat.apply(turn, |chat, changes, place| edge.observe(chat, changes, place));
+    (writes, edge.finish())
 }
 
 #[cfg(test)]

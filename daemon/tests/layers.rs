@@ -7,10 +7,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The layer of a module, lowest first.
-const LAYERS: [(&str, u8); 19] = [
+const LAYERS: [(&str, u8); 20] = [
     ("chat", 0),
     ("edge", 0),
     ("settings", 0),
+    ("order", 1),
     ("store", 1),
     ("tls", 1),
     ("log", 0),

@@ -6,15 +6,15 @@
 //! request.
 
 use crate::chat::{
-    Ask, Certificate, Chat, ConnectionId, Digest, Evidence, Found, Made, Now, Presented, Proof, Proving,
-    Revocation, Rules, Secret, Writes,
+    Ask, Certificate, Chat, ConnectionId, Digest, Evidence, Found, Intent, Made, Now, Presented, Proof,
+    Proving, Revocation, Rules, Secret, Writes,
 };
 use crate::disk::Disk;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::request::{Action, Bounds, Request, parse};
 use tcp_chat_protocol::{Name, Role};
-use tcp_chatd::edge::{Command, Edge, Effect};
+use tcp_chatd::edge::{Command, Edge, Effect, Outcome};
 use tcp_chatd::settings::Settings;
 
 /// Connections that are open at once; the last two come with these certificates.
@@ -44,7 +44,7 @@ impl World {
         let now = Now { mono: 0, wall: 1_795_468_094_007 };
         let mut world = Self {
             edge: Edge::default(),
-            chat: Chat::restore(rules.clone(), Found::default(), now),
+            chat: Chat::restore(rules.clone(), Found::default(), now.wall),
             disk: Disk::default(),
             rules,
             now,
@@ -55,9 +55,9 @@ impl World {
             logins: 0,
         };
         world.chat.start();
-        world.chat.begin(now);
+        world.edge.begin(now);
         let owner = Action::Grant { user: name("op"), role: Some(Role::Owner), room: None };
-        world.chat.operate(0, &owner).expect("an operator may");
+        world.edge.propose(Intent::Operate(0, Box::new(owner)));
         world
     }
 
@@ -74,8 +74,11 @@ impl World {
     }
 
     fn apply(&mut self, connection: ConnectionId, command: Command) {
+        if self.edge.must_wait(&self.chat, connection, &command) {
+            self.ends(b"");
+        }
         let past = self.disk.past(self.edge.asks_past(&mut self.chat, connection, &command));
-        self.edge.apply(&mut self.chat, connection, command, past);
+        self.edge.admit(&mut self.chat, connection, command, past);
     }
 
     fn step(&mut self, what: u8, rest: &[u8]) {
@@ -91,7 +94,9 @@ impl World {
             3 => {
                 if let Ok((_, Request::Action(action))) = parse(rest, &BOUNDS) {
                     // A refusal is fine, too: only an invariant must not break.
-                    let _ = self.edge.operate(&mut self.chat, 0, &action);
+                    if self.edge.takes_action(&action).is_ok() {
+                        self.edge.propose(Intent::Operate(0, action));
+                    }
                 }
             }
             _ => {
@@ -124,15 +129,18 @@ impl World {
                 Ask::Login { login, fresh, resumes, proof: Proof::for_tests(evidence) }
             }
             // The code is invalid here: `net` would make the credential.
-            Proving::Enrol(enrol) => Ask::Enrol { enrol, code: None, made: Made::Nothing },
+            Proving::Enrol(enrol) => Ask::Enrol { name: enrol.name, code: None, made: Made::Nothing },
         })
     }
 
     /// The turn ends, and time advances.
     fn ends(&mut self, rest: &[u8]) {
-        while self.chat.expire(2) {}
-        while self.edge.work(&mut self.chat, 2) {}
-        let outcome = self.edge.end(&mut self.chat);
+        let overdue = self.edge.overdue(self.now.mono).collect();
+        self.edge.propose(Intent::Expire(overdue));
+        let turn = self.edge.take_turn(self.now.wall, None, 2);
+        let edge = &mut self.edge;
+        let writes = self.chat.apply(turn, |chat, changes, place| edge.observe(chat, changes, place));
+        let outcome = Outcome { writes, effects: self.edge.finish() };
         if self.edge.is_holding() || (self.full && !outcome.writes.is_empty()) {
             let effects = self.edge.hold(outcome);
             assert!(
@@ -155,7 +163,7 @@ impl World {
         if rest.first() == Some(&b'r') {
             self.restarts();
         }
-        self.chat.begin(self.now);
+        self.edge.begin(self.now);
     }
 
     fn keeps(&mut self, writes: Writes, effects: &[Effect]) {
@@ -169,10 +177,10 @@ impl World {
         if !self.edge.is_holding() {
             assert_eq!(sorted(self.chat.found()), sorted(self.disk.found()));
         }
-        self.chat = Chat::restore(self.rules.clone(), self.disk.found(), self.now);
+        self.chat = Chat::restore(self.rules.clone(), self.disk.found(), self.now.wall);
         self.chat.start();
         self.edge = Edge::default();
-        self.edge.node_up(&mut self.chat);
+        self.edge.start(&self.chat, self.now);
         self.open.clear();
     }
 

@@ -139,7 +139,7 @@ impl Chat {
             self.is_revoked_until(key, *until);
             return Err(Self::not_let_in());
         }
-        if *until < self.turn.now.wall {
+        if *until < self.turn.time {
             return Err(Self::not_let_in());
         }
         // Revoked with the user are those that were known.
@@ -207,7 +207,7 @@ impl Chat {
             Made::Password(_) => Gives::Password,
             Made::Certificate(..) => Gives::Certificate,
         };
-        let user = self.users.admits(name, code, gives, self.turn.now.wall)?.clone();
+        let user = self.users.admits(name, code, gives, self.turn.time)?.clone();
         // Only who has the code learns of it.
         self.is_not_banned(&user.name, None)?;
         let mut changed = User { code: None, ..user };

@@ -30,15 +30,15 @@ impl Chat {
     ///
     /// # Errors
     /// Why it was not done; nothing was changed then.
-    pub fn operate(&mut self, uid: u32, action: &Action) -> Result<ActReply, Refusal> {
+    pub(super) fn operate(&mut self, uid: u32, action: &Action) -> Result<ActReply, Refusal> {
         self.seal();
         self.act(Actor::Operator(uid), action)
     }
 
     fn act(&mut self, actor: Actor, action: &Action) -> Result<ActReply, Refusal> {
-        let over = self.book.expire(OVER_AT_ONCE, self.turn.now.wall);
+        let over = self.book.expire(OVER_AT_ONCE, self.turn.time);
         self.turn.writes.rights.extend(over);
-        if self.book.is_over(self.turn.now.wall) {
+        if self.book.is_over(self.turn.time) {
             self.sweep_later(Sweep::Over);
         }
         match action {
@@ -185,7 +185,7 @@ impl Chat {
     ) {
         let Some(by) = self.by(actor) else { return };
         let audit = Audit {
-            at: self.turn.now.wall,
+            at: self.turn.time,
             by,
             did: did.into(),
             whom: whom.map(Into::into),

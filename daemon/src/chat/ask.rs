@@ -59,8 +59,8 @@ pub enum Ask {
     },
     /// Turn a code into a password or a certificate.
     Enrol {
-        /// What the client sent.
-        enrol: Box<Enrol>,
+        /// Whose code it is. What else the client sent is secret, and no part of it is needed.
+        name: Name,
         /// SHA-256 of the code, if it can be one.
         code: Option<Digest>,
         /// What was made for it.

@@ -24,6 +24,8 @@ pub enum Change {
     },
     /// The session is away: it was connected there.
     Away {
+        /// Which.
+        session: SessionId,
         /// Whose.
         user: UserId,
         /// Where.

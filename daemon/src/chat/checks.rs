@@ -24,7 +24,7 @@ impl Chat {
                 let conversation = self.conversations.get(room);
                 let is_in = conversation
                     .is_some_and(|c| c.members.contains(s.row.user, session) && !c.members.is_lost(session));
-                self.book.in_room(room, &s.key, s.proven, is_in, self.turn.now.wall)
+                self.book.in_room(room, &s.key, s.proven, is_in, self.turn.time)
             }
             None => {
                 Standing { role: None, rank: Rank::Nobody, is_in: false, is_banned: false, is_muted: false }
@@ -38,7 +38,7 @@ impl Chat {
             (Actor::Operator(_), _) => Standing::OPERATOR,
             (Actor::Session(session), Some(room)) => self.standing(session, room),
             (Actor::Session(session), None) => match self.sessions.get(session) {
-                Some(s) => self.book.on_server(&s.key, s.proven, self.turn.now.wall),
+                Some(s) => self.book.on_server(&s.key, s.proven, self.turn.time),
                 None => Standing {
                     role: None,
                     rank: Rank::Nobody,
@@ -116,7 +116,7 @@ impl Chat {
         user: &NameKey,
         is_proven: bool,
     ) -> Result<(), Refusal> {
-        let standing = self.book.in_room(room, user, is_proven, false, self.turn.now.wall);
+        let standing = self.book.in_room(room, user, is_proven, false, self.turn.time);
         may(standing, Deed::Enter).map_err(|no| match no {
             No::Unknown => not_to_enter(Some(asked)),
             no => self.refused(no, Some(room), user),
@@ -126,7 +126,7 @@ impl Chat {
     /// May somebody of that name, with that certificate, come in at all?
     pub(super) fn is_not_banned(&self, name: &Name, shown: Option<&Presented>) -> Result<(), Refusal> {
         let shown = shown.map(|shown| Fingerprint(shown.certificate.key.0));
-        match self.book.ban_of(&name.key(), shown.as_ref(), self.turn.now.wall) {
+        match self.book.ban_of(&name.key(), shown.as_ref(), self.turn.time) {
             Some(ban) => Err(penalised(&format!("{name} is banned"), Some(ban))),
             None => Ok(()),
         }
@@ -136,7 +136,7 @@ impl Chat {
     pub(super) fn refused(&self, no: No, scope: Scope, user: &NameKey) -> Refusal {
         let room = scope.and_then(|room| self.conversations.get(room)?.room());
         let shown = room.map_or_else(|| "the server".to_owned(), |room| format!("the room {room}"));
-        let now = self.turn.now.wall;
+        let now = self.turn.time;
         let msg = match no {
             No::Unknown => return not_to_enter(None),
             No::NotIn => {

@@ -210,7 +210,7 @@ impl Chat {
         let by = self.opener(user, is_proven, source);
         let why = if !self.rules.create {
             "users may not open rooms"
-        } else if may(self.book.on_server(user, is_proven, self.turn.now.wall), Deed::Open).is_err() {
+        } else if may(self.book.on_server(user, is_proven, self.turn.time), Deed::Open).is_err() {
             "you may read on this server, and not write"
         } else if limit > 0 && rooms + many > limit {
             "the server has no room for one more"

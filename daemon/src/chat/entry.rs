@@ -93,15 +93,12 @@ impl Chat {
             held.row.color = color;
         }
         let before = self.seen_everywhere(session);
-        let (now, ttl) = (self.turn.now.mono, self.ttl_of(session));
-        let ends = self.sessions.get(session).and_then(|held| held.ends);
-        let away_ms = ends.map_or(0, |ends| now.saturating_sub(ends.saturating_sub(ttl)));
         let old = self.arrive(origin, session);
         self.put_row(session);
         let outcome = if old.is_some() { ResumeOutcome::TakenOver } else { ResumeOutcome::Resumed };
         let logged_in = self.logged_in(session, log.as_deref()).map(|logged_in| {
             let missed = after.map_or_else(Vec::new, |after| self.missed(session, after));
-            Box::new(LoggedIn { missed, resumed: Some((outcome, away_ms)), ..logged_in })
+            Box::new(LoggedIn { missed, resumed: Some(outcome), ..logged_in })
         });
         self.announce(before, self.face(session));
         logged_in.map_or(Done::Other, Done::LoggedIn)
@@ -182,7 +179,7 @@ impl Chat {
     }
 
     /// The connection is gone: the session that was on it is away from now on.
-    pub fn away(&mut self, origin: Origin, session: SessionId) {
+    pub(super) fn away(&mut self, origin: Origin, session: SessionId) {
         if !self.is_at(session, origin) {
             return;
         }
@@ -194,7 +191,7 @@ impl Chat {
     }
 
     /// The process of a node begins: its sessions are away from now on. Whoever is connected to another node is told.
-    pub fn node_up(&mut self, node: NodeId) {
+    pub(super) fn node_up(&mut self, node: NodeId) {
         self.leaving.node_up(node);
         let (sessions, is_told) = self.sessions.at_node(node);
         if !sessions.is_empty() {
@@ -212,8 +209,8 @@ impl Chat {
 
     fn is_away(&mut self, session: SessionId, origin: Origin) {
         let user = self.sessions.get(session).map_or(UserId(session.0), |held| held.row.user);
-        self.tell(Change::Away { user, at: origin });
-        self.sessions.is_away(session, self.turn.now.mono.saturating_add(self.ttl_of(session)));
+        self.tell(Change::Away { session, user, at: origin });
+        self.sessions.is_away(session);
         self.put_row(session);
     }
 
@@ -223,9 +220,15 @@ impl Chat {
         self.turn.writes.sessions.extend(row);
     }
 
-    /// How long the session outlives its connection, in milliseconds.
-    fn ttl_of(&self, session: SessionId) -> u64 {
+    /// How long the session outlives its connection, in milliseconds. The edges measure it, and propose its end.
+    #[must_use]
+    pub fn ttl_of(&self, session: SessionId) -> u64 {
         self.sessions.get(session).map_or(0, |held| self.rules.ttl_of(&held.row.name))
+    }
+
+    /// The sessions that are away, in the order in which they began.
+    pub fn sessions_away(&self) -> impl Iterator<Item = SessionId> {
+        self.sessions.iter().filter(|held| held.row.origin.is_none()).map(|held| held.row.id)
     }
 
     /// The session is over: with a user's last one its name is free, and its rooms are told.

@@ -1,11 +1,11 @@
 //! Owns what the edge proposes to the state, and what a request comes to: plain data. The edge makes intents after it has
 //! applied its limits; every state that applies the same intents is the same. Never decides anything.
 
-use super::{Ask, ConnectionId, Past, Range, Resent, SessionId};
+use super::{Ask, ConnectionId, NotGranted, Past, Range, Resent, Rules, SessionId, UserWish};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use tcp_chat_protocol::reply::{ActReply, EnrolReply, JoinReply, LeaveReply, LoginReply};
-use tcp_chat_protocol::{Name, RequestId};
+use tcp_chat_protocol::{Action, Name, RequestId};
 
 /// A node: a daemon that serves the chat. Without a cluster there is one, [`NodeId::LOCAL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -68,6 +68,14 @@ pub enum Intent {
         /// Why; may be empty.
         reason: Box<str>,
     },
+    /// The time of these sessions is over. One that was resumed in between stays.
+    Expire(Vec<SessionId>),
+    /// An operator moderates: the system's user of that number.
+    Operate(u32, Box<Action>),
+    /// An operator wants something done to a user or a certificate: the system's user of that number.
+    Grant(u32, UserWish),
+    /// Another policy is in force from here on.
+    Policy(Box<Rules>),
     /// What was said so far is numbered before what comes next.
     Seal,
 }
@@ -85,6 +93,8 @@ pub enum Done {
     Left(LeaveReply),
     /// A moderation action was carried out.
     Acted(ActReply),
+    /// An operator's wish was carried out: how many certificates or sessions it touched. Or it was not granted.
+    Granted(Result<usize, NotGranted>),
     /// A message will be kept.
     Said,
     /// The message was kept before.
@@ -104,8 +114,8 @@ pub struct LoggedIn {
     pub reply: LoginReply,
     /// What a resumed session has missed.
     pub missed: Vec<Range>,
-    /// How it was resumed, and for how long it had been away, in milliseconds; `None`: it began.
-    pub resumed: Option<(ResumeOutcome, u64)>,
+    /// How it was resumed; `None`: it began.
+    pub resumed: Option<ResumeOutcome>,
 }
 
 /// How an attempt to go on with a session ended.

@@ -144,7 +144,7 @@ impl Chat {
     /// A page of a list. The hub gives one in a turn, so that no list holds it up.
     #[must_use]
     pub fn look(&self, at: Look, from: &Cursor, connected: &impl Connected) -> Page {
-        let now = self.turn.now.wall;
+        let now = self.turn.time;
         match at {
             Look::Users => {
                 let from = if let Some(At::Session(id)) = from.0 { id } else { SessionId(i64::MIN) };

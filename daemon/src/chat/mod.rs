@@ -1,12 +1,13 @@
 //! Owns what is true of rooms, sessions and names, as pure code: `now` is an argument, there is no
 //! socket, no runtime, no clock and no disk. The hub calls it, one turn at a time:
-//! [`Chat::begin`], then [`Chat::apply`] for each thing that happened, then [`Chat::end`].
+//! [`Chat::apply`], with the turn as a value.
 //!
 //! Never delivers anything, and never knows who hears what: it says what is to be written ([`Writes`]) and what has
 //! happened ([`Change`]). The edge of each node makes lines of that, once the turn is kept.
 
 mod access;
 mod acts;
+mod apply;
 mod ask;
 mod authors;
 mod book;
@@ -52,6 +53,7 @@ mod writes;
 
 pub use crate::auth::Digest;
 pub use access::Made;
+pub use apply::{Place, Turn};
 pub use ask::{Ask, ConnectionId, IdMap, Now, Past, Proving, Query, Secret};
 pub use certificates::{Certificate, Presented, Revocation};
 pub use change::{Audience, Change, Ending, Own, Removal, Seen, SeenIn};
@@ -87,7 +89,6 @@ use rooms::Conversations;
 use sessions::Sessions;
 use std::sync::Arc;
 use tcp_chat_protocol::{ErrorKind, Refusal, RequestId, Seq};
-use turn::Turn;
 use work::Sweeps;
 
 /// The whole state of the conversation server.
@@ -114,7 +115,7 @@ pub struct Chat {
     log: LogId,
     /// Retention has removed every message below this number.
     oldest: Seq,
-    turn: Turn,
+    turn: turn::Turn,
     /// What is still to be looked at, a slice in each turn.
     sweeps: Sweeps,
     /// Conversations that this process has not looked at since its start,
@@ -133,41 +134,20 @@ fn refusal(kind: ErrorKind, msg: impl Into<std::borrow::Cow<'static, str>>) -> R
 }
 
 impl Chat {
-    /// Takes an intent into the turn.
-    ///
-    /// # Errors
-    /// The request is refused.
-    pub fn apply(&mut self, intent: Intent) -> Result<Done, Refusal> {
-        match intent {
-            Intent::Ask(source, id, ask, past) => return self.ask(source, id.as_ref(), ask, past),
-            Intent::Away(origin, session) => self.away(origin, session),
-            Intent::NodeUp(node) => self.node_up(node),
-            Intent::EndBarred { sessions, who, reason } => self.end_barred(sessions, who, reason),
-            Intent::Seal => self.seal(),
-        }
-        Ok(Done::Other)
-    }
-
     /// Takes a request into the turn, which the edge has let in. A query changes nothing: see [`Chat::query`].
     /// `past`: what its proposer has found of [`Chat::asks_past`].
     ///
     /// # Errors
     /// It is refused.
-    pub fn ask(
-        &mut self,
-        source: Source,
-        id: Option<&RequestId>,
-        ask: Ask,
-        past: Past,
-    ) -> Result<Done, Refusal> {
+    fn ask(&mut self, source: Source, id: Option<&RequestId>, ask: Ask, past: Past) -> Result<Done, Refusal> {
         let ask = match ask {
             Ask::Login { login, fresh, resumes, proof } => {
                 self.seal();
                 return self.login(source, *login, fresh.hash, resumes, proof);
             }
-            Ask::Enrol { enrol, code, made } => {
+            Ask::Enrol { name, code, made } => {
                 self.seal();
-                return self.enrol(source, &enrol.name, code, made);
+                return self.enrol(source, &name, code, made);
             }
             Ask::Ping | Ask::Query(_) => return Ok(Done::Other),
             Ask::Quit => {
@@ -203,17 +183,6 @@ impl Chat {
     /// Is the session connected there?
     fn is_at(&self, session: SessionId, origin: Origin) -> bool {
         self.sessions.get(session).is_some_and(|held| held.row.origin == Some(origin))
-    }
-
-    /// Is there something for [`Chat::swap_changes`]?
-    #[must_use]
-    pub fn has_changes(&self) -> bool {
-        !self.turn.changes.is_empty()
-    }
-
-    /// Gives what has happened since the last call, for a list that is empty.
-    pub fn swap_changes(&mut self, taken: &mut Vec<Change>) {
-        std::mem::swap(&mut self.turn.changes, taken);
     }
 
     /// Tells the edges of something.

@@ -153,7 +153,7 @@ impl Chat {
     /// A mute or a ban, as it is written down.
     fn penalty<T>(&self, actor: Actor, scope: Scope, against: &Against<T>) -> Result<Penalty, Refusal> {
         self.has_room(actor, scope)?;
-        let since = self.turn.now.wall;
+        let since = self.turn.time;
         let until = against.for_s.map(|s| since.saturating_add(s.saturating_mul(1000)));
         let by = self.by(actor).map(|by| by.to_string()).unwrap_or_default();
         Ok(Penalty { until, reason: against.reason.as_str().into(), by: by.into(), since, share: None })

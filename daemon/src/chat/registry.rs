@@ -148,12 +148,12 @@ impl Chat {
     ///
     /// # Errors
     /// Why it is not done.
-    pub fn grant(&mut self, uid: u32, wish: UserWish) -> Result<usize, NotGranted> {
+    pub(super) fn grant(&mut self, uid: u32, wish: UserWish) -> Result<usize, NotGranted> {
         self.seal();
         let (did, whom) = wish.audited();
         let touched = self.grant_wish(wish)?;
         self.turn.writes.audit.push(Audit {
-            at: self.turn.now.wall,
+            at: self.turn.time,
             by: By::Operator(uid),
             did: did.into(),
             whom: Some(whom.into()),
@@ -248,7 +248,7 @@ impl Chat {
 
     /// From now on no certificate counts that was issued before to that name.
     fn note_removed(&mut self, name: &Name) {
-        let removed = Removed { name: name.clone(), at: self.turn.now.wall };
+        let removed = Removed { name: name.clone(), at: self.turn.time };
         let before = self.removed.put(removed.clone());
         let other = before.as_ref().filter(|before| before.name.as_str() != name.as_str());
         let forget = other.map(|before| UserChange::ForgetRemoved(before.name.clone()));
@@ -264,7 +264,7 @@ impl Chat {
         }
         self.sessions.last += 1;
         let id = UserId(self.sessions.last);
-        self.put_user(User { id, name, password: None, code, added: self.turn.now.wall });
+        self.put_user(User { id, name, password: None, code, added: self.turn.time });
         id
     }
 
@@ -297,7 +297,7 @@ impl Chat {
         Registered {
             users: Arc::clone(&self.users),
             sessions: self.sessions.users().map(|(user, sessions)| (user, sessions.len())).collect(),
-            now: self.turn.now.wall,
+            now: self.turn.time,
         }
     }
 

@@ -10,14 +10,14 @@ use super::rooms::Conversations;
 use super::sessions::{Session, Sessions, UsedIds};
 use super::turn::Turn;
 use super::work::{Sweep, Sweeps};
-use super::{Chat, Found, Now, Rules, StoredConversation, StoredSession, User, Users};
+use super::{Chat, Found, Rules, StoredConversation, StoredSession, User, Users};
 use std::sync::Arc;
 
 impl Chat {
-    /// The state as the store knew it, with the slow work that was left. The time of the sessions that are away counts from
-    /// `now`. Those that were connected to a node whose process ended are here until [`Chat::node_up`].
+    /// The state as the store knew it, with the slow work that was left, at that moment in milliseconds since 1970.
+    /// Sessions that were connected to a node whose process ended are here until [`super::Intent::NodeUp`].
     #[must_use]
-    pub fn restore(rules: Rules, found: Found, now: Now) -> Self {
+    pub fn restore(rules: Rules, found: Found, time: u64) -> Self {
         let Found { conversations: stored, sessions: held, rights, head, oldest, log, .. } = found;
         let (removed, users): (Vec<_>, Vec<_>) = found.users.into_iter().partition(User::is_removed);
         let users = Users::new(users, found.certificates);
@@ -37,9 +37,7 @@ impl Chat {
         for StoredSession { row, rooms } in held {
             let id = row.id;
             let (user, proven) = (row.user, users.get(row.user).is_some());
-            let ttl = rules.ttl_of(&row.name);
             let mut session = Session::new(row, proven, UsedIds::UNKNOWN);
-            session.ends = session.row.origin.is_none().then(|| now.mono.saturating_add(ttl));
             for (room, since) in rooms {
                 if let Some(conversation) = conversations.get_mut(room) {
                     conversation.members.insert(user, id);
@@ -79,7 +77,7 @@ impl Chat {
             }
         }
         let mut turn = Turn::default();
-        turn.now = now;
+        turn.time = time;
         let mut resends = Resends::default();
         found.sent.into_iter().for_each(|sent| resends.add(sent));
         Self {

@@ -1,5 +1,5 @@
-//! Owns retention as the state decides it: a number below which all messages go, and what goes with them. Called by the
-//! hub in a turn, with the number that the store has proposed. Never removes a message: the store does, when it has time.
+//! Owns retention as the state decides it: a number below which all messages go, and what goes with them. Called by
+//! [`Chat::apply`], with the number that the store of the proposer has proposed. Never removes a message: the store does, when it has time.
 
 use super::Chat;
 use tcp_chat_protocol::Seq;
@@ -8,7 +8,7 @@ impl Chat {
     /// Retention takes all messages below `oldest`; what is taken already stays taken. Conversations of which nothing is left
     /// go, or rooms would be taken for good, and who stays long would be left with the direct messages of everybody who
     /// ever came by. Certificates and removed users that are too old go, too: the hub proposes 0 once a day for them.
-    pub fn retain(&mut self, oldest: Seq) {
+    pub(super) fn retain(&mut self, oldest: Seq) {
         self.seal();
         if oldest > self.oldest {
             self.oldest = oldest;

@@ -1,9 +1,9 @@
-//! Owns the sessions: by id, by token, by user, by name, and when those that are away run out.
+//! Owns the sessions: by id, by token, by user, by name, and how many are away.
 //! Called by the chat only. Never decides who may have a name, or how many sessions.
 
 use super::names::Names;
 use super::{ConversationId, NodeId, Origin, SessionId, SessionRow, UserId};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use tcp_chat_protocol::{Name, NameKey, RequestId, Seq};
 
@@ -18,9 +18,6 @@ pub(super) struct Session {
     /// Its rooms, in the order in which it entered them, each with the number that it sees from
     /// (exclusive).
     pub(super) rooms: Vec<(ConversationId, Seq)>,
-    /// When it ends, unless it is resumed; in milliseconds of [`super::Now::mono`]. It belongs to the process: a restart
-    /// gives each session that is away its whole time again.
-    pub(super) ends: Option<u64>,
     pub(super) used: UsedIds,
 }
 
@@ -58,7 +55,7 @@ impl UsedIds {
 
 impl Session {
     pub(super) fn new(row: SessionRow, proven: bool, used: UsedIds) -> Self {
-        Self { key: row.name.key(), row, proven, rooms: Vec::new(), ends: None, used }
+        Self { key: row.name.key(), row, proven, rooms: Vec::new(), used }
     }
 
     pub(super) fn is_in(&self, room: ConversationId) -> bool {
@@ -75,7 +72,8 @@ pub(super) struct Sessions {
     by_user: BTreeMap<UserId, Vec<SessionId>>,
     /// All sessions of a user have one name.
     by_name: Names<UserId>,
-    endings: BTreeSet<(u64, SessionId)>,
+    /// How many have no connection.
+    away: usize,
     /// The highest id ever given out, to a session or a user.
     pub(super) last: i64,
     /// How often sessions entered rooms, at least: the newest membership has this number.
@@ -99,13 +97,13 @@ impl Sessions {
     pub(super) fn at_node(&self, node: NodeId) -> (Vec<SessionId>, bool) {
         let there = |session: &&Session| session.row.origin.is_some_and(|origin| origin.node == node);
         let there: Vec<_> = self.iter().filter(there).map(|session| session.row.id).collect();
-        let is_all = there.len() == self.all.len() - self.endings.len();
+        let is_all = there.len() == self.all.len() - self.away;
         (there, !is_all)
     }
 
     /// How many are away.
     pub(super) fn away(&self) -> usize {
-        self.endings.len()
+        self.away
     }
 
     /// All of them, in the order in which they began.
@@ -158,9 +156,7 @@ impl Sessions {
         self.by_token.insert(session.row.token_hash, id);
         self.by_user.entry(session.row.user).or_default().push(id);
         self.by_name.put(&session.row.name, session.row.user);
-        if let Some(ends) = session.ends {
-            self.endings.insert((ends, id));
-        }
+        self.away += usize::from(session.row.origin.is_none());
         self.all.insert(id, session);
     }
 
@@ -176,37 +172,21 @@ impl Sessions {
             self.by_user.remove(&user);
             self.by_name.remove(&session.row.name, user);
         }
-        if let Some(ends) = session.ends {
-            self.endings.remove(&(ends, id));
-        }
+        self.away -= usize::from(session.row.origin.is_none());
         Some(session)
     }
 
-    /// The session is away from now on, until `ends`.
-    pub(super) fn is_away(&mut self, id: SessionId, ends: u64) {
+    /// The session is away from now on.
+    pub(super) fn is_away(&mut self, id: SessionId) {
         if let Some(session) = self.all.get_mut(&id) {
-            session.row.origin = None;
-            session.ends = Some(ends);
-            self.endings.insert((ends, id));
+            self.away += usize::from(session.row.origin.take().is_some());
         }
     }
 
     /// The session is connected there from now on. Where it was connected before.
     pub(super) fn is_here(&mut self, id: SessionId, origin: Origin) -> Option<Origin> {
         let session = self.all.get_mut(&id)?;
-        if let Some(ends) = session.ends.take() {
-            self.endings.remove(&(ends, id));
-        }
+        self.away -= usize::from(session.row.origin.is_none());
         session.row.origin.replace(origin)
-    }
-
-    /// When the first of those that are away ends.
-    pub(super) fn next_ending(&self) -> Option<u64> {
-        self.endings.first().map(|(at, _)| *at)
-    }
-
-    /// The sessions whose time is over, the first one to end first.
-    pub(super) fn overdue(&self, now: u64) -> impl Iterator<Item = SessionId> {
-        self.endings.range(..=(now, SessionId(i64::MAX))).map(|(_, id)| *id)
     }
 }

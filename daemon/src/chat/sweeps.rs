@@ -32,7 +32,7 @@ impl Chat {
 
     /// Looks at what is left, exactly `most` of it, or all. The number stands in the turn: nothing that only this process
     /// knows may end the work earlier. True: there is more for this turn.
-    pub fn sweep_on(&mut self, most: usize) -> bool {
+    pub(super) fn sweep_on(&mut self, most: usize) -> bool {
         for _ in 0..most {
             if self.unchecked.len() == 0 && !self.has_sweep() {
                 return false;
@@ -114,9 +114,9 @@ impl Chat {
                 true
             }
             Sweep::Over => {
-                let over = self.book.expire(1, self.turn.now.wall);
+                let over = self.book.expire(1, self.turn.time);
                 self.turn.writes.rights.extend(over);
-                self.book.is_over(self.turn.now.wall)
+                self.book.is_over(self.turn.time)
             }
             Sweep::Expired => self.forget_expired(),
             Sweep::Grants(user, name) => self.take_grant_of(*user, name),
@@ -143,7 +143,7 @@ impl Chat {
     }
 
     /// These sessions came from a range of addresses that is banned: they end, one after the other.
-    pub fn end_barred(&mut self, sessions: VecDeque<SessionId>, who: Box<str>, reason: Box<str>) {
+    pub(super) fn end_barred(&mut self, sessions: VecDeque<SessionId>, who: Box<str>, reason: Box<str>) {
         if !sessions.is_empty() {
             self.sweep_later(Sweep::Barred { sessions, who, reason });
         }

@@ -12,6 +12,7 @@ mod lost_rights;
 mod middle;
 mod model;
 mod nodes;
+mod one_turn;
 mod order;
 mod penalties;
 mod quotas;
@@ -26,7 +27,7 @@ mod work;
 mod world;
 
 use super::*;
-use crate::edge::{Command, Edge, Effect, Read};
+use crate::edge::{Command, Effect, Read};
 use tcp_chat_protocol::Name;
 use world::World;
 
@@ -154,13 +155,13 @@ fn operators_speak_kick_and_shut_down() {
     let mut world = World::new(|_| {});
     let [ana, bo] = [world.login("ana"), world.login("bo")];
     world.skips(&[ana, bo]);
-    world.edge_does(|edge, chat| edge.say_to_all(chat, "lunch"));
+    world.says_to_all("lunch");
     assert_eq!(world.hears(bo), ["NOTICE OPERATOR"]);
     assert!(world.operates(r#"{"op":"KICK","data":{"user":"BO"}}"#).is_ok());
     assert_eq!(world.hears(bo), ["NOTICE KICKED", "(closed: kicked)"]);
     assert_eq!(world.hears(ana), ["NOTICE OPERATOR", "PRESENCE lobby bo left"]);
     assert_eq!(world.operates(r#"{"op":"KICK","data":{"user":"bo"}}"#), Err(ErrorKind::NoSuchUser));
-    world.edge_does(Edge::shutdown);
+    world.shuts_down();
     assert_eq!(world.hears(ana), ["NOTICE SHUTDOWN 250 ms", "(closed: shutdown)"]);
     assert_eq!(world.chat.counts().sessions, 1, "sessions stay");
 }

@@ -1,9 +1,9 @@
 //! Owns the turn: what is said in it is gathered by conversation, numbered and encoded once when
-//! the turn is sealed, and handed out with what is to be written. Called by the hub (begin, end)
-//! and by the chat (seal). Never writes, and never undoes: whether and when a store keeps the turn is the hub's matter.
+//! the turn is sealed, and handed out with what is to be written. Called by [`super::apply`]
+//! (begin, end) and by the chat (seal). Never writes, and never undoes: whether and when a store keeps the turn is the hub's matter.
 
 use super::{
-    Audience, Change, Chat, Chunk, ConversationId, ConversationKind, Ending, IdMap, Now, Origin, Own, Sent,
+    Audience, Change, Chat, Chunk, ConversationId, ConversationKind, Ending, IdMap, Origin, Own, Sent,
     SessionId, Writes,
 };
 use std::collections::BTreeSet;
@@ -27,7 +27,8 @@ pub(super) struct Said {
 /// One turn as it comes together.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
-    pub(super) now: Now,
+    /// Milliseconds since 1970. Messages are stamped with it, and penalties end by it.
+    pub(super) time: u64,
     pub(super) writes: Writes,
     /// What the edge has not taken yet.
     pub(super) changes: Vec<Change>,
@@ -72,9 +73,9 @@ impl Turn {
 }
 
 impl Chat {
-    /// Begins a turn at the moment `now`.
-    pub fn begin(&mut self, now: Now) {
-        self.turn.now = now;
+    /// Begins a turn at that moment, in milliseconds since 1970.
+    pub(super) fn begin(&mut self, time: u64) {
+        self.turn.time = time;
         self.turn.noted.clear();
         self.turn.unsealed.clear();
         self.turn.heads.clear();
@@ -84,45 +85,18 @@ impl Chat {
     }
 
     /// Ends the turn. What is to be written, all or nothing.
-    pub fn end(&mut self) -> Writes {
+    pub(super) fn end(&mut self) -> Writes {
         self.seal();
         self.note_work();
         std::mem::take(&mut self.turn.writes)
     }
 
-    /// Ends sessions whose time is over by the clock of this process, at most `most` of them. True: there are more.
-    pub fn expire(&mut self, most: usize) -> bool {
-        for _ in 0..most {
-            let Some(id) = self.overdue(self.turn.now.mono).next() else { return false };
-            self.end_away(id);
-        }
-        self.overdue(self.turn.now.mono).next().is_some()
-    }
-
-    /// The sessions whose time is over at a moment of [`Now::mono`], the first one to end first. The times are no facts
-    /// about the server: they belong to the process that proposes to end the sessions.
-    pub fn overdue(&self, mono: u64) -> impl Iterator<Item = SessionId> {
-        self.sessions.overdue(mono)
-    }
-
     /// Ends a session if it is away. It may have been resumed since its time was over.
-    pub fn end_away(&mut self, session: SessionId) {
+    pub(super) fn end_away(&mut self, session: SessionId) {
         if self.sessions.get(session).is_some_and(|held| held.row.origin.is_none()) {
             self.seal();
             self.end_session(session, Ending::Over);
         }
-    }
-
-    /// When [`Chat::expire`] has something to do next, in milliseconds of [`Now::mono`].
-    #[must_use]
-    pub fn next_ending(&self) -> Option<u64> {
-        self.sessions.next_ending()
-    }
-
-    /// Was something said that has no number yet?
-    #[must_use]
-    pub fn has_unsealed(&self) -> bool {
-        !self.turn.open.is_empty()
     }
 
     /// Takes something said into the turn.
@@ -137,14 +111,14 @@ impl Chat {
 
     /// Numbers and encodes what was said up to here. Anything but a message seals, so that every
     /// connection sees the order in which things happened.
-    pub fn seal(&mut self) {
+    pub(super) fn seal(&mut self) {
         if self.turn.open.is_empty() {
             return;
         }
         self.turn.at.clear();
         self.turn.noted.clear();
         self.turn.unsealed.clear();
-        let ts = Timestamp(self.turn.now.wall).to_string();
+        let ts = Timestamp(self.turn.time).to_string();
         for (id, said) in std::mem::take(&mut self.turn.open) {
             self.seal_one(id, said, &ts);
         }
@@ -192,7 +166,7 @@ impl Chat {
         }
         let chunk = self.turn.writes.chunks.len();
         self.tell(Change::Said { chunk, audience, own });
-        let ts = self.turn.now.wall;
+        let ts = self.turn.time;
         self.turn.writes.chunks.push(Chunk { conversation: id, first, last: seq, prev: before, ts, lines });
     }
 }

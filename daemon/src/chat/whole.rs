@@ -36,7 +36,7 @@ impl Chat {
     }
 
     /// Goes by other settings from now on.
-    pub fn set_rules(&mut self, rules: Rules) {
+    pub(super) fn set_rules(&mut self, rules: Rules) {
         // What was said before went to the room that was the default one then.
         self.seal();
         let before = std::mem::replace(&mut self.rules, rules);
@@ -55,12 +55,6 @@ impl Chat {
     #[must_use]
     pub fn rules(&self) -> &Rules {
         &self.rules
-    }
-
-    /// The moment of this turn, in milliseconds of [`super::Now::mono`].
-    #[must_use]
-    pub fn mono(&self) -> u64 {
-        self.turn.now.mono
     }
 
     /// Is there a room of that name that the session may know of?
@@ -87,7 +81,7 @@ impl Chat {
     /// Is the address banned?
     #[must_use]
     pub fn is_barred(&self, address: IpAddr) -> bool {
-        self.book.bars(address, self.turn.now.wall)
+        self.book.bars(address, self.turn.time)
     }
 
     /// How many users have a session.

@@ -10,21 +10,16 @@ const KEPT: usize = 1_024;
 
 impl Edge {
     /// Takes in what has happened in the state since the last call.
-    pub fn sync(&mut self, chat: &mut Chat) {
-        if !chat.has_changes() {
-            return;
-        }
-        let mut changes = std::mem::take(&mut self.changes);
-        chat.swap_changes(&mut changes);
+    pub fn sync(&mut self, chat: &Chat, changes: &mut Vec<Change>) {
         for change in changes.drain(..) {
             self.take_in(chat, change);
         }
-        if changes.capacity() <= KEPT {
-            self.changes = changes;
+        if changes.capacity() > KEPT {
+            *changes = Vec::new();
         }
     }
 
-    fn take_in(&mut self, chat: &mut Chat, change: Change) {
+    fn take_in(&mut self, chat: &Chat, change: Change) {
         match change {
             Change::Said { chunk, audience, own } => {
                 let to = self.listeners.of(audience);
@@ -48,10 +43,14 @@ impl Edge {
             }
             Change::Silent(room) => self.listeners.silence(room),
             Change::Here { session, user, at, from } => self.arrives(session, user, at, from),
-            Change::Away { user, at } => drop(self.departs(user, at)),
+            Change::Away { session, user, at } => {
+                self.away.add(session, self.now, chat.ttl_of(session));
+                self.departs(user, at);
+            }
             Change::Ended { session, user, at, why } => {
                 self.limits.remove(&session);
                 self.sessions.remove(&session);
+                self.away.remove(session);
                 if let Some(connection) = at.and_then(|at| self.departs(user, at)) {
                     self.ends(connection, &why);
                 }
@@ -67,7 +66,7 @@ impl Edge {
                 self.rooms.remove(&room);
                 self.listeners.silence(room);
             }
-            Change::Banned { range, who, reason } => self.end_barred(chat, &range, who, reason),
+            Change::Banned { range, who, reason } => self.end_barred(&range, who, reason),
         }
     }
 
@@ -79,6 +78,7 @@ impl Edge {
 
     /// The session is on that connection now, and no longer on the one that it was on.
     fn arrives(&mut self, session: SessionId, user: UserId, at: Origin, from: Option<Origin>) {
+        self.away.remove(session);
         if let Some(old) = from.and_then(|old| self.departs(user, old)) {
             self.line(old, notices::taken_over());
             self.shut(old, Closing::TakenOver);

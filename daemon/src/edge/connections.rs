@@ -3,7 +3,7 @@
 
 use super::quotas::SessionBuckets;
 use super::{Closing, Edge, Effect};
-use crate::chat::{Chat, Connected, ConnectionId, ConversationId, Intent, Origin, SessionId};
+use crate::chat::{Connected, ConnectionId, ConversationId, Intent, Origin, SessionId};
 use ipnet::IpNet;
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -25,12 +25,39 @@ pub(super) struct Connection {
     pub(super) owes: u64,
     /// It is being closed: what it still asks is not heard.
     pub(super) closing: bool,
+    /// The turn in which it logs in: what comes behind that waits for the next one.
+    pub(super) logs_in: u64,
+    /// The turn in which nothing more of it is heard, because it will be closed.
+    pub(super) ignored_in: u64,
+    /// A turn, and the errors in a row that are foreseen at this place of it.
+    pub(super) foreseen: (u64, u32),
 }
 
 impl Connection {
     pub(super) fn new(address: IpAddr, now: u64) -> Self {
         let buckets = SessionBuckets::full(now);
-        Self { address, session: None, errors: 0, auth_failures: 0, buckets, owes: 0, closing: false }
+        Self {
+            address,
+            session: None,
+            errors: 0,
+            auth_failures: 0,
+            buckets,
+            owes: 0,
+            closing: false,
+            logs_in: 0,
+            ignored_in: 0,
+            foreseen: (0, 0),
+        }
+    }
+
+    /// The errors in a row at this place of the turn that is gathered, as far as they are certain.
+    pub(super) fn errors_in(&self, turn: u64) -> u32 {
+        if self.foreseen.0 == turn { self.foreseen.1 } else { self.errors }
+    }
+
+    /// May there be errors in a row that something else ends?
+    pub(super) fn has_errors(&self, turn: u64) -> bool {
+        self.errors > 0 || self.foreseen.0 == turn
     }
 }
 
@@ -59,12 +86,6 @@ impl Edge {
     }
 
     /// Closes the connection once what waits was sent.
-    pub(super) fn close(&mut self, chat: &mut Chat, connection: ConnectionId, why: Closing) {
-        self.sync(chat);
-        self.shut(connection, why);
-    }
-
-    /// The same where the effects are in order already.
     pub(super) fn shut(&mut self, connection: ConnectionId, why: Closing) {
         if let Some(state) = self.connections.get_mut(&connection).filter(|state| !state.closing) {
             state.closing = true;
@@ -72,15 +93,16 @@ impl Edge {
         }
     }
 
-    /// Sends a line where the effects are in order already. A connection that is being closed hears nothing more.
+    /// Sends a line. A connection that is being closed hears nothing more.
     pub(super) fn line(&mut self, connection: ConnectionId, line: Vec<u8>) {
         if self.connections.get(&connection).is_some_and(|state| !state.closing) {
             self.effects.push(Effect::Line(connection, line));
         }
     }
 
-    /// The connections that come from a banned range are closed, and the sessions on them end, one after the other.
-    pub(super) fn end_barred(&mut self, chat: &mut Chat, range: &IpNet, who: Box<str>, reason: Box<str>) {
+    /// The connections that come from a banned range are closed. The next turn proposes that the sessions on them end, one
+    /// after the other.
+    pub(super) fn end_barred(&mut self, range: &IpNet, who: Box<str>, reason: Box<str>) {
         let there = self.connections.iter().filter(|(_, c)| !c.closing && is_in(range, c.address));
         let mut there: Vec<_> = there.map(|(id, c)| (*id, c.session)).collect();
         there.sort_unstable();
@@ -91,12 +113,9 @@ impl Edge {
                 None => self.shut(connection, Closing::Kicked),
             }
         }
-        self.record(|| Intent::EndBarred {
-            sessions: sessions.clone(),
-            who: who.clone(),
-            reason: reason.clone(),
-        });
-        chat.end_barred(sessions, who, reason);
+        if !sessions.is_empty() {
+            self.gathering.propose_next(Intent::EndBarred { sessions, who, reason });
+        }
     }
 }
 

@@ -6,11 +6,8 @@
 mod turns;
 
 use super::{Answer, Edge, Effect, Outcome, Read};
-use crate::chat::{
-    Ask, Chat, ConnectionId, ConversationId, NotGranted, Past, Range, SessionId, UserWish, Writes,
-};
+use crate::chat::{Ask, Chat, ConnectionId, ConversationId, NotGranted, Past, Range, SessionId, Writes};
 use std::collections::{HashMap, HashSet, VecDeque};
-use tcp_chat_protocol::reply::ActReply;
 use tcp_chat_protocol::request::Target;
 use tcp_chat_protocol::{Action, ErrorKind, Refusal, RequestId, Seq};
 use turns::{bytes_of, resent};
@@ -229,26 +226,20 @@ impl Edge {
         self.hold.turns = turns;
     }
 
-    /// An operator moderates: the system's user of that number.
+    /// May an operator moderate now?
     ///
     /// # Errors
-    /// Why it was not done; nothing was changed then.
-    pub fn operate(&mut self, chat: &mut Chat, uid: u32, action: &Action) -> Result<ActReply, Refusal> {
-        self.hold.takes_action(action)?;
-        let done = chat.operate(uid, action);
-        self.sync(chat);
-        done
+    /// Why not: it must not be proposed.
+    pub fn takes_action(&self, action: &Action) -> Result<(), Refusal> {
+        self.hold.takes_action(action)
     }
 
-    /// Does what an operator wants: the system's user of that number. How many certificates or sessions it touched.
+    /// May an operator change a user or a certificate now?
     ///
     /// # Errors
-    /// Why it is not done.
-    pub fn grant(&mut self, chat: &mut Chat, uid: u32, wish: UserWish) -> Result<usize, NotGranted> {
-        if self.hold.fails {
-            return Err(NotGranted::StoreFails);
-        }
-        chat.grant(uid, wish)
+    /// Why not: it must not be proposed.
+    pub fn takes_wish(&self) -> Result<(), NotGranted> {
+        if self.hold.fails { Err(NotGranted::StoreFails) } else { Ok(()) }
     }
 
     /// Would this MSG be ordered now, which the store could not keep? What was sent before is answered.

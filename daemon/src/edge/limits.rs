@@ -3,8 +3,9 @@
 //! PING, QUIT) or what was no request: those count too, and cost only that the peer is read more
 //! slowly, so that refusing a flood costs next to nothing.
 
+use super::admit::Peer;
 use super::quotas::{Rates, SessionLimits};
-use super::{Answer, Command, Edge, Effect, Peer};
+use super::{Answer, Command, Edge, Effect};
 use crate::chat::{Ask, Chat, ConnectionId, Party, Past, Query, SessionId, UserId, WHO_MEMBERS};
 use std::net::IpAddr;
 use tcp_chat_protocol::request::{Place, Target};
@@ -52,7 +53,7 @@ impl Edge {
         if chat.rules().rate.per_second == 0 {
             return Ok(());
         }
-        let (rates, now) = (Rates::of(chat.rules()), chat.mono());
+        let (rates, now) = (Rates::of(chat.rules()), self.now);
         self.limits_of(session, now).buckets.request(rates, lines, now).map_err(|wait| {
             self.effects.push(Effect::Slow(connection, LINE_MS));
             too_fast(wait, format!("too fast: wait {wait} ms and send it again"))
@@ -72,13 +73,12 @@ impl Edge {
         command: &Command,
     ) -> Option<(SessionId, RequestId)> {
         let Command::Ask(Some(id), Ask::Say(..)) = command else { return None };
-        self.sync(chat);
         let state = self.connections.get(&connection).filter(|state| state.owes == 0 && !state.closing)?;
         let session = state.session?;
         if !chat.asks_past(session, id) {
             return None;
         }
-        let (rates, now) = (Rates::of(chat.rules()), chat.mono());
+        let (rates, now) = (Rates::of(chat.rules()), self.now);
         let is_too_fast = self.limits.get(&session).is_some_and(|limits| {
             let mut buckets = limits.buckets;
             buckets.request(rates, 1, now).is_err()
@@ -97,16 +97,19 @@ impl Edge {
         (target, json): (&Target, &str),
         past: Past,
     ) -> Answer<Charge> {
-        let now = chat.mono();
+        let now = self.now;
         let mut charge = Charge { stored: None, stranger: Stranger::No, pair: None };
         if let Target::User(to) = target
             && let Some((mine, theirs, is_known)) = chat.pair(session, to)
         {
             charge.pair = Some((mine, theirs));
-            if !is_known {
+            if !is_known && !self.gathering.are_met(mine, theirs) {
                 let rates = Rates::of(chat.rules());
                 match self.limits_of(session, now).buckets.stranger(rates, now) {
-                    Ok(()) => charge.stranger = Stranger::Yes,
+                    Ok(()) => {
+                        charge.stranger = Stranger::Yes;
+                        self.gathering.meet(mine, theirs);
+                    }
                     Err(_) if !chat.would_keep(session, id, target, past) => return Ok(charge),
                     Err(wait) => {
                         let seconds = wait.div_ceil(1_000);
@@ -141,7 +144,7 @@ impl Edge {
 
     /// The message is not stored after all.
     pub(super) fn refund(&mut self, chat: &Chat, session: SessionId, charge: Charge) {
-        let now = chat.mono();
+        let now = self.now;
         if let Some((by, bytes)) = charge.stored {
             self.quotas.stores_not(by, chat.rules().network_stored, bytes, now);
         }
@@ -155,7 +158,7 @@ impl Edge {
     pub(super) fn note_direct(&mut self, chat: &Chat, session: SessionId, charge: Charge) {
         let Some((mine, theirs)) = charge.pair else { return };
         if charge.stranger == Stranger::Yes {
-            self.limits_of(session, chat.mono()).waits_for(theirs);
+            self.limits_of(session, self.now).waits_for(theirs);
         }
         for other in chat.sessions_of(theirs) {
             if let Some(limits) = self.limits.get_mut(other)
@@ -163,6 +166,15 @@ impl Edge {
             {
                 limits.buckets.is_no_stranger();
             }
+        }
+    }
+
+    /// As how many lines a thing counts that happened on a connection.
+    #[must_use]
+    pub fn weight(&self, chat: &Chat, connection: ConnectionId, command: &Command) -> usize {
+        match command {
+            Command::Ask(_, ask) => lines(chat, self.session_at(connection), ask) as usize,
+            _ => 1,
         }
     }
 
@@ -174,7 +186,7 @@ impl Edge {
         session: Option<SessionId>,
         lines: u32,
     ) {
-        let (rates, now) = (Rates::of(chat.rules()), chat.mono());
+        let (rates, now) = (Rates::of(chat.rules()), self.now);
         let Self { connections, limits, .. } = self;
         let Some(state) = connections.get_mut(&connection) else { return };
         let buckets = match session {
@@ -188,7 +200,7 @@ impl Edge {
 
     /// What a read of the connection has brought, in bytes.
     pub(super) fn weigh(&mut self, chat: &mut Chat, connection: ConnectionId, bytes: usize) {
-        let (rates, now) = (Rates::of(chat.rules()), chat.mono());
+        let (rates, now) = (Rates::of(chat.rules()), self.now);
         let Self { connections, limits, quotas, .. } = self;
         let Some(state) = connections.get_mut(&connection) else { return };
         let buckets = match state.session {
@@ -219,7 +231,7 @@ impl Edge {
         }
         let address = self.address(connection).unwrap_or(IpAddr::from([0; 4]));
         let Some((_, by)) = chat.party_of(session, address) else { return Ok(()) };
-        self.quotas.acts(by, chat.mono()).map_err(|wait| {
+        self.quotas.acts(by, self.now).map_err(|wait| {
             let seconds = wait.div_ceil(1_000);
             too_fast(wait, format!("too much order for a minute: wait {seconds} s and send it again"))
         })

@@ -2,6 +2,7 @@
 //! was taken over or was taken out of a room. Called by the hub for the daemon and for operators, and by the edge. Never
 //! asks who may.
 
+use super::gathering::Task;
 use super::{Closing, Edge, Effect};
 use crate::chat::{Chat, Ending, Removal};
 use std::sync::Arc;
@@ -9,15 +10,23 @@ use tcp_chat_protocol::event::{NoticeEvent, notice};
 use tcp_chat_protocol::{Name, NoticeKind};
 
 impl Edge {
-    /// Tells everyone that the daemon is going, and closes all connections. Sessions stay.
+    /// Tells everyone that the daemon is going, and closes all connections, at this place of the turn. Sessions stay.
+    pub fn shutdown(&mut self) {
+        self.gathering.add(Task::Shutdown);
+    }
+
+    /// Says something to everyone who is connected at this place of the turn.
+    pub fn say_to_all(&mut self, msg: &str) {
+        let line: Arc<[u8]> = notice(&NoticeEvent::new(NoticeKind::Operator, msg)).into();
+        self.gathering.add(Task::Notice(line));
+    }
+
     /// Clients are told to come back at different moments.
-    pub fn shutdown(&mut self, chat: &mut Chat) {
+    pub(super) fn shut_all(&mut self, chat: &Chat) {
         /// The first may come back after this, in milliseconds.
         const FIRST_MS: u64 = 250;
         /// One more each so many milliseconds: 500 handshakes a second.
         const STEP_MS: u64 = 2;
-        self.sync(chat);
-        self.seal(chat);
         let latest = (chat.rules().ttl_ms / 2).max(FIRST_MS);
         let mut open: Vec<_> =
             self.connections.iter().filter(|(_, c)| !c.closing).map(|(id, _)| *id).collect();
@@ -26,19 +35,15 @@ impl Edge {
             let mut going =
                 NoticeEvent::new(NoticeKind::Shutdown, "the server is going down; your session is kept");
             going.retry_after_ms = Some((FIRST_MS + at * STEP_MS).min(latest));
-            self.push(chat, Effect::Line(connection, notice(&going)));
-            self.close(chat, connection, Closing::Shutdown);
+            self.line(connection, notice(&going));
+            self.shut(connection, Closing::Shutdown);
         }
     }
 
-    /// Says something to everyone who is connected.
-    pub fn say_to_all(&mut self, chat: &mut Chat, msg: &str) {
-        self.seal(chat);
-        self.sync(chat);
-        let line: Arc<[u8]> = notice(&NoticeEvent::new(NoticeKind::Operator, msg)).into();
+    pub(super) fn notify_all(&mut self, line: Arc<[u8]>) {
         let is_logged_in = self.connections.iter().filter(|(_, state)| state.session.is_some());
         let to = is_logged_in.map(|(connection, _)| *connection).collect();
-        self.push(chat, Effect::Event { to: Arc::new(to), except: None, line });
+        self.effects.push(Effect::Event { to: Arc::new(to), except: None, line });
     }
 }
 

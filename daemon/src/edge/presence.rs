@@ -104,24 +104,23 @@ impl Edge {
         }
     }
 
-    /// Does so many steps of slow work: tells presence that was not told yet, and has the state do its own. True: there is
-    /// more for this turn.
-    pub fn work(&mut self, chat: &mut Chat, most: usize) -> bool {
-        self.sync(chat);
-        for step in 0..most {
+    /// Tells presence that was not told yet, before the state does its slow work: at most as many steps as that. Nothing is
+    /// said behind it in this turn, so no number depends on it.
+    pub(super) fn tell(&mut self, chat: &Chat) {
+        for step in 0..self.gathering.steps {
             // Presence costs its time later, when it is delivered. One step tells always: a room in which users come and go
             // all the time does not keep the others untold.
             if !self.is_telling() || (step > 0 && !self.untold.tells_more()) {
                 break;
             }
-            // What was said before it comes first. Nothing is said after it in this turn, so no number depends on it.
-            chat.seal();
-            self.sync(chat);
             self.tell_next(chat);
         }
-        let is_more = chat.sweep_on(most);
-        self.sync(chat);
-        is_more || (self.untold.tells_more() && self.is_telling())
+    }
+
+    /// Is presence left that this turn could still tell?
+    #[must_use]
+    pub fn tells_more(&self) -> bool {
+        self.untold.tells_more() && self.is_telling()
     }
 
     /// Is presence left that was not told yet? Slow work would add to it.

@@ -28,7 +28,7 @@ impl Edge {
     /// Answers a refusal, and counts errors in a row.
     pub(super) fn answer(
         &mut self,
-        chat: &mut Chat,
+        chat: &Chat,
         connection: ConnectionId,
         op: Option<&'static str>,
         answer: Answer,
@@ -52,12 +52,11 @@ impl Edge {
         };
         let most = chat.rules().errors;
         let too_many = most > 0 && state.errors > most;
-        self.seal(chat);
         let mut refused = Refused { to: connection, from: None, user: None, op, refusal };
         self.complete(chat, &mut refused);
-        self.push(chat, Effect::Refused(Box::new(refused)));
+        self.effects.push(Effect::Refused(Box::new(refused)));
         if let Some(closing) = closing.or(too_many.then_some(Closing::Errors)) {
-            self.close(chat, connection, closing);
+            self.shut(connection, closing);
         }
     }
 

@@ -2,7 +2,7 @@
 //! connection reads from the store. Called by the edge. Never decides what a request comes to.
 
 use super::{Edge, Effect, Read};
-use crate::chat::{Answered, Chat, ConnectionId, Done, LoggedIn};
+use crate::chat::{Answered, ConnectionId, Done, LoggedIn};
 use tcp_chat_protocol::RequestId;
 use tcp_chat_protocol::reply::{self, MessagesReply, SearchReply};
 use zeroize::{Zeroize, Zeroizing};
@@ -12,41 +12,35 @@ type Named<'a> = (&'static str, Option<&'a RequestId>);
 
 impl Edge {
     /// Replies to a request that the state has taken in.
-    pub(super) fn reply(&mut self, chat: &mut Chat, to: ConnectionId, (op, id): Named<'_>, done: Done) {
+    pub(super) fn reply(&mut self, to: ConnectionId, (op, id): Named<'_>, done: Done) {
         let line = match done {
             Done::Joined(data) => reply::encode(op, id, &data),
             Done::Left(data) => reply::encode(op, id, &data),
             // A session that was ended is, whether that is kept or not.
             Done::Acted(data) if op == "KICK" => reply::encode(op, id, &data),
             Done::Acted(data) => {
-                return self.push(chat, Effect::IfKept(to, id.cloned(), reply::encode(op, id, &data)));
+                return self.push(to, Effect::IfKept(to, id.cloned(), reply::encode(op, id, &data)));
             }
             Done::Enrolled(data) => {
-                return self.push(chat, Effect::IfKept(to, id.cloned(), reply::encode(op, id, &data)));
+                return self.push(to, Effect::IfKept(to, id.cloned(), reply::encode(op, id, &data)));
             }
-            Done::Resent(resent) => return self.push(chat, Effect::Read(to, Read::Again(resent))),
+            Done::Resent(resent) => return self.push(to, Effect::Read(to, Read::Again(resent))),
             // The message itself is the answer.
-            Done::Said | Done::LoggedIn(_) | Done::Other => return,
+            Done::Said | Done::LoggedIn(_) | Done::Granted(_) | Done::Other => return,
         };
-        self.push(chat, Effect::Line(to, line));
+        self.push(to, Effect::Line(to, line));
     }
 
     /// Replies to a query.
-    pub(super) fn reply_to_query(
-        &mut self,
-        chat: &mut Chat,
-        to: ConnectionId,
-        (op, id): Named<'_>,
-        answer: Answered,
-    ) {
+    pub(super) fn reply_to_query(&mut self, to: ConnectionId, (op, id): Named<'_>, answer: Answered) {
         let line = match answer {
             Answered::Who(data) => reply::encode(op, id, &data),
             Answered::Rooms(data) => reply::encode(op, id, &data),
             Answered::Page(Some(of)) => {
-                return self.push(chat, Effect::Read(to, Read::Page(id.cloned(), of)));
+                return self.push(to, Effect::Read(to, Read::Page(id.cloned(), of)));
             }
             Answered::Search(what) => {
-                return self.push(chat, Effect::Read(to, Read::Search(id.cloned(), what)));
+                return self.push(to, Effect::Read(to, Read::Search(id.cloned(), what)));
             }
             Answered::Page(None) => {
                 reply::encode(op, id, &MessagesReply { messages: Vec::new(), more: false })
@@ -56,13 +50,12 @@ impl Edge {
                 reply::encode(op, id, &SearchReply { messages: Vec::new(), more: false, indexed, head })
             }
         };
-        self.push(chat, Effect::Line(to, line));
+        self.push(to, Effect::Line(to, line));
     }
 
     /// Replies to a LOGIN, with the token, and has the connection read what the session has missed.
     pub(super) fn reply_to_login(
         &mut self,
-        chat: &mut Chat,
         to: ConnectionId,
         id: Option<&RequestId>,
         logged_in: LoggedIn,
@@ -70,11 +63,11 @@ impl Edge {
     ) {
         let LoggedIn { session, name, mut reply, missed, .. } = logged_in;
         reply.session = std::mem::take(&mut token);
-        self.push(chat, Effect::Line(to, reply::encode("LOGIN", id, &reply)));
+        self.push(to, Effect::Line(to, reply::encode("LOGIN", id, &reply)));
         reply.session.zeroize();
-        self.push(chat, Effect::LoggedIn(to, session, name));
+        self.push(to, Effect::LoggedIn(to, session, name));
         if !missed.is_empty() {
-            self.push(chat, Effect::Read(to, Read::Gap(session, missed)));
+            self.push(to, Effect::Read(to, Read::Gap(session, missed)));
         }
     }
 }

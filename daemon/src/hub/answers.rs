@@ -2,9 +2,11 @@
 //! kept, or after a while if it cannot be kept. Called by the turn. Never waits for whoever asked.
 
 use super::{Control, Health, Hub};
-use crate::chat::{NotGranted, RoomTwin};
+use crate::chat::{Done, Intent, NotGranted, RoomTwin};
 use crate::metrics::HubNow;
 use std::time::Duration;
+use tcp_chat_protocol::Refusal;
+use tcp_chat_protocol::reply::ActReply;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::warn;
@@ -50,42 +52,72 @@ impl Answer {
     }
 }
 
+/// Where the answer to an operator goes.
+pub(super) enum OperatorReply {
+    Action(oneshot::Sender<Result<ActReply, String>>),
+    User(oneshot::Sender<Result<usize, NotGranted>>),
+}
+
 impl Hub {
     pub(super) fn control(&mut self, control: Control) {
         match control {
             Control::Health(to) => self.reply(After::Turn, to, |hub, _| hub.health()),
             Control::Measure(to) => self.reply(After::Turn, to, |hub, _| hub.measure()),
-            Control::Shutdown => self.edge.shutdown(&mut self.chat),
+            Control::Shutdown => self.edge.shutdown(),
             Control::Say(msg, to) => {
-                self.edge.say_to_all(&mut self.chat, &msg);
+                self.edge.say_to_all(&msg);
                 self.reply(After::Turn, to, |_, _| ());
             }
-            Control::Action(uid, action, to) => {
-                let done = self.edge.operate(&mut self.chat, uid, &action);
-                let done = done.map_err(|refusal| refusal.msg.into_owned());
+            Control::Action(uid, action, to) => match self.edge.takes_action(&action) {
+                Err(refusal) => {
+                    let done = Err(refusal.msg.into_owned());
+                    self.reply(After::Turn, to, |_, _| done);
+                }
+                Ok(()) => self.operate(Intent::Operate(uid, action), OperatorReply::Action(to)),
+            },
+            Control::Look(at, from, to) => {
+                self.reply(After::Turn, to, move |hub, _| hub.chat.look(at, &from, &hub.edge));
+            }
+            Control::User(uid, wish, to) => match self.edge.takes_wish() {
+                Err(why) => self.reply(After::Turn, to, |_, _| Err(why)),
+                Ok(()) => self.operate(Intent::Grant(uid, wish), OperatorReply::User(to)),
+            },
+            Control::Users(to) => self.reply(After::Turn, to, |hub, _| hub.chat.registered_users()),
+            Control::Rules(rules, to) => {
+                self.edge.propose(Intent::Policy(rules));
+                self.reply(After::Turn, to, |hub, _| hub.tell_twins());
+            }
+        }
+    }
+
+    /// Proposes what an operator wants. The answer comes when it was applied.
+    fn operate(&mut self, intent: Intent, reply: OperatorReply) {
+        let at = self.edge.propose(intent);
+        self.operators.push_back((at, reply));
+    }
+
+    /// What an operator wanted was applied.
+    pub(super) fn reply_to_operator(&mut self, reply: OperatorReply, result: Result<Done, Refusal>) {
+        match (reply, result) {
+            (OperatorReply::Action(to), result) => {
+                let done = match result {
+                    Ok(Done::Acted(reply)) => Ok(reply),
+                    Ok(_) => return,
+                    Err(refusal) => Err(refusal.msg.into_owned()),
+                };
                 self.reply(After::done(&done), to, |_, not_kept| match not_kept {
                     Some(why) => done.and_then(|_| Err(NotGranted::NotKeptYet(why.to_owned()).to_string())),
                     None => done,
                 });
             }
-            Control::Look(at, from, to) => {
-                self.edge.sync(&mut self.chat);
-                let page = self.chat.look(at, &from, &self.edge);
-                self.reply(After::Turn, to, |_, _| page);
-            }
-            Control::User(uid, wish, to) => {
-                let done = self.edge.grant(&mut self.chat, uid, wish);
+            (OperatorReply::User(to), Ok(Done::Granted(done))) => {
                 self.reply(After::done(&done), to, |_, not_kept| match not_kept {
                     Some(why) => done.and_then(|_| Err(NotGranted::NotKeptYet(why.to_owned()))),
                     None => done,
                 });
             }
-            Control::Users(to) => self.reply(After::Turn, to, |hub, _| hub.chat.registered_users()),
-            Control::Rules(rules, to) => {
-                self.chat.set_rules(*rules);
-                let twins = self.tell_twins();
-                self.reply(After::Turn, to, |_, _| twins);
-            }
+            // The receiver is told that the hub gave no answer.
+            (OperatorReply::User(_), _) => {}
         }
     }
 

@@ -1,5 +1,5 @@
-//! Owns the one thread that owns the chat and writes through the store, in turns: take what waits,
-//! decide, commit, deliver. Called by everyone through its [`Inbox`]; it awaits nothing but that
+//! Owns the one thread that owns the chat and writes through the store, in turns: gather and admit, order, apply,
+//! commit, deliver. Called by everyone through its [`Inbox`]; it awaits nothing but that
 //! and its commit. Never touches a socket: it puts things into outboxes.
 
 mod answers;
@@ -7,6 +7,7 @@ mod chores;
 mod clock;
 mod deliver;
 mod directory;
+mod gather;
 mod inbox;
 mod outbox;
 mod pace;
@@ -22,18 +23,20 @@ use crate::chat::{Chat, ConnectionId, Found, IdMap, Now, Rules};
 use crate::edge::Edge;
 use crate::log;
 use crate::metrics::Metrics;
+use crate::order::Local;
 use crate::store::Store;
-use answers::Answer;
+use answers::{Answer, OperatorReply};
 use arc_swap::ArcSwap;
 use chores::{CHECK_EVERY, FORGET_EVERY};
 use clock::Clock;
+use gather::TURN_COMMANDS;
 use pace::Pace;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tcp_chat_protocol::{Seq, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
-use turn::TURN_COMMANDS;
 use waiting::Waiting;
 
 /// Between two looks whether those have read who were told nothing more until they do.
@@ -54,6 +57,7 @@ pub enum Ended {
 struct Hub {
     edge: Edge,
     chat: Chat,
+    order: Local,
     store: Store,
     outboxes: IdMap<ConnectionId, Arc<Outbox>>,
     /// Connections whose batches were taken in this turn, to the end of them.
@@ -82,7 +86,12 @@ struct Hub {
     /// The store fails: why, and when to try again.
     failing: Option<(String, Instant)>,
     answers: Vec<Answer>,
+    /// What operators want in this turn, each with its place.
+    operators: VecDeque<(usize, OperatorReply)>,
+    /// What steps of slow work take,
     pace: Pace,
+    /// and what is asked that is not talk.
+    heavy_pace: Pace,
     bars: Bars,
     directory: Directory,
     metrics: Arc<Metrics>,
@@ -127,14 +136,15 @@ impl Hub {
         let began = Instant::now();
         let now = Now { mono: 0, wall: Timestamp::now().0 };
         let clock = Clock::new(Timestamp(now.wall), store.newest_timestamp().ok().flatten());
-        let mut chat = Chat::restore(rules, found, now);
+        let mut chat = Chat::restore(rules, found, now.wall);
         chat.start();
         let mut edge = Edge::default();
-        edge.node_up(&mut chat);
+        edge.start(&chat, now);
         directory.publish(chat.users());
         Self {
             edge,
             chat,
+            order: Local,
             directory,
             store,
             outboxes: IdMap::default(),
@@ -154,7 +164,9 @@ impl Hub {
             forget_at: began + FORGET_EVERY,
             failing: None,
             answers: Vec::new(),
+            operators: VecDeque::new(),
             pace: Pace::default(),
+            heavy_pace: Pace::default(),
             bars,
             metrics,
         }
@@ -177,7 +189,7 @@ impl Hub {
                 }
                 taken.drain(..).for_each(|entry| waiting.add(entry));
             }
-            gather(&mut entries, &mut waiting);
+            take_more(&mut entries, &mut waiting);
             self.turn(&mut waiting);
             self.chores();
         }
@@ -186,7 +198,7 @@ impl Hub {
 
     /// Is slow work left?
     fn has_work(&self) -> bool {
-        self.chat.is_sweeping() || self.edge.is_telling()
+        self.chat.is_sweeping() || self.edge.is_telling() || self.edge.has_proposals()
     }
 
     fn now(&self) -> Now {
@@ -196,7 +208,7 @@ impl Hub {
 
     /// When there is something to do although nobody asks.
     fn next_due(&self, waiting: &Waiting) -> Instant {
-        let ending = self.chat.next_ending().map(|at| self.began + Duration::from_millis(at));
+        let ending = self.edge.next_ending().map(|at| self.began + Duration::from_millis(at));
         let probe = self.failing.as_ref().map(|(_, at)| *at);
         let unhurried = (!self.unhurried.is_empty()).then_some(self.unhurried_at);
         let held = waiting.holds().then_some(self.held_at);
@@ -222,7 +234,7 @@ impl Hub {
 
 /// Lets those who are about to say something say it first: a commit costs much the same for one
 /// message and for a hundred. Where nobody is running, this is nothing.
-fn gather(entries: &mut mpsc::Receiver<Entry>, waiting: &mut Waiting) {
+fn take_more(entries: &mut mpsc::Receiver<Entry>, waiting: &mut Waiting) {
     for _ in 0..LOOKS {
         std::thread::yield_now();
         let mut came = 0;

@@ -1,4 +1,4 @@
-//! Owns how many steps of slow work the hub proposes for a turn. Called by the turn. Measures what steps took in the
+//! Owns how many steps of slow work, and how much of what is not talk, the hub takes into a turn. Called by the turn. Measures what steps took in the
 //! turns before, because the number stands in the turn before its first step is done. Never does a step.
 
 use std::time::Duration;
@@ -28,6 +28,17 @@ impl Pace {
     pub(super) fn steps(self, time: Duration) -> usize {
         let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         usize::try_from(time / self.step_ns).unwrap_or(usize::MAX).clamp(Self::LEAST, Self::MOST)
+    }
+
+    /// How much of what is not talk a turn takes that has so much time for it. It takes something always.
+    pub(super) fn most(self, time: Duration) -> usize {
+        let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        usize::try_from(time / self.step_ns).unwrap_or(usize::MAX).clamp(1, Self::MOST)
+    }
+
+    /// What so much takes.
+    pub(super) fn time(self, steps: usize) -> Duration {
+        Duration::from_nanos(self.step_ns.saturating_mul(steps as u64))
     }
 
     /// So many steps took that long. A slow step counts at once; faster ones count by halves.

@@ -1,106 +1,27 @@
-//! Owns one turn: what it takes of what waits, and where it ends. By commands, by bytes and, for what is not talk,
-//! by time: so a turn is short whatever was asked, and what it does not take is first in the next one. Called by the
-//! hub's loop. Never waits, and never decides what anything comes to: the chat does.
+//! Owns one turn: gather what waits and let the edge admit it, have it ordered, apply it, commit it, deliver it. Called by
+//! the hub's loop. Never waits, and never decides what anything comes to: the chat does.
 
-use super::pace::Pace;
-use super::waiting::{LIGHT_BYTES, Waiting};
-use super::{Entry, HELD, Hub, Outbox};
-use crate::chat::{Ask, ConnectionId, IdMap};
-use crate::edge::{Command, Outcome};
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::time::Instant;
-
-/// Commands that one turn takes at most of what comes first, so that a commit stays short.
-pub(super) const TURN_COMMANDS: usize = 2048;
-/// Bytes of text that one turn takes, about: with the one that reaches it, it is over. Beside talk that fills it, what
-/// is not talk has [`LIGHT_BYTES`] of its own.
-const TURN_BYTES: usize = 512 * 1024;
-/// How long one turn decides at most on what is not talk, so that talk waits no longer than that.
-const TURN_TIME: Duration = Duration::from_millis(1);
-/// What a turn has taken.
-#[derive(Debug, Default)]
-struct Load {
-    commands: usize,
-    bytes: usize,
-}
-
-impl Load {
-    fn add(&mut self, command: &Command) {
-        self.commands += 1;
-        self.bytes += match command {
-            Command::Ask(_, Ask::Say(_, json)) => json.len() + 200,
-            _ => 64,
-        };
-    }
-
-    /// Adds the command if there is room for more.
-    fn takes(&mut self, command: &Command) -> bool {
-        let takes = !self.is_full();
-        if takes {
-            self.add(command);
-        }
-        takes
-    }
-
-    fn is_full(&self) -> bool {
-        self.commands >= TURN_COMMANDS || self.bytes >= TURN_BYTES
-    }
-}
+use super::gather::Taken;
+use super::waiting::Waiting;
+use super::{Hub, OperatorReply};
+use crate::chat::{Place, Turn};
+use crate::edge::Outcome;
+use crate::order::Order;
+use std::time::{Duration, Instant};
 
 impl Hub {
-    /// One turn: decide, commit, deliver.
+    /// One turn.
     pub(super) fn turn(&mut self, waiting: &mut Waiting) {
-        self.chat.begin(self.now());
-        if let Some(oldest) = self.retains.take() {
-            self.chat.retain(oldest);
-        }
-        let mut load = Load::default();
-        while !load.is_full() {
-            let Some((entry, is_all)) = waiting.next_first(|command| load.takes(command)) else { break };
-            match entry {
-                Entry::Open(connection, address, outbox) => {
-                    self.outboxes.insert(connection, outbox);
-                    self.apply(connection, Command::Open(address));
-                }
-                Entry::Commands(connection, list) => {
-                    if is_all {
-                        self.heard.push(connection);
-                    }
-                    list.into_iter().for_each(|command| self.apply(connection, command));
-                }
-                Entry::Control(control) => self.control(control),
-            }
-        }
-        self.steps(waiting, &mut load);
-        let outcome = self.edge.end(&mut self.chat);
-        if self.failing.is_some() {
-            // What could be refused was; the rest is written when the store works again.
-            let effects = self.edge.hold(outcome);
-            self.deliver(effects, &[]);
-        } else if outcome.writes.is_empty() {
-            self.deliver(outcome.effects, &[]);
-        } else {
-            let began = std::time::Instant::now();
-            let Outcome { mut writes, effects } = outcome;
-            match self.store.commit(&mut writes) {
-                Ok(kept) => {
-                    self.metrics.hub.committed(began.elapsed());
-                    // Before anyone hears of it: who may log in now, may.
-                    self.directory.publish(self.chat.users());
-                    self.deliver(effects, &kept);
-                }
-                Err(why) => {
-                    self.metrics.hub.not_kept();
-                    self.fail(&why);
-                    let effects = self.edge.hold(Outcome { writes, effects });
-                    self.deliver(effects, &[]);
-                }
-            }
+        let now = self.now();
+        let taken = self.gather(now, waiting);
+        let proposed = self.edge.take_turn(now.wall, self.retains.take(), taken.steps);
+        for turn in self.order.put(proposed) {
+            let outcome = self.apply(turn, &taken);
+            self.commit_and_deliver(outcome);
         }
         self.directory.publish(self.chat.users());
-        if load.commands > 0 {
-            self.metrics.hub.turn(load.commands);
+        if taken.commands > 0 {
+            self.metrics.hub.turn(taken.commands);
         }
         if let Some(counters) = self.edge.take_counters() {
             self.metrics.tally(&counters);
@@ -108,53 +29,97 @@ impl Hub {
         self.answer();
     }
 
-    fn apply(&mut self, connection: ConnectionId, command: Command) {
-        if matches!(command, Command::Lost) {
-            self.lost.push(connection);
+    /// Has the state apply a turn, and the edge answer what it comes to. Measures what it costs, for the next turns.
+    fn apply(&mut self, turn: Turn, taken: &Taken) -> Outcome {
+        let Self { chat, edge, operators, .. } = self;
+        let mut done = Vec::new();
+        let mut laps = Laps::new(taken);
+        let writes = chat.apply(turn, |chat, changes, place| {
+            let applied = match &place {
+                Place::Begin => Some(0),
+                Place::Intent { index, result, .. } => {
+                    if operators.front().is_some_and(|(at, _)| at == index)
+                        && let Some((_, reply)) = operators.pop_front()
+                    {
+                        done.push((reply, result.clone()));
+                    }
+                    Some(index + 1)
+                }
+                Place::Sealed | Place::End => None,
+            };
+            edge.observe(chat, changes, place);
+            applied.into_iter().for_each(|applied| laps.passes(applied));
+        });
+        let Laps { began, heavy, .. } = laps;
+        if taken.weight > 0 {
+            self.heavy_pace.took(taken.weight, heavy);
         }
-        let past = self.past(connection, &command);
-        self.edge.apply(&mut self.chat, connection, command, past);
+        if taken.is_more_overdue || self.chat.is_sweeping() || self.edge.tells_more() {
+            self.pace.took(taken.steps, began.elapsed());
+        }
+        done.into_iter()
+            .for_each(|(reply, result): (OperatorReply, _)| self.reply_to_operator(reply, result));
+        Outcome { writes, effects: self.edge.finish() }
     }
 
-    /// What is not talk: some of it in every turn, also beside talk that fills it.
-    fn steps(&mut self, waiting: &mut Waiting, load: &mut Load) {
-        let began = std::time::Instant::now();
-        // Beside talk that fills the turn, one long message, or as much of anything else as the time allows.
-        let enough = TURN_BYTES.max(load.bytes + LIGHT_BYTES);
-        let is_full = |outboxes: &IdMap<_, Arc<Outbox>>, c| outboxes.get(&c).is_some_and(|o| o.is_over());
-        let now = Instant::now();
-        if waiting.holds() && now >= self.held_at {
-            self.held_at = now + HELD;
-            waiting.release(|c| is_full(&self.outboxes, c));
+    /// Commits what a turn writes, and delivers its effects. What the store cannot keep is held.
+    fn commit_and_deliver(&mut self, outcome: Outcome) {
+        if self.failing.is_some() {
+            // What could be refused was; the rest is written when the store works again.
+            let effects = self.edge.hold(outcome);
+            return self.deliver(effects, &[]);
         }
-        while let Some(step) = waiting.next_step(|c| is_full(&self.outboxes, c)) {
-            if step.ends_batch {
-                self.heard.push(step.connection);
+        let Outcome { mut writes, effects } = outcome;
+        if writes.is_empty() {
+            return self.deliver(effects, &[]);
+        }
+        let began = Instant::now();
+        match self.store.commit(&mut writes) {
+            Ok(kept) => {
+                self.metrics.hub.committed(began.elapsed());
+                // Before anyone hears of it: who may log in now, may.
+                self.directory.publish(self.chat.users());
+                self.deliver(effects, &kept);
             }
-            if let Some(command) = step.command {
-                load.add(&command);
-                self.apply(step.connection, command);
-            }
-            // What is said behind something else is gathered in no time, and written at the end.
-            if load.bytes >= enough || began.elapsed() >= TURN_TIME {
-                break;
+            Err(why) => {
+                self.metrics.hub.not_kept();
+                self.fail(&why);
+                let effects = self.edge.hold(Outcome { writes, effects });
+                self.deliver(effects, &[]);
             }
         }
-        self.work(TURN_TIME.saturating_sub(began.elapsed()));
+    }
+}
+
+/// What the parts of a turn cost.
+struct Laps {
+    /// The first intent that is not talk, and the first of slow work.
+    heavy_at: usize,
+    slow_at: usize,
+    /// When the part began that is applied now.
+    began: Instant,
+    /// What took the part that is not talk.
+    heavy: Duration,
+}
+
+impl Laps {
+    fn new(taken: &Taken) -> Self {
+        Self {
+            heavy_at: taken.heavy_at,
+            slow_at: taken.slow_at,
+            began: Instant::now(),
+            heavy: Duration::ZERO,
+        }
     }
 
-    /// The slow work of the turn. The hub proposes which sessions end and how many steps are done before any is: so a
-    /// turn that is applied again comes to the same.
-    fn work(&mut self, time: Duration) {
-        let steps = match self.edge.is_telling() {
-            // Whoever has to be told comes first.
-            true => Pace::LEAST,
-            false => self.pace.steps(time),
-        };
-        let began = std::time::Instant::now();
-        let is_more = self.chat.expire(steps) | self.edge.work(&mut self.chat, steps);
-        if is_more {
-            self.pace.took(steps, began.elapsed());
+    /// So many intents were applied.
+    fn passes(&mut self, applied: usize) {
+        if applied == self.heavy_at {
+            self.began = Instant::now();
+        }
+        if applied == self.slow_at {
+            self.heavy = self.began.elapsed();
+            self.began = Instant::now();
         }
     }
 }

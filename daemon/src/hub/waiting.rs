@@ -30,6 +30,8 @@ pub(super) struct Waiting {
     line: VecDeque<ConnectionId>,
     /// Those that come back into the line once they have read.
     held: Vec<ConnectionId>,
+    /// Those whose next command waits for the next turn.
+    postponed: Vec<ConnectionId>,
 }
 
 /// One thing of one of those who wait among each other.
@@ -70,7 +72,7 @@ impl Waiting {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.first.is_empty() && self.line.is_empty()
+        self.first.is_empty() && self.line.is_empty() && self.postponed.is_empty()
     }
 
     #[cfg(test)]
@@ -108,14 +110,22 @@ impl Waiting {
     }
 
     /// The next thing of the one whose turn it is; then it is another one's. Whoever `is_full` of
-    /// answers is held.
-    pub(super) fn next_step(&mut self, is_full: impl Fn(ConnectionId) -> bool) -> Option<Step> {
+    /// answers is held. Whose next command `must_wait` comes first in the next turn: see [`Waiting::next_turn`].
+    pub(super) fn next_step(
+        &mut self,
+        is_full: impl Fn(ConnectionId) -> bool,
+        must_wait: impl Fn(ConnectionId, &Command) -> bool,
+    ) -> Option<Step> {
         let connection = loop {
             let connection = self.line.pop_front()?;
-            if !is_full(connection) || is_gone(&self.rest, connection) {
+            let next = self.rest.get(&connection).and_then(|batches| batches.front()?.as_slice().first());
+            if next.is_some_and(|command| must_wait(connection, command)) {
+                self.postponed.push(connection);
+            } else if is_full(connection) && !is_gone(&self.rest, connection) {
+                self.held.push(connection);
+            } else {
                 break connection;
             }
-            self.held.push(connection);
         };
         let batches = self.rest.get_mut(&connection)?;
         let batch = batches.front_mut()?;
@@ -130,6 +140,11 @@ impl Waiting {
             self.line.push_back(connection);
         }
         Some(Step { connection, command, ends_batch })
+    }
+
+    /// The turn is over: those who had to wait for the next one come first.
+    pub(super) fn next_turn(&mut self) {
+        self.postponed.drain(..).rev().for_each(|connection| self.line.push_front(connection));
     }
 
     pub(super) fn holds(&self) -> bool {
@@ -190,7 +205,7 @@ mod tests {
 
     /// All that is left of those who wait among each other.
     fn steps(waiting: &mut Waiting) -> Vec<(u64, String, bool)> {
-        std::iter::from_fn(|| waiting.next_step(|_| false))
+        std::iter::from_fn(|| waiting.next_step(|_| false, |_, _| false))
             .map(|s| (s.connection.0, told(s.command), s.ends_batch))
             .collect()
     }
@@ -292,8 +307,9 @@ mod tests {
         let mut waiting = Waiting::default();
         waiting.add(Entry::Commands(A, vec![join("r1"), join("r2")]));
         waiting.add(Entry::Commands(B, vec![join("r3")]));
-        let mut next =
-            |full: Option<ConnectionId>| waiting.next_step(|c| Some(c) == full).map(|s| told(s.command));
+        let mut next = |full: Option<ConnectionId>| {
+            waiting.next_step(|c| Some(c) == full, |_, _| false).map(|s| told(s.command))
+        };
         assert_eq!(next(None), Some("r1".into()));
         assert_eq!(next(Some(A)), Some("r3".into()));
         assert_eq!(next(Some(A)), None);
@@ -313,17 +329,34 @@ mod tests {
             waiting.add(Entry::Commands(A, vec![join("r1")]));
             let lost = Entry::Commands(A, vec![Command::Lost]);
             if lost_while_held {
-                assert!(waiting.next_step(|_| true).is_none());
+                assert!(waiting.next_step(|_| true, |_, _| false).is_none());
                 waiting.add(lost);
                 waiting.release(|_| true);
             } else {
                 waiting.add(lost);
             }
-            assert!(waiting.next_step(|_| true).is_some());
-            let last = waiting.next_step(|_| true);
+            assert!(waiting.next_step(|_| true, |_, _| false).is_some());
+            let last = waiting.next_step(|_| true, |_, _| false);
             assert!(matches!(last, Some(Step { command: Some(Command::Lost), .. })), "{last:?}");
             assert!(waiting.is_empty() && !waiting.holds());
         }
+    }
+
+    #[test]
+    fn who_must_wait_for_the_next_turn_comes_first_in_it_and_holds_up_nobody() {
+        let mut waiting = Waiting::default();
+        waiting.add(Entry::Commands(A, vec![join("r1"), join("r2")]));
+        waiting.add(Entry::Commands(B, vec![join("r3"), join("r4")]));
+        let mut turn = |waits: &[ConnectionId]| {
+            let next = || waiting.next_step(|_| false, |c, _| waits.contains(&c));
+            let taken: Vec<_> = std::iter::from_fn(next).map(|step| told(step.command)).collect();
+            assert_eq!(waiting.is_empty(), waits.is_empty(), "what waits is not forgotten");
+            waiting.next_turn();
+            taken
+        };
+        assert_eq!(turn(&[A]), ["r3", "r4"]);
+        assert_eq!(turn(&[A, B]), [""; 0]);
+        assert_eq!(turn(&[]), ["r1", "r2"]);
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl Unproven {
                 }
             }
             ClaimKind::Enrol { enrol, code } if is_logged_in => {
-                Ok(Command::Ask(id, Ask::Enrol { enrol, code, made: Made::Nothing }))
+                Ok(Command::Ask(id, Ask::Enrol { name: enrol.name, code, made: Made::Nothing }))
             }
             ClaimKind::Enrol { enrol, code } => Err(Self::enrol(id, enrol, code)),
         }
@@ -119,7 +119,7 @@ impl Unproven {
             }
             ClaimKind::Enrol { mut enrol, code } => {
                 let made = enrol::make(&mut enrol, code, state, gate, peer).await;
-                made.map(|made| Ask::Enrol { enrol, code, made })
+                made.map(|made| Ask::Enrol { name: enrol.name, code, made })
             }
         };
         match asked {

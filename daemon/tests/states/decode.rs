@@ -1,58 +1,90 @@
 //! Owns the decoding of a turn. The parser of the wire reads the requests; the parser of the control socket reads the
-//! operators' actions. Used by the proof and by the fuzz target. Panics at anything that [`Turn::encode`] does not write.
+//! operators' actions. Used by the proof and by the fuzz target. Panics at anything that [`super::turns::encode`] does not write.
 
-use super::turns::{Input, Policy, Turn};
 use serde_json::Value;
 use tcp_chat_protocol::request::{Bounds, parse};
-use tcp_chat_protocol::{Fingerprint, Name};
+use tcp_chat_protocol::{Fingerprint, Name, RequestId};
 use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
 use tcp_chatd::chat::{
-    Ask, Certificate, Code, ConnectionId, ConversationId, Digest, Evidence, Gives, Intent, Made, NodeId, Now,
-    Origin, Past, Presented, Proof, Proving, Revocation, Secret, SessionId, Source, UserId, UserWish,
+    Ask, Certificate, Code, ConnectionId, ConversationId, Digest, Evidence, Gives, Intent, Made, NodeId,
+    Origin, Past, Presented, Proof, Proving, Revocation, Rules, Secret, SessionId, Source, Turn, UserId,
+    UserWish,
 };
+use tcp_chatd::rate::Limit;
 
 /// Wider than the daemon's: the proposer has checked its own bounds already.
 const BOUNDS: Bounds = Bounds { msg_bytes: 1 << 20, rooms: 0 };
 
-impl Turn {
-    /// Reads a line of the log. The monotonic clock of this process begins at another moment than the proposer's.
-    pub(crate) fn decode(line: &str) -> Self {
-        let entry: Value = serde_json::from_str(line).expect("a line of the log");
-        let time = entry["time"].as_u64().expect("a time");
-        let inputs = entry["inputs"].as_array().expect("inputs").iter().map(input).collect();
-        let steps = entry["steps"].as_u64().and_then(|steps| usize::try_from(steps).ok());
-        Self { now: Now { mono: time, wall: time }, inputs, steps }
+/// Reads a line of the log.
+pub(crate) fn decode(line: &str) -> Turn {
+    let entry: Value = serde_json::from_str(line).expect("a line of the log");
+    let node = entry["node"].as_u64().and_then(|node| u32::try_from(node).ok());
+    Turn {
+        node: NodeId(node.expect("a node")),
+        time: entry["time"].as_u64().expect("a time"),
+        retain: entry["retain"].as_u64(),
+        intents: entry["intents"].as_array().expect("intents").iter().map(intent).collect(),
+        steps: entry["steps"].as_u64().map_or(usize::MAX, |steps| usize::try_from(steps).expect("a number")),
     }
 }
 
-fn input(entry: &Value) -> Input {
-    if let Some(oldest) = entry["retain"].as_u64() {
-        return Input::Retain(oldest);
+fn policy(entry: &Value) -> Rules {
+    let names = |key: &str| entry[key].as_array().expect("rooms").iter().map(name).collect();
+    let is = |key: &str| entry[key].as_bool().expect("a truth");
+    let small = |key: &str| u32::try_from(entry[key].as_u64().expect("a number")).expect("a small number");
+    let large = |key: &str| entry[key].as_u64().expect("a number");
+    let limit = |at: usize| {
+        let of = &entry["limits"][at];
+        let [per_second, burst] = [0, 1].map(|at| of[at].as_u64().expect("a number"));
+        Limit { per_second, burst }
+    };
+    let number = |at: usize| {
+        entry["numbers"][at].as_u64().and_then(|number| usize::try_from(number).ok()).expect("a number")
+    };
+    Rules {
+        default_rooms: names("default_rooms"),
+        posted_rooms: names("posted_rooms"),
+        endpoint: (!entry["endpoint"].is_null()).then(|| name(&entry["endpoint"])),
+        create: is("create"),
+        accounts: is("accounts"),
+        rate: limit(0),
+        flow: limit(1),
+        network_flow: limit(2),
+        network_stored: limit(3),
+        presence_limit: number(0),
+        sessions: number(1),
+        sessions_per_user: number(2),
+        rooms: number(3),
+        rooms_per_session: number(4),
+        rooms_per_network: number(5),
+        line_bytes: number(6),
+        msg_bytes: number(7),
+        ttl_ms: large("ttl_ms"),
+        window: large("window"),
+        strangers_per_minute: small("strangers_per_minute"),
+        errors: small("errors"),
     }
-    if let Some(sessions) = entry["expire"].as_array() {
-        let ids = sessions.iter().map(|id| SessionId(id.as_i64().expect("an id")));
-        return Input::Expire(ids.collect());
-    }
-    if let Some(policy) = entry["policy"].as_object() {
-        let rooms = policy["rooms"].as_array().expect("rooms").iter().map(name).collect();
-        let is = |key: &str| policy[key].as_bool().expect("a truth");
-        return Input::Policy(Policy { rooms, create: is("create"), accounts: is("accounts") });
-    }
-    if let Some(uid) = entry["uid"].as_u64() {
-        let uid = u32::try_from(uid).expect("a user of the system");
-        let read = |what: &Value| Control::read(what.to_string().as_bytes()).expect("a command");
-        if entry["act"].is_null() {
-            return Input::Wish(uid, wish(read(&entry["wish"]), &entry["code"]));
-        }
-        let Control::Action(action) = read(&entry["act"]) else { panic!("{entry} is no action") };
-        return Input::Action(uid, action);
-    }
-    Input::Intent(intent(entry))
 }
 
 fn intent(entry: &Value) -> Intent {
     if entry["seal"] == true {
         return Intent::Seal;
+    }
+    if let Some(sessions) = entry["expire"].as_array() {
+        let ids = sessions.iter().map(|id| SessionId(id.as_i64().expect("an id")));
+        return Intent::Expire(ids.collect());
+    }
+    if entry["policy"].is_object() {
+        return Intent::Policy(Box::new(policy(&entry["policy"])));
+    }
+    if let Some(uid) = entry["uid"].as_u64() {
+        let uid = u32::try_from(uid).expect("a user of the system");
+        let read = |what: &Value| Control::read(what.to_string().as_bytes()).expect("a command");
+        if entry["act"].is_null() {
+            return Intent::Grant(uid, wish(read(&entry["wish"]), &entry["code"]));
+        }
+        let Control::Action(action) = read(&entry["act"]) else { panic!("{entry} is no action") };
+        return Intent::Operate(uid, action);
     }
     if let Some(sessions) = entry["end"].as_array() {
         let sessions = sessions.iter().map(|id| SessionId(id.as_i64().expect("an id"))).collect();
@@ -76,28 +108,15 @@ fn intent(entry: &Value) -> Intent {
         |at: usize| entry["left"][at].as_u64().and_then(|left| usize::try_from(left).ok()).expect("a number");
     let network = text(&entry["network"]).parse().expect("an address");
     let source = Source { origin, session, network, sessions: left(0), rooms: left(1) };
-    let line = entry["request"].to_string();
-    let (id, request) = parse(line.as_bytes(), &BOUNDS).unwrap_or_else(|why| panic!("{line}: {}", why.msg));
-    let ask = Ask::of(request).unwrap_or_else(|proving| match proving {
-        Proving::Login(login) => Ask::Login {
-            login,
-            fresh: Secret {
-                token: text(&entry["fresh"][0]).to_owned().into(),
-                hash: digest(&entry["fresh"][1]).0,
-            },
-            resumes: entry["resumes"].is_string().then(|| digest(&entry["resumes"]).0),
-            proof: Proof::for_tests(evidence(&entry["proof"])),
-        },
-        Proving::Enrol(enrol) => {
-            let made = &entry["made"];
-            let made = match (&made["password"], &made["certificate"]) {
-                (Value::String(hash), _) => Made::Password(hash.as_str().into()),
-                (_, Value::Null) => Made::Nothing,
-                (_, shown) => Made::Certificate(Box::new(certificate(shown)), text(&made["pem"]).to_owned()),
-            };
-            Ask::Enrol { enrol, code: entry["code"].is_string().then(|| digest(&entry["code"])), made }
-        }
-    });
+    let id = match &entry["id"] {
+        Value::Null => None,
+        Value::String(text) => Some(RequestId::Text(text.as_str().into())),
+        number => Some(RequestId::Number(number.as_u64().expect("an id"))),
+    };
+    let ask = match entry["request"]["op"].as_str() {
+        Some("ENROL") => enrol(entry),
+        _ => request(entry),
+    };
     let past = match &entry["past"] {
         Value::Null => Past::Absent,
         Value::Array(of) => {
@@ -106,6 +125,31 @@ fn intent(entry: &Value) -> Intent {
         _ => Past::Unknown,
     };
     Intent::Ask(source, id, ask, past)
+}
+
+fn enrol(entry: &Value) -> Ask {
+    let made = &entry["made"];
+    let made = match (&made["password"], &made["certificate"]) {
+        (Value::String(hash), _) => Made::Password(hash.as_str().into()),
+        (_, Value::Null) => Made::Nothing,
+        (_, shown) => Made::Certificate(Box::new(certificate(shown)), text(&made["pem"]).to_owned()),
+    };
+    let code = entry["code"].is_string().then(|| digest(&entry["code"]));
+    Ask::Enrol { name: name(&entry["request"]["name"]), code, made }
+}
+
+fn request(entry: &Value) -> Ask {
+    let line = entry["request"].to_string();
+    let (_, request) = parse(line.as_bytes(), &BOUNDS).unwrap_or_else(|why| panic!("{line}: {}", why.msg));
+    Ask::of(request).unwrap_or_else(|proving| match proving {
+        Proving::Login(login) => Ask::Login {
+            login,
+            fresh: Secret { token: String::new().into(), hash: digest(&entry["fresh"]).0 },
+            resumes: entry["resumes"].is_string().then(|| digest(&entry["resumes"]).0),
+            proof: Proof::for_tests(evidence(&entry["proof"])),
+        },
+        Proving::Enrol(_) => panic!("{line} is decoded elsewhere"),
+    })
 }
 
 /// Does the same as `admin::users`, with the code that the proposer has made.

@@ -3,17 +3,17 @@
 //! secrets and clocks. Never looks into a state, except for what the net may ask: the registered users.
 
 use super::decode;
-use super::state::{Happens, Shelf, State};
-use super::turns::{Input, Policy, Turn};
+use super::state::{Happens, Shelf, State, rules};
+use super::turns::encode;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use tcp_chat_protocol::Name;
 use tcp_chat_protocol::request::{Bounds, Login, Request, Wants, parse};
+use tcp_chat_protocol::{Name, Seq};
 use tcp_chatd::admin::AdminRequest as Control;
 use tcp_chatd::auth::sha256;
 use tcp_chatd::chat::{
-    Ask, Certificate, ConnectionId, Digest, Evidence, Facts, Made, Now, Presented, Proof, Proving,
-    Revocation, Secret,
+    Ask, Certificate, ConnectionId, Digest, Evidence, Facts, Intent, Made, Now, Presented, Proof, Proving,
+    Revocation, Rules, Secret,
 };
 use tcp_chatd::edge::{Command, Edge};
 
@@ -83,6 +83,8 @@ pub(crate) struct Recorder {
     /// The edge of the steady state's node, which proposes the turns.
     edge: Edge,
     happens: Vec<Happens>,
+    /// What the next turn has of retention.
+    retain: Option<Seq>,
     /// The steps of slow work that the proposer has time for in a turn; `None`: all of them.
     pace: Option<usize>,
     turns: usize,
@@ -94,14 +96,13 @@ pub(crate) struct Recorder {
 impl Recorder {
     pub(crate) fn new(shelves: [Box<dyn Shelf>; 3]) -> Self {
         let now = Now { mono: 0, wall: 1_795_468_094_007 };
-        let elsewhere = Now { mono: now.wall, wall: now.wall };
-        let [a, b, c] = shelves;
-        let states = [State::new(a, now), State::new(b, now), State::new(c, elsewhere)];
+        let states = shelves.map(|shelf| State::new(shelf, now.wall));
         Self {
             states,
             now,
-            edge: Edge::recording(),
+            edge: Edge::default(),
             happens: Vec::new(),
+            retain: None,
             pace: None,
             turns: 0,
             connections: 0,
@@ -132,14 +133,13 @@ impl Recorder {
             Step::Reload(which) => {
                 let rooms: &[&str] = if which & 2 == 0 { &["lobby"] } else { &["lobby", "ops"] };
                 let rooms = rooms.iter().map(|room| room.parse().expect("a name")).collect();
-                let policy = Policy { rooms, create: which != 3, accounts: which & 1 == 1 };
-                self.happens.push(Happens::Else(Input::Policy(policy)));
+                let accounts = which & 1 == 1;
+                let policy = Rules { default_rooms: rooms, create: which != 3, accounts, ..rules() };
+                self.happens.push(Happens::Else(Intent::Policy(Box::new(policy))));
             }
             Step::Retain(left) => {
                 let head = self.states[STEADY].chat.counts().head;
-                let oldest = (head + 1).saturating_sub(left);
-                // The hub applies retention at the beginning of a turn.
-                self.happens.insert(0, Happens::Else(Input::Retain(oldest)));
+                self.retain = self.retain.max(Some((head + 1).saturating_sub(left)));
             }
             Step::Pass(ms) => {
                 self.now.mono += ms;
@@ -149,10 +149,11 @@ impl Recorder {
             Step::Turn(steps) => return self.turn(steps.into_iter().chain(self.pace).min()),
             Step::Rebuild => self.states[REBUILT].rebuild(),
             Step::Restart => {
-                self.edge = Edge::recording();
+                self.edge = Edge::default();
+                self.edge.start(&self.states[STEADY].chat, self.now);
                 self.slots.clear();
                 // What the connections before it sent is lost, too.
-                self.happens = vec![Happens::Begins];
+                self.happens.clear();
             }
             Step::Full(state, is_full) => {
                 self.states[state].faults.is_full = is_full;
@@ -168,23 +169,26 @@ impl Recorder {
         Ok(())
     }
 
-    /// Applies the turn to all three states, to one of them in its encoded form.
+    /// Applies the turn to all three states, to one of them in its encoded form; and then what had to wait for it.
     fn turn(&mut self, steps: Option<usize>) -> Result<(), Difference> {
-        // The proposer measures how long sessions are away.
-        let overdue: Vec<_> = self.states[STEADY].chat.overdue(self.now.mono).collect();
-        if !overdue.is_empty() {
-            self.happens.push(Happens::Else(Input::Expire(overdue)));
+        let mut happens = std::mem::take(&mut self.happens);
+        let mut retain = self.retain.take();
+        loop {
+            self.turns += 1;
+            let Self { states, edge, now, .. } = self;
+            let (turn, waits, closed) = states[STEADY].propose(edge, *now, happens, retain.take(), steps);
+            self.states[REBUILT].turn(&turn);
+            self.states[ENCODED].turn(&decode::decode(&encode(&turn)));
+            // As the net does: it reports a closed connection as lost.
+            let closed: Vec<_> =
+                self.slots.iter().filter(|(_, on)| closed.contains(on)).map(|(at, _)| *at).collect();
+            closed.into_iter().for_each(|slot| self.lose(slot));
+            self.compare()?;
+            if waits.is_empty() && !self.edge.has_proposals() {
+                return Ok(());
+            }
+            happens = waits;
         }
-        self.turns += 1;
-        let happens = std::mem::take(&mut self.happens);
-        let (turn, closed) = self.states[STEADY].propose(&mut self.edge, self.now, happens, steps);
-        self.states[REBUILT].turn(&turn);
-        self.states[ENCODED].turn(&Turn::decode(&turn.encode()));
-        // As the net does: it reports a closed connection as lost.
-        let closed: Vec<_> =
-            self.slots.iter().filter(|(_, on)| closed.contains(on)).map(|(at, _)| *at).collect();
-        closed.into_iter().for_each(|slot| self.lose(slot));
-        self.compare()
     }
 
     fn compare(&self) -> Result<(), Difference> {
@@ -255,7 +259,7 @@ impl Recorder {
                         Made::Certificate(Box::new(self.certificate(&enrol.name)), csr.clone())
                     }
                 };
-                Ask::Enrol { code: Some(sha256(enrol.code.as_bytes())), enrol, made }
+                Ask::Enrol { code: Some(sha256(enrol.code.as_bytes())), name: enrol.name, made }
             }
         }
     }
@@ -293,15 +297,15 @@ impl Recorder {
                 if is_name(user) =>
             {
                 let code = code(user, *certificate);
-                Input::Wish(UID, decode::wish(command, &code))
+                Intent::Grant(UID, decode::wish(command, &code))
             }
             Control::UserRemove { user } if is_name(user) => {
-                Input::Wish(UID, decode::wish(command, &serde_json::Value::Null))
+                Intent::Grant(UID, decode::wish(command, &serde_json::Value::Null))
             }
             Control::CertRevoke(tcp_chatd::admin::Revoked::User(user)) if is_name(user) => {
-                Input::Wish(UID, decode::wish(command, &serde_json::Value::Null))
+                Intent::Grant(UID, decode::wish(command, &serde_json::Value::Null))
             }
-            Control::Action(action) => Input::Action(UID, action.clone()),
+            Control::Action(action) => Intent::Operate(UID, action.clone()),
             _ => return,
         };
         self.happens.push(Happens::Else(input));

@@ -2,10 +2,11 @@
 //! proof and by the fuzz target. Never decides which inputs a turn has.
 
 use super::disk::Disk;
-use super::turns::{Input, Policy, Turn};
+use std::collections::HashSet;
 use tcp_chat_protocol::{RequestId, Seq};
 use tcp_chatd::chat::{
-    Change, Chat, ConnectionId, ConversationId, Facts, Found, Now, Past, Rules, SessionId, Writes,
+    Change, Chat, ConnectionId, ConversationId, Facts, Found, Intent, Now, Past, Place, Rules, SessionId,
+    Turn, Writes,
 };
 use tcp_chatd::edge::{Command, Edge, Effect, Outcome};
 use tcp_chatd::settings::Settings;
@@ -54,10 +55,8 @@ pub(crate) struct Faults {
 pub(crate) enum Happens {
     /// Something on a connection.
     On(ConnectionId, Command),
-    /// The process of the node begins.
-    Begins,
     /// What comes from no connection.
-    Else(Input),
+    Else(Intent),
 }
 
 pub(crate) struct State {
@@ -65,7 +64,8 @@ pub(crate) struct State {
     pub(crate) faults: Faults,
     shelf: Box<dyn Shelf>,
     rules: Rules,
-    now: Now,
+    /// The time of the last turn.
+    time: u64,
     /// What the store of this state cannot keep yet.
     node: Edge,
     /// What the last turn of another node told.
@@ -75,66 +75,81 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(mut shelf: Box<dyn Shelf>, now: Now) -> Self {
+    pub(crate) fn new(mut shelf: Box<dyn Shelf>, time: u64) -> Self {
         let rules = rules();
-        let mut chat = Chat::restore(rules.clone(), shelf.found(), now);
+        let mut chat = Chat::restore(rules.clone(), shelf.found(), time);
         chat.start();
         let mut state = Self {
             chat,
             faults: Faults::default(),
             shelf,
             rules,
-            now,
+            time,
             node: Edge::default(),
             changes: Vec::new(),
             put_off: None,
         };
-        state.turn(&Turn { now, inputs: Vec::new(), steps: None });
+        state.turn(&Turn::empty(time));
         state
     }
 
-    /// One turn that another node has proposed.
+    /// One turn that another node has proposed: nobody is connected here.
     pub(crate) fn turn(&mut self, turn: &Turn) {
-        self.begin(turn.now);
-        for input in &turn.inputs {
-            self.input(input.clone());
-        }
-        self.end(turn.steps);
+        self.prepare(turn);
+        let mut told = Vec::new();
+        let writes = self.chat.apply(turn.clone(), |_, changes, _| told.append(changes));
+        self.changes = told;
+        drop(self.keep(Outcome { writes, effects: Vec::new() }));
     }
 
-    /// One turn, as the hub does it, of the node that proposes it: its inputs, and the connections that were closed. Before
-    /// a request becomes part of the turn, the store of the node is asked for an earlier one.
+    /// One turn, as the hub does it, of the node that proposes it: the turn, what must wait for the next one, and the
+    /// connections that were closed. Before a request becomes part of the turn, the store of the node is asked for an
+    /// earlier one.
     pub(crate) fn propose(
         &mut self,
         edge: &mut Edge,
         now: Now,
         happens: Vec<Happens>,
+        retain: Option<Seq>,
         steps: Option<usize>,
-    ) -> (Turn, Vec<ConnectionId>) {
-        self.begin(now);
+    ) -> (Turn, Vec<Happens>, Vec<ConnectionId>) {
+        self.recover();
         // It is one edge in a daemon.
         match self.node.is_holding() {
             true => edge.store_fails(),
             false => edge.store_works(),
         }
-        let mut inputs = Vec::new();
+        edge.begin(now);
+        let (mut waits, mut later) = (HashSet::new(), Vec::new());
         for happens in happens {
             match happens {
+                Happens::On(on, command)
+                    if waits.contains(&on) || edge.must_wait(&self.chat, on, &command) =>
+                {
+                    waits.insert(on);
+                    later.push(Happens::On(on, command));
+                }
                 Happens::On(on, command) => {
                     let asked = edge.asks_past(&mut self.chat, on, &command);
                     let past = self.past(asked);
-                    edge.apply(&mut self.chat, on, command, past);
+                    edge.admit(&mut self.chat, on, command, past);
                 }
-                Happens::Begins => edge.node_up(&mut self.chat),
-                Happens::Else(input) => {
-                    inputs.push(input.clone());
-                    self.input(input);
-                    edge.sync(&mut self.chat);
-                }
+                Happens::Else(intent) => drop(edge.propose(intent)),
             }
-            inputs.extend(edge.take_proposed().into_iter().map(Input::Intent));
         }
-        (Turn { now, inputs, steps }, self.end_own(edge, steps))
+        // The proposer measures how long sessions are away.
+        let overdue: Vec<_> = edge.overdue(now.mono).collect();
+        if !overdue.is_empty() {
+            edge.propose(Intent::Expire(overdue));
+        }
+        let turn = edge.take_turn(now.wall, retain, steps.unwrap_or(usize::MAX));
+        self.prepare(&turn);
+        let observe =
+            |chat: &Chat, changes: &mut Vec<Change>, place: Place| edge.observe(chat, changes, place);
+        let writes = self.chat.apply(turn.clone(), observe);
+        let closed = |effect| if let Effect::Close(on, _) = effect { Some(on) } else { None };
+        let told = self.keep(Outcome { writes, effects: edge.finish() });
+        (turn, later, told.into_iter().filter_map(closed).collect())
     }
 
     fn past(&mut self, asked: Option<(SessionId, RequestId)>) -> Past {
@@ -146,54 +161,25 @@ impl State {
         found.map_or(Past::Absent, |(conversation, seq)| Past::Kept(conversation, seq))
     }
 
-    fn begin(&mut self, now: Now) {
+    /// What the store of this state has to do with a turn before it is applied.
+    fn prepare(&mut self, turn: &Turn) {
         self.recover();
-        self.now = now;
-        self.chat.begin(now);
+        self.time = turn.time;
         if !self.faults.keeps_longer
             && let Some(oldest) = self.put_off.take()
         {
             self.shelf.forget(oldest);
         }
-    }
-
-    fn input(&mut self, input: Input) {
-        match input {
-            Input::Intent(intent) => drop(self.chat.apply(intent)),
-            // A refusal is fine: the facts show whether all states decided the same.
-            Input::Action(uid, action) => drop(self.chat.operate(uid, &action)),
-            Input::Wish(uid, wish) => drop(self.chat.grant(uid, wish)),
-            Input::Expire(sessions) => sessions.into_iter().for_each(|session| self.chat.end_away(session)),
-            Input::Retain(oldest) => {
-                self.chat.retain(oldest);
-                if self.faults.keeps_longer {
-                    self.put_off = self.put_off.max(Some(oldest));
-                } else {
-                    self.shelf.forget(oldest);
-                }
-            }
-            Input::Policy(Policy { rooms, create, accounts }) => {
-                self.rules = Rules { default_rooms: rooms, create, accounts, ..self.rules.clone() };
-                self.chat.set_rules(self.rules.clone());
+        match turn.retain {
+            Some(oldest) if self.faults.keeps_longer => self.put_off = self.put_off.max(Some(oldest)),
+            Some(oldest) => self.shelf.forget(oldest),
+            None => {}
+        }
+        for intent in &turn.intents {
+            if let Intent::Policy(rules) = intent {
+                self.rules.clone_from(rules);
             }
         }
-    }
-
-    /// Ends a turn of another node: nobody is connected here.
-    fn end(&mut self, steps: Option<usize>) {
-        self.chat.sweep_on(steps.unwrap_or(usize::MAX));
-        let writes = self.chat.end();
-        self.changes.clear();
-        self.chat.swap_changes(&mut self.changes);
-        drop(self.keep(Outcome { writes, effects: Vec::new() }));
-    }
-
-    /// Ends a turn of this node. The connections that were closed.
-    fn end_own(&mut self, edge: &mut Edge, steps: Option<usize>) -> Vec<ConnectionId> {
-        edge.work(&mut self.chat, steps.unwrap_or(usize::MAX));
-        let outcome = edge.end(&mut self.chat);
-        let closed = |effect| if let Effect::Close(on, _) = effect { Some(on) } else { None };
-        self.keep(outcome).into_iter().filter_map(closed).collect()
     }
 
     /// Writes a turn, or holds it. What is told at once.
@@ -224,10 +210,9 @@ impl State {
     pub(crate) fn rebuild(&mut self) {
         // What was held is applied again from the log of turns, which a store is not: here it is written first.
         self.keep_held();
-        self.chat = Chat::restore(self.rules.clone(), self.shelf.found(), self.now);
-        self.chat.begin(self.now);
-        assert!(!self.chat.has_changes(), "a restart changes nothing");
-        self.end(Some(0));
+        self.chat = Chat::restore(self.rules.clone(), self.shelf.found(), self.time);
+        self.turn(&Turn::empty(self.time));
+        assert!(self.changes.is_empty(), "a restart changes nothing");
     }
 
     /// The facts of this state.
@@ -237,7 +222,7 @@ impl State {
 }
 
 /// Small limits.
-fn rules() -> Rules {
+pub(crate) fn rules() -> Rules {
     let mut rules = Rules::from(&Settings::default());
     rules.rooms_per_session = 4;
     rules.rooms_per_network = 3;

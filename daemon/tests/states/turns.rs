@@ -1,75 +1,47 @@
-//! Owns a recorded turn and its encoded form: one line of JSON. It contains requests as on the wire, operators' actions as
-//! on the control socket, and the results of the proposer: proofs of identity, and hashes of secrets. Used by the proof
-//! and by the fuzz target. Never applies a turn.
-//!
-//! The encoded form has one time, and no monotonic clock.
+//! Owns the encoded form of a turn: one line of JSON. It contains requests as on the wire, operators' actions as on the
+//! control socket, and the results of the proposer: proofs of identity, and hashes of secrets. Used by the proof and by
+//! the fuzz target. Never applies a turn.
 
 use serde_json::{Value, json};
-use tcp_chat_protocol::request::{Action, Request, write};
-use tcp_chat_protocol::{Name, RequestId, Seq};
+use tcp_chat_protocol::RequestId;
+use tcp_chat_protocol::request::{Request, write};
 use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
 use tcp_chatd::chat::{
-    Ask, Certificate, Code, Digest, Evidence, Gives, Intent, Made, Now, Origin, Past, Presented, Revocation,
-    SessionId, Source, UserWish,
+    Ask, Certificate, Code, Digest, Evidence, Gives, Intent, Made, Origin, Past, Presented, Revocation,
+    Rules, Source, Turn, UserWish,
 };
+use tcp_chatd::rate::Limit;
 
-/// One input of a turn.
-#[derive(Debug, Clone)]
-pub(crate) enum Input {
-    /// What the edge of the proposer has made of something that happened on a connection.
-    Intent(Intent),
-    Action(u32, Box<Action>),
-    Wish(u32, UserWish),
-    /// Retention takes every message below this number.
-    Retain(Seq),
-    /// The time of these sessions is over. One that is here stays.
-    Expire(Vec<SessionId>),
-    /// Other settings.
-    Policy(Policy),
+/// The encoded form.
+pub(crate) fn encode(turn: &Turn) -> String {
+    let Turn { node, time, retain, intents, steps } = turn;
+    let intents: Vec<_> = intents.iter().map(encode_intent).collect();
+    // `usize::MAX`: all.
+    let steps = Some(steps).filter(|steps| **steps != usize::MAX);
+    json!({"node": node.0, "time": time, "retain": retain, "steps": steps, "intents": intents}).to_string()
 }
 
-/// The settings that a turn can change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Policy {
-    pub(crate) rooms: Vec<Name>,
-    pub(crate) create: bool,
-    pub(crate) accounts: bool,
-}
-
-/// A turn, as it is recorded.
-#[derive(Debug, Clone)]
-pub(crate) struct Turn {
-    pub(crate) now: Now,
-    pub(crate) inputs: Vec<Input>,
-    /// At most this many steps of slow work are done; `None`: all of them.
-    pub(crate) steps: Option<usize>,
-}
-
-impl Turn {
-    /// The encoded form.
-    pub(crate) fn encode(&self) -> String {
-        let inputs: Vec<_> = self.inputs.iter().map(encode_input).collect();
-        json!({"node": 1, "time": self.now.wall, "steps": self.steps, "inputs": inputs}).to_string()
-    }
-}
-
-fn encode_input(input: &Input) -> Value {
-    match input {
-        Input::Intent(Intent::Seal) => json!({"seal": true}),
-        Input::Intent(Intent::Away(on, session)) => json!({"on": at(on), "away": session.0}),
-        Input::Intent(Intent::NodeUp(node)) => json!({"up": node.0}),
-        Input::Intent(Intent::EndBarred { sessions, who, reason }) => {
+fn encode_intent(intent: &Intent) -> Value {
+    match intent {
+        Intent::Seal => json!({"seal": true}),
+        Intent::Away(on, session) => json!({"on": at(on), "away": session.0}),
+        Intent::NodeUp(node) => json!({"up": node.0}),
+        Intent::EndBarred { sessions, who, reason } => {
             let sessions: Vec<_> = sessions.iter().map(|session| session.0).collect();
             json!({"end": sessions, "who": who, "reason": reason})
         }
-        Input::Intent(Intent::Ask(source, id, ask, past)) => {
+        Intent::Ask(source, id, ask, past) => {
             let Source { origin, session, network, sessions, rooms } = source;
             let mut entry = json!({
                 "on": at(origin),
                 "session": session.map(|session| session.0),
                 "network": network,
                 "left": [sessions, rooms],
-                "request": request(id.as_ref(), ask),
+                "id": id.as_ref().map(|id| match id {
+                    RequestId::Number(number) => json!(number),
+                    RequestId::Text(text) => json!(**text),
+                }),
+                "request": request(ask),
             });
             entry["past"] = match past {
                 Past::Absent => Value::Null,
@@ -78,7 +50,8 @@ fn encode_input(input: &Input) -> Value {
             };
             match ask {
                 Ask::Login { fresh, resumes, proof, .. } => {
-                    entry["fresh"] = json!([*fresh.token, hex(&fresh.hash)]);
+                    assert!(fresh.token.is_empty(), "a token is no part of a turn");
+                    entry["fresh"] = json!(hex(&fresh.hash));
                     entry["resumes"] = json!(resumes.map(|hash| hex(&hash)));
                     entry["proof"] = encode_evidence(proof.evidence());
                 }
@@ -96,8 +69,10 @@ fn encode_input(input: &Input) -> Value {
             }
             entry
         }
-        Input::Action(uid, action) => json!({"uid": uid, "act": Control::Action(action.clone()).to_json()}),
-        Input::Wish(uid, wish) => {
+        Intent::Operate(uid, action) => {
+            json!({"uid": uid, "act": Control::Action(action.clone()).to_json()})
+        }
+        Intent::Grant(uid, wish) => {
             let (command, code) = control_of_wish(wish);
             let code = code.map(|code| {
                 let gives = matches!(code.gives, Gives::Certificate);
@@ -105,25 +80,66 @@ fn encode_input(input: &Input) -> Value {
             });
             json!({"uid": uid, "wish": command.to_json(), "code": code})
         }
-        Input::Retain(oldest) => json!({"retain": oldest}),
-        Input::Expire(sessions) => {
+        Intent::Expire(sessions) => {
             json!({"expire": sessions.iter().map(|session| session.0).collect::<Vec<_>>()})
         }
-        Input::Policy(Policy { rooms, create, accounts }) => {
-            json!({"policy": {"rooms": rooms, "create": create, "accounts": accounts}})
-        }
+        Intent::Policy(rules) => json!({"policy": policy(rules)}),
     }
+}
+
+/// All of it: what stands in no turn is the same in no two states.
+fn policy(rules: &Rules) -> Value {
+    let Rules {
+        default_rooms,
+        posted_rooms,
+        endpoint,
+        create,
+        presence_limit,
+        ttl_ms,
+        rate,
+        flow,
+        strangers_per_minute,
+        errors,
+        sessions,
+        sessions_per_user,
+        accounts,
+        rooms,
+        rooms_per_session,
+        rooms_per_network,
+        network_flow,
+        network_stored,
+        window,
+        line_bytes,
+        msg_bytes,
+    } = rules;
+    let limit = |limit: &Limit| json!([limit.per_second, limit.burst]);
+    json!({
+        "default_rooms": default_rooms,
+        "posted_rooms": posted_rooms,
+        "endpoint": endpoint,
+        "create": create,
+        "accounts": accounts,
+        "limits": [limit(rate), limit(flow), limit(network_flow), limit(network_stored)],
+        "numbers": [
+            presence_limit, sessions, sessions_per_user, rooms, rooms_per_session, rooms_per_network, line_bytes,
+            msg_bytes,
+        ],
+        "ttl_ms": ttl_ms,
+        "window": window,
+        "strangers_per_minute": strangers_per_minute,
+        "errors": errors,
+    })
 }
 
 fn at(origin: &Origin) -> Value {
     json!([origin.node.0, origin.connection.0])
 }
 
-/// A request as on the wire.
-fn request(id: Option<&RequestId>, ask: &Ask) -> Value {
+/// A request as on the wire. Of an ENROL, which is secret there, only whose code it is.
+fn request(ask: &Ask) -> Value {
     let request = match ask.clone() {
         Ask::Login { login, .. } => Request::Login(login),
-        Ask::Enrol { enrol, .. } => Request::Enrol(enrol),
+        Ask::Enrol { name, .. } => return json!({"op": "ENROL", "name": name}),
         Ask::Join(room) => Request::Join(room),
         Ask::Leave(room) => Request::Leave(room),
         Ask::Say(to, text) => {
@@ -136,7 +152,7 @@ fn request(id: Option<&RequestId>, ask: &Ask) -> Value {
         Ask::Quit => Request::Quit,
     };
     let mut line = Vec::new();
-    write(id, &request, &mut line);
+    write(None, &request, &mut line);
     serde_json::from_slice(&line).expect("a line of JSON")
 }
 

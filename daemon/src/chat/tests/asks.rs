@@ -55,7 +55,7 @@ impl World {
                     Wants::Password(password) => Made::Password(hash_of(password)),
                     Wants::Certificate(_) => Made::Nothing,
                 };
-                Ask::Enrol { code: Some(code_hash(&enrol.code)), enrol, made }
+                Ask::Enrol { code: Some(code_hash(&enrol.code)), name: enrol.name, made }
             }
         }
     }

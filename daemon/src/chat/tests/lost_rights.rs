@@ -189,10 +189,10 @@ fn who_is_out_already_is_not_told_again() {
 fn a_room_that_changes_back_and_forth_tells_the_store_once_of_each_who_lost_it() {
     let (mut world, _) = rooms(1, 300, 0);
     for (private, wanted) in [(true, 300), (false, 0), (true, 0)] {
-        world.chat.begin(world.now);
+        world.chat.begin(world.now.wall);
         let room = Place(Some("room0".parse().unwrap()));
         world.chat.operate(0, &Action::Room { room, private }).unwrap();
-        let writes = world.edge.end(&mut world.chat).writes;
+        let writes = world.chat.end();
         let lost = writes.sessions.iter().filter(|c| matches!(c, SessionChange::Lose { .. })).count();
         assert_eq!(lost, wanted, "private: {private}");
         world.disk.write(writes);

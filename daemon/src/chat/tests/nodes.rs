@@ -17,7 +17,7 @@ fn asks(
     let network = [192, 0, 2, 1].into();
     let source = Source { origin, session, network, sessions: usize::MAX, rooms: usize::MAX };
     let mut done = None;
-    world.operator(|chat| done = Some(chat.apply(Intent::Ask(source, id, ask, Past::Absent))));
+    world.operator(|chat| done = Some(chat.apply_intent(Intent::Ask(source, id, ask, Past::Absent)).1));
     done.unwrap().map_err(|refusal| refusal.kind)
 }
 
@@ -85,7 +85,7 @@ fn a_session_that_has_ended_is_seen_as_it_was_until_its_node_begins() {
     assert_eq!(asks(&mut world, there, Some(bo), r#"{"op":"QUIT"}"#), Ok(Done::Other));
     let left = |chat: &Chat| chat.found().leaving.iter().map(|leaving| leaving.origin).collect::<Vec<_>>();
     assert_eq!(left(&world.chat), [Some(there)]);
-    let restored = Chat::restore(world.rules.clone(), world.disk.found(), world.now);
+    let restored = Chat::restore(world.rules.clone(), world.disk.found(), world.now.wall);
     assert_eq!(left(&restored), [Some(there)], "the store has it");
     world.operator(|chat| chat.node_up(OTHER));
     assert_eq!((left(&world.chat), &world.disk.found().leaving), (vec![None], &world.chat.found().leaving));

@@ -178,13 +178,13 @@ fn many_endings_are_spread_over_turns() {
         world.loses(c);
     }
     world.now.mono += 100;
-    world.chat.begin(world.now);
-    assert!(world.chat.expire(4));
-    assert_eq!(world.chat.counts().sessions, 6);
-    assert!(world.chat.expire(4));
-    assert!(!world.chat.expire(4));
-    assert_eq!(world.chat.counts().sessions, 0);
-    assert_eq!(world.chat.next_ending(), None);
+    world.expires = 4;
+    for left in [6, 2, 0] {
+        assert!(world.edge.next_ending().is_some());
+        world.turn();
+        assert_eq!(world.chat.counts().sessions, left);
+    }
+    assert_eq!(world.edge.next_ending(), None);
 }
 
 #[test]

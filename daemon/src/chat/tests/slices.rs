@@ -86,7 +86,7 @@ pub(super) fn is_restorable(world: &World) {
         facts
     };
     assert_eq!(world.disk.found(), world.chat.found());
-    let again = crate::chat::Chat::restore(world.rules.clone(), world.disk.found(), world.now);
+    let again = crate::chat::Chat::restore(world.rules.clone(), world.disk.found(), world.now.wall);
     assert_eq!(of(&again), of(&world.chat));
 }
 
@@ -149,11 +149,13 @@ fn a_session_whose_time_is_over_costs_no_more_for_many_rooms() {
         cy.iter().for_each(|who| world.adds(*who, Command::Lost));
         world.turn();
         world.now.mono += world.rules.ttl_ms;
-        world.chat.begin(world.now);
+        world.chat.begin(world.now.wall);
+        let overdue: Vec<_> = world.edge.overdue(world.now.mono).collect();
+        assert_eq!(overdue.len(), 8);
         let mut most = 0;
-        for left in (0..8).rev() {
+        for session in overdue {
             let before = steps::so_far();
-            assert_eq!(world.chat.expire(1), left > 0);
+            world.chat.end_away(session);
             most = most.max(steps::so_far() - before);
         }
         world.turn();

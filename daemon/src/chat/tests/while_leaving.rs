@@ -43,10 +43,9 @@ fn a_room_in_which_users_come_and_go_all_the_time_stops_no_sweep() {
     for n in 0..50 {
         let op = if n % 2 == 0 { "LEAVE" } else { "JOIN" };
         let command = world.command(&format!(r#"{{"op":"{op}","data":{{"room":"room1"}}}}"#));
-        world.edge_does(|edge, chat| {
-            edge.apply(chat, cy[0], command, Past::Absent);
-            edge.work(chat, 16);
-        });
+        world.adds(cy[0], command);
+        world.steps = Some(16);
+        world.turn();
     }
     assert!(!world.chat.is_removing());
 }
@@ -59,12 +58,12 @@ fn told(others: usize) -> (usize, usize) {
     cy.iter().for_each(|who| world.sends(*who, r#"{"op":"QUIT"}"#));
     let left = |world: &World| world.chat.found().leaving.iter().map(|l| l.rooms.len()).sum::<usize>();
     let before = left(&world);
-    world.chat.begin(world.now);
+    world.chat.begin(world.now.wall);
     for n in 0..others {
         world.chat.sweep_later(Sweep::directs_of(UserId(i64::try_from(n).unwrap())));
     }
     world.chat.sweep_on(256);
-    let writes = world.edge.end(&mut world.chat).writes;
+    let writes = world.chat.end();
     let rooms = |c: &LeavingChange| if let LeavingChange::Put(l) = c { l.rooms.len() } else { 0 };
     (writes.leaving.iter().map(rooms).sum(), before - left(&world))
 }

@@ -141,5 +141,5 @@ fn a_store_without_numbers_of_joins_gets_none_twice() {
     let (world, _) = rooms(3, 1, 0);
     let mut found = world.disk.found();
     found.last_join = 0;
-    assert!(Chat::restore(world.rules.clone(), found, world.now).found().last_join >= 3);
+    assert!(Chat::restore(world.rules.clone(), found, world.now.wall).found().last_join >= 3);
 }

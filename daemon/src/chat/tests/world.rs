@@ -6,7 +6,7 @@ use super::short::short;
 use crate::chat::*;
 use crate::edge::{Command, Edge, Effect, Outcome, Read};
 use crate::settings::Settings;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::Action;
 use tcp_chat_protocol::event::write_with_id;
@@ -54,6 +54,12 @@ pub(super) struct World {
     /// When the certificates were issued that are shown.
     pub(super) issued: u64,
     batch: Vec<(ConnectionId, Command)>,
+    /// The steps of slow work of the next turn, if it does not do all.
+    pub(super) steps: Option<usize>,
+    /// How many sessions one turn ends because their time is over.
+    pub(super) expires: usize,
+    /// What the intents of the last turn came to.
+    results: Vec<Answer<Done>>,
     /// What the last turn did.
     pub(super) effects: Vec<Effect>,
 }
@@ -64,7 +70,7 @@ impl World {
         adjust(&mut rules);
         let now = Now { mono: 0, wall: 1_795_468_094_007 };
         let mut world = Self {
-            chat: Chat::restore(rules.clone(), Found::default(), now),
+            chat: Chat::restore(rules.clone(), Found::default(), now.wall),
             edge: Edge::default(),
             disk: Disk::default(),
             disk_is_full: false,
@@ -85,6 +91,9 @@ impl World {
             is_endpoint: false,
             issued: 0,
             batch: Vec::new(),
+            steps: None,
+            expires: usize::MAX,
+            results: Vec::new(),
             effects: Vec::new(),
         };
         world.chat.start();
@@ -97,37 +106,53 @@ impl World {
         self.batch.push((who, command));
     }
 
-    /// One turn, as the hub does it.
+    /// One turn, as the hub does it. What must wait for the next turn gets it.
     pub(super) fn turn(&mut self) {
-        let batch = std::mem::take(&mut self.batch);
-        self.begin();
-        for (who, command) in batch {
-            if matches!(command, Command::Lost) {
-                self.heard.remove(&who);
+        let mut effects = Vec::new();
+        loop {
+            self.begin();
+            let mut waits = HashSet::new();
+            for (who, command) in std::mem::take(&mut self.batch) {
+                if waits.contains(&who) || self.edge.must_wait(&self.chat, who, &command) {
+                    waits.insert(who);
+                    self.batch.push((who, command));
+                    continue;
+                }
+                if matches!(command, Command::Lost) {
+                    self.heard.remove(&who);
+                }
+                let past = self.disk.past(self.edge.asks_past(&mut self.chat, who, &command));
+                self.edge.admit(&mut self.chat, who, command, past);
             }
-            let past = self.disk.past(self.edge.asks_past(&mut self.chat, who, &command));
-            self.edge.apply(&mut self.chat, who, command, past);
+            self.finish();
+            effects.append(&mut self.effects);
+            if self.batch.is_empty() {
+                break;
+            }
         }
-        self.finish();
+        self.effects = effects;
     }
 
+    /// Something happens in the state in between.
     pub(super) fn operator(&mut self, act: impl FnOnce(&mut Chat)) {
-        self.begin();
+        self.chat.left_at_once = self.slice.rooms;
+        self.chat.begin(self.now.wall);
         act(&mut self.chat);
-        self.edge.sync(&mut self.chat);
+        self.chat.seal();
+        self.begin();
         self.finish();
     }
 
     /// The hub has time for so many steps of slow work.
     pub(super) fn works(&mut self, steps: usize) {
         self.begin();
-        self.edge.work(&mut self.chat, steps);
+        self.steps = Some(steps);
         self.finish();
     }
 
     /// Is slow work left?
     pub(super) fn has_work(&self) -> bool {
-        self.chat.is_sweeping() || self.edge.is_telling()
+        self.chat.is_sweeping() || self.edge.is_telling() || self.edge.has_proposals()
     }
 
     /// Is nothing left of what is done in slices?
@@ -135,10 +160,17 @@ impl World {
         self.chat.is_at_rest() && !self.edge.is_telling()
     }
 
-    /// The edge does something for the daemon.
-    pub(super) fn edge_does(&mut self, act: impl FnOnce(&mut Edge, &mut Chat)) {
+    /// An operator says something to all.
+    pub(super) fn says_to_all(&mut self, msg: &str) {
         self.begin();
-        act(&mut self.edge, &mut self.chat);
+        self.edge.say_to_all(msg);
+        self.finish();
+    }
+
+    /// The daemon is going.
+    pub(super) fn shuts_down(&mut self) {
+        self.begin();
+        self.edge.shutdown();
         self.finish();
     }
 
@@ -165,41 +197,67 @@ impl World {
 
     pub(super) fn acts(&mut self, action: Action) -> Result<ActReply, ErrorKind> {
         self.begin();
-        let done = self.edge.operate(&mut self.chat, 0, &action).map_err(|refusal| refusal.kind);
-        self.finish();
-        done
+        let done = self.edge.takes_action(&action).and_then(|()| {
+            let at = self.edge.propose(Intent::Operate(0, Box::new(action)));
+            self.finish();
+            self.results.swap_remove(at)
+        });
+        match done.map_err(|refusal| refusal.kind)? {
+            Done::Acted(reply) => Ok(reply),
+            other => panic!("{other:?}"),
+        }
     }
 
     /// An operator wants something done to a user.
     pub(super) fn wishes(&mut self, wish: UserWish) -> Result<usize, NotGranted> {
         self.begin();
-        let done = self.edge.grant(&mut self.chat, 0, wish);
-        self.edge.sync(&mut self.chat);
+        self.edge.takes_wish()?;
+        let at = self.edge.propose(Intent::Grant(0, wish));
         self.finish();
-        done
+        match self.results.swap_remove(at) {
+            Ok(Done::Granted(done)) => done,
+            other => panic!("{other:?}"),
+        }
     }
 
     fn finish(&mut self) {
-        self.finish_turn();
-        let mut effects = std::mem::take(&mut self.effects);
-        while self.sweeps && self.has_work() {
-            self.begin();
+        let mut effects = Vec::new();
+        let mut results = None;
+        loop {
             self.finish_turn();
+            results.get_or_insert_with(|| std::mem::take(&mut self.results));
             effects.append(&mut self.effects);
+            if !(self.sweeps && self.has_work()) {
+                break;
+            }
+            self.begin();
         }
+        self.results = results.unwrap_or_default();
         self.effects = effects;
     }
 
     fn begin(&mut self) {
         self.chat.left_at_once = self.slice.rooms;
         self.edge.tells_at_once(self.slice.copies);
-        self.chat.begin(self.now);
+        self.edge.begin(self.now);
     }
 
     fn finish_turn(&mut self) {
-        self.chat.expire(usize::MAX);
-        while self.sweeps && self.edge.work(&mut self.chat, usize::MAX) {}
-        let outcome = self.edge.end(&mut self.chat);
+        let overdue: Vec<_> = self.edge.overdue(self.now.mono).take(self.expires).collect();
+        if !overdue.is_empty() {
+            self.edge.propose(Intent::Expire(overdue));
+        }
+        let steps = self.steps.take().unwrap_or(if self.sweeps { usize::MAX } else { 0 });
+        let turn = self.edge.take_turn(self.now.wall, None, steps);
+        let Self { chat, edge, results, .. } = self;
+        results.clear();
+        let writes = chat.apply(turn, |chat, changes, place| {
+            if let Place::Intent { result, .. } = &place {
+                steps::uncounted(|| results.push(result.clone()));
+            }
+            edge.observe(chat, changes, place);
+        });
+        let outcome = Outcome { writes, effects: self.edge.finish() };
         if self.edge.is_holding() || (self.disk_is_full && !outcome.writes.is_empty()) {
             let effects = self.edge.hold(outcome);
             self.effects.clone_from(&effects);
@@ -354,10 +412,10 @@ impl World {
         self.heard.clear();
         self.batch.clear();
         let found = steps::uncounted(|| self.disk.found());
-        self.chat = Chat::restore(self.rules.clone(), found, self.now);
+        self.chat = Chat::restore(self.rules.clone(), found, self.now.wall);
         self.edge = Edge::default();
         self.chat.start();
-        self.edge.node_up(&mut self.chat);
+        self.edge.start(&self.chat, self.now);
         self.turn();
     }
 

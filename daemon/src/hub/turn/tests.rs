@@ -1,12 +1,15 @@
 use super::*;
-use crate::chat::{Evidence, Found, Proof, Rules, Secret};
+use crate::chat::{Ask, ConnectionId, Evidence, Found, Proof, Rules, Secret};
+use crate::edge::Command;
+use crate::hub::gather::TURN_BYTES;
 use crate::hub::waiting::LIGHT_BYTES;
-use crate::hub::{Bars, Directory, Item, Taken};
+use crate::hub::{Bars, Directory, Entry, Item, Outbox, Taken};
 use crate::metrics::Metrics;
 use crate::settings::{Durability, History, MaxBytes, Settings};
 use crate::store::Store;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use tcp_chat_protocol::Name;
 use tcp_chat_protocol::request::{Bounds, Place, Request, Target, parse};
@@ -261,5 +264,5 @@ fn after_a_crash_all_sessions_are_away_and_their_time_counts() {
     drop(hub);
     let (hub, _) = hub_at(path, 0);
     assert_eq!((hub.chat.counts().sessions, hub.chat.counts().away), (2, 2));
-    assert_eq!(hub.chat.next_ending(), Some(hub.chat.rules().ttl_ms));
+    assert_eq!(hub.edge.next_ending(), Some(hub.chat.rules().ttl_ms));
 }

@@ -1,0 +1,279 @@
+//! Owns what is let into the turn that is gathered. What it needs of the state it reads before that turn is applied. A
+//! request becomes an intent; a query, a PING and a refusal are answered at their place ([`super::settle`]). Called by the
+//! hub for each thing that happened on a connection. Never changes the state.
+
+use super::gathering::Task;
+use super::{Answer, Closing, Command, Connection, Edge, limits};
+use crate::chat::{Ask, Chat, ConnectionId, Evidence, Intent, NodeId, Origin, Past, SessionId, Source};
+use std::net::IpAddr;
+use tcp_chat_protocol::request::{Login, Target};
+use tcp_chat_protocol::{ErrorKind, Refusal, RequestId};
+
+/// The connection of a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer {
+    pub(super) connection: ConnectionId,
+    session: Option<SessionId>,
+    pub(super) address: IpAddr,
+    /// For how long what it asks is refused, in milliseconds.
+    pub(super) owes: u64,
+}
+
+impl Peer {
+    /// Where a request comes from for which the quotas of the network do not matter.
+    fn source(self, node: NodeId) -> Source {
+        let Self { connection, session, address, .. } = self;
+        let origin = Origin { node, connection };
+        Source { origin, session, network: address, sessions: usize::MAX, rooms: usize::MAX }
+    }
+}
+
+impl Edge {
+    /// Takes one thing that happened on a connection into the turn. Not while [`Edge::must_wait`] says that it must wait.
+    pub fn admit(&mut self, chat: &mut Chat, connection: ConnectionId, command: Command, past: Past) {
+        match command {
+            Command::Open(address) => {
+                self.connections.insert(connection, Connection::new(address, self.now));
+                // It was let in before the ban, and was not known yet when those from there were cut.
+                if chat.is_barred(address) {
+                    self.gathering.add(Task::Close(connection, Closing::Kicked));
+                }
+            }
+            Command::Lost => {
+                if let Some(session) = self.session_at(connection) {
+                    let origin = self.at(connection);
+                    self.gathering.propose(Intent::Away(origin, session));
+                }
+                self.gathering.add(Task::Forget(connection));
+            }
+            Command::Read(bytes) => self.weigh(chat, connection, bytes),
+            Command::Refused(refusal) => {
+                let session = self.session_at(connection);
+                self.count(chat, connection, session, 1);
+                self.refuse(chat, connection, None, refusal);
+            }
+            Command::Ask(id, ask) => {
+                let turn = self.gathering.turn;
+                let Some(state) = self.connections.get_mut(&connection) else { return };
+                if state.closing || state.ignored_in == turn {
+                    return;
+                }
+                let had_errors = state.has_errors(turn);
+                let peer =
+                    Peer { connection, session: state.session, address: state.address, owes: state.owes };
+                let op = ask.op();
+                let refused = match ask {
+                    Ask::Say(target, json) => {
+                        self.admit_message(chat, peer, had_errors, id, (target, json), past)
+                    }
+                    ask => self.admit_request(chat, peer, id, ask, past),
+                };
+                match refused {
+                    Err((id, refusal)) => self.refuse(chat, connection, Some(op), refusal.with_id(id)),
+                    Ok(()) if had_errors => {
+                        let state = self.connections.get_mut(&connection);
+                        state.into_iter().for_each(|state| state.foreseen = (turn, 0));
+                    }
+                    Ok(()) => {}
+                }
+            }
+        }
+    }
+
+    /// Does this wait for the next turn, with all that comes behind it on its connection? A LOGIN decides what the
+    /// requests behind it may do; and of what a network may still have, requests of one turn may need more than there is.
+    #[must_use]
+    pub fn must_wait(&self, chat: &Chat, connection: ConnectionId, command: &Command) -> bool {
+        let Some(state) = self.connections.get(&connection) else { return false };
+        if state.logs_in == self.gathering.turn {
+            return true;
+        }
+        let Command::Ask(_, ask) = command else { return false };
+        let needs = needs(ask);
+        let reserved = self.gathering.reserved(state.address);
+        if needs == (0, 0) || reserved == (0, 0) {
+            return false;
+        }
+        let left = self.left(chat, state.address);
+        left.0.saturating_sub(reserved.0) < needs.0 || left.1.saturating_sub(reserved.1) < needs.1
+    }
+
+    /// A message: what most requests are, so it goes the shortest way.
+    fn admit_message(
+        &mut self,
+        chat: &mut Chat,
+        peer: Peer,
+        had_errors: bool,
+        id: Option<RequestId>,
+        (target, json): (Target, Box<str>),
+        past: Past,
+    ) -> Result<(), (Option<RequestId>, Refusal)> {
+        let Some(session) = peer.session else {
+            self.count(chat, peer.connection, None, 1);
+            return Err((id, not_logged_in()));
+        };
+        match self.charge_message(chat, (peer, session), id.as_ref(), (&target, &json), past) {
+            Err(refusal) => Err((id, refusal)),
+            Ok(charge) => {
+                let intent = Intent::Ask(peer.source(self.node), id, Ask::Say(target, json), past);
+                let task = Task::Message { connection: peer.connection, session, charge, had_errors };
+                self.gathering.propose_for(intent, task);
+                Ok(())
+            }
+        }
+    }
+
+    fn charge_message(
+        &mut self,
+        chat: &mut Chat,
+        (peer, session): (Peer, SessionId),
+        id: Option<&RequestId>,
+        (target, json): (&Target, &str),
+        past: Past,
+    ) -> Answer<limits::Charge> {
+        self.pass_rate(chat, peer, session, 1)?;
+        self.takes_message(chat, (peer.connection, session), (id, target), past)?;
+        self.charge(chat, (peer, session), id, (target, json), past)
+    }
+
+    /// Any other request.
+    fn admit_request(
+        &mut self,
+        chat: &mut Chat,
+        peer: Peer,
+        id: Option<RequestId>,
+        ask: Ask,
+        past: Past,
+    ) -> Result<(), (Option<RequestId>, Refusal)> {
+        if let Err(refusal) = self.passes(chat, peer, &ask) {
+            return Err((id, refusal));
+        }
+        let connection = peer.connection;
+        match ask {
+            Ask::Login { .. } => self.admit_login(chat, peer, id, ask, past),
+            Ask::Query(query) => match peer.session {
+                Some(session) => self.gathering.add(Task::Query { connection, session, id, query }),
+                None => return Err((id, not_logged_in())),
+            },
+            Ask::Ping => self.gathering.add(Task::Ping { connection, id }),
+            Ask::Quit => {
+                self.gathering.add(Task::Quit { connection, id });
+                self.gathering.propose(Intent::Ask(peer.source(self.node), None, Ask::Quit, past));
+                self.ignore(connection);
+            }
+            ask => {
+                let source = self.source(chat, peer, &ask);
+                let op = ask.op();
+                let intent = Intent::Ask(source, id, ask, past);
+                self.gathering.propose_for(intent, Task::Reply { connection, op });
+            }
+        }
+        Ok(())
+    }
+
+    /// May this be asked now?
+    fn passes(&mut self, chat: &mut Chat, peer: Peer, ask: &Ask) -> Answer {
+        let Peer { connection, session, .. } = peer;
+        let lines = limits::lines(chat, session, ask);
+        let is_counted_only = matches!(ask, Ask::Login { .. } | Ask::Enrol { .. } | Ask::Ping | Ask::Quit);
+        match session {
+            Some(session) if !is_counted_only => self.pass_rate(chat, peer, session, lines)?,
+            _ => self.count(chat, connection, session, lines),
+        }
+        match (ask, session) {
+            (Ask::Login { .. }, _) => self.hold.takes_more(),
+            (Ask::Query(_) | Ask::Ping | Ask::Quit, _) => Ok(()),
+            (ask, session) => {
+                if session.is_some() || matches!(ask, Ask::Enrol { .. }) {
+                    self.hold.takes_ask(chat, session, ask)?;
+                }
+                match (ask, session) {
+                    (Ask::Action(_), Some(session)) => self.pass_action(chat, connection, session),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    fn admit_login(&mut self, chat: &Chat, peer: Peer, id: Option<RequestId>, mut ask: Ask, past: Past) {
+        let source = self.source(chat, peer, &ask);
+        let Ask::Login { login, fresh, proof, .. } = &mut ask else { return };
+        let is_let_in = !matches!(proof.evidence(), Evidence::Refused | Evidence::Unusable(_));
+        let resumes = login.session.is_some() && is_let_in && peer.session.is_none();
+        // No secret gets into the state.
+        login.password = None;
+        let fresh = std::mem::take(&mut fresh.token);
+        let token = login.session.as_mut().map_or(fresh, std::mem::take);
+        let connection = peer.connection;
+        let turn = self.gathering.turn;
+        self.connections.get_mut(&connection).into_iter().for_each(|state| state.logs_in = turn);
+        let task = Task::Login { connection, resumes, token };
+        self.gathering.propose_for(Intent::Ask(source, id, ask, past), task);
+    }
+
+    /// Refuses a request at its place. Where it is certain that the connection is closed for it, nothing that comes behind
+    /// it is heard.
+    fn refuse(&mut self, chat: &Chat, connection: ConnectionId, op: Option<&'static str>, refusal: Refusal) {
+        let turn = self.gathering.turn;
+        let Some(state) = self.connections.get_mut(&connection) else { return };
+        if state.closing || state.ignored_in == turn {
+            return;
+        }
+        let errors = state.errors_in(turn).saturating_add(1);
+        state.foreseen = (turn, errors);
+        let most = chat.rules().errors;
+        if most > 0 && errors > most {
+            state.ignored_in = turn;
+        }
+        self.gathering.add(Task::Refuse { connection, op, refusal: Box::new(refusal) });
+    }
+
+    /// What comes behind this on its connection is not heard.
+    fn ignore(&mut self, connection: ConnectionId) {
+        let turn = self.gathering.turn;
+        self.connections.get_mut(&connection).into_iter().for_each(|state| state.ignored_in = turn);
+    }
+
+    /// Where a request comes from. What the quotas of the network leave is looked up only for requests that use it.
+    fn source(&mut self, chat: &Chat, peer: Peer, ask: &Ask) -> Source {
+        let mut source = peer.source(self.node);
+        if matches!(ask, Ask::Login { .. } | Ask::Join(_)) {
+            let (left, needs) = (self.left(chat, peer.address), needs(ask));
+            let reserved = self.gathering.reserved(peer.address);
+            source.network = crate::chat::network(peer.address);
+            source.sessions = minus(left.0, reserved.0);
+            source.rooms = minus(left.1, reserved.1);
+            if left != (usize::MAX, usize::MAX) && needs != (0, 0) {
+                self.gathering.reserve(peer.address, needs);
+            }
+        }
+        source
+    }
+
+    /// How many sessions and rooms the network may still have.
+    fn left(&self, chat: &Chat, address: IpAddr) -> (usize, usize) {
+        let rules = chat.rules();
+        (self.sessions.left(address, rules.sessions), self.rooms.left(address, rules.rooms))
+    }
+}
+
+/// What a request takes at most of the sessions and rooms of its network.
+fn needs(ask: &Ask) -> (usize, usize) {
+    match ask {
+        Ask::Login { login, .. } => match &**login {
+            Login { session: Some(_), .. } => (0, 0),
+            Login { rooms, .. } => (1, rooms.as_ref().map_or(0, Vec::len)),
+        },
+        Ask::Join(_) => (0, 1),
+        _ => (0, 0),
+    }
+}
+
+/// What is left of a number that may be no limit.
+fn minus(left: usize, reserved: usize) -> usize {
+    if left == usize::MAX { left } else { left.saturating_sub(reserved) }
+}
+
+fn not_logged_in() -> Refusal {
+    Refusal::new(ErrorKind::NotLoggedIn, "log in first: send a LOGIN with a name")
+}
