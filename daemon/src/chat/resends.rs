@@ -87,7 +87,7 @@ impl Chat {
     ) -> Result<Option<(ConversationId, Seq)>, Refusal> {
         // What this process knows of used ids only saves the search: without a search it comes to the same.
         let may_have = self.sessions.get(session).is_some_and(|held| held.used.may_have(id));
-        if past == Past::Absent && !may_have {
+        if matches!(past, Past::Absent | Past::Unwritable) && !may_have {
             return Ok(None);
         }
         if self.turn.is_unsealed(session, id) {
@@ -97,7 +97,7 @@ impl Chat {
             return Ok(Some(found));
         }
         match past {
-            Past::Absent => Ok(None),
+            Past::Absent | Past::Unwritable => Ok(None),
             Past::Kept(conversation, seq) => Ok(Some((conversation, seq))),
             Past::Unknown => {
                 let msg = "the server's store cannot be read: it is not known whether this was sent before; try again";

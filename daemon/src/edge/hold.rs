@@ -1,13 +1,12 @@
 //! Owns the turns that the store could not keep: what they write, and what is told only once that is kept. The state has
 //! applied them, and none is undone: what the disk of one node can do decides nothing. Meanwhile requests that would
-//! write are refused before they become intents. The hub adds a turn when a commit fails, tries again each second, and
-//! delivers what comes back. Never writes, and never asks the state to take something back.
+//! write are refused before they become intents, and with each message the turn says that nothing new may be kept. The hub
+//! adds a turn when a commit fails, tries again each second, and delivers what comes back. Never writes, and never asks the state to take something back.
 
 use super::{Answer, Edge, Effect, Outcome, Read};
 use crate::chat::{Ask, Chat, ConnectionId, ConversationId, NotGranted, Past, Range, SessionId, Writes};
 use std::collections::VecDeque;
-use tcp_chat_protocol::request::Target;
-use tcp_chat_protocol::{Action, ErrorKind, Refusal, RequestId, Seq};
+use tcp_chat_protocol::{Action, ErrorKind, Refusal, Seq};
 
 /// Bytes that held turns may take in memory, about. Beyond that nobody logs in.
 const HELD_BYTES: usize = 16 << 20;
@@ -245,23 +244,15 @@ impl Edge {
         if self.hold.fails { Err(NotGranted::StoreFails) } else { Ok(()) }
     }
 
-    /// Would this MSG be ordered now, which the store could not keep? What was sent before is answered.
-    pub(super) fn takes_message(
-        &self,
-        chat: &mut Chat,
-        session: SessionId,
-        message: (Option<&RequestId>, &Target),
-        past: Past,
-    ) -> Answer {
+    /// What stands in the turn of an earlier message, where nothing new can be kept. The state refuses a new one, and
+    /// answers what was sent before: only it knows at the place of the message which one it is.
+    pub(super) fn takes_message(&self, past: Past) -> Answer<Past> {
         if !self.hold.fails {
-            return Ok(());
-        }
-        let (id, target) = message;
-        if chat.would_keep(session, id, target, past) {
-            return self.hold.takes("the message was not kept");
+            return Ok(past);
         }
         // It may be one that is held.
-        self.hold.takes_more()
+        self.hold.takes_more()?;
+        Ok(if past == Past::Absent { Past::Unwritable } else { past })
     }
 }
 
