@@ -9,8 +9,8 @@ use tcp_chat_protocol::event::{MsgLine, Spoken, json_text};
 use tcp_chat_protocol::request::{Bounds, Login, Request, Target, parse};
 use tcp_chat_protocol::{Line, LineDecoder, Name, RequestId, Timestamp};
 use tcp_chatd::chat::Proof;
-use tcp_chatd::chat::{Ask, Chat, ConnectionId, Found, Now, Past, Rules, Secret, Writes};
-use tcp_chatd::edge::{Command, Edge, Effect};
+use tcp_chatd::chat::{Ask, Chat, ConnectionId, Found, Past, Rules, Secret, Writes};
+use tcp_chatd::edge::{Command, Edge, Effect, Now};
 use tcp_chatd::settings::{AuthMode, Durability, History, MaxBytes, Settings};
 use tcp_chatd::store::Store;
 

@@ -6,15 +6,15 @@
 //! request.
 
 use crate::chat::{
-    Ask, Certificate, Chat, ConnectionId, Digest, Evidence, Found, Intent, Made, Now, Presented, Proof,
-    Proving, Revocation, Rules, Secret, Writes,
+    Ask, Certificate, Chat, ConnectionId, Digest, Evidence, Found, Intent, Made, Presented, Proof, Proving,
+    Revocation, Rules, Secret, Writes,
 };
 use crate::disk::Disk;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::request::{Action, Bounds, Request, parse};
 use tcp_chat_protocol::{Name, Role};
-use tcp_chatd::edge::{Command, Edge, Effect, Outcome};
+use tcp_chatd::edge::{Command, Edge, Effect, Now, Outcome};
 use tcp_chatd::settings::Settings;
 
 /// Connections that are open at once; the last two come with these certificates.

@@ -19,15 +19,6 @@ counted_id! {
 /// hashing may be cheap. Names keep the standard hasher.
 pub type IdMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
-/// The moment of a turn: an argument, so that the chat has no clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Now {
-    /// Milliseconds that only ever go forward; deadlines are counted in them.
-    pub mono: u64,
-    /// Milliseconds since 1970, as the system's clock has them; messages are stamped with them.
-    pub wall: u64,
-}
-
 /// A fresh secret for a session, in case this login begins one.
 #[derive(Clone)]
 pub struct Secret {
@@ -169,4 +160,6 @@ pub enum Past {
     Kept(ConversationId, Seq),
     /// The store could not be asked: nothing may be kept under that id now.
     Unknown,
+    /// There is none, and the store cannot be written: nothing new may be kept now.
+    Unwritable,
 }

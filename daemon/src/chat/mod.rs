@@ -54,7 +54,7 @@ mod writes;
 pub use crate::auth::Digest;
 pub use access::Made;
 pub use apply::{Place, Turn};
-pub use ask::{Ask, ConnectionId, IdMap, Now, Past, Proving, Query, Secret};
+pub use ask::{Ask, ConnectionId, IdMap, Past, Proving, Query, Secret};
 pub use certificates::{Certificate, Presented, Revocation};
 pub use change::{Audience, Change, Ending, Own, Removal, Seen, SeenIn};
 pub use configured::RoomTwin;

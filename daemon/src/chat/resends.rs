@@ -71,11 +71,11 @@ impl Resends {
 
 impl Chat {
     /// Has a proposer to look in its store, before this becomes part of a turn, for a message that the session may have
-    /// sent under this id, and which the window does not have?
+    /// sent under this id, and which the window of that turn will not have? It has not begun yet.
     pub fn asks_past(&mut self, session: SessionId, id: &RequestId) -> bool {
         self.sessions.get(session).is_some_and(|held| held.used.may_have(id))
             && !self.turn.is_unsealed(session, id)
-            && self.resends.find(session, id, self.forgotten()).is_none()
+            && self.resends.find(session, id, self.head.saturating_sub(self.rules.window)).is_none()
     }
 
     /// Where the message is that this session has sent under this id before.
@@ -87,7 +87,7 @@ impl Chat {
     ) -> Result<Option<(ConversationId, Seq)>, Refusal> {
         // What this process knows of used ids only saves the search: without a search it comes to the same.
         let may_have = self.sessions.get(session).is_some_and(|held| held.used.may_have(id));
-        if past == Past::Absent && !may_have {
+        if matches!(past, Past::Absent | Past::Unwritable) && !may_have {
             return Ok(None);
         }
         if self.turn.is_unsealed(session, id) {
@@ -97,7 +97,7 @@ impl Chat {
             return Ok(Some(found));
         }
         match past {
-            Past::Absent => Ok(None),
+            Past::Absent | Past::Unwritable => Ok(None),
             Past::Kept(conversation, seq) => Ok(Some((conversation, seq))),
             Past::Unknown => {
                 let msg = "the server's store cannot be read: it is not known whether this was sent before; try again";

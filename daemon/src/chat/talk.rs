@@ -74,20 +74,25 @@ impl Chat {
         {
             return Ok(Goes::Again(id.clone(), conversation, seq));
         }
-        match target {
+        let goes = match target {
             Target::Default => {
                 let first = self.rules.default_rooms.first().cloned();
                 let first =
                     first.ok_or_else(|| refusal(ErrorKind::NoSuchRoom, "name a room: none is configured"))?;
-                Ok(Goes::Room(self.room_for(session, &Place(Some(first)), Deed::Write)?))
+                Goes::Room(self.room_for(session, &Place(Some(first)), Deed::Write)?)
             }
-            Target::Room(place) => Ok(Goes::Room(self.room_for(session, place, Deed::Write)?)),
+            Target::Room(place) => Goes::Room(self.room_for(session, place, Deed::Write)?),
             Target::User(place) => {
                 self.may_whisper(session)?;
                 let (theirs, name) = self.addressee(session, place)?;
-                Ok(Goes::User(theirs, name))
+                Goes::User(theirs, name)
             }
+        };
+        if past == Past::Unwritable {
+            let msg = "the message was not kept: the server's store cannot be written; try again later";
+            return Err(refusal(ErrorKind::Internal, msg));
         }
+        Ok(goes)
     }
 
     /// Where a message is to go whose id named one of that conversation. A name may be another room's or another

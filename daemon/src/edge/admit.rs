@@ -37,6 +37,7 @@ impl Edge {
                 // It was let in before the ban, and was not known yet when those from there were cut.
                 if chat.is_barred(address) {
                     self.gathering.add(Task::Close(connection, Closing::Kicked));
+                    self.ignore(connection);
                 }
             }
             Command::Lost => {
@@ -114,7 +115,7 @@ impl Edge {
         };
         match self.charge_message(chat, (peer, session), id.as_ref(), (&target, &json), past) {
             Err(refusal) => Err((id, refusal)),
-            Ok(charge) => {
+            Ok((charge, past)) => {
                 let intent = Intent::Ask(peer.source(self.node), id, Ask::Say(target, json), past);
                 let task = Task::Message { connection: peer.connection, session, charge, had_errors };
                 self.gathering.propose_for(intent, task);
@@ -130,10 +131,10 @@ impl Edge {
         id: Option<&RequestId>,
         (target, json): (&Target, &str),
         past: Past,
-    ) -> Answer<limits::Charge> {
+    ) -> Answer<(limits::Charge, Past)> {
         self.pass_rate(chat, peer, session, 1)?;
-        self.takes_message(chat, (peer.connection, session), (id, target), past)?;
-        self.charge(chat, (peer, session), id, (target, json), past)
+        let past = self.takes_message((peer.connection, id), past)?;
+        Ok((self.charge(chat, (peer, session), id, (target, json), past)?, past))
     }
 
     /// Any other request.

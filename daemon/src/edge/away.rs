@@ -38,7 +38,7 @@ impl Away {
 }
 
 impl Edge {
-    /// The sessions whose time is over at that moment, in milliseconds of [`crate::chat::Now::mono`]: the first one to end
+    /// The sessions whose time is over at that moment, in milliseconds of [`super::Now::mono`]: the first one to end
     /// first.
     pub fn overdue(&self, now: u64) -> impl Iterator<Item = SessionId> {
         self.away.ends.range(..=(now, SessionId(i64::MAX))).map(|(_, session)| *session)

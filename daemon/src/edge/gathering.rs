@@ -3,12 +3,21 @@
 
 use super::limits::Charge;
 use super::{Closing, Edge};
-use crate::chat::{Ask, Chat, ConnectionId, Intent, NodeId, Now, Query, SessionId, Turn, UserId, network};
+use crate::chat::{Ask, Chat, ConnectionId, Intent, NodeId, Query, SessionId, Turn, UserId, network};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tcp_chat_protocol::{Refusal, RequestId, Seq};
 use zeroize::Zeroizing;
+
+/// The moment at which a turn begins to be gathered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Now {
+    /// Milliseconds that only ever go forward. Rates, and the time of sessions that are away, are counted in them.
+    pub mono: u64,
+    /// Milliseconds since 1970, as the system's clock has them: the time of the turn.
+    pub wall: u64,
+}
 
 /// What the edge does at a place of the turn.
 #[derive(Debug)]

@@ -1,14 +1,13 @@
 //! Owns the turns that the store could not keep: what they write, and what is told only once that is kept. The state has
 //! applied them, and none is undone: what the disk of one node can do decides nothing. Meanwhile requests that would
-//! write are refused before they become intents. The hub adds a turn when a commit fails, tries again each second, and
-//! delivers what comes back. Never writes, and never asks the state to take something back.
+//! write are refused before they become intents, and with each message the turn says that nothing new may be kept. The hub
+//! adds a turn when a commit fails, tries again each second, and delivers what comes back. Never writes, and never asks the state to take something back.
 
 mod turns;
 
 use super::{Answer, Edge, Effect, Outcome, Read};
 use crate::chat::{Ask, Chat, ConnectionId, ConversationId, NotGranted, Past, Range, SessionId, Writes};
 use std::collections::{HashMap, HashSet, VecDeque};
-use tcp_chat_protocol::request::Target;
 use tcp_chat_protocol::{Action, ErrorKind, Refusal, RequestId, Seq};
 use turns::{bytes_of, resent};
 
@@ -242,30 +241,24 @@ impl Edge {
         if self.hold.fails { Err(NotGranted::StoreFails) } else { Ok(()) }
     }
 
-    /// Would this MSG be ordered now, which the store could not keep? What was sent before is answered.
+    /// What stands in the turn of an earlier message, where nothing new can be kept. The state refuses a new one, and
+    /// answers what was sent before: only it knows at the place of the message which one it is.
     pub(super) fn takes_message(
         &self,
-        chat: &mut Chat,
-        (connection, session): (ConnectionId, SessionId),
-        message: (Option<&RequestId>, &Target),
+        (connection, id): (ConnectionId, Option<&RequestId>),
         past: Past,
-    ) -> Answer {
+    ) -> Answer<Past> {
         if !self.hold.fails {
-            return Ok(());
-        }
-        let (id, target) = message;
-        if chat.would_keep(session, id, target, past) {
-            return self.hold.takes("the message was not kept");
+            return Ok(past);
         }
         // It may be one that is held: no error says of that that it is not kept. One answer is enough.
-        let waits = id.is_some_and(|id| self.hold.resent.contains(&(connection, id.clone())));
-        if !waits {
-            return Ok(());
+        if id.is_some_and(|id| self.hold.resent.contains(&(connection, id.clone()))) {
+            let mut waits =
+                Refusal::new(ErrorKind::RateLimited, "its answer waits for the server's store already");
+            waits.retry_after_ms = Some(AGAIN_MS);
+            return Err(waits);
         }
-        let mut waits =
-            Refusal::new(ErrorKind::RateLimited, "its answer waits for the server's store already");
-        waits.retry_after_ms = Some(AGAIN_MS);
-        Err(waits)
+        Ok(if past == Past::Absent { Past::Unwritable } else { past })
     }
 }
 

@@ -169,12 +169,14 @@ impl Edge {
         }
     }
 
-    /// As how many lines a thing counts that happened on a connection.
+    /// What it costs to apply what happened on a connection, as compared with other things: as many as a request counts
+    /// lines. What is only gathered costs nothing.
     #[must_use]
     pub fn weight(&self, chat: &Chat, connection: ConnectionId, command: &Command) -> usize {
         match command {
+            Command::Ask(_, Ask::Say(..)) | Command::Read(_) | Command::Refused(_) => 0,
             Command::Ask(_, ask) => lines(chat, self.session_at(connection), ask) as usize,
-            _ => 1,
+            Command::Open(_) | Command::Lost => 1,
         }
     }
 

@@ -26,6 +26,7 @@ mod settle;
 pub use command::Command;
 pub use counters::Counters;
 pub use effects::{Closing, Effect, Outcome, Read, Recipients};
+pub use gathering::Now;
 pub use limits::SLOWEST_MS;
 pub use refusals::Refused;
 

@@ -4,7 +4,7 @@
 use super::gathering::Task;
 use super::limits::Charge;
 use super::{Answer, Closing, Edge, Effect};
-use crate::chat::{Change, Chat, ConnectionId, Done, ResumeOutcome, SessionId};
+use crate::chat::{Change, Chat, ConnectionId, Done, Intent, ResumeOutcome, SessionId};
 use tcp_chat_protocol::{ErrorKind, Refusal, RequestId, reply};
 use zeroize::Zeroizing;
 
@@ -108,6 +108,9 @@ impl Edge {
         away_ms: u64,
     ) {
         let Done::LoggedIn(mut logged_in) = done else { return };
+        if !self.is_open(connection) {
+            return self.abandon(connection, logged_in.session, logged_in.resumed);
+        }
         // A client goes on after this number: it must not be one that may yet be another message's.
         logged_in.reply.head = logged_in.reply.head.min(self.hold.kept());
         match logged_in.resumed {
@@ -119,6 +122,15 @@ impl Edge {
             }
         }
         self.reply_to_login(connection, id, *logged_in, token);
+    }
+
+    /// Something before its LOGIN in the same turn has closed the connection, and its client hears nothing of the session. One
+    /// that began is nobody's, and ends; one that was resumed is away.
+    fn abandon(&mut self, connection: ConnectionId, session: SessionId, resumed: Option<ResumeOutcome>) {
+        self.gathering.propose_next(Intent::Away(self.at(connection), session));
+        if resumed.is_none() {
+            self.gathering.propose_next(Intent::Expire(vec![session]));
+        }
     }
 
     fn do_task(&mut self, chat: &Chat, task: Task) {

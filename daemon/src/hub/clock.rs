@@ -2,7 +2,7 @@
 //! one that jumps while the hub runs, nor one that is wrong when it starts. Pure but for the log line. Used by the
 //! hub's chores alone. Never stamps a message.
 
-use crate::chat::Now;
+use crate::edge::Now;
 use std::time::Duration;
 use tcp_chat_protocol::Timestamp;
 use tracing::warn;

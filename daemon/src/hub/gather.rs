@@ -5,8 +5,8 @@
 use super::pace::Pace;
 use super::waiting::{LIGHT_BYTES, Waiting};
 use super::{Entry, HELD, Hub, Outbox};
-use crate::chat::{Ask, ConnectionId, IdMap, Intent, Now};
-use crate::edge::Command;
+use crate::chat::{Ask, ConnectionId, IdMap, Intent};
+use crate::edge::{Command, Now};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;

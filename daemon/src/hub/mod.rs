@@ -19,8 +19,8 @@ pub use directory::Directory;
 pub use inbox::{Control, Entry, Health, HubGone, Inbox, inbox};
 pub use outbox::{Closed, Item, Outbox, Taken};
 
-use crate::chat::{Chat, ConnectionId, Found, IdMap, Now, Rules};
-use crate::edge::Edge;
+use crate::chat::{Chat, ConnectionId, Found, IdMap, Rules};
+use crate::edge::{Edge, Now};
 use crate::log;
 use crate::metrics::Metrics;
 use crate::order::Local;

@@ -47,8 +47,9 @@ impl Hub {
                 }
                 Place::Sealed | Place::End => None,
             };
+            applied.into_iter().for_each(|applied| laps.before(applied));
             edge.observe(chat, changes, place);
-            applied.into_iter().for_each(|applied| laps.passes(applied));
+            applied.into_iter().for_each(|applied| laps.after(applied));
         });
         let Laps { began, heavy, .. } = laps;
         if taken.weight > 0 {
@@ -112,11 +113,15 @@ impl Laps {
         }
     }
 
-    /// So many intents were applied.
-    fn passes(&mut self, applied: usize) {
+    /// So many intents were applied, and what comes before the next one is to be answered.
+    fn before(&mut self, applied: usize) {
         if applied == self.heavy_at {
             self.began = Instant::now();
         }
+    }
+
+    /// It was answered.
+    fn after(&mut self, applied: usize) {
         if applied == self.slow_at {
             self.heavy = self.began.elapsed();
             self.began = Instant::now();

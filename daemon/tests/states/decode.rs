@@ -122,6 +122,7 @@ fn intent(entry: &Value) -> Intent {
         Value::Array(of) => {
             Past::Kept(ConversationId(of[0].as_i64().expect("an id")), of[1].as_u64().expect("a number"))
         }
+        Value::String(word) if word == "unwritable" => Past::Unwritable,
         _ => Past::Unknown,
     };
     Intent::Ask(source, id, ask, past)

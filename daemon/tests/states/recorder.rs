@@ -12,10 +12,10 @@ use tcp_chat_protocol::{Name, Seq};
 use tcp_chatd::admin::AdminRequest as Control;
 use tcp_chatd::auth::sha256;
 use tcp_chatd::chat::{
-    Ask, Certificate, ConnectionId, Digest, Evidence, Facts, Intent, Made, Now, Presented, Proof, Proving,
+    Ask, Certificate, ConnectionId, Digest, Evidence, Facts, Intent, Made, Presented, Proof, Proving,
     Revocation, Rules, Secret,
 };
-use tcp_chatd::edge::{Command, Edge};
+use tcp_chatd::edge::{Command, Edge, Now};
 
 /// The three states.
 pub(crate) const STEADY: usize = 0;

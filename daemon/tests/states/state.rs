@@ -5,10 +5,10 @@ use super::disk::Disk;
 use std::collections::HashSet;
 use tcp_chat_protocol::{RequestId, Seq};
 use tcp_chatd::chat::{
-    Change, Chat, ConnectionId, ConversationId, Facts, Found, Intent, Now, Past, Place, Rules, SessionId,
-    Turn, Writes,
+    Change, Chat, ConnectionId, ConversationId, Facts, Found, Intent, Past, Place, Rules, SessionId, Turn,
+    Writes,
 };
-use tcp_chatd::edge::{Command, Edge, Effect, Outcome};
+use tcp_chatd::edge::{Command, Edge, Effect, Now, Outcome};
 use tcp_chatd::settings::Settings;
 
 /// The store of a state.
@@ -134,7 +134,9 @@ impl State {
                     let past = self.past(asked);
                     edge.admit(&mut self.chat, on, command, past);
                 }
-                Happens::Else(intent) => drop(edge.propose(intent)),
+                Happens::Else(intent) => {
+                    edge.propose(intent);
+                }
             }
         }
         // The proposer measures how long sessions are away.

@@ -47,6 +47,7 @@ fn encode_intent(intent: &Intent) -> Value {
                 Past::Absent => Value::Null,
                 Past::Kept(conversation, seq) => json!([conversation.0, seq]),
                 Past::Unknown => json!("unknown"),
+                Past::Unwritable => json!("unwritable"),
             };
             match ask {
                 Ask::Login { fresh, resumes, proof, .. } => {

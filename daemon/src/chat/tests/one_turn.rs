@@ -2,6 +2,7 @@
 //! they had come one after the other.
 
 use super::*;
+use tcp_chat_protocol::{Action, Against};
 
 const LOGIN: &str = r#"{"op":"LOGIN","data":{"name":"ana"},"id":1}"#;
 const SAY: &str = r#"{"op":"MSG","data":"x","id":2}"#;
@@ -123,4 +124,53 @@ fn who_is_kicked_says_nothing_behind_it_in_the_same_turn() {
     world.turn();
     assert_eq!(world.hears(ana), ["NOTICE KICKED", "(closed: kicked)"]);
     assert_eq!(world.chat.counts().head, 0);
+}
+
+#[test]
+fn a_login_behind_the_ban_of_its_network_leaves_no_session() {
+    let ban = || {
+        let against = Against::new("192.0.2.0/24".parse().unwrap());
+        Intent::Operate(0, Box::new(Action::Ban(against)))
+    };
+    for ban_first in [true, false] {
+        let mut world = World::new(|_| {});
+        world.address = "192.0.2.1".parse().unwrap();
+        world.first.push(ban());
+        if ban_first {
+            world.turn();
+        }
+        let ana = world.login("ana");
+        assert_eq!(world.hears(ana), ["(closed: kicked)"]);
+        assert_eq!(world.chat.counts().sessions, 0, "the ban came in a turn before: {ban_first}");
+    }
+}
+
+#[test]
+fn a_session_that_is_resumed_behind_the_ban_of_its_network_stays_away() {
+    let mut world = World::new(|_| {});
+    world.address = "192.0.2.1".parse().unwrap();
+    let ana = world.login("ana");
+    world.loses(ana);
+    let against = Against::new("192.0.2.0/24".parse().unwrap());
+    world.first.push(Intent::Operate(0, Box::new(Action::Ban(against))));
+    let ana = world.resumes("ana", None);
+    assert_eq!(world.hears(ana), ["(closed: kicked)"]);
+    assert_eq!((world.chat.counts().sessions, world.chat.counts().away), (1, 1));
+    assert!(world.edge.next_ending().is_some());
+}
+
+#[test]
+fn while_nothing_can_be_kept_no_message_is_numbered_behind_the_join_that_allows_it() {
+    let mut world = World::new(|_| {});
+    let [ana, bo] = ["ana", "bo"].map(|name| world.login(name));
+    world.sends(ana, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
+    world.disk_is_full = true;
+    world.sends(ana, SAY);
+    world.skips(&[ana, bo]);
+    let said = r#"{"op":"MSG","data":{"room":"ops","msg":"x"},"id":7}"#;
+    world.in_one_turn(bo, &[r#"{"op":"JOIN","data":{"room":"ops"}}"#, said, said]);
+    let heard = world.hears(bo);
+    assert!(heard[0].starts_with("JOIN ops"), "{heard:?}");
+    assert_eq!(heard[1..], ["ERROR_MSG#7 INTERNAL", "ERROR_MSG#7 INTERNAL"]);
+    assert_eq!(world.chat.counts().head, 1, "nothing is ordered behind what is held");
 }

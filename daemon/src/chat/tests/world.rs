@@ -4,7 +4,7 @@
 use super::disk::Disk;
 use super::short::short;
 use crate::chat::*;
-use crate::edge::{Command, Edge, Effect, Outcome, Read};
+use crate::edge::{Command, Edge, Effect, Now, Outcome, Read};
 use crate::settings::Settings;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
@@ -58,6 +58,8 @@ pub(super) struct World {
     pub(super) steps: Option<usize>,
     /// How many sessions one turn ends because their time is over.
     pub(super) expires: usize,
+    /// What the next turn has before the batch.
+    pub(super) first: Vec<Intent>,
     /// What the intents of the last turn came to.
     results: Vec<Answer<Done>>,
     /// What the last turn did.
@@ -93,6 +95,7 @@ impl World {
             batch: Vec::new(),
             steps: None,
             expires: usize::MAX,
+            first: Vec::new(),
             results: Vec::new(),
             effects: Vec::new(),
         };
@@ -111,6 +114,9 @@ impl World {
         let mut effects = Vec::new();
         loop {
             self.begin();
+            for intent in self.first.drain(..) {
+                self.edge.propose(intent);
+            }
             let mut waits = HashSet::new();
             for (who, command) in std::mem::take(&mut self.batch) {
                 if waits.contains(&who) || self.edge.must_wait(&self.chat, who, &command) {
