@@ -18,7 +18,7 @@ impl Chat {
         self.sweeps.push(sweep);
     }
 
-    /// Is something left for [`Chat::sweep_on`]?
+    /// Is something left for the slow work of the next turns?
     #[must_use]
     pub fn is_sweeping(&self) -> bool {
         !self.sweeps.is_empty() || self.leaving.first().is_some() || self.unchecked.len() > 0
