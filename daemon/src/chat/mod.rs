@@ -1,6 +1,6 @@
-//! Owns what is true of rooms, sessions and names, as pure code: `now` is an argument, there is no
-//! socket, no runtime, no clock and no disk. The hub calls it, one turn at a time:
-//! [`Chat::apply`], with the turn as a value.
+//! Owns what is true of rooms, sessions and names, as pure code: the time stands in the
+//! turn, and there is no socket, no runtime, no clock and no disk. The hub calls [`Chat::apply`] with one turn after the
+//! other.
 //!
 //! Never delivers anything, and never knows who hears what: it says what is to be written ([`Writes`]) and what has
 //! happened ([`Change`]). The edge of each node makes lines of that, once the turn is kept.
