@@ -12,7 +12,8 @@ pub(super) fn of_stage(stage: Stage, failures: &[FailedAddress], port: u16) -> S
             .into(),
         Stage::Connect => of_connect(failures, port),
         Stage::Tls => "Give the port of tcp-chatd: 3000, unless the operator chose another one. If it is the right one, \
-                       a proxy between may end TLS: it has to pass the bytes on."
+                       a proxy between may end TLS: it has to pass the bytes on. A server that closes the connection may \
+                       have banned this address, or be full: ask the operator."
             .into(),
         Stage::Certificate => "Ask the operator: `tcp-chatd check` on the server says what is wrong.".into(),
         Stage::Protocol => "Give the port of tcp-chatd: 3000, unless the operator chose another one. If it is the right \

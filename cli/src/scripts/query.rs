@@ -9,7 +9,7 @@ use crate::output::{self, Stop, say};
 use crate::settings::Settings;
 use crate::worker::{member_line, room_line};
 use std::collections::VecDeque;
-use tcp_chat_client::protocol::MsgEvent;
+use tcp_chat_client::protocol::{MsgEvent, Seq};
 use tcp_chat_client::{Conversation, Page, Query, Session};
 
 const LATE: &str = "no answer in time";
@@ -120,6 +120,10 @@ pub(super) async fn search(settings: &Settings, args: Search) -> Result<(), Stop
                 break;
             }
         }
+        // Messages that the search was not to look at are not missing from it.
+        let last = args.before.map_or(Seq::MAX, |before| before.saturating_sub(1));
+        let not_indexed =
+            not_indexed.map(|(after, to)| (after, to.min(last))).filter(|(after, to)| after < to);
         if let Some((after, to)) = not_indexed {
             if settings.json {
                 output::json(&serde_json::json!({"not_indexed": {"after": after, "to": to}}))?;

@@ -97,7 +97,9 @@ fn store(history: &History) -> Result<(String, Checked), String> {
         return Ok(("store: in memory, no message is kept".to_owned(), Checked::default()));
     };
     let shown = path.display();
-    if !path.exists() {
+    // What cannot be looked at may exist.
+    let exists = path.try_exists().map_err(|e| format!("{shown}: it cannot be read: {e}"))?;
+    if !exists {
         // Its write-ahead log may exist.
         Store::check(history).map_err(|why| why.to_string())?;
         return Ok((format!("{shown}: does not exist yet; a start creates it"), Checked::default()));

@@ -4,7 +4,7 @@
 
 use super::{Failure, exit};
 use crate::settings::History;
-use crate::store::{self, ExportError, ExportFilter};
+use crate::store::{self, ExportError, ExportFilter, StoreError};
 use clap::Args;
 use std::io::{ErrorKind, Write};
 use std::time::Duration;
@@ -55,7 +55,14 @@ impl From<ExportError> for Failure {
             ExportError::InMemory => exit::CONFIG,
             ExportError::NoRoom(_) => exit::USAGE,
         };
-        Self::new(exit, error.to_string())
+        let text = match &error {
+            // The files are right: it is the user who is not.
+            ExportError::Store(StoreError::Permission { path, .. }) => {
+                format!("no permission to read {}: export as the daemon's user or as root", path.display())
+            }
+            _ => error.to_string(),
+        };
+        Self::new(exit, text)
     }
 }
 

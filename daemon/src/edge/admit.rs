@@ -64,9 +64,7 @@ impl Edge {
                     Peer { connection, session: state.session, address: state.address, owes: state.owes };
                 let op = ask.op();
                 let refused = match ask {
-                    Ask::Say(target, json) => {
-                        self.admit_message(chat, peer, had_errors, id, (target, json), past)
-                    }
+                    Ask::Say(target, json) => self.admit_message(chat, peer, id, (target, json), past),
                     ask => self.admit_request(chat, peer, id, ask, past),
                 };
                 match refused {
@@ -96,7 +94,12 @@ impl Edge {
             return false;
         }
         let left = self.left(chat, state.address);
-        left.0.saturating_sub(reserved.0) < needs.0 || left.1.saturating_sub(reserved.1) < needs.1
+        if is_in_vain(left, needs) {
+            return false;
+        }
+        // Where nothing is left, the next turn would have no more for it.
+        let is_short = |left: usize, reserved, needs| left > 0 && left.saturating_sub(reserved) < needs;
+        is_short(left.0, reserved.0, needs.0) || is_short(left.1, reserved.1, needs.1)
     }
 
     /// A message: what most requests are, so it goes the shortest way.
@@ -104,7 +107,6 @@ impl Edge {
         &mut self,
         chat: &mut Chat,
         peer: Peer,
-        had_errors: bool,
         id: Option<RequestId>,
         (target, json): (Target, Box<str>),
         past: Past,
@@ -117,7 +119,7 @@ impl Edge {
             Err(refusal) => Err((id, refusal)),
             Ok((charge, past)) => {
                 let intent = Intent::Ask(peer.source(self.node), id, Ask::Say(target, json), past);
-                let task = Task::Message { connection: peer.connection, session, charge, had_errors };
+                let task = Task::Message { connection: peer.connection, session, charge };
                 self.gathering.propose_for(intent, task);
                 Ok(())
             }
@@ -134,7 +136,8 @@ impl Edge {
     ) -> Answer<(limits::Charge, Past)> {
         self.pass_rate(chat, peer, session, 1)?;
         let past = self.takes_message((peer.connection, id), past)?;
-        Ok((self.charge(chat, (peer, session), id, (target, json), past)?, past))
+        let charge = self.charge(chat, (peer, session), id, (target, json), past)?;
+        Ok((charge, charge.past(past)))
     }
 
     /// Any other request.
@@ -244,7 +247,7 @@ impl Edge {
             source.network = crate::chat::network(peer.address);
             source.sessions = minus(left.0, reserved.0);
             source.rooms = minus(left.1, reserved.1);
-            if left != (usize::MAX, usize::MAX) && needs != (0, 0) {
+            if left != (usize::MAX, usize::MAX) && needs != (0, 0) && !is_in_vain(left, needs) {
                 self.gathering.reserve(peer.address, needs);
             }
         }
@@ -268,6 +271,11 @@ fn needs(ask: &Ask) -> (usize, usize) {
         Ask::Join(_) => (0, 1),
         _ => (0, 0),
     }
+}
+
+/// Is it refused whatever comes before it? Then it takes nothing from others either.
+fn is_in_vain(left: (usize, usize), needs: (usize, usize)) -> bool {
+    needs.0 > 0 && left.0 == 0
 }
 
 /// What is left of a number that may be no limit.

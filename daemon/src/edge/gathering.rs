@@ -23,7 +23,7 @@ pub struct Now {
 #[derive(Debug)]
 pub(super) enum Task {
     /// Takes in what a message came to.
-    Message { connection: ConnectionId, session: SessionId, charge: Charge, had_errors: bool },
+    Message { connection: ConnectionId, session: SessionId, charge: Charge },
     /// Replies to a LOGIN. Was a session to be resumed; and the token, which the state does not know.
     Login { connection: ConnectionId, resumes: bool, token: Zeroizing<String> },
     /// Replies to another request that became an intent.
@@ -129,6 +129,11 @@ impl Gathering {
 
     pub(super) fn meet(&mut self, a: UserId, b: UserId) {
         self.strangers.push((a.min(b), a.max(b)));
+    }
+
+    /// What they were to meet by is not kept.
+    pub(super) fn part(&mut self, a: UserId, b: UserId) {
+        self.strangers.retain(|pair| *pair != (a.min(b), a.max(b)));
     }
 }
 

@@ -29,12 +29,62 @@ pub(super) struct Charge {
     stranger: Stranger,
     /// Of a direct message: the author and the other user.
     pair: Option<(UserId, UserId)>,
+    /// There was nothing to take it from: why it is refused if the state would keep it at its place.
+    unpaid: Option<Unpaid>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stranger {
     No,
     Yes,
+    /// One was taken for another message of the two in this turn. If that one is not kept, this one pays.
+    Met,
+}
+
+/// What was used up, and for how many milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unpaid {
+    Stranger(u64),
+    Stored(Party, u64),
+}
+
+impl Unpaid {
+    fn refusal(self) -> Refusal {
+        match self {
+            Self::Stranger(wait) => {
+                let seconds = wait.div_ceil(1_000);
+                let msg = format!("too many who never wrote to you: wait {seconds} s and send it again");
+                too_fast(wait, msg)
+            }
+            Self::Stored(by, wait) => {
+                let seconds = wait.div_ceil(1_000);
+                let msg = match by {
+                    Party::User(_) => {
+                        format!("you have stored as much as you may in a day: wait {seconds} s")
+                    }
+                    Party::Network(_) => format!(
+                        "your network has stored as much as it may in a day: wait {seconds} s, or log in with a name of your own"
+                    ),
+                };
+                too_fast(wait, msg)
+            }
+        }
+    }
+}
+
+impl Charge {
+    /// What stands in the turn of an earlier message: what is not paid is not kept, whatever is true at its place.
+    pub(super) fn past(self, past: Past) -> Past {
+        if self.unpaid.is_some() && past == Past::Absent { Past::Unwritable } else { past }
+    }
+
+    /// How the message is refused that the state has refused.
+    pub(super) fn refused(self, refusal: Refusal) -> Refusal {
+        match self.unpaid {
+            Some(unpaid) if refusal.kind == ErrorKind::Internal => unpaid.refusal(),
+            _ => refusal,
+        }
+    }
 }
 
 impl Edge {
@@ -98,24 +148,27 @@ impl Edge {
         past: Past,
     ) -> Answer<Charge> {
         let now = self.now;
-        let mut charge = Charge { stored: None, stranger: Stranger::No, pair: None };
+        let mut charge = Charge { stored: None, stranger: Stranger::No, pair: None, unpaid: None };
         if let Target::User(to) = target
             && let Some((mine, theirs, is_known)) = chat.pair(session, to)
         {
             charge.pair = Some((mine, theirs));
-            if !is_known && !self.gathering.are_met(mine, theirs) {
+            if !is_known && self.gathering.are_met(mine, theirs) {
+                charge.stranger = Stranger::Met;
+            } else if !is_known {
                 let rates = Rates::of(chat.rules());
                 match self.limits_of(session, now).buckets.stranger(rates, now) {
                     Ok(()) => {
                         charge.stranger = Stranger::Yes;
                         self.gathering.meet(mine, theirs);
                     }
-                    Err(_) if !chat.would_keep(session, id, target, past) => return Ok(charge),
                     Err(wait) => {
-                        let seconds = wait.div_ceil(1_000);
-                        let msg =
-                            format!("too many who never wrote to you: wait {seconds} s and send it again");
-                        return Err(too_fast(wait, msg));
+                        let unpaid = Unpaid::Stranger(wait);
+                        if chat.would_keep(session, id, target, past) {
+                            return Err(unpaid.refusal());
+                        }
+                        charge.unpaid = (past == Past::Absent).then_some(unpaid);
+                        return Ok(charge);
                     }
                 }
             }
@@ -124,19 +177,13 @@ impl Edge {
         let bytes = stored_bytes(name, id, target, json);
         match self.quotas.stores(by, chat.rules().network_stored, bytes, now) {
             Ok(()) => charge.stored = Some((by, bytes)),
-            Err(_) if !chat.would_keep(session, id, target, past) => {}
             Err(wait) => {
-                self.refund(chat, session, charge);
-                let seconds = wait.div_ceil(1_000);
-                let msg = match by {
-                    Party::User(_) => {
-                        format!("you have stored as much as you may in a day: wait {seconds} s")
-                    }
-                    Party::Network(_) => format!(
-                        "your network has stored as much as it may in a day: wait {seconds} s, or log in with a name of your own"
-                    ),
-                };
-                return Err(too_fast(wait, msg));
+                let unpaid = Unpaid::Stored(by, wait);
+                if chat.would_keep(session, id, target, past) {
+                    self.refund(chat, session, charge);
+                    return Err(unpaid.refusal());
+                }
+                charge.unpaid = (past == Past::Absent).then_some(unpaid);
             }
         }
         Ok(charge)
@@ -149,7 +196,11 @@ impl Edge {
             self.quotas.stores_not(by, chat.rules().network_stored, bytes, now);
         }
         if charge.stranger == Stranger::Yes {
-            self.limits_of(session, now).buckets.is_no_stranger();
+            // The session may have ended in this turn: nothing is left of it.
+            if let Some(limits) = self.limits.get_mut(&session) {
+                limits.buckets.is_no_stranger();
+            }
+            charge.pair.into_iter().for_each(|(mine, theirs)| self.gathering.part(mine, theirs));
         }
     }
 
@@ -157,7 +208,14 @@ impl Edge {
     /// has written to one stranger fewer.
     pub(super) fn note_direct(&mut self, chat: &Chat, session: SessionId, charge: Charge) {
         let Some((mine, theirs)) = charge.pair else { return };
-        if charge.stranger == Stranger::Yes {
+        // Of the two's messages in this turn, the first one that is kept pays.
+        let pays_now = charge.stranger == Stranger::Met && !self.gathering.are_met(mine, theirs);
+        if pays_now {
+            let (rates, now) = (Rates::of(chat.rules()), self.now);
+            let _ = self.limits_of(session, now).buckets.stranger(rates, now);
+            self.gathering.meet(mine, theirs);
+        }
+        if pays_now || charge.stranger == Stranger::Yes {
             self.limits_of(session, self.now).waits_for(theirs);
         }
         for other in chat.sessions_of(theirs) {

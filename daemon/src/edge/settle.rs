@@ -29,9 +29,9 @@ impl Edge {
         let mut settled = Some((id, result));
         while let Some(task) = self.gathering.task(index + 1) {
             match (task, &mut settled) {
-                (Task::Message { connection, session, charge, had_errors }, settled) => {
+                (Task::Message { connection, session, charge }, settled) => {
                     if let Some((id, result)) = settled.take() {
-                        self.settle_message(chat, (connection, session), charge, had_errors, (id, result));
+                        self.settle_message(chat, (connection, session), charge, (id, result));
                     }
                 }
                 (Task::Login { connection, resumes, token }, settled) => {
@@ -66,16 +66,12 @@ impl Edge {
         chat: &Chat,
         (connection, session): (ConnectionId, SessionId),
         charge: Charge,
-        had_errors: bool,
         (id, result): Settled,
     ) {
         let answer = match result {
             Ok(Done::Said) => {
                 self.note_direct(chat, session, charge);
-                if had_errors {
-                    self.answer(chat, connection, Some("MSG"), Ok(()));
-                }
-                return;
+                Ok(())
             }
             Ok(done) => {
                 self.refund(chat, session, charge);
@@ -84,7 +80,7 @@ impl Edge {
             }
             Err(refusal) => {
                 self.refund(chat, session, charge);
-                Err(refusal.with_id(id))
+                Err(charge.refused(refusal).with_id(id))
             }
         };
         self.answer(chat, connection, Some("MSG"), answer);

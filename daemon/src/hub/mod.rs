@@ -179,8 +179,9 @@ impl Hub {
         // What restoring found to write.
         self.turn(&mut waiting);
         loop {
-            // At the end what is left of slow work stays in the store: the next start goes on with it.
-            let is_end = entries.is_closed() && entries.is_empty();
+            // At the end what is left of slow work stays in the store: the next start goes on with it. What the edge has to
+            // propose stands nowhere else.
+            let is_end = entries.is_closed() && entries.is_empty() && !self.edge.has_proposals();
             if waiting.is_empty() && (is_end || !self.has_work()) {
                 tokio::select! {
                     biased;

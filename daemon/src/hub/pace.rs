@@ -21,6 +21,8 @@ impl Pace {
     pub(super) const LEAST: usize = 16;
     /// Steps of one turn at most: the next ones may be of a kind that takes longer than those before.
     const MOST: usize = 512;
+    /// Requests of one turn at most. Among them may be logins behind what costs nothing.
+    const MOST_REQUESTS: usize = 128;
     /// What a step is taken to need before one was measured, in nanoseconds.
     const SLOW_NS: u64 = 20_000;
 
@@ -33,7 +35,7 @@ impl Pace {
     /// How much of what is not talk a turn takes that has so much time for it. It takes something always.
     pub(super) fn most(self, time: Duration) -> usize {
         let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        usize::try_from(time / self.step_ns).unwrap_or(usize::MAX).clamp(1, Self::MOST)
+        usize::try_from(time / self.step_ns).unwrap_or(usize::MAX).clamp(1, Self::MOST_REQUESTS)
     }
 
     /// What so much takes.

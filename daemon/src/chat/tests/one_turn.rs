@@ -2,6 +2,8 @@
 //! they had come one after the other.
 
 use super::*;
+use crate::edge::Effect;
+use crate::rate::Limit;
 use tcp_chat_protocol::{Action, Against};
 
 const LOGIN: &str = r#"{"op":"LOGIN","data":{"name":"ana"},"id":1}"#;
@@ -173,4 +175,74 @@ fn while_nothing_can_be_kept_no_message_is_numbered_behind_the_join_that_allows_
     assert!(heard[0].starts_with("JOIN ops"), "{heard:?}");
     assert_eq!(heard[1..], ["ERROR_MSG#7 INTERNAL", "ERROR_MSG#7 INTERNAL"]);
     assert_eq!(world.chat.counts().head, 1, "nothing is ordered behind what is held");
+}
+
+#[test]
+fn a_join_lets_no_message_in_that_its_network_may_not_store() {
+    let mut world = World::new(|rules| rules.network_stored = Limit { per_second: 1, burst: 100 });
+    world.address = "192.0.2.1".parse().unwrap();
+    let ana = world.login("ana");
+    world.sends(ana, SAY);
+    world.skips(&[ana]);
+    let said = r#"{"op":"MSG","data":{"room":"ops","msg":"x"},"id":7}"#;
+    world.in_one_turn(ana, &[r#"{"op":"JOIN","data":{"room":"ops"}}"#, said, said]);
+    let heard = world.hears(ana);
+    assert!(heard[0].starts_with("JOIN ops"), "{heard:?}");
+    assert!(heard[1..].iter().all(|line| line.starts_with("ERROR_MSG#7 RATE_LIMITED")), "{heard:?}");
+    assert_eq!(world.chat.counts().head, 1);
+    world.in_one_turn(ana, &[SAY, r#"{"op":"MSG","data":{"room":"no","msg":"x"},"id":8}"#]);
+    let heard = world.hears(ana);
+    assert_eq!(
+        heard,
+        ["MSG#2 1<0 lobby ana: x", "ERROR_MSG#8 NO_SUCH_ROOM"],
+        "nothing that is not stored is refused"
+    );
+}
+
+#[test]
+fn a_message_to_a_stranger_that_is_not_kept_pays_for_no_other() {
+    let mut world = World::new(|rules| rules.strangers_per_minute = 1);
+    let [ana, bo, cy] = ["ana", "bo", "cy"].map(|name| world.login(name));
+    world.sends(ana, SAY);
+    world.skips(&[ana, bo, cy]);
+    for to in ["bo", "cy"] {
+        // The first one's id was used, so it is not kept.
+        let tell = |id| format!(r#"{{"op":"MSG","data":{{"to":"{to}","msg":"x"}},"id":{id}}}"#);
+        world.in_one_turn(ana, &[tell(2).as_str(), tell(3 + u8::from(to == "cy")).as_str()]);
+    }
+    assert_eq!(world.hears(bo), ["MSG 2<0 @bo ana: x"]);
+    assert_eq!(world.hears(cy), [""; 0], "one a minute");
+}
+
+#[test]
+fn errors_that_are_not_in_a_row_close_nothing_however_they_come() {
+    let mut world = World::new(|rules| rules.errors = 2);
+    let ana = world.login("ana");
+    let nowhere = r#"{"op":"MSG","data":{"room":"nowhere","msg":"x"}}"#;
+    let said = r#"{"op":"MSG","data":"x"}"#;
+    world.skips(&[ana]);
+    world.in_one_turn(ana, &[nowhere, said, nowhere, said, nowhere, said]);
+    let heard = world.hears(ana);
+    assert_eq!(heard.len(), 6, "{heard:?}");
+    assert!(heard[5].starts_with("MSG "), "{heard:?}");
+}
+
+#[test]
+fn who_may_open_no_more_rooms_enters_others_without_waiting_for_the_next_turn() {
+    let mut world = World::new(|rules| rules.rooms = 8);
+    world.address = "192.0.2.1".parse().unwrap();
+    let [ana, bo] = ["ana", "bo"].map(|name| world.login(name));
+    let join = |n| format!(r#"{{"op":"JOIN","data":{{"room":"r{n}"}}}}"#);
+    (0..4).for_each(|n| world.sends(ana, &join(n)));
+    world.skips(&[ana, bo]);
+    for (who, line) in [(ana, join(5)), (bo, join(1)), (ana, r#"{"op":"PING"}"#.to_owned())] {
+        let command = world.command(&line);
+        world.adds(who, command);
+    }
+    world.turn();
+    assert!(world.hears(bo)[0].starts_with("JOIN r1"));
+    assert!(world.hears(ana)[0].starts_with("ERROR_MSG"), "the network has half of the rooms");
+    let of = |who| move |effect: &Effect| matches!(effect, Effect::Line(to, _) if *to == who);
+    let [his, hers] = [bo, ana].map(|who| world.effects.iter().position(of(who)).unwrap());
+    assert!(his < hers, "in the same turn, before what was asked behind it");
 }
