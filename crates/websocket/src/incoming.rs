@@ -4,7 +4,7 @@
 
 use super::frame::{CONTROL_BYTES, Fault, HEAD_BYTES, Head, Kind, close_code, unmask};
 
-/// Why the peer sends no more text.
+/// The reason why the peer has stopped sending text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     /// It sent a Close frame.
@@ -85,7 +85,7 @@ impl Incoming {
         self.ping.is_some()
     }
 
-    /// Why the peer sends no more text; `None`: it may send more.
+    /// The reason why the peer has stopped sending text. `None`: it may send more.
     pub(crate) fn end(&self) -> Option<End> {
         self.end
     }

@@ -76,7 +76,7 @@ pub enum Ask {
 /// A request that changes nothing. The edge answers it at its place among the requests of its connection.
 #[derive(Debug, Clone)]
 pub enum Query {
-    /// Who is in the room, or on the server.
+    /// The members of a room, or the users on the server.
     Who(Option<Place>),
     /// Which rooms are there.
     Rooms,

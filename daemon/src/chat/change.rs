@@ -65,12 +65,12 @@ pub enum Change {
     Said {
         /// Its place in [`super::Writes::chunks`].
         chunk: usize,
-        /// Who hears it.
+        /// The users that hear it.
         audience: Audience,
         /// Its messages, in order.
         own: Vec<Own>,
     },
-    /// Who comes from there is not let in from now on.
+    /// Connections from these ranges are refused from now on.
     Barred(Barred),
     /// Somebody from that network opened the room.
     Opened(ConversationId, IpAddr),
@@ -117,7 +117,7 @@ pub enum Removal {
     LostRight,
 }
 
-/// Who hears what was said.
+/// The users that hear a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
     /// Everyone who hears the room.

@@ -49,7 +49,7 @@ pub enum Effect {
     Read(ConnectionId, Read),
     /// The connection is logged in: its deadline for that is off.
     LoggedIn(ConnectionId, SessionId, Name),
-    /// Who comes from there is not let in from now on.
+    /// Connections from these ranges are refused from now on.
     Barred(Barred),
     /// It has sent too much: for so many milliseconds more nothing is read from it.
     Slow(ConnectionId, u64),

@@ -163,7 +163,7 @@ async fn a_goodbye_is_an_end_and_a_cut_is_none() {
         server.shutdown().await.unwrap();
         let mut all = Vec::new();
         client.read_to_end(&mut all).await.unwrap();
-        assert_eq!(all, b"an answer\n", "who sends no more still hears");
+        assert_eq!(all, b"an answer\n", "a peer that has ended its side still reads");
 
         let (mut client, mut server) = pair().await;
         // The client has no unread bytes, so that its socket closes and is not reset.
