@@ -48,7 +48,7 @@ pub enum Change {
     Leaves(ConversationId, Origin),
     /// The same for many connections at once.
     AllLeave(ConversationId, Vec<Origin>),
-    /// Nobody hears the room any more.
+    /// No connection hears the room any longer.
     Silent(ConversationId),
     /// The session that is connected there was taken out of the room.
     Removed {
@@ -72,7 +72,7 @@ pub enum Change {
     },
     /// Connections from these ranges are refused from now on.
     BannedRanges(BannedRanges),
-    /// Somebody from that network opened the room.
+    /// A user from that network opened the room.
     Opened(ConversationId, IpAddr),
     /// The conversation is gone.
     Gone(ConversationId),
@@ -92,7 +92,7 @@ pub enum Change {
 pub enum Ending {
     /// Its client said goodbye, or it was away for too long.
     Over,
-    /// Somebody has ended it.
+    /// A moderator or an operator has ended it.
     Kicked {
         /// The moderator or operator, as the client is told.
         who: Box<str>,
@@ -106,7 +106,7 @@ pub enum Ending {
 /// Why a session was taken out of a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Removal {
-    /// Somebody did it.
+    /// A moderator or an operator did it.
     Kicked {
         /// The moderator or operator, as the client is told.
         who: Box<str>,

@@ -1,15 +1,35 @@
-//! Owns what is true of rooms, sessions and names, as pure code: the time stands in the
-//! turn, and there is no socket, no runtime, no clock and no disk. The hub calls [`State::apply`] with one turn after the
-//! other.
+//! The state of a chat server: rooms, sessions, users and permissions, as pure code. No socket, runtime, clock, disk or
+//! setting is in it: the time is an argument, and so is everything that another part has found out.
 //!
-//! Never delivers anything, and never knows who hears what: it says what is to be written ([`Writes`]) and what has
-//! happened ([`Change`]). The edge of each node makes lines of that, once the turn is kept.
+//! The hub of the daemon calls [`State::apply`] with one [`Turn`] after the other. A turn is a value: its node, its time, and
+//! the [`Intent`]s that change the state. It gives two things:
+//!
+//! * [`Writes`]: what the store writes, all of it in one transaction;
+//! * [`Change`]s: what has happened, in order. The edge of each node turns them into lines for its connections, once the
+//!   turn is stored.
+//!
+//! So the state never delivers anything, and never knows which connection hears what. [`State::restore`] makes a state from
+//! a [`Snapshot`], and [`State::snapshot`] gives it back. [`State::query`] and [`State::list`] read, and change nothing.
+//!
+//! | folder or file | what |
+//! | --- | --- |
+//! | `ops/` | one op per file: check, then apply |
+//! | `users`, `sessions`, `rooms`, `permissions/` | the nouns, each with its own invariants |
+//! | `permissions/authorize.rs` | the one function that decides who may do what |
+//! | `queries.rs`, `listings.rs`, `edge_queries.rs` | what clients, operators and the edge read |
+//! | `deduplication.rs` | which messages a client may send again |
+//! | `sweeps.rs` | slow work, a slice in each turn |
+//! | `snapshot.rs`, `writes.rs`, `facts.rs` | the stored form, the changes of it, and its digest for tests |
+//!
+//! Only a check of the daemon makes a proof of a LOGIN; the state reads its [`Evidence`] and decides. The feature
+//! `test-support` counts steps and opens parts of the state to the daemon's tests. No program has it.
 
 mod apply;
 mod ask;
 mod change;
 mod deduplication;
 mod digest;
+mod edge_queries;
 mod evidence;
 mod facts;
 mod intent;
@@ -40,6 +60,7 @@ pub use ask::{Ask, ConnectionId, IdMap, Past, Proving, Query, Secret};
 pub use change::{Audience, Change, Ending, Own, Removal, Seen, SeenIn};
 pub use deduplication::WINDOW;
 pub use digest::Digest;
+pub use edge_queries::Counts;
 pub use evidence::Evidence;
 pub use facts::Facts;
 pub use intent::{Caller, Done, Intent, LoggedIn, NodeId, Origin, ResumeOutcome, Source};
@@ -49,8 +70,7 @@ pub use listings::{
 };
 pub use network::{is_this_host, network};
 pub use ops::enrol::NewCredential;
-pub use ops::policy::Counts;
-pub use ops::user::{CertificateInfo, Registered, UserCommand, UserCommandError, UserInfo};
+pub use ops::user::{UserCommand, UserCommandError};
 pub use permissions::records::{
     Audit, BannedRanges, By, Penalty, PermissionChange, Scope, StoredPermissions,
 };
@@ -63,6 +83,7 @@ pub use sweeps::queue::{EndedSession, EndedSessionChange, Sweep, WorkChange};
 #[cfg(any(test, feature = "test-support"))]
 pub use test_support::Parts;
 pub use users::certificates::{Certificate, Presented, Revocation};
+pub use users::listing::{CertificateInfo, Registered, UserInfo};
 pub use users::removed::Removed;
 pub use users::{Code, CodePurpose, User, UserChange, Users};
 pub use writes::{

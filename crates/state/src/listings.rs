@@ -1,5 +1,5 @@
-//! Owns the listings for an operator: sessions, rooms, grants, mutes and bans, a page at a time. Called by the hub. It
-//! never changes anything.
+//! Owns the listings for operators: sessions, rooms, grants, mutes and bans, a page at a time. Called by the hub. Never
+//! changes anything.
 
 use super::rooms::Conversation;
 use super::{ConversationId, Origin, Penalty, Scope, SessionId, State};
@@ -14,15 +14,15 @@ pub enum Listing {
     Users,
     /// Every room.
     Rooms,
-    /// Who is what, where.
+    /// Roles, by room and user.
     Grants,
-    /// Who is muted, where, until when and why.
+    /// Mutes, with end and reason.
     Mutes,
-    /// Who is banned, where, until when and why.
+    /// Bans, with end and reason.
     Bans,
 }
 
-/// Where a listing goes on.
+/// Where the next page of a listing begins.
 #[derive(Debug, Clone, Default)]
 pub struct Cursor(Option<At>);
 

@@ -1,7 +1,6 @@
-//! Owns an index by name: what is called so, by the exact name alone; and what a new name could not be told
-//! apart from. Used by rooms, sessions and users. Never finds anything by its look. A store of an earlier version may
-//! hold names that look the same, and names that are the same: of those the oldest has the name, and when it is
-//! gone the next one.
+//! Owns an index by name: which id has exactly this name, and which ids a new name could not be told apart from. Used by
+//! rooms, sessions and users. Never finds anything by its look. A store of an earlier version may hold equal names: the
+//! oldest id has the name, and when that is gone the next one.
 
 use super::{ConversationId, UserId, steps};
 use std::collections::{BTreeSet, HashMap};

@@ -1,4 +1,5 @@
-//! Owns what counts as one network, and as how many this host counts. Used by the chat and by whatever limits by peer address. Never counts anything.
+//! Owns what counts as one network, and as how many this host counts. Used by the ops, and by everything that limits by peer
+//! address. Never counts anything.
 
 use std::net::IpAddr;
 

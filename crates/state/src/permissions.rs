@@ -1,5 +1,5 @@
-//! Owns what is written down of who may do what: grants, private rooms, mutes and bans. Called by
-//! the chat only. Never decides what follows from it: `rights` does.
+//! Owns the stored permissions: grants, private rooms, mutes and bans. Called by the ops and by the checks. Never decides what
+//! follows from them: `authorize` does.
 
 pub(super) mod authorize;
 pub(super) mod authors;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tcp_chat_protocol::banned::{Banned, Fingerprint, is_in};
 use tcp_chat_protocol::{Name, NameKey, Role};
 
-/// Who may do what, as it is written down.
+/// The stored permissions of all users and rooms.
 #[derive(Debug, Default)]
 pub(super) struct Permissions {
     pub(super) grants: ByUser<Role>,
@@ -30,7 +30,7 @@ pub(super) struct Permissions {
     addresses: BTreeMap<IpNet, Penalty>,
     /// Which mutes and bans end by themselves, and when: one entry for each, under the name as it was first written.
     endings: BTreeSet<(u64, Kind, Scope, Banned)>,
-    /// Who wrote what is written down of rooms.
+    /// The authors of the entries in rooms.
     authors: Authors,
 }
 
@@ -167,7 +167,7 @@ impl Permissions {
         Arc::new(self.addresses.iter().map(|(range, p)| (*range, p.until)).collect())
     }
 
-    /// Grants a role, or none. `by`: the user who does it, if it may count for somebody.
+    /// Grants a role, or none. `by`: the user who does it, if it counts in that user's share.
     pub(super) fn grant(
         &mut self,
         scope: Scope,

@@ -1,5 +1,5 @@
-//! Owns what can be asked without changing anything: WHO, ROOMS, HISTORY, SEARCH. Called by the edge, at the place of the
-//! request among those of its connection. Never reads the log: it says what the connection is to read.
+//! Owns the requests that change nothing: WHO, ROOMS, HISTORY, SEARCH. The edge calls it at the request's place among those of
+//! its connection. Never reads the log: it says what the connection is to read.
 
 use super::ops::say::no_such_room;
 use super::permissions::authorize::{Permission, authorize};
@@ -138,7 +138,7 @@ impl State {
         };
         let user = match user {
             None => None,
-            // Whoever said it may be gone by now: only the name has to be one.
+            // The author may be gone by now: only the name has to be valid.
             Some(Place(Some(name))) => Some(name.key()),
             Some(Place(None)) => return Err(refusal(ErrorKind::NoSuchUser, "nobody can have that name")),
         };

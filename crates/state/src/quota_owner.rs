@@ -1,5 +1,5 @@
-//! Owns for whom a quota counts: for a registered user, and where nobody proved to be one for the network; and which
-//! of them opened which room. Called by the chat; the store keeps who opened a room. Never decides how much.
+//! Owns for whom a quota counts: a registered user, or the network where no user has proven a name; and which of them opened
+//! which room. Called by the ops and the edge; the store keeps who opened a room. Never decides how much a quota is.
 
 use super::network::{THIS_HOST_IS, is_this_host, network};
 use super::{ConversationId, UserId};

@@ -1,4 +1,4 @@
-//! Owns what can be asked of the log: plain data that the chat makes, after it has decided what a
+//! Owns what can be asked of the log: plain data that the ops make, after it has decided what a
 //! session may see, and the store answers.
 
 use super::{ConversationId, UserId};

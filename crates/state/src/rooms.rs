@@ -1,5 +1,5 @@
-//! Owns the conversations: rooms by name, direct messages by pair, who is in which, and the newest
-//! number of each. Called by the chat only. Never decides who may come in.
+//! Owns the conversations: rooms by name, direct messages by pair, the members of each, and its newest number. Called by
+//! the ops and the queries. Never decides who may enter.
 
 pub(super) mod configured;
 mod kept;

@@ -1,5 +1,5 @@
-//! Owns the policy that the chat follows: its limits and its configured rooms. The settings of the daemon make it, and every
-//! part of the chat reads it. It never changes by itself: a reload brings another one.
+//! Owns the policy that the state follows: its limits and its configured rooms. The settings of the daemon make it, and every
+//! op reads it. It never changes by itself: a reload brings another one.
 
 use super::Limit;
 use tcp_chat_protocol::Name;
@@ -7,7 +7,7 @@ use tcp_chat_protocol::Name;
 /// The session of the endpoint for machines outlives its connection for this long at least, in milliseconds.
 const ENDPOINT_TTL_MS: u64 = 10 * 60 * 1000;
 
-/// The policy that the chat follows.
+/// The policy that the state follows.
 #[derive(Debug, Clone)]
 pub struct Rules {
     /// The rooms of a login that names none; the first takes the bare `MSG`.

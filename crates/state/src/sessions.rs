@@ -1,5 +1,5 @@
-//! Owns the sessions: by id, by token, by user, by name, and how many are away.
-//! Called by the chat only. Never decides who may have a name, or how many sessions.
+//! Owns the sessions: by id, token, user and name, and when those that are away end. Called by the ops. Never decides who may
+//! have a name, or how many sessions.
 
 pub(super) mod ended;
 

@@ -1,7 +1,6 @@
-//! Owns what has to be looked at one after the other because of one thing that happened: the direct messages
-//! of a user that is gone, the members of a room that may no longer be there, the grants of a removed user.
-//! It is done in slices: the hub asks for as many steps as a turn has time for. Added to by entry, doors and
-//! acts. Never decides what becomes of one of them.
+//! Owns slow work, done one after the other because of one thing that happened: the direct messages of a user that is gone,
+//! the members of a room that may no longer be there, the grants of a removed user. It is done in slices: the hub asks for
+//! as many steps as a turn has time for. The ops add to it. Never decides what becomes of one of them.
 
 pub(super) mod queue;
 
@@ -156,7 +155,7 @@ impl State {
         }
     }
 
-    /// A room is removed: nobody enters it, writes or reads in it any more, and its members are told in turn.
+    /// A room is removed: no user enters it, writes or reads in it any longer, and its members are told one after the other.
     pub(super) fn sweep_room(&mut self, room: ConversationId) {
         self.conversations.mark_removing(room);
         self.tell(Change::Silent(room));

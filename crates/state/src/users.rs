@@ -1,8 +1,10 @@
-//! Owns who is registered: names that have an owner, how an owner proves to be it, and the codes that
-//! let one begin. It holds the known certificates beside them. The chat changes it; the net reads
-//! a shared copy to check passwords against, which costs little: see `parts`. Never decides what a user may do.
+//! Owns the registered users: names with an owner, how the owner proves to be it, and the codes for a first password or
+//! certificate. The known certificates are beside them. The ops change it; `net` reads a shared copy, which costs little (see
+//! `shared_map`), to check passwords. Never decides what a user may do.
 
+pub(crate) mod addressed;
 pub(super) mod certificates;
+pub(crate) mod listing;
 pub(super) mod removed;
 pub(super) mod shared_map;
 
@@ -76,7 +78,7 @@ pub enum CodePurpose {
 pub enum UserChange {
     /// It was registered, or its row changed.
     Put(User),
-    /// It is registered no more.
+    /// It is no longer registered.
     Gone(UserId),
     /// A certificate is known, or its row changed.
     Certificate(Certificate),
@@ -97,7 +99,7 @@ pub struct Users {
     /// What a new name could not be told apart from.
     by_look: SharedMap<NameLook, Vec<UserId>>,
     certificates: Certificates,
-    /// Until when somebody may fetch a certificate, and who.
+    /// The users that may fetch a certificate, by the moment until when.
     fetching: SharedMap<(u64, UserId), ()>,
 }
 
@@ -151,7 +153,7 @@ impl Users {
         now: u64,
     ) -> Result<&User, Refusal> {
         let user = self.by_name(name);
-        // Whoever is unknown is compared with as well.
+        // An unknown user costs a comparison, too.
         let kept = user.and_then(|user| user.code);
         let hash = kept.map_or(Digest([0; 32]), |code| code.hash);
         let is_right = code.is_some_and(|code| code.is(&hash));

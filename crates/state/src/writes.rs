@@ -1,5 +1,5 @@
-//! Owns what a turn wants kept: plain data that the chat makes and the store writes, all of it in
-//! one transaction. Never knows how it is written.
+//! Owns what a turn wants stored: plain data that the ops make and the store writes, all of it in one transaction. Never
+//! knows how it is written.
 
 use super::steps::counted_id;
 use super::{
@@ -9,12 +9,12 @@ use super::{
 use tcp_chat_protocol::{Colour, Name, RequestId, Seq};
 
 counted_id! {
-    /// A room, or two users' direct messages. Given out by the chat, never used again.
+    /// A room, or two users' direct messages. Given out by the state, never used again.
     ConversationId(i64)
 }
 
 counted_id! {
-    /// A login; outlives connections. Given out by the chat, never used again.
+    /// A login; outlives connections. Given out by the state, never used again.
     SessionId(i64)
 }
 
@@ -140,7 +140,7 @@ pub struct Writes {
     pub leaving: Vec<EndedSessionChange>,
     /// What was done of the slow work, and what is left.
     pub work: WorkChange,
-    /// Who may do what from now on, in order.
+    /// Changes of permissions, in order.
     pub rights: Vec<PermissionChange>,
     /// Lines of the audit log.
     pub audit: Vec<Audit>,
@@ -283,7 +283,7 @@ pub struct Snapshot {
     pub leaving: Vec<EndedSession>,
     /// The slow work that is left, in order, with numbers that have no gap.
     pub work: Vec<(u64, Sweep)>,
-    /// Who may do what.
+    /// All permissions.
     pub rights: StoredPermissions,
     /// Every registered user.
     pub users: Vec<User>,

@@ -1,5 +1,5 @@
-//! Owns how somebody is put out: off the server or out of a room. Called by the acts and by the sweeps.
-//! Never decides who has to go, and never writes what the client is told.
+//! Owns evictions: a session is ended or removed from a room against its will. Called by the moderation ops and by the
+//! sweeps. Never decides who has to leave, and never writes what the client is told.
 
 use crate::{Change, ConversationId, Digest, Ending, Removal, Scope, SessionId, State};
 use tcp_chat_protocol::Banned;
@@ -29,7 +29,7 @@ impl State {
         self.remove(session, room, Removal::LostRight);
     }
 
-    /// Whoever is banned from now on is not here any more.
+    /// Ends the sessions that a new ban is against.
     pub(crate) fn evict_banned(&mut self, whom: &Banned, scope: Scope, who: &str, reason: &str) {
         match whom {
             Banned::User(user) => {

@@ -1,19 +1,17 @@
-//! Owns the doors of rooms: JOIN, LEAVE, the rooms of a login, rooms that open and rooms that go. Called
-//! by [`State::ask`], by entry and by the acts. Never sends: it adds to the turn.
+//! Owns JOIN, and the rooms of a LOGIN. Called by [`State::ask`] and by [`State::login`]. Never decides who may enter:
+//! `permissions::checks` does.
 
-use crate::ops::enrol::may_be_new;
-use crate::permissions::authorize::{Permission, authorize};
+use crate::ops::open_room::looks_like;
+use crate::permissions::authorize::Permission;
 use crate::permissions::checks::not_to_enter;
-use crate::quota_owner::QuotaOwner;
-use crate::rooms::{Conversation, Conversations, LooksLike};
+use crate::rooms::{Conversations, LooksLike};
 use crate::{
-    Answer, Caller, Change, ConversationId, ConversationKind, Origin, SessionChange, SessionId, Source,
-    State, UserId, refusal,
+    Answer, Caller, Change, ConversationId, SessionChange, SessionId, Source, State, UserId, refusal,
 };
 use std::collections::HashSet;
-use tcp_chat_protocol::reply::{JoinReply, LeaveReply};
+use tcp_chat_protocol::reply::JoinReply;
 use tcp_chat_protocol::request::Place;
-use tcp_chat_protocol::{ErrorKind, Name, NameKey, Role};
+use tcp_chat_protocol::{ErrorKind, Name};
 
 /// Members that the reply to JOIN lists at most.
 const JOIN_MEMBERS: usize = 100;
@@ -145,178 +143,4 @@ impl State {
         self.turn.writes.sessions.push(SessionChange::Join { session, room, since: self.head, joined });
         origin.into_iter().for_each(|origin| self.tell(Change::Hears(room, origin)));
     }
-
-    /// Opens a room for a user, whose it is if the name is proven.
-    fn open_room(
-        &mut self,
-        name: &Name,
-        user: &Name,
-        is_proven: bool,
-        source: Source,
-    ) -> Result<ConversationId, crate::Refusal> {
-        self.may_open(name, user, is_proven, source, 1)?;
-        Ok(self.open_allowed(name, user, is_proven, source))
-    }
-
-    /// The same where it is known that it may be opened.
-    fn open_allowed(&mut self, name: &Name, user: &Name, is_proven: bool, source: Source) -> ConversationId {
-        let room = self.conversations.open_configured(name);
-        self.tell(Change::Opened(room, source.network));
-        let by = self.opener(&user.key(), is_proven, source);
-        self.openers.add(room, by);
-        self.turn.writes.opened.push((room, by));
-        self.turn.writes.conversations.push((room, ConversationKind::Room(name.clone())));
-        if is_proven {
-            let change = self.permissions.grant(Some(room), user, Some(Role::Owner), None);
-            self.turn.writes.rights.extend(change);
-        }
-        room
-    }
-
-    /// Could the room be opened, as the last of so `many`?
-    fn may_open(&self, name: &Name, user: &Name, is_proven: bool, source: Source, many: usize) -> Answer {
-        self.may_open_any(name, (&user.key(), is_proven), source, many)?;
-        self.ensure_not_being_removed(name, |room| {
-            self.may_enter(room, name, &user.key(), is_proven).is_ok()
-        })?;
-        let Some(twin) = self.conversations.twin(name) else { return may_be_new(name, "room") };
-        // Not even by its look is a private room found.
-        self.may_enter(twin, name, &user.key(), is_proven).map_err(|_| not_to_enter(Some(name)))?;
-        let other = self.conversations.get(twin).and_then(Conversation::room).unwrap_or(name);
-        Err(looks_like(name, other))
-    }
-
-    /// Why a room cannot be entered, as it is told: one that may not be known as if it could not be opened.
-    fn told(
-        &self,
-        no: crate::Refusal,
-        name: &Name,
-        user: (&NameKey, bool),
-        source: Source,
-    ) -> crate::Refusal {
-        match no.kind {
-            ErrorKind::NoSuchRoom => self.may_open_any(name, user, source, 1).err().unwrap_or(no),
-            _ => no,
-        }
-    }
-
-    /// Could so `many` rooms be opened from there, whatever they are called?
-    fn may_open_any(
-        &self,
-        name: &Name,
-        (user, is_proven): (&NameKey, bool),
-        source: Source,
-        many: usize,
-    ) -> Answer {
-        let (rooms, limit) = (self.conversations.room_count(), self.rules.rooms);
-        let by = self.opener(user, is_proven, source);
-        let why = if !self.rules.create {
-            "users may not open rooms"
-        } else if authorize(self.permissions.on_server(user, is_proven, self.turn.time), Permission::Open)
-            .is_err()
-        {
-            "you may read on this server, and not write"
-        } else if limit > 0 && rooms + many > limit {
-            "the server has no room for one more"
-        } else if many > source.rooms {
-            "your network has opened half of those that the server allows"
-        } else if !self.openers.is_within(by, many, self.rules.rooms_per_network) {
-            match by {
-                QuotaOwner::User(_) => "you have opened as many as you may: use one that is there",
-                QuotaOwner::Network(_) => {
-                    "your network has opened as many as it may: use one that is there, or log in with a name of your own"
-                }
-            }
-        } else {
-            return Ok(());
-        };
-        Err(refusal(ErrorKind::NoSuchRoom, format!("there is no room {name}, and {why}")))
-    }
-
-    /// In whose quota a room is that this user opens.
-    fn opener(&self, user: &NameKey, is_proven: bool, source: Source) -> QuotaOwner {
-        let owner = self.users.by_key(user).filter(|_| is_proven);
-        owner.map_or_else(|| QuotaOwner::at(source.network), |owner| QuotaOwner::User(owner.id))
-    }
-
-    pub(crate) fn leave(&mut self, caller: Caller<'_>, place: &Place) -> Answer<LeaveReply> {
-        let room = self.room_for(caller.session, place, Permission::Leave)?;
-        let shown =
-            self.conversations.get(room).and_then(|c| c.room()).map(Name::to_string).unwrap_or_default();
-        self.leave_room(caller.session, room);
-        Ok(LeaveReply { room: shown })
-    }
-
-    /// The session is in the room no more.
-    pub(crate) fn leave_room(&mut self, session: SessionId, room: ConversationId) {
-        let Some(user) = self.sessions.get(session).map(|s| s.row.user) else { return };
-        let before = self.seen(user, &[room]);
-        let Some(held) = self.sessions.get_mut(session) else { return };
-        held.rooms.retain(|(r, _)| *r != room);
-        let origin = held.row.origin;
-        if let Some(conversation) = self.conversations.get_mut(room) {
-            conversation.members.remove(user, session);
-        }
-        self.stop_hearing(room, origin);
-        self.turn.writes.sessions.push(SessionChange::Leave { session, room });
-        self.announce(before, self.face(session));
-        self.drop_if_empty(room);
-    }
-
-    /// What is said in the room is no longer heard there.
-    pub(crate) fn stop_hearing(&mut self, room: ConversationId, origin: Option<Origin>) {
-        origin.into_iter().for_each(|origin| self.tell(Change::Leaves(room, origin)));
-    }
-
-    /// All conversations of which nothing is left go after a start: a slice in each turn.
-    pub(crate) fn sweep_empty_conversations(&mut self) {
-        let mut all: Vec<_> = self.conversations.iter().map(|(id, _)| id).collect();
-        all.sort_unstable();
-        self.unchecked = all.into_iter();
-    }
-
-    /// Forgets direct messages that nobody can read any more, and rooms with neither members nor
-    /// messages. The configured rooms stay, those of which something is written down, and what two
-    /// registered users have said to each other.
-    pub(crate) fn drop_if_empty(&mut self, id: ConversationId) {
-        let Some(conversation) = self.conversations.get(id) else { return };
-        // Retention takes the oldest first: as long as the newest is there, some are.
-        let has_messages = conversation.head > 0 && conversation.head >= self.oldest;
-        match &conversation.kind {
-            ConversationKind::Room(name) => {
-                // What costs most is asked last.
-                let stays = has_messages || !conversation.members.is_empty() || self.permissions.holds(id);
-                if stays || self.is_configured(name) {
-                    return;
-                }
-            }
-            ConversationKind::Direct(a, b) => {
-                let is_here = |user: &UserId| !self.sessions.of(*user).is_empty();
-                let is_known = |user: &UserId| self.users.get(*user).is_some();
-                // Of who is gone for good the other one may still have messages to read.
-                let stays = if has_messages { is_here(a) || is_here(b) } else { is_here(a) && is_here(b) };
-                if stays || (is_known(a) && is_known(b)) {
-                    return;
-                }
-            }
-        }
-        self.remove_conversation(id);
-    }
-
-    /// The conversation is gone, with all that is written down of it; what was said goes in slices.
-    pub(crate) fn remove_conversation(&mut self, id: ConversationId) {
-        if self.conversations.get(id).is_none() {
-            return;
-        }
-        self.conversations.remove(id);
-        self.tell(Change::Gone(id));
-        self.openers.remove(id);
-        self.permissions.forget(id);
-        self.turn.writes.gone.push(id);
-    }
-}
-
-/// As for a user's name. The client tells the two apart by how the sentence begins.
-fn looks_like(name: &Name, other: &Name) -> crate::Refusal {
-    refusal(ErrorKind::NameTaken, format!("the room {name} looks like the room {other}: use that or another"))
 }

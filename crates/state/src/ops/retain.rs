@@ -1,5 +1,5 @@
-//! Owns retention as the state decides it: a number below which all messages go, and what goes with them. Called by
-//! [`State::apply`], with the number that the store of the proposer has proposed. Never removes a message: the store does, when it has time.
+//! Owns retention: a number below which all messages are removed, and what is removed with them. Called by the hub in a
+//! turn, with the number that the store has proposed. Never removes a message: the store does, when it has time.
 
 use crate::State;
 use tcp_chat_protocol::Seq;

@@ -1,8 +1,9 @@
-//! Owns MSG: where it goes, and who hears it; whether it was sent before, [`crate::deduplication`] says. Called by [`State::ask`].
+//! Owns MSG: to which conversation it goes, and whether it was sent before (`deduplication`). Called by [`State::ask`].
 //! Never numbers or encodes: the turn does when it is sealed.
 
 use crate::permissions::authorize::Permission;
 use crate::turn::Said;
+use crate::users::addressed::no_such_user;
 use crate::{
     Answer, Caller, ConversationId, ConversationKind, Done, Past, Refusal, Resent, ResentTo, SessionId,
     Source, State, UserId, refusal,
@@ -21,11 +22,14 @@ enum Goes {
 }
 
 impl State {
-    /// Takes a message into the turn, without the search for its session that [`State::ask`] makes.
-    ///
-    /// # Errors
-    /// It is refused.
-    pub fn say(&mut self, caller: Caller<'_>, target: &Target, json: Box<str>, past: Past) -> Answer<Done> {
+    /// Takes a message into the turn.
+    pub(crate) fn say(
+        &mut self,
+        caller: Caller<'_>,
+        target: &Target,
+        json: Box<str>,
+        past: Past,
+    ) -> Answer<Done> {
         let Caller { source: Source { origin, .. }, session, id } = caller;
         let (conversation, to) = match self.check_say(session, id, target, past)? {
             Goes::Again(id, conversation, seq) => {
@@ -143,58 +147,6 @@ impl State {
         self.turn.writes.conversations.push((id, kind));
         id
     }
-
-    /// A user, here or registered, and the name as that user has it.
-    pub(crate) fn user(&self, place: &Place) -> Result<(UserId, Name), Refusal> {
-        let name = place.0.as_ref().ok_or_else(|| no_such_user(place))?;
-        if let Some(user) = self.users.by_name(name) {
-            return Ok((user.id, user.name.clone()));
-        }
-        let here = self.sessions.by_name(name).and_then(|user| self.sessions.first_of(user));
-        here.map(|held| (held.row.user, held.row.name.clone())).ok_or_else(|| match self.user_alike(name) {
-            Some(twin) => only_looks_like(name, &twin),
-            None => no_such_user(place),
-        })
-    }
-
-    /// Why nothing was done to a user of whom there is nothing to take back: somebody else who looks the same is named.
-    pub(crate) fn has_nothing(&self, user: &Name, what: &str) -> Refusal {
-        let mut msg = format!("{user} {what}");
-        if let Some(twin) = self.user_alike(user) {
-            msg.push_str(&format!(": {twin} only looks the same"));
-        }
-        refusal(ErrorKind::NoSuchUser, msg)
-    }
-
-    /// Somebody else, here or registered, whose name cannot be told from this one.
-    fn user_alike(&self, name: &Name) -> Option<Name> {
-        let registered = self.users.twin(name).map(|user| user.name.clone());
-        let here = || Some(self.sessions.first_of(self.sessions.twin(name)?)?.row.name.clone());
-        registered.or_else(here).filter(|twin| twin.key() != name.key())
-    }
-
-    /// Is it clear who is meant by a name that need not be anybody's yet? Not if only another one is there who
-    /// looks the same.
-    pub(crate) fn is_meant(&self, name: &Name) -> Result<(), Refusal> {
-        match self.user_alike(name) {
-            Some(twin) if self.user(&Place(Some(name.clone()))).is_err() => Err(only_looks_like(name, &twin)),
-            _ => Ok(()),
-        }
-    }
-}
-
-fn only_looks_like(name: &Name, twin: &Name) -> Refusal {
-    refusal(ErrorKind::NoSuchUser, format!("nobody called {name} is here: {twin} only looks the same"))
-}
-
-fn no_such_user(place: &Place) -> Refusal {
-    refusal(
-        ErrorKind::NoSuchUser,
-        match &place.0 {
-            Some(name) => format!("nobody called {name} is here"),
-            None => "nobody can have that name".to_owned(),
-        },
-    )
 }
 
 pub(crate) fn no_such_room(name: Option<&Name>) -> Refusal {

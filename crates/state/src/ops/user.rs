@@ -1,12 +1,12 @@
-//! Owns what an operator does to users and certificates, and what it comes to for sessions that are
-//! there: a name that is registered, a user who is removed, a certificate that is revoked. Called
-//! by the hub, and by [`State::login`] for who comes with a certificate. Never makes a code.
+//! Owns the operators' commands about users and certificates, and what follows for their sessions: a name is registered, a
+//! user is removed, a certificate is revoked. Called by the hub, and by LOGIN for the owner of a certificate. Never makes a
+//! code.
 
 use crate::sweeps::queue::Sweep;
 use crate::users::certificates::{Certificate, Revocation};
 use crate::users::removed::Removed;
-use crate::users::{Code, CodePurpose, User, UserChange, Users};
-use crate::{Audit, By, Digest, Ending, IdMap, State, UserId};
+use crate::users::{Code, CodePurpose, User, UserChange};
+use crate::{Audit, By, Digest, Ending, State, UserId};
 use std::sync::Arc;
 use tcp_chat_protocol::{Name, NameError};
 
@@ -85,61 +85,6 @@ pub enum UserCommandError {
          if the daemon ends before"
     )]
     NotKeptYet(String),
-}
-
-/// A registered user, as an operator sees it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct UserInfo {
-    /// The name.
-    pub user: Name,
-    /// Is there a password?
-    pub password: bool,
-    /// Until when a join line is open, in milliseconds since 1970.
-    pub join_until: Option<u64>,
-    /// Sessions, connected or away.
-    pub sessions: usize,
-    /// The certificates that are known.
-    pub certificates: Vec<CertificateInfo>,
-}
-
-/// A client certificate, as an operator sees it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct CertificateInfo {
-    /// SHA-256 of its public key.
-    pub key: String,
-    /// When it ends, in milliseconds since 1970.
-    pub until: u64,
-    /// Is it revoked?
-    pub revoked: bool,
-}
-
-/// Who is registered at one moment.
-#[derive(Debug)]
-pub struct Registered {
-    users: Arc<Users>,
-    /// How many sessions the users have that have any.
-    sessions: IdMap<UserId, usize>,
-    now: u64,
-}
-
-impl Registered {
-    /// The list.
-    #[must_use]
-    pub fn list(&self) -> Vec<UserInfo> {
-        let certificate = |c: &Certificate| CertificateInfo {
-            key: c.key.to_string(),
-            until: c.until,
-            revoked: self.users.is_revoked(&c.key, &c.name),
-        };
-        let info = |user: &User| UserInfo {
-            user: user.name.clone(),
-            password: user.password.is_some(),
-            join_until: user.code.map(|code| code.until).filter(|until| *until >= self.now),
-            sessions: self.sessions.get(&user.id).copied().unwrap_or(0),
-            certificates: self.users.certificates_of(&user.name).map(certificate).collect(),
-        };
-        self.users.iter().map(info).collect()
-    }
 }
 
 impl State {
@@ -292,22 +237,5 @@ impl State {
             return;
         }
         self.sweep_later(Sweep::Strangers(UserId(i64::MIN)));
-    }
-
-    /// Everyone who is registered, for an operator: what is needed to make the list, which costs too much to
-    /// be made where the hub decides.
-    #[must_use]
-    pub fn registered_users(&self) -> Registered {
-        Registered {
-            users: Arc::clone(&self.users),
-            sessions: self.sessions.users().map(|(user, sessions)| (user, sessions.len())).collect(),
-            now: self.turn.time,
-        }
-    }
-
-    /// Everyone who is registered, for whoever checks passwords. Another one after each change.
-    #[must_use]
-    pub fn users(&self) -> &Arc<crate::users::Users> {
-        &self.users
     }
 }

@@ -1,11 +1,9 @@
-//! Owns who may do what: one pure function, [`authorize`], that every op asks, and how roles on the server
-//! and in a room become a [`Subject`]. Called by the chat only. Never knows who holds which role
-//! (that is the book's), nor changes anything.
+//! Owns the decision who may do what: one pure function, [`authorize`], that every op asks, and how roles on the server
+//! and in a room become a [`Subject`]. Called by `checks`. Never knows which user holds which role: the permissions do.
 
 use tcp_chat_protocol::Role;
 
-/// How high somebody stands: who keeps order may act only on those below. Ranks of the server are
-/// above those of any room.
+/// The rank of a user: a moderator may act only on users of a lower rank. Ranks of the server are above those of any room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rank {
     Nobody,
@@ -13,11 +11,11 @@ pub(crate) enum Rank {
     RoomOwner,
     ServerModerator,
     ServerOwner,
-    /// Whoever asks through the control socket.
+    /// An operator, through the control socket.
     Operator,
 }
 
-/// How somebody stands to a room, or to the server as a whole.
+/// What decides about a user in a room, or on the server as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Subject {
     /// `None`: they may not know that the room is there.
@@ -41,7 +39,7 @@ impl Subject {
     };
 }
 
-/// What somebody wants to do in a room, or on the server as a whole.
+/// What a user may be allowed to do in a room, or on the server as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Permission {
     /// See that it is there, and who is in it: WHO, ROOMS.
@@ -58,15 +56,15 @@ pub(crate) enum Permission {
     SendDirect,
     /// JOIN, and the rooms of a LOGIN, where the room is not there yet; asked of the server.
     Open,
-    /// KICK, MUTE, UNMUTE, BAN, UNBAN, of somebody who stands there.
+    /// KICK, MUTE, UNMUTE, BAN, UNBAN, of a user of that rank.
     Moderate(Rank),
     /// ROOM.
     Administer,
-    /// GRANT a role to somebody who stands there.
+    /// GRANT a role to a user of that rank.
     Grant(Rank, Option<Role>),
 }
 
-/// Why not.
+/// The reason of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Denial {
     /// As far as they may know there is no such room.
@@ -75,15 +73,18 @@ pub(crate) enum Denial {
     Banned,
     Muted,
     ReadOnly,
-    /// Only those who keep order do that.
+    /// It needs a moderator.
     ForModerators,
-    /// Only owners do that.
+    /// It needs an owner.
     ForOwners,
-    /// The other one stands as high or higher.
+    /// The other user has the same rank or a higher one.
     NotAbove,
 }
 
-/// May somebody who stands so do that?
+/// Decides whether the subject has the permission.
+///
+/// # Errors
+/// The reason why not.
 pub(crate) fn authorize(who: Subject, permission: Permission) -> Result<(), Denial> {
     let role = who.role.ok_or(Denial::Unknown)?;
     let unless = |hindered: bool, no: Denial| if hindered { Err(no) } else { Ok(()) };
@@ -119,7 +120,7 @@ pub(crate) fn authorize(who: Subject, permission: Permission) -> Result<(), Deni
     }
 }
 
-/// What somebody was granted.
+/// The granted roles of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Granted {
     pub(crate) server: Option<Role>,

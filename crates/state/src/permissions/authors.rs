@@ -1,12 +1,12 @@
 //! Owns who wrote down which grant, mute and ban in a room, so that no user writes all that there is room for. What
 //! operators write, and those who moderate the server, is not in it, nor is what came with opening a room.
-//! Called by the book. Never decides how much is too much.
+//! Called by the permissions. Never decides how much is too much.
 
 use crate::ConversationId;
 use std::collections::HashMap;
 use tcp_chat_protocol::{Name, NameKey};
 
-/// What is written down of a user.
+/// The kind of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Kind {
     Grant,
@@ -14,7 +14,7 @@ pub(crate) enum Kind {
     Ban,
 }
 
-/// Of what is written down in rooms, the authors.
+/// The authors of the entries in rooms.
 #[derive(Debug, Default)]
 pub(crate) struct Authors {
     of: HashMap<ConversationId, HashMap<(Kind, NameKey), Name>>,
@@ -31,7 +31,7 @@ impl Authors {
         before.into_iter().for_each(|by| self.discount(&by));
     }
 
-    /// It is no longer written down.
+    /// The entry is gone.
     pub(crate) fn remove(&mut self, room: ConversationId, kind: Kind, user: &NameKey) {
         let Some(there) = self.of.get_mut(&room) else { return };
         let before = there.remove(&(kind, user.clone()));
@@ -46,7 +46,7 @@ impl Authors {
         self.of.remove(&room).into_iter().flatten().for_each(|(_, by)| self.discount(&by));
     }
 
-    /// Who wrote it, if it counts for somebody.
+    /// The author, if the entry counts for one.
     pub(crate) fn get(&self, room: ConversationId, kind: Kind, user: &NameKey) -> Option<&Name> {
         self.of.get(&room)?.get(&(kind, user.clone()))
     }

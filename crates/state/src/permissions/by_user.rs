@@ -1,4 +1,4 @@
-//! Owns a table of something that is written down of users, by where it holds: grants, mutes, bans. Used by the book
+//! Owns a table of entries about users, by the scope in which they hold: grants, mutes, bans. Used by the permissions
 //! alone. Never knows what it means.
 
 use crate::Scope;
@@ -12,7 +12,7 @@ use tcp_chat_protocol::{Name, NameKey};
 #[derive(Debug)]
 pub(crate) struct ByUser<T> {
     all: BTreeMap<Scope, BTreeMap<NameKey, (Name, T)>>,
-    /// Where something is written down of a user.
+    /// The scopes in which a user has an entry.
     scopes: HashMap<NameKey, BTreeSet<Scope>>,
 }
 
@@ -30,7 +30,7 @@ impl<T> ByUser<T> {
         self.all.get(&scope)?.get(user).map(|(_, what)| what)
     }
 
-    /// The name under which something is written down of a user there.
+    /// The name of a user as its entry has it.
     pub(crate) fn name(&self, scope: Scope, user: &NameKey) -> Option<&Name> {
         self.all.get(&scope)?.get(user).map(|(name, _)| name)
     }
@@ -59,7 +59,7 @@ impl<T> ByUser<T> {
         Some(name)
     }
 
-    /// All that is written down of one scope goes.
+    /// Removes all entries of one scope.
     pub(crate) fn remove_all(&mut self, scope: Scope) {
         for user in self.all.remove(&scope).unwrap_or_default().into_keys() {
             self.is_nowhere(scope, &user);
@@ -96,7 +96,7 @@ impl<T> ByUser<T> {
         })
     }
 
-    /// What is written down of one scope.
+    /// The entries of one scope.
     pub(crate) fn there(&self, scope: Scope) -> impl Iterator<Item = (&Name, &T)> {
         self.all.get(&scope).into_iter().flat_map(BTreeMap::values).map(|(name, what)| {
             tick();
@@ -104,13 +104,13 @@ impl<T> ByUser<T> {
         })
     }
 
-    /// The first of what is written down of a user.
+    /// The first entry of a user.
     pub(crate) fn first_of(&self, user: &NameKey) -> Option<(Scope, &Name, &T)> {
         let scope = *self.scopes.get(user)?.first()?;
         self.all.get(&scope)?.get(user).map(|(name, what)| (scope, name, what))
     }
 
-    /// How much is written down of one scope.
+    /// The number of entries of one scope.
     pub(crate) fn len_in(&self, scope: Scope) -> usize {
         self.all.get(&scope).map_or(0, BTreeMap::len)
     }

@@ -1,6 +1,5 @@
-//! Owns the asking: how a session stands to a room or to the server, whether it may do something
-//! there, and the sentence where it may not. Every op comes through here. Never decides: `rights`
-//! does, from what the book says.
+//! Owns the questions of the ops: which [`Subject`] a session is in a room or on the server, whether it may do something
+//! there, and the sentence of the refusal. Called by every op. Never decides: `authorize` does.
 
 use crate::ops::say::no_such_room;
 use crate::permissions::authorize::{Denial, Permission, Rank, Subject, authorize};
@@ -9,7 +8,7 @@ use crate::{By, ConversationId, Presented, Refusal, Scope, SessionId, State, ref
 use tcp_chat_protocol::request::Place;
 use tcp_chat_protocol::{ErrorKind, Fingerprint, Name, NameKey, Timestamp};
 
-/// Who wants something.
+/// The author of a request or command.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Actor {
     Session(SessionId),
@@ -17,7 +16,7 @@ pub(crate) enum Actor {
 }
 
 impl State {
-    /// How a session stands to a room.
+    /// The subject that a session is in a room.
     pub(crate) fn subject(&self, session: SessionId, room: ConversationId) -> Subject {
         match self.sessions.get(session) {
             Some(s) => {
@@ -32,7 +31,7 @@ impl State {
         }
     }
 
-    /// How somebody stands to a room, or to the server as a whole.
+    /// The subject that an actor is in a room, or on the server as a whole.
     pub(crate) fn subject_of(&self, actor: Actor, scope: Scope) -> Subject {
         match (actor, scope) {
             (Actor::Operator(_), _) => Subject::OPERATOR,
@@ -50,8 +49,7 @@ impl State {
         }
     }
 
-    /// How high a user stands there. The name counts for what it was granted unless those who have it
-    /// now have not proven it.
+    /// The rank of a user there. The grants of the name count, unless its sessions have not proven it.
     pub(crate) fn rank_of(&self, scope: Scope, user: &Name) -> Rank {
         let here = self.sessions.by_name(user).and_then(|user| self.sessions.first_of(user));
         let is_proven = here.is_none_or(|session| session.proven);
@@ -95,7 +93,7 @@ impl State {
         }
     }
 
-    /// May somebody do that there?
+    /// Refuses what the actor may not do there.
     pub(crate) fn allow(&self, actor: Actor, scope: Scope, permission: Permission) -> Result<(), Refusal> {
         authorize(self.subject_of(actor, scope), permission).map_err(|no| match actor {
             Actor::Session(session) => match self.sessions.get(session) {
@@ -126,7 +124,7 @@ impl State {
         })
     }
 
-    /// May somebody of that name, with that certificate, come in at all?
+    /// Refuses a name or a certificate that is banned from the server.
     pub(crate) fn is_not_banned(&self, name: &Name, shown: Option<&Presented>) -> Result<(), Refusal> {
         let shown = shown.map(|shown| Fingerprint(shown.certificate.key.0));
         match self.permissions.ban_of(&name.key(), shown.as_ref(), self.turn.time) {
@@ -135,7 +133,7 @@ impl State {
         }
     }
 
-    /// Why not, for the one who asked.
+    /// The refusal, for the author of the request.
     pub(crate) fn refused(&self, no: Denial, scope: Scope, user: &NameKey) -> Refusal {
         let room = scope.and_then(|room| self.conversations.get(room)?.room());
         let shown = room.map_or_else(|| "the server".to_owned(), |room| format!("the room {room}"));
@@ -159,7 +157,7 @@ impl State {
         refusal(ErrorKind::Forbidden, msg)
     }
 
-    /// Who it was, for the audit log.
+    /// The author, for the audit log.
     pub(crate) fn by(&self, actor: Actor) -> Option<By> {
         match actor {
             Actor::Operator(uid) => Some(By::Operator(uid)),

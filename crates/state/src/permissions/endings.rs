@@ -1,5 +1,5 @@
-//! Owns which mutes and bans end by themselves, and takes back those that are over. Called by the book, by acts and by
-//! the sweeps. Never decides when one ends: the penalty says it.
+//! Owns when mutes and bans end by themselves, and takes back those that are over. Called by the permissions, by moderation
+//! actions and by the sweeps. Never decides when one ends: the penalty says it.
 
 use super::{Kind, Permissions};
 use crate::{Penalty, PermissionChange, Scope};

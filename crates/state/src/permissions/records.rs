@@ -1,5 +1,5 @@
-//! Owns the plain data of moderation: who acts, what is written down of it, and the line that the audit log keeps. The
-//! chat makes it, the store keeps it. Never decides.
+//! Owns the plain data of moderation: the author of an action, the stored mutes, bans and grants, and the line of the audit
+//! log. The ops make it, the store keeps it. Never decides.
 
 use crate::ConversationId;
 use ipnet::IpNet;
@@ -12,7 +12,7 @@ pub type Scope = Option<ConversationId>;
 /// Ranges of addresses that are banned, each with the moment until when, in milliseconds since 1970.
 pub type BannedRanges = Arc<Vec<(IpNet, Option<u64>)>>;
 
-/// Who did something.
+/// The author of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum By {
     /// A user, over the wire.
@@ -33,18 +33,18 @@ impl std::fmt::Display for By {
     }
 }
 
-/// A mute or a ban, as it is written down.
+/// A mute or a ban, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Penalty {
     /// Until when, in milliseconds since 1970; `None`: until it is taken back.
     pub until: Option<u64>,
     /// Why; may be empty.
     pub reason: Box<str>,
-    /// Who did it.
+    /// The author.
     pub by: Box<str>,
     /// When, in milliseconds since 1970.
     pub since: u64,
-    /// In whose share it counts: decided when it was written down, and never again.
+    /// In whose share it counts: decided when it is first stored, and never again.
     pub share: Option<Name>,
 }
 
@@ -61,7 +61,7 @@ impl Penalty {
     }
 }
 
-/// What changes in what is written down. A name is the one under which it was first written.
+/// A change of the stored permissions. A name is the one under which the entry was first stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PermissionChange {
     /// The user is that there; `None`: nothing in particular.
@@ -82,7 +82,7 @@ pub enum PermissionChange {
         /// Which of the two.
         private: bool,
     },
-    /// The user is muted there; `None`: no more.
+    /// The user is muted there; `None`: no longer.
     Mute {
         /// Where.
         scope: Scope,
@@ -91,7 +91,7 @@ pub enum PermissionChange {
         /// How.
         mute: Option<Penalty>,
     },
-    /// They are banned there; `None`: no more.
+    /// They are banned there; `None`: no longer.
     Ban {
         /// Where.
         scope: Scope,
@@ -102,16 +102,16 @@ pub enum PermissionChange {
     },
 }
 
-/// All that is written down of who may do what.
+/// All stored permissions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoredPermissions {
-    /// Who is what, where, and in whose share it counts.
+    /// Roles by scope and user, and in whose share each counts.
     pub grants: Vec<(Scope, Name, Role, Option<Name>)>,
     /// The private rooms.
     pub private: Vec<ConversationId>,
-    /// Who is muted, where.
+    /// Mutes by scope and user.
     pub mutes: Vec<(Scope, Name, Penalty)>,
-    /// Who is banned, where.
+    /// Bans by scope and target.
     pub bans: Vec<(Scope, Banned, Penalty)>,
 }
 

@@ -1,6 +1,6 @@
-//! Owns the rooms that the configuration names (`rooms.default`, `http.rooms`): they are open from the start or the
-//! reload on, whatever looks like them, and nobody's but the operator's. So no user can take such a name first, nor
-//! one that looks like it. Called at the start and by a reload. Never decides who may enter them.
+//! Owns the rooms that the configuration names (`rooms.default`, `http.rooms`). They exist from the start or the reload on,
+//! whatever looks like them, and belong to the operator: no user can take such a name first, nor one that looks like it.
+//! Called at the start and after a reload. Never decides who may enter them.
 
 use crate::{ConversationId, ConversationKind, State};
 use std::fmt;

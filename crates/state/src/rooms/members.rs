@@ -1,4 +1,4 @@
-//! Owns who is in a room, and which of those are to be taken out of it. Called by the chat only. Never decides who.
+//! Owns who is in a room, and which of those are to be taken out of it. Called by the ops. Never decides who that is.
 
 use crate::{SessionId, UserId};
 use std::collections::BTreeSet;

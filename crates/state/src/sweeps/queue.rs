@@ -1,5 +1,5 @@
-//! Owns slow work as plain data: what one thing that happened leaves to be looked at, in which order, and how much of it
-//! the store has. The sweeps do it, a step at a time; the store keeps what a turn leaves. Never does any of it.
+//! Owns slow work as plain data: what is still to be looked at, in which order, and how much of it the store has. The sweeps
+//! do it, a step at a time; the store keeps what a turn leaves. Never does any of it.
 
 use crate::{ConversationId, Origin, SessionId, User, UserId};
 use std::collections::VecDeque;

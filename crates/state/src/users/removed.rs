@@ -1,7 +1,6 @@
-//! Owns the names of removed users, and since when they are removed: a certificate of such a name that was issued
-//! before, and that nobody here has seen, is refused. The known ones are revoked with the user. Changed by the
-//! registry, asked by access, kept by the store. Never knows who is registered: the name may have an owner again,
-//! and is then somebody else's.
+//! Owns the names of removed users, and since when they are removed. A certificate of such a name that was issued before,
+//! and that this server has not seen, is refused; the known ones are revoked with the user. Changed by `ops/user.rs`, read by
+//! LOGIN, kept by the store. Never knows which users are registered: the name may belong to another user by now.
 
 use std::collections::{BTreeMap, BTreeSet};
 use tcp_chat_protocol::{Name, NameKey};

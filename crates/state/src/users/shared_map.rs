@@ -1,6 +1,6 @@
-//! Owns a map of which copies share all that neither has changed: it is cut into parts by the hash of the key, and a
-//! change copies the one part that it touches. Used by users, of whom the hub gives out a copy after each change.
-//! Never orders its entries.
+//! Owns a map whose copies share everything that neither has changed. It is cut into parts by the hash of the key, and a
+//! change copies the one part that it touches. Used by [`super::Users`], of which the hub publishes a copy after each
+//! change. Never orders its entries.
 
 use crate::steps::tick;
 use std::collections::BTreeMap;
