@@ -10,7 +10,7 @@ use tcp_chat_protocol::request::{Bounds, Login, Request, Target, parse};
 use tcp_chat_protocol::{Line, LineDecoder, Name, RequestId, Timestamp};
 use tcp_chat_state::{ConnectionId, Past, Rules, Snapshot, State, Writes};
 use tcp_chatd::auth::Proof;
-use tcp_chatd::edge::{Ask, Secret};
+use tcp_chatd::edge::{Ask, LoginAsk, Secret};
 use tcp_chatd::edge::{Command, Edge, Effect, Now};
 use tcp_chatd::settings::{AuthMode, Durability, History, MaxBytes, Settings};
 use tcp_chatd::store::Store;
@@ -164,7 +164,7 @@ impl Talk {
             let fresh = Secret { token: format!("{at}").into(), hash };
             let proof = Proof::without_password(&login, AuthMode::Open, chat.users());
             let proof = proof.context("a name without an owner needs no password")?;
-            let ask = Ask::Login { login: Box::new(login), fresh, resumes: None, proof };
+            let ask = Ask::Login(Box::new(LoginAsk { login, fresh, resumes: None, proof }));
             edge.admit(&mut chat, ConnectionId(at), Command::Open(Ipv4Addr::LOCALHOST.into()), Past::Absent);
             edge.admit(&mut chat, ConnectionId(at), Command::Ask(None, ask), Past::Absent);
         }

@@ -11,11 +11,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::request::{Action, Bounds, Request, parse};
 use tcp_chat_protocol::{Name, Role};
 use tcp_chat_state::{
-    Certificate, ConnectionId, Digest, Evidence, Intent, NewCredential, Presented, Revocation, Rules,
-    Snapshot, State, Writes,
+    Certificate, ConnectionId, Digest, EnrolOp, Evidence, Intent, NewCredential, Presented, Revocation,
+    Rules, Snapshot, State, Writes,
 };
 use tcp_chatd::auth::Proof;
-use tcp_chatd::edge::{Ask, Proving, Secret};
+use tcp_chatd::edge::{Ask, LoginAsk, Proving, Secret};
 use tcp_chatd::edge::{Command, Edge, Effect, Now, Outcome};
 use tcp_chatd::settings::Settings;
 
@@ -128,11 +128,16 @@ impl World {
                         Certificate { key, name: name(user), until: u64::MAX, revoked: Revocation::None };
                     Evidence::Certificate(Box::new(Presented { certificate, issued: 0 }))
                 });
-                Ask::Login { login, fresh, resumes, proof: Proof::for_tests(evidence) }
+                Ask::Login(Box::new(LoginAsk {
+                    login: *login,
+                    fresh,
+                    resumes,
+                    proof: Proof::for_tests(evidence),
+                }))
             }
             // The code is invalid here: `net` would make the credential.
             Proving::Enrol(enrol) => {
-                Ask::Enrol { name: enrol.name, code: None, made: NewCredential::Nothing }
+                Ask::Enrol(Box::new(EnrolOp { name: enrol.name, code: None, made: NewCredential::Nothing }))
             }
         })
     }

@@ -83,7 +83,8 @@ impl Permissions {
         is_in: bool,
         now: u64,
     ) -> Subject {
-        let granted = self.granted(Some(room), user);
+        // A name that proves nothing has nothing of what was granted to it.
+        let granted = if is_proven { self.granted(Some(room), user) } else { Granted::default() };
         let (role, rank) = authorize::in_room(granted, is_proven, self.is_private(room));
         let is_banned = holds(self.bans.get(Some(room), user), now);
         let is_muted = self.mute(Some(room), user, now).is_some();

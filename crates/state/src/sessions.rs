@@ -4,8 +4,8 @@
 pub(super) mod ended;
 
 use super::name_index::NameIndex;
-use super::{ConversationId, NodeId, Origin, SessionId, SessionRow, UserId};
-use std::collections::{BTreeMap, HashMap};
+use super::{ConversationId, IdMap, NodeId, Origin, SessionId, SessionRow, UserId};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use tcp_chat_protocol::{Name, NameKey, RequestId, Seq};
 
@@ -68,7 +68,10 @@ impl Session {
 /// Every session of the server.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    all: BTreeMap<SessionId, Session>,
+    /// Boxed: a table has free places, and a message asks for its session several times.
+    all: IdMap<SessionId, Box<Session>>,
+    /// Their ids, in the order in which they began.
+    order: BTreeSet<SessionId>,
     by_token: HashMap<[u8; 32], SessionId>,
     /// Those of each user, in the order in which they began. Only a registered user has several.
     by_user: BTreeMap<UserId, Vec<SessionId>>,
@@ -84,11 +87,11 @@ pub(super) struct Sessions {
 
 impl Sessions {
     pub(super) fn get(&self, id: SessionId) -> Option<&Session> {
-        self.all.get(&id)
+        self.all.get(&id).map(Box::as_ref)
     }
 
     pub(super) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
-        self.all.get_mut(&id)
+        self.all.get_mut(&id).map(Box::as_mut)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -110,7 +113,7 @@ impl Sessions {
 
     /// All of them, in the order in which they began.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Session> {
-        self.all.values()
+        self.order.iter().filter_map(|id| self.get(*id))
     }
 
     /// The session that the token resumes.
@@ -135,7 +138,7 @@ impl Sessions {
 
     /// The first of a user's sessions: what it shows, all show.
     pub(super) fn first_of(&self, user: UserId) -> Option<&Session> {
-        self.all.get(self.of(user).first()?)
+        self.get(*self.of(user).first()?)
     }
 
     /// The users who have a session, in the order of their ids.
@@ -150,7 +153,7 @@ impl Sessions {
 
     /// The sessions that began after that one.
     pub(super) fn after(&self, id: SessionId) -> impl Iterator<Item = &Session> {
-        self.all.range((Bound::Excluded(id), Bound::Unbounded)).map(|(_, session)| session)
+        self.order.range((Bound::Excluded(id), Bound::Unbounded)).filter_map(|id| self.get(*id))
     }
 
     pub(super) fn put(&mut self, session: Session) {
@@ -159,11 +162,13 @@ impl Sessions {
         self.by_user.entry(session.row.user).or_default().push(id);
         self.by_name.put(&session.row.name, session.row.user);
         self.away += usize::from(session.row.origin.is_none());
-        self.all.insert(id, session);
+        self.order.insert(id);
+        self.all.insert(id, Box::new(session));
     }
 
     pub(super) fn remove(&mut self, id: SessionId) -> Option<Session> {
-        let session = self.all.remove(&id)?;
+        let session = *self.all.remove(&id)?;
+        self.order.remove(&id);
         self.by_token.remove(&session.row.token_hash);
         let user = session.row.user;
         let left = self.by_user.get_mut(&user).map(|sessions| {

@@ -10,6 +10,9 @@ use std::collections::BTreeSet;
 use tcp_chat_protocol::event::{MsgLine, Spoken};
 use tcp_chat_protocol::{Colour, Name, RequestId, Seq, Timestamp};
 
+/// The longest list of messages that is kept for the next turn (120 bytes each).
+const SPARE: usize = 256;
+
 /// Something said, not yet numbered.
 #[derive(Debug)]
 pub(super) struct Said {
@@ -34,6 +37,8 @@ pub(super) struct Turn {
     pub(super) changes: Vec<Change>,
     /// What is said and not sealed yet, by conversation, in the order of the first word.
     open: Vec<(ConversationId, Vec<Said>)>,
+    /// An empty list for the messages of the next conversation, so that a busy room needs no new one in each turn.
+    spare: Vec<Said>,
     /// Where in `open` a conversation is. Few conversations speak between two seals.
     at: IdMap<ConversationId, usize>,
     /// Ids of messages that are not sealed yet. They enter `unsealed` at the first search for an id: most turns search
@@ -101,9 +106,9 @@ impl State {
 
     /// Takes something said into the turn.
     pub(super) fn gather(&mut self, conversation: ConversationId, said: Said) {
-        let Turn { open, at, .. } = &mut self.turn;
+        let Turn { open, spare, at, .. } = &mut self.turn;
         let at = *at.entry(conversation).or_insert_with(|| {
-            open.push((conversation, Vec::new()));
+            open.push((conversation, std::mem::take(spare)));
             open.len() - 1
         });
         open[at].1.push(said);
@@ -119,12 +124,17 @@ impl State {
         self.turn.noted.clear();
         self.turn.unsealed.clear();
         let ts = Timestamp(self.turn.time).to_string();
-        for (id, said) in std::mem::take(&mut self.turn.open) {
-            self.seal_one(id, said, &ts);
+        let mut open = std::mem::take(&mut self.turn.open);
+        for (id, mut said) in open.drain(..) {
+            self.seal_one(id, &mut said, &ts);
+            if said.capacity() <= SPARE {
+                self.turn.spare = said;
+            }
         }
+        self.turn.open = open;
     }
 
-    fn seal_one(&mut self, id: ConversationId, said: Vec<Said>, ts: &str) {
+    fn seal_one(&mut self, id: ConversationId, said: &mut Vec<Said>, ts: &str) {
         let Some(conversation) = self.conversations.get_mut(id) else { return };
         let (first, before) = (self.head + 1, conversation.head);
         self.turn.heads.push((id, before));
@@ -132,7 +142,7 @@ impl State {
         let mut lines = Vec::with_capacity(said.iter().map(|s| s.json.len() + 200).sum());
         let mut own = Vec::with_capacity(said.len());
         let (mut seq, mut prev) = (self.head, before);
-        for Said { at, session, id: name, user, color, to, json } in said {
+        for Said { at, session, id: name, user, color, to, json } in said.drain(..) {
             seq += 1;
             let place = match (&room, &to) {
                 (Some(room), _) => Spoken::In(room.as_str()),

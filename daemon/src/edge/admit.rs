@@ -2,16 +2,14 @@
 //! request becomes an intent; a query, a PING and a refusal are answered at their place ([`super::settle`]). Called by the
 //! hub for each thing that happened on a connection. Never changes the state.
 
-use super::ask::{Ask, Secret};
+use super::ask::{Ask, LoginAsk};
 use super::gathering::Task;
 use super::{Answer, Closing, Command, Connection, Edge, limits};
-use crate::auth::Proof;
 use std::net::IpAddr;
 use tcp_chat_protocol::request::{Login, Target};
 use tcp_chat_protocol::{ErrorKind, Refusal, RequestId};
 use tcp_chat_state::{
-    Allowance, ConnectionId, EnrolOp, Evidence, Intent, LoginOp, NodeId, Op, Origin, Past, SessionId, Source,
-    State,
+    Allowance, ConnectionId, Evidence, Intent, LoginOp, NodeId, Op, Origin, Past, SessionId, Source, State,
 };
 
 /// The connection of a request.
@@ -141,7 +139,8 @@ impl Edge {
         self.pass_rate(chat, peer, session, 1)?;
         let past = self.takes_message((peer.connection, id), past)?;
         let charge = self.charge(chat, (peer, session), id, (target, json), past)?;
-        Ok((charge, charge.past(past)))
+        let past = charge.past(past);
+        Ok((charge, past))
     }
 
     /// Any other request.
@@ -158,13 +157,13 @@ impl Edge {
         }
         let (connection, name) = (peer.connection, ask.op());
         let op = match ask {
-            Ask::Login { login, fresh, resumes, proof } => {
-                self.admit_login(chat, peer, id, (*login, fresh, resumes, proof));
+            Ask::Login(login) => {
+                self.admit_login(chat, peer, id, *login);
                 return Ok(());
             }
             Ask::Query(query) => {
                 let session = peer.session.ok_or_else(|| (id.clone(), not_logged_in()))?;
-                self.gathering.add(Task::Query { connection, session, id, query });
+                self.gathering.add(Task::Query { connection, session, id, query: Box::new(query) });
                 return Ok(());
             }
             Ask::Ping => {
@@ -177,7 +176,7 @@ impl Edge {
                 self.ignore(connection);
                 return Ok(());
             }
-            Ask::Enrol { name, code, made } => Op::Enrol(Box::new(EnrolOp { name, code, made })),
+            Ask::Enrol(enrol) => Op::Enrol(enrol),
             Ask::Join(room) => Op::Join(room, Box::new(self.allowance(chat, peer, (0, 1)))),
             Ask::Leave(place) => Op::Leave(place),
             Ask::Say(target, json) => Op::Say(target, json, past),
@@ -192,16 +191,16 @@ impl Edge {
     fn passes(&mut self, chat: &mut State, peer: Peer, ask: &Ask) -> Answer {
         let Peer { connection, session, .. } = peer;
         let lines = limits::lines(chat, session, ask);
-        let is_counted_only = matches!(ask, Ask::Login { .. } | Ask::Enrol { .. } | Ask::Ping | Ask::Quit);
+        let is_counted_only = matches!(ask, Ask::Login(_) | Ask::Enrol(_) | Ask::Ping | Ask::Quit);
         match session {
             Some(session) if !is_counted_only => self.pass_rate(chat, peer, session, lines)?,
             _ => self.count(chat, connection, session, lines),
         }
         match (ask, session) {
-            (Ask::Login { .. }, _) => self.hold.takes_more(),
+            (Ask::Login(_), _) => self.hold.takes_more(),
             (Ask::Query(_) | Ask::Ping | Ask::Quit, _) => Ok(()),
             (ask, session) => {
-                if session.is_some() || matches!(ask, Ask::Enrol { .. }) {
+                if session.is_some() || matches!(ask, Ask::Enrol(_)) {
                     self.hold.takes_ask(chat, session, ask)?;
                 }
                 match (ask, session) {
@@ -217,7 +216,7 @@ impl Edge {
         chat: &State,
         peer: Peer,
         id: Option<RequestId>,
-        (mut login, fresh, resumes, proof): (Login, Secret, Option<[u8; 32]>, Proof),
+        LoginAsk { mut login, fresh, resumes, proof }: LoginAsk,
     ) {
         let allowance = self.allowance(chat, peer, needs_of_login(&login));
         let evidence = Evidence::from(proof);
@@ -281,7 +280,7 @@ impl Edge {
 /// What a request takes at most of the sessions and rooms of its network.
 fn needs(ask: &Ask) -> (usize, usize) {
     match ask {
-        Ask::Login { login, .. } => needs_of_login(login),
+        Ask::Login(ask) => needs_of_login(&ask.login),
         Ask::Join(_) => (0, 1),
         _ => (0, 0),
     }

@@ -11,6 +11,10 @@ const KEPT: usize = 1_024;
 impl Edge {
     /// Takes in what has happened in the state since the last call.
     pub fn sync(&mut self, chat: &State, changes: &mut Vec<Change>) {
+        // A message changes nothing until it is sealed.
+        if changes.is_empty() {
+            return;
+        }
         for change in changes.drain(..) {
             self.take_in(chat, change);
         }

@@ -29,7 +29,7 @@ pub(super) enum Task {
     /// Replies to another request that became an intent.
     Reply { connection: ConnectionId, op: &'static str },
     /// Answers a request that changes nothing.
-    Query { connection: ConnectionId, session: SessionId, id: Option<RequestId>, query: Query },
+    Query { connection: ConnectionId, session: SessionId, id: Option<RequestId>, query: Box<Query> },
     /// Answers a PING.
     Ping { connection: ConnectionId, id: Option<RequestId> },
     /// Answers a QUIT, and closes the connection.

@@ -88,7 +88,7 @@ impl Hold {
         }
         match ask {
             Ask::Action(action) => self.takes_action(action),
-            Ask::Enrol { .. } => self.takes("nothing was changed"),
+            Ask::Enrol(_) => self.takes("nothing was changed"),
             // Also of a room that this user may not know of: the answer must not tell it from none.
             Ask::Join(room) if !session.is_some_and(|session| chat.knows_room(session, room)) => {
                 self.takes("the room was not opened")

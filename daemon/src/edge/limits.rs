@@ -22,16 +22,23 @@ const LISTED_A_LINE: usize = 100;
 pub const SLOWEST_MS: u64 = 1_000;
 
 /// What was taken for a message that is to be stored.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Default)]
 pub(super) struct Charge {
     /// In whose quota, and how many bytes.
     stored: Option<(QuotaOwner, usize)>,
+    /// Of a direct message.
+    direct: Option<Box<Direct>>,
+    /// There was nothing to take it from: why it is refused if the state would keep it at its place.
+    unpaid: Option<Box<Unpaid>>,
+}
+
+/// What was taken for a direct message.
+#[derive(Debug)]
+struct Direct {
+    author: UserId,
+    other: UserId,
     /// Was a token taken for a user to whom the session has not written before?
     stranger: Stranger,
-    /// Of a direct message: the author and the other user.
-    pair: Option<(UserId, UserId)>,
-    /// There was nothing to take it from: why it is refused if the state would keep it at its place.
-    unpaid: Option<Unpaid>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +57,8 @@ enum Unpaid {
 }
 
 impl Unpaid {
-    fn refusal(self) -> Refusal {
-        match self {
+    fn refusal(&self) -> Refusal {
+        match *self {
             Self::Stranger(wait) => {
                 let seconds = wait.div_ceil(1_000);
                 let msg = format!("too many who never wrote to you: wait {seconds} s and send it again");
@@ -75,13 +82,13 @@ impl Unpaid {
 
 impl Charge {
     /// What stands in the turn of an earlier message: what is not paid is not kept, whatever is true at its place.
-    pub(super) fn past(self, past: Past) -> Past {
+    pub(super) fn past(&self, past: Past) -> Past {
         if self.unpaid.is_some() && past == Past::Absent { Past::Unwritable } else { past }
     }
 
     /// How the message is refused that the state has refused.
-    pub(super) fn refused(self, refusal: Refusal) -> Refusal {
-        match self.unpaid {
+    pub(super) fn refused(&self, refusal: Refusal) -> Refusal {
+        match &self.unpaid {
             Some(unpaid) if refusal.kind == ErrorKind::Internal => unpaid.refusal(),
             _ => refusal,
         }
@@ -149,26 +156,29 @@ impl Edge {
         past: Past,
     ) -> Answer<Charge> {
         let now = self.now;
-        let mut charge = Charge { stored: None, stranger: Stranger::No, pair: None, unpaid: None };
+        let mut charge = Charge::default();
         if let Target::User(to) = target
             && let Some((mine, theirs, is_known)) = chat.pair(session, to)
         {
-            charge.pair = Some((mine, theirs));
-            if !is_known && self.gathering.are_met(mine, theirs) {
-                charge.stranger = Stranger::Met;
-            } else if !is_known {
+            let direct = |stranger| Some(Box::new(Direct { author: mine, other: theirs, stranger }));
+            if is_known {
+                charge.direct = direct(Stranger::No);
+            } else if self.gathering.are_met(mine, theirs) {
+                charge.direct = direct(Stranger::Met);
+            } else {
                 let rates = Rates::of(chat.rules());
                 match self.limits_of(session, now).buckets.stranger(rates, now) {
                     Ok(()) => {
-                        charge.stranger = Stranger::Yes;
+                        charge.direct = direct(Stranger::Yes);
                         self.gathering.meet(mine, theirs);
                     }
                     Err(wait) => {
+                        charge.direct = direct(Stranger::No);
                         let unpaid = Unpaid::Stranger(wait);
                         if chat.would_keep(session, id, target, past) {
                             return Err(unpaid.refusal());
                         }
-                        charge.unpaid = (past == Past::Absent).then_some(unpaid);
+                        charge.unpaid = (past == Past::Absent).then(|| Box::new(unpaid));
                         return Ok(charge);
                     }
                 }
@@ -181,42 +191,43 @@ impl Edge {
             Err(wait) => {
                 let unpaid = Unpaid::Stored(by, wait);
                 if chat.would_keep(session, id, target, past) {
-                    self.refund(chat, session, charge);
+                    self.refund(chat, session, &charge);
                     return Err(unpaid.refusal());
                 }
-                charge.unpaid = (past == Past::Absent).then_some(unpaid);
+                charge.unpaid = (past == Past::Absent).then(|| Box::new(unpaid));
             }
         }
         Ok(charge)
     }
 
     /// The message is not stored after all.
-    pub(super) fn refund(&mut self, chat: &State, session: SessionId, charge: Charge) {
+    pub(super) fn refund(&mut self, chat: &State, session: SessionId, charge: &Charge) {
         let now = self.now;
         if let Some((by, bytes)) = charge.stored {
             self.quotas.stores_not(by, chat.rules().network_stored, bytes, now);
         }
-        if charge.stranger == Stranger::Yes {
+        if let Some(Direct { author, other, stranger: Stranger::Yes }) = charge.direct.as_deref() {
             // The session may have ended in this turn: nothing is left of it.
             if let Some(limits) = self.limits.get_mut(&session) {
                 limits.buckets.is_no_stranger();
             }
-            charge.pair.into_iter().for_each(|(mine, theirs)| self.gathering.part(mine, theirs));
+            self.gathering.part(*author, *other);
         }
     }
 
     /// A direct message will be kept: who was a stranger to its author waits for an answer now, and whoever it answers
     /// has written to one stranger fewer.
-    pub(super) fn note_direct(&mut self, chat: &State, session: SessionId, charge: Charge) {
-        let Some((mine, theirs)) = charge.pair else { return };
+    pub(super) fn note_direct(&mut self, chat: &State, session: SessionId, charge: &Charge) {
+        let Some(Direct { author: mine, other: theirs, stranger }) = charge.direct.as_deref() else { return };
+        let (mine, theirs, stranger) = (*mine, *theirs, *stranger);
         // Of the two's messages in this turn, the first one that is kept pays.
-        let pays_now = charge.stranger == Stranger::Met && !self.gathering.are_met(mine, theirs);
+        let pays_now = stranger == Stranger::Met && !self.gathering.are_met(mine, theirs);
         if pays_now {
             let (rates, now) = (Rates::of(chat.rules()), self.now);
             let _ = self.limits_of(session, now).buckets.stranger(rates, now);
             self.gathering.meet(mine, theirs);
         }
-        if pays_now || charge.stranger == Stranger::Yes {
+        if pays_now || stranger == Stranger::Yes {
             self.limits_of(session, self.now).waits_for(theirs);
         }
         for other in chat.sessions_of(theirs) {
@@ -317,7 +328,7 @@ fn stored_bytes(name: &Name, id: Option<&RequestId>, target: &Target, json: &str
 /// many.
 pub(super) fn lines(chat: &State, session: Option<SessionId>, ask: &Ask) -> u32 {
     let more = match ask {
-        Ask::Login { login, .. } => login.rooms.as_ref().map_or(0, Vec::len),
+        Ask::Login(ask) => ask.login.rooms.as_ref().map_or(0, Vec::len),
         Ask::Query(Query::Who(_)) => chat.user_count().min(WHO_MEMBERS) / LISTED_A_LINE,
         Ask::Query(Query::Rooms) => chat.room_count() / LISTED_A_LINE,
         // It names all of its user's direct messages.

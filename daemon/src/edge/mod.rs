@@ -24,7 +24,7 @@ mod refusals;
 mod replies;
 mod settle;
 
-pub use ask::{Ask, Proving, Secret};
+pub use ask::{Ask, LoginAsk, Proving, Secret};
 pub use command::Command;
 pub use counters::Counters;
 pub use effects::{Closing, Effect, Outcome, Read, Recipients};

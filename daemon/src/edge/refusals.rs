@@ -33,11 +33,8 @@ impl Edge {
         op: Option<&'static str>,
         answer: Answer,
     ) {
+        let Err(refusal) = answer else { return self.answered(connection) };
         let Some(state) = self.connections.get_mut(&connection) else { return };
-        let Err(refusal) = answer else {
-            state.errors = 0;
-            return;
-        };
         if state.closing {
             return;
         }
@@ -58,6 +55,11 @@ impl Edge {
         if let Some(closing) = closing.or(too_many.then_some(Closing::Errors)) {
             self.shut(connection, closing);
         }
+    }
+
+    /// A request was not refused: no errors in a row.
+    pub(super) fn answered(&mut self, connection: ConnectionId) {
+        self.connections.get_mut(&connection).into_iter().for_each(|state| state.errors = 0);
     }
 
     /// Counts a refusal, and puts in whose request it was.

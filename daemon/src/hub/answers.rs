@@ -97,7 +97,7 @@ impl Hub {
     }
 
     /// What an operator wanted was applied.
-    pub(super) fn reply_to_operator(&mut self, reply: OperatorReply, result: Result<Done, Refusal>) {
+    pub(super) fn reply_to_operator(&mut self, reply: OperatorReply, result: Result<Done, Box<Refusal>>) {
         match (reply, result) {
             (OperatorReply::Action(to), result) => {
                 let done = match result {

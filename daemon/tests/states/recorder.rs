@@ -10,12 +10,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::request::{Bounds, Login, Request, Wants, parse};
 use tcp_chat_protocol::{Name, Seq};
 use tcp_chat_state::{
-    Certificate, ConnectionId, Digest, Evidence, Facts, Intent, NewCredential, Presented, Revocation, Rules,
+    Certificate, ConnectionId, Digest, EnrolOp, Evidence, Facts, Intent, NewCredential, Presented,
+    Revocation, Rules,
 };
 use tcp_chatd::admin::AdminRequest as Control;
 use tcp_chatd::auth::Proof;
 use tcp_chatd::auth::sha256;
-use tcp_chatd::edge::{Ask, Proving, Secret};
+use tcp_chatd::edge::{Ask, LoginAsk, Proving, Secret};
 use tcp_chatd::edge::{Command, Edge, Now};
 
 /// The three states.
@@ -251,7 +252,7 @@ impl Recorder {
                 let fresh = Secret { hash: sha256(token.as_bytes()).0, token: token.into() };
                 let resumes = login.session.as_ref().map(|token| sha256(token.as_bytes()).0);
                 let proof = Proof::for_tests(self.evidence(slot, &login));
-                Ask::Login { login, fresh, resumes, proof }
+                Ask::Login(Box::new(LoginAsk { login: *login, fresh, resumes, proof }))
             }
             Proving::Enrol(enrol) => {
                 let made = match &enrol.wants {
@@ -260,7 +261,11 @@ impl Recorder {
                         NewCredential::Certificate(Box::new(self.certificate(&enrol.name)), csr.clone())
                     }
                 };
-                Ask::Enrol { code: Some(sha256(enrol.code.as_bytes())), name: enrol.name, made }
+                Ask::Enrol(Box::new(EnrolOp {
+                    code: Some(sha256(enrol.code.as_bytes())),
+                    name: enrol.name,
+                    made,
+                }))
             }
         }
     }

@@ -8,6 +8,9 @@ use crate::{By, ConversationId, Presented, Refusal, Scope, SessionId, State, ref
 use tcp_chat_protocol::request::Place;
 use tcp_chat_protocol::{ErrorKind, Fingerprint, Name, NameKey, Timestamp};
 
+/// A session in at most so many rooms searches its own list.
+const FEW_ROOMS: usize = 8;
+
 /// The author of a request or command.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Actor {
@@ -21,8 +24,14 @@ impl State {
         match self.sessions.get(session) {
             Some(s) => {
                 let conversation = self.conversations.get(room);
-                let is_in = conversation
-                    .is_some_and(|c| c.members.contains(s.row.user, session) && !c.members.is_lost(session));
+                let is_in = conversation.is_some_and(|c| {
+                    // The two say the same. Most sessions are in few rooms, and a short list is searched faster.
+                    let is_member = match s.rooms.len() {
+                        ..=FEW_ROOMS => s.is_in(room),
+                        _ => c.members.contains(s.row.user, session),
+                    };
+                    is_member && !c.members.is_lost(session)
+                });
                 self.permissions.in_room(room, &s.key, s.proven, is_in, self.turn.time)
             }
             None => {

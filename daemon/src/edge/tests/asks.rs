@@ -3,7 +3,7 @@
 use super::world::World;
 use super::*;
 use crate::edge::Command;
-use crate::edge::{Proving, Secret};
+use crate::edge::{LoginAsk, Proving, Secret};
 use tcp_chat_protocol::Name;
 use tcp_chat_protocol::request::{Bounds, Login, Wants, parse};
 
@@ -49,14 +49,14 @@ impl World {
                 };
                 let resumes = login.session.as_deref().map(|token| known(token));
                 let proof = Proof::for_tests(self.evidence(&login));
-                Ask::Login { login, fresh, resumes, proof }
+                Ask::Login(Box::new(LoginAsk { login: *login, fresh, resumes, proof }))
             }
             Proving::Enrol(enrol) => {
                 let made = match &enrol.wants {
                     Wants::Password(password) => NewCredential::Password(hash_of(password)),
                     Wants::Certificate(_) => NewCredential::Nothing,
                 };
-                Ask::Enrol { code: Some(code_hash(&enrol.code)), name: enrol.name, made }
+                Ask::Enrol(Box::new(EnrolOp { code: Some(code_hash(&enrol.code)), name: enrol.name, made }))
             }
         }
     }

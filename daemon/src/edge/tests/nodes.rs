@@ -3,6 +3,7 @@
 
 use super::world::World;
 use super::*;
+use crate::edge::LoginAsk;
 
 const OTHER: NodeId = NodeId(7);
 
@@ -24,8 +25,9 @@ fn asks(
 fn op(ask: Ask) -> Op {
     let allowance = Allowance { network: [192, 0, 2, 1].into(), sessions: usize::MAX, rooms: usize::MAX };
     match ask {
-        Ask::Login { login, fresh, resumes, proof } => {
-            let (login, token_hash, evidence) = (*login, fresh.hash, Evidence::from(proof));
+        Ask::Login(ask) => {
+            let LoginAsk { login, fresh, resumes, proof } = *ask;
+            let (token_hash, evidence) = (fresh.hash, Evidence::from(proof));
             Op::Login(Box::new(LoginOp { login, token_hash, resumes, evidence, allowance }))
         }
         Ask::Join(room) => Op::Join(room, Box::new(allowance)),
@@ -33,7 +35,7 @@ fn op(ask: Ask) -> Op {
         Ask::Say(target, json) => Op::Say(target, json, Past::Absent),
         Ask::Action(action) => Op::Action(action),
         Ask::Quit => Op::Quit,
-        Ask::Enrol { .. } | Ask::Query(_) | Ask::Ping => panic!("{ask:?} is not asked here"),
+        Ask::Enrol(_) | Ask::Query(_) | Ask::Ping => panic!("{ask:?} is not asked here"),
     }
 }
 

@@ -260,7 +260,7 @@ impl World {
         results.clear();
         let writes = chat.apply(turn, |chat, changes, place| {
             if let Place::Intent { result, .. } = &place {
-                steps::uncounted(|| results.push(result.clone()));
+                steps::uncounted(|| results.push(result.clone().map_err(|refusal| *refusal)));
             }
             edge.observe(chat, changes, place);
         });

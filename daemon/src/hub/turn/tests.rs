@@ -1,7 +1,7 @@
 use super::*;
 use crate::auth::Proof;
 use crate::edge::Command;
-use crate::edge::{Ask, Secret};
+use crate::edge::{Ask, LoginAsk, Secret};
 use crate::hub::gather::TURN_BYTES;
 use crate::hub::waiting::LIGHT_BYTES;
 use crate::hub::{Bars, Directory, Entry, Item, Outbox, Taken};
@@ -61,7 +61,7 @@ fn login(n: u64) -> Command {
     let hash = [u8::try_from(n).unwrap(); 32];
     let fresh = Secret { token: format!("token{n}").into(), hash };
     let proof = Proof::for_tests(Evidence::NotNeeded);
-    Command::Ask(None, Ask::Login { login, fresh, resumes: None, proof })
+    Command::Ask(None, Ask::Login(Box::new(LoginAsk { login: *login, fresh, resumes: None, proof })))
 }
 
 fn join() -> Command {
