@@ -132,7 +132,7 @@ pub struct State {
     /// Conversations that this process has not looked at since its start,
     unchecked: std::vec::IntoIter<ConversationId>,
     /// sessions that have ended and are noted in rooms,
-    leaving: EndedSessions,
+    ended_sessions: EndedSessions,
     /// and how many rooms they leave in the turn in which they end.
     left_at_once: usize,
 }

@@ -93,7 +93,7 @@ impl State {
             let state = match self.sessions.get(id) {
                 Some(session) if session.row.origin.is_some() => Some(MemberState::Here),
                 Some(_) => Some(MemberState::Away),
-                None => self.leaving.state(id),
+                None => self.ended_sessions.state(id),
             };
             match state {
                 Some(MemberState::Here) => return state,

@@ -46,8 +46,8 @@ impl State {
             }
             sessions.put(session);
         }
-        let leaving = EndedSessions::restore(found.leaving);
-        for (room, user, session) in leaving.memberships() {
+        let ended_sessions = EndedSessions::restore(found.leaving);
+        for (room, user, session) in ended_sessions.memberships() {
             if let Some(conversation) = conversations.get_mut(room) {
                 conversation.members.insert(user, session);
             }
@@ -96,7 +96,7 @@ impl State {
             turn,
             sweeps,
             unchecked: Vec::new().into_iter(),
-            leaving,
+            ended_sessions,
             left_at_once: LEFT_AT_ONCE,
         }
     }
@@ -142,7 +142,7 @@ impl State {
             conversations,
             sessions,
             lost,
-            leaving: self.leaving.stored(),
+            leaving: self.ended_sessions.stored(),
             work: self.sweeps.stored(),
             rights: self.permissions.stored(),
             users,

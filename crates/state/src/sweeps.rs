@@ -22,7 +22,7 @@ impl State {
     /// Is something left for the slow work of the next turns?
     #[must_use]
     pub fn is_sweeping(&self) -> bool {
-        !self.sweeps.is_empty() || self.leaving.first().is_some() || self.unchecked.len() > 0
+        !self.sweeps.is_empty() || self.ended_sessions.first().is_some() || self.unchecked.len() > 0
     }
 
     /// Is something left of a user or a room that is removed?
@@ -49,7 +49,7 @@ impl State {
             {
                 self.sweeps.push(sweep);
             }
-            if let Some(session) = self.leaving.first() {
+            if let Some(session) = self.ended_sessions.first() {
                 self.leave_next(session);
             }
         }
@@ -58,13 +58,13 @@ impl State {
 
     /// Is a sweep left, or a session that leaves its rooms?
     fn has_sweep(&self) -> bool {
-        self.leaving.first().is_some() || !self.sweeps.is_empty()
+        self.ended_sessions.first().is_some() || !self.sweeps.is_empty()
     }
 
     /// Adds to the turn what it leaves of slow work.
     pub(super) fn note_work(&mut self) {
         // Most turns leave nothing, and must not cost more for it.
-        if self.turn.lost.is_empty() && !self.leaving.has_changed() && !self.sweeps.has_changed() {
+        if self.turn.lost.is_empty() && !self.ended_sessions.has_changed() && !self.sweeps.has_changed() {
             return;
         }
         for (session, room) in std::mem::take(&mut self.turn.lost) {
@@ -72,7 +72,7 @@ impl State {
                 self.turn.writes.sessions.push(SessionChange::Lose { session, room });
             }
         }
-        self.turn.writes.leaving.extend(self.leaving.take_changes());
+        self.turn.writes.leaving.extend(self.ended_sessions.take_changes());
         self.turn.writes.work = self.sweeps.take_change();
     }
 

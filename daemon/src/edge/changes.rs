@@ -10,16 +10,16 @@ const KEPT: usize = 1_024;
 
 impl Edge {
     /// Takes in what has happened in the state since the last call.
-    pub fn sync(&mut self, chat: &State, changes: &mut Vec<Change>) {
+    pub fn sync(&mut self, state: &State, changes: &mut Vec<Change>) {
         for change in changes.drain(..) {
-            self.take_in(chat, change);
+            self.take_in(state, change);
         }
         if changes.capacity() > KEPT {
             *changes = Vec::new();
         }
     }
 
-    fn take_in(&mut self, chat: &State, change: Change) {
+    fn take_in(&mut self, state: &State, change: Change) {
         match change {
             Change::Said { chunk, audience, own } => {
                 let to = self.listeners.of(audience);
@@ -27,7 +27,7 @@ impl Edge {
             }
             Change::Seen(seen) => self.seen(seen),
             Change::Hears(room, at) => {
-                if let (Some(connection), Some(name)) = (self.here(at), chat.name_of_room(room)) {
+                if let (Some(connection), Some(name)) = (self.here(at), state.name_of_room(room)) {
                     self.listeners.hears(room, name, connection);
                 }
             }
@@ -44,7 +44,7 @@ impl Edge {
             Change::Silent(room) => self.listeners.silence(room),
             Change::Here { session, user, at, from } => self.arrives(session, user, at, from),
             Change::Away { session, user, at } => {
-                self.away.add(session, self.now, chat.ttl_of(session));
+                self.away.add(session, self.now, state.ttl_of(session));
                 self.departs(user, at);
             }
             Change::Ended { session, user, at, why } => {
@@ -85,7 +85,7 @@ impl Edge {
         }
         if let Some(connection) = self.here(at) {
             self.listeners.connect(user, connection);
-            self.connections.get_mut(&connection).into_iter().for_each(|state| state.session = Some(session));
+            self.connections.get_mut(&connection).into_iter().for_each(|entry| entry.session = Some(session));
         }
     }
 
@@ -93,7 +93,7 @@ impl Edge {
     fn departs(&mut self, user: UserId, at: Origin) -> Option<ConnectionId> {
         let connection = self.here(at)?;
         self.listeners.disconnect(user, connection);
-        self.connections.get_mut(&connection).into_iter().for_each(|state| state.session = None);
+        self.connections.get_mut(&connection).into_iter().for_each(|entry| entry.session = None);
         Some(connection)
     }
 

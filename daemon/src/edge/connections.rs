@@ -71,7 +71,7 @@ impl Edge {
     /// The peer address of a connection.
     #[must_use]
     pub fn address(&self, connection: ConnectionId) -> Option<IpAddr> {
-        self.connections.get(&connection).map(|state| state.address)
+        self.connections.get(&connection).map(|entry| entry.address)
     }
 
     /// The connection, if it is one of this node.
@@ -87,15 +87,15 @@ impl Edge {
 
     /// Closes the connection once what waits was sent.
     pub(super) fn shut(&mut self, connection: ConnectionId, why: Closing) {
-        if let Some(state) = self.connections.get_mut(&connection).filter(|state| !state.closing) {
-            state.closing = true;
+        if let Some(entry) = self.connections.get_mut(&connection).filter(|entry| !entry.closing) {
+            entry.closing = true;
             self.effects.push(Effect::Close(connection, why));
         }
     }
 
     /// Sends a line. A connection that is being closed hears nothing more.
     pub(super) fn line(&mut self, connection: ConnectionId, line: Vec<u8>) {
-        if self.connections.get(&connection).is_some_and(|state| !state.closing) {
+        if self.connections.get(&connection).is_some_and(|entry| !entry.closing) {
             self.effects.push(Effect::Line(connection, line));
         }
     }

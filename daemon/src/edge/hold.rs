@@ -82,7 +82,7 @@ impl Hold {
     }
 
     /// The same of any request but a message.
-    pub(super) fn takes_ask(&self, chat: &State, session: Option<SessionId>, ask: &Ask) -> Answer {
+    pub(super) fn takes_ask(&self, state: &State, session: Option<SessionId>, ask: &Ask) -> Answer {
         if !self.fails {
             return Ok(());
         }
@@ -90,7 +90,7 @@ impl Hold {
             Ask::Action(action) => self.takes_action(action),
             Ask::Enrol { .. } => self.takes("nothing was changed"),
             // Also of a room that this user may not know of: the answer must not tell it from none.
-            Ask::Join(room) if !session.is_some_and(|session| chat.knows_room(session, room)) => {
+            Ask::Join(room) if !session.is_some_and(|session| state.knows_room(session, room)) => {
                 self.takes("the room was not opened")
             }
             Ask::Join(_) => self.takes_more(),
@@ -176,7 +176,7 @@ impl Edge {
 
     /// What [`Edge::held`] gave is kept: what is told of it now.
     #[must_use]
-    pub fn release(&mut self, chat: &State) -> Vec<Effect> {
+    pub fn release(&mut self, state: &State) -> Vec<Effect> {
         let Some(HeldTurn { chunks, mut effects, .. }) = self.hold.take_oldest() else { return Vec::new() };
         effects.retain_mut(|effect| match effect {
             Effect::Chunk { index, to, own } => {
@@ -184,7 +184,7 @@ impl Edge {
                 let hears = |connection: &ConnectionId| {
                     // Nearly all do; to look for each one among the authors takes much longer.
                     let session = self.session_at(*connection);
-                    session.is_some_and(|session| chat.still_hears(session, *conversation, *first))
+                    session.is_some_and(|session| state.still_hears(session, *conversation, *first))
                         || own.iter().any(|own| self.here(own.at) == Some(*connection))
                 };
                 if !to.iter().all(hears) {
@@ -196,7 +196,7 @@ impl Edge {
             Effect::Read(to, Read::Gap(session, ranges)) => {
                 let is_on_it = self.session_at(*to) == Some(*session);
                 ranges
-                    .retain(|range| is_on_it && chat.still_hears(*session, range.conversation, range.first));
+                    .retain(|range| is_on_it && state.still_hears(*session, range.conversation, range.first));
                 !ranges.is_empty()
             }
             _ => self.is_told(effect),
@@ -208,7 +208,7 @@ impl Edge {
     fn is_told(&self, effect: &Effect) -> bool {
         match effect {
             Effect::IfKept(to, ..) | Effect::Read(to, _) => {
-                self.connections.get(to).is_some_and(|state| !state.closing)
+                self.connections.get(to).is_some_and(|entry| !entry.closing)
             }
             _ => true,
         }

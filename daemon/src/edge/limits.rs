@@ -92,7 +92,7 @@ impl Edge {
     /// A request that counts as so many lines, and is refused where there are too many, or too many bytes.
     pub(super) fn pass_rate(
         &mut self,
-        chat: &mut State,
+        state: &mut State,
         peer: Peer,
         session: SessionId,
         lines: u32,
@@ -101,10 +101,10 @@ impl Edge {
         if owes > 0 {
             return Err(too_fast(owes, format!("too much: wait {owes} ms and send it again")));
         }
-        if chat.rules().rate.per_second == 0 {
+        if state.rules().rate.per_second == 0 {
             return Ok(());
         }
-        let (rates, now) = (Rates::of(chat.rules()), self.now);
+        let (rates, now) = (Rates::of(state.rules()), self.now);
         self.limits_of(session, now).buckets.request(rates, lines, now).map_err(|wait| {
             self.effects.push(Effect::Slow(connection, LINE_MS));
             too_fast(wait, format!("too fast: wait {wait} ms and send it again"))
@@ -119,17 +119,17 @@ impl Edge {
     /// sent under this id, which the state does not have. What is refused for its rate is not looked for.
     pub fn asks_past(
         &mut self,
-        chat: &mut State,
+        state: &mut State,
         connection: ConnectionId,
         command: &Command,
     ) -> Option<(SessionId, RequestId)> {
         let Command::Ask(Some(id), Ask::Say(..)) = command else { return None };
-        let state = self.connections.get(&connection).filter(|state| state.owes == 0 && !state.closing)?;
-        let session = state.session?;
-        if !chat.asks_past(session, id) {
+        let entry = self.connections.get(&connection).filter(|entry| entry.owes == 0 && !entry.closing)?;
+        let session = entry.session?;
+        if !state.asks_past(session, id) {
             return None;
         }
-        let (rates, now) = (Rates::of(chat.rules()), self.now);
+        let (rates, now) = (Rates::of(state.rules()), self.now);
         let is_too_fast = self.limits.get(&session).is_some_and(|limits| {
             let mut buckets = limits.buckets;
             buckets.request(rates, 1, now).is_err()
@@ -142,7 +142,7 @@ impl Edge {
     /// resend nor what the state refuses.
     pub(super) fn charge(
         &mut self,
-        chat: &mut State,
+        state: &mut State,
         (peer, session): (Peer, SessionId),
         id: Option<&RequestId>,
         (target, json): (&Target, &str),
@@ -151,13 +151,13 @@ impl Edge {
         let now = self.now;
         let mut charge = Charge { stored: None, stranger: Stranger::No, pair: None, unpaid: None };
         if let Target::User(to) = target
-            && let Some((mine, theirs, is_known)) = chat.pair(session, to)
+            && let Some((mine, theirs, is_known)) = state.pair(session, to)
         {
             charge.pair = Some((mine, theirs));
             if !is_known && self.gathering.are_met(mine, theirs) {
                 charge.stranger = Stranger::Met;
             } else if !is_known {
-                let rates = Rates::of(chat.rules());
+                let rates = Rates::of(state.rules());
                 match self.limits_of(session, now).buckets.stranger(rates, now) {
                     Ok(()) => {
                         charge.stranger = Stranger::Yes;
@@ -165,7 +165,7 @@ impl Edge {
                     }
                     Err(wait) => {
                         let unpaid = Unpaid::Stranger(wait);
-                        if chat.would_keep(session, id, target, past) {
+                        if state.would_keep(session, id, target, past) {
                             return Err(unpaid.refusal());
                         }
                         charge.unpaid = (past == Past::Absent).then_some(unpaid);
@@ -174,14 +174,14 @@ impl Edge {
                 }
             }
         }
-        let Some((name, by)) = chat.quota_owner_of(session, peer.address) else { return Ok(charge) };
+        let Some((name, by)) = state.quota_owner_of(session, peer.address) else { return Ok(charge) };
         let bytes = stored_bytes(name, id, target, json);
-        match self.quotas.stores(by, chat.rules().network_stored, bytes, now) {
+        match self.quotas.stores(by, state.rules().network_stored, bytes, now) {
             Ok(()) => charge.stored = Some((by, bytes)),
             Err(wait) => {
                 let unpaid = Unpaid::Stored(by, wait);
-                if chat.would_keep(session, id, target, past) {
-                    self.refund(chat, session, charge);
+                if state.would_keep(session, id, target, past) {
+                    self.refund(state, session, charge);
                     return Err(unpaid.refusal());
                 }
                 charge.unpaid = (past == Past::Absent).then_some(unpaid);
@@ -191,10 +191,10 @@ impl Edge {
     }
 
     /// The message is not stored after all.
-    pub(super) fn refund(&mut self, chat: &State, session: SessionId, charge: Charge) {
+    pub(super) fn refund(&mut self, state: &State, session: SessionId, charge: Charge) {
         let now = self.now;
         if let Some((by, bytes)) = charge.stored {
-            self.quotas.stores_not(by, chat.rules().network_stored, bytes, now);
+            self.quotas.stores_not(by, state.rules().network_stored, bytes, now);
         }
         if charge.stranger == Stranger::Yes {
             // The session may have ended in this turn: nothing is left of it.
@@ -207,19 +207,19 @@ impl Edge {
 
     /// A direct message will be kept: who was a stranger to its author waits for an answer now, and whoever it answers
     /// has written to one stranger fewer.
-    pub(super) fn note_direct(&mut self, chat: &State, session: SessionId, charge: Charge) {
+    pub(super) fn note_direct(&mut self, state: &State, session: SessionId, charge: Charge) {
         let Some((mine, theirs)) = charge.pair else { return };
         // Of the two's messages in this turn, the first one that is kept pays.
         let pays_now = charge.stranger == Stranger::Met && !self.gathering.are_met(mine, theirs);
         if pays_now {
-            let (rates, now) = (Rates::of(chat.rules()), self.now);
+            let (rates, now) = (Rates::of(state.rules()), self.now);
             let _ = self.limits_of(session, now).buckets.stranger(rates, now);
             self.gathering.meet(mine, theirs);
         }
         if pays_now || charge.stranger == Stranger::Yes {
             self.limits_of(session, self.now).waits_for(theirs);
         }
-        for other in chat.sessions_of(theirs) {
+        for other in state.sessions_of(theirs) {
             if let Some(limits) = self.limits.get_mut(other)
                 && limits.unanswered.remove(&mine)
             {
@@ -231,10 +231,10 @@ impl Edge {
     /// What it costs to apply what happened on a connection, as compared with other things: as many as a request counts
     /// lines. What is only gathered costs nothing.
     #[must_use]
-    pub fn weight(&self, chat: &State, connection: ConnectionId, command: &Command) -> usize {
+    pub fn weight(&self, state: &State, connection: ConnectionId, command: &Command) -> usize {
         match command {
             Command::Ask(_, Ask::Say(..)) | Command::Read(_) | Command::Refused(_) => 0,
-            Command::Ask(_, ask) => lines(chat, self.session_at(connection), ask) as usize,
+            Command::Ask(_, ask) => lines(state, self.session_at(connection), ask) as usize,
             Command::Open(_) | Command::Lost => 1,
         }
     }
@@ -242,17 +242,17 @@ impl Edge {
     /// A request that only counts, as so many lines.
     pub(super) fn count(
         &mut self,
-        chat: &mut State,
+        state: &mut State,
         connection: ConnectionId,
         session: Option<SessionId>,
         lines: u32,
     ) {
-        let (rates, now) = (Rates::of(chat.rules()), self.now);
+        let (rates, now) = (Rates::of(state.rules()), self.now);
         let Self { connections, limits, .. } = self;
-        let Some(state) = connections.get_mut(&connection) else { return };
+        let Some(entry) = connections.get_mut(&connection) else { return };
         let buckets = match session {
             Some(session) => &mut limits.entry(session).or_insert_with(|| SessionLimits::full(now)).buckets,
-            None => &mut state.buckets,
+            None => &mut entry.buckets,
         };
         if buckets.request(rates, lines, now).is_err() {
             self.effects.push(Effect::Slow(connection, LINE_MS * u64::from(lines)));
@@ -260,17 +260,17 @@ impl Edge {
     }
 
     /// What a read of the connection has brought, in bytes.
-    pub(super) fn weigh(&mut self, chat: &mut State, connection: ConnectionId, bytes: usize) {
-        let (rates, now) = (Rates::of(chat.rules()), self.now);
+    pub(super) fn weigh(&mut self, state: &mut State, connection: ConnectionId, bytes: usize) {
+        let (rates, now) = (Rates::of(state.rules()), self.now);
         let Self { connections, limits, quotas, .. } = self;
-        let Some(state) = connections.get_mut(&connection) else { return };
-        let buckets = match state.session {
+        let Some(entry) = connections.get_mut(&connection) else { return };
+        let buckets = match entry.session {
             Some(session) => &mut limits.entry(session).or_insert_with(|| SessionLimits::full(now)).buckets,
-            None => &mut state.buckets,
+            None => &mut entry.buckets,
         };
         let read = buckets.read(rates, bytes, now);
-        let sent = quotas.sends(state.address, chat.rules().network_flow, bytes, now);
-        state.owes = read.err().max(sent.err()).unwrap_or(0);
+        let sent = quotas.sends(entry.address, state.rules().network_flow, bytes, now);
+        entry.owes = read.err().max(sent.err()).unwrap_or(0);
         let (Ok(own) | Err(own)) = read;
         let (Ok(all) | Err(all)) = sent;
         let wait = own.max(all);
@@ -283,15 +283,15 @@ impl Edge {
     /// has this.
     pub(super) fn pass_action(
         &mut self,
-        chat: &State,
+        state: &State,
         connection: ConnectionId,
         session: SessionId,
     ) -> Answer {
-        if chat.rules().rate.per_second == 0 {
+        if state.rules().rate.per_second == 0 {
             return Ok(());
         }
         let address = self.address(connection).unwrap_or(IpAddr::from([0; 4]));
-        let Some((_, by)) = chat.quota_owner_of(session, address) else { return Ok(()) };
+        let Some((_, by)) = state.quota_owner_of(session, address) else { return Ok(()) };
         self.quotas.acts(by, self.now).map_err(|wait| {
             let seconds = wait.div_ceil(1_000);
             too_fast(wait, format!("too much order for a minute: wait {seconds} s and send it again"))
@@ -315,14 +315,14 @@ fn stored_bytes(name: &Name, id: Option<&RequestId>, target: &Target, json: &str
 
 /// As how many lines a request counts: what names many rooms, or is answered by a long list, is
 /// many.
-pub(super) fn lines(chat: &State, session: Option<SessionId>, ask: &Ask) -> u32 {
+pub(super) fn lines(state: &State, session: Option<SessionId>, ask: &Ask) -> u32 {
     let more = match ask {
         Ask::Login { login, .. } => login.rooms.as_ref().map_or(0, Vec::len),
-        Ask::Query(Query::Who(_)) => chat.user_count().min(WHO_MEMBERS) / LISTED_A_LINE,
-        Ask::Query(Query::Rooms) => chat.room_count() / LISTED_A_LINE,
+        Ask::Query(Query::Who(_)) => state.user_count().min(WHO_MEMBERS) / LISTED_A_LINE,
+        Ask::Query(Query::Rooms) => state.room_count() / LISTED_A_LINE,
         // It names all of its user's direct messages.
         Ask::Query(Query::Search(search)) if search.room.is_none() => {
-            session.map_or(0, |session| chat.direct_count(session)) / LISTED_A_LINE
+            session.map_or(0, |session| state.direct_count(session)) / LISTED_A_LINE
         }
         _ => 0,
     };

@@ -81,18 +81,18 @@ impl Edge {
 
     /// Sees a turn applied that this edge has gathered: called at each place of it, with the state as it is there and what
     /// has happened since the last place.
-    pub fn observe(&mut self, chat: &State, changes: &mut Vec<Change>, place: Place) {
+    pub fn observe(&mut self, state: &State, changes: &mut Vec<Change>, place: Place) {
         match place {
             Place::Begin => {
-                self.sync(chat, changes);
-                self.settle_local(chat, 0);
+                self.sync(state, changes);
+                self.settle_local(state, 0);
             }
-            Place::Intent { index, id, result } => self.settle(chat, changes, index, id, result),
+            Place::Intent { index, id, result } => self.settle(state, changes, index, id, result),
             Place::Sealed => {
-                self.sync(chat, changes);
-                self.tell(chat);
+                self.sync(state, changes);
+                self.tell(state);
             }
-            Place::End => self.sync(chat, changes),
+            Place::End => self.sync(state, changes),
         }
     }
 

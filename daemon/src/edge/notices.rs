@@ -22,12 +22,12 @@ impl Edge {
     }
 
     /// Clients are told to come back at different moments.
-    pub(super) fn shut_all(&mut self, chat: &State) {
+    pub(super) fn shut_all(&mut self, state: &State) {
         /// The first may come back after this, in milliseconds.
         const FIRST_MS: u64 = 250;
         /// One more each so many milliseconds: 500 handshakes a second.
         const STEP_MS: u64 = 2;
-        let latest = (chat.rules().ttl_ms / 2).max(FIRST_MS);
+        let latest = (state.rules().ttl_ms / 2).max(FIRST_MS);
         let mut open: Vec<_> =
             self.connections.iter().filter(|(_, c)| !c.closing).map(|(id, _)| *id).collect();
         open.sort_unstable();
@@ -41,7 +41,7 @@ impl Edge {
     }
 
     pub(super) fn notify_all(&mut self, line: Arc<[u8]>) {
-        let is_logged_in = self.connections.iter().filter(|(_, state)| state.session.is_some());
+        let is_logged_in = self.connections.iter().filter(|(_, entry)| entry.session.is_some());
         let to = is_logged_in.map(|(connection, _)| *connection).collect();
         self.effects.push(Effect::Event { to: Arc::new(to), except: None, line });
     }

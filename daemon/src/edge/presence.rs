@@ -92,12 +92,12 @@ impl Edge {
             if self.untold.renew((user, room), is, &face) {
                 continue;
             }
-            let Some(state) = change(was, is) else { continue };
+            let Some(change) = change_of(was, is) else { continue };
             if !is_told || !self.has_others(room, &face) {
                 continue;
             }
             if self.untold.order.is_empty() && self.untold.tells_more() {
-                self.tell_room(room, &face, state);
+                self.tell_room(room, &face, change);
             } else {
                 self.untold.add((user, room), Pending { was, is, face: face.clone() });
             }
@@ -106,14 +106,14 @@ impl Edge {
 
     /// Tells presence that was not told yet, before the state does its slow work: at most as many steps as that. Nothing is
     /// said behind it in this turn, so no number depends on it.
-    pub(super) fn tell(&mut self, chat: &State) {
+    pub(super) fn tell(&mut self, state: &State) {
         for step in 0..self.gathering.steps {
             // Presence costs its time later, when it is delivered. One step tells always: a room in which users come and go
             // all the time does not keep the others untold.
             if !self.is_telling() || (step > 0 && !self.untold.tells_more()) {
                 break;
             }
-            self.tell_next(chat);
+            self.tell_next(state);
         }
     }
 
@@ -130,13 +130,13 @@ impl Edge {
     }
 
     /// Tells the oldest of what was not told yet, if it is still true.
-    fn tell_next(&mut self, chat: &State) {
+    fn tell_next(&mut self, state: &State) {
         if let Some((room, Pending { was, is, face })) = self.untold.next()
-            && let Some(state) = change(was, is)
-            && chat.is_presence_told(room)
+            && let Some(change) = change_of(was, is)
+            && state.is_presence_told(room)
             && self.has_others(room, &face)
         {
-            self.tell_room(room, &face, state);
+            self.tell_room(room, &face, change);
         }
     }
 
@@ -146,9 +146,9 @@ impl Edge {
         there.is_some_and(|there| there.to.iter().any(|connection| Some(*connection) != face.connection))
     }
 
-    fn tell_room(&mut self, room: ConversationId, face: &Face, state: PresenceState) {
+    fn tell_room(&mut self, room: ConversationId, face: &Face, change: PresenceState) {
         let Some(Room { name, to }) = self.listeners.of_room(room) else { return };
-        let line = presence(name.as_str(), face.name.as_str(), face.color, state);
+        let line = presence(name.as_str(), face.name.as_str(), face.color, change);
         let to = to.clone();
         self.untold.copies += to.len();
         self.effects.push(Effect::Event { to, except: face.connection, line: line.into() });
@@ -161,7 +161,7 @@ impl Edge {
 }
 
 /// What there is to be told of one who was seen in one way and is seen in another.
-fn change(was: Option<MemberState>, is: Option<MemberState>) -> Option<PresenceState> {
+fn change_of(was: Option<MemberState>, is: Option<MemberState>) -> Option<PresenceState> {
     use MemberState::{Away, Here};
     match (was, is) {
         (None, Some(_)) => Some(PresenceState::Joined),

@@ -28,32 +28,32 @@ impl Edge {
     /// Answers a refusal, and counts errors in a row.
     pub(super) fn answer(
         &mut self,
-        chat: &State,
+        state: &State,
         connection: ConnectionId,
         op: Option<&'static str>,
         answer: Answer,
     ) {
-        let Some(state) = self.connections.get_mut(&connection) else { return };
+        let Some(entry) = self.connections.get_mut(&connection) else { return };
         let Err(refusal) = answer else {
-            state.errors = 0;
+            entry.errors = 0;
             return;
         };
-        if state.closing {
+        if entry.closing {
             return;
         }
-        state.errors = state.errors.saturating_add(1);
+        entry.errors = entry.errors.saturating_add(1);
         let closing = match refusal.kind {
             ErrorKind::ServerFull => Some(Closing::Full),
             ErrorKind::AuthFailed => {
-                state.auth_failures += 1;
-                (state.auth_failures >= AUTH_FAILURES).then_some(Closing::AuthFailed)
+                entry.auth_failures += 1;
+                (entry.auth_failures >= AUTH_FAILURES).then_some(Closing::AuthFailed)
             }
             _ => None,
         };
-        let most = chat.rules().errors;
-        let too_many = most > 0 && state.errors > most;
+        let most = state.rules().errors;
+        let too_many = most > 0 && entry.errors > most;
         let mut refused = Refused { to: connection, from: None, user: None, op, refusal };
-        self.complete(chat, &mut refused);
+        self.complete(state, &mut refused);
         self.effects.push(Effect::Refused(Box::new(refused)));
         if let Some(closing) = closing.or(too_many.then_some(Closing::Errors)) {
             self.shut(connection, closing);
@@ -61,10 +61,10 @@ impl Edge {
     }
 
     /// Counts a refusal, and puts in whose request it was.
-    fn complete(&mut self, chat: &State, refused: &mut Refused) {
+    fn complete(&mut self, state: &State, refused: &mut Refused) {
         self.counters.refused(refused.refusal.kind);
         refused.from = self.address(refused.to);
         let session = self.session_at(refused.to);
-        refused.user = session.and_then(|session| chat.name_of(session)).cloned();
+        refused.user = session.and_then(|session| state.name_of(session)).cloned();
     }
 }

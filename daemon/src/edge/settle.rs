@@ -15,7 +15,7 @@ impl Edge {
     /// An intent was applied: answers it, and then what comes before the next one.
     pub(super) fn settle(
         &mut self,
-        chat: &State,
+        state: &State,
         changes: &mut Vec<Change>,
         index: usize,
         id: Option<RequestId>,
@@ -25,13 +25,13 @@ impl Edge {
             Ok(Done::LoggedIn(logged_in)) => self.away.since(logged_in.session, self.now),
             _ => 0,
         };
-        self.sync(chat, changes);
+        self.sync(state, changes);
         let mut settled = Some((id, result));
         while let Some(task) = self.gathering.task(index + 1) {
             match (task, &mut settled) {
                 (Task::Message { connection, session, charge }, settled) => {
                     if let Some((id, result)) = settled.take() {
-                        self.settle_message(chat, (connection, session), charge, (id, result));
+                        self.settle_message(state, (connection, session), charge, (id, result));
                     }
                 }
                 (Task::Login { connection, resumes, token }, settled) => {
@@ -40,50 +40,50 @@ impl Edge {
                         let done = answer.map(|done| {
                             self.logged_in(connection, id.as_ref(), done, token, away_ms);
                         });
-                        self.answer(chat, connection, Some("LOGIN"), done.map_err(|no| no.with_id(id)));
+                        self.answer(state, connection, Some("LOGIN"), done.map_err(|no| no.with_id(id)));
                     }
                 }
                 (Task::Reply { connection, op }, settled) => {
                     if let Some((id, result)) = settled.take() {
                         let done = result.map(|done| self.reply(connection, (op, id.as_ref()), done));
-                        self.answer(chat, connection, Some(op), done.map_err(|no| no.with_id(id)));
+                        self.answer(state, connection, Some(op), done.map_err(|no| no.with_id(id)));
                     }
                 }
-                (task, _) => self.do_task(chat, task),
+                (task, _) => self.do_task(state, task),
             }
         }
     }
 
     /// Does what is to be done before any intent is applied.
-    pub(super) fn settle_local(&mut self, chat: &State, applied: usize) {
+    pub(super) fn settle_local(&mut self, state: &State, applied: usize) {
         while let Some(task) = self.gathering.task(applied) {
-            self.do_task(chat, task);
+            self.do_task(state, task);
         }
     }
 
     fn settle_message(
         &mut self,
-        chat: &State,
+        state: &State,
         (connection, session): (ConnectionId, SessionId),
         charge: Charge,
         (id, result): Settled,
     ) {
         let answer = match result {
             Ok(Done::Said) => {
-                self.note_direct(chat, session, charge);
+                self.note_direct(state, session, charge);
                 Ok(())
             }
             Ok(done) => {
-                self.refund(chat, session, charge);
+                self.refund(state, session, charge);
                 self.reply(connection, ("MSG", id.as_ref()), done);
                 Ok(())
             }
             Err(refusal) => {
-                self.refund(chat, session, charge);
+                self.refund(state, session, charge);
                 Err(charge.refused(refusal).with_id(id))
             }
         };
-        self.answer(chat, connection, Some("MSG"), answer);
+        self.answer(state, connection, Some("MSG"), answer);
     }
 
     fn count_resume(&mut self, resumes: bool, refusal: Refusal) -> Refusal {
@@ -129,27 +129,27 @@ impl Edge {
         }
     }
 
-    fn do_task(&mut self, chat: &State, task: Task) {
+    fn do_task(&mut self, state: &State, task: Task) {
         match task {
             Task::Query { connection, session, id, query } if self.is_open(connection) => {
                 let op = query.op();
-                let answer = chat.query(session, query);
+                let answer = state.query(session, query);
                 let done = answer.map(|answer| self.reply_to_query(connection, (op, id.as_ref()), answer));
-                self.answer(chat, connection, Some(op), done.map_err(|no| no.with_id(id)));
+                self.answer(state, connection, Some(op), done.map_err(|no| no.with_id(id)));
             }
             Task::Ping { connection, id } => {
                 self.line(connection, reply::done("PING", id.as_ref()));
-                self.answer(chat, connection, Some("PING"), Ok(()));
+                self.answer(state, connection, Some("PING"), Ok(()));
             }
             Task::Quit { connection, id } => {
                 self.line(connection, reply::done("QUIT", id.as_ref()));
                 self.shut(connection, Closing::Quit);
             }
-            Task::Refuse { connection, op, refusal } => self.answer(chat, connection, op, Err(*refusal)),
+            Task::Refuse { connection, op, refusal } => self.answer(state, connection, op, Err(*refusal)),
             Task::Forget(connection) => drop(self.connections.remove(&connection)),
             Task::Close(connection, why) => self.shut(connection, why),
             Task::Notice(line) => self.notify_all(line),
-            Task::Shutdown => self.shut_all(chat),
+            Task::Shutdown => self.shut_all(state),
             // The turn ended before the intent of this one: nothing was decided.
             Task::Query { .. } | Task::Message { .. } | Task::Login { .. } | Task::Reply { .. } => {}
         }
@@ -157,7 +157,7 @@ impl Edge {
 
     /// Is the connection there, and heard?
     pub(super) fn is_open(&self, connection: ConnectionId) -> bool {
-        self.connections.get(&connection).is_some_and(|state| !state.closing)
+        self.connections.get(&connection).is_some_and(|entry| !entry.closing)
     }
 
     /// Adds an effect for a connection that still hears.

@@ -165,5 +165,5 @@ fn operators_speak_kick_and_shut_down() {
     assert_eq!(world.operates(r#"{"op":"KICK","data":{"user":"bo"}}"#), Err(ErrorKind::NoSuchUser));
     world.shuts_down();
     assert_eq!(world.hears(ana), ["NOTICE SHUTDOWN 250 ms", "(closed: shutdown)"]);
-    assert_eq!(world.chat.counts().sessions, 1, "sessions stay");
+    assert_eq!(world.state.counts().sessions, 1, "sessions stay");
 }

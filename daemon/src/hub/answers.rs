@@ -76,13 +76,13 @@ impl Hub {
                 Ok(()) => self.operate(Intent::Operate(uid, action), OperatorReply::Action(to)),
             },
             Control::Listing(at, from, to) => {
-                self.reply(After::Turn, to, move |hub, _| hub.chat.list(at, &from, &hub.edge));
+                self.reply(After::Turn, to, move |hub, _| hub.state.list(at, &from, &hub.edge));
             }
             Control::User(uid, wish, to) => match self.edge.takes_wish() {
                 Err(why) => self.reply(After::Turn, to, |_, _| Err(why)),
                 Ok(()) => self.operate(Intent::Grant(uid, wish), OperatorReply::User(to)),
             },
-            Control::Users(to) => self.reply(After::Turn, to, |hub, _| hub.chat.registered_users()),
+            Control::Users(to) => self.reply(After::Turn, to, |hub, _| hub.state.registered_users()),
             Control::Rules(rules, to) => {
                 self.edge.propose(Intent::Policy(rules));
                 self.reply(After::Turn, to, |hub, _| hub.tell_twins());
@@ -136,7 +136,7 @@ impl Hub {
 
     /// Says which rooms look like a configured one.
     pub(super) fn tell_twins(&self) -> Vec<RoomTwin> {
-        let twins = self.chat.room_twins();
+        let twins = self.state.room_twins();
         for RoomTwin { room, twin, .. } in &twins {
             warn!(
                 event = "room_twin",
@@ -156,7 +156,7 @@ impl Hub {
             answer.is_kept = why.is_none();
             let waits = match answer.after {
                 After::Turn => false,
-                After::Kept(_) if answer.is_kept => self.chat.is_removing(),
+                After::Kept(_) if answer.is_kept => self.state.is_removing(),
                 After::Kept(until) => Instant::now() < until,
             };
             if waits {
@@ -179,7 +179,7 @@ impl Hub {
     fn health(&self) -> Health {
         Health {
             connections: self.edge.connection_count(),
-            counts: self.chat.counts(),
+            counts: self.state.counts(),
             store_failing: self.failing.as_ref().map(|(why, _)| why.clone()),
             history: self.store.history_bytes(),
         }
@@ -187,7 +187,7 @@ impl Hub {
 
     /// What is there to be measured, now.
     fn measure(&self) -> HubNow {
-        let counts = self.chat.counts();
+        let counts = self.state.counts();
         let bytes = self.outboxes.values().map(|outbox| outbox.bytes());
         let (all, most) = bytes.fold((0, 0), |(all, most), bytes| (all + bytes, bytes.max(most)));
         HubNow {

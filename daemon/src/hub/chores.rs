@@ -104,7 +104,7 @@ impl Hub {
     pub(super) fn keep_held(&mut self, until: Option<Instant>) -> Result<bool, StoreError> {
         while let Some(writes) = self.edge.held() {
             let kept = self.store.commit(writes)?;
-            let effects = self.edge.release(&self.chat);
+            let effects = self.edge.release(&self.state);
             self.deliver(effects, &kept);
             if until.is_some_and(|until| Instant::now() >= until) {
                 return Ok(self.edge.held().is_none());
@@ -145,7 +145,7 @@ impl Hub {
         }
         let slices = if self.is_urgent() { SLICES } else { 1 };
         let proposed = self.store.propose_retention(self.clock.at_least(self.now()), slices)?;
-        let proposed = proposed.filter(|oldest| *oldest > self.chat.oldest());
+        let proposed = proposed.filter(|oldest| *oldest > self.state.oldest());
         self.retains = self.retains.max(proposed);
         Ok(is_more || proposed.is_some())
     }
@@ -176,7 +176,7 @@ impl Hub {
     /// Removes a slice of what the chat has decided on. True: there may be more.
     fn tidy_once(&mut self) -> Result<bool, StoreError> {
         let now = self.clock.at_least(self.now());
-        let Some(removed) = self.store.remove_slice(now, self.chat.oldest())? else { return Ok(false) };
+        let Some(removed) = self.store.remove_slice(now, self.state.oldest())? else { return Ok(false) };
         let Removed { age, number, bytes, gone } = removed;
         self.is_cut |= bytes > 0;
         self.metrics.hub.removed([age, number, bytes, gone]);

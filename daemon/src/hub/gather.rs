@@ -93,7 +93,7 @@ impl Hub {
             self.lost.push(connection);
         }
         let past = self.past(connection, &command);
-        self.edge.admit(&mut self.chat, connection, command, past);
+        self.edge.admit(&mut self.state, connection, command, past);
     }
 
     /// What is not talk: some of it in every turn, also beside talk that fills it.
@@ -110,14 +110,14 @@ impl Hub {
         }
         while let Some(step) = waiting.next_step(
             |c| is_full(&self.outboxes, c),
-            |c, command| self.edge.must_wait(&self.chat, c, command),
+            |c, command| self.edge.must_wait(&self.state, c, command),
         ) {
             if step.ends_batch {
                 self.heard.push(step.connection);
             }
             if let Some(command) = step.command {
                 taken.add(&command);
-                taken.weight += self.edge.weight(&self.chat, step.connection, &command);
+                taken.weight += self.edge.weight(&self.state, step.connection, &command);
                 self.admit(step.connection, command);
             }
             // What is said behind something else is gathered in no time, and written at the end.

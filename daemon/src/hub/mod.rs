@@ -56,7 +56,7 @@ pub enum Ended {
 
 struct Hub {
     edge: Edge,
-    chat: State,
+    state: State,
     order: Local,
     store: Store,
     outboxes: IdMap<ConnectionId, Arc<Outbox>>,
@@ -136,14 +136,14 @@ impl Hub {
         let began = Instant::now();
         let now = Now { mono: 0, wall: Timestamp::now().0 };
         let clock = Clock::new(Timestamp(now.wall), store.newest_timestamp().ok().flatten());
-        let mut chat = State::restore(rules, found, now.wall);
-        chat.start();
+        let mut state = State::restore(rules, found, now.wall);
+        state.start();
         let mut edge = Edge::default();
-        edge.start(&chat, now);
-        directory.publish(chat.users());
+        edge.start(&state, now);
+        directory.publish(state.users());
         Self {
             edge,
-            chat,
+            state,
             order: Local,
             directory,
             store,
@@ -199,7 +199,7 @@ impl Hub {
 
     /// Is slow work left?
     fn has_work(&self) -> bool {
-        self.chat.is_sweeping() || self.edge.is_telling() || self.edge.has_proposals()
+        self.state.is_sweeping() || self.edge.is_telling() || self.edge.has_proposals()
     }
 
     fn now(&self) -> Now {

@@ -10,7 +10,7 @@ use tracing::error;
 impl Hub {
     /// What the store has of a message that may have been sent before.
     pub(super) fn past(&mut self, connection: ConnectionId, command: &Command) -> Past {
-        let Some((session, id)) = self.edge.asks_past(&mut self.chat, connection, command) else {
+        let Some((session, id)) = self.edge.asks_past(&mut self.state, connection, command) else {
             return Past::Absent;
         };
         match self.store.find_sent(session, &id) {

@@ -19,7 +19,7 @@ impl Hub {
             let outcome = self.apply(turn, &taken);
             self.commit_and_deliver(outcome);
         }
-        self.directory.publish(self.chat.users());
+        self.directory.publish(self.state.users());
         if taken.commands > 0 {
             self.metrics.hub.turn(taken.commands);
         }
@@ -31,10 +31,10 @@ impl Hub {
 
     /// Has the state apply a turn, and the edge answer what it comes to. Measures what it costs, for the next turns.
     fn apply(&mut self, turn: Turn, taken: &Taken) -> Outcome {
-        let Self { chat, edge, operators, .. } = self;
+        let Self { state, edge, operators, .. } = self;
         let mut done = Vec::new();
         let mut laps = Laps::new(taken);
-        let writes = chat.apply(turn, |chat, changes, place| {
+        let writes = state.apply(turn, |state, changes, place| {
             let applied = match &place {
                 Place::Begin => Some(0),
                 Place::Intent { index, result, .. } => {
@@ -48,14 +48,14 @@ impl Hub {
                 Place::Sealed | Place::End => None,
             };
             applied.into_iter().for_each(|applied| laps.before(applied));
-            edge.observe(chat, changes, place);
+            edge.observe(state, changes, place);
             applied.into_iter().for_each(|applied| laps.after(applied));
         });
         let Laps { began, heavy, .. } = laps;
         if taken.weight > 0 {
             self.heavy_pace.took(taken.weight, heavy);
         }
-        if taken.is_more_overdue || self.chat.is_sweeping() || self.edge.tells_more() {
+        if taken.is_more_overdue || self.state.is_sweeping() || self.edge.tells_more() {
             self.pace.took(taken.steps, began.elapsed());
         }
         done.into_iter()
@@ -79,7 +79,7 @@ impl Hub {
             Ok(kept) => {
                 self.metrics.hub.committed(began.elapsed());
                 // Before anyone hears of it: who may log in now, may.
-                self.directory.publish(self.chat.users());
+                self.directory.publish(self.state.users());
                 self.deliver(effects, &kept);
             }
             Err(why) => {

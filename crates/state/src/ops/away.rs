@@ -18,7 +18,7 @@ impl State {
 
     /// The process of a node begins: its sessions are away from now on. Whoever is connected to another node is told.
     pub(crate) fn node_up(&mut self, node: NodeId) {
-        self.leaving.node_up(node);
+        self.ended_sessions.node_up(node);
         let (sessions, is_told) = self.sessions.at_node(node);
         if !sessions.is_empty() {
             self.seal();

@@ -49,13 +49,13 @@ pub(crate) struct EndedSessions {
 impl EndedSessions {
     /// As the store knew them.
     pub(crate) fn restore(stored: Vec<EndedSession>) -> Self {
-        let mut leaving = Self::default();
+        let mut restored = Self::default();
         for EndedSession { session, user, name, color, origin, rooms } in stored {
             let (key, rooms) = (name.key(), rooms.into_iter());
             let ended = Ended { user, key, face: Face::new(name, color, origin), rooms, is_kept: true };
-            leaving.add(session, ended);
+            restored.add(session, ended);
         }
-        leaving
+        restored
     }
 
     /// As the store is to know them, in the order of their ids.
@@ -172,19 +172,19 @@ impl State {
     pub(crate) fn start_leaving_rooms(&mut self, session: Session, face: Face) {
         let rooms: Vec<_> = session.rooms.iter().map(|(room, _)| *room).collect();
         let (id, user, key) = (session.row.id, session.row.user, session.key);
-        self.leaving.add(id, Ended { user, key, face, rooms: rooms.into_iter(), is_kept: false });
+        self.ended_sessions.add(id, Ended { user, key, face, rooms: rooms.into_iter(), is_kept: false });
         while self.turn.left < self.left_at_once {
             self.turn.left += 1;
             if !self.leave_next(id) {
                 return;
             }
         }
-        self.leaving.changed.insert(id);
+        self.ended_sessions.changed.insert(id);
     }
 
     /// A session that has ended leaves one more of its rooms. True: there may be more.
     pub(crate) fn leave_next(&mut self, session: SessionId) -> bool {
-        let Some((room, user, face)) = self.leaving.next_room(session) else { return false };
+        let Some((room, user, face)) = self.ended_sessions.next_room(session) else { return false };
         let before = self.seen(user, &[room]);
         if let Some(conversation) = self.conversations.get_mut(room) {
             conversation.members.remove(user, session);
@@ -199,7 +199,7 @@ impl State {
     /// left. That is a session with many rooms whose end was a moment ago. The name is taken while there are more of
     /// them than a turn has time for.
     pub(crate) fn leave_before_name_is_reused(&mut self, name: &Name, user: Option<UserId>) -> Answer {
-        let others: Vec<_> = self.leaving.of_others(name, user).collect();
+        let others: Vec<_> = self.ended_sessions.of_others(name, user).collect();
         if others.iter().map(|(_, rooms)| rooms).sum::<usize>() > self.left_at_once {
             let msg = format!("the name {name} was in use and is just being given up: try again in a moment");
             return Err(refusal(ErrorKind::NameTaken, msg));
@@ -213,21 +213,25 @@ impl State {
     /// How many users are in the room. Those that have ended are not there, whether or not they have left it, unless there
     /// are too many of them.
     pub(crate) fn member_count(&self, room: ConversationId, members: &Members) -> usize {
-        if !self.leaving.is_counted() {
+        if !self.ended_sessions.is_counted() {
             return members.len();
         }
-        let users: BTreeSet<_> =
-            self.leaving.memberships().filter(|(of, ..)| *of == room).map(|(_, user, _)| user).collect();
+        let users: BTreeSet<_> = self
+            .ended_sessions
+            .memberships()
+            .filter(|(of, ..)| *of == room)
+            .map(|(_, user, _)| user)
+            .collect();
         members.len() - self.gone_of(members, &users)
     }
 
     /// The same for all rooms: how many of their members have ended, where some have.
     pub(crate) fn gone_members(&self) -> IdMap<ConversationId, usize> {
-        if !self.leaving.is_counted() {
+        if !self.ended_sessions.is_counted() {
             return IdMap::default();
         }
         let mut users = IdMap::<_, BTreeSet<_>>::default();
-        for (room, user, _) in self.leaving.memberships() {
+        for (room, user, _) in self.ended_sessions.memberships() {
             users.entry(room).or_default().insert(user);
         }
         let gone = |(room, users)| Some((room, self.gone_of(&self.conversations.get(room)?.members, &users)));
@@ -248,9 +252,9 @@ impl State {
     /// Is nothing left of what is done in slices?
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
-        self.leaving.all.is_empty()
-            && self.leaving.rooms == 0
-            && self.leaving.by_name.is_empty()
+        self.ended_sessions.all.is_empty()
+            && self.ended_sessions.rooms == 0
+            && self.ended_sessions.by_name.is_empty()
             && !self.is_sweeping()
     }
 }

@@ -53,9 +53,9 @@ fn beyond_the_bound_nobody_logs_in() {
         turns += 1;
     }
     assert_eq!(turns, HELD_BYTES / (250 * 256) + 1);
-    let chat = State::restore(Rules::from(&Settings::default()), Snapshot::default(), 0);
+    let state = State::restore(Rules::from(&Settings::default()), Snapshot::default(), 0);
     let leaves = Ask::Leave(Place(Some("lobby".parse().unwrap())));
-    assert!(edge.hold.takes_ask(&chat, None, &leaves).is_ok(), "who fills it keeps nobody from going");
+    assert!(edge.hold.takes_ask(&state, None, &leaves).is_ok(), "who fills it keeps nobody from going");
     let mut edge = Edge::default();
     edge.connections.insert(ANA, crate::edge::connections::Connection::new([127, 0, 0, 1].into(), 0));
     let reply = |to| Outcome {
@@ -153,8 +153,8 @@ fn a_session_that_comes_and_goes_is_held_once() {
     assert_eq!(newest(&mut edge), Some(800), "the newest row, in the place of the first");
     // One that has ended is not there again, and what is written already is not changed.
     let _ = edge.hold(Outcome { writes: ends(1..2), effects: Vec::new() });
-    let chat = State::restore(Rules::from(&Settings::default()), Snapshot::default(), 0);
-    let _ = edge.release(&chat);
+    let state = State::restore(Rules::from(&Settings::default()), Snapshot::default(), 0);
+    let _ = edge.release(&state);
     let before = edge.hold.weight;
     let _ = edge.hold(put(2, 2_000));
     assert_eq!(edge.hold.weight, before + put(1, 1).writes.weight());

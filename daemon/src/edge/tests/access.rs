@@ -118,16 +118,16 @@ fn registering_a_name_sends_away_who_only_has_it() {
     world.registers("Ivan");
     assert_eq!(world.hears(ivan), ["NOTICE KICKED", "(closed: kicked)"]);
     assert_eq!(world.hears(bo), ["PRESENCE lobby IVAN left"]);
-    world.operator(|chat| {
+    world.operator(|state| {
         let until = u64::MAX;
         assert_eq!(
-            chat.run_user_command(0, UserCommand::Add(name("IVAN"), code("x", until))),
+            state.run_user_command(0, UserCommand::Add(name("IVAN"), code("x", until))),
             Err(UserCommandError::Exists(name("Ivan")))
         );
-        let twin = chat.run_user_command(0, UserCommand::Add(name("lvan"), code("x", until)));
+        let twin = state.run_user_command(0, UserCommand::Add(name("lvan"), code("x", until)));
         assert_eq!(twin, Err(UserCommandError::LooksLike(name("lvan"), name("Ivan"))));
         assert_eq!(
-            chat.run_user_command(0, UserCommand::Remove(name("bo"))),
+            state.run_user_command(0, UserCommand::Remove(name("bo"))),
             Err(UserCommandError::NoSuchUser(name("bo")))
         );
     });
@@ -146,14 +146,14 @@ fn a_new_name_has_nothing_that_nobody_sees() {
         assert_eq!(world.hears(who), ["ERROR_MSG NAME_INVALID", "ERROR_MSG NAME_INVALID"], "{bad:?}");
         world.sends(ana, &format!(r#"{{"op":"JOIN","data":{{"room":"{bad}"}}}}"#));
         assert_eq!(world.hears(ana), ["ERROR_MSG NAME_INVALID"], "{bad:?}");
-        world.operator(|chat| {
-            let added = chat.run_user_command(0, UserCommand::Add(name(bad), code("x", u64::MAX)));
+        world.operator(|state| {
+            let added = state.run_user_command(0, UserCommand::Add(name(bad), code("x", u64::MAX)));
             assert!(matches!(added, Err(UserCommandError::NotNew(..))), "{bad:?}: {added:?}");
         });
         let shown = Presented { certificate: certificate(1, bad), issued: 0 };
         for evidence in [Evidence::Endpoint, Evidence::Certificate(Box::new(shown))] {
-            world.operator(|chat| {
-                let refused = chat.refuses_name(name(bad), evidence).expect("no new name");
+            world.operator(|state| {
+                let refused = state.refuses_name(name(bad), evidence).expect("no new name");
                 assert_eq!(refused.kind, ErrorKind::NameInvalid, "{bad:?}: {}", refused.msg);
             });
         }
@@ -249,7 +249,7 @@ fn where_only_registered_users_come_in_nobody_else_stays() {
     world.skips(&[cy, bo]);
     let mut rules = Rules::from(&crate::settings::Settings::default());
     rules.accounts = true;
-    world.operator(|chat| chat.set_rules(rules));
+    world.operator(|state| state.set_rules(rules));
     assert_eq!(world.hears(bo), ["NOTICE KICKED", "(closed: kicked)"]);
     assert_eq!(world.hears(cy), ["PRESENCE lobby bo left"]);
 }
@@ -262,14 +262,14 @@ fn removing_a_user_is_over_at_once_and_frees_the_name() {
     let away = world.logs_in("away", "cy");
     world.loses(away);
     world.skips(&[cy]);
-    world.operator(|chat| assert_eq!(chat.run_user_command(0, UserCommand::Remove(name("CY"))), Ok(2)));
+    world.operator(|state| assert_eq!(state.run_user_command(0, UserCommand::Remove(name("CY"))), Ok(2)));
     assert_eq!(world.hears(cy), ["NOTICE KICKED", "(closed: kicked)"]);
     let gone = world.resumes("away", None);
     assert_eq!(world.hears(gone), ["ERROR_MSG SESSION_EXPIRED"]);
     let other = world.login("cy");
     assert_eq!(world.hears(other), ["LOGIN cy lobby head 0"], "anyone's again, where all may come");
     world.restarts();
-    assert_eq!(world.chat.users().iter().count(), 0);
+    assert_eq!(world.state.users().iter().count(), 0);
 }
 
 #[test]
@@ -277,9 +277,9 @@ fn a_code_is_of_no_use_to_who_is_banned() {
     let mut world = World::new(|_| {});
     let until = world.now.wall + 100_000;
     world.grants(UserCommand::Add(name("cy"), code("c1", until)));
-    world.operator(|chat| {
+    world.operator(|state| {
         let ban = Against { for_s: Some(50), ..Against::new(Banned::User(name("CY"))) };
-        chat.operate(0, &Action::Ban(ban)).unwrap();
+        state.operate(0, &Action::Ban(ban)).unwrap();
     });
     let who = world.connect();
     world.sends(who, &enrol("c2", "pw"));
@@ -294,7 +294,7 @@ fn a_code_is_of_no_use_to_who_is_banned() {
 #[test]
 fn what_operators_do_to_users_is_on_record() {
     let mut world = World::new(|_| {});
-    let (wish, until) = (|wish| move |chat: &mut State| drop(chat.run_user_command(7, wish)), u64::MAX);
+    let (wish, until) = (|wish| move |state: &mut State| drop(state.run_user_command(7, wish)), u64::MAX);
     world.operator(wish(UserCommand::Add(name("cy"), code("c1", until))));
     world.operator(wish(UserCommand::Reset(name("cy"), code("c2", until))));
     world.operator(wish(UserCommand::Issued(certificate(1, "cy"))));

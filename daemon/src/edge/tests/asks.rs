@@ -73,7 +73,7 @@ impl World {
             let certificate = self.certificate_of(name);
             return Evidence::Certificate(Box::new(Presented { certificate, issued: self.issued }));
         }
-        let user = login.name.as_ref().and_then(|name| self.chat.users().by_name(name));
+        let user = login.name.as_ref().and_then(|name| self.state.users().by_name(name));
         match (user, &login.password) {
             (Some(user), Some(password)) if user.password == Some(hash_of(password)) => {
                 Evidence::Password(user.id, hash_of(password))

@@ -32,7 +32,7 @@ fn a_key_that_two_names_have_is_revoked_with_either_of_them() {
         assert_eq!(shows(&mut world, certificate(1, "doe")), "LOGIN doe lobby head 0");
         assert_eq!(shows(&mut world, certificate(1, "smith")), "LOGIN smith lobby head 0");
         let keys = |world: &World| {
-            let users = world.chat.registered_users().list().into_iter();
+            let users = world.state.registered_users().list().into_iter();
             users.map(|u| (u.user.to_string(), u.certificates.len())).collect::<Vec<_>>()
         };
         assert_eq!(keys(&world), [("doe".to_owned(), 1), ("smith".to_owned(), 1)]);
@@ -64,7 +64,7 @@ fn a_key_that_only_resumed_a_session_is_revoked_with_its_user() {
     world.shows = Some(certificate(6, "cy"));
     let cy = world.resumes("cy", None);
     assert_eq!(world.hears(cy), ["LOGIN cy lobby head 0"]);
-    world.operator(|chat| assert_eq!(chat.run_user_command(0, UserCommand::RevokeAll(name("cy"))), Ok(1)));
+    world.operator(|state| assert_eq!(state.run_user_command(0, UserCommand::RevokeAll(name("cy"))), Ok(1)));
     assert_eq!(shows(&mut world, certificate(6, "cy")), REFUSED);
 }
 
@@ -120,13 +120,13 @@ fn registering_a_name_does_not_touch_who_only_looks_like_it() {
     world.sends(bom, r#"{"op":"LOGIN","data":{"name":"bom"}}"#);
     let told = String::from_utf8(world.lines(bom).pop_front().unwrap()).unwrap();
     assert!(told.contains("NAME_TAKEN") && told.contains("looks like born"), "{told}");
-    world.operator(|chat| {
-        let added = chat.run_user_command(0, UserCommand::Add(name("bom"), code("x", u64::MAX)));
+    world.operator(|state| {
+        let added = state.run_user_command(0, UserCommand::Add(name("bom"), code("x", u64::MAX)));
         assert_eq!(added, Err(UserCommandError::LooksLikeSession(name("bom"), name("born"))));
     });
     assert_eq!(world.hears(born), Vec::<String>::new(), "born stays");
     assert_eq!(world.hears(bo), Vec::<String>::new());
-    assert!(world.chat.users().is_empty());
+    assert!(world.state.users().is_empty());
     world.sends(born, r#"{"op":"QUIT"}"#);
     world.shows = Some(certificate(1, "bom"));
     world.sends(bom, r#"{"op":"LOGIN","data":{"name":"bom"}}"#);

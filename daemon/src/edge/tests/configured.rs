@@ -16,7 +16,7 @@ fn join(room: &str) -> String {
 fn reloads(world: &mut World, adjust: impl FnOnce(&mut Rules)) {
     adjust(&mut world.rules);
     let rules = world.rules.clone();
-    world.operator(|chat| chat.set_rules(rules));
+    world.operator(|state| state.set_rules(rules));
 }
 
 #[test]
@@ -28,23 +28,23 @@ fn a_configured_room_is_opened_whatever_looks_like_it() {
     for name in ["new", "newer"] {
         let who = world.login(name);
         assert_eq!(world.hears(who), [format!("LOGIN {name} lobby,support head 1")]);
-        let [twin] = &world.chat.room_twins()[..] else { panic!("one twin") };
+        let [twin] = &world.state.room_twins()[..] else { panic!("one twin") };
         assert_eq!((twin.room.as_str(), twin.twin.as_str()), ("support", "supp0rt"));
         world.restarts();
     }
-    assert_eq!(world.disk.found(), world.chat.snapshot());
+    assert_eq!(world.disk.found(), world.state.snapshot());
     let removes = r#"{"op":"LEAVE","data":{"room":"supp0rt"}}"#;
     world.sends(squatter, removes);
     let squatter = world.resumes("squatter", None);
     world.sends(squatter, removes);
     world.forgets_all();
-    assert_eq!(world.chat.room_twins(), []);
+    assert_eq!(world.state.room_twins(), []);
 }
 
 #[test]
 fn a_room_that_machines_post_to_is_nobodys() {
     let mut world = World::new(|rules| rules.posted_rooms = names(&["ops", "alarm"]));
-    assert_eq!(world.chat.counts().rooms, 3, "they are there from the start");
+    assert_eq!(world.state.counts().rooms, 3, "they are there from the start");
     world.registers("mallory");
     let mallory = world.logs_in("mallory", "mallory");
     world.skips(&[mallory]);
@@ -59,11 +59,11 @@ fn a_room_that_machines_post_to_is_nobodys() {
         assert_eq!(world.hears(mallory), [answer], "{line}");
     }
     world.forgets_all();
-    assert_eq!(world.chat.counts().rooms, 3, "it stays without members and messages");
+    assert_eq!(world.state.counts().rooms, 3, "it stays without members and messages");
     assert_eq!(world.acts(Action::RemoveRoom(place("ops"))), Err(ErrorKind::Forbidden));
     // Once it is not configured any more it is like any other.
     reloads(&mut world, |rules| rules.posted_rooms = names(&["alarm"]));
-    assert_eq!(world.chat.counts().rooms, 2);
+    assert_eq!(world.state.counts().rooms, 2);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn of_two_configured_rooms_that_look_alike_one_is_to_be_renamed() {
     let remove = "`tcp-chatd room remove supp0rt` removes it";
     assert_eq!(found.iter().map(advice).collect::<Vec<_>>(), [rename, rename, remove]);
     let world = World::new(|rules| rules.posted_rooms = names(&["1obby"]));
-    assert_eq!(world.chat.room_twins().iter().map(advice).collect::<Vec<_>>(), [rename, rename]);
+    assert_eq!(world.state.room_twins().iter().map(advice).collect::<Vec<_>>(), [rename, rename]);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_message_without_a_target_is_known_again_after_the_default_room_was_changed(
             true => world.restarts(),
             false => {
                 let rules = world.rules.clone();
-                world.operator(|chat| chat.set_rules(rules));
+                world.operator(|state| state.set_rules(rules));
             }
         }
     };
@@ -158,14 +158,14 @@ fn a_message_without_a_target_is_known_again_after_the_default_room_was_changed(
             assert_eq!(world.hears(ana), [answer], "{line}, and back, restarts: {restarts}");
         }
     }
-    assert_eq!(world.disk.found(), world.chat.snapshot());
+    assert_eq!(world.disk.found(), world.state.snapshot());
     for n in 0..40 {
         change(&mut world, n % 3 == 0, [["ops", "lobby"], ["lobby", "ops"]][n % 2].as_slice());
         let again = world.login(&format!("u{n}"));
         world.sends(again, &bare(9, "x"));
     }
-    assert_eq!(world.chat.snapshot().default_rooms.len(), 16, "as many as are remembered");
-    assert_eq!(world.disk.found(), world.chat.snapshot());
+    assert_eq!(world.state.snapshot().default_rooms.len(), 16, "as many as are remembered");
+    assert_eq!(world.disk.found(), world.state.snapshot());
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn the_rooms_of_machines_are_not_opened_where_no_machine_is_let_in() {
         settings.http.address = address;
         let rules = Rules::from(&settings);
         let world = World::new(|of| of.posted_rooms = rules.posted_rooms.clone());
-        assert_eq!(world.chat.counts().rooms, rooms, "{address:?}");
-        assert_eq!(world.chat.room_twins().is_empty(), address.is_none());
+        assert_eq!(world.state.counts().rooms, rooms, "{address:?}");
+        assert_eq!(world.state.room_twins().is_empty(), address.is_none());
     }
 }

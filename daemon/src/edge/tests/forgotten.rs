@@ -30,7 +30,7 @@ fn a_room_goes_when_its_last_message_and_its_last_member_have() {
             world.sends(ana, LEAVE);
         }
         assert_eq!(rooms(&mut world, ana), "ROOMS lobby(1,0)");
-        assert_eq!(world.disk.found(), world.chat.snapshot());
+        assert_eq!(world.disk.found(), world.state.snapshot());
         // There is place for another, and its name is free.
         world.sends(ana, JOIN);
         world.skips(&[ana]);
@@ -69,7 +69,7 @@ fn what_is_configured_or_written_down_stays() {
     world.sends(ana, r#"{"op":"QUIT"}"#);
     world.forgets_all();
     world.restarts();
-    assert_eq!(world.chat.counts().rooms, 3);
+    assert_eq!(world.state.counts().rooms, 3);
 }
 
 #[test]
@@ -80,8 +80,8 @@ fn a_start_finds_rooms_of_which_nothing_is_left() {
     // It was killed before the chat heard of it.
     world.disk.forget(2);
     world.restarts();
-    assert_eq!(world.chat.counts().rooms, 1);
-    assert_eq!(world.disk.found(), world.chat.snapshot(), "and has written so");
+    assert_eq!(world.state.counts().rooms, 1);
+    assert_eq!(world.disk.found(), world.state.snapshot(), "and has written so");
 }
 
 #[test]
@@ -93,10 +93,10 @@ fn a_room_with_a_message_that_waits_for_the_disk_stays() {
     world.disk_is_full = true;
     world.sends(ana, SAY);
     world.sends(ana, LEAVE);
-    assert_eq!(world.chat.counts().rooms, 2);
+    assert_eq!(world.state.counts().rooms, 2);
     world.disk_is_full = false;
     world.recovers();
-    assert_eq!(world.chat.counts().rooms, 2);
+    assert_eq!(world.state.counts().rooms, 2);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn direct_messages_with_who_is_gone_go_with_their_last_message() {
     }
     world.sends(guest, r#"{"op":"QUIT"}"#);
     let directs = |world: &World| {
-        let found = world.chat.snapshot().conversations;
+        let found = world.state.snapshot().conversations;
         found.iter().filter(|c| matches!(c.kind, ConversationKind::Direct(..))).count()
     };
     assert_eq!(directs(&world), 2, "ana may not have read it");
@@ -121,5 +121,5 @@ fn direct_messages_with_who_is_gone_go_with_their_last_message() {
     world.forgets_all();
     world.sends(bo, r#"{"op":"QUIT"}"#);
     assert_eq!(directs(&world), 0);
-    assert_eq!(world.disk.found(), world.chat.snapshot());
+    assert_eq!(world.disk.found(), world.state.snapshot());
 }

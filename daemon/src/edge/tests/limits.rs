@@ -154,9 +154,9 @@ fn what_names_or_lists_much_counts_as_many_lines() {
         rules.create = true;
     });
     let ana = world.login("ana");
-    world.operator(|chat| {
+    world.operator(|state| {
         for n in 0..450 {
-            assert!(chat.open_room_of_nobody(&format!("room{n}").parse().unwrap()));
+            assert!(state.open_room_of_nobody(&format!("room{n}").parse().unwrap()));
         }
     });
     world.hears(ana);
@@ -181,7 +181,7 @@ fn what_names_or_lists_much_counts_as_many_lines() {
 #[test]
 fn a_login_that_is_refused_for_one_room_opens_none() {
     let mut world = World::new(|rules| rules.rooms = 4);
-    let (rooms, last) = (world.chat.counts().rooms, world.chat.snapshot().last_conversation);
+    let (rooms, last) = (world.state.counts().rooms, world.state.snapshot().last_conversation);
     for (names, heard) in [
         (r#""a","b","I0bby""#, "ERROR_MSG NAME_TAKEN"),
         (r#""rooml","b","roomI""#, "ERROR_MSG NAME_TAKEN"),
@@ -190,7 +190,7 @@ fn a_login_that_is_refused_for_one_room_opens_none() {
         let bo = world.connect();
         world.sends(bo, &format!(r#"{{"op":"LOGIN","data":{{"name":"bo","rooms":[{names}]}}}}"#));
         assert_eq!(world.hears(bo), [heard], "{names}");
-        assert_eq!((world.chat.counts().rooms, world.chat.snapshot().last_conversation), (rooms, last));
+        assert_eq!((world.state.counts().rooms, world.state.snapshot().last_conversation), (rooms, last));
     }
     let bo = world.connect();
     world.sends(bo, r#"{"op":"LOGIN","data":{"name":"bo","rooms":["a","A","b","a","lobby"]}}"#);

@@ -93,7 +93,7 @@ fn owned(n: usize) -> (World, Vec<ConnectionId>, ConnectionId) {
 }
 
 fn is_swept(world: &World) {
-    assert!(world.disk.found().sessions == world.chat.snapshot().sessions && world.is_at_rest());
+    assert!(world.disk.found().sessions == world.state.snapshot().sessions && world.is_at_rest());
 }
 
 /// What turns the right to be in `room0` off and on again.
@@ -144,7 +144,7 @@ fn who_is_half_out_says_and_reads_nothing_there() {
     let (mut world, cy, owner) = owned(2);
     world.operates(DEMOTES).unwrap();
     world.operates(PROMOTES).unwrap();
-    let head = world.chat.counts().head;
+    let head = world.state.counts().head;
     for line in [
         r#"{"op":"HISTORY","data":{"room":"room1"}}"#,
         r#"{"op":"SEARCH","data":{"query":"x","room":"room1"}}"#,
@@ -156,7 +156,7 @@ fn who_is_half_out_says_and_reads_nothing_there() {
     world.sends(cy[0], r#"{"op":"MSG","id":5,"data":{"room":"room0","msg":"mine"}}"#);
     assert_eq!(world.hears(cy[0]), ["ERROR_MSG#5 NOT_A_MEMBER"]);
     assert!(world.hears(owner).is_empty());
-    assert_eq!(world.chat.counts().head, head);
+    assert_eq!(world.state.counts().head, head);
     world.sends(cy[0], r#"{"op":"JOIN","data":{"room":"room0"}}"#);
     world.sends(cy[0], r#"{"op":"MSG","id":5,"data":{"room":"room0","msg":"mine"}}"#);
     let heard = world.hears(cy[0]);
@@ -190,10 +190,10 @@ fn who_is_out_already_is_not_told_again() {
 fn a_room_that_changes_back_and_forth_tells_the_store_once_of_each_who_lost_it() {
     let (mut world, _) = rooms(1, 300, 0);
     for (private, wanted) in [(true, 300), (false, 0), (true, 0)] {
-        world.chat.begin(world.now.wall);
+        world.state.begin(world.now.wall);
         let room = Place(Some("room0".parse().unwrap()));
-        world.chat.operate(0, &Action::Room { room, private }).unwrap();
-        let writes = world.chat.end();
+        world.state.operate(0, &Action::Room { room, private }).unwrap();
+        let writes = world.state.end();
         let lost = writes.sessions.iter().filter(|c| matches!(c, SessionChange::Lose { .. })).count();
         assert_eq!(lost, wanted, "private: {private}");
         world.disk.write(writes);

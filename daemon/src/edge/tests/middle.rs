@@ -155,7 +155,7 @@ fn presence_that_is_not_told_delays_no_slow_work() {
         (world.slice.rooms, world.slice.copies) = (0, copies);
         world.sends(cy[0], r#"{"op":"QUIT"}"#);
         world.works(5);
-        (world.chat.facts(), world.hears(by).len())
+        (world.state.facts(), world.hears(by).len())
     };
     let (few, many) = (facts(1), facts(100));
     assert_eq!(

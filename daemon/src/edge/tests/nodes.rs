@@ -18,7 +18,7 @@ fn asks(
     let source = Source { origin, session, network, sessions: usize::MAX, rooms: usize::MAX };
     let mut done = None;
     let ask = ask.map_proof(Evidence::from);
-    world.operator(|chat| done = Some(chat.apply_intent(Intent::Ask(source, id, ask, Past::Absent)).1));
+    world.operator(|state| done = Some(state.apply_intent(Intent::Ask(source, id, ask, Past::Absent)).1));
     done.unwrap().map_err(|refusal| refusal.kind)
 }
 
@@ -56,9 +56,9 @@ fn what_is_said_on_another_node_is_heard_here_and_nothing_else_of_it() {
 #[test]
 fn when_another_node_begins_its_sessions_are_away_and_who_is_here_is_told() {
     let (mut world, ana, there, bo) = both();
-    world.operator(|chat| chat.node_up(OTHER));
+    world.operator(|state| state.node_up(OTHER));
     assert_eq!(world.hears(ana), ["PRESENCE lobby bo away"]);
-    assert_eq!(world.chat.counts().away, 1);
+    assert_eq!(world.state.counts().away, 1);
     let done = asks(&mut world, there, Some(bo), r#"{"op":"MSG","data":"x"}"#);
     assert_eq!(done, Err(ErrorKind::NotLoggedIn), "it comes from a connection of the process before");
     world.passes(world.rules.ttl_ms);
@@ -73,8 +73,8 @@ fn a_session_that_went_on_elsewhere_is_not_asked_for_or_made_away_from_where_it_
     assert!(world.hears(ana).is_empty(), "it was here before");
     let done = asks(&mut world, there, Some(bo), r#"{"op":"MSG","data":"x"}"#);
     assert_eq!(done, Err(ErrorKind::NotLoggedIn));
-    world.operator(|chat| chat.away(there, bo));
-    assert_eq!((world.chat.counts().away, world.hears(ana)), (0, vec![]));
+    world.operator(|state| state.away(there, bo));
+    assert_eq!((world.state.counts().away, world.hears(ana)), (0, vec![]));
     world.sends(here, r#"{"op":"MSG","data":"x","id":1}"#);
     assert_eq!(world.hears(here), ["MSG#1 1<0 lobby bo: x"]);
 }
@@ -85,13 +85,13 @@ fn a_session_that_has_ended_is_seen_as_it_was_until_its_node_begins() {
     (world.slice.rooms, world.sweeps) = (0, false);
     assert_eq!(asks(&mut world, there, Some(bo), r#"{"op":"QUIT"}"#), Ok(Done::Other));
     let left =
-        |chat: &State| chat.snapshot().leaving.iter().map(|leaving| leaving.origin).collect::<Vec<_>>();
-    assert_eq!(left(&world.chat), [Some(there)]);
+        |state: &State| state.snapshot().leaving.iter().map(|leaving| leaving.origin).collect::<Vec<_>>();
+    assert_eq!(left(&world.state), [Some(there)]);
     let restored = State::restore(world.rules.clone(), world.disk.found(), world.now.wall);
     assert_eq!(left(&restored), [Some(there)], "the store has it");
-    world.operator(|chat| chat.node_up(OTHER));
+    world.operator(|state| state.node_up(OTHER));
     assert_eq!(
-        (left(&world.chat), &world.disk.found().leaving),
-        (vec![None], &world.chat.snapshot().leaving)
+        (left(&world.state), &world.disk.found().leaving),
+        (vec![None], &world.state.snapshot().leaving)
     );
 }

@@ -42,7 +42,7 @@ fn a_connection_that_is_lost_right_behind_its_login_leaves_its_session_away() {
     world.adds(ana, login);
     world.adds(ana, Command::Lost);
     world.turn();
-    assert_eq!((world.chat.counts().sessions, world.chat.counts().away), (1, 1));
+    assert_eq!((world.state.counts().sessions, world.state.counts().away), (1, 1));
     assert_eq!(world.edge.connection_count(), 0);
     assert!(world.edge.next_ending().is_some(), "and its time counts");
 }
@@ -124,7 +124,7 @@ fn who_is_kicked_says_nothing_behind_it_in_the_same_turn() {
     }
     world.turn();
     assert_eq!(world.hears(ana), ["NOTICE KICKED", "(closed: kicked)"]);
-    assert_eq!(world.chat.counts().head, 0);
+    assert_eq!(world.state.counts().head, 0);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_login_behind_the_ban_of_its_network_leaves_no_session() {
         }
         let ana = world.login("ana");
         assert_eq!(world.hears(ana), ["(closed: kicked)"]);
-        assert_eq!(world.chat.counts().sessions, 0, "the ban came in a turn before: {ban_first}");
+        assert_eq!(world.state.counts().sessions, 0, "the ban came in a turn before: {ban_first}");
     }
 }
 
@@ -156,7 +156,7 @@ fn a_session_that_is_resumed_behind_the_ban_of_its_network_stays_away() {
     world.first.push(Intent::Operate(0, Box::new(Action::Ban(against))));
     let ana = world.resumes("ana", None);
     assert_eq!(world.hears(ana), ["(closed: kicked)"]);
-    assert_eq!((world.chat.counts().sessions, world.chat.counts().away), (1, 1));
+    assert_eq!((world.state.counts().sessions, world.state.counts().away), (1, 1));
     assert!(world.edge.next_ending().is_some());
 }
 
@@ -173,7 +173,7 @@ fn while_nothing_can_be_kept_no_message_is_numbered_behind_the_join_that_allows_
     let heard = world.hears(bo);
     assert!(heard[0].starts_with("JOIN ops"), "{heard:?}");
     assert_eq!(heard[1..], ["ERROR_MSG#7 INTERNAL", "ERROR_MSG#7 INTERNAL"]);
-    assert_eq!(world.chat.counts().head, 1, "nothing is ordered behind what is held");
+    assert_eq!(world.state.counts().head, 1, "nothing is ordered behind what is held");
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn a_join_lets_no_message_in_that_its_network_may_not_store() {
     let heard = world.hears(ana);
     assert!(heard[0].starts_with("JOIN ops"), "{heard:?}");
     assert!(heard[1..].iter().all(|line| line.starts_with("ERROR_MSG#7 RATE_LIMITED")), "{heard:?}");
-    assert_eq!(world.chat.counts().head, 1);
+    assert_eq!(world.state.counts().head, 1);
     world.in_one_turn(ana, &[SAY, r#"{"op":"MSG","data":{"room":"no","msg":"x"},"id":8}"#]);
     let heard = world.hears(ana);
     assert_eq!(

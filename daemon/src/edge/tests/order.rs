@@ -113,7 +113,7 @@ fn a_private_room_is_hidden_from_those_who_were_granted_nothing_in_it() {
         assert_eq!(rooms.contains("ops"), !is_hidden, "{who}: {rooms}");
         assert_eq!(rooms.contains("ops(2,1,private)"), !is_hidden, "{who}: {rooms}");
         // A search everywhere does not look there either.
-        let ops = world.chat.room_id(&"ops".parse().unwrap()).unwrap();
+        let ops = world.state.room_id(&"ops".parse().unwrap()).unwrap();
         world.sends(asker, r#"{"op":"SEARCH","data":{"query":"secret"}}"#);
         let looks_there = world.effects.iter().any(
             |e| matches!(e, Effect::Read(_, Read::Search(_, what)) if what.conversations.contains(&ops)),
@@ -155,7 +155,7 @@ fn a_hidden_room_is_told_as_one_that_is_not_there() {
             world.rules.create = false
         }
         let rules = world.rules.clone();
-        world.operator(|chat| chat.set_rules(rules));
+        world.operator(|state| state.set_rules(rules));
         let mut told = |room: &str| {
             world.sends(nob, &format!(r#"{{"op":"JOIN","data":{{"room":"{room}"}}}}"#));
             String::from_utf8(world.lines(nob).pop_front().unwrap()).unwrap().replace(room, "...")
@@ -289,7 +289,7 @@ fn a_removed_room_is_gone_with_all_that_was_in_it() {
     assert_eq!(world.acts(lobby), Err(ErrorKind::Forbidden), "it is configured");
     let found = world.disk.found();
     assert!(found.rights.private.is_empty() && found.rights.grants.iter().all(|(scope, ..)| scope.is_none()));
-    assert_eq!(found.conversations, world.chat.snapshot().conversations);
+    assert_eq!(found.conversations, world.state.snapshot().conversations);
     // Its name is free, and nothing of what it was is in the new one.
     world.sends(nob, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
     assert_eq!(world.hears(nob), ["JOIN ops head 0 [nob here owner] of 1"]);
@@ -314,5 +314,5 @@ fn in_a_room_that_is_being_removed_nobody_says_anything() {
     assert_eq!(world.hears(mem), ["JOIN ops head 0 [mem here owner] of 1"]);
     world.sends(mem, r#"{"op":"MSG","data":{"room":"ops","msg":"x"}}"#);
     assert!(world.hears(mem)[0].starts_with("MSG "));
-    assert_eq!(world.disk.found().conversations, world.chat.snapshot().conversations);
+    assert_eq!(world.disk.found().conversations, world.state.snapshot().conversations);
 }

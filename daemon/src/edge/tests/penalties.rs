@@ -104,9 +104,9 @@ fn a_banned_range_cuts_who_comes_from_there_and_is_told_to_the_door() {
     world.acts(Action::Ban(ban(&sha256))).unwrap();
     let (fingerprint, key): (Fingerprint, Name) = (sha256.parse().unwrap(), "ana".parse().unwrap());
     let now = world.now.wall;
-    assert!(world.chat.is_banned(&key, Some(&fingerprint), now));
-    assert!(!world.chat.is_banned(&key, Some(&fingerprint), now + 60_000), "over");
-    assert!(!world.chat.is_banned(&key, None, now));
+    assert!(world.state.is_banned(&key, Some(&fingerprint), now));
+    assert!(!world.state.is_banned(&key, Some(&fingerprint), now + 60_000), "over");
+    assert!(!world.state.is_banned(&key, None, now));
 }
 
 #[test]

@@ -63,12 +63,12 @@ fn no_user_writes_down_all_that_there_is_room_for() {
     }
     let heard = world.hears(ana);
     assert_eq!((heard.len(), heard.iter().filter(|line| *line == "ERROR_MSG DATA").count()), (2_100, 100));
-    assert_eq!(world.chat.permissions_by_users(), 2_000, "what came with the rooms does not count");
+    assert_eq!(world.state.permissions_by_users(), 2_000, "what came with the rooms does not count");
     world.sends(bo, &mute("cy", "his"));
     assert_eq!(world.hears(bo), ["MUTE"], "others have their own share");
-    let found = world.chat.snapshot();
+    let found = world.state.snapshot();
     world.restarts();
-    assert_eq!(world.chat.snapshot().rights, found.rights);
+    assert_eq!(world.state.snapshot().rights, found.rights);
     let [ana, mo] = ["ana", "mo"].map(|name| world.login(name));
     world.skips(&[ana, mo]);
     world.sends(ana, &mute("cy", "two"));
@@ -78,7 +78,7 @@ fn no_user_writes_down_all_that_there_is_room_for() {
     world.skips(&[mo]);
     world.in_one_turn(mo, &mutes.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(world.hears(mo), ["MUTE"; 400], "who moderates the server is not bound, nor counted");
-    assert_eq!(world.chat.permissions_by_users(), 2_001);
+    assert_eq!(world.state.permissions_by_users(), 2_001);
     world.sends(ana, r#"{"op":"UNMUTE","data":{"user":"u1","room":"one"}}"#);
     world.sends(ana, &mute("dee", "one"));
     assert_eq!(world.hears(ana), ["UNMUTE", "MUTE"], "what is taken back makes room");
@@ -119,11 +119,11 @@ fn a_mute_that_is_changed_or_taken_back_leaves_nothing_behind() {
             world.sends(ana, &act("BAN", user, 1_000 + n));
         }
     }
-    assert_eq!(world.chat.ending_penalties(), 2);
+    assert_eq!(world.state.ending_penalties(), 2);
     world.sends(ana, r#"{"op":"UNMUTE","data":{"user":"bO","room":"hers"}}"#);
-    assert_eq!(world.chat.ending_penalties(), 1);
+    assert_eq!(world.state.ending_penalties(), 1);
     world.sends(ana, r#"{"op":"QUIT"}"#);
-    assert_eq!(world.chat.ending_penalties(), 0, "the room is gone");
+    assert_eq!(world.state.ending_penalties(), 0, "the room is gone");
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn a_network_has_only_so_many_rooms_even_where_nobody_is_in_them_any_more() {
     world.sends(bo, r#"{"op":"LEAVE","data":{"room":"a"}}"#);
     world.forgets_all();
     assert!(joins(&mut world, bo, "c2"));
-    assert_eq!(world.disk.found().opened, world.chat.snapshot().opened);
+    assert_eq!(world.disk.found().opened, world.state.snapshot().opened);
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn a_certificate_from_before_the_removal_of_its_user_is_refused_for_good() {
     world.passes(60_000);
     world.grants(UserCommand::Remove(name("cy")));
     assert!(is_refused(&shows(&mut world, 1, before)));
-    assert!(world.chat.users().is_empty(), "nobody is registered by it");
+    assert!(world.state.users().is_empty(), "nobody is registered by it");
     world.restarts();
     assert!(is_refused(&shows(&mut world, 1, before)), "a restart keeps it");
     // Somebody else has the name by now.
@@ -79,7 +79,7 @@ fn no_later_user_of_the_name_has_grants_that_were_taken_in_a_turn_that_was_not_k
         world.sweeps = true;
         world.turn();
         assert!(
-            world.chat.snapshot().rights.grants.is_empty() && world.chat.snapshot() == world.disk.found()
+            world.state.snapshot().rights.grants.is_empty() && world.state.snapshot() == world.disk.found()
         );
         world.restarts();
         world.registers("cy");
@@ -106,16 +106,16 @@ fn a_removal_that_waits_for_the_disk_stands_and_is_lost_whole_if_the_process_end
         let before = world.disk.found();
         world.disk_is_full = true;
         world.grants(UserCommand::Remove(name("cy")));
-        assert!(world.chat.users().by_name(&name("cy")).is_none(), "the disk undoes nothing");
+        assert!(world.state.users().by_name(&name("cy")).is_none(), "the disk undoes nothing");
         assert!(world.disk.found() == before);
         world.disk_is_full = false;
         if is_killed {
             world.is_killed();
-            assert!(world.disk.found() == before && world.chat.snapshot() == before);
+            assert!(world.disk.found() == before && world.state.snapshot() == before);
         } else {
             world.recovers();
         }
-        let found = world.chat.snapshot();
+        let found = world.state.snapshot();
         assert_eq!(found.rights.grants.len(), usize::from(is_killed));
         assert_eq!(found.users.len(), 1 + usize::from(is_killed));
         let now = world.now.wall;
@@ -136,5 +136,5 @@ fn nothing_is_granted_to_a_name_whose_user_is_still_being_removed() {
     world.sweeps = true;
     world.turn();
     world.operates(grant).unwrap();
-    assert_eq!(world.chat.snapshot().rights.grants.len(), 1);
+    assert_eq!(world.state.snapshot().rights.grants.len(), 1);
 }

@@ -206,7 +206,7 @@ fn an_empty_room_goes_with_its_last_grant() {
         world.sends(op, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
         world.sends(op, r#"{"op":"GRANT","data":{"user":"bo","role":"member","room":"ops"}}"#);
         world.sends(op, r#"{"op":"LEAVE","data":{"room":"ops"}}"#);
-        let rooms = |world: &World| world.chat.counts().rooms;
+        let rooms = |world: &World| world.state.counts().rooms;
         assert_eq!(rooms(&world), 2, "the grant is to outlive its members");
         let line = format!(r#"{{"op":"GRANT","data":{{"user":"bo","role":"{role}","room":"ops"}}}}"#);
         world.operates(&line).unwrap();

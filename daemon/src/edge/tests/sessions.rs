@@ -70,7 +70,7 @@ fn what_was_sent_before_is_not_kept_twice_while_it_is_one_of_the_newest_even_if_
         world.skips(&[ana]);
         world.sends(ana, &say("x", "a"));
         assert_eq!(world.hears(ana), ["ERROR_MSG#a DATA"], "restarted: {is_restarted}");
-        assert_eq!(world.chat.counts().head, 1);
+        assert_eq!(world.state.counts().head, 1);
     }
     let bo = world.resumes("bo", None);
     for text in ["1", "2", "3"] {
@@ -89,7 +89,7 @@ fn what_was_sent_before_is_not_kept_twice_while_it_is_one_of_the_newest_even_if_
     world.skips(&[bo]);
     world.sends(bo, r#"{"op":"MSG","data":"4","id":4}"#);
     assert_eq!(world.hears(bo), ["MSG#4 6<5 lobby bo: 4"]);
-    assert_eq!(world.chat.counts().head, 11);
+    assert_eq!(world.state.counts().head, 11);
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn many_endings_are_spread_over_turns() {
     for left in [6, 2, 0] {
         assert!(world.edge.next_ending().is_some());
         world.turn();
-        assert_eq!(world.chat.counts().sessions, left);
+        assert_eq!(world.state.counts().sessions, left);
     }
     assert_eq!(world.edge.next_ending(), None);
 }

@@ -81,18 +81,18 @@ pub(super) fn cost(world: &mut World, act: impl FnOnce(&mut World)) -> [(u64, u6
 /// A restart finds the same facts, except for those of the connections and of the process.
 pub(super) fn is_restorable(world: &World) {
     let known = ["/here"];
-    let of = |chat: &tcp_chat_state::State| {
-        let mut facts = chat.facts();
+    let of = |state: &tcp_chat_state::State| {
+        let mut facts = state.facts();
         facts.retain(|path, _| !known.iter().any(|end| path.ends_with(end)));
         facts
     };
-    assert_eq!(world.disk.found(), world.chat.snapshot());
+    assert_eq!(world.disk.found(), world.state.snapshot());
     let again = tcp_chat_state::State::restore(world.rules.clone(), world.disk.found(), world.now.wall);
-    assert_eq!(of(&again), of(&world.chat));
+    assert_eq!(of(&again), of(&world.state));
 }
 
 pub(super) fn is_kept(world: &World) {
-    let (kept, found) = (world.disk.found(), world.chat.snapshot());
+    let (kept, found) = (world.disk.found(), world.state.snapshot());
     assert!(kept.sessions == found.sessions && kept.conversations == found.conversations);
     assert!(kept.users == found.users && kept == found);
     assert!(world.is_at_rest());
@@ -152,13 +152,13 @@ fn a_session_whose_time_is_over_costs_no_more_for_many_rooms() {
         cy.iter().for_each(|who| world.adds(*who, Command::Lost));
         world.turn();
         world.now.mono += world.rules.ttl_ms;
-        world.chat.begin(world.now.wall);
+        world.state.begin(world.now.wall);
         let overdue: Vec<_> = world.edge.overdue(world.now.mono).collect();
         assert_eq!(overdue.len(), 8);
         let mut most = 0;
         for session in overdue {
             let before = steps::so_far();
-            world.chat.end_away(session);
+            world.state.end_away(session);
             most = most.max(steps::so_far() - before);
         }
         world.turn();
@@ -174,7 +174,7 @@ fn who_comes_into_many_rooms_costs_as_much_as_it_names_and_is_told_in_slices() {
     let comes: &[(&str, Act)] = &[
         ("LOGIN", |w, _| {
             let who = w.connect();
-            let rooms = w.chat.counts().rooms - 1;
+            let rooms = w.state.counts().rooms - 1;
             w.sends(who, &enters(rooms, "new", ""));
         }),
         ("LOGIN again", |w, _| {
@@ -216,7 +216,7 @@ fn who_is_sent_away_cannot_act_hear_or_come_back_while_its_rooms_are_left() {
         world.skips(&[by]);
         act(&mut world, &cy);
         assert!(world.has_work(), "{what}");
-        let head = world.chat.counts().head;
+        let head = world.state.counts().head;
         for (n, who) in cy.iter().enumerate() {
             assert_eq!(world.hears(*who), ["NOTICE KICKED", "(closed: kicked)"], "{what}");
             for line in [
@@ -233,7 +233,7 @@ fn who_is_sent_away_cannot_act_hear_or_come_back_while_its_rooms_are_left() {
             let refused = world.hears(again);
             assert!(refused[0].starts_with("ERROR_MSG"), "{what}: {refused:?}");
         }
-        assert_eq!(world.chat.counts().head, head + 3, "{what}: nothing but what the other one said");
+        assert_eq!(world.state.counts().head, head + 3, "{what}: nothing but what the other one said");
         world.skips(&[by]);
         world.sends(by, r#"{"op":"WHO","data":{"room":"room3"}}"#);
         assert!(!world.hears(by)[0].contains("cy"), "{what}");
@@ -243,7 +243,7 @@ fn who_is_sent_away_cannot_act_hear_or_come_back_while_its_rooms_are_left() {
         restarted.restarts();
         is_kept(&restarted);
         assert!(
-            restarted.memberships().is_empty() && restarted.chat.snapshot().sessions.len() == 2,
+            restarted.memberships().is_empty() && restarted.state.snapshot().sessions.len() == 2,
             "{what}"
         );
         world.sweeps = true;
@@ -263,11 +263,11 @@ fn a_restart_in_the_middle_leaves_no_room_behind_that_nobody_is_in() {
     world.sweeps = false;
     world.sends(by, r#"{"op":"QUIT"}"#);
     world.works(10);
-    assert!(world.chat.counts().rooms > ROOMS / 2);
+    assert!(world.state.counts().rooms > ROOMS / 2);
     world.sweeps = true;
     world.restarts();
     is_kept(&world);
-    assert_eq!(world.chat.counts().rooms, 1, "the lobby");
+    assert_eq!(world.state.counts().rooms, 1, "the lobby");
 }
 
 #[test]

@@ -97,7 +97,7 @@ const EACH: &[(&str, Act)] = &[
     }),
     ("ROOM private", |w, _| drop(w.operates(r#"{"op":"ROOM","data":{"room":"lobby","private":true}}"#))),
     ("GRANT", |w, _| drop(w.operates(r#"{"op":"GRANT","data":{"user":"ana","role":"owner"}}"#))),
-    ("user list", |w, _| drop(w.chat.registered_users().list())),
+    ("user list", |w, _| drop(w.state.registered_users().list())),
     ("user add", |w, _| w.registers("another")),
     ("user remove", |w, _| w.grants(UserCommand::Remove(name("mo")))),
     ("user remove, with a session", |w, _| w.grants(UserCommand::Remove(name("ana")))),
@@ -114,7 +114,7 @@ const EACH: &[(&str, Act)] = &[
     ("reload", |w, _| {
         let mut rules = w.rules.clone();
         rules.accounts = true;
-        w.operator(|chat| chat.set_rules(rules));
+        w.operator(|state| state.set_rules(rules));
     }),
     ("restart", |w, _| w.restarts()),
     ("all is forgotten", |w, _| w.forgets_all()),
@@ -169,7 +169,7 @@ fn a_name_that_points_nowhere_costs_the_hub_no_more_than_another() {
 
 /// The store knows what the chat knows.
 fn is_kept(world: &World, what: &str) {
-    let (mut kept, mut found) = (world.disk.found(), world.chat.snapshot());
+    let (mut kept, mut found) = (world.disk.found(), world.state.snapshot());
     // The store of the tests keeps the order in which it was told.
     for rights in [&mut kept.rights, &mut found.rights] {
         rights.grants.sort_unstable_by_key(|(scope, user, ..)| (*scope, user.clone()));
@@ -216,14 +216,14 @@ fn a_removed_users_grants_are_nobodys_even_before_they_are_gone() {
     let (mut world, _) = crowded(40);
     world.sweeps = false;
     world.grants(UserCommand::Remove(name("mo")));
-    assert!(world.chat.is_removing());
+    assert!(world.state.is_removing());
     // The daemon ends in between: the user is there, and has no way in.
     let found = world.disk.found();
     assert!(found.users.iter().any(|user| user.name == name("mo") && user.password.is_none()));
     world.restarts();
-    assert!(world.chat.is_removing(), "it goes on after a crash");
+    assert!(world.state.is_removing(), "it goes on after a crash");
     assert!(
-        world.chat.snapshot().users.iter().any(|user| user.name == name("mo")),
+        world.state.snapshot().users.iter().any(|user| user.name == name("mo")),
         "also where the store is written anew"
     );
     // Nobody gets the name before they are gone: all at once they would hold the turn.
@@ -234,8 +234,8 @@ fn a_removed_users_grants_are_nobodys_even_before_they_are_gone() {
     };
     let add = UserCommand::Add(name("MO"), code(&world));
     let before = steps::so_far();
-    world.operator(|chat| {
-        assert_eq!(chat.run_user_command(0, add), Err(UserCommandError::BeingRemoved(name("MO"))))
+    world.operator(|state| {
+        assert_eq!(state.run_user_command(0, add), Err(UserCommandError::BeingRemoved(name("MO"))))
     });
     world.shows = Some(certificate(99, "mo"));
     // Issued after the removal.
@@ -249,7 +249,7 @@ fn a_removed_users_grants_are_nobodys_even_before_they_are_gone() {
     is_kept(&world, "user remove");
     assert!(world.disk.found().rights.grants.iter().all(|(_, user, ..)| *user != name("mo")));
     world.registers("mo");
-    assert!(world.chat.users().by_name(&name("mo")).is_some());
+    assert!(world.state.users().by_name(&name("mo")).is_some());
 }
 
 #[test]

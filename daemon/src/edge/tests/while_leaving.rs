@@ -48,7 +48,7 @@ fn a_room_in_which_users_come_and_go_all_the_time_stops_no_sweep() {
         world.steps = Some(16);
         world.turn();
     }
-    assert!(!world.chat.is_removing());
+    assert!(!world.state.is_removing());
 }
 
 /// How many rooms of sessions a turn of 256 steps writes into the store, beside so many other sweeps, and how many rooms
@@ -57,14 +57,14 @@ fn told(others: usize) -> (usize, usize) {
     let (mut world, cy) = rooms(192, 1, 40);
     (world.slice.rooms, world.sweeps) = (0, false);
     cy.iter().for_each(|who| world.sends(*who, r#"{"op":"QUIT"}"#));
-    let left = |world: &World| world.chat.snapshot().leaving.iter().map(|l| l.rooms.len()).sum::<usize>();
+    let left = |world: &World| world.state.snapshot().leaving.iter().map(|l| l.rooms.len()).sum::<usize>();
     let before = left(&world);
-    world.chat.begin(world.now.wall);
+    world.state.begin(world.now.wall);
     for n in 0..others {
-        world.chat.add_sweep(Sweep::Directs(UserId(i64::try_from(n).unwrap()), None));
+        world.state.add_sweep(Sweep::Directs(UserId(i64::try_from(n).unwrap()), None));
     }
-    world.chat.sweep_on(256);
-    let writes = world.chat.end();
+    world.state.sweep_on(256);
+    let writes = world.state.end();
     let rooms = |c: &EndedSessionChange| if let EndedSessionChange::Put(l) = c { l.rooms.len() } else { 0 };
     (writes.leaving.iter().map(rooms).sum(), before - left(&world))
 }
@@ -86,5 +86,5 @@ fn a_room_is_removed_as_soon_beside_many_sessions_that_leave() {
     world.acts(Action::RemoveRoom(Place(Some(name("room0"))))).unwrap();
     // A few steps for each of the 40 sessions, and not all of their rooms.
     world.works(600);
-    assert!(!world.chat.is_removing() && world.has_work());
+    assert!(!world.state.is_removing() && world.has_work());
 }

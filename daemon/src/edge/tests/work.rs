@@ -30,7 +30,7 @@ fn members(world: &World, room: &str) -> usize {
 
 /// The rooms of that name, those that are being removed included.
 fn called(world: &World, room: &str) -> Vec<ConversationId> {
-    let found = world.chat.snapshot().conversations.into_iter();
+    let found = world.state.snapshot().conversations.into_iter();
     let is_it =
         |kind: &ConversationKind| matches!(kind, ConversationKind::Room(name) if name.as_str() == room);
     found.filter(|c| is_it(&c.kind)).map(|c| c.id).collect()
@@ -68,14 +68,14 @@ fn a_room_that_is_configured_while_it_is_being_removed_opens_when_it_is_gone() {
             world.restarts();
         } else {
             let rules = world.rules.clone();
-            world.operator(|chat| chat.set_rules(rules));
+            world.operator(|state| state.set_rules(rules));
         }
         let old = called(&world, "room0");
         assert_eq!(old.len(), 1, "there is no second one beside it");
         goes_on(&mut world);
         let new = called(&world, "room0");
         assert!(new.len() == 1 && new != old);
-        assert_eq!(world.chat.snapshot().default_rooms.last().unwrap().1, new[0]);
+        assert_eq!(world.state.snapshot().default_rooms.last().unwrap().1, new[0]);
         let ana = world.login("ana");
         world.skips(&[ana]);
         world.sends(ana, r#"{"op":"MSG","data":"x"}"#);
@@ -130,11 +130,11 @@ fn a_ban_of_addresses_ends_all_sessions_from_there_also_if_a_restart_comes_in_be
     world.acts(Action::Ban(Against { reason: "spam".into(), ..Against::new(whom) })).unwrap();
     assert_eq!(world.hears(stranger), ["(closed: kicked)"]);
     step(&mut world);
-    assert_eq!(world.chat.counts().sessions, 1);
+    assert_eq!(world.state.counts().sessions, 1);
     world.restarts();
-    assert_eq!(world.chat.counts().sessions, 1);
+    assert_eq!(world.state.counts().sessions, 1);
     goes_on(&mut world);
-    assert_eq!(world.chat.counts().sessions, 0);
+    assert_eq!(world.state.counts().sessions, 0);
 }
 
 #[test]

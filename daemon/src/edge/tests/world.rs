@@ -24,7 +24,7 @@ pub(super) struct Slice {
 
 /// The chat, its disk, and those who talk.
 pub(super) struct World {
-    pub(super) chat: State,
+    pub(super) state: State,
     pub(super) edge: Edge,
     pub(super) disk: Disk,
     pub(super) disk_is_full: bool,
@@ -73,7 +73,7 @@ impl World {
         adjust(&mut rules);
         let now = Now { mono: 0, wall: 1_795_468_094_007 };
         let mut world = Self {
-            chat: State::restore(rules.clone(), Snapshot::default(), now.wall),
+            state: State::restore(rules.clone(), Snapshot::default(), now.wall),
             edge: Edge::default(),
             disk: Disk::default(),
             disk_is_full: false,
@@ -100,7 +100,7 @@ impl World {
             results: Vec::new(),
             effects: Vec::new(),
         };
-        world.chat.start();
+        world.state.start();
         world.turn();
         world
     }
@@ -120,7 +120,7 @@ impl World {
             }
             let mut waits = HashSet::new();
             for (who, command) in std::mem::take(&mut self.batch) {
-                if waits.contains(&who) || self.edge.must_wait(&self.chat, who, &command) {
+                if waits.contains(&who) || self.edge.must_wait(&self.state, who, &command) {
                     waits.insert(who);
                     self.batch.push((who, command));
                     continue;
@@ -128,8 +128,8 @@ impl World {
                 if matches!(command, Command::Lost) {
                     self.heard.remove(&who);
                 }
-                let past = self.disk.past(self.edge.asks_past(&mut self.chat, who, &command));
-                self.edge.admit(&mut self.chat, who, command, past);
+                let past = self.disk.past(self.edge.asks_past(&mut self.state, who, &command));
+                self.edge.admit(&mut self.state, who, command, past);
             }
             self.finish();
             effects.append(&mut self.effects);
@@ -142,10 +142,10 @@ impl World {
 
     /// Something happens in the state in between.
     pub(super) fn operator(&mut self, act: impl FnOnce(&mut State)) {
-        self.chat.set_left_at_once(self.slice.rooms);
-        self.chat.begin(self.now.wall);
-        act(&mut self.chat);
-        self.chat.seal();
+        self.state.set_left_at_once(self.slice.rooms);
+        self.state.begin(self.now.wall);
+        act(&mut self.state);
+        self.state.seal();
         self.begin();
         self.finish();
     }
@@ -159,12 +159,12 @@ impl World {
 
     /// Is slow work left?
     pub(super) fn has_work(&self) -> bool {
-        self.chat.is_sweeping() || self.edge.is_telling() || self.edge.has_proposals()
+        self.state.is_sweeping() || self.edge.is_telling() || self.edge.has_proposals()
     }
 
     /// Is nothing left of what is done in slices?
     pub(super) fn is_at_rest(&self) -> bool {
-        self.chat.is_at_rest() && !self.edge.is_telling()
+        self.state.is_at_rest() && !self.edge.is_telling()
     }
 
     /// An operator says something to all.
@@ -193,7 +193,7 @@ impl World {
     }
 
     fn looks(&self, at: Listing, from: &Cursor) -> Page {
-        self.chat.list(at, from, &self.edge)
+        self.state.list(at, from, &self.edge)
     }
 
     /// An operator does what that request asks for.
@@ -244,7 +244,7 @@ impl World {
     }
 
     fn begin(&mut self) {
-        self.chat.set_left_at_once(self.slice.rooms);
+        self.state.set_left_at_once(self.slice.rooms);
         self.edge.tells_at_once(self.slice.copies);
         self.edge.begin(self.now);
     }
@@ -256,13 +256,13 @@ impl World {
         }
         let steps = self.steps.take().unwrap_or(if self.sweeps { usize::MAX } else { 0 });
         let turn = self.edge.take_turn(self.now.wall, None, steps);
-        let Self { chat, edge, results, .. } = self;
+        let Self { state, edge, results, .. } = self;
         results.clear();
-        let writes = chat.apply(turn, |chat, changes, place| {
+        let writes = state.apply(turn, |state, changes, place| {
             if let Place::Intent { result, .. } = &place {
                 steps::uncounted(|| results.push(result.clone()));
             }
-            edge.observe(chat, changes, place);
+            edge.observe(state, changes, place);
         });
         let outcome = Outcome { writes, effects: self.edge.finish() };
         if self.edge.is_holding() || (self.disk_is_full && !outcome.writes.is_empty()) {
@@ -394,18 +394,18 @@ impl World {
             return;
         }
         while let Some(writes) = self.edge.held().map(std::mem::take) {
-            let effects = self.edge.release(&self.chat);
+            let effects = self.edge.release(&self.state);
             self.keeps(writes, effects);
         }
         self.edge.store_works();
-        assert!(self.disk.found() == self.chat.snapshot(), "all is on the disk");
+        assert!(self.disk.found() == self.state.snapshot(), "all is on the disk");
     }
 
     /// Retention takes all that was said so far, and the chat is told, as the hub does it.
     pub(super) fn forgets_all(&mut self) {
         let oldest = steps::uncounted(|| self.disk.found().head + 1);
         steps::uncounted(|| self.disk.forget(oldest));
-        self.operator(|chat| chat.retain(oldest));
+        self.operator(|state| state.retain(oldest));
     }
 
     /// The daemon's process ends in order, and another begins with the same disk.
@@ -419,10 +419,10 @@ impl World {
         self.heard.clear();
         self.batch.clear();
         let found = steps::uncounted(|| self.disk.found());
-        self.chat = State::restore(self.rules.clone(), found, self.now.wall);
+        self.state = State::restore(self.rules.clone(), found, self.now.wall);
         self.edge = Edge::default();
-        self.chat.start();
-        self.edge.start(&self.chat, self.now);
+        self.state.start();
+        self.edge.start(&self.state, self.now);
         self.turn();
     }
 
@@ -436,7 +436,7 @@ impl World {
     /// Which session, by what it is called here, is in which room, and from which number on it sees
     /// the room.
     pub(super) fn memberships(&self) -> BTreeMap<(String, String), Seq> {
-        let found = self.chat.snapshot();
+        let found = self.state.snapshot();
         let room = |id: ConversationId| {
             found.conversations.iter().find(|c| c.id == id).and_then(|c| match &c.kind {
                 ConversationKind::Room(name) => Some(name.to_string()),

@@ -63,7 +63,7 @@ fn what_could_not_be_kept_is_told_once_it_is_and_what_comes_next_is_refused() {
     assert!(refusals(&outboxes[0]).is_empty() && heard(&outboxes[1]).is_empty());
     says(&mut hub, 1);
     assert_eq!(refusals(&outboxes[1]), [ErrorKind::Internal]);
-    assert_eq!(hub.chat.counts().head, 1, "nothing was ordered behind it");
+    assert_eq!(hub.state.counts().head, 1, "nothing was ordered behind it");
     tries_again(&mut hub);
     assert!(hub.failing.is_some() && heard(&outboxes[0]).is_empty(), "it is locked yet");
     other.execute_batch("ROLLBACK").unwrap();

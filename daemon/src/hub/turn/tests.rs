@@ -84,9 +84,9 @@ fn fill(waiting: &mut Waiting) {
 fn turns(hub: &mut Hub, waiting: &mut Waiting) -> Vec<u64> {
     let mut said = Vec::new();
     while !waiting.is_empty() || hub.has_work() {
-        let before = hub.chat.counts().head;
+        let before = hub.state.counts().head;
         hub.turn(waiting);
-        said.push(hub.chat.counts().head - before);
+        said.push(hub.state.counts().head - before);
     }
     said.retain(|said| *said > 0);
     said
@@ -133,7 +133,7 @@ fn who_asks_for_more_gets_on_beside_talk_that_fills_the_turn() {
     fill(&mut waiting);
     waiting.add(Entry::Commands(ConnectionId(1), vec![join()]));
     hub.turn(&mut waiting);
-    let counts = hub.chat.counts();
+    let counts = hub.state.counts();
     assert_eq!((counts.head, counts.rooms), (8, 2), "so much talk, and the room is open");
 }
 
@@ -166,9 +166,9 @@ fn long_messages_get_on_one_by_one_beside_talk_that_fills_the_turn() {
     let mut said = Vec::new();
     for _ in 0..3 {
         fill(&mut waiting);
-        let before = hub.chat.counts().head;
+        let before = hub.state.counts().head;
         hub.turn(&mut waiting);
-        said.push(hub.chat.counts().head - before);
+        said.push(hub.state.counts().head - before);
     }
     assert_eq!(said, [9, 9, 9], "eight of what fills it, and one long one");
     assert!(!waiting.waits_in_line());
@@ -193,13 +193,13 @@ fn a_turn_ends_within_a_batch_and_the_rest_of_it_is_first_in_the_next() {
             outboxes[0].asks();
         }
         for (turn, wanted) in wanted.iter().enumerate() {
-            let before = hub.chat.counts().head;
+            let before = hub.state.counts().head;
             hub.turn(&mut waiting);
-            assert_eq!(hub.chat.counts().head - before, *wanted, "{what}, turn {turn}");
+            assert_eq!(hub.state.counts().head - before, *wanted, "{what}, turn {turn}");
             assert_eq!(may_ask(), turn >= ends, "{what}, turn {turn}: it is taken once all of it is");
         }
         turns(&mut hub, &mut waiting);
-        assert_eq!(hub.chat.counts().sessions, 1, "{what}: its next request comes after it");
+        assert_eq!(hub.state.counts().sessions, 1, "{what}: its next request comes after it");
     }
 }
 
@@ -212,7 +212,7 @@ fn talk_does_not_wait_for_a_queue_of_long_messages() {
     }
     waiting.add(Entry::Commands(ConnectionId(3), vec![say(10)]));
     hub.turn(&mut waiting);
-    assert_eq!(hub.chat.counts().head, 2, "it is kept beside the first of them");
+    assert_eq!(hub.state.counts().head, 2, "it is kept beside the first of them");
     assert_eq!(heard(&outboxes[3]), [1, 2]);
 }
 
@@ -228,7 +228,7 @@ fn a_message_comes_before_what_its_sender_asks_next_behind_a_full_turn() {
         let is_said = matches!(next, Command::Ask(_, Ask::Say(..)));
         turns(&mut hub, &mut waiting);
         assert_eq!(
-            hub.chat.counts().head,
+            hub.state.counts().head,
             FILL + 1 + u64::from(is_said),
             "its message is kept before {next:?}"
         );
@@ -243,7 +243,7 @@ fn a_connection_opens_before_its_login_behind_a_full_turn() {
     waiting.add(Entry::Open(ConnectionId(9), Ipv4Addr::LOCALHOST.into(), Arc::new(Outbox::new(usize::MAX))));
     waiting.add(Entry::Commands(ConnectionId(9), vec![login(9)]));
     turns(&mut hub, &mut waiting);
-    assert_eq!(hub.chat.counts().sessions, 2, "its login is heard");
+    assert_eq!(hub.state.counts().sessions, 2, "its login is heard");
 }
 
 #[test]
@@ -262,9 +262,9 @@ fn after_a_crash_all_sessions_are_away_and_their_time_counts() {
     let folder = tempfile::tempdir().unwrap();
     let path = Some(folder.path().join("chat.db"));
     let (hub, _outboxes) = hub_at(path.clone(), 2);
-    assert_eq!((hub.chat.counts().sessions, hub.chat.counts().away), (2, 0));
+    assert_eq!((hub.state.counts().sessions, hub.state.counts().away), (2, 0));
     drop(hub);
     let (hub, _) = hub_at(path, 0);
-    assert_eq!((hub.chat.counts().sessions, hub.chat.counts().away), (2, 2));
-    assert_eq!(hub.edge.next_ending(), Some(hub.chat.rules().ttl_ms));
+    assert_eq!((hub.state.counts().sessions, hub.state.counts().away), (2, 2));
+    assert_eq!(hub.edge.next_ending(), Some(hub.state.rules().ttl_ms));
 }
