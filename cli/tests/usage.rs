@@ -133,7 +133,7 @@ fn usage_errors_are_2_and_say_what_to_do() {
 }
 
 #[test]
-fn nobody_is_trusted_by_default_but_this_hosts_own_daemon() {
+fn only_the_daemon_of_this_host_is_trusted_by_default() {
     let home = Home::new();
     let said = fails(home.cli(&["chat.example", "--name", "ana", "who"]), 2);
     assert!(said.contains("--ca") && said.contains("--pin") && said.contains("tcps://"), "{said}");

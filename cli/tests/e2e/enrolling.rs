@@ -19,7 +19,7 @@ pub(crate) fn line(daemon: &Daemon, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn a_join_line_and_a_password_of_ones_own() {
+fn a_join_line_sets_the_users_own_password() {
     let daemon = Daemon::with("auth.mode = \"accounts\"");
     let home = Home::new();
     let file = home.0.path().join("password");

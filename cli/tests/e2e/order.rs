@@ -7,7 +7,7 @@ use crate::enrolling::{line, run};
 use crate::tty::Tty;
 
 #[test]
-fn an_owner_mutes_kicks_and_says_who_else_keeps_order() {
+fn an_owner_mutes_kicks_and_grants_the_moderator_role() {
     let daemon = Daemon::start();
     let home = Home::new();
     let file = home.0.path().join("password");

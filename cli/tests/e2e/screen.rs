@@ -69,7 +69,7 @@ fn a_restart_of_the_daemon_is_survived() {
 }
 
 #[test]
-fn a_message_that_is_not_kept_when_one_leaves_is_shown_again() {
+fn a_message_that_is_not_kept_at_the_exit_is_shown_at_the_next_start() {
     let mut daemon = Daemon::start();
     let home = Home::new();
     let mut ana = chat(&home, &daemon, "ana");
@@ -102,7 +102,7 @@ fn the_size_follows_the_terminal() {
 }
 
 #[test]
-fn older_messages_come_as_one_scrolls_and_a_search_jumps() {
+fn scrolling_loads_older_messages_and_a_search_jumps() {
     let daemon = Daemon::with("limits.messages_per_second = 0");
     let home = Home::new();
     let lines: String = (1..=250).map(|n| format!("line {n} of many\n")).collect();
@@ -129,7 +129,7 @@ fn older_messages_come_as_one_scrolls_and_a_search_jumps() {
 }
 
 #[test]
-fn however_it_ends_the_terminal_is_as_it_was() {
+fn every_kind_of_exit_restores_the_terminal() {
     let daemon = Daemon::start();
     let home = Home::new();
     let mut ana = chat(&home, &daemon, "ana");
@@ -250,7 +250,7 @@ fn direct_messages_come_back_after_a_crash() {
 }
 
 #[test]
-fn what_was_read_of_a_log_that_is_gone_hides_nothing_as_read() {
+fn read_marks_of_another_log_mark_nothing_as_read() {
     let mut daemon = Daemon::with("admin.socket = \"control.sock\"");
     let home = Home::new();
     let mut bo = Home::new().start(&daemon, &["--name", "bo"]);
@@ -326,7 +326,7 @@ fn a_refused_name_comes_back_to_the_prompt() {
 }
 
 #[test]
-fn hostile_text_does_nothing_to_the_terminal() {
+fn hostile_text_does_not_control_the_terminal() {
     let daemon = Daemon::start();
     let home = Home::new();
     let mut ana = chat(&home, &daemon, "ana");

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_those_that_are_called_the_same_the_oldest_has_the_name() {
+    fn the_oldest_of_equal_names_is_found() {
         let name = |text: &str| text.parse::<Name>().unwrap();
         let all = [("stra\u{df}e", 1), ("STRASSE", 2), ("strasse", 3)];
         for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {

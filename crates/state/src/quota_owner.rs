@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quota_is_one_partys_and_this_host_has_four() {
+    fn a_quota_is_per_party_and_loopback_has_four() {
         let at = |address: &str| QuotaOwner::at(address.parse().unwrap());
         let user = QuotaOwner::User(UserId(7));
         let mut opened = RoomOpeners::default();
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_read_as_it_is_written() {
+    fn a_quota_owner_is_parsed_as_it_is_written() {
         for party in [QuotaOwner::User(UserId(12)), QuotaOwner::at([192, 0, 2, 1].into())] {
             assert_eq!(party.to_string().parse(), Ok(party));
         }

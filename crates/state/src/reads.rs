@@ -118,7 +118,7 @@ mod tests {
     use tcp_chat_protocol::event::{MsgLine, Spoken, json_text};
 
     #[test]
-    fn it_is_the_same_message_with_the_same_target_and_the_same_text_only() {
+    fn only_the_same_target_and_text_are_the_same_message() {
         let line = |place| {
             let msg_json = &json_text("it is \u{e9}\n\"quoted\"");
             let ts = "2026-11-29T10:00:00.000Z";

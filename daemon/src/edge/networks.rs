@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_has_half_and_gives_back() {
+    fn a_network_has_half_of_the_places_and_returns_them() {
         let (one, other) = (from("192.0.2.1"), from("192.0.2.2"));
         let mut networks = Networks::default();
         for n in 0..5 {
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn of_ipv6_the_64_counts_and_this_host_does_not() {
+    fn ipv6_addresses_count_by_64_and_loopback_does_not_count() {
         let mut networks = Networks::default();
         networks.add(1, from("2001:db8::1"));
         assert_eq!(networks.left(from("2001:db8::2:0:0:1"), 2), 0);

@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_users_who_do_not_answer_take_bounded_memory() {
+    fn unanswered_strangers_take_bounded_memory() {
         let mut limits = SessionLimits::full(0);
         let last = i64::try_from(3 * UNANSWERED).unwrap();
         (1..=last).for_each(|user| limits.waits_for(UserId(user)));
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_sends_and_stores_as_one_and_this_host_as_four() {
+    fn a_network_sends_and_stores_as_one_and_loopback_as_four() {
         let (sent, stored) = (Limit { per_second: 1_000, burst: 10 }, Limit { per_second: 1, burst: 100 });
         let mut quotas = Quotas::default();
         let mut does = |from: &str, read, said| {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_moderates_as_one_and_this_host_as_four() {
+    fn a_network_moderates_as_one_and_loopback_as_four() {
         let mut quotas = Quotas::default();
         let mut taken = |by| (0..2_000).take_while(|_| quotas.acts(by, 0).is_ok()).count();
         let at = |address: &str| QuotaOwner::at(address.parse().unwrap());

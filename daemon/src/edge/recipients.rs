@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_room_and_a_user_that_nobody_is_left_of_leave_nothing_behind() {
+    fn an_empty_room_and_a_user_without_connections_leave_no_entry() {
         let (room, other, user) = (ConversationId(1), ConversationId(2), UserId(7));
         let name: Name = "ops".parse().unwrap();
         let mut listeners = Listeners::default();

@@ -58,7 +58,7 @@ mod tests {
     const DAY: u64 = 86_400_000;
 
     #[test]
-    fn a_clock_that_jumps_ahead_makes_nothing_old() {
+    fn a_clock_that_jumps_ahead_expires_no_message() {
         let clock = Clock::new(Timestamp(100 * DAY), Some(Timestamp(99 * DAY)));
         assert_eq!(clock.at_least(Now { mono: 5, wall: 100 * DAY + 5 }), Timestamp(100 * DAY + 5));
         assert_eq!(clock.at_least(Now { mono: 10, wall: 300 * DAY }), Timestamp(100 * DAY + 10));

@@ -58,7 +58,7 @@ mod tests {
     const TURN: Duration = Duration::from_millis(1);
 
     #[test]
-    fn a_turn_does_as_much_as_it_has_time_for() {
+    fn a_turn_takes_as_many_steps_as_its_time_allows() {
         let mut pace = Pace::default();
         assert_eq!(pace.steps(TURN), 50);
         assert_eq!(pace.steps(Duration::ZERO), Pace::LEAST);

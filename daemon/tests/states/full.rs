@@ -4,7 +4,7 @@
 use super::same::stay_the_same;
 
 #[test]
-fn a_full_disk_decides_nothing() {
+fn a_full_disk_does_not_change_a_state() {
     stay_the_same(&[
         (
             "a message that the proposer's store cannot keep, and what comes after it",

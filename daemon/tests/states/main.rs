@@ -3,7 +3,7 @@
 //! turns in their encoded form. After each turn all facts must be equal, and so must be what the states tell the edges
 //! ([`tcp_chat_state::Change`]). The fuzz target `states` does the same.
 //!
-//! The properties make steps at random. `same.rs`, `resent.rs` and `full.rs` have scripts, one for each cause by which
+//! The properties make steps at random. `same.rs`, `paced.rs`, `resent.rs` and `full.rs` have scripts, one for each cause by which
 //! states have differed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should panic")]
@@ -14,6 +14,7 @@ mod decode;
 #[allow(dead_code, reason = "the chat's own tests read what was said, too")]
 mod disk;
 mod full;
+mod paced;
 mod recorder;
 mod resent;
 mod same;

@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn every_deed_by_every_role() {
+    fn every_action_by_every_role() {
         let subject_of = |role, rank| Subject { role, rank, is_in: true, is_banned: false, is_muted: false };
         let stranger = subject_of(None, Nobody);
         let reader = subject_of(Some(Role::ReadOnly), Nobody);

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_counts_for_the_last_author_until_it_goes() {
+    fn an_entry_counts_for_its_last_author_until_it_is_removed() {
         let name = |text: &str| text.parse::<Name>().unwrap();
         let (ana, bo, x, y) = (name("ana"), name("bo"), name("x").key(), name("y").key());
         let (one, two) = (ConversationId(1), ConversationId(2));

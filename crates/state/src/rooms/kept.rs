@@ -43,7 +43,7 @@ mod tests {
     use crate::UserId;
 
     #[test]
-    fn what_retention_empties_is_found_once() {
+    fn a_conversation_that_retention_empties_is_found_once() {
         let mut all = Conversations::default();
         let ids: Vec<_> = (1..=4).map(|n| all.open_direct(UserId(n), UserId(9))).collect();
         let says = |all: &mut Conversations, at: usize, seq, oldest: Seq| {

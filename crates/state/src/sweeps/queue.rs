@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_store_is_told_of_what_a_turn_leaves() {
+    fn the_store_gets_the_work_that_a_turn_leaves() {
         let lost = |n| Sweep::Lost(ConversationId(n));
         let mut sweeps = Sweeps::default();
         assert!(sweeps.take_change().is_empty());

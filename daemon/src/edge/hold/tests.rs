@@ -44,7 +44,7 @@ fn turns_are_put_together_in_order_and_not_beyond_a_bound() {
 }
 
 #[test]
-fn beyond_the_bound_nobody_logs_in() {
+fn a_login_beyond_the_bound_is_refused() {
     let mut edge = Edge::default();
     edge.store_fails();
     let mut turns = 0;
@@ -72,7 +72,7 @@ fn beyond_the_bound_nobody_logs_in() {
 }
 
 #[test]
-fn a_gap_is_read_as_far_as_messages_are_kept() {
+fn a_gap_is_read_up_to_the_last_kept_message() {
     let mut edge = Edge::default();
     let _ = edge.hold(said(7));
     let range = |first, last| Range { conversation: ConversationId(1), first, last };
@@ -89,7 +89,7 @@ fn a_gap_is_read_as_far_as_messages_are_kept() {
 }
 
 #[test]
-fn what_is_kept_is_told_of_while_others_wait() {
+fn a_kept_turn_is_delivered_while_later_turns_wait() {
     let mut edge = Edge::default();
     let _ = edge.hold(said(7));
     for n in 0..1_000 {
@@ -106,7 +106,7 @@ fn what_is_kept_is_told_of_while_others_wait() {
 }
 
 #[test]
-fn the_bound_counts_what_waits_to_be_told() {
+fn the_bound_counts_waiting_effects() {
     let mut edge = Edge::default();
     edge.connections.insert(ANA, crate::edge::connections::Connection::new([127, 0, 0, 1].into(), 0));
     let _ = edge.hold(said(7));
@@ -127,7 +127,7 @@ fn the_bound_counts_what_waits_to_be_told() {
 }
 
 #[test]
-fn a_session_that_comes_and_goes_is_held_once() {
+fn a_session_that_logs_in_and_quits_is_held_once() {
     let mut edge = Edge::default();
     let put = |n, connection| {
         let origin = Some(Origin { node: NodeId::LOCAL, connection: ConnectionId(connection) });

@@ -29,7 +29,7 @@ pub(super) fn certificate(key: u8, name: &str) -> Certificate {
 }
 
 #[test]
-fn a_registered_name_is_its_owners_in_every_mode() {
+fn a_registered_name_belongs_to_its_owner_in_every_mode() {
     for accounts in [false, true] {
         let mut world = World::new(|rules| rules.accounts = accounts);
         world.registers("Ivan");
@@ -111,7 +111,7 @@ fn a_code_is_not_used_up_by_a_turn_that_was_not_kept() {
 }
 
 #[test]
-fn registering_a_name_sends_away_who_only_has_it() {
+fn registering_a_name_ends_the_sessions_that_did_not_prove_it() {
     let mut world = World::new(|_| {});
     let [ivan, bo] = [world.login("IVAN"), world.login("bo")];
     world.skips(&[ivan, bo]);
@@ -135,7 +135,7 @@ fn registering_a_name_sends_away_who_only_has_it() {
 
 /// Not beside `admin`, and not alone: it shows the same as another.
 #[test]
-fn a_new_name_has_nothing_that_nobody_sees() {
+fn a_new_name_has_no_invisible_characters() {
     let mut world = World::new(|_| {});
     let ana = world.login("ana");
     world.skips(&[ana]);
@@ -161,7 +161,7 @@ fn a_new_name_has_nothing_that_nobody_sees() {
 }
 
 #[test]
-fn several_sessions_are_one_user_to_everyone_else() {
+fn several_sessions_of_a_user_are_shown_as_one_user() {
     let mut world = World::new(|_| {});
     world.registers("cy");
     let bo = world.login("bo");
@@ -207,7 +207,7 @@ fn several_sessions_are_one_user_to_everyone_else() {
 }
 
 #[test]
-fn a_user_has_so_many_sessions_and_no_more() {
+fn a_user_has_a_limited_number_of_sessions() {
     let mut world = World::new(|rules| rules.sessions_per_user = 2);
     world.registers("cy");
     let first = world.logs_in("1", "cy");
@@ -220,7 +220,7 @@ fn a_user_has_so_many_sessions_and_no_more() {
 }
 
 #[test]
-fn what_registered_users_told_each_other_outlives_their_sessions() {
+fn direct_messages_of_registered_users_outlive_their_sessions() {
     let mut world = World::new(|_| {});
     world.registers("cy");
     world.registers("di");
@@ -242,7 +242,7 @@ fn what_registered_users_told_each_other_outlives_their_sessions() {
 }
 
 #[test]
-fn where_only_registered_users_come_in_nobody_else_stays() {
+fn in_accounts_mode_the_sessions_of_unregistered_users_end() {
     let mut world = World::new(|_| {});
     world.registers("cy");
     let [cy, bo] = [world.logs_in("cy", "cy"), world.login("bo")];
@@ -255,7 +255,7 @@ fn where_only_registered_users_come_in_nobody_else_stays() {
 }
 
 #[test]
-fn removing_a_user_is_over_at_once_and_frees_the_name() {
+fn removing_a_user_takes_effect_at_once_and_frees_the_name() {
     let mut world = World::new(|_| {});
     world.registers("cy");
     let cy = world.logs_in("cy", "cy");
@@ -273,7 +273,7 @@ fn removing_a_user_is_over_at_once_and_frees_the_name() {
 }
 
 #[test]
-fn a_code_is_of_no_use_to_who_is_banned() {
+fn a_banned_user_cannot_use_a_code() {
     let mut world = World::new(|_| {});
     let until = world.now.wall + 100_000;
     world.grants(UserCommand::Add(name("cy"), code("c1", until)));
@@ -292,7 +292,7 @@ fn a_code_is_of_no_use_to_who_is_banned() {
 }
 
 #[test]
-fn what_operators_do_to_users_is_on_record() {
+fn the_audit_log_has_the_commands_of_operators_about_users() {
     let mut world = World::new(|_| {});
     let (wish, until) = (|wish| move |state: &mut State| drop(state.run_user_command(7, wish)), u64::MAX);
     world.operator(wish(UserCommand::Add(name("cy"), code("c1", until))));

@@ -24,7 +24,7 @@ fn shows(world: &mut World, shown: Certificate) -> String {
 const REFUSED: &str = "ERROR_MSG AUTH_FAILED";
 
 #[test]
-fn a_key_that_two_names_have_is_revoked_with_either_of_them() {
+fn a_key_of_two_names_is_revoked_with_either_name() {
     for wish in [UserCommand::Remove(name("Smith")), UserCommand::RevokeAll(name("Smith"))] {
         let mut world = World::new(|_| {});
         world.issued = world.now.wall;
@@ -111,7 +111,7 @@ fn a_ban_of_a_key_ends_the_sessions_of_all_its_names() {
 }
 
 #[test]
-fn registering_a_name_does_not_touch_who_only_looks_like_it() {
+fn registering_a_name_does_not_affect_a_name_that_resembles_it() {
     let mut world = World::new(|_| {});
     let [born, bo] = [world.login("born"), world.login("bo")];
     world.skips(&[born, bo]);
@@ -168,7 +168,7 @@ fn a_certificate_proves_its_name_until_it_is_revoked() {
 }
 
 #[test]
-fn a_token_is_of_no_use_with_anothers_certificate_or_a_revoked_one() {
+fn a_token_is_refused_with_a_foreign_or_revoked_certificate() {
     let mut world = World::new(|_| {});
     world.registers("cy");
     world.registers("di");

@@ -20,7 +20,7 @@ fn reloads(world: &mut World, adjust: impl FnOnce(&mut Rules)) {
 }
 
 #[test]
-fn a_configured_room_is_opened_whatever_looks_like_it() {
+fn a_configured_room_opens_although_another_room_resembles_it() {
     let mut world = World::new(|_| {});
     let squatter = world.login("squatter");
     world.in_one_turn(squatter, &[&join("supp0rt"), r#"{"op":"MSG","data":{"room":"supp0rt","msg":"."}}"#]);
@@ -42,7 +42,7 @@ fn a_configured_room_is_opened_whatever_looks_like_it() {
 }
 
 #[test]
-fn a_room_that_machines_post_to_is_nobodys() {
+fn a_room_for_webhooks_has_no_owner() {
     let mut world = World::new(|rules| rules.posted_rooms = names(&["ops", "alarm"]));
     assert_eq!(world.state.counts().rooms, 3, "they are there from the start");
     world.registers("mallory");
@@ -67,7 +67,7 @@ fn a_room_that_machines_post_to_is_nobodys() {
 }
 
 #[test]
-fn a_login_that_names_no_rooms_passes_over_those_that_it_may_not_enter() {
+fn a_login_without_rooms_skips_the_rooms_that_it_cannot_enter() {
     let mut world = World::new(|rules| rules.default_rooms = names(&["lobby", "board"]));
     world.operates(r#"{"op":"ROOM","data":{"room":"board","private":true}}"#).unwrap();
     let ana = world.login("ana");
@@ -79,7 +79,7 @@ fn place(room: &str) -> tcp_chat_protocol::request::Place {
 }
 
 #[test]
-fn nobody_keeps_the_endpoint_out_by_a_name_that_looks_like_its_own() {
+fn a_name_that_resembles_the_endpoints_does_not_keep_it_out() {
     let mut world = World::new(|_| {});
     let twin = world.login("a1erts");
     world.skips(&[twin]);
@@ -91,7 +91,7 @@ fn nobody_keeps_the_endpoint_out_by_a_name_that_looks_like_its_own() {
 }
 
 #[test]
-fn of_two_configured_rooms_that_look_alike_one_is_to_be_renamed() {
+fn two_configured_rooms_that_look_alike_are_reported() {
     let advice = |twin: &RoomTwin| twin.to_string().split_once(": ").unwrap().1.to_owned();
     let rename = "both are in rooms.default or http.rooms; rename one there and reload";
     let (configured, there) = (names(&["ops", "0ps", "support"]), names(&["ops", "0ps", "supp0rt"]));
@@ -103,7 +103,7 @@ fn of_two_configured_rooms_that_look_alike_one_is_to_be_renamed() {
 }
 
 #[test]
-fn a_message_without_a_target_is_known_again_after_the_default_room_was_changed() {
+fn a_resend_without_a_target_is_recognised_after_the_default_room_changed() {
     let mut world = World::new(|rules| rules.default_rooms = names(&["lobby", "ops"]));
     let mut ana = world.login("ana");
     let [bare, to_lobby, to_ops] = ["", "lobby", "ops"].map(|room| {
@@ -169,7 +169,7 @@ fn a_message_without_a_target_is_known_again_after_the_default_room_was_changed(
 }
 
 #[test]
-fn the_rooms_of_machines_are_not_opened_where_no_machine_is_let_in() {
+fn rooms_for_webhooks_are_not_opened_without_an_http_endpoint() {
     let mut settings = crate::settings::Settings::default();
     settings.http.rooms = names(&["1obby"]);
     for (address, rooms) in [(None, 1), (Some("127.0.0.1:0".parse().unwrap()), 2)] {

@@ -15,7 +15,7 @@ fn rooms(world: &mut World, ana: ConnectionId) -> String {
 }
 
 #[test]
-fn a_room_goes_when_its_last_message_and_its_last_member_have() {
+fn a_room_is_removed_with_its_last_message_and_its_last_member() {
     for leaves_first in [true, false] {
         let mut world = World::new(|rules| rules.rooms = 2);
         let ana = world.login("ana");
@@ -40,7 +40,7 @@ fn a_room_goes_when_its_last_message_and_its_last_member_have() {
 }
 
 #[test]
-fn a_room_with_members_goes_on_where_it_was() {
+fn a_room_with_members_is_kept_when_its_messages_are_removed() {
     let mut world = World::new(|_| {});
     let [ana, bo] = ["ana", "bo"].map(|name| world.login(name));
     world.in_one_turn(ana, &[JOIN, SAY]);
@@ -58,7 +58,7 @@ fn a_room_with_members_goes_on_where_it_was() {
 }
 
 #[test]
-fn what_is_configured_or_written_down_stays() {
+fn a_configured_room_and_a_room_with_permissions_are_kept() {
     let mut world = World::new(|_| {});
     let ana = world.login("ana");
     world.sends(ana, r#"{"op":"MSG","data":"x"}"#);
@@ -73,7 +73,7 @@ fn what_is_configured_or_written_down_stays() {
 }
 
 #[test]
-fn a_start_finds_rooms_of_which_nothing_is_left() {
+fn a_start_removes_rooms_that_have_become_empty() {
     let mut world = World::new(|_| {});
     let ana = world.login("ana");
     world.in_one_turn(ana, &[JOIN, SAY, LEAVE]);
@@ -85,7 +85,7 @@ fn a_start_finds_rooms_of_which_nothing_is_left() {
 }
 
 #[test]
-fn a_room_with_a_message_that_waits_for_the_disk_stays() {
+fn a_room_with_a_held_message_is_kept() {
     let mut world = World::new(|_| {});
     let ana = world.login("ana");
     world.in_one_turn(ana, &[JOIN, SAY]);
@@ -100,7 +100,7 @@ fn a_room_with_a_message_that_waits_for_the_disk_stays() {
 }
 
 #[test]
-fn direct_messages_with_who_is_gone_go_with_their_last_message() {
+fn a_direct_conversation_with_an_ended_user_is_removed_with_its_last_message() {
     let mut world = World::new(|_| {});
     let [ana, bo, guest] = ["ana", "bo", "guest"].map(|name| world.login(name));
     for (from, to) in [(guest, "ana"), (bo, "ana")] {

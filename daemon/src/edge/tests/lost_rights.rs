@@ -22,7 +22,7 @@ fn private(n: usize) -> (World, Vec<ConnectionId>) {
 const DEMOTES: &str = r#"{"op":"GRANT","data":{"user":"cy","role":"none"}}"#;
 
 #[test]
-fn a_role_that_is_taken_takes_out_of_many_rooms_in_slices() {
+fn losing_a_role_evicts_from_many_rooms_in_slices() {
     let of = |n| {
         let (mut world, _) = private(n);
         cost(&mut world, |world| drop(world.operates(DEMOTES).unwrap()))
@@ -36,7 +36,7 @@ fn a_role_that_is_taken_takes_out_of_many_rooms_in_slices() {
 }
 
 #[test]
-fn who_may_no_longer_be_in_a_room_hears_and_finds_nothing_of_it_while_it_is_taken_out() {
+fn a_member_who_is_being_evicted_gets_and_finds_no_message_of_the_room() {
     let (mut world, cy) = private(3);
     let owner = world.connect();
     world.registers("own");
@@ -106,7 +106,7 @@ const WAYS: [[&str; 2]; 2] = [
 ];
 
 #[test]
-fn who_lost_a_right_is_told_even_if_it_is_back_and_the_session_was_resumed() {
+fn a_member_who_lost_a_right_is_evicted_even_if_it_was_granted_again_and_the_session_resumed() {
     for (n, [off, on]) in WAYS.into_iter().enumerate() {
         let (mut world, cy, owner) = owned(2);
         if n == 1 {
@@ -140,7 +140,7 @@ fn who_lost_a_right_is_told_even_if_it_is_back_and_the_session_was_resumed() {
 }
 
 #[test]
-fn who_is_half_out_says_and_reads_nothing_there() {
+fn a_member_who_is_being_evicted_cannot_write_or_read() {
     let (mut world, cy, owner) = owned(2);
     world.operates(DEMOTES).unwrap();
     world.operates(PROMOTES).unwrap();
@@ -168,7 +168,7 @@ fn who_is_half_out_says_and_reads_nothing_there() {
 }
 
 #[test]
-fn who_is_out_already_is_not_told_again() {
+fn a_user_who_has_already_left_is_not_evicted_again() {
     let (mut world, cy, owner) = owned(3);
     world.operates(DEMOTES).unwrap();
     world.sends(owner, r#"{"op":"KICK","data":{"user":"cy","room":"room1"}}"#);
@@ -187,7 +187,7 @@ fn who_is_out_already_is_not_told_again() {
 }
 
 #[test]
-fn a_room_that_changes_back_and_forth_tells_the_store_once_of_each_who_lost_it() {
+fn a_room_that_switches_between_private_and_public_notes_each_lost_membership_once() {
     let (mut world, _) = rooms(1, 300, 0);
     for (private, wanted) in [(true, 300), (false, 0), (true, 0)] {
         world.state.begin(world.now.wall);

@@ -14,7 +14,7 @@ fn removes_room0(world: &mut World) {
 }
 
 #[test]
-fn the_name_of_a_removed_room_is_free_when_all_are_out_of_it() {
+fn the_name_of_a_removed_room_is_free_when_its_last_member_is_out() {
     let (mut world, cy) = rooms(2, 2, 1);
     let by = world.resumes("by0", None);
     world.skips(&[by, cy[0]]);
@@ -45,7 +45,7 @@ fn the_name_of_a_removed_room_is_free_when_all_are_out_of_it() {
 }
 
 #[test]
-fn nobody_reads_in_a_room_that_is_being_removed() {
+fn a_room_that_is_being_removed_cannot_be_read() {
     let (mut world, _) = rooms(2, 2, 0);
     let by = world.resumes("by0", None);
     world.sends(by, r#"{"op":"MSG","data":{"room":"room0","msg":"old"}}"#);
@@ -83,7 +83,7 @@ fn a_restart_in_the_middle_of_a_removal_finds_one_room_of_that_name() {
 }
 
 #[test]
-fn the_name_of_a_hidden_room_tells_nobody_that_it_is_being_removed() {
+fn the_name_of_a_hidden_room_does_not_show_that_it_is_being_removed() {
     let (mut world, cy) = rooms(2, 2, 1);
     world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"member","room":"room0"}}"#).unwrap();
     world.operates(r#"{"op":"ROOM","data":{"room":"room0","private":true}}"#).unwrap();
@@ -98,7 +98,7 @@ fn the_name_of_a_hidden_room_tells_nobody_that_it_is_being_removed() {
 }
 
 #[test]
-fn who_has_ended_is_not_counted() {
+fn a_session_that_has_ended_is_not_counted() {
     let (mut world, cy) = rooms(3, 2, 2);
     let by = world.resumes("by0", None);
     world.slice.rooms = 0;
@@ -123,7 +123,7 @@ fn who_has_ended_is_not_counted() {
 }
 
 #[test]
-fn a_name_whose_owner_is_still_leaving_many_rooms_is_taken_for_a_moment() {
+fn a_name_stays_taken_while_its_ended_session_leaves_many_rooms() {
     let of = |n| {
         let (mut world, _) = rooms(n, 3, 16);
         world.sweeps = false;
@@ -146,7 +146,7 @@ fn a_name_whose_owner_is_still_leaving_many_rooms_is_taken_for_a_moment() {
 
 /// Whom a process has told, and how much it tells in a turn, is its own matter: the turn says how much work is done.
 #[test]
-fn presence_that_is_not_told_delays_no_slow_work() {
+fn presence_that_is_not_announced_delays_no_slow_work() {
     let facts = |copies: usize| {
         let (mut world, cy) = rooms(8, 1, 1);
         let by = world.resumes("by0", None);

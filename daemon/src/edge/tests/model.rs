@@ -332,7 +332,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_session_hears_exactly_its_log(
+    fn every_session_receives_exactly_its_log(
         steps in proptest::collection::vec(step(), 1..120),
         (rooms, copies) in prop_oneof![Just((64, 4096)), (0usize..3, 1usize..6)],
     ) {

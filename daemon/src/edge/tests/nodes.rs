@@ -35,7 +35,7 @@ fn both() -> (World, ConnectionId, Origin, SessionId) {
 }
 
 #[test]
-fn what_is_said_on_another_node_is_heard_here_and_nothing_else_of_it() {
+fn only_the_messages_of_another_node_are_delivered_here() {
     let (mut world, ana, there, bo) = both();
     for (line, heard) in [
         (r#"{"op":"MSG","data":"x","id":5}"#, "MSG 1<0 lobby bo: x"),
@@ -54,7 +54,7 @@ fn what_is_said_on_another_node_is_heard_here_and_nothing_else_of_it() {
 }
 
 #[test]
-fn when_another_node_begins_its_sessions_are_away_and_who_is_here_is_told() {
+fn when_another_node_starts_its_sessions_are_away_and_local_members_are_told() {
     let (mut world, ana, there, bo) = both();
     world.operator(|state| state.node_up(OTHER));
     assert_eq!(world.hears(ana), ["PRESENCE lobby bo away"]);
@@ -66,7 +66,7 @@ fn when_another_node_begins_its_sessions_are_away_and_who_is_here_is_told() {
 }
 
 #[test]
-fn a_session_that_went_on_elsewhere_is_not_asked_for_or_made_away_from_where_it_was() {
+fn a_session_that_moved_to_another_node_cannot_be_used_or_lost_on_the_old_one() {
     let (mut world, ana, there, bo) = both();
     let here = world.resumes("bo", None);
     assert_eq!(world.hears(here), ["LOGIN bo lobby head 0"]);
@@ -80,7 +80,7 @@ fn a_session_that_went_on_elsewhere_is_not_asked_for_or_made_away_from_where_it_
 }
 
 #[test]
-fn a_session_that_has_ended_is_seen_as_it_was_until_its_node_begins() {
+fn an_ended_session_is_shown_unchanged_until_its_node_starts() {
     let (mut world, _, there, bo) = both();
     (world.slice.rooms, world.sweeps) = (0, false);
     assert_eq!(asks(&mut world, there, Some(bo), r#"{"op":"QUIT"}"#), Ok(Done::Other));

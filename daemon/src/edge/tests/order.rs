@@ -104,7 +104,7 @@ fn every_op_by_every_role_in_public_and_private_rooms() {
 }
 
 #[test]
-fn a_private_room_is_hidden_from_those_who_were_granted_nothing_in_it() {
+fn a_private_room_is_hidden_from_users_without_a_grant() {
     for (who, ..) in WHO {
         let is_hidden = ["sam", "nob", "srv"].contains(&who);
         let (mut world, asker, bo) = room_with(who, true);
@@ -133,7 +133,7 @@ fn a_private_room_is_hidden_from_those_who_were_granted_nothing_in_it() {
 }
 
 #[test]
-fn a_hidden_room_is_told_as_one_that_is_not_there() {
+fn a_hidden_room_is_answered_like_an_unknown_room() {
     let (mut world, nob, _) = room_with("nob", true);
     for op in ["LEAVE", "WHO", "HISTORY", "MSG", "SEARCH", "KICK", "ROOM", "GRANT"] {
         let told = |world: &mut World, room: &str| {
@@ -182,7 +182,7 @@ fn a_hidden_room_is_told_as_one_that_is_not_there() {
 }
 
 #[test]
-fn whoever_opens_a_room_with_a_proven_name_owns_it() {
+fn a_user_with_a_proven_name_owns_the_room_that_it_opens() {
     let mut world = World::new(|_| {});
     world.proven = vec!["ana", "bo"];
     let [ana, bo, cy] = ["ana", "bo", "cy"].map(|name| world.login(name));
@@ -222,7 +222,7 @@ fn whoever_opens_a_room_with_a_proven_name_owns_it() {
 }
 
 #[test]
-fn who_was_put_out_while_away_hears_nothing_of_what_came_later() {
+fn a_session_that_is_evicted_while_away_gets_no_later_message() {
     let (mut world, mem, bo) = room_with("mem", true);
     world.loses(mem);
     world.sends(bo, r#"{"op":"MSG","data":{"room":"ops","msg":"before"}}"#);
@@ -236,7 +236,7 @@ fn who_was_put_out_while_away_hears_nothing_of_what_came_later() {
 }
 
 #[test]
-fn what_was_asked_before_one_was_put_out_shows_nothing_of_what_came_after() {
+fn a_history_request_before_an_eviction_shows_no_later_message() {
     // A page is read when the connection comes to it, which may be much later.
     let (mut world, mem, _) = room_with("mem", true);
     world.sends(mem, r#"{"op":"HISTORY","data":{"room":"ops"}}"#);
@@ -253,7 +253,7 @@ fn what_was_asked_before_one_was_put_out_shows_nothing_of_what_came_after() {
 }
 
 #[test]
-fn a_room_that_becomes_private_puts_out_those_who_were_granted_nothing() {
+fn a_room_that_becomes_private_evicts_members_without_a_grant() {
     let (mut world, sam, bo) = room_with("sam", false);
     world.operates(r#"{"op":"ROOM","data":{"room":"ops","private":true}}"#).unwrap();
     assert_eq!(world.hears(sam), ["NOTICE REMOVED ops"]);
@@ -269,7 +269,7 @@ fn a_room_that_becomes_private_puts_out_those_who_were_granted_nothing() {
 }
 
 #[test]
-fn a_removed_room_is_gone_with_all_that_was_in_it() {
+fn a_removed_room_is_gone_with_its_messages() {
     let (mut world, mem, bo) = room_with("mem", true);
     let nob = world.login("nob");
     world.skips(&[nob, bo, mem]);
@@ -299,7 +299,7 @@ fn a_removed_room_is_gone_with_all_that_was_in_it() {
 }
 
 #[test]
-fn in_a_room_that_is_being_removed_nobody_says_anything() {
+fn a_room_that_is_being_removed_takes_no_message() {
     let (mut world, mem, bo) = room_with("mem", false);
     world.sweeps = false;
     world.acts(Action::RemoveRoom(Place(Some("ops".parse().unwrap())))).unwrap();

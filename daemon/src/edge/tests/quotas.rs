@@ -47,7 +47,7 @@ fn a_new_session_has_no_new_burst_of_acts() {
 }
 
 #[test]
-fn no_user_writes_down_all_that_there_is_room_for() {
+fn one_user_cannot_use_up_all_grants_and_penalties() {
     let mut world = World::new(|rules| rules.rate = Limit { per_second: 0, burst: 1 });
     world.proven = vec!["ana", "bo", "mo"];
     let [ana, bo] = ["ana", "bo"].map(|name| world.login(name));
@@ -85,7 +85,7 @@ fn no_user_writes_down_all_that_there_is_room_for() {
 }
 
 #[test]
-fn what_is_said_counts_even_if_nothing_is_read_after_it() {
+fn a_message_counts_for_the_quota_even_if_its_sender_quits_at_once() {
     let mut world = World::new(|rules| rules.network_stored = Limit { per_second: 1, burst: 1_000 });
     world.address = "192.0.2.1".parse().unwrap();
     let mut kept = 0;
@@ -105,7 +105,7 @@ fn what_is_said_counts_even_if_nothing_is_read_after_it() {
 }
 
 #[test]
-fn a_mute_that_is_changed_or_taken_back_leaves_nothing_behind() {
+fn a_mute_that_is_changed_or_removed_leaves_nothing_behind() {
     let mut world = World::new(|rules| rules.rate = Limit { per_second: 0, burst: 1 });
     world.proven = vec!["ana"];
     let ana = world.login("ana");
@@ -159,7 +159,7 @@ fn a_registered_user_has_quotas_of_rooms_and_bytes_too_through_restarts() {
 }
 
 #[test]
-fn what_is_charged_grows_with_names_and_ids() {
+fn the_charge_of_a_message_grows_with_its_names_and_id() {
     let mut world = World::new(|rules| rules.network_stored = Limit { per_second: 1, burst: 5_000 });
     let mut kept = |name: &str, id: &str| {
         let who = world.login(name);
@@ -176,7 +176,7 @@ fn what_is_charged_grows_with_names_and_ids() {
 }
 
 #[test]
-fn only_what_is_stored_counts_as_stored() {
+fn only_a_stored_message_counts_as_stored() {
     let mut world = World::new(|rules| {
         rules.network_stored.burst = 400;
         rules.network_stored.per_second = 1;
@@ -207,7 +207,7 @@ fn only_what_is_stored_counts_as_stored() {
 }
 
 #[test]
-fn a_network_has_only_so_many_rooms_even_where_nobody_is_in_them_any_more() {
+fn empty_rooms_count_for_the_quota_of_their_network() {
     let mut world = World::new(|rules| rules.rooms_per_network = 2);
     world.proven = vec!["pro"];
     world.address = "192.0.2.1".parse().unwrap();
@@ -249,7 +249,7 @@ fn a_network_has_only_so_many_rooms_even_where_nobody_is_in_them_any_more() {
 }
 
 #[test]
-fn a_message_to_one_stranger_too_many_takes_nothing_of_what_may_be_stored() {
+fn a_message_to_one_stranger_too_many_takes_no_storage_quota() {
     let mut world = World::new(|rules| {
         rules.network_stored = Limit { per_second: 1, burst: 700 };
         rules.strangers_per_minute = 1;
@@ -268,7 +268,7 @@ fn a_message_to_one_stranger_too_many_takes_nothing_of_what_may_be_stored() {
 }
 
 #[test]
-fn a_message_that_may_not_be_stored_takes_no_stranger() {
+fn a_message_without_storage_quota_takes_no_stranger() {
     let mut world = World::new(|rules| {
         rules.network_stored = Limit { per_second: 1_000, burst: 1 };
         rules.strangers_per_minute = 1;

@@ -57,7 +57,7 @@ fn names_of_removed_users_are_forgotten_after_years() {
 }
 
 #[test]
-fn no_later_user_of_the_name_has_grants_that_were_taken_in_a_turn_that_was_not_kept() {
+fn a_later_user_of_the_name_has_no_grants_that_a_held_turn_removed() {
     for restarts in [false, true] {
         let mut world = World::new(|_| {});
         let ana = world.login("ana");
@@ -92,7 +92,7 @@ fn no_later_user_of_the_name_has_grants_that_were_taken_in_a_turn_that_was_not_k
 
 /// A removed user, whom a removal takes grants, a certificate and direct messages.
 #[test]
-fn a_removal_that_waits_for_the_disk_stands_and_is_lost_whole_if_the_process_ends_before() {
+fn a_held_removal_holds_and_is_lost_as_a_whole_if_the_process_ends_first() {
     for is_killed in [true, false] {
         let mut world = World::new(|_| {});
         world.registers("cy");
@@ -125,7 +125,7 @@ fn a_removal_that_waits_for_the_disk_stands_and_is_lost_whole_if_the_process_end
 }
 
 #[test]
-fn nothing_is_granted_to_a_name_whose_user_is_still_being_removed() {
+fn a_grant_to_a_name_whose_user_is_being_removed_is_refused() {
     let mut world = World::new(|_| {});
     world.registers("cy");
     world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"member","room":"lobby"}}"#).unwrap();

@@ -36,7 +36,7 @@ fn all_sessions_of_a_user_leave_a_room_and_others_see_one_user_go() {
 }
 
 #[test]
-fn a_room_that_becomes_private_is_left_by_all_sessions_that_may_not_be_in_it() {
+fn a_room_that_becomes_private_evicts_all_sessions_without_a_right() {
     let (mut world, [desk, phone, bo]) = cy_twice();
     world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"member","room":"lobby"}}"#).unwrap();
     world.operates(r#"{"op":"ROOM","data":{"room":"lobby","private":true}}"#).unwrap();
@@ -54,7 +54,7 @@ fn a_room_that_becomes_private_is_left_by_all_sessions_that_may_not_be_in_it() {
 }
 
 #[test]
-fn what_was_granted_to_a_user_goes_with_the_user() {
+fn the_grants_of_a_user_are_removed_with_the_user() {
     let (mut world, [desk, ..]) = cy_twice();
     world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"owner"}}"#).unwrap();
     world.sends(desk, r#"{"op":"JOIN","data":{"room":"hers"}}"#);
@@ -70,7 +70,7 @@ fn what_was_granted_to_a_user_goes_with_the_user() {
 }
 
 #[test]
-fn a_banned_certificate_ends_its_users_sessions_and_opens_nothing_until_it_is_over() {
+fn a_banned_certificate_ends_its_sessions_and_is_refused_until_the_ban_ends() {
     let (mut world, [desk, phone, bo]) = cy_twice();
     let banned = world.certificate_of(&name("cy"));
     let shown = |world: &mut World| {
@@ -102,7 +102,7 @@ fn a_banned_certificate_ends_its_users_sessions_and_opens_nothing_until_it_is_ov
 }
 
 #[test]
-fn who_may_only_read_on_the_server_writes_to_nobody_and_opens_no_room() {
+fn a_read_only_user_of_the_server_cannot_write_or_open_rooms() {
     let (mut world, [desk, _, bo]) = cy_twice();
     world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"read-only"}}"#).unwrap();
     world.skips(&[desk, bo]);
@@ -130,7 +130,7 @@ fn who_may_only_read_on_the_server_writes_to_nobody_and_opens_no_room() {
 }
 
 #[test]
-fn who_may_only_read_on_the_server_does_no_more_in_rooms_of_its_own() {
+fn a_read_only_user_of_the_server_is_read_only_in_its_own_rooms() {
     let (mut world, [desk, _, bo]) = cy_twice();
     world.sends(desk, r#"{"op":"JOIN","data":{"room":"hers"}}"#);
     world.sends(bo, r#"{"op":"JOIN","data":{"room":"hers"}}"#);
@@ -178,7 +178,7 @@ fn who_may_only_read_on_the_server_does_no_more_in_rooms_of_its_own() {
 }
 
 #[test]
-fn a_restart_ends_what_making_a_room_private_had_begun() {
+fn a_restart_completes_the_evictions_of_a_room_that_became_private() {
     // `nob` may be in it only while it is public.
     let (mut world, _, _) = room_with("nob", false);
     world.sweeps = false;
@@ -198,7 +198,7 @@ fn a_restart_ends_what_making_a_room_private_had_begun() {
 }
 
 #[test]
-fn an_empty_room_goes_with_its_last_grant() {
+fn an_empty_room_is_removed_with_its_last_grant() {
     for role in ["none", "owner"] {
         let mut world = World::new(|_| {});
         world.proven = vec!["op"];

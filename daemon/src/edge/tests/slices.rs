@@ -114,7 +114,7 @@ const ENDS: &[(&str, Act)] = &[
 ];
 
 #[test]
-fn what_ends_sessions_costs_a_turn_no_more_for_many_rooms() {
+fn ending_sessions_with_many_rooms_has_a_bounded_cost_per_turn() {
     let mut much = Vec::new();
     for (what, act) in ENDS {
         let of = |n| {
@@ -145,7 +145,7 @@ fn the_operators_list_does_not_count_a_member_whose_session_has_ended() {
 }
 
 #[test]
-fn a_session_whose_time_is_over_costs_no_more_for_many_rooms() {
+fn an_expired_session_with_many_rooms_has_a_bounded_cost_per_turn() {
     // The dearest of the endings: the hub looks at the clock after each.
     let of = |n| {
         let (mut world, cy) = rooms(n, 3, 8);
@@ -170,7 +170,7 @@ fn a_session_whose_time_is_over_costs_no_more_for_many_rooms() {
 }
 
 #[test]
-fn who_comes_into_many_rooms_costs_as_much_as_it_names_and_is_told_in_slices() {
+fn a_login_to_many_rooms_costs_one_step_per_room_and_is_announced_in_slices() {
     let comes: &[(&str, Act)] = &[
         ("LOGIN", |w, _| {
             let who = w.connect();
@@ -207,7 +207,7 @@ fn who_comes_into_many_rooms_costs_as_much_as_it_names_and_is_told_in_slices() {
 }
 
 #[test]
-fn who_is_sent_away_cannot_act_hear_or_come_back_while_its_rooms_are_left() {
+fn an_evicted_session_cannot_act_receive_or_resume_while_it_leaves_its_rooms() {
     for (what, act) in &ENDS[..5] {
         let (mut world, cy) = rooms(ROOMS, 2, 3);
         let by = world.resumes("by0", None);
@@ -256,7 +256,7 @@ fn who_is_sent_away_cannot_act_hear_or_come_back_while_its_rooms_are_left() {
 }
 
 #[test]
-fn a_restart_in_the_middle_leaves_no_room_behind_that_nobody_is_in() {
+fn a_restart_during_an_eviction_leaves_no_empty_room() {
     let (mut world, _) = rooms(ROOMS, 1, 0);
     let by = world.resumes("by0", None);
     world.slice.rooms = 0;
@@ -271,7 +271,7 @@ fn a_restart_in_the_middle_leaves_no_room_behind_that_nobody_is_in() {
 }
 
 #[test]
-fn a_name_that_another_one_takes_at_once_has_left_before_it_comes() {
+fn a_name_that_is_reused_at_once_has_left_all_rooms_first() {
     let (mut world, _) = rooms(3, 2, 0);
     let [by, ana] = [world.resumes("by0", None), world.connect()];
     world.sends(ana, &enters(5, "ana", ""));
@@ -317,7 +317,7 @@ fn a_users_other_session_is_seen_while_one_leaves() {
 }
 
 #[test]
-fn what_is_told_late_is_told_in_order_and_only_if_it_is_still_so() {
+fn delayed_presence_is_announced_in_order_and_only_if_still_true() {
     let (mut world, _) = rooms(4, 2, 0);
     let by = world.resumes("by0", None);
     world.skips(&[by]);

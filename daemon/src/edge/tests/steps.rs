@@ -121,7 +121,7 @@ const EACH: &[(&str, Act)] = &[
 ];
 
 #[test]
-fn nothing_costs_more_than_ten_times_as_much_at_ten_times_the_size() {
+fn every_op_and_command_is_linear_in_its_size() {
     let mut much = Vec::new();
     for (what, act) in EACH {
         let (small, large) = (cost(SIZE, *act), cost(10 * SIZE, *act));
@@ -134,7 +134,7 @@ fn nothing_costs_more_than_ten_times_as_much_at_ten_times_the_size() {
 
 /// What no name of a request may cost the hub: it was computed when the line was parsed.
 #[test]
-fn a_name_that_points_nowhere_costs_the_hub_no_more_than_another() {
+fn an_unknown_name_costs_the_hub_no_more_than_a_known_one() {
     let mut much = Vec::new();
     for dear in ["\u{fdfa}\u{fdfa}\u{fdfa}".to_owned(), "\u{390}".repeat(14), "nope".to_owned()] {
         for request in [
@@ -184,7 +184,7 @@ fn is_kept(world: &World, what: &str) {
 }
 
 #[test]
-fn what_one_thing_leaves_to_do_is_done_a_slice_at_a_time() {
+fn slow_work_is_done_a_slice_at_a_time() {
     for (what, act, left) in [
         ("QUIT", (|w, ana| w.sends(ana, r#"{"op":"QUIT"}"#)) as Act, 200),
         ("user remove", |w, _| w.grants(UserCommand::Remove(name("mo"))), 200),
@@ -212,7 +212,7 @@ fn what_one_thing_leaves_to_do_is_done_a_slice_at_a_time() {
 }
 
 #[test]
-fn a_removed_users_grants_are_nobodys_even_before_they_are_gone() {
+fn the_grants_of_a_removed_user_hold_for_nobody_before_they_are_removed() {
     let (mut world, _) = crowded(40);
     world.sweeps = false;
     world.grants(UserCommand::Remove(name("mo")));
@@ -253,7 +253,7 @@ fn a_removed_users_grants_are_nobodys_even_before_they_are_gone() {
 }
 
 #[test]
-fn a_search_names_rooms_and_not_each_of_the_direct_conversations() {
+fn a_search_lists_rooms_and_not_each_direct_conversation() {
     let (mut world, ana) = crowded(SIZE);
     world.sends(ana, r#"{"op":"SEARCH","data":{"query":"x"}}"#);
     let asked = world.effects.iter().find_map(|effect| match effect {

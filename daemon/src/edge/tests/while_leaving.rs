@@ -9,7 +9,7 @@ use tcp_chat_state::Parts as _;
 use tcp_chat_state::steps;
 
 #[test]
-fn lookups_cost_no_more_while_many_sessions_leave_many_rooms() {
+fn queries_cost_no_more_while_many_sessions_leave_many_rooms() {
     let lookups = [
         r#"{"op":"ROOMS"}"#,
         r#"{"op":"JOIN","data":{"room":"room0"}}"#,
@@ -33,7 +33,7 @@ fn lookups_cost_no_more_while_many_sessions_leave_many_rooms() {
 }
 
 #[test]
-fn a_room_in_which_users_come_and_go_all_the_time_stops_no_sweep() {
+fn a_room_with_constant_joins_and_leaves_does_not_stop_the_sweeps() {
     let (mut world, cy) = rooms(2, 3, 1);
     let by = world.resumes("by0", None);
     world.skips(&[by]);
@@ -70,7 +70,7 @@ fn told(others: usize) -> (usize, usize) {
 }
 
 #[test]
-fn the_store_is_told_little_of_sessions_that_leave_many_rooms() {
+fn sessions_that_leave_many_rooms_cause_few_writes() {
     for others in [0, 1, 1_000] {
         let (told, gone) = told(others);
         assert!(gone >= 250, "beside {others} other sweeps only {gone} rooms were left");
@@ -79,7 +79,7 @@ fn the_store_is_told_little_of_sessions_that_leave_many_rooms() {
 }
 
 #[test]
-fn a_room_is_removed_as_soon_beside_many_sessions_that_leave() {
+fn the_removal_of_a_room_is_not_delayed_by_sessions_that_leave() {
     let (mut world, cy) = rooms(192, 1, 40);
     (world.slice.rooms, world.sweeps) = (0, false);
     cy.iter().for_each(|who| world.sends(*who, r#"{"op":"QUIT"}"#));

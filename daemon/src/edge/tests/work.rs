@@ -37,7 +37,7 @@ fn called(world: &World, room: &str) -> Vec<ConversationId> {
 }
 
 #[test]
-fn a_room_that_was_being_removed_is_removed_after_a_restart_without_being_asked_again() {
+fn the_removal_of_a_room_continues_after_a_restart() {
     let (mut world, _) = rooms(2, 3, 0);
     world.sweeps = false;
     removes(&mut world, "room0");
@@ -58,7 +58,7 @@ fn a_room_that_was_being_removed_is_removed_after_a_restart_without_being_asked_
 }
 
 #[test]
-fn a_room_that_is_configured_while_it_is_being_removed_opens_when_it_is_gone() {
+fn a_room_that_is_configured_during_its_removal_opens_after_it() {
     for restarts in [false, true] {
         let (mut world, _) = rooms(1, 2, 0);
         world.sweeps = false;
@@ -84,7 +84,7 @@ fn a_room_that_is_configured_while_it_is_being_removed_opens_when_it_is_gone() {
 }
 
 #[test]
-fn who_lost_a_right_before_a_restart_is_taken_out_after_it_even_if_the_right_is_back() {
+fn a_member_who_lost_a_right_before_a_restart_is_evicted_after_it_even_if_the_right_is_back() {
     let (mut world, _) = rooms(1, 2, 0);
     world.sweeps = false;
     for private in [true, false] {
@@ -118,7 +118,7 @@ fn a_session_that_ended_before_a_restart_leaves_its_rooms_after_it() {
 }
 
 #[test]
-fn a_ban_of_addresses_ends_all_sessions_from_there_also_if_a_restart_comes_in_between() {
+fn a_ban_of_addresses_ends_all_their_sessions_also_over_a_restart() {
     let mut world = World::new(|_| {});
     world.address = [192, 0, 2, 1].into();
     let [ana, _] = [world.login("ana"), world.login("bo")];
@@ -138,7 +138,7 @@ fn a_ban_of_addresses_ends_all_sessions_from_there_also_if_a_restart_comes_in_be
 }
 
 #[test]
-fn a_store_without_numbers_of_joins_gets_none_twice() {
+fn joins_of_an_old_store_without_join_numbers_get_unique_numbers() {
     let (world, _) = rooms(3, 1, 0);
     let mut found = world.disk.found();
     found.last_join = 0;

@@ -1,16 +1,18 @@
-//! A world for the chat: a disk that keeps what a turn writes, connections that hear, and a clock
-//! that is told. No runtime, no sleep.
+//! Owns the test bench of the edge: a state, an edge, a model of the disk, the lines of each connection, and a clock that
+//! the test sets. It runs turns as the hub does, and restarts the process. The tests call it; `clients` and `operators`
+//! have the calls of connections and of operators. Never uses a runtime and never sleeps.
+
+mod clients;
+mod operators;
 
 use super::disk::Disk;
-use super::short::short;
 use super::*;
 use crate::edge::{Command, Edge, Effect, Now, Outcome, Read};
 use crate::settings::Settings;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
-use tcp_chat_protocol::Action;
 use tcp_chat_protocol::event::write_with_id;
-use tcp_chat_protocol::reply::{self, ActReply};
+use tcp_chat_protocol::reply;
 use tcp_chat_state::steps;
 
 /// How much of what may be much is done in one turn.
@@ -140,16 +142,6 @@ impl World {
         self.effects = effects;
     }
 
-    /// Something happens in the state in between.
-    pub(super) fn operator(&mut self, act: impl FnOnce(&mut State)) {
-        self.state.set_left_at_once(self.slice.rooms);
-        self.state.begin(self.now.wall);
-        act(&mut self.state);
-        self.state.seal();
-        self.begin();
-        self.finish();
-    }
-
     /// The hub has time for so many steps of slow work.
     pub(super) fn works(&mut self, steps: usize) {
         self.begin();
@@ -165,66 +157,6 @@ impl World {
     /// Is nothing left of what is done in slices?
     pub(super) fn is_at_rest(&self) -> bool {
         self.state.is_at_rest() && !self.edge.is_telling()
-    }
-
-    /// An operator says something to all.
-    pub(super) fn says_to_all(&mut self, msg: &str) {
-        self.begin();
-        self.edge.say_to_all(msg);
-        self.finish();
-    }
-
-    /// The daemon is going.
-    pub(super) fn shuts_down(&mut self) {
-        self.begin();
-        self.edge.shutdown();
-        self.finish();
-    }
-
-    /// What an operator sees, page by page.
-    pub(super) fn sees(&self, at: Listing) -> Vec<Row> {
-        let mut page = self.looks(at, &Cursor::default());
-        let mut rows = page.rows;
-        while let Some(next) = page.next {
-            page = self.looks(at, &next);
-            rows.append(&mut page.rows);
-        }
-        rows
-    }
-
-    fn looks(&self, at: Listing, from: &Cursor) -> Page {
-        self.state.list(at, from, &self.edge)
-    }
-
-    /// An operator does what that request asks for.
-    pub(super) fn operates(&mut self, line: &str) -> Result<ActReply, ErrorKind> {
-        let Command::Ask(_, Ask::Action(action)) = self.command(line) else { panic!("{line}") };
-        self.acts(*action)
-    }
-
-    pub(super) fn acts(&mut self, action: Action) -> Result<ActReply, ErrorKind> {
-        self.begin();
-        let done = self.edge.takes_action(&action).and_then(|()| {
-            let at = self.edge.propose(Intent::Operate(0, Box::new(action)));
-            self.finish();
-            self.results.swap_remove(at)
-        });
-        match done.map_err(|refusal| refusal.kind)? {
-            Done::Acted(reply) => Ok(reply),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// An operator wants something done to a user.
-    pub(super) fn wishes(&mut self, wish: UserCommand) -> Result<usize, UserCommandError> {
-        self.begin();
-        self.edge.takes_wish()?;
-        let at = self.edge.propose(Intent::Grant(0, wish));
-        self.finish();
-        match self.results.swap_remove(at) {
-            Ok(Done::Granted(done)) => done,
-            other => panic!("{other:?}"),
-        }
     }
 
     fn finish(&mut self) {
@@ -343,45 +275,6 @@ impl World {
         }
     }
 
-    pub(super) fn connect(&mut self) -> ConnectionId {
-        let id = ConnectionId(self.next);
-        self.next += 1;
-        self.heard.insert(id, VecDeque::new());
-        self.adds(id, Command::Open(self.address));
-        id
-    }
-
-    pub(super) fn login(&mut self, name: &str) -> ConnectionId {
-        let who = self.connect();
-        self.sends(who, &format!(r#"{{"op":"LOGIN","data":{{"name":"{name}"}}}}"#));
-        who
-    }
-
-    pub(super) fn resumes(&mut self, name: &str, after: Option<Seq>) -> ConnectionId {
-        let who = self.connect();
-        let (token, _) = self.tokens.get(name).expect("logged in once").clone();
-        let after = after.map_or("null".to_owned(), |a| a.to_string());
-        self.sends(who, &format!(r#"{{"op":"LOGIN","data":{{"session":"{token}","after":{after}}}}}"#));
-        who
-    }
-
-    pub(super) fn sends(&mut self, who: ConnectionId, line: &str) {
-        self.in_one_turn(who, &[line]);
-    }
-
-    pub(super) fn in_one_turn(&mut self, who: ConnectionId, lines: &[&str]) {
-        for line in lines {
-            let command = self.command(line);
-            self.adds(who, command);
-        }
-        self.turn();
-    }
-
-    pub(super) fn loses(&mut self, who: ConnectionId) {
-        self.adds(who, Command::Lost);
-        self.turn();
-    }
-
     pub(super) fn passes(&mut self, ms: u64) {
         self.now.mono += ms;
         self.now.wall += ms;
@@ -424,48 +317,5 @@ impl World {
         self.state.start();
         self.edge.start(&self.state, self.now);
         self.turn();
-    }
-
-    /// A line that was looked at and not read yet.
-    pub(super) fn unread(&mut self, who: ConnectionId, line: Vec<u8>) {
-        if let Some(heard) = self.heard.get_mut(&who) {
-            heard.push_back(line);
-        }
-    }
-
-    /// Which session, by what it is called here, is in which room, and from which number on it sees
-    /// the room.
-    pub(super) fn memberships(&self) -> BTreeMap<(String, String), Seq> {
-        let found = self.state.snapshot();
-        let room = |id: ConversationId| {
-            found.conversations.iter().find(|c| c.id == id).and_then(|c| match &c.kind {
-                ConversationKind::Room(name) => Some(name.to_string()),
-                ConversationKind::Direct(..) => None,
-            })
-        };
-        let called = |hash: [u8; 32]| {
-            self.tokens.iter().find(|(_, (_, h))| *h == hash).map(|(called, _)| called.clone())
-        };
-        found
-            .sessions
-            .iter()
-            .flat_map(|s| s.rooms.iter().map(|(r, since)| (called(s.row.token_hash), *r, *since)))
-            .filter_map(|(called, r, since)| Some(((called?, room(r)?), since)))
-            .collect()
-    }
-
-    /// All lines that wait for the connection, as they came.
-    pub(super) fn lines(&mut self, who: ConnectionId) -> VecDeque<Vec<u8>> {
-        self.heard.get_mut(&who).map(std::mem::take).unwrap_or_default()
-    }
-
-    /// What waits for them is of no interest.
-    pub(super) fn skips(&mut self, who: &[ConnectionId]) {
-        who.iter().for_each(|c| drop(self.lines(*c)));
-    }
-
-    /// The same, in short.
-    pub(super) fn hears(&mut self, who: ConnectionId) -> Vec<String> {
-        self.lines(who).into_iter().map(|line| short(&line)).collect()
     }
 }

@@ -56,7 +56,7 @@ fn refusals(outbox: &Outbox) -> Vec<ErrorKind> {
 }
 
 #[test]
-fn what_could_not_be_kept_is_told_once_it_is_and_what_comes_next_is_refused() {
+fn a_held_message_is_delivered_once_it_is_kept_and_the_next_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (mut hub, outboxes, other) = locked(&dir.path().join("chat.db"), 2);
     says(&mut hub, 0);
@@ -75,7 +75,7 @@ fn what_could_not_be_kept_is_told_once_it_is_and_what_comes_next_is_refused() {
 }
 
 #[test]
-fn an_operator_is_told_after_a_while_that_it_is_not_kept_yet_and_it_is_kept_all_the_same() {
+fn an_operator_is_told_that_a_command_is_not_kept_yet_and_it_is_kept_later() {
     for patient in [true, false] {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("chat.db");

@@ -111,7 +111,7 @@ proptest! {
 }
 
 #[test]
-fn an_empty_outbox_wakes_whoever_waits() {
+fn an_empty_outbox_wakes_its_connection() {
     use std::sync::atomic::{AtomicUsize, Ordering};
     struct Count(AtomicUsize);
     impl std::task::Wake for Count {
@@ -134,7 +134,7 @@ fn an_empty_outbox_wakes_whoever_waits() {
 }
 
 #[test]
-fn over_the_bound_nothing_is_asked_and_presence_is_left_out() {
+fn over_the_bound_no_request_is_read_and_presence_is_dropped() {
     let outbox = Outbox::new(10);
     let cx = Context::from_waker(Waker::noop());
     assert!(outbox.poll_may_ask(&cx).is_ready());
@@ -146,7 +146,7 @@ fn over_the_bound_nothing_is_asked_and_presence_is_left_out() {
 }
 
 #[test]
-fn what_is_in_no_hurry_wakes_nobody_until_it_is_time_and_goes_out_before_what_comes_after_it() {
+fn a_line_in_no_hurry_wakes_the_connection_later_and_keeps_its_place() {
     let outbox = Outbox::new(1000);
     let waits = || outbox.poll_take(&Context::from_waker(Waker::noop()), usize::MAX).is_pending();
     assert!(waits());
@@ -161,7 +161,7 @@ fn what_is_in_no_hurry_wakes_nobody_until_it_is_time_and_goes_out_before_what_co
 }
 
 #[test]
-fn nobody_fills_the_inbox_alone() {
+fn one_connection_cannot_fill_the_inbox() {
     let outbox = Outbox::new(10);
     let cx = Context::from_waker(Waker::noop());
     (0..ASKED).for_each(|_| outbox.asks());
@@ -171,7 +171,7 @@ fn nobody_fills_the_inbox_alone() {
 }
 
 #[test]
-fn who_asks_too_much_waits_before_the_next_read_once_and_not_for_ever() {
+fn a_client_that_asks_too_much_waits_once_before_the_next_read() {
     let outbox = Outbox::new(10);
     let cx = Context::from_waker(Waker::noop());
     (0..3).for_each(|_| outbox.slow(2));
@@ -212,7 +212,7 @@ fn a_reader_that_is_behind_in_many_rooms_costs_the_same_for_each_message() {
 }
 
 #[test]
-fn after_its_end_nothing_comes_whatever_is_offered() {
+fn a_closed_outbox_takes_no_further_items() {
     let outbox = Outbox::new(BOUND);
     let _ = outbox.logged_in(SessionId(1));
     let _ = outbox.push(Item::Line(b"before\n".to_vec()));

@@ -106,7 +106,7 @@ pub(in crate::hub) fn heard(outbox: &Outbox) -> Vec<u64> {
 }
 
 #[test]
-fn a_turn_ends_by_bytes_whoever_says_them_and_loses_nothing() {
+fn a_turn_ends_by_its_total_of_bytes_and_loses_no_message() {
     for (what, before, bytes, wanted) in [
         ("long ones", vec![], TURN_BYTES, vec![1, 1, 1, 1]),
         ("long ones behind something else", vec![join()], TURN_BYTES, vec![1, 1, 1, 1]),
@@ -127,7 +127,7 @@ fn a_turn_ends_by_bytes_whoever_says_them_and_loses_nothing() {
 }
 
 #[test]
-fn who_asks_for_more_gets_on_beside_talk_that_fills_the_turn() {
+fn a_request_proceeds_beside_messages_that_fill_the_turn() {
     let (mut hub, _) = hub(2);
     let mut waiting = Waiting::default();
     fill(&mut waiting);
@@ -139,7 +139,7 @@ fn who_asks_for_more_gets_on_beside_talk_that_fills_the_turn() {
 
 /// A room that nobody is in is answered in microseconds: many of them are less than the time of a turn.
 #[test]
-fn many_who_ask_for_more_share_a_turn_beside_talk_that_fills_it() {
+fn many_requests_share_a_turn_beside_messages_that_fill_it() {
     const MANY: u64 = 100;
     let (mut hub, _) = hub(MANY);
     let mut waiting = Waiting::default();
@@ -157,7 +157,7 @@ fn many_who_ask_for_more_share_a_turn_beside_talk_that_fills_it() {
 }
 
 #[test]
-fn long_messages_get_on_one_by_one_beside_talk_that_fills_the_turn() {
+fn long_messages_proceed_one_by_one_beside_messages_that_fill_the_turn() {
     let (mut hub, _) = hub(4);
     let mut waiting = Waiting::default();
     for n in 1..4 {
@@ -175,7 +175,7 @@ fn long_messages_get_on_one_by_one_beside_talk_that_fills_the_turn() {
 }
 
 #[test]
-fn a_turn_ends_within_a_batch_and_the_rest_of_it_is_first_in_the_next() {
+fn a_turn_may_end_within_a_batch_and_its_rest_is_first_in_the_next() {
     for (what, bytes, count, wanted, ends) in [
         ("many short ones", 1, 5000, vec![2048, 2048, 905], 2),
         ("few large ones", LIGHT_BYTES - 2, 20, vec![8, 8, 5], 2),
@@ -204,7 +204,7 @@ fn a_turn_ends_within_a_batch_and_the_rest_of_it_is_first_in_the_next() {
 }
 
 #[test]
-fn talk_does_not_wait_for_a_queue_of_long_messages() {
+fn messages_do_not_wait_for_a_queue_of_long_messages() {
     let (mut hub, outboxes) = hub(4);
     let mut waiting = Waiting::default();
     for n in 0..3 {
@@ -217,7 +217,7 @@ fn talk_does_not_wait_for_a_queue_of_long_messages() {
 }
 
 #[test]
-fn a_message_comes_before_what_its_sender_asks_next_behind_a_full_turn() {
+fn a_message_comes_before_the_next_request_of_its_sender_after_a_full_turn() {
     let leave = Ask::Leave(Place(Some("lobby".parse().unwrap())));
     for next in [Command::Ask(None, leave), Command::Ask(None, Ask::Quit), Command::Lost, say(LIGHT_BYTES)] {
         let (mut hub, _outboxes) = hub(2);
@@ -236,7 +236,7 @@ fn a_message_comes_before_what_its_sender_asks_next_behind_a_full_turn() {
 }
 
 #[test]
-fn a_connection_opens_before_its_login_behind_a_full_turn() {
+fn a_connection_opens_before_its_login_after_a_full_turn() {
     let (mut hub, _outboxes) = hub(1);
     let mut waiting = Waiting::default();
     fill(&mut waiting);
@@ -247,7 +247,7 @@ fn a_connection_opens_before_its_login_behind_a_full_turn() {
 }
 
 #[test]
-fn a_connection_that_is_lost_behind_a_full_turn_does_not_stay() {
+fn a_connection_that_is_lost_after_a_full_turn_does_not_stay() {
     let (mut hub, _outboxes) = hub(1);
     let mut waiting = Waiting::default();
     fill(&mut waiting);

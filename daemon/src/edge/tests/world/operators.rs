@@ -1,0 +1,80 @@
+//! Owns the commands of operators in the test bench: actions, commands about users, notices, shutdown and listings. Called
+//! by the tests. Never runs a turn itself: `world` does.
+
+use super::super::*;
+use super::World;
+use crate::edge::Command;
+use tcp_chat_protocol::Action;
+use tcp_chat_protocol::reply::ActReply;
+
+impl World {
+    /// Something happens in the state in between.
+    pub(in crate::edge::tests) fn operator(&mut self, act: impl FnOnce(&mut State)) {
+        self.state.set_left_at_once(self.slice.rooms);
+        self.state.begin(self.now.wall);
+        act(&mut self.state);
+        self.state.seal();
+        self.begin();
+        self.finish();
+    }
+
+    /// An operator says something to all.
+    pub(in crate::edge::tests) fn says_to_all(&mut self, msg: &str) {
+        self.begin();
+        self.edge.say_to_all(msg);
+        self.finish();
+    }
+
+    /// The daemon is going.
+    pub(in crate::edge::tests) fn shuts_down(&mut self) {
+        self.begin();
+        self.edge.shutdown();
+        self.finish();
+    }
+
+    /// What an operator sees, page by page.
+    pub(in crate::edge::tests) fn sees(&self, at: Listing) -> Vec<Row> {
+        let mut page = self.looks(at, &Cursor::default());
+        let mut rows = page.rows;
+        while let Some(next) = page.next {
+            page = self.looks(at, &next);
+            rows.append(&mut page.rows);
+        }
+        rows
+    }
+
+    fn looks(&self, at: Listing, from: &Cursor) -> Page {
+        self.state.list(at, from, &self.edge)
+    }
+
+    /// An operator does what that request asks for.
+    pub(in crate::edge::tests) fn operates(&mut self, line: &str) -> Result<ActReply, ErrorKind> {
+        let Command::Ask(_, Ask::Action(action)) = self.command(line) else { panic!("{line}") };
+        self.acts(*action)
+    }
+
+    pub(in crate::edge::tests) fn acts(&mut self, action: Action) -> Result<ActReply, ErrorKind> {
+        self.begin();
+        let done = self.edge.takes_action(&action).and_then(|()| {
+            let at = self.edge.propose(Intent::Operate(0, Box::new(action)));
+            self.finish();
+            self.results.swap_remove(at)
+        });
+        match done.map_err(|refusal| refusal.kind)? {
+            Done::Acted(reply) => Ok(reply),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// An operator wants something done to a user.
+    pub(in crate::edge::tests) fn wishes(&mut self, wish: UserCommand) -> Result<usize, UserCommandError> {
+        self.begin();
+        self.edge.takes_wish()?;
+        let at = self.edge.propose(Intent::Grant(0, wish));
+        self.finish();
+        match self.results.swap_remove(at) {
+            Ok(Done::Granted(done)) => done,
+            other => panic!("{other:?}"),
+        }
+    }
+}
