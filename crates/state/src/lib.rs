@@ -108,17 +108,17 @@ pub struct State {
     rules: Rules,
     conversations: Conversations,
     sessions: Sessions,
-    /// Who opened rooms. The store keeps it.
+    /// The openers of rooms. The store keeps them.
     openers: RoomOpeners,
-    /// Which room was the default one, for the messages after which number. The store keeps it.
+    /// The default room, for the messages after which number. The store keeps it.
     defaults: Vec<(Seq, ConversationId)>,
-    /// Who may do what.
+    /// The grants, private rooms, mutes and bans.
     permissions: Permissions,
-    /// Who is registered. Shared with whoever checks passwords, and copied when it changes.
+    /// The registered users. Shared with the checks of passwords, and copied when it changes.
     users: Arc<Users>,
-    /// Who was removed: certificates from before do not count.
+    /// The removed users: their earlier certificates do not count.
     removed: RemovedUsers,
-    /// The ids of the newest messages. The store has them.
+    /// The ids of the newest messages. The store keeps them.
     deduplication: Deduplication,
     /// The newest number on the server.
     head: Seq,
@@ -127,17 +127,17 @@ pub struct State {
     /// Retention has removed every message below this number.
     oldest: Seq,
     turn: turn::Turn,
-    /// What is still to be looked at, a slice in each turn.
+    /// The unfinished slow work: a slice in each turn.
     sweeps: Sweeps,
-    /// Conversations that this process has not looked at since its start,
+    /// Conversations that this process has not checked since its start,
     unchecked: std::vec::IntoIter<ConversationId>,
-    /// sessions that have ended and are noted in rooms,
+    /// ended sessions that are still noted in rooms,
     ended_sessions: EndedSessions,
-    /// and how many rooms they leave in the turn in which they end.
+    /// and the number of rooms that they leave in the turn of their end.
     left_at_once: usize,
 }
 
-/// What a request came to: done, or refused.
+/// The result of a request: done, or refused.
 pub(crate) type Answer<T = ()> = Result<T, Refusal>;
 
 fn refusal(kind: ErrorKind, msg: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
@@ -186,7 +186,7 @@ impl State {
         }
     }
 
-    /// The session of whoever asks, if it is there and still connected where its node says.
+    /// The session of the sender, if it exists and is still connected where its node says.
     fn session_of(&self, source: Source) -> Option<SessionId> {
         source.session.filter(|session| self.is_at(*session, source.origin))
     }
@@ -196,7 +196,7 @@ impl State {
         self.sessions.get(session).is_some_and(|held| held.row.origin == Some(origin))
     }
 
-    /// Tells the edges of something.
+    /// Reports a change to the edges.
     fn tell(&mut self, change: Change) {
         self.turn.changes.push(change);
     }

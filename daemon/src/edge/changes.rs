@@ -1,15 +1,15 @@
-//! Owns what becomes of the state's changes on this node: who hears what, lines, and closed connections. Called by the edge,
-//! in the order in which things happened. Never changes the state, but for sessions from a range that is banned: only the
-//! edge knows where connections come from.
+//! Owns the effects of the state's changes on this node: recipients, lines, and closed connections. Called by the
+//! edge, in the order of the changes. Never changes the state, except that it proposes the end of sessions from a
+//! banned range: only the edge knows peer addresses.
 
 use super::{Closing, Edge, Effect, notices};
 use tcp_chat_state::{Change, ConnectionId, Ending, Origin, Own, SessionId, State, UserId};
 
-/// So long a list of changes is kept for the next turn.
+/// A list of changes of at most this capacity is kept for the next turn.
 const KEPT: usize = 1_024;
 
 impl Edge {
-    /// Takes in what has happened in the state since the last call.
+    /// Applies the changes of the state since the last call.
     pub fn sync(&mut self, state: &State, changes: &mut Vec<Change>) {
         for change in changes.drain(..) {
             self.take_in(state, change);
@@ -70,13 +70,13 @@ impl Edge {
         }
     }
 
-    /// What another node's client called its message concerns nobody here.
+    /// The request id of another node's client is of no use here.
     fn of_this_node(&self, mut own: Vec<Own>) -> Vec<Own> {
         own.iter_mut().filter(|own| own.at.node != self.node).for_each(|own| own.id = None);
         own
     }
 
-    /// The session is on that connection now, and no longer on the one that it was on.
+    /// The session is on that connection from now on, and no longer on its previous one.
     fn arrives(&mut self, session: SessionId, user: UserId, at: Origin, from: Option<Origin>) {
         self.away.remove(session);
         if let Some(old) = from.and_then(|old| self.departs(user, old)) {
@@ -89,7 +89,7 @@ impl Edge {
         }
     }
 
-    /// No session is on the connection any more. The connection, if it is one of this node.
+    /// The connection has no session any longer. Returns it if it is one of this node.
     fn departs(&mut self, user: UserId, at: Origin) -> Option<ConnectionId> {
         let connection = self.here(at)?;
         self.listeners.disconnect(user, connection);

@@ -1,7 +1,6 @@
-//! Owns who is too fast: every line and every byte counts against its session, or its connection
-//! where there is none yet. Called for each. Never refuses what keeps a connection in order (LOGIN,
-//! PING, QUIT) or what was no request: those count too, and cost only that the peer is read more
-//! slowly, so that refusing a flood costs next to nothing.
+//! Owns the rate limits: every line and every byte counts for its session, or for its connection if it has no session
+//! yet. Called for each read and each request. Never refuses LOGIN, PING or QUIT, or a line that is not a request:
+//! they count too, but only delay the next read, so that refusing a flood costs almost nothing.
 
 use super::admit::Peer;
 use super::command::Ask;
@@ -12,25 +11,25 @@ use tcp_chat_protocol::request::{Place, Target};
 use tcp_chat_protocol::{ErrorKind, Name, Refusal, RequestId};
 use tcp_chat_state::{ConnectionId, Past, Query, QuotaOwner, SessionId, State, UserId, WHO_MEMBERS};
 
-/// For how long a line too many keeps its peer from being read, in milliseconds.
+/// The delay of the next read for one line above the rate, in milliseconds.
 const LINE_MS: u64 = 1;
-/// What is stored of a message beside its text, its names and its id, in bytes, about.
+/// The stored bytes of a message besides its text, its names and its id, about.
 const AROUND_BYTES: usize = 150;
-/// Members or rooms that a reply lists for the price of a line.
+/// Members or rooms in a reply that cost as much as one line.
 const LISTED_A_LINE: usize = 100;
-/// The longest that a peer is not read because of what it has sent, in milliseconds.
+/// The longest delay of the next read because of sent bytes, in milliseconds.
 pub const SLOWEST_MS: u64 = 1_000;
 
-/// What was taken for a message that is to be stored.
+/// The quotas that a message has used.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Charge {
-    /// In whose quota, and how many bytes.
+    /// The owner of the quota, and the number of bytes.
     stored: Option<(QuotaOwner, usize)>,
-    /// Was a token taken for a user to whom the session has not written before?
+    /// Was a token used for a user to whom the session had not written before?
     stranger: Stranger,
     /// Of a direct message: the author and the other user.
     pair: Option<(UserId, UserId)>,
-    /// There was nothing to take it from: why it is refused if the state would keep it at its place.
+    /// The quota was used up: the refusal, if the state would keep the message at its place.
     unpaid: Option<Unpaid>,
 }
 
@@ -38,11 +37,11 @@ pub(super) struct Charge {
 enum Stranger {
     No,
     Yes,
-    /// One was taken for another message of the two in this turn. If that one is not kept, this one pays.
+    /// Another message of the two users in this turn has paid. If that one is not kept, this one pays.
     Met,
 }
 
-/// What was used up, and for how many milliseconds.
+/// Which quota was used up, and how many milliseconds to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unpaid {
     Stranger(u64),
@@ -74,12 +73,12 @@ impl Unpaid {
 }
 
 impl Charge {
-    /// What stands in the turn of an earlier message: what is not paid is not kept, whatever is true at its place.
+    /// The mark of an earlier message in the turn: an unpaid message is not kept, whatever is true at its place.
     pub(super) fn past(self, past: Past) -> Past {
         if self.unpaid.is_some() && past == Past::Absent { Past::Unwritable } else { past }
     }
 
-    /// How the message is refused that the state has refused.
+    /// The refusal for a message that the state has refused.
     pub(super) fn refused(self, refusal: Refusal) -> Refusal {
         match self.unpaid {
             Some(unpaid) if refusal.kind == ErrorKind::Internal => unpaid.refusal(),
@@ -89,7 +88,7 @@ impl Charge {
 }
 
 impl Edge {
-    /// A request that counts as so many lines, and is refused where there are too many, or too many bytes.
+    /// Charges a request as so many lines. It is refused if the lines or the bytes exceed the limits.
     pub(super) fn pass_rate(
         &mut self,
         state: &mut State,
@@ -115,8 +114,8 @@ impl Edge {
         self.limits.entry(session).or_insert_with(|| SessionLimits::full(now))
     }
 
-    /// What has to be looked for in the store before this becomes part of a turn: the message that the session may have
-    /// sent under this id, which the state does not have. What is refused for its rate is not looked for.
+    /// The message that must be searched in the store before this request becomes part of a turn: the session may have
+    /// sent one under this id, and the state does not know it. A request that its rate refuses causes no search.
     pub fn asks_past(
         &mut self,
         state: &mut State,
@@ -137,9 +136,9 @@ impl Edge {
         (!is_too_fast).then(|| (session, id.clone()))
     }
 
-    /// Takes what a message costs: of the users to whom the session may write first, and of the bytes that its user, or
-    /// the network of a name without an owner, may have stored. Nothing that is not stored is refused for it: neither a
-    /// resend nor what the state refuses.
+    /// Charges a message: a token for a first message to a user, and bytes of the user's storage quota, or of the
+    /// network's for a name without an owner. A message that is not stored is not refused for it: neither a resend nor
+    /// a message that the state refuses.
     pub(super) fn charge(
         &mut self,
         state: &mut State,
@@ -190,14 +189,14 @@ impl Edge {
         Ok(charge)
     }
 
-    /// The message is not stored after all.
+    /// Refunds a message that is not stored after all.
     pub(super) fn refund(&mut self, state: &State, session: SessionId, charge: Charge) {
         let now = self.now;
         if let Some((by, bytes)) = charge.stored {
             self.quotas.stores_not(by, state.rules().network_stored, bytes, now);
         }
         if charge.stranger == Stranger::Yes {
-            // The session may have ended in this turn: nothing is left of it.
+            // The session may have ended in this turn: its limits are gone.
             if let Some(limits) = self.limits.get_mut(&session) {
                 limits.buckets.is_no_stranger();
             }
@@ -205,11 +204,11 @@ impl Edge {
         }
     }
 
-    /// A direct message will be kept: who was a stranger to its author waits for an answer now, and whoever it answers
-    /// has written to one stranger fewer.
+    /// A direct message will be kept. A stranger to its author waits for an answer from now on. If it is an answer,
+    /// the other user has written to one stranger fewer.
     pub(super) fn note_direct(&mut self, state: &State, session: SessionId, charge: Charge) {
         let Some((mine, theirs)) = charge.pair else { return };
-        // Of the two's messages in this turn, the first one that is kept pays.
+        // Of the messages of the two users in this turn, the first kept one pays.
         let pays_now = charge.stranger == Stranger::Met && !self.gathering.are_met(mine, theirs);
         if pays_now {
             let (rates, now) = (Rates::of(state.rules()), self.now);
@@ -228,8 +227,8 @@ impl Edge {
         }
     }
 
-    /// What it costs to apply what happened on a connection, as compared with other things: as many as a request counts
-    /// lines. What is only gathered costs nothing.
+    /// The cost to apply a command, in relation to others: a request costs as much as the lines that it counts. A
+    /// message costs nothing here, because it is only gathered.
     #[must_use]
     pub fn weight(&self, state: &State, connection: ConnectionId, command: &Command) -> usize {
         match command {
@@ -239,7 +238,7 @@ impl Edge {
         }
     }
 
-    /// A request that only counts, as so many lines.
+    /// Counts a request as so many lines, without a refusal.
     pub(super) fn count(
         &mut self,
         state: &mut State,
@@ -259,7 +258,7 @@ impl Edge {
         }
     }
 
-    /// What a read of the connection has brought, in bytes.
+    /// Counts the bytes of one read of the connection.
     pub(super) fn weigh(&mut self, state: &mut State, connection: ConnectionId, bytes: usize) {
         let (rates, now) = (Rates::of(state.rules()), self.now);
         let Self { connections, limits, quotas, .. } = self;
@@ -279,8 +278,8 @@ impl Edge {
         }
     }
 
-    /// May the session's user moderate once more? Operators may always; and where requests have no limit, nor
-    /// has this.
+    /// May the session's user moderate once more? Operators always may. Without a limit of requests there is none
+    /// here.
     pub(super) fn pass_action(
         &mut self,
         state: &State,
@@ -299,7 +298,7 @@ impl Edge {
     }
 }
 
-/// What a message takes of the store, about, in bytes.
+/// The stored bytes of a message, about.
 fn stored_bytes(name: &Name, id: Option<&RequestId>, target: &Target, json: &str) -> usize {
     let place = match target {
         Target::Room(Place(Some(name))) | Target::User(Place(Some(name))) => name.as_str().len(),
@@ -309,18 +308,18 @@ fn stored_bytes(name: &Name, id: Option<&RequestId>, target: &Target, json: &str
         Some(RequestId::Text(id)) => id.len(),
         _ => 0,
     };
-    // The author stands in the search index, too; an id is filed by number and by session.
+    // The author is in the search index, too; an id is stored by number and by session.
     json.len() + 3 * name.as_str().len() + place + 2 * id + AROUND_BYTES
 }
 
-/// As how many lines a request counts: what names many rooms, or is answered by a long list, is
+/// The number of lines that a request counts as: one that names many rooms, or whose answer is a long list, counts as
 /// many.
 pub(super) fn lines(state: &State, session: Option<SessionId>, ask: &Ask) -> u32 {
     let more = match ask {
         Ask::Login { login, .. } => login.rooms.as_ref().map_or(0, Vec::len),
         Ask::Query(Query::Who(_)) => state.user_count().min(WHO_MEMBERS) / LISTED_A_LINE,
         Ask::Query(Query::Rooms) => state.room_count() / LISTED_A_LINE,
-        // It names all of its user's direct messages.
+        // It names all direct messages of its user.
         Ask::Query(Query::Search(search)) if search.room.is_none() => {
             session.map_or(0, |session| state.direct_count(session)) / LISTED_A_LINE
         }

@@ -1,6 +1,7 @@
-//! Owns which connections of this node are told how a user is seen in a room, and when. A user who enters a thousand rooms
-//! is announced to all their members. One turn sends a bounded number of copies; the following turns send the rest, in
-//! order. What is no longer true by then is not sent. Called by the edge. Never decides how a user is seen.
+//! Owns the presence lines: which connections of this node are told how a user is seen in a room, and when. A user who
+//! joins a thousand rooms is announced to all their members. One turn sends a bounded number of copies; the following
+//! turns send the rest, in order. A change that is no longer true by then is not sent. Called by the edge. Never
+//! decides how a user is seen.
 
 use super::recipients::Room;
 use super::{Edge, Effect};
@@ -10,10 +11,10 @@ use tcp_chat_protocol::reply::MemberState;
 use tcp_chat_protocol::{Colour, Name, PresenceState};
 use tcp_chat_state::{ConnectionId, ConversationId, IdMap, Seen, SeenIn, State, UserId};
 
-/// Copies of presence events that one turn hands out, about: with the one that reaches it, it is over.
+/// Copies of presence lines that one turn sends, about: the line that reaches the number is the last.
 const COPIES: usize = 4096;
 
-/// Under which name and colour something is told, and to whom it is no news.
+/// The name and colour of an announced user, and the user's own connection, which is not told.
 #[derive(Debug, Clone)]
 struct Face {
     name: Name,
@@ -21,7 +22,7 @@ struct Face {
     connection: Option<ConnectionId>,
 }
 
-/// How a user was seen when the room was told last, and how the user is seen now.
+/// How a user was seen when the room was last told, and how the user is seen now.
 #[derive(Debug)]
 struct Pending {
     was: Option<MemberState>,
@@ -29,15 +30,15 @@ struct Pending {
     face: Face,
 }
 
-/// The presence that this node has still to tell.
+/// The presence that is not announced yet.
 #[derive(Debug)]
 pub(super) struct Untold {
-    /// In the order in which it happened first.
+    /// In the order of the first change.
     order: VecDeque<(UserId, ConversationId)>,
     pending: IdMap<(UserId, ConversationId), Pending>,
-    /// How many copies this turn has handed out,
+    /// The copies that this turn has sent,
     copies: usize,
-    /// and how many it may.
+    /// and the largest number of them.
     most: usize,
 }
 
@@ -53,12 +54,12 @@ impl Untold {
         self.copies = 0;
     }
 
-    /// Does this turn tell more?
+    /// May this turn send more?
     fn tells_more(&self) -> bool {
         self.copies < self.most
     }
 
-    /// Is something untold of that user there? Then it will be told as it is now.
+    /// Does presence of that user in that room wait already? Then it will be announced as it is now.
     fn renew(&mut self, of: (UserId, ConversationId), is: Option<MemberState>, face: &Face) -> bool {
         if self.order.is_empty() {
             return false;
@@ -75,7 +76,7 @@ impl Untold {
         self.pending.insert(of, pending);
     }
 
-    /// The oldest.
+    /// The oldest pending presence.
     fn next(&mut self) -> Option<(ConversationId, Pending)> {
         let of = self.order.pop_front()?;
         Some((of.1, self.pending.remove(&of)?))
@@ -83,7 +84,7 @@ impl Untold {
 }
 
 impl Edge {
-    /// A user is seen in another way: at once as far as this turn tells more, and as long as nothing older waits.
+    /// A user is seen in another way. It is announced at once if this turn may send more and no older presence waits.
     pub(super) fn seen(&mut self, seen: Seen) {
         let Seen { user, name, color, origin, rooms } = seen;
         let connection = origin.and_then(|origin| self.here(origin));
@@ -104,12 +105,12 @@ impl Edge {
         }
     }
 
-    /// Tells presence that was not told yet, before the state does its slow work: at most as many steps as that. Nothing is
-    /// said behind it in this turn, so no number depends on it.
+    /// Announces pending presence before the state does its slow work, in at most as many steps as that. No message
+    /// follows in this turn, so no number depends on it.
     pub(super) fn tell(&mut self, state: &State) {
         for step in 0..self.gathering.steps {
-            // Presence costs its time later, when it is delivered. One step tells always: a room in which users come and go
-            // all the time does not keep the others untold.
+            // Presence costs its time later, at its delivery. One step is always done: a room with constant joins and
+            // leaves does not delay the others for ever.
             if !self.is_telling() || (step > 0 && !self.untold.tells_more()) {
                 break;
             }
@@ -117,19 +118,19 @@ impl Edge {
         }
     }
 
-    /// Is presence left that this turn could still tell?
+    /// Is presence pending that this turn could still announce?
     #[must_use]
     pub fn tells_more(&self) -> bool {
         self.untold.tells_more() && self.is_telling()
     }
 
-    /// Is presence left that was not told yet? Slow work would add to it.
+    /// Is presence pending? Slow work would add to it.
     #[must_use]
     pub fn is_telling(&self) -> bool {
         !self.untold.order.is_empty()
     }
 
-    /// Tells the oldest of what was not told yet, if it is still true.
+    /// Announces the oldest pending presence, if it is still true.
     fn tell_next(&mut self, state: &State) {
         if let Some((room, Pending { was, is, face })) = self.untold.next()
             && let Some(change) = change_of(was, is)
@@ -140,7 +141,7 @@ impl Edge {
         }
     }
 
-    /// Is there anybody else to be told?
+    /// Is another connection in the room?
     fn has_others(&self, room: ConversationId, face: &Face) -> bool {
         let there = self.listeners.of_room(room);
         there.is_some_and(|there| there.to.iter().any(|connection| Some(*connection) != face.connection))
@@ -160,7 +161,7 @@ impl Edge {
     }
 }
 
-/// What there is to be told of one who was seen in one way and is seen in another.
+/// The announcement for a user who was seen in one way and is seen in another.
 fn change_of(was: Option<MemberState>, is: Option<MemberState>) -> Option<PresenceState> {
     use MemberState::{Away, Here};
     match (was, is) {

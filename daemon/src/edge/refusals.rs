@@ -1,5 +1,5 @@
-//! Owns how a request is refused: the line that goes back, what the log is told, errors in a row, and when they close
-//! the connection. Called by the edge for each answer. Never logs: the hub does, once the turn is over.
+//! Owns how a request is refused: the reply, the data for the log, the errors in a row, and the number of them that
+//! closes the connection. Called by the edge for each answer. Never logs: the hub does, once the turn is over.
 
 use super::{Answer, Closing, Edge, Effect};
 use std::net::IpAddr;
@@ -12,20 +12,20 @@ const AUTH_FAILURES: u32 = 3;
 /// A request that is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// Who asked.
+    /// The connection.
     pub to: ConnectionId,
-    /// From where.
+    /// Its peer address.
     pub from: Option<IpAddr>,
-    /// As whom, if logged in.
+    /// Its user, if it is logged in.
     pub user: Option<Name>,
-    /// What, where the line was understood.
+    /// The op, if the line was understood.
     pub op: Option<&'static str>,
     /// The answer.
     pub refusal: Refusal,
 }
 
 impl Edge {
-    /// Answers a refusal, and counts errors in a row.
+    /// Answers with a refusal, and counts the errors in a row.
     pub(super) fn answer(
         &mut self,
         state: &State,
@@ -60,7 +60,7 @@ impl Edge {
         }
     }
 
-    /// Counts a refusal, and puts in whose request it was.
+    /// Counts a refusal, and adds its user.
     fn complete(&mut self, state: &State, refused: &mut Refused) {
         self.counters.refused(refused.refusal.kind);
         refused.from = self.address(refused.to);

@@ -1,5 +1,5 @@
-//! The chat as tables: what is asked, and what everyone hears. `model.rs` holds it against a simple
-//! model under random commands.
+//! Tests of the edge with the state: requests, and the lines that each connection receives. `model.rs` compares both
+//! with a simple model under random commands.
 
 mod access;
 mod asks;

@@ -1,6 +1,6 @@
-//! Owns the one thread that owns the chat and writes through the store, in turns: gather and admit, order, apply,
-//! commit, deliver. Called by everyone through its [`Inbox`]; it awaits nothing but that
-//! and its commit. Never touches a socket: it puts things into outboxes.
+//! Owns the hub: one thread that owns the state and writes through the store. It works in turns: gather and admit,
+//! order, apply, commit, deliver. Everyone calls it through its [`Inbox`]. It awaits only its inbox, its order and its
+//! commit. Never touches a socket: it puts items into outboxes.
 
 mod answers;
 mod chores;
@@ -39,16 +39,16 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use waiting::Waiting;
 
-/// Between two looks whether those have read who were told nothing more until they do.
+/// Time between two checks whether held connections have read their answers.
 const HELD: Duration = Duration::from_millis(20);
 
-/// How often the hub looks again whether somebody was about to say something.
+/// How many times the hub yields before a turn, so that running connections can add their entries.
 const LOOKS: u32 = 8;
 
 /// How the hub ended.
 #[derive(Debug)]
 pub enum Ended {
-    /// Its inbox closed; all is in the store.
+    /// Its inbox closed; everything is in the store.
     Clean,
     /// Its inbox closed, and the store could not be written at the end.
     StoreFailing(String),
@@ -60,51 +60,51 @@ struct Hub {
     order: Local,
     store: Store,
     outboxes: IdMap<ConnectionId, Arc<Outbox>>,
-    /// Connections whose batches were taken in this turn, to the end of them.
+    /// Connections whose batches this turn has taken to their end.
     heard: Vec<ConnectionId>,
-    /// Connections that said in this turn that they are gone.
+    /// Connections that reported in this turn that they are lost.
     lost: Vec<ConnectionId>,
-    /// Connections that nobody has woken yet for what they have,
+    /// Connections with lines for which they were not woken yet,
     unhurried: Vec<ConnectionId>,
-    /// and when they are to be woken.
+    /// and the moment to wake them.
     unhurried_at: Instant,
-    /// When to look again at those who are held.
+    /// The moment of the next check of held connections.
     held_at: Instant,
     began: Instant,
     clock: Clock,
     tidy_at: Instant,
-    /// When to look whether the store's files are still there.
+    /// The moment of the next check that the store's files still exist.
     check_at: Instant,
-    /// Messages went for the room that they took.
+    /// Messages were removed for the disk space that they took.
     is_cut: bool,
-    /// It was said that the oldest messages go for the room that they take.
+    /// The log has said that the oldest messages are removed for their disk space.
     is_full_told: bool,
-    /// What the next turn has of retention: below which number all messages go.
+    /// The retention that the next turn applies: all messages below this number are removed.
     retains: Option<Seq>,
-    /// When the chat is told of retention next although no message was removed.
+    /// The moment of the next retention without a removed message, for certificates and removed users.
     forget_at: Instant,
-    /// The store fails: why, and when to try again.
+    /// The store fails: the reason, and the moment of the next try.
     failing: Option<(String, Instant)>,
     answers: Vec<Answer>,
-    /// What operators want in this turn, each with its place.
+    /// The commands of operators in this turn, each with its place.
     operators: VecDeque<(usize, OperatorReply)>,
-    /// What steps of slow work take,
+    /// The time that steps of slow work take,
     pace: Pace,
-    /// and what is asked that is not talk.
+    /// and the time that requests other than messages take.
     heavy_pace: Pace,
     bars: Bars,
     directory: Directory,
     metrics: Arc<Metrics>,
 }
 
-/// The addresses that are not let in. The hub writes it; the listeners read it. Cheap to clone.
+/// The addresses whose connections are refused. The hub writes it; the listeners read it. Cheap to clone.
 pub type Bars = Arc<ArcSwap<Vec<(ipnet::IpNet, Option<u64>)>>>;
 
-/// Starts the hub on a thread of its own. The receiver tells how it ended; it is dropped without a
-/// word if the hub panicked.
+/// Starts the hub on its own thread. The receiver gets how the hub ended; it is dropped without a value if the hub
+/// panicked.
 ///
 /// # Errors
-/// The thread or its runtime could not be made.
+/// The thread or its runtime could not be created.
 pub fn spawn(
     rules: Rules,
     store: Store,
@@ -114,7 +114,7 @@ pub fn spawn(
     metrics: Arc<Metrics>,
 ) -> std::io::Result<(oneshot::Receiver<Ended>, Bars)> {
     let (sender, receiver) = oneshot::channel();
-    // Before anyone is let in.
+    // Before the first connection is accepted.
     let bars: Bars = Arc::new(ArcSwap::new(found.rights.banned_ranges()));
     let hub = Hub::new(rules, store, found, directory, bars.clone(), metrics);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
@@ -155,7 +155,7 @@ impl Hub {
             held_at: began,
             began,
             clock,
-            // At once: how much there is, is part of the first STATUS.
+            // At once, because the first STATUS has these sizes.
             tidy_at: began,
             check_at: began + CHECK_EVERY,
             is_cut: false,
@@ -176,11 +176,11 @@ impl Hub {
         let mut taken = Vec::new();
         let mut waiting = Waiting::default();
         self.tell_twins();
-        // What restoring found to write.
+        // The changes that the restore has made.
         self.turn(&mut waiting);
         loop {
-            // At the end what is left of slow work stays in the store: the next start goes on with it. What the edge has to
-            // propose stands nowhere else.
+            // At the end, unfinished slow work stays in the store, and the next start continues it. The edge's
+            // proposals are stored nowhere else.
             let is_end = entries.is_closed() && entries.is_empty() && !self.edge.has_proposals();
             if waiting.is_empty() && (is_end || !self.has_work()) {
                 tokio::select! {
@@ -207,7 +207,7 @@ impl Hub {
         Now { mono, wall: Timestamp::now().0 }
     }
 
-    /// When there is something to do although nobody asks.
+    /// The moment of the next work without a request.
     fn next_due(&self, waiting: &Waiting) -> Instant {
         let ending = self.edge.next_ending().map(|at| self.began + Duration::from_millis(at));
         let probe = self.failing.as_ref().map(|(_, at)| *at);
@@ -233,8 +233,8 @@ impl Hub {
     }
 }
 
-/// Lets those who are about to say something say it first: a commit costs much the same for one
-/// message and for a hundred. Where nobody is running, this is nothing.
+/// Yields to connections that are about to add an entry: a commit costs about the same for one message and for a
+/// hundred. Costs nothing if no connection is running.
 fn take_more(entries: &mut mpsc::Receiver<Entry>, waiting: &mut Waiting) {
     for _ in 0..LOOKS {
         std::thread::yield_now();

@@ -1,8 +1,8 @@
-//! Owns what waits for a turn, and who comes first: talk before everything else, and of those who
-//! ask for more than talk, or say very much, each one thing at a time. So ten thousand who enter a room at once wait
-//! for each other, and a message does not wait for them. Each connection's own order is kept. Who does
-//! not read its answers gets no further ones until it does.
-//! Called by the hub. Never holds more than the batches that each connection may have asked.
+//! Owns the commands that wait for a turn, and their order. Messages come first. Connections with other requests, or
+//! with very long messages, take turns, one command each. So ten thousand users who join a room at once wait for each
+//! other, and no message waits for them. The order within a connection is kept. A connection that does not read its
+//! answers gets no further answers until it does. Called by the hub. Never holds more than the batches that each
+//! connection may send.
 
 use super::Entry;
 use crate::edge::Ask;
@@ -11,37 +11,38 @@ use std::collections::VecDeque;
 use std::vec::IntoIter;
 use tcp_chat_state::{ConnectionId, IdMap};
 
-/// The longest message that comes before everything else. Longer ones are written one in a turn, and must not keep all
-/// others waiting for as many turns as there are of them.
+/// The longest message that comes first, in bytes of JSON. A turn writes one longer message, so that many of them do
+/// not delay all others for as many turns.
 pub(super) const LIGHT_BYTES: usize = 64 * 1024;
 
 /// The batches of each connection.
 type Rest = IdMap<ConnectionId, VecDeque<IntoIter<Command>>>;
 
-/// What waits.
+/// The waiting commands.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    /// What comes first, in the order in which it came.
+    /// The entries that come first, in the order of their arrival.
     first: VecDeque<Entry>,
     /// How many entries of each connection are in `first`.
     in_first: IdMap<ConnectionId, usize>,
-    /// The batches of those who wait for their turn among each other, and all that they say after it.
+    /// The batches of the connections that take turns, and everything that they send later.
     rest: Rest,
-    /// Whose turn it is, each once. A connection gets into the line when none of its entries is left in `first`.
+    /// The connections that take turns, each once. A connection gets into the line when none of its entries is left in
+    /// `first`.
     line: VecDeque<ConnectionId>,
-    /// Those that come back into the line once they have read.
+    /// The connections that come back into the line once they have read.
     held: Vec<ConnectionId>,
-    /// Those whose next command waits for the next turn.
+    /// The connections whose next command waits for the next turn.
     postponed: Vec<ConnectionId>,
 }
 
-/// One thing of one of those who wait among each other.
+/// One command of a connection that takes turns.
 #[derive(Debug)]
 pub(super) struct Step {
     pub(super) connection: ConnectionId,
     /// `None`: the batch was empty.
     pub(super) command: Option<Command>,
-    /// With it the batch is done.
+    /// The batch ends with it.
     pub(super) ends_batch: bool,
 }
 
@@ -49,7 +50,7 @@ impl Waiting {
     pub(super) fn add(&mut self, entry: Entry) {
         match entry {
             Entry::Commands(connection, list) => {
-                // Whoever has to wait speaks after what it asked before.
+                // A connection that takes turns keeps its order: later messages come after its earlier requests.
                 if let Some(batches) = self.rest.get_mut(&connection) {
                     batches.push_back(list.into_iter());
                 } else if list.iter().all(is_light) {
@@ -81,8 +82,8 @@ impl Waiting {
         !self.line.is_empty()
     }
 
-    /// The next of what comes first, and whether it is all of its entry. Of a batch it is as much as `takes` takes; what is
-    /// left of it comes first again.
+    /// The next entry of those that come first, and whether it is complete. Of a batch it has as many commands as
+    /// `takes` accepts; the rest of the batch comes first again.
     pub(super) fn next_first(&mut self, takes: impl FnMut(&Command) -> bool) -> Option<(Entry, bool)> {
         let mut entry = self.first.pop_front()?;
         if let Entry::Commands(connection, list) = &mut entry {
@@ -98,7 +99,8 @@ impl Waiting {
         Some((entry, true))
     }
 
-    /// Counts an entry that was taken out of `first`. With its last one, a connection that waits gets into the line.
+    /// Counts an entry that was taken out of `first`. After its last one, a connection with other requests gets into
+    /// the line.
     fn leave_first(&mut self, connection: ConnectionId) {
         let Some(left) = self.in_first.get_mut(&connection) else { return };
         *left -= 1;
@@ -110,8 +112,9 @@ impl Waiting {
         }
     }
 
-    /// The next thing of the one whose turn it is; then it is another one's. Whoever `is_full` of
-    /// answers is held. Whose next command `must_wait` comes first in the next turn: see [`Waiting::next_turn`].
+    /// The next command of the next connection in the line, which then goes to the end of it. A connection that
+    /// `is_full` of answers is held. A connection whose next command `must_wait` comes first in the next turn: see
+    /// [`Waiting::next_turn`].
     pub(super) fn next_step(
         &mut self,
         is_full: impl Fn(ConnectionId) -> bool,
@@ -143,7 +146,7 @@ impl Waiting {
         Some(Step { connection, command, ends_batch })
     }
 
-    /// The turn is over: those who had to wait for the next one come first.
+    /// The turn is over: the postponed connections come first in the next one.
     pub(super) fn next_turn(&mut self) {
         self.postponed.drain(..).rev().for_each(|connection| self.line.push_front(connection));
     }
@@ -152,7 +155,7 @@ impl Waiting {
         !self.held.is_empty()
     }
 
-    /// Who has read, and who is gone, comes back into the line.
+    /// A held connection that has read, or that is lost, comes back into the line.
     pub(super) fn release(&mut self, is_full: impl Fn(ConnectionId) -> bool) {
         let (line, rest) = (&mut self.line, &self.rest);
         self.held.retain(|connection| {
@@ -165,13 +168,13 @@ impl Waiting {
     }
 }
 
-/// Is the connection gone? It will read nothing more, and the chat has to hear of it.
+/// Is the connection lost? It will read nothing, and the state must learn that it is lost.
 fn is_gone(rest: &Rest, connection: ConnectionId) -> bool {
     let last = rest.get(&connection).and_then(|batches| batches.back());
     last.is_some_and(|batch| matches!(batch.as_slice().last(), Some(Command::Lost)))
 }
 
-/// Costs much the same whatever there is on the server.
+/// Does it cost about the same at every size of the server?
 fn is_light(command: &Command) -> bool {
     match command {
         Command::Ask(_, Ask::Say(_, json)) => json.len() <= LIGHT_BYTES,

@@ -13,11 +13,11 @@ use std::vec::IntoIter;
 use tcp_chat_protocol::reply::MemberState;
 use tcp_chat_protocol::{ErrorKind, Name, NameKey};
 
-/// Rooms that sessions leave in the same step in which they end or lose the right to be there, all of one turn together.
+/// Rooms that sessions leave in the step of their end or their lost right, all sessions of one turn together.
 pub(crate) const LEFT_AT_ONCE: usize = 32;
 
-/// With so many rooms still to be left by sessions that have ended, counts of members do not leave those sessions out:
-/// to find them would hold up the turn. It is over in a moment.
+/// If ended sessions have more rooms than this to leave, counts of members include them: to find them would hold the
+/// turn. That lasts only a moment.
 const LEFT_OUT: usize = 4_096;
 
 /// A session that has ended.
@@ -26,7 +26,7 @@ struct Ended {
     user: UserId,
     key: NameKey,
     face: Face,
-    /// Those that it is still noted in.
+    /// The rooms that it is still noted in.
     rooms: IntoIter<ConversationId>,
     /// The store has it.
     is_kept: bool,
@@ -40,14 +40,14 @@ pub(crate) struct EndedSessions {
     /// The order in which they leave: the session with the fewest rooms first, until it has left all. So few sessions
     /// change in one turn: the store writes the list of all other rooms of each session that does.
     order: BTreeSet<(usize, SessionId)>,
-    /// The rooms of all of them that are still to be left.
+    /// The number of rooms that all of them have to leave.
     rooms: usize,
-    /// Those of which the store has to know something else after this turn.
+    /// The sessions that have changed for the store in this turn.
     changed: BTreeSet<SessionId>,
 }
 
 impl EndedSessions {
-    /// As the store knew them.
+    /// The ended sessions of a snapshot.
     pub(crate) fn restore(stored: Vec<EndedSession>) -> Self {
         let mut restored = Self::default();
         for EndedSession { session, user, name, color, origin, rooms } in stored {
@@ -58,7 +58,7 @@ impl EndedSessions {
         restored
     }
 
-    /// As the store is to know them, in the order of their ids.
+    /// The ended sessions for the store, in the order of their ids.
     pub(crate) fn stored(&self) -> Vec<EndedSession> {
         let ids: BTreeSet<_> = self.all.keys().copied().collect();
         ids.into_iter().filter_map(|id| self.stored_one(id)).collect()
@@ -71,7 +71,7 @@ impl EndedSessions {
         Some(EndedSession { session, user: *user, name, color, origin: face.origin(), rooms })
     }
 
-    /// The process of a node begins: whoever was connected to it is no longer seen as here.
+    /// The process of a node starts: the sessions that were connected to it are no longer seen as here.
     pub(crate) fn node_up(&mut self, node: NodeId) {
         let at_node = |face: &Face| face.origin().is_some_and(|origin| origin.node == node);
         for (id, ended) in self.all.iter_mut().filter(|(_, ended)| at_node(&ended.face)) {
@@ -89,7 +89,7 @@ impl EndedSessions {
         !self.changed.is_empty()
     }
 
-    /// What has changed since the last call.
+    /// The changes since the last call.
     pub(crate) fn take_changes(&mut self) -> Vec<EndedSessionChange> {
         let mut changes = Vec::new();
         for id in std::mem::take(&mut self.changed) {
@@ -102,26 +102,26 @@ impl EndedSessions {
         changes
     }
 
-    /// How the session was seen last, in the rooms that it has not left.
+    /// How the session was last seen, in the rooms that it has not left.
     pub(crate) fn state(&self, session: SessionId) -> Option<MemberState> {
         self.all.get(&session).map(|ended| ended.face.state())
     }
 
-    /// The sessions of that name that have ended, of other users than this one, and how many rooms they are noted in.
+    /// The ended sessions of that name of other users, and the number of rooms that each has to leave.
     fn of_others(&self, name: &Name, user: Option<UserId>) -> impl Iterator<Item = (SessionId, usize)> {
         let named = if self.all.is_empty() { None } else { self.by_name.get(&name.key()) };
         let ended = named.into_iter().flatten().filter_map(|id| Some((*id, self.all.get(id)?)));
         ended.filter(move |(_, ended)| Some(ended.user) != user).map(|(id, ended)| (id, ended.rooms.len()))
     }
 
-    /// What they are still noted in, and whose sessions.
+    /// The remaining memberships, with their users and sessions.
     pub(crate) fn memberships(&self) -> impl Iterator<Item = (ConversationId, UserId, SessionId)> {
         self.all
             .iter()
             .flat_map(|(id, ended)| ended.rooms.as_slice().iter().map(move |room| (*room, ended.user, *id)))
     }
 
-    /// Are there so few that members who have ended can be left out of a count?
+    /// Are there few enough to leave ended members out of a count?
     fn is_counted(&self) -> bool {
         (1..=LEFT_OUT).contains(&self.rooms)
     }
@@ -195,9 +195,9 @@ impl State {
         true
     }
 
-    /// Somebody begins a session under this name: of another user who had it before it is told first that it has
-    /// left. That is a session with many rooms whose end was a moment ago. The name is taken while there are more of
-    /// them than a turn has time for.
+    /// A user begins a session under this name. If another user had it before, that user's ended session leaves its
+    /// rooms first. That is a session with many rooms that ended a moment ago. If the rooms are more than a turn has
+    /// time for, the name stays taken.
     pub(crate) fn leave_before_name_is_reused(&mut self, name: &Name, user: Option<UserId>) -> Answer {
         let others: Vec<_> = self.ended_sessions.of_others(name, user).collect();
         if others.iter().map(|(_, rooms)| rooms).sum::<usize>() > self.left_at_once {
@@ -210,8 +210,7 @@ impl State {
         Ok(())
     }
 
-    /// How many users are in the room. Those that have ended are not there, whether or not they have left it, unless there
-    /// are too many of them.
+    /// The number of users in the room. Ended sessions are left out, unless there are too many of them.
     pub(crate) fn member_count(&self, room: ConversationId, members: &Members) -> usize {
         if !self.ended_sessions.is_counted() {
             return members.len();
@@ -225,7 +224,7 @@ impl State {
         members.len() - self.gone_of(members, &users)
     }
 
-    /// The same for all rooms: how many of their members have ended, where some have.
+    /// For each room with ended members: the number of them.
     pub(crate) fn gone_members(&self) -> IdMap<ConversationId, usize> {
         if !self.ended_sessions.is_counted() {
             return IdMap::default();
@@ -238,7 +237,7 @@ impl State {
         users.into_iter().filter_map(gone).collect()
     }
 
-    /// Of these users, whose sessions there have ended, those that have no other one there.
+    /// The number of these users without another session in the room.
     fn gone_of(&self, members: &Members, users: &BTreeSet<UserId>) -> usize {
         let is_there =
             |user: &&UserId| members.of(**user).any(|session| self.sessions.get(session).is_some());
@@ -249,7 +248,7 @@ impl State {
 
 #[cfg(any(test, feature = "test-support"))]
 impl State {
-    /// Is nothing left of what is done in slices?
+    /// Is no work in slices left?
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
         self.ended_sessions.all.is_empty()

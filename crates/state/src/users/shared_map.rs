@@ -8,7 +8,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
-/// So many parts: with 100,000 entries a change copies 400 of them, and a copy of the map costs so many
+/// The number of parts: with 100,000 entries a change copies 400 of them, and a copy of the map costs this number of
 /// references.
 const PARTS: usize = 256;
 
@@ -54,7 +54,7 @@ impl<K: Ord + Hash + Clone, V: Clone> SharedMap<K, V> {
     }
 
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
-        // What is not there copies nothing.
+        // A missing key copies nothing.
         self.get(key)?;
         let gone = self.part(key).remove(key);
         self.len -= usize::from(gone.is_some());

@@ -1,4 +1,4 @@
-//! Users and certificates by their names, and what a change copies.
+//! Tests of users and certificates by their names, and of the parts that a change copies.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! How much is held, in which order, and what of a gap is read at once.
+//! Tests of held turns: how many are held, their order, and the part of a gap that is read at once.
 
 use super::*;
 use crate::settings::Settings;
@@ -151,7 +151,7 @@ fn a_session_that_logs_in_and_quits_is_held_once() {
         other => panic!("{other:?}"),
     };
     assert_eq!(newest(&mut edge), Some(800), "the newest row, in the place of the first");
-    // One that has ended is not there again, and what is written already is not changed.
+    // An ended session does not come back, and a written row does not change.
     let _ = edge.hold(Outcome { writes: ends(1..2), effects: Vec::new() });
     let state = State::restore(Rules::from(&Settings::default()), Snapshot::default(), 0);
     let _ = edge.release(&state);

@@ -1,5 +1,4 @@
-//! Who somebody is, as tables: registered names, codes, certificates, and several sessions of one
-//! user that look like one to everyone else.
+//! Tests of identity: registered names, codes, certificates, and several sessions of one user that are shown as one.
 
 use super::asks::code;
 use super::world::World;
@@ -133,7 +132,7 @@ fn registering_a_name_ends_the_sessions_that_did_not_prove_it() {
     });
 }
 
-/// Not beside `admin`, and not alone: it shows the same as another.
+/// Not a valid new name, beside `admin` or alone: it looks like another one.
 #[test]
 fn a_new_name_has_no_invisible_characters() {
     let mut world = World::new(|_| {});

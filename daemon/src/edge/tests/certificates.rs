@@ -1,5 +1,5 @@
-//! One key in certificates for several names, and one that is renewed: what is revoked stays so for as long as it
-//! could be shown.
+//! Tests of one key in certificates for several names, and of a renewed one: a revocation lasts as long as any
+//! certificate of the key could be shown.
 
 use super::access::{certificate, name};
 use super::asks::code;
@@ -10,7 +10,7 @@ use tcp_chat_state::{Certificate, Digest};
 
 const DAY: u64 = 24 * 3600 * 1000;
 
-/// Shows a certificate, and logs in under its name. What the answer begins with.
+/// Shows a certificate, and logs in under its name. Returns the first word of the answer.
 fn shows(world: &mut World, shown: Certificate) -> String {
     let who = world.connect();
     let line = format!(r#"{{"op":"LOGIN","data":{{"name":"{}"}}}}"#, shown.name);
@@ -37,7 +37,7 @@ fn a_key_of_two_names_is_revoked_with_either_name() {
         };
         assert_eq!(keys(&world), [("doe".to_owned(), 1), ("smith".to_owned(), 1)]);
         world.grants(wish);
-        // However it is issued: the key is revoked for the name.
+        // However it is issued, the key is revoked for the name.
         world.passes(60_000);
         world.issued = world.now.wall;
         for _ in 0..2 {
@@ -45,7 +45,7 @@ fn a_key_of_two_names_is_revoked_with_either_name() {
             assert_eq!(shows(&mut world, certificate(1, "doe")), "LOGIN doe lobby head 0", "another's");
             world.restarts();
         }
-        // One key for everybody: its owner has lost it.
+        // The key is revoked for all: its owner has lost it.
         world.grants(UserCommand::RevokeKey(Digest([1; 32])));
         for who in ["doe", "smith", "never-seen"] {
             assert_eq!(shows(&mut world, certificate(1, who)), REFUSED, "{who}");
@@ -83,7 +83,7 @@ fn a_revoked_key_is_remembered_as_long_as_the_latest_certificate_of_it_is_good()
     world.now.wall += 399 * DAY;
     world.restarts();
     assert_eq!(shows(&mut world, long.clone()), REFUSED);
-    // One that is even longer good was never seen before; it is now.
+    // A certificate with a later end is new; it is known from now on.
     assert_eq!(shows(&mut world, longer.clone()), REFUSED);
     world.now.wall += 400 * DAY;
     world.restarts();

@@ -1,5 +1,5 @@
-//! The rooms that the configuration names are the operator's: nobody takes them first, by their names or by names that
-//! look like theirs.
+//! Tests of the rooms that the configuration names. They belong to the operator: no user can open one first, by its
+//! name or by a look-alike.
 
 use super::world::World;
 use super::*;
@@ -61,7 +61,7 @@ fn a_room_for_webhooks_has_no_owner() {
     world.forgets_all();
     assert_eq!(world.state.counts().rooms, 3, "it stays without members and messages");
     assert_eq!(world.acts(Action::RemoveRoom(place("ops"))), Err(ErrorKind::Forbidden));
-    // Once it is not configured any more it is like any other.
+    // A room that is no longer configured is like any other.
     reloads(&mut world, |rules| rules.posted_rooms = names(&["alarm"]));
     assert_eq!(world.state.counts().rooms, 2);
 }
@@ -143,7 +143,7 @@ fn a_resend_without_a_target_is_recognised_after_the_default_room_changed() {
             world.sends(ana, &bare(3, "to the new one"));
             assert_eq!(world.hears(ana), ["MSG#3 3<2 ops ana: to the new one"]);
         }
-        // And back: each is compared with the room that was the default one when it was kept.
+        // And back: each message is compared with the default room of its time.
         change(&mut world, restarts, &["lobby", "ops"]);
         if restarts {
             ana = world.resumes("ana", None);

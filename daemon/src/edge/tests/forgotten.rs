@@ -1,4 +1,4 @@
-//! Conversations of which retention has left nothing: they go, and nothing else does.
+//! Tests of conversations that retention has emptied: they are removed, and no others.
 
 use super::world::World;
 use super::*;
@@ -7,7 +7,7 @@ const JOIN: &str = r#"{"op":"JOIN","data":{"room":"ops"}}"#;
 const SAY: &str = r#"{"op":"MSG","data":{"room":"ops","msg":"x"}}"#;
 const LEAVE: &str = r#"{"op":"LEAVE","data":{"room":"ops"}}"#;
 
-/// The rooms that ana is shown.
+/// The rooms in the reply to ana's ROOMS.
 fn rooms(world: &mut World, ana: ConnectionId) -> String {
     world.skips(&[ana]);
     world.sends(ana, r#"{"op":"ROOMS"}"#);
@@ -31,7 +31,7 @@ fn a_room_is_removed_with_its_last_message_and_its_last_member() {
         }
         assert_eq!(rooms(&mut world, ana), "ROOMS lobby(1,0)");
         assert_eq!(world.disk.found(), world.state.snapshot());
-        // There is place for another, and its name is free.
+        // Another room can be opened, also with this name.
         world.sends(ana, JOIN);
         world.skips(&[ana]);
         world.sends(ana, SAY);
@@ -50,7 +50,7 @@ fn a_room_with_members_is_kept_when_its_messages_are_removed() {
     world.skips(&[ana]);
     world.sends(ana, SAY);
     assert_eq!(world.hears(ana), ["MSG 2<1 ops ana: x"], "the chain has no hole");
-    // What was said since keeps it, through a restart, and a resume brings it.
+    // A newer message keeps the room, through a restart, and a resume delivers it.
     world.sends(ana, LEAVE);
     world.restarts();
     let bo = world.resumes("bo", Some(1));
@@ -77,7 +77,7 @@ fn a_start_removes_rooms_that_have_become_empty() {
     let mut world = World::new(|_| {});
     let ana = world.login("ana");
     world.in_one_turn(ana, &[JOIN, SAY, LEAVE]);
-    // It was killed before the chat heard of it.
+    // The process was killed before the state knew of it.
     world.disk.forget(2);
     world.restarts();
     assert_eq!(world.state.counts().rooms, 1);
@@ -117,7 +117,7 @@ fn a_direct_conversation_with_an_ended_user_is_removed_with_its_last_message() {
     assert_eq!(directs(&world), 1, "bo may write again");
     world.sends(bo, r#"{"op":"MSG","data":{"to":"ana","msg":"y"}}"#);
     assert_eq!(world.hears(ana), ["MSG 3<2 @ana bo: y"]);
-    // The other way round: first the messages, then who wrote them.
+    // In the other order: first the messages, then their authors.
     world.forgets_all();
     world.sends(bo, r#"{"op":"QUIT"}"#);
     assert_eq!(directs(&world), 0);

@@ -1,4 +1,4 @@
-//! What is bounded: who is too fast, too many or too much, and what they are told.
+//! Tests of the limits of requests, bytes, sessions and rooms, and of the refusals.
 
 use super::*;
 use crate::rate::Limit;
@@ -53,7 +53,7 @@ fn every_line_counts_and_a_flooding_client_is_read_more_slowly() {
         world.hears(ana);
     }
     assert_eq!(world.slowed.get(&ana), None);
-    // What keeps a connection in order is answered all the same, and an error stays the one that it is.
+    // LOGIN, PING and QUIT are still answered, and an error is still the same error.
     for (line, heard) in [
         (r#"{"op":"MSG","data":"x"}"#, "ERROR_MSG RATE_LIMITED 1000 ms"),
         (r#"{"op":"PING"}"#, "PING"),
@@ -63,7 +63,7 @@ fn every_line_counts_and_a_flooding_client_is_read_more_slowly() {
         assert_eq!(world.hears(ana), [heard]);
     }
     assert_eq!(world.slowed.get(&ana), Some(&3));
-    // Before a login the connection itself is counted.
+    // Before a login the limits of the connection count.
     let door = world.connect();
     for _ in 0..5 {
         world.sends(door, r#"{"op":"WHO"}"#);
@@ -160,7 +160,7 @@ fn a_request_that_names_or_lists_much_counts_as_many_lines() {
         }
     });
     world.hears(ana);
-    // 451 rooms are as much as five lines.
+    // 451 rooms count as five lines.
     for expected in ["ROOMS", "ROOMS", "ERROR_MSG RATE_LIMITED 5000 ms"] {
         world.sends(ana, r#"{"op":"ROOMS"}"#);
         let heard = world.hears(ana);
@@ -215,12 +215,12 @@ fn a_network_has_at_most_half_of_the_sessions_and_rooms() {
         let heard = world.hears(who);
         assert!(heard[0].starts_with(answer), "{heard:?}");
     }
-    // Others have the rest.
+    // Other networks have the rest.
     world.address = "192.0.2.2".parse().unwrap();
     let dee = world.connect();
     world.sends(dee, r#"{"op":"LOGIN","data":{"name":"dee","rooms":["lobby","d"]}}"#);
     assert_eq!(world.hears(dee), ["LOGIN dee lobby,d head 0"]);
-    // What is given back can be had again.
+    // A place that is returned can be used again.
     world.sends(ana, r#"{"op":"LEAVE","data":{"room":"a"}}"#);
     world.sends(ana, r#"{"op":"QUIT"}"#);
     world.address = "192.0.2.1".parse().unwrap();

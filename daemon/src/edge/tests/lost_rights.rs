@@ -1,5 +1,5 @@
-//! Users who lose the right to be in rooms because a role was taken from them: they are taken out in slices, and hear
-//! and find nothing meanwhile.
+//! Tests of users who lose the right to be in rooms because a role was removed: they are evicted in slices, and
+//! receive and find nothing meanwhile.
 
 use super::slices::{ROOMS, cost, enters, is_kept, rooms};
 use super::world::World;
@@ -28,7 +28,7 @@ fn losing_a_role_evicts_from_many_rooms_in_slices() {
         cost(&mut world, |world| drop(world.operates(DEMOTES).unwrap()))
     };
     let ([(small, _), _], [(large, _), (slice, _)]) = (of(ROOMS), of(10 * ROOMS));
-    // The sweep looks at each of the rooms once, and the store is told of each.
+    // The sweep visits each room once, and the store is told of each.
     assert!(
         large <= 11 * small && large < 50_000 && slice < 8_000,
         "{small} steps, then {large}; {slice} in a slice"
@@ -49,7 +49,7 @@ fn a_member_who_is_being_evicted_gets_and_finds_no_message_of_the_room() {
     world.operates(DEMOTES).unwrap();
     let secret = r#"{"op":"MSG","data":{"room":"room0","msg":"secret"}}"#;
     world.sends(owner, secret);
-    // Not by its connection, nor by another one that takes the session over, nor by one that was away.
+    // Neither its connection, nor one that takes the session over, nor one that was away.
     let taken = world.resumes("cy1", Some(0));
     let back = world.resumes("cy2", Some(0));
     world.sends(owner, secret);
@@ -61,7 +61,7 @@ fn a_member_who_is_being_evicted_gets_and_finds_no_message_of_the_room() {
         assert!(refused.contains(&heard.last().unwrap().as_str()), "{heard:?}");
         assert!(!heard.iter().any(|line| line.contains("secret")), "{heard:?}");
     }
-    // With the right to be there again they are members again by a JOIN, which says so.
+    // With the right again they become members by a JOIN, which is announced.
     world.operates(r#"{"op":"ROOM","data":{"room":"room0","private":false}}"#).unwrap();
     world.skips(&[cy[0], taken]);
     world.sends(cy[0], r#"{"op":"JOIN","data":{"room":"room0"}}"#);
@@ -78,7 +78,7 @@ fn a_member_who_is_being_evicted_gets_and_finds_no_message_of_the_room() {
 
 const PROMOTES: &str = r#"{"op":"GRANT","data":{"user":"cy","role":"moderator"}}"#;
 
-/// The same, and an owner who is in the rooms. Nothing is swept until it is asked for.
+/// The same, with an owner in the rooms. No sweep runs until the test asks for it.
 fn owned(n: usize) -> (World, Vec<ConnectionId>, ConnectionId) {
     let (mut world, cy) = private(n);
     let owner = world.connect();
@@ -96,7 +96,7 @@ fn is_swept(world: &World) {
     assert!(world.disk.found().sessions == world.state.snapshot().sessions && world.is_at_rest());
 }
 
-/// What turns the right to be in `room0` off and on again.
+/// Actions that remove the right to be in `room0`, and give it back.
 const WAYS: [[&str; 2]; 2] = [
     [DEMOTES, PROMOTES],
     [
@@ -122,7 +122,7 @@ fn a_member_who_lost_a_right_is_evicted_even_if_it_was_granted_again_and_the_ses
         world.operates(on).unwrap();
         world.sends(owner, r#"{"op":"MSG","data":{"to":"cy","msg":"direct"}}"#);
         world.loses(cy[0]);
-        // By a lost connection, by a take-over, and not at all; from the newest and from the first on.
+        // By a lost connection, by a takeover, and not at all; from the newest and from the first number on.
         let back = [world.resumes("cy0", Some(2)), world.resumes("cy1", Some(0)), cy[2]];
         world.sends(owner, r#"{"op":"MSG","data":{"room":"room0","msg":"deaf"}}"#);
         world.sweeps = true;

@@ -1,4 +1,5 @@
-//! What is done in slices, caught in the middle: nobody sees two states of it, and none costs a turn more than a slice.
+//! Tests of slow work in the middle of its slices: no user sees two states of it, and none costs a turn more than a
+//! slice.
 
 use super::access::name;
 use super::slices::{enters, is_kept, rooms};
@@ -144,7 +145,8 @@ fn a_name_stays_taken_while_its_ended_session_leaves_many_rooms() {
     assert!(large <= small + 100, "{small} steps, then {large}");
 }
 
-/// Whom a process has told, and how much it tells in a turn, is its own matter: the turn says how much work is done.
+/// The announced presence, and its amount in a turn, belong to the process; the amount of slow work is part of the
+/// turn.
 #[test]
 fn presence_that_is_not_announced_delays_no_slow_work() {
     let facts = |copies: usize| {

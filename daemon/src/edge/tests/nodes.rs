@@ -1,5 +1,5 @@
-//! Sessions that are connected to another node: what the connections of this one hear of them. And requests of a session
-//! that has ended or moved since its node sent them.
+//! Tests of sessions on another node: the lines that connections of this node receive, and requests of a session that
+//! has ended or moved since its node sent them.
 
 use super::world::World;
 use super::*;

@@ -1,5 +1,5 @@
-//! Requests that arrive together: the edge lets them in before any of them is applied, and the answers are the same as if
-//! they had come one after the other.
+//! Tests of requests that arrive together: the edge admits them before any of them is applied, and the answers are the
+//! same as if they had arrived one after the other.
 
 use super::*;
 use crate::edge::Effect;
@@ -52,7 +52,7 @@ fn places_that_a_login_does_not_use_are_left_to_the_next() {
     let mut world = World::new(|rules| rules.sessions = 4);
     world.address = "192.0.2.1".parse().unwrap();
     let [_, first, second] = [world.login("ana"), world.connect(), world.connect()];
-    // The name is taken, so the last session of the network is left to the other one.
+    // The name is taken, so the last place of the network is left to the other login.
     let logins = [LOGIN, r#"{"op":"LOGIN","data":{"name":"bo"},"id":2}"#].map(|line| world.command(line));
     for (who, login) in [first, second].into_iter().zip(logins) {
         world.adds(who, login);
@@ -205,7 +205,7 @@ fn a_refused_message_to_a_stranger_does_not_pay_for_another() {
     world.sends(ana, SAY);
     world.skips(&[ana, bo, cy]);
     for to in ["bo", "cy"] {
-        // The first one's id was used, so it is not kept.
+        // The id of the first one was used, so it is not kept.
         let tell = |id| format!(r#"{{"op":"MSG","data":{{"to":"{to}","msg":"x"}},"id":{id}}}"#);
         world.in_one_turn(ana, &[tell(2).as_str(), tell(3 + u8::from(to == "cy")).as_str()]);
     }

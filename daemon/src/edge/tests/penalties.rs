@@ -1,4 +1,4 @@
-//! Mutes, bans and kicks: what follows from them, how they end, and what is written down of who did it.
+//! Tests of mutes, bans and kicks: their effects, their ends, and their lines in the audit log.
 
 use super::order::room_with;
 use super::world::World;
@@ -31,7 +31,7 @@ fn a_muted_user_is_told_the_end_of_the_mute_and_writes_after_it() {
     world.passes(60_000);
     world.sends(ana, r#"{"op":"MSG","data":"y"}"#);
     assert_eq!(world.hears(ana), ["MSG 2<0 lobby ana: y"]);
-    // On the whole server: not even by direct message, and until it is taken back.
+    // On the whole server: not even by direct message, and until it is removed.
     world.operates(r#"{"op":"MUTE","data":{"user":"ana"}}"#).unwrap();
     for data in [r#""x""#, r#"{"room":"ops","msg":"x"}"#, r#"{"to":"bo","msg":"x"}"#] {
         world.sends(ana, &format!(r#"{{"op":"MSG","data":{data}}}"#));
@@ -99,7 +99,7 @@ fn a_banned_range_disconnects_its_clients_and_is_refused_on_accept() {
     assert_eq!(world.disk.found().rights.banned_ranges().len(), 1, "the door knows it after a restart, too");
     world.acts(Action::Unban(ban("2001:db8:0:1::/64"))).unwrap();
     assert_eq!(barred(&world), Some(0));
-    // A certificate is banned at the login that comes with it.
+    // A certificate is banned at its login.
     let sha256 = "ab".repeat(32);
     world.acts(Action::Ban(ban(&sha256))).unwrap();
     let (fingerprint, key): (Fingerprint, Name) = (sha256.parse().unwrap(), "ana".parse().unwrap());
@@ -118,7 +118,7 @@ fn the_audit_log_has_actor_action_and_target() {
         r#"{"op":"KICK","data":{"user":"BO","room":"ops"}}"#,
         r#"{"op":"ROOM","data":{"room":"ops","private":true}}"#,
         r#"{"op":"GRANT","data":{"user":"cy","role":"moderator","room":"ops"}}"#,
-        // What was refused is not in it.
+        // A refused action is not in it.
         r#"{"op":"BAN","data":{"user":"bo"}}"#,
         r#"{"op":"UNMUTE","data":{"user":"cy","room":"ops"}}"#,
     ] {

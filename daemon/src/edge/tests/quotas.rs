@@ -1,4 +1,4 @@
-//! What belongs to a user or a network and not to a session: whoever comes again has no more of it.
+//! Tests of the quotas of a user or a network: a new session has no new quota.
 
 use super::*;
 use crate::rate::Limit;
@@ -35,7 +35,7 @@ fn a_new_session_has_no_new_burst_of_acts() {
     assert_eq!(world.disk.audit.len(), 302);
     world.skips(&[ana, bo]);
 
-    // Where names are nobody's, a network's acts count together, whatever comes of them.
+    // For names without an owner, the actions of a network count together, whatever their results.
     world.address = "192.0.2.1".parse().unwrap();
     let cy = world.login("cy");
     world.in_one_turn(cy, &vec![mutes.as_str(); 300]);
@@ -184,12 +184,12 @@ fn only_a_stored_message_counts_as_stored() {
     world.address = "10.1.1.1".parse().unwrap();
     let ana = world.login("ana");
     world.skips(&[ana]);
-    // A resend is answered with the first one's event, however often.
+    // Each resend is answered with the event of the first message.
     for _ in 0..6 {
         world.sends(ana, r#"{"op":"MSG","id":1,"data":"hello"}"#);
     }
     assert_eq!(world.hears(ana), ["MSG#1 1<0 lobby ana: hello"; 6]);
-    // What is refused takes nothing of what others of the network may store.
+    // A refused message takes nothing from the quota of the network.
     let eve = world.login("eve");
     world.passes(400_000);
     world.skips(&[eve, ana]);
@@ -236,12 +236,12 @@ fn empty_rooms_count_for_the_quota_of_their_network() {
     world.address = "192.0.2.2".parse().unwrap();
     let dee = world.login("dee");
     assert!(joins(&mut world, dee, "d"), "another network has its own");
-    // Behind this host there may be many.
+    // Several networks may be behind loopback.
     world.address = "127.0.0.1".parse().unwrap();
     let eve = world.login("eve");
     assert!((0..8).all(|n| joins(&mut world, eve, &format!("here{n}"))));
     assert!(!joins(&mut world, eve, "here8"));
-    // What goes is given back.
+    // The quota of a removed room is returned.
     world.sends(bo, r#"{"op":"LEAVE","data":{"room":"a"}}"#);
     world.forgets_all();
     assert!(joins(&mut world, bo, "c2"));

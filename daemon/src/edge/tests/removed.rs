@@ -1,11 +1,11 @@
-//! Certificates of removed users that nobody here had seen: issued before the removal they are refused, whoever has
-//! the name by now.
+//! Tests of unknown certificates of removed users: those from before the removal are refused, also when the name has a
+//! new owner.
 
 use super::access::{certificate, name};
 use super::world::World;
 use super::*;
 
-/// Shows a certificate that was issued at that moment, and logs in as `cy`. What the answer is.
+/// Shows a certificate that was issued at that moment, and logs in as `cy`. Returns the answer.
 fn shows(world: &mut World, key: u8, issued: u64) -> String {
     let who = world.connect();
     world.shows = Some(certificate(key, "CY"));
@@ -31,7 +31,7 @@ fn a_certificate_from_before_the_removal_of_its_user_is_refused_for_good() {
     assert!(world.state.users().is_empty(), "nobody is registered by it");
     world.restarts();
     assert!(is_refused(&shows(&mut world, 1, before)), "a restart keeps it");
-    // Somebody else has the name by now.
+    // Another user has the name now.
     world.registers("cy");
     assert!(is_refused(&shows(&mut world, 1, before)));
     let now = world.now.wall;
@@ -39,7 +39,7 @@ fn a_certificate_from_before_the_removal_of_its_user_is_refused_for_good() {
     world.passes(1_000);
     let now = world.now.wall;
     assert!(shows(&mut world, 2, now).contains(r#""status":"OK""#), "a newer one is good");
-    // One that the operator issues here is known from then on, whatever stands in it.
+    // A certificate that the operator issues here is known from then on, whatever its content.
     world.grants(UserCommand::Issued(certificate(3, "cy")));
     assert!(shows(&mut world, 3, before).contains(r#""status":"OK""#));
 }
@@ -90,7 +90,7 @@ fn a_later_user_of_the_name_has_no_grants_that_a_held_turn_removed() {
     }
 }
 
-/// A removed user, whom a removal takes grants, a certificate and direct messages.
+/// A removed user whose grants, certificate and direct messages the removal deletes.
 #[test]
 fn a_held_removal_holds_and_is_lost_as_a_whole_if_the_process_ends_first() {
     for is_killed in [true, false] {

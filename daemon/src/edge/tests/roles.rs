@@ -1,5 +1,5 @@
-//! Roles, mutes and bans where a user is registered: of all sessions alike, by certificate, and when the
-//! name is given up.
+//! Tests of roles, mutes and bans of registered users: the same for all sessions, by certificate, and after the name
+//! is given up.
 
 use super::order::room_with;
 use super::world::World;
@@ -10,7 +10,7 @@ fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
-/// `cy`, registered, with two sessions in the lobby, and `bo`, who looks on.
+/// `cy`, registered, with two sessions in the lobby, and `bo`, who observes.
 fn cy_twice() -> (World, [ConnectionId; 3]) {
     let mut world = World::new(|_| {});
     world.registers("cy");
@@ -89,7 +89,7 @@ fn a_banned_certificate_ends_its_sessions_and_is_refused_until_the_ban_ends() {
     world.restarts();
     let again = shown(&mut world);
     assert!(world.hears(again)[0].starts_with("ERROR_MSG FORBIDDEN until "));
-    // The password is as good as before; a token does not help the certificate.
+    // The password is still valid; a token does not help the certificate.
     let with_password = world.logs_in("pass", "cy");
     assert_eq!(world.hears(with_password), ["LOGIN cy lobby head 0"]);
     world.loses(with_password);
@@ -120,7 +120,7 @@ fn a_read_only_user_of_the_server_cannot_write_or_open_rooms() {
     world.sends(another, r#"{"op":"LOGIN","data":{"name":"cy","password":"pw","rooms":["hers"]}}"#);
     assert_eq!(world.hears(another), ["ERROR_MSG NO_SUCH_ROOM"]);
     assert!(world.hears(bo).is_empty());
-    // What is there is read, and where more was granted more is done.
+    // It can read the rooms, and use more where it has more grants.
     world.sends(bo, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
     world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"member","room":"ops"}}"#).unwrap();
     world.sends(desk, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
@@ -134,7 +134,7 @@ fn a_read_only_user_of_the_server_is_read_only_in_its_own_rooms() {
     let (mut world, [desk, _, bo]) = cy_twice();
     world.sends(desk, r#"{"op":"JOIN","data":{"room":"hers"}}"#);
     world.sends(bo, r#"{"op":"JOIN","data":{"room":"hers"}}"#);
-    // What a friend grants lifts nothing.
+    // The grant of a friend does not lift it.
     world.registers("al");
     let al = world.logs_in("al's", "al");
     world.sends(al, r#"{"op":"JOIN","data":{"room":"his"}}"#);
@@ -169,7 +169,7 @@ fn a_read_only_user_of_the_server_is_read_only_in_its_own_rooms() {
         }
         assert!(world.hears(bo).is_empty());
     }
-    // What was granted is there again once the role on the server is taken back.
+    // The grants count again once the role on the server is removed.
     world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"none"}}"#).unwrap();
     let phone = world.resumes("phone", None);
     world.skips(&[phone]);

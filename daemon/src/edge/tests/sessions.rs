@@ -1,4 +1,4 @@
-//! Sessions that outlive connections, restarts, a full disk and a clock that jumps.
+//! Tests of sessions that outlive connections, restarts, a full disk and a clock that jumps.
 
 use super::*;
 
@@ -76,12 +76,12 @@ fn a_resend_of_a_recent_message_is_not_kept_twice_even_if_the_message_was_remove
     for text in ["1", "2", "3"] {
         world.sends(bo, &format!(r#"{{"op":"MSG","data":"{text}"}}"#));
     }
-    // It is none of the newest ones, and no store knows it.
+    // It is none of the newest messages, and no store knows it.
     let ana = world.resumes("ana", None);
     world.skips(&[ana]);
     world.sends(ana, &say("x", "a"));
     assert_eq!(world.hears(ana), ["MSG#a 5<4 lobby ana: x"]);
-    // One that is there is known also when it is older.
+    // An existing message is recognised also when it is older.
     world.sends(bo, r#"{"op":"MSG","data":"4","id":4}"#);
     for n in 5..10 {
         world.sends(bo, &format!(r#"{{"op":"MSG","data":"{n}","id":{n}}}"#));
@@ -194,7 +194,7 @@ fn a_session_that_resumes_and_joins_gets_a_held_message_once_and_only_of_its_old
     world.sends(ana, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
     world.loses(bo);
     world.skips(&[ana]);
-    // In one turn: something is said, and behind it bo resumes. The disk is full.
+    // In one turn: a message is sent, and then bo resumes. The disk is full.
     world.disk_is_full = true;
     let said = world.command(r#"{"op":"MSG","data":"1"}"#);
     let in_ops = world.command(r#"{"op":"MSG","data":{"room":"ops","msg":"2"}}"#);

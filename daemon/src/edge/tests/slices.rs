@@ -1,18 +1,17 @@
-//! Sessions that are in many rooms: whatever makes them come or go takes a turn no longer than a slice, and what is
-//! left of it for later turns lets nobody act, hear or be seen who has gone.
+//! Tests of sessions in many rooms: their login and their end take a turn no longer than a slice. While later turns do
+//! the rest, an ended session cannot act, receive or be seen.
 
 use super::access::{certificate, name};
 use super::world::World;
 use crate::edge::{Command, Effect};
-use tcp_chat_state::Parts as _;
-use tcp_chat_state::{ConnectionId, Listing, Row, UserCommand, steps};
+use tcp_chat_state::{ConnectionId, Listing, Parts as _, Row, UserCommand, steps};
 
-/// Of rooms there are so many, or ten times as many.
+/// The number of rooms: so many, or ten times as many.
 pub(super) const ROOMS: usize = 40;
-/// For what does not depend on how many there are.
+/// For costs that do not depend on the number.
 const SLACK: u64 = 600;
 
-/// `members` others in each of so many rooms, and `cy`, who has proven the name, there with so many sessions.
+/// `members` other users in each of so many rooms, and `cy` with a proven name, in them with so many sessions.
 pub(super) fn rooms(rooms: usize, members: usize, sessions: usize) -> (World, Vec<ConnectionId>) {
     let mut world = World::new(|rules| {
         rules.rate.per_second = 0;
@@ -54,8 +53,8 @@ fn copies(world: &World) -> u64 {
     world.effects.iter().map(of).sum()
 }
 
-/// What the turn costs in which that happens, in steps and in copies to be delivered. And the same of the dearest of the
-/// later ones, in each of which the hub asks for 16 steps at once.
+/// The cost of a turn with that event, in steps and in copies to deliver. And the same of the most expensive later
+/// turn, in each of which the hub proposes 16 steps.
 pub(super) fn cost(world: &mut World, act: impl FnOnce(&mut World)) -> [(u64, u64); 2] {
     world.sweeps = false;
     let before = steps::so_far();
@@ -69,7 +68,7 @@ pub(super) fn cost(world: &mut World, act: impl FnOnce(&mut World)) -> [(u64, u6
         world.works(16);
         most = most.max((steps::so_far() - before, copies(world)));
         slices += 1;
-        // To look after each of them would take minutes.
+        // A check of each of them would take minutes.
         if slices.is_power_of_two() {
             steps::uncounted(|| is_restorable(world));
         }
@@ -100,7 +99,7 @@ pub(super) fn is_kept(world: &World) {
 
 type Act = fn(&mut World, &[ConnectionId]);
 
-/// What ends sessions, of `cy` or of others.
+/// Events that end sessions, of `cy` or of others.
 const ENDS: &[(&str, Act)] = &[
     ("user remove", |w, _| w.grants(UserCommand::Remove(name("cy")))),
     ("user password", |w, _| {
@@ -146,7 +145,7 @@ fn the_operators_list_does_not_count_a_member_whose_session_has_ended() {
 
 #[test]
 fn an_expired_session_with_many_rooms_has_a_bounded_cost_per_turn() {
-    // The dearest of the endings: the hub looks at the clock after each.
+    // The most expensive of these ends: the hub measures the time after each.
     let of = |n| {
         let (mut world, cy) = rooms(n, 3, 8);
         cy.iter().for_each(|who| world.adds(*who, Command::Lost));
@@ -196,7 +195,7 @@ fn a_login_to_many_rooms_costs_one_step_per_room_and_is_announced_in_slices() {
             cost(&mut world, |world| act(world, &cy))
         };
         let ([(small, _), _], [(large, told), (slice, told_later)]) = (of(ROOMS), of(10 * ROOMS));
-        // A turn tells 4,096 copies and the rest of the last event, whatever there is to be told.
+        // A turn sends 4,096 copies and the rest of the last event, whatever is left.
         if large > 11 * small + SLACK || told.max(told_later) > 4_130 || slice > 2_000 {
             much.push(format!(
                 "{what}: {small} steps, then {large}, {told} copies; {slice} steps in a slice, {told_later} copies"
@@ -292,7 +291,7 @@ fn a_name_that_is_reused_at_once_has_left_all_rooms_first() {
     world.turn();
     assert!(world.hears(by).is_empty());
     is_kept(&world);
-    // The rooms that only it was in are rooms again.
+    // The rooms that it was alone in are rooms again.
     world.sends(again, r#"{"op":"MSG","data":{"room":"room4","msg":"x"}}"#);
     assert_eq!(world.hears(again), ["MSG 1<0 room4 ana: x"]);
 }

@@ -1,5 +1,5 @@
-//! What each request and each command costs, counted in steps: at ten times the size of everything it may cost
-//! ten times as much at most, and what is done in slices no more than a slice in one turn.
+//! Tests of the cost of each request and each command, in steps: at ten times the size of everything it may be at most
+//! ten times as high, and slow work takes at most a slice of a turn.
 
 use super::world::World;
 use crate::edge::{Effect, Read};
@@ -10,11 +10,11 @@ use tcp_chat_state::{
     Certificate, ConnectionId, Digest, Listing, Revocation, UserCommand, UserCommandError, steps,
 };
 
-/// Of everything there are so many, or ten times as many.
+/// The number of everything: so many, or ten times as many.
 const SIZE: usize = 30;
-/// For what does not depend on the size.
+/// For costs that do not depend on the size.
 const SLACK: u64 = 600;
-/// Ten times as much, and trees that are deeper. The square would be a hundred times as much.
+/// Ten times as much, and deeper trees. A square would be a hundred times as much.
 const MOST: u64 = 20;
 
 fn name(text: &str) -> Name {
@@ -61,7 +61,7 @@ fn crowded(n: usize) -> (World, ConnectionId) {
 
 type Act = fn(&mut World, ConnectionId);
 
-/// What one thing costs that happens on a server with `n` of everything.
+/// The cost of one event on a server with `n` of everything.
 fn cost(n: usize, act: Act) -> u64 {
     let (mut world, ana) = crowded(n);
     let before = steps::so_far();
@@ -132,7 +132,7 @@ fn every_op_and_command_is_linear_in_its_size() {
     assert!(much.is_empty(), "{much:#?}");
 }
 
-/// What no name of a request may cost the hub: it was computed when the line was parsed.
+/// The cost that no name of a request may cause in the hub: it was computed when the line was parsed.
 #[test]
 fn an_unknown_name_costs_the_hub_no_more_than_a_known_one() {
     let mut much = Vec::new();
@@ -167,10 +167,10 @@ fn an_unknown_name_costs_the_hub_no_more_than_a_known_one() {
     assert!(much.is_empty(), "{much:#?}");
 }
 
-/// The store knows what the chat knows.
+/// The store has the facts of the state.
 fn is_kept(world: &World, what: &str) {
     let (mut kept, mut found) = (world.disk.found(), world.state.snapshot());
-    // The store of the tests keeps the order in which it was told.
+    // The model of the store keeps the order of the writes.
     for rights in [&mut kept.rights, &mut found.rights] {
         rights.grants.sort_unstable_by_key(|(scope, user, ..)| (*scope, user.clone()));
         rights.mutes.sort_unstable_by_key(|(scope, user, _)| (*scope, user.clone()));
@@ -217,7 +217,7 @@ fn the_grants_of_a_removed_user_hold_for_nobody_before_they_are_removed() {
     world.sweeps = false;
     world.grants(UserCommand::Remove(name("mo")));
     assert!(world.state.is_removing());
-    // The daemon ends in between: the user is there, and has no way in.
+    // The daemon ends in between: the user exists, and cannot log in.
     let found = world.disk.found();
     assert!(found.users.iter().any(|user| user.name == name("mo") && user.password.is_none()));
     world.restarts();
@@ -226,7 +226,7 @@ fn the_grants_of_a_removed_user_hold_for_nobody_before_they_are_removed() {
         world.state.snapshot().users.iter().any(|user| user.name == name("mo")),
         "also where the store is written anew"
     );
-    // Nobody gets the name before they are gone: all at once they would hold the turn.
+    // No user gets the name before they are removed: all at once they would hold the turn.
     let code = |world: &World| tcp_chat_state::Code {
         hash: Digest([7; 32]),
         until: world.now.wall + 1,

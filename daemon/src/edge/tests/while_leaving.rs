@@ -1,5 +1,5 @@
-//! What others notice while many sessions leave many rooms, a slice in each turn: requests stay cheap, and other slow
-//! work goes on.
+//! Tests of the other users while many sessions leave many rooms, a slice in each turn: requests stay cheap, and other
+//! slow work continues.
 
 use super::access::name;
 use super::slices::rooms;
@@ -51,8 +51,8 @@ fn a_room_with_constant_joins_and_leaves_does_not_stop_the_sweeps() {
     assert!(!world.state.is_removing());
 }
 
-/// How many rooms of sessions a turn of 256 steps writes into the store, beside so many other sweeps, and how many rooms
-/// were left in it.
+/// The number of rooms of sessions that a turn of 256 steps writes into the store, beside so many other sweeps, and
+/// the number of rooms that sessions have left in it.
 fn told(others: usize) -> (usize, usize) {
     let (mut world, cy) = rooms(192, 1, 40);
     (world.slice.rooms, world.sweeps) = (0, false);

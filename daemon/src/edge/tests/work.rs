@@ -1,4 +1,4 @@
-//! Slow work that a restart interrupts: the process after it goes on where the one before it ended.
+//! Tests of slow work that a restart interrupts: the next process continues where the last one ended.
 
 use super::slices::{is_restorable, rooms};
 use super::world::World;
@@ -28,7 +28,7 @@ fn members(world: &World, room: &str) -> usize {
     world.memberships().into_keys().filter(|(_, other)| other == room).count()
 }
 
-/// The rooms of that name, those that are being removed included.
+/// The rooms of that name, including those that are being removed.
 fn called(world: &World, room: &str) -> Vec<ConversationId> {
     let found = world.state.snapshot().conversations.into_iter();
     let is_it =

@@ -15,57 +15,57 @@ use tcp_chat_protocol::event::write_with_id;
 use tcp_chat_protocol::reply;
 use tcp_chat_state::steps;
 
-/// How much of what may be much is done in one turn.
+/// The sizes of a slice.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slice {
-    /// Rooms that sessions leave in the moment in which they end, or may no longer be there.
+    /// Rooms that sessions leave in the moment of their end or of a lost right.
     pub(super) rooms: usize,
     /// Copies of presence events.
     pub(super) copies: usize,
 }
 
-/// The chat, its disk, and those who talk.
+/// The state, the edge, the model of the disk, and the clients.
 pub(super) struct World {
     pub(super) state: State,
     pub(super) edge: Edge,
     pub(super) disk: Disk,
     pub(super) disk_is_full: bool,
-    /// Does a turn look at all that is left from before?
+    /// Does a turn do all slow work?
     pub(super) sweeps: bool,
-    /// How much of what may be much is done in one turn.
+    /// The sizes of a slice.
     pub(super) slice: Slice,
     pub(super) rules: Rules,
     pub(super) now: Now,
     next: u64,
-    /// Where connections come from.
+    /// The peer address of new connections.
     pub(super) address: IpAddr,
-    /// Who proves their names when they log in.
+    /// The names that are proven at a login.
     pub(super) proven: Vec<&'static str>,
-    /// For how long nothing is read from whom because of what was sent, in milliseconds.
+    /// How long nothing is read from a connection because it sent too much, in milliseconds.
     pub(super) slowed: HashMap<ConnectionId, u64>,
     heard: BTreeMap<ConnectionId, VecDeque<Vec<u8>>>,
     closed: BTreeSet<ConnectionId>,
-    /// By what the session is called here: its name, unless it is one of several.
+    /// By the name of the session in the test: its user's name, unless the user has several.
     pub(super) tokens: HashMap<String, (String, [u8; 32])>,
     pub(super) logins: u16,
-    /// What the next login is called.
+    /// The name of the next session in the test.
     pub(super) called: Option<String>,
-    /// What the next login shows in its handshake.
+    /// The certificate of the next login.
     pub(super) shows: Option<Certificate>,
     /// Is the next login the HTTP endpoint's?
     pub(super) is_endpoint: bool,
-    /// When the certificates were issued that are shown.
+    /// The time of issue of the certificates.
     pub(super) issued: u64,
     batch: Vec<(ConnectionId, Command)>,
-    /// The steps of slow work of the next turn, if it does not do all.
+    /// The steps of slow work of the next turn, if not all.
     pub(super) steps: Option<usize>,
-    /// How many sessions one turn ends because their time is over.
+    /// How many expired sessions one turn ends.
     pub(super) expires: usize,
-    /// What the next turn has before the batch.
+    /// The intents of the next turn before the batch.
     pub(super) first: Vec<Intent>,
-    /// What the intents of the last turn came to.
+    /// The results of the intents of the last turn.
     results: Vec<super::super::Answer<Done>>,
-    /// What the last turn did.
+    /// The effects of the last turn.
     pub(super) effects: Vec<Effect>,
 }
 
@@ -107,12 +107,12 @@ impl World {
         world
     }
 
-    /// Adds to the turn that comes.
+    /// Adds a command to the next turn.
     pub(super) fn adds(&mut self, who: ConnectionId, command: Command) {
         self.batch.push((who, command));
     }
 
-    /// One turn, as the hub does it. What must wait for the next turn gets it.
+    /// Runs one turn, as the hub does it. Commands that must wait for the next turn get it.
     pub(super) fn turn(&mut self) {
         let mut effects = Vec::new();
         loop {
@@ -154,7 +154,7 @@ impl World {
         self.state.is_sweeping() || self.edge.is_telling() || self.edge.has_proposals()
     }
 
-    /// Is nothing left of what is done in slices?
+    /// Is no work in slices left?
     pub(super) fn is_at_rest(&self) -> bool {
         self.state.is_at_rest() && !self.edge.is_telling()
     }
@@ -266,7 +266,7 @@ impl World {
     }
 
     fn tell(&mut self, to: ConnectionId, line: Vec<u8>) {
-        // As an outbox: nothing more comes.
+        // Like an outbox: a closed one takes nothing.
         if self.closed.contains(&to) {
             return;
         }
@@ -281,7 +281,7 @@ impl World {
         self.turn();
     }
 
-    /// What was held is kept, if there is room on the disk again.
+    /// The held turns are kept, if the disk has room again.
     pub(super) fn recovers(&mut self) {
         if !self.edge.is_holding() || self.disk_is_full {
             return;
@@ -294,20 +294,20 @@ impl World {
         assert!(self.disk.found() == self.state.snapshot(), "all is on the disk");
     }
 
-    /// Retention takes all that was said so far, and the chat is told, as the hub does it.
+    /// Retention removes all messages so far, and the state is told, as the hub does it.
     pub(super) fn forgets_all(&mut self) {
         let oldest = steps::uncounted(|| self.disk.found().head + 1);
         steps::uncounted(|| self.disk.forget(oldest));
         self.operator(|state| state.retain(oldest));
     }
 
-    /// The daemon's process ends in order, and another begins with the same disk.
+    /// The process of the daemon ends in order, and another starts with the same disk.
     pub(super) fn restarts(&mut self) {
         self.recovers();
         self.is_killed();
     }
 
-    /// The process ends at once, with all that it held, and another begins.
+    /// The process ends at once, with its held turns, and another starts.
     pub(super) fn is_killed(&mut self) {
         self.heard.clear();
         self.batch.clear();

@@ -47,15 +47,14 @@ impl World {
         self.turn();
     }
 
-    /// A line that was looked at and not read yet.
+    /// A line that was read in advance.
     pub(in crate::edge::tests) fn unread(&mut self, who: ConnectionId, line: Vec<u8>) {
         if let Some(heard) = self.heard.get_mut(&who) {
             heard.push_back(line);
         }
     }
 
-    /// Which session, by what it is called here, is in which room, and from which number on it sees
-    /// the room.
+    /// For each session, by its name in the test, and each of its rooms: the first number that it sees.
     pub(in crate::edge::tests) fn memberships(&self) -> BTreeMap<(String, String), Seq> {
         let found = self.state.snapshot();
         let room = |id: ConversationId| {
@@ -75,12 +74,12 @@ impl World {
             .collect()
     }
 
-    /// All lines that wait for the connection, as they came.
+    /// All lines that wait for the connection, unchanged.
     pub(in crate::edge::tests) fn lines(&mut self, who: ConnectionId) -> VecDeque<Vec<u8>> {
         self.heard.get_mut(&who).map(std::mem::take).unwrap_or_default()
     }
 
-    /// What waits for them is of no interest.
+    /// Drops the lines that wait for them.
     pub(in crate::edge::tests) fn skips(&mut self, who: &[ConnectionId]) {
         who.iter().for_each(|c| drop(self.lines(*c)));
     }

@@ -8,7 +8,7 @@ use tcp_chat_protocol::Action;
 use tcp_chat_protocol::reply::ActReply;
 
 impl World {
-    /// Something happens in the state in between.
+    /// Changes the state between two turns.
     pub(in crate::edge::tests) fn operator(&mut self, act: impl FnOnce(&mut State)) {
         self.state.set_left_at_once(self.slice.rooms);
         self.state.begin(self.now.wall);
@@ -18,21 +18,21 @@ impl World {
         self.finish();
     }
 
-    /// An operator says something to all.
+    /// An operator sends a notice to all.
     pub(in crate::edge::tests) fn says_to_all(&mut self, msg: &str) {
         self.begin();
         self.edge.say_to_all(msg);
         self.finish();
     }
 
-    /// The daemon is going.
+    /// The daemon ends.
     pub(in crate::edge::tests) fn shuts_down(&mut self) {
         self.begin();
         self.edge.shutdown();
         self.finish();
     }
 
-    /// What an operator sees, page by page.
+    /// The whole listing, page by page.
     pub(in crate::edge::tests) fn sees(&self, at: Listing) -> Vec<Row> {
         let mut page = self.looks(at, &Cursor::default());
         let mut rows = page.rows;
@@ -47,7 +47,7 @@ impl World {
         self.state.list(at, from, &self.edge)
     }
 
-    /// An operator does what that request asks for.
+    /// An operator sends the action of that request.
     pub(in crate::edge::tests) fn operates(&mut self, line: &str) -> Result<ActReply, ErrorKind> {
         let Command::Ask(_, Ask::Action(action)) = self.command(line) else { panic!("{line}") };
         self.acts(*action)
@@ -66,7 +66,7 @@ impl World {
         }
     }
 
-    /// An operator wants something done to a user.
+    /// An operator sends a command about a user.
     pub(in crate::edge::tests) fn wishes(&mut self, wish: UserCommand) -> Result<usize, UserCommandError> {
         self.begin();
         self.edge.takes_wish()?;
